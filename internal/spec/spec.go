@@ -1,0 +1,176 @@
+// Package spec is what a user asks for: one YAML document that says which data, teacher, methods, student, training and
+// evaluation an experiment has. In: a YAML file and overrides; out: a complete, validated [Spec]. It stands at the bottom of the
+// import order: every other package may use it, it uses none of them, and it links neither libtorch nor Temporal.
+package spec
+
+// Spec is one experiment. Its canonical JSON (see [Spec.Digest]) names the workflow, so the same spec is the same experiment.
+type Spec struct {
+	// Name is for people: it stands in the report and in the workflow's id.
+	Name string `json:"name" yaml:"name" validate:"required,max=64,slug"`
+	// Seed is the root of all randomness; trial k uses Seed+k.
+	Seed int64 `json:"seed" yaml:"seed"`
+	// Protocol is a row of [Protocols]: how training and evaluation treat the reference's quirks.
+	Protocol string `json:"protocol" yaml:"protocol" validate:"protocol"`
+	// Methods are rows of [Methods], each trained and evaluated on the same data.
+	Methods []string `json:"methods" yaml:"methods" validate:"min=1,unique,dive,method"`
+	// Trials is how many seeds each method is run with (at least 1).
+	Trials   int      `json:"trials" yaml:"trials" validate:"min=1,max=100"`
+	Data     Data     `json:"data" yaml:"data"`
+	Teacher  Teacher  `json:"teacher" yaml:"teacher"`
+	Student  Student  `json:"student" yaml:"student"`
+	Train    Train    `json:"train" yaml:"train"`
+	Evaluate Evaluate `json:"evaluate" yaml:"evaluate"`
+}
+
+// Data says where interactions and explanations come from: exactly one of Folder and Reviews is set.
+type Data struct {
+	// Folder is a folder in the format of RDRec, POD and P5 (sequential.txt, datamaps.json, ...; plain or .gz).
+	Folder string `json:"folder,omitempty" yaml:"folder,omitempty"`
+	// Reviews are raw reviews of any shop.
+	Reviews *Reviews `json:"reviews,omitempty" yaml:"reviews,omitempty"`
+	// Negatives is how many unseen items stand beside the true one in a top-N example (99 in the paper).
+	Negatives int `json:"negatives" yaml:"negatives" validate:"min=1,max=1000"`
+}
+
+// Reviews says how raw reviews become a dataset.
+type Reviews struct {
+	// Path is a file or glob: JSON lines, CSV or Parquet, plain or .gz.
+	Path string `json:"path" yaml:"path" validate:"required"`
+	// Format is a row of [Formats]; "auto" looks at the first line.
+	Format string `json:"format" yaml:"format" validate:"format"`
+	// Metadata is the shop's item file (titles), optional.
+	Metadata string `json:"metadata,omitempty" yaml:"metadata,omitempty"`
+	// Columns renames columns of CSV and Parquet files: ours (user, item, time, rating, text, summary) to the file's.
+	Columns map[string]string `json:"columns,omitempty" yaml:"columns,omitempty" validate:"omitempty,dive,keys,column,endkeys,required"`
+	// UserCore and ItemCore are the fewest interactions that a user and an item must keep (k-core; at least 1).
+	UserCore int `json:"user_core" yaml:"user_core" validate:"min=1"`
+	ItemCore int `json:"item_core" yaml:"item_core" validate:"min=1"`
+	// From and To bound the review's day (YYYY-MM-DD, both inclusive); empty means unbounded.
+	From string `json:"from,omitempty" yaml:"from,omitempty" validate:"omitempty,datetime=2006-01-02"`
+	To   string `json:"to,omitempty" yaml:"to,omitempty" validate:"omitempty,datetime=2006-01-02"`
+	// MinRating drops reviews below it; 0 keeps all.
+	MinRating float64 `json:"min_rating" yaml:"min_rating" validate:"min=0,max=5"`
+	// Numbering is how items get their numbers: "random" (seeded, leaks nothing) or "appearance" (the reference's, leaks).
+	Numbering string `json:"numbering" yaml:"numbering" validate:"oneof=random appearance"`
+	// Extractor is how a review's explanation and feature are found: a row of [Extractors].
+	Extractor string `json:"extractor" yaml:"extractor" validate:"extractor"`
+	// MaxBad is the share of unreadable rows above which the import fails instead of quarantining them (0 to 1).
+	MaxBad float64 `json:"max_bad" yaml:"max_bad" validate:"min=0,max=1"`
+}
+
+// Teacher says who writes the rationales and how it is asked.
+type Teacher struct {
+	// Model is "smollm2" (the demo's), "gguf:FILE", "meta:DIR", "hf:DIR", "openai:URL#MODEL" or "copy" (the explanation itself).
+	Model string `json:"model" yaml:"model" validate:"teacher"`
+	// Prompt is a row of [Prompts]: "paper" for big chat models, "few-shot" for small ones.
+	Prompt string `json:"prompt" yaml:"prompt" validate:"oneof=paper few-shot"`
+	// Parse is "paper" (the reference's parser with its fallbacks) or "strict" (two numbered sentences or quarantine).
+	Parse string `json:"parse" yaml:"parse" validate:"oneof=paper strict"`
+	// Reviews bounds how many explanations are distilled, in training order; 0 means all.
+	Reviews int `json:"reviews" yaml:"reviews" validate:"min=0"`
+	// Batch is how many prompts are decoded together. It changes speed, never text.
+	Batch int `json:"batch" yaml:"batch" validate:"min=1,max=1024"`
+	// Shard is how many finished rationales are written to the bucket at once.
+	Shard int `json:"shard" yaml:"shard" validate:"min=1"`
+	// MaxTokens bounds a reply.
+	MaxTokens int `json:"max_tokens" yaml:"max_tokens" validate:"min=8,max=511"`
+	// Temperature 0 is greedy; TopP is nucleus sampling's mass (0.6 and 0.9 in the reference).
+	Temperature float64 `json:"temperature" yaml:"temperature" validate:"min=0,max=2"`
+	TopP        float64 `json:"top_p" yaml:"top_p" validate:"gt=0,max=1"`
+	// RepetitionPenalty divides the logits of tokens already in the context (1 means none).
+	RepetitionPenalty float64 `json:"repetition_penalty" yaml:"repetition_penalty" validate:"min=1,max=2"`
+	// MaxBad is the share of replies that may not parse before the stage fails.
+	MaxBad float64 `json:"max_bad" yaml:"max_bad" validate:"min=0,max=1"`
+}
+
+// Student says which T5 learns.
+type Student struct {
+	// Size is a row of [Sizes].
+	Size string `json:"size" yaml:"size" validate:"size"`
+	// From is a Hugging Face folder to start from; empty starts from random weights.
+	From string `json:"from,omitempty" yaml:"from,omitempty"`
+	// Dropout overrides the size's own rate when set.
+	Dropout *float64 `json:"dropout,omitempty" yaml:"dropout,omitempty" validate:"omitempty,min=0,max=0.9"`
+}
+
+// Train says how the student is trained.
+type Train struct {
+	// Batch is the reference's batch size: rationales count records of two rows, so 64 is 80 rows.
+	Batch int `json:"batch" yaml:"batch" validate:"min=1"`
+	// Ratio is explanation : sequential : rationale : top-N.
+	Ratio Ratio `json:"ratio" yaml:"ratio"`
+	// LearningRate and WeightDecay are AdamW's (5e-4 and 0.01 in the reference, on every parameter).
+	LearningRate float64 `json:"learning_rate" yaml:"learning_rate" validate:"gt=0,max=1"`
+	WeightDecay  float64 `json:"weight_decay" yaml:"weight_decay" validate:"min=0,max=1"`
+	// Epochs bounds training; Steps, where not 0, bounds it further.
+	Epochs int `json:"epochs" yaml:"epochs" validate:"min=1"`
+	Steps  int `json:"steps,omitempty" yaml:"steps,omitempty" validate:"min=0"`
+	// EpochSteps is how many steps an epoch has; 0 means the reference's rule (the explanations set it).
+	EpochSteps int `json:"epoch_steps,omitempty" yaml:"epoch_steps,omitempty" validate:"min=0"`
+	// Endure is how many epochs without a better validation loss are endured before training stops.
+	Endure int `json:"endure" yaml:"endure" validate:"min=1"`
+	// ValidRows bounds the rows of each task that validation sees; 0 means all.
+	ValidRows int `json:"valid_rows,omitempty" yaml:"valid_rows,omitempty" validate:"min=0"`
+	// TargetTokens is where a target text is cut (the reference's exp_len, 20).
+	TargetTokens int `json:"target_tokens" yaml:"target_tokens" validate:"min=2,max=512"`
+	// CheckpointSteps is how many steps lie between checkpoints; Keep is how many of them are kept beside the best.
+	CheckpointSteps int `json:"checkpoint_steps" yaml:"checkpoint_steps" validate:"min=1"`
+	Keep            int `json:"keep" yaml:"keep" validate:"min=1"`
+}
+
+// Ratio weighs the kinds of examples in a mixed batch.
+type Ratio struct {
+	Explanation float64 `json:"explanation" yaml:"explanation" validate:"min=0"`
+	Sequential  float64 `json:"sequential" yaml:"sequential" validate:"min=0"`
+	Rationale   float64 `json:"rationale" yaml:"rationale" validate:"min=0"`
+	TopN        float64 `json:"topn" yaml:"topn" validate:"min=0"`
+}
+
+// Evaluate says how the trained student is examined.
+type Evaluate struct {
+	// Batch is how many rows are decoded together. In protocol paper it changes results (padding is attended to).
+	Batch int `json:"batch" yaml:"batch" validate:"min=1"`
+	// Users bounds the users examined in each of the two rankings, in file order; 0 means all, -1 means none.
+	SequentialUsers int `json:"sequential_users" yaml:"sequential_users" validate:"min=-1"`
+	TopNUsers       int `json:"topn_users" yaml:"topn_users" validate:"min=-1"`
+	// Explanations bounds the test explanations generated; 0 means all, -1 means none.
+	Explanations int `json:"explanations" yaml:"explanations" validate:"min=-1"`
+	// Beams is the beam width of both rankings; Return and TopN are how many items they return (20, 15, 10).
+	Beams  int `json:"beams" yaml:"beams" validate:"min=1,max=100"`
+	Return int `json:"return" yaml:"return" validate:"min=1,max=100"`
+	TopN   int `json:"topn" yaml:"topn" validate:"min=1,max=100"`
+	// ExplanationBeams in ExplanationGroups with at least MinTokens tokens write an explanation (21, 3, 10).
+	ExplanationBeams  int `json:"explanation_beams" yaml:"explanation_beams" validate:"min=1,max=100"`
+	ExplanationGroups int `json:"explanation_groups" yaml:"explanation_groups" validate:"min=1,max=100"`
+	MinTokens         int `json:"min_tokens" yaml:"min_tokens" validate:"min=1"`
+	// MaxTokens is the longest generated sequence, start token included (50).
+	MaxTokens int `json:"max_tokens" yaml:"max_tokens" validate:"min=2,max=512"`
+	// TextTokens cuts the reference texts that BLEU and ROUGE see (exp.py's exp_len: 100 in RDRec, 20 in POD).
+	TextTokens int `json:"text_tokens" yaml:"text_tokens" validate:"min=2,max=512"`
+}
+
+// Default returns the paper's settings with no data and no name; a YAML document overrides what it names.
+func Default() Spec {
+	return Spec{
+		Seed: 1, Protocol: Paper, Methods: []string{"rdrec"}, Trials: 1,
+		Data: Data{Negatives: 99},
+		Teacher: Teacher{
+			Model: "smollm2", Prompt: "few-shot", Parse: "strict", Batch: 32, Shard: 32, MaxTokens: 80,
+			TopP: 1, RepetitionPenalty: 1.15, MaxBad: 0.5,
+		},
+		Student: Student{Size: "t5-small"},
+		Train: Train{
+			Batch: 64, Ratio: Ratio{1, 1, 1, 1}, LearningRate: 5e-4, WeightDecay: 0.01, Epochs: 100, Endure: 5,
+			TargetTokens: 20, CheckpointSteps: 200, Keep: 2,
+		},
+		Evaluate: Evaluate{
+			Batch: 32, Beams: 20, Return: 15, TopN: 10, ExplanationBeams: 21, ExplanationGroups: 3, MinTokens: 10,
+			MaxTokens: 50, TextTokens: 100,
+		},
+	}
+}
+
+// DefaultReviews returns the settings of a reviews block; a YAML document overrides what it names.
+func DefaultReviews() Reviews {
+	return Reviews{Format: "auto", UserCore: 5, ItemCore: 5, Numbering: "random", Extractor: "sentence", MaxBad: 0.01}
+}
