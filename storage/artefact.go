@@ -1,0 +1,106 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sort"
+)
+
+// Artefact is a folder of files written once: its own content lists each file's hash, so one [Ref] stands for the whole folder.
+type Artefact struct {
+	// Kind says what the folder is: dataset, rationales, examples, model, evaluation, report.
+	Kind string `json:"kind"`
+	// Files are in order of their slash-separated names.
+	Files []File `json:"files"`
+}
+
+// File is one file of an artefact or a checkpoint.
+type File struct {
+	Name string `json:"name"`
+	Ref
+}
+
+// PutFolder stores every file under dir, then the artefact that lists them.
+func (b *Bucket) PutFolder(ctx context.Context, kind, dir string) (Ref, error) {
+	names, err := filesUnder(dir)
+	if err != nil {
+		return Ref{}, fmt.Errorf("store %s: %w", kind, err)
+	}
+	artefact := Artefact{Kind: kind}
+	for _, name := range names {
+		ref, err := b.PutFile(ctx, filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil {
+			return Ref{}, fmt.Errorf("store %s: %w", kind, err)
+		}
+		artefact.Files = append(artefact.Files, File{name, ref})
+	}
+	data, err := json.Marshal(artefact)
+	if err != nil {
+		return Ref{}, fmt.Errorf("encode artefact %s: %w", kind, err)
+	}
+	return b.Put(ctx, data)
+}
+
+// Artefact returns the list behind ref.
+func (b *Bucket) Artefact(ctx context.Context, ref Ref) (Artefact, error) {
+	data, err := b.Get(ctx, ref)
+	if err != nil {
+		return Artefact{}, err
+	}
+	var a Artefact
+	if err := json.Unmarshal(data, &a); err != nil {
+		return Artefact{}, &CorruptError{contentKey(ref.Digest), "not an artefact: " + err.Error()}
+	}
+	for _, f := range a.Files {
+		if !fs.ValidPath(f.Name) {
+			return Artefact{}, &CorruptError{contentKey(ref.Digest), fmt.Sprintf("file name %q leaves the folder", f.Name)}
+		}
+	}
+	return a, nil
+}
+
+// GetFolder writes the artefact's files under dir and checks each one's hash.
+func (b *Bucket) GetFolder(ctx context.Context, ref Ref, dir string) error {
+	artefact, err := b.Artefact(ctx, ref)
+	if err != nil {
+		return err
+	}
+	for _, f := range artefact.Files {
+		if err := b.GetFile(ctx, f.Ref, filepath.Join(dir, filepath.FromSlash(f.Name))); err != nil {
+			return fmt.Errorf("fetch %q of %s: %w", f.Name, artefact.Kind, err)
+		}
+	}
+	return nil
+}
+
+// GetNamed returns one file of an artefact.
+func (b *Bucket) GetNamed(ctx context.Context, ref Ref, name string) ([]byte, error) {
+	artefact, err := b.Artefact(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range artefact.Files {
+		if f.Name == name {
+			return b.Get(ctx, f.Ref)
+		}
+	}
+	return nil, fmt.Errorf("file %q of %s %s: %w", name, artefact.Kind, ref.Digest, ErrNotFound)
+}
+
+// filesUnder lists the regular files under dir by slash-separated name, in order.
+func filesUnder(dir string) ([]string, error) {
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		names = append(names, filepath.ToSlash(name))
+		return err
+	})
+	sort.Strings(names)
+	return names, err
+}

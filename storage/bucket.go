@@ -1,0 +1,174 @@
+// Package storage keeps everything that outlives a process in one blob bucket: content-addressed artefacts, the cache of stages,
+// finished rationales, checkpoints and the record of each run. In: bytes and folders; out: [Ref]s, small enough to travel as
+// workflow payloads. What is written is hashed on the way in and again on the way out. The keys are documented in key.go.
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"gocloud.dev/blob"
+	_ "gocloud.dev/blob/azureblob" // azblob:// buckets
+	_ "gocloud.dev/blob/fileblob"  // file:// buckets
+	_ "gocloud.dev/blob/gcsblob"   // gs:// buckets
+	_ "gocloud.dev/blob/memblob"   // mem:// buckets, for tests
+	_ "gocloud.dev/blob/s3blob"    // s3:// buckets
+	"gocloud.dev/gcerrors"
+)
+
+// Bucket is the place where all artefacts live. It is safe for concurrent use.
+type Bucket struct {
+	blob *blob.Bucket
+	url  string
+}
+
+// Open opens the bucket at a URL: file:///path, s3://, gs://, azblob:// or mem://. A file bucket's folder is made if its parent
+// exists.
+func Open(ctx context.Context, rawURL string) (*Bucket, error) {
+	full, err := complete(rawURL)
+	if err != nil {
+		return nil, err
+	}
+	b, err := blob.OpenBucket(ctx, full)
+	if err != nil {
+		return nil, fmt.Errorf("open bucket %q: %w", rawURL, err)
+	}
+	if _, err := b.IsAccessible(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("reach bucket %q: %w", rawURL, err), b.Close())
+	}
+	return &Bucket{blob: b, url: rawURL}, nil
+}
+
+// complete adds what a file bucket needs: the temporary file of a write beside its target (a rename must not cross disks), no
+// side files for metadata, and the folder itself.
+func complete(rawURL string) (string, error) {
+	u, err := url.Parse(rawURL)
+	if err != nil {
+		return "", fmt.Errorf("parse bucket URL %q: %w", rawURL, err)
+	}
+	if u.Scheme != "file" {
+		return rawURL, nil
+	}
+	q := u.Query()
+	for key, value := range map[string]string{"no_tmp_dir": "true", "metadata": "skip", "create_dir": "true"} {
+		if !q.Has(key) {
+			q.Set(key, value)
+		}
+	}
+	u.RawQuery = q.Encode()
+	return u.String(), nil
+}
+
+// Close releases the bucket.
+func (b *Bucket) Close() error { return b.blob.Close() }
+
+// Where says, for people, where the object of a run lies: a path for a file bucket, a URL for others.
+func (b *Bucket) Where(key string) string {
+	u, err := url.Parse(b.url)
+	if err != nil || u.Scheme != "file" {
+		return strings.TrimSuffix(strings.SplitN(b.url, "?", 2)[0], "/") + "/" + key
+	}
+	return filepath.Join(filepath.FromSlash(u.Path), filepath.FromSlash(key))
+}
+
+// read returns the whole object at key.
+func (b *Bucket) read(ctx context.Context, key string) ([]byte, error) {
+	data, err := b.blob.ReadAll(ctx, key)
+	if err != nil {
+		return nil, classify("read", key, err)
+	}
+	return data, nil
+}
+
+// write stores data at key, whole or not at all.
+func (b *Bucket) write(ctx context.Context, key string, data []byte) error {
+	return b.writeFrom(ctx, key, bytes.NewReader(data))
+}
+
+// writeFrom stores all of r at key, whole or not at all: a cancelled writer leaves no object.
+func (b *Bucket) writeFrom(ctx context.Context, key string, r io.Reader) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w, err := b.blob.NewWriter(ctx, key, &blob.WriterOptions{ContentType: "application/octet-stream"})
+	if err != nil {
+		return classify("write", key, err)
+	}
+	if _, err := io.Copy(w, r); err != nil {
+		cancel()
+		return errors.Join(classify("write", key, err), ignoreCanceled(w.Close()))
+	}
+	if err := w.Close(); err != nil {
+		return classify("write", key, err)
+	}
+	return nil
+}
+
+func (b *Bucket) exists(ctx context.Context, key string) (bool, error) {
+	ok, err := b.blob.Exists(ctx, key)
+	if err != nil {
+		return false, classify("look for", key, err)
+	}
+	return ok, nil
+}
+
+// list returns the keys under prefix in order.
+func (b *Bucket) list(ctx context.Context, prefix string) ([]string, error) {
+	var keys []string
+	for it := b.blob.List(&blob.ListOptions{Prefix: prefix}); ; {
+		object, err := it.Next(ctx)
+		if errors.Is(err, io.EOF) {
+			return keys, nil
+		}
+		if err != nil {
+			return nil, classify("list", prefix, err)
+		}
+		keys = append(keys, object.Key)
+	}
+}
+
+// remove deletes the objects at keys; those that are gone already are no error.
+func (b *Bucket) remove(ctx context.Context, keys ...string) error {
+	for _, key := range keys {
+		if err := b.blob.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
+			return classify("delete", key, err)
+		}
+	}
+	return nil
+}
+
+// quarantine moves an object out of the way, so that it is never chosen again and can still be looked at.
+func (b *Bucket) quarantine(ctx context.Context, key string) error {
+	if err := b.blob.Copy(ctx, quarantineKey(key), key, nil); err != nil {
+		return classify("quarantine", key, err)
+	}
+	return b.remove(ctx, key)
+}
+
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
+}
+
+// classify gives a failed operation its kind: not found, disk full, or neither.
+func classify(verb, key string, err error) error {
+	switch {
+	case gcerrors.Code(err) == gcerrors.NotFound:
+		return fmt.Errorf("%s %q: %w", verb, key, ErrNotFound)
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
+		return fmt.Errorf("%s %q: %w: %w", verb, key, ErrFull, err)
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("%s %q (is the bucket writable?): %w", verb, key, err)
+	default:
+		return fmt.Errorf("%s %q: %w", verb, key, err)
+	}
+}

@@ -1,0 +1,219 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"slices"
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// ErrAllCorrupt says that checkpoints exist and none can be trusted: training must not silently start from zero.
+var ErrAllCorrupt = errors.New("every checkpoint is corrupt")
+
+// Checkpoints are the training states of one piece of work (a stage's fingerprint). They belong to the work, not to the run, so
+// they outlive it. Each attempt writes under a token of its own, which sorts after the tokens of all earlier attempts: a zombie
+// attempt may still write, but the newest attempt's files are the ones that are read.
+type Checkpoints struct {
+	bucket      *Bucket
+	fingerprint string
+	token       string
+	keep        int
+}
+
+// Saved is a checkpoint that was found or written.
+type Saved struct {
+	Token string `json:"token"`
+	Step  int    `json:"step"`
+	// Skipped names the newer checkpoints that were corrupt and are now in quarantine.
+	Skipped []string `json:"skipped,omitempty"`
+	// Barren is how many attempts in a row, up to now, have left no checkpoint.
+	Barren int `json:"barren"`
+}
+
+type manifest struct {
+	Step  int    `json:"step"`
+	Files []File `json:"files"`
+}
+
+// OpenCheckpoints begins an attempt at the work: owner (run, activity and attempt, and something unique) is recorded under a
+// token that sorts after all earlier ones. keep is how many checkpoints of this attempt are kept.
+func OpenCheckpoints(ctx context.Context, b *Bucket, fingerprint, owner string, keep int) (*Checkpoints, error) {
+	tokens, err := tokensOf(ctx, b, fingerprint)
+	if err != nil {
+		return nil, err
+	}
+	next, parent := 1, ""
+	if n := len(tokens); n > 0 {
+		parent = tokens[n-1]
+		next = order(parent) + 1
+	}
+	c := &Checkpoints{b, fingerprint, fmt.Sprintf("%06d-%s", next, owner), max(keep, 1)}
+	record, err := json.Marshal(map[string]string{"owner": owner, "parent": parent})
+	if err != nil {
+		return nil, fmt.Errorf("encode attempt: %w", err)
+	}
+	return c, b.write(ctx, attemptFolder(fingerprint, c.token)+"attempt.json", record)
+}
+
+// Save stores the files under dir as the state after step: the files first, then the manifest with their hashes. Older
+// checkpoints of this attempt beyond the number to keep are deleted afterwards.
+func (c *Checkpoints) Save(ctx context.Context, step int, dir string) error {
+	names, err := filesUnder(dir)
+	if err != nil {
+		return fmt.Errorf("checkpoint at step %d: %w", step, err)
+	}
+	folder := stepFolder(c.fingerprint, c.token, step)
+	m := manifest{Step: step}
+	for _, name := range names {
+		ref, err := c.bucket.upload(ctx, folder+name, filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil {
+			return fmt.Errorf("checkpoint at step %d: %w", step, err)
+		}
+		m.Files = append(m.Files, File{name, ref})
+	}
+	data, err := json.Marshal(m)
+	if err != nil {
+		return fmt.Errorf("encode checkpoint manifest: %w", err)
+	}
+	if err := c.bucket.write(ctx, folder+"manifest.json", data); err != nil {
+		return fmt.Errorf("checkpoint at step %d: %w", step, err)
+	}
+	return c.prune(ctx)
+}
+
+// Restore fetches the newest trustworthy checkpoint of all attempts into dir: the newest attempt that has one, then its highest
+// step. Corrupt ones are quarantined and named. It returns ErrNotFound if there never was one, and ErrAllCorrupt if there were
+// some and none can be trusted.
+func (c *Checkpoints) Restore(ctx context.Context, dir string) (Saved, error) {
+	manifests, err := c.manifests(ctx)
+	if err != nil {
+		return Saved{}, err
+	}
+	var saved Saved
+	for _, key := range slices.Backward(manifests) {
+		m, err := c.restoreOne(ctx, key, dir)
+		var corrupt *CorruptError
+		switch {
+		case err == nil:
+			saved.Token, saved.Step = tokenOf(key), m.Step
+			saved.Barren = order(c.token) - order(saved.Token) - 1
+			return saved, nil
+		case errors.As(err, &corrupt), errors.Is(err, ErrNotFound):
+			saved.Skipped = append(saved.Skipped, fmt.Sprintf("%s: %v", key, err))
+			if err := c.bucket.quarantine(ctx, key); err != nil {
+				return saved, err
+			}
+		default:
+			return saved, err
+		}
+	}
+	if len(saved.Skipped) > 0 {
+		return saved, fmt.Errorf("resume %s: %w: %s", c.fingerprint[:12], ErrAllCorrupt, strings.Join(saved.Skipped, "; "))
+	}
+	saved.Barren = order(c.token) - 1
+	return saved, fmt.Errorf("resume %s: %w", c.fingerprint[:12], ErrNotFound)
+}
+
+func (c *Checkpoints) restoreOne(ctx context.Context, key, dir string) (manifest, error) {
+	data, err := c.bucket.read(ctx, key)
+	if err != nil {
+		return manifest{}, err
+	}
+	var m manifest
+	if err := json.Unmarshal(data, &m); err != nil {
+		return m, &CorruptError{key, err.Error()}
+	}
+	for _, f := range m.Files {
+		if err := c.bucket.fetch(ctx, path.Dir(key)+"/"+f.Name, f.Ref, filepath.Join(dir, filepath.FromSlash(f.Name))); err != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+// manifests lists the keys of all checkpoints' manifests, oldest first: tokens and padded steps sort as text.
+func (c *Checkpoints) manifests(ctx context.Context) ([]string, error) {
+	keys, err := c.bucket.list(ctx, checkpointFolder(c.fingerprint))
+	if err != nil {
+		return nil, err
+	}
+	keys = slices.DeleteFunc(keys, func(key string) bool { return path.Base(key) != "manifest.json" })
+	sort.Strings(keys)
+	return keys, nil
+}
+
+// prune deletes what this attempt has beyond the checkpoints to keep, and all of earlier attempts once it has enough of its own.
+// The manifest goes first, so that a half-deleted checkpoint is never chosen.
+func (c *Checkpoints) prune(ctx context.Context) error {
+	manifests, err := c.manifests(ctx)
+	if err != nil {
+		return err
+	}
+	own := slices.DeleteFunc(slices.Clone(manifests), func(key string) bool { return tokenOf(key) != c.token })
+	if len(own) <= c.keep {
+		return nil
+	}
+	oldest := own[len(own)-c.keep]
+	for _, key := range manifests {
+		if key >= oldest {
+			break
+		}
+		files, err := c.bucket.list(ctx, path.Dir(key)+"/")
+		if err != nil {
+			return err
+		}
+		if err := c.bucket.remove(ctx, append([]string{key}, files...)...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// upload stores the file at path under key and returns its hash and size.
+func (b *Bucket) upload(ctx context.Context, key, file string) (Ref, error) {
+	ref, data, err := hashFile(file)
+	if err != nil {
+		return Ref{}, err
+	}
+	defer data.Close() //nolint:errcheck // reading only
+	return ref, b.writeFrom(ctx, key, data)
+}
+
+func tokensOf(ctx context.Context, b *Bucket, fingerprint string) ([]string, error) {
+	keys, err := b.list(ctx, checkpointFolder(fingerprint))
+	if err != nil {
+		return nil, err
+	}
+	var tokens []string
+	for _, key := range keys {
+		if token := tokenOf(key); order(token) > 0 && !slices.Contains(tokens, token) {
+			tokens = append(tokens, token)
+		}
+	}
+	sort.Strings(tokens)
+	return tokens, nil
+}
+
+// tokenOf is the attempt's part of a checkpoint's key.
+func tokenOf(key string) string {
+	parts := strings.SplitN(strings.TrimPrefix(key, checkpointPrefix), "/", 3)
+	if len(parts) < 3 {
+		return ""
+	}
+	return parts[1]
+}
+
+// order is an attempt's place in the line of attempts, 0 if the token is not one of ours.
+func order(token string) int {
+	n, err := strconv.Atoi(strings.SplitN(token, "-", 2)[0])
+	if err != nil {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,144 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"os"
+	"path/filepath"
+)
+
+// Ref names immutable content by its hash. It is all that a workflow payload says of a file or folder.
+type Ref struct {
+	// Digest is the content's SHA-256 in hexadecimal.
+	Digest string `json:"digest"`
+	// Size is in bytes.
+	Size int64 `json:"size"`
+}
+
+// IsZero says whether r refers to nothing.
+func (r Ref) IsZero() bool { return r.Digest == "" }
+
+// Digest is the SHA-256 of data in hexadecimal.
+func Digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// Put stores data under its hash; content that is there already is not written again.
+func (b *Bucket) Put(ctx context.Context, data []byte) (Ref, error) {
+	ref := Ref{Digest: Digest(data), Size: int64(len(data))}
+	there, err := b.holds(ctx, ref)
+	if err != nil || there {
+		return ref, err
+	}
+	return ref, b.write(ctx, contentKey(ref.Digest), data)
+}
+
+// PutFile stores the file at path under its hash without reading it into memory.
+func (b *Bucket) PutFile(ctx context.Context, path string) (Ref, error) {
+	ref, f, err := hashFile(path)
+	if err != nil {
+		return Ref{}, err
+	}
+	defer f.Close() //nolint:errcheck // reading only
+	there, err := b.holds(ctx, ref)
+	if err != nil || there {
+		return ref, err
+	}
+	return ref, b.writeFrom(ctx, contentKey(ref.Digest), f)
+}
+
+// hashFile returns the file's hash and size, and the file itself at its beginning.
+func hashFile(path string) (Ref, *os.File, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return Ref{}, nil, fmt.Errorf("hash file: %w", err)
+	}
+	h := sha256.New()
+	size, err := io.Copy(h, f)
+	if err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		return Ref{}, nil, errors.Join(fmt.Errorf("hash %q: %w", path, err), f.Close())
+	}
+	return Ref{Digest: hex.EncodeToString(h.Sum(nil)), Size: size}, f, nil
+}
+
+// holds says whether content of ref's hash and size is stored; a torn object of another size is written anew.
+func (b *Bucket) holds(ctx context.Context, ref Ref) (bool, error) {
+	there, err := b.exists(ctx, contentKey(ref.Digest))
+	if err != nil || !there {
+		return false, err
+	}
+	attrs, err := b.blob.Attributes(ctx, contentKey(ref.Digest))
+	if err != nil {
+		return false, classify("look at", contentKey(ref.Digest), err)
+	}
+	return attrs.Size == ref.Size, nil
+}
+
+// Get returns the content of ref, after checking its hash.
+func (b *Bucket) Get(ctx context.Context, ref Ref) ([]byte, error) {
+	if !validDigest(ref.Digest) {
+		return nil, &CorruptError{Key: ref.Digest, Reason: "not a SHA-256 digest"}
+	}
+	data, err := b.read(ctx, contentKey(ref.Digest))
+	if err != nil {
+		return nil, err
+	}
+	if got := Digest(data); got != ref.Digest {
+		return nil, &CorruptError{contentKey(ref.Digest), fmt.Sprintf("its %d bytes hash to %s (%d expected)", len(data), got, ref.Size)}
+	}
+	return data, nil
+}
+
+// GetFile writes the content of ref to the file at path, after checking its hash; on error no file is left.
+func (b *Bucket) GetFile(ctx context.Context, ref Ref, path string) error {
+	if !validDigest(ref.Digest) {
+		return &CorruptError{Key: ref.Digest, Reason: "not a SHA-256 digest"}
+	}
+	return b.fetch(ctx, contentKey(ref.Digest), ref, path)
+}
+
+// fetch copies the object at key to path and checks that it is ref's content.
+func (b *Bucket) fetch(ctx context.Context, key string, ref Ref, path string) (err error) {
+	r, err := b.blob.NewReader(ctx, key, nil)
+	if err != nil {
+		return classify("read", key, err)
+	}
+	defer r.Close() //nolint:errcheck // reading only
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		return fmt.Errorf("make folder for %q: %w", path, err)
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return classify("create", path, err)
+	}
+	h := sha256.New()
+	size, err := io.Copy(io.MultiWriter(f, h), r)
+	if closeErr := f.Close(); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		err = classify("copy "+key+" to", path, err)
+	} else {
+		err = check(key, ref, size, h)
+	}
+	if err != nil {
+		_ = os.Remove(path) //nolint:errcheck // the error that matters is returned
+	}
+	return err
+}
+
+func check(key string, ref Ref, size int64, h hash.Hash) error {
+	if got := hex.EncodeToString(h.Sum(nil)); got != ref.Digest {
+		return &CorruptError{key, fmt.Sprintf("its %d bytes hash to %s; %d bytes of %s were written", size, got, ref.Size, ref.Digest)}
+	}
+	return nil
+}

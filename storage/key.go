@@ -1,0 +1,52 @@
+package storage
+
+import (
+	"fmt"
+	"path"
+	"strings"
+)
+
+// Every key of the bucket is made by a function of this file.
+//
+//	cas/sha256/ab/<hash>                           immutable content, named by its hash
+//	stages/<stage>/<fingerprint>.json              which artefact a stage made from exactly these inputs
+//	rationales/<teacher>/<hash>.jsonl              finished rationales, a few rows each, never written twice
+//	checkpoints/<fingerprint>/<token>/<step>/...   training state; manifest.json is written last
+//	runs/<workflow>/<run>/<name>                   lineage and report of a run
+//	quarantine/<key>                               what could not be trusted, under its old key
+const (
+	casPrefix        = "cas/sha256/"
+	stagePrefix      = "stages/"
+	rationalePrefix  = "rationales/"
+	checkpointPrefix = "checkpoints/"
+	runPrefix        = "runs/"
+	quarantinePrefix = "quarantine/"
+)
+
+func contentKey(digest string) string { return casPrefix + digest[:2] + "/" + digest }
+
+func stageKey(stage, fingerprint string) string {
+	return stagePrefix + stage + "/" + fingerprint + ".json"
+}
+
+func rationaleFolder(teacher string) string { return rationalePrefix + teacher + "/" }
+
+func checkpointFolder(fingerprint string) string { return checkpointPrefix + fingerprint + "/" }
+
+func attemptFolder(fingerprint, token string) string {
+	return checkpointFolder(fingerprint) + token + "/"
+}
+
+// stepFolder pads the step, so that keys sort as steps do.
+func stepFolder(fingerprint, token string, step int) string {
+	return attemptFolder(fingerprint, token) + fmt.Sprintf("%09d/", step)
+}
+
+func runKey(workflow, run, name string) string { return runPrefix + path.Join(workflow, run, name) }
+
+func quarantineKey(key string) string { return quarantinePrefix + key }
+
+// validDigest says whether s is a SHA-256 in lower-case hexadecimal.
+func validDigest(s string) bool {
+	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
+}
