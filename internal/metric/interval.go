@@ -1,0 +1,91 @@
+package metric
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"sort"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Rounds is how often an interval is resampled where nothing else is asked.
+const Rounds = 1000
+
+// Interval is where 95% of the resampled, or likely, means lie.
+type Interval struct {
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+}
+
+// Bootstrap resamples the values with replacement and returns the middle 95% of the means (the percentile method). The same values,
+// rounds and seed give the same interval. No values give a zero interval.
+func Bootstrap(values []float64, rounds int, seed int64) Interval {
+	if len(values) == 0 || rounds < 1 {
+		return Interval{}
+	}
+	means := resample(values, rounds, seed)
+	return Interval{Low: quantile(means, 0.025), High: quantile(means, 0.975)}
+}
+
+// Difference is a paired bootstrap of two methods on the same users.
+type Difference struct {
+	Mean     float64  `json:"mean"`
+	Interval Interval `json:"interval"`
+	// P is the two-sided share of resamples on the other side of zero, never below 1 in rounds+1.
+	P float64 `json:"p"`
+}
+
+// BootstrapPaired resamples users and looks at the mean of a - b.
+func BootstrapPaired(a, b []float64, rounds int, seed int64) (Difference, error) {
+	if len(a) != len(b) {
+		return Difference{}, fmt.Errorf("paired bootstrap of %d and %d figures: lengths differ", len(a), len(b))
+	}
+	if err := enough(a, b); err != nil {
+		return Difference{}, fmt.Errorf("paired bootstrap: %w", err)
+	}
+	differences := subtract(a, b)
+	means := resample(differences, rounds, seed)
+	below := sort.SearchFloat64s(means, 0)
+	above := len(means) - sort.Search(len(means), func(i int) bool { return means[i] > 0 })
+	// A mean of exactly zero speaks for neither side: it counts for both.
+	other := min(len(means)-below, len(means)-above)
+	return Difference{
+		Mean:     Mean(differences),
+		Interval: Interval{Low: quantile(means, 0.025), High: quantile(means, 0.975)},
+		P:        min(1, 2*float64(other+1)/float64(len(means)+1)),
+	}, nil
+}
+
+// MeanInterval is the 95% t interval of a mean over trials (seeds). It needs two.
+func MeanInterval(values []float64) (Interval, error) {
+	if len(values) < 2 {
+		return Interval{}, fmt.Errorf("interval of %d trials: %w", len(values), ErrTooFew)
+	}
+	n := float64(len(values))
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * Deviation(values) / math.Sqrt(n)
+	return Interval{Low: Mean(values) - half, High: Mean(values) + half}, nil
+}
+
+// resample returns the sorted means of rounds resamples.
+func resample(values []float64, rounds int, seed int64) []float64 {
+	random := rand.New(rand.NewPCG(uint64(seed), 0x626f6f74))
+	means := make([]float64, rounds)
+	for round := range means {
+		sum := 0.0
+		for range values {
+			sum += values[random.IntN(len(values))]
+		}
+		means[round] = sum / float64(len(values))
+	}
+	sort.Float64s(means)
+	return means
+}
+
+// quantile interpolates between the two nearest of the sorted values.
+func quantile(sorted []float64, q float64) float64 {
+	place := q * float64(len(sorted)-1)
+	low := int(place)
+	high := min(low+1, len(sorted)-1)
+	return sorted[low] + (place-float64(low))*(sorted[high]-sorted[low])
+}

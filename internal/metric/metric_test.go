@@ -1,0 +1,225 @@
+package metric_test
+
+import (
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/metric"
+)
+
+func TestStrictNeverExceedsOne(t *testing.T) {
+	cases := map[string]struct {
+		list      metric.List
+		k         int
+		hit, gain float64
+	}{
+		"hit first":         {metric.List{Items: []int{5, 2}, Truth: []int{5}}, 1, 1, 1},
+		"hit third":         {metric.List{Items: []int{1, 2, 5}, Truth: []int{5}}, 5, 1, 0.5},
+		"miss":              {metric.List{Items: []int{1, 2}, Truth: []int{5}}, 5, 0, 0},
+		"nothing":           {metric.List{Truth: []int{5}}, 5, 0, 0},
+		"duplicate hit":     {metric.List{Items: []int{5, 5, 5}, Truth: []int{5}}, 5, 1, 1},
+		"duplicates before": {metric.List{Items: []int{1, 1, 2, 2, 5}, Truth: []int{5}}, 3, 1, 0.5},
+		"one of two truths": {metric.List{Items: []int{6}, Truth: []int{5, 6}}, 1, 0.5, 1},
+		"ideal has both":    {metric.List{Items: []int{6, 1}, Truth: []int{5, 6}}, 2, 0.5, 1 / (1 + 1/math.Log2(3))},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if got := metric.StrictHit(c.list, c.k); got != c.hit {
+				t.Errorf("hit = %v, want %v", got, c.hit)
+			}
+			if got := metric.StrictGain(c.list, c.k); math.Abs(got-c.gain) > 1e-12 {
+				t.Errorf("gain = %v, want %v", got, c.gain)
+			}
+		})
+	}
+}
+
+func TestRankFollowsTheTable(t *testing.T) {
+	lists := []metric.List{
+		{Items: []int{3, 3, 1}, Truth: []int{3}},
+		{Items: []int{1, 2}, Truth: []int{2}},
+		{Truth: []int{9}},
+	}
+	for _, strict := range []bool{false, true} {
+		var names []string
+		scores := metric.Rank(lists, strict, 1)
+		for _, score := range scores {
+			names = append(names, score.Metric)
+			if score.N != 3 || len(score.Each) != 3 || score.Value < score.Interval.Low || score.Value > score.Interval.High {
+				t.Errorf("score %+v, interval %+v", score, *score.Interval)
+			}
+		}
+		if diff := cmp.Diff(metric.Names(metric.Rankings), names); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(scores, metric.Rank(lists, strict, 1)); diff != "" {
+			t.Errorf("same lists, same seed: %s", diff)
+		}
+	}
+	if got, want := metric.Rank(lists, false, 1)[1].Value, 1.0; got != want { // (2 + 1 + 0) / 3
+		t.Errorf("the reference's HR@5 = %v, want %v", got, want)
+	}
+	if got, want := metric.Rank(lists, true, 1)[1].Value, 2.0/3; got != want {
+		t.Errorf("strict HR@5 = %v, want %v", got, want)
+	}
+	if metric.Rank(nil, true, 1) != nil {
+		t.Error("no lists have scores")
+	}
+}
+
+func TestExplain(t *testing.T) {
+	words := strings.Fields("the soap smells nice today")
+	scores, err := metric.Explain([]metric.Text{{Reference: words, Generated: words}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, score := range scores {
+		if score.N != 1 || math.Abs(score.Value-100) > 1e-5 {
+			t.Errorf("%s of equal texts = %v, n %d", score.Metric, score.Value, score.N)
+		}
+	}
+	for name, texts := range map[string][]metric.Text{
+		"no texts": nil, "nothing generated": {{Reference: words}}, "no references": {{Generated: words}},
+	} {
+		if _, err := metric.Explain(texts); !errors.Is(err, metric.ErrEmptyCorpus) {
+			t.Errorf("%s: error %v, want %v", name, err, metric.ErrEmptyCorpus)
+		}
+	}
+	if _, err := metric.BLEU(nil, 5, false); err == nil {
+		t.Error("BLEU-5 was computed")
+	}
+}
+
+// The expected figures are scipy 1.17.1's ttest_ind(equal_var=False) and ttest_rel.
+func TestWelchAndPaired(t *testing.T) {
+	a, b := []float64{2.1, 2.5, 2.8, 3.9, 4.4}, []float64{1.9, 2.2, 2.9, 3.1, 3.3}
+	welch, err := metric.Welch(a, b)
+	check(t, "welch", welch, err, metric.Test{T: 0.9004043365892119, P: 0.39921641108619205, DF: 6.676611522376413, Effect: 0.5694657037429589})
+	paired, err := metric.Paired(a, b)
+	check(t, "paired", paired, err, metric.Test{T: 2.1309088512155654, P: 0.10010553271165178, DF: 4, Effect: 0.9529714090347978})
+	for name, test := range map[string]func(a, b []float64) (metric.Test, error){
+		"student": metric.Student, "welch": metric.Welch, "paired": metric.Paired,
+	} {
+		if _, err := test([]float64{1}, []float64{2}); !errors.Is(err, metric.ErrTooFew) {
+			t.Errorf("%s of one figure a side: error %v, want %v", name, err, metric.ErrTooFew)
+		}
+	}
+	if _, err := metric.Paired(a, b[:3]); err == nil {
+		t.Error("unequal lengths were paired")
+	}
+}
+
+func check(t *testing.T, name string, got metric.Test, err error, want metric.Test) {
+	t.Helper()
+	if err != nil {
+		t.Fatalf("%s: %v", name, err)
+	}
+	nearly := cmp.Comparer(func(x, y float64) bool { return math.Abs(x-y) < 1e-10 })
+	if diff := cmp.Diff(want, got, nearly); diff != "" {
+		t.Errorf("%s: %s", name, diff)
+	}
+}
+
+func TestHolm(t *testing.T) {
+	cases := map[string]struct{ p, want []float64 }{
+		"none":       {nil, []float64{}},
+		"one":        {[]float64{0.04}, []float64{0.04}},
+		"ordered":    {[]float64{0.01, 0.02, 0.5}, []float64{0.03, 0.04, 0.5}},
+		"shuffled":   {[]float64{0.5, 0.01, 0.02}, []float64{0.5, 0.03, 0.04}},
+		"monotone":   {[]float64{0.02, 0.021}, []float64{0.04, 0.04}},
+		"capped":     {[]float64{0.6, 0.7}, []float64{1, 1}},
+		"equal ones": {[]float64{0.01, 0.01}, []float64{0.02, 0.02}},
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, metric.Holm(c.p)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestBootstrap(t *testing.T) {
+	values := make([]float64, 400) // a hit rate of 0.25: standard error 0.0217
+	for i := range values {
+		if i%4 == 0 {
+			values[i] = 1
+		}
+	}
+	got := metric.Bootstrap(values, metric.Rounds, 7)
+	if math.Abs(got.Low-0.2075) > 0.01 || math.Abs(got.High-0.2925) > 0.01 {
+		t.Errorf("interval %+v, want about 0.2075 to 0.2925", got)
+	}
+	if got != metric.Bootstrap(values, metric.Rounds, 7) {
+		t.Error("the same seed gave another interval")
+	}
+	if (metric.Bootstrap(nil, metric.Rounds, 7) != metric.Interval{}) {
+		t.Error("nothing has an interval")
+	}
+}
+
+func TestBootstrapPaired(t *testing.T) {
+	a, b, worse := make([]float64, 200), make([]float64, 200), make([]float64, 200)
+	for i := range a {
+		a[i], b[i], worse[i] = float64(i%2), float64((i+1)%2), float64(i%2)-0.5
+	}
+	same, err := metric.BootstrapPaired(a, a, metric.Rounds, 1)
+	if err != nil || same.P != 1 || same.Mean != 0 {
+		t.Errorf("a against itself = %+v, %v", same, err)
+	}
+	mixed, err := metric.BootstrapPaired(a, b, metric.Rounds, 1)
+	if err != nil || mixed.P < 0.2 {
+		t.Errorf("equal means = %+v, %v", mixed, err)
+	}
+	sure, err := metric.BootstrapPaired(a, worse, metric.Rounds, 1)
+	if err != nil || sure.P > 0.01 || sure.Mean != 0.5 || sure.Interval.Low != 0.5 {
+		t.Errorf("better for every user = %+v, %v", sure, err)
+	}
+	if _, err := metric.BootstrapPaired(a, b[:5], metric.Rounds, 1); err == nil {
+		t.Error("unequal lengths were paired")
+	}
+}
+
+func TestMeanInterval(t *testing.T) {
+	got, err := metric.MeanInterval([]float64{1, 2, 3})
+	if err != nil || math.Abs(got.Low+0.48413771) > 1e-6 || math.Abs(got.High-4.48413771) > 1e-6 {
+		t.Errorf("interval %+v, %v", got, err)
+	}
+	if _, err := metric.MeanInterval([]float64{1}); !errors.Is(err, metric.ErrTooFew) {
+		t.Errorf("error %v, want %v", err, metric.ErrTooFew)
+	}
+}
+
+// The means are REFERENCE.md's, x 1e-4: a slip in the table would move them.
+func TestPublishedTrials(t *testing.T) {
+	want := map[string][2]float64{
+		"sequential beauty HR@5": {601, 559}, "sequential beauty NDCG@5": {461, 429}, "sequential beauty HR@10": {743, 696},
+		"sequential beauty NDCG@10": {504, 471}, "sequential sports HR@5": {505, 499}, "sequential sports NDCG@5": {408, 399},
+		"sequential sports HR@10": {596, 579}, "sequential sports NDCG@10": {433, 422}, "sequential toys HR@5": {723, 695},
+		"sequential toys NDCG@5": {593, 589}, "sequential toys HR@10": {802, 749}, "sequential toys NDCG@10": {605, 601},
+		"topn beauty HR@1": {1203, 846}, "topn toys NDCG@10": {1398, 1244},
+	}
+	rows := metric.PublishedTrials()
+	if len(rows) != 27 {
+		t.Errorf("%d rows, want 27", len(rows))
+	}
+	for _, row := range rows {
+		if len(row.RDRec) != 10 || len(row.POD) != 10 {
+			t.Errorf("%s %s %s has %d and %d trials", row.Task, row.Data, row.Metric, len(row.RDRec), len(row.POD))
+		}
+		means, known := want[row.Task+" "+row.Data+" "+row.Metric]
+		if !known {
+			continue
+		}
+		if got := [2]float64{tenThousandths(row.RDRec), tenThousandths(row.POD)}; got != means {
+			t.Errorf("%s %s %s: means %v, want %v", row.Task, row.Data, row.Metric, got, means)
+		}
+	}
+}
+
+// tenThousandths rounds a mean half up, as people do: .05045 is 505, although its binary form lies a hair below.
+func tenThousandths(values []float64) float64 { return math.Round(1e4*metric.Mean(values) + 1e-6) }

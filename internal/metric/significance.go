@@ -1,0 +1,132 @@
+package metric
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"sort"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// ErrTooFew says that a sample is too small to be compared: a t-test needs two figures on each side.
+var ErrTooFew = errors.New("a comparison needs at least two figures a side")
+
+// Test is the outcome of a two-sided t-test. Where neither sample varies, T and P are what scipy gives: not a number for equal
+// means, else an infinite T and P 0.
+type Test struct {
+	T float64
+	P float64
+	// DF is the degrees of freedom.
+	DF float64
+	// Effect is the difference of means in standard deviations: Cohen's d with the pooled deviation, or of the differences themselves
+	// in a paired test.
+	Effect float64
+}
+
+// Student tests two independent samples whose variances are taken to be equal, as the reference's script does.
+func Student(a, b []float64) (Test, error) {
+	if err := enough(a, b); err != nil {
+		return Test{}, fmt.Errorf("student's t-test: %w", err)
+	}
+	na, nb := float64(len(a)), float64(len(b))
+	pooled := pooledVariance(a, b)
+	difference := stat.Mean(a, nil) - stat.Mean(b, nil)
+	return twoSided(difference, math.Sqrt(pooled*(1/na+1/nb)), na+nb-2, math.Sqrt(pooled)), nil
+}
+
+// Welch tests two independent samples whose variances may differ.
+func Welch(a, b []float64) (Test, error) {
+	if err := enough(a, b); err != nil {
+		return Test{}, fmt.Errorf("welch's t-test: %w", err)
+	}
+	na, nb := float64(len(a)), float64(len(b))
+	va, vb := stat.Variance(a, nil)/na, stat.Variance(b, nil)/nb
+	df := (va + vb) * (va + vb) / (va*va/(na-1) + vb*vb/(nb-1))
+	if va+vb == 0 {
+		df = na + nb - 2
+	}
+	difference := stat.Mean(a, nil) - stat.Mean(b, nil)
+	return twoSided(difference, math.Sqrt(va+vb), df, math.Sqrt(pooledVariance(a, b))), nil
+}
+
+// Paired tests whether a[i] - b[i] is zero on average: the same user, or the same seed, on both sides.
+func Paired(a, b []float64) (Test, error) {
+	if len(a) != len(b) {
+		return Test{}, fmt.Errorf("paired t-test of %d and %d figures: lengths differ", len(a), len(b))
+	}
+	if err := enough(a, b); err != nil {
+		return Test{}, fmt.Errorf("paired t-test: %w", err)
+	}
+	differences := subtract(a, b)
+	n, deviation := float64(len(differences)), stat.StdDev(differences, nil)
+	return twoSided(stat.Mean(differences, nil), deviation/math.Sqrt(n), n-1, deviation), nil
+}
+
+// Holm corrects p-values of several tests (Holm, 1979): below alpha afterwards, the whole family errs with probability alpha.
+func Holm(p []float64) []float64 {
+	order := make([]int, len(p))
+	for i := range order {
+		order[i] = i
+	}
+	sort.SliceStable(order, func(i, j int) bool { return p[order[i]] < p[order[j]] })
+	corrected := make([]float64, len(p))
+	highest := 0.0
+	for rank, index := range order {
+		highest = max(highest, min(1, p[index]*float64(len(p)-rank)))
+		corrected[index] = highest
+	}
+	return corrected
+}
+
+// Mean is the average, summed in order; 0 of nothing.
+func Mean(values []float64) float64 {
+	sum := 0.0
+	for _, value := range values {
+		sum += value
+	}
+	return sum / max(1, float64(len(values)))
+}
+
+// Deviation is the sample standard deviation; 0 of fewer than two values.
+func Deviation(values []float64) float64 {
+	if len(values) < 2 {
+		return 0
+	}
+	return stat.StdDev(values, nil)
+}
+
+func enough(a, b []float64) error {
+	if len(a) < 2 || len(b) < 2 {
+		return fmt.Errorf("%d and %d: %w", len(a), len(b), ErrTooFew)
+	}
+	return nil
+}
+
+func twoSided(difference, errorOfMean, df, deviation float64) Test {
+	t := difference / errorOfMean // like scipy: 0/0 is not a number, 1/0 is infinite
+	test := Test{T: t, DF: df, Effect: difference / deviation}
+	switch {
+	case math.IsNaN(t):
+		test.P = math.NaN()
+	case math.IsInf(t, 0):
+		test.P = 0
+	default:
+		test.P = 2 * distuv.StudentsT{Mu: 0, Sigma: 1, Nu: df}.CDF(-math.Abs(t))
+	}
+	return test
+}
+
+func pooledVariance(a, b []float64) float64 {
+	na, nb := float64(len(a)), float64(len(b))
+	return ((na-1)*stat.Variance(a, nil) + (nb-1)*stat.Variance(b, nil)) / (na + nb - 2)
+}
+
+func subtract(a, b []float64) []float64 {
+	differences := make([]float64, len(a))
+	for i := range a {
+		differences[i] = a[i] - b[i]
+	}
+	return differences
+}

@@ -1,0 +1,136 @@
+package metric
+
+import "fmt"
+
+// Needs says what a metric is computed from.
+type Needs int
+
+// The two things that metrics are computed from.
+const (
+	Rankings Needs = iota
+	Texts
+)
+
+// Metric is one row of [Table].
+type Metric struct {
+	// Name is as people write it, such as "HR@10".
+	Name string
+	// Higher says that more is better.
+	Higher bool
+	// Needs says which of the functions below are set.
+	Needs Needs
+	// Cut is how many recommended items a ranking metric looks at; 0 for a text metric.
+	Cut int
+	// Reference and Strict score one user's list: as the Python reference does, and with duplicates dropped.
+	Reference, Strict func(list List, k int) float64
+	// Corpus scores all texts together, in 0 to 100.
+	Corpus func(texts []Text) (float64, error)
+}
+
+// Table is every metric that an experiment reports, in the order of its tables. A new metric is a new row.
+func Table() []Metric {
+	return []Metric{
+		{Name: "HR@1", Higher: true, Needs: Rankings, Cut: 1, Reference: Hit, Strict: StrictHit},
+		{Name: "HR@5", Higher: true, Needs: Rankings, Cut: 5, Reference: Hit, Strict: StrictHit},
+		{Name: "NDCG@5", Higher: true, Needs: Rankings, Cut: 5, Reference: Gain, Strict: StrictGain},
+		{Name: "HR@10", Higher: true, Needs: Rankings, Cut: 10, Reference: Hit, Strict: StrictHit},
+		{Name: "NDCG@10", Higher: true, Needs: Rankings, Cut: 10, Reference: Gain, Strict: StrictGain},
+		{Name: "BLEU-1", Higher: true, Needs: Texts, Corpus: bleuRow(1)},
+		{Name: "BLEU-4", Higher: true, Needs: Texts, Corpus: bleuRow(4)},
+		{Name: "ROUGE-1 F", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(1), fScore)},
+		{Name: "ROUGE-1 P", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(1), precision)},
+		{Name: "ROUGE-1 R", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(1), recall)},
+		{Name: "ROUGE-2 F", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(2), fScore)},
+		{Name: "ROUGE-2 P", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(2), precision)},
+		{Name: "ROUGE-2 R", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(2), recall)},
+		{Name: "ROUGE-L F", Higher: true, Needs: Texts, Corpus: rougeRow(ROUGEL, fScore)},
+		{Name: "ROUGE-L P", Higher: true, Needs: Texts, Corpus: rougeRow(ROUGEL, precision)},
+		{Name: "ROUGE-L R", Higher: true, Needs: Texts, Corpus: rougeRow(ROUGEL, recall)},
+	}
+}
+
+// Names are the names of the metrics that need what is given, in the table's order.
+func Names(needs Needs) []string {
+	var names []string
+	for _, row := range Table() {
+		if row.Needs == needs {
+			names = append(names, row.Name)
+		}
+	}
+	return names
+}
+
+// Score is one metric of one method on one set of users or texts.
+type Score struct {
+	Metric string  `json:"metric"`
+	Value  float64 `json:"value"`
+	// Interval is the 95% interval of Value over users; nil for a text metric.
+	Interval *Interval `json:"interval,omitempty"`
+	// N is how many users or texts were examined.
+	N int `json:"n"`
+	// Each is every user's own figure, in the order of the lists, for paired tests; not stored.
+	Each []float64 `json:"-"`
+}
+
+// Rank scores the lists by every ranking metric: as the reference counts, or strictly. Intervals are bootstrapped over users from
+// the seed, so the same lists and seed give the same scores. No lists give no scores.
+func Rank(lists []List, strict bool, seed int64) []Score {
+	if len(lists) == 0 {
+		return nil
+	}
+	var scores []Score
+	for _, row := range Table() {
+		if row.Needs != Rankings {
+			continue
+		}
+		of := row.Reference
+		if strict {
+			of = row.Strict
+		}
+		each := make([]float64, len(lists))
+		for i, list := range lists {
+			each[i] = of(list, row.Cut)
+		}
+		interval := Bootstrap(each, Rounds, seed)
+		scores = append(scores, Score{Metric: row.Name, Value: Mean(each), Interval: &interval, N: len(each), Each: each})
+	}
+	return scores
+}
+
+// Explain scores the texts by every text metric, in 0 to 100. It fails with [ErrEmptyCorpus] where the reference would divide by zero.
+func Explain(texts []Text) ([]Score, error) {
+	var scores []Score
+	for _, row := range Table() {
+		if row.Needs != Texts {
+			continue
+		}
+		value, err := row.Corpus(texts)
+		if err != nil {
+			return nil, fmt.Errorf("score %q: %w", row.Name, err)
+		}
+		scores = append(scores, Score{Metric: row.Name, Value: value, N: len(texts)})
+	}
+	return scores, nil
+}
+
+func bleuRow(order int) func([]Text) (float64, error) {
+	return func(texts []Text) (float64, error) {
+		bleu, err := BLEU(texts, order, false)
+		return 100 * bleu.Score, err
+	}
+}
+
+func rougeGrams(n int) func([]Text) (Rouge, error) {
+	return func(texts []Text) (Rouge, error) { return ROUGEN(texts, n) }
+}
+
+func rougeRow(of func([]Text) (Rouge, error), part func(Rouge) float64) func([]Text) (float64, error) {
+	return func(texts []Text) (float64, error) {
+		rouge, err := of(texts)
+		return 100 * part(rouge), err
+	}
+}
+
+func fScore(r Rouge) float64    { return r.F }
+func precision(r Rouge) float64 { return r.Precision }
+func recall(r Rouge) float64    { return r.Recall }
