@@ -1,0 +1,261 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+)
+
+// object walks one JSON object token by token, so that a key that stands twice is seen and every entry has its line.
+type object struct {
+	f   *file
+	dec *json.Decoder
+	bad *faults
+}
+
+func newObject(f *file, bad *faults) *object {
+	return &object{f: f, dec: json.NewDecoder(bytes.NewReader(f.data)), bad: bad}
+}
+
+// line is where the decoder stands: behind the last token it gave.
+func (o *object) line() int { return o.f.line(max(0, o.dec.InputOffset()-1)) }
+
+// next is the line of the value that comes next, past blanks and the comma or colon before it.
+func (o *object) next() int {
+	at := o.dec.InputOffset()
+	for at < int64(len(o.f.data)) && strings.IndexByte(" \t\r\n,:", o.f.data[at]) >= 0 {
+		at++
+	}
+	return o.f.line(at)
+}
+
+// syntax names a JSON error; false when the decoder cannot go on.
+func (o *object) syntax(err error) bool {
+	var syntax *json.SyntaxError
+	switch {
+	case errors.As(err, &syntax):
+		o.bad.add(o.f.name, o.f.line(max(0, syntax.Offset-1)), "not JSON: %v", err)
+	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
+		o.bad.add(o.f.name, o.f.line(int64(len(o.f.data))-1), "JSON ends in the middle, after %d bytes", len(o.f.data))
+	default:
+		o.bad.add(o.f.name, o.line(), "%v", err)
+		return true
+	}
+	return false
+}
+
+// delim takes one delimiter; false, with a fault, when something else stands there.
+func (o *object) delim(want json.Delim) bool {
+	line := o.next()
+	token, err := o.dec.Token()
+	if err != nil {
+		return o.syntax(err) && false
+	}
+	if token != want {
+		o.bad.add(o.f.name, line, "want %q, got %s", want.String(), quote(fmt.Sprint(token)))
+		return false
+	}
+	return true
+}
+
+// entries calls visit with each key of the object that comes next, and its line; visit takes the value. It stops when visit says false.
+func (o *object) entries(visit func(key string, line int) bool) bool {
+	if !o.delim('{') {
+		return false
+	}
+	seen := map[string]int{}
+	for o.dec.More() {
+		line := o.next()
+		token, err := o.dec.Token()
+		if err != nil {
+			return o.syntax(err) && false
+		}
+		key, ok := token.(string)
+		if !ok {
+			o.bad.add(o.f.name, line, "want a key, got %s", quote(fmt.Sprint(token)))
+			return false
+		}
+		if first, twice := seen[key]; twice {
+			o.bad.add(o.f.name, line, "key %s stands on line %d already", quote(key), first)
+		} else {
+			seen[key] = line
+		}
+		if !visit(key, line) {
+			return false
+		}
+	}
+	return o.delim('}')
+}
+
+// value takes the value that comes next into v; a value of another type is a fault and the walk goes on.
+func (o *object) value(what string, v any) (ok, goOn bool) {
+	line := o.next()
+	err := o.dec.Decode(v)
+	if err == nil {
+		return true, true
+	}
+	var kind *json.UnmarshalTypeError
+	if errors.As(err, &kind) {
+		field := what
+		if kind.Field != "" {
+			field = strings.TrimPrefix(what+" field "+strconv.Quote(kind.Field), " ")
+		}
+		o.bad.add(o.f.name, line, "%s is a JSON %s, want %s", field, kind.Value, kindName(kind.Type.String()))
+		return false, true
+	}
+	return false, o.syntax(err)
+}
+
+// kindName says a Go type in JSON's words.
+func kindName(goType string) string {
+	switch strings.TrimLeft(goType, "*") {
+	case "int", "int64", "float64", "json.Number":
+		return "a number"
+	case "string":
+		return "a string"
+	default:
+		return "an object"
+	}
+}
+
+// datamaps reads datamaps.json: id2user and id2item (id -> the shop's id), or the reverse user2id and item2id, or all four, which
+// must agree. The ids must be 1 to n without a gap: the templates and the tasks count on it.
+func (r *reader) datamaps() {
+	f := required(r.fsys, fileDatamaps, r.bad)
+	if f == nil || len(f.data) == 0 {
+		return
+	}
+	before := r.bad.count
+	r.d.Indent = indentOf(f.data)
+	maps := map[string]idMap{}
+	o := newObject(f, r.bad)
+	whole := o.entries(func(key string, _ int) bool {
+		switch key {
+		case "id2user", "id2item":
+			m, ok := o.idMap(key, false)
+			maps[key] = m
+			return ok
+		case "user2id", "item2id":
+			m, ok := o.idMap(key, true)
+			maps[key] = m
+			return ok
+		default:
+			var skipped json.RawMessage
+			_, goOn := o.value(key, &skipped)
+			return goOn
+		}
+	})
+	if !whole {
+		return
+	}
+	r.d.UserIDs = r.ids(f, maps, "id2user", "user2id")
+	r.d.ItemIDs = r.ids(f, maps, "id2item", "item2id")
+	r.users, r.d.Items = len(r.d.UserIDs), len(r.d.ItemIDs)
+	r.mapped = r.bad.count == before
+}
+
+// idMap is number -> the shop's id, with the line of each.
+type idMap map[int]idEntry
+
+type idEntry struct {
+	id   string
+	line int
+}
+
+// idMap takes an object of id -> name, or with flip of name -> id.
+func (o *object) idMap(what string, flip bool) (idMap, bool) {
+	m := idMap{}
+	names := map[string]int{}
+	ok := o.entries(func(key string, line int) bool {
+		var raw scalar
+		good, goOn := o.value(what+" entry "+quote(key), &raw)
+		if !good {
+			return goOn
+		}
+		number, name := key, string(raw)
+		if flip {
+			number, name = name, number
+		}
+		n, err := strconv.Atoi(number)
+		if err != nil {
+			o.bad.add(o.f.name, line, "%s: %s is not a number", what, quote(number))
+			return true
+		}
+		if other, twice := names[name]; twice {
+			o.bad.add(o.f.name, line, "%s: %s has two numbers, %d and %d", what, quote(name), other, n)
+		}
+		if first, twice := m[n]; twice && first.id != name {
+			o.bad.add(o.f.name, line, "%s: number %d stands on line %d already", what, n, first.line)
+		}
+		names[name], m[n] = n, idEntry{name, line}
+		return true
+	})
+	return m, ok
+}
+
+// scalar is a JSON string, or a number kept as it is written.
+type scalar string
+
+// UnmarshalJSON takes a string or a number and nothing else.
+func (s *scalar) UnmarshalJSON(data []byte) error {
+	var text string
+	if err := json.Unmarshal(data, &text); err == nil && data[0] == '"' {
+		*s = scalar(text)
+		return nil
+	}
+	var number json.Number
+	if err := json.Unmarshal(data, &number); err == nil && data[0] != 'n' {
+		*s = scalar(number)
+		return nil
+	}
+	return fmt.Errorf("%s is neither a string nor a number", quote(string(data)))
+}
+
+// ids lays one kind's map out as a slice, from the forward map or else the reverse one.
+func (r *reader) ids(f *file, maps map[string]idMap, forward, reverse string) []string {
+	m, key := maps[forward], forward
+	back, both := maps[reverse]
+	if m == nil {
+		m, key = back, reverse
+	} else if both {
+		r.agree(f, m, back, forward, reverse)
+	}
+	if len(m) == 0 {
+		r.bad.add(f.name, 0, "%s (or %s) is missing or empty", forward, reverse)
+		return nil
+	}
+	ids := make([]string, len(m))
+	var absent []int
+	for id := 1; id <= len(m); id++ {
+		entry, ok := m[id]
+		if !ok {
+			absent = append(absent, id)
+			continue
+		}
+		ids[id-1] = entry.id
+	}
+	missing(r.bad, f.name, fmt.Sprintf("%s has %d entries, but not those of", key, len(m)), absent)
+	return ids
+}
+
+func (r *reader) agree(f *file, forward, back idMap, name, reverse string) {
+	for id := range max(len(forward), len(back)) + 1 {
+		a, b := forward[id], back[id]
+		if a.id != b.id {
+			r.bad.add(f.name, max(a.line, b.line), "%s has %s for %d, %s has %s", name, quote(a.id), id, reverse, quote(b.id))
+		}
+	}
+}
+
+// indentOf is how many blanks stand before the first key.
+func indentOf(data []byte) int {
+	_, rest, found := bytes.Cut(data, []byte("\n"))
+	if !found {
+		return 0
+	}
+	return len(rest) - len(bytes.TrimLeft(rest, " "))
+}

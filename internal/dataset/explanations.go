@@ -1,0 +1,181 @@
+package dataset
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+)
+
+// record is an explanation as the files have it; a nil field is one that is missing.
+type record struct {
+	User        *int         `json:"user"`
+	Item        *int         `json:"item"`
+	Explanation *string      `json:"explanation"`
+	Feature     *string      `json:"feature"`
+	Preference  *string      `json:"user_preference"`
+	Attribution *string      `json:"item_attribution"`
+	Rating      *json.Number `json:"rating"`
+}
+
+// explanations reads explanation_rationale.json, else explanation.json, else nothing: the explanation task is then switched off.
+func (r *reader) explanations() {
+	f := open(r.fsys, fileRationale, r.bad)
+	if f == nil {
+		f = open(r.fsys, fileExplanation, r.bad)
+	}
+	if f == nil || len(f.data) == 0 {
+		return
+	}
+	splits := map[string]*[]Explanation{
+		"train": &r.d.Explanations.Train, "val": &r.d.Explanations.Val, "test": &r.d.Explanations.Test,
+	}
+	o := newObject(f, r.bad)
+	found := 0
+	whole := o.entries(func(key string, _ int) bool {
+		list := splits[key]
+		if list == nil {
+			var skipped json.RawMessage
+			_, goOn := o.value(key, &skipped)
+			return goOn
+		}
+		found++
+		var ok bool
+		*list, ok = r.split(o, key)
+		return ok
+	})
+	if whole && found < len(splits) {
+		r.bad.add(f.name, 0, "want \"train\", \"val\" and \"test\", found %d of them", found)
+	}
+}
+
+// split reads one array of records.
+func (r *reader) split(o *object, name string) ([]Explanation, bool) {
+	if !o.delim('[') {
+		return nil, false
+	}
+	list := []Explanation{}
+	seen := map[Explanation]int{}
+	for i := 0; o.dec.More(); i++ {
+		line := o.next()
+		var got record
+		ok, goOn := o.value(fmt.Sprintf("%s[%d]", name, i), &got)
+		if !goOn {
+			return nil, false
+		}
+		if !ok || !r.complete(o.f.name, line, got) {
+			continue
+		}
+		e := got.explanation()
+		if first, twice := seen[e]; twice {
+			r.bad.add(o.f.name, line, "the same explanation of user %d and item %d starts on line %d already", e.User, e.Item, first)
+			continue
+		}
+		seen[e] = line
+		list = append(list, e)
+	}
+	return list, o.delim(']')
+}
+
+// complete names what a record lacks and ids that do not exist. A feature may be missing: no task needs it.
+func (r *reader) complete(name string, line int, got record) bool {
+	ok := true
+	for _, need := range []struct {
+		field  string
+		absent bool
+	}{{"user", got.User == nil}, {"item", got.Item == nil}, {"explanation", got.Explanation == nil}} {
+		if need.absent {
+			r.bad.add(name, line, "field %q is missing", need.field)
+			ok = false
+		}
+	}
+	if !ok {
+		return false
+	}
+	if !r.knownUser(*got.User) {
+		r.bad.add(name, line, "user %d is not in %s (1 to %d)", *got.User, fileDatamaps, r.users)
+		ok = false
+	}
+	if !r.knownItem(*got.Item) {
+		r.bad.add(name, line, "item %d is not in %s (1 to %d)", *got.Item, fileDatamaps, r.d.Items)
+		ok = false
+	}
+	return ok
+}
+
+func (got record) explanation() Explanation {
+	e := Explanation{User: *got.User, Item: *got.Item, Explanation: *got.Explanation}
+	if got.Feature != nil {
+		e.Feature = *got.Feature
+	}
+	if got.Preference != nil {
+		e.Preference = *got.Preference
+	}
+	if got.Attribution != nil {
+		e.Attribution = *got.Attribution
+	}
+	if got.Rating != nil {
+		e.Rating = string(*got.Rating)
+	}
+	return e
+}
+
+// titles reads titles.json (the shop's item id -> title), ours, else item_keywords.tsv (id, the shop's id, words).
+func (r *reader) titles() {
+	if f := open(r.fsys, fileTitles, r.bad); f != nil {
+		if len(f.data) > 0 {
+			r.titleMap(f)
+		}
+		return
+	}
+	if f := open(r.fsys, fileItemKeywords, r.bad); f != nil {
+		r.keywords(f)
+	}
+}
+
+func (r *reader) titleMap(f *file) {
+	numbers := make(map[string]int, len(r.d.ItemIDs))
+	for i, id := range r.d.ItemIDs {
+		numbers[id] = i + 1
+	}
+	titles := make([]string, r.d.Items)
+	o := newObject(f, r.bad)
+	o.entries(func(key string, line int) bool {
+		var title string
+		_, goOn := o.value("title of "+quote(key), &title)
+		n, known := numbers[key]
+		switch {
+		case known:
+			titles[n-1] = title
+		case r.mapped:
+			r.bad.add(f.name, line, "item %s is not in %s", quote(key), fileDatamaps)
+		}
+		return goOn
+	})
+	r.d.Titles = titles
+}
+
+func (r *reader) keywords(f *file) {
+	titles := make([]string, r.d.Items)
+	for line, fields := range f.columns('\t') {
+		if len(fields) < 3 {
+			r.bad.add(f.name, line, "want number, id and words between tabs, got %d columns", len(fields))
+			continue
+		}
+		n, err := strconv.Atoi(fields[0])
+		if err != nil {
+			r.bad.add(f.name, line, "%s is not a number", quote(fields[0]))
+			continue
+		}
+		if n < 1 || n > len(titles) {
+			if r.mapped {
+				r.bad.add(f.name, line, "item %d is not in %s (1 to %d)", n, fileDatamaps, r.d.Items)
+			}
+			continue
+		}
+		if r.d.ItemIDs[n-1] != fields[1] {
+			r.bad.add(f.name, line, "item %d is %s here and %s in %s", n, quote(fields[1]), quote(r.d.ItemIDs[n-1]), fileDatamaps)
+		}
+		titles[n-1] = fields[2]
+	}
+	r.d.Titles = titles
+}

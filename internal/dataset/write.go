@@ -1,0 +1,162 @@
+package dataset
+
+import (
+	"bufio"
+	"fmt"
+	"iter"
+	"os"
+	"path/filepath"
+	"strconv"
+)
+
+// Source is a dataset as streams, for sets too big to hold; a nil stream is a file that is not written. Each stream is walked once,
+// in the order of the fields, and ends at its first error.
+type Source struct {
+	// UserIDs and ItemIDs are the shop's ids of 1, 2, ...
+	UserIDs, ItemIDs iter.Seq2[string, error]
+	// Users are the sequences; Times holds the users again, whose Times are written.
+	Users, Times iter.Seq2[User, error]
+	// Negatives are users whose Items have not been seen by them.
+	Negatives iter.Seq2[User, error]
+	// Train, Val and Test are the explanations: all three or none.
+	Train, Val, Test iter.Seq2[Explanation, error]
+	// Rationales says to write explanation_rationale.json as well; the explanations are then walked twice.
+	Rationales bool
+	// Titles are the items' pairs of the shop's id and title.
+	Titles iter.Seq2[[2]string, error]
+	// Indent is how many spaces a level the JSON is indented by; 0 means 1.
+	Indent int
+}
+
+// Write writes d as a folder that [Read] and the reference read: same dataset, same bytes. dir is made if missing; files of an older
+// dataset in it are overwritten, not removed.
+func Write(dir string, d *Dataset) error {
+	s := Source{UserIDs: each(d.UserIDs), ItemIDs: each(d.ItemIDs), Users: each(d.Users), Indent: d.Indent}
+	if len(d.Users) > 0 && d.Users[0].Times != nil {
+		s.Times = each(d.Users)
+	}
+	if d.Negatives != nil {
+		s.Negatives = func(yield func(User, error) bool) {
+			for _, u := range d.Users {
+				if !yield(User{ID: u.ID, Items: d.Negatives[u.ID]}, nil) {
+					return
+				}
+			}
+		}
+	}
+	if d.HasExplanations() {
+		s.Train, s.Val, s.Test = each(d.Explanations.Train), each(d.Explanations.Val), each(d.Explanations.Test)
+		s.Rationales = d.HasRationales()
+	}
+	if d.Titles != nil {
+		s.Titles = titled(d)
+	}
+	if err := Stream(dir, s); err != nil {
+		return fmt.Errorf("write dataset %q: %w", d.Name, err)
+	}
+	return nil
+}
+
+// Stream writes s into dir.
+func Stream(dir string, s Source) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	indent := s.Indent
+	if indent < 1 {
+		indent = 1
+	}
+	for _, out := range []struct {
+		name    string
+		skipped bool
+		write   func(*bufio.Writer) error
+	}{
+		{fileDatamaps, s.UserIDs == nil, func(w *bufio.Writer) error { return s.datamaps(newJSON(w, indent)) }},
+		{fileSequential, s.Users == nil, func(w *bufio.Writer) error { return lines(w, s.Users, itemsOf) }},
+		{fileTimes, s.Times == nil, func(w *bufio.Writer) error { return lines(w, s.Times, timesOf) }},
+		{fileNegative, s.Negatives == nil, func(w *bufio.Writer) error { return lines(w, s.Negatives, itemsOf) }},
+		{fileExplanation, s.Train == nil, func(w *bufio.Writer) error { return s.explanations(newJSON(w, indent), false) }},
+		{fileRationale, !s.Rationales, func(w *bufio.Writer) error { return s.explanations(newJSON(w, indent), true) }},
+		{fileTitles, s.Titles == nil, func(w *bufio.Writer) error { return s.titles(newJSON(w, indent)) }},
+	} {
+		if out.skipped {
+			continue
+		}
+		if err := create(filepath.Join(dir, out.name), out.write); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// create writes one file through a buffer; what could not be written is not left behind.
+func create(name string, write func(*bufio.Writer) error) (err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriterSize(f, 1<<16)
+	err = write(w)
+	if err == nil {
+		err = w.Flush()
+	}
+	if closed := f.Close(); err == nil {
+		err = closed
+	}
+	if err != nil {
+		_ = os.Remove(name) // the first error is the one that matters
+		return fmt.Errorf("%s: %w", filepath.Base(name), err)
+	}
+	return nil
+}
+
+func itemsOf(line []byte, u User) []byte {
+	for _, item := range u.Items {
+		line = strconv.AppendInt(append(line, ' '), int64(item), 10)
+	}
+	return line
+}
+
+func timesOf(line []byte, u User) []byte {
+	for _, second := range u.Times {
+		line = strconv.AppendInt(append(line, ' '), second, 10)
+	}
+	return line
+}
+
+// lines writes "user number number ..." for each user.
+func lines(w *bufio.Writer, users iter.Seq2[User, error], numbers func([]byte, User) []byte) error {
+	var line []byte
+	for u, err := range users {
+		if err != nil {
+			return err
+		}
+		line = numbers(strconv.AppendInt(line[:0], int64(u.ID), 10), u)
+		if _, err := w.Write(append(line, '\n')); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// each is a slice as a stream without errors.
+func each[T any](list []T) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for _, v := range list {
+			if !yield(v, nil) {
+				return
+			}
+		}
+	}
+}
+
+// titled walks the items that have a title.
+func titled(d *Dataset) iter.Seq2[[2]string, error] {
+	return func(yield func([2]string, error) bool) {
+		for i, title := range d.Titles {
+			if title != "" && !yield([2]string{d.ItemIDs[i], title}, nil) {
+				return
+			}
+		}
+	}
+}
