@@ -1,0 +1,132 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"google.golang.org/protobuf/encoding/protowire"
+)
+
+// Kinds of pieces in a SentencePiece model.
+const (
+	pieceNormal  = 1
+	pieceUnknown = 2
+	pieceControl = 3
+	pieceUser    = 4
+	pieceUnused  = 5
+	pieceByte    = 6
+)
+
+// sentencePiece is a SentencePiece model file: the pieces in the order of their ids, and how text is normalised before the search.
+type sentencePiece struct {
+	pieces []scoredPiece
+	// charsmap is the compiled normalisation: a double-array trie and the texts that it points into. Empty means none.
+	charsmap []byte
+	// dummyPrefix puts a blank before the text; removeBlanks keeps one of several blanks and none at the ends.
+	dummyPrefix, removeBlanks bool
+}
+
+type scoredPiece struct {
+	text  string
+	score float32
+	kind  int
+}
+
+// readSentencePiece reads a model file's protocol buffer.
+func readSentencePiece(data []byte) (sentencePiece, error) {
+	model := sentencePiece{dummyPrefix: true, removeBlanks: true}
+	err := eachField(data, func(number protowire.Number, f field) error {
+		switch number {
+		case 1:
+			piece, err := readPiece(f.bytes)
+			if err != nil {
+				return fmt.Errorf("piece %d: %w", len(model.pieces), err)
+			}
+			model.pieces = append(model.pieces, piece)
+		case 3:
+			if err := model.readNormalizer(f.bytes); err != nil {
+				return fmt.Errorf("normalizer: %w", err)
+			}
+		}
+		return nil
+	})
+	if err == nil && len(model.pieces) == 0 {
+		err = errors.New("it has no pieces")
+	}
+	if err != nil {
+		return sentencePiece{}, fmt.Errorf("read SentencePiece model of %d bytes: %w", len(data), err)
+	}
+	return model, nil
+}
+
+func readPiece(data []byte) (scoredPiece, error) {
+	piece := scoredPiece{kind: pieceNormal}
+	err := eachField(data, func(number protowire.Number, f field) error {
+		switch number {
+		case 1:
+			piece.text = string(f.bytes)
+		case 2:
+			piece.score = math.Float32frombits(uint32(f.number))
+		case 3:
+			piece.kind = int(f.number)
+		}
+		return nil
+	})
+	if err == nil && piece.text == "" {
+		err = errors.New("it is empty")
+	}
+	return piece, err
+}
+
+func (m *sentencePiece) readNormalizer(data []byte) error {
+	return eachField(data, func(number protowire.Number, f field) error {
+		switch number {
+		case 2:
+			m.charsmap = f.bytes
+		case 3:
+			m.dummyPrefix = f.number != 0
+		case 4:
+			m.removeBlanks = f.number != 0
+		}
+		return nil
+	})
+}
+
+// field is a value of a protocol buffer's field: bytes, or a number of any width.
+type field struct {
+	bytes  []byte
+	number uint64
+}
+
+// eachField calls visit with every field of a message, in order.
+func eachField(data []byte, visit func(protowire.Number, field) error) error {
+	for len(data) > 0 {
+		number, kind, size := protowire.ConsumeTag(data)
+		if size < 0 {
+			return protowire.ParseError(size)
+		}
+		data = data[size:]
+		var value field
+		switch kind {
+		case protowire.VarintType:
+			value.number, size = protowire.ConsumeVarint(data)
+		case protowire.Fixed32Type:
+			var bits uint32
+			bits, size = protowire.ConsumeFixed32(data)
+			value.number = uint64(bits)
+		case protowire.BytesType:
+			value.bytes, size = protowire.ConsumeBytes(data)
+		default:
+			size = protowire.ConsumeFieldValue(number, kind, data)
+		}
+		if size < 0 {
+			return protowire.ParseError(size)
+		}
+		if err := visit(number, value); err != nil {
+			return err
+		}
+		data = data[size:]
+	}
+	return nil
+}

@@ -1,0 +1,192 @@
+// Package token cuts text into the tokens that models read, and joins tokens to text. In: text, or token ids; out: token ids and the
+// whole word that each belongs to, or text. [T5] is the student's tokenizer; the teachers' stand beside it. A T5 text goes through
+// four steps: special tokens are cut out, the rest is normalised, the best-scored pieces are searched, and `</s>` ends it.
+package token
+
+import (
+	_ "embed"
+	"fmt"
+	"strings"
+	"sync"
+	"unicode"
+)
+
+//go:embed spiece.model
+var spiece []byte
+
+// Ids that every T5 vocabulary has.
+const (
+	Pad int32 = 0
+	End int32 = 1
+)
+
+// sentinels is how many tokens `<extra_id_N>` stand behind the model's own pieces, the last number first.
+const sentinels = 100
+
+// T5 is T5's tokenizer as transformers 4.36.2 has it, in the legacy mode that is its default. It is safe for concurrent use.
+type T5 struct {
+	normalizer normalizer
+	model      unigram
+	unknown    string         // the unknown piece's text
+	special    []specialToken // cut out of texts before the search
+	scratch    sync.Pool
+}
+
+// specialToken is a text that is a token wherever it stands.
+type specialToken struct {
+	text string
+	id   int32
+	// strip takes the blanks beside it away.
+	strip bool
+}
+
+// NewT5 returns the tokenizer of T5's own vocabulary, which all T5 sizes share.
+func NewT5() (*T5, error) { return ParseT5(spiece) }
+
+// ParseT5 returns the tokenizer of a SentencePiece unigram model, the bytes of a spiece.model.
+func ParseT5(model []byte) (*T5, error) {
+	file, err := readSentencePiece(model)
+	if err != nil {
+		return nil, err
+	}
+	t := &T5{scratch: sync.Pool{New: func() any { return new(scratch) }}}
+	if t.normalizer, err = newNormalizer(file); err != nil {
+		return nil, fmt.Errorf("read T5 vocabulary: %w", err)
+	}
+	if t.model, err = newUnigram(file.pieces); err != nil {
+		return nil, fmt.Errorf("read T5 vocabulary: %w", err)
+	}
+	t.unknown = file.pieces[t.model.unknown].text
+	for id, piece := range file.pieces {
+		if piece.kind == pieceControl || piece.kind == pieceUnknown {
+			t.special = append(t.special, specialToken{text: piece.text, id: int32(id)})
+		}
+	}
+	for i := range sentinels {
+		id := int32(len(file.pieces) + sentinels - 1 - i)
+		t.special = append(t.special, specialToken{text: fmt.Sprintf("<extra_id_%d>", i), id: id, strip: true})
+	}
+	return t, nil
+}
+
+// Size is the number of ids: the model's pieces and the sentinels. Models have a few rows more, which no text reaches.
+func (t *T5) Size() int { return len(t.model.pieces) + sentinels }
+
+// scratch is the memory of one tokenization.
+type scratch struct {
+	text  []byte // what the spans' positions mean: normalised text and special tokens
+	spans []span
+	table []best
+}
+
+func (s *scratch) piece(i int) []byte { return s.text[s.spans[i].start:s.spans[i].end] }
+
+// cut fills s with the pieces of text.
+func (t *T5) cut(s *scratch, text string) {
+	s.text, s.spans = s.text[:0], s.spans[:0]
+	for text != "" {
+		before, token, after := t.split(text)
+		t.search(s, before)
+		if token != nil {
+			from := int32(len(s.text))
+			s.text = append(s.text, token.text...)
+			s.spans = append(s.spans, span{token.id, from, int32(len(s.text))})
+		}
+		text = after
+	}
+}
+
+// search appends the pieces of a text without special tokens.
+func (t *T5) search(s *scratch, text string) {
+	from := len(s.text)
+	s.text = t.normalizer.appendTo(s.text, text)
+	first := len(s.spans)
+	s.spans, s.table = t.model.search(s.spans, s.text[from:], s.table)
+	for i := first; i < len(s.spans); i++ {
+		s.spans[i].start += int32(from)
+		s.spans[i].end += int32(from)
+	}
+}
+
+// split finds the first special token in text; nil means none.
+func (t *T5) split(text string) (before string, token *specialToken, after string) {
+	for at := 0; ; at++ {
+		next := strings.IndexByte(text[at:], '<')
+		if next < 0 {
+			return text, nil, ""
+		}
+		at += next
+		for i := range t.special {
+			token := &t.special[i]
+			if after, found := strings.CutPrefix(text[at:], token.text); found {
+				if token.strip {
+					return strings.TrimRightFunc(text[:at], isBlank), token, strings.TrimLeftFunc(after, isBlank)
+				}
+				return text[:at], token, after
+			}
+		}
+	}
+}
+
+// isBlank is Python's str.isspace of one character.
+func isBlank(r rune) bool { return unicode.IsSpace(r) || (r >= 0x1c && r <= 0x1f) }
+
+// Encode returns the token ids of text and the end token, which is not added again where the text ends in `</s>`.
+func (t *T5) Encode(text string) []int32 {
+	s := t.get()
+	defer t.scratch.Put(s)
+	t.cut(s, text)
+	return s.ids(make([]int32, 0, len(s.spans)+1))
+}
+
+// EncodeWords is [T5.Encode] with, for each token, the number of the whole word it belongs to (see [Words]); 0 is none.
+func (t *T5) EncodeWords(text string, words Words) (ids, whole []int32) {
+	s := t.get()
+	defer t.scratch.Put(s)
+	t.cut(s, text)
+	ids = s.ids(make([]int32, 0, len(s.spans)+1))
+	whole = make([]int32, len(ids))
+	words.number(whole[:len(s.spans)], s)
+	return ids, whole
+}
+
+// Pieces returns the pieces of text; an unknown piece is the text it stands for.
+func (t *T5) Pieces(text string) []string {
+	s := t.get()
+	defer t.scratch.Put(s)
+	t.cut(s, text)
+	pieces := make([]string, len(s.spans))
+	for i := range pieces {
+		pieces[i] = string(s.piece(i))
+	}
+	return pieces
+}
+
+// WholeWords returns, for each piece of text, the number of the user or item it belongs to, 0 for none.
+func (t *T5) WholeWords(text string) []int32 {
+	s := t.get()
+	defer t.scratch.Put(s)
+	t.cut(s, text)
+	whole := make([]int32, len(s.spans))
+	IDWords.number(whole, s)
+	return whole
+}
+
+func (t *T5) get() *scratch {
+	s, ok := t.scratch.Get().(*scratch)
+	if !ok {
+		return new(scratch)
+	}
+	return s
+}
+
+// ids appends the token ids and the end token.
+func (s *scratch) ids(out []int32) []int32 {
+	for _, span := range s.spans {
+		out = append(out, span.id)
+	}
+	if len(out) == 0 || out[len(out)-1] != End {
+		out = append(out, End)
+	}
+	return out
+}
