@@ -1,0 +1,210 @@
+package baseline_test
+
+import (
+	"bufio"
+	"cmp"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/baseline"
+	"rdrec/internal/dataset"
+	"rdrec/internal/golden"
+	"rdrec/internal/metric"
+)
+
+func sequences(items int, histories ...[]int) *dataset.Dataset {
+	d := &dataset.Dataset{Items: items, Negatives: map[int][]int{}}
+	for i, history := range histories {
+		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: history})
+	}
+	return d
+}
+
+func TestRank(t *testing.T) {
+	// Training histories: 1 2 3, 2 3 4, 1 2 4, 6 7. Popularity: 2 (3), 1 3 4 (2), 6 7 (1), 5 8 9 (0).
+	d := sequences(9, []int{1, 2, 3, 5}, []int{2, 3, 4, 1}, []int{1, 2, 4, 3}, []int{6, 7, 8})
+	cases := []struct {
+		name  string
+		query baseline.Query
+		want  []int
+	}{
+		{baseline.Popularity, baseline.Query{K: 4}, []int{2, 1, 3, 4}},
+		{baseline.Popularity, baseline.Query{History: []int{2, 3}, K: 4}, []int{1, 4, 6, 7}},
+		{baseline.Popularity, baseline.Query{History: []int{2}, Candidates: []int{9, 5, 6, 3}, K: 9}, []int{3, 6, 5, 9}},
+		{baseline.Markov, baseline.Query{History: []int{1, 2}, K: 3}, []int{3, 4, 6}}, // 2 goes to 3 twice, to 4 once
+		{baseline.Markov, baseline.Query{History: []int{9}, K: 2}, []int{2, 1}},
+		{baseline.Markov, baseline.Query{K: 1}, []int{2}},
+		{baseline.ItemKNN, baseline.Query{History: []int{6}, K: 2}, []int{7, 2}},
+		{baseline.ItemKNN, baseline.Query{History: []int{1}, K: 3}, []int{2, 3, 4}},
+		{baseline.Rule, baseline.Query{History: []int{4, 2}, K: 4}, []int{5, 3, 6, 1}},
+		{baseline.Rule, baseline.Query{History: []int{1, 2}, K: 3}, []int{3, 4, 6}}, // max+1 and last+1 are the same item
+		{baseline.Rule, baseline.Query{History: []int{9, 1}, K: 3}, []int{10, 2, 11}}, // the rule does not know that 9 is the last
+		{baseline.Rule, baseline.Query{K: 1}, []int{2}},
+	}
+	for _, c := range cases {
+		row, found := baseline.Find(c.name)
+		if !found {
+			t.Fatalf("no baseline %q", c.name)
+		}
+		if diff := gocmp.Diff(c.want, row.Fit(d)(c.query)); diff != "" {
+			t.Errorf("%s of %+v: %s", c.name, c.query, diff)
+		}
+	}
+	if _, found := baseline.Find("oracle"); found {
+		t.Error("found a baseline that is not there")
+	}
+}
+
+// TestFitSeesNoTestItem moves every user's last item: no baseline may notice.
+func TestFitSeesNoTestItem(t *testing.T) {
+	one := sequences(6, []int{1, 2, 3}, []int{2, 3, 4}, []int{3, 4, 5})
+	two := sequences(6, []int{1, 2, 6}, []int{2, 3, 6}, []int{3, 4, 6})
+	for _, row := range baseline.Table() {
+		for _, history := range [][]int{{1, 2}, {2, 3}, {4}} {
+			query := baseline.Query{History: history, K: 6}
+			if diff := gocmp.Diff(row.Fit(one)(query), row.Fit(two)(query)); diff != "" {
+				t.Errorf("%s, history %v: %s", row.Name, history, diff)
+			}
+		}
+	}
+}
+
+func TestUsersAndLists(t *testing.T) {
+	d := sequences(5, []int{1, 2, 3}, []int{1, 2}, []int{2, 3, 4}, []int{3, 4, 5})
+	d.Negatives = map[int][]int{1: {4, 5}, 3: {1, 5}}
+	for limit, want := range map[int][]int{-1: nil, 0: {1, 3, 4}, 2: {1, 3}} {
+		var got []int
+		for _, user := range baseline.Users(d, limit) {
+			got = append(got, user.ID)
+		}
+		if diff := gocmp.Diff(want, got); diff != "" {
+			t.Errorf("limit %d: %s", limit, diff)
+		}
+	}
+	row, _ := baseline.Find(baseline.Popularity)
+	want := []metric.List{{Items: []int{3, 4, 5}, Truth: []int{3}}, {Items: []int{1, 4, 5}, Truth: []int{4}}}
+	if diff := gocmp.Diff(want, baseline.TopN(d, baseline.Users(d, 2), row.Fit(d), 10)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// paper finds a folder of the paper's data, which lies beside the project and not in it.
+func paper(t *testing.T, name string) *dataset.Dataset {
+	t.Helper()
+	path := filepath.Join(filepath.Dir(filepath.Dir(golden.Data(t, "rdrec"))), "..", "shared", "data", "rdrec", name)
+	if _, err := os.Stat(path); err != nil {
+		t.Skipf("the paper's data set %q is absent (looked for ../shared/data/rdrec/%s beside the project)", name, name)
+	}
+	d, err := dataset.Read(os.DirFS(path), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// TestRuleOnThePapersData holds the figures that show the leak (docs/deviations.md, 18).
+func TestRuleOnThePapersData(t *testing.T) {
+	for name, want := range map[string]string{
+		"beauty": "HR@5 .0537 NDCG@5 .0494 HR@10 .0605 NDCG@10 .0516",
+		"sports": "HR@5 .0488 NDCG@5 .0452 HR@10 .0519 NDCG@10 .0462",
+		"toys":   "HR@5 .0773 NDCG@5 .0720 HR@10 .0808 NDCG@10 .0731",
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := paper(t, name)
+			row, _ := baseline.Find(baseline.Rule)
+			got := scoresOf(baseline.Sequential(baseline.Users(d, 0), row.Fit(d), 10))
+			line := ""
+			for _, name := range []string{"HR@5", "NDCG@5", "HR@10", "NDCG@10"} {
+				line += fmt.Sprintf(" %s %s", name, fmt.Sprintf("%.4f", got[name])[1:])
+			}
+			if line[1:] != want {
+				t.Errorf("the rule's figures = %s, want %s", line[1:], want)
+			}
+		})
+	}
+}
+
+func scoresOf(lists []metric.List) map[string]float64 {
+	scores := map[string]float64{}
+	for _, row := range metric.Table() {
+		if row.Needs == metric.Rankings {
+			for _, list := range lists {
+				scores[row.Name] += row.Reference(list, row.Cut) / float64(len(lists))
+			}
+		}
+	}
+	return scores
+}
+
+// TestAllBeauty holds the measured figures of the shipped reviews: what the demo's student stands beside.
+func TestAllBeauty(t *testing.T) {
+	d := allBeauty(t)
+	users := baseline.Users(d, 0)
+	want := map[string]map[string]float64{
+		baseline.Popularity: {"HR@1": 0.35, "HR@10": 0.80},
+		baseline.Markov:     {"HR@1": 0.77},
+	}
+	for _, row := range baseline.Table() {
+		got := scoresOf(baseline.Sequential(users, row.Fit(d), 10))
+		t.Logf("%s, %d users: %v", row.Name, len(users), got)
+		for name, value := range want[row.Name] {
+			if math.Abs(got[name]-value) > 0.005 {
+				t.Errorf("%s of %s = %.4f, want %.2f", name, row.Name, got[name], value)
+			}
+		}
+	}
+}
+
+// allBeauty reads the reviews shipped for the demo with no importer: users' items in time, the first review of an item only.
+func allBeauty(t *testing.T) *dataset.Dataset {
+	t.Helper()
+	file, err := os.Open(golden.Data(t, "reviews/All_Beauty_5.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	unzipped, err := gzip.NewReader(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type review struct {
+		User string `json:"reviewerID"`
+		Item string `json:"asin"`
+		Time int64  `json:"unixReviewTime"`
+	}
+	var reviews []review
+	for lines := bufio.NewScanner(unzipped); lines.Scan(); {
+		var one review
+		if err := json.Unmarshal(lines.Bytes(), &one); err != nil {
+			t.Fatal(err)
+		}
+		reviews = append(reviews, one)
+	}
+	slices.SortStableFunc(reviews, func(a, b review) int { return cmp.Compare(a.Time, b.Time) })
+	items, users := map[string]int{}, map[string][]int{}
+	var order []string
+	for _, one := range reviews {
+		if items[one.Item] == 0 {
+			items[one.Item] = len(items) + 1
+		}
+		if users[one.User] == nil {
+			order = append(order, one.User)
+		}
+		if !slices.Contains(users[one.User], items[one.Item]) {
+			users[one.User] = append(users[one.User], items[one.Item])
+		}
+	}
+	d := &dataset.Dataset{Items: len(items)}
+	for i, user := range order {
+		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: users[user]})
+	}
+	return d
+}
