@@ -1,0 +1,88 @@
+package torch
+
+import (
+	"unsafe"
+
+	lib "github.com/sugarme/gotch/libtch"
+)
+
+// FromInt64 copies data to the CPU.
+func (s *Scope) FromInt64(data []int64, shape ...int64) *Tensor {
+	return fromSlice(s, data, Int64, shape)
+}
+
+// FromFloat32 copies data to the CPU.
+func (s *Scope) FromFloat32(data []float32, shape ...int64) *Tensor {
+	return fromSlice(s, data, Float32, shape)
+}
+
+// FromBytes copies elements, as they lie in memory little-endian, to the CPU.
+func (s *Scope) FromBytes(data []byte, dtype DType, shape ...int64) *Tensor {
+	return fromSlice(s, data, dtype, shape)
+}
+
+func fromSlice[T any](s *Scope, data []T, dtype DType, shape []int64) *Tensor {
+	var zero T
+	numel := 1
+	for _, size := range shape {
+		numel *= int(size)
+	}
+	if numel*dtype.Size() != len(data)*int(unsafe.Sizeof(zero)) {
+		broken("%d elements do not fill shape %v", len(data), shape)
+	}
+	if numel == 0 {
+		return s.Zeros(dtype, CPU, shape...)
+	}
+	dims := shape
+	if len(dims) == 0 {
+		dims = []int64{1}
+	}
+	c := lib.AtTensorOfData(unsafe.Pointer(&data[0]), dims, uint(len(shape)), uint(dtype.Size()), int(dtype))
+	return s.own("copy from host", c)
+}
+
+// Zeros is all zeros.
+func (s *Scope) Zeros(dtype DType, device Device, shape ...int64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgZeros(&out, dims(shape), len(shape), int32(dtype), int32(device))
+	return s.own("zeros", out)
+}
+
+// Empty is not initialized.
+func (s *Scope) Empty(dtype DType, device Device, shape ...int64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgEmpty(&out, dims(shape), len(shape), int32(dtype), int32(device))
+	return s.own("empty", out)
+}
+
+// Full is value everywhere.
+func (s *Scope) Full(value float64, dtype DType, device Device, shape ...int64) *Tensor {
+	var out lib.Ctensor
+	withScalar(value, func(v lib.Cscalar) {
+		lib.AtgFull(&out, dims(shape), len(shape), v, int32(dtype), int32(device))
+	})
+	return s.own("full", out)
+}
+
+// Arange counts from 0 up to, but not including, n.
+func (s *Scope) Arange(n int64, device Device) *Tensor {
+	var out lib.Ctensor
+	end := lib.AtsInt(n)
+	defer lib.AtsFree(end)
+	lib.AtgArange(&out, end, int32(Int64), int32(device))
+	return s.own("arange", out)
+}
+
+// dims is a shape that gotch can point at: a scalar's has no first element.
+func dims(shape []int64) []int64 {
+	if len(shape) == 0 {
+		return []int64{0}
+	}
+	return shape
+}
+
+func withScalar(value float64, f func(lib.Cscalar)) {
+	c := lib.AtsFloat(value)
+	defer lib.AtsFree(c)
+	f(c)
+}

@@ -1,0 +1,58 @@
+package torch
+
+import (
+	lib "github.com/sugarme/gotch/libtch"
+)
+
+// MatMul is the matrix product over the last two dimensions, with broadcasting over the others.
+func (t *Tensor) MatMul(u *Tensor) *Tensor { return pairwise("matmul", lib.AtgMatmul, t, u) }
+
+// Linear is t times the transpose of weight [out, in]: a layer without bias.
+func (t *Tensor) Linear(weight *Tensor) *Tensor {
+	var out lib.Ctensor
+	lib.AtgLinear(&out, t.handle(), weight.handle(), nil)
+	return owner(t, weight).own("linear", out)
+}
+
+// Embedding picks rows of table by t's numbers.
+func (t *Tensor) Embedding(table *Tensor) *Tensor {
+	var out lib.Ctensor
+	lib.AtgEmbedding(&out, table.handle(), t.handle(), -1, 0, 0)
+	return owner(t, table).own("embedding", out)
+}
+
+// Softmax is exp(t) scaled to a sum of 1 along a dimension.
+func (t *Tensor) Softmax(dim int64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgSoftmax(&out, t.handle(), dim, int32(t.DType()))
+	return owner(t).own("softmax", out)
+}
+
+// LogSoftmax is the logarithm of Softmax.
+func (t *Tensor) LogSoftmax(dim int64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgLogSoftmax(&out, t.handle(), dim, int32(t.DType()))
+	return owner(t).own("log_softmax", out)
+}
+
+// Dropout sets elements to 0 with probability p and scales the others up. It must stand inside [Seeded].
+func (t *Tensor) Dropout(p float64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgDropout(&out, t.handle(), p, 1)
+	return owner(t).own("dropout", out)
+}
+
+// CrossEntropy is the mean over rows of -log softmax(t)[row][labels[row]]; rows whose label is ignore count nowhere.
+func (t *Tensor) CrossEntropy(labels *Tensor, ignore int64) *Tensor {
+	const mean = 1
+	var out lib.Ctensor
+	lib.AtgCrossEntropyLoss(&out, t.handle(), labels.handle(), nil, mean, ignore, 0)
+	return owner(t, labels).own("cross_entropy", out)
+}
+
+// Attention is softmax(query keys' * scale + bias) values; bias may be nil. Shapes [batch, heads, length, head].
+func Attention(query, keys, values, bias *Tensor, scale float64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgScaledDotProductAttention(&out, query.handle(), keys.handle(), values.handle(), optional(bias), 0, 0, scale, 0)
+	return owner(query, keys, values, bias).own("scaled_dot_product_attention", out)
+}

@@ -1,0 +1,109 @@
+package torch
+
+import (
+	"sync/atomic"
+
+	lib "github.com/sugarme/gotch/libtch"
+)
+
+// live counts the tensors that exist and made counts those ever made.
+//
+//nolint:gochecknoglobals // two counters of the process's native memory, which is itself global.
+var live, made atomic.Int64
+
+// Live is how many tensors exist in the process: it is the same before and after a piece of work that leaks nothing.
+func Live() int64 { return live.Load() }
+
+// Made is how many tensors the process has ever made, which is how many operations it has run.
+func Made() int64 { return made.Load() }
+
+// Scope owns tensors and frees them together. It belongs to one goroutine.
+type Scope struct {
+	depth  int
+	owned  []*Tensor
+	closed bool
+}
+
+// NewScope opens a scope that the caller must close. Code that ends where it began uses [Run] instead.
+func NewScope() *Scope { return &Scope{depth: 1} }
+
+// Sub opens a scope inside s: results of operands from both belong to the inner one. The caller must close it.
+func (s *Scope) Sub() *Scope { return &Scope{depth: s.depth + 1} }
+
+// Close frees what s still owns. A second Close does nothing.
+func (s *Scope) Close() {
+	for _, t := range s.owned {
+		if t.scope == s {
+			t.release()
+		}
+	}
+	s.owned, s.closed = nil, true
+}
+
+// Use returns t as a tensor of s, so that what is computed from it belongs to s. It shares t's memory and is valid as long as t is.
+func (s *Scope) Use(t *Tensor) *Tensor {
+	t.handle()
+	return &Tensor{c: t.c, scope: s, borrowed: true}
+}
+
+// Keep takes t out of its scope: its new owner calls [Tensor.Free].
+func Keep(t *Tensor) *Tensor {
+	if t.borrowed {
+		return Keep(t.Alias())
+	}
+	t.handle()
+	t.scope = nil
+	return t
+}
+
+// Within calls f with x in a scope of its own, and frees all that f made but its result, which goes to x's scope.
+func Within(x *Tensor, f func(x *Tensor) *Tensor) *Tensor {
+	outer := owner(x)
+	inner := outer.Sub()
+	defer inner.Close()
+	return outer.adopt(f(inner.Use(x)))
+}
+
+// Adopt moves t into s, whatever owned it before.
+func (s *Scope) Adopt(t *Tensor) *Tensor { return s.adopt(t) }
+
+func (s *Scope) adopt(t *Tensor) *Tensor {
+	if t.scope == s {
+		return t
+	}
+	if t.borrowed {
+		t = t.Alias()
+	}
+	t.handle()
+	t.scope = s
+	s.owned = append(s.owned, t)
+	return t
+}
+
+// own wraps what operation op made; it panics with what libtorch raised instead.
+func (s *Scope) own(op string, c lib.Ctensor) *Tensor {
+	check(op)
+	if s.closed {
+		lib.AtFree(c)
+		broken("%s in a closed scope", op)
+	}
+	live.Add(1)
+	made.Add(1)
+	t := &Tensor{c: c, scope: s}
+	s.owned = append(s.owned, t)
+	return t
+}
+
+// owner is the innermost scope of an operation's operands.
+func owner(operands ...*Tensor) *Scope {
+	var innermost *Scope
+	for _, t := range operands {
+		if t != nil && t.scope != nil && (innermost == nil || t.scope.depth > innermost.depth) {
+			innermost = t.scope
+		}
+	}
+	if innermost == nil {
+		broken("no operand is in a scope: nobody would free the result (see Scope.Use)")
+	}
+	return innermost
+}

@@ -1,0 +1,48 @@
+// Package torch is the only code that touches gotch, and it does so at the level of its C shim (gotch/libtch): tensors in, tensors
+// out, freed when their [Scope] closes. The steps: [Run] locks the OS thread (grad mode and OpenMP's pool belong to one) and opens a
+// scope; every operation's result belongs to the innermost scope among its operands; the scope frees what was not kept; a fault inside
+// libtorch is a panic with an [*Error], which Run turns into an error.
+//
+// gotch's own ts.Tensor is not used, for four measured reasons: each generated call leaks the C cell it receives its result in (32
+// bytes, gigabytes over a long training), a finalizer may free a tensor while C still works on it, every tensor is named and entered
+// in a locked map, and an error may be read on another thread than the one that raised it.
+package torch
+
+import (
+	"runtime"
+
+	lib "github.com/sugarme/gotch/libtch"
+)
+
+// Run calls f with a fresh scope on a locked OS thread and frees the scope afterwards. A fault inside libtorch comes back as an
+// [*Error]; other panics pass. Runs nest.
+func Run(f func(s *Scope) error) (err error) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	s := NewScope()
+	defer s.Close()
+	defer func() {
+		if fault := recover(); fault != nil {
+			known, ok := fault.(*Error)
+			if !ok {
+				panic(fault)
+			}
+			err = known
+		}
+	}()
+	return f(s)
+}
+
+// NoGrad calls f with gradient recording off. It holds for the calling OS thread only, so it must stand inside [Run].
+func NoGrad(f func()) {
+	before := lib.AtGradSetEnabled(0)
+	defer lib.AtGradSetEnabled(before & 1)
+	f()
+}
+
+// Threads sets how many CPU threads one operation may use, in this OS thread and in those that start later; 0 changes nothing.
+func Threads(n int) {
+	if n > 0 {
+		setThreads(n)
+	}
+}

@@ -1,0 +1,119 @@
+package torch
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+)
+
+// Weights are named tensors in files. They are read one at a time, so that a model need not fit into memory twice.
+type Weights interface {
+	// Names lists the tensors in ascending order.
+	Names() []string
+	// Read copies a tensor to the CPU, in the type of elements it is stored in.
+	Read(s *Scope, name string) (*Tensor, error)
+	// Close frees the files.
+	Close() error
+}
+
+// Names of the files that a Hugging Face folder keeps its weights in.
+const (
+	SafetensorsFile      = "model.safetensors"
+	SafetensorsIndexFile = "model.safetensors.index.json"
+	PickleFile           = "pytorch_model.bin"
+	PickleIndexFile      = "pytorch_model.bin.index.json"
+)
+
+// OpenWeights opens the weights of a Hugging Face folder: one file or several with an index, safetensors before pickles.
+func OpenWeights(dir string) (Weights, error) {
+	opened := []struct {
+		file string
+		open func(path string) (Weights, error)
+	}{
+		{SafetensorsFile, OpenSafetensors},
+		{SafetensorsIndexFile, func(path string) (Weights, error) { return openShards(path, OpenSafetensors) }},
+		{PickleFile, OpenPickle},
+		{PickleIndexFile, func(path string) (Weights, error) { return openShards(path, OpenPickle) }},
+	}
+	for _, kind := range opened {
+		path := filepath.Join(dir, kind.file)
+		if _, err := os.Stat(path); err == nil {
+			return kind.open(path)
+		}
+	}
+	return nil, fmt.Errorf("weights folder %q: none of %q, %q, %q, %q is there", dir,
+		SafetensorsFile, SafetensorsIndexFile, PickleFile, PickleIndexFile)
+}
+
+// shards are weights in several files, as an index of Hugging Face's says.
+type shards struct {
+	names []string
+	of    map[string]Weights // name of tensor to its file
+	files map[string]Weights // name of file
+}
+
+func openShards(path string, open func(string) (Weights, error)) (Weights, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	var index struct {
+		WeightMap map[string]string `json:"weight_map"`
+	}
+	if err := json.Unmarshal(data, &index); err != nil {
+		return nil, fmt.Errorf("weights index %q: %w", path, err)
+	}
+	all := &shards{of: map[string]Weights{}, files: map[string]Weights{}}
+	for name, file := range index.WeightMap {
+		if err := all.add(filepath.Dir(path), name, file, open); err != nil {
+			return nil, fmt.Errorf("weights index %q: tensor %q: %w", path, name, firstError(err, all.Close()))
+		}
+	}
+	slices.Sort(all.names)
+	return all, nil
+}
+
+func (w *shards) add(dir, name, file string, open func(string) (Weights, error)) error {
+	if file != filepath.Base(file) {
+		return fmt.Errorf("file %q lies outside the folder", file)
+	}
+	if w.files[file] == nil {
+		opened, err := open(filepath.Join(dir, file))
+		if err != nil {
+			return err
+		}
+		w.files[file] = opened
+	}
+	w.names, w.of[name] = append(w.names, name), w.files[file]
+	return nil
+}
+
+// Names lists the tensors of all files.
+func (w *shards) Names() []string { return w.names }
+
+// Read copies a tensor from the file that the index names.
+func (w *shards) Read(s *Scope, name string) (*Tensor, error) {
+	file, ok := w.of[name]
+	if !ok {
+		return nil, fmt.Errorf("tensor %q is not in the index", name)
+	}
+	return file.Read(s, name)
+}
+
+// Close closes all files.
+func (w *shards) Close() error {
+	var first error
+	for _, file := range w.files {
+		first = firstError(first, file.Close())
+	}
+	return first
+}
+
+func firstError(first, second error) error {
+	if first != nil {
+		return first
+	}
+	return second
+}
