@@ -86,6 +86,9 @@ func Sizes() []Size {
 	}
 }
 
+// Prompts are the ways a teacher is asked; package teacher has their texts.
+func Prompts() []string { return []string{"paper", "few-shot"} }
+
 // Formats are the kinds of review files; package review reads them.
 func Formats() []string {
 	return []string{"auto", "amazon-2014", "amazon-2018", "amazon-2023", "csv", "parquet"}

@@ -1,0 +1,109 @@
+package document
+
+import (
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/go-playground/validator/v10"
+)
+
+// Rule is a validate tag of the caller's own.
+type Rule struct {
+	// Tag is the word used in validate tags.
+	Tag string
+	// Accept says whether a text will do; nil means that it must be one of Choices.
+	Accept func(string) bool
+	// Choices are the texts to choose from, for the check and the hint.
+	Choices []string
+	// Want completes "must be ..." where there are no choices.
+	Want string
+}
+
+func (r Rule) accepts(text string) bool {
+	if r.Accept != nil {
+		return r.Accept(text)
+	}
+	return slices.Contains(r.Choices, text)
+}
+
+// Check applies the struct's validate tags and records each violation as a fault.
+func (d *Document) Check(rules ...Rule) error {
+	v := validator.New(validator.WithRequiredStructEnabled())
+	v.RegisterTagNameFunc(yamlName)
+	byTag := map[string]Rule{}
+	for _, r := range rules {
+		byTag[r.Tag] = r
+		err := v.RegisterValidation(r.Tag, func(level validator.FieldLevel) bool { return r.accepts(level.Field().String()) })
+		if err != nil {
+			return fmt.Errorf("registering validation %q: %w", r.Tag, err)
+		}
+	}
+	err := v.Struct(d.root.Addr().Interface())
+	if err == nil {
+		return nil
+	}
+	violations, ok := err.(validator.ValidationErrors) //nolint:errorlint // the validator returns this very type or a broken struct's
+	if !ok {
+		return fmt.Errorf("validating %s: %w", d.file, err)
+	}
+	for _, violation := range violations {
+		_, key, _ := strings.Cut(violation.Namespace(), ".")
+		if d.faulty(key) {
+			continue
+		}
+		reason, hint := explain(violation, byTag)
+		d.Fault(key, reason, hint)
+	}
+	return nil
+}
+
+// faulty says whether a key already has a fault: a text where a number belongs is not also too small.
+func (d *Document) faulty(key string) bool {
+	return slices.ContainsFunc(d.faults, func(f Fault) bool { return f.Key == key })
+}
+
+// explain puts a violation into words.
+func explain(violation validator.FieldError, rules map[string]Rule) (reason, hint string) {
+	text := fmt.Sprint(violation.Value())
+	if r, ok := rules[violation.Tag()]; ok {
+		if r.Want != "" {
+			return fmt.Sprintf("must be %s, not %q", r.Want, text), hintOf(text, r.Choices)
+		}
+		return fmt.Sprintf("%q is not known", text), hintOf(text, r.Choices)
+	}
+	switch violation.Tag() {
+	case "required":
+		return "is required", ""
+	case "unique":
+		return "names something twice", ""
+	case "oneof":
+		return fmt.Sprintf("%q is not known", text), hintOf(text, strings.Fields(violation.Param()))
+	case "datetime":
+		return fmt.Sprintf("must be a day, not %q", text), "write it as YYYY-MM-DD"
+	case "ip":
+		return fmt.Sprintf("must be an IP address, not %q", text), ""
+	}
+	return bound(violation, text), ""
+}
+
+// bound puts a violated bound into words.
+func bound(violation validator.FieldError, text string) string {
+	words := map[string]string{"min": "at least", "max": "at most", "gt": "more than", "lt": "less than"}[violation.Tag()]
+	switch violation.Kind() {
+	case reflect.String:
+		return fmt.Sprintf("must be %s %s characters long", words, violation.Param())
+	case reflect.Slice, reflect.Map:
+		return fmt.Sprintf("must have %s %s entries", words, violation.Param())
+	default:
+		return fmt.Sprintf("must be %s %s, not %s", words, violation.Param(), text)
+	}
+}
+
+func hintOf(text string, choices []string) string {
+	if len(choices) == 0 {
+		return ""
+	}
+	return Suggest(text, choices)
+}

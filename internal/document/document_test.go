@@ -1,0 +1,148 @@
+package document_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/document"
+)
+
+// shop has a field of each kind that the package fills.
+type shop struct {
+	Name   string            `yaml:"name" validate:"required"`
+	Floors int               `yaml:"floors" validate:"min=1"`
+	Rent   float64           `yaml:"rent"`
+	Open   bool              `yaml:"open"`
+	Lease  time.Duration     `yaml:"lease"`
+	Goods  []string          `yaml:"goods" validate:"unique,dive,good"`
+	Labels map[string]string `yaml:"labels"`
+	Extra  map[string]any    `yaml:"extra"`
+	Cafe   *cafe             `yaml:"cafe"`
+}
+
+type cafe struct {
+	Seats int    `yaml:"seats" validate:"min=1,max=99"`
+	Tea   string `yaml:"tea" validate:"oneof=green black"`
+}
+
+func (c *cafe) SetDefaults() { *c = cafe{Seats: 4, Tea: "green"} }
+
+func read(text string, overrides ...string) (shop, error) {
+	s := shop{Floors: 1}
+	d := document.Read("shop.yaml", []byte(text), &s)
+	for _, o := range overrides {
+		d.Set(o)
+	}
+	if err := d.Check(document.Rule{Tag: "good", Choices: []string{"hats", "gloves"}}); err != nil {
+		return s, err
+	}
+	return s, d.Err()
+}
+
+func TestReadFillsEveryKind(t *testing.T) {
+	t.Parallel()
+	got, err := read(`
+name: 007
+floors: 010
+rent: 5e-4
+open: true
+lease: 720h
+goods: [hats, gloves]
+labels: {a: b, "c d": 1}
+extra: {n: 1, s: x, l: [1, 2]}
+cafe:
+  seats: 2
+`, "goods=gloves", "cafe.tea=black", "labels=")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := shop{
+		Name: "007", Floors: 10, Rent: 5e-4, Open: true, Lease: 720 * time.Hour, Goods: []string{"gloves"},
+		Extra: map[string]any{"n": uint64(1), "s": "x", "l": []any{uint64(1), uint64(2)}},
+		Cafe:  &cafe{Seats: 2, Tea: "black"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("document (-want +got):\n%s", diff)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, text string
+		overrides  []string
+		want       []string
+	}{
+		{"all at once, by line, overrides last", "flors: 2\nrent: much\ncafe:\n  seats: 0\n  tea: blac\n", []string{"rnt=1", "=x", "open=1e"}, []string{
+			`shop.yaml: name: is required`,
+			`shop.yaml:1: flors: is not a known key (did you mean "floors"?)`,
+			`shop.yaml:2: rent: must be a number, not "much"`,
+			`shop.yaml:4: cafe.seats: must be at least 1, not 0`,
+			`shop.yaml:5: cafe.tea: "blac" is not known (did you mean "black"?)`,
+			`--set rnt=1: rnt: is not a known key (did you mean "rent"?)`,
+			`--set =x: is not of the form key=value (for example --set train.epochs=2)`,
+			`--set open=1e: open: must be a truth value (true or false), not "1e"`,
+		}},
+		{"twice", "name: a\nname: b\nlabels: {a: b, a: c}\n", nil, []string{
+			`shop.yaml:2: name: stands here twice (keep one)`, `shop.yaml:3: labels[a]: stands here twice (keep one)`,
+		}},
+		{"not finite, not whole, quoted, too big", "name: a\nrent: .inf\nfloors: 1.5\nopen: 'true'\ncafe: {seats: 99999999999999999999}\n", nil, []string{
+			`shop.yaml:2: rent: must be a number, not ".inf"`,
+			`shop.yaml:3: floors: must be a whole number, not "1.5"`,
+			`shop.yaml:4: open: must be a truth value (true or false) without quotes, not "true"`,
+			`shop.yaml:5: cafe.seats: must be a whole number, not "99999999999999999999"`,
+		}},
+		{"wrong shapes", "name: [a]\ngoods: hats\ncafe: 3\nlabels: [x]\nfloors:\n", nil, []string{
+			`shop.yaml:1: name: must be one value, not a list or a block`,
+			`shop.yaml:2: goods: must be a list (write [hats])`,
+			`shop.yaml:3: cafe: must be a block of keys`,
+			`shop.yaml:4: labels: must be a block of keys`,
+			`shop.yaml:5: floors: has no value (remove the key to get the default)`,
+		}},
+		{"anchors and merges", "name: &n a\ncafe:\n  <<: {seats: 2}\n  tea: *n\n", nil, []string{
+			`shop.yaml:1: name: uses a YAML anchor, alias or tag (write the value itself)`,
+			`shop.yaml:3: cafe: uses a YAML merge key (write the values themselves)`,
+			`shop.yaml:4: cafe.tea: uses a YAML anchor, alias or tag (write the value itself)`,
+		}},
+		{"items", "name: a\ngoods: [hats, shoes, hats]\n", []string{"name.x=1"}, []string{
+			`shop.yaml:2: goods: names something twice`,
+			`--set name.x=1: name.x: "name" has no keys of its own`,
+		}},
+		{"unknown item", "name: a\ngoods: [hats, glove]\n", nil, []string{
+			`shop.yaml:2: goods[1]: "glove" is not known (did you mean "gloves"?)`,
+		}},
+		{"syntax", "name: a\n  floors: [\n", nil, []string{`shop.yaml:1: is not YAML: mapping value is not allowed in this context`}},
+		{"two documents", "name: a\n---\nname: b\n", nil, []string{`shop.yaml:3: starts a second document (keep one document in a file)`}},
+		{"not a block", "hello\n", nil, []string{`shop.yaml:1: must be a block of keys`}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := read(test.text, test.overrides...)
+			var faults document.Faults
+			if !errors.As(err, &faults) {
+				t.Fatalf("got %v, want faults", err)
+			}
+			got := strings.Split(faults.Error(), "\n")
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestSuggest(t *testing.T) {
+	t.Parallel()
+	choices := []string{"rdrec", "pod", "p5"}
+	for word, want := range map[string]string{
+		"rdrek": `did you mean "rdrec"?`, "POD": `did you mean "pod"?`, "transformer": "known are rdrec, pod, p5",
+	} {
+		if got := document.Suggest(word, choices); got != want {
+			t.Errorf("Suggest(%q) = %s, want %s", word, got, want)
+		}
+	}
+}

@@ -1,0 +1,89 @@
+// Package document reads strict YAML documents into structs: a spec, the dev server's settings. In: text, overrides such as
+// "train.epochs=2", and a struct holding the defaults; out: the struct filled in, or every fault at once, each with its file, line,
+// key and a hint. The steps are [Read] (syntax, keys, types), [Document.Set] (overrides), [Document.Check] (the struct's validate
+// tags), the caller's own rules through [Document.Fault], and [Document.Err].
+package document
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Fault is one thing that is wrong with a document.
+type Fault struct {
+	// File is the document's name, or "--set key=value" for a fault of an override.
+	File string `json:"file"`
+	// Line counts from 1; 0 means that no line is to blame.
+	Line int `json:"line,omitempty"`
+	// Key is the dotted path of the value; empty for a fault of the whole document.
+	Key string `json:"key,omitempty"`
+	// Reason says what is wrong.
+	Reason string `json:"reason"`
+	// Hint says what to do; it may be empty.
+	Hint string `json:"hint,omitempty"`
+}
+
+// Error returns the fault without its hint.
+func (f Fault) Error() string {
+	where := f.File
+	if f.Line > 0 {
+		where = fmt.Sprintf("%s:%d", f.File, f.Line)
+	}
+	if f.Key == "" {
+		return where + ": " + f.Reason
+	}
+	return where + ": " + f.Key + ": " + f.Reason
+}
+
+// Faults are all that is wrong with a document.
+type Faults []Fault
+
+// Error returns one line a fault, each with its hint.
+func (fs Faults) Error() string {
+	var b strings.Builder
+	for i, f := range fs {
+		if i > 0 {
+			b.WriteByte('\n')
+		}
+		b.WriteString(f.Error())
+		if f.Hint != "" {
+			fmt.Fprintf(&b, " (%s)", f.Hint)
+		}
+	}
+	return b.String()
+}
+
+// Suggest returns a hint naming the closest of the choices, or all of them where none is close.
+func Suggest(word string, choices []string) string {
+	best, bestDistance := "", len(word)/3+2
+	for _, choice := range choices {
+		if d := distance(strings.ToLower(word), strings.ToLower(choice)); d < bestDistance {
+			best, bestDistance = choice, d
+		}
+	}
+	if best != "" {
+		return fmt.Sprintf("did you mean %q?", best)
+	}
+	return "known are " + strings.Join(choices, ", ")
+}
+
+// distance is Levenshtein's: the fewest insertions, deletions and substitutions of bytes between two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, diagonal+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,279 @@
+package document
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/token"
+)
+
+// filler copies nodes into a struct. It reads scalars from their text rather than through the parser's guesses, so that 5e-4, 010
+// and 2018-01-01 mean what they look like.
+type filler struct {
+	*Document
+	at       func(ast.Node) place
+	override bool
+}
+
+func (f *filler) fault(node ast.Node, key, reason, hint string) { f.add(f.at(node), key, reason, hint) }
+
+// value fills one value of any kind.
+func (f *filler) value(node ast.Node, target reflect.Value, key string) {
+	if key != "" {
+		f.where[key] = f.at(node)
+	}
+	switch node.(type) {
+	case *ast.AliasNode, *ast.AnchorNode, *ast.TagNode:
+		f.fault(node, key, "uses a YAML anchor, alias or tag", "write the value itself")
+		return
+	case *ast.NullNode:
+		f.null(node, target, key)
+		return
+	}
+	switch target.Kind() {
+	case reflect.Pointer:
+		f.pointer(node, target, key)
+	case reflect.Struct:
+		f.block(node, target, key)
+	case reflect.Slice:
+		f.list(node, target, key)
+	case reflect.Map:
+		f.table(node, target, key)
+	default:
+		f.scalar(node, target, key)
+	}
+}
+
+// null unsets what may be absent.
+func (f *filler) null(node ast.Node, target reflect.Value, key string) {
+	switch target.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Map:
+		target.SetZero()
+	default:
+		f.fault(node, key, "has no value", "remove the key to get the default")
+	}
+}
+
+func (f *filler) pointer(node ast.Node, target reflect.Value, key string) {
+	allocate(target)
+	f.value(node, target.Elem(), key)
+}
+
+// allocate makes a nil pointer point to its type's defaults.
+func allocate(target reflect.Value) {
+	if !target.IsNil() {
+		return
+	}
+	target.Set(reflect.New(target.Type().Elem()))
+	if d, ok := target.Interface().(interface{ SetDefaults() }); ok {
+		d.SetDefaults()
+	}
+}
+
+// pairs returns the entries of a mapping; ok is false, and a fault noted, for anything else.
+func (f *filler) pairs(node ast.Node, key string) (entries []*ast.MappingValueNode, ok bool) {
+	switch n := node.(type) {
+	case *ast.MappingNode:
+		return n.Values, true
+	case *ast.MappingValueNode:
+		return []*ast.MappingValueNode{n}, true
+	default:
+		f.fault(node, key, "must be a block of keys", "")
+		return nil, false
+	}
+}
+
+// block fills a struct.
+func (f *filler) block(node ast.Node, target reflect.Value, key string) {
+	entries, ok := f.pairs(node, key)
+	if !ok {
+		return
+	}
+	seen := map[string]bool{}
+	for _, entry := range entries {
+		name := entry.Key.GetToken().Value
+		full := child(key, name)
+		field := fieldOf(target, name)
+		switch {
+		case entry.Key.IsMergeKey():
+			f.fault(entry.Key, key, "uses a YAML merge key", "write the values themselves")
+		case !field.IsValid():
+			f.fault(entry.Key, full, "is not a known key", Suggest(name, names(target.Type())))
+		case seen[name]:
+			f.fault(entry.Key, full, "stands here twice", "keep one")
+		default:
+			f.value(entry.Value, field, full)
+		}
+		seen[name] = true
+	}
+}
+
+// list fills a slice. In an override "a,b" is a list too.
+func (f *filler) list(node ast.Node, target reflect.Value, key string) {
+	if plain, ok := node.(*ast.StringNode); ok && f.override {
+		target.Set(reflect.ValueOf(strings.Split(plain.Value, ",")).Convert(target.Type()))
+		return
+	}
+	sequence, ok := node.(*ast.SequenceNode)
+	if !ok {
+		f.fault(node, key, "must be a list", fmt.Sprintf("write [%s]", node.GetToken().Value))
+		return
+	}
+	items := reflect.MakeSlice(target.Type(), len(sequence.Values), len(sequence.Values))
+	for i, item := range sequence.Values {
+		f.value(item, items.Index(i), fmt.Sprintf("%s[%d]", key, i))
+	}
+	target.Set(items)
+}
+
+// table fills a map with text keys.
+func (f *filler) table(node ast.Node, target reflect.Value, key string) {
+	entries, ok := f.pairs(node, key)
+	if !ok {
+		return
+	}
+	target.Set(reflect.MakeMapWithSize(target.Type(), len(entries)))
+	for _, entry := range entries {
+		name := reflect.ValueOf(entry.Key.GetToken().Value)
+		full := fmt.Sprintf("%s[%s]", key, name)
+		if target.MapIndex(name).IsValid() {
+			f.fault(entry.Key, full, "stands here twice", "keep one")
+			continue
+		}
+		value := reflect.New(target.Type().Elem()).Elem()
+		f.value(entry.Value, value, full)
+		target.SetMapIndex(name, value)
+	}
+}
+
+// scalar fills a text, number, truth value, duration or, for a field of type any, whatever YAML says.
+func (f *filler) scalar(node ast.Node, target reflect.Value, key string) {
+	if target.Kind() == reflect.Interface {
+		if err := yaml.NodeToValue(node, target.Addr().Interface()); err != nil {
+			f.fault(node, key, "has a value that cannot be read", "")
+		}
+		return
+	}
+	text, quoted, ok := scalarText(node)
+	if !ok {
+		f.fault(node, key, "must be one value, not a list or a block", "")
+		return
+	}
+	want, err := assign(target, text, quoted)
+	if err != nil {
+		f.fault(node, key, fmt.Sprintf("must be %s, not %q", want, text), "")
+	}
+}
+
+// scalarText returns what a scalar node says, and whether it was quoted.
+func scalarText(node ast.Node) (text string, quoted, ok bool) {
+	switch n := node.(type) {
+	case *ast.LiteralNode:
+		return n.Value.Value, true, true
+	case ast.ScalarNode:
+		t := n.GetToken()
+		return t.Value, t.Type == token.SingleQuoteType || t.Type == token.DoubleQuoteType, true
+	default:
+		return "", false, false
+	}
+}
+
+// assign parses a text into a field, which keeps its value where that fails, and says, for the message, what the field wants.
+func assign(target reflect.Value, text string, quoted bool) (want string, err error) {
+	switch {
+	case target.Type() == reflect.TypeFor[time.Duration]():
+		return "a duration such as 90s or 720h", set(target.SetInt)(int64Of(time.ParseDuration(text)))
+	case target.Kind() == reflect.String:
+		target.SetString(text)
+		return "a text", nil
+	case quoted:
+		return "a " + kindName(target) + " without quotes", strconv.ErrSyntax
+	case target.Kind() == reflect.Bool:
+		return "a " + kindName(target), set(target.SetBool)(strconv.ParseBool(text))
+	case target.CanInt():
+		return "a " + kindName(target), set(target.SetInt)(strconv.ParseInt(text, 10, target.Type().Bits()))
+	default:
+		return "a " + kindName(target), set(target.SetFloat)(finite(strconv.ParseFloat(text, 64)))
+	}
+}
+
+// set applies a setter to what was parsed without an error.
+func set[T any](apply func(T)) func(T, error) error {
+	return func(v T, err error) error {
+		if err == nil {
+			apply(v)
+		}
+		return err
+	}
+}
+
+func int64Of(v time.Duration, err error) (int64, error) { return int64(v), err }
+
+func finite(v float64, err error) (float64, error) {
+	if math.IsInf(v, 0) || math.IsNaN(v) {
+		return 0, strconv.ErrRange
+	}
+	return v, err
+}
+
+func kindName(target reflect.Value) string {
+	switch {
+	case target.Kind() == reflect.Bool:
+		return "truth value (true or false)"
+	case target.CanInt():
+		return "whole number"
+	default:
+		return "number"
+	}
+}
+
+// lookup finds the value that a dotted key names; the zero Value, and a fault noted, where there is none.
+func (f *filler) lookup(key string) reflect.Value {
+	target, done := f.root, ""
+	for name := range strings.SplitSeq(key, ".") {
+		if target.Kind() == reflect.Pointer {
+			allocate(target)
+			target = target.Elem()
+		}
+		if target.Kind() != reflect.Struct {
+			f.add(f.at(nil), key, fmt.Sprintf("%q has no keys of its own", done), "")
+			return reflect.Value{}
+		}
+		field := fieldOf(target, name)
+		if !field.IsValid() {
+			f.add(f.at(nil), key, "is not a known key", Suggest(name, names(target.Type())))
+			return reflect.Value{}
+		}
+		target, done = field, child(done, name)
+	}
+	return target
+}
+
+// fieldOf returns a struct's field by its YAML name.
+func fieldOf(target reflect.Value, name string) reflect.Value {
+	if i := slices.Index(names(target.Type()), name); i >= 0 {
+		return target.Field(i)
+	}
+	return reflect.Value{}
+}
+
+// names are the YAML names of a struct's fields, in order.
+func names(t reflect.Type) []string {
+	all := make([]string, t.NumField())
+	for i := range all {
+		all[i] = yamlName(t.Field(i))
+	}
+	return all
+}
+
+func yamlName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+	return name
+}

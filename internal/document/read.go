@@ -1,0 +1,169 @@
+package document
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"reflect"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+	"github.com/goccy/go-yaml/token"
+)
+
+// maxBytes bounds a document; the parser recurses, and nobody writes a longer one by hand.
+const maxBytes = 1 << 20
+
+// Document is a struct being filled from a text.
+type Document struct {
+	file   string
+	root   reflect.Value
+	where  map[string]place // by dotted key
+	faults Faults
+	broken bool // the whole text is unreadable: what it lacks is not said too
+}
+
+// place is where a key was set.
+type place struct {
+	file string
+	line int
+}
+
+// Read fills the struct that target points to with the YAML text of a file. What the text does not name keeps its value; a pointer
+// to a struct that the text names first gets the defaults of its SetDefaults method, where it has one.
+func Read(file string, text []byte, target any) *Document {
+	d := Of(file, target)
+	if len(text) > maxBytes {
+		return d.refuse(place{file: file}, fmt.Sprintf("has %d bytes; more than %d are refused", len(text), maxBytes))
+	}
+	parsed, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
+	if err != nil {
+		return d.syntax(err)
+	}
+	if len(parsed.Docs) > 1 && parsed.Docs[1].Body != nil {
+		d.add(d.at(parsed.Docs[1].Body), "", "starts a second document", "keep one document in a file")
+	}
+	if len(parsed.Docs) == 0 || parsed.Docs[0].Body == nil {
+		return d.refuse(place{file: file}, "is empty")
+	}
+	body := parsed.Docs[0].Body
+	if _, ok := body.(ast.MapNode); !ok {
+		return d.refuse(d.at(body), "must be a block of keys")
+	}
+	f := filler{Document: d, at: d.at}
+	f.block(body, d.root, "")
+	return d
+}
+
+// Of wraps a struct that came from elsewhere, to be checked; name stands in the faults.
+func Of(name string, target any) *Document {
+	return &Document{file: name, root: reflect.ValueOf(target).Elem(), where: map[string]place{}}
+}
+
+// Set applies an override of the form key=value, whose value is YAML; an empty one means the type's zero, and a list may be
+// written with commas alone.
+func (d *Document) Set(override string) {
+	origin := "--set " + override
+	key, text, ok := strings.Cut(override, "=")
+	if !ok || key == "" {
+		d.add(place{file: origin}, "", "is not of the form key=value", "for example --set train.epochs=2")
+		return
+	}
+	f := filler{Document: d, at: func(ast.Node) place { return place{file: origin} }, override: true}
+	target := f.lookup(key)
+	if !target.IsValid() {
+		return
+	}
+	d.where[key] = place{file: origin}
+	if text == "" {
+		target.SetZero()
+		return
+	}
+	parsed, err := parser.ParseBytes([]byte(text), 0)
+	if err != nil || len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
+		d.add(place{file: origin}, key, "has a value that is not YAML", "quote it")
+		return
+	}
+	f.value(parsed.Docs[0].Body, target, key)
+}
+
+// Fault records a fault of a key, at the place where the key or the closest block around it was set.
+func (d *Document) Fault(key, reason, hint string) {
+	if d.broken {
+		return
+	}
+	where := place{file: d.file}
+	for at := key; at != ""; at = parent(at) {
+		if set, ok := d.where[at]; ok {
+			where = set
+			break
+		}
+	}
+	d.add(where, key, reason, hint)
+}
+
+// Err returns all faults as a [Faults], or nil: those of the file by line, then those of the overrides.
+func (d *Document) Err() error {
+	if len(d.faults) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(d.faults, func(a, b Fault) int {
+		if a.File != d.file || b.File != d.file {
+			return cmp.Compare(order(a.File == d.file), order(b.File == d.file))
+		}
+		return cmp.Compare(a.Line, b.Line)
+	})
+	return d.faults
+}
+
+// order puts what stands in the file before what does not.
+func order(inFile bool) int {
+	if inFile {
+		return 0
+	}
+	return 1
+}
+
+// parent cuts the last part off a dotted key: "a.b[0]" -> "a.b" -> "a" -> "".
+func parent(key string) string { return key[:max(0, strings.LastIndexAny(key, ".["))] }
+
+// child joins a key to its block's.
+func child(key, name string) string {
+	if key == "" {
+		return name
+	}
+	return key + "." + name
+}
+
+func (d *Document) add(where place, key, reason, hint string) {
+	d.faults = append(d.faults, Fault{File: where.file, Line: where.line, Key: key, Reason: reason, Hint: hint})
+}
+
+// at says where a node stands.
+func (d *Document) at(node ast.Node) place { return d.placeOf(node.GetToken()) }
+
+func (d *Document) placeOf(t *token.Token) place {
+	if t == nil || t.Position == nil {
+		return place{file: d.file}
+	}
+	return place{file: d.file, line: t.Position.Line}
+}
+
+// refuse gives the whole text up.
+func (d *Document) refuse(where place, reason string) *Document {
+	d.add(where, "", reason, "")
+	d.broken = true
+	return d
+}
+
+// syntax refuses a text without the source excerpt that the parser's message carries.
+func (d *Document) syntax(err error) *Document {
+	var syntax yaml.Error
+	if errors.As(err, &syntax) {
+		return d.refuse(d.placeOf(syntax.GetToken()), "is not YAML: "+syntax.GetMessage())
+	}
+	return d.refuse(place{file: d.file}, "is not YAML: "+err.Error())
+}

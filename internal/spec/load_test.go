@@ -1,0 +1,257 @@
+package spec_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/document"
+	"rdrec/internal/spec"
+)
+
+const least = "name: shop\ndata: {folder: data/shop}\n"
+
+func TestParseFillsDefaults(t *testing.T) {
+	t.Parallel()
+	want := spec.Default()
+	want.Name, want.Data.Folder = "shop", "data/shop"
+	got, err := spec.Parse("shop.yaml", []byte(least), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+func TestParseFillsReviews(t *testing.T) {
+	t.Parallel()
+	want := spec.DefaultReviews()
+	want.Path, want.UserCore = "reviews.csv", 3
+	got, err := spec.Parse("shop.yaml", []byte("name: shop\ndata:\n  reviews:\n    path: reviews.csv\n"), []string{"data.reviews.user_core=3"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(&want, got.Data.Reviews); diff != "" {
+		t.Errorf("reviews (-want +got):\n%s", diff)
+	}
+}
+
+func TestOverrides(t *testing.T) {
+	t.Parallel()
+	got, err := spec.Parse("shop.yaml", []byte(least), []string{
+		"methods=rdrec,pod", "train.ratio.topn=0", "data.folder=", "data.reviews.path=x.csv", "student.dropout=0.2",
+		"data.reviews.columns={user: who}", "teacher.model=openai:http://localhost:8000/v1#llama",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dropout := 0.2
+	want := spec.Default()
+	reviews := spec.DefaultReviews()
+	reviews.Path, reviews.Columns = "x.csv", map[string]string{"user": "who"}
+	want.Name, want.Methods, want.Train.Ratio.TopN, want.Data.Reviews = "shop", []string{"rdrec", "pod"}, 0, &reviews
+	want.Student.Dropout, want.Teacher.Model = &dropout, "openai:http://localhost:8000/v1#llama"
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("spec (-want +got):\n%s", diff)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name, text string
+		overrides  []string
+		want       []string
+	}{
+		{"everything at once", `name: My Shop
+protcol: paper
+trials: two
+methods: [rdrec, rdrek]
+data:
+  folder: x
+  reviews:
+    path: y
+    user_core: 0
+    from: 2018-13-01
+train:
+  ratio: {explanation: 0, sequential: 0, topn: 0, rationale: 0}
+teacher:
+  model: gguf
+evaluate:
+  explanation_groups: 4
+  return: 21
+`, []string{"train.epoch=2"}, []string{
+			`shop.yaml:1: name: must be lower-case letters, digits, '.', '_' and '-', the first a letter or digit, not "My Shop"`,
+			`shop.yaml:2: protcol: is not a known key (did you mean "protocol"?)`,
+			`shop.yaml:3: trials: must be a whole number, not "two"`,
+			`shop.yaml:4: methods[1]: "rdrek" is not known (did you mean "rdrec"?)`,
+			`shop.yaml:6: data: names both folder and reviews (keep one of them)`,
+			`shop.yaml:9: data.reviews.user_core: must be at least 1, not 0`,
+			`shop.yaml:10: data.reviews.from: must be a day, not "2018-13-01" (write it as YYYY-MM-DD)`,
+			`shop.yaml:12: train.ratio: leaves a method nothing to learn (give one of its kinds of examples a weight above 0)`,
+			`shop.yaml:14: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or openai:URL#MODEL, not "gguf" (did you mean "gguf:"?)`,
+			`shop.yaml:16: evaluate.explanation_groups: does not divide evaluate.explanation_beams (3 groups of 7 make 21 beams)`,
+			`shop.yaml:17: evaluate.return: is more than evaluate.beams can give`,
+			`--set train.epoch=2: train.epoch: is not a known key (did you mean "epochs"?)`,
+		}},
+		{"nothing", "seed: 2\n", nil, []string{
+			"shop.yaml: name: is required", "shop.yaml: data: names no data (set data.folder (RDRec's format) or data.reviews (raw reviews))",
+		}},
+		{"pod cannot learn rationales", least, []string{"methods=pod", "train.ratio={explanation: 0, sequential: 0, topn: 0, rationale: 1}"}, []string{
+			"--set train.ratio={explanation: 0, sequential: 0, topn: 0, rationale: 1}: train.ratio: leaves a method nothing to learn " +
+				"(give one of its kinds of examples a weight above 0)",
+		}},
+		{"columns of a known format", "name: a\ndata: {reviews: {path: x, format: amazon-2018, columns: {usr: b}, from: 2019-01-01, to: 2018-01-01}}\n", nil, []string{
+			`shop.yaml:2: data.reviews.columns[usr]: "usr" is not known (did you mean "user"?)`,
+			"shop.yaml:2: data.reviews.from: is later than data.reviews.to",
+			"shop.yaml:2: data.reviews.columns: is for CSV and Parquet files; the format's own columns are known (remove it, or set data.reviews.format)",
+		}},
+		{"openai without a model", least, []string{"teacher.model=openai:http://localhost:8000/v1"}, []string{
+			`--set teacher.model=openai:http://localhost:8000/v1: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or ` +
+				`openai:URL#MODEL, not "openai:http://localhost:8000/v1" (known are smollm2, copy, gguf:, meta:, hf:, openai:)`,
+		}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := spec.Parse("shop.yaml", []byte(test.text), test.overrides)
+			var faults document.Faults
+			if !errors.As(err, &faults) {
+				t.Fatalf("got %v, want faults", err)
+			}
+			if diff := cmp.Diff(test.want, strings.Split(faults.Error(), "\n")); diff != "" {
+				t.Errorf("faults (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestValidateNamesFieldsWithoutAFile(t *testing.T) {
+	t.Parallel()
+	s := spec.Default()
+	s.Name, s.Data.Folder, s.Trials = "shop", "x", 0
+	err := spec.Validate(s)
+	if got, want := errString(err), "spec: trials: must be at least 1, not 0"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func errString(err error) string {
+	if err == nil {
+		return ""
+	}
+	return err.Error()
+}
+
+func TestDigestIsOfTheMeaning(t *testing.T) {
+	t.Parallel()
+	digest := func(text string, overrides ...string) string {
+		t.Helper()
+		s, err := spec.Parse("shop.yaml", []byte(text), overrides)
+		if err != nil {
+			t.Fatal(err)
+		}
+		d, err := s.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	same := digest("# other words\ndata:\n  folder: 'data/shop'\ntrain: {learning_rate: 0.0005}\nname: shop\n")
+	if got := digest(least); got != same {
+		t.Errorf("digest changes with the writing: %s and %s", got, same)
+	}
+	if got := digest(least, "seed=2"); got == same {
+		t.Error("digest does not change with the seed")
+	}
+}
+
+func TestWorkflowID(t *testing.T) {
+	t.Parallel()
+	s := spec.Default()
+	s.Name = "shop"
+	id, err := s.WorkflowID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(id, "shop-") || len(id) != len("shop-")+12 {
+		t.Errorf("workflow id %q is not the name and 12 digits", id)
+	}
+}
+
+// TestExperiments loads every spec that the project ships.
+func TestExperiments(t *testing.T) {
+	t.Parallel()
+	paths, err := filepath.Glob("../../experiments/*.yaml")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no experiments found: %v", err)
+	}
+	for _, path := range paths {
+		t.Run(filepath.Base(path), func(t *testing.T) {
+			t.Parallel()
+			s, err := spec.Load(path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := strings.TrimSuffix(filepath.Base(path), ".yaml"); s.Name != want {
+				t.Errorf("name %q differs from the file's %q", s.Name, want)
+			}
+		})
+	}
+}
+
+func TestLoadNamesAMissingFile(t *testing.T) {
+	t.Parallel()
+	_, err := spec.Load(filepath.Join(t.TempDir(), "no.yaml"), nil)
+	if !errors.Is(err, os.ErrNotExist) || !strings.Contains(errString(err), "no.yaml") {
+		t.Errorf("got %v, want a missing no.yaml", err)
+	}
+}
+
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	if m, err := spec.MethodNamed("pod"); err != nil || m.Name != "pod" {
+		t.Errorf("pod: got %v, %v", m, err)
+	}
+	if z, err := spec.SizeNamed("t5-base"); err != nil || z.Layers != 12 {
+		t.Errorf("t5-base: got %v, %v", z, err)
+	}
+	_, err := spec.ProtocolNamed("clan")
+	if got, want := errString(err), `no protocol "clan"; did you mean "clean"?`; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// FuzzParse checks that no text panics and that an accepted spec survives being written and read again.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(least), "train.epochs=2")
+	f.Add([]byte("name: a\ndata:\n  reviews: {path: x, columns: {user: u}}\n"), "methods=pod,p5")
+	f.Add([]byte("a: &b [1, 2]\nc: *b\n<<: {d: !!int 3}\n---\n? x\n"), "data.reviews.=")
+	f.Add([]byte("name: |\n  a\ntrain: {ratio: {topn: 1e-3}}\n"), "student.dropout=0.5")
+	f.Fuzz(func(t *testing.T, text []byte, override string) {
+		s, err := spec.Parse("fuzz.yaml", text, []string{override})
+		if err != nil {
+			return
+		}
+		want, err := s.Digest()
+		if err != nil {
+			t.Fatal(err)
+		}
+		written, err := s.YAML()
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := spec.Parse("again.yaml", written, nil)
+		if err != nil {
+			t.Fatalf("the written spec is refused: %v\n%s", err, written)
+		}
+		if got, err := again.Digest(); err != nil || got != want {
+			t.Fatalf("digest changes from %s to %s (%v)\n%s", want, got, err, written)
+		}
+	})
+}

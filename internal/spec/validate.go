@@ -1,0 +1,172 @@
+package spec
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"slices"
+	"strings"
+
+	"rdrec/internal/document"
+)
+
+// check applies the validate tags, then the rules between fields.
+func check(d *document.Document, s Spec) error {
+	if err := d.Check(tags()...); err != nil {
+		return err
+	}
+	for _, r := range rules() {
+		if r.broken(s) {
+			d.Fault(r.key, r.reason, r.hint)
+		}
+	}
+	return d.Err()
+}
+
+// tags are the validate tags of our own, from the tables.
+func tags() []document.Rule {
+	return []document.Rule{
+		{Tag: "slug", Accept: slug, Want: "lower-case letters, digits, '.', '_' and '-', the first a letter or digit"},
+		{Tag: "protocol", Choices: each(Protocols(), func(p Protocol) string { return p.Name })},
+		{Tag: "method", Choices: each(Methods(), func(m Method) string { return m.Name })},
+		{Tag: "size", Choices: each(Sizes(), func(z Size) string { return z.Name })},
+		{Tag: "format", Choices: Formats()},
+		{Tag: "column", Choices: Columns()},
+		{Tag: "extractor", Choices: Extractors()},
+		{
+			Tag: "teacher", Accept: teacher, Choices: Teachers(),
+			Want: "smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or openai:URL#MODEL",
+		},
+	}
+}
+
+// each maps rows to their names.
+func each[T any](rows []T, name func(T) string) []string {
+	all := make([]string, len(rows))
+	for i, row := range rows {
+		all[i] = name(row)
+	}
+	return all
+}
+
+func slug(text string) bool { return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`).MatchString(text) }
+
+// teacher says whether a text names a teacher: a word of the table, or one of its prefixes with something behind it.
+func teacher(text string) bool {
+	kind, rest, prefixed := strings.Cut(text, ":")
+	if !prefixed {
+		return slices.Contains(Teachers(), text)
+	}
+	if !slices.Contains(Teachers(), kind+":") || rest == "" {
+		return false
+	}
+	if kind != "openai" {
+		return true
+	}
+	address, err := url.Parse(rest)
+	return err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "" && address.Fragment != ""
+}
+
+// rule is something that must hold between fields.
+type rule struct {
+	key    string
+	broken func(Spec) bool
+	reason string
+	hint   string
+}
+
+// rules between fields; each is about valid fields, and says nothing where their own tags already fail.
+func rules() []rule {
+	return append([]rule{
+		{
+			"data", func(s Spec) bool { return s.Data.Folder == "" && s.Data.Reviews == nil },
+			"names no data", "set data.folder (RDRec's format) or data.reviews (raw reviews)",
+		},
+		{
+			"data", func(s Spec) bool { return s.Data.Folder != "" && s.Data.Reviews != nil },
+			"names both folder and reviews", "keep one of them",
+		},
+		{
+			"data.reviews.from", func(s Spec) bool {
+				r := s.Data.Reviews
+				return r != nil && r.From != "" && r.To != "" && r.From > r.To
+			},
+			"is later than data.reviews.to", "",
+		},
+		{
+			"data.reviews.columns", func(s Spec) bool {
+				r := s.Data.Reviews
+				return r != nil && len(r.Columns) > 0 && strings.HasPrefix(r.Format, "amazon-")
+			},
+			"is for CSV and Parquet files; the format's own columns are known", "remove it, or set data.reviews.format",
+		},
+	}, numbers()...)
+}
+
+// numbers are the rules between numbers.
+func numbers() []rule {
+	return []rule{
+		{
+			"train.ratio", func(s Spec) bool { return slices.ContainsFunc(s.Methods, func(m string) bool { return idle(m, s.Train.Ratio) }) },
+			"leaves a method nothing to learn", "give one of its kinds of examples a weight above 0",
+		},
+		{
+			"evaluate.return", func(s Spec) bool { return s.Evaluate.Return > s.Evaluate.Beams },
+			"is more than evaluate.beams can give", "",
+		},
+		{
+			"evaluate.topn", func(s Spec) bool { return s.Evaluate.TopN > s.Evaluate.Beams },
+			"is more than evaluate.beams can give", "",
+		},
+		{
+			"evaluate.explanation_groups", func(s Spec) bool {
+				e := s.Evaluate
+				return e.ExplanationGroups > 0 && e.ExplanationBeams > 0 && e.ExplanationBeams%e.ExplanationGroups != 0
+			},
+			"does not divide evaluate.explanation_beams", "3 groups of 7 make 21 beams",
+		},
+		{
+			"evaluate.min_tokens", func(s Spec) bool { return s.Evaluate.MinTokens > s.Evaluate.MaxTokens },
+			"is more than evaluate.max_tokens", "",
+		},
+	}
+}
+
+// idle says whether a method's kinds of examples all have no weight.
+func idle(name string, r Ratio) bool {
+	m, err := MethodNamed(name)
+	if err != nil {
+		return false // the method's own tag has said so
+	}
+	weights := map[bool]float64{}
+	weights[m.Explanation] += r.Explanation
+	weights[m.Sequential] += r.Sequential
+	weights[m.Rationale] += r.Rationale
+	weights[m.TopN] += r.TopN
+	return weights[true] <= 0
+}
+
+// MethodNamed finds a row of [Methods].
+func MethodNamed(name string) (Method, error) {
+	return named("method", name, Methods(), func(m Method) string { return m.Name })
+}
+
+// ProtocolNamed finds a row of [Protocols].
+func ProtocolNamed(name string) (Protocol, error) {
+	return named("protocol", name, Protocols(), func(p Protocol) string { return p.Name })
+}
+
+// SizeNamed finds a row of [Sizes].
+func SizeNamed(name string) (Size, error) {
+	return named("size", name, Sizes(), func(z Size) string { return z.Name })
+}
+
+func named[T any](noun, name string, rows []T, nameOf func(T) string) (T, error) {
+	for _, row := range rows {
+		if nameOf(row) == name {
+			return row, nil
+		}
+	}
+	var none T
+	return none, fmt.Errorf("no %s %q; %s", noun, name, document.Suggest(name, each(rows, nameOf)))
+}
