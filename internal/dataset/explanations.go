@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // record is an explanation as the files have it; a nil field is one that is missing.
@@ -175,7 +176,7 @@ func (r *reader) keywords(f *file) {
 		if r.d.ItemIDs[n-1] != fields[1] {
 			r.bad.add(f.name, line, "item %d is %s here and %s in %s", n, quote(fields[1]), quote(r.d.ItemIDs[n-1]), fileDatamaps)
 		}
-		titles[n-1] = fields[2]
+		titles[n-1] = strings.ToValidUTF8(fields[2], "\uFFFD")
 	}
 	r.d.Titles = titles
 }

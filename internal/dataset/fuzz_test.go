@@ -66,4 +66,6 @@ func FuzzExplanation(f *testing.F) {
 
 func FuzzTitles(f *testing.F) { fuzzFile(f, "titles.json", `{"w": "soap", "x": ""}`, `{"q": 1}`) }
 
-func FuzzKeywords(f *testing.F) { fuzzFile(f, "item_keywords.tsv", "1\tw\tsoap bar\n", "9\tq\t\n", "x") }
+func FuzzKeywords(f *testing.F) {
+	fuzzFile(f, "item_keywords.tsv", "1\tw\tsoap bar\n", "9\tq\t\n", "x")
+}
