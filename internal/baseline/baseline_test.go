@@ -45,7 +45,7 @@ func TestRank(t *testing.T) {
 		{baseline.ItemKNN, baseline.Query{History: []int{6}, K: 2}, []int{7, 2}},
 		{baseline.ItemKNN, baseline.Query{History: []int{1}, K: 3}, []int{2, 3, 4}},
 		{baseline.Rule, baseline.Query{History: []int{4, 2}, K: 4}, []int{5, 3, 6, 1}},
-		{baseline.Rule, baseline.Query{History: []int{1, 2}, K: 3}, []int{3, 4, 6}}, // max+1 and last+1 are the same item
+		{baseline.Rule, baseline.Query{History: []int{1, 2}, K: 3}, []int{3, 4, 6}},   // max+1 and last+1 are the same item
 		{baseline.Rule, baseline.Query{History: []int{9, 1}, K: 3}, []int{10, 2, 11}}, // the rule does not know that 9 is the last
 		{baseline.Rule, baseline.Query{K: 1}, []int{2}},
 	}

@@ -1,0 +1,109 @@
+// Package audit looks for what makes a dataset's figures better than they deserve. In: a dataset; out: an [Audit]: figures, and
+// findings in plain words. Steps: rank with a rule that reads only item numbers, compare item numbers with the order in which
+// items appear, count users with equal sequences, count explanations that give test pairs away, and look at the time stamps.
+// It trains nothing, changes nothing, and the same dataset and seed give the same audit.
+package audit
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"rdrec/internal/baseline"
+	"rdrec/internal/dataset"
+	"rdrec/internal/metric"
+)
+
+// Audit is what was found in one dataset.
+type Audit struct {
+	Name string `json:"name"`
+	// Users is how many users leave-one-out examines.
+	Users int `json:"users"`
+	// Rule and Popularity are the figures of the two model-free rankings of all items, as the reference counts.
+	Rule       []metric.Score `json:"rule"`
+	Popularity []metric.Score `json:"popularity"`
+	Numbering  Numbering      `json:"numbering"`
+	Sequences  Sequences      `json:"sequences"`
+	Overlap    Overlap        `json:"overlap"`
+	Times      Times          `json:"times"`
+	// Findings say it in words, the gravest first.
+	Findings []Finding `json:"findings"`
+}
+
+// Level is how much a finding takes from the figures.
+type Level string
+
+// The levels of findings, the gravest first.
+const (
+	Leak    Level = "leak"    // test data can be read off the input
+	Caution Level = "caution" // the figures mean less than they seem to
+	Fine    Level = "fine"    // looked for, and not found
+)
+
+// Finding is one thing that was looked for.
+type Finding struct {
+	Level Level `json:"level"`
+	// Title is a few words, Text a sentence or two with the figures.
+	Title string `json:"title"`
+	Text  string `json:"text"`
+}
+
+// Run audits d. Intervals of the rule's figures are bootstrapped from the seed.
+func Run(d *dataset.Dataset, seed int64) Audit {
+	users := baseline.Users(d, 0)
+	a := Audit{
+		Name: d.Name, Users: len(users),
+		Rule:       scores(d, users, baseline.Rule, seed),
+		Popularity: scores(d, users, baseline.Popularity, seed),
+		Numbering:  numbering(d, users),
+		Sequences:  sequences(d),
+		Overlap:    overlap(d, users),
+		Times:      times(d),
+	}
+	a.Findings = a.findings()
+	return a
+}
+
+// scores ranks ten items for every user, as the rule's published figures do.
+func scores(d *dataset.Dataset, users []dataset.User, name string, seed int64) []metric.Score {
+	row, found := baseline.Find(name)
+	if !found {
+		return nil
+	}
+	return metric.Rank(baseline.Sequential(users, row.Fit(d), 10), false, seed)
+}
+
+// Figure is the value of a metric among scores, and whether it is there.
+func Figure(scores []metric.Score, name string) (float64, bool) {
+	for _, score := range scores {
+		if score.Metric == name {
+			return score.Value, true
+		}
+	}
+	return 0, false
+}
+
+// Text writes the audit for a terminal.
+func (a Audit) Text(w io.Writer) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Leak audit of %s: %d users, leave one out, all items\n\n", a.Name, a.Users)
+	fmt.Fprintf(&b, "%-22s", "")
+	for _, score := range a.Rule {
+		fmt.Fprintf(&b, " %8s", score.Metric)
+	}
+	for _, row := range []struct {
+		name   string
+		scores []metric.Score
+	}{{"rule (item numbers)", a.Rule}, {"popularity", a.Popularity}} {
+		fmt.Fprintf(&b, "\n%-22s", row.name)
+		for _, score := range row.scores {
+			fmt.Fprintf(&b, " %8.4f", score.Value)
+		}
+	}
+	b.WriteString("\n\n")
+	for _, finding := range a.Findings {
+		fmt.Fprintf(&b, "%-8s %s. %s\n", strings.ToUpper(string(finding.Level)), finding.Title, finding.Text)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
