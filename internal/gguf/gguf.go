@@ -1,0 +1,105 @@
+// Package gguf reads GGUF files, the one-file format of llama.cpp for a language model: its settings, its tokenizer and its weights.
+// In: a file; out: metadata by key, and tensors as float32, one at a time, so that a model is never held twice. The steps: parse
+// the header within strict bounds (parse.go), look values up by key (meta.go), turn quantised blocks into floats (dequant.go). It is
+// pure Go and knows neither tensors on a device nor tokenizers.
+package gguf
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// ErrFormat marks a file that is no GGUF file, is cut short or contradicts itself. Every error of reading a header wraps it.
+var ErrFormat = errors.New("not a usable gguf file")
+
+// File is an open GGUF file.
+type File struct {
+	// Version is the format's version, 2 or 3.
+	Version uint32
+	// Tensors are the weights in the file's order.
+	Tensors []Tensor
+
+	name   string
+	reader io.ReaderAt
+	closer io.Closer
+	meta   map[string]any
+	index  map[string]int
+	data   int64 // where the tensors' data begins
+}
+
+// Tensor is where one weight lies and how it is written.
+type Tensor struct {
+	Name string
+	// Shape is row-major: the last number is the one that runs fastest in the file.
+	Shape []int
+	Type  Type
+
+	offset int64 // from the start of the data
+	bytes  int64
+}
+
+// Len is how many values the tensor has.
+func (t Tensor) Len() int {
+	n := 1
+	for _, dim := range t.Shape {
+		n *= dim
+	}
+	return n
+}
+
+// Open reads the header of the file at path. Close it after use.
+func Open(path string) (*File, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("open the model: %w", err)
+	}
+	info, err := file.Stat()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open the model: %w", err), file.Close())
+	}
+	parsed, err := Parse(file, info.Size(), path)
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	parsed.closer = file
+	return parsed, nil
+}
+
+// Close closes the file that Open opened.
+func (f *File) Close() error {
+	if f.closer == nil {
+		return nil
+	}
+	return f.closer.Close()
+}
+
+// Tensor finds a tensor by its name.
+func (f *File) Tensor(name string) (Tensor, bool) {
+	i, ok := f.index[name]
+	if !ok {
+		return Tensor{}, false
+	}
+	return f.Tensors[i], true
+}
+
+// Floats reads a tensor and dequantises it. The answer is row-major in the tensor's shape.
+func (f *File) Floats(name string) ([]float32, error) {
+	tensor, ok := f.Tensor(name)
+	if !ok {
+		return nil, fmt.Errorf("model %q has no tensor %q: %w", f.name, name, ErrFormat)
+	}
+	raw := make([]byte, tensor.bytes)
+	if _, err := f.reader.ReadAt(raw, f.data+tensor.offset); err != nil {
+		return nil, fmt.Errorf("read tensor %q of model %q: %w", name, f.name, err)
+	}
+	out := make([]float32, tensor.Len())
+	tensor.Type.dequantise(out, raw)
+	return out, nil
+}
+
+// fault is an error about this file.
+func (f *File) fault(format string, args ...any) error {
+	return fmt.Errorf("model %q: %s: %w", f.name, fmt.Sprintf(format, args...), ErrFormat)
+}

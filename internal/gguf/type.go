@@ -1,0 +1,69 @@
+package gguf
+
+import "fmt"
+
+// Type is how a tensor's values are written, as the format numbers it.
+type Type uint32
+
+// The types that can be read.
+const (
+	F32  Type = 0
+	F16  Type = 1
+	Q4_0 Type = 2  //nolint:revive // the format's own names
+	Q4_1 Type = 3  //nolint:revive // the format's own names
+	Q8_0 Type = 8  //nolint:revive // the format's own names
+	Q4_K Type = 12 //nolint:revive // the format's own names
+	Q5_K Type = 13 //nolint:revive // the format's own names
+	Q6_K Type = 14 //nolint:revive // the format's own names
+	BF16 Type = 30
+)
+
+// block is a type's smallest unit: how many values it holds, in how many bytes, and how it is read.
+type block struct {
+	name          string
+	values, bytes int
+	read          func(out []float32, raw []byte)
+}
+
+// layout is the table of types.
+func (t Type) layout() (block, bool) {
+	switch t {
+	case F32:
+		return block{"F32", 1, 4, readF32}, true
+	case F16:
+		return block{"F16", 1, 2, readF16}, true
+	case BF16:
+		return block{"BF16", 1, 2, readBF16}, true
+	case Q4_0:
+		return block{"Q4_0", 32, 18, readQ40}, true
+	case Q4_1:
+		return block{"Q4_1", 32, 20, readQ41}, true
+	case Q8_0:
+		return block{"Q8_0", 32, 34, readQ80}, true
+	case Q4_K:
+		return block{"Q4_K", 256, 144, readQ4K}, true
+	case Q5_K:
+		return block{"Q5_K", 256, 176, readQ5K}, true
+	case Q6_K:
+		return block{"Q6_K", 256, 210, readQ6K}, true
+	default:
+		return block{}, false
+	}
+}
+
+// String is the type's name in the format.
+func (t Type) String() string {
+	if layout, ok := t.layout(); ok {
+		return layout.name
+	}
+	return fmt.Sprintf("type %d", uint32(t))
+}
+
+// dequantise turns raw blocks into floats; raw holds exactly len(out) values.
+func (t Type) dequantise(out []float32, raw []byte) {
+	layout, _ := t.layout()
+	for at := 0; at < len(out); at += layout.values {
+		layout.read(out[at:at+layout.values], raw[:layout.bytes])
+		raw = raw[layout.bytes:]
+	}
+}

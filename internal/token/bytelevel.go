@@ -1,0 +1,191 @@
+package token
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+// ByteLevel is the byte-level BPE tokenizer of GPT-2's family with SmolLM2's way to cut a text into words: digits one by one. What it
+// writes decodes to the same text.
+type ByteLevel struct {
+	pieces   []string // by id, as text: no longer in the printable alphabet
+	ids      map[string]int32
+	merges   map[[2]int32]merged
+	bytes    [256]int32 // the token of each byte
+	special  []string   // pieces that stand for control, longest first
+	isMarker []bool     // by id
+}
+
+// merged is what a pair of tokens becomes, and how early.
+type merged struct {
+	id   int32
+	rank float64
+}
+
+// NewByteLevel makes the tokenizer from what a GGUF file or tokenizer.json holds: the vocabulary by id and the merges ("left right",
+// earliest first), both in GPT-2's printable alphabet, and the ids of control pieces such as "<|im_start|>".
+func NewByteLevel(vocabulary, merges []string, control []int32) (*ByteLevel, error) {
+	t := &ByteLevel{
+		pieces: make([]string, len(vocabulary)), ids: make(map[string]int32, len(vocabulary)),
+		merges: make(map[[2]int32]merged, len(merges)), isMarker: make([]bool, len(vocabulary)),
+	}
+	for _, id := range control {
+		if id < 0 || int(id) >= len(vocabulary) {
+			return nil, fmt.Errorf("control piece %d lies outside the vocabulary of %d", id, len(vocabulary))
+		}
+		t.isMarker[id] = true
+		t.special = append(t.special, vocabulary[id])
+	}
+	sortLongest(t.special)
+	printed := make(map[string]int32, len(vocabulary))
+	decode := alphabet()
+	for id, piece := range vocabulary {
+		if _, twice := printed[piece]; twice {
+			return nil, fmt.Errorf("piece %q stands twice in the vocabulary", piece)
+		}
+		printed[piece] = int32(id)
+		t.pieces[id] = piece
+		if !t.isMarker[id] {
+			t.pieces[id] = unprint(piece, decode)
+		}
+		t.ids[piece] = int32(id)
+	}
+	return t, errors.Join(t.setBytes(printed), t.setMerges(merges, printed))
+}
+
+// setBytes finds the token of each byte. A byte that has none can't be written and is left out of texts, as Hugging Face's tokenizers
+// do: SmolLM2's vocabulary lacks six control characters and what begins characters from U+40000 on.
+func (t *ByteLevel) setBytes(printed map[string]int32) error {
+	found := 0
+	for char, b := range alphabet() {
+		id, ok := printed[string(char)]
+		if !ok {
+			id = -1
+		} else {
+			found++
+		}
+		t.bytes[b] = id
+	}
+	if found == 0 {
+		return errors.New("the vocabulary has no tokens for single bytes")
+	}
+	return nil
+}
+
+func (t *ByteLevel) setMerges(merges []string, printed map[string]int32) error {
+	for rank, merge := range merges {
+		left, right, ok := strings.Cut(merge, " ")
+		l, lok := printed[left]
+		r, rok := printed[right]
+		id, iok := printed[left+right]
+		if !ok || !lok || !rok || !iok {
+			return fmt.Errorf("merge %d, %q, names pieces that the vocabulary lacks", rank, merge)
+		}
+		if _, twice := t.merges[[2]int32{l, r}]; !twice {
+			t.merges[[2]int32{l, r}] = merged{id, float64(rank)}
+		}
+	}
+	return nil
+}
+
+// Size is the number of tokens.
+func (t *ByteLevel) Size() int { return len(t.pieces) }
+
+// ID finds a piece as the vocabulary spells it, such as "<|im_end|>".
+func (t *ByteLevel) ID(piece string) (int32, bool) {
+	id, ok := t.ids[piece]
+	return id, ok
+}
+
+// Encode turns text into tokens. Control pieces that stand in it are taken as plain text, so that a review can't speak as the system.
+func (t *ByteLevel) Encode(text string) []int32 {
+	return t.encode(nil, text)
+}
+
+// EncodeMarkup turns text into tokens and takes control pieces in it as such. It is for our own text only.
+func (t *ByteLevel) EncodeMarkup(text string) []int32 {
+	var ids []int32
+	for text != "" {
+		at, piece := firstOf(text, t.special)
+		ids = t.encode(ids, text[:at])
+		if piece != "" {
+			ids = append(ids, t.ids[piece])
+		}
+		text = text[at+len(piece):]
+	}
+	return ids
+}
+
+// Decode turns tokens into text without control pieces. Bytes that are no UTF-8 become U+FFFD.
+func (t *ByteLevel) Decode(ids []int32) string {
+	var out strings.Builder
+	for _, id := range ids {
+		out.WriteString(t.Piece(id))
+	}
+	return strings.ToValidUTF8(out.String(), "\uFFFD")
+}
+
+// Piece is the bytes that a token stands for, perhaps half a character; empty for control pieces and ids outside the vocabulary.
+func (t *ByteLevel) Piece(id int32) string {
+	if id < 0 || int(id) >= len(t.pieces) || t.isMarker[id] {
+		return ""
+	}
+	return t.pieces[id]
+}
+
+func (t *ByteLevel) encode(ids []int32, text string) []int32 {
+	text = strings.ToValidUTF8(text, "\uFFFD")
+	for text != "" {
+		n := wordLen(text)
+		ids = t.word(ids, text[:n])
+		text = text[n:]
+	}
+	return ids
+}
+
+// word merges the bytes of one word.
+func (t *ByteLevel) word(ids []int32, word string) []int32 {
+	symbols := make([]symbol, 0, len(word))
+	for i := range len(word) {
+		if id := t.bytes[word[i]]; id >= 0 {
+			symbols = append(symbols, symbol{id: id, start: len(symbols), end: len(symbols) + 1})
+		}
+	}
+	join := func(left, right symbol) (int32, float64, bool) {
+		m, ok := t.merges[[2]int32{left.id, right.id}]
+		return m.id, m.rank, ok
+	}
+	mergeAll(symbols, join, func(s symbol) { ids = append(ids, s.id) })
+	return ids
+}
+
+// alphabet maps GPT-2's printable stand-ins to the bytes that they stand for: printable Latin-1 stands for itself, the other bytes
+// follow from U+0100 on, in order.
+func alphabet() map[rune]byte {
+	out := make(map[rune]byte, 256)
+	next := rune(0x100)
+	for b := range 256 {
+		char := rune(b)
+		if !(b >= '!' && b <= '~' || b >= 0xA1 && b <= 0xAC || b >= 0xAE) {
+			char = next
+			next++
+		}
+		out[char] = byte(b)
+	}
+	return out
+}
+
+// unprint turns a piece in the printable alphabet into its bytes; characters outside the alphabet stay.
+func unprint(piece string, decode map[rune]byte) string {
+	out := make([]byte, 0, len(piece))
+	for _, char := range piece {
+		if b, ok := decode[char]; ok {
+			out = append(out, b)
+		} else {
+			out = utf8.AppendRune(out, char)
+		}
+	}
+	return string(out)
+}
