@@ -1,0 +1,177 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"regexp"
+	"strings"
+
+	"rdrec/setup/internal/hint"
+	"rdrec/setup/internal/libtorch"
+	"rdrec/setup/internal/wheel"
+)
+
+// driver are libraries that come with a GPU's driver, or with InfiniBand's, never with a wheel: a machine without them has no use for
+// what needs them.
+var driver = map[string]bool{
+	"libcuda.so.1": true, "libnvidia-ml.so.1": true,
+	"libmlx5.so.1": true, "librdmacm.so.1": true, "libibverbs.so.1": true,
+}
+
+const cudaManifest = "cuda.json"
+
+// CUDA adds to the fetched libtorch what libtorch_cuda.so needs: the wheels that torch's own metadata names. It returns how many bytes
+// that are. Every library then finds the others by its own run path, as in a Python environment.
+func (s *Store) CUDA(ctx context.Context) (int64, error) {
+	root := filepath.Join(s.Dir, "libtorch-"+TorchVersion)
+	if m, err := verify(filepath.Join(root, cudaManifest), root, s.Thorough); err == nil {
+		return m.size(), nil
+	}
+	if err := s.room(torch.bytes + fetchedCUDA + unpackedCUDA); err != nil {
+		return 0, err
+	}
+	scratch, err := s.scratch()
+	if err != nil {
+		return 0, err
+	}
+	defer os.RemoveAll(scratch)
+	m, err := s.unpackCUDA(ctx, root, scratch)
+	if err != nil {
+		return 0, err
+	}
+	if err := place(filepath.Join(scratch, "nvidia"), filepath.Join(root, "nvidia")); err != nil {
+		return 0, err
+	}
+	for _, f := range m.Files {
+		if !strings.HasPrefix(f.Path, "torch/") {
+			continue
+		}
+		if err := os.Rename(filepath.Join(scratch, f.Path), filepath.Join(root, f.Path)); err != nil {
+			return 0, fmt.Errorf("put %q in place: %w", f.Path, err)
+		}
+	}
+	if err := m.write(filepath.Join(scratch, cudaManifest)); err != nil {
+		return 0, err
+	}
+	return m.size(), os.Rename(filepath.Join(scratch, cudaManifest), filepath.Join(root, cudaManifest))
+}
+
+func (s *Store) unpackCUDA(ctx context.Context, root, scratch string) (*manifest, error) {
+	metadata, err := os.ReadFile(filepath.Join(root, metadataFile))
+	if err != nil {
+		return nil, err
+	}
+	file, err := s.get(ctx, torch)
+	if err != nil {
+		return nil, err
+	}
+	wheels, err := s.resolve(ctx, Requirements(string(metadata)), scratch)
+	if err != nil {
+		return nil, err
+	}
+	var m manifest
+	files, err := wheel.Unpack(ctx, file, scratch, func(name string) string {
+		if graphicsPart(name) {
+			return name
+		}
+		return ""
+	})
+	if err := errors.Join(err, m.add(torch, file, files)); err != nil {
+		return nil, err
+	}
+	for _, p := range wheels {
+		file, err := s.get(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		files, err := wheel.Unpack(ctx, file, scratch, nvidiaPart)
+		if err := errors.Join(err, m.add(p, file, files)); err != nil {
+			return nil, err
+		}
+	}
+	return &m, nil
+}
+
+// resolve asks which wheels the requirements come to. What holds no libraries (cuda-toolkit itself) costs a few KB.
+func (s *Store) resolve(ctx context.Context, requirements []string, scratch string) ([]pinned, error) {
+	if s.downloader == nil {
+		downloader, err := s.Find(ctx)
+		if err != nil {
+			return nil, err
+		}
+		s.downloader = downloader
+	}
+	s.Say("torch's metadata names %d packages for a GPU:", len(requirements))
+	for _, requirement := range requirements {
+		s.Say("  %s", requirement)
+	}
+	wheels, err := s.downloader.Resolve(ctx, requirements, scratch)
+	if err != nil {
+		return nil, err
+	}
+	s.Say("which come to %d wheels", len(wheels))
+	all := make([]pinned, 0, len(wheels))
+	for _, w := range wheels {
+		all = append(all, pinned{wheel: w})
+	}
+	return all, nil
+}
+
+var named = regexp.MustCompile(`^(nvidia-|cuda-toolkit\b)`)
+
+// Requirements are the packages with a GPU's libraries that a wheel's metadata asks for, as pip takes them. Python packages, such as
+// triton and cuda-bindings, are left out: no Python runs here.
+func Requirements(metadata string) []string {
+	var found []string
+	for line := range strings.Lines(metadata) {
+		requirement, ok := strings.CutPrefix(strings.TrimSpace(line), "Requires-Dist: ")
+		if ok && named.MatchString(requirement) && !strings.Contains(requirement, "extra ==") {
+			found = append(found, requirement)
+		}
+	}
+	return found
+}
+
+// nvidiaPart is what is needed of a wheel of NVIDIA's: the libraries, where torch's run paths look for them.
+func nvidiaPart(name string) string {
+	if strings.HasPrefix(name, "nvidia/") && path.Base(path.Dir(name)) == "lib" && isLibrary(name) {
+		return name
+	}
+	return ""
+}
+
+// CheckCUDA follows what libtorch_cuda.so needs and reports it to w. Libraries of the GPU's driver may be missing; any other fails.
+func CheckCUDA(w io.Writer, l libtorch.Libtorch) error {
+	file := filepath.Join(l.Lib, libtorch.CUDA)
+	if !exists(file) {
+		return hint.Wrap(fmt.Errorf("%w: %q has no %s", libtorch.ErrUnusable, l.Root, libtorch.CUDA),
+			"unset LIBTORCH to have one for GPUs fetched, or leave CUDA=1 out")
+	}
+	found, err := libtorch.Found(file, l.Folders()...)
+	if err != nil {
+		return err
+	}
+	missing, err := libtorch.Missing(file, l.Folders()...)
+	if err != nil {
+		return err
+	}
+	var lacking []string
+	for _, need := range missing {
+		if driver[need.Name] {
+			fmt.Fprintf(w, "    %s comes with the GPU's driver (needed by %s)\n", need.Name, filepath.Base(need.By))
+			continue
+		}
+		lacking = append(lacking, need.Name+" (needed by "+need.By+")")
+	}
+	if len(lacking) > 0 {
+		return hint.Wrap(fmt.Errorf("%w: %q needs what is nowhere: %s", libtorch.ErrUnusable, file, strings.Join(lacking, ", ")),
+			"install those libraries, or unset LIBTORCH to have all of them fetched")
+	}
+	_, err = fmt.Fprintf(w, "    %s resolves: %d libraries, all found\n", libtorch.CUDA, len(found))
+	return err
+}

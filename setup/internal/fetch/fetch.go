@@ -1,0 +1,181 @@
+// Package fetch fills the cache that all clones of the project share. In: what is wanted (a libtorch, the GPU's libraries, a teacher);
+// out: the folder or file it lies in. Steps for each: is it there and whole? is there room? have pip fetch the wheels, compare their
+// SHA-256, unpack what is needed into a scratch folder, note every file in a manifest, and move the finished folder into place. What lies
+// in its place is therefore always finished; what is half done lies in a scratch folder that the next set-up removes.
+package fetch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"rdrec/setup/internal/hint"
+	"rdrec/setup/internal/pip"
+)
+
+// Downloader fetches wheels; it is a [pip.Pip] but in tests.
+type Downloader interface {
+	Download(ctx context.Context, w pip.Wheel, dir, scratch string) (string, error)
+	Resolve(ctx context.Context, requirements []string, scratch string) ([]pip.Wheel, error)
+}
+
+// Store is the cache folder. Its methods change it only within [Store.Locked].
+type Store struct {
+	// Dir is the cache's folder.
+	Dir string
+	// Find returns the downloader; it is called before the first download only.
+	Find func(context.Context) (Downloader, error)
+	// Say reports a step to the person who waits.
+	Say func(format string, args ...any)
+	// Thorough has every file's digest compared again, not its size alone.
+	Thorough bool
+
+	downloader Downloader
+	wheels     []string // fetched in this run, to be removed at its end
+}
+
+// scratch makes a folder for half-done work, on the cache's disk.
+func (s *Store) scratch() (string, error) {
+	return os.MkdirTemp(s.Dir, scratchPrefix+"*")
+}
+
+const scratchPrefix = "tmp-"
+
+// Sweep removes what interrupted set-ups left. The caller holds the lock, so nobody else is at work.
+func (s *Store) Sweep() error {
+	left, err := filepath.Glob(filepath.Join(s.Dir, scratchPrefix+"*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range left {
+		s.Say("removing what an interrupted set-up left: %s", dir)
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove what an interrupted set-up left: %w", err)
+		}
+	}
+	return nil
+}
+
+// Close removes the wheels that were fetched and unpacked in this run. Those of an interrupted run stay, to go on from.
+func (s *Store) Close() error {
+	var faults []error
+	for _, wheel := range s.wheels {
+		faults = append(faults, os.Remove(wheel))
+	}
+	s.wheels = nil
+	return errors.Join(faults...)
+}
+
+// get is the path of a wheel with the right digest: one that an interrupted run fetched, or a fresh one.
+func (s *Store) get(ctx context.Context, p pinned) (string, error) {
+	dir := filepath.Join(s.Dir, "wheels")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", err
+	}
+	if have, err := filepath.Glob(filepath.Join(dir, p.wheel.Pattern())); err == nil {
+		for _, file := range have {
+			if check(file, p.wheel) == nil {
+				s.Say("%s %s was fetched before", p.wheel.Name, p.wheel.Version)
+				return s.note(file), nil
+			}
+		}
+	}
+	if s.downloader == nil {
+		downloader, err := s.Find(ctx)
+		if err != nil {
+			return "", err
+		}
+		s.downloader = downloader
+	}
+	s.Say("fetching %s %s%s", p.wheel.Name, p.wheel.Version, p.size())
+	scratch, err := s.scratch()
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(scratch)
+	file, err := s.downloader.Download(ctx, p.wheel, scratch, scratch)
+	if err != nil {
+		return "", err
+	}
+	if err := check(file, p.wheel); err != nil {
+		return "", err
+	}
+	final := filepath.Join(dir, filepath.Base(file))
+	if err := os.Rename(file, final); err != nil {
+		return "", err
+	}
+	return s.note(final), nil
+}
+
+func (s *Store) note(file string) string {
+	s.wheels = append(s.wheels, file)
+	return file
+}
+
+// check compares a wheel with the digests that are right for it.
+func check(file string, w pip.Wheel) error {
+	have, err := digest(file)
+	if err != nil {
+		return err
+	}
+	for _, want := range w.SHA256 {
+		if have == want {
+			return nil
+		}
+	}
+	return hint.Wrap(fmt.Errorf("check %q: its sha256 is %s, want one of %v", file, have, w.SHA256),
+		"remove that file and run make setup again; if it comes back, your index serves another file")
+}
+
+func digest(file string) (string, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, f); err != nil {
+		return "", fmt.Errorf("read %q: %w", file, err)
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
+// room fails when the cache's disk has less than the wanted bytes free.
+func (s *Store) room(want int64) error {
+	free, err := Free(s.Dir)
+	if err != nil {
+		return err
+	}
+	if free < want {
+		return fmt.Errorf("fetch into %q: %s are needed, %s are free: %w", s.Dir, Size(want), Size(free), unix.ENOSPC)
+	}
+	return nil
+}
+
+// Free is how many bytes a normal user may still write to a folder's disk.
+func Free(dir string) (int64, error) {
+	var stat unix.Statfs_t
+	if err := unix.Statfs(dir, &stat); err != nil {
+		return 0, fmt.Errorf("look for free disk at %q: %w", dir, err)
+	}
+	return int64(stat.Bavail) * stat.Bsize, nil
+}
+
+// Size writes bytes for people: "530 MB".
+func Size(bytes int64) string {
+	switch {
+	case bytes >= 10_000_000_000:
+		return fmt.Sprintf("%d GB", bytes/1_000_000_000)
+	case bytes >= 1_000_000_000:
+		return fmt.Sprintf("%.1f GB", float64(bytes)/1e9)
+	default:
+		return fmt.Sprintf("%d MB", (bytes+999_999)/1_000_000)
+	}
+}

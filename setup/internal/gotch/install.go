@@ -1,0 +1,163 @@
+package gotch
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Revision is raised whenever the patch changes, so that copies made by an older set-up are made anew.
+const Revision = 1
+
+const stampFile = "stamp.json"
+
+// stamp is what the copy in a repository was made from; a copy with another one is out of date.
+type stamp struct {
+	Revision int    `json:"revision"`
+	Module   string `json:"module"`
+	Cgo      string `json:"cgo"`
+	// Size and Modified (nanoseconds) tell one build of a libtorch in the same place from another.
+	Size     int64 `json:"size"`
+	Modified int64 `json:"modified"`
+}
+
+func (b Build) stamp(sum string) (stamp, error) {
+	info, err := os.Stat(filepath.Join(b.Libtorch.Lib, "libtorch_cpu.so"))
+	if err != nil {
+		return stamp{}, fmt.Errorf("look at libtorch: %w", err)
+	}
+	return stamp{
+		Revision: Revision, Module: Version + " " + sum, Cgo: cgo(b.Libtorch), Size: info.Size(), Modified: info.ModTime().UnixNano(),
+	}, nil
+}
+
+// Current says whether the repository's copy and go.work are what [Install] would write. It needs no module, only the sum in go.sum.
+func Current(repo string, b Build) (bool, error) {
+	sum, err := listed(repo)
+	if err != nil {
+		return false, err
+	}
+	want, err := b.stamp(sum)
+	if err != nil {
+		return false, err
+	}
+	content, err := os.ReadFile(filepath.Join(repo, Folder, stampFile))
+	if err != nil {
+		return false, nil //nolint:nilerr // no stamp is an answer: there is no copy, or half a one
+	}
+	var have stamp
+	if json.Unmarshal(content, &have) != nil || have != want {
+		return false, nil
+	}
+	work, err := workspace(repo)
+	if err != nil {
+		return false, err
+	}
+	content, err = os.ReadFile(filepath.Join(repo, "go.work"))
+	return err == nil && bytes.Equal(content, work), nil
+}
+
+// listed is gotch's checksum in the repository's go.sum.
+func listed(repo string) (string, error) {
+	content, err := os.ReadFile(filepath.Join(repo, "go.sum"))
+	if err != nil {
+		return "", fmt.Errorf("look for gotch's checksum: %w", err)
+	}
+	for line := range strings.Lines(string(content)) {
+		if sum, ok := strings.CutPrefix(line, Path+" "+Version+" "); ok {
+			return strings.TrimSpace(sum), nil
+		}
+	}
+	return "", fmt.Errorf("look for gotch's checksum: go.sum does not list %s %s", Path, Version)
+}
+
+// Install puts the patched copy and go.work in place. The copy is finished beside its place and moved there; whoever builds meanwhile
+// sees the old one or the new one. The caller holds the repository's lock.
+func Install(ctx context.Context, repo string, b Build, lacking []string) error {
+	fresh, err := os.MkdirTemp(repo, Folder+"-*")
+	if err != nil {
+		return fmt.Errorf("install gotch: %w", err)
+	}
+	defer os.RemoveAll(fresh)
+	if err := fill(ctx, fresh, b, lacking); err != nil {
+		return fmt.Errorf("install gotch: %w", err)
+	}
+	if err := swap(fresh, filepath.Join(repo, Folder)); err != nil {
+		return fmt.Errorf("install gotch: %w", err)
+	}
+	work, err := workspace(repo)
+	if err != nil {
+		return err
+	}
+	return writeFile(filepath.Join(repo, "go.work"), work)
+}
+
+func fill(ctx context.Context, dir string, b Build, lacking []string) error {
+	if err := copyModule(ctx, b.Module.Dir, dir); err != nil {
+		return err
+	}
+	if err := patch(dir, b.Libtorch, lacking); err != nil {
+		return err
+	}
+	mark, err := b.stamp(b.Module.Sum)
+	if err != nil {
+		return err
+	}
+	content, err := json.MarshalIndent(mark, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.Chmod(dir, 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(dir, stampFile), append(content, '\n'), 0o644)
+}
+
+// swap moves fresh to place in one step; what was there ends up in fresh.
+func swap(fresh, place string) error {
+	if _, err := os.Lstat(place); os.IsNotExist(err) {
+		return os.Rename(fresh, place)
+	}
+	if err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, place, unix.RENAME_EXCHANGE); err == nil {
+		return nil
+	}
+	// Not every file system can exchange; then there is a moment with neither.
+	if err := os.RemoveAll(place); err != nil {
+		return err
+	}
+	return os.Rename(fresh, place)
+}
+
+// workspace is the go.work that has the Go command use the copy, with the Go version of go.mod.
+func workspace(repo string) ([]byte, error) {
+	content, err := os.ReadFile(filepath.Join(repo, "go.mod"))
+	if err != nil {
+		return nil, fmt.Errorf("write go.work: %w", err)
+	}
+	for line := range strings.Lines(string(content)) {
+		if version, ok := strings.CutPrefix(line, "go "); ok {
+			return fmt.Appendf(nil, "go %s\n\nuse .\n\nreplace %s %s => ./%s\n", strings.TrimSpace(version), Path, Version, Folder), nil
+		}
+	}
+	return nil, fmt.Errorf("write go.work: go.mod has no go line")
+}
+
+// Sweep removes what an interrupted [Install] left. The caller holds the repository's lock.
+func Sweep(repo string) error {
+	left, err := filepath.Glob(filepath.Join(repo, Folder+"-*"))
+	if err != nil {
+		return err
+	}
+	for _, dir := range left {
+		if err := os.RemoveAll(dir); err != nil {
+			return fmt.Errorf("remove what an interrupted set-up left: %w", err)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,132 @@
+package gotch
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"rdrec/setup/internal/libtorch"
+)
+
+const (
+	generated = "torch_api_generated.cpp.h"
+	shim      = "torch_api.cpp"
+)
+
+// patch changes a copy of gotch in three places: the flags it is built with, the functions that this libtorch lacks, and the filler.
+func patch(dir string, l libtorch.Libtorch, lacking []string) error {
+	flags := filepath.Join(dir, "libtch", "lib.go")
+	if _, err := os.Stat(flags); err != nil {
+		return fmt.Errorf("patch gotch: it is not laid out as %s: %w", Version, err)
+	}
+	if err := os.WriteFile(flags, []byte(cgo(l)), 0o644); err != nil {
+		return fmt.Errorf("patch gotch: %w", err)
+	}
+	err := edit(filepath.Join(dir, "libtch", generated), func(content []byte) ([]byte, error) {
+		return blank(content, lacking, l.Version)
+	})
+	if err != nil {
+		return fmt.Errorf("patch gotch: %w", err)
+	}
+	if err := edit(filepath.Join(dir, "ts", "tensor.go"), dropFiller); err != nil {
+		return fmt.Errorf("patch gotch: %w", err)
+	}
+	return nil
+}
+
+func edit(file string, change func([]byte) ([]byte, error)) error {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	changed, err := change(content)
+	if err != nil {
+		return fmt.Errorf("%q: %w", file, err)
+	}
+	return os.WriteFile(file, changed, 0o644)
+}
+
+// cgo is the file that tells the Go command how to build the shim: quickly (-O1 without -g), with this libtorch's headers and ABI, and
+// linked with what runs on a bare processor; a GPU's libraries are loaded at run time. The old kind of run path (DT_RPATH) is what the
+// loader also asks for the libraries that libtorch itself needs.
+func cgo(l libtorch.Libtorch) string {
+	var libs []string
+	for _, dir := range l.Folders() {
+		libs = append(libs, quote("-L"+dir), quote("-Wl,-rpath,"+dir))
+	}
+	return strings.Join([]string{
+		"// Package libtch is written by setup/ for libtorch " + l.Version + "; make setup writes it anew.",
+		"package libtch",
+		"",
+		"// #cgo CFLAGS: -I${SRCDIR} -O1 -g0 -w",
+		"// #cgo CXXFLAGS: -I${SRCDIR} -O1 -g0 " + strings.Join(headers(l), " "),
+		"// #cgo LDFLAGS: " + strings.Join(libs, " ") + " -Wl,--disable-new-dtags -ltorch_cpu -lc10 -lstdc++ -ldl",
+		`import "C"`,
+		"",
+	}, "\n")
+}
+
+// headers are the compiler's arguments for code that includes torch's headers, quoted for a cgo line.
+func headers(l libtorch.Libtorch) []string {
+	return []string{
+		"-std=c++17", "-w", fmt.Sprintf("-D_GLIBCXX_USE_CXX11_ABI=%d", l.ABI), quote("-I" + l.Include), quote("-I" + l.API()),
+	}
+}
+
+// quote makes one argument of a path with blanks, as the Go command splits a #cgo line.
+func quote(arg string) string {
+	if strings.ContainsAny(arg, " \t") {
+		return `"` + arg + `"`
+	}
+	return arg
+}
+
+// head matches the line that a generated function begins with. Some return void, some a pointer to tensors.
+var head = regexp.MustCompile(`^\S[^(]*[ *](atg_\w+)\(.*\{\s*$`)
+
+// blank replaces what is protected in the bodies of the named functions by a throw, which the Go side turns into an error. All other
+// bytes stay. A name that is not there is an error: the list would be another module's.
+func blank(content []byte, names []string, version string) ([]byte, error) {
+	var out bytes.Buffer
+	left := slices.Clone(names)
+	current := ""   // the function to blank that the line is in
+	inside := false // within its PROTECT( ... )
+	for line := range bytes.Lines(content) {
+		text := strings.TrimSpace(string(line))
+		if found := head.FindSubmatch(bytes.TrimRight(line, "\r\n")); found != nil {
+			current, inside = "", false
+			if i := slices.Index(left, string(found[1])); i >= 0 {
+				current, left = left[i], slices.Delete(left, i, i+1)
+			}
+		}
+		switch {
+		case current != "" && text == "PROTECT(":
+			inside = true
+			fmt.Fprintf(&out, "%s    throw std::runtime_error(\"libtorch %s has no %s as gotch %s knows it\");\n", line, version, current, Version)
+			continue
+		case inside && text == ")":
+			current, inside = "", false
+		}
+		if !inside {
+			out.Write(line)
+		}
+	}
+	if len(left) > 0 || inside {
+		return nil, fmt.Errorf("blank what libtorch %s lacks: no generated functions %q", version, left)
+	}
+	return out.Bytes(), nil
+}
+
+// filler is what gotch puts beside every tensor so that Go's collector notices it: 100 KB that cost 30 us. We free tensors by scope.
+var filler = []byte("lots [1e5]byte")
+
+func dropFiller(content []byte) ([]byte, error) {
+	if bytes.Count(content, filler) != 1 {
+		return nil, fmt.Errorf("want %q once", filler)
+	}
+	return bytes.Replace(content, filler, []byte("lots [1]byte"), 1), nil
+}

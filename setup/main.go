@@ -1,0 +1,99 @@
+// Setup makes a clone of the project ready to build: it finds or fetches libtorch, adapts the Go binding gotch to it, and fetches the
+// demo's teacher. In: the machine's Go, C++ compiler and pip, and the variables LIBTORCH, CUDA, RDREC_CACHE and RDREC_TEACHER_DIR; out:
+// a cache folder shared by all clones, and in this clone .gotch and go.work, both ignored by git. It imports neither gotch nor
+// anything that does, so it runs before either is there. What is finished is not done again.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"rdrec/setup/internal/hint"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	os.Exit(code)
+}
+
+// Exit codes.
+const (
+	done    = 0
+	failed  = 1
+	misused = 2
+)
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("setup", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	thorough := flags.Bool("verify", false, "compare the digest of every fetched file again, not its size alone")
+	cuda := flags.Bool("cuda", on(os.Getenv("CUDA")), "also fetch what a GPU needs (CUDA=1 says the same)")
+	if err := flags.Parse(args); err != nil {
+		return misused
+	}
+	if flags.NArg() > 0 {
+		fmt.Fprintf(stderr, "error: setup takes no arguments, got %q\nhint: see setup -help\n", flags.Args())
+		return misused
+	}
+	err := setUp(ctx, stdout, options{thorough: *thorough, cuda: *cuda, libtorch: os.Getenv("LIBTORCH")})
+	if err != nil {
+		fmt.Fprintf(stderr, "error: set up: %v\nhint: %s\n", err, hint.Of(err))
+		return failed
+	}
+	return done
+}
+
+func on(value string) bool { return value != "" && value != "0" && value != "no" && value != "false" }
+
+// repository is the root of the clone that the working folder is in.
+func repository() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for at := dir; ; at = filepath.Dir(at) {
+		content, err := os.ReadFile(filepath.Join(at, "go.mod"))
+		if err == nil && strings.HasPrefix(string(content), "module rdrec\n") {
+			return at, nil
+		}
+		if at == filepath.Dir(at) {
+			return "", hint.Wrap(fmt.Errorf("find the project: no go.mod of module rdrec in %q or above", dir), "run make setup in the project's folder")
+		}
+	}
+}
+
+// compiler is the C++ compiler that the Go command will use, with its arguments, and the first line that it says about itself.
+func compiler(ctx context.Context) (command []string, version string, err error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "CXX", "CGO_ENABLED").Output()
+	if err != nil {
+		return nil, "", hint.Wrap(fmt.Errorf("find Go: %w", err), "install Go and put its bin folder on the PATH")
+	}
+	cxx, cgo, _ := strings.Cut(strings.TrimSpace(string(out)), "\n")
+	command = strings.Fields(cxx)
+	if len(command) == 0 {
+		command = []string{"c++"}
+	}
+	line, err := exec.CommandContext(ctx, command[0], "--version").Output()
+	if err != nil {
+		return nil, "", hint.Wrap(errors.Join(ctx.Err(), fmt.Errorf("find a C++ compiler: %q does not run: %w", command[0], err)),
+			"install one (Debian, Ubuntu: apt-get install g++), or let CXX name yours")
+	}
+	// Without a C compiler on the PATH the Go command turns cgo off.
+	if strings.TrimSpace(cgo) != "1" {
+		return nil, "", hint.Wrap(errors.New("find a C compiler: the Go command has cgo turned off (CGO_ENABLED=0)"),
+			"install a C compiler (Debian, Ubuntu: apt-get install gcc g++), and unset CGO_ENABLED")
+	}
+	version, _, _ = strings.Cut(string(line), "\n")
+	return command, version, nil
+}

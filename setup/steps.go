@@ -1,0 +1,245 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"rdrec/internal/cache"
+	"rdrec/setup/internal/fetch"
+	"rdrec/setup/internal/gotch"
+	"rdrec/setup/internal/hint"
+	"rdrec/setup/internal/libtorch"
+	"rdrec/setup/internal/lock"
+	"rdrec/setup/internal/pip"
+)
+
+type options struct {
+	thorough bool
+	cuda     bool
+	libtorch string // $LIBTORCH
+}
+
+// steps holds what the steps of one set-up share.
+type steps struct {
+	options
+	out      io.Writer
+	repo     string
+	store    *fetch.Store
+	compiler []string
+}
+
+// setUp does the steps in order.
+func setUp(ctx context.Context, out io.Writer, o options) (err error) {
+	s := &steps{options: o, out: out}
+	if err := s.lookAround(ctx); err != nil {
+		return err
+	}
+	for _, dir := range []string{s.store.Dir, s.repo} {
+		unlock, err := lock.Dir(ctx, dir, func() { s.detail("waiting for another set-up that is at work in %s", dir) })
+		if err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, unlock()) }()
+	}
+	if err := errors.Join(s.store.Sweep(), gotch.Sweep(s.repo)); err != nil {
+		return err
+	}
+	found, err := s.findLibtorch(ctx)
+	if err != nil {
+		return err
+	}
+	if s.cuda {
+		if err := s.addCUDA(ctx, found); err != nil {
+			return err
+		}
+	}
+	if err := s.adaptGotch(ctx, found); err != nil {
+		return err
+	}
+	if err := s.fetchTeacher(ctx); err != nil {
+		return err
+	}
+	return s.store.Close()
+}
+
+func (s *steps) step(name, format string, args ...any) {
+	fmt.Fprintf(s.out, "==> %s: %s\n", name, fmt.Sprintf(format, args...))
+}
+
+func (s *steps) detail(format string, args ...any) {
+	fmt.Fprintf(s.out, "    %s\n", fmt.Sprintf(format, args...))
+}
+
+// lookAround finds the project, the tools and the cache, and says what there is.
+func (s *steps) lookAround(ctx context.Context) (err error) {
+	if runtime.GOOS != "linux" || (runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64") {
+		return hint.Wrap(fmt.Errorf("look around: %s/%s is not supported", runtime.GOOS, runtime.GOARCH), "use Linux on x86-64 or arm64, or a container of it")
+	}
+	if s.repo, err = repository(); err != nil {
+		return err
+	}
+	var version string
+	if s.compiler, version, err = compiler(ctx); err != nil {
+		return err
+	}
+	s.step("tools", "%s, %s", runtime.Version(), version)
+	dir, err := cache.Dir()
+	if err != nil {
+		return hint.Wrap(err, "let RDREC_CACHE name a folder")
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fmt.Errorf("make the cache: %w", err)
+	}
+	free, err := fetch.Free(dir)
+	if err != nil {
+		return err
+	}
+	s.step("cache", "%s, %s free on its disk", dir, fetch.Size(free))
+	s.store = &fetch.Store{Dir: dir, Find: s.findPip, Say: s.detail, Thorough: s.thorough}
+	return nil
+}
+
+// findPip is called when something is to be fetched, so that a machine where all is there needs no pip.
+func (s *steps) findPip(ctx context.Context) (fetch.Downloader, error) {
+	p, err := pip.Find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.detail("with %s (%s)", p.Version, strings.Join(p.Command, " "))
+	if f, ok := s.out.(*os.File); ok {
+		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			p.Progress = f
+		}
+	}
+	return p, nil
+}
+
+// findLibtorch looks at LIBTORCH, then at the torch of the Python on the PATH, then in the cache, which fetches it.
+func (s *steps) findLibtorch(ctx context.Context) (libtorch.Libtorch, error) {
+	if s.libtorch != "" {
+		found, err := libtorch.Open(s.libtorch)
+		if err != nil {
+			return found, hint.Wrap(fmt.Errorf("use LIBTORCH: %w", err), "let LIBTORCH name an unzipped libtorch or a Python package torch, or unset it")
+		}
+		s.describe(found, "LIBTORCH")
+		return s.completeLibtorch(ctx, found)
+	}
+	if dir := libtorch.Python(ctx); dir != "" {
+		found, err := libtorch.Open(dir)
+		if err == nil {
+			s.describe(found, "the torch of the Python on the PATH")
+			return s.completeLibtorch(ctx, found)
+		}
+		s.detail("passing over the torch of the Python on the PATH: %v", err)
+	}
+	s.step("libtorch", "%s of Python's package index (neither LIBTORCH nor the Python on the PATH has one)", fetch.TorchVersion)
+	dir, err := s.store.Libtorch(ctx)
+	if err != nil {
+		return libtorch.Libtorch{}, err
+	}
+	found, err := libtorch.Open(dir)
+	if err != nil {
+		return found, hint.Wrap(err, "run setup -verify to have it fetched anew")
+	}
+	s.detail("ready: %s, string ABI %d", found.Root, found.ABI)
+	return found, nil
+}
+
+func (s *steps) describe(l libtorch.Libtorch, source string) {
+	s.step("libtorch", "%s of %s: %s, string ABI %d", l.Version, source, l.Root, l.ABI)
+}
+
+// completeLibtorch adds the libraries that a libtorch of the user's own needs and that are not on the machine.
+func (s *steps) completeLibtorch(ctx context.Context, l libtorch.Libtorch) (libtorch.Libtorch, error) {
+	needs, err := l.Missing()
+	if err != nil || len(needs) == 0 {
+		return l, err
+	}
+	names := make([]string, 0, len(needs))
+	for _, need := range needs {
+		names = append(names, need.Name)
+	}
+	s.detail("it needs %s, which Python's package index has", strings.Join(names, " and "))
+	dir, err := s.store.Companions(ctx, needs)
+	if err != nil {
+		return l, err
+	}
+	l.Beside = append(l.Beside, dir)
+	return l, nil
+}
+
+// addCUDA fetches what a GPU needs when libtorch is the cache's, and checks that everything is there.
+func (s *steps) addCUDA(ctx context.Context, l libtorch.Libtorch) error {
+	s.step("cuda", "what %s needs", libtorch.CUDA)
+	if rel, err := filepath.Rel(s.store.Dir, l.Root); err == nil && filepath.IsLocal(rel) {
+		size, err := s.store.CUDA(ctx)
+		if err != nil {
+			return err
+		}
+		s.detail("%s of libraries", fetch.Size(size))
+	}
+	return fetch.CheckCUDA(s.out, l)
+}
+
+// adaptGotch makes .gotch and go.work, unless they are up to date.
+func (s *steps) adaptGotch(ctx context.Context, l libtorch.Libtorch) error {
+	b := gotch.Build{Libtorch: l, Compiler: s.compiler}
+	current, err := gotch.Current(s.repo, b)
+	if err != nil {
+		return err
+	}
+	if current {
+		s.step("gotch", "%s is adapted to this libtorch", gotch.Version)
+		return nil
+	}
+	s.step("gotch", "adapting %s (4 MB) to libtorch %s", gotch.Version, l.Version)
+	scratch, err := os.MkdirTemp(s.repo, gotch.Folder+"-*")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(scratch)
+	if err := l.Try(ctx, s.compiler, scratch); err != nil {
+		return err
+	}
+	s.detail("a program linked with libtorch loads")
+	if b.Module, err = gotch.Download(ctx, s.repo); err != nil {
+		return err
+	}
+	s.detail("looking for functions that libtorch %s lacks (compiles once or twice when not known yet, 15 s each)", l.Version)
+	lacking, tried, err := gotch.Remembered(ctx, b, s.store.Dir, filepath.Join(scratch, "module"))
+	if err != nil {
+		return err
+	}
+	s.detail("%s: %d, they will throw: %s", how(tried), len(lacking), strings.Join(lacking, " "))
+	if err := gotch.Install(ctx, s.repo, b, lacking); err != nil {
+		return err
+	}
+	s.detail("wrote %s and go.work; the next build compiles it (about 100 s), later ones use Go's cache", gotch.Folder)
+	return nil
+}
+
+func how(tried bool) string {
+	if tried {
+		return "found by compiling"
+	}
+	return "known from before"
+}
+
+// fetchTeacher fetches the demo's teacher.
+func (s *steps) fetchTeacher(ctx context.Context) error {
+	file, err := cache.Teacher()
+	s.step("teacher", "SmolLM2-135M-Instruct (98 MB): %s", file)
+	if os.Getenv(cache.TeacherDirEnv) != "" {
+		if err != nil {
+			return hint.Wrap(err, "put the teacher there, or unset "+cache.TeacherDirEnv+" to have it fetched")
+		}
+		return nil
+	}
+	return s.store.Teacher(ctx, file)
+}
