@@ -40,7 +40,9 @@ func newNormalizer(model sentencePiece) (normalizer, error) {
 }
 
 // normalize returns the normalised text.
-func (n *normalizer) normalize(text string) string { return string(n.appendTo(make([]byte, 0, len(text)+len(underline)), text)) }
+func (n *normalizer) normalize(text string) string {
+	return string(n.appendTo(make([]byte, 0, len(text)+len(underline)), text))
+}
 
 // appendTo appends the normalised text to out.
 func (n *normalizer) appendTo(out []byte, text string) []byte {

@@ -152,6 +152,23 @@ func hasSpecial(text string) bool {
 	return false
 }
 
+// Both cuts of these dots have the same score; rounding decides, as in SentencePiece 0.2.3 (0.2.1 and float64 decide otherwise).
+func TestT5BreaksTiesAsSentencePiece(t *testing.T) {
+	for text, want := range map[string][]string{
+		"it............. BUT.": {"▁it", ".....", "........", "▁BUT", "."},
+		"I've used this shampoo for years and loved it............. BUT.": {
+			"▁I", "'", "ve", "▁used", "▁this", "▁shampoo", "▁for", "▁years", "▁and", "▁loved", "▁it", "........", ".....", "▁BUT", ".",
+		},
+		"Very good product----I use it every day": {
+			"▁Very", "▁good", "▁product", "-", "---", "I", "▁use", "▁it", "▁every", "▁day",
+		},
+	} {
+		if diff := cmp.Diff(want, newT5(t).Pieces(text)); diff != "" {
+			t.Errorf("pieces of %q (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
 func TestBlankWordsCountsWordsAsP5(t *testing.T) {
 	_, whole := newT5(t).EncodeWords("user_12 likes 4567 , 8", token.BlankWords)
 	want := []int32{1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 0}

@@ -22,14 +22,12 @@ type unigram struct {
 	trie    trie
 	unknown int32
 	// unknownScore is an unknown character's score.
-	unknownScore float64
-	// bonus is the highest score; a piece that the user defined always wins by it.
-	bonus float64
+	unknownScore float32
 }
 
 func newUnigram(pieces []scoredPiece) (unigram, error) {
 	u := unigram{pieces: pieces, unknown: -1}
-	var lowest, highest float32
+	var lowest float32
 	seen := false
 	keys := make([]trieKey, 0, len(pieces))
 	for id, piece := range pieces {
@@ -39,9 +37,6 @@ func newUnigram(pieces []scoredPiece) (unigram, error) {
 		case pieceNormal:
 			if !seen || piece.score < lowest {
 				lowest = piece.score
-			}
-			if !seen || piece.score > highest {
-				highest = piece.score
 			}
 			seen = true
 			keys = append(keys, trieKey{piece.text, int32(id)})
@@ -55,8 +50,7 @@ func newUnigram(pieces []scoredPiece) (unigram, error) {
 	if !seen {
 		return u, errors.New("model has no normal piece")
 	}
-	u.unknownScore = float64(lowest - unknownPenalty)
-	u.bonus = float64(highest)
+	u.unknownScore = lowest - unknownPenalty
 	var err error
 	u.trie, err = newTrie(keys)
 	return u, err
@@ -64,10 +58,13 @@ func newUnigram(pieces []scoredPiece) (unigram, error) {
 
 // best is the best way to reach a position of the text.
 type best struct {
-	score float64 // float64, as ties in float32 break differently
+	score float32 // float32, rounded at each step as in SentencePiece 0.2.3: it decides between equally good ways
 	start int32   // where its last piece starts; -1 while the position is not reached
 	id    int32
 }
+
+// tooLow is a score below which float32 is too coarse; the way so far is counted as 0 then.
+const tooLow = -100_000
 
 // search appends the pieces of text to spans; their positions count from the start of text. table is scratch space.
 func (u *unigram) search(spans []span, text []byte, table []best) ([]span, []best) {
@@ -77,6 +74,11 @@ func (u *unigram) search(spans []span, text []byte, table []best) ([]span, []bes
 	}
 	table[0] = best{}
 	for start := 0; start < len(text); {
+		if here := table[start].score; here < tooLow {
+			for i := range table[start:] { // ways not reached yet are overwritten whatever they hold
+				table[start+i].score -= here
+			}
+		}
 		_, size := utf8.DecodeRune(text[start:])
 		u.relax(text, table, start, size)
 		start += size
@@ -109,9 +111,9 @@ func (u *unigram) relax(text []byte, table []best, start, size int) {
 			continue
 		}
 		end := at + 1
-		score := float64(u.pieces[id].score)
+		score := u.pieces[id].score
 		if u.pieces[id].kind == pieceUser {
-			score = float64(end-start)*u.bonus - 0.1
+			score = 0.1 * float32(end-start-1) // better than any other, the longer the better
 		}
 		reach(&table[end], best{here + score, int32(start), id})
 		single = single || end-start == size
