@@ -86,3 +86,13 @@ func withScalar(value float64, f func(lib.Cscalar)) {
 	defer lib.AtsFree(c)
 	f(c)
 }
+
+// NewInt64 copies data to t's device, as a tensor of t's scope.
+func (t *Tensor) NewInt64(data []int64, shape ...int64) *Tensor {
+	return owner(t).FromInt64(data, shape...).On(t.Device())
+}
+
+// NewFloat32 copies data to t's device, as a tensor of t's scope.
+func (t *Tensor) NewFloat32(data []float32, shape ...int64) *Tensor {
+	return owner(t).FromFloat32(data, shape...).On(t.Device())
+}

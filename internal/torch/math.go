@@ -4,7 +4,7 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-func elementwise(op string, f func(*lib.Ctensor, lib.Ctensor), x *Tensor) *Tensor {
+func unary(op string, f func(*lib.Ctensor, lib.Ctensor), x *Tensor) *Tensor {
 	var out lib.Ctensor
 	f(&out, x.handle())
 	return owner(x).own(op, out)
@@ -51,37 +51,37 @@ func (t *Tensor) Plus(y float64) *Tensor { return withNumber("add", lib.AtgAddSc
 func (t *Tensor) Times(y float64) *Tensor { return withNumber("mul", lib.AtgMulScalar, t, y) }
 
 // Neg is -t.
-func (t *Tensor) Neg() *Tensor { return elementwise("neg", lib.AtgNeg, t) }
+func (t *Tensor) Neg() *Tensor { return unary("neg", lib.AtgNeg, t) }
 
 // Exp is e to the t.
-func (t *Tensor) Exp() *Tensor { return elementwise("exp", lib.AtgExp, t) }
+func (t *Tensor) Exp() *Tensor { return unary("exp", lib.AtgExp, t) }
 
 // Log is the natural logarithm.
-func (t *Tensor) Log() *Tensor { return elementwise("log", lib.AtgLog, t) }
+func (t *Tensor) Log() *Tensor { return unary("log", lib.AtgLog, t) }
 
 // Sqrt is the square root.
-func (t *Tensor) Sqrt() *Tensor { return elementwise("sqrt", lib.AtgSqrt, t) }
+func (t *Tensor) Sqrt() *Tensor { return unary("sqrt", lib.AtgSqrt, t) }
 
 // Rsqrt is one over the square root.
-func (t *Tensor) Rsqrt() *Tensor { return elementwise("rsqrt", lib.AtgRsqrt, t) }
+func (t *Tensor) Rsqrt() *Tensor { return unary("rsqrt", lib.AtgRsqrt, t) }
 
 // Square is t * t.
-func (t *Tensor) Square() *Tensor { return elementwise("square", lib.AtgSquare, t) }
+func (t *Tensor) Square() *Tensor { return unary("square", lib.AtgSquare, t) }
 
 // Abs is the absolute value.
-func (t *Tensor) Abs() *Tensor { return elementwise("abs", lib.AtgAbs, t) }
+func (t *Tensor) Abs() *Tensor { return unary("abs", lib.AtgAbs, t) }
 
 // Sin is the sine.
-func (t *Tensor) Sin() *Tensor { return elementwise("sin", lib.AtgSin, t) }
+func (t *Tensor) Sin() *Tensor { return unary("sin", lib.AtgSin, t) }
 
 // Cos is the cosine.
-func (t *Tensor) Cos() *Tensor { return elementwise("cos", lib.AtgCos, t) }
+func (t *Tensor) Cos() *Tensor { return unary("cos", lib.AtgCos, t) }
 
 // Relu is max(t, 0).
-func (t *Tensor) Relu() *Tensor { return elementwise("relu", lib.AtgRelu, t) }
+func (t *Tensor) Relu() *Tensor { return unary("relu", lib.AtgRelu, t) }
 
 // Silu is t * sigmoid(t).
-func (t *Tensor) Silu() *Tensor { return elementwise("silu", lib.AtgSilu, t) }
+func (t *Tensor) Silu() *Tensor { return unary("silu", lib.AtgSilu, t) }
 
 // Gelu is T5 v1.1's activation, in its tanh form.
 func (t *Tensor) Gelu() *Tensor {
@@ -90,7 +90,7 @@ func (t *Tensor) Gelu() *Tensor {
 }
 
 // Tanh is the hyperbolic tangent.
-func (t *Tensor) Tanh() *Tensor { return elementwise("tanh", lib.AtgTanh, t) }
+func (t *Tensor) Tanh() *Tensor { return unary("tanh", lib.AtgTanh, t) }
 
 // Equal is where t and u are equal.
 func (t *Tensor) Equal(u *Tensor) *Tensor { return pairwise("eq", lib.AtgEqTensor, t, u) }
@@ -108,10 +108,10 @@ func (t *Tensor) Above(y float64) *Tensor { return withNumber("gt", lib.AtgGt, t
 func (t *Tensor) Below(y float64) *Tensor { return withNumber("lt", lib.AtgLt, t, y) }
 
 // Finite is where t is neither infinite nor no number.
-func (t *Tensor) Finite() *Tensor { return elementwise("isfinite", lib.AtgIsfinite, t) }
+func (t *Tensor) Finite() *Tensor { return unary("isfinite", lib.AtgIsfinite, t) }
 
 // Not is where t is false.
-func (t *Tensor) Not() *Tensor { return elementwise("logical_not", lib.AtgLogicalNot, t) }
+func (t *Tensor) Not() *Tensor { return unary("logical_not", lib.AtgLogicalNot, t) }
 
 // Where is t where condition holds, else u.
 func (t *Tensor) Where(condition, u *Tensor) *Tensor {

@@ -29,10 +29,10 @@ func (t *Tensor) MeanAlong(dim int64) *Tensor {
 }
 
 // Norm is the Euclidean length of all elements.
-func (t *Tensor) Norm() *Tensor { return elementwise("norm", lib.AtgNorm, t) }
+func (t *Tensor) Norm() *Tensor { return unary("norm", lib.AtgNorm, t) }
 
 // All is whether every element is true.
-func (t *Tensor) All() *Tensor { return elementwise("all", lib.AtgAll, t) }
+func (t *Tensor) All() *Tensor { return unary("all", lib.AtgAll, t) }
 
 // ArgMax is the number of the largest element along a dimension, which is dropped.
 func (t *Tensor) ArgMax(dim int64) *Tensor {

@@ -107,3 +107,6 @@ func owner(operands ...*Tensor) *Scope {
 	}
 	return innermost
 }
+
+// In returns t as a tensor of u's scope, so that what is computed from it is freed with that.
+func (t *Tensor) In(u *Tensor) *Tensor { return owner(u).Use(t) }

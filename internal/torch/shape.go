@@ -33,7 +33,7 @@ func (t *Tensor) Permute(order ...int64) *Tensor {
 }
 
 // Contiguous is t with its elements in row-major order.
-func (t *Tensor) Contiguous() *Tensor { return elementwise("contiguous", lib.AtgContiguous, t) }
+func (t *Tensor) Contiguous() *Tensor { return unary("contiguous", lib.AtgContiguous, t) }
 
 // Alias is another handle of t's memory.
 func (t *Tensor) Alias() *Tensor {
@@ -45,10 +45,10 @@ func (t *Tensor) Alias() *Tensor {
 }
 
 // Clone is a copy.
-func (t *Tensor) Clone() *Tensor { return elementwise("clone", lib.AtgAliasCopy, t) }
+func (t *Tensor) Clone() *Tensor { return unary("clone", lib.AtgAliasCopy, t) }
 
 // Detach is t's memory without its history of operations.
-func (t *Tensor) Detach() *Tensor { return elementwise("detach", lib.AtgDetach, t) }
+func (t *Tensor) Detach() *Tensor { return unary("detach", lib.AtgDetach, t) }
 
 // Unsqueeze adds a dimension of size 1.
 func (t *Tensor) Unsqueeze(dim int64) *Tensor {

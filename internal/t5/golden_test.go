@@ -1,0 +1,266 @@
+package t5_test
+
+import (
+	"math"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/golden"
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+	"rdrec/internal/torch"
+)
+
+// Tolerances of testdata/golden/README.md: absolute for losses, logits and encoder slices; relative for gradient norms.
+const (
+	absolute     = 1e-4
+	relativeNorm = 1e-3
+)
+
+// rows are a golden file's rows, as the reference padded them.
+type rows struct {
+	Task      []int64   `json:"task"`
+	InputIDs  [][]int64 `json:"input_ids"`
+	Attention [][]int64 `json:"attention_mask"`
+	Whole     [][]int64 `json:"whole_word_ids"`
+	Labels    [][]int64 `json:"labels"`
+}
+
+func (r rows) batch() task.Batch {
+	flat := func(rows [][]int64) (all []int64, length int) {
+		for _, row := range rows {
+			all, length = append(all, row...), len(row)
+		}
+		return all, length
+	}
+	b := task.Batch{Size: len(r.Task), Tasks: r.Task}
+	b.Source, b.SourceLen = flat(r.InputIDs)
+	b.Mask, _ = flat(r.Attention)
+	b.Whole, _ = flat(r.Whole)
+	b.Target, b.TargetLen = flat(r.Labels)
+	return b
+}
+
+type trained struct {
+	rows
+	Loss          float64            `json:"loss"`
+	LossSkipPads  *float64           `json:"loss_if_pads_were_ignored"`
+	LossMaskCross *float64           `json:"loss_if_cross_attention_were_masked"`
+	Logits        [][][]float32      `json:"logits_slice_2x4x8"`
+	LabelLogits   [][]float32        `json:"label_logits"`
+	LogSumExp     [][]float32        `json:"logsumexp"`
+	ArgMax        [][]int64          `json:"argmax"`
+	EncoderInput  [][][]float32      `json:"encoder_input_slice_2x6x4"`
+	EncoderOutput [][][]float32      `json:"encoder_slice_2x6x4"`
+	EncoderLast   [][]float32        `json:"encoder_last_position_x4"`
+	GradientNorm  map[string]float64 `json:"grad_norm"`
+}
+
+func protocol(t testing.TB, name string) spec.Protocol {
+	t.Helper()
+	for _, p := range spec.Protocols() {
+		if p.Name == name {
+			return p
+		}
+	}
+	t.Fatalf("no protocol %q", name)
+	return spec.Protocol{}
+}
+
+func tiny(t testing.TB) *t5.Model {
+	t.Helper()
+	m, err := t5.Load(filepath.Dir(golden.Path(t, "tiny/model.safetensors")), torch.CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Free)
+	return m
+}
+
+// worst tracks the largest deviation from the golden values.
+type worst struct {
+	t     testing.TB
+	what  string
+	value float64
+}
+
+func (w *worst) near(got, want, tolerance float64) {
+	w.t.Helper()
+	off := math.Abs(got - want)
+	if !(off <= tolerance) {
+		w.t.Errorf("%s: got %v, want %v", w.what, got, want)
+	}
+	w.value = max(w.value, off)
+}
+
+func (w *worst) all(got []float32, want ...[]float32) {
+	w.t.Helper()
+	i := 0
+	for _, row := range want {
+		for _, x := range row {
+			w.near(float64(got[i]), float64(x), absolute)
+			i++
+		}
+	}
+}
+
+func TestForwardAsTheReference(t *testing.T) {
+	var file struct {
+		Batches map[string]trained `json:"batches"`
+	}
+	golden.Load(t, "train.json.gz", &file)
+	m := tiny(t)
+	for name, want := range file.Batches {
+		t.Run(name, func(t *testing.T) {
+			err := torch.Run(func(s *torch.Scope) error {
+				pass, err := m.Forward(s, want.batch(), protocol(t, spec.Paper))
+				if err != nil {
+					return err
+				}
+				checkPass(t, s, pass, want)
+				return nil
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+func checkPass(t *testing.T, s *torch.Scope, pass t5.Pass, want trained) {
+	t.Helper()
+	w := &worst{t: t}
+	slice := func(what string, got *torch.Tensor, want [][][]float32) {
+		w.what = what
+		for row := range want {
+			for at := range want[row] {
+				w.all(got.Select(0, int64(row)).Select(0, int64(at)).Float32s(), want[row][at])
+			}
+		}
+	}
+	slice("encoder input", pass.Embedded, want.EncoderInput)
+	slice("encoder", pass.Encoded, want.EncoderOutput)
+	slice("logits", pass.Logits, want.Logits)
+	w.what = "encoder's last position"
+	for row := range want.EncoderLast {
+		last := pass.Encoded.Select(0, int64(row)).Select(0, -1)
+		w.all(last.Float32s(), want.EncoderLast[row])
+	}
+	b := want.batch()
+	labels := s.FromInt64(b.Target, int64(b.Size), int64(b.TargetLen), 1)
+	w.what = "label logits"
+	w.all(pass.Logits.Gather(2, labels).Float32s(), want.LabelLogits...)
+	w.what = "logsumexp"
+	w.all(pass.Logits.LogSumExp(2).Float32s(), want.LogSumExp...)
+	var argMax []int64
+	for _, row := range want.ArgMax {
+		argMax = append(argMax, row...)
+	}
+	if diff := cmp.Diff(argMax, pass.Logits.ArgMax(2).Int64s()); diff != "" {
+		t.Errorf("argmax: %s", diff)
+	}
+	t.Logf("largest deviation %.1e", w.value)
+}
+
+func TestLossAndGradientAsTheReference(t *testing.T) {
+	var file struct {
+		Batches map[string]trained `json:"batches"`
+	}
+	golden.Load(t, "train.json.gz", &file)
+	m := tiny(t)
+	for name, want := range file.Batches {
+		t.Run(name, func(t *testing.T) {
+			loss := func(p spec.Protocol) (value float64) {
+				if err := torch.Run(func(s *torch.Scope) error {
+					loss, err := m.Loss(s, want.batch(), p)
+					if err == nil {
+						value = loss.Float()
+					}
+					return err
+				}); err != nil {
+					t.Fatal(err)
+				}
+				return value
+			}
+			w := &worst{t: t, what: "loss"}
+			w.near(loss(spec.Protocol{}), want.Loss, absolute)
+			if want.LossSkipPads != nil {
+				w.near(loss(spec.Protocol{SkipPads: true}), *want.LossSkipPads, absolute)
+			}
+			if want.LossMaskCross != nil {
+				w.near(loss(spec.Protocol{MaskCross: true}), *want.LossMaskCross, absolute)
+			}
+			t.Logf("largest deviation of a loss %.1e", w.value)
+			checkGradient(t, m, want)
+		})
+	}
+}
+
+func checkGradient(t *testing.T, m *t5.Model, want trained) {
+	t.Helper()
+	err := torch.Run(func(s *torch.Scope) error {
+		loss, gradient, err := m.Gradient(s, want.batch(), spec.Protocol{}, 1)
+		if err != nil {
+			return err
+		}
+		w := &worst{t: t, what: "loss with gradient"}
+		w.near(loss.Float(), want.Loss, absolute)
+		w.value = 0
+		named := m.Named(gradient)
+		if len(named) != len(want.GradientNorm) && len(want.GradientNorm) > 0 {
+			t.Errorf("%d parameters, want %d", len(named), len(want.GradientNorm))
+		}
+		for _, p := range named {
+			norm, ok := want.GradientNorm[p.Name]
+			if !ok {
+				continue
+			}
+			w.what = p.Name
+			w.near(p.Tensor.Norm().Float()/max(norm, 1e-12), min(norm/1e-12, 1), relativeNorm)
+		}
+		t.Logf("largest relative deviation of a gradient's norm %.1e", w.value)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestParametersAsTheReference(t *testing.T) {
+	var want struct {
+		Count      int64    `json:"parameter_count"`
+		Parameters [][2]any `json:"parameters"`
+		Distances  []int64  `json:"relative_position"`
+		BothWays   []int64  `json:"bucket_bidirectional"`
+		Causal     []int64  `json:"bucket_causal"`
+	}
+	golden.Load(t, "internals.json", &want)
+	config, err := t5.ReadConfig(filepath.Dir(golden.Path(t, "tiny/config.json")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got [][2]any
+	count := int64(0)
+	for _, p := range config.Parameters() {
+		var shape []any
+		for _, size := range p.Shape {
+			shape = append(shape, float64(size))
+		}
+		got, count = append(got, [2]any{p.Name, shape}), count+p.Numel()
+	}
+	if diff := cmp.Diff(want.Parameters, got); diff != "" || count != want.Count {
+		t.Errorf("%d parameters, want %d: %s", count, want.Count, diff)
+	}
+	for i := range want.BothWays {
+		distance := want.Distances[0] + int64(i)
+		if got := t5.Bucket(distance, 32, 128, true); got != want.BothWays[i] {
+			t.Errorf("distance %d: bucket %d, want %d", distance, got, want.BothWays[i])
+		}
+		if got := t5.Bucket(distance, 32, 128, false); got != want.Causal[i] {
+			t.Errorf("distance %d: causal bucket %d, want %d", distance, got, want.Causal[i])
+		}
+	}
+}

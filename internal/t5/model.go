@@ -1,0 +1,129 @@
+package t5
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+
+	"rdrec/internal/torch"
+)
+
+// Model is a student's weights. All parameters lie in one flat tensor, one after the other, so that an optimizer touches one tensor
+// instead of hundreds. A Model is used inside [torch.Run] and freed with [Model.Free].
+type Model struct {
+	Config
+	device torch.Device
+	pieces []piece
+	flat   *torch.Tensor   // [all parameters]
+	views  []*torch.Tensor // flat's pieces, without gradients
+}
+
+// New returns a model with random weights, the same for the same seed.
+func New(c Config, seed int64, device torch.Device) (*Model, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("new model: %w", err)
+	}
+	m := allocate(c, device)
+	err := torch.Run(func(s *torch.Scope) error {
+		torch.Seeded(seed, func() { m.start(s) })
+		return nil
+	})
+	return m, err
+}
+
+// allocate makes a model whose weights are all 0.
+func allocate(c Config, device torch.Device) *Model {
+	m := &Model{Config: c, device: device, pieces: c.layout()}
+	s := torch.NewScope()
+	defer s.Close()
+	total := int64(0)
+	for _, piece := range m.pieces {
+		total += piece.numel()
+	}
+	m.flat = torch.Keep(s.Zeros(torch.Float32, device, total))
+	m.views = m.cut(s.Use(m.flat))
+	for _, view := range m.views {
+		torch.Keep(view)
+	}
+	return m
+}
+
+// start draws the first weights on the CPU, so that a seed means the same everywhere.
+func (m *Model) start(s *torch.Scope) {
+	at := int64(0)
+	for _, p := range m.Parameters() {
+		values := s.Empty(torch.Float32, torch.CPU, p.Numel())
+		switch {
+		case p.start.spread > 0:
+			values.Uniform(-p.start.spread, p.start.spread)
+		case p.start.deviation > 0:
+			values.Normal(p.start.mean, p.start.deviation)
+		default:
+			values.Fill(p.start.mean)
+		}
+		s.Use(m.flat).Narrow(0, at, p.Numel()).SetTo(values)
+		values.Free()
+		at += p.Numel()
+	}
+}
+
+// cut returns the network's pieces of a flat tensor, as views in flat's scope.
+func (m *Model) cut(flat *torch.Tensor) []*torch.Tensor {
+	sizes := make([]int64, len(m.pieces))
+	for i, piece := range m.pieces {
+		sizes[i] = piece.numel()
+	}
+	views := flat.Split(0, sizes...)
+	for i, piece := range m.pieces {
+		if len(piece.shape) > 1 {
+			views[i] = views[i].View(piece.shape...)
+		}
+	}
+	return views
+}
+
+// Flat is all parameters one after the other, in the order of [Config.Parameters]. It belongs to the model; who changes it
+// changes the model.
+func (m *Model) Flat() *torch.Tensor { return m.flat }
+
+// Named cuts a tensor shaped as [Model.Flat] (weights, a gradient) into parameters, as views in flat's scope.
+func (m *Model) Named(flat *torch.Tensor) []torch.Named {
+	parameters := m.Parameters()
+	named := make([]torch.Named, len(parameters))
+	at := int64(0)
+	for i, p := range parameters {
+		named[i] = torch.Named{Name: p.Name, Tensor: flat.Narrow(0, at, p.Numel()).View(p.Shape...)}
+		at += p.Numel()
+	}
+	return named
+}
+
+// Device is where the weights are.
+func (m *Model) Device() torch.Device { return m.device }
+
+// Free frees the weights.
+func (m *Model) Free() {
+	for _, view := range m.views {
+		view.Free()
+	}
+	m.flat.Free()
+}
+
+// Hash is the SHA-256 of all parameters' names and bytes in their fixed order, in hexadecimal: models with the same hash are the same.
+func (m *Model) Hash() (string, error) {
+	digest := sha256.New()
+	err := torch.Run(func(s *torch.Scope) error {
+		for _, p := range m.Named(s.Use(m.flat)) {
+			_, err := io.WriteString(digest, p.Name+"\n")
+			if err != nil {
+				return err
+			}
+			if _, err := digest.Write(p.Tensor.Bytes()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return hex.EncodeToString(digest.Sum(nil)), err
+}
