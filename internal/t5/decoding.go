@@ -1,0 +1,215 @@
+package t5
+
+import (
+	"errors"
+	"fmt"
+
+	"rdrec/internal/task"
+	"rdrec/internal/torch"
+)
+
+// Decode says how a batch is to be decoded.
+type Decode struct {
+	// Beams is the most sequences that a row may have at once (at least 1).
+	Beams int
+	// MaxTokens is the longest sequence, start token included (at least 2).
+	MaxTokens int
+	// MaskCross hides padding from the cross-attention, as in [spec.Protocol].
+	MaskCross bool
+}
+
+// Decoding is a batch in the middle of being decoded token by token. The encoder and the cross-attention's keys and values are computed
+// once a row and shared by its sequences; the keys and values of the tokens so far are cached. It lives inside [torch.Run] and is freed
+// with [Decoding.Close]; one goroutine uses it.
+type Decoding struct {
+	model *Model
+	n     *network
+	scope *torch.Scope
+	opt   Decode
+
+	rows  int64 // rows in the batch
+	width int64 // sequences of each row in the last step
+	step  int64 // tokens that are cached
+	// crossKeys and crossValues hold one tensor a block. [rows, heads, source, head]
+	crossKeys, crossValues []*torch.Tensor
+	crossMask              *torch.Tensor // [rows, 1, 1, source], nil where nothing is hidden
+	bias                   *torch.Tensor // [1, heads, tokens, tokens]
+	// cache and spare hold the self-attention's keys and values of all blocks; a step reads one and writes the other.
+	cache, spare *torch.Tensor // [2 * blocks, sequences, heads, tokens, head]
+}
+
+// Start reads a batch. What it answers has no tokens yet: the first [Decoding.Step] gives it the start tokens.
+func (m *Model) Start(b task.Batch, opt Decode) (*Decoding, error) {
+	if opt.Beams < 1 || opt.MaxTokens < 2 {
+		return nil, fmt.Errorf("decoding %d beams to %d tokens: want at least 1 and 2", opt.Beams, opt.MaxTokens)
+	}
+	if err := m.checkBatch(b); err != nil {
+		return nil, err
+	}
+	d := &Decoding{model: m, n: m.assemble(m.views, 0), scope: torch.NewScope(), opt: opt, rows: int64(b.Size)}
+	done := false
+	defer func() {
+		if !done { // libtorch raised a fault that torch.Run will catch
+			d.Close()
+		}
+	}()
+	d.read(b)
+	done = true
+	return d, nil
+}
+
+// read runs the encoder and prepares what all steps share.
+func (d *Decoding) read(b task.Batch) {
+	n := d.n
+	inner := d.scope.Sub()
+	defer inner.Close()
+	mask := n.mask(inner, b, d.model.device)
+	encoded := n.encode(n.embed(inner, b, d.model.device), mask) // [rows, source, model]
+	for _, block := range n.decoder.blocks {
+		kv := block.cross.heads(encoded.Linear(block.cross.keys), 2)
+		d.crossKeys = append(d.crossKeys, d.scope.Adopt(kv[0]))     // [rows, heads, source, head]
+		d.crossValues = append(d.crossValues, d.scope.Adopt(kv[1])) // [rows, heads, source, head]
+	}
+	if d.opt.MaskCross && mask != nil {
+		d.crossMask = d.scope.Adopt(mask)
+	}
+	d.bias = d.scope.Adopt(n.relativeBias(encoded, n.decoder.bias, int64(d.opt.MaxTokens-1), false))
+	shape := []int64{2 * int64(len(n.decoder.blocks)), d.rows * int64(d.opt.Beams), n.Heads, int64(d.opt.MaxTokens - 1), n.Head}
+	d.cache = d.scope.Empty(torch.Float32, d.model.device, shape...)
+	d.spare = d.scope.Empty(torch.Float32, d.model.device, shape...)
+}
+
+// Step appends a token to each sequence and returns the log-probabilities of the next, in scope s. See [Decoding.Logits].
+// [sequences, vocabulary]
+func (d *Decoding) Step(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) {
+	logits, err := d.Logits(s, tokens, parents)
+	if err != nil {
+		return nil, err
+	}
+	return torch.Within(logits, func(x *torch.Tensor) *torch.Tensor { return x.LogSoftmax(-1) }), nil
+}
+
+// Logits is Step without the last softmax, which a search for the few best tokens need not take in full. Sequences lie row by row,
+// the same number in each. parents says which sequence of the step before each one goes on from; nil means that they stay as they
+// are. The first step may have one sequence a row, as all are equal then. [sequences, vocabulary]
+func (d *Decoding) Logits(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) {
+	if err := d.check(tokens, parents); err != nil {
+		return nil, err
+	}
+	inner := s.Sub()
+	defer inner.Close()
+	if parents != nil {
+		d.reorder(inner, parents)
+	}
+	hidden := d.forward(inner, tokens) // [sequences, 1, model]
+	d.step, d.width = d.step+1, int64(len(tokens))/d.rows
+	return s.Adopt(d.n.logits(hidden.Select(1, 0))), nil
+}
+
+func (d *Decoding) check(tokens, parents []int64) error {
+	sequences := int64(len(tokens))
+	switch {
+	case d.step >= int64(d.opt.MaxTokens-1):
+		return fmt.Errorf("decoding: step %d reaches beyond %d tokens", d.step+1, d.opt.MaxTokens)
+	case sequences == 0 || sequences%d.rows != 0 || sequences > d.rows*int64(d.opt.Beams):
+		return fmt.Errorf("decoding: %d sequences for %d rows of at most %d beams", sequences, d.rows, d.opt.Beams)
+	case parents != nil && len(parents) != len(tokens):
+		return fmt.Errorf("decoding: %d parents of %d sequences", len(parents), sequences)
+	case parents != nil && d.step == 0:
+		return errors.New("decoding: the first step has no parents")
+	case parents == nil && d.step > 0 && sequences != d.rows*d.width:
+		return fmt.Errorf("decoding: %d sequences go on from %d without parents", sequences, d.rows*d.width)
+	}
+	for _, token := range tokens {
+		if token < 0 || token >= d.n.Vocabulary {
+			return fmt.Errorf("decoding: token %d is not below %d", token, d.n.Vocabulary)
+		}
+	}
+	for _, parent := range parents {
+		if parent < 0 || parent >= d.rows*d.width {
+			return fmt.Errorf("decoding: parent %d is no sequence", parent)
+		}
+	}
+	return nil
+}
+
+// reorder makes the cache's sequences those that the parents name.
+func (d *Decoding) reorder(s *torch.Scope, parents []int64) {
+	count := int64(len(parents))
+	index := s.FromInt64(parents, count).On(d.model.device)
+	used := func(cache *torch.Tensor) *torch.Tensor { return s.Use(cache).Narrow(3, 0, d.step) }
+	used(d.cache).IndexSelectInto(used(d.spare).Narrow(1, 0, count), 1, index)
+	d.cache, d.spare = d.spare, d.cache
+}
+
+// forward runs the decoder over one token a sequence. [sequences, 1, model]
+func (d *Decoding) forward(s *torch.Scope, tokens []int64) *torch.Tensor {
+	n, count := d.n, int64(len(tokens))
+	bias := s.Use(d.bias).Narrow(2, d.step, 1).Narrow(3, 0, d.step+1)             // [1, heads, 1, so far]
+	hidden := s.FromInt64(tokens, count, 1).On(d.model.device).Embedding(n.words) // [sequences, 1, model]
+	for i, block := range n.decoder.blocks {
+		hidden = torch.Within(hidden, func(x *torch.Tensor) *torch.Tensor {
+			x = x.Add(d.overItself(block.self, i, block.selfNorm.forward(x), bias))
+			x = x.Add(d.overEncoded(block.cross, i, block.crossNorm.forward(x)))
+			return x.Add(block.feed.forward(block.feedNorm.forward(x)))
+		})
+	}
+	return n.decoder.norm.forward(hidden)
+}
+
+// overItself looks at the cached tokens and at x itself, which it caches. [sequences, 1, model]
+func (d *Decoding) overItself(a attention, i int, x, bias *torch.Tensor) *torch.Tensor {
+	count := x.Dim(0)
+	qkv := a.heads(x.Linear(a.query), 3) // 3 x [sequences, heads, 1, head]
+	cached := func(which int64, added *torch.Tensor) *torch.Tensor {
+		cache := d.cache.In(x).Select(0, 2*int64(i)+which).Narrow(0, 0, count) // [sequences, heads, tokens, head]
+		cache.Narrow(2, d.step, 1).SetTo(added)
+		return cache.Narrow(2, 0, d.step+1) // [sequences, heads, so far, head]
+	}
+	return a.merge(a.mix(qkv[0], cached(0, qkv[1]), cached(1, qkv[2]), bias)).Linear(a.out)
+}
+
+// overEncoded looks at the row's source. A row's sequences are so many queries of one attention, so its keys and values are not copied for
+// each. [sequences, 1, model]
+func (d *Decoding) overEncoded(a attention, i int, x *torch.Tensor) *torch.Tensor {
+	count, n := x.Dim(0), d.n
+	q := x.Linear(a.query).View(d.rows, count/d.rows, n.Heads, n.Head).Transpose(1, 2) // [rows, heads, beams, head]
+	mixed := a.mix(q, d.crossKeys[i].In(x), d.crossValues[i].In(x), d.crossMask)       // [rows, heads, beams, head]
+	return mixed.Transpose(1, 2).Reshape(count, 1, n.Heads*n.Head).Linear(a.out)
+}
+
+// Keep drops all rows but those numbered, in their order: finished rows need not be decoded on. Sequences keep their places in their rows, so
+// the next step's parents count the kept rows' sequences alone.
+func (d *Decoding) Keep(rows []int) {
+	inner := d.scope.Sub()
+	defer inner.Close()
+	numbers := make([]int64, len(rows))
+	sequences := make([]int64, 0, len(rows)*int(d.width))
+	for i, row := range rows {
+		numbers[i] = int64(row)
+		for beam := range d.width {
+			sequences = append(sequences, int64(row)*d.width+beam)
+		}
+	}
+	index := inner.FromInt64(numbers, int64(len(numbers))).On(d.model.device)
+	pick := func(t **torch.Tensor) {
+		kept := d.scope.Adopt((*t).IndexSelect(0, index))
+		(*t).Free()
+		*t = kept
+	}
+	for i := range d.crossKeys {
+		pick(&d.crossKeys[i])
+		pick(&d.crossValues[i])
+	}
+	if d.crossMask != nil {
+		pick(&d.crossMask)
+	}
+	d.reorder(inner, sequences)
+	d.rows = int64(len(rows))
+}
+
+// Rows is how many rows are being decoded.
+func (d *Decoding) Rows() int { return int(d.rows) }
+
+// Close frees the decoding. A second Close does nothing.
+func (d *Decoding) Close() { d.scope.Close() }
