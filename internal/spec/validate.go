@@ -107,7 +107,9 @@ func rules() []rule {
 func numbers() []rule {
 	return []rule{
 		{
-			"train.ratio", func(s Spec) bool { return slices.ContainsFunc(s.Methods, func(m string) bool { return idle(m, s.Train.Ratio) }) },
+			"train.ratio", func(s Spec) bool {
+				return slices.ContainsFunc(s.Methods, func(m string) bool { return idle(m, s.Train.Ratio) })
+			},
 			"leaves a method nothing to learn", "give one of its kinds of examples a weight above 0",
 		},
 		{

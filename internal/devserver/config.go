@@ -1,0 +1,87 @@
+package devserver
+
+import (
+	"fmt"
+	"time"
+
+	"go.temporal.io/server/common/authorization"
+	"go.temporal.io/server/common/cluster"
+	"go.temporal.io/server/common/config"
+	"go.temporal.io/server/common/membership/static"
+	"go.temporal.io/server/common/primitives"
+	"go.temporal.io/server/temporal"
+)
+
+// clusterName is the only cluster's; clusterID stays in the database, so it is the same at each start.
+const (
+	clusterName = "active"
+	clusterID   = "rdrec-dev"
+)
+
+// joinTimeout bounds the services' wait for each other.
+const joinTimeout = 30 * time.Second
+
+// serverOptions puts the parts of the server together.
+func (s *Server) serverOptions(p ports, log logger) ([]temporal.ServerOption, error) {
+	dynamic, faults := s.options.dynamic()
+	if len(faults) > 0 {
+		return nil, faults
+	}
+	c := s.config(p)
+	authorizer, err := authorization.GetAuthorizerFromConfig(&c.Global.Authorization)
+	if err != nil {
+		return nil, fmt.Errorf("making the dev server's authorizer: %w", err)
+	}
+	claims, err := authorization.GetClaimMapperFromConfig(&c.Global.Authorization, log)
+	if err != nil {
+		return nil, fmt.Errorf("making the dev server's claim mapper: %w", err)
+	}
+	return []temporal.ServerOption{
+		temporal.WithConfig(c),
+		temporal.ForServices(temporal.DefaultServices),
+		temporal.WithStaticHosts(s.hosts(p)),
+		temporal.WithLogger(log),
+		temporal.WithAuthorizer(authorizer),
+		temporal.WithClaimMapper(func(*config.Config) authorization.ClaimMapper { return claims }),
+		temporal.WithDynamicConfigClient(dynamic),
+	}, nil
+}
+
+// config is the server's own configuration: one shard, one cluster, SQLite for everything.
+func (s *Server) config(p ports) *config.Config {
+	frontend := address(s.options.IP, p.frontend)
+	c := &config.Config{}
+	c.Global.Membership = config.Membership{MaxJoinDuration: joinTimeout, BroadcastAddress: s.options.IP}
+	c.Persistence = config.Persistence{
+		DefaultStore: "sqlite", VisibilityStore: "sqlite", NumHistoryShards: 1,
+		DataStores: map[string]config.DataStore{"sqlite": {SQL: s.database.sql}},
+	}
+	c.ClusterMetadata = &cluster.Config{
+		FailoverVersionIncrement: 10, MasterClusterName: clusterName, CurrentClusterName: clusterName,
+		ClusterInformation: map[string]cluster.ClusterInformation{
+			clusterName: {Enabled: true, InitialFailoverVersion: 1, RPCAddress: frontend, ClusterID: clusterID},
+		},
+	}
+	c.DCRedirectionPolicy.Policy = "noop"
+	c.Services = map[string]config.Service{
+		"frontend": s.service(p.frontend), "history": s.service(p.history),
+		"matching": s.service(p.matching), "worker": s.service(p.worker),
+	}
+	c.Archival.History.State, c.Archival.Visibility.State = "disabled", "disabled"
+	c.NamespaceDefaults.Archival.History.State, c.NamespaceDefaults.Archival.Visibility.State = "disabled", "disabled"
+	c.PublicClient.HostPort = frontend
+	return c
+}
+
+func (s *Server) service(port int) config.Service {
+	return config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: s.options.IP}}
+}
+
+// hosts tells the services where each other are, instead of a gossip ring.
+func (s *Server) hosts(p ports) map[primitives.ServiceName]static.Hosts {
+	at := func(port int) static.Hosts { return static.SingleLocalHost(address(s.options.IP, port)) }
+	return map[primitives.ServiceName]static.Hosts{
+		primitives.FrontendService: at(p.frontend), primitives.HistoryService: at(p.history),
+		primitives.MatchingService: at(p.matching), primitives.WorkerService: at(p.worker),
+	}
+}

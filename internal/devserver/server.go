@@ -1,0 +1,188 @@
+package devserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/rs/zerolog"
+	uiserver "github.com/temporalio/ui-server/v2/server"
+	uiconfig "github.com/temporalio/ui-server/v2/server/config"
+	uioptions "github.com/temporalio/ui-server/v2/server/server_options"
+	"go.temporal.io/api/operatorservice/v1"
+	"go.temporal.io/sdk/client"
+	sdklog "go.temporal.io/sdk/log"
+	"go.temporal.io/server/temporal"
+)
+
+// ErrPortTaken says that something else listens on a port that we need.
+var ErrPortTaken = errors.New("the port is in use")
+
+// readyTimeout bounds the wait for the server to answer.
+const readyTimeout = 30 * time.Second
+
+// Server is a running server; call Stop.
+type Server struct {
+	options  Options
+	database *database
+	temporal temporal.Server
+	ui       *uiserver.Server
+	quiet    atomic.Bool
+	failed   chan string
+}
+
+// Start brings the server up and returns when it answers.
+func Start(ctx context.Context, o Options, log zerolog.Logger) (*Server, error) {
+	level, err := zerolog.ParseLevel(o.LogLevel)
+	if err != nil {
+		return nil, fmt.Errorf("the dev server's log_level: %w", err)
+	}
+	ports, err := o.takePorts()
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{options: o, failed: make(chan string, 1)}
+	s.options.Port, s.options.UIPort = ports.frontend, ports.ui
+	if s.database, err = openDatabase(o); err != nil {
+		return nil, err
+	}
+	log = log.Level(level)
+	if err := s.start(ports, logger{log, &s.quiet, s.failed}); err != nil {
+		return nil, errors.Join(err, s.database.close())
+	}
+	if err := s.settle(ctx, log); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) start(ports ports, log logger) error {
+	options, err := s.serverOptions(ports, log)
+	if err != nil {
+		return err
+	}
+	if s.temporal, err = temporal.NewServer(options...); err != nil {
+		return fmt.Errorf("making the dev server: %w", err)
+	}
+	if err := s.temporal.Start(); err != nil {
+		return fmt.Errorf("starting the dev server: %w", err)
+	}
+	if ports.ui > 0 {
+		s.ui = uiserver.NewServer(uioptions.WithConfigProvider(&uiconfig.Config{
+			Host: s.options.IP, Port: ports.ui, TemporalGRPCAddress: s.Address(), EnableUI: true,
+			DefaultNamespace: s.options.Namespaces[0], CORS: uiconfig.CORS{CookieInsecure: true}, HideLogs: true,
+			DisableNewsFetch: true,
+		}))
+		go s.ui.Start() //nolint:errcheck // it returns nil, or ends the process: the port was free a moment ago
+	}
+	return nil
+}
+
+// settle waits until the server answers and adds search attributes that the settings gained since the database was made.
+func (s *Server) settle(ctx context.Context, log zerolog.Logger) error {
+	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
+	defer cancel()
+	for _, namespace := range s.options.Namespaces {
+		c, err := client.DialContext(ctx, client.Options{
+			HostPort: s.Address(), Namespace: namespace,
+			Logger: sdklog.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(log))),
+		})
+		if err != nil {
+			return fmt.Errorf("waiting for the dev server at %s: %w", s.Address(), err)
+		}
+		err = s.addAttributes(ctx, c.OperatorService(), namespace)
+		c.Close()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Server) addAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string) error {
+	known, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
+	if err != nil {
+		return fmt.Errorf("listing the search attributes of namespace %q: %w", namespace, err)
+	}
+	missing := s.options.attributes()
+	for name := range known.GetCustomAttributes() {
+		delete(missing, name)
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
+		Namespace: namespace, SearchAttributes: missing,
+	})
+	if err != nil {
+		return fmt.Errorf("adding search attributes to namespace %q: %w", namespace, err)
+	}
+	return nil
+}
+
+// Stop ends the UI, then the server, and gives the database back. It takes about a second and a half.
+func (s *Server) Stop() error {
+	s.quiet.Store(true)
+	if s.ui != nil {
+		s.ui.Stop()
+	}
+	return errors.Join(s.temporal.Stop(), s.database.close())
+}
+
+// Failed delivers the reason when the server breaks down while running.
+func (s *Server) Failed() <-chan string { return s.failed }
+
+// Address is where the server listens, host:port.
+func (s *Server) Address() string { return address(s.options.IP, s.options.Port) }
+
+// UI is the Web UI's address, empty where there is none.
+func (s *Server) UI() string {
+	if s.options.UIPort < 0 {
+		return ""
+	}
+	return "http://" + address(s.options.IP, s.options.UIPort)
+}
+
+// Database is the file in use.
+func (s *Server) Database() string { return s.database.path }
+
+// ports are where the server's parts listen.
+type ports struct{ frontend, ui, history, matching, worker int }
+
+// takePorts finds the ports free, and picks those that are left to us.
+func (o Options) takePorts() (p ports, err error) {
+	wanted := []*int{&p.frontend, &p.ui, &p.history, &p.matching, &p.worker}
+	p.frontend, p.ui = o.Port, o.UIPort
+	names := []string{"server (port)", "Web UI (ui_port)", "server", "server", "server"}
+	var held []net.Listener // held together, so that no two get the same
+	for i, port := range wanted {
+		if *port < 0 {
+			continue
+		}
+		listener, listenErr := net.Listen("tcp", address(o.IP, *port))
+		if errors.Is(listenErr, syscall.EADDRINUSE) {
+			listenErr = fmt.Errorf("%w: %s", ErrPortTaken, address(o.IP, *port))
+		}
+		if listenErr != nil {
+			err = errors.Join(err, fmt.Errorf("the %s cannot listen: %w", names[i], listenErr))
+			continue
+		}
+		held = append(held, listener)
+		if tcp, ok := listener.Addr().(*net.TCPAddr); ok {
+			*port = tcp.Port
+		}
+	}
+	for _, listener := range held {
+		err = errors.Join(err, listener.Close())
+	}
+	return p, err
+}
+
+func address(ip string, port int) string { return net.JoinHostPort(ip, strconv.Itoa(port)) }
