@@ -1,0 +1,225 @@
+package task
+
+import (
+	"fmt"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/spec"
+	"rdrec/internal/token"
+)
+
+// WholeWords is how many rows the student's table of whole words has; number 0 is none.
+const WholeWords = 512
+
+// Lengths that the samplers ask of a user's sequence: training leaves the last two items out, and a segment has at least two.
+const (
+	minSegment = dataset.MinItems + 1
+	maxSegment = 21
+)
+
+// Settings say which examples a corpus makes.
+type Settings struct {
+	Method   spec.Method
+	Protocol spec.Protocol
+	// Negatives is how many unseen items stand beside the true one in a top-N example (99 in the paper).
+	Negatives int
+}
+
+// Corpus is a dataset as a method sees it: which kinds of examples there are, and of what they are made. It is read-only.
+type Corpus struct {
+	// Notices say what the data lacks, for people; each begins with the kind that is off or the count of what is left out.
+	Notices []string
+
+	settings  Settings
+	name      string // the dataset's
+	items     int
+	family    Family
+	texts     templates
+	negatives map[int][]int // for testing
+
+	explanations, rationales dataset.Splits
+	segments                 []dataset.User // users whose sequence has a segment to learn from
+	users                    []dataset.User // users whose sequence can be split
+}
+
+// New makes the corpus of a dataset. Kinds that the method lacks or the data does not allow are off, which Notices say.
+func New(data *dataset.Dataset, settings Settings) (*Corpus, error) {
+	family, err := FamilyNamed(settings.Method.Templates)
+	if err != nil {
+		return nil, fmt.Errorf("method %q: %w", settings.Method.Name, err)
+	}
+	c := &Corpus{
+		settings: settings, name: data.Name, items: data.Items, family: family, negatives: data.Negatives,
+	}
+	if c.texts, err = family.compile(); err != nil {
+		return nil, err
+	}
+	c.takeUsers(data)
+	c.takeExplanations(data)
+	c.notice()
+	if err := c.checkKinds(); err != nil {
+		return nil, err
+	}
+	if c.Has(KindTopN) {
+		if err := family.check(settings.Negatives + 1); err != nil {
+			return nil, err
+		}
+		if err := c.checkNegatives(); err != nil {
+			return nil, err
+		}
+	}
+	return c, nil
+}
+
+func (c *Corpus) takeUsers(data *dataset.Dataset) {
+	for _, user := range data.Users {
+		if len(user.Items) >= minSegment {
+			c.segments = append(c.segments, user)
+		}
+		if len(user.Items) >= dataset.MinItems {
+			c.users = append(c.users, user)
+		}
+	}
+	if short := len(data.Users) - len(c.users); short > 0 {
+		c.notices("%d of %d users have fewer than %d items: they are left out of sequential and top-N examples", short, len(data.Users), dataset.MinItems)
+	}
+	if short := len(c.users) - len(c.segments); short > 0 {
+		c.notices("%d of %d users have fewer than %d items: they are left out of sequential training", short, len(data.Users), minSegment)
+	}
+}
+
+// takeExplanations picks the records to learn from. Where the protocol holds pairs out, no explanation of a user's last two items is
+// learnt, and none of the last is validated on; the reference splits explanations at random and learns most of them.
+func (c *Corpus) takeExplanations(data *dataset.Dataset) {
+	c.explanations = data.Explanations
+	if c.settings.Protocol.HeldOut {
+		ends := make(map[int][2]int, len(c.users))
+		for _, user := range c.users {
+			ends[user.ID] = [2]int{user.Valid(), user.Test()}
+		}
+		c.explanations.Train = keep(data.Explanations.Train, func(e dataset.Explanation) bool {
+			end := ends[e.User]
+			return e.Item != end[0] && e.Item != end[1]
+		})
+		c.explanations.Val = keep(data.Explanations.Val, func(e dataset.Explanation) bool { return e.Item != ends[e.User][1] })
+		if out := len(data.Explanations.Train) - len(c.explanations.Train); out > 0 {
+			c.notices("%d of %d training explanations are about a validation or test item: they are held out", out, len(data.Explanations.Train))
+		}
+		if out := len(data.Explanations.Val) - len(c.explanations.Val); out > 0 {
+			c.notices("%d of %d validation explanations are about a test item: they are held out", out, len(data.Explanations.Val))
+		}
+	}
+	c.rationales = dataset.Splits{
+		Train: keep(c.explanations.Train, dataset.Explanation.HasRationale),
+		Val:   keep(c.explanations.Val, dataset.Explanation.HasRationale),
+		Test:  keep(c.explanations.Test, dataset.Explanation.HasRationale),
+	}
+}
+
+func keep(list []dataset.Explanation, good func(dataset.Explanation) bool) []dataset.Explanation {
+	var kept []dataset.Explanation
+	for _, e := range list {
+		if good(e) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+func (c *Corpus) notices(format string, args ...any) {
+	c.Notices = append(c.Notices, fmt.Sprintf(format, args...))
+}
+
+// notice says which kinds of the method the data does not allow.
+func (c *Corpus) notice() {
+	reasons := map[Kind]string{
+		KindExplanation: "has no training explanations",
+		KindSequential:  fmt.Sprintf("has no user with at least %d items", minSegment),
+		KindTopN:        fmt.Sprintf("has no user with at least %d items", dataset.MinItems),
+		KindRationale:   "has no training rationales (distil them)",
+	}
+	for _, kind := range Kinds() {
+		if c.settings.wants(kind) && !c.Has(kind) {
+			c.notices("%s is off: dataset %q %s", kind, c.name, reasons[kind])
+		}
+	}
+	if learnt := len(c.explanations.Train); c.Has(KindRationale) && len(c.rationales.Train) < learnt {
+		c.notices("%d of %d training explanations have no rationale: they are left out of rationale examples",
+			learnt-len(c.rationales.Train), learnt)
+	}
+}
+
+// checkKinds fails when the method wants a kind that its templates lack.
+func (c *Corpus) checkKinds() error {
+	for _, kind := range Kinds() {
+		if c.settings.wants(kind) && !c.texts.has(kind) {
+			return fmt.Errorf("method %q: template family %q has no templates for %s", c.settings.Method.Name, c.settings.Method.Templates, kind)
+		}
+	}
+	return nil
+}
+
+// checkNegatives fails when a user has seen so many items that too few are left to draw from; the reference never ends then.
+func (c *Corpus) checkNegatives() error {
+	seen := map[int]bool{}
+	for _, user := range c.users {
+		if c.items-len(user.Items) >= c.settings.Negatives {
+			continue
+		}
+		clear(seen)
+		for _, item := range user.Items {
+			seen[item] = true
+		}
+		if left := c.items - len(seen); left < c.settings.Negatives {
+			return fmt.Errorf("dataset %q: user %d has seen %d of %d items: %d are left, where each top-N example takes %d (negatives)",
+				c.name, user.ID, len(seen), c.items, left, c.settings.Negatives)
+		}
+	}
+	return nil
+}
+
+// Has says whether there are training examples of a kind.
+func (c *Corpus) Has(kind Kind) bool { return c.settings.wants(kind) && c.records(kind) > 0 }
+
+func (s Settings) wants(kind Kind) bool {
+	switch kind {
+	case KindExplanation:
+		return s.Method.Explanation
+	case KindSequential:
+		return s.Method.Sequential
+	case KindTopN:
+		return s.Method.TopN
+	default:
+		return s.Method.Rationale
+	}
+}
+
+// records is how many training records a kind's sampler walks over.
+func (c *Corpus) records(kind Kind) int {
+	switch kind {
+	case KindExplanation:
+		return len(c.explanations.Train)
+	case KindSequential:
+		return len(c.segments)
+	case KindTopN:
+		return len(c.users)
+	default:
+		return len(c.rationales.Train)
+	}
+}
+
+// check fails when a list of so many items has more whole words than the student's table has rows.
+func (f Family) check(items int) error {
+	words, most := items, 0
+	if f.Words == token.BlankWords {
+		words = 2 * items // separators are words too
+		for _, text := range f.TopN {
+			most = max(most, len(token.Fields(text)))
+		}
+	}
+	if words+most+1 >= WholeWords {
+		return fmt.Errorf("template family %q: a list of %d items has more whole words than the %d that the student tells apart",
+			f.Name, items, WholeWords-1)
+	}
+	return nil
+}

@@ -1,0 +1,83 @@
+package task
+
+import (
+	"fmt"
+	"strings"
+
+	"rdrec/internal/token"
+)
+
+// Encoder turns examples into arrays of token ids. It is safe for concurrent use.
+type Encoder struct {
+	tokenizer *token.T5
+	words     token.Words
+	target    int
+	keepEnd   bool
+}
+
+// NewEncoder returns the encoder of a method's examples; answers are cut to targetTokens tokens. The reference loses the end token
+// of an answer that it cuts; a protocol that skips pads keeps it.
+func NewEncoder(tokenizer *token.T5, settings Settings, targetTokens int) (*Encoder, error) {
+	family, err := FamilyNamed(settings.Method.Templates)
+	if err != nil {
+		return nil, fmt.Errorf("method %q: %w", settings.Method.Name, err)
+	}
+	if targetTokens < 1 {
+		return nil, fmt.Errorf("cut answers to %d tokens: at least 1 is needed", targetTokens)
+	}
+	return &Encoder{tokenizer: tokenizer, words: family.Words, target: targetTokens, keepEnd: settings.Protocol.SkipPads}, nil
+}
+
+// Encode pads sources and targets to the longest of the examples.
+func (e *Encoder) Encode(examples []Example) Batch {
+	sources, words, targets := make([][]int32, len(examples)), make([][]int32, len(examples)), make([][]int32, len(examples))
+	b := Batch{Size: len(examples), Tasks: make([]int64, len(examples))}
+	for i, example := range examples {
+		b.Tasks[i] = int64(example.Task)
+		sources[i], words[i] = e.tokenizer.EncodeWords(example.Source, e.words)
+		targets[i] = e.cut(e.tokenizer.Encode(example.Target))
+		b.SourceLen, b.TargetLen = max(b.SourceLen, len(sources[i])), max(b.TargetLen, len(targets[i]))
+	}
+	b.Source, b.Whole = pad(sources, b.SourceLen), pad(words, b.SourceLen)
+	b.Target = pad(targets, b.TargetLen)
+	b.Mask = make([]int64, len(b.Source))
+	for i, source := range sources {
+		for j := range source {
+			b.Mask[i*b.SourceLen+j] = 1
+		}
+	}
+	return b
+}
+
+func (e *Encoder) cut(ids []int32) []int32 {
+	if len(ids) <= e.target {
+		return ids
+	}
+	ids = ids[:e.target]
+	if e.keepEnd {
+		ids[len(ids)-1] = token.End
+	}
+	return ids
+}
+
+// pad lays rows out in one array of the given width.
+func pad(rows [][]int32, width int) []int64 {
+	out := make([]int64, len(rows)*width)
+	for i, row := range rows {
+		for j, id := range row {
+			out[i*width+j] = int64(id)
+		}
+	}
+	return out
+}
+
+// Reference is what BLEU and ROUGE see of a reference text: its words, once it has been cut to so many tokens (the reference's
+// exp_len) and decoded again, which drops unknown characters.
+func Reference(tokenizer *token.T5, text string, tokens int) (string, error) {
+	ids := tokenizer.Encode(text)
+	text, err := tokenizer.Decode(ids[:min(len(ids), tokens)])
+	if err != nil {
+		return "", err
+	}
+	return strings.Join(token.Fields(text), " "), nil
+}

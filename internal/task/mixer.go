@@ -1,0 +1,132 @@
+package task
+
+import (
+	"encoding"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"rdrec/internal/spec"
+)
+
+// Streams of a seed: one for each use, so that none disturbs another.
+const (
+	streamMixer uint64 = iota
+	streamTest
+	streamDump
+	streamValid // and those behind it, one an epoch
+)
+
+// Mixer draws training batches: some examples of each kind, shuffled. It is not safe for concurrent use.
+type Mixer struct {
+	corpus *Corpus
+	random Random
+	counts Counts
+	steps  int
+	orders [4]order
+	order  []int // of the rows in a batch
+}
+
+// Mixer starts the training batches of a seed.
+func (c *Corpus) Mixer(train spec.Train, seed int64) (*Mixer, error) {
+	return c.MixerFrom(train, NewPCG(seed, streamMixer))
+}
+
+// MixerFrom starts training batches that draw from random.
+func (c *Corpus) MixerFrom(train spec.Train, random Random) (*Mixer, error) {
+	counts, err := c.split(train.Ratio, train.Batch)
+	if err != nil {
+		return nil, err
+	}
+	m := &Mixer{corpus: c, random: random, counts: counts, steps: train.EpochSteps, order: make([]int, counts.Rows())}
+	if m.steps == 0 {
+		m.steps = c.steps(counts)
+	}
+	for _, kind := range Kinds() {
+		m.orders[kind] = newOrder(c.records(kind))
+	}
+	return m, nil
+}
+
+// EpochSteps is how many batches an epoch has, at least 1.
+func (m *Mixer) EpochSteps() int { return m.steps }
+
+// Counts is how many records of each kind a batch has.
+func (m *Mixer) Counts() Counts { return m.counts }
+
+// Next draws a batch.
+func (m *Mixer) Next() []Example {
+	drawn := make([]Example, 0, len(m.order))
+	for _, kind := range Kinds() {
+		drawn = sampler{m.corpus, m.random}.draw(drawn, kind, &m.orders[kind], m.counts[kind])
+	}
+	for i := range m.order {
+		m.order[i] = i
+	}
+	m.random.Shuffle(m.order)
+	mixed := make([]Example, len(drawn))
+	for i, from := range m.order {
+		mixed[i] = drawn[from]
+	}
+	return mixed
+}
+
+// mixerState is a Mixer at rest.
+type mixerState struct {
+	Counts Counts   `json:"counts"`
+	Orders [4]order `json:"orders"`
+	Random []byte   `json:"random"`
+}
+
+// State is what [Mixer.Restore] needs to go on with the very same batches, as JSON.
+func (m *Mixer) State() ([]byte, error) {
+	marshaler, ok := m.random.(encoding.BinaryMarshaler)
+	if !ok {
+		return nil, errors.New("save training batches: their randomness cannot be saved")
+	}
+	random, err := marshaler.MarshalBinary()
+	if err != nil {
+		return nil, fmt.Errorf("save training batches: %w", err)
+	}
+	return json.Marshal(mixerState{Counts: m.counts, Orders: m.orders, Random: random})
+}
+
+// Restore goes on where State was taken. It must be the state of a mixer of the same corpus and settings.
+func (m *Mixer) Restore(data []byte) error {
+	var state mixerState
+	if err := json.Unmarshal(data, &state); err != nil {
+		return fmt.Errorf("restore training batches: %w", err)
+	}
+	if state.Counts != m.counts {
+		return fmt.Errorf("restore training batches: they have %v records of each kind, want %v", state.Counts, m.counts)
+	}
+	for _, kind := range Kinds() {
+		if err := state.Orders[kind].check(len(m.orders[kind].Indices)); err != nil {
+			return fmt.Errorf("restore training batches: %s: %w", kind, err)
+		}
+	}
+	unmarshaler, ok := m.random.(encoding.BinaryUnmarshaler)
+	if !ok {
+		return errors.New("restore training batches: their randomness cannot be restored")
+	}
+	if err := unmarshaler.UnmarshalBinary(state.Random); err != nil {
+		return fmt.Errorf("restore training batches: %w", err)
+	}
+	m.orders = state.Orders
+	return nil
+}
+
+// check fails unless the order is a permutation of so many records.
+func (o order) check(records int) error {
+	if len(o.Indices) != records || o.At < 0 || o.At > records {
+		return fmt.Errorf("%d of %d records, where the dataset has %d", o.At, len(o.Indices), records)
+	}
+	seen := make([]bool, records)
+	for _, i := range o.Indices {
+		if i < 0 || i >= records || seen[i] {
+			return fmt.Errorf("record %d stands in its order twice or is none of %d", i, records)
+		}
+		seen[i] = true
+	}
+	return nil
+}
