@@ -1,0 +1,23 @@
+package recommend
+
+// Paths lets tests drive one row of a constrained search without a model.
+type Paths = paths
+
+// NewPaths returns a row before its first step.
+func NewPaths(constraint Constraint, width, want int) *Paths {
+	return newPaths(constraint, width, want)
+}
+
+// Run searches with log-probabilities that depend on the path so far and the token.
+func (p *Paths) Run(end int32, logProb func(path []int32, token int32) float32) []Found {
+	prefixes := [][]int32{nil}
+	for !p.done() {
+		before := prefixes
+		parents := p.advance(end, func(place int, token int32) float32 { return logProb(before[place], token) })
+		prefixes = nil
+		for i, parent := range parents {
+			prefixes = append(prefixes, append(append([]int32(nil), before[parent]...), p.alive[i].token))
+		}
+	}
+	return p.found
+}
