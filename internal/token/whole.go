@@ -46,7 +46,7 @@ func (w Words) number(whole []int32, s *scratch) {
 func isDigits(piece []byte) bool {
 	for rest := piece; len(rest) > 0; {
 		r, size := utf8.DecodeRune(rest)
-		if !unicode.Is(unicode.Nd, r) && !unicode.Is(digitSigns, r) {
+		if !unicode.Is(unicode.Nd, r) && !isDigitSign(r) {
 			return false
 		}
 		rest = rest[size:]
@@ -54,31 +54,25 @@ func isDigits(piece []byte) bool {
 	return len(piece) > 0
 }
 
-// digitSigns are Unicode's characters of numeric type Digit that are not decimal digits.
-var digitSigns = &unicode.RangeTable{
-	R16: []unicode.Range16{
-		{Lo: 0x00b2, Hi: 0x00b3, Stride: 1},
-		{Lo: 0x00b9, Hi: 0x00b9, Stride: 1},
-		{Lo: 0x1369, Hi: 0x1371, Stride: 1},
-		{Lo: 0x19da, Hi: 0x19da, Stride: 1},
-		{Lo: 0x2070, Hi: 0x2070, Stride: 1},
-		{Lo: 0x2074, Hi: 0x2079, Stride: 1},
-		{Lo: 0x2080, Hi: 0x2089, Stride: 1},
-		{Lo: 0x2460, Hi: 0x2468, Stride: 1},
-		{Lo: 0x2474, Hi: 0x247c, Stride: 1},
-		{Lo: 0x2488, Hi: 0x2490, Stride: 1},
-		{Lo: 0x24ea, Hi: 0x24ea, Stride: 1},
-		{Lo: 0x24f5, Hi: 0x24fd, Stride: 1},
-		{Lo: 0x24ff, Hi: 0x24ff, Stride: 1},
-		{Lo: 0x2776, Hi: 0x277e, Stride: 1},
-		{Lo: 0x2780, Hi: 0x2788, Stride: 1},
-		{Lo: 0x278a, Hi: 0x2792, Stride: 1},
-	},
-	R32: []unicode.Range32{
-		{Lo: 0x10a40, Hi: 0x10a43, Stride: 1},
-		{Lo: 0x10e60, Hi: 0x10e68, Stride: 1},
-		{Lo: 0x11052, Hi: 0x1105a, Stride: 1},
-		{Lo: 0x1f100, Hi: 0x1f10a, Stride: 1},
-	},
-	LatinOffset: 2,
+// digitSigns are Unicode's characters of numeric type Digit that are not decimal digits: the first and last of each range.
+const digitSigns = "" +
+	"\u00b2\u00b3\u00b9\u00b9\u1369\u1371\u19da\u19da\u2070\u2070" +
+	"\u2074\u2079\u2080\u2089\u2460\u2468\u2474\u247c\u2488\u2490" +
+	"\u24ea\u24ea\u24f5\u24fd\u24ff\u24ff\u2776\u277e\u2780\u2788" +
+	"\u278a\u2792\U00010a40\U00010a43\U00010e60\U00010e68\U00011052\U0001105a\U0001f100\U0001f10a"
+
+func isDigitSign(r rune) bool {
+	if r < 0x80 {
+		return false
+	}
+	first, low := true, rune(0)
+	for _, bound := range digitSigns {
+		if first {
+			low = bound
+		} else if r >= low && r <= bound {
+			return true
+		}
+		first = !first
+	}
+	return false
 }

@@ -1,0 +1,434 @@
+package task_test
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"os"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/golden"
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+	"rdrec/internal/token"
+)
+
+func TestTemplatesAreTheReferences(t *testing.T) {
+	var want struct {
+		Templates struct {
+			Explanation, Sequential, TopN, Rationale []string
+		} `json:"templates"`
+	}
+	golden.Load(t, "tokenization.json", &want)
+	family, err := task.FamilyNamed("pod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for kind, c := range map[string]struct{ want, got []string }{
+		"explanation": {want.Templates.Explanation, family.Explanation},
+		"sequential":  {want.Templates.Sequential, family.Sequential},
+		"topn":        {want.Templates.TopN, family.TopN},
+		"rationale":   {want.Templates.Rationale, []string{family.Preference, family.Attribute}},
+	} {
+		if diff := cmp.Diff(c.want, anonymous(c.got)); diff != "" {
+			t.Errorf("%s templates (-want +got):\n%s", kind, diff)
+		}
+	}
+}
+
+// anonymous writes placeholders as Python does.
+func anonymous(texts []string) []string {
+	var out []string
+	for _, text := range texts {
+		out = append(out, strings.NewReplacer("{user}", "{}", "{item}", "{}", "{items}", "{}").Replace(text))
+	}
+	return out
+}
+
+func TestEncoderPadsAsTransformers(t *testing.T) {
+	var want struct {
+		Batch struct {
+			Texts []string  `json:"texts"`
+			IDs   [][]int64 `json:"input_ids"`
+			Mask  [][]int64 `json:"attention_mask"`
+		} `json:"batch"`
+	}
+	golden.Load(t, "tokenization.json", &want)
+	var examples []task.Example
+	for _, text := range want.Batch.Texts {
+		examples = append(examples, task.Example{Source: text, Target: text})
+	}
+	b := newEncoder(t, paper("rdrec"), 1000).Encode(examples)
+	if diff := cmp.Diff(slices.Concat(want.Batch.IDs...), b.Source); diff != "" {
+		t.Errorf("source (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(slices.Concat(want.Batch.Mask...), b.Mask); diff != "" {
+		t.Errorf("mask (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(slices.Concat(want.Batch.IDs...), b.Target); diff != "" {
+		t.Errorf("target (-want +got):\n%s", diff)
+	}
+}
+
+// goldenBatch is a batch of batchify.json.
+type goldenBatch struct {
+	Source [2]int `json:"source"`
+	Target [2]int `json:"target"`
+	Hash   string `json:"sha256"`
+}
+
+func TestListsAreTheReferences(t *testing.T) {
+	var want map[string]json.RawMessage
+	golden.Load(t, "batchify.json", &want)
+	lists := 0
+	for name, raw := range want {
+		parts := regexp.MustCompile(`^(explanation|rationale|sequential)_(valid|test)_b(\d+)(?:_len(\d+))?$`).FindStringSubmatch(name)
+		if parts == nil {
+			continue
+		}
+		lists++
+		t.Run(name, func(t *testing.T) {
+			var batches []goldenBatch
+			if err := json.Unmarshal(raw, &batches); err != nil {
+				t.Fatal(err)
+			}
+			checkList(t, goldenData(t, want["data"]), parts[1:], batches)
+		})
+	}
+	if lists == 0 {
+		t.Error("batchify.json has no list of batches")
+	}
+}
+
+// goldenData reads the dataset whose path the reference was given.
+func goldenData(t *testing.T, raw json.RawMessage) *dataset.Dataset {
+	t.Helper()
+	var folder string
+	if err := json.Unmarshal(raw, &folder); err != nil {
+		t.Fatal(err)
+	}
+	return read(t, path.Base(folder))
+}
+
+func read(t testing.TB, name string) *dataset.Dataset {
+	t.Helper()
+	data, err := dataset.Read(os.DirFS(golden.Data(t, "rdrec/"+name)), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+func checkList(t *testing.T, data *dataset.Dataset, parts []string, want []goldenBatch) {
+	t.Helper()
+	kinds := map[string]task.Kind{"explanation": task.KindExplanation, "rationale": task.KindRationale, "sequential": task.KindSequential}
+	size, target := number(t, parts[2]), 1000
+	if parts[3] != "" {
+		target = number(t, parts[3])
+	}
+	corpus := newCorpus(t, data, paper("rdrec"))
+	list, err := corpus.Valid(kinds[parts[0]], 1, 1)
+	if parts[1] == "test" {
+		list, err = corpus.Test(kinds[parts[0]], 1)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []goldenBatch
+	for b := range list.Batches(newEncoder(t, paper("rdrec"), target), size) {
+		got = append(got, goldenBatch{[2]int{b.Size, b.SourceLen}, [2]int{b.Size, b.TargetLen}, hash(b)})
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("batches (-want +got):\n%s", diff)
+	}
+}
+
+func number(t *testing.T, text string) int {
+	t.Helper()
+	n, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+func hash(b task.Batch) string {
+	sum := sha256.New()
+	for _, values := range [][]int64{b.Tasks, b.Source, b.Mask, b.Whole, b.Target} {
+		for _, v := range values {
+			sum.Write(binary.LittleEndian.AppendUint32(nil, uint32(v)))
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+func TestRatiosSplitAsTheReference(t *testing.T) {
+	var want struct {
+		Data   json.RawMessage
+		Ratios []struct {
+			Batch       int    `json:"batch_size"`
+			Ratio       string `json:"ratio"`
+			Explanation *int   `json:"explanation"`
+			Sequential  int    `json:"sequential"`
+			Rationale   int    `json:"rationale_records"`
+			TopN        int    `json:"topn"`
+			Steps       int    `json:"batch_num"`
+			Rows        int    `json:"rows"`
+		}
+	}
+	golden.Load(t, "batchify.json", &want)
+	corpus := newCorpus(t, goldenData(t, want.Data), paper("rdrec"))
+	for _, c := range want.Ratios {
+		ratio := parseRatio(t, c.Ratio)
+		counts, err := task.Split(ratio, c.Batch)
+		if c.Explanation == nil { // the reference crashes
+			if err == nil {
+				t.Errorf("ratio %s of %d: no error, got %v", c.Ratio, c.Batch, counts)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("ratio %s of %d: %v", c.Ratio, c.Batch, err)
+			continue
+		}
+		mixer, err := corpus.Mixer(spec.Train{Batch: c.Batch, Ratio: ratio}, 1)
+		if err != nil {
+			t.Errorf("ratio %s of %d: %v", c.Ratio, c.Batch, err)
+			continue
+		}
+		wanted := task.Counts{task.KindExplanation: *c.Explanation, task.KindSequential: c.Sequential, task.KindTopN: c.TopN, task.KindRationale: c.Rationale}
+		if counts != wanted || mixer.Counts() != wanted {
+			t.Errorf("ratio %s of %d: %v, in the mixer %v, want %v", c.Ratio, c.Batch, counts, mixer.Counts(), wanted)
+		}
+		// The reference divides by zero at the epoch's end where it counts no batches; an epoch is one step then.
+		if steps := max(1, c.Steps); counts.Rows() != c.Rows || mixer.EpochSteps() != steps {
+			t.Errorf("ratio %s of %d: %d rows, %d steps, want %d, %d", c.Ratio, c.Batch, counts.Rows(), mixer.EpochSteps(), c.Rows, steps)
+		}
+		if got := len(mixer.Next()); got != c.Rows {
+			t.Errorf("ratio %s of %d: a batch has %d rows, want %d", c.Ratio, c.Batch, got, c.Rows)
+		}
+	}
+}
+
+func parseRatio(t *testing.T, text string) spec.Ratio {
+	t.Helper()
+	var w [4]float64
+	for i, part := range strings.SplitN(text, ":", 4) {
+		var err error
+		if w[i], err = strconv.ParseFloat(part, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return spec.Ratio{Explanation: w[0], Sequential: w[1], Rationale: w[2], TopN: w[3]}
+}
+
+// tapeFile is sampler_tape.json.
+type tapeFile struct {
+	Batch     int    `json:"batch_size"`
+	Ratio     string `json:"ratio"`
+	Negatives int    `json:"negative_num"`
+	Items     int    `json:"nitem"`
+	Records   []struct {
+		User, Item           int
+		Explanation, Feature string
+		Preference           string `json:"user_preference"`
+		Attribution          string `json:"item_attribution"`
+	} `json:"records"`
+	Histories json.RawMessage `json:"histories"`
+	Batches   []struct {
+		Calls   [][]any  `json:"calls"`
+		Task    []int    `json:"task"`
+		Inputs  []string `json:"inputs"`
+		Outputs []string `json:"outputs"`
+	} `json:"batches"`
+}
+
+func TestMixerReplaysTheReferencesTape(t *testing.T) {
+	var file tapeFile
+	golden.Load(t, "sampler_tape.json", &file)
+	data := &dataset.Dataset{Name: "tape", Items: file.Items, Users: histories(t, file.Histories)}
+	for _, r := range file.Records {
+		data.Explanations.Train = append(data.Explanations.Train, dataset.Explanation{
+			User: r.User, Item: r.Item, Explanation: r.Explanation, Feature: r.Feature, Preference: r.Preference, Attribution: r.Attribution,
+		})
+	}
+	settings := paper("rdrec")
+	settings.Negatives = file.Negatives
+	tape := &tape{t: t}
+	mixer, err := newCorpus(t, data, settings).MixerFrom(spec.Train{Batch: file.Batch, Ratio: parseRatio(t, file.Ratio)}, tape)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range file.Batches {
+		tape.calls = want.Calls
+		var tasks []int
+		var inputs, outputs []string
+		for _, example := range mixer.Next() {
+			tasks = append(tasks, int(example.Task))
+			inputs, outputs = append(inputs, example.Source), append(outputs, example.Target)
+		}
+		if len(tape.calls) > 0 {
+			t.Errorf("batch %d: calls %v are left on the tape", i, tape.calls)
+		}
+		for what, diff := range map[string]string{
+			"tasks": cmp.Diff(want.Task, tasks), "inputs": cmp.Diff(want.Inputs, inputs), "outputs": cmp.Diff(want.Outputs, outputs),
+		} {
+			if diff != "" {
+				t.Errorf("batch %d: %s (-want +got):\n%s", i, what, diff)
+			}
+		}
+	}
+}
+
+// histories reads users in the file's order, which a Go map would lose.
+func histories(t *testing.T, raw json.RawMessage) []dataset.User {
+	t.Helper()
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if _, err := dec.Token(); err != nil {
+		t.Fatal(err)
+	}
+	var users []dataset.User
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var items []string
+		if err := dec.Decode(&items); err != nil {
+			t.Fatal(err)
+		}
+		name, _ := key.(string)
+		user := dataset.User{ID: number(t, name)}
+		for _, item := range items {
+			user.Items = append(user.Items, number(t, item))
+		}
+		users = append(users, user)
+	}
+	return users
+}
+
+// tape answers with what the reference's random calls gave, and checks that the calls are the same.
+type tape struct {
+	t     *testing.T
+	calls [][]any
+}
+
+func (p *tape) take(names ...string) (string, []any) {
+	p.t.Helper()
+	if len(p.calls) == 0 {
+		p.t.Fatalf("a call of %v, but the tape is at its end", names)
+	}
+	call := p.calls[0]
+	p.calls = p.calls[1:]
+	name, _ := call[0].(string)
+	if !slices.Contains(names, name) {
+		p.t.Fatalf("a call of %v, the tape has %v", names, call)
+	}
+	return name, call[1:]
+}
+
+func (p *tape) IntN(n int) int {
+	name, args := p.take("choice", "randint")
+	numbers := make([]int, len(args))
+	for i, arg := range args {
+		f, _ := arg.(float64)
+		numbers[i] = int(f)
+	}
+	low, high, result := 0, numbers[0]-1, numbers[1]
+	if name == "randint" {
+		low, high, result = numbers[0], numbers[1], numbers[2]
+	}
+	if high-low+1 != n {
+		p.t.Fatalf("a call with %d outcomes, the tape has %s %v", n, name, args)
+	}
+	return result - low
+}
+
+func (p *tape) Shuffle(values []int) {
+	name, args := p.take("shuffle_values", "shuffle_order")
+	before := slices.Clone(values)
+	list, _ := args[0].([]any)
+	if len(list) != len(values) {
+		p.t.Fatalf("a shuffle of %d, the tape has %s %v", len(values), name, list)
+	}
+	for i, entry := range list {
+		switch x := entry.(type) {
+		case string:
+			values[i] = number(p.t, x)
+		case float64:
+			values[i] = before[int(x)]
+		}
+	}
+	if diff := cmp.Diff(slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(values))); diff != "" {
+		p.t.Fatalf("shuffle of other values (-ours +tape):\n%s", diff)
+	}
+}
+
+// e2e is the inputs of e2e.json.gz.
+type e2e struct {
+	TopN struct {
+		Histories json.RawMessage
+		Inputs    []string
+	}
+	Explanation struct {
+		Arguments []string
+		Records   []struct{ Explanation string }
+		Generated string `json:"generated_txt"`
+	}
+}
+
+func TestTopNRanksTheFilesNegatives(t *testing.T) {
+	var want e2e
+	golden.Load(t, "e2e.json.gz", &want)
+	data := read(t, "beauty_mini")
+	data.Users = histories(t, want.TopN.Histories)
+	list, err := newCorpus(t, data, paper("rdrec")).Test(task.KindTopN, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, example := range list.Examples {
+		// The reference shuffles without a seed, so only the order may differ.
+		want, got := strings.Fields(want.TopN.Inputs[i]), strings.Fields(example.Source)
+		slices.Sort(want)
+		slices.Sort(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("user %d (-want +got):\n%s", example.User, diff)
+		}
+	}
+}
+
+func TestReferenceTextsAreTheReferences(t *testing.T) {
+	var want e2e
+	golden.Load(t, "e2e.json.gz", &want)
+	tokens := 100
+	if i := slices.Index(want.Explanation.Arguments, "--exp_len"); i >= 0 {
+		tokens = number(t, want.Explanation.Arguments[i+1])
+	}
+	t5, err := token.NewT5()
+	if err != nil {
+		t.Fatal(err)
+	}
+	pairs := strings.Split(strings.TrimSuffix(want.Explanation.Generated, "\n\n"), "\n\n")
+	if len(pairs) != len(want.Explanation.Records) {
+		t.Fatalf("%d texts for %d records", len(pairs), len(want.Explanation.Records))
+	}
+	for i, record := range want.Explanation.Records {
+		got, err := task.Reference(t5, record.Explanation, tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text, _, _ := strings.Cut(pairs[i], "\n"); got != text {
+			t.Errorf("record %d: %q, want %q", i, got, text)
+		}
+	}
+}
