@@ -1,0 +1,243 @@
+package review
+
+import (
+	_ "embed" // the word lists
+	"fmt"
+	"strings"
+
+	"rdrec/internal/spec"
+)
+
+// Extractor finds what in a review explains it: a sentence, and the word of it that names what it is about. ok is false when
+// the review holds nothing of use. An extractor is asked from several threads at once.
+type Extractor interface {
+	Extract(text, summary string) (explanation, feature string, ok bool)
+}
+
+// Lexicon is the words that this shop's reviews use as names of features, and in how many reviews each does.
+type Lexicon map[string]int
+
+// method is a row of the table of extractors.
+type method struct {
+	name string
+	make func(Lexicon) Extractor
+}
+
+// methods is the table of extractors; spec.Extractors has their names. RDRec's own data came from the Sentires tool, which parses
+// with a grammar; "sentence" stands in for it with counts alone.
+func methods() []method {
+	return []method{
+		{"sentence", func(l Lexicon) Extractor { return sentenceExtractor{newScorer(l)} }},
+		{"summary", func(l Lexicon) Extractor { return summaryExtractor{newScorer(l)} }},
+	}
+}
+
+func findExtractor(name string) (func(Lexicon) Extractor, error) {
+	for _, m := range methods() {
+		if m.name == name {
+			return m.make, nil
+		}
+	}
+	return nil, fmt.Errorf("extractor %q is not one of %s", name, strings.Join(spec.Extractors(), ", "))
+}
+
+// NewExtractor gives the extractor of a name, for the features of a lexicon.
+func NewExtractor(name string, lexicon Lexicon) (Extractor, error) {
+	create, err := findExtractor(name)
+	if err != nil {
+		return nil, err
+	}
+	return create(lexicon), nil
+}
+
+//go:embed words/opinion.txt
+var opinionWords string
+
+//go:embed words/stop.txt
+var stopWords string
+
+//go:embed words/common.txt
+var commonWords string
+
+// wordSet reads a list of words.
+func wordSet(list string) map[string]bool {
+	set := map[string]bool{}
+	for line := range strings.Lines(list) {
+		if strings.HasPrefix(line, "#") {
+			continue
+		}
+		for _, word := range strings.Fields(line) {
+			set[word] = true
+		}
+	}
+	return set
+}
+
+// scorer weighs sentences.
+type scorer struct {
+	cleaner
+	lexicon              Lexicon
+	opinion, stop, minor map[string]bool
+}
+
+func newScorer(lexicon Lexicon) scorer {
+	return scorer{newCleaner(), lexicon, wordSet(opinionWords), wordSet(stopWords), wordSet(commonWords)}
+}
+
+// sentenceExtractor takes the review's best sentence: one that names a feature and judges it. Scores: 4 for a feature, 1 for a
+// second, 1 less where the only ones are of last resort (price, box); 3 for an opinion word, 1 for a second; 1 for 5 to 16 words;
+// 2 less for a question. Of equals the first wins. The feature is the lexicon's word nearest to an opinion word; of equals one that
+// is not of last resort, then the more frequent, then the first.
+type sentenceExtractor struct{ scorer }
+
+// Extract picks the sentence.
+func (x sentenceExtractor) Extract(text, _ string) (explanation, feature string, ok bool) {
+	best := 0
+	for _, s := range sentences(x.text(text)) {
+		words := wordsOf(s)
+		if !usable(s, words) {
+			continue
+		}
+		found := x.weigh(words)
+		if found.feature == "" {
+			continue
+		}
+		if strings.Contains(text, s+"?") {
+			found.score -= 2
+		}
+		if found.score > best {
+			best, explanation, feature = found.score, s, found.feature
+		}
+	}
+	return explanation, feature, best > 0
+}
+
+// summaryExtractor takes the review's own headline, unless it is only its stars ("Five Stars"); the feature may be missing.
+type summaryExtractor struct{ scorer }
+
+// Extract takes the headline.
+func (x summaryExtractor) Extract(_, summary string) (explanation, feature string, ok bool) {
+	list := sentences(strings.ReplaceAll(x.text(summary), "\n", " "))
+	if len(list) == 0 {
+		return "", "", false
+	}
+	s := strings.Join(list, ". ")
+	words := wordsOf(s)
+	if len(words) < 2 || len(words) > maxWords || len(s) > maxBytes || starsOnly(words) {
+		return "", "", false
+	}
+	return s, x.weigh(words).feature, true
+}
+
+func starsOnly(words []string) bool {
+	last := words[len(words)-1]
+	return len(words) == 2 && (last == "stars" || last == "star")
+}
+
+// weighed is a sentence's score and feature.
+type weighed struct {
+	score   int
+	feature string
+}
+
+// weigh scores a sentence by its words.
+func (s scorer) weigh(words []string) weighed {
+	var opinions, features []int
+	seen := map[string]bool{}
+	major := false
+	for i, w := range words {
+		if s.opinion[w] {
+			opinions = append(opinions, i)
+		}
+		if s.lexicon[w] > 0 {
+			features = append(features, i)
+			seen[w] = true
+			major = major || !s.minor[w]
+		}
+	}
+	if len(features) == 0 {
+		return weighed{}
+	}
+	score := 4 + min(len(seen)-1, 1) + min(len(opinions), 1)*3 + min(max(len(opinions)-1, 0), 1)
+	if !major {
+		score--
+	}
+	if len(words) >= 5 && len(words) <= 16 {
+		score++
+	}
+	return weighed{score, s.nearest(words, features, opinions)}
+}
+
+// nearest is the feature that an opinion stands closest to.
+func (s scorer) nearest(words []string, features, opinions []int) string {
+	best, rank := "", [3]int{}
+	for _, at := range features {
+		w := words[at]
+		far := len(words)
+		for _, o := range opinions {
+			far = min(far, max(at-o, o-at))
+		}
+		r := [3]int{far, 0, -s.lexicon[w]}
+		if s.minor[w] {
+			r[1] = 1
+		}
+		if best == "" || less(r, rank) {
+			best, rank = w, r
+		}
+	}
+	return best
+}
+
+func less(a, b [3]int) bool {
+	for i := range a {
+		if a[i] != b[i] {
+			return a[i] < b[i]
+		}
+	}
+	return false
+}
+
+// evidence lists the words of a text that could name a feature, each once, and with a "+" before it once more where it stands as a
+// noun does: behind an article, a possessive or an opinion ("the smell", "my skin", "great smell"), with no content word behind it.
+func (s scorer) evidence(text string) []string {
+	var list []string
+	seen := map[string]bool{}
+	note := func(w string) {
+		if !seen[w] {
+			seen[w] = true
+			list = append(list, w)
+		}
+	}
+	for _, sentence := range sentences(s.text(text)) {
+		words := wordsOf(sentence)
+		for i, w := range words {
+			if !s.candidate(w) {
+				continue
+			}
+			note(w)
+			before := i > 0 && (determiner(words[i-1]) || s.opinion[words[i-1]])
+			after := i+1 == len(words) || !s.candidate(words[i+1])
+			if before && after {
+				note("+" + w)
+			}
+		}
+	}
+	return list
+}
+
+// candidate says whether a word may name a feature at all.
+func (s scorer) candidate(w string) bool {
+	if len(w) < 3 || len(w) > 30 || s.stop[w] || s.opinion[w] || strings.HasSuffix(w, "ly") {
+		return false
+	}
+	return strings.IndexFunc(w, func(r rune) bool { return r >= '0' && r <= '9' }) < 0
+}
+
+func determiner(w string) bool {
+	switch w {
+	case "the", "a", "an", "this", "that", "these", "those", "my", "your", "his", "her", "our", "their", "its", "no", "any", "very":
+		return true
+	default:
+		return false
+	}
+}

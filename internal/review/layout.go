@@ -1,0 +1,116 @@
+package review
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"rdrec/internal/spec"
+)
+
+// kind says what values a column may have.
+type kind int
+
+const (
+	kindID     kind = iota // a string or a number, not blank
+	kindNumber             // a number, or a string that package SQL reads as one or as a date
+	kindText               // a string
+)
+
+// column is one of our columns and the names that files give it, the first that is there winning.
+type column struct {
+	name string
+	keys []string
+	kind kind
+}
+
+// layout is how one shop's files name our columns.
+type layout struct {
+	format  string
+	columns []column // in the order of spec.Columns
+}
+
+// review makes a layout from the names of its six columns; names of one column are separated by blanks.
+func review(format, user, item, time, rating, text, summary string) layout {
+	return layout{format: format, columns: []column{
+		{"user", strings.Fields(user), kindID},
+		{"item", strings.Fields(item), kindID},
+		{"time", strings.Fields(time), kindNumber},
+		{"rating", strings.Fields(rating), kindNumber},
+		{"text", strings.Fields(text), kindText},
+		{"summary", strings.Fields(summary), kindText},
+	}}
+}
+
+// layouts is the table of formats. CSV and Parquet files may use our names or those of any dump.
+func layouts() []layout {
+	return []layout{
+		review("amazon-2014", "reviewerID", "asin", "unixReviewTime reviewTime", "overall", "reviewText", "summary"),
+		review("amazon-2018", "reviewerID", "asin", "unixReviewTime reviewTime", "overall", "reviewText", "summary"),
+		review("amazon-2023", "user_id", "parent_asin asin", "timestamp sort_timestamp", "rating", "text", "title"),
+		anyNames("csv"),
+		anyNames("parquet"),
+	}
+}
+
+func anyNames(format string) layout {
+	return review(format,
+		"user reviewerID user_id userId customer_id", "item parent_asin asin item_id itemId product_id",
+		"time unixReviewTime timestamp reviewTime date review_date", "rating overall stars star_rating",
+		"text reviewText review_body review", "summary title review_headline")
+}
+
+// titleLayout names the columns of metadata files of all formats.
+func titleLayout() []column {
+	return []column{
+		{"item", []string{"parent_asin", "asin", "item", "item_id", "product_id"}, kindID},
+		{"title", []string{"title", "name"}, kindText},
+	}
+}
+
+func known(name string) bool { return slices.Contains(spec.Columns(), name) }
+
+// columnsFor is the layout of a format with the user's names in place of ours.
+func columnsFor(format string, names map[string]string) ([]column, error) {
+	for _, l := range layouts() {
+		if l.format != format {
+			continue
+		}
+		for i, c := range l.columns {
+			if name, ok := names[c.name]; ok {
+				l.columns[i].keys = []string{name}
+			}
+		}
+		return l.columns, nil
+	}
+	return nil, fmt.Errorf("format %q is not one of %s", format, strings.Join(spec.Formats(), ", "))
+}
+
+// needed are columns without which a file is of no use.
+func needed(name string) bool { return name == "user" || name == "item" || name == "time" }
+
+// match finds each column's place in a header, -1 where it is absent.
+func match(columns []column, header []string) []int {
+	at := make([]int, len(columns))
+	for i, c := range columns {
+		at[i] = -1
+		for _, key := range c.keys {
+			if found := slices.Index(header, key); found >= 0 {
+				at[i] = found
+				break
+			}
+		}
+	}
+	return at
+}
+
+// absent says which needed columns a header lacks.
+func absent(columns []column, at []int, header []string) error {
+	for i, c := range columns {
+		if at[i] < 0 && (needed(c.name) || c.name == "title") {
+			return fmt.Errorf("%w: no column for %s: looked for %s among %s (columns maps names)",
+				ErrData, c.name, strings.Join(c.keys, ", "), strings.Join(header, ", "))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,157 @@
+package review
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/duckdb/duckdb-go/v2"
+)
+
+// load brings every file's rows to the view "source" (row, user, item, time, rating, text, summary; all text but the row's number).
+// JSON and CSV go through our readers into a table, which keeps lines' numbers; Parquet is read where it lies, each time anew.
+func (r *run) load(ctx context.Context) error {
+	files, err := find(r.Options.Path)
+	if err != nil {
+		return err
+	}
+	r.files = files
+	if err := r.db.exec(ctx, `CREATE TABLE bad (row BIGINT, reason VARCHAR, text VARCHAR)`); err != nil {
+		return err
+	}
+	if err := r.db.exec(ctx, `CREATE TABLE staged (row BIGINT, "user" VARCHAR, item VARCHAR, "time" VARCHAR, rating VARCHAR,
+		"text" VARCHAR, summary VARCHAR)`); err != nil {
+		return err
+	}
+	parts := []string{"SELECT * FROM staged"}
+	for i, name := range files {
+		part, err := r.loadFile(ctx, int64(i), name)
+		if err != nil {
+			return err
+		}
+		if part != "" {
+			parts = append(parts, part)
+		}
+	}
+	return r.db.exec(ctx, "CREATE VIEW source AS "+strings.Join(parts, " UNION ALL "))
+}
+
+// loadFile stages one file, or gives the query that reads it.
+func (r *run) loadFile(ctx context.Context, index int64, name string) (string, error) {
+	found, err := sniff(name)
+	if err != nil {
+		return "", err
+	}
+	format := r.Options.Format
+	if format == "auto" {
+		format = found
+	} else if (format == "parquet") != (found == "parquet") {
+		return "", fmt.Errorf("%w: %s is not what format says (%s), but %s", ErrData, name, format, found)
+	}
+	columns, err := columnsFor(format, r.Options.Columns)
+	if err != nil {
+		return "", err
+	}
+	if format == "parquet" {
+		return r.parquet(ctx, index, name, columns)
+	}
+	read := readJSON
+	if format == "csv" {
+		read = readCSV
+	}
+	in, err := openInput(name)
+	if err != nil {
+		return "", err
+	}
+	defer func() { _ = in.close() }() // nothing was written
+	out := &stager{base: index << lineBits, said: r.progress}
+	err = r.db.appendTo(ctx, func(tables []*duckdb.Appender) error {
+		out.rows, out.refused = tables[0], tables[1]
+		return read(ctx, in, columns, out)
+	}, "staged", "bad")
+	if err != nil {
+		return "", err
+	}
+	if out.count == 0 {
+		return "", in.corrupt(0, errors.New("file has no rows"))
+	}
+	return "", nil
+}
+
+// stager is the sink that fills the tables of good and bad rows.
+type stager struct {
+	base    int64
+	rows    *duckdb.Appender
+	refused *duckdb.Appender
+	cells   []driver.Value
+	count   int
+	said    func(step string, rows int)
+}
+
+func (s *stager) row(line int64, values []value) error {
+	s.cells = append(s.cells[:0], s.base|line)
+	for _, v := range values {
+		if v.ok {
+			s.cells = append(s.cells, v.text)
+		} else {
+			s.cells = append(s.cells, nil)
+		}
+	}
+	s.counted()
+	return s.rows.AppendRow(s.cells...)
+}
+
+func (s *stager) bad(line int64, reason string, text []byte) error {
+	s.counted()
+	return s.refused.AppendRow(s.base|line, reason, snippet(text))
+}
+
+func (s *stager) counted() {
+	s.count++
+	if s.count%progressRows == 0 && s.said != nil {
+		s.said("load", s.count)
+	}
+}
+
+// snippet is the beginning of a bad row, as text.
+func snippet(text []byte) string {
+	return strings.ToValidUTF8(string(text[:min(len(text), maxSnippet)]), "\uFFFD")
+}
+
+// parquet gives the query that reads a Parquet file as text columns.
+func (r *run) parquet(ctx context.Context, index int64, name string, columns []column) (string, error) {
+	header, err := r.header(ctx, name)
+	if err != nil {
+		return "", err
+	}
+	at := match(columns, header)
+	if err := absent(columns, at, header); err != nil {
+		return "", fmt.Errorf("%s: %w", name, err)
+	}
+	selected := []string{fmt.Sprintf("%d + file_row_number + 1 AS row", index<<lineBits)}
+	for i, c := range columns {
+		from := "NULL"
+		if at[i] >= 0 {
+			from = identifier(header[at[i]])
+		}
+		selected = append(selected, fmt.Sprintf("CAST(%s AS VARCHAR) AS %s", from, identifier(c.name)))
+	}
+	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, file_row_number = true)", strings.Join(selected, ", "), quoted(name)), nil
+}
+
+// header is the names of a Parquet file's columns.
+func (r *run) header(ctx context.Context, name string) ([]string, error) {
+	rows, err := r.db.conn.QueryContext(ctx, "SELECT * FROM read_parquet("+quoted(name)+") LIMIT 0")
+	if err != nil {
+		return nil, &Corrupt{File: name, Reason: "not a whole Parquet file: " + err.Error()}
+	}
+	defer func() { _ = rows.Close() }() // there are no rows
+	header, err := rows.Columns()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", filepath.Base(name), err)
+	}
+	return header, nil
+}

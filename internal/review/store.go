@@ -1,0 +1,141 @@
+package review
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"strings"
+
+	"github.com/duckdb/duckdb-go/v2"
+)
+
+// What DuckDB may use. The rest of the process (readers, one page of rows) stays below a gigabyte.
+const (
+	memoryLimit = "3GB"
+	threads     = 2
+	pageRows    = 200_000 // rows fetched at once: a result is held in memory whole
+)
+
+// store is a DuckDB file in a scratch folder, used through one connection.
+type store struct {
+	db   *sql.DB
+	conn *sql.Conn
+}
+
+func openStore(ctx context.Context, dir string) (*store, error) {
+	connector, err := duckdb.NewConnector(filepath.Join(dir, "reviews.duckdb"), nil)
+	if err != nil {
+		return nil, err
+	}
+	s := &store{db: sql.OpenDB(connector)}
+	s.conn, err = s.db.Conn(ctx)
+	if err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	for _, setting := range []string{
+		fmt.Sprintf("SET memory_limit = '%s'", memoryLimit),
+		fmt.Sprintf("SET threads = %d", threads),
+		"SET temp_directory = " + quoted(filepath.Join(dir, "spill")),
+		"SET preserve_insertion_order = false",
+		"SET TimeZone = 'UTC'",
+		"PRAGMA disable_checkpoint_on_shutdown",
+	} {
+		if err := s.exec(ctx, setting); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
+	return s, nil
+}
+
+func (s *store) close() error { return errors.Join(s.conn.Close(), s.db.Close()) }
+
+func (s *store) exec(ctx context.Context, query string, args ...any) error {
+	if _, err := s.conn.ExecContext(ctx, query, args...); err != nil {
+		return fmt.Errorf("%w (in %s)", err, strings.Join(strings.Fields(query), " "))
+	}
+	return nil
+}
+
+// count runs a query that gives whole numbers in one row.
+func (s *store) count(ctx context.Context, query string, into ...*int) error {
+	cells := make([]any, len(into))
+	for i := range into {
+		cells[i] = into[i]
+	}
+	if err := s.conn.QueryRowContext(ctx, query).Scan(cells...); err != nil {
+		return fmt.Errorf("%w (in %s)", err, strings.Join(strings.Fields(query), " "))
+	}
+	return nil
+}
+
+// rows streams a query's rows, each read by scan.
+func rows[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error), query string, args ...any) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var zero T
+		found, err := s.conn.QueryContext(ctx, query, args...)
+		if err != nil {
+			yield(zero, fmt.Errorf("%w (in %s)", err, strings.Join(strings.Fields(query), " ")))
+			return
+		}
+		defer func() { _ = found.Close() }() // Err says what matters
+		for found.Next() {
+			v, err := scan(found)
+			if !yield(v, err) || err != nil {
+				return
+			}
+		}
+		if err := found.Err(); err != nil {
+			yield(zero, err)
+		}
+	}
+}
+
+// pages streams the rows of a query over the numbers 1 to last in steps, because DuckDB's driver holds a result whole. The query has
+// two parameters, the first and the last number of a page.
+func pages[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error), span [2]int, query string) iter.Seq2[T, error] {
+	last, step := span[0], max(1, span[1])
+	return func(yield func(T, error) bool) {
+		for from := 1; from <= last; from += step {
+			for v, err := range rows(ctx, s, scan, query, from, from+step-1) {
+				if !yield(v, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// appendTo fills tables through DuckDB's appender, in one transaction.
+func (s *store) appendTo(ctx context.Context, fill func([]*duckdb.Appender) error, tables ...string) error {
+	if err := s.exec(ctx, "BEGIN"); err != nil {
+		return err
+	}
+	err := s.conn.Raw(func(raw any) (err error) {
+		conn, ok := raw.(driver.Conn)
+		if !ok {
+			return fmt.Errorf("%T is no driver connection", raw)
+		}
+		appenders := make([]*duckdb.Appender, len(tables))
+		for i, table := range tables {
+			if appenders[i], err = duckdb.NewAppenderFromConn(conn, "", table); err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, appenders[i].Close()) }()
+		}
+		return fill(appenders)
+	})
+	if err != nil {
+		return errors.Join(err, s.exec(context.WithoutCancel(ctx), "ROLLBACK"))
+	}
+	return s.exec(ctx, "COMMIT")
+}
+
+// quoted is an SQL string.
+func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+// identifier is an SQL name.
+func identifier(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

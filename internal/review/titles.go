@@ -1,0 +1,75 @@
+package review
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/duckdb/duckdb-go/v2"
+)
+
+// titles reads the shop's metadata and keeps the titles of the items that are left. Rows that cannot be read are counted and do not stop
+// the import: an item without a title is only harder to read about.
+func (r *run) titles(ctx context.Context) error {
+	if r.Options.Metadata == "" {
+		return nil
+	}
+	files, err := find(r.Options.Metadata)
+	if err != nil {
+		return fmt.Errorf("metadata: %w", err)
+	}
+	if err := r.db.exec(ctx, `CREATE TABLE meta (row BIGINT, item VARCHAR, title VARCHAR)`); err != nil {
+		return err
+	}
+	for i, name := range files {
+		if err := r.titleFile(ctx, int64(i), name); err != nil {
+			return fmt.Errorf("metadata: %w", err)
+		}
+	}
+	return r.db.exec(ctx, `CREATE TABLE title AS SELECT num, any_value(id) AS item, arg_min(title, row) AS title
+		FROM meta JOIN itemnum ON itemnum.id = trim(meta.item) WHERE trim(title) <> '' GROUP BY num ORDER BY num; DROP TABLE meta`)
+}
+
+func (r *run) titleFile(ctx context.Context, index int64, name string) error {
+	format, err := sniff(name)
+	if err != nil {
+		return err
+	}
+	if format == "parquet" {
+		query, err := r.parquet(ctx, index, name, titleLayout())
+		if err != nil {
+			return err
+		}
+		return r.db.exec(ctx, "INSERT INTO meta "+query)
+	}
+	read := readJSON
+	if format == "csv" {
+		read = readCSV
+	}
+	in, err := openInput(name)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = in.close() }() // nothing was written
+	return r.db.appendTo(ctx, func(tables []*duckdb.Appender) error {
+		return read(ctx, in, titleLayout(), &titleSink{rows: tables[0], base: index << lineBits, bads: &r.sum.BadTitles})
+	}, "meta")
+}
+
+// titleSink takes items and titles.
+type titleSink struct {
+	rows *duckdb.Appender
+	base int64
+	bads *int
+}
+
+func (s *titleSink) row(line int64, values []value) error {
+	if !values[0].ok || !values[1].ok {
+		return nil // an item without a title
+	}
+	return s.rows.AppendRow(s.base|line, values[0].text, values[1].text)
+}
+
+func (s *titleSink) bad(int64, string, []byte) error {
+	*s.bads++
+	return nil
+}
