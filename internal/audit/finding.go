@@ -11,6 +11,7 @@ const (
 	ordered   = 0.9  // |rank correlation| of numbers in order of appearance
 	advantage = 10.0 // times chance that the next number is right, for numbers that leak
 	alike     = 0.2  // share of users with a sequence of another user
+	large     = 0.05 // share of users that one sequence needs to be named after the largest
 	given     = 0.01 // share of test pairs whose explanation may be learnt
 	arbitrary = 0.05 // share of users whose last item is not certain
 )
@@ -67,9 +68,11 @@ func (s Sequences) finding() Finding {
 		return Finding{Fine, "Users differ", fmt.Sprintf(
 			"%s of the %d users have a sequence that another user has too.", percent(share), s.Users)}
 	}
-	groups := make([]string, len(s.Largest))
+	var groups []string
 	for i, group := range s.Largest {
-		groups[i] = fmt.Sprintf("%d users share one sequence of %d items", group.Users, len(group.Items))
+		if i == 0 || ratio(group.Users, s.Users) >= large {
+			groups = append(groups, fmt.Sprintf("%d users share one sequence of %d items", group.Users, len(group.Items)))
+		}
 	}
 	return Finding{Caution, "Many users are copies of each other", fmt.Sprintf(
 		"%s; in all %s of the %d users have a sequence that another user has too. Counting what followed what is enough to do well here: "+

@@ -1,0 +1,290 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"rdrec/internal/metric"
+)
+
+// panel is one small chart of horizontal bars: a metric, a bar for each method, all panels of a table on one scale. Lengths are in
+// units of the SVG's view box.
+type panel struct {
+	Metric        string
+	Width, Height float64
+	Left, Base    float64 // where bars begin, where the axis lies
+	Bars          []bar
+	Ticks         []tick
+	// Words say the same for people who do not see the chart.
+	Words string
+}
+
+type bar struct {
+	Label  string
+	Kind   Kind
+	Y      float64 // top
+	Middle float64
+	Length float64
+	Value  string
+	ValueX float64
+	// Low and High are the ends of the whisker; both 0 where there is no interval.
+	Low, High float64
+}
+
+type tick struct {
+	At    float64
+	Label string
+}
+
+// Sizes of the bar panels.
+const (
+	barWidth, barLeft, barRight = 320.0, 84.0, 50.0
+	barTop, barRow, barThick    = 6.0, 27.0, 15.0
+	axisHeight                  = 22.0
+)
+
+// panels draws the metrics that a reader looks at first.
+func panels(table Table) []panel {
+	highest := 0.0
+	shown := []string{"HR@1", "HR@10", "NDCG@10"}
+	for _, name := range shown {
+		for _, row := range table.Rows {
+			if cell, found := row.Cell(name); found {
+				highest = max(highest, cell.Mean, upper(cell.Interval))
+			}
+		}
+	}
+	if highest == 0 {
+		return nil
+	}
+	steps := ticks(0, highest)
+	var drawn []panel
+	for _, name := range shown {
+		if slices.Contains(table.Metrics(), name) {
+			drawn = append(drawn, drawPanel(table, name, steps))
+		}
+	}
+	return drawn
+}
+
+func upper(interval *metric.Interval) float64 {
+	if interval == nil {
+		return 0
+	}
+	return interval.High
+}
+
+func drawPanel(table Table, name string, steps []float64) panel {
+	top := steps[len(steps)-1]
+	scale := func(value float64) float64 { return barLeft + value/top*(barWidth-barLeft-barRight) }
+	base := barTop + barRow*float64(len(table.Rows))
+	p := panel{Metric: name, Width: barWidth, Height: base + axisHeight, Left: barLeft, Base: base}
+	for _, step := range steps {
+		p.Ticks = append(p.Ticks, tick{At: scale(step), Label: number(step)})
+	}
+	words := make([]string, 0, len(table.Rows))
+	for i, row := range table.Rows {
+		cell, found := row.Cell(name)
+		if !found {
+			continue
+		}
+		y := barTop + barRow*float64(i) + (barRow-barThick)/2
+		b := bar{
+			Label: row.Method, Kind: row.Kind, Y: y, Middle: y + barThick/2, Length: scale(cell.Mean) - barLeft,
+			Value: trimmed(cell.Mean), ValueX: scale(cell.Mean) + 6,
+		}
+		if cell.Interval != nil {
+			b.Low, b.High = scale(max(0, cell.Interval.Low)), scale(cell.Interval.High)
+			b.ValueX = max(b.ValueX, b.High+6)
+		}
+		p.Bars = append(p.Bars, b)
+		words = append(words, fmt.Sprintf("%s %s", row.Method, figure(cell.Mean)))
+	}
+	p.Words = name + ": " + strings.Join(words, ", ")
+	return p
+}
+
+// curve is a chart of losses by epoch.
+type curve struct {
+	Width, Height            float64
+	Left, Right, Top, Bottom float64
+	Lines                    []line
+	X, Y                     []tick
+	// Best is where the kept epoch lies; 0 when unknown.
+	Best      float64
+	BestEpoch int
+	Words     string
+}
+
+type line struct {
+	Name  string
+	Class string // "train", or "valid-1" and on
+	Path  string
+	// EndX and EndY are the last point; LabelY is where its name stands without touching another.
+	EndX, EndY, LabelY float64
+}
+
+// Sizes of the loss chart.
+const (
+	curveWidth, curveHeight = 720.0, 300.0
+	curveLeft, curveRight   = 46.0, 150.0
+	curveTop, curveBottom   = 22.0, 42.0
+	labelGap                = 16.0
+)
+
+// series is one line's values by epoch.
+type series struct {
+	name, class string
+	values      []float64
+}
+
+// drawCurve draws a student's losses; nil where it has fewer than two epochs or none.
+func drawCurve(s Student) *curve {
+	if len(s.Curve) < 2 {
+		return nil
+	}
+	all := seriesOf(s)
+	low, high := math.Inf(1), math.Inf(-1)
+	for _, one := range all {
+		low, high = min(low, slices.Min(one.values)), max(high, slices.Max(one.values))
+	}
+	if !finite(low) || !finite(high) {
+		return nil
+	}
+	steps := ticks(low, high)
+	bottom, top := steps[0], steps[len(steps)-1]
+	first, last := float64(s.Curve[0].Epoch), float64(s.Curve[len(s.Curve)-1].Epoch)
+	x := func(epoch float64) float64 {
+		return curveLeft + (epoch-first)/max(last-first, 1)*(curveWidth-curveLeft-curveRight)
+	}
+	y := func(loss float64) float64 {
+		return curveHeight - curveBottom - (loss-bottom)/(top-bottom)*(curveHeight-curveTop-curveBottom)
+	}
+	c := &curve{
+		Width: curveWidth, Height: curveHeight, Left: curveLeft, Right: curveWidth - curveRight, Top: curveTop,
+		Bottom: curveHeight - curveBottom, BestEpoch: s.Best,
+	}
+	if s.Best > 0 {
+		c.Best = x(float64(s.Best))
+	}
+	for _, step := range steps {
+		c.Y = append(c.Y, tick{At: y(step), Label: number(step)})
+	}
+	for _, step := range ticks(first, last) {
+		if step >= first && step <= last && step == math.Trunc(step) {
+			c.X = append(c.X, tick{At: x(step), Label: number(step)})
+		}
+	}
+	for _, one := range all {
+		c.Lines = append(c.Lines, drawLine(one, s.Curve, x, y))
+	}
+	spread(c.Lines)
+	c.Words = curveWords(s, all)
+	return c
+}
+
+func drawLine(one series, epochs []Epoch, x, y func(float64) float64) line {
+	var path strings.Builder
+	l := line{Name: one.name, Class: one.class}
+	for i, value := range one.values {
+		command := "L"
+		if i == 0 {
+			command = "M"
+		}
+		l.EndX, l.EndY = x(float64(epochs[i].Epoch)), y(value)
+		fmt.Fprintf(&path, "%s%.1f %.1f", command, l.EndX, l.EndY)
+	}
+	l.Path, l.LabelY = path.String(), l.EndY
+	return l
+}
+
+// seriesOf gathers the training loss and each kind of validation loss that every epoch has.
+func seriesOf(s Student) []series {
+	train := series{name: "training", class: "train"}
+	for _, epoch := range s.Curve {
+		train.values = append(train.values, epoch.Train)
+	}
+	all := []series{train}
+	for i, loss := range s.Curve[0].Valid {
+		one := series{name: "valid " + loss.Kind, class: fmt.Sprintf("valid-%d", i+1)}
+		for _, epoch := range s.Curve {
+			if i < len(epoch.Valid) {
+				one.values = append(one.values, epoch.Valid[i].Value)
+			}
+		}
+		if len(one.values) == len(s.Curve) {
+			all = append(all, one)
+		}
+	}
+	return all
+}
+
+func curveWords(s Student, all []series) string {
+	words := make([]string, len(all))
+	for i, one := range all {
+		words[i] = fmt.Sprintf("%s %s to %s", one.name, trimmed(one.values[0]), trimmed(one.values[len(one.values)-1]))
+	}
+	return fmt.Sprintf("Losses of %s, seed %d, over %d epochs: %s", s.Method, s.Seed, len(s.Curve), strings.Join(words, ", "))
+}
+
+// spread moves labels apart that would touch, keeping their order.
+func spread(lines []line) {
+	order := make([]int, len(lines))
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int {
+		if lines[a].LabelY < lines[b].LabelY {
+			return -1
+		}
+		return 1
+	})
+	for i := 1; i < len(order); i++ {
+		lines[order[i]].LabelY = max(lines[order[i]].LabelY, lines[order[i-1]].LabelY+labelGap)
+	}
+	// What was pushed below the axis pushes the others up again.
+	limit := curveHeight - curveBottom
+	for i := len(order) - 1; i >= 0; i-- {
+		lines[order[i]].LabelY = min(lines[order[i]].LabelY, limit)
+		limit = lines[order[i]].LabelY - labelGap
+	}
+}
+
+// ticks are round numbers, about five steps, that enclose low and high.
+func ticks(low, high float64) []float64 {
+	if high <= low {
+		high = low + 1
+	}
+	rough := (high - low) / 5
+	size := math.Pow(10, math.Floor(math.Log10(rough)))
+	step := 10 * size
+	for _, nice := range []float64{1, 2, 5} {
+		if nice*size >= rough*0.999 {
+			step = nice * size
+			break
+		}
+	}
+	first := math.Floor(low/step + 1e-9)
+	last := math.Ceil(high/step - 1e-9)
+	var all []float64
+	for i := first; i <= last; i++ {
+		all = append(all, i*step)
+	}
+	return all
+}
+
+// number writes a tick without superfluous digits.
+func number(x float64) string {
+	text := fmt.Sprintf("%.4f", x)
+	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
+}
+
+// trimmed writes a value with three digits, or four where it is small.
+func trimmed(x float64) string {
+	if math.Abs(x) < 0.1 {
+		return fmt.Sprintf("%.4f", x)
+	}
+	return fmt.Sprintf("%.3f", x)
+}

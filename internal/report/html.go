@@ -1,0 +1,207 @@
+package report
+
+import (
+	_ "embed" // page.html and style.css
+	"fmt"
+	"html/template"
+	"io"
+	"slices"
+
+	"rdrec/internal/audit"
+)
+
+//go:embed page.html
+var pageHTML string
+
+//go:embed style.css
+var styleCSS string
+
+// HTML writes the report as one page that needs no other file, no network and no script. Everything in it that came from data is
+// escaped.
+func HTML(w io.Writer, r Report) error {
+	page, err := template.New("page").Funcs(functions()).Parse(pageHTML)
+	if err != nil {
+		return fmt.Errorf("parse the report's page: %w", err)
+	}
+	if _, err := page.New("style").Parse(styleCSS); err != nil {
+		return fmt.Errorf("parse the report's style: %w", err)
+	}
+	if err := page.Execute(w, r); err != nil {
+		return fmt.Errorf("write report %q: %w", r.Name, err)
+	}
+	return nil
+}
+
+// functions are what the page calls.
+func functions() template.FuncMap {
+	return template.FuncMap{
+		"figure": figure, "percent": percent, "thousands": thousands, "seconds": seconds, "short": short, "pValue": pValue,
+		"capital": capital, "plural": plural, "origin": origin, "trimmed": trimmed,
+		"panels": panels, "curve": drawCurve, "cells": cells, "columns": columns, "grounded": grounded,
+		"bars": stageBars, "recent": recent, "texts": texts, "level": levelWord, "signed": signed, "about": about, "kinds": kinds,
+		"total": func(stages []Stage) string { return seconds(longest(stages, true)) },
+		"half":  func(x float64) float64 { return x / 2 },
+		"add":   func(a, b float64) float64 { return a + b },
+	}
+}
+
+// shownCell is a cell of the page.
+type shownCell struct {
+	Value, SD, Interval string
+	Best                bool
+}
+
+// cells are a row's figures for each of the table's metrics.
+func cells(table Table, row Row) []shownCell {
+	var shown []shownCell
+	for _, name := range table.Metrics() {
+		cell, found := row.Cell(name)
+		if !found {
+			shown = append(shown, shownCell{Value: "–"})
+			continue
+		}
+		one := shownCell{Value: figure(cell.Mean), Best: cell.Mean > 0 && cell.Mean == table.best(name)}
+		if cell.Trials > 1 {
+			one.SD = "± " + figure(cell.SD)
+		}
+		if cell.Interval != nil {
+			one.Interval = trimmed(cell.Interval.Low) + "–" + trimmed(cell.Interval.High)
+		}
+		shown = append(shown, one)
+	}
+	return shown
+}
+
+// columns says what the small figures of a table are.
+func columns(table Table) string {
+	if table.trials() > 1 {
+		return "Mean ± standard deviation over trials; below, the 95% interval: of the mean over trials (t), or over users for rows with one trial (bootstrap)."
+	}
+	return "Below each figure stands its 95% interval over users (bootstrap)."
+}
+
+// kinds are the kinds of rows that the table has, for the charts' key.
+func kinds(table Table) []Pair {
+	var found []Pair
+	for _, kind := range []Pair{
+		{string(StudentRow), "student"}, {string(BaselineRow), "baseline"}, {string(RuleRow), "rule that reads item numbers only"},
+	} {
+		if slices.ContainsFunc(table.Rows, func(row Row) bool { return string(row.Kind) == kind.Name }) {
+			found = append(found, kind)
+		}
+	}
+	return found
+}
+
+// about is the line under a row's name.
+func about(row Row) string {
+	if len(row.Trials) > 1 {
+		return plural(len(row.Trials), "trial")
+	}
+	return row.About
+}
+
+// shownStage is a stage with its share of the longest.
+type shownStage struct {
+	Stage
+	Percent float64
+}
+
+func stageBars(stages []Stage) []shownStage {
+	most := longest(stages, false)
+	shown := make([]shownStage, len(stages))
+	for i, stage := range stages {
+		shown[i] = shownStage{Stage: stage}
+		if most > 0 {
+			shown[i].Percent = 100 * stage.Seconds / most
+		}
+	}
+	return shown
+}
+
+// longest is the longest stage, or what this run did in sum.
+func longest(stages []Stage, sum bool) float64 {
+	most := 0.0
+	for _, stage := range stages {
+		switch {
+		case sum && !stage.Cached:
+			most += stage.Seconds
+		case !sum:
+			most = max(most, stage.Seconds)
+		}
+	}
+	return most
+}
+
+// shownHistory is the end of a history.
+type shownHistory struct {
+	Earlier int
+	Items   []Item
+}
+
+// recent keeps the last items of a history, oldest first.
+func recent(items []Item) shownHistory {
+	const kept = 6
+	from := max(0, len(items)-kept)
+	return shownHistory{Earlier: from, Items: items[from:]}
+}
+
+// textTable is the explanations' table: a column a metric.
+type textTable struct {
+	N       int
+	Metrics []string
+	Rows    []textRow
+}
+
+type textRow struct {
+	Method string
+	Seed   int64
+	Values []string
+}
+
+func texts(results []TextResult) *textTable {
+	if len(results) == 0 || len(results[0].Scores) == 0 {
+		return nil
+	}
+	table := &textTable{N: results[0].Scores[0].N}
+	for i, result := range results {
+		row := textRow{Method: result.Method, Seed: result.Seed}
+		for _, score := range result.Scores {
+			if i == 0 {
+				table.Metrics = append(table.Metrics, score.Metric)
+			}
+			row.Values = append(row.Values, fmt.Sprintf("%.2f", score.Value))
+		}
+		table.Rows = append(table.Rows, row)
+	}
+	return table
+}
+
+func levelWord(level audit.Level) string {
+	words := map[audit.Level]string{audit.Leak: "Leak", audit.Caution: "Caution", audit.Fine: "Note"}
+	return words[level]
+}
+
+// signed writes a difference with its sign.
+func signed(x float64) string {
+	if x > 0 {
+		return "+" + figure(x)
+	}
+	return figure(x)
+}
+
+// grounded are the samples that were understood first, then the failed ones.
+func grounded(samples []Rationale) []Rationale {
+	sorted := slices.Clone(samples)
+	slices.SortStableFunc(sorted, func(a, b Rationale) int {
+		return boolInt(a.Failed != "") - boolInt(b.Failed != "")
+	})
+	return sorted
+}
+
+func boolInt(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,230 @@
+// Package report says what an experiment found, so that a reader is not misled. In: a [Report] that the report stage fills with
+// counts, scores, curves and samples; out: one self-contained HTML page ([HTML]: no scripts, no other files, light and dark) and a
+// table for the terminal ([Text]). Steps: [Table.Compare] tests the students against the other rows on the same users,
+// [Report.Conclude] puts the verdict and its caveats in plain words, and the writers lay them out, caveats first.
+package report
+
+import (
+	"time"
+
+	"rdrec/internal/audit"
+	"rdrec/internal/dataset"
+	"rdrec/internal/metric"
+)
+
+// Report is everything that stands in a report. Empty parts are left out of the page.
+type Report struct {
+	// Name is the experiment's.
+	Name string `json:"name"`
+	// Run identifies this run, for people who look for its artefacts and its workflow.
+	Run  string    `json:"run,omitempty"`
+	Made time.Time `json:"made"`
+	// Protocol and Methods are names of the spec's tables; Seed is the first trial's.
+	Protocol string   `json:"protocol"`
+	Methods  []string `json:"methods"`
+	Seed     int64    `json:"seed"`
+	Trials   int      `json:"trials"`
+	// Spec is the resolved spec as YAML.
+	Spec string `json:"spec"`
+	// Verdict is the result in a sentence or two, Caveats what takes from it: both are set by Conclude.
+	Verdict []string `json:"verdict,omitempty"`
+	Caveats []Caveat `json:"caveats,omitempty"`
+
+	Data     Data      `json:"data"`
+	Teacher  *Teacher  `json:"teacher,omitempty"`
+	Students []Student `json:"students,omitempty"`
+	// Tables are the rankings: one a task.
+	Tables       []Table      `json:"tables,omitempty"`
+	Explanations []TextResult `json:"explanations,omitempty"`
+	// Recommended and Explained are samples for people to read.
+	Recommended []Recommendation `json:"recommended,omitempty"`
+	Explained   []Explanation    `json:"explained,omitempty"`
+	Audit       *audit.Audit     `json:"audit,omitempty"`
+
+	Stages []Stage `json:"stages,omitempty"`
+	// Build says which program and libraries did the work.
+	Build []Pair `json:"build,omitempty"`
+	// Artefacts say where everything lies.
+	Artefacts []Pair `json:"artefacts,omitempty"`
+}
+
+// Caveat is something a reader must know before the figures.
+type Caveat struct {
+	Level audit.Level `json:"level"`
+	Text  string      `json:"text"`
+}
+
+// Pair is a name and what it is, for lists.
+type Pair struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Data is where the interactions came from and how many were left.
+type Data struct {
+	Name string `json:"name"`
+	// Source is the file or folder that was read, Digest its SHA-256.
+	Source string `json:"source"`
+	Digest string `json:"digest,omitempty"`
+	// Rows, Bad (quarantined), Duplicates and Filtered count raw reviews; all 0 where a folder was read.
+	Rows       int `json:"rows,omitempty"`
+	Bad        int `json:"bad,omitempty"`
+	Duplicates int `json:"duplicates,omitempty"`
+	Filtered   int `json:"filtered,omitempty"`
+	// Numbering is how items got their numbers; empty where the folder had them.
+	Numbering string        `json:"numbering,omitempty"`
+	Stats     dataset.Stats `json:"stats"`
+}
+
+// Teacher is who wrote the rationales and how well.
+type Teacher struct {
+	// Model, Prompt and Parse are the spec's; Weights is the digest of the model's weights.
+	Model   string `json:"model"`
+	Prompt  string `json:"prompt"`
+	Parse   string `json:"parse"`
+	Weights string `json:"weights,omitempty"`
+	// Explanations is how many different texts there were; Wanted of them were to be distilled, Asked were asked in this run and the
+	// others found in the bucket.
+	Explanations int `json:"explanations"`
+	Wanted       int `json:"wanted"`
+	Asked        int `json:"asked"`
+	// Parsed, Retried, Quarantined and Leaked count the wanted: understood, asked again, given up, and holding words of the prompt's
+	// examples.
+	Parsed      int `json:"parsed"`
+	Retried     int `json:"retried"`
+	Quarantined int `json:"quarantined"`
+	Leaked      int `json:"leaked"`
+	// Grounded is the share of a rationale's content words that stand in its review, 0 to 1.
+	Grounded float64 `json:"grounded"`
+	// TokensPerSecond is the speed of asking; 0 where nothing was asked.
+	TokensPerSecond float64     `json:"tokens_per_second,omitempty"`
+	Seconds         float64     `json:"seconds,omitempty"`
+	Samples         []Rationale `json:"samples,omitempty"`
+}
+
+// Rationale is one text and what the teacher made of it.
+type Rationale struct {
+	Text        string `json:"text"`
+	Preference  string `json:"preference"`
+	Attribution string `json:"attribution"`
+	// Failed is why the reply was not used; empty for a good one.
+	Failed string `json:"failed,omitempty"`
+}
+
+// Student is one trained model: a method and a seed.
+type Student struct {
+	Method string `json:"method"`
+	Seed   int64  `json:"seed"`
+	// Size is the spec's; From the folder it started from, empty for random weights.
+	Size       string `json:"size"`
+	From       string `json:"from,omitempty"`
+	Parameters int    `json:"parameters"`
+	Steps      int    `json:"steps"`
+	// Epochs were trained of at most Limit; Best is the one whose weights are kept.
+	Epochs int `json:"epochs"`
+	Limit  int `json:"limit,omitempty"`
+	Best   int `json:"best,omitempty"`
+	// StoppedEarly says that the validation loss had not improved for as long as the spec endures.
+	StoppedEarly     bool    `json:"stopped_early"`
+	SamplesPerSecond float64 `json:"samples_per_second,omitempty"`
+	Seconds          float64 `json:"seconds,omitempty"`
+	// Weights is the digest of the kept weights.
+	Weights string  `json:"weights,omitempty"`
+	Curve   []Epoch `json:"curve,omitempty"`
+}
+
+// Epoch is one point of the learning curve.
+type Epoch struct {
+	Epoch int     `json:"epoch"`
+	Train float64 `json:"train"`
+	// Valid are the validation losses, one a kind of task, always in the same order.
+	Valid []Loss `json:"valid,omitempty"`
+}
+
+// Loss is one kind's loss.
+type Loss struct {
+	Kind  string  `json:"kind"`
+	Value float64 `json:"value"`
+}
+
+// Kind says what a row of a table is.
+type Kind string
+
+// The kinds of rows.
+const (
+	StudentRow  Kind = "student"
+	BaselineRow Kind = "baseline"
+	RuleRow     Kind = "rule" // reads item numbers only: shows what they give away
+)
+
+// Table is one ranking task with all methods on the same users.
+type Table struct {
+	// Task is "sequential" or "top-N"; Setting says in words what is ranked.
+	Task    string `json:"task"`
+	Setting string `json:"setting"`
+	Users   int    `json:"users"`
+	// Strict says that duplicates were dropped (protocol clean); else figures count as the reference does.
+	Strict bool  `json:"strict"`
+	Rows   []Row `json:"rows"`
+	// Comparisons are set by Compare.
+	Comparisons []Comparison `json:"comparisons,omitempty"`
+}
+
+// Row is one method of a table.
+type Row struct {
+	Method string `json:"method"`
+	Kind   Kind   `json:"kind"`
+	// About says in words what the method does.
+	About  string  `json:"about,omitempty"`
+	Trials []Trial `json:"trials"`
+}
+
+// Trial is one seed of a method. A baseline has one.
+type Trial struct {
+	Seed   int64          `json:"seed"`
+	Scores []metric.Score `json:"scores"`
+}
+
+// TextResult is how near one trained student's explanations are to the users' own.
+type TextResult struct {
+	Method string         `json:"method"`
+	Seed   int64          `json:"seed"`
+	Scores []metric.Score `json:"scores"`
+}
+
+// Item is an item for people.
+type Item struct {
+	ID    int    `json:"id"`
+	Title string `json:"title,omitempty"`
+}
+
+// Recommendation is one user's history, what was recommended, and what came next.
+type Recommendation struct {
+	User        string `json:"user"`
+	Method      string `json:"method"`
+	History     []Item `json:"history"`
+	Recommended []Item `json:"recommended"`
+	Truth       Item   `json:"truth"`
+	// Place is where the truth stands in the recommended list, from 1; 0 when it does not.
+	Place int `json:"place"`
+}
+
+// Explanation is what a student wrote about an item, and what the user did.
+type Explanation struct {
+	User      string `json:"user"`
+	Method    string `json:"method"`
+	Item      Item   `json:"item"`
+	Reference string `json:"reference"`
+	Generated string `json:"generated"`
+}
+
+// Stage is one piece of the work.
+type Stage struct {
+	Name string `json:"name"`
+	// Cached says that it was found done; Seconds is what it took, then or now.
+	Cached  bool    `json:"cached"`
+	Seconds float64 `json:"seconds"`
+	// Fingerprint identifies its inputs and settings, Output its artefact.
+	Fingerprint string `json:"fingerprint,omitempty"`
+	Output      string `json:"output,omitempty"`
+}

@@ -1,0 +1,233 @@
+package report_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"rdrec/internal/audit"
+	"rdrec/internal/dataset"
+	"rdrec/internal/metric"
+	"rdrec/internal/report"
+)
+
+var update = flag.Bool("update", false, "write testdata anew")
+
+// compare checks bytes against a file in testdata, or writes it with -update.
+func compare(t *testing.T, name string, got []byte) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s differs (run with -update and look at it): %s", name, diff)
+	}
+}
+
+func page(t *testing.T, r report.Report) string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := report.HTML(&out, r); err != nil {
+		t.Fatal(err)
+	}
+	return out.String()
+}
+
+func TestHTML(t *testing.T) {
+	compare(t, "demo.html", []byte(page(t, sample())))
+	compare(t, "trials.html", []byte(page(t, trials())))
+}
+
+func TestText(t *testing.T) {
+	for name, r := range map[string]report.Report{"demo.txt": sample(), "trials.txt": trials()} {
+		var out bytes.Buffer
+		if err := report.Text(&out, r); err != nil {
+			t.Fatal(err)
+		}
+		compare(t, name, out.Bytes())
+	}
+}
+
+// TestHTMLStandsAlone looks for anything that a browser would fetch or run, and for data that was not escaped.
+func TestHTMLStandsAlone(t *testing.T) {
+	got := page(t, sample())
+	for _, pattern := range []string{`(?i)<script`, `(?i)<link`, `(?i)<img`, `(?i)@import`, `(?i)url\(`, `(?i)\s(src|on\w+)=`, `(?i)href="[^#]`} {
+		if found := regexp.MustCompile(pattern).FindString(got); found != "" {
+			t.Errorf("the page has %q", found)
+		}
+	}
+	if !strings.Contains(got, "&lt;script&gt;alert") {
+		t.Error("the review with a tag is not there, escaped")
+	}
+	if strings.Contains(got, "ZgotmplZ") {
+		t.Error("a value was refused by the template")
+	}
+}
+
+// TestEmptyReport leaves out what is not there.
+func TestEmptyReport(t *testing.T) {
+	r := report.Report{Name: "nothing"}
+	r.Conclude()
+	got := page(t, r)
+	for _, id := range []string{"results", "teacher", "student", "audit", "explanations", "recommendations"} {
+		if strings.Contains(got, `id="`+id+`"`) {
+			t.Errorf("an empty report has a section %q", id)
+		}
+	}
+	var out bytes.Buffer
+	if err := report.Text(&out, r); err != nil || !strings.HasPrefix(out.String(), "nothing · ") {
+		t.Errorf("text %q, %v", out.String(), err)
+	}
+}
+
+func TestJSONRoundTrip(t *testing.T) {
+	want := trials()
+	data, err := json.Marshal(want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got report.Report
+	if err := json.Unmarshal(data, &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(metric.Score{}, "Each"), cmpopts.EquateEmpty()); diff != "" {
+		t.Error(diff)
+	}
+	if page(t, got) != page(t, want) {
+		t.Error("the page made of report.json is another")
+	}
+}
+
+func has(caveats []report.Caveat, level audit.Level, words string) bool {
+	return slices.ContainsFunc(caveats, func(c report.Caveat) bool { return c.Level == level && strings.Contains(c.Text, words) })
+}
+
+func TestConclude(t *testing.T) {
+	demo, many := sample(), trials()
+	cases := []struct {
+		name  string
+		in    report.Report
+		level audit.Level
+		words string
+		want  bool
+	}{
+		{"demo", demo, audit.Caution, "users share one sequence", true},
+		{"demo", demo, audit.Caution, "not how good a recommender is", true},
+		{"demo", demo, audit.Caution, "rdrec cannot be told apart from markov", true},
+		{"demo", demo, audit.Caution, "Under-trained", true},
+		{"demo", demo, audit.Caution, "One seed only", true},
+		{"demo", demo, audit.Caution, "random weights", true},
+		{"demo", demo, audit.Caution, "mostly invents: 28%", true},
+		{"demo", demo, audit.Caution, "256 of 1,980", true},
+		{"demo", demo, audit.Fine, "Protocol paper counts", true},
+		{"demo", demo, audit.Leak, "does not beat the rule", false},
+		{"demo", demo, audit.Caution, "apart from popularity", false},
+		{"trials", many, audit.Leak, "rdrec does not beat the rule", true},
+		{"trials", many, audit.Leak, "pod does not beat the rule", true},
+		{"trials", many, audit.Caution, "One seed only", false},
+		{"trials", many, audit.Caution, "Under-trained", false},
+		{"trials", many, audit.Fine, "Protocol paper counts", false},
+	}
+	for _, c := range cases {
+		if has(c.in.Caveats, c.level, c.words) != c.want {
+			t.Errorf("%s: caveat %q of level %q there: %t, want %t; all: %+v", c.name, c.words, c.level, !c.want, c.want, c.in.Caveats)
+		}
+	}
+	levels := make([]audit.Level, 0, len(many.Caveats))
+	for _, caveat := range many.Caveats {
+		levels = append(levels, caveat.Level)
+	}
+	if levels[0] != audit.Leak || slices.Index(levels, audit.Caution) < slices.Index(levels, audit.Leak) {
+		t.Errorf("the gravest caveat is not the first: %v", levels)
+	}
+	copied := demo
+	copied.Teacher = &report.Teacher{Model: "copy", Wanted: 5, Explanations: 5}
+	copied.Conclude()
+	if !has(copied.Caveats, audit.Caution, "There was no teacher") {
+		t.Error("nothing says that the rationales are copies")
+	}
+}
+
+func TestCompare(t *testing.T) {
+	table := trials().Tables[0]
+	var keys []string
+	for _, c := range table.Comparisons {
+		keys = append(keys, c.Student+" "+c.Other+" "+c.Metric+" "+c.Over)
+		if c.Note == "" && (c.Holm < c.P || math.IsNaN(c.Effect)) {
+			t.Errorf("comparison %+v", c)
+		}
+	}
+	want := []string{
+		"rdrec pod HR@10 users", "rdrec pod HR@10 seeds", "rdrec pod NDCG@10 users", "rdrec pod NDCG@10 seeds",
+		"rdrec rule HR@10 users", "rdrec rule NDCG@10 users", "pod rule HR@10 users", "pod rule NDCG@10 users",
+	}
+	if diff := cmp.Diff(want, keys); diff != "" {
+		t.Error(diff)
+	}
+	one := report.Table{Rows: []report.Row{
+		row("rdrec", report.StudentRow, "", lists(1, 0.7, 0.8)), row("pod", report.StudentRow, "", lists(1, 0.7, 0.8)),
+	}}
+	one.Compare(1)
+	for _, c := range one.Comparisons {
+		if wantNote := c.Over == "seeds"; (c.Note != "") != wantNote || c.Holm != 1 {
+			t.Errorf("one trial each, equal lists: %+v", c)
+		}
+	}
+}
+
+func TestCell(t *testing.T) {
+	r := report.Row{Trials: []report.Trial{
+		{Seed: 1, Scores: []metric.Score{{Metric: "HR@1", Value: 1}}}, {Seed: 2, Scores: []metric.Score{{Metric: "HR@1", Value: 3}}},
+	}}
+	cell, found := r.Cell("HR@1")
+	if !found || cell.Mean != 2 || math.Abs(cell.SD-math.Sqrt2) > 1e-12 || cell.Trials != 2 || cell.Interval == nil {
+		t.Errorf("cell %+v, %t", cell, found)
+	}
+	if _, found := r.Cell("HR@10"); found {
+		t.Error("found a figure that is not there")
+	}
+}
+
+func TestPickRecommendations(t *testing.T) {
+	d := &dataset.Dataset{Items: 6, Titles: []string{"soap", "comb", "", "", "", ""}, ItemIDs: []string{"a", "b", "c", "d", "e", "f"}, UserIDs: []string{"ada"}}
+	for i := range 5 {
+		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: []int{1, 2, 3, 4}})
+	}
+	d.Users[2].Items, d.Users[3].Items = []int{2, 3, 4}, []int{1, 3, 4}
+	answers := []report.Answer{
+		{User: 1, Items: []int{4, 9}, Truth: 4}, {User: 2, Items: []int{4}, Truth: 4}, // the same history as user 1
+		{User: 3, Items: []int{5, 6}, Truth: 4}, {User: 4, Items: []int{5, 4}, Truth: 4}, {User: 99, Truth: 1},
+	}
+	var got []string
+	for _, shown := range report.PickRecommendations(d, "rdrec", answers, 2) {
+		got = append(got, shown.User)
+	}
+	if diff := cmp.Diff([]string{"ada", "user 3"}, got); diff != "" {
+		t.Errorf("one hit and one miss: %s", diff)
+	}
+	shown := report.PickRecommendations(d, "rdrec", answers, 9)
+	want := report.Recommendation{
+		User: "ada", Method: "rdrec", History: []report.Item{{ID: 1, Title: "soap"}, {ID: 2, Title: "comb"}, {ID: 3, Title: "c"}},
+		Recommended: []report.Item{{ID: 4, Title: "d"}, {ID: 9}}, Truth: report.Item{ID: 4, Title: "d"}, Place: 1,
+	}
+	if diff := cmp.Diff(want, shown[0]); diff != "" || len(shown) != 3 {
+		t.Errorf("%d shown: %s", len(shown), diff)
+	}
+}

@@ -1,0 +1,68 @@
+package report
+
+import (
+	"fmt"
+	"slices"
+
+	"rdrec/internal/dataset"
+)
+
+// Answer is one user's ranked list, to pick samples from.
+type Answer struct {
+	// User is the dataset's id; Items are item ids, best first; Truth is what came next.
+	User  int
+	Items []int
+	Truth int
+}
+
+// PickRecommendations chooses n answers to show, in the given order: no two users with the same history, and where there are both,
+// hits (the truth among the recommended) and misses in equal parts, so that the samples look neither better nor worse than the table.
+func PickRecommendations(d *dataset.Dataset, method string, answers []Answer, n int) []Recommendation {
+	users := make(map[int]dataset.User, len(d.Users))
+	for _, user := range d.Users {
+		users[user.ID] = user
+	}
+	var hits, misses []Recommendation
+	seen := map[string]bool{}
+	for _, answer := range answers {
+		user, known := users[answer.User]
+		key := fmt.Sprint(history(user))
+		if !known || seen[key] {
+			continue
+		}
+		seen[key] = true
+		if shown := recommendation(d, method, user, answer); shown.Place > 0 {
+			hits = append(hits, shown)
+		} else {
+			misses = append(misses, shown)
+		}
+	}
+	wanted := min(len(hits), max(n-n/2, n-len(misses)))
+	return append(hits[:wanted:wanted], misses[:min(len(misses), n-wanted)]...)
+}
+
+func history(user dataset.User) []int { return user.Items[:max(0, len(user.Items)-1)] }
+
+func recommendation(d *dataset.Dataset, method string, user dataset.User, answer Answer) Recommendation {
+	return Recommendation{
+		User: UserName(d, answer.User), Method: method, History: Items(d, history(user)...), Recommended: Items(d, answer.Items...),
+		Truth: Items(d, answer.Truth)[0], Place: slices.Index(answer.Items, answer.Truth) + 1,
+	}
+}
+
+// Items names items for people. A number that is no item of the dataset has no title.
+func Items(d *dataset.Dataset, ids ...int) []Item {
+	items := make([]Item, len(ids))
+	for i, id := range ids {
+		items[i] = Item{ID: id, Title: d.Title(id)}
+	}
+	return items
+}
+
+// UserName is the shop's id of a user, else the number.
+func UserName(d *dataset.Dataset, user int) string {
+	if user >= 1 && user <= len(d.UserIDs) && d.UserIDs[user-1] != "" {
+		return d.UserIDs[user-1]
+	}
+	return fmt.Sprintf("user %d", user)
+}

@@ -1,0 +1,238 @@
+package report
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+
+	"rdrec/internal/audit"
+)
+
+// width is where the terminal's text is wrapped.
+const width = 110
+
+// Text writes the report for a terminal: what it was, its caveats, the tables, and who taught what.
+func Text(w io.Writer, r Report) error {
+	t := &text{}
+	t.head(r)
+	for _, verdict := range r.Verdict {
+		t.wrap("  ", verdict)
+	}
+	t.caveats(r.Caveats)
+	for _, table := range r.Tables {
+		t.table(table)
+	}
+	t.explanations(r.Explanations)
+	t.line("")
+	t.teacher(r.Teacher)
+	for _, student := range r.Students {
+		t.student(student)
+	}
+	t.stages(r.Stages)
+	for _, artefact := range r.Artefacts {
+		t.line("%-10s %s", artefact.Name, artefact.Value)
+	}
+	_, err := io.WriteString(w, t.String())
+	return err
+}
+
+// text is a terminal page in the making.
+type text struct{ strings.Builder }
+
+func (t *text) line(format string, args ...any) {
+	t.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
+}
+
+func (t *text) head(r Report) {
+	stats := r.Data.Stats
+	t.line("%s · protocol %s · seed %d · %s", r.Name, r.Protocol, r.Seed, plural(r.Trials, "trial"))
+	t.line("%s: %s users, %s items, %s interactions%s", r.Data.Name, thousands(stats.Users), thousands(stats.Items),
+		thousands(stats.Interactions), quarantined(r.Data))
+	t.line("")
+}
+
+func quarantined(d Data) string {
+	if d.Rows == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" (%s reviews read, %s quarantined, %s duplicates, %s filtered)",
+		thousands(d.Rows), thousands(d.Bad), thousands(d.Duplicates), thousands(d.Filtered))
+}
+
+func (t *text) caveats(caveats []Caveat) {
+	if len(caveats) == 0 {
+		return
+	}
+	t.line("\nRead this first:")
+	for _, caveat := range caveats {
+		mark := map[audit.Level]string{audit.Leak: "!! ", audit.Caution: "!  "}[caveat.Level]
+		if mark == "" {
+			mark = "   "
+		}
+		t.wrap(mark, caveat.Text)
+	}
+}
+
+// wrap writes words in lines that begin with the mark, and with as many blanks after the first.
+func (t *text) wrap(mark, words string) {
+	line := mark
+	empty := utf8.RuneCountInString(mark)
+	for _, word := range strings.Fields(words) {
+		if utf8.RuneCountInString(line)+1+utf8.RuneCountInString(word) > width && utf8.RuneCountInString(line) > empty {
+			t.line("%s", line)
+			line = strings.Repeat(" ", empty)
+		}
+		if utf8.RuneCountInString(line) > empty {
+			line += " "
+		}
+		line += word
+	}
+	t.line("%s", line)
+}
+
+func (t *text) table(table Table) {
+	counted := "as the reference counts"
+	if table.Strict {
+		counted = "duplicates dropped"
+	}
+	t.line("\n%s · %s · %s users · %s", capital(table.Task), table.Setting, thousands(table.Users), counted)
+	metrics := table.Metrics()
+	rows := [][]string{append(append([]string{"method"}, metrics...), "95% of "+judged)}
+	for _, row := range table.Rows {
+		cells := []string{row.Method + map[Kind]string{StudentRow: " (student)", RuleRow: " (item numbers)"}[row.Kind]}
+		for _, name := range metrics {
+			cells = append(cells, cellText(row, name))
+		}
+		rows = append(rows, append(cells, intervalText(row)))
+	}
+	t.grid(rows)
+}
+
+func cellText(row Row, name string) string {
+	cell, found := row.Cell(name)
+	switch {
+	case !found:
+		return "-"
+	case cell.Trials > 1:
+		return fmt.Sprintf("%s ±%s", figure(cell.Mean), figure(cell.SD))
+	default:
+		return figure(cell.Mean)
+	}
+}
+
+func intervalText(row Row) string {
+	cell, _ := row.Cell(judged)
+	if cell.Interval == nil {
+		return ""
+	}
+	return figure(cell.Interval.Low) + " to " + figure(cell.Interval.High)
+}
+
+// grid writes rows with their first column flush left and the others flush right; the first row is a header.
+func (t *text) grid(rows [][]string) {
+	widths := make([]int, len(rows[0]))
+	for _, row := range rows {
+		for i, cell := range row {
+			widths[i] = max(widths[i], utf8.RuneCountInString(cell))
+		}
+	}
+	for number, row := range rows {
+		line := "  "
+		for i, cell := range row {
+			pad := strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell))
+			if i == 0 {
+				line += cell + pad
+			} else {
+				line += "  " + pad + cell
+			}
+		}
+		t.line("%s", line)
+		if number == 0 {
+			t.line("  %s", strings.Repeat("─", utf8.RuneCountInString(line)-2))
+		}
+	}
+}
+
+func (t *text) explanations(results []TextResult) {
+	if len(results) == 0 || len(results[0].Scores) == 0 {
+		return
+	}
+	t.line("\nExplanations · %s test texts · beside the users' own", thousands(results[0].Scores[0].N))
+	header := []string{"method"}
+	var rows [][]string
+	for i, result := range results {
+		cells := []string{fmt.Sprintf("%s (seed %d)", result.Method, result.Seed)}
+		for _, score := range result.Scores {
+			if strings.HasSuffix(score.Metric, " P") || strings.HasSuffix(score.Metric, " R") {
+				continue
+			}
+			if i == 0 {
+				header = append(header, score.Metric)
+			}
+			cells = append(cells, fmt.Sprintf("%.2f", score.Value))
+		}
+		rows = append(rows, cells)
+	}
+	t.grid(append([][]string{header}, rows...))
+}
+
+func (t *text) teacher(teacher *Teacher) {
+	if teacher == nil {
+		return
+	}
+	t.wrap("teacher    ", fmt.Sprintf("%s (%s prompt): %s of %s explanations distilled, %s parsed, %d asked again, %d quarantined, "+
+		"%d leaked the prompt, %s of their words from the review%s", teacher.Model, teacher.Prompt, thousands(teacher.Wanted), thousands(teacher.Explanations),
+		thousands(teacher.Parsed), teacher.Retried, teacher.Quarantined, teacher.Leaked, percent(teacher.Grounded), speed(*teacher)))
+}
+
+func speed(teacher Teacher) string {
+	if teacher.TokensPerSecond == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %.0f tokens/s", teacher.TokensPerSecond)
+}
+
+func (t *text) student(s Student) {
+	t.wrap("student    ", fmt.Sprintf("%s %s, seed %d: %s parameters from %s, %s steps, %s%s", s.Method, s.Size, s.Seed, thousands(s.Parameters),
+		origin(s), thousands(s.Steps), plural(s.Epochs, "epoch"), ended(s)))
+}
+
+func origin(s Student) string {
+	if s.From == "" {
+		return "random weights"
+	}
+	return s.From
+}
+
+func ended(s Student) string {
+	switch {
+	case s.StoppedEarly:
+		return fmt.Sprintf(", stopped early (best: epoch %d)", s.Best)
+	case s.Best > 0:
+		return fmt.Sprintf(" (best: %d)", s.Best)
+	default:
+		return ""
+	}
+}
+
+func (t *text) stages(stages []Stage) {
+	if len(stages) == 0 {
+		return
+	}
+	words := make([]string, len(stages))
+	for i, stage := range stages {
+		words[i] = fmt.Sprintf("%s %s", stage.Name, seconds(stage.Seconds))
+		if stage.Cached {
+			words[i] += " (done before)"
+		}
+	}
+	t.wrap("stages     ", strings.Join(words, " · "))
+}
+
+func plural(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return thousands(n) + " " + noun + "s"
+}
