@@ -145,7 +145,7 @@ func (s *steps) findLibtorch(ctx context.Context) (libtorch.Libtorch, error) {
 	}
 	found, err := libtorch.Open(dir)
 	if err != nil {
-		return found, hint.Wrap(err, "run setup -verify to have it fetched anew")
+		return found, hint.Wrap(err, "remove that folder and run make setup again")
 	}
 	s.detail("ready: %s, string ABI %d", found.Root, found.ABI)
 	return found, nil

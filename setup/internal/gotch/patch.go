@@ -100,7 +100,8 @@ func blank(content []byte, names []string, version string) ([]byte, error) {
 		if found := head.FindSubmatch(bytes.TrimRight(line, "\r\n")); found != nil {
 			current, inside = "", false
 			if i := slices.Index(left, string(found[1])); i >= 0 {
-				current, left = left[i], slices.Delete(left, i, i+1)
+				current = left[i]
+				left = slices.Delete(left, i, i+1)
 			}
 		}
 		switch {

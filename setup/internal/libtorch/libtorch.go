@@ -57,7 +57,7 @@ func Open(dir string) (Libtorch, error) {
 func open(root string) (Libtorch, error) {
 	l := Libtorch{Root: root, Lib: filepath.Join(root, "lib"), Include: filepath.Join(root, "include")}
 	var err error
-	if l.Version, err = version(filepath.Join(l.API(), "torch", "version.h")); err != nil {
+	if l.Version, err = version(l.versionFiles()); err != nil {
 		return Libtorch{}, fmt.Errorf("%w: %q: %w", ErrUnusable, root, err)
 	}
 	if l.ABI, err = abi(filepath.Join(l.Lib, core)); err != nil {
@@ -75,26 +75,29 @@ func (l Libtorch) API() string { return filepath.Join(l.Include, "torch", "csrc"
 // Folders are all folders with libraries that the program must find at run time.
 func (l Libtorch) Folders() []string { return append([]string{l.Lib}, l.Beside...) }
 
-var versionLine = regexp.MustCompile(`(?m)^#define TORCH_VERSION "?([0-9][^"\s]*)"?`)
+// versionFiles say the version: in newer libtorches the first only includes the second.
+func (l Libtorch) versionFiles() []string {
+	return []string{filepath.Join(l.API(), "torch", "version.h"), filepath.Join(l.Include, "torch", "headeronly", "version.h")}
+}
 
-// version reads torch/version.h. Old ones spell the version in parts only.
-func version(file string) (string, error) {
-	content, err := os.ReadFile(file)
-	if err != nil {
-		return "", fmt.Errorf("read its version: %w", err)
-	}
-	if found := versionLine.FindSubmatch(content); found != nil {
-		return string(found[1]), nil
-	}
-	parts := make([]string, 0, 3)
-	for _, part := range []string{"MAJOR", "MINOR", "PATCH"} {
-		found := regexp.MustCompile(`(?m)^#define TORCH_VERSION_` + part + ` (\d+)`).FindSubmatch(content)
-		if found == nil {
-			return "", fmt.Errorf("read its version: %q has no TORCH_VERSION", file)
+var versionPart = regexp.MustCompile(`(?m)^#define TORCH_VERSION_(?:MAJOR|MINOR|PATCH) +(\d+)`)
+
+// version reads the version from the first file that has all three parts of it, in their order.
+func version(files []string) (string, error) {
+	for _, file := range files {
+		content, err := os.ReadFile(file)
+		if err != nil {
+			continue // the error below names all files
 		}
-		parts = append(parts, string(found[1]))
+		var parts []string
+		for _, part := range versionPart.FindAllSubmatch(content, -1) {
+			parts = append(parts, string(part[1]))
+		}
+		if len(parts) == 3 {
+			return strings.Join(parts, "."), nil
+		}
 	}
-	return strings.Join(parts, "."), nil
+	return "", fmt.Errorf("read its version: none of %q has it", files)
 }
 
 // abi looks at the names that libc10.so exports: the constructors of c10::Error take strings, and the new strings of GCC 5 live in the
