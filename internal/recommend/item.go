@@ -14,23 +14,6 @@ func ParseItem(text string) (int, bool) {
 	return pythonInt(strings.TrimFunc(word, unicode.IsSpace))
 }
 
-// StrictItem reads an item id as it is written in a target: the text is the digits of a number from 1 to items and nothing else.
-func StrictItem(text string, items int) (int, bool) {
-	if text == "" || text[0] == '0' {
-		return 0, false
-	}
-	item := 0
-	for _, digit := range []byte(text) {
-		if digit < '0' || digit > '9' {
-			return 0, false
-		}
-		if item = item*10 + int(digit-'0'); item > items {
-			return 0, false
-		}
-	}
-	return item, true
-}
-
 // pythonInt is Python's int(text) for text without blanks around it.
 func pythonInt(text string) (int, bool) {
 	sign := 1

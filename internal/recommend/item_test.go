@@ -101,30 +101,6 @@ func TestParseItemScripts(t *testing.T) {
 	}
 }
 
-func TestStrictItem(t *testing.T) {
-	for _, c := range []struct {
-		text string
-		item int
-		ok   bool
-	}{
-		{"1", 1, true},
-		{"120", 120, true},
-		{"121", 0, false},
-		{"99999999999999999999999", 0, false},
-		{"", 0, false},
-		{"0", 0, false},
-		{"012", 0, false},
-		{"+7", 0, false},
-		{"1_0", 0, false},
-		{"12 ", 0, false},
-		{"\u0661", 0, false},
-	} {
-		if item, ok := recommend.StrictItem(c.text, 120); item != c.item || ok != c.ok {
-			t.Errorf("StrictItem(%q) = %d, %v, want %d, %v", c.text, item, ok, c.item, c.ok)
-		}
-	}
-}
-
 func FuzzParseItem(f *testing.F) {
 	for _, text := range []string{"12", "1_000", "+7", "\u0661\u0662", "item_3", "-", "1 2"} {
 		f.Add(text)
@@ -133,9 +109,6 @@ func FuzzParseItem(f *testing.F) {
 		item, ok := recommend.ParseItem(text)
 		if !ok && item != 0 {
 			t.Errorf("ParseItem(%q) = %d without ok", text, item)
-		}
-		if strict, fine := recommend.StrictItem(text, math.MaxInt/20); fine && (!ok || strict != item) {
-			t.Errorf("StrictItem(%q) = %d, ParseItem = %d, %v", text, strict, item, ok)
 		}
 	})
 }

@@ -1,0 +1,122 @@
+package recommend
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+	"rdrec/internal/token"
+)
+
+// Job is an examination of a student, or a part of one.
+type Job struct {
+	Model     *t5.Model
+	Tokenizer *token.T5
+	Data      *dataset.Dataset
+	// Settings are those that the student was trained with.
+	Settings task.Settings
+	Evaluate spec.Evaluate
+	// Seed draws the order of top-N candidates, and in protocol paper the items that stand for texts that are no number.
+	Seed int64
+	// Part, from 0, is which of Parts equal runs of batches is examined; Parts 0 means 1. Batches are the same however many parts
+	// there are, so that the parts' answers put together by [Merge] are those of a single one.
+	Part, Parts int
+	// Progress, where set, is told after each batch how many of the part's rows are done.
+	Progress func(done, total int)
+}
+
+// plan is the rows of a job in the order in which they are decoded.
+type plan struct {
+	list    task.List
+	encoder *task.Encoder
+	order   []int // places in the data's order
+	// from and to bound the part's rows within order; batch is how many of them make a batch.
+	from, to, batch int
+}
+
+// test lists the first limit test examples of a kind, all where limit is 0.
+func (j Job) test(kind task.Kind, limit int) (task.List, error) {
+	corpus, err := task.New(j.Data, j.Settings)
+	if err != nil {
+		return task.List{}, err
+	}
+	list, err := corpus.Test(kind, j.Seed)
+	return list.First(limit), err
+}
+
+// plan cuts the job's part out of a list, at a batch's edge.
+func (j Job) plan(list task.List) (*plan, error) {
+	p := &plan{list: list, batch: j.Evaluate.Batch, order: make([]int, len(list.Examples))}
+	for i := range p.order {
+		p.order[i] = i
+	}
+	if j.Settings.Protocol.MaskCross {
+		p.sort()
+	}
+	var err error
+	if p.encoder, err = task.NewEncoder(j.Tokenizer, j.Settings, j.Evaluate.TextTokens); err != nil {
+		return nil, err
+	}
+	if p.batch < 1 {
+		return nil, fmt.Errorf("batches of %d rows: at least 1 is needed", p.batch)
+	}
+	parts := max(j.Parts, 1)
+	if j.Part < 0 || j.Part >= parts {
+		return nil, fmt.Errorf("part %d of %d: they are numbered from 0", j.Part, parts)
+	}
+	batches := (len(p.order) + p.batch - 1) / p.batch
+	p.from = min(batches*j.Part/parts*p.batch, len(p.order))
+	p.to = min(batches*(j.Part+1)/parts*p.batch, len(p.order))
+	return p, nil
+}
+
+// sort puts rows of like lengths together, so that little padding is read. It is for protocols in which a row's result does not
+// depend on its batch.
+func (p *plan) sort() {
+	slices.SortStableFunc(p.order, func(a, b int) int {
+		return len(p.list.Examples[a].Source) - len(p.list.Examples[b].Source)
+	})
+	examples := make([]task.Example, len(p.order))
+	for i, place := range p.order {
+		examples[i] = p.list.Examples[place]
+	}
+	p.list.Examples = examples
+}
+
+// each calls f with every batch of the part and the place of its first row in order.
+func (p *plan) each(ctx context.Context, progress func(done, total int), f func(b task.Batch, first int) error) error {
+	list, first := p.list, 0
+	if list.Kind != task.KindExplanation { // explanations may be padded to the longest of the whole list
+		list.Examples, first = list.Examples[p.from:p.to], p.from
+	}
+	for b := range list.Batches(p.encoder, p.batch) {
+		if p.from <= first && first < p.to {
+			err := ctx.Err()
+			if err == nil {
+				err = f(b, first)
+			}
+			if err != nil {
+				return fmt.Errorf("%s rows %d to %d: %w", list.Kind, first+1, first+b.Size, err)
+			}
+			if progress != nil {
+				progress(first+b.Size-p.from, p.to-p.from)
+			}
+		}
+		first += b.Size
+	}
+	return nil
+}
+
+// placed is an answer with a place in the data's order.
+type placed interface{ place() int }
+
+// Merge puts the answers of a job's parts back into the data's order.
+func Merge[T placed](parts ...[]T) []T {
+	all := slices.Concat(parts...)
+	slices.SortStableFunc(all, func(a, b T) int { return a.place() - b.place() })
+	return all
+}

@@ -1,0 +1,334 @@
+package recommend_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/recommend"
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+	"rdrec/internal/token"
+	"rdrec/internal/torch"
+)
+
+// miniJob examines the golden model on few users of beauty_mini.
+func miniJob(t *testing.T, protocol string) recommend.Job {
+	t.Helper()
+	job := script{}.job(t, protocol)
+	job.Evaluate.Batch = 4
+	job.Evaluate.SequentialUsers, job.Evaluate.TopNUsers, job.Evaluate.Explanations = 10, 6, 10
+	return job
+}
+
+// drivers are the three examinations.
+func drivers() map[string]func(context.Context, recommend.Job) (any, error) {
+	return map[string]func(context.Context, recommend.Job) (any, error){
+		"sequential": func(ctx context.Context, job recommend.Job) (any, error) { return recommend.Sequential(ctx, job) },
+		"topn":       func(ctx context.Context, job recommend.Job) (any, error) { return recommend.TopN(ctx, job) },
+		"explain":    func(ctx context.Context, job recommend.Job) (any, error) { return recommend.Explain(ctx, job) },
+	}
+}
+
+// TestPartsMergeExactly compares parts put together with the whole, scores included, in both protocols.
+func TestPartsMergeExactly(t *testing.T) {
+	for _, protocol := range []string{spec.Paper, spec.Clean} {
+		job := miniJob(t, protocol)
+		for name, run := range drivers() {
+			t.Run(protocol+"/"+name, func(t *testing.T) {
+				whole, err := run(t.Context(), job)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, parts := range []int{2, 3, 7} {
+					var all []any
+					for part := range parts {
+						one := job
+						one.Part, one.Parts = part, parts
+						found, err := run(t.Context(), one)
+						if err != nil {
+							t.Fatal(err)
+						}
+						all = append(all, found)
+					}
+					if diff := cmp.Diff(whole, merge(t, all)); diff != "" {
+						t.Errorf("%d parts: %s", parts, diff)
+					}
+				}
+			})
+		}
+	}
+}
+
+func merge(t *testing.T, parts []any) any {
+	t.Helper()
+	var rankings [][]recommend.Ranking
+	var texts [][]recommend.Text
+	for _, part := range parts {
+		switch found := part.(type) {
+		case []recommend.Ranking:
+			rankings = append(rankings, found)
+		case []recommend.Text:
+			texts = append(texts, found)
+		}
+	}
+	slices.Reverse(rankings) // workers end in any order
+	slices.Reverse(texts)
+	if rankings != nil {
+		return recommend.Merge(rankings...)
+	}
+	return recommend.Merge(texts...)
+}
+
+// TestCleanRankings checks what protocol clean promises: in the catalogue, unseen or candidates, different, enough, in order.
+func TestCleanRankings(t *testing.T) {
+	job := miniJob(t, spec.Clean)
+	history := map[int][]int{}
+	for _, user := range job.Data.Users {
+		history[user.ID] = user.Items[:len(user.Items)-1]
+	}
+	check := func(rankings []recommend.Ranking, users, want int, allowed func(r recommend.Ranking, item int) bool) {
+		if len(rankings) != users {
+			t.Fatalf("%d rankings for %d users", len(rankings), users)
+		}
+		for i, r := range rankings {
+			if r.Place != i || len(r.Items) != want || r.Random+r.Seen != 0 {
+				t.Errorf("place %d: %+v", i, r)
+			}
+			seen := map[int]bool{}
+			for k, item := range r.Items {
+				if seen[item] || !allowed(r, item) {
+					t.Errorf("user %d: item %d is repeated or not allowed", r.User, item)
+				}
+				seen[item] = true
+				if k > 0 && r.Scores[k] > r.Scores[k-1] {
+					t.Errorf("user %d: scores are not in order: %v", r.User, r.Scores)
+				}
+			}
+		}
+	}
+	rankings, err := recommend.Sequential(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(rankings, 10, job.Evaluate.Return, func(r recommend.Ranking, item int) bool {
+		return 1 <= item && item <= job.Data.Items && !slices.Contains(history[r.User], item)
+	})
+	rankings, err = recommend.TopN(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	check(rankings, 6, job.Evaluate.TopN, func(r recommend.Ranking, item int) bool {
+		return item == r.Truth || slices.Contains(job.Data.Negatives[r.User], item)
+	})
+}
+
+// TestSearchItemsExact compares a search wide enough to drop nothing with every candidate's own score.
+func TestSearchItemsExact(t *testing.T) {
+	job := miniJob(t, spec.Clean)
+	corpus, err := task.New(job.Data, job.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := corpus.Test(task.KindTopN, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list = list.First(3)
+	spellings := map[int][]int32{}
+	for _, example := range list.Examples {
+		for _, item := range example.Items {
+			ids := job.Tokenizer.Encode(strconv.Itoa(item))
+			spellings[item] = ids[:len(ids)-1]
+		}
+	}
+	catalogue, err := recommend.NewCatalogue(spellings, token.End)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoder, err := task.NewEncoder(job.Tokenizer, job.Settings, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	walk := recommend.Walk{Beams: 100, Want: 100, MaskCross: true}
+	for _, example := range list.Examples {
+		only, err := catalogue.Only(example.Items)
+		if err != nil {
+			t.Fatal(err)
+		}
+		walk.Constraints = append(walk.Constraints, only.Except(nil))
+	}
+	found, err := recommend.SearchItems(t.Context(), job.Model, encoder.Encode(list.Examples), catalogue, walk)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alphabet := append([]int32{token.End}, catalogue.Alphabet()...)
+	for row, example := range list.Examples {
+		if len(found[row]) != len(example.Items) {
+			t.Fatalf("row %d: %d of %d candidates found", row, len(found[row]), len(example.Items))
+		}
+		for _, f := range found[row][:10] {
+			want := forced(t, job, encoder.Encode(list.Examples[row:row+1]), append(slices.Clone(spellings[f.Item]), token.End), alphabet)
+			if diff := f.Score - want; diff > 1e-4 || diff < -1e-4 {
+				t.Errorf("row %d: item %d scores %v, by itself %v", row, f.Item, f.Score, want)
+			}
+		}
+	}
+}
+
+// forced is the sum of the log-probabilities of tokens, among the alphabet's, for a batch of one row.
+func forced(t *testing.T, job recommend.Job, b task.Batch, tokens, alphabet []int32) float64 {
+	t.Helper()
+	b.Target, b.TargetLen = nil, len(tokens)
+	for _, token := range tokens {
+		b.Target = append(b.Target, int64(token))
+	}
+	sum := 0.0
+	err := torch.Run(func(s *torch.Scope) error {
+		pass, err := job.Model.Forward(s, b, job.Settings.Protocol)
+		if err != nil {
+			return err
+		}
+		columns := make([]int64, len(alphabet))
+		for i, token := range alphabet {
+			columns[i] = int64(token)
+		}
+		scores := pass.Logits.IndexSelect(2, s.FromInt64(columns, int64(len(columns)))).LogSoftmax(-1).Float32s()
+		for i, token := range tokens {
+			sum += float64(scores[i*len(alphabet)+slices.Index(alphabet, token)])
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return sum
+}
+
+// TestCleanDoesNotDependOnBatches decodes the same users in batches of one and of all.
+func TestCleanDoesNotDependOnBatches(t *testing.T) {
+	job := miniJob(t, spec.Clean)
+	items := func(batch int) (all [][]int) {
+		job.Evaluate.Batch = batch
+		rankings, err := recommend.Sequential(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range rankings {
+			all = append(all, r.Items)
+		}
+		return all
+	}
+	if diff := cmp.Diff(items(1), items(10)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestPaperDrawsBySeed checks that random items come from the seed alone.
+func TestPaperDrawsBySeed(t *testing.T) {
+	job := miniJob(t, spec.Paper)
+	run := func(seed int64) []recommend.Ranking {
+		job.Seed = seed
+		rankings, err := recommend.Sequential(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return rankings
+	}
+	first := run(1)
+	if !slices.ContainsFunc(first, func(r recommend.Ranking) bool { return r.Random > 0 }) {
+		t.Fatal("no text that is no number: the test tests nothing")
+	}
+	if diff := cmp.Diff(first, run(1)); diff != "" {
+		t.Error(diff)
+	}
+	if cmp.Equal(first, run(2)) {
+		t.Error("another seed draws the same items")
+	}
+}
+
+// TestMemoryIsFlat decodes 50 batches of each kind: no tensor stays behind.
+func TestMemoryIsFlat(t *testing.T) {
+	for _, protocol := range []string{spec.Paper, spec.Clean} {
+		job := miniJob(t, protocol)
+		job.Evaluate.Batch, job.Evaluate.Beams, job.Evaluate.Return = 1, 4, 4
+		job.Evaluate.SequentialUsers, job.Evaluate.TopNUsers, job.Evaluate.Explanations = 50, 4, 4
+		job.Evaluate.TopN, job.Evaluate.MaxTokens = 4, 14
+		before := torch.Live()
+		job.Progress = func(done, total int) {
+			if live := torch.Live(); live != before {
+				t.Fatalf("%d of %d rows: %d tensors, %d at the start", done, total, live, before)
+			}
+		}
+		for name, run := range drivers() {
+			if _, err := run(t.Context(), job); err != nil {
+				t.Fatalf("%s %s: %v", protocol, name, err)
+			}
+		}
+	}
+}
+
+func TestProgressAndCancel(t *testing.T) {
+	job := miniJob(t, spec.Clean)
+	for name, run := range drivers() {
+		ctx, cancel := context.WithCancel(t.Context())
+		var done []int
+		job.Progress = func(rows, _ int) {
+			done = append(done, rows)
+			cancel()
+		}
+		before := torch.Live()
+		_, err := run(ctx, job)
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: error %v", name, err)
+		}
+		if !slices.Equal(done, []int{4}) {
+			t.Errorf("%s: told of %v rows", name, done)
+		}
+		if torch.Live() != before {
+			t.Errorf("%s: %d tensors left behind", name, torch.Live()-before)
+		}
+	}
+}
+
+func TestNone(t *testing.T) {
+	job := miniJob(t, spec.Paper)
+	job.Evaluate.SequentialUsers, job.Evaluate.TopNUsers, job.Evaluate.Explanations = -1, -1, -1
+	for name, run := range drivers() {
+		found, err := run(t.Context(), job)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if r, ok := found.([]recommend.Ranking); ok && len(r) > 0 {
+			t.Errorf("%s: %d rankings", name, len(r))
+		}
+	}
+}
+
+func TestFaults(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(j *recommend.Job)
+		want   string
+	}{
+		"part":    {func(j *recommend.Job) { j.Part, j.Parts = 2, 2 }, "part 2 of 2"},
+		"batch":   {func(j *recommend.Job) { j.Evaluate.Batch = 0 }, "batches of 0 rows"},
+		"return":  {func(j *recommend.Job) { j.Evaluate.Return = 21 }, "21 sequences to return of 20 beams"},
+		"length":  {func(j *recommend.Job) { j.Evaluate.MaxTokens = 1 }, "maximum length 1"},
+		"beams":   {func(j *recommend.Job) { j.Evaluate.Beams = 0 }, "0 beams"},
+		"several": {func(j *recommend.Job) { j.Evaluate.Beams, j.Evaluate.MaxTokens = 0, 1 }, "maximum length 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			job := miniJob(t, spec.Paper)
+			c.change(&job)
+			_, err := recommend.Sequential(t.Context(), job)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,76 @@
+package recommend
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	"rdrec/internal/task"
+	"rdrec/internal/token"
+)
+
+// Text is an explanation that the student wrote, beside the one that the user did.
+type Text struct {
+	// Place is the record's among those examined, from 0, in the data's order.
+	Place int `json:"place"`
+	User  int `json:"user"`
+	Item  int `json:"item"`
+	// Reference and Generated are words with single blanks between them, as BLEU and ROUGE see them; Reference is cut as
+	// [spec.Evaluate] says.
+	Reference string `json:"reference"`
+	Generated string `json:"generated"`
+}
+
+func (t Text) place() int { return t.Place }
+
+// Explain writes why the users of the test explanations chose their items: the reference's exp.py.
+func Explain(ctx context.Context, job Job) ([]Text, error) {
+	e := job.Evaluate
+	if e.Explanations < 0 {
+		return nil, nil
+	}
+	list, err := job.test(task.KindExplanation, e.Explanations)
+	if err != nil {
+		return nil, fmt.Errorf("explanation: %w", err)
+	}
+	p, err := job.plan(list)
+	if err != nil {
+		return nil, fmt.Errorf("explanation: %w", err)
+	}
+	beam := DefaultBeam()
+	beam.Beams, beam.Groups, beam.Return = e.ExplanationBeams, e.ExplanationGroups, 1
+	beam.MinLength, beam.MaxLength = e.MinTokens, e.MaxTokens
+	var all []Text
+	err = p.each(ctx, job.Progress, func(b task.Batch, first int) error {
+		found, err := Search(ctx, job.Model, b, beam, job.Settings.Protocol.MaskCross)
+		if err != nil {
+			return err
+		}
+		for i, hypotheses := range found {
+			example := p.list.Examples[first+i]
+			t := Text{Place: p.order[first+i], User: example.User, Item: example.Item}
+			if t.Generated, err = job.text(hypotheses[0]); err != nil {
+				return fmt.Errorf("user %d, item %d: %w", t.User, t.Item, err)
+			}
+			t.Generated = strings.Join(token.Fields(t.Generated), " ")
+			if t.Reference, err = task.Reference(job.Tokenizer, example.Target, e.TextTokens); err != nil {
+				return fmt.Errorf("user %d, item %d: %w", t.User, t.Item, err)
+			}
+			all = append(all, t)
+		}
+		return nil
+	})
+	return Merge(all), err
+}
+
+// text decodes what was generated. The student's vocabulary is a little larger than the tokenizer's; the reference fails on the ids
+// between them, here they are no text.
+func (j Job) text(h Hypothesis) (string, error) {
+	var known []int32
+	for _, id := range h.Tokens {
+		if int(id) < j.Tokenizer.Size() {
+			known = append(known, id)
+		}
+	}
+	return j.Tokenizer.Decode(known)
+}
