@@ -16,6 +16,8 @@ type Decode struct {
 	MaxTokens int
 	// MaskCross hides padding from the cross-attention, as in [spec.Protocol].
 	MaskCross bool
+	// Tokens are the only ones that are scored, in the order of the scores; nil means the whole vocabulary.
+	Tokens []int64
 }
 
 // Decoding is a batch in the middle of being decoded token by token. The encoder and the cross-attention's keys and values are computed
@@ -73,6 +75,9 @@ func (d *Decoding) read(b task.Batch) {
 	if d.opt.MaskCross && mask != nil {
 		d.crossMask = d.scope.Adopt(mask)
 	}
+	if len(d.opt.Tokens) > 0 {
+		d.n.head = d.scope.Adopt(n.head.In(encoded).IndexSelect(0, encoded.NewInt64(d.opt.Tokens, int64(len(d.opt.Tokens)))))
+	}
 	d.bias = d.scope.Adopt(n.relativeBias(encoded, n.decoder.bias, int64(d.opt.MaxTokens-1), false))
 	shape := []int64{2 * int64(len(n.decoder.blocks)), d.rows * int64(d.opt.Beams), n.Heads, int64(d.opt.MaxTokens - 1), n.Head}
 	d.cache = d.scope.Empty(torch.Float32, d.model.device, shape...)
@@ -91,7 +96,7 @@ func (d *Decoding) Step(s *torch.Scope, tokens, parents []int64) (*torch.Tensor,
 
 // Logits is Step without the last softmax, which a search for the few best tokens need not take in full. Sequences lie row by row,
 // the same number in each. parents says which sequence of the step before each one goes on from; nil means that they stay as they
-// are. The first step may have one sequence a row, as all are equal then. [sequences, vocabulary]
+// are. The first step may have one sequence a row, as all are equal then. [sequences, vocabulary or Decode.Tokens]
 func (d *Decoding) Logits(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) {
 	if err := d.check(tokens, parents); err != nil {
 		return nil, err

@@ -19,14 +19,27 @@ func Load(dir string, device torch.Device) (*Model, error) {
 	return load(dir, c, device, nil)
 }
 
-// LoadPretrained reads a model that knows nothing of prompts and whole words (t5-small and its like) and starts those from seed.
-func LoadPretrained(dir string, prompts int, seed int64, device torch.Device) (*Model, error) {
+// Extra is what a pretrained T5 lacks of a student.
+type Extra struct {
+	// Prompts is how many prompt vectors each task has, and Seed draws them and the whole-word embeddings.
+	Prompts int
+	Seed    int64
+	// Dropout replaces the model's own rate when set.
+	Dropout *float64
+}
+
+// LoadPretrained reads a model that knows nothing of prompts and whole words (t5-small and its like) and starts those. A model that has
+// them keeps them.
+func LoadPretrained(dir string, extra Extra, device torch.Device) (*Model, error) {
 	c, err := ReadConfig(dir)
 	if err != nil {
 		return nil, err
 	}
-	c.Prompts = int64(prompts)
-	fresh, err := New(c, seed, device)
+	c.Prompts = int64(extra.Prompts)
+	if extra.Dropout != nil {
+		c.Dropout = *extra.Dropout
+	}
+	fresh, err := New(c, extra.Seed, device)
 	if err != nil {
 		return nil, err
 	}

@@ -20,10 +20,10 @@ func (d Device) String() string {
 	return fmt.Sprintf("cuda:%d", int32(d))
 }
 
-// Pick returns the device of a name: "cpu", "cuda" (the first GPU), or "auto" (a GPU where one works, else the CPU).
+// Pick returns the device of a name: "cpu", "cuda" (the first GPU), nothing for the same, or "auto" (a GPU where one works, else the CPU).
 func Pick(name string) (Device, error) {
 	switch name {
-	case "cpu":
+	case "cpu", "":
 		return CPU, nil
 	case "auto", "cuda":
 	default:

@@ -1,0 +1,222 @@
+package train
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"rdrec/internal/torch"
+)
+
+// What a checkpoint's folder holds: the state as JSON, weights and moments as they lie in memory, and the best model so far.
+const (
+	stateFile   = "state.json"
+	tensorsFile = "tensors.safetensors"
+	bestDir     = "best"
+)
+
+// Names of the tensors in a checkpoint. Each is the whole model, flat.
+const (
+	weightsName = "weights"
+	firstName   = "first_moment"
+	secondName  = "second_moment"
+)
+
+// state is everything, beside tensors, that the next step depends on.
+type state struct {
+	Seed int64 `json:"seed"`
+	// Parameters guards against another model's checkpoint.
+	Parameters int `json:"parameters"`
+	Step       int `json:"step"`
+	// LossSum and Rows are of the epoch so far.
+	LossSum float64 `json:"loss_sum"`
+	Rows    int     `json:"rows"`
+	// Best is the lowest mean validation loss (nil before the first), BestHash the model's that had it.
+	Best     *float64 `json:"best,omitempty"`
+	BestHash string   `json:"best_hash,omitempty"`
+	// Endured is how many epochs brought nothing better.
+	Endured      int     `json:"endured"`
+	StoppedEarly bool    `json:"stopped_early"`
+	Curves       []Epoch `json:"curves"`
+	// Mixer is the mixer's state after step MixerStep (absent at 0); the batches since are drawn anew.
+	Mixer     json.RawMessage `json:"mixer,omitempty"`
+	MixerStep int             `json:"mixer_step"`
+}
+
+func (s *state) epochs() int { return len(s.Curves) }
+
+func (s *state) loss() float64 { return s.LossSum / float64(max(s.Rows, 1)) }
+
+// advance counts a step.
+func (s *state) advance(f fed, loss float64) {
+	s.Step++
+	s.LossSum += loss * float64(f.batch.Size)
+	s.Rows += f.batch.Size
+	if f.mixer != nil {
+		s.Mixer, s.MixerStep = f.mixer, s.Step
+	}
+}
+
+// improves tells whether a validation loss is the lowest so far.
+func (s *state) improves(mean float64) bool { return s.Best == nil || mean < *s.Best }
+
+// close ends an epoch. The reference counts all epochs that were not the best; protocol clean only those since the best.
+func (s *state) close(epoch Epoch, endure int, resets bool) {
+	s.Curves = append(s.Curves, epoch)
+	s.LossSum, s.Rows = 0, 0
+	switch {
+	case epoch.Best:
+		s.Best = &epoch.Mean
+		if resets {
+			s.Endured = 0
+		}
+	default:
+		s.Endured++
+		s.StoppedEarly = s.Endured >= endure
+	}
+}
+
+// save writes a checkpoint into a folder of its own, hands it over to be persisted, and deletes it.
+func (t *trainer) save(ctx context.Context) (err error) {
+	if t.job.Save == nil {
+		return nil
+	}
+	dir := filepath.Join(t.job.Dir, fmt.Sprintf("checkpoint-%08d", t.state.Step))
+	defer func() {
+		if removed := os.RemoveAll(dir); err == nil {
+			err = removed
+		}
+	}()
+	if err := t.write(dir); err != nil {
+		return fmt.Errorf("checkpoint at step %d: %w", t.state.Step, err)
+	}
+	if err := t.job.Save(ctx, Checkpoint{Dir: dir, Step: t.state.Step, Epoch: t.state.epochs()}); err != nil {
+		return fmt.Errorf("checkpoint at step %d: %w", t.state.Step, err)
+	}
+	return nil
+}
+
+func (t *trainer) write(dir string) error {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	if t.state.Best != nil {
+		if err := link(filepath.Join(t.job.Dir, bestDir), filepath.Join(dir, bestDir)); err != nil {
+			return err
+		}
+	}
+	t.state.Parameters = t.model.Flat().Numel()
+	text, err := json.Marshal(t.state)
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(dir, stateFile), text, 0o644); err != nil {
+		return err
+	}
+	return torch.WriteSafetensors(filepath.Join(dir, tensorsFile), []torch.Named{
+		{Name: weightsName, Tensor: t.model.Flat()},
+		{Name: firstName, Tensor: t.adam.first},
+		{Name: secondName, Tensor: t.adam.second},
+	})
+}
+
+// restore puts a fresh trainer where a checkpoint left off.
+func (t *trainer) restore(dir string) error {
+	if err := t.read(dir); err != nil {
+		return fmt.Errorf("resuming from checkpoint %q: %w", dir, err)
+	}
+	t.adam.step = t.state.Step
+	if t.state.Best != nil {
+		fresh := filepath.Join(t.job.Dir, bestDir+".new")
+		if err := link(filepath.Join(dir, bestDir), fresh); err != nil {
+			return fmt.Errorf("resuming from checkpoint %q: %w", dir, err)
+		}
+		return replace(filepath.Join(t.job.Dir, bestDir), fresh)
+	}
+	return nil
+}
+
+func (t *trainer) read(dir string) error {
+	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	if err != nil {
+		return err
+	}
+	var saved state
+	if err := json.Unmarshal(text, &saved); err != nil {
+		return fmt.Errorf("%s: %w", stateFile, err)
+	}
+	if parameters := t.model.Flat().Numel(); saved.Seed != t.job.Seed || saved.Parameters != parameters {
+		return fmt.Errorf("it is of seed %d with %d parameters, the job of seed %d with %d",
+			saved.Seed, saved.Parameters, t.job.Seed, parameters)
+	}
+	t.state = saved
+	if saved.Mixer != nil {
+		if err := t.mixer.Restore(saved.Mixer); err != nil {
+			return err
+		}
+	}
+	for range saved.Step - saved.MixerStep {
+		t.mixer.Next()
+	}
+	return t.readTensors(filepath.Join(dir, tensorsFile))
+}
+
+func (t *trainer) readTensors(path string) (err error) {
+	weights, err := torch.OpenSafetensors(path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closed := weights.Close(); err == nil {
+			err = closed
+		}
+	}()
+	return torch.Run(func(s *torch.Scope) error {
+		for name, into := range map[string]*torch.Tensor{weightsName: t.model.Flat(), firstName: t.adam.first, secondName: t.adam.second} {
+			saved, err := weights.Read(s, name)
+			if err != nil {
+				return err
+			}
+			into.SetTo(saved)
+		}
+		return nil
+	})
+}
+
+// replace puts the folder fresh in the place of dir.
+func replace(dir, fresh string) error {
+	if err := os.RemoveAll(dir); err != nil {
+		return err
+	}
+	return os.Rename(fresh, dir)
+}
+
+// link makes a folder with the same files as another; the files are shared where the file system can.
+func link(from, to string) error {
+	if err := os.MkdirAll(to, 0o755); err != nil {
+		return err
+	}
+	files, err := os.ReadDir(from)
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		source, target := filepath.Join(from, file.Name()), filepath.Join(to, file.Name())
+		if err := os.Remove(target); err != nil && !os.IsNotExist(err) {
+			return err
+		}
+		if os.Link(source, target) == nil {
+			continue
+		}
+		data, err := os.ReadFile(source)
+		if err == nil {
+			err = os.WriteFile(target, data, 0o644)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
