@@ -49,11 +49,15 @@ func TestMixerGoesOnFromItsState(t *testing.T) {
 	if diff := cmp.Diff(want, next(second, 10)); diff != "" {
 		t.Errorf("batches after restoring (-want +got):\n%s", diff)
 	}
-	again, err := second.State()
+	one, err := first.State()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if wanted, _ := first.State(); string(again) != string(wanted) {
+	two, err := second.State()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(one) != string(two) {
 		t.Error("the states differ ten batches later")
 	}
 }

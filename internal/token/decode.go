@@ -38,8 +38,16 @@ func (t *T5) Decode(ids []int32) (string, error) {
 // cleanUp removes blanks where English has none. The rules apply one after the other, to the whole text each.
 func cleanUp(text string) string {
 	for _, rule := range [...][2]string{
-		{" .", "."}, {" ?", "?"}, {" !", "!"}, {" ,", ","}, {" ' ", "'"},
-		{" n't", "n't"}, {" 'm", "'m"}, {" 's", "'s"}, {" 've", "'ve"}, {" 're", "'re"},
+		{" .", "."},
+		{" ?", "?"},
+		{" !", "!"},
+		{" ,", ","},
+		{" ' ", "'"},
+		{" n't", "n't"},
+		{" 'm", "'m"},
+		{" 's", "'s"},
+		{" 've", "'ve"},
+		{" 're", "'re"},
 	} {
 		text = strings.ReplaceAll(text, rule[0], rule[1])
 	}

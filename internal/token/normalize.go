@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -48,35 +49,39 @@ func (n *normalizer) normalize(text string) string {
 func (n *normalizer) appendTo(out []byte, text string) []byte {
 	from := len(out)
 	afterBlank := n.removeBlanks // blanks at the start are dropped
-	pending := n.dummyPrefix     // the prefix comes only if there is any text
 	for len(text) > 0 {
-		size, replaced, plain := n.prefix(text)
-		chunk := replaced
+		size, chunk, plain := n.prefix(text)
 		if plain {
 			chunk = text[:size]
 		}
 		text = text[size:]
-		for afterBlank && len(chunk) > 0 && chunk[0] == ' ' {
-			chunk = chunk[1:]
+		if afterBlank {
+			chunk = strings.TrimLeft(chunk, " ")
 		}
-		if len(chunk) == 0 {
+		if chunk == "" {
 			continue
 		}
-		if pending {
-			out, pending = append(out, underline...), false
+		if len(out) == from && n.dummyPrefix { // the prefix comes only if there is any text
+			out = append(out, underline...)
 		}
-		for i := range len(chunk) {
-			if chunk[i] == ' ' {
-				out = append(out, underline...)
-			} else {
-				out = append(out, chunk[i])
-			}
-		}
+		out = appendBlanks(out, chunk)
 		afterBlank = n.removeBlanks && chunk[len(chunk)-1] == ' '
 	}
 	if n.removeBlanks {
-		for len(out) > from && bytes.HasSuffix(out[from:], []byte(underline)) {
+		for bytes.HasSuffix(out[from:], []byte(underline)) {
 			out = out[:len(out)-len(underline)]
+		}
+	}
+	return out
+}
+
+// appendBlanks appends text with its blanks as pieces have them.
+func appendBlanks(out []byte, text string) []byte {
+	for i := range len(text) {
+		if text[i] == ' ' {
+			out = append(out, underline...)
+		} else {
+			out = append(out, text[i])
 		}
 	}
 	return out
