@@ -162,14 +162,13 @@ func overlap(d *dataset.Dataset, users []dataset.User) Overlap {
 			o.Valid++
 		}
 	}
-	for p := range train {
-		if val[p] || test[p] {
-			o.Twice++
-		}
-	}
-	for p := range val {
-		if test[p] && !train[p] {
-			o.Twice++
+	splits := map[pair]int{}
+	for _, split := range []map[pair]bool{train, val, test} {
+		for p := range split {
+			splits[p]++
+			if splits[p] == 2 {
+				o.Twice++
+			}
 		}
 	}
 	return o

@@ -2,6 +2,7 @@ package baseline_test
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"compress/gzip"
 	"encoding/json"
@@ -80,9 +81,10 @@ func TestFitSeesNoTestItem(t *testing.T) {
 func TestUsersAndLists(t *testing.T) {
 	d := sequences(5, []int{1, 2, 3}, []int{1, 2}, []int{2, 3, 4}, []int{3, 4, 5})
 	d.Negatives = map[int][]int{1: {4, 5}, 3: {1, 5}}
-	for limit, want := range map[int][]int{-1: nil, 0: {1, 3, 4}, 2: {1, 3}} {
-		var got []int
-		for _, user := range baseline.Users(d, limit) {
+	for limit, want := range map[int][]int{-1: {}, 0: {1, 3, 4}, 2: {1, 3}} {
+		users := baseline.Users(d, limit)
+		got := make([]int, 0, len(users))
+		for _, user := range users {
 			got = append(got, user.ID)
 		}
 		if diff := gocmp.Diff(want, got); diff != "" {
@@ -166,12 +168,11 @@ func TestAllBeauty(t *testing.T) {
 // allBeauty reads the reviews shipped for the demo with no importer: users' items in time, the first review of an item only.
 func allBeauty(t *testing.T) *dataset.Dataset {
 	t.Helper()
-	file, err := os.Open(golden.Data(t, "reviews/All_Beauty_5.json.gz"))
+	zipped, err := os.ReadFile(golden.Data(t, "reviews/All_Beauty_5.json.gz"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
-	unzipped, err := gzip.NewReader(file)
+	unzipped, err := gzip.NewReader(bytes.NewReader(zipped))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,8 +45,8 @@ func TestRankFollowsTheTable(t *testing.T) {
 		{Truth: []int{9}},
 	}
 	for _, strict := range []bool{false, true} {
-		var names []string
 		scores := metric.Rank(lists, strict, 1)
+		names := make([]string, 0, len(scores))
 		for _, score := range scores {
 			names = append(names, score.Metric)
 			if score.N != 3 || len(score.Each) != 3 || score.Value < score.Interval.Low || score.Value > score.Interval.High {

@@ -53,6 +53,11 @@ func (t *Table) Compare(seed int64) {
 			}
 		}
 	}
+	t.correct()
+}
+
+// correct sets Holm from P over the comparisons that could be made.
+func (t *Table) correct() {
 	p := make([]float64, 0, len(t.Comparisons))
 	for _, c := range t.Comparisons {
 		if c.Note == "" {

@@ -122,32 +122,42 @@ func (r *Report) audited() {
 
 // trained says what short or single training means, once for all students that share it.
 func (r *Report) trained() {
-	var falling, impatient, scratch []string
+	var falling, impatient, scratch, notices []string
 	for _, s := range r.Students {
-		name := fmt.Sprintf("%s (seed %d)", s.Method, s.Seed)
-		if !s.StoppedEarly && s.Best == s.Epochs && s.Epochs > 0 {
-			falling = append(falling, fmt.Sprintf("%s after %d epochs", name, s.Epochs))
+		name := fmt.Sprintf("%s (seed %d) after %s", s.Method, s.Seed, plural(s.Epochs, "epoch"))
+		if s.falling() {
+			falling = append(falling, name)
 		}
 		if s.StoppedEarly && r.Protocol == spec.Paper {
-			impatient = append(impatient, fmt.Sprintf("%s after %d epochs", name, s.Epochs))
+			impatient = append(impatient, name)
 		}
 		if s.From == "" && !slices.Contains(scratch, s.Size) {
 			scratch = append(scratch, s.Size)
 		}
+		for _, notice := range s.Notices {
+			if !slices.Contains(notices, notice) {
+				notices = append(notices, notice)
+			}
+		}
 	}
-	if len(falling) > 0 {
-		r.warn(audit.Caution, "Under-trained: the validation loss was still falling when training ended, %s. Longer training may well do better.",
-			listed(falling))
-	}
-	if len(impatient) > 0 {
-		r.warn(audit.Caution, "Stopped early, %s: in protocol paper the patience never resets after an improvement, as in the reference.",
-			listed(impatient))
-	}
-	if len(scratch) > 0 {
-		r.warn(audit.Caution, "The student (%s) started from random weights; the paper's starts from a pretrained T5.", listed(scratch))
+	r.warnOf(falling, "Under-trained: the validation loss was still falling when training ended, %s. Longer training may well do better.")
+	r.warnOf(impatient, "Stopped early, %s: in protocol paper the patience never resets after an improvement, as in the reference.")
+	r.warnOf(scratch, "The student (%s) started from random weights; the paper's starts from a pretrained T5.")
+	for _, notice := range notices {
+		r.warn(audit.Caution, "%s", notice)
 	}
 	if r.Trials < 2 && len(r.Students) > 0 {
 		r.warn(audit.Caution, "One seed only: how much the figures vary from seed to seed is not known.")
+	}
+}
+
+// falling says whether training ended while the validation loss was still getting better.
+func (s Student) falling() bool { return !s.StoppedEarly && s.Best == s.Epochs && s.Epochs > 0 }
+
+// warnOf is a caution about some students or sizes, if there are any.
+func (r *Report) warnOf(whom []string, format string) {
+	if len(whom) > 0 {
+		r.warn(audit.Caution, format, listed(whom))
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"io"
 	"slices"
+	"strings"
 
 	"rdrec/internal/audit"
 )
@@ -168,7 +169,7 @@ func texts(results []TextResult) *textTable {
 		row := textRow{Method: result.Method, Seed: result.Seed}
 		for _, score := range result.Scores {
 			if i == 0 {
-				table.Metrics = append(table.Metrics, score.Metric)
+				table.Metrics = append(table.Metrics, strings.ReplaceAll(score.Metric, "-", "\u2011")) // a hyphen that does not break
 			}
 			row.Values = append(row.Values, fmt.Sprintf("%.2f", score.Value))
 		}

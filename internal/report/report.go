@@ -131,6 +131,8 @@ type Student struct {
 	// Weights is the digest of the kept weights.
 	Weights string  `json:"weights,omitempty"`
 	Curve   []Epoch `json:"curve,omitempty"`
+	// Notices say in words what was left out of training, and why; they become caveats.
+	Notices []string `json:"notices,omitempty"`
 }
 
 // Epoch is one point of the learning curve.

@@ -157,6 +157,12 @@ func TestConclude(t *testing.T) {
 	if levels[0] != audit.Leak || slices.Index(levels, audit.Caution) < slices.Index(levels, audit.Leak) {
 		t.Errorf("the gravest caveat is not the first: %v", levels)
 	}
+	quiet := demo
+	quiet.Students = []report.Student{{Method: "rdrec", Notices: []string{"There are no explanations: their task is off."}}}
+	quiet.Conclude()
+	if !has(quiet.Caveats, audit.Caution, "their task is off") {
+		t.Error("a student's notice is no caveat")
+	}
 	copied := demo
 	copied.Teacher = &report.Teacher{Model: "copy", Wanted: 5, Explanations: 5}
 	copied.Conclude()
@@ -167,7 +173,7 @@ func TestConclude(t *testing.T) {
 
 func TestCompare(t *testing.T) {
 	table := trials().Tables[0]
-	var keys []string
+	keys := make([]string, 0, len(table.Comparisons))
 	for _, c := range table.Comparisons {
 		keys = append(keys, c.Student+" "+c.Other+" "+c.Metric+" "+c.Over)
 		if c.Note == "" && (c.Holm < c.P || math.IsNaN(c.Effect)) {
@@ -215,8 +221,9 @@ func TestPickRecommendations(t *testing.T) {
 		{User: 1, Items: []int{4, 9}, Truth: 4}, {User: 2, Items: []int{4}, Truth: 4}, // the same history as user 1
 		{User: 3, Items: []int{5, 6}, Truth: 4}, {User: 4, Items: []int{5, 4}, Truth: 4}, {User: 99, Truth: 1},
 	}
-	var got []string
-	for _, shown := range report.PickRecommendations(d, "rdrec", answers, 2) {
+	pair := report.PickRecommendations(d, "rdrec", answers, 2)
+	got := make([]string, 0, len(pair))
+	for _, shown := range pair {
 		got = append(got, shown.User)
 	}
 	if diff := cmp.Diff([]string{"ada", "user 3"}, got); diff != "" {

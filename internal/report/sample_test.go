@@ -92,8 +92,10 @@ func student(method string, seed int64) report.Student {
 	for epoch := 1; epoch <= 9; epoch++ {
 		x := float64(epoch)
 		s.Curve = append(s.Curve, report.Epoch{Epoch: epoch, Train: 0.7 + 5.2*math.Exp(-x/2.2), Valid: []report.Loss{
-			{Kind: "explanation", Value: 1.9 + 3.6*math.Exp(-x/2.0)}, {Kind: "sequential", Value: 0.62 + 2.9*math.Exp(-x/2.4)},
-			{Kind: "top-N", Value: 0.66 + 3.0*math.Exp(-x/2.6)}, {Kind: "rationale", Value: 1.6 + 3.9*math.Exp(-x/2.0)},
+			{Kind: "explanation", Value: 1.9 + 3.6*math.Exp(-x/2.0)},
+			{Kind: "sequential", Value: 0.62 + 2.9*math.Exp(-x/2.4)},
+			{Kind: "top-N", Value: 0.66 + 3.0*math.Exp(-x/2.6)},
+			{Kind: "rationale", Value: 1.6 + 3.9*math.Exp(-x/2.0)},
 		}})
 	}
 	return s
@@ -127,9 +129,12 @@ func textScores() []metric.Score {
 
 func sampleStages() []report.Stage {
 	return []report.Stage{
-		{"import", true, 0.9, "5e0fa1b2c3d4e5f6", "c1d2e3f4a5b6c7d8"}, {"distill", false, 142.3, "0a1b2c3d4e5f6071", "99aabbccddeeff00"},
-		{"preprocess", false, 1.2, "1234567890abcdef", "fedcba0987654321"}, {"baseline", false, 0.4, "aa00bb11cc22dd33", "44ee55ff66007711"},
-		{"pretrain rdrec/1", false, 154.0, "77aa88bb99cc00dd", "9c1f20b7aa01c3d4"}, {"evaluate sequential rdrec/1", false, 41.7, "3344556677889900", "0f1e2d3c4b5a6978"},
+		{"import", true, 0.9, "5e0fa1b2c3d4e5f6", "c1d2e3f4a5b6c7d8"},
+		{"distill", false, 142.3, "0a1b2c3d4e5f6071", "99aabbccddeeff00"},
+		{"preprocess", false, 1.2, "1234567890abcdef", "fedcba0987654321"},
+		{"baseline", false, 0.4, "aa00bb11cc22dd33", "44ee55ff66007711"},
+		{"pretrain rdrec/1", false, 154.0, "77aa88bb99cc00dd", "9c1f20b7aa01c3d4"},
+		{"evaluate sequential rdrec/1", false, 41.7, "3344556677889900", "0f1e2d3c4b5a6978"},
 		{"evaluate explanation rdrec/1", false, 12.8, "8877665544332211", "a0b1c2d3e4f50617"},
 	}
 }

@@ -160,7 +160,7 @@ func (t *text) explanations(results []TextResult) {
 	}
 	t.line("\nExplanations · %s test texts · beside the users' own", thousands(results[0].Scores[0].N))
 	header := []string{"method"}
-	var rows [][]string
+	rows := make([][]string, 0, len(results))
 	for i, result := range results {
 		cells := []string{fmt.Sprintf("%s (seed %d)", result.Method, result.Seed)}
 		for _, score := range result.Scores {
