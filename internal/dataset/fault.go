@@ -7,7 +7,7 @@ import (
 )
 
 // Fault is one thing wrong with one file. [Read] returns all of them joined (the first maxFaults, and how many there were).
-type Fault struct {
+type Fault struct { //nolint:errname // a fault is a finding about a file first, and an error when Read returns it
 	// File is the file's name in the folder, with .gz where it has it.
 	File string
 	// Line counts from 1; 0 is the file as a whole.

@@ -9,20 +9,25 @@ import (
 )
 
 // jsonWriter writes JSON as Python's json.dump(indent=n) does, byte for byte (ASCII only, no newline at the end), because the folders at
-// hand were written so and encoding/json escapes other characters. Errors stay in the buffered writer until its Flush.
+// hand were written so and encoding/json escapes other characters. It keeps its first error and writes nothing after it.
 type jsonWriter struct {
 	w      *bufio.Writer
 	indent int
 	depth  int
 	empty  bool // nothing stands in the innermost bracket yet
 	text   []byte
+	err    error
 }
 
 func newJSON(w *bufio.Writer, indent int) *jsonWriter {
 	return &jsonWriter{w: w, indent: indent, empty: true}
 }
 
-func (j *jsonWriter) raw(text []byte) { _, _ = j.w.Write(text) }
+func (j *jsonWriter) raw(text []byte) {
+	if j.err == nil {
+		_, j.err = j.w.Write(text)
+	}
+}
 
 func (j *jsonWriter) newline() {
 	j.text = append(j.text[:0], '\n')
@@ -110,7 +115,7 @@ func (s Source) datamaps(j *jsonWriter) error {
 		return err
 	}
 	j.close('}')
-	return nil
+	return j.err
 }
 
 // numbered writes an object of 1, 2, ... to the stream's strings.
@@ -126,7 +131,7 @@ func (j *jsonWriter) numbered(ids func(func(string, error) bool)) error {
 		j.string(id)
 	}
 	j.close('}')
-	return nil
+	return j.err
 }
 
 func (s Source) titles(j *jsonWriter) error {
@@ -139,7 +144,7 @@ func (s Source) titles(j *jsonWriter) error {
 		j.string(pair[1])
 	}
 	j.close('}')
-	return nil
+	return j.err
 }
 
 // explanations writes the three splits; the rationale's two fields stand in each record of the file that is named after them, empty
@@ -162,7 +167,7 @@ func (s Source) explanations(j *jsonWriter, rationales bool) error {
 		j.close(']')
 	}
 	j.close('}')
-	return nil
+	return j.err
 }
 
 func (j *jsonWriter) explanation(e Explanation, rationales bool) {

@@ -174,8 +174,12 @@ func folder(replace map[string]string) fstest.MapFS {
 func TestReadFaults(t *testing.T) {
 	var zipped bytes.Buffer
 	zip := gzip.NewWriter(&zipped)
-	_, _ = zip.Write([]byte(strings.Repeat("1 2 3\n", 1000)))
-	_ = zip.Close()
+	if _, err := zip.Write([]byte(strings.Repeat("1 2 3\n", 1000))); err != nil {
+		t.Fatal(err)
+	}
+	if err := zip.Close(); err != nil {
+		t.Fatal(err)
+	}
 	whole := zipped.String()
 	for _, test := range []struct {
 		name  string

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -82,15 +83,15 @@ func Stream(dir string, s Source) error {
 		if out.skipped {
 			continue
 		}
-		if err := create(filepath.Join(dir, out.name), out.write); err != nil {
+		if err := Create(filepath.Join(dir, out.name), out.write); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// create writes one file through a buffer; what could not be written is not left behind.
-func create(name string, write func(*bufio.Writer) error) (err error) {
+// Create writes one file through a buffer; what could not be written is not left behind.
+func Create(name string, write func(*bufio.Writer) error) (err error) {
 	f, err := os.Create(name)
 	if err != nil {
 		return err
@@ -100,12 +101,8 @@ func create(name string, write func(*bufio.Writer) error) (err error) {
 	if err == nil {
 		err = w.Flush()
 	}
-	if closed := f.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		_ = os.Remove(name) // the first error is the one that matters
-		return fmt.Errorf("%s: %w", filepath.Base(name), err)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(name), errors.Join(err, os.Remove(name)))
 	}
 	return nil
 }

@@ -8,25 +8,65 @@ import (
 )
 
 // cleaner takes the shop's markup out of a text.
-type cleaner struct {
-	breaks, tags, media *regexp.Regexp
-}
+type cleaner struct{ media *regexp.Regexp }
 
 func newCleaner() cleaner {
-	return cleaner{
-		breaks: regexp.MustCompile(`(?i)</?(br|p|div|li|ul|ol|h[1-6])\b[^<>]{0,200}>`),
-		tags:   regexp.MustCompile(`</?[a-zA-Z][^<>]{0,500}>|<!--.{0,500}?-->`),
-		media:  regexp.MustCompile(`\[\[(?:VIDEOID|ASIN):\s*[0-9A-Za-z]*([^\]]{0,300})\]\]`),
+	return cleaner{media: regexp.MustCompile(`\[\[(?:VIDEOID|ASIN):\s*[0-9A-Za-z]*([^\]]*)\]\]`)}
+}
+
+// longestTag bounds a tag; a "<" without a ">" so near is a sign of its own ("5 < 6", "<3").
+const longestTag = 500
+
+// untag puts a newline in place of tags that end a line and a blank in place of the others.
+func untag(s string) string {
+	var b strings.Builder
+	for {
+		at := strings.IndexByte(s, '<')
+		if at < 0 {
+			b.WriteString(s)
+			return b.String()
+		}
+		b.WriteString(s[:at])
+		s = s[at:]
+		end, gap := tag(s[:min(len(s), longestTag)])
+		b.WriteString(gap)
+		s = s[end:]
 	}
 }
+
+// tag measures the tag that s starts with and says what stands in its place; a "<" that starts none stays.
+func tag(s string) (end int, gap string) {
+	if strings.HasPrefix(s, "<!--") {
+		if end := strings.Index(s, "-->"); end >= 0 {
+			return end + len("-->"), " "
+		}
+		return 1, "<"
+	}
+	name := strings.TrimPrefix(s[1:], "/")
+	if name == "" || !isLetter(name[0]) {
+		return 1, "<"
+	}
+	end = 1 + strings.IndexAny(s[1:], "<>")
+	if end == 0 || s[end] == '<' {
+		return 1, "<"
+	}
+	name = strings.ToLower(name[:strings.IndexAny(name, " />\t\r\n")])
+	switch name {
+	case "br", "p", "div", "li", "ul", "ol", "tr", "h1", "h2", "h3", "h4", "h5", "h6":
+		return end + 1, "\n"
+	default:
+		return end + 1, " "
+	}
+}
+
+func isLetter(c byte) bool { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') }
 
 // text gives what a person reads: entities resolved (some dumps hold them twice), tags gone, paragraphs as newlines, runs of blanks as
 // one blank, no control characters.
 func (c cleaner) text(raw string) string {
 	s := html.UnescapeString(html.UnescapeString(raw))
 	if strings.ContainsRune(s, '<') {
-		s = c.breaks.ReplaceAllString(s, "\n")
-		s = c.tags.ReplaceAllString(s, " ")
+		s = untag(s)
 	}
 	if strings.Contains(s, "[[") {
 		s = c.media.ReplaceAllString(s, " $1 ")
@@ -36,12 +76,11 @@ func (c cleaner) text(raw string) string {
 	gap := rune(0) // the blank to write before the next visible character
 	for _, r := range s {
 		switch {
-		case r == '\n' || r == '\r' || r == '\u2028' || r == '\u2029':
+		case strings.ContainsRune("\n\r\u2028\u2029", r):
 			gap = '\n'
-		case unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u200b' || r == '\ufeff':
-			if gap == 0 {
-				gap = ' '
-			}
+		case blank(r) && gap == '\n': // the line end stays
+		case blank(r):
+			gap = ' '
 		default:
 			if gap != 0 && b.Len() > 0 {
 				b.WriteRune(gap)
@@ -64,4 +103,9 @@ func (c cleaner) title(raw string) string {
 		runes = append(runes[:most-1], '…')
 	}
 	return string(runes)
+}
+
+// blank says whether a character shows nothing.
+func blank(r rune) bool {
+	return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u200b' || r == '\ufeff'
 }

@@ -48,7 +48,10 @@ type table struct {
 func newTable(in *input, columns []column) (*table, error) {
 	bound := &bounded{r: in}
 	t := &table{Reader: csv.NewReader(bound), in: in, bound: bound, columns: columns, values: make([]value, len(columns))}
-	first, _ := in.Peek(1 << 16) // shorter files give what they have
+	first, err := in.Peek(1 << 16) // shorter files give what they have
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, in.corrupt(0, err)
+	}
 	first, _, _ = bytes.Cut(first, []byte{'\n'})
 	t.Comma = separator(first)
 	t.ReuseRecord = true

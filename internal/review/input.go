@@ -77,8 +77,7 @@ func openInput(name string) (*input, error) {
 	}
 	in := &input{name: name, file: file}
 	if err := in.start(); err != nil {
-		_ = file.Close() // the first error is the one that matters
-		return nil, err
+		return nil, errors.Join(err, file.Close())
 	}
 	return in, nil
 }
@@ -96,7 +95,7 @@ func (in *input) start() error {
 	}
 	packed := bufio.NewReaderSize(in.packed, 1<<18)
 	in.Reader = packed
-	if magic, _ := packed.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
+	if !in.starts("\x1f\x8b") {
 		return in.bom()
 	}
 	zip, err := gzip.NewReader(packed)
@@ -116,11 +115,18 @@ func (in *input) start() error {
 
 // bom skips a byte order mark.
 func (in *input) bom() error {
-	if mark, _ := in.Peek(3); bytes.Equal(mark, []byte("\xef\xbb\xbf")) {
-		_, err := in.Discard(3)
-		return err
+	const mark = "\xef\xbb\xbf"
+	if !in.starts(mark) {
+		return nil
 	}
-	return nil
+	_, err := in.Discard(len(mark))
+	return err
+}
+
+// starts says whether these bytes come next.
+func (in *input) starts(with string) bool {
+	got, err := in.Peek(len(with))
+	return err == nil && string(got) == with
 }
 
 // corrupt says that reading ended at a line where it should not have.
@@ -129,7 +135,7 @@ func (in *input) corrupt(line int64, err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		reason = "gzip stream is truncated"
 	}
-	return &Corrupt{File: in.name, Size: in.size, Read: in.packed.n, Unpacked: in.unpacked.n, Line: line, Reason: reason}
+	return &CorruptError{File: in.name, Size: in.size, Read: in.packed.n, Unpacked: in.unpacked.n, Line: line, Reason: reason}
 }
 
 func (in *input) close() error { return in.file.Close() }
@@ -155,13 +161,13 @@ func (in *input) line(buf []byte) (_ []byte, long bool, err error) {
 }
 
 // sniff says which format a file has, by its first bytes.
-func sniff(name string) (string, error) {
+func sniff(name string) (format string, err error) {
 	in, err := openInput(name)
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = in.close() }() // nothing was written
-	if magic, _ := in.Peek(4); string(magic) == "PAR1" {
+	defer func() { err = errors.Join(err, in.close()) }()
+	if in.starts("PAR1") {
 		return "parquet", nil
 	}
 	for {

@@ -40,7 +40,7 @@ func (r *run) load(ctx context.Context) error {
 }
 
 // loadFile stages one file, or gives the query that reads it.
-func (r *run) loadFile(ctx context.Context, index int64, name string) (string, error) {
+func (r *run) loadFile(ctx context.Context, index int64, name string) (query string, err error) {
 	found, err := sniff(name)
 	if err != nil {
 		return "", err
@@ -66,7 +66,7 @@ func (r *run) loadFile(ctx context.Context, index int64, name string) (string, e
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = in.close() }() // nothing was written
+	defer func() { err = errors.Join(err, in.close()) }()
 	out := &stager{base: index << lineBits, said: r.progress}
 	err = r.db.appendTo(ctx, func(tables []*duckdb.Appender) error {
 		out.rows, out.refused = tables[0], tables[1]
@@ -144,13 +144,12 @@ func (r *run) parquet(ctx context.Context, index int64, name string, columns []c
 
 // header is the names of a Parquet file's columns.
 func (r *run) header(ctx context.Context, name string) ([]string, error) {
-	rows, err := r.db.conn.QueryContext(ctx, "SELECT * FROM read_parquet("+quoted(name)+") LIMIT 0")
+	found, err := r.db.conn.QueryContext(ctx, "SELECT * FROM read_parquet("+quoted(name)+") LIMIT 0")
 	if err != nil {
-		return nil, &Corrupt{File: name, Reason: "not a whole Parquet file: " + err.Error()}
+		return nil, &CorruptError{File: name, Reason: "not a whole Parquet file: " + err.Error()}
 	}
-	defer func() { _ = rows.Close() }() // there are no rows
-	header, err := rows.Columns()
-	if err != nil {
+	header, err := found.Columns()
+	if err := errors.Join(err, found.Err(), found.Close()); err != nil {
 		return nil, fmt.Errorf("%s: %w", filepath.Base(name), err)
 	}
 	return header, nil

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -36,7 +35,7 @@ func (r *run) quarantine(ctx context.Context) error {
 		bad.File, bad.Line = r.place(at)
 		return bad, nil
 	}
-	err := create(filepath.Join(r.Dir, quarantineFile), func(w *bufio.Writer) error {
+	err := dataset.Create(filepath.Join(r.Dir, quarantineFile), func(w *bufio.Writer) error {
 		encoder := json.NewEncoder(w)
 		encoder.SetEscapeHTML(false)
 		for bad, err := range pages(ctx, r.db, scan, [2]int{r.sum.Bad, pageRows},
@@ -57,7 +56,7 @@ func (r *run) quarantine(ctx context.Context) error {
 		return err
 	}
 	if float64(r.sum.Bad) > r.Options.MaxBad*float64(r.sum.Rows) {
-		return &TooManyBad{Bad: r.sum.Bad, Rows: r.sum.Rows, Max: r.Options.MaxBad, First: first}
+		return &TooManyBadError{Bad: r.sum.Bad, Rows: r.sum.Rows, Max: r.Options.MaxBad, First: first}
 	}
 	return r.db.exec(ctx, `DROP TABLE sorted; DROP TABLE bad`)
 }
@@ -79,7 +78,7 @@ func (r *run) write(ctx context.Context) error {
 	if err := dataset.Stream(r.Dir, source); err != nil {
 		return err
 	}
-	return create(filepath.Join(r.Dir, summaryFile), func(w *bufio.Writer) error {
+	return dataset.Create(filepath.Join(r.Dir, summaryFile), func(w *bufio.Writer) error {
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", " ")
 		return encoder.Encode(r.sum)
@@ -158,25 +157,4 @@ func (r *run) titled(ctx context.Context) iter.Seq2[[2]string, error] {
 			}
 		}
 	}
-}
-
-// create writes one file through a buffer and leaves nothing behind when that fails.
-func create(name string, write func(*bufio.Writer) error) error {
-	file, err := os.Create(name)
-	if err != nil {
-		return err
-	}
-	w := bufio.NewWriter(file)
-	err = write(w)
-	if err == nil {
-		err = w.Flush()
-	}
-	if closed := file.Close(); err == nil {
-		err = closed
-	}
-	if err != nil {
-		_ = os.Remove(name) // the first error is the one that matters
-		return fmt.Errorf("%s: %w", filepath.Base(name), err)
-	}
-	return nil
 }

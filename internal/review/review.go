@@ -182,8 +182,8 @@ func (r *run) place(row int64) (file string, line int64) {
 // ErrData says that the data cannot be used and that trying again will not help.
 var ErrData = errors.New("data cannot be used")
 
-// Corrupt is a file that cannot be read to its end. It is [ErrData].
-type Corrupt struct {
+// CorruptError is a file that cannot be read to its end. It is [ErrData].
+type CorruptError struct {
 	File string
 	// Size is the file's bytes, Read how many of them were taken in, Unpacked how many came out of the compression.
 	Size, Read, Unpacked int64
@@ -193,12 +193,12 @@ type Corrupt struct {
 }
 
 // Error names the file and the byte counts.
-func (c *Corrupt) Error() string {
+func (c *CorruptError) Error() string {
 	return fmt.Sprintf("%s:%d: %s (read %d of %d bytes, unpacked %d)", c.File, c.Line, c.Reason, c.Read, c.Size, c.Unpacked)
 }
 
 // Is says that a corrupt file is unusable data.
-func (c *Corrupt) Is(target error) bool { return target == ErrData }
+func (c *CorruptError) Is(target error) bool { return target == ErrData }
 
 // Bad is one quarantined row.
 type Bad struct {
@@ -209,8 +209,8 @@ type Bad struct {
 	Text string `json:"text"`
 }
 
-// TooManyBad says that more rows are unreadable than max_bad allows. It is [ErrData].
-type TooManyBad struct {
+// TooManyBadError says that more rows are unreadable than max_bad allows. It is [ErrData].
+type TooManyBadError struct {
 	Bad, Rows int
 	// Max is the allowed share.
 	Max float64
@@ -219,7 +219,7 @@ type TooManyBad struct {
 }
 
 // Error names the first few rows.
-func (t *TooManyBad) Error() string {
+func (t *TooManyBadError) Error() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%d of %d rows cannot be read, more than max_bad %g allows; all are in %s, the first are", t.Bad, t.Rows, t.Max, quarantineFile)
 	for _, bad := range t.First {
@@ -229,7 +229,7 @@ func (t *TooManyBad) Error() string {
 }
 
 // Is says that too many bad rows are unusable data.
-func (t *TooManyBad) Is(target error) bool { return target == ErrData }
+func (t *TooManyBadError) Is(target error) bool { return target == ErrData }
 
 // diskFull gives DuckDB's words for a full disk the error that the rest of the program knows.
 func diskFull(err error) error {

@@ -81,14 +81,12 @@ func rows[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error),
 			yield(zero, fmt.Errorf("%w (in %s)", err, strings.Join(strings.Fields(query), " ")))
 			return
 		}
-		defer func() { _ = found.Close() }() // Err says what matters
-		for found.Next() {
+		stopped := false
+		for !stopped && found.Next() {
 			v, err := scan(found)
-			if !yield(v, err) || err != nil {
-				return
-			}
+			stopped = !yield(v, err) || err != nil
 		}
-		if err := found.Err(); err != nil {
+		if err := errors.Join(found.Err(), found.Close()); err != nil && !stopped {
 			yield(zero, err)
 		}
 	}

@@ -2,6 +2,7 @@ package review
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/duckdb/duckdb-go/v2"
@@ -29,7 +30,7 @@ func (r *run) titles(ctx context.Context) error {
 		FROM meta JOIN itemnum ON itemnum.id = trim(meta.item) WHERE trim(title) <> '' GROUP BY num ORDER BY num; DROP TABLE meta`)
 }
 
-func (r *run) titleFile(ctx context.Context, index int64, name string) error {
+func (r *run) titleFile(ctx context.Context, index int64, name string) (err error) {
 	format, err := sniff(name)
 	if err != nil {
 		return err
@@ -49,7 +50,7 @@ func (r *run) titleFile(ctx context.Context, index int64, name string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = in.close() }() // nothing was written
+	defer func() { err = errors.Join(err, in.close()) }()
 	return r.db.appendTo(ctx, func(tables []*duckdb.Appender) error {
 		return read(ctx, in, titleLayout(), &titleSink{rows: tables[0], base: index << lineBits, bads: &r.sum.BadTitles})
 	}, "meta")

@@ -72,7 +72,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if s.data == "" {
 		s.data = filepath.Join(work, "reviews.parquet")
 	}
-	got, err := measure(ctx, s, work, stderr)
+	got, err := measure(ctx, s, work)
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 }
 
 // measure generates the file where it is missing and imports it.
-func measure(ctx context.Context, s settings, work string, stderr io.Writer) (outcome, error) {
+func measure(ctx context.Context, s settings, work string) (outcome, error) {
 	got := outcome{Reviews: s.reviews, Steps: map[string]float64{}}
 	begun := time.Now() //nolint:forbidigo // a benchmark measures time
 	clock := func() float64 { return time.Since(begun).Seconds() }
@@ -114,7 +114,7 @@ func measure(ctx context.Context, s settings, work string, stderr io.Writer) (ou
 			got.Steps[step] += now - since
 		}
 		step, since = p.Step, now
-		_, _ = fmt.Fprintf(stderr, "%7.1f s  %-12s %5.2f GiB peak\n", now-start, p.Step, peak())
+		fmt.Fprintf(os.Stderr, "%7.1f s  %-12s %5.2f GiB peak\n", now-start, p.Step, peak())
 	}}
 	got.Summary, err = importer.Run(ctx)
 	got.Steps[step] += clock() - since

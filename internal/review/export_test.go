@@ -1,0 +1,97 @@
+package review
+
+import (
+	"context"
+	"errors"
+)
+
+// What the fuzz targets need of the inside.
+
+// Row is what a reader gave for one line.
+type Row struct {
+	Line   int64
+	Values map[string]string
+	Reason string
+}
+
+type collector struct {
+	columns []column
+	rows    []Row
+}
+
+func (c *collector) row(line int64, values []value) error {
+	r := Row{Line: line, Values: map[string]string{}}
+	for i, v := range values {
+		if v.ok {
+			r.Values[c.columns[i].name] = v.text
+		}
+	}
+	c.rows = append(c.rows, r)
+	return nil
+}
+
+func (c *collector) bad(line int64, reason string, _ []byte) error {
+	c.rows = append(c.rows, Row{Line: line, Reason: reason})
+	return nil
+}
+
+// ReadFile reads a whole file of a format.
+func ReadFile(name, format string) (rows []Row, err error) {
+	columns, err := columnsFor(format, nil)
+	if err != nil {
+		return nil, err
+	}
+	in, err := openInput(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, in.close()) }()
+	c := &collector{columns: columns}
+	if format == "csv" {
+		err = readCSV(context.Background(), in, columns, c)
+	} else {
+		err = readJSON(context.Background(), in, columns, c)
+	}
+	return c.rows, err
+}
+
+// ParseJSON reads one line of the 2018 dump.
+func ParseJSON(line []byte) (map[string]string, string) {
+	columns := layouts()[1].columns
+	values := make([]value, len(columns))
+	if reason := parseJSON(line, columns, values); reason != "" {
+		return nil, reason
+	}
+	c := &collector{columns: columns}
+	if err := c.row(1, values); err != nil {
+		return nil, err.Error()
+	}
+	return c.rows[0].Values, ""
+}
+
+// FromPython is the reader of Python's dicts.
+func FromPython(text []byte) ([]byte, bool) { return fromPython(text) }
+
+// Title cleans a title.
+func Title(raw string) string { return newCleaner().title(raw) }
+
+// Sentences cleans and splits a text.
+func Sentences(raw string) []string { return sentences(newCleaner().text(raw)) }
+
+// MethodNames are the extractors of the table.
+func MethodNames() []string {
+	var names []string
+	for _, m := range methods() {
+		names = append(names, m.name)
+	}
+	return names
+}
+
+// FormatNames are the formats of the table, and "auto".
+func FormatNames() []string {
+	names := []string{"auto"}
+	for _, l := range layouts() {
+		names = append(names, l.format)
+	}
+	return names
+}
