@@ -114,7 +114,7 @@ func (s *Store) resolve(ctx context.Context, requirements []string, scratch stri
 	if err != nil {
 		return nil, err
 	}
-	s.Say("which come to %d wheels", len(wheels))
+	s.Say("which come to %d wheels, about %s to fetch and %s unpacked", len(wheels), Size(fetchedCUDA), Size(unpackedCUDA))
 	all := make([]pinned, 0, len(wheels))
 	for _, w := range wheels {
 		all = append(all, pinned{wheel: w})

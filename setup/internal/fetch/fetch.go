@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -107,6 +108,9 @@ func (s *Store) get(ctx context.Context, p pinned) (string, error) {
 	if err := check(file, p.wheel); err != nil {
 		return "", err
 	}
+	if info, err := os.Stat(file); err == nil && p.bytes == 0 {
+		s.Say("  %s", Size(info.Size()))
+	}
 	final := filepath.Join(dir, filepath.Base(file))
 	if err := os.Rename(file, final); err != nil {
 		return "", err
@@ -115,7 +119,9 @@ func (s *Store) get(ctx context.Context, p pinned) (string, error) {
 }
 
 func (s *Store) note(file string) string {
-	s.wheels = append(s.wheels, file)
+	if !slices.Contains(s.wheels, file) {
+		s.wheels = append(s.wheels, file)
+	}
 	return file
 }
 

@@ -1,0 +1,72 @@
+# make demo   sets everything up and runs the main job on real reviews
+# make test   sets everything up and passes the tests
+# make help   lists the rest
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help setup build demo dev test test-golden bench check fmt lint vet workflowcheck tidy race clean
+
+# Set-up must run before go.work is there, and in spite of a go.work that is broken.
+SETUP := GOWORK=off go run -buildvcs=false ./setup
+TOOLS := bin/tools
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
+
+setup: ## find or fetch libtorch, adapt gotch, fetch the demo's teacher (LIBTORCH=dir, CUDA=1, VERIFY=1: see docs/setup.md)
+	@CUDA='$(CUDA)' $(if $(LIBTORCH),LIBTORCH='$(LIBTORCH)') $(SETUP) $(if $(VERIFY),-verify)
+
+build: setup ## make bin/starter and bin/worker
+	@echo "==> build: bin/starter, bin/worker (the first time takes minutes: libtorch's binding and Temporal's server)"
+	@mkdir -p bin
+	@go build -buildvcs=false -o bin/ ./starter ./worker
+
+demo: build ## the main job on the shipped reviews: server, worker, experiment, report
+	@bin/starter demo
+
+dev: build ## Temporal's server with its Web UI, in this terminal
+	@bin/starter dev
+
+test: setup ## all tests
+	go test -buildvcs=false ./...
+
+# The packages whose tests compare with golden files; RDREC_GOLDEN names another folder of them.
+test-golden: setup ## the comparisons with the Python reference alone, with what was skipped (RDREC_GOLDEN=dir)
+	go test -buildvcs=false -count=1 -v $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... \
+		| awk '/ rdrec\/internal\/golden( |$$)/ {print $$1}') | grep -v '^=== '
+
+bench: setup ## the benchmarks
+	go test -buildvcs=false -run '^$$' -bench . -benchmem ./internal/...
+
+check: setup fmt lint vet workflowcheck tidy race ## everything that must be clean before a commit, but the tests with libtorch
+
+fmt: $(TOOLS)/done ## gofumpt and the order of imports: what would change
+	$(TOOLS)/golangci-lint fmt --diff
+
+lint: $(TOOLS)/done ## golangci-lint (.golangci.yml)
+	$(TOOLS)/golangci-lint run
+
+vet:
+	go vet ./...
+
+workflowcheck: $(TOOLS)/done ## Temporal's check that workflows are deterministic
+	$(TOOLS)/workflowcheck ./workflows/...
+
+tidy: ## go.mod and go.sum say what the code needs
+	GOWORK=off go mod tidy -diff
+
+# The race detector's packages are those whose tests link no libtorch: its threads are none of Go's.
+race: ## the tests that need no libtorch, under the race detector
+	go test -buildvcs=false -race $$(go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... \
+		| awk '$$1 ~ /\.test$$/ && !/ github.com\/sugarme\/gotch/ {sub(/\.test$$/, "", $$1); print $$1}')
+
+# The linters have a go.mod of their own, so that what they need never decides what the program is built with.
+$(TOOLS)/done: tools/go.mod tools/go.sum
+	@echo "==> tools: building golangci-lint and workflowcheck (several CPU-minutes, once)"
+	@mkdir -p $(TOOLS)
+	@cd tools && GOWORK=off GOBIN='$(CURDIR)/$(TOOLS)' go install -buildvcs=false tool
+	@touch $@
+
+clean: ## remove what make made here; the shared cache stays
+	rm -rf bin .gotch .gotch-* go.work go.work.sum
