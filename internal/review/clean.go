@@ -75,19 +75,15 @@ func (c cleaner) text(raw string) string {
 	b.Grow(len(s))
 	gap := rune(0) // the blank to write before the next visible character
 	for _, r := range s {
-		switch {
-		case strings.ContainsRune("\n\r\u2028\u2029", r):
-			gap = '\n'
-		case blank(r) && gap == '\n': // the line end stays
-		case blank(r):
-			gap = ' '
-		default:
-			if gap != 0 && b.Len() > 0 {
-				b.WriteRune(gap)
-			}
-			gap = 0
-			b.WriteRune(r)
+		if class := blank(r); class != 0 {
+			gap = max(gap, class)
+			continue
 		}
+		if gap != 0 && b.Len() > 0 {
+			b.WriteByte(" \n"[gap-1])
+		}
+		gap = 0
+		b.WriteRune(r)
 	}
 	return b.String()
 }
@@ -105,7 +101,16 @@ func (c cleaner) title(raw string) string {
 	return string(runes)
 }
 
-// blank says whether a character shows nothing.
-func blank(r rune) bool {
-	return unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u200b' || r == '\ufeff'
+// blank says whether a character shows nothing: 2 for one that ends a line, 1 for another, 0 for one that shows.
+func blank(r rune) rune {
+	switch {
+	case r > ' ' && r < 0x7f:
+		return 0
+	case r == '\n' || r == '\r' || r == '\u2028' || r == '\u2029':
+		return 2
+	case unicode.IsSpace(r) || unicode.IsControl(r) || r == '\u200b' || r == '\ufeff':
+		return 1
+	default:
+		return 0
+	}
 }

@@ -54,8 +54,8 @@ func (r *run) explain(ctx context.Context) error {
 	return errors.Join(
 		r.db.count(ctx, `SELECT count(*), count(*) FILTER (split = 'train'), count(*) FILTER (split = 'val'),
 			count(*) FILTER (split = 'test') FROM said`, &r.sum.Explanations, &r.sum.Train, &r.sum.Val, &r.sum.Test),
-		r.db.count(ctx, `SELECT count(*) FROM said WHERE split <> 'train' AND ("user", said) IN
-			(SELECT ("user", said) FROM said WHERE split = 'train')`, &r.sum.Repeated),
+		r.db.count(ctx, `SELECT count(*) FROM said WHERE split <> 'train' AND EXISTS
+			(SELECT 1 FROM said AS t WHERE t.split = 'train' AND t."user" = said."user" AND hash(t.said) = hash(said.said))`, &r.sum.Repeated),
 	)
 }
 

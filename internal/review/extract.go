@@ -143,22 +143,23 @@ type weighed struct {
 // weigh scores a sentence by its words.
 func (s scorer) weigh(words []string) weighed {
 	var opinions, features []int
-	seen := map[string]bool{}
-	major := false
+	major, several := false, 0
 	for i, w := range words {
 		if s.opinion[w] {
 			opinions = append(opinions, i)
 		}
 		if s.lexicon[w] > 0 {
 			features = append(features, i)
-			seen[w] = true
 			major = major || !s.minor[w]
+			if w != words[features[0]] {
+				several = 1
+			}
 		}
 	}
 	if len(features) == 0 {
 		return weighed{}
 	}
-	score := 4 + min(len(seen)-1, 1) + min(len(opinions), 1)*3 + min(max(len(opinions)-1, 0), 1)
+	score := 4 + several + min(len(opinions), 1)*3 + min(max(len(opinions)-1, 0), 1)
 	if !major {
 		score--
 	}

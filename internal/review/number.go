@@ -42,8 +42,8 @@ func (r *run) number(ctx context.Context) error {
 		`DROP TABLE event`,
 		`DROP TABLE user0`,
 		`DROP TABLE item0`,
-		`CREATE TABLE sequence AS SELECT usernum.num AS "user", itemnum.num AS item, pos, n, sec, row,
-			CASE WHEN pos = n THEN 'test' WHEN pos = n - 1 THEN 'val' ELSE 'train' END AS split
+		`CREATE TABLE sequence AS SELECT CAST(usernum.num AS INTEGER) AS "user", CAST(itemnum.num AS INTEGER) AS item,
+			CAST(pos AS INTEGER) AS pos, sec, row, CASE WHEN pos = n THEN 'test' WHEN pos = n - 1 THEN 'val' ELSE 'train' END AS split
 			FROM ordered JOIN usernum USING (u) JOIN itemnum USING (i) ORDER BY 1, 3`,
 		`DROP TABLE ordered`,
 	} {

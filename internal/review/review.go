@@ -7,6 +7,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,6 +67,9 @@ type Importer struct {
 	Seed int64
 	// Dir is where the folder is written; temporary files lie in it until the import ends.
 	Dir string
+	// MemoryMB is what DuckDB may hold before it spills to disk; 0 means defaultMemoryMB. The rest of an import stays below half a
+	// gigabyte.
+	MemoryMB int
 	// Progress may be nil.
 	Progress func(Progress)
 }
@@ -93,7 +97,7 @@ func (i Importer) Run(ctx context.Context) (sum Summary, err error) {
 			err = removed
 		}
 	}()
-	db, err := openStore(ctx, scratch)
+	db, err := openStore(ctx, scratch, cmp.Or(i.MemoryMB, defaultMemoryMB))
 	if err != nil {
 		return Summary{}, fmt.Errorf("import reviews: %w", err)
 	}

@@ -1,7 +1,6 @@
 package review
 
 import (
-	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -67,19 +66,44 @@ func appendSentence(list []string, s string) []string {
 	return append(list, s)
 }
 
-// wordsOf are a sentence's words in lower case: letters, digits and the apostrophe inside a word.
+// wordsOf are a sentence's words in lower case: letters and digits, cut at an apostrophe (don't, it's, husband's).
 func wordsOf(s string) []string {
-	list := strings.FieldsFunc(strings.ToLower(s), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '\'' && r != '’'
-	})
-	for i, w := range list {
-		w = strings.Trim(strings.ReplaceAll(w, "’", "'"), "'")
-		if cut := strings.IndexByte(w, '\''); cut > 0 { // don't, it's, husband's
-			w = w[:cut]
+	s = strings.ToLower(s)
+	list := make([]string, 0, 1+len(s)/5)
+	start, cut := -1, -1 // where the word began, and its apostrophe
+	for i, r := range s {
+		switch {
+		case wordRune(r):
+			if start < 0 {
+				start, cut = i, -1
+			}
+		case (r == '\'' || r == '’') && start >= 0:
+			if cut < 0 {
+				cut = i
+			}
+		case start >= 0:
+			list = append(list, word(s[start:i], cut-start))
+			start = -1
 		}
-		list[i] = w
 	}
-	return slices.DeleteFunc(list, func(w string) bool { return w == "" })
+	if start >= 0 {
+		list = append(list, word(s[start:], cut-start))
+	}
+	return list
+}
+
+func word(s string, cut int) string {
+	if cut > 0 {
+		return s[:cut]
+	}
+	return s
+}
+
+func wordRune(r rune) bool {
+	if r < 0x80 {
+		return (r >= 'a' && r <= 'z') || (r >= '0' && r <= '9')
+	}
+	return unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
 // usable says whether a sentence is of a length that can explain.

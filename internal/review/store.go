@@ -13,11 +13,11 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// What DuckDB may use. The rest of the process (readers, one page of rows) stays below a gigabyte.
+// What an import may use.
 const (
-	memoryLimit = "3GB"
-	threads     = 2
-	pageRows    = 200_000 // rows fetched at once: a result is held in memory whole
+	defaultMemoryMB = 4096
+	threads         = 2
+	pageRows        = 200_000 // rows fetched at once: a result is held in memory whole
 )
 
 // store is a DuckDB file in a scratch folder, used through one connection.
@@ -26,7 +26,7 @@ type store struct {
 	conn *sql.Conn
 }
 
-func openStore(ctx context.Context, dir string) (*store, error) {
+func openStore(ctx context.Context, dir string, memoryMB int) (*store, error) {
 	connector, err := duckdb.NewConnector(filepath.Join(dir, "reviews.duckdb"), nil)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func openStore(ctx context.Context, dir string) (*store, error) {
 		return nil, errors.Join(err, s.db.Close())
 	}
 	for _, setting := range []string{
-		fmt.Sprintf("SET memory_limit = '%s'", memoryLimit),
+		fmt.Sprintf("SET memory_limit = '%dMB'", memoryMB),
 		fmt.Sprintf("SET threads = %d", threads),
 		"SET temp_directory = " + quoted(filepath.Join(dir, "spill")),
 		"SET preserve_insertion_order = false",

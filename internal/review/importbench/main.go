@@ -38,6 +38,7 @@ func main() {
 // settings are the command's flags.
 type settings struct {
 	reviews   int
+	memory    int
 	data, dir string
 	limit     float64
 }
@@ -60,6 +61,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	flags.IntVar(&s.reviews, "n", 50_000_000, "how many reviews")
 	flags.StringVar(&s.data, "data", "", "Parquet file of synthetic reviews; made if missing and kept (default: a temporary one)")
 	flags.StringVar(&s.dir, "dir", "", "where to work (default: a temporary folder); needs about 300 bytes of disk a review")
+	flags.IntVar(&s.memory, "memory", 0, "megabytes that DuckDB may hold (default: the importer's own)")
 	flags.Float64Var(&s.limit, "limit", 8, "GiB of memory that must not be exceeded")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -108,7 +110,7 @@ func measure(ctx context.Context, s settings, work string) (outcome, error) {
 	opts.Path = s.data
 	start = clock()
 	step, since := "", start
-	importer := review.Importer{Options: opts, Seed: 1, Dir: filepath.Join(work, "out"), Progress: func(p review.Progress) {
+	importer := review.Importer{Options: opts, Seed: 1, Dir: filepath.Join(work, "out"), MemoryMB: s.memory, Progress: func(p review.Progress) {
 		now := clock()
 		if step != "" {
 			got.Steps[step] += now - since
