@@ -6,9 +6,6 @@ import (
 	"rdrec/internal/torch"
 )
 
-// hidden from attention: the lowest float32, as Hugging Face's masks have it. Its softmax is 0.
-const hidden = -math.MaxFloat32
-
 func rsqrt(n int64) float64 { return 1 / math.Sqrt(float64(n)) }
 
 // attention mixes values by how well queries fit keys. T5 does not scale by the head's width.
@@ -52,7 +49,7 @@ func (a attention) heads(x *torch.Tensor, count int64) []*torch.Tensor {
 func (a attention) mix(q, k, v, bias *torch.Tensor) *torch.Tensor {
 	scores := q.MatMul(k.Transpose(-1, -2)) // [batch, heads, queries, keys]
 	if bias != nil {
-		scores = scores.Add(bias)
+		scores.AddTo(bias)
 	}
 	return a.n.drop(scores.Softmax(-1)).MatMul(v)
 }

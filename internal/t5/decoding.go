@@ -65,14 +65,16 @@ func (d *Decoding) read(b task.Batch) {
 	n := d.n
 	inner := d.scope.Sub()
 	defer inner.Close()
-	mask := n.mask(inner, b, d.model.device)
-	encoded := n.encode(n.embed(inner, b, d.model.device), mask) // [rows, source, model]
+	b.TargetLen, b.Target = 0, nil
+	g := group{batch: b, last: 1}
+	mask := n.padMask(inner, b, d.model.device)
+	encoded := n.encode(n.embed(inner, []group{g}, d.model.device)[0].source, mask) // [rows, source, model]
 	for _, block := range n.decoder.blocks {
 		kv := block.cross.heads(encoded.Linear(block.cross.keys), 2)
 		d.crossKeys = append(d.crossKeys, d.scope.Adopt(kv[0]))     // [rows, heads, source, head]
 		d.crossValues = append(d.crossValues, d.scope.Adopt(kv[1])) // [rows, heads, source, head]
 	}
-	if d.opt.MaskCross && mask != nil {
+	if mask = n.crossMask(encoded, mask, g, d.opt.MaskCross); mask != nil {
 		d.crossMask = d.scope.Adopt(mask)
 	}
 	if len(d.opt.Tokens) > 0 {

@@ -1,76 +1,76 @@
 package t5
 
 import (
-	"fmt"
-	"slices"
-
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
 )
 
-// embed is what the encoder reads: the task's prompt vectors, then each token's embedding plus its whole word's. Tokens of no word, pads
-// and the end token get row 0 of the whole-word table; the prompts get none (REFERENCE.md 3). [batch, prompts + source, model]
-func (n *network) embed(s *torch.Scope, b task.Batch, device torch.Device) *torch.Tensor {
-	size, length := int64(b.Size), int64(b.SourceLen)
-	tokens := s.FromInt64(b.Source, size, length).On(device).Embedding(n.words)    // [batch, source, model]
-	whole := s.FromInt64(b.Whole, size, length).On(device).Embedding(n.wholeWords) // [batch, source, model]
-	text := tokens.Add(whole)
-	if n.Prompts == 0 {
-		return text
-	}
-	rows := make([]int64, 0, size*n.Prompts)
-	for _, t := range b.Tasks {
-		for i := range n.Prompts {
-			rows = append(rows, t*n.Prompts+i)
-		}
-	}
-	prompts := s.FromInt64(rows, size, n.Prompts).On(device).Embedding(n.prompts) // [batch, prompts, model]
-	return torch.Cat(1, prompts, text)
+// read is a group of rows as the two stacks read it.
+type read struct {
+	group
+	source *torch.Tensor // [rows, prompts + source, model]
+	target *torch.Tensor // [rows, target, model], moved one place on behind the start token
 }
 
-// mask hides padding from attention; nil where there is none. [batch, 1, 1, prompts + source]
-func (n *network) mask(s *torch.Scope, b task.Batch, device torch.Device) *torch.Tensor {
-	if !slices.Contains(b.Mask, 0) {
-		return nil
-	}
-	size, source, length := int64(b.Size), int64(b.SourceLen), n.Prompts+int64(b.SourceLen)
-	mask := make([]float32, size*length)
-	for row := range size {
-		for i := range source {
-			if b.Mask[row*source+i] == 0 {
-				mask[row*length+n.Prompts+i] = hidden
+// embed looks up all that the stacks read: for the encoder the task's prompt vectors, then each token's embedding plus its whole word's;
+// for the decoder the tokens' alone. Tokens of no word, pads and the end token get row 0 of the whole-word table; the prompts get none
+// (REFERENCE.md 3). Each table is looked up once for all groups, as its gradient is as large as the table each time.
+func (n *network) embed(s *torch.Scope, groups []group, device torch.Device) []read {
+	var ids, whole, prompts []int64
+	for _, g := range groups {
+		ids, whole = append(ids, g.batch.Source...), append(whole, g.batch.Whole...)
+		for _, t := range g.batch.Tasks {
+			for i := range n.Prompts {
+				prompts = append(prompts, t*n.Prompts+i)
 			}
 		}
 	}
-	return s.FromFloat32(mask, size, 1, 1, length).On(device)
+	sources := len(ids)
+	for _, g := range groups {
+		ids = append(ids, n.shift(g.batch)...)
+	}
+	lookup := func(ids []int64, table *torch.Tensor) *cursor {
+		if len(ids) == 0 {
+			return nil
+		}
+		return &cursor{rows: s.FromInt64(ids, int64(len(ids))).On(device).Embedding(table)}
+	}
+	tokens := lookup(ids, n.words)                            // [all tokens, model]
+	targets := &cursor{rows: tokens.rows, at: int64(sources)} // of the same
+	words, vectors := lookup(whole, n.wholeWords), lookup(prompts, n.prompts)
+	reads := make([]read, len(groups))
+	for i, g := range groups {
+		rows, length := int64(g.batch.Size), int64(g.batch.SourceLen)
+		text := tokens.next(rows, length).Add(words.next(rows, length)) // [rows, source, model]
+		if vectors != nil {
+			text = torch.Cat(1, vectors.next(rows, n.Prompts), text) // [rows, prompts + source, model]
+		}
+		reads[i] = read{group: g, source: text}
+		if g.batch.TargetLen > 0 {
+			reads[i].target = targets.next(rows, int64(g.batch.TargetLen))
+		}
+	}
+	return reads
 }
 
-// check refuses a batch that points outside of the model's tables: a GPU would not say where.
-func (c Config) checkBatch(b task.Batch) error {
-	within := func(what string, ids []int64, length int, limit int64) error {
-		if len(ids) != b.Size*length {
-			return fmt.Errorf("batch of %d rows: %d %s ids do not fill rows of %d", b.Size, len(ids), what, length)
-		}
-		for i, id := range ids {
-			if id < 0 || id >= limit {
-				return fmt.Errorf("batch of %d rows: row %d: %s id %d is not below %d", b.Size, i/length, what, id, limit)
-			}
-		}
-		return nil
+// cursor hands out the rows of a lookup in their order.
+type cursor struct {
+	rows *torch.Tensor // [all, model]
+	at   int64
+}
+
+// next is the rows of a group. [rows, length, model]
+func (c *cursor) next(rows, length int64) *torch.Tensor {
+	c.at += rows * length
+	return c.rows.Narrow(0, c.at-rows*length, rows*length).View(rows, length, -1)
+}
+
+// shift is what the decoder reads to answer the targets: the start token, then all but the last. [rows, target]
+func (n *network) shift(b task.Batch) []int64 {
+	shifted := make([]int64, len(b.Target))
+	for row := 0; row < len(shifted); row += b.TargetLen {
+		shifted[row] = n.Start
+		copy(shifted[row+1:row+b.TargetLen], b.Target[row:])
 	}
-	if b.Size < 1 || b.SourceLen < 1 {
-		return fmt.Errorf("batch of %d rows of %d source tokens: empty", b.Size, b.SourceLen)
-	}
-	for _, err := range []error{
-		within("task", b.Tasks, 1, c.Tasks),
-		within("source", b.Source, b.SourceLen, c.Vocabulary),
-		within("mask", b.Mask, b.SourceLen, 2),
-		within("whole-word", b.Whole, b.SourceLen, c.Positions),
-		within("target", b.Target, b.TargetLen, c.Vocabulary),
-	} {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	return shifted
 }

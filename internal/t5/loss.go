@@ -1,8 +1,6 @@
 package t5
 
 import (
-	"errors"
-
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
@@ -11,8 +9,6 @@ import (
 // noLabel is a label that no token has: with it, padding counts in the loss as any other token.
 const noLabel = -100
 
-var errNoTarget = errors.New("batch has no target token to learn")
-
 // Pass is what one pass over a batch computed, in a scope.
 type Pass struct {
 	Embedded *torch.Tensor // [batch, prompts + source, model], what the encoder read
@@ -20,14 +16,15 @@ type Pass struct {
 	Logits   *torch.Tensor // [batch, target, vocabulary], before the softmax
 }
 
-// Forward scores every token at every position of the targets.
+// Forward scores every token at every position of the targets, padding included.
 func (m *Model) Forward(s *torch.Scope, b task.Batch, p spec.Protocol) (Pass, error) {
 	if err := m.checkTargets(b); err != nil {
 		return Pass{}, err
 	}
 	n := m.assemble(m.views, 0)
-	pass := n.run(s, b, p, m.device)
-	return Pass{pass.embedded, pass.encoded, n.logits(pass.decoded)}, nil
+	r := n.embed(s, []group{{batch: b, last: 1}}, m.device)[0]
+	encoded, decoded := n.answer(s, r, p, m.device)
+	return Pass{r.source, encoded, n.logits(decoded)}, nil
 }
 
 // Loss is the mean cross-entropy of the batch's targets, without dropout. Protocol paper counts padding (REFERENCE.md 2).
@@ -37,7 +34,7 @@ func (m *Model) Loss(s *torch.Scope, b task.Batch, p spec.Protocol) (*torch.Tens
 	}
 	inner := s.Sub()
 	defer inner.Close()
-	return s.Adopt(m.assemble(m.views, 0).loss(inner, b, p, m.device)), nil
+	return s.Adopt(m.assemble(m.views, 0).loss(inner, m.groups(b, p, 0), p, m.device)), nil
 }
 
 // Gradient is the loss with dropout, drawn from seed, and its derivative by [Model.Flat].
@@ -46,12 +43,13 @@ func (m *Model) Gradient(s *torch.Scope, b task.Batch, p spec.Protocol, seed int
 		return nil, nil, err
 	}
 	leaf := s.Use(m.flat).Leaf()
+	groups := m.groups(b, p, m.Dropout)
 	forward := func() {
 		// What the backward pass needs, libtorch keeps itself and frees as it goes: our handles would only hold it longer.
 		inner := s.Sub()
 		defer inner.Close()
 		n := m.assemble(m.cut(inner.Use(leaf)), m.Dropout)
-		loss = s.Adopt(n.loss(inner, b, p, m.device))
+		loss = s.Adopt(n.loss(inner, groups, p, m.device))
 	}
 	if m.Dropout > 0 {
 		torch.Seeded(seed, forward)
@@ -61,59 +59,37 @@ func (m *Model) Gradient(s *torch.Scope, b task.Batch, p spec.Protocol, seed int
 	return loss, loss.Gradient(leaf), nil
 }
 
-func (m *Model) checkTargets(b task.Batch) error {
-	if err := m.checkBatch(b); err != nil {
-		return err
-	}
-	for _, label := range b.Target {
-		if label != m.Pad {
-			return nil
+// answer runs both stacks over a group. [rows, prompts + source, model], [rows, target, model]
+func (n *network) answer(s *torch.Scope, r read, p spec.Protocol, device torch.Device) (encoded, decoded *torch.Tensor) {
+	mask := n.padMask(s, r.batch, device)
+	encoded = n.encode(r.source, mask)
+	return encoded, n.decode(r.target, encoded, n.crossMask(encoded, mask, r.group, p.MaskCross))
+}
+
+// loss answers all groups and compares the answers that count with the labels.
+func (n *network) loss(s *torch.Scope, groups []group, p spec.Protocol, device torch.Device) *torch.Tensor {
+	var answers []*torch.Tensor
+	var labels []int64
+	for _, r := range n.embed(s, groups, device) {
+		_, decoded := n.answer(s, r, p, device)
+		decoded, wanted := decoded.View(-1, n.Model), r.batch.Target // [rows * target, model]
+		if p.SkipPads {
+			var places []int64
+			places, wanted = n.counted(r.batch)
+			decoded = decoded.IndexSelect(0, s.FromInt64(places, int64(len(places))).On(device)) // [counted, model]
 		}
+		answers, labels = append(answers, decoded), append(labels, wanted...)
 	}
-	return errNoTarget
-}
-
-type pass struct{ embedded, encoded, decoded *torch.Tensor }
-
-func (n *network) run(s *torch.Scope, b task.Batch, p spec.Protocol, device torch.Device) pass {
-	embedded := n.embed(s, b, device)
-	mask := n.mask(s, b, device)
-	encoded := n.encode(embedded, mask)
-	if !p.MaskCross {
-		mask = nil
-	}
-	tokens := s.FromInt64(n.shift(b), int64(b.Size), int64(b.TargetLen)).On(device)
-	return pass{embedded, encoded, n.decode(tokens, encoded, mask)}
-}
-
-func (n *network) loss(s *torch.Scope, b task.Batch, p spec.Protocol, device torch.Device) *torch.Tensor {
-	decoded := n.run(s, b, p, device).decoded.View(-1, n.Model) // [batch * target, model]
-	labels := b.Target
-	if p.SkipPads { // only the rows that count are scored
-		var rows []int64
-		rows, labels = n.counted(b)
-		decoded = decoded.IndexSelect(0, s.FromInt64(rows, int64(len(rows))).On(device)) // [counted, model]
-	}
-	wanted := s.FromInt64(labels, int64(len(labels))).On(device) // [rows]
-	return n.logits(decoded).CrossEntropy(wanted, noLabel)
-}
-
-// shift is what the decoder reads to answer the targets: the start token, then all but the last. [batch, target]
-func (n *network) shift(b task.Batch) []int64 {
-	shifted := make([]int64, len(b.Target))
-	for row := 0; row < len(shifted); row += b.TargetLen {
-		shifted[row] = n.Start
-		copy(shifted[row+1:row+b.TargetLen], b.Target[row:])
-	}
-	return shifted
+	wanted := s.FromInt64(labels, int64(len(labels))).On(device)            // [all that count]
+	return n.logits(torch.Cat(0, answers...)).CrossEntropy(wanted, noLabel) // of [all that count, vocabulary]
 }
 
 // counted lists the places of the targets that are no padding, and their labels.
-func (n *network) counted(b task.Batch) (rows, labels []int64) {
+func (n *network) counted(b task.Batch) (places, labels []int64) {
 	for i, label := range b.Target {
 		if label != n.Pad {
-			rows, labels = append(rows, int64(i)), append(labels, label)
+			places, labels = append(places, int64(i)), append(labels, label)
 		}
 	}
-	return rows, labels
+	return places, labels
 }

@@ -45,10 +45,10 @@ func (n *network) encode(hidden *torch.Tensor, mask *torch.Tensor) *torch.Tensor
 	return n.drop(n.encoder.norm.forward(hidden))
 }
 
-// decode runs the decoder over all tokens at once. [batch, target, model]
-func (n *network) decode(tokens, encoded, crossMask *torch.Tensor) *torch.Tensor {
-	hidden := n.drop(tokens.Embedding(n.words))                          // [batch, target, model]
+// decode runs the decoder over all embedded tokens at once. [batch, target, model]
+func (n *network) decode(hidden, encoded, crossMask *torch.Tensor) *torch.Tensor {
 	bias := n.relativeBias(hidden, n.decoder.bias, hidden.Dim(1), false) // [1, heads, target, target]
+	hidden = n.drop(hidden)
 	for _, b := range n.decoder.blocks {
 		hidden = torch.Within(hidden, func(x *torch.Tensor) *torch.Tensor {
 			x = x.Add(n.drop(b.self.overItself(b.selfNorm.forward(x), bias)))
