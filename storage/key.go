@@ -25,6 +25,9 @@ const (
 
 func contentKey(digest string) string { return casPrefix + digest[:2] + "/" + digest }
 
+// ContentKey is where the content of ref lies.
+func ContentKey(ref Ref) string { return contentKey(ref.Digest) }
+
 func stageKey(stage, fingerprint string) string {
 	return stagePrefix + stage + "/" + fingerprint + ".json"
 }
@@ -42,7 +45,8 @@ func stepFolder(fingerprint, token string, step int) string {
 	return attemptFolder(fingerprint, token) + fmt.Sprintf("%09d/", step)
 }
 
-func runKey(workflow, run, name string) string { return runPrefix + path.Join(workflow, run, name) }
+// RunKey is where a file of a run's own record lies.
+func RunKey(workflow, run, name string) string { return runPrefix + path.Join(workflow, run, name) }
 
 func quarantineKey(key string) string { return quarantinePrefix + key }
 

@@ -81,8 +81,7 @@ func (b *Bucket) Commit(ctx context.Context, done Done) error {
 	return b.write(ctx, stageKey(done.Stage, done.Fingerprint), data)
 }
 
-// PutRun stores a file of a run's own record and returns its key.
-func (b *Bucket) PutRun(ctx context.Context, workflow, run, name string, data []byte) (string, error) {
-	key := runKey(workflow, run, name)
-	return key, b.write(ctx, key, data)
+// PutRun stores a file of a run's own record under [RunKey].
+func (b *Bucket) PutRun(ctx context.Context, workflow, run, name string, data []byte) error {
+	return b.write(ctx, RunKey(workflow, run, name), data)
 }

@@ -1,0 +1,73 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"rdrec/internal/dataset"
+	"rdrec/storage"
+)
+
+// Errors that an activity's helpers return; fail turns them into what Temporal acts on.
+var (
+	// ErrDrained says that the worker is shutting down and the work's state is saved: another worker goes on at once.
+	ErrDrained = errors.New("worker is draining; state is saved")
+	// ErrInvalid says that the settings can't be carried out, whoever tries.
+	ErrInvalid = errors.New("invalid configuration")
+	// ErrData says that the input is damaged or does not fit, whoever tries.
+	ErrData = errors.New("bad input data")
+	// ErrTeacherAuth says that the teacher refused our credentials.
+	ErrTeacherAuth = errors.New("the teacher refused the credentials")
+
+	errStalled    = errors.New("no progress")
+	errNoProgress = errors.New("attempt after attempt ends without a checkpoint")
+)
+
+// Types of application errors, as the Web UI and the workflows see them.
+const (
+	TypeInvalidConfig = "InvalidConfig"
+	TypeDataCorrupt   = "DataCorrupt"
+	TypeTeacherAuth   = "TeacherAuth"
+	TypeNoProgress    = "NoProgress"
+	TypeStorageFull   = "StorageFull"
+	TypeDrained       = "Drained"
+)
+
+// fail says what Temporal should do about err. This is the one place where it is decided what is retried: what would fail again
+// whoever tries is final; a drain is retried at once; everything else backs off and retries.
+func fail(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
+	var corrupt *storage.CorruptError
+	var fault dataset.Fault
+	switch {
+	case errors.Is(err, ErrInvalid):
+		return final(TypeInvalidConfig, err)
+	case errors.Is(err, ErrTeacherAuth):
+		return final(TypeTeacherAuth, err)
+	case errors.Is(err, errNoProgress):
+		return final(TypeNoProgress, err)
+	case errors.Is(err, ErrData), errors.Is(err, storage.ErrAllCorrupt), errors.As(err, &corrupt), errors.As(err, &fault):
+		return final(TypeDataCorrupt, err)
+	case errors.Is(err, ErrDrained):
+		return temporal.NewApplicationErrorWithOptions(err.Error(), TypeDrained, temporal.ApplicationErrorOptions{
+			NextRetryDelay: time.Second, Cause: err, Category: temporal.ApplicationErrorCategoryBenign,
+		})
+	case errors.Is(err, storage.ErrFull):
+		return temporal.NewApplicationErrorWithCause(err.Error(), TypeStorageFull, err)
+	default:
+		return err
+	}
+}
+
+func final(kind string, err error) error {
+	return temporal.NewNonRetryableApplicationError(err.Error(), kind, err)
+}

@@ -1,0 +1,91 @@
+package activities
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+	"rdrec/storage"
+)
+
+// EvaluateInput is the settings of [Activities.Evaluate].
+type EvaluateInput struct {
+	Examples storage.Ref
+	Model    storage.Ref
+	// Kind is what is examined: sequential, top-N or explanation.
+	Kind     task.Kind
+	Protocol string
+	Method   string
+	Evaluate spec.Evaluate
+	Seed     int64
+}
+
+// Prediction is what the student recommended to one user.
+type Prediction struct {
+	User  int `json:"user"`
+	Truth int `json:"truth"`
+	// Items are item ids, best first; Texts and Scores are what the student wrote and its score for each beam.
+	Items  []int     `json:"items"`
+	Texts  []string  `json:"texts,omitempty"`
+	Scores []float64 `json:"scores,omitempty"`
+	// Random counts texts that were no item, in whose place protocol paper puts a random one; Seen counts items of the history,
+	// which were dropped.
+	Random int `json:"random,omitempty"`
+	Seen   int `json:"seen,omitempty"`
+}
+
+// Text is an explanation that the student wrote, beside the user's own.
+type Text struct {
+	User      int    `json:"user"`
+	Item      int    `json:"item"`
+	Reference string `json:"reference"`
+	Generated string `json:"generated"`
+}
+
+// Evaluate lets the student answer the test examples of one kind and stores its answers as JSON lines.
+func (a *Activities) Evaluate(ctx context.Context, in EvaluateInput) (ref storage.Ref, err error) {
+	ctx, p := a.beat(ctx, "evaluate "+in.Kind.String())
+	defer p.stop()
+	defer func() { err = fail(ctx, err) }()
+	dir, remove, err := a.scratch(ctx)
+	if err != nil {
+		return ref, err
+	}
+	defer remove()
+	if err := a.fetch(ctx, dir, map[string]storage.Ref{"examples": in.Examples, "model": in.Model}); err != nil {
+		return ref, err
+	}
+	started := a.Now()
+	job := RecommendJob{
+		EvaluateInput: in, Data: filepath.Join(dir, "examples"), Model: filepath.Join(dir, "model"),
+		Progress: func(done, total int) {
+			p.report(Progress{Done: done, Total: total, Unit: "rows", Rate: float64(done) / max(a.Now().Sub(started).Seconds(), 1e-3)})
+		},
+	}
+	out := filepath.Join(dir, "evaluation")
+	if err := os.MkdirAll(out, 0o750); err != nil {
+		return ref, fmt.Errorf("make folder for answers: %w", err)
+	}
+	if err := a.answer(ctx, job, filepath.Join(out, in.Kind.String()+".jsonl")); err != nil {
+		return ref, err
+	}
+	return a.Bucket.PutFolder(ctx, "evaluation", out)
+}
+
+func (a *Activities) answer(ctx context.Context, job RecommendJob, path string) error {
+	if job.Kind == task.KindExplanation {
+		texts, err := a.Students.Explain(ctx, job)
+		if err != nil {
+			return err
+		}
+		return writeLines(path, texts)
+	}
+	predictions, err := a.Students.Recommend(ctx, job)
+	if err != nil {
+		return err
+	}
+	return writeLines(path, predictions)
+}

@@ -1,0 +1,85 @@
+package activities
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+)
+
+// Progress is what an activity says while it works. It travels as the heartbeat's details, so it must stay small.
+type Progress struct {
+	Stage string `json:"stage"`
+	// Done of Total units are finished; Total 0 means unknown.
+	Done  int    `json:"done"`
+	Total int    `json:"total"`
+	Unit  string `json:"unit"`
+	// Rate is units a second.
+	Rate float64 `json:"rate,omitempty"`
+	// Note is for people: the loss, the parse rate.
+	Note string `json:"note,omitempty"`
+}
+
+// heartbeatEvery is well under the heartbeat timeout; the SDK sends no more often than the worker's throttle allows.
+const heartbeatEvery = time.Second
+
+// pulse sends an activity's progress from a goroutine of its own, so that a long step does not look like a dead worker, and
+// stops the activity when it makes no progress at all.
+type pulse struct {
+	mutex  sync.Mutex
+	latest Progress
+	moved  time.Time
+	now    func() time.Time
+	cancel context.CancelCauseFunc
+	done   chan struct{}
+}
+
+// beat starts the pulse of a stage. The returned context is cancelled when the activity is, or when it stalls; stop ends the pulse.
+func (a *Activities) beat(ctx context.Context, stage string) (context.Context, *pulse) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	p := &pulse{latest: Progress{Stage: stage}, moved: a.Now(), now: a.Now, cancel: cancel, done: make(chan struct{})}
+	activity.RecordHeartbeat(ctx, p.latest)
+	go p.run(ctx, a.StallAfter)
+	return ctx, p
+}
+
+func (p *pulse) run(ctx context.Context, stallAfter time.Duration) {
+	ticker := time.NewTicker(heartbeatEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-p.done:
+			return
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+		latest, moved := p.read()
+		activity.RecordHeartbeat(ctx, latest)
+		if stallAfter > 0 && p.now().Sub(moved) > stallAfter {
+			p.cancel(errStalled)
+			return
+		}
+	}
+}
+
+func (p *pulse) read() (Progress, time.Time) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	return p.latest, p.moved
+}
+
+// report replaces the latest progress; the stage's name stays.
+func (p *pulse) report(latest Progress) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	latest.Stage = p.latest.Stage
+	p.latest, p.moved = latest, p.now()
+}
+
+// stop ends the pulse and releases its context.
+func (p *pulse) stop() {
+	close(p.done)
+	p.cancel(nil)
+}

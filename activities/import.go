@@ -1,0 +1,142 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/spec"
+	"rdrec/storage"
+)
+
+// IdentifyInput names everything outside the bucket that an experiment reads.
+type IdentifyInput struct {
+	Data    spec.Data
+	Teacher spec.Teacher
+	// Distils says whether the teacher is needed at all.
+	Distils bool
+	Student spec.Student
+}
+
+// Identity is the digests of what an experiment reads from outside the bucket: they are part of the stages' fingerprints, so a
+// changed file is a changed input.
+type Identity struct {
+	Data    string `json:"data"`
+	Teacher string `json:"teacher,omitempty"`
+	Student string `json:"student,omitempty"`
+}
+
+// Identify hashes the raw data, the teacher's weights and the student's starting weights.
+func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id Identity, err error) {
+	ctx, p := a.beat(ctx, "identify")
+	defer p.stop()
+	defer func() { err = fail(ctx, err) }()
+	if in.Data.Reviews != nil {
+		id.Data, err = digestFiles(in.Data.Reviews.Path, in.Data.Reviews.Metadata)
+	} else {
+		id.Data, err = digestFiles(filepath.Join(in.Data.Folder, "*"))
+	}
+	if err != nil {
+		return id, fmt.Errorf("read the data: %w", err)
+	}
+	if in.Distils {
+		if id.Teacher, err = a.Teachers.Digest(ctx, in.Teacher); err != nil {
+			return id, fmt.Errorf("identify teacher %q: %w", in.Teacher.Model, err)
+		}
+	}
+	if in.Student.From != "" {
+		if id.Student, err = digestFiles(filepath.Join(in.Student.From, "*")); err != nil {
+			return id, fmt.Errorf("read the student's weights: %w", err)
+		}
+	}
+	return id, nil
+}
+
+// digestFiles hashes the names and contents of the files that the patterns match. A pattern that matches nothing is an error.
+func digestFiles(patterns ...string) (string, error) {
+	h := sha256.New()
+	for _, pattern := range patterns {
+		if pattern == "" {
+			continue
+		}
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			return "", fmt.Errorf("pattern %q: %w: %w", pattern, ErrInvalid, err)
+		}
+		if len(paths) == 0 {
+			return "", fmt.Errorf("%w: no file matches %q", ErrInvalid, pattern)
+		}
+		sort.Strings(paths)
+		for _, path := range paths {
+			if err := digestFile(h, path); err != nil {
+				return "", err
+			}
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func digestFile(w io.Writer, path string) (err error) {
+	f, err := os.Open(path) //nolint:gosec // the user's own data
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "%s %d\n", filepath.Base(path), info.Size()); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, f)
+	return err
+}
+
+// ImportInput is the settings of [Activities.Import].
+type ImportInput struct {
+	Data spec.Data
+	// Seed numbers the items.
+	Seed int64
+}
+
+// Import makes a dataset artefact of raw reviews or of a folder in RDRec's format.
+func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Ref, err error) {
+	ctx, p := a.beat(ctx, "import")
+	defer p.stop()
+	defer func() { err = fail(ctx, err) }()
+	dir, remove, err := a.scratch(ctx)
+	if err != nil {
+		return ref, err
+	}
+	defer remove()
+	if in.Data.Reviews != nil {
+		err = a.Importer.Import(ctx, *in.Data.Reviews, in.Seed, dir)
+	} else {
+		err = importFolder(in.Data.Folder, dir)
+	}
+	if err != nil {
+		return ref, err
+	}
+	return a.Bucket.PutFolder(ctx, "dataset", dir)
+}
+
+// importFolder reads a dataset folder, which checks it whole, and writes it anew.
+func importFolder(from, to string) error {
+	data, err := dataset.Read(os.DirFS(from), filepath.Base(from))
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("folder %q: %w: %w", from, ErrInvalid, err)
+	}
+	if err != nil {
+		return fmt.Errorf("folder %q: %w: %w", from, ErrData, err)
+	}
+	return dataset.Write(to, data)
+}

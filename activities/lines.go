@@ -1,0 +1,49 @@
+package activities
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// readLines decodes JSON lines; an error names the line.
+func readLines[Row any](data []byte) ([]Row, error) {
+	var rows []Row
+	dec := json.NewDecoder(bytes.NewReader(data))
+	for {
+		var row Row
+		err := dec.Decode(&row)
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("line %d: %w", bytes.Count(data[:dec.InputOffset()], []byte("\n"))+1, err)
+		}
+		rows = append(rows, row)
+	}
+}
+
+// writeLines writes rows as JSON lines.
+func writeLines[Row any](path string, rows []Row) error {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	for _, row := range rows {
+		if err := enc.Encode(row); err != nil {
+			return fmt.Errorf("encode %q: %w", path, err)
+		}
+	}
+	return os.WriteFile(path, out.Bytes(), 0o600)
+}
+
+// writeJSON writes one indented JSON document.
+func writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode %q: %w", path, err)
+	}
+	return os.WriteFile(path, append(data, '\n'), 0o600)
+}

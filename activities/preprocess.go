@@ -1,0 +1,124 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+	"rdrec/internal/teacher"
+	"rdrec/internal/token"
+	"rdrec/storage"
+)
+
+// PreprocessInput is the settings of [Activities.Preprocess].
+type PreprocessInput struct {
+	Dataset storage.Ref
+	// Rationales is zero when the dataset has its own or no method learns them.
+	Rationales storage.Ref
+	// Negatives is how many unseen items a user gets for the top-N test.
+	Negatives int
+	Seed      int64
+}
+
+// samplesPerTask is how many examples of each task are written out for people to read.
+const samplesPerTask = 20
+
+// Preprocess joins the dataset with its rationales, draws the top-N test's negatives, and writes the folder that training and
+// evaluation read: a dataset folder, and examples.jsonl with some examples of each task as the student sees them.
+func (a *Activities) Preprocess(ctx context.Context, in PreprocessInput) (ref storage.Ref, err error) {
+	ctx, p := a.beat(ctx, "preprocess")
+	defer p.stop()
+	defer func() { err = fail(ctx, err) }()
+	dir, remove, err := a.scratch(ctx)
+	if err != nil {
+		return ref, err
+	}
+	defer remove()
+	data, err := a.readDataset(ctx, in.Dataset, filepath.Join(dir, "dataset"))
+	if err != nil {
+		return ref, err
+	}
+	if !in.Rationales.IsZero() {
+		if err := a.joinRationales(ctx, data, in.Rationales); err != nil {
+			return ref, err
+		}
+	}
+	if len(data.Negatives) == 0 {
+		if err := data.FillNegatives(in.Negatives, in.Seed); err != nil {
+			return ref, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+	}
+	out := filepath.Join(dir, "examples")
+	if err := dataset.Write(out, data); err != nil {
+		return ref, err
+	}
+	if err := writeSamples(filepath.Join(out, "examples.jsonl"), data, in); err != nil {
+		return ref, err
+	}
+	return a.Bucket.PutFolder(ctx, "examples", out)
+}
+
+// readDataset fetches a dataset artefact and reads it.
+func (a *Activities) readDataset(ctx context.Context, ref storage.Ref, dir string) (*dataset.Dataset, error) {
+	if err := a.Bucket.GetFolder(ctx, ref, dir); err != nil {
+		return nil, err
+	}
+	data, err := dataset.Read(os.DirFS(dir), "dataset")
+	if err != nil {
+		return nil, fmt.Errorf("read dataset %s: %w: %w", ref.Digest, ErrData, err)
+	}
+	return data, nil
+}
+
+// joinRationales gives each explanation the rationale of its text. Explanations that were not distilled keep none.
+func (a *Activities) joinRationales(ctx context.Context, data *dataset.Dataset, ref storage.Ref) error {
+	lines, err := a.Bucket.GetNamed(ctx, ref, "rationales.jsonl")
+	if err != nil {
+		return err
+	}
+	rows, err := readLines[teacher.Rationale](lines)
+	if err != nil {
+		return fmt.Errorf("read rationales %s: %w: %w", ref.Digest, ErrData, err)
+	}
+	byText := make(map[string]teacher.Rationale, len(rows))
+	for _, row := range rows {
+		byText[row.Text] = row
+	}
+	for _, split := range [][]dataset.Explanation{data.Explanations.Train, data.Explanations.Val, data.Explanations.Test} {
+		for i := range split {
+			if row, ok := byText[split[i].Explanation]; ok && row.Failed == "" {
+				split[i].Preference, split[i].Attribution = row.Preference, row.Attribution
+			}
+		}
+	}
+	return nil
+}
+
+// writeSamples writes some examples of each task, as the student of the first method that has all tasks reads them.
+func writeSamples(path string, data *dataset.Dataset, in PreprocessInput) (err error) {
+	settings := task.Settings{Method: spec.Methods()[0], Protocol: spec.Protocols()[0], Negatives: in.Negatives}
+	corpus, err := task.New(data, settings)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	tokenizer, err := token.NewT5()
+	if err != nil {
+		return err
+	}
+	encoder, err := task.NewEncoder(tokenizer, settings, spec.Default().Train.TargetTokens)
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(path) //nolint:gosec // a file of our own scratch folder
+	if err != nil {
+		return fmt.Errorf("write examples: %w", err)
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	_, err = corpus.Dump(f, encoder, in.Seed, samplesPerTask)
+	return err
+}

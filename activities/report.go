@@ -1,0 +1,301 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+
+	"go.temporal.io/sdk/activity"
+
+	"rdrec/internal/audit"
+	"rdrec/internal/dataset"
+	"rdrec/internal/report"
+	"rdrec/internal/spec"
+	"rdrec/internal/teacher"
+	"rdrec/storage"
+)
+
+// ReportInput is everything that an experiment made.
+type ReportInput struct {
+	Spec spec.Spec
+	// Rationales is zero when no method learns them.
+	Dataset, Rationales, Examples, Baseline storage.Ref
+	Identity                                Identity
+	Trials                                  []TrialResult
+	Stages                                  []StageTime
+}
+
+// TrialResult is one trained and examined student.
+type TrialResult struct {
+	Method string      `json:"method"`
+	Seed   int64       `json:"seed"`
+	Model  storage.Ref `json:"model"`
+	// Evaluations are the artefacts of answers, one for each kind that was examined.
+	Evaluations []storage.Ref `json:"evaluations"`
+	Stages      []StageTime   `json:"stages"`
+}
+
+// StageTime says what a stage took, now or when it was first done.
+type StageTime struct {
+	Name        string      `json:"name"`
+	Cached      bool        `json:"cached"`
+	Seconds     float64     `json:"seconds"`
+	Fingerprint string      `json:"fingerprint"`
+	Output      storage.Ref `json:"output"`
+}
+
+// Reported is where the report is.
+type Reported struct {
+	// Report is an artefact with report.html, report.json and report.txt.
+	Report storage.Ref `json:"report"`
+	// HTML is the key of the run's own copy.
+	HTML string `json:"html"`
+}
+
+// Trained is what pretraining says of itself, in the model artefact's training.json. It holds no times: the same training is the
+// same bytes.
+type Trained struct {
+	Parameters   int            `json:"parameters"`
+	Steps        int            `json:"steps"`
+	Epochs       int            `json:"epochs"`
+	Best         int            `json:"best"`
+	StoppedEarly bool           `json:"stopped_early"`
+	Weights      string         `json:"weights"`
+	Curve        []report.Epoch `json:"curve"`
+	// Notices say in words what was left out, and why.
+	Notices []string `json:"notices,omitempty"`
+}
+
+// Report gathers what the stages made, scores it, and writes report.html, report.json and report.txt, and the run's record.
+func (a *Activities) Report(ctx context.Context, in ReportInput) (out Reported, err error) {
+	ctx, p := a.beat(ctx, "report")
+	defer p.stop()
+	defer func() { err = fail(ctx, err) }()
+	dir, remove, err := a.scratch(ctx)
+	if err != nil {
+		return out, err
+	}
+	defer remove()
+	data, err := a.readDataset(ctx, in.Examples, filepath.Join(dir, "examples"))
+	if err != nil {
+		return out, err
+	}
+	w := &reporting{Activities: a, ReportInput: in, data: data}
+	if err := w.gather(ctx); err != nil {
+		return out, err
+	}
+	files, err := render(w.report)
+	if err != nil {
+		return out, err
+	}
+	return w.store(ctx, filepath.Join(dir, "report"), files)
+}
+
+// reporting is a running [Activities.Report].
+type reporting struct {
+	*Activities
+	ReportInput
+	data   *dataset.Dataset
+	report report.Report
+}
+
+// gather fills the report from the artefacts.
+func (w *reporting) gather(ctx context.Context) error {
+	info := activity.GetInfo(ctx)
+	audited := audit.Run(w.data, w.Spec.Seed)
+	yaml, err := w.Spec.YAML()
+	if err != nil {
+		return err
+	}
+	w.report = report.Report{
+		Name: w.Spec.Name, Run: info.WorkflowExecution.ID + "/" + info.WorkflowExecution.RunID, Made: w.Now().UTC(),
+		Protocol: w.Spec.Protocol, Methods: w.Spec.Methods, Seed: w.Spec.Seed, Trials: w.Spec.Trials, Spec: string(yaml),
+		Audit: &audited, Build: pairs(w.Build),
+	}
+	for _, fill := range []func(context.Context) error{w.source, w.teacher, w.students, w.rankings, w.texts} {
+		if err := fill(ctx); err != nil {
+			return err
+		}
+	}
+	for _, s := range w.Stages {
+		w.report.Stages = append(w.report.Stages, report.Stage{
+			Name: s.Name, Cached: s.Cached, Seconds: s.Seconds, Fingerprint: s.Fingerprint, Output: s.Output.Digest,
+		})
+	}
+	w.report.Artefacts = w.artefacts()
+	for i := range w.report.Tables {
+		w.report.Tables[i].Compare(w.Spec.Seed)
+	}
+	w.report.Conclude()
+	return nil
+}
+
+// artefacts say where people find what was made.
+func (w *reporting) artefacts() []report.Pair {
+	list := []report.Pair{
+		{Name: "dataset", Value: w.Bucket.Where(storage.ContentKey(w.Dataset))},
+		{Name: "examples", Value: w.Bucket.Where(storage.ContentKey(w.Examples))},
+	}
+	if !w.Rationales.IsZero() {
+		list = append(list, report.Pair{Name: "rationales", Value: w.Bucket.Where(storage.ContentKey(w.Rationales))})
+	}
+	for _, trial := range w.Trials {
+		name := fmt.Sprintf("model %s/%d", trial.Method, trial.Seed)
+		list = append(list, report.Pair{Name: name, Value: w.Bucket.Where(storage.ContentKey(trial.Model))})
+	}
+	return list
+}
+
+// secondsOf is what the stages whose name begins with name took.
+func secondsOf(stages []StageTime, name string) float64 {
+	total := 0.0
+	for _, s := range stages {
+		if strings.HasPrefix(s.Name, name) {
+			total += s.Seconds
+		}
+	}
+	return total
+}
+
+// source says where the data came from and what was left of it.
+func (w *reporting) source(ctx context.Context) error {
+	w.report.Data = report.Data{Name: w.Spec.Name, Source: w.Spec.Data.Folder, Digest: w.Identity.Data, Stats: w.data.Stats()}
+	reviews := w.Spec.Data.Reviews
+	if reviews == nil {
+		return nil
+	}
+	w.report.Data.Source, w.report.Data.Numbering = reviews.Path, reviews.Numbering
+	var counts struct{ Rows, Bad, Duplicates, Filtered int }
+	summary, err := w.Bucket.GetNamed(ctx, w.Dataset, "import.json")
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(summary, &counts); err != nil {
+		return fmt.Errorf("read import.json: %w: %w", ErrData, err)
+	}
+	d := &w.report.Data
+	d.Rows, d.Bad, d.Duplicates, d.Filtered = counts.Rows, counts.Bad, counts.Duplicates, counts.Filtered
+	return nil
+}
+
+// rationaleSamples is how many rationales the report shows.
+const rationaleSamples = 8
+
+// teacher says who wrote the rationales.
+func (w *reporting) teacher(ctx context.Context) error {
+	if w.Rationales.IsZero() {
+		return nil
+	}
+	var d Distillation
+	if err := w.decode(ctx, w.Rationales, "distillation.json", &d); err != nil {
+		return err
+	}
+	lines, err := w.Bucket.GetNamed(ctx, w.Rationales, "rationales.jsonl")
+	if err != nil {
+		return err
+	}
+	rows, err := readLines[teacher.Rationale](lines)
+	if err != nil {
+		return fmt.Errorf("read rationales: %w: %w", ErrData, err)
+	}
+	t := &report.Teacher{
+		Model: d.Teacher, Prompt: d.Prompt, Parse: w.Spec.Teacher.Parse, Weights: w.Identity.Teacher,
+		Explanations: d.Explanations, Wanted: d.Wanted, Asked: d.Asked, Seconds: d.Seconds,
+		Parsed: d.Quality.Parsed, Retried: d.Quality.Retried, Quarantined: d.Quality.Quarantined, Leaked: d.Quality.Leaked,
+		Grounded: d.Quality.Grounded,
+	}
+	if d.Asked > 0 {
+		t.TokensPerSecond = float64(d.Tokens) / max(d.Seconds, 1e-3)
+	}
+	for _, row := range rows[:min(len(rows), rationaleSamples)] {
+		t.Samples = append(t.Samples, report.Rationale{
+			Text: row.Text, Preference: row.Preference, Attribution: row.Attribution, Failed: row.Failed,
+		})
+	}
+	w.report.Teacher = t
+	return nil
+}
+
+func (w *reporting) decode(ctx context.Context, ref storage.Ref, name string, v any) error {
+	data, err := w.Bucket.GetNamed(ctx, ref, name)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(data, v); err != nil {
+		return fmt.Errorf("read %s: %w: %w", name, ErrData, err)
+	}
+	return nil
+}
+
+// students says how each student was trained.
+func (w *reporting) students(ctx context.Context) error {
+	for _, trial := range w.Trials {
+		var t Trained
+		if err := w.decode(ctx, trial.Model, "training.json", &t); err != nil {
+			return err
+		}
+		w.report.Students = append(w.report.Students, report.Student{
+			Method: trial.Method, Seed: trial.Seed, Size: w.Spec.Student.Size, From: w.Spec.Student.From,
+			Parameters: t.Parameters, Steps: t.Steps, Epochs: t.Epochs, Limit: w.Spec.Train.Epochs, Best: t.Best,
+			StoppedEarly: t.StoppedEarly, Weights: t.Weights, Curve: t.Curve, Notices: t.Notices,
+			Seconds: secondsOf(trial.Stages, "pretrain"),
+		})
+	}
+	return nil
+}
+
+// render writes the report in its three forms.
+func render(r report.Report) (map[string][]byte, error) {
+	var html, text bytes.Buffer
+	if err := report.HTML(&html, r); err != nil {
+		return nil, err
+	}
+	if err := report.Text(&text, r); err != nil {
+		return nil, err
+	}
+	data, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return nil, fmt.Errorf("encode report: %w", err)
+	}
+	return map[string][]byte{"report.html": html.Bytes(), "report.txt": text.Bytes(), "report.json": data}, nil
+}
+
+// store keeps the report as an artefact and beside the run's record.
+func (w *reporting) store(ctx context.Context, dir string, files map[string][]byte) (out Reported, err error) {
+	run := activity.GetInfo(ctx).WorkflowExecution
+	if err := os.MkdirAll(dir, 0o750); err != nil {
+		return out, fmt.Errorf("make folder for the report: %w", err)
+	}
+	record, err := json.MarshalIndent(w.ReportInput, "", " ")
+	if err != nil {
+		return out, fmt.Errorf("encode the run's record: %w", err)
+	}
+	for name, data := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			return out, fmt.Errorf("write report: %w", err)
+		}
+		if err := w.Bucket.PutRun(ctx, run.ID, run.RunID, name, data); err != nil {
+			return out, err
+		}
+	}
+	if err := w.Bucket.PutRun(ctx, run.ID, run.RunID, "run.json", record); err != nil {
+		return out, err
+	}
+	out.HTML = storage.RunKey(run.ID, run.RunID, "report.html")
+	out.Report, err = w.Bucket.PutFolder(ctx, "report", dir)
+	return out, err
+}
+
+func pairs(m map[string]string) []report.Pair {
+	var list []report.Pair
+	for name, value := range m {
+		list = append(list, report.Pair{Name: name, Value: value})
+	}
+	sort.Slice(list, func(i, j int) bool { return list[i].Name < list[j].Name })
+	return list
+}

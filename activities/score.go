@@ -1,0 +1,170 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"rdrec/internal/baseline"
+	"rdrec/internal/metric"
+	"rdrec/internal/report"
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+	"rdrec/storage"
+)
+
+// rankings scores both rankings of every method on the same users.
+func (w *reporting) rankings(ctx context.Context) error {
+	protocol, err := spec.ProtocolNamed(w.Spec.Protocol)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	settings := map[task.Kind]string{
+		task.KindSequential: "the next item of each user among all items",
+		task.KindTopN:       fmt.Sprintf("the next item of each user among it and %d unseen ones", w.report.Data.Stats.Negatives),
+	}
+	for _, kind := range []task.Kind{task.KindSequential, task.KindTopN} {
+		table := report.Table{Task: kind.String(), Setting: settings[kind], Strict: protocol.Constrained}
+		if err := w.studentRows(ctx, kind, &table); err != nil {
+			return err
+		}
+		if len(table.Rows) == 0 {
+			continue
+		}
+		if err := w.baselineRows(ctx, kind, &table); err != nil {
+			return err
+		}
+		w.report.Tables = append(w.report.Tables, table)
+	}
+	return nil
+}
+
+func (w *reporting) studentRows(ctx context.Context, kind task.Kind, table *report.Table) error {
+	for _, trial := range w.Trials {
+		predictions, err := w.answers(ctx, trial, kind)
+		if err != nil {
+			return err
+		}
+		if predictions == nil {
+			continue
+		}
+		if len(table.Rows) == 0 || table.Rows[len(table.Rows)-1].Method != trial.Method {
+			table.Rows = append(table.Rows, report.Row{Method: trial.Method, Kind: report.StudentRow, About: w.Spec.Student.Size})
+			w.recommended(trial.Method, kind, predictions)
+		}
+		row := &table.Rows[len(table.Rows)-1]
+		row.Trials = append(row.Trials, report.Trial{Seed: trial.Seed, Scores: metric.Rank(lists(predictions), table.Strict, w.Spec.Seed)})
+		table.Users = len(predictions)
+	}
+	return nil
+}
+
+// answers returns what a trial's student recommended, or nil if it was not examined on the kind.
+func (w *reporting) answers(ctx context.Context, trial TrialResult, kind task.Kind) ([]Prediction, error) {
+	for _, ref := range trial.Evaluations {
+		data, err := w.Bucket.GetNamed(ctx, ref, kind.String()+".jsonl")
+		if errors.Is(err, storage.ErrNotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return readLines[Prediction](data)
+	}
+	return nil, nil
+}
+
+func (w *reporting) baselineRows(ctx context.Context, kind task.Kind, table *report.Table) error {
+	for _, row := range baseline.Table() {
+		data, err := w.Bucket.GetNamed(ctx, w.ReportInput.Baseline, rankingFile(row.Name, kind))
+		if err != nil {
+			return err
+		}
+		predictions, err := readLines[Prediction](data)
+		if err != nil {
+			return fmt.Errorf("read rankings of %q: %w: %w", row.Name, ErrData, err)
+		}
+		rowKind := report.BaselineRow
+		if row.Name == baseline.Rule {
+			rowKind = report.RuleRow
+		}
+		scores := metric.Rank(lists(predictions), table.Strict, w.Spec.Seed)
+		table.Rows = append(table.Rows, report.Row{
+			Method: row.Name, Kind: rowKind, About: row.About, Trials: []report.Trial{{Scores: scores}},
+		})
+	}
+	return nil
+}
+
+func lists(predictions []Prediction) []metric.List {
+	lists := make([]metric.List, len(predictions))
+	for i, p := range predictions {
+		lists[i] = metric.List{Items: p.Items, Truth: []int{p.Truth}}
+	}
+	return lists
+}
+
+// peopleSamples is how many recommendations and explanations the report shows of each method.
+const peopleSamples = 6
+
+// recommended adds some recommendations for people to read.
+func (w *reporting) recommended(method string, kind task.Kind, predictions []Prediction) {
+	if kind != task.KindSequential {
+		return
+	}
+	answers := make([]report.Answer, len(predictions))
+	for i, p := range predictions {
+		answers[i] = report.Answer{User: p.User, Items: p.Items, Truth: p.Truth}
+	}
+	w.report.Recommended = append(w.report.Recommended, report.PickRecommendations(w.data, method, answers, peopleSamples)...)
+}
+
+// texts scores the explanations that the students wrote.
+func (w *reporting) texts(ctx context.Context) error {
+	for _, trial := range w.Trials {
+		for _, ref := range trial.Evaluations {
+			data, err := w.Bucket.GetNamed(ctx, ref, task.KindExplanation.String()+".jsonl")
+			if errors.Is(err, storage.ErrNotFound) {
+				continue
+			}
+			if err != nil {
+				return err
+			}
+			texts, err := readLines[Text](data)
+			if err != nil {
+				return fmt.Errorf("read explanations: %w: %w", ErrData, err)
+			}
+			if err := w.explained(trial, texts); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *reporting) explained(trial TrialResult, texts []Text) error {
+	words := make([]metric.Text, len(texts))
+	for i, t := range texts {
+		words[i] = metric.Text{Reference: strings.Fields(t.Reference), Generated: strings.Fields(t.Generated)}
+	}
+	scores, err := metric.Explain(words)
+	if errors.Is(err, metric.ErrEmptyCorpus) {
+		return nil // nothing to score: the table says so by having no row
+	}
+	if err != nil {
+		return err
+	}
+	w.report.Explanations = append(w.report.Explanations, report.TextResult{Method: trial.Method, Seed: trial.Seed, Scores: scores})
+	if trial.Seed != w.Spec.Seed {
+		return nil
+	}
+	for i := range min(len(texts), peopleSamples) {
+		t := texts[i*len(texts)/min(len(texts), peopleSamples)]
+		w.report.Explained = append(w.report.Explained, report.Explanation{
+			User: report.UserName(w.data, t.User), Method: trial.Method, Item: report.Items(w.data, t.Item)[0],
+			Reference: t.Reference, Generated: t.Generated,
+		})
+	}
+	return nil
+}

@@ -1,0 +1,30 @@
+package activities
+
+import (
+	"context"
+
+	"rdrec/storage"
+)
+
+// LookUpInput names a piece of work.
+type LookUpInput struct{ Stage, Fingerprint string }
+
+// Found is an earlier result; its zero value means that there is none.
+type Found struct {
+	Output  storage.Ref `json:"output"`
+	Seconds float64     `json:"seconds"`
+}
+
+// LookUp finds what a stage made before from the same inputs. It runs on the CPU queue, before a GPU slot is asked for.
+func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (Found, error) {
+	done, found, err := a.Bucket.LookUp(ctx, in.Stage, in.Fingerprint)
+	if err != nil || !found {
+		return Found{}, fail(ctx, err)
+	}
+	return Found{done.Output, done.Seconds}, nil
+}
+
+// CommitStage records a finished stage, so that no later experiment does it again.
+func (a *Activities) CommitStage(ctx context.Context, done storage.Done) error {
+	return fail(ctx, a.Bucket.Commit(ctx, done))
+}

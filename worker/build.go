@@ -1,0 +1,79 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"rdrec/internal/torch"
+)
+
+// buildOf says which program and libraries do the work, for the report.
+func buildOf(device string, threads int) (map[string]string, error) {
+	d, err := torch.Pick(device)
+	if err != nil {
+		return nil, err
+	}
+	build := map[string]string{
+		"device": d.String(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+		"libtorch": libtorchVersion(), "threads": strconv.Itoa(threads),
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return build, nil
+	}
+	for _, s := range info.Settings {
+		if s.Key == "vcs.revision" {
+			build["rdrec"] = s.Value
+		}
+	}
+	for _, dep := range info.Deps {
+		for _, wanted := range []string{"go.temporal.io/sdk", "github.com/sugarme/gotch", "gocloud.dev", "duckdb-go/v2"} {
+			if dep.Path == wanted || strings.HasSuffix(dep.Path, "/"+wanted) {
+				build[dep.Path] = dep.Version
+			}
+		}
+	}
+	return build, nil
+}
+
+// libtorchVersion is the version of the libtorch that this process has loaded, as its headers beside it say; "unknown" where they
+// are not there, as on a machine that the program was carried to.
+func libtorchVersion() string {
+	maps, err := os.ReadFile("/proc/self/maps")
+	if err != nil {
+		return unknown
+	}
+	for line := range strings.Lines(string(maps)) {
+		fields := strings.Fields(line)
+		library := fields[len(fields)-1]
+		if filepath.Base(library) == "libtorch_cpu.so" {
+			return headerVersion(filepath.Join(filepath.Dir(library), "..", "include"))
+		}
+	}
+	return unknown
+}
+
+const unknown = "unknown"
+
+// headerVersion reads the version from the header that has it in this or in older libtorches.
+func headerVersion(include string) string {
+	for _, header := range []string{"torch/headeronly/version.h", "torch/csrc/api/include/torch/version.h"} {
+		text, err := os.ReadFile(filepath.Join(include, header)) //nolint:gosec // a header of the libtorch that is loaded
+		if err != nil {
+			continue
+		}
+		if parts := versionPart.FindAllSubmatch(text, -1); len(parts) == 3 {
+			return string(bytes.Join([][]byte{parts[0][1], parts[1][1], parts[2][1]}, []byte(".")))
+		}
+	}
+	return unknown
+}
+
+// versionPart matches the major, minor and patch numbers, which stand in this order.
+var versionPart = regexp.MustCompile(`(?m)^#define TORCH_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)`)

@@ -1,0 +1,192 @@
+// Command worker does the work: it polls the task queues of the resources that this machine has and runs the stages' activities.
+// It is the only place where the parts are wired: the bucket, DuckDB's importer, the teachers and the student on libtorch. It may
+// be killed at any time: what it finished is in the bucket, and another worker goes on from there.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+	"github.com/rs/zerolog"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
+	sdk "go.temporal.io/sdk/worker"
+
+	"rdrec/activities"
+	"rdrec/storage"
+	"rdrec/workflows"
+)
+
+// options are the worker's flags.
+type options struct {
+	Bucket    string   `help:"URL of the bucket that holds everything: file:///path, s3://, gs://, azblob://." required:"" env:"RDREC_BUCKET"`
+	Address   string   `help:"Temporal server as host:port; default: TEMPORAL_ADDRESS or the profile's."`
+	Namespace string   `help:"Temporal namespace; default: TEMPORAL_NAMESPACE or the profile's."`
+	Queues    []string `help:"Task queues to poll." enum:"rdrec-cpu,rdrec-gpu" default:"rdrec-cpu,rdrec-gpu"`
+	Device    string   `help:"Where tensors live: auto takes a GPU where one works." enum:"auto,cpu,cuda" default:"auto" env:"RDREC_DEVICE"`
+	Threads   int      `help:"Threads for tensor work; 0 means all processors." env:"RDREC_THREADS"`
+	Scratch   string   `help:"Folder for temporary files." type:"path" default:".rdrec/scratch" env:"RDREC_SCRATCH"`
+	LogLevel  string   `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info" env:"RDREC_LOG_LEVEL"`
+	LogJSON   bool     `help:"Log JSON lines instead of text for people." env:"RDREC_LOG_JSON"`
+}
+
+// Limits of a worker.
+const (
+	// cpuJobs is how many CPU activities run at once; the GPU queue gets one.
+	cpuJobs = 4
+	// drainTimeout is how long a job may take to save its state after SIGTERM.
+	drainTimeout = 2 * time.Minute
+	// stallAfter is how long a job may make no progress.
+	stallAfter = 30 * time.Minute
+	// heartbeatThrottle lets progress through every two seconds, so that people see it move.
+	heartbeatThrottle = 2 * time.Second
+)
+
+func main() {
+	var o options
+	kong.Parse(&o, kong.Name("worker"), kong.Description("Polls Temporal's task queues and does the stages' work."))
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, o, os.Stderr); err != nil {
+		fmt.Fprintf(os.Stderr, "error: %v\n", err) //nolint:errcheck // nothing is left to tell it to
+		if hint := hintFor(err); hint != "" {
+			fmt.Fprintf(os.Stderr, "hint: %s\n", hint) //nolint:errcheck // likewise
+		}
+		os.Exit(1)
+	}
+}
+
+// errServer and errBucket say which of the two neighbours is missing.
+var (
+	errServer = errors.New("no Temporal server")
+	errBucket = errors.New("no bucket")
+)
+
+func hintFor(err error) string {
+	switch {
+	case errors.Is(err, errServer):
+		return `start one with "starter dev", or set --address or TEMPORAL_ADDRESS`
+	case errors.Is(err, errBucket):
+		return "set --bucket or RDREC_BUCKET, for example to file:///var/lib/rdrec"
+	default:
+		return ""
+	}
+}
+
+// run polls until ctx ends, then drains.
+func run(ctx context.Context, o options, w io.Writer) error {
+	logger, err := newLogger(o, w)
+	if err != nil {
+		return err
+	}
+	bucket, err := storage.Open(ctx, o.Bucket)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errBucket, err)
+	}
+	defer bucket.Close() //nolint:errcheck // the process ends
+	temporal, err := dial(ctx, o, logger)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errServer, err)
+	}
+	defer temporal.Close()
+	if o.Threads == 0 {
+		o.Threads = runtime.NumCPU()
+	}
+	acts, err := wire(o, bucket, logger)
+	if err != nil {
+		return err
+	}
+	return poll(ctx, temporal, o.Queues, acts, logger)
+}
+
+func wire(o options, bucket *storage.Bucket, logger zerolog.Logger) (*activities.Activities, error) {
+	scratch, err := filepath.Abs(o.Scratch)
+	if err != nil {
+		return nil, fmt.Errorf("find scratch folder %q: %w", o.Scratch, err)
+	}
+	build, err := buildOf(o.Device, o.Threads)
+	if err != nil {
+		return nil, err
+	}
+	return &activities.Activities{
+		Bucket: bucket, Importer: importer{}, Teachers: teachers{o.Device, o.Threads, logger}, Students: students{o.Device, o.Threads},
+		Scratch: scratch, Build: build, Log: logger, Now: time.Now, StallAfter: stallAfter,
+	}, nil
+}
+
+// poll runs one SDK worker for each queue and stops them all when ctx ends or one of them fails.
+func poll(ctx context.Context, temporal client.Client, queues []string, acts *activities.Activities, logger zerolog.Logger) error {
+	fatal := make(chan error, len(queues))
+	for _, queue := range queues {
+		w := sdk.New(temporal, queue, workerOptions(queue, fatal))
+		w.RegisterActivity(acts)
+		if queue == workflows.QueueCPU {
+			w.RegisterWorkflow(workflows.Experiment)
+			w.RegisterWorkflow(workflows.Trial)
+		}
+		if err := w.Start(); err != nil {
+			return fmt.Errorf("poll queue %q: %w", queue, err)
+		}
+		defer w.Stop()
+	}
+	logger.Info().Strs("queues", queues).Interface("build", acts.Build).Msg("worker polls")
+	select {
+	case <-ctx.Done():
+		logger.Info().Msg("worker drains")
+		return nil
+	case err := <-fatal:
+		return fmt.Errorf("worker stopped: %w", err)
+	}
+}
+
+func workerOptions(queue string, fatal chan<- error) sdk.Options {
+	jobs := cpuJobs
+	if queue == workflows.QueueGPU {
+		jobs = 1
+	}
+	return sdk.Options{
+		MaxConcurrentActivityExecutionSize: jobs,
+		WorkerStopTimeout:                  drainTimeout,
+		DisableEagerActivities:             true,
+		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
+		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,
+		OnFatalError:                       func(err error) { fatal <- err },
+	}
+}
+
+func dial(ctx context.Context, o options, logger zerolog.Logger) (client.Client, error) {
+	opts, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return nil, fmt.Errorf("read Temporal settings: %w", err)
+	}
+	if o.Address != "" {
+		opts.HostPort = o.Address
+	}
+	if o.Namespace != "" {
+		opts.Namespace = o.Namespace
+	}
+	opts.Logger = log.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(logger)))
+	return client.DialContext(ctx, opts)
+}
+
+func newLogger(o options, w io.Writer) (zerolog.Logger, error) {
+	level, err := zerolog.ParseLevel(o.LogLevel)
+	if err != nil {
+		return zerolog.Nop(), fmt.Errorf("log level %q: %w", o.LogLevel, err)
+	}
+	if !o.LogJSON {
+		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.DateTime, NoColor: true}
+	}
+	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
+}

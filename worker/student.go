@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"rdrec/activities"
+	"rdrec/internal/dataset"
+	"rdrec/internal/recommend"
+	"rdrec/internal/report"
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+	"rdrec/internal/token"
+	"rdrec/internal/torch"
+	"rdrec/internal/train"
+)
+
+// students is the T5 student on libtorch.
+type students struct {
+	device  string
+	threads int
+}
+
+// trainingRecord stands beside the weights in a model's folder.
+const trainingRecord = "training.json"
+
+// Train trains a student and leaves its Hugging Face folder, with training.json, in job.Out.
+func (s students) Train(ctx context.Context, job activities.TrainJob) error {
+	data, err := readData(job.Data)
+	if err != nil {
+		return err
+	}
+	method, err := spec.MethodNamed(job.Method)
+	if err != nil {
+		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	}
+	result, err := train.Run(ctx, train.Job{
+		Data: data, Method: method, Seed: job.Seed, Device: s.device, Threads: s.threads,
+		Spec: spec.Spec{
+			Seed: job.Seed, Protocol: job.Protocol, Student: job.Student, Train: job.PretrainInput.Train,
+			Data: spec.Data{Negatives: job.Negatives},
+		},
+		Dir: job.Scratch, Resume: job.Resume, Stop: job.Stop, Now: time.Now,
+		Save:     func(ctx context.Context, c train.Checkpoint) error { return job.Save(ctx, c.Step, c.Dir) },
+		Progress: func(p train.Progress) { job.Progress(progressOf(p)) },
+	})
+	if errors.Is(err, train.ErrStopped) {
+		return fmt.Errorf("%w: %w", activities.ErrDrained, err)
+	}
+	if err != nil {
+		return err
+	}
+	if err := writeRecord(filepath.Join(result.Dir, trainingRecord), result); err != nil {
+		return err
+	}
+	return os.Rename(result.Dir, job.Out)
+}
+
+func progressOf(p train.Progress) activities.Progress {
+	note := fmt.Sprintf("epoch %d/%d, loss %.4f", p.Epoch, p.Epochs, p.Loss)
+	if p.Validating {
+		note = fmt.Sprintf("epoch %d/%d, validating", p.Epoch, p.Epochs)
+	} else if p.SamplesPerSecond > 0 {
+		note += fmt.Sprintf(", %.0f samples/s", p.SamplesPerSecond)
+	}
+	return activities.Progress{Done: p.Step, Total: p.Steps, Unit: "steps", Note: note}
+}
+
+func writeRecord(path string, r train.Result) error {
+	record := activities.Trained{
+		Parameters: r.Parameters, Steps: r.Steps, Epochs: len(r.Curves), StoppedEarly: r.StoppedEarly, Weights: r.Hash,
+		Notices: r.Notices,
+	}
+	for _, e := range r.Curves {
+		point := report.Epoch{Epoch: e.Epoch, Train: e.Loss}
+		for _, kind := range task.Kinds() {
+			if loss, ok := e.Valid[kind.String()]; ok {
+				point.Valid = append(point.Valid, report.Loss{Kind: kind.String(), Value: loss})
+			}
+		}
+		record.Curve = append(record.Curve, point)
+		if e.Best {
+			record.Best = e.Epoch
+		}
+	}
+	data, err := json.MarshalIndent(record, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode training record: %w", err)
+	}
+	return os.WriteFile(path, append(data, '\n'), 0o600)
+}
+
+func readData(dir string) (*dataset.Dataset, error) {
+	data, err := dataset.Read(os.DirFS(dir), "dataset")
+	if err != nil {
+		return nil, fmt.Errorf("read examples: %w: %w", activities.ErrData, err)
+	}
+	return data, nil
+}
+
+// Recommend ranks items for the test users of a job's kind.
+func (s students) Recommend(ctx context.Context, job activities.RecommendJob) ([]activities.Prediction, error) {
+	rank := recommend.Sequential
+	if job.Kind == task.KindTopN {
+		rank = recommend.TopN
+	}
+	var predictions []activities.Prediction
+	err := s.examine(job, func(r recommend.Job) error {
+		rankings, err := rank(ctx, r)
+		for _, x := range rankings {
+			predictions = append(predictions, activities.Prediction{
+				User: x.User, Truth: x.Truth, Items: x.Items, Texts: x.Texts, Scores: x.Scores, Random: x.Random, Seen: x.Seen,
+			})
+		}
+		return err
+	})
+	return predictions, err
+}
+
+// Explain writes the explanations of the test records.
+func (s students) Explain(ctx context.Context, job activities.RecommendJob) ([]activities.Text, error) {
+	var texts []activities.Text
+	err := s.examine(job, func(r recommend.Job) error {
+		written, err := recommend.Explain(ctx, r)
+		for _, x := range written {
+			texts = append(texts, activities.Text{User: x.User, Item: x.Item, Reference: x.Reference, Generated: x.Generated})
+		}
+		return err
+	})
+	return texts, err
+}
+
+// examine loads the student and calls f with a job for it.
+func (s students) examine(job activities.RecommendJob, f func(recommend.Job) error) error {
+	data, err := readData(job.Data)
+	if err != nil {
+		return err
+	}
+	settings, err := settingsOf(job, data)
+	if err != nil {
+		return err
+	}
+	tokenizer, err := token.NewT5()
+	if err != nil {
+		return err
+	}
+	device, err := torch.Pick(s.device)
+	if err != nil {
+		return err
+	}
+	return torch.Run(func(*torch.Scope) error {
+		torch.Threads(s.threads)
+		model, err := t5.Load(job.Model, device)
+		if err != nil {
+			return err
+		}
+		defer model.Free()
+		return f(recommend.Job{
+			Model: model, Tokenizer: tokenizer, Data: data, Settings: settings, Evaluate: job.EvaluateInput.Evaluate,
+			Seed: job.Seed, Progress: job.Progress,
+		})
+	})
+}
+
+func settingsOf(job activities.RecommendJob, data *dataset.Dataset) (task.Settings, error) {
+	method, err := spec.MethodNamed(job.Method)
+	if err != nil {
+		return task.Settings{}, fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	}
+	protocol, err := spec.ProtocolNamed(job.Protocol)
+	if err != nil {
+		return task.Settings{}, fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	}
+	return task.Settings{Method: method, Protocol: protocol, Negatives: data.Stats().Negatives}, nil
+}

@@ -1,0 +1,162 @@
+// Package workflows says in which order things happen: an experiment imports, distils, preprocesses, trains and evaluates each
+// trial, compares with baselines and reports. In: a [spec.Spec]; out: a reference to the report. It does no work itself: it calls
+// activities, each on the task queue of the resource that it needs, and finds those that were done before in the bucket.
+package workflows
+
+import (
+	"slices"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/storage"
+)
+
+// ExperimentInput is what [Experiment] is started with.
+type ExperimentInput struct{ Spec spec.Spec }
+
+// ExperimentResult is where the report is.
+type ExperimentResult struct {
+	// Report is an artefact with report.html, report.json and report.txt.
+	Report storage.Ref `json:"report"`
+	// HTML is the bucket's key of the report for this run.
+	HTML string `json:"html"`
+}
+
+// Experiment runs a spec from data to report.
+func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, error) {
+	stages, err := open(ctx)
+	if err != nil {
+		return ExperimentResult{}, err
+	}
+	protocol, err := spec.ProtocolNamed(in.Spec.Protocol)
+	if err != nil {
+		return ExperimentResult{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+	}
+	e := &experiment{in.Spec, protocol, stages}
+	id, err := e.identify(ctx)
+	if err != nil {
+		return ExperimentResult{}, err
+	}
+	data, err := e.importData(ctx, id)
+	if err != nil {
+		return ExperimentResult{}, err
+	}
+	rationales, err := e.distill(ctx, id, data)
+	if err != nil {
+		return ExperimentResult{}, err
+	}
+	examples, err := e.preprocess(ctx, data, rationales)
+	if err != nil {
+		return ExperimentResult{}, err
+	}
+	trials := e.startTrials(ctx, id, examples)
+	baseline, err := e.baseline(ctx, examples)
+	if err != nil {
+		return ExperimentResult{}, err
+	}
+	results, err := e.awaitTrials(ctx, trials)
+	if err != nil {
+		return ExperimentResult{}, err
+	}
+	return e.report(ctx, activities.ReportInput{
+		Identity: id, Dataset: data, Rationales: rationales, Examples: examples, Baseline: baseline, Trials: results,
+	})
+}
+
+// experiment is a running [Experiment].
+type experiment struct {
+	spec     spec.Spec
+	protocol spec.Protocol
+	stages   *ledger
+}
+
+// distils says whether any method learns rationales.
+func (e *experiment) distils() bool {
+	return slices.ContainsFunc(spec.Methods(), func(m spec.Method) bool {
+		return m.Rationale && slices.Contains(e.spec.Methods, m.Name)
+	})
+}
+
+func (e *experiment) identify(ctx workflow.Context) (id activities.Identity, err error) {
+	in := activities.IdentifyInput{Data: e.spec.Data, Teacher: e.spec.Teacher, Distils: e.distils(), Student: e.spec.Student}
+	err = workflow.ExecuteActivity(work(ctx, QueueCPU, "hash the inputs"), acts.Identify, in).Get(ctx, &id)
+	return id, err
+}
+
+func (e *experiment) importData(ctx workflow.Context, id activities.Identity) (storage.Ref, error) {
+	data := e.spec.Data
+	data.Negatives = 0 // drawn later: not an input of this stage
+	in := activities.ImportInput{Data: data, Seed: e.spec.Seed}
+	return e.stages.run(ctx, stage{
+		name: "import", label: "import", version: 1, queue: QueueCPU, activity: acts.Import,
+		settings: in, inputs: []string{id.Data}, arg: func(string) any { return in },
+	})
+}
+
+func (e *experiment) distill(ctx workflow.Context, id activities.Identity, data storage.Ref) (storage.Ref, error) {
+	if !e.distils() {
+		return storage.Ref{}, nil
+	}
+	in := activities.DistillInput{Dataset: data, Teacher: e.spec.Teacher, Weights: id.Teacher, HeldOut: e.protocol.HeldOut}
+	settings := in
+	settings.Teacher.Batch, settings.Teacher.Shard = 0, 0 // they change speed, never text
+	return e.stages.run(ctx, stage{
+		name: "distill", label: "distill", version: 1, queue: QueueGPU, activity: acts.Distill,
+		settings: settings, inputs: []string{data.Digest, id.Teacher}, arg: func(string) any { return in },
+	})
+}
+
+func (e *experiment) preprocess(ctx workflow.Context, data, rationales storage.Ref) (storage.Ref, error) {
+	in := activities.PreprocessInput{
+		Dataset: data, Rationales: rationales, Negatives: e.spec.Data.Negatives, Seed: e.spec.Seed,
+	}
+	return e.stages.run(ctx, stage{
+		name: "preprocess", label: "preprocess", version: 1, queue: QueueCPU, activity: acts.Preprocess,
+		settings: in, inputs: []string{data.Digest, rationales.Digest}, arg: func(string) any { return in },
+	})
+}
+
+func (e *experiment) baseline(ctx workflow.Context, examples storage.Ref) (storage.Ref, error) {
+	in := activities.BaselineInput{Examples: examples, Evaluate: e.spec.Evaluate}
+	return e.stages.run(ctx, stage{
+		name: "baseline", label: "baseline", version: 1, queue: QueueCPU, activity: acts.Baseline,
+		settings: in, inputs: []string{examples.Digest}, arg: func(string) any { return in },
+	})
+}
+
+// startTrials starts a child workflow for each method and seed; they spread over the workers that poll the GPU queue.
+func (e *experiment) startTrials(ctx workflow.Context, id activities.Identity, examples storage.Ref) []workflow.ChildWorkflowFuture {
+	var trials []workflow.ChildWorkflowFuture
+	for _, method := range e.spec.Methods {
+		for k := range e.spec.Trials {
+			in := TrialInput{Spec: e.spec, Method: method, Seed: e.spec.Seed + int64(k), Student: id.Student, Examples: examples}
+			trials = append(trials, workflow.ExecuteChildWorkflow(trialOptions(ctx, in), Trial, in))
+		}
+	}
+	return trials
+}
+
+func (e *experiment) awaitTrials(ctx workflow.Context, trials []workflow.ChildWorkflowFuture) ([]activities.TrialResult, error) {
+	results := make([]activities.TrialResult, len(trials))
+	for i, trial := range trials {
+		if err := trial.Get(ctx, &results[i]); err != nil {
+			return nil, err
+		}
+	}
+	return results, nil
+}
+
+// report is not cached: it names this run, says which stages were found and which were done, and is cheap.
+func (e *experiment) report(ctx workflow.Context, in activities.ReportInput) (ExperimentResult, error) {
+	in.Spec = e.spec
+	in.Stages = e.stages.times()
+	for _, trial := range in.Trials {
+		in.Stages = append(in.Stages, trial.Stages...)
+	}
+	var out activities.Reported
+	err := workflow.ExecuteActivity(work(ctx, QueueCPU, "report"), acts.Report, in).Get(ctx, &out)
+	return ExperimentResult{out.Report, out.HTML}, err
+}

@@ -1,0 +1,68 @@
+package workflows
+
+import (
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+)
+
+// Task queues: one for each kind of resource. A worker polls those that its machine can serve.
+const (
+	// QueueCPU is for work that needs a processor and a disk.
+	QueueCPU = "rdrec-cpu"
+	// QueueGPU is for work that fills an accelerator (or all processors): a worker takes one such job at a time.
+	QueueGPU = "rdrec-gpu"
+)
+
+// Queues lists the task queues.
+func Queues() []string { return []string{QueueCPU, QueueGPU} }
+
+// All timeouts and retries of the project are in this file.
+const (
+	// heartbeatTimeout is how long a dead worker goes unnoticed. Training fills the machine, and heartbeats of a living worker must
+	// get through: 30 seconds were too few on two busy cores (docs/log.md).
+	heartbeatTimeout = 45 * time.Second
+	// workTimeout bounds one attempt at a stage, stageTimeout all of them.
+	workTimeout  = 7 * 24 * time.Hour
+	stageTimeout = 30 * 24 * time.Hour
+	// quickTimeout bounds one attempt at bookkeeping.
+	quickTimeout = 2 * time.Minute
+)
+
+// work is for the stages: unlimited attempts, because each goes on where the last one stopped. What would fail for ever says so
+// itself (activities/errors.go).
+func work(ctx workflow.Context, queue, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              queue,
+		StartToCloseTimeout:    workTimeout,
+		ScheduleToCloseTimeout: stageTimeout,
+		HeartbeatTimeout:       heartbeatTimeout,
+		WaitForCancellation:    true,
+		DisableEagerExecution:  true,
+		Summary:                summary,
+		RetryPolicy:            backOff(time.Second, time.Minute),
+	})
+}
+
+// quick is for looking up and recording results.
+func quick(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		TaskQueue:              QueueCPU,
+		StartToCloseTimeout:    quickTimeout,
+		ScheduleToCloseTimeout: stageTimeout,
+		Summary:                summary,
+		RetryPolicy:            backOff(time.Second, 30*time.Second),
+	})
+}
+
+func backOff(first, most time.Duration) *temporal.RetryPolicy {
+	return &temporal.RetryPolicy{
+		InitialInterval: first, BackoffCoefficient: 2, MaximumInterval: most,
+		NonRetryableErrorTypes: []string{
+			activities.TypeInvalidConfig, activities.TypeDataCorrupt, activities.TypeTeacherAuth, activities.TypeNoProgress,
+		},
+	}
+}

@@ -1,0 +1,104 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+	"rdrec/storage"
+)
+
+// TrialInput is one method trained and evaluated with one seed.
+type TrialInput struct {
+	Spec   spec.Spec
+	Method string
+	Seed   int64
+	// Student is the digest of the weights to start from; empty starts from random weights.
+	Student  string
+	Examples storage.Ref
+}
+
+func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
+	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:          fmt.Sprintf("%s/%s-%d", workflow.GetInfo(ctx).WorkflowExecution.ID, in.Method, in.Seed),
+		ParentClosePolicy:   enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
+		WaitForCancellation: true,
+		StaticSummary:       fmt.Sprintf("%s, seed %d", in.Method, in.Seed),
+	})
+}
+
+// Trial trains one student and examines it on every kind of task.
+func Trial(ctx workflow.Context, in TrialInput) (activities.TrialResult, error) {
+	stages, err := open(ctx)
+	if err != nil {
+		return activities.TrialResult{}, err
+	}
+	t := &trial{in, stages}
+	model, err := t.pretrain(ctx)
+	if err != nil {
+		return activities.TrialResult{}, err
+	}
+	result := activities.TrialResult{Method: in.Method, Seed: in.Seed, Model: model}
+	for _, kind := range t.kinds() {
+		evaluation, err := t.evaluate(ctx, model, kind)
+		if err != nil {
+			return activities.TrialResult{}, err
+		}
+		result.Evaluations = append(result.Evaluations, evaluation)
+	}
+	result.Stages = stages.times()
+	return result, nil
+}
+
+// trial is a running [Trial].
+type trial struct {
+	TrialInput
+	stages *ledger
+}
+
+func (t *trial) pretrain(ctx workflow.Context) (storage.Ref, error) {
+	in := activities.PretrainInput{
+		Examples: t.Examples, Protocol: t.Spec.Protocol, Method: t.Method, Student: t.Spec.Student, Train: t.Spec.Train,
+		Negatives: t.Spec.Data.Negatives, Seed: t.Seed,
+	}
+	settings := in
+	settings.Train.CheckpointSteps, settings.Train.Keep = 0, 0 // they change what a crash costs, never the weights
+	return t.stages.run(ctx, stage{
+		name: "pretrain", label: t.label("pretrain"), version: 1, queue: QueueGPU, activity: acts.Pretrain,
+		settings: settings, inputs: []string{t.Examples.Digest, t.Student},
+		arg: func(fingerprint string) any { in.Fingerprint = fingerprint; return in },
+	})
+}
+
+// kinds are the kinds of tasks that the method learnt and the spec wants examined.
+func (t *trial) kinds() []task.Kind {
+	wanted := t.Spec.Evaluate
+	var kinds []task.Kind
+	if wanted.SequentialUsers >= 0 {
+		kinds = append(kinds, task.KindSequential)
+	}
+	if wanted.TopNUsers >= 0 {
+		kinds = append(kinds, task.KindTopN)
+	}
+	if wanted.Explanations >= 0 {
+		kinds = append(kinds, task.KindExplanation)
+	}
+	return kinds
+}
+
+func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, kind task.Kind) (storage.Ref, error) {
+	in := activities.EvaluateInput{
+		Examples: t.Examples, Model: model, Kind: kind, Protocol: t.Spec.Protocol, Method: t.Method,
+		Evaluate: t.Spec.Evaluate, Seed: t.Seed,
+	}
+	return t.stages.run(ctx, stage{
+		name: "evaluate", label: t.label("evaluate " + kind.String()), version: 1, queue: QueueGPU, activity: acts.Evaluate,
+		settings: in, inputs: []string{t.Examples.Digest, model.Digest}, arg: func(string) any { return in },
+	})
+}
+
+func (t *trial) label(stage string) string { return fmt.Sprintf("%s %s/%d", stage, t.Method, t.Seed) }
