@@ -101,7 +101,7 @@ func (s *steps) lookAround(ctx context.Context) (err error) {
 		return err
 	}
 	s.step("cache", "%s, %s free on its disk", dir, fetch.Size(free))
-	s.store = &fetch.Store{Dir: dir, Find: s.findPip, Say: s.detail, Thorough: s.thorough}
+	s.store = &fetch.Store{Dir: dir, Pins: fetch.Published(), Find: s.findPip, Say: s.detail, Thorough: s.thorough}
 	return nil
 }
 
@@ -216,7 +216,7 @@ func (s *steps) adaptGotch(ctx context.Context, l libtorch.Libtorch) error {
 	if err != nil {
 		return err
 	}
-	s.detail("%s: %d, they will throw: %s", how(tried), len(lacking), strings.Join(lacking, " "))
+	s.detail("%s: %s", how(tried), throwing(lacking))
 	if err := gotch.Install(ctx, s.repo, b, lacking); err != nil {
 		return err
 	}
@@ -229,6 +229,13 @@ func how(tried bool) string {
 		return "found by compiling"
 	}
 	return "known from before"
+}
+
+func throwing(lacking []string) string {
+	if len(lacking) == 0 {
+		return "none"
+	}
+	return fmt.Sprintf("%d, which will throw: %s", len(lacking), strings.Join(lacking, " "))
 }
 
 // fetchTeacher fetches the demo's teacher.

@@ -32,7 +32,7 @@ func (s *Store) CUDA(ctx context.Context) (int64, error) {
 	if m, err := verify(filepath.Join(root, cudaManifest), root, s.Thorough); err == nil {
 		return m.size(), nil
 	}
-	if err := s.room(torch.bytes + fetchedCUDA + unpackedCUDA); err != nil {
+	if err := s.room(s.Pins.Torch.Bytes + fetchedCUDA + unpackedCUDA); err != nil {
 		return 0, err
 	}
 	scratch, err := s.scratch()
@@ -66,7 +66,7 @@ func (s *Store) unpackCUDA(ctx context.Context, root, scratch string) (*manifest
 	if err != nil {
 		return nil, err
 	}
-	file, err := s.get(ctx, torch)
+	file, err := s.get(ctx, s.Pins.Torch)
 	if err != nil {
 		return nil, err
 	}
@@ -81,7 +81,7 @@ func (s *Store) unpackCUDA(ctx context.Context, root, scratch string) (*manifest
 		}
 		return ""
 	})
-	if err := errors.Join(err, m.add(torch, file, files)); err != nil {
+	if err := errors.Join(err, m.add(s.Pins.Torch, file, files)); err != nil {
 		return nil, err
 	}
 	for _, p := range wheels {
@@ -98,13 +98,9 @@ func (s *Store) unpackCUDA(ctx context.Context, root, scratch string) (*manifest
 }
 
 // resolve asks which wheels the requirements come to. What holds no libraries (cuda-toolkit itself) costs a few KB.
-func (s *Store) resolve(ctx context.Context, requirements []string, scratch string) ([]pinned, error) {
-	if s.downloader == nil {
-		downloader, err := s.Find(ctx)
-		if err != nil {
-			return nil, err
-		}
-		s.downloader = downloader
+func (s *Store) resolve(ctx context.Context, requirements []string, scratch string) ([]Pinned, error) {
+	if err := s.find(ctx); err != nil {
+		return nil, err
 	}
 	s.Say("torch's metadata names %d packages for a GPU:", len(requirements))
 	for _, requirement := range requirements {
@@ -115,9 +111,9 @@ func (s *Store) resolve(ctx context.Context, requirements []string, scratch stri
 		return nil, err
 	}
 	s.Say("which come to %d wheels, about %s to fetch and %s unpacked", len(wheels), Size(fetchedCUDA), Size(unpackedCUDA))
-	all := make([]pinned, 0, len(wheels))
+	all := make([]Pinned, 0, len(wheels))
 	for _, w := range wheels {
-		all = append(all, pinned{wheel: w})
+		all = append(all, Pinned{Wheel: w})
 	}
 	return all, nil
 }

@@ -31,6 +31,8 @@ type Downloader interface {
 type Store struct {
 	// Dir is the cache's folder.
 	Dir string
+	// Pins are what is fetched: [Published] but in tests.
+	Pins Pins
 	// Find returns the downloader; it is called before the first download only.
 	Find func(context.Context) (Downloader, error)
 	// Say reports a step to the person who waits.
@@ -66,7 +68,7 @@ func (s *Store) Sweep() error {
 
 // Close removes the wheels that were fetched and unpacked in this run. Those of an interrupted run stay, to go on from.
 func (s *Store) Close() error {
-	var faults []error
+	faults := make([]error, 0, len(s.wheels))
 	for _, wheel := range s.wheels {
 		faults = append(faults, os.Remove(wheel))
 	}
@@ -75,47 +77,62 @@ func (s *Store) Close() error {
 }
 
 // get is the path of a wheel with the right digest: one that an interrupted run fetched, or a fresh one.
-func (s *Store) get(ctx context.Context, p pinned) (string, error) {
+func (s *Store) get(ctx context.Context, p Pinned) (string, error) {
 	dir := filepath.Join(s.Dir, "wheels")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
-	if have, err := filepath.Glob(filepath.Join(dir, p.wheel.Pattern())); err == nil {
-		for _, file := range have {
-			if check(file, p.wheel) == nil {
-				s.Say("%s %s was fetched before", p.wheel.Name, p.wheel.Version)
-				return s.note(file), nil
-			}
+	have, err := filepath.Glob(filepath.Join(dir, p.Wheel.Pattern()))
+	if err != nil {
+		return "", err
+	}
+	for _, file := range have {
+		if check(file, p.Wheel) == nil {
+			s.Say("%s %s was fetched before", p.Wheel.Name, p.Wheel.Version)
+			return s.note(file), nil
 		}
 	}
-	if s.downloader == nil {
-		downloader, err := s.Find(ctx)
-		if err != nil {
-			return "", err
-		}
-		s.downloader = downloader
+	file, err := s.download(ctx, p, dir)
+	if err != nil {
+		return "", err
 	}
-	s.Say("fetching %s %s%s", p.wheel.Name, p.wheel.Version, p.size())
+	return s.note(file), nil
+}
+
+// download has pip fetch a wheel, and puts it into dir once its digest is right.
+func (s *Store) download(ctx context.Context, p Pinned, dir string) (string, error) {
+	if err := s.find(ctx); err != nil {
+		return "", err
+	}
+	s.Say("fetching %s %s%s", p.Wheel.Name, p.Wheel.Version, p.size())
 	scratch, err := s.scratch()
 	if err != nil {
 		return "", err
 	}
 	defer os.RemoveAll(scratch)
-	file, err := s.downloader.Download(ctx, p.wheel, scratch, scratch)
+	file, err := s.downloader.Download(ctx, p.Wheel, scratch, scratch)
 	if err != nil {
 		return "", err
 	}
-	if err := check(file, p.wheel); err != nil {
+	if err := check(file, p.Wheel); err != nil {
 		return "", err
 	}
-	if info, err := os.Stat(file); err == nil && p.bytes == 0 {
+	if info, err := os.Stat(file); err == nil && p.Bytes == 0 {
 		s.Say("  %s", Size(info.Size()))
 	}
 	final := filepath.Join(dir, filepath.Base(file))
 	if err := os.Rename(file, final); err != nil {
 		return "", err
 	}
-	return s.note(final), nil
+	return final, nil
+}
+
+// find makes sure that there is a downloader.
+func (s *Store) find(ctx context.Context) (err error) {
+	if s.downloader == nil {
+		s.downloader, err = s.Find(ctx)
+	}
+	return err
 }
 
 func (s *Store) note(file string) string {

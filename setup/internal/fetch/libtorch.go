@@ -34,10 +34,10 @@ func (s *Store) Libtorch(ctx context.Context) (string, error) {
 	if errors.Is(err, errChanged) {
 		s.Say("fetching libtorch anew: %v", err)
 	}
-	if err := s.room(torch.bytes + unpackedTorch); err != nil {
+	if err := s.room(s.Pins.Torch.Bytes + unpackedTorch); err != nil {
 		return "", err
 	}
-	file, err := s.get(ctx, torch)
+	file, err := s.get(ctx, s.Pins.Torch)
 	if err != nil {
 		return "", err
 	}
@@ -65,7 +65,7 @@ func (s *Store) unpackTorch(ctx context.Context, file, dir string) (*manifest, e
 		return nil, err
 	}
 	var m manifest
-	if err := m.add(torch, file, files); err != nil {
+	if err := m.add(s.Pins.Torch, file, files); err != nil {
 		return nil, err
 	}
 	needs, err := libtorch.Missing(filepath.Join(dir, "torch", "lib", libtorch.CPU))
@@ -145,7 +145,7 @@ func (s *Store) Companions(ctx context.Context, needs []libtorch.Need) (string, 
 // unpackCompanions puts the needed libraries into dir/folder.
 func (s *Store) unpackCompanions(ctx context.Context, needs []libtorch.Need, dir, folder string, m *manifest) error {
 	for _, need := range needs {
-		p, ok := companions[need.Name]
+		p, ok := s.Pins.Companions[need.Name]
 		if !ok {
 			return hint.Wrap(fmt.Errorf("%w: %q needs %s, which is nowhere", libtorch.ErrUnusable, need.By, need.Name),
 				"install that library, add its folder to LD_LIBRARY_PATH, or unset LIBTORCH to have a libtorch fetched")

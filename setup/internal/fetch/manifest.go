@@ -25,12 +25,12 @@ type source struct {
 
 var errChanged = errors.New("not as it was unpacked")
 
-func (m *manifest) add(p pinned, file string, files []wheel.File) error {
+func (m *manifest) add(p Pinned, file string, files []wheel.File) error {
 	sum, err := digest(file)
 	if err != nil {
 		return err
 	}
-	m.Wheels = append(m.Wheels, source{p.wheel.Name, p.wheel.Version, sum})
+	m.Wheels = append(m.Wheels, source{p.Wheel.Name, p.Wheel.Version, sum})
 	m.Files = append(m.Files, files...)
 	return nil
 }
@@ -64,8 +64,11 @@ func verify(file, dir string, thorough bool) (*manifest, error) {
 	for _, f := range m.Files {
 		path := filepath.Join(dir, f.Path)
 		info, err := os.Stat(path)
-		if err != nil || info.Size() != f.Size {
-			return nil, fmt.Errorf("%w: %q should have %d bytes: %v", errChanged, path, f.Size, err)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errChanged, err)
+		}
+		if info.Size() != f.Size {
+			return nil, fmt.Errorf("%w: %q has %d bytes, want %d", errChanged, path, info.Size(), f.Size)
 		}
 		if !thorough {
 			continue

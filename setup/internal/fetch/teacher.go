@@ -18,10 +18,10 @@ func (s *Store) Teacher(ctx context.Context, file string) error {
 	if _, err := verify(list, dir, s.Thorough); err == nil {
 		return nil
 	}
-	if err := s.room(teacher.bytes + unpackedTeacher); err != nil {
+	if err := s.room(s.Pins.Teacher.Bytes + unpackedTeacher); err != nil {
 		return err
 	}
-	from, err := s.get(ctx, teacher)
+	from, err := s.get(ctx, s.Pins.Teacher)
 	if err != nil {
 		return err
 	}
@@ -43,7 +43,7 @@ func (s *Store) Teacher(ctx context.Context, file string) error {
 		return fmt.Errorf("unpack %q: it has %d .gguf files, want one", from, len(files))
 	}
 	var m manifest
-	if err := m.add(teacher, from, files); err != nil {
+	if err := m.add(s.Pins.Teacher, from, files); err != nil {
 		return err
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {

@@ -3,7 +3,6 @@ package gotch
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,16 +14,14 @@ import (
 // Revision is raised whenever the patch changes, so that copies made by an older set-up are made anew.
 const Revision = 1
 
-const stampFile = "stamp.json"
+const stampFile = "stamp.txt"
 
 // stamp is what the copy in a repository was made from; a copy with another one is out of date.
 type stamp struct {
-	Revision int    `json:"revision"`
-	Module   string `json:"module"`
-	Cgo      string `json:"cgo"`
+	Revision    int
+	Module, Cgo string
 	// Size and Modified (nanoseconds) tell one build of a libtorch in the same place from another.
-	Size     int64 `json:"size"`
-	Modified int64 `json:"modified"`
+	Size, Modified int64
 }
 
 func (b Build) stamp(sum string) (stamp, error) {
@@ -47,20 +44,22 @@ func Current(repo string, b Build) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	content, err := os.ReadFile(filepath.Join(repo, Folder, stampFile))
-	if err != nil {
-		return false, nil //nolint:nilerr // no stamp is an answer: there is no copy, or half a one
-	}
-	var have stamp
-	if json.Unmarshal(content, &have) != nil || have != want {
-		return false, nil
-	}
 	work, err := workspace(repo)
 	if err != nil {
 		return false, err
 	}
-	content, err = os.ReadFile(filepath.Join(repo, "go.work"))
-	return err == nil && bytes.Equal(content, work), nil
+	return holds(filepath.Join(repo, Folder, stampFile), want.encode()) && holds(filepath.Join(repo, "go.work"), work), nil
+}
+
+// holds says whether a file is there and has this content.
+func holds(file string, want []byte) bool {
+	content, err := os.ReadFile(file)
+	return err == nil && bytes.Equal(content, want)
+}
+
+// encode is the stamp file's content.
+func (s stamp) encode() []byte {
+	return fmt.Appendf(nil, "revision %d\nmodule %s\nlibtorch_cpu.so %d bytes, modified %d\n\n%s", s.Revision, s.Module, s.Size, s.Modified, s.Cgo)
 }
 
 // listed is gotch's checksum in the repository's go.sum.
@@ -109,14 +108,10 @@ func fill(ctx context.Context, dir string, b Build, lacking []string) error {
 	if err != nil {
 		return err
 	}
-	content, err := json.MarshalIndent(mark, "", "  ")
-	if err != nil {
-		return err
-	}
 	if err := os.Chmod(dir, 0o755); err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(dir, stampFile), append(content, '\n'), 0o644)
+	return os.WriteFile(filepath.Join(dir, stampFile), mark.encode(), 0o644)
 }
 
 // swap moves fresh to place in one step; what was there ends up in fresh.

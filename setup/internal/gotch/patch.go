@@ -54,7 +54,7 @@ func edit(file string, change func([]byte) ([]byte, error)) error {
 // linked with what runs on a bare processor; a GPU's libraries are loaded at run time. The old kind of run path (DT_RPATH) is what the
 // loader also asks for the libraries that libtorch itself needs.
 func cgo(l libtorch.Libtorch) string {
-	var libs []string
+	libs := make([]string, 0, 2*len(l.Folders()))
 	for _, dir := range l.Folders() {
 		libs = append(libs, quote("-L"+dir), quote("-Wl,-rpath,"+dir))
 	}

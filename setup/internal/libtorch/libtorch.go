@@ -89,8 +89,9 @@ func version(files []string) (string, error) {
 		if err != nil {
 			continue // the error below names all files
 		}
-		var parts []string
-		for _, part := range versionPart.FindAllSubmatch(content, -1) {
+		found := versionPart.FindAllSubmatch(content, -1)
+		parts := make([]string, 0, len(found))
+		for _, part := range found {
 			parts = append(parts, string(part[1]))
 		}
 		if len(parts) == 3 {

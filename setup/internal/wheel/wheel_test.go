@@ -106,7 +106,7 @@ func TestUnpackRefuses(t *testing.T) {
 	stopped, stop := context.WithCancel(t.Context())
 	stop()
 	cases := map[string]struct {
-		ctx   context.Context
+		ctx   context.Context //nolint:containedctx // a case of a table
 		file  string
 		place wheel.Place
 		want  error

@@ -1,0 +1,84 @@
+// Package faketorch makes small stand-ins for libtorch, for tests of set-up: in: a version and an ABI; out: a folder with libraries and
+// headers of the same names and the same tell-tale symbols, built with the machine's C++ compiler in a second. Only tests import it.
+package faketorch
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+)
+
+// Options vary a stand-in.
+type Options struct {
+	Version string // "2.11.0"; its parts go into version.h
+	ABI     int    // 0 for the old strings, 1 for the new
+	// Needs is a library that libtorch_cpu.so asks for and that is not there, such as "libcupti.so.13"; "" is none.
+	Needs string
+	// Split puts the version where libtorch 2.11 has it.
+	Split bool
+}
+
+// constructors are the names of c10::Error(SourceLocation, std::string) in libraries of both ABIs.
+var constructors = [...]string{
+	0: "_ZN3c105ErrorC2ENS_14SourceLocationESs",
+	1: "_ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
+}
+
+// Make builds a stand-in in a temporary folder and returns it, a folder with lib and include. Without a C++ compiler the test is skipped.
+func Make(t testing.TB, o Options) string {
+	t.Helper()
+	root := filepath.Join(t.TempDir(), "torch")
+	write(t, filepath.Join(root, "core.cpp"), fmt.Sprintf("void make() __asm__(%q); void make() {}", constructors[o.ABI]))
+	write(t, filepath.Join(root, "cpu.cpp"), "extern int need(); int torch_cpu() { return NEED; }")
+	write(t, filepath.Join(root, "need.cpp"), "int need() { return 1; }")
+	var major, minor, patch int
+	if _, err := fmt.Sscanf(o.Version, "%d.%d.%d", &major, &minor, &patch); err != nil {
+		t.Fatal(err)
+	}
+	header := fmt.Sprintf("#define TORCH_VERSION_MAJOR %d\n#define TORCH_VERSION_MINOR %d\n#define TORCH_VERSION_PATCH %d\n", major, minor, patch)
+	api := filepath.Join(root, "include", "torch", "csrc", "api", "include", "torch", "version.h")
+	if o.Split {
+		write(t, api, "#include <torch/headeronly/version.h>\n")
+		api = filepath.Join(root, "include", "torch", "headeronly", "version.h")
+	}
+	write(t, api, header)
+	write(t, filepath.Join(root, "include", "ATen", "Functions.h"), "namespace torch { int add(int a, int b); }\n")
+	lib := filepath.Join(root, "lib")
+	compile(t, root, "core.cpp", "-o", filepath.Join(lib, "libc10.so"))
+	if o.Needs == "" {
+		compile(t, root, "-DNEED=1", "cpu.cpp", "-o", filepath.Join(lib, "libtorch_cpu.so"))
+		return root
+	}
+	needed := filepath.Join(root, "elsewhere", o.Needs)
+	write(t, needed, "")
+	compile(t, root, "need.cpp", "-Wl,-soname,"+o.Needs, "-o", needed)
+	compile(t, root, "-DNEED=need()", "cpu.cpp", needed, "-Wl,--disable-new-dtags", "-Wl,-rpath,$ORIGIN", "-o", filepath.Join(lib, "libtorch_cpu.so"))
+	return root
+}
+
+func write(t testing.TB, file, content string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func compile(t testing.TB, dir string, args ...string) {
+	t.Helper()
+	if _, err := exec.LookPath("c++"); err != nil {
+		t.Skip("there is no c++ to build a stand-in for libtorch with")
+	}
+	if err := os.MkdirAll(filepath.Join(dir, "lib"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), "c++", append([]string{"-shared", "-fPIC", "-w"}, args...)...)
+	cmd.Dir = dir
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build a stand-in for libtorch: %v: %s", err, out)
+	}
+}
