@@ -27,58 +27,58 @@ var constructors = [...]string{
 }
 
 // Make builds a stand-in in a temporary folder and returns it, a folder with lib and include. Without a C++ compiler the test is skipped.
-func Make(t testing.TB, o Options) string {
-	t.Helper()
-	root := filepath.Join(t.TempDir(), "torch")
-	write(t, filepath.Join(root, "core.cpp"), fmt.Sprintf("void make() __asm__(%q); void make() {}", constructors[o.ABI]))
-	write(t, filepath.Join(root, "cpu.cpp"), "extern int need(); int torch_cpu() { return NEED; }")
-	write(t, filepath.Join(root, "need.cpp"), "int need() { return 1; }")
+func Make(tb testing.TB, o Options) string {
+	tb.Helper()
+	root := filepath.Join(tb.TempDir(), "torch")
+	write(tb, filepath.Join(root, "core.cpp"), fmt.Sprintf("void make() __asm__(%q); void make() {}", constructors[o.ABI]))
+	write(tb, filepath.Join(root, "cpu.cpp"), "extern int need(); int torch_cpu() { return NEED; }")
+	write(tb, filepath.Join(root, "need.cpp"), "int need() { return 1; }")
 	var major, minor, patch int
 	if _, err := fmt.Sscanf(o.Version, "%d.%d.%d", &major, &minor, &patch); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	header := fmt.Sprintf("#define TORCH_VERSION_MAJOR %d\n#define TORCH_VERSION_MINOR %d\n#define TORCH_VERSION_PATCH %d\n", major, minor, patch)
 	api := filepath.Join(root, "include", "torch", "csrc", "api", "include", "torch", "version.h")
 	if o.Split {
-		write(t, api, "#include <torch/headeronly/version.h>\n")
+		write(tb, api, "#include <torch/headeronly/version.h>\n")
 		api = filepath.Join(root, "include", "torch", "headeronly", "version.h")
 	}
-	write(t, api, header)
-	write(t, filepath.Join(root, "include", "ATen", "Functions.h"), "namespace torch { int add(int a, int b); }\n")
+	write(tb, api, header)
+	write(tb, filepath.Join(root, "include", "ATen", "Functions.h"), "namespace torch { int add(int a, int b); }\n")
 	lib := filepath.Join(root, "lib")
-	compile(t, root, "core.cpp", "-o", filepath.Join(lib, "libc10.so"))
+	compile(tb, root, "core.cpp", "-o", filepath.Join(lib, "libc10.so"))
 	if o.Needs == "" {
-		compile(t, root, "-DNEED=1", "cpu.cpp", "-o", filepath.Join(lib, "libtorch_cpu.so"))
+		compile(tb, root, "-DNEED=1", "cpu.cpp", "-o", filepath.Join(lib, "libtorch_cpu.so"))
 		return root
 	}
 	needed := filepath.Join(root, "elsewhere", o.Needs)
-	write(t, needed, "")
-	compile(t, root, "need.cpp", "-Wl,-soname,"+o.Needs, "-o", needed)
-	compile(t, root, "-DNEED=need()", "cpu.cpp", needed, "-Wl,--disable-new-dtags", "-Wl,-rpath,$ORIGIN", "-o", filepath.Join(lib, "libtorch_cpu.so"))
+	write(tb, needed, "")
+	compile(tb, root, "need.cpp", "-Wl,-soname,"+o.Needs, "-o", needed)
+	compile(tb, root, "-DNEED=need()", "cpu.cpp", needed, "-Wl,--disable-new-dtags", "-Wl,-rpath,$ORIGIN", "-o", filepath.Join(lib, "libtorch_cpu.so"))
 	return root
 }
 
-func write(t testing.TB, file, content string) {
-	t.Helper()
+func write(tb testing.TB, file, content string) {
+	tb.Helper()
 	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
-func compile(t testing.TB, dir string, args ...string) {
-	t.Helper()
+func compile(tb testing.TB, dir string, args ...string) {
+	tb.Helper()
 	if _, err := exec.LookPath("c++"); err != nil {
-		t.Skip("there is no c++ to build a stand-in for libtorch with")
+		tb.Skip("there is no c++ to build a stand-in for libtorch with")
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "lib"), 0o755); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), "c++", append([]string{"-shared", "-fPIC", "-w"}, args...)...)
+	cmd := exec.CommandContext(tb.Context(), "c++", append([]string{"-shared", "-fPIC", "-w"}, args...)...)
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build a stand-in for libtorch: %v: %s", err, out)
+		tb.Fatalf("build a stand-in for libtorch: %v: %s", err, out)
 	}
 }

@@ -176,8 +176,12 @@ func checkCopy(t *testing.T, repo string, b gotch.Build) {
 
 func TestCurrentSeesChanges(t *testing.T) {
 	changes := map[string]func(t *testing.T, repo string, b *gotch.Build){
-		"another libtorch": func(_ *testing.T, _ string, b *gotch.Build) { b.Libtorch.Lib = filepath.Dir(b.Libtorch.Lib) + "/./lib" },
+		"another libtorch": func(t *testing.T, _ string, b *gotch.Build) {
+			t.Helper()
+			b.Libtorch.Lib = filepath.Dir(b.Libtorch.Lib) + "/./lib"
+		},
 		"another library in its place": func(t *testing.T, _ string, b *gotch.Build) {
+			t.Helper()
 			f, err := os.OpenFile(filepath.Join(b.Libtorch.Lib, libtorch.CPU), os.O_WRONLY|os.O_APPEND, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -187,12 +191,15 @@ func TestCurrentSeesChanges(t *testing.T) {
 			}
 		},
 		"another module": func(t *testing.T, repo string, _ *gotch.Build) {
+			t.Helper()
 			replace(t, filepath.Join(repo, "go.sum"), gotch.Path+" "+gotch.Version+" h1:new=\n")
 		},
 		"another go.work": func(t *testing.T, repo string, _ *gotch.Build) {
+			t.Helper()
 			replace(t, filepath.Join(repo, "go.work"), "go 1.26.8\n")
 		},
 		"half a copy": func(t *testing.T, repo string, _ *gotch.Build) {
+			t.Helper()
 			if err := os.Remove(filepath.Join(repo, gotch.Folder, "stamp.txt")); err != nil {
 				t.Fatal(err)
 			}
