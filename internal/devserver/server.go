@@ -94,6 +94,9 @@ func (s *Server) settle(ctx context.Context, log zerolog.Logger) error {
 			HostPort: s.Address(), Namespace: namespace,
 			Logger: sdklog.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(log))),
 		})
+		if ctx.Err() != nil { // the client's own error does not wrap it
+			err = ctx.Err()
+		}
 		if err != nil {
 			return fmt.Errorf("waiting for the dev server at %s: %w", s.Address(), err)
 		}

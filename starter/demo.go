@@ -1,0 +1,165 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/mattn/go-isatty"
+
+	"rdrec/internal/devserver"
+)
+
+// demoCmd runs the demo: a server and a worker of its own, one experiment.
+type demoCmd struct {
+	Spec   string   `arg:"" optional:"" help:"Another spec." default:"experiments/demo.yaml"`
+	Set    []string `help:"Override a value of the spec, for example train.epochs=2." placeholder:"KEY=VALUE" sep:"none"`
+	Config string   `help:"The server's settings file." default:"${dev_config}"`
+	Worker string   `help:"The worker program; the default is the one beside this program."`
+	Keep   string   `help:"Keep serving afterwards: yes, no, or auto (on a terminal)." enum:"yes,no,auto" default:"auto"`
+}
+
+// workerStopTimeout is how long the worker may take to save its state.
+const workerStopTimeout = 30 * time.Second
+
+// Run does the demo and stops what it started.
+func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
+	specification, err := specArg{c.Spec, c.Set}.load()
+	if err != nil {
+		return err
+	}
+	stopServer, err := a.serve(ctx, c.Config)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stopServer()) }()
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	w, err := a.startWorker(ctx, c.Worker, to)
+	if err != nil {
+		return err
+	}
+	defer w.stop()
+	e, err := begin(ctx, to, specification)
+	if err != nil {
+		return err
+	}
+	a.introduce(e)
+	if err := w.during(ctx, func(ctx context.Context) error { return a.follow(ctx, e) }); err != nil {
+		return err
+	}
+	return c.linger(ctx, a, w)
+}
+
+// serve makes sure that a server listens: the one that is there, or one in this process, which the returned function stops.
+func (a *app) serve(ctx context.Context, config string) (stop func() error, err error) {
+	options, err := devserver.Load(config, nil)
+	if err != nil {
+		return nil, err
+	}
+	if a.flags.Address == "" && os.Getenv("TEMPORAL_ADDRESS") == "" {
+		a.flags.Address = fmt.Sprintf("%s:%d", options.IP, options.Port)
+	}
+	if there, err := a.connect(ctx); err == nil {
+		a.say("using the Temporal server at %s", there.address)
+		there.Close()
+		return func() error { return nil }, nil
+	}
+	s, err := devserver.Start(ctx, options, a.serverLog())
+	if err != nil {
+		return nil, err
+	}
+	a.flags.Address, a.flags.UI = s.Address(), s.UI()
+	a.say("Temporal server  %s, Web UI %s", s.Address(), s.UI())
+	return s.Stop, nil
+}
+
+// linger keeps server and worker up for people to look around; programs get their prompt back.
+func (c *demoCmd) linger(ctx context.Context, a *app, w *workerProcess) error {
+	terminal := isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stdout.Fd())
+	if c.Keep == "no" || c.Keep == "auto" && !terminal {
+		a.say("\"make dev\" shows the history again in the Web UI")
+		return nil
+	}
+	a.say("server and worker stay up; Ctrl-C stops them")
+	return w.during(ctx, func(ctx context.Context) error {
+		<-ctx.Done()
+		return nil
+	})
+}
+
+// workerProcess is the worker program running beside us.
+type workerProcess struct {
+	command *exec.Cmd
+	log     string
+	ended   chan struct{}
+	err     error
+}
+
+// startWorker starts the worker in a process group of its own, so that Ctrl-C reaches us alone and we stop it before the server.
+func (a *app) startWorker(ctx context.Context, program string, to *server) (*workerProcess, error) {
+	if program == "" {
+		program = filepath.Join(filepath.Dir(a.program), "worker")
+	}
+	bucket, err := a.bucketURL()
+	if err != nil {
+		return nil, err
+	}
+	if err := os.MkdirAll(stateFolder, 0o755); err != nil {
+		return nil, fmt.Errorf("making the folder of the worker's log: %w", err)
+	}
+	w := &workerProcess{log: filepath.Join(stateFolder, "worker.log"), ended: make(chan struct{})}
+	log, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("opening the worker's log: %w", err)
+	}
+	defer log.Close()                                           //nolint:errcheck // the worker has a handle of its own
+	w.command = exec.CommandContext(context.WithoutCancel(ctx), //nolint:gosec // the user names the program
+		program, "--bucket", bucket, "--address", to.address, "--namespace", to.namespace)
+	w.command.Stdout, w.command.Stderr = log, log
+	w.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := w.command.Start(); err != nil {
+		return nil, fmt.Errorf("%w: starting %q: %w", errNoWorker, program, err)
+	}
+	go func() {
+		w.err = w.command.Wait()
+		close(w.ended)
+	}()
+	a.say("worker     %s (process %d), log %s", program, w.command.Process.Pid, w.log)
+	return w, nil
+}
+
+// during does something while the worker lives; the worker's end is an error.
+func (w *workerProcess) during(ctx context.Context, do func(context.Context) error) error {
+	inner, cancel := context.WithCancel(ctx)
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- do(inner) }()
+	select {
+	case err := <-done:
+		return err
+	case <-w.ended:
+		cancel()
+		<-done
+		return fmt.Errorf("%w early: %w; its log is %s", errWorkerEnded, errors.Join(w.err), w.log)
+	}
+}
+
+// stop lets the worker save its state, and ends it where it does not.
+func (w *workerProcess) stop() {
+	_ = w.command.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
+	select {
+	case <-w.ended:
+	case <-time.After(workerStopTimeout):
+		_ = w.command.Process.Kill() //nolint:errcheck // likewise
+		<-w.ended
+	}
+}

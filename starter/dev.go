@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"rdrec/internal/devserver"
+)
+
+// devCmd runs the server in the foreground.
+type devCmd struct {
+	Config string   `help:"Settings file." default:"${dev_config}"`
+	Set    []string `help:"Override a setting, for example port=7300." placeholder:"KEY=VALUE" sep:"none"`
+}
+
+// Run keeps the server up until the command is interrupted.
+func (c *devCmd) Run(ctx context.Context, a *app) error {
+	options, err := devserver.Load(c.Config, c.Set)
+	if err != nil {
+		return err
+	}
+	s, err := devserver.Start(ctx, options, a.serverLog())
+	if interrupted(ctx) && err != nil {
+		a.say("stopped while starting")
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if err := a.announce(s); err != nil {
+		return err
+	}
+	select {
+	case <-ctx.Done():
+		a.say("stopping; the histories stay in %s", s.Database())
+	case reason := <-s.Failed():
+		err = fmt.Errorf("%w: %s", errServerBroke, reason)
+	}
+	if stopErr := s.Stop(); err == nil && stopErr != nil {
+		err = fmt.Errorf("stopping the dev server: %w", stopErr)
+	}
+	return err
+}
+
+// announce says where the server is.
+func (a *app) announce(s *devserver.Server) error {
+	a.say("Temporal server  %s\nWeb UI           %s\ndatabase         %s", s.Address(), s.UI(), s.Database())
+	if !a.flags.JSON {
+		return nil
+	}
+	text, err := json.Marshal(map[string]string{"address": s.Address(), "ui": s.UI(), "database": s.Database()})
+	if err != nil {
+		return fmt.Errorf("writing the addresses as JSON: %w", err)
+	}
+	return a.print(string(text) + "\n")
+}
+
+// serverLog is where the dev server's own messages go.
+func (a *app) serverLog() zerolog.Logger {
+	return zerolog.New(zerolog.ConsoleWriter{Out: a.stderr, TimeFormat: time.DateTime, NoColor: true}).With().Timestamp().Logger()
+}

@@ -1,0 +1,139 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"rdrec/internal/devserver"
+	"rdrec/internal/document"
+	"rdrec/storage"
+)
+
+// Exit codes; exitHelp documents them.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitSpec        = 3
+	exitNoServer    = 4
+	exitNoBucket    = 5
+	exitExperiment  = 6
+	exitCancelled   = 7
+	exitTaken       = 8
+	exitInterrupted = 130
+)
+
+// What commands may fail with, beyond what they pass on.
+var (
+	errNoServer     = errors.New("no Temporal server")
+	errNoExperiment = errors.New("no such experiment")
+	errUnfinished   = errors.New("the experiment is not finished")
+	errExperiment   = errors.New("the experiment failed")
+	errCancelled    = errors.New("the experiment was cancelled")
+	errNoBucket     = errors.New("no bucket")
+	errNoWorker     = errors.New("no worker program")
+	errWorkerEnded  = errors.New("the worker ended")
+	errAttributes   = errors.New("the server does not know our search attributes")
+	errServerBroke  = errors.New("the dev server broke down")
+	errInterrupted  = errors.New("interrupted")
+)
+
+// usageError is a command line that is wrong.
+type usageError struct{ error }
+
+// exit is a row of the table of exit codes.
+type exit struct {
+	code    int
+	meaning string
+	is      func(error) bool
+	hint    string
+}
+
+// exits is the table of exit codes and hints; the first row that fits an error counts.
+func exits() []exit {
+	is := func(targets ...error) func(error) bool {
+		return func(err error) bool {
+			for _, target := range targets {
+				if errors.Is(err, target) {
+					return true
+				}
+			}
+			return false
+		}
+	}
+	return []exit{
+		{exitUsage, "the command line is wrong", func(err error) bool { return errors.As(err, new(usageError)) }, `see "starter --help"`},
+		{exitSpec, "the spec or the settings are wrong", func(err error) bool { return errors.As(err, new(document.Faults)) }, ""},
+		{exitNoServer, "no Temporal server answers", is(errNoServer), `run "starter dev" or set TEMPORAL_ADDRESS`},
+		{exitNoServer, "", is(errAttributes), "register those of temporal-dev.yaml: temporal operator search-attribute create"},
+		{exitNoServer, "", is(errServerBroke), "look at its messages above; log_level in temporal-dev.yaml shows more"},
+		{exitNoBucket, "the bucket or an object in it is missing", is(errNoBucket), "set --bucket or RDREC_BUCKET to the workers' bucket"},
+		{exitNoBucket, "", is(storage.ErrNotFound), "set --bucket or RDREC_BUCKET to the workers' bucket"},
+		{exitExperiment, "the experiment failed", is(errExperiment), "mend the cause and run it again: finished stages are kept"},
+		{exitExperiment, "", is(errWorkerEnded), "look at its log; what it finished is kept, so run it again"},
+		{exitExperiment, "", is(errUnfinished), `wait for it with "starter watch"`},
+		{exitCancelled, "the experiment was cancelled", is(errCancelled), "run it again to go on from what it finished"},
+		{exitTaken, "a port or the database is in use", is(devserver.ErrPortTaken), portHint},
+		{exitTaken, "", is(devserver.ErrDatabaseInUse), "use that server, stop it, or take another file: --set database=FILE"},
+		{exitTaken, "", is(devserver.ErrForeignDatabase), "move it away to begin with no history, or use the rdrec that wrote it"},
+		{exitInterrupted, "interrupted", is(errInterrupted, context.Canceled), ""},
+		{exitFailed, "", is(errNoExperiment), `"starter status" lists experiments`},
+		{exitFailed, "", is(errNoWorker), `run "make build"`},
+		{exitSpec, "", is(os.ErrNotExist), "check the path"},
+		{exitFailed, "anything else", func(error) bool { return true }, ""},
+	}
+}
+
+const portHint = "stop what listens there, or set ip, port and ui_port in temporal-dev.yaml or with --set"
+
+// row finds an error's row.
+func row(err error) exit {
+	for _, e := range exits() {
+		if e.is(err) {
+			return e
+		}
+	}
+	return exit{code: exitFailed}
+}
+
+// codeOf is the exit code for an error.
+func codeOf(err error) int { return row(err).code }
+
+// explain puts an error into lines for people: what is wrong, then what to do.
+func explain(err error) []string {
+	var faults document.Faults
+	if errors.As(err, &faults) {
+		return explainFaults(faults)
+	}
+	lines := []string{"error: " + err.Error()}
+	if hint := row(err).hint; hint != "" {
+		lines = append(lines, "hint: "+hint)
+	}
+	return lines
+}
+
+func explainFaults(faults document.Faults) []string {
+	var lines []string
+	for _, f := range faults {
+		lines = append(lines, "error: "+f.Error())
+		if f.Hint != "" {
+			lines = append(lines, "hint: "+f.Hint)
+		}
+	}
+	return lines
+}
+
+// exitHelp documents the exit codes for --help.
+func exitHelp() string {
+	var b strings.Builder
+	b.WriteString("Exit codes: 0 done")
+	for _, e := range exits() {
+		if e.meaning != "" {
+			fmt.Fprintf(&b, ", %d %s", e.code, e.meaning)
+		}
+	}
+	return b.String() + "."
+}

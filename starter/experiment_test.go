@@ -1,0 +1,266 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/rs/zerolog"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+	"rdrec/internal/devserver"
+	"rdrec/storage"
+	"rdrec/workflows"
+)
+
+// screen is a stderr that tells when a text has been written.
+type screen struct {
+	mutex sync.Mutex
+	text  bytes.Buffer
+	waits map[string]chan struct{}
+}
+
+func (s *screen) Write(p []byte) (int, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	n, err := s.text.Write(p)
+	for text, seen := range s.waits {
+		if strings.Contains(s.text.String(), text) {
+			close(seen)
+			delete(s.waits, text)
+		}
+	}
+	return n, err
+}
+
+func (s *screen) String() string {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	return s.text.String()
+}
+
+// await makes a channel that closes when the text appears.
+func (s *screen) await(text string) <-chan struct{} {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.waits == nil {
+		s.waits = map[string]chan struct{}{}
+	}
+	s.waits[text] = make(chan struct{})
+	return s.waits[text]
+}
+
+// theatre is a real server with a worker that only plays experiments, so that what people see is tested without the work.
+type theatre struct {
+	server  *devserver.Server
+	bucket  string
+	report  storage.Ref
+	release <-chan struct{} // ends the long stage
+}
+
+func newTheatre(t *testing.T, release <-chan struct{}) *theatre {
+	t.Helper()
+	o := devserver.Default()
+	o.Port, o.UIPort, o.Database = 0, -1, filepath.Join(t.TempDir(), "t.db")
+	s, err := devserver.Start(t.Context(), o, zerolog.Nop())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := client.Dial(client.Options{HostPort: s.Address(), Logger: silent{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	play := &theatre{server: s, release: release}
+	play.fillBucket(t)
+	w := worker.New(c, workflows.QueueCPU, worker.Options{})
+	w.RegisterWorkflowWithOptions(play.experiment, workflow.RegisterOptions{Name: "Experiment"})
+	w.RegisterWorkflowWithOptions(play.trial, workflow.RegisterOptions{Name: "Trial"})
+	w.RegisterActivityWithOptions(play.pretrain, activity.RegisterOptions{Name: "Pretrain"})
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		w.Stop()
+		c.Close()
+		if err := s.Stop(); err != nil {
+			t.Error(err)
+		}
+	})
+	return play
+}
+
+func (play *theatre) fillBucket(t *testing.T) {
+	t.Helper()
+	dir := t.TempDir()
+	for name, text := range map[string]string{"report.txt": "the table\n", "report.json": `{"users": 3}`, "report.html": "<html>"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	play.bucket = (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String()
+	bucket, err := storage.Open(t.Context(), play.bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close() //nolint:errcheck // the test ends
+	if play.report, err = bucket.PutFolder(t.Context(), "report", dir); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// experiment plays the part of workflows.Experiment: what its name says decides how it ends.
+func (play *theatre) experiment(ctx workflow.Context, in workflows.ExperimentInput) (workflows.ExperimentResult, error) {
+	stages := []workflows.StageStatus{{Name: "import", State: workflows.Cached}}
+	err := workflow.SetQueryHandler(ctx, workflows.QueryStages, func() ([]workflows.StageStatus, error) { return stages, nil })
+	if err != nil {
+		return workflows.ExperimentResult{}, err
+	}
+	switch in.Spec.Name {
+	case "fails":
+		err = temporal.NewNonRetryableApplicationError("evaluate.beams are too many", activities.TypeInvalidConfig, nil)
+		return workflows.ExperimentResult{}, err
+	case "waits":
+		ctx.Done().Receive(ctx, nil)
+		return workflows.ExperimentResult{}, ctx.Err()
+	}
+	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID + "/rdrec-1"})
+	err = workflow.ExecuteChildWorkflow(child, "Trial").Get(ctx, nil)
+	return workflows.ExperimentResult{Report: play.report, HTML: "runs/report.html"}, err
+}
+
+func (play *theatre) trial(ctx workflow.Context) error {
+	stage := workflows.StageStatus{Name: "pretrain rdrec/1", State: workflows.Running}
+	err := workflow.SetQueryHandler(ctx, workflows.QueryStages, func() ([]workflows.StageStatus, error) {
+		return []workflows.StageStatus{stage}, nil
+	})
+	if err != nil {
+		return err
+	}
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: workflowTimeout, HeartbeatTimeout: workflowTimeout})
+	if err := workflow.ExecuteActivity(ctx, "Pretrain").Get(ctx, nil); err != nil {
+		return err
+	}
+	stage.State, stage.Seconds = workflows.Finished, 75
+	return nil
+}
+
+const workflowTimeout = 60_000_000_000 // a minute
+
+func (play *theatre) pretrain(ctx context.Context) error {
+	activity.RecordHeartbeat(ctx, activities.Progress{Stage: "pretrain", Done: 3, Total: 10, Unit: "steps", Rate: 0.5, Note: "loss 7.1"})
+	select {
+	case <-play.release:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// command runs the starter against the theatre's server and bucket.
+func (play *theatre) command(t *testing.T, stderr *screen, args ...string) (stdout string, code int) {
+	t.Helper()
+	var out bytes.Buffer
+	code = run(t.Context(), append(args, "--address", play.server.Address(), "--bucket", play.bucket), &out, stderr)
+	return out.String(), code
+}
+
+func writeSpec(t *testing.T, name string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name+".yaml")
+	if err := os.WriteFile(path, []byte("name: "+name+"\ndata: {folder: x}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func contains(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("%q is missing from:\n%s", part, text)
+		}
+	}
+}
+
+func TestRunWatchesToTheReport(t *testing.T) {
+	t.Parallel()
+	path, first := writeSpec(t, "shop"), &screen{}
+	play := newTheatre(t, first.await("3/10 steps"))
+	stdout, code := play.command(t, first, "run", path)
+	if code != exitOK || stdout != "the table\n" {
+		t.Fatalf("run: code %d, stdout %q, stderr:\n%s", code, stdout, first)
+	}
+	contains(t, first.String(), "experiment shop-", " runs\n", "Web UI     http://127.0.0.1:", "import", "found: it was done before",
+		"pretrain rdrec/1", "██████░░░░░░░░░░░░░░", "3/10 steps  0.5/s  left 14s  loss 7.1", "done       1m15s", "report     /", "runs/report.html")
+
+	second := &screen{}
+	stdout, code = play.command(t, second, "run", path)
+	if code != exitOK || stdout != "the table\n" {
+		t.Errorf("run again: code %d, stdout %q, stderr:\n%s", code, stdout, second)
+	}
+	contains(t, second.String(), "is finished already")
+
+	id := strings.Fields(second.String())[1]
+	stdout, code = play.command(t, &screen{}, "report", id, "--json")
+	var got concluded
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitOK {
+		t.Fatalf("report: code %d, %v, stdout:\n%s", code, err, stdout)
+	}
+	if got.ID != id || !strings.HasSuffix(got.HTML, "runs/report.html") || !strings.Contains(string(got.Report), `"users": 3`) {
+		t.Errorf("report: got %+v", got)
+	}
+	stdout, code = play.command(t, &screen{}, "status", id)
+	if code != exitOK {
+		t.Errorf("status: code %d", code)
+	}
+	contains(t, stdout, id+" completed\n", "import                       found: it was done before\n")
+}
+
+func TestRunTellsAFailure(t *testing.T) {
+	t.Parallel()
+	play, stderr := newTheatre(t, nil), &screen{}
+	stdout, code := play.command(t, stderr, "run", writeSpec(t, "fails"))
+	if code != exitExperiment || stdout != "" {
+		t.Errorf("code %d, stdout %q", code, stdout)
+	}
+	contains(t, stderr.String(), "error: the experiment failed: fails-", ": evaluate.beams are too many", "hint: mend the cause")
+}
+
+func TestRunCanBeCancelledAndLeft(t *testing.T) {
+	t.Parallel()
+	play, path, stderr := newTheatre(t, nil), writeSpec(t, "waits"), &screen{}
+	ctx, leave := context.WithCancel(t.Context())
+	seen := stderr.await("import")
+	go func() {
+		<-seen
+		leave()
+	}()
+	code := run(ctx, []string{"run", path, "--address", play.server.Address()}, &bytes.Buffer{}, stderr)
+	if code != exitInterrupted {
+		t.Errorf("left: code %d, stderr:\n%s", code, stderr)
+	}
+	contains(t, stderr.String(), "the experiment goes on")
+
+	id := strings.Fields(stderr.String())[1]
+	if _, code := play.command(t, &screen{}, "report", id); code != exitExperiment {
+		t.Errorf("report of a running one: code %d", code)
+	}
+	if _, code := play.command(t, &screen{}, "cancel", id); code != exitOK {
+		t.Errorf("cancel: code %d", code)
+	}
+	after := &screen{}
+	if _, code := play.command(t, after, "watch", id); code != exitCancelled {
+		t.Errorf("watch: code %d, stderr:\n%s", code, after)
+	}
+}

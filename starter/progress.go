@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/common/v1"
+	"go.temporal.io/api/enums/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/sdk/converter"
+
+	"rdrec/activities"
+	"rdrec/workflows"
+)
+
+// queryTimeout is how long a worker may take to answer for a workflow; without a worker nothing does.
+const queryTimeout = 3 * time.Second
+
+// stageLine is one stage as people see it.
+type stageLine struct {
+	workflows.StageStatus
+	// Progress is the latest heartbeat of the stage's activity; nil before the first.
+	Progress *activities.Progress `json:"progress,omitempty"`
+	// Trouble is why the last attempt ended, or what the stage waits for.
+	Trouble string `json:"trouble,omitempty"`
+	// Since is when a running stage was first seen.
+	Since time.Time `json:"since,omitzero"`
+}
+
+// tracker follows an experiment and the trials that it starts.
+type tracker struct {
+	*server
+	now func() time.Time
+	// workflows are those seen so far, the experiment first; lines are their stages.
+	workflows []string
+	lines     map[string][]stageLine
+	closed    map[string]bool
+	// idle says that no worker answers for the workflow.
+	idle bool
+}
+
+func newTracker(e *experiment, now func() time.Time) *tracker {
+	return &tracker{
+		server: e.server, now: now, workflows: []string{e.id}, lines: map[string][]stageLine{}, closed: map[string]bool{},
+	}
+}
+
+// look asks the server for the experiment's state and all its stages.
+func (t *tracker) look(ctx context.Context) (enums.WorkflowExecutionStatus, []stageLine, error) {
+	status, err := t.lookAt(ctx, t.workflows[0])
+	if err != nil {
+		return status, nil, err
+	}
+	for i := 1; i < len(t.workflows); i++ { // lookAt may find more on the way
+		if _, err := t.lookAt(ctx, t.workflows[i]); err != nil {
+			return status, nil, err
+		}
+	}
+	return status, t.all(), nil
+}
+
+// all are the stages of all workflows, the experiment's closing ones last.
+func (t *tracker) all() []stageLine {
+	var all []stageLine
+	for _, id := range t.workflows {
+		all = append(all, t.lines[id]...)
+	}
+	return all
+}
+
+// lookAt asks for one workflow, unless its end has been seen.
+func (t *tracker) lookAt(ctx context.Context, id string) (enums.WorkflowExecutionStatus, error) {
+	if t.closed[id] {
+		return enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, nil
+	}
+	found, err := t.DescribeWorkflowExecution(ctx, id, "")
+	if err != nil {
+		return 0, err
+	}
+	for _, child := range found.GetPendingChildren() {
+		if !slices.Contains(t.workflows, child.GetWorkflowId()) {
+			t.workflows = append(t.workflows, child.GetWorkflowId())
+		}
+	}
+	status := found.GetWorkflowExecutionInfo().GetStatus()
+	stages, ok := t.ask(ctx, id)
+	if ok {
+		t.lines[id] = t.merge(t.lines[id], stages, found.GetPendingActivities())
+		t.closed[id] = status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	}
+	return status, nil
+}
+
+// ask queries a workflow's stages; ok is false where no worker answers in time, or none has begun with the workflow.
+func (t *tracker) ask(ctx context.Context, id string) (stages []workflows.StageStatus, ok bool) {
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
+	defer cancel()
+	answer, err := t.QueryWorkflow(ctx, id, "", workflows.QueryStages)
+	t.idle = err != nil
+	if err != nil {
+		return nil, false
+	}
+	return stages, answer.Get(&stages) == nil
+}
+
+// merge joins what the workflow says about its stages with what its activities last reported.
+func (t *tracker) merge(before []stageLine, stages []workflows.StageStatus, pending []*workflowpb.PendingActivityInfo) []stageLine {
+	lines := make([]stageLine, len(stages))
+	for i, s := range stages {
+		lines[i] = stageLine{StageStatus: s}
+		if s.State != workflows.Running {
+			continue
+		}
+		lines[i].Since = t.now()
+		if i < len(before) {
+			lines[i].Since, lines[i].Progress = before[i].Since, before[i].Progress
+		}
+		for _, activity := range pending {
+			if belongs(activity, s.Name) {
+				lines[i].Trouble = trouble(activity)
+				lines[i].Progress = heartbeat(activity.GetHeartbeatDetails(), lines[i].Progress)
+			}
+		}
+	}
+	return lines
+}
+
+// belongs says whether an activity does a stage's work: a stage's name begins with its activity's type.
+func belongs(activity *workflowpb.PendingActivityInfo, stage string) bool {
+	word, _, _ := strings.Cut(stage, " ")
+	return strings.EqualFold(activity.GetActivityType().GetName(), word)
+}
+
+// heartbeat reads an activity's progress; what cannot be read changes nothing.
+func heartbeat(details *common.Payloads, before *activities.Progress) *activities.Progress {
+	var p activities.Progress
+	if len(details.GetPayloads()) == 0 || converter.GetDefaultDataConverter().FromPayloads(details, &p) != nil {
+		return before
+	}
+	return &p
+}
+
+// trouble says what keeps an activity from going on.
+func trouble(activity *workflowpb.PendingActivityInfo) string {
+	switch {
+	case activity.GetPaused():
+		return "paused"
+	case activity.GetLastFailure() != nil && activity.GetState() != enums.PENDING_ACTIVITY_STATE_STARTED:
+		return "tries again: " + activity.GetLastFailure().GetMessage()
+	case activity.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED:
+		return "waits for a worker"
+	default:
+		return ""
+	}
+}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/mattn/go-isatty"
+	"golang.org/x/sys/unix"
+
+	"rdrec/workflows"
+)
+
+// plainEvery is how often a running stage is reported where lines cannot be updated in place.
+const plainEvery = 10 * time.Second
+
+// board shows stages: on a terminal one line each, updated in place; elsewhere a line for each change and now and then.
+type board struct {
+	out   io.Writer
+	width int // 0: not a terminal
+	drawn int // lines on the terminal now
+	said  map[string]string
+	when  map[string]time.Time
+}
+
+func newBoard(out io.Writer) *board {
+	return &board{out: out, width: widthOf(out), said: map[string]string{}, when: map[string]time.Time{}}
+}
+
+// widthOf is a terminal's width in columns, 0 for anything else.
+func widthOf(out io.Writer) int {
+	file, ok := out.(*os.File)
+	if !ok || !isatty.IsTerminal(file.Fd()) {
+		return 0
+	}
+	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
+	if err != nil || size.Col == 0 {
+		return 80
+	}
+	return int(size.Col)
+}
+
+// show brings the board up to date; note is a line for people below the stages.
+func (b *board) show(lines []stageLine, note string, now time.Time) {
+	if b.width > 0 {
+		b.draw(lines, note, now)
+		return
+	}
+	for _, l := range lines {
+		b.tell(l.Name, string(l.State)+l.Trouble, format(l, now), now, l.State == workflows.Running)
+	}
+	if note != "" {
+		b.tell("note", note, note, now, false)
+	}
+}
+
+// draw rewrites the lines on the terminal.
+func (b *board) draw(lines []stageLine, note string, now time.Time) {
+	var page strings.Builder
+	if b.drawn > 0 {
+		fmt.Fprintf(&page, "\x1b[%dA", b.drawn)
+	}
+	for _, l := range lines {
+		page.WriteString("\r\x1b[2K" + clip(format(l, now), b.width-1) + "\n")
+	}
+	b.drawn = len(lines)
+	if note != "" {
+		page.WriteString("\r\x1b[2K" + clip(note, b.width-1) + "\n")
+		b.drawn++
+	}
+	page.WriteString("\x1b[J")
+	_, _ = io.WriteString(b.out, page.String()) //nolint:errcheck // where the terminal is gone nobody looks
+}
+
+// tell writes a line when its state is new, or when a running stage was not heard of for a while.
+func (b *board) tell(name, state, line string, now time.Time, running bool) {
+	if b.said[name] == state && !(running && now.Sub(b.when[name]) >= plainEvery) {
+		return
+	}
+	b.said[name], b.when[name] = state, now
+	_, _ = fmt.Fprintln(b.out, strings.TrimRight(line, " ")) //nolint:errcheck // likewise
+}
+
+// format puts a stage into one line.
+func format(l stageLine, now time.Time) string {
+	head := fmt.Sprintf("%-28s ", l.Name)
+	switch l.State {
+	case workflows.Running:
+		return head + running(l, now)
+	case workflows.Cached:
+		return head + "found: it was done before"
+	case workflows.Failed:
+		return head + "failed: " + l.Note
+	default:
+		return head + strings.TrimSpace(fmt.Sprintf("%-8s %7s  %s", l.State, seconds(l.Seconds), l.Note))
+	}
+}
+
+// running puts a running stage's progress into words.
+func running(l stageLine, now time.Time) string {
+	elapsed := seconds(now.Sub(l.Since).Seconds())
+	p := l.Progress
+	if p == nil || p.Total == 0 {
+		return strings.TrimSpace(fmt.Sprintf("%-20s %7s  %s", "", elapsed, l.Trouble))
+	}
+	words := []string{fmt.Sprintf("%s %7s  %d/%d %s", bar(p.Done, p.Total), elapsed, p.Done, p.Total, p.Unit)}
+	if p.Rate > 0 {
+		words = append(words, fmt.Sprintf("%.3g/s", p.Rate), "left "+seconds(float64(p.Total-p.Done)/p.Rate))
+	}
+	for _, word := range []string{p.Note, l.Trouble} {
+		if word != "" {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, "  ")
+}
+
+// bar draws twenty cells.
+func bar(done, total int) string {
+	const cells = 20
+	full := min(cells, max(0, done*cells/total))
+	return strings.Repeat("█", full) + strings.Repeat("░", cells-full)
+}
+
+// seconds is a duration for people: 0.4s, 12s, 3m05s, 2h10m.
+func seconds(s float64) string {
+	d := time.Duration(max(0, s) * float64(time.Second))
+	switch {
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	default:
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	}
+}
+
+// clip cuts a line to the terminal's width, which must not wrap.
+func clip(line string, width int) string {
+	line = strings.Join(strings.Fields(strings.ReplaceAll(line, "\n", " ")), " ")
+	if utf8.RuneCountInString(line) <= width {
+		return line
+	}
+	return string([]rune(line)[:max(0, width-1)]) + "…"
+}

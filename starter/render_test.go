@@ -1,0 +1,108 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/activities"
+	"rdrec/internal/document"
+	"rdrec/workflows"
+)
+
+// at is a moment so many seconds after the tests' beginning of time.
+func at(seconds int) time.Time {
+	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
+}
+
+func line(name string, state workflows.State, done int) stageLine {
+	l := stageLine{StageStatus: workflows.StageStatus{Name: name, State: state, Seconds: 3}}
+	if state == workflows.Running {
+		l.Since, l.Progress = at(0), &activities.Progress{Done: done, Total: 100, Unit: "rows"}
+	}
+	return l
+}
+
+func TestPlainBoardTellsChangesAndNowAndThen(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	b := newBoard(&out)
+	for second := range 12 {
+		b.show([]stageLine{line("import", workflows.Finished, 0), line("distill", workflows.Running, second)}, "", at(second))
+	}
+	b.show([]stageLine{line("import", workflows.Finished, 0), line("distill", workflows.Failed, 0)}, "no worker", at(12))
+	want := strings.Join([]string{
+		"import                       done        3.0s",
+		"distill                      ░░░░░░░░░░░░░░░░░░░░    0.0s  0/100 rows",
+		"distill                      ██░░░░░░░░░░░░░░░░░░     10s  10/100 rows",
+		"distill                      failed:",
+		"no worker", "",
+	}, "\n")
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("board (-want +got):\n%s", diff)
+	}
+}
+
+func TestTerminalBoardUpdatesInPlace(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	b := newBoard(&out)
+	b.width = 30
+	b.show([]stageLine{line("import", workflows.Running, 50)}, "note", at(1))
+	b.show([]stageLine{line("import", workflows.Finished, 0)}, "", at(2))
+	want := "\r\x1b[2Kimport ██████████░░░░░░░░░░ …\n\r\x1b[2Knote\n\x1b[J" +
+		"\x1b[2A\r\x1b[2Kimport done 3.0s\n\x1b[J"
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("board (-want +got):\n%s", diff)
+	}
+}
+
+func TestSeconds(t *testing.T) {
+	t.Parallel()
+	for s, want := range map[float64]string{-1: "0.0s", 0.44: "0.4s", 12.3: "12s", 185: "3m05s", 7800: "2h10m"} {
+		if got := seconds(s); got != want {
+			t.Errorf("seconds(%g) = %q, want %q", s, got, want)
+		}
+	}
+}
+
+func TestUIOf(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"127.0.0.1:7233": "http://127.0.0.1:8233", "localhost:7300": "http://localhost:8300", "[::1]:7233": "http://[::1]:8233",
+		"10.0.0.7:7233": "", "shop.a1b2c.tmprl.cloud:7233": "https://cloud.temporal.io", "nonsense": "",
+	} {
+		if got := uiOf(address); got != want {
+			t.Errorf("uiOf(%q) = %q, want %q", address, got, want)
+		}
+	}
+}
+
+func TestExitCodes(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		err  error
+		code int
+		text []string
+	}{
+		{errors.New("odd"), exitFailed, []string{"error: odd"}},
+		{fmt.Errorf("x: %w", errNoServer), exitNoServer, []string{"error: x: no Temporal server", `hint: run "starter dev" or set TEMPORAL_ADDRESS`}},
+		{
+			document.Faults{{File: "a.yaml", Line: 2, Key: "k", Reason: "is odd", Hint: "even it"}, {File: "a.yaml", Reason: "is empty"}}, exitSpec,
+			[]string{"error: a.yaml:2: k: is odd", "hint: even it", "error: a.yaml: is empty"},
+		},
+	}
+	for _, test := range tests {
+		if got := codeOf(test.err); got != test.code {
+			t.Errorf("%v: code %d, want %d", test.err, got, test.code)
+		}
+		if diff := cmp.Diff(test.text, explain(test.err)); diff != "" {
+			t.Errorf("%v (-want +got):\n%s", test.err, diff)
+		}
+	}
+}

@@ -1,0 +1,71 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"go.temporal.io/api/enums/v1"
+)
+
+// reportCmd prints a report.
+type reportCmd struct{ idArg }
+
+// Run prints the report of a finished experiment.
+func (c *reportCmd) Run(ctx context.Context, a *app) error {
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	e, err := find(ctx, to, c.ID)
+	if err != nil {
+		return err
+	}
+	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		return fmt.Errorf("%w: %s", errUnfinished, e.id)
+	}
+	return a.conclude(ctx, e)
+}
+
+// concluded is what programs learn about a finished experiment.
+type concluded struct {
+	ID     string          `json:"id"`
+	Run    string          `json:"run"`
+	UI     string          `json:"ui,omitempty"`
+	HTML   string          `json:"html"`
+	Report json.RawMessage `json:"report"`
+}
+
+// conclude prints a closed experiment's tables, or its failure.
+func (a *app) conclude(ctx context.Context, e *experiment) error {
+	result, err := e.outcome(ctx)
+	if err != nil {
+		return err
+	}
+	bucket, err := a.openBucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close() //nolint:errcheck // it was only read
+	html := bucket.Where(result.HTML)
+	if a.flags.JSON {
+		report, err := bucket.GetNamed(ctx, result.Report, "report.json")
+		if err != nil {
+			return fmt.Errorf("fetching the report of %q: %w", e.id, err)
+		}
+		return a.printJSON(concluded{e.id, e.run, e.page(e.id, e.run), html, report})
+	}
+	table, err := bucket.GetNamed(ctx, result.Report, "report.txt")
+	if err != nil {
+		return fmt.Errorf("fetching the report of %q: %w", e.id, err)
+	}
+	if err := a.print(string(table)); err != nil {
+		return err
+	}
+	a.say("\nreport     %s", html)
+	if page := e.page(e.id, e.run); page != "" {
+		a.say("Web UI     %s", page)
+	}
+	return nil
+}

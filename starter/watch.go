@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/temporal"
+
+	"rdrec/workflows"
+)
+
+// watchEvery is how often a watched experiment is looked at.
+const watchEvery = time.Second
+
+// idArg names an experiment.
+type idArg struct {
+	ID string `arg:"" help:"The experiment's id, as run prints it."`
+}
+
+// watchCmd follows an experiment.
+type watchCmd struct{ idArg }
+
+// Run shows the stages until the experiment ends, then its report.
+func (c *watchCmd) Run(ctx context.Context, a *app) error {
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	e, err := find(ctx, to, c.ID)
+	if err != nil {
+		return err
+	}
+	a.introduce(e)
+	return a.follow(ctx, e)
+}
+
+// follow shows an experiment until it ends, then prints its report.
+func (a *app) follow(ctx context.Context, e *experiment) error {
+	if err := a.await(ctx, e); err != nil {
+		if interrupted(ctx) {
+			a.say("the experiment goes on; \"starter watch %s\" shows it again, \"starter cancel %s\" stops it", e.id, e.id)
+			return errInterrupted
+		}
+		return err
+	}
+	return a.conclude(ctx, e)
+}
+
+// await shows the stages until the experiment is closed.
+func (a *app) await(ctx context.Context, e *experiment) error {
+	t, b := newTracker(e, a.now), newBoard(a.stderr)
+	ticker := time.NewTicker(watchEvery)
+	defer ticker.Stop()
+	away := false
+	for {
+		status, lines, err := t.look(ctx)
+		switch {
+		case interrupted(ctx):
+			return ctx.Err()
+		case err != nil && !away:
+			a.say("the server does not answer; trying on: %v", err)
+		case err == nil:
+			b.show(lines, t.note(ctx), a.now())
+		}
+		away = err != nil
+		if err == nil && status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ticker.C:
+		}
+	}
+}
+
+// note says when no worker polls, which otherwise looks like a slow start.
+func (t *tracker) note(ctx context.Context) string {
+	if !t.idle {
+		return ""
+	}
+	queue, err := t.DescribeTaskQueue(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil || len(queue.GetPollers()) > 0 {
+		return ""
+	}
+	return fmt.Sprintf("no worker polls the queue %s: start one with bin/worker", workflows.QueueCPU)
+}
+
+// outcome waits for a closed experiment's result.
+func (e *experiment) outcome(ctx context.Context) (workflows.ExperimentResult, error) {
+	var result workflows.ExperimentResult
+	err := e.GetWorkflow(ctx, e.id, e.run).Get(ctx, &result)
+	if temporal.IsCanceledError(err) {
+		return result, fmt.Errorf("%w: %s", errCancelled, e.id)
+	}
+	if err != nil {
+		return result, fmt.Errorf("%w: %s: %s", errExperiment, e.id, rootCause(err))
+	}
+	return result, nil
+}
+
+// rootCause leaves out the frames that Temporal puts around an activity's error.
+func rootCause(err error) string {
+	var failed *temporal.ApplicationError
+	if errors.As(err, &failed) {
+		for inner := error(failed); errors.As(inner, &failed); inner = failed.Unwrap() {
+			err = failed
+			if failed.Unwrap() == nil {
+				break
+			}
+		}
+	}
+	return strings.TrimSpace(err.Error())
+}
+
+// statusCmd shows a state once.
+type statusCmd struct {
+	ID string `arg:"" optional:"" help:"The experiment's id; without it, the latest experiments are listed."`
+}
+
+// Run prints the stages of one experiment, or the latest experiments.
+func (c *statusCmd) Run(ctx context.Context, a *app) error {
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if c.ID == "" {
+		return a.list(ctx, to)
+	}
+	e, err := find(ctx, to, c.ID)
+	if err != nil {
+		return err
+	}
+	t := newTracker(e, a.now)
+	status, lines, err := t.look(ctx)
+	if err != nil {
+		return fmt.Errorf("looking at experiment %q: %w", c.ID, err)
+	}
+	if note := t.note(ctx); note != "" {
+		a.say("%s", note)
+	}
+	if a.flags.JSON {
+		return a.printJSON(map[string]any{"id": e.id, "run": e.run, "status": statusName(status), "stages": lines})
+	}
+	var page strings.Builder
+	fmt.Fprintf(&page, "%s %s\n", e.id, statusName(status))
+	for _, l := range lines {
+		page.WriteString(strings.TrimRight(format(l, a.now()), " ") + "\n")
+	}
+	return a.print(page.String())
+}
+
+// listed is an experiment in the list.
+type listed struct {
+	ID      string    `json:"id"`
+	Run     string    `json:"run"`
+	Status  string    `json:"status"`
+	Started time.Time `json:"started"`
+}
+
+// latest is how many experiments are listed.
+const latest = 20
+
+// list prints the latest experiments.
+func (a *app) list(ctx context.Context, to *server) error {
+	found, err := to.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		Query: "WorkflowType = 'Experiment'", PageSize: latest,
+	})
+	if err != nil {
+		return fmt.Errorf("listing experiments: %w", err)
+	}
+	experiments := make([]listed, 0, latest)
+	var page strings.Builder
+	for _, info := range found.GetExecutions() {
+		l := listed{
+			info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), statusName(info.GetStatus()),
+			info.GetStartTime().AsTime(),
+		}
+		experiments = append(experiments, l)
+		fmt.Fprintf(&page, "%-40s %-10s %s\n", l.ID, l.Status, l.Started.Local().Format(time.DateTime))
+	}
+	if a.flags.JSON {
+		return a.printJSON(experiments)
+	}
+	return a.print(page.String())
+}
+
+// statusName is Temporal's status in lower case.
+func statusName(status enums.WorkflowExecutionStatus) string { return strings.ToLower(status.String()) }
+
+// printJSON writes a value for programs.
+func (a *app) printJSON(value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
+	}
+	return a.print(string(text) + "\n")
+}
+
+// cancelCmd stops an experiment.
+type cancelCmd struct{ idArg }
+
+// Run asks the experiment to stop; its workers save what they have first.
+func (c *cancelCmd) Run(ctx context.Context, a *app) error {
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	e, err := find(ctx, to, c.ID)
+	if err != nil {
+		return err
+	}
+	if e.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		a.say("experiment %s is %s already", e.id, statusName(e.status))
+		return nil
+	}
+	if err := to.CancelWorkflow(ctx, e.id, e.run); err != nil {
+		return fmt.Errorf("cancelling experiment %q: %w", e.id, err)
+	}
+	a.say("experiment %s is asked to stop; its workers save their last checkpoint first", e.id)
+	return nil
+}
