@@ -117,11 +117,11 @@ func walkAll(ctx context.Context, d decoder, catalogue *Catalogue, rows []*paths
 func logProbs(d decoder, tokens, parents []int64) ([]float32, error) {
 	scope := torch.NewScope()
 	defer scope.Close()
-	logits, err := d.Logits(scope, tokens, parents)
+	hidden, err := d.Hidden(scope, tokens, parents)
 	if err != nil {
 		return nil, err
 	}
-	return logits.LogSoftmax(-1).Float32s(), nil
+	return d.LogProbs(hidden).Float32s(), nil
 }
 
 // feed drops the rows that are done and returns the others and what the decoder is fed next: as many sequences a row as the row with

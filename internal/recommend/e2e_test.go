@@ -39,7 +39,7 @@ type script struct {
 }
 
 // job is the script's, on the part of beauty_mini that it saw.
-func (s script) job(t *testing.T, protocol string) recommend.Job {
+func (s script) job(t testing.TB, protocol string) recommend.Job {
 	t.Helper()
 	tokenizer, err := token.NewT5()
 	if err != nil {
@@ -87,7 +87,7 @@ func (s script) job(t *testing.T, protocol string) recommend.Job {
 	return job
 }
 
-func numbers(t *testing.T, texts []string) []int {
+func numbers(t testing.TB, texts []string) []int {
 	t.Helper()
 	all := make([]int, len(texts))
 	for i, text := range texts {
@@ -99,7 +99,7 @@ func numbers(t *testing.T, texts []string) []int {
 	return all
 }
 
-func mini(t *testing.T) *dataset.Dataset {
+func mini(t testing.TB) *dataset.Dataset {
 	t.Helper()
 	data, err := dataset.Read(os.DirFS(golden.Data(t, "rdrec/beauty_mini")), "beauty_mini")
 	if err != nil {
@@ -108,7 +108,7 @@ func mini(t *testing.T) *dataset.Dataset {
 	return data
 }
 
-func protocolNamed(t *testing.T, name string) spec.Protocol {
+func protocolNamed(t testing.TB, name string) spec.Protocol {
 	t.Helper()
 	for _, p := range spec.Protocols() {
 		if p.Name == name {

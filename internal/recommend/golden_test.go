@@ -127,7 +127,7 @@ func padded(found [][]recommend.Hypothesis, most int) [][][]int32 {
 }
 
 // tiny is the model that all goldens use.
-func tiny(t *testing.T) *t5.Model {
+func tiny(t testing.TB) *t5.Model {
 	t.Helper()
 	golden.Path(t, "tiny/config.json")
 	model, err := t5.Load(filepath.Dir(golden.Path(t, "tiny/model.safetensors")), torch.CPU)

@@ -15,9 +15,11 @@ type vocabulary struct {
 
 // decoder is a batch that is being decoded: [t5.Decoding].
 type decoder interface {
-	// Logits feeds each sequence its next token and returns the logits of the one after it. The sequences of a row lie together,
-	// equally many in each row; parents are the places, among those of the step before, that each continues.
-	Logits(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) // [sequences, vocabulary]
+	// Hidden feeds each sequence its next token. The sequences of a row lie together, equally many in each row; parents are the
+	// places, among those of the step before, that each continues.
+	Hidden(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) // [sequences, model]
+	// LogProbs is the log-probabilities of the token after, for some of Hidden's sequences. The next call overwrites them.
+	LogProbs(hidden *torch.Tensor) *torch.Tensor // [sequences, vocabulary]
 	// Keep drops all rows but those numbered.
 	Keep(rows []int)
 }
@@ -48,8 +50,7 @@ type search struct {
 }
 
 // run searches so many rows and returns each one's best sequences. It is transformers' beam_search and group_beam_search with
-// four differences that change no result: equal groups are one, all start beams are one, rows that are done leave the batch, and
-// of the vocabulary's log-probabilities only the best candidates' are ever made where no penalty needs them all.
+// three differences that change no result: equal groups are one, all start beams are one, and rows that are done leave the batch.
 func run(ctx context.Context, d decoder, v vocabulary, rows int, b Beam) ([][]Hypothesis, error) {
 	if err := b.Check(v.size, v.end); err != nil {
 		return nil, err
@@ -101,16 +102,14 @@ func (s *search) steps(ctx context.Context) error {
 func (s *search) step(tokens, parents []int64) ([][]link, error) {
 	scope := torch.NewScope()
 	defer scope.Close()
-	logits, err := s.decoder.Logits(scope, tokens, parents)
+	hidden, err := s.decoder.Hidden(scope, tokens, parents)
 	if err != nil {
 		return nil, err
 	}
 	beams := len(tokens) / len(s.rows) // of a row: 1 in the first step
 	chosen := make([][]link, len(s.rows))
 	for g := range s.searched {
-		inner := scope.Sub()
-		candidates, err := s.candidates(inner, logits, g, beams, newest(chosen))
-		inner.Close()
+		candidates, err := s.candidates(hidden, g, beams, newest(chosen))
 		if err != nil {
 			return nil, err
 		}
@@ -153,35 +152,64 @@ func newest(chosen [][]link) [][]int32 {
 	return tokens
 }
 
-// candidates returns each row's best ways to go on in group g, after the tokens that the groups before it have just chosen.
-func (s *search) candidates(scope *torch.Scope, logits *torch.Tensor, g, beams int, chosen [][]int32) ([][]candidate, error) {
-	logits = scope.Use(logits)
-	size := min(s.size, beams)
-	if s.searched > 1 && beams > 1 {
-		rows := int64(len(s.rows))
-		logits = logits.View(rows, int64(beams), -1).Narrow(1, int64(g*size), int64(size)).Reshape(rows*int64(size), -1)
+// candidates returns each row's best ways to go on in group g, after the tokens that the groups before it have just chosen; a row
+// has so many beams. Some rows are scored at a time: see [t5.Decoding.LogProbs].
+func (s *search) candidates(hidden *torch.Tensor, g, beams int, chosen [][]int32) ([][]candidate, error) {
+	p := part{group: g, size: min(s.size, beams)}
+	if beams > 1 {
+		p.offset = g * s.size
 	}
+	most := max(1, mostOnCPU/p.size)
+	if hidden.Device() != torch.CPU {
+		most = max(1, mostOnGPU/p.size)
+	}
+	all := make([][]candidate, 0, len(s.rows))
+	for from := 0; from < len(s.rows); from += most {
+		to := min(from+most, len(s.rows))
+		p.from, p.rows, p.chosen = from, s.rows[from:to], chosen[from:to]
+		some, err := s.part(hidden.View(int64(len(s.rows)), int64(beams), -1), p)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+	}
+	return all, nil
+}
+
+// How many sequences are scored at a time: few enough for the scores to stay in the CPU's cache and to bound memory, many enough for
+// the head's matrix product (measured: 160 cost 8% more, 640 nothing less, docs/log.md).
+const (
+	mostOnCPU = 256
+	mostOnGPU = 4096
+)
+
+// part is some rows of a group: size sequences of each, from place offset among the row's beams on.
+type part struct {
+	group, size, offset int
+	from                int
+	rows                []*row
+	chosen              [][]int32
+}
+
+// part returns the candidates of some rows. hidden is [rows, beams, model].
+func (s *search) part(hidden *torch.Tensor, p part) ([][]candidate, error) {
+	scope := torch.NewScope()
+	defer scope.Close()
+	rows, size := int64(len(p.rows)), int64(p.size)
+	hidden = scope.Use(hidden).Narrow(0, int64(p.from), rows).Narrow(1, int64(p.offset), size)
+	logProbs := s.decoder.LogProbs(hidden.Reshape(rows*size, -1))
 	var current []beam
-	sums := make([]float32, 0, len(s.rows)*size)
-	for _, r := range s.rows {
-		current = append(current, r.groups[g].beams[:size]...)
+	for _, r := range p.rows {
+		current = append(current, r.groups[p.group].beams[:p.size]...)
 	}
-	for _, b := range current {
-		sums = append(sums, b.score)
-	}
-	norms := logits.LogSumExp(1).View(-1, 1)
-	if s.diverse() || s.repetitive() {
-		logits = logits.Sub(norms)
-		norms = scope.Zeros(torch.Float32, logits.Device(), norms.Shape()...)
-	}
-	s.forbid(logits, current, s.vocabulary.end)
-	if s.diverse() && g > 0 {
-		s.diversify(logits, chosen)
+	s.forbid(logProbs, current, s.vocabulary.end)
+	if s.diverse() && p.group > 0 {
+		s.diversify(logProbs, p.chosen)
 	}
 	if s.repetitive() {
-		s.repeat(logits, current, s.vocabulary.start)
+		s.repeat(logProbs, current, s.vocabulary.start)
 	}
-	return pick(logits, norms, sums, len(s.rows), 2*s.size)
+	return pick(logProbs, current, len(p.rows), 2*s.size)
 }
 
 // shrink drops the rows that are done and returns what the decoder is fed next; so far a row had so many beams.

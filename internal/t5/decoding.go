@@ -38,6 +38,8 @@ type Decoding struct {
 	bias                   *torch.Tensor // [1, heads, tokens, tokens]
 	// cache and spare hold the self-attention's keys and values of all blocks; a step reads one and writes the other.
 	cache, spare *torch.Tensor // [2 * blocks, sequences, heads, tokens, head]
+	// logits and scores are the memory of LogProbs.
+	logits, scores *torch.Tensor // [most sequences at once, vocabulary]
 }
 
 // Start reads a batch. What it answers has no tokens yet: the first [Decoding.Step] gives it the start tokens.
@@ -86,20 +88,20 @@ func (d *Decoding) read(b task.Batch) {
 	d.spare = d.scope.Empty(torch.Float32, d.model.device, shape...)
 }
 
-// Step appends a token to each sequence and returns the log-probabilities of the next, in scope s. See [Decoding.Logits].
-// [sequences, vocabulary]
+// Step appends a token to each sequence and returns the log-probabilities of the next, in scope s. See [Decoding.Hidden].
+// [sequences, vocabulary or Decode.Tokens]
 func (d *Decoding) Step(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) {
-	logits, err := d.Logits(s, tokens, parents)
+	hidden, err := d.Hidden(s, tokens, parents)
 	if err != nil {
 		return nil, err
 	}
-	return torch.Within(logits, func(x *torch.Tensor) *torch.Tensor { return x.LogSoftmax(-1) }), nil
+	return torch.Within(hidden, func(x *torch.Tensor) *torch.Tensor { return d.n.logits(x).LogSoftmax(-1) }), nil
 }
 
-// Logits is Step without the last softmax, which a search for the few best tokens need not take in full. Sequences lie row by row,
-// the same number in each. parents says which sequence of the step before each one goes on from; nil means that they stay as they
-// are. The first step may have one sequence a row, as all are equal then. [sequences, vocabulary or Decode.Tokens]
-func (d *Decoding) Logits(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) {
+// Hidden is Step before the head, for searches that ask [Decoding.LogProbs] for a part of the scores at a time. Sequences lie row by
+// row, the same number in each. parents says which sequence of the step before each one goes on from; nil means that they stay as
+// they are. The first step may have one sequence a row, as all are equal then. [sequences, model]
+func (d *Decoding) Hidden(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) {
 	if err := d.check(tokens, parents); err != nil {
 		return nil, err
 	}
@@ -110,7 +112,29 @@ func (d *Decoding) Logits(s *torch.Scope, tokens, parents []int64) (*torch.Tenso
 	}
 	hidden := d.forward(inner, tokens) // [sequences, 1, model]
 	d.step, d.width = d.step+1, int64(len(tokens))/d.rows
-	return s.Adopt(d.n.logits(hidden.Select(1, 0))), nil
+	return s.Adopt(hidden.Select(1, 0)), nil
+}
+
+// LogProbs is the log-probabilities for some of the sequences that [Decoding.Hidden] returned. They lie in memory that the next call
+// overwrites: a vocabulary's scores of all sequences would not fit any cache, and fresh memory costs more than the head itself.
+// [hidden's sequences, vocabulary or Decode.Tokens]
+func (d *Decoding) LogProbs(hidden *torch.Tensor) *torch.Tensor {
+	count, tokens := hidden.Dim(0), d.n.head.Dim(0)
+	if d.logits == nil || d.logits.Dim(0) < count {
+		for _, old := range []*torch.Tensor{d.logits, d.scores} {
+			if old != nil {
+				old.Free()
+			}
+		}
+		d.logits = d.scope.Empty(torch.Float32, d.model.device, count, tokens)
+		d.scores = d.scope.Empty(torch.Float32, d.model.device, count, tokens)
+	}
+	logits, scores := d.logits.In(hidden).Narrow(0, 0, count), d.scores.In(hidden).Narrow(0, 0, count)
+	inner := torch.NewScope()
+	defer inner.Close()
+	d.n.scaled(inner.Use(hidden)).LinearInto(logits, d.n.head)
+	logits.LogSoftmaxInto(scores, 1)
+	return scores
 }
 
 func (d *Decoding) check(tokens, parents []int64) error {
