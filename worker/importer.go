@@ -2,9 +2,15 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
 
+	"rdrec/activities"
 	"rdrec/internal/review"
 	"rdrec/internal/spec"
+	"rdrec/storage"
 )
 
 // importer is DuckDB's.
@@ -13,5 +19,14 @@ type importer struct{}
 // Import makes a dataset folder of raw reviews.
 func (importer) Import(ctx context.Context, reviews spec.Reviews, seed int64, dir string) error {
 	_, err := review.Import(ctx, reviews, seed, dir)
-	return err
+	switch {
+	case errors.Is(err, review.ErrData):
+		return fmt.Errorf("%w: %w", activities.ErrData, err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	case errors.Is(err, syscall.ENOSPC):
+		return fmt.Errorf("%w: %w", storage.ErrFull, err)
+	default:
+		return err
+	}
 }

@@ -61,12 +61,11 @@ func (l *ledger) begin(ctx workflow.Context, s stage, fingerprint string) *Stage
 	return entry
 }
 
-// end closes an entry and returns err with the stage's name.
+// end closes an entry and returns err as it is: Temporal would make an error of its own out of a wrapped one, and hide its type.
 func (l *ledger) end(ctx workflow.Context, entry *StageStatus, state State, found activities.Found, err error) error {
 	entry.State, entry.Seconds, entry.Output = state, found.Seconds, found.Output
 	if err != nil {
 		entry.Note = err.Error()
-		err = fmt.Errorf("stage %s: %w", entry.Name, err)
 	}
 	l.publish(ctx)
 	return err
