@@ -45,7 +45,7 @@ fmt: $(TOOLS)/done ## gofumpt and the order of imports: what would change
 	$(TOOLS)/golangci-lint fmt --diff
 
 lint: $(TOOLS)/done ## golangci-lint (.golangci.yml)
-	$(TOOLS)/golangci-lint run
+	$(TOOLS)/golangci-lint run --allow-parallel-runners
 
 vet:
 	go vet ./...
