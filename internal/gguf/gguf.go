@@ -88,15 +88,33 @@ func (f *File) Tensor(name string) (Tensor, bool) {
 func (f *File) Floats(name string) ([]float32, error) {
 	tensor, ok := f.Tensor(name)
 	if !ok {
-		return nil, fmt.Errorf("model %q has no tensor %q: %w", f.name, name, ErrFormat)
-	}
-	raw := make([]byte, tensor.bytes)
-	if _, err := f.reader.ReadAt(raw, f.data+tensor.offset); err != nil {
-		return nil, fmt.Errorf("read tensor %q of model %q: %w", name, f.name, err)
+		return nil, f.fault("it has no tensor %q", name)
 	}
 	out := make([]float32, tensor.Len())
-	tensor.Type.dequantise(out, raw)
-	return out, nil
+	return out, f.Read(name, out)
+}
+
+// Read dequantises a tensor into out, which must have its length. It needs little memory beside out.
+func (f *File) Read(name string, out []float32) error {
+	tensor, ok := f.Tensor(name)
+	if !ok {
+		return f.fault("it has no tensor %q", name)
+	}
+	if len(out) != tensor.Len() {
+		return fmt.Errorf("read tensor %q of model %q: %d values into %d", name, f.name, tensor.Len(), len(out))
+	}
+	layout, _ := tensor.Type.layout()
+	raw := make([]byte, min(tensor.bytes, int64(1<<20/layout.bytes*layout.bytes)))
+	for at := int64(0); at < tensor.bytes; at += int64(len(raw)) {
+		raw = raw[:min(int64(len(raw)), tensor.bytes-at)]
+		if _, err := f.reader.ReadAt(raw, f.data+tensor.offset+at); err != nil {
+			return fmt.Errorf("read tensor %q of model %q: %w", name, f.name, err)
+		}
+		n := len(raw) / layout.bytes * layout.values
+		layout.dequantise(out[:n], raw)
+		out = out[n:]
+	}
+	return nil
 }
 
 // fault is an error about this file.

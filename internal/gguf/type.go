@@ -60,10 +60,9 @@ func (t Type) String() string {
 }
 
 // dequantise turns raw blocks into floats; raw holds exactly len(out) values.
-func (t Type) dequantise(out []float32, raw []byte) {
-	layout, _ := t.layout()
-	for at := 0; at < len(out); at += layout.values {
-		layout.read(out[at:at+layout.values], raw[:layout.bytes])
-		raw = raw[layout.bytes:]
+func (b block) dequantise(out []float32, raw []byte) {
+	for at := 0; at < len(out); at += b.values {
+		b.read(out[at:at+b.values], raw[:b.bytes])
+		raw = raw[b.bytes:]
 	}
 }

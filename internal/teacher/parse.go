@@ -1,0 +1,121 @@
+package teacher
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Ways to parse a reply.
+const (
+	parsePaper  = "paper"
+	parseStrict = "strict"
+)
+
+// parsed is what was read out of a reply.
+type parsed struct {
+	preference, attribution string
+	fellBack                bool // the reference's answer to what it can't read: the explanation itself
+}
+
+// readPaper reads a reply as the reference does: the second and third lines without their first three characters, whatever these are.
+// With fewer lines both fields become the explanation; its repair of one-line replies never runs, since Python's str has no contains.
+func readPaper(reply, explanation string) parsed {
+	lines := strings.Split(reply, "\n")
+	if len(lines) < 3 {
+		return parsed{explanation, explanation, true}
+	}
+	return parsed{preference: afterThree(lines[1]), attribution: afterThree(lines[2])}
+}
+
+// afterThree drops a line's first three characters.
+func afterThree(line string) string {
+	runes := []rune(line)
+	return string(runes[min(3, len(runes)):])
+}
+
+// Why a reply can't be used.
+var (
+	errNoFirst    = errors.New("no line begins with 1.")
+	errNoSecond   = errors.New("the line after the first does not begin with 2.")
+	errUnfinished = errors.New("the reply was cut at its longest")
+	errEmpty      = errors.New("a sentence says nothing")
+	errTemplate   = errors.New("the template stands in it")
+	errSame       = errors.New("both sentences are the same")
+	errLeaked     = errors.New("words of the prompt's examples stand in it")
+)
+
+// readStrict reads two numbered sentences on lines of their own; what stands before them (a greeting) or after is left out. cut says
+// that the reply has as many tokens as it may.
+func readStrict(reply string, cut bool) (parsed, error) {
+	lines := strings.FieldsFunc(reply, func(r rune) bool { return r == '\n' || r == '\r' })
+	for len(lines) > 0 && !strings.HasPrefix(strings.TrimSpace(lines[0]), "1.") {
+		lines = lines[1:]
+	}
+	if len(lines) == 0 {
+		return parsed{}, errNoFirst
+	}
+	for len(lines) > 1 && strings.TrimSpace(lines[1]) == "" {
+		lines = append(lines[:1:1], lines[2:]...)
+	}
+	if len(lines) < 2 && cut {
+		return parsed{}, errUnfinished
+	}
+	if len(lines) < 2 || !strings.HasPrefix(strings.TrimSpace(lines[1]), "2.") {
+		return parsed{}, errNoSecond
+	}
+	p := parsed{preference: sentence(lines[0]), attribution: sentence(lines[1])}
+	switch {
+	case cut && len(lines) == 2 && !strings.ContainsAny(p.attribution, ".!"):
+		return parsed{}, errUnfinished
+	case len(contentWords(p.preference)) == 0 || len(contentWords(p.attribution)) == 0:
+		return parsed{}, errEmpty
+	case isTemplate(p.preference) || isTemplate(p.attribution):
+		return parsed{}, errTemplate
+	case strings.EqualFold(p.preference, p.attribution):
+		return parsed{}, errSame
+	}
+	return p, nil
+}
+
+// sentence is a numbered line without its number.
+func sentence(line string) string {
+	return strings.TrimSpace(strings.TrimSpace(line)[len("1."):])
+}
+
+// isTemplate says whether a sentence still has the template's placeholders.
+func isTemplate(sentence string) bool {
+	return strings.Contains(strings.ToLower(sentence), "xxx") || strings.ContainsAny(sentence, "[]<>{}")
+}
+
+// leak names the first of the examples' own words in a rationale that its explanation doesn't have, or "".
+func leak(p parsed, explanation string, own map[string]bool) string {
+	said := stemSet(explanation)
+	for _, word := range contentWords(p.preference + " " + p.attribution) {
+		if s := stem(word); own[s] && !said[s] {
+			return word
+		}
+	}
+	return ""
+}
+
+// read parses a reply in the given way; the error says why it can't be used.
+func read(way string, reply Reply, explanation string, settings reading) (parsed, error) {
+	if way == parsePaper {
+		return readPaper(reply.Text, explanation), nil
+	}
+	p, err := readStrict(reply.Text, reply.Tokens >= settings.maxTokens)
+	if err != nil {
+		return p, err
+	}
+	if word := leak(p, explanation, settings.own); word != "" {
+		return p, fmt.Errorf("%w: %s", errLeaked, word)
+	}
+	return p, nil
+}
+
+// reading is what parsing a reply hangs on beside the reply.
+type reading struct {
+	maxTokens int
+	own       map[string]bool // stems of the examples' own words
+}

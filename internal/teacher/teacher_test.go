@@ -1,0 +1,305 @@
+package teacher_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/golden"
+	"rdrec/internal/spec"
+	"rdrec/internal/teacher"
+	"rdrec/internal/teacher/teachertest"
+)
+
+// script is an engine that gives prepared replies: the n-th asking of a prompt gets the n-th one, by its last message.
+type script struct {
+	replies map[string][]string
+	asked   []teacher.Prompt
+}
+
+func (s *script) Complete(_ context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+	for i := range slices.Backward(prompts) {
+		p := prompts[i]
+		s.asked = append(s.asked, p)
+		said := p.Messages[len(p.Messages)-1].Content[p.Lead:]
+		said, _, _ = strings.Cut(said, "\"")
+		reply := s.replies[said][0]
+		if len(s.replies[said]) > 1 {
+			s.replies[said] = s.replies[said][1:]
+		}
+		if err := emit(i, teacher.Reply{Text: reply, PromptTokens: 10, Tokens: len(strings.Fields(reply))}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func settings(prompt, parse string) spec.Teacher {
+	s := spec.Default().Teacher
+	s.Prompt, s.Parse = prompt, parse
+	return s
+}
+
+func distil(t *testing.T, engine teacher.Engine, settings spec.Teacher, texts ...string) []teacher.Rationale {
+	t.Helper()
+	var requests []teacher.Request
+	for _, text := range texts {
+		requests = append(requests, teacher.Request{ID: "id of " + text, Text: text})
+	}
+	var rows []teacher.Rationale
+	err := teacher.Distill(t.Context(), engine, settings, requests, func(r teacher.Rationale) error {
+		rows = append(rows, r)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(rows, func(a, b teacher.Rationale) int {
+		return slices.Index(texts, a.Text) - slices.Index(texts, b.Text)
+	})
+	return rows
+}
+
+func TestPaperPromptsAreTheReferences(t *testing.T) {
+	var file struct {
+		Prompts []struct {
+			Explanation, System, User string
+			Refusal                   *string `json:"answer_replaced"`
+		}
+	}
+	golden.Load(t, "distill.json", &file)
+	for _, want := range file.Prompts {
+		engine := &script{replies: map[string][]string{want.Explanation: {"x"}, strings.SplitN(want.Explanation, "\"", 2)[0]: {"x"}}}
+		row := distil(t, engine, settings("paper", "paper"), want.Explanation)[0]
+		if want.Refusal != nil {
+			if len(engine.asked) != 0 || row.Reply != *want.Refusal || !row.FellBack {
+				t.Errorf("%q was asked, or answered with %+v", want.Explanation, row)
+			}
+			continue
+		}
+		messages := []teacher.Message{{Role: teacher.System, Content: want.System}, {Role: teacher.User, Content: want.User}}
+		if diff := cmp.Diff(messages, engine.asked[0].Messages); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", want.Explanation, diff)
+		}
+	}
+}
+
+func TestPaperParserIsTheReferences(t *testing.T) {
+	var file struct {
+		Answers []struct {
+			Answer, Explanation string
+			Preference          string `json:"user_preference"`
+			Attribution         string `json:"item_attribution"`
+			FellBack            bool   `json:"fell_back"`
+		}
+	}
+	golden.Load(t, "distill.json", &file)
+	for _, want := range file.Answers {
+		engine := &script{replies: map[string][]string{want.Explanation: {want.Answer}}}
+		row := distil(t, engine, settings("paper", "paper"), want.Explanation)[0]
+		got := []any{row.Preference, row.Attribution, row.FellBack, row.Failed, row.Attempts}
+		if diff := cmp.Diff([]any{want.Preference, want.Attribution, want.FellBack, "", 1}, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", want.Answer, diff)
+		}
+	}
+}
+
+func TestStrictParser(t *testing.T) {
+	const said = "soft hair all day"
+	for name, c := range map[string]struct{ reply, preference, attribution, failed string }{
+		"two lines":          {"1. The user prefers soft hair.\n2. The item's attributes are soft.", "The user prefers soft hair.", "The item's attributes are soft.", ""},
+		"a greeting":         {" Sure!\n\n1. Soft hair.\n2. It softens.\n\nI hope this helps!", "Soft hair.", "It softens.", ""},
+		"blank between":      {"1. Soft hair.\n \n2. It softens.", "Soft hair.", "It softens.", ""},
+		"carriage returns":   {"1. Soft hair.\r\n2. It softens.\r\n", "Soft hair.", "It softens.", ""},
+		"chat":               {"I'm glad to hear that!", "", "", "no line begins with 1."},
+		"nothing":            {"", "", "", "no line begins with 1."},
+		"one line":           {"1. Soft hair.", "", "", "does not begin with 2."},
+		"wrong number":       {"1. Soft hair.\n3. It softens.", "", "", "does not begin with 2."},
+		"empty sentence":     {"1. The user prefers\n2. It softens.", "", "", "says nothing"},
+		"template":           {"1. The user prefers xxx.\n2. The item's attributes are xxx.", "", "", "template"},
+		"placeholder":        {"1. The user prefers [soft] hair.\n2. It softens.", "", "", "template"},
+		"the same":           {"1. Soft hair.\n2. Soft hair.", "", "", "the same"},
+		"an example's words": {"1. The user prefers a trumpet.\n2. It softens.", "", "", "words of the prompt's examples stand in it: trumpet"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engine := &script{replies: map[string][]string{said: {c.reply}}}
+			row := distil(t, engine, settings("few-shot", "strict"), said)[0]
+			if row.Preference != c.preference || row.Attribution != c.attribution {
+				t.Errorf("got %q and %q", row.Preference, row.Attribution)
+			}
+			if !strings.Contains(row.Failed, c.failed) || (row.Failed == "") != (c.failed == "") {
+				t.Errorf("failed: %q, want %q", row.Failed, c.failed)
+			}
+		})
+	}
+}
+
+func TestAReplyCutShortIsUnfinished(t *testing.T) {
+	s := settings("few-shot", "strict")
+	s.MaxTokens = 8
+	engine := &script{replies: map[string][]string{"soft hair": {"1. Soft hair.\n2. It softens hair and also"}}}
+	if row := distil(t, engine, s, "soft hair")[0]; !strings.Contains(row.Failed, "cut at its longest") {
+		t.Errorf("got %+v", row)
+	}
+}
+
+func TestWordsOfTheReviewDoNotLeak(t *testing.T) {
+	engine := &script{replies: map[string][]string{
+		"this trumpet rolls": {"1. The user prefers a trumpet that is rolling.\n2. It rolls."},
+	}}
+	if row := distil(t, engine, settings("few-shot", "strict"), "this trumpet rolls")[0]; row.Failed != "" || row.Leaks != 0 {
+		t.Errorf("got %+v", row)
+	}
+}
+
+func TestAskedAgainInAnotherWayThenGivenUp(t *testing.T) {
+	const good = "1. Soft hair.\n2. It softens."
+	engine := &script{replies: map[string][]string{
+		"right away": {good}, "finally": {"chat", "1. A trumpet.\n2. A tent.", good}, "hopeless": {"chat"},
+	}}
+	rows := distil(t, engine, settings("few-shot", "strict"), "right away", "finally", "hopeless")
+	var got []int
+	for _, row := range rows {
+		got = append(got, row.Attempts)
+	}
+	if diff := cmp.Diff([]int{1, 3, 3}, got); diff != "" {
+		t.Error(diff)
+	}
+	q := teacher.Measure(rows)
+	want := teacher.Quality{
+		Rationales: 3, Parsed: 2, Quarantined: 1, Retried: 2, Leaked: 1, PromptTokens: 70, Tokens: 22,
+		Reasons: []teacher.Reason{{Reason: "no line begins with 1.", Count: 1}},
+	}
+	q.Grounded = 0
+	if diff := cmp.Diff(want, q); diff != "" {
+		t.Error(diff)
+	}
+	seeds := map[uint64]bool{}
+	for _, p := range engine.asked {
+		seeds[p.Sampling.Seed] = true
+		if first := p.Sampling.Temperature == 0; first != (p.Sampling.TopP == 1) {
+			t.Errorf("sampling %+v", p.Sampling)
+		}
+	}
+	if len(seeds) != 7 {
+		t.Errorf("%d different seeds in 7 askings", len(seeds))
+	}
+}
+
+func TestAnEngineThatBreaksItsPromise(t *testing.T) {
+	for name, complete := range map[string]func(emit func(int, teacher.Reply) error) error{
+		"twice": func(emit func(int, teacher.Reply) error) error {
+			return errors.Join(emit(0, teacher.Reply{}), emit(0, teacher.Reply{}))
+		},
+		"beyond":   func(emit func(int, teacher.Reply) error) error { return emit(1, teacher.Reply{}) },
+		"not":      func(func(int, teacher.Reply) error) error { return nil },
+		"by fault": func(func(int, teacher.Reply) error) error { return errors.New("no memory") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := teacher.Distill(t.Context(), engineFunc(complete), settings("few-shot", "strict"),
+				[]teacher.Request{{ID: "1", Text: "soft hair"}}, func(teacher.Rationale) error { return nil })
+			if err == nil || !strings.Contains(err.Error(), `"smollm2"`) {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+type engineFunc func(emit func(int, teacher.Reply) error) error
+
+func (f engineFunc) Complete(_ context.Context, _ []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+	return f(emit)
+}
+
+func TestFailedRepliesAreNotAskedAgain(t *testing.T) {
+	calls := 0
+	engine := engineFunc(func(emit func(int, teacher.Reply) error) error {
+		calls++
+		return emit(0, teacher.Reply{Failed: "the prompt is too long"})
+	})
+	row := distil(t, engine, settings("few-shot", "strict"), "soft hair")[0]
+	if calls != 1 || row.Failed != "the prompt is too long" {
+		t.Errorf("asked %d times: %+v", calls, row)
+	}
+}
+
+func TestEmptyExplanationsAreNotAsked(t *testing.T) {
+	engine := &script{}
+	row := distil(t, engine, settings("few-shot", "strict"), " . ")[0]
+	if row.Failed == "" || row.Attempts != 0 || len(engine.asked) != 0 {
+		t.Errorf("got %+v", row)
+	}
+}
+
+func TestCopyIsTheExplanation(t *testing.T) {
+	teachertest.Conform(t, teacher.Copy{})
+	s := settings("few-shot", "strict")
+	s.Model = "copy"
+	row := distil(t, teacher.Copy{}, s, "soft hair")[0]
+	if row.Preference != "soft hair" || row.Attribution != "soft hair" || row.Failed != "" || row.Grounded != row.Words {
+		t.Errorf("got %+v", row)
+	}
+}
+
+func TestFingerprintIsOfWhatChangesText(t *testing.T) {
+	base := settings("few-shot", "strict")
+	print := teacher.Fingerprint(base, "weights")
+	same := base
+	same.Batch, same.Shard, same.Reviews, same.MaxBad, same.Model = 7, 9, 11, 0.9, "gguf:elsewhere"
+	if teacher.Fingerprint(same, "weights") != print {
+		t.Error("batch, shard, number of reviews, bound on bad replies and the file's place change no text")
+	}
+	seen := map[string]string{print: "the base"}
+	for name, change := range map[string]func(*spec.Teacher){
+		"prompt":      func(s *spec.Teacher) { s.Prompt = "paper" },
+		"parse":       func(s *spec.Teacher) { s.Parse = "paper" },
+		"tokens":      func(s *spec.Teacher) { s.MaxTokens = 81 },
+		"temperature": func(s *spec.Teacher) { s.Temperature = 0.6 },
+		"top p":       func(s *spec.Teacher) { s.TopP = 0.9 },
+		"penalty":     func(s *spec.Teacher) { s.RepetitionPenalty = 1.2 },
+	} {
+		changed := base
+		change(&changed)
+		print := teacher.Fingerprint(changed, "weights")
+		if other, twice := seen[print]; twice {
+			t.Errorf("%s: the fingerprint is that of %s", name, other)
+		}
+		seen[print] = name
+	}
+	if teacher.Fingerprint(base, "other weights") == print {
+		t.Error("other weights change text")
+	}
+}
+
+func TestUnknownSettings(t *testing.T) {
+	for name, s := range map[string]spec.Teacher{"prompt": settings("long", "strict"), "parse": settings("paper", "lax")} {
+		t.Run(name, func(t *testing.T) {
+			if err := teacher.Distill(t.Context(), teacher.Copy{}, s, nil, nil); err == nil || !strings.Contains(err.Error(), "is not one of") {
+				t.Errorf("error %v", err)
+			}
+		})
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add("1. The user prefers soft hair.\n2. The item's attributes are soft.", "soft hair")
+	f.Add("Sure!\r\n1.\n2.", "a")
+	f.Fuzz(func(t *testing.T, reply, said string) {
+		for _, parse := range []string{"paper", "strict"} {
+			engine := engineFunc(func(emit func(int, teacher.Reply) error) error {
+				return emit(0, teacher.Reply{Text: reply, Tokens: 1})
+			})
+			row := distil(t, engine, settings("few-shot", parse), said)[0]
+			if row.Failed == "" && parse == "strict" && (row.Words == 0 || row.Preference == "") {
+				t.Errorf("%q gave %+v", reply, row)
+			}
+			if row.Grounded > row.Words {
+				t.Errorf("%d of %d words grounded", row.Grounded, row.Words)
+			}
+		}
+	})
+}

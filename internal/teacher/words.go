@@ -1,0 +1,87 @@
+package teacher
+
+import (
+	"strings"
+	"sync"
+	"unicode"
+)
+
+// functionWords carry no content: English grammar, and what every rationale and many reviews say.
+const functionWords = `
+a about after all also am an and any are as at be because been being both but by can could did do does doing don down during each even
+every few for from further get gets got had has have having he her here hers him his how i if in into is it its itself just like ll me
+more most much must my myself no nor not now of off on once one only or other our ours out over own re really s same she should so some
+such t than that the their theirs them then there these they this those through to too two under until up use used uses using ve very was
+we were what when where which while who whom why will with without would you your yours
+attribute attributes attribution customer item items prefer preferred preferring prefers product products user users
+`
+
+// skipped is functionWords as a set, made once.
+//
+//nolint:gochecknoglobals // a table
+var skipped = sync.OnceValue(func() map[string]bool {
+	set := map[string]bool{}
+	for _, word := range strings.Fields(functionWords) {
+		set[word] = true
+	}
+	return set
+})
+
+// contentWords are a text's words that carry content, in lower case, in order.
+func contentWords(text string) []string {
+	skip := skipped()
+	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
+	out := words[:0]
+	for _, word := range words {
+		if len(word) > 1 && !skip[word] {
+			out = append(out, word)
+		}
+	}
+	return out
+}
+
+// stemSet is the stems of all words of a text.
+func stemSet(text string) map[string]bool {
+	set := map[string]bool{}
+	for _, word := range contentWords(text) {
+		set[stem(word)] = true
+	}
+	return set
+}
+
+// stem cuts English endings off, so that "smells", "smelled" and "smelling" count as one word. It is crude, and the same for all teachers.
+func stem(word string) string {
+	for _, ending := range []string{"ingly", "edly", "ing", "ed", "ies", "es", "ly", "s", "y", "e"} {
+		if rest, ok := strings.CutSuffix(word, ending); ok && len(rest) >= 3 {
+			word = rest
+			break
+		}
+	}
+	if n := len(word); n >= 4 && word[n-1] == word[n-2] && word[n-1] != 's' && word[n-1] != 'l' {
+		word = word[:n-1] // stopped, stopping
+	}
+	return word
+}
+
+// ownWords are the stems of the words that a prompt's examples use.
+func ownWords(all []example) map[string]bool {
+	own := map[string]bool{}
+	for _, e := range all {
+		for s := range stemSet(e.explanation + " " + e.preference + " " + e.attribution) {
+			own[s] = true
+		}
+	}
+	return own
+}
+
+// grounded counts a rationale's content words, and those of them that its explanation has.
+func grounded(p parsed, explanation string) (words, found int) {
+	said := stemSet(explanation)
+	for _, word := range contentWords(p.preference + " " + p.attribution) {
+		words++
+		if said[stem(word)] {
+			found++
+		}
+	}
+	return words, found
+}
