@@ -37,12 +37,7 @@ func (a attention) overEncoded(x, encoded, mask *torch.Tensor) *torch.Tensor {
 // heads cuts the product of count matrices into matrices and heads. count x [batch, heads, length, head]
 func (a attention) heads(x *torch.Tensor, count int64) []*torch.Tensor {
 	batch, length := x.Dim(0), x.Dim(1)
-	x = x.View(batch, length, count, a.n.Heads, a.n.Head).Permute(2, 0, 3, 1, 4).Contiguous()
-	parts := make([]*torch.Tensor, count)
-	for i := range parts {
-		parts[i] = x.Select(0, int64(i))
-	}
-	return parts
+	return x.View(batch, length, count, a.n.Heads, a.n.Head).Permute(2, 0, 3, 1, 4).Contiguous().Unbind(0)
 }
 
 // mix is softmax(q k' + bias) v. [batch, heads, queries, head]

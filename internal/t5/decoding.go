@@ -83,9 +83,31 @@ func (d *Decoding) read(b task.Batch) {
 		d.n.head = d.scope.Adopt(n.head.In(encoded).IndexSelect(0, encoded.NewInt64(d.opt.Tokens, int64(len(d.opt.Tokens)))))
 	}
 	d.bias = d.scope.Adopt(n.relativeBias(encoded, n.decoder.bias, int64(d.opt.MaxTokens-1), false))
-	shape := []int64{2 * int64(len(n.decoder.blocks)), d.rows * int64(d.opt.Beams), n.Heads, int64(d.opt.MaxTokens - 1), n.Head}
+	d.allocate(min(firstRoom, int64(d.opt.MaxTokens-1)))
+}
+
+// firstRoom is for how many tokens the cache has room at first: items end within it, and room for the longest sequence would be
+// gigabytes that nobody touches, or touches a page at a time. It doubles as sequences grow.
+const firstRoom = 8
+
+// allocate makes cache and spare, with room for so many tokens.
+func (d *Decoding) allocate(tokens int64) {
+	shape := []int64{2 * int64(len(d.n.decoder.blocks)), d.rows * int64(d.opt.Beams), d.n.Heads, tokens, d.n.Head}
 	d.cache = d.scope.Empty(torch.Float32, d.model.device, shape...)
 	d.spare = d.scope.Empty(torch.Float32, d.model.device, shape...)
+}
+
+// grow makes room for the next token.
+func (d *Decoding) grow(s *torch.Scope) {
+	old := d.cache
+	room := old.Dim(3)
+	if d.step < room {
+		return
+	}
+	d.spare.Free()
+	d.allocate(min(2*room, int64(d.opt.MaxTokens-1)))
+	s.Use(d.cache).Narrow(3, 0, room).SetTo(s.Use(old).Narrow(1, 0, d.cache.Dim(1)))
+	old.Free()
 }
 
 // Step appends a token to each sequence and returns the log-probabilities of the next, in scope s. See [Decoding.Hidden].
@@ -110,6 +132,7 @@ func (d *Decoding) Hidden(s *torch.Scope, tokens, parents []int64) (*torch.Tenso
 	if parents != nil {
 		d.reorder(inner, parents)
 	}
+	d.grow(inner)
 	hidden := d.forward(inner, tokens) // [sequences, 1, model]
 	d.step, d.width = d.step+1, int64(len(tokens))/d.rows
 	return s.Adopt(hidden.Select(1, 0)), nil

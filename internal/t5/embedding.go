@@ -16,53 +16,66 @@ type read struct {
 // for the decoder the tokens' alone. Tokens of no word, pads and the end token get row 0 of the whole-word table; the prompts get none
 // (REFERENCE.md 3). Each table is looked up once for all groups, as its gradient is as large as the table each time.
 func (n *network) embed(s *torch.Scope, groups []group, device torch.Device) []read {
-	var ids, whole, prompts []int64
+	var tokens, wholes, prompts lookup
 	for _, g := range groups {
-		ids, whole = append(ids, g.batch.Source...), append(whole, g.batch.Whole...)
-		for _, t := range g.batch.Tasks {
-			for i := range n.Prompts {
-				prompts = append(prompts, t*n.Prompts+i)
-			}
-		}
+		tokens.add(g.batch.SourceLen, g.batch.Source)
+		wholes.add(g.batch.SourceLen, g.batch.Whole)
+		prompts.add(int(n.Prompts), n.promptRows(g.batch))
 	}
-	sources := len(ids)
 	for _, g := range groups {
-		ids = append(ids, n.shift(g.batch)...)
+		tokens.add(g.batch.TargetLen, n.shift(g.batch))
 	}
-	lookup := func(ids []int64, table *torch.Tensor) *cursor {
-		if len(ids) == 0 {
-			return nil
-		}
-		return &cursor{rows: s.FromInt64(ids, int64(len(ids))).On(device).Embedding(table)}
-	}
-	tokens := lookup(ids, n.words)                            // [all tokens, model]
-	targets := &cursor{rows: tokens.rows, at: int64(sources)} // of the same
-	words, vectors := lookup(whole, n.wholeWords), lookup(prompts, n.prompts)
+	words := tokens.in(s, n.words, device) // of all sources, then of all targets
+	whole := wholes.in(s, n.wholeWords, device)
+	vectors := prompts.in(s, n.prompts, device)
 	reads := make([]read, len(groups))
 	for i, g := range groups {
-		rows, length := int64(g.batch.Size), int64(g.batch.SourceLen)
-		text := tokens.next(rows, length).Add(words.next(rows, length)) // [rows, source, model]
-		if vectors != nil {
-			text = torch.Cat(1, vectors.next(rows, n.Prompts), text) // [rows, prompts + source, model]
+		text := words[i].Add(whole[i]) // [rows, source, model]
+		if n.Prompts > 0 {
+			text = torch.Cat(1, vectors[i], text) // [rows, prompts + source, model]
 		}
-		reads[i] = read{group: g, source: text}
-		if g.batch.TargetLen > 0 {
-			reads[i].target = targets.next(rows, int64(g.batch.TargetLen))
-		}
+		reads[i] = read{group: g, source: text, target: words[len(groups)+i]}
 	}
 	return reads
 }
 
-// cursor hands out the rows of a lookup in their order.
-type cursor struct {
-	rows *torch.Tensor // [all, model]
-	at   int64
+// promptRows are the rows of the prompt table for each row of a batch. [rows, prompts]
+func (n *network) promptRows(b task.Batch) []int64 {
+	rows := make([]int64, 0, b.Size*int(n.Prompts))
+	for _, t := range b.Tasks {
+		for i := range n.Prompts {
+			rows = append(rows, t*n.Prompts+i)
+		}
+	}
+	return rows
 }
 
-// next is the rows of a group. [rows, length, model]
-func (c *cursor) next(rows, length int64) *torch.Tensor {
-	c.at += rows * length
-	return c.rows.Narrow(0, c.at-rows*length, rows*length).View(rows, length, -1)
+// lookup gathers ids of several texts, to look them all up in a table at once.
+type lookup struct {
+	ids    []int64
+	sizes  []int64 // ids of each text
+	length []int64 // of each text's rows
+}
+
+func (l *lookup) add(length int, ids []int64) {
+	l.ids = append(l.ids, ids...)
+	l.sizes = append(l.sizes, int64(len(ids)))
+	l.length = append(l.length, int64(length))
+}
+
+// in looks the ids up. One tensor a text: [rows, length, model]; nil where the text is empty.
+func (l *lookup) in(s *torch.Scope, table *torch.Tensor, device torch.Device) []*torch.Tensor {
+	texts := make([]*torch.Tensor, len(l.sizes))
+	if len(l.ids) == 0 {
+		return texts
+	}
+	all := s.FromInt64(l.ids, int64(len(l.ids))).On(device).Embedding(table) // [ids, model]
+	for i, text := range all.Split(0, l.sizes...) {
+		if l.sizes[i] > 0 {
+			texts[i] = text.View(l.sizes[i]/l.length[i], l.length[i], -1)
+		}
+	}
+	return texts
 }
 
 // shift is what the decoder reads to answer the targets: the start token, then all but the last. [rows, target]

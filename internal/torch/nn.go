@@ -7,13 +7,6 @@ import (
 // MatMul is the matrix product over the last two dimensions, with broadcasting over the others.
 func (t *Tensor) MatMul(u *Tensor) *Tensor { return pairwise("matmul", lib.AtgMatmul, t, u) }
 
-// Linear is t times the transpose of weight [out, in]: a layer without bias.
-func (t *Tensor) Linear(weight *Tensor) *Tensor {
-	var out lib.Ctensor
-	lib.AtgLinear(&out, t.handle(), weight.handle(), nil)
-	return owner(t, weight).own("linear", out)
-}
-
 // Embedding picks rows of table by t's numbers.
 func (t *Tensor) Embedding(table *Tensor) *Tensor {
 	var out lib.Ctensor

@@ -104,6 +104,19 @@ func (t *Tensor) Split(dim int64, sizes ...int64) []*Tensor {
 	return pieces
 }
 
+// Unbind is t's slices along a dimension, without copies and without that dimension. Its gradient is one stacking, where that of as many
+// Selects would be as many tensors of t's size.
+func (t *Tensor) Unbind(dim int64) []*Tensor {
+	array := lib.AtgUnbind(t.handle(), dim)
+	check("unbind")
+	s := owner(t)
+	var slices []*Tensor
+	for _, c := range takeArray(array) {
+		slices = append(slices, s.own("unbind", c))
+	}
+	return slices
+}
+
 // Cat joins tensors along a dimension.
 func Cat(dim int64, all ...*Tensor) *Tensor {
 	var out lib.Ctensor

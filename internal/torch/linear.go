@@ -1,0 +1,47 @@
+package torch
+
+import (
+	"github.com/klauspost/cpuid/v2"
+	lib "github.com/sugarme/gotch/libtch"
+)
+
+// fewRows is from how many rows on oneDNN's set-up is paid back by its speed.
+const fewRows = 64
+
+// Linear is t times the transpose of weight [out, in]: a layer without bias.
+func (t *Tensor) Linear(weight *Tensor) *Tensor {
+	shape := t.Shape()
+	in := shape[len(shape)-1]
+	if rows := int64(t.Numel()) / max(in, 1); rows >= fewRows && convolves() && t.Device() == CPU && t.DType() == Float32 {
+		return t.convolve(weight, rows, append(shape[:len(shape)-1], -1))
+	}
+	var out lib.Ctensor
+	lib.AtgLinear(&out, t.handle(), weight.handle(), nil)
+	return owner(t, weight).own("linear", out)
+}
+
+// convolves tells the processors where libtorch's matrix product (Intel's MKL) does half of what the processor can: on AMD's it keeps
+// to 256-bit instructions. oneDNN, which libtorch uses for convolutions alone, does not.
+func convolves() bool {
+	return cpuid.CPU.IsVendor(cpuid.AMD) && cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL)
+}
+
+// convolve is Linear as what it equals: a convolution with a kernel of one point, over one picture whose points are t's rows and whose
+// channels lie innermost. It copies nothing, and its gradient is by convolutions too.
+func (t *Tensor) convolve(weight *Tensor, rows int64, shape []int64) *Tensor {
+	out, in := weight.Dim(0), weight.Dim(1)
+	s := owner(t, weight)
+	inner := s.Sub()
+	defer inner.Close()
+	pictures := int64(1) // libtorch's rule for the gradient takes oneDNN from 16 pictures on
+	if rows%16 == 0 {
+		pictures = 16
+	}
+	picture := inner.Use(t).Reshape(pictures, rows/pictures, 1, in).Permute(0, 3, 1, 2) // [1, in, rows, 1]
+	kernel := inner.Use(weight).View(out, in, 1, 1)
+	one, none := []int64{1, 1}, []int64{0, 0}
+	var c lib.Ctensor
+	lib.AtgMkldnnConvolution(&c, picture.handle(), kernel.handle(), nil, none, 2, one, 2, one, 2, 1)
+	product := inner.own("linear", c).Permute(0, 2, 3, 1) // [1, rows, 1, out]
+	return s.Adopt(product.Reshape(shape...))
+}
