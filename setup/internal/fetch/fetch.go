@@ -12,8 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
+	"syscall"
 
 	"rdrec/setup/internal/hint"
 	"rdrec/setup/internal/pip"
@@ -164,15 +163,15 @@ func (s *Store) room(want int64) error {
 		return err
 	}
 	if free < want {
-		return fmt.Errorf("fetch into %q: %s are needed, %s are free: %w", s.Dir, Size(want), Size(free), unix.ENOSPC)
+		return fmt.Errorf("fetch into %q: %s are needed, %s are free: %w", s.Dir, Size(want), Size(free), syscall.ENOSPC)
 	}
 	return nil
 }
 
 // Free is how many bytes a normal user may still write to a folder's disk.
 func Free(dir string) (int64, error) {
-	var stat unix.Statfs_t
-	if err := unix.Statfs(dir, &stat); err != nil {
+	var stat syscall.Statfs_t
+	if err := syscall.Statfs(dir, &stat); err != nil {
 		return 0, fmt.Errorf("look for free disk at %q: %w", dir, err)
 	}
 	return int64(stat.Bavail) * stat.Bsize, nil

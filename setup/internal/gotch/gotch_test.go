@@ -133,6 +133,13 @@ func TestFindsWhatIsLackingAndInstalls(t *testing.T) {
 		t.Fatalf("after, Current = %v, %v", current, err)
 	}
 	checkCopy(t, repo, b)
+	if err := gotch.Install(t.Context(), repo, b, lacking); err != nil { // now in place of a copy
+		t.Fatal(err)
+	}
+	checkCopy(t, repo, b)
+	if left, err := filepath.Glob(filepath.Join(repo, gotch.Folder+"-*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
 	want := "go 1.26.8\n\nuse .\n\nreplace github.com/sugarme/gotch v0.9.1 => ./.gotch\n"
 	if diff := cmp.Diff(want, read(t, repo, "go.work")); diff != "" {
 		t.Error(diff)

@@ -7,8 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 )
 
 // Revision is raised whenever the patch changes, so that copies made by an older set-up are made anew.
@@ -119,7 +117,7 @@ func swap(fresh, place string) error {
 	if _, err := os.Lstat(place); os.IsNotExist(err) {
 		return os.Rename(fresh, place)
 	}
-	if err := unix.Renameat2(unix.AT_FDCWD, fresh, unix.AT_FDCWD, place, unix.RENAME_EXCHANGE); err == nil {
+	if err := exchange(fresh, place); err == nil {
 		return nil
 	}
 	// Not every file system can exchange; then there is a moment with neither.

@@ -7,9 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"syscall"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 // pause is how often a waiting set-up looks again.
@@ -25,11 +24,11 @@ func Dir(ctx context.Context, dir string, waiting func()) (unlock func() error, 
 	ticker := time.NewTicker(pause)
 	defer ticker.Stop()
 	for told := false; ; told = true {
-		err := unix.Flock(int(folder.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		err := syscall.Flock(int(folder.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
 		if err == nil {
 			return folder.Close, nil
 		}
-		if !errors.Is(err, unix.EWOULDBLOCK) && !errors.Is(err, unix.EINTR) {
+		if !errors.Is(err, syscall.EWOULDBLOCK) && !errors.Is(err, syscall.EINTR) {
 			return nil, errors.Join(fmt.Errorf("lock folder %q: %w", dir, err), folder.Close())
 		}
 		if !told {

@@ -1,0 +1,39 @@
+package gotch
+
+import (
+	"fmt"
+	"runtime"
+	"syscall"
+	"unsafe"
+)
+
+// renameat2 is the number of the Linux system call. Package syscall lacks it, and set-up uses nothing but the standard library: it must
+// run, and say what is wrong, where no module can be fetched.
+var renameat2 = map[string]uintptr{"amd64": 316, "arm64": 276}
+
+const (
+	workingFolder  = -100 // AT_FDCWD
+	renameExchange = 2    // RENAME_EXCHANGE
+)
+
+// exchange swaps two folders of one disk in a single step.
+func exchange(a, b string) error {
+	number, ok := renameat2[runtime.GOARCH]
+	if !ok {
+		return fmt.Errorf("exchange folders: %w on %s", syscall.ENOSYS, runtime.GOARCH)
+	}
+	from, err := syscall.BytePtrFromString(a)
+	if err != nil {
+		return fmt.Errorf("exchange folders: %q: %w", a, err)
+	}
+	to, err := syscall.BytePtrFromString(b)
+	if err != nil {
+		return fmt.Errorf("exchange folders: %q: %w", b, err)
+	}
+	here := workingFolder
+	_, _, fault := syscall.Syscall6(number, uintptr(here), uintptr(unsafe.Pointer(from)), uintptr(here), uintptr(unsafe.Pointer(to)), renameExchange, 0)
+	if fault != 0 {
+		return fmt.Errorf("exchange %q and %q: %w", a, b, fault)
+	}
+	return nil
+}
