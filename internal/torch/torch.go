@@ -10,6 +10,7 @@ package torch
 
 import (
 	"runtime"
+	"sync/atomic"
 
 	lib "github.com/sugarme/gotch/libtch"
 )
@@ -19,6 +20,9 @@ import (
 func Run(f func(s *Scope) error) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
+	if n := threads.Load(); n > 0 {
+		setThreads(int(n))
+	}
 	s := NewScope()
 	defer s.Close()
 	defer func() {
@@ -40,9 +44,15 @@ func NoGrad(f func()) {
 	f()
 }
 
-// Threads sets how many CPU threads one operation may use, in this OS thread and in those that start later; 0 changes nothing.
+// threads is what [Threads] was last told; 0 means never.
+//
+//nolint:gochecknoglobals // libtorch's number of threads is global too, but each OS thread learns it in a moment of its own.
+var threads atomic.Int64
+
+// Threads sets how many CPU threads one operation may use: in this OS thread now, and in those of later Runs; 0 changes nothing.
 func Threads(n int) {
 	if n > 0 {
+		threads.Store(int64(n))
 		setThreads(n)
 	}
 }

@@ -77,7 +77,6 @@ func benchmarkStep(b *testing.B, size spec.Size, ratio spec.Ratio) {
 	defer adam.Free()
 	made, samples, cpu := torch.Made(), 0, cpuSeconds(b)
 	err = torch.Run(func(*torch.Scope) error {
-		torch.Threads(1)
 		for b.Loop() {
 			batch := encoder.Encode(mixer.Next())
 			samples += batch.Size

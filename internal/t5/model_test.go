@@ -1,0 +1,304 @@
+package t5_test
+
+import (
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/golden"
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+	"rdrec/internal/torch"
+)
+
+func TestBiasAsTheReference(t *testing.T) {
+	var want struct {
+		Encoder [][][]float64 `json:"encoder_bias_6x6"`
+		Decoder [][][]float64 `json:"decoder_bias_6x6"`
+	}
+	golden.Load(t, "internals.json", &want)
+	m := tiny(t)
+	err := torch.Run(func(s *torch.Scope) error {
+		for _, p := range m.Named(s.Use(m.Flat())) {
+			stack, isBias := strings.CutSuffix(p.Name, ".block.0.layer.0.SelfAttention.relative_attention_bias.weight")
+			if !isBias {
+				continue
+			}
+			table, heads := p.Tensor.Float32s(), int(p.Tensor.Dim(1))
+			bias := map[string][][][]float64{"encoder": want.Encoder, "decoder": want.Decoder}[stack]
+			for head := range bias {
+				for query := range bias[head] {
+					for key, x := range bias[head][query] {
+						if stack == "decoder" && key > query {
+							continue // hidden by the causal mask
+						}
+						bucket := t5.Bucket(int64(key-query), 32, 128, stack == "encoder")
+						if got := float64(table[int(bucket)*heads+head]); math.Abs(got-x) > absolute {
+							t.Errorf("%s head %d query %d key %d: %v, want %v", stack, head, query, key, got, x)
+						}
+					}
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestPaddingLeftOutChangesNoLoss compares the loss over groups of rows that were cut with the one over whole rows.
+func TestPaddingLeftOutChangesNoLoss(t *testing.T) {
+	var file struct {
+		Batches map[string]trained `json:"batches"`
+	}
+	golden.Load(t, "train.json.gz", &file)
+	m := tiny(t)
+	b := repeat(file.Batches["mixed"].batch(), 8) // many enough to be worth cutting
+	for _, p := range append(spec.Protocols(), spec.Protocol{Name: "masked", MaskCross: true}, spec.Protocol{Name: "skipping", SkipPads: true}) {
+		err := torch.Run(func(s *torch.Scope) error {
+			before := torch.Made()
+			loss, err := m.Loss(s, b, p)
+			if err != nil {
+				return err
+			}
+			grouped := torch.Made() - before
+			pass, err := m.Forward(s, b, p)
+			if err != nil {
+				return err
+			}
+			ignore := int64(-100)
+			if p.SkipPads {
+				ignore = 0
+			}
+			rows := int64(b.Size * b.TargetLen)
+			want := pass.Logits.View(rows, -1).CrossEntropy(s.FromInt64(b.Target, rows), ignore).Float()
+			off := math.Abs(loss.Float() - want)
+			t.Logf("%s: %d operations, loss %v, off by %.1e", p.Name, grouped, want, off)
+			if !(off < 1e-5) || grouped < 400 {
+				t.Errorf("%s: loss %v in %d operations, want %v in several groups", p.Name, loss.Float(), grouped, want)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func repeat(b task.Batch, times int) task.Batch {
+	all := b
+	for range times - 1 {
+		all.Size += b.Size
+		all.Tasks = append(all.Tasks[:len(all.Tasks):len(all.Tasks)], b.Tasks...)
+		all.Source = append(all.Source[:len(all.Source):len(all.Source)], b.Source...)
+		all.Mask = append(all.Mask[:len(all.Mask):len(all.Mask)], b.Mask...)
+		all.Whole = append(all.Whole[:len(all.Whole):len(all.Whole)], b.Whole...)
+		all.Target = append(all.Target[:len(all.Target):len(all.Target)], b.Target...)
+	}
+	return all
+}
+
+func hash(t *testing.T, m *t5.Model) string {
+	t.Helper()
+	h, err := m.Hash()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+func small() t5.Config {
+	c := t5.FromSize(spec.Size{Model: 8, Head: 4, FeedForward: 16, Layers: 1, Heads: 2}, 3)
+	c.Vocabulary = 64
+	return c
+}
+
+func fresh(t *testing.T, c t5.Config, seed int64) *t5.Model {
+	t.Helper()
+	m, err := t5.New(c, seed, torch.CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Free)
+	return m
+}
+
+func TestSavedModelLoadsUnchanged(t *testing.T) {
+	for _, activation := range []string{"relu", "gated-gelu"} {
+		c := small()
+		c.Activation, c.Tied = activation, activation == "relu"
+		m := fresh(t, c, 5)
+		dir := t.TempDir()
+		if err := m.Save(dir); err != nil {
+			t.Fatal(err)
+		}
+		loaded, err := t5.Load(dir, torch.CPU)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer loaded.Free()
+		if diff := cmp.Diff(m.Config, loaded.Config); diff != "" || hash(t, m) != hash(t, loaded) {
+			t.Errorf("%s: another model was loaded: %s", activation, diff)
+		}
+	}
+}
+
+func TestSeedDecidesTheWeights(t *testing.T) {
+	a, b, other := fresh(t, small(), 1), fresh(t, small(), 1), fresh(t, small(), 2)
+	if hash(t, a) != hash(t, b) || hash(t, a) == hash(t, other) {
+		t.Error("weights are not a function of the seed")
+	}
+}
+
+func TestPretrainedModelKeepsItsWeightsAndGetsOurs(t *testing.T) {
+	theirs := small()
+	theirs.Prompts = 0
+	dir := t.TempDir()
+	if err := fresh(t, theirs, 1).Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	dropout := 0.25
+	m, err := t5.LoadPretrained(dir, t5.Extra{Prompts: 3, Seed: 9, Dropout: &dropout}, torch.CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	if m.Prompts != 3 || m.Dropout != dropout {
+		t.Errorf("%d prompts, dropout %v", m.Prompts, m.Dropout)
+	}
+	again, err := t5.Load(saved(t, m), torch.CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Free()
+	if hash(t, again) != hash(t, m) {
+		t.Error("saved with our tables, it loads otherwise")
+	}
+}
+
+func saved(t *testing.T, m *t5.Model) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := m.Save(dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func TestBrokenFoldersAreRefused(t *testing.T) {
+	write := func(dir, name, text string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cases := map[string]struct {
+		spoil func(dir string)
+		want  string
+	}{
+		"no config":      {func(dir string) { os.Remove(filepath.Join(dir, "config.json")) }, "config.json"},
+		"no weights":     {func(dir string) { os.Remove(filepath.Join(dir, "model.safetensors")) }, "model.safetensors"},
+		"half a config":  {func(dir string) { write(dir, "config.json", `{"d_model": 8,`) }, "config.json"},
+		"another config": {func(dir string) { write(dir, "config.json", `{"model_type": "bert"}`) }, `bert`},
+		"another width":  {func(dir string) { write(dir, "config.json", `{"model_type": "t5", "d_model": 16, "vocab_size": 64}`) }, "shape"},
+		"half the weights": {func(dir string) {
+			if err := os.Truncate(filepath.Join(dir, "model.safetensors"), 5000); err != nil {
+				t.Fatal(err)
+			}
+		}, "model.safetensors"},
+	}
+	for name, c := range cases {
+		dir := saved(t, fresh(t, small(), 1))
+		c.spoil(dir)
+		before := torch.Live()
+		_, err := t5.Load(dir, torch.CPU)
+		if err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: got %v, want an error with %q", name, err, c.want)
+		}
+		if left := torch.Live() - before; left != 0 {
+			t.Errorf("%s: %d tensors left", name, left)
+		}
+	}
+}
+
+func TestBatchesBeyondTheTablesAreRefused(t *testing.T) {
+	m := fresh(t, small(), 1)
+	good := task.Batch{Size: 1, SourceLen: 2, TargetLen: 1, Tasks: []int64{4}, Source: []int64{3, 1}, Mask: []int64{1, 1}, Whole: []int64{511, 0}, Target: []int64{5}}
+	spoil := map[string]func(b *task.Batch){
+		"task":       func(b *task.Batch) { b.Tasks = []int64{5} },
+		"source":     func(b *task.Batch) { b.Source = []int64{64, 1} },
+		"whole-word": func(b *task.Batch) { b.Whole = []int64{512, 0} },
+		"target":     func(b *task.Batch) { b.Target = []int64{-1} },
+		"fill":       func(b *task.Batch) { b.Mask = []int64{1} },
+		"to learn":   func(b *task.Batch) { b.Target = []int64{0} },
+	}
+	loss := func(b task.Batch) error {
+		return torch.Run(func(s *torch.Scope) error {
+			_, err := m.Loss(s, b, spec.Protocol{})
+			return err
+		})
+	}
+	if err := loss(good); err != nil {
+		t.Fatal(err)
+	}
+	for want, spoil := range spoil {
+		b := good
+		spoil(&b)
+		if err := loss(b); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want an error with %q", err, want)
+		}
+	}
+}
+
+// TestMemoryIsFlat runs 200 steps of training and 50 decodings and counts the tensors that are left.
+func TestMemoryIsFlat(t *testing.T) {
+	m := fresh(t, small(), 1)
+	b := task.Batch{
+		Size: 2, SourceLen: 3, TargetLen: 2, Tasks: []int64{0, 1}, Source: []int64{3, 4, 1, 5, 1, 0}, Mask: []int64{1, 1, 1, 1, 1, 0},
+		Whole: make([]int64, 6), Target: []int64{7, 1, 8, 1},
+	}
+	before := torch.Live()
+	for i := range 200 {
+		if err := torch.Run(func(s *torch.Scope) error {
+			_, _, err := m.Gradient(s, b, spec.Protocols()[i%2], int64(i))
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for i := range 50 {
+		if err := torch.Run(func(s *torch.Scope) error {
+			d, err := m.Start(b, t5.Decode{Beams: 3, MaxTokens: 6, MaskCross: i%2 == 1})
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			if _, err := d.Step(s, []int64{0, 0}, nil); err != nil {
+				return err
+			}
+			during := torch.Live()
+			for range 4 {
+				inner := s.Sub()
+				_, err := d.Step(inner, make([]int64, 6), []int64{0, 0, 0, 1, 1, 1})
+				inner.Close()
+				if err != nil {
+					return err
+				}
+			}
+			if grown := torch.Live() - during; grown != 0 {
+				t.Errorf("decoding %d: %d more tensors after 4 steps", i, grown)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if left := torch.Live() - before; left != 0 {
+		t.Errorf("%d tensors left", left)
+	}
+}
