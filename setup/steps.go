@@ -62,6 +62,9 @@ func setUp(ctx context.Context, out io.Writer, o options) (err error) {
 	if err := s.adaptGotch(ctx, found); err != nil {
 		return err
 	}
+	if err := s.fetchModules(ctx); err != nil {
+		return err
+	}
 	if err := s.fetchTeacher(ctx); err != nil {
 		return err
 	}
