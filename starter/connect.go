@@ -13,7 +13,6 @@ import (
 
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
-	"go.temporal.io/sdk/log"
 
 	"rdrec/storage"
 )
@@ -112,8 +111,6 @@ func (a *app) openBucket(ctx context.Context) (*storage.Bucket, error) {
 
 // silent is the SDK's log: what matters to people comes back as errors.
 type silent struct{}
-
-var _ log.Logger = silent{}
 
 func (silent) Debug(string, ...any) {}
 func (silent) Info(string, ...any)  {}

@@ -53,7 +53,11 @@ func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	a.introduce(e)
-	if err := w.during(ctx, func(ctx context.Context) error { return a.follow(ctx, e) }); err != nil {
+	err = w.during(ctx, func(ctx context.Context) error { return a.follow(ctx, e) })
+	if errors.Is(err, errInterrupted) {
+		a.say("stopping; run it again to go on from what is finished")
+	}
+	if err != nil {
 		return err
 	}
 	return c.linger(ctx, a, w)
@@ -101,7 +105,6 @@ type workerProcess struct {
 	command *exec.Cmd
 	log     string
 	ended   chan struct{}
-	err     error
 }
 
 // startWorker starts the worker in a process group of its own, so that Ctrl-C reaches us alone and we stop it before the server.
@@ -117,20 +120,20 @@ func (a *app) startWorker(ctx context.Context, program string, to *server) (*wor
 		return nil, fmt.Errorf("making the folder of the worker's log: %w", err)
 	}
 	w := &workerProcess{log: filepath.Join(stateFolder, "worker.log"), ended: make(chan struct{})}
-	log, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	output, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("opening the worker's log: %w", err)
 	}
-	defer log.Close()                                           //nolint:errcheck // the worker has a handle of its own
+	defer output.Close()                                        // the worker has a handle of its own
 	w.command = exec.CommandContext(context.WithoutCancel(ctx), //nolint:gosec // the user names the program
 		program, "--bucket", bucket, "--address", to.address, "--namespace", to.namespace)
-	w.command.Stdout, w.command.Stderr = log, log
+	w.command.Stdout, w.command.Stderr = output, output
 	w.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := w.command.Start(); err != nil {
 		return nil, fmt.Errorf("%w: starting %q: %w", errNoWorker, program, err)
 	}
 	go func() {
-		w.err = w.command.Wait()
+		_ = w.command.Wait() //nolint:errcheck // the process state says it too
 		close(w.ended)
 	}()
 	a.say("worker     %s (process %d), log %s", program, w.command.Process.Pid, w.log)
@@ -148,8 +151,10 @@ func (w *workerProcess) during(ctx context.Context, do func(context.Context) err
 		return err
 	case <-w.ended:
 		cancel()
-		<-done
-		return fmt.Errorf("%w early: %w; its log is %s", errWorkerEnded, errors.Join(w.err), w.log)
+		if err := <-done; err == nil { // it was just in time
+			return nil
+		}
+		return fmt.Errorf("%w early (%s); its log is %s", errWorkerEnded, w.command.ProcessState, w.log)
 	}
 }
 
@@ -159,7 +164,7 @@ func (w *workerProcess) stop() {
 	select {
 	case <-w.ended:
 	case <-time.After(workerStopTimeout):
-		_ = w.command.Process.Kill() //nolint:errcheck // likewise
+		_ = w.command.Process.Kill() //nolint:errcheck // it may have ended just now
 		<-w.ended
 	}
 }

@@ -26,7 +26,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	s, err := devserver.Start(ctx, options, a.serverLog())
 	if interrupted(ctx) && err != nil {
 		a.say("stopped while starting")
-		return nil
+		return nil //nolint:nilerr // it was asked to stop, and did
 	}
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func exits() []exit {
 	}
 	return []exit{
 		{exitUsage, "the command line is wrong", func(err error) bool { return errors.As(err, new(usageError)) }, `see "starter --help"`},
-		{exitSpec, "the spec or the settings are wrong", func(err error) bool { return errors.As(err, new(document.Faults)) }, ""},
+		{exitSpec, "the spec or the settings are wrong", func(err error) bool { return errors.As(err, new(document.Error)) }, ""},
 		{exitNoServer, "no Temporal server answers", is(errNoServer), `run "starter dev" or set TEMPORAL_ADDRESS`},
 		{exitNoServer, "", is(errAttributes), "register those of temporal-dev.yaml: temporal operator search-attribute create"},
 		{exitNoServer, "", is(errServerBroke), "look at its messages above; log_level in temporal-dev.yaml shows more"},
@@ -104,9 +104,9 @@ func codeOf(err error) int { return row(err).code }
 
 // explain puts an error into lines for people: what is wrong, then what to do.
 func explain(err error) []string {
-	var faults document.Faults
-	if errors.As(err, &faults) {
-		return explainFaults(faults)
+	var wrong document.Error
+	if errors.As(err, &wrong) {
+		return explainFaults(wrong.Faults)
 	}
 	lines := []string{"error: " + err.Error()}
 	if hint := row(err).hint; hint != "" {
@@ -115,10 +115,10 @@ func explain(err error) []string {
 	return lines
 }
 
-func explainFaults(faults document.Faults) []string {
+func explainFaults(faults []document.Fault) []string {
 	var lines []string
 	for _, f := range faults {
-		lines = append(lines, "error: "+f.Error())
+		lines = append(lines, "error: "+f.String())
 		if f.Hint != "" {
 			lines = append(lines, "hint: "+f.Hint)
 		}

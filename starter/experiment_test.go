@@ -113,7 +113,7 @@ func (play *theatre) fillBucket(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer bucket.Close() //nolint:errcheck // the test ends
+	defer bucket.Close()
 	if play.report, err = bucket.PutFolder(t.Context(), "report", dir); err != nil {
 		t.Fatal(err)
 	}

@@ -99,7 +99,7 @@ func (a *app) fail(err error) int {
 
 // say writes a line for people.
 func (a *app) say(format string, args ...any) {
-	_, _ = fmt.Fprintf(a.stderr, format+"\n", args...) //nolint:errcheck // where stderr is gone nobody listens
+	fmt.Fprintf(a.stderr, format+"\n", args...) // where stderr is gone nobody listens
 }
 
 // print writes data.

@@ -77,11 +77,11 @@ func (b *board) draw(lines []stageLine, note string, now time.Time) {
 
 // tell writes a line when its state is new, or when a running stage was not heard of for a while.
 func (b *board) tell(name, state, line string, now time.Time, running bool) {
-	if b.said[name] == state && !(running && now.Sub(b.when[name]) >= plainEvery) {
+	if b.said[name] == state && (!running || now.Sub(b.when[name]) < plainEvery) {
 		return
 	}
 	b.said[name], b.when[name] = state, now
-	_, _ = fmt.Fprintln(b.out, strings.TrimRight(line, " ")) //nolint:errcheck // likewise
+	fmt.Fprintln(b.out, strings.TrimRight(line, " "))
 }
 
 // format puts a stage into one line.

@@ -93,7 +93,8 @@ func TestExitCodes(t *testing.T) {
 		{errors.New("odd"), exitFailed, []string{"error: odd"}},
 		{fmt.Errorf("x: %w", errNoServer), exitNoServer, []string{"error: x: no Temporal server", `hint: run "starter dev" or set TEMPORAL_ADDRESS`}},
 		{
-			document.Faults{{File: "a.yaml", Line: 2, Key: "k", Reason: "is odd", Hint: "even it"}, {File: "a.yaml", Reason: "is empty"}}, exitSpec,
+			document.Error{Faults: []document.Fault{{File: "a.yaml", Line: 2, Key: "k", Reason: "is odd", Hint: "even it"}, {File: "a.yaml", Reason: "is empty"}}},
+			exitSpec,
 			[]string{"error: a.yaml:2: k: is odd", "hint: even it", "error: a.yaml: is empty"},
 		},
 	}

@@ -47,7 +47,7 @@ func (a *app) conclude(ctx context.Context, e *experiment) error {
 	if err != nil {
 		return err
 	}
-	defer bucket.Close() //nolint:errcheck // it was only read
+	defer bucket.Close()
 	html := bucket.Where(result.HTML)
 	if a.flags.JSON {
 		report, err := bucket.GetNamed(ctx, result.Report, "report.json")

@@ -42,7 +42,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if !c.Watch {
 		return a.started(e)
 	}
-	return a.follow(ctx, e)
+	return a.watch(ctx, e)
 }
 
 // experiment is a workflow on a server.

@@ -38,16 +38,25 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	a.introduce(e)
-	return a.follow(ctx, e)
+	return a.watch(ctx, e)
+}
+
+// watch follows an experiment that goes on without us.
+func (a *app) watch(ctx context.Context, e *experiment) error {
+	err := a.follow(ctx, e)
+	if errors.Is(err, errInterrupted) {
+		a.say("the experiment goes on; \"starter watch %s\" shows it again, \"starter cancel %s\" stops it", e.id, e.id)
+	}
+	return err
 }
 
 // follow shows an experiment until it ends, then prints its report.
 func (a *app) follow(ctx context.Context, e *experiment) error {
-	if err := a.await(ctx, e); err != nil {
-		if interrupted(ctx) {
-			a.say("the experiment goes on; \"starter watch %s\" shows it again, \"starter cancel %s\" stops it", e.id, e.id)
-			return errInterrupted
-		}
+	err := a.await(ctx, e)
+	if interrupted(ctx) {
+		return errInterrupted
+	}
+	if err != nil {
 		return err
 	}
 	return a.conclude(ctx, e)

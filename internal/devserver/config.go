@@ -10,6 +10,8 @@ import (
 	"go.temporal.io/server/common/membership/static"
 	"go.temporal.io/server/common/primitives"
 	"go.temporal.io/server/temporal"
+
+	"rdrec/internal/document"
 )
 
 // clusterName is the only cluster's; clusterID stays in the database, so it is the same at each start.
@@ -25,7 +27,7 @@ const joinTimeout = 30 * time.Second
 func (s *Server) serverOptions(p ports, log logger) ([]temporal.ServerOption, error) {
 	dynamic, faults := s.options.dynamic()
 	if len(faults) > 0 {
-		return nil, faults
+		return nil, document.Error{Faults: faults}
 	}
 	c := s.config(p)
 	authorizer, err := authorization.GetAuthorizerFromConfig(&c.Global.Authorization)

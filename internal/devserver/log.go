@@ -25,10 +25,14 @@ func (l logger) write(level zerolog.Level, message string, tags []tag.Tag) {
 	event.Msg(message)
 }
 
-func (l logger) Debug(message string, tags ...tag.Tag)  { l.write(zerolog.DebugLevel, message, tags) }
-func (l logger) Info(message string, tags ...tag.Tag)   { l.write(zerolog.InfoLevel, message, tags) }
-func (l logger) Warn(message string, tags ...tag.Tag)   { l.write(zerolog.WarnLevel, message, tags) }
-func (l logger) Error(message string, tags ...tag.Tag)  { l.write(zerolog.ErrorLevel, message, tags) }
+func (l logger) Debug(message string, tags ...tag.Tag) { l.write(zerolog.DebugLevel, message, tags) }
+
+func (l logger) Info(message string, tags ...tag.Tag) { l.write(zerolog.InfoLevel, message, tags) }
+
+func (l logger) Warn(message string, tags ...tag.Tag) { l.write(zerolog.WarnLevel, message, tags) }
+
+func (l logger) Error(message string, tags ...tag.Tag) { l.write(zerolog.ErrorLevel, message, tags) }
+
 func (l logger) DPanic(message string, tags ...tag.Tag) { l.write(zerolog.ErrorLevel, message, tags) }
 
 func (l logger) Panic(message string, tags ...tag.Tag) { l.Fatal(message, tags...) }

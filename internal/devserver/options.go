@@ -95,9 +95,9 @@ func Load(path string, overrides []string) (Options, error) {
 }
 
 // dynamic turns the dynamic configuration into the server's form; keys that the server does not know are faults.
-func (o Options) dynamic() (dynamicconfig.StaticClient, document.Faults) {
+func (o Options) dynamic() (dynamicconfig.StaticClient, []document.Fault) {
 	values := dynamicconfig.StaticClient{}
-	var faults document.Faults
+	var faults []document.Fault
 	for _, key := range slices.Sorted(maps.Keys(o.DynamicConfig)) {
 		name := fmt.Sprintf("dynamic_config[%s]", key)
 		text, err := json.Marshal([]map[string]any{{"value": o.DynamicConfig[key]}})

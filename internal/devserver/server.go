@@ -38,7 +38,7 @@ type Server struct {
 }
 
 // Start brings the server up and returns when it answers.
-func Start(ctx context.Context, o Options, log zerolog.Logger) (*Server, error) {
+func Start(ctx context.Context, o Options, out zerolog.Logger) (*Server, error) {
 	level, err := zerolog.ParseLevel(o.LogLevel)
 	if err != nil {
 		return nil, fmt.Errorf("the dev server's log_level: %w", err)
@@ -52,13 +52,12 @@ func Start(ctx context.Context, o Options, log zerolog.Logger) (*Server, error) 
 	if s.database, err = openDatabase(o); err != nil {
 		return nil, err
 	}
-	log = log.Level(level)
-	if err := s.start(ports, logger{log, &s.quiet, s.failed}); err != nil {
+	out = out.Level(level)
+	if err := s.start(ports, logger{out, &s.quiet, s.failed}); err != nil {
 		return nil, errors.Join(err, s.database.close())
 	}
-	if err := s.settle(ctx, log); err != nil {
-		s.Stop()
-		return nil, err
+	if err := s.settle(ctx, out); err != nil {
+		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
 }
@@ -86,13 +85,13 @@ func (s *Server) start(ports ports, log logger) error {
 }
 
 // settle waits until the server answers and adds search attributes that the settings gained since the database was made.
-func (s *Server) settle(ctx context.Context, log zerolog.Logger) error {
+func (s *Server) settle(ctx context.Context, out zerolog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for _, namespace := range s.options.Namespaces {
 		c, err := client.DialContext(ctx, client.Options{
 			HostPort: s.Address(), Namespace: namespace,
-			Logger: sdklog.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(log))),
+			Logger: sdklog.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(out))),
 		})
 		if ctx.Err() != nil { // the client's own error does not wrap it
 			err = ctx.Err()

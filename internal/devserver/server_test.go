@@ -127,13 +127,13 @@ func TestForeignDatabaseIsRefused(t *testing.T) {
 func TestPortsInUseAreAllNamed(t *testing.T) {
 	t.Parallel()
 	o := options(t)
-	var addresses []string
+	addresses := make([]string, 0, 2)
 	for _, port := range []*int{&o.Port, &o.UIPort} {
 		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer listener.Close() //nolint:errcheck // the test ends
+		defer listener.Close()
 		tcp, ok := listener.Addr().(*net.TCPAddr)
 		if !ok {
 			t.Fatalf("listener at %v has no port", listener.Addr())
@@ -167,7 +167,7 @@ func TestUIAnswers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer response.Body.Close() //nolint:errcheck // the test ends
+	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
 		t.Errorf("the UI answers %s", response.Status)
 	}
@@ -203,7 +203,7 @@ dynamic_config:
 		t.Fatal(err)
 	}
 	_, err := devserver.Load(path, []string{"database="})
-	var faults document.Faults
+	var faults document.Error
 	if !errors.As(err, &faults) {
 		t.Fatalf("got %v, want faults", err)
 	}

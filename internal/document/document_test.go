@@ -123,7 +123,7 @@ func TestFaults(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := read(test.text, test.overrides...)
-			var faults document.Faults
+			var faults document.Error
 			if !errors.As(err, &faults) {
 				t.Fatalf("got %v, want faults", err)
 			}

@@ -23,8 +23,8 @@ type Fault struct {
 	Hint string `json:"hint,omitempty"`
 }
 
-// Error returns the fault without its hint.
-func (f Fault) Error() string {
+// String returns the fault without its hint.
+func (f Fault) String() string {
 	where := f.File
 	if f.Line > 0 {
 		where = fmt.Sprintf("%s:%d", f.File, f.Line)
@@ -35,17 +35,17 @@ func (f Fault) Error() string {
 	return where + ": " + f.Key + ": " + f.Reason
 }
 
-// Faults are all that is wrong with a document.
-type Faults []Fault
+// Error is all that is wrong with a document.
+type Error struct{ Faults []Fault }
 
 // Error returns one line a fault, each with its hint.
-func (fs Faults) Error() string {
+func (e Error) Error() string {
 	var b strings.Builder
-	for i, f := range fs {
+	for i, f := range e.Faults {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
-		b.WriteString(f.Error())
+		b.WriteString(f.String())
 		if f.Hint != "" {
 			fmt.Fprintf(&b, " (%s)", f.Hint)
 		}

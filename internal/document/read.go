@@ -22,7 +22,7 @@ type Document struct {
 	file   string
 	root   reflect.Value
 	where  map[string]place // by dotted key
-	faults Faults
+	faults []Fault
 	broken bool // the whole text is unreadable: what it lacks is not said too
 }
 
@@ -105,7 +105,7 @@ func (d *Document) Fault(key, reason, hint string) {
 	d.add(where, key, reason, hint)
 }
 
-// Err returns all faults as a [Faults], or nil: those of the file by line, then those of the overrides.
+// Err returns all faults as an [Error], or nil: those of the file by line, then those of the overrides.
 func (d *Document) Err() error {
 	if len(d.faults) == 0 {
 		return nil
@@ -116,7 +116,7 @@ func (d *Document) Err() error {
 		}
 		return cmp.Compare(a.Line, b.Line)
 	})
-	return d.faults
+	return Error{d.faults}
 }
 
 // order puts what stands in the file before what does not.

@@ -11,7 +11,7 @@ import (
 func (r *Reviews) SetDefaults() { *r = DefaultReviews() }
 
 // Load reads a spec from a YAML file and applies overrides such as "train.epochs=2" in their order. A spec that is wrong gives all
-// its faults at once, as a [document.Faults]. Relative paths in it stay as they are: whoever reads the data (the worker) resolves
+// its faults at once, as a [document.Error]. Relative paths in it stay as they are: whoever reads the data (the worker) resolves
 // them against its own working directory, so that the digest does not depend on where a project lies.
 func Load(path string, overrides []string) (Spec, error) {
 	text, err := os.ReadFile(path)

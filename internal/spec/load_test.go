@@ -120,7 +120,7 @@ evaluate:
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := spec.Parse("shop.yaml", []byte(test.text), test.overrides)
-			var faults document.Faults
+			var faults document.Error
 			if !errors.As(err, &faults) {
 				t.Fatalf("got %v, want faults", err)
 			}
