@@ -15,6 +15,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
 
 setup: ## find or fetch libtorch, adapt gotch, fetch the demo's teacher (LIBTORCH=dir, CUDA=1, VERIFY=1: see docs/setup.md)
+	@command -v go > /dev/null || { echo "error: find Go: there is no go on the PATH"; echo "hint: install Go 1.26 or newer and put its bin folder on the PATH"; exit 1; } >&2
 	@CUDA='$(CUDA)' $(if $(LIBTORCH),LIBTORCH='$(LIBTORCH)') $(SETUP) $(if $(VERIFY),-verify)
 
 build: setup ## make bin/starter and bin/worker
@@ -51,7 +52,7 @@ vet:
 	go vet ./...
 
 workflowcheck: $(TOOLS)/done ## Temporal's check that workflows are deterministic
-	$(TOOLS)/workflowcheck ./workflows/...
+	$(TOOLS)/workflowcheck -config tools/workflowcheck.yml ./workflows/...
 
 tidy: ## go.mod and go.sum say what the code needs
 	GOWORK=off go mod tidy -diff
