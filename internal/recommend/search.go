@@ -18,7 +18,7 @@ type decoder interface {
 	// Hidden feeds each sequence its next token. The sequences of a row lie together, equally many in each row; parents are the
 	// places, among those of the step before, that each continues.
 	Hidden(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) // [sequences, model]
-	// LogProbs is the log-probabilities of the token after, for some of Hidden's sequences. The next call overwrites them.
+	// LogProbs is the log-probabilities of the token after, for some of Hidden's sequences.
 	LogProbs(hidden *torch.Tensor) *torch.Tensor // [sequences, vocabulary]
 	// Keep drops all rows but those numbered.
 	Keep(rows []int)
@@ -153,16 +153,13 @@ func newest(chosen [][]link) [][]int32 {
 }
 
 // candidates returns each row's best ways to go on in group g, after the tokens that the groups before it have just chosen; a row
-// has so many beams. Some rows are scored at a time: see [t5.Decoding.LogProbs].
+// has so many beams.
 func (s *search) candidates(hidden *torch.Tensor, g, beams int, chosen [][]int32) ([][]candidate, error) {
 	p := part{group: g, size: min(s.size, beams)}
 	if beams > 1 {
 		p.offset = g * s.size
 	}
-	most := max(1, mostOnCPU/p.size)
-	if hidden.Device() != torch.CPU {
-		most = max(1, mostOnGPU/p.size)
-	}
+	most := max(1, mostSequences/p.size)
 	all := make([][]candidate, 0, len(s.rows))
 	for from := 0; from < len(s.rows); from += most {
 		to := min(from+most, len(s.rows))
@@ -176,12 +173,8 @@ func (s *search) candidates(hidden *torch.Tensor, g, beams int, chosen [][]int32
 	return all, nil
 }
 
-// How many sequences are scored at a time: few enough for the scores to stay in the CPU's cache and to bound memory, many enough for
-// the head's matrix product (measured: 160 cost 8% more, 640 nothing less, docs/log.md).
-const (
-	mostOnCPU = 256
-	mostOnGPU = 4096
-)
+// mostSequences are scored at a time. It bounds memory (twice 128 KiB each for T5's vocabulary); the head is quicker the more there are.
+const mostSequences = 2048
 
 // part is some rows of a group: size sequences of each, from place offset among the row's beams on.
 type part struct {

@@ -38,8 +38,6 @@ type Decoding struct {
 	bias                   *torch.Tensor // [1, heads, tokens, tokens]
 	// cache and spare hold the self-attention's keys and values of all blocks; a step reads one and writes the other.
 	cache, spare *torch.Tensor // [2 * blocks, sequences, heads, tokens, head]
-	// logits and scores are the memory of LogProbs.
-	logits, scores *torch.Tensor // [most sequences at once, vocabulary]
 }
 
 // Start reads a batch. What it answers has no tokens yet: the first [Decoding.Step] gives it the start tokens.
@@ -117,10 +115,10 @@ func (d *Decoding) Step(s *torch.Scope, tokens, parents []int64) (*torch.Tensor,
 	if err != nil {
 		return nil, err
 	}
-	return torch.Within(hidden, func(x *torch.Tensor) *torch.Tensor { return d.n.logits(x).LogSoftmax(-1) }), nil
+	return d.LogProbs(hidden), nil
 }
 
-// Hidden is Step before the head, for searches that ask [Decoding.LogProbs] for a part of the scores at a time. Sequences lie row by
+// Hidden is Step before the head, for searches that ask [Decoding.LogProbs] for some of the scores at a time. Sequences lie row by
 // row, the same number in each. parents says which sequence of the step before each one goes on from; nil means that they stay as
 // they are. The first step may have one sequence a row, as all are equal then. [sequences, model]
 func (d *Decoding) Hidden(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) {
@@ -138,26 +136,10 @@ func (d *Decoding) Hidden(s *torch.Scope, tokens, parents []int64) (*torch.Tenso
 	return s.Adopt(hidden.Select(1, 0)), nil
 }
 
-// LogProbs is the log-probabilities for some of the sequences that [Decoding.Hidden] returned. They lie in memory that the next call
-// overwrites: a vocabulary's scores of all sequences would not fit any cache, and fresh memory costs more than the head itself.
+// LogProbs is the log-probabilities for some of the sequences that [Decoding.Hidden] returned, in the scope of hidden.
 // [hidden's sequences, vocabulary or Decode.Tokens]
 func (d *Decoding) LogProbs(hidden *torch.Tensor) *torch.Tensor {
-	count, tokens := hidden.Dim(0), d.n.head.Dim(0)
-	if d.logits == nil || d.logits.Dim(0) < count {
-		for _, old := range []*torch.Tensor{d.logits, d.scores} {
-			if old != nil {
-				old.Free()
-			}
-		}
-		d.logits = d.scope.Empty(torch.Float32, d.model.device, count, tokens)
-		d.scores = d.scope.Empty(torch.Float32, d.model.device, count, tokens)
-	}
-	logits, scores := d.logits.In(hidden).Narrow(0, 0, count), d.scores.In(hidden).Narrow(0, 0, count)
-	inner := torch.NewScope()
-	defer inner.Close()
-	d.n.scaled(inner.Use(hidden)).LinearInto(logits, d.n.head)
-	logits.LogSoftmaxInto(scores, 1)
-	return scores
+	return torch.Within(hidden, func(x *torch.Tensor) *torch.Tensor { return d.n.logits(x).LogSoftmax(-1) })
 }
 
 func (d *Decoding) check(tokens, parents []int64) error {

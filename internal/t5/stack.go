@@ -60,12 +60,9 @@ func (n *network) decode(hidden, encoded, crossMask *torch.Tensor) *torch.Tensor
 }
 
 // logits scores every token of the vocabulary. [..., vocabulary]
-func (n *network) logits(hidden *torch.Tensor) *torch.Tensor { return n.scaled(hidden).Linear(n.head) }
-
-// scaled is what the head reads: a head that is the embedding table wants it smaller.
-func (n *network) scaled(hidden *torch.Tensor) *torch.Tensor {
+func (n *network) logits(hidden *torch.Tensor) *torch.Tensor {
 	if n.Tied {
 		hidden = hidden.Times(rsqrt(n.Model))
 	}
-	return hidden
+	return hidden.Linear(n.head)
 }
