@@ -65,18 +65,22 @@ func Find(name string) (Baseline, bool) {
 	return Baseline{}, false
 }
 
-// Users are the first limit users that leave-one-out can examine, in file order; limit 0 means all, below 0 none.
+// Users are the users that the student is examined on: limit of those that leave-one-out can examine, spread over the file; limit 0
+// means all, below 0 none.
 func Users(d *dataset.Dataset, limit int) []dataset.User {
-	var users []dataset.User
+	if limit < 0 {
+		return nil
+	}
+	var usable, picked []dataset.User
 	for _, user := range d.Users {
-		if limit < 0 || (limit > 0 && len(users) == limit) {
-			break
-		}
 		if user.Test() != 0 {
-			users = append(users, user)
+			usable = append(usable, user)
 		}
 	}
-	return users
+	for _, place := range dataset.Spread(len(usable), limit) {
+		picked = append(picked, usable[place])
+	}
+	return picked
 }
 
 // Sequential ranks all unseen items for each of the users, whose last item is the truth.

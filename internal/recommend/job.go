@@ -38,14 +38,14 @@ type plan struct {
 	from, to, batch int
 }
 
-// test lists the first limit test examples of a kind, all where limit is 0.
+// test lists limit test examples of a kind, all where limit is 0.
 func (j Job) test(kind task.Kind, limit int) (task.List, error) {
 	corpus, err := task.New(j.Data, j.Settings)
 	if err != nil {
 		return task.List{}, err
 	}
 	list, err := corpus.Test(kind, j.Seed)
-	return list.First(limit), err
+	return list.Spread(limit), err
 }
 
 // plan cuts the job's part out of a list, at a batch's edge.

@@ -139,7 +139,7 @@ func TestSearchItemsExact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list = list.First(3)
+	list = list.Spread(3)
 	spellings := map[int][]int32{}
 	for _, example := range list.Examples {
 		for _, item := range example.Items {

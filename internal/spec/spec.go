@@ -109,7 +109,7 @@ type Train struct {
 	EpochSteps int `json:"epoch_steps,omitempty" yaml:"epoch_steps,omitempty" validate:"min=0"`
 	// Endure is how many epochs without a better validation loss are endured before training stops.
 	Endure int `json:"endure" yaml:"endure" validate:"min=1"`
-	// ValidRows bounds the rows of each task that validation sees; 0 means all.
+	// ValidRows bounds the records of each task that validation sees, spread over the file; 0 means all.
 	ValidRows int `json:"valid_rows,omitempty" yaml:"valid_rows,omitempty" validate:"min=0"`
 	// TargetTokens is where a target text is cut (the reference's exp_len, 20).
 	TargetTokens int `json:"target_tokens" yaml:"target_tokens" validate:"min=2,max=512"`
@@ -130,10 +130,10 @@ type Ratio struct {
 type Evaluate struct {
 	// Batch is how many rows are decoded together. In protocol paper it changes results (padding is attended to).
 	Batch int `json:"batch" yaml:"batch" validate:"min=1"`
-	// Users bounds the users examined in each of the two rankings, in file order; 0 means all, -1 means none.
+	// SequentialUsers and TopNUsers bound the users examined in the two rankings, spread over the file; 0 means all, -1 means none.
 	SequentialUsers int `json:"sequential_users" yaml:"sequential_users" validate:"min=-1"`
 	TopNUsers       int `json:"topn_users" yaml:"topn_users" validate:"min=-1"`
-	// Explanations bounds the test explanations generated; 0 means all, -1 means none.
+	// Explanations bounds the test explanations generated, spread over the file; 0 means all, -1 means none.
 	Explanations int `json:"explanations" yaml:"explanations" validate:"min=-1"`
 	// Beams is the beam width of both rankings; Return and TopN are how many items they return (20, 15, 10).
 	Beams  int `json:"beams" yaml:"beams" validate:"min=1,max=100"`

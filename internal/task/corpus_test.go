@@ -219,7 +219,7 @@ func TestBatchesCountRecords(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = list.First(5)
+		list = list.Spread(5)
 		var sizes, tasks []int
 		for b := range list.Batches(newEncoder(t, s, 20), 2) {
 			sizes = append(sizes, b.Size)

@@ -24,11 +24,14 @@ func (l List) rows() int {
 	return 1
 }
 
-// First is the first n records of the list, all of it where n is 0.
-func (l List) First(n int) List {
-	if n > 0 && n*l.rows() < len(l.Examples) {
-		l.Examples = l.Examples[:n*l.rows()]
+// Spread is n records of the list at equal distances (see [dataset.Spread]), all of it where n is 0.
+func (l List) Spread(n int) List {
+	rows := l.rows()
+	var picked []Example
+	for _, place := range dataset.Spread(len(l.Examples)/rows, n) {
+		picked = append(picked, l.Examples[place*rows:(place+1)*rows]...)
 	}
+	l.Examples = picked
 	return l
 }
 

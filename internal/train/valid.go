@@ -55,7 +55,7 @@ func (t *trainer) validate(ctx context.Context, kind task.Kind, epoch int) (loss
 		return 0, 0, fmt.Errorf("validating %s: %w", kind, err)
 	}
 	sum := 0.0
-	for batch := range list.First(t.job.Spec.Train.ValidRows).Batches(t.encoder, t.job.Spec.Train.Batch) {
+	for batch := range list.Spread(t.job.Spec.Train.ValidRows).Batches(t.encoder, t.job.Spec.Train.Batch) {
 		if err := t.pause(ctx); err != nil {
 			return 0, 0, err
 		}
