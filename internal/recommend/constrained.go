@@ -113,7 +113,7 @@ func walkAll(ctx context.Context, d decoder, catalogue *Catalogue, rows []*paths
 	return nil
 }
 
-// logProbs takes a step and returns log-probabilities on the host. [sequences * letters]
+// logProbs takes a step and returns log-probabilities on the host, [sequences * letters].
 func logProbs(d decoder, tokens, parents []int64) ([]float32, error) {
 	scope := torch.NewScope()
 	defer scope.Close()

@@ -164,7 +164,7 @@ func (s script) compare(t *testing.T, rankings []recommend.Ranking) {
 		t.Fatalf("%d rankings, the reference has %d", len(rankings), len(s.Texts))
 	}
 	random := 0
-	var lists []metric.List
+	lists := make([]metric.List, 0, len(rankings))
 	for i, r := range rankings {
 		if diff := cmp.Diff(s.Texts[i], r.Texts); diff != "" {
 			t.Errorf("user %d: %s", r.User, diff)
@@ -188,7 +188,7 @@ func (s script) compare(t *testing.T, rankings []recommend.Ranking) {
 	if random != s.Random {
 		t.Errorf("%d random items, the reference has %d", random, s.Random)
 	}
-	var printed []string
+	printed := make([]string, 0, len(s.Printed))
 	for _, k := range []int{1, 5, 10} {
 		hit, gain := 0.0, 0.0
 		for _, list := range lists {
@@ -228,7 +228,7 @@ func TestGoldenExplain(t *testing.T) {
 			names[name+letter] = fmt.Sprintf("rouge_%c/%s_score", "12l"[i], part)
 		}
 	}
-	var printed []string
+	printed := make([]string, 0, len(scores))
 	for _, score := range scores {
 		name := score.Metric
 		if other := names[name]; other != "" {

@@ -14,9 +14,9 @@ func (p *Paths) Run(end int32, logProb func(path []int32, token int32) float32) 
 	for !p.done() {
 		before := prefixes
 		parents := p.advance(end, func(place int, token int32) float32 { return logProb(before[place], token) })
-		prefixes = nil
+		prefixes = make([][]int32, len(parents))
 		for i, parent := range parents {
-			prefixes = append(prefixes, append(append([]int32(nil), before[parent]...), p.alive[i].token))
+			prefixes[i] = append(append([]int32(nil), before[parent]...), p.alive[i].token)
 		}
 	}
 	return p.found

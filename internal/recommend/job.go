@@ -1,3 +1,9 @@
+// Package recommend examines a trained student. In: a student, a dataset and the settings of an evaluation ([Job]); out: what it
+// recommends to each user ([Sequential], [TopN]) and how it explains ([Explain]), in the data's order. The steps: the job's test
+// examples are cut into batches, a batch is decoded, and what was decoded is read. In protocol paper decoding is beam search as
+// transformers 4.36.2 has it ([Search]) and texts are read as the reference's scripts do ([ParseItem]); in protocol clean it walks a
+// trie of the items that may be recommended ([SearchItems]), so that every answer is one. A job may be cut into parts for several
+// workers; their answers merge exactly ([Merge]).
 package recommend
 
 import (

@@ -46,7 +46,7 @@ func TestPartsMergeExactly(t *testing.T) {
 					t.Fatal(err)
 				}
 				for _, parts := range []int{2, 3, 7} {
-					var all []any
+					all := make([]any, parts)
 					for part := range parts {
 						one := job
 						one.Part, one.Parts = part, parts
@@ -54,7 +54,7 @@ func TestPartsMergeExactly(t *testing.T) {
 						if err != nil {
 							t.Fatal(err)
 						}
-						all = append(all, found)
+						all[part] = found
 					}
 					if diff := cmp.Diff(whole, merge(t, all)); diff != "" {
 						t.Errorf("%d parts: %s", parts, diff)

@@ -65,7 +65,7 @@ func completes(tokens, word []int32) bool {
 func (b Beam) diversify(logProbs *torch.Tensor, chosen [][]int32) {
 	p := places{vocabulary: logProbs.Dim(1)}
 	size := int(logProbs.Dim(0)) / len(chosen)
-	var penalties []float32
+	penalties := make([]float32, 0, size*len(slices.Concat(chosen...)))
 	for row, tokens := range chosen {
 		count := map[int32]int{}
 		var distinct []int32

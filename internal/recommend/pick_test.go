@@ -79,25 +79,33 @@ func TestPenalties(t *testing.T) {
 		want  []float32
 	}{
 		{
-			"min length", Beam{MinLength: 4}, func(b Beam, x *torch.Tensor) { b.forbid(x, beams, 1) },
+			"min length",
+			Beam{MinLength: 4},
+			func(b Beam, x *torch.Tensor) { b.forbid(x, beams, 1) },
 			[]float32{-1, inf, -3, -4, -5, -6, -1, inf, -3, -4, -5, -6},
 		},
 		{
-			"long enough", Beam{MinLength: 3}, func(b Beam, x *torch.Tensor) { b.forbid(x, beams, 1) },
+			"long enough",
+			Beam{MinLength: 3},
+			func(b Beam, x *torch.Tensor) { b.forbid(x, beams, 1) },
 			start,
 		},
 		{
-			"bad words", Beam{BadWords: [][]int32{{5}, {1}, {3, 0}, {2, 3, 4}, {0, 2, 3, 4}, {4, 2}}},
+			"bad words",
+			Beam{BadWords: [][]int32{{5}, {1}, {3, 0}, {2, 3, 4}, {0, 2, 3, 4}, {4, 2}}},
 			func(b Beam, x *torch.Tensor) { b.forbid(x, beams, 1) },
 			[]float32{inf, -2, -3, -4, inf, inf, -1, -2, inf, -4, -5, inf},
 		},
 		{
-			"diversity", Beam{Groups: 3, Diversity: 0.5},
+			"diversity",
+			Beam{Groups: 3, Diversity: 0.5},
 			func(b Beam, x *torch.Tensor) { b.diversify(x, [][]int32{{0, 2, 2}, {4, 5, 0}}) },
 			[]float32{-1.5, -2, -4, -4, -5, -6, -1.5, -2, -3, -4, -5.5, -6.5},
 		},
 		{
-			"repetition", Beam{Groups: 3, Repetition: 2}, func(b Beam, x *torch.Tensor) { b.repeat(x, beams, 0) },
+			"repetition",
+			Beam{Groups: 3, Repetition: 2},
+			func(b Beam, x *torch.Tensor) { b.repeat(x, beams, 0) },
 			[]float32{-2, -2, -6, -8, -5, -6, -2, -2, -3, -8, -10, -6},
 		},
 	} {

@@ -98,7 +98,7 @@ func (j Job) catalogue() (*Catalogue, error) {
 		tokens := j.Tokenizer.Encode(strconv.Itoa(item))
 		spellings[item] = tokens[:len(tokens)-1] // all but the end token
 	}
-	return NewCatalogue(spellings, int32(j.Model.Config.End))
+	return NewCatalogue(spellings, int32(j.Model.End))
 }
 
 // rankings are the batch's users, with nothing recommended yet.

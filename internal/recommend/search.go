@@ -25,10 +25,7 @@ type decoder interface {
 }
 
 // row is one row of a batch that is being searched: the groups of beams, which share the row's encoding.
-type row struct {
-	place  int
-	groups []*group
-}
+type row struct{ groups []*group }
 
 func (r *row) done() bool {
 	for _, g := range r.groups {
@@ -49,17 +46,14 @@ type search struct {
 	searched   int    // groups a row
 }
 
-// run searches so many rows and returns each one's best sequences. It is transformers' beam_search and group_beam_search with
+// run searches so many rows, with settings that were checked, and returns each one's best sequences. It is transformers' beam_search and group_beam_search with
 // three differences that change no result: equal groups are one, all start beams are one, and rows that are done leave the batch.
 func run(ctx context.Context, d decoder, v vocabulary, rows int, b Beam) ([][]Hypothesis, error) {
-	if err := b.Check(v.size, v.end); err != nil {
-		return nil, err
-	}
 	searched, copies := b.groups()
 	s := &search{Beam: b, vocabulary: v, decoder: d, size: b.Beams / b.Groups, searched: searched}
 	all := make([]*row, rows)
 	for i := range all {
-		all[i] = &row{place: i, groups: make([]*group, searched)}
+		all[i] = &row{groups: make([]*group, searched)}
 		for g := range all[i].groups {
 			all[i].groups[g] = newGroup(s.size, b.Early)
 		}
@@ -191,7 +185,7 @@ func (s *search) part(hidden *torch.Tensor, p part) ([][]candidate, error) {
 	rows, size := int64(len(p.rows)), int64(p.size)
 	hidden = scope.Use(hidden).Narrow(0, int64(p.from), rows).Narrow(1, int64(p.offset), size)
 	logProbs := s.decoder.LogProbs(hidden.Reshape(rows*size, -1))
-	var current []beam
+	current := make([]beam, 0, rows*size)
 	for _, r := range p.rows {
 		current = append(current, r.groups[p.group].beams[:p.size]...)
 	}

@@ -22,7 +22,7 @@ func catalogue(n int) map[int][]int32 {
 			var piece int32
 			k := min(2, len(digits))
 			for _, d := range digits[:k] {
-				piece = piece*10 + int32(d-'0') + 1
+				piece = piece*10 + (d - '0') + 1
 			}
 			spellings[item] = append(spellings[item], 2+piece)
 			digits = digits[k:]
@@ -168,9 +168,9 @@ func TestPathsAlwaysEnough(t *testing.T) {
 	trie := newTrie(t, spellings)
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 2))
-		var seen []int
-		for range random.IntN(1300) {
-			seen = append(seen, 1+random.IntN(1300))
+		seen := make([]int, random.IntN(1300))
+		for i := range seen {
+			seen[i] = 1 + random.IntN(1300)
 		}
 		want, width := 1+random.IntN(20), 1+random.IntN(20)
 		constraint := trie.Except(seen)
