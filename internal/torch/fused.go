@@ -12,6 +12,24 @@ func (t *Tensor) AddLinear(x, weight *Tensor) *Tensor {
 	return owner(t, x, weight).own("addmm", out)
 }
 
+// LinearFew and LinearMany are Linear in one way each, so that a row's result does not hang on how many rows stand beside it, as it does
+// where the way is chosen by their number. LinearFew is the quicker for some dozen rows, in multiples of 16; LinearMany beyond.
+func (t *Tensor) LinearFew(weight *Tensor) *Tensor {
+	var out lib.Ctensor
+	lib.AtgLinear(&out, t.handle(), weight.handle(), nil)
+	return owner(t, weight).own("linear", out)
+}
+
+// LinearMany is Linear for many rows, see [Tensor.LinearFew].
+func (t *Tensor) LinearMany(weight *Tensor) *Tensor {
+	if !convolves() || t.Device() != CPU || t.DType() != Float32 {
+		return t.LinearFew(weight)
+	}
+	shape := t.Shape()
+	last := len(shape) - 1
+	return t.convolve(weight, int64(t.Numel())/max(shape[last], 1), append(shape[:last], -1))
+}
+
 // AddBatched is t plus the products of two batches of matrices [batch, rows, inner] and [batch, inner, columns]; t is broadcast.
 func (t *Tensor) AddBatched(x, y *Tensor) *Tensor {
 	var out lib.Ctensor

@@ -1,0 +1,84 @@
+package llama
+
+import (
+	"fmt"
+	"strings"
+
+	"rdrec/internal/teacher"
+)
+
+// chat writes messages as a model was taught to read them.
+type chat func(v *vocabulary, messages []teacher.Message) []int32
+
+// chatOf picks the form by the control pieces that the vocabulary has.
+func chatOf(v *vocabulary) (chat, error) {
+	if _, ok := v.ids["<|im_start|>"]; ok {
+		return chatML, nil
+	}
+	if _, ok := v.ids["<|start_header_id|>"]; ok {
+		return llama3, nil
+	}
+	if _, ok := v.ids["<s>"]; ok {
+		return llama2, nil
+	}
+	return nil, fmt.Errorf("none of the chat forms ChatML, Llama 3 and Llama 2 fits the vocabulary")
+}
+
+// chatML frames each message with <|im_start|> and <|im_end|>. SmolLM2 was taught with a system message; it gets its own where there
+// is none.
+func chatML(v *vocabulary, messages []teacher.Message) []int32 {
+	start, end := v.ids["<|im_start|>"], v.ids["<|im_end|>"]
+	if len(messages) == 0 || messages[0].Role != teacher.System {
+		own := teacher.Message{Role: teacher.System, Content: "You are a helpful AI assistant named SmolLM, trained by Hugging Face"}
+		messages = append([]teacher.Message{own}, messages...)
+	}
+	var ids []int32
+	newline := v.Encode("\n")
+	for _, m := range messages {
+		ids = append(ids, start)
+		ids = append(ids, v.Encode(string(m.Role)+"\n"+m.Content)...)
+		ids = append(append(ids, end), newline...)
+	}
+	ids = append(ids, start)
+	return append(ids, v.Encode(string(teacher.Assistant)+"\n")...)
+}
+
+// llama3 frames each message's role with header pieces and ends it with <|eot_id|>.
+func llama3(v *vocabulary, messages []teacher.Message) []int32 {
+	ids := []int32{v.ids["<|begin_of_text|>"]}
+	header := func(role teacher.Role) {
+		ids = append(ids, v.ids["<|start_header_id|>"])
+		ids = append(append(ids, v.Encode(string(role))...), v.ids["<|end_header_id|>"])
+		ids = append(ids, v.Encode("\n\n")...)
+	}
+	for _, m := range messages {
+		header(m.Role)
+		ids = append(append(ids, v.Encode(strings.TrimSpace(m.Content))...), v.ids["<|eot_id|>"])
+	}
+	header(teacher.Assistant)
+	return ids
+}
+
+// llama2 is Meta's own way for Llama 2: the system message stands inside the first user's, [INST] and [/INST] are plain text, and each
+// question with its answer is a text of its own.
+func llama2(v *vocabulary, messages []teacher.Message) []int32 {
+	if len(messages) > 1 && messages[0].Role == teacher.System {
+		first := messages[1]
+		first.Content = "<<SYS>>\n" + messages[0].Content + "\n<</SYS>>\n\n" + first.Content
+		messages = append([]teacher.Message{first}, messages[2:]...)
+	}
+	begin, end := v.ids["<s>"], v.ids["</s>"]
+	var ids []int32
+	for i := 0; i < len(messages); i += 2 {
+		text := "[INST] " + strings.TrimSpace(messages[i].Content) + " [/INST]"
+		ids = append(ids, begin)
+		if i+1 < len(messages) {
+			text += " " + strings.TrimSpace(messages[i+1].Content) + " "
+		}
+		ids = append(ids, v.Encode(text)...)
+		if i+1 < len(messages) {
+			ids = append(ids, end)
+		}
+	}
+	return ids
+}

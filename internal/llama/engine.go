@@ -1,0 +1,246 @@
+package llama
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"rdrec/internal/gguf"
+	"rdrec/internal/teacher"
+	"rdrec/internal/torch"
+)
+
+// Options say how an engine runs. Of them only Type changes text.
+type Options struct {
+	// Device is "cpu", "cuda" or "auto".
+	Device string
+	// Type is the weights' and the cache's: "f32", "bf16", or "" for f32 on a CPU and bf16 on a GPU.
+	Type string
+	// Threads is how many CPU threads one operation may use; 0 leaves libtorch's choice.
+	Threads int
+	// Batch is how many replies are written together.
+	Batch int
+	// Memory bounds the bytes of the rows' keys and values; 0 means 1 GiB. Long prompts get fewer places.
+	Memory int64
+}
+
+// Engine answers prompts with a model in this process. It is a [teacher.Engine] and safe for concurrent use, one call after another.
+type Engine struct {
+	mu      sync.Mutex
+	options Options
+	model   *model
+	vocab   *vocabulary
+	chat    chat
+}
+
+// Open reads the model in the GGUF file at path. Close it after use.
+func Open(path string, options Options) (_ *Engine, err error) {
+	file, err := gguf.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	e := &Engine{options: options}
+	if e.vocab, err = vocabularyOf(file); err != nil {
+		return nil, fmt.Errorf("tokenizer of model %q: %w", path, err)
+	}
+	if e.chat, err = chatOf(e.vocab); err != nil {
+		return nil, fmt.Errorf("model %q: %w", path, err)
+	}
+	device, err := torch.Pick(options.Device)
+	if err != nil {
+		return nil, err
+	}
+	dtype, err := typeOf(options.Type, device)
+	if err != nil {
+		return nil, err
+	}
+	err = torch.Run(func(s *torch.Scope) error {
+		torch.Threads(options.Threads)
+		e.model, err = load(s, file, dtype, device)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("model %q: %w", path, err)
+	}
+	return e, nil
+}
+
+func typeOf(name string, device torch.Device) (torch.DType, error) {
+	switch {
+	case name == "f32" || name == "" && device == torch.CPU:
+		return torch.Float32, nil
+	case name == "bf16" || name == "":
+		return torch.BFloat16, nil
+	default:
+		return 0, fmt.Errorf("type of weights %q: want f32 or bf16", name)
+	}
+}
+
+// Config is the model's shape.
+func (e *Engine) Config() Config { return e.model.config }
+
+// Close frees the weights.
+func (e *Engine) Close() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.model.free()
+	return nil
+}
+
+// Complete answers all prompts, see [teacher.Engine].
+func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return torch.Run(func(s *torch.Scope) (err error) {
+		torch.Threads(e.options.Threads)
+		torch.NoGrad(func() {
+			for _, family := range e.families(prompts) {
+				if err == nil {
+					err = e.write(ctx, s, family, emit)
+				}
+			}
+		})
+		return err
+	})
+}
+
+// family is rows that begin with the same tokens.
+type family struct {
+	prefix []int32
+	rows   []*row
+	failed []failure
+}
+
+type failure struct {
+	index int
+	reply teacher.Reply
+}
+
+// least is the fewest tokens for which a shared prefix pays.
+const least = 16
+
+// families sorts prompts by what they begin with, in the order of their first ones.
+func (e *Engine) families(prompts []teacher.Prompt) []*family {
+	var out []*family
+	for i := range prompts {
+		p := &prompts[i]
+		ids := append(e.render(p, p.Messages), e.vocab.Encode(p.Begin)...)
+		start := e.start(p, ids)
+		at := slices.IndexFunc(out, func(f *family) bool { return slices.Equal(f.prefix, start) })
+		if at < 0 {
+			at = len(out)
+			out = append(out, &family{prefix: start})
+		}
+		if room := e.model.config.Context - p.Sampling.MaxTokens; len(ids) > room {
+			reply := teacher.Reply{PromptTokens: len(ids), Failed: fmt.Sprintf("the prompt has %d tokens, more than %d", len(ids), room)}
+			out[at].failed = append(out[at].failed, failure{i, reply})
+			continue
+		}
+		out[at].rows = append(out[at].rows, newRow(i, p, len(ids), ids[len(start):], start))
+	}
+	return out
+}
+
+// render is the tokens of messages, with the piece that begins every text.
+func (e *Engine) render(_ *teacher.Prompt, messages []teacher.Message) []int32 {
+	ids := e.chat(e.vocab, messages)
+	if b := e.vocab.begin; b >= 0 && (len(ids) == 0 || ids[0] != b) {
+		ids = append([]int32{b}, ids...)
+	}
+	return ids
+}
+
+// start is the tokens that every prompt of p's kind begins with. It hangs on p's kind alone and not on which prompts stand beside it,
+// so that the same prompt is computed in the same way in every batch: what two made-up last messages have in common.
+func (e *Engine) start(p *teacher.Prompt, ids []int32) []int32 {
+	if len(p.Messages) == 0 {
+		return nil
+	}
+	last := len(p.Messages) - 1
+	probe := func(content string) []int32 {
+		messages := slices.Clone(p.Messages)
+		messages[last].Content = p.Messages[last].Content[:p.Lead] + content
+		return e.render(p, messages)
+	}
+	start := common(probe("0 a"), probe("x b"))
+	if len(start) < least || len(start) >= len(ids) || !slices.Equal(start, ids[:len(start)]) {
+		return nil
+	}
+	return start
+}
+
+func common(a, b []int32) []int32 {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return a[:n]
+}
+
+// write answers the rows of a family, those that need much memory first, in fewer places.
+func (e *Engine) write(ctx context.Context, s *torch.Scope, f *family, emit func(int, teacher.Reply) error) error {
+	for _, failed := range f.failed {
+		if err := emit(failed.index, failed.reply); err != nil {
+			return err
+		}
+	}
+	if len(f.rows) == 0 {
+		return nil
+	}
+	var start *prefix
+	if f.prefix != nil {
+		start = e.model.readPrefix(s, f.prefix)
+		defer start.free()
+	}
+	slices.SortStableFunc(f.rows, func(a, b *row) int { return b.need() - a.need() })
+	for rows := f.rows; len(rows) > 0; {
+		wave := e.wave(rows)
+		if err := e.writeWave(ctx, s, start, rows[:wave], emit); err != nil {
+			return err
+		}
+		rows = rows[wave:]
+	}
+	return nil
+}
+
+// places is how many rows of the given need fit into the memory, at most the batch.
+func (e *Engine) places(need int) int {
+	c := e.model.config
+	bytes := e.options.Memory
+	if bytes == 0 {
+		bytes = 1 << 30
+	}
+	row := int64(2*c.Layers*c.Groups*c.Head*e.model.dtype.Size()) * int64(need)
+	return int(min(max(bytes/row, 1), int64(max(e.options.Batch, 1))))
+}
+
+// wave is how many of the rows, the longest first, are written with the places that the first one leaves: all of them where it leaves
+// the whole batch, else those that would leave no more.
+func (e *Engine) wave(rows []*row) int {
+	places := e.places(roundUp(rows[0].need()))
+	if places >= e.options.Batch {
+		return len(rows)
+	}
+	n := 1
+	for n < len(rows) && (n < places || e.places(roundUp(rows[n].need())) < 2*places) {
+		n++
+	}
+	return n
+}
+
+func (e *Engine) writeWave(
+	ctx context.Context, s *torch.Scope, start *prefix, rows []*row, emit func(int, teacher.Reply) error,
+) error {
+	inner := s.Sub()
+	defer inner.Close()
+	room := roundUp(rows[0].need())
+	places := roundUp(min(e.places(room), len(rows)))
+	w := &writer{
+		model: e.model, vocab: e.vocab, prefix: start, scope: inner, waiting: rows, emit: emit,
+		slots: newSlots(inner, e.model, int64(places), int64(room)), active: make([]*row, places),
+	}
+	return w.run(ctx)
+}

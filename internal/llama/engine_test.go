@@ -1,0 +1,289 @@
+package llama_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/gguf"
+	"rdrec/internal/golden"
+	"rdrec/internal/llama"
+	"rdrec/internal/teacher"
+	"rdrec/internal/teacher/teachertest"
+	"rdrec/internal/token"
+	"rdrec/internal/torch"
+)
+
+const lead = "say: "
+
+// talks are n prompts of different lengths that begin alike.
+func talks(n int, sampling teacher.Sampling) []teacher.Prompt {
+	var out []teacher.Prompt
+	for i := range n {
+		sampling.Seed = uint64(i)
+		out = append(out, teacher.Prompt{
+			Messages: []teacher.Message{
+				{Role: teacher.System, Content: "short"},
+				{Role: teacher.User, Content: lead + strings.Repeat(string(rune('a'+i%26)), 1+i*7%23)},
+			},
+			Lead: len(lead), Sampling: sampling,
+		})
+	}
+	return out
+}
+
+// checked is options for tests, which run beside each other.
+func checked(batch int) llama.Options { return llama.Options{Device: "cpu", Threads: 1, Batch: batch} }
+
+func TestWritesWhatAPlainModelWrites(t *testing.T) {
+	for name, tied := range map[string]bool{"tied": true, "with a head of its own": false} {
+		t.Run(name, func(t *testing.T) {
+			m := newTiny(tied)
+			engine := open(t, m.write(t), checked(16))
+			prompts := talks(20, teacher.Sampling{MaxTokens: 12, RepetitionPenalty: 1.3})
+			start := engine.Tokens(prompts[0].Messages)
+			for _, p := range prompts[1:] {
+				start = common(start, engine.Tokens(p.Messages))
+			}
+			for i, reply := range complete(t, engine, prompts) {
+				ids := m.greedy(engine.Tokens(prompts[i].Messages), 12, 1.3, start)
+				want := teacher.Reply{
+					Text:         strings.ToValidUTF8(engine.Text(ids), "\uFFFD"),
+					PromptTokens: len(engine.Tokens(prompts[i].Messages)), Tokens: len(ids),
+				}
+				if diff := cmp.Diff(want, reply); diff != "" {
+					t.Errorf("prompt %d (-want +got):\n%s", i, diff)
+				}
+			}
+		})
+	}
+}
+
+func common(a, b []int32) []int32 {
+	n := 0
+	for n < min(len(a), len(b)) && a[n] == b[n] {
+		n++
+	}
+	return a[:n]
+}
+
+func TestLogitsAreAPlainModels(t *testing.T) {
+	m := newTiny(true)
+	engine := open(t, m.write(t), checked(16))
+	ids := engine.Tokens(talks(1, teacher.Sampling{})[0].Messages)
+	got, err := engine.Logits(ids, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range m.logits(ids) {
+		if difference := float64(got[0][i]) - want; difference > 1e-4 || difference < -1e-4 {
+			t.Fatalf("logit %d is %g, want %g", i, got[0][i], want)
+		}
+	}
+}
+
+func TestTinyConforms(t *testing.T) {
+	teachertest.Conform(t, open(t, newTiny(false).write(t), checked(16)))
+}
+
+func TestTextDoesNotHangOnTheBatch(t *testing.T) {
+	path := newTiny(false).write(t)
+	greedy := talks(20, teacher.Sampling{MaxTokens: 12, RepetitionPenalty: 1.3})
+	prompts := append(greedy, talks(20, teacher.Sampling{MaxTokens: 20, Temperature: 0.9, TopP: 0.95, RepetitionPenalty: 1})...)
+	want := complete(t, open(t, path, checked(16)), prompts)
+	for name, options := range map[string]llama.Options{
+		"one at a time": checked(1), "all at once": checked(64),
+		"little memory": {Device: "cpu", Threads: 1, Batch: 64, Memory: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(want, complete(t, open(t, path, options), prompts)); diff != "" {
+				t.Errorf("(-16 at a time +this):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestNothingIsLeftBehind(t *testing.T) {
+	before := torch.Live()
+	engine, err := llama.Open(newTiny(false).write(t), checked(16))
+	if err != nil {
+		t.Fatal(err)
+	}
+	weights := torch.Live()
+	for range 3 {
+		complete(t, engine, talks(20, teacher.Sampling{MaxTokens: 5, RepetitionPenalty: 1.1}))
+		if now := torch.Live(); now != weights {
+			t.Errorf("%d tensors live after writing, %d before", now, weights)
+		}
+	}
+	if err := engine.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if now := torch.Live(); now != before {
+		t.Errorf("%d tensors live after closing, %d before", now, before)
+	}
+}
+
+func TestLinesAndBeginnings(t *testing.T) {
+	m := newTiny(false)
+	newline := slices.Index(m.pieces, printable('\n'))
+	head := m.tensors["output.weight"]
+	copy(head[newline*m.model:], make([]float32, m.model)) // a line ends where all else is unlikely
+	for i := range head {
+		head[i] *= 0.1
+	}
+	engine := open(t, m.write(t), checked(16))
+	prompts := talks(16, teacher.Sampling{MaxTokens: 100, Temperature: 1, TopP: 1, RepetitionPenalty: 1})
+	for i := range prompts {
+		prompts[i].Begin, prompts[i].Lines = "1. Yes", 1
+	}
+	ended := 0
+	for i, reply := range complete(t, engine, prompts) {
+		if !strings.HasPrefix(reply.Text, "1. Yes") {
+			t.Errorf("reply %d begins with %q", i, reply.Text)
+		}
+		if n := strings.Count(reply.Text, "\n"); n == 1 {
+			ended++
+			if !strings.HasSuffix(reply.Text, "\n") {
+				t.Errorf("reply %d goes on behind its line: %q", i, reply.Text)
+			}
+		} else if n > 1 {
+			t.Errorf("reply %d has %d lines", i, n)
+		}
+	}
+	if ended == 0 {
+		t.Error("no reply had a line: the test tests nothing")
+	}
+}
+
+func TestLongPromptsAreRefusedAlone(t *testing.T) {
+	engine := open(t, newTiny(false).write(t), checked(16))
+	prompts := talks(3, teacher.Sampling{MaxTokens: 10, RepetitionPenalty: 1})
+	prompts[1].Messages[1].Content = lead + strings.Repeat("long ", 50)
+	replies := complete(t, engine, prompts)
+	if !strings.Contains(replies[1].Failed, "tokens, more than 190") || replies[0].Failed+replies[2].Failed != "" {
+		t.Errorf("got %+v", replies)
+	}
+}
+
+func TestRefusesModelsItCantRun(t *testing.T) {
+	shape := newTiny(false)
+	shape.shapes["blk.1.ffn_up.weight"] = []int{shape.model, shape.forward}
+	absent := newTiny(false)
+	absent.names = slices.DeleteFunc(absent.names, func(name string) bool { return name == "blk.0.attn_q.weight" })
+	heads := newTiny(false)
+	heads.groups = 4
+	nobody := newTiny(false)
+	nobody.pieces[256], nobody.pieces[257] = "<x>", "<y>"
+	for name, c := range map[string]struct {
+		model *tiny
+		want  string
+	}{
+		"a matrix on its side":   {shape, `"blk.1.ffn_up.weight" has shape [48 80], want [80 48]`},
+		"no queries":             {absent, `no tensor "blk.0.attn_q.weight"`},
+		"heads that don't share": {heads, "6 heads do not share 4 groups"},
+		"no chat":                {nobody, "no piece that ends a reply"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := c.model.write(t)
+			before := torch.Live()
+			_, err := llama.Open(path, checked(16))
+			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
+				t.Errorf("error %v, want one with %q and the path", err, c.want)
+			}
+			if now := torch.Live(); now != before {
+				t.Errorf("%d tensors live, %d before", now, before)
+			}
+		})
+	}
+	if _, err := llama.Open(filepath.Join(t.TempDir(), "absent"), checked(16)); !errors.Is(err, os.ErrNotExist) {
+		t.Error(err)
+	}
+	text := filepath.Join(t.TempDir(), "text.gguf")
+	if err := os.WriteFile(text, []byte("not a model, but long enough to be read"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := llama.Open(text, checked(16)); !errors.Is(err, gguf.ErrFormat) {
+		t.Error(err)
+	}
+	if _, err := llama.Open(newTiny(true).write(t), llama.Options{Device: "cpu", Type: "int3"}); err == nil {
+		t.Error("a type that nobody knows was taken")
+	}
+}
+
+func TestLlama2PromptsAreMetas(t *testing.T) {
+	var file struct {
+		Prompts []struct {
+			System, User string
+			IDs          []int32 `json:"ids"`
+		}
+		Sampling struct{ BOS, EOS int32 }
+	}
+	golden.Load(t, "distill.json", &file)
+	_, here, _, _ := runtime.Caller(0)
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "..", "shared", "data", "llama2", "tokenizer.model"))
+	if err != nil {
+		t.Skip("Llama 2's tokenizer.model is absent")
+	}
+	tok, err := token.ParseSentencePieceBPE(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if tok.Begin() != file.Sampling.BOS || tok.End() != file.Sampling.EOS {
+		t.Errorf("begin %d, end %d, want %d and %d", tok.Begin(), tok.End(), file.Sampling.BOS, file.Sampling.EOS)
+	}
+	for _, p := range file.Prompts {
+		got := llama.Llama2Tokens(tok, []teacher.Message{{Role: teacher.System, Content: p.System}, {Role: teacher.User, Content: p.User}})
+		if diff := cmp.Diff(p.IDs, got); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", p.User, diff)
+		}
+	}
+}
+
+func TestNucleusIsMetas(t *testing.T) {
+	var file struct {
+		TopP []struct {
+			Probs     []float32
+			P         float64
+			DrawnFrom []float32 `json:"drawn_from"`
+		} `json:"top_p"`
+	}
+	golden.Load(t, "distill.json", &file)
+	if len(file.TopP) == 0 {
+		t.Fatal("no cases")
+	}
+	for _, c := range file.TopP {
+		if diff := cmp.Diff(c.DrawnFrom, llama.Nucleus(c.Probs, c.P)); diff != "" {
+			t.Errorf("%v, p %g (-want +got):\n%s", c.Probs, c.P, diff)
+		}
+	}
+}
+
+func TestDrawsFromTheNucleus(t *testing.T) {
+	logits := []float32{2, 1, 0, -1, -50}
+	for _, c := range []struct {
+		temperature, p float64
+		want           []float64
+	}{
+		{1, 1, []float64{0.644, 0.237, 0.087, 0.032, 0}},
+		{0.6, 0.9, []float64{0.841, 0.159, 0, 0, 0}},
+		{1, 0, []float64{1, 0, 0, 0, 0}},
+	} {
+		t.Run(fmt.Sprintf("temperature %g, p %g", c.temperature, c.p), func(t *testing.T) {
+			const n = 20_000
+			counts := llama.Draws(logits, c.temperature, c.p, n, &teacher.Prompt{Sampling: teacher.Sampling{Seed: 3}})
+			for id, want := range c.want {
+				if share := float64(counts[int32(id)]) / n; share < want-0.01 || share > want+0.01 {
+					t.Errorf("token %d was drawn %.3f of the time, want %.3f", id, share, want)
+				}
+			}
+		})
+	}
+}

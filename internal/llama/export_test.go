@@ -1,0 +1,57 @@
+package llama
+
+import (
+	"rdrec/internal/teacher"
+	"rdrec/internal/token"
+	"rdrec/internal/torch"
+)
+
+// Logits are the model's for the token that follows each of the last n ids.
+func (e *Engine) Logits(ids []int32, n int) (out [][]float32, err error) {
+	err = torch.Run(func(s *torch.Scope) error {
+		torch.NoGrad(func() {
+			p := &prefix{groups: int64(e.model.config.Groups)}
+			defer p.free()
+			all, positions := make([]int64, len(ids)), make([]int64, len(ids))
+			for i, id := range ids {
+				all[i], positions[i] = int64(id), int64(i)
+			}
+			w := &window{rows: 1, tokens: int64(len(ids)), turns: e.model.at(s, positions), memory: p}
+			x := e.model.read(s, all, w)
+			logits := e.model.logits(x.Narrow(0, int64(len(ids)-n), int64(n)))
+			for i := range n {
+				out = append(out, logits.Select(0, int64(i)).Float32s())
+			}
+		})
+		return nil
+	})
+	return out, err
+}
+
+// Tokens are a chat's, as the model reads it.
+func (e *Engine) Tokens(messages []teacher.Message) []int32 { return e.render(nil, messages) }
+
+// Text is what tokens stand for.
+func (e *Engine) Text(ids []int32) string {
+	var text []byte
+	for _, id := range ids {
+		text = append(text, e.vocab.Piece(id)...)
+	}
+	return string(text)
+}
+
+// Llama2Tokens are a chat's as Meta's code writes it for Llama 2.
+func Llama2Tokens(tok *token.SentencePieceBPE, messages []teacher.Message) []int32 {
+	v := &vocabulary{tokenizer: tok, ids: map[string]int32{"<s>": tok.Begin(), "</s>": tok.End()}, begin: tok.Begin()}
+	return llama2(v, messages)
+}
+
+// Draws counts the tokens that n draws give.
+func Draws(logits []float32, temperature, p float64, n int, prompt *teacher.Prompt) map[int32]int {
+	r := newRow(0, prompt, 0, nil, nil)
+	out := map[int32]int{}
+	for range n {
+		out[draw(logits, temperature, p, r.random)]++
+	}
+	return out
+}

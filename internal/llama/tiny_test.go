@@ -1,0 +1,310 @@
+package llama_test
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+)
+
+// tiny is a small random model: what its GGUF file holds, and a plain forward pass over it in float64 to check ours by.
+type tiny struct {
+	layers, model, forward, heads, groups, head, context int
+	tied                                                 bool
+	pieces                                               []string
+	tensors                                              map[string][]float32
+	names                                                []string
+	shapes                                               map[string][]int
+}
+
+func newTiny(tied bool) *tiny {
+	m := &tiny{
+		layers: 2, model: 48, forward: 80, heads: 6, groups: 2, head: 8, context: 200, tied: tied,
+		tensors: map[string][]float32{}, shapes: map[string][]int{},
+	}
+	for b := range 256 {
+		m.pieces = append(m.pieces, printable(b))
+	}
+	m.pieces = append(m.pieces, "<|im_start|>", "<|im_end|>")
+	random := rand.New(rand.NewPCG(1, 2))
+	add := func(name string, scale float64, shape ...int) {
+		size := 1
+		for _, dim := range shape {
+			size *= dim
+		}
+		values := make([]float32, size)
+		for i := range values {
+			values[i] = float32(random.NormFloat64() * scale)
+			if len(shape) == 1 {
+				values[i] += 1
+			}
+		}
+		m.tensors[name], m.shapes[name] = values, shape
+		m.names = append(m.names, name)
+	}
+	add("token_embd.weight", 1, len(m.pieces), m.model)
+	add("output_norm.weight", 0.1, m.model)
+	if !tied {
+		add("output.weight", 0.3, len(m.pieces), m.model)
+	}
+	for i := range m.layers {
+		name := func(s string) string { return fmt.Sprintf("blk.%d.%s.weight", i, s) }
+		add(name("attn_norm"), 0.1, m.model)
+		add(name("attn_q"), 0.3, m.heads*m.head, m.model)
+		add(name("attn_k"), 0.3, m.groups*m.head, m.model)
+		add(name("attn_v"), 0.3, m.groups*m.head, m.model)
+		add(name("attn_output"), 0.3, m.model, m.heads*m.head)
+		add(name("ffn_norm"), 0.1, m.model)
+		add(name("ffn_gate"), 0.3, m.forward, m.model)
+		add(name("ffn_up"), 0.3, m.forward, m.model)
+		add(name("ffn_down"), 0.3, m.model, m.forward)
+	}
+	return m
+}
+
+// printable is GPT-2's stand-in for a byte.
+func printable(b int) string {
+	rank := 0
+	for i := range 256 {
+		plain := i >= '!' && i <= '~' || i >= 0xA1 && i <= 0xAC || i >= 0xAE
+		switch {
+		case i == b && plain:
+			return string(rune(b))
+		case i == b:
+			return string(rune(0x100 + rank))
+		case !plain:
+			rank++
+		}
+	}
+	return ""
+}
+
+// write makes the GGUF file and answers its path.
+func (m *tiny) write(t testing.TB) string {
+	t.Helper()
+	little := binary.LittleEndian
+	text := func(out []byte, s string) []byte { return append(little.AppendUint64(out, uint64(len(s))), s...) }
+	keys := 0
+	var meta []byte
+	whole := func(key string, v int) {
+		keys++
+		meta = little.AppendUint32(little.AppendUint32(text(meta, key), 4), uint32(v))
+	}
+	word := func(key, v string) {
+		keys++
+		meta = text(little.AppendUint32(text(meta, key), 8), v)
+	}
+	array := func(key string, kind uint32, n int) {
+		keys++
+		meta = little.AppendUint64(little.AppendUint32(little.AppendUint32(text(meta, key), 9), kind), uint64(n))
+	}
+	word("general.architecture", "llama")
+	for key, v := range map[string]int{
+		"block_count": m.layers, "embedding_length": m.model, "feed_forward_length": m.forward, "context_length": m.context,
+		"attention.head_count": m.heads, "attention.head_count_kv": m.groups, "rope.dimension_count": m.head,
+	} {
+		whole("llama."+key, v)
+	}
+	keys++
+	meta = little.AppendUint32(little.AppendUint32(text(meta, "llama.attention.layer_norm_rms_epsilon"), 6), math.Float32bits(1e-5))
+	whole("llama.attention.key_length", m.head)
+	word("tokenizer.ggml.model", "gpt2")
+	word("tokenizer.ggml.pre", "smollm")
+	array("tokenizer.ggml.tokens", 8, len(m.pieces))
+	for _, piece := range m.pieces {
+		meta = text(meta, piece)
+	}
+	array("tokenizer.ggml.token_type", 5, len(m.pieces))
+	for i := range m.pieces {
+		kind := uint32(1)
+		if i >= 256 {
+			kind = 3
+		}
+		meta = little.AppendUint32(meta, kind)
+	}
+	array("tokenizer.ggml.merges", 8, 0)
+
+	out := little.AppendUint32([]byte("GGUF"), 3)
+	out = little.AppendUint64(little.AppendUint64(out, uint64(len(m.names))), uint64(keys))
+	out = append(out, meta...)
+	offset := 0
+	for _, name := range m.names {
+		shape := slices.Clone(m.shapes[name])
+		slices.Reverse(shape)
+		out = little.AppendUint32(text(out, name), uint32(len(shape)))
+		for _, dim := range shape {
+			out = little.AppendUint64(out, uint64(dim))
+		}
+		out = little.AppendUint64(little.AppendUint32(out, 0), uint64(offset))
+		offset += (4*len(m.tensors[name]) + 31) / 32 * 32
+	}
+	for _, name := range m.names {
+		for len(out)%32 != 0 {
+			out = append(out, 0)
+		}
+		for _, v := range m.tensors[name] {
+			out = little.AppendUint32(out, math.Float32bits(v))
+		}
+	}
+	path := filepath.Join(t.TempDir(), "tiny.gguf")
+	if err := os.WriteFile(path, out, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// logits are the model's for the token behind ids, one token and one number at a time.
+func (m *tiny) logits(ids []int32) []float64 {
+	past := m.session()
+	var x []float64
+	for _, id := range ids {
+		x = past.feed(id)
+	}
+	return past.logits(x)
+}
+
+// session is a text that is being read or written.
+type session struct {
+	m            *tiny
+	keys, values [][][]float64 // by layer and position: [groups head]
+}
+
+func (m *tiny) session() *session {
+	return &session{m: m, keys: make([][][]float64, m.layers), values: make([][][]float64, m.layers)}
+}
+
+// feed reads the next token and answers what the last layer makes of it.
+func (s *session) feed(id int32) []float64 {
+	m, position := s.m, len(s.keys[0])
+	x := m.row("token_embd.weight", int(id))
+	for i := range m.layers {
+		name := func(s string) string { return fmt.Sprintf("blk.%d.%s.weight", i, s) }
+		h := m.normed(x, name("attn_norm"))
+		q, k, v := m.turned(m.times(name("attn_q"), h), position), m.turned(m.times(name("attn_k"), h), position), m.times(name("attn_v"), h)
+		s.keys[i], s.values[i] = append(s.keys[i], k), append(s.values[i], v)
+		x = sum(x, m.times(name("attn_output"), m.attend(q, s.keys[i], s.values[i])))
+		h = m.normed(x, name("ffn_norm"))
+		gate, up := m.times(name("ffn_gate"), h), m.times(name("ffn_up"), h)
+		for j := range gate {
+			gate[j] *= up[j] / (1 + math.Exp(-gate[j]))
+		}
+		x = sum(x, m.times(name("ffn_down"), gate))
+	}
+	return x
+}
+
+func (s *session) logits(x []float64) []float64 {
+	head := "output.weight"
+	if s.m.tied {
+		head = "token_embd.weight"
+	}
+	return s.m.times(head, s.m.normed(x, "output_norm.weight"))
+}
+
+func (m *tiny) row(name string, i int) []float64 {
+	width := m.shapes[name][1]
+	out := make([]float64, width)
+	for j := range out {
+		out[j] = float64(m.tensors[name][i*width+j])
+	}
+	return out
+}
+
+func (m *tiny) times(name string, x []float64) []float64 {
+	out := make([]float64, m.shapes[name][0])
+	for i := range out {
+		for j, w := range m.row(name, i) {
+			out[i] += w * x[j]
+		}
+	}
+	return out
+}
+
+func (m *tiny) normed(x []float64, name string) []float64 {
+	square := 0.0
+	for _, v := range x {
+		square += v * v
+	}
+	scale := 1 / math.Sqrt(square/float64(len(x))+float64(float32(1e-5)))
+	out := make([]float64, len(x))
+	for i, v := range x {
+		out[i] = v * scale * float64(m.tensors[name][i])
+	}
+	return out
+}
+
+// turned is rope over neighbouring pairs of each head.
+func (m *tiny) turned(x []float64, position int) []float64 {
+	for i := 0; i < len(x); i += 2 {
+		angle := float64(position) * math.Pow(10000, -float64(i%m.head)/float64(m.head))
+		sin, cos := math.Sincos(angle)
+		x[i], x[i+1] = x[i]*cos-x[i+1]*sin, x[i]*sin+x[i+1]*cos
+	}
+	return x
+}
+
+func (m *tiny) attend(q []float64, keys, values [][]float64) []float64 {
+	out := make([]float64, len(q))
+	for h := range m.heads {
+		group := h / (m.heads / m.groups)
+		weights := make([]float64, len(keys))
+		total := 0.0
+		for p := range keys {
+			dot := 0.0
+			for j := range m.head {
+				dot += q[h*m.head+j] * keys[p][group*m.head+j]
+			}
+			weights[p] = math.Exp(dot / math.Sqrt(float64(m.head)))
+			total += weights[p]
+		}
+		for p := range keys {
+			for j := range m.head {
+				out[h*m.head+j] += weights[p] / total * values[p][group*m.head+j]
+			}
+		}
+	}
+	return out
+}
+
+func sum(a, b []float64) []float64 {
+	for i := range a {
+		a[i] += b[i]
+	}
+	return a
+}
+
+// greedy writes up to n tokens, weakening those in used and those written, and stops at <|im_end|>.
+func (m *tiny) greedy(ids []int32, n int, penalty float64, used []int32) []int32 {
+	var out []int32
+	weak := map[int32]bool{}
+	for _, id := range used {
+		weak[id] = true
+	}
+	past := m.session()
+	var x []float64
+	for _, id := range ids {
+		x = past.feed(id)
+	}
+	for range n {
+		logits := past.logits(x)
+		for id := range weak {
+			if logits[id] > 0 {
+				logits[id] /= penalty
+			} else {
+				logits[id] *= penalty
+			}
+		}
+		best := int32(slices.Index(logits, slices.Max(logits)))
+		if m.pieces[best] == "<|im_end|>" {
+			break
+		}
+		out = append(out, best)
+		weak[best] = true
+		x = past.feed(best)
+	}
+	return out
+}

@@ -1,0 +1,170 @@
+package llama
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"unsafe"
+
+	"rdrec/internal/gguf"
+	"rdrec/internal/torch"
+)
+
+// loader reads weights tensor by tensor into the device's memory. The first fault sticks.
+type loader struct {
+	scope  *torch.Scope
+	file   *gguf.File
+	device torch.Device
+	err    error
+}
+
+// part is one of the matrices that stand below each other in a weight: its name and how many rows it has.
+type part struct {
+	name string
+	rows int
+}
+
+// load reads a model from a GGUF file in the given type. It must stand inside [torch.Run].
+func load(s *torch.Scope, file *gguf.File, dtype torch.DType, device torch.Device) (*model, error) {
+	config, err := configOf(file)
+	if err != nil {
+		return nil, err
+	}
+	m := &model{config: config, dtype: dtype, device: device}
+	l := &loader{scope: s, file: file, device: device}
+	m.embedding = l.matrix(dtype, config.Model, part{"token_embd.weight", config.Vocabulary})
+	m.norm = l.vector("output_norm.weight", config.Model)
+	m.head = m.embedding
+	if _, ok := file.Tensor("output.weight"); ok {
+		m.head = l.matrix(dtype, config.Model, part{"output.weight", config.Vocabulary})
+	}
+	for i := range config.Layers {
+		m.layers = append(m.layers, l.layer(i, &config, dtype))
+	}
+	m.turns = l.turns(&config)
+	if l.err != nil {
+		m.free()
+		return nil, l.err
+	}
+	return m, nil
+}
+
+// layer reads the weights of block i.
+func (l *loader) layer(i int, c *Config, dtype torch.DType) layer {
+	name := func(weight string) string { return fmt.Sprintf("blk.%d.%s.weight", i, weight) }
+	out := layer{
+		attentionNorm: l.vector(name("attn_norm"), c.Model),
+		out:           l.matrix(dtype, c.Heads*c.Head, part{name("attn_output"), c.Model}),
+		forwardNorm:   l.vector(name("ffn_norm"), c.Model),
+		gateUp:        l.matrix(dtype, c.Model, part{name("ffn_gate"), c.FeedForward}, part{name("ffn_up"), c.FeedForward}),
+		down:          l.matrix(dtype, c.FeedForward, part{name("ffn_down"), c.Model}),
+	}
+	queries, others := c.Heads*c.Head, c.Groups*c.Head
+	out.attend = l.scaled(queries, 1/math.Sqrt(float64(c.Head)), func() *torch.Tensor {
+		return l.matrix(torch.Float32, c.Model, part{name("attn_q"), queries}, part{name("attn_k"), others}, part{name("attn_v"), others})
+	}, dtype)
+	return out
+}
+
+// scaled multiplies the first rows of a matrix, so that attention need not scale what they give.
+func (l *loader) scaled(rows int, by float64, read func() *torch.Tensor, dtype torch.DType) *torch.Tensor {
+	t := read()
+	if l.err != nil {
+		return nil
+	}
+	inner := l.scope.Sub()
+	defer inner.Close()
+	inner.Use(t).Narrow(0, 0, int64(rows)).Scale(by)
+	return l.converted(t, dtype)
+}
+
+// vector reads a norm's weights.
+func (l *loader) vector(name string, size int) *torch.Tensor {
+	return l.read(torch.Float32, []int64{int64(size)}, []int{size}, part{name, size})
+}
+
+// matrix reads matrices of the same width into one: [sum of rows, columns].
+func (l *loader) matrix(dtype torch.DType, columns int, parts ...part) *torch.Tensor {
+	rows := 0
+	for _, p := range parts {
+		rows += p.rows
+	}
+	return l.read(dtype, []int64{int64(rows), int64(columns)}, []int{0, columns}, parts...)
+}
+
+// read fills a tensor of the given shape with the parts, whose own shapes are like unit, with their rows in the first place.
+func (l *loader) read(dtype torch.DType, shape []int64, unit []int, parts ...part) *torch.Tensor {
+	if l.err != nil {
+		return nil
+	}
+	size := 1
+	for _, dim := range shape {
+		size *= int(dim)
+	}
+	t := torch.Keep(l.scope.Empty(torch.Float32, torch.CPU, shape...))
+	values := unsafe.Slice((*float32)(t.Address()), size)
+	for _, p := range parts {
+		unit[0] = p.rows
+		tensor, ok := l.file.Tensor(p.name)
+		if ok && fmt.Sprint(tensor.Shape) != fmt.Sprint(unit) {
+			l.err = fmt.Errorf("tensor %q has shape %v, want %v", p.name, tensor.Shape, unit)
+			break
+		}
+		n := min(tensor.Len(), len(values))
+		if l.err = l.file.Read(p.name, values[:n]); l.err != nil {
+			break
+		}
+		values = values[n:]
+	}
+	if l.err != nil {
+		t.Free()
+		return nil
+	}
+	return l.converted(t, dtype)
+}
+
+// converted moves a kept tensor to the device, in the given type.
+func (l *loader) converted(t *torch.Tensor, dtype torch.DType) *torch.Tensor {
+	if dtype == torch.Float32 && l.device == torch.CPU {
+		return t
+	}
+	inner := l.scope.Sub()
+	defer inner.Close()
+	out := torch.Keep(inner.Use(t).To(dtype).On(l.device))
+	t.Free()
+	return out
+}
+
+// turns computes rope's angles for all positions as unit complex numbers: [context, head/2]. Llama 3 files divide the waves' frequencies
+// by factors of their own.
+func (l *loader) turns(c *Config) *torch.Tensor {
+	half := c.Head / 2
+	frequency := make([]float32, half)
+	for i := range frequency {
+		frequency[i] = float32(1 / math.Pow(c.RopeBase, float64(2*i)/float64(c.Head)) / c.RopeScale)
+	}
+	if _, ok := l.file.Tensor("rope_freqs.weight"); ok && l.err == nil {
+		factors, err := l.file.Floats("rope_freqs.weight")
+		if err == nil && len(factors) != half {
+			err = fmt.Errorf("tensor %q has %d values, want %d", "rope_freqs.weight", len(factors), half)
+		}
+		l.err = errors.Join(l.err, err)
+		for i := range min(half, len(factors)) {
+			frequency[i] /= factors[i]
+		}
+	}
+	if l.err != nil {
+		return nil
+	}
+	pairs := make([]float32, 0, c.Context*c.Head)
+	for position := range c.Context {
+		for _, f := range frequency {
+			sin, cos := math.Sincos(float64(float32(position) * f))
+			pairs = append(pairs, float32(cos), float32(sin))
+		}
+	}
+	inner := l.scope.Sub()
+	defer inner.Close()
+	turns := inner.FromFloat32(pairs, int64(c.Context), int64(half), 2).On(l.device).Complex()
+	return torch.Keep(turns)
+}
