@@ -21,3 +21,6 @@ func (p *Paths) Run(end int32, logProb func(path []int32, token int32) float32) 
 	}
 	return p.found
 }
+
+// Text decodes what was generated.
+func (j Job) Text(h Hypothesis) (string, error) { return j.text(h) }

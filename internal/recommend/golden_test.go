@@ -137,30 +137,3 @@ func tiny(t testing.TB) *t5.Model {
 	t.Cleanup(model.Free)
 	return model
 }
-
-// TestManyRows searches the same rows many times in one batch, more than are scored at a time: all find what the reference did.
-func TestManyRows(t *testing.T) {
-	var file map[string]generated
-	golden.Load(t, "generate.json.gz", &file)
-	c, ok := file["sequential"]
-	if !ok {
-		t.Skip(`no case "sequential" in generate.json.gz`)
-	}
-	const times = 14
-	many := generated{
-		Task: slices.Repeat(c.Task, times), InputIDs: slices.Repeat(c.InputIDs, times),
-		Mask: slices.Repeat(c.Mask, times), Whole: slices.Repeat(c.Whole, times),
-	}
-	b := recommend.DefaultBeam()
-	b.Return = 15
-	found, err := recommend.Search(t.Context(), tiny(t), many.batch(), b, false)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(found)*b.Beams <= 2048 {
-		t.Fatalf("%d rows are scored at once", len(found))
-	}
-	if diff := cmp.Diff(slices.Repeat(c.Sequences, times), padded(found, b.MaxLength)); diff != "" {
-		t.Error(diff)
-	}
-}

@@ -12,6 +12,7 @@ import (
 
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
+	"rdrec/internal/t5"
 	"rdrec/internal/task"
 	"rdrec/internal/token"
 	"rdrec/internal/torch"
@@ -330,5 +331,106 @@ func TestFaults(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 		})
+	}
+}
+
+// examples encodes the first rows of a kind's test list.
+func examples(t *testing.T, job recommend.Job, kind task.Kind, rows int) task.Batch {
+	t.Helper()
+	corpus, err := task.New(job.Data, job.Settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	list, err := corpus.Test(kind, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoder, err := task.NewEncoder(job.Tokenizer, job.Settings, 20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return encoder.Encode(list.Spread(rows).Examples)
+}
+
+// TestManyRows searches the same rows many times in one batch, more than are scored at a time: all find the same.
+func TestManyRows(t *testing.T) {
+	const times = 13 // 13 * 8 rows * 20 beams: more than mostSequences
+	job := miniJob(t, spec.Paper)
+	few := examples(t, job, task.KindSequential, 8)
+	many := few
+	many.Size *= times
+	many.Tasks, many.Source = slices.Repeat(few.Tasks, times), slices.Repeat(few.Source, times)
+	many.Mask, many.Whole = slices.Repeat(few.Mask, times), slices.Repeat(few.Whole, times)
+	many.Target = slices.Repeat(few.Target, times)
+	beam := recommend.DefaultBeam()
+	beam.MaxLength = 6
+	tokens := func(b task.Batch) (all [][]int32) {
+		found, err := recommend.Search(t.Context(), job.Model, b, beam, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, h := range slices.Concat(found...) {
+			all = append(all, h.Tokens)
+		}
+		return all
+	}
+	if diff := cmp.Diff(slices.Repeat(tokens(few), times), tokens(many)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestGroupsWithoutDiversityAreOne compares three groups of seven beams with seven plain ones, returning several.
+func TestGroupsWithoutDiversityAreOne(t *testing.T) {
+	job := miniJob(t, spec.Paper)
+	batch := examples(t, job, task.KindExplanation, 3)
+	search := func(b recommend.Beam) [][]recommend.Hypothesis {
+		b.MinLength = 10
+		found, err := recommend.Search(t.Context(), job.Model, batch, b, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	groups, plain := recommend.DefaultBeam(), recommend.DefaultBeam()
+	groups.Beams, groups.Groups, groups.Return = 21, 3, 6
+	plain.Beams, plain.Return = 7, 2
+	want := search(plain)
+	for row, three := range search(groups) {
+		for i, h := range three { // each of the best twice three times
+			if diff := cmp.Diff(want[row][i/3], h); diff != "" {
+				t.Errorf("row %d, sequence %d: %s", row, i, diff)
+			}
+		}
+	}
+}
+
+// TestUnknownIDsAreNoText generates ids that the student has and the tokenizer has not; the reference fails on them.
+func TestUnknownIDsAreNoText(t *testing.T) {
+	job := miniJob(t, spec.Paper)
+	text, err := job.Text(recommend.Hypothesis{Tokens: []int32{32100, 314, 32127}})
+	if err != nil || text != "4" {
+		t.Errorf("text %q, error %v", text, err)
+	}
+}
+
+// TestEveryMethod examines a student with random weights for each method.
+func TestEveryMethod(t *testing.T) {
+	for _, method := range spec.Methods() {
+		for _, protocol := range []string{spec.Paper, spec.Clean} {
+			job := miniJob(t, protocol)
+			job.Settings.Method = method
+			job.Evaluate.MaxTokens, job.Evaluate.MinTokens = 6, 3
+			model, err := t5.New(t5.FromSize(spec.Sizes()[0], method.PromptVectors), 1, torch.CPU)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(model.Free)
+			job.Model = model
+			for name, run := range drivers() {
+				if _, err := run(t.Context(), job); err != nil {
+					t.Errorf("%s, %s, %s: %v", method.Name, protocol, name, err)
+				}
+			}
+		}
 	}
 }
