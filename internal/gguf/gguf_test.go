@@ -91,8 +91,8 @@ func TestDequantisesAsTheReferenceDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	kinds := map[string]gguf.Type{
-		"F32": gguf.F32, "F16": gguf.F16, "BF16": gguf.BF16, "Q4_0": gguf.Q4_0, "Q4_1": gguf.Q4_1, "Q8_0": gguf.Q8_0,
-		"Q4_K": gguf.Q4_K, "Q5_K": gguf.Q5_K, "Q6_K": gguf.Q6_K,
+		"F32": gguf.F32, "F16": gguf.F16, "BF16": gguf.BF16, "Q4_0": gguf.Q40, "Q4_1": gguf.Q41, "Q8_0": gguf.Q80,
+		"Q4_K": gguf.Q4K, "Q5_K": gguf.Q5K, "Q6_K": gguf.Q6K,
 	}
 	for name, kind := range kinds {
 		t.Run(name, func(t *testing.T) {
@@ -136,7 +136,7 @@ func TestRefusesBrokenFiles(t *testing.T) {
 		"2^64 keys":       {patch(16, math.MaxUint64), "claims"},
 		"2^63 long key":   {patch(24, 1<<63), "a string claims"},
 		"one tensor more": {twice, "ends in its header"},
-		"odd block":       {oneTensor(gguf.Q8_0, 33, make([]byte, 68)), "no multiple"},
+		"odd block":       {oneTensor(gguf.Q80, 33, make([]byte, 68)), "no multiple"},
 		"unknown type":    {oneTensor(77, 32, make([]byte, 68)), "unknown type 77"},
 		"no values":       {oneTensor(gguf.F32, 0, nil), "dimension of 0"},
 		"huge tensor":     {oneTensor(gguf.F32, 1<<41, nil), "dimension of"},
@@ -163,7 +163,7 @@ func FuzzParse(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(whole)
-	f.Add(oneTensor(gguf.Q6_K, 256, make([]byte, 210)))
+	f.Add(oneTensor(gguf.Q6K, 256, make([]byte, 210)))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		file, err := gguf.Parse(bytes.NewReader(data), int64(len(data)), "fuzz")
 		if err != nil {

@@ -153,11 +153,11 @@ func (c *cursor) array(key string) any {
 	one := func() any { return scalar(kind, c.bytes(width(kind))) }
 	switch kind {
 	case kindFloat32, kindFloat64:
-		return gather(c, count, func() float64 { v, _ := one().(float64); return v })
+		return gather(c, count, func() float64 { return as[float64](one()) })
 	case kindBool:
-		return gather(c, count, func() bool { v, _ := one().(bool); return v })
+		return gather(c, count, func() bool { return as[bool](one()) })
 	default:
-		return gather(c, count, func() int64 { v, _ := one().(int64); return v })
+		return gather(c, count, func() int64 { return as[int64](one()) })
 	}
 }
 
@@ -171,6 +171,15 @@ func gather[T any](c *cursor, count uint64, one func() T) []T {
 		out = append(out, one())
 	}
 	return out
+}
+
+// as is a value of a known kind; none (after a fault) is zero.
+func as[T any](value any) T {
+	if typed, ok := value.(T); ok {
+		return typed
+	}
+	var zero T
+	return zero
 }
 
 // scalar decodes a value of fixed size; no bytes (after a fault) give nil.

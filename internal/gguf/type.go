@@ -9,12 +9,12 @@ type Type uint32
 const (
 	F32  Type = 0
 	F16  Type = 1
-	Q4_0 Type = 2  //nolint:revive // the format's own names
-	Q4_1 Type = 3  //nolint:revive // the format's own names
-	Q8_0 Type = 8  //nolint:revive // the format's own names
-	Q4_K Type = 12 //nolint:revive // the format's own names
-	Q5_K Type = 13 //nolint:revive // the format's own names
-	Q6_K Type = 14 //nolint:revive // the format's own names
+	Q40  Type = 2
+	Q41  Type = 3
+	Q80  Type = 8
+	Q4K  Type = 12
+	Q5K  Type = 13
+	Q6K  Type = 14
 	BF16 Type = 30
 )
 
@@ -34,17 +34,17 @@ func (t Type) layout() (block, bool) {
 		return block{"F16", 1, 2, readF16}, true
 	case BF16:
 		return block{"BF16", 1, 2, readBF16}, true
-	case Q4_0:
+	case Q40:
 		return block{"Q4_0", 32, 18, readQ40}, true
-	case Q4_1:
+	case Q41:
 		return block{"Q4_1", 32, 20, readQ41}, true
-	case Q8_0:
+	case Q80:
 		return block{"Q8_0", 32, 34, readQ80}, true
-	case Q4_K:
+	case Q4K:
 		return block{"Q4_K", 256, 144, readQ4K}, true
-	case Q5_K:
+	case Q5K:
 		return block{"Q5_K", 256, 176, readQ5K}, true
-	case Q6_K:
+	case Q6K:
 		return block{"Q6_K", 256, 210, readQ6K}, true
 	default:
 		return block{}, false

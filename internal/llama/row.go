@@ -20,7 +20,6 @@ type row struct {
 	lines   int
 	used    map[int32]bool // tokens that the repetition penalty weakens
 	random  *rand.Rand
-	ended   bool
 }
 
 // newRow prepares a prompt whose tokens after the prefix are own.

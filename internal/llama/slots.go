@@ -69,7 +69,6 @@ func (r reading) remember(layer int, keys, values *torch.Tensor) (allKeys, allVa
 
 // writing is the memory of a pass that adds one token to each of the first slots, which look at all of their past.
 type writing struct {
-	scope  *torch.Scope
 	slots  *slots
 	places *torch.Tensor // [rows groups]
 	past   int64         // how many positions the longest row has, the new one included

@@ -36,8 +36,8 @@ func afterThree(line string) string {
 
 // Why a reply can't be used.
 var (
-	errNoFirst    = errors.New("no line begins with 1.")
-	errNoSecond   = errors.New("the line after the first does not begin with 2.")
+	errNoFirst    = errors.New("no line begins with number 1")
+	errNoSecond   = errors.New("the line after the first does not begin with number 2")
 	errUnfinished = errors.New("the reply was cut at its longest")
 	errEmpty      = errors.New("a sentence says nothing")
 	errTemplate   = errors.New("the template stands in it")
@@ -48,39 +48,52 @@ var (
 // readStrict reads two numbered sentences on lines of their own; what stands before them (a greeting) or after is left out. cut says
 // that the reply has as many tokens as it may.
 func readStrict(reply string, cut bool) (parsed, error) {
-	lines := strings.FieldsFunc(reply, func(r rune) bool { return r == '\n' || r == '\r' })
-	for len(lines) > 0 && !strings.HasPrefix(strings.TrimSpace(lines[0]), "1.") {
-		lines = lines[1:]
-	}
-	if len(lines) == 0 {
+	lines := numbered(reply)
+	second := len(lines) > 1 && strings.HasPrefix(lines[1], "2.")
+	switch {
+	case len(lines) == 0:
 		return parsed{}, errNoFirst
-	}
-	for len(lines) > 1 && strings.TrimSpace(lines[1]) == "" {
-		lines = append(lines[:1:1], lines[2:]...)
-	}
-	if len(lines) < 2 && cut {
+	case len(lines) < 2 && cut:
 		return parsed{}, errUnfinished
-	}
-	if len(lines) < 2 || !strings.HasPrefix(strings.TrimSpace(lines[1]), "2.") {
+	case !second:
 		return parsed{}, errNoSecond
 	}
 	p := parsed{preference: sentence(lines[0]), attribution: sentence(lines[1])}
-	switch {
-	case cut && len(lines) == 2 && !strings.ContainsAny(p.attribution, ".!"):
+	if cut && len(lines) == 2 && !strings.ContainsAny(p.attribution, ".!") {
 		return parsed{}, errUnfinished
-	case len(contentWords(p.preference)) == 0 || len(contentWords(p.attribution)) == 0:
-		return parsed{}, errEmpty
-	case isTemplate(p.preference) || isTemplate(p.attribution):
-		return parsed{}, errTemplate
-	case strings.EqualFold(p.preference, p.attribution):
-		return parsed{}, errSame
 	}
-	return p, nil
+	return p, p.check()
+}
+
+// numbered are the lines of a reply that say something, from the one that begins with 1. on, without blanks at their ends.
+func numbered(reply string) []string {
+	var out []string
+	for line := range strings.FieldsFuncSeq(reply, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		line = strings.TrimSpace(line)
+		if line != "" && (len(out) > 0 || strings.HasPrefix(line, "1.")) {
+			out = append(out, line)
+		}
+	}
+	return out
+}
+
+// check refuses sentences that are none.
+func (p parsed) check() error {
+	switch {
+	case len(contentWords(p.preference)) == 0 || len(contentWords(p.attribution)) == 0:
+		return errEmpty
+	case isTemplate(p.preference) || isTemplate(p.attribution):
+		return errTemplate
+	case strings.EqualFold(p.preference, p.attribution):
+		return errSame
+	default:
+		return nil
+	}
 }
 
 // sentence is a numbered line without its number.
 func sentence(line string) string {
-	return strings.TrimSpace(strings.TrimSpace(line)[len("1."):])
+	return strings.TrimSpace(line[len("1."):])
 }
 
 // isTemplate says whether a sentence still has the template's placeholders.

@@ -124,8 +124,10 @@ const (
 
 // writeFewShot shows a small model four talks of the kind before it is asked: alone, SmolLM2 chats back.
 func writeFewShot(explanation string) Prompt {
-	messages := []Message{{System, fewShotSystem}}
-	for _, e := range examples() {
+	shown := examples()
+	messages := make([]Message, 0, 2+2*len(shown))
+	messages = append(messages, Message{System, fewShotSystem})
+	for _, e := range shown {
 		messages = append(
 			messages,
 			Message{User, fewShotLead + e.explanation + fewShotTail},

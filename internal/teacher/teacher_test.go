@@ -115,10 +115,10 @@ func TestStrictParser(t *testing.T) {
 		"a greeting":         {" Sure!\n\n1. Soft hair.\n2. It softens.\n\nI hope this helps!", "Soft hair.", "It softens.", ""},
 		"blank between":      {"1. Soft hair.\n \n2. It softens.", "Soft hair.", "It softens.", ""},
 		"carriage returns":   {"1. Soft hair.\r\n2. It softens.\r\n", "Soft hair.", "It softens.", ""},
-		"chat":               {"I'm glad to hear that!", "", "", "no line begins with 1."},
-		"nothing":            {"", "", "", "no line begins with 1."},
-		"one line":           {"1. Soft hair.", "", "", "does not begin with 2."},
-		"wrong number":       {"1. Soft hair.\n3. It softens.", "", "", "does not begin with 2."},
+		"chat":               {"I'm glad to hear that!", "", "", "no line begins with number 1"},
+		"nothing":            {"", "", "", "no line begins with number 1"},
+		"one line":           {"1. Soft hair.", "", "", "does not begin with number 2"},
+		"wrong number":       {"1. Soft hair.\n3. It softens.", "", "", "does not begin with number 2"},
 		"empty sentence":     {"1. The user prefers\n2. It softens.", "", "", "says nothing"},
 		"template":           {"1. The user prefers xxx.\n2. The item's attributes are xxx.", "", "", "template"},
 		"placeholder":        {"1. The user prefers [soft] hair.\n2. It softens.", "", "", "template"},
@@ -172,7 +172,7 @@ func TestAskedAgainInAnotherWayThenGivenUp(t *testing.T) {
 	q := teacher.Measure(rows)
 	want := teacher.Quality{
 		Rationales: 3, Parsed: 2, Quarantined: 1, Retried: 2, Leaked: 1, PromptTokens: 70, Tokens: 22,
-		Reasons: []teacher.Reason{{Reason: "no line begins with 1.", Count: 1}},
+		Reasons: []teacher.Reason{{Reason: "no line begins with number 1", Count: 1}},
 	}
 	q.Grounded = 0
 	if diff := cmp.Diff(want, q); diff != "" {
@@ -247,13 +247,13 @@ func TestCopyIsTheExplanation(t *testing.T) {
 
 func TestFingerprintIsOfWhatChangesText(t *testing.T) {
 	base := settings("few-shot", "strict")
-	print := teacher.Fingerprint(base, "weights")
+	known := teacher.Fingerprint(base, "weights")
 	same := base
 	same.Batch, same.Shard, same.Reviews, same.MaxBad, same.Model = 7, 9, 11, 0.9, "gguf:elsewhere"
-	if teacher.Fingerprint(same, "weights") != print {
+	if teacher.Fingerprint(same, "weights") != known {
 		t.Error("batch, shard, number of reviews, bound on bad replies and the file's place change no text")
 	}
-	seen := map[string]string{print: "the base"}
+	seen := map[string]string{known: "the base"}
 	for name, change := range map[string]func(*spec.Teacher){
 		"prompt":      func(s *spec.Teacher) { s.Prompt = "paper" },
 		"parse":       func(s *spec.Teacher) { s.Parse = "paper" },
@@ -264,13 +264,13 @@ func TestFingerprintIsOfWhatChangesText(t *testing.T) {
 	} {
 		changed := base
 		change(&changed)
-		print := teacher.Fingerprint(changed, "weights")
-		if other, twice := seen[print]; twice {
+		known := teacher.Fingerprint(changed, "weights")
+		if other, twice := seen[known]; twice {
 			t.Errorf("%s: the fingerprint is that of %s", name, other)
 		}
-		seen[print] = name
+		seen[known] = name
 	}
-	if teacher.Fingerprint(base, "other weights") == print {
+	if teacher.Fingerprint(base, "other weights") == known {
 		t.Error("other weights change text")
 	}
 }

@@ -168,7 +168,7 @@ func alphabet() map[rune]byte {
 	next := rune(0x100)
 	for b := range 256 {
 		char := rune(b)
-		if !(b >= '!' && b <= '~' || b >= 0xA1 && b <= 0xAC || b >= 0xAE) {
+		if b < '!' || b > '~' && b < 0xA1 || b == 0xAD {
 			char = next
 			next++
 		}

@@ -89,7 +89,7 @@ func (t *SentencePieceBPE) End() int32 { return t.end }
 
 // Encode turns text into tokens, without <s> and </s>. Control pieces that stand in it are taken as plain text.
 func (t *SentencePieceBPE) Encode(text string) []int32 {
-	text = string(t.normalizer.appendTo(nil, text))
+	text = t.normalizer.normalize(text)
 	symbols := make([]symbol, 0, len(text))
 	for at := 0; at < len(text); {
 		_, size := utf8.DecodeRuneInString(text[at:])

@@ -1,0 +1,105 @@
+package llama_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"rdrec/internal/cache"
+	"rdrec/internal/golden"
+	"rdrec/internal/llama"
+	"rdrec/internal/spec"
+	"rdrec/internal/teacher"
+)
+
+// BenchmarkDistil distils 64 sentences of real reviews with the demo's settings: rationales and tokens a second, all in.
+func BenchmarkDistil(b *testing.B) {
+	path, err := cache.Teacher()
+	if err != nil {
+		b.Skip(err)
+	}
+	texts := reviewed(b, 64)
+	var requests []teacher.Request
+	for _, text := range texts {
+		requests = append(requests, teacher.Request{ID: text, Text: text})
+	}
+	for _, kind := range []string{"f32", "bf16"} {
+		for _, batch := range []int{16, 32, 64} {
+			b.Run(fmt.Sprintf("type=%s/batch=%d", kind, batch), func(b *testing.B) {
+				engine := open(b, path, llama.Options{Device: "cpu", Type: kind, Batch: batch})
+				var rows []teacher.Rationale
+				for b.Loop() {
+					rows = rows[:0]
+					err := teacher.Distill(b.Context(), engine, spec.Default().Teacher, requests, func(r teacher.Rationale) error {
+						rows = append(rows, r)
+						return nil
+					})
+					if err != nil {
+						b.Fatal(err)
+					}
+				}
+				q := teacher.Measure(rows)
+				seconds := b.Elapsed().Seconds() / float64(b.N)
+				b.ReportMetric(float64(q.Tokens)/seconds, "tokens/s")
+				b.ReportMetric(float64(q.Rationales)/seconds, "rationales/s")
+				b.ReportMetric(float64(q.Parsed), "parsed")
+				b.ReportMetric(q.Grounded, "grounded")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+// BenchmarkRead reads prompts of 64 tokens and writes one token each.
+func BenchmarkRead(b *testing.B) {
+	path, err := cache.Teacher()
+	if err != nil {
+		b.Skip(err)
+	}
+	engine := open(b, path, llama.Options{Device: "cpu", Batch: 32})
+	var prompts []teacher.Prompt
+	for i := range 32 {
+		prompts = append(prompts, teacher.Prompt{
+			Messages: []teacher.Message{{Role: teacher.User, Content: fmt.Sprintf("%d %s", i, strings.Repeat("soap and water ", 15))}},
+			Sampling: teacher.Sampling{MaxTokens: 1, RepetitionPenalty: 1},
+		})
+	}
+	tokens := 0
+	for b.Loop() {
+		for _, reply := range complete(b, engine, prompts) {
+			tokens += reply.PromptTokens
+		}
+	}
+	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
+}
+
+// reviewed is n different sentences of five to twenty-five words from the shipped reviews.
+func reviewed(b *testing.B, n int) []string {
+	b.Helper()
+	file, err := os.Open(golden.Data(b, "reviews/All_Beauty_5.json.gz"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer file.Close()
+	unzipped, err := gzip.NewReader(file)
+	if err != nil {
+		b.Fatal(err)
+	}
+	var out []string
+	for lines := bufio.NewScanner(unzipped); lines.Scan() && len(out) < n; {
+		var review struct{ ReviewText string }
+		if err := json.Unmarshal(lines.Bytes(), &review); err != nil {
+			b.Fatal(err)
+		}
+		first, _, _ := strings.Cut(review.ReviewText, ".")
+		if words := len(strings.Fields(first)); words >= 5 && words <= 25 && !slices.Contains(out, first) {
+			out = append(out, first)
+		}
+	}
+	return out
+}
