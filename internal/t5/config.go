@@ -84,17 +84,23 @@ func ReadConfig(dir string) (Config, error) {
 	if err != nil {
 		return Config{}, err
 	}
-	c := defaults()
-	if err := json.Unmarshal(data, &c); err != nil {
+	c, err := parseConfig(data)
+	if err != nil {
 		return Config{}, fmt.Errorf("model config %q: %w", path, err)
+	}
+	return c, nil
+}
+
+func parseConfig(data []byte) (Config, error) {
+	c := defaults()
+	c.DecoderLayers = 0
+	if err := json.Unmarshal(data, &c); err != nil {
+		return Config{}, err
 	}
 	if c.DecoderLayers == 0 {
 		c.DecoderLayers = c.Layers
 	}
-	if err := c.check(); err != nil {
-		return Config{}, fmt.Errorf("model config %q: %w", path, err)
-	}
-	return c, nil
+	return c, c.check()
 }
 
 // check names every field that no T5 of ours can have.

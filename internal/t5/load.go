@@ -1,22 +1,20 @@
 package t5
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 
 	"rdrec/internal/torch"
 )
 
-// Load reads a model from a Hugging Face folder: config.json, and weights in safetensors or PyTorch's own format, in one file or
-// several, in single or half precision.
-func Load(dir string, device torch.Device) (*Model, error) {
-	c, err := ReadConfig(dir)
-	if err != nil {
-		return nil, err
-	}
-	return load(dir, c, device, nil)
+// Load reads a model from a Hugging Face folder (config.json, and weights in safetensors or PyTorch's own format, in one file or several,
+// in single or half precision), or from the file that the reference pickles its whole model into (model.pt). Nothing of a pickle is executed.
+func Load(path string, device torch.Device) (*Model, error) {
+	return load(path, func(c Config) (*Model, error) { return allocate(c, device), nil }, false)
 }
 
 // Extra is what a pretrained T5 lacks of a student.
@@ -28,40 +26,81 @@ type Extra struct {
 	Dropout *float64
 }
 
-// LoadPretrained reads a model that knows nothing of prompts and whole words (t5-small and its like) and starts those. A model that has
-// them keeps them.
-func LoadPretrained(dir string, extra Extra, device torch.Device) (*Model, error) {
-	c, err := ReadConfig(dir)
-	if err != nil {
-		return nil, err
-	}
-	c.Prompts = int64(extra.Prompts)
-	if extra.Dropout != nil {
-		c.Dropout = *extra.Dropout
-	}
-	fresh, err := New(c, extra.Seed, device)
-	if err != nil {
-		return nil, err
-	}
-	return load(dir, c, device, fresh)
+// LoadPretrained is [Load] for a model that may know nothing of prompts and whole words (t5-small and its like): it starts those. A model
+// that has them keeps them.
+func LoadPretrained(path string, extra Extra, device torch.Device) (*Model, error) {
+	return load(path, func(c Config) (*Model, error) {
+		c.Prompts = int64(extra.Prompts)
+		if extra.Dropout != nil {
+			c.Dropout = *extra.Dropout
+		}
+		return New(c, extra.Seed, device)
+	}, true)
 }
 
-// load fills a model from dir's weights; fresh, where given, is that model and keeps what the weights lack of ours.
-func load(dir string, c Config, device torch.Device, fresh *Model) (*Model, error) {
-	weights, err := torch.OpenWeights(dir)
+// load makes a model of path's configuration and fills it with path's weights; lacksOurs tells that those may lack our two tables.
+func load(path string, make func(Config) (*Model, error), lacksOurs bool) (*Model, error) {
+	c, weights, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	m := fresh
-	if m == nil {
-		m = allocate(c, device)
-	}
-	err = errors.Join(m.fill(weights, fresh != nil), weights.Close())
+	m, err := make(c)
 	if err != nil {
+		return nil, errors.Join(err, weights.Close())
+	}
+	if err := errors.Join(m.fill(weights, lacksOurs), weights.Close()); err != nil {
 		m.Free()
-		return nil, fmt.Errorf("model %q: %w", dir, err)
+		return nil, fmt.Errorf("model %q: %w", path, err)
 	}
 	return m, nil
+}
+
+func open(path string) (Config, torch.Weights, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	if !info.IsDir() {
+		return openModule(path)
+	}
+	c, err := ReadConfig(path)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	weights, err := torch.OpenWeights(path)
+	return c, weights, err
+}
+
+// openModule reads the reference's pickled model: its configuration is an attribute of the module, in Hugging Face's names.
+func openModule(path string) (Config, torch.Weights, error) {
+	pickle, err := torch.ReadPickle(path)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	text, err := json.Marshal(defaults())
+	if err != nil {
+		return Config{}, nil, err
+	}
+	keys := map[string]any{}
+	if err := json.Unmarshal(text, &keys); err != nil {
+		return Config{}, nil, err
+	}
+	for key := range keys {
+		if value := pickle.Attribute("config", key); value != nil {
+			keys[key] = value
+		}
+	}
+	if prompts := pickle.Attribute("prompts_per_task"); prompts != nil {
+		keys["prompts_per_task"] = prompts
+	}
+	if text, err = json.Marshal(keys); err != nil {
+		return Config{}, nil, err
+	}
+	c, err := parseConfig(text)
+	if err != nil {
+		return Config{}, nil, fmt.Errorf("model %q: config: %w", path, err)
+	}
+	return c, pickle, nil
 }
 
 // fill copies weights into the model, one tensor at a time.

@@ -302,3 +302,29 @@ func TestMemoryIsFlat(t *testing.T) {
 		t.Errorf("%d tensors left", left)
 	}
 }
+
+// TestReferencesPickledModelLoads reads what torch.save(model) writes (see ../torch/testdata/make.py, which says the values).
+func TestReferencesPickledModelLoads(t *testing.T) {
+	m, err := t5.Load("testdata/model.pt", torch.CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	if m.Config.Model != 4 || m.Prompts != 3 || m.Layers != 1 {
+		t.Errorf("config %+v", m.Config)
+	}
+	err = torch.Run(func(s *torch.Scope) error {
+		for i, p := range m.Named(s.Use(m.Flat())) {
+			for j, got := range p.Tensor.Float32s() {
+				if want := float32(float64((31*i+j)%97) / 97); got != want {
+					t.Errorf("%s[%d]: %v, want %v", p.Name, j, got, want)
+					break
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,9 +1,12 @@
 package torch
 
 import (
+	"archive/zip"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
+	"os"
 	"slices"
 
 	"github.com/nlpodyssey/gopickle/pickle"
@@ -34,6 +37,9 @@ func ReadPickle(path string) (p *Pickle, err error) {
 			p, err = nil, fmt.Errorf("pytorch file %q: %v", path, fault)
 		}
 	}()
+	if err := isPyTorch(path); err != nil {
+		return nil, fmt.Errorf("pytorch file %q: %w", path, err)
+	}
 	root, err := pytorch.LoadWithUnpickler(path, func(r io.Reader) pickle.Unpickler {
 		u := pickle.NewUnpickler(r)
 		u.FindClass = findClass
@@ -48,6 +54,25 @@ func ReadPickle(path string) (p *Pickle, err error) {
 		return nil, fmt.Errorf("pytorch file %q: no tensors in it", path)
 	}
 	return p, nil
+}
+
+// isPyTorch refuses what is neither a whole zip nor starts as the legacy format does: the reader looks for ever into some of that.
+func isPyTorch(path string) error {
+	archive, err := zip.OpenReader(path)
+	if err == nil {
+		return archive.Close()
+	}
+	const legacy = "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
+	file, opened := os.Open(path)
+	if opened != nil {
+		return opened
+	}
+	start := make([]byte, len(legacy))
+	_, read := io.ReadFull(file, start)
+	if read == nil && string(start) == legacy {
+		return file.Close()
+	}
+	return errors.Join(fmt.Errorf("neither PyTorch's legacy format nor its zip: %w", err), file.Close())
 }
 
 // collect finds the tensors of a state dict (a dictionary of tensors, perhaps under "state_dict") or of a module (parameters, and modules

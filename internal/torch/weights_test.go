@@ -1,0 +1,223 @@
+package torch_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/torch"
+)
+
+// contents reads all of a file's weights as float32.
+func contents(t *testing.T, w torch.Weights) map[string][]float32 {
+	t.Helper()
+	all := map[string][]float32{}
+	err := torch.Run(func(s *torch.Scope) error {
+		for _, name := range w.Names() {
+			tensor, err := w.Read(s, name)
+			if err != nil {
+				return err
+			}
+			all[name] = tensor.Float32s()
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func six() []float32 { return []float32{0, 1, 2, 3, 4, 5} }
+
+func TestPickledStateDict(t *testing.T) {
+	w, err := torch.OpenPickle("testdata/statedict.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]float32{
+		"single": six(), "brain": six(), "half": six(), "double": six(), "tied": six(),
+		"transposed": {0, 3, 1, 4, 2, 5}, "tail": {4, 5}, "scalar": {5},
+	}
+	if diff := cmp.Diff(want, contents(t, w)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPickledModuleGivesItsTensorsWithoutRunning(t *testing.T) {
+	p, err := torch.ReadPickle("testdata/module.pt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string][]float32{
+		"shared.weight": six(), "encoder.embed_tokens.weight": six(), "lm_head.weight": six(), "prompt_embeddings.weight": {7, 8},
+	}
+	if diff := cmp.Diff(want, contents(t, p)); diff != "" {
+		t.Error(diff)
+	}
+	for _, a := range []struct {
+		name string
+		want any
+	}{{"d_model", 2}, {"feed_forward_proj", "relu"}, {"dropout_rate", 0.1}, {"tie_word_embeddings", true}, {"task_specific_params", nil}, {"absent", nil}} {
+		if got := p.Attribute("config", a.name); got != a.want {
+			t.Errorf("config.%s: %v, want %v", a.name, got, a.want)
+		}
+	}
+}
+
+func TestOddPicklesAreRefused(t *testing.T) {
+	beyond, err := torch.OpenPickle("testdata/beyond.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = torch.Run(func(s *torch.Scope) error {
+		_, err := beyond.Read(s, "w")
+		return err
+	})
+	if err == nil || !strings.Contains(err.Error(), "beyond its storage") {
+		t.Errorf("got %v", err)
+	}
+	data, err := os.ReadFile("testdata/statedict.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string][]byte{"empty": nil, "text": []byte("no pickle"), "half": data[:len(data)/2]} {
+		path := filepath.Join(t.TempDir(), name)
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := torch.OpenPickle(path); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+// write makes a safetensors file of tensors of six numbers.
+func write(t *testing.T, path string, names ...string) {
+	t.Helper()
+	err := torch.Run(func(s *torch.Scope) error {
+		var all []torch.Named
+		for _, name := range names {
+			all = append(all, torch.Named{Name: name, Tensor: s.FromFloat32(six(), 2, 3)})
+		}
+		return torch.WriteSafetensors(path, all)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestSafetensorsRoundTrip(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	err := torch.Run(func(s *torch.Scope) error {
+		x := s.FromFloat32(six(), 2, 3)
+		return torch.WriteSafetensors(path, []torch.Named{
+			{Name: "b", Tensor: x}, {Name: "a", Tensor: x.To(torch.BFloat16)}, {Name: "half", Tensor: x.To(torch.Float16)},
+			{Name: "whole", Tensor: x.To(torch.Int64)}, {Name: "view", Tensor: x.Transpose(0, 1)}, {Name: "none", Tensor: x.Narrow(0, 0, 0)},
+			{Name: "scalar", Tensor: x.Sum()},
+		})
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, err := torch.OpenSafetensors(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	want := map[string][]float32{
+		"a": six(), "b": six(), "half": six(), "whole": six(), "view": {0, 3, 1, 4, 2, 5}, "none": {}, "scalar": {15},
+	}
+	if diff := cmp.Diff(want, contents(t, w)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestShardsAreReadByTheirIndex(t *testing.T) {
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "one.safetensors"), "a", "b")
+	write(t, filepath.Join(dir, "two.safetensors"), "c")
+	index := func(files map[string]string) {
+		text, err := json.Marshal(map[string]any{"weight_map": files})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, torch.SafetensorsIndexFile), text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	index(map[string]string{"a": "one.safetensors", "b": "one.safetensors", "c": "two.safetensors"})
+	w, err := torch.OpenWeights(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	if diff := cmp.Diff([]string{"a", "b", "c"}, slices.Sorted(maps.Keys(contents(t, w)))); diff != "" {
+		t.Error(diff)
+	}
+	for _, file := range []string{"three.safetensors", "../one.safetensors"} {
+		index(map[string]string{"a": file})
+		if _, err := torch.OpenWeights(dir); err == nil {
+			t.Errorf("shard %q was opened", file)
+		}
+	}
+}
+
+func TestBrokenSafetensorsAreRefused(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	write(t, path, "a")
+	good, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := func(header string, data int) []byte {
+		return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), make([]byte, data)...)
+	}
+	for name, data := range map[string][]byte{
+		"empty":             nil,
+		"half a length":     good[:4],
+		"half a header":     good[:20],
+		"half the data":     good[:len(good)-4],
+		"too much data":     append(slices.Clone(good), 0),
+		"a 2^64 header":     append(binary.LittleEndian.AppendUint64(nil, 1<<64-1), good[8:]...),
+		"no JSON":           file("{", 0),
+		"unknown type":      file(`{"a":{"dtype":"F8","shape":[1],"data_offsets":[0,1]}}`, 1),
+		"negative size":     file(`{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}`, 4),
+		"overflowing shape": file(`{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}`, 4),
+		"shape too large":   file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4),
+		"end before start":  file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 4),
+		"overlap":           file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4),
+	} {
+		if err := os.WriteFile(path, data, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := torch.OpenSafetensors(path); err == nil || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s: got %v", name, err)
+		}
+	}
+}
+
+func FuzzReadHeader(f *testing.F) {
+	f.Add([]byte("\x08\x00\x00\x00\x00\x00\x00\x00{}      "))
+	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff\xff{}"))
+	f.Add([]byte("\x3d\x00\x00\x00\x00\x00\x00\x00" + `{"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},  "b":0}1234`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		entries, start, err := torch.ReadHeader(bytes.NewReader(data), int64(len(data)))
+		if err != nil {
+			return
+		}
+		for name, e := range entries {
+			if e.Start < 0 || e.End < e.Start || start+e.End > int64(len(data)) {
+				t.Errorf("tensor %q lies at %d to %d of %d bytes", name, e.Start, e.End, int64(len(data))-start)
+			}
+		}
+	})
+}
