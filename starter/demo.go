@@ -77,13 +77,29 @@ func (a *app) serve(ctx context.Context, config string) (stop func() error, err 
 		there.Close()
 		return func() error { return nil }, nil
 	}
-	s, err := devserver.Start(ctx, options, a.serverLog())
+	output, err := appendTo("server.log")
 	if err != nil {
 		return nil, err
 	}
+	s, err := devserver.Start(ctx, options, serverLog(output))
+	if err != nil {
+		return nil, errors.Join(err, output.Close())
+	}
 	a.flags.Address, a.flags.UI = s.Address(), s.UI()
-	a.say("Temporal server  %s, Web UI %s", s.Address(), s.UI())
-	return s.Stop, nil
+	a.say("server     %s, log %s\nWeb UI     %s", s.Address(), output.Name(), s.UI())
+	return func() error { return errors.Join(s.Stop(), output.Close()) }, nil
+}
+
+// appendTo opens a log in the state folder.
+func appendTo(name string) (*os.File, error) {
+	if err := os.MkdirAll(stateFolder, 0o755); err != nil {
+		return nil, fmt.Errorf("making the folder for logs: %w", err)
+	}
+	output, err := os.OpenFile(filepath.Join(stateFolder, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("opening a log: %w", err)
+	}
+	return output, nil
 }
 
 // linger keeps server and worker up for people to look around; programs get their prompt back.
@@ -116,14 +132,11 @@ func (a *app) startWorker(ctx context.Context, program string, to *server) (*wor
 	if err != nil {
 		return nil, err
 	}
-	if err := os.MkdirAll(stateFolder, 0o755); err != nil {
-		return nil, fmt.Errorf("making the folder of the worker's log: %w", err)
-	}
-	w := &workerProcess{log: filepath.Join(stateFolder, "worker.log"), ended: make(chan struct{})}
-	output, err := os.OpenFile(w.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	output, err := appendTo("worker.log")
 	if err != nil {
-		return nil, fmt.Errorf("opening the worker's log: %w", err)
+		return nil, err
 	}
+	w := &workerProcess{log: output.Name(), ended: make(chan struct{})}
 	defer output.Close()                                        // the worker has a handle of its own
 	w.command = exec.CommandContext(context.WithoutCancel(ctx), //nolint:gosec // the user names the program
 		program, "--bucket", bucket, "--address", to.address, "--namespace", to.namespace)

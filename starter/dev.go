@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -23,7 +24,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	s, err := devserver.Start(ctx, options, a.serverLog())
+	s, err := devserver.Start(ctx, options, serverLog(a.stderr))
 	if interrupted(ctx) && err != nil {
 		a.say("stopped while starting")
 		return nil //nolint:nilerr // it was asked to stop, and did
@@ -59,7 +60,7 @@ func (a *app) announce(s *devserver.Server) error {
 	return a.print(string(text) + "\n")
 }
 
-// serverLog is where the dev server's own messages go.
-func (a *app) serverLog() zerolog.Logger {
-	return zerolog.New(zerolog.ConsoleWriter{Out: a.stderr, TimeFormat: time.DateTime, NoColor: true}).With().Timestamp().Logger()
+// serverLog writes the dev server's own messages for people.
+func serverLog(out io.Writer) zerolog.Logger {
+	return zerolog.New(zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: true}).With().Timestamp().Logger()
 }

@@ -104,7 +104,7 @@ func running(l stageLine, now time.Time) string {
 	elapsed := seconds(now.Sub(l.Since).Seconds())
 	p := l.Progress
 	if p == nil || p.Total == 0 {
-		return strings.TrimSpace(fmt.Sprintf("%-20s %7s  %s", "", elapsed, l.Trouble))
+		return strings.TrimSpace(fmt.Sprintf("%-20s %7s  %s", l.State, elapsed, l.Trouble))
 	}
 	words := []string{fmt.Sprintf("%s %7s  %d/%d %s", bar(p.Done, p.Total), elapsed, p.Done, p.Total, p.Unit)}
 	if p.Rate > 0 {
@@ -142,7 +142,7 @@ func seconds(s float64) string {
 
 // clip cuts a line to the terminal's width, which must not wrap.
 func clip(line string, width int) string {
-	line = strings.Join(strings.Fields(strings.ReplaceAll(line, "\n", " ")), " ")
+	line = strings.TrimRight(strings.NewReplacer("\n", " ", "\t", " ").Replace(line), " ")
 	if utf8.RuneCountInString(line) <= width {
 		return line
 	}

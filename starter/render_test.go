@@ -52,11 +52,11 @@ func TestTerminalBoardUpdatesInPlace(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	b := newBoard(&out)
-	b.width = 30
+	b.width = 40
 	b.show([]stageLine{line("import", workflows.Running, 50)}, "note", at(1))
 	b.show([]stageLine{line("import", workflows.Finished, 0)}, "", at(2))
-	want := "\r\x1b[2Kimport ██████████░░░░░░░░░░ …\n\r\x1b[2Knote\n\x1b[J" +
-		"\x1b[2A\r\x1b[2Kimport done 3.0s\n\x1b[J"
+	want := "\r\x1b[2Kimport                       █████████…\n\r\x1b[2Knote\n\x1b[J" +
+		"\x1b[2A\r\x1b[2Kimport                       done     …\n\x1b[J"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("board (-want +got):\n%s", diff)
 	}

@@ -29,6 +29,9 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if err := c.reachBucket(ctx, a); err != nil {
+		return err
+	}
 	to, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -43,6 +46,18 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		return a.started(e)
 	}
 	return a.watch(ctx, e)
+}
+
+// reachBucket finds out before the work, rather than after it, that the report could not be fetched.
+func (c *runCmd) reachBucket(ctx context.Context, a *app) error {
+	if !c.Watch {
+		return nil
+	}
+	bucket, err := a.openBucket(ctx)
+	if err != nil {
+		return err
+	}
+	return bucket.Close()
 }
 
 // experiment is a workflow on a server.

@@ -50,14 +50,16 @@ func (a *app) watch(ctx context.Context, e *experiment) error {
 	return err
 }
 
-// follow shows an experiment until it ends, then prints its report.
+// follow shows an experiment until it ends, then prints its report. One that is closed needs no worker any more.
 func (a *app) follow(ctx context.Context, e *experiment) error {
-	err := a.await(ctx, e)
-	if interrupted(ctx) {
-		return errInterrupted
-	}
-	if err != nil {
-		return err
+	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		err := a.await(ctx, e)
+		if interrupted(ctx) {
+			return errInterrupted
+		}
+		if err != nil {
+			return err
+		}
 	}
 	return a.conclude(ctx, e)
 }
