@@ -30,10 +30,8 @@ func (c Config) checkBatch(b task.Batch) error {
 		if len(table.ids) != b.Size*table.length {
 			return fmt.Errorf("batch of %d rows: %d %s ids do not fill rows of %d", b.Size, len(table.ids), table.what, table.length)
 		}
-		for i, id := range table.ids {
-			if id < 0 || id >= table.limit {
-				return fmt.Errorf("batch of %d rows: row %d: %s id %d is not below %d", b.Size, i/table.length, table.what, id, table.limit)
-			}
+		if i := outside(table.ids, table.limit); i >= 0 {
+			return fmt.Errorf("batch of %d rows: row %d: %s id %d is not below %d", b.Size, i/table.length, table.what, table.ids[i], table.limit)
 		}
 	}
 	return nil

@@ -3,6 +3,7 @@ package t5
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
@@ -143,30 +144,37 @@ func (d *Decoding) LogProbs(hidden *torch.Tensor) *torch.Tensor {
 }
 
 func (d *Decoding) check(tokens, parents []int64) error {
-	sequences := int64(len(tokens))
+	if err := d.checkCounts(int64(len(tokens)), int64(len(parents)), parents != nil); err != nil {
+		return err
+	}
+	if i := outside(tokens, d.n.Vocabulary); i >= 0 {
+		return fmt.Errorf("decoding: token %d is not below %d", tokens[i], d.n.Vocabulary)
+	}
+	if i := outside(parents, d.rows*d.width); i >= 0 {
+		return fmt.Errorf("decoding: parent %d is no sequence", parents[i])
+	}
+	return nil
+}
+
+func (d *Decoding) checkCounts(sequences, parents int64, reorders bool) error {
 	switch {
 	case d.step >= int64(d.opt.MaxTokens-1):
 		return fmt.Errorf("decoding: step %d reaches beyond %d tokens", d.step+1, d.opt.MaxTokens)
 	case sequences == 0 || sequences%d.rows != 0 || sequences > d.rows*int64(d.opt.Beams):
 		return fmt.Errorf("decoding: %d sequences for %d rows of at most %d beams", sequences, d.rows, d.opt.Beams)
-	case parents != nil && len(parents) != len(tokens):
-		return fmt.Errorf("decoding: %d parents of %d sequences", len(parents), sequences)
-	case parents != nil && d.step == 0:
+	case reorders && parents != sequences:
+		return fmt.Errorf("decoding: %d parents of %d sequences", parents, sequences)
+	case reorders && d.step == 0:
 		return errors.New("decoding: the first step has no parents")
-	case parents == nil && d.step > 0 && sequences != d.rows*d.width:
+	case !reorders && d.step > 0 && sequences != d.rows*d.width:
 		return fmt.Errorf("decoding: %d sequences go on from %d without parents", sequences, d.rows*d.width)
 	}
-	for _, token := range tokens {
-		if token < 0 || token >= d.n.Vocabulary {
-			return fmt.Errorf("decoding: token %d is not below %d", token, d.n.Vocabulary)
-		}
-	}
-	for _, parent := range parents {
-		if parent < 0 || parent >= d.rows*d.width {
-			return fmt.Errorf("decoding: parent %d is no sequence", parent)
-		}
-	}
 	return nil
+}
+
+// outside is the place of the first number that is not from 0 up to limit; -1 if there is none.
+func outside(numbers []int64, limit int64) int {
+	return slices.IndexFunc(numbers, func(n int64) bool { return n < 0 || n >= limit })
 }
 
 // reorder makes the cache's sequences those that the parents name.

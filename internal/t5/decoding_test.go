@@ -93,7 +93,7 @@ func TestFirstStepAsTheReference(t *testing.T) {
 	golden.Load(t, "generate.json.gz", &file)
 	m := tiny(t)
 	want := file["sequential_one_row_unpadded"]
-	scores := stepwise(t, m, targets(want.rows.batch(), 1), 1, false)[0]
+	scores := stepwise(t, m, targets(want.batch(), 1), 1, false)[0]
 	w := &worst{t: t, what: "log-probability"}
 	for i, id := range want.Top.IDs {
 		w.near(float64(scores[id]), float64(want.Top.LogProb[i]), absolute)

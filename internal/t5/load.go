@@ -39,12 +39,12 @@ func LoadPretrained(path string, extra Extra, device torch.Device) (*Model, erro
 }
 
 // load makes a model of path's configuration and fills it with path's weights; lacksOurs tells that those may lack our two tables.
-func load(path string, make func(Config) (*Model, error), lacksOurs bool) (*Model, error) {
+func load(path string, begin func(Config) (*Model, error), lacksOurs bool) (*Model, error) {
 	c, weights, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	m, err := make(c)
+	m, err := begin(c)
 	if err != nil {
 		return nil, errors.Join(err, weights.Close())
 	}

@@ -68,7 +68,7 @@ func (n *network) answer(s *torch.Scope, r read, p spec.Protocol, device torch.D
 
 // loss answers all groups and compares the answers that count with the labels.
 func (n *network) loss(s *torch.Scope, groups []group, p spec.Protocol, device torch.Device) *torch.Tensor {
-	var answers []*torch.Tensor
+	answers := make([]*torch.Tensor, 0, len(groups))
 	var labels []int64
 	for _, r := range n.embed(s, groups, device) {
 		_, decoded := n.answer(s, r, p, device)

@@ -29,7 +29,8 @@ func (n *network) padMask(s *torch.Scope, b task.Batch, device torch.Device) *to
 }
 
 // crossMask is what the cross-attention adds to its scores: nothing in protocol paper, which lets it see padding, except that a last
-// position that stands for many pads weighs as much as they. [1 or rows, 1, 1, prompts + source], or nil
+// position that stands for many pads weighs as much as they. Nil for nothing.
+// [1 or rows, 1, 1, prompts + source]
 func (n *network) crossMask(encoded, padMask *torch.Tensor, g group, maskCross bool) *torch.Tensor {
 	if maskCross {
 		return padMask

@@ -132,11 +132,13 @@ func (p *Pickle) Read(s *Scope, name string) (*Tensor, error) {
 	}
 	size, stride := make([]int64, len(t.Size)), make([]int64, len(t.Size))
 	last := int64(t.StorageOffset)
-	for i := range size {
+	odd := last < 0 || len(t.Size) != len(t.Stride)
+	for i := 0; i < len(size) && !odd; i++ {
 		size[i], stride[i] = int64(t.Size[i]), int64(t.Stride[i])
 		last += max(size[i]-1, 0) * stride[i]
+		odd = size[i] < 0 || stride[i] < 0 || last < 0
 	}
-	if t.StorageOffset < 0 || slices.Min(append(stride, 0)) < 0 || last < 0 || last >= int64(storage.Numel()) {
+	if odd || last >= int64(storage.Numel()) {
 		return nil, fmt.Errorf("pytorch file %q: tensor %q reaches beyond its storage", p.path, name)
 	}
 	return storage.Strided(size, stride, int64(t.StorageOffset)).Contiguous(), nil

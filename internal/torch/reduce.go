@@ -4,9 +4,6 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// sameDType asks libtorch to answer in its operand's own type of elements.
-const sameDType = -1
-
 // Sum adds all elements.
 func (t *Tensor) Sum() *Tensor {
 	var out lib.Ctensor

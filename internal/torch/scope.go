@@ -94,6 +94,14 @@ func (s *Scope) own(op string, c lib.Ctensor) *Tensor {
 	return t
 }
 
+func (s *Scope) ownAll(op string, all []lib.Ctensor) []*Tensor {
+	tensors := make([]*Tensor, len(all))
+	for i, c := range all {
+		tensors[i] = s.own(op, c)
+	}
+	return tensors
+}
+
 // owner is the innermost scope of an operation's operands.
 func owner(operands ...*Tensor) *Scope {
 	var innermost *Scope

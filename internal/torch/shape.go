@@ -96,12 +96,7 @@ func (t *Tensor) Select(dim, index int64) *Tensor {
 func (t *Tensor) Split(dim int64, sizes ...int64) []*Tensor {
 	array := lib.AtgSplitWithSizes(t.handle(), sizes, len(sizes), dim)
 	check("split")
-	s := owner(t)
-	pieces := make([]*Tensor, len(sizes))
-	for i, c := range takeArray(array) {
-		pieces[i] = s.own("split", c)
-	}
-	return pieces
+	return owner(t).ownAll("split", takeArray(array))
 }
 
 // Unbind is t's slices along a dimension, without copies and without that dimension. Its gradient is one stacking, where that of as many
@@ -109,12 +104,7 @@ func (t *Tensor) Split(dim int64, sizes ...int64) []*Tensor {
 func (t *Tensor) Unbind(dim int64) []*Tensor {
 	array := lib.AtgUnbind(t.handle(), dim)
 	check("unbind")
-	s := owner(t)
-	var slices []*Tensor
-	for _, c := range takeArray(array) {
-		slices = append(slices, s.own("unbind", c))
-	}
-	return slices
+	return owner(t).ownAll("unbind", takeArray(array))
 }
 
 // Cat joins tensors along a dimension.

@@ -120,8 +120,12 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 	err := torch.Run(func(s *torch.Scope) error {
 		x := s.FromFloat32(six(), 2, 3)
 		return torch.WriteSafetensors(path, []torch.Named{
-			{Name: "b", Tensor: x}, {Name: "a", Tensor: x.To(torch.BFloat16)}, {Name: "half", Tensor: x.To(torch.Float16)},
-			{Name: "whole", Tensor: x.To(torch.Int64)}, {Name: "view", Tensor: x.Transpose(0, 1)}, {Name: "none", Tensor: x.Narrow(0, 0, 0)},
+			{Name: "b", Tensor: x},
+			{Name: "a", Tensor: x.To(torch.BFloat16)},
+			{Name: "half", Tensor: x.To(torch.Float16)},
+			{Name: "whole", Tensor: x.To(torch.Int64)},
+			{Name: "view", Tensor: x.Transpose(0, 1)},
+			{Name: "none", Tensor: x.Narrow(0, 0, 0)},
 			{Name: "scalar", Tensor: x.Sum()},
 		})
 	})

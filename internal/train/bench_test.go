@@ -48,6 +48,7 @@ func BenchmarkStep(b *testing.B) {
 }
 
 func benchmarkStep(b *testing.B, size spec.Size, ratio spec.Ratio) {
+	b.Helper()
 	method := spec.Methods()[0]
 	protocol := spec.Protocols()[0]
 	settings := spec.Default().Train

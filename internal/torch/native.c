@@ -1,0 +1,32 @@
+#include "native.h"
+
+#include <dlfcn.h>
+#include <limits.h>
+#include <stdlib.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
+// A training step allocates and frees the same gigabytes again and again. By default glibc gives every big block back to the system and
+// gets it anew, page by page: a third of the time of a small student's step. This runs before the first thread allocates.
+__attribute__((constructor)) static void keep_memory(void) {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 1);
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  mallopt(M_TOP_PAD, 64 << 20);
+#endif
+}
+
+// gotch's C shim has these, and its Go side does not bind them. They are weak so that this package links by itself.
+__attribute__((weak)) void at_manual_seed(int64_t seed);
+__attribute__((weak)) void at_set_num_threads(int n);
+
+void torch_seed(int64_t seed) { at_manual_seed(seed); }
+
+void torch_threads(int n) { at_set_num_threads(n); }
+
+// torch_open_cuda makes libtorch's CUDA kernels known to the libtorch that is loaded already; they register themselves.
+const char *torch_open_cuda(void) {
+  return dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) ? NULL : dlerror();
+}
