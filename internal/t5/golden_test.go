@@ -101,7 +101,11 @@ func (w *worst) all(got []float32, want ...[]float32) {
 	i := 0
 	for _, row := range want {
 		for _, x := range row {
-			w.near(float64(got[i]), float64(x), absolute)
+			if off := math.Abs(float64(got[i]) - float64(x)); off <= absolute {
+				w.value = max(w.value, off)
+			} else {
+				w.near(float64(got[i]), float64(x), absolute)
+			}
 			i++
 		}
 	}

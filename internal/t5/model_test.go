@@ -156,6 +156,45 @@ func TestSeedDecidesTheWeights(t *testing.T) {
 	}
 }
 
+// TestStartsAsTheReference checks the spread of the first weights: Hugging Face's for T5, the reference's for our two tables.
+func TestStartsAsTheReference(t *testing.T) {
+	m := fresh(t, t5.FromSize(spec.Size{Model: 64, Head: 16, FeedForward: 128, Layers: 1, Heads: 4}, 3), 1)
+	want := map[string]float64{ // the standard deviation, to 10%
+		"shared.weight": 1, "whole_word_embeddings.weight": 1, "prompt_embeddings.weight": 0.1 / math.Sqrt(3),
+		"encoder.block.0.layer.0.SelfAttention.q.weight":   1 / math.Sqrt(64*16),
+		"encoder.block.0.layer.0.SelfAttention.k.weight":   1 / math.Sqrt(64),
+		"decoder.block.0.layer.1.EncDecAttention.o.weight": 1 / math.Sqrt(4*16),
+		"decoder.block.0.layer.2.DenseReluDense.wi.weight": 1 / math.Sqrt(64),
+		"decoder.block.0.layer.2.DenseReluDense.wo.weight": 1 / math.Sqrt(128),
+		"encoder.final_layer_norm.weight":                  0,
+	}
+	err := torch.Run(func(s *torch.Scope) error {
+		for _, p := range m.Named(s.Use(m.Flat())) {
+			deviation, ok := want[p.Name]
+			if !ok {
+				continue
+			}
+			values := p.Tensor.Float32s()
+			sum, squares, farthest := 0.0, 0.0, 0.0
+			for _, x := range values {
+				sum, squares = sum+float64(x), squares+float64(x)*float64(x)
+				farthest = max(farthest, math.Abs(float64(x)))
+			}
+			mean := sum / float64(len(values))
+			if got := math.Sqrt(squares/float64(len(values)) - mean*mean); math.Abs(got-deviation) > deviation/10 {
+				t.Errorf("%s: deviation %v, want %v", p.Name, got, deviation)
+			}
+			if p.Name == "prompt_embeddings.weight" && (farthest > 0.1 || farthest < 0.09) {
+				t.Errorf("prompts reach %v, want uniform within 0.1", farthest)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 func TestPretrainedModelKeepsItsWeightsAndGetsOurs(t *testing.T) {
 	theirs := small()
 	theirs.Prompts = 0
