@@ -91,3 +91,23 @@ func TestSeededRepeats(t *testing.T) {
 		t.Error("seeds 7 and 8 draw the same")
 	}
 }
+
+func TestPick(t *testing.T) {
+	for _, name := range []string{"", "cpu"} {
+		if device, err := torch.Pick(name); err != nil || device != torch.CPU {
+			t.Errorf("%q: %v, %v", name, device, err)
+		}
+	}
+	device, err := torch.Pick("auto") // a GPU where there is one
+	if err != nil {
+		t.Error(err)
+	}
+	if _, err := torch.Pick("cuda"); (err == nil) != (device != torch.CPU) {
+		t.Errorf("auto picks %v, but cuda says %v", device, err)
+	} else {
+		t.Log(device, err)
+	}
+	if _, err := torch.Pick("tpu"); err == nil {
+		t.Error("a TPU was picked")
+	}
+}
