@@ -1,53 +1,120 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
+	"rdrec/internal/baseline"
+	"rdrec/internal/metric"
 	"rdrec/internal/spec"
 )
 
-// tablesCmd lists what a spec may name.
+// tablesCmd lists what a spec may name, and what a report names.
 type tablesCmd struct{}
+
+// table is one of the project's tables for people.
+type table struct {
+	name   string
+	header []string
+	rows   [][]string
+}
 
 // Run prints the tables.
 func (c *tablesCmd) Run(a *app) error {
 	if a.flags.JSON {
-		text, err := json.MarshalIndent(map[string]any{
-			"methods": spec.Methods(), "sizes": spec.Sizes(), "protocols": spec.Protocols(), "teachers": spec.Teachers(),
-			"prompts": spec.Prompts(), "formats": spec.Formats(), "columns": spec.Columns(), "extractors": spec.Extractors(),
-		}, "", "  ")
-		if err != nil {
-			return fmt.Errorf("writing the tables as JSON: %w", err)
-		}
-		return a.print(string(text) + "\n")
+		return a.printJSON(tablesJSON())
 	}
 	var b strings.Builder
-	w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	write := func(cells ...string) { fmt.Fprintln(w, strings.Join(cells, "\t")) }
-	write("METHOD", "LEARNS", "SOURCE")
-	for _, m := range spec.Methods() {
-		write(m.Name, learns(m), m.Cite)
-	}
-	write("\nSIZE", "D_MODEL", "LAYERS", "HEADS", "NOTE")
-	for _, z := range spec.Sizes() {
-		write(z.Name, fmt.Sprint(z.Model), fmt.Sprint(z.Layers), fmt.Sprint(z.Heads), z.Note)
-	}
-	write("\nPROTOCOL", "DIFFERS FROM THE REFERENCE IN")
-	for _, p := range spec.Protocols() {
-		write(p.Name, fixes(p))
-	}
-	write("\nTEACHER\t" + strings.Join(spec.Teachers(), ", "))
-	write("PROMPT\t" + strings.Join(spec.Prompts(), ", "))
-	write("FORMAT\t" + strings.Join(spec.Formats(), ", "))
-	write("COLUMN\t" + strings.Join(spec.Columns(), ", "))
-	write("EXTRACTOR\t" + strings.Join(spec.Extractors(), ", "))
-	if err := w.Flush(); err != nil {
-		return fmt.Errorf("writing the tables: %w", err)
+	for _, t := range tables() {
+		w := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
+		for _, cells := range append([][]string{t.header}, t.rows...) {
+			fmt.Fprintln(w, strings.Join(cells, "\t"))
+		}
+		if err := w.Flush(); err != nil {
+			return fmt.Errorf("writing the table of %s: %w", t.name, err)
+		}
+		b.WriteByte('\n')
 	}
 	return a.print(b.String())
+}
+
+// tablesJSON is each table as a list of objects.
+func tablesJSON() map[string][]map[string]string {
+	all := map[string][]map[string]string{}
+	for _, t := range tables() {
+		for _, cells := range t.rows {
+			object := map[string]string{}
+			for i, cell := range cells {
+				object[strings.ToLower(t.header[i])] = cell
+			}
+			all[t.name] = append(all[t.name], object)
+		}
+	}
+	return all
+}
+
+// tables are the domain's own tables.
+func tables() []table {
+	return []table{
+		methods(), sizes(), protocols(), metrics(), baselines(),
+		words("teachers", "TEACHER", spec.Teachers()), words("prompts", "PROMPT", spec.Prompts()),
+		words("formats", "FORMAT", spec.Formats()), words("columns", "COLUMN", spec.Columns()),
+		words("extractors", "EXTRACTOR", spec.Extractors()),
+	}
+}
+
+func methods() table {
+	t := table{name: "methods", header: []string{"METHOD", "LEARNS", "SOURCE"}}
+	for _, m := range spec.Methods() {
+		t.rows = append(t.rows, []string{m.Name, learns(m), m.Cite})
+	}
+	return t
+}
+
+func sizes() table {
+	t := table{name: "sizes", header: []string{"SIZE", "D_MODEL", "LAYERS", "HEADS", "NOTE"}}
+	for _, z := range spec.Sizes() {
+		t.rows = append(t.rows, []string{z.Name, strconv.Itoa(z.Model), strconv.Itoa(z.Layers), strconv.Itoa(z.Heads), z.Note})
+	}
+	return t
+}
+
+func protocols() table {
+	t := table{name: "protocols", header: []string{"PROTOCOL", "OTHERWISE THAN THE REFERENCE"}}
+	for _, p := range spec.Protocols() {
+		t.rows = append(t.rows, []string{p.Name, fixes(p)})
+	}
+	return t
+}
+
+func metrics() table {
+	t := table{name: "metrics", header: []string{"METRIC", "OF"}}
+	for _, name := range metric.Names(metric.Rankings) {
+		t.rows = append(t.rows, []string{name, "rankings"})
+	}
+	for _, name := range metric.Names(metric.Texts) {
+		t.rows = append(t.rows, []string{name, "explanations"})
+	}
+	return t
+}
+
+func baselines() table {
+	t := table{name: "baselines", header: []string{"BASELINE", "ABOUT"}}
+	for _, b := range baseline.Table() {
+		t.rows = append(t.rows, []string{b.Name, b.About})
+	}
+	return t
+}
+
+// words is a table of one column.
+func words(name, header string, all []string) table {
+	t := table{name: name, header: []string{header}}
+	for _, word := range all {
+		t.rows = append(t.rows, []string{word})
+	}
+	return t
 }
 
 // named is a switch with its name for people.
@@ -58,24 +125,22 @@ type named struct {
 
 // learns names the kinds of examples a method learns.
 func learns(m spec.Method) string {
-	return switches([]named{
-		{m.Explanation, "explanation"}, {m.Sequential, "sequential"}, {m.Rationale, "rationale"}, {m.TopN, "top-N"},
-	}, "nothing")
+	return switches(
+		named{m.Explanation, "explanation"}, named{m.Sequential, "sequential"}, named{m.Rationale, "rationale"}, named{m.TopN, "top-N"},
+	)
 }
 
 // fixes names what a protocol does otherwise than the reference.
 func fixes(p spec.Protocol) string {
-	return switches([]named{
-		{p.MaskCross, "masked cross-attention"},
-		{p.SkipPads, "no padding in the loss"},
-		{p.RightTasks, "right rationale tasks"},
-		{p.PatienceResets, "patience that resets"},
-		{p.Constrained, "valid, unseen, distinct items"},
-		{p.HeldOut, "held-out explanations"},
-	}, "nothing")
+	return switches(
+		named{p.MaskCross, "masked cross-attention"}, named{p.SkipPads, "no padding in the loss"},
+		named{p.RightTasks, "right rationale tasks"}, named{p.PatienceResets, "patience that resets"},
+		named{p.Constrained, "valid, unseen, distinct items"}, named{p.HeldOut, "held-out explanations"},
+	)
 }
 
-func switches(all []named, none string) string {
+// switches lists those that are on.
+func switches(all ...named) string {
 	var on []string
 	for _, s := range all {
 		if s.on {
@@ -83,7 +148,7 @@ func switches(all []named, none string) string {
 		}
 	}
 	if len(on) == 0 {
-		return none
+		return "nothing"
 	}
 	return strings.Join(on, ", ")
 }
