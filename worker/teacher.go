@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -14,6 +15,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/cache"
 	"rdrec/internal/llama"
+	"rdrec/internal/openai"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 )
@@ -25,26 +27,37 @@ type teachers struct {
 	log     zerolog.Logger
 }
 
-// copyTeacher is the ablation without a language model: the explanation itself is the rationale.
-const copyTeacher = "copy"
+// Teachers without a file of weights.
+const (
+	// copyTeacher is the ablation without a language model: the explanation itself is the rationale.
+	copyTeacher = "copy"
+	// chatServer is the kind of teachers behind a server; its address and model follow.
+	chatServer = "openai"
+)
 
-// weights is the file of a teacher's weights, "" for one that has none.
+// weights is the file of a teacher's weights, "" for one that has none here.
 func weights(model string) (string, error) {
 	kind, place, _ := strings.Cut(model, ":")
 	switch kind {
 	case copyTeacher:
+		return "", nil
+	case chatServer:
+		if _, err := openai.Parse(place); err != nil {
+			return "", fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err) // the rest may hold a password
+		}
 		return "", nil
 	case "smollm2":
 		return cache.Teacher()
 	case "gguf":
 		return place, nil
 	default:
-		return "", fmt.Errorf("%w: teacher %q is not one that this worker can open (it has smollm2, gguf:FILE and copy)",
+		return "", fmt.Errorf("%w: teacher %q is not one that this worker can open (it has smollm2, gguf:FILE, openai:URL#MODEL and copy)",
 			activities.ErrInvalid, model)
 	}
 }
 
-// Digest hashes the teacher's weights.
+// Digest hashes the teacher's weights. A teacher without any here, such as a server's, has its name for it: whoever loads other weights
+// under the same name on the same server must say so by another one.
 func (teachers) Digest(_ context.Context, settings spec.Teacher) (string, error) {
 	path, err := weights(settings.Model)
 	if err != nil || path == "" {
@@ -54,7 +67,7 @@ func (teachers) Digest(_ context.Context, settings spec.Teacher) (string, error)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	}
-	defer f.Close() //nolint:errcheck // reading only
+	defer f.Close() // reading only
 	h := sha256.New()
 	if _, err := io.Copy(h, f); err != nil {
 		return "", fmt.Errorf("hash %q: %w", path, err)
@@ -68,6 +81,9 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 	if err != nil {
 		return nil, nil, err
 	}
+	if kind, place, _ := strings.Cut(settings.Model, ":"); kind == chatServer {
+		return openServer(place, settings.Batch)
+	}
 	if path == "" {
 		return teacher.Copy{}, func() {}, nil
 	}
@@ -80,4 +96,32 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 			t.log.Warn().Err(err).Msg("teacher was not freed")
 		}
 	}, nil
+}
+
+// openServer makes a teacher behind a chat server; batch bounds the requests in flight.
+func openServer(place string, batch int) (teacher.Engine, func(), error) {
+	server, err := openai.Parse(place)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err)
+	}
+	engine := openai.New(server, openai.Options{Key: openai.Key(os.Getenv), Concurrency: batch})
+	return remote{engine}, engine.Close, nil
+}
+
+// remote is a server's engine whose lasting errors are the activities' own.
+type remote struct {
+	engine *openai.Engine
+}
+
+// Complete asks the server.
+func (r remote) Complete(ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+	err := r.engine.Complete(ctx, prompts, emit)
+	switch {
+	case errors.Is(err, openai.ErrAuth):
+		return fmt.Errorf("%w: %w", activities.ErrTeacherAuth, err)
+	case errors.Is(err, openai.ErrRefused):
+		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	default:
+		return err
+	}
 }

@@ -1,0 +1,76 @@
+package openai
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+
+	"rdrec/internal/teacher"
+)
+
+// answer is a finished prompt.
+type answer struct {
+	index int
+	reply teacher.Reply
+}
+
+// Complete answers all prompts, see [teacher.Engine]. When the server fails it altogether, nothing more is asked, but what is in flight
+// is waited for and emitted: it is paid for.
+func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+	sending, cancel := context.WithCancel(ctx)
+	defer cancel()
+	asking, stop := context.WithCancelCause(sending) // ends before sending does where replies in flight are still wanted
+	defer stop(nil)
+	var failed error
+	done := 0
+	for a := range e.answers(sending, asking, stop, prompts) {
+		if failed != nil {
+			continue // let the workers end
+		}
+		done++
+		if failed = emit(a.index, a.reply); failed != nil {
+			cancel()
+		}
+	}
+	switch {
+	case failed != nil:
+		return failed
+	case done == len(prompts):
+		return nil
+	case ctx.Err() != nil:
+		return fmt.Errorf("ask %q: %w", e.server, ctx.Err())
+	default:
+		return fmt.Errorf("ask %q: %w", e.server, context.Cause(asking))
+	}
+}
+
+// answers starts the workers; the channel is closed when all have ended. The first error of one ends asking.
+func (e *Engine) answers(
+	sending, asking context.Context, stop context.CancelCauseFunc, prompts []teacher.Prompt,
+) <-chan answer {
+	out := make(chan answer)
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(e.options.Concurrency, len(prompts)) {
+		workers.Go(func() {
+			for asking.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= len(prompts) {
+					return
+				}
+				reply, err := e.ask(sending, asking, &prompts[i])
+				if err != nil {
+					stop(err)
+					return
+				}
+				out <- answer{i, reply}
+			}
+		})
+	}
+	go func() {
+		workers.Wait()
+		close(out)
+	}()
+	return out
+}

@@ -1,0 +1,59 @@
+package openai
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// guard is a transport that reads each reply to its end, up to a limit, and lets only whole JSON pass. Everything else becomes a
+// faultError here, where status and header are at hand: the client's own errors lose them for bodies that are no JSON.
+type guard struct {
+	next  http.RoundTripper
+	limit int64
+	key   string
+	now   func() time.Time
+}
+
+// RoundTrip sends a request.
+func (g guard) RoundTrip(request *http.Request) (*http.Response, error) {
+	response, err := g.next.RoundTrip(request)
+	if err != nil {
+		return nil, err
+	}
+	body, err := io.ReadAll(io.LimitReader(response.Body, g.limit+1))
+	response.Body.Close() // all that is wanted of it was read
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		return nil, faultOf(response.StatusCode, response.Header, body, g.key, g.now())
+	}
+	if err != nil {
+		return nil, err
+	}
+	if reason := g.unusable(response.Header, body); reason != "" {
+		return nil, &faultError{kind: garbage, reason: reason}
+	}
+	response.Body = io.NopCloser(bytes.NewReader(body))
+	return response, nil
+}
+
+// unusable says what is wrong with a successful reply, or "".
+func (g guard) unusable(header http.Header, body []byte) string {
+	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	switch {
+	case int64(len(body)) > g.limit:
+		return fmt.Sprintf("the reply is too long: more than %d bytes", g.limit)
+	case len(bytes.TrimSpace(body)) == 0:
+		return "the reply is empty"
+	case err != nil || media != "application/json" && !strings.HasSuffix(media, "+json"):
+		return fmt.Sprintf("the reply is not JSON: its type is %q", scrub(media, g.key))
+	case !json.Valid(body):
+		return fmt.Sprintf("the reply is not whole JSON: %d bytes", len(body))
+	default:
+		return ""
+	}
+}

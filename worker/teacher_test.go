@@ -1,0 +1,51 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/internal/teacher"
+)
+
+// A server's lasting errors must reach the activities as theirs, which Temporal does not retry; others must not.
+func TestAServersErrorsAreTheActivities(t *testing.T) {
+	for status, want := range map[int]error{401: activities.ErrTeacherAuth, 403: activities.ErrTeacherAuth, 404: activities.ErrInvalid} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+		defer server.Close()
+		settings := spec.Default().Teacher
+		settings.Model = "openai:" + server.URL + "/v1#llama"
+		digest, err := teachers{}.Digest(t.Context(), settings)
+		if err != nil || digest != settings.Model {
+			t.Errorf("digest %q, %v", digest, err)
+		}
+		engine, closeEngine, err := teachers{}.Open(t.Context(), settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeEngine()
+		requests := []teacher.Request{{ID: "1", Text: "soft hair"}}
+		err = teacher.Distill(t.Context(), engine, settings, requests, func(teacher.Rationale) error { return nil })
+		if !errors.Is(err, want) {
+			t.Errorf("status %d: error %v, want %v", status, err, want)
+		}
+	}
+}
+
+func TestAServersAddressThatCantBe(t *testing.T) {
+	for _, place := range []string{"openai:localhost#llama", "openai:http://localhost/v1", "openai:http://user:password@localhost/v1#llama"} {
+		settings := spec.Default().Teacher
+		settings.Model = place
+		_, err := teachers{}.Digest(t.Context(), settings)
+		_, _, openErr := teachers{}.Open(t.Context(), settings)
+		for _, err := range []error{err, openErr} {
+			if !errors.Is(err, activities.ErrInvalid) || strings.Contains(err.Error(), "password@") {
+				t.Errorf("%q: error %v", place, err)
+			}
+		}
+	}
+}
