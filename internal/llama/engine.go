@@ -125,10 +125,11 @@ const least = 16
 // families sorts prompts by what they begin with, in the order of their first ones.
 func (e *Engine) families(prompts []teacher.Prompt) []*family {
 	var out []*family
+	known := starts{}
 	for i := range prompts {
 		p := &prompts[i]
-		ids := append(e.render(p, p.Messages), e.vocab.Encode(p.Begin)...)
-		start := e.start(p, ids)
+		ids := append(e.render(p.Messages), e.vocab.Encode(p.Begin)...)
+		start := e.start(known, p, ids)
 		at := slices.IndexFunc(out, func(f *family) bool { return slices.Equal(f.prefix, start) })
 		if at < 0 {
 			at = len(out)
@@ -145,7 +146,7 @@ func (e *Engine) families(prompts []teacher.Prompt) []*family {
 }
 
 // render is the tokens of messages, with the piece that begins every text.
-func (e *Engine) render(_ *teacher.Prompt, messages []teacher.Message) []int32 {
+func (e *Engine) render(messages []teacher.Message) []int32 {
 	ids := e.chat(e.vocab, messages)
 	if b := e.vocab.begin; b >= 0 && (len(ids) == 0 || ids[0] != b) {
 		ids = append([]int32{b}, ids...)
@@ -153,19 +154,31 @@ func (e *Engine) render(_ *teacher.Prompt, messages []teacher.Message) []int32 {
 	return ids
 }
 
+// starts knows what prompts begin with, by kind.
+type starts map[string][]int32
+
 // start is the tokens that every prompt of p's kind begins with. It hangs on p's kind alone and not on which prompts stand beside it,
-// so that the same prompt is computed in the same way in every batch: what two made-up last messages have in common.
-func (e *Engine) start(p *teacher.Prompt, ids []int32) []int32 {
+// so that the same prompt is computed in the same way in every batch: what made-up last messages have in common, which go on behind the
+// lead with all that a tokenizer might join to the lead's end.
+func (e *Engine) start(known starts, p *teacher.Prompt, ids []int32) []int32 {
 	if len(p.Messages) == 0 {
 		return nil
 	}
 	last := len(p.Messages) - 1
-	probe := func(content string) []int32 {
+	kind := fmt.Sprintf("%q %q", p.Messages[:last], p.Messages[last].Content[:p.Lead])
+	start, ok := known[kind]
+	if !ok {
 		messages := slices.Clone(p.Messages)
-		messages[last].Content = p.Messages[last].Content[:p.Lead] + content
-		return e.render(p, messages)
+		for i, content := range []string{"0", "x", "I", " ", "\"", "(", ".", "'s", "-", "\n", "\u00e9", "\u4e00", "\U0001f44d"} {
+			messages[last].Content = p.Messages[last].Content[:p.Lead] + content
+			if probe := e.render(messages); i == 0 {
+				start = probe
+			} else {
+				start = common(start, probe)
+			}
+		}
+		known[kind] = start
 	}
-	start := common(probe("0 a"), probe("x b"))
 	if len(start) < least || len(start) >= len(ids) || !slices.Equal(start, ids[:len(start)]) {
 		return nil
 	}

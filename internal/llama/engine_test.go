@@ -287,3 +287,17 @@ func TestDrawsFromTheNucleus(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatFollowsTheLeadDoesNotHideIt(t *testing.T) {
+	engine := smolLM2(t, checked(16))
+	starts := map[int]bool{}
+	for _, said := range []string{"good", "\"good\"", "...good", "(good)", "5 stars", " good", "\u00fcber", "'s", "!!!"} {
+		const lead = "A user bought an item and said \""
+		starts[engine.Shared(teacher.Prompt{
+			Messages: []teacher.Message{{Role: teacher.User, Content: lead + said + "\"."}}, Lead: len(lead),
+		})] = true
+	}
+	if len(starts) != 1 || starts[0] {
+		t.Errorf("prompts of one kind share %v tokens", starts)
+	}
+}

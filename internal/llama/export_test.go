@@ -29,7 +29,7 @@ func (e *Engine) Logits(ids []int32, n int) (out [][]float32, err error) {
 }
 
 // Tokens are a chat's, as the model reads it.
-func (e *Engine) Tokens(messages []teacher.Message) []int32 { return e.render(nil, messages) }
+func (e *Engine) Tokens(messages []teacher.Message) []int32 { return e.render(messages) }
 
 // Text is what tokens stand for.
 func (e *Engine) Text(ids []int32) string {
@@ -55,3 +55,6 @@ func Draws(logits []float32, temperature, p float64, n int, prompt *teacher.Prom
 	}
 	return out
 }
+
+// Shared is how many tokens of a prompt all prompts of its kind begin with.
+func (e *Engine) Shared(p teacher.Prompt) int { return len(e.start(starts{}, &p, e.render(p.Messages))) }
