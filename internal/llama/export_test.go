@@ -57,4 +57,6 @@ func Draws(logits []float32, temperature, p float64, n int, prompt *teacher.Prom
 }
 
 // Shared is how many tokens of a prompt all prompts of its kind begin with.
-func (e *Engine) Shared(p teacher.Prompt) int { return len(e.start(starts{}, &p, e.render(p.Messages))) }
+func (e *Engine) Shared(p teacher.Prompt) int {
+	return len(e.start(starts{}, &p, e.render(p.Messages)))
+}
