@@ -5,7 +5,10 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test test-golden bench check fmt lint vet workflowcheck tidy race clean
+.PHONY: help setup build demo dev test test-golden bench bench-import check fmt lint vet workflowcheck tidy race clean
+
+# Threads of tensor operations sleep while they wait: spinning ruins them beside other processes (docs/log.md).
+export OMP_WAIT_POLICY ?= passive
 
 # Set-up must run before go.work is there, and in spite of a go.work that is broken.
 SETUP := GOWORK=off go run -buildvcs=false ./setup
@@ -36,6 +39,9 @@ test: setup ## all tests
 test-golden: setup ## the comparisons with the Python reference alone, with what was skipped (RDREC_GOLDEN=dir)
 	go test -buildvcs=false -count=1 -v $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... \
 		| awk '/ rdrec\/internal\/golden( |$$)/ {print $$1}') | grep -v '^=== '
+
+bench-import: setup ## import 50 million synthetic reviews within 8 GiB (ROWS=n; minutes, and about 15 GB of disk)
+	go run -buildvcs=false ./internal/review/importbench -n $(or $(ROWS),50000000)
 
 bench: setup ## the benchmarks
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./internal/...
