@@ -50,6 +50,11 @@ func Path(t testing.TB, name string) string {
 	if _, err := os.Stat(path); err != nil {
 		t.Skipf("golden file %q is absent from %q", name, folder)
 	}
+	t.Cleanup(func() {
+		if !t.Failed() && !t.Skipped() {
+			t.Logf("golden file %q: agrees", name)
+		}
+	})
 	return path
 }
 
