@@ -44,8 +44,8 @@ type Importer interface {
 type Teachers interface {
 	// Digest identifies the teacher's weights without loading them.
 	Digest(ctx context.Context, settings spec.Teacher) (string, error)
-	// Open loads the teacher; close frees it.
-	Open(ctx context.Context, settings spec.Teacher) (engine teacher.Engine, close func(), err error)
+	// Open loads the teacher; free gives its memory back.
+	Open(ctx context.Context, settings spec.Teacher) (engine teacher.Engine, free func(), err error)
 }
 
 // Students trains and examines the student.

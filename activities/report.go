@@ -292,7 +292,7 @@ func (w *reporting) store(ctx context.Context, dir string, files map[string][]by
 }
 
 func pairs(m map[string]string) []report.Pair {
-	var list []report.Pair
+	list := make([]report.Pair, 0, len(m))
 	for name, value := range m {
 		list = append(list, report.Pair{Name: name, Value: value})
 	}

@@ -14,6 +14,9 @@ import (
 	"rdrec/storage"
 )
 
+// tableNames are the rankings' names for people.
+var tableNames = map[task.Kind]string{task.KindSequential: "sequential", task.KindTopN: "top-N"}
+
 // rankings scores both rankings of every method on the same users.
 func (w *reporting) rankings(ctx context.Context) error {
 	protocol, err := spec.ProtocolNamed(w.Spec.Protocol)
@@ -25,7 +28,7 @@ func (w *reporting) rankings(ctx context.Context) error {
 		task.KindTopN:       fmt.Sprintf("the next item of each user among it and %d unseen ones", w.report.Data.Stats.Negatives),
 	}
 	for _, kind := range []task.Kind{task.KindSequential, task.KindTopN} {
-		table := report.Table{Task: kind.String(), Setting: settings[kind], Strict: protocol.Constrained}
+		table := report.Table{Task: tableNames[kind], Setting: settings[kind], Strict: protocol.Constrained}
 		if err := w.studentRows(ctx, kind, &table); err != nil {
 			return err
 		}

@@ -181,7 +181,7 @@ func (b *Bucket) upload(ctx context.Context, key, file string) (Ref, error) {
 	if err != nil {
 		return Ref{}, err
 	}
-	defer data.Close() //nolint:errcheck // reading only
+	defer data.Close()
 	return ref, b.writeFrom(ctx, key, data)
 }
 

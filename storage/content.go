@@ -45,7 +45,7 @@ func (b *Bucket) PutFile(ctx context.Context, path string) (Ref, error) {
 	if err != nil {
 		return Ref{}, err
 	}
-	defer f.Close() //nolint:errcheck // reading only
+	defer f.Close()
 	there, err := b.holds(ctx, ref)
 	if err != nil || there {
 		return ref, err
@@ -112,7 +112,7 @@ func (b *Bucket) fetch(ctx context.Context, key string, ref Ref, path string) (e
 	if err != nil {
 		return classify("read", key, err)
 	}
-	defer r.Close() //nolint:errcheck // reading only
+	defer r.Close()
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("make folder for %q: %w", path, err)
 	}
@@ -131,7 +131,7 @@ func (b *Bucket) fetch(ctx context.Context, key string, ref Ref, path string) (e
 		err = check(key, ref, size, h)
 	}
 	if err != nil {
-		_ = os.Remove(path) //nolint:errcheck // the error that matters is returned
+		_ = os.Remove(path)
 	}
 	return err
 }

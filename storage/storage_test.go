@@ -56,8 +56,11 @@ func contents(t *testing.T, dir string) map[string]string {
 		if err != nil || d.IsDir() {
 			return err
 		}
+		name, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
 		data, err := os.ReadFile(path)
-		name, _ := filepath.Rel(dir, path)
 		files[filepath.ToSlash(name)] = string(data)
 		return err
 	})
@@ -70,6 +73,7 @@ func contents(t *testing.T, dir string) map[string]string {
 func TestConformance(t *testing.T) {
 	suite := map[string]func(*testing.T, *storage.Bucket){
 		"content is what was put": func(t *testing.T, b *storage.Bucket) {
+			t.Helper()
 			ref, err := b.Put(t.Context(), []byte("hello"))
 			if err != nil {
 				t.Fatal(err)
@@ -83,12 +87,14 @@ func TestConformance(t *testing.T) {
 			}
 		},
 		"what is absent is not found": func(t *testing.T, b *storage.Bucket) {
+			t.Helper()
 			_, err := b.Get(t.Context(), storage.Ref{Digest: strings.Repeat("a", 64)})
 			if !errors.Is(err, storage.ErrNotFound) {
 				t.Errorf("got %v", err)
 			}
 		},
 		"a folder comes back as it was": func(t *testing.T, b *storage.Bucket) {
+			t.Helper()
 			want := map[string]string{"a.txt": "1", "sub/b.txt": "2", "empty": ""}
 			ref, err := b.PutFolder(t.Context(), "dataset", folder(t, want))
 			if err != nil {
@@ -118,6 +124,7 @@ func TestConformance(t *testing.T) {
 }
 
 func stageIsFound(t *testing.T, b *storage.Bucket) {
+	t.Helper()
 	ref, err := b.PutFolder(t.Context(), "dataset", folder(t, map[string]string{"a": "1"}))
 	if err != nil {
 		t.Fatal(err)
@@ -147,6 +154,7 @@ func stageIsFound(t *testing.T, b *storage.Bucket) {
 }
 
 func rationalesAreKept(t *testing.T, b *storage.Bucket) {
+	t.Helper()
 	type row struct{ ID, Text string }
 	rows := storage.OpenRationales[row](b, "teacher")
 	want := []row{{"1", "a"}, {"2", "b"}, {"3", "c"}}
@@ -168,6 +176,7 @@ func rationalesAreKept(t *testing.T, b *storage.Bucket) {
 }
 
 func newestCheckpoint(t *testing.T, b *storage.Bucket) {
+	t.Helper()
 	ctx := t.Context()
 	first := attempt(t, b)
 	if _, err := first.Restore(ctx, t.TempDir()); !errors.Is(err, storage.ErrNotFound) {

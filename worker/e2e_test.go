@@ -113,8 +113,13 @@ func (p *plant) kill() {
 	if p.worker == nil {
 		return
 	}
-	_ = p.worker.Process.Kill()
-	_ = p.worker.Wait()
+	if err := p.worker.Process.Kill(); err != nil {
+		p.t.Logf("the worker had ended before it was killed: %v", err)
+	}
+	var killed *exec.ExitError
+	if err := p.worker.Wait(); err != nil && !errors.As(err, &killed) {
+		p.t.Error(err)
+	}
 	p.worker = nil
 }
 
@@ -150,7 +155,7 @@ func (p *plant) weights() string {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	defer b.Close() //nolint:errcheck // a test's bucket
+	defer b.Close()
 	records, err := filepath.Glob(filepath.Join(p.bucket, "stages/pretrain/*.json"))
 	if err != nil || len(records) != 1 {
 		p.t.Fatalf("pretrain's records: %v, %v; want one", records, err)

@@ -113,7 +113,7 @@ func run(ctx context.Context, o options, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errBucket, err)
 	}
-	defer bucket.Close() //nolint:errcheck // the process ends
+	defer bucket.Close()
 	temporal, err := dial(ctx, o, logger)
 	if err != nil {
 		return fmt.Errorf("%w: %w", errServer, err)
@@ -139,7 +139,7 @@ func wire(o options, bucket *storage.Bucket, logger zerolog.Logger) (*activities
 		return nil, err
 	}
 	return &activities.Activities{
-		Bucket: bucket, Importer: importer{}, Teachers: teachers{o.Device, o.Threads, logger}, Students: students{o.Device, o.Threads},
+		Bucket: bucket, Importer: importer{}, Teachers: teachers{o.Device, o.Threads, logger}, Students: students{o.Device, o.Threads, time.Now},
 		Scratch: scratch, Build: build, Log: logger, Now: time.Now, StallAfter: stallAfter,
 	}, nil
 }

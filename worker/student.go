@@ -25,6 +25,7 @@ import (
 type students struct {
 	device  string
 	threads int
+	now     func() time.Time
 }
 
 // trainingRecord stands beside the weights in a model's folder.
@@ -43,10 +44,10 @@ func (s students) Train(ctx context.Context, job activities.TrainJob) error {
 	result, err := train.Run(ctx, train.Job{
 		Data: data, Method: method, Seed: job.Seed, Device: s.device, Threads: s.threads,
 		Spec: spec.Spec{
-			Seed: job.Seed, Protocol: job.Protocol, Student: job.Student, Train: job.PretrainInput.Train,
+			Seed: job.Seed, Protocol: job.Protocol, Student: job.Student, Train: job.Train,
 			Data: spec.Data{Negatives: job.Negatives},
 		},
-		Dir: job.Scratch, Resume: job.Resume, Stop: job.Stop, Now: time.Now,
+		Dir: job.Scratch, Resume: job.Resume, Stop: job.Stop, Now: s.now,
 		Save:     func(ctx context.Context, c train.Checkpoint) error { return job.Save(ctx, c.Step, c.Dir) },
 		Progress: func(p train.Progress) { job.Progress(progressOf(p)) },
 	})
@@ -162,7 +163,7 @@ func (s students) examine(job activities.RecommendJob, f func(recommend.Job) err
 		}
 		defer model.Free()
 		return f(recommend.Job{
-			Model: model, Tokenizer: tokenizer, Data: data, Settings: settings, Evaluate: job.EvaluateInput.Evaluate,
+			Model: model, Tokenizer: tokenizer, Data: data, Settings: settings, Evaluate: job.Evaluate,
 			Seed: job.Seed, Progress: job.Progress,
 		})
 	})

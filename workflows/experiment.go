@@ -129,7 +129,7 @@ func (e *experiment) baseline(ctx workflow.Context, examples storage.Ref) (stora
 
 // startTrials starts a child workflow for each method and seed; they spread over the workers that poll the GPU queue.
 func (e *experiment) startTrials(ctx workflow.Context, id activities.Identity, examples storage.Ref) []workflow.ChildWorkflowFuture {
-	var trials []workflow.ChildWorkflowFuture
+	trials := make([]workflow.ChildWorkflowFuture, 0, len(e.spec.Methods)*e.spec.Trials)
 	for _, method := range e.spec.Methods {
 		for k := range e.spec.Trials {
 			in := TrialInput{Spec: e.spec, Method: method, Seed: e.spec.Seed + int64(k), Student: id.Student, Examples: examples}

@@ -73,7 +73,7 @@ func (l *ledger) end(ctx workflow.Context, entry *StageStatus, state State, foun
 
 // times is what the report says of each stage.
 func (l *ledger) times() []activities.StageTime {
-	var times []activities.StageTime
+	times := make([]activities.StageTime, 0, len(l.entries))
 	for _, e := range l.entries {
 		times = append(times, activities.StageTime{
 			Name: e.Name, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint, Output: e.Output,

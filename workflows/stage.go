@@ -8,7 +8,7 @@ import (
 )
 
 // acts only lends its methods' names: activities are called by name, on whichever worker polls the queue.
-var acts *activities.Activities
+var acts *activities.Activities //nolint:gochecknoglobals // a nil pointer that is never followed
 
 // stage is one step of an experiment: what it is called, what it is made from, and the activity that does it.
 type stage struct {
