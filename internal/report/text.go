@@ -98,9 +98,11 @@ func (t *text) table(table Table) {
 	}
 	t.line("\n%s · %s · %s users · %s", capital(table.Task), table.Setting, thousands(table.Users), counted)
 	metrics := table.Metrics()
-	rows := [][]string{append(append([]string{"method"}, metrics...), "95% of "+judged)}
+	rows := make([][]string, 0, 1+len(table.Rows))
+	rows = append(rows, append(append([]string{"method"}, metrics...), "95% of "+judged))
 	for _, row := range table.Rows {
-		cells := []string{row.Method + map[Kind]string{StudentRow: " (student)", RuleRow: " (item numbers)"}[row.Kind]}
+		cells := make([]string, 0, len(metrics)+2)
+		cells = append(cells, row.Method+map[Kind]string{StudentRow: " (student)", RuleRow: " (item numbers)"}[row.Kind])
 		for _, name := range metrics {
 			cells = append(cells, cellText(row, name))
 		}

@@ -30,34 +30,37 @@ type layout struct {
 	columns []column // in the order of spec.Columns
 }
 
-// review makes a layout from the names of its six columns; names of one column are separated by blanks.
-func review(format, user, item, time, rating, text, summary string) layout {
-	return layout{format: format, columns: []column{
-		{"user", strings.Fields(user), kindID},
-		{"item", strings.Fields(item), kindID},
-		{"time", strings.Fields(time), kindNumber},
-		{"rating", strings.Fields(rating), kindNumber},
-		{"text", strings.Fields(text), kindText},
-		{"summary", strings.Fields(summary), kindText},
-	}}
+// review makes a layout from the names of its six columns, in the order of spec.Columns; names of one column are separated by blanks.
+func review(format string, names [6]string) layout {
+	kinds := [6]kind{kindID, kindID, kindNumber, kindNumber, kindText, kindText}
+	l := layout{format: format}
+	for i, column := range spec.Columns() {
+		l.columns = append(l.columns, newColumn(column, names[i], kinds[i]))
+	}
+	return l
+}
+
+func newColumn(name, keys string, kind kind) column {
+	return column{name, strings.Fields(keys), kind}
 }
 
 // layouts is the table of formats. CSV and Parquet files may use our names or those of any dump.
 func layouts() []layout {
 	return []layout{
-		review("amazon-2014", "reviewerID", "asin", "unixReviewTime reviewTime", "overall", "reviewText", "summary"),
-		review("amazon-2018", "reviewerID", "asin", "unixReviewTime reviewTime", "overall", "reviewText", "summary"),
-		review("amazon-2023", "user_id", "parent_asin asin", "timestamp sort_timestamp", "rating", "text", "title"),
+		review("amazon-2014", [6]string{"reviewerID", "asin", "unixReviewTime reviewTime", "overall", "reviewText", "summary"}),
+		review("amazon-2018", [6]string{"reviewerID", "asin", "unixReviewTime reviewTime", "overall", "reviewText", "summary"}),
+		review("amazon-2023", [6]string{"user_id", "parent_asin asin", "timestamp sort_timestamp", "rating", "text", "title"}),
 		anyNames("csv"),
 		anyNames("parquet"),
 	}
 }
 
 func anyNames(format string) layout {
-	return review(format,
+	return review(format, [6]string{
 		"user reviewerID user_id userId customer_id", "item parent_asin asin item_id itemId product_id",
 		"time unixReviewTime timestamp reviewTime date review_date", "rating overall stars star_rating",
-		"text reviewText review_body review", "summary title review_headline")
+		"text reviewText review_body review", "summary title review_headline",
+	})
 }
 
 // titleLayout names the columns of metadata files of all formats.

@@ -15,7 +15,8 @@ func fromPython(text []byte) ([]byte, bool) {
 		c := text[i]
 		switch {
 		case c == '\'' || c == '"':
-			end, ok := 0, false
+			var end int
+			var ok bool
 			out, end, ok = pythonString(out, text, i)
 			if !ok {
 				return nil, false

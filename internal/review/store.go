@@ -53,8 +53,8 @@ func openStore(ctx context.Context, dir string, memoryMB int) (*store, error) {
 
 func (s *store) close() error { return errors.Join(s.conn.Close(), s.db.Close()) }
 
-func (s *store) exec(ctx context.Context, query string, args ...any) error {
-	if _, err := s.conn.ExecContext(ctx, query, args...); err != nil {
+func (s *store) exec(ctx context.Context, query string) error {
+	if _, err := s.conn.ExecContext(ctx, query); err != nil {
 		return fmt.Errorf("%w (in %s)", err, strings.Join(strings.Fields(query), " "))
 	}
 	return nil

@@ -48,6 +48,7 @@ func readSentencePiece(data []byte) (sentencePiece, error) {
 			if err := model.readNormalizer(f.bytes); err != nil {
 				return fmt.Errorf("normalizer: %w", err)
 			}
+		default: // a field that is not needed
 		}
 		return nil
 	})
@@ -70,6 +71,7 @@ func readPiece(data []byte) (scoredPiece, error) {
 			piece.score = math.Float32frombits(uint32(f.number))
 		case 3:
 			piece.kind = int(f.number)
+		default: // a field that is not needed
 		}
 		return nil
 	})
@@ -88,6 +90,7 @@ func (m *sentencePiece) readNormalizer(data []byte) error {
 			m.dummyPrefix = f.number != 0
 		case 4:
 			m.removeBlanks = f.number != 0
+		default: // a field that is not needed
 		}
 		return nil
 	})
