@@ -9,7 +9,7 @@ func (m *model) attention(x *torch.Tensor, l *layer, i int, w *window) *torch.Te
 	c := m.config
 	heads, groups, head := int64(c.Heads), int64(c.Groups), int64(c.Head)
 	fan := heads / groups
-	all := m.normed(x, l.attentionNorm).LinearPacked(l.attend) // [rows tokens, (heads + 2 groups) head]
+	all := w.product(m.normed(x, l.attentionNorm), l.attend)   // [rows tokens, (heads + 2 groups) head]
 	turned := m.turn(all.Narrow(1, 0, (heads+groups)*head), w) // [rows tokens, heads + groups, head]
 
 	queries := turned.Narrow(1, 0, heads).Reshape(w.rows, w.tokens, groups, fan*head).Permute(0, 2, 1, 3)
@@ -26,7 +26,7 @@ func (m *model) attention(x *torch.Tensor, l *layer, i int, w *window) *torch.Te
 		seen = w.prefix.attend(i, queries, found, values)
 	}
 	seen = seen.View(w.rows, groups, w.tokens, fan*head).Permute(0, 2, 1, 3).Reshape(w.rows*w.tokens, heads*head)
-	return x.Add(seen.LinearPacked(l.out))
+	return w.add(x, seen, l.out)
 }
 
 // turn applies rope: each pair of a head's neighbours is a complex number, turned by an angle that grows with the position. GGUF files

@@ -18,35 +18,33 @@ type model struct {
 	embedding *torch.Tensor // [vocabulary, model]
 	layers    []layer
 	norm      *torch.Tensor // [model]
-	head      *torch.Packed // [vocabulary, model]; the embedding's values where they are tied
+	head      *torch.Tensor // [vocabulary, model], the embedding where they are tied
 	turns     *torch.Tensor // complex [positions, head/2]
 }
 
 // layer is one block's weights; what reads the same input stands in one matrix.
 type layer struct {
 	attentionNorm *torch.Tensor // [model]
-	attend        *torch.Packed // queries, keys, values: [(heads + 2 groups) head, model]
-	out           *torch.Packed // [model, heads head]
+	attend        *torch.Tensor // queries, keys, values: [(heads + 2 groups) head, model]
+	out           *torch.Tensor // [model, heads head]
 	forwardNorm   *torch.Tensor // [model]
-	gateUp        *torch.Packed // gate, up: [2 forward, model]
-	down          *torch.Packed // [model, forward]
+	gateUp        *torch.Tensor // gate, up: [2 forward, model]
+	down          *torch.Tensor // [model, forward]
 }
 
-// free frees the weights; those that were not read yet are nil.
+// free frees the weights.
 func (m *model) free() {
-	tensors := []*torch.Tensor{m.embedding, m.norm, m.turns}
-	matrices := []*torch.Packed{m.head}
-	for _, l := range m.layers {
-		tensors = append(tensors, l.attentionNorm, l.forwardNorm)
-		matrices = append(matrices, l.attend, l.out, l.gateUp, l.down)
+	all := []*torch.Tensor{m.embedding, m.norm, m.turns}
+	if m.head != m.embedding {
+		all = append(all, m.head)
 	}
-	for _, t := range tensors {
+	for _, l := range m.layers {
+		all = append(all, l.attentionNorm, l.attend, l.out, l.forwardNorm, l.gateUp, l.down)
+	}
+	for _, t := range all {
 		if t != nil {
 			t.Free()
 		}
-	}
-	for _, p := range matrices {
-		p.Free()
 	}
 }
 
@@ -71,7 +69,7 @@ func (m *model) run(x *torch.Tensor, w *window) *torch.Tensor {
 		next := torch.Within(x, func(x *torch.Tensor) *torch.Tensor {
 			l := &m.layers[i]
 			x = m.attention(x, l, i, w)
-			return m.forward(x, l)
+			return m.forward(x, l, w)
 		})
 		x.Free()
 		x = next
@@ -86,7 +84,7 @@ func (m *model) embed(s *torch.Scope, ids []int64) *torch.Tensor {
 
 // logits turns the last layer's output into one number for each piece of the vocabulary.
 func (m *model) logits(x *torch.Tensor) *torch.Tensor {
-	return m.normed(x, m.norm).LinearPacked(m.head).To(torch.Float32)
+	return m.normed(x, m.norm).LinearFew(m.head).To(torch.Float32)
 }
 
 // normed scales each row to a root mean square of 1, then by the norm's own weights, in the matrices' type.
@@ -95,10 +93,27 @@ func (m *model) normed(x, weight *torch.Tensor) *torch.Tensor {
 	return x.Mul(scale).MulTo(weight).To(m.dtype)
 }
 
+// product is x through a matrix. What is read and what is written goes two ways, each of which gives a row the same numbers whatever
+// stands beside it.
+func (w *window) product(x, weight *torch.Tensor) *torch.Tensor {
+	if w.tokens > 1 {
+		return x.LinearMany(weight)
+	}
+	return x.LinearFew(weight)
+}
+
+// add is x plus h through a matrix.
+func (w *window) add(x, h, weight *torch.Tensor) *torch.Tensor {
+	if w.tokens > 1 || h.DType() != x.DType() {
+		return x.Add(w.product(h, weight))
+	}
+	return x.AddLinear(h, weight)
+}
+
 // forward is the block's second half: SwiGLU.
-func (m *model) forward(x *torch.Tensor, l *layer) *torch.Tensor {
-	both := m.normed(x, l.forwardNorm).LinearPacked(l.gateUp) // [rows tokens, 2 forward]
+func (m *model) forward(x *torch.Tensor, l *layer, w *window) *torch.Tensor {
+	both := w.product(m.normed(x, l.forwardNorm), l.gateUp) // [rows tokens, 2 forward]
 	width := int64(m.config.FeedForward)
 	gate := both.Narrow(1, 0, width).Silu().MulTo(both.Narrow(1, width, width))
-	return x.Add(gate.LinearPacked(l.down))
+	return w.add(x, gate, l.down)
 }

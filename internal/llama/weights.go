@@ -34,10 +34,9 @@ func load(s *torch.Scope, file *gguf.File, dtype torch.DType, device torch.Devic
 	l := &loader{scope: s, file: file, device: device}
 	m.embedding = l.matrix(dtype, config.Model, part{"token_embd.weight", config.Vocabulary})
 	m.norm = l.vector("output_norm.weight", config.Model)
+	m.head = m.embedding
 	if _, ok := file.Tensor("output.weight"); ok {
-		m.head = l.packed(l.matrix(dtype, config.Model, part{"output.weight", config.Vocabulary}))
-	} else if l.err == nil {
-		m.head = torch.PackCopy(s, m.embedding)
+		m.head = l.matrix(dtype, config.Model, part{"output.weight", config.Vocabulary})
 	}
 	for i := range config.Layers {
 		m.layers = append(m.layers, l.layer(i, &config, dtype))
@@ -55,15 +54,15 @@ func (l *loader) layer(i int, c *Config, dtype torch.DType) layer {
 	name := func(weight string) string { return fmt.Sprintf("blk.%d.%s.weight", i, weight) }
 	out := layer{
 		attentionNorm: l.vector(name("attn_norm"), c.Model),
-		out:           l.packed(l.matrix(dtype, c.Heads*c.Head, part{name("attn_output"), c.Model})),
+		out:           l.matrix(dtype, c.Heads*c.Head, part{name("attn_output"), c.Model}),
 		forwardNorm:   l.vector(name("ffn_norm"), c.Model),
-		gateUp:        l.packed(l.matrix(dtype, c.Model, part{name("ffn_gate"), c.FeedForward}, part{name("ffn_up"), c.FeedForward})),
-		down:          l.packed(l.matrix(dtype, c.FeedForward, part{name("ffn_down"), c.Model})),
+		gateUp:        l.matrix(dtype, c.Model, part{name("ffn_gate"), c.FeedForward}, part{name("ffn_up"), c.FeedForward}),
+		down:          l.matrix(dtype, c.FeedForward, part{name("ffn_down"), c.Model}),
 	}
 	queries, others := c.Heads*c.Head, c.Groups*c.Head
-	out.attend = l.packed(l.scaled(queries, 1/math.Sqrt(float64(c.Head)), func() *torch.Tensor {
+	out.attend = l.scaled(queries, 1/math.Sqrt(float64(c.Head)), func() *torch.Tensor {
 		return l.matrix(torch.Float32, c.Model, part{name("attn_q"), queries}, part{name("attn_k"), others}, part{name("attn_v"), others})
-	}, dtype))
+	}, dtype)
 	return out
 }
 
@@ -77,14 +76,6 @@ func (l *loader) scaled(rows int, by float64, read func() *torch.Tensor, dtype t
 	defer inner.Close()
 	inner.Use(t).Narrow(0, 0, int64(rows)).Scale(by)
 	return l.converted(t, dtype)
-}
-
-// packed lays a matrix out for products.
-func (l *loader) packed(matrix *torch.Tensor) *torch.Packed {
-	if l.err != nil {
-		return nil
-	}
-	return torch.Pack(l.scope, matrix)
 }
 
 // vector reads a norm's weights.
