@@ -23,6 +23,7 @@ const (
 	exitExperiment  = 6
 	exitCancelled   = 7
 	exitTaken       = 8
+	exitData        = 9
 	exitInterrupted = 130
 )
 
@@ -38,6 +39,7 @@ var (
 	errWorkerEnded  = errors.New("the worker ended")
 	errAttributes   = errors.New("the server does not know our search attributes")
 	errServerBroke  = errors.New("the dev server broke down")
+	errData         = errors.New("no usable dataset")
 	errInterrupted  = errors.New("interrupted")
 )
 
@@ -83,6 +85,7 @@ func exits() []exit {
 		{exitFailed, "", is(errNoExperiment), `"starter status" lists experiments`},
 		{exitFailed, "", is(errNoWorker), `run "make build"`},
 		{exitSpec, "", is(os.ErrNotExist), "check the path"},
+		{exitData, "a dataset is damaged or none", is(errData), "a folder needs sequential.txt and datamaps.json, plain or .gz; mend what is named"},
 		{exitFailed, "anything else", func(error) bool { return true }, ""},
 	}
 }

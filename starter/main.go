@@ -36,6 +36,7 @@ type cli struct {
 	Report reportCmd `cmd:"" help:"Print an experiment's report and say where its pages are."`
 	Cancel cancelCmd `cmd:"" help:"Stop an experiment; what it finished is kept, and running it again goes on from there."`
 	Spec   specCmd   `cmd:"" help:"Check a spec and print it with every default written out."`
+	Audit  auditCmd  `cmd:"" help:"Look for leaks in a dataset folder: what a rule without a model reaches, and why."`
 	Tables tablesCmd `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
 }
 

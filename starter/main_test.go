@@ -30,6 +30,7 @@ func TestScripts(t *testing.T) {
 		Dir: "testdata",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("EXPERIMENTS", experiments)
+			env.Setenv("RDREC", filepath.Join(experiments, "..", "testdata", "rdrec"))
 			port, err := freePort()
 			if err != nil {
 				return err

@@ -98,10 +98,10 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 		ID: id, TaskQueue: workflows.QueueCPU,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
-		StaticSummary:            fmt.Sprintf("%s on %s, protocol %s", strings.Join(s.Methods, ", "), dataset(s), s.Protocol),
+		StaticSummary:            fmt.Sprintf("%s on %s, protocol %s", strings.Join(s.Methods, ", "), dataName(s), s.Protocol),
 		StaticDetails:            "```yaml\n" + string(text) + "```\n",
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword("RdrecDataset").ValueSet(dataset(s)),
+			temporal.NewSearchAttributeKeyKeyword("RdrecDataset").ValueSet(dataName(s)),
 			temporal.NewSearchAttributeKeyKeywordList("RdrecMethod").ValueSet(s.Methods),
 			temporal.NewSearchAttributeKeyKeyword("RdrecProtocol").ValueSet(s.Protocol),
 			temporal.NewSearchAttributeKeyKeyword("RdrecTeacher").ValueSet(s.Teacher.Model),
@@ -109,8 +109,8 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 	}, nil
 }
 
-// dataset is a short name of the spec's data, for people: the folder's or the file's without its endings.
-func dataset(s spec.Spec) string {
+// dataName is a short name of the spec's data, for people: the folder's or the file's without its endings.
+func dataName(s spec.Spec) string {
 	if s.Data.Reviews == nil {
 		return filepath.Base(s.Data.Folder)
 	}

@@ -101,9 +101,37 @@ func (a Audit) Text(w io.Writer) error {
 		}
 	}
 	b.WriteString("\n\n")
+	for _, m := range a.measures() {
+		fmt.Fprintf(&b, "%-62s %s\n", m.what, m.value)
+	}
+	b.WriteString("\n")
 	for _, finding := range a.Findings {
 		fmt.Fprintf(&b, "%-8s %s. %s\n", strings.ToUpper(string(finding.Level)), finding.Title, finding.Text)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// measure is one line of figures for people.
+type measure struct{ what, value string }
+
+// measures are the figures behind the findings.
+func (a Audit) measures() []measure {
+	n, s, o, t := a.Numbering, a.Sequences, a.Overlap, a.Times
+	of := func(part, whole int) string {
+		return fmt.Sprintf("%d of %d (%s)", part, whole, percent(ratio(part, whole)))
+	}
+	return []measure{
+		{"rank correlation of item number with first position", fmt.Sprintf("%.4f over %d items", n.Spearman, n.Items)},
+		{"test items numbered one above the user's highest", of(n.Next, a.Users)},
+		{"users with the sequence of another user", of(s.Shared, s.Users)},
+		{"users whose test item is already in their history", of(s.Repeated, a.Users)},
+		{"explanations", fmt.Sprint(o.Explanations)},
+		{"test pairs with an explanation for training", of(o.Train, o.Users)},
+		{"validation pairs with an explanation for training", of(o.Valid, o.Users)},
+		{"pairs with explanations in more than one split", fmt.Sprint(o.Twice)},
+		{"sequences with time stamps", of(t.Known, s.Users)},
+		{"of them running backwards in time", of(t.Backwards, t.Known)},
+		{"of them with a tie in time before the test item", of(t.Tied, t.Known)},
+	}
 }

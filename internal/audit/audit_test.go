@@ -2,8 +2,10 @@ package audit_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -46,7 +48,7 @@ func TestLeakyNumbers(t *testing.T) {
 	}
 	want := map[string]audit.Level{
 		"Item numbers give test items away": audit.Leak, "Users differ": audit.Fine,
-		"No explanation speaks about a test pair": audit.Fine, "Sequences run forward in time": audit.Fine,
+		"There are no explanations": audit.Fine, "Sequences run forward in time": audit.Fine,
 	}
 	if diff := cmp.Diff(want, levels(a)); diff != "" {
 		t.Error(diff)
@@ -70,7 +72,7 @@ func TestCopiesOverlapAndTimes(t *testing.T) {
 		Test:  []dataset.Explanation{{User: 4, Item: 3}},
 	}
 	a := audit.Run(d, 1)
-	if diff := cmp.Diff(audit.Overlap{Users: 11, Explained: 2, Train: 1, Valid: 1, Twice: 1}, a.Overlap); diff != "" {
+	if diff := cmp.Diff(audit.Overlap{Explanations: 5, Users: 11, Explained: 2, Train: 1, Valid: 1, Twice: 1}, a.Overlap); diff != "" {
 		t.Error(diff)
 	}
 	wantSequences := audit.Sequences{
@@ -107,7 +109,10 @@ func TestText(t *testing.T) {
 	if err := audit.Run(leaky(20), 1).Text(&out); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"Leak audit of leaky: 20 users", "HR@1", "rule (item numbers)", "1.0000", "LEAK     Item numbers"} {
+	for _, want := range []string{
+		"Leak audit of leaky: 20 users", "HR@1", "rule (item numbers)", "1.0000", "LEAK     Item numbers",
+		"rank correlation of item number with first position            1.0000 over 60 items", "20 of 20 (100%)",
+	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out.String())
 		}
@@ -134,6 +139,14 @@ func TestPapersData(t *testing.T) {
 			t.Logf("%+v %+v", a.Numbering, a.Sequences)
 			if first := a.Findings[0]; first.Level != audit.Leak || !strings.Contains(first.Text, want) {
 				t.Errorf("the first finding is %+v, want a leak with %s", first, want)
+			}
+			var page bytes.Buffer
+			if err := a.Text(&page); err != nil {
+				t.Fatal(err)
+			}
+			line := regexp.MustCompile(`(?m)^rule \(item numbers\) +[.\d]+ +([.\d]+) +([.\d]+) +([.\d]+) +([.\d]+)$`).FindStringSubmatch(page.String())
+			if line == nil || fmt.Sprintf("HR@5 %s, NDCG@5 %s, HR@10 %s, NDCG@10 %s", line[1], line[2], line[3], line[4]) != want {
+				t.Errorf("the rule's line %q, want %s in:\n%s", line, want, page.String())
 			}
 		})
 	}

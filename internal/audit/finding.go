@@ -83,7 +83,9 @@ func (s Sequences) finding() Finding {
 func (o Overlap) finding() Finding {
 	share := ratio(o.Train, o.Users)
 	switch {
-	case o.Explained == 0 && o.Train == 0:
+	case o.Explanations == 0:
+		return Finding{Fine, "There are no explanations", "So none of them speaks about a test pair."}
+	case o.Explained == 0:
 		return Finding{Fine, "No explanation speaks about a test pair", fmt.Sprintf(
 			"None of the %d test pairs has an explanation for training.", o.Users)}
 	case share >= given:

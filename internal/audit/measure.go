@@ -44,6 +44,8 @@ type Group struct {
 
 // Overlap says which explanations speak about pairs that should be unknown.
 type Overlap struct {
+	// Explanations is how many there are in all splits.
+	Explanations int `json:"explanations"`
 	// Users is how many test pairs there are, Explained how many of them have an explanation in any split.
 	Users     int `json:"users"`
 	Explained int `json:"explained"`
@@ -148,8 +150,9 @@ func pairs(explanations []dataset.Explanation) map[pair]bool {
 }
 
 func overlap(d *dataset.Dataset, users []dataset.User) Overlap {
-	train, val, test := pairs(d.Explanations.Train), pairs(d.Explanations.Val), pairs(d.Explanations.Test)
-	o := Overlap{Users: len(users)}
+	e := d.Explanations
+	train, val, test := pairs(e.Train), pairs(e.Val), pairs(e.Test)
+	o := Overlap{Users: len(users), Explanations: len(e.Train) + len(e.Val) + len(e.Test)}
 	for _, user := range users {
 		last, before := pair{user.ID, user.Test()}, pair{user.ID, user.Valid()}
 		if train[last] || val[last] || test[last] {
