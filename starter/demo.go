@@ -29,7 +29,7 @@ const workerStopTimeout = 30 * time.Second
 
 // Run does the demo and stops what it started.
 func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
-	specification, err := specArg{c.Spec, c.Set}.load()
+	specification, err := specArg{Spec: c.Spec, Set: c.Set}.load()
 	if err != nil {
 		return err
 	}

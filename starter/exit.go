@@ -84,6 +84,7 @@ func exits() []exit {
 		{exitInterrupted, "interrupted", is(errInterrupted, context.Canceled), ""},
 		{exitFailed, "", is(errNoExperiment), `"starter status" lists experiments`},
 		{exitFailed, "", is(errNoWorker), `run "make build"`},
+		{exitSpec, "", is(errNoDataset), "name a folder, or set RDREC_DATA to where the folders lie"},
 		{exitSpec, "", is(os.ErrNotExist), "check the path"},
 		{exitData, "a dataset is damaged or none", is(errData), "a folder needs sequential.txt and datamaps.json, plain or .gz; mend what is named"},
 		{exitFailed, "anything else", func(error) bool { return true }, ""},
