@@ -131,6 +131,7 @@ func (w *reporting) gather(ctx context.Context) error {
 	for i := range w.report.Tables {
 		w.report.Tables[i].Compare(w.Spec.Seed)
 	}
+	w.report.ComparePublished()
 	w.report.Conclude()
 	return nil
 }
@@ -164,7 +165,7 @@ func secondsOf(stages []StageTime, name string) float64 {
 
 // source says where the data came from and what was left of it.
 func (w *reporting) source(ctx context.Context) error {
-	w.report.Data = report.Data{Name: w.Spec.Name, Source: w.Spec.Data.Folder, Digest: w.Identity.Data, Stats: w.data.Stats()}
+	w.report.Data = report.Data{Name: w.Spec.Name, Source: w.Spec.Data.Folder, Digest: w.Identity.Data, Sequences: w.data.SequenceDigest(), Stats: w.data.Stats()}
 	reviews := w.Spec.Data.Reviews
 	if reviews == nil {
 		return nil

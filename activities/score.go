@@ -29,6 +29,9 @@ func (w *reporting) rankings(ctx context.Context) error {
 	}
 	for _, kind := range []task.Kind{task.KindSequential, task.KindTopN} {
 		table := report.Table{Task: tableNames[kind], Setting: settings[kind], Strict: protocol.Constrained}
+		if kind == task.KindTopN {
+			table.Candidates = 1 + w.report.Data.Stats.Negatives
+		}
 		if err := w.studentRows(ctx, kind, &table); err != nil {
 			return err
 		}

@@ -98,9 +98,9 @@ func TestExplain(t *testing.T) {
 func TestWelchAndPaired(t *testing.T) {
 	a, b := []float64{2.1, 2.5, 2.8, 3.9, 4.4}, []float64{1.9, 2.2, 2.9, 3.1, 3.3}
 	welch, err := metric.Welch(a, b)
-	check(t, "welch", welch, err, metric.Test{T: 0.9004043365892119, P: 0.39921641108619205, DF: 6.676611522376413, Effect: 0.5694657037429589})
+	check(t, "welch", welch, err, metric.Test{T: 0.9004043365892119, P: 0.39921641108619205, DF: 6.676611522376413, Difference: 0.46, Error: 0.5108815909777921, Effect: 0.5694657037429589})
 	paired, err := metric.Paired(a, b)
-	check(t, "paired", paired, err, metric.Test{T: 2.1309088512155654, P: 0.10010553271165178, DF: 4, Effect: 0.9529714090347978})
+	check(t, "paired", paired, err, metric.Test{T: 2.1309088512155654, P: 0.10010553271165178, DF: 4, Difference: 0.46, Error: 0.2158703314492291, Effect: 0.9529714090347978})
 	for name, test := range map[string]func(a, b []float64) (metric.Test, error){
 		"student": metric.Student, "welch": metric.Welch, "paired": metric.Paired,
 	} {
@@ -191,6 +191,53 @@ func TestMeanInterval(t *testing.T) {
 	}
 	if _, err := metric.MeanInterval([]float64{1}); !errors.Is(err, metric.ErrTooFew) {
 		t.Errorf("error %v, want %v", err, metric.ErrTooFew)
+	}
+}
+
+// The expected intervals are those of scipy 1.17.1's confidence_interval.
+func TestIntervalsOfDifferences(t *testing.T) {
+	a, b := []float64{0.0512, 0.0479, 0.0533}, []float64{0.0461, 0.0455, 0.0490}
+	welch, errWelch := metric.Welch(a, b)
+	paired, errPaired := metric.Paired(a, b)
+	one, errOne := metric.OneSample(a, 0.0450)
+	if err := errors.Join(errWelch, errPaired, errOne); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		name   string
+		got    metric.Test
+		p      float64
+		effect float64
+		want   metric.Interval
+	}{
+		{"welch", welch, 0.11709042129482286, 1.6838253372125767, metric.Interval{Low: -0.001640832055563807, High: 0.009507498722230454}},
+		{"paired", paired, 0.039029318613648306, 2.836177931138459, metric.Interval{Low: 0.00048822449197941705, High: 0.007378442174687249}},
+		{"one sample", one, 0.06621502447938536, 2.1306832392748696, metric.Interval{Low: 0.04403785044038016 - 0.045, High: 0.05756214955961982 - 0.045}},
+	} {
+		got := c.got.Interval()
+		if math.Abs(got.Low-c.want.Low) > 1e-12 || math.Abs(got.High-c.want.High) > 1e-12 {
+			t.Errorf("%s: interval %+v, want %+v", c.name, got, c.want)
+		}
+		if math.Abs(c.got.P-c.p) > 1e-10 || math.Abs(c.got.Effect-c.effect) > 1e-9 {
+			t.Errorf("%s: %+v, want p %g and effect %g", c.name, c.got, c.p, c.effect)
+		}
+	}
+	if _, err := metric.OneSample(a[:1], 0.045); !errors.Is(err, metric.ErrTooFew) {
+		t.Errorf("error %v, want %v", err, metric.ErrTooFew)
+	}
+}
+
+// A resample of figures that are mostly zero must be spread as one that draws user after user: the error of the mean of 40 hits among
+// 1,000 users is sqrt(.04*.96/1000), 0.0062.
+func TestBootstrapOfMostlyZeros(t *testing.T) {
+	values := make([]float64, 1000)
+	for i := range 40 {
+		values[25*i] = 1
+	}
+	got := metric.Bootstrap(values, 10_000, 3)
+	const half = 1.96 * 0.0061968
+	if math.Abs(got.Low-(0.04-half)) > 0.0015 || math.Abs(got.High-(0.04+half)) > 0.0015 {
+		t.Errorf("interval %+v, want about %.4f to %.4f", got, 0.04-half, 0.04+half)
 	}
 }
 

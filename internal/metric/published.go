@@ -67,6 +67,17 @@ func PublishedTrials() []Published {
 	return rows
 }
 
+// PublishedData names the data set of the published trials whose sequences have a digest (dataset.SequenceDigest), and says whether there
+// is one: a folder that is only called like one of them is another data set.
+func PublishedData(sequenceDigest string) (string, bool) {
+	name, found := map[string]string{
+		"b465f734be973e4d754df835f02e2f60fe24b9d7d886b04d84e5e50040b98f71": "beauty", // 22,363 users
+		"52a070d154b15894032f6aede02085f456063a5692ba00e9bae2f7a045415ac1": "sports", // 35,598
+		"a30c3d201d603c3e16ef0b57d4b2477412322a11efe1693915aaee7927454cfe": "toys",   // 19,412
+	}[sequenceDigest]
+	return name, found
+}
+
 // tenThousandths reads whole numbers as multiples of 1e-4. A test reads the whole table, so that a slip cannot get through.
 func tenThousandths(text string) []float64 {
 	fields := strings.Fields(text)

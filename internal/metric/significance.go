@@ -20,9 +20,17 @@ type Test struct {
 	P float64
 	// DF is the degrees of freedom.
 	DF float64
+	// Difference is the difference of means, Error its standard error.
+	Difference, Error float64
 	// Effect is the difference of means in standard deviations: Cohen's d with the pooled deviation, or of the differences themselves
 	// in a paired test.
 	Effect float64
+}
+
+// Interval is the 95% interval of the difference of means.
+func (t Test) Interval() Interval {
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.DF}.Quantile(0.975) * t.Error
+	return Interval{Low: t.Difference - half, High: t.Difference + half}
 }
 
 // Student tests two independent samples whose variances are taken to be equal, as the reference's script does.
@@ -62,6 +70,19 @@ func Paired(a, b []float64) (Test, error) {
 	differences := subtract(a, b)
 	n, deviation := float64(len(differences)), stat.StdDev(differences, nil)
 	return twoSided(stat.Mean(differences, nil), deviation/math.Sqrt(n), n-1, deviation), nil
+}
+
+// OneSample tests whether the mean of a is the fixed figure, such as that of a method without any randomness.
+func OneSample(a []float64, figure float64) (Test, error) {
+	fixed := make([]float64, len(a))
+	for i := range fixed {
+		fixed[i] = figure
+	}
+	test, err := Paired(a, fixed)
+	if err != nil {
+		return Test{}, fmt.Errorf("one-sample t-test: %w", errors.Unwrap(err))
+	}
+	return test, nil
 }
 
 // Holm corrects p-values of several tests (Holm, 1979): below alpha afterwards, the whole family errs with probability alpha.
@@ -106,7 +127,7 @@ func enough(a, b []float64) error {
 
 func twoSided(difference, errorOfMean, df, deviation float64) Test {
 	t := difference / errorOfMean // like scipy: 0/0 is not a number, 1/0 is infinite
-	test := Test{T: t, DF: df, Effect: difference / deviation}
+	test := Test{T: t, DF: df, Difference: difference, Error: errorOfMean, Effect: difference / deviation}
 	switch {
 	case math.IsNaN(t):
 		test.P = math.NaN()

@@ -1,7 +1,9 @@
 package report
 
 import (
+	"fmt"
 	"math"
+	"slices"
 
 	"rdrec/internal/metric"
 )
@@ -12,21 +14,40 @@ type Comparison struct {
 	// Student and Other are rows' methods.
 	Student string `json:"student"`
 	Other   string `json:"other"`
-	// Over is what was resampled or repeated: "users" (paired bootstrap) or "seeds" (Welch's t-test).
+	// Over is what was resampled or repeated: "users" or "seeds"; Test is how.
 	Over string `json:"over"`
+	Test Test   `json:"test"`
 	// N is how many users, or seeds of each.
 	N int `json:"n"`
-	// Difference is the student's mean less the other's; Interval its 95% interval, over users only.
+	// Difference is the student's mean less the other's; Interval its 95% interval.
 	Difference float64          `json:"difference"`
 	Interval   *metric.Interval `json:"interval,omitempty"`
-	// P is two-sided; Holm is P corrected for all comparisons of the table.
+	// T and DF are the t-test's statistic and degrees of freedom; 0 over users.
+	T  float64 `json:"t,omitempty"`
+	DF float64 `json:"df,omitempty"`
+	// P is two-sided; Holm is P corrected for all comparisons of the table by the same test.
 	P    float64 `json:"p"`
 	Holm float64 `json:"holm"`
-	// Effect is the difference in standard deviations: of users' differences, or Cohen's d over seeds.
+	// Effect is the difference in standard deviations: of users' or seeds' differences where they are paired, else Cohen's d.
 	Effect float64 `json:"effect"`
 	// Note says why a comparison could not be made; the figures are then 0 but P and Holm, which are 1.
 	Note string `json:"note,omitempty"`
 }
+
+// Test is how two rows are compared.
+type Test string
+
+// The tests of a table. Each asks a question of its own, so each is a family of its own for Holm's correction.
+const (
+	// Bootstrap resamples users: would other users of this shop see the same difference?
+	Bootstrap Test = "paired bootstrap"
+	// Welch takes seeds as two independent samples: would other seeds?
+	Welch Test = "Welch's t"
+	// PairedSeeds pairs the trials of the same seed.
+	PairedSeeds Test = "paired t"
+	// OneSample compares seeds with the one figure of a row that has no seed.
+	OneSample Test = "one-sample t"
+)
 
 // Alpha is the p-value below which a difference counts.
 const Alpha = 0.05
@@ -36,8 +57,12 @@ const judged = "NDCG@10"
 
 func compared() []string { return []string{"HR@10", judged} }
 
-// Compare tests every student against every other row: on the same users by a paired bootstrap and, between students, over seeds by
-// Welch's t-test. The p-values of the table are corrected together. It needs the scores' Each, which report.json does not hold.
+// rounds is how often users are resampled: with 1,000 no p-value is below 0.002, too coarse for a corrected one.
+const rounds = 10_000
+
+// Compare tests every student against every other row: on the same users by a paired bootstrap, and over seeds by Welch's t-test and,
+// where both ran with the same seeds, by a paired one; against a row without seeds by a one-sample t-test. The p-values of the same
+// test are corrected together. It needs the scores' Each, which report.json does not hold.
 func (t *Table) Compare(seed int64) {
 	t.Comparisons = nil
 	for i, row := range t.Rows {
@@ -47,36 +72,36 @@ func (t *Table) Compare(seed int64) {
 			}
 			for _, name := range compared() {
 				t.Comparisons = append(t.Comparisons, overUsers(row, other, name, seed))
-				if other.Kind == StudentRow {
-					t.Comparisons = append(t.Comparisons, overSeeds(row, other, name))
-				}
+				t.Comparisons = append(t.Comparisons, overSeeds(row, other, name)...)
 			}
 		}
 	}
-	t.correct()
+	for _, test := range []Test{Bootstrap, Welch, PairedSeeds, OneSample} {
+		t.correct(test)
+	}
 }
 
-// correct sets Holm from P over the comparisons that could be made.
-func (t *Table) correct() {
-	p := make([]float64, 0, len(t.Comparisons))
+// correct sets Holm from P over the comparisons by one test that could be made.
+func (t *Table) correct(test Test) {
+	var p []float64
 	for _, c := range t.Comparisons {
-		if c.Note == "" {
+		if c.Test == test && c.Note == "" {
 			p = append(p, c.P)
 		}
 	}
 	corrected := metric.Holm(p)
-	for i := range t.Comparisons {
-		if t.Comparisons[i].Note == "" {
+	for i, c := range t.Comparisons {
+		if c.Test == test && c.Note == "" {
 			t.Comparisons[i].Holm, corrected = corrected[0], corrected[1:]
 		}
 	}
 }
 
 func overUsers(row, other Row, name string, seed int64) Comparison {
-	c := Comparison{Metric: name, Student: row.Method, Other: other.Method, Over: "users", P: 1, Holm: 1}
+	c := Comparison{Metric: name, Student: row.Method, Other: other.Method, Over: "users", Test: Bootstrap, P: 1, Holm: 1}
 	a, b := row.each(name), other.each(name)
 	c.N = len(a)
-	difference, err := metric.BootstrapPaired(a, b, rounds(len(a)), seed)
+	difference, err := metric.BootstrapPaired(a, b, rounds, seed)
 	if err != nil {
 		c.Note = "needs the same two users or more on both sides"
 		return c
@@ -88,23 +113,57 @@ func overUsers(row, other Row, name string, seed int64) Comparison {
 	return c
 }
 
-// rounds resamples small sets more often: with 1,000 rounds no p-value is below 0.002, too coarse for a corrected one.
-func rounds(users int) int { return min(10_000, max(metric.Rounds, 20_000_000/max(users, 1))) }
-
-func overSeeds(row, other Row, name string) Comparison {
-	c := Comparison{Metric: name, Student: row.Method, Other: other.Method, Over: "seeds", P: 1, Holm: 1}
+// overSeeds compares two rows by each test over seeds that fits them.
+func overSeeds(row, other Row, name string) []Comparison {
 	a, b := row.values(name), other.values(name)
-	c.N = min(len(a), len(b))
+	if other.seedless() && len(b) == 1 {
+		test, err := metric.OneSample(a, b[0])
+		return []Comparison{ofSeeds(row, other, name, OneSample, test, err)}
+	}
 	test, err := metric.Welch(a, b)
+	found := []Comparison{ofSeeds(row, other, name, Welch, test, err)}
+	if err == nil && row.sameSeeds(other) {
+		test, err := metric.Paired(a, b)
+		found = append(found, ofSeeds(row, other, name, PairedSeeds, test, err))
+	}
+	return found
+}
+
+// ofSeeds puts a t-test's outcome into words and figures.
+func ofSeeds(row, other Row, name string, by Test, test metric.Test, err error) Comparison {
+	c := Comparison{Metric: name, Student: row.Method, Other: other.Method, Over: "seeds", Test: by, P: 1, Holm: 1}
+	c.N = len(row.Trials)
+	if !other.seedless() {
+		c.N = min(c.N, len(other.Trials))
+	}
 	switch {
 	case err != nil:
-		c.Note = "needs two trials of each or more"
+		c.Note = tooFew(row, other)
 	case !finite(test.T):
 		c.Note = "the trials do not vary"
 	default:
-		c.Difference, c.P, c.Effect = metric.Mean(a)-metric.Mean(b), test.P, test.Effect
+		interval := test.Interval()
+		c.Difference, c.Interval, c.P, c.Effect = test.Difference, &interval, test.P, test.Effect
+		c.T, c.DF = test.T, test.DF
 	}
 	return c
+}
+
+// tooFew says plainly that seeds can't be compared.
+func tooFew(row, other Row) string {
+	if other.seedless() {
+		return fmt.Sprintf("no comparison over seeds can be made: it needs two trials, and %s has %d", row.Method, len(row.Trials))
+	}
+	return fmt.Sprintf("no comparison over seeds can be made: it needs two trials of each, and %s has %d, %s %d",
+		row.Method, len(row.Trials), other.Method, len(other.Trials))
+}
+
+// seedless says whether a row is a method without randomness: its one figure is the same with every seed.
+func (r Row) seedless() bool { return r.Kind != StudentRow && len(r.Trials) < 2 }
+
+// sameSeeds says whether two rows' trials have the same seeds in the same order.
+func (r Row) sameSeeds(other Row) bool {
+	return slices.EqualFunc(r.Trials, other.Trials, func(a, b Trial) bool { return a.Seed == b.Seed })
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

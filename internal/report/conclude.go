@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"rdrec/internal/audit"
+	"rdrec/internal/baseline"
 	"rdrec/internal/spec"
 )
 
@@ -26,6 +27,7 @@ func (r *Report) Conclude() {
 		}
 	}
 	r.beaten()
+	r.given()
 	r.audited()
 	r.trained()
 	r.taught()
@@ -108,6 +110,30 @@ func (r *Report) notBeaten(table Table, row, other Row) {
 	}
 }
 
+// given says where item numbers alone give the answer away among candidates: the rule is then far above chance and above popularity.
+func (r *Report) given() {
+	const name = "HR@10"
+	for _, table := range r.Tables {
+		if table.Candidates <= 10 {
+			continue
+		}
+		chance, popular := 10/float64(table.Candidates), 0.0
+		for _, row := range table.Rows {
+			if cell, found := row.Cell(name); found && row.Method == baseline.Popularity {
+				popular = cell.Mean
+			}
+		}
+		for _, row := range table.Rows {
+			cell, found := row.Cell(name)
+			if row.Kind != RuleRow || !found || cell.Interval == nil || cell.Interval.Low <= max(chance, popular) {
+				continue
+			}
+			r.warn(audit.Leak, "The item numbers give candidates of the %s task away: the rule that reads nothing else has an %s of %s, popularity %s, "+
+				"chance %s. Figures of this task measure the numbering too.", table.Task, name, figure(cell.Mean), figure(popular), figure(chance))
+		}
+	}
+}
+
 // audited takes over what the audit found, but not what it looked for in vain.
 func (r *Report) audited() {
 	if r.Audit == nil {
@@ -147,7 +173,7 @@ func (r *Report) trained() {
 		r.warn(audit.Caution, "%s", notice)
 	}
 	if r.Trials < 2 && len(r.Students) > 0 {
-		r.warn(audit.Caution, "One seed only: how much the figures vary from seed to seed is not known.")
+		r.warn(audit.Caution, "One seed only: how much the figures vary from seed to seed is not known, and no comparison over seeds can be made.")
 	}
 }
 

@@ -34,7 +34,9 @@ type Report struct {
 	Teacher  *Teacher  `json:"teacher,omitempty"`
 	Students []Student `json:"students,omitempty"`
 	// Tables are the rankings: one a task.
-	Tables       []Table      `json:"tables,omitempty"`
+	Tables []Table `json:"tables,omitempty"`
+	// Published is what the paper's script holds of the same data; nil for other data.
+	Published    *Published   `json:"published,omitempty"`
 	Explanations []TextResult `json:"explanations,omitempty"`
 	// Recommended and Explained are samples for people to read.
 	Recommended []Recommendation `json:"recommended,omitempty"`
@@ -66,6 +68,8 @@ type Data struct {
 	// Source is the file or folder that was read, Digest its SHA-256.
 	Source string `json:"source"`
 	Digest string `json:"digest,omitempty"`
+	// Sequences is the digest of who interacted with what, which writing and numbering do not change.
+	Sequences string `json:"sequences,omitempty"`
 	// Rows, Bad (quarantined), Duplicates and Filtered count raw reviews; all 0 where a folder was read.
 	Rows       int `json:"rows,omitempty"`
 	Bad        int `json:"bad,omitempty"`
@@ -165,6 +169,8 @@ type Table struct {
 	Task    string `json:"task"`
 	Setting string `json:"setting"`
 	Users   int    `json:"users"`
+	// Candidates is how many items are ranked for each user; 0 for all of the shop.
+	Candidates int `json:"candidates,omitempty"`
 	// Strict says that duplicates were dropped (protocol clean); else figures count as the reference does.
 	Strict bool  `json:"strict"`
 	Rows   []Row `json:"rows"`

@@ -175,14 +175,17 @@ func TestCompare(t *testing.T) {
 	table := trials().Tables[0]
 	keys := make([]string, 0, len(table.Comparisons))
 	for _, c := range table.Comparisons {
-		keys = append(keys, c.Student+" "+c.Other+" "+c.Metric+" "+c.Over)
+		keys = append(keys, c.Student+" "+c.Other+" "+c.Metric+" "+string(c.Test))
 		if c.Note == "" && (c.Holm < c.P || math.IsNaN(c.Effect)) {
 			t.Errorf("comparison %+v", c)
 		}
 	}
 	want := []string{
-		"rdrec pod HR@10 users", "rdrec pod HR@10 seeds", "rdrec pod NDCG@10 users", "rdrec pod NDCG@10 seeds",
-		"rdrec rule HR@10 users", "rdrec rule NDCG@10 users", "pod rule HR@10 users", "pod rule NDCG@10 users",
+		"rdrec pod HR@10 paired bootstrap", "rdrec pod HR@10 Welch's t", "rdrec pod HR@10 paired t",
+		"rdrec pod NDCG@10 paired bootstrap", "rdrec pod NDCG@10 Welch's t", "rdrec pod NDCG@10 paired t",
+		"rdrec rule HR@10 paired bootstrap", "rdrec rule HR@10 one-sample t", "rdrec rule NDCG@10 paired bootstrap",
+		"rdrec rule NDCG@10 one-sample t", "pod rule HR@10 paired bootstrap", "pod rule HR@10 one-sample t",
+		"pod rule NDCG@10 paired bootstrap", "pod rule NDCG@10 one-sample t",
 	}
 	if diff := cmp.Diff(want, keys); diff != "" {
 		t.Error(diff)
@@ -194,6 +197,10 @@ func TestCompare(t *testing.T) {
 	for _, c := range one.Comparisons {
 		if wantNote := c.Over == "seeds"; (c.Note != "") != wantNote || c.Holm != 1 {
 			t.Errorf("one trial each, equal lists: %+v", c)
+		}
+		const plainly = "no comparison over seeds can be made: it needs two trials of each, and rdrec has 1, pod 1"
+		if c.Over == "seeds" && c.Note != plainly {
+			t.Errorf("note %q, want %q", c.Note, plainly)
 		}
 	}
 }

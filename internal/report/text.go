@@ -22,7 +22,10 @@ func Text(w io.Writer, r Report) error {
 	t.caveats(r.Caveats)
 	for _, table := range r.Tables {
 		t.table(table)
+		t.spreads(table)
+		t.comparisons(table)
 	}
+	t.published(r.Published)
 	t.explanations(r.Explanations)
 	t.line("")
 	t.teacher(r.Teacher)

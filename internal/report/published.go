@@ -1,0 +1,153 @@
+package report
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"rdrec/internal/metric"
+	"rdrec/internal/spec"
+)
+
+// Published sets the students beside the ten trials that the reference's t_test.py holds of the same data. Nobody can check those from
+// here, and they were made by other code on another machine: they are no part of the tables, of their corrections or of the verdict.
+type Published struct {
+	// Data is "beauty", "sports" or "toys".
+	Data string `json:"data"`
+	// Notes say what keeps the two sides from being the same experiment.
+	Notes []string `json:"notes,omitempty"`
+	// Rows are empty where the data is not what the published trials were run on.
+	Rows []PublishedRow `json:"rows,omitempty"`
+}
+
+// PublishedRow is one metric of a student and of the published trials.
+type PublishedRow struct {
+	Task   string `json:"task"`
+	Metric string `json:"metric"`
+	// Method is ours, Of the published one: "RDRec" or "POD".
+	Method string `json:"method"`
+	Of     string `json:"of"`
+	Here   Spread `json:"here"`
+	There  Spread `json:"there"`
+	// Difference is ours less theirs with its 95% interval, P is Welch's t-test's and Holm is P corrected for the rows here alone.
+	Difference float64          `json:"difference"`
+	Interval   *metric.Interval `json:"interval,omitempty"`
+	P          float64          `json:"p"`
+	Holm       float64          `json:"holm"`
+	Effect     float64          `json:"effect"`
+	// Doubt is why the published figures should not be used; Note is why no test was made.
+	Doubt string `json:"doubt,omitempty"`
+	Note  string `json:"note,omitempty"`
+}
+
+// Spread is a mean over trials and their standard deviation.
+type Spread struct {
+	N    int     `json:"n"`
+	Mean float64 `json:"mean"`
+	SD   float64 `json:"sd"`
+}
+
+func spreadOf(values []float64) Spread {
+	return Spread{N: len(values), Mean: metric.Mean(values), SD: metric.Deviation(values)}
+}
+
+// ComparePublished sets Published where the data is one of the paper's, or is called like one of them without being it. Call it after
+// the tables are there.
+func (r *Report) ComparePublished() {
+	r.Published = nil
+	name, found := metric.PublishedData(r.Data.Sequences)
+	if !found {
+		if called := filepath.Base(r.Data.Source); slices.Contains(publishedNames(), called) {
+			r.Published = &Published{Data: called, Notes: []string{
+				fmt.Sprintf("The folder is called %q, but its sequences are not those of the reference's repository: nothing is compared.", called),
+			}}
+		}
+		return
+	}
+	p := &Published{Data: name, Notes: r.otherwise()}
+	for _, row := range metric.PublishedTrials() {
+		if row.Data == name {
+			p.add(r.Tables, row)
+		}
+	}
+	p.correct()
+	r.Published = p
+}
+
+func publishedNames() []string {
+	var names []string
+	for _, row := range metric.PublishedTrials() {
+		if !slices.Contains(names, row.Data) {
+			names = append(names, row.Data)
+		}
+	}
+	return names
+}
+
+// otherwise lists what was done otherwise here than in the published trials.
+func (r *Report) otherwise() []string {
+	notes := []string{"The published trials were not run here and cannot be checked from here; they stand outside the tests above."}
+	if r.Protocol != spec.Paper {
+		notes = append(notes, fmt.Sprintf("Protocol %s trains and counts otherwise than the script that made them; protocol paper does not.", r.Protocol))
+	}
+	for _, table := range r.Tables {
+		if table.Users < r.Data.Stats.Users {
+			notes = append(notes, fmt.Sprintf("The %s task was examined on %s of %s users here, on all of them there.",
+				table.Task, thousands(table.Users), thousands(r.Data.Stats.Users)))
+		}
+	}
+	return notes
+}
+
+// add compares every student of the row's task with the published method of its name; what has no namesake stands beside RDRec.
+func (p *Published) add(tables []Table, published metric.Published) {
+	for _, table := range tables {
+		if strings.ToLower(strings.ReplaceAll(table.Task, "-", "")) != published.Task {
+			continue
+		}
+		for _, row := range table.Rows {
+			values := row.values(published.Metric)
+			if row.Kind != StudentRow || len(values) == 0 {
+				continue
+			}
+			of, there := "RDRec", published.RDRec
+			if row.Method == "pod" {
+				of, there = "POD", published.POD
+			}
+			p.Rows = append(p.Rows, publishedRow(published, row.Method, of, values, there))
+		}
+	}
+}
+
+func publishedRow(published metric.Published, method, of string, here, there []float64) PublishedRow {
+	row := PublishedRow{
+		Task: published.Task, Metric: published.Metric, Method: method, Of: of, Here: spreadOf(here), There: spreadOf(there),
+		P: 1, Holm: 1, Doubt: published.Doubt,
+	}
+	row.Difference = row.Here.Mean - row.There.Mean
+	test, err := metric.Welch(here, there)
+	if err != nil {
+		row.Note = "one trial here: no test can be made"
+		return row
+	}
+	interval := test.Interval()
+	row.Interval, row.P, row.Effect = &interval, test.P, test.Effect
+	return row
+}
+
+// correct sets Holm over the rows that could be tested.
+func (p *Published) correct() {
+	var values []float64
+	for _, row := range p.Rows {
+		if row.Note == "" {
+			values = append(values, row.P)
+		}
+	}
+	corrected := metric.Holm(values)
+	for i, row := range p.Rows {
+		if row.Note == "" {
+			p.Rows[i].Holm, corrected = corrected[0], corrected[1:]
+		}
+	}
+}
