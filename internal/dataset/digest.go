@@ -24,6 +24,6 @@ func (d *Dataset) SequenceDigest() string {
 		}
 		_, _ = w.WriteString("\n") //nolint:errcheck // see above
 	}
-	_ = w.Flush() //nolint:errcheck // see above
+	_ = w.Flush()
 	return hex.EncodeToString(hash.Sum(nil))
 }

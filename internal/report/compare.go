@@ -118,20 +118,20 @@ func overSeeds(row, other Row, name string) []Comparison {
 	a, b := row.values(name), other.values(name)
 	if other.seedless() && len(b) == 1 {
 		test, err := metric.OneSample(a, b[0])
-		return []Comparison{ofSeeds(row, other, name, OneSample, test, err)}
+		return []Comparison{ofSeeds(row, other, test, err).by(OneSample, name)}
 	}
 	test, err := metric.Welch(a, b)
-	found := []Comparison{ofSeeds(row, other, name, Welch, test, err)}
+	found := []Comparison{ofSeeds(row, other, test, err).by(Welch, name)}
 	if err == nil && row.sameSeeds(other) {
 		test, err := metric.Paired(a, b)
-		found = append(found, ofSeeds(row, other, name, PairedSeeds, test, err))
+		found = append(found, ofSeeds(row, other, test, err).by(PairedSeeds, name))
 	}
 	return found
 }
 
 // ofSeeds puts a t-test's outcome into words and figures.
-func ofSeeds(row, other Row, name string, by Test, test metric.Test, err error) Comparison {
-	c := Comparison{Metric: name, Student: row.Method, Other: other.Method, Over: "seeds", Test: by, P: 1, Holm: 1}
+func ofSeeds(row, other Row, test metric.Test, err error) Comparison {
+	c := Comparison{Student: row.Method, Other: other.Method, Over: "seeds", P: 1, Holm: 1}
 	c.N = len(row.Trials)
 	if !other.seedless() {
 		c.N = min(c.N, len(other.Trials))
@@ -146,6 +146,12 @@ func ofSeeds(row, other Row, name string, by Test, test metric.Test, err error) 
 		c.Difference, c.Interval, c.P, c.Effect = test.Difference, &interval, test.P, test.Effect
 		c.T, c.DF = test.T, test.DF
 	}
+	return c
+}
+
+// by says which test of which metric a comparison is.
+func (c Comparison) by(test Test, name string) Comparison {
+	c.Test, c.Metric = test, name
 	return c
 }
 
