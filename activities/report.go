@@ -272,10 +272,6 @@ func (w *reporting) store(ctx context.Context, dir string, files map[string][]by
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return out, fmt.Errorf("make folder for the report: %w", err)
 	}
-	record, err := json.MarshalIndent(w.ReportInput, "", " ")
-	if err != nil {
-		return out, fmt.Errorf("encode the run's record: %w", err)
-	}
 	for name, data := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
 			return out, fmt.Errorf("write report: %w", err)
@@ -284,12 +280,18 @@ func (w *reporting) store(ctx context.Context, dir string, files map[string][]by
 			return out, err
 		}
 	}
-	if err := w.Bucket.PutRun(ctx, run.ID, run.RunID, "run.json", record); err != nil {
+	out.HTML = storage.RunKey(run.ID, run.RunID, "report.html")
+	if out.Report, err = w.Bucket.PutFolder(ctx, "report", dir); err != nil {
 		return out, err
 	}
-	out.HTML = storage.RunKey(run.ID, run.RunID, "report.html")
-	out.Report, err = w.Bucket.PutFolder(ctx, "report", dir)
-	return out, err
+	record, err := json.MarshalIndent(struct {
+		ReportInput
+		Report storage.Ref
+	}{w.ReportInput, out.Report}, "", " ")
+	if err != nil {
+		return out, fmt.Errorf("encode the run's record: %w", err)
+	}
+	return out, w.Bucket.PutRun(ctx, run.ID, run.RunID, "run.json", record)
 }
 
 func pairs(m map[string]string) []report.Pair {

@@ -3,6 +3,8 @@ package activities
 import (
 	"context"
 
+	"go.temporal.io/sdk/activity"
+
 	"rdrec/storage"
 )
 
@@ -15,16 +17,25 @@ type Found struct {
 	Seconds float64     `json:"seconds"`
 }
 
-// LookUp finds what a stage made before from the same inputs. It runs on the CPU queue, before a GPU slot is asked for.
+// LookUp finds what a stage made before from the same inputs, and notes in the run's lineage that it uses it. It runs on the CPU
+// queue, before a GPU slot is asked for.
 func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (Found, error) {
 	done, found, err := a.Bucket.LookUp(ctx, in.Stage, in.Fingerprint)
 	if err != nil || !found {
 		return Found{}, fail(ctx, err)
 	}
-	return Found{done.Output, done.Seconds}, nil
+	return Found{done.Output, done.Seconds}, fail(ctx, a.note(ctx, done))
 }
 
 // CommitStage records a finished stage, so that no later experiment does it again.
 func (a *Activities) CommitStage(ctx context.Context, done storage.Done) error {
+	if err := a.note(ctx, done); err != nil {
+		return fail(ctx, err)
+	}
 	return fail(ctx, a.Bucket.Commit(ctx, done))
+}
+
+func (a *Activities) note(ctx context.Context, done storage.Done) error {
+	run := activity.GetInfo(ctx).WorkflowExecution
+	return a.Bucket.Note(ctx, run.ID, run.RunID, done)
 }

@@ -24,6 +24,7 @@ const (
 	exitCancelled   = 7
 	exitTaken       = 8
 	exitData        = 9
+	exitDamaged     = 10
 	exitInterrupted = 130
 )
 
@@ -41,6 +42,7 @@ var (
 	errServerBroke  = errors.New("the dev server broke down")
 	errData         = errors.New("no usable dataset")
 	errInterrupted  = errors.New("interrupted")
+	errDamaged      = errors.New("the bucket is damaged")
 )
 
 // usageError is a command line that is wrong.
@@ -81,6 +83,8 @@ func exits() []exit {
 		{exitTaken, "a port or the database is in use", is(devserver.ErrPortTaken), portHint},
 		{exitTaken, "", is(devserver.ErrDatabaseInUse), "use that server, stop it, or take another file: --set database=FILE"},
 		{exitTaken, "", is(devserver.ErrForeignDatabase), "move it away to begin with no history, or use the rdrec that wrote it"},
+		{exitDamaged, "the bucket holds damaged objects", is(errDamaged), damagedHint},
+		{exitDamaged, "", func(err error) bool { return errors.As(err, new(*storage.CorruptError)) }, "\"starter verify --all\" names all of them"},
 		{exitInterrupted, "interrupted", is(errInterrupted, context.Canceled), ""},
 		{exitFailed, "", is(errNoExperiment), `"starter status" lists experiments`},
 		{exitFailed, "", is(errNoWorker), `run "make build"`},
@@ -92,6 +96,8 @@ func exits() []exit {
 }
 
 const portHint = "stop what listens there, or set ip, port and ui_port in temporal-dev.yaml or with --set"
+
+const damagedHint = "delete the damaged objects and the records of their stages (stages/): the next run makes them anew"
 
 // row finds an error's row.
 func row(err error) exit {

@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"gocloud.dev/blob"
 	_ "gocloud.dev/blob/azureblob" // azblob:// buckets
@@ -72,11 +73,19 @@ func (b *Bucket) Close() error { return b.blob.Close() }
 
 // Where says, for people, where the object of a run lies: a path for a file bucket, a URL for others.
 func (b *Bucket) Where(key string) string {
+	if folder := b.folder(); folder != "" {
+		return filepath.Join(folder, filepath.FromSlash(key))
+	}
+	return strings.TrimSuffix(strings.SplitN(b.url, "?", 2)[0], "/") + "/" + key
+}
+
+// folder is a file bucket's, empty for others.
+func (b *Bucket) folder() string {
 	u, err := url.Parse(b.url)
 	if err != nil || u.Scheme != "file" {
-		return strings.TrimSuffix(strings.SplitN(b.url, "?", 2)[0], "/") + "/" + key
+		return ""
 	}
-	return filepath.Join(filepath.FromSlash(u.Path), filepath.FromSlash(key))
+	return filepath.FromSlash(u.Path)
 }
 
 // read returns the whole object at key.
@@ -97,7 +106,9 @@ func (b *Bucket) write(ctx context.Context, key string, data []byte) error {
 func (b *Bucket) writeFrom(ctx context.Context, key string, r io.Reader) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w, err := b.blob.NewWriter(ctx, key, &blob.WriterOptions{ContentType: "application/octet-stream"})
+	disk := &disk{root: b.folder()}
+	defer disk.close()
+	w, err := b.blob.NewWriter(ctx, key, &blob.WriterOptions{ContentType: "application/octet-stream", BeforeWrite: disk.watch})
 	if err != nil {
 		return classify("write", key, err)
 	}
@@ -108,29 +119,42 @@ func (b *Bucket) writeFrom(ctx context.Context, key string, r io.Reader) error {
 	if err := w.Close(); err != nil {
 		return classify("write", key, err)
 	}
-	return nil
-}
-
-func (b *Bucket) exists(ctx context.Context, key string) (bool, error) {
-	ok, err := b.blob.Exists(ctx, key)
-	if err != nil {
-		return false, classify("look for", key, err)
+	if err := disk.sync(); err != nil {
+		return classify("write", key, err)
 	}
-	return ok, nil
+	return nil
 }
 
 // list returns the keys under prefix in order.
 func (b *Bucket) list(ctx context.Context, prefix string) ([]string, error) {
 	var keys []string
+	err := b.scan(ctx, prefix, func(o object) error {
+		keys = append(keys, o.key)
+		return nil
+	})
+	return keys, err
+}
+
+// object is what a listing says of one.
+type object struct {
+	key     string
+	size    int64
+	written time.Time
+}
+
+// scan visits the objects under prefix in the order of their keys.
+func (b *Bucket) scan(ctx context.Context, prefix string, visit func(object) error) error {
 	for it := b.blob.List(&blob.ListOptions{Prefix: prefix}); ; {
-		object, err := it.Next(ctx)
+		o, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
-			return keys, nil
+			return nil
 		}
 		if err != nil {
-			return nil, classify("list", prefix, err)
+			return classify("list", prefix, err)
 		}
-		keys = append(keys, object.Key)
+		if err := visit(object{o.Key, o.Size, o.ModTime}); err != nil {
+			return err
+		}
 	}
 }
 
@@ -162,6 +186,8 @@ func ignoreCanceled(err error) error {
 // classify gives a failed operation its kind: not found, disk full, or neither.
 func classify(verb, key string, err error) error {
 	switch {
+	case err == nil:
+		return nil
 	case gcerrors.Code(err) == gcerrors.NotFound:
 		return fmt.Errorf("%s %q: %w", verb, key, ErrNotFound)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):

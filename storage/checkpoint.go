@@ -36,6 +36,12 @@ type Saved struct {
 	Barren int `json:"barren"`
 }
 
+// A checkpoint is whole once its manifest is there; an attempt is known by its own record.
+const (
+	manifestName = "manifest.json"
+	attemptName  = "attempt.json"
+)
+
 type manifest struct {
 	Step  int    `json:"step"`
 	Files []File `json:"files"`
@@ -58,7 +64,7 @@ func OpenCheckpoints(ctx context.Context, b *Bucket, fingerprint, owner string, 
 	if err != nil {
 		return nil, fmt.Errorf("encode attempt: %w", err)
 	}
-	return c, b.write(ctx, attemptFolder(fingerprint, c.token)+"attempt.json", record)
+	return c, b.write(ctx, attemptFolder(fingerprint, c.token)+attemptName, record)
 }
 
 // Save stores the files under dir as the state after step: the files first, then the manifest with their hashes. Older
@@ -81,7 +87,7 @@ func (c *Checkpoints) Save(ctx context.Context, step int, dir string) error {
 	if err != nil {
 		return fmt.Errorf("encode checkpoint manifest: %w", err)
 	}
-	if err := c.bucket.write(ctx, folder+"manifest.json", data); err != nil {
+	if err := c.bucket.write(ctx, folder+manifestName, data); err != nil {
 		return fmt.Errorf("checkpoint at step %d: %w", step, err)
 	}
 	return c.prune(ctx)
@@ -113,8 +119,20 @@ func (c *Checkpoints) Restore(ctx context.Context, dir string) (Saved, error) {
 			return saved, err
 		}
 	}
-	if len(saved.Skipped) > 0 {
-		return saved, fmt.Errorf("resume %s: %w: %s", c.fingerprint[:12], ErrAllCorrupt, strings.Join(saved.Skipped, "; "))
+	return c.none(ctx, saved)
+}
+
+// none says why nothing was restored. Corrupt checkpoints in quarantine count for ever, not only when they are found: whoever starts
+// the work again must not begin from zero without having said so.
+func (c *Checkpoints) none(ctx context.Context, saved Saved) (Saved, error) {
+	folder := quarantineKey(checkpointFolder(c.fingerprint))
+	spoilt, err := c.bucket.list(ctx, folder)
+	if err != nil {
+		return saved, err
+	}
+	if len(spoilt) > 0 {
+		return saved, fmt.Errorf("resume %s: %w (delete %s to begin from zero): %s",
+			c.fingerprint[:12], ErrAllCorrupt, c.bucket.Where(folder), strings.Join(append(saved.Skipped, spoilt...), "; "))
 	}
 	saved.Barren = order(c.token) - 1
 	return saved, fmt.Errorf("resume %s: %w", c.fingerprint[:12], ErrNotFound)
@@ -143,7 +161,7 @@ func (c *Checkpoints) manifests(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	keys = slices.DeleteFunc(keys, func(key string) bool { return path.Base(key) != "manifest.json" })
+	keys = slices.DeleteFunc(keys, func(key string) bool { return path.Base(key) != manifestName })
 	sort.Strings(keys)
 	return keys, nil
 }
@@ -207,6 +225,18 @@ func tokenOf(key string) string {
 		return ""
 	}
 	return parts[1]
+}
+
+// fingerprintOf is the work's part of a checkpoint's key.
+func fingerprintOf(key string) string {
+	fingerprint, _, _ := strings.Cut(strings.TrimPrefix(key, checkpointPrefix), "/")
+	return fingerprint
+}
+
+// checkpointOf is the folder of the checkpoint that a file belongs to: its manifest lies in it.
+func checkpointOf(key string) string {
+	parts := strings.SplitN(strings.TrimPrefix(key, checkpointPrefix), "/", 4)
+	return checkpointPrefix + path.Join(parts[:min(len(parts), 3)]...)
 }
 
 // order is an attempt's place in the line of attempts, 0 if the token is not one of ours.

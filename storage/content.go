@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 // Ref names immutable content by its hash. It is all that a workflow payload says of a file or folder.
@@ -29,10 +30,14 @@ func Digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Put stores data under its hash; content that is there already is not written again.
+// freshFor is how old content may be that is not written again. Garbage collection goes by age, so content that is stored anew
+// must not look old ([Collect]).
+const freshFor = time.Hour
+
+// Put stores data under its hash; content that is there already, and not old, is not written again.
 func (b *Bucket) Put(ctx context.Context, data []byte) (Ref, error) {
 	ref := Ref{Digest: Digest(data), Size: int64(len(data))}
-	there, err := b.holds(ctx, ref)
+	there, err := b.holds(ctx, ref, freshFor)
 	if err != nil || there {
 		return ref, err
 	}
@@ -46,7 +51,7 @@ func (b *Bucket) PutFile(ctx context.Context, path string) (Ref, error) {
 		return Ref{}, err
 	}
 	defer f.Close()
-	there, err := b.holds(ctx, ref)
+	there, err := b.holds(ctx, ref, freshFor)
 	if err != nil || there {
 		return ref, err
 	}
@@ -70,17 +75,19 @@ func hashFile(path string) (Ref, *os.File, error) {
 	return Ref{Digest: hex.EncodeToString(h.Sum(nil)), Size: size}, f, nil
 }
 
-// holds says whether content of ref's hash and size is stored; a torn object of another size is written anew.
-func (b *Bucket) holds(ctx context.Context, ref Ref) (bool, error) {
-	there, err := b.exists(ctx, contentKey(ref.Digest))
-	if err != nil || !there {
+// holds says whether content of ref's hash and size is stored, and written no longer ago than within (0: whenever). A torn object
+// of another size is written anew.
+func (b *Bucket) holds(ctx context.Context, ref Ref, within time.Duration) (bool, error) {
+	key := contentKey(ref.Digest)
+	attrs, err := b.blob.Attributes(ctx, key)
+	if err = classify("look at", key, err); errors.Is(err, ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
 		return false, err
 	}
-	attrs, err := b.blob.Attributes(ctx, contentKey(ref.Digest))
-	if err != nil {
-		return false, classify("look at", contentKey(ref.Digest), err)
-	}
-	return attrs.Size == ref.Size, nil
+	fresh := within == 0 || attrs.ModTime.After(time.Now().Add(-within)) //nolint:forbidigo // beside the bucket's own clock
+	return attrs.Size == ref.Size && fresh, nil
 }
 
 // Get returns the content of ref, after checking its hash.

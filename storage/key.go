@@ -12,7 +12,8 @@ import (
 //	stages/<stage>/<fingerprint>.json              which artefact a stage made from exactly these inputs
 //	rationales/<teacher>/<hash>.jsonl              finished rationales, a few rows each, never written twice
 //	checkpoints/<fingerprint>/<token>/<step>/...   training state; manifest.json is written last
-//	runs/<workflow>/<run>/<name>                   lineage and report of a run
+//	runs/<workflow>/<run>/<name>                   a run's record (run.json) and report
+//	runs/<workflow>/<run>/stages/<stage>-<fp>.json its lineage: a copy of each stage's record that it found or made
 //	quarantine/<key>                               what could not be trusted, under its old key
 const (
 	casPrefix        = "cas/sha256/"
@@ -47,6 +48,13 @@ func stepFolder(fingerprint, token string, step int) string {
 
 // RunKey is where a file of a run's own record lies.
 func RunKey(workflow, run, name string) string { return runPrefix + path.Join(workflow, run, name) }
+
+// lineageFolder is the part of a run's folder that holds its stages' records.
+const lineageFolder = "stages"
+
+func lineageKey(workflow, run, stage, fingerprint string) string {
+	return RunKey(workflow, run, lineageFolder+"/"+stage+"-"+fingerprint[:12]+".json")
+}
 
 func quarantineKey(key string) string { return quarantinePrefix + key }
 

@@ -13,8 +13,8 @@ type Done struct {
 	Fingerprint string `json:"fingerprint"`
 	// Output is the artefact that the stage made.
 	Output Ref `json:"output"`
-	// Inputs are the artefacts that it was made from.
-	Inputs []Ref `json:"inputs,omitempty"`
+	// Inputs are the digests of what it was made from: artefacts, or files outside the bucket.
+	Inputs []string `json:"inputs,omitempty"`
 	// Seconds is how long the work took; Workflow and Run are who did it first.
 	Seconds  float64 `json:"seconds"`
 	Workflow string  `json:"workflow"`
@@ -64,7 +64,7 @@ func (b *Bucket) whole(ctx context.Context, ref Ref) (bool, error) {
 		return false, err
 	}
 	for _, f := range artefact.Files {
-		if there, err := b.holds(ctx, f.Ref); err != nil || !there {
+		if there, err := b.holds(ctx, f.Ref, 0); err != nil || !there {
 			return false, err
 		}
 	}
@@ -74,11 +74,20 @@ func (b *Bucket) whole(ctx context.Context, ref Ref) (bool, error) {
 // Commit records a finished stage. Only the activity that the workflow schedules for this calls it: a zombie's late result is
 // refused by the server and never becomes the record.
 func (b *Bucket) Commit(ctx context.Context, done Done) error {
+	return b.writeRecord(ctx, stageKey(done.Stage, done.Fingerprint), done)
+}
+
+// Note records that a run uses a stage's result, found or made: the run's lineage.
+func (b *Bucket) Note(ctx context.Context, workflow, run string, done Done) error {
+	return b.writeRecord(ctx, lineageKey(workflow, run, done.Stage, done.Fingerprint), done)
+}
+
+func (b *Bucket) writeRecord(ctx context.Context, key string, done Done) error {
 	data, err := json.MarshalIndent(done, "", " ")
 	if err != nil {
 		return fmt.Errorf("encode record of stage %q: %w", done.Stage, err)
 	}
-	return b.write(ctx, stageKey(done.Stage, done.Fingerprint), data)
+	return b.write(ctx, key, data)
 }
 
 // PutRun stores a file of a run's own record under [RunKey].

@@ -244,6 +244,9 @@ func TestCorruptCheckpointsFallBackLoudly(t *testing.T) {
 	if _, err := attempt(t, b).Restore(t.Context(), t.TempDir()); !errors.Is(err, storage.ErrAllCorrupt) {
 		t.Errorf("all corrupt: %v", err)
 	}
+	if _, err := attempt(t, b).Restore(t.Context(), t.TempDir()); !errors.Is(err, storage.ErrAllCorrupt) {
+		t.Errorf("whoever tries again begins silently from zero: %v", err)
+	}
 }
 
 func TestCheckpointsArePruned(t *testing.T) {

@@ -61,7 +61,7 @@ func lookUp(ctx workflow.Context, name, fingerprint string) (found activities.Fo
 func commit(ctx workflow.Context, s stage, fingerprint string, found activities.Found) error {
 	info := workflow.GetInfo(ctx)
 	done := storage.Done{
-		Stage: s.name, Fingerprint: fingerprint, Output: found.Output, Seconds: found.Seconds,
+		Stage: s.name, Fingerprint: fingerprint, Output: found.Output, Inputs: s.inputs, Seconds: found.Seconds,
 		Workflow: info.WorkflowExecution.ID, Run: info.WorkflowExecution.RunID,
 	}
 	return workflow.ExecuteActivity(quick(ctx, "record "+s.name), acts.CommitStage, done).Get(ctx, nil)

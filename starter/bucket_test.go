@@ -1,0 +1,121 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"rdrec/storage"
+)
+
+// damaged is a bucket with one run, in whose only file one byte is flipped.
+func damaged(t *testing.T) (address, root, key string) {
+	t.Helper()
+	root = t.TempDir()
+	address = (&url.URL{Scheme: "file", Path: filepath.ToSlash(root)}).String()
+	bucket, err := storage.Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "sequential.txt"), []byte("1 2 3"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ref, err := bucket.PutFolder(t.Context(), "dataset", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := storage.Done{Stage: "import", Fingerprint: strings.Repeat("a", 64), Output: ref}
+	if err := bucket.Note(t.Context(), "demo-1", "run-1", done); err != nil {
+		t.Fatal(err)
+	}
+	key = storage.ContentKey(storage.Ref{Digest: storage.Digest([]byte("1 2 3"))})
+	if err := os.WriteFile(filepath.Join(root, key), []byte("1 2 2"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return address, root, key
+}
+
+func TestVerifyNamesWhatIsDamaged(t *testing.T) {
+	t.Parallel()
+	bucket, _, key := damaged(t)
+	for _, what := range []string{"--all", "demo-1", "demo-1/run-1"} {
+		var out bytes.Buffer
+		stderr := &screen{}
+		if code := run(t.Context(), []string{"verify", what, "--bucket", bucket}, &out, stderr); code != exitDamaged {
+			t.Errorf("%s: code %d, stderr:\n%s", what, code, stderr)
+		}
+		contains(t, out.String(), "damaged  "+key+": its 5 bytes hash to ", "\n  spoils demo-1/run-1\n")
+		contains(t, stderr.String(), "error: the bucket is damaged: 1 objects", "hint: delete")
+	}
+	var out bytes.Buffer
+	if code := run(t.Context(), []string{"verify", "demo-1", "--bucket", bucket, "--json"}, &out, &screen{}); code != exitDamaged {
+		t.Errorf("--json: code %d", code)
+	}
+	var v storage.Verified
+	if err := json.Unmarshal(out.Bytes(), &v); err != nil || len(v.Faults) != 1 || v.Faults[0].Runs[0] != "demo-1/run-1" {
+		t.Errorf("--json: %v, %+v", err, v)
+	}
+	for code, args := range map[int][]string{exitNoBucket: {"nobody"}, exitUsage: {"demo-1", "--all"}} {
+		if got := run(t.Context(), append([]string{"verify", "--bucket", bucket}, args...), &out, &screen{}); got != code {
+			t.Errorf("verify %v: code %d, want %d", args, got, code)
+		}
+	}
+}
+
+// Old content that nothing refers to goes only when no workflow began before it was written.
+func TestGCSparesWhatARunningWorkflowMayNeed(t *testing.T) {
+	t.Parallel()
+	play, stderr := newTheatre(t, nil), &screen{}
+	_, code := play.command(t, stderr, "run", "--no-watch", writeSpec(t, "waits"))
+	if code != exitOK {
+		t.Fatalf("run: code %d, stderr:\n%s", code, stderr)
+	}
+	root := strings.TrimPrefix(play.bucket, "file://")
+	orphans, err := filepath.Glob(filepath.Join(root, "cas/sha256/*/*"))
+	if err != nil || len(orphans) == 0 {
+		t.Fatal(orphans, err)
+	}
+	age := func(hours time.Duration) {
+		t.Helper()
+		for _, path := range orphans {
+			when := time.Now().Add(-hours * time.Hour)
+			if err := os.Chtimes(path, when, when); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	age(1)
+	stdout, code := play.command(t, stderr, "gc", "--dry-run", "--grace", "2h")
+	if code != exitOK {
+		t.Fatalf("code %d, stderr:\n%s", code, stderr)
+	}
+	contains(t, stdout, "would delete      0 objects       0 B  content")
+	age(9)
+	stdout, _ = play.command(t, stderr, "gc", "--dry-run", "--grace", "2h")
+	contains(t, stdout, "would delete      4 objects")
+	stdout, _ = play.command(t, stderr, "gc", "--grace", "2h")
+	contains(t, stdout, "deleted           4 objects")
+	if left, err := filepath.Glob(filepath.Join(root, "cas/sha256/*/*")); err != nil || len(left) != 0 {
+		t.Errorf("left: %v, %v", left, err)
+	}
+	a := &app{flags: &cli{Address: play.server.Address()}}
+	to, err := a.connect(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	now := time.Now()
+	if before, err := to.collectBefore(t.Context(), now); err != nil || now.Sub(before) < leastGrace {
+		t.Errorf("%v, %v: what is %s old goes, although a workflow runs that may need it", before, err, now.Sub(before))
+	}
+	if _, code := play.command(t, &screen{}, "gc", "--grace", "1h"); code != exitUsage {
+		t.Errorf("a grace of 1h: code %d", code)
+	}
+}

@@ -1,0 +1,78 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"path"
+	"strings"
+)
+
+// lineage is what the records under runs/ say: which artefacts each run found or made.
+type lineage struct {
+	// refs are the artefacts of each run, a run being WORKFLOW/RUN. A run that failed has those of the stages that it finished.
+	refs map[string][]Ref
+	// unread says of each record that is no JSON what is wrong with it.
+	unread map[string]string
+}
+
+// lineage reads the records of all runs.
+func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
+	l := lineage{map[string][]Ref{}, map[string]string{}}
+	err := b.scan(ctx, runPrefix, func(o object) error {
+		run, ok := runOf(o.key)
+		if !ok {
+			return nil
+		}
+		data, err := b.read(ctx, o.key)
+		if err != nil {
+			return err
+		}
+		refs, err := refsIn(data)
+		if err != nil {
+			l.unread[o.key] = err.Error()
+		}
+		l.refs[run] = append(l.refs[run], refs...)
+		return nil
+	})
+	return l, err
+}
+
+// runOf says whose record a key under runs/ is; ok is false for a run's other files.
+func runOf(key string) (run string, ok bool) {
+	dir, name := path.Split(strings.TrimPrefix(key, runPrefix))
+	dir = strings.TrimSuffix(dir, "/")
+	if name == "run.json" {
+		return dir, true
+	}
+	folder, last := path.Split(dir)
+	return strings.TrimSuffix(folder, "/"), last == lineageFolder && path.Ext(name) == ".json"
+}
+
+// refsIn finds every [Ref] in a JSON document, whatever its form: other packages decide what their records look like.
+func refsIn(document []byte) ([]Ref, error) {
+	var value any
+	if err := json.Unmarshal(document, &value); err != nil {
+		return nil, err
+	}
+	var refs []Ref
+	var walk func(any)
+	walk = func(value any) {
+		switch v := value.(type) {
+		case []any:
+			for _, element := range v {
+				walk(element)
+			}
+		case map[string]any:
+			digest, named := v["digest"].(string)
+			size, sized := v["size"].(float64)
+			if named && sized && validDigest(digest) {
+				refs = append(refs, Ref{digest, int64(size)})
+			}
+			for _, element := range v {
+				walk(element)
+			}
+		}
+	}
+	walk(value)
+	return refs, nil
+}

@@ -1,0 +1,226 @@
+package storage_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/storage"
+)
+
+// history is a file bucket with two runs: both use the data set, only the second the model.
+type history struct {
+	*storage.Bucket
+	root        string
+	data, model storage.Ref
+}
+
+func newHistory(t *testing.T) history {
+	t.Helper()
+	root := filepath.Join(t.TempDir(), "bucket")
+	h := history{Bucket: open(t, "file://"+root), root: root}
+	h.data = h.artefact(t, "dataset", map[string]string{"sequential.txt": "1 2 3", "titles.json": "[]"})
+	h.model = h.artefact(t, "model", map[string]string{"model.safetensors": "weights"})
+	data := storage.Done{Stage: "import", Fingerprint: strings.Repeat("a", 64), Output: h.data}
+	model := storage.Done{Stage: "pretrain", Fingerprint: strings.Repeat("b", 64), Output: h.model}
+	for _, err := range []error{
+		h.Commit(t.Context(), data), h.Commit(t.Context(), model),
+		h.Note(t.Context(), "first", "run-1", data),
+		h.Note(t.Context(), "second", "run-2", data), h.Note(t.Context(), "second/rdrec-1", "run-3", model),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return h
+}
+
+func (h history) artefact(t *testing.T, kind string, files map[string]string) storage.Ref {
+	t.Helper()
+	ref, err := h.PutFolder(t.Context(), kind, folder(t, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+// flip changes one byte of the object that holds text.
+func (h history) flip(t *testing.T, text string) (key string) {
+	t.Helper()
+	key = storage.ContentKey(storage.Ref{Digest: storage.Digest([]byte(text))})
+	path := filepath.Join(h.root, key)
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return key
+}
+
+func (h history) verify(t *testing.T, name string) storage.Verified {
+	t.Helper()
+	v, err := h.Verify(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestVerifyNamesAFlippedByteAndTheRunsItSpoils(t *testing.T) {
+	h := newHistory(t)
+	for name, runs := range map[string]int{"": 3, "first": 1, "second": 2, "second/run-2": 1} {
+		if v := h.verify(t, name); len(v.Faults) != 0 || v.Runs != runs || v.Objects == 0 {
+			t.Errorf("%q before: %+v, want %d runs and no fault", name, v, runs)
+		}
+	}
+	weights, data := h.flip(t, "weights"), h.flip(t, "1 2 3")
+	if v := h.verify(t, "first"); len(v.Faults) != 1 || v.Faults[0].Key != data {
+		t.Errorf("the first run: %+v, want the data's fault alone", v)
+	}
+	want := map[string][]string{data: {"first/run-1", "second/run-2"}, weights: {"second/rdrec-1/run-3"}}
+	got := map[string][]string{}
+	for _, f := range h.verify(t, "").Faults {
+		got[f.Key] = f.Runs
+		if !strings.Contains(f.Reason, "hash to") {
+			t.Errorf("%s: %q", f.Key, f.Reason)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	if _, err := h.Verify(t.Context(), "no-such-run"); err == nil {
+		t.Error("a run without records is verified")
+	}
+}
+
+func TestVerifyFindsWhatIsMissingTornOrNoRecord(t *testing.T) {
+	h := newHistory(t)
+	c := attempt(t, h.Bucket)
+	save(t, c, 10)
+	rows := storage.OpenRationales[string](h.Bucket, "teacher")
+	if err := rows.Append(t.Context(), []string{"row"}); err != nil {
+		t.Fatal(err)
+	}
+	if v := h.verify(t, ""); len(v.Faults) != 0 {
+		t.Fatalf("before: %+v", v.Faults)
+	}
+	gone := storage.ContentKey(h.model)
+	if err := os.Remove(filepath.Join(h.root, gone)); err != nil {
+		t.Fatal(err)
+	}
+	patterns := []string{"checkpoints/*/*/*/weights", "rationales/*/*", "stages/import/*", "runs/first/*/stages/*"}
+	for _, pattern := range patterns {
+		spoil(t, h.root, pattern)
+	}
+	faults := h.verify(t, "").Faults
+	if len(faults) != len(patterns)+1 {
+		t.Errorf("%d faults, want %d: %+v", len(faults), len(patterns)+1, faults)
+	}
+	i := slices.IndexFunc(faults, func(f storage.Fault) bool { return f.Key == gone })
+	if i < 0 || faults[i].Reason != "missing" || !slices.Contains(faults[i].Runs, "second/rdrec-1/run-3") {
+		t.Errorf("the missing model: %+v", faults)
+	}
+}
+
+func TestCollectSparesWhatIsReached(t *testing.T) {
+	h := newHistory(t)
+	orphan := h.artefact(t, "model", map[string]string{"model.safetensors": "of a training whose record was never written"})
+	unfinished := attempt(t, h.Bucket)
+	save(t, unfinished, 10)
+	half := filepath.Join(h.root, "checkpoints/0123456789abcdef/000001-run-1/000000020")
+	writeFile(t, filepath.Join(half, "weights"))
+	writeFile(t, filepath.Join(h.root, "cas/sha256/ab/abcd.1f.tmp"))
+	finished, err := storage.OpenCheckpoints(t.Context(), h.Bucket, strings.Repeat("b", 64), "run-3", 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	save(t, finished, 30)
+
+	young := storage.Collection{Before: time.Now().Add(-time.Hour)}
+	if got := collect(t, h, young); got.Contents.Objects+got.Checkpoints.Objects+got.Leftovers.Objects != 0 {
+		t.Errorf("too young to be collected: %+v", got)
+	}
+	all := storage.Collection{Before: time.Now().Add(time.Hour), DryRun: true}
+	want := collect(t, h, all)
+	if want.Contents.Objects != 2 || want.Checkpoints.Objects != 4 || want.Leftovers.Objects != 1 || want.Contents.Bytes == 0 {
+		t.Errorf("dry run: %+v, want the orphan's 2 objects, the finished training's 3 and the half checkpoint's 1, 1 leftover", want)
+	}
+	if _, err := h.Get(t.Context(), orphan); err != nil {
+		t.Errorf("a dry run deleted: %v", err)
+	}
+	all.DryRun = false
+	if got := collect(t, h, all); got != want {
+		t.Errorf("collected %+v, want what the dry run said: %+v", got, want)
+	}
+	if _, err := h.Get(t.Context(), orphan); err == nil {
+		t.Error("the orphan is still there")
+	}
+	if again := collect(t, h, all); again.Contents.Objects+again.Checkpoints.Objects+again.Leftovers.Objects != 0 {
+		t.Errorf("the second time there is nothing to collect: %+v", again)
+	}
+	if v := h.verify(t, ""); len(v.Faults) != 0 {
+		t.Errorf("after: %+v", v.Faults)
+	}
+	if saved, err := attempt(t, h.Bucket).Restore(t.Context(), t.TempDir()); err != nil || saved.Step != 10 {
+		t.Errorf("the unfinished training: %+v, %v", saved, err)
+	}
+}
+
+func collect(t *testing.T, h history, c storage.Collection) storage.Collected {
+	t.Helper()
+	got, err := h.Collect(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return got
+}
+
+func writeFile(t *testing.T, path string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("half"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Who can't be read can't say what it needs: nothing is deleted then.
+func TestCollectStopsAtARecordThatCantBeRead(t *testing.T) {
+	for _, pattern := range []string{"runs/first/*/stages/*", "stages/import/*"} {
+		h := newHistory(t)
+		orphan := h.artefact(t, "model", map[string]string{"x": "orphan"})
+		spoil(t, h.root, pattern)
+		if _, err := h.Collect(t.Context(), storage.Collection{Before: time.Now().Add(time.Hour)}); err == nil {
+			t.Errorf("%s: collected beside a spoilt record", pattern)
+		}
+		if _, err := h.Get(t.Context(), orphan); err != nil {
+			t.Errorf("%s: %v", pattern, err)
+		}
+	}
+}
+
+// What is stored again must not look old to a collection that began before.
+func TestOldContentIsWrittenAnew(t *testing.T) {
+	h := newHistory(t)
+	path := filepath.Join(h.root, storage.ContentKey(h.data))
+	old := time.Now().Add(-48 * time.Hour)
+	if err := os.Chtimes(path, old, old); err != nil {
+		t.Fatal(err)
+	}
+	if again := h.artefact(t, "dataset", map[string]string{"sequential.txt": "1 2 3", "titles.json": "[]"}); again != h.data {
+		t.Fatalf("stored as %v", again)
+	}
+	info, err := os.Stat(path)
+	if err != nil || time.Since(info.ModTime()) > time.Hour {
+		t.Errorf("%v, %v: want it young", info.ModTime(), err)
+	}
+}
