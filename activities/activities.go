@@ -37,7 +37,17 @@ type Activities struct {
 
 // Importer makes a dataset folder of raw reviews.
 type Importer interface {
-	Import(ctx context.Context, reviews spec.Reviews, seed int64, dir string) error
+	Import(ctx context.Context, job ImportJob) error
+}
+
+// ImportJob is one import of raw reviews.
+type ImportJob struct {
+	Reviews spec.Reviews
+	// Appearance numbers users and items in the order in which they appear; else they are numbered at random.
+	Appearance bool
+	Seed       int64
+	// Dir is where the dataset folder is written.
+	Dir string
 }
 
 // Teachers opens the teacher that settings name.

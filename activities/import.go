@@ -13,6 +13,7 @@ import (
 	"sort"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/numbering"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 )
@@ -103,8 +104,9 @@ func digestFile(w io.Writer, path string) (err error) {
 
 // ImportInput is the settings of [Activities.Import].
 type ImportInput struct {
+	// Data names its numbering in full.
 	Data spec.Data
-	// Seed numbers the items.
+	// Seed numbers the items; 0 where the numbering has no seed.
 	Seed int64
 }
 
@@ -119,9 +121,9 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 	}
 	defer remove()
 	if in.Data.Reviews != nil {
-		err = a.Importer.Import(ctx, *in.Data.Reviews, in.Seed, dir)
+		err = a.importReviews(ctx, in, dir)
 	} else {
-		err = importFolder(in.Data.Folder, dir)
+		err = importFolder(in, dir)
 	}
 	if err != nil {
 		return ref, err
@@ -129,8 +131,28 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 	return a.Bucket.PutFolder(ctx, "dataset", dir)
 }
 
-// importFolder reads a dataset folder, which checks it whole, and writes it anew.
-func importFolder(from, to string) error {
+// importReviews numbers items at random or by appearance inside DuckDB, out of core; the other numberings need the dataset in memory.
+func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir string) error {
+	name := in.Data.Numbering
+	err := a.Importer.Import(ctx, ImportJob{
+		Reviews: *in.Data.Reviews, Appearance: name == spec.Appearance, Seed: in.Seed, Dir: dir,
+	})
+	if err != nil {
+		return err
+	}
+	if name == spec.Appearance || name == spec.Random {
+		return writeJSON(filepath.Join(dir, numberingRecord), numbering.Record{Numbering: name, Seed: in.Seed})
+	}
+	data, err := dataset.Read(os.DirFS(dir), filepath.Base(dir))
+	if err != nil {
+		return fmt.Errorf("read imported reviews: %w", err)
+	}
+	return writeNumbered(dir, data, in)
+}
+
+// importFolder reads a dataset folder, which checks it whole, and writes it anew with the items numbered.
+func importFolder(in ImportInput, to string) error {
+	from := in.Data.Folder
 	data, err := dataset.Read(os.DirFS(from), filepath.Base(from))
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("folder %q: %w: %w", from, ErrInvalid, err)
@@ -138,5 +160,20 @@ func importFolder(from, to string) error {
 	if err != nil {
 		return fmt.Errorf("folder %q: %w: %w", from, ErrData, err)
 	}
-	return dataset.Write(to, data)
+	return writeNumbered(to, data, in)
+}
+
+// numberingRecord stands beside the dataset and says how items were numbered.
+const numberingRecord = "numbering.json"
+
+// writeNumbered writes a dataset folder whose items are numbered as the settings say.
+func writeNumbered(dir string, data *dataset.Dataset, in ImportInput) error {
+	record, err := numbering.Apply(data, in.Data.Numbering, in.Seed)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	if err := dataset.Write(dir, data); err != nil {
+		return err
+	}
+	return writeJSON(filepath.Join(dir, numberingRecord), record)
 }

@@ -14,6 +14,7 @@ import (
 
 	"rdrec/internal/audit"
 	"rdrec/internal/dataset"
+	"rdrec/internal/numbering"
 	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
@@ -163,24 +164,30 @@ func secondsOf(stages []StageTime, name string) float64 {
 	return total
 }
 
-// source says where the data came from and what was left of it.
+// source says where the data came from, what was left of it and how items were numbered.
 func (w *reporting) source(ctx context.Context) error {
-	w.report.Data = report.Data{Name: w.Spec.Name, Source: w.Spec.Data.Folder, Digest: w.Identity.Data, Sequences: w.data.SequenceDigest(), Stats: w.data.Stats()}
-	reviews := w.Spec.Data.Reviews
-	if reviews == nil {
-		return nil
+	w.report.Data = report.Data{
+		Name: w.Spec.Name, Source: w.Spec.Data.Folder, Digest: w.Identity.Data,
+		Sequences: w.data.SequenceDigest(), Stats: w.data.Stats(),
 	}
-	w.report.Data.Source, w.report.Data.Numbering = reviews.Path, reviews.Numbering
-	var counts struct{ Rows, Bad, Duplicates, Filtered int }
-	summary, err := w.Bucket.GetNamed(ctx, w.Dataset, "import.json")
-	if err != nil {
+	var record numbering.Record
+	if err := w.decode(ctx, w.Dataset, numberingRecord, &record); err != nil {
 		return err
 	}
-	if err := json.Unmarshal(summary, &counts); err != nil {
-		return fmt.Errorf("read import.json: %w: %w", ErrData, err)
+	row, err := spec.NumberingNamed(record.Numbering)
+	if err != nil {
+		return fmt.Errorf("read %s: %w: %w", numberingRecord, ErrData, err)
 	}
 	d := &w.report.Data
-	d.Rows, d.Bad, d.Duplicates, d.Filtered = counts.Rows, counts.Bad, counts.Duplicates, counts.Filtered
+	d.Numbering = report.Numbering{Name: row.Name, About: row.About, Note: record.Note, Leaks: row.Leaks}
+	if w.Spec.Data.Reviews == nil {
+		return nil
+	}
+	var counts struct{ Rows, Bad, Duplicates, Filtered int }
+	if err := w.decode(ctx, w.Dataset, "import.json", &counts); err != nil {
+		return err
+	}
+	d.Source, d.Rows, d.Bad, d.Duplicates, d.Filtered = w.Spec.Data.Reviews.Path, counts.Rows, counts.Bad, counts.Duplicates, counts.Filtered
 	return nil
 }
 

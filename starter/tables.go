@@ -58,7 +58,7 @@ func tablesJSON() map[string][]map[string]string {
 // tables are the domain's own tables.
 func tables() []table {
 	return []table{
-		methods(), sizes(), protocols(), metrics(), baselines(),
+		methods(), sizes(), protocols(), switchRows(), numberings(), metrics(), baselines(),
 		words("teachers", "TEACHER", spec.Teachers()), words("prompts", "PROMPT", spec.Prompts()),
 		words("formats", "FORMAT", spec.Formats()), words("columns", "COLUMN", spec.Columns()),
 		words("extractors", "EXTRACTOR", spec.Extractors()),
@@ -85,6 +85,23 @@ func protocols() table {
 	t := table{name: "protocols", header: []string{"PROTOCOL", "OTHERWISE THAN THE REFERENCE"}}
 	for _, p := range spec.Protocols() {
 		t.rows = append(t.rows, []string{p.Name, fixes(p)})
+	}
+	return t
+}
+
+// switchRows are what a spec's fixes and ablate may name.
+func switchRows() table {
+	t := table{name: "fixes", header: []string{"FIX", "ABOUT"}}
+	for _, w := range spec.Switches() {
+		t.rows = append(t.rows, []string{w.Name, w.About})
+	}
+	return t
+}
+
+func numberings() table {
+	t := table{name: "numberings", header: []string{"NUMBERING", "ABOUT"}}
+	for _, n := range spec.Numberings() {
+		t.rows = append(t.rows, []string{n.Name, n.About})
 	}
 	return t
 }
@@ -132,11 +149,11 @@ func learns(m spec.Method) string {
 
 // fixes names what a protocol does otherwise than the reference.
 func fixes(p spec.Protocol) string {
-	return switches(
-		named{p.MaskCross, "masked cross-attention"}, named{p.SkipPads, "no padding in the loss"},
-		named{p.RightTasks, "right rationale tasks"}, named{p.PatienceResets, "patience that resets"},
-		named{p.Constrained, "valid, unseen, distinct items"}, named{p.HeldOut, "held-out explanations"},
-	)
+	var all []named
+	for _, w := range spec.Switches() {
+		all = append(all, named{w.On(p), w.About})
+	}
+	return switches(all...)
 }
 
 // switches lists those that are on.

@@ -9,7 +9,6 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/review"
-	"rdrec/internal/spec"
 	"rdrec/storage"
 )
 
@@ -17,8 +16,8 @@ import (
 type importer struct{}
 
 // Import makes a dataset folder of raw reviews.
-func (importer) Import(ctx context.Context, reviews spec.Reviews, seed int64, dir string) error {
-	_, err := review.Import(ctx, reviews, seed, dir)
+func (importer) Import(ctx context.Context, job activities.ImportJob) error {
+	_, err := review.Importer{Options: job.Reviews, Appearance: job.Appearance, Seed: job.Seed, Dir: job.Dir}.Run(ctx)
 	switch {
 	case errors.Is(err, review.ErrData):
 		return fmt.Errorf("%w: %w", activities.ErrData, err)

@@ -89,7 +89,11 @@ func (e *experiment) identify(ctx workflow.Context) (id activities.Identity, err
 func (e *experiment) importData(ctx workflow.Context, id activities.Identity) (storage.Ref, error) {
 	data := e.spec.Data
 	data.Negatives = 0 // drawn later: not an input of this stage
-	in := activities.ImportInput{Data: data, Seed: e.spec.Seed}
+	data.Numbering = e.spec.Numbered()
+	in := activities.ImportInput{Data: data}
+	if row, err := spec.NumberingNamed(data.Numbering); err == nil && row.Seeded {
+		in.Seed = e.spec.Seed
+	}
 	return e.stages.run(ctx, stage{
 		name: "import", label: "import", version: 1, queue: QueueCPU, activity: acts.Import,
 		settings: in, inputs: []string{id.Data}, arg: func(string) any { return in },

@@ -5,7 +5,7 @@
 // reviews nor tensors.
 package dataset
 
-// Dataset is interactions, explanations and the names behind the numbers. It is read-only once read, but for FillNegatives.
+// Dataset is interactions, explanations and the names behind the numbers. It is read-only once read, but for FillNegatives and Renumber.
 type Dataset struct {
 	// Name is for people and error messages.
 	Name string

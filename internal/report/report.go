@@ -75,9 +75,19 @@ type Data struct {
 	Bad        int `json:"bad,omitempty"`
 	Duplicates int `json:"duplicates,omitempty"`
 	Filtered   int `json:"filtered,omitempty"`
-	// Numbering is how items got their numbers; empty where the folder had them.
-	Numbering string        `json:"numbering,omitempty"`
+	// Numbering is how items got their numbers.
+	Numbering Numbering     `json:"numbering"`
 	Stats     dataset.Stats `json:"stats"`
+}
+
+// Numbering is how items got their numbers: a row of the spec's table.
+type Numbering struct {
+	Name  string `json:"name"`
+	About string `json:"about,omitempty"`
+	// Note says in words what came of it here.
+	Note string `json:"note,omitempty"`
+	// Leaks says that held-out items had a part in it.
+	Leaks bool `json:"leaks,omitempty"`
 }
 
 // Teacher is who wrote the rationales and how well.

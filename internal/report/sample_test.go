@@ -63,7 +63,7 @@ func sample() report.Report {
 func sampleData() report.Data {
 	return report.Data{
 		Name: "All_Beauty", Source: "testdata/reviews/All_Beauty_5.json.gz (amazon-2018)", Digest: "d60acb128cf7b7f2536e8f38a5b18a05535c9e14c7a355904270e15b0945ea86",
-		Rows: 5269, Bad: 3, Duplicates: 1174, Filtered: 0, Numbering: "random",
+		Rows: 5269, Bad: 3, Duplicates: 1174, Filtered: 0, Numbering: report.Numbering{Name: "random", About: "a digest of seed and shop's id: knows nothing"},
 		Stats: dataset.Stats{
 			Users: 991, Items: 85, Interactions: 4092, Density: 0.04858, Shortest: 1, Median: 4, Longest: 14, Short: 15,
 			Train: 1980, Val: 902, Test: 911, Rationales: 251, Features: 402, Negatives: 70, Titles: 85,

@@ -52,6 +52,9 @@ func (t *text) head(r Report) {
 	t.line("%s · protocol %s · seed %d · %s", r.Name, r.Protocol, r.Seed, plural(r.Trials, "trial"))
 	t.line("%s: %s users, %s items, %s interactions%s", r.Data.Name, thousands(stats.Users), thousands(stats.Items),
 		thousands(stats.Interactions), quarantined(r.Data))
+	if n := r.Data.Numbering; n.Name != "" {
+		t.wrap("", fmt.Sprintf("item numbers: %s (%s)", n.Name, n.About))
+	}
 	t.line("")
 }
 

@@ -153,7 +153,6 @@ func TestSettingsThatCannotWork(t *testing.T) {
 		"item_core is 0":             func(o *spec.Reviews) { o.ItemCore = 0 },
 		`extractor "magic"`:          func(o *spec.Reviews) { o.Extractor = "magic" },
 		`"colour" is not a column`:   func(o *spec.Reviews) { o.Columns = map[string]string{"colour": "c"} },
-		`numbering "best" is neithe`: func(o *spec.Reviews) { o.Numbering = "best" },
 		`format "xml" is not one of`: func(o *spec.Reviews) { o.Format = "xml" },
 		"is after to":                func(o *spec.Reviews) { o.From, o.To = "2020-01-02", "2020-01-01" },
 	} {

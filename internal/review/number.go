@@ -3,22 +3,24 @@ package review
 import (
 	"context"
 	"fmt"
+
+	"rdrec/internal/spec"
 )
 
 // Orders in which numbers are given: of users, and of items.
 //
-// "random" sorts by a digest of the seed and the shop's id, which knows nothing of what anyone bought. "appearance" is the
-// reference's: users in the order of the file, items in the order in which walking over all users' sequences meets them, test items
+// "random" sorts by a digest of the seed and the shop's id, which knows nothing of what anyone bought; package numbering has the same
+// for items, and makes the other numberings from it. "appearance" is the reference's: users in the order of the file, items in the order in which walking over all users' sequences meets them, test items
 // included; neighbours in a sequence get neighbouring numbers, which leaks (docs/deviations.md).
 func numberings(seed int64) map[string][2]string {
 	return map[string][2]string{
-		"random": {
+		spec.Random: {
 			fmt.Sprintf(`SELECT u, id, row_number() OVER (ORDER BY md5('user:%d:' || id), id) AS num
 				FROM user0 WHERE u IN (SELECT u FROM event)`, seed),
 			fmt.Sprintf(`SELECT i, id, row_number() OVER (ORDER BY md5('item:%d:' || id), id) AS num
 				FROM item0 WHERE i IN (SELECT i FROM event)`, seed),
 		},
-		"appearance": {
+		spec.Appearance: {
 			`SELECT u, id, row_number() OVER (ORDER BY first) AS num
 				FROM user0 JOIN (SELECT u, min(row) AS first FROM ordered GROUP BY u) USING (u)`,
 			`SELECT i, id, row_number() OVER (ORDER BY first) AS num
@@ -29,10 +31,11 @@ func numberings(seed int64) map[string][2]string {
 
 // number orders each user's items in time and gives users and items their numbers.
 func (r *run) number(ctx context.Context) error {
-	order, ok := numberings(r.Seed)[r.Options.Numbering]
-	if !ok {
-		return fmt.Errorf("numbering %q is neither \"random\" nor \"appearance\"", r.Options.Numbering)
+	name := spec.Random
+	if r.Appearance {
+		name = spec.Appearance
 	}
+	order := numberings(r.Seed)[name]
 	for _, step := range []string{
 		`CREATE TABLE ordered AS SELECT u, i, CAST(key % 72057594037927936 AS BIGINT) AS row,
 			CAST(key // 72057594037927936 - 1099511627776 AS BIGINT) AS sec,

@@ -63,6 +63,9 @@ type Progress struct {
 // Importer is one import. Import is its short form.
 type Importer struct {
 	Options spec.Reviews
+	// Appearance numbers users and items in the order in which they appear, as the reference does, which leaks; else they are numbered
+	// at random.
+	Appearance bool
 	// Seed decides the random numbering and nothing else.
 	Seed int64
 	// Dir is where the folder is written; temporary files lie in it until the import ends.

@@ -111,6 +111,28 @@ evaluate:
 			"shop.yaml:2: data.reviews.from: is later than data.reviews.to",
 			"shop.yaml:2: data.reviews.columns: is for CSV and Parquet files; the format's own columns are known (remove it, or set data.reviews.format)",
 		}},
+		{"reviews have no numbers", "name: a\ndata:\n  reviews: {path: x}\n  numbering: as-is\n", nil, []string{
+			"shop.yaml:4: data.numbering: is for folders: reviews have no numbers yet (random leaks nothing, appearance numbers as the reference does)",
+		}},
+		{
+			"fixes and ablations", least + "fixes: {skip_pad: true, held_out: 2}\nablate: [mask_cros, constrained, constrained]\n",
+			[]string{"data.numbering=sequental"},
+			[]string{
+				`shop.yaml:3: fixes[held_out]: must be a truth value (true or false), not "2"`,
+				`shop.yaml:3: fixes[skip_pad]: "skip_pad" is not known (did you mean "skip_pads"?)`,
+				`shop.yaml:4: ablate[0]: "mask_cros" is not known (did you mean "mask_cross"?)`,
+				`shop.yaml:4: ablate: names something twice`,
+				`--set data.numbering=sequental: data.numbering: "sequental" is not known (did you mean "sequential"?)`,
+			},
+		},
+		{
+			"ablations that change nothing", least + "methods: [pod]\nablate: [right_tasks, held_out, skip_pads]\n",
+			[]string{"train.ratio={explanation: 0, sequential: 1, topn: 1, rationale: 1}"},
+			[]string{
+				`shop.yaml:4: ablate: names "right_tasks", which changes nothing for these methods and this train.ratio (remove it, or learn what it is about)`,
+				`shop.yaml:4: ablate: names "held_out", which changes nothing for these methods and this train.ratio (remove it, or learn what it is about)`,
+			},
+		},
 		{"openai without a model", least, []string{"teacher.model=openai:http://localhost:8000/v1"}, []string{
 			`--set teacher.model=openai:http://localhost:8000/v1: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or ` +
 				`openai:URL#MODEL, not "openai:http://localhost:8000/v1" (known are smollm2, copy, gguf:, meta:, hf:, openai:)`,

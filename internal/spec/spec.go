@@ -11,6 +11,10 @@ type Spec struct {
 	Seed int64 `json:"seed" yaml:"seed"`
 	// Protocol is a row of [Protocols]: how training and evaluation treat the reference's quirks.
 	Protocol string `json:"protocol" yaml:"protocol" validate:"protocol"`
+	// Fixes overrides single switches of the protocol's row: rows of [Switches], on or off.
+	Fixes map[string]bool `json:"fixes,omitempty" yaml:"fixes,omitempty" validate:"omitempty,dive,keys,fix,endkeys"`
+	// Ablate names rows of [Switches]: for each, every method that it matters to is trained and examined once more with that one flipped.
+	Ablate []string `json:"ablate,omitempty" yaml:"ablate,omitempty" validate:"omitempty,dive,fix"`
 	// Methods are rows of [Methods], each trained and evaluated on the same data.
 	Methods []string `json:"methods" yaml:"methods" validate:"min=1,unique,dive,method"`
 	// Trials is how many seeds each method is run with (at least 1).
@@ -28,6 +32,8 @@ type Data struct {
 	Folder string `json:"folder,omitempty" yaml:"folder,omitempty"`
 	// Reviews are raw reviews of any shop.
 	Reviews *Reviews `json:"reviews,omitempty" yaml:"reviews,omitempty"`
+	// Numbering is a row of [Numberings]: how items get their numbers. Empty is "as-is" for a folder in protocol paper, else "random".
+	Numbering string `json:"numbering,omitempty" yaml:"numbering,omitempty" validate:"omitempty,numbering"`
 	// Negatives is how many unseen items stand beside the true one in a top-N example (99 in the paper).
 	Negatives int `json:"negatives" yaml:"negatives" validate:"min=1,max=1000"`
 }
@@ -50,8 +56,6 @@ type Reviews struct {
 	To   string `json:"to,omitempty" yaml:"to,omitempty" validate:"omitempty,datetime=2006-01-02"`
 	// MinRating drops reviews below it; 0 keeps all.
 	MinRating float64 `json:"min_rating" yaml:"min_rating" validate:"min=0,max=5"`
-	// Numbering is how items get their numbers: "random" (seeded, leaks nothing) or "appearance" (the reference's, leaks).
-	Numbering string `json:"numbering" yaml:"numbering" validate:"oneof=random appearance"`
 	// Extractor is how a review's explanation and feature are found: a row of [Extractors].
 	Extractor string `json:"extractor" yaml:"extractor" validate:"extractor"`
 	// MaxBad is the share of unreadable rows above which the import fails instead of quarantining them (0 to 1).
@@ -172,5 +176,5 @@ func Default() Spec {
 
 // DefaultReviews returns the settings of a reviews block; a YAML document overrides what it names.
 func DefaultReviews() Reviews {
-	return Reviews{Format: "auto", UserCore: 5, ItemCore: 5, Numbering: "random", Extractor: "sentence", MaxBad: 0.01}
+	return Reviews{Format: "auto", UserCore: 5, ItemCore: 5, Extractor: "sentence", MaxBad: 0.01}
 }

@@ -34,6 +34,80 @@ func Protocols() []Protocol {
 	}
 }
 
+// Switch is one of a protocol's switches, so that each can be set by itself and ablated.
+type Switch struct {
+	// Name is the key in a spec's fixes and ablate; About says for people what it does when it is on.
+	Name, About string
+	// Answers says that it can change how a trained student is examined; Texts that this goes for explanations, not only for rankings.
+	Answers, Texts bool
+	// trains says whether training a method with a ratio of examples can depend on it; nil is always.
+	trains func(Method, Ratio) bool
+	of     func(*Protocol) *bool
+}
+
+// Switches is the table of switches, in the order of [Protocol]'s fields.
+func Switches() []Switch {
+	return []Switch{
+		{
+			Name: "mask_cross", About: "masked cross-attention", Answers: true, Texts: true,
+			of: func(p *Protocol) *bool { return &p.MaskCross },
+		},
+		{
+			Name: "skip_pads", About: "no padding in the loss",
+			of: func(p *Protocol) *bool { return &p.SkipPads },
+		},
+		{
+			Name: "right_tasks", About: "right rationale tasks",
+			trains: func(m Method, r Ratio) bool { return m.Rationale && r.Rationale > 0 }, of: func(p *Protocol) *bool { return &p.RightTasks },
+		},
+		{
+			Name: "patience_resets", About: "patience that resets",
+			of: func(p *Protocol) *bool { return &p.PatienceResets },
+		},
+		{
+			Name: "constrained", About: "valid, unseen, distinct items", Answers: true,
+			trains: func(m Method, _ Ratio) bool { return m.TopN }, // validation's candidates; a ratio of 0 still takes what rounding leaves
+			of:     func(p *Protocol) *bool { return &p.Constrained },
+		},
+		{
+			Name: "held_out", About: "held-out explanations",
+			trains: func(m Method, r Ratio) bool {
+				return m.Explanation && r.Explanation > 0 || m.Rationale && r.Rationale > 0
+			},
+			of: func(p *Protocol) *bool { return &p.HeldOut },
+		},
+	}
+}
+
+// Numbering is a way to number items. The T5 reads and writes items as numbers, so what a number knows, the student knows.
+type Numbering struct {
+	Name, About string
+	// Seeded says that the seed decides it; Leaks that it is made from held-out items too.
+	Seeded, Leaks bool
+}
+
+// Names of the numberings.
+const (
+	AsIs          = "as-is"
+	Appearance    = "appearance"
+	Random        = "random"
+	Sequential    = "sequential"
+	Collaborative = "collaborative"
+	Semantic      = "semantic"
+)
+
+// Numberings is the table of numberings; package numbering makes them.
+func Numberings() []Numbering {
+	return []Numbering{
+		{Name: AsIs, Leaks: true, About: "the folder's own numbers, which may leak"},
+		{Name: Appearance, Leaks: true, About: "order of first appearance, test items included: the reference's, leaks"},
+		{Name: Random, Seeded: true, About: "a digest of seed and shop's id: knows nothing"},
+		{Name: Sequential, Seeded: true, About: "order of first appearance in training histories, then the rest at random"},
+		{Name: Collaborative, Seeded: true, About: "items that share training users stand together (recursive spectral clustering)"},
+		{Name: Semantic, Seeded: true, About: "items of like titles, or else of like company, stand together (residual quantisation)"},
+	}
+}
+
 // Method is a way to train the student: which tasks it learns and what stands before the tokens.
 type Method struct {
 	Name string

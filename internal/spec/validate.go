@@ -28,6 +28,8 @@ func tags() []document.Rule {
 	return []document.Rule{
 		{Tag: "slug", Accept: slug, Want: "lower-case letters, digits, '.', '_' and '-', the first a letter or digit"},
 		{Tag: "protocol", Choices: each(Protocols(), func(p Protocol) string { return p.Name })},
+		{Tag: "fix", Choices: each(Switches(), func(w Switch) string { return w.Name })},
+		{Tag: "numbering", Choices: each(Numberings(), func(n Numbering) string { return n.Name })},
 		{Tag: "method", Choices: each(Methods(), func(m Method) string { return m.Name })},
 		{Tag: "size", Choices: each(Sizes(), func(z Size) string { return z.Name })},
 		{Tag: "format", Choices: Formats()},
@@ -87,6 +89,10 @@ func rules() []rule {
 			"names both folder and reviews", "keep one of them",
 		},
 		{
+			"data.numbering", func(s Spec) bool { return s.Data.Reviews != nil && s.Data.Numbering == AsIs },
+			"is for folders: reviews have no numbers yet", "random leaks nothing, appearance numbers as the reference does",
+		},
+		{
 			"data.reviews.from", func(s Spec) bool {
 				r := s.Data.Reviews
 				return r != nil && r.From != "" && r.To != "" && r.From > r.To
@@ -100,7 +106,32 @@ func rules() []rule {
 			},
 			"is for CSV and Parquet files; the format's own columns are known", "remove it, or set data.reviews.format",
 		},
-	}, numbers()...)
+	}, slices.Concat(ablations(), numbers())...)
+}
+
+// ablations are the rules on what is flipped.
+func ablations() []rule {
+	rules := make([]rule, 0, 1+len(Switches()))
+	rules = append(rules, rule{
+		"ablate", func(s Spec) bool { return len(slices.Compact(slices.Sorted(slices.Values(s.Ablate)))) < len(s.Ablate) },
+		"names something twice", "",
+	})
+	for _, w := range Switches() {
+		rules = append(rules, rule{
+			"ablate", func(s Spec) bool { return slices.Contains(s.Ablate, w.Name) && !w.mattersTo(s) },
+			fmt.Sprintf("names %q, which changes nothing for these methods and this train.ratio", w.Name),
+			"remove it, or learn what it is about",
+		})
+	}
+	return rules
+}
+
+// mattersTo says whether the switch matters to any of the spec's methods.
+func (w Switch) mattersTo(s Spec) bool {
+	return slices.ContainsFunc(s.Methods, func(name string) bool {
+		m, err := MethodNamed(name)
+		return err != nil || w.Matters(m, s.Train.Ratio) // the method's own tag says what is wrong with it
+	})
 }
 
 // numbers are the rules between numbers.
@@ -161,6 +192,16 @@ func ProtocolNamed(name string) (Protocol, error) {
 // SizeNamed finds a row of [Sizes].
 func SizeNamed(name string) (Size, error) {
 	return named("size", name, Sizes(), func(z Size) string { return z.Name })
+}
+
+// NumberingNamed finds a row of [Numberings].
+func NumberingNamed(name string) (Numbering, error) {
+	return named("numbering", name, Numberings(), func(n Numbering) string { return n.Name })
+}
+
+// SwitchNamed finds a row of [Switches].
+func SwitchNamed(name string) (Switch, error) {
+	return named("fix", name, Switches(), func(w Switch) string { return w.Name })
 }
 
 func named[T any](noun, name string, rows []T, nameOf func(T) string) (T, error) {

@@ -1,0 +1,100 @@
+package numbering
+
+import (
+	"fmt"
+	"math/rand/v2"
+
+	"rdrec/internal/dataset"
+)
+
+// Settings of the clustering tree.
+const (
+	branches = 10 // clusters that a cluster is split into at most: a decimal digit
+	leaf     = 10 // items that need no splitting
+	deepest  = 16 // levels, for what no cut makes smaller
+)
+
+// collaborative orders items by a tree of clusters: the graph of items that training users have had together is cut into clusters by
+// the leading vectors of its normalised Laplacian and k-means, each cluster is cut again, and the leaves from left to right are the
+// order, so that items of one cluster stand together and share their leading digits.
+//
+// OpenP5's collaborative indexing (Xu et al., SIGIR 2024) has the same graph and the same recursion, and differs in this: an item is
+// there a path of new tokens, one for each cluster on the way and one for its place in the leaf, each with an embedding of its own;
+// here it is a plain number in digits that the student shares with all other numbers, and a cluster whose size is no power of ten
+// shares its leading digits with its neighbours only as far as the numbers go. Their clusters are 20 branches and leaves of 200 by
+// default, ours 10 and 10. They have scikit-learn assign the clusters of the bare graph; we join everything a little first (see
+// affinity). Items that no training history holds beside another stand last; they give those a cluster as well.
+func collaborative(d *dataset.Dataset, seed int64) (items []int, note string) {
+	base, g, met, rest := company(d, seed)
+	t := &tree{graph: g, random: rand.New(rand.NewPCG(uint64(seed), 0x636f6c6c))} //nolint:gosec // not for secrets
+	t.split(met, 0)
+	for _, node := range append(t.order, rest...) {
+		items = append(items, base[node])
+	}
+	note = fmt.Sprintf("%d clusters of at most %d items", t.leaves, t.largest)
+	if words := last(len(rest), "that no training history holds beside another"); words != "" {
+		note += "; " + words
+	}
+	return items, note
+}
+
+// company is the graph of the items in their order at random, and which of its nodes have any neighbour.
+func company(d *dataset.Dataset, seed int64) (base []int, g graph, met, rest []int) {
+	base, _ = random(d, seed)
+	place := make([]int, len(base))
+	for i, item := range base {
+		place[item-1] = i
+	}
+	g = together(d, place)
+	for node := range g.nodes() {
+		if g.start[node+1] > g.start[node] {
+			met = append(met, node)
+		} else {
+			rest = append(rest, node)
+		}
+	}
+	return base, g, met, rest
+}
+
+// tree cuts a graph; order is its leaves from left to right so far.
+type tree struct {
+	graph           graph
+	random          *rand.Rand
+	order           []int
+	leaves, largest int
+}
+
+func (t *tree) split(nodes []int, depth int) {
+	if len(nodes) == 0 {
+		return
+	}
+	parts := [][]int{nodes}
+	if len(nodes) > leaf && depth < deepest {
+		parts = t.cut(nodes)
+	}
+	if len(parts) == 1 {
+		t.order = append(t.order, nodes...)
+		t.leaves, t.largest = t.leaves+1, max(t.largest, len(nodes))
+		return
+	}
+	for _, part := range parts {
+		t.split(part, depth+1)
+	}
+}
+
+// cut is the clusters of some nodes; one alone where nothing tells them apart.
+func (t *tree) cut(nodes []int) [][]int {
+	part := t.graph.within(nodes)
+	if len(part.to) == 0 {
+		return [][]int{nodes}
+	}
+	k := min(branches, (len(nodes)+leaf-1)/leaf)
+	vectors, _ := leading(part.affinity(), len(nodes), k, t.random)
+	vectors.normaliseRows()
+	of, centres := cluster(vectors, k, t.random)
+	parts := make([][]int, centres.n)
+	for i, node := range nodes {
+		parts[of[i]] = append(parts[of[i]], node)
+	}
+	return parts
+}

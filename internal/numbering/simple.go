@@ -1,0 +1,77 @@
+package numbering
+
+import (
+	"bytes"
+	"cmp"
+	"crypto/md5" //nolint:gosec // mixes, protects nothing; DuckDB has it too
+	"fmt"
+	"slices"
+	"strconv"
+
+	"rdrec/internal/dataset"
+)
+
+// random orders items by a digest of the seed and the shop's id. Package review numbers items by the same digest inside DuckDB, so
+// that both ways give the same numbers. Every other numbering starts from it.
+func random(d *dataset.Dataset, seed int64) (items []int, note string) {
+	type entry struct {
+		item int
+		id   string
+		sum  [md5.Size]byte
+	}
+	entries := make([]entry, d.Items)
+	for i := range entries {
+		id := strconv.Itoa(i + 1)
+		if i < len(d.ItemIDs) {
+			id = d.ItemIDs[i]
+		}
+		entries[i] = entry{i + 1, id, md5.Sum(fmt.Appendf(nil, "item:%d:%s", seed, id))} //nolint:gosec // see above
+	}
+	slices.SortFunc(entries, func(a, b entry) int {
+		return cmp.Or(bytes.Compare(a.sum[:], b.sum[:]), cmp.Compare(a.id, b.id))
+	})
+	items = make([]int, len(entries))
+	for i, e := range entries {
+		items[i] = e.item
+	}
+	return items, ""
+}
+
+// appearance walks whole sequences in the data's order, as the reference does: neighbours get neighbouring numbers, test items too.
+func appearance(d *dataset.Dataset, seed int64) (items []int, note string) {
+	return walk(d, seed, func(u dataset.User) []int { return u.Items })
+}
+
+// sequential walks training histories only. Items that only held-out interactions have come last, at random.
+func sequential(d *dataset.Dataset, seed int64) (items []int, note string) {
+	return walk(d, seed, dataset.User.Train)
+}
+
+// walk orders items by when a walk over the users' histories meets them first; those it never meets come last.
+func walk(d *dataset.Dataset, seed int64, history func(dataset.User) []int) (items []int, note string) {
+	met := make([]bool, d.Items+1)
+	for _, user := range d.Users {
+		for _, item := range history(user) {
+			if !met[item] {
+				met[item] = true
+				items = append(items, item)
+			}
+		}
+	}
+	rest := d.Items - len(items)
+	base, _ := random(d, seed)
+	for _, item := range base {
+		if !met[item] {
+			items = append(items, item)
+		}
+	}
+	return items, last(rest, "that no training history holds")
+}
+
+// last says how many items stand last, and why.
+func last(n int, why string) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d items %s stand last, at random", n, why)
+}
