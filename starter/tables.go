@@ -149,9 +149,10 @@ func learns(m spec.Method) string {
 
 // fixes names what a protocol does otherwise than the reference.
 func fixes(p spec.Protocol) string {
-	var all []named
-	for _, w := range spec.Switches() {
-		all = append(all, named{w.On(p), w.About})
+	rows := spec.Switches()
+	all := make([]named, len(rows))
+	for i, w := range rows {
+		all[i] = named{w.On(p), w.About}
 	}
 	return switches(all...)
 }
