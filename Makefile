@@ -13,6 +13,8 @@ export OMP_WAIT_POLICY ?= passive
 # Set-up must run before go.work is there, and in spite of a go.work that is broken.
 SETUP := GOWORK=off go run -buildvcs=false ./setup
 TOOLS := bin/tools
+# What the worker is built from, for reports; empty where git cannot say.
+REVISION = $(shell git describe --always --dirty --abbrev=40 2> /dev/null)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 16
@@ -24,7 +26,8 @@ setup: ## find or fetch libtorch, adapt gotch, fetch the demo's teacher (LIBTORC
 build: setup ## make bin/starter and bin/worker
 	@echo "==> build: bin/starter, bin/worker (the first time takes minutes: libtorch's binding and Temporal's server)"
 	@mkdir -p bin
-	@go build -buildvcs=false -o bin/ ./starter ./worker
+	@go build -buildvcs=false -o bin/ ./starter
+	@go build -buildvcs=false -ldflags '-X main.revision=$(REVISION)' -o bin/ ./worker
 
 demo: build ## the main job on the shipped reviews: server, worker, experiment, report
 	@bin/starter demo

@@ -24,6 +24,17 @@ type DistillInput struct {
 	Weights string
 	// HeldOut keeps explanations of validation and test pairs from being distilled.
 	HeldOut bool
+	// Fresh, where set, has every row asked again and kept apart from those that were finished before.
+	Fresh string `json:",omitempty"`
+}
+
+// rows is the name under which finished rows are kept.
+func (in DistillInput) rows() string {
+	name := teacher.Fingerprint(in.Teacher, in.Weights)
+	if in.Fresh == "" {
+		return name
+	}
+	return storage.Digest([]byte(name + " fresh " + in.Fresh))
 }
 
 // Distillation is what the distill stage says of itself, in distillation.json.
@@ -58,7 +69,7 @@ func (a *Activities) Distill(ctx context.Context, in DistillInput) (ref storage.
 	}
 	requests, all := requests(data, in)
 	d := &distilling{
-		rows:    storage.OpenRationales[teacher.Rationale](a.Bucket, teacher.Fingerprint(in.Teacher, in.Weights)),
+		rows:    storage.OpenRationales[teacher.Rationale](a.Bucket, in.rows()),
 		shard:   in.Teacher.Shard,
 		pulse:   p,
 		now:     a.Now,
@@ -152,12 +163,14 @@ func (a *Activities) ask(ctx context.Context, in DistillInput, d *distilling) er
 	}
 	working, cancel := drainable(ctx)
 	defer cancel()
+	d.say("opening the teacher")
 	engine, closeEngine, err := a.Teachers.Open(working, in.Teacher)
 	if err != nil {
 		return fmt.Errorf("open teacher %q: %w", in.Teacher.Model, err)
 	}
 	defer closeEngine()
 	d.started = d.now()
+	d.say("the teacher reads the prompts")
 	err = teacher.Distill(working, engine, in.Teacher, missing, func(row teacher.Rationale) error {
 		return d.take(working, row)
 	})
@@ -180,6 +193,11 @@ func drainable(ctx context.Context) (context.Context, context.CancelFunc) {
 		}
 	}()
 	return ctx, func() { cancel(nil) }
+}
+
+// say reports what goes on where no row has been finished yet.
+func (d *distilling) say(note string) {
+	d.pulse.report(Progress{Done: len(d.requests) - len(d.missing()), Total: len(d.requests), Unit: "rationales", Note: note})
 }
 
 // take counts a finished row and stores a shard when it is full.

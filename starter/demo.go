@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"syscall"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"github.com/mattn/go-isatty"
 
 	"rdrec/internal/devserver"
+	"rdrec/workflows"
 )
 
 // demoCmd runs the demo: a server and a worker of its own, one experiment.
@@ -24,8 +26,12 @@ type demoCmd struct {
 	Keep   string   `help:"Keep serving afterwards: yes, no, or auto (on a terminal)." enum:"yes,no,auto" default:"auto"`
 }
 
-// workerStopTimeout is how long the worker may take to save its state.
-const workerStopTimeout = 30 * time.Second
+// How long the worker may take to end: it gives its job [workflows.DrainTimeout] to save its state, and needs a moment more. Where it takes
+// longer than sayAfter, people are told what they wait for.
+const (
+	workerStopTimeout = workflows.DrainTimeout + 15*time.Second
+	sayAfter          = 2 * time.Second
+)
 
 // Run does the demo and stops what it started.
 func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
@@ -47,7 +53,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
 	if err != nil {
 		return err
 	}
-	defer w.stop()
+	defer w.stop(a)
 	e, err := begin(ctx, to, specification)
 	if err != nil {
 		return err
@@ -171,13 +177,26 @@ func (w *workerProcess) during(ctx context.Context, do func(context.Context) err
 	}
 }
 
-// stop lets the worker save its state, and ends it where it does not.
-func (w *workerProcess) stop() {
+// stop lets the worker save its state, and ends it where it does not, or where another signal says that nobody wants to wait.
+func (w *workerProcess) stop(a *app) {
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(again)
 	_ = w.command.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
-	select {
-	case <-w.ended:
-	case <-time.After(workerStopTimeout):
+	say, end := time.After(sayAfter), time.After(workerStopTimeout)
+	for {
+		select {
+		case <-w.ended:
+			return
+		case <-say:
+			a.say("the worker finishes its step and saves its state, for %s at most; Ctrl-C again ends it at once, back to the last checkpoint",
+				workflows.DrainTimeout)
+			continue
+		case <-again:
+		case <-end:
+		}
 		_ = w.command.Process.Kill() //nolint:errcheck // it may have ended just now
 		<-w.ended
+		return
 	}
 }

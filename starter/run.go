@@ -105,6 +105,7 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 			temporal.NewSearchAttributeKeyKeywordList("RdrecMethod").ValueSet(s.Methods),
 			temporal.NewSearchAttributeKeyKeyword("RdrecProtocol").ValueSet(s.Protocol),
 			temporal.NewSearchAttributeKeyKeyword("RdrecTeacher").ValueSet(s.Teacher.Model),
+			workflows.StageAttribute().ValueSet("queued"),
 		),
 	}, nil
 }

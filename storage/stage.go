@@ -90,6 +90,11 @@ func (b *Bucket) writeRecord(ctx context.Context, key string, done Done) error {
 	return b.write(ctx, key, data)
 }
 
+// GetRun returns a file of a run's own record.
+func (b *Bucket) GetRun(ctx context.Context, workflow, run, name string) ([]byte, error) {
+	return b.read(ctx, RunKey(workflow, run, name))
+}
+
 // PutRun stores a file of a run's own record under [RunKey].
 func (b *Bucket) PutRun(ctx context.Context, workflow, run, name string, data []byte) error {
 	return b.write(ctx, RunKey(workflow, run, name), data)

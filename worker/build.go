@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -27,11 +28,7 @@ func buildOf(device string, threads int) (map[string]string, error) {
 	if !ok {
 		return build, nil
 	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			build["rdrec"] = s.Value
-		}
-	}
+	build["rdrec"] = revisionOf(info)
 	for _, dep := range info.Deps {
 		for _, wanted := range []string{"go.temporal.io/sdk", "github.com/sugarme/gotch", "gocloud.dev", "duckdb-go/v2"} {
 			if dep.Path == wanted || strings.HasSuffix(dep.Path, "/"+wanted) {
@@ -40,6 +37,29 @@ func buildOf(device string, threads int) (map[string]string, error) {
 		}
 	}
 	return build, nil
+}
+
+// revision is set by the linker (Makefile): Go itself is told not to look, because it fails where git does not trust the folder.
+var revision string //nolint:gochecknoglobals // the linker sets only variables
+
+// revisionOf says what this program was built from: the linker's word, the repository's revision, or the module's version.
+func revisionOf(info *debug.BuildInfo) string {
+	if revision != "" {
+		return revision
+	}
+	found, modified := "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			found = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			modified = "-dirty"
+		}
+	}
+	if found != "" {
+		return found + modified
+	}
+	return cmp.Or(info.Main.Version, unknown)
 }
 
 // libtorchVersion is the version of the libtorch that this process has loaded, as its headers beside it say; "unknown" where they

@@ -45,8 +45,6 @@ type options struct {
 const (
 	// cpuJobs is how many CPU activities run at once; the GPU queue gets one.
 	cpuJobs = 4
-	// drainTimeout is how long a job may take to save its state after SIGTERM.
-	drainTimeout = 2 * time.Minute
 	// stallAfter is how long a job may make no progress.
 	stallAfter = 30 * time.Minute
 	// heartbeatThrottle lets progress through every two seconds, so that people see it move.
@@ -176,7 +174,7 @@ func workerOptions(queue string, fatal chan<- error) sdk.Options {
 	}
 	return sdk.Options{
 		MaxConcurrentActivityExecutionSize: jobs,
-		WorkerStopTimeout:                  drainTimeout,
+		WorkerStopTimeout:                  workflows.DrainTimeout,
 		DisableEagerActivities:             true,
 		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
 		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,

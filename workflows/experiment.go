@@ -15,7 +15,21 @@ import (
 )
 
 // ExperimentInput is what [Experiment] is started with.
-type ExperimentInput struct{ Spec spec.Spec }
+type ExperimentInput struct {
+	Spec spec.Spec
+	// Fresh, where set, has everything done anew.
+	Fresh Fresh `json:",omitzero"`
+}
+
+// Fresh makes a run do every stage itself, to see whether the same spec gives the same bytes. What was done before is neither looked
+// at nor overwritten: the nonce is part of each stage's fingerprint, so records and checkpoints of a fresh run are its own.
+type Fresh struct {
+	// Nonce names the fresh run; empty for a run that takes over what is done.
+	Nonce string `json:"nonce"`
+	// Rationales has the teacher asked again, too. Without it the rows that it finished are taken over: a server's replies cost money,
+	// and are not the same twice.
+	Rationales bool `json:"rationales"`
+}
 
 // ExperimentResult is where the report is.
 type ExperimentResult struct {
@@ -27,7 +41,7 @@ type ExperimentResult struct {
 
 // Experiment runs a spec from data to report.
 func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, error) {
-	stages, err := open(ctx)
+	stages, err := open(ctx, in.Fresh.Nonce)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
@@ -35,7 +49,7 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, err
 	if err != nil {
 		return ExperimentResult{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
 	}
-	e := &experiment{in.Spec, protocol, stages}
+	e := &experiment{in.Spec, in.Fresh, protocol, stages}
 	id, err := e.identify(ctx)
 	if err != nil {
 		return ExperimentResult{}, err
@@ -69,6 +83,7 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, err
 // experiment is a running [Experiment].
 type experiment struct {
 	spec     spec.Spec
+	fresh    Fresh
 	protocol spec.Protocol
 	stages   *ledger
 }
@@ -105,6 +120,9 @@ func (e *experiment) distill(ctx workflow.Context, id activities.Identity, data 
 		return storage.Ref{}, nil
 	}
 	in := activities.DistillInput{Dataset: data, Teacher: e.spec.Teacher, Weights: id.Teacher, HeldOut: e.protocol.HeldOut}
+	if e.fresh.Rationales {
+		in.Fresh = e.fresh.Nonce
+	}
 	settings := in
 	settings.Teacher.Batch, settings.Teacher.Shard = 0, 0 // they change speed, never text
 	return e.stages.run(ctx, stage{
@@ -136,7 +154,7 @@ func (e *experiment) startTrials(ctx workflow.Context, id activities.Identity, e
 	trials := make([]workflow.ChildWorkflowFuture, 0, len(e.spec.Methods)*e.spec.Trials)
 	for _, method := range e.spec.Methods {
 		for k := range e.spec.Trials {
-			in := TrialInput{Spec: e.spec, Method: method, Seed: e.spec.Seed + int64(k), Student: id.Student, Examples: examples}
+			in := TrialInput{Spec: e.spec, Method: method, Seed: e.spec.Seed + int64(k), Student: id.Student, Examples: examples, Fresh: e.fresh.Nonce}
 			trials = append(trials, workflow.ExecuteChildWorkflow(trialOptions(ctx, in), Trial, in))
 		}
 	}
@@ -156,6 +174,7 @@ func (e *experiment) awaitTrials(ctx workflow.Context, trials []workflow.ChildWo
 // report is not cached: it names this run, says which stages were found and which were done, and is cheap.
 func (e *experiment) report(ctx workflow.Context, in activities.ReportInput) (ExperimentResult, error) {
 	in.Spec = e.spec
+	showStage(ctx, "report")
 	in.Stages = e.stages.times()
 	for _, trial := range in.Trials {
 		in.Stages = append(in.Stages, trial.Stages...)

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
@@ -35,11 +36,15 @@ type StageStatus struct {
 const QueryStages = "stages"
 
 // ledger keeps a workflow's stages for people: the query, and the details that the Web UI shows.
-type ledger struct{ entries []*StageStatus }
+type ledger struct {
+	entries []*StageStatus
+	// fresh is the run's [Fresh] nonce.
+	fresh string
+}
 
 // open answers the query of a workflow with its ledger.
-func open(ctx workflow.Context) (*ledger, error) {
-	l := &ledger{}
+func open(ctx workflow.Context, fresh string) (*ledger, error) {
+	l := &ledger{fresh: fresh}
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStages, l.list, workflow.QueryHandlerOptions{
 		Description: "the stages so far, with their states and results",
 	})
@@ -58,7 +63,23 @@ func (l *ledger) begin(ctx workflow.Context, s stage, fingerprint string) *Stage
 	entry := &StageStatus{Name: s.label, State: Running, Fingerprint: fingerprint}
 	l.entries = append(l.entries, entry)
 	l.publish(ctx)
+	showStage(ctx, s.name)
 	return entry
+}
+
+// StageAttribute is the search attribute that says what a workflow does now.
+func StageAttribute() temporal.SearchAttributeKeyKeyword {
+	return temporal.NewSearchAttributeKeyKeyword("RdrecStage")
+}
+
+// showStage sets the search attribute. Runs that began before it was set go on without it.
+func showStage(ctx workflow.Context, name string) {
+	if workflow.GetVersion(ctx, "stage-attribute", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, StageAttribute().ValueSet(name)); err != nil {
+		workflow.GetLogger(ctx).Warn("the stage's search attribute was not set", "error", err)
+	}
 }
 
 // end closes an entry and returns err as it is: Temporal would make an error of its own out of a wrapped one, and hide its type.

@@ -30,6 +30,8 @@ const (
 	stageTimeout = 30 * 24 * time.Hour
 	// quickTimeout bounds one attempt at bookkeeping.
 	quickTimeout = 2 * time.Minute
+	// DrainTimeout is how long a worker's job may take to save its state after SIGTERM; whoever stops a worker waits longer.
+	DrainTimeout = 2 * time.Minute
 )
 
 // work is for the stages: unlimited attempts, because each goes on where the last one stopped. What would fail for ever says so

@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"slices"
+
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
@@ -28,7 +30,11 @@ type stage struct {
 // run finds the stage's earlier result or does the work and records it. Only this function writes the record, in an activity that
 // the workflow schedules: the result of an attempt that was given up never becomes one.
 func (l *ledger) run(ctx workflow.Context, s stage) (storage.Ref, error) {
-	fingerprint, err := storage.Fingerprint(s.name, s.version, s.settings, s.inputs...)
+	inputs := s.inputs
+	if l.fresh != "" {
+		inputs = append(slices.Clone(inputs), "fresh "+l.fresh)
+	}
+	fingerprint, err := storage.Fingerprint(s.name, s.version, s.settings, inputs...)
 	if err != nil {
 		return storage.Ref{}, err
 	}

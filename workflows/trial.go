@@ -20,6 +20,8 @@ type TrialInput struct {
 	// Student is the digest of the weights to start from; empty starts from random weights.
 	Student  string
 	Examples storage.Ref
+	// Fresh is the experiment's [Fresh] nonce.
+	Fresh string `json:",omitempty"`
 }
 
 func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
@@ -33,7 +35,7 @@ func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
 
 // Trial trains one student and examines it on every kind of task.
 func Trial(ctx workflow.Context, in TrialInput) (activities.TrialResult, error) {
-	stages, err := open(ctx)
+	stages, err := open(ctx, in.Fresh)
 	if err != nil {
 		return activities.TrialResult{}, err
 	}

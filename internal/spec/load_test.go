@@ -133,6 +133,10 @@ evaluate:
 				`shop.yaml:4: ablate: names "held_out", which changes nothing for these methods and this train.ratio (remove it, or learn what it is about)`,
 			},
 		},
+		{"openai with a password", "name: a\ndata: {folder: x}\nteacher: {model: \"openai:http://ada:secret@localhost:8000/v1#llama\"}\n", nil, []string{
+			"shop.yaml:3: teacher.model: has a user or a password in its address, and a spec is stored and shown " +
+				"(the key comes from the environment only: RDREC_TEACHER_KEY or OPENAI_API_KEY of the worker)",
+		}},
 		{"openai without a model", least, []string{"teacher.model=openai:http://localhost:8000/v1"}, []string{
 			`--set teacher.model=openai:http://localhost:8000/v1: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or ` +
 				`openai:URL#MODEL, not "openai:http://localhost:8000/v1" (known are smollm2, copy, gguf:, meta:, hf:, openai:)`,

@@ -93,6 +93,14 @@ func rules() []rule {
 			"is for folders: reviews have no numbers yet", "random leaks nothing, appearance numbers as the reference does",
 		},
 		{
+			"teacher.model", func(s Spec) bool {
+				_, place, _ := strings.Cut(s.Teacher.Model, ":")
+				address, err := url.Parse(place)
+				return strings.HasPrefix(s.Teacher.Model, "openai:") && err == nil && address.User != nil
+			},
+			"has a user or a password in its address, and a spec is stored and shown", "the key comes from the environment only: RDREC_TEACHER_KEY or OPENAI_API_KEY of the worker",
+		},
+		{
 			"data.reviews.from", func(s Spec) bool {
 				r := s.Data.Reviews
 				return r != nil && r.From != "" && r.To != "" && r.From > r.To
