@@ -25,6 +25,7 @@ const (
 	exitTaken       = 8
 	exitData        = 9
 	exitDamaged     = 10
+	exitDiffers     = 11
 	exitInterrupted = 130
 )
 
@@ -78,6 +79,7 @@ func exits() []exit {
 		{exitNoBucket, "", is(storage.ErrNotFound), "set --bucket or RDREC_BUCKET to the workers' bucket"},
 		{exitExperiment, "the experiment failed", is(errExperiment), "mend the cause and run it again: finished stages are kept"},
 		{exitExperiment, "", is(errWorkerEnded), "look at its log; what it finished is kept, so run it again"},
+		{exitDiffers, "a rerun made other bytes", is(errDiffers), "on a CPU, with as many threads and the same libtorch, the bytes are the same: see what differs first"},
 		{exitExperiment, "", is(errUnfinished), `wait for it with "starter watch"`},
 		{exitCancelled, "the experiment was cancelled", is(errCancelled), "run it again to go on from what it finished"},
 		{exitTaken, "a port or the database is in use", is(devserver.ErrPortTaken), portHint},

@@ -264,3 +264,71 @@ func TestRunCanBeCancelledAndLeft(t *testing.T) {
 		t.Errorf("watch: code %d, stderr:\n%s", code, after)
 	}
 }
+
+// keepRun stores what a run is said to have made: one dataset of that text.
+func (play *theatre) keepRun(t *testing.T, id, run, text string) {
+	t.Helper()
+	bucket, err := storage.Open(t.Context(), play.bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "sequential.txt"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	ref, err := bucket.PutFolder(t.Context(), "dataset", dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	record, err := json.Marshal(activities.ReportInput{Dataset: ref, Identity: activities.Identity{Data: "d1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	build := `{"build": [{"name": "threads", "value": "` + text + `"}]}`
+	for name, data := range map[string]string{"run.json": string(record), "report.json": build} {
+		if err := bucket.PutRun(t.Context(), id, run, name, []byte(data)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestRerunComparesWhatRunsMade(t *testing.T) {
+	t.Parallel()
+	released := make(chan struct{})
+	close(released)
+	play := newTheatre(t, released)
+	ids := make([]string, 3)
+	for i, text := range []string{"1 1 2 3", "1 1 2 3", "1 9 9 9"} {
+		stdout, code := play.command(t, &screen{}, "run", writeSpec(t, "shop"), "--no-watch", "--json", "--set", "seed="+strings.Repeat("7", i+1))
+		var started struct{ ID, Run string }
+		if err := json.Unmarshal([]byte(stdout), &started); err != nil || code != exitOK {
+			t.Fatalf("run: code %d, %v", code, err)
+		}
+		play.command(t, &screen{}, "watch", started.ID)
+		play.keepRun(t, started.ID, started.Run, text)
+		ids[i] = started.Run // either id will do
+		if i == 0 {
+			ids[i] = started.ID
+		}
+	}
+	stdout, code := play.command(t, &screen{}, "rerun", ids[0], "--with", ids[1])
+	if code != exitOK {
+		t.Errorf("code %d, stdout:\n%s", code, stdout)
+	}
+	contains(t, stdout, "input: data                  same", "dataset                      same", "2 of 2 are the same bytes\n")
+	stderr := &screen{}
+	stdout, code = play.command(t, stderr, "rerun", ids[0], "--with", ids[2])
+	if code != exitDiffers {
+		t.Errorf("code %d, stdout:\n%s", code, stdout)
+	}
+	contains(t, stdout, "dataset                      DIFFERS", "  sequential.txt\n", "1 of 2 are the same bytes\n")
+	contains(t, stderr.String(), "made otherwise: threads 1 1 2 3, then 1 9 9 9", "error: the runs are not the same: 1 of 2 differ")
+	stdout, code = play.command(t, &screen{}, "rerun", ids[0], "--with", ids[1], "--json")
+	if code != exitOK || !strings.Contains(stdout, `"same": true`) {
+		t.Errorf("code %d, stdout:\n%s", code, stdout)
+	}
+	if _, code := play.command(t, &screen{}, "rerun", "none"); code != exitFailed {
+		t.Errorf("rerun of nothing: code %d", code)
+	}
+}

@@ -34,6 +34,7 @@ type cli struct {
 	Status statusCmd `cmd:"" help:"Show the stages of an experiment, or the latest experiments."`
 	Watch  watchCmd  `cmd:"" help:"Watch an experiment until it ends."`
 	Report reportCmd `cmd:"" help:"Print an experiment's report and say where its pages are."`
+	Rerun  rerunCmd  `cmd:"" help:"Do a finished experiment again from nothing and compare every artefact with the first run's."`
 	Cancel cancelCmd `cmd:"" help:"Stop an experiment; what it finished is kept, and running it again goes on from there."`
 	Verify verifyCmd `cmd:"" help:"Read and hash everything that a run refers to, or the whole bucket; name what is damaged and whom it spoils."`
 	GC     gcCmd     `cmd:"" name:"gc" help:"Delete from the bucket what nothing refers to any more."`
