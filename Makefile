@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test test-golden bench bench-import check fmt lint vet workflowcheck tidy race clean
+.PHONY: help setup build demo dev test test-golden bench bench-go bench-import bin/bench check fmt lint vet workflowcheck tidy race clean
 
 # Threads of tensor operations sleep while they wait: spinning ruins them beside other processes (docs/log.md).
 export OMP_WAIT_POLICY ?= passive
@@ -46,7 +46,14 @@ test-golden: setup ## the comparisons with the Python reference alone, with what
 bench-import: setup ## import 50 million synthetic reviews within 8 GiB (ROWS=n; minutes, and about 15 GB of disk)
 	go run -buildvcs=false ./internal/review/importbench -n $(or $(ROWS),50000000)
 
-bench: setup ## the benchmarks
+bin/bench: setup
+	@mkdir -p bin
+	@go build -buildvcs=false -o bin/ ./bench
+
+bench: bin/bench ## the student's speed against the reference's way (docs/performance.md; TURNS=3, PYTHON=one that has torch and transformers)
+	@bin/bench student -pairs $(or $(TURNS),3) -python '$(PYTHON)' -json bin/bench.json
+
+bench-go: setup ## Go's benchmarks of single packages
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./internal/...
 
 check: setup fmt lint vet workflowcheck tidy race ## everything that must be clean before a commit, but the tests with libtorch

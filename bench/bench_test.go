@@ -1,0 +1,161 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+)
+
+func TestMain(m *testing.M) {
+	must(os.Chdir("..")) // where make runs it
+	os.Exit(m.Run())
+}
+
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}
+
+func tiny(t *testing.T) *maker {
+	t.Helper()
+	dir := t.TempDir()
+	if err := newModel(dir, "t5-tiny"); err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMaker(dir, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+// ask has our side do a work so often.
+func ask(t *testing.T, w work, times int) []reply {
+	t.Helper()
+	line, err := json.Marshal(w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	now := time.Time{}
+	clock := func() time.Time { now = now.Add(time.Second); return now }
+	if err := serve(t.Context(), strings.NewReader(string(line)+"\n"+strings.Repeat("\n", times)), &out, clock); err != nil {
+		t.Fatal(err)
+	}
+	var all []reply
+	for decoder := json.NewDecoder(&out); decoder.More(); {
+		var r reply
+		if err := decoder.Decode(&r); err != nil {
+			t.Fatal(err)
+		}
+		if r.Seconds != 1 || r.CPU <= 0 || r.Memory < 1<<20 || r.Operations == 0 {
+			t.Errorf("%s: measured %+v", w.Name, r)
+		}
+		all = append(all, r)
+	}
+	if len(all) != times {
+		t.Fatalf("%s: %d answers, want %d", w.Name, len(all), times)
+	}
+	return all
+}
+
+func TestOurSideTrains(t *testing.T) {
+	m := tiny(t)
+	for _, protocol := range []string{spec.Paper, spec.Clean} {
+		w, err := m.train("training", protocol, 4, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Rate = 1e-3
+		replies := ask(t, w, 8)
+		if first, last := replies[0].Loss, replies[7].Loss; !(last < 0.9*first) {
+			t.Errorf("%s: eight steps on one batch moved the loss from %g to %g", protocol, first, last)
+		}
+	}
+}
+
+func TestOurSideSearchesAndRanks(t *testing.T) {
+	m := tiny(t)
+	for _, kind := range []task.Kind{task.KindSequential, task.KindTopN, task.KindExplanation} {
+		w, err := m.search(kind.String(), kind, 3, 7)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.Batch.Size != 3 || w.operations(smallest(t, m)) <= 0 {
+			t.Errorf("%s: a batch of %d rows", kind, w.Batch.Size)
+		}
+		replies := ask(t, w, 2)
+		if _, err := agree(replies[0], replies[1], w); err != nil {
+			t.Errorf("%s: the same search twice: %v", kind, err)
+		}
+		replies[1].Tokens[2][0] = []int32{5}
+		if _, err := agree(replies[0], replies[1], w); err == nil {
+			t.Errorf("%s: a sequence that differs passed", kind)
+		}
+		ask(t, m.clean(w), 1)
+	}
+}
+
+func smallest(t *testing.T, m *maker) t5.Config {
+	t.Helper()
+	c, err := t5.ReadConfig(m.model)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestLossesMustAgree(t *testing.T) {
+	w := work{Kind: training}
+	if _, err := agree(reply{Loss: 4}, reply{Loss: 4.0001}, w); err != nil {
+		t.Error(err)
+	}
+	for _, loss := range []float64{4.01, math.NaN()} {
+		if _, err := agree(reply{Loss: 4}, reply{Loss: loss}, w); err == nil {
+			t.Errorf("loss %g passed for 4", loss)
+		}
+	}
+}
+
+func TestRatiosAreOfTheSameTurn(t *testing.T) {
+	first, ours := &row{}, &row{}
+	for _, slow := range []float64{1, 10, 3} { // the machine gets ten times slower, for both
+		first.add(reply{Seconds: 6 * slow, CPU: 8, Amount: 12, Memory: 4})
+		ours.add(reply{Seconds: 2 * slow, CPU: 2, Amount: 12, Memory: 2})
+		ours.against(first)
+	}
+	for _, ratio := range ours.Ratios {
+		if math.Abs(ratio-3) > 1e-9 {
+			t.Errorf("ratios %v, want 3 in each turn", ours.Ratios)
+		}
+	}
+	if median(ours.CPURatios) != 4 || ours.MemoryRatio != 2 || median(ours.Rates) != 2 || median([]float64{1, 9, 2, 4}) != 3 {
+		t.Errorf("row %+v", ours)
+	}
+}
+
+func TestWhatCannotBeRunSaysWhy(t *testing.T) {
+	b := &bench{threads: 1, pairs: 1}
+	s, err := start(t.Context(), "a side", []string{"sh", "-c", "read work; echo 'no such model' >&2; exit 3"}, work{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err = s.once(""); err == nil || !strings.Contains(err.Error(), "no such model") || !strings.Contains(err.Error(), "exit status 3") {
+		t.Errorf("error %v", err)
+	}
+	t.Setenv("RDREC_CACHE", t.TempDir())
+	t.Setenv("PATH", t.TempDir())
+	b.out = &bytes.Buffer{}
+	if _, err := b.interpreter(t.Context()); err == nil || !strings.Contains(err.Error(), "hint: it needs Python 3.10") {
+		t.Errorf("no Python: %v", err)
+	}
+}

@@ -1,0 +1,72 @@
+// Program bench compares the project's speed with that of other ways to do the same work, on this machine. In: random weights, shipped
+// data; out: tables for people and a JSON file. Steps: each side is a process of its own; both do the work once, and what they computed is
+// compared; then they take turns, and what is reported is the ratio of each turn, so that a busy machine spoils both sides alike.
+// docs/performance.md says what is measured and why.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], clock(time.Now))
+	stop()
+	if errors.Is(err, flag.ErrHelp) {
+		os.Exit(2)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "error:", err)
+		os.Exit(1)
+	}
+}
+
+type clock func() time.Time
+
+// bench is one call of the program.
+type bench struct {
+	out     io.Writer
+	now     clock
+	threads int
+	pairs   int
+	only    string
+	json    string
+	python  string
+}
+
+func run(ctx context.Context, args []string, now clock) error {
+	b := &bench{out: os.Stdout, now: now}
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.IntVar(&b.threads, "threads", runtime.NumCPU(), "threads of each side")
+	flags.IntVar(&b.pairs, "pairs", 3, "turns of each side that are timed")
+	flags.StringVar(&b.only, "only", "", "do the works alone whose name contains this")
+	flags.StringVar(&b.json, "json", "", "write what was measured to this file")
+	flags.StringVar(&b.python, "python", "", "a Python that has what bench/requirements.txt lists; empty makes one in the cache")
+	what := "student"
+	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
+		what, args = args[0], args[1:]
+	}
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if b.pairs < 1 || b.threads < 1 {
+		return errors.New("bench: -pairs and -threads must be at least 1")
+	}
+	switch what {
+	case "student":
+		return b.student(ctx)
+	case "side":
+		return serve(ctx, os.Stdin, os.Stdout, now)
+	default:
+		return fmt.Errorf("bench: %q is nothing to measure: want student", what)
+	}
+}

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+)
+
+// variant is a way of ours to do what the reference does.
+type variant struct {
+	name string
+	work work
+	// aim is the ratio that is aimed at, 0 for none.
+	aim float64
+}
+
+// comparison is one work of the reference, and ours beside it.
+type comparison struct {
+	name, unit string
+	reference  work
+	ours       []variant
+}
+
+// comparisons are those of issue 7's table. Searches for items end after 6 steps, as a trained student's do; one goes on to 50 tokens, as
+// when none of 20 beams ends. Sizes are as small as the reference's slowness demands.
+func comparisons(model string, threads int) ([]comparison, error) {
+	m, err := newMaker(model, threads)
+	if err != nil {
+		return nil, err
+	}
+	const item, text = 7, 15 // greatest lengths, start included
+	var faults []error
+	must := func(w work, err error) work {
+		faults = append(faults, err)
+		return w
+	}
+	var all []comparison
+	for _, dropout := range []float64{0, 0.1} {
+		name := fmt.Sprintf("training, mixed, dropout %g", dropout)
+		all = append(all, comparison{
+			name: name, unit: "samples/s", reference: must(m.train(name, "paper", 16, dropout)),
+			ours: []variant{
+				{"paper", must(m.train(name, "paper", 16, dropout)), 1.2},
+				{"clean", must(m.train(name, "clean", 16, dropout)), 5},
+			},
+		})
+	}
+	search := func(name, unit string, w work, aims ...float64) {
+		c := comparison{name: name, unit: unit, reference: w, ours: []variant{{"paper", w, aims[0]}}}
+		if len(aims) > 1 {
+			c.ours = append(c.ours, variant{"clean", m.clean(w), aims[1]})
+		}
+		all = append(all, c)
+	}
+	search("sequential, 20 beams", "users/s", must(m.search("sequential", task.KindSequential, 16, item)), 10, 25)
+	search("sequential, to 50 tokens", "users/s", must(m.search("sequential, long", task.KindSequential, 4, 50)), 0)
+	search("top-N, 20 beams", "users/s", must(m.search("top-N", task.KindTopN, 4, item)), 8, 20)
+	search("explanation, 21 beams", "rows/s", must(m.search("explanation", task.KindExplanation, 32, text)), 5, 0)
+	return all, errors.Join(faults...)
+}
+
+// student compares the student's training and decoding with the reference's.
+func (b *bench) student(ctx context.Context) error {
+	python, err := b.interpreter(ctx)
+	if err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "rdrec-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := newModel(dir, "t5-small"); err != nil {
+		return err
+	}
+	config, err := t5.ReadConfig(dir)
+	if err != nil {
+		return err
+	}
+	all, err := comparisons(dir, b.threads)
+	if err != nil {
+		return err
+	}
+	r := b.report("student")
+	if r.Peak, err = product(b.threads); err != nil {
+		return err
+	}
+	r.head(b.out)
+	for _, c := range all {
+		if !strings.Contains(c.name, b.only) {
+			continue
+		}
+		rows, err := b.compare(ctx, python, c)
+		if err != nil {
+			return fmt.Errorf("%s: %w", c.name, err)
+		}
+		for i, row := range rows {
+			if i > 0 {
+				row.Roofline = c.ours[i-1].work.operations(config) / row.processors() / (r.Peak * 1e9)
+			}
+			row.line(b.out)
+		}
+		r.Rows = append(r.Rows, rows...)
+	}
+	return r.save(b.json)
+}
+
+// compare starts all sides of a comparison, checks that they agree, and lets them take turns.
+func (b *bench) compare(ctx context.Context, python string, c comparison) (_ []*row, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	works := []work{c.reference}
+	rows := []*row{{Work: c.name, Side: "reference", Unit: c.unit}}
+	sides := make([]*side, 1, 1+len(c.ours))
+	defer func() {
+		for _, s := range sides {
+			if s != nil {
+				err = errors.Join(err, s.close())
+			}
+		}
+	}()
+	if sides[0], err = start(ctx, "the reference's way", []string{python, "bench/reference.py"}, c.reference); err != nil {
+		return nil, err
+	}
+	for _, v := range c.ours {
+		s, err := start(ctx, "ours, "+v.name, []string{self, "side"}, v.work)
+		if err != nil {
+			return nil, err
+		}
+		sides, works = append(sides, s), append(works, v.work)
+		rows = append(rows, &row{Work: c.name, Side: v.name, Unit: c.unit, Aim: v.aim})
+	}
+	checks := make([]reply, len(sides))
+	for i, s := range sides {
+		if checks[i], err = s.once("count"); err != nil {
+			return nil, err
+		}
+		rows[i].Operations = checks[i].Operations
+		if i > 0 && works[i].Protocol == c.reference.Protocol {
+			if rows[i].Agreement, err = agree(checks[0], checks[i], c.reference); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return rows, b.turns(sides, rows, float64(c.reference.Batch.Size))
+}
+
+// turns lets the sides do their work by turns, in one order and then in the other. The first side is what the others are compared with.
+func (b *bench) turns(sides []*side, rows []*row, amount float64) error {
+	for turn := range b.pairs {
+		for k := range sides {
+			i := k
+			if turn%2 == 1 {
+				i = len(sides) - 1 - k
+			}
+			r, err := sides[i].once("")
+			if err != nil {
+				return err
+			}
+			if r.Amount == 0 {
+				r.Amount = amount
+			}
+			rows[i].add(r)
+		}
+		for i := 1; i < len(rows); i++ {
+			rows[i].against(rows[0])
+		}
+	}
+	return nil
+}
+
+// agree compares what two sides computed from the same weights and rows, and says how well they agree in words.
+func agree(reference, ours reply, w work) (string, error) {
+	if w.Kind == training {
+		if w.Dropout > 0 {
+			return "dropout differs", nil
+		}
+		gap := math.Abs(ours.Loss/reference.Loss - 1)
+		if !(gap < 1e-4) {
+			return "", fmt.Errorf("losses differ: %g and %g", reference.Loss, ours.Loss)
+		}
+		return fmt.Sprintf("loss %.5f, %.0e off", reference.Loss, gap), nil
+	}
+	same, all := 0, 0
+	for i, row := range reference.Tokens {
+		for j, tokens := range row {
+			all++
+			if fmt.Sprint(tokens) == fmt.Sprint(ours.Tokens[i][j]) {
+				same++
+			}
+		}
+	}
+	if same < all {
+		return "", fmt.Errorf("%d of %d sequences differ, the first of row 1: %v and %v", all-same, all, reference.Tokens[0][0], ours.Tokens[0][0])
+	}
+	return fmt.Sprintf("%d of %d sequences equal", same, all), nil
+}
