@@ -83,24 +83,39 @@ func Users(d *dataset.Dataset, limit int) []dataset.User {
 	return picked
 }
 
-// Sequential ranks all unseen items for each of the users, whose last item is the truth.
-func Sequential(users []dataset.User, rank Rank, k int) []metric.List {
-	lists := make([]metric.List, len(users))
+// SequentialQueries ask for each user's next item among all unseen ones of the shop.
+func SequentialQueries(users []dataset.User, k int) []Query {
+	queries := make([]Query, len(users))
 	for i, user := range users {
-		lists[i] = metric.List{Items: rank(Query{History: history(user), K: k}), Truth: []int{user.Test()}}
+		queries[i] = Query{History: history(user), K: k}
 	}
-	return lists
+	return queries
 }
 
-// TopN ranks each user's negatives and the true item. Unlike the reference's student, which may answer any item of the shop
-// (REFERENCE.md 15), a baseline is held to the candidates.
+// TopNQueries ask for an order of each user's negatives and the true item. Unlike the reference's student, which may answer any
+// item of the shop (REFERENCE.md 15), a baseline is held to the candidates.
+func TopNQueries(d *dataset.Dataset, users []dataset.User, k int) []Query {
+	queries := SequentialQueries(users, k)
+	for i, user := range users {
+		queries[i].Candidates = append(slices.Clone(d.Negatives[user.ID]), user.Test())
+	}
+	return queries
+}
+
+// Sequential ranks all unseen items for each of the users, whose last item is the truth.
+func Sequential(users []dataset.User, rank Rank, k int) []metric.List {
+	return answers(users, SequentialQueries(users, k), rank)
+}
+
+// TopN ranks each user's negatives and the true item.
 func TopN(d *dataset.Dataset, users []dataset.User, rank Rank, k int) []metric.List {
+	return answers(users, TopNQueries(d, users, k), rank)
+}
+
+func answers(users []dataset.User, queries []Query, rank Rank) []metric.List {
 	lists := make([]metric.List, len(users))
 	for i, user := range users {
-		candidates := append(slices.Clone(d.Negatives[user.ID]), user.Test())
-		lists[i] = metric.List{
-			Items: rank(Query{History: history(user), Candidates: candidates, K: k}), Truth: []int{user.Test()},
-		}
+		lists[i] = metric.List{Items: rank(queries[i]), Truth: []int{user.Test()}}
 	}
 	return lists
 }

@@ -49,3 +49,10 @@ func Attention(query, keys, values, bias *Tensor, scale float64) *Tensor {
 	lib.AtgScaledDotProductAttention(&out, query.handle(), keys.handle(), values.handle(), optional(bias), 0, 0, scale, 0)
 	return owner(query, keys, values, bias).own("scaled_dot_product_attention", out)
 }
+
+// LayerNorm is t less its mean over the last dimension, over its standard deviation, times weight, plus bias.
+func (t *Tensor) LayerNorm(weight, bias *Tensor, epsilon float64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgLayerNorm(&out, t.handle(), []int64{t.Dim(-1)}, 1, weight.handle(), bias.handle(), epsilon, 1)
+	return owner(t, weight, bias).own("layer_norm", out)
+}

@@ -1,0 +1,144 @@
+package sasrec
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"math/rand/v2"
+
+	"rdrec/internal/torch"
+	"rdrec/internal/train"
+)
+
+// progressEvery is how many steps lie between two words of progress.
+const progressEvery = 20
+
+// fit trains one point with one seed until the validation figure no longer improves, and returns the model of the best epoch.
+func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model, Fitted, error) {
+	r.training++
+	f := Fitted{Settings: settings, Seed: seed}
+	if len(r.pairs) == 0 {
+		return nil, f, fmt.Errorf("%w: no user has the four items that training and testing need", ErrSettings)
+	}
+	model, err := New(settings, r.Data.Items, seed, r.device)
+	if err != nil {
+		return nil, f, err
+	}
+	f.Parameters = model.flat.Numel()
+	t := &training{
+		runner: r, model: model, fitted: &f, adam: train.NewAdamW(model.flat, train.Defaults(settings.LearningRate, 0)),
+		random: rand.New(rand.NewPCG(uint64(seed), 0x5a5)), //nolint:gosec // a shuffle, not a secret
+	}
+	defer t.adam.Free()
+	if err := t.run(ctx); err != nil {
+		t.drop()
+		model.Free()
+		return nil, f, err
+	}
+	model.flat.Free()
+	model.flat = t.best
+	return model, f, nil
+}
+
+// training is one point under way.
+type training struct {
+	*runner
+	model  *Model
+	fitted *Fitted
+	adam   *train.AdamW
+	random *rand.Rand
+	// best are the weights after the best epoch so far.
+	best *torch.Tensor
+	// loss and counted are the epoch's so far; step counts all.
+	loss    float64
+	counted int
+	step    int
+}
+
+func (t *training) run(ctx context.Context) error {
+	f := t.fitted
+	for f.Epochs < t.model.Epochs && f.Epochs-f.Best < max(1, t.model.Endure) {
+		if err := t.epoch(ctx); err != nil {
+			return err
+		}
+		valid, err := t.model.validate(ctx, t.Data)
+		if err != nil {
+			return err
+		}
+		f.Epochs++
+		f.Losses, f.Valids = append(f.Losses, t.loss/float64(max(1, t.counted))), append(f.Valids, valid)
+		if f.Best == 0 || valid > f.Valid {
+			f.Best, f.Valid = f.Epochs, valid
+			t.keep()
+		}
+		t.report(0, 0)
+	}
+	return nil
+}
+
+// keep remembers the weights.
+func (t *training) keep() {
+	t.drop()
+	s := torch.NewScope()
+	defer s.Close()
+	t.best = torch.Keep(s.Use(t.model.flat).Clone())
+}
+
+func (t *training) drop() {
+	if t.best != nil {
+		t.best.Free()
+	}
+}
+
+func (t *training) epoch(ctx context.Context) error {
+	t.loss, t.counted = 0, 0
+	batches := shuffled(t.pairs, t.model.Batch, t.random)
+	for i, examples := range batches {
+		if err := t.pause(ctx); err != nil {
+			return err
+		}
+		if err := t.learn(batchOf(examples, t.model.Length)); err != nil {
+			return fmt.Errorf("sasrec %+v, epoch %d, step %d: %w", t.model.Settings, t.fitted.Epochs+1, i+1, err)
+		}
+		if i%progressEvery == 0 {
+			t.report(i+1, len(batches))
+		}
+	}
+	return nil
+}
+
+func (r *runner) pause(ctx context.Context) error {
+	select {
+	case <-r.Stop: // never, if nil
+		return ErrStopped
+	default:
+		return ctx.Err()
+	}
+}
+
+// learn moves the weights by one batch's gradient.
+func (t *training) learn(b Batch) error {
+	t.step++
+	return torch.Run(func(s *torch.Scope) error {
+		loss, gradient := t.model.Gradient(s, b, t.random.Int64())
+		value := loss.Float()
+		if math.IsNaN(value) || math.IsInf(value, 0) {
+			return fmt.Errorf("%w: loss is %v; a lower learning rate may help", ErrSettings, value)
+		}
+		t.adam.Step(gradient)
+		t.loss += value * float64(len(b.Labels))
+		t.counted += len(b.Labels)
+		return nil
+	})
+}
+
+func (t *training) report(step, steps int) {
+	if t.Progress == nil {
+		return
+	}
+	t.Progress(Progress{
+		Training: t.training, Trainings: len(t.Grid) + len(t.Seeds) - 1,
+		Epoch: min(t.fitted.Epochs+1, t.model.Epochs), Epochs: t.model.Epochs, Step: step, Steps: steps,
+		Loss: t.loss / float64(max(1, t.counted)), Best: t.fitted.Valid,
+	})
+}
