@@ -140,7 +140,7 @@ func ofSeeds(row, other Row, test metric.Test, err error) Comparison {
 	case err != nil:
 		c.Note = tooFew(row, other)
 	case !finite(test.T):
-		c.Note = "the trials do not vary"
+		c.Note = unvarying
 	default:
 		interval := test.Interval()
 		c.Difference, c.Interval, c.P, c.Effect = test.Difference, &interval, test.P, test.Effect
@@ -152,8 +152,14 @@ func ofSeeds(row, other Row, test metric.Test, err error) Comparison {
 // by says which test of which metric a comparison is.
 func (c Comparison) by(test Test, name string) Comparison {
 	c.Test, c.Metric = test, name
+	if c.Note == unvarying {
+		c.Note = fmt.Sprintf("%s against %s over seeds: %s on %s, so no t-test can be made", c.Student, c.Other, unvarying, name)
+	}
 	return c
 }
+
+// unvarying is why a t-test has nothing to measure a difference by.
+const unvarying = "the trials do not vary"
 
 // tooFew says plainly that seeds can't be compared.
 func tooFew(row, other Row) string {

@@ -79,6 +79,19 @@ func oneSampleP(t *testing.T, table report.Table) float64 {
 	return 0
 }
 
+func TestEqualTrialsAreNotTested(t *testing.T) {
+	table := report.Table{Rows: []report.Row{
+		seeded("rdrec", report.StudentRow, 1, 0.05, 0.05), seeded("popularity", report.BaselineRow, 0, 0.04),
+	}}
+	table.Compare(1)
+	const want = "rdrec against popularity over seeds: the trials do not vary on NDCG@10, so no t-test can be made"
+	for _, c := range table.Comparisons {
+		if c.Test == report.OneSample && c.Metric == "NDCG@10" && (c.Note != want || c.P != 1) {
+			t.Errorf("note %q, p %g; want %q", c.Note, c.P, want)
+		}
+	}
+}
+
 func TestOtherSeedsAreNotPaired(t *testing.T) {
 	table := report.Table{Rows: []report.Row{
 		seeded("rdrec", report.StudentRow, 1, ours...), seeded("pod", report.StudentRow, 7, theirs...),
