@@ -161,7 +161,7 @@ func (a *app) compared(first, second *experiment, rows []activities.Sameness) er
 		})
 	}
 	var page strings.Builder
-	fmt.Fprintf(&page, "%-28s %-8s %-12s  %-12s\n", "what", "", "first", "second")
+	fmt.Fprintf(&page, "%-28s %-8s %-12s  %s\n", "what", "", "first", "second")
 	for _, row := range rows {
 		word := "same"
 		if !row.Same {
