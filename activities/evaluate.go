@@ -16,8 +16,9 @@ type EvaluateInput struct {
 	Examples storage.Ref
 	Model    storage.Ref
 	// Kind is what is examined: sequential, top-N or explanation.
-	Kind     task.Kind
-	Protocol string
+	Kind task.Kind
+	// Protocol has its switches as far as these answers depend on them, and no name.
+	Protocol spec.Protocol
 	Method   string
 	Evaluate spec.Evaluate
 	Seed     int64

@@ -16,7 +16,8 @@ import (
 // PretrainInput is the settings of [Activities.Pretrain].
 type PretrainInput struct {
 	Examples storage.Ref
-	Protocol string
+	// Protocol has its switches as far as training depends on them, and no name: equal work has equal settings.
+	Protocol spec.Protocol
 	Method   string
 	Student  spec.Student
 	Train    spec.Train

@@ -33,13 +33,18 @@ type ReportInput struct {
 
 // TrialResult is one trained and examined student.
 type TrialResult struct {
-	Method string      `json:"method"`
-	Seed   int64       `json:"seed"`
-	Model  storage.Ref `json:"model"`
+	Method string `json:"method"`
+	// Variant is the switch that an ablation flipped, as it was ("skip_pads off"); empty for the spec's own protocol.
+	Variant string      `json:"variant,omitempty"`
+	Seed    int64       `json:"seed"`
+	Model   storage.Ref `json:"model"`
 	// Evaluations are the artefacts of answers, one for each kind that was examined.
 	Evaluations []storage.Ref `json:"evaluations"`
 	Stages      []StageTime   `json:"stages"`
 }
+
+// Name is the method's in reports.
+func (t TrialResult) Name() string { return spec.VariantName(t.Method, t.Variant) }
 
 // StageTime says what a stage took, now or when it was first done.
 type StageTime struct {
@@ -115,7 +120,7 @@ func (w *reporting) gather(ctx context.Context) error {
 	}
 	w.report = report.Report{
 		Name: w.Spec.Name, Run: info.WorkflowExecution.ID + "/" + info.WorkflowExecution.RunID, Made: w.Now().UTC(),
-		Protocol: w.Spec.Protocol, Methods: w.Spec.Methods, Seed: w.Spec.Seed, Trials: w.Spec.Trials, Spec: string(yaml),
+		Protocol: w.Spec.Protocol, Fixes: w.Spec.Fixed(), Methods: w.Spec.Methods, Seed: w.Spec.Seed, Trials: w.Spec.Trials, Spec: string(yaml),
 		Audit: &audited, Build: pairs(w.Build),
 	}
 	for _, fill := range []func(context.Context) error{w.source, w.teacher, w.students, w.rankings, w.texts} {
@@ -147,7 +152,7 @@ func (w *reporting) artefacts() []report.Pair {
 		list = append(list, report.Pair{Name: "rationales", Value: w.Bucket.Where(storage.ContentKey(w.Rationales))})
 	}
 	for _, trial := range w.Trials {
-		name := fmt.Sprintf("model %s/%d", trial.Method, trial.Seed)
+		name := fmt.Sprintf("model %s/%d", trial.Name(), trial.Seed)
 		list = append(list, report.Pair{Name: name, Value: w.Bucket.Where(storage.ContentKey(trial.Model))})
 	}
 	return list
@@ -248,7 +253,7 @@ func (w *reporting) students(ctx context.Context) error {
 			return err
 		}
 		w.report.Students = append(w.report.Students, report.Student{
-			Method: trial.Method, Seed: trial.Seed, Size: w.Spec.Student.Size, From: w.Spec.Student.From,
+			Method: trial.Name(), Seed: trial.Seed, Size: w.Spec.Student.Size, From: w.Spec.Student.From,
 			Parameters: t.Parameters, Steps: t.Steps, Epochs: t.Epochs, Limit: w.Spec.Train.Epochs, Best: t.Best,
 			StoppedEarly: t.StoppedEarly, Weights: t.Weights, Curve: t.Curve, Notices: t.Notices,
 			Seconds: secondsOf(trial.Stages, "pretrain"),

@@ -9,7 +9,6 @@ import (
 	"rdrec/internal/baseline"
 	"rdrec/internal/metric"
 	"rdrec/internal/report"
-	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/storage"
 )
@@ -19,7 +18,7 @@ var tableNames = map[task.Kind]string{task.KindSequential: "sequential", task.Ki
 
 // rankings scores both rankings of every method on the same users.
 func (w *reporting) rankings(ctx context.Context) error {
-	protocol, err := spec.ProtocolNamed(w.Spec.Protocol)
+	protocol, err := w.Spec.Resolve()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
@@ -55,15 +54,24 @@ func (w *reporting) studentRows(ctx context.Context, kind task.Kind, table *repo
 		if predictions == nil {
 			continue
 		}
-		if len(table.Rows) == 0 || table.Rows[len(table.Rows)-1].Method != trial.Method {
-			table.Rows = append(table.Rows, report.Row{Method: trial.Method, Kind: report.StudentRow, About: w.Spec.Student.Size})
-			w.recommended(trial.Method, kind, predictions)
+		if len(table.Rows) == 0 || table.Rows[len(table.Rows)-1].Method != trial.Name() {
+			table.Rows = append(table.Rows, w.studentRow(trial))
+			w.recommended(trial, kind, predictions)
 		}
 		row := &table.Rows[len(table.Rows)-1]
 		row.Trials = append(row.Trials, report.Trial{Seed: trial.Seed, Scores: metric.Rank(lists(predictions), table.Strict, w.Spec.Seed)})
 		table.Users = len(predictions)
 	}
 	return nil
+}
+
+// studentRow begins the row of a method, or of a method with one switch flipped.
+func (w *reporting) studentRow(trial TrialResult) report.Row {
+	row := report.Row{Method: trial.Name(), Kind: report.StudentRow, About: w.Spec.Student.Size}
+	if trial.Variant != "" {
+		row.Kind, row.Of = report.AblationRow, trial.Method
+	}
+	return row
 }
 
 // answers returns what a trial's student recommended, or nil if it was not examined on the kind.
@@ -115,15 +123,15 @@ func lists(predictions []Prediction) []metric.List {
 const peopleSamples = 6
 
 // recommended adds some recommendations for people to read.
-func (w *reporting) recommended(method string, kind task.Kind, predictions []Prediction) {
-	if kind != task.KindSequential {
+func (w *reporting) recommended(trial TrialResult, kind task.Kind, predictions []Prediction) {
+	if kind != task.KindSequential || trial.Variant != "" {
 		return
 	}
 	answers := make([]report.Answer, len(predictions))
 	for i, p := range predictions {
 		answers[i] = report.Answer{User: p.User, Items: p.Items, Truth: p.Truth}
 	}
-	w.report.Recommended = append(w.report.Recommended, report.PickRecommendations(w.data, method, answers, peopleSamples)...)
+	w.report.Recommended = append(w.report.Recommended, report.PickRecommendations(w.data, trial.Method, answers, peopleSamples)...)
 }
 
 // texts scores the explanations that the students wrote.
@@ -161,8 +169,8 @@ func (w *reporting) explained(trial TrialResult, texts []Text) error {
 	if err != nil {
 		return err
 	}
-	w.report.Explanations = append(w.report.Explanations, report.TextResult{Method: trial.Method, Seed: trial.Seed, Scores: scores})
-	if trial.Seed != w.Spec.Seed {
+	w.report.Explanations = append(w.report.Explanations, report.TextResult{Method: trial.Name(), Seed: trial.Seed, Scores: scores})
+	if trial.Seed != w.Spec.Seed || trial.Variant != "" {
 		return nil
 	}
 	for i := range min(len(texts), peopleSamples) {

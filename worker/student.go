@@ -42,10 +42,9 @@ func (s students) Train(ctx context.Context, job activities.TrainJob) error {
 		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	}
 	result, err := train.Run(ctx, train.Job{
-		Data: data, Method: method, Seed: job.Seed, Device: s.device, Threads: s.threads,
+		Data: data, Method: method, Protocol: job.Protocol, Seed: job.Seed, Device: s.device, Threads: s.threads,
 		Spec: spec.Spec{
-			Seed: job.Seed, Protocol: job.Protocol, Student: job.Student, Train: job.Train,
-			Data: spec.Data{Negatives: job.Negatives},
+			Seed: job.Seed, Student: job.Student, Train: job.Train, Data: spec.Data{Negatives: job.Negatives},
 		},
 		Dir: job.Scratch, Resume: job.Resume, Stop: job.Stop, Now: s.now,
 		Save:     func(ctx context.Context, c train.Checkpoint) error { return job.Save(ctx, c.Step, c.Dir) },
@@ -174,9 +173,5 @@ func settingsOf(job activities.RecommendJob, data *dataset.Dataset) (task.Settin
 	if err != nil {
 		return task.Settings{}, fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	}
-	protocol, err := spec.ProtocolNamed(job.Protocol)
-	if err != nil {
-		return task.Settings{}, fmt.Errorf("%w: %w", activities.ErrInvalid, err)
-	}
-	return task.Settings{Method: method, Protocol: protocol, Negatives: data.Stats().Negatives}, nil
+	return task.Settings{Method: method, Protocol: job.Protocol, Negatives: data.Stats().Negatives}, nil
 }

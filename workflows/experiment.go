@@ -45,7 +45,7 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, err
 	if err != nil {
 		return ExperimentResult{}, err
 	}
-	protocol, err := spec.ProtocolNamed(in.Spec.Protocol)
+	protocol, err := in.Spec.Resolve()
 	if err != nil {
 		return ExperimentResult{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
 	}
@@ -149,13 +149,28 @@ func (e *experiment) baseline(ctx workflow.Context, examples storage.Ref) (stora
 	})
 }
 
-// startTrials starts a child workflow for each method and seed; they spread over the workers that poll the GPU queue.
+// startTrials starts a child workflow for each method and seed, and after those one for each switch that is ablated; they spread over
+// the workers that poll the GPU queue.
 func (e *experiment) startTrials(ctx workflow.Context, id activities.Identity, examples storage.Ref) []workflow.ChildWorkflowFuture {
-	trials := make([]workflow.ChildWorkflowFuture, 0, len(e.spec.Methods)*e.spec.Trials)
-	for _, method := range e.spec.Methods {
+	var trials []workflow.ChildWorkflowFuture
+	start := func(method, flip string) {
 		for k := range e.spec.Trials {
-			in := TrialInput{Spec: e.spec, Method: method, Seed: e.spec.Seed + int64(k), Student: id.Student, Examples: examples, Fresh: e.fresh.Nonce}
+			in := TrialInput{
+				Spec: e.spec, Method: method, Flip: flip, Seed: e.spec.Seed + int64(k), Student: id.Student, Examples: examples,
+				Fresh: e.fresh.Nonce,
+			}
 			trials = append(trials, workflow.ExecuteChildWorkflow(trialOptions(ctx, in), Trial, in))
+		}
+	}
+	for _, method := range e.spec.Methods {
+		start(method, "")
+	}
+	for _, row := range spec.Methods() {
+		if !slices.Contains(e.spec.Methods, row.Name) {
+			continue
+		}
+		for _, flipped := range e.spec.Ablates(row) {
+			start(row.Name, flipped.Name)
 		}
 	}
 	return trials

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
@@ -17,6 +18,8 @@ type TrialInput struct {
 	Spec   spec.Spec
 	Method string
 	Seed   int64
+	// Flip is the switch that an ablation flips; empty leaves the spec's protocol as it is.
+	Flip string `json:",omitempty"`
 	// Student is the digest of the weights to start from; empty starts from random weights.
 	Student  string
 	Examples storage.Ref
@@ -24,12 +27,34 @@ type TrialInput struct {
 	Fresh string `json:",omitempty"`
 }
 
+// resolve finds the tables' rows that the trial is about, and says what an ablation flipped.
+func (in TrialInput) resolve() (method spec.Method, protocol spec.Protocol, variant string, err error) {
+	if method, err = spec.MethodNamed(in.Method); err != nil {
+		return method, protocol, "", err
+	}
+	if protocol, err = in.Spec.Resolve(); err != nil || in.Flip == "" {
+		return method, protocol, "", err
+	}
+	flipped, err := spec.SwitchNamed(in.Flip)
+	if err != nil {
+		return method, protocol, "", err
+	}
+	protocol = flipped.Flip(protocol)
+	return method, protocol, flipped.State(protocol), nil
+}
+
 func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
+	id := fmt.Sprintf("%s/%s-%d", workflow.GetInfo(ctx).WorkflowExecution.ID, in.Method, in.Seed)
+	summary := fmt.Sprintf("%s, seed %d", in.Method, in.Seed)
+	if in.Flip != "" {
+		id += "-" + in.Flip
+		summary += ", with " + in.Flip + " the other way round"
+	}
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:          fmt.Sprintf("%s/%s-%d", workflow.GetInfo(ctx).WorkflowExecution.ID, in.Method, in.Seed),
+		WorkflowID:          id,
 		ParentClosePolicy:   enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 		WaitForCancellation: true,
-		StaticSummary:       fmt.Sprintf("%s, seed %d", in.Method, in.Seed),
+		StaticSummary:       summary,
 	})
 }
 
@@ -39,12 +64,15 @@ func Trial(ctx workflow.Context, in TrialInput) (activities.TrialResult, error) 
 	if err != nil {
 		return activities.TrialResult{}, err
 	}
-	t := &trial{in, stages}
+	t := &trial{TrialInput: in, stages: stages}
+	if t.method, t.protocol, t.variant, err = in.resolve(); err != nil {
+		return activities.TrialResult{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+	}
 	model, err := t.pretrain(ctx)
 	if err != nil {
 		return activities.TrialResult{}, err
 	}
-	result := activities.TrialResult{Method: in.Method, Seed: in.Seed, Model: model}
+	result := activities.TrialResult{Method: in.Method, Variant: t.variant, Seed: in.Seed, Model: model}
 	for _, kind := range t.kinds() {
 		evaluation, err := t.evaluate(ctx, model, kind)
 		if err != nil {
@@ -59,13 +87,18 @@ func Trial(ctx workflow.Context, in TrialInput) (activities.TrialResult, error) 
 // trial is a running [Trial].
 type trial struct {
 	TrialInput
-	stages *ledger
+	method   spec.Method
+	protocol spec.Protocol
+	variant  string
+	stages   *ledger
 }
 
+// pretrain is the training. Its settings hold of the protocol what it can depend on, so that a switch that changes nothing here finds
+// the same student.
 func (t *trial) pretrain(ctx workflow.Context) (storage.Ref, error) {
 	in := activities.PretrainInput{
-		Examples: t.Examples, Protocol: t.Spec.Protocol, Method: t.Method, Student: t.Spec.Student, Train: t.Spec.Train,
-		Negatives: t.Spec.Data.Negatives, Seed: t.Seed,
+		Examples: t.Examples, Protocol: t.protocol.ForTraining(t.method, t.Spec.Train.Ratio), Method: t.Method,
+		Student: t.Spec.Student, Train: t.Spec.Train, Negatives: t.Spec.Data.Negatives, Seed: t.Seed,
 	}
 	settings := in
 	settings.Train.CheckpointSteps, settings.Train.Keep = 0, 0 // they change what a crash costs, never the weights
@@ -93,8 +126,12 @@ func (t *trial) kinds() []task.Kind {
 }
 
 func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, kind task.Kind) (storage.Ref, error) {
+	protocol := t.protocol.ForRankings()
+	if kind == task.KindExplanation {
+		protocol = t.protocol.ForTexts()
+	}
 	in := activities.EvaluateInput{
-		Examples: t.Examples, Model: model, Kind: kind, Protocol: t.Spec.Protocol, Method: t.Method,
+		Examples: t.Examples, Model: model, Kind: kind, Protocol: protocol, Method: t.Method,
 		Evaluate: t.Spec.Evaluate, Seed: t.Seed,
 	}
 	return t.stages.run(ctx, stage{
@@ -103,4 +140,6 @@ func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, kind task.Kind
 	})
 }
 
-func (t *trial) label(stage string) string { return fmt.Sprintf("%s %s/%d", stage, t.Method, t.Seed) }
+func (t *trial) label(stage string) string {
+	return fmt.Sprintf("%s %s/%d", stage, spec.VariantName(t.Method, t.variant), t.Seed)
+}

@@ -2,10 +2,13 @@ package workflows_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -25,10 +28,15 @@ import (
 
 // world remembers what the workflows asked for.
 type world struct {
-	env *testsuite.TestWorkflowEnvironment
+	env   *testsuite.TestWorkflowEnvironment
+	mutex sync.Mutex // activities of the same moment run side by side
 	// done are the records of finished stages by fingerprint; calls are the stages that did work, in order.
 	done  map[string]storage.Ref
 	calls []string
+	// looked are the records that were looked up, learnt the protocols of trainings, reported what the report was made of.
+	looked   []string
+	learnt   []spec.Protocol
+	reported activities.ReportInput
 	// fail makes a stage fail.
 	fail map[string]error
 }
@@ -44,17 +52,29 @@ func newWorld(t *testing.T) *world {
 		return activities.Identity{Data: "d", Teacher: "t"}, nil
 	})
 	w.stand("LookUp", func(_ context.Context, in activities.LookUpInput) (activities.Found, error) {
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
+		w.looked = append(w.looked, in.Stage+" "+in.Fingerprint)
 		return activities.Found{Output: w.done[in.Fingerprint]}, nil
 	})
 	w.stand("CommitStage", func(_ context.Context, done storage.Done) error {
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
 		w.done[done.Fingerprint] = done.Output
 		return nil
 	})
-	for _, name := range []string{"Import", "Distill", "Preprocess", "Baseline", "Pretrain", "Evaluate"} {
-		w.stand(name, func(context.Context, any) (storage.Ref, error) { return w.call(name), w.fail[name] })
+	for _, name := range []string{"Import", "Distill", "Preprocess", "Baseline", "Evaluate"} {
+		w.stand(name, func(_ context.Context, in any) (storage.Ref, error) { return w.call(name, in), w.fail[name] })
 	}
+	w.stand("Pretrain", func(_ context.Context, in activities.PretrainInput) (storage.Ref, error) {
+		ref := w.call("Pretrain", in)
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
+		w.learnt = append(w.learnt, in.Protocol)
+		return ref, w.fail["Pretrain"]
+	})
 	w.stand("Report", func(_ context.Context, in activities.ReportInput) (activities.Reported, error) {
-		w.calls = append(w.calls, "Report")
+		w.calls, w.reported = append(w.calls, "Report"), in
 		return activities.Reported{Report: storage.Ref{Digest: fmt.Sprint(len(in.Trials), " trials")}, HTML: "html"}, nil
 	})
 	return w
@@ -65,10 +85,16 @@ func (w *world) stand(name string, f any) {
 	w.env.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
 }
 
-// call notes a stage and makes an artefact of its own for it.
-func (w *world) call(name string) storage.Ref {
+// call notes a stage and makes the artefact of its inputs: other inputs, another artefact.
+func (w *world) call(name string, in any) storage.Ref {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
 	w.calls = append(w.calls, name)
-	return storage.Ref{Digest: strings.Repeat("0", 60) + fmt.Sprintf("%04d", len(w.calls)), Size: 1}
+	text, err := json.Marshal(in)
+	if err != nil {
+		panic(err)
+	}
+	return storage.Ref{Digest: storage.Digest(append([]byte(name), text...)), Size: 1}
 }
 
 func experiment(methods ...string) spec.Spec {
@@ -178,6 +204,139 @@ func TestOnlyWhatChangedIsDoneAgain(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// fingerprints are those of a stage's records that the spec would look up.
+func fingerprints(t *testing.T, s spec.Spec) map[string]int {
+	t.Helper()
+	w := newWorld(t)
+	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
+	if err := w.env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	return counts(w.looked)
+}
+
+func TestFingerprintsChangeExactlyWhenResultsCan(t *testing.T) {
+	clean := experiment("rdrec", "pod")
+	clean.Protocol = spec.Clean
+	clean.Data.Numbering = spec.AsIs
+	before := fingerprints(t, clean)
+	for name, c := range map[string]struct {
+		change func(*spec.Spec)
+		// same are the stages whose inputs stay; all others change.
+		same []string
+	}{
+		"a fix that says what the row says": {func(s *spec.Spec) { s.Fixes = map[string]bool{"skip_pads": true} }, []string{
+			"import", "distill", "preprocess", "baseline", "pretrain", "evaluate",
+		}},
+		"paper with every fix is clean": {func(s *spec.Spec) {
+			s.Protocol = spec.Paper
+			s.Fixes = map[string]bool{
+				"mask_cross": true, "skip_pads": true, "right_tasks": true, "patience_resets": true, "constrained": true, "held_out": true,
+			}
+		}, []string{"import", "distill", "preprocess", "baseline", "pretrain", "evaluate"}},
+		"held_out": {
+			func(s *spec.Spec) { s.Fixes = map[string]bool{"held_out": false} }, []string{"import"}, // it decides what is distilled too
+		},
+		"mask_cross": {
+			func(s *spec.Spec) { s.Fixes = map[string]bool{"mask_cross": false} }, []string{"import", "distill", "preprocess", "baseline"},
+		},
+		"seed of numbers that have none": {
+			func(s *spec.Spec) { s.Seed++ }, []string{"import", "distill"}, // it draws negatives
+		},
+		"numbering":          {func(s *spec.Spec) { s.Data.Numbering = spec.Random }, nil},
+		"default for folder": {func(s *spec.Spec) { s.Data.Numbering = "" }, nil}, // random in protocol clean
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := clean
+			c.change(&s)
+			after := fingerprints(t, s)
+			stages := map[string]bool{}
+			for key := range after {
+				stage, _, _ := strings.Cut(key, " ")
+				stages[stage] = stages[stage] || before[key] == 0
+			}
+			for stage, changed := range stages {
+				if changed == slices.Contains(c.same, stage) {
+					t.Errorf("%s: changed %t", stage, changed)
+				}
+			}
+		})
+	}
+}
+
+func TestRightTasksChangeOnlyStudentsOfRationales(t *testing.T) {
+	pretrained := func(on bool) []string {
+		s := experiment("rdrec", "pod")
+		s.Fixes = map[string]bool{"right_tasks": on}
+		var keys []string
+		for key := range fingerprints(t, s) {
+			if strings.HasPrefix(key, "pretrain ") {
+				keys = append(keys, key)
+			}
+		}
+		return keys
+	}
+	off, common := pretrained(false), 0
+	for _, key := range pretrained(true) {
+		if slices.Contains(off, key) {
+			common++
+		}
+	}
+	if common != 1 {
+		t.Errorf("%d of 2 trainings are the same: want pod's, which has no rationales", common)
+	}
+}
+
+func TestAblationsAreTrialsOfTheirOwn(t *testing.T) {
+	w := newWorld(t)
+	s := experiment("rdrec", "pod")
+	s.Trials, s.Protocol = 2, spec.Clean
+	s.Ablate = []string{"skip_pads", "right_tasks", "constrained"}
+	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
+	if err := w.env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for _, trial := range w.reported.Trials {
+		names = append(names, fmt.Sprintf("%s/%d", trial.Name(), trial.Seed))
+	}
+	if diff := cmp.Diff([]string{
+		"rdrec/1", "rdrec/2", "pod/1", "pod/2",
+		"rdrec, skip_pads off/1", "rdrec, skip_pads off/2", "rdrec, right_tasks off/1", "rdrec, right_tasks off/2",
+		"rdrec, constrained off/1", "rdrec, constrained off/2",
+		"pod, skip_pads off/1", "pod, skip_pads off/2", "pod, constrained off/1", "pod, constrained off/2",
+	}, names); diff != "" {
+		t.Error(diff)
+	}
+	var labels []string
+	for _, stage := range w.reported.Trials[4].Stages {
+		labels = append(labels, stage.Name)
+	}
+	if diff := cmp.Diff([]string{
+		"pretrain rdrec, skip_pads off/1", "evaluate sequential rdrec, skip_pads off/1", "evaluate topn rdrec, skip_pads off/1",
+		"evaluate explanation rdrec, skip_pads off/1",
+	}, labels); diff != "" {
+		t.Error(diff)
+	}
+	// What is flipped reaches the activities.
+	clean, err := spec.ProtocolNamed(spec.Clean)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := clean
+	want.Name, want.SkipPads = "", false
+	if !slices.Contains(w.learnt, want) {
+		t.Errorf("no training with padding in the loss: %+v", w.learnt)
+	}
+	// Ablated or not, the first trials are those of the same spec without ablations.
+	plain := newWorld(t)
+	plain.done, s.Ablate = w.done, nil
+	plain.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
+	if diff := cmp.Diff([]string{"Report"}, plain.calls); diff != "" {
+		t.Error(diff)
 	}
 }
 

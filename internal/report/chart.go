@@ -47,6 +47,7 @@ const (
 
 // panels draws the metrics that a reader looks at first.
 func panels(table Table) []panel {
+	table.Rows = slices.DeleteFunc(slices.Clone(table.Rows), func(row Row) bool { return row.Kind == AblationRow }) // they have a table
 	highest := 0.0
 	shown := []string{"HR@1", "HR@10", "NDCG@10"}
 	for _, name := range shown {

@@ -67,7 +67,7 @@ func (t *Table) Compare(seed int64) {
 	t.Comparisons = nil
 	for i, row := range t.Rows {
 		for j, other := range t.Rows {
-			if row.Kind != StudentRow || i == j || (other.Kind == StudentRow && j < i) {
+			if row.Kind != StudentRow || other.Kind == AblationRow || i == j || (other.Kind == StudentRow && j < i) {
 				continue
 			}
 			for _, name := range compared() {
@@ -76,23 +76,25 @@ func (t *Table) Compare(seed int64) {
 			}
 		}
 	}
+	t.ablate(seed)
 	for _, test := range []Test{Bootstrap, Welch, PairedSeeds, OneSample} {
-		t.correct(test)
+		correct(t.Comparisons, test)
+		correct(t.Ablations, test)
 	}
 }
 
 // correct sets Holm from P over the comparisons by one test that could be made.
-func (t *Table) correct(test Test) {
+func correct(comparisons []Comparison, test Test) {
 	var p []float64
-	for _, c := range t.Comparisons {
+	for _, c := range comparisons {
 		if c.Test == test && c.Note == "" {
 			p = append(p, c.P)
 		}
 	}
 	corrected := metric.Holm(p)
-	for i, c := range t.Comparisons {
+	for i, c := range comparisons {
 		if c.Test == test && c.Note == "" {
-			t.Comparisons[i].Holm, corrected = corrected[0], corrected[1:]
+			comparisons[i].Holm, corrected = corrected[0], corrected[1:]
 		}
 	}
 }
@@ -171,7 +173,9 @@ func tooFew(row, other Row) string {
 }
 
 // seedless says whether a row is a method without randomness: its one figure is the same with every seed.
-func (r Row) seedless() bool { return r.Kind != StudentRow && len(r.Trials) < 2 }
+func (r Row) seedless() bool {
+	return r.Kind != StudentRow && r.Kind != AblationRow && len(r.Trials) < 2
+}
 
 // sameSeeds says whether two rows' trials have the same seeds in the same order.
 func (r Row) sameSeeds(other Row) bool {

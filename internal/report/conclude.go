@@ -217,6 +217,9 @@ func (r *Report) protocol() {
 		r.warn(audit.Fine, "Protocol paper counts as the reference does: an item recommended twice counts twice, text that is no item becomes a "+
 			"random one, and padding takes part in loss and attention (docs/deviations.md lists it all). Protocol clean does not.")
 	}
+	if len(r.Fixes) > 0 {
+		r.warn(audit.Fine, "This is not protocol %s as its row has it: the spec has %s.", r.Protocol, listed(r.Fixes))
+	}
 	if n := r.Data.Numbering; r.Protocol == spec.Clean && n.Leaks {
 		r.warn(audit.Caution, "Protocol clean was asked for, but items keep numbers that held-out items had a part in (data.numbering %s: %s). "+
 			"Take random, sequential, collaborative or semantic.", n.Name, n.About)

@@ -40,6 +40,7 @@ func functions() template.FuncMap {
 		"capital": capital, "plural": plural, "origin": origin, "trimmed": trimmed,
 		"panels": panels, "curve": drawCurve, "cells": cells, "columns": columns, "grounded": grounded,
 		"bars": stageBars, "recent": recent, "texts": texts, "level": levelWord, "signed": signed, "about": about, "kinds": kinds,
+		"ablations": ablations, "protocolName": protocolName,
 		"total": func(stages []Stage) string { return seconds(longest(stages, true)) },
 		"half":  func(x float64) float64 { return x / 2 },
 		"add":   func(a, b float64) float64 { return a + b },

@@ -20,10 +20,12 @@ type Report struct {
 	Run  string    `json:"run,omitempty"`
 	Made time.Time `json:"made"`
 	// Protocol and Methods are names of the spec's tables; Seed is the first trial's.
-	Protocol string   `json:"protocol"`
-	Methods  []string `json:"methods"`
-	Seed     int64    `json:"seed"`
-	Trials   int      `json:"trials"`
+	Protocol string `json:"protocol"`
+	// Fixes are the protocol's switches that the spec sets otherwise, each with its state.
+	Fixes   []string `json:"fixes,omitempty"`
+	Methods []string `json:"methods"`
+	Seed    int64    `json:"seed"`
+	Trials  int      `json:"trials"`
 	// Spec is the resolved spec as YAML.
 	Spec string `json:"spec"`
 	// Verdict is the result in a sentence or two, Caveats what takes from it: both are set by Conclude.
@@ -170,7 +172,8 @@ type Kind string
 const (
 	StudentRow  Kind = "student"
 	BaselineRow Kind = "baseline"
-	RuleRow     Kind = "rule" // reads item numbers only: shows what they give away
+	RuleRow     Kind = "rule"     // reads item numbers only: shows what they give away
+	AblationRow Kind = "ablation" // a student with one switch of the protocol flipped
 )
 
 // Table is one ranking task with all methods on the same users.
@@ -184,14 +187,17 @@ type Table struct {
 	// Strict says that duplicates were dropped (protocol clean); else figures count as the reference does.
 	Strict bool  `json:"strict"`
 	Rows   []Row `json:"rows"`
-	// Comparisons are set by Compare.
+	// Comparisons and Ablations are set by Compare: students against other rows, and ablations against the students they are of.
 	Comparisons []Comparison `json:"comparisons,omitempty"`
+	Ablations   []Comparison `json:"ablations,omitempty"`
 }
 
 // Row is one method of a table.
 type Row struct {
 	Method string `json:"method"`
 	Kind   Kind   `json:"kind"`
+	// Of is the student that an ablation flips a switch of.
+	Of string `json:"of,omitempty"`
 	// About says in words what the method does.
 	About  string  `json:"about,omitempty"`
 	Trials []Trial `json:"trials"`

@@ -24,6 +24,7 @@ func Text(w io.Writer, r Report) error {
 		t.table(table)
 		t.spreads(table)
 		t.comparisons(table)
+		t.ablations(table)
 	}
 	t.published(r.Published)
 	t.explanations(r.Explanations)
@@ -49,13 +50,18 @@ func (t *text) line(format string, args ...any) {
 
 func (t *text) head(r Report) {
 	stats := r.Data.Stats
-	t.line("%s · protocol %s · seed %d · %s", r.Name, r.Protocol, r.Seed, plural(r.Trials, "trial"))
+	t.line("%s · protocol %s · seed %d · %s", r.Name, protocolName(r), r.Seed, plural(r.Trials, "trial"))
 	t.line("%s: %s users, %s items, %s interactions%s", r.Data.Name, thousands(stats.Users), thousands(stats.Items),
 		thousands(stats.Interactions), quarantined(r.Data))
 	if n := r.Data.Numbering; n.Name != "" {
 		t.wrap("", fmt.Sprintf("item numbers: %s (%s)", n.Name, n.About))
 	}
 	t.line("")
+}
+
+// protocolName is the protocol and what the spec set otherwise.
+func protocolName(r Report) string {
+	return strings.Join(append([]string{r.Protocol}, r.Fixes...), ", ")
 }
 
 func quarantined(d Data) string {

@@ -84,3 +84,26 @@ func (p Protocol) only(keep func(Switch) bool) Protocol {
 	}
 	return kept
 }
+
+// Fixed are the switches that the spec's fixes set otherwise than the protocol's row, each with its state.
+func (s Spec) Fixed() []string {
+	row, err := ProtocolNamed(s.Protocol)
+	if err != nil {
+		return nil
+	}
+	var all []string
+	for _, w := range Switches() {
+		if on, set := s.Fixes[w.Name]; set && on != w.On(row) {
+			all = append(all, w.State(w.Flip(row)))
+		}
+	}
+	return all
+}
+
+// VariantName is how a method is called in which an ablation flipped a switch; the method's own name where it flipped none.
+func VariantName(method, variant string) string {
+	if variant == "" {
+		return method
+	}
+	return method + ", " + variant
+}

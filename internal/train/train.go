@@ -24,7 +24,9 @@ type Job struct {
 	Data   *dataset.Dataset
 	Spec   spec.Spec
 	Method spec.Method
-	Seed   int64
+	// Protocol says how; Spec's name of one is not looked at.
+	Protocol spec.Protocol
+	Seed     int64
 	// Device is "cpu" (also when empty), "cuda" or "auto"; Threads is how many CPU threads to use, 0 as libtorch likes.
 	Device  string
 	Threads int

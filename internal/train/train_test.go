@@ -153,9 +153,9 @@ func TestBestModelIsTheReturnedOne(t *testing.T) {
 }
 
 func TestEarlyStopCountsAsTheProtocolSays(t *testing.T) {
-	for _, protocol := range []string{spec.Paper, spec.Clean} {
-		j := job(t)
-		j.Spec.Protocol = protocol
+	for _, row := range spec.Protocols() {
+		j, protocol := job(t), row.Name
+		j.Protocol = row
 		j.Spec.Train.LearningRate = 0.9 // little gets better
 		j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps, j.Spec.Train.Endure = 1, 30, 0, 2
 		result := run(t, j)

@@ -16,14 +16,13 @@ import (
 
 // trainer is a training under way.
 type trainer struct {
-	job      Job
-	protocol spec.Protocol
-	corpus   *task.Corpus
-	encoder  *task.Encoder
-	mixer    *task.Mixer
-	model    *t5.Model
-	adam     *AdamW
-	state    state
+	job     Job
+	corpus  *task.Corpus
+	encoder *task.Encoder
+	mixer   *task.Mixer
+	model   *t5.Model
+	adam    *AdamW
+	state   state
 	// steps is how many there are at most, and perEpoch how many an epoch has.
 	steps, perEpoch int
 }
@@ -32,10 +31,7 @@ type trainer struct {
 func prepare(job Job) (*trainer, error) {
 	t := &trainer{job: job, state: state{Seed: job.Seed}}
 	var err error
-	if t.protocol, err = protocol(job.Spec.Protocol); err != nil {
-		return nil, err
-	}
-	settings := task.Settings{Method: job.Method, Protocol: t.protocol, Negatives: job.Spec.Data.Negatives}
+	settings := task.Settings{Method: job.Method, Protocol: job.Protocol, Negatives: job.Spec.Data.Negatives}
 	if t.corpus, err = task.New(job.Data, settings); err != nil {
 		return nil, err
 	}
@@ -65,15 +61,6 @@ func prepare(job Job) (*trainer, error) {
 		t.free()
 	}
 	return t, err
-}
-
-func protocol(name string) (spec.Protocol, error) {
-	for _, p := range spec.Protocols() {
-		if p.Name == name {
-			return p, nil
-		}
-	}
-	return spec.Protocol{}, fmt.Errorf("no protocol is named %q", name)
 }
 
 // student is the model to begin with.
@@ -175,7 +162,7 @@ func (t *trainer) step(ctx context.Context, batches <-chan fed) error {
 func (t *trainer) learn(b task.Batch) (float64, error) {
 	var value float64
 	err := torch.Run(func(s *torch.Scope) error {
-		loss, gradient, err := t.model.Gradient(s, b, t.protocol, mix(t.job.Seed, t.state.Step))
+		loss, gradient, err := t.model.Gradient(s, b, t.job.Protocol, mix(t.job.Seed, t.state.Step))
 		if err != nil {
 			return err
 		}

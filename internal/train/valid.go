@@ -41,7 +41,7 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 			return err
 		}
 	}
-	t.state.close(epoch, t.job.Spec.Train.Endure, t.protocol.PatienceResets)
+	t.state.close(epoch, t.job.Spec.Train.Endure, t.job.Protocol.PatienceResets)
 	return t.save(ctx)
 }
 
@@ -60,7 +60,7 @@ func (t *trainer) validate(ctx context.Context, kind task.Kind, epoch int) (loss
 			return 0, 0, err
 		}
 		err := torch.Run(func(s *torch.Scope) error {
-			loss, err := t.model.Loss(s, batch, t.protocol)
+			loss, err := t.model.Loss(s, batch, t.job.Protocol)
 			if err == nil {
 				sum += loss.Float() * float64(batch.Size)
 			}

@@ -1,0 +1,81 @@
+package report
+
+import (
+	"fmt"
+
+	"rdrec/internal/metric"
+)
+
+// ablate tests every ablation against the student that it is of: on the same users by a paired bootstrap and, where there are trials
+// enough, on the same seeds. They are a family of their own for Holm's correction: each asks what one switch is worth.
+func (t *Table) ablate(seed int64) {
+	t.Ablations = nil
+	for _, row := range t.Rows {
+		if row.Kind != AblationRow {
+			continue
+		}
+		for _, whole := range t.Rows {
+			if whole.Kind != StudentRow || whole.Method != row.Of {
+				continue
+			}
+			for _, name := range compared() {
+				t.Ablations = append(t.Ablations, overUsers(row, whole, name, seed))
+				if test, err := metric.Paired(row.values(name), whole.values(name)); err == nil && row.sameSeeds(whole) {
+					t.Ablations = append(t.Ablations, ofSeeds(row, whole, test, nil).by(PairedSeeds, name))
+				}
+			}
+		}
+	}
+}
+
+// shownAblation is one line of the ablations' table.
+type shownAblation struct {
+	Comparison
+	// Figure is the ablation's, Whole the student's that it is of.
+	Figure, Whole string
+	// Range is the difference's 95% interval, or why there is none.
+	Range string
+}
+
+// ablations are the lines of the ablations' table.
+func ablations(t Table) []shownAblation {
+	shown := make([]shownAblation, len(t.Ablations))
+	for i, c := range t.Ablations {
+		shown[i] = shownAblation{Comparison: c, Figure: t.mean(c.Student, c.Metric), Whole: t.mean(c.Other, c.Metric), Range: c.Note}
+		if c.Interval != nil {
+			shown[i].Range = signed(c.Interval.Low) + " to " + signed(c.Interval.High)
+		}
+	}
+	return shown
+}
+
+// mean is a row's figure.
+func (t Table) mean(method, name string) string {
+	for _, row := range t.Rows {
+		if row.Method != method {
+			continue
+		}
+		if cell, found := row.Cell(name); found {
+			return figure(cell.Mean)
+		}
+	}
+	return "-"
+}
+
+// ablations writes what each switch is worth.
+func (t *text) ablations(table Table) {
+	if len(table.Ablations) == 0 {
+		return
+	}
+	rows := [][]string{{"one switch flipped", "metric", "flipped", "as it is", "difference", "95% interval", "over", "p", "p (Holm)"}}
+	for _, a := range ablations(table) {
+		rows = append(rows, []string{
+			a.Student, a.Metric, a.Figure, a.Whole, signed(a.Difference), a.Range, fmt.Sprintf("%s %s", thousands(a.N), a.Over),
+			pValue(a.P), pValue(a.Holm),
+		})
+	}
+	t.line("")
+	t.grid(rows)
+	t.wrap("  ", "Difference: flipped less as it is, on the same users (paired bootstrap) or seeds (paired t-test). p (Holm) is corrected for this "+
+		"table's rows by the same test.")
+}
