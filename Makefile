@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test test-golden bench bench-go bench-import bin/bench check fmt lint vet workflowcheck tidy race clean
+.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import bin/bench check fmt lint vet workflowcheck tidy race clean
 
 # Threads of tensor operations sleep while they wait: spinning ruins them beside other processes (docs/log.md).
 export OMP_WAIT_POLICY ?= passive
@@ -52,6 +52,9 @@ bin/bench: setup
 
 bench: bin/bench ## the student's speed against the reference's way (docs/performance.md; TURNS=3, PYTHON=one that has torch and transformers)
 	@bin/bench student -pairs $(or $(TURNS),3) -python '$(PYTHON)' -json bin/bench.json
+
+bench-scale: bin/bench ## what an examination costs as users, items, histories, beams and batches grow; draws docs/img/scale.svg
+	@bin/bench scale -picture docs/img/scale.svg
 
 bench-go: setup ## Go's benchmarks of single packages
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./internal/...

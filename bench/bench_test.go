@@ -12,6 +12,7 @@ import (
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
+	"rdrec/internal/torch"
 )
 
 func TestMain(m *testing.M) {
@@ -157,5 +158,32 @@ func TestWhatCannotBeRunSaysWhy(t *testing.T) {
 	b.out = &bytes.Buffer{}
 	if _, err := b.interpreter(t.Context()); err == nil || !strings.Contains(err.Error(), "hint: it needs Python 3.10") {
 		t.Errorf("no Python: %v", err)
+	}
+}
+
+func TestScaleMeasuresAndDraws(t *testing.T) {
+	m := tiny(t)
+	b := &bench{threads: 1, pairs: 1}
+	err := torch.Run(func(*torch.Scope) error {
+		model, err := t5.Load(m.model, torch.CPU)
+		if err != nil {
+			return err
+		}
+		defer model.Free()
+		cost, err := b.cost(t.Context(), model, load{users: 4, items: 50, history: 5, beams: 4, batch: 2})
+		if cost <= 0 || math.IsInf(cost, 0) {
+			t.Errorf("cost %g", cost)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := drawing{sweep: sweeps()[0], costs: []float64{1, 2, 8, 8}}
+	if got := d.power(1) + " " + d.power(2) + " " + d.power(3); got != "1.00 2.00 0.00" {
+		t.Errorf("powers %s", got)
+	}
+	if picture := draw([]drawing{d, d}); strings.Count(picture, "<polyline") != 4 || strings.Contains(picture, "NaN") {
+		t.Errorf("picture %s", picture)
 	}
 }

@@ -51,6 +51,7 @@ func run(ctx context.Context, args []string, now clock) error {
 	flags.StringVar(&b.only, "only", "", "do the works alone whose name contains this")
 	flags.StringVar(&b.json, "json", "", "write what was measured to this file")
 	flags.StringVar(&b.python, "python", "", "a Python that has what bench/requirements.txt lists; empty makes one in the cache")
+	picture := flags.String("picture", "", "draw what scale measures into this file")
 	what := "student"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		what, args = args[0], args[1:]
@@ -64,9 +65,11 @@ func run(ctx context.Context, args []string, now clock) error {
 	switch what {
 	case "student":
 		return b.student(ctx)
+	case "scale":
+		return b.scale(ctx, *picture)
 	case "side":
 		return serve(ctx, os.Stdin, os.Stdout, now)
 	default:
-		return fmt.Errorf("bench: %q is nothing to measure: want student", what)
+		return fmt.Errorf("bench: %q is nothing to measure: want student or scale", what)
 	}
 }

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"strings"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/recommend"
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/token"
+	"rdrec/internal/torch"
+)
+
+// load is what a sequential examination in protocol clean is made of.
+type load struct{ users, items, history, beams, batch int }
+
+// sweep grows one thing while the others stay.
+type sweep struct {
+	name   string
+	values []int
+	with   func(l load, value int) load
+	// work is how many times the work grows with the value at the most: 1 in proportion, 0 not at all.
+	work float64
+}
+
+func sweeps() []sweep {
+	return []sweep{
+		{"users", []int{32, 64, 128, 256}, func(l load, v int) load { l.users = v; return l }, 1},
+		{"items", []int{200, 1000, 5000, 25000}, func(l load, v int) load { l.items = v; return l }, 1},
+		{"history", []int{3, 6, 12, 24}, func(l load, v int) load { l.history = v; return l }, 1},
+		{"beams", []int{5, 10, 20, 40}, func(l load, v int) load { l.beams = v; return l }, 1},
+		{"batch", []int{4, 8, 16, 32}, func(l load, v int) load { l.batch = v; return l }, 0},
+	}
+}
+
+// scale measures what a user's examination costs while one thing after the other grows, and draws it.
+func (b *bench) scale(ctx context.Context, picture string) error {
+	dir, err := os.MkdirTemp("", "rdrec-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if err := newModel(dir, "t5-mini"); err != nil {
+		return err
+	}
+	var drawn []drawing
+	err = torch.Run(func(*torch.Scope) error {
+		torch.Threads(b.threads)
+		model, err := t5.Load(dir, torch.CPU)
+		if err != nil {
+			return err
+		}
+		defer model.Free()
+		fmt.Fprintf(b.out, "%s, %d threads, t5-mini, sequential, protocol clean, least of %d turns\n%-8s %8s %12s %14s\n",
+			processor(), b.threads, b.pairs, "grows", "to", "CPU-seconds", "grows by power")
+		for _, s := range sweeps() {
+			d := drawing{sweep: s}
+			for i, value := range s.values {
+				cost, err := b.cost(ctx, model, s.with(load{users: 64, items: 1000, history: 8, beams: 20, batch: 16}, value))
+				if err != nil {
+					return fmt.Errorf("%d %s: %w", value, s.name, err)
+				}
+				d.costs = append(d.costs, cost)
+				fmt.Fprintf(b.out, "%-8s %8d %12.3f %14s\n", s.name, value, cost, d.power(i))
+			}
+			drawn = append(drawn, d)
+		}
+		return nil
+	})
+	if err != nil || picture == "" {
+		return err
+	}
+	return os.WriteFile(picture, []byte(draw(drawn)), 0o644)
+}
+
+// cost is the CPU-seconds of an examination: the least of some, after one that warms up.
+func (b *bench) cost(ctx context.Context, model *t5.Model, l load) (float64, error) {
+	tokenizer, err := token.NewT5()
+	if err != nil {
+		return 0, err
+	}
+	job := recommend.Job{Model: model, Tokenizer: tokenizer, Data: synthetic(l), Settings: settings(spec.Clean), Seed: 1}
+	job.Evaluate = spec.Default().Evaluate
+	job.Evaluate.Batch, job.Evaluate.Beams, job.Evaluate.Return = l.batch, l.beams, min(l.beams, job.Evaluate.Return)
+	least := math.Inf(1)
+	for turn := range b.pairs + 1 {
+		begun := processors()
+		if _, err := recommend.Sequential(ctx, job); err != nil {
+			return 0, err
+		}
+		if turn > 0 {
+			least = min(least, processors()-begun)
+		}
+	}
+	return least, nil
+}
+
+// synthetic is a dataset of users who took as many items each, in strides that differ.
+func synthetic(l load) *dataset.Dataset {
+	data := &dataset.Dataset{Name: "synthetic", Items: l.items, ItemIDs: make([]string, l.items), UserIDs: make([]string, l.users)}
+	for user := range l.users {
+		items := make([]int, l.history+1)
+		for i := range items {
+			items[i] = 1 + (user*7919+i*104729)%l.items
+		}
+		data.Users = append(data.Users, dataset.User{ID: user + 1, Items: items})
+	}
+	return data
+}
+
+// drawing is what a sweep measured.
+type drawing struct {
+	sweep
+	costs []float64
+}
+
+// power is the exponent by which cost grew since the value before: 1 is in proportion.
+func (d drawing) power(i int) string {
+	if i == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.2f", math.Log(d.costs[i]/d.costs[i-1])/math.Log(float64(d.values[i])/float64(d.values[i-1])))
+}
+
+// draw makes a picture with a panel a sweep: both axes logarithmic from the first value on, dashed what grows as the work does.
+func draw(all []drawing) string {
+	const size, gap = 150.0, 30.0
+	var out strings.Builder
+	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" font-family="sans-serif" font-size="11">`+"\n",
+		float64(len(all))*(size+gap)+gap, size+2.5*gap)
+	fmt.Fprint(&out, `<rect width="100%" height="100%" fill="white"/>`+"\n")
+	for k, d := range all {
+		left, bottom := gap+float64(k)*(size+gap), size+gap
+		last := len(d.values) - 1
+		widest := math.Log(float64(d.values[last]) / float64(d.values[0]))
+		at := func(value, cost float64) string {
+			return fmt.Sprintf("%.1f,%.1f ", left+size*math.Log(value)/widest, bottom-size*(0.2+0.7*math.Log(cost)/widest))
+		}
+		var line strings.Builder
+		for i, value := range d.values {
+			line.WriteString(at(float64(value)/float64(d.values[0]), d.costs[i]/d.costs[0]))
+		}
+		most := float64(d.values[last]) / float64(d.values[0])
+		fmt.Fprintf(&out, `<rect x="%g" y="%g" width="%g" height="%g" fill="none" stroke="#ccc"/>`+"\n", left, gap, size, size)
+		fmt.Fprintf(&out, `<polyline points="%s%s" fill="none" stroke="#999" stroke-dasharray="4"/>`+"\n", at(1, 1), at(most, math.Pow(most, d.work)))
+		fmt.Fprintf(&out, `<polyline points="%s" fill="none" stroke="#06c" stroke-width="2"/>`+"\n", line.String())
+		fmt.Fprintf(&out, `<text x="%g" y="%g">%s: %d to %d</text>`+"\n", left, gap-8, d.name, d.values[0], d.values[last])
+		fmt.Fprintf(&out, `<text x="%g" y="%g">%.3f to %.3f CPU-s</text>`+"\n", left, bottom+16, d.costs[0], d.costs[last])
+	}
+	return out.String() + "</svg>\n"
+}
