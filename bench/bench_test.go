@@ -170,7 +170,7 @@ func TestScaleMeasuresAndDraws(t *testing.T) {
 			return err
 		}
 		defer model.Free()
-		cost, err := b.cost(t.Context(), model, load{users: 4, items: 50, history: 5, beams: 4, batch: 2})
+		cost, err := b.cost(t.Context(), model, load{users: 4, items: 150, history: 5, beams: 4, batch: 2})
 		if cost <= 0 || math.IsInf(cost, 0) {
 			t.Errorf("cost %g", cost)
 		}
