@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/rs/zerolog"
@@ -35,49 +37,74 @@ const (
 	chatServer = "openai"
 )
 
-// weights is the file of a teacher's weights, "" for one that has none here.
-func weights(model string) (string, error) {
+// weights is the form and the place of a teacher's weights, "" and "" for one that has none here.
+func weights(model string) (llama.Form, string, error) {
 	kind, place, _ := strings.Cut(model, ":")
 	switch kind {
 	case copyTeacher:
-		return "", nil
+		return "", "", nil
 	case chatServer:
 		if _, err := openai.Parse(place); err != nil {
-			return "", fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err) // the rest may hold a password
+			return "", "", fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err) // the rest may hold a password
 		}
-		return "", nil
+		return "", "", nil
 	case "smollm2":
-		return cache.Teacher()
-	case "gguf":
-		return place, nil
+		path, err := cache.Teacher()
+		return llama.GGUF, path, err
+	case string(llama.GGUF), string(llama.HuggingFace), string(llama.Meta):
+		return llama.Form(kind), place, nil
 	default:
-		return "", fmt.Errorf("%w: teacher %q is not one that this worker can open (it has smollm2, gguf:FILE, openai:URL#MODEL and copy)",
-			activities.ErrInvalid, model)
+		return "", "", fmt.Errorf("%w: teacher %q is not one that this worker can open (it has smollm2, gguf:FILE, hf:DIR, meta:DIR, "+
+			"openai:URL#MODEL and copy)", activities.ErrInvalid, model)
 	}
 }
 
 // Digest hashes the teacher's weights. A teacher without any here, such as a server's, has its name for it: whoever loads other weights
 // under the same name on the same server must say so by another one.
-func (teachers) Digest(_ context.Context, settings spec.Teacher) (string, error) {
-	path, err := weights(settings.Model)
+func (teachers) Digest(ctx context.Context, settings spec.Teacher) (string, error) {
+	form, path, err := weights(settings.Model)
 	if err != nil || path == "" {
 		return settings.Model, err
 	}
-	f, err := os.Open(path) //nolint:gosec // the user's own model
+	files, err := llama.Files(form, path)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	}
-	defer f.Close() // reading only
 	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", fmt.Errorf("hash %q: %w", path, err)
+	for _, file := range files {
+		if len(files) > 1 {
+			fmt.Fprintf(h, "%s\n", filepath.Base(file)) // a hash takes everything
+		}
+		if err := hashFile(ctx, h, file); err != nil {
+			return "", err
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// hashFile adds a file's bytes, as long as there is someone to wait for them.
+func hashFile(ctx context.Context, h io.Writer, path string) error {
+	f, err := os.Open(path) //nolint:gosec // the user's own model
+	if err != nil {
+		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	}
+	defer f.Close() // reading only
+	for {
+		n, err := io.CopyN(h, f, 1<<26)
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return fmt.Errorf("hash %q after %d bytes: %w", path, n, err)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		}
+	}
+}
+
 // Open loads the teacher.
 func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine, func(), error) {
-	path, err := weights(settings.Model)
+	form, path, err := weights(settings.Model)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -87,7 +114,10 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 	if path == "" {
 		return teacher.Copy{}, func() {}, nil
 	}
-	engine, err := llama.Open(path, llama.Options{Device: t.device, Threads: t.threads, Batch: settings.Batch})
+	engine, err := llama.Open(path, llama.Options{Form: form, Device: t.device, Threads: t.threads, Batch: settings.Batch})
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, llama.ErrModel) {
+		err = fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

@@ -1,7 +1,7 @@
 package llama
 
 import (
-	"fmt"
+	"errors"
 	"strings"
 
 	"rdrec/internal/teacher"
@@ -10,25 +10,54 @@ import (
 // chat writes messages as a model was taught to read them.
 type chat func(v *vocabulary, messages []teacher.Message) []int32
 
-// chatOf picks the form by the control pieces that the vocabulary has.
+// chats is the table of forms: a form is taken where the mark stands in the template that came with the model.
+func chats() []struct {
+	mark, piece string
+	form        chat
+} {
+	return []struct {
+		mark, piece string
+		form        chat
+	}{
+		{"<|im_start|>", "<|im_start|>", chatML},
+		{"<|start_header_id|>", "<|start_header_id|>", llama3},
+		{"[INST]", "<s>", llama2},
+		{"<|assistant|>", "", zephyr},
+	}
+}
+
+// chatOf picks the form by the model's template or, where it has none, by its control pieces.
 func chatOf(v *vocabulary) (chat, error) {
-	if _, ok := v.ids["<|im_start|>"]; ok {
-		return chatML, nil
+	for _, c := range chats() {
+		_, known := v.ids[c.piece]
+		if v.template == "" && known || v.template != "" && strings.Contains(v.template, c.mark) && (known || c.piece == "") {
+			return c.form, nil
+		}
 	}
-	if _, ok := v.ids["<|start_header_id|>"]; ok {
-		return llama3, nil
+	return nil, errors.New("the model was taught none of the chat forms ChatML, Llama 3's, Llama 2's and Zephyr's")
+}
+
+// zephyr frames each message with its role in a line of its own and </s>, as TinyLlama's template does. The roles are plain text.
+func zephyr(v *vocabulary, messages []teacher.Message) []int32 {
+	end, held := v.ids["</s>"]
+	var ids []int32
+	text := ""
+	for _, m := range messages {
+		text += "<|" + string(m.Role) + "|>\n" + m.Content
+		ids = append(ids, v.Encode(text)...)
+		if text = "\n"; held {
+			ids = append(ids, end)
+		}
 	}
-	if _, ok := v.ids["<s>"]; ok {
-		return llama2, nil
-	}
-	return nil, fmt.Errorf("none of the chat forms ChatML, Llama 3 and Llama 2 fits the vocabulary")
+	return append(ids, v.Encode(text+"<|"+string(teacher.Assistant)+"|>\n")...)
 }
 
 // chatML frames each message with <|im_start|> and <|im_end|>. SmolLM2 was taught with a system message; it gets its own where there
-// is none.
+// is none, but for other models of the form, whose templates say so.
 func chatML(v *vocabulary, messages []teacher.Message) []int32 {
 	start, end := v.ids["<|im_start|>"], v.ids["<|im_end|>"]
-	if len(messages) == 0 || messages[0].Role != teacher.System {
+	wants := v.template == "" || strings.Contains(v.template, "named SmolLM")
+	if wants && (len(messages) == 0 || messages[0].Role != teacher.System) {
 		own := teacher.Message{Role: teacher.System, Content: "You are a helpful AI assistant named SmolLM, trained by Hugging Face"}
 		messages = append([]teacher.Message{own}, messages...)
 	}

@@ -1,10 +1,8 @@
 package llama
 
 import (
-	"errors"
 	"fmt"
-
-	"rdrec/internal/gguf"
+	"math"
 )
 
 // Config is a model's shape.
@@ -19,51 +17,36 @@ type Config struct {
 	Epsilon float64
 	// RopeBase is the slowest wave's base (theta); RopeScale stretches positions (1 means not).
 	RopeBase, RopeScale float64
+	// RopeFactors divide the waves' frequencies, one for each, as Llama 3.1 and later do; nil means that they stay.
+	RopeFactors []float32
+	// Tied says that the embedding is the head too.
+	Tied bool
 }
 
-// configOf reads a GGUF file's settings.
-func configOf(file *gguf.File) (Config, error) {
-	var c Config
-	architecture, err := file.Text("general.architecture")
-	if err != nil {
-		return c, err
-	}
-	if architecture != "llama" {
-		return c, fmt.Errorf("architecture %q: only the Llama family is known", architecture)
-	}
-	var faults []error
-	whole := func(key string) int {
-		v, err := file.Int("llama." + key)
-		faults = append(faults, err)
-		return v
-	}
-	c.Layers, c.Model, c.FeedForward = whole("block_count"), whole("embedding_length"), whole("feed_forward_length")
-	c.Heads, c.Context = whole("attention.head_count"), whole("context_length")
-	c.Groups = file.IntOr("llama.attention.head_count_kv", c.Heads)
-	c.Head = file.IntOr("llama.attention.key_length", c.Model/max(c.Heads, 1))
-	c.Epsilon, err = file.Float("llama.attention.layer_norm_rms_epsilon")
-	c.RopeBase = file.FloatOr("llama.rope.freq_base", 10_000)
-	c.RopeScale = 1
-	if tensor, ok := file.Tensor("token_embd.weight"); ok {
-		c.Vocabulary = tensor.Shape[0]
-	}
-	faults = append(faults, err, c.ropeOf(file), c.check())
-	return c, errors.Join(faults...)
+// Ways to stretch positions, as settings name them.
+const (
+	ropeLinear = "linear"
+	ropeLlama3 = "llama3"
+)
+
+// llama3Rope is how Llama 3.1 and later reach beyond the context that they were first taught: waves longer than Original / Low are
+// stretched by Factor, those shorter than Original / High are not, and those between by something between.
+type llama3Rope struct {
+	Factor, Low, High, Original float64
 }
 
-// ropeOf reads how positions are stretched.
-func (c *Config) ropeOf(file *gguf.File) error {
-	if dims := file.IntOr("llama.rope.dimension_count", c.Head); dims != c.Head {
-		return fmt.Errorf("rope turns %d of %d numbers of a head: only all are known", dims, c.Head)
+// factors are what the frequencies of heads of the given width are divided by.
+func (r llama3Rope) factors(base float64, head int) ([]float32, error) {
+	if r.Factor <= 0 || r.Low <= 0 || r.High <= r.Low || r.Original <= 0 {
+		return nil, fmt.Errorf("rope scaling %s with factor %g, low %g, high %g and context %g", ropeLlama3, r.Factor, r.Low, r.High, r.Original)
 	}
-	switch kind := file.TextOr("llama.rope.scaling.type", "none"); kind {
-	case "none":
-	case "linear":
-		c.RopeScale = file.FloatOr("llama.rope.scaling.factor", 1)
-	default:
-		return fmt.Errorf("rope scaling %q is not known", kind)
+	out := make([]float32, head/2)
+	for i := range out {
+		length := 2 * math.Pi * math.Pow(base, float64(2*i)/float64(head))
+		smooth := min(max((r.Original/length-r.Low)/(r.High-r.Low), 0), 1)
+		out[i] = float32(1 / ((1-smooth)/r.Factor + smooth))
 	}
-	return nil
+	return out, nil
 }
 
 // check refuses shapes that make no model.

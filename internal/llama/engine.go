@@ -7,13 +7,16 @@ import (
 	"slices"
 	"sync"
 
-	"rdrec/internal/gguf"
 	"rdrec/internal/teacher"
 	"rdrec/internal/torch"
 )
 
-// Options say how an engine runs. Of them only Type changes text.
+// Options say how an engine runs. Of them only Type and Context change text.
 type Options struct {
+	// Form is how the model is kept in files; "" finds out.
+	Form Form
+	// Context bounds the tokens of a prompt and its reply together, below what the model may have; 0 means that only the model bounds them.
+	Context int
 	// Device is "cpu", "cuda" or "auto".
 	Device string
 	// Type is the weights' and the cache's: "f32", "bf16", or "" for f32 on a CPU and bf16 on a GPU.
@@ -35,37 +38,54 @@ type Engine struct {
 	chat    chat
 }
 
-// Open reads the model in the GGUF file at path. Close it after use.
+// ErrModel marks a model whose files can't be what the engine needs: another attempt will not change that.
+var ErrModel = errors.New("a model that can't be used")
+
+// Open reads the model at path, a file or a folder. Close it after use.
 func Open(path string, options Options) (_ *Engine, err error) {
-	file, err := gguf.Open(path)
+	from, err := openSource(options.Form, path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, file.Close()) }()
+	defer func() { err = errors.Join(err, from.Close()) }()
 	e := &Engine{options: options}
-	if e.vocab, err = vocabularyOf(file); err != nil {
-		return nil, fmt.Errorf("tokenizer of model %q: %w", path, err)
+	if e.vocab, err = from.vocabulary(); err != nil {
+		return nil, fmt.Errorf("tokenizer of model %q: %w: %w", path, ErrModel, err)
 	}
 	if e.chat, err = chatOf(e.vocab); err != nil {
-		return nil, fmt.Errorf("model %q: %w", path, err)
+		return nil, fmt.Errorf("model %q: %w: %w", path, ErrModel, err)
 	}
-	device, err := torch.Pick(options.Device)
-	if err != nil {
-		return nil, err
-	}
-	dtype, err := typeOf(options.Type, device)
-	if err != nil {
-		return nil, err
-	}
-	err = torch.Run(func(s *torch.Scope) error {
-		torch.Threads(options.Threads)
-		e.model, err = load(s, file, dtype, device)
-		return err
-	})
-	if err != nil {
+	if err := e.load(from); err != nil {
 		return nil, fmt.Errorf("model %q: %w", path, err)
 	}
 	return e, nil
+}
+
+// load reads the weights.
+func (e *Engine) load(from source) error {
+	config, err := from.config()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrModel, err)
+	}
+	if size := e.vocab.Size() - len(e.vocab.ids); size > config.Vocabulary { // control pieces that the model lacks are never used
+		return fmt.Errorf("%w: the tokenizer has %d pieces, the embedding %d", ErrModel, size, config.Vocabulary)
+	}
+	if n := e.options.Context; n > 0 {
+		config.Context = min(config.Context, n)
+	}
+	device, err := torch.Pick(e.options.Device)
+	if err != nil {
+		return err
+	}
+	dtype, err := typeOf(e.options.Type, device)
+	if err != nil {
+		return err
+	}
+	return torch.Run(func(s *torch.Scope) error {
+		torch.Threads(e.options.Threads)
+		e.model, err = load(s, from, config, dtype, device)
+		return err
+	})
 }
 
 func typeOf(name string, device torch.Device) (torch.DType, error) {

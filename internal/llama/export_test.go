@@ -60,3 +60,6 @@ func Draws(logits []float32, temperature, p float64, n int, prompt *teacher.Prom
 func (e *Engine) Shared(p teacher.Prompt) int {
 	return len(e.start(starts{}, &p, e.render(p.Messages)))
 }
+
+// Encode is a text's tokens.
+func (e *Engine) Encode(text string) []int32 { return e.vocab.Encode(text) }

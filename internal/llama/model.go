@@ -1,5 +1,6 @@
-// Package llama is a teacher that runs in this process: language models of the Llama family on gotch. In: a GGUF file, and prompts;
-// out: replies. The steps: read the model's shape (config.go), its weights (weights.go) and its tokenizer (vocabulary.go); write
+// Package llama is a teacher that runs in this process: language models of the Llama family on gotch. In: a model (a GGUF file,
+// or a folder of Hugging Face's or Meta's: source.go and the file of each form), and prompts; out: replies. The steps: read the model's
+// shape (config.go), its tokenizer (vocabulary.go) and its weights (weights.go); write
 // prompts as the model was taught to read them (chat.go); read what all prompts begin with once (prefix.go) and the rest of each
 // (engine.go); then write all replies token by token together (decode.go), where a finished reply's place goes to the next prompt.
 //

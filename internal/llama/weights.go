@@ -1,19 +1,16 @@
 package llama
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"unsafe"
 
-	"rdrec/internal/gguf"
 	"rdrec/internal/torch"
 )
 
 // loader reads weights tensor by tensor into the device's memory. The first fault sticks.
 type loader struct {
 	scope  *torch.Scope
-	file   *gguf.File
+	source source
 	device torch.Device
 	err    error
 }
@@ -24,28 +21,24 @@ type part struct {
 	rows int
 }
 
-// load reads a model from a GGUF file in the given type. It must stand inside [torch.Run].
-func load(s *torch.Scope, file *gguf.File, dtype torch.DType, device torch.Device) (*model, error) {
-	config, err := configOf(file)
-	if err != nil {
-		return nil, err
-	}
+// load reads a model of the given shape, in the given type. It must stand inside [torch.Run].
+func load(s *torch.Scope, from source, config Config, dtype torch.DType, device torch.Device) (*model, error) {
 	m := &model{config: config, dtype: dtype, device: device}
-	l := &loader{scope: s, file: file, device: device}
+	l := &loader{scope: s, source: from, device: device}
 	m.embedding = l.matrix(dtype, config.Model, part{"token_embd.weight", config.Vocabulary})
 	m.norm = l.vector("output_norm.weight", config.Model)
 	m.head = m.embedding
-	if _, ok := file.Tensor("output.weight"); ok {
+	if !config.Tied {
 		m.head = l.matrix(dtype, config.Model, part{"output.weight", config.Vocabulary})
 	}
 	for i := range config.Layers {
 		m.layers = append(m.layers, l.layer(i, &config, dtype))
 	}
-	m.turns = l.turns(&config)
 	if l.err != nil {
 		m.free()
 		return nil, l.err
 	}
+	m.turns = l.turns(&config)
 	return m, nil
 }
 
@@ -80,7 +73,7 @@ func (l *loader) scaled(rows int, by float64, read func() *torch.Tensor, dtype t
 
 // vector reads a norm's weights.
 func (l *loader) vector(name string, size int) *torch.Tensor {
-	return l.read(torch.Float32, []int64{int64(size)}, []int{size}, part{name, size})
+	return l.read(torch.Float32, []int64{int64(size)}, part{name, size})
 }
 
 // matrix reads matrices of the same width into one: [sum of rows, columns].
@@ -89,36 +82,24 @@ func (l *loader) matrix(dtype torch.DType, columns int, parts ...part) *torch.Te
 	for _, p := range parts {
 		rows += p.rows
 	}
-	return l.read(dtype, []int64{int64(rows), int64(columns)}, []int{0, columns}, parts...)
+	return l.read(dtype, []int64{int64(rows), int64(columns)}, parts...)
 }
 
-// read fills a tensor of the given shape with the parts, whose own shapes are like unit, with their rows in the first place.
-func (l *loader) read(dtype torch.DType, shape []int64, unit []int, parts ...part) *torch.Tensor {
+// read fills a tensor of the given shape with the parts, one below the other.
+func (l *loader) read(dtype torch.DType, shape []int64, parts ...part) *torch.Tensor {
 	if l.err != nil {
 		return nil
-	}
-	size := 1
-	for _, dim := range shape {
-		size *= int(dim)
 	}
 	t := torch.Keep(l.scope.Empty(torch.Float32, torch.CPU, shape...))
-	values := unsafe.Slice((*float32)(t.Address()), size)
+	inner := l.scope.Sub()
+	defer inner.Close()
+	row := int64(0)
 	for _, p := range parts {
-		unit[0] = p.rows
-		tensor, ok := l.file.Tensor(p.name)
-		if ok && fmt.Sprint(tensor.Shape) != fmt.Sprint(unit) {
-			l.err = fmt.Errorf("tensor %q has shape %v, want %v", p.name, tensor.Shape, unit)
-			break
+		if l.err = l.source.read(p.name, inner.Use(t).Narrow(0, row, int64(p.rows))); l.err != nil {
+			t.Free()
+			return nil
 		}
-		n := min(tensor.Len(), len(values))
-		if l.err = l.file.Read(p.name, values[:n]); l.err != nil {
-			break
-		}
-		values = values[n:]
-	}
-	if l.err != nil {
-		t.Free()
-		return nil
+		row += int64(p.rows)
 	}
 	return l.converted(t, dtype)
 }
@@ -135,26 +116,15 @@ func (l *loader) converted(t *torch.Tensor, dtype torch.DType) *torch.Tensor {
 	return out
 }
 
-// turns computes rope's angles for all positions as unit complex numbers: [context, head/2]. Llama 3 files divide the waves' frequencies
-// by factors of their own.
+// turns computes rope's angles for all positions as unit complex numbers: [context, head/2].
 func (l *loader) turns(c *Config) *torch.Tensor {
 	half := c.Head / 2
 	frequency := make([]float32, half)
 	for i := range frequency {
 		frequency[i] = float32(1 / math.Pow(c.RopeBase, float64(2*i)/float64(c.Head)) / c.RopeScale)
-	}
-	if _, ok := l.file.Tensor("rope_freqs.weight"); ok && l.err == nil {
-		factors, err := l.file.Floats("rope_freqs.weight")
-		if err == nil && len(factors) != half {
-			err = fmt.Errorf("tensor %q has %d values, want %d", "rope_freqs.weight", len(factors), half)
+		if c.RopeFactors != nil {
+			frequency[i] /= c.RopeFactors[i]
 		}
-		l.err = errors.Join(l.err, err)
-		for i := range min(half, len(factors)) {
-			frequency[i] /= factors[i]
-		}
-	}
-	if l.err != nil {
-		return nil
 	}
 	pairs := make([]float32, 0, c.Context*c.Head)
 	for position := range c.Context {

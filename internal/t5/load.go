@@ -98,7 +98,7 @@ func openModule(path string) (Config, torch.Weights, error) {
 	}
 	c, err := parseConfig(text)
 	if err != nil {
-		return Config{}, nil, fmt.Errorf("model %q: config: %w", path, err)
+		return Config{}, nil, fmt.Errorf("model %q: config: %w", path, errors.Join(err, pickle.Close()))
 	}
 	return c, pickle, nil
 }

@@ -89,7 +89,7 @@ func TestByteLevelRefusesBadVocabularies(t *testing.T) {
 		"control beyond": {[]string{"a"}, nil, []int32{1}, "outside the vocabulary"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, err := token.NewByteLevel(c.vocabulary, c.merges, c.control)
+			_, err := token.NewByteLevel(token.SmolLM, c.vocabulary, c.merges, c.control)
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got error %v, want one with %q", err, c.want)
 			}
@@ -167,7 +167,7 @@ func smolLM2(t testing.TB) *token.ByteLevel {
 			control = append(control, int32(id))
 		}
 	}
-	tok, err := token.NewByteLevel(pieces, merges, control)
+	tok, err := token.NewByteLevel(token.SmolLM, pieces, merges, control)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,4 +188,41 @@ func llama2(t testing.TB) *token.SentencePieceBPE {
 		t.Fatal(err)
 	}
 	return tok
+}
+
+func TestTokenizersOfHuggingFaceThatCantBe(t *testing.T) {
+	for name, c := range map[string]struct{ text, want string }{
+		"no JSON":   {`{`, "unexpected end"},
+		"WordPiece": {`{"model":{"type":"WordPiece"}}`, `type "WordPiece"`},
+		"empty":     {`{"model":{"type":"BPE"}}`, "empty"},
+		"one id for two": {
+			`{"model":{"type":"BPE","vocab":{"a":0}},"added_tokens":[{"id":0,"content":"<s>"}]}`, `"<s>" has the id 0, which is "a"'s`,
+		},
+		"a far id":   {`{"model":{"type":"BPE","vocab":{"a":9999999}}}`, "out of bounds"},
+		"odd words":  {`{"model":{"type":"BPE","vocab":{"a":0}},"pre_tokenizer":{"type":"Whitespace"}}`, "not known"},
+		"odd merges": {`{"model":{"type":"BPE","vocab":{"a":0},"merges":[["a"]]}}`, "neither a text nor a pair"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := token.ParseHuggingFace([]byte(c.text)); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
+
+func FuzzParseHuggingFace(f *testing.F) {
+	for _, name := range []string{"hf-llama3", "hf-tinyllama", "hf-smollm2"} {
+		data, err := os.ReadFile(filepath.Join("..", "llama", "testdata", name, "tokenizer.json"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data, "some  text\r\n, It's 12345!\u00a0x")
+	}
+	f.Fuzz(func(_ *testing.T, data []byte, text string) {
+		if read, err := token.ParseHuggingFace(data); err == nil {
+			for _, id := range read.Tokenizer.Encode(text) {
+				read.Tokenizer.Piece(id)
+			}
+		}
+	})
 }

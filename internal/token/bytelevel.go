@@ -7,10 +7,12 @@ import (
 	"unicode/utf8"
 )
 
-// ByteLevel is the byte-level BPE tokenizer of GPT-2's family with SmolLM2's way to cut a text into words: digits one by one. What it
+// ByteLevel is the byte-level BPE tokenizer of GPT-2's family, with the ways of SmolLM2 and Llama 3 to cut a text into words. What it
 // writes decodes to the same text.
 type ByteLevel struct {
-	pieces   []string // by id, as text: no longer in the printable alphabet
+	cut      Cut
+	plain    map[string]int32 // by their bytes the pieces that a text may have, for Llama 3
+	pieces   []string         // by id, as text: no longer in the printable alphabet
 	ids      map[string]int32
 	merges   map[[2]int32]merged
 	bytes    [256]int32 // the token of each byte
@@ -26,8 +28,9 @@ type merged struct {
 
 // NewByteLevel makes the tokenizer from what a GGUF file or tokenizer.json holds: the vocabulary by id and the merges ("left right",
 // earliest first), both in GPT-2's printable alphabet, and the ids of control pieces such as "<|im_start|>".
-func NewByteLevel(vocabulary, merges []string, control []int32) (*ByteLevel, error) {
+func NewByteLevel(cut Cut, vocabulary, merges []string, control []int32) (*ByteLevel, error) {
 	t := &ByteLevel{
+		cut: cut, plain: map[string]int32{},
 		pieces: make([]string, len(vocabulary)), ids: make(map[string]int32, len(vocabulary)),
 		merges: make(map[[2]int32]merged, len(merges)), isMarker: make([]bool, len(vocabulary)),
 	}
@@ -49,6 +52,7 @@ func NewByteLevel(vocabulary, merges []string, control []int32) (*ByteLevel, err
 		t.pieces[id] = piece
 		if !t.isMarker[id] {
 			t.pieces[id] = unprint(piece, decode)
+			t.plain[t.pieces[id]] = int32(id)
 		}
 		t.ids[piece] = int32(id)
 	}
@@ -138,7 +142,7 @@ func (t *ByteLevel) Piece(id int32) string {
 func (t *ByteLevel) encode(ids []int32, text string) []int32 {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	for text != "" {
-		n := wordLen(text)
+		n := t.cut.first(text)
 		ids = t.word(ids, text[:n])
 		text = text[n:]
 	}
@@ -147,6 +151,9 @@ func (t *ByteLevel) encode(ids []int32, text string) []int32 {
 
 // word merges the bytes of one word.
 func (t *ByteLevel) word(ids []int32, word string) []int32 {
+	if id, ok := t.plain[word]; ok && t.cut == Llama3 {
+		return append(ids, id)
+	}
 	symbols := make([]symbol, 0, len(word))
 	for i := range len(word) {
 		if id := t.bytes[word[i]]; id >= 0 {

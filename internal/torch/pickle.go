@@ -17,6 +17,7 @@ import (
 // Pickle is a PyTorch file that was read without executing anything in it: a state dict, or a whole pickled module.
 type Pickle struct {
 	path    string
+	file    *zip.ReadCloser // nil where all was read at once, as PyTorch's legacy format must be
 	tensors map[string]*pytorch.Tensor
 	root    any
 }
@@ -32,47 +33,48 @@ func OpenPickle(path string) (Weights, error) {
 
 // ReadPickle is [OpenPickle] for those who want a module's attributes too.
 func ReadPickle(path string) (p *Pickle, err error) {
+	p = &Pickle{path: path, tensors: map[string]*pytorch.Tensor{}}
 	defer func() {
 		if fault := recover(); fault != nil { // the reader panics on sizes and forms that it did not expect
-			p, err = nil, fmt.Errorf("pytorch file %q: %v", path, fault)
+			err = fmt.Errorf("%v", fault)
+		}
+		if err != nil {
+			p, err = nil, fmt.Errorf("pytorch file %q: %w", path, firstError(err, p.Close()))
 		}
 	}()
-	if err := isPyTorch(path); err != nil {
-		return nil, fmt.Errorf("pytorch file %q: %w", path, err)
+	if p.file, err = zip.OpenReader(path); err == nil {
+		p.root, err = loadArchive(p.file)
+	} else {
+		p.root, err = loadLegacy(path, err)
 	}
-	root, err := pytorch.LoadWithUnpickler(path, func(r io.Reader) pickle.Unpickler {
-		u := pickle.NewUnpickler(r)
-		u.FindClass = findClass
-		return u
-	})
 	if err != nil {
-		return nil, fmt.Errorf("pytorch file %q: %w", path, err)
+		return p, err
 	}
-	p = &Pickle{path: path, tensors: map[string]*pytorch.Tensor{}, root: root}
-	p.collect("", root)
+	p.collect("", p.root)
 	if len(p.tensors) == 0 {
-		return nil, fmt.Errorf("pytorch file %q: no tensors in it", path)
+		return p, errors.New("no tensors in it")
 	}
 	return p, nil
 }
 
-// isPyTorch refuses what is neither a whole zip nor starts as the legacy format does: the reader looks for ever into some of that.
-func isPyTorch(path string) error {
-	archive, err := zip.OpenReader(path)
-	if err == nil {
-		return archive.Close()
-	}
+// loadLegacy reads a file of the format that PyTorch wrote before its zips, all at once. It refuses what does not start as one does:
+// the reader looks for ever into some of that.
+func loadLegacy(path string, noZip error) (any, error) {
 	const legacy = "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
-	file, opened := os.Open(path)
-	if opened != nil {
-		return opened
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
 	}
 	start := make([]byte, len(legacy))
-	_, read := io.ReadFull(file, start)
-	if read == nil && string(start) == legacy {
-		return file.Close()
+	_, err = io.ReadFull(file, start)
+	if err = firstError(err, file.Close()); err != nil || string(start) != legacy {
+		return nil, fmt.Errorf("neither PyTorch's legacy format nor its zip: %w", noZip)
 	}
-	return errors.Join(fmt.Errorf("neither PyTorch's legacy format nor its zip: %w", err), file.Close())
+	return pytorch.LoadWithUnpickler(path, func(r io.Reader) pickle.Unpickler {
+		u := pickle.NewUnpickler(r)
+		u.FindClass = findClass
+		return u
+	})
 }
 
 // collect finds the tensors of a state dict (a dictionary of tensors, perhaps under "state_dict") or of a module (parameters, and modules
@@ -120,34 +122,65 @@ func (p *Pickle) Attribute(path ...string) any {
 // Names lists the tensors in ascending order.
 func (p *Pickle) Names() []string { return slices.Sorted(maps.Keys(p.tensors)) }
 
-// Read copies a tensor to the CPU.
+// Read copies a tensor to the CPU: no more of its storage than it spans.
 func (p *Pickle) Read(s *Scope, name string) (*Tensor, error) {
 	t, ok := p.tensors[name]
 	if !ok {
 		return nil, fmt.Errorf("pytorch file %q: no tensor %q", p.path, name)
 	}
-	storage, err := floats(s, t.Source)
+	tensor, err := readSpan(s, t)
 	if err != nil {
 		return nil, fmt.Errorf("pytorch file %q: tensor %q: %w", p.path, name, err)
 	}
+	return tensor, nil
+}
+
+// readSpan reads the stretch of its storage in which a tensor lies.
+func readSpan(s *Scope, t *pytorch.Tensor) (*Tensor, error) {
 	size, stride := make([]int64, len(t.Size)), make([]int64, len(t.Size))
-	last := int64(t.StorageOffset)
+	first := int64(t.StorageOffset)
+	last := first
 	odd := last < 0 || len(t.Size) != len(t.Stride)
 	for i := 0; i < len(size) && !odd; i++ {
 		size[i], stride[i] = int64(t.Size[i]), int64(t.Stride[i])
 		last += max(size[i]-1, 0) * stride[i]
 		odd = size[i] < 0 || stride[i] < 0 || last < 0
 	}
-	if odd || last >= int64(storage.Numel()) {
-		return nil, fmt.Errorf("pytorch file %q: tensor %q reaches beyond its storage", p.path, name)
+	storage, elements, err := storageOf(s, t.Source)
+	if err != nil {
+		return nil, err
 	}
-	return storage.Strided(size, stride, int64(t.StorageOffset)).Contiguous(), nil
+	if odd || last >= elements {
+		return nil, errors.New("it reaches beyond its storage")
+	}
+	data, err := storage(first, last+1)
+	if err != nil {
+		return nil, err
+	}
+	return data.Strided(size, stride, 0).Contiguous(), nil
 }
 
-// Close has nothing to close: the file was read at once.
-func (p *Pickle) Close() error { return nil }
+// storageOf is a way to get the elements of a storage from one up to, but not including, another, and how many it has.
+func storageOf(s *Scope, source pytorch.StorageInterface) (read func(first, end int64) (*Tensor, error), elements int64, err error) {
+	if lazy, ok := source.(*stored); ok {
+		return func(first, end int64) (*Tensor, error) { return lazy.read(s, first, end) }, int64(lazy.elements), nil
+	}
+	all, err := floats(s, source)
+	if err != nil {
+		return nil, 0, err
+	}
+	return func(first, end int64) (*Tensor, error) { return all.Narrow(0, first, end-first).Clone(), nil }, all.Dim(0), nil
+}
 
-// floats makes a tensor of a storage. The reader has widened half precision to float32 already, which loses nothing.
+// Close closes the file.
+func (p *Pickle) Close() error {
+	if p.file == nil {
+		return nil
+	}
+	return p.file.Close()
+}
+
+// floats makes a tensor of a storage of the legacy format. The reader has widened half precision to float32 already, which loses nothing.
 func floats(s *Scope, storage pytorch.StorageInterface) (*Tensor, error) {
 	var data []float32
 	switch v := storage.(type) {

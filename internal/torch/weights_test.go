@@ -1,10 +1,13 @@
 package torch_test
 
 import (
+	"archive/zip"
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"maps"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -224,4 +227,43 @@ func FuzzReadHeader(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestPickledTensorsAreReadWhenAskedForAndChecked(t *testing.T) {
+	data, err := os.ReadFile("testdata/statedict.bin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	single := make([]byte, 0, 24)
+	for _, v := range six() {
+		single = binary.LittleEndian.AppendUint32(single, math.Float32bits(v))
+	}
+	at := bytes.Index(data, single)
+	if at < 0 {
+		t.Fatal("the file does not hold the tensor's bytes as they are")
+	}
+	data[at+3] ^= 1
+	path := filepath.Join(t.TempDir(), "damaged.bin")
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w, err := torch.OpenPickle(path)
+	if err != nil {
+		t.Fatalf("the tensors were read at once: %v", err)
+	}
+	read := func() error {
+		return torch.Run(func(s *torch.Scope) error {
+			_, err := w.Read(s, "single")
+			return err
+		})
+	}
+	if err := read(); !errors.Is(err, zip.ErrChecksum) {
+		t.Errorf("damaged: got %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := read(); !errors.Is(err, os.ErrClosed) {
+		t.Errorf("closed: got %v", err)
+	}
 }
