@@ -1,0 +1,151 @@
+package activities_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.temporal.io/sdk/testsuite"
+
+	"rdrec/activities"
+	"rdrec/internal/report"
+	"rdrec/internal/spec"
+	"rdrec/storage"
+)
+
+// bench is the activities on a bucket of their own; only the students are not there.
+type bench struct {
+	t      *testing.T
+	env    *testsuite.TestActivityEnvironment
+	acts   *activities.Activities
+	bucket *storage.Bucket
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	bucket, err := storage.Open(t.Context(), (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = bucket.Close() })
+	var suite testsuite.WorkflowTestSuite
+	b := &bench{t: t, env: suite.NewTestActivityEnvironment(), bucket: bucket}
+	b.acts = &activities.Activities{Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now}
+	b.env.RegisterActivity(b.acts)
+	b.env.SetTestTimeout(time.Minute)
+	return b
+}
+
+// do runs an activity to its result.
+func do[Out any](b *bench, activity, in any) (out Out) {
+	b.t.Helper()
+	value, err := b.env.ExecuteActivity(activity, in)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	if err := value.Get(&out); err != nil {
+		b.t.Fatal(err)
+	}
+	return out
+}
+
+// put stores files as an artefact.
+func (b *bench) put(kind string, files map[string]string) storage.Ref {
+	b.t.Helper()
+	dir := b.t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			b.t.Fatal(err)
+		}
+	}
+	ref, err := b.bucket.PutFolder(context.Background(), kind, dir)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return ref
+}
+
+// trial is a student that answers as a baseline did.
+func (b *bench) trial(answers storage.Ref, as, variant string) activities.TrialResult {
+	b.t.Helper()
+	lines, err := b.bucket.GetNamed(context.Background(), answers, as+".sequential.jsonl")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return activities.TrialResult{
+		Method: "rdrec", Variant: variant, Seed: 1, Model: b.put("model", map[string]string{"training.json": `{"epochs": 1}`}),
+		Evaluations: []storage.Ref{b.put("evaluation", map[string]string{"sequential.jsonl": string(lines)})},
+	}
+}
+
+// TestReportOfAnAblation imports, preprocesses and ranks real data, and reports on two students: one that answers as Markov does and,
+// for the ablation, one that answers as popularity does.
+func TestReportOfAnAblation(t *testing.T) {
+	for numbering, leaks := range map[string]bool{spec.AsIs: true, spec.Sequential: false} {
+		t.Run(numbering, func(t *testing.T) {
+			b := newBench(t)
+			s := spec.Default()
+			s.Name, s.Protocol, s.Ablate = "ablation", spec.Clean, []string{"skip_pads"}
+			s.Data.Folder, s.Data.Numbering = "../testdata/rdrec/beauty_mini", numbering
+			in := activities.ReportInput{Spec: s}
+			in.Dataset = do[storage.Ref](b, b.acts.Import, activities.ImportInput{Data: s.Data, Seed: 1})
+			in.Examples = do[storage.Ref](b, b.acts.Preprocess, activities.PreprocessInput{Dataset: in.Dataset, Negatives: 99, Seed: 1})
+			in.Baseline = do[storage.Ref](b, b.acts.Baseline, activities.BaselineInput{Examples: in.Examples, Evaluate: s.Evaluate})
+			in.Trials = []activities.TrialResult{
+				b.trial(in.Baseline, "markov", ""), b.trial(in.Baseline, "popularity", "skip_pads off"),
+			}
+			done := do[activities.Reported](b, b.acts.Report, in)
+			b.check(done, numbering, leaks)
+		})
+	}
+}
+
+// check reads the report.
+func (b *bench) check(done activities.Reported, numbering string, leaks bool) {
+	b.t.Helper()
+	data, err := b.bucket.GetNamed(context.Background(), done.Report, "report.json")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var r report.Report
+	if err := json.Unmarshal(data, &r); err != nil {
+		b.t.Fatal(err)
+	}
+	if r.Data.Numbering.Name != numbering || r.Data.Numbering.Leaks != leaks {
+		b.t.Errorf("numbering %+v", r.Data.Numbering)
+	}
+	cautioned := false
+	for _, caveat := range r.Caveats {
+		cautioned = cautioned || strings.Contains(caveat.Text, "data.numbering as-is")
+	}
+	if cautioned != leaks {
+		b.t.Errorf("cautioned %t, want %t: %+v", cautioned, leaks, r.Caveats)
+	}
+	if len(r.Tables) != 1 || len(r.Tables[0].Ablations) != 2 {
+		b.t.Fatalf("tables %+v", r.Tables)
+	}
+	rows := map[string]report.Row{}
+	for _, row := range r.Tables[0].Rows {
+		rows[row.Method] = row
+	}
+	for _, c := range r.Tables[0].Ablations {
+		flipped, ok := rows[c.Student].Cell(c.Metric)
+		whole, found := rows[c.Other].Cell(c.Metric)
+		if !ok || !found || c.Student != "rdrec, skip_pads off" || c.Other != "rdrec" || c.Interval == nil || c.N != r.Tables[0].Users {
+			b.t.Fatalf("ablation %+v", c)
+		}
+		if got := flipped.Mean - whole.Mean; got-c.Difference > 1e-9 || c.Difference-got > 1e-9 {
+			b.t.Errorf("%s: difference %g, the rows' is %g", c.Metric, c.Difference, got)
+		}
+	}
+	same, _ := rows["markov"].Cell("NDCG@10")
+	if student, _ := rows["rdrec"].Cell("NDCG@10"); student.Mean != same.Mean {
+		b.t.Errorf("the student answers as markov does and has %g, not %g", student.Mean, same.Mean)
+	}
+}
