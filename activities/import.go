@@ -10,6 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 
 	"rdrec/internal/dataset"
@@ -48,7 +49,11 @@ func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id Identit
 	if err != nil {
 		return id, fmt.Errorf("read the data: %w", err)
 	}
-	if in.Distils {
+	asks, err := asksTeacher(in)
+	if err != nil {
+		return id, err
+	}
+	if asks {
 		if id.Teacher, err = a.Teachers.Digest(ctx, in.Teacher); err != nil {
 			return id, fmt.Errorf("identify teacher %q: %w", in.Teacher.Model, err)
 		}
@@ -59,6 +64,20 @@ func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id Identit
 		}
 	}
 	return id, nil
+}
+
+// asksTeacher says whether a method learns rationales and the data lack any: a folder that holds them all needs no teacher, so the one
+// of the spec does not have to be here.
+func asksTeacher(in IdentifyInput) (bool, error) {
+	if !in.Distils || in.Data.Reviews != nil {
+		return in.Distils, nil
+	}
+	data, err := readFolder(in.Data.Folder)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(slices.Concat(data.Explanations.Train, data.Explanations.Val, data.Explanations.Test),
+		func(e dataset.Explanation) bool { return !e.HasRationale() }), nil
 }
 
 // digestFiles hashes the names and contents of the files that the patterns match. A pattern that matches nothing is an error.
@@ -152,13 +171,9 @@ func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir stri
 
 // importFolder reads a dataset folder, which checks it whole, and writes it anew with the items numbered.
 func importFolder(in ImportInput, to string) error {
-	from := in.Data.Folder
-	data, err := dataset.Read(os.DirFS(from), filepath.Base(from))
-	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("folder %q: %w: %w", from, ErrInvalid, err)
-	}
+	data, err := readFolder(in.Data.Folder)
 	if err != nil {
-		return fmt.Errorf("folder %q: %w: %w", from, ErrData, err)
+		return err
 	}
 	return writeNumbered(to, data, in)
 }
@@ -176,4 +191,15 @@ func writeNumbered(dir string, data *dataset.Dataset, in ImportInput) error {
 		return err
 	}
 	return writeJSON(filepath.Join(dir, numberingRecord), record)
+}
+
+func readFolder(path string) (*dataset.Dataset, error) {
+	data, err := dataset.Read(os.DirFS(path), filepath.Base(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("folder %q: %w: %w", path, ErrInvalid, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("folder %q: %w: %w", path, ErrData, err)
+	}
+	return data, nil
 }

@@ -36,12 +36,12 @@ func TestAPoisonRowIsGivenUpAloneAndWithItsReason(t *testing.T) {
 			if got := replies["poison"]; !strings.HasPrefix(got.Failed, c.reason) || got.Text != "" {
 				t.Errorf("got %+v, want %q", got, c.reason)
 			}
-			if n := s.count["poison"]; n != 3 {
+			if n := s.asks()["poison"]; n != 3 {
 				t.Errorf("it was asked for %d times, want 3", n)
 			}
 			for _, text := range []string{"a", "b", "c", "d", "e"} {
-				if diff := cmp.Diff(good(text), replies[text]); diff != "" || s.count[text] != 1 {
-					t.Errorf("%q was asked %d times: %s", text, s.count[text], diff)
+				if diff := cmp.Diff(good(text), replies[text]); diff != "" || s.asks()[text] != 1 {
+					t.Errorf("%q was asked %d times: %s", text, s.asks()[text], diff)
 				}
 			}
 		})
@@ -59,8 +59,8 @@ func TestAPoisonRowIsGivenUpAlsoWhenItIsTheOnlyOne(t *testing.T) {
 	if err != nil || replies["poison"].Failed != "the server failed: 500 Internal Server Error" {
 		t.Errorf("got %+v, %v", replies, err)
 	}
-	if want := map[string]int{"poison": 3, `it works well".`: 1}; !cmp.Equal(want, s.count) {
-		t.Error(cmp.Diff(want, s.count))
+	if want := map[string]int{"poison": 3, `it works well".`: 1}; !cmp.Equal(want, s.asks()) {
+		t.Error(cmp.Diff(want, s.asks()))
 	}
 }
 
@@ -73,8 +73,8 @@ func TestAPromptThatTheServerRefusesIsNotAskedAgain(t *testing.T) {
 			return said == "long"
 		})
 		replies, err := complete(t, engine(t, s, nil), prompts("long", "a"))
-		if err != nil || s.count["long"] != 1 || replies["a"] != good("a") {
-			t.Errorf("asked %d times: %+v, %v", s.count["long"], replies, err)
+		if err != nil || s.asks()["long"] != 1 || replies["a"] != good("a") {
+			t.Errorf("asked %d times: %+v, %v", s.asks()["long"], replies, err)
 		}
 		want := fmt.Sprintf("the server refused the prompt: %d %s, longer than the model's context", code, http.StatusText(code))
 		if got := replies["long"].Failed; got != want {
@@ -95,8 +95,8 @@ func TestAHangEndsByTheTimeout(t *testing.T) {
 	if err != nil || replies["hang"].Failed != "no reply in time: 1s" || replies["a"] != good("a") || replies["b"] != good("b") {
 		t.Errorf("got %+v, %v", replies, err)
 	}
-	if s.count["hang"] != 2 {
-		t.Errorf("it was asked for %d times, want 2", s.count["hang"])
+	if s.asks()["hang"] != 2 {
+		t.Errorf("it was asked for %d times, want 2", s.asks()["hang"])
 	}
 }
 
@@ -152,8 +152,8 @@ func TestRetryAfterHoldsForAllPrompts(t *testing.T) {
 	if replies, err := complete(t, e, prompts("a", "b", "c")); err != nil || len(replies) != 3 {
 		t.Errorf("got %+v, %v", replies, err)
 	}
-	if want := map[string]int{"a": 2, "b": 1, "c": 1}; !cmp.Equal(want, s.count) {
-		t.Error(cmp.Diff(want, s.count))
+	if want := map[string]int{"a": 2, "b": 1, "c": 1}; !cmp.Equal(want, s.asks()) {
+		t.Error(cmp.Diff(want, s.asks()))
 	}
 }
 

@@ -52,8 +52,8 @@ func TestConcurrencyIsBoundedAndUsed(t *testing.T) {
 		t.Errorf("%d replies, at most %d at once, error %v", len(replies), most.Load(), err)
 	}
 	for _, text := range texts {
-		if s.count[text] != 1 {
-			t.Errorf("%q was asked %d times", text, s.count[text])
+		if s.asks()[text] != 1 {
+			t.Errorf("%q was asked %d times", text, s.asks()[text])
 		}
 	}
 }

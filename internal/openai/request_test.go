@@ -86,8 +86,8 @@ func TestAServerThatKnowsNoBegunRepliesIsAskedPlainly(t *testing.T) {
 	if diff := cmp.Diff(map[string]teacher.Reply{"a": good("a"), "b": good("b"), "c": good("c")}, replies); err != nil || diff != "" {
 		t.Errorf("error %v, %s", err, diff)
 	}
-	if want := map[string]int{"a": 2, "b": 1, "c": 1}; !cmp.Equal(want, s.count) {
-		t.Error(cmp.Diff(want, s.count))
+	if want := map[string]int{"a": 2, "b": 1, "c": 1}; !cmp.Equal(want, s.asks()) {
+		t.Error(cmp.Diff(want, s.asks()))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -73,6 +74,13 @@ func serve(t *testing.T, f fault) *server {
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// asks is how often each text was asked for so far.
+func (s *server) asks() map[string]int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return maps.Clone(s.count)
 }
 
 func cmpErr(errs ...error) error {

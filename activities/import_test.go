@@ -1,0 +1,67 @@
+package activities_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/testsuite"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/internal/teacher"
+)
+
+// absent is a worker's teachers where the one asked for is not installed.
+type absent struct{}
+
+var errAbsent = errors.New("there is no such teacher")
+
+func (absent) Digest(context.Context, spec.Teacher) (string, error) { return "", errAbsent }
+
+func (absent) Open(context.Context, spec.Teacher) (teacher.Engine, func(), error) {
+	return nil, nil, errAbsent
+}
+
+// A folder with a rationale for each explanation needs no teacher, so its weights need not be here; without one of them it does.
+func TestATeacherIsIdentifiedOnlyWhereItIsAsked(t *testing.T) {
+	folder := filepath.Join("..", "testdata", "rdrec", "beauty_mini")
+	bare := t.TempDir()
+	for _, name := range []string{"sequential.txt.gz", "datamaps.json.gz", "explanation.json.gz"} {
+		data, err := os.ReadFile(filepath.Join(folder, name)) //nolint:gosec // testdata
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(bare, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, c := range []struct {
+		name, folder string
+		distils      bool
+		want         string
+	}{
+		{"rationales are there", folder, true, ""},
+		{"rationales are missing", bare, true, errAbsent.Error()},
+		{"the methods learn none", bare, false, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			var suite testsuite.WorkflowTestSuite
+			env := suite.NewTestActivityEnvironment()
+			acts := &activities.Activities{Teachers: absent{}, Now: time.Now}
+			env.RegisterActivity(acts)
+			in := activities.IdentifyInput{Data: spec.Data{Folder: c.folder}, Teacher: spec.Default().Teacher, Distils: c.distils}
+			_, err := env.ExecuteActivity(acts.Identify, in)
+			if c.want == "" && err != nil {
+				t.Errorf("got %v, want none", err)
+			}
+			if c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("got %v, want %q", err, c.want)
+			}
+		})
+	}
+}
