@@ -2,13 +2,9 @@ package activities
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
-
-	"go.temporal.io/sdk/activity"
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/spec"
@@ -16,7 +12,7 @@ import (
 	"rdrec/storage"
 )
 
-// DistillInput is the settings of [Activities.Distill].
+// DistillInput says what is distilled, and by whom.
 type DistillInput struct {
 	Dataset storage.Ref
 	Teacher spec.Teacher
@@ -26,35 +22,181 @@ type DistillInput struct {
 	HeldOut bool
 	// Fresh, where set, has every row asked again and kept apart from those that were finished before.
 	Fresh string `json:",omitempty"`
+	// Sample, where not 0, is how many explanations are distilled for people to read, spread over all of them.
+	Sample int `json:",omitempty"`
 }
 
-// rows is the name under which finished rows are kept.
-func (in DistillInput) rows() string {
+// rationales are all that this teacher has ever written.
+func (in *DistillInput) rationales(b *storage.Bucket) storage.Rationales[teacher.Rationale] {
 	name := teacher.Fingerprint(in.Teacher, in.Weights)
-	if in.Fresh == "" {
-		return name
+	if in.Fresh != "" {
+		name = storage.Digest([]byte(name + " fresh " + in.Fresh))
 	}
-	return storage.Digest([]byte(name + " fresh " + in.Fresh))
+	return storage.OpenRationales[teacher.Rationale](b, name)
 }
 
-// Distillation is what the distill stage says of itself, in distillation.json.
+// DistillPlan is how the work is split.
+type DistillPlan struct {
+	// Explanations is how many different texts the dataset has; Wanted of them are to be distilled, and Found are in the bucket already.
+	Explanations int `json:"explanations"`
+	Wanted       int `json:"wanted"`
+	Found        int `json:"found"`
+	// Parsed and Quarantined are of those that were found.
+	Parsed      int `json:"parsed"`
+	Quarantined int `json:"quarantined"`
+	// Shards are the parts of the rest, all in one artefact.
+	Shards   int         `json:"shards"`
+	Artefact storage.Ref `json:"artefact"`
+}
+
+// shardFile names a shard, from 1 on, in the plan's artefact.
+func shardFile(shard int) string { return fmt.Sprintf("%06d.jsonl", shard) }
+
+// DistillPlan finds the explanations that have no rationale in the bucket yet and splits them into shards. What is missing decides the
+// shards, so that whoever plans the same work, finds the same shards and what is finished of them.
+func (a *Activities) DistillPlan(ctx context.Context, in DistillInput) (plan DistillPlan, err error) {
+	ctx, p := a.beat(ctx, "distill")
+	defer p.stop()
+	defer func() { err = fail(ctx, err) }()
+	dir, remove, err := a.scratch(ctx)
+	if err != nil {
+		return plan, err
+	}
+	defer remove()
+	wanted, all, err := a.wanted(ctx, in, dir)
+	if err != nil {
+		return plan, err
+	}
+	done, err := finished(ctx, in.rationales(a.Bucket), wanted)
+	if err != nil {
+		return plan, err
+	}
+	found := teacher.Measure(done.rows(wanted))
+	plan = DistillPlan{
+		Explanations: all, Wanted: len(wanted), Found: len(done), Parsed: found.Parsed, Quarantined: found.Quarantined,
+	}
+	missing := done.missing(wanted)
+	if len(missing) == 0 {
+		return plan, nil
+	}
+	out := filepath.Join(dir, "plan")
+	if err := os.MkdirAll(out, 0o750); err != nil {
+		return plan, fmt.Errorf("make folder for the plan: %w", err)
+	}
+	for len(missing) > 0 {
+		n := min(len(missing), max(in.Teacher.Shard, 1))
+		plan.Shards++
+		if err := writeLines(filepath.Join(out, shardFile(plan.Shards)), missing[:n]); err != nil {
+			return plan, err
+		}
+		missing = missing[n:]
+	}
+	plan.Artefact, err = a.Bucket.PutFolder(ctx, "plan", out)
+	return plan, err
+}
+
+// wanted are the different texts to distil, in training order and bounded by the settings, and how many there are in all.
+func (a *Activities) wanted(ctx context.Context, in DistillInput, dir string) ([]teacher.Request, int, error) {
+	data, err := a.readDataset(ctx, in.Dataset, filepath.Join(dir, "dataset"))
+	if err != nil {
+		return nil, 0, err
+	}
+	requests := explanations(data, in.HeldOut)
+	all := len(requests)
+	if n := in.Teacher.Reviews; n > 0 && n < all {
+		requests = requests[:n]
+	}
+	if in.Sample > 0 {
+		var sample []teacher.Request
+		for _, place := range dataset.Spread(len(requests), in.Sample) {
+			sample = append(sample, requests[place])
+		}
+		requests = sample
+	}
+	return requests, all, nil
+}
+
+// explanations are the different texts of a dataset that have no rationale in it, in training order.
+func explanations(data *dataset.Dataset, heldOut bool) []teacher.Request {
+	splits := [][]dataset.Explanation{data.Explanations.Train}
+	if !heldOut {
+		splits = append(splits, data.Explanations.Val, data.Explanations.Test)
+	}
+	var requests []teacher.Request
+	seen := map[string]bool{}
+	for _, split := range splits {
+		for _, e := range split {
+			if seen[e.Explanation] || e.HasRationale() {
+				continue
+			}
+			seen[e.Explanation] = true
+			requests = append(requests, teacher.Request{ID: storage.Digest([]byte(e.Explanation))[:32], Text: e.Explanation})
+		}
+	}
+	return requests
+}
+
+// rationales are finished rows by their requests' ids.
+type rationales map[string]teacher.Rationale
+
+// finished are those of the rows in the bucket that were asked for.
+func finished(
+	ctx context.Context, from storage.Rationales[teacher.Rationale], requests []teacher.Request,
+) (rationales, error) {
+	rows, err := from.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	asked := make(map[string]bool, len(requests))
+	for _, r := range requests {
+		asked[r.ID] = true
+	}
+	done := make(rationales, len(rows))
+	for _, row := range rows {
+		if asked[row.ID] {
+			done[row.ID] = row
+		}
+	}
+	return done, nil
+}
+
+// rows are the finished ones in the order of the requests.
+func (done rationales) rows(requests []teacher.Request) []teacher.Rationale {
+	rows := make([]teacher.Rationale, 0, len(requests))
+	for _, r := range requests {
+		if row, ok := done[r.ID]; ok {
+			rows = append(rows, row)
+		}
+	}
+	return rows
+}
+
+func (done rationales) missing(requests []teacher.Request) []teacher.Request {
+	var missing []teacher.Request
+	for _, r := range requests {
+		if _, ok := done[r.ID]; !ok {
+			missing = append(missing, r)
+		}
+	}
+	return missing
+}
+
+// Distillation is what the distill stage says of its rationales, in distillation.json: the same bytes for the same rationales, however
+// many workers and attempts they took.
 type Distillation struct {
 	Teacher string `json:"teacher"`
 	Prompt  string `json:"prompt"`
-	// Explanations is how many different texts the dataset has; Wanted of them were to be distilled.
-	Explanations int `json:"explanations"`
-	Wanted       int `json:"wanted"`
-	// Asked is how many were asked in this run of the stage; the others were in the bucket already.
-	Asked int `json:"asked"`
-	// Seconds is how long asking them took, Tokens how many were generated for it.
-	Seconds float64         `json:"seconds"`
-	Tokens  int             `json:"tokens"`
-	Quality teacher.Quality `json:"quality"`
+	// Explanations is how many different texts the dataset has; Wanted of them were to be distilled, and Left are not: people had
+	// their shards left out.
+	Explanations int             `json:"explanations"`
+	Wanted       int             `json:"wanted"`
+	Left         int             `json:"left,omitempty"`
+	Quality      teacher.Quality `json:"quality"`
 }
 
-// Distill asks the teacher for the rationale of each explanation that has none in the bucket yet, and stores each finished row, so
-// that a killed run asks no row twice. Rows that can't be parsed are kept with their reason.
-func (a *Activities) Distill(ctx context.Context, in DistillInput) (ref storage.Ref, err error) {
+// DistillGather puts the finished rationales of a dataset into one artefact. It refuses those of a teacher of whom too much could not be
+// used: training on the rest would hide it. A sample is for reading, so it is never refused.
+func (a *Activities) DistillGather(ctx context.Context, in DistillInput) (ref storage.Ref, err error) {
 	ctx, p := a.beat(ctx, "distill")
 	defer p.stop()
 	defer func() { err = fail(ctx, err) }()
@@ -63,188 +205,31 @@ func (a *Activities) Distill(ctx context.Context, in DistillInput) (ref storage.
 		return ref, err
 	}
 	defer remove()
-	data, err := a.readDataset(ctx, in.Dataset, filepath.Join(dir, "dataset"))
+	wanted, all, err := a.wanted(ctx, in, dir)
 	if err != nil {
 		return ref, err
 	}
-	requests, all := requests(data, in)
-	d := &distilling{
-		rows:    storage.OpenRationales[teacher.Rationale](a.Bucket, in.rows()),
-		shard:   in.Teacher.Shard,
-		pulse:   p,
-		now:     a.Now,
-		started: a.Now(),
-	}
-	if err := d.load(ctx, requests); err != nil {
+	done, err := finished(ctx, in.rationales(a.Bucket), wanted)
+	if err != nil {
 		return ref, err
 	}
-	if err := a.ask(ctx, in, d); err != nil {
-		return ref, err
+	rows := done.rows(wanted)
+	record := Distillation{
+		Teacher: in.Teacher.Model, Prompt: in.Teacher.Prompt, Explanations: all, Wanted: len(wanted), Left: len(wanted) - len(rows),
+		Quality: teacher.Measure(rows),
 	}
-	record := d.record(in, all)
-	if err := record.check(in.Teacher.MaxBad); err != nil {
-		return ref, err
+	if in.Sample == 0 {
+		if err := record.check(in.Teacher.MaxBad); err != nil {
+			return ref, err
+		}
 	}
 	out := filepath.Join(dir, "rationales")
-	if err := d.write(out, record); err != nil {
+	if err := writeRationales(out, rows, record); err != nil {
 		return ref, err
 	}
 	return a.Bucket.PutFolder(ctx, "rationales", out)
 }
 
-// requests are the different texts to distil, in training order and bounded by the settings, and how many there are in all.
-func requests(data *dataset.Dataset, in DistillInput) ([]teacher.Request, int) {
-	splits := [][]dataset.Explanation{data.Explanations.Train}
-	if !in.HeldOut {
-		splits = append(splits, data.Explanations.Val, data.Explanations.Test)
-	}
-	var wanted []teacher.Request
-	seen := map[string]bool{}
-	for _, split := range splits {
-		for _, e := range split {
-			if seen[e.Explanation] || e.HasRationale() {
-				continue
-			}
-			seen[e.Explanation] = true
-			wanted = append(wanted, teacher.Request{ID: storage.Digest([]byte(e.Explanation))[:32], Text: e.Explanation})
-		}
-	}
-	all := len(wanted)
-	if n := in.Teacher.Reviews; n > 0 && n < all {
-		wanted = wanted[:n]
-	}
-	return wanted, all
-}
-
-// distilling is a running [Activities.Distill].
-type distilling struct {
-	rows     storage.Rationales[teacher.Rationale]
-	requests []teacher.Request
-	done     map[string]teacher.Rationale
-	asked    int
-	// pending are finished rows that are not stored yet, at most shard of them.
-	pending []teacher.Rationale
-	shard   int
-	pulse   *pulse
-	now     func() time.Time
-	started time.Time
-	tokens  int
-}
-
-// load finds the rows that were finished before.
-func (d *distilling) load(ctx context.Context, requests []teacher.Request) error {
-	rows, err := d.rows.Load(ctx)
-	if err != nil {
-		return err
-	}
-	d.requests, d.done = requests, make(map[string]teacher.Rationale, len(rows))
-	for _, row := range rows {
-		d.done[row.ID] = row
-	}
-	return nil
-}
-
-func (d *distilling) missing() []teacher.Request {
-	var missing []teacher.Request
-	for _, r := range d.requests {
-		if _, ok := d.done[r.ID]; !ok {
-			missing = append(missing, r)
-		}
-	}
-	return missing
-}
-
-// ask opens the teacher, if there is anything to ask, and stores what it answers, a shard at a time. What is finished is stored
-// also when the worker drains or the activity is cancelled.
-func (a *Activities) ask(ctx context.Context, in DistillInput, d *distilling) error {
-	missing := d.missing()
-	if len(missing) == 0 {
-		return nil
-	}
-	working, cancel := drainable(ctx)
-	defer cancel()
-	d.say("opening the teacher")
-	engine, closeEngine, err := a.Teachers.Open(working, in.Teacher)
-	if err != nil {
-		return fmt.Errorf("open teacher %q: %w", in.Teacher.Model, err)
-	}
-	defer closeEngine()
-	d.started = d.now()
-	d.say("the teacher reads the prompts")
-	err = teacher.Distill(working, engine, in.Teacher, missing, func(row teacher.Rationale) error {
-		return d.take(working, row)
-	})
-	err = errors.Join(err, d.flush(context.WithoutCancel(ctx)))
-	if errors.Is(context.Cause(working), ErrDrained) {
-		return fmt.Errorf("%w: %d of %d rows are done", ErrDrained, len(d.done), len(d.requests))
-	}
-	return err
-}
-
-// drainable returns a context that also ends, with [ErrDrained], when the worker shuts down.
-func drainable(ctx context.Context) (context.Context, context.CancelFunc) {
-	stop := activity.GetWorkerStopChannel(ctx)
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		select {
-		case <-stop:
-			cancel(ErrDrained)
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { cancel(nil) }
-}
-
-// say reports what goes on where no row has been finished yet.
-func (d *distilling) say(note string) {
-	d.pulse.report(Progress{Done: len(d.requests) - len(d.missing()), Total: len(d.requests), Unit: "rationales", Note: note})
-}
-
-// take counts a finished row and stores a shard when it is full.
-func (d *distilling) take(ctx context.Context, row teacher.Rationale) error {
-	d.asked++
-	d.tokens += row.Tokens
-	d.done[row.ID] = row
-	d.pending = append(d.pending, row)
-	seconds := max(d.now().Sub(d.started).Seconds(), 1e-3)
-	d.pulse.report(Progress{
-		Done: len(d.requests) - len(d.missing()), Total: len(d.requests), Unit: "rationales", Rate: float64(d.asked) / seconds,
-		Note: fmt.Sprintf("%.0f tokens/s", float64(d.tokens)/seconds),
-	})
-	if len(d.pending) < d.shard {
-		return nil
-	}
-	return d.flush(ctx)
-}
-
-func (d *distilling) flush(ctx context.Context) error {
-	if err := d.rows.Append(ctx, d.pending); err != nil {
-		return err
-	}
-	d.pending = nil
-	return nil
-}
-
-func (d *distilling) record(in DistillInput, all int) Distillation {
-	finished := d.finished()
-	return Distillation{
-		Teacher: in.Teacher.Model, Prompt: in.Teacher.Prompt, Explanations: all, Wanted: len(d.requests), Asked: d.asked,
-		Seconds: d.now().Sub(d.started).Seconds(), Tokens: d.tokens, Quality: teacher.Measure(finished),
-	}
-}
-
-// finished are the wanted rows in the order of the requests.
-func (d *distilling) finished() []teacher.Rationale {
-	rows := make([]teacher.Rationale, 0, len(d.requests))
-	for _, r := range d.requests {
-		if row, ok := d.done[r.ID]; ok {
-			rows = append(rows, row)
-		}
-	}
-	return rows
-}
-
-// check refuses a distillation of which too much went wrong: training on the rest would hide it.
 func (r Distillation) check(maxBad float64) error {
 	if r.Wanted == 0 {
 		return nil
@@ -256,14 +241,27 @@ func (r Distillation) check(maxBad float64) error {
 	return nil
 }
 
-// write makes the artefact's folder: rationales.jsonl is the same bytes however often the work was interrupted, distillation.json
-// tells what this run of it took.
-func (d *distilling) write(dir string, record Distillation) error {
+func writeRationales(dir string, rows []teacher.Rationale, record Distillation) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("make folder for rationales: %w", err)
 	}
-	if err := writeLines(filepath.Join(dir, "rationales.jsonl"), d.finished()); err != nil {
+	if err := writeLines(filepath.Join(dir, "rationales.jsonl"), rows); err != nil {
 		return err
 	}
 	return writeJSON(filepath.Join(dir, "distillation.json"), record)
+}
+
+// Distill does it all in one go. Experiments that were begun before shards still ask for it; others are given [Activities.DistillPlan],
+// [Activities.DistillShard] and [Activities.DistillGather] by the workflow Distillation.
+func (a *Activities) Distill(ctx context.Context, in DistillInput) (storage.Ref, error) {
+	plan, err := a.DistillPlan(ctx, in)
+	if err != nil {
+		return storage.Ref{}, err
+	}
+	for shard := range plan.Shards {
+		if _, err := a.DistillShard(ctx, DistillShardInput{in, plan.Artefact, shard + 1}); err != nil {
+			return storage.Ref{}, err
+		}
+	}
+	return a.DistillGather(ctx, in)
 }

@@ -24,8 +24,19 @@ var (
 	ErrTeacherAuth = errors.New("the teacher refused the credentials")
 
 	errStalled    = errors.New("no progress")
-	errNoProgress = errors.New("attempt after attempt ends without a checkpoint")
+	errNoProgress = errors.New("attempt after attempt ends with nothing done")
 )
+
+// LaterError says that a neighbour asked to be left alone for a while.
+type LaterError struct {
+	After time.Duration
+	Err   error
+}
+
+func (e *LaterError) Error() string { return e.Err.Error() }
+
+// Unwrap is what went wrong.
+func (e *LaterError) Unwrap() error { return e.Err }
 
 // Types of application errors, as the Web UI and the workflows see them.
 const (
@@ -35,6 +46,7 @@ const (
 	TypeNoProgress    = "NoProgress"
 	TypeStorageFull   = "StorageFull"
 	TypeDrained       = "Drained"
+	TypeLater         = "Later"
 )
 
 // fail says what Temporal should do about err. This is the one place where it is decided what is retried: what would fail again
@@ -48,6 +60,7 @@ func fail(ctx context.Context, err error) error {
 	}
 	var corrupt *storage.CorruptError
 	var fault dataset.Fault
+	var later *LaterError
 	switch {
 	case errors.Is(err, ErrInvalid):
 		return final(TypeInvalidConfig, err)
@@ -60,6 +73,10 @@ func fail(ctx context.Context, err error) error {
 	case errors.Is(err, ErrDrained):
 		return temporal.NewApplicationErrorWithOptions(err.Error(), TypeDrained, temporal.ApplicationErrorOptions{
 			NextRetryDelay: time.Second, Cause: err, Category: temporal.ApplicationErrorCategoryBenign,
+		})
+	case errors.As(err, &later):
+		return temporal.NewApplicationErrorWithOptions(err.Error(), TypeLater, temporal.ApplicationErrorOptions{
+			NextRetryDelay: later.After, Cause: err,
 		})
 	case errors.Is(err, storage.ErrFull):
 		return temporal.NewApplicationErrorWithCause(err.Error(), TypeStorageFull, err)

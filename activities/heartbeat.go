@@ -17,8 +17,25 @@ type Progress struct {
 	Unit  string `json:"unit"`
 	// Rate is units a second.
 	Rate float64 `json:"rate,omitempty"`
-	// Note is for people: the loss, the parse rate.
+	// TokenRate is tokens a second that a teacher writes; Parsed is how many of the Done were understood.
+	TokenRate float64 `json:"token_rate,omitempty"`
+	Parsed    int     `json:"parsed,omitempty"`
+	// Moved is the last attempt at the activity that finished anything; the next one reads it.
+	Moved int `json:"moved,omitempty"`
+	// Note is for people: the loss.
 	Note string `json:"note,omitempty"`
+}
+
+// UnitRationales is what distilling counts.
+const UnitRationales = "rationales"
+
+// Add joins the progress of two parts of the same work.
+func (p Progress) Add(part Progress) Progress {
+	p.Done += part.Done
+	p.Rate += part.Rate
+	p.TokenRate += part.TokenRate
+	p.Parsed += part.Parsed
+	return p
 }
 
 // heartbeatEvery is well under the heartbeat timeout; the SDK sends no more often than the worker's throttle allows.

@@ -53,6 +53,8 @@ type StageTime struct {
 	Seconds     float64     `json:"seconds"`
 	Fingerprint string      `json:"fingerprint"`
 	Output      storage.Ref `json:"output"`
+	// Figures are what else is known of the work, see [storage.Done].
+	Figures map[string]float64 `json:"figures,omitempty"`
 }
 
 // Reported is where the report is.
@@ -169,6 +171,16 @@ func secondsOf(stages []StageTime, name string) float64 {
 	return total
 }
 
+// figuresOf are a stage's.
+func figuresOf(stages []StageTime, name string) map[string]float64 {
+	for _, s := range stages {
+		if s.Name == name {
+			return s.Figures
+		}
+	}
+	return nil
+}
+
 // source says where the data came from, what was left of it and how items were numbered.
 func (w *reporting) source(ctx context.Context) error {
 	w.report.Data = report.Data{
@@ -216,14 +228,15 @@ func (w *reporting) teacher(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read rationales: %w: %w", ErrData, err)
 	}
+	took := figuresOf(w.Stages, "distill")
 	t := &report.Teacher{
 		Model: d.Teacher, Prompt: d.Prompt, Parse: w.Spec.Teacher.Parse, Weights: w.Identity.Teacher,
-		Explanations: d.Explanations, Wanted: d.Wanted, Asked: d.Asked, Seconds: d.Seconds,
+		Explanations: d.Explanations, Wanted: d.Wanted - d.Left, Asked: int(took[FigureAsked]), Seconds: took[FigureSeconds],
 		Parsed: d.Quality.Parsed, Retried: d.Quality.Retried, Quarantined: d.Quality.Quarantined, Leaked: d.Quality.Leaked,
 		Grounded: d.Quality.Grounded,
 	}
-	if d.Asked > 0 {
-		t.TokensPerSecond = float64(d.Tokens) / max(d.Seconds, 1e-3)
+	if t.Asked > 0 {
+		t.TokensPerSecond = took[FigureTokens] / max(t.Seconds, 1e-3)
 	}
 	for _, row := range rows[:min(len(rows), rationaleSamples)] {
 		t.Samples = append(t.Samples, report.Rationale{

@@ -15,7 +15,18 @@ type LookUpInput struct{ Stage, Fingerprint string }
 type Found struct {
 	Output  storage.Ref `json:"output"`
 	Seconds float64     `json:"seconds"`
+	// Figures are what else is known of the work, see [storage.Done].
+	Figures map[string]float64 `json:"figures,omitempty"`
+	// Partial says that people had some of the work left out: it is not recorded, so that the next one does it.
+	Partial bool `json:"partial,omitempty"`
 }
+
+// Figures of the stage distill.
+const (
+	FigureAsked   = "asked"
+	FigureTokens  = "tokens"
+	FigureSeconds = "seconds"
+)
 
 // LookUp finds what a stage made before from the same inputs, and notes in the run's lineage that it uses it. It runs on the CPU
 // queue, before a GPU slot is asked for.
@@ -24,7 +35,7 @@ func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (Found, error) 
 	if err != nil || !found {
 		return Found{}, fail(ctx, err)
 	}
-	return Found{done.Output, done.Seconds}, fail(ctx, a.note(ctx, done))
+	return Found{Output: done.Output, Seconds: done.Seconds, Figures: done.Figures}, fail(ctx, a.note(ctx, done))
 }
 
 // CommitStage records a finished stage, so that no later experiment does it again.

@@ -10,7 +10,7 @@ import (
 //
 //	cas/sha256/ab/<hash>                           immutable content, named by its hash
 //	stages/<stage>/<fingerprint>.json              which artefact a stage made from exactly these inputs
-//	rationales/<teacher>/<hash>.jsonl              finished rationales, a few rows each, never written twice
+//	rationales/<teacher>/<shard>-<hash>.jsonl      finished rationales; a finished shard's parts become one
 //	checkpoints/<fingerprint>/<token>/<step>/...   training state; manifest.json is written last
 //	runs/<workflow>/<run>/<name>                   a run's record (run.json) and report
 //	runs/<workflow>/<run>/stages/<stage>-<fp>.json its lineage: a copy of each stage's record that it found or made

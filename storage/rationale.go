@@ -4,19 +4,30 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // Rationales are the finished rows of one teacher (its fingerprint: weights, prompt, sampling), kept for ever: nothing is asked
-// twice. Rows are written a few at a time, each part under the hash of its content.
+// twice. Rows are written as they finish, each part under the hash of its content; a finished shard's parts become one.
 type Rationales[Row any] struct {
-	bucket  *Bucket
-	teacher string
+	bucket *Bucket
+	folder string
+	// shard begins the names of the parts; empty means all parts.
+	shard string
 }
 
 // OpenRationales returns the rows of the teacher with this fingerprint.
 func OpenRationales[Row any](b *Bucket, teacher string) Rationales[Row] {
-	return Rationales[Row]{b, teacher}
+	return Rationales[Row]{bucket: b, folder: rationaleFolder(teacher)}
+}
+
+// In narrows the rows to those of one shard, which is named by the digest of what it asks: whoever asks the same finds them.
+func (r Rationales[Row]) In(shard string) Rationales[Row] {
+	r.shard = shard[:16] + "-"
+	return r
 }
 
 // Append stores rows; when it returns they survive a crash of the process.
@@ -24,20 +35,52 @@ func (r Rationales[Row]) Append(ctx context.Context, rows []Row) error {
 	if len(rows) == 0 {
 		return nil
 	}
+	_, err := r.put(ctx, rows)
+	return err
+}
+
+func (r Rationales[Row]) put(ctx context.Context, rows []Row) (key string, err error) {
 	var part bytes.Buffer
 	enc := json.NewEncoder(&part)
 	for _, row := range rows {
 		if err := enc.Encode(row); err != nil {
-			return fmt.Errorf("encode rationale: %w", err)
+			return "", fmt.Errorf("encode rationale: %w", err)
 		}
 	}
-	return r.bucket.write(ctx, rationaleFolder(r.teacher)+Digest(part.Bytes())+".jsonl", part.Bytes())
+	key = r.folder + r.shard + Digest(part.Bytes()) + ".jsonl"
+	return key, r.bucket.write(ctx, key, part.Bytes())
 }
 
-// Load returns all rows, in the order of their parts' keys. A part whose content does not match its name is quarantined and
-// its rows are asked again.
-func (r Rationales[Row]) Load(ctx context.Context) ([]Row, error) {
-	keys, err := r.bucket.list(ctx, rationaleFolder(r.teacher))
+// Close makes one part of a finished shard's many. Rows must be all of the shard's, so that nothing is lost whatever another attempt
+// at the same shard is doing.
+func (r Rationales[Row]) Close(ctx context.Context, rows []Row) error {
+	parts, err := r.bucket.list(ctx, r.folder+r.shard)
+	if err != nil || len(parts) < 2 {
+		return err
+	}
+	whole, err := r.put(ctx, rows)
+	if err != nil {
+		return err
+	}
+	return r.bucket.remove(ctx, slices.DeleteFunc(parts, func(key string) bool { return key == whole })...)
+}
+
+// loads is how often reading begins again when parts were merged meanwhile.
+const loads = 4
+
+// Load returns all rows, in the order of their parts' keys; one may come twice. A part whose content does not match its name is
+// quarantined and its rows are asked again.
+func (r Rationales[Row]) Load(ctx context.Context) (rows []Row, err error) {
+	for range loads {
+		if rows, err = r.load(ctx); !errors.Is(err, ErrNotFound) {
+			break
+		}
+	}
+	return rows, err
+}
+
+func (r Rationales[Row]) load(ctx context.Context) ([]Row, error) {
+	keys, err := r.bucket.list(ctx, r.folder+r.shard)
 	if err != nil {
 		return nil, err
 	}
@@ -47,7 +90,7 @@ func (r Rationales[Row]) Load(ctx context.Context) ([]Row, error) {
 		if err != nil {
 			return nil, err
 		}
-		if rationaleFolder(r.teacher)+Digest(data)+".jsonl" != key {
+		if !strings.HasSuffix(key, Digest(data)+".jsonl") {
 			if err := r.bucket.quarantine(ctx, key); err != nil {
 				return nil, err
 			}

@@ -16,9 +16,11 @@ type Done struct {
 	// Inputs are the digests of what it was made from: artefacts, or files outside the bucket.
 	Inputs []string `json:"inputs,omitempty"`
 	// Seconds is how long the work took; Workflow and Run are who did it first.
-	Seconds  float64 `json:"seconds"`
-	Workflow string  `json:"workflow"`
-	Run      string  `json:"run"`
+	Seconds float64 `json:"seconds"`
+	// Figures are what else is known of the work and is no part of its output: how many rows were asked, how many tokens that took.
+	Figures  map[string]float64 `json:"figures,omitempty"`
+	Workflow string             `json:"workflow"`
+	Run      string             `json:"run"`
 }
 
 // Fingerprint is the name of a stage's work: a hash of the stage, its declared version, the inputs' digests and its settings.

@@ -114,6 +114,7 @@ func TestConformance(t *testing.T) {
 		},
 		"a stage is found by its fingerprint": stageIsFound,
 		"rationales are kept":                 rationalesAreKept,
+		"a finished shard is one part":        finishedShardIsOnePart,
 		"the newest checkpoint is restored":   newestCheckpoint,
 	}
 	for name, url := range backends(t) {
@@ -172,6 +173,39 @@ func rationalesAreKept(t *testing.T, b *storage.Bucket) {
 	}
 	if other, err := storage.OpenRationales[row](b, "another").Load(t.Context()); err != nil || len(other) != 0 {
 		t.Errorf("another teacher's rows: %v, %v", other, err)
+	}
+}
+
+func finishedShardIsOnePart(t *testing.T, b *storage.Bucket) {
+	t.Helper()
+	type row struct{ ID string }
+	all := storage.OpenRationales[row](b, "sharded")
+	first, second := all.In(strings.Repeat("a", 64)), all.In(strings.Repeat("b", 64))
+	for _, r := range []row{{"1"}, {"2"}, {"3"}} {
+		if err := first.Append(t.Context(), []row{r}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := second.Append(t.Context(), []row{{"4"}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := all.Append(t.Context(), []row{{"5"}}); err != nil { // as rows were kept before there were shards
+		t.Fatal(err)
+	}
+	if err := first.Close(t.Context(), []row{{"1"}, {"2"}, {"3"}}); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		rows storage.Rationales[row]
+		want int
+	}{"first": {first, 3}, "second": {second, 1}, "all": {all, 5}} {
+		got, err := c.rows.Load(t.Context())
+		if err != nil || len(got) != c.want {
+			t.Errorf("%s: %v, %v; want %d rows", name, got, err, c.want)
+		}
+	}
+	if got, err := first.Load(t.Context()); err != nil || !cmp.Equal(got, []row{{"1"}, {"2"}, {"3"}}) {
+		t.Errorf("one part keeps the order that it is given: %v, %v", got, err)
 	}
 }
 

@@ -151,6 +151,7 @@ func poll(ctx context.Context, temporal client.Client, queues []string, acts *ac
 		if queue == workflows.QueueCPU {
 			w.RegisterWorkflow(workflows.Experiment)
 			w.RegisterWorkflow(workflows.Trial)
+			w.RegisterWorkflow(workflows.Distillation)
 		}
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("poll queue %q: %w", queue, err)

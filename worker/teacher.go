@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -138,6 +139,9 @@ func openServer(place string, batch int) (teacher.Engine, func(), error) {
 	return remote{engine}, engine.Close, nil
 }
 
+// longestWait bounds what a server may ask for before it is tried again.
+const longestWait = 24 * time.Hour
+
 // remote is a server's engine whose lasting errors are the activities' own.
 type remote struct {
 	engine *openai.Engine
@@ -151,6 +155,8 @@ func (r remote) Complete(ctx context.Context, prompts []teacher.Prompt, emit fun
 		return fmt.Errorf("%w: %w", activities.ErrTeacherAuth, err)
 	case errors.Is(err, openai.ErrRefused):
 		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	case openai.RetryAfter(err) > 0:
+		return &activities.LaterError{After: min(openai.RetryAfter(err), longestWait), Err: err}
 	default:
 		return err
 	}

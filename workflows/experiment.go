@@ -95,30 +95,62 @@ func (e *experiment) distils() bool {
 	})
 }
 
-func (e *experiment) identify(ctx workflow.Context) (id activities.Identity, err error) {
-	in := activities.IdentifyInput{Data: e.spec.Data, Teacher: e.spec.Teacher, Distils: e.distils(), Student: e.spec.Student}
+func (e *experiment) identify(ctx workflow.Context) (activities.Identity, error) {
+	return identify(ctx, activities.IdentifyInput{
+		Data: e.spec.Data, Teacher: e.spec.Teacher, Distils: e.distils(), Student: e.spec.Student,
+	})
+}
+
+func identify(ctx workflow.Context, in activities.IdentifyInput) (id activities.Identity, err error) {
 	err = workflow.ExecuteActivity(work(ctx, QueueCPU, "hash the inputs"), acts.Identify, in).Get(ctx, &id)
 	return id, err
 }
 
 func (e *experiment) importData(ctx workflow.Context, id activities.Identity) (storage.Ref, error) {
-	data := e.spec.Data
+	return importData(ctx, e.stages, numbered(e.spec), e.spec.Seed, id.Data)
+}
+
+// numbered is a spec's data with their numbering written out.
+func numbered(s spec.Spec) spec.Data {
+	data := s.Data
+	data.Numbering = s.Numbered()
+	return data
+}
+
+func importData(ctx workflow.Context, stages *ledger, data spec.Data, seed int64, digest string) (storage.Ref, error) {
 	data.Negatives = 0 // drawn later: not an input of this stage
-	data.Numbering = e.spec.Numbered()
 	in := activities.ImportInput{Data: data}
 	if row, err := spec.NumberingNamed(data.Numbering); err == nil && row.Seeded {
-		in.Seed = e.spec.Seed
+		in.Seed = seed
 	}
-	return e.stages.run(ctx, stage{
+	return stages.run(ctx, stage{
 		name: "import", label: "import", version: 1, queue: QueueCPU, activity: acts.Import,
-		settings: in, inputs: []string{id.Data}, arg: func(string) any { return in },
+		settings: in, inputs: []string{digest}, arg: func(string) any { return in },
 	})
 }
+
+// changeShards is when distilling became a workflow of its own; experiments that were begun before go on as they began.
+const changeShards = "distill-in-shards"
 
 func (e *experiment) distill(ctx workflow.Context, id activities.Identity, data storage.Ref) (storage.Ref, error) {
 	if !e.distils() {
 		return storage.Ref{}, nil
 	}
+	if workflow.GetVersion(ctx, changeShards, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return e.distillAtOnce(ctx, id, data)
+	}
+	in := DistillationInput{
+		Data: numbered(e.spec), Seed: e.spec.Seed, HeldOut: e.protocol.HeldOut, Teacher: e.spec.Teacher, Known: &Known{data, id.Teacher},
+	}
+	return e.stages.run(ctx, distilling(in, func(ctx workflow.Context, _ *StageStatus) (activities.Found, error) {
+		var made DistillationResult
+		err := workflow.ExecuteChildWorkflow(distillationOptions(ctx, e.spec.Teacher.Model), Distillation, in).Get(ctx, &made)
+		return activities.Found{Output: made.Rationales, Seconds: made.Seconds, Figures: made.Figures, Partial: made.Partial}, err
+	}))
+}
+
+// distillAtOnce is distilling in one activity.
+func (e *experiment) distillAtOnce(ctx workflow.Context, id activities.Identity, data storage.Ref) (storage.Ref, error) {
 	in := activities.DistillInput{Dataset: data, Teacher: e.spec.Teacher, Weights: id.Teacher, HeldOut: e.protocol.HeldOut}
 	if e.fresh.Rationales {
 		in.Fresh = e.fresh.Nonce

@@ -30,6 +30,10 @@ type StageStatus struct {
 	Fingerprint string      `json:"fingerprint"`
 	Output      storage.Ref `json:"output"`
 	Note        string      `json:"note,omitempty"`
+	// Progress is what the workflow itself knows of a running stage; the heartbeats of its activities come on top.
+	Progress *activities.Progress `json:"progress,omitempty"`
+	// Figures are what else is known of the work, see [storage.Done].
+	Figures map[string]float64 `json:"figures,omitempty"`
 }
 
 // QueryStages is the query that every workflow here answers with its []StageStatus.
@@ -84,7 +88,7 @@ func showStage(ctx workflow.Context, name string) {
 
 // end closes an entry and returns err as it is: Temporal would make an error of its own out of a wrapped one, and hide its type.
 func (l *ledger) end(ctx workflow.Context, entry *StageStatus, state State, found activities.Found, err error) error {
-	entry.State, entry.Seconds, entry.Output = state, found.Seconds, found.Output
+	entry.State, entry.Seconds, entry.Output, entry.Figures, entry.Progress = state, found.Seconds, found.Output, found.Figures, nil
 	if err != nil {
 		entry.Note = err.Error()
 	}
@@ -97,7 +101,7 @@ func (l *ledger) times() []activities.StageTime {
 	times := make([]activities.StageTime, 0, len(l.entries))
 	for _, e := range l.entries {
 		times = append(times, activities.StageTime{
-			Name: e.Name, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint, Output: e.Output,
+			Name: e.Name, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint, Output: e.Output, Figures: e.Figures,
 		})
 	}
 	return times

@@ -27,6 +27,7 @@ func TestCommittedHistoriesReplay(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()
 			replayer.RegisterWorkflow(workflows.Experiment)
 			replayer.RegisterWorkflow(workflows.Trial)
+			replayer.RegisterWorkflow(workflows.Distillation)
 			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 			history, execution := readHistory(t, file)
 			options := worker.ReplayWorkflowHistoryOptions{OriginalExecution: execution}

@@ -48,6 +48,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{env: suite.NewTestWorkflowEnvironment(), done: map[string]storage.Ref{}, fail: map[string]error{}}
 	w.env.RegisterWorkflow(workflows.Experiment)
 	w.env.RegisterWorkflow(workflows.Trial)
+	w.env.RegisterWorkflow(workflows.Distillation)
 	w.stand("Identify", func(context.Context, activities.IdentifyInput) (activities.Identity, error) {
 		return activities.Identity{Data: "d", Teacher: "t"}, nil
 	})
@@ -63,7 +64,16 @@ func newWorld(t *testing.T) *world {
 		w.done[done.Fingerprint] = done.Output
 		return nil
 	})
-	for _, name := range []string{"Import", "Distill", "Preprocess", "Baseline", "Evaluate"} {
+	w.stand("DistillPlan", func(context.Context, activities.DistillInput) (activities.DistillPlan, error) {
+		return activities.DistillPlan{Wanted: 30, Shards: 3}, nil
+	})
+	w.stand("DistillShard", func(context.Context, activities.DistillShardInput) (activities.DistillShardResult, error) {
+		return activities.DistillShardResult{Rows: 10, Parsed: 10, Tokens: 100, Seconds: 2}, nil
+	})
+	w.stand("DistillGather", func(_ context.Context, in activities.DistillInput) (storage.Ref, error) {
+		return w.call("Distill", in), w.fail["Distill"]
+	})
+	for _, name := range []string{"Import", "Preprocess", "Baseline", "Evaluate"} {
 		w.stand(name, func(_ context.Context, in any) (storage.Ref, error) { return w.call(name, in), w.fail[name] })
 	}
 	w.stand("Pretrain", func(_ context.Context, in activities.PretrainInput) (storage.Ref, error) {

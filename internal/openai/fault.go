@@ -3,6 +3,7 @@ package openai
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"net/http"
@@ -65,6 +66,14 @@ func (f *faultError) Unwrap() error {
 	default:
 		return nil
 	}
+}
+
+// RetryAfter is how long the server behind an error of [Engine.Complete] wants to be left alone; 0 if it did not say.
+func RetryAfter(err error) time.Duration {
+	if fault, ok := errors.AsType[*faultError](err); ok {
+		return fault.after
+	}
+	return 0
 }
 
 // faultOf is what a status that is no success means.

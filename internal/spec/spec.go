@@ -74,7 +74,7 @@ type Teacher struct {
 	Reviews int `json:"reviews" yaml:"reviews" validate:"min=0"`
 	// Batch is how many prompts are decoded together. It changes speed, never text.
 	Batch int `json:"batch" yaml:"batch" validate:"min=1,max=1024"`
-	// Shard is how many finished rationales are written to the bucket at once.
+	// Shard is how many explanations a worker is given at a time: the teacher is loaded once for them. It changes speed, never text.
 	Shard int `json:"shard" yaml:"shard" validate:"min=1"`
 	// MaxTokens bounds a reply.
 	MaxTokens int `json:"max_tokens" yaml:"max_tokens" validate:"min=8,max=511"`
@@ -159,7 +159,7 @@ func Default() Spec {
 		Seed: 1, Protocol: Paper, Methods: []string{"rdrec"}, Trials: 1,
 		Data: Data{Negatives: 99},
 		Teacher: Teacher{
-			Model: "smollm2", Prompt: "few-shot", Parse: "strict", Batch: 32, Shard: 32, MaxTokens: 80,
+			Model: "smollm2", Prompt: "few-shot", Parse: "strict", Batch: 32, Shard: 2048, MaxTokens: 80,
 			TopP: 1, RepetitionPenalty: 1.15, MaxBad: 0.5,
 		},
 		Student: Student{Size: "t5-small"},

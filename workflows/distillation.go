@@ -1,0 +1,124 @@
+package workflows
+
+import (
+	"fmt"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/storage"
+)
+
+// DistillationInput says what is distilled, and by whom.
+type DistillationInput struct {
+	// Data is where the explanations come from, with its numbering written out; Seed numbers items as an experiment's does.
+	Data spec.Data
+	Seed int64
+	// HeldOut keeps explanations of validation and test pairs from being distilled.
+	HeldOut bool
+	Teacher spec.Teacher
+	// Sample, where not 0, is how many explanations are distilled for people to read.
+	Sample int
+	// Parallel is how many shards are worked at together; 0 means 16. Lap is how many of them a run finishes before it begins its
+	// history anew; 0 means 500.
+	Parallel, Lap int
+	// Known is what an experiment knows already; nil means that the data are to be imported, and that the result is recorded here.
+	Known *Known
+	// Begun is where an earlier run of the same distillation stopped to begin its history anew.
+	Begun *Begun
+}
+
+// Known is the imported data and the digest of the teacher's weights.
+type Known struct {
+	Dataset storage.Ref
+	Weights string
+}
+
+// DistillationResult is what [Distillation] made.
+type DistillationResult struct {
+	// Rationales is an artefact with rationales.jsonl and distillation.json.
+	Rationales storage.Ref `json:"rationales"`
+	// Partial says that shards were skipped. Figures are the stage's.
+	Partial bool               `json:"partial,omitempty"`
+	Figures map[string]float64 `json:"figures,omitempty"`
+	// Seconds is what it took, or had taken when it was found.
+	Seconds float64 `json:"seconds"`
+}
+
+const (
+	distillStage = "distill"
+	// distillVersion is raised when the stage's code changes what it makes from the same inputs.
+	distillVersion = 2
+)
+
+// NewDistillation is the distillation of a spec.
+func NewDistillation(s spec.Spec) (DistillationInput, error) {
+	protocol, err := spec.ProtocolNamed(s.Protocol)
+	return DistillationInput{Data: numbered(s), Seed: s.Seed, HeldOut: protocol.HeldOut, Teacher: s.Teacher}, err
+}
+
+// distillationOptions are those of an experiment's own distillation.
+func distillationOptions(ctx workflow.Context, teacher string) workflow.Context {
+	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
+		WorkflowID:          workflow.GetInfo(ctx).WorkflowExecution.ID + "/" + distillStage,
+		ParentClosePolicy:   enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
+		WaitForCancellation: true,
+		StaticSummary:       fmt.Sprintf("rationales by %s", teacher),
+	})
+}
+
+// Distillation has a teacher write the rationales of a data set, shard by shard, over the workers that poll the GPU queue. People watch it
+// by the queries [QueryStages] and [QueryDistillation] and steer it by the updates [UpdatePause], [UpdateResume] and [UpdateSkip].
+func Distillation(ctx workflow.Context, in DistillationInput) (DistillationResult, error) {
+	stages, err := open(ctx)
+	if err != nil {
+		return DistillationResult{}, err
+	}
+	d := newDistillation(in)
+	if err := d.listen(ctx); err != nil {
+		return DistillationResult{}, err
+	}
+	d.own = in.Known == nil || in.Begun != nil && in.Begun.Own
+	if in.Known == nil {
+		if in.Known, err = identifyAndImport(ctx, stages, in); err != nil {
+			return DistillationResult{}, err
+		}
+	}
+	d.in.Known = in.Known
+	s := distilling(in, func(ctx workflow.Context, entry *StageStatus) (activities.Found, error) {
+		d.entry = entry
+		return d.run(ctx)
+	})
+	s.unrecorded = !d.own || in.Sample > 0
+	found, err := stages.do(ctx, s)
+	return DistillationResult{found.Output, found.Partial, found.Figures, found.Seconds}, err
+}
+
+// identifyAndImport does what an experiment does before it distils, so that either finds what the other did.
+func identifyAndImport(ctx workflow.Context, stages *ledger, in DistillationInput) (*Known, error) {
+	id, err := identify(ctx, activities.IdentifyInput{Data: in.Data, Teacher: in.Teacher, Distils: true})
+	if err != nil {
+		return nil, err
+	}
+	data, err := importData(ctx, stages, in.Data, in.Seed, id.Data)
+	return &Known{data, id.Teacher}, err
+}
+
+// distilling is the stage of a distillation whose data are known: the same for an experiment and for people who distil beforehand.
+func distilling(in DistillationInput, do func(workflow.Context, *StageStatus) (activities.Found, error)) stage {
+	settings := in.work()
+	settings.Teacher.Batch, settings.Teacher.Shard = 0, 0 // they change speed, never text
+	return stage{
+		name: distillStage, label: distillStage, version: distillVersion, settings: settings,
+		inputs: []string{in.Known.Dataset.Digest, in.Known.Weights}, do: do,
+	}
+}
+
+// work is what the activities are told.
+func (in *DistillationInput) work() activities.DistillInput {
+	return activities.DistillInput{
+		Dataset: in.Known.Dataset, Teacher: in.Teacher, Weights: in.Known.Weights, HeldOut: in.HeldOut, Sample: in.Sample,
+	}
+}

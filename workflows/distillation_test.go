@@ -1,0 +1,305 @@
+package workflows_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/storage"
+	"rdrec/workflows"
+)
+
+// school is a world in which only the shards of a distillation are of interest.
+type school struct {
+	env   *testsuite.TestWorkflowEnvironment
+	mutex sync.Mutex
+	// asked counts how often each shard was worked at; gathered says that the rest was put together, recorded that it was recorded.
+	asked              map[int]int
+	gathered, recorded int
+	updates            int
+	// work does a shard's work in place of finishing it.
+	work func(ctx context.Context, shard int) (activities.DistillShardResult, error)
+}
+
+var ten = activities.DistillShardResult{Rows: 10, Parsed: 9, Quarantined: 1, Tokens: 100, Seconds: 2}
+
+func newSchool(t *testing.T, shards int) *school {
+	t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
+	w := &school{env: suite.NewTestWorkflowEnvironment(), asked: map[int]int{}}
+	w.env.SetTestTimeout(20 * time.Second)
+	w.env.RegisterWorkflow(workflows.Distillation)
+	stand := func(name string, f any) {
+		w.env.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
+	}
+	stand("Identify", func(context.Context, activities.IdentifyInput) (activities.Identity, error) {
+		return activities.Identity{Data: "d", Teacher: "t"}, nil
+	})
+	stand("Import", func(context.Context, activities.ImportInput) (storage.Ref, error) { return refOf("data"), nil })
+	stand("LookUp", func(context.Context, activities.LookUpInput) (activities.Found, error) {
+		return activities.Found{}, nil
+	})
+	stand("CommitStage", func(_ context.Context, done storage.Done) error {
+		if done.Stage == "distill" {
+			w.recorded++
+		}
+		return nil
+	})
+	stand("DistillPlan", func(context.Context, activities.DistillInput) (activities.DistillPlan, error) {
+		return activities.DistillPlan{Explanations: 99, Wanted: 5 + 10*shards, Found: 5, Parsed: 5, Shards: shards}, nil
+	})
+	stand("DistillShard", func(ctx context.Context, in activities.DistillShardInput) (activities.DistillShardResult, error) {
+		w.mutex.Lock()
+		w.asked[in.Shard]++
+		work := w.work
+		w.mutex.Unlock()
+		if work == nil {
+			return ten, nil
+		}
+		return work(ctx, in.Shard)
+	})
+	stand("DistillGather", func(context.Context, activities.DistillInput) (storage.Ref, error) {
+		w.gathered++
+		return refOf("rationales"), nil
+	})
+	return w
+}
+
+func refOf(name string) storage.Ref {
+	return storage.Ref{Digest: storage.Digest([]byte(name)), Size: 1}
+}
+
+func lesson(change func(*workflows.DistillationInput)) workflows.DistillationInput {
+	s := spec.Default()
+	in := workflows.DistillationInput{Data: spec.Data{Folder: "folder"}, Teacher: s.Teacher, Seed: 1, Parallel: 2}
+	if change != nil {
+		change(&in)
+	}
+	return in
+}
+
+// run runs a distillation and returns its result.
+func (w *school) run(t *testing.T, in workflows.DistillationInput) workflows.DistillationResult {
+	t.Helper()
+	w.env.ExecuteWorkflow(workflows.Distillation, in)
+	if err := w.env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	var result workflows.DistillationResult
+	if err := w.env.GetWorkflowResult(&result); err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// each is how often shards 1 to n were asked if each was asked times.
+func each(n, times int) map[int]int {
+	m := map[int]int{}
+	for i := range n {
+		m[i+1] = times
+	}
+	return m
+}
+
+func TestEachShardIsDistilledOnce(t *testing.T) {
+	w := newSchool(t, 5)
+	result := w.run(t, lesson(nil))
+	if diff := cmp.Diff(each(5, 1), w.asked); diff != "" || w.gathered != 1 || w.recorded != 1 {
+		t.Errorf("asked %v, gathered %d, recorded %d", w.asked, w.gathered, w.recorded)
+	}
+	want := map[string]float64{"asked": 50, "tokens": 500, "seconds": 10}
+	if diff := cmp.Diff(want, result.Figures); diff != "" || result.Rationales != refOf("rationales") || result.Partial {
+		t.Errorf("result %+v, %s", result, diff)
+	}
+}
+
+func TestASampleIsNotRecorded(t *testing.T) {
+	w := newSchool(t, 1)
+	w.run(t, lesson(func(in *workflows.DistillationInput) { in.Sample = 20 }))
+	if w.gathered != 1 || w.recorded != 0 {
+		t.Errorf("gathered %d, recorded %d", w.gathered, w.recorded)
+	}
+}
+
+// A history begins anew after some shards; none is asked twice, none is left out, and skipped ones stay skipped.
+func TestHistoryIsBounded(t *testing.T) {
+	in, laps := lesson(func(in *workflows.DistillationInput) { in.Lap = 3 }), 0
+	asked := map[int]int{}
+	for ; laps < 9; laps++ {
+		w := newSchool(t, 11)
+		w.asked = asked
+		if laps == 0 {
+			w.env.RegisterDelayedCallback(func() { w.update(t, workflows.UpdateSkip, "", workflows.SkipShard{Shard: 9}) }, 50*time.Millisecond)
+			w.work = slow
+		}
+		w.env.ExecuteWorkflow(workflows.Distillation, in)
+		var again *workflow.ContinueAsNewError
+		if err := w.env.GetWorkflowError(); !errors.As(err, &again) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			var result workflows.DistillationResult
+			if err := w.env.GetWorkflowResult(&result); err != nil || !result.Partial || result.Figures["asked"] != 100 || w.recorded != 0 {
+				t.Errorf("result %+v, %v, recorded %d", result, err, w.recorded)
+			}
+			break
+		}
+		in = workflows.DistillationInput{}
+		if err := w.payload(again, &in); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := each(11, 1)
+	delete(want, 9)
+	if diff := cmp.Diff(want, asked); diff != "" || laps < 2 {
+		t.Errorf("%d laps, asked: %s", laps, diff)
+	}
+}
+
+func (w *school) payload(again *workflow.ContinueAsNewError, in *workflows.DistillationInput) error {
+	return converter.GetDefaultDataConverter().FromPayloads(again.Input, in)
+}
+
+// slow finishes a shard after a while. The test's server forgets a cancelled activity at once: that it hands over what it finished is
+// the worker's end-to-end test's to show.
+func slow(ctx context.Context, _ int) (activities.DistillShardResult, error) {
+	timer := time.NewTimer(300 * time.Millisecond)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return ten, nil
+	case <-ctx.Done():
+		return activities.DistillShardResult{}, ctx.Err()
+	}
+}
+
+// update sends an update; want is a part of what it is refused with, or empty. The verdict comes when the test ends.
+func (w *school) update(t *testing.T, name, want string, args ...any) {
+	t.Helper()
+	said := ""
+	w.updates++
+	w.env.UpdateWorkflow(name, fmt.Sprint(name, w.updates), &testsuite.TestUpdateCallback{
+		OnAccept: func() {},
+		OnReject: func(err error) { said = err.Error() },
+		OnComplete: func(_ any, err error) {
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		},
+	}, args...)
+	t.Cleanup(func() {
+		if (want == "") != (said == "") || !strings.Contains(said, want) {
+			t.Errorf("%s %v was refused with %q, want %q", name, args, said, want)
+		}
+	})
+}
+
+func TestPauseStopsAndResumeGoesOn(t *testing.T) {
+	w := newSchool(t, 3)
+	w.work = slow
+	w.env.RegisterDelayedCallback(func() {
+		w.update(t, workflows.UpdateResume, "is not paused")
+		w.update(t, workflows.UpdatePause, "")
+		w.update(t, workflows.UpdatePause, "is paused already")
+	}, time.Millisecond)
+	w.env.RegisterDelayedCallback(func() {
+		value, err := w.env.QueryWorkflow(workflows.QueryStages)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var stages []workflows.StageStatus
+		if err := value.Get(&stages); err != nil {
+			t.Fatal(err)
+		}
+		want := &activities.Progress{
+			Stage: "distill", Done: 5, Total: 35, Unit: "rationales", Parsed: 5, Note: "0 of 3 shards, paused",
+		}
+		if diff := cmp.Diff(want, stages[len(stages)-1].Progress); diff != "" {
+			t.Errorf("while it is paused: %s", diff)
+		}
+		w.mutex.Lock()
+		w.work = nil
+		w.mutex.Unlock()
+		w.update(t, workflows.UpdateResume, "")
+	}, time.Hour)
+	w.run(t, lesson(nil))
+	if diff := cmp.Diff(map[int]int{1: 2, 2: 2, 3: 1}, w.asked); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestSkippedShardsAreLeftOut(t *testing.T) {
+	w := newSchool(t, 4)
+	w.work = func(ctx context.Context, shard int) (activities.DistillShardResult, error) {
+		if shard == 2 {
+			<-ctx.Done()
+			return activities.DistillShardResult{}, ctx.Err()
+		}
+		return ten, nil
+	}
+	w.env.RegisterDelayedCallback(func() {
+		for number, want := range map[int]string{0: "there are 4 shards", 5: "there are 4 shards", -1: "there are 4 shards", 1: "is finished"} {
+			w.update(t, workflows.UpdateSkip, want, workflows.SkipShard{Shard: number})
+		}
+		w.update(t, workflows.UpdateSkip, "", workflows.SkipShard{Shard: 2})
+		w.update(t, workflows.UpdateSkip, "is skipped already", workflows.SkipShard{Shard: 2})
+	}, time.Second)
+	result := w.run(t, lesson(nil))
+	if !result.Partial || result.Figures["asked"] != 30 || w.recorded != 0 || w.gathered != 1 {
+		t.Errorf("result %+v, recorded %d, gathered %d", result, w.recorded, w.gathered)
+	}
+	if diff := cmp.Diff(each(4, 1), w.asked); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAFailureStopsTheOtherShards(t *testing.T) {
+	w := newSchool(t, 6)
+	w.work = func(ctx context.Context, shard int) (activities.DistillShardResult, error) {
+		if shard == 1 {
+			return activities.DistillShardResult{}, temporal.NewNonRetryableApplicationError("401", activities.TypeTeacherAuth, nil)
+		}
+		return slow(ctx, shard)
+	}
+	w.env.ExecuteWorkflow(workflows.Distillation, lesson(func(in *workflows.DistillationInput) { in.Parallel = 3 }))
+	var failure *temporal.ApplicationError
+	if err := w.env.GetWorkflowError(); !errors.As(err, &failure) || failure.Type() != activities.TypeTeacherAuth {
+		t.Errorf("error %v, want %s", err, activities.TypeTeacherAuth)
+	}
+	for shard := range w.asked {
+		if shard > 3 {
+			t.Errorf("shard %d was begun after the failure", shard)
+		}
+	}
+	if w.gathered != 0 {
+		t.Error("what was left was gathered")
+	}
+}
+
+// Once more rows are spoilt than the whole may have, the others are not paid for.
+func TestWhatCannotEndWellIsNotPaidFor(t *testing.T) {
+	w := newSchool(t, 10)
+	w.work = func(context.Context, int) (activities.DistillShardResult, error) {
+		return activities.DistillShardResult{Rows: 10, Quarantined: 10}, nil
+	}
+	w.run(t, lesson(func(in *workflows.DistillationInput) { in.Parallel, in.Teacher.MaxBad = 1, 0.2 }))
+	if len(w.asked) != 3 || w.gathered != 1 { // 105 wanted: 21 are endured; gathering says what is wrong
+		t.Errorf("asked %v, gathered %d", w.asked, w.gathered)
+	}
+}
