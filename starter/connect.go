@@ -20,6 +20,9 @@ import (
 // connectTimeout is how long the server may take to answer the first call.
 const connectTimeout = 5 * time.Second
 
+// updateTimeout is how long a running workflow may take to answer an update; without a worker it does not.
+const updateTimeout = 20 * time.Second
+
 // uiDistance is how far above the server's port the dev servers put the Web UI's.
 const uiDistance = 1000
 

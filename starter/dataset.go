@@ -52,6 +52,10 @@ func holdsSequences(folder string) bool {
 
 // specFor is the text of the spec that runs where a data set is named and no spec.
 func specFor(folder string) string {
-	name := strings.Trim(regexp.MustCompile(`[^a-z0-9._-]+`).ReplaceAllString(strings.ToLower(filepath.Base(folder)), "-"), "-._")
-	return fmt.Sprintf("name: %q\ndata: {folder: %q}\n%s", cmp.Or(name, "dataset"), folder, datasetSpec)
+	return fmt.Sprintf("name: %q\ndata: {folder: %q}\n%s", slugOf(filepath.Base(folder)), folder, datasetSpec)
+}
+
+// slugOf makes a spec's name of a folder's or a file's.
+func slugOf(name string) string {
+	return cmp.Or(strings.Trim(regexp.MustCompile(`[^a-z0-9._-]+`).ReplaceAllString(strings.ToLower(name), "-"), "-._"), "dataset")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"path"
 	"slices"
 	"strings"
 	"time"
@@ -65,9 +66,23 @@ func (t *tracker) look(ctx context.Context) (enums.WorkflowExecutionStatus, []st
 func (t *tracker) all() []stageLine {
 	var all []stageLine
 	for _, id := range t.workflows {
-		all = append(all, t.lines[id]...)
+		if parent, stage := path.Split(id); t.shows(strings.TrimSuffix(parent, "/"), stage) {
+			continue
+		}
+		for _, l := range t.lines[id] {
+			if inner := t.lines[id+"/"+l.Name]; l.State == workflows.Running && len(inner) > 0 {
+				all = append(all, inner...)
+				continue
+			}
+			all = append(all, l)
+		}
 	}
 	return all
+}
+
+// shows says whether a workflow has a stage of this name, which a child of that name works at.
+func (t *tracker) shows(id, stage string) bool {
+	return slices.ContainsFunc(t.lines[id], func(l stageLine) bool { return l.Name == stage })
 }
 
 // lookAt asks for one workflow, unless its end has been seen.
@@ -117,6 +132,10 @@ func (t *tracker) merge(before []stageLine, stages []workflows.StageStatus, pend
 		if i < len(before) {
 			lines[i].Since, lines[i].Progress = before[i].Since, before[i].Progress
 		}
+		if s.Progress != nil {
+			lines[i].Progress, lines[i].Trouble = together(*s.Progress, pending, s.Name)
+			continue
+		}
 		for _, activity := range pending {
 			if belongs(activity, s.Name) {
 				lines[i].Trouble = trouble(activity)
@@ -127,10 +146,37 @@ func (t *tracker) merge(before []stageLine, stages []workflows.StageStatus, pend
 	return lines
 }
 
-// belongs says whether an activity does a stage's work: a stage's name begins with its activity's type.
+// together adds what the activities of a stage report to what their workflow knows. One of them that works is enough to say nothing
+// of those that wait.
+func together(
+	known activities.Progress, pending []*workflowpb.PendingActivityInfo, stage string,
+) (sum *activities.Progress, wrong string) {
+	works := false
+	for _, activity := range pending {
+		if !belongs(activity, stage) {
+			continue
+		}
+		if part := heartbeat(activity.GetHeartbeatDetails(), nil); part != nil && part.Unit == known.Unit {
+			known = known.Add(*part)
+		}
+		if t := trouble(activity); t != "" && (wrong == "" || wrong == waits) {
+			wrong = t
+		}
+		works = works || activity.GetState() == enums.PENDING_ACTIVITY_STATE_STARTED
+	}
+	if works && wrong == waits {
+		wrong = ""
+	}
+	return &known, wrong
+}
+
+// waits is the trouble of an activity that no worker has taken yet.
+const waits = "waits for a worker"
+
+// belongs says whether an activity does a stage's work: a stage's name begins with its activity's type, or with the first word of it.
 func belongs(activity *workflowpb.PendingActivityInfo, stage string) bool {
 	word, _, _ := strings.Cut(stage, " ")
-	return strings.EqualFold(activity.GetActivityType().GetName(), word)
+	return strings.HasPrefix(strings.ToLower(activity.GetActivityType().GetName()), word)
 }
 
 // heartbeat reads an activity's progress; what cannot be read changes nothing.
@@ -150,7 +196,7 @@ func trouble(activity *workflowpb.PendingActivityInfo) string {
 	case activity.GetLastFailure() != nil && activity.GetState() != enums.PENDING_ACTIVITY_STATE_STARTED:
 		return "tries again: " + activity.GetLastFailure().GetMessage()
 	case activity.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED:
-		return "waits for a worker"
+		return waits
 	default:
 		return ""
 	}

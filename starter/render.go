@@ -11,6 +11,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"golang.org/x/sys/unix"
 
+	"rdrec/activities"
 	"rdrec/workflows"
 )
 
@@ -109,6 +110,12 @@ func running(l stageLine, now time.Time) string {
 	words := []string{fmt.Sprintf("%s %7s  %d/%d %s", bar(p.Done, p.Total), elapsed, p.Done, p.Total, p.Unit)}
 	if p.Rate > 0 {
 		words = append(words, fmt.Sprintf("%.3g/s", p.Rate), "left "+seconds(float64(p.Total-p.Done)/p.Rate))
+	}
+	if p.TokenRate > 0 {
+		words = append(words, fmt.Sprintf("%.0f tokens/s", p.TokenRate))
+	}
+	if p.Unit == activities.UnitRationales && p.Done > 0 {
+		words = append(words, fmt.Sprintf("%.0f%% parsed", 100*float64(p.Parsed)/float64(p.Done)))
 	}
 	for _, word := range []string{p.Note, l.Trouble} {
 		if word != "" {

@@ -1,0 +1,332 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/testsuite"
+
+	"rdrec/activities"
+	"rdrec/internal/openai"
+	"rdrec/internal/spec"
+	"rdrec/internal/teacher"
+	"rdrec/storage"
+)
+
+// The teacher's faults (row 11 of the fault matrix), each to its end: what the activity says to Temporal, what is kept, what is asked
+// again by the next attempt. The server, the client, the engine and the bucket are the real ones; only waiting is not.
+
+const secretKey = "sk-never-to-be-seen-4711"
+
+// patient opens a server's teacher whose waiting costs no time; it notes how long it would have waited.
+type patient struct {
+	mutex  sync.Mutex
+	time   time.Time
+	waited []time.Duration
+}
+
+func (*patient) Digest(context.Context, spec.Teacher) (string, error) { return "server", nil }
+
+func (p *patient) Open(_ context.Context, settings spec.Teacher) (teacher.Engine, func(), error) {
+	_, place, _ := strings.Cut(settings.Model, ":")
+	server, err := openai.Parse(place)
+	if err != nil {
+		return nil, nil, err
+	}
+	engine := openai.New(server, openai.Options{
+		Key: secretKey, Concurrency: 1, Timeout: time.Second,
+		Now: func() time.Time {
+			p.mutex.Lock()
+			defer p.mutex.Unlock()
+			return p.time
+		},
+		Sleep: func(ctx context.Context, d time.Duration) error {
+			p.mutex.Lock()
+			defer p.mutex.Unlock()
+			p.time, p.waited = p.time.Add(d), append(p.waited, d)
+			return ctx.Err()
+		},
+	})
+	return remote{engine}, engine.Close, nil
+}
+
+// ward is an activity with everything around it.
+type ward struct {
+	t       *testing.T
+	env     *testsuite.TestActivityEnvironment
+	bucket  *storage.Bucket
+	folder  string
+	in      activities.DistillShardInput
+	patient *patient
+	log     bytes.Buffer
+	mutex   sync.Mutex
+	asked   map[string]int
+}
+
+// texts are the explanations of the only shard; the second is the one that some faults are about.
+func texts() []string { return []string{"good one", "bad two", "good three", "good four"} }
+
+// admit makes a ward whose server answers as fault does, or well where fault says that it did not.
+func admit(t *testing.T, fault func(w http.ResponseWriter, r *http.Request, text string) bool) *ward {
+	t.Helper()
+	w := &ward{t: t, folder: t.TempDir(), patient: &patient{time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, asked: map[string]int{}}
+	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Authorization") != "Bearer "+secretKey {
+			t.Errorf("the key did not come: %q", r.Header.Get("Authorization"))
+		}
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		text := "another"
+		for _, candidate := range texts() {
+			if strings.Contains(string(body), candidate) {
+				text = candidate
+			}
+		}
+		w.mutex.Lock()
+		w.asked[text]++
+		w.mutex.Unlock()
+		if !fault(out, r, text) {
+			say(out, fmt.Sprintf("1. The user prefers %s.\\n2. The item's attributes are %s roses.", text, text))
+		}
+	}))
+	t.Cleanup(server.Close)
+	var err error
+	if w.bucket, err = storage.Open(t.Context(), "file://"+w.folder); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := w.bucket.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	settings := spec.Default().Teacher
+	settings.Model, settings.Prompt = "openai:"+server.URL+"/v1#m", "paper"
+	w.in = activities.DistillShardInput{DistillInput: activities.DistillInput{Teacher: settings, Weights: "server"}, Shard: 1, Plan: w.plan()}
+	acts := &activities.Activities{
+		Bucket: w.bucket, Teachers: w.patient, Scratch: t.TempDir(), Log: zerolog.New(&w.log), Now: time.Now, StallAfter: time.Minute,
+	}
+	var suite testsuite.WorkflowTestSuite
+	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(&w.log, nil))))
+	w.env = suite.NewTestActivityEnvironment()
+	w.env.RegisterActivity(acts.DistillShard)
+	return w
+}
+
+func say(w io.Writer, text string) {
+	if header, ok := w.(http.ResponseWriter); ok {
+		header.Header().Set("Content-Type", "application/json")
+	}
+	fmt.Fprintf(w, `{"choices":[{"finish_reason":"stop","message":{"role":"assistant","content":"%s"}}],"usage":{"completion_tokens":9}}`, text)
+}
+
+func (w *ward) plan() storage.Ref {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	var lines bytes.Buffer
+	for _, text := range texts() {
+		if err := json.NewEncoder(&lines).Encode(teacher.Request{ID: text, Text: text}); err != nil {
+			w.t.Fatal(err)
+		}
+	}
+	if err := os.WriteFile(filepath.Join(dir, "000001.jsonl"), lines.Bytes(), 0o600); err != nil {
+		w.t.Fatal(err)
+	}
+	ref, err := w.bucket.PutFolder(w.t.Context(), "plan", dir)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return ref
+}
+
+// treat makes an attempt.
+func (w *ward) treat() (result activities.DistillShardResult, err error) {
+	w.t.Helper()
+	value, err := w.env.ExecuteActivity("DistillShard", w.in)
+	if err == nil {
+		err = value.Get(&result)
+	}
+	if err != nil && strings.Contains(err.Error(), secretKey) {
+		w.t.Errorf("the key stands in the error: %v", err)
+	}
+	return result, err
+}
+
+// rows are the finished ones: why each can't be used, "" for good ones.
+func (w *ward) rows() map[string]string {
+	w.t.Helper()
+	all, err := storage.OpenRationales[teacher.Rationale](w.bucket, teacher.Fingerprint(w.in.Teacher, w.in.Weights)).Load(w.t.Context())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	rows := map[string]string{}
+	for _, row := range all {
+		rows[row.ID] = row.Failed
+	}
+	return rows
+}
+
+// discreet checks that neither log nor bucket has the key.
+func (w *ward) discreet() {
+	w.t.Helper()
+	if strings.Contains(w.log.String(), secretKey) {
+		w.t.Errorf("the key stands in the log:\n%s", &w.log)
+	}
+	err := filepath.WalkDir(w.folder, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if bytes.Contains(data, []byte(secretKey)) || strings.Contains(path, secretKey) {
+			w.t.Errorf("the key stands in %s", path)
+		}
+		return err
+	})
+	if err != nil {
+		w.t.Error(err)
+	}
+}
+
+func statusOf(code int, header ...string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if len(header) > 0 {
+			w.Header().Set(header[0], header[1])
+		}
+		w.WriteHeader(code)
+		fmt.Fprintf(w, `{"error":{"message":"you said %s"}}`, r.Header.Get("Authorization"))
+	}
+}
+
+func bodyOf(text string) func(http.ResponseWriter, *http.Request) {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, text) //nolint:errcheck // the client may hang up on 10 MB
+	}
+}
+
+// What is wrong with the server, from the second prompt on, ends the attempt; what was finished stays, and the next attempt asks only
+// for the rest.
+func TestAFailingServerCostsNoFinishedRow(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault   func(http.ResponseWriter, *http.Request)
+		kind    string
+		final   bool
+		after   time.Duration
+		message string
+	}{
+		"401":                       {statusOf(401), activities.TypeTeacherAuth, true, 0, "refused the credentials: 401 Unauthorized"},
+		"403":                       {statusOf(403), activities.TypeTeacherAuth, true, 0, "refused the credentials: 403 Forbidden"},
+		"404":                       {statusOf(404), activities.TypeInvalidConfig, true, 0, "no such model, or no chat at this address"},
+		"429 with a long wait":      {statusOf(429, "Retry-After", "3600"), activities.TypeLater, false, time.Hour, "wants to be left alone for 1h0m0s"},
+		"429 with an absurd wait":   {statusOf(429, "Retry-After", "1e99"), activities.TypeLater, false, longestWait, "wants to be left alone for"},
+		"429 with short ones":       {statusOf(429, "Retry-After", "7"), activities.TypeLater, false, 7 * time.Second, "asked 5 times: the server failed: 429"},
+		"429 alone":                 {statusOf(429), "", false, 0, "asked 5 times: the server failed: 429 Too Many Requests"},
+		"500":                       {statusOf(500), "", false, 0, "500 Internal Server Error"},
+		"half a reply for everyone": {bodyOf(`{"choices":[{"mess`), "", false, 0, "the reply is not whole JSON: 18 bytes"},
+		"nothing for everyone":      {bodyOf(""), "", false, 0, "the reply is empty"},
+		"10 MB for everyone":        {bodyOf(`{"x":"` + strings.Repeat("x", 10<<20) + `"}`), "", false, 0, "the reply is too long"},
+		"a hang for everyone":       {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "", false, 0, "no reply in time: 1s"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			ill := true
+			w := admit(t, func(w http.ResponseWriter, r *http.Request, text string) bool {
+				if ill && text != "good one" {
+					c.fault(w, r)
+				}
+				return ill && text != "good one"
+			})
+			_, err := w.treat()
+			var failed *temporal.ApplicationError
+			if !errors.As(err, &failed) || !strings.Contains(err.Error(), c.message) {
+				t.Fatalf("error %v, want %q", err, c.message)
+			}
+			if failed.NonRetryable() != c.final || failed.NextRetryDelay() != c.after || c.kind != "" && failed.Type() != c.kind {
+				t.Errorf("type %q, final %v, after %v; want %q, %v, %v", failed.Type(), failed.NonRetryable(), failed.NextRetryDelay(), c.kind, c.final, c.after)
+			}
+			if diff := cmp.Diff(map[string]string{"good one": ""}, w.rows()); diff != "" {
+				t.Errorf("what is kept: %s", diff)
+			}
+			if c.final && w.asked["bad two"] != 1 {
+				t.Errorf("asked %d times for what nobody will answer", w.asked["bad two"])
+			}
+			ill = false
+			if result, err := w.treat(); err != nil || result.Rows != 4 || result.Parsed != 4 || w.asked["good one"] != 1 {
+				t.Errorf("the next attempt: %+v, %v; the finished row was asked %d times", result, err, w.asked["good one"])
+			}
+			w.discreet()
+		})
+	}
+}
+
+// A prompt that the server has no whole reply for is set aside with its reason; the others are none the worse.
+func TestAPoisonRowIsQuarantinedWithItsReason(t *testing.T) {
+	for reason, fault := range map[string]func(http.ResponseWriter, *http.Request){
+		"the server failed: 500 Internal Server Error":      statusOf(500),
+		"no reply in time: 1s":                              func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"the reply is not whole JSON: 18 bytes":             bodyOf(`{"choices":[{"mess`),
+		"the reply is empty":                                bodyOf(""),
+		"the reply is too long: more than 1048576 bytes":    bodyOf(`{"x":"` + strings.Repeat("x", 10<<20) + `"}`),
+		"no line begins with number 1":                      func(w http.ResponseWriter, _ *http.Request) { say(w, "How nice of you to ask!") },
+		"the server refused the prompt: 400 Bad Request, y": statusOf(400),
+	} {
+		t.Run(reason, func(t *testing.T) {
+			t.Parallel()
+			w := admit(t, func(w http.ResponseWriter, r *http.Request, text string) bool {
+				if text == "bad two" {
+					fault(w, r)
+				}
+				return text == "bad two"
+			})
+			result, err := w.treat()
+			if err != nil || result.Rows != 4 || result.Parsed != 3 || result.Quarantined != 1 {
+				t.Fatalf("%+v, %v", result, err)
+			}
+			rows := w.rows()
+			if !strings.HasPrefix(rows["bad two"], reason) || strings.Contains(rows["bad two"], secretKey) {
+				t.Errorf("reason %q, want %q", rows["bad two"], reason)
+			}
+			asked := w.asked["bad two"]
+			if _, err := w.treat(); err != nil || w.asked["bad two"] != asked || asked > 5 {
+				t.Errorf("asked %d times, then %d (%v): want 5 at most, and never again", asked, w.asked["bad two"], err)
+			}
+			w.discreet()
+		})
+	}
+}
+
+// A server that is busy for a moment is waited for as long as it says, within one attempt.
+func TestRetryAfterIsHonoured(t *testing.T) {
+	busy := 2
+	w := admit(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {
+		busy--
+		if busy >= 0 {
+			statusOf(429, "Retry-After", "17")(w, r)
+		}
+		return busy >= 0
+	})
+	if result, err := w.treat(); err != nil || result.Parsed != 4 {
+		t.Errorf("%+v, %v", result, err)
+	}
+	if diff := cmp.Diff([]time.Duration{17 * time.Second, 17 * time.Second}, w.patient.waited); diff != "" {
+		t.Errorf("waits: %s", diff)
+	}
+}
