@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import bin/bench check fmt lint vet workflowcheck tidy race clean
+.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import conformance-teacher bin/bench check fmt lint vet workflowcheck tidy race clean
 
 # Threads of tensor operations sleep while they wait: spinning ruins them beside other processes (docs/log.md).
 export OMP_WAIT_POLICY ?= passive
@@ -45,6 +45,21 @@ test-golden: setup ## the comparisons with the Python reference alone, with what
 
 bench-import: setup ## import 50 million synthetic reviews within 8 GiB (ROWS=n; minutes, and about 15 GB of disk)
 	go run -buildvcs=false ./internal/review/importbench -n $(or $(ROWS),50000000)
+
+# llama.cpp's server, as llama-cpp-python brings it along, in a virtual environment of its own in set-up's cache.
+LLAMACPP := 0.3.36
+RDREC_CACHE_DIR := $(or $(RDREC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rdrec)
+LLAMACPP_DIR := $(RDREC_CACHE_DIR)/llama-cpp-python-$(LLAMACPP)
+
+conformance-teacher: setup $(LLAMACPP_DIR)/bin/python ## the teachers' suite against a real llama.cpp server (built the first time: 11 CPU-minutes, needs a C++ compiler)
+	go test -buildvcs=false -count=1 -v -run 'TestConformanceOfLlamaCpp' ./internal/openai
+
+$(LLAMACPP_DIR)/bin/python:
+	@echo "==> conformance-teacher: building llama-cpp-python $(LLAMACPP) (11 CPU-minutes, once)"
+	@rm -rf '$(LLAMACPP_DIR).part'
+	@python3 -m venv '$(LLAMACPP_DIR).part'
+	@CMAKE_ARGS=-DLLAVA_BUILD=OFF '$(LLAMACPP_DIR).part/bin/pip' install --quiet 'llama-cpp-python[server]==$(LLAMACPP)'
+	@mv '$(LLAMACPP_DIR).part' '$(LLAMACPP_DIR)'
 
 bin/bench: setup
 	@mkdir -p bin

@@ -21,6 +21,8 @@ type DistillationInput struct {
 	Teacher spec.Teacher
 	// Sample, where not 0, is how many explanations are distilled for people to read.
 	Sample int
+	// Fresh, where set, has every row asked again and kept apart, see [Fresh].
+	Fresh string `json:",omitempty"`
 	// Parallel is how many shards are worked at together; 0 means 16. Lap is how many of them a run finishes before it begins its
 	// history anew; 0 means 500.
 	Parallel, Lap int
@@ -55,7 +57,7 @@ const (
 
 // NewDistillation is the distillation of a spec.
 func NewDistillation(s spec.Spec) (DistillationInput, error) {
-	protocol, err := spec.ProtocolNamed(s.Protocol)
+	protocol, err := s.Resolve()
 	return DistillationInput{Data: numbered(s), Seed: s.Seed, HeldOut: protocol.HeldOut, Teacher: s.Teacher}, err
 }
 
@@ -72,7 +74,7 @@ func distillationOptions(ctx workflow.Context, teacher string) workflow.Context 
 // Distillation has a teacher write the rationales of a data set, shard by shard, over the workers that poll the GPU queue. People watch it
 // by the queries [QueryStages] and [QueryDistillation] and steer it by the updates [UpdatePause], [UpdateResume] and [UpdateSkip].
 func Distillation(ctx workflow.Context, in DistillationInput) (DistillationResult, error) {
-	stages, err := open(ctx)
+	stages, err := open(ctx, "")
 	if err != nil {
 		return DistillationResult{}, err
 	}
@@ -119,6 +121,6 @@ func distilling(in DistillationInput, do func(workflow.Context, *StageStatus) (a
 // work is what the activities are told.
 func (in *DistillationInput) work() activities.DistillInput {
 	return activities.DistillInput{
-		Dataset: in.Known.Dataset, Teacher: in.Teacher, Weights: in.Known.Weights, HeldOut: in.HeldOut, Sample: in.Sample,
+		Dataset: in.Known.Dataset, Teacher: in.Teacher, Weights: in.Known.Weights, HeldOut: in.HeldOut, Sample: in.Sample, Fresh: in.Fresh,
 	}
 }

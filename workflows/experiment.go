@@ -142,6 +142,9 @@ func (e *experiment) distill(ctx workflow.Context, id activities.Identity, data 
 	in := DistillationInput{
 		Data: numbered(e.spec), Seed: e.spec.Seed, HeldOut: e.protocol.HeldOut, Teacher: e.spec.Teacher, Known: &Known{data, id.Teacher},
 	}
+	if e.fresh.Rationales {
+		in.Fresh = e.fresh.Nonce
+	}
 	return e.stages.run(ctx, distilling(in, func(ctx workflow.Context, _ *StageStatus) (activities.Found, error) {
 		var made DistillationResult
 		err := workflow.ExecuteChildWorkflow(distillationOptions(ctx, e.spec.Teacher.Model), Distillation, in).Get(ctx, &made)

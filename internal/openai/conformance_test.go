@@ -1,0 +1,92 @@
+package openai_test
+
+import (
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"rdrec/internal/cache"
+	"rdrec/internal/openai"
+	"rdrec/internal/teacher/teachertest"
+)
+
+// llamacpp is the folder in set-up's cache that "make conformance-teacher" puts llama.cpp's server into.
+const llamacpp = "llama-cpp-python-0.3.36"
+
+// TestConformanceOfLlamaCpp runs the suite of all teachers against a real llama.cpp server with the demo's teacher.
+func TestConformanceOfLlamaCpp(t *testing.T) {
+	dir, err := cache.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := filepath.Join(dir, llamacpp, "bin", "python")
+	if _, err := os.Stat(python); err != nil {
+		t.Skipf("no llama.cpp server at %s: make conformance-teacher builds it", filepath.Dir(python))
+	}
+	model, err := cache.Teacher()
+	if err != nil {
+		t.Skip(err)
+	}
+	url := llamaServer(t, python, model)
+	e := openai.New(place(t, url+"/v1"), openai.Options{Concurrency: 2})
+	defer e.Close()
+	teachertest.Conform(t, e)
+}
+
+// llamaServer starts the server and waits until it answers.
+func llamaServer(t *testing.T, python, model string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().(*net.TCPAddr) //nolint:errcheck // of a TCP listener it is one
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(filepath.Join(t.TempDir(), "server.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Without a cache of earlier prompts, a prompt is computed alike in any company.
+	command := exec.Command(python, "-m", "llama_cpp.server", "--model", model, "--port", fmt.Sprint(address.Port), "--n_ctx", "1024",
+		"--n_threads", "2", "--cache", "false", "--verbose", "false")
+	command.Stdout, command.Stderr = log, log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	t.Cleanup(func() {
+		if err := command.Process.Kill(); err == nil {
+			<-ended
+		}
+		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
+			t.Logf("the server's log:\n%s", text)
+		}
+	})
+	url := "http://" + address.String()
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for range 600 {
+		if response, err := http.Get(url + "/v1/models"); err == nil {
+			if err := response.Body.Close(); err != nil {
+				t.Error(err)
+			}
+			return url
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("the server ended: %v", err)
+		case <-ticker.C:
+		}
+	}
+	t.Fatal("the server did not answer within two minutes")
+	return ""
+}
