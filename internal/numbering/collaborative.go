@@ -18,12 +18,13 @@ const (
 // the leading vectors of its normalised Laplacian and k-means, each cluster is cut again, and the leaves from left to right are the
 // order, so that items of one cluster stand together and share their leading digits.
 //
-// OpenP5's collaborative indexing (Xu et al., SIGIR 2024) has the same graph and the same recursion, and differs in this: an item is
-// there a path of new tokens, one for each cluster on the way and one for its place in the leaf, each with an embedding of its own;
-// here it is a plain number in digits that the student shares with all other numbers, and a cluster whose size is no power of ten
-// shares its leading digits with its neighbours only as far as the numbers go. Their clusters are 20 branches and leaves of 200 by
-// default, ours 10 and 10. They have scikit-learn assign the clusters of the bare graph; we join everything a little first (see
-// affinity). Items that no training history holds beside another stand last; they give those a cluster as well.
+// OpenP5's collaborative indexing (src/utils/indexing.py of its repository) has the same graph and the same recursion, and differs in
+// this. An item is there a path of new tokens out of a pool (200 by default), one for each cluster on the way and one drawn for its
+// place in the leaf, each with an embedding of its own; here it is a plain number in digits that the student shares with all other
+// numbers, and a cluster whose size is no power of ten shares its leading digits with its neighbours only as far as the numbers go. Their
+// clusters are 20 branches and leaves of at most the pool's size by default, ours 10 and 10. They have scikit-learn assign the clusters
+// (cluster_qr) of the bare graph; we join everything a little first (see affinity) and use k-means. Items that no training history
+// holds get one token and no cluster there; here they stand last, as do those that no training history holds beside another.
 func collaborative(d *dataset.Dataset, seed int64) (items []int, note string) {
 	base, g, met, rest := company(d, seed)
 	t := &tree{graph: g, random: rand.New(rand.NewPCG(uint64(seed), 0x636f6c6c))} //nolint:gosec // not for secrets

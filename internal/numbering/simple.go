@@ -42,7 +42,8 @@ func appearance(d *dataset.Dataset, seed int64) (items []int, note string) {
 	return walk(d, seed, func(u dataset.User) []int { return u.Items })
 }
 
-// sequential walks training histories only. Items that only held-out interactions have come last, at random.
+// sequential walks training histories only. Items that only held-out interactions have come last, at random; OpenP5's sequential
+// indexing appends them in the order of the held-out items, which gives some of those away.
 func sequential(d *dataset.Dataset, seed int64) (items []int, note string) {
 	return walk(d, seed, dataset.User.Train)
 }
