@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import conformance-teacher bin/bench check fmt lint vet workflowcheck tidy race clean
+.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import faults conformance conformance-teacher bin/bench check fmt lint vet workflowcheck tidy race clean
 
 # Threads of tensor operations sleep while they wait: spinning ruins them beside other processes (docs/log.md).
 export OMP_WAIT_POLICY ?= passive
@@ -37,6 +37,25 @@ dev: build ## Temporal's server with its Web UI, in this terminal
 
 test: setup ## all tests
 	go test -buildvcs=false ./...
+
+# Real processes are killed, frozen, drained and starved, on files in memory where there are any: what is tested is not the disk's speed.
+FAULTS_TMP := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
+faults: setup ## the fault matrix (docs/reliability.md) with a verdict for each row, in minutes
+	@TMPDIR=$(FAULTS_TMP) RDREC_FAULTS=all go test -buildvcs=false -count=1 -v -parallel 5 -timeout 20m -run '^TestFault' ./worker ./starter \
+		> .faults.log 2>&1 && failed=0 || failed=1; \
+	awk -f worker/testdata/matrix.awk .faults.log | sort; test $$failed = 0 || { echo "details: .faults.log"; exit 1; }
+
+SERVERS := bin/servers
+conformance: $(SERVERS)/done ## the bucket's suite on memory, files and real servers: gofakes3 (S3), fake-gcs-server, Azurite
+	RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -run '^TestConformance' ./storage | grep -v '^=== '
+
+# The servers are fetched once, at the versions of tools/servers/go.mod and of the line below.
+$(SERVERS)/done: tools/servers/go.mod
+	@echo "==> conformance: fetching the servers (minutes, once)"
+	@mkdir -p $(SERVERS)
+	@cd tools/servers && GOWORK=off GOBIN='$(CURDIR)/$(SERVERS)' go install -buildvcs=false tool
+	@npm install --prefix $(SERVERS)/azurite --no-audit --no-fund --silent azurite@3.35.0 || echo "Azurite can't be fetched: azblob is skipped"
+	@touch $@
 
 # The packages whose tests compare with golden files; RDREC_GOLDEN names another folder of them.
 test-golden: setup ## the comparisons with the Python reference alone, with what was skipped (RDREC_GOLDEN=dir)

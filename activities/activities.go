@@ -91,6 +91,9 @@ type RecommendJob struct {
 
 // scratch makes a folder for one activity's files and returns what removes it.
 func (a *Activities) scratch(ctx context.Context) (dir string, remove func(), err error) {
+	if err := context.Cause(ctx); err != nil {
+		return "", nil, err
+	}
 	info := activity.GetInfo(ctx)
 	if err := os.MkdirAll(a.Scratch, 0o750); err != nil {
 		return "", nil, fmt.Errorf("make scratch folder: %w", err)

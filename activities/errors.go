@@ -24,7 +24,7 @@ var (
 	ErrTeacherAuth = errors.New("the teacher refused the credentials")
 
 	errStalled    = errors.New("no progress")
-	errNoProgress = errors.New("attempt after attempt ends with nothing done")
+	errNoProgress = errors.New("attempt after attempt gets no further")
 )
 
 // LaterError says that a neighbour asked to be left alone for a while.
@@ -55,7 +55,8 @@ func fail(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	if cause := context.Cause(ctx); errors.Is(cause, errStalled) {
+	leaveWord(ctx)
+	if cause := context.Cause(ctx); errors.Is(cause, errStalled) || errors.Is(cause, errNoProgress) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	var corrupt *storage.CorruptError

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -70,7 +71,13 @@ func (a *Activities) Evaluate(ctx context.Context, in EvaluateInput) (ref storag
 	if err := os.MkdirAll(out, 0o750); err != nil {
 		return ref, fmt.Errorf("make folder for answers: %w", err)
 	}
-	if err := a.answer(ctx, job, filepath.Join(out, in.Kind.String()+".jsonl")); err != nil {
+	working, cancel := drainable(ctx)
+	defer cancel()
+	err = a.answer(working, job, filepath.Join(out, in.Kind.String()+".jsonl"))
+	if errors.Is(context.Cause(working), ErrDrained) {
+		return ref, fmt.Errorf("%w: answers begin anew elsewhere", ErrDrained)
+	}
+	if err != nil {
 		return ref, err
 	}
 	return a.Bucket.PutFolder(ctx, "evaluation", out)

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"fmt"
 	"sync"
 	"time"
 
@@ -24,6 +25,8 @@ type Progress struct {
 	Moved int `json:"moved,omitempty"`
 	// Note is for people: the loss.
 	Note string `json:"note,omitempty"`
+	// Life is what the next attempt needs to know of this one.
+	Life life `json:"life"`
 }
 
 // UnitRationales is what distilling counts.
@@ -56,7 +59,12 @@ type pulse struct {
 func (a *Activities) beat(ctx context.Context, stage string) (context.Context, *pulse) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	p := &pulse{latest: Progress{Stage: stage}, moved: a.Now(), now: a.Now, cancel: cancel, done: make(chan struct{})}
+	p.latest.Life = begin(ctx)
 	activity.RecordHeartbeat(ctx, p.latest)
+	if lost := p.latest.Life.Lost; lost >= lostAttempts {
+		cancel(fmt.Errorf("%w: %d attempts in a row lost their worker and got no further", errNoProgress, lost))
+	}
+	ctx = context.WithValue(ctx, pulseKey{}, p)
 	go p.run(ctx, a.StallAfter)
 	return ctx, p
 }
@@ -91,7 +99,7 @@ func (p *pulse) read() (Progress, time.Time) {
 func (p *pulse) report(latest Progress) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	latest.Stage = p.latest.Stage
+	latest.Stage, latest.Life = p.latest.Stage, p.latest.Life.reach(latest.Done)
 	p.latest, p.moved = latest, p.now()
 }
 

@@ -48,7 +48,7 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 	defer remove()
 	job := TrainJob{
 		PretrainInput: in, Data: filepath.Join(dir, "examples"), Out: filepath.Join(dir, "model"),
-		Scratch: filepath.Join(dir, "work"), Progress: p.report, Stop: activity.GetWorkerStopChannel(ctx),
+		Scratch: filepath.Join(dir, "work"), Progress: p.report, Stop: halt(ctx),
 	}
 	if err := a.fetch(ctx, dir, map[string]storage.Ref{"examples": in.Examples}); err != nil {
 		return ref, err
@@ -61,10 +61,21 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 		return ref, err
 	}
 	job.Save = a.saver(checkpoints)
-	if err := a.Students.Train(ctx, job); err != nil {
+	// A cancelled job is asked to stop like a drained one, and has its bucket until it has saved what it knows.
+	if err := a.Students.Train(context.WithoutCancel(ctx), job); err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return ref, fmt.Errorf("training stopped: %w", cause)
+		}
 		return ref, err
 	}
 	return a.Bucket.PutFolder(ctx, "model", job.Out)
+}
+
+// halt is closed when the worker drains, and when the job is cancelled or stalls.
+func halt(ctx context.Context) <-chan struct{} {
+	working, cancel := drainable(ctx)
+	context.AfterFunc(working, cancel)
+	return working.Done()
 }
 
 // owner names this attempt uniquely, also beside a zombie of the same attempt number.
@@ -103,7 +114,7 @@ func (a *Activities) saver(checkpoints *storage.Checkpoints) func(context.Contex
 		}
 		failed++
 		a.Log.Warn().Err(err).Int("step", step).Int("in_a_row", failed).Msg("checkpoint was not stored")
-		if failed < failedSaves && ctx.Err() == nil {
+		if failed < failedSaves {
 			return nil
 		}
 		return err

@@ -30,20 +30,26 @@ const (
 
 // LookUp finds what a stage made before from the same inputs, and notes in the run's lineage that it uses it. It runs on the CPU
 // queue, before a GPU slot is asked for.
-func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (Found, error) {
-	done, found, err := a.Bucket.LookUp(ctx, in.Stage, in.Fingerprint)
-	if err != nil || !found {
-		return Found{}, fail(ctx, err)
+func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (found Found, err error) {
+	ctx, p := a.beat(ctx, "look up")
+	defer p.stop()
+	defer func() { err = fail(ctx, err) }()
+	done, there, err := a.Bucket.LookUp(ctx, in.Stage, in.Fingerprint)
+	if err != nil || !there {
+		return found, err
 	}
-	return Found{Output: done.Output, Seconds: done.Seconds, Figures: done.Figures}, fail(ctx, a.note(ctx, done))
+	return Found{Output: done.Output, Seconds: done.Seconds, Figures: done.Figures}, a.note(ctx, done)
 }
 
 // CommitStage records a finished stage, so that no later experiment does it again.
-func (a *Activities) CommitStage(ctx context.Context, done storage.Done) error {
+func (a *Activities) CommitStage(ctx context.Context, done storage.Done) (err error) {
+	ctx, p := a.beat(ctx, "record")
+	defer p.stop()
+	defer func() { err = fail(ctx, err) }()
 	if err := a.note(ctx, done); err != nil {
-		return fail(ctx, err)
+		return err
 	}
-	return fail(ctx, a.Bucket.Commit(ctx, done))
+	return a.Bucket.Commit(ctx, done)
 }
 
 func (a *Activities) note(ctx context.Context, done storage.Done) error {

@@ -332,3 +332,27 @@ func TestRerunComparesWhatRunsMade(t *testing.T) {
 		t.Errorf("rerun of nothing: code %d", code)
 	}
 }
+
+// TestFault09TwentyStartsAreOneRun is a row of the fault matrix (docs/reliability.md).
+func TestFault09TwentyStartsAreOneRun(t *testing.T) {
+	t.Parallel()
+	play, path := newTheatre(t, nil), writeSpec(t, "waits")
+	var all sync.WaitGroup
+	runs := make([]string, 20)
+	for i := range runs {
+		all.Go(func() {
+			stdout, code := play.command(t, &screen{}, "run", "--no-watch", "--json", path)
+			var begun struct{ Run string }
+			if err := json.Unmarshal([]byte(stdout), &begun); err != nil || code != exitOK {
+				t.Errorf("start %d: code %d, %v", i, code, err)
+			}
+			runs[i] = begun.Run
+		})
+	}
+	all.Wait()
+	for _, run := range runs {
+		if run == "" || run != runs[0] {
+			t.Fatalf("20 starts made more than one run: %q", runs)
+		}
+	}
+}

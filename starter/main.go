@@ -39,6 +39,7 @@ type cli struct {
 	Cancel  cancelCmd  `cmd:"" help:"Stop an experiment; what it finished is kept, and running it again goes on from there."`
 	Verify  verifyCmd  `cmd:"" help:"Read and hash everything that a run refers to, or the whole bucket; name what is damaged and whom it spoils."`
 	GC      gcCmd      `cmd:"" name:"gc" help:"Delete from the bucket what nothing refers to any more."`
+	Promote promoteCmd `cmd:"" help:"Make a version of the workers the current one: experiments that begin from now on run on it."`
 	Spec    specCmd    `cmd:"" help:"Check a spec and print it with every default written out."`
 	Audit   auditCmd   `cmd:"" help:"Look for leaks in a dataset folder: what a rule without a model reaches, and why."`
 	Tables  tablesCmd  `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`

@@ -104,19 +104,10 @@ func (b *Bucket) write(ctx context.Context, key string, data []byte) error {
 
 // writeFrom stores all of r at key, whole or not at all: a cancelled writer leaves no object.
 func (b *Bucket) writeFrom(ctx context.Context, key string, r io.Reader) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
 	disk := &disk{root: b.folder()}
 	defer disk.close()
-	w, err := b.blob.NewWriter(ctx, key, &blob.WriterOptions{ContentType: "application/octet-stream", BeforeWrite: disk.watch})
-	if err != nil {
-		return classify("write", key, err)
-	}
-	if _, err := io.Copy(w, r); err != nil {
-		cancel()
-		return errors.Join(classify("write", key, err), ignoreCanceled(w.Close()))
-	}
-	if err := w.Close(); err != nil {
+	options := &blob.WriterOptions{ContentType: "application/octet-stream", BeforeWrite: disk.watch}
+	if err := b.copyTo(ctx, key, r, options); err != nil {
 		return classify("write", key, err)
 	}
 	if err := disk.sync(); err != nil {
@@ -140,6 +131,32 @@ type object struct {
 	key     string
 	size    int64
 	written time.Time
+}
+
+// copyTo writes r to key. A writer that is cancelled before it is closed leaves no object, where one that is only closed would leave
+// what it has. Azure's panics in that case (gocloud.dev 0.47.0), and there an upload that breaks off leaves none anyway.
+func (b *Bucket) copyTo(ctx context.Context, key string, r io.Reader, options *blob.WriterOptions) error {
+	if strings.HasPrefix(b.url, "azblob:") {
+		return b.blob.Upload(ctx, key, r, options)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	w, err := b.blob.NewWriter(ctx, key, options)
+	if err != nil {
+		return err
+	}
+	if _, err := io.Copy(w, r); err != nil {
+		cancel()
+		return errors.Join(err, ignoreCanceled(w.Close()))
+	}
+	return w.Close()
+}
+
+func ignoreCanceled(err error) error {
+	if errors.Is(err, context.Canceled) {
+		return nil
+	}
+	return err
 }
 
 // scan visits the objects under prefix in the order of their keys.
@@ -174,13 +191,6 @@ func (b *Bucket) quarantine(ctx context.Context, key string) error {
 		return classify("quarantine", key, err)
 	}
 	return b.remove(ctx, key)
-}
-
-func ignoreCanceled(err error) error {
-	if errors.Is(err, context.Canceled) {
-		return nil
-	}
-	return err
 }
 
 // classify gives a failed operation its kind: not found, disk full, or neither.

@@ -70,8 +70,9 @@ func contents(t *testing.T, dir string) map[string]string {
 	return files
 }
 
-func TestConformance(t *testing.T) {
-	suite := map[string]func(*testing.T, *storage.Bucket){
+// suite is what every kind of bucket must do.
+func suite() map[string]func(*testing.T, *storage.Bucket) {
+	return map[string]func(*testing.T, *storage.Bucket){
 		"content is what was put": func(t *testing.T, b *storage.Bucket) {
 			t.Helper()
 			ref, err := b.Put(t.Context(), []byte("hello"))
@@ -117,8 +118,11 @@ func TestConformance(t *testing.T) {
 		"a finished shard is one part":        finishedShardIsOnePart,
 		"the newest checkpoint is restored":   newestCheckpoint,
 	}
+}
+
+func TestConformance(t *testing.T) {
 	for name, url := range backends(t) {
-		for what, test := range suite {
+		for what, test := range suite() {
 			t.Run(name+"/"+what, func(t *testing.T) { test(t, open(t, url)) })
 		}
 	}

@@ -44,7 +44,13 @@ var built = sync.OnceValues(func() (string, error) {
 })
 
 func TestMain(m *testing.M) {
+	if settings := os.Getenv(serverSettings); settings != "" {
+		os.Exit(serve(settings))
+	}
 	code := m.Run()
+	if err := stopShared(); err != nil {
+		code = 1
+	}
 	if program, err := built(); err == nil {
 		_ = os.RemoveAll(filepath.Dir(program))
 	}

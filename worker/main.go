@@ -30,15 +30,17 @@ import (
 
 // options are the worker's flags.
 type options struct {
-	Bucket    string   `help:"URL of the bucket that holds everything: file:///path, s3://, gs://, azblob://." required:"" env:"RDREC_BUCKET"`
-	Address   string   `help:"Temporal server as host:port; default: TEMPORAL_ADDRESS or the profile's."`
-	Namespace string   `help:"Temporal namespace; default: TEMPORAL_NAMESPACE or the profile's."`
-	Queues    []string `help:"Task queues to poll." enum:"rdrec-cpu,rdrec-gpu" default:"rdrec-cpu,rdrec-gpu"`
-	Device    string   `help:"Where tensors live: auto takes a GPU where one works." enum:"auto,cpu,cuda" default:"auto" env:"RDREC_DEVICE"`
-	Threads   int      `help:"Threads for tensor work; 0 means all processors." env:"RDREC_THREADS"`
-	Scratch   string   `help:"Folder for temporary files." type:"path" default:".rdrec/scratch" env:"RDREC_SCRATCH"`
-	LogLevel  string   `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info" env:"RDREC_LOG_LEVEL"`
-	LogJSON   bool     `help:"Log JSON lines instead of text for people." env:"RDREC_LOG_JSON"`
+	Bucket     string   `help:"URL of the bucket that holds everything: file:///path, s3://, gs://, azblob://." required:"" env:"RDREC_BUCKET"`
+	Address    string   `help:"Temporal server as host:port; default: TEMPORAL_ADDRESS or the profile's."`
+	Namespace  string   `help:"Temporal namespace; default: TEMPORAL_NAMESPACE or the profile's."`
+	Queues     []string `help:"Task queues to poll." enum:"rdrec-cpu,rdrec-gpu" default:"rdrec-cpu,rdrec-gpu"`
+	Device     string   `help:"Where tensors live: auto takes a GPU where one works." enum:"auto,cpu,cuda" default:"auto" env:"RDREC_DEVICE"`
+	Threads    int      `help:"Threads for tensor work; 0 means all processors." env:"RDREC_THREADS"`
+	Scratch    string   `help:"Folder for temporary files." type:"path" default:".rdrec/scratch" env:"RDREC_SCRATCH"`
+	Deployment string   `help:"Worker Deployment that this worker is of: experiments then stay on the version that they began with. Empty: no versions." env:"RDREC_DEPLOYMENT"`
+	BuildID    string   `name:"build-id" help:"This worker's version in its deployment; default: the commit that it was built from." env:"RDREC_BUILD_ID"`
+	LogLevel   string   `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info" env:"RDREC_LOG_LEVEL"`
+	LogJSON    bool     `help:"Log JSON lines instead of text for people." env:"RDREC_LOG_JSON"`
 }
 
 // Limits of a worker.
@@ -124,7 +126,7 @@ func run(ctx context.Context, o options, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return poll(ctx, temporal, o.Queues, acts, logger)
+	return poll(ctx, temporal, o, acts, logger)
 }
 
 func wire(o options, bucket *storage.Bucket, logger zerolog.Logger) (*activities.Activities, error) {
@@ -143,10 +145,14 @@ func wire(o options, bucket *storage.Bucket, logger zerolog.Logger) (*activities
 }
 
 // poll runs one SDK worker for each queue and stops them all when ctx ends or one of them fails.
-func poll(ctx context.Context, temporal client.Client, queues []string, acts *activities.Activities, logger zerolog.Logger) error {
-	fatal := make(chan error, len(queues))
-	for _, queue := range queues {
-		w := sdk.New(temporal, queue, workerOptions(queue, fatal))
+func poll(ctx context.Context, temporal client.Client, o options, acts *activities.Activities, logger zerolog.Logger) error {
+	version, err := versionOf(o)
+	if err != nil {
+		return err
+	}
+	fatal := make(chan error, len(o.Queues))
+	for _, queue := range o.Queues {
+		w := sdk.New(temporal, queue, workerOptions(queue, version, fatal))
 		w.RegisterActivity(acts)
 		if queue == workflows.QueueCPU {
 			w.RegisterWorkflow(workflows.Experiment)
@@ -158,7 +164,7 @@ func poll(ctx context.Context, temporal client.Client, queues []string, acts *ac
 		}
 		defer w.Stop()
 	}
-	logger.Info().Strs("queues", queues).Interface("build", acts.Build).Msg("worker polls")
+	logger.Info().Strs("queues", o.Queues).Interface("build", acts.Build).Msg("worker polls")
 	select {
 	case <-ctx.Done():
 		logger.Info().Msg("worker drains")
@@ -168,7 +174,7 @@ func poll(ctx context.Context, temporal client.Client, queues []string, acts *ac
 	}
 }
 
-func workerOptions(queue string, fatal chan<- error) sdk.Options {
+func workerOptions(queue string, version sdk.DeploymentOptions, fatal chan<- error) sdk.Options {
 	jobs := cpuJobs
 	if queue == workflows.QueueGPU {
 		jobs = 1
@@ -176,6 +182,7 @@ func workerOptions(queue string, fatal chan<- error) sdk.Options {
 	return sdk.Options{
 		MaxConcurrentActivityExecutionSize: jobs,
 		WorkerStopTimeout:                  workflows.DrainTimeout,
+		DeploymentOptions:                  version,
 		DisableEagerActivities:             true,
 		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
 		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,

@@ -28,8 +28,9 @@ const (
 	// workTimeout bounds one attempt at a stage, stageTimeout all of them.
 	workTimeout  = 7 * 24 * time.Hour
 	stageTimeout = 30 * 24 * time.Hour
-	// quickTimeout bounds one attempt at bookkeeping.
-	quickTimeout = 2 * time.Minute
+	// quickTimeout bounds one attempt at bookkeeping. It is long because a worker counts it from the server's clock: one whose own
+	// clock is an hour ahead would see a shorter limit as past before it began. Dead workers are noticed by their heartbeat.
+	quickTimeout = 24 * time.Hour
 	// DrainTimeout is how long a worker's job may take to save its state after SIGTERM; whoever stops a worker waits longer.
 	DrainTimeout = 2 * time.Minute
 )
@@ -55,6 +56,7 @@ func quick(ctx workflow.Context, summary string) workflow.Context {
 		TaskQueue:              QueueCPU,
 		StartToCloseTimeout:    quickTimeout,
 		ScheduleToCloseTimeout: stageTimeout,
+		HeartbeatTimeout:       heartbeatTimeout,
 		Summary:                summary,
 		RetryPolicy:            backOff(time.Second, 30*time.Second),
 	})

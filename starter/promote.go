@@ -1,0 +1,29 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"go.temporal.io/sdk/client"
+)
+
+// promoteCmd makes a worker version current.
+type promoteCmd struct {
+	Deployment string `arg:"" help:"The workers' --deployment."`
+	BuildID    string `arg:"" name:"build-id" help:"The workers' --build-id; a worker of it must have polled before."`
+}
+
+// Run tells the server. Experiments under way stay on the version that they began with.
+func (c *promoteCmd) Run(ctx context.Context, a *app) error {
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	deployment := to.WorkerDeploymentClient().GetHandle(c.Deployment)
+	if _, err := deployment.SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: c.BuildID}); err != nil {
+		return fmt.Errorf("promoting build %q of deployment %q: %w", c.BuildID, c.Deployment, err)
+	}
+	a.say("new experiments run on build %s of deployment %s", c.BuildID, c.Deployment)
+	return nil
+}

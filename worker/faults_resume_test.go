@@ -1,0 +1,202 @@
+package main_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"rdrec/activities"
+)
+
+func TestFault13Cancelled(t *testing.T) {
+	want := calm(t)
+	s := newSite(t)
+	w := s.hire()
+	run := s.begin(short(t))
+	s.training(3)
+	if err := s.client.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()); err != nil {
+		t.Fatal(err)
+	}
+	asked := time.Now()
+	if err := s.ended(run); !temporal.IsCanceledError(err) {
+		t.Errorf("ended with %v, want it cancelled", err)
+	}
+	took, at := time.Since(asked), s.newest()
+	if took > 15*time.Second {
+		t.Errorf("cancelled after %s: the GPU was held too long", took)
+	}
+	t.Logf("cancelled after %s, at step %d", took.Round(100*time.Millisecond), at)
+	if got := s.finish(s.begin(short(t))); got != want {
+		t.Errorf("weights %s, want %s", got, want)
+	}
+	if step := w.resumed(); step != at {
+		t.Errorf("resumed at step %d, the last checkpoint was at %d", step, at)
+	}
+	s.once(nil)
+}
+
+func TestFault14ZombieAndSuccessor(t *testing.T) {
+	slow(t)
+	want := calm(t)
+	s := newSite(t)
+	zombie := s.hire()
+	run := s.begin(short(t))
+	s.training(2)
+	zombie.signal(syscall.SIGSTOP)
+	successor := s.hire()
+	s.until("the takeover", 90*time.Second, func() bool { return len(successor.said(resumes)) > 0 })
+	zombie.signal(syscall.SIGCONT)
+	if got := s.finish(run); got != want {
+		t.Errorf("weights %s, want %s", got, want)
+	}
+	s.once(nil)
+	for _, events := range s.histories() {
+		for _, e := range events {
+			started := e.GetActivityTaskStartedEventAttributes()
+			if started != nil && started.GetAttempt() > 1 && strings.HasPrefix(started.GetIdentity(), fmt.Sprintf("%d@", zombie.Process.Pid)) {
+				t.Errorf("the zombie's result was taken: %v", started)
+			}
+		}
+	}
+}
+
+func TestFault15CorruptCheckpoints(t *testing.T) {
+	want := calm(t)
+	s := newSite(t)
+	first := s.hire()
+	run := s.begin(short(t))
+	s.training(3)
+	first.drain()
+	files, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/*/manifest.json"))
+	if err != nil || len(files) < 2 {
+		t.Fatalf("%v (%v): want two checkpoints", files, err)
+	}
+	slices.Sort(files)
+	newest := s.newest()
+	flipOne(t, filepath.Dir(files[len(files)-1]))
+	second := s.hire()
+	if got := s.finish(run); got != want {
+		t.Errorf("weights %s, want %s", got, want)
+	}
+	if step := second.resumed(); step >= newest {
+		t.Errorf("resumed at step %d, want the one before %d", step, newest)
+	}
+	if len(second.said(spoilt)) != 1 {
+		t.Error("nobody was warned of the corrupt checkpoint")
+	}
+	s.once([]string{"checkpoints/"})
+}
+
+func TestFault15AllCheckpointsCorrupt(t *testing.T) {
+	slow(t)
+	s := newSite(t)
+	first := s.hire()
+	run := s.begin(short(t))
+	s.training(3)
+	first.drain()
+	files, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/*/manifest.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		flipOne(t, filepath.Dir(file))
+	}
+	s.hire()
+	for try := range 2 { // whoever starts it again is told again
+		var failure *temporal.ApplicationError
+		if err := s.ended(run); !errors.As(err, &failure) || failure.Type() != activities.TypeDataCorrupt ||
+			!strings.Contains(err.Error(), "every checkpoint is corrupt") {
+			t.Errorf("try %d ended with %v", try, err)
+		}
+		if try == 0 {
+			run = s.begin(short(t))
+		}
+	}
+	if s.count("stages/pretrain/*.json") > 0 {
+		t.Error("training began from zero without a word")
+	}
+}
+
+// flipOne changes a byte in the middle of a checkpoint's largest file.
+func flipOne(t *testing.T, dir string) {
+	t.Helper()
+	found, err := filepath.Glob(filepath.Join(dir, "*.safetensors"))
+	if err != nil || len(found) == 0 {
+		t.Fatal(found, err)
+	}
+	data, err := os.ReadFile(found[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	data[len(data)/2] ^= 1
+	if err := os.WriteFile(found[0], data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// A worker is upgraded in the middle of a run: the run ends on the version that it began with, the next one runs on the new version.
+func TestFault16WorkerUpgradedMidRun(t *testing.T) {
+	slow(t)
+	want := calm(t)
+	s := newSite(t)
+	old := s.hire("--deployment", "rdrec", "--build-id", "one")
+	s.promote("one")
+	run := s.begin(short(t))
+	s.training(2)
+	s.hire("--deployment", "rdrec", "--build-id", "two")
+	s.promote("two")
+	if got := s.finish(run); got != want {
+		t.Errorf("weights %s, want %s", got, want)
+	}
+	if got := s.build(run); got != "one" {
+		t.Errorf("the run that began on version one ended on %q", got)
+	}
+	old.drain()
+	next := s.begin(short(t))
+	if got := s.finish(next); got != want {
+		t.Errorf("weights %s, want %s", got, want)
+	}
+	if got := s.build(next); got != "two" {
+		t.Errorf("the run that began after the upgrade ran on %q", got)
+	}
+	s.once(nil)
+}
+
+func (s *site) promote(build string) {
+	s.t.Helper()
+	deployment := s.client.WorkerDeploymentClient().GetHandle("rdrec")
+	var failed error
+	s.until("promoting "+build, time.Minute, func() bool {
+		ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
+		defer cancel()
+		_, failed = deployment.SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
+		return failed == nil
+	})
+}
+
+// build is the version that an experiment's last task ran on.
+func (s *site) build(run client.WorkflowRun) string {
+	s.t.Helper()
+	build := ""
+	for it := s.client.GetWorkflowHistory(s.t.Context(), run.GetID(), run.GetRunID(), false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
+		e, err := it.Next()
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if done := e.GetWorkflowTaskCompletedEventAttributes(); done != nil {
+			build = done.GetDeploymentVersion().GetBuildId()
+		}
+	}
+	return build
+}

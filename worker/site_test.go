@@ -1,0 +1,475 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rs/zerolog"
+	"go.temporal.io/api/enums/v1"
+	eventpb "go.temporal.io/api/history/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/client"
+
+	"rdrec/internal/devserver"
+	"rdrec/internal/spec"
+	"rdrec/storage"
+	"rdrec/workflows"
+)
+
+// site is where a fault is tested: a namespace of a real server, a bucket, and any number of worker processes.
+type site struct {
+	*plant
+	namespace string
+	// url is the bucket's.
+	url string
+	// env is added to the workers' environment.
+	env []string
+}
+
+// namespaces are the sites of the shared server; each test takes its own.
+var namespaces = func() []string {
+	var names []string
+	for i := range 24 {
+		names = append(names, fmt.Sprintf("site-%d", i))
+	}
+	return names
+}()
+
+// shared is one server for all tests that do not hurt it.
+var shared = sync.OnceValues(func() (*devserver.Server, error) {
+	dir, err := os.MkdirTemp("", "rdrec-server-")
+	if err != nil {
+		return nil, err
+	}
+	sharedDir = dir
+	options := devserver.Default()
+	options.Port, options.UIPort, options.Database, options.Namespaces = 0, -1, filepath.Join(dir, "temporal.db"), namespaces
+	return devserver.Start(context.Background(), options, zerolog.Nop())
+})
+
+var (
+	sharedDir string
+	nextSite  = make(chan string, 64)
+	fillSites = sync.OnceFunc(func() {
+		for _, name := range namespaces {
+			nextSite <- name
+		}
+	})
+)
+
+func stopShared() error {
+	if sharedDir == "" {
+		return nil
+	}
+	server, err := shared()
+	if err != nil {
+		return err
+	}
+	return errors.Join(server.Stop(), os.RemoveAll(sharedDir))
+}
+
+// newSite makes a site on the shared server.
+func newSite(t *testing.T) *site {
+	t.Helper()
+	server, err := shared()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fillSites()
+	return siteAt(t, server.Address(), <-nextSite)
+}
+
+func siteAt(t *testing.T, address, namespace string) *site {
+	t.Helper()
+	c, err := client.NewLazyClient(client.Options{HostPort: address, Namespace: namespace, Logger: silent{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	dir := filepath.Join(t.TempDir(), "bucket")
+	return &site{plant: &plant{t: t, client: c, address: address, bucket: dir}, namespace: namespace, url: "file://" + dir}
+}
+
+type silent struct{}
+
+func (silent) Debug(string, ...any) {}
+func (silent) Info(string, ...any)  {}
+func (silent) Warn(string, ...any)  {}
+func (silent) Error(string, ...any) {}
+
+// process is a running worker program.
+type process struct {
+	*exec.Cmd
+	t     *testing.T
+	log   string
+	ended chan struct{}
+}
+
+// hire starts a worker.
+func (s *site) hire(flags ...string) *process {
+	s.t.Helper()
+	program, err := built()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	dir := s.t.TempDir()
+	log, err := os.Create(filepath.Join(dir, "worker.log"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close()
+	w := &process{t: s.t, log: log.Name(), ended: make(chan struct{})}
+	w.Cmd = exec.Command(program, append([]string{
+		"--bucket", s.url, "--address", s.address, "--namespace", s.namespace, "--threads", "1", "--device", "cpu", "--log-json",
+		"--scratch", filepath.Join(dir, "scratch"),
+	}, flags...)...)
+	w.Dir, w.Stdout, w.Stderr, w.Env = root, log, log, append(os.Environ(), s.env...)
+	if err := w.Start(); err != nil {
+		s.t.Fatal(err)
+	}
+	go func() {
+		_ = w.Wait() //nolint:errcheck // the process state says it too
+		close(w.ended)
+	}()
+	s.t.Cleanup(func() {
+		w.signal(syscall.SIGKILL)
+		<-w.ended
+		if data, err := os.ReadFile(w.log); err == nil && s.t.Failed() {
+			s.t.Logf("worker %d:\n%s", w.Process.Pid, data)
+		}
+	})
+	return w
+}
+
+// signal sends a signal; a worker that has ended takes none.
+func (w *process) signal(which syscall.Signal) {
+	_ = w.Process.Signal(which) //nolint:errcheck // it may have ended
+}
+
+// kill ends the worker as a power cut would.
+func (w *process) kill() {
+	w.signal(syscall.SIGKILL)
+	<-w.ended
+}
+
+// drain asks the worker to stop and waits until it has.
+func (w *process) drain() {
+	w.t.Helper()
+	w.signal(syscall.SIGTERM)
+	select {
+	case <-w.ended:
+	case <-time.After(time.Minute):
+		w.t.Error("the worker did not drain within a minute")
+	}
+}
+
+// line is a line of a worker's log.
+type line struct {
+	Message string `json:"message"`
+	Step    int    `json:"step"`
+}
+
+// said returns the lines of the worker's log with this message.
+func (w *process) said(message string) []line {
+	w.t.Helper()
+	f, err := os.Open(w.log)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer f.Close()
+	var found []line
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var l line
+		if json.Unmarshal(lines.Bytes(), &l) == nil && l.Message == message {
+			found = append(found, l)
+		}
+	}
+	return found
+}
+
+const (
+	resumes = "training resumes from a checkpoint"
+	spoilt  = "checkpoint is corrupt: quarantined, an older one is used"
+)
+
+// resumed is the step that the worker's training went on from.
+func (w *process) resumed() int {
+	w.t.Helper()
+	lines := w.said(resumes)
+	if len(lines) == 0 {
+		w.t.Error("training did not resume from a checkpoint")
+		return 0
+	}
+	return lines[len(lines)-1].Step
+}
+
+// until waits for a condition.
+func (s *site) until(what string, within time.Duration, holds func() bool) {
+	s.t.Helper()
+	ticker := time.NewTicker(2 * time.Millisecond)
+	defer ticker.Stop()
+	deadline := time.After(within)
+	for !holds() {
+		select {
+		case <-deadline:
+			s.t.Fatalf("not within %s: %s", within, what)
+		case <-ticker.C:
+		}
+	}
+}
+
+// training waits until n checkpoints were written since training began.
+func (s *site) training(n int) {
+	s.t.Helper()
+	s.until("checkpoints of training", 3*time.Minute, func() bool { return s.newest() >= n*checkpointSteps })
+	if s.count("stages/pretrain/*.json") > 0 {
+		s.t.Fatal("training was over before the fault: nothing was tested")
+	}
+}
+
+// newest is the step of the newest checkpoint of the newest attempt that has one.
+func (s *site) newest() int {
+	found, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/*/manifest.json"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if len(found) == 0 {
+		return 0
+	}
+	step, err := strconv.Atoi(filepath.Base(filepath.Dir(slices.Max(found))))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return step
+}
+
+// checkpointSteps is how many steps lie between the short training's checkpoints.
+const checkpointSteps = 5
+
+// short is an experiment that trains for some seconds.
+func short(t *testing.T, overrides ...string) spec.Spec {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "short.yaml")
+	text := `
+name: short
+data: {folder: testdata/rdrec/beauty_mini}
+teacher: {model: copy}
+student: {size: t5-tiny}
+train: {batch: 8, epochs: 3, epoch_steps: 30, valid_rows: 8, checkpoint_steps: 5, learning_rate: 0.001}
+evaluate: {sequential_users: 4, topn_users: 2, explanations: 2, beams: 4, return: 4, topn: 4, explanation_beams: 3, explanation_groups: 3}
+`
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := spec.Load(path, overrides)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+var (
+	calmOnce sync.Once
+	calmHash string
+)
+
+// calm is the weights' digest of the short experiment when nothing goes wrong.
+func calm(t *testing.T) string {
+	t.Helper()
+	calmOnce.Do(func() {
+		s := newSite(t)
+		w := s.hire()
+		calmHash = s.finish(s.begin(short(t)))
+		s.once(nil)
+		w.drain()
+	})
+	if calmHash == "" {
+		t.Fatal("the undisturbed run failed")
+	}
+	return calmHash
+}
+
+// stagesOnce is how often each stage of the short experiment is done, whatever happens.
+var stagesOnce = map[string]int{"Import": 1, "Distill": 1, "Preprocess": 1, "Baseline": 1, "Pretrain": 1, "Evaluate": 3}
+
+// once checks that no stage was finished twice, over all runs of the site, and that the bucket is sound.
+func (s *site) once(sound []string) {
+	s.t.Helper()
+	done := s.finished()
+	for name, want := range stagesOnce {
+		if done[name] != want {
+			s.t.Errorf("%s was finished %d times, want %d", name, done[name], want)
+		}
+	}
+	b, err := storage.Open(s.t.Context(), s.url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer b.Close()
+	v, err := b.Verify(s.t.Context(), "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range v.Faults {
+		if !slices.ContainsFunc(sound, func(part string) bool { return strings.Contains(f.Key, part) }) {
+			s.t.Errorf("the bucket is damaged: %s: %s", f.Key, f.Reason)
+		}
+	}
+}
+
+// finished counts the completed activities of all workflows of the site, by type.
+func (s *site) finished() map[string]int {
+	s.t.Helper()
+	done := map[string]int{}
+	for _, events := range s.histories() {
+		types := map[int64]string{}
+		for _, e := range events {
+			if scheduled := e.GetActivityTaskScheduledEventAttributes(); scheduled != nil {
+				types[e.GetEventId()] = scheduled.GetActivityType().GetName()
+			}
+			if completed := e.GetActivityTaskCompletedEventAttributes(); completed != nil {
+				done[types[completed.GetScheduledEventId()]]++
+			}
+		}
+	}
+	return done
+}
+
+// histories are those of all workflows of the site.
+func (s *site) histories() [][]*eventpb.HistoryEvent {
+	s.t.Helper()
+	list, err := s.client.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+		Query: "WorkflowType = 'Experiment' OR WorkflowType = 'Trial'",
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var all [][]*eventpb.HistoryEvent
+	for _, w := range list.GetExecutions() {
+		id := w.GetExecution()
+		var events []*eventpb.HistoryEvent
+		for it := s.client.GetWorkflowHistory(s.t.Context(), id.GetWorkflowId(), id.GetRunId(), false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
+			e, err := it.Next()
+			if err != nil {
+				s.t.Fatal(err)
+			}
+			events = append(events, e)
+		}
+		all = append(all, events)
+	}
+	return all
+}
+
+// ended waits for an experiment to end and returns its error.
+func (s *site) ended(run client.WorkflowRun) error {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), 4*time.Minute)
+	defer cancel()
+	var result workflows.ExperimentResult
+	err := run.Get(ctx, &result)
+	if ctx.Err() != nil {
+		s.t.Fatal("the experiment did not end")
+	}
+	return err
+}
+
+// slow tests run in make faults only.
+func slow(t *testing.T) {
+	t.Helper()
+	if os.Getenv("RDREC_FAULTS") == "" {
+		t.Skip("takes a heartbeat timeout or more: make faults runs it")
+	}
+	t.Parallel()
+}
+
+// serverSettings in the environment makes this test program a Temporal server: a database file and a port, with a space between.
+const serverSettings = "RDREC_TEST_SERVER"
+
+func serve(settings string) int {
+	database, port, _ := strings.Cut(settings, " ")
+	options := devserver.Default()
+	options.UIPort, options.Database = -1, database
+	var err error
+	if options.Port, err = strconv.Atoi(port); err != nil {
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	server, err := devserver.Start(ctx, options, zerolog.New(os.Stderr))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	<-ctx.Done()
+	if server.Stop() != nil {
+		return 1
+	}
+	return 0
+}
+
+// serverProcess starts a server in a process of its own and waits until it listens.
+func serverProcess(t *testing.T, settings string) *exec.Cmd {
+	t.Helper()
+	server := exec.Command(os.Args[0])
+	server.Env = append(os.Environ(), serverSettings+"="+settings)
+	server.Stderr = io.Discard
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Kill() //nolint:errcheck // it may have ended
+		_ = server.Wait()         //nolint:errcheck // it was killed
+	})
+	_, port, _ := strings.Cut(settings, " ")
+	c, err := client.NewLazyClient(client.Options{HostPort: "127.0.0.1:" + port, Logger: silent{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	ticker := time.NewTicker(100 * time.Millisecond)
+	defer ticker.Stop()
+	for range 300 {
+		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+		_, err := c.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
+		if err == nil {
+			_, err = c.CheckHealth(ctx, &client.CheckHealthRequest{})
+		}
+		cancel()
+		if err == nil {
+			return server
+		}
+		<-ticker.C
+	}
+	t.Fatal("the server did not come up")
+	return nil
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	_, port, err := net.SplitHostPort(l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
