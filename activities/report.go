@@ -220,6 +220,9 @@ func (w *reporting) teacher(ctx context.Context) error {
 	if err := w.decode(ctx, w.Rationales, "distillation.json", &d); err != nil {
 		return err
 	}
+	if d.Explanations == 0 {
+		return nil // the data hold a rationale for each explanation: no teacher was asked, and the spec's may not even be here
+	}
 	lines, err := w.Bucket.GetNamed(ctx, w.Rationales, "rationales.jsonl")
 	if err != nil {
 		return err
