@@ -49,7 +49,7 @@ func ask(t *testing.T, w work, times int) []reply {
 	var out bytes.Buffer
 	now := time.Time{}
 	clock := func() time.Time { now = now.Add(time.Second); return now }
-	if err := serve(t.Context(), strings.NewReader(string(line)+"\n"+strings.Repeat("\n", times)), &out, clock); err != nil {
+	if err := serve(t.Context(), strings.NewReader(string(line)+"\n"+strings.Repeat("\n", times)), &out, clock, &work{}); err != nil {
 		t.Fatal(err)
 	}
 	var all []reply
@@ -185,5 +185,24 @@ func TestScaleMeasuresAndDraws(t *testing.T) {
 	}
 	if picture := draw([]drawing{d, d}); strings.Count(picture, "<polyline") != 4 || strings.Contains(picture, "NaN") {
 		t.Errorf("picture %s", picture)
+	}
+}
+
+func TestTeachersAreAskedTheSame(t *testing.T) {
+	asked, err := prompts(t.Context(), 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(asked) != 5 {
+		t.Fatalf("%d prompts, want 5", len(asked))
+	}
+	for _, p := range asked {
+		text, last := chatML(p), p.Messages[len(p.Messages)-1].Content
+		if !strings.Contains(text, "user\n"+last+"<|im_end|>\n<|im_start|>assistant\n"+p.Begin) || p.Sampling.MaxTokens == 0 {
+			t.Errorf("prompt %q", text)
+		}
+	}
+	if asked[0].Messages[len(asked[0].Messages)-1] == asked[1].Messages[len(asked[1].Messages)-1] {
+		t.Error("two reviews are asked about in the same words")
 	}
 }

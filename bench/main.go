@@ -52,6 +52,7 @@ func run(ctx context.Context, args []string, now clock) error {
 	flags.StringVar(&b.json, "json", "", "write what was measured to this file")
 	flags.StringVar(&b.python, "python", "", "a Python that has what bench/requirements.txt lists; empty makes one in the cache")
 	picture := flags.String("picture", "", "draw what scale measures into this file")
+	reviews := flags.Int("reviews", 64, "how many reviews the teachers write about")
 	what := "student"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		what, args = args[0], args[1:]
@@ -62,14 +63,15 @@ func run(ctx context.Context, args []string, now clock) error {
 	if b.pairs < 1 || b.threads < 1 {
 		return errors.New("bench: -pairs and -threads must be at least 1")
 	}
-	switch what {
-	case "student":
-		return b.student(ctx)
-	case "scale":
-		return b.scale(ctx, *picture)
-	case "side":
-		return serve(ctx, os.Stdin, os.Stdout, now)
-	default:
-		return fmt.Errorf("bench: %q is nothing to measure: want student or scale", what)
+	do, ok := map[string]func() error{
+		"student": func() error { return b.student(ctx) },
+		"teacher": func() error { return b.teacher(ctx, *reviews) },
+		"scale":   func() error { return b.scale(ctx, *picture) },
+		"side":    func() error { return serve(ctx, os.Stdin, os.Stdout, now, &work{}) },
+		"write":   func() error { return serve(ctx, os.Stdin, os.Stdout, now, &writing{}) },
+	}[what]
+	if !ok {
+		return fmt.Errorf("bench: %q is nothing to measure: want student, teacher or scale", what)
 	}
+	return do()
 }

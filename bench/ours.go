@@ -18,19 +18,22 @@ import (
 	"rdrec/internal/train"
 )
 
-// serve is our side: it reads a work and does it once for each further line.
-func serve(ctx context.Context, in io.Reader, out io.Writer, now clock) error {
+// job is a work that our side can do.
+type job interface {
+	prepare(ctx context.Context) (once func() (reply, error), err error)
+}
+
+// serve is our side: it reads a work into w and does it once for each further line.
+func serve(ctx context.Context, in io.Reader, out io.Writer, now clock, w job) error {
 	lines := bufio.NewReader(in)
 	line, err := lines.ReadBytes('\n')
+	if err == nil {
+		err = json.Unmarshal(line, w)
+	}
 	if err != nil {
 		return fmt.Errorf("read the work: %w", err)
 	}
-	var w work
-	if err := json.Unmarshal(line, &w); err != nil {
-		return fmt.Errorf("read the work: %w", err)
-	}
 	return torch.Run(func(*torch.Scope) error {
-		torch.Threads(w.Threads)
 		once, err := w.prepare(ctx)
 		if err != nil {
 			return err
@@ -57,6 +60,7 @@ func serve(ctx context.Context, in io.Reader, out io.Writer, now clock) error {
 
 // prepare loads what the work needs and returns what does it once.
 func (w work) prepare(ctx context.Context) (func() (reply, error), error) {
+	torch.Threads(w.Threads)
 	model, err := t5.Load(w.Model, torch.CPU)
 	if err != nil {
 		return nil, err

@@ -138,7 +138,7 @@ func draw(all []drawing) string {
 		last := len(d.values) - 1
 		widest := math.Log(float64(d.values[last]) / float64(d.values[0]))
 		at := func(value, cost float64) string {
-			return fmt.Sprintf("%.1f,%.1f ", left+size*math.Log(value)/widest, bottom-size*(0.2+0.7*math.Log(cost)/widest))
+			return fmt.Sprintf("%.1f,%.1f ", left+size*math.Log(value)/widest, bottom-size*(0.35+0.55*math.Log(cost)/widest))
 		}
 		var line strings.Builder
 		for i, value := range d.values {
