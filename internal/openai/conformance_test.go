@@ -64,7 +64,7 @@ func llamaServer(t *testing.T, python, model string) string {
 	go func() { ended <- command.Wait() }()
 	t.Cleanup(func() {
 		if err := command.Process.Kill(); err == nil {
-			_ = <-ended //nolint:errcheck // it was killed
+			t.Logf("the server ended: %v", <-ended)
 		}
 		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
 			t.Logf("the server's log:\n%s", text)
