@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -32,6 +34,28 @@ func TestAServersErrorsAreTheActivities(t *testing.T) {
 		err = teacher.Distill(t.Context(), engine, settings, requests, func(teacher.Rationale) error { return nil })
 		if !errors.Is(err, want) {
 			t.Errorf("status %d: error %v, want %v", status, err, want)
+		}
+	}
+}
+
+// Asking again would not make a file of a folder, nor a model of a text.
+func TestWeightsThatCantBe(t *testing.T) {
+	dir := t.TempDir()
+	text := filepath.Join(dir, "text.gguf")
+	if err := os.WriteFile(text, []byte("not a model, but long enough to be read"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	settings := spec.Default().Teacher
+	for _, model := range []string{"gguf:" + dir, "gguf:" + filepath.Join(dir, "absent"), "hf:" + dir, "hf:" + text, "meta:" + dir} {
+		settings.Model = model
+		if _, err := (teachers{}).Digest(t.Context(), settings); !errors.Is(err, activities.ErrInvalid) {
+			t.Errorf("digest of %q: error %v", model, err)
+		}
+	}
+	for _, model := range []string{"gguf:" + dir, "gguf:" + text} {
+		settings.Model = model
+		if _, _, err := (teachers{}).Open(t.Context(), settings); !errors.Is(err, activities.ErrInvalid) {
+			t.Errorf("open %q: error %v", model, err)
 		}
 	}
 }

@@ -72,6 +72,7 @@ func TestFoldersAgreeWithTransformers(t *testing.T) {
 			}
 			engine := open(t, path, checked(16))
 			want := readMade(t, c.golden)
+			worst := 0.0
 			for _, row := range want.Rows {
 				for at, logits := range row.Logits {
 					position, err := strconv.Atoi(at)
@@ -82,11 +83,14 @@ func TestFoldersAgreeWithTransformers(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					if diff := furthest(got[0], logits); diff > tolerance {
+					diff := furthest(got[0], logits)
+					if diff > tolerance {
 						t.Errorf("position %d: logits differ by up to %g", position, diff)
 					}
+					worst = max(worst, diff)
 				}
 			}
+			t.Logf("logits differ by at most %.1e", worst)
 			for _, row := range want.Texts {
 				if diff := cmp.Diff(row.IDs, engine.Encode(row.Text), cmpopts.EquateEmpty()); diff != "" {
 					t.Errorf("%q (-want +got):\n%s", row.Text, diff)

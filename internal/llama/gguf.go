@@ -16,8 +16,14 @@ type ggufSource struct {
 }
 
 func openGGUF(path string) (source, error) {
+	if err := isFile(path); err != nil {
+		return nil, err
+	}
 	file, err := gguf.Open(path)
-	if err != nil {
+	switch {
+	case errors.Is(err, gguf.ErrFormat):
+		return nil, fmt.Errorf("%w: %w", ErrModel, err)
+	case err != nil:
 		return nil, err
 	}
 	return ggufSource{file}, nil

@@ -78,7 +78,7 @@ func openSource(form Form, path string) (source, error) {
 // Files are the files that a model's text hangs on, in the order of their names: the file itself, or what is read of a folder.
 func Files(form Form, path string) ([]string, error) {
 	if form == GGUF {
-		return []string{path}, nil
+		return []string{path}, isFile(path)
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -99,6 +99,18 @@ func Files(form Form, path string) ([]string, error) {
 		return nil, fmt.Errorf("model folder %q is empty", path)
 	}
 	return files, nil
+}
+
+// isFile refuses a folder where a model is one file.
+func isFile(path string) error {
+	info, err := os.Stat(path)
+	if err != nil {
+		return fmt.Errorf("open the model: %w", err)
+	}
+	if info.IsDir() {
+		return fmt.Errorf("%w: %q is a folder, and %s is one file (%s and %s are for folders)", ErrModel, path, GGUF, HuggingFace, Meta)
+	}
+	return nil
 }
 
 // absent turns a missing file's error into one that says what the folder should have.
