@@ -36,7 +36,7 @@ dev: build ## Temporal's server with its Web UI, in this terminal
 	@bin/starter dev
 
 test: setup ## all tests
-	go test -buildvcs=false ./...
+	go test -buildvcs=false -timeout 40m ./...
 
 # Real processes are killed, frozen, drained and starved, on files in memory where there are any: what is tested is not the disk's speed.
 FAULTS_TMP := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
