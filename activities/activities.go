@@ -24,6 +24,7 @@ type Activities struct {
 	Importer Importer
 	Teachers Teachers
 	Students Students
+	Rankers  Rankers
 	// Scratch is a folder for temporary files; each activity works in a folder of its own and removes it.
 	Scratch string
 	// Build says which program and libraries do the work; it stands in the report.
@@ -33,6 +34,12 @@ type Activities struct {
 	Now func() time.Time
 	// StallAfter is how long an activity may go without progress before it is stopped and tried again.
 	StallAfter time.Duration
+}
+
+// Rankers trains the baselines that need libtorch.
+type Rankers interface {
+	// Sasrec tunes and trains SASRec and hands its rankings to the job's Ranked.
+	Sasrec(ctx context.Context, job SasrecJob) (SasrecRecord, error)
 }
 
 // Importer makes a dataset folder of raw reviews.

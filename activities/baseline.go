@@ -44,6 +44,9 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (ref storag
 		if err := ctx.Err(); err != nil {
 			return ref, err
 		}
+		if row.Fit == nil {
+			continue
+		}
 		p.report(Progress{Done: i, Total: len(rows), Unit: "methods", Note: row.Name})
 		if err := rank(out, data, row, in.Evaluate); err != nil {
 			return ref, err

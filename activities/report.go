@@ -26,9 +26,11 @@ type ReportInput struct {
 	Spec spec.Spec
 	// Rationales is zero when no method learns them.
 	Dataset, Rationales, Examples, Baseline storage.Ref
-	Identity                                Identity
-	Trials                                  []TrialResult
-	Stages                                  []StageTime
+	// Sasrec is zero where SASRec is not among the spec's baselines.
+	Sasrec   storage.Ref
+	Identity Identity
+	Trials   []TrialResult
+	Stages   []StageTime
 }
 
 // TrialResult is one trained and examined student.

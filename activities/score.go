@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"rdrec/internal/baseline"
@@ -89,26 +90,64 @@ func (w *reporting) answers(ctx context.Context, trial TrialResult, kind task.Ki
 	return nil, nil
 }
 
+// baselineRows scores the spec's baselines, in the table's order. Specs from before there was a choice have the untrained ones.
 func (w *reporting) baselineRows(ctx context.Context, kind task.Kind, table *report.Table) error {
 	for _, row := range baseline.Table() {
-		data, err := w.Bucket.GetNamed(ctx, w.ReportInput.Baseline, rankingFile(row.Name, kind))
+		chosen := slices.Contains(w.Spec.Baselines, row.Name) || (len(w.Spec.Baselines) == 0 && row.Fit != nil)
+		if !chosen {
+			continue
+		}
+		if row.Name == baseline.SASRec {
+			if err := w.sasrecRow(ctx, kind, table); err != nil {
+				return err
+			}
+			continue
+		}
+		scores, err := w.ranked(ctx, w.ReportInput.Baseline, rankingFile(row.Name, kind), table.Strict)
 		if err != nil {
 			return err
-		}
-		predictions, err := readLines[Prediction](data)
-		if err != nil {
-			return fmt.Errorf("read rankings of %q: %w: %w", row.Name, ErrData, err)
 		}
 		rowKind := report.BaselineRow
 		if row.Name == baseline.Rule {
 			rowKind = report.RuleRow
 		}
-		scores := metric.Rank(lists(predictions), table.Strict, w.Spec.Seed)
 		table.Rows = append(table.Rows, report.Row{
 			Method: row.Name, Kind: rowKind, About: row.About, Trials: []report.Trial{{Scores: scores}},
 		})
 	}
 	return nil
+}
+
+// sasrecRow has a trial for each seed, as the students have.
+func (w *reporting) sasrecRow(ctx context.Context, kind task.Kind, table *report.Table) error {
+	var record SasrecRecord
+	if err := w.decode(ctx, w.ReportInput.Sasrec, sasrecRecord, &record); err != nil {
+		return err
+	}
+	row := report.Row{Method: baseline.SASRec, Kind: report.ModelRow, About: record.About}
+	for k := range w.Spec.Trials {
+		seed := w.Spec.Seed + int64(k)
+		scores, err := w.ranked(ctx, w.ReportInput.Sasrec, sasrecFile(seed, kind), table.Strict)
+		if err != nil {
+			return err
+		}
+		row.Trials = append(row.Trials, report.Trial{Seed: seed, Scores: scores})
+	}
+	table.Rows = append(table.Rows, row)
+	return nil
+}
+
+// ranked scores a file of rankings.
+func (w *reporting) ranked(ctx context.Context, ref storage.Ref, file string, strict bool) ([]metric.Score, error) {
+	data, err := w.Bucket.GetNamed(ctx, ref, file)
+	if err != nil {
+		return nil, err
+	}
+	predictions, err := readLines[Prediction](data)
+	if err != nil {
+		return nil, fmt.Errorf("read rankings %q: %w: %w", file, ErrData, err)
+	}
+	return metric.Rank(lists(predictions), strict, w.Spec.Seed), nil
 }
 
 func lists(predictions []Prediction) []metric.List {

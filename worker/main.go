@@ -140,6 +140,7 @@ func wire(o options, bucket *storage.Bucket, logger zerolog.Logger) (*activities
 	}
 	return &activities.Activities{
 		Bucket: bucket, Importer: importer{}, Teachers: teachers{o.Device, o.Threads, logger}, Students: students{o.Device, o.Threads, time.Now},
+		Rankers: rankers{o.Device, o.Threads},
 		Scratch: scratch, Build: build, Log: logger, Now: time.Now, StallAfter: stallAfter,
 	}, nil
 }

@@ -71,12 +71,16 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, err
 	if err != nil {
 		return ExperimentResult{}, err
 	}
+	sasrec, err := e.sasrec(ctx, examples)
+	if err != nil {
+		return ExperimentResult{}, err
+	}
 	results, err := e.awaitTrials(ctx, trials)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
 	return e.report(ctx, activities.ReportInput{
-		Identity: id, Dataset: data, Rationales: rationales, Examples: examples, Baseline: baseline, Trials: results,
+		Identity: id, Dataset: data, Rationales: rationales, Examples: examples, Baseline: baseline, Sasrec: sasrec, Trials: results,
 	})
 }
 
@@ -180,6 +184,24 @@ func (e *experiment) baseline(ctx workflow.Context, examples storage.Ref) (stora
 	in := activities.BaselineInput{Examples: examples, Evaluate: e.spec.Evaluate}
 	return e.stages.run(ctx, stage{
 		name: "baseline", label: "baseline", version: 1, queue: QueueCPU, activity: acts.Baseline,
+		settings: in, inputs: []string{examples.Digest}, arg: func(string) any { return in },
+	})
+}
+
+// sasrec trains SASRec where the spec wants it. Specs from before there was a choice do not, so their histories replay.
+func (e *experiment) sasrec(ctx workflow.Context, examples storage.Ref) (storage.Ref, error) {
+	if !slices.Contains(e.spec.Baselines, spec.SASRec) {
+		return storage.Ref{}, nil
+	}
+	in := activities.SasrecInput{
+		Examples: examples, Sasrec: e.spec.Sasrec,
+		SequentialUsers: e.spec.Evaluate.SequentialUsers, TopNUsers: e.spec.Evaluate.TopNUsers, TopN: e.spec.Evaluate.TopN,
+	}
+	for k := range e.spec.Trials {
+		in.Seeds = append(in.Seeds, e.spec.Seed+int64(k))
+	}
+	return e.stages.run(ctx, stage{
+		name: "sasrec", label: "sasrec", version: 1, queue: QueueGPU, activity: acts.Sasrec,
 		settings: in, inputs: []string{examples.Digest}, arg: func(string) any { return in },
 	})
 }

@@ -73,7 +73,7 @@ func newWorld(t *testing.T) *world {
 	w.stand("DistillGather", func(_ context.Context, in activities.DistillInput) (storage.Ref, error) {
 		return w.call("Distill", in), w.fail["Distill"]
 	})
-	for _, name := range []string{"Import", "Preprocess", "Baseline", "Evaluate"} {
+	for _, name := range []string{"Import", "Preprocess", "Baseline", "Sasrec", "Evaluate"} {
 		w.stand(name, func(_ context.Context, in any) (storage.Ref, error) { return w.call(name, in), w.fail[name] })
 	}
 	w.stand("Pretrain", func(_ context.Context, in activities.PretrainInput) (storage.Ref, error) {
@@ -380,5 +380,25 @@ func TestStagesAnswerTheQuery(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"import done", "distill done", "preprocess done", "baseline done"}, names); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestSasrecIsAStageOfItsOwnWhereItIsWanted(t *testing.T) {
+	w := newWorld(t)
+	s := experiment("pod")
+	s.Baselines = append(s.Baselines, spec.SASRec)
+	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
+	if err := w.env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if got := counts(w.calls)["Sasrec"]; got != 1 {
+		t.Errorf("SASRec was trained %d times, want once", got)
+	}
+	again := newWorld(t)
+	again.done = w.done
+	s.Sasrec.Epochs++
+	again.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
+	if diff := cmp.Diff(map[string]int{"Sasrec": 1, "Report": 1}, counts(again.calls)); diff != "" {
+		t.Errorf("with another setting of SASRec: %s", diff)
 	}
 }

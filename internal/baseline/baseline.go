@@ -30,7 +30,7 @@ type Baseline struct {
 	Name string
 	// About says for people what it does.
 	About string
-	// Fit learns from all items but each user's last.
+	// Fit learns from all items but each user's last; nil for what needs libtorch, which a stage of its own trains.
 	Fit func(*dataset.Dataset) Rank
 }
 
@@ -40,6 +40,7 @@ const (
 	Markov     = "markov"
 	ItemKNN    = "item-knn"
 	Rule       = "rule"
+	SASRec     = "sasrec"
 )
 
 // Table is every baseline, in the order of reports. A new baseline is a new row.
@@ -52,6 +53,7 @@ func Table() []Baseline {
 			Name: Rule, Fit: fitRule,
 			About: "max(history)+1, last+1, max(history)+2, then popularity: reads item numbers only, so it shows what numbering leaks",
 		},
+		{Name: SASRec, About: "a causal transformer over items, full softmax, tuned on the validation items"},
 	}
 }
 

@@ -67,7 +67,7 @@ func (t *Table) Compare(seed int64) {
 	t.Comparisons = nil
 	for i, row := range t.Rows {
 		for j, other := range t.Rows {
-			if row.Kind != StudentRow || other.Kind == AblationRow || i == j || (other.Kind == StudentRow && j < i) {
+			if !asked(row, other) || i == j || (other.Kind == StudentRow && j < i) {
 				continue
 			}
 			for _, name := range compared() {
@@ -81,6 +81,11 @@ func (t *Table) Compare(seed int64) {
 		correct(t.Comparisons, test)
 		correct(t.Ablations, test)
 	}
+}
+
+// asked says whether row is tested against other: students against all rows but their ablations, another model against the rule alone.
+func asked(row, other Row) bool {
+	return (row.Kind == StudentRow && other.Kind != AblationRow) || (row.Kind == ModelRow && other.Kind == RuleRow)
 }
 
 // correct sets Holm from P over the comparisons by one test that could be made.

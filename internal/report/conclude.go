@@ -80,7 +80,7 @@ func bounds(cell Cell) string {
 func (r *Report) beaten() {
 	for _, table := range r.Tables {
 		for _, row := range table.Rows {
-			if row.Kind != StudentRow {
+			if row.Kind != StudentRow && row.Kind != ModelRow {
 				continue
 			}
 			for _, other := range table.Rows {
@@ -97,16 +97,20 @@ func (r *Report) notBeaten(table Table, row, other Row) {
 	}
 	mine, _ := row.Cell(judged)
 	theirs, _ := other.Cell(judged)
+	simpler := "which needs no model"
+	if other.Kind == ModelRow {
+		simpler = "a small transformer that reads item sequences only"
+	}
 	against := fmt.Sprintf("%s %s against %s, p = %s", judged, figure(mine.Mean), figure(theirs.Mean), pValue(c.Holm))
 	switch {
 	case other.Kind == RuleRow:
 		r.warn(audit.Leak, "%s does not beat the rule that reads nothing but item numbers (%s task: %s): it has not shown that it learnt "+
 			"more than the numbering gives away.", row.Method, table.Task, against)
 	case stands == worse:
-		r.warn(audit.Caution, "%s does worse than %s, which needs no model (%s task: %s).", row.Method, other.Method, table.Task, against)
+		r.warn(audit.Caution, "%s does worse than %s, %s (%s task: %s).", row.Method, other.Method, simpler, table.Task, against)
 	default:
-		r.warn(audit.Caution, "%s cannot be told apart from %s, which needs no model (%s task: %s).",
-			row.Method, other.Method, table.Task, against)
+		r.warn(audit.Caution, "%s cannot be told apart from %s, %s (%s task: %s).",
+			row.Method, other.Method, simpler, table.Task, against)
 	}
 }
 

@@ -172,6 +172,7 @@ type Kind string
 const (
 	StudentRow  Kind = "student"
 	BaselineRow Kind = "baseline"
+	ModelRow    Kind = "model"    // a trained model that is no student: SASRec
 	RuleRow     Kind = "rule"     // reads item numbers only: shows what they give away
 	AblationRow Kind = "ablation" // a student with one switch of the protocol flipped
 )

@@ -245,3 +245,33 @@ func TestPickRecommendations(t *testing.T) {
 		t.Errorf("%d shown: %s", len(shown), diff)
 	}
 }
+
+// TestWhoDoesNotBeatTheRuleIsSaidNotToFirst: of a student and of SASRec, before anything else.
+func TestWhoDoesNotBeatTheRuleIsSaidNotToFirst(t *testing.T) {
+	r := trials()
+	table := report.Table{Task: "sequential", Setting: "the next item", Users: 976, Rows: []report.Row{
+		row("rdrec", report.StudentRow, "", lists(1, 0.30, 0.40)),
+		row("sasrec", report.ModelRow, "a transformer", lists(2, 0.40, 0.50)),
+		row("rule", report.RuleRow, "reads item numbers only", lists(5, 0.70, 0.80)),
+	}}
+	table.Compare(1)
+	r.Tables = []report.Table{table}
+	r.Conclude()
+	for i, method := range []string{"rdrec", "sasrec"} {
+		want := method + " does not beat the rule that reads nothing but item numbers"
+		if first := r.Caveats[i]; first.Level != audit.Leak || !strings.HasPrefix(first.Text, want) {
+			t.Errorf("caveat %d is %+v, want %q", i, first, want)
+		}
+	}
+	if !has(r.Caveats, audit.Caution, "rdrec does worse than sasrec, a small transformer") {
+		t.Errorf("nothing says that SASRec does better: %+v", r.Caveats)
+	}
+	var out bytes.Buffer
+	if err := report.Text(&out, r); err != nil {
+		t.Fatal(err)
+	}
+	said, shown := strings.Index(out.String(), "rdrec does not beat the rule"), strings.Index(out.String(), "the next item ·")
+	if said < 0 || shown < 0 || said > shown {
+		t.Errorf("the sentence stands at %d, the table at %d", said, shown)
+	}
+}

@@ -18,12 +18,33 @@ type Spec struct {
 	// Methods are rows of [Methods], each trained and evaluated on the same data.
 	Methods []string `json:"methods" yaml:"methods" validate:"min=1,unique,dive,method"`
 	// Trials is how many seeds each method is run with (at least 1).
-	Trials   int      `json:"trials" yaml:"trials" validate:"min=1,max=100"`
-	Data     Data     `json:"data" yaml:"data"`
-	Teacher  Teacher  `json:"teacher" yaml:"teacher"`
-	Student  Student  `json:"student" yaml:"student"`
-	Train    Train    `json:"train" yaml:"train"`
-	Evaluate Evaluate `json:"evaluate" yaml:"evaluate"`
+	Trials int `json:"trials" yaml:"trials" validate:"min=1,max=100"`
+	// Baselines are rows of [Baselines] that the report sets beside the students, on the same users.
+	Baselines []string `json:"baselines" yaml:"baselines" validate:"min=1,unique,dive,baseline"`
+	Data      Data     `json:"data" yaml:"data"`
+	Teacher   Teacher  `json:"teacher" yaml:"teacher"`
+	Student   Student  `json:"student" yaml:"student"`
+	Train     Train    `json:"train" yaml:"train"`
+	Evaluate  Evaluate `json:"evaluate" yaml:"evaluate"`
+	// Sasrec says how the baseline of that name is tuned; nothing is done with it where it is not among Baselines.
+	Sasrec Sasrec `json:"sasrec" yaml:"sasrec"`
+}
+
+// Sasrec is the grid that SASRec is tuned on, with the first seed and on the validation items only: each of Dims with each of Dropouts and each
+// of LearningRates.
+type Sasrec struct {
+	// Dims are widths of its vectors, multiples of Heads.
+	Dims          []int     `json:"dims" yaml:"dims" validate:"min=1,unique,dive,min=4,max=1024"`
+	Dropouts      []float64 `json:"dropouts" yaml:"dropouts" validate:"min=1,unique,dive,min=0,max=0.9"`
+	LearningRates []float64 `json:"learning_rates" yaml:"learning_rates" validate:"min=1,unique,dive,gt=0,max=1"`
+	// Blocks and Heads shape the transformer; Length is how many of the latest items it sees.
+	Blocks int `json:"blocks" yaml:"blocks" validate:"min=1,max=32"`
+	Heads  int `json:"heads" yaml:"heads" validate:"min=1,max=64"`
+	Length int `json:"length" yaml:"length" validate:"min=2,max=1000"`
+	// Batch is how many users a step learns from; Epochs bounds training, Endure is how many epochs without a better validation NDCG@10 it endures.
+	Batch  int `json:"batch" yaml:"batch" validate:"min=1"`
+	Epochs int `json:"epochs" yaml:"epochs" validate:"min=1"`
+	Endure int `json:"endure" yaml:"endure" validate:"min=1"`
 }
 
 // Data says where interactions and explanations come from: exactly one of Folder and Reviews is set.
@@ -157,7 +178,8 @@ type Evaluate struct {
 func Default() Spec {
 	return Spec{
 		Seed: 1, Protocol: Paper, Methods: []string{"rdrec"}, Trials: 1,
-		Data: Data{Negatives: 99},
+		Baselines: []string{"popularity", "markov", "item-knn", "rule"},
+		Data:      Data{Negatives: 99},
 		Teacher: Teacher{
 			Model: "smollm2", Prompt: "few-shot", Parse: "strict", Batch: 32, Shard: 2048, MaxTokens: 80,
 			TopP: 1, RepetitionPenalty: 1.15, MaxBad: 0.5,
@@ -170,6 +192,10 @@ func Default() Spec {
 		Evaluate: Evaluate{
 			Batch: 32, Beams: 20, Return: 15, TopN: 10, ExplanationBeams: 21, ExplanationGroups: 3, MinTokens: 10,
 			MaxTokens: 50, TextTokens: 100,
+		},
+		Sasrec: Sasrec{
+			Dims: []int{64, 128}, Dropouts: []float64{0.2, 0.5}, LearningRates: []float64{0.001}, Blocks: 2, Heads: 2, Length: 50,
+			Batch: 128, Epochs: 200, Endure: 10,
 		},
 	}
 }

@@ -160,6 +160,12 @@ func Sizes() []Size {
 	}
 }
 
+// SASRec is the baseline that is trained on libtorch, in a stage of its own.
+const SASRec = "sasrec"
+
+// Baselines name what stands beside the students; package baseline has their table.
+func Baselines() []string { return []string{"popularity", "markov", "item-knn", "rule", SASRec} }
+
 // Prompts are the ways a teacher is asked; package teacher has their texts.
 func Prompts() []string { return []string{"paper", "few-shot"} }
 

@@ -31,6 +31,7 @@ func tags() []document.Rule {
 		{Tag: "fix", Choices: each(Switches(), func(w Switch) string { return w.Name })},
 		{Tag: "numbering", Choices: each(Numberings(), func(n Numbering) string { return n.Name })},
 		{Tag: "method", Choices: each(Methods(), func(m Method) string { return m.Name })},
+		{Tag: "baseline", Choices: Baselines()},
 		{Tag: "size", Choices: each(Sizes(), func(z Size) string { return z.Name })},
 		{Tag: "format", Choices: Formats()},
 		{Tag: "column", Choices: Columns()},
@@ -150,6 +151,12 @@ func numbers() []rule {
 				return slices.ContainsFunc(s.Methods, func(m string) bool { return idle(m, s.Train.Ratio) })
 			},
 			"leaves a method nothing to learn", "give one of its kinds of examples a weight above 0",
+		},
+		{
+			"sasrec.dims", func(s Spec) bool {
+				return s.Sasrec.Heads > 0 && slices.ContainsFunc(s.Sasrec.Dims, func(dim int) bool { return dim%s.Sasrec.Heads != 0 })
+			},
+			"has one that sasrec.heads does not divide", "",
 		},
 		{
 			"evaluate.return", func(s Spec) bool { return s.Evaluate.Return > s.Evaluate.Beams },

@@ -1,0 +1,90 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"go.temporal.io/sdk/activity"
+
+	"rdrec/internal/baseline"
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+	"rdrec/storage"
+)
+
+// SasrecInput is the settings of [Activities.Sasrec].
+type SasrecInput struct {
+	Examples storage.Ref
+	Sasrec   spec.Sasrec
+	// SequentialUsers, TopNUsers and TopN are the spec's of evaluate.
+	SequentialUsers, TopNUsers, TopN int
+	// Seeds are the trials'; the first one tunes.
+	Seeds []int64
+}
+
+// SasrecJob is one tuning and training.
+type SasrecJob struct {
+	SasrecInput
+	// Data is the folder of examples.
+	Data string
+	// Ranked takes what a seed's model ranked for the test users of a kind.
+	Ranked   func(seed int64, kind task.Kind, predictions []Prediction) error
+	Progress func(Progress)
+	// Stop is closed when the worker drains: the job returns ErrDrained and another worker begins anew.
+	Stop <-chan struct{}
+}
+
+// SasrecRecord says how SASRec was tuned. It stands in the artefact as sasrec.json.
+type SasrecRecord struct {
+	// About is for the report's table.
+	About string `json:"about"`
+	// Tuning is every training with its settings and validation figures.
+	Tuning json.RawMessage `json:"tuning"`
+}
+
+const sasrecRecord = "sasrec.json"
+
+// Sasrec tunes and trains SASRec and stores what it ranks for the users that the student is examined on, as JSON lines, one file for each
+// kind and seed. It has no checkpoints: an attempt that ends begins anew.
+func (a *Activities) Sasrec(ctx context.Context, in SasrecInput) (ref storage.Ref, err error) {
+	ctx, p := a.beat(ctx, "sasrec")
+	defer p.stop()
+	defer func() { err = fail(ctx, err) }()
+	dir, remove, err := a.scratch(ctx)
+	if err != nil {
+		return ref, err
+	}
+	defer remove()
+	if err := a.fetch(ctx, dir, map[string]storage.Ref{"examples": in.Examples}); err != nil {
+		return ref, err
+	}
+	out := filepath.Join(dir, "sasrec")
+	if err := os.MkdirAll(out, 0o750); err != nil {
+		return ref, fmt.Errorf("make folder for rankings: %w", err)
+	}
+	record, err := a.Rankers.Sasrec(ctx, SasrecJob{
+		SasrecInput: in, Data: filepath.Join(dir, "examples"), Progress: p.report, Stop: activity.GetWorkerStopChannel(ctx),
+		Ranked: func(seed int64, kind task.Kind, predictions []Prediction) error {
+			return writeLines(filepath.Join(out, sasrecFile(seed, kind)), predictions)
+		},
+	})
+	if err != nil {
+		return ref, err
+	}
+	data, err := json.MarshalIndent(record, "", " ")
+	if err != nil {
+		return ref, fmt.Errorf("encode %s: %w", sasrecRecord, err)
+	}
+	if err := os.WriteFile(filepath.Join(out, sasrecRecord), data, 0o600); err != nil {
+		return ref, fmt.Errorf("write %s: %w", sasrecRecord, err)
+	}
+	return a.Bucket.PutFolder(ctx, "sasrec", out)
+}
+
+// sasrecFile names a seed's rankings in the artefact.
+func sasrecFile(seed int64, kind task.Kind) string {
+	return rankingFile(fmt.Sprintf("%s-%d", baseline.SASRec, seed), kind)
+}

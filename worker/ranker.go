@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"rdrec/activities"
+	"rdrec/internal/baseline"
+	"rdrec/internal/dataset"
+	"rdrec/internal/sasrec"
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+)
+
+// rankers are the baselines on libtorch.
+type rankers struct {
+	device  string
+	threads int
+}
+
+// Sasrec tunes SASRec on the validation items, trains it with each seed, and ranks for the test users.
+func (r rankers) Sasrec(ctx context.Context, job activities.SasrecJob) (record activities.SasrecRecord, err error) {
+	data, err := readData(job.Data)
+	if err != nil {
+		return record, err
+	}
+	tuned, err := sasrec.Run(ctx, sasrec.Job{
+		Data: data, Grid: grid(job.Sasrec), Seeds: job.Seeds, Device: r.device, Threads: r.threads, Stop: job.Stop,
+		Progress: func(p sasrec.Progress) { job.Progress(sasrecProgress(p)) },
+	}, func(seed int64, m *sasrec.Model) error { return rankAll(ctx, data, job, seed, m) })
+	switch {
+	case errors.Is(err, sasrec.ErrStopped):
+		return record, fmt.Errorf("%w: %w", activities.ErrDrained, err)
+	case errors.Is(err, sasrec.ErrSettings):
+		return record, fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	case err != nil:
+		return record, err
+	}
+	record.About = about(tuned)
+	record.Tuning, err = json.Marshal(tuned)
+	return record, err
+}
+
+// grid is every combination of the settings' lists.
+func grid(s spec.Sasrec) []sasrec.Settings {
+	var points []sasrec.Settings
+	for _, dim := range s.Dims {
+		for _, dropout := range s.Dropouts {
+			for _, rate := range s.LearningRates {
+				points = append(points, sasrec.Settings{
+					Dim: dim, Blocks: s.Blocks, Heads: s.Heads, Length: s.Length, Dropout: dropout, LearningRate: rate,
+					Batch: s.Batch, Epochs: s.Epochs, Endure: s.Endure,
+				})
+			}
+		}
+	}
+	return points
+}
+
+func sasrecProgress(p sasrec.Progress) activities.Progress {
+	return activities.Progress{
+		Done: p.Training - 1, Total: p.Trainings, Unit: "trainings",
+		Note: fmt.Sprintf("epoch %d, loss %.4f, validation NDCG@10 %.4f", p.Epoch, p.Loss, p.Best),
+	}
+}
+
+func about(tuned sasrec.Tuned) string {
+	best := tuned.Grid[tuned.Chosen]
+	return fmt.Sprintf("a causal transformer over items, full softmax: %d parameters, dim %d, dropout %g, learning rate %g, the best of %d on the "+
+		"validation items (NDCG@10 %.4f)", best.Parameters, best.Settings.Dim, best.Settings.Dropout, best.Settings.LearningRate,
+		len(tuned.Grid), best.Valid)
+}
+
+// rankAll hands over what a seed's model ranks in both tasks, on the users that the student is examined on.
+func rankAll(ctx context.Context, data *dataset.Dataset, job activities.SasrecJob, seed int64, m *sasrec.Model) error {
+	for _, kind := range []task.Kind{task.KindSequential, task.KindTopN} {
+		users := baseline.Users(data, job.SequentialUsers)
+		queries := baseline.SequentialQueries(users, job.TopN)
+		if kind == task.KindTopN {
+			users = baseline.Users(data, job.TopNUsers)
+			queries = baseline.TopNQueries(data, users, job.TopN)
+		}
+		lists, err := m.Rank(ctx, queries)
+		if err != nil {
+			return err
+		}
+		predictions := make([]activities.Prediction, len(users))
+		for i, user := range users {
+			predictions[i] = activities.Prediction{User: user.ID, Truth: user.Test(), Items: lists[i]}
+		}
+		if err := job.Ranked(seed, kind, predictions); err != nil {
+			return err
+		}
+	}
+	return nil
+}
