@@ -14,8 +14,8 @@ import (
 
 // Errors that an activity's helpers return; fail turns them into what Temporal acts on.
 var (
-	// ErrDrained says that the worker is shutting down and the work's state is saved: another worker goes on at once.
-	ErrDrained = errors.New("worker is draining; state is saved")
+	// ErrDrained says that the worker is shutting down and what can be saved of the work is: another worker goes on at once.
+	ErrDrained = errors.New("worker is draining")
 	// ErrInvalid says that the settings can't be carried out, whoever tries.
 	ErrInvalid = errors.New("invalid configuration")
 	// ErrData says that the input is damaged or does not fit, whoever tries.

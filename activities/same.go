@@ -65,7 +65,11 @@ type namedArtefact struct {
 // artefactsOf lists what a run made, in the order of the stages.
 func artefactsOf(run ReportInput) []namedArtefact {
 	all := []namedArtefact{
-		{"dataset", run.Dataset}, {"rationales", run.Rationales}, {"examples", run.Examples}, {"baseline", run.Baseline},
+		{"dataset", run.Dataset},
+		{"rationales", run.Rationales},
+		{"examples", run.Examples},
+		{"baseline", run.Baseline},
+		{"sasrec", run.Sasrec},
 	}
 	for _, trial := range run.Trials {
 		of := fmt.Sprintf(" %s/%d", trial.Method, trial.Seed)

@@ -65,7 +65,8 @@ func TestFreshRunMakesTheSameBytes(t *testing.T) {
 	s, err := spec.Load(filepath.Join(root, "experiments/demo.yaml"), []string{
 		"name=fresh", "teacher.model=copy", "student.size=t5-tiny", "teacher.reviews=12", "train.epochs=2", "train.epoch_steps=4",
 		"train.checkpoint_steps=3", "train.batch=8", "train.valid_rows=8", "evaluate.sequential_users=8", "evaluate.topn_users=4",
-		"evaluate.explanations=2", "evaluate.beams=10", "evaluate.return=10",
+		"evaluate.explanations=2", "evaluate.beams=10", "evaluate.return=10", "baselines=[popularity, rule, sasrec]", "sasrec.dims=[8]",
+		"sasrec.epochs=2", "sasrec.length=10",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -86,8 +87,8 @@ func TestFreshRunMakesTheSameBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rows) != 10 { // two inputs, four artefacts, the model and its three evaluations
-		t.Errorf("%d rows were compared, want 10: %+v", len(rows), rows)
+	if len(rows) != 11 { // two inputs, five artefacts, the model and its three evaluations
+		t.Errorf("%d rows were compared, want 11: %+v", len(rows), rows)
 	}
 	for _, row := range rows {
 		if !row.Same {

@@ -8,7 +8,7 @@ import (
 	"rdrec/internal/metric"
 )
 
-// Comparison is a student against another row of the same table.
+// Comparison is a student against another row of the same table, or another trained model, named as Student, against the rule.
 type Comparison struct {
 	Metric string `json:"metric"`
 	// Student and Other are rows' methods.
@@ -60,9 +60,9 @@ func compared() []string { return []string{"HR@10", judged} }
 // rounds is how often users are resampled: with 1,000 no p-value is below 0.002, too coarse for a corrected one.
 const rounds = 10_000
 
-// Compare tests every student against every other row: on the same users by a paired bootstrap, and over seeds by Welch's t-test and,
-// where both ran with the same seeds, by a paired one; against a row without seeds by a one-sample t-test. The p-values of the same
-// test are corrected together. It needs the scores' Each, which report.json does not hold.
+// Compare tests every student against every other row, and another trained model against the rule: on the same users by a
+// paired bootstrap, and over seeds by Welch's t-test and, where both ran with the same seeds, by a paired one; against a row without
+// seeds by a one-sample t-test. The p-values of the same test are corrected together. It needs the scores' Each, which report.json does not hold.
 func (t *Table) Compare(seed int64) {
 	t.Comparisons = nil
 	for i, row := range t.Rows {
@@ -179,7 +179,7 @@ func tooFew(row, other Row) string {
 
 // seedless says whether a row is a method without randomness: its one figure is the same with every seed.
 func (r Row) seedless() bool {
-	return r.Kind != StudentRow && r.Kind != AblationRow && len(r.Trials) < 2
+	return (r.Kind == BaselineRow || r.Kind == RuleRow) && len(r.Trials) < 2
 }
 
 // sameSeeds says whether two rows' trials have the same seeds in the same order.

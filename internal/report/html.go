@@ -86,7 +86,10 @@ func columns(table Table) string {
 func kinds(table Table) []Pair {
 	var found []Pair
 	for _, kind := range []Pair{
-		{string(StudentRow), "student"}, {string(BaselineRow), "baseline"}, {string(ModelRow), "trained baseline"}, {string(RuleRow), "rule that reads item numbers only"},
+		{string(StudentRow), "student"},
+		{string(BaselineRow), "baseline"},
+		{string(ModelRow), "trained baseline"},
+		{string(RuleRow), "rule that reads item numbers only"},
 	} {
 		if slices.ContainsFunc(table.Rows, func(row Row) bool { return string(row.Kind) == kind.Name }) {
 			found = append(found, kind)

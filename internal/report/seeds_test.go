@@ -92,6 +92,30 @@ func TestEqualTrialsAreNotTested(t *testing.T) {
 	}
 }
 
+// TestOneTrialOfATrainedModelIsNoConstant: SASRec has seeds, so its single figure is not what a one-sample test is made against.
+func TestOneTrialOfATrainedModelIsNoConstant(t *testing.T) {
+	table := report.Table{Rows: []report.Row{seeded("rdrec", report.StudentRow, 1, ours...), seeded("sasrec", report.ModelRow, 1, 0.04)}}
+	table.Compare(1)
+	const want = "no comparison over seeds can be made: it needs two trials of each, and rdrec has 3, sasrec 1"
+	found := 0
+	for _, c := range table.Comparisons {
+		if c.Over != "seeds" {
+			continue
+		}
+		if found++; c.Test != report.Welch || c.Note != want {
+			t.Errorf("%s on %s: %q", c.Test, c.Metric, c.Note)
+		}
+	}
+	if found != 2 {
+		t.Errorf("%d comparisons over seeds, want one for each metric", found)
+	}
+	table.Rows[1] = seeded("sasrec", report.ModelRow, 1, theirs...)
+	table.Compare(1)
+	if !strings.Contains(fmt.Sprint(table.Comparisons), string(report.PairedSeeds)) {
+		t.Errorf("equal seeds were not paired: %+v", table.Comparisons)
+	}
+}
+
 func TestOtherSeedsAreNotPaired(t *testing.T) {
 	table := report.Table{Rows: []report.Row{
 		seeded("rdrec", report.StudentRow, 1, ours...), seeded("pod", report.StudentRow, 7, theirs...),
