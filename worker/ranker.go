@@ -45,7 +45,7 @@ func (r rankers) Sasrec(ctx context.Context, job activities.SasrecJob) (record a
 
 // grid is every combination of the settings' lists.
 func grid(s spec.Sasrec) []sasrec.Settings {
-	var points []sasrec.Settings
+	points := make([]sasrec.Settings, 0, len(s.Dims)*len(s.Dropouts)*len(s.LearningRates))
 	for _, dim := range s.Dims {
 		for _, dropout := range s.Dropouts {
 			for _, rate := range s.LearningRates {
