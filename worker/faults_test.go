@@ -289,6 +289,15 @@ func (s *site) pendingFailure() string {
 	return ""
 }
 
+// A setting that can't be carried out fails at once: retrying it would go on for ever.
+func TestFault10PoisonSetting(t *testing.T) {
+	slow(t)
+	s := newSite(t)
+	s.hire()
+	s.refused(s.begin(short(t, "methods=[pod]", "data.folder=",
+		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 2}}")), activities.TypeInvalidConfig, "user_core is 2")
+}
+
 func TestFault10PoisonRow(t *testing.T) {
 	slow(t)
 	s := newSite(t)
@@ -296,7 +305,7 @@ func TestFault10PoisonRow(t *testing.T) {
 	good, bad := reviews(t, 1), reviews(t, 200)
 	set := []string{
 		"methods=[pod]", "train.epochs=1", "train.epoch_steps=5", "data.folder=",
-		"data={reviews: {path: %s, format: amazon-2018, user_core: 2, item_core: 1}, negatives: 5}",
+		"data={reviews: {path: %s, format: amazon-2018, user_core: 3, item_core: 1}, negatives: 5}",
 	}
 	with := func(path string) []string { return append(slices.Clone(set[:4]), fmt.Sprintf(set[4], path)) }
 	run := s.begin(short(t, append(with(good), "name=one-bad-row")...))

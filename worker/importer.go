@@ -21,7 +21,7 @@ func (importer) Import(ctx context.Context, job activities.ImportJob) error {
 	switch {
 	case errors.Is(err, review.ErrData):
 		return fmt.Errorf("%w: %w", activities.ErrData, err)
-	case errors.Is(err, fs.ErrNotExist):
+	case errors.Is(err, review.ErrSettings), errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	case errors.Is(err, syscall.ENOSPC):
 		return fmt.Errorf("%w: %w", storage.ErrFull, err)

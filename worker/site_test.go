@@ -306,7 +306,7 @@ func calm(t *testing.T) string {
 }
 
 // stagesOnce is how often each stage of the short experiment is done, whatever happens.
-var stagesOnce = map[string]int{"Import": 1, "Distill": 1, "Preprocess": 1, "Baseline": 1, "Pretrain": 1, "Evaluate": 3}
+var stagesOnce = map[string]int{"Import": 1, "DistillGather": 1, "Preprocess": 1, "Baseline": 1, "Pretrain": 1, "Evaluate": 3}
 
 // once checks that no stage was finished twice, over all runs of the site, and that the bucket is sound.
 func (s *site) once(sound []string) {
@@ -355,7 +355,7 @@ func (s *site) finished() map[string]int {
 func (s *site) histories() [][]*eventpb.HistoryEvent {
 	s.t.Helper()
 	list, err := s.client.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
-		Query: "WorkflowType = 'Experiment' OR WorkflowType = 'Trial'",
+		Query: "WorkflowType IN ('Experiment', 'Trial', 'Distillation')",
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -86,7 +86,7 @@ func Import(ctx context.Context, opts spec.Reviews, seed int64, dir string) (Sum
 // Run imports.
 func (i Importer) Run(ctx context.Context) (sum Summary, err error) {
 	if err := i.check(); err != nil {
-		return Summary{}, fmt.Errorf("import reviews: %w", err)
+		return Summary{}, fmt.Errorf("import reviews: %w: %w", ErrSettings, err)
 	}
 	if err := os.MkdirAll(i.Dir, 0o755); err != nil {
 		return Summary{}, fmt.Errorf("import reviews: %w", err)
@@ -185,6 +185,9 @@ func (r *run) place(row int64) (file string, line int64) {
 	}
 	return file, row & (1<<lineBits - 1)
 }
+
+// ErrSettings says that the options allow no dataset, whatever the data.
+var ErrSettings = errors.New("settings cannot be used")
 
 // ErrData says that the data cannot be used and that trying again will not help.
 var ErrData = errors.New("data cannot be used")
