@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 
 	"go.temporal.io/sdk/activity"
@@ -238,7 +239,10 @@ func (w *reporting) teacher(ctx context.Context) error {
 		Model: d.Teacher, Prompt: d.Prompt, Parse: w.Spec.Teacher.Parse, Weights: w.Identity.Teacher,
 		Explanations: d.Explanations, Wanted: d.Wanted - d.Left, Asked: int(took[FigureAsked]), Seconds: took[FigureSeconds],
 		Parsed: d.Quality.Parsed, Retried: d.Quality.Retried, Quarantined: d.Quality.Quarantined, Leaked: d.Quality.Leaked,
-		Grounded: d.Quality.Grounded,
+		FellBack: d.Quality.FellBack, PromptTokens: d.Quality.PromptTokens, Tokens: d.Quality.Tokens, Grounded: d.Quality.Grounded,
+	}
+	for _, r := range d.Quality.Reasons {
+		t.Reasons = append(t.Reasons, report.Pair{Name: r.Reason, Value: strconv.Itoa(r.Count)})
 	}
 	if t.Asked > 0 {
 		t.TokensPerSecond = took[FigureTokens] / max(t.Seconds, 1e-3)

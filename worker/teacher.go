@@ -115,7 +115,9 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 	if path == "" {
 		return teacher.Copy{}, func() {}, nil
 	}
-	engine, err := llama.Open(path, llama.Options{Form: form, Device: t.device, Threads: t.threads, Batch: settings.Batch})
+	engine, err := llama.Open(path, llama.Options{
+		Form: form, Device: t.device, Threads: t.threads, Batch: settings.Batch, Context: settings.MaxContext,
+	})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, llama.ErrModel) {
 		err = fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	}

@@ -60,6 +60,33 @@ func TestWeightsThatCantBe(t *testing.T) {
 	}
 }
 
+// What teacher.max_context leaves no room for is set aside with its reason, and not cut.
+func TestThePromptMustFitTheContext(t *testing.T) {
+	settings := spec.Default().Teacher
+	settings.Model, settings.Prompt, settings.MaxTokens = "hf:"+filepath.Join("..", "internal", "llama", "testdata", "hf-llama2"), "paper", 8
+	for context, want := range map[int]string{64: "the prompt does not fit", 4096: ""} {
+		settings.MaxContext = context
+		engine, closeEngine, err := teachers{device: "cpu", threads: 1}.Open(t.Context(), settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer closeEngine()
+		prompt := teacher.Prompt{
+			Messages: []teacher.Message{{Role: teacher.User, Content: strings.Repeat("soft hair ", 30)}},
+			Sampling: teacher.Sampling{MaxTokens: 8, RepetitionPenalty: 1},
+		}
+		err = engine.Complete(t.Context(), []teacher.Prompt{prompt}, func(_ int, reply teacher.Reply) error {
+			if got, _, _ := strings.Cut(reply.Failed, ":"); got != want {
+				t.Errorf("context %d: failed %q, want %q", context, reply.Failed, want)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 func TestAServersAddressThatCantBe(t *testing.T) {
 	for _, place := range []string{"openai:localhost#llama", "openai:http://localhost/v1", "openai:http://user:password@localhost/v1#llama"} {
 		settings := spec.Default().Teacher

@@ -142,6 +142,10 @@ type failure struct {
 // least is the fewest tokens for which a shared prefix pays.
 const least = 16
 
+// leastReply is how many tokens two short sentences take. As in the reference a reply has the room that its prompt leaves, but a prompt
+// that leaves less than this is not worth asking.
+const leastReply = 32
+
 // families sorts prompts by what they begin with, in the order of their first ones.
 func (e *Engine) families(prompts []teacher.Prompt) []*family {
 	var out []*family
@@ -155,12 +159,18 @@ func (e *Engine) families(prompts []teacher.Prompt) []*family {
 			at = len(out)
 			out = append(out, &family{prefix: start})
 		}
-		if room := e.model.config.Context - p.Sampling.MaxTokens; len(ids) > room {
-			reply := teacher.Reply{PromptTokens: len(ids), Failed: fmt.Sprintf("the prompt has %d tokens, more than %d", len(ids), room)}
+		room := e.model.config.Context - len(ids)
+		if room < min(p.Sampling.MaxTokens, leastReply) {
+			reply := teacher.Reply{Failed: fmt.Sprintf(
+				"the prompt does not fit: it has %d tokens and a reply needs %d, of %d together",
+				len(ids), min(p.Sampling.MaxTokens, leastReply), e.model.config.Context,
+			)}
 			out[at].failed = append(out[at].failed, failure{i, reply})
 			continue
 		}
-		out[at].rows = append(out[at].rows, newRow(i, p, len(ids), ids[len(start):], start))
+		r := newRow(i, p, len(ids), ids[len(start):], start)
+		r.limit = min(r.limit, room)
+		out[at].rows = append(out[at].rows, r)
 	}
 	return out
 }

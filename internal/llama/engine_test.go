@@ -55,6 +55,7 @@ func TestWritesWhatAPlainModelWrites(t *testing.T) {
 			for i, reply := range complete(t, engine, prompts) {
 				ids := m.greedy(engine.Tokens(prompts[i].Messages), 12, 1.3, start)
 				want := teacher.Reply{
+					Cut:          len(ids) == 12,
 					Text:         strings.ToValidUTF8(engine.Text(ids), "\uFFFD"),
 					PromptTokens: len(engine.Tokens(prompts[i].Messages)), Tokens: len(ids),
 				}
@@ -168,8 +169,30 @@ func TestLongPromptsAreRefusedAlone(t *testing.T) {
 	prompts := talks(3, teacher.Sampling{MaxTokens: 10, RepetitionPenalty: 1})
 	prompts[1].Messages[1].Content = lead + strings.Repeat("long ", 50)
 	replies := complete(t, engine, prompts)
-	if !strings.Contains(replies[1].Failed, "tokens, more than 190") || replies[0].Failed+replies[2].Failed != "" {
+	if !strings.Contains(replies[1].Failed, "and a reply needs 10, of 200 together") || replies[0].Failed+replies[2].Failed != "" {
 		t.Errorf("got %+v", replies)
+	}
+}
+
+// A reply has the room that its prompt leaves, whatever it may have at most, and says where that cut it.
+func TestAReplyEndsWhereTheContextDoes(t *testing.T) {
+	path := newTiny(false).write(t)
+	prompts := talks(4, teacher.Sampling{MaxTokens: 100, RepetitionPenalty: 1})
+	free := complete(t, open(t, path, checked(16)), prompts)
+	options := checked(16)
+	options.Context = slices.MaxFunc(free, func(a, b teacher.Reply) int { return a.PromptTokens - b.PromptTokens }).PromptTokens + 40
+	cut := 0
+	for i, reply := range complete(t, open(t, path, options), prompts) {
+		room := options.Context - reply.PromptTokens
+		if want := min(room, free[i].Tokens); reply.Failed != "" || reply.Tokens != want || reply.Cut != (want == room) {
+			t.Errorf("prompt %d of %d tokens: %+v, want %d tokens", i, reply.PromptTokens, reply, want)
+		}
+		if reply.Cut {
+			cut++
+		}
+	}
+	if cut == 0 {
+		t.Error("no reply was cut: the test tests nothing")
 	}
 }
 

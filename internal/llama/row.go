@@ -13,11 +13,13 @@ type row struct {
 	index   int // of the prompt
 	prompt  *teacher.Prompt
 	length  int     // tokens of the whole prompt
+	limit   int     // how many tokens the reply may have
 	own     []int32 // tokens after the prefix, then those written
 	read    int     // how many of own the memory holds
 	written int     // how many of own are the reply's
 	text    []byte  // the reply so far
 	lines   int
+	cut     bool           // the reply has no more room
 	used    map[int32]bool // tokens that the repetition penalty weakens
 	random  *rand.Rand
 }
@@ -26,7 +28,7 @@ type row struct {
 func newRow(index int, prompt *teacher.Prompt, length int, own []int32, used []int32) *row {
 	r := &row{
 		index: index, prompt: prompt, length: length, own: own, text: []byte(prompt.Begin), used: map[int32]bool{},
-		random: rand.New(rand.NewPCG(prompt.Sampling.Seed, 0)),
+		random: rand.New(rand.NewPCG(prompt.Sampling.Seed, 0)), limit: prompt.Sampling.MaxTokens,
 	}
 	for _, id := range used {
 		r.used[id] = true
@@ -35,7 +37,7 @@ func newRow(index int, prompt *teacher.Prompt, length int, own []int32, used []i
 }
 
 // need is how many tokens of its own the row may come to have.
-func (r *row) need() int { return len(r.own) - r.written + r.prompt.Sampling.MaxTokens }
+func (r *row) need() int { return len(r.own) - r.written + r.limit }
 
 // next is the token that the model reads now; it stands at position read.
 func (r *row) next() int64 { return int64(r.own[r.read]) }
@@ -52,7 +54,8 @@ func (r *row) take(v *vocabulary, id int32) bool {
 	piece := v.Piece(id)
 	r.text = append(r.text, piece...)
 	r.lines += strings.Count(piece, "\n")
-	return r.written == r.prompt.Sampling.MaxTokens || r.prompt.Lines > 0 && r.lines >= r.prompt.Lines
+	r.cut = r.written == r.limit
+	return r.cut || r.prompt.Lines > 0 && r.lines >= r.prompt.Lines
 }
 
 // reply is the row's answer, cut behind its last line.
@@ -65,5 +68,5 @@ func (r *row) reply() teacher.Reply {
 		}
 		text = text[:at]
 	}
-	return teacher.Reply{Text: strings.ToValidUTF8(string(text), "\uFFFD"), PromptTokens: r.length, Tokens: r.written}
+	return teacher.Reply{Text: strings.ToValidUTF8(string(text), "\uFFFD"), PromptTokens: r.length, Tokens: r.written, Cut: r.cut}
 }

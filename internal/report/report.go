@@ -110,6 +110,13 @@ type Teacher struct {
 	Retried     int `json:"retried"`
 	Quarantined int `json:"quarantined"`
 	Leaked      int `json:"leaked"`
+	// FellBack took the explanation itself for a reply that the reference's parser can't read.
+	FellBack int `json:"fell_back,omitempty"`
+	// Reasons are why explanations were given up, each with how often, the most frequent first.
+	Reasons []Pair `json:"reasons,omitempty"`
+	// PromptTokens were read and Tokens written for the wanted, in this run and before.
+	PromptTokens int `json:"prompt_tokens,omitempty"`
+	Tokens       int `json:"tokens,omitempty"`
 	// Grounded is the share of a rationale's content words that stand in its review, 0 to 1.
 	Grounded float64 `json:"grounded"`
 	// TokensPerSecond is the speed of asking; 0 where nothing was asked.

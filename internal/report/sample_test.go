@@ -75,6 +75,7 @@ func sampleTeacher() *report.Teacher {
 	return &report.Teacher{
 		Model: "smollm2", Prompt: "few-shot", Parse: "strict", Weights: "7be1f3c0c8a94b2f9e", Explanations: 1980, Wanted: 256, Asked: 224,
 		Parsed: 251, Retried: 9, Quarantined: 5, Leaked: 12, Grounded: 0.28, TokensPerSecond: 61.4, Seconds: 142,
+		FellBack: 2, PromptTokens: 74_112, Tokens: 8_719, Reasons: []report.Pair{{Name: "no line begins with number 1", Value: "3"}, {Name: "words of the prompt's <b>examples", Value: "2"}},
 		Samples: []report.Rationale{
 			{Text: "I love the smell and my hair feels so soft after using it", Preference: "The user prefers products that smell good and make hair soft.", Attribution: "The item is a shampoo with a pleasant smell."},
 			{Text: "works great <script>alert('no')</script>", Preference: "The user prefers a product that works.", Attribution: "The item works great."},

@@ -198,13 +198,28 @@ func (t *text) teacher(teacher *Teacher) {
 	t.wrap("teacher    ", fmt.Sprintf("%s (%s prompt): %s of %s explanations distilled, %s parsed, %d asked again, %d quarantined, "+
 		"%d leaked the prompt, %s of their words from the review%s", teacher.Model, teacher.Prompt, thousands(teacher.Wanted), thousands(teacher.Explanations),
 		thousands(teacher.Parsed), teacher.Retried, teacher.Quarantined, teacher.Leaked, percent(teacher.Grounded), speed(*teacher)))
+	if teacher.FellBack > 0 {
+		t.wrap("           ", thousands(teacher.FellBack)+" could not be read and fell back to the explanation itself, as in the reference")
+	}
+	reasons := make([]string, len(teacher.Reasons))
+	for i, reason := range teacher.Reasons {
+		reasons[i] = fmt.Sprintf("%s (%s)", reason.Name, reason.Value)
+	}
+	if len(reasons) > 0 {
+		t.wrap("           ", "quarantined: "+strings.Join(reasons, "; "))
+	}
 }
 
+// speed is the tokens and how fast they came.
 func speed(teacher Teacher) string {
-	if teacher.TokensPerSecond == 0 {
-		return ""
+	words := ""
+	if teacher.Tokens > 0 {
+		words = fmt.Sprintf(", %s tokens read and %s written", thousands(teacher.PromptTokens), thousands(teacher.Tokens))
 	}
-	return fmt.Sprintf(", %.0f tokens/s", teacher.TokensPerSecond)
+	if teacher.TokensPerSecond > 0 {
+		words += fmt.Sprintf(", %.0f tokens/s", teacher.TokensPerSecond)
+	}
+	return words
 }
 
 func (t *text) student(s Student) {

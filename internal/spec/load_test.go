@@ -137,6 +137,12 @@ evaluate:
 			"shop.yaml:3: teacher.model: has a user or a password in its address, and a spec is stored and shown " +
 				"(the key comes from the environment only: RDREC_TEACHER_KEY or OPENAI_API_KEY of the worker)",
 		}},
+		{"a teacher without room for a prompt", least, []string{"teacher.max_context=80", "teacher.max_tokens=80"}, []string{
+			"--set teacher.max_tokens=80: teacher.max_tokens: leaves no room for a prompt in teacher.max_context",
+		}},
+		{"a teacher with hardly any context", least, []string{"teacher.max_context=8"}, []string{
+			"--set teacher.max_context=8: teacher.max_context: must be at least 64, not 8",
+		}},
 		{"openai without a model", least, []string{"teacher.model=openai:http://localhost:8000/v1"}, []string{
 			`--set teacher.model=openai:http://localhost:8000/v1: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or ` +
 				`openai:URL#MODEL, not "openai:http://localhost:8000/v1" (known are smollm2, copy, gguf:, meta:, hf:, openai:)`,

@@ -99,6 +99,9 @@ type Teacher struct {
 	Shard int `json:"shard" yaml:"shard" validate:"min=1"`
 	// MaxTokens bounds a reply.
 	MaxTokens int `json:"max_tokens" yaml:"max_tokens" validate:"min=8,max=511"`
+	// MaxContext bounds a prompt and its reply together, for models in this process (512 in the reference); a server has its own bound. A
+	// prompt that leaves too little for a reply is set aside with that reason.
+	MaxContext int `json:"max_context" yaml:"max_context" validate:"min=64,max=131072"`
 	// Temperature 0 is greedy; TopP is nucleus sampling's mass (0.6 and 0.9 in the reference).
 	Temperature float64 `json:"temperature" yaml:"temperature" validate:"min=0,max=2"`
 	TopP        float64 `json:"top_p" yaml:"top_p" validate:"gt=0,max=1"`
@@ -181,7 +184,7 @@ func Default() Spec {
 		Baselines: []string{"popularity", "markov", "item-knn", "rule"},
 		Data:      Data{Negatives: 99},
 		Teacher: Teacher{
-			Model: "smollm2", Prompt: "few-shot", Parse: "strict", Batch: 32, Shard: 2048, MaxTokens: 80,
+			Model: "smollm2", Prompt: "few-shot", Parse: "strict", Batch: 32, Shard: 2048, MaxTokens: 80, MaxContext: 512,
 			TopP: 1, RepetitionPenalty: 1.15, MaxBad: 0.5,
 		},
 		Student: Student{Size: "t5-small"},

@@ -159,6 +159,10 @@ func numbers() []rule {
 			"has one that sasrec.heads does not divide", "",
 		},
 		{
+			"teacher.max_tokens", func(s Spec) bool { return s.Teacher.MaxContext >= 64 && s.Teacher.MaxTokens >= s.Teacher.MaxContext },
+			"leaves no room for a prompt in teacher.max_context", "",
+		},
+		{
 			"evaluate.return", func(s Spec) bool { return s.Evaluate.Return > s.Evaluate.Beams },
 			"is more than evaluate.beams can give", "",
 		},

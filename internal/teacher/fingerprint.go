@@ -23,6 +23,7 @@ func Fingerprint(settings spec.Teacher, weightsDigest string) string {
 	}
 	data, err := json.Marshal(map[string]any{
 		"version": version, "weights": weightsDigest, "prompt": settings.Prompt, "parse": settings.Parse, "probes": probes,
+		"context": settings.MaxContext,
 	})
 	if err != nil {
 		panic(fmt.Sprintf("teacher: settings that can't be written: %v", err)) // numbers come validated: none is NaN

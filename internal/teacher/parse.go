@@ -117,7 +117,7 @@ func read(way string, reply Reply, explanation string, settings reading) (parsed
 	if way == parsePaper {
 		return readPaper(reply.Text, explanation), nil
 	}
-	p, err := readStrict(reply.Text, reply.Tokens >= settings.maxTokens)
+	p, err := readStrict(reply.Text, reply.Cut || reply.Tokens >= settings.maxTokens)
 	if err != nil {
 		return p, err
 	}

@@ -55,6 +55,8 @@ type Reply struct {
 	Text string
 	// PromptTokens were read and Tokens written for it.
 	PromptTokens, Tokens int
+	// Cut says that the reply ended where its room did, not where the model ended it.
+	Cut bool
 	// Failed says why there is no answer; empty means that there is one.
 	Failed string
 }

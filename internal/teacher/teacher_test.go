@@ -258,6 +258,7 @@ func TestFingerprintIsOfWhatChangesText(t *testing.T) {
 		"prompt":      func(s *spec.Teacher) { s.Prompt = "paper" },
 		"parse":       func(s *spec.Teacher) { s.Parse = "paper" },
 		"tokens":      func(s *spec.Teacher) { s.MaxTokens = 81 },
+		"context":     func(s *spec.Teacher) { s.MaxContext = 1024 },
 		"temperature": func(s *spec.Teacher) { s.Temperature = 0.6 },
 		"top p":       func(s *spec.Teacher) { s.TopP = 0.9 },
 		"penalty":     func(s *spec.Teacher) { s.RepetitionPenalty = 1.2 },
