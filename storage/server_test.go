@@ -49,6 +49,7 @@ func realServers() []realServer {
 }
 
 func s3Bucket(t *testing.T, address string) string {
+	t.Helper()
 	t.Setenv("AWS_ACCESS_KEY_ID", "test")
 	t.Setenv("AWS_SECRET_ACCESS_KEY", "test")
 	t.Setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -135,29 +136,32 @@ type proxy struct {
 
 func newProxy(t *testing.T, target, keepHost string) *proxy {
 	t.Helper()
-	forward := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: target})
-	forward.ErrorHandler = func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) }
-	direct := forward.Director
+	forward := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(&url.URL{Scheme: "http", Host: target})
+			if keepHost != "" { // signatures cover the host
+				r.Out.Host = r.In.Host
+			}
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+	}
 	p := &proxy{}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.address = l.Addr().String()
-	forward.Director = func(r *http.Request) {
-		host := r.Host
-		direct(r)
-		if r.Host = host; keepHost == "" { // signatures cover the host
-			r.Host = target
-		}
-	}
 	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if hurt := p.hurt.Load(); hurt != nil && (*hurt)(w, r) {
 			return
 		}
 		forward.ServeHTTP(w, r)
 	})}
-	go func() { _ = server.Serve(l) }()
+	go func() {
+		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			t.Errorf("proxy: %v", err)
+		}
+	}()
 	t.Cleanup(func() { _ = server.Close() })
 	return p
 }
@@ -166,7 +170,9 @@ func (p *proxy) set(hurt func(http.ResponseWriter, *http.Request) bool) { p.hurt
 
 // reset closes the connection in the middle, after half the request's body was read.
 func reset(w http.ResponseWriter, r *http.Request) {
-	_, _ = io.CopyN(io.Discard, r.Body, r.ContentLength/2)
+	if _, err := io.CopyN(io.Discard, r.Body, r.ContentLength/2); err != nil {
+		return // the other side was first
+	}
 	if hijacker, ok := w.(http.Hijacker); ok {
 		if c, _, err := hijacker.Hijack(); err == nil {
 			_ = c.Close()
@@ -179,7 +185,9 @@ func partial(w http.ResponseWriter) {
 	for name, value := range map[string]string{"Content-Length": "100", "Last-Modified": "Mon, 02 Jan 2006 15:04:05 GMT", "ETag": `"1"`} {
 		w.Header().Set(name, value)
 	}
-	_, _ = io.WriteString(w, "half of it")
+	if _, err := io.WriteString(w, "half of it"); err != nil {
+		return // the other side was first
+	}
 	if hijacker, ok := w.(http.Hijacker); ok {
 		if c, _, err := hijacker.Hijack(); err == nil {
 			_ = c.Close()

@@ -6,11 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -396,80 +393,4 @@ func slow(t *testing.T) {
 		t.Skip("takes a heartbeat timeout or more: make faults runs it")
 	}
 	t.Parallel()
-}
-
-// serverSettings in the environment makes this test program a Temporal server: a database file and a port, with a space between.
-const serverSettings = "RDREC_TEST_SERVER"
-
-func serve(settings string) int {
-	database, port, _ := strings.Cut(settings, " ")
-	options := devserver.Default()
-	options.UIPort, options.Database = -1, database
-	var err error
-	if options.Port, err = strconv.Atoi(port); err != nil {
-		return 2
-	}
-	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
-	defer stop()
-	server, err := devserver.Start(ctx, options, zerolog.New(os.Stderr))
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	<-ctx.Done()
-	if server.Stop() != nil {
-		return 1
-	}
-	return 0
-}
-
-// serverProcess starts a server in a process of its own and waits until it listens.
-func serverProcess(t *testing.T, settings string) *exec.Cmd {
-	t.Helper()
-	server := exec.Command(os.Args[0])
-	server.Env = append(os.Environ(), serverSettings+"="+settings)
-	server.Stderr = io.Discard
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill() //nolint:errcheck // it may have ended
-		_ = server.Wait()         //nolint:errcheck // it was killed
-	})
-	_, port, _ := strings.Cut(settings, " ")
-	c, err := client.NewLazyClient(client.Options{HostPort: "127.0.0.1:" + port, Logger: silent{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	ticker := time.NewTicker(100 * time.Millisecond)
-	defer ticker.Stop()
-	for range 300 {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-		_, err := c.WorkflowService().GetSystemInfo(ctx, &workflowservice.GetSystemInfoRequest{})
-		if err == nil {
-			_, err = c.CheckHealth(ctx, &client.CheckHealthRequest{})
-		}
-		cancel()
-		if err == nil {
-			return server
-		}
-		<-ticker.C
-	}
-	t.Fatal("the server did not come up")
-	return nil
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
 }
