@@ -72,7 +72,7 @@ func artefactsOf(run ReportInput) []namedArtefact {
 		{"sasrec", run.Sasrec},
 	}
 	for _, trial := range run.Trials {
-		of := fmt.Sprintf(" %s/%d", trial.Method, trial.Seed)
+		of := fmt.Sprintf(" %s/%d", trial.Name(), trial.Seed) // an ablation's method and seed are its student's, too
 		all = append(all, namedArtefact{"model" + of, trial.Model})
 		for i, evaluation := range trial.Evaluations {
 			all = append(all, namedArtefact{fmt.Sprintf("evaluation %d%s", i+1, of), evaluation})

@@ -1,0 +1,44 @@
+package activities_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/activities"
+	"rdrec/storage"
+)
+
+// TestCompareRunsTellsAblationsApart compares two runs of a student and its ablation, which have the method and the seed in common:
+// only the ablation's weights and answers differ.
+func TestCompareRunsTellsAblationsApart(t *testing.T) {
+	b := newBench(t)
+	run := func(flipped string) activities.ReportInput {
+		trial := func(variant, text string) activities.TrialResult {
+			return activities.TrialResult{
+				Method: "pod", Variant: variant, Seed: 2, Model: b.put("model", map[string]string{"model.safetensors": text}),
+				Evaluations: []storage.Ref{b.put("evaluation", map[string]string{"sequential.jsonl": text})},
+			}
+		}
+		return activities.ReportInput{Trials: []activities.TrialResult{trial("", "as it is"), trial("skip_pads off", flipped)}}
+	}
+	rows, err := activities.CompareRuns(context.Background(), b.bucket, run("flipped"), run("flipped otherwise"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range rows {
+		got = append(got, fmt.Sprintf("%s: %t %v", row.What, row.Same, row.Files))
+	}
+	want := []string{
+		"model pod/2: true []",
+		"evaluation 1 pod/2: true []",
+		"model pod, skip_pads off/2: false [model.safetensors]",
+		"evaluation 1 pod, skip_pads off/2: false [sequential.jsonl]",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("compared (-want +got):\n%s", diff)
+	}
+}
