@@ -33,7 +33,7 @@ func (t *text) spreads(table Table) {
 // comparisons writes the table's tests: all between students, those on the judged metric against the other rows. What could not be
 // compared is said once.
 func (t *text) comparisons(table Table) {
-	rows := [][]string{{"student against", "metric", "test", "n", "difference", "95% interval", "p", "p (Holm)", "effect"}}
+	rows := [][]string{{"compared", "metric", "test", "n", "difference", "95% interval", "p", "p (Holm)", "effect"}}
 	var notes []string
 	for _, c := range table.Comparisons {
 		switch {
