@@ -17,6 +17,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"rdrec/internal/devserver"
+	"rdrec/internal/document"
 )
 
 // cli is the grammar: flags for all commands, then the commands.
@@ -95,10 +96,10 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// fail tells people what went wrong and what to do, and returns the exit code for it.
+// fail tells people what went wrong and what to do, and returns the exit code for it. What it says is without passwords.
 func (a *app) fail(err error) int {
 	for _, line := range explain(err) {
-		a.say("%s", line)
+		a.say("%s", document.Conceal(line))
 	}
 	return codeOf(err)
 }

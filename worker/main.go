@@ -24,6 +24,7 @@ import (
 	sdk "go.temporal.io/sdk/worker"
 
 	"rdrec/activities"
+	"rdrec/internal/document"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -63,7 +64,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	if err := run(ctx, o, os.Stderr); err != nil {
-		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		fmt.Fprintf(os.Stderr, "error: %s\n", document.Conceal(err.Error()))
 		if hint := hintFor(err); hint != "" {
 			fmt.Fprintf(os.Stderr, "hint: %s\n", hint)
 		}

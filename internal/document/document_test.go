@@ -146,3 +146,36 @@ func TestSuggest(t *testing.T) {
 		}
 	}
 }
+
+func TestFaultsHoldNoPasswords(t *testing.T) {
+	t.Parallel()
+	tests := []struct{ text, override string }{
+		{"name: a\ncafe: {tea: \"http://ada:tell-nobody@host/\"}\n", ""},
+		{"name: a\ngoods: http://ada:tell-nobody@host/\n", ""},
+		{"name: a\n", "cafe.tea=https://ada:tell-nobody@host:80/v1?x=y#m"},
+		{"name: a\n", "nme=https://ada:tell-nobody@host"},
+		{"name: a\n", "https://ada:tell-nobody@host"},
+		{"name: a\n", "goods=[https://ada:b,https://tell-nobody@host]"},
+		{"name: a\n", "rent=s3://ada:with#and/tell-nobody@host"},
+		{"name: a\n", "rent=s3://tell-nobody@host/"},
+	}
+	for _, test := range tests {
+		_, err := read(test.text, strings.Fields(test.override)...)
+		if err == nil || strings.Contains(err.Error(), "tell-nobody") || !strings.Contains(err.Error(), "://***@host") {
+			t.Errorf("%q, --set %q: %v", test.text, test.override, err)
+		}
+	}
+}
+
+func TestConcealLeavesTheRest(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"openai:https://host:8000/v1#@cf/meta/llama":          "openai:https://host:8000/v1#@cf/meta/llama",
+		"from http://a:b@c/d to http://e:f@g/h, ada@host":     "from http://***@c/d to http://***@g/h, ada@host",
+		`"openai:http://ada:p@ss:word@host/v1#m": no teacher`: `"openai:http://***@host/v1#m": no teacher`,
+	} {
+		if got := document.Conceal(text); got != want {
+			t.Errorf("Conceal(%q) = %q, want %q", text, got, want)
+		}
+	}
+}

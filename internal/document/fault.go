@@ -6,12 +6,13 @@ package document
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 )
 
 // Fault is one thing that is wrong with a document.
 type Fault struct {
-	// File is the document's name, or "--set key=value" for a fault of an override.
+	// File is the document's name, or "--set key=value" for a fault of an override, in which [Conceal] leaves no password.
 	File string `json:"file"`
 	// Line counts from 1; 0 means that no line is to blame.
 	Line int `json:"line,omitempty"`
@@ -52,6 +53,13 @@ func (e Error) Error() string {
 	}
 	return b.String()
 }
+
+// userinfo is what stands before the @ of an address in a text: up to the fragment, in which an @ may stand, or, where a password was not
+// escaped, whatever follows a colon that no port's digit follows.
+var userinfo = regexp.MustCompile(`://([^\s#]*|[^\s/]*:[^\s/0-9]\S*)@`)
+
+// Conceal takes users and passwords out of the addresses in a text that people will see: "http://ada:secret@host/" is "http://***@host/".
+func Conceal(text string) string { return userinfo.ReplaceAllString(text, "://***@") }
 
 // Suggest returns a hint naming the closest of the choices, or all of them where none is close.
 func Suggest(word string, choices []string) string {

@@ -138,8 +138,11 @@ func child(key, name string) string {
 	return key + "." + name
 }
 
+// add records a fault without the passwords that its value may hold.
 func (d *Document) add(where place, key, reason, hint string) {
-	d.faults = append(d.faults, Fault{File: where.file, Line: where.line, Key: key, Reason: reason, Hint: hint})
+	d.faults = append(d.faults, Fault{
+		File: Conceal(where.file), Line: where.line, Key: Conceal(key), Reason: Conceal(reason), Hint: Conceal(hint),
+	})
 }
 
 // at says where a node stands.
