@@ -96,18 +96,38 @@ type RecommendJob struct {
 	Progress func(done, total int)
 }
 
+// attempt is one try at an activity: its pulse, and a folder of its own for temporary files.
+type attempt struct {
+	*pulse
+	dir string
+	// end is to be deferred whether or not the attempt could begin: it removes the folder, gives the activity's error the type that
+	// decides what is retried, and stops the pulse.
+	end func(err *error)
+}
+
+// begin starts an attempt at a stage. The returned context is the pulse's: it ends when the activity is cancelled, or when it stalls.
+func (a *Activities) begin(ctx context.Context, stage string) (context.Context, attempt, error) {
+	ctx, p := a.beat(ctx, stage)
+	dir, remove, err := a.scratch(ctx)
+	return ctx, attempt{p, dir, func(failed *error) {
+		remove()
+		*failed = fail(ctx, *failed)
+		p.stop()
+	}}, err
+}
+
 // scratch makes a folder for one activity's files and returns what removes it.
 func (a *Activities) scratch(ctx context.Context) (dir string, remove func(), err error) {
 	if err := context.Cause(ctx); err != nil {
-		return "", nil, err
+		return "", func() {}, err
 	}
 	info := activity.GetInfo(ctx)
 	if err := os.MkdirAll(a.Scratch, 0o750); err != nil {
-		return "", nil, fmt.Errorf("make scratch folder: %w", err)
+		return "", func() {}, fmt.Errorf("make scratch folder: %w", err)
 	}
 	dir, err = os.MkdirTemp(a.Scratch, filepath.Base(info.ActivityType.Name)+"-")
 	if err != nil {
-		return "", nil, fmt.Errorf("make scratch folder: %w", err)
+		return "", func() {}, fmt.Errorf("make scratch folder: %w", err)
 	}
 	return dir, func() {
 		if err := os.RemoveAll(dir); err != nil {

@@ -23,19 +23,16 @@ type BaselineInput struct {
 // Baseline ranks the same users' items with every method of the baselines' table and stores the rankings as JSON lines, one file
 // for each method and kind.
 func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (ref storage.Ref, err error) {
-	ctx, p := a.beat(ctx, "baseline")
-	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	dir, remove, err := a.scratch(ctx)
+	ctx, work, err := a.begin(ctx, "baseline")
+	defer work.end(&err)
 	if err != nil {
 		return ref, err
 	}
-	defer remove()
-	data, err := a.readDataset(ctx, in.Examples, filepath.Join(dir, "examples"))
+	data, err := a.readDataset(ctx, in.Examples, filepath.Join(work.dir, "examples"))
 	if err != nil {
 		return ref, err
 	}
-	out := filepath.Join(dir, "baseline")
+	out := filepath.Join(work.dir, "baseline")
 	if err := os.MkdirAll(out, 0o750); err != nil {
 		return ref, fmt.Errorf("make folder for rankings: %w", err)
 	}
@@ -47,7 +44,7 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (ref storag
 		if row.Fit == nil {
 			continue
 		}
-		p.report(Progress{Done: i, Total: len(rows), Unit: "methods", Note: row.Name})
+		work.report(Progress{Done: i, Total: len(rows), Unit: "methods", Note: row.Name})
 		if err := rank(out, data, row, in.Evaluate); err != nil {
 			return ref, err
 		}

@@ -55,15 +55,12 @@ func shardFile(shard int) string { return fmt.Sprintf("%06d.jsonl", shard) }
 // DistillPlan finds the explanations that have no rationale in the bucket yet and splits them into shards. What is missing decides the
 // shards, so that whoever plans the same work, finds the same shards and what is finished of them.
 func (a *Activities) DistillPlan(ctx context.Context, in DistillInput) (plan DistillPlan, err error) {
-	ctx, p := a.beat(ctx, "distill")
-	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	dir, remove, err := a.scratch(ctx)
+	ctx, work, err := a.begin(ctx, "distill")
+	defer work.end(&err)
 	if err != nil {
 		return plan, err
 	}
-	defer remove()
-	wanted, all, err := a.wanted(ctx, in, dir)
+	wanted, all, err := a.wanted(ctx, in, work.dir)
 	if err != nil {
 		return plan, err
 	}
@@ -79,7 +76,7 @@ func (a *Activities) DistillPlan(ctx context.Context, in DistillInput) (plan Dis
 	if len(missing) == 0 {
 		return plan, nil
 	}
-	out := filepath.Join(dir, "plan")
+	out := filepath.Join(work.dir, "plan")
 	if err := os.MkdirAll(out, 0o750); err != nil {
 		return plan, fmt.Errorf("make folder for the plan: %w", err)
 	}
@@ -197,15 +194,12 @@ type Distillation struct {
 // DistillGather puts the finished rationales of a dataset into one artefact. It refuses those of a teacher of whom too much could not be
 // used: training on the rest would hide it. A sample is for reading, so it is never refused.
 func (a *Activities) DistillGather(ctx context.Context, in DistillInput) (ref storage.Ref, err error) {
-	ctx, p := a.beat(ctx, "distill")
-	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	dir, remove, err := a.scratch(ctx)
+	ctx, work, err := a.begin(ctx, "distill")
+	defer work.end(&err)
 	if err != nil {
 		return ref, err
 	}
-	defer remove()
-	wanted, all, err := a.wanted(ctx, in, dir)
+	wanted, all, err := a.wanted(ctx, in, work.dir)
 	if err != nil {
 		return ref, err
 	}
@@ -223,7 +217,7 @@ func (a *Activities) DistillGather(ctx context.Context, in DistillInput) (ref st
 			return ref, err
 		}
 	}
-	out := filepath.Join(dir, "rationales")
+	out := filepath.Join(work.dir, "rationales")
 	if err := writeRationales(out, rows, record); err != nil {
 		return ref, err
 	}

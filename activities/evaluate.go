@@ -49,25 +49,22 @@ type Text struct {
 
 // Evaluate lets the student answer the test examples of one kind and stores its answers as JSON lines.
 func (a *Activities) Evaluate(ctx context.Context, in EvaluateInput) (ref storage.Ref, err error) {
-	ctx, p := a.beat(ctx, "evaluate "+in.Kind.String())
-	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	dir, remove, err := a.scratch(ctx)
+	ctx, work, err := a.begin(ctx, "evaluate "+in.Kind.String())
+	defer work.end(&err)
 	if err != nil {
 		return ref, err
 	}
-	defer remove()
-	if err := a.fetch(ctx, dir, map[string]storage.Ref{"examples": in.Examples, "model": in.Model}); err != nil {
+	if err := a.fetch(ctx, work.dir, map[string]storage.Ref{"examples": in.Examples, "model": in.Model}); err != nil {
 		return ref, err
 	}
 	started := a.Now()
 	job := RecommendJob{
-		EvaluateInput: in, Data: filepath.Join(dir, "examples"), Model: filepath.Join(dir, "model"),
+		EvaluateInput: in, Data: filepath.Join(work.dir, "examples"), Model: filepath.Join(work.dir, "model"),
 		Progress: func(done, total int) {
-			p.report(Progress{Done: done, Total: total, Unit: "rows", Rate: float64(done) / max(a.Now().Sub(started).Seconds(), 1e-3)})
+			work.report(Progress{Done: done, Total: total, Unit: "rows", Rate: float64(done) / max(a.Now().Sub(started).Seconds(), 1e-3)})
 		},
 	}
-	out := filepath.Join(dir, "evaluation")
+	out := filepath.Join(work.dir, "evaluation")
 	if err := os.MkdirAll(out, 0o750); err != nil {
 		return ref, fmt.Errorf("make folder for answers: %w", err)
 	}

@@ -131,23 +131,20 @@ type ImportInput struct {
 
 // Import makes a dataset artefact of raw reviews or of a folder in RDRec's format.
 func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Ref, err error) {
-	ctx, p := a.beat(ctx, "import")
-	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	dir, remove, err := a.scratch(ctx)
+	ctx, work, err := a.begin(ctx, "import")
+	defer work.end(&err)
 	if err != nil {
 		return ref, err
 	}
-	defer remove()
 	if in.Data.Reviews != nil {
-		err = a.importReviews(ctx, in, dir)
+		err = a.importReviews(ctx, in, work.dir)
 	} else {
-		err = importFolder(in, dir)
+		err = importFolder(in, work.dir)
 	}
 	if err != nil {
 		return ref, err
 	}
-	return a.Bucket.PutFolder(ctx, "dataset", dir)
+	return a.Bucket.PutFolder(ctx, "dataset", work.dir)
 }
 
 // importReviews numbers items at random or by appearance inside DuckDB, out of core; the other numberings need the dataset in memory.

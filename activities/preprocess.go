@@ -31,15 +31,12 @@ const samplesPerTask = 20
 // Preprocess joins the dataset with its rationales, draws the top-N test's negatives, and writes the folder that training and
 // evaluation read: a dataset folder, and examples.jsonl with some examples of each task as the student sees them.
 func (a *Activities) Preprocess(ctx context.Context, in PreprocessInput) (ref storage.Ref, err error) {
-	ctx, p := a.beat(ctx, "preprocess")
-	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	dir, remove, err := a.scratch(ctx)
+	ctx, work, err := a.begin(ctx, "preprocess")
+	defer work.end(&err)
 	if err != nil {
 		return ref, err
 	}
-	defer remove()
-	data, err := a.readDataset(ctx, in.Dataset, filepath.Join(dir, "dataset"))
+	data, err := a.readDataset(ctx, in.Dataset, filepath.Join(work.dir, "dataset"))
 	if err != nil {
 		return ref, err
 	}
@@ -53,7 +50,7 @@ func (a *Activities) Preprocess(ctx context.Context, in PreprocessInput) (ref st
 			return ref, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
-	out := filepath.Join(dir, "examples")
+	out := filepath.Join(work.dir, "examples")
 	if err := dataset.Write(out, data); err != nil {
 		return ref, err
 	}

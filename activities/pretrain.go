@@ -38,26 +38,23 @@ const (
 
 // Pretrain trains the student, going on from the newest checkpoint of the same work, whichever run or worker wrote it.
 func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storage.Ref, err error) {
-	ctx, p := a.beat(ctx, "pretrain")
-	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	dir, remove, err := a.scratch(ctx)
+	ctx, work, err := a.begin(ctx, "pretrain")
+	defer work.end(&err)
 	if err != nil {
 		return ref, err
 	}
-	defer remove()
 	job := TrainJob{
-		PretrainInput: in, Data: filepath.Join(dir, "examples"), Out: filepath.Join(dir, "model"),
-		Scratch: filepath.Join(dir, "work"), Progress: p.report, Stop: halt(ctx),
+		PretrainInput: in, Data: filepath.Join(work.dir, "examples"), Out: filepath.Join(work.dir, "model"),
+		Scratch: filepath.Join(work.dir, "work"), Progress: work.report, Stop: halt(ctx),
 	}
-	if err := a.fetch(ctx, dir, map[string]storage.Ref{"examples": in.Examples}); err != nil {
+	if err := a.fetch(ctx, work.dir, map[string]storage.Ref{"examples": in.Examples}); err != nil {
 		return ref, err
 	}
 	checkpoints, err := storage.OpenCheckpoints(ctx, a.Bucket, in.Fingerprint, owner(ctx), in.Train.Keep)
 	if err != nil {
 		return ref, err
 	}
-	if job.Resume, err = a.resume(ctx, checkpoints, filepath.Join(dir, "checkpoint")); err != nil {
+	if job.Resume, err = a.resume(ctx, checkpoints, filepath.Join(work.dir, "checkpoint")); err != nil {
 		return ref, err
 	}
 	job.Save = a.saver(checkpoints)

@@ -84,15 +84,12 @@ type Trained struct {
 
 // Report gathers what the stages made, scores it, and writes report.html, report.json and report.txt, and the run's record.
 func (a *Activities) Report(ctx context.Context, in ReportInput) (out Reported, err error) {
-	ctx, p := a.beat(ctx, "report")
-	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	dir, remove, err := a.scratch(ctx)
+	ctx, work, err := a.begin(ctx, "report")
+	defer work.end(&err)
 	if err != nil {
 		return out, err
 	}
-	defer remove()
-	data, err := a.readDataset(ctx, in.Examples, filepath.Join(dir, "examples"))
+	data, err := a.readDataset(ctx, in.Examples, filepath.Join(work.dir, "examples"))
 	if err != nil {
 		return out, err
 	}
@@ -104,7 +101,7 @@ func (a *Activities) Report(ctx context.Context, in ReportInput) (out Reported, 
 	if err != nil {
 		return out, err
 	}
-	return w.store(ctx, filepath.Join(dir, "report"), files)
+	return w.store(ctx, filepath.Join(work.dir, "report"), files)
 }
 
 // reporting is a running [Activities.Report].

@@ -50,23 +50,20 @@ const sasrecRecord = "sasrec.json"
 // Sasrec tunes and trains SASRec and stores what it ranks for the users that the student is examined on, as JSON lines, one file for each
 // kind and seed. It has no checkpoints: an attempt that ends begins anew.
 func (a *Activities) Sasrec(ctx context.Context, in SasrecInput) (ref storage.Ref, err error) {
-	ctx, p := a.beat(ctx, "sasrec")
-	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	dir, remove, err := a.scratch(ctx)
+	ctx, work, err := a.begin(ctx, "sasrec")
+	defer work.end(&err)
 	if err != nil {
 		return ref, err
 	}
-	defer remove()
-	if err := a.fetch(ctx, dir, map[string]storage.Ref{"examples": in.Examples}); err != nil {
+	if err := a.fetch(ctx, work.dir, map[string]storage.Ref{"examples": in.Examples}); err != nil {
 		return ref, err
 	}
-	out := filepath.Join(dir, "sasrec")
+	out := filepath.Join(work.dir, "sasrec")
 	if err := os.MkdirAll(out, 0o750); err != nil {
 		return ref, fmt.Errorf("make folder for rankings: %w", err)
 	}
 	record, err := a.Rankers.Sasrec(ctx, SasrecJob{
-		SasrecInput: in, Data: filepath.Join(dir, "examples"), Progress: p.report, Stop: activity.GetWorkerStopChannel(ctx),
+		SasrecInput: in, Data: filepath.Join(work.dir, "examples"), Progress: work.report, Stop: activity.GetWorkerStopChannel(ctx),
 		Ranked: func(seed int64, kind task.Kind, predictions []Prediction) error {
 			return writeLines(filepath.Join(out, sasrecFile(seed, kind)), predictions)
 		},
