@@ -79,7 +79,7 @@ func BenchmarkRead(b *testing.B) {
 }
 
 // reviewed is n different sentences of five to twenty-five words from the shipped reviews.
-func reviewed(b *testing.B, n int) []string {
+func reviewed(b testing.TB, n int) []string {
 	b.Helper()
 	file, err := os.Open(golden.Data(b, "reviews/All_Beauty_5.json.gz"))
 	if err != nil {

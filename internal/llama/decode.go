@@ -21,6 +21,7 @@ type writer struct {
 	prefix  *prefix
 	slots   *slots
 	scope   *torch.Scope
+	lines   *lines // nil where no reply is held to two lines
 	waiting []*row // the longest first
 	active  []*row // by slot; nil means free
 	emit    func(int, teacher.Reply) error
@@ -166,6 +167,7 @@ func (w *writer) step(rows int) error {
 // choose picks each row's token and hands finished replies over.
 func (w *writer) choose(logits *torch.Tensor, rows int) error {
 	weaken(logits, w.active[:rows])
+	w.lines.hold(logits, w.active[:rows])
 	likeliest := logits.ArgMax(1).Int64s()
 	for slot, r := range w.active[:rows] {
 		if r == nil {

@@ -36,6 +36,7 @@ type Engine struct {
 	model   *model
 	vocab   *vocabulary
 	chat    chat
+	lines   *lines // made when first a reply is held to two lines
 }
 
 // ErrModel marks a model whose files can't be what the engine needs: another attempt will not change that.
@@ -107,6 +108,7 @@ func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.model.free()
+	e.lines.free()
 	return nil
 }
 
@@ -116,6 +118,9 @@ func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit fu
 	defer e.mu.Unlock()
 	return torch.Run(func(s *torch.Scope) (err error) {
 		torch.Threads(e.options.Threads)
+		if err := e.ready(s, prompts); err != nil {
+			return err
+		}
 		torch.NoGrad(func() {
 			for _, family := range e.families(prompts) {
 				if err == nil {
@@ -125,6 +130,14 @@ func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit fu
 		})
 		return err
 	})
+}
+
+// ready makes what the prompts need beside the model.
+func (e *Engine) ready(s *torch.Scope, prompts []teacher.Prompt) (err error) {
+	if e.lines == nil && slices.ContainsFunc(prompts, func(p teacher.Prompt) bool { return p.TwoLines }) {
+		e.lines, err = newLines(s, e.vocab, e.model.config.Vocabulary, e.model.device)
+	}
+	return err
 }
 
 // family is rows that begin with the same tokens.
@@ -282,7 +295,7 @@ func (e *Engine) writeWave(
 	room := roundUp(rows[0].need())
 	places := roundUp(min(e.places(room), len(rows)))
 	w := &writer{
-		model: e.model, vocab: e.vocab, prefix: start, scope: inner, waiting: rows, emit: emit,
+		model: e.model, vocab: e.vocab, prefix: start, scope: inner, waiting: rows, emit: emit, lines: e.lines,
 		slots: newSlots(inner, e.model, int64(places), int64(room)), active: make([]*row, places),
 	}
 	return w.run(ctx)

@@ -61,5 +61,30 @@ func (e *Engine) Shared(p teacher.Prompt) int {
 	return len(e.start(starts{}, &p, e.render(p.Messages)))
 }
 
+// pieces is a tokenizer that only knows what its tokens stand for.
+type pieces []string
+
+func (pieces) Encode(string) []int32   { return nil }
+func (p pieces) Piece(id int32) string { return p[id] }
+func (p pieces) Size() int             { return len(p) }
+
+// HoldToTwoLines writes a reply of pieces, the last of which is the model's end; pick chooses among those allowed. It answers the text
+// and whether it had to be cut.
+func HoldToTwoLines(all []string, begin string, limit int, pick func(n int) int) (text string, cut bool) {
+	v := &vocabulary{tokenizer: pieces(all), ends: map[int32]bool{int32(len(all) - 1): true}}
+	prompt := &teacher.Prompt{Begin: begin, Lines: 2, TwoLines: true, Sampling: teacher.Sampling{MaxTokens: limit}}
+	for r := newRow(0, prompt, 0, nil, nil); ; {
+		var allowed []int32
+		for id := range all {
+			if r.form.hurried(r.written, r.limit).allowsToken(v, int32(id)) {
+				allowed = append(allowed, int32(id))
+			}
+		}
+		if r.take(v, allowed[pick(len(allowed))]) {
+			return r.reply().Text, r.cut
+		}
+	}
+}
+
 // Encode is a text's tokens.
 func (e *Engine) Encode(text string) []int32 { return e.vocab.Encode(text) }

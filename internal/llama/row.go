@@ -19,6 +19,7 @@ type row struct {
 	written int     // how many of own are the reply's
 	text    []byte  // the reply so far
 	lines   int
+	form    form           // how far the reply has come, where it is held to two lines
 	cut     bool           // the reply has no more room
 	used    map[int32]bool // tokens that the repetition penalty weakens
 	random  *rand.Rand
@@ -29,6 +30,9 @@ func newRow(index int, prompt *teacher.Prompt, length int, own []int32, used []i
 	r := &row{
 		index: index, prompt: prompt, length: length, own: own, text: []byte(prompt.Begin), used: map[int32]bool{},
 		random: rand.New(rand.NewPCG(prompt.Sampling.Seed, 0)), limit: prompt.Sampling.MaxTokens,
+	}
+	if prompt.TwoLines {
+		r.form = beginForm(prompt.Begin)
 	}
 	for _, id := range used {
 		r.used[id] = true
@@ -53,6 +57,7 @@ func (r *row) take(v *vocabulary, id int32) bool {
 	r.used[id] = true
 	piece := v.Piece(id)
 	r.text = append(r.text, piece...)
+	r.form = r.form.after(piece)
 	r.lines += strings.Count(piece, "\n")
 	r.cut = r.written == r.limit
 	return r.cut || r.prompt.Lines > 0 && r.lines >= r.prompt.Lines

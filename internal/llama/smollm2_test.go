@@ -149,12 +149,17 @@ func TestSmolLM2Distils(t *testing.T) {
 // distil answers the rationales in the order of the explanations.
 func distil(t *testing.T, engine teacher.Engine, explanations []string) []teacher.Rationale {
 	t.Helper()
+	return distilAs(t, engine, spec.Default().Teacher, explanations)
+}
+
+func distilAs(t *testing.T, engine teacher.Engine, settings spec.Teacher, explanations []string) []teacher.Rationale {
+	t.Helper()
 	var requests []teacher.Request
 	for _, text := range explanations {
 		requests = append(requests, teacher.Request{ID: text, Text: text})
 	}
 	rows := make([]teacher.Rationale, len(explanations))
-	err := teacher.Distill(t.Context(), engine, spec.Default().Teacher, requests, func(r teacher.Rationale) error {
+	err := teacher.Distill(t.Context(), engine, settings, requests, func(r teacher.Rationale) error {
 		rows[slices.Index(explanations, r.ID)] = r
 		return nil
 	})

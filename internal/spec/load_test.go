@@ -143,6 +143,14 @@ evaluate:
 		{"a teacher with hardly any context", least, []string{"teacher.max_context=8"}, []string{
 			"--set teacher.max_context=8: teacher.max_context: must be at least 64, not 8",
 		}},
+		{"two lines for the reference's parser", least, []string{
+			"teacher.parse=paper", "teacher.constrain=two-lines", "teacher.model=copy", "teacher.max_tokens=15",
+		}, []string{
+			"--set teacher.constrain=two-lines: teacher.constrain: is for teacher.parse strict: the reference's parser reads other lines " +
+				"(set teacher.parse to strict)",
+			"--set teacher.constrain=two-lines: teacher.constrain: is for models in this process (smollm2, gguf:FILE, hf:DIR, meta:DIR) (remove it)",
+			"--set teacher.constrain=two-lines: teacher.constrain: needs a teacher.max_tokens of 16 or more",
+		}},
 		{"openai without a model", least, []string{"teacher.model=openai:http://localhost:8000/v1"}, []string{
 			`--set teacher.model=openai:http://localhost:8000/v1: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or ` +
 				`openai:URL#MODEL, not "openai:http://localhost:8000/v1" (known are smollm2, copy, gguf:, meta:, hf:, openai:)`,

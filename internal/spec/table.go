@@ -169,6 +169,9 @@ func Baselines() []string { return []string{"popularity", "markov", "item-knn", 
 // Prompts are the ways a teacher is asked; package teacher has their texts.
 func Prompts() []string { return []string{"paper", "few-shot"} }
 
+// TwoLines is the way to hold a teacher's replies to a form; package llama does it.
+const TwoLines = "two-lines"
+
 // Formats are the kinds of review files; package review reads them.
 func Formats() []string {
 	return []string{"auto", "amazon-2014", "amazon-2018", "amazon-2023", "csv", "parquet"}

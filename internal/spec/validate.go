@@ -115,8 +115,32 @@ func rules() []rule {
 			},
 			"is for CSV and Parquet files; the format's own columns are known", "remove it, or set data.reviews.format",
 		},
-	}, slices.Concat(ablations(), numbers())...)
+	}, slices.Concat(ablations(), constraints(), numbers())...)
 }
+
+// constraints are the rules on holding a teacher's replies to a form.
+func constraints() []rule {
+	breaks := func(what func(Teacher) bool) func(Spec) bool {
+		return func(s Spec) bool { return s.Teacher.Constrain == TwoLines && what(s.Teacher) }
+	}
+	return []rule{
+		{
+			"teacher.constrain", breaks(func(t Teacher) bool { return t.Parse == "paper" }),
+			"is for teacher.parse strict: the reference's parser reads other lines", "set teacher.parse to strict",
+		},
+		{
+			"teacher.constrain", breaks(func(t Teacher) bool { return t.Model == "copy" || strings.HasPrefix(t.Model, "openai:") }),
+			"is for models in this process (smollm2, gguf:FILE, hf:DIR, meta:DIR)", "remove it",
+		},
+		{
+			"teacher.constrain", breaks(func(t Teacher) bool { return t.MaxTokens < leastTwoLines }),
+			fmt.Sprintf("needs a teacher.max_tokens of %d or more", leastTwoLines), "",
+		},
+	}
+}
+
+// leastTwoLines is how many tokens the shortest two numbered lines take, with room to hurry.
+const leastTwoLines = 16
 
 // ablations are the rules on what is flipped.
 func ablations() []rule {

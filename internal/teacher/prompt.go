@@ -62,6 +62,9 @@ func (s *style) prompt(explanation string, settings spec.Teacher, attempt int) P
 	if settings.Parse == parsePaper {
 		p.Lines = s.paperLines
 	}
+	if settings.Constrain == spec.TwoLines {
+		p.Lines, p.TwoLines = 2, true
+	}
 	return p
 }
 

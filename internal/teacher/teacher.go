@@ -33,6 +33,8 @@ type Prompt struct {
 	Begin string
 	// Lines is after how many lines a reply is complete; 0 means that only the model ends it.
 	Lines int
+	// TwoLines has the engine hold the reply to two numbered lines, each with a word; engines that can't do so ignore it.
+	TwoLines bool `json:",omitempty"`
 	// Sampling says how the reply is drawn.
 	Sampling Sampling
 }

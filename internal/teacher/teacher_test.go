@@ -262,6 +262,7 @@ func TestFingerprintIsOfWhatChangesText(t *testing.T) {
 		"temperature": func(s *spec.Teacher) { s.Temperature = 0.6 },
 		"top p":       func(s *spec.Teacher) { s.TopP = 0.9 },
 		"penalty":     func(s *spec.Teacher) { s.RepetitionPenalty = 1.2 },
+		"two lines":   func(s *spec.Teacher) { s.Constrain = spec.TwoLines },
 	} {
 		changed := base
 		change(&changed)
@@ -273,6 +274,11 @@ func TestFingerprintIsOfWhatChangesText(t *testing.T) {
 	}
 	if teacher.Fingerprint(base, "other weights") == known {
 		t.Error("other weights change text")
+	}
+	// What a bucket holds under it is asked again where it changes.
+	const pinned = "f3d379c5a8ad38e8787ae71ea0eb80e600a12058132aba151c8f4f799e79de6f"
+	if got := teacher.Fingerprint(spec.Default().Teacher, "weights"); got != pinned {
+		t.Errorf("the default's fingerprint is %s, was %s", got, pinned)
 	}
 }
 
