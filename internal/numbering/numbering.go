@@ -28,11 +28,12 @@ type order func(d *dataset.Dataset, seed int64) (items []int, note string)
 // orders has a row for each of [spec.Numberings] but as-is.
 func orders() map[string]order {
 	return map[string]order{
-		spec.Appearance:    appearance,
-		spec.Random:        random,
-		spec.Sequential:    sequential,
-		spec.Collaborative: collaborative,
-		spec.Semantic:      semantic,
+		spec.Appearance:      appearance,
+		spec.Random:          random,
+		spec.Sequential:      sequential,
+		spec.Collaborative:   collaborative,
+		spec.Semantic:        semantic,
+		spec.SemanticCompany: semanticCompany,
 	}
 }
 

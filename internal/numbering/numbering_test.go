@@ -164,7 +164,7 @@ func TestTheRuleFallsToChance(t *testing.T) {
 	if hits := guesses(d); hits < len(d.Users)/2 {
 		t.Fatalf("the folder's numbers give only %d of %d test items away: there is nothing to test", hits, len(d.Users))
 	}
-	for _, name := range []string{spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic} {
+	for _, name := range []string{spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic, spec.SemanticCompany} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := apply(t, mini(t), name, 1)
@@ -235,6 +235,29 @@ func TestLikeTitlesStandTogether(t *testing.T) {
 	}
 }
 
+// TestTitlesAreForSemanticAlone: by company, titles change no number; without titles, both are the same.
+func TestTitlesAreForSemanticAlone(t *testing.T) {
+	t.Parallel()
+	titled := func(name string, with bool) []string {
+		d := mini(t)
+		d.Titles = nil
+		if with {
+			d.Titles = titles(d)
+		}
+		return apply(t, d, name, 5).ItemIDs
+	}
+	company := titled(spec.SemanticCompany, false)
+	if !slices.Equal(titled(spec.SemanticCompany, true), company) {
+		t.Error("titles change numbers by company")
+	}
+	if !slices.Equal(titled(spec.Semantic, false), company) {
+		t.Error("without titles, semantic numbers otherwise than by company")
+	}
+	if slices.Equal(titled(spec.Semantic, true), company) {
+		t.Error("titles change nothing")
+	}
+}
+
 func TestSmallAndOddData(t *testing.T) {
 	t.Parallel()
 	for _, row := range spec.Numberings() {
@@ -272,7 +295,7 @@ func BenchmarkApply(b *testing.B) {
 	if root := os.Getenv("RDREC_DATA"); root != "" {
 		dir = filepath.Join(root, "beauty")
 	}
-	for _, name := range []string{spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic} {
+	for _, name := range []string{spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic, spec.SemanticCompany} {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				d, err := dataset.Read(os.DirFS(dir), "beauty")

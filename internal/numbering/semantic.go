@@ -24,29 +24,49 @@ const (
 // of the vector the next, and so on (residual quantisation), so that like items share their leading digits. Vectors are of titles'
 // words where half of the items or more have one, else of which items training users have had together.
 func semantic(d *dataset.Dataset, seed int64) (items []int, note string) {
-	random := rand.New(rand.NewPCG(uint64(seed), 0x73656d61)) //nolint:gosec // not for secrets
-	base, g, known, rest := company(d, seed)
-	var vectors table
-	var source, lacking string
-	if words := titleWords(d, base); words != nil {
-		vectors, known, rest = words.vectors(random)
-		source, lacking = "titles", "without a title of known words"
-	} else {
-		var strengths []float64
-		vectors, strengths = leading(g.within(known).affinity(), len(known), dimensions, random)
-		vectors.scale(strengths)
-		source, lacking = "training histories", "that no training history holds beside another"
+	base, _ := random(d, seed)
+	words := titleWords(d, base)
+	if words == nil {
+		return semanticCompany(d, seed)
 	}
-	vectors.normaliseRows()
-	coded, cells := quantise(vectors, random)
-	for _, i := range coded {
-		items = append(items, base[known[i]])
+	source := codesOf(seed)
+	known := described{base: base}
+	known.vectors, known.places, known.rest = words.vectors(source)
+	return known.coded(source, "titles", "without a title of known words")
+}
+
+// semanticCompany is semantic by which items training users have had together, whatever their titles.
+func semanticCompany(d *dataset.Dataset, seed int64) (items []int, note string) {
+	base, g, met, rest := company(d, seed)
+	source := codesOf(seed)
+	vectors, strengths := leading(g.within(met).affinity(), len(met), dimensions, source)
+	vectors.scale(strengths)
+	return described{vectors, base, met, rest}.coded(source, "training histories", "that no training history holds beside another")
+}
+
+// codesOf is the randomness of a seed's codes.
+func codesOf(seed int64) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(seed), 0x73656d61)) //nolint:gosec // not for secrets
+}
+
+// described is the vectors of the items at some places of the order base, and the places of the rest.
+type described struct {
+	vectors            table
+	base, places, rest []int
+}
+
+// coded orders items by the codes of their vectors, and puts the rest behind them. The note says what the codes are of and what the rest lacks.
+func (d described) coded(source *rand.Rand, of, lacking string) (items []int, note string) {
+	d.vectors.normaliseRows()
+	order, cells := quantise(d.vectors, source)
+	for _, i := range order {
+		items = append(items, d.base[d.places[i]])
 	}
-	for _, node := range rest {
-		items = append(items, base[node])
+	for _, place := range d.rest {
+		items = append(items, d.base[place])
 	}
-	note = fmt.Sprintf("%d codes of %s", cells, source)
-	if words := last(len(rest), lacking); words != "" {
+	note = fmt.Sprintf("%d codes of %s", cells, of)
+	if words := last(len(d.rest), lacking); words != "" {
 		note += "; " + words
 	}
 	return items, note

@@ -88,12 +88,13 @@ type Numbering struct {
 
 // Names of the numberings.
 const (
-	AsIs          = "as-is"
-	Appearance    = "appearance"
-	Random        = "random"
-	Sequential    = "sequential"
-	Collaborative = "collaborative"
-	Semantic      = "semantic"
+	AsIs            = "as-is"
+	Appearance      = "appearance"
+	Random          = "random"
+	Sequential      = "sequential"
+	Collaborative   = "collaborative"
+	Semantic        = "semantic"
+	SemanticCompany = "semantic-company"
 )
 
 // Numberings is the table of numberings; package numbering makes them.
@@ -105,6 +106,7 @@ func Numberings() []Numbering {
 		{Name: Sequential, Seeded: true, About: "order of first appearance in training histories, then the rest at random"},
 		{Name: Collaborative, Seeded: true, About: "items that share training users stand together (recursive spectral clustering)"},
 		{Name: Semantic, Seeded: true, About: "items of like titles, or else of like company, stand together (residual quantisation)"},
+		{Name: SemanticCompany, Seeded: true, About: "as semantic, by company in training histories whatever titles there are"},
 	}
 }
 
