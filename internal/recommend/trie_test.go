@@ -192,3 +192,18 @@ func TestPathsAlwaysEnough(t *testing.T) {
 		}
 	}
 }
+
+// TestTiesGoByTheTokens: where nothing tells items apart, the search finds the same ones in the same order each time.
+func TestTiesGoByTheTokens(t *testing.T) {
+	for range 5 { // each reads its map in another order
+		trie := newTrie(t, catalogue(300))
+		got := recommend.NewPaths(trie.Except([]int{2, 5}), 20, 10).Run(1, func([]int32, int32) float32 { return -1 })
+		var items []int
+		for _, f := range got {
+			items = append(items, f.Item)
+		}
+		if diff := gocmp.Diff([]int{1, 3, 4, 6, 7, 8, 9, 10, 11, 12}, items); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}
