@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/testsuite"
 
@@ -36,7 +37,9 @@ func newBench(t *testing.T) *bench {
 	t.Cleanup(func() { _ = bucket.Close() })
 	var suite testsuite.WorkflowTestSuite
 	b := &bench{t: t, env: suite.NewTestActivityEnvironment(), bucket: bucket}
-	b.acts = &activities.Activities{Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now}
+	b.acts = &activities.Activities{
+		Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now, Build: map[string]string{"libtorch": "2.11.0", "rdrec": "a88729e"},
+	}
 	b.env.RegisterActivity(b.acts)
 	b.env.SetTestTimeout(time.Minute)
 	return b
@@ -102,7 +105,31 @@ func TestReportOfAnAblation(t *testing.T) {
 			}
 			done := do[activities.Reported](b, b.acts.Report, in)
 			b.check(done, numbering, leaks)
+			b.recorded(done, in)
 		})
+	}
+}
+
+// recorded reads the run's own record: what decides the bytes stands there, also what the spec left to its defaults.
+func (b *bench) recorded(done activities.Reported, in activities.ReportInput) {
+	b.t.Helper()
+	run := strings.Split(done.HTML, "/") // runs/<workflow>/<run>/report.html
+	data, err := b.bucket.GetRun(context.Background(), run[1], run[2], "run.json")
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var record struct {
+		activities.ReportInput
+		Build map[string]string
+	}
+	if err := json.Unmarshal(data, &record); err != nil {
+		b.t.Fatal(err)
+	}
+	if diff := cmp.Diff(in, record.ReportInput); diff != "" {
+		b.t.Errorf("the record is not what the report was made of (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(b.acts.Build, record.Build); diff != "" {
+		b.t.Errorf("versions (-want +got):\n%s", diff)
 	}
 }
 

@@ -318,7 +318,8 @@ func (w *reporting) store(ctx context.Context, dir string, files map[string][]by
 	record, err := json.MarshalIndent(struct {
 		ReportInput
 		Report storage.Ref
-	}{w.ReportInput, out.Report}, "", " ")
+		Build  map[string]string // of the worker that wrote the report
+	}{w.ReportInput, out.Report, w.Build}, "", " ")
 	if err != nil {
 		return out, fmt.Errorf("encode the run's record: %w", err)
 	}
