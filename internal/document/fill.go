@@ -117,8 +117,13 @@ func (f *filler) block(node ast.Node, target reflect.Value, key string) {
 
 // list fills a slice. In an override "a,b" is a list too.
 func (f *filler) list(node ast.Node, target reflect.Value, key string) {
-	if plain, ok := node.(*ast.StringNode); ok && f.override {
-		target.Set(reflect.ValueOf(strings.Split(plain.Value, ",")).Convert(target.Type()))
+	if text, _, ok := scalarText(node); ok && f.override {
+		parts := strings.Split(text, ",")
+		items := reflect.MakeSlice(target.Type(), len(parts), len(parts))
+		for i, part := range parts {
+			f.assign(node, items.Index(i), fmt.Sprintf("%s[%d]", key, i), part, false)
+		}
+		target.Set(items)
 		return
 	}
 	sequence, ok := node.(*ast.SequenceNode)
@@ -166,8 +171,12 @@ func (f *filler) scalar(node ast.Node, target reflect.Value, key string) {
 		f.fault(node, key, "must be one value, not a list or a block", "")
 		return
 	}
-	want, err := assign(target, text, quoted)
-	if err != nil {
+	f.assign(node, target, key, text, quoted)
+}
+
+// assign is the function of that name, and notes a fault where it fails.
+func (f *filler) assign(node ast.Node, target reflect.Value, key, text string, quoted bool) {
+	if want, err := assign(target, text, quoted); err != nil {
 		f.fault(node, key, fmt.Sprintf("must be %s, not %q", want, text), "")
 	}
 }

@@ -46,6 +46,7 @@ func TestOverrides(t *testing.T) {
 	got, err := spec.Parse("shop.yaml", []byte(least), []string{
 		"methods=rdrec,pod", "train.ratio.topn=0", "data.folder=", "data.reviews.path=x.csv", "student.dropout=0.2",
 		"data.reviews.columns={user: who}", "teacher.model=openai:http://localhost:8000/v1#llama",
+		"sasrec.dims=32,64", "sasrec.dropouts=0.5", "sasrec.learning_rates=[0.001, 1e-2]",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -56,6 +57,7 @@ func TestOverrides(t *testing.T) {
 	reviews.Path, reviews.Columns = "x.csv", map[string]string{"user": "who"}
 	want.Name, want.Methods, want.Train.Ratio.TopN, want.Data.Reviews = "shop", []string{"rdrec", "pod"}, 0, &reviews
 	want.Student.Dropout, want.Teacher.Model = &dropout, "openai:http://localhost:8000/v1#llama"
+	want.Sasrec.Dims, want.Sasrec.Dropouts, want.Sasrec.LearningRates = []int{32, 64}, []float64{0.5}, []float64{0.001, 0.01}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
 	}
@@ -150,6 +152,9 @@ evaluate:
 				"(set teacher.parse to strict)",
 			"--set teacher.constrain=two-lines: teacher.constrain: is for models in this process (smollm2, gguf:FILE, hf:DIR, meta:DIR) (remove it)",
 			"--set teacher.constrain=two-lines: teacher.constrain: needs a teacher.max_tokens of 16 or more",
+		}},
+		{"numbers in a list", least, []string{"sasrec.dims=64,many"}, []string{
+			`--set sasrec.dims=64,many: sasrec.dims[1]: must be a whole number, not "many"`,
 		}},
 		{"openai without a model", least, []string{"teacher.model=openai:http://localhost:8000/v1"}, []string{
 			`--set teacher.model=openai:http://localhost:8000/v1: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or ` +
@@ -272,6 +277,7 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(least), "train.epochs=2")
 	f.Add([]byte("name: a\ndata:\n  reviews: {path: x, columns: {user: u}}\n"), "methods=pod,p5")
 	f.Add([]byte("a: &b [1, 2]\nc: *b\n<<: {d: !!int 3}\n---\n? x\n"), "data.reviews.=")
+	f.Add([]byte(least), "sasrec.dims=64,128")
 	f.Add([]byte("name: |\n  a\ntrain: {ratio: {topn: 1e-3}}\n"), "student.dropout=0.5")
 	f.Fuzz(func(t *testing.T, text []byte, override string) {
 		s, err := spec.Parse("fuzz.yaml", text, []string{override})
