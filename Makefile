@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import faults conformance conformance-teacher bin/bench check fmt lint vet workflowcheck tidy race clean
+.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import faults soak conformance conformance-teacher bin/bench check fmt lint vet workflowcheck tidy race clean
 
 # Threads of tensor operations sleep while they wait: spinning ruins them beside other processes (docs/log.md).
 export OMP_WAIT_POLICY ?= passive
@@ -44,6 +44,10 @@ faults: setup ## the fault matrix (docs/reliability.md) with a verdict for each 
 	@TMPDIR=$(FAULTS_TMP) RDREC_FAULTS=all go test -buildvcs=false -count=1 -v -parallel 5 -timeout 20m -run '^TestFault' ./worker ./starter \
 		> .faults.log 2>&1 && failed=0 || failed=1; \
 	awk -f worker/testdata/matrix.awk .faults.log | sort; test $$failed = 0 || { echo "details: .faults.log"; exit 1; }
+
+soak: setup ## seeded random faults over small experiments for MINUTES=n (SEED=n), compared with an undisturbed run (docs/reliability.md)
+	@TMPDIR=$(FAULTS_TMP) RDREC_SOAK='$(or $(MINUTES),5)' RDREC_SEED='$(SEED)' go test -buildvcs=false -count=1 -v -timeout 0 -parallel 16 \
+		-run '^TestSoak$$' ./worker | grep --line-buffered -Ev '^(===| *---)'
 
 SERVERS := bin/servers
 conformance: $(SERVERS)/done ## the bucket's suite on memory, files and real servers: gofakes3 (S3), fake-gcs-server, Azurite

@@ -24,6 +24,7 @@ var (
 	ErrTeacherAuth = errors.New("the teacher refused the credentials")
 
 	errStalled    = errors.New("no progress")
+	errFrozen     = errors.New("this process stood still for longer than a heartbeat may fail to come")
 	errNoProgress = errors.New("attempt after attempt gets no further")
 )
 

@@ -45,7 +45,7 @@ func (p Progress) Add(part Progress) Progress {
 const heartbeatEvery = time.Second
 
 // pulse sends an activity's progress from a goroutine of its own, so that a long step does not look like a dead worker, and
-// stops the activity when it makes no progress at all.
+// stops the activity when it makes no progress at all, or when its process stood still for so long that another worker has the job.
 type pulse struct {
 	mutex  sync.Mutex
 	latest Progress
@@ -72,13 +72,17 @@ func (a *Activities) beat(ctx context.Context, stage string) (context.Context, *
 func (p *pulse) run(ctx context.Context, stallAfter time.Duration) {
 	ticker := time.NewTicker(heartbeatEvery)
 	defer ticker.Stop()
-	for {
+	for last := p.now(); ; last = p.now() {
 		select {
 		case <-p.done:
 			return
 		case <-ctx.Done():
 			return
 		case <-ticker.C:
+		}
+		if frozen(last, p.now(), activity.GetInfo(ctx).HeartbeatTimeout) {
+			p.cancel(errFrozen)
+			return
 		}
 		latest, moved := p.read()
 		activity.RecordHeartbeat(ctx, latest)
@@ -87,6 +91,12 @@ func (p *pulse) run(ctx context.Context, stallAfter time.Duration) {
 			return
 		}
 	}
+}
+
+// frozen says whether the process stood still between two beats for longer than the server waits for one. Whoever wakes up after that
+// must do nothing more, above all ask no teacher: the job is another worker's by now.
+func frozen(last, now time.Time, timeout time.Duration) bool {
+	return timeout > 0 && now.Sub(last) > timeout
 }
 
 func (p *pulse) read() (Progress, time.Time) {

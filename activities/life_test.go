@@ -1,6 +1,9 @@
 package activities
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestALifeCountsAttemptsThatLostTheirWorker(t *testing.T) {
 	var l life
@@ -22,5 +25,17 @@ func TestALifeCountsAttemptsThatLostTheirWorker(t *testing.T) {
 	l.Ended = true
 	if l = l.next(10); l.Lost != 0 {
 		t.Errorf("an error of its own is no lost worker: %+v", l)
+	}
+}
+
+func TestAProcessThatStoodStillHasLostItsJob(t *testing.T) {
+	then := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for later, want := range map[time.Duration]bool{time.Second: false, 45 * time.Second: false, 46 * time.Second: true} {
+		if got := frozen(then, then.Add(later), 45*time.Second); got != want {
+			t.Errorf("after %s: %t, want %t", later, got, want)
+		}
+	}
+	if frozen(then, then.Add(time.Hour), 0) {
+		t.Error("an activity without a heartbeat's limit can't lose its job so")
 	}
 }

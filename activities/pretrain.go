@@ -91,6 +91,7 @@ func (a *Activities) resume(ctx context.Context, checkpoints *storage.Checkpoint
 		a.Log.Warn().Str("checkpoint", skipped).Msg("checkpoint is corrupt: quarantined, an older one is used")
 	}
 	if errors.Is(err, storage.ErrNotFound) {
+		a.Log.Info().Msg("training begins: there is no checkpoint yet")
 		return "", nil
 	}
 	if err != nil {

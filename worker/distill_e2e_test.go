@@ -34,6 +34,8 @@ type chatServer struct {
 	// reached is closed when as many as wanted were answered.
 	wanted  int
 	reached chan struct{}
+	// watch, where set, is told of each prompt and of who asks: the worker's key.
+	watch func(key, prompt string)
 }
 
 func newChatServer(t *testing.T, delay time.Duration) *chatServer {
@@ -55,6 +57,9 @@ func newChatServer(t *testing.T, delay time.Duration) *chatServer {
 		s.mutex.Lock()
 		s.asked[said]++
 		s.mutex.Unlock()
+		if s.watch != nil {
+			s.watch(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), said)
+		}
 		select {
 		case <-time.After(delay):
 		case <-r.Context().Done():

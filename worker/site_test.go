@@ -37,6 +37,8 @@ type site struct {
 	url string
 	// env is added to the workers' environment.
 	env []string
+	// everyone is who was ever hired.
+	everyone []*process
 }
 
 // namespaces are the sites of the shared server; each test takes its own.
@@ -140,6 +142,7 @@ func (s *site) hire(flags ...string) *process {
 	if err := w.Start(); err != nil {
 		s.t.Fatal(err)
 	}
+	s.everyone = append(s.everyone, w)
 	go func() {
 		_ = w.Wait() //nolint:errcheck // the process state says it too
 		close(w.ended)
@@ -182,8 +185,8 @@ type line struct {
 	Step    int    `json:"step"`
 }
 
-// said returns the lines of the worker's log with this message.
-func (w *process) said(message string) []line {
+// said returns the lines of the worker's log with one of these messages.
+func (w *process) said(messages ...string) []line {
 	w.t.Helper()
 	f, err := os.Open(w.log)
 	if err != nil {
@@ -193,7 +196,7 @@ func (w *process) said(message string) []line {
 	var found []line
 	for lines := bufio.NewScanner(f); lines.Scan(); {
 		var l line
-		if json.Unmarshal(lines.Bytes(), &l) == nil && l.Message == message {
+		if json.Unmarshal(lines.Bytes(), &l) == nil && slices.Contains(messages, l.Message) {
 			found = append(found, l)
 		}
 	}
@@ -202,6 +205,7 @@ func (w *process) said(message string) []line {
 
 const (
 	resumes = "training resumes from a checkpoint"
+	begins  = "training begins: there is no checkpoint yet"
 	spoilt  = "checkpoint is corrupt: quarantined, an older one is used"
 )
 
@@ -314,6 +318,16 @@ func (s *site) once(sound []string) {
 			s.t.Errorf("%s was finished %d times, want %d", name, done[name], want)
 		}
 	}
+	for _, f := range s.damage() {
+		if !slices.ContainsFunc(sound, func(part string) bool { return strings.Contains(f.Key, part) }) {
+			s.t.Errorf("the bucket is damaged: %s: %s", f.Key, f.Reason)
+		}
+	}
+}
+
+// damage is what of the bucket is not as it was written.
+func (s *site) damage() []storage.Fault {
+	s.t.Helper()
 	b, err := storage.Open(s.t.Context(), s.url)
 	if err != nil {
 		s.t.Fatal(err)
@@ -323,11 +337,7 @@ func (s *site) once(sound []string) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for _, f := range v.Faults {
-		if !slices.ContainsFunc(sound, func(part string) bool { return strings.Contains(f.Key, part) }) {
-			s.t.Errorf("the bucket is damaged: %s: %s", f.Key, f.Reason)
-		}
-	}
+	return v.Faults
 }
 
 // finished counts the completed activities of all workflows of the site, by type.
