@@ -125,6 +125,9 @@ func (k *soak) ordeal(t *testing.T, number int) *ordeal {
 
 func (o *ordeal) hireOne() {
 	o.hired++
+	if o.soak.clocks {
+		o.ahead = time.Duration(o.dice.IntN(3)-1) * time.Hour
+	}
 	o.env = []string{fmt.Sprintf("RDREC_TEACHER_KEY=%d-%d", o.number, o.hired)}
 	o.workers = append(o.workers, o.hire())
 }

@@ -37,6 +37,8 @@ type site struct {
 	url string
 	// env is added to the workers' environment.
 	env []string
+	// ahead is how wrong the clocks of workers are that are hired.
+	ahead time.Duration
 	// everyone is who was ever hired.
 	everyone []*process
 }
@@ -117,6 +119,7 @@ type process struct {
 	*exec.Cmd
 	t     *testing.T
 	log   string
+	clock *wrongClock
 	ended chan struct{}
 }
 
@@ -138,8 +141,10 @@ func (s *site) hire(flags ...string) *process {
 		"--bucket", s.url, "--address", s.address, "--namespace", s.namespace, "--threads", "1", "--device", "cpu", "--log-json",
 		"--scratch", filepath.Join(dir, "scratch"),
 	}, flags...)...)
-	w.Dir, w.Stdout, w.Stderr, w.Env = root, log, log, append(os.Environ(), s.env...)
-	if err := w.Start(); err != nil {
+	w.Dir, w.Stdout, w.Stderr, w.Env = root, log, log, append(append(os.Environ(), "OMP_WAIT_POLICY=passive"), s.env...)
+	if err := s.start(w); errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
+		s.t.Skipf("no process can be given a wrong clock here: %v", err)
+	} else if err != nil {
 		s.t.Fatal(err)
 	}
 	s.everyone = append(s.everyone, w)
@@ -155,6 +160,15 @@ func (s *site) hire(flags ...string) *process {
 		}
 	})
 	return w
+}
+
+// start starts a worker with the site's clock.
+func (s *site) start(w *process) (err error) {
+	if s.ahead == 0 {
+		return w.Start()
+	}
+	w.clock, err = startAt(w.Cmd, s.ahead)
+	return err
 }
 
 // signal sends a signal; a worker that has ended takes none.
@@ -181,8 +195,9 @@ func (w *process) drain() {
 
 // line is a line of a worker's log.
 type line struct {
-	Message string `json:"message"`
-	Step    int    `json:"step"`
+	Message string    `json:"message"`
+	Step    int       `json:"step"`
+	Time    time.Time `json:"time"`
 }
 
 // said returns the lines of the worker's log with one of these messages.

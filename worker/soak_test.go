@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -39,6 +40,8 @@ type soak struct {
 	outputs  map[string]string
 	finished map[string]int
 	texts    map[string]string
+	// clocks says that workers' clocks can be wrong here.
+	clocks bool
 	// running are the ordeals by number, to which the teacher tells what it is asked.
 	running sync.Map
 	mutex   sync.Mutex
@@ -69,13 +72,17 @@ func TestSoak(t *testing.T) {
 	k.teacher.watch = func(key, prompt string) {
 		number, _, _ := strings.Cut(key, "-")
 		if o, ok := k.running.Load(number); ok {
-			o.(*ordeal).hear(key, prompt)
+			o.(*ordeal).hear(key, prompt) //nolint:errcheck,forcetypeassert // nothing else is put there
 		}
 	}
 	began := time.Now()
 	k.end = began.Add(time.Duration(minutes * float64(time.Minute)))
 	k.learn(t)
-	fmt.Printf("soak: seed %d, an undisturbed run took %s\n", k.seed, time.Since(began).Round(time.Second))
+	probe := exec.Command(os.Args[0], "-test.run=^$")
+	if _, err := startAt(probe, time.Hour); err == nil {
+		k.clocks = probe.Wait() == nil
+	}
+	fmt.Fprintf(os.Stdout, "soak: seed %d, an undisturbed run took %s; workers' clocks an hour off: %t\n", k.seed, time.Since(began).Round(time.Second), k.clocks)
 	t.Run("lanes", func(t *testing.T) {
 		for lane := range soakLanes {
 			t.Run(strconv.Itoa(lane+1), func(t *testing.T) {
@@ -178,6 +185,7 @@ func (s *site) rows() map[string]bool {
 
 // experiment runs one experiment and judges it. Whatever else makes its test fail counts as lost.
 func (k *soak) experiment(t *testing.T, number int) {
+	t.Helper()
 	began := time.Now()
 	o := k.ordeal(t, number)
 	defer func() {
@@ -216,7 +224,7 @@ func (k *soak) note(o *ordeal, took time.Duration) {
 	if problems := slices.Concat(o.lost, o.wrong, o.doubled); len(problems) > 0 {
 		verdict = "FAIL: " + strings.Join(problems, "; ")
 	}
-	fmt.Printf("%4d %5s  %s  %s\n", o.number, took.Round(time.Second), strings.Join(o.story, ", "), verdict)
+	fmt.Fprintf(os.Stdout, "%4d %5s  %s  %s\n", o.number, took.Round(time.Second), strings.Join(o.story, ", "), verdict)
 }
 
 // sum prints the summary.
@@ -229,10 +237,10 @@ func (k *soak) sum(t *testing.T, took time.Duration) {
 		faults += times
 	}
 	slices.Sort(kinds)
-	fmt.Printf("soak: seed %d, %s, %d experiments, %d faults (%s)\n",
+	fmt.Fprintf(os.Stdout, "soak: seed %d, %s, %d experiments, %d faults (%s)\n",
 		k.seed, took.Round(time.Second), n.experiments, faults, strings.Join(kinds, ", "))
-	fmt.Printf("soak: %d prompts; asked again: %d that a fault caught in flight, %d by a worker that had stood still\n", n.prompts, n.again, n.thawed)
-	fmt.Printf("soak: lost %d, wrong %d, doubled %d\n", n.lost, n.wrong, n.doubled)
+	fmt.Fprintf(os.Stdout, "soak: %d prompts; asked again: %d that a fault caught in flight, %d by a worker that had stood still\n", n.prompts, n.again, n.thawed)
+	fmt.Fprintf(os.Stdout, "soak: lost %d, wrong %d, doubled %d\n", n.lost, n.wrong, n.doubled)
 	if n.lost+n.wrong+n.doubled > 0 || n.experiments == 0 {
 		t.Fail()
 	}

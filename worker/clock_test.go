@@ -1,0 +1,179 @@
+package main_test
+
+import (
+	"bytes"
+	"debug/elf"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"rdrec/activities"
+)
+
+// A clock that is wrong for one process only: Linux shows each process its clock through a page of code, the vdso, which Go's runtime and
+// C's library both call. The process is stopped before its first instruction, and the function that tells the time of day is led to one
+// that asks the kernel and adds what the test wants. All else, timers above all, goes on as it does when someone sets the clock.
+
+// wrongClock is a process's.
+type wrongClock struct {
+	pid int
+	// offset is where the process's memory holds how many seconds its clock is ahead.
+	offset int64
+}
+
+// teller is clock_gettime for x86-64: the system call, then for CLOCK_REALTIME the offset, which follows the code, is added.
+var teller = []byte{
+	0xb8, 0xe4, 0, 0, 0, // mov eax, 228
+	0x0f, 0x05, // syscall
+	0x85, 0xff, // test edi, edi
+	0x75, 0x0a, // jnz: another clock
+	0x48, 0x8b, 0x0d, 0x06, 0, 0, 0, // mov rcx, [offset]
+	0x48, 0x01, 0x0e, // add [rsi], rcx
+	0xc3,       // ret
+	0x90, 0x90, // to a multiple of 8
+}
+
+// startAt starts a command whose clock is ahead.
+func startAt(cmd *exec.Cmd, ahead time.Duration) (*wrongClock, error) {
+	if runtime.GOARCH != "amd64" {
+		return nil, errors.ErrUnsupported
+	}
+	runtime.LockOSThread() // who traces is a thread
+	defer runtime.UnlockOSThread()
+	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	pid := cmd.Process.Pid
+	var status syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
+		return nil, err
+	}
+	clock, err := bend(pid)
+	if err == nil {
+		err = clock.set(ahead)
+	}
+	return clock, errors.Join(err, syscall.PtraceDetach(pid))
+}
+
+// bend leads a process's vdso to the teller, which is put behind the end of its code.
+func bend(pid int) (*wrongClock, error) {
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
+	if err != nil {
+		return nil, err
+	}
+	var from, to int64
+	for line := range strings.Lines(string(maps)) {
+		if strings.HasSuffix(strings.TrimSpace(line), "[vdso]") {
+			if _, err := fmt.Sscanf(line, "%x-%x", &from, &to); err != nil {
+				return nil, err
+			}
+		}
+	}
+	image := make([]byte, to-from)
+	memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", pid), os.O_RDWR, 0)
+	if err != nil {
+		return nil, err
+	}
+	defer memory.Close()
+	if _, err := memory.ReadAt(image, from); err != nil {
+		return nil, err
+	}
+	function, err := clockFunction(image)
+	if err != nil {
+		return nil, err
+	}
+	free := int64(len(bytes.TrimRight(image, "\x00"))+15) &^ 7
+	if free+int64(len(teller))+8 > to-from {
+		return nil, errors.New("the vdso has no room")
+	}
+	jump := binary.LittleEndian.AppendUint32([]byte{0xe9}, uint32(free-function-5)) //nolint:gosec // both lie in two pages
+	_, err = memory.WriteAt(append(bytes.Clone(teller), make([]byte, 8)...), from+free)
+	if err == nil {
+		_, err = memory.WriteAt(jump, from+function)
+	}
+	return &wrongClock{pid, from + free + int64(len(teller))}, err
+}
+
+// clockFunction is where clock_gettime begins in a vdso.
+func clockFunction(image []byte) (int64, error) {
+	f, err := elf.NewFile(bytes.NewReader(image))
+	if err != nil {
+		return 0, err
+	}
+	symbols, err := f.DynamicSymbols()
+	if err != nil {
+		return 0, err
+	}
+	for _, s := range symbols {
+		if s.Name == "__vdso_clock_gettime" {
+			return int64(s.Value), nil //nolint:gosec // an offset in two pages
+		}
+	}
+	return 0, errors.New("the vdso has no clock")
+}
+
+// set sets how far the clock is ahead.
+func (c *wrongClock) set(ahead time.Duration) error {
+	memory, err := os.OpenFile(fmt.Sprintf("/proc/%d/mem", c.pid), os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer memory.Close()
+	_, err = memory.WriteAt(binary.LittleEndian.AppendUint64(nil, uint64(int64(ahead/time.Second))), c.offset) //nolint:gosec // two's complement
+	return err
+}
+
+// A worker an hour ahead begins, one an hour behind goes on, and its clock is set while it trains.
+func TestFault12ClocksAnHourOff(t *testing.T) {
+	want := calm(t)
+	s := newSite(t)
+	s.ahead = time.Hour
+	first := s.hire()
+	run := s.begin(short(t))
+	s.training(3)
+	first.drain()
+	at := s.newest()
+	s.ahead = -time.Hour
+	second := s.hire()
+	s.until("the takeover", 2*time.Minute, func() bool { return len(second.said(resumes)) > 0 })
+	if err := second.clock.set(time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	if got := s.finish(run); got != want {
+		t.Errorf("weights %s, want %s", got, want)
+	}
+	if step := second.resumed(); step != at {
+		t.Errorf("resumed at step %d, drained at %d: keys are ordered by time", step, at)
+	}
+	s.once(nil)
+	for name, w := range map[string]*process{"ahead": first, "set": second} {
+		if lines := w.said("worker polls"); len(lines) != 1 || time.Until(lines[0].Time).Abs() < 55*time.Minute {
+			t.Errorf("the clock %s was right: nothing was tested: %v", name, lines)
+		}
+	}
+	s.untroubled()
+}
+
+// untroubled checks that no activity had to be tried again but for a worker that drained.
+func (s *site) untroubled() {
+	s.t.Helper()
+	for _, events := range s.histories() {
+		for _, e := range events {
+			if timeout := e.GetActivityTaskTimedOutEventAttributes(); timeout != nil {
+				s.t.Errorf("timed out: %v", timeout)
+			}
+			started := e.GetActivityTaskStartedEventAttributes()
+			if kind := started.GetLastFailure().GetApplicationFailureInfo().GetType(); started.GetAttempt() > 1 && kind != activities.TypeDrained {
+				s.t.Errorf("attempt %d after %v", started.GetAttempt(), started.GetLastFailure())
+			}
+		}
+	}
+}
