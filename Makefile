@@ -39,9 +39,10 @@ test: setup ## all tests
 	go test -buildvcs=false -timeout 40m ./...
 
 # Real processes are killed, frozen, drained and starved, on files in memory where there are any: what is tested is not the disk's speed.
+SERVERS := bin/servers
 FAULTS_TMP := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
-faults: setup ## the fault matrix (docs/reliability.md) with a verdict for each row, in minutes
-	@TMPDIR=$(FAULTS_TMP) RDREC_FAULTS=all go test -buildvcs=false -count=1 -v -parallel 5 -timeout 20m -run '^TestFault' ./worker ./starter \
+faults: setup $(SERVERS)/gofakes3 ## the fault matrix (docs/reliability.md) with a verdict for each row, in minutes
+	@TMPDIR=$(FAULTS_TMP) RDREC_FAULTS=all RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -parallel 5 -timeout 20m -run '^TestFault' ./worker ./starter \
 		> .faults.log 2>&1 && failed=0 || failed=1; \
 	awk -f worker/testdata/matrix.awk .faults.log | sort; test $$failed = 0 || { echo "details: .faults.log"; exit 1; }
 
@@ -49,9 +50,12 @@ soak: setup ## seeded random faults over small experiments for MINUTES=n (SEED=n
 	@TMPDIR=$(FAULTS_TMP) RDREC_SOAK='$(or $(MINUTES),5)' RDREC_SEED='$(SEED)' go test -buildvcs=false -count=1 -v -timeout 0 -parallel 16 \
 		-run '^TestSoak$$' ./worker | grep --line-buffered -Ev '^(===| *---)'
 
-SERVERS := bin/servers
 conformance: $(SERVERS)/done ## the bucket's suite on memory, files and real servers: gofakes3 (S3), fake-gcs-server, Azurite
 	RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -run '^TestConformance' ./storage | grep -v '^=== '
+
+$(SERVERS)/gofakes3: tools/servers/go.mod
+	@mkdir -p $(SERVERS)
+	@cd tools/servers && GOWORK=off GOBIN='$(CURDIR)/$(SERVERS)' go install -buildvcs=false github.com/johannesboyne/gofakes3/cmd/gofakes3
 
 # The servers are fetched once, at the versions of tools/servers/go.mod and of the line below.
 $(SERVERS)/done: tools/servers/go.mod

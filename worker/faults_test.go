@@ -18,6 +18,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
+	"rdrec/internal/badnet"
 	"rdrec/storage"
 )
 
@@ -132,7 +133,7 @@ func TestFault03Drained(t *testing.T) {
 func TestFault04ServerKilled(t *testing.T) {
 	slow(t)
 	want := calm(t)
-	settings := filepath.Join(t.TempDir(), "temporal.db") + " " + freePort(t)
+	settings := filepath.Join(t.TempDir(), "temporal.db") + " " + badnet.FreePort(t)
 	server := serverProcess(t, settings)
 	s := siteAt(t, "127.0.0.1:"+strings.Fields(settings)[1], "default")
 	s.hire()

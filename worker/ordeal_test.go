@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"go.temporal.io/sdk/client"
+
+	"rdrec/internal/badnet"
 )
 
 // ordeal is an experiment of the soak and what is done to it.
@@ -110,7 +112,7 @@ func (k *soak) ordeal(t *testing.T, number int) *ordeal {
 	t.Helper()
 	o := &ordeal{
 		soak: k, number: number, dice: rand.New(rand.NewPCG(k.seed, uint64(number))), ended: make(chan struct{}),
-		settings: filepath.Join(t.TempDir(), "temporal.db") + " " + freePort(t),
+		settings: filepath.Join(t.TempDir(), "temporal.db") + " " + badnet.FreePort(t),
 		read:     map[*process]int{}, asked: map[string]int{}, frozen: map[string]bool{},
 	}
 	k.running.Store(strconv.Itoa(number), o)

@@ -33,7 +33,7 @@ import (
 type site struct {
 	*plant
 	namespace string
-	// url is the bucket's.
+	// url is the bucket's, as the workers see it.
 	url string
 	// env is added to the workers' environment.
 	env []string
@@ -220,6 +220,7 @@ func (w *process) said(messages ...string) []line {
 
 const (
 	resumes = "training resumes from a checkpoint"
+	unsaved = "checkpoint was not stored"
 	begins  = "training begins: there is no checkpoint yet"
 	spoilt  = "checkpoint is corrupt: quarantined, an older one is used"
 )
@@ -343,7 +344,7 @@ func (s *site) once(sound []string) {
 // damage is what of the bucket is not as it was written.
 func (s *site) damage() []storage.Fault {
 	s.t.Helper()
-	b, err := storage.Open(s.t.Context(), s.url)
+	b, err := storage.Open(s.t.Context(), "file://"+s.bucket)
 	if err != nil {
 		s.t.Fatal(err)
 	}
