@@ -43,7 +43,7 @@ func (h *Heap) add(o object) {
 	h.Bytes += o.size
 }
 
-// Collect deletes old objects that nothing reaches: no run's record, no stage's record, no checkpoint that training could go on
+// Collect deletes old objects that nothing reaches: no run's record, no stage's, no recent promotion or night, no checkpoint that training could go on
 // from. Records, rationales and reports are never deleted.
 func (b *Bucket) Collect(ctx context.Context, c Collection) (Collected, error) {
 	m := &marks{bucket: b, reached: map[string]bool{}, finished: map[string]bool{}, whole: map[string]bool{}}

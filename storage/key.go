@@ -14,6 +14,9 @@ import (
 //	checkpoints/<fingerprint>/<token>/<step>/...   training state; manifest.json is written last
 //	runs/<workflow>/<run>/<name>                   a run's record (run.json) and report
 //	runs/<workflow>/<run>/stages/<stage>-<fp>.json its lineage: a copy of each stage's record that it found or made
+//	nightly/<name>/current.json                    which promotion is in use: a number and its record's hash
+//	nightly/<name>/promotions/<number>.json        the models that were promoted under a name ([Promotion]); never changed
+//	nightly/<name>/nights/<number>.json            what came of each night, also of those that promoted nothing
 //	quarantine/<key>                               what could not be trusted, under its old key
 const (
 	casPrefix        = "cas/sha256/"
@@ -21,6 +24,7 @@ const (
 	rationalePrefix  = "rationales/"
 	checkpointPrefix = "checkpoints/"
 	runPrefix        = "runs/"
+	nightlyPrefix    = "nightly/"
 	quarantinePrefix = "quarantine/"
 )
 
@@ -54,6 +58,23 @@ const lineageFolder = "stages"
 
 func lineageKey(workflow, run, stage, fingerprint string) string {
 	return RunKey(workflow, run, lineageFolder+"/"+stage+"-"+fingerprint[:12]+".json")
+}
+
+const currentName = "current.json"
+
+func promotedKey(name string) string { return nightlyPrefix + name + "/" + currentName }
+
+func promotionFolder(name string) string { return nightlyPrefix + name + "/promotions/" }
+
+// promotionKey pads the number, so that keys sort as numbers do.
+func promotionKey(name string, number int) string {
+	return promotionFolder(name) + fmt.Sprintf("%06d.json", number)
+}
+
+func nightFolder(name string) string { return nightlyPrefix + name + "/nights/" }
+
+func nightKey(name string, number int) string {
+	return nightFolder(name) + fmt.Sprintf("%06d.json", number)
 }
 
 func quarantineKey(key string) string { return quarantinePrefix + key }

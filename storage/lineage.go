@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// lineage is what the records under runs/ say: which artefacts each run found or made.
+// lineage is what the records under runs/ and nightly/ say: which artefacts each run found or made, and which a promotion needs.
 type lineage struct {
 	// refs are the artefacts of each run, a run being WORKFLOW/RUN. A run that failed has those of the stages that it finished.
 	refs map[string][]Ref
@@ -15,7 +15,7 @@ type lineage struct {
 	unread map[string]string
 }
 
-// lineage reads the records of all runs.
+// lineage reads the records of all runs, nights and promotions. Those of nights and promotions stand under their keys without ".json".
 func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
 	l := lineage{map[string][]Ref{}, map[string]string{}}
 	err := b.scan(ctx, runPrefix, func(o object) error {
@@ -34,7 +34,10 @@ func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
 		l.refs[run] = append(l.refs[run], refs...)
 		return nil
 	})
-	return l, err
+	if err != nil {
+		return l, err
+	}
+	return l, l.nightly(ctx, b)
 }
 
 // runOf says whose record a key under runs/ is; ok is false for a run's other files.
