@@ -25,6 +25,8 @@ type Activities struct {
 	Teachers Teachers
 	Students Students
 	Rankers  Rankers
+	Advisors Advisors
+	Tables   Tables
 	// Scratch is a folder for temporary files; each activity works in a folder of its own and removes it.
 	Scratch string
 	// Build says which program and libraries do the work; it stands in the report.

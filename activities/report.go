@@ -323,7 +323,7 @@ func (w *reporting) store(ctx context.Context, dir string, files map[string][]by
 	if err != nil {
 		return out, fmt.Errorf("encode the run's record: %w", err)
 	}
-	return out, w.Bucket.PutRun(ctx, run.ID, run.RunID, "run.json", record)
+	return out, w.Bucket.PutRun(ctx, run.ID, run.RunID, storage.RunRecord, record)
 }
 
 func pairs(m map[string]string) []report.Pair {

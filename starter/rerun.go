@@ -105,7 +105,7 @@ func findRun(ctx context.Context, to *server, run string, missing error) (*exper
 // recordOf reads what a run read and made.
 func recordOf(ctx context.Context, bucket *storage.Bucket, e *experiment) (activities.ReportInput, error) {
 	var record activities.ReportInput
-	data, err := bucket.GetRun(ctx, e.id, e.run, "run.json")
+	data, err := bucket.GetRun(ctx, e.id, e.run, storage.RunRecord)
 	if err != nil {
 		return record, fmt.Errorf("reading the record of %q: %w", e.id, err)
 	}

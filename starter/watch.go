@@ -97,7 +97,12 @@ func (t *tracker) note(ctx context.Context) string {
 	if !t.idle {
 		return ""
 	}
-	queue, err := t.DescribeTaskQueue(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	return t.unpolled(ctx)
+}
+
+// unpolled says for people that no worker polls; empty where one does.
+func (s *server) unpolled(ctx context.Context) string {
+	queue, err := s.DescribeTaskQueue(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil || len(queue.GetPollers()) > 0 {
 		return ""
 	}

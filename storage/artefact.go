@@ -78,16 +78,25 @@ func (b *Bucket) GetFolder(ctx context.Context, ref Ref, dir string) error {
 
 // GetNamed returns one file of an artefact.
 func (b *Bucket) GetNamed(ctx context.Context, ref Ref, name string) ([]byte, error) {
-	artefact, err := b.Artefact(ctx, ref)
+	file, err := b.Named(ctx, ref, name)
 	if err != nil {
 		return nil, err
 	}
+	return b.Get(ctx, file)
+}
+
+// Named is the reference of one file of an artefact.
+func (b *Bucket) Named(ctx context.Context, ref Ref, name string) (Ref, error) {
+	artefact, err := b.Artefact(ctx, ref)
+	if err != nil {
+		return Ref{}, err
+	}
 	for _, f := range artefact.Files {
 		if f.Name == name {
-			return b.Get(ctx, f.Ref)
+			return f.Ref, nil
 		}
 	}
-	return nil, fmt.Errorf("file %q of %s %s: %w", name, artefact.Kind, ref.Digest, ErrNotFound)
+	return Ref{}, fmt.Errorf("file %q of %s %s: %w", name, artefact.Kind, ref.Digest, ErrNotFound)
 }
 
 // filesUnder lists the regular files under dir by slash-separated name, in order.

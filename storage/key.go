@@ -17,6 +17,7 @@ import (
 //	nightly/<name>/current.json                    which promotion is in use: a number and its record's hash
 //	nightly/<name>/promotions/<number>.json        the models that were promoted under a name ([Promotion]); never changed
 //	nightly/<name>/nights/<number>.json            what came of each night, also of those that promoted nothing
+//	exports/<model>.json                           the newest table of recommendations of a model
 //	quarantine/<key>                               what could not be trusted, under its old key
 const (
 	casPrefix        = "cas/sha256/"
@@ -25,6 +26,7 @@ const (
 	checkpointPrefix = "checkpoints/"
 	runPrefix        = "runs/"
 	nightlyPrefix    = "nightly/"
+	exportPrefix     = "exports/"
 	quarantinePrefix = "quarantine/"
 )
 
@@ -52,6 +54,11 @@ func stepFolder(fingerprint, token string, step int) string {
 
 // RunKey is where a file of a run's own record lies.
 func RunKey(workflow, run, name string) string { return runPrefix + path.Join(workflow, run, name) }
+
+// RunRecord is the file of a run's folder that says all that it read and made.
+const RunRecord = "run.json"
+
+func exportKey(model string) string { return exportPrefix + model + ".json" }
 
 // lineageFolder is the part of a run's folder that holds its stages' records.
 const lineageFolder = "stages"

@@ -44,7 +44,7 @@ func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
 func runOf(key string) (run string, ok bool) {
 	dir, name := path.Split(strings.TrimPrefix(key, runPrefix))
 	dir = strings.TrimSuffix(dir, "/")
-	if name == "run.json" {
+	if name == RunRecord {
 		return dir, true
 	}
 	folder, last := path.Split(dir)

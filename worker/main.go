@@ -141,7 +141,7 @@ func wire(o options, bucket *storage.Bucket, logger zerolog.Logger) (*activities
 	}
 	return &activities.Activities{
 		Bucket: bucket, Importer: importer{}, Teachers: teachers{o.Device, o.Threads, logger}, Students: students{o.Device, o.Threads, time.Now},
-		Rankers: rankers{o.Device, o.Threads},
+		Rankers: rankers{o.Device, o.Threads}, Advisors: advisors{o.Device, o.Threads}, Tables: tables{},
 		Scratch: scratch, Build: build, Log: logger, Now: time.Now, StallAfter: stallAfter,
 	}, nil
 }
@@ -160,6 +160,8 @@ func poll(ctx context.Context, temporal client.Client, o options, acts *activiti
 			w.RegisterWorkflow(workflows.Experiment)
 			w.RegisterWorkflow(workflows.Trial)
 			w.RegisterWorkflow(workflows.Distillation)
+			w.RegisterWorkflow(workflows.Export)
+			w.RegisterWorkflow(workflows.Advise)
 		}
 		if err := w.Start(); err != nil {
 			return fmt.Errorf("poll queue %q: %w", queue, err)

@@ -31,7 +31,7 @@ func (p *plant) again(b *storage.Bucket, id string, in workflows.ExperimentInput
 	if err := run.Get(ctx, nil); err != nil {
 		p.t.Fatal(err)
 	}
-	data, err := b.GetRun(ctx, run.GetID(), run.GetRunID(), "run.json")
+	data, err := b.GetRun(ctx, run.GetID(), run.GetRunID(), storage.RunRecord)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -78,8 +78,13 @@ func Rank(ctx context.Context, job Job, list task.List) ([]Ranking, error) {
 			return nil, fmt.Errorf("%s: %w", list.Kind, err)
 		}
 	}
+	return r.run(ctx)
+}
+
+// run ranks for all users of the plan.
+func (r *ranker) run(ctx context.Context) ([]Ranking, error) {
 	var all []Ranking
-	err = p.each(ctx, job.Progress, func(b task.Batch, first int) error {
+	err := r.plan.each(ctx, r.Progress, func(b task.Batch, first int) error {
 		search := r.free
 		if r.catalogue != nil {
 			search = r.constrained

@@ -25,35 +25,39 @@ func (t Text) place() int { return t.Place }
 
 // Explain writes why the users of the test explanations chose their items: the reference's exp.py.
 func Explain(ctx context.Context, job Job) ([]Text, error) {
-	e := job.Evaluate
-	if e.Explanations < 0 {
+	if job.Evaluate.Explanations < 0 {
 		return nil, nil
 	}
-	list, err := job.test(task.KindExplanation, e.Explanations)
+	list, err := job.test(task.KindExplanation, job.Evaluate.Explanations)
 	if err != nil {
 		return nil, fmt.Errorf("explanation: %w", err)
 	}
-	p, err := job.plan(list)
+	return job.explain(ctx, list)
+}
+
+// explain writes the explanations of a list.
+func (j Job) explain(ctx context.Context, list task.List) ([]Text, error) {
+	p, err := j.plan(list)
 	if err != nil {
 		return nil, fmt.Errorf("explanation: %w", err)
 	}
-	beam := DefaultBeam()
+	e, beam := j.Evaluate, DefaultBeam()
 	beam.Beams, beam.Groups, beam.Return = e.ExplanationBeams, e.ExplanationGroups, 1
 	beam.MinLength, beam.MaxLength = e.MinTokens, e.MaxTokens
 	var all []Text
-	err = p.each(ctx, job.Progress, func(b task.Batch, first int) error {
-		found, err := Search(ctx, job.Model, b, beam, job.Settings.Protocol.MaskCross)
+	err = p.each(ctx, j.Progress, func(b task.Batch, first int) error {
+		found, err := Search(ctx, j.Model, b, beam, j.Settings.Protocol.MaskCross)
 		if err != nil {
 			return err
 		}
 		for i, hypotheses := range found {
 			example := p.list.Examples[first+i]
 			t := Text{Place: p.order[first+i], User: example.User, Item: example.Item}
-			if t.Generated, err = job.text(hypotheses[0]); err != nil {
+			if t.Generated, err = j.text(hypotheses[0]); err != nil {
 				return fmt.Errorf("user %d, item %d: %w", t.User, t.Item, err)
 			}
 			t.Generated = strings.Join(token.Fields(t.Generated), " ")
-			if t.Reference, err = task.Reference(job.Tokenizer, example.Target, e.TextTokens); err != nil {
+			if t.Reference, err = task.Reference(j.Tokenizer, example.Target, e.TextTokens); err != nil {
 				return fmt.Errorf("user %d, item %d: %w", t.User, t.Item, err)
 			}
 			all = append(all, t)

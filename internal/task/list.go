@@ -122,7 +122,7 @@ type judged struct {
 
 func (c *Corpus) list(kind Kind, from judged) (List, error) {
 	if !c.texts.has(kind) {
-		return List{}, fmt.Errorf("method %q has no %s examples: template family %q lacks them", c.settings.Method.Name, kind, c.family.Name)
+		return List{}, c.lacks(kind)
 	}
 	protocol := c.settings.Protocol
 	list := List{Kind: kind}

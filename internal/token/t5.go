@@ -4,6 +4,7 @@
 package token
 
 import (
+	"bytes"
 	_ "embed"
 	"fmt"
 	"strings"
@@ -189,4 +190,16 @@ func (s *scratch) ids(out []int32) []int32 {
 		out = append(out, End)
 	}
 	return out
+}
+
+// SentencePiece is the model of T5's own vocabulary, the bytes of its spiece.model.
+func SentencePiece() []byte { return bytes.Clone(spiece) }
+
+// Sentinels are the texts of T5's special tokens `<extra_id_N>`, from 0 on.
+func Sentinels() []string {
+	texts := make([]string, sentinels)
+	for i := range texts {
+		texts[i] = fmt.Sprintf("<extra_id_%d>", i)
+	}
+	return texts
 }

@@ -1,0 +1,77 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"rdrec/internal/spec"
+	"rdrec/storage"
+)
+
+// Model is a trained student with all that it takes to ask it. A finished run and a promotion both name one ([FindModel]); exports,
+// single recommendations and serving begin from it.
+type Model struct {
+	// Name is what it was found by, for people.
+	Name string `json:"name"`
+	// Examples is the dataset's artefact that it was trained on, Student its own.
+	Examples storage.Ref `json:"examples"`
+	Student  storage.Ref `json:"student"`
+	// Method is which of the spec's it learnt by, Seed its trial's.
+	Method string    `json:"method"`
+	Seed   int64     `json:"seed"`
+	Spec   spec.Spec `json:"spec"`
+}
+
+// ID is the same for models that answer the same.
+func (m Model) ID() (string, error) {
+	return storage.Fingerprint("model", 1, m.asked(), m.Examples.Digest, m.Student.Digest)
+}
+
+// asked are the settings that answers depend on.
+func (m Model) asked() any {
+	return struct {
+		Method   string
+		Evaluate spec.Evaluate
+	}{m.Method, m.Spec.Evaluate}
+}
+
+// FindModel resolves a name: a finished experiment, as ID or ID/RUN. Of a run's students it takes the first seed's of the spec's first
+// method, or of the method that is named.
+func FindModel(ctx context.Context, b *storage.Bucket, name, method string) (Model, error) {
+	workflow, run, err := b.LatestRun(ctx, name)
+	if err != nil {
+		return Model{}, err
+	}
+	data, err := b.GetRun(ctx, workflow, run, storage.RunRecord)
+	if err != nil {
+		return Model{}, err
+	}
+	var record ReportInput
+	if err := json.Unmarshal(data, &record); err != nil {
+		return Model{}, &storage.CorruptError{Key: storage.RunKey(workflow, run, storage.RunRecord), Reason: err.Error()}
+	}
+	m, err := record.model(method)
+	m.Name = workflow + "/" + run
+	if err != nil {
+		return Model{}, fmt.Errorf("run %q: %w", m.Name, err)
+	}
+	return m, nil
+}
+
+// errNoStudent says that a run has no student of the method.
+var errNoStudent = errors.New("no student")
+
+// model is the run's first student of a method.
+func (r ReportInput) model(method string) (Model, error) {
+	if method == "" && len(r.Spec.Methods) > 0 {
+		method = r.Spec.Methods[0]
+	}
+	for _, trial := range r.Trials {
+		if trial.Method == method && trial.Variant == "" {
+			return Model{Examples: r.Examples, Student: trial.Model, Method: method, Seed: trial.Seed, Spec: r.Spec}, nil
+		}
+	}
+	return Model{}, fmt.Errorf("%w: it has none of method %q, but of %v", errNoStudent, method, r.Spec.Methods)
+}

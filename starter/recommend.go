@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/google/uuid"
+	"go.temporal.io/sdk/client"
+
+	"rdrec/activities"
+	"rdrec/workflows"
+)
+
+// recommendCmd asks a model for one user.
+type recommendCmd struct {
+	modelArg
+	User    string `help:"The user's id in the shop." required:"" placeholder:"ID"`
+	Top     int    `help:"Items, at most." default:"10"`
+	Explain bool   `help:"Add the student's explanation of each item."`
+}
+
+// Run has a worker recommend to the user and prints the answer.
+func (c *recommendCmd) Run(ctx context.Context, a *app) error {
+	bucket, err := a.openBucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	model, err := c.find(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if note := to.unpolled(ctx); note != "" {
+		a.say("%s", note)
+	}
+	in := activities.AdviseInput{
+		ExportInput: activities.ExportInput{Model: model, Top: c.Top, Explain: c.Explain}, User: c.User,
+	}
+	run, err := to.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: "recommend-" + uuid.NewString(), TaskQueue: workflows.QueueCPU, StaticSummary: "recommendations by " + model.Name,
+	}, workflows.Advise, in)
+	if err != nil {
+		return fmt.Errorf("asking for recommendations: %w", err)
+	}
+	var answer activities.Advice
+	if err := run.Get(ctx, &answer); err != nil {
+		if interrupted(ctx) {
+			return errInterrupted
+		}
+		return fmt.Errorf("%w: %s: %s", errExperiment, run.GetID(), rootCause(err))
+	}
+	if a.flags.JSON {
+		return a.printJSON(answer)
+	}
+	return a.print(adviceText(answer))
+}
+
+// adviceText is what people read.
+func adviceText(answer activities.Advice) string {
+	var page strings.Builder
+	if answer.Cold {
+		fmt.Fprintf(&page, "the model does not know user %q: these are the most popular items\n", answer.User)
+	}
+	w := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
+	for _, row := range answer.Items {
+		score := fmt.Sprintf("%.4f", row.Score)
+		if answer.Cold {
+			score = ""
+		}
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", row.Rank, row.Item, score, row.Title)
+		if row.Explanation != "" {
+			fmt.Fprintf(w, "\t\t\t%s\n", row.Explanation)
+		}
+	}
+	_ = w.Flush() //nolint:errcheck // a strings.Builder takes everything
+	return page.String()
+}
