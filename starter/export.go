@@ -160,15 +160,8 @@ func (a *app) exportStudent(ctx context.Context, bucket *storage.Bucket, model a
 	if err := os.RemoveAll(part); err != nil {
 		return fmt.Errorf("making room for the student: %w", err)
 	}
-	if err := bucket.GetFolder(ctx, model.Student, part); err != nil {
+	if err := fetchStudent(ctx, bucket, model, part); err != nil {
 		return fmt.Errorf("fetching the student: %w", err)
-	}
-	maps, err := bucket.Named(ctx, model.Examples, "datamaps.json")
-	if err == nil {
-		err = bucket.GetFile(ctx, maps, filepath.Join(part, "datamaps.json"))
-	}
-	if err != nil {
-		return fmt.Errorf("fetching the numbers of users and items: %w", err)
 	}
 	about, err := aboutStudent(model, part)
 	if err != nil {
@@ -187,6 +180,18 @@ func (a *app) exportStudent(ctx context.Context, bucket *storage.Bucket, model a
 		return a.printJSON(map[string]string{"student": dir, "model": model.Name, "method": model.Method})
 	}
 	return a.print(dir + "\n")
+}
+
+// fetchStudent writes what the bucket has of a student: its folder, and the numbers of its users and items.
+func fetchStudent(ctx context.Context, bucket *storage.Bucket, model activities.Model, dir string) error {
+	if err := bucket.GetFolder(ctx, model.Student, dir); err != nil {
+		return err
+	}
+	maps, err := bucket.Named(ctx, model.Examples, "datamaps.json")
+	if err != nil {
+		return err
+	}
+	return bucket.GetFile(ctx, maps, filepath.Join(dir, "datamaps.json"))
 }
 
 // aboutStudent is what the README says.

@@ -79,6 +79,6 @@ func adviceText(answer activities.Advice) string {
 			fmt.Fprintf(w, "\t\t\t%s\n", row.Explanation)
 		}
 	}
-	_ = w.Flush() //nolint:errcheck // a strings.Builder takes everything
+	_ = w.Flush() // a strings.Builder takes everything
 	return page.String()
 }

@@ -378,7 +378,7 @@ func (s *site) finished() map[string]int {
 func (s *site) histories() [][]*eventpb.HistoryEvent {
 	s.t.Helper()
 	list, err := s.client.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
-		Query: "WorkflowType IN ('Experiment', 'Trial', 'Distillation')",
+		Query: "WorkflowType IN ('Experiment', 'Trial', 'Distillation', 'Export')",
 	})
 	if err != nil {
 		s.t.Fatal(err)

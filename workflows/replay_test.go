@@ -28,6 +28,8 @@ func TestCommittedHistoriesReplay(t *testing.T) {
 			replayer.RegisterWorkflow(workflows.Experiment)
 			replayer.RegisterWorkflow(workflows.Trial)
 			replayer.RegisterWorkflow(workflows.Distillation)
+			replayer.RegisterWorkflow(workflows.Export)
+			replayer.RegisterWorkflow(workflows.Advise)
 			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 			history, execution := readHistory(t, file)
 			options := worker.ReplayWorkflowHistoryOptions{OriginalExecution: execution}
