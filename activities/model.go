@@ -26,20 +26,23 @@ type Model struct {
 
 // ID is the same for models that answer the same.
 func (m Model) ID() (string, error) {
-	return storage.Fingerprint("model", 1, m.asked(), m.Examples.Digest, m.Student.Digest)
-}
-
-// asked are the settings that answers depend on.
-func (m Model) asked() any {
-	return struct {
+	asked := struct {
 		Method   string
 		Evaluate spec.Evaluate
 	}{m.Method, m.Spec.Evaluate}
+	return storage.Fingerprint("model", 1, asked, m.Examples.Digest, m.Student.Digest)
 }
 
-// FindModel resolves a name: a finished experiment, as ID or ID/RUN. Of a run's students it takes the first seed's of the spec's first
-// method, or of the method that is named.
+// FindModel resolves a name: that of promotions, whose model in use is meant, or a finished experiment's, as ID or ID/RUN. Of a run's
+// students it takes the first seed's of the spec's first method, or of the method that is named; a promotion has only one.
 func FindModel(ctx context.Context, b *storage.Bucket, name, method string) (Model, error) {
+	promoted, err := b.Promoted(ctx, name)
+	if err == nil {
+		return PromotedModel(name, promoted)
+	}
+	if !errors.Is(err, storage.ErrNotFound) {
+		return Model{}, err
+	}
 	workflow, run, err := b.LatestRun(ctx, name)
 	if err != nil {
 		return Model{}, err
@@ -56,6 +59,17 @@ func FindModel(ctx context.Context, b *storage.Bucket, name, method string) (Mod
 	m.Name = workflow + "/" + run
 	if err != nil {
 		return Model{}, fmt.Errorf("run %q: %w", m.Name, err)
+	}
+	return m, nil
+}
+
+// PromotedModel is the model of a promotion under a name.
+func PromotedModel(name string, p storage.Promotion) (Model, error) {
+	m := Model{
+		Name: fmt.Sprintf("%s/%d", name, p.Number), Examples: p.Examples, Student: p.Model.Weights, Method: p.Model.Method, Seed: p.Model.Seed,
+	}
+	if err := json.Unmarshal(p.Model.Spec, &m.Spec); err != nil {
+		return Model{}, fmt.Errorf("%w: promotion %d of %q: its spec: %w", ErrData, p.Number, name, err)
 	}
 	return m, nil
 }

@@ -24,7 +24,7 @@ import (
 
 // modelArg names a trained student.
 type modelArg struct {
-	Of     string `arg:"" name:"run" help:"The model: a finished experiment, as ID or ID/RUN."`
+	Of     string `arg:"" name:"run" help:"The model: the name of promotions, or a finished experiment as ID or ID/RUN."`
 	Method string `help:"Which of the run's methods; its first one by default." placeholder:"METHOD"`
 }
 
