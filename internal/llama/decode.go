@@ -229,6 +229,12 @@ func (m *model) numbers(s *torch.Scope, all []int64) *torch.Tensor {
 // readPrefix reads what all prompts begin with.
 func (m *model) readPrefix(s *torch.Scope, ids []int32) *prefix {
 	p := &prefix{groups: int64(m.config.Groups)}
+	whole := false
+	defer func() {
+		if !whole {
+			p.free() // memory ran out
+		}
+	}()
 	positions := make([]int64, len(ids))
 	for i, id := range ids {
 		p.ids = append(p.ids, int64(id))
@@ -237,6 +243,7 @@ func (m *model) readPrefix(s *torch.Scope, ids []int32) *prefix {
 	inner := s.Sub()
 	defer inner.Close()
 	m.read(inner, p.ids, &window{rows: 1, tokens: int64(len(ids)), turns: m.at(inner, positions), memory: p})
+	whole = true
 	return p
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"rdrec/internal/teacher"
 	"rdrec/internal/torch"
@@ -23,10 +24,12 @@ type Options struct {
 	Type string
 	// Threads is how many CPU threads one operation may use; 0 leaves libtorch's choice.
 	Threads int
-	// Batch is how many replies are written together.
+	// Batch is how many replies are written together; 0 means as many as pay, as far as there is memory.
 	Batch int
-	// Memory bounds the bytes of the rows' keys and values; 0 means 1 GiB. Long prompts get fewer places.
+	// Memory bounds the bytes that the rows take; 0 means half of what is free once the weights are read. Long prompts get fewer places.
 	Memory int64
+	// Halved, where set, is told that memory ran out, and how many replies are written together from then on.
+	Halved func(batch int, err error)
 }
 
 // Engine answers prompts with a model in this process. It is a [teacher.Engine] and safe for concurrent use, one call after another.
@@ -37,6 +40,9 @@ type Engine struct {
 	vocab   *vocabulary
 	chat    chat
 	lines   *lines // made when first a reply is held to two lines
+	batch   int    // replies together, and memory their bytes, at most
+	memory  int64
+	halved  atomic.Int64
 }
 
 // ErrModel marks a model whose files can't be what the engine needs: another attempt will not change that.
@@ -84,7 +90,9 @@ func (e *Engine) load(from source) error {
 	}
 	return torch.Run(func(s *torch.Scope) error {
 		torch.Threads(e.options.Threads)
-		e.model, err = load(s, from, config, dtype, device)
+		if e.model, err = load(s, from, config, dtype, device); err == nil {
+			e.batch, e.memory = e.options.bounds(device)
+		}
 		return err
 	})
 }
@@ -254,49 +262,11 @@ func (e *Engine) write(ctx context.Context, s *torch.Scope, f *family, emit func
 	slices.SortStableFunc(f.rows, func(a, b *row) int { return b.need() - a.need() })
 	for rows := f.rows; len(rows) > 0; {
 		wave := e.wave(rows)
-		if err := e.writeWave(ctx, s, start, rows[:wave], emit); err != nil {
+		left, err := e.writeWave(ctx, start, rows[:wave], emit)
+		if err != nil {
 			return err
 		}
-		rows = rows[wave:]
+		rows = append(left, rows[wave:]...)
 	}
 	return nil
-}
-
-// places is how many rows of the given need fit into the memory, at most the batch.
-func (e *Engine) places(need int) int {
-	c := e.model.config
-	bytes := e.options.Memory
-	if bytes == 0 {
-		bytes = 1 << 30
-	}
-	row := int64(2*c.Layers*c.Groups*c.Head*e.model.dtype.Size()) * int64(need)
-	return int(min(max(bytes/row, 1), int64(max(e.options.Batch, 1))))
-}
-
-// wave is how many of the rows, the longest first, are written with the places that the first one leaves: all of them where it leaves
-// the whole batch, else those that would leave no more.
-func (e *Engine) wave(rows []*row) int {
-	places := e.places(roundUp(rows[0].need()))
-	if places >= e.options.Batch {
-		return len(rows)
-	}
-	n := 1
-	for n < len(rows) && (n < places || e.places(roundUp(rows[n].need())) < 2*places) {
-		n++
-	}
-	return n
-}
-
-func (e *Engine) writeWave(
-	ctx context.Context, s *torch.Scope, start *prefix, rows []*row, emit func(int, teacher.Reply) error,
-) error {
-	inner := s.Sub()
-	defer inner.Close()
-	room := roundUp(rows[0].need())
-	places := roundUp(min(e.places(room), len(rows)))
-	w := &writer{
-		model: e.model, vocab: e.vocab, prefix: start, scope: inner, waiting: rows, emit: emit, lines: e.lines,
-		slots: newSlots(inner, e.model, int64(places), int64(room)), active: make([]*row, places),
-	}
-	return w.run(ctx)
 }

@@ -1,6 +1,8 @@
 package llama
 
 import (
+	"slices"
+
 	"rdrec/internal/torch"
 )
 
@@ -23,9 +25,8 @@ func (p *prefix) free() {
 	if p == nil {
 		return
 	}
-	for i := range p.keys {
-		p.keys[i].Free()
-		p.values[i].Free()
+	for _, t := range slices.Concat(p.keys, p.values) {
+		t.Free()
 	}
 }
 

@@ -21,6 +21,7 @@ type row struct {
 	lines   int
 	form    form           // how far the reply has come, where it is held to two lines
 	cut     bool           // the reply has no more room
+	before  []int32        // tokens of the prefix
 	used    map[int32]bool // tokens that the repetition penalty weakens
 	random  *rand.Rand
 }
@@ -28,7 +29,7 @@ type row struct {
 // newRow prepares a prompt whose tokens after the prefix are own.
 func newRow(index int, prompt *teacher.Prompt, length int, own []int32, used []int32) *row {
 	r := &row{
-		index: index, prompt: prompt, length: length, own: own, text: []byte(prompt.Begin), used: map[int32]bool{},
+		index: index, prompt: prompt, length: length, own: own, before: used, text: []byte(prompt.Begin), used: map[int32]bool{},
 		random: rand.New(rand.NewPCG(prompt.Sampling.Seed, 0)), limit: prompt.Sampling.MaxTokens,
 	}
 	if prompt.TwoLines {
@@ -38,6 +39,13 @@ func newRow(index int, prompt *teacher.Prompt, length int, own []int32, used []i
 		r.used[id] = true
 	}
 	return r
+}
+
+// afresh is the row as it was before anything was written.
+func (r *row) afresh() *row {
+	again := newRow(r.index, r.prompt, r.length, r.own[:len(r.own)-r.written], r.before)
+	again.limit = r.limit
+	return again
 }
 
 // need is how many tokens of its own the row may come to have.

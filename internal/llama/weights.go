@@ -12,7 +12,21 @@ type loader struct {
 	scope  *torch.Scope
 	source source
 	device torch.Device
+	kept   []*torch.Tensor
 	err    error
+}
+
+func (l *loader) keep(t *torch.Tensor) *torch.Tensor {
+	t = torch.Keep(t)
+	l.kept = append(l.kept, t)
+	return t
+}
+
+// drop frees what was read, where the whole could not be.
+func (l *loader) drop() {
+	for _, t := range l.kept {
+		t.Free()
+	}
 }
 
 // part is one of the matrices that stand below each other in a weight: its name and how many rows it has.
@@ -25,6 +39,12 @@ type part struct {
 func load(s *torch.Scope, from source, config Config, dtype torch.DType, device torch.Device) (*model, error) {
 	m := &model{config: config, dtype: dtype, device: device}
 	l := &loader{scope: s, source: from, device: device}
+	whole := false
+	defer func() {
+		if !whole {
+			l.drop()
+		}
+	}()
 	m.embedding = l.matrix(dtype, config.Model, part{"token_embd.weight", config.Vocabulary})
 	m.norm = l.vector("output_norm.weight", config.Model)
 	m.head = m.embedding
@@ -35,10 +55,10 @@ func load(s *torch.Scope, from source, config Config, dtype torch.DType, device 
 		m.layers = append(m.layers, l.layer(i, &config, dtype))
 	}
 	if l.err != nil {
-		m.free()
 		return nil, l.err
 	}
 	m.turns = l.turns(&config)
+	whole = true
 	return m, nil
 }
 
@@ -90,13 +110,12 @@ func (l *loader) read(dtype torch.DType, shape []int64, parts ...part) *torch.Te
 	if l.err != nil {
 		return nil
 	}
-	t := torch.Keep(l.scope.Empty(torch.Float32, torch.CPU, shape...))
+	t := l.keep(l.scope.Empty(torch.Float32, torch.CPU, shape...))
 	inner := l.scope.Sub()
 	defer inner.Close()
 	row := int64(0)
 	for _, p := range parts {
 		if l.err = l.source.read(p.name, inner.Use(t).Narrow(0, row, int64(p.rows))); l.err != nil {
-			t.Free()
 			return nil
 		}
 		row += int64(p.rows)
@@ -111,7 +130,7 @@ func (l *loader) converted(t *torch.Tensor, dtype torch.DType) *torch.Tensor {
 	}
 	inner := l.scope.Sub()
 	defer inner.Close()
-	out := torch.Keep(inner.Use(t).To(dtype).On(l.device))
+	out := l.keep(inner.Use(t).To(dtype).On(l.device))
 	t.Free()
 	return out
 }
@@ -136,5 +155,5 @@ func (l *loader) turns(c *Config) *torch.Tensor {
 	inner := l.scope.Sub()
 	defer inner.Close()
 	turns := inner.FromFloat32(pairs, int64(c.Context), int64(half), 2).On(l.device).Complex()
-	return torch.Keep(turns)
+	return l.keep(turns)
 }

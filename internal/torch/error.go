@@ -40,6 +40,7 @@ func check(op string) {
 		return
 	}
 	message, _, _ = strings.Cut(message, "\nException raised from")
+	message, _, _ = strings.Cut(message, "\nframe #0")
 	panic(&Error{Op: op, Message: strings.TrimSpace(message)})
 }
 

@@ -1,3 +1,4 @@
+#define _GNU_SOURCE // RTLD_DEFAULT
 #include "native.h"
 
 #include <dlfcn.h>
@@ -29,4 +30,11 @@ void torch_threads(int n) { at_set_num_threads(n); }
 // torch_open_cuda makes libtorch's CUDA kernels known to the libtorch that is loaded already; they register themselves.
 const char *torch_open_cuda(void) {
   return dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) ? NULL : dlerror();
+}
+
+// torch_cuda_free is how many bytes of the first GPU's memory are free, by the CUDA runtime that libtorch brought along; 0 without one.
+int64_t torch_cuda_free(void) {
+  int (*info)(size_t *, size_t *) = (int (*)(size_t *, size_t *))dlsym(RTLD_DEFAULT, "cudaMemGetInfo");
+  size_t unused = 0, all = 0;
+  return info && info(&unused, &all) == 0 ? (int64_t)unused : 0;
 }

@@ -83,6 +83,7 @@ func (s *Scope) adopt(t *Tensor) *Tensor {
 // own wraps what operation op made; it panics with what libtorch raised instead.
 func (s *Scope) own(op string, c lib.Ctensor) *Tensor {
 	check(op)
+	hunger(op, c)
 	if s.closed {
 		lib.AtFree(c)
 		broken("%s in a closed scope", op)
