@@ -237,6 +237,7 @@ func (w *reporting) teacher(ctx context.Context) error {
 		Explanations: d.Explanations, Wanted: d.Wanted - d.Left, Asked: int(took[FigureAsked]), Seconds: took[FigureSeconds],
 		Parsed: d.Quality.Parsed, Retried: d.Quality.Retried, Quarantined: d.Quality.Quarantined, Leaked: d.Quality.Leaked,
 		FellBack: d.Quality.FellBack, PromptTokens: d.Quality.PromptTokens, Tokens: d.Quality.Tokens, Grounded: d.Quality.Grounded,
+		Halved: int(took[FigureHalved]),
 	}
 	for _, r := range d.Quality.Reasons {
 		t.Reasons = append(t.Reasons, report.Pair{Name: r.Reason, Value: strconv.Itoa(r.Count)})

@@ -31,6 +31,8 @@ type DistillShardResult struct {
 	// Tokens is how many the last attempt had written, in Seconds.
 	Tokens  int     `json:"tokens"`
 	Seconds float64 `json:"seconds"`
+	// Halved is how often memory ran out, so that fewer replies were written together from then on.
+	Halved int `json:"halved,omitempty"`
 }
 
 // Add joins what is finished of two shards.
@@ -38,6 +40,7 @@ func (r DistillShardResult) Add(other DistillShardResult) DistillShardResult {
 	return DistillShardResult{
 		Rows: r.Rows + other.Rows, Parsed: r.Parsed + other.Parsed, Quarantined: r.Quarantined + other.Quarantined,
 		Tokens: r.Tokens + other.Tokens, Seconds: r.Seconds + other.Seconds,
+		Halved: r.Halved + other.Halved,
 	}
 }
 
@@ -113,6 +116,7 @@ type shard struct {
 	done     rationales
 	// found were finished before this attempt; tokens are those of the rows asked now.
 	found, tokens       int
+	halved              int
 	parsed, quarantined int
 	pulse               *pulse
 	now                 func() time.Time
@@ -136,16 +140,26 @@ func (a *Activities) ask(ctx context.Context, settings spec.Teacher, s *shard) e
 	}
 	defer closeEngine()
 	s.started = s.now()
+	before := halvings(engine)
 	k := keep(context.WithoutCancel(ctx), s.rows)
 	err = teacher.Distill(working, engine, settings, missing, func(row teacher.Rationale) error {
 		s.take(row)
 		return k.add(row)
 	})
+	s.halved = halvings(engine) - before
 	err = errors.Join(err, k.close())
 	if errors.Is(context.Cause(working), ErrDrained) {
 		return fmt.Errorf("%w: %d of %d rows are done", ErrDrained, len(s.done), len(s.requests))
 	}
 	return err
+}
+
+// halvings is how often an engine has halved its batch, where it does so.
+func halvings(engine teacher.Engine) int {
+	if e, ok := engine.(interface{ Halved() int }); ok {
+		return e.Halved()
+	}
+	return 0
 }
 
 // drainable returns a context that also ends, with [ErrDrained], when the worker shuts down.
@@ -202,6 +216,7 @@ func (s *shard) tell() {
 func (s *shard) result() DistillShardResult {
 	return DistillShardResult{
 		Rows: len(s.done), Parsed: s.parsed, Quarantined: s.quarantined, Tokens: s.tokens, Seconds: s.now().Sub(s.started).Seconds(),
+		Halved: s.halved,
 	}
 }
 

@@ -26,6 +26,8 @@ const (
 	FigureAsked   = "asked"
 	FigureTokens  = "tokens"
 	FigureSeconds = "seconds"
+	// FigureHalved is there only where memory ran out.
+	FigureHalved = "halved"
 )
 
 // LookUp finds what a stage made before from the same inputs, and notes in the run's lineage that it uses it. It runs on the CPU

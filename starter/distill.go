@@ -228,6 +228,9 @@ func (d *distilled) text() string {
 		fmt.Fprintf(&page, "%.0f asked now, in %s, %.0f tokens/s; the others were in the bucket\n",
 			asked, seconds(took), d.Figures[activities.FigureTokens]/max(took, 1e-3))
 	}
+	if n := d.Figures[activities.FigureHalved]; n > 0 {
+		fmt.Fprintf(&page, "memory ran out %.0f times, and half as many replies were written together from then on\n", n)
+	}
 	if n := len(d.Sample); n > 0 && asked > 0 {
 		all := float64(d.Summary.Explanations)
 		fmt.Fprintf(&page, "all %d explanations: about %s on one worker like this, %.0f tokens read and %.0f written\n", d.Summary.Explanations,

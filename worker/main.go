@@ -20,6 +20,7 @@ import (
 	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	sdk "go.temporal.io/sdk/worker"
 
@@ -123,14 +124,16 @@ func run(ctx context.Context, o options, w io.Writer) error {
 	if o.Threads == 0 {
 		o.Threads = runtime.NumCPU()
 	}
-	acts, err := wire(o, bucket, logger)
+	held := &shelf{log: logger}
+	defer held.drop()
+	acts, err := wire(o, bucket, held)
 	if err != nil {
 		return err
 	}
-	return poll(ctx, temporal, o, acts, logger)
+	return poll(ctx, temporal, o, acts, held)
 }
 
-func wire(o options, bucket *storage.Bucket, logger zerolog.Logger) (*activities.Activities, error) {
+func wire(o options, bucket *storage.Bucket, held *shelf) (*activities.Activities, error) {
 	scratch, err := filepath.Abs(o.Scratch)
 	if err != nil {
 		return nil, fmt.Errorf("find scratch folder %q: %w", o.Scratch, err)
@@ -140,21 +143,21 @@ func wire(o options, bucket *storage.Bucket, logger zerolog.Logger) (*activities
 		return nil, err
 	}
 	return &activities.Activities{
-		Bucket: bucket, Importer: importer{}, Teachers: teachers{o.Device, o.Threads, logger}, Students: students{o.Device, o.Threads, time.Now},
+		Bucket: bucket, Importer: importer{}, Teachers: teachers{o.Device, o.Threads, held.log, held}, Students: students{o.Device, o.Threads, time.Now},
 		Rankers: rankers{o.Device, o.Threads}, Advisors: advisors{o.Device, o.Threads}, Tables: tables{},
-		Scratch: scratch, Build: build, Log: logger, Now: time.Now, StallAfter: stallAfter,
+		Scratch: scratch, Build: build, Log: held.log, Now: time.Now, StallAfter: stallAfter,
 	}, nil
 }
 
 // poll runs one SDK worker for each queue and stops them all when ctx ends or one of them fails.
-func poll(ctx context.Context, temporal client.Client, o options, acts *activities.Activities, logger zerolog.Logger) error {
+func poll(ctx context.Context, temporal client.Client, o options, acts *activities.Activities, held *shelf) error {
 	version, err := versionOf(o)
 	if err != nil {
 		return err
 	}
 	fatal := make(chan error, len(o.Queues))
 	for _, queue := range o.Queues {
-		w := sdk.New(temporal, queue, workerOptions(queue, version, fatal))
+		w := sdk.New(temporal, queue, workerOptions(queue, version, held, fatal))
 		w.RegisterActivity(acts)
 		if queue == workflows.QueueCPU {
 			w.RegisterWorkflow(workflows.Experiment)
@@ -168,26 +171,28 @@ func poll(ctx context.Context, temporal client.Client, o options, acts *activiti
 		}
 		defer w.Stop()
 	}
-	logger.Info().Strs("queues", o.Queues).Interface("build", acts.Build).Msg("worker polls")
+	held.log.Info().Strs("queues", o.Queues).Interface("build", acts.Build).Msg("worker polls")
 	select {
 	case <-ctx.Done():
-		logger.Info().Msg("worker drains")
+		held.log.Info().Msg("worker drains")
 		return nil
 	case err := <-fatal:
 		return fmt.Errorf("worker stopped: %w", err)
 	}
 }
 
-func workerOptions(queue string, version sdk.DeploymentOptions, fatal chan<- error) sdk.Options {
+func workerOptions(queue string, version sdk.DeploymentOptions, held *shelf, fatal chan<- error) sdk.Options {
 	jobs := cpuJobs
+	var before []interceptor.WorkerInterceptor
 	if queue == workflows.QueueGPU {
-		jobs = 1
+		jobs, before = 1, []interceptor.WorkerInterceptor{&clears{shelf: held}}
 	}
 	return sdk.Options{
 		MaxConcurrentActivityExecutionSize: jobs,
 		WorkerStopTimeout:                  workflows.DrainTimeout,
 		DeploymentOptions:                  version,
 		DisableEagerActivities:             true,
+		Interceptors:                       before,
 		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
 		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,
 		OnFatalError:                       func(err error) { fatal <- err },

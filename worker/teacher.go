@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -28,6 +29,7 @@ type teachers struct {
 	device  string
 	threads int
 	log     zerolog.Logger
+	shelf   *shelf
 }
 
 // Teachers without a file of weights.
@@ -103,7 +105,7 @@ func hashFile(ctx context.Context, h io.Writer, path string) error {
 	}
 }
 
-// Open loads the teacher.
+// Open loads the teacher, or takes the one that the shelf holds.
 func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine, func(), error) {
 	form, path, err := weights(settings.Model)
 	if err != nil {
@@ -115,8 +117,8 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 	if path == "" {
 		return teacher.Copy{}, func() {}, nil
 	}
-	engine, err := llama.Open(path, llama.Options{
-		Form: form, Device: t.device, Threads: t.threads, Batch: settings.Batch, Context: settings.MaxContext,
+	engine, free, err := t.load(path, llama.Options{
+		Form: form, Device: t.device, Threads: t.threads, Batch: settings.Batch, Context: settings.MaxContext, Halved: t.halved,
 	})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, llama.ErrModel) {
 		err = fmt.Errorf("%w: %w", activities.ErrInvalid, err)
@@ -124,12 +126,26 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 	if err != nil {
 		return nil, nil, err
 	}
-	return engine, func() {
-		if err := engine.Close(); err != nil {
-			t.log.Warn().Err(err).Msg("teacher was not freed")
-		}
-	}, nil
+	return engine, free, nil
 }
+
+func (t teachers) load(path string, o llama.Options) (*llama.Engine, func(), error) {
+	key, err := keyOf(o, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return t.shelf.open(key, func() (*llama.Engine, error) {
+		t.log.Info().Str("weights", path).Msg("teacher is loaded")
+		return llama.Open(path, o)
+	})
+}
+
+func (t teachers) halved(batch int, err error) {
+	t.log.Warn().Err(err).Int("batch", batch).Msg("memory ran out: fewer replies are written together")
+}
+
+// requests are in flight to a server at once where teacher.batch leaves it to us.
+const requests = 32
 
 // openServer makes a teacher behind a chat server; batch bounds the requests in flight.
 func openServer(place string, batch int) (teacher.Engine, func(), error) {
@@ -137,7 +153,7 @@ func openServer(place string, batch int) (teacher.Engine, func(), error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err)
 	}
-	engine := openai.New(server, openai.Options{Key: openai.Key(os.Getenv), Concurrency: batch})
+	engine := openai.New(server, openai.Options{Key: openai.Key(os.Getenv), Concurrency: cmp.Or(batch, requests)})
 	return remote{engine}, engine.Close, nil
 }
 

@@ -129,6 +129,18 @@ func TestEachShardIsDistilledOnce(t *testing.T) {
 	}
 }
 
+func TestARunSaysHowOftenMemoryRanOut(t *testing.T) {
+	w := newSchool(t, 3)
+	w.work = func(_ context.Context, shard int) (activities.DistillShardResult, error) {
+		result := ten
+		result.Halved = shard - 1
+		return result, nil
+	}
+	if result := w.run(t, lesson(nil)); result.Figures["halved"] != 3 {
+		t.Errorf("figures %v, want memory to have run out 3 times", result.Figures)
+	}
+}
+
 func TestASampleIsNotRecorded(t *testing.T) {
 	w := newSchool(t, 1)
 	w.run(t, lesson(func(in *workflows.DistillationInput) { in.Sample = 20 }))

@@ -119,6 +119,9 @@ func (d *distillation) run(ctx workflow.Context) (found activities.Found, err er
 			activities.FigureSeconds: d.total.Seconds,
 		},
 	}
+	if d.total.Halved > 0 {
+		found.Figures[activities.FigureHalved] = float64(d.total.Halved)
+	}
 	err = workflow.ExecuteActivity(work(ctx, QueueCPU, "gather"), acts.DistillGather, in).Get(ctx, &found.Output)
 	return found, err
 }

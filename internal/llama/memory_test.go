@@ -27,10 +27,10 @@ func TestMemoryThatRunsOutHalvesTheBatch(t *testing.T) {
 		lack   func(bytes int64, seen int64) bool
 		halved []int
 	}{
-		"at once, for 64 rows":   {func(bytes, _ int64) bool { return bytes == 64*row }, []int{32}},
-		"for more than 16 rows":  {func(bytes, _ int64) bool { return bytes == 64*row || bytes == 32*row }, []int{32, 16}},
-		"after a while":          {func(bytes, seen int64) bool { return bytes == 64*row && seen > 25 }, []int{32}},
-		"once, in the middle":    {func(_, seen int64) bool { return seen == 1500 }, []int{32}},
+		"at once, for 64 rows":  {func(bytes, _ int64) bool { return bytes == 64*row }, []int{32}},
+		"for more than 16 rows": {func(bytes, _ int64) bool { return bytes == 64*row || bytes == 32*row }, []int{32, 16}},
+		"after a while":         {func(bytes, seen int64) bool { return bytes == 64*row && seen > 25 }, []int{32}},
+		"once, in the middle":   {func(_, seen int64) bool { return seen == 1500 }, []int{32}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var halved []int

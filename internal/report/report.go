@@ -120,9 +120,11 @@ type Teacher struct {
 	// Grounded is the share of a rationale's content words that stand in its review, 0 to 1.
 	Grounded float64 `json:"grounded"`
 	// TokensPerSecond is the speed of asking; 0 where nothing was asked.
-	TokensPerSecond float64     `json:"tokens_per_second,omitempty"`
-	Seconds         float64     `json:"seconds,omitempty"`
-	Samples         []Rationale `json:"samples,omitempty"`
+	TokensPerSecond float64 `json:"tokens_per_second,omitempty"`
+	Seconds         float64 `json:"seconds,omitempty"`
+	// Halved is how often memory ran out while it wrote, so that it wrote fewer replies together from then on.
+	Halved  int         `json:"halved,omitempty"`
+	Samples []Rationale `json:"samples,omitempty"`
 }
 
 // Rationale is one text and what the teacher made of it.

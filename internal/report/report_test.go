@@ -171,6 +171,18 @@ func TestConclude(t *testing.T) {
 	}
 }
 
+func TestTheReportSaysThatMemoryRanOut(t *testing.T) {
+	short := sample()
+	short.Teacher.Halved = 2
+	var text bytes.Buffer
+	if err := report.Text(&text, short); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(text.String(), "memory ran out 2 times") || !strings.Contains(page(t, short), "Memory ran out") {
+		t.Error("nothing says so")
+	}
+}
+
 func TestCompare(t *testing.T) {
 	table := trials().Tables[0]
 	keys := make([]string, 0, len(table.Comparisons))

@@ -201,6 +201,9 @@ func (t *text) teacher(teacher *Teacher) {
 	if teacher.FellBack > 0 {
 		t.wrap("           ", thousands(teacher.FellBack)+" could not be read and fell back to the explanation itself, as in the reference")
 	}
+	if teacher.Halved > 0 {
+		t.wrap("           ", fmt.Sprintf("memory ran out %s, and half as many replies were written together from then on", plural(teacher.Halved, "time")))
+	}
 	reasons := make([]string, len(teacher.Reasons))
 	for i, reason := range teacher.Reasons {
 		reasons[i] = fmt.Sprintf("%s (%s)", reason.Name, reason.Value)

@@ -96,9 +96,9 @@ type Teacher struct {
 	Constrain string `json:"constrain,omitempty" yaml:"constrain,omitempty" validate:"omitempty,oneof=two-lines"`
 	// Reviews bounds how many explanations are distilled, in training order; 0 means all.
 	Reviews int `json:"reviews" yaml:"reviews" validate:"min=0"`
-	// Batch is how many prompts are decoded together. It changes speed, never text.
-	Batch int `json:"batch" yaml:"batch" validate:"min=1,max=1024"`
-	// Shard is how many explanations a worker is given at a time: the teacher is loaded once for them. It changes speed, never text.
+	// Batch is how many prompts are decoded together; 0 means as many as pay and memory allows. It changes speed, never text.
+	Batch int `json:"batch" yaml:"batch" validate:"min=0,max=1024"`
+	// Shard is how many explanations a worker is given at a time. It changes speed, never text.
 	Shard int `json:"shard" yaml:"shard" validate:"min=1"`
 	// MaxTokens bounds a reply.
 	MaxTokens int `json:"max_tokens" yaml:"max_tokens" validate:"min=8,max=511"`
@@ -187,7 +187,7 @@ func Default() Spec {
 		Baselines: []string{"popularity", "markov", "item-knn", "rule"},
 		Data:      Data{Negatives: 99},
 		Teacher: Teacher{
-			Model: "smollm2", Prompt: "few-shot", Parse: "strict", Batch: 32, Shard: 2048, MaxTokens: 80, MaxContext: 512,
+			Model: "smollm2", Prompt: "few-shot", Parse: "strict", Shard: 2048, MaxTokens: 80, MaxContext: 512,
 			TopP: 1, RepetitionPenalty: 1.15, MaxBad: 0.5,
 		},
 		Student: Student{Size: "t5-small"},
