@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -15,10 +13,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.temporal.io/api/enums/v1"
-	historypb "go.temporal.io/api/history/v1"
 	"go.temporal.io/sdk/client"
-	"google.golang.org/protobuf/encoding/protojson"
 
 	"rdrec/internal/spec"
 	"rdrec/workflows"
@@ -115,13 +110,7 @@ func schooling(t *testing.T, s *chatServer, rows int) workflows.DistillationInpu
 
 func (p *plant) distil(id string, in workflows.DistillationInput) client.WorkflowRun {
 	p.t.Helper()
-	run, err := p.client.ExecuteWorkflow(p.t.Context(), client.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.QueueCPU, WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-	}, workflows.Distillation, in)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return run
+	return p.launch(id, workflows.Distillation, in)
 }
 
 func (p *plant) distilled(run client.WorkflowRun) (result workflows.DistillationResult) {
@@ -174,7 +163,7 @@ func TestNoFinishedRowIsAskedAgain(t *testing.T) {
 	if again := p.distilled(p.distil("full", in)); again.Rationales != first.Rationales || !cmp.Equal(counts, s.counts()) {
 		t.Errorf("a third run asked again: %v", s.counts())
 	}
-	p.record(run.GetID())
+	p.record(run, "distillation-found")
 }
 
 // The artefact is the same bytes for any number of shards, attempts, pauses and workers.
@@ -215,7 +204,7 @@ func TestShardsAndPausesChangeNoByte(t *testing.T) {
 	if before[1] >= 40 || after[1]+after[2] != 40 || after[2] > concurrency || len(after) > 2 {
 		t.Errorf("times to prompts: %v at the pause, %v in the end", before, after)
 	}
-	p.record("paused")
+	p.record(run, "distillation-paused")
 
 	other := newPlant(t)
 	other.start()
@@ -251,35 +240,4 @@ func (p *plant) quiet(id string) {
 		<-time.After(50 * time.Millisecond)
 	}
 	p.t.Fatal("a shard was still worked at 20 s after the pause")
-}
-
-// record writes a workflow's history to the folder that RDREC_RECORD names, for the replay tests.
-func (p *plant) record(id string) {
-	p.t.Helper()
-	folder := os.Getenv("RDREC_RECORD")
-	if folder == "" {
-		return
-	}
-	events := p.client.GetWorkflowHistory(p.t.Context(), id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
-	saved := history(p.t, events)
-	if err := os.WriteFile(filepath.Join(folder, "distillation-"+id+".json"), saved, 0o600); err != nil {
-		p.t.Fatal(err)
-	}
-}
-
-func history(t *testing.T, events client.HistoryEventIterator) []byte {
-	t.Helper()
-	var all historypb.History
-	for events.HasNext() {
-		event, err := events.Next()
-		if err != nil {
-			t.Fatal(err)
-		}
-		all.Events = append(all.Events, event)
-	}
-	text, err := protojson.MarshalOptions{Indent: " "}.Marshal(&all)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
 }

@@ -129,17 +129,22 @@ func (p *plant) kill() {
 	p.worker = nil
 }
 
-// begin starts the experiment and returns its handle.
-func (p *plant) begin(s spec.Spec) client.WorkflowRun {
+// launch starts a workflow and returns its handle.
+func (p *plant) launch(id string, workflow, in any) client.WorkflowRun {
 	p.t.Helper()
 	run, err := p.client.ExecuteWorkflow(p.t.Context(), client.StartWorkflowOptions{
-		ID: s.Name, TaskQueue: workflows.QueueCPU,
-		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-	}, workflows.Experiment, workflows.ExperimentInput{Spec: s})
+		ID: id, TaskQueue: workflows.QueueCPU, WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+	}, workflow, in)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	return run
+}
+
+// begin starts the experiment and returns its handle.
+func (p *plant) begin(s spec.Spec) client.WorkflowRun {
+	p.t.Helper()
+	return p.launch(s.Name, workflows.Experiment, workflows.ExperimentInput{Spec: s})
 }
 
 // finish waits for the experiment and returns the digest of its student's weights.

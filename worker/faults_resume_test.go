@@ -2,7 +2,6 @@ package main_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -114,8 +112,7 @@ func TestFault15AllCheckpointsCorrupt(t *testing.T) {
 	}
 	s.hire()
 	for try := range 2 { // whoever starts it again is told again
-		var failure *temporal.ApplicationError
-		if err := s.ended(run); !errors.As(err, &failure) || failure.Type() != activities.TypeDataCorrupt ||
+		if err := s.ended(run); kindOf(err) != activities.TypeDataCorrupt ||
 			!strings.Contains(err.Error(), "every checkpoint is corrupt") {
 			t.Errorf("try %d ended with %v", try, err)
 		}
@@ -189,11 +186,7 @@ func (s *site) promote(build string) {
 func (s *site) build(run client.WorkflowRun) string {
 	s.t.Helper()
 	build := ""
-	for it := s.client.GetWorkflowHistory(s.t.Context(), run.GetID(), run.GetRunID(), false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
-		e, err := it.Next()
-		if err != nil {
-			s.t.Fatal(err)
-		}
+	for _, e := range s.events(run.GetID(), run.GetRunID()) {
 		if done := e.GetWorkflowTaskCompletedEventAttributes(); done != nil {
 			build = done.GetDeploymentVersion().GetBuildId()
 		}

@@ -15,7 +15,6 @@ import (
 
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
 	"rdrec/internal/badnet"
@@ -219,8 +218,7 @@ func (s *site) largest(string) string {
 func (s *site) refused(run client.WorkflowRun, kind string, parts ...string) {
 	s.t.Helper()
 	err := s.ended(run)
-	var failure *temporal.ApplicationError
-	if !errors.As(err, &failure) || failure.Type() != kind {
+	if kindOf(err) != kind {
 		s.t.Errorf("ended with %v, want %s", err, kind)
 		return
 	}
@@ -329,8 +327,7 @@ func TestFault10PoisonRow(t *testing.T) {
 	}
 	trained := s.count("checkpoints/*/*/*/manifest.json")
 	run = s.begin(short(t, append(with(bad), "name=many-bad-rows")...))
-	var failure *temporal.ApplicationError
-	if err := s.ended(run); !errors.As(err, &failure) || failure.Type() != activities.TypeDataCorrupt {
+	if err := s.ended(run); kindOf(err) != activities.TypeDataCorrupt {
 		t.Errorf("200 bad rows: %v, want %s", err, activities.TypeDataCorrupt)
 	}
 	if s.count("checkpoints/*/*/*/manifest.json") != trained {

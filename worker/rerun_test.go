@@ -8,9 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
-
 	"rdrec/activities"
 	"rdrec/internal/spec"
 	"rdrec/storage"
@@ -22,12 +19,7 @@ func (p *plant) again(b *storage.Bucket, id string, in workflows.ExperimentInput
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
 	defer cancel()
-	run, err := p.client.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.QueueCPU, WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-	}, workflows.Experiment, in)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	run := p.launch(id, workflows.Experiment, in)
 	if err := run.Get(ctx, nil); err != nil {
 		p.t.Fatal(err)
 	}

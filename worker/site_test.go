@@ -385,18 +385,23 @@ func (s *site) histories() [][]*eventpb.HistoryEvent {
 	}
 	var all [][]*eventpb.HistoryEvent
 	for _, w := range list.GetExecutions() {
-		id := w.GetExecution()
-		var events []*eventpb.HistoryEvent
-		for it := s.client.GetWorkflowHistory(s.t.Context(), id.GetWorkflowId(), id.GetRunId(), false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
-			e, err := it.Next()
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			events = append(events, e)
-		}
-		all = append(all, events)
+		all = append(all, s.events(w.GetExecution().GetWorkflowId(), w.GetExecution().GetRunId()))
 	}
 	return all
+}
+
+// events are a run's history; an empty run is the workflow's latest.
+func (p *plant) events(workflow, run string) []*eventpb.HistoryEvent {
+	p.t.Helper()
+	var events []*eventpb.HistoryEvent
+	for it := p.client.GetWorkflowHistory(p.t.Context(), workflow, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
+		e, err := it.Next()
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		events = append(events, e)
+	}
+	return events
 }
 
 // ended waits for an experiment to end and returns its error.

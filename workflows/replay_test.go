@@ -19,8 +19,8 @@ import (
 // that fails means that the code would break experiments that are running: give the change a version instead of the history a new file.
 func TestCommittedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
-	if err != nil || len(files) < 2 {
-		t.Fatalf("histories %v (%v): want at least one of each workflow", files, err)
+	if err != nil || len(files) < 15 {
+		t.Fatalf("histories %v (%v): want those of every workflow and of what can happen in it", files, err)
 	}
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
