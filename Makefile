@@ -42,7 +42,7 @@ test: setup ## all tests
 SERVERS := bin/servers
 FAULTS_TMP := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 faults: setup $(SERVERS)/gofakes3 ## the fault matrix (docs/reliability.md) with a verdict for each row, in minutes
-	@TMPDIR=$(FAULTS_TMP) RDREC_FAULTS=all RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -parallel 5 -timeout 20m -run '^TestFault' ./worker ./starter \
+	@TMPDIR=$(FAULTS_TMP) RDREC_FAULTS=all RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -parallel 6 -timeout 25m -run '^TestFault' ./worker ./starter \
 		> .faults.log 2>&1 && failed=0 || failed=1; \
 	awk -f worker/testdata/matrix.awk .faults.log | sort; test $$failed = 0 || { echo "details: .faults.log"; exit 1; }
 

@@ -133,7 +133,7 @@ func (c *wrongClock) set(ahead time.Duration) error {
 
 // A worker an hour ahead begins, one an hour behind goes on, and its clock is set while it trains.
 func TestFault12ClocksAnHourOff(t *testing.T) {
-	want := calm(t)
+	calm(t)
 	s := newSite(t)
 	s.ahead = time.Hour
 	first := s.hire()
@@ -147,9 +147,7 @@ func TestFault12ClocksAnHourOff(t *testing.T) {
 	if err := second.clock.set(time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	if got := s.finish(run); got != want {
-		t.Errorf("weights %s, want %s", got, want)
-	}
+	s.unharmed(run)
 	if step := second.resumed(); step != at {
 		t.Errorf("resumed at step %d, drained at %d: keys are ordered by time", step, at)
 	}

@@ -60,7 +60,7 @@ func TestFault06BucketBreaksOff(t *testing.T) {
 // underBadBucket trains on a bucket of which writes, then reads too, are hurt.
 func underBadBucket(t *testing.T, write, read badnet.Hurt) {
 	t.Helper()
-	want := calm(t)
+	calm(t)
 	s := newSite(t)
 	proxy := s.onS3()
 	w := s.hire()
@@ -88,9 +88,7 @@ func underBadBucket(t *testing.T, write, read badnet.Hurt) {
 	})
 	s.until("another attempt", 2*time.Minute, func() bool { return s.attempt() > 2 && proxy.Hurts() > hurt })
 	proxy.Set(badnet.Slow(200 * time.Millisecond))
-	if got := s.finish(run); got != want {
-		t.Errorf("weights %s, want %s", got, want)
-	}
+	s.unharmed(run)
 	if step := w.resumed(); step < before {
 		t.Errorf("resumed at step %d, though step %d was stored", step, before)
 	}

@@ -27,7 +27,7 @@ func kindOf(err error) string {
 // A job that kills its worker each time it is tried is given up after some attempts, and the job behind it in the queue is done meanwhile.
 func TestFault17PoisonedJobAndTheNext(t *testing.T) {
 	slow(t)
-	want := calm(t)
+	calm(t)
 	s := newSite(t)
 	var victim atomic.Pointer[process]
 	var kills atomic.Int32
@@ -53,9 +53,7 @@ func TestFault17PoisonedJobAndTheNext(t *testing.T) {
 	if kindOf(given) != activities.TypeNoProgress || kills.Load() != 6 {
 		t.Errorf("after %d kills the job ended with %v, want %s after 6", kills.Load(), given, activities.TypeNoProgress)
 	}
-	if got := s.finish(next); got != want {
-		t.Errorf("the next job's weights %s, want %s", got, want)
-	}
+	s.unharmed(next)
 	info, err := s.client.DescribeWorkflowExecution(t.Context(), next.GetID(), next.GetRunID())
 	if err != nil {
 		t.Fatal(err)

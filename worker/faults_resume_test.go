@@ -18,11 +18,7 @@ import (
 )
 
 func TestFault13Cancelled(t *testing.T) {
-	want := calm(t)
-	s := newSite(t)
-	w := s.hire()
-	run := s.begin(short(t))
-	s.training(3)
+	s, w, run := underway(t, 3)
 	if err := s.client.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()); err != nil {
 		t.Fatal(err)
 	}
@@ -35,9 +31,7 @@ func TestFault13Cancelled(t *testing.T) {
 		t.Errorf("cancelled after %s: the GPU was held too long", took)
 	}
 	t.Logf("cancelled after %s, at step %d", took.Round(100*time.Millisecond), at)
-	if got := s.finish(s.begin(short(t))); got != want {
-		t.Errorf("weights %s, want %s", got, want)
-	}
+	s.unharmed(s.begin(short(t)))
 	if step := w.resumed(); step != at {
 		t.Errorf("resumed at step %d, the last checkpoint was at %d", step, at)
 	}
@@ -46,18 +40,12 @@ func TestFault13Cancelled(t *testing.T) {
 
 func TestFault14ZombieAndSuccessor(t *testing.T) {
 	slow(t)
-	want := calm(t)
-	s := newSite(t)
-	zombie := s.hire()
-	run := s.begin(short(t))
-	s.training(2)
+	s, zombie, run := underway(t, 2)
 	zombie.signal(syscall.SIGSTOP)
 	successor := s.hire()
 	s.until("the takeover", 90*time.Second, func() bool { return len(successor.said(resumes)) > 0 })
 	zombie.signal(syscall.SIGCONT)
-	if got := s.finish(run); got != want {
-		t.Errorf("weights %s, want %s", got, want)
-	}
+	s.unharmed(run)
 	s.once(nil)
 	for _, events := range s.histories() {
 		for _, e := range events {
@@ -70,11 +58,7 @@ func TestFault14ZombieAndSuccessor(t *testing.T) {
 }
 
 func TestFault15CorruptCheckpoints(t *testing.T) {
-	want := calm(t)
-	s := newSite(t)
-	first := s.hire()
-	run := s.begin(short(t))
-	s.training(3)
+	s, first, run := underway(t, 3)
 	first.drain()
 	files, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/*/manifest.json"))
 	if err != nil || len(files) < 2 {
@@ -84,9 +68,7 @@ func TestFault15CorruptCheckpoints(t *testing.T) {
 	newest := s.newest()
 	flipOne(t, filepath.Dir(files[len(files)-1]))
 	second := s.hire()
-	if got := s.finish(run); got != want {
-		t.Errorf("weights %s, want %s", got, want)
-	}
+	s.unharmed(run)
 	if step := second.resumed(); step >= newest {
 		t.Errorf("resumed at step %d, want the one before %d", step, newest)
 	}
@@ -98,10 +80,7 @@ func TestFault15CorruptCheckpoints(t *testing.T) {
 
 func TestFault15AllCheckpointsCorrupt(t *testing.T) {
 	slow(t)
-	s := newSite(t)
-	first := s.hire()
-	run := s.begin(short(t))
-	s.training(3)
+	s, first, run := underway(t, 3)
 	first.drain()
 	files, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/*/manifest.json"))
 	if err != nil {
@@ -145,7 +124,7 @@ func flipOne(t *testing.T, dir string) {
 // A worker is upgraded in the middle of a run: the run ends on the version that it began with, the next one runs on the new version.
 func TestFault16WorkerUpgradedMidRun(t *testing.T) {
 	slow(t)
-	want := calm(t)
+	calm(t)
 	s := newSite(t)
 	old := s.hire("--deployment", "rdrec", "--build-id", "one")
 	s.promote("one")
@@ -153,17 +132,13 @@ func TestFault16WorkerUpgradedMidRun(t *testing.T) {
 	s.training(2)
 	s.hire("--deployment", "rdrec", "--build-id", "two")
 	s.promote("two")
-	if got := s.finish(run); got != want {
-		t.Errorf("weights %s, want %s", got, want)
-	}
+	s.unharmed(run)
 	if got := s.build(run); got != "one" {
 		t.Errorf("the run that began on version one ended on %q", got)
 	}
 	old.drain()
 	next := s.begin(short(t))
-	if got := s.finish(next); got != want {
-		t.Errorf("weights %s, want %s", got, want)
-	}
+	s.unharmed(next)
 	if got := s.build(next); got != "two" {
 		t.Errorf("the run that began after the upgrade ran on %q", got)
 	}

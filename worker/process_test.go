@@ -1,0 +1,136 @@
+package main_test
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// process is a running worker program.
+type process struct {
+	*exec.Cmd
+	t     *testing.T
+	log   string
+	clock *wrongClock
+	ended chan struct{}
+}
+
+// hire starts a worker.
+func (s *site) hire(flags ...string) *process {
+	s.t.Helper()
+	program, err := built()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	dir := s.t.TempDir()
+	log, err := os.Create(filepath.Join(dir, "worker.log"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer log.Close()
+	w := &process{t: s.t, log: log.Name(), ended: make(chan struct{})}
+	w.Cmd = exec.Command(program, append([]string{
+		"--bucket", s.url, "--address", s.address, "--namespace", s.namespace, "--threads", "1", "--device", "cpu", "--log-json",
+		"--scratch", filepath.Join(dir, "scratch"),
+	}, flags...)...)
+	w.Dir, w.Stdout, w.Stderr, w.Env = root, log, log, append(append(os.Environ(), "OMP_WAIT_POLICY=passive"), s.env...)
+	if err := s.start(w); errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
+		s.t.Skipf("no process can be given a wrong clock here: %v", err)
+	} else if err != nil {
+		s.t.Fatal(err)
+	}
+	s.everyone = append(s.everyone, w)
+	go func() {
+		_ = w.Wait() //nolint:errcheck // the process state says it too
+		close(w.ended)
+	}()
+	s.t.Cleanup(func() {
+		w.signal(syscall.SIGKILL)
+		<-w.ended
+		if data, err := os.ReadFile(w.log); err == nil && s.t.Failed() {
+			s.t.Logf("worker %d:\n%s", w.Process.Pid, data)
+		}
+	})
+	return w
+}
+
+// start starts a worker with the site's clock.
+func (s *site) start(w *process) (err error) {
+	if s.ahead == 0 {
+		return w.Start()
+	}
+	w.clock, err = startAt(w.Cmd, s.ahead)
+	return err
+}
+
+// signal sends a signal; a worker that has ended takes none.
+func (w *process) signal(which syscall.Signal) {
+	_ = w.Process.Signal(which) //nolint:errcheck // it may have ended
+}
+
+// kill ends the worker as a power cut would.
+func (w *process) kill() {
+	w.signal(syscall.SIGKILL)
+	<-w.ended
+}
+
+// drain asks the worker to stop and waits until it has.
+func (w *process) drain() {
+	w.t.Helper()
+	w.signal(syscall.SIGTERM)
+	select {
+	case <-w.ended:
+	case <-time.After(time.Minute):
+		w.t.Error("the worker did not drain within a minute")
+	}
+}
+
+// line is a line of a worker's log.
+type line struct {
+	Message string    `json:"message"`
+	Step    int       `json:"step"`
+	Time    time.Time `json:"time"`
+}
+
+// said returns the lines of the worker's log with one of these messages.
+func (w *process) said(messages ...string) []line {
+	w.t.Helper()
+	f, err := os.Open(w.log)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer f.Close()
+	var found []line
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		var l line
+		if json.Unmarshal(lines.Bytes(), &l) == nil && slices.Contains(messages, l.Message) {
+			found = append(found, l)
+		}
+	}
+	return found
+}
+
+const (
+	resumes = "training resumes from a checkpoint"
+	unsaved = "checkpoint was not stored"
+	begins  = "training begins: there is no checkpoint yet"
+	spoilt  = "checkpoint is corrupt: quarantined, an older one is used"
+)
+
+// resumed is the step that the worker's training went on from.
+func (w *process) resumed() int {
+	w.t.Helper()
+	lines := w.said(resumes)
+	if len(lines) == 0 {
+		w.t.Error("training did not resume from a checkpoint")
+		return 0
+	}
+	return lines[len(lines)-1].Step
+}
