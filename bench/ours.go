@@ -39,8 +39,15 @@ func serve(ctx context.Context, in io.Reader, out io.Writer, now clock, w job) e
 			return err
 		}
 		for {
-			if _, err := lines.ReadBytes('\n'); err != nil {
+			ask, err := lines.ReadString('\n')
+			if err != nil {
 				return nil //nolint:nilerr // the end of the input is that of the work
+			}
+			if ask == "ready\n" {
+				if err := json.NewEncoder(out).Encode(reply{}); err != nil {
+					return err
+				}
+				continue
 			}
 			cpu, begun, made := processors(), now(), torch.Made()
 			r, err := once()

@@ -62,7 +62,8 @@ func start(ctx context.Context, name string, command []string, work any) (*side,
 	return s, nil
 }
 
-// once has the work done once; ask is "count" to have operations counted, which takes time.
+// once has the work done once; ask is "count" to have operations counted, which takes time, "ready" to learn that it has been prepared,
+// "check" to compare what comes out.
 func (s *side) once(ask string) (r reply, err error) {
 	if _, err = io.WriteString(s.in, ask+"\n"); err == nil {
 		var line []byte

@@ -35,40 +35,50 @@ type written struct {
 
 const reviewsFile = "testdata/reviews/All_Beauty_5.json.gz"
 
-// teacher compares tokens written a second with llama.cpp's at several settings: how many replies it writes at once.
+// generating is what transformers is to write: fewer prompts, since it is the slowest.
+type generating struct {
+	Folder  string    `json:"folder"`
+	Threads int       `json:"threads"`
+	Batch   int       `json:"batch"`
+	IDs     [][]int32 `json:"ids"` // the prompts' tokens
+	Tokens  int       `json:"tokens"`
+	Penalty float64   `json:"penalty"`
+	Ends    []int32   `json:"ends"`
+	Checked int       `json:"checked"` // how many tokens are compared with ours
+}
+
+// warming is how many prompts each side writes before it is timed; llamacpp.py and generate.py do the same.
+const warming = 6
+
+// The reference asks six prompts at once; so many of them are asked in a turn.
+const (
+	generateBatch = 6
+	generateRows  = 12
+)
+
+// teacher compares tokens written a second with transformers' and llama.cpp's, the latter with several numbers of replies at once.
 func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
 	python, err := b.interpreter(ctx)
 	if err != nil {
 		return err
 	}
-	self, err := os.Executable()
+	dir, err := os.MkdirTemp("", "rdrec-bench-")
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	w, err := newWriting(ctx, reviews, b.threads)
 	if err != nil {
 		return err
 	}
-	var sides []*side
-	var rows []*row
+	sides, rows, err := b.teachers(ctx, python, dir, w)
 	defer func() {
 		for _, s := range sides {
 			err = errors.Join(err, s.close())
 		}
 	}()
-	for _, batch := range []int{1, 4, 32, 0} {
-		name, command := fmt.Sprintf("llama.cpp %d", batch), []string{python, "bench/llamacpp.py"}
-		if w.Batch = batch; batch == 0 {
-			w.Batch, name, command = 32, "ours 32", []string{self, "write"}
-		}
-		s, err := start(ctx, name, command, w)
-		if err != nil {
-			return err
-		}
-		sides, rows = append(sides, s), append(rows, &row{Work: fmt.Sprintf("teacher, %d reviews", reviews), Side: name, Unit: "tokens/s"})
-		if _, err := s.once(""); err != nil { // warms up
-			return err
-		}
+	if err != nil {
+		return err
 	}
 	if err := b.turns(sides, rows, 0); err != nil {
 		return err
@@ -79,7 +89,96 @@ func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
 	for _, row := range rows {
 		row.line(b.out)
 	}
+	b.summary(rows)
 	return r.save(b.json)
+}
+
+// teachers starts all sides, ours last; transformers, the first, has been found to write what ours does.
+func (b *bench) teachers(ctx context.Context, python, dir string, w writing) (sides []*side, rows []*row, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	add := func(name string, command []string, work any) {
+		var s *side
+		if err == nil {
+			if s, err = start(ctx, name, command, work); err == nil {
+				_, err = s.once("ready")
+				sides, rows = append(sides, s), append(rows, &row{Work: fmt.Sprintf("teacher, %d reviews", len(w.Asked)), Side: name, Unit: "tokens/s"})
+			}
+		}
+	}
+	engine, err := llama.Open(w.Model, llama.Options{Device: "cpu", Threads: w.Threads})
+	if err != nil {
+		return nil, nil, err
+	}
+	g := newGenerating(engine, w, dir)
+	if err = toHuggingFace(w.Model, dir, engine.Config()); err == nil {
+		add("transformers 6", []string{python, "bench/generate.py"}, g)
+	}
+	if err == nil {
+		rows[0].Work = fmt.Sprintf("teacher, %d reviews", len(g.IDs))
+		rows[0].Agreement, err = sides[0].agrees(ctx, engine, w.Asked[:min(g.Batch, len(g.IDs))], g.Checked)
+	}
+	err = errors.Join(err, engine.Close())
+	for _, batch := range []int{1, 4, 32} {
+		w.Batch = batch
+		add(fmt.Sprintf("llama.cpp %d", batch), []string{python, "bench/llamacpp.py"}, w)
+	}
+	add("ours 32", []string{self, "write"}, w)
+	return sides, rows, err
+}
+
+// newGenerating is what transformers is to do with the model in a folder.
+func newGenerating(engine *llama.Engine, w writing, dir string) generating {
+	how := w.Asked[0].Sampling
+	g := generating{
+		Folder: dir, Threads: w.Threads, Batch: generateBatch, Tokens: how.MaxTokens, Penalty: how.RepetitionPenalty, Ends: engine.Ends(), Checked: 8,
+	}
+	for _, p := range w.Asked[:min(len(w.Asked), generateRows)] {
+		g.IDs = append(g.IDs, append(engine.Tokens(p.Messages), engine.Encode(p.Begin)...))
+	}
+	return g
+}
+
+// agrees has a side and our engine write so many tokens for some prompts, without a penalty, and says that they are the same.
+func (s *side) agrees(ctx context.Context, engine *llama.Engine, prompts []teacher.Prompt, tokens int) (string, error) {
+	theirs, err := s.once("check")
+	if err != nil {
+		return "", err
+	}
+	asked := slices.Clone(prompts)
+	for i := range asked {
+		asked[i].Lines, asked[i].Sampling.MaxTokens, asked[i].Sampling.RepetitionPenalty = 0, tokens, 1
+	}
+	err = engine.Complete(ctx, asked, func(i int, ours teacher.Reply) error {
+		if text := asked[i].Begin + engine.Text(theirs.Tokens[0][i]); text != ours.Text {
+			return fmt.Errorf("%s writes %q where we write %q", s.name, text, ours.Text)
+		}
+		return nil
+	})
+	return fmt.Sprintf("%d tokens for %d prompts equal", tokens, len(asked)), err
+}
+
+// summary says what ours, the last side, is to the others: the first, and the best of those between.
+func (b *bench) summary(rows []*row) {
+	ours, best := rows[len(rows)-1], rows[1]
+	for _, r := range rows[1 : len(rows)-1] {
+		if median(r.Rates) > median(best.Rates) {
+			best = r
+		}
+	}
+	fmt.Fprintf(b.out, "%s and ours: %s\n", rows[0].Side, rows[0].Agreement)
+	for _, other := range []struct {
+		*row
+		aim float64
+	}{{best, 1.5}, {rows[0], 4}} {
+		ratios, cpu := make([]float64, len(ours.Rates)), make([]float64, len(ours.Rates))
+		for turn := range ours.Rates {
+			ratios[turn], cpu[turn] = ours.Rates[turn]/other.Rates[turn], other.cpu[turn]/ours.cpu[turn]
+		}
+		fmt.Fprintf(b.out, "%s is %.2fx %s by the clock, %.2fx by CPU-seconds (aim %gx)\n", ours.Side, median(ratios), other.Side, median(cpu), other.aim)
+	}
 }
 
 func newWriting(ctx context.Context, reviews, threads int) (w writing, err error) {
@@ -153,11 +252,13 @@ func (w writing) prepare(ctx context.Context) (func() (reply, error), error) {
 	if err != nil {
 		return nil, err
 	}
-	return func() (r reply, err error) {
-		err = engine.Complete(ctx, w.Asked, func(_ int, x teacher.Reply) error {
+	write := func(asked []teacher.Prompt) (r reply, err error) {
+		err = engine.Complete(ctx, asked, func(_ int, x teacher.Reply) error {
 			r.Amount += float64(x.Tokens)
 			return nil
 		})
 		return r, err
-	}, nil
+	}
+	_, err = write(w.Asked[:min(len(w.Asked), warming)])
+	return func() (reply, error) { return write(w.Asked) }, err
 }

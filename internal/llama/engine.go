@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -110,6 +112,24 @@ func typeOf(name string, device torch.Device) (torch.DType, error) {
 
 // Config is the model's shape.
 func (e *Engine) Config() Config { return e.model.config }
+
+// Tokens are a talk's, as the model reads it before it replies.
+func (e *Engine) Tokens(messages []teacher.Message) []int32 { return e.render(messages) }
+
+// Encode is a text's tokens.
+func (e *Engine) Encode(text string) []int32 { return e.vocab.Encode(text) }
+
+// Ends are the tokens that end a reply.
+func (e *Engine) Ends() []int32 { return slices.Sorted(maps.Keys(e.vocab.ends)) }
+
+// Text is what tokens stand for.
+func (e *Engine) Text(ids []int32) string {
+	var text strings.Builder
+	for _, id := range ids {
+		text.WriteString(e.vocab.Piece(id))
+	}
+	return text.String()
+}
 
 // Close frees the weights.
 func (e *Engine) Close() error {

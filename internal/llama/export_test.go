@@ -28,18 +28,6 @@ func (e *Engine) Logits(ids []int32, n int) (out [][]float32, err error) {
 	return out, err
 }
 
-// Tokens are a chat's, as the model reads it.
-func (e *Engine) Tokens(messages []teacher.Message) []int32 { return e.render(messages) }
-
-// Text is what tokens stand for.
-func (e *Engine) Text(ids []int32) string {
-	var text []byte
-	for _, id := range ids {
-		text = append(text, e.vocab.Piece(id)...)
-	}
-	return string(text)
-}
-
 // Llama2Tokens are a chat's as Meta's code writes it for Llama 2.
 func Llama2Tokens(tok *token.SentencePieceBPE, messages []teacher.Message) []int32 {
 	v := &vocabulary{tokenizer: tok, ids: map[string]int32{"<s>": tok.Begin(), "</s>": tok.End()}, begin: tok.Begin()}
@@ -85,6 +73,3 @@ func HoldToTwoLines(all []string, begin string, limit int, pick func(n int) int)
 		}
 	}
 }
-
-// Encode is a text's tokens.
-func (e *Engine) Encode(text string) []int32 { return e.vocab.Encode(text) }
