@@ -128,6 +128,9 @@ type Student struct {
 type Train struct {
 	// Batch is the reference's batch size: rationales count records of two rows, so 64 is 80 rows.
 	Batch int `json:"batch" yaml:"batch" validate:"min=1"`
+	// MicroBatch is how many of a batch's rows are worked at at a time, their gradients added up; 0 means all, and half as many each time
+	// that memory runs out.
+	MicroBatch int `json:"micro_batch,omitempty" yaml:"micro_batch,omitempty" validate:"min=0"`
 	// Ratio is explanation : sequential : rationale : top-N.
 	Ratio Ratio `json:"ratio" yaml:"ratio"`
 	// LearningRate and WeightDecay are AdamW's (5e-4 and 0.01 in the reference, on every parameter).

@@ -59,6 +59,44 @@ func (m *Model) Gradient(s *torch.Scope, b task.Batch, p spec.Protocol, seed int
 	return loss, loss.Gradient(leaf), nil
 }
 
+// Accumulated is [Model.Gradient] worked at rows by rows, so that the activations of so many rows are in memory at a time. Each part
+// counts by its labels, so loss and gradient are the whole batch's: to rounding without dropout, which draws otherwise for each part.
+func (m *Model) Accumulated(s *torch.Scope, b task.Batch, p spec.Protocol, seed int64, rows int) (loss, gradient *torch.Tensor, err error) {
+	if rows <= 0 || rows >= b.Size {
+		return m.Gradient(s, b, p, seed)
+	}
+	all := m.labels(b, p)
+	for from := 0; from < b.Size; from += rows {
+		part := b.Rows(from, min(from+rows, b.Size))
+		share := float64(m.labels(part, p)) / float64(all)
+		if share == 0 {
+			continue
+		}
+		inner := s.Sub()
+		l, g, err := m.Gradient(inner, part, p, seed+int64(from))
+		if err == nil && gradient == nil {
+			loss, gradient = s.Adopt(l.Scale(share)), s.Adopt(g.Scale(share))
+		} else if err == nil {
+			loss.AddTo(l.Scale(share))
+			gradient.AddTo(g.Scale(share))
+		}
+		inner.Close()
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return loss, gradient, nil
+}
+
+// labels is how many places of the targets count in the loss.
+func (m *Model) labels(b task.Batch, p spec.Protocol) int {
+	if !p.SkipPads {
+		return len(b.Target)
+	}
+	places, _ := m.counted(b)
+	return len(places)
+}
+
 // answer runs both stacks over a group. [rows, prompts + source, model], [rows, target, model]
 func (n *network) answer(s *torch.Scope, r read, p spec.Protocol, device torch.Device) (encoded, decoded *torch.Tensor) {
 	mask := n.padMask(s, r.batch, device)
@@ -85,9 +123,9 @@ func (n *network) loss(s *torch.Scope, groups []group, p spec.Protocol, device t
 }
 
 // counted lists the places of the targets that are no padding, and their labels.
-func (n *network) counted(b task.Batch) (places, labels []int64) {
+func (c Config) counted(b task.Batch) (places, labels []int64) {
 	for i, label := range b.Target {
-		if label != n.Pad {
+		if label != c.Pad {
 			places, labels = append(places, int64(i)), append(labels, label)
 		}
 	}

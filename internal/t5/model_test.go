@@ -294,7 +294,7 @@ func TestBatchesBeyondTheTablesAreRefused(t *testing.T) {
 	}
 }
 
-// TestMemoryIsFlat runs 200 steps of training and 50 decodings and counts the tensors that are left.
+// TestMemoryIsFlat runs 1,000 steps of training and 1,000 decodings and counts the tensors that are left.
 func TestMemoryIsFlat(t *testing.T) {
 	m := fresh(t, small(), 1)
 	b := task.Batch{
@@ -302,7 +302,7 @@ func TestMemoryIsFlat(t *testing.T) {
 		Whole: make([]int64, 6), Target: []int64{7, 1, 8, 1},
 	}
 	before := torch.Live()
-	for i := range 200 {
+	for i := range 1000 {
 		if err := torch.Run(func(s *torch.Scope) error {
 			_, _, err := m.Gradient(s, b, spec.Protocols()[i%2], int64(i))
 			return err
@@ -310,7 +310,7 @@ func TestMemoryIsFlat(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for i := range 50 {
+	for i := range 1000 {
 		if err := torch.Run(func(s *torch.Scope) error {
 			d, err := m.Start(b, t5.Decode{Beams: 3, MaxTokens: 6, MaskCross: i%2 == 1})
 			if err != nil {

@@ -2,9 +2,11 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"rdrec/internal/spec"
@@ -29,7 +31,7 @@ type trainer struct {
 
 // prepare makes all that training needs, and puts it where a checkpoint left off.
 func prepare(job Job) (*trainer, error) {
-	t := &trainer{job: job, state: state{Seed: job.Seed}}
+	t := &trainer{job: job, state: state{Seed: job.Seed, MicroBatch: job.Spec.Train.MicroBatch}}
 	var err error
 	settings := task.Settings{Method: job.Method, Protocol: job.Protocol, Negatives: job.Spec.Data.Negatives}
 	if t.corpus, err = task.New(job.Data, settings); err != nil {
@@ -162,7 +164,7 @@ func (t *trainer) step(ctx context.Context, batches <-chan fed) error {
 func (t *trainer) learn(b task.Batch) (float64, error) {
 	var value float64
 	err := torch.Run(func(s *torch.Scope) error {
-		loss, gradient, err := t.model.Gradient(s, b, t.job.Protocol, mix(t.job.Seed, t.state.Step))
+		loss, gradient, err := t.gradient(s, b)
 		if err != nil {
 			return err
 		}
@@ -174,6 +176,30 @@ func (t *trainer) learn(b task.Batch) (float64, error) {
 		return nil
 	})
 	return value, err
+}
+
+// gradient works at half as many rows at a time for as long as memory does not suffice. Nothing was changed by the attempts before.
+func (t *trainer) gradient(s *torch.Scope, b task.Batch) (loss, gradient *torch.Tensor, err error) {
+	for {
+		err = torch.Run(func(inner *torch.Scope) error {
+			l, g, err := t.model.Accumulated(inner, b, t.job.Protocol, mix(t.job.Seed, t.state.Step), t.state.MicroBatch)
+			if err == nil {
+				loss, gradient = s.Adopt(l), s.Adopt(g)
+			}
+			return err
+		})
+		rows := b.Size
+		if t.state.MicroBatch > 0 {
+			rows = min(rows, t.state.MicroBatch)
+		}
+		if !errors.Is(err, torch.ErrOutOfMemory) || rows == 1 {
+			return loss, gradient, err
+		}
+		t.state.MicroBatch = (rows + 1) / 2
+		if t.state.ShortAt == 0 {
+			t.state.ShortAt = t.state.Step + 1
+		}
+	}
 }
 
 // mix makes a seed for each step's dropout out of the job's: SplitMix64's scrambling, so that near seeds share nothing.
@@ -205,8 +231,14 @@ func (t *trainer) report(p Progress) {
 }
 
 func (t *trainer) result() Result {
+	notices := t.corpus.Notices
+	if t.state.ShortAt > 0 {
+		notices = append(slices.Clone(notices), fmt.Sprintf(
+			"memory ran out at step %d: since then %d rows were worked at at a time, and the gradients of a batch added up",
+			t.state.ShortAt, t.state.MicroBatch))
+	}
 	return Result{
 		Dir: filepath.Join(t.job.Dir, bestDir), Hash: t.state.BestHash, Parameters: t.model.Flat().Numel(),
-		Curves: t.state.Curves, Steps: t.state.Step, StoppedEarly: t.state.StoppedEarly, Notices: t.corpus.Notices,
+		Curves: t.state.Curves, Steps: t.state.Step, StoppedEarly: t.state.StoppedEarly, Notices: notices,
 	}
 }
