@@ -115,7 +115,7 @@ func (s students) Recommend(ctx context.Context, job activities.RecommendJob) ([
 		rankings, err := rank(ctx, r)
 		for _, x := range rankings {
 			predictions = append(predictions, activities.Prediction{
-				User: x.User, Truth: x.Truth, Items: x.Items, Texts: x.Texts, Scores: x.Scores, Random: x.Random, Seen: x.Seen,
+				Place: x.Place, User: x.User, Truth: x.Truth, Items: x.Items, Texts: x.Texts, Scores: x.Scores, Random: x.Random, Seen: x.Seen,
 			})
 		}
 		return err
@@ -129,7 +129,7 @@ func (s students) Explain(ctx context.Context, job activities.RecommendJob) ([]a
 	err := s.examine(job, func(r recommend.Job) error {
 		written, err := recommend.Explain(ctx, r)
 		for _, x := range written {
-			texts = append(texts, activities.Text{User: x.User, Item: x.Item, Reference: x.Reference, Generated: x.Generated})
+			texts = append(texts, activities.Text{Place: x.Place, User: x.User, Item: x.Item, Reference: x.Reference, Generated: x.Generated})
 		}
 		return err
 	})
@@ -163,7 +163,7 @@ func (s students) examine(job activities.RecommendJob, f func(recommend.Job) err
 		defer model.Free()
 		return f(recommend.Job{
 			Model: model, Tokenizer: tokenizer, Data: data, Settings: settings, Evaluate: job.Evaluate,
-			Seed: job.Seed, Progress: job.Progress,
+			Seed: job.Seed, Part: job.Part, Parts: job.Parts, Progress: job.Progress,
 		})
 	})
 }

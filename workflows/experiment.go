@@ -181,7 +181,7 @@ func (e *experiment) preprocess(ctx workflow.Context, data, rationales storage.R
 }
 
 func (e *experiment) baseline(ctx workflow.Context, examples storage.Ref) (storage.Ref, error) {
-	in := activities.BaselineInput{Examples: examples, Evaluate: e.spec.Evaluate}
+	in := activities.BaselineInput{Examples: examples, Evaluate: e.spec.Evaluate.Asked()}
 	return e.stages.run(ctx, stage{
 		name: "baseline", label: "baseline", version: 1, queue: QueueCPU, activity: acts.Baseline,
 		settings: in, inputs: []string{examples.Digest}, arg: func(string) any { return in },

@@ -132,12 +132,41 @@ func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, kind task.Kind
 	}
 	in := activities.EvaluateInput{
 		Examples: t.Examples, Model: model, Kind: kind, Protocol: protocol, Method: t.Method,
-		Evaluate: t.Spec.Evaluate, Seed: t.Seed,
+		Evaluate: t.Spec.Evaluate.Asked(), Seed: t.Seed,
 	}
-	return t.stages.run(ctx, stage{
-		name: "evaluate", label: t.label("evaluate " + kind.String()), version: 1, queue: QueueGPU, activity: acts.Evaluate,
-		settings: in, inputs: []string{t.Examples.Digest, model.Digest}, arg: func(string) any { return in },
+	whole := t.answers("evaluate", t.label("evaluate "+kind.String()), in)
+	if parts := t.Spec.Evaluate.Shards; parts > 1 {
+		whole.do = func(ctx workflow.Context, _ *StageStatus) (activities.Found, error) {
+			return t.parts(ctx, in, parts, whole.label)
+		}
+	}
+	return t.stages.run(ctx, whole)
+}
+
+// answers is the stage that answers a kind of examples, or a part of them.
+func (t *trial) answers(name, label string, in activities.EvaluateInput) stage {
+	return stage{
+		name: name, label: label, version: 1, queue: QueueGPU, activity: acts.Evaluate,
+		settings: in, inputs: []string{in.Examples.Digest, in.Model.Digest}, arg: func(string) any { return in },
+	}
+}
+
+// parts has an examination's parts answered side by side, each a stage that a later run finds, and puts the answers together.
+func (t *trial) parts(ctx workflow.Context, in activities.EvaluateInput, parts int, label string) (found activities.Found, err error) {
+	merge := activities.MergeInput{Kind: in.Kind, Parts: make([]storage.Ref, parts)}
+	err = share(ctx, parts, parts, func(ctx workflow.Context, i int) error {
+		part := in
+		part.Part, part.Parts = i, parts
+		name := fmt.Sprintf("%s, part %d of %d", label, i+1, parts)
+		ref, err := t.stages.run(ctx, t.answers("evaluate-part", name, part))
+		merge.Parts[i] = ref
+		return err
 	})
+	if err != nil {
+		return found, err
+	}
+	err = workflow.ExecuteActivity(work(ctx, QueueCPU, "merge answers"), acts.MergeAnswers, merge).Get(ctx, &found.Output)
+	return found, err
 }
 
 func (t *trial) label(stage string) string {

@@ -73,7 +73,7 @@ func newWorld(t *testing.T) *world {
 	w.stand("DistillGather", func(_ context.Context, in activities.DistillInput) (storage.Ref, error) {
 		return w.call("Distill", in), w.fail["Distill"]
 	})
-	for _, name := range []string{"Import", "Preprocess", "Baseline", "Sasrec", "Evaluate"} {
+	for _, name := range []string{"Import", "Preprocess", "Baseline", "Sasrec", "Evaluate", "MergeAnswers"} {
 		w.stand(name, func(_ context.Context, in any) (storage.Ref, error) { return w.call(name, in), w.fail[name] })
 	}
 	w.stand("Pretrain", func(_ context.Context, in activities.PretrainInput) (storage.Ref, error) {
@@ -157,6 +157,41 @@ func TestMethodsAndTrialsMultiply(t *testing.T) {
 	}
 	if got := counts(w.calls); got["Pretrain"] != 6 || got["Evaluate"] != 18 || got["Import"] != 1 {
 		t.Errorf("calls %v: want 6 trainings, 18 evaluations and one import", got)
+	}
+}
+
+// The merged answers are the stage's record: without the parts' own, a run in one piece or in others finds them.
+func TestExaminationsAreShared(t *testing.T) {
+	w := newWorld(t)
+	s := experiment("rdrec")
+	s.Evaluate.Shards = 4
+	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
+	if err := w.env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	if got := counts(w.calls); got["Evaluate"] != 12 || got["MergeAnswers"] != 3 {
+		t.Errorf("calls %v: want 12 parts answered and 3 merges", got)
+	}
+	whole := newWorld(t)
+	whole.done = w.done
+	whole.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("rdrec")})
+	if diff := cmp.Diff([]string{"Report"}, whole.calls); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAPartThatFailsFailsTheExamination(t *testing.T) {
+	w := newWorld(t)
+	w.fail["Evaluate"] = temporal.NewNonRetryableApplicationError("odd", activities.TypeDataCorrupt, nil)
+	s := experiment("rdrec")
+	s.Evaluate.Shards = 2
+	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
+	var fault *temporal.ApplicationError
+	if err := w.env.GetWorkflowError(); !errors.As(err, &fault) || fault.Type() != activities.TypeDataCorrupt {
+		t.Errorf("got %v, want the part's own fault", err)
+	}
+	if got := counts(w.calls)["MergeAnswers"]; got != 0 {
+		t.Errorf("%d merges of a failed examination", got)
 	}
 }
 

@@ -164,6 +164,8 @@ type Ratio struct {
 type Evaluate struct {
 	// Batch is how many rows are decoded together. In protocol paper it changes results (padding is attended to).
 	Batch int `json:"batch" yaml:"batch" validate:"min=1"`
+	// Shards is how many parts an examination is cut into, for as many workers; 0 is one. It changes speed, never an answer.
+	Shards int `json:"shards,omitempty" yaml:"shards,omitempty" validate:"min=0,max=256"`
 	// SequentialUsers and TopNUsers bound the users examined in the two rankings, spread over the file; 0 means all, -1 means none.
 	SequentialUsers int `json:"sequential_users" yaml:"sequential_users" validate:"min=-1"`
 	TopNUsers       int `json:"topn_users" yaml:"topn_users" validate:"min=-1"`
@@ -181,6 +183,12 @@ type Evaluate struct {
 	MaxTokens int `json:"max_tokens" yaml:"max_tokens" validate:"min=2,max=512"`
 	// TextTokens cuts the reference texts that BLEU and ROUGE see (exp.py's exp_len: 100 in RDRec, 20 in POD).
 	TextTokens int `json:"text_tokens" yaml:"text_tokens" validate:"min=2,max=512"`
+}
+
+// Asked is what answers depend on.
+func (e Evaluate) Asked() Evaluate {
+	e.Shards = 0
+	return e
 }
 
 // Default returns the paper's settings with no data and no name; a YAML document overrides what it names.

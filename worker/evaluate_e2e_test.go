@@ -1,0 +1,56 @@
+package main_test
+
+import (
+	"testing"
+
+	"rdrec/activities"
+	"rdrec/storage"
+	"rdrec/workflows"
+)
+
+// One worker answers everything at once, four workers share the answers out among them: the same bytes.
+func TestFourWorkersAnswerAsOne(t *testing.T) {
+	s := tiny(t, "parts", "evaluate.sequential_users=24", "evaluate.topn_users=10", "evaluate.explanations=6", "evaluate.batch=3")
+	p := newPlant(t)
+	p.start()
+	bucket, err := storage.Open(t.Context(), "file://"+p.bucket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close()
+	one := p.again(bucket, "one", workflows.ExperimentInput{Spec: s})
+	for range 3 {
+		another := *p
+		another.start()
+		t.Cleanup(another.kill)
+	}
+	s.Evaluate.Shards = 4
+	found := p.again(bucket, "found", workflows.ExperimentInput{Spec: s})
+	four := p.again(bucket, "four", workflows.ExperimentInput{Spec: s, Fresh: workflows.Fresh{Nonce: "four"}})
+	for name, other := range map[string]activities.ReportInput{"the same bucket": found, "done anew": four} {
+		rows, err := activities.CompareRuns(t.Context(), bucket, one, other)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, row := range rows {
+			if !row.Same {
+				t.Errorf("%s: not the same bytes: %+v", name, row)
+			}
+		}
+	}
+	p.record(p.client.GetWorkflow(t.Context(), "four/rdrec-1", ""), "trial-shared")
+	parts := 0
+	for _, stage := range four.Trials[0].Stages {
+		if !stage.Cached {
+			parts++
+		}
+	}
+	if want := 1 + 3*(1+4); parts != want {
+		t.Errorf("%d stages of the trial were done anew, want %d: training, and three examinations with four parts each", parts, want)
+	}
+	for _, stage := range found.Trials[0].Stages {
+		if !stage.Cached {
+			t.Errorf("stage %s was done again", stage.Name)
+		}
+	}
+}
