@@ -29,7 +29,7 @@ func (m Model) ID() (string, error) {
 	asked := struct {
 		Method   string
 		Evaluate spec.Evaluate
-	}{m.Method, m.Spec.Evaluate}
+	}{m.Method, m.Spec.Evaluate.Asked()}
 	return storage.Fingerprint("model", 1, asked, m.Examples.Digest, m.Student.Digest)
 }
 

@@ -79,7 +79,7 @@ type asked struct {
 }
 
 func (e *export) asked() asked {
-	return asked{e.Model.Method, e.Model.Spec.Evaluate, e.Top, e.Explain, e.Shard}
+	return asked{e.Model.Method, e.Model.Spec.Evaluate.Asked(), e.Top, e.Explain, e.Shard}
 }
 
 func (e *export) inputs() []string {
@@ -105,34 +105,16 @@ func (e *export) table(ctx workflow.Context) (storage.Ref, error) {
 	})
 }
 
-// shards has the users' shards worked at and returns their parts in order. The first failure ends the others' work.
+// shards has the users' shards worked at and returns their parts in order.
 func (e *export) shards(ctx workflow.Context, users int) ([]storage.Ref, error) {
 	size := e.size(users)
 	parts := make([]storage.Ref, (users+size-1)/size)
-	ctx, cancel := workflow.WithCancel(ctx)
-	defer cancel()
-	places := workflow.NewSemaphore(ctx, int64(cmp.Or(e.Parallel, shardsAtOnce)))
-	left := len(parts)
-	var failed error
-	for i := range parts {
-		workflow.Go(ctx, func(ctx workflow.Context) {
-			err := places.Acquire(ctx, 1)
-			if err == nil {
-				parts[i], err = e.shard(ctx, i*size, min((i+1)*size, users), users)
-				places.Release(1)
-			}
-			if err != nil && failed == nil {
-				failed = err
-				cancel()
-			}
-			left--
-		})
-	}
-	calm, _ := workflow.NewDisconnectedContext(ctx)
-	if err := workflow.Await(calm, func() bool { return left == 0 }); err != nil {
-		return nil, err
-	}
-	return parts, failed
+	err := share(ctx, len(parts), cmp.Or(e.Parallel, shardsAtOnce), func(ctx workflow.Context, i int) error {
+		part, err := e.shard(ctx, i*size, min((i+1)*size, users), users)
+		parts[i] = part
+		return err
+	})
+	return parts, err
 }
 
 // size is how many users a shard has.
