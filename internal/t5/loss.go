@@ -59,33 +59,48 @@ func (m *Model) Gradient(s *torch.Scope, b task.Batch, p spec.Protocol, seed int
 	return loss, loss.Gradient(leaf), nil
 }
 
-// Accumulated is [Model.Gradient] worked at rows by rows, so that the activations of so many rows are in memory at a time. Each part
-// counts by its labels, so loss and gradient are the whole batch's: to rounding without dropout, which draws otherwise for each part.
+// Accumulated is [Model.Gradient] worked at rows by rows, so that the activations of so many rows are in memory at a time. Loss and
+// gradient are the whole batch's: to rounding without dropout, which draws otherwise for each part.
 func (m *Model) Accumulated(s *torch.Scope, b task.Batch, p spec.Protocol, seed int64, rows int) (loss, gradient *torch.Tensor, err error) {
+	err = m.InParts(b, p, rows, func(part task.Batch, from int, share float64) error {
+		inner := s.Sub()
+		defer inner.Close()
+		l, g, err := m.Gradient(inner, part, p, seed+int64(from))
+		switch {
+		case err != nil:
+			return err
+		case share < 1:
+			l, g = l.Scale(share), g.Scale(share)
+		}
+		if gradient == nil {
+			loss, gradient = s.Adopt(l), s.Adopt(g)
+			return nil
+		}
+		loss.AddTo(l)
+		gradient.AddTo(g)
+		return nil
+	})
+	return loss, gradient, err
+}
+
+// InParts calls f with some rows of a batch after the others, at most so many at a time (0 all), with the number of the first and with the
+// share that their mean loss has in the batch's. Rows without anything to learn are left out.
+func (m *Model) InParts(b task.Batch, p spec.Protocol, rows int, f func(part task.Batch, from int, share float64) error) error {
 	if rows <= 0 || rows >= b.Size {
-		return m.Gradient(s, b, p, seed)
+		return f(b, 0, 1)
 	}
 	all := m.labels(b, p)
 	for from := 0; from < b.Size; from += rows {
 		part := b.Rows(from, min(from+rows, b.Size))
-		share := float64(m.labels(part, p)) / float64(all)
-		if share == 0 {
+		labels := m.labels(part, p)
+		if labels == 0 {
 			continue
 		}
-		inner := s.Sub()
-		l, g, err := m.Gradient(inner, part, p, seed+int64(from))
-		if err == nil && gradient == nil {
-			loss, gradient = s.Adopt(l.Scale(share)), s.Adopt(g.Scale(share))
-		} else if err == nil {
-			loss.AddTo(l.Scale(share))
-			gradient.AddTo(g.Scale(share))
-		}
-		inner.Close()
-		if err != nil {
-			return nil, nil, err
+		if err := f(part, from, float64(labels)/float64(all)); err != nil {
+			return err
 		}
 	}
-	return loss, gradient, nil
+	return nil
 }
 
 // labels is how many places of the targets count in the loss.

@@ -43,7 +43,7 @@ type state struct {
 	// Mixer is the mixer's state after step MixerStep (absent at 0); the batches since are drawn anew.
 	Mixer     json.RawMessage `json:"mixer,omitempty"`
 	MixerStep int             `json:"mixer_step"`
-	// MicroBatch is how many rows are worked at at a time (0 all); ShortAt is the step at which memory first ran out (0 none).
+	// MicroBatch is how many rows are worked at at a time (0 all); ShortAt is after how many steps memory first ran out.
 	MicroBatch int `json:"micro_batch,omitempty"`
 	ShortAt    int `json:"short_at,omitempty"`
 }

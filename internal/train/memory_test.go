@@ -1,6 +1,7 @@
 package train_test
 
 import (
+	"fmt"
 	"math"
 	"strings"
 	"testing"
@@ -52,16 +53,28 @@ func TestPartsOfABatchLearnAsTheWhole(t *testing.T) {
 	}
 }
 
-// TestTrainingGoesOnWhenMemoryRunsOut starves every batch of more than three rows, from the 20th step on.
+// TestTrainingGoesOnWhenMemoryRunsOut lets nothing larger than the weights themselves be made for a step, or for validation: the logits of
+// many rows are.
 func TestTrainingGoesOnWhenMemoryRunsOut(t *testing.T) {
-	want := run(t, steady(t))
+	for at, what := range map[int]string{2: "a step", 4: "validation"} {
+		t.Run(what, func(t *testing.T) { starve(t, at) })
+	}
+}
+
+func starve(t *testing.T, at int) {
+	t.Helper()
+	crowded := func() train.Job {
+		j := steady(t)
+		j.Spec.Train.Batch, j.Spec.Train.EpochSteps, j.Spec.Train.Epochs = 40, 4, 2
+		return j
+	}
+	want := run(t, crowded())
 	before := torch.Live()
-	starved := steady(t)
-	from, failed := 0, 0
-	starved.Progress = func(p train.Progress) { from = p.Step }
-	// The largest tensor of a step are its logits: four bytes for each word at each of at most 20 places of a row.
+	starved := crowded()
+	done, failed := 0, 0
+	starved.Progress = func(p train.Progress) { done = p.Step }
 	end := torch.Starve(func(bytes int64) bool {
-		short := from >= 20 && from < 30 && bytes > 3*20*32_128*4
+		short := done == at && bytes > 4*int64(want.Parameters)
 		if short {
 			failed++
 		}
@@ -74,7 +87,7 @@ func TestTrainingGoesOnWhenMemoryRunsOut(t *testing.T) {
 		t.Error("memory never ran out")
 	}
 	notices := strings.Join(got.Notices, "\n")
-	if !strings.Contains(notices, "memory ran out at step 21") {
+	if !strings.Contains(notices, fmt.Sprintf("memory ran out after step %d: since then", at)) {
 		t.Errorf("notices do not say so: %q", notices)
 	}
 	if left := torch.Live() - before; left != 0 {

@@ -178,26 +178,32 @@ func (t *trainer) learn(b task.Batch) (float64, error) {
 	return value, err
 }
 
-// gradient works at half as many rows at a time for as long as memory does not suffice. Nothing was changed by the attempts before.
+// gradient is the batch's loss and its derivative by the weights.
 func (t *trainer) gradient(s *torch.Scope, b task.Batch) (loss, gradient *torch.Tensor, err error) {
+	err = t.frugally(b, func(inner *torch.Scope, rows int) error {
+		l, g, err := t.model.Accumulated(inner, b, t.job.Protocol, mix(t.job.Seed, t.state.Step), rows)
+		if err == nil {
+			loss, gradient = s.Adopt(l), s.Adopt(g)
+		}
+		return err
+	})
+	return loss, gradient, err
+}
+
+// frugally has f work at half as many of the batch's rows at a time for as long as memory does not suffice. f changes nothing before it succeeds.
+func (t *trainer) frugally(b task.Batch, f func(s *torch.Scope, rows int) error) error {
 	for {
-		err = torch.Run(func(inner *torch.Scope) error {
-			l, g, err := t.model.Accumulated(inner, b, t.job.Protocol, mix(t.job.Seed, t.state.Step), t.state.MicroBatch)
-			if err == nil {
-				loss, gradient = s.Adopt(l), s.Adopt(g)
-			}
-			return err
-		})
+		err := torch.Run(func(s *torch.Scope) error { return f(s, t.state.MicroBatch) })
 		rows := b.Size
 		if t.state.MicroBatch > 0 {
 			rows = min(rows, t.state.MicroBatch)
 		}
 		if !errors.Is(err, torch.ErrOutOfMemory) || rows == 1 {
-			return loss, gradient, err
+			return err
 		}
 		t.state.MicroBatch = (rows + 1) / 2
 		if t.state.ShortAt == 0 {
-			t.state.ShortAt = t.state.Step + 1
+			t.state.ShortAt = t.state.Step
 		}
 	}
 }
@@ -232,9 +238,9 @@ func (t *trainer) report(p Progress) {
 
 func (t *trainer) result() Result {
 	notices := t.corpus.Notices
-	if t.state.ShortAt > 0 {
+	if t.state.MicroBatch != t.job.Spec.Train.MicroBatch {
 		notices = append(slices.Clone(notices), fmt.Sprintf(
-			"memory ran out at step %d: since then %d rows were worked at at a time, and the gradients of a batch added up",
+			"memory ran out after step %d: since then %d rows were worked at at a time, and the gradients of a batch added up",
 			t.state.ShortAt, t.state.MicroBatch))
 	}
 	return Result{

@@ -59,22 +59,32 @@ func (t *trainer) validate(ctx context.Context, kind task.Kind, epoch int) (loss
 		if err := t.pause(ctx); err != nil {
 			return 0, 0, err
 		}
-		err := torch.Run(func(s *torch.Scope) error {
-			loss, err := t.model.Loss(s, batch, t.job.Protocol)
-			if err == nil {
-				sum += loss.Float() * float64(batch.Size)
-			}
-			return err
-		})
+		loss, err := t.loss(batch)
 		if err != nil {
 			return 0, 0, fmt.Errorf("validating %s after step %d: %w", kind, t.state.Step, err)
 		}
+		sum += loss * float64(batch.Size)
 		rows += batch.Size
 		p := t.progress()
 		p.Validating = true
 		t.report(p)
 	}
 	return sum / float64(max(rows, 1)), rows, nil
+}
+
+// loss is a batch's, without dropout.
+func (t *trainer) loss(b task.Batch) (loss float64, err error) {
+	err = t.frugally(b, func(s *torch.Scope, rows int) error {
+		loss = 0
+		return t.model.InParts(b, t.job.Protocol, rows, func(part task.Batch, _ int, share float64) error {
+			l, err := t.model.Loss(s, part, t.job.Protocol)
+			if err == nil {
+				loss += share * l.Float()
+			}
+			return err
+		})
+	})
+	return loss, err
 }
 
 // keepBest writes the model beside the last best one and then takes its place.
