@@ -191,7 +191,7 @@ func (w *school) payload(again *workflow.ContinueAsNewError, in *workflows.Disti
 // slow finishes a shard after a while. The test's server forgets a cancelled activity at once: that it hands over what it finished is
 // the worker's end-to-end test's to show.
 func slow(ctx context.Context, _ int) (activities.DistillShardResult, error) {
-	timer := time.NewTimer(300 * time.Millisecond)
+	timer := time.NewTimer(2 * time.Second)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
@@ -199,6 +199,13 @@ func slow(ctx context.Context, _ int) (activities.DistillShardResult, error) {
 	case <-ctx.Done():
 		return activities.DistillShardResult{}, ctx.Err()
 	}
+}
+
+// begun is how many shards were asked for.
+func (w *school) begun() int {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return len(w.asked)
 }
 
 // update sends an update; want is a part of what it is refused with, or empty. The verdict comes when the test ends.
@@ -225,11 +232,17 @@ func (w *school) update(t *testing.T, name, want string, args ...any) {
 func TestPauseStopsAndResumeGoesOn(t *testing.T) {
 	w := newSchool(t, 3)
 	w.work = slow
-	w.env.RegisterDelayedCallback(func() {
+	var pause func()
+	pause = func() {
+		if w.begun() < 2 {
+			w.env.RegisterDelayedCallback(pause, time.Millisecond)
+			return
+		}
 		w.update(t, workflows.UpdateResume, "is not paused")
 		w.update(t, workflows.UpdatePause, "")
 		w.update(t, workflows.UpdatePause, "is paused already")
-	}, time.Millisecond)
+	}
+	w.env.RegisterDelayedCallback(pause, time.Millisecond)
 	w.env.RegisterDelayedCallback(func() {
 		value, err := w.env.QueryWorkflow(workflows.QueryStages)
 		if err != nil {
