@@ -136,6 +136,18 @@ func TestFault04ServerKilled(t *testing.T) {
 	s.once(nil)
 }
 
+// A worker that begins while the server is away waits for it: after a power cut of both nobody need be there to start it again.
+func TestFault04WorkerBeforeServer(t *testing.T) {
+	slow(t)
+	settings := filepath.Join(t.TempDir(), "temporal.db") + " " + badnet.FreePort(t)
+	s := siteAt(t, "127.0.0.1:"+strings.Fields(settings)[1], "default")
+	w := s.hire()
+	s.until("the worker waits", time.Minute, func() bool { return len(w.said("no Temporal server: waiting for it")) > 1 })
+	serverProcess(t, settings)
+	s.unharmed(s.begin(short(t)))
+	s.once(nil)
+}
+
 func TestFault07TruncatedInput(t *testing.T) {
 	slow(t)
 	s := newSite(t)

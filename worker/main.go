@@ -116,8 +116,8 @@ func run(ctx context.Context, o options, w io.Writer) error {
 		return fmt.Errorf("%w: %w", errBucket, err)
 	}
 	defer bucket.Close()
-	temporal, err := dial(ctx, o, logger)
-	if err != nil {
+	var temporal client.Client
+	if err := endure(ctx, logger, func() (err error) { temporal, err = dial(ctx, o, logger); return err }); err != nil {
 		return fmt.Errorf("%w: %w", errServer, err)
 	}
 	defer temporal.Close()
@@ -157,16 +157,8 @@ func poll(ctx context.Context, temporal client.Client, o options, acts *activiti
 	}
 	fatal := make(chan error, len(o.Queues))
 	for _, queue := range o.Queues {
-		w := sdk.New(temporal, queue, workerOptions(queue, version, held, fatal))
-		w.RegisterActivity(acts)
-		if queue == workflows.QueueCPU {
-			w.RegisterWorkflow(workflows.Experiment)
-			w.RegisterWorkflow(workflows.Trial)
-			w.RegisterWorkflow(workflows.Distillation)
-			w.RegisterWorkflow(workflows.Export)
-			w.RegisterWorkflow(workflows.Advise)
-		}
-		if err := w.Start(); err != nil {
+		w, err := started(ctx, held.log, func() sdk.Worker { return newWorker(temporal, queue, workerOptions(queue, version, held, fatal), acts) })
+		if err != nil {
 			return fmt.Errorf("poll queue %q: %w", queue, err)
 		}
 		defer w.Stop()
@@ -179,6 +171,20 @@ func poll(ctx context.Context, temporal client.Client, o options, acts *activiti
 	case err := <-fatal:
 		return fmt.Errorf("worker stopped: %w", err)
 	}
+}
+
+// newWorker makes the SDK's worker of a queue.
+func newWorker(temporal client.Client, queue string, o sdk.Options, acts *activities.Activities) sdk.Worker {
+	w := sdk.New(temporal, queue, o)
+	w.RegisterActivity(acts)
+	if queue == workflows.QueueCPU {
+		w.RegisterWorkflow(workflows.Experiment)
+		w.RegisterWorkflow(workflows.Trial)
+		w.RegisterWorkflow(workflows.Distillation)
+		w.RegisterWorkflow(workflows.Export)
+		w.RegisterWorkflow(workflows.Advise)
+	}
+	return w
 }
 
 func workerOptions(queue string, version sdk.DeploymentOptions, held *shelf, fatal chan<- error) sdk.Options {

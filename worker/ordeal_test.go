@@ -180,7 +180,9 @@ func (o *ordeal) suffer() {
 	go func() {
 		defer cancel()
 		defer close(o.ended)
-		o.err = o.run.Get(ctx, nil)
+		if o.err = o.run.Get(ctx, nil); ctx.Err() != nil {
+			o.err = errors.New("it did not end")
+		}
 	}()
 	for range 1 + o.dice.IntN(4) {
 		f := faults[o.dice.IntN(len(faults))]
@@ -197,6 +199,9 @@ func (o *ordeal) suffer() {
 		f.strike(o, victim)
 	}
 	<-o.ended
+	if len(o.story) == 0 {
+		o.story = []string{"over before a fault came"}
+	}
 }
 
 // moment waits for a moment that the dice choose, in the stage that is under way or in a later one; it says whether there was one.
@@ -283,9 +288,6 @@ func (o *ordeal) resumptions() {
 // judge compares with the undisturbed run.
 func (o *ordeal) judge() {
 	if o.err != nil {
-		if errors.Is(o.err, context.DeadlineExceeded) {
-			o.err = errors.New("it did not end")
-		}
 		o.lost = append(o.lost, o.err.Error())
 		return
 	}
