@@ -124,6 +124,20 @@ func (a *Activities) desk(ctx context.Context, m Model, top int, dir string) (*a
 	return desk, data, err
 }
 
+// OpenDesk brings a model to the folder dir and opens it, to be asked for as many items as top: for programs that answer without a
+// workflow.
+func OpenDesk(ctx context.Context, b *storage.Bucket, by Advisors, m Model, ask DeskOptions) (*advice.Desk, error) {
+	a := &Activities{Bucket: b, Advisors: by}
+	desk, _, err := a.desk(ctx, m, ask.Top, ask.Dir)
+	return desk, err
+}
+
+// DeskOptions say how many items a desk is asked for, at most, and in which folder its files are put.
+type DeskOptions struct {
+	Top int
+	Dir string
+}
+
 // ExportShardInput is some of the users, by their places in the data.
 type ExportShardInput struct {
 	ExportInput

@@ -22,6 +22,8 @@ type Model struct {
 	Method string    `json:"method"`
 	Seed   int64     `json:"seed"`
 	Spec   spec.Spec `json:"spec"`
+	// Table is the recommendations that a promotion brings along; zero for none.
+	Table storage.Ref `json:"table,omitzero"`
 }
 
 // ID is the same for models that answer the same.
@@ -67,6 +69,7 @@ func FindModel(ctx context.Context, b *storage.Bucket, name, method string) (Mod
 func PromotedModel(name string, p storage.Promotion) (Model, error) {
 	m := Model{
 		Name: fmt.Sprintf("%s/%d", name, p.Number), Examples: p.Examples, Student: p.Model.Weights, Method: p.Model.Method, Seed: p.Model.Seed,
+		Table: p.Table,
 	}
 	if err := json.Unmarshal(p.Model.Spec, &m.Spec); err != nil {
 		return Model{}, fmt.Errorf("%w: promotion %d of %q: its spec: %w", ErrData, p.Number, name, err)

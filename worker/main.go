@@ -30,19 +30,30 @@ import (
 	"rdrec/workflows"
 )
 
-// options are the worker's flags.
+// command is the worker's grammar: it polls, unless it is told to serve.
+type command struct {
+	Poll  options      `cmd:"" default:"withargs" help:"Poll Temporal's task queues and do the stages' work."`
+	Serve serveOptions `cmd:"" help:"Answer over HTTP what the promoted model recommends, read-only; it needs no Temporal server."`
+}
+
+// machine are the flags of everything that works here.
+type machine struct {
+	Bucket   string `help:"URL of the bucket that holds everything: file:///path, s3://, gs://, azblob://." required:"" env:"RDREC_BUCKET"`
+	Device   string `help:"Where tensors live: auto takes a GPU where one works." enum:"auto,cpu,cuda" default:"auto" env:"RDREC_DEVICE"`
+	Threads  int    `help:"Threads for tensor work; 0 means all processors." env:"RDREC_THREADS"`
+	Scratch  string `help:"Folder for temporary files." type:"path" default:".rdrec/scratch" env:"RDREC_SCRATCH"`
+	LogLevel string `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info" env:"RDREC_LOG_LEVEL"`
+	LogJSON  bool   `help:"Log JSON lines instead of text for people." env:"RDREC_LOG_JSON"`
+}
+
+// options are the flags of a worker that polls.
 type options struct {
-	Bucket     string   `help:"URL of the bucket that holds everything: file:///path, s3://, gs://, azblob://." required:"" env:"RDREC_BUCKET"`
+	machine
 	Address    string   `help:"Temporal server as host:port; default: TEMPORAL_ADDRESS or the profile's."`
 	Namespace  string   `help:"Temporal namespace; default: TEMPORAL_NAMESPACE or the profile's."`
 	Queues     []string `help:"Task queues to poll." enum:"rdrec-cpu,rdrec-gpu" default:"rdrec-cpu,rdrec-gpu"`
-	Device     string   `help:"Where tensors live: auto takes a GPU where one works." enum:"auto,cpu,cuda" default:"auto" env:"RDREC_DEVICE"`
-	Threads    int      `help:"Threads for tensor work; 0 means all processors." env:"RDREC_THREADS"`
-	Scratch    string   `help:"Folder for temporary files." type:"path" default:".rdrec/scratch" env:"RDREC_SCRATCH"`
 	Deployment string   `help:"Worker Deployment that this worker is of: experiments then stay on the version that they began with. Empty: no versions." env:"RDREC_DEPLOYMENT"`
 	BuildID    string   `name:"build-id" help:"This worker's version in its deployment; default: the commit that it was built from." env:"RDREC_BUILD_ID"`
-	LogLevel   string   `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info" env:"RDREC_LOG_LEVEL"`
-	LogJSON    bool     `help:"Log JSON lines instead of text for people." env:"RDREC_LOG_JSON"`
 }
 
 // Limits of a worker.
@@ -60,11 +71,13 @@ func main() {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
 		os.Exit(1)
 	}
-	var o options
-	kong.Parse(&o, kong.Name("worker"), kong.Description("Polls Temporal's task queues and does the stages' work."))
+	var c command
+	parsed := kong.Parse(&c, kong.Name("worker"), kong.Description("Does the stages' work for Temporal, or serves what came out."))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
-	if err := run(ctx, o, os.Stderr); err != nil {
+	parsed.BindTo(ctx, (*context.Context)(nil))
+	parsed.BindTo(os.Stderr, (*io.Writer)(nil))
+	if err := parsed.Run(); err != nil {
 		fmt.Fprintf(os.Stderr, "error: %s\n", document.Conceal(err.Error()))
 		if hint := hintFor(err); hint != "" {
 			fmt.Fprintf(os.Stderr, "hint: %s\n", hint)
@@ -100,20 +113,34 @@ func hintFor(err error) string {
 		return `start one with "starter dev", or set --address or TEMPORAL_ADDRESS`
 	case errors.Is(err, errBucket):
 		return "set --bucket or RDREC_BUCKET, for example to file:///var/lib/rdrec"
+	case errors.Is(err, errListen):
+		return "stop what listens there, or set --addr"
 	default:
 		return ""
 	}
 }
 
-// run polls until ctx ends, then drains.
-func run(ctx context.Context, o options, w io.Writer) error {
-	logger, err := newLogger(o, w)
+// open begins the log, opens the bucket and counts the processors.
+func (m *machine) open(ctx context.Context, w io.Writer) (*storage.Bucket, zerolog.Logger, error) {
+	logger, err := newLogger(*m, w)
+	if err != nil {
+		return nil, logger, err
+	}
+	if m.Threads == 0 {
+		m.Threads = runtime.NumCPU()
+	}
+	bucket, err := storage.Open(ctx, m.Bucket)
+	if err != nil {
+		err = fmt.Errorf("%w: %w", errBucket, err)
+	}
+	return bucket, logger, err
+}
+
+// Run polls until ctx ends, then drains.
+func (o options) Run(ctx context.Context, w io.Writer) error {
+	bucket, logger, err := o.open(ctx, w)
 	if err != nil {
 		return err
-	}
-	bucket, err := storage.Open(ctx, o.Bucket)
-	if err != nil {
-		return fmt.Errorf("%w: %w", errBucket, err)
 	}
 	defer bucket.Close()
 	var temporal client.Client
@@ -121,9 +148,6 @@ func run(ctx context.Context, o options, w io.Writer) error {
 		return fmt.Errorf("%w: %w", errServer, err)
 	}
 	defer temporal.Close()
-	if o.Threads == 0 {
-		o.Threads = runtime.NumCPU()
-	}
 	held := &shelf{log: logger}
 	defer held.drop()
 	acts, err := wire(o, bucket, held)
@@ -220,7 +244,7 @@ func dial(ctx context.Context, o options, logger zerolog.Logger) (client.Client,
 	return client.DialContext(ctx, opts)
 }
 
-func newLogger(o options, w io.Writer) (zerolog.Logger, error) {
+func newLogger(o machine, w io.Writer) (zerolog.Logger, error) {
 	level, err := zerolog.ParseLevel(o.LogLevel)
 	if err != nil {
 		return zerolog.Nop(), fmt.Errorf("log level %q: %w", o.LogLevel, err)

@@ -25,6 +25,14 @@ type process struct {
 // hire starts a worker.
 func (s *site) hire(flags ...string) *process {
 	s.t.Helper()
+	return s.program(append([]string{
+		"--bucket", s.url, "--address", s.address, "--namespace", s.namespace, "--threads", "1", "--device", "cpu", "--log-json",
+	}, flags...)...)
+}
+
+// program starts the worker program, with a folder for its log and its scratch.
+func (s *site) program(args ...string) *process {
+	s.t.Helper()
 	program, err := built()
 	if err != nil {
 		s.t.Fatal(err)
@@ -36,10 +44,7 @@ func (s *site) hire(flags ...string) *process {
 	}
 	defer log.Close()
 	w := &process{t: s.t, log: log.Name(), ended: make(chan struct{})}
-	w.Cmd = exec.Command(program, append([]string{
-		"--bucket", s.url, "--address", s.address, "--namespace", s.namespace, "--threads", "1", "--device", "cpu", "--log-json",
-		"--scratch", filepath.Join(dir, "scratch"),
-	}, flags...)...)
+	w.Cmd = exec.Command(program, append(args, "--scratch", filepath.Join(dir, "scratch"))...)
 	w.Dir, w.Stdout, w.Stderr, w.Env = root, log, log, append(append(os.Environ(), "OMP_WAIT_POLICY=passive"), s.env...)
 	if err := s.start(w); errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
 		s.t.Skipf("no process can be given a wrong clock here: %v", err)

@@ -1,0 +1,304 @@
+package serve
+
+import (
+	"context"
+	_ "embed"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"rdrec/internal/advice"
+)
+
+//go:embed openapi.json
+var document []byte
+
+// route is one of the paths that are answered, all by GET and HEAD.
+type route struct {
+	path  string
+	serve func(w http.ResponseWriter, r *http.Request, n *note) error
+}
+
+// table is every route; openapi.json documents them.
+func (s *Server) table() []route {
+	return []route{
+		{"/recommend/{user}", s.getRecommend},
+		{"/explain/{user}/{item}", s.getExplain},
+		{"/healthz", getHealth},
+		{"/readyz", s.getReady},
+		{"/metrics", s.getMetrics},
+		{"/openapi.json", getDocument},
+	}
+}
+
+// note is what the access log says of a request beyond what HTTP knows.
+type note struct{ model, source string }
+
+// Handler answers all routes.
+func (s *Server) Handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, row := range s.routes {
+		mux.Handle("GET "+row.path, s.watched(row.path, row.serve))
+		mux.Handle(row.path, s.watched(row.path, func(w http.ResponseWriter, r *http.Request, _ *note) error {
+			w.Header().Set("Allow", "GET, HEAD")
+			return &Problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not answered", Hint: "the server is read-only: use GET"}
+		}))
+	}
+	mux.Handle("/", s.watched("/", func(http.ResponseWriter, *http.Request, *note) error {
+		return &Problem{Status: http.StatusNotFound, Detail: "there is no such path", Hint: "/openapi.json lists them"}
+	}))
+	return mux
+}
+
+// recorder remembers what was answered.
+type recorder struct {
+	http.ResponseWriter
+	status int
+	bytes  int
+}
+
+// WriteHeader implements [http.ResponseWriter].
+func (r *recorder) WriteHeader(status int) {
+	r.status = status
+	r.ResponseWriter.WriteHeader(status)
+}
+
+// Write implements [http.ResponseWriter].
+func (r *recorder) Write(p []byte) (int, error) {
+	n, err := r.ResponseWriter.Write(p)
+	r.bytes += n
+	return n, err
+}
+
+// watched counts, times and logs a route's requests, bounds them, and answers errors as problems.
+func (s *Server) watched(path string, serve func(http.ResponseWriter, *http.Request, *note) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		began := s.now()
+		seen := &recorder{ResponseWriter: w, status: http.StatusOK}
+		ctx, cancel := context.WithTimeout(r.Context(), s.options.Timeout)
+		defer cancel()
+		n := &note{}
+		err := serve(seen, r.WithContext(ctx), n)
+		if err != nil {
+			problemOf(err).write(seen)
+		}
+		took := s.now().Sub(began)
+		s.metrics.requests.WithLabelValues(path, strconv.Itoa(seen.status)).Inc()
+		s.metrics.seconds.WithLabelValues(path, n.source).Observe(took.Seconds())
+		event := s.log.Info()
+		if seen.status >= http.StatusInternalServerError {
+			event = s.log.Error().Err(err)
+		}
+		// The route and not the path: users' ids do not belong into logs.
+		event.Str("method", r.Method).Str("route", path).Int("status", seen.status).Int("bytes", seen.bytes).
+			Dur("ms", took.Round(time.Microsecond)).Str("model", n.model).Str("source", n.source).Msg("request")
+	})
+}
+
+// Where an answer came from.
+const (
+	sourceTable   = "table"
+	sourceLive    = "live"
+	sourcePopular = "popularity"
+)
+
+// Recommendations is the answer of /recommend/{user}.
+type Recommendations struct {
+	User string `json:"user"`
+	// Model names the student.
+	Model string `json:"model"`
+	// Source is table, live or popularity; Cold says that the model does not know the user.
+	Source string `json:"source"`
+	Cold   bool   `json:"cold"`
+	Items  []Item `json:"items"`
+}
+
+// Item is one recommendation, best first.
+type Item struct {
+	Rank  int    `json:"rank"`
+	Item  string `json:"item"`
+	Title string `json:"title,omitempty"`
+	// Score is the item's log-probability; absent where the item is only popular.
+	Score       *float64 `json:"score,omitempty"`
+	Explanation string   `json:"explanation,omitempty"`
+}
+
+// Explanation is the answer of /explain/{user}/{item}.
+type Explanation struct {
+	User        string `json:"user"`
+	Item        string `json:"item"`
+	Title       string `json:"title,omitempty"`
+	Model       string `json:"model"`
+	Source      string `json:"source"`
+	Explanation string `json:"explanation"`
+}
+
+func (s *Server) getRecommend(w http.ResponseWriter, r *http.Request, n *note) error {
+	user, k, err := s.recommendInput(r)
+	if err != nil {
+		return err
+	}
+	g := s.models.take()
+	if g == nil {
+		return errNotReady
+	}
+	defer s.models.give(g)
+	n.model = g.Name
+	rows, source, err := s.rows(r.Context(), g, user, k)
+	n.source = source
+	if err != nil {
+		return err
+	}
+	answer := Recommendations{User: user, Model: g.Name, Source: source, Cold: source == sourcePopular, Items: make([]Item, 0, k)}
+	for _, row := range rows[:min(k, len(rows))] {
+		item := Item{Rank: row.Rank, Item: row.Item, Title: row.Title, Explanation: row.Explanation}
+		if !answer.Cold {
+			item.Score = &row.Score
+		}
+		answer.Items = append(answer.Items, item)
+	}
+	return writeJSON(w, answer)
+}
+
+// rows are a user's: from the table where it has enough, else decoded now, else popular.
+func (s *Server) rows(ctx context.Context, g *generation, user string, k int) (rows []advice.Row, source string, err error) {
+	if g.Table != nil && k <= g.Table.Top {
+		rows, ok, err := g.Table.Rows(user)
+		if err != nil || ok {
+			return rows, sourceTable, err
+		}
+	}
+	if !g.Desk.Known(user) {
+		return g.Desk.Popular(user, k), sourcePopular, nil
+	}
+	found := g.submit(ctx, &ask{user: user})
+	return found.rows, sourceLive, found.err
+}
+
+func (s *Server) getExplain(w http.ResponseWriter, r *http.Request, n *note) error {
+	user, item := r.PathValue("user"), r.PathValue("item")
+	if err := errors.Join(checkID("user", user), checkID("item", item), onlyKeys(r)); err != nil {
+		return err
+	}
+	g := s.models.take()
+	if g == nil {
+		return errNotReady
+	}
+	defer s.models.give(g)
+	n.model = g.Name
+	pair, err := g.Desk.Pair(user, item)
+	if err != nil {
+		return err
+	}
+	answer := Explanation{User: user, Item: item, Title: g.Desk.Title(pair.Item), Model: g.Name}
+	if answer.Explanation, answer.Source, err = g.why(user, item); answer.Source == sourceLive && err == nil {
+		found := g.submit(r.Context(), &ask{pair: pair})
+		answer.Explanation, err = found.text, found.err
+	}
+	n.source = answer.Source
+	if err != nil {
+		return err
+	}
+	return writeJSON(w, answer)
+}
+
+// why is the table's explanation; source is live where the student has to be asked.
+func (g *generation) why(user, item string) (text, source string, err error) {
+	if g.Table != nil {
+		rows, _, err := g.Table.Rows(user)
+		if err != nil {
+			return "", sourceTable, err
+		}
+		for _, row := range rows {
+			if row.Item == item && row.Explanation != "" {
+				return row.Explanation, sourceTable, nil
+			}
+		}
+	}
+	if !g.Explains {
+		return "", sourceLive, errUnexplained
+	}
+	return "", sourceLive, nil
+}
+
+func getHealth(w http.ResponseWriter, _ *http.Request, _ *note) error {
+	return writeJSON(w, map[string]string{"status": "alive"})
+}
+
+func (s *Server) getReady(w http.ResponseWriter, _ *http.Request, n *note) error {
+	if !s.models.ready() {
+		return errNotReady
+	}
+	n.model = s.models.name()
+	return writeJSON(w, map[string]string{"status": "ready", "model": n.model})
+}
+
+func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request, _ *note) error {
+	s.metrics.handler().ServeHTTP(w, r)
+	return nil
+}
+
+func getDocument(w http.ResponseWriter, _ *http.Request, _ *note) error {
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(document) //nolint:errcheck // nobody is there to be told
+	return nil
+}
+
+// mostID is the longest id that is looked up.
+const mostID = 256
+
+func checkID(what, id string) error {
+	if id == "" || len(id) > mostID {
+		return &Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the %s's id has %d bytes", what, len(id)), Hint: fmt.Sprintf("ids have 1 to %d bytes", mostID)}
+	}
+	return nil
+}
+
+// onlyKeys refuses parameters that nothing is done with.
+func onlyKeys(r *http.Request, known ...string) error {
+	for key, values := range r.URL.Query() {
+		if len(values) != 1 || !slices.Contains(known, key) {
+			return &Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("parameter %q is unknown or repeated", key), Hint: "/openapi.json lists the parameters"}
+		}
+	}
+	return nil
+}
+
+func (s *Server) recommendInput(r *http.Request) (user string, k int, err error) {
+	user, k = r.PathValue("user"), min(defaultK, s.options.Top)
+	if err := errors.Join(checkID("user", user), onlyKeys(r, "k")); err != nil {
+		return "", 0, err
+	}
+	if text := r.URL.Query().Get("k"); r.URL.Query().Has("k") {
+		if k, err = strconv.Atoi(text); err != nil || k < 1 || k > s.options.Top {
+			return "", 0, &Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("k is %q", text), Hint: fmt.Sprintf("k is a number from 1 to %d", s.options.Top)}
+		}
+	}
+	return user, k, nil
+}
+
+// defaultK is how many items are recommended where nobody says.
+const defaultK = 10
+
+func writeJSON(w http.ResponseWriter, value any) error {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return fmt.Errorf("write the answer: %w", err)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(append(text, '\n')) //nolint:errcheck // nobody is there to be told
+	return nil
+}
+
+// Paths are those that are answered.
+func (s *Server) Paths() []string {
+	paths := make([]string, len(s.routes))
+	for i, row := range s.routes {
+		paths[i] = row.path
+	}
+	return paths
+}

@@ -1,0 +1,60 @@
+package serve
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics are what /metrics shows, beside Go's own and the process's.
+type metrics struct {
+	registry *prometheus.Registry
+	requests *prometheus.CounterVec
+	seconds  *prometheus.HistogramVec
+	batches  prometheus.Histogram
+	waiting  prometheus.Gauge
+	loaded   prometheus.Gauge
+	taken    prometheus.Counter
+	failures prometheus.Counter
+	model    *prometheus.GaugeVec
+}
+
+func newMetrics() *metrics {
+	m := &metrics{
+		registry: prometheus.NewRegistry(),
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "rdrec_requests_total", Help: "Requests by route and status.",
+		}, []string{"route", "status"}),
+		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name: "rdrec_request_seconds", Help: "How long requests took, by route and by where the answer came from.",
+			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 14),
+		}, []string{"route", "source"}),
+		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "rdrec_batch_size", Help: "How many requests were decoded together.", Buckets: prometheus.ExponentialBuckets(1, 2, 9),
+		}),
+		waiting:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "rdrec_queue_length", Help: "Requests that wait to be decoded, after the last batch was taken."}),
+		loaded:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "rdrec_models_loaded", Help: "Models in memory: more than one while an old one still answers."}),
+		taken:    prometheus.NewCounter(prometheus.CounterOpts{Name: "rdrec_models_taken_total", Help: "Models that were taken into use."}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "rdrec_follow_failures_total", Help: "How often no newer model could be had."}),
+		model:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rdrec_model_info", Help: "1 for the model in use."}, []string{"model"}),
+	}
+	m.registry.MustRegister(
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+		m.requests, m.seconds, m.batches, m.waiting, m.loaded, m.taken, m.failures, m.model,
+	)
+	return m
+}
+
+// take counts a model that comes into use.
+func (m *metrics) take(name string) {
+	m.loaded.Inc()
+	m.taken.Inc()
+	m.model.Reset()
+	m.model.WithLabelValues(name).Set(1)
+}
+
+func (m *metrics) handler() http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{})
+}

@@ -1,0 +1,428 @@
+package serve_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/rs/zerolog"
+
+	"rdrec/internal/advice"
+	"rdrec/internal/dataset"
+	"rdrec/internal/serve"
+	"rdrec/internal/task"
+)
+
+// scripted is a student that answers by a rule, and only when it is let: so queues and handovers are tested without waiting for luck.
+// The real one is asked in the worker's tests.
+type scripted struct {
+	gate    chan struct{} // nil lets everything pass
+	entered chan int      // how many are decoded together
+	fail    error
+}
+
+func (s *scripted) pass(ctx context.Context, n int) error {
+	if s.entered != nil {
+		s.entered <- n
+	}
+	if s.gate != nil {
+		select {
+		case <-s.gate:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return s.fail
+}
+
+func (s *scripted) Next(ctx context.Context, users []dataset.User, k int, _ advice.Progress) ([]advice.Ranked, error) {
+	answers := make([]advice.Ranked, len(users))
+	for i, user := range users {
+		for item := 1; item <= 9 && len(answers[i].Items) < k; item++ {
+			if item != user.Items[0] {
+				answers[i].Items = append(answers[i].Items, item)
+				answers[i].Scores = append(answers[i].Scores, -float64(item))
+			}
+		}
+	}
+	return answers, s.pass(ctx, len(users))
+}
+
+func (s *scripted) Why(ctx context.Context, pairs []task.Pair, _ advice.Progress) ([]string, error) {
+	texts := make([]string, len(pairs))
+	for i, pair := range pairs {
+		texts[i] = fmt.Sprintf("%d likes %d", pair.User, pair.Item)
+	}
+	return texts, s.pass(ctx, len(pairs))
+}
+
+func (s *scripted) Close() {}
+
+// shop is a dataset of nine items and so many users, of whom user n had item 1 + n mod 3.
+func shop(users int) *dataset.Dataset {
+	data := &dataset.Dataset{Name: "shop", Items: 9, Titles: []string{"Soap"}}
+	for i := range 9 {
+		data.ItemIDs = append(data.ItemIDs, fmt.Sprintf("B%d", i+1))
+	}
+	for n := 1; n <= users; n++ {
+		data.Users = append(data.Users, dataset.User{ID: n, Items: []int{1 + n%3, 4}})
+		data.UserIDs = append(data.UserIDs, fmt.Sprintf("U%d", n))
+	}
+	return data
+}
+
+// shelf is a source whose model the test chooses.
+type shelf struct {
+	t       *testing.T
+	mutex   sync.Mutex
+	version string
+	student *scripted
+	rows    []advice.Row
+	top     int
+	mute    bool
+	freed   chan string
+}
+
+func newShelf(t *testing.T, student *scripted) *shelf {
+	t.Helper()
+	return &shelf{t: t, version: "shop/1", student: student, freed: make(chan string, 8)}
+}
+
+func (s *shelf) promote(version string, student *scripted) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.version, s.student = version, student
+}
+
+func (s *shelf) Version(context.Context) (string, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	if s.version == "" {
+		return "", errors.New("nothing is promoted")
+	}
+	return s.version, nil
+}
+
+func (s *shelf) Open(context.Context) (*serve.Model, error) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	desk, err := advice.NewDesk(shop(40), s.student)
+	if err != nil {
+		return nil, err
+	}
+	version := s.version
+	m := &serve.Model{Name: version, Version: version, Desk: desk, Explains: !s.mute, Close: func() { s.freed <- version }}
+	if s.rows != nil {
+		path := filepath.Join(s.t.TempDir(), "table.jsonl")
+		f, err := os.Create(path)
+		if err != nil {
+			return nil, err
+		}
+		enc := json.NewEncoder(f)
+		for _, row := range s.rows {
+			if err := enc.Encode(row); err != nil {
+				return nil, err
+			}
+		}
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+		if m.Table, err = serve.OpenTable(path, s.top); err != nil {
+			return nil, err
+		}
+	}
+	return m, nil
+}
+
+// running is a server on the loopback.
+type running struct {
+	t     *testing.T
+	url   string
+	stop  func()
+	ended chan error
+	log   *lines
+}
+
+// lines are what was logged.
+type lines struct {
+	mutex sync.Mutex
+	text  strings.Builder
+}
+
+func (l *lines) Write(p []byte) (int, error) {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *lines) String() string {
+	l.mutex.Lock()
+	defer l.mutex.Unlock()
+	return l.text.String()
+}
+
+func start(t *testing.T, source serve.Source, change func(*serve.Options)) *running {
+	t.Helper()
+	o := serve.DefaultOptions()
+	o.Poll, o.Window = 2*time.Millisecond, time.Millisecond
+	if change != nil {
+		change(&o)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	r := &running{t: t, url: "http://" + l.Addr().String(), stop: cancel, ended: make(chan error, 1), log: &lines{}}
+	server := serve.New(source, o, zerolog.New(r.log), time.Now)
+	go func() { r.ended <- server.Run(ctx, l); close(r.ended) }()
+	t.Cleanup(func() {
+		cancel()
+		for err := range r.ended {
+			if err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	return r
+}
+
+// ready waits until a model answers.
+func (r *running) ready(model string) {
+	r.t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; {
+		if a := r.get("/readyz"); a.status == http.StatusOK && strings.Contains(a.body, `"`+model+`"`) {
+			return
+		}
+		if time.Now().After(deadline) {
+			r.t.Fatalf("model %q is never ready:\n%s", model, r.log)
+		}
+	}
+}
+
+type reply struct {
+	status int
+	body   string
+	header http.Header
+}
+
+func (r *running) do(method, path string) reply {
+	request, err := http.NewRequestWithContext(r.t.Context(), method, r.url+path, http.NoBody)
+	if err != nil {
+		r.t.Error(err)
+		return reply{}
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Error(err)
+		return reply{}
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(response.Body)
+	if err != nil {
+		r.t.Error(err)
+	}
+	return reply{response.StatusCode, string(body), response.Header}
+}
+
+func (r *running) get(path string) reply { return r.do(http.MethodGet, path) }
+
+// recommendations of a path that must be answered.
+func (r *running) recommendations(path string) serve.Recommendations {
+	r.t.Helper()
+	a := r.get(path)
+	var found serve.Recommendations
+	if err := json.Unmarshal([]byte(a.body), &found); err != nil || a.status != http.StatusOK {
+		r.t.Errorf("%s: %d, %v, %s", path, a.status, err, a.body)
+	}
+	return found
+}
+
+func TestAnswersComeFromTheTableThenLiveThenPopularity(t *testing.T) {
+	source := newShelf(t, &scripted{})
+	source.rows = []advice.Row{
+		{User: "U1", Rank: 1, Item: "B7", Title: "Seven", Score: -0.5, Explanation: "because"}, {User: "U1", Rank: 2, Item: "B8", Score: -1},
+		{User: "U2", Rank: 1, Item: "B9", Score: -2},
+	}
+	source.top = 2
+	r := start(t, source, nil)
+	r.ready("shop/1")
+	half, whole := -0.5, -1.0
+	want := serve.Recommendations{User: "U1", Model: "shop/1", Source: "table", Items: []serve.Item{
+		{Rank: 1, Item: "B7", Title: "Seven", Score: &half, Explanation: "because"}, {Rank: 2, Item: "B8", Score: &whole},
+	}}
+	if diff := cmp.Diff(want, r.recommendations("/recommend/U1?k=2")); diff != "" {
+		t.Error(diff)
+	}
+	if got := r.recommendations("/recommend/U1?k=1"); len(got.Items) != 1 || got.Source != "table" {
+		t.Errorf("%+v", got)
+	}
+	// More than the table has, and a user whom it lacks.
+	if got := r.recommendations("/recommend/U1?k=3"); got.Source != "live" || len(got.Items) != 3 || got.Items[0].Item != "B1" || got.Items[0].Title != "Soap" {
+		t.Errorf("%+v", got)
+	}
+	if got := r.recommendations("/recommend/U3?k=2"); got.Source != "live" || got.Items[1].Item != "B3" || *got.Items[1].Score != -3 {
+		t.Errorf("%+v", got)
+	}
+	got := r.recommendations("/recommend/some%2Fone%20new?k=2")
+	if got.User != "some/one new" || !got.Cold || got.Source != "popularity" || len(got.Items) != 2 || got.Items[0].Score != nil {
+		t.Errorf("%+v", got)
+	}
+	for path, want := range map[string]string{
+		"/explain/U1/B7": `{"user":"U1","item":"B7","model":"shop/1","source":"table","explanation":"because"}`,
+		"/explain/U1/B1": `{"user":"U1","item":"B1","title":"Soap","model":"shop/1","source":"live","explanation":"1 likes 1"}`,
+		"/explain/U5/B8": `{"user":"U5","item":"B8","model":"shop/1","source":"live","explanation":"5 likes 8"}`,
+	} {
+		if a := r.get(path); a.status != http.StatusOK || strings.TrimSpace(a.body) != want {
+			t.Errorf("%s: %d %s", path, a.status, a.body)
+		}
+	}
+	if log := r.log.String(); strings.Contains(log, "U1") || !strings.Contains(log, `"route":"/recommend/{user}","status":200`) {
+		t.Errorf("the access log has users' ids, or no routes:\n%s", log)
+	}
+}
+
+func TestRequestsOfAMomentAreDecodedTogether(t *testing.T) {
+	student := &scripted{gate: make(chan struct{}), entered: make(chan int, 64)}
+	r := start(t, newShelf(t, student), func(o *serve.Options) { o.Batch = 8 })
+	r.ready("shop/1")
+	var asked sync.WaitGroup
+	ask := func(path string) {
+		asked.Go(func() {
+			if a := r.get(path); a.status != http.StatusOK {
+				t.Errorf("%s: %d %s", path, a.status, a.body)
+			}
+		})
+	}
+	ask("/recommend/U1")
+	if n := <-student.entered; n != 1 {
+		t.Errorf("the first batch has %d requests", n)
+	}
+	for i := range 20 { // these wait while the first is decoded
+		ask(fmt.Sprintf("/recommend/U%d", i+2))
+	}
+	for strings.Count(r.get("/metrics").body, "\n") == 0 {
+		t.Fatal("no metrics")
+	}
+	close(student.gate)
+	asked.Wait()
+	close(student.entered)
+	batches, most := 0, 0
+	for n := range student.entered {
+		batches++
+		most = max(most, n)
+	}
+	if most > 8 || batches >= 20 {
+		t.Errorf("20 requests made %d batches of at most %d", batches, most)
+	}
+}
+
+func TestAFullQueueTurnsAway(t *testing.T) {
+	student := &scripted{gate: make(chan struct{}), entered: make(chan int, 64)}
+	r := start(t, newShelf(t, student), func(o *serve.Options) { o.Queue, o.Batch = 3, 1 })
+	r.ready("shop/1")
+	var asked sync.WaitGroup
+	var answered, refused atomic.Int64
+	asked.Go(func() { r.get("/recommend/U1") })
+	<-student.entered
+	for range 10 {
+		asked.Go(func() {
+			switch a := r.get("/recommend/U2"); {
+			case a.status == http.StatusOK:
+				answered.Add(1)
+			case a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") == "1" && a.header.Get("Content-Type") == "application/problem+json":
+				refused.Add(1)
+			default:
+				t.Errorf("%d %s", a.status, a.body)
+			}
+		})
+	}
+	for refused.Load() < 7 { // the queue holds three
+		time.Sleep(time.Millisecond)
+	}
+	close(student.gate)
+	asked.Wait()
+	if answered.Load() != 3 || refused.Load() != 7 {
+		t.Errorf("%d answered, %d refused; want 3 and 7", answered.Load(), refused.Load())
+	}
+	if metrics := r.get("/metrics").body; !strings.Contains(metrics, `rdrec_requests_total{route="/recommend/{user}",status="429"} 7`) {
+		t.Errorf("no refusals among the metrics:\n%s", metrics)
+	}
+}
+
+func TestAPromotionTakesOverAndTheOldModelIsFreedLast(t *testing.T) {
+	first := &scripted{gate: make(chan struct{}), entered: make(chan int, 64)}
+	source := newShelf(t, first)
+	r := start(t, source, nil)
+	r.ready("shop/1")
+	old := make(chan serve.Recommendations, 1)
+	go func() { old <- r.recommendations("/recommend/U1") }()
+	<-first.entered
+	source.promote("shop/2", &scripted{})
+	r.ready("shop/2")
+	if got := r.recommendations("/recommend/nobody"); got.Model != "shop/2" {
+		t.Errorf("%+v", got)
+	}
+	select {
+	case freed := <-source.freed:
+		t.Errorf("%s is freed while it answers", freed)
+	default:
+	}
+	close(first.gate)
+	if got := <-old; got.Model != "shop/1" || len(got.Items) == 0 {
+		t.Errorf("the old model's last answer: %+v", got)
+	}
+	if freed := <-source.freed; freed != "shop/1" {
+		t.Errorf("freed %s", freed)
+	}
+	// A pointer that can't be followed leaves the model in place.
+	source.promote("", nil)
+	for !strings.Contains(r.log.String(), "no newer model") {
+		time.Sleep(time.Millisecond)
+	}
+	if got := r.recommendations("/recommend/U2"); got.Model != "shop/2" || got.Source != "live" {
+		t.Errorf("%+v", got)
+	}
+	r.stop()
+	if err := <-r.ended; err != nil {
+		t.Error(err)
+	}
+	if freed := <-source.freed; freed != "shop/2" {
+		t.Errorf("freed %s", freed)
+	}
+}
+
+func TestStoppingFinishesWhatIsBegun(t *testing.T) {
+	student := &scripted{gate: make(chan struct{}), entered: make(chan int, 1)}
+	r := start(t, newShelf(t, student), nil)
+	r.ready("shop/1")
+	last := make(chan serve.Recommendations, 1)
+	go func() { last <- r.recommendations("/recommend/U1") }()
+	<-student.entered
+	r.stop()
+	for !strings.Contains(r.log.String(), "draining") {
+		time.Sleep(time.Millisecond)
+	}
+	close(student.gate)
+	if got := <-last; len(got.Items) == 0 {
+		t.Errorf("%+v", got)
+	}
+	if err := <-r.ended; err != nil {
+		t.Error(err)
+	}
+	if _, err := net.DialTimeout("tcp", strings.TrimPrefix(r.url, "http://"), time.Second); err == nil {
+		t.Error("the server still listens")
+	}
+}

@@ -1,0 +1,94 @@
+package serve
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"rdrec/internal/advice"
+)
+
+// Table is recommendations that were made beforehand, on disk; only where each user's stand is in memory.
+type Table struct {
+	// Top is how many items a user has, at most.
+	Top   int
+	file  *os.File
+	users map[string]span
+}
+
+// span is a part of a file.
+type span struct{ from, size int64 }
+
+// OpenTable opens a file of JSON lines of [advice.Row], in which a user's lines lie together.
+func OpenTable(path string, top int) (*Table, error) {
+	file, err := os.Open(path) //nolint:gosec // what was just fetched
+	if err != nil {
+		return nil, fmt.Errorf("open the table: %w", err)
+	}
+	t := &Table{Top: top, file: file, users: map[string]span{}}
+	if err := t.index(); err != nil {
+		return nil, errors.Join(fmt.Errorf("read the table %q: %w", path, err), file.Close())
+	}
+	return t, nil
+}
+
+// index finds each user's lines.
+func (t *Table) index() error {
+	lines := bufio.NewReaderSize(t.file, 1<<20)
+	last, at := "", int64(0)
+	for number := 1; ; number++ {
+		line, err := lines.ReadBytes('\n')
+		if errors.Is(err, io.EOF) && len(line) == 0 {
+			return nil
+		}
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		var row struct {
+			User string `json:"user"`
+		}
+		if err := json.Unmarshal(line, &row); err != nil {
+			return fmt.Errorf("line %d: %w", number, err)
+		}
+		where, known := t.users[row.User]
+		switch {
+		case row.User == "" || known && row.User != last:
+			return fmt.Errorf("line %d: user %q has no lines that lie together", number, row.User)
+		case !known:
+			where.from = at
+		}
+		where.size += int64(len(line))
+		t.users[row.User], last = where, row.User
+		at += int64(len(line))
+	}
+}
+
+// Users is how many users the table has.
+func (t *Table) Users() int { return len(t.users) }
+
+// Rows are a user's, best first; ok is false where there are none.
+func (t *Table) Rows(user string) (rows []advice.Row, ok bool, err error) {
+	where, ok := t.users[user]
+	if !ok {
+		return nil, false, nil
+	}
+	text := make([]byte, where.size)
+	if _, err := t.file.ReadAt(text, where.from); err != nil {
+		return nil, false, fmt.Errorf("read the table: %w", err)
+	}
+	for line := range bytes.Lines(text) {
+		var row advice.Row
+		if err := json.Unmarshal(line, &row); err != nil {
+			return nil, false, fmt.Errorf("read the table: %w", err)
+		}
+		rows = append(rows, row)
+	}
+	return rows, true, nil
+}
+
+// Close closes the file.
+func (t *Table) Close() error { return t.file.Close() }

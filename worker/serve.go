@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"rdrec/activities"
+	"rdrec/internal/serve"
+	"rdrec/internal/spec"
+	"rdrec/storage"
+)
+
+// serveOptions are the flags of a worker that serves.
+type serveOptions struct {
+	machine
+	Name    string        `help:"What is served: the name of promotions, which are followed, or a finished experiment as ID or ID/RUN." required:"" env:"RDREC_SERVE_NAME"`
+	Method  string        `help:"Which of an experiment's methods; its first one by default."`
+	Addr    string        `help:"Address to listen on, as host:port." default:"127.0.0.1:8080" env:"RDREC_SERVE_ADDR"`
+	Top     int           `help:"Items that one request may ask for, at most; 1 to 100." default:"20"`
+	Window  time.Duration `help:"How long a request waits for others to be decoded together with." default:"5ms"`
+	Batch   int           `help:"Requests that are decoded together, at most." default:"32"`
+	Queue   int           `help:"Requests that may wait to be decoded; more are turned away with 429." default:"256"`
+	Timeout time.Duration `help:"How long a request may take." default:"10s"`
+	Poll    time.Duration `help:"How often it is looked whether another model is promoted." default:"5s"`
+	Drain   time.Duration `help:"How long open requests may take after SIGTERM." default:"30s"`
+}
+
+// errListen says that the address can't be listened on.
+var errListen = errors.New("can't listen")
+
+// check names what can't be served with.
+func (o serveOptions) check() error {
+	var faults []error
+	demand := func(ok bool, format string, args ...any) {
+		if !ok {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	demand(o.Top >= 1 && o.Top <= activities.MostTop, "--top %d: want 1 to %d", o.Top, activities.MostTop)
+	demand(o.Batch >= 1, "--batch %d: at least 1 is needed", o.Batch)
+	demand(o.Queue >= 1, "--queue %d: at least 1 is needed", o.Queue)
+	demand(o.Window >= 0, "--window %s is negative", o.Window)
+	demand(o.Timeout > 0 && o.Poll > 0 && o.Drain > 0, "--timeout, --poll and --drain: more than 0 is needed")
+	return errors.Join(faults...)
+}
+
+// Run serves until ctx ends, then finishes what it has begun.
+func (o serveOptions) Run(ctx context.Context, w io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
+	}
+	bucket, logger, err := o.open(ctx, w)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	scratch, err := filepath.Abs(o.Scratch)
+	if err != nil {
+		return fmt.Errorf("find scratch folder %q: %w", o.Scratch, err)
+	}
+	if err := os.MkdirAll(scratch, 0o750); err != nil {
+		return fmt.Errorf("make scratch folder: %w", err)
+	}
+	l, err := net.Listen("tcp", o.Addr)
+	if err != nil {
+		return fmt.Errorf("%w: %w", errListen, err)
+	}
+	source := &followed{
+		bucket: bucket, name: o.Name, method: o.Method, advisors: advisors{o.Device, o.Threads}, scratch: scratch, options: o, log: logger,
+	}
+	server := serve.New(source, serve.Options{
+		Top: o.Top, Window: o.Window, Batch: o.Batch, Queue: o.Queue, Timeout: o.Timeout, Poll: o.Poll, Drain: o.Drain,
+	}, logger, time.Now) //nolint:forbidigo // the program's clock is handed out
+	return server.Run(ctx, l)
+}
+
+// followed is the model that a name means, now and later.
+type followed struct {
+	bucket       *storage.Bucket
+	name, method string
+	advisors     advisors
+	scratch      string
+	options      serveOptions
+	log          zerolog.Logger
+}
+
+// Version names the model and its table.
+func (f *followed) Version(ctx context.Context) (string, error) {
+	_, version, err := f.find(ctx)
+	return version, err
+}
+
+// find resolves the name, with the newest table of the model where it brings none along.
+func (f *followed) find(ctx context.Context) (activities.Model, string, error) {
+	model, err := activities.FindModel(ctx, f.bucket, f.name, f.method)
+	if err != nil {
+		return model, "", err
+	}
+	id, err := model.ID()
+	if err != nil {
+		return model, "", err
+	}
+	if model.Table.IsZero() {
+		table, ok, err := f.bucket.Table(ctx, id)
+		if err != nil {
+			return model, "", err
+		}
+		if ok {
+			model.Table = table.Artefact
+		}
+	}
+	return model, fmt.Sprintf("%s %.12s %.12s", model.Name, id, model.Table.Digest), nil
+}
+
+// Open makes the model ready. What it needs of the disk it keeps in a folder of its own.
+func (f *followed) Open(ctx context.Context) (*serve.Model, error) {
+	model, version, err := f.find(ctx)
+	if err != nil {
+		return nil, err
+	}
+	method, err := spec.MethodNamed(model.Method)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(f.scratch, "serve-")
+	if err != nil {
+		return nil, fmt.Errorf("make scratch folder: %w", err)
+	}
+	m, err := f.load(ctx, model, dir)
+	if err != nil {
+		f.remove(dir)
+		return nil, err
+	}
+	m.Name, m.Version, m.Explains = model.Name, version, method.Explanation
+	return m, nil
+}
+
+func (f *followed) load(ctx context.Context, model activities.Model, dir string) (*serve.Model, error) {
+	loading := filepath.Join(dir, "model")
+	desk, err := activities.OpenDesk(ctx, f.bucket, f.advisors, model, activities.DeskOptions{Top: f.options.Top, Dir: loading})
+	if err != nil {
+		return nil, err
+	}
+	f.remove(loading) // it is in memory
+	m := &serve.Model{Desk: desk}
+	if !model.Table.IsZero() {
+		if m.Table, err = f.table(ctx, model.Table, filepath.Join(dir, "table")); err != nil {
+			desk.Close()
+			return nil, err
+		}
+	}
+	m.Close = func() {
+		desk.Close()
+		if m.Table != nil {
+			if err := m.Table.Close(); err != nil {
+				f.log.Warn().Err(err).Msg("table was not closed")
+			}
+		}
+		f.remove(dir)
+	}
+	return m, nil
+}
+
+// table fetches and indexes a table.
+func (f *followed) table(ctx context.Context, ref storage.Ref, dir string) (*serve.Table, error) {
+	if err := f.bucket.GetFolder(ctx, ref, dir); err != nil {
+		return nil, err
+	}
+	text, err := os.ReadFile(filepath.Join(dir, activities.ExportSummaryFile)) //nolint:gosec // what was just fetched
+	if err != nil {
+		return nil, fmt.Errorf("read the table's summary: %w", err)
+	}
+	var summary activities.ExportSummary
+	if err := json.Unmarshal(text, &summary); err != nil {
+		return nil, fmt.Errorf("read the table's summary: %w: %w", activities.ErrData, err)
+	}
+	return serve.OpenTable(filepath.Join(dir, activities.ExportFile(activities.FormatJSONL)), summary.Top)
+}
+
+func (f *followed) remove(dir string) {
+	if err := os.RemoveAll(dir); err != nil {
+		f.log.Warn().Err(err).Str("dir", dir).Msg("scratch folder left behind")
+	}
+}
