@@ -60,8 +60,8 @@ func (c *counter) recommended(user string, k int) httpserve.Recommendations {
 	return found
 }
 
-// promote makes a finished experiment's student the one in use.
-func (s *site) promote(name, run string, before int) {
+// putInUse makes a finished experiment's student the one in use.
+func (s *site) putInUse(name, run string, before int) {
 	s.t.Helper()
 	b, err := storage.Open(s.t.Context(), s.url)
 	if err != nil {
@@ -108,7 +108,7 @@ func TestServeFollowsPromotions(t *testing.T) {
 	if status, body := c.get("/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("before anything is promoted: %d %s", status, body)
 	}
-	s.promote("shop", "short", 0)
+	s.putInUse("shop", "short", 0)
 	c.inUse("shop/1")
 	data := mini(t)
 	user := data.UserIDs[0]
@@ -149,7 +149,7 @@ func TestServeFollowsPromotions(t *testing.T) {
 			}
 		})
 	}
-	s.promote("shop", "other", 1)
+	s.putInUse("shop", "other", 1)
 	c.inUse("shop/2")
 	close(ended)
 	asking.Wait()
