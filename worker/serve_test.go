@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"rdrec/activities"
+	"rdrec/internal/badnet"
 	httpserve "rdrec/internal/serve"
 	"rdrec/storage"
 )
@@ -29,7 +30,7 @@ type counter struct {
 // serve starts a worker that serves what is promoted under a name.
 func (s *site) serve(name string) *counter {
 	s.t.Helper()
-	c := &counter{s: s, base: "127.0.0.1:" + freePort(s.t)}
+	c := &counter{s: s, base: "127.0.0.1:" + badnet.FreePort(s.t)}
 	c.process = s.program("serve", "--name", name, "--addr", c.base, "--poll", "50ms", "--bucket", s.url, "--threads", "1", "--device", "cpu", "--log-json")
 	return c
 }
