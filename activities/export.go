@@ -102,6 +102,10 @@ func (in ExportInput) check() error {
 	return nil
 }
 
+// leastBeams is how many paths go on in a search at the least. A search of so many paths finds the same first items however many are
+// asked for, up to that number: so a table, a single answer and a served one agree.
+const leastBeams = 20
+
 // desk brings a model here and opens it.
 func (a *Activities) desk(ctx context.Context, m Model, top int, dir string) (*advice.Desk, *dataset.Dataset, error) {
 	data, err := a.readDataset(ctx, m.Examples, filepath.Join(dir, "examples"))
@@ -112,7 +116,7 @@ func (a *Activities) desk(ctx context.Context, m Model, top int, dir string) (*a
 		return nil, nil, err
 	}
 	job := AdviseJob{Method: m.Method, Evaluate: m.Spec.Evaluate, Data: data, Model: filepath.Join(dir, "model")}
-	job.Evaluate.Beams = max(job.Evaluate.Beams, top)
+	job.Evaluate.Beams = max(job.Evaluate.Beams, top, leastBeams)
 	student, err := a.Advisors.Open(ctx, job)
 	if err != nil {
 		return nil, nil, err

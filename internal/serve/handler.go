@@ -90,6 +90,9 @@ func (s *Server) watched(path string, serve func(http.ResponseWriter, *http.Requ
 		s.metrics.requests.WithLabelValues(path, strconv.Itoa(seen.status)).Inc()
 		s.metrics.seconds.WithLabelValues(path, n.source).Observe(took.Seconds())
 		event := s.log.Info()
+		if n.model == "" && err == nil { // probes come every second
+			event = s.log.Debug()
+		}
 		if seen.status >= http.StatusInternalServerError {
 			event = s.log.Error().Err(err)
 		}
@@ -229,12 +232,11 @@ func getHealth(w http.ResponseWriter, _ *http.Request, _ *note) error {
 	return writeJSON(w, map[string]string{"status": "alive"})
 }
 
-func (s *Server) getReady(w http.ResponseWriter, _ *http.Request, n *note) error {
+func (s *Server) getReady(w http.ResponseWriter, _ *http.Request, _ *note) error {
 	if !s.models.ready() {
 		return errNotReady
 	}
-	n.model = s.models.name()
-	return writeJSON(w, map[string]string{"status": "ready", "model": n.model})
+	return writeJSON(w, map[string]string{"status": "ready", "model": s.models.name()})
 }
 
 func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request, _ *note) error {
