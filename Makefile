@@ -102,6 +102,10 @@ bench-teacher: bin/bench ## the teacher's tokens a second against transformers' 
 bench-scale: bin/bench ## what an examination costs as users, items, histories, beams and batches grow; draws docs/img/scale.svg
 	@bin/bench scale -picture docs/img/scale.svg
 
+.PHONY: bench-serve
+bench-serve: build bin/bench ## a served model under load on the loopback: p50, p99, requests/s, memory (docs/performance.md; SECS=15, SIZE=t5-small)
+	@bin/bench serve -seconds $(or $(SECS),15) -size $(or $(SIZE),t5-small) -json bin/bench-serve.json
+
 bench-go: setup ## Go's benchmarks of single packages
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./internal/...
 

@@ -53,6 +53,8 @@ func run(ctx context.Context, args []string, now clock) error {
 	flags.StringVar(&b.python, "python", "", "a Python that has what bench/requirements.txt lists; empty makes one in the cache")
 	picture := flags.String("picture", "", "draw what scale measures into this file")
 	reviews := flags.Int("reviews", 64, "how many reviews the teachers write about")
+	size := flags.String("size", "t5-small", "the student that is served")
+	seconds := flags.Float64("seconds", 15, "how long each load on the server lasts")
 	what := "student"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		what, args = args[0], args[1:]
@@ -67,11 +69,12 @@ func run(ctx context.Context, args []string, now clock) error {
 		"student": func() error { return b.student(ctx) },
 		"teacher": func() error { return b.teacher(ctx, *reviews) },
 		"scale":   func() error { return b.scale(ctx, *picture) },
+		"serve":   func() error { return b.serving(ctx, *size, *seconds) },
 		"side":    func() error { return serve(ctx, os.Stdin, os.Stdout, now, &work{}) },
 		"write":   func() error { return serve(ctx, os.Stdin, os.Stdout, now, &writing{}) },
 	}[what]
 	if !ok {
-		return fmt.Errorf("bench: %q is nothing to measure: want student, teacher or scale", what)
+		return fmt.Errorf("bench: %q is nothing to measure: want student, teacher, scale or serve", what)
 	}
 	return do()
 }
