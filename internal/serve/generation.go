@@ -139,12 +139,13 @@ func (g *generation) submit(ctx context.Context, a *ask) answer {
 	}
 }
 
-// begin starts to answer what is asked of a model.
-func (s *Server) begin(m *Model) *generation {
+// begin starts to answer what is asked of a model, until it is freed, however long the context lives that it was opened by.
+func (s *Server) begin(ctx context.Context, m *Model) *generation {
+	ctx = context.WithoutCancel(ctx)
 	g := &generation{Model: m, asks: make(chan *ask, s.options.Queue)}
 	go func() {
 		for first := range g.asks {
-			s.answer(g, s.gather(g, first))
+			s.answer(ctx, g, s.gather(g, first))
 		}
 		g.Close()
 		s.models.freed(g)
@@ -173,7 +174,7 @@ func (s *Server) gather(g *generation, first *ask) []*ask {
 }
 
 // answer decodes a batch: all its recommendations together, then all its explanations.
-func (s *Server) answer(g *generation, batch []*ask) {
+func (s *Server) answer(ctx context.Context, g *generation, batch []*ask) {
 	s.metrics.waiting.Set(float64(len(g.asks)))
 	var users, pairs []*ask
 	for _, a := range batch {
@@ -187,7 +188,7 @@ func (s *Server) answer(g *generation, batch []*ask) {
 	}
 	s.device.Lock()
 	defer s.device.Unlock()
-	ctx, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
 	if len(users) > 0 {
 		s.metrics.batches.Observe(float64(len(users)))

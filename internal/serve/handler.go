@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/rs/zerolog"
+
 	"rdrec/internal/advice"
 )
 
@@ -45,11 +47,11 @@ func (s *Server) Handler() http.Handler {
 		mux.Handle("GET "+row.path, s.watched(row.path, row.serve))
 		mux.Handle(row.path, s.watched(row.path, func(w http.ResponseWriter, r *http.Request, _ *note) error {
 			w.Header().Set("Allow", "GET, HEAD")
-			return &Problem{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not answered", Hint: "the server is read-only: use GET"}
+			return &ProblemError{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not answered", Hint: "the server is read-only: use GET"}
 		}))
 	}
 	mux.Handle("/", s.watched("/", func(http.ResponseWriter, *http.Request, *note) error {
-		return &Problem{Status: http.StatusNotFound, Detail: "there is no such path", Hint: "/openapi.json lists them"}
+		return &ProblemError{Status: http.StatusNotFound, Detail: "there is no such path", Hint: "/openapi.json lists them"}
 	}))
 	return mux
 }
@@ -89,17 +91,22 @@ func (s *Server) watched(path string, serve func(http.ResponseWriter, *http.Requ
 		took := s.now().Sub(began)
 		s.metrics.requests.WithLabelValues(path, strconv.Itoa(seen.status)).Inc()
 		s.metrics.seconds.WithLabelValues(path, n.source).Observe(took.Seconds())
-		event := s.log.Info()
-		if n.model == "" && err == nil { // probes come every second
-			event = s.log.Debug()
-		}
-		if seen.status >= http.StatusInternalServerError {
-			event = s.log.Error().Err(err)
-		}
 		// The route and not the path: users' ids do not belong into logs.
-		event.Str("method", r.Method).Str("route", path).Int("status", seen.status).Int("bytes", seen.bytes).
-			Dur("ms", took.Round(time.Microsecond)).Str("model", n.model).Str("source", n.source).Msg("request")
+		s.log.WithLevel(levelOf(seen.status, n)).Err(err).Str("method", r.Method).Str("route", path).Int("status", seen.status).
+			Int("bytes", seen.bytes).Dur("ms", took.Round(time.Microsecond)).Str("model", n.model).Str("source", n.source).Msg("request")
 	})
+}
+
+// levelOf is how loudly a request is logged: what asks no model comes every second.
+func levelOf(status int, n *note) zerolog.Level {
+	switch {
+	case status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable:
+		return zerolog.ErrorLevel
+	case n.model == "":
+		return zerolog.DebugLevel
+	default:
+		return zerolog.InfoLevel
+	}
 }
 
 // Where an answer came from.
@@ -255,7 +262,7 @@ const mostID = 256
 
 func checkID(what, id string) error {
 	if id == "" || len(id) > mostID {
-		return &Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the %s's id has %d bytes", what, len(id)), Hint: fmt.Sprintf("ids have 1 to %d bytes", mostID)}
+		return &ProblemError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the %s's id has %d bytes", what, len(id)), Hint: fmt.Sprintf("ids have 1 to %d bytes", mostID)}
 	}
 	return nil
 }
@@ -264,7 +271,7 @@ func checkID(what, id string) error {
 func onlyKeys(r *http.Request, known ...string) error {
 	for key, values := range r.URL.Query() {
 		if len(values) != 1 || !slices.Contains(known, key) {
-			return &Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("parameter %q is unknown or repeated", key), Hint: "/openapi.json lists the parameters"}
+			return &ProblemError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("parameter %q is unknown or repeated", key), Hint: "/openapi.json lists the parameters"}
 		}
 	}
 	return nil
@@ -277,7 +284,7 @@ func (s *Server) recommendInput(r *http.Request) (user string, k int, err error)
 	}
 	if text := r.URL.Query().Get("k"); r.URL.Query().Has("k") {
 		if k, err = strconv.Atoi(text); err != nil || k < 1 || k > s.options.Top {
-			return "", 0, &Problem{Status: http.StatusBadRequest, Detail: fmt.Sprintf("k is %q", text), Hint: fmt.Sprintf("k is a number from 1 to %d", s.options.Top)}
+			return "", 0, &ProblemError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("k is %q", text), Hint: fmt.Sprintf("k is a number from 1 to %d", s.options.Top)}
 		}
 	}
 	return user, k, nil

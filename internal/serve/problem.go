@@ -10,8 +10,8 @@ import (
 	"rdrec/internal/advice"
 )
 
-// Problem is an error as clients see it: application/problem+json of RFC 9457, with a hint.
-type Problem struct {
+// ProblemError is an error as clients see it: application/problem+json of RFC 9457, with a hint.
+type ProblemError struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
@@ -23,7 +23,7 @@ type Problem struct {
 }
 
 // Error is what is wrong.
-func (p *Problem) Error() string { return p.Detail }
+func (p *ProblemError) Error() string { return p.Detail }
 
 var (
 	errNotReady    = errors.New("no model is ready")
@@ -31,28 +31,28 @@ var (
 )
 
 // problemOf says what a client is told of an error. What is not the client's is not told in detail: it is in the log.
-func problemOf(err error) *Problem {
-	var known *Problem
+func problemOf(err error) *ProblemError {
+	var known *ProblemError
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, errNotReady):
-		return &Problem{Status: http.StatusServiceUnavailable, Detail: err.Error(), Hint: "/readyz tells when one is", Retry: 5}
+		return &ProblemError{Status: http.StatusServiceUnavailable, Detail: err.Error(), Hint: "/readyz tells when one is", Retry: 5}
 	case errors.Is(err, errBusy):
-		return &Problem{Status: http.StatusTooManyRequests, Detail: err.Error(), Hint: "try again after the time in Retry-After", Retry: 1}
+		return &ProblemError{Status: http.StatusTooManyRequests, Detail: err.Error(), Hint: "try again after the time in Retry-After", Retry: 1}
 	case errors.Is(err, errUnexplained):
-		return &Problem{Status: http.StatusNotImplemented, Detail: err.Error(), Hint: "export explanations of a method that learns them"}
+		return &ProblemError{Status: http.StatusNotImplemented, Detail: err.Error(), Hint: "export explanations of a method that learns them"}
 	case errors.Is(err, advice.ErrUser), errors.Is(err, advice.ErrItem):
-		return &Problem{Status: http.StatusNotFound, Detail: err.Error(), Hint: "ids are the shop's own, as they stand in the reviews"}
+		return &ProblemError{Status: http.StatusNotFound, Detail: err.Error(), Hint: "ids are the shop's own, as they stand in the reviews"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return &Problem{Status: http.StatusGatewayTimeout, Detail: "the answer took too long", Hint: "try again later, or export a table for all users", Retry: 5}
+		return &ProblemError{Status: http.StatusGatewayTimeout, Detail: "the answer took too long", Hint: "try again later, or export a table for all users", Retry: 5}
 	default:
-		return &Problem{Status: http.StatusInternalServerError, Detail: "the server failed", Hint: "its log says why"}
+		return &ProblemError{Status: http.StatusInternalServerError, Detail: "the server failed", Hint: "its log says why"}
 	}
 }
 
 // write answers with the problem.
-func (p *Problem) write(w http.ResponseWriter) {
+func (p *ProblemError) write(w http.ResponseWriter) {
 	out := *p
 	out.Type, out.Title = "about:blank", http.StatusText(p.Status)
 	text, err := json.Marshal(out)

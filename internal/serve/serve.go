@@ -157,7 +157,7 @@ func (s *Server) refresh(ctx context.Context) {
 	}
 	s.failed = ""
 	s.metrics.take(model.Name)
-	s.models.put(s.begin(model))
+	s.models.put(s.begin(ctx, model))
 	s.log.Info().Str("model", model.Name).Str("version", model.Version).Bool("table", model.Table != nil).Msg("model in use")
 }
 

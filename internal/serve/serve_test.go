@@ -253,7 +253,8 @@ func (r *running) recommendations(path string) serve.Recommendations {
 func TestAnswersComeFromTheTableThenLiveThenPopularity(t *testing.T) {
 	source := newShelf(t, &scripted{})
 	source.rows = []advice.Row{
-		{User: "U1", Rank: 1, Item: "B7", Title: "Seven", Score: -0.5, Explanation: "because"}, {User: "U1", Rank: 2, Item: "B8", Score: -1},
+		{User: "U1", Rank: 1, Item: "B7", Title: "Seven", Score: -0.5, Explanation: "because"},
+		{User: "U1", Rank: 2, Item: "B8", Score: -1},
 		{User: "U2", Rank: 1, Item: "B9", Score: -2},
 	}
 	source.top = 2
