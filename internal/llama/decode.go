@@ -7,8 +7,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// stride is what the number of rows in a pass is rounded up to. Below 12 rows MKL multiplies float32 matrices in another order, and
-// a row's numbers would hang on how many others it has beside it; from there on they do not.
+// stride is what the number of rows in a pass is rounded up to. Below 12 rows MKL, which attention and unpacked weights are multiplied by, takes
+// float32 matrices in another order, and a row's numbers would hang on how many others it has beside it; from there on they do not.
 const stride = 16
 
 // passTokens bounds how many tokens of new rows are read in one pass.

@@ -19,33 +19,28 @@ type model struct {
 	embedding *torch.Tensor // [vocabulary, model]
 	layers    []layer
 	norm      *torch.Tensor // [model]
-	head      *torch.Tensor // [vocabulary, model], the embedding where they are tied
+	head      *torch.Matrix // [vocabulary, model], the embedding where they are tied
 	turns     *torch.Tensor // complex [positions, head/2]
 }
 
 // layer is one block's weights; what reads the same input stands in one matrix.
 type layer struct {
 	attentionNorm *torch.Tensor // [model]
-	attend        *torch.Tensor // queries, keys, values: [(heads + 2 groups) head, model]
-	out           *torch.Tensor // [model, heads head]
+	attend        *torch.Matrix // queries, keys, values: [(heads + 2 groups) head, model]
+	out           *torch.Matrix // [model, heads head]
 	forwardNorm   *torch.Tensor // [model]
-	gateUp        *torch.Tensor // gate, up: [2 forward, model]
-	down          *torch.Tensor // [model, forward]
+	gateUp        *torch.Matrix // gate, up: [2 forward, model]
+	down          *torch.Matrix // [model, forward]
 }
 
 // free frees the weights.
 func (m *model) free() {
-	all := []*torch.Tensor{m.embedding, m.norm, m.turns}
-	if m.head != m.embedding {
-		all = append(all, m.head)
-	}
+	all := []interface{ Free() }{m.head, m.embedding, m.norm, m.turns}
 	for _, l := range m.layers {
 		all = append(all, l.attentionNorm, l.attend, l.out, l.forwardNorm, l.gateUp, l.down)
 	}
 	for _, t := range all {
-		if t != nil {
-			t.Free()
-		}
+		t.Free()
 	}
 }
 
@@ -85,7 +80,7 @@ func (m *model) embed(s *torch.Scope, ids []int64) *torch.Tensor {
 
 // logits turns the last layer's output into one number for each piece of the vocabulary.
 func (m *model) logits(x *torch.Tensor) *torch.Tensor {
-	return m.normed(x, m.norm).LinearFew(m.head).To(torch.Float32)
+	return m.head.Few(m.normed(x, m.norm)).To(torch.Float32)
 }
 
 // normed scales each row to a root mean square of 1, then by the norm's own weights, in the matrices' type.
@@ -96,19 +91,19 @@ func (m *model) normed(x, weight *torch.Tensor) *torch.Tensor {
 
 // product is x through a matrix. What is read and what is written goes two ways, each of which gives a row the same numbers whatever
 // stands beside it.
-func (w *window) product(x, weight *torch.Tensor) *torch.Tensor {
+func (w *window) product(x *torch.Tensor, weight *torch.Matrix) *torch.Tensor {
 	if w.tokens > 1 {
-		return x.LinearMany(weight)
+		return weight.Many(x)
 	}
-	return x.LinearFew(weight)
+	return weight.Few(x)
 }
 
 // add is x plus h through a matrix.
-func (w *window) add(x, h, weight *torch.Tensor) *torch.Tensor {
+func (w *window) add(x, h *torch.Tensor, weight *torch.Matrix) *torch.Tensor {
 	if w.tokens > 1 || h.DType() != x.DType() {
 		return x.Add(w.product(h, weight))
 	}
-	return x.AddLinear(h, weight)
+	return weight.AddFew(x, h)
 }
 
 // forward is the block's second half: SwiGLU.

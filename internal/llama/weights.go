@@ -12,7 +12,7 @@ type loader struct {
 	scope  *torch.Scope
 	source source
 	device torch.Device
-	kept   []*torch.Tensor
+	kept   []interface{ Free() } // what was read so far
 	err    error
 }
 
@@ -47,9 +47,10 @@ func load(s *torch.Scope, from source, config Config, dtype torch.DType, device 
 	}()
 	m.embedding = l.matrix(dtype, config.Model, part{"token_embd.weight", config.Vocabulary})
 	m.norm = l.vector("output_norm.weight", config.Model)
-	m.head = m.embedding
-	if !config.Tied {
-		m.head = l.matrix(dtype, config.Model, part{"output.weight", config.Vocabulary})
+	if config.Tied {
+		m.head = l.shared(m.embedding)
+	} else {
+		m.head = l.product(l.matrix(dtype, config.Model, part{"output.weight", config.Vocabulary}))
 	}
 	for i := range config.Layers {
 		m.layers = append(m.layers, l.layer(i, &config, dtype))
@@ -67,16 +68,36 @@ func (l *loader) layer(i int, c *Config, dtype torch.DType) layer {
 	name := func(weight string) string { return fmt.Sprintf("blk.%d.%s.weight", i, weight) }
 	out := layer{
 		attentionNorm: l.vector(name("attn_norm"), c.Model),
-		out:           l.matrix(dtype, c.Heads*c.Head, part{name("attn_output"), c.Model}),
+		out:           l.product(l.matrix(dtype, c.Heads*c.Head, part{name("attn_output"), c.Model})),
 		forwardNorm:   l.vector(name("ffn_norm"), c.Model),
-		gateUp:        l.matrix(dtype, c.Model, part{name("ffn_gate"), c.FeedForward}, part{name("ffn_up"), c.FeedForward}),
-		down:          l.matrix(dtype, c.FeedForward, part{name("ffn_down"), c.Model}),
+		gateUp:        l.product(l.matrix(dtype, c.Model, part{name("ffn_gate"), c.FeedForward}, part{name("ffn_up"), c.FeedForward})),
+		down:          l.product(l.matrix(dtype, c.FeedForward, part{name("ffn_down"), c.Model})),
 	}
 	queries, others := c.Heads*c.Head, c.Groups*c.Head
-	out.attend = l.scaled(queries, 1/math.Sqrt(float64(c.Head)), func() *torch.Tensor {
+	out.attend = l.product(l.scaled(queries, 1/math.Sqrt(float64(c.Head)), func() *torch.Tensor {
 		return l.matrix(torch.Float32, c.Model, part{name("attn_q"), queries}, part{name("attn_k"), others}, part{name("attn_v"), others})
-	}, dtype)
+	}, dtype))
 	return out
+}
+
+// product makes a matrix ready for products, which takes its memory over.
+func (l *loader) product(weight *torch.Tensor) *torch.Matrix {
+	if l.err != nil {
+		return nil
+	}
+	m := torch.NewMatrix(l.scope, weight)
+	l.kept = append(l.kept, m)
+	return m
+}
+
+// shared makes a matrix of a weight that is used otherwise too.
+func (l *loader) shared(weight *torch.Tensor) *torch.Matrix {
+	if l.err != nil {
+		return nil
+	}
+	m := torch.ShareMatrix(l.scope, weight)
+	l.kept = append(l.kept, m)
+	return m
 }
 
 // scaled multiplies the first rows of a matrix, so that attention need not scale what they give.
