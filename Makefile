@@ -106,6 +106,10 @@ bench-scale: bin/bench ## what an examination costs as users, items, histories, 
 bench-serve: build bin/bench ## a served model under load on the loopback: p50, p99, requests/s, memory (docs/performance.md; SECS=15, SIZE=t5-small)
 	@bin/bench serve -seconds $(or $(SECS),15) -size $(or $(SIZE),t5-small) -json bin/bench-serve.json
 
+.PHONY: nightly
+nightly: setup ## three nights on the shipped reviews, begun by a schedule: docs/nightly.md
+	@go test -buildvcs=false -count=1 -v -timeout 20m -run '^TestThreeNights$$' ./worker
+
 bench-go: setup ## Go's benchmarks of single packages
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./internal/...
 

@@ -41,12 +41,7 @@ func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id Identit
 	ctx, p := a.beat(ctx, "identify")
 	defer p.stop()
 	defer func() { err = fail(ctx, err) }()
-	if in.Data.Reviews != nil {
-		id.Data, err = digestFiles(in.Data.Reviews.Path, in.Data.Reviews.Metadata)
-	} else {
-		id.Data, err = digestFiles(filepath.Join(in.Data.Folder, "*"))
-	}
-	if err != nil {
+	if id.Data, err = digestData(in.Data); err != nil {
 		return id, fmt.Errorf("read the data: %w", err)
 	}
 	asks, err := asksTeacher(in)
@@ -64,6 +59,21 @@ func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id Identit
 		}
 	}
 	return id, nil
+}
+
+// digestData hashes the raw data. What a night accumulated lies in the bucket under its hash already.
+func digestData(data spec.Data) (string, error) {
+	switch {
+	case data.Accumulated != nil && data.Reviews.Metadata == "":
+		return data.Accumulated.Reviews.Digest, nil
+	case data.Accumulated != nil:
+		titles, err := digestFiles(data.Reviews.Metadata)
+		return data.Accumulated.Reviews.Digest + titles, err
+	case data.Reviews != nil:
+		return digestFiles(data.Reviews.Path, data.Reviews.Metadata)
+	default:
+		return digestFiles(filepath.Join(data.Folder, "*"))
+	}
 }
 
 // asksTeacher says whether a method learns rationales and the data lack any: a folder that holds them all needs no teacher, so the one
@@ -136,15 +146,51 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 	if err != nil {
 		return ref, err
 	}
-	if in.Data.Reviews != nil {
-		err = a.importReviews(ctx, in, work.dir)
-	} else {
-		err = importFolder(in, work.dir)
+	out := work.dir
+	switch {
+	case in.Data.Accumulated != nil:
+		out = filepath.Join(work.dir, "dataset")
+		err = a.importAccumulated(ctx, in, work.dir, out)
+	case in.Data.Reviews != nil:
+		err = a.importReviews(ctx, in, out)
+	default:
+		err = importFolder(in, out)
 	}
 	if err != nil {
 		return ref, err
 	}
-	return a.Bucket.PutFolder(ctx, "dataset", work.dir)
+	return a.Bucket.PutFolder(ctx, "dataset", out)
+}
+
+// importAccumulated imports what a night gathered, and gives known users and items the numbers that they have in the dataset that the
+// night goes on from.
+func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir, out string) error {
+	from := *in.Data.Accumulated
+	parts := filepath.Join(dir, "reviews")
+	if err := a.Bucket.GetFolder(ctx, storage.Ref(from.Reviews), parts); err != nil {
+		return err
+	}
+	reviews := *in.Data.Reviews
+	reviews.Path = filepath.Join(parts, partsFolder, "*")
+	in.Data.Reviews = &reviews
+	if err := a.importReviews(ctx, in, out); err != nil {
+		return err
+	}
+	if from.Numbers.Digest == "" {
+		return nil
+	}
+	old, err := a.readDataset(ctx, storage.Ref(from.Numbers), filepath.Join(dir, "numbers"))
+	if err != nil {
+		return err
+	}
+	data, err := readFolder(out)
+	if err != nil {
+		return err
+	}
+	if err := data.KeepNumbers(old); err != nil {
+		return fmt.Errorf("keep the numbers of dataset %s: %w: %w", from.Numbers.Digest, ErrData, err)
+	}
+	return dataset.Write(out, data)
 }
 
 // importReviews numbers items at random or by appearance inside DuckDB, out of core; the other numberings need the dataset in memory.

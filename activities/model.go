@@ -45,24 +45,33 @@ func FindModel(ctx context.Context, b *storage.Bucket, name, method string) (Mod
 	if !errors.Is(err, storage.ErrNotFound) {
 		return Model{}, err
 	}
-	workflow, run, err := b.LatestRun(ctx, name)
+	run, record, err := readRun(ctx, b, name)
 	if err != nil {
 		return Model{}, err
-	}
-	data, err := b.GetRun(ctx, workflow, run, storage.RunRecord)
-	if err != nil {
-		return Model{}, err
-	}
-	var record ReportInput
-	if err := json.Unmarshal(data, &record); err != nil {
-		return Model{}, &storage.CorruptError{Key: storage.RunKey(workflow, run, storage.RunRecord), Reason: err.Error()}
 	}
 	m, err := record.model(method)
-	m.Name = workflow + "/" + run
+	m.Name = run
 	if err != nil {
 		return Model{}, fmt.Errorf("run %q: %w", m.Name, err)
 	}
 	return m, nil
+}
+
+// readRun reads the record of a finished experiment or night, named as ID or ID/RUN, and says which run it is.
+func readRun(ctx context.Context, b *storage.Bucket, name string) (string, ReportInput, error) {
+	var record ReportInput
+	workflow, run, err := b.LatestRun(ctx, name)
+	if err != nil {
+		return "", record, err
+	}
+	data, err := b.GetRun(ctx, workflow, run, storage.RunRecord)
+	if err != nil {
+		return "", record, err
+	}
+	if err := json.Unmarshal(data, &record); err != nil {
+		return "", record, &storage.CorruptError{Key: storage.RunKey(workflow, run, storage.RunRecord), Reason: err.Error()}
+	}
+	return workflow + "/" + run, record, nil
 }
 
 // PromotedModel is the model of a promotion under a name.

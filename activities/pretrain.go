@@ -47,7 +47,11 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 		PretrainInput: in, Data: filepath.Join(work.dir, "examples"), Out: filepath.Join(work.dir, "model"),
 		Scratch: filepath.Join(work.dir, "work"), Progress: work.report, Stop: halt(ctx),
 	}
-	if err := a.fetch(ctx, work.dir, map[string]storage.Ref{"examples": in.Examples}); err != nil {
+	needs := map[string]storage.Ref{"examples": in.Examples}
+	if warm := in.Student.Warm; warm != nil {
+		needs["warm"], job.Student.From = storage.Ref(*warm), filepath.Join(work.dir, "warm")
+	}
+	if err := a.fetch(ctx, work.dir, needs); err != nil {
 		return ref, err
 	}
 	checkpoints, err := storage.OpenCheckpoints(ctx, a.Bucket, in.Fingerprint, owner(ctx), in.Train.Keep)

@@ -32,6 +32,8 @@ type ReportInput struct {
 	Identity Identity
 	Trials   []TrialResult
 	Stages   []StageTime
+	// Night is the verdict where a night is reported.
+	Night *Night `json:",omitempty"`
 }
 
 // TrialResult is one trained and examined student.
@@ -141,6 +143,9 @@ func (w *reporting) gather(ctx context.Context) error {
 	}
 	w.report.ComparePublished()
 	w.report.Conclude()
+	if w.Night != nil {
+		w.report.Verdict = append(w.Night.lines(), w.report.Verdict...)
+	}
 	return nil
 }
 

@@ -26,6 +26,7 @@ const (
 	exitData        = 9
 	exitDamaged     = 10
 	exitDiffers     = 11
+	exitKept        = 12
 	exitInterrupted = 130
 )
 
@@ -80,6 +81,8 @@ func exits() []exit {
 		{exitExperiment, "the experiment failed", is(errExperiment), "mend the cause and run it again: finished stages are kept"},
 		{exitExperiment, "", is(errWorkerEnded), "look at its log; what it finished is kept, so run it again"},
 		{exitDiffers, "a rerun made other bytes", is(errDiffers), "on a CPU, with as many threads and the same libtorch, the bytes are the same: see what differs first"},
+		{exitKept, "a night's model was not promoted", is(errKept), "\"starter nights\" shows why; its files are set aside: nightly run --retake takes them again"},
+		{exitFailed, "", is(errNoSchedule), "\"starter schedule list\" lists them"},
 		{exitExperiment, "", is(errUnfinished), `wait for it with "starter watch"`},
 		{exitCancelled, "the experiment was cancelled", is(errCancelled), "run it again to go on from what it finished"},
 		{exitTaken, "a port or the database is in use", is(devserver.ErrPortTaken), portHint},

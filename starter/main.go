@@ -29,23 +29,29 @@ type cli struct {
 	Bucket    string `help:"URL of the bucket that the workers use: file:///path, s3://, gs://, azblob://; the default is .rdrec/bucket here." env:"RDREC_BUCKET" group:"Server"`
 	JSON      bool   `name:"json" help:"Write JSON to stdout."`
 
-	Run       runCmd       `cmd:"" help:"Start the experiment of a spec, or find it where it was started before, and watch it."`
-	Demo      demoCmd      `cmd:"" help:"Run experiments/demo.yaml with a server and a worker of its own."`
-	Dev       devCmd       `cmd:"" help:"Run a Temporal server and its Web UI here, for one machine."`
-	Distill   distillCmd   `cmd:"" help:"Have a teacher write rationales, look at a sample of them, pause, resume."`
-	Status    statusCmd    `cmd:"" help:"Show the stages of an experiment, or the latest experiments."`
-	Watch     watchCmd     `cmd:"" help:"Watch an experiment until it ends."`
-	Report    reportCmd    `cmd:"" help:"Print an experiment's report and say where its pages are."`
-	Export    exportCmd    `cmd:"" help:"Write the recommendations for every user of a model as Parquet, JSON lines or CSV; or the student itself."`
-	Recommend recommendCmd `cmd:"" help:"Recommend to one user."`
-	Rerun     rerunCmd     `cmd:"" help:"Do a finished experiment again from nothing and compare every artefact with the first run's."`
-	Cancel    cancelCmd    `cmd:"" help:"Stop an experiment; what it finished is kept, and running it again goes on from there."`
-	Verify    verifyCmd    `cmd:"" help:"Read and hash everything that a run refers to, or the whole bucket; name what is damaged and whom it spoils."`
-	GC        gcCmd        `cmd:"" name:"gc" help:"Delete from the bucket what nothing refers to any more."`
-	Promote   promoteCmd   `cmd:"" help:"Make a version of the workers the current one: experiments that begin from now on run on it."`
-	Spec      specCmd      `cmd:"" help:"Check a spec and print it with every default written out."`
-	Audit     auditCmd     `cmd:"" help:"Look for leaks in a dataset folder: what a rule without a model reaches, and why."`
-	Tables    tablesCmd    `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
+	Run        runCmd        `cmd:"" help:"Start the experiment of a spec, or find it where it was started before, and watch it."`
+	Demo       demoCmd       `cmd:"" help:"Run experiments/demo.yaml with a server and a worker of its own."`
+	Dev        devCmd        `cmd:"" help:"Run a Temporal server and its Web UI here, for one machine."`
+	Distill    distillCmd    `cmd:"" help:"Have a teacher write rationales, look at a sample of them, pause, resume."`
+	Status     statusCmd     `cmd:"" help:"Show the stages of an experiment, or the latest experiments."`
+	Watch      watchCmd      `cmd:"" help:"Watch an experiment until it ends."`
+	Report     reportCmd     `cmd:"" help:"Print an experiment's report and say where its pages are."`
+	Export     exportCmd     `cmd:"" help:"Write the recommendations for every user of a model as Parquet, JSON lines or CSV; or the student itself."`
+	Recommend  recommendCmd  `cmd:"" help:"Recommend to one user."`
+	Rerun      rerunCmd      `cmd:"" help:"Do a finished experiment again from nothing and compare every artefact with the first run's."`
+	Cancel     cancelCmd     `cmd:"" help:"Stop an experiment; what it finished is kept, and running it again goes on from there."`
+	Verify     verifyCmd     `cmd:"" help:"Read and hash everything that a run refers to, or the whole bucket; name what is damaged and whom it spoils."`
+	GC         gcCmd         `cmd:"" name:"gc" help:"Delete from the bucket what nothing refers to any more."`
+	Deploy     deployCmd     `cmd:"" help:"Make a version of the workers the current one: experiments that begin from now on run on it."`
+	Nightly    nightlyCmd    `cmd:"" help:"Do a night: take in new reviews, train, and promote the model if it is not worse."`
+	Schedule   scheduleCmd   `cmd:"" help:"Have nights done by the clock."`
+	Promote    promoteCmd    `cmd:"" help:"Put the model of a finished run in use."`
+	Rollback   rollbackCmd   `cmd:"" help:"Put the model that was in use before in use again."`
+	Promotions promotionsCmd `cmd:"" help:"List the models that were in use under a name."`
+	Nights     nightsCmd     `cmd:"" help:"Show the last nights: figures, volumes, costs, promotions, and what drifts."`
+	Spec       specCmd       `cmd:"" help:"Check a spec and print it with every default written out."`
+	Audit      auditCmd      `cmd:"" help:"Look for leaks in a dataset folder: what a rule without a model reaches, and why."`
+	Tables     tablesCmd     `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
 }
 
 // app is what commands need from the world.

@@ -37,11 +37,7 @@ func (b *Bucket) PutFolder(ctx context.Context, kind, dir string) (Ref, error) {
 		}
 		artefact.Files = append(artefact.Files, File{name, ref})
 	}
-	data, err := json.Marshal(artefact)
-	if err != nil {
-		return Ref{}, fmt.Errorf("encode artefact %s: %w", kind, err)
-	}
-	return b.Put(ctx, data)
+	return b.PutArtefact(ctx, artefact)
 }
 
 // Artefact returns the list behind ref.

@@ -18,6 +18,7 @@ import (
 //	nightly/<name>/promotions/<number>.json        the models that were promoted under a name ([Promotion]); never changed
 //	nightly/<name>/nights/<number>.json            what came of each night, also of those that promoted nothing
 //	exports/<model>.json                           the newest table of recommendations of a model
+//	nightly/<name>/nights.html                     a page over the last of them
 //	quarantine/<key>                               what could not be trusted, under its old key
 const (
 	casPrefix        = "cas/sha256/"
@@ -77,6 +78,9 @@ func promotionFolder(name string) string { return nightlyPrefix + name + "/promo
 func promotionKey(name string, number int) string {
 	return promotionFolder(name) + fmt.Sprintf("%06d.json", number)
 }
+
+// NightsKey is where the page over a name's nights lies.
+func NightsKey(name string) string { return nightlyPrefix + name + "/nights.html" }
 
 func nightFolder(name string) string { return nightlyPrefix + name + "/nights/" }
 

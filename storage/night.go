@@ -71,6 +71,11 @@ func (b *Bucket) PutNight(ctx context.Context, name string, number int, record [
 	return b.write(ctx, nightKey(name, number), record)
 }
 
+// PutNightsPage stores the page over a name's nights under [NightsKey].
+func (b *Bucket) PutNightsPage(ctx context.Context, name string, page []byte) error {
+	return b.write(ctx, NightsKey(name), page)
+}
+
 // Nights are the records of the last nights under a name, oldest first, and the number of the newest (0 where there is none).
 func (b *Bucket) Nights(ctx context.Context, name string, last int) (records [][]byte, newest int, err error) {
 	keys, err := b.list(ctx, nightFolder(name))

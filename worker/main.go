@@ -23,6 +23,7 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	sdk "go.temporal.io/sdk/worker"
+	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
 	"rdrec/internal/document"
@@ -207,6 +208,9 @@ func newWorker(temporal client.Client, queue string, o sdk.Options, acts *activi
 		w.RegisterWorkflow(workflows.Distillation)
 		w.RegisterWorkflow(workflows.Export)
 		w.RegisterWorkflow(workflows.Advise)
+		w.RegisterWorkflow(workflows.Promotion)
+		// A schedule outlives many versions of the worker: its nights begin, and go on, on the current one.
+		w.RegisterWorkflowWithOptions(workflows.Nightly, workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade})
 	}
 	return w
 }

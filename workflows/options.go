@@ -62,6 +62,17 @@ func quick(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// webhookAttempts is how often a webhook is told, over about two minutes.
+const webhookAttempts = 6
+
+// tell is for telling others, who may not listen.
+func tell(ctx workflow.Context, summary string) workflow.Context {
+	options := workflow.GetActivityOptions(quick(ctx, summary))
+	options.RetryPolicy = backOff(2*time.Second, time.Minute)
+	options.RetryPolicy.MaximumAttempts = webhookAttempts
+	return workflow.WithActivityOptions(ctx, options)
+}
+
 func backOff(first, most time.Duration) *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{
 		InitialInterval: first, BackoffCoefficient: 2, MaximumInterval: most,

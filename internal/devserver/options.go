@@ -55,7 +55,7 @@ func Default() Options {
 		LogLevel:   "error",
 		SearchAttributes: map[string]string{
 			"RdrecDataset": "Keyword", "RdrecMethod": "KeywordList", "RdrecProtocol": "Keyword",
-			"RdrecStage": "Keyword", "RdrecTeacher": "Keyword",
+			"RdrecStage": "Keyword", "RdrecTeacher": "Keyword", "RdrecVerdict": "Keyword",
 		},
 		DynamicConfig: map[string]any{
 			"matching.enableFairness":                        true,

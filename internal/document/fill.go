@@ -265,9 +265,9 @@ func (f *filler) lookup(key string) reflect.Value {
 	return target
 }
 
-// fieldOf returns a struct's field by its YAML name.
+// fieldOf returns a struct's field by its YAML name; "-" is none: such fields are not for documents.
 func fieldOf(target reflect.Value, name string) reflect.Value {
-	if i := slices.Index(names(target.Type()), name); i >= 0 {
+	if i := slices.Index(names(target.Type()), name); i >= 0 && name != "-" {
 		return target.Field(i)
 	}
 	return reflect.Value{}

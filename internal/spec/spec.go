@@ -28,6 +28,8 @@ type Spec struct {
 	Evaluate  Evaluate `json:"evaluate" yaml:"evaluate"`
 	// Sasrec says how the baseline of that name is tuned; nothing is done with it where it is not among Baselines.
 	Sasrec Sasrec `json:"sasrec" yaml:"sasrec"`
+	// Nightly, where set, is what a night does beyond an experiment.
+	Nightly *Nightly `json:"nightly,omitempty" yaml:"nightly,omitempty"`
 }
 
 // Sasrec is the grid that SASRec is tuned on, with the first seed and on the validation items only: each of Dims with each of Dropouts and each
@@ -57,12 +59,14 @@ type Data struct {
 	Numbering string `json:"numbering,omitempty" yaml:"numbering,omitempty" validate:"omitempty,numbering"`
 	// Negatives is how many unseen items stand beside the true one in a top-N example (99 in the paper).
 	Negatives int `json:"negatives" yaml:"negatives" validate:"min=1,max=1000"`
+	// Accumulated is what a night reads in the place of Reviews' path.
+	Accumulated *Accumulated `json:"accumulated,omitempty" yaml:"-"`
 }
 
 // Reviews says how raw reviews become a dataset.
 type Reviews struct {
 	// Path is a file or glob: JSON lines, CSV or Parquet, plain or .gz.
-	Path string `json:"path" yaml:"path" validate:"required"`
+	Path string `json:"path" yaml:"path"`
 	// Format is a row of [Formats]; "auto" looks at the first line.
 	Format string `json:"format" yaml:"format" validate:"format"`
 	// Metadata is the shop's item file (titles), optional.
@@ -122,6 +126,8 @@ type Student struct {
 	From string `json:"from,omitempty" yaml:"from,omitempty"`
 	// Dropout overrides the size's own rate when set.
 	Dropout *float64 `json:"dropout,omitempty" yaml:"dropout,omitempty" validate:"omitempty,min=0,max=0.9"`
+	// Warm is the model that a night goes on from, in the place of From. People never write it.
+	Warm *Stored `json:"warm,omitempty" yaml:"-"`
 }
 
 // Train says how the student is trained.

@@ -7,14 +7,14 @@ import (
 	"go.temporal.io/sdk/client"
 )
 
-// promoteCmd makes a worker version current.
-type promoteCmd struct {
+// deployCmd makes a worker version current.
+type deployCmd struct {
 	Deployment string `arg:"" help:"The workers' --deployment."`
 	BuildID    string `arg:"" name:"build-id" help:"The workers' --build-id; a worker of it must have polled before."`
 }
 
 // Run tells the server. Experiments under way stay on the version that they began with.
-func (c *promoteCmd) Run(ctx context.Context, a *app) error {
+func (c *deployCmd) Run(ctx context.Context, a *app) error {
 	to, err := a.connect(ctx)
 	if err != nil {
 		return err

@@ -1,0 +1,65 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"time"
+)
+
+// NotifyInput is a night and who is told of it.
+type NotifyInput struct {
+	URL   string
+	Night Night
+}
+
+const (
+	// WebhookSecret is the variable of the worker's environment that holds what signs a webhook's posts.
+	WebhookSecret = "RDREC_WEBHOOK_SECRET"
+	// WebhookSignature is the header of the signature: "sha256=" and the HMAC of the body in hexadecimal.
+	WebhookSignature = "X-Rdrec-Signature"
+	webhookTimeout   = 10 * time.Second
+	webhookReply     = 4 << 10
+)
+
+// Notify posts what came of a night. Anything but a 2xx is tried again, as often as the workflow allows.
+func (a *Activities) Notify(ctx context.Context, in NotifyInput) (err error) {
+	ctx, beat := a.beat(ctx, "notify")
+	defer beat.stop()
+	defer func() { err = fail(ctx, err) }()
+	body, err := json.Marshal(in.Night)
+	if err != nil {
+		return fmt.Errorf("encode night %d of %q: %w", in.Night.Number, in.Night.Name, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, in.URL, bytes.NewReader(body))
+	if err != nil {
+		return fmt.Errorf("post to the webhook: %w: %w", ErrInvalid, err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	if secret := os.Getenv(WebhookSecret); secret != "" {
+		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write(body)
+		request.Header.Set(WebhookSignature, "sha256="+hex.EncodeToString(mac.Sum(nil)))
+	}
+	reply, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return fmt.Errorf("post to the webhook: %w", err)
+	}
+	defer reply.Body.Close()
+	if _, err := io.CopyN(io.Discard, reply.Body, webhookReply); err != nil && err != io.EOF { //nolint:errorlint // CopyN's own
+		return fmt.Errorf("read the webhook's reply: %w", err)
+	}
+	if reply.StatusCode/100 != 2 {
+		return fmt.Errorf("the webhook answers %s", reply.Status)
+	}
+	return nil
+}

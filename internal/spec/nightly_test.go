@@ -1,0 +1,40 @@
+package spec_test
+
+import (
+	"strings"
+	"testing"
+
+	"rdrec/internal/spec"
+)
+
+const aNight = "name: shop\nmethods: [rdrec]\ndata: {reviews: {format: amazon-2018}}\nnightly: {inbox: inbox/}\n"
+
+func TestANightlyBlockHasDefaults(t *testing.T) {
+	t.Parallel()
+	s, err := spec.Parse("night.yaml", []byte(aNight), nil)
+	if err != nil || s.Nightly == nil || s.Nightly.Gate.Metric != "NDCG@10" || s.Nightly.Gate.MinRows != 1 {
+		t.Errorf("got %+v, %v", s.Nightly, err)
+	}
+}
+
+func TestNightsThatCannotBeAreRefused(t *testing.T) {
+	t.Parallel()
+	for set, want := range map[string]string{
+		"data.reviews.path=x.json":             "nightly.inbox both say where reviews come from",
+		"trials=2":                             "must be one, with one trial and nothing ablated",
+		"nightly.gate.metric=BLEU-1":           "nightly.gate.metric",
+		"nightly.webhook=http://me:pass@host/": "has a user or a password",
+		"nightly.inbox=s3://other/inbox":       "is no prefix of the bucket",
+		"evaluate.sequential_users=-1":         "examines nobody in nightly.gate.task",
+		"nightly.gate.alpha=0.9":               "nightly.gate.alpha",
+		"data.-=x":                             "is not a known key",
+	} {
+		_, err := spec.Parse("night.yaml", []byte(aNight), []string{set})
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", set, err, want)
+		}
+	}
+	if _, err := spec.Parse("e.yaml", []byte("name: e\ndata: {reviews: {format: csv}}\n"), nil); err == nil || !strings.Contains(err.Error(), "names no file") {
+		t.Errorf("an experiment on reviews without a path: %v", err)
+	}
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/temporal"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/workflows"
+)
+
+// nightlyCmd does nights.
+type nightlyCmd struct {
+	Run nightlyRunCmd `cmd:"" help:"Do a night now."`
+}
+
+// nightlyRunCmd starts a night.
+type nightlyRunCmd struct {
+	nightlySpec
+	Wait   bool `help:"Wait for the verdict: exit code 0 where the model is in use or nothing was new, 12 where the one before stays."`
+	Retake bool `help:"Take in the files, too, that earlier nights set aside."`
+}
+
+// nightlySpec is a spec with a nightly block.
+type nightlySpec struct {
+	Spec string   `arg:"" help:"The spec, a YAML file with a nightly block."`
+	Set  []string `help:"Override a value of the spec." placeholder:"KEY=VALUE" sep:"none"`
+}
+
+// errKept says that the night's model is not in use.
+var errKept = errors.New("the night's model was not promoted")
+
+func (c nightlySpec) load() (spec.Spec, error) {
+	s, err := spec.Load(c.Spec, c.Set)
+	if err == nil && s.Nightly == nil {
+		err = usageError{fmt.Errorf("%s has no nightly block", c.Spec)}
+	}
+	return s, err
+}
+
+// nightID is the id of a name's nights; a schedule appends the time to it.
+func nightID(name string) string { return name + "-night" }
+
+// Run starts the night, or finds the one that somebody started before and that still runs.
+func (c *nightlyRunCmd) Run(ctx context.Context, a *app) error {
+	s, err := c.load()
+	if err != nil {
+		return err
+	}
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	options, err := startOptions(s)
+	if err != nil {
+		return err
+	}
+	options.ID = nightID(s.Name)
+	options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	in := workflows.NightlyInput{Spec: s, Retake: c.Retake}
+	if _, err := to.ExecuteWorkflow(ctx, options, workflows.Nightly, in); err != nil {
+		return fmt.Errorf("starting night %q: %w", options.ID, err)
+	}
+	e, err := find(ctx, to, options.ID)
+	if err != nil {
+		return err
+	}
+	a.introduce(e)
+	if !c.Wait {
+		return a.started(e)
+	}
+	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		if err := a.await(ctx, e); err != nil {
+			return err
+		}
+	}
+	return a.verdict(ctx, e)
+}
+
+// verdict prints what came of a night and is an error where its model is not in use.
+func (a *app) verdict(ctx context.Context, e *experiment) error {
+	var night activities.Night
+	if err := e.result(ctx, &night); err != nil {
+		return err
+	}
+	if err := a.printNight(night); err != nil {
+		return err
+	}
+	if night.Verdict == activities.NightKept {
+		return fmt.Errorf("%w: %s", errKept, strings.Join(night.Reasons, "; "))
+	}
+	return nil
+}
+
+func (a *app) printNight(night activities.Night) error {
+	if a.flags.JSON {
+		return a.printJSON(night)
+	}
+	var page strings.Builder
+	fmt.Fprintf(&page, "night %d of %s: %s; promotion %d is in use\n", night.Number, night.Name, night.Verdict, night.Promotion)
+	fmt.Fprintf(&page, "took in %d files: %d rows, %d unreadable; %d rationales asked for, %d of the data's known already\n", len(night.Taken),
+		night.Counts[activities.CountNewRows], night.Counts[activities.CountNewBad], night.Counts[activities.CountAsked],
+		night.Counts[activities.CountReplies]-night.Counts[activities.CountAsked])
+	if c := night.Compared; c != nil {
+		fmt.Fprintf(&page, "%s of %d users: %.4f after %.4f, difference %+.4f (95%% %+.4f to %+.4f), p %.3f\n", c.Metric, c.Users, c.New, c.Old,
+			c.Difference, c.Low, c.High, c.P)
+	}
+	if night.HTML != "" {
+		fmt.Fprintf(&page, "report %s\n", night.HTML)
+	}
+	return a.print(page.String())
+}
+
+// promoteCmd puts a run's model in use.
+type promoteCmd struct {
+	Name  string `arg:"" help:"The name that the model is used under: the nightly spec's."`
+	RunID string `arg:"" name:"run" help:"The run that trained it: WORKFLOW/RUN, as its report says; a workflow alone means its latest run."`
+}
+
+// Run has a workflow put the model in use: workflows are the only writers.
+func (c *promoteCmd) Run(ctx context.Context, a *app) error {
+	return a.choose(ctx, activities.ChooseInput{Name: c.Name, Run: c.RunID})
+}
+
+// rollbackCmd puts an earlier model in use again.
+type rollbackCmd struct {
+	Name string `arg:"" help:"The name that the models are used under."`
+	To   int    `help:"The number of a promotion; without it, the model that was in use before the present one." placeholder:"N"`
+}
+
+// Run has a workflow put the model in use. The reviews that only the present model has seen are set aside.
+func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
+	return a.choose(ctx, activities.ChooseInput{Name: c.Name, To: c.To})
+}
+
+// choose has a workflow put a model in use.
+func (a *app) choose(ctx context.Context, in activities.ChooseInput) error {
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	run, err := to.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
+		ID: workflows.PromotionID(in.Name), TaskQueue: workflows.QueueCPU,
+		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		StaticSummary:            "put another model in use as " + in.Name,
+	}, workflows.Promotion, in)
+	if err != nil {
+		return fmt.Errorf("starting %q: %w", workflows.PromotionID(in.Name), err)
+	}
+	e := &experiment{to, run.GetID(), run.GetRunID(), enums.WORKFLOW_EXECUTION_STATUS_RUNNING}
+	if err := a.await(ctx, e); err != nil {
+		return err
+	}
+	bucket, err := a.openBucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	if err := e.result(ctx, nil); err != nil {
+		return err
+	}
+	now, err := bucket.Promoted(ctx, in.Name)
+	if err != nil {
+		return fmt.Errorf("reading what is in use as %q: %w", in.Name, err)
+	}
+	a.say("promotion %d (%s) of %s is in use", now.Number, now.Kind, in.Name)
+	return nil
+}
+
+// result waits for a closed workflow's.
+func (e *experiment) result(ctx context.Context, into any) error {
+	err := e.GetWorkflow(ctx, e.id, e.run).Get(ctx, into)
+	if temporal.IsCanceledError(err) {
+		return fmt.Errorf("%w: %s", errCancelled, e.id)
+	}
+	if failed := new(temporal.ApplicationError); errors.As(err, &failed) {
+		return fmt.Errorf("%w: %s: %s", errExperiment, e.id, failed.Message())
+	}
+	if err != nil {
+		return fmt.Errorf("%w: %s: %s", errExperiment, e.id, rootCause(err))
+	}
+	return nil
+}

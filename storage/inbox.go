@@ -1,0 +1,65 @@
+package storage
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Inbox lists the objects under a prefix by their keys, with the hashes of what is in them now. Our own keys are refused.
+func (b *Bucket) Inbox(ctx context.Context, prefix string) ([]File, error) {
+	for _, own := range []string{casPrefix, stagePrefix, rationalePrefix, checkpointPrefix, runPrefix, nightlyPrefix, exportPrefix, quarantinePrefix} {
+		if strings.HasPrefix(own, prefix) || strings.HasPrefix(prefix, own) {
+			return nil, fmt.Errorf("inbox %q: the bucket's own objects lie there (%s)", prefix, own)
+		}
+	}
+	keys, err := b.list(ctx, prefix)
+	if err != nil {
+		return nil, err
+	}
+	var files []File
+	for _, key := range keys {
+		if strings.HasSuffix(key, "/") || strings.HasSuffix(key, ".tmp") {
+			continue // a folder's marker, or a file that is still being written
+		}
+		ref, err := b.hashAt(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, File{key, ref})
+	}
+	return files, nil
+}
+
+func (b *Bucket) hashAt(ctx context.Context, key string) (Ref, error) {
+	r, err := b.blob.NewReader(ctx, key, nil)
+	if err != nil {
+		return Ref{}, classify("read", key, err)
+	}
+	defer r.Close() // reading only
+	h := sha256.New()
+	size, err := io.Copy(h, r)
+	return Ref{hex.EncodeToString(h.Sum(nil)), size}, classify("read", key, err)
+}
+
+// TakeIn makes an object content, by way of a file at path, which stays. An object that changed since its hash was taken is refused.
+func (b *Bucket) TakeIn(ctx context.Context, f File, path string) error {
+	if err := b.fetch(ctx, f.Name, f.Ref, path); err != nil {
+		return err
+	}
+	_, err := b.PutFile(ctx, path)
+	return err
+}
+
+// PutArtefact stores a list of content that is there already.
+func (b *Bucket) PutArtefact(ctx context.Context, a Artefact) (Ref, error) {
+	data, err := json.Marshal(a)
+	if err != nil {
+		return Ref{}, fmt.Errorf("encode artefact %s: %w", a.Kind, err)
+	}
+	return b.Put(ctx, data)
+}

@@ -1,0 +1,194 @@
+package main_test
+
+import (
+	"bufio"
+	"compress/gzip"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.temporal.io/api/workflowservice/v1"
+
+	"rdrec/activities"
+	"rdrec/storage"
+)
+
+// deliver puts the shipped reviews between two moments into the inbox, changed line by line.
+func (s *site) deliver(name string, from, to int64, change func(i int, line string) string) {
+	s.t.Helper()
+	f, err := os.Open(filepath.Join(root, "testdata/reviews/All_Beauty_5.json.gz"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer f.Close()
+	unpacked, err := gzip.NewReader(f)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	var out strings.Builder
+	i := 0
+	for lines := bufio.NewScanner(unpacked); lines.Scan(); {
+		var review struct {
+			Time int64 `json:"unixReviewTime"`
+		}
+		if err := json.Unmarshal(lines.Bytes(), &review); err != nil {
+			s.t.Fatal(err)
+		}
+		if review.Time >= from && review.Time < to {
+			out.WriteString(change(i, lines.Text()) + "\n")
+			i++
+		}
+	}
+	path := filepath.Join(s.bucket, "inbox/beauty", name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(out.String()), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// triggered has the schedule begin a night and waits for its verdict.
+func (s *site) triggered(code int) (night activities.Night) {
+	s.t.Helper()
+	out, said, got := s.starter("schedule", "trigger", "beauty-nightly", "--wait", "--json")
+	if got != code {
+		s.t.Fatalf("the night's exit code is %d, want %d\n%s%s", got, code, out, said)
+	}
+	if err := json.Unmarshal([]byte(out), &night); err != nil {
+		s.t.Fatalf("%v in %s", err, out)
+	}
+	s.t.Logf("night %d: %s, promotion %d; %v", night.Number, night.Verdict, night.Promotion, night.Counts)
+	for _, reason := range night.Reasons {
+		s.t.Logf("  %s", reason)
+	}
+	return night
+}
+
+// ear is a webhook's listener.
+func ear(t *testing.T) (url string, heard func() []string) {
+	t.Helper()
+	var mutex sync.Mutex
+	var verdicts []string
+	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		var night activities.Night
+		if err != nil || json.Unmarshal(body, &night) != nil {
+			t.Errorf("the webhook hears %q, %v", body, err)
+		}
+		mutex.Lock()
+		defer mutex.Unlock()
+		verdicts = append(verdicts, night.Verdict)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL, func() []string {
+		mutex.Lock()
+		defer mutex.Unlock()
+		return verdicts
+	}
+}
+
+const (
+	firstOfJune, firstOfOctober, forever = 1496275200, 1506816000, 1 << 40
+)
+
+// TestThreeNights goes through docs/nightly.md on a real server with a real worker, begun by a schedule: a first model; a night that
+// distils only what is new; poison that is refused; a rollback, after which the rolled-back reviews stay out.
+func TestThreeNights(t *testing.T) {
+	s := newSite(t)
+	s.hire()
+	hook, heard := ear(t)
+	asIs := func(_ int, line string) string { return line }
+	s.deliver("2017-05-31.json", 0, firstOfJune, asIs)
+	// A margin of 1 refuses nothing: so short a training says little of who is better (TestOnlyWhatIsNotWorseIsPromoted does the gate).
+	s.must("schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *", "--set", "nightly.webhook="+hook,
+		"--set", "train.epochs=1", "--set", "train.epoch_steps=10", "--set", "train.checkpoint_steps=5", "--set", "nightly.gate.margin=1",
+		"--set", "nightly.gate.min_coverage=0")
+	first := s.triggered(0)
+	if first.Verdict != activities.NightFirst || first.Counts[activities.CountAsked] == 0 || first.Warm {
+		t.Errorf("the first night: %+v", first)
+	}
+	s.deliver("2017-09-30.json", firstOfJune, firstOfOctober, asIs)
+	second := s.triggered(0)
+	asked, all := second.Counts[activities.CountAsked], second.Counts[activities.CountReplies]
+	if second.Verdict != activities.NightPromoted || !second.Warm || asked == 0 || asked != all-first.Counts[activities.CountReplies] {
+		t.Errorf("the second night asked %d of %d rationales after %d: %+v", asked, all, first.Counts[activities.CountReplies], second)
+	}
+	s.numbersStayed(first.Dataset, second.Dataset)
+	s.deliver("2018-10-01.json", firstOfOctober, forever, func(i int, line string) string {
+		if i%3 == 0 {
+			return line[:len(line)/2]
+		}
+		return line
+	})
+	third := s.triggered(12)
+	if third.Verdict != activities.NightKept || third.Promotion != 2 || len(third.Reasons) != 1 || third.Counts[activities.CountAsked] != 0 {
+		t.Errorf("the poisoned night: %+v", third)
+	}
+	s.must("rollback", "beauty-nightly")
+	if after := s.triggered(0); after.Verdict != activities.NightIdle || after.Held != 2 || after.Promotion != 3 {
+		t.Errorf("after the rollback: %+v; want nothing new, two files held back, and the rollback in use", after)
+	}
+	if got, want := strings.Join(heard(), " "), "first promoted kept idle"; got != want {
+		t.Errorf("the webhook heard %q, want %q", got, want)
+	}
+	s.verdictsAreFound()
+	var page struct{ Rows []any }
+	if err := json.Unmarshal([]byte(s.must("nights", "beauty-nightly", "--json")), &page); err != nil || len(page.Rows) != 4 {
+		t.Errorf("the page has %d nights, %v; want 4", len(page.Rows), err)
+	}
+	s.must("verify", "--all")
+}
+
+// numbersStayed checks that whoever had a number in the first dataset has it in the second.
+func (s *site) numbersStayed(first, second storage.Ref) {
+	s.t.Helper()
+	b, err := storage.Open(s.t.Context(), s.url)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer b.Close()
+	var maps [2]struct {
+		Users map[string]any `json:"user2id"`
+		Items map[string]any `json:"item2id"`
+	}
+	for i, ref := range []storage.Ref{first, second} {
+		data, err := b.GetNamed(s.t.Context(), ref, "datamaps.json")
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		if err := json.Unmarshal(data, &maps[i]); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	if len(maps[0].Users) == 0 || len(maps[1].Users) <= len(maps[0].Users) {
+		s.t.Errorf("%d users, then %d: nothing is tested", len(maps[0].Users), len(maps[1].Users))
+	}
+	for id, number := range maps[0].Users {
+		if maps[1].Users[id] != number {
+			s.t.Fatalf("user %s was %v and is %v", id, number, maps[1].Users[id])
+		}
+	}
+	for id, number := range maps[0].Items {
+		if maps[1].Items[id] != number {
+			s.t.Fatalf("item %s was %v and is %v", id, number, maps[1].Items[id])
+		}
+	}
+}
+
+// verdictsAreFound looks the refused night up by its search attribute.
+func (s *site) verdictsAreFound() {
+	s.t.Helper()
+	found, err := s.client.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: s.namespace, Query: "RdrecVerdict = 'kept'",
+	})
+	if err != nil || len(found.GetExecutions()) != 1 {
+		s.t.Errorf("%d nights have the verdict kept, %v; want one", len(found.GetExecutions()), err)
+	}
+}
