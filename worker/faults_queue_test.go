@@ -82,7 +82,7 @@ func (s *site) supervise(victim *atomic.Pointer[process], over <-chan error) (er
 }
 
 // One worker of the GPU queue does one job of it at a time, whoever else waits.
-func TestFault18OneGPUJobAtATime(t *testing.T) {
+func TestFault18OneJobAtATime(t *testing.T) {
 	slow(t)
 	s := newSite(t)
 	s.hire()

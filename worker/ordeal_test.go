@@ -272,7 +272,8 @@ func stepOf(checkpoint string) int {
 	return step
 }
 
-// resumptions checks that training, wherever it was resumed since the last fault, was so at the newest checkpoint or later.
+// resumptions checks that training, wherever it was resumed since the last fault, was so at the newest checkpoint or later, and that no
+// attempt stored one of before.
 func (o *ordeal) resumptions() {
 	for _, w := range o.everyone {
 		lines := w.said(resumes, begins)
@@ -282,6 +283,9 @@ func (o *ordeal) resumptions() {
 			}
 		}
 		o.read[w] = len(lines)
+	}
+	if sound := o.sound(); len(sound) > 0 && stepOf(sound[len(sound)-1]) < o.floor {
+		o.lost = append(o.lost, fmt.Sprintf("the newest checkpoint is %s, though step %d was stored", sound[len(sound)-1], o.floor))
 	}
 }
 

@@ -1,5 +1,5 @@
 # Turns the log of go test -v into a line for each row of the fault matrix.
-/^ *--- (PASS|FAIL|SKIP): TestFault[0-9]+/ {
+/^--- (PASS|FAIL|SKIP): TestFault[0-9]+/ {
 	name = $3
 	row = substr(name, 10, 2)
 	title = substr(name, 12)

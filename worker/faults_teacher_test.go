@@ -224,7 +224,7 @@ func bodyOf(text string) func(http.ResponseWriter, *http.Request) {
 
 // What is wrong with the server, from the second prompt on, ends the attempt; what was finished stays, and the next attempt asks only
 // for the rest.
-func TestAFailingServerCostsNoFinishedRow(t *testing.T) {
+func TestFault11FailingTeacherCostsNoFinishedRow(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault   func(http.ResponseWriter, *http.Request)
 		kind    string
@@ -278,7 +278,7 @@ func TestAFailingServerCostsNoFinishedRow(t *testing.T) {
 }
 
 // A prompt that the server has no whole reply for is set aside with its reason; the others are none the worse.
-func TestAPoisonRowIsQuarantinedWithItsReason(t *testing.T) {
+func TestFault11PoisonRowIsSetAsideWithItsReason(t *testing.T) {
 	for reason, fault := range map[string]func(http.ResponseWriter, *http.Request){
 		"the server failed: 500 Internal Server Error":      statusOf(500),
 		"no reply in time: 1s":                              func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
@@ -314,7 +314,7 @@ func TestAPoisonRowIsQuarantinedWithItsReason(t *testing.T) {
 }
 
 // A server that is busy for a moment is waited for as long as it says, within one attempt.
-func TestRetryAfterIsHonoured(t *testing.T) {
+func TestFault11RetryAfterIsHonoured(t *testing.T) {
 	busy := 2
 	w := admit(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {
 		busy--
