@@ -30,6 +30,8 @@ func TestCommittedHistoriesReplay(t *testing.T) {
 			replayer.RegisterWorkflow(workflows.Distillation)
 			replayer.RegisterWorkflow(workflows.Export)
 			replayer.RegisterWorkflow(workflows.Advise)
+			replayer.RegisterWorkflow(workflows.Nightly)
+			replayer.RegisterWorkflow(workflows.Promotion)
 			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))
 			history, execution := readHistory(t, file)
 			options := worker.ReplayWorkflowHistoryOptions{OriginalExecution: execution}
