@@ -16,6 +16,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"rdrec/activities"
+	"rdrec/internal/dataset"
 	"rdrec/storage"
 )
 
@@ -116,11 +117,12 @@ func TestThreeNights(t *testing.T) {
 	}
 	s.deliver("2017-09-30.json", firstOfJune, firstOfOctober, asIs)
 	second := s.triggered(0)
-	asked, all := second.Counts[activities.CountAsked], second.Counts[activities.CountReplies]
-	if second.Verdict != activities.NightPromoted || !second.Warm || asked == 0 || asked != all-first.Counts[activities.CountReplies] {
-		t.Errorf("the second night asked %d of %d rationales after %d: %+v", asked, all, first.Counts[activities.CountReplies], second)
+	before, after := s.dataset(first.Dataset), s.dataset(second.Dataset)
+	numbersStayed(t, before, after)
+	asked, fresh := second.Counts[activities.CountAsked], newTexts(before, after)
+	if second.Verdict != activities.NightPromoted || !second.Warm || fresh == 0 || asked != fresh {
+		t.Errorf("the second night asked for %d rationales and has %d new texts: %+v", asked, fresh, second)
 	}
-	s.numbersStayed(first.Dataset, second.Dataset)
 	s.deliver("2018-10-01.json", firstOfOctober, forever, func(i int, line string) string {
 		if i%3 == 0 {
 			return line[:len(line)/2]
@@ -146,40 +148,53 @@ func TestThreeNights(t *testing.T) {
 	s.must("verify", "--all")
 }
 
-// numbersStayed checks that whoever had a number in the first dataset has it in the second.
-func (s *site) numbersStayed(first, second storage.Ref) {
+// dataset reads what a night trained on.
+func (s *site) dataset(ref storage.Ref) *dataset.Dataset {
 	s.t.Helper()
 	b, err := storage.Open(s.t.Context(), s.url)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	defer b.Close()
-	var maps [2]struct {
-		Users map[string]any `json:"user2id"`
-		Items map[string]any `json:"item2id"`
+	dir := s.t.TempDir()
+	if err := b.GetFolder(s.t.Context(), ref, dir); err != nil {
+		s.t.Fatal(err)
 	}
-	for i, ref := range []storage.Ref{first, second} {
-		data, err := b.GetNamed(s.t.Context(), ref, "datamaps.json")
-		if err != nil {
-			s.t.Fatal(err)
+	data, err := dataset.Read(os.DirFS(dir), "dataset")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return data
+}
+
+// numbersStayed checks that whoever had a number in the first dataset has it in the second.
+func numbersStayed(t *testing.T, first, second *dataset.Dataset) {
+	t.Helper()
+	for _, ids := range [][2][]string{{first.UserIDs, second.UserIDs}, {first.ItemIDs, second.ItemIDs}} {
+		before, after := ids[0], ids[1]
+		if len(before) == 0 || len(after) <= len(before) {
+			t.Fatalf("%d ids, then %d: nothing is tested", len(before), len(after))
 		}
-		if err := json.Unmarshal(data, &maps[i]); err != nil {
-			s.t.Fatal(err)
+		for i, id := range before {
+			if after[i] != id {
+				t.Fatalf("number %d was %s and is %s", i+1, id, after[i])
+			}
 		}
 	}
-	if len(maps[0].Users) == 0 || len(maps[1].Users) <= len(maps[0].Users) {
-		s.t.Errorf("%d users, then %d: nothing is tested", len(maps[0].Users), len(maps[1].Users))
+}
+
+// newTexts counts the training explanations of the second dataset that the first lacks. They are more than the growth in number: as
+// features become more frequent, another sentence of an old review may be the one that explains.
+func newTexts(first, second *dataset.Dataset) int {
+	known := map[string]bool{}
+	for _, e := range first.Explanations.Train {
+		known[e.Explanation] = true
 	}
-	for id, number := range maps[0].Users {
-		if maps[1].Users[id] != number {
-			s.t.Fatalf("user %s was %v and is %v", id, number, maps[1].Users[id])
-		}
+	before := len(known)
+	for _, e := range second.Explanations.Train {
+		known[e.Explanation] = true
 	}
-	for id, number := range maps[0].Items {
-		if maps[1].Items[id] != number {
-			s.t.Fatalf("item %s was %v and is %v", id, number, maps[1].Items[id])
-		}
-	}
+	return len(known) - before
 }
 
 // verdictsAreFound looks the refused night up by its search attribute.
