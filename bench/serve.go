@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -186,7 +187,9 @@ func (s *serving) putTable(ctx context.Context) error {
 
 // serve starts a server, has it loaded, and stops it.
 func (s *serving) serve(ctx context.Context, turns []turn) (all []loaded, err error) {
-	s.address = "127.0.0.1:18473"
+	if s.address, err = freeAddress(ctx); err != nil {
+		return nil, err
+	}
 	server := exec.CommandContext(ctx, "bin/worker", "serve", "--name", servedName, "--addr", s.address, "--timeout", "60s",
 		"--bucket", "file://"+filepath.Join(s.dir, "bucket"), "--threads", strconv.Itoa(s.threads), "--scratch", filepath.Join(s.dir, "scratch"), "--log-level", "warn")
 	server.Stderr = os.Stderr
@@ -210,6 +213,15 @@ func (s *serving) serve(ctx context.Context, turns []turn) (all []loaded, err er
 			l.Name, l.Clients, l.Requests, l.PerS, l.P50, l.P99, l.Refused, l.Failed, l.Before, l.After, l.CPU)
 	}
 	return all, nil
+}
+
+// freeAddress is one of the loopback on which nobody listens.
+func freeAddress(ctx context.Context) (string, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	return l.Addr().String(), l.Close()
 }
 
 // ready waits until the server has its model.

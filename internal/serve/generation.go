@@ -3,6 +3,7 @@ package serve
 import (
 	"context"
 	"errors"
+	"runtime"
 	"sync"
 	"time"
 
@@ -144,6 +145,9 @@ func (s *Server) begin(ctx context.Context, m *Model) *generation {
 	ctx = context.WithoutCancel(ctx)
 	g := &generation{Model: m, asks: make(chan *ask, s.options.Queue)}
 	go func() {
+		// One thread decodes all batches: on another each time, its native memory would spread over the allocator's arenas.
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
 		for first := range g.asks {
 			s.answer(ctx, g, s.gather(g, first))
 		}
