@@ -35,12 +35,14 @@ type layer struct {
 
 // free frees the weights.
 func (m *model) free() {
-	all := []interface{ Free() }{m.head, m.embedding, m.norm, m.turns}
-	for _, l := range m.layers {
-		all = append(all, l.attentionNorm, l.attend, l.out, l.forwardNorm, l.gateUp, l.down)
+	free := func(all ...interface{ Free() }) {
+		for _, t := range all {
+			t.Free()
+		}
 	}
-	for _, t := range all {
-		t.Free()
+	free(m.head, m.embedding, m.norm, m.turns)
+	for _, l := range m.layers {
+		free(l.attentionNorm, l.attend, l.out, l.forwardNorm, l.gateUp, l.down)
 	}
 }
 
