@@ -42,6 +42,9 @@ type distillStartCmd struct {
 	Watch    bool     `help:"Watch until it ends." default:"true" negatable:""`
 }
 
+// distillation is the type of a distillation's workflow.
+const distillation = "Distillation"
+
 // mostSampled bounds a sample: it is for reading.
 const mostSampled = 1000
 

@@ -67,6 +67,9 @@ type theatre struct {
 	bucket  string
 	report  storage.Ref
 	release <-chan struct{} // ends the long stage
+	// rationales are what a distillation makes, asked what it was told.
+	rationales storage.Ref
+	asked      chan workflows.DistillationInput
 }
 
 func newTheatre(t *testing.T, release <-chan struct{}) *theatre {
@@ -81,11 +84,12 @@ func newTheatre(t *testing.T, release <-chan struct{}) *theatre {
 	if err != nil {
 		t.Fatal(err)
 	}
-	play := &theatre{server: s, release: release}
+	play := &theatre{server: s, release: release, asked: make(chan workflows.DistillationInput, 8)}
 	play.fillBucket(t)
 	w := worker.New(c, workflows.QueueCPU, worker.Options{})
 	w.RegisterWorkflowWithOptions(play.experiment, workflow.RegisterOptions{Name: "Experiment"})
 	w.RegisterWorkflowWithOptions(play.trial, workflow.RegisterOptions{Name: "Trial"})
+	w.RegisterWorkflowWithOptions(play.distillation, workflow.RegisterOptions{Name: "Distillation"})
 	w.RegisterActivityWithOptions(play.pretrain, activity.RegisterOptions{Name: "Pretrain"})
 	if err := w.Start(); err != nil {
 		t.Fatal(err)
@@ -115,6 +119,9 @@ func (play *theatre) fillBucket(t *testing.T) {
 	}
 	defer bucket.Close()
 	if play.report, err = bucket.PutFolder(t.Context(), "report", dir); err != nil {
+		t.Fatal(err)
+	}
+	if play.rationales, err = bucket.PutFolder(t.Context(), "rationales", rationaleFolder(t)); err != nil {
 		t.Fatal(err)
 	}
 }

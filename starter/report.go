@@ -37,8 +37,11 @@ type concluded struct {
 	Report json.RawMessage `json:"report"`
 }
 
-// conclude prints a closed experiment's tables, or its failure.
+// conclude prints a closed experiment's tables, or what a distillation came to, or its failure.
 func (a *app) conclude(ctx context.Context, e *experiment) error {
+	if e.kind == distillation {
+		return a.concludeDistillation(ctx, e, false)
+	}
 	result, err := e.outcome(ctx)
 	if err != nil {
 		return err

@@ -97,7 +97,7 @@ func findRun(ctx context.Context, to *server, run string, missing error) (*exper
 		return nil, fmt.Errorf("looking for run %q: %w", run, err)
 	}
 	for _, info := range list.GetExecutions() {
-		return &experiment{to, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), info.GetStatus()}, nil
+		return &experiment{to, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
 	}
 	return nil, missing
 }

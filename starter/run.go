@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -66,6 +67,8 @@ type experiment struct {
 	id, run string
 	// status is as of when the experiment was found.
 	status enums.WorkflowExecutionStatus
+	// kind is the workflow's: most are experiments, but distillations are watched and reported too.
+	kind string
 }
 
 // begin starts the experiment of a spec. The id is the spec's, so whoever asks for the same experiment finds the running or the
@@ -129,7 +132,7 @@ func find(ctx context.Context, to *server, id string) (*experiment, error) {
 		return nil, fmt.Errorf("looking for experiment %q: %w", id, err)
 	}
 	info := found.GetWorkflowExecutionInfo()
-	return &experiment{to, id, info.GetExecution().GetRunId(), info.GetStatus()}, nil
+	return &experiment{to, id, info.GetExecution().GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
 }
 
 // introduce says what was started or found.
@@ -138,7 +141,7 @@ func (a *app) introduce(e *experiment) {
 		enums.WORKFLOW_EXECUTION_STATUS_RUNNING:   "runs",
 		enums.WORKFLOW_EXECUTION_STATUS_COMPLETED: "is finished already",
 	}[e.status]
-	a.say("experiment %s %s", e.id, verb)
+	a.say("%s %s %s", cmp.Or(strings.ToLower(e.kind), "experiment"), e.id, verb)
 	if page := e.page(e.id, e.run); page != "" {
 		a.say("Web UI     %s", page)
 	}

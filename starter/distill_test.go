@@ -1,0 +1,151 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+	"rdrec/internal/teacher"
+	"rdrec/workflows"
+)
+
+// rationaleFolder is what a distillation leaves in the bucket.
+func rationaleFolder(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	for name, value := range map[string]any{
+		"rationales.jsonl": teacher.Rationale{
+			Text: "soft hair", Preference: "The user prefers soft hair.", Attribution: "The item's attributes are foam.",
+		},
+		"distillation.json": activities.Distillation{
+			Teacher: "smollm2", Prompt: "few-shot", Explanations: 100, Wanted: 1,
+			Quality: teacher.Quality{Rationales: 1, Parsed: 1, Grounded: 0.5, Tokens: 30, PromptTokens: 300},
+		},
+	} {
+		text, err := json.Marshal(value)
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, name), text, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+// distillation plays the part of workflows.Distillation: a sample ends at once, all else when a shard is skipped.
+func (play *theatre) distillation(ctx workflow.Context, in workflows.DistillationInput) (workflows.DistillationResult, error) {
+	status := workflows.DistillationStatus{Waiting: 2, Worked: []int{1}}
+	if !workflow.IsReplaying(ctx) {
+		play.asked <- in
+	}
+	stage := workflows.StageStatus{Name: "distill", State: workflows.Running}
+	pause := func(paused bool) func(workflow.Context) (workflows.DistillationStatus, error) {
+		return func(workflow.Context) (workflows.DistillationStatus, error) {
+			status.Paused = paused
+			return status, nil
+		}
+	}
+	err := errors.Join(
+		workflow.SetQueryHandler(ctx, workflows.QueryStages, func() ([]workflows.StageStatus, error) { return []workflows.StageStatus{stage}, nil }),
+		workflow.SetUpdateHandler(ctx, workflows.UpdatePause, pause(true)),
+		workflow.SetUpdateHandler(ctx, workflows.UpdateResume, pause(false)),
+		workflow.SetUpdateHandlerWithOptions(ctx, workflows.UpdateSkip, func(_ workflow.Context, in workflows.SkipShard) (workflows.DistillationStatus, error) {
+			status.Skipped = append(status.Skipped, in.Shard)
+			return status, nil
+		}, workflow.UpdateHandlerOptions{Validator: func(in workflows.SkipShard) error {
+			if in.Shard > 3 {
+				return errors.New("there are 3 shards")
+			}
+			return nil
+		}}),
+	)
+	if err == nil {
+		err = workflow.Await(ctx, func() bool { return in.Sample > 0 || len(status.Skipped) > 0 })
+	}
+	return workflows.DistillationResult{
+		Rationales: play.rationales, Partial: len(status.Skipped) > 0, Seconds: 3,
+		Figures: map[string]float64{activities.FigureAsked: 1, activities.FigureSeconds: 2, activities.FigureTokens: 30, activities.FigureHalved: 2},
+	}, err
+}
+
+func TestASampleIsRead(t *testing.T) {
+	t.Parallel()
+	play, stderr := newTheatre(t, nil), &screen{}
+	stdout, code := play.command(t, stderr, "distill", writeSpec(t, "shop"), "--sample", "20", "--parallel", "3",
+		"--teacher", "gguf:model.gguf", "--set", "teacher.prompt=paper", "--set", "teacher.constrain=two-lines")
+	if code != exitOK {
+		t.Fatalf("code %d, stderr:\n%s", code, stderr)
+	}
+	in := <-play.asked
+	if in.Sample != 20 || in.Parallel != 3 || in.Teacher.Model != "gguf:model.gguf" || in.Teacher.Prompt != "paper" ||
+		in.Teacher.Constrain != "two-lines" || in.Data.Folder == "" {
+		t.Errorf("the workflow was told %+v", in)
+	}
+	contains(t, stdout, "review       soft hair", "preference   The user prefers soft hair.", "attribution  The item's attributes are foam.",
+		"1 of 1 wanted rationales by smollm2", "50% of their words", "1 asked now, in 2.0s, 15 tokens/s", "memory ran out 2 times",
+		"all 100 explanations: about 3m20s", "30000 tokens read and 3000 written", "rationales   ")
+	contains(t, stderr.String(), "distillation distill-shop-")
+}
+
+func TestADistillationIsSteeredWatchedAndReported(t *testing.T) {
+	t.Parallel()
+	play := newTheatre(t, nil)
+	var got struct{ ID string }
+	stdout, code := play.command(t, &screen{}, "distill", writeSpec(t, "shop"), "--no-watch", "--json")
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitOK {
+		t.Fatalf("code %d, %v: %q", code, err, stdout)
+	}
+	steer := func(want int, says string, args ...string) {
+		t.Helper()
+		stderr := &screen{}
+		if code := run(t.Context(), append(append([]string{"distill"}, args...), "--address", play.server.Address()), &bytes.Buffer{}, stderr); code != want {
+			t.Errorf("%v: code %d", args, code)
+		}
+		contains(t, stderr.String(), says)
+	}
+	steer(exitOK, got.ID+" is paused: 0 shards done, 1 in work, 2 waiting, 0 skipped", "pause", got.ID)
+	steer(exitOK, got.ID+" runs: ", "resume", got.ID)
+	steer(exitFailed, "there are 3 shards", "skip", got.ID, "4")
+	steer(exitFailed, "distillation \"absent\"", "pause", "absent")
+	if _, code := play.command(t, &screen{}, "report", got.ID); code != exitExperiment {
+		t.Errorf("report of a running distillation: code %d", code)
+	}
+	steer(exitOK, "1 skipped", "skip", got.ID, "2")
+	for _, command := range []string{"watch", "report"} {
+		stderr := &screen{}
+		stdout, code := play.command(t, stderr, command, got.ID)
+		if code != exitOK {
+			t.Fatalf("%s: code %d, stderr:\n%s", command, code, stderr)
+		}
+		contains(t, stdout, "1 of 1 wanted rationales by smollm2", "shards were skipped")
+		if strings.Contains(stdout, "the table") {
+			t.Errorf("%s shows an experiment's report:\n%s", command, stdout)
+		}
+	}
+}
+
+func TestDistillRefusesFlagsThatMakeNoSense(t *testing.T) {
+	t.Parallel()
+	for says, args := range map[string][]string{
+		"--sample -1: want 1 to 1000":              {"--sample=-1", "--reviews", "x.json"},
+		"--sample 1001: want 1 to 1000":            {"--sample", "1001", "--reviews", "x.json"},
+		"--dataset and --reviews":                  {"--dataset", "x", "--reviews", "x.json"},
+		"teacher.model: must be smollm2":           {"--reviews", "x.json", "--teacher", "gpt"},
+		"is for models in this process":            {"--reviews", "x.json", "--teacher", "copy", "--set", "teacher.constrain=two-lines"},
+		"needs a teacher.max_tokens of 16 or more": {"--reviews", "x.json", "--set", "teacher.constrain=two-lines", "--set", "teacher.max_tokens=15"},
+	} {
+		stderr := &screen{}
+		if code := run(t.Context(), append([]string{"distill"}, args...), &bytes.Buffer{}, stderr); code != exitUsage && code != exitSpec {
+			t.Errorf("%v: code %d", args, code)
+		}
+		contains(t, stderr.String(), says)
+	}
+}
