@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
@@ -240,4 +241,33 @@ func (p *plant) quiet(id string) {
 		<-time.After(50 * time.Millisecond)
 	}
 	p.t.Fatal("a shard was still worked at 20 s after the pause")
+}
+
+// A folder in Meta's form, with random weights, distils from end to end: all its replies have two lines, so that what is quarantined of
+// such babble is it for what the lines say.
+func TestAMetaFolderDistilsThroughAWorker(t *testing.T) {
+	folder, err := filepath.Abs(filepath.Join("..", "internal", "llama", "testdata", "meta-llama2"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings, err := spec.Parse("test", []byte("name: meta\nprotocol: clean\ndata: {reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}}\n"), []string{
+		fmt.Sprintf("teacher.model=%q", "meta:"+folder), "teacher.prompt=paper", "teacher.constrain=two-lines", "teacher.max_context=4096",
+		"teacher.max_tokens=48", "teacher.reviews=12", "teacher.shard=5", "teacher.max_bad=0.25",
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := workflows.NewDistillation(settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := newPlant(t)
+	p.start()
+	result := p.distilled(p.distil("meta", in))
+	if result.Figures["asked"] != 12 || result.Figures["tokens"] < 12*8 {
+		t.Errorf("figures %v", result.Figures)
+	}
+	if again := p.distilled(p.distil("meta", in)); again.Rationales != result.Rationales {
+		t.Errorf("%v, then %v", result.Rationales, again.Rationales)
+	}
 }
