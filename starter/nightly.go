@@ -156,7 +156,7 @@ func (a *app) choose(ctx context.Context, in activities.ChooseInput) error {
 	if err != nil {
 		return fmt.Errorf("starting %q: %w", workflows.PromotionID(in.Name), err)
 	}
-	e := &experiment{to, run.GetID(), run.GetRunID(), enums.WORKFLOW_EXECUTION_STATUS_RUNNING}
+	e := &experiment{server: to, id: run.GetID(), run: run.GetRunID(), status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING}
 	if err := a.await(ctx, e); err != nil {
 		return err
 	}

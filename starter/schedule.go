@@ -331,7 +331,7 @@ func begun(ctx context.Context, to *server, h client.ScheduleHandle, before sche
 	for {
 		night, err := latestNight(ctx, h)
 		if err == nil && night.Run != before.Run {
-			return &experiment{to, night.Workflow, night.Run, enums.WORKFLOW_EXECUTION_STATUS_RUNNING}, nil
+			return &experiment{server: to, id: night.Workflow, run: night.Run, status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING}, nil
 		}
 		select {
 		case <-ctx.Done():
