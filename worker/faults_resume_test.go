@@ -133,13 +133,13 @@ func TestFault16WorkerUpgradedMidRun(t *testing.T) {
 	s.hire("--deployment", "rdrec", "--build-id", "two")
 	s.promote("two")
 	s.unharmed(run)
-	if got := s.build(run); got != "one" {
-		t.Errorf("the run that began on version one ended on %q", got)
+	if got := s.builds(run.GetID(), run.GetRunID()); !slices.Equal(got, []string{"one"}) {
+		t.Errorf("the run that began on version one ran on %q", got)
 	}
 	old.drain()
 	next := s.begin(short(t))
 	s.unharmed(next)
-	if got := s.build(next); got != "two" {
+	if got := s.builds(next.GetID(), next.GetRunID()); !slices.Equal(got, []string{"two"}) {
 		t.Errorf("the run that began after the upgrade ran on %q", got)
 	}
 	s.once(nil)
@@ -157,14 +157,14 @@ func (s *site) promote(build string) {
 	})
 }
 
-// build is the version that an experiment's last task ran on.
-func (s *site) build(run client.WorkflowRun) string {
+// builds are the versions that a workflow's tasks ran on, in order; an empty run is the workflow's latest.
+func (s *site) builds(workflow, run string) []string {
 	s.t.Helper()
-	build := ""
-	for _, e := range s.events(run.GetID(), run.GetRunID()) {
+	var builds []string
+	for _, e := range s.events(workflow, run) {
 		if done := e.GetWorkflowTaskCompletedEventAttributes(); done != nil {
-			build = done.GetDeploymentVersion().GetBuildId()
+			builds = append(builds, done.GetDeploymentVersion().GetBuildId())
 		}
 	}
-	return build
+	return slices.Compact(builds)
 }
