@@ -139,7 +139,7 @@ func TestDistillRefusesFlagsThatMakeNoSense(t *testing.T) {
 		"--sample 1001: want 1 to 1000":            {"--sample", "1001", "--reviews", "x.json"},
 		"--dataset and --reviews":                  {"--dataset", "x", "--reviews", "x.json"},
 		"teacher.model: must be smollm2":           {"--reviews", "x.json", "--teacher", "gpt"},
-		"is for models in this process":            {"--reviews", "x.json", "--teacher", "copy", "--set", "teacher.constrain=two-lines"},
+		"is for language models":                   {"--reviews", "x.json", "--teacher", "copy", "--set", "teacher.constrain=two-lines"},
 		"needs a teacher.max_tokens of 16 or more": {"--reviews", "x.json", "--set", "teacher.constrain=two-lines", "--set", "teacher.max_tokens=15"},
 	} {
 		stderr := &screen{}

@@ -7,19 +7,51 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"rdrec/internal/cache"
 	"rdrec/internal/openai"
+	"rdrec/internal/spec"
+	"rdrec/internal/teacher"
 	"rdrec/internal/teacher/teachertest"
 )
 
 // llamacpp is the folder in set-up's cache that "make conformance-teacher" puts llama.cpp's server into.
 const llamacpp = "llama-cpp-python-0.3.36"
 
-// TestConformanceOfLlamaCpp runs the suite of all teachers against a real llama.cpp server with the demo's teacher.
+// TestConformanceOfLlamaCpp runs the suite of all teachers against a real llama.cpp server.
 func TestConformanceOfLlamaCpp(t *testing.T) {
+	teachertest.Conform(t, llamaEngine(t))
+}
+
+// TestConformanceOfLlamaCppToTwoLines asks the same server in the paper's words, which the demo's teacher does not understand, to hold to
+// the form.
+func TestConformanceOfLlamaCppToTwoLines(t *testing.T) {
+	e := llamaEngine(t)
+	settings := spec.Default().Teacher
+	settings.Prompt, settings.Constrain = "paper", spec.TwoLines
+	var requests []teacher.Request
+	for _, text := range []string{"my hair is soft and smells of roses", "the cap broke after a week", "it lathers well and keeps my skin moist"} {
+		requests = append(requests, teacher.Request{ID: text, Text: text})
+	}
+	err := teacher.Distill(t.Context(), e, settings, requests, func(r teacher.Rationale) error {
+		lines := strings.Split(strings.TrimSpace(r.Reply), "\n")
+		if len(lines) != 2 || !strings.HasPrefix(lines[0], "1. ") || !strings.HasPrefix(lines[1], "2. ") {
+			t.Errorf("%q has not two numbered lines", r.Reply)
+		}
+		t.Logf("%q after %d tries: %q %s", r.Text, r.Attempts, r.Reply, r.Failed)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// llamaEngine asks a llama.cpp server of its own, with the demo's teacher.
+func llamaEngine(t *testing.T) *openai.Engine {
+	t.Helper()
 	dir, err := cache.Dir()
 	if err != nil {
 		t.Fatal(err)
@@ -32,10 +64,9 @@ func TestConformanceOfLlamaCpp(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	url := llamaServer(t, python, model)
-	e := openai.New(place(t, url+"/v1"), openai.Options{Concurrency: 2})
-	defer e.Close()
-	teachertest.Conform(t, e)
+	e := openai.New(place(t, llamaServer(t, python, model)+"/v1"), openai.Options{Concurrency: 2})
+	t.Cleanup(e.Close)
+	return e
 }
 
 // llamaServer starts the server and waits until it answers.

@@ -138,8 +138,8 @@ func message(body []byte) string {
 	}
 }
 
-// longest is how many runes of a message are kept.
-const longest = 200
+// longestMessage is how many runes of a message are kept.
+const longestMessage = 200
 
 // scrub takes the key out of a text that comes from outside, and makes the rest one short line.
 func scrub(text, key string) string {
@@ -152,8 +152,8 @@ func scrub(text, key string) string {
 		}
 		return ' '
 	}, strings.ToValidUTF8(text, ""))
-	if runes := []rune(text); len(runes) > longest {
-		text = string(runes[:longest]) + "..."
+	if runes := []rune(text); len(runes) > longestMessage {
+		text = string(runes[:longestMessage]) + "..."
 	}
 	return strings.TrimSpace(text)
 }

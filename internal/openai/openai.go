@@ -1,7 +1,7 @@
 // Package openai asks a teacher behind any server that speaks OpenAI's chat protocol: vLLM, llama.cpp, Ollama or OpenAI itself. In:
 // prompts, and the server's address and model ([Parse]); out: a reply for each prompt as soon as it is there. The steps: a bounded
-// number of workers take prompts in turn (complete.go), write each as a chat request (request.go) and send it through a transport that
-// lets only short and whole JSON pass (transport.go); what fails is asked again after a while (row.go), and what keeps failing is the
+// number of workers take prompts in turn (complete.go), write each as a chat request (request.go) in the best way that the server
+// knows (way.go) and send it through a transport that lets only short and whole JSON pass (transport.go); what fails is asked again after a while (row.go), and what keeps failing is the
 // prompt's fault or the server's, which a second prompt tells (blame).
 package openai
 
@@ -112,8 +112,8 @@ type Engine struct {
 	options Options
 	chat    openai.ChatCompletionService
 
-	served atomic.Int64 // good replies so far
-	plain  atomic.Bool  // the server refuses replies that are begun beforehand
+	served  atomic.Int64      // good replies so far
+	unknown [ways]atomic.Bool // the ways to ask that the server refuses or does not heed
 
 	mu    sync.Mutex
 	until time.Time // nothing is asked before

@@ -13,11 +13,11 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// request sends a prompt; begun says that its Begin is handed over as the start of the reply, for the server to go on from there.
-func (e *Engine) request(ctx context.Context, p *teacher.Prompt, begun bool) (teacher.Reply, error) {
+// request sends a prompt in one of the ways to ask and returns what the server says.
+func (e *Engine) request(ctx context.Context, p *teacher.Prompt, w way) (teacher.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
-	params, extra := e.params(p, begun)
+	params, extra := e.params(p, w)
 	completion, err := e.chat.New(ctx, params, extra...)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -32,10 +32,6 @@ func (e *Engine) request(ctx context.Context, p *teacher.Prompt, begun bool) (te
 	reply := teacher.Reply{
 		Text: choice.Message.Content, PromptTokens: int(completion.Usage.PromptTokens), Tokens: int(completion.Usage.CompletionTokens),
 	}
-	if begun {
-		reply.Text = goneOn(p.Begin, reply.Text)
-	}
-	reply.Text = firstLines(reply.Text, p.Lines)
 	if choice.FinishReason == "length" {
 		reply.Tokens = max(reply.Tokens, p.Sampling.MaxTokens) // servers that count nothing say at least this
 	}
@@ -45,13 +41,13 @@ func (e *Engine) request(ctx context.Context, p *teacher.Prompt, begun bool) (te
 // params writes a prompt as the protocol has it. What only some servers know is sent only where it matters, as OpenAI's own server
 // refuses what it does not know: the repetition penalty under the names that vLLM and llama.cpp have for it, and vLLM's words for going
 // on with a begun reply, which llama.cpp and Ollama do unasked.
-func (e *Engine) params(p *teacher.Prompt, begun bool) (openai.ChatCompletionNewParams, []option.RequestOption) {
+func (e *Engine) params(p *teacher.Prompt, w way) (openai.ChatCompletionNewParams, []option.RequestOption) {
 	s := p.Sampling
 	params := openai.ChatCompletionNewParams{
 		Model: e.server.Model, Messages: messages(p.Messages), Temperature: openai.Float(s.Temperature), TopP: openai.Float(s.TopP),
 		MaxTokens: openai.Int(int64(s.MaxTokens)), Seed: openai.Int(int64(s.Seed >> 33)), // llama.cpp's seeds have 32 bits, and all ones mean chance
 	}
-	if p.Lines > 0 {
+	if p.Lines > 0 && w != bySchema {
 		params.Stop.OfString = openai.String(stopFor(p.Lines))
 	}
 	var extra []option.RequestOption
@@ -61,7 +57,12 @@ func (e *Engine) params(p *teacher.Prompt, begun bool) (openai.ChatCompletionNew
 			option.WithJSONSet("repetition_penalty", s.RepetitionPenalty), option.WithJSONSet("repeat_penalty", s.RepetitionPenalty),
 		)
 	}
-	if begun {
+	switch w { //nolint:exhaustive // plain asks for nothing more
+	case byGrammar:
+		extra = append(extra, grammarOptions(p)...)
+	case bySchema:
+		params.ResponseFormat = schema()
+	case begun:
 		params.Messages = append(params.Messages, openai.AssistantMessage(p.Begin))
 		extra = append(extra, option.WithJSONSet("continue_final_message", true), option.WithJSONSet("add_generation_prompt", false))
 	}

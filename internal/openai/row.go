@@ -43,24 +43,33 @@ func (e *Engine) ask(sending, asking context.Context, p *teacher.Prompt) (teache
 	}
 }
 
-// send sends a prompt once and says what went wrong, if anything did.
-func (e *Engine) send(ctx context.Context, p *teacher.Prompt) (teacher.Reply, *faultError) {
-	begun := p.Begin != "" && !e.plain.Load()
-	reply, err := e.request(ctx, p, begun)
-	if err == nil {
-		return reply, nil
+// send sends a prompt once and says what went wrong, if anything did. Of the ways to ask it takes the first that the server knows.
+func (e *Engine) send(ctx context.Context, p *teacher.Prompt) (reply teacher.Reply, fault *faultError) {
+	var refusals []way
+	spent := teacher.Reply{} // what replies cost that are of no use
+	for _, w := range e.ways(p) {
+		one, err := e.request(ctx, p, w)
+		if err != nil {
+			if fault = e.understand(err); fault.kind != refused {
+				return one, fault
+			}
+			refusals = append(refusals, w) // perhaps it is only the way that the server does not know
+			continue
+		}
+		one.PromptTokens, one.Tokens = one.PromptTokens+spent.PromptTokens, one.Tokens+spent.Tokens
+		text, heeded := w.read(p, one)
+		if !heeded {
+			e.unknown[w].Store(true)
+			spent = one
+			continue
+		}
+		one.Text = firstLines(text, p.Lines)
+		for _, other := range refusals {
+			e.unknown[other].Store(true)
+		}
+		return one, nil
 	}
-	fault := e.understand(err)
-	if !begun || fault.kind != refused {
-		return reply, fault
-	}
-	// Perhaps it is only the begun reply that the server does not know. If so, it is remembered.
-	reply, err = e.request(ctx, p, false)
-	if err == nil {
-		e.plain.Store(true)
-		return reply, nil
-	}
-	return reply, e.understand(err)
+	return reply, fault
 }
 
 // understand says what kind of fault an error of a request is.

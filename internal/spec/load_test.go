@@ -150,7 +150,7 @@ evaluate:
 		}, []string{
 			"--set teacher.constrain=two-lines: teacher.constrain: is for teacher.parse strict: the reference's parser reads other lines " +
 				"(set teacher.parse to strict)",
-			"--set teacher.constrain=two-lines: teacher.constrain: is for models in this process (smollm2, gguf:FILE, hf:DIR, meta:DIR) (remove it)",
+			"--set teacher.constrain=two-lines: teacher.constrain: is for language models: teacher copy writes nothing (remove it)",
 			"--set teacher.constrain=two-lines: teacher.constrain: needs a teacher.max_tokens of 16 or more",
 		}},
 		{"numbers in a list", least, []string{"sasrec.dims=64,many"}, []string{

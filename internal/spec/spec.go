@@ -95,8 +95,8 @@ type Teacher struct {
 	Prompt string `json:"prompt" yaml:"prompt" validate:"oneof=paper few-shot"`
 	// Parse is "paper" (the reference's parser with its fallbacks) or "strict" (two numbered sentences or quarantine).
 	Parse string `json:"parse" yaml:"parse" validate:"oneof=paper strict"`
-	// Constrain is nothing or [TwoLines], which holds each reply to two numbered lines by a mask on its tokens, so that it parses. Only
-	// models in this process are held so.
+	// Constrain is nothing or [TwoLines], which holds each reply to two numbered lines, so that it parses: models in this process by a mask
+	// on its tokens, a server's by a grammar or a schema where it knows any.
 	Constrain string `json:"constrain,omitempty" yaml:"constrain,omitempty" validate:"omitempty,oneof=two-lines"`
 	// Reviews bounds how many explanations are distilled, in training order; 0 means all.
 	Reviews int `json:"reviews" yaml:"reviews" validate:"min=0"`

@@ -171,7 +171,7 @@ func Baselines() []string { return []string{"popularity", "markov", "item-knn", 
 // Prompts are the ways a teacher is asked; package teacher has their texts.
 func Prompts() []string { return []string{"paper", "few-shot"} }
 
-// TwoLines is the way to hold a teacher's replies to a form; package llama does it.
+// TwoLines is the way to hold a teacher's replies to a form; packages llama and openai do it.
 const TwoLines = "two-lines"
 
 // Formats are the kinds of review files; package review reads them.

@@ -129,8 +129,8 @@ func constraints() []rule {
 			"is for teacher.parse strict: the reference's parser reads other lines", "set teacher.parse to strict",
 		},
 		{
-			"teacher.constrain", breaks(func(t Teacher) bool { return t.Model == "copy" || strings.HasPrefix(t.Model, "openai:") }),
-			"is for models in this process (smollm2, gguf:FILE, hf:DIR, meta:DIR)", "remove it",
+			"teacher.constrain", breaks(func(t Teacher) bool { return t.Model == "copy" }),
+			"is for language models: teacher copy writes nothing", "remove it",
 		},
 		{
 			"teacher.constrain", breaks(func(t Teacher) bool { return t.MaxTokens < leastTwoLines }),
