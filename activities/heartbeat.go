@@ -23,6 +23,8 @@ type Progress struct {
 	Parsed    int     `json:"parsed,omitempty"`
 	// Moved is the last attempt at the activity that finished anything; the next one reads it.
 	Moved int `json:"moved,omitempty"`
+	// Spent is the seconds that a teacher has been asked, earlier attempts included; the next one reads it.
+	Spent float64 `json:"spent,omitempty"`
 	// Note is for people: the loss.
 	Note string `json:"note,omitempty"`
 	// Life is what the next attempt needs to know of this one.

@@ -28,7 +28,8 @@ type DistillShardResult struct {
 	Rows        int `json:"rows"`
 	Parsed      int `json:"parsed"`
 	Quarantined int `json:"quarantined"`
-	// Tokens is how many the last attempt had written, in Seconds.
+	// Tokens is how many were written for these rows. Seconds is how long the teacher was asked, all attempts together: of one that was
+	// killed as much as its last heartbeat told.
 	Tokens  int     `json:"tokens"`
 	Seconds float64 `json:"seconds"`
 	// Halved is how often memory ran out, so that fewer replies were written together from then on.
@@ -44,19 +45,26 @@ func (r DistillShardResult) Add(other DistillShardResult) DistillShardResult {
 	}
 }
 
+// After is the result with what it took to come to part before, whose rows it has.
+func (r DistillShardResult) After(part DistillShardResult) DistillShardResult {
+	r.Seconds += part.Seconds
+	r.Halved += part.Halved
+	return r
+}
+
 // idleAttempts is how many attempts in a row may end without a rationale.
 const idleAttempts = 30
 
 // DistillShard asks the teacher for the rationales of a shard. Each is stored as soon as it is finished: whatever dies, no finished row
 // is asked again. Rows that can't be parsed are kept with their reason.
 func (a *Activities) DistillShard(ctx context.Context, in DistillShardInput) (result DistillShardResult, err error) {
-	before := lastMove(ctx)
+	before := earlier(ctx)
 	ctx, p := a.beat(ctx, "distill")
 	defer p.stop()
 	defer func() { err = fail(ctx, err) }()
 	attempt := int(activity.GetInfo(ctx).Attempt)
-	if attempt-before > idleAttempts {
-		return result, fmt.Errorf("%w: %d attempts without a rationale", errNoProgress, attempt-before-1)
+	if attempt-before.Moved > idleAttempts {
+		return result, fmt.Errorf("%w: %d attempts without a rationale", errNoProgress, attempt-before.Moved-1)
 	}
 	requests, digest, err := a.shard(ctx, in)
 	if err != nil {
@@ -68,7 +76,8 @@ func (a *Activities) DistillShard(ctx context.Context, in DistillShardInput) (re
 		return result, err
 	}
 	s := &shard{
-		rows: rows, requests: requests, done: rationales{}, pulse: p, now: a.Now, started: a.Now(), attempt: attempt, moved: before,
+		rows: rows, requests: requests, done: rationales{}, pulse: p, now: a.Now, started: a.Now(), attempt: attempt,
+		moved: before.Moved, spent: before.Spent,
 	}
 	s.find(done)
 	err = a.ask(ctx, in.Teacher, s)
@@ -87,13 +96,13 @@ func activityCancelled(ctx context.Context) bool {
 	return errors.Is(context.Cause(ctx), context.Canceled)
 }
 
-// lastMove is the last attempt that is known to have finished a rationale, 0 for none.
-func lastMove(ctx context.Context) int {
+// earlier is what the last attempt told, nothing in the first one.
+func earlier(ctx context.Context) Progress {
 	var last Progress
 	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &last) != nil {
-		return 0
+		return Progress{}
 	}
-	return last.Moved
+	return last
 }
 
 // shard reads what a shard asks, and its digest.
@@ -121,8 +130,9 @@ type shard struct {
 	pulse               *pulse
 	now                 func() time.Time
 	started             time.Time
-	// attempt is this one, moved the last one with a rationale.
+	// attempt is this one, moved the last one with a rationale, spent what those before took in seconds.
 	attempt, moved int
+	spent          float64
 }
 
 // ask opens the teacher, if there is anything to ask, and stores what it answers. What is finished is stored also when the worker
@@ -205,19 +215,25 @@ func (s *shard) count(row teacher.Rationale) {
 
 // tell reports how far the shard is.
 func (s *shard) tell() {
-	p := Progress{Done: len(s.done), Total: len(s.requests), Unit: UnitRationales, Parsed: s.parsed, Moved: s.moved}
+	seconds := s.now().Sub(s.started).Seconds()
+	p := Progress{
+		Done: len(s.done), Total: len(s.requests), Unit: UnitRationales, Parsed: s.parsed, Moved: s.moved, Spent: s.spent + seconds,
+	}
 	if asked := len(s.done) - s.found; asked > 0 {
-		seconds := max(s.now().Sub(s.started).Seconds(), 1e-3)
+		seconds = max(seconds, 1e-3)
 		p.Rate, p.TokenRate = float64(asked)/seconds, float64(s.tokens)/seconds
 	}
 	s.pulse.report(p)
 }
 
 func (s *shard) result() DistillShardResult {
-	return DistillShardResult{
-		Rows: len(s.done), Parsed: s.parsed, Quarantined: s.quarantined, Tokens: s.tokens, Seconds: s.now().Sub(s.started).Seconds(),
-		Halved: s.halved,
+	result := DistillShardResult{
+		Rows: len(s.done), Parsed: s.parsed, Quarantined: s.quarantined, Halved: s.halved, Seconds: s.spent + s.now().Sub(s.started).Seconds(),
 	}
+	for _, row := range s.done {
+		result.Tokens += row.Tokens
+	}
+	return result
 }
 
 // keeper stores finished rows from a goroutine of its own: at once while the bucket is quick, several together while it is slow. So a

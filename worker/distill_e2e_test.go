@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/client"
 
+	"rdrec/activities"
 	"rdrec/internal/spec"
 	"rdrec/workflows"
 )
@@ -204,6 +205,9 @@ func TestShardsAndPausesChangeNoByte(t *testing.T) {
 	after := s.counts()
 	if before[1] >= 40 || after[1]+after[2] != 40 || after[2] > concurrency || len(after) > 2 {
 		t.Errorf("times to prompts: %v at the pause, %v in the end", before, after)
+	}
+	if first.Figures[activities.FigureAsked] != 40 || first.Figures[activities.FigureTokens] != 40*18 {
+		t.Errorf("figures %v: want those before the pause too", first.Figures)
 	}
 	p.record(run, "distillation-paused")
 

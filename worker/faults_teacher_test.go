@@ -272,6 +272,10 @@ func TestFault11FailingTeacherCostsNoFinishedRow(t *testing.T) {
 			if result, err := w.treat(); err != nil || result.Rows != 4 || result.Parsed != 4 || w.asked["good one"] != 1 {
 				t.Errorf("the next attempt: %+v, %v; the finished row was asked %d times", result, err, w.asked["good one"])
 			}
+			w.env.SetHeartbeatDetails(activities.Progress{Spent: 100})
+			if result, err := w.treat(); err != nil || result.Tokens != 4*9 || result.Seconds < 100 || result.Seconds > 160 {
+				t.Errorf("after an attempt of 100 seconds: %+v, %v, want the tokens and seconds of all attempts", result, err)
+			}
 			w.discreet()
 		})
 	}

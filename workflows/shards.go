@@ -47,7 +47,7 @@ type shard struct {
 	// cancel ends the activity that works at it; skip says that it is not to be begun again.
 	cancel func()
 	skip   bool
-	// part is what it finished before people stopped it.
+	// part is what it came to before people stopped it.
 	part activities.DistillShardResult
 }
 
@@ -211,7 +211,7 @@ func (d *distillation) begun() int {
 // begin has a shard worked at.
 func (d *distillation) begin(ctx workflow.Context, i int) {
 	ctx, cancel := workflow.WithCancel(ctx)
-	d.shards[i] = shard{state: shardWorked, cancel: cancel}
+	d.shards[i] = shard{state: shardWorked, cancel: cancel, part: d.shards[i].part}
 	workflow.Go(ctx, func(ctx workflow.Context) {
 		in := activities.DistillShardInput{DistillInput: d.in.work(), Plan: d.plan.Artefact, Shard: i + 1}
 		var result activities.DistillShardResult
@@ -230,12 +230,12 @@ func (d *distillation) end(s *shard, result activities.DistillShardResult, err e
 	switch {
 	case err == nil:
 		s.state = shardDone
-		d.total = d.total.Add(result)
+		d.total = d.total.Add(result.After(s.part))
 		d.settled++
 	case errors.As(err, &cancelled):
 		s.state = shardWaiting
 		if cancelled.HasDetails() && cancelled.Details(&result) == nil {
-			s.part = result
+			s.part = result.After(s.part)
 		}
 		if s.skip {
 			s.state = shardSkipped
