@@ -47,6 +47,23 @@ type Rankers interface {
 // Importer makes a dataset folder of raw reviews.
 type Importer interface {
 	Import(ctx context.Context, job ImportJob) error
+	// Draw writes what is new in a source into a file, if anything is.
+	Draw(ctx context.Context, job DrawJob) (Drawn, error)
+}
+
+// DrawJob names what is drawn from a source: the rows whose watermark is greater than After; all, where that is empty.
+type DrawJob struct {
+	Source      spec.Source
+	After, File string
+}
+
+// Drawn is what was new in a source.
+type Drawn struct {
+	Rows int `json:"rows"`
+	// Unmarked rows have no watermark and are never drawn.
+	Unmarked int `json:"unmarked"`
+	// Watermark is the greatest value that was drawn, as text; empty where nothing was.
+	Watermark string `json:"watermark"`
 }
 
 // ImportJob is one import of raw reviews.

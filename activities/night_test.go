@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
@@ -161,6 +162,51 @@ func TestNoContentIsTakenTwice(t *testing.T) {
 	if second.Promoted.Number != 1 {
 		t.Errorf("it goes on from promotion %d, want 1", second.Promoted.Number)
 	}
+}
+
+// well is a source: what is in it now, by ascending watermarks.
+type well struct {
+	activities.Importer
+	marks []string
+}
+
+func (w *well) Draw(_ context.Context, job activities.DrawJob) (out activities.Drawn, err error) {
+	var rows []string
+	for _, mark := range w.marks {
+		if mark > job.After {
+			rows, out.Watermark = append(rows, mark), mark
+		}
+	}
+	out.Rows = len(rows)
+	if len(rows) > 0 {
+		err = os.WriteFile(job.File, []byte(strings.Join(rows, " ")), 0o600)
+	}
+	return out, err
+}
+
+func TestASourceIsDrawnIntoTheInboxUpToItsWatermark(t *testing.T) {
+	s := newShop(t)
+	source := &well{marks: []string{"1", "2"}}
+	s.Importer = source
+	draw := func(name, column string, want int) {
+		t.Helper()
+		in := activities.DrawInput{Name: name, Inbox: "inbox", Source: spec.Source{Path: "reviews.parquet", Watermark: column}}
+		if out, err := run[activities.Drawn](s, s.Draw, in); err != nil || out.Rows != want {
+			t.Errorf("%+v, %v; want %d rows", out, err, want)
+		}
+	}
+	draw("shop", "loaded", 2)
+	first := s.gather(nil)
+	s.put(first, "first")
+	draw("shop", "loaded", 0)
+	if idle := s.gather(nil); len(idle.Taken) != 0 {
+		t.Errorf("with nothing new it takes %v", idle.Taken)
+	}
+	source.marks = append(source.marks, "3")
+	draw("shop", "loaded", 1)
+	same(t, "all reviews", []string{"1 2", "3"}, s.parts(s.gather(nil).Reviews))
+	draw("shop", "other", 3)
+	draw("another", "loaded", 3)
 }
 
 func TestARefusedNightsFilesAreSetAside(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -53,6 +54,49 @@ func (b *Bucket) TakeIn(ctx context.Context, f File, path string) error {
 	}
 	_, err := b.PutFile(ctx, path)
 	return err
+}
+
+// PutInbox puts the file at path into an inbox, under a key of its prefix.
+func (b *Bucket) PutInbox(ctx context.Context, key, path string) error {
+	_, f, err := hashFile(path)
+	if err != nil {
+		return err
+	}
+	defer f.Close() // reading only
+	return b.writeFrom(ctx, key, f)
+}
+
+// Watermark is up to where a source was drawn into an inbox.
+type Watermark struct {
+	// Source and Column are what was drawn from; Value is the greatest that the column had.
+	Source string `json:"source"`
+	Column string `json:"column"`
+	Value  string `json:"value"`
+}
+
+// Watermark is the last one under a name; the zero value where nothing was drawn yet.
+func (b *Bucket) Watermark(ctx context.Context, name string) (w Watermark, err error) {
+	key := watermarkKey(name)
+	data, err := b.read(ctx, key)
+	if errors.Is(err, ErrNotFound) {
+		return w, nil
+	}
+	if err != nil {
+		return w, err
+	}
+	if err := json.Unmarshal(data, &w); err != nil {
+		return w, &CorruptError{key, "not a watermark: " + err.Error()}
+	}
+	return w, nil
+}
+
+// PutWatermark records one. What was drawn up to it must be delivered already.
+func (b *Bucket) PutWatermark(ctx context.Context, name string, w Watermark) error {
+	data, err := json.Marshal(w)
+	if err != nil {
+		return fmt.Errorf("encode the watermark of %q: %w", name, err)
+	}
+	return b.write(ctx, watermarkKey(name), data)
 }
 
 // PutArtefact stores a list of content that is there already.

@@ -17,6 +17,7 @@ import (
 //	nightly/<name>/current.json                    which promotion is in use: a number and its record's hash
 //	nightly/<name>/promotions/<number>.json        the models that were promoted under a name ([Promotion]); never changed
 //	nightly/<name>/nights/<number>.json            what came of each night, also of those that promoted nothing
+//	nightly/<name>/watermark.json                  up to where a nightly's source was drawn into its inbox
 //	exports/<model>.json                           the newest table of recommendations of a model
 //	nightly/<name>/nights.html                     a page over the last of them
 //	quarantine/<key>                               what could not be trusted, under its old key
@@ -71,6 +72,10 @@ func lineageKey(workflow, run, stage, fingerprint string) string {
 const currentName = "current.json"
 
 func promotedKey(name string) string { return nightlyPrefix + name + "/" + currentName }
+
+const watermarkName = "watermark.json"
+
+func watermarkKey(name string) string { return nightlyPrefix + name + "/" + watermarkName }
 
 func promotionFolder(name string) string { return nightlyPrefix + name + "/promotions/" }
 

@@ -55,6 +55,7 @@ func (l *lineage) nightRecords(ctx context.Context, b *Bucket) ([]string, error)
 				return nil, err
 			}
 			chosen = append(chosen, promotionKey(path.Base(folder), used.Number))
+		case name == watermarkName: // refers to nothing
 		case path.Ext(name) == ".json":
 			folders[folder] = append(folders[folder], key) // in order of their numbers, which are padded
 		}

@@ -17,7 +17,6 @@ import (
 func TestFault16NightUpgradedInItsMiddle(t *testing.T) {
 	slow(t)
 	s := newSite(t)
-	asIs := func(_ int, line string) string { return line }
 	s.deliver("2017-05-31.json", 0, firstOfJune, asIs)
 	settings, err := spec.Load(filepath.Join(root, "experiments/beauty-nightly.yaml"), []string{
 		"train.epochs=2", "train.epoch_steps=40", "train.checkpoint_steps=5", "nightly.gate.margin=1", "nightly.gate.min_coverage=0",

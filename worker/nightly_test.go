@@ -23,6 +23,23 @@ import (
 // deliver puts the shipped reviews between two moments into the inbox, changed line by line.
 func (s *site) deliver(name string, from, to int64, change func(i int, line string) string) {
 	s.t.Helper()
+	put(s.t, filepath.Join(s.bucket, "inbox/beauty", name), s.between(from, to, change))
+}
+
+// put writes a file and the folders above it.
+func put(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// between are the shipped reviews between two moments, changed line by line.
+func (s *site) between(from, to int64, change func(i int, line string) string) string {
+	s.t.Helper()
 	f, err := os.Open(filepath.Join(root, "testdata/reviews/All_Beauty_5.json.gz"))
 	if err != nil {
 		s.t.Fatal(err)
@@ -46,13 +63,20 @@ func (s *site) deliver(name string, from, to int64, change func(i int, line stri
 			i++
 		}
 	}
-	path := filepath.Join(s.bucket, "inbox/beauty", name)
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		s.t.Fatal(err)
+	return out.String()
+}
+
+func asIs(_ int, line string) string { return line }
+
+// quickNight has a night train for some steps, and its gate refuse nothing: so short a training says little of who is better
+// (TestOnlyWhatIsNotWorseIsPromoted does the gate).
+func quickNight(more ...string) (flags []string) {
+	for _, set := range append([]string{
+		"train.epochs=1", "train.epoch_steps=10", "train.checkpoint_steps=5", "nightly.gate.margin=1", "nightly.gate.min_coverage=0",
+	}, more...) {
+		flags = append(flags, "--set", set)
 	}
-	if err := os.WriteFile(path, []byte(out.String()), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
+	return flags
 }
 
 // triggered has the schedule begin a night and waits for its verdict.
@@ -105,12 +129,8 @@ func TestThreeNights(t *testing.T) {
 	s := newSite(t)
 	s.hire()
 	hook, heard := ear(t)
-	asIs := func(_ int, line string) string { return line }
 	s.deliver("2017-05-31.json", 0, firstOfJune, asIs)
-	// A margin of 1 refuses nothing: so short a training says little of who is better (TestOnlyWhatIsNotWorseIsPromoted does the gate).
-	s.must("schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *", "--set", "nightly.webhook="+hook,
-		"--set", "train.epochs=1", "--set", "train.epoch_steps=10", "--set", "train.checkpoint_steps=5", "--set", "nightly.gate.margin=1",
-		"--set", "nightly.gate.min_coverage=0")
+	s.must(append([]string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}, quickNight("nightly.webhook="+hook)...)...)
 	first := s.triggered(0)
 	if first.Verdict != activities.NightFirst || first.Counts[activities.CountAsked] == 0 || first.Warm {
 		t.Errorf("the first night: %+v", first)
@@ -146,6 +166,28 @@ func TestThreeNights(t *testing.T) {
 		t.Errorf("the page has %d nights, %v; want 4", len(page.Rows), err)
 	}
 	s.must("verify", "--all")
+}
+
+// TestNightsDrawFromATable has two nights on a file that others write to: the second takes in what was added, and nothing else.
+func TestNightsDrawFromATable(t *testing.T) {
+	s := newSite(t)
+	s.hire()
+	table := filepath.Join(t.TempDir(), "reviews.jsonl")
+	put(t, table, s.between(0, firstOfJune, asIs))
+	s.must(append([]string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}, quickNight(
+		"nightly.source={path: "+table+", watermark: unixReviewTime}", "data.reviews.format=parquet",
+		"data.reviews.columns={user: reviewerID, item: asin, time: unixReviewTime, rating: overall, text: reviewText}",
+	)...)...)
+	first := s.triggered(0)
+	if idle := s.triggered(0); first.Verdict != activities.NightFirst || idle.Verdict != activities.NightIdle {
+		t.Errorf("the first night: %s, then %s", first.Verdict, idle.Verdict)
+	}
+	added := s.between(firstOfJune, firstOfOctober, asIs)
+	put(t, table, s.between(0, firstOfOctober, asIs))
+	second := s.triggered(0)
+	if got, want := second.Counts[activities.CountNewRows], strings.Count(added, "\n"); second.Verdict != activities.NightPromoted || got != want {
+		t.Errorf("the second night took in %d rows of %d: %+v", got, want, second)
+	}
 }
 
 // dataset reads what a night trained on.

@@ -3,7 +3,6 @@ package workflows
 import (
 	"errors"
 	"fmt"
-	"maps"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
@@ -114,6 +113,13 @@ func (n *nightly) refuse(err error) error {
 
 // gather takes in what is new, and has the experiment go on from the model in use.
 func (n *nightly) gather(ctx workflow.Context) error {
+	if from := n.settings.Source; from != nil {
+		showStage(ctx, "draw")
+		in := activities.DrawInput{Name: n.spec.Name, Inbox: n.settings.Inbox, Source: *from}
+		if err := workflow.ExecuteActivity(work(ctx, QueueCPU, "draw what is new in the source"), acts.Draw, in).Get(ctx, nil); err != nil {
+			return err
+		}
+	}
 	showStage(ctx, "gather")
 	in := activities.GatherInput{
 		Name: n.spec.Name, Inbox: n.settings.Inbox, KeepRefused: n.settings.KeepRefused, Retake: n.retake,
@@ -163,13 +169,16 @@ func (n *nightly) distilled(ctx workflow.Context) (err error) {
 	if n.made.Rationales, err = n.distill(ctx, n.made.Identity, n.made.Dataset); err != nil || n.made.Rationales.IsZero() {
 		return err
 	}
+	if err := n.inspect(ctx); err != nil {
+		return err
+	}
 	for _, stage := range n.stages.times() {
 		if stage.Name == distillStage && !stage.Cached {
 			n.night.Counts[activities.CountAsked] = int(stage.Figures[activities.FigureAsked])
 			n.night.Counts[activities.CountTokens] = int(stage.Figures[activities.FigureTokens])
 		}
 	}
-	return n.inspect(ctx)
+	return nil
 }
 
 func (n *nightly) inspect(ctx workflow.Context) error {
@@ -180,8 +189,7 @@ func (n *nightly) inspect(ctx workflow.Context) error {
 	if err := workflow.ExecuteActivity(quick(ctx, "look at what came in"), acts.Inspect, in).Get(ctx, &out); err != nil {
 		return err
 	}
-	maps.Copy(n.night.Counts, out.Counts)
-	n.night.Reasons = out.Reasons
+	n.night.Counts, n.night.Reasons = out.Counts, out.Reasons
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
@@ -99,6 +100,26 @@ func (n *night) verdict(t *testing.T) activities.Night {
 		t.Errorf("recorded %+v and told %d times, want the verdict %q of both", n.recorded, n.told, out.Verdict)
 	}
 	return out
+}
+
+// TestASourceIsDrawnBeforeTheInboxIsRead has a night with a source: it is drawn once, into the inbox that is gathered then.
+func TestASourceIsDrawnBeforeTheInboxIsRead(t *testing.T) {
+	n := newNight(t)
+	var drawn []activities.DrawInput
+	n.stand("Draw", func(_ context.Context, in activities.DrawInput) (activities.Drawn, error) {
+		if len(n.imported) > 0 {
+			t.Error("it was imported before the source was drawn")
+		}
+		drawn = append(drawn, in)
+		return activities.Drawn{Rows: 3, Watermark: "9"}, nil
+	})
+	s := nightSpec()
+	s.Nightly.Source = &spec.Source{Path: "reviews.parquet", Watermark: "loaded"}
+	n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: s})
+	want := []activities.DrawInput{{Name: s.Name, Inbox: "inbox/", Source: *s.Nightly.Source}}
+	if diff := cmp.Diff(want, drawn); diff != "" || n.env.GetWorkflowError() != nil {
+		t.Errorf("drawn %s, %v", diff, n.env.GetWorkflowError())
+	}
 }
 
 func TestANightGoesOnFromTheModelInUse(t *testing.T) {

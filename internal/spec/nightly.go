@@ -11,12 +11,28 @@ type Nightly struct {
 	// Inbox is a prefix of the bucket: every file below it that has not been taken yet is tonight's. It stands in the place of
 	// data.reviews.path.
 	Inbox string `json:"inbox" yaml:"inbox" validate:"required"`
-	Gate  Gate   `json:"gate" yaml:"gate"`
+	// Source is a table that grows; what is new in it is drawn into the inbox when a night begins. Without it, others fill the inbox.
+	Source *Source `json:"source,omitempty" yaml:"source,omitempty"`
+	Gate   Gate    `json:"gate" yaml:"gate"`
 	// KeepRefused has the files of a refused night taken again with the next one's. Without it they are set aside, so that one bad
 	// delivery does not spoil the nights after it.
 	KeepRefused bool `json:"keep_refused" yaml:"keep_refused"`
 	// Webhook is told what came of each night: a POST of JSON. Empty tells nobody. What signs it comes from the worker's environment.
 	Webhook string `json:"webhook,omitempty" yaml:"webhook,omitempty" validate:"omitempty,http_url"`
+}
+
+// Source is a table that DuckDB reads, as the worker sees it.
+type Source struct {
+	// Path is a file or glob of Parquet, CSV or JSON lines (plain or .gz), or a DuckDB database (.duckdb, .db) with the Table to read.
+	Path  string `json:"path" yaml:"path" validate:"required"`
+	Table string `json:"table,omitempty" yaml:"table,omitempty"`
+	// Watermark is a column that only grows, such as the time of loading: rows above the greatest value that was drawn before are new.
+	Watermark string `json:"watermark" yaml:"watermark" validate:"required"`
+}
+
+// IsDatabase says that Path is a DuckDB database.
+func (s Source) IsDatabase() bool {
+	return strings.HasSuffix(s.Path, ".duckdb") || strings.HasSuffix(s.Path, ".db")
 }
 
 // Gate is what a new student must prove.
@@ -99,6 +115,25 @@ func nights() []rule {
 				return strings.HasPrefix(s.Nightly.Inbox, "/") || strings.Contains(s.Nightly.Inbox, "://")
 			}),
 			"is no prefix of the bucket", "inbox/shop/",
+		},
+	}
+}
+
+// sources are the rules on a nightly's source.
+func sources() []rule {
+	breaks := func(what func(Source, Reviews) bool) func(Spec) bool {
+		return func(s Spec) bool {
+			return s.Nightly != nil && s.Nightly.Source != nil && s.Data.Reviews != nil && what(*s.Nightly.Source, *s.Data.Reviews)
+		}
+	}
+	return []rule{
+		{
+			"data.reviews.format", breaks(func(_ Source, r Reviews) bool { return r.Format != "auto" && r.Format != "parquet" }),
+			"is not what nightly.source is drawn as", "parquet; data.reviews.columns names the source's columns",
+		},
+		{
+			"nightly.source.table", breaks(func(from Source, _ Reviews) bool { return from.IsDatabase() != (from.Table != "") }),
+			"is for DuckDB databases (.duckdb, .db), which need it", "",
 		},
 	}
 }

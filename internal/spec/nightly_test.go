@@ -20,14 +20,17 @@ func TestANightlyBlockHasDefaults(t *testing.T) {
 func TestNightsThatCannotBeAreRefused(t *testing.T) {
 	t.Parallel()
 	for set, want := range map[string]string{
-		"data.reviews.path=x.json":             "nightly.inbox both say where reviews come from",
-		"trials=2":                             "must be one, with one trial and nothing ablated",
-		"nightly.gate.metric=BLEU-1":           "nightly.gate.metric",
-		"nightly.webhook=http://me:pass@host/": "has a user or a password",
-		"nightly.inbox=s3://other/inbox":       "is no prefix of the bucket",
-		"evaluate.sequential_users=-1":         "examines nobody in nightly.gate.task",
-		"nightly.gate.alpha=0.9":               "nightly.gate.alpha",
-		"data.-=x":                             "is not a known key",
+		"data.reviews.path=x.json":                                  "nightly.inbox both say where reviews come from",
+		"trials=2":                                                  "must be one, with one trial and nothing ablated",
+		"nightly.gate.metric=BLEU-1":                                "nightly.gate.metric",
+		"nightly.webhook=http://me:pass@host/":                      "has a user or a password",
+		"nightly.inbox=s3://other/inbox":                            "is no prefix of the bucket",
+		"evaluate.sequential_users=-1":                              "examines nobody in nightly.gate.task",
+		"nightly.gate.alpha=0.9":                                    "nightly.gate.alpha",
+		"nightly.source={path: reviews.parquet, watermark: loaded}": "is not what nightly.source is drawn as",
+		"nightly.source={path: shop.duckdb, watermark: loaded}":     "nightly.source.table",
+		"nightly.source={path: reviews.parquet}":                    "nightly.source.watermark",
+		"data.-=x":                                                  "is not a known key",
 	} {
 		_, err := spec.Parse("night.yaml", []byte(aNight), []string{set})
 		if err == nil || !strings.Contains(err.Error(), want) {

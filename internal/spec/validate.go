@@ -115,7 +115,7 @@ func rules() []rule {
 			},
 			"is for CSV and Parquet files; the format's own columns are known", "remove it, or set data.reviews.format",
 		},
-	}, slices.Concat(ablations(), constraints(), numbers(), nights())...)
+	}, slices.Concat(ablations(), constraints(), numbers(), nights(), sources())...)
 }
 
 // constraints are the rules on holding a teacher's replies to a form.

@@ -1,0 +1,106 @@
+package review_test
+
+import (
+	"database/sql"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	_ "github.com/duckdb/duckdb-go/v2"
+
+	"rdrec/internal/review"
+	"rdrec/internal/spec"
+)
+
+// shopTable runs statements on a database file.
+func shopTable(t *testing.T, path string, statements ...string) {
+	t.Helper()
+	db, err := sql.Open("duckdb", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestOnlyWhatIsNewIsDrawn draws a growing table three times: everything, what came since, and nothing.
+func TestOnlyWhatIsNewIsDrawn(t *testing.T) {
+	dir := t.TempDir()
+	database := filepath.Join(dir, "shop.duckdb")
+	shopTable(t, database, `CREATE TABLE reviews (who VARCHAR, what VARCHAR, moment BIGINT, said VARCHAR, loaded TIMESTAMP)`,
+		`INSERT INTO reviews SELECT 'u' || (i % 7), 'i' || (i % 5), i, 'Smells nice and fresh.', TIMESTAMP '2026-01-01 00:00:00.123456' + INTERVAL (i) SECOND FROM range(40) r(i)`,
+		`INSERT INTO reviews VALUES ('u1', 'i1', 1, 'never marked', NULL)`)
+	from := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
+	draw := func(after, name string, rows int) review.Drawn {
+		t.Helper()
+		out, err := review.Draw(t.Context(), from, after, filepath.Join(dir, name))
+		if err != nil || out.Rows != rows || out.Unmarked != 1 {
+			t.Fatalf("%+v, %v; want %d rows and one without a watermark", out, err, rows)
+		}
+		return out
+	}
+	first := draw("", "first.parquet", 40)
+	if first.Watermark != "2026-01-01 00:00:39.123456" {
+		t.Errorf("watermark %q", first.Watermark)
+	}
+	draw("", "again.parquet", 40)
+	if a, b := content(t, dir, "first.parquet"), content(t, dir, "again.parquet"); a != b {
+		t.Error("the same rows gave two different files")
+	}
+	draw(first.Watermark, "idle.parquet", 0)
+	if _, err := os.Stat(filepath.Join(dir, "idle.parquet")); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file was written for no rows: %v", err)
+	}
+	shopTable(t, database, `INSERT INTO reviews SELECT 'u9', 'i' || i, 100 + i, 'Lasts all day.', TIMESTAMP '2026-01-02' FROM range(5) r(i)`)
+	if second := draw(first.Watermark, "second.parquet", 5); second.Watermark != "2026-01-02 00:00:00" {
+		t.Errorf("watermark %q", second.Watermark)
+	}
+	opts := spec.DefaultReviews()
+	opts.Path, opts.Format, opts.UserCore, opts.ItemCore = filepath.Join(dir, "[fs]*.parquet"), "parquet", 3, 1
+	opts.Columns = map[string]string{"user": "who", "item": "what", "time": "moment", "text": "said"}
+	if _, sum := importInto(t, opts); sum.Rows != 45 || sum.Bad != 0 || sum.Users != 8 {
+		t.Errorf("what was drawn imports as %+v", sum)
+	}
+}
+
+func content(t *testing.T, dir, name string) string {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(dir, name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestFilesAreDrawnByAnyOrderedColumn(t *testing.T) {
+	path := put(t, "reviews.csv", "user,item,time,batch\na,x,1,7\na,y,2,8\na,z,3,10\n")
+	out, err := review.Draw(t.Context(), spec.Source{Path: path, Watermark: "batch"}, "8", filepath.Join(t.TempDir(), "new.parquet"))
+	if err != nil || out.Rows != 1 || out.Watermark != "10" {
+		t.Errorf("%+v, %v; want the one row of batch 10", out, err)
+	}
+}
+
+func TestASourceThatIsNotWhatItSaysIsNamed(t *testing.T) {
+	path := put(t, "reviews.csv", "user,item,time\na,x,1\n")
+	for _, c := range []struct {
+		from spec.Source
+		says string
+	}{
+		{spec.Source{Path: path, Watermark: "loaded"}, "loaded"},
+		{spec.Source{Path: filepath.Join(t.TempDir(), "none-*.parquet"), Watermark: "loaded"}, "none-*.parquet"},
+		{spec.Source{Path: filepath.Join(t.TempDir(), "none.duckdb"), Table: "reviews", Watermark: "loaded"}, "none.duckdb"},
+	} {
+		_, err := review.Draw(t.Context(), c.from, "", filepath.Join(t.TempDir(), "new.parquet"))
+		if !errors.Is(err, review.ErrSettings) || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%+v: %v; want ErrSettings that names %s", c.from, err, c.says)
+		}
+	}
+}
