@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"rdrec/internal/devserver"
@@ -141,11 +143,12 @@ func explainFaults(faults []document.Fault) []string {
 	return lines
 }
 
-// exitHelp documents the exit codes for --help.
+// exitHelp documents the exit codes for --help, in their order.
 func exitHelp() string {
 	var b strings.Builder
 	b.WriteString("Exit codes: 0 done")
-	for _, e := range exits() {
+	byCode := func(a, b exit) int { return cmp.Compare(a.code, b.code) }
+	for _, e := range slices.SortedStableFunc(slices.Values(exits()), byCode) {
 		if e.meaning != "" {
 			fmt.Fprintf(&b, ", %d %s", e.code, e.meaning)
 		}
