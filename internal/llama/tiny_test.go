@@ -21,9 +21,12 @@ type tiny struct {
 	shapes                                               map[string][]int
 }
 
-func newTiny(tied bool) *tiny {
+func newTiny(tied bool) *tiny { return newDeep(tied, 2) }
+
+// newDeep is newTiny with so many layers.
+func newDeep(tied bool, layers int) *tiny {
 	m := &tiny{
-		layers: 2, model: 48, forward: 80, heads: 6, groups: 2, head: 8, context: 200, tied: tied,
+		layers: layers, model: 48, forward: 80, heads: 6, groups: 2, head: 8, context: 200, tied: tied,
 		tensors: map[string][]float32{}, shapes: map[string][]int{},
 	}
 	for b := range 256 {
