@@ -39,6 +39,8 @@ type bench struct {
 	threads int
 	pairs   int
 	only    string
+	// records is how many a training's mixed batch has.
+	records int
 	json    string
 	python  string
 }
@@ -49,6 +51,7 @@ func run(ctx context.Context, args []string, now clock) error {
 	flags.IntVar(&b.threads, "threads", runtime.NumCPU(), "threads of each side")
 	flags.IntVar(&b.pairs, "pairs", 3, "turns of each side that are timed")
 	flags.StringVar(&b.only, "only", "", "do the works alone whose name contains this")
+	flags.IntVar(&b.records, "records", 8, "records of each task in a batch that students learn")
 	flags.StringVar(&b.json, "json", "", "write what was measured to this file")
 	flags.StringVar(&b.python, "python", "", "a Python that has what bench/requirements.txt lists; empty makes one in the cache")
 	picture := flags.String("picture", "", "draw what scale measures into this file")

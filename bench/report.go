@@ -20,6 +20,8 @@ type report struct {
 	// Peak is what a product of two matrices of 2,048 rows reaches, in thousand million operations a CPU-second.
 	Peak float64 `json:"peak_gflops_per_cpu_second,omitempty"`
 	Rows []*row  `json:"rows"`
+	// Stall is of a training.
+	Stall *stall `json:"stall,omitempty"`
 }
 
 // row is one side's way to do one work.

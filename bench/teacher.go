@@ -80,7 +80,7 @@ func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := b.turns(sides, rows, 0); err != nil {
+	if err := b.turns(sides, rows, b.pairs, 0); err != nil {
 		return err
 	}
 	r := b.report("teacher")

@@ -7,6 +7,7 @@ import (
 
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
+	"rdrec/internal/task"
 	"rdrec/internal/torch"
 )
 
@@ -60,5 +61,101 @@ func BenchmarkDecode(b *testing.B) {
 				})
 			}
 		}
+	}
+}
+
+// BenchmarkExplanationStep is the parts of a step of explaining 32 rows with 7 beams each, which is what 21 in 3 equal groups come to.
+func BenchmarkExplanationStep(b *testing.B) {
+	const rows, beams, source, steps = 32, 7, 16, 15
+	for _, s := range spec.Sizes() {
+		if s.Name != "t5-small" {
+			continue
+		}
+		model, err := t5.New(t5.FromSize(s, 3), 1, torch.CPU)
+		if err != nil {
+			b.Fatal(err)
+		}
+		defer model.Free()
+		batch := task.Batch{Size: rows, SourceLen: source, TargetLen: 1}
+		for i := range rows * source {
+			batch.Source, batch.Mask, batch.Whole = append(batch.Source, int64(i+3)), append(batch.Mask, 1), append(batch.Whole, 0)
+		}
+		batch.Tasks, batch.Target = make([]int64, rows), make([]int64, rows)
+		parents := make([]int64, rows*beams)
+		for i := range parents {
+			parents[i] = int64(i / beams)
+		}
+		for part, do := range explanationParts(b, model, batch, parents) {
+			b.Run(part, func(b *testing.B) {
+				before := cpuSeconds(b)
+				for b.Loop() {
+					do(steps)
+				}
+				b.ReportMetric(1e3*(cpuSeconds(b)-before)/float64(b.N*steps), "cpu-ms/step")
+			})
+		}
+	}
+}
+
+// explanationParts are the works of a step, each done so often as it is told.
+func explanationParts(b *testing.B, model *t5.Model, batch task.Batch, parents []int64) map[string]func(steps int) {
+	b.Helper()
+	all := int64(len(parents))
+	within := func(f func(s *torch.Scope) error) {
+		err := torch.Run(func(s *torch.Scope) (err error) {
+			torch.NoGrad(func() { err = f(s) })
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+	return map[string]func(steps int){
+		"layers": func(steps int) {
+			within(func(s *torch.Scope) error {
+				d, err := model.Start(batch, t5.Decode{Beams: len(parents) / batch.Size, MaxTokens: steps + 2})
+				if err != nil {
+					return err
+				}
+				defer d.Close()
+				if _, err = d.Hidden(s, make([]int64, batch.Size), nil); err != nil {
+					return err
+				}
+				for range steps {
+					inner := s.Sub()
+					_, err = d.Hidden(inner, make([]int64, all), parents)
+					inner.Close()
+					for i := range parents {
+						parents[i] = int64(i)
+					}
+				}
+				for i := range parents {
+					parents[i] = int64(i * batch.Size / len(parents))
+				}
+				return err
+			})
+		},
+		"logits":  repeated(within, all, model.Config.Model, func(x *torch.Tensor) { x.Linear(head(x, model)) }),
+		"softmax": repeated(within, all, model.Vocabulary, func(x *torch.Tensor) { x.LogSoftmax(-1) }),
+		"best":    repeated(within, all, model.Vocabulary, func(x *torch.Tensor) { x.TopK(2 * all / int64(batch.Size)) }),
+	}
+}
+
+// head is the model's table of words, by which logits are made.
+func head(x *torch.Tensor, model *t5.Model) *torch.Tensor {
+	return model.Flat().In(x).Narrow(0, 0, model.Vocabulary*model.Config.Model).View(model.Vocabulary, -1)
+}
+
+func repeated(within func(func(*torch.Scope) error), rows, columns int64, f func(x *torch.Tensor)) func(int) {
+	return func(steps int) {
+		within(func(s *torch.Scope) error {
+			x := s.Full(0.5, torch.Float32, torch.CPU, rows, columns)
+			for range steps {
+				inner := s.Sub()
+				f(inner.Use(x))
+				inner.Close()
+			}
+			return nil
+		})
 	}
 }
