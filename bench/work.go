@@ -182,7 +182,9 @@ func (w work) operations(c t5.Config) float64 {
 	factor, vocabulary := 6.0, float64(c.Vocabulary) // a multiplication and an addition, forward and twice backward
 	if w.Kind != training {
 		factor = 2
-		target = float64(w.Batch.Size * w.Beam.Beams * (w.Beam.MaxLength - 1))
+		// The first step has one path a row; equal groups of beams are searched as one.
+		paths := w.Beam.Beams / max(1, w.Beam.Groups)
+		target = float64(w.Batch.Size * (1 + paths*(w.Beam.MaxLength-2)))
 		if w.Kind == ranking && w.Task != task.KindExplanation {
 			vocabulary = 0
 		}
