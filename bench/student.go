@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"slices"
 	"strings"
 
 	"rdrec/internal/t5"
@@ -94,10 +95,8 @@ func (b *bench) student(ctx context.Context) error {
 		return err
 	}
 	r.head(b.out)
+	all = slices.DeleteFunc(all, func(c comparison) bool { return !strings.Contains(c.name, b.only) })
 	for _, c := range all {
-		if !strings.Contains(c.name, b.only) {
-			continue
-		}
 		rows, err := b.compare(ctx, python, c)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
@@ -110,15 +109,31 @@ func (b *bench) student(ctx context.Context) error {
 		}
 		r.Rows = append(r.Rows, rows...)
 	}
-	if strings.Contains(stallWork, b.only) {
-		waits, err := b.stalled(ctx)
-		if err != nil {
-			return fmt.Errorf("%s: %w", stallWork, err)
-		}
-		waits.line(b.out)
-		r.Stall = &waits
+	if r.Stall, err = b.waits(ctx); err != nil {
+		return err
 	}
 	return r.save(b.json)
+}
+
+// waits measures how long a training waits for its batches, if it is among the works that are wanted.
+func (b *bench) waits(ctx context.Context) (*stall, error) {
+	if !strings.Contains(stallWork, b.only) {
+		return nil, nil //nolint:nilnil // not wanted
+	}
+	waits, err := b.stalled(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", stallWork, err)
+	}
+	waits.line(b.out)
+	return &waits, nil
+}
+
+// turns is how many the comparison takes where others take pairs.
+func (c comparison) turns(pairs int) int {
+	if c.once {
+		return 1
+	}
+	return pairs
 }
 
 // compare starts all sides of a comparison, checks that they agree, and lets them take turns.
@@ -160,11 +175,7 @@ func (b *bench) compare(ctx context.Context, python string, c comparison) (_ []*
 			}
 		}
 	}
-	pairs := b.pairs
-	if c.once {
-		pairs = 1
-	}
-	return rows, b.turns(sides, rows, pairs, float64(c.reference.Batch.Size))
+	return rows, b.turns(sides, rows, c.turns(b.pairs), float64(c.reference.Batch.Size))
 }
 
 // turns lets the sides do their work by turns, in one order and then in the other. The first side is what the others are compared with.

@@ -135,7 +135,7 @@ func explanationParts(b *testing.B, model *t5.Model, batch task.Batch, parents [
 				return err
 			})
 		},
-		"logits":  repeated(within, all, model.Config.Model, func(x *torch.Tensor) { x.Linear(head(x, model)) }),
+		"logits":  repeated(within, all, model.Model, func(x *torch.Tensor) { x.Linear(head(x, model)) }),
 		"softmax": repeated(within, all, model.Vocabulary, func(x *torch.Tensor) { x.LogSoftmax(-1) }),
 		"best":    repeated(within, all, model.Vocabulary, func(x *torch.Tensor) { x.TopK(2 * all / int64(batch.Size)) }),
 	}
