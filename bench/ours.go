@@ -74,7 +74,7 @@ func (w work) prepare(ctx context.Context) (func() (reply, error), error) {
 	}
 	switch w.Kind {
 	case training:
-		model.Dropout = w.Dropout
+		model.Dropout, model.BFloat16, model.Recompute = w.Dropout, w.BFloat16, w.Recompute
 		adam := train.NewAdamW(model.Flat(), train.Defaults(w.Rate, spec.Default().Train.WeightDecay))
 		step := int64(0)
 		return func() (r reply, err error) {

@@ -77,12 +77,12 @@ func (r *report) head(out io.Writer) {
 	if r.Peak > 0 {
 		fmt.Fprintf(out, ", %.0f GFLOP a CPU-second at best", r.Peak)
 	}
-	fmt.Fprintf(out, "\n%-28s %-10s %17s %24s %6s %8s %9s %6s %5s  %s\n",
+	fmt.Fprintf(out, "\n%-28s %-17s %17s %24s %6s %8s %9s %6s %5s  %s\n",
 		"work", "side", "rate (median)", "ratio (least-greatest)", "aim", "CPU", "memory", "ops", "peak", "agreement")
 }
 
 func (r *row) line(out io.Writer) {
-	fmt.Fprintf(out, "%-28s %-10s %7.2f %-9s", r.Work, r.Side, median(r.Rates), r.Unit)
+	fmt.Fprintf(out, "%-28s %-17s %7.2f %-9s", r.Work, r.Side, median(r.Rates), r.Unit)
 	if len(r.Ratios) == 0 {
 		fmt.Fprintf(out, " %40s %6.2f GB %6d\n", "", float64(r.Memory)/1e9, r.Operations)
 		return

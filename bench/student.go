@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
 )
@@ -46,13 +47,17 @@ func comparisons(model string, threads, records int) ([]comparison, error) {
 	var all []comparison
 	for _, dropout := range []float64{0, 0.1} {
 		name := fmt.Sprintf("training, mixed, dropout %g", dropout)
-		all = append(all, comparison{
-			name: name, unit: "samples/s", once: dropout == 0, reference: must(m.train(name, "paper", records, dropout)),
-			ours: []variant{
-				{"paper", must(m.train(name, "paper", records, dropout)), 1.2},
-				{"clean", must(m.train(name, "clean", records, dropout)), 5},
-			},
-		})
+		paper, clean := must(m.train(name, spec.Paper, records, dropout)), must(m.train(name, spec.Clean, records, dropout))
+		c := comparison{
+			name: name, unit: "samples/s", once: dropout == 0, reference: paper,
+			ours: []variant{{"paper", paper, 1.2}, {"clean", clean, 5}},
+		}
+		if dropout > 0 {
+			frugal, half := paper, clean
+			frugal.Recompute, half.BFloat16 = true, true
+			c.ours = append(c.ours, variant{"paper, recompute", frugal, 0}, variant{"clean, bfloat16", half, 0})
+		}
+		all = append(all, c)
 	}
 	search := func(name, unit string, w work, aims ...float64) {
 		c := comparison{name: name, unit: unit, once: w.Beam.MaxLength > text, reference: w, ours: []variant{{"paper", w, aims[0]}}}

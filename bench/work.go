@@ -33,6 +33,9 @@ type work struct {
 	Protocol string  `json:"protocol"`
 	Dropout  float64 `json:"dropout"`
 	Rate     float64 `json:"rate"`
+	// BFloat16 and Recompute are ways to train of ours alone, see t5.Model.
+	BFloat16  bool `json:"bfloat16,omitempty"`
+	Recompute bool `json:"recompute,omitempty"`
 	// Beam is how a search searches.
 	Beam recommend.Beam `json:"beam"`
 	// Task is what is ranked, for as many users as Batch has rows.

@@ -137,6 +137,11 @@ type Train struct {
 	// MicroBatch is how many of a batch's rows are worked at at a time, their gradients added up; 0 means all, and half as many each time
 	// that memory runs out.
 	MicroBatch int `json:"micro_batch,omitempty" yaml:"micro_batch,omitempty" validate:"min=0"`
+	// Precision is what matrices are multiplied in: "float32" (the default) or "bfloat16", with float32 weights, moments, norms and losses.
+	Precision string `json:"precision,omitempty" yaml:"precision,omitempty" validate:"omitempty,oneof=float32 bfloat16"`
+	// Recompute computes each layer again for the gradient instead of keeping it (gradient checkpointing): a third more arithmetic, a fraction
+	// of the memory. It is done anyway from where not even one row fits.
+	Recompute bool `json:"recompute,omitempty" yaml:"recompute,omitempty"`
 	// Ratio is explanation : sequential : rationale : top-N.
 	Ratio Ratio `json:"ratio" yaml:"ratio"`
 	// LearningRate and WeightDecay are AdamW's (5e-4 and 0.01 in the reference, on every parameter).

@@ -171,6 +171,9 @@ func Baselines() []string { return []string{"popularity", "markov", "item-knn", 
 // Prompts are the ways a teacher is asked; package teacher has their texts.
 func Prompts() []string { return []string{"paper", "few-shot"} }
 
+// BFloat16 is the precision of [Train] that is not the default.
+const BFloat16 = "bfloat16"
+
 // TwoLines is the way to hold a teacher's replies to a form; packages llama and openai do it.
 const TwoLines = "two-lines"
 

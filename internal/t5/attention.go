@@ -20,17 +20,17 @@ type attention struct {
 // overItself lets every position look at the others of x.
 func (a attention) overItself(x, bias *torch.Tensor) *torch.Tensor {
 	return torch.Within(x, func(x *torch.Tensor) *torch.Tensor {
-		qkv := a.heads(x.Linear(a.query), 3)                              // 3 x [batch, heads, length, head]
-		return a.merge(a.mix(qkv[0], qkv[1], qkv[2], bias)).Linear(a.out) // [batch, length, model]
+		qkv := a.heads(a.n.linear(x, a.query), 3)                              // 3 x [batch, heads, length, head]
+		return a.n.linear(a.merge(a.mix(qkv[0], qkv[1], qkv[2], bias)), a.out) // [batch, length, model]
 	})
 }
 
 // overEncoded lets every position of x look at the encoder's.
 func (a attention) overEncoded(x, encoded, mask *torch.Tensor) *torch.Tensor {
 	return torch.Within(x, func(x *torch.Tensor) *torch.Tensor {
-		q := a.heads(x.Linear(a.query), 1)[0]                      // [batch, heads, target, head]
-		kv := a.heads(encoded.In(x).Linear(a.keys), 2)             // 2 x [batch, heads, source, head]
-		return a.merge(a.mix(q, kv[0], kv[1], mask)).Linear(a.out) // [batch, target, model]
+		q := a.heads(a.n.linear(x, a.query), 1)[0]                      // [batch, heads, target, head]
+		kv := a.heads(a.n.linear(encoded.In(x), a.keys), 2)             // 2 x [batch, heads, source, head]
+		return a.n.linear(a.merge(a.mix(q, kv[0], kv[1], mask)), a.out) // [batch, target, model]
 	})
 }
 
@@ -42,11 +42,15 @@ func (a attention) heads(x *torch.Tensor, count int64) []*torch.Tensor {
 
 // mix is softmax(q k' + bias) v. [batch, heads, queries, head]
 func (a attention) mix(q, k, v, bias *torch.Tensor) *torch.Tensor {
-	scores := q.MatMul(k.Transpose(-1, -2)) // [batch, heads, queries, keys]
+	scores := a.n.full(q.MatMul(k.Transpose(-1, -2))) // [batch, heads, queries, keys]
 	if bias != nil {
 		scores.AddTo(bias)
 	}
-	return a.n.drop(scores.Softmax(-1)).MatMul(v)
+	weights := a.n.drop(scores.Softmax(-1))
+	if a.n.half {
+		weights = weights.To(torch.BFloat16)
+	}
+	return weights.MatMul(v)
 }
 
 // merge puts the heads back beside each other. [batch, length, heads * head]

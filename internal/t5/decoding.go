@@ -49,7 +49,7 @@ func (m *Model) Start(b task.Batch, opt Decode) (*Decoding, error) {
 	if err := m.checkBatch(b); err != nil {
 		return nil, err
 	}
-	d := &Decoding{model: m, n: m.assemble(m.views, 0), scope: torch.NewScope(), opt: opt, rows: int64(b.Size)}
+	d := &Decoding{model: m, n: m.assemble(m.views, m.views, 0), scope: torch.NewScope(), opt: opt, rows: int64(b.Size)}
 	done := false
 	defer func() {
 		if !done { // libtorch raised a fault that torch.Run will catch
@@ -69,7 +69,7 @@ func (d *Decoding) read(b task.Batch) {
 	b.TargetLen, b.Target = 0, nil
 	g := group{batch: b, last: 1}
 	mask := n.padMask(inner, b, d.model.device)
-	encoded := n.encode(n.embed(inner, []group{g}, d.model.device)[0].source, mask) // [rows, source, model]
+	encoded := n.encode(inner, n.embed(inner, []group{g}, d.model.device)[0].source, mask) // [rows, source, model]
 	for _, block := range n.decoder.blocks {
 		kv := block.cross.heads(encoded.Linear(block.cross.keys), 2)
 		d.crossKeys = append(d.crossKeys, d.scope.Adopt(kv[0]))     // [rows, heads, source, head]

@@ -16,6 +16,19 @@ type read struct {
 // for the decoder the tokens' alone. Tokens of no word, pads and the end token get row 0 of the whole-word table; the prompts get none
 // (REFERENCE.md 3). Each table is looked up once for all groups, as its gradient is as large as the table each time.
 func (n *network) embed(s *torch.Scope, groups []group, device torch.Device) []read {
+	tables := []string{"shared", "prompt_embeddings", "whole_word_embeddings"}
+	texts := n.sections(s, tables, func(s *torch.Scope, n *network, _ []*torch.Tensor) []*torch.Tensor {
+		return n.lookUp(s, groups, device)
+	})
+	reads := make([]read, len(groups))
+	for i, g := range groups {
+		reads[i] = read{group: g, source: texts[i], target: texts[len(groups)+i]}
+	}
+	return reads
+}
+
+// lookUp is what the encoder reads of each group, then what the decoder does.
+func (n *network) lookUp(s *torch.Scope, groups []group, device torch.Device) []*torch.Tensor {
 	var tokens, wholes, prompts lookup
 	for _, g := range groups {
 		tokens.add(g.batch.SourceLen, g.batch.Source)
@@ -25,18 +38,16 @@ func (n *network) embed(s *torch.Scope, groups []group, device torch.Device) []r
 	for _, g := range groups {
 		tokens.add(g.batch.TargetLen, n.shift(g.batch))
 	}
-	words := tokens.in(s, n.words, device) // of all sources, then of all targets
+	texts := tokens.in(s, n.words, device) // of all sources, then of all targets
 	whole := wholes.in(s, n.wholeWords, device)
 	vectors := prompts.in(s, n.prompts, device)
-	reads := make([]read, len(groups))
-	for i, g := range groups {
-		text := words[i].Add(whole[i]) // [rows, source, model]
+	for i := range groups {
+		texts[i] = texts[i].Add(whole[i]) // [rows, source, model]
 		if n.Prompts > 0 {
-			text = torch.Cat(1, vectors[i], text) // [rows, prompts + source, model]
+			texts[i] = torch.Cat(1, vectors[i], texts[i]) // [rows, prompts + source, model]
 		}
-		reads[i] = read{group: g, source: text, target: words[len(groups)+i]}
 	}
-	return reads
+	return texts
 }
 
 // promptRows are the rows of the prompt table for each row of a batch. [rows, prompts]

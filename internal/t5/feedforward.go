@@ -10,13 +10,13 @@ type feedForward struct {
 
 func (f feedForward) forward(x *torch.Tensor) *torch.Tensor {
 	return torch.Within(x, func(x *torch.Tensor) *torch.Tensor {
-		wide := x.Linear(f.widen) // [batch, length, feed-forward]
+		wide := f.n.linear(x, f.widen) // [batch, length, feed-forward]
 		if f.n.gated() {
 			halves := wide.Split(-1, f.n.FeedForward, f.n.FeedForward)
 			wide = halves[0].Gelu().Mul(halves[1])
 		} else {
 			wide = wide.Relu()
 		}
-		return f.n.drop(wide).Linear(f.back) // [batch, length, model]
+		return f.n.linear(f.n.drop(wide), f.back) // [batch, length, model]
 	})
 }

@@ -21,7 +21,7 @@ func (m *Model) Forward(s *torch.Scope, b task.Batch, p spec.Protocol) (Pass, er
 	if err := m.checkTargets(b); err != nil {
 		return Pass{}, err
 	}
-	n := m.assemble(m.views, 0)
+	n := m.assemble(m.views, m.views, 0)
 	r := n.embed(s, []group{{batch: b, last: 1}}, m.device)[0]
 	encoded, decoded := n.answer(s, r, p, m.device)
 	return Pass{r.source, encoded, n.logits(decoded)}, nil
@@ -34,21 +34,25 @@ func (m *Model) Loss(s *torch.Scope, b task.Batch, p spec.Protocol) (*torch.Tens
 	}
 	inner := s.Sub()
 	defer inner.Close()
-	return s.Adopt(m.assemble(m.views, 0).loss(inner, m.groups(b, p, 0), p, m.device)), nil
+	return s.Adopt(m.assemble(m.views, m.views, 0).loss(inner, m.groups(b, p, 0), p, m.device)), nil
 }
 
-// Gradient is the loss with dropout, drawn from seed, and its derivative by [Model.Flat].
+// Gradient is the loss with dropout, drawn from seed, and its derivative by [Model.Flat]. See [Model.BFloat16] and [Model.Recompute].
 func (m *Model) Gradient(s *torch.Scope, b task.Batch, p spec.Protocol, seed int64) (loss, gradient *torch.Tensor, err error) {
 	if err := m.checkTargets(b); err != nil {
 		return nil, nil, err
 	}
-	leaf := s.Use(m.flat).Leaf()
 	groups := m.groups(b, p, m.Dropout)
+	if m.Recompute {
+		loss, gradient = m.recomputed(s, groups, p, seed)
+		return loss, gradient, nil
+	}
+	leaf := s.Use(m.flat).Leaf()
 	forward := func() {
 		// What the backward pass needs, libtorch keeps itself and frees as it goes: our handles would only hold it longer.
 		inner := s.Sub()
 		defer inner.Close()
-		n := m.assemble(m.cut(inner.Use(leaf)), m.Dropout)
+		n := m.precisely(inner.Use(leaf))
 		loss = s.Adopt(n.loss(inner, groups, p, m.device))
 	}
 	if m.Dropout > 0 {
@@ -57,6 +61,18 @@ func (m *Model) Gradient(s *torch.Scope, b task.Batch, p spec.Protocol, seed int
 		forward()
 	}
 	return loss, loss.Gradient(leaf), nil
+}
+
+// precisely puts a network together that learns: from a leaf that all weights are in, and from what bfloat16 makes of it.
+func (m *Model) precisely(leaf *torch.Tensor) *network {
+	views := m.cut(leaf)
+	matrices := views
+	if m.BFloat16 {
+		matrices = m.cut(leaf.To(torch.BFloat16))
+	}
+	n := m.assemble(views, matrices, m.Dropout)
+	n.half = m.BFloat16
+	return n
 }
 
 // Accumulated is [Model.Gradient] worked at rows by rows, so that the activations of so many rows are in memory at a time. Loss and
@@ -115,26 +131,32 @@ func (m *Model) labels(b task.Batch, p spec.Protocol) int {
 // answer runs both stacks over a group. [rows, prompts + source, model], [rows, target, model]
 func (n *network) answer(s *torch.Scope, r read, p spec.Protocol, device torch.Device) (encoded, decoded *torch.Tensor) {
 	mask := n.padMask(s, r.batch, device)
-	encoded = n.encode(r.source, mask)
-	return encoded, n.decode(r.target, encoded, n.crossMask(encoded, mask, r.group, p.MaskCross))
+	encoded = n.encode(s, r.source, mask)
+	return encoded, n.decode(s, r.target, encoded, n.crossMask(encoded, mask, r.group, p.MaskCross))
 }
 
 // loss answers all groups and compares the answers that count with the labels.
 func (n *network) loss(s *torch.Scope, groups []group, p spec.Protocol, device torch.Device) *torch.Tensor {
 	answers := make([]*torch.Tensor, 0, len(groups))
-	var labels []int64
 	for _, r := range n.embed(s, groups, device) {
 		_, decoded := n.answer(s, r, p, device)
-		decoded, wanted := decoded.View(-1, n.Model), r.batch.Target // [rows * target, model]
-		if p.SkipPads {
-			var places []int64
-			places, wanted = n.counted(r.batch)
-			decoded = decoded.IndexSelect(0, s.FromInt64(places, int64(len(places))).On(device)) // [counted, model]
-		}
-		answers, labels = append(answers, decoded), append(labels, wanted...)
+		answers = append(answers, decoded)
 	}
-	wanted := s.FromInt64(labels, int64(len(labels))).On(device)            // [all that count]
-	return n.logits(torch.Cat(0, answers...)).CrossEntropy(wanted, noLabel) // of [all that count, vocabulary]
+	return n.section(s, []string{n.headName()}, func(n *network, answers []*torch.Tensor) *torch.Tensor {
+		var labels []int64
+		counting := make([]*torch.Tensor, len(answers))
+		for i, g := range groups {
+			decoded, wanted := answers[i].View(-1, n.Model), g.batch.Target // [rows * target, model]
+			if p.SkipPads {
+				var places []int64
+				places, wanted = n.counted(g.batch)
+				decoded = decoded.IndexSelect(0, decoded.NewInt64(places, int64(len(places)))) // [counted, model]
+			}
+			counting[i], labels = decoded, append(labels, wanted...)
+		}
+		logits := n.logits(torch.Cat(0, counting...)) // [all that count, vocabulary]
+		return logits.CrossEntropy(logits.NewInt64(labels, int64(len(labels))), noLabel)
+	}, answers...)
 }
 
 // counted lists the places of the targets that are no padding, and their labels.

@@ -17,6 +17,14 @@ type Model struct {
 	pieces []piece
 	flat   *torch.Tensor   // [all parameters]
 	views  []*torch.Tensor // flat's pieces, without gradients
+
+	// BFloat16 has [Model.Gradient] multiply matrices in bfloat16, where that is quicker. Weights, what is added up, norms, softmax, loss and
+	// gradient stay float32, as with PyTorch's autocast.
+	BFloat16 bool
+	// Recompute has [Model.Gradient] keep no more of the forward pass than what goes from layer to layer, and compute the rest again for the
+	// gradient (gradient checkpointing): a third more arithmetic, a fraction of the memory. The gradient is the same to rounding; dropout draws
+	// otherwise.
+	Recompute bool
 }
 
 // New returns a model with random weights, the same for the same seed.

@@ -12,51 +12,80 @@ type network struct {
 	Config
 	// dropout is 0 except while training.
 	dropout float64
+	// half has matrices multiplied in bfloat16. What is added up, normed or made a softmax or a loss of stays float32.
+	half bool
+	// tape, where it is set, forgets what sections of the pass computed, and computes it again for the gradient.
+	tape *tape
 
 	words, prompts, wholeWords, head *torch.Tensor
 	encoder, decoder                 stack
 }
 
-// assemble puts a network together from the pieces of a model.
-func (m *Model) assemble(views []*torch.Tensor, dropout float64) *network {
-	byName := make(map[string]*torch.Tensor, len(views))
+// assemble puts a network together from the pieces of a model; matrices are the pieces again, as they are multiplied with.
+func (m *Model) assemble(views, matrices []*torch.Tensor, dropout float64) *network {
+	byName, matrix := make(map[string]*torch.Tensor, len(views)), make(map[string]*torch.Tensor, len(views))
 	for i, piece := range m.pieces {
-		byName[piece.name] = views[i]
+		byName[piece.name], matrix[piece.name] = views[i], matrices[i]
 	}
 	n := &network{
 		Config: m.Config, dropout: dropout,
 		words: byName["shared"], prompts: byName["prompt_embeddings"], wholeWords: byName["whole_word_embeddings"],
-		head: byName["lm_head"],
+		head: matrix[m.headName()],
 	}
-	if n.Tied {
-		n.head = n.words
-	}
-	n.encoder = n.stack(byName, "encoder", m.Layers)
-	n.decoder = n.stack(byName, "decoder", m.DecoderLayers)
+	n.encoder = n.stack(byName, matrix, "encoder", m.Layers)
+	n.decoder = n.stack(byName, matrix, "decoder", m.DecoderLayers)
 	return n
 }
 
-func (n *network) stack(views map[string]*torch.Tensor, name string, layers int) stack {
+// headName is the piece that scores tokens.
+func (c Config) headName() string {
+	if c.Tied {
+		return "shared"
+	}
+	return "lm_head"
+}
+
+func (n *network) stack(views, matrices map[string]*torch.Tensor, name string, layers int) stack {
 	s := stack{
 		blocks: make([]block, layers),
 		norm:   norm{views[name+".final_layer_norm"], n.Epsilon},
-		bias:   views[name+".block.0.layer.0.SelfAttention.relative_attention_bias"],
+		bias:   views[biasName(name)],
 	}
 	for i := range s.blocks {
 		layer := func(j int) string { return fmt.Sprintf("%s.block.%d.layer.%d.", name, i, j) }
 		layerNorm := func(j int) norm { return norm{views[layer(j)+"layer_norm"], n.Epsilon} }
 		b, last := &s.blocks[i], 1
 		b.selfNorm = layerNorm(0)
-		b.self = attention{n, views[layer(0)+"SelfAttention.qkv"], nil, views[layer(0)+"SelfAttention.o"]}
+		b.self = attention{n, matrices[layer(0)+"SelfAttention.qkv"], nil, matrices[layer(0)+"SelfAttention.o"]}
 		if name == "decoder" {
 			last = 2
 			b.crossNorm = layerNorm(1)
-			b.cross = attention{n, views[layer(1)+"EncDecAttention.q"], views[layer(1)+"EncDecAttention.kv"], views[layer(1)+"EncDecAttention.o"]}
+			b.cross = attention{n, matrices[layer(1)+"EncDecAttention.q"], matrices[layer(1)+"EncDecAttention.kv"], matrices[layer(1)+"EncDecAttention.o"]}
 		}
 		b.feedNorm = layerNorm(last)
-		b.feed = feedForward{n, views[layer(last)+"DenseReluDense.wi"], views[layer(last)+"DenseReluDense.wo"]}
+		b.feed = feedForward{n, matrices[layer(last)+"DenseReluDense.wi"], matrices[layer(last)+"DenseReluDense.wo"]}
 	}
 	return s
+}
+
+func biasName(stack string) string {
+	return stack + ".block.0.layer.0.SelfAttention.relative_attention_bias"
+}
+
+// linear is x times the transpose of a matrix, in the matrix's precision.
+func (n *network) linear(x, matrix *torch.Tensor) *torch.Tensor {
+	if n.half {
+		x = x.To(torch.BFloat16)
+	}
+	return x.Linear(matrix)
+}
+
+// full brings a product back to float32.
+func (n *network) full(x *torch.Tensor) *torch.Tensor {
+	if n.half {
+		return x.To(torch.Float32)
+	}
+	return x
 }
 
 // drop is dropout, while training.

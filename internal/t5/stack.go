@@ -1,6 +1,10 @@
 package t5
 
-import "rdrec/internal/torch"
+import (
+	"fmt"
+
+	"rdrec/internal/torch"
+)
 
 // norm scales a hidden state to mean square 1, then by its weight. It neither centres nor shifts.
 type norm struct {
@@ -30,33 +34,56 @@ type stack struct {
 }
 
 // encode runs the encoder over embedded inputs. [batch, length, model]
-func (n *network) encode(hidden *torch.Tensor, mask *torch.Tensor) *torch.Tensor {
-	bias := n.relativeBias(hidden, n.encoder.bias, hidden.Dim(1), true) // [1, heads, length, length]
-	if mask != nil {
-		bias = bias.Add(mask) // [batch, heads, length, length]
+func (n *network) encode(s *torch.Scope, hidden, mask *torch.Tensor) *torch.Tensor {
+	bias := n.section(s, []string{biasName("encoder")}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		bias := n.relativeBias(in[0], n.encoder.bias, in[0].Dim(1), true) // [1, heads, length, length]
+		if mask != nil {
+			bias = bias.Add(mask) // [batch, heads, length, length]
+		}
+		return bias
+	}, hidden)
+	hidden = n.dropSection(s, hidden)
+	for i := range n.encoder.blocks {
+		hidden = n.section(s, []string{fmt.Sprintf("encoder.block.%d.", i)}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+			b := n.encoder.blocks[i]
+			return torch.Within(in[0], func(x *torch.Tensor) *torch.Tensor {
+				x = x.Add(n.drop(b.self.overItself(b.selfNorm.forward(x), in[1])))
+				return x.Add(n.drop(b.feed.forward(b.feedNorm.forward(x))))
+			})
+		}, hidden, bias)
 	}
-	hidden = n.drop(hidden)
-	for _, b := range n.encoder.blocks {
-		hidden = torch.Within(hidden, func(x *torch.Tensor) *torch.Tensor {
-			x = x.Add(n.drop(b.self.overItself(b.selfNorm.forward(x), bias)))
-			return x.Add(n.drop(b.feed.forward(b.feedNorm.forward(x))))
-		})
-	}
-	return n.drop(n.encoder.norm.forward(hidden))
+	return n.section(s, []string{"encoder.final_layer_norm"}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		return n.drop(n.encoder.norm.forward(in[0]))
+	}, hidden)
 }
 
 // decode runs the decoder over all embedded tokens at once. [batch, target, model]
-func (n *network) decode(hidden, encoded, crossMask *torch.Tensor) *torch.Tensor {
-	bias := n.relativeBias(hidden, n.decoder.bias, hidden.Dim(1), false) // [1, heads, target, target]
-	hidden = n.drop(hidden)
-	for _, b := range n.decoder.blocks {
-		hidden = torch.Within(hidden, func(x *torch.Tensor) *torch.Tensor {
-			x = x.Add(n.drop(b.self.overItself(b.selfNorm.forward(x), bias)))
-			x = x.Add(n.drop(b.cross.overEncoded(b.crossNorm.forward(x), encoded, crossMask)))
-			return x.Add(n.drop(b.feed.forward(b.feedNorm.forward(x))))
-		})
+func (n *network) decode(s *torch.Scope, hidden, encoded, crossMask *torch.Tensor) *torch.Tensor {
+	bias := n.section(s, []string{biasName("decoder")}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		return n.relativeBias(in[0], n.decoder.bias, in[0].Dim(1), false) // [1, heads, target, target]
+	}, hidden)
+	hidden = n.dropSection(s, hidden)
+	for i := range n.decoder.blocks {
+		hidden = n.section(s, []string{fmt.Sprintf("decoder.block.%d.", i)}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+			b := n.decoder.blocks[i]
+			return torch.Within(in[0], func(x *torch.Tensor) *torch.Tensor {
+				x = x.Add(n.drop(b.self.overItself(b.selfNorm.forward(x), in[1])))
+				x = x.Add(n.drop(b.cross.overEncoded(b.crossNorm.forward(x), in[2], crossMask)))
+				return x.Add(n.drop(b.feed.forward(b.feedNorm.forward(x))))
+			})
+		}, hidden, bias, encoded)
 	}
-	return n.drop(n.decoder.norm.forward(hidden))
+	return n.section(s, []string{"decoder.final_layer_norm"}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		return n.drop(n.decoder.norm.forward(in[0]))
+	}, hidden)
+}
+
+// dropSection is dropout as a section of its own; none without dropout, as a section must end in a tensor of its own.
+func (n *network) dropSection(s *torch.Scope, hidden *torch.Tensor) *torch.Tensor {
+	if n.dropout == 0 {
+		return hidden
+	}
+	return n.section(s, nil, func(n *network, in []*torch.Tensor) *torch.Tensor { return n.drop(in[0]) }, hidden)
 }
 
 // logits scores every token of the vocabulary. [..., vocabulary]
@@ -64,5 +91,5 @@ func (n *network) logits(hidden *torch.Tensor) *torch.Tensor {
 	if n.Tied {
 		hidden = hidden.Times(rsqrt(n.Model))
 	}
-	return hidden.Linear(n.head)
+	return n.full(n.linear(hidden, n.head))
 }

@@ -13,11 +13,22 @@ func (t *Tensor) Leaf() *Tensor {
 }
 
 // Gradient is the derivative of t, a single number, by a leaf. It frees the history of t's operations.
-func (t *Tensor) Gradient(leaf *Tensor) *Tensor {
-	var out lib.Ctensor
-	of, by := t.handle(), leaf.handle()
-	lib.AtRunBackward(&of, 1, &by, 1, &out, 0, 0)
-	return owner(t, leaf).own("backward", out)
+func (t *Tensor) Gradient(leaf *Tensor) *Tensor { return t.Gradients(leaf)[0] }
+
+// Gradients is [Tensor.Gradient] by several leaves at once; nil for those that t does not depend on.
+func (t *Tensor) Gradients(leaves ...*Tensor) []*Tensor {
+	of, by, out := t.handle(), handles(leaves), make([]lib.Ctensor, len(leaves))
+	lib.AtRunBackward(&of, 1, &by[0], len(by), &out[0], 0, 0)
+	check("backward")
+	gradients := make([]*Tensor, len(leaves))
+	for i, c := range out {
+		if lib.AtDefined(c) {
+			gradients[i] = owner(t, leaves[i]).own("backward", c)
+		} else {
+			lib.AtFree(c)
+		}
+	}
+	return gradients
 }
 
 // Address is where a CPU tensor's first element lies.

@@ -43,6 +43,8 @@ type state struct {
 	// Mixer is the mixer's state after step MixerStep (absent at 0); the batches since are drawn anew.
 	Mixer     json.RawMessage `json:"mixer,omitempty"`
 	MixerStep int             `json:"mixer_step"`
+	// Recompute says that layers are computed again for the gradient.
+	Recompute bool `json:"recompute,omitempty"`
 	// MicroBatch is how many rows are worked at at a time (0 all); ShortAt is after how many steps memory first ran out.
 	MicroBatch int `json:"micro_batch,omitempty"`
 	ShortAt    int `json:"short_at,omitempty"`

@@ -94,3 +94,52 @@ func starve(t *testing.T, at int) {
 		t.Errorf("%d tensors left", left)
 	}
 }
+
+// TestLayersAreComputedAgainWhenNoRowFits lets a step fail until one row at a time has failed, too.
+func TestLayersAreComputedAgainWhenNoRowFits(t *testing.T) {
+	want := run(t, steady(t))
+	starved := steady(t)
+	done, failed := 0, 0
+	starved.Progress = func(p train.Progress) { done = p.Step }
+	halvings := 0
+	for rows := starved.Spec.Train.Batch * 5 / 4; rows > 1; rows = (rows + 1) / 2 { // a record of rationales is two rows
+		halvings++
+	}
+	end := torch.Starve(func(int64) bool {
+		short := done == 2 && failed <= halvings
+		if short {
+			failed++
+		}
+		return short
+	})
+	got := run(t, starved)
+	end()
+	near(t, want, got)
+	notices := strings.Join(got.Notices, "\n")
+	if !strings.Contains(notices, "not even one row fitted into memory") {
+		t.Errorf("notices do not say so: %q", notices)
+	}
+}
+
+// TestTrainsInBFloat16 trains in bfloat16 and, from the same start, in float32: the curves are near each other, and not the same.
+func TestTrainsInBFloat16(t *testing.T) {
+	want := run(t, steady(t))
+	half := steady(t)
+	half.Spec.Train.Precision = spec.BFloat16
+	got := run(t, half)
+	a, b := losses(want), losses(got)
+	same := true
+	for i := range a {
+		same = same && a[i] == b[i]
+		if math.Abs(b[i]/a[i]-1) > 0.02 {
+			t.Errorf("loss %d: %v, in float32 %v", i, b[i], a[i])
+		}
+	}
+	t.Logf("float32 %v, bfloat16 %v", a, b)
+	if same {
+		t.Error("the precision changed nothing")
+	}
+	if again := run(t, half); again.Hash != got.Hash {
+		t.Error("the same training in bfloat16 gave another model")
+	}
+}

@@ -31,7 +31,7 @@ type trainer struct {
 
 // prepare makes all that training needs, and puts it where a checkpoint left off.
 func prepare(job Job) (*trainer, error) {
-	t := &trainer{job: job, state: state{Seed: job.Seed, MicroBatch: job.Spec.Train.MicroBatch}}
+	t := &trainer{job: job, state: state{Seed: job.Seed, MicroBatch: job.Spec.Train.MicroBatch, Recompute: job.Spec.Train.Recompute}}
 	var err error
 	settings := task.Settings{Method: job.Method, Protocol: job.Protocol, Negatives: job.Spec.Data.Negatives}
 	if t.corpus, err = task.New(job.Data, settings); err != nil {
@@ -59,6 +59,7 @@ func prepare(job Job) (*trainer, error) {
 	if job.Resume != "" {
 		err = t.restore(job.Resume)
 	}
+	t.model.BFloat16, t.model.Recompute = job.Spec.Train.Precision == spec.BFloat16, t.state.Recompute
 	if err != nil {
 		t.free()
 	}
@@ -190,7 +191,8 @@ func (t *trainer) gradient(s *torch.Scope, b task.Batch) (loss, gradient *torch.
 	return loss, gradient, err
 }
 
-// frugally has f work at half as many of the batch's rows at a time for as long as memory does not suffice. f changes nothing before it succeeds.
+// frugally has f work at half as many of the batch's rows at a time for as long as memory does not suffice, and, when it does not for a
+// single one, without keeping what layers computed. f changes nothing before it succeeds.
 func (t *trainer) frugally(b task.Batch, f func(s *torch.Scope, rows int) error) error {
 	for {
 		err := torch.Run(func(s *torch.Scope) error { return f(s, t.state.MicroBatch) })
@@ -198,10 +200,14 @@ func (t *trainer) frugally(b task.Batch, f func(s *torch.Scope, rows int) error)
 		if t.state.MicroBatch > 0 {
 			rows = min(rows, t.state.MicroBatch)
 		}
-		if !errors.Is(err, torch.ErrOutOfMemory) || rows == 1 {
+		switch {
+		case !errors.Is(err, torch.ErrOutOfMemory) || rows == 1 && t.state.Recompute:
 			return err
+		case rows == 1:
+			t.state.Recompute, t.model.Recompute = true, true
+		default:
+			t.state.MicroBatch = (rows + 1) / 2
 		}
-		t.state.MicroBatch = (rows + 1) / 2
 		if t.state.ShortAt == 0 {
 			t.state.ShortAt = t.state.Step
 		}
@@ -242,6 +248,9 @@ func (t *trainer) result() Result {
 		notices = append(slices.Clone(notices), fmt.Sprintf(
 			"memory ran out after step %d: since then %d rows were worked at at a time, and the gradients of a batch added up",
 			t.state.ShortAt, t.state.MicroBatch))
+	}
+	if t.state.Recompute && !t.job.Spec.Train.Recompute {
+		notices = append(slices.Clone(notices), "not even one row fitted into memory: layers were computed again for the gradient (train.recompute)")
 	}
 	return Result{
 		Dir: filepath.Join(t.job.Dir, bestDir), Hash: t.state.BestHash, Parameters: t.model.Flat().Numel(),

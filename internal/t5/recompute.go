@@ -1,0 +1,180 @@
+package t5
+
+import (
+	"slices"
+	"strings"
+
+	"rdrec/internal/spec"
+	"rdrec/internal/torch"
+)
+
+// tape is a forward pass that keeps what its sections began with and ended in, and nothing that they computed between. Going back, each section is
+// computed once more, from copies of its inputs and weights that record what is done with them.
+type tape struct {
+	model    *Model
+	scope    *torch.Scope // owns what goes from section to section
+	seed     int64
+	sections []*section
+	// gradients are of the loss by the tensors that go from section to section.
+	gradients map[*torch.Tensor]*torch.Tensor
+}
+
+// section is a part of the forward pass: in and out are all that it shares with the others, beside constants and weights.
+type section struct {
+	weights []string // what the names of its weights begin with
+	compute compute
+	in, out []*torch.Tensor
+	seed    int64
+}
+
+type compute func(s *torch.Scope, n *network, in []*torch.Tensor) []*torch.Tensor
+
+// sections computes a part of the forward pass, or has the tape do it.
+func (n *network) sections(s *torch.Scope, weights []string, f compute, in ...*torch.Tensor) []*torch.Tensor {
+	if n.tape == nil {
+		return f(s, n, in)
+	}
+	return n.tape.record(weights, f, in)
+}
+
+// section is sections with a single result.
+func (n *network) section(
+	s *torch.Scope, weights []string, f func(n *network, in []*torch.Tensor) *torch.Tensor, in ...*torch.Tensor,
+) *torch.Tensor {
+	return n.sections(s, weights, func(_ *torch.Scope, n *network, in []*torch.Tensor) []*torch.Tensor {
+		return []*torch.Tensor{f(n, in)}
+	}, in...)[0]
+}
+
+// recomputed is [Model.Gradient] by a tape.
+func (m *Model) recomputed(s *torch.Scope, groups []group, p spec.Protocol, seed int64) (loss, gradient *torch.Tensor) {
+	inner := s.Sub()
+	defer inner.Close()
+	t := &tape{model: m, scope: inner, seed: seed, gradients: map[*torch.Tensor]*torch.Tensor{}}
+	n := m.assemble(m.views, m.views, m.Dropout)
+	n.tape = t
+	loss = n.loss(inner, groups, p, m.device)
+	gradient = s.Zeros(torch.Float32, m.device, int64(m.flat.Numel()))
+	into := m.cut(inner.Use(gradient))
+	for _, section := range slices.Backward(t.sections) {
+		t.back(section, into)
+	}
+	return s.Adopt(loss), gradient
+}
+
+// record computes a section and forgets how.
+func (t *tape) record(weights []string, f compute, in []*torch.Tensor) []*torch.Tensor {
+	const apart = 1_000_003 // more than the rows of a batch, whose parts begin with neighbouring seeds
+	section := &section{weights: weights, compute: f, in: in, seed: t.seed + apart*int64(len(t.sections))}
+	t.sections = append(t.sections, section)
+	inner := t.scope.Sub()
+	defer inner.Close()
+	torch.NoGrad(func() {
+		views := make([]*torch.Tensor, len(t.model.views))
+		for i := range t.model.pieces {
+			if section.uses(t.model.pieces[i]) {
+				views[i] = inner.Use(t.model.views[i])
+			}
+		}
+		section.out = section.run(inner, t.model, views, in)
+	})
+	for i, out := range section.out {
+		section.out[i] = t.scope.Adopt(out)
+	}
+	return section.out
+}
+
+func (c *section) uses(p piece) bool {
+	return slices.ContainsFunc(c.weights, func(prefix string) bool { return strings.HasPrefix(p.name, prefix) })
+}
+
+// run computes the section with weights of which those that it does not use are nil.
+func (c *section) run(s *torch.Scope, m *Model, views, in []*torch.Tensor) (out []*torch.Tensor) {
+	matrices := views
+	if m.BFloat16 {
+		matrices = make([]*torch.Tensor, len(views))
+		for i, view := range views {
+			if view != nil {
+				matrices[i] = view.To(torch.BFloat16)
+			}
+		}
+	}
+	n := m.assemble(views, matrices, m.Dropout)
+	n.half = m.BFloat16
+	if m.Dropout == 0 {
+		return c.compute(s, n, in)
+	}
+	torch.Seeded(c.seed, func() { out = c.compute(s, n, in) })
+	return out
+}
+
+// back adds the section's share to the gradient and passes on what its inputs get. What the section ended in is freed: all that came after it
+// has been there already.
+func (t *tape) back(c *section, gradient []*torch.Tensor) {
+	inner := t.scope.Sub()
+	defer inner.Close()
+	var leaves []*torch.Tensor
+	leaf := func(x *torch.Tensor) *torch.Tensor {
+		leaves = append(leaves, inner.Use(x).Leaf())
+		return leaves[len(leaves)-1]
+	}
+	in := make([]*torch.Tensor, len(c.in))
+	for i, x := range c.in {
+		in[i] = leaf(x)
+	}
+	views, pieces := make([]*torch.Tensor, len(t.model.views)), []int{}
+	for i, piece := range t.model.pieces {
+		if c.uses(piece) {
+			views[i], pieces = leaf(t.model.views[i]), append(pieces, i)
+		}
+	}
+	all := t.root(c, c.run(inner, t.model, views, in)).Gradients(leaves...)
+	for i, x := range c.in {
+		t.pass(x, all[i])
+	}
+	for i, piece := range pieces {
+		if g := all[len(in)+i]; g != nil {
+			gradient[piece].AddTo(g)
+		}
+	}
+	for _, out := range c.out {
+		if g := t.gradients[out]; g != nil {
+			g.Free()
+			delete(t.gradients, out)
+			out.Free()
+		}
+	}
+}
+
+// root is a number whose derivative by the section's results is what they got: the loss itself, or the sum of products with it.
+func (t *tape) root(c *section, out []*torch.Tensor) *torch.Tensor {
+	var root *torch.Tensor
+	for i, x := range out {
+		g := t.gradients[c.out[i]]
+		if g == nil {
+			continue
+		}
+		product := x.Mul(g).Sum()
+		if root == nil {
+			root = product
+		} else {
+			root = root.Add(product)
+		}
+	}
+	if root == nil {
+		return out[0] // the last section's: the loss
+	}
+	return root
+}
+
+// pass adds to what a tensor between sections gets. Not in place: libtorch may give two leaves the same gradient.
+func (t *tape) pass(x, gradient *torch.Tensor) {
+	if gradient == nil {
+		return
+	}
+	if before := t.gradients[x]; before != nil {
+		gradient = before.Add(gradient)
+		before.Free()
+	}
+	t.gradients[x] = t.scope.Adopt(gradient)
+}
