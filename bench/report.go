@@ -128,16 +128,18 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// product is the best of some products of matrices.
+// product is the best of some products of matrices, by libtorch's product and by a layer's.
 func product(threads int) (gflops float64, err error) {
 	const size, tries = 2048, 8
 	err = torch.Run(func(s *torch.Scope) error {
 		torch.Threads(threads)
 		matrix := s.Zeros(torch.Float32, torch.CPU, size, size).Uniform(-1, 1)
 		for range tries {
-			begun := processors()
-			matrix.MatMul(matrix).Free()
-			gflops = max(gflops, 2*size*size*size/(processors()-begun)/1e9)
+			for _, multiply := range []func(*torch.Tensor) *torch.Tensor{matrix.MatMul, matrix.Linear} {
+				begun := processors()
+				multiply(matrix).Free()
+				gflops = max(gflops, 2*size*size*size/(processors()-begun)/1e9)
+			}
 		}
 		return nil
 	})

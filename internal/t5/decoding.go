@@ -81,8 +81,26 @@ func (d *Decoding) read(b task.Batch) {
 	if len(d.opt.Tokens) > 0 {
 		d.n.head = d.scope.Adopt(n.head.In(encoded).IndexSelect(0, encoded.NewInt64(d.opt.Tokens, int64(len(d.opt.Tokens)))))
 	}
+	d.pack(inner)
 	d.bias = d.scope.Adopt(n.relativeBias(encoded, n.decoder.bias, int64(d.opt.MaxTokens-1), false))
 	d.allocate(min(firstRoom, int64(d.opt.MaxTokens-1)))
+}
+
+// pack prepares the matrices of each step: what packing costs is less than what a few steps gain by it.
+func (d *Decoding) pack(s *torch.Scope) {
+	if d.model.device != torch.CPU || !torch.Packs() {
+		return
+	}
+	d.n.packed = map[*torch.Tensor]*torch.Matrix{}
+	add := func(matrices ...*torch.Tensor) {
+		for _, matrix := range matrices {
+			d.n.packed[matrix] = torch.ShareMatrix(s, matrix)
+		}
+	}
+	for _, b := range d.n.decoder.blocks {
+		add(b.self.query, b.self.out, b.cross.query, b.cross.out, b.feed.widen, b.feed.back)
+	}
+	add(d.n.head)
 }
 
 // firstRoom is for how many tokens the cache has room at first: items end within it, and room for the longest sequence would be
@@ -204,22 +222,22 @@ func (d *Decoding) forward(s *torch.Scope, tokens []int64) *torch.Tensor {
 // overItself looks at the cached tokens and at x itself, which it caches. [sequences, 1, model]
 func (d *Decoding) overItself(a attention, i int, x, bias *torch.Tensor) *torch.Tensor {
 	count := x.Dim(0)
-	qkv := a.heads(x.Linear(a.query), 3) // 3 x [sequences, heads, 1, head]
+	qkv := a.heads(d.n.linear(x, a.query), 3) // 3 x [sequences, heads, 1, head]
 	cached := func(which int64, added *torch.Tensor) *torch.Tensor {
 		cache := d.cache.In(x).Select(0, 2*int64(i)+which).Narrow(0, 0, count) // [sequences, heads, tokens, head]
 		cache.Narrow(2, d.step, 1).SetTo(added)
 		return cache.Narrow(2, 0, d.step+1) // [sequences, heads, so far, head]
 	}
-	return a.merge(a.mix(qkv[0], cached(0, qkv[1]), cached(1, qkv[2]), bias)).Linear(a.out)
+	return d.n.linear(a.merge(a.mix(qkv[0], cached(0, qkv[1]), cached(1, qkv[2]), bias)), a.out)
 }
 
 // overEncoded looks at the row's source. A row's sequences are so many queries of one attention, so its keys and values are not copied for
 // each. [sequences, 1, model]
 func (d *Decoding) overEncoded(a attention, i int, x *torch.Tensor) *torch.Tensor {
 	count, n := x.Dim(0), d.n
-	q := x.Linear(a.query).View(d.rows, count/d.rows, n.Heads, n.Head).Transpose(1, 2) // [rows, heads, beams, head]
-	mixed := a.mix(q, d.crossKeys[i].In(x), d.crossValues[i].In(x), d.crossMask)       // [rows, heads, beams, head]
-	return mixed.Transpose(1, 2).Reshape(count, 1, n.Heads*n.Head).Linear(a.out)
+	q := d.n.linear(x, a.query).View(d.rows, count/d.rows, n.Heads, n.Head).Transpose(1, 2) // [rows, heads, beams, head]
+	mixed := a.mix(q, d.crossKeys[i].In(x), d.crossValues[i].In(x), d.crossMask)            // [rows, heads, beams, head]
+	return n.linear(mixed.Transpose(1, 2).Reshape(count, 1, n.Heads*n.Head), a.out)
 }
 
 // Keep drops all rows but those numbered, in their order: finished rows need not be decoded on. Sequences keep their places in their rows, so
@@ -256,4 +274,10 @@ func (d *Decoding) Keep(rows []int) {
 func (d *Decoding) Rows() int { return int(d.rows) }
 
 // Close frees the decoding. A second Close does nothing.
-func (d *Decoding) Close() { d.scope.Close() }
+func (d *Decoding) Close() {
+	for _, matrix := range d.n.packed {
+		matrix.Free()
+	}
+	d.n.packed = nil
+	d.scope.Close()
+}

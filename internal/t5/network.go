@@ -14,6 +14,8 @@ type network struct {
 	dropout float64
 	// half has matrices multiplied in bfloat16. What is added up, normed or made a softmax or a loss of stays float32.
 	half bool
+	// packed are matrices as they are multiplied quickest, for those that are used often enough to be packed first.
+	packed map[*torch.Tensor]*torch.Matrix
 	// tape, where it is set, forgets what sections of the pass computed, and computes it again for the gradient.
 	tape *tape
 
@@ -74,6 +76,11 @@ func biasName(stack string) string {
 
 // linear is x times the transpose of a matrix, in the matrix's precision.
 func (n *network) linear(x, matrix *torch.Tensor) *torch.Tensor {
+	if packed := n.packed[matrix]; packed != nil {
+		shape := x.Shape()
+		last := len(shape) - 1
+		return packed.Many(x.Reshape(-1, shape[last])).View(append(shape[:last], -1)...)
+	}
 	if n.half {
 		x = x.To(torch.BFloat16)
 	}
