@@ -1,7 +1,6 @@
 package t5_test
 
 import (
-	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -125,7 +124,9 @@ func TestRecomputingTakesLessMemory(t *testing.T) {
 		if err != nil || found == nil {
 			t.Fatalf("%s: %v\n%s", way, err, out)
 		}
-		held[way], _ = strconv.Atoi(string(found[1]))
+		if held[way], err = strconv.Atoi(string(found[1])); err != nil {
+			t.Fatal(err)
+		}
 	}
 	t.Logf("kB held beyond the weights: %v", held)
 	if 2*held["recompute"] > held["keep"] {
@@ -139,7 +140,7 @@ func holdGradient(t *testing.T, recompute bool) {
 	m.Recompute = recompute
 	before := peak(t)
 	gradient(t, m, b, spec.Protocols()[1], 0)
-	fmt.Printf("held %d kB\n", peak(t)-before)
+	t.Logf("held %d kB", peak(t)-before)
 }
 
 // long is a model of random weights that is small, and a batch whose activations are larger than it.
