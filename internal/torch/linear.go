@@ -8,11 +8,22 @@ import (
 // fewRows is from how many rows on oneDNN's set-up is paid back by its speed.
 const fewRows = 64
 
+// manyOutputs is from how many outputs a row on the weight is taken for the rows and the rows for the weight, which oneDNN lays out anew each
+// time: so for the scores of a vocabulary.
+const manyOutputs = 32
+
 // Linear is t times the transpose of weight [out, in]: a layer without bias.
 func (t *Tensor) Linear(weight *Tensor) *Tensor {
 	shape := t.Shape()
 	in := shape[len(shape)-1]
 	if rows := int64(t.Numel()) / max(in, 1); rows >= fewRows && convolves() && t.Device() == CPU && t.DType() == Float32 {
+		if out := weight.Dim(0); out >= manyOutputs*rows {
+			s := owner(t, weight)
+			inner := s.Sub()
+			defer inner.Close()
+			turned := inner.Use(weight).convolve(t.Reshape(rows, in), out, []int64{out, rows})
+			return s.Adopt(turned.Transpose(0, 1).Reshape(append(shape[:len(shape)-1], -1)...))
+		}
 		return t.convolve(weight, rows, append(shape[:len(shape)-1], -1))
 	}
 	var out lib.Ctensor
