@@ -24,6 +24,10 @@ func Free(device Device) int64 {
 	return FreeHost(os.DirFS("/"))
 }
 
+// Trim gives the system back the memory that the process holds and does not use: it is kept otherwise, as a training needs the same again and
+// again.
+func Trim() { C.torch_trim() }
+
 // FreeHost is [Free] of the host whose files are root's: what Linux says is available, or what a control group leaves if that is less.
 func FreeHost(root fs.FS) int64 {
 	free := figure(root, "proc/meminfo", "MemAvailable:") << 10

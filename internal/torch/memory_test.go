@@ -2,6 +2,8 @@ package torch_test
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"runtime"
 	"testing"
 	"testing/fstest"
@@ -60,5 +62,34 @@ func TestStarvingIsALackOfMemory(t *testing.T) {
 	}
 	if now := torch.Live(); now != before {
 		t.Errorf("%d tensors live, %d before", now, before)
+	}
+}
+
+// TestTrimGivesMemoryBack frees a large tensor below a small one and looks at what the process holds.
+func TestTrimGivesMemoryBack(t *testing.T) {
+	held := func() int64 {
+		statm, err := os.ReadFile("/proc/self/statm")
+		if err != nil {
+			t.Skip("no /proc here")
+		}
+		var size, resident int64
+		if _, err := fmt.Sscan(string(statm), &size, &resident); err != nil {
+			t.Fatal(err)
+		}
+		return resident * int64(os.Getpagesize())
+	}
+	err := torch.Run(func(s *torch.Scope) error {
+		large := s.Full(1, torch.Float32, torch.CPU, 64<<20)
+		s.Full(1, torch.Float32, torch.CPU, 1<<10)
+		full := held()
+		large.Free()
+		torch.Trim()
+		if left := held(); full-left < 200<<20 {
+			t.Errorf("%d MB held, %d after 256 were freed", full>>20, left>>20)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
 	}
 }

@@ -2,19 +2,19 @@
 #include "native.h"
 
 #include <dlfcn.h>
-#include <limits.h>
 #include <stdlib.h>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
 
 // A training step allocates and frees the same gigabytes again and again. By default glibc gives every big block back to the system and
-// gets it anew, page by page: a third of the time of a small student's step. This runs before the first thread allocates.
+// gets it anew, page by page: a third of the time of a small student's step. This runs before the first thread allocates; torch_trim gives back
+// what is free.
 __attribute__((constructor)) static void keep_memory(void) {
 #ifdef __GLIBC__
   mallopt(M_ARENA_MAX, 1);
   mallopt(M_MMAP_MAX, 0);
-  mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  mallopt(M_TRIM_THRESHOLD, -1); // never
   mallopt(M_TOP_PAD, 64 << 20);
 #endif
 }
@@ -26,6 +26,12 @@ __attribute__((weak)) void at_set_num_threads(int n);
 void torch_seed(int64_t seed) { at_manual_seed(seed); }
 
 void torch_threads(int n) { at_set_num_threads(n); }
+
+void torch_trim(void) {
+#ifdef __GLIBC__
+  malloc_trim(0);
+#endif
+}
 
 // torch_open_cuda makes libtorch's CUDA kernels known to the libtorch that is loaded already; they register themselves.
 const char *torch_open_cuda(void) {

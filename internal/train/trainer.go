@@ -91,6 +91,7 @@ func student(job Job) (*t5.Model, error) {
 func (t *trainer) free() {
 	t.model.Free()
 	t.adam.Free()
+	torch.Trim()
 }
 
 // run is the loop over steps and epochs.
