@@ -61,10 +61,13 @@ func (t *Tensor) convolve(weight *Tensor, rows int64, shape []int64) *Tensor {
 	return s.Adopt(product.Reshape(shape...))
 }
 
-// pictures is how many pictures so many rows are laid out as: libtorch's rule for the gradient takes oneDNN from 16 on, and half as quick a
-// product below. Where the rows do not divide, 16 do with some rows of zeros.
+// pictures is how many pictures so many rows are laid out as: libtorch's rule for the gradient takes oneDNN from 16 on, and for fewer a product
+// half as quick. Where the rows do not divide, 16 do with some rows of zeros, unless the rows are so few that this is slower than the rule.
 func pictures(rows int64) int64 {
-	const fewest, points = 16, 16
+	const fewest, points, worth = 16, 16, 1024
+	if rows%fewest > 0 && rows < worth {
+		return 1
+	}
 	for n := int64(fewest); rows/n >= points; n++ {
 		if rows%n == 0 {
 			return n

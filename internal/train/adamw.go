@@ -48,34 +48,15 @@ func (a *AdamW) Step(gradient *torch.Tensor) {
 	correction2 := math.Sqrt(1 - math.Pow(set.Beta2, float64(a.step)))
 	size := set.LearningRate / correction1
 
-	a.inPieces(gradient, func(weights, first, second, gradient *torch.Tensor) {
-		weights.Scale(1 - set.LearningRate*set.WeightDecay)
-		first.Lerp(gradient, 1-set.Beta1)
-		scaled := gradient.Times(math.Sqrt(1 - set.Beta2))
-		second.Scale(set.Beta2).AddProduct(scaled, scaled)
-		scaled.Free()
+	a.weights.Scale(1 - set.LearningRate*set.WeightDecay)
+	a.first.Lerp(gradient, 1-set.Beta1)
+	scaled := gradient.Times(math.Sqrt(1 - set.Beta2))
+	a.second.Scale(set.Beta2).AddProduct(scaled, scaled)
+	scaled.Free()
 
-		root := second.Sqrt()
-		weights.AddQuotient(first, root.Scale(1/correction2).AddNumberTo(set.Epsilon).Scale(-1/size))
-		root.Free()
-	})
-}
-
-// inPieces calls f with all of them at once on a GPU. A CPU goes a dozen times over each number, so there it is pieces that stay in the cache, and
-// so small that libtorch does not wake other threads for each.
-func (a *AdamW) inPieces(gradient *torch.Tensor, f func(weights, first, second, gradient *torch.Tensor)) {
-	all := int64(gradient.Numel())
-	size := all
-	if gradient.Device() == torch.CPU {
-		size = 1 << 15
-	}
-	s := gradient.Scope()
-	for at := int64(0); at < all; at += size {
-		piece := s.Sub()
-		cut := func(t *torch.Tensor) *torch.Tensor { return piece.Use(t).Narrow(0, at, min(size, all-at)) }
-		f(cut(a.weights), cut(a.first), cut(a.second), cut(gradient))
-		piece.Close()
-	}
+	root := a.second.In(gradient).Sqrt()
+	a.weights.AddQuotient(a.first, root.Scale(1/correction2).AddNumberTo(set.Epsilon).Scale(-1/size))
+	root.Free()
 }
 
 // Free frees the moments.
