@@ -48,10 +48,15 @@ func SearchItems(
 	if w.Beams < 1 || w.Want < 1 {
 		return nil, fmt.Errorf("item search: %d items with %d beams: at least 1 is needed", w.Want, w.Beams)
 	}
-	walks := make([]*paths, batch.Size)
-	for i, constraint := range w.Constraints {
-		walks[i] = newPaths(constraint, w.Beams, w.Want)
+	by := w.by
+	switch {
+	case by != nil:
+	case m.Device() == torch.CPU:
+		by = onHost
+	default:
+		by = onDevice
 	}
+	var found [][]Found
 	err := torch.Run(func(*torch.Scope) (err error) {
 		torch.NoGrad(func() {
 			var d *t5.Decoding
@@ -62,21 +67,33 @@ func SearchItems(
 				return
 			}
 			defer d.Close()
-			err = walkAll(ctx, d, catalogue, slices.Clone(walks), m.Config.Start)
+			found, err = by(ctx, m, d, catalogue, w)
 		})
 		return err
 	})
 	if err != nil {
 		return nil, fmt.Errorf("item search over %d rows: %w", batch.Size, err)
 	}
-	found := make([][]Found, len(walks))
-	for i, walk := range walks {
-		found[i] = walk.found
-		if slices.ContainsFunc(found[i], func(f Found) bool { return math.IsNaN(f.Score) }) {
+	for _, row := range found {
+		if slices.ContainsFunc(row, func(f Found) bool { return math.IsNaN(f.Score) }) {
 			return nil, fmt.Errorf("item search over %d rows: %w", batch.Size, errNaN)
 		}
 	}
 	return found, nil
+}
+
+// onHost reads the alphabet's scores of each step and walks on the host; rows that are done leave the batch.
+func onHost(ctx context.Context, m *t5.Model, d *t5.Decoding, catalogue *Catalogue, w Walk) ([][]Found, error) {
+	walks := make([]*paths, len(w.Constraints))
+	for i, constraint := range w.Constraints {
+		walks[i] = newPaths(constraint, w.Beams, w.Want)
+	}
+	err := walkAll(ctx, d, catalogue, slices.Clone(walks), m.Config.Start)
+	found := make([][]Found, len(walks))
+	for i, walk := range walks {
+		found[i] = walk.found
+	}
+	return found, err
 }
 
 // Walk says what [SearchItems] looks for.
@@ -87,7 +104,12 @@ type Walk struct {
 	Beams, Want int
 	// MaskCross hides padding from cross-attention.
 	MaskCross bool
+	// by is how; nil is on the device where that is a GPU.
+	by walking
 }
+
+// walking takes all rows of a batch down their tries, on the host or on the device.
+type walking func(ctx context.Context, m *t5.Model, d *t5.Decoding, catalogue *Catalogue, w Walk) ([][]Found, error)
 
 // walkAll takes all rows down their tries, token by token.
 func walkAll(ctx context.Context, d decoder, catalogue *Catalogue, rows []*paths, start int64) error {

@@ -1,5 +1,12 @@
 package recommend
 
+import (
+	"context"
+
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+)
+
 // Paths lets tests drive one row of a constrained search without a model.
 type Paths = paths
 
@@ -24,3 +31,9 @@ func (p *Paths) Run(end int32, logProb func(path []int32, token int32) float32) 
 
 // Text decodes what was generated.
 func (j Job) Text(h Hypothesis) (string, error) { return j.text(h) }
+
+// SearchItemsOnDevice is SearchItems that walks on the device, whichever that is.
+func SearchItemsOnDevice(ctx context.Context, m *t5.Model, batch task.Batch, catalogue *Catalogue, w Walk) ([][]Found, error) {
+	w.by = onDevice
+	return SearchItems(ctx, m, batch, catalogue, w)
+}

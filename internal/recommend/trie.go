@@ -99,6 +99,9 @@ type Constraint interface {
 	Item(node int32) int
 	// Items is how many items may be found.
 	Items() int
+	// table is the trie that the constraint is about, and mark sets, a byte a node of it, which may be entered and where an item may end.
+	table() *Trie
+	mark(enter, end []byte)
 }
 
 // Except returns the constraint that allows every item of the trie but the given ones: a row's catalogue without what the user has
@@ -148,6 +151,19 @@ func (e *exception) Item(node int32) int {
 
 // Items implements [Constraint].
 func (e *exception) Items() int { return e.trie.Items() - int(e.gone[0]) }
+
+func (e *exception) table() *Trie { return e.trie }
+
+func (e *exception) mark(enter, end []byte) {
+	for node := range enter {
+		if e.gone[int32(node)] < e.trie.count[node] {
+			enter[node] = 1
+		}
+		if e.Item(int32(node)) != 0 {
+			end[node] = 1
+		}
+	}
+}
 
 // Only returns the trie of the given items alone: a row's candidates. Items that this trie does not hold are an error.
 func (t *Trie) Only(items []int) (*Trie, error) {

@@ -146,13 +146,41 @@ func (d *Decoding) Hidden(s *torch.Scope, tokens, parents []int64) (*torch.Tenso
 	}
 	inner := s.Sub()
 	defer inner.Close()
+	var from *torch.Tensor
 	if parents != nil {
-		d.reorder(inner, parents)
+		from = d.index(inner, parents)
 	}
-	d.grow(inner)
-	hidden := d.forward(inner, tokens) // [sequences, 1, model]
-	d.step, d.width = d.step+1, int64(len(tokens))/d.rows
-	return s.Adopt(hidden.Select(1, 0)), nil
+	return s.Adopt(d.next(inner, d.index(inner, tokens), from)), nil
+}
+
+// HiddenOn is [Decoding.Hidden] of tokens and parents that are on the device already, and stay unread: [sequences], int64. parents is nil in the
+// first step. Only their number is checked.
+func (d *Decoding) HiddenOn(s *torch.Scope, tokens, parents *torch.Tensor) (*torch.Tensor, error) {
+	count := int64(0)
+	if parents != nil {
+		count = parents.Dim(0)
+	}
+	if err := d.checkCounts(tokens.Dim(0), count, parents != nil); err != nil {
+		return nil, err
+	}
+	inner := s.Sub()
+	defer inner.Close()
+	return s.Adopt(d.next(inner, tokens, parents)), nil
+}
+
+func (d *Decoding) index(s *torch.Scope, numbers []int64) *torch.Tensor {
+	return s.FromInt64(numbers, int64(len(numbers))).On(d.model.device)
+}
+
+// next feeds the tokens to the sequences that the parents name. [sequences, model]
+func (d *Decoding) next(s *torch.Scope, tokens, parents *torch.Tensor) *torch.Tensor {
+	if parents != nil {
+		d.reorder(s, parents)
+	}
+	d.grow(s)
+	hidden := d.forward(s, tokens) // [sequences, 1, model]
+	d.step, d.width = d.step+1, tokens.Dim(0)/d.rows
+	return hidden.Select(1, 0)
 }
 
 // LogProbs is the log-probabilities for some of the sequences that [Decoding.Hidden] returned, in the scope of hidden.
@@ -196,19 +224,17 @@ func outside(numbers []int64, limit int64) int {
 }
 
 // reorder makes the cache's sequences those that the parents name.
-func (d *Decoding) reorder(s *torch.Scope, parents []int64) {
-	count := int64(len(parents))
-	index := s.FromInt64(parents, count).On(d.model.device)
+func (d *Decoding) reorder(s *torch.Scope, parents *torch.Tensor) {
 	used := func(cache *torch.Tensor) *torch.Tensor { return s.Use(cache).Narrow(3, 0, d.step) }
-	used(d.cache).IndexSelectInto(used(d.spare).Narrow(1, 0, count), 1, index)
+	used(d.cache).IndexSelectInto(used(d.spare).Narrow(1, 0, parents.Dim(0)), 1, parents)
 	d.cache, d.spare = d.spare, d.cache
 }
 
 // forward runs the decoder over one token a sequence. [sequences, 1, model]
-func (d *Decoding) forward(s *torch.Scope, tokens []int64) *torch.Tensor {
-	n, count := d.n, int64(len(tokens))
-	bias := s.Use(d.bias).Narrow(2, d.step, 1).Narrow(3, 0, d.step+1)             // [1, heads, 1, so far]
-	hidden := s.FromInt64(tokens, count, 1).On(d.model.device).Embedding(n.words) // [sequences, 1, model]
+func (d *Decoding) forward(s *torch.Scope, tokens *torch.Tensor) *torch.Tensor {
+	n := d.n
+	bias := s.Use(d.bias).Narrow(2, d.step, 1).Narrow(3, 0, d.step+1) // [1, heads, 1, so far]
+	hidden := tokens.In(bias).View(-1, 1).Embedding(n.words)          // [sequences, 1, model]
 	for i, block := range n.decoder.blocks {
 		hidden = torch.Within(hidden, func(x *torch.Tensor) *torch.Tensor {
 			x = x.Add(d.overItself(block.self, i, block.selfNorm.forward(x), bias))
@@ -253,7 +279,7 @@ func (d *Decoding) Keep(rows []int) {
 			sequences = append(sequences, int64(row)*d.width+beam)
 		}
 	}
-	index := inner.FromInt64(numbers, int64(len(numbers))).On(d.model.device)
+	index := d.index(inner, numbers)
 	pick := func(t **torch.Tensor) {
 		kept := d.scope.Adopt((*t).IndexSelect(0, index))
 		(*t).Free()
@@ -266,7 +292,7 @@ func (d *Decoding) Keep(rows []int) {
 	if d.crossMask != nil {
 		pick(&d.crossMask)
 	}
-	d.reorder(inner, sequences)
+	d.reorder(inner, d.index(inner, sequences))
 	d.rows = int64(len(rows))
 }
 

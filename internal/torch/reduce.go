@@ -68,6 +68,14 @@ func (t *Tensor) Sort(descending bool) (sorted, numbers *Tensor) {
 	return s.own("sort", out[0]), s.own("sort", out[1])
 }
 
+// SortStable is [Tensor.Sort] that leaves equal elements in their order.
+func (t *Tensor) SortStable(descending bool) (sorted, numbers *Tensor) {
+	var out [2]lib.Ctensor
+	lib.AtgSortStable(&out[0], t.handle(), 1, -1, flag(descending))
+	s := owner(t)
+	return s.own("sort", out[0]), s.own("sort", out[1])
+}
+
 func flag(b bool) int32 {
 	if b {
 		return 1
