@@ -11,8 +11,18 @@ import (
 // TestLinearIsTheProduct compares a layer and its gradient, by whichever way its shape chooses, with libtorch's product of matrices.
 func TestLinearIsTheProduct(t *testing.T) {
 	for _, c := range []struct{ rows, in, out int64 }{
-		{7, 32, 48}, {64, 32, 48}, {100, 32, 48}, {1023, 16, 24}, {1024, 16, 24}, {1027, 16, 24}, {1037, 16, 24}, {1480, 32, 16},
-		{64, 16, 2048}, {65, 16, 4096}, {250, 16, 8200}, {3 * 401, 16, 24},
+		{7, 32, 48},
+		{64, 32, 48},
+		{100, 32, 48},
+		{1023, 16, 24},
+		{1024, 16, 24},
+		{1027, 16, 24},
+		{1037, 16, 24},
+		{1480, 32, 16},
+		{64, 16, 2048},
+		{65, 16, 4096},
+		{250, 16, 8200},
+		{3 * 401, 16, 24},
 	} {
 		t.Run(fmt.Sprint(c), func(t *testing.T) {
 			err := torch.Run(func(s *torch.Scope) error {
