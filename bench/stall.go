@@ -53,6 +53,6 @@ func (b *bench) stalled(ctx context.Context) (stall, error) {
 }
 
 func (s stall) line(out io.Writer) {
-	fmt.Fprintf(out, "%-28s %-10s waits %.2f%% of a step's time for its batch (median of %d steps, at most %.2f%%)\n",
+	fmt.Fprintf(out, "%-28s %-17s waits %.2f%% of a step's time for its batch (median of %d steps, at most %.2f%%)\n",
 		stallWork, "clean", 100*s.Median, s.Steps, 100*s.Most)
 }

@@ -49,7 +49,7 @@ func (m *Model) Start(b task.Batch, opt Decode) (*Decoding, error) {
 	if err := m.checkBatch(b); err != nil {
 		return nil, err
 	}
-	d := &Decoding{model: m, n: m.assemble(m.views, m.views, 0), scope: torch.NewScope(), opt: opt, rows: int64(b.Size)}
+	d := &Decoding{model: m, n: m.assemble(m.views, 0, false), scope: torch.NewScope(), opt: opt, rows: int64(b.Size)}
 	done := false
 	defer func() {
 		if !done { // libtorch raised a fault that torch.Run will catch

@@ -21,7 +21,7 @@ func (m *Model) Forward(s *torch.Scope, b task.Batch, p spec.Protocol) (Pass, er
 	if err := m.checkTargets(b); err != nil {
 		return Pass{}, err
 	}
-	n := m.assemble(m.views, m.views, 0)
+	n := m.assemble(m.views, 0, false)
 	r := n.embed(s, []group{{batch: b, last: 1}}, m.device)[0]
 	encoded, decoded := n.answer(s, r, p, m.device)
 	return Pass{r.source, encoded, n.logits(decoded)}, nil
@@ -34,7 +34,7 @@ func (m *Model) Loss(s *torch.Scope, b task.Batch, p spec.Protocol) (*torch.Tens
 	}
 	inner := s.Sub()
 	defer inner.Close()
-	return s.Adopt(m.assemble(m.views, m.views, 0).loss(inner, m.groups(b, p, 0), p, m.device)), nil
+	return s.Adopt(m.assemble(m.views, 0, false).loss(inner, m.groups(b, p, 0), p, m.device)), nil
 }
 
 // Gradient is the loss with dropout, drawn from seed, and its derivative by [Model.Flat]. See [Model.BFloat16] and [Model.Recompute].
@@ -52,8 +52,7 @@ func (m *Model) Gradient(s *torch.Scope, b task.Batch, p spec.Protocol, seed int
 		// What the backward pass needs, libtorch keeps itself and frees as it goes: our handles would only hold it longer.
 		inner := s.Sub()
 		defer inner.Close()
-		n := m.precisely(inner.Use(leaf))
-		loss = s.Adopt(n.loss(inner, groups, p, m.device))
+		loss = s.Adopt(m.learning(m.cut(inner.Use(leaf))).loss(inner, groups, p, m.device))
 	}
 	if m.Dropout > 0 {
 		torch.Seeded(seed, forward)
@@ -61,18 +60,6 @@ func (m *Model) Gradient(s *torch.Scope, b task.Batch, p spec.Protocol, seed int
 		forward()
 	}
 	return loss, loss.Gradient(leaf), nil
-}
-
-// precisely puts a network together that learns: from a leaf that all weights are in, and from what bfloat16 makes of it.
-func (m *Model) precisely(leaf *torch.Tensor) *network {
-	views := m.cut(leaf)
-	matrices := views
-	if m.BFloat16 {
-		matrices = m.cut(leaf.To(torch.BFloat16))
-	}
-	n := m.assemble(views, matrices, m.Dropout)
-	n.half = m.BFloat16
-	return n
 }
 
 // Accumulated is [Model.Gradient] worked at rows by rows, so that the activations of so many rows are in memory at a time. Loss and

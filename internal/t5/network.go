@@ -23,14 +23,23 @@ type network struct {
 	encoder, decoder                 stack
 }
 
-// assemble puts a network together from the pieces of a model; matrices are the pieces again, as they are multiplied with.
-func (m *Model) assemble(views, matrices []*torch.Tensor, dropout float64) *network {
+// learning is a network that is trained: with the model's dropout, in its precision.
+func (m *Model) learning(views []*torch.Tensor) *network {
+	return m.assemble(views, m.Dropout, m.BFloat16)
+}
+
+// assemble puts a network together from the pieces of a model, of which those that are not used may be nil. half has it multiply by bfloat16
+// copies of them.
+func (m *Model) assemble(views []*torch.Tensor, dropout float64, half bool) *network {
 	byName, matrix := make(map[string]*torch.Tensor, len(views)), make(map[string]*torch.Tensor, len(views))
 	for i, piece := range m.pieces {
-		byName[piece.name], matrix[piece.name] = views[i], matrices[i]
+		byName[piece.name], matrix[piece.name] = views[i], views[i]
+		if half && views[i] != nil {
+			matrix[piece.name] = views[i].To(torch.BFloat16)
+		}
 	}
 	n := &network{
-		Config: m.Config, dropout: dropout,
+		Config: m.Config, dropout: dropout, half: half,
 		words: byName["shared"], prompts: byName["prompt_embeddings"], wholeWords: byName["whole_word_embeddings"],
 		head: matrix[m.headName()],
 	}

@@ -51,7 +51,7 @@ func (m *Model) recomputed(s *torch.Scope, groups []group, p spec.Protocol, seed
 	inner := s.Sub()
 	defer inner.Close()
 	t := &tape{model: m, scope: inner, seed: seed, gradients: map[*torch.Tensor]*torch.Tensor{}}
-	n := m.assemble(m.views, m.views, m.Dropout)
+	n := m.assemble(m.views, m.Dropout, false) // sections have networks of their own
 	n.tape = t
 	loss = n.loss(inner, groups, p, m.device)
 	gradient = s.Zeros(torch.Float32, m.device, int64(m.flat.Numel()))
@@ -90,17 +90,7 @@ func (c *section) uses(p piece) bool {
 
 // run computes the section with weights of which those that it does not use are nil.
 func (c *section) run(s *torch.Scope, m *Model, views, in []*torch.Tensor) (out []*torch.Tensor) {
-	matrices := views
-	if m.BFloat16 {
-		matrices = make([]*torch.Tensor, len(views))
-		for i, view := range views {
-			if view != nil {
-				matrices[i] = view.To(torch.BFloat16)
-			}
-		}
-	}
-	n := m.assemble(views, matrices, m.Dropout)
-	n.half = m.BFloat16
+	n := m.learning(views)
 	if m.Dropout == 0 {
 		return c.compute(s, n, in)
 	}
