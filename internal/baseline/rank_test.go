@@ -1,0 +1,186 @@
+package baseline_test
+
+import (
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/baseline"
+	"rdrec/internal/dataset"
+)
+
+// fit returns the named baseline, fitted on d.
+func fit(t *testing.T, name string, d *dataset.Dataset) baseline.Rank {
+	t.Helper()
+	row, found := baseline.Find(name)
+	if !found || row.Fit == nil {
+		t.Fatalf("no baseline %q", name)
+	}
+	return row.Fit(d)
+}
+
+// numbers returns low to high, both included.
+func numbers(low, high int) []int {
+	var list []int
+	for n := low; n <= high; n++ {
+		list = append(list, n)
+	}
+	return list
+}
+
+// TestTiesGoByPopularityThenItemID fits each baseline several times on items that its own score cannot tell apart.
+func TestTiesGoByPopularityThenItemID(t *testing.T) {
+	// Item 1 is followed once by each of 2 to 41. Items 22 to 41 stand in one more history each, after an item of their own.
+	var histories [][]int
+	for item := 2; item <= 41; item++ {
+		histories = append(histories, []int{1, item, 100})
+	}
+	for item := 22; item <= 41; item++ {
+		histories = append(histories, []int{item + 20, item, 100})
+	}
+	followers := slices.Concat(numbers(22, 41), numbers(2, 21))
+	// One history of items 1 to 41: every two of them have the cosine 1.
+	together := [][]int{append(numbers(1, 41), 100)}
+	for _, c := range []struct {
+		name      string
+		histories [][]int
+		query     baseline.Query
+		want      []int
+	}{
+		{baseline.Popularity, histories, baseline.Query{K: 61}, slices.Concat([]int{1}, numbers(22, 41), numbers(2, 21), numbers(42, 61))},
+		{baseline.Markov, histories, baseline.Query{History: []int{1}, K: 40}, followers},
+		{baseline.ItemKNN, together, baseline.Query{History: []int{1}, K: 40}, numbers(2, 41)},
+		{baseline.ItemKNN, together, baseline.Query{History: numbers(1, 3), K: 38}, numbers(4, 41)},
+	} {
+		d := sequences(100, c.histories...)
+		for range 8 { // a map's order differs from one walk to the next
+			if diff := gocmp.Diff(c.want, fit(t, c.name, d)(c.query)); diff != "" {
+				t.Errorf("%s of %+v (-want +got):\n%s", c.name, c.query, diff)
+				break
+			}
+		}
+	}
+}
+
+// TestItemKNNByHand ranks by cosines that are computed by hand: of two items, how many training histories hold both over the root of the
+// product of how many hold each.
+func TestItemKNNByHand(t *testing.T) {
+	// Training histories, the held-out item 9 left out: items and how often each history occurs.
+	var histories [][]int
+	add := func(times int, items ...int) {
+		for range times {
+			histories = append(histories, append(slices.Clone(items), 9))
+		}
+	}
+	add(2, 1, 2) // 1 and 2 twice
+	add(1, 1, 3) // 1 and 3 once
+	add(1, 1, 4)
+	add(6, 2, 8) // 2 is in 8 histories
+	add(8, 5, 6) // 5 is in 9, 6 in 8
+	add(1, 5, 4) // 4 is in 2
+	// Counts: item 1: 4, 2: 8, 3: 1, 4: 2, 5: 9, 6: 8, 8: 6.
+	d := sequences(9, histories...)
+	for _, c := range []struct {
+		history, want []int
+	}{
+		// 3: 1/sqrt(4*1) = .5; 4: 1/sqrt(4*2) = .354; 2: 2/sqrt(4*8) = .354, more popular. Then popularity: 5, 6, 8.
+		{[]int{1}, []int{3, 2, 4, 5, 6, 8}},
+		// 6: 8/sqrt(9*8) = .943; 4: 1/sqrt(9*2) = .236.
+		{[]int{5}, []int{6, 4, 2, 8, 1, 3}},
+		// From 1: 3 .5, 2 .354, 4 .354. From 5: 6 .943, 4 .236. Sums: 6 .943, 4 .589, 3 .5, 2 .354.
+		{[]int{1, 5}, []int{6, 4, 3, 2, 8, 7}},
+		// 2 with 8: 6/sqrt(8*6) = .866, with 1: 2/sqrt(8*4) = .354.
+		{[]int{2}, []int{8, 1, 5, 6, 4, 3}},
+	} {
+		query := baseline.Query{History: c.history, K: len(c.want)}
+		if diff := gocmp.Diff(c.want, fit(t, baseline.ItemKNN, d)(query)); diff != "" {
+			t.Errorf("history %v (-want +got):\n%s", c.history, diff)
+		}
+	}
+	// An item is no neighbour of its own: among candidates that hold the history's item, it comes by its popularity alone.
+	query := baseline.Query{History: []int{1}, Candidates: []int{1, 8, 3}, K: 3}
+	if diff := gocmp.Diff([]int{3, 8, 1}, fit(t, baseline.ItemKNN, d)(query)); diff != "" {
+		t.Errorf("candidates (-want +got):\n%s", diff)
+	}
+}
+
+// TestItemKNNKeepsAHundredNeighbours: the neighbour of the 101st place counts no more than an item that shares no user.
+func TestItemKNNKeepsAHundredNeighbours(t *testing.T) {
+	for _, c := range []struct {
+		name       string
+		neighbours int
+		want       []int // after the neighbours that all have the same cosine
+	}{
+		// Items 300 (no neighbour) and 200 (the least similar neighbour) are in 4 and 3 histories.
+		{"99 others: the 100th is kept", 99, []int{200, 300}},
+		{"100 others: the 101st is not", 100, []int{300, 200}},
+	} {
+		histories := [][]int{{1, 200, 9}, {200, 9}, {200, 9}, {300, 9}, {300, 9}, {300, 9}, {300, 9}}
+		others := numbers(11, 10+c.neighbours)
+		for _, other := range others {
+			histories = append(histories, []int{1, other, 9})
+		}
+		d := sequences(300, histories...)
+		query := baseline.Query{History: []int{1}, K: c.neighbours + 2}
+		if diff := gocmp.Diff(slices.Concat(others, c.want), fit(t, baseline.ItemKNN, d)(query)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", c.name, diff)
+		}
+	}
+}
+
+// TestMarkovCountsTheFirstTransition: a training history of two items holds one transition, its first and its last.
+func TestMarkovCountsTheFirstTransition(t *testing.T) {
+	// Training histories 4 2, 3 1, 3 1; popularity: 1 and 3 (2), 2 and 4 (1).
+	d := sequences(5, []int{4, 2, 5}, []int{3, 1, 5}, []int{3, 1, 5})
+	for _, c := range []struct {
+		history, want []int
+	}{
+		{[]int{4}, []int{2, 1, 3, 5}},
+		{[]int{3, 4}, []int{2, 1, 5}},   // only the last item counts
+		{[]int{2}, []int{1, 3, 4, 5}},   // 5 followed 2, but as the held-out item
+		{[]int{1, 4}, []int{2, 3, 5}},   // 3 goes to 1, which does not make 1 go to 3
+		{[]int{4, 3}, []int{1, 2, 5}},   // 1 by transition, then popularity
+		{[]int{4, 2, 3}, []int{1, 5}},   // nothing that the user had
+		{[]int{1, 2, 3, 4}, []int{5}},   // one item is left
+		{[]int{1, 2, 3, 4, 5}, []int{}}, // none
+	} {
+		if diff := gocmp.Diff(c.want, fit(t, baseline.Markov, d)(baseline.Query{History: c.history, K: 5})); diff != "" {
+			t.Errorf("history %v (-want +got):\n%s", c.history, diff)
+		}
+	}
+}
+
+// TestAnswersHaveAtMostKItems asks for no item, for one, for as many as there are and for one more.
+func TestAnswersHaveAtMostKItems(t *testing.T) {
+	d := sequences(6, []int{1, 2, 3, 4}, []int{1, 2, 5})
+	for k, want := range map[int][]int{0: {}, 1: {2}, 5: {2, 3, 4, 5, 6}, 6: {2, 3, 4, 5, 6}} {
+		for _, name := range []string{baseline.Popularity, baseline.Markov, baseline.ItemKNN, baseline.Rule} {
+			if diff := gocmp.Diff(want, fit(t, name, d)(baseline.Query{History: []int{1}, K: k})); diff != "" {
+				t.Errorf("%s, K %d (-want +got):\n%s", name, k, diff)
+			}
+		}
+	}
+	lists := baseline.Sequential(d.Users, fit(t, baseline.Popularity, d), 2)
+	if diff := gocmp.Diff([][]int{{4, 5}, {3, 4}}, [][]int{lists[0].Items, lists[1].Items}); diff != "" {
+		t.Errorf("lists cut at 2 (-want +got):\n%s", diff)
+	}
+}
+
+// TestShortSequencesAreHistory: a user of one or two items is not evaluated, and what such a user had before the last counts.
+func TestShortSequencesAreHistory(t *testing.T) {
+	d := sequences(4, []int{3, 4}, []int{2}, nil, []int{1, 2, 3})
+	if users := baseline.Users(d, 0); len(users) != 1 || users[0].ID != 4 {
+		t.Errorf("users to evaluate %+v, want user 4 alone", users)
+	}
+	if diff := gocmp.Diff([]int{1, 2, 3, 4}, fit(t, baseline.Popularity, d)(baseline.Query{K: 4})); diff != "" {
+		t.Errorf("popularity (-want +got):\n%s", diff)
+	}
+	lists := baseline.Sequential(d.Users, fit(t, baseline.Popularity, d), 4)
+	want := [][]int{{1, 2, 4}, {1, 2, 3, 4}, {1, 2, 3, 4}, {3, 4}}
+	for i, list := range lists {
+		if diff := gocmp.Diff(want[i], list.Items); diff != "" {
+			t.Errorf("user %d (-want +got):\n%s", i+1, diff)
+		}
+	}
+}
