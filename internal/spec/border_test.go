@@ -1,0 +1,228 @@
+package spec_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"rdrec/internal/spec"
+)
+
+const (
+	onReviews = "name: shop\ndata: {reviews: {path: x.csv}}\n"
+	aSource   = "nightly.source={path: shop.parquet, watermark: loaded}"
+)
+
+// border is a key with its last accepted and its first refused values. with are overrides that leave the rules between fields
+// nothing to say.
+type border struct {
+	text, key         string
+	with              []string
+	accepted, refused []string
+}
+
+// borders are those of every number of a spec.
+func borders() []border {
+	at := func(key, accepted, refused string) border {
+		return border{text: least, key: key, accepted: strings.Fields(accepted), refused: strings.Fields(refused)}
+	}
+	in := func(text, key, accepted, refused string) border {
+		b := at(key, accepted, refused)
+		b.text = text
+		return b
+	}
+	with := func(b border, overrides ...string) border {
+		b.with = overrides
+		return b
+	}
+	return []border{
+		at("name", strings.Repeat("a", 64)+" 0 a._-9", strings.Repeat("a", 65)+" -a .a _a aB ä a/b"),
+		at("seed", "-9223372036854775808 0 9223372036854775807", "9223372036854775808 0.5"),
+		at("trials", "1 100", "0 101"),
+		at("data.negatives", "1 1000", "0 1001"),
+		in(onReviews, "data.reviews.user_core", "1", "0"),
+		in(onReviews, "data.reviews.item_core", "1", "0"),
+		in(onReviews, "data.reviews.min_rating", "0 5", "-0.01 5.01"),
+		in(onReviews, "data.reviews.max_bad", "0 1", "-0.01 1.01"),
+		in(onReviews, "data.reviews.from", "2019-01-01 2020-02-29", "2019-02-29 2019-1-1"),
+		in(onReviews, "data.reviews.to", "2019-01-01 2020-02-29", "2019-02-29 2019-1-1"),
+		with(in(onReviews, "data.reviews.from", "2019-01-01 2018-12-31", "2019-01-02"), "data.reviews.to=2019-01-01"),
+		at("teacher.reviews", "0", "-1"),
+		at("teacher.batch", "0 1024", "-1 1025"),
+		at("teacher.shard", "1", "0"),
+		with(at("teacher.max_tokens", "8 511", "7 512"), "teacher.max_context=513"),
+		with(at("teacher.max_tokens", "63", "64 65"), "teacher.max_context=64"),
+		with(at("teacher.max_tokens", "16", "15"), "teacher.constrain=two-lines"),
+		with(at("teacher.max_context", "64 131072", "63 131073"), "teacher.max_tokens=8"),
+		at("teacher.temperature", "0 2", "-0.01 2.01"),
+		at("teacher.top_p", "0.001 1", "0 1.01"),
+		at("teacher.repetition_penalty", "1 2", "0.99 2.01"),
+		at("teacher.max_bad", "0 1", "-0.01 1.01"),
+		at("student.dropout", "0 0.9", "-0.01 0.91"),
+		at("train.batch", "1", "0"),
+		at("train.micro_batch", "0", "-1"),
+		at("train.ratio.explanation", "0 0.001", "-0.01"),
+		at("train.ratio.sequential", "0 0.001", "-0.01"),
+		at("train.ratio.rationale", "0 0.001", "-0.01"),
+		at("train.ratio.topn", "0 0.001", "-0.01"),
+		at("train.learning_rate", "1e-9 1", "0 1.01"),
+		at("train.weight_decay", "0 1", "-0.01 1.01"),
+		at("train.epochs", "1", "0"),
+		at("train.steps", "0", "-1"),
+		at("train.epoch_steps", "0", "-1"),
+		at("train.endure", "1", "0"),
+		at("train.valid_rows", "0", "-1"),
+		at("train.target_tokens", "2 512", "1 513"),
+		at("train.checkpoint_steps", "1", "0"),
+		at("train.keep", "1", "0"),
+		at("evaluate.batch", "1", "0"),
+		at("evaluate.shards", "0 256", "-1 257"),
+		at("evaluate.sequential_users", "-1 0", "-2"),
+		at("evaluate.topn_users", "-1 0", "-2"),
+		at("evaluate.explanations", "-1 0", "-2"),
+		with(at("evaluate.beams", "1 100", "0 101"), "evaluate.return=1", "evaluate.topn=1"),
+		with(at("evaluate.return", "1 100", "0 101"), "evaluate.beams=100"),
+		with(at("evaluate.return", "19 20", "21"), "evaluate.beams=20"),
+		with(at("evaluate.topn", "1 100", "0 101"), "evaluate.beams=100"),
+		with(at("evaluate.topn", "19 20", "21"), "evaluate.beams=20"),
+		with(at("evaluate.explanation_beams", "1 100", "0 101"), "evaluate.explanation_groups=1"),
+		with(at("evaluate.explanation_groups", "1 100", "0 101"), "evaluate.explanation_beams=100"),
+		with(at("evaluate.explanation_groups", "1 3 7 21", "2 6 20 22"), "evaluate.explanation_beams=21"),
+		at("evaluate.min_tokens", "1 49 50", "0 51"), // evaluate.max_tokens is 50
+		with(at("evaluate.max_tokens", "2 512", "1 513"), "evaluate.min_tokens=1"),
+		at("evaluate.text_tokens", "2 512", "1 513"),
+		with(at("sasrec.dims", "4 1024 4,8", "3 1025 8,8 4,3"), "sasrec.heads=1"),
+		with(at("sasrec.dims", "6 9,12", "4 6,8"), "sasrec.heads=3"),
+		at("sasrec.dropouts", "0 0.9 0.1,0.2", "-0.01 0.91 0.1,0.1 0.1,1"),
+		at("sasrec.learning_rates", "1e-9 1 0.1,0.2", "0 1.01 0.1,0.1 0.1,2"),
+		at("sasrec.blocks", "1 32", "0 33"),
+		with(at("sasrec.heads", "1 64", "0 65"), "sasrec.dims=64"),
+		at("sasrec.length", "2 1000", "1 1001"),
+		at("sasrec.batch", "1", "0"),
+		at("sasrec.epochs", "1", "0"),
+		at("sasrec.endure", "1", "0"),
+		in(aNight, "nightly.gate.margin", "0 1", "-0.01 1.01"),
+		in(aNight, "nightly.gate.alpha", "0.001 0.5", "0 0.51"),
+		in(aNight, "nightly.gate.min_parsed", "0 1", "-0.01 1.01"),
+		in(aNight, "nightly.gate.min_coverage", "0 1", "-0.01 1.01"),
+		in(aNight, "nightly.gate.min_rows", "0", "-1"),
+		in(aNight, "nightly.gate.max_rows", "0", "-1"),
+		in(aNight, "nightly.gate.max_bad", "0 1", "-0.01 1.01"),
+	}
+}
+
+func TestBorders(t *testing.T) {
+	t.Parallel()
+	for _, b := range borders() {
+		for _, value := range b.accepted {
+			if _, err := spec.Parse("shop.yaml", []byte(b.text), slices.Concat(b.with, []string{b.key + "=" + value})); err != nil {
+				t.Errorf("%s=%s with %q is refused: %v", b.key, value, b.with, err)
+			}
+		}
+		for _, value := range b.refused {
+			_, err := spec.Parse("shop.yaml", []byte(b.text), slices.Concat(b.with, []string{b.key + "=" + value}))
+			if err == nil || !strings.Contains(err.Error(), b.key) {
+				t.Errorf("%s=%s with %q: error %v", b.key, value, b.with, err)
+			}
+		}
+	}
+}
+
+// TestFormsOfATeacher: a word of the table, or one of its prefixes with something behind it.
+func TestFormsOfATeacher(t *testing.T) {
+	t.Parallel()
+	for model, want := range map[string]bool{
+		"smollm2": true, "copy": true, "gguf:x.gguf": true, "meta:x": true, "hf:x": true, "gguf:a:b": true,
+		"openai:http://h/v1#m": true, "openai:https://h#m": true, "openai:http://h:8000/v1#a/b": true,
+		"": false, "gguf": false, "gguf:": false, "meta:": false, "hf:": false, "openai:": false, "smollm2:": false, "smollm2:x": false,
+		"copy:x": false, "llama:x": false, "openai:ftp://h/v1#m": false, "openai:http:///v1#m": false, "openai:http://h/v1": false,
+		"openai:http://h/v1#": false, "openai:h/v1#m": false, "openai:http://h:port/v1#m": false,
+		"openai:http://me@h/v1#m": false, "openai:http://me:word@h/v1#m": false,
+	} {
+		s := spec.Default()
+		s.Name, s.Data.Folder, s.Teacher.Model = "shop", "x", model
+		if err := spec.Validate(s); want != (err == nil) {
+			t.Errorf("%q: error %v", model, err)
+		}
+	}
+}
+
+// TestRulesBetweenFields: each one as it just holds and as it is just broken.
+func TestRulesBetweenFields(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		text      string
+		overrides []string
+		want      string
+	}{
+		"folder and reviews":              {least, []string{"data.reviews.path=x"}, "names both folder and reviews"},
+		"reviews, numbered":               {onReviews, []string{"data.numbering=appearance"}, ""},
+		"reviews, as is":                  {onReviews, []string{"data.numbering=as-is"}, "is for folders"},
+		"a folder, as is":                 {least, []string{"data.numbering=as-is"}, ""},
+		"from without to":                 {onReviews, []string{"data.reviews.from=2019-01-01"}, ""},
+		"to without from":                 {onReviews, []string{"data.reviews.to=2019-01-01"}, ""},
+		"columns of CSV":                  {onReviews, []string{"data.reviews.columns={user: who}", "data.reviews.format=csv"}, ""},
+		"columns, format unknown":         {onReviews, []string{"data.reviews.columns={user: who}"}, ""},
+		"columns of Amazon":               {onReviews, []string{"data.reviews.columns={user: who}", "data.reviews.format=amazon-2023"}, "is for CSV"},
+		"Amazon without columns":          {onReviews, []string{"data.reviews.format=amazon-2023"}, ""},
+		"a column of no name":             {onReviews, []string{"data.reviews.columns={user: ''}"}, "data.reviews.columns[user]"},
+		"two lines, strict":               {least, []string{"teacher.constrain=two-lines"}, ""},
+		"two lines, the paper's parser":   {least, []string{"teacher.constrain=two-lines", "teacher.parse=paper"}, "is for teacher.parse strict"},
+		"two lines, copied":               {least, []string{"teacher.constrain=two-lines", "teacher.model=copy"}, "is for language models"},
+		"free, the paper's parser":        {least, []string{"teacher.parse=paper"}, ""},
+		"free, copied, few tokens":        {least, []string{"teacher.model=copy", "teacher.max_tokens=15"}, ""},
+		"ablated once":                    {least, []string{"ablate=skip_pads,mask_cross"}, ""},
+		"ablated twice":                   {least, []string{"ablate=skip_pads,mask_cross,skip_pads"}, "names something twice"},
+		"it matters to one method":        {least, []string{"ablate=right_tasks", "methods=pod,rdrec"}, ""},
+		"it matters to none":              {least, []string{"ablate=right_tasks", "methods=pod,p5"}, `names "right_tasks", which changes nothing`},
+		"no method":                       {least, []string{"methods=[]"}, "methods"},
+		"a method twice":                  {least, []string{"methods=pod,pod"}, "methods"},
+		"no baseline":                     {least, []string{"baselines=[]"}, "baselines"},
+		"a baseline twice":                {least, []string{"baselines=rule,rule"}, "baselines"},
+		"no width":                        {least, []string{"sasrec.dims=[]"}, "sasrec.dims"},
+		"no dropout":                      {least, []string{"sasrec.dropouts=[]"}, "sasrec.dropouts"},
+		"no learning rate":                {least, []string{"sasrec.learning_rates=[]"}, "sasrec.learning_rates"},
+		"explanations alone":              {least, []string{"train.ratio={explanation: 0.1, sequential: 0, rationale: 0, topn: 0}"}, ""},
+		"sequences alone":                 {least, []string{"train.ratio={explanation: 0, sequential: 0.1, rationale: 0, topn: 0}"}, ""},
+		"rationales alone":                {least, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0.1, topn: 0}"}, ""},
+		"top-N alone":                     {least, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0.1}"}, ""},
+		"nothing":                         {least, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0}"}, "leaves a method nothing to learn"},
+		"one of two methods has nothing":  {least, []string{"methods=rdrec,pod", "train.ratio={explanation: 0, sequential: 0, rationale: 1, topn: 0}"}, "leaves a method nothing"},
+		"a night":                         {aNight, nil, ""},
+		"a night without reviews":         {"name: shop\ndata: {folder: x}\nnightly: {inbox: in/}\n", nil, "nights take in raw reviews"},
+		"a night of a path":               {aNight, []string{"data.reviews.path=x"}, "both say where reviews come from"},
+		"a night of two methods":          {aNight, []string{"methods=rdrec,pod"}, "must be one"},
+		"a night of two trials":           {aNight, []string{"trials=2"}, "must be one"},
+		"a night ablated":                 {aNight, []string{"ablate=skip_pads"}, "must be one"},
+		"a night by top-N":                {aNight, []string{"nightly.gate.task=topn", "evaluate.sequential_users=-1"}, ""},
+		"a night by top-N of nobody":      {aNight, []string{"nightly.gate.task=topn", "evaluate.topn_users=-1"}, "examines nobody"},
+		"a night by sequences":            {aNight, []string{"evaluate.topn_users=-1"}, ""},
+		"a night by sequences of nobody":  {aNight, []string{"evaluate.sequential_users=-1"}, "examines nobody"},
+		"a night by another task":         {aNight, []string{"nightly.gate.task=explanation"}, "nightly.gate.task"},
+		"told":                            {aNight, []string{"nightly.webhook=https://h/x"}, ""},
+		"told by a password":              {aNight, []string{"nightly.webhook=https://me:word@h/x"}, "has a user or a password"},
+		"told at no address":              {aNight, []string{"nightly.webhook=h"}, "nightly.webhook"},
+		"an inbox from the root":          {aNight, []string{"nightly.inbox=/inbox"}, "is no prefix of the bucket"},
+		"an inbox elsewhere":              {aNight, []string{"nightly.inbox=gs://inbox"}, "is no prefix of the bucket"},
+		"no inbox":                        {aNight, []string{"nightly.inbox="}, "nightly.inbox"},
+		"a source of Parquet":             {aNight, []string{aSource, "data.reviews.format=parquet"}, ""},
+		"a source of any format":          {aNight, []string{aSource, "data.reviews.format=auto"}, ""},
+		"a source of CSV":                 {aNight, []string{aSource, "data.reviews.format=csv"}, "is not what nightly.source is drawn as"},
+		"a table of a file":               {aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.table=t"}, "is for DuckDB databases"},
+		"a database's table":              {aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db", "nightly.source.table=t"}, ""},
+		"a database's table, long ending": {aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.duckdb", "nightly.source.table=t"}, ""},
+		"a database without a table":      {aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db"}, "is for DuckDB databases"},
+		"a source without a path":         {aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path="}, "nightly.source.path"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := spec.Parse("shop.yaml", []byte(c.text), c.overrides)
+			if (err == nil) != (c.want == "") || !strings.Contains(errString(err), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+			if err != nil && strings.Contains(err.Error(), "\n") {
+				t.Errorf("several faults: %v", err)
+			}
+		})
+	}
+}

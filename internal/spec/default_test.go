@@ -1,0 +1,211 @@
+package spec_test
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/spec"
+)
+
+// defaults is the canonical JSON of a spec that says no more than it must: the paper's settings.
+const defaults = `{"name":"shop","seed":1,"protocol":"paper","methods":["rdrec"],"trials":1,` +
+	`"baselines":["popularity","markov","item-knn","rule"],"data":{"folder":"data/shop","negatives":99},` +
+	`"teacher":{"model":"smollm2","prompt":"few-shot","parse":"strict","reviews":0,"batch":0,"shard":2048,"max_tokens":80,` +
+	`"max_context":512,"temperature":0,"top_p":1,"repetition_penalty":1.15,"max_bad":0.5},"student":{"size":"t5-small"},` +
+	`"train":{"batch":64,"ratio":{"explanation":1,"sequential":1,"rationale":1,"topn":1},"learning_rate":0.0005,` +
+	`"weight_decay":0.01,"epochs":100,"endure":5,"target_tokens":20,"checkpoint_steps":200,"keep":2},` +
+	`"evaluate":{"batch":32,"sequential_users":0,"topn_users":0,"explanations":0,"beams":20,"return":15,"topn":10,` +
+	`"explanation_beams":21,"explanation_groups":3,"min_tokens":10,"max_tokens":50,"text_tokens":100},` +
+	`"sasrec":{"dims":[64,128],"dropouts":[0.2,0.5],"learning_rates":[0.001],"blocks":2,"heads":2,"length":50,"batch":128,` +
+	`"epochs":200,"endure":10}}`
+
+func TestDefaults(t *testing.T) {
+	t.Parallel()
+	s, err := spec.Parse("shop.yaml", []byte(least), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := s.Canonical()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(defaults, string(text)); diff != "" {
+		t.Errorf("canonical form (-want +got):\n%s", diff)
+	}
+	sum := sha256.Sum256([]byte(defaults))
+	want := hex.EncodeToString(sum[:])
+	if got, err := s.Digest(); err != nil || got != want {
+		t.Errorf("digest %s, %v, want %s", got, err, want)
+	}
+	if got, err := s.WorkflowID(); err != nil || got != "shop-"+want[:12] {
+		t.Errorf("workflow %s, %v, want shop-%s", got, err, want[:12])
+	}
+}
+
+func TestDefaultsOfBlocks(t *testing.T) {
+	t.Parallel()
+	for want, block := range map[string]any{
+		`{"path":"","format":"auto","user_core":5,"item_core":5,"min_rating":0,"extractor":"sentence","max_bad":0.01}`: spec.DefaultReviews(),
+		`{"inbox":"","gate":{"task":"sequential","metric":"NDCG@10","margin":0.01,"alpha":0.05,"min_parsed":0.5,"min_coverage":0.01,` +
+			`"min_rows":1,"max_rows":0,"max_bad":0.05},"keep_refused":false}`: spec.DefaultNightly(),
+	} {
+		text, err := json.Marshal(block)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, string(text)); diff != "" {
+			t.Errorf("(-want +got):\n%s", diff)
+		}
+	}
+}
+
+// TestSizes compares with d_model, d_kv, d_ff, num_layers, num_heads and dropout_rate of the config.json of google-t5/t5-small to t5-11b.
+func TestSizes(t *testing.T) {
+	t.Parallel()
+	type config struct {
+		Model, Head, FeedForward, Layers, Heads int
+		Dropout                                 float64
+	}
+	got := map[string]config{}
+	for _, z := range spec.Sizes() {
+		got[z.Name] = config{z.Model, z.Head, z.FeedForward, z.Layers, z.Heads, z.Dropout}
+	}
+	if diff := cmp.Diff(map[string]config{
+		"t5-tiny": {64, 16, 128, 2, 4, 0}, "t5-mini": {128, 32, 512, 2, 4, 0},
+		"t5-small": {512, 64, 2048, 6, 8, 0.1}, "t5-base": {768, 64, 3072, 12, 12, 0.1}, "t5-large": {1024, 64, 4096, 24, 16, 0.1},
+		"t5-3b": {1024, 128, 16384, 24, 32, 0.1}, "t5-11b": {1024, 128, 65536, 24, 128, 0.1},
+	}, got); diff != "" {
+		t.Errorf("sizes (-want +got):\n%s", diff)
+	}
+}
+
+// TestMethods: what each of the three learns, its prompt vectors and its texts.
+func TestMethods(t *testing.T) {
+	t.Parallel()
+	want := []spec.Method{
+		{Name: "rdrec", Explanation: true, Sequential: true, Rationale: true, TopN: true, PromptVectors: 3, Templates: "pod"},
+		{Name: "pod", Explanation: true, Sequential: true, TopN: true, PromptVectors: 3, Templates: "pod"},
+		{Name: "p5", Explanation: true, Sequential: true, TopN: true, Templates: "p5"},
+	}
+	got := spec.Methods()
+	for i := range got {
+		got[i].Cite = ""
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("methods (-want +got):\n%s", diff)
+	}
+}
+
+func TestNumberings(t *testing.T) {
+	t.Parallel()
+	want := map[string][2]bool{ // seeded, leaks
+		"as-is": {false, true}, "appearance": {false, true}, "random": {true, false}, "sequential": {true, false},
+		"collaborative": {true, false}, "semantic": {true, false}, "semantic-company": {true, false},
+	}
+	got := map[string][2]bool{}
+	for _, n := range spec.Numberings() {
+		got[n.Name] = [2]bool{n.Seeded, n.Leaks}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("numberings, seeded and leaking (-want +got):\n%s", diff)
+	}
+}
+
+// TestWhatASwitchMattersTo: trainings by the kinds of examples that are learnt, and answers.
+func TestWhatASwitchMattersTo(t *testing.T) {
+	t.Parallel()
+	rdrec, pod := spec.Methods()[0], spec.Methods()[1]
+	noItems, noTexts := rdrec, rdrec
+	noItems.TopN, noTexts.Explanation = false, false
+	all, none := spec.Ratio{Explanation: 1, Sequential: 1, Rationale: 1, TopN: 1}, spec.Ratio{Sequential: 1}
+	for name, c := range map[string]struct {
+		method   spec.Method
+		ratio    spec.Ratio
+		training []string
+	}{
+		"all":                {rdrec, all, []string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"}},
+		"sequences":          {rdrec, none, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
+		"rationales":         {rdrec, spec.Ratio{Rationale: 0.1}, []string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"}},
+		"explanations":       {rdrec, spec.Ratio{Explanation: 0.1}, []string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"}},
+		"no rationales":      {pod, all, []string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"}},
+		"pod on rationales":  {pod, spec.Ratio{Rationale: 1, Sequential: 1}, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
+		"no top-N":           {noItems, none, []string{"mask_cross", "skip_pads", "patience_resets"}},
+		"no explanations":    {noTexts, spec.Ratio{Explanation: 1, Sequential: 1}, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
+		"rationales instead": {noTexts, spec.Ratio{Rationale: 1}, []string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			clean, err := spec.ProtocolNamed(spec.Clean)
+			if err != nil {
+				t.Fatal(err)
+			}
+			kept := clean.ForTraining(c.method, c.ratio)
+			var training, matters []string
+			for _, w := range spec.Switches() {
+				if w.On(kept) {
+					training = append(training, w.Name)
+				}
+				if w.Matters(c.method, c.ratio) {
+					matters = append(matters, w.Name)
+				}
+			}
+			if diff := cmp.Diff(c.training, training); diff != "" {
+				t.Errorf("training (-want +got):\n%s", diff)
+			}
+			want := c.training
+			if name == "no top-N" {
+				want = []string{"mask_cross", "skip_pads", "patience_resets", "constrained"} // answers are constrained all the same
+			}
+			if diff := cmp.Diff(want, matters); diff != "" {
+				t.Errorf("matters (-want +got):\n%s", diff)
+			}
+			off := spec.Protocol{}
+			if got := off.ForTraining(c.method, c.ratio); got != off {
+				t.Errorf("switches that are off are kept as on: %+v", got)
+			}
+		})
+	}
+}
+
+// TestFixed names the switches that a spec sets otherwise than its protocol, and no others.
+func TestFixed(t *testing.T) {
+	t.Parallel()
+	fixes := map[string]bool{"mask_cross": true, "skip_pads": false, "held_out": true, "constrained": false}
+	for protocol, want := range map[string][]string{
+		spec.Paper: {"mask_cross on", "held_out on"},
+		spec.Clean: {"skip_pads off", "constrained off"},
+		"unknown":  nil,
+	} {
+		if diff := cmp.Diff(want, spec.Spec{Protocol: protocol, Fixes: fixes}.Fixed()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", protocol, diff)
+		}
+	}
+	if _, err := (spec.Spec{Protocol: "unknown"}).Resolve(); err == nil {
+		t.Error("an unknown protocol is resolved")
+	}
+}
+
+func TestVariantName(t *testing.T) {
+	t.Parallel()
+	if got := spec.VariantName("rdrec", ""); got != "rdrec" {
+		t.Errorf("without a variant: %q", got)
+	}
+	if got := spec.VariantName("rdrec", "skip_pads off"); got != "rdrec, skip_pads off" {
+		t.Errorf("with a variant: %q", got)
+	}
+}
+
+// TestAskedLeavesSpeedOut: the number of parts changes no answer, every other setting may.
+func TestAskedLeavesSpeedOut(t *testing.T) {
+	t.Parallel()
+	want := spec.Default().Evaluate
+	cut := want
+	cut.Shards = 7
+	if diff := cmp.Diff(want, cut.Asked()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -1,0 +1,127 @@
+package task_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/task"
+)
+
+// upTo is the numbers from 1 to n.
+func upTo(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i + 1
+	}
+	return all
+}
+
+// TestHistoriesAreCutToTwenty: serving reads the last 20 items of a whole history; validation and testing the last 20 before the
+// item that is to be found.
+func TestHistoriesAreCutToTwenty(t *testing.T) {
+	for _, c := range []struct{ items, next, test, valid [2]int }{
+		{[2]int{1, 3}, [2]int{1, 3}, [2]int{1, 2}, [2]int{1, 1}},
+		{[2]int{1, 20}, [2]int{1, 20}, [2]int{1, 19}, [2]int{1, 18}},
+		{[2]int{1, 21}, [2]int{2, 21}, [2]int{1, 20}, [2]int{1, 19}},
+		{[2]int{1, 22}, [2]int{3, 22}, [2]int{2, 21}, [2]int{1, 20}},
+		{[2]int{1, 23}, [2]int{4, 23}, [2]int{3, 22}, [2]int{2, 21}},
+	} {
+		data := small()
+		data.Users = []dataset.User{{ID: 9, Items: upTo(c.items[1])}}
+		corpus := newCorpus(t, data, paper("rdrec"))
+		for name, list := range map[string]struct {
+			want [2]int
+			from func() (task.List, error)
+		}{
+			"serving":    {c.next, func() (task.List, error) { return corpus.Next(data.Users) }},
+			"testing":    {c.test, func() (task.List, error) { return corpus.Test(task.KindSequential, 1) }},
+			"validation": {c.valid, func() (task.List, error) { return corpus.Valid(task.KindSequential, 1, 1) }},
+		} {
+			got, err := list.from()
+			if err != nil {
+				t.Fatal(err)
+			}
+			items := got.Examples[0].Items
+			if read := [2]int{items[0], items[len(items)-1]}; read != list.want || len(items) != read[1]-read[0]+1 {
+				t.Errorf("%d items, %s: reads %v, want %v", c.items[1], name, items, list.want)
+			}
+		}
+	}
+}
+
+func TestNextAsksForWhatComesAfterAll(t *testing.T) {
+	users := []dataset.User{{ID: 9, Items: []int{7}}, {ID: 4, Items: []int{5, 6}}}
+	list, err := newCorpus(t, small(), paper("rdrec")).Next(users)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []task.Example{
+		{Task: task.Sequential, User: 9, Items: []int{7}, Source: "user_9 item_7", Target: "0"},
+		{Task: task.Sequential, User: 4, Items: []int{5, 6}, Source: "user_4 item_5 item_6", Target: "0"},
+	}
+	if diff := cmp.Diff(want, list.Examples); diff != "" || list.Kind != task.KindSequential {
+		t.Errorf("%s examples (-want +got):\n%s", list.Kind, diff)
+	}
+	users[1].Items = nil
+	_, err = newCorpus(t, small(), paper("rdrec")).Next(users)
+	if err == nil || err.Error() != `dataset "small": user 4 has no items to go on from` {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestWhyAsksAboutPairs(t *testing.T) {
+	list, err := newCorpus(t, small(), paper("rdrec")).Why([]task.Pair{{User: 9, Item: 7}, {User: 1, Item: 2}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []task.Example{
+		{Task: task.Explanation, User: 9, Item: 7, Source: "user_9 item_7"}, {Task: task.Explanation, User: 1, Item: 2, Source: "user_1 item_2"},
+	}
+	if diff := cmp.Diff(want, list.Examples); diff != "" || list.Kind != task.KindExplanation {
+		t.Errorf("%s examples (-want +got):\n%s", list.Kind, diff)
+	}
+}
+
+func TestListsThatTheTemplatesLack(t *testing.T) {
+	corpus := newCorpus(t, small(), paper("p5"))
+	const want = `method "p5" has no rationale examples: template family "p5" lacks them`
+	if _, err := corpus.Valid(task.KindRationale, 1, 1); err == nil || err.Error() != want {
+		t.Errorf("validation: error %v, want %s", err, want)
+	}
+	if _, err := corpus.Test(task.KindRationale, 1); err == nil || err.Error() != want {
+		t.Errorf("testing: error %v, want %s", err, want)
+	}
+}
+
+func TestTextsOfAFamily(t *testing.T) {
+	bad := func(text string) task.Family {
+		return task.Family{Name: "odd", Explanation: []string{text}, Sequential: []string{"x"}}
+	}
+	for name, c := range map[string]struct {
+		family              task.Family
+		explain, next, want string
+	}{
+		"the last of each": {
+			task.Family{
+				Name: "odd", Separator: " / ", Explanation: []string{"{item}", "why {user} took {item}, {user}?"},
+				Sequential: []string{"{user}", "{user}: {items}; {chain}."},
+			},
+			"why 3 took 8, 3?", "3: 5 / 6 / 7; 5 -> 6 -> 7.", "",
+		},
+		"unknown":  {bad("a {users}"), "", "", `template family "odd": template "a {users}" has a placeholder that is none of {user}, {item}, {items}, {chain}`},
+		"unclosed": {bad("a {user"), "", "", `template family "odd": template "a {user" has a placeholder`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			explain, next, err := c.family.Texts(task.Pair{User: 3, Item: 8}, []int{5, 6, 7})
+			if explain != c.explain || next != c.next {
+				t.Errorf("texts %q and %q, want %q and %q", explain, next, c.explain, c.next)
+			}
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("error %v, want one with %q", err, c.want)
+			}
+		})
+	}
+}
