@@ -1,9 +1,11 @@
 package numbering_test
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -67,6 +69,21 @@ func named(d *dataset.Dataset) map[string][]string {
 	return all
 }
 
+// numbersOfSeed7 are digests of beauty_mini's ids in the order of their new numbers: runs that were made before are made again so.
+var numbersOfSeed7 = map[string]string{
+	spec.AsIs:            "bfbc13f6c26f9ea0",
+	spec.Appearance:      "bfbc13f6c26f9ea0",
+	spec.Random:          "e5c8c6e30b5f0538",
+	spec.Sequential:      "9bbed08373bdb7d4",
+	spec.Collaborative:   "48dd3946b640f967",
+	spec.Semantic:        "475711b7ebd1bc7e",
+	spec.SemanticCompany: "ee3f275e4889dd44",
+}
+
+func digest(d *dataset.Dataset) string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(d.ItemIDs, " "))))[:16]
+}
+
 func TestEveryRowOfTheTableNumbers(t *testing.T) {
 	t.Parallel()
 	for _, row := range spec.Numberings() {
@@ -82,6 +99,9 @@ func TestEveryRowOfTheTableNumbers(t *testing.T) {
 			}
 			if same := slices.Equal(before.ItemIDs, after.ItemIDs); same != (row.Name == spec.AsIs || row.Name == spec.Appearance) {
 				t.Errorf("numbers stay as they were: %t", same)
+			}
+			if got := digest(after); got != numbersOfSeed7[row.Name] && runtime.GOARCH == "amd64" { // others fuse products and sums
+				t.Errorf("numbers have the digest %s, want %s as ever", got, numbersOfSeed7[row.Name])
 			}
 			again := mini(t)
 			again.Titles = titles(again)

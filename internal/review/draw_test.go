@@ -51,11 +51,9 @@ func TestOnlyWhatIsNewIsDrawn(t *testing.T) {
 	if first.Watermark != "2026-01-01 00:00:39.123456" {
 		t.Errorf("watermark %q", first.Watermark)
 	}
-	draw("", "again.parquet", 40)
-	if a, b := content(t, dir, "first.parquet"), content(t, dir, "again.parquet"); a != b {
-		t.Error("the same rows gave two different files")
+	if idle := draw(first.Watermark, "idle.parquet", 0); idle.Watermark != "" {
+		t.Errorf("no new rows have the watermark %q", idle.Watermark)
 	}
-	draw(first.Watermark, "idle.parquet", 0)
 	if _, err := os.Stat(filepath.Join(dir, "idle.parquet")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file was written for no rows: %v", err)
 	}
@@ -68,6 +66,39 @@ func TestOnlyWhatIsNewIsDrawn(t *testing.T) {
 	opts.Columns = map[string]string{"user": "who", "item": "what", "time": "moment", "text": "said"}
 	if _, sum := importInto(t, opts); sum.Rows != 45 || sum.Bad != 0 || sum.Users != 8 {
 		t.Errorf("what was drawn imports as %+v", sum)
+	}
+}
+
+// TestTheSameRowsGiveTheSameFile draws the same rows from tables that were filled in different orders; several share a watermark.
+func TestTheSameRowsGiveTheSameFile(t *testing.T) {
+	dir := t.TempDir()
+	files := map[string]string{}
+	for name, order := range map[string]string{"rising": "i", "falling": "i DESC", "mixed": "i % 11, i"} {
+		database := filepath.Join(dir, name+".duckdb")
+		shopTable(t, database, `CREATE TABLE reviews (who VARCHAR, what VARCHAR, moment BIGINT, said VARCHAR, loaded TIMESTAMP)`,
+			`INSERT INTO reviews SELECT 'u' || (i % 7), 'i' || (i % 5), i, 'Smells nice.', TIMESTAMP '2026-01-01' + INTERVAL (i // 10) HOUR
+				FROM range(200) r(i) ORDER BY `+order)
+		from := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
+		if out, err := review.Draw(t.Context(), from, "", filepath.Join(dir, name)); err != nil || out.Rows != 200 {
+			t.Fatalf("%s: %+v, %v; want 200 rows", name, out, err)
+		}
+		files[name] = content(t, dir, name)
+	}
+	if files["falling"] != files["rising"] || files["mixed"] != files["rising"] {
+		t.Error("the same rows in another order gave another file")
+	}
+}
+
+// TestNothingIsDrawnWithoutAWatermark: rows that all lack one are counted, and no file is written.
+func TestNothingIsDrawnWithoutAWatermark(t *testing.T) {
+	path := put(t, "reviews.csv", "user,item,time,batch\na,x,1,\na,y,2,\n")
+	file := filepath.Join(t.TempDir(), "new.parquet")
+	out, err := review.Draw(t.Context(), spec.Source{Path: path, Watermark: "batch"}, "", file)
+	if err != nil || out != (review.Drawn{Unmarked: 2}) {
+		t.Errorf("%+v, %v; want two rows without a watermark", out, err)
+	}
+	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a file was written for no rows: %v", err)
 	}
 }
 

@@ -2,7 +2,9 @@ package review
 
 import (
 	"context"
+	"database/sql"
 	"errors"
+	"fmt"
 )
 
 // What the fuzz targets need of the inside.
@@ -94,4 +96,25 @@ func FormatNames() []string {
 		names = append(names, l.format)
 	}
 	return names
+}
+
+// Evidence lists the words of a text that could name a feature.
+func Evidence(text string) []string { return newScorer(nil).evidence(text) }
+
+// Pages fetches the numbers 1 to last from a store in dir, page by page.
+func Pages(ctx context.Context, dir string, last, step int) (numbers []int, err error) {
+	db, err := openStore(ctx, dir, defaultMemoryMB)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	scan := func(row *sql.Rows) (n int, err error) { return n, row.Scan(&n) }
+	query := fmt.Sprintf(`SELECT n FROM range(1, %d) t(n) WHERE n BETWEEN ? AND ? ORDER BY n`, last+1)
+	for n, err := range pages(ctx, db, scan, [2]int{last, step}, query) {
+		if err != nil {
+			return nil, err
+		}
+		numbers = append(numbers, n)
+	}
+	return numbers, nil
 }

@@ -1,0 +1,465 @@
+package review_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/review"
+)
+
+// extracted is the sentence and feature of a method, "" where there is none.
+func extracted(t *testing.T, method, text, summary string) (explanation, feature string) {
+	t.Helper()
+	extractor, err := review.NewExtractor(method, review.Lexicon{"scent": 90, "hair": 120, "price": 200, "skin": 90})
+	if err != nil {
+		t.Fatal(err)
+	}
+	explanation, feature, ok := extractor.Extract(text, summary)
+	if ok != (explanation != "") {
+		t.Errorf("%q: explanation %q, ok %t", text+summary, explanation, ok)
+	}
+	return explanation, feature
+}
+
+// TestTheBetterSentenceWins pits two sentences against each other that differ in one thing alone. Which stands first matters only
+// between equals.
+func TestTheBetterSentenceWins(t *testing.T) {
+	today := func(n int) string { return strings.Repeat(" today", n) }
+	const first, second = true, false
+	for _, c := range []struct {
+		why, one, other string
+		wins            bool
+	}{
+		{"equals", "The scent is so nice today.", "My hair is so nice today.", first},
+		{"equals, the other way round", "My hair is so nice today.", "The scent is so nice today.", first},
+		{"2 less for a question", "The scent is so nice today?", "My hair is so nice today.", second},
+		{"a question is last", "My hair is so nice today.", "The scent is so nice today?", first},
+		{"a question with two opinions is no better", "My hair is so nice today.", "The scent is nice and fresh?", first},
+		{"3 for an opinion", "The scent is so so today.", "My hair is so nice today.", second},
+		{"1 for a second opinion", "The scent is so nice today.", "My hair is nice and fresh.", second},
+		{"nothing for a third", "My hair is nice and fresh.", "The scent is nice and fresh, perfect.", first},
+		{"1 for a second feature", "The scent is so nice today.", "My hair and skin are nice.", second},
+		{"nothing for the same feature twice", "The scent is so nice today.", "My hair, hair is so nice.", first},
+		{"1 less for a feature of last resort", "The price is so nice today.", "The scent is so nice today.", second},
+		{"not where there is another", "The price and scent are nice.", "My hair and scent are nice.", first},
+		{"1 for 5 words", "The scent is nice.", "My hair is so nice.", second},
+		{"nothing for 4 words", "So nice scent.", "My hair is nice.", first},
+		{"1 for 16 words", "The scent is nice" + today(13) + ".", "My hair is nice" + today(12) + ".", second},
+		{"nothing for 17 words", "The scent is nice" + today(14) + ".", "My hair is nice" + today(13) + ".", first},
+	} {
+		got, _ := extracted(t, "sentence", c.one+" "+c.other, "")
+		want := c.one
+		if c.wins == second {
+			want = c.other
+		}
+		if want = strings.TrimRight(want, ".?"); got != want {
+			t.Errorf("%s: %q, want %q", c.why, got, want)
+		}
+	}
+}
+
+// TestLengthsOfExplanations: 3 to 30 words and 240 bytes of a sentence; 2 to 30 words of a headline.
+func TestLengthsOfExplanations(t *testing.T) {
+	words := func(n int) string { return "Nice scent" + strings.Repeat(" today", n-2) }
+	bytes := func(n int) string { return "Nice scent of " + strings.Repeat("x", n-14) }
+	for _, c := range []struct {
+		method, text string
+		usable       bool
+	}{
+		{"sentence", words(2), false},
+		{"sentence", words(3), true},
+		{"sentence", words(30), true},
+		{"sentence", words(31), false},
+		{"sentence", bytes(240), true},
+		{"sentence", bytes(241), false},
+		{"summary", "Scent", false},
+		{"summary", words(2), true},
+		{"summary", words(30), true},
+		{"summary", words(31), false},
+		{"summary", bytes(240), true},
+		{"summary", bytes(241), false},
+		{"summary", "One star", false},
+		{"summary", "4 stars", false},
+		{"summary", "Stars everywhere", true},
+		{"summary", "Three whole stars", true},
+	} {
+		text, summary := c.text, ""
+		if c.method == "summary" {
+			text, summary = "", c.text
+		}
+		want := ""
+		if c.usable {
+			want = c.text
+		}
+		if got, _ := extracted(t, c.method, text, summary); got != want {
+			t.Errorf("%s of %d words and %d bytes: %q, want %q", c.method, len(strings.Fields(c.text)), len(c.text), got, want)
+		}
+	}
+}
+
+// TestTheFeatureNearestToAnOpinion: of equally near ones the one that is not of last resort, then the more frequent, then the first.
+func TestTheFeatureNearestToAnOpinion(t *testing.T) {
+	for text, want := range map[string]string{
+		"The scent is for my soft hair":    "hair",
+		"My hair is soft, with some scent": "hair",
+		"Scent nice hair":                  "hair", // 120 reviews, 90
+		"Hair nice scent":                  "hair",
+		"Skin nice scent":                  "skin", // 90 each
+		"Scent nice skin":                  "scent",
+		"Price nice scent":                 "scent", // of last resort, however frequent
+		"Scent nice price":                 "scent",
+		"Price nice the scent":             "price", // nearer
+		"Nice scent, so so hair, nice":     "hair",  // 1 from either
+		"Scent and hair and skin":          "hair",  // no opinion at all
+	} {
+		if _, got := extracted(t, "sentence", text, ""); got != want {
+			t.Errorf("%q is about %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestEvidence: words of 3 to 30 letters that are no stop words, opinions, adverbs or numbers; "+" where they stand as nouns do.
+func TestEvidence(t *testing.T) {
+	for text, want := range map[string]string{
+		"The scent":                      "scent +scent",
+		"Scent":                          "scent",
+		"Nice scent":                     "scent +scent",
+		"My scent bottle":                "scent bottle", // a content word follows "scent", none of the kind stands before "bottle"
+		"The scent is here":              "scent +scent",
+		"Scent. The scent. Scent":        "scent +scent",
+		"the ab":                         "",
+		"the abc":                        "abc +abc",
+		"the " + strings.Repeat("z", 30): strings.Repeat("z", 30) + " +" + strings.Repeat("z", 30),
+		"the " + strings.Repeat("z", 31): "",
+		"the quietly":                    "",
+		"the a1b and the b90":            "",
+		"the c0lour":                     "",
+	} {
+		if got := strings.Join(review.Evidence(text), " "); got != want {
+			t.Errorf("evidence of %q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+// TestTitlesOfTwoHundredRunes: 200 stay, of 201 the last two become a sign that something is missing.
+func TestTitlesOfTwoHundredRunes(t *testing.T) {
+	for n, want := range map[int]string{
+		199: strings.Repeat("é", 199), 200: strings.Repeat("é", 200), 201: strings.Repeat("é", 199) + "…",
+	} {
+		if got := review.Title(strings.Repeat("é", n)); got != want {
+			t.Errorf("a title of %d runes has %d, want %d", n, len([]rune(got)), len([]rune(want)))
+		}
+	}
+}
+
+// TestTagsOfFiveHundredBytes: a longer one is text.
+func TestTagsOfFiveHundredBytes(t *testing.T) {
+	tag := func(n int) string { return "<b " + strings.Repeat("x", n-4) + ">" }
+	if diff := cmp.Diff([]string{"One two"}, review.Sentences("One"+tag(500)+"two")); diff != "" {
+		t.Errorf("500 bytes (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"One" + tag(501) + "two"}, review.Sentences("One"+tag(501)+"two")); diff != "" {
+		t.Errorf("501 bytes (-want +got):\n%s", diff)
+	}
+}
+
+// TestPagesMeetOnce: whatever the step, each row comes once and in order.
+func TestPagesMeetOnce(t *testing.T) {
+	for _, c := range []struct{ last, step int }{{0, 3}, {1, 3}, {2, 3}, {3, 3}, {4, 3}, {6, 3}, {7, 3}, {5, 1}, {3, 0}} {
+		var want []int
+		for n := 1; n <= c.last; n++ {
+			want = append(want, n)
+		}
+		got, err := review.Pages(t.Context(), t.TempDir(), c.last, c.step)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("1 to %d in pages of %d (-want +got):\n%s", c.last, c.step, diff)
+		}
+	}
+}
+
+// TestCoresAreInclusive: who has as many interactions as the core asks for stays.
+func TestCoresAreInclusive(t *testing.T) {
+	events := []string{
+		"a x 1", "a y 2", "a z 3", "b x 1", "b y 2", "b z 3", "b w 4", "c x 1", "c y 2", "c z 3", // x, y and z of three users, w of one
+	}
+	for _, c := range []struct {
+		users, items int
+		want         review.Summary
+	}{
+		{3, 1, review.Summary{Users: 3, Items: 4, Interactions: 10}},
+		{3, 2, review.Summary{Users: 3, Items: 3, Interactions: 9, Sparse: 1, Rounds: 1}},
+		{3, 3, review.Summary{Users: 3, Items: 3, Interactions: 9, Sparse: 1, Rounds: 1}},
+		{4, 1, review.Summary{Users: 1, Items: 4, Interactions: 4, Sparse: 6, Rounds: 1}},
+	} {
+		opts := options(put(t, "core.json", jsonLines(events)))
+		opts.UserCore, opts.ItemCore = c.users, c.items
+		_, got := importInto(t, opts)
+		c.want.Rows = 10
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("cores %d and %d (-want +got):\n%s", c.users, c.items, diff)
+		}
+	}
+	opts := options(put(t, "core.json", jsonLines(events)))
+	opts.ItemCore = 4
+	if _, err := review.Import(context.Background(), opts, 1, t.TempDir()); !errors.Is(err, review.ErrData) {
+		t.Errorf("item core 4: %v, want %v", err, review.ErrData)
+	}
+}
+
+// TestRatingsAndDaysAreInclusive: a rating of just min_rating counts, and so do both days to their last second.
+func TestRatingsAndDaysAreInclusive(t *testing.T) {
+	lines := ""
+	for i, rating := range []string{"3.9", "4", "4.0", "5", "null", `""`, "4"} {
+		lines += fmt.Sprintf(`{"reviewerID": "a", "asin": "i%d", "unixReviewTime": %d, "overall": %s}`+"\n", i, i, rating)
+	}
+	for _, c := range []struct {
+		least float64
+		want  []string
+	}{
+		{0, []string{"i0", "i1", "i2", "i3", "i4", "i5", "i6"}},
+		{4, []string{"i1", "i2", "i3", "i6"}},
+		{3.9, []string{"i0", "i1", "i2", "i3", "i6"}},
+	} {
+		opts := options(put(t, "ratings.json", lines))
+		opts.MinRating = c.least
+		dir, sum := importInto(t, opts)
+		if diff := cmp.Diff(c.want, byName(read(t, dir))["a"]); diff != "" || sum.Filtered != 7-len(c.want) {
+			t.Errorf("min_rating %g: %d filtered (-want +got):\n%s", c.least, sum.Filtered, diff)
+		}
+	}
+	// 2020-01-02 begins at 1577923200 and 2020-01-04 ends before 1578182400.
+	events := []string{"a u 1577923199", "a v 1577923200", "a w 1578000000", "a x 1578182399", "a y 1578182400"}
+	opts := options(put(t, "days.json", jsonLines(events)))
+	opts.From, opts.To = "2020-01-02", "2020-01-04"
+	dir, sum := importInto(t, opts)
+	if diff := cmp.Diff([]string{"v", "w", "x"}, byName(read(t, dir))["a"]); diff != "" || sum.Filtered != 2 {
+		t.Errorf("days: %d filtered (-want +got):\n%s", sum.Filtered, diff)
+	}
+	opts.To = "2020-01-02" // one day
+	if _, err := review.Import(context.Background(), opts, 1, t.TempDir()); !errors.Is(err, review.ErrData) {
+		t.Errorf("one day with two reviews: %v, want %v", err, review.ErrData)
+	}
+}
+
+// TestUnitsOfTime: numbers are seconds below 1e11, then milliseconds, microseconds and nanoseconds by steps of a thousand.
+func TestUnitsOfTime(t *testing.T) {
+	lines := ""
+	for i, moment := range []string{
+		"-5", "7.9", "100000000000", "99999999999", "99999999999999", "100000000000000", "99999999999999999", "100000000000000000",
+		`"1970-01-02"`, `"1970-01-01T00:00:09Z"`, `"01 2, 1970"`,
+	} {
+		lines += fmt.Sprintf(`{"reviewerID": "a", "asin": "i%d", "unixReviewTime": %s}`+"\n", i, moment)
+	}
+	dir, _ := importInto(t, options(put(t, "units.json", lines)))
+	d := read(t, dir)
+	got := map[string]int64{}
+	for i, item := range d.Users[0].Items {
+		got[d.ItemIDs[item-1]] = d.Users[0].Times[i]
+	}
+	want := map[string]int64{
+		"i0": -5, "i1": 7, "i2": 100000000, "i3": 99999999999, "i4": 99999999999, "i5": 100000000, "i6": 99999999999, "i7": 100000000,
+		"i8": 86400, "i9": 9, "i10": 86400,
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("seconds (-want +got):\n%s", diff)
+	}
+}
+
+// TestBadRowsUpToMaxBad: just max_bad of the rows may be bad; the error shows the first five.
+func TestBadRowsUpToMaxBad(t *testing.T) {
+	lines := jsonLines([]string{"a x 1", "a y 2", "a z 3"})
+	for _, c := range []struct {
+		bad    int
+		most   float64
+		passes bool
+	}{{0, 0, true}, {1, 0.25, true}, {1, 0.2499, false}, {3, 0.5, true}, {6, 0.5, false}} {
+		opts := options(put(t, "bad.json", lines+strings.Repeat("no JSON\n", c.bad)))
+		opts.MaxBad = c.most
+		_, err := review.Import(context.Background(), opts, 1, t.TempDir())
+		if (err == nil) != c.passes {
+			t.Errorf("%d bad rows at max_bad %g: %v, passes %t", c.bad, c.most, err, c.passes)
+		}
+		var many *review.TooManyBadError
+		if !c.passes && (!errors.As(err, &many) || len(many.First) != min(5, c.bad) || many.First[0].Line != 4) {
+			t.Errorf("%d bad rows: %v; want the first %d, from line 4", c.bad, err, min(5, c.bad))
+		}
+	}
+}
+
+// TestTheFirstOfEqualReviewsIsKept: of reviews of one item at one time the one that stands first, of others the earliest.
+func TestTheFirstOfEqualReviewsIsKept(t *testing.T) {
+	row := func(item string, second int, text string) string {
+		return fmt.Sprintf(`{"reviewerID": "a", "asin": %q, "unixReviewTime": %d, "summary": %q}`+"\n", item, second, text)
+	}
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"b.json": row("x", 5, "second file") + row("w", 1, "earlier words"),
+		"a.json": row("x", 5, "first words") + row("x", 5, "second words") + row("w", 2, "later words") + row("y", 7, "some words"),
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	opts := options(filepath.Join(dir, "*.json"))
+	opts.Extractor = "summary"
+	out, _ := importInto(t, opts)
+	var got []string
+	d := read(t, out)
+	for _, split := range [][]dataset.Explanation{d.Explanations.Train, d.Explanations.Val, d.Explanations.Test} {
+		for _, e := range split {
+			got = append(got, d.ItemIDs[e.Item-1]+": "+e.Explanation)
+		}
+	}
+	if diff := cmp.Diff([]string{"w: earlier words", "x: first words", "y: some words"}, got); diff != "" {
+		t.Errorf("explanations (-want +got):\n%s", diff)
+	}
+}
+
+// TestTheFirstTitleIsKept: of several titles of one item the first that is not blank.
+func TestTheFirstTitleIsKept(t *testing.T) {
+	opts := options(put(t, "few.json", jsonLines([]string{"a x 1", "a y 2", "a z 3"})))
+	opts.Metadata = put(t, "meta.jsonl", `{"asin": "x", "title": "Soap"}`+"\n"+`{"asin": "y", "title": "  "}`+"\n"+
+		`{"asin": "x", "title": "A later soap"}`+"\n"+`{"asin": "y", "title": "Comb"}`+"\n"+`{"asin": "z"}`+"\n")
+	dir, sum := importInto(t, opts)
+	d := read(t, dir)
+	got := map[string]string{}
+	for i, id := range d.ItemIDs {
+		got[id] = d.Titles[i]
+	}
+	if diff := cmp.Diff(map[string]string{"x": "Soap", "y": "Comb", "z": ""}, got); diff != "" || sum.Titles != 2 {
+		t.Errorf("%d titles (-want +got):\n%s", sum.Titles, diff)
+	}
+}
+
+// TestUsersAreNumberedByTheSeed has the orders of the MD5 sums of "user:<seed>:<id>" and "item:<seed>:<id>", computed apart.
+func TestUsersAreNumberedByTheSeed(t *testing.T) {
+	var events []string
+	for i, user := range []string{"ann", "bob", "cat", "dan", "eve"} {
+		for j, item := range []string{"v", "w", "x", "y", "z"} {
+			events = append(events, fmt.Sprintf("%s %s %d", user, item, 10*i+j))
+		}
+	}
+	path := put(t, "few.json", jsonLines(events))
+	for seed, want := range map[int64][2]string{1: {"eve dan ann bob cat", "x v z w y"}, 2: {"dan cat eve ann bob", "w y x z v"}} {
+		dir := t.TempDir()
+		if _, err := review.Import(context.Background(), options(path), seed, dir); err != nil {
+			t.Fatal(err)
+		}
+		d := read(t, dir)
+		if got := [2]string{strings.Join(d.UserIDs, " "), strings.Join(d.ItemIDs, " ")}; got != want {
+			t.Errorf("seed %d: users and items %q, want %q", seed, got, want)
+		}
+	}
+}
+
+// TestTheOrderOfTheRowsDoesNotMatter imports rows of different times in three orders.
+func TestTheOrderOfTheRowsDoesNotMatter(t *testing.T) {
+	var lines []string
+	for u := range 12 {
+		for i := range 5 {
+			lines = append(lines, fmt.Sprintf(
+				`{"reviewerID": "u%d", "asin": "i%d", "unixReviewTime": %d, "overall": 4, "reviewText": "The scent of number %d is nice."}`+"\n",
+				u, (u*3+i)%9, 100*u+i, 10*u+i))
+		}
+	}
+	want, sum := importInto(t, options(put(t, "rows.json", strings.Join(lines, ""))))
+	if sum.Explanations != 60 || sum.Features == 0 {
+		t.Fatalf("%+v: there is nothing to compare", sum)
+	}
+	mixed := slices.Clone(lines)
+	slices.SortFunc(mixed, func(a, b string) int { return strings.Compare(a[len(a)-20:], b[len(b)-20:]) })
+	slices.Reverse(lines)
+	for name, rows := range map[string][]string{"backwards": lines, "mixed": mixed} {
+		got, _ := importInto(t, options(put(t, "rows.json", strings.Join(rows, ""))))
+		if diff := cmp.Diff(digests(t, want), digests(t, got)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestLexiconByHand: a word is a feature that at least three training reviews hold as a noun, and a quarter of those that hold it at all.
+func TestLexiconByHand(t *testing.T) {
+	for _, c := range []struct {
+		nouns, others int
+		want          int
+	}{{2, 0, 0}, {3, 0, 1}, {3, 9, 1}, {3, 10, 0}, {4, 12, 1}} {
+		var lines strings.Builder
+		add := func(user int, item, text string, second int) {
+			fmt.Fprintf(&lines, `{"reviewerID": "u%02d", "asin": %q, "unixReviewTime": %d, "reviewText": %q}`+"\n", user, item, second, text)
+		}
+		for user := range c.nouns + c.others {
+			text := "The scent is here."
+			if user >= c.nouns {
+				text = "Scent is here."
+			}
+			add(user, "x", text, 1)
+			add(user, "y", "The colour.", 2) // for validation
+			add(user, "z", "The colour.", 3) // for testing: neither counts
+		}
+		if _, sum := importInto(t, options(put(t, "words.json", lines.String()))); sum.Features != c.want {
+			t.Errorf("%d reviews with a noun and %d without: %d features, want %d", c.nouns, c.others, sum.Features, c.want)
+		}
+	}
+}
+
+// TestProgressNamesTheSteps in their order, each once.
+func TestProgressNamesTheSteps(t *testing.T) {
+	var got []string
+	importer := review.Importer{
+		Options: options(put(t, "few.json", jsonLines([]string{"a x 1", "a y 2", "a z 3"}))), Seed: 1, Dir: t.TempDir(),
+		Progress: func(p review.Progress) { got = append(got, fmt.Sprint(p.Step, p.Rows)) },
+	}
+	if _, err := importer.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"load0", "judge0", "quarantine0", "deduplicate0", "core0", "number0", "titles0", "explain0", "write0"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("steps (-want +got):\n%s", diff)
+	}
+}
+
+// TestFoldersAreNoFiles: a path that is a folder names nothing, and a pattern passes folders over.
+func TestFoldersAreNoFiles(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "a.json"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := review.Import(t.Context(), options(filepath.Join(dir, "a.json")), 1, t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("a folder: %v, want %v", err, os.ErrNotExist)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "b.json"), []byte(jsonLines([]string{"a x 1", "a y 2", "a z 3"})), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, sum := importInto(t, options(filepath.Join(dir, "*.json"))); sum.Rows != 3 {
+		t.Errorf("%+v, want the three rows of b.json", sum)
+	}
+}
+
+// TestSeparators: the mark that the header has most of, of equals the comma.
+func TestSeparators(t *testing.T) {
+	for name, text := range map[string]string{
+		"comma":     "user,item,time\na,x,1\n",
+		"tab":       "user\titem\ttime\na\tx\t1\n",
+		"semicolon": "user;item;time\na;x;1\n",
+		"bar":       "user|item|time\na|x|1\n",
+		"equals":    "user,item,time,a;b;c;d\na,x,1,2\n",
+	} {
+		rows, err := review.ReadFile(put(t, name+".csv", text), "csv")
+		want := []review.Row{{Line: 2, Values: map[string]string{"user": "a", "item": "x", "time": "1"}}}
+		if diff := cmp.Diff(want, rows); diff != "" || err != nil {
+			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)
+		}
+	}
+}
