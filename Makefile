@@ -35,8 +35,9 @@ demo: build ## the main job on the shipped reviews: server, worker, experiment, 
 dev: build ## Temporal's server with its Web UI, in this terminal
 	@bin/starter dev
 
+# The worker's tests take longest and mostly wait: they run first, beside all others. Go tests a package once, however often it is named.
 test: setup ## all tests
-	go test -buildvcs=false -timeout 40m ./...
+	go test -buildvcs=false -timeout 40m ./worker ./...
 
 # Real processes are killed, frozen, drained and starved, on files in memory where there are any: what is tested is not the disk's speed.
 SERVERS := bin/servers
@@ -69,6 +70,10 @@ $(SERVERS)/done: tools/servers/go.mod
 test-golden: setup ## the comparisons with the Python reference alone, with what was skipped (RDREC_GOLDEN=dir)
 	go test -buildvcs=false -count=1 -v $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... \
 		| awk '/ rdrec\/internal\/golden( |$$)/ {print $$1}') | grep -v '^=== '
+
+.PHONY: mutants
+mutants: setup ## break the core packages' code at N sampled places and list what no test notices (docs/reliability.md; N=100, SEED=1, PACKAGES=a,b)
+	go run -buildvcs=false ./internal/mutants -n $(or $(N),100) -seed $(or $(SEED),1) $(if $(PACKAGES),-packages '$(PACKAGES)')
 
 bench-import: setup ## import 50 million synthetic reviews within 8 GiB (ROWS=n; minutes, and about 15 GB of disk)
 	go run -buildvcs=false ./internal/review/importbench -n $(or $(ROWS),50000000)

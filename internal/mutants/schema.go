@@ -1,0 +1,17 @@
+package main
+
+import (
+	_ "embed"
+	"strings"
+)
+
+// schemaName is the file that an overlay adds to a rewritten package.
+const schemaName = "mutants_schema.go"
+
+//go:embed schema.tmpl
+var schemaText string
+
+// schema returns the file with the functions that the rewritten sites call.
+func (s *source) schema() string {
+	return strings.Replace(schemaText, "package schema", "package "+s.name, 1)
+}

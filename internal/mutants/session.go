@@ -1,0 +1,143 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+)
+
+// session tries mutants.
+type session struct {
+	*settings
+	scratch     string
+	sources     []*source
+	equivalents equivalents
+}
+
+// verdict is what became of one mutant.
+type verdict struct {
+	*Candidate
+	Killed     bool
+	Equivalent string   // the reason, where it is listed
+	Reason     string   // what killed it
+	TimedOut   bool     // killed by running too long
+	Reached    []string // tests that reached it and passed
+}
+
+const (
+	// slowest is the limit for a test of the package itself, and quick for one of a further package.
+	slowest = 10 * time.Minute
+	quick   = 15 * time.Second
+	// firstBatch is how long the tests of one process take together; each further process may take four times as long.
+	firstBatch = 2 * time.Second
+)
+
+// try returns the verdicts in the order of the mutants.
+func (s *session) try(ctx context.Context, chosen []*Candidate) ([]*verdict, error) {
+	var all []*verdict
+	for _, source := range s.sources {
+		var open []*verdict
+		for _, c := range chosen {
+			if c.Package == source.folder {
+				open = append(open, &verdict{Candidate: c, Equivalent: s.equivalents[c.Key()]})
+			}
+		}
+		all = append(all, open...)
+		if err := s.tryPackage(ctx, source, open); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (s *session) tryPackage(ctx context.Context, mutated *source, verdicts []*verdict) error {
+	limit := slowest
+	for _, folder := range append([]string{mutated.folder}, further[mutated.folder]...) {
+		open := slices.DeleteFunc(slices.Clone(verdicts), func(v *verdict) bool { return v.Killed || v.Equivalent != "" })
+		if len(open) == 0 {
+			break
+		}
+		if err := s.tryFolder(ctx, mutated, folder, limit, open); err != nil {
+			return err
+		}
+		limit = quick
+	}
+	if s.verbose {
+		for _, v := range verdicts {
+			fmt.Fprintln(s.stdout, v)
+		}
+	}
+	return nil
+}
+
+// tryFolder runs the tests of one folder against mutants of a package.
+func (s *session) tryFolder(ctx context.Context, mutated *source, folder string, limit time.Duration, open []*verdict) error {
+	start := s.now()
+	suite, err := s.build(ctx, mutated, folder)
+	if err != nil {
+		return err
+	}
+	built := s.now()
+	if err := suite.measure(ctx, s.jobs, limit); err != nil {
+		return err
+	}
+	for _, t := range suite.tests {
+		if t.Failed && limit == slowest {
+			fmt.Fprintf(s.stderr, "warning: %s: %s fails with nothing mutated: it does not count\n", folder, t.Name)
+		}
+	}
+	measured := s.now()
+	err = parallel(s.jobs, open, func(v *verdict) error { return suite.try(ctx, v) })
+	fmt.Fprintf(s.stderr, "%s: %d mutants against %d tests of %s: build %.0f s, tests alone %.0f s, mutants %.0f s\n",
+		mutated.folder, len(open), len(suite.tests), folder, built.Sub(start).Seconds(), measured.Sub(built).Seconds(), s.now().Sub(measured).Seconds())
+	return cmp.Or(err, clear(suite))
+}
+
+// clear removes a suite's binary, which may have hundreds of megabytes.
+func clear(s *suite) error {
+	if err := os.Remove(filepath.Join(s.scratch, "suite.test")); !os.IsNotExist(err) {
+		return err
+	}
+	return nil
+}
+
+// try runs the tests that reach a mutant, quickest first, until one fails.
+func (s *suite) try(ctx context.Context, v *verdict) error {
+	for _, batch := range batches(s.reaching(v.ID)) {
+		limit := 10 * time.Second
+		for _, t := range batch {
+			limit += 3 * t.Time
+			v.Reached = append(v.Reached, t.Name)
+		}
+		done, err := s.run(ctx, batch, limit, fmt.Sprintf("RDREC_MUTANT=%d", v.ID))
+		if err != nil {
+			return err
+		}
+		if !done.passed {
+			v.Killed, v.TimedOut, v.Reason = true, done.timedOut, done.reason
+			return nil
+		}
+	}
+	return nil
+}
+
+// batches sorts tests by time and cuts them so that a process of many quick tests comes before the slow ones.
+func batches(tests []*test) [][]*test {
+	tests = slices.Clone(tests)
+	slices.SortStableFunc(tests, func(a, b *test) int { return cmp.Compare(a.Time, b.Time) })
+	var all [][]*test
+	size := firstBatch
+	for len(tests) > 0 {
+		n, total := 1, tests[0].Time
+		for n < len(tests) && total+tests[n].Time <= size {
+			total += tests[n].Time
+			n++
+		}
+		all, tests, size = append(all, tests[:n]), tests[n:], 4*size
+	}
+	return all
+}

@@ -1,0 +1,162 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// suite is a test binary of one package in which the candidates of one package can be switched on.
+type suite struct {
+	folder  string // of the tests
+	dir     string // absolute
+	binary  string
+	scratch string
+	now     func() time.Time
+	tests   []*test
+}
+
+// test is a top-level test with what it does when nothing is mutated.
+type test struct {
+	Name    string
+	Time    time.Duration
+	Reached map[int]bool
+	Failed  bool
+}
+
+// build compiles the tests of a folder with the package's sites rewritten.
+func (s *session) build(ctx context.Context, mutated *source, folder string) (*suite, error) {
+	scratch := filepath.Join(s.scratch, strings.ReplaceAll(mutated.folder+" "+folder, "/", "_"))
+	if err := os.MkdirAll(scratch, 0o700); err != nil {
+		return nil, err
+	}
+	overlay, err := mutated.overlay(scratch)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := filepath.Abs(folder)
+	if err != nil {
+		return nil, err
+	}
+	built := &suite{folder: folder, dir: dir, binary: filepath.Join(scratch, "suite.test"), scratch: scratch, now: s.now}
+	_, err = output(exec.CommandContext(ctx, "go", "test", "-c", "-buildvcs=false", "-vet=off", "-overlay", overlay, "-o", built.binary, "./"+folder))
+	if err != nil {
+		return nil, fmt.Errorf("build the tests of %s with %s rewritten: %w", folder, mutated.folder, err)
+	}
+	return built, built.list(ctx, s.tests)
+}
+
+// overlay writes the rewritten files to a folder and returns the overlay file that names them.
+func (s *source) overlay(folder string) (string, error) {
+	replace := map[string]string{}
+	write := func(name string, text []byte) error {
+		to := filepath.Join(folder, name)
+		replace[filepath.Join(s.dir, name)] = to
+		return os.WriteFile(to, text, 0o600)
+	}
+	err := write(schemaName, []byte(s.schema()))
+	for _, f := range s.files {
+		err = errors.Join(err, write(f.name, s.rewrite(f)))
+	}
+	if err != nil {
+		return "", err
+	}
+	text, err := json.Marshal(map[string]any{"Replace": replace})
+	if err != nil {
+		return "", err
+	}
+	overlay := filepath.Join(folder, "overlay.json")
+	return overlay, os.WriteFile(overlay, text, 0o600)
+}
+
+// list asks the binary for its tests, fuzz targets (which run their seeds) and examples.
+func (s *suite) list(ctx context.Context, pattern string) error {
+	if _, err := os.Stat(s.binary); errors.Is(err, os.ErrNotExist) {
+		return nil // no test files
+	}
+	wanted, err := regexp.Compile(pattern)
+	if err != nil {
+		return err
+	}
+	c := exec.CommandContext(ctx, s.binary, "-test.list", ".")
+	c.Dir = s.dir
+	out, err := output(c)
+	if err != nil {
+		return fmt.Errorf("list the tests of %s: %w", s.folder, err)
+	}
+	for name := range strings.Lines(string(out)) {
+		name = strings.TrimSpace(name)
+		if name != "" && !strings.HasPrefix(name, "Benchmark") && wanted.MatchString(name) {
+			s.tests = append(s.tests, &test{Name: name})
+		}
+	}
+	return nil
+}
+
+// measure runs each test alone with nothing switched on. Tests that fail or take longer than limit do not count.
+func (s *suite) measure(ctx context.Context, jobs int, limit time.Duration) error {
+	return parallel(jobs, s.tests, func(t *test) error { return s.observe(ctx, t, limit) })
+}
+
+func (s *suite) observe(ctx context.Context, t *test, limit time.Duration) error {
+	reached := filepath.Join(s.scratch, t.Name+".reached")
+	start := s.now()
+	done, err := s.run(ctx, []*test{t}, limit, "RDREC_MUTANT_REACHED="+reached)
+	if err != nil {
+		return err
+	}
+	t.Time, t.Failed = s.now().Sub(start), !done.passed
+	text, err := os.ReadFile(reached)
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	t.Reached = map[int]bool{}
+	for line := range strings.Lines(string(text)) {
+		id, err := strconv.Atoi(strings.TrimSpace(line))
+		if err != nil {
+			return fmt.Errorf("read what %s reaches: %w", t.Name, err)
+		}
+		t.Reached[id] = true
+	}
+	return nil
+}
+
+// reaching returns the tests that count and reach a mutant.
+func (s *suite) reaching(id int) []*test {
+	var tests []*test
+	for _, t := range s.tests {
+		if !t.Failed && t.Reached[id] {
+			tests = append(tests, t)
+		}
+	}
+	return tests
+}
+
+// parallel calls do for each item, jobs at a time, and returns all errors.
+func parallel[T any](jobs int, items []T, do func(T) error) error {
+	work := make(chan T)
+	errs := make([]error, jobs)
+	var running sync.WaitGroup
+	for i := range jobs {
+		running.Go(func() {
+			for item := range work {
+				errs[i] = errors.Join(errs[i], do(item))
+			}
+		})
+	}
+	for _, item := range items {
+		work <- item
+	}
+	close(work)
+	running.Wait()
+	return errors.Join(errs...)
+}
