@@ -1,0 +1,318 @@
+package audit_test
+
+import (
+	"bytes"
+	"errors"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/audit"
+	"rdrec/internal/dataset"
+	"rdrec/internal/metric"
+)
+
+// TestFindingsAtTheirThresholds has each measure at its threshold and just below.
+func TestFindingsAtTheirThresholds(t *testing.T) {
+	largest := []audit.Group{{Users: 20, Items: []int{1, 2, 3}}}
+	for _, c := range []struct {
+		name string
+		of   audit.Audit
+		want audit.Finding // Text is a part of it
+	}{
+		{
+			"numbers in order, ten times chance", audit.Audit{Numbering: audit.Numbering{Spearman: 0.9, Share: 0.1, Chance: 0.01}},
+			audit.Finding{Level: audit.Leak, Title: "Item numbers give test items away", Text: "(rank correlation 0.90): for 10% of the users"},
+		},
+		{
+			"numbers less in order", audit.Audit{Numbering: audit.Numbering{Spearman: 0.89, Share: 0.1, Chance: 0.01}},
+			audit.Finding{Level: audit.Caution, Title: "Item numbers know something", Text: "for 10% of the users, against 1.0% by chance"},
+		},
+		{
+			"less than ten times chance", audit.Audit{Numbering: audit.Numbering{Spearman: 1, Share: 0.099, Chance: 0.01}},
+			audit.Finding{Level: audit.Fine, Title: "Item numbers say nothing about order", Text: "first appearance 1.00;"},
+		},
+		{
+			"no items", audit.Audit{},
+			audit.Finding{Level: audit.Fine, Title: "Item numbers say nothing about order", Text: "first appearance 0.00;"},
+		},
+		{
+			"a fifth of the users alike", audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 20, Largest: largest}},
+			audit.Finding{
+				Level: audit.Caution, Title: "Many users are copies of each other",
+				Text: "20 users share one sequence of 3 items; in all 20% of the 100 users",
+			},
+		},
+		{
+			"fewer alike", audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 19, Largest: largest}},
+			audit.Finding{Level: audit.Fine, Title: "Users differ", Text: "19% of the 100 users"},
+		},
+		{
+			"a group of a twentieth is named, a smaller one not",
+			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 30, Largest: []audit.Group{
+				{Users: 8, Items: []int{1, 2, 3}}, {Users: 5, Items: []int{1, 2, 4}}, {Users: 4, Items: []int{1, 2, 5}},
+			}}},
+			audit.Finding{
+				Level: audit.Caution, Title: "Many users are copies of each other",
+				Text: "8 users share one sequence of 3 items, 5 users share one sequence of 3 items; in all 30%",
+			},
+		},
+		{
+			"the largest group is named however small",
+			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 30, Largest: []audit.Group{{Users: 2, Items: []int{1, 2, 3}}}}},
+			audit.Finding{
+				Level: audit.Caution, Title: "Many users are copies of each other", Text: "2 users share one sequence of 3 items; in all 30%",
+			},
+		},
+		{
+			"one in a hundred test pairs", audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 100, Explained: 1, Train: 1, Valid: 3}},
+			audit.Finding{
+				Level: audit.Leak, Title: "Explanations for training speak about test pairs",
+				Text: "1 of the 100 test pairs (1.0%) have an explanation in the training split, and so have 3 validation pairs",
+			},
+		},
+		{
+			"fewer test pairs", audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 101, Explained: 2, Train: 1}},
+			audit.Finding{
+				Level: audit.Fine, Title: "Explanations for training leave test pairs out",
+				Text: "1 of the 101 test pairs have an explanation in the training split; 2 have one in any",
+			},
+		},
+		{
+			"no test pair explained", audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 7}},
+			audit.Finding{Level: audit.Fine, Title: "No explanation speaks about a test pair", Text: "None of the 7 test pairs"},
+		},
+		{
+			"no explanations", audit.Audit{Overlap: audit.Overlap{Users: 7}},
+			audit.Finding{Level: audit.Fine, Title: "There are no explanations", Text: "none of them speaks"},
+		},
+		{
+			"no times", audit.Audit{},
+			audit.Finding{Level: audit.Caution, Title: "Order in time cannot be checked", Text: "no time stamps"},
+		},
+		{
+			"one backwards", audit.Audit{Times: audit.Times{Known: 1, Backwards: 1, Tied: 1}},
+			audit.Finding{Level: audit.Leak, Title: "Some sequences run backwards in time", Text: "1 of 1 user have items"},
+		},
+		{
+			"a twentieth tied", audit.Audit{Times: audit.Times{Known: 100, Tied: 5}},
+			audit.Finding{
+				Level: audit.Caution, Title: "The last item is often not certain", Text: "For 5 of 100 users (5.0%) the test item has the same time stamp",
+			},
+		},
+		{
+			"fewer tied", audit.Audit{Times: audit.Times{Known: 100, Tied: 4}},
+			audit.Finding{Level: audit.Fine, Title: "Sequences run forward in time", Text: "All of 100 users; the last two items of 4 have"},
+		},
+		{
+			"one seen before", audit.Audit{Sequences: audit.Sequences{Repeated: 1}},
+			audit.Finding{Level: audit.Caution, Title: "Some test items were seen before", Text: "1 user already hold"},
+		},
+		{
+			"one pair twice", audit.Audit{Overlap: audit.Overlap{Twice: 1}},
+			audit.Finding{Level: audit.Leak, Title: "Pairs stand in more than one split", Text: "1 pairs of user and item"},
+		},
+	} {
+		list := audit.Findings(c.of)
+		at := slices.IndexFunc(list, func(f audit.Finding) bool { return f.Title == c.want.Title })
+		if at < 0 || list[at].Level != c.want.Level || !strings.Contains(list[at].Text, c.want.Text) {
+			t.Errorf("%s: %+v, want among them %+v", c.name, list, c.want)
+		}
+		if want := 4 + min(1, c.of.Sequences.Repeated) + min(1, c.of.Overlap.Twice); len(list) != want {
+			t.Errorf("%s: %d findings, want %d", c.name, len(list), want)
+		}
+	}
+}
+
+// TestTheGravestFindingsComeFirst, in their own order among equals.
+func TestTheGravestFindingsComeFirst(t *testing.T) {
+	var got []string
+	for _, f := range audit.Findings(audit.Audit{
+		Sequences: audit.Sequences{Users: 10, Shared: 5, Largest: []audit.Group{{Users: 5}}, Repeated: 2},
+		Overlap:   audit.Overlap{Explanations: 1, Users: 10, Explained: 1, Train: 1, Twice: 1},
+		Times:     audit.Times{Known: 10, Tied: 1},
+	}) {
+		got = append(got, string(f.Level)+": "+f.Title)
+	}
+	want := []string{
+		"leak: Explanations for training speak about test pairs", "leak: Pairs stand in more than one split",
+		"caution: Many users are copies of each other", "caution: The last item is often not certain", "caution: Some test items were seen before",
+		"fine: Item numbers say nothing about order",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("order (-want +got):\n%s", diff)
+	}
+}
+
+// TestTheRulesFiguresAreInTheFinding, in the order of the papers.
+func TestTheRulesFiguresAreInTheFinding(t *testing.T) {
+	a := audit.Audit{Rule: []metric.Score{
+		{Metric: "HR@1", Value: 0.5}, {Metric: "NDCG@10", Value: 0.125}, {Metric: "HR@5", Value: 0.25}, {Metric: "HR@10", Value: 0.0625},
+	}}
+	const want = "reaches HR@5 0.2500, HR@10 0.0625, NDCG@10 0.1250, mostly"
+	if text := audit.Findings(a)[0].Text + audit.Findings(a)[1].Text; !strings.Contains(text, want) {
+		t.Errorf("%s: want %s", text, want)
+	}
+}
+
+func TestPercent(t *testing.T) {
+	for share, want := range map[float64]string{
+		0: "0%", 1: "100%", 0.1: "10%", 0.0999: "10.0%", 0.05: "5.0%", 0.001: "0.1%", 0.0009: "0.090%", 0.00001: "0.001%",
+	} {
+		if got := audit.Percent(share); got != want {
+			t.Errorf("percent of %g = %q, want %q", share, got, want)
+		}
+	}
+}
+
+// TestSpearmanByHand: ranks 1 2 3 against 1 3 2 correlate by 1 - 6*(0+1+1)/(3*8).
+func TestSpearmanByHand(t *testing.T) {
+	for _, c := range []struct {
+		a, b []float64
+		want float64
+	}{
+		{nil, nil, 0},
+		{[]float64{5}, []float64{7}, 0},
+		{[]float64{5, 6}, []float64{7, 9}, 1},
+		{[]float64{5, 6}, []float64{9, 7}, -1},
+		{[]float64{10, 20, 300}, []float64{1, 3, 2}, 0.5},
+	} {
+		if got := audit.Spearman(c.a, c.b); math.Abs(got-c.want) > 1e-12 {
+			t.Errorf("correlation of %v and %v = %v, want %v", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+// TestNumbersByHand: of three users one has the test item after the highest of the history.
+func TestNumbersByHand(t *testing.T) {
+	d := &dataset.Dataset{Items: 8, Users: []dataset.User{
+		{ID: 1, Items: []int{2, 5, 6}},    // 6 is 5 + 1
+		{ID: 2, Items: []int{5, 2, 3}},    // 3 is the last + 1, but not the highest + 1
+		{ID: 3, Items: []int{1, 2, 6, 4}}, // 4 is below the highest
+		{ID: 4, Items: []int{7, 8}},       // not evaluated, but its items appear
+	}}
+	// Items in order of appearance: 2 5 6 3 1 4 7 8, whose places 1 to 8 differ from their ranks by 1 3 3 1 4 2 0 0.
+	want := audit.Numbering{Items: 8, Next: 1, Share: 1. / 3, Chance: 1. / 8, Spearman: 1 - 6*40./(8*63)}
+	nearly := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })
+	if diff := cmp.Diff(want, audit.Run(d, 1).Numbering, nearly); diff != "" {
+		t.Errorf("numbering (-want +got):\n%s", diff)
+	}
+}
+
+// TestTheThreeLargestGroups, of equally large ones in the order of their items, whatever the order of the users.
+func TestTheThreeLargestGroups(t *testing.T) {
+	sequences := [][]int{{9, 1, 2}, {3, 1, 2}, {3, 1, 1}, {4, 5, 6}, {7, 7, 7}, {8, 8}}
+	counts := []int{2, 2, 2, 3, 1, 2}
+	want := audit.Sequences{
+		Users: 12, Distinct: 6, Shared: 11, Repeated: 3, // 3 1 1 twice and 7 7 7 once
+		Largest: []audit.Group{{Users: 3, Items: []int{4, 5, 6}}, {Users: 2, Items: []int{3, 1, 1}}, {Users: 2, Items: []int{3, 1, 2}}},
+	}
+	for range 8 { // a map's order differs from one walk to the next
+		d := &dataset.Dataset{Items: 9}
+		for i, items := range sequences {
+			for range counts[i] {
+				d.Users = append(d.Users, dataset.User{ID: len(d.Users) + 1, Items: items})
+			}
+		}
+		if diff := cmp.Diff(want, audit.Run(d, 1).Sequences); diff != "" {
+			t.Fatalf("sequences (-want +got):\n%s", diff)
+		}
+		slices.Reverse(sequences)
+		slices.Reverse(counts)
+	}
+}
+
+// TestOverlapByHand has test and validation pairs in each split.
+func TestOverlapByHand(t *testing.T) {
+	d := &dataset.Dataset{Items: 5, Users: []dataset.User{
+		{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{1, 2, 3}}, {ID: 3, Items: []int{1, 2, 3}}, {ID: 4, Items: []int{1, 2, 3}},
+	}}
+	d.Explanations = dataset.Splits{
+		Train: []dataset.Explanation{{User: 1, Item: 3}, {User: 1, Item: 2}, {User: 1, Item: 1}, {User: 2, Item: 2}, {User: 2, Item: 2, Feature: "f"}},
+		Val:   []dataset.Explanation{{User: 2, Item: 3}, {User: 1, Item: 1}, {User: 2, Item: 2}},
+		Test:  []dataset.Explanation{{User: 3, Item: 3}, {User: 1, Item: 1}, {User: 3, Item: 2}},
+	}
+	want := audit.Overlap{Explanations: 11, Users: 4, Explained: 3, Train: 1, Valid: 2, Twice: 2}
+	if diff := cmp.Diff(want, audit.Run(d, 1).Overlap); diff != "" {
+		t.Errorf("overlap (-want +got):\n%s", diff)
+	}
+}
+
+// TestTimesByHand: one time is known, in order and not tied; of more the last two may be equal.
+func TestTimesByHand(t *testing.T) {
+	d := &dataset.Dataset{Items: 5}
+	for i, times := range [][]int64{nil, {1}, {2, 2}, {1, 2, 3}, {2, 2, 3}, {1, 3, 3}, {3, 2, 2}} {
+		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: []int{1, 2, 3}, Times: times})
+	}
+	if diff := cmp.Diff(audit.Times{Known: 6, Backwards: 1, Tied: 3}, audit.Run(d, 1).Times); diff != "" {
+		t.Errorf("times (-want +got):\n%s", diff)
+	}
+}
+
+// TestTextByHand has the whole page of a small dataset.
+func TestTextByHand(t *testing.T) {
+	a := audit.Run(leaky(2), 1)
+	a.Findings = a.Findings[:1]
+	a.Findings[0].Text = "So it is."
+	var out bytes.Buffer
+	if err := a.Text(&out); err != nil {
+		t.Fatal(err)
+	}
+	// Histories 1 2 and 4 5, test items 3 and 6: the rule's first guess is right. By popularity, unseen items come in the order
+	// 4 5 3 6 for the first user and 1 2 3 6 for the second.
+	want := `Leak audit of leaky: 2 users, leave one out, all items
+
+                           HR@1     HR@5   NDCG@5    HR@10  NDCG@10
+rule (item numbers)      1.0000   1.0000   1.0000   1.0000   1.0000
+popularity               0.0000   1.0000   0.4653   1.0000   0.4653
+
+rank correlation of item number with first position            1.0000 over 6 items
+test items numbered one above the user's highest               2 of 2 (100%)
+users with the sequence of another user                        0 of 2 (0%)
+users whose test item is already in their history              0 of 2 (0%)
+explanations                                                   0
+test pairs with an explanation for training                    0 of 2 (0%)
+validation pairs with an explanation for training              0 of 2 (0%)
+pairs with explanations in more than one split                 0
+sequences with time stamps                                     2 of 2 (100%)
+of them running backwards in time                              0 of 2 (0%)
+of them with a tie in time before the test item                0 of 2 (0%)
+
+FINE     Item numbers say nothing about order. So it is.
+`
+	if diff := cmp.Diff(want, out.String()); diff != "" {
+		t.Errorf("page (-want +got):\n%s", diff)
+	}
+	broken := errors.New("broken")
+	if err := a.Text(failing{broken}); !errors.Is(err, broken) {
+		t.Errorf("error %v, want %v", err, broken)
+	}
+}
+
+// failing is a writer that cannot write.
+type failing struct{ err error }
+
+func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// TestIntervalsOfAnAuditAreTheSeeds: another seed moves the intervals and nothing else.
+func TestIntervalsOfAnAuditAreTheSeeds(t *testing.T) {
+	d := leaky(30)
+	for i := range d.Users {
+		d.Users[i].Items[2] = 1 + (d.Users[i].Items[2]+i*i)%90
+	}
+	one, two := audit.Run(d, 1), audit.Run(d, 2)
+	if cmp.Equal(one.Rule, two.Rule) || cmp.Equal(one.Popularity, two.Popularity) {
+		t.Errorf("seeds 1 and 2 have the same intervals: %+v", one.Rule)
+	}
+	for i, score := range one.Rule {
+		if score.Value != two.Rule[i].Value {
+			t.Errorf("%s is %v with seed 1 and %v with seed 2", score.Metric, score.Value, two.Rule[i].Value)
+		}
+	}
+	if diff := cmp.Diff(one, audit.Run(d, 1)); diff != "" {
+		t.Errorf("the same seed (-first +second):\n%s", diff)
+	}
+}
