@@ -51,6 +51,7 @@ func TestTheBetterSentenceWins(t *testing.T) {
 		{"nothing for the same feature twice", "The scent is so nice today.", "My hair, hair is so nice.", first},
 		{"1 less for a feature of last resort", "The price is so nice today.", "The scent is so nice today.", second},
 		{"not where there is another", "The price and scent are nice.", "My hair and scent are nice.", first},
+		{"whichever stands first", "The scent and price are nice.", "My hair and scent are nice.", first},
 		{"1 for 5 words", "The scent is nice.", "My hair is so nice.", second},
 		{"nothing for 4 words", "So nice scent.", "My hair is nice.", first},
 		{"1 for 16 words", "The scent is nice" + today(13) + ".", "My hair is nice" + today(12) + ".", second},
