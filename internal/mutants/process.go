@@ -3,8 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"math"
 	"os"
 	"os/exec"
 	"regexp"
@@ -18,18 +18,27 @@ type outcome struct {
 	passed   bool
 	timedOut bool
 	reason   string // the first test that failed, or the panic
+	cpu      time.Duration
 }
 
+// limit is how long a process may take. Processor time tells an endless loop from a busy machine; the clock
+// ends what waits for ever.
+type limit struct{ cpu, wall time.Duration }
+
+// memory is how much address space a test process may have, in KiB: an endless loop may well be one that appends.
+const memory = 8 << 20
+
 // run runs some tests of a suite in a process group of its own, in the package's folder, with a temporary folder of its own.
-func (s *suite) run(ctx context.Context, tests []*test, limit time.Duration, env string) (outcome, error) {
+func (s *suite) run(ctx context.Context, tests []*test, most limit, env string) (outcome, error) {
 	temporary, err := os.MkdirTemp(s.scratch, "tmp-")
 	if err != nil {
 		return outcome{}, err
 	}
 	defer os.RemoveAll(temporary)
-	limited, cancel := context.WithTimeout(ctx, limit)
+	limited, cancel := context.WithTimeout(ctx, most.wall)
 	defer cancel()
-	c := exec.CommandContext(limited, s.binary, "-test.failfast", "-test.timeout=0", "-test.run", pattern(tests))
+	script := fmt.Sprintf(`ulimit -t %d -v %d; exec "$0" "$@"`, int(math.Ceil(most.cpu.Seconds())), memory)
+	c := exec.CommandContext(limited, "bash", "-c", script, s.binary, "-test.failfast", "-test.timeout=0", "-test.run", pattern(tests))
 	c.Dir, c.Env = s.dir, append(os.Environ(), "TMPDIR="+temporary, "OMP_WAIT_POLICY=passive", env)
 	var out tail
 	c.Stdout, c.Stderr = &out, &out
@@ -37,17 +46,18 @@ func (s *suite) run(ctx context.Context, tests []*test, limit time.Duration, env
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = 5 * time.Second
 	err = c.Run()
-	switch failed := (*exec.ExitError)(nil); {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		return outcome{}, ctx.Err()
-	case limited.Err() != nil:
-		return outcome{timedOut: true, reason: fmt.Sprintf("ran past %s", limit.Round(time.Second))}, nil
-	case err == nil:
-		return outcome{passed: true}, nil
-	case errors.As(err, &failed) || errors.Is(err, exec.ErrWaitDelay):
-		return outcome{reason: out.reason()}, nil
 	}
-	return outcome{}, fmt.Errorf("run the tests of %s: %w", s.folder, err)
+	if c.ProcessState == nil {
+		return outcome{}, fmt.Errorf("run the tests of %s: %w", s.folder, err)
+	}
+	done := outcome{passed: err == nil, reason: out.reason(), cpu: c.ProcessState.UserTime() + c.ProcessState.SystemTime()}
+	status, ok := c.ProcessState.Sys().(syscall.WaitStatus)
+	if limited.Err() != nil || ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
+		done.timedOut, done.reason = true, fmt.Sprintf("stopped after %s of processor time", done.cpu.Round(time.Second))
+	}
+	return done, nil
 }
 
 func pattern(tests []*test) string {

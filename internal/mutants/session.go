@@ -55,43 +55,44 @@ func (s *session) try(ctx context.Context, chosen []*Candidate) ([]*verdict, err
 }
 
 func (s *session) tryPackage(ctx context.Context, mutated *source, verdicts []*verdict) error {
-	limit := slowest
+	longest := slowest
 	for _, folder := range append([]string{mutated.folder}, further[mutated.folder]...) {
 		open := slices.DeleteFunc(slices.Clone(verdicts), func(v *verdict) bool { return v.Killed || v.Equivalent != "" })
 		if len(open) == 0 {
 			break
 		}
-		if err := s.tryFolder(ctx, mutated, folder, limit, open); err != nil {
+		if err := s.tryFolder(ctx, mutated, folder, longest, open); err != nil {
 			return err
 		}
-		limit = quick
-	}
-	if s.verbose {
-		for _, v := range verdicts {
-			fmt.Fprintln(s.stdout, v)
-		}
+		longest = quick
 	}
 	return nil
 }
 
 // tryFolder runs the tests of one folder against mutants of a package.
-func (s *session) tryFolder(ctx context.Context, mutated *source, folder string, limit time.Duration, open []*verdict) error {
+func (s *session) tryFolder(ctx context.Context, mutated *source, folder string, longest time.Duration, open []*verdict) error {
 	start := s.now()
 	suite, err := s.build(ctx, mutated, folder)
 	if err != nil {
 		return err
 	}
 	built := s.now()
-	if err := suite.measure(ctx, s.jobs, limit); err != nil {
+	if err := suite.measure(ctx, s.jobs, longest); err != nil {
 		return err
 	}
 	for _, t := range suite.tests {
-		if t.Failed && limit == slowest {
+		if t.Failed && longest == slowest {
 			fmt.Fprintf(s.stderr, "warning: %s: %s fails with nothing mutated: it does not count\n", folder, t.Name)
 		}
 	}
 	measured := s.now()
-	err = parallel(s.jobs, open, func(v *verdict) error { return suite.try(ctx, v) })
+	err = parallel(s.jobs, open, func(v *verdict) error {
+		err := suite.try(ctx, v)
+		if s.verbose {
+			fmt.Fprintln(s.stderr, v)
+		}
+		return err
+	})
 	fmt.Fprintf(s.stderr, "%s: %d mutants against %d tests of %s: build %.0f s, tests alone %.0f s, mutants %.0f s\n",
 		mutated.folder, len(open), len(suite.tests), folder, built.Sub(start).Seconds(), measured.Sub(built).Seconds(), s.now().Sub(measured).Seconds())
 	return cmp.Or(err, clear(suite))
@@ -108,12 +109,13 @@ func clear(s *suite) error {
 // try runs the tests that reach a mutant, quickest first, until one fails.
 func (s *suite) try(ctx context.Context, v *verdict) error {
 	for _, batch := range batches(s.reaching(v.ID)) {
-		limit := 10 * time.Second
+		most := limit{cpu: 10 * time.Second, wall: 30 * time.Second}
 		for _, t := range batch {
-			limit += 3 * t.Time
+			most.cpu += 3 * t.CPU
+			most.wall += 5 * t.Time
 			v.Reached = append(v.Reached, t.Name)
 		}
-		done, err := s.run(ctx, batch, limit, fmt.Sprintf("RDREC_MUTANT=%d", v.ID))
+		done, err := s.run(ctx, batch, most, fmt.Sprintf("RDREC_MUTANT=%d", v.ID))
 		if err != nil {
 			return err
 		}

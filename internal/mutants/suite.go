@@ -28,7 +28,8 @@ type suite struct {
 // test is a top-level test with what it does when nothing is mutated.
 type test struct {
 	Name    string
-	Time    time.Duration
+	Time    time.Duration // by the clock
+	CPU     time.Duration
 	Reached map[int]bool
 	Failed  bool
 }
@@ -102,19 +103,19 @@ func (s *suite) list(ctx context.Context, pattern string) error {
 	return nil
 }
 
-// measure runs each test alone with nothing switched on. Tests that fail or take longer than limit do not count.
-func (s *suite) measure(ctx context.Context, jobs int, limit time.Duration) error {
-	return parallel(jobs, s.tests, func(t *test) error { return s.observe(ctx, t, limit) })
+// measure runs each test alone with nothing switched on. Tests that fail or take longer than longest do not count.
+func (s *suite) measure(ctx context.Context, jobs int, longest time.Duration) error {
+	return parallel(jobs, s.tests, func(t *test) error { return s.observe(ctx, t, limit{cpu: longest, wall: longest}) })
 }
 
-func (s *suite) observe(ctx context.Context, t *test, limit time.Duration) error {
+func (s *suite) observe(ctx context.Context, t *test, most limit) error {
 	reached := filepath.Join(s.scratch, t.Name+".reached")
 	start := s.now()
-	done, err := s.run(ctx, []*test{t}, limit, "RDREC_MUTANT_REACHED="+reached)
+	done, err := s.run(ctx, []*test{t}, most, "RDREC_MUTANT_REACHED="+reached)
 	if err != nil {
 		return err
 	}
-	t.Time, t.Failed = s.now().Sub(start), !done.passed
+	t.Time, t.CPU, t.Failed = s.now().Sub(start), done.cpu, !done.passed
 	text, err := os.ReadFile(reached)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
