@@ -29,6 +29,8 @@ import (
 type Bucket struct {
 	blob *blob.Bucket
 	url  string
+	// fsync waits until a file or a folder is on the disk.
+	fsync func(*os.File) error
 }
 
 // Open opens the bucket at a URL: file:///path, s3://, gs://, azblob:// or mem://. A file bucket's folder is made if its parent
@@ -45,7 +47,7 @@ func Open(ctx context.Context, rawURL string) (*Bucket, error) {
 	if _, err := b.IsAccessible(ctx); err != nil {
 		return nil, errors.Join(fmt.Errorf("reach bucket %q: %w", rawURL, err), b.Close())
 	}
-	return &Bucket{blob: b, url: rawURL}, nil
+	return &Bucket{blob: b, url: rawURL, fsync: (*os.File).Sync}, nil
 }
 
 // complete adds what a file bucket needs: the temporary file of a write beside its target (a rename must not cross disks), no
@@ -85,7 +87,7 @@ func (b *Bucket) folder() string {
 	if err != nil || u.Scheme != "file" {
 		return ""
 	}
-	return filepath.FromSlash(u.Path)
+	return filepath.Clean(filepath.FromSlash(u.Path))
 }
 
 // read returns the whole object at key.
@@ -104,7 +106,7 @@ func (b *Bucket) write(ctx context.Context, key string, data []byte) error {
 
 // writeFrom stores all of r at key, whole or not at all: a cancelled writer leaves no object.
 func (b *Bucket) writeFrom(ctx context.Context, key string, r io.Reader) error {
-	disk := &disk{root: b.folder()}
+	disk := &disk{root: b.folder(), fsync: b.fsync}
 	defer disk.close()
 	options := &blob.WriterOptions{ContentType: "application/octet-stream", BeforeWrite: disk.watch}
 	if err := b.copyTo(ctx, key, r, options); err != nil {
@@ -187,7 +189,12 @@ func (b *Bucket) remove(ctx context.Context, keys ...string) error {
 
 // quarantine moves an object out of the way, so that it is never chosen again and can still be looked at.
 func (b *Bucket) quarantine(ctx context.Context, key string) error {
-	if err := b.blob.Copy(ctx, quarantineKey(key), key, nil); err != nil {
+	disk := &disk{root: b.folder(), fsync: b.fsync}
+	defer disk.close()
+	if err := b.blob.Copy(ctx, quarantineKey(key), key, &blob.CopyOptions{BeforeCopy: disk.watch}); err != nil {
+		return classify("quarantine", key, err)
+	}
+	if err := disk.sync(); err != nil { // the copy may be all that tells of a corrupt checkpoint
 		return classify("quarantine", key, err)
 	}
 	return b.remove(ctx, key)

@@ -50,14 +50,14 @@ func (b *Bucket) deliverFile(ctx context.Context, ref Ref, to string) error {
 	if err := b.GetFile(ctx, ref, part); err != nil {
 		return err
 	}
-	err := syncFolder(part) // a file is synced as a folder is
+	err := syncPath(part, b.fsync)
 	if err == nil {
 		err = os.Rename(part, to)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("write %q: %w", to, err), os.Remove(part))
 	}
-	return syncFolder(filepath.Dir(to))
+	return syncPath(filepath.Dir(to), b.fsync)
 }
 
 func (b *Bucket) deliverObject(ctx context.Context, ref Ref, other *Bucket, key string) error {

@@ -15,6 +15,8 @@ type disk struct {
 	// file is a second handle on the file that is being written; the rename changes its name, not the handle.
 	file *os.File
 	dir  string
+	// fsync is the bucket's.
+	fsync func(*os.File) error
 }
 
 // watch is called by the blob library with the file before it is written.
@@ -33,23 +35,24 @@ func (d *disk) sync() error {
 	if d.file == nil {
 		return nil
 	}
-	if err := d.file.Sync(); err != nil {
+	if err := d.fsync(d.file); err != nil {
 		return err
 	}
 	for dir := d.dir; dir == d.root || strings.HasPrefix(dir, d.root+string(filepath.Separator)); dir = filepath.Dir(dir) {
-		if err := syncFolder(dir); err != nil {
+		if err := syncPath(dir, d.fsync); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func syncFolder(dir string) error {
-	f, err := os.Open(dir)
+// syncPath calls fsync for a file or a folder.
+func syncPath(path string, fsync func(*os.File) error) error {
+	f, err := os.Open(path)
 	if err != nil {
 		return err
 	}
-	return errors.Join(f.Sync(), f.Close())
+	return errors.Join(fsync(f), f.Close())
 }
 
 func (d *disk) close() {

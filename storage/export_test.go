@@ -47,6 +47,24 @@ func TestLatestRunIsTheNewestOfTheNamed(t *testing.T) {
 	}
 }
 
+// TestOfRunsOfOneTimeTheFirstIsTheLatest has two runs whose records were written in the same moment.
+func TestOfRunsOfOneTimeTheFirstIsTheLatest(t *testing.T) {
+	dir := t.TempDir()
+	b := open(t, "file://"+dir)
+	then := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for _, run := range []string{"r2", "r1"} {
+		if err := b.PutRun(t.Context(), "exp", run, storage.RunRecord, []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(filepath.Join(dir, storage.RunKey("exp", run, storage.RunRecord)), then, then); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, run, err := b.LatestRun(t.Context(), "exp"); err != nil || run != "r1" {
+		t.Errorf("%q, %v; want the first by its name", run, err)
+	}
+}
+
 func TestATableIsFoundWhileItIsWhole(t *testing.T) {
 	b, err := storage.Open(t.Context(), "mem://")
 	if err != nil {

@@ -1,6 +1,7 @@
 package storage_test
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -155,13 +156,95 @@ func TestPromotedModelsAreNotCollected(t *testing.T) {
 
 func TestNightsComeInTheirOrder(t *testing.T) {
 	h := newHistory(t)
+	if records, newest, err := h.Nights(t.Context(), "shop", 3); err != nil || newest != 0 || len(records) != 0 {
+		t.Errorf("before the first night: %q, newest %d, %v", records, newest, err)
+	}
 	for k := range 12 {
 		if err := h.PutNight(t.Context(), "shop", k+1, fmt.Appendf(nil, "%d", k+1)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	records, newest, err := h.Nights(t.Context(), "shop", 3)
-	if err != nil || newest != 12 || len(records) != 3 || string(records[0]) != "10" || string(records[2]) != "12" {
-		t.Errorf("the last 3 of 12 nights: %q, newest %d, %v", records, newest, err)
+	writeFile(t, filepath.Join(h.root, "nightly/shop/nights/000099.json.1f.tmp"))
+	for last, want := range map[int]string{0: "", 1: "12", 3: "10 11 12", 12: "1 2 3 4 5 6 7 8 9 10 11 12", 13: "1 2 3 4 5 6 7 8 9 10 11 12"} {
+		records, newest, err := h.Nights(t.Context(), "shop", last)
+		if got := string(bytes.Join(records, []byte(" "))); err != nil || newest != 12 || got != want {
+			t.Errorf("the last %d of 12 nights: %q, newest %d, %v; want %q", last, got, newest, err, want)
+		}
+	}
+	writeFile(t, filepath.Join(h.root, "nightly/shop/nights/last.json"))
+	var corrupt *storage.CorruptError
+	if _, _, err := h.Nights(t.Context(), "shop", 1); !errors.As(err, &corrupt) || corrupt.Key != "nightly/shop/nights/last.json" {
+		t.Errorf("a night whose name is no number: %v", err)
+	}
+}
+
+// TestAPromotionOfAnotherRunOrModelIsAnother repeats a promotion with one thing changed.
+func TestAPromotionOfAnotherRunOrModelIsAnother(t *testing.T) {
+	for name, change := range map[string]func(h history, p *storage.Promotion){
+		"run":      func(_ history, p *storage.Promotion) { p.Run = "other" },
+		"workflow": func(_ history, p *storage.Promotion) { p.Workflow = "other" },
+		"weights":  func(h history, p *storage.Promotion) { p.Model.Weights = h.model },
+	} {
+		h := newHistory(t)
+		p := h.promotion(t, "one")
+		h.promote(t, 0, p)
+		change(h, &p)
+		if next := h.promote(t, 1, p); next.Number != 2 || next.Kind != storage.NewPromotion {
+			t.Errorf("another %s: promotion %d, %q; want the second", name, next.Number, next.Kind)
+		}
+	}
+}
+
+// TestAPromotionNeedsItsArtefacts loses each of them in turn; reviews and a table may be absent.
+func TestAPromotionNeedsItsArtefacts(t *testing.T) {
+	h := newHistory(t)
+	gone := storage.Ref{Digest: strings.Repeat("0", 64), Size: 1}
+	for what, lose := range map[string]func(p *storage.Promotion){
+		"model":    func(p *storage.Promotion) { p.Model.Weights = gone },
+		"dataset":  func(p *storage.Promotion) { p.Dataset = gone },
+		"examples": func(p *storage.Promotion) { p.Examples = gone },
+	} {
+		p := h.promotion(t, "one")
+		lose(&p)
+		if _, err := h.Promote(t.Context(), "shop", 0, p); !errors.Is(err, storage.ErrNotFound) || !strings.Contains(err.Error(), what) {
+			t.Errorf("without its %s: %v", what, err)
+		}
+	}
+	if _, err := h.Promoted(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("something is in use: %v", err)
+	}
+}
+
+// TestARecordBeyondTheNextIsRefused has records of numbers that no crash between two writes leaves.
+func TestARecordBeyondTheNextIsRefused(t *testing.T) {
+	for number, refused := range map[int]bool{1: false, 2: false, 3: true, 10: true} {
+		h := newHistory(t)
+		h.promote(t, 0, h.promotion(t, "one"))
+		if number > 1 {
+			writeFile(t, filepath.Join(h.root, fmt.Sprintf("nightly/shop/promotions/%06d.json", number)))
+		}
+		writeFile(t, filepath.Join(h.root, "nightly/shop/promotions/99.json"))
+		writeFile(t, filepath.Join(h.root, "nightly/shop/promotions/notes.txt"))
+		_, err := h.Promote(t.Context(), "shop", 1, h.promotion(t, "two"))
+		var corrupt *storage.CorruptError
+		if errors.As(err, &corrupt) != refused || (err != nil) != refused {
+			t.Errorf("a record of number %d beside promotion 1: %v, want it refused: %t", number, err, refused)
+		}
+	}
+}
+
+// TestPointersNameAPromotion has pointers with numbers below the first.
+func TestPointersNameAPromotion(t *testing.T) {
+	h := newHistory(t)
+	for _, number := range []int{0, -1} {
+		path := filepath.Join(h.root, "nightly/shop/current.json")
+		writeFile(t, path)
+		if err := os.WriteFile(path, fmt.Appendf(nil, `{"number":%d,"digest":"x"}`, number), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		var corrupt *storage.CorruptError
+		if _, err := h.Promoted(t.Context(), "shop"); !errors.As(err, &corrupt) || corrupt.Key != "nightly/shop/current.json" {
+			t.Errorf("number %d: %v", number, err)
+		}
 	}
 }

@@ -20,12 +20,14 @@ func backends(t *testing.T) map[string]string {
 	return map[string]string{"mem": "mem://", "file": "file://" + filepath.Join(t.TempDir(), "bucket")}
 }
 
+// open opens a bucket that does not wait for the disk.
 func open(t *testing.T, url string) *storage.Bucket {
 	t.Helper()
 	b, err := storage.Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)
 	}
+	b.SetFsync(func(*os.File) error { return nil })
 	t.Cleanup(func() {
 		if err := b.Close(); err != nil {
 			t.Error(err)

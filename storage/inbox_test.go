@@ -1,0 +1,93 @@
+package storage_test
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/storage"
+)
+
+func TestAnInboxIsListedByKey(t *testing.T) {
+	b, s := syncedBucket(t, "")
+	for _, key := range []string{"inbox/b", "inbox/sub/c", "inbox/a", "inbox/d.tmp", "inboxes/e", "other/f"} {
+		path := filepath.Join(s.root, key)
+		writeFile(t, path)
+		if err := os.WriteFile(path, []byte("one"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	files, err := b.Inbox(t.Context(), "inbox/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ref := storage.Ref{Digest: digestOfOne, Size: 3}
+	if diff := cmp.Diff([]storage.File{{Name: "inbox/a", Ref: ref}, {Name: "inbox/b", Ref: ref}, {Name: "inbox/sub/c", Ref: ref}}, files); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestTheBucketsOwnKeysAreNoInbox has each of them, a key inside and a prefix that holds it.
+func TestTheBucketsOwnKeysAreNoInbox(t *testing.T) {
+	b := open(t, "mem://")
+	own := []string{
+		"cas/sha256/", "stages/", "rationales/", "checkpoints/", "runs/", "nightly/", "exports/", "quarantine/",
+	}
+	for _, prefix := range own {
+		for _, inbox := range []string{prefix, prefix + "x/", prefix[:len(prefix)-1], prefix[:1], ""} {
+			if _, err := b.Inbox(t.Context(), inbox); err == nil {
+				t.Errorf("inbox %q is not refused", inbox)
+			}
+		}
+	}
+	for _, inbox := range []string{"inbox/", "stages2/", "cas/other/", "my/stages/"} {
+		if _, err := b.Inbox(t.Context(), inbox); err != nil {
+			t.Errorf("inbox %q: %v", inbox, err)
+		}
+	}
+}
+
+func TestAnObjectThatChangedIsNotTakenIn(t *testing.T) {
+	b, s := syncedBucket(t, "")
+	dir := folder(t, map[string]string{"rows": "one", "others": "two"})
+	if err := b.PutInbox(t.Context(), "inbox/rows", filepath.Join(dir, "rows")); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(written("inbox/rows"), s.synced); diff != "" {
+		t.Errorf("synced: %s", diff)
+	}
+	file := storage.File{Name: "inbox/rows", Ref: storage.Ref{Digest: digestOfOne, Size: 3}}
+	path := filepath.Join(t.TempDir(), "taken", "rows")
+	if err := b.TakeIn(t.Context(), file, path); err != nil {
+		t.Fatal(err)
+	}
+	if data, err := os.ReadFile(path); err != nil || string(data) != "one" {
+		t.Errorf("the file is %q, %v", data, err)
+	}
+	if data, err := b.Get(t.Context(), file.Ref); err != nil || string(data) != "one" {
+		t.Errorf("the content is %q, %v", data, err)
+	}
+	if err := b.PutInbox(t.Context(), "inbox/rows", filepath.Join(dir, "others")); err != nil {
+		t.Fatal(err)
+	}
+	var corrupt *storage.CorruptError
+	if err := b.TakeIn(t.Context(), file, path); !errors.As(err, &corrupt) || corrupt.Key != "inbox/rows" {
+		t.Errorf("another object under the key: %v", err)
+	}
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("a file is left: %v", err)
+	}
+	if _, err := b.Get(t.Context(), storage.Ref{Digest: digestOfTwo, Size: 3}); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("it became content: %v", err)
+	}
+}
+
+func TestNothingWasDrawnYet(t *testing.T) {
+	b := open(t, "mem://")
+	if mark, err := b.Watermark(t.Context(), "shop"); err != nil || mark != (storage.Watermark{}) {
+		t.Errorf("%+v, %v", mark, err)
+	}
+}
