@@ -1,0 +1,195 @@
+package train_test
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+	"rdrec/internal/token"
+	"rdrec/internal/torch"
+	"rdrec/internal/train"
+)
+
+func TestEpochsEndAfterTheirSteps(t *testing.T) {
+	for _, c := range []struct {
+		step, epochs, steps int // of three steps each
+		want                bool
+	}{
+		{0, 0, 8, false}, {2, 0, 8, false}, {3, 0, 8, true}, {3, 1, 8, false}, {5, 1, 8, false}, {6, 1, 8, true}, {6, 2, 8, false},
+		{7, 2, 8, false}, {8, 2, 8, true}, {8, 3, 8, false}, // the last is cut short
+		{6, 1, 6, true}, {6, 2, 6, false}, {1, 0, 1, true}, {1, 1, 1, false},
+	} {
+		if got := train.EpochIsDue(c.step, c.epochs, 3, c.steps); got != c.want {
+			t.Errorf("step %d of %d, %d epochs validated: due %t, want %t", c.step, c.steps, c.epochs, got, c.want)
+		}
+	}
+}
+
+// TestTrainingStopsAfterBadEpochs: a tie is no improvement, and the count is set back by an improvement only where the protocol says so.
+func TestTrainingStopsAfterBadEpochs(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		patience int
+		resets   bool
+		means    []float64
+		bad      []int // after each epoch
+		best     float64
+	}{
+		{"counted in all", 2, false, []float64{5, 4, 4, 3, 6, 2}, []int{0, 0, 1, 1, 2}, 3},
+		{"counted since the best", 2, true, []float64{5, 4, 4, 3, 6, 7, 2}, []int{0, 0, 1, 0, 1, 2}, 3},
+		{"patience of one", 1, true, []float64{5, 5, 1}, []int{0, 1}, 5},
+		{"never", 3, false, []float64{5, 6, 6, 1}, []int{0, 1, 2, 2}, 1},
+	} {
+		s := &train.State{}
+		var bad []int
+		for i, mean := range c.means {
+			s.LossSum, s.Rows = 7, 3
+			epoch := train.Epoch{Epoch: i + 1, Mean: mean, Best: train.Improves(s, mean)}
+			train.CloseEpoch(s, epoch, c.patience, c.resets)
+			bad = append(bad, s.Endured)
+			if s.LossSum != 0 || s.Rows != 0 || len(s.Curves) != i+1 {
+				t.Errorf("%s: epoch %d: %+v", c.name, i+1, s)
+			}
+			if s.StoppedEarly {
+				break
+			}
+		}
+		if diff := cmp.Diff(c.bad, bad); diff != "" || *s.Best != c.best || s.StoppedEarly != (len(bad) < len(c.means)) {
+			t.Errorf("%s: best %v, stopped early %t, bad epochs %s", c.name, *s.Best, s.StoppedEarly, diff)
+		}
+	}
+}
+
+// TestValidationIsTheMeanByRows computes the second epoch's validation again, from the returned model: its own candidates, so many records of each
+// task, batch by batch, and then the mean over the tasks.
+func TestValidationIsTheMeanByRows(t *testing.T) {
+	j := job(t)
+	j.Spec.Train.Ratio = spec.Ratio{Explanation: 1, Sequential: 1, TopN: 1}
+	j.Spec.Train.Batch, j.Spec.Train.TargetTokens, j.Spec.Train.ValidRows = 3, 8, 4
+	j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps = 1, 2, 0
+	result := run(t, j)
+	last := result.Curves[1]
+	if !last.Best {
+		t.Fatal("the second epoch is not the best: its model is not returned")
+	}
+	m, err := t5.Load(result.Dir, torch.CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	settings := task.Settings{Method: j.Method, Protocol: j.Protocol, Negatives: 9}
+	corpus, err := task.New(j.Data, settings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokenizer, err := token.NewT5()
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoder, err := task.NewEncoder(tokenizer, settings, 8)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, mean := map[string]float64{}, 0.0
+	for _, kind := range []task.Kind{task.KindExplanation, task.KindSequential, task.KindTopN} {
+		list, err := corpus.Valid(kind, 3, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows := 0
+		for b := range list.Spread(4).Batches(encoder, 3) {
+			err := torch.Run(func(s *torch.Scope) error {
+				loss, err := m.Loss(s, b, j.Protocol)
+				if err == nil {
+					want[kind.String()] += loss.Float() * float64(b.Size)
+				}
+				return err
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows += b.Size
+		}
+		if rows != 4 {
+			t.Errorf("%s: %d rows", kind, rows)
+		}
+		want[kind.String()] /= 4
+		mean += want[kind.String()] / 3
+	}
+	if diff := cmp.Diff(want, last.Valid, within(1e-6)); diff != "" || math.Abs(mean-last.Mean) > 1e-6 {
+		t.Errorf("mean %v, want %v: %s", last.Mean, mean, diff)
+	}
+}
+
+func within(tolerance float64) cmp.Option {
+	return cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) <= tolerance })
+}
+
+// TestValidationStartsAgainWhenMemoryRunsOut lets the last part of a batch fail: the parts before it do not count twice.
+func TestValidationStartsAgainWhenMemoryRunsOut(t *testing.T) {
+	loss := func(fails int) (value float64, operations int) {
+		j := quick(t)
+		j.Spec.Train.Batch, j.Spec.Train.MicroBatch = 5, 2
+		prepared, err := train.Prepare(j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer prepared.Free()
+		b := prepared.Next()
+		end := torch.Starve(func(int64) bool { operations++; return operations == fails })
+		defer end()
+		if value, err = prepared.ValidationLoss(b); err != nil {
+			t.Fatal(err)
+		}
+		return value, operations
+	}
+	want, operations := loss(0)
+	for _, fails := range []int{1, operations / 2, operations} {
+		got, again := loss(fails)
+		if math.Abs(got-want) > 1e-5 || again <= operations {
+			t.Errorf("operation %d of %d fails: loss %v, want %v", fails, operations, got, want)
+		}
+	}
+}
+
+// TestProgressIsReported has a clock that ticks a second at each look: a step waits one for its batch and takes two.
+func TestProgressIsReported(t *testing.T) {
+	j := quick(t)
+	j.Spec.Train.EpochSteps, j.Spec.Train.Epochs = 2, 2
+	j.Spec.Train.Steps = 3
+	clock := time.Time{}
+	j.Now = func() time.Time {
+		clock = clock.Add(time.Second)
+		return clock
+	}
+	var got []train.Progress
+	j.Progress = func(p train.Progress) { got = append(got, p) }
+	result := run(t, j)
+	first, second := got[0].Loss, result.Curves[0].Loss
+	if first == second || first == 0 || result.Curves[0].Step != 2 || result.Curves[1].Step != 3 {
+		t.Fatalf("curves %+v", result.Curves)
+	}
+	at := func(epoch, step int, loss float64) train.Progress {
+		return train.Progress{Epoch: epoch, Epochs: 2, Step: step, Steps: 3, Loss: loss}
+	}
+	step := func(p train.Progress) train.Progress {
+		p.SamplesPerSecond, p.WaitShare = 1, 0.5 // two rows in two seconds
+		return p
+	}
+	validating := func(p train.Progress) train.Progress {
+		p.Validating = true
+		return p
+	}
+	want := []train.Progress{
+		step(at(1, 1, first)), step(at(1, 2, second)), validating(at(1, 2, second)), validating(at(1, 2, second)),
+		step(at(2, 3, result.Curves[1].Loss)), validating(at(2, 3, result.Curves[1].Loss)), validating(at(2, 3, result.Curves[1].Loss)),
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
