@@ -95,11 +95,11 @@ func (f *finder) logic(e *ast.BinaryExpr) {
 	swap := f.mutation(e, "logic", f.text(e), f.operands(e, other))
 	left := f.mutation(e, "logic", f.text(e), f.text(e.Y))
 	right := f.mutation(e, "logic", f.text(e), f.text(e.X))
-	swapped := fmt.Sprintf(") != mutantOn(%d)) ", swap)
+	swapped := fmt.Sprintf(") != mutantOn(%d) ", swap)
 	f.edit(e.X.Pos(), e.X.Pos(), before, "((((")
 	f.edit(e.X.End(), e.X.End(), after, swapped+fmt.Sprintf(drop, left)+")")
-	f.edit(e.Y.Pos(), e.Y.Pos(), before, "(((")
-	f.edit(e.Y.End(), e.Y.End(), after, swapped+fmt.Sprintf(drop, right)+fmt.Sprintf(") != mutantOn(%d))", swap))
+	f.edit(e.Y.Pos(), e.Y.Pos(), before, "((")
+	f.edit(e.Y.End(), e.Y.End(), after, swapped+fmt.Sprintf(drop, right)+fmt.Sprintf(")) != mutantOn(%d))", swap))
 }
 
 // operator is an arithmetic operator with its mutation.
