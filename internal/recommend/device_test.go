@@ -94,7 +94,7 @@ func TestDeviceFindsWhatTheHostFinds(t *testing.T) {
 func bothWays(t *testing.T, m *t5.Model, b task.Batch, catalogue *recommend.Catalogue, walk recommend.Walk) (host, device [][]recommend.Found) {
 	t.Helper()
 	before := torch.Live()
-	host, err := recommend.SearchItems(t.Context(), m, b, catalogue, walk)
+	host, err := recommend.SearchItemsOnHost(t.Context(), m, b, catalogue, walk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func BenchmarkWalk(b *testing.B) {
 	}
 	for name, search := range map[string]func() error{
 		"host": func() error {
-			_, err := recommend.SearchItems(b.Context(), job.Model, batch, catalogue, walk)
+			_, err := recommend.SearchItemsOnHost(b.Context(), job.Model, batch, catalogue, walk)
 			return err
 		},
 		"device": func() error {

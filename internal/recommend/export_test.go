@@ -32,8 +32,17 @@ func (p *Paths) Run(end int32, logProb func(path []int32, token int32) float32) 
 // Text decodes what was generated.
 func (j Job) Text(h Hypothesis) (string, error) { return j.text(h) }
 
+// SearchItemsOnHost is SearchItems that walks on the host, wherever the student is.
+func SearchItemsOnHost(ctx context.Context, m *t5.Model, batch task.Batch, catalogue *Catalogue, w Walk) ([][]Found, error) {
+	w.by = onHost
+	return SearchItems(ctx, m, batch, catalogue, w)
+}
+
 // SearchItemsOnDevice is SearchItems that walks on the device, whichever that is.
 func SearchItemsOnDevice(ctx context.Context, m *t5.Model, batch task.Batch, catalogue *Catalogue, w Walk) ([][]Found, error) {
 	w.by = onDevice
 	return SearchItems(ctx, m, batch, catalogue, w)
 }
+
+// Stream numbers the stream of a user's random items in a kind of list.
+func Stream(kind task.Kind, user int) uint64 { return drawStream(kind, user) }

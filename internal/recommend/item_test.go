@@ -79,6 +79,12 @@ func TestParseItem(t *testing.T) {
 		{"\x0b12\x0c", 12, true},
 		{"\xff12", 0, false},
 		{"7 things", 7, true},
+		{"9223372036854775799", 9223372036854775799, true}, // around the largest int, which stands for all beyond
+		{"9223372036854775800", 9223372036854775800, true},
+		{"9223372036854775807", 9223372036854775807, true},
+		{"9223372036854775808", 9223372036854775807, true},
+		{"9223372036854775810", 9223372036854775807, true},
+		{"-9223372036854775808", -9223372036854775807, true},
 	} {
 		if item, ok := recommend.ParseItem(c.text); ok != c.ok || ok && item != c.item {
 			t.Errorf("ParseItem(%q) = %d, %v, want %d, %v", c.text, item, ok, c.item, c.ok)

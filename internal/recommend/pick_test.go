@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"cmp"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -32,20 +33,15 @@ func TestPick(t *testing.T) {
 				return err
 			}
 			for row, picked := range got {
-				var all []candidate
+				var all []candidate // in the order of beams and tokens, which sorting keeps
 				for beam := range c.beams {
 					for token := range c.vocabulary {
 						at := row*c.beams + beam
 						all = append(all, candidate{beam, int32(token), logits[at*c.vocabulary+token] + beams[at].score})
 					}
 				}
-				slices.SortFunc(all, candidate.compare)
-				for i, p := range picked { // of candidates that tie at the end any may have been picked
-					at := slices.IndexFunc(all, func(a candidate) bool { return a.beam == p.beam && a.token == p.token })
-					if at < 0 || all[at].score != p.score || p.score != all[i].score {
-						t.Errorf("%+v row %d: candidate %d is %v, want %v", c, row, i, p, all[i])
-					}
-				}
+				slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
+				checkPicked(t, all, picked)
 			}
 			return nil
 		})
@@ -54,6 +50,64 @@ func TestPick(t *testing.T) {
 		}
 	}
 }
+
+// checkPicked compares candidates with the first of all. Of a beam's tokens that tie with the last one any may have been picked.
+func checkPicked(t *testing.T, all, picked []candidate) {
+	t.Helper()
+	last, before := all[len(picked)-1].score, candidate{beam: -1}
+	for i, p := range picked {
+		want := all[i]
+		if p.score == last && p.score == want.score && p.beam == want.beam && (p.beam != before.beam || p.token > before.token) {
+			before = p
+			want = all[slices.IndexFunc(all, func(a candidate) bool { return a.beam == p.beam && a.token == p.token })]
+		}
+		if p != want {
+			t.Errorf("candidate %d of %d is %v, want %v", i, len(picked), p, want)
+		}
+	}
+}
+
+// TestCandidatesThatTie: the lower beam first, whatever its token, then the lower token.
+func TestCandidatesThatTie(t *testing.T) {
+	err := torch.Run(func(s *torch.Scope) error {
+		x := s.FromFloat32([]float32{
+			-1, -2, -1,
+			-1, -1, -3, // with -1 for its beam
+			-1, -1, -1, // another row
+			-1, 0, -1,
+		}, 4, 3)
+		got, err := pick(x, []beam{{}, {score: -1}, {}, {score: -1}}, 2, 3)
+		if err != nil {
+			return err
+		}
+		if diff := gocmp.Diff([][]candidate{
+			{{0, 0, -1}, {0, 2, -1}, {0, 1, -2}},
+			{{0, 0, -1}, {0, 1, -1}, {0, 2, -1}},
+		}, got, gocmp.AllowUnexported(candidate{})); diff != "" {
+			t.Errorf("candidates (-want +got):\n%s", diff)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+func TestOrderOfCandidates(t *testing.T) {
+	ordered := []candidate{
+		{beam: 3, token: 9, score: -1}, {beam: 0, token: 8, score: -2}, {beam: 0, token: 9, score: -2}, {beam: 1, token: 0, score: -2},
+		{beam: 1, token: 7, score: -2}, {beam: 0, token: 0, score: -3},
+	}
+	for i, a := range ordered {
+		for j, b := range ordered {
+			if got := a.compare(b); got != cmp.Compare(i, j) {
+				t.Errorf("%v and %v: %d, want %d", a, b, got, cmp.Compare(i, j))
+			}
+		}
+	}
+}
+
+func gocompare(i, j int) int { return cmp.Compare(i, j) }
 
 func TestPickNaN(t *testing.T) {
 	err := torch.Run(func(s *torch.Scope) error {

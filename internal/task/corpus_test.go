@@ -44,12 +44,27 @@ func small() *dataset.Dataset {
 func TestCorpusSaysWhatIsOff(t *testing.T) {
 	bare := small()
 	bare.Explanations = dataset.Splits{}
+	long, one := small(), small()
+	long.Users = long.Users[2:]
+	for i := range long.Explanations.Train {
+		e := &long.Explanations.Train[i]
+		e.User, e.Item, e.Preference, e.Attribution = 3, 4, "p", "a"
+	}
+	long.Explanations.Val = long.Explanations.Val[:1]
+	one.Users = one.Users[2:]
+	one.Explanations.Train = one.Explanations.Train[2:]
+	one.Explanations.Train[1].Preference, one.Explanations.Train[1].Attribution = "p", "a"
 	for name, c := range map[string]struct {
 		data     *dataset.Dataset
 		settings task.Settings
 		kinds    []task.Kind
 		notices  []string
 	}{
+		"nothing to say": {long, clean("rdrec"), task.Kinds(), nil},
+		"one held out of each": {one, clean("rdrec"), task.Kinds(), []string{
+			"1 of 2 training explanations are about a validation or test item: they are held out",
+			"1 of 2 validation explanations are about a test item: they are held out",
+		}},
 		"everything": {small(), paper("rdrec"), task.Kinds(), []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
 			"1 of 4 users have fewer than 4 items: they are left out of sequential training",

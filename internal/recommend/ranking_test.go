@@ -1,0 +1,242 @@
+package recommend_test
+
+import (
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/recommend"
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+)
+
+// TestStreamsOfRandomItems: each user has one for each kind of list, apart from those that package task numbers from 0 on.
+func TestStreamsOfRandomItems(t *testing.T) {
+	for _, c := range []struct {
+		kind task.Kind
+		user int
+		want uint64
+	}{
+		{task.KindSequential, 0, 1<<48 + 1}, {task.KindTopN, 0, 1<<48 + 2}, {task.KindSequential, 7, 1<<48 + 29}, {task.KindTopN, 7, 1<<48 + 30},
+	} {
+		if got := recommend.Stream(c.kind, c.user); got != c.want {
+			t.Errorf("user %d, %s: stream %d, want %d", c.user, c.kind, got, c.want)
+		}
+	}
+	seen := map[uint64]bool{}
+	for user := range 50 {
+		for _, kind := range task.Kinds() {
+			stream := recommend.Stream(kind, user)
+			if seen[stream] {
+				t.Errorf("user %d, %s: stream %d is another's", user, kind, stream)
+			}
+			seen[stream] = true
+		}
+	}
+}
+
+// TestPaperReadsWhatWasDecoded makes items of the decoded texts once more, by the streams of each user and kind.
+func TestPaperReadsWhatWasDecoded(t *testing.T) {
+	job := miniJob(t, spec.Paper)
+	job.Seed = 3
+	history := map[int][]int{}
+	for _, user := range job.Data.Users {
+		history[user.ID] = user.Items[:len(user.Items)-1]
+	}
+	drawn := map[task.Kind]map[int][]int{}
+	for kind, run := range map[task.Kind]func() ([]recommend.Ranking, error){
+		task.KindSequential: func() ([]recommend.Ranking, error) { return recommend.Sequential(t.Context(), job) },
+		task.KindTopN:       func() ([]recommend.Ranking, error) { return recommend.TopN(t.Context(), job) },
+	} {
+		rankings, err := run()
+		if err != nil {
+			t.Fatal(err)
+		}
+		drawn[kind] = map[int][]int{}
+		for _, r := range rankings {
+			random := rand.New(rand.NewPCG(3, 1<<48+uint64(r.User)*4+map[task.Kind]uint64{task.KindSequential: 1, task.KindTopN: 2}[kind]))
+			want := recommend.Ranking{Place: r.Place, User: r.User, Truth: r.Truth, Texts: r.Texts, Scores: r.Scores}
+			for _, text := range r.Texts {
+				item, ok := recommend.ParseItem(text)
+				switch {
+				case !ok:
+					item = 1 + random.IntN(job.Data.Items)
+					want.Random++
+					drawn[kind][r.User] = append(drawn[kind][r.User], item)
+				case kind == task.KindSequential && slices.Contains(history[r.User], item):
+					want.Seen++
+					continue
+				}
+				want.Items = append(want.Items, item)
+			}
+			if diff := gocmp.Diff(want, r); diff != "" {
+				t.Errorf("user %d, %s (-want +got):\n%s", r.User, kind, diff)
+			}
+		}
+	}
+	for user, items := range drawn[task.KindTopN] {
+		if other := drawn[task.KindSequential][user]; len(items) > 1 && len(other) >= len(items) && slices.Equal(items, other[:len(items)]) {
+			t.Errorf("user %d: both rankings draw %v", user, items)
+		}
+	}
+}
+
+// TestAllTiesGoByTheTokens finds 150 items that score alike, over two steps, and no others.
+func TestAllTiesGoByTheTokens(t *testing.T) {
+	trie := newTrie(t, catalogue(300))
+	got := recommend.NewPaths(trie.Except([]int{2, 101}), 300, 150).Run(1, func([]int32, int32) float32 { return 0 })
+	var want []recommend.Found
+	for item := range 153 {
+		if item != 0 && item != 2 && item != 101 {
+			want = append(want, recommend.Found{Item: item})
+		}
+	}
+	if diff := gocmp.Diff(want, got); diff != "" {
+		t.Errorf("items (-want +got):\n%s", diff)
+	}
+}
+
+// TestTiesOfThreeScores: items of one token score alike in threes, by the token or by the end token after it.
+func TestTiesOfThreeScores(t *testing.T) {
+	const items, end = 60, 1
+	spellings := map[int][]int32{}
+	for item := range items {
+		spellings[item+1] = []int32{int32(item + 2)}
+	}
+	trie := newTrie(t, spellings)
+	var want []recommend.Found
+	for rank := range 3 {
+		for item := range items {
+			if (item+2)%3 == rank {
+				want = append(want, recommend.Found{Item: item + 1, Score: -float64(rank)})
+			}
+		}
+	}
+	for name, logProb := range map[string]func(path []int32, token int32) float32{
+		"by the token": func(_ []int32, token int32) float32 {
+			if token == end {
+				return 0
+			}
+			return -float32(token % 3)
+		},
+		"by the end": func(path []int32, token int32) float32 {
+			if token == end {
+				return -float32(path[0] % 3)
+			}
+			return 0
+		},
+	} {
+		if diff := gocmp.Diff(want, recommend.NewPaths(trie.Except(nil), items, items).Run(end, logProb)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestNarrowTiesKeepTheFirst: of paths that score alike the ones of the parent that comes first go on, then the ones of the lower token.
+func TestNarrowTiesKeepTheFirst(t *testing.T) {
+	trie := newTrie(t, map[int][]int32{
+		1: {9, 5}, 2: {9, 6}, 3: {9, 7}, 4: {8, 5}, 5: {8, 6}, 6: {8, 7}, 7: {7, 5}, 8: {7, 6},
+	})
+	for name, c := range map[string]struct {
+		scores map[int32]float32
+		width  int
+		want   []int
+	}{
+		"all alike":                {nil, 2, []int{7, 8}},
+		"the highest token leads":  {map[int32]float32{9: 1}, 3, []int{1, 2, 3}},
+		"two lead, in their order": {map[int32]float32{9: 1, 8: 1}, 4, []int{4, 5, 6, 1}},
+		"then the second token":    {map[int32]float32{9: 1, 8: 1, 6: 1}, 4, []int{5, 2, 4, 6}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := recommend.NewPaths(trie.Except(nil), c.width, c.width).Run(1, func(_ []int32, token int32) float32 { return c.scores[token] - 2 })
+			var items []int
+			for _, f := range got {
+				items = append(items, f.Item)
+			}
+			if diff := gocmp.Diff(c.want, items); diff != "" {
+				t.Errorf("items (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+// TestParts covers the rows of a job in batches, whatever their number: the borders of ten batches' parts, the last one short.
+func TestPartsHaveWholeBatches(t *testing.T) {
+	job := miniJob(t, spec.Clean)
+	job.Evaluate.Batch, job.Evaluate.SequentialUsers, job.Evaluate.Beams, job.Evaluate.Return = 2, 9, 1, 1
+	for _, c := range []struct {
+		part, parts int
+		want        []int // rows done after each batch
+	}{
+		{0, 0, []int{2, 4, 6, 8, 9}},
+		{0, 1, []int{2, 4, 6, 8, 9}},
+		{0, 2, []int{2, 4}},
+		{1, 2, []int{2, 4, 5}},
+		{0, 5, []int{2}},
+		{4, 5, []int{1}},
+		{0, 7, nil},
+		{1, 7, []int{2}},
+		{6, 7, []int{1}},
+	} {
+		var done []int
+		job.Part, job.Parts = c.part, c.parts
+		job.Progress = func(rows, total int) {
+			done = append(done, rows)
+			if len(c.want) == 0 || total != c.want[len(c.want)-1] {
+				t.Errorf("part %d of %d: %d rows in all", c.part, c.parts, total)
+			}
+		}
+		rankings, err := recommend.Sequential(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := gocmp.Diff(c.want, done); diff != "" || len(c.want) > 0 && len(rankings) != c.want[len(c.want)-1] {
+			t.Errorf("part %d of %d: %d rankings, done (-want +got):\n%s", c.part, c.parts, len(rankings), diff)
+		}
+	}
+}
+
+func TestPartsThatAreNone(t *testing.T) {
+	job := miniJob(t, spec.Clean)
+	for part, want := range map[int]string{-1: "part -1 of 2: they are numbered from 0", 2: "part 2 of 2: they are numbered from 0"} {
+		job.Part, job.Parts = part, 2
+		if _, err := recommend.Sequential(t.Context(), job); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want one with %q", err, want)
+		}
+	}
+}
+
+// TestWhatAWalkNeeds: a constraint a row, a beam and an item.
+func TestWhatAWalkNeeds(t *testing.T) {
+	job, batch, catalogue, _ := rankable(t, 2)
+	all := []recommend.Constraint{catalogue.Except(nil), catalogue.Except(nil)}
+	for name, c := range map[string]struct {
+		walk recommend.Walk
+		want string
+	}{
+		"one of each":    {recommend.Walk{Constraints: all, Beams: 1, Want: 1}, ""},
+		"no beam":        {recommend.Walk{Constraints: all, Want: 1}, "item search: 1 items with 0 beams: at least 1 is needed"},
+		"no item":        {recommend.Walk{Constraints: all, Beams: 1}, "item search: 0 items with 1 beams: at least 1 is needed"},
+		"a row too few":  {recommend.Walk{Constraints: all[:1], Beams: 1, Want: 1}, "item search: 1 constraints for 2 rows"},
+		"nothing at all": {recommend.Walk{}, "item search: 0 constraints for 2 rows"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			found, err := recommend.SearchItems(t.Context(), job.Model, batch, catalogue, c.walk)
+			if (err == nil) != (c.want == "") || err != nil && err.Error() != c.want {
+				t.Errorf("error %v, want %q", err, c.want)
+			}
+			if err == nil && (len(found) != 2 || len(found[0]) != 1 || len(found[1]) != 1) {
+				t.Errorf("found %v", found)
+			}
+		})
+	}
+	if _, err := recommend.NewCatalogue(map[int][]int32{1: {5}, 2: {1, 6}}, 1); err == nil || err.Error() != "catalogue: an item is spelt with the end token 1" {
+		t.Errorf("error %v", err)
+	}
+	if _, err := recommend.NewCatalogue(map[int][]int32{1: {5}, 2: {5}}, 1); err == nil || !strings.HasPrefix(err.Error(), "catalogue: items") {
+		t.Errorf("error %v", err)
+	}
+}
