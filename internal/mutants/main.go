@@ -35,16 +35,17 @@ func main() {
 
 // settings are the command's flags.
 type settings struct {
-	count       int     // mutants to sample; 0 means all
-	seed        uint64  // of the sample
-	packages    string  // comma-separated folders; empty means the core packages
-	tests       string  // regular expression of the tests that count
-	only        string  // file:line, whose mutants are all tried
-	equivalents string  // file of the mutants that no test can kill
-	jobs        int     // processes at a time
-	least       float64 // share of the non-equivalent mutants that must be killed
-	list        bool    // print the candidates and stop
-	verbose     bool    // print each mutant's verdict
+	count       int           // mutants to sample; 0 means all
+	seed        uint64        // of the sample
+	packages    string        // comma-separated folders; empty means the core packages
+	tests       string        // regular expression of the tests that count
+	only        string        // file:line, whose mutants are all tried
+	equivalents string        // file of the mutants that no test can kill
+	jobs        int           // processes at a time
+	grace       time.Duration // processor time that a mutant's tests may take beyond three times their own
+	least       float64       // share of the non-equivalent mutants that must be killed
+	list        bool          // print the candidates and stop
+	verbose     bool          // print each mutant's verdict
 	now         func() time.Time
 	stdout      io.Writer
 	stderr      io.Writer
@@ -61,6 +62,7 @@ func parse(args []string, stdout, stderr io.Writer) (*settings, error) {
 	flags.StringVar(&s.only, "only", "", "file:line: try every mutant of this line")
 	flags.StringVar(&s.equivalents, "equivalents", "internal/mutants/equivalents.txt", "file of the equivalent mutants")
 	flags.IntVar(&s.jobs, "jobs", 2, "test processes at a time")
+	flags.DurationVar(&s.grace, "grace", 10*time.Second, "processor time for the tests beyond three times what they take unmutated")
 	flags.Float64Var(&s.least, "min", 0.9, "least share of the non-equivalent mutants that is killed")
 	flags.BoolVar(&s.list, "list", false, "print the candidates and stop")
 	flags.BoolVar(&s.verbose, "v", false, "print every mutant's verdict")

@@ -39,13 +39,17 @@ func (s *suite) run(ctx context.Context, tests []*test, most limit, env string) 
 	defer cancel()
 	script := fmt.Sprintf(`ulimit -t %d -v %d; exec "$0" "$@"`, int(math.Ceil(most.cpu.Seconds())), memory)
 	c := exec.CommandContext(limited, "bash", "-c", script, s.binary, "-test.failfast", "-test.timeout=0", "-test.run", pattern(tests))
-	c.Dir, c.Env = s.dir, append(os.Environ(), "TMPDIR="+temporary, "OMP_WAIT_POLICY=passive", env)
+	// A program that a test builds has the mutants as well, and is told which by the same variable.
+	c.Dir, c.Env = s.dir, append(os.Environ(), "TMPDIR="+temporary, "OMP_WAIT_POLICY=passive", "GOFLAGS=-buildvcs=false -overlay="+s.overlay, env)
 	var out tail
 	c.Stdout, c.Stderr = &out, &out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = 5 * time.Second
 	err = c.Run()
+	if c.Process != nil {
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) //nolint:errcheck // what it started and left behind, if anything
+	}
 	if ctx.Err() != nil {
 		return outcome{}, ctx.Err()
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -49,13 +50,14 @@ func (v *verdict) String() string {
 
 func (v *verdict) reached() string {
 	const most = 4
+	names := slices.Sorted(slices.Values(v.Reached))
 	switch {
-	case len(v.Reached) == 0:
+	case len(names) == 0:
 		return "not reached by any test"
-	case len(v.Reached) > most:
-		return fmt.Sprintf("reached by %s and %d more", strings.Join(v.Reached[:most], ", "), len(v.Reached)-most)
+	case len(names) > most:
+		return fmt.Sprintf("reached by %s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 	}
-	return "reached by " + strings.Join(v.Reached, ", ")
+	return "reached by " + strings.Join(names, ", ")
 }
 
 // report prints the survivors, what the list of equivalents has too much, and the table.

@@ -8,6 +8,9 @@ import (
 // schemaName is the file that an overlay adds to a rewritten package.
 const schemaName = "mutants_schema.go"
 
+// schemaImports are the packages that the file imports.
+var schemaImports = []string{"cmp", "os", "strconv", "sync"}
+
 //go:embed schema.tmpl
 var schemaText string
 

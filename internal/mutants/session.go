@@ -3,9 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"time"
 )
@@ -47,11 +47,21 @@ func (s *session) try(ctx context.Context, chosen []*Candidate) ([]*verdict, err
 			}
 		}
 		all = append(all, open...)
+		s.note(slices.DeleteFunc(slices.Clone(open), func(v *verdict) bool { return v.Equivalent == "" })...)
 		if err := s.tryPackage(ctx, source, open); err != nil {
 			return nil, err
 		}
 	}
 	return all, nil
+}
+
+// note prints verdicts as they come, where that is asked for.
+func (s *session) note(verdicts ...*verdict) {
+	for _, v := range verdicts {
+		if s.verbose {
+			fmt.Fprintln(s.stderr, v)
+		}
+	}
 }
 
 func (s *session) tryPackage(ctx context.Context, mutated *source, verdicts []*verdict) error {
@@ -87,29 +97,22 @@ func (s *session) tryFolder(ctx context.Context, mutated *source, folder string,
 	}
 	measured := s.now()
 	err = parallel(s.jobs, open, func(v *verdict) error {
-		err := suite.try(ctx, v)
-		if s.verbose {
-			fmt.Fprintln(s.stderr, v)
-		}
+		err := suite.try(ctx, v, s.grace)
+		s.note(v)
 		return err
 	})
 	fmt.Fprintf(s.stderr, "%s: %d mutants against %d tests of %s: build %.0f s, tests alone %.0f s, mutants %.0f s\n",
 		mutated.folder, len(open), len(suite.tests), folder, built.Sub(start).Seconds(), measured.Sub(built).Seconds(), s.now().Sub(measured).Seconds())
-	return cmp.Or(err, clear(suite))
+	return errors.Join(err, suite.clear())
 }
 
-// clear removes a suite's binary, which may have hundreds of megabytes.
-func clear(s *suite) error {
-	if err := os.Remove(filepath.Join(s.scratch, "suite.test")); !os.IsNotExist(err) {
-		return err
-	}
-	return nil
-}
+// clear removes a suite's files: its binary may have hundreds of megabytes.
+func (s *suite) clear() error { return os.RemoveAll(s.scratch) }
 
 // try runs the tests that reach a mutant, quickest first, until one fails.
-func (s *suite) try(ctx context.Context, v *verdict) error {
+func (s *suite) try(ctx context.Context, v *verdict, grace time.Duration) error {
 	for _, batch := range batches(s.reaching(v.ID)) {
-		most := limit{cpu: 10 * time.Second, wall: 30 * time.Second}
+		most := limit{cpu: grace, wall: 3 * grace}
 		for _, t := range batch {
 			most.cpu += 3 * t.CPU
 			most.wall += 5 * t.Time

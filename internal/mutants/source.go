@@ -86,6 +86,7 @@ func list(ctx context.Context, folders []string) ([]listed, error) {
 	for _, folder := range folders {
 		args = append(args, "./"+path.Clean(folder))
 	}
+	args = append(args, schemaImports...)
 	out, err := output(exec.CommandContext(ctx, "go", args...))
 	if err != nil {
 		return nil, err

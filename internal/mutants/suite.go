@@ -21,6 +21,7 @@ type suite struct {
 	dir     string // absolute
 	binary  string
 	scratch string
+	overlay string
 	now     func() time.Time
 	tests   []*test
 }
@@ -36,7 +37,7 @@ type test struct {
 
 // build compiles the tests of a folder with the package's sites rewritten.
 func (s *session) build(ctx context.Context, mutated *source, folder string) (*suite, error) {
-	scratch := filepath.Join(s.scratch, strings.ReplaceAll(mutated.folder+" "+folder, "/", "_"))
+	scratch := filepath.Join(s.scratch, strings.ReplaceAll(mutated.folder+"-"+folder, "/", "_"))
 	if err := os.MkdirAll(scratch, 0o700); err != nil {
 		return nil, err
 	}
@@ -48,7 +49,7 @@ func (s *session) build(ctx context.Context, mutated *source, folder string) (*s
 	if err != nil {
 		return nil, err
 	}
-	built := &suite{folder: folder, dir: dir, binary: filepath.Join(scratch, "suite.test"), scratch: scratch, now: s.now}
+	built := &suite{folder: folder, dir: dir, binary: filepath.Join(scratch, "suite.test"), scratch: scratch, overlay: overlay, now: s.now}
 	_, err = output(exec.CommandContext(ctx, "go", "test", "-c", "-buildvcs=false", "-vet=off", "-overlay", overlay, "-o", built.binary, "./"+folder))
 	if err != nil {
 		return nil, fmt.Errorf("build the tests of %s with %s rewritten: %w", folder, mutated.folder, err)
