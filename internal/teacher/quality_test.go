@@ -27,6 +27,9 @@ func TestMeasureCounts(t *testing.T) {
 	if got := teacher.Measure(nil); got.Grounded != 0 || got.Reasons != nil {
 		t.Errorf("of nothing: %+v", got)
 	}
+	if got := teacher.Measure([]teacher.Rationale{{Words: 1, Grounded: 1}}); got.Grounded != 1 {
+		t.Errorf("one word, which is grounded: %v", got.Grounded)
+	}
 	if got, want := (teacher.Reason{Reason: "too long", Count: 4}).String(), "too long (4 times)"; got != want {
 		t.Errorf("reason %q, want %q", got, want)
 	}

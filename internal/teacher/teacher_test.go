@@ -111,19 +111,21 @@ func TestPaperParserIsTheReferences(t *testing.T) {
 func TestStrictParser(t *testing.T) {
 	const said = "soft hair all day"
 	for name, c := range map[string]struct{ reply, preference, attribution, failed string }{
-		"two lines":          {"1. The user prefers soft hair.\n2. The item's attributes are soft.", "The user prefers soft hair.", "The item's attributes are soft.", ""},
-		"a greeting":         {" Sure!\n\n1. Soft hair.\n2. It softens.\n\nI hope this helps!", "Soft hair.", "It softens.", ""},
-		"blank between":      {"1. Soft hair.\n \n2. It softens.", "Soft hair.", "It softens.", ""},
-		"carriage returns":   {"1. Soft hair.\r\n2. It softens.\r\n", "Soft hair.", "It softens.", ""},
-		"chat":               {"I'm glad to hear that!", "", "", "no line begins with number 1"},
-		"nothing":            {"", "", "", "no line begins with number 1"},
-		"one line":           {"1. Soft hair.", "", "", "does not begin with number 2"},
-		"wrong number":       {"1. Soft hair.\n3. It softens.", "", "", "does not begin with number 2"},
-		"empty sentence":     {"1. The user prefers\n2. It softens.", "", "", "says nothing"},
-		"template":           {"1. The user prefers xxx.\n2. The item's attributes are xxx.", "", "", "template"},
-		"placeholder":        {"1. The user prefers [soft] hair.\n2. It softens.", "", "", "template"},
-		"the same":           {"1. Soft hair.\n2. Soft hair.", "", "", "the same"},
-		"an example's words": {"1. The user prefers a trumpet.\n2. It softens.", "", "", "words of the prompt's examples stand in it: trumpet"},
+		"two lines":              {"1. The user prefers soft hair.\n2. The item's attributes are soft.", "The user prefers soft hair.", "The item's attributes are soft.", ""},
+		"a greeting":             {" Sure!\n\n1. Soft hair.\n2. It softens.\n\nI hope this helps!", "Soft hair.", "It softens.", ""},
+		"blank between":          {"1. Soft hair.\n \n2. It softens.", "Soft hair.", "It softens.", ""},
+		"carriage returns":       {"1. Soft hair.\r\n2. It softens.\r\n", "Soft hair.", "It softens.", ""},
+		"carriage returns alone": {"1. Soft hair.\r2. It softens.\r", "Soft hair.", "It softens.", ""},
+		"no blanks":              {"1.Soft hair.\n2.It softens.", "Soft hair.", "It softens.", ""},
+		"chat":                   {"I'm glad to hear that!", "", "", "no line begins with number 1"},
+		"nothing":                {"", "", "", "no line begins with number 1"},
+		"one line":               {"1. Soft hair.", "", "", "does not begin with number 2"},
+		"wrong number":           {"1. Soft hair.\n3. It softens.", "", "", "does not begin with number 2"},
+		"empty sentence":         {"1. The user prefers\n2. It softens.", "", "", "says nothing"},
+		"template":               {"1. The user prefers xxx.\n2. The item's attributes are xxx.", "", "", "template"},
+		"placeholder":            {"1. The user prefers [soft] hair.\n2. It softens.", "", "", "template"},
+		"the same":               {"1. Soft hair.\n2. Soft hair.", "", "", "the same"},
+		"an example's words":     {"1. The user prefers a trumpet.\n2. It softens.", "", "", "words of the prompt's examples stand in it: trumpet"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			engine := &script{replies: map[string][]string{said: {c.reply}}}
@@ -283,10 +285,13 @@ func TestFingerprintIsOfWhatChangesText(t *testing.T) {
 }
 
 func TestUnknownSettings(t *testing.T) {
-	for name, s := range map[string]spec.Teacher{"prompt": settings("long", "strict"), "parse": settings("paper", "lax")} {
-		t.Run(name, func(t *testing.T) {
-			if err := teacher.Distill(t.Context(), teacher.Copy{}, s, nil, nil); err == nil || !strings.Contains(err.Error(), "is not one of") {
-				t.Errorf("error %v", err)
+	for want, s := range map[string]spec.Teacher{
+		`prompt "long" is not one of paper, few-shot`: settings("long", "strict"),
+		`parse "lax" is not one of paper, strict`:     settings("paper", "lax"),
+	} {
+		t.Run(want, func(t *testing.T) {
+			if err := teacher.Distill(t.Context(), teacher.Copy{}, s, nil, nil); err == nil || err.Error() != want {
+				t.Errorf("error %v, want %s", err, want)
 			}
 		})
 	}
