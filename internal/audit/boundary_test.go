@@ -225,6 +225,17 @@ func TestTheThreeLargestGroups(t *testing.T) {
 	}
 }
 
+// TestUsersWithoutItems are counted and have nothing to look at.
+func TestUsersWithoutItems(t *testing.T) {
+	a := audit.Run(&dataset.Dataset{Items: 2, Users: []dataset.User{{ID: 1}, {ID: 2, Items: []int{1}}, {ID: 3, Items: []int{2, 2}}}}, 1)
+	if diff := cmp.Diff(audit.Sequences{Users: 3, Distinct: 3}, a.Sequences); diff != "" {
+		t.Errorf("sequences (-want +got):\n%s", diff)
+	}
+	if a.Users != 0 || a.Rule != nil || a.Numbering.Items != 2 {
+		t.Errorf("%d users, the rule's figures %v, numbering %+v; want nobody to evaluate and 2 items", a.Users, a.Rule, a.Numbering)
+	}
+}
+
 // TestOverlapByHand has test and validation pairs in each split.
 func TestOverlapByHand(t *testing.T) {
 	d := &dataset.Dataset{Items: 5, Users: []dataset.User{

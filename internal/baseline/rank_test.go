@@ -8,6 +8,7 @@ import (
 
 	"rdrec/internal/baseline"
 	"rdrec/internal/dataset"
+	"rdrec/internal/metric"
 )
 
 // fit returns the named baseline, fitted on d.
@@ -181,6 +182,34 @@ func TestShortSequencesAreHistory(t *testing.T) {
 	for i, list := range lists {
 		if diff := gocmp.Diff(want[i], list.Items); diff != "" {
 			t.Errorf("user %d (-want +got):\n%s", i+1, diff)
+		}
+	}
+}
+
+// TestTopNRanksCandidatesAlone: a user's negatives and the true item, of unseen items that are more popular too.
+func TestTopNRanksCandidatesAlone(t *testing.T) {
+	d := sequences(8, []int{1, 2, 7}, []int{3, 4, 1}, []int{3, 4, 2}, []int{3, 5, 2})
+	d.Negatives = map[int][]int{1: {8, 5}, 2: {6}, 3: {}}
+	users := baseline.Users(d, 3)
+	for i, want := range [][]int{{5, 7, 8}, {1, 6}, {2}} { // popularity: 3, 4, then 1 2 5, then 6 7 8
+		list := baseline.TopN(d, users, fit(t, baseline.Popularity, d), 5)[i]
+		if diff := gocmp.Diff(metric.List{Items: want, Truth: []int{users[i].Test()}}, list); diff != "" {
+			t.Errorf("user %d (-want +got):\n%s", users[i].ID, diff)
+		}
+	}
+	if diff := gocmp.Diff([]int{8, 5}, d.Negatives[1]); diff != "" {
+		t.Errorf("the negatives changed (-want +got):\n%s", diff)
+	}
+}
+
+// TestTheLastItemIsOneAsAnyOther has histories that hold the item of the greatest number.
+func TestTheLastItemIsOneAsAnyOther(t *testing.T) {
+	d := sequences(4, []int{4, 3, 1}, []int{1, 2, 3}, []int{1, 2, 3})
+	for name, want := range map[string][]int{
+		baseline.Popularity: {1, 2, 3}, baseline.Markov: {3, 1, 2}, baseline.ItemKNN: {3, 1, 2}, baseline.Rule: {5, 6, 1, 2, 3},
+	} {
+		if diff := gocmp.Diff(want, fit(t, name, d)(baseline.Query{History: []int{4}, K: 5})); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
 }

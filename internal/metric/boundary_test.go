@@ -116,6 +116,10 @@ func TestUnequalSamples(t *testing.T) {
 	check(t, "welch", welch, err, metric.Test{
 		T: -2 / math.Sqrt(7./3), P: 0.28502284001428, DF: 49. / 17, Difference: -2, Error: math.Sqrt(7. / 3), Effect: effect,
 	})
+	// Equal variances of the means, 2 / 2 and 3 / 3, of samples of unequal sizes.
+	if got, err := metric.Welch(a, []float64{0, 0, 3}); err != nil || math.Abs(got.DF-8./3) > 1e-12 {
+		t.Errorf("welch: %v degrees of freedom, %v; want 8/3", got.DF, err)
+	}
 	// Without any variance: an infinite T, and the degrees of freedom of equal variances.
 	constant, err := metric.Welch([]float64{1, 1}, []float64{2, 2, 2})
 	if err != nil || !math.IsInf(constant.T, -1) || constant.P != 0 || constant.DF != 3 {
@@ -297,6 +301,10 @@ func TestROUGEByHand(t *testing.T) {
 			t.Errorf("ROUGE-%s = %+v, %v; want %+v", c.name, got, err, c.want)
 		}
 	}
+	// The reference's two additions of 1e-12, to thirteen digits.
+	if got, err := metric.ROUGEL(texts); err != nil || math.Abs(got.F-0.6507936507929872) > 1e-13 {
+		t.Errorf("ROUGE-L F = %.16f, %v; want %.16f", got.F, err, 0.6507936507929872)
+	}
 	if _, err := metric.ROUGEL(nil); !errors.Is(err, metric.ErrEmptyCorpus) {
 		t.Errorf("ROUGE-L of nothing: error %v, want %v", err, metric.ErrEmptyCorpus)
 	}
@@ -331,6 +339,25 @@ func TestExplainHasEachMetricInItsRow(t *testing.T) {
 	}
 	if diff := cmp.Diff(names, metric.Names(metric.Texts)); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
+
+// TestEachMetricHasWhatItNeeds: more is better in all of them, and each text metric fails on its own where there is no text.
+func TestEachMetricHasWhatItNeeds(t *testing.T) {
+	for _, row := range metric.Table() {
+		if !row.Higher {
+			t.Errorf("%s: less is better", row.Name)
+		}
+		if ranks := row.Needs == metric.Rankings; ranks != (row.Cut > 0) || ranks != (row.Reference != nil) || ranks != (row.Strict != nil) ||
+			ranks == (row.Corpus != nil) {
+			t.Errorf("%s has not what its kind needs", row.Name)
+		}
+		if row.Corpus == nil {
+			continue
+		}
+		if _, err := row.Corpus(nil); !errors.Is(err, metric.ErrEmptyCorpus) {
+			t.Errorf("%s of no texts: error %v, want %v", row.Name, err, metric.ErrEmptyCorpus)
+		}
 	}
 }
 
