@@ -68,6 +68,10 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 			},
 		},
 		{
+			"a share without a group", audit.Audit{Sequences: audit.Sequences{Users: 10, Shared: 5}},
+			audit.Finding{Level: audit.Fine, Title: "Users differ", Text: "50% of the 10 users"},
+		},
+		{
 			"one in a hundred test pairs", audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 100, Explained: 1, Train: 1, Valid: 3}},
 			audit.Finding{
 				Level: audit.Leak, Title: "Explanations for training speak about test pairs",
