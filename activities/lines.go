@@ -15,12 +15,14 @@ func readLines[Row any](data []byte) ([]Row, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	for {
 		var row Row
+		before := dec.InputOffset()
 		err := dec.Decode(&row)
 		if errors.Is(err, io.EOF) {
 			return rows, nil
 		}
 		if err != nil {
-			return nil, fmt.Errorf("line %d: %w", bytes.Count(data[:dec.InputOffset()], []byte("\n"))+1, err)
+			rest := bytes.TrimLeft(data[before:], " \t\r\n") // begins with the row that can't be read
+			return nil, fmt.Errorf("line %d: %w", bytes.Count(data[:len(data)-len(rest)], []byte("\n"))+1, err)
 		}
 		rows = append(rows, row)
 	}

@@ -321,7 +321,8 @@ func (a *Activities) Promote(ctx context.Context, in PromoteInput) (p storage.Pr
 	return p, err
 }
 
-// RecordNight keeps what came of a night. A number that another run took meanwhile is left to it.
+// RecordNight keeps what came of a night. A number that another run took meanwhile is left to it; the same run keeps the number of the
+// record that it has.
 func (a *Activities) RecordNight(ctx context.Context, night Night) (number int, err error) {
 	ctx, beat := a.beat(ctx, "record the night")
 	defer beat.stop()
@@ -332,11 +333,7 @@ func (a *Activities) RecordNight(ctx context.Context, night Night) (number int, 
 	if err != nil {
 		return 0, err
 	}
-	for _, other := range nights {
-		if other.Number >= night.Number && other.Run != night.Run {
-			night.Number = other.Number + 1
-		}
-	}
+	night.Number = numberAmong(nights, night)
 	record, err := json.MarshalIndent(night, "", " ")
 	if err != nil {
 		return 0, fmt.Errorf("encode night %d of %q: %w", night.Number, night.Name, err)
@@ -345,6 +342,20 @@ func (a *Activities) RecordNight(ctx context.Context, night Night) (number int, 
 		return 0, err
 	}
 	return night.Number, a.drawNights(ctx, night.Name)
+}
+
+// numberAmong is the number of a night beside those that are recorded.
+func numberAmong(recorded []Night, night Night) int {
+	number := night.Number
+	for _, other := range recorded {
+		switch {
+		case other.Run == night.Run:
+			return other.Number
+		case other.Number >= number:
+			number = other.Number + 1
+		}
+	}
+	return number
 }
 
 // Promotable is the student that a spec's one method made, as a promotion tells of it.

@@ -1,0 +1,231 @@
+package activities_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/temporal"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/storage"
+)
+
+// TestTheGatesBounds has counts on each bound and one beyond it.
+func TestTheGatesBounds(t *testing.T) {
+	s := newShop(t)
+	open := spec.Gate{MaxBad: 1} // nothing is outside of it
+	with := func(change func(*spec.Gate)) spec.Gate {
+		g := open
+		change(&g)
+		return g
+	}
+	minRows, maxRows := with(func(g *spec.Gate) { g.MinRows = 5 }), with(func(g *spec.Gate) { g.MaxRows = 5 })
+	maxBad, noBad := with(func(g *spec.Gate) { g.MaxBad = 0.25 }), with(func(g *spec.Gate) { g.MaxBad = 0 })
+	minParsed, allParsed := with(func(g *spec.Gate) { g.MinParsed = 0.5 }), with(func(g *spec.Gate) { g.MinParsed = 1 })
+	for _, c := range []struct {
+		name                       string
+		gate                       spec.Gate
+		rows, bad, replies, parsed int
+		refusals                   int
+	}{
+		{"nothing came in", open, 0, 0, 0, 0, 0},
+		{"exactly min_rows", minRows, 5, 0, 0, 0, 0},
+		{"one below min_rows", minRows, 4, 0, 0, 0, 1},
+		{"exactly max_rows", maxRows, 5, 0, 0, 0, 0},
+		{"one above max_rows", maxRows, 6, 0, 0, 0, 1},
+		{"max_rows 0 is no bound", open, 1_000_000, 0, 0, 0, 0},
+		{"exactly max_bad", maxBad, 8, 2, 0, 0, 0},
+		{"one above max_bad", maxBad, 8, 3, 0, 0, 1},
+		{"max_bad 0 and none", noBad, 8, 0, 0, 0, 0},
+		{"max_bad 0 and one", noBad, 8, 1, 0, 0, 1},
+		{"exactly min_parsed", minParsed, 8, 0, 10, 5, 0},
+		{"one below min_parsed", minParsed, 8, 0, 10, 4, 1},
+		{"min_parsed without replies", allParsed, 8, 0, 0, 0, 0},
+		{"min_parsed 1 and one reply less", allParsed, 8, 0, 10, 9, 1},
+		{"each bound at once", with(func(g *spec.Gate) { *g = spec.Gate{MinRows: 9, MaxRows: 7, MinParsed: 1} }), 8, 1, 1, 0, 4},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := activities.InspectInput{
+				Gate: c.gate, Dataset: s.imported(100+c.rows, 10+c.bad),
+				Rationales: s.artefact("distillation.json", fmt.Sprintf(`{"quality":{"rationales":%d,"parsed":%d}}`, 20+c.replies, 7+c.parsed)),
+				Before:     map[string]int{"rows": 100, "bad": 10, "rationales": 20, "parsed": 7, "users": 4, "items": 5},
+			}
+			out, err := run[activities.Inspected](s, s.Inspect, in)
+			if err != nil || len(out.Reasons) != c.refusals {
+				t.Errorf("refused for %q, %v; want %d reasons", out.Reasons, err, c.refusals)
+			}
+			want := map[string]int{
+				"rows": 100 + c.rows, "bad": 10 + c.bad, "users": 10, "items": 5, "interactions": 90 + c.rows - c.bad,
+				"rationales": 20 + c.replies, "parsed": 7 + c.parsed, "new_rows": c.rows, "new_bad": c.bad, "new_users": 6, "new_items": 0,
+				"new_rationales": c.replies, "new_parsed": c.parsed,
+			}
+			same(t, "counts", want, out.Counts)
+		})
+	}
+}
+
+// answer is one user's list, with the item that is looked for.
+type answer struct {
+	user, truth int
+	items       []int
+}
+
+// answered is an evaluation with these answers.
+func (s *shop) answered(file string, answers ...answer) []storage.Ref {
+	s.t.Helper()
+	var lines strings.Builder
+	for _, a := range answers {
+		items := strings.ReplaceAll(fmt.Sprint(a.items), " ", ",")
+		fmt.Fprintf(&lines, `{"user":%d,"truth":%d,"items":%s}`+"\n", a.user, a.truth, items)
+	}
+	return []storage.Ref{s.artefact(file, lines.String())}
+}
+
+func TestOnlyTheSameUsersAreCompared(t *testing.T) {
+	s := newShop(t)
+	now := []answer{{1, 10, []int{10}}, {2, 20, []int{20}}, {3, 30, []int{30}}}
+	for _, c := range []struct {
+		name     string
+		old, now []answer
+		want     string
+	}{
+		{"the same", []answer{{1, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, ""},
+		{"one truth changed", []answer{{1, 10, nil}, {2, 21, nil}, {3, 30, nil}}, now, "place 2 has user 2 with the new model and user 2"},
+		{"one user changed", []answer{{1, 10, nil}, {2, 20, nil}, {4, 30, nil}}, now, "place 3 has user 3 with the new model and user 4"},
+		{"the first changed", []answer{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, "place 1 has user 1"},
+		{"one less", now[:2], now, "3 users were examined with the new model and 2"},
+		{"one more", now, now[:2], "2 users were examined with the new model and 3"},
+		{"none", nil, nil, "0 users were examined with the new model and 0"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := activities.JudgeInput{
+				Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: 1, Alpha: 0.5}, Items: 10, Strict: true,
+				New: s.answered("sequential.jsonl", c.now...), Old: s.answered("sequential.jsonl", c.old...),
+			}
+			_, err := run[activities.Judged](s, s.Judge, in)
+			if c.want == "" {
+				if err != nil {
+					t.Error(err)
+				}
+				return
+			}
+			var failed *temporal.ApplicationError
+			if !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt || !strings.Contains(failed.Message(), c.want) {
+				t.Errorf("%v, want %q", err, c.want)
+			}
+		})
+	}
+}
+
+// TestTheVerdictsFigures compares four users: the new model has three first items right, the old one two.
+func TestTheVerdictsFigures(t *testing.T) {
+	s := newShop(t)
+	wrong := []int{7, 8}
+	now := s.answered("sequential.jsonl", answer{1, 1, []int{1}}, answer{2, 2, wrong}, answer{3, 3, []int{3}}, answer{4, 4, []int{4}})
+	old := s.answered("sequential.jsonl", answer{1, 1, wrong}, answer{2, 2, wrong}, answer{3, 3, []int{3}}, answer{4, 4, []int{4}})
+	in := activities.JudgeInput{
+		Gate:  spec.Gate{Task: "sequential", Metric: "HR@1", Alpha: 0.5},
+		Items: 10, Strict: true, Seed: 1, New: now, Old: old, Against: 3,
+	}
+	judge := func(change func(*activities.JudgeInput)) activities.Judged {
+		t.Helper()
+		changed := in
+		change(&changed)
+		out, err := run[activities.Judged](s, s.Judge, changed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	out := judge(func(*activities.JudgeInput) {})
+	// The differences are 1, 0, 0 and 0: t is 1 with 3 degrees of freedom.
+	p := 0.5 - (math.Sqrt(3)/4+math.Pi/6)/math.Pi
+	c := *out.Compared
+	if math.Abs(c.P-p) > 1e-9 {
+		t.Errorf("p is %g, want %g", c.P, p)
+	}
+	if c.Low != 0 || c.High <= 0.25 || c.High > 1 {
+		t.Errorf("the difference's interval is %g to %g", c.Low, c.High)
+	}
+	c.P, c.Low, c.High = 0, 0, 0
+	same(t, "compared", storage.Comparison{Metric: "HR@1", Against: 3, Users: 4, New: 0.75, Old: 0.5, Difference: 0.25}, c)
+	if m := out.Metrics[0]; m.Name != "HR@1" || m.Value != 0.75 || m.Low >= 0.75 || m.High != 1 {
+		t.Errorf("measured %+v", m)
+	}
+	// With a margin of a quarter the differences are 1.25 and three times 0.25: t is 2.
+	wide := judge(func(in *activities.JudgeInput) { in.Gate.Margin = 0.25 })
+	root := 2 / math.Sqrt(3)
+	if p := 0.5 - (root/(7.0/3)+math.Atan(root))/math.Pi; math.Abs(wide.Compared.P-p) > 1e-9 {
+		t.Errorf("with a margin p is %g, want %g", wide.Compared.P, p)
+	}
+
+	exactly := out.Compared.P
+	for alpha, refusals := range map[float64]int{exactly: 0, math.Nextafter(exactly, 0): 1, math.Nextafter(exactly, 1): 0} {
+		if out := judge(func(in *activities.JudgeInput) { in.Gate.Alpha = alpha }); len(out.Reasons) != refusals {
+			t.Errorf("p %g, alpha %g: %q", exactly, alpha, out.Reasons)
+		}
+	}
+	// The new lists name 1, 3, 4, 7 and 8.
+	for least, refusals := range map[float64]int{0.5: 0, 0.51: 1} {
+		out := judge(func(in *activities.JudgeInput) { in.Gate.MinCoverage = least })
+		if out.Coverage != 0.5 || len(out.Reasons) != refusals {
+			t.Errorf("coverage %g where %g is the least: %q", out.Coverage, least, out.Reasons)
+		}
+	}
+	first := judge(func(in *activities.JudgeInput) { in.Old, in.Gate.MinCoverage = nil, 1 })
+	if first.Compared != nil || len(first.Reasons) > 0 || first.Coverage != 0.5 || len(first.Metrics) != 5 {
+		t.Errorf("the first model: %+v", first)
+	}
+	if none := judge(func(in *activities.JudgeInput) { in.Items = 0 }); none.Coverage != 5 {
+		t.Errorf("coverage of a dataset without items: %g", none.Coverage)
+	}
+}
+
+// TestIdenticalAnswersAreNoWorse has no chance in it: each user's figure is what it was.
+func TestIdenticalAnswersAreNoWorse(t *testing.T) {
+	s := newShop(t)
+	for _, margin := range []float64{0, 0.25} {
+		in := activities.JudgeInput{
+			Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: margin, Alpha: 0.01}, Items: 10, Strict: true,
+			New: s.answers(30), Old: s.answers(30),
+		}
+		out, err := run[activities.Judged](s, s.Judge, in)
+		if err != nil || len(out.Reasons) > 0 || out.Compared.P != 0 || out.Compared.Low != 0 || out.Compared.High != 0 {
+			t.Errorf("margin %g: %+v, %q, %v; want p 0", margin, out.Compared, out.Reasons, err)
+		}
+	}
+	all := activities.JudgeInput{
+		Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: 0.5, Alpha: 0.5}, Items: 10, Strict: true,
+		New: s.answers(0), Old: s.answers(100),
+	}
+	if out, err := run[activities.Judged](s, s.Judge, all); err != nil || len(out.Reasons) != 1 || out.Compared.P != 1 {
+		t.Errorf("each user's figure is worse by 1: %+v, %q, %v; want p 1", out.Compared, out.Reasons, err)
+	}
+}
+
+// TestOneUserShowsNothing has no spread to judge by.
+func TestOneUserShowsNothing(t *testing.T) {
+	s := newShop(t)
+	in := activities.JudgeInput{
+		Gate: spec.Gate{Task: "topn", Metric: "HR@1", Alpha: 0.5}, Items: 10, Strict: true,
+		New: s.answered("topn.jsonl", answer{1, 1, []int{1}}), Old: s.answered("topn.jsonl", answer{1, 1, []int{2}}),
+	}
+	out, err := run[activities.Judged](s, s.Judge, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &storage.Comparison{Metric: "HR@1", Users: 1, New: 1, Difference: 1, Low: -1, High: 1, P: 1}
+	if diff := cmp.Diff(want, out.Compared); diff != "" || len(out.Reasons) != 1 {
+		t.Errorf("%s %q", diff, out.Reasons)
+	}
+	in.Gate.Metric = "BLEU-4"
+	var failed *temporal.ApplicationError
+	if _, err := run[activities.Judged](s, s.Judge, in); !errors.As(err, &failed) || failed.Type() != activities.TypeInvalidConfig {
+		t.Errorf("a metric that is no ranking's: %v", err)
+	}
+}

@@ -1,0 +1,377 @@
+package activities_test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+	"rdrec/storage"
+)
+
+// The run that the test environment's activities belong to.
+const (
+	testWorkflow = "default-test-workflow-id"
+	testRun      = "default-test-run-id"
+)
+
+// objects are the bucket's objects by their keys.
+func (s *shop) objects() map[string]string {
+	s.t.Helper()
+	found := map[string]string{}
+	err := filepath.WalkDir(s.root, func(path string, entry os.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		key, err := filepath.Rel(s.root, path)
+		if err != nil {
+			return err
+		}
+		data, err := os.ReadFile(path) //nolint:gosec // the test's own bucket
+		found[filepath.ToSlash(key)] = string(data)
+		return err
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return found
+}
+
+// numbered are the nights' numbers with their runs.
+func (s *shop) numbered() (all []string) {
+	s.t.Helper()
+	nights, err := activities.ReadNights(s.t.Context(), s.Bucket, "shop", 100)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, night := range nights {
+		all = append(all, fmt.Sprint(night.Number, " ", night.Run))
+	}
+	return all
+}
+
+// TestARetriedNightIsRecordedOnce records a night twice, beside nights of other runs that were recorded before, and in between.
+func TestARetriedNightIsRecordedOnce(t *testing.T) {
+	for _, c := range []struct {
+		name            string
+		before, between []int
+		number          int
+		want            []string
+	}{
+		{"alone", nil, nil, 1, []string{"1 " + testRun}},
+		{"after others", []int{1, 2}, nil, 3, []string{"1 other", "2 other", "3 " + testRun}},
+		{"its number was taken", []int{1, 2, 3}, nil, 2, []string{"1 other", "2 other", "3 other", "4 " + testRun}},
+		{"its number alone was taken", []int{1}, nil, 1, []string{"1 other", "2 " + testRun}},
+		{"another came before the retry", []int{1}, []int{3}, 2, []string{"1 other", "2 " + testRun, "3 other"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			s := newShop(t)
+			others := func(numbers []int) {
+				for _, number := range numbers {
+					record := fmt.Appendf(nil, `{"name":"shop","number":%d,"run":"other","verdict":"kept"}`, number)
+					if err := s.Bucket.PutNight(t.Context(), "shop", number, record); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			others(c.before)
+			night := activities.Night{Name: "shop", Number: c.number, Verdict: activities.NightKept}
+			first, err := run[int](s, s.RecordNight, night)
+			if err != nil {
+				t.Fatal(err)
+			}
+			others(c.between)
+			again, err := run[int](s, s.RecordNight, night)
+			if err != nil || again != first {
+				t.Errorf("recorded as night %d and again as %d, %v", first, again, err)
+			}
+			same(t, "nights", c.want, s.numbered())
+		})
+	}
+}
+
+func TestANightIsRecordedAsItIs(t *testing.T) {
+	s := newShop(t)
+	s.Now = func() time.Time { return time.Date(2026, 1, 2, 4, 4, 5, 0, time.FixedZone("", 3600)) }
+	night := activities.Night{Name: "shop", Number: 1, Verdict: activities.NightKept, Reasons: []string{"why"}, Held: 2, Seconds: 3, Against: 4}
+	if _, err := run[int](s, s.RecordNight, night); err != nil {
+		t.Fatal(err)
+	}
+	night.Workflow, night.Run, night.Time = testWorkflow, testRun, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	nights, err := activities.ReadNights(t.Context(), s.Bucket, "shop", 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "nights", []activities.Night{night}, nights)
+}
+
+func TestARetriedPromotionIsOne(t *testing.T) {
+	s := newShop(t)
+	s.Now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+	weights := s.artefact("model.safetensors", "w")
+	in := activities.PromoteInput{Name: "shop", Promotion: storage.Promotion{
+		Dataset: weights, Examples: weights, Model: storage.PromotedModel{Weights: weights, Spec: []byte(`{}`)},
+	}}
+	first, err := run[storage.Promotion](s, s.Promote, in)
+	if err != nil || first.Number != 1 || first.Workflow != testWorkflow || first.Run != testRun || !first.Time.Equal(s.Now()) {
+		t.Fatalf("promoted %+v, %v", first, err)
+	}
+	before := s.objects()
+	later := s.Now().Add(time.Minute)
+	s.Now = func() time.Time { return later }
+	again, err := run[storage.Promotion](s, s.Promote, in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "promotion", first, again)
+	same(t, "bucket", before, s.objects())
+
+	in.Promotion.Model.Weights = s.artefact("model.safetensors", "other")
+	_, err = run[storage.Promotion](s, s.Promote, in)
+	s.isInvalid("judged against no model where one is in use", err)
+	in.Before, in.Promotion.Dataset.Digest = 1, strings.Repeat("0", 64)
+	_, err = run[storage.Promotion](s, s.Promote, in)
+	s.isInvalid("a dataset that is gone", err)
+}
+
+// isInvalid wants a final error of the settings.
+func (s *shop) isInvalid(what string, err error) {
+	s.t.Helper()
+	var failed *temporal.ApplicationError
+	if !errors.As(err, &failed) || failed.Type() != activities.TypeInvalidConfig || !failed.NonRetryable() {
+		s.t.Errorf("%s: %v, want it refused for good", what, err)
+	}
+}
+
+// TestAStageIsNotedBeforeItIsRecorded breaks each of the two writes: garbage collection must never see a record without a run.
+func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
+	const (
+		note   = "runs/" + testWorkflow + "/" + testRun + "/stages/import-aaaaaaaaaaaa.json"
+		record = "stages/import/"
+	)
+	fingerprint := strings.Repeat("a", 64)
+	for _, c := range []struct {
+		broken        string
+		noted, stored bool
+	}{{"", true, true}, {"runs", false, false}, {"stages", true, false}} {
+		s := newShop(t)
+		if c.broken != "" {
+			if err := os.WriteFile(filepath.Join(s.root, c.broken), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		done := storage.Done{Stage: "import", Fingerprint: fingerprint, Output: s.artefact("f", "x"), Seconds: 2, Figures: map[string]float64{"asked": 3}}
+		for range 2 {
+			if _, err := run[any](s, s.CommitStage, done); (err != nil) != (c.broken != "") {
+				t.Errorf("%q is broken: %v", c.broken, err)
+			}
+		}
+		objects := s.objects()
+		_, noted := objects[note]
+		_, stored := objects[record+fingerprint+".json"]
+		if noted != c.noted || stored != c.stored {
+			t.Errorf("%q is broken: noted %t, recorded %t", c.broken, noted, stored)
+		}
+		if c.broken != "" {
+			continue
+		}
+		same(t, "the note", objects[record+fingerprint+".json"], objects[note])
+		if err := os.Remove(filepath.Join(s.root, note)); err != nil {
+			t.Fatal(err)
+		}
+		in := activities.LookUpInput{Stage: "import", Fingerprint: fingerprint}
+		found, err := run[activities.Found](s, s.LookUp, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, "found", activities.Found{Output: done.Output, Seconds: 2, Figures: done.Figures}, found)
+		same(t, "the note of who found it", objects[note], s.objects()[note])
+		in.Fingerprint = strings.Repeat("b", 64)
+		if found, err := run[activities.Found](s, s.LookUp, in); err != nil || !found.Output.IsZero() {
+			t.Errorf("found %+v, %v", found, err)
+		}
+	}
+}
+
+// TestADrawThatDiedBeforeItsWatermarkLeavesOneFile takes the watermark away, as a worker leaves it that died before writing it.
+func TestADrawThatDiedBeforeItsWatermarkLeavesOneFile(t *testing.T) {
+	s := newShop(t)
+	s.Importer = &well{marks: []string{"1", "2"}}
+	in := activities.DrawInput{Name: "shop", Inbox: "inbox/", Source: spec.Source{Path: "reviews.parquet", Watermark: "loaded"}}
+	var before map[string]string
+	for range 2 {
+		if _, err := run[activities.Drawn](s, s.Draw, in); err != nil {
+			t.Fatal(err)
+		}
+		if before != nil {
+			same(t, "bucket", before, s.objects())
+		}
+		before = s.objects()
+		if err := os.Remove(filepath.Join(s.root, "nightly/shop/watermark.json")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(before) != 2 {
+		t.Errorf("the bucket has %d objects, want the file and the watermark", len(before))
+	}
+}
+
+// TestRetriedStagesMakeTheSameArtefact runs each twice.
+func TestRetriedStagesMakeTheSameArtefact(t *testing.T) {
+	s := newShop(t)
+	again := func(what string, activity, in any) storage.Ref {
+		t.Helper()
+		first, err := run[storage.Ref](s, activity, in)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		before := s.objects()
+		second, err := run[storage.Ref](s, activity, in)
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		same(t, what, first, second)
+		same(t, what+": bucket", before, s.objects())
+		return first
+	}
+	data := spec.Data{Folder: "../testdata/rdrec/beauty_mini", Numbering: spec.Random}
+	dataset := again("import", s.Import, activities.ImportInput{Data: data, Seed: 1})
+	examples := again("preprocess", s.Preprocess, activities.PreprocessInput{Dataset: dataset, Negatives: 9, Seed: 1})
+	again("baseline", s.Baseline, activities.BaselineInput{Examples: examples, Evaluate: spec.Default().Evaluate})
+	parts := []storage.Ref{s.artefact("sequential.jsonl", `{"user":1}`+"\n"), s.artefact("sequential.jsonl", `{"user":2,"place":1}`+"\n")}
+	again("merge", s.MergeAnswers, activities.MergeInput{Kind: task.KindSequential, Parts: parts})
+	s.deliver("a", "one")
+	before := s.gather(nil)
+	objects := s.objects()
+	same(t, "gather", before, s.gather(nil))
+	same(t, "gather: bucket", objects, s.objects())
+}
+
+// TestMergedAnswersAreInTheirPlaces shuffles places over parts; answers of one place keep the order of the parts.
+func TestMergedAnswersAreInTheirPlaces(t *testing.T) {
+	s := newShop(t)
+	for kind, lines := range map[task.Kind][3]string{
+		task.KindSequential: {
+			`{"place":2,"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":1,"truth":0,"items":null}` + "\n",
+			`{"place":1,"user":2,"truth":0,"items":null}` + "\n" + `{"place":2,"user":4,"truth":0,"items":null}` + "\n",
+			`{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` + "\n" +
+				`{"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":4,"truth":0,"items":null}` + "\n",
+		},
+		task.KindExplanation: {
+			`{"place":10,"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
+			`{"place":9,"user":1,"item":6,"reference":"r","generated":"g"}` + "\n",
+			`{"user":1,"item":6,"reference":"r","generated":"g"}` + "\n" + `{"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
+		},
+	} {
+		file := kind.String() + ".jsonl"
+		in := activities.MergeInput{Kind: kind, Parts: []storage.Ref{s.artefact(file, lines[0]), s.artefact(file, lines[1])}}
+		ref, err := run[storage.Ref](s, s.MergeAnswers, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := s.Bucket.GetNamed(t.Context(), ref, file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		same(t, file, lines[2], string(got))
+		in.Parts = append(in.Parts, s.artefact(file, "{}\n{no JSON\n"))
+		var failed *temporal.ApplicationError
+		if _, err := run[storage.Ref](s, s.MergeAnswers, in); !errors.As(err, &failed) || !strings.Contains(failed.Message(), "line 2") {
+			t.Errorf("%s: %v, want the line named", file, err)
+		}
+	}
+}
+
+// TestATableIsPublishedForItsModel publishes twice.
+func TestATableIsPublishedForItsModel(t *testing.T) {
+	s := newShop(t)
+	model := activities.Model{Method: "rdrec", Examples: s.artefact("e", "e"), Student: s.artefact("m", "m"), Spec: spec.Default()}
+	id, err := model.ID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := activities.ExportPublishInput{ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Table: s.artefact("t", "t")}
+	for range 2 {
+		if _, err := run[any](s, s.ExportPublish, in); err != nil {
+			t.Fatal(err)
+		}
+		got, ok, err := s.Bucket.Table(t.Context(), id)
+		if err != nil || !ok {
+			t.Fatal(ok, err)
+		}
+		same(t, "table", storage.Table{Artefact: in.Table, Top: 7, Explained: true}, got)
+	}
+}
+
+// TestExportsMerge puts parts one after the other, with a summary beside them.
+func TestExportsMerge(t *testing.T) {
+	s := newShop(t)
+	model := activities.Model{Method: "rdrec", Examples: s.artefact("e", "e"), Student: s.artefact("m", "m"), Spec: spec.Default()}
+	id, err := model.ID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	parts := []storage.Ref{s.artefact("recommendations.jsonl", "long line of the first\n"), s.artefact("recommendations.jsonl", "b\nc\n")}
+	in := activities.ExportMergeInput{
+		ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Parts: parts, Users: 3,
+	}
+	var refs []storage.Ref
+	for range 2 {
+		ref, err := run[storage.Ref](s, s.ExportMerge, in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		refs = append(refs, ref)
+	}
+	same(t, "retried", refs[0], refs[1])
+	table, err := s.Bucket.GetNamed(t.Context(), refs[0], "recommendations.jsonl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	same(t, "table", "long line of the first\nb\nc\n", string(table))
+	data, err := s.Bucket.GetNamed(t.Context(), refs[0], "export.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var summary map[string]any
+	if err := json.Unmarshal(data, &summary); err != nil {
+		t.Fatal(err)
+	}
+	same(t, "summary", map[string]any{"model": id, "method": "rdrec", "users": 3.0, "top": 7.0, "explain": true}, summary)
+}
+
+// TestHowManyItemsAreExported has the bounds of top, and methods that explain and don't.
+func TestHowManyItemsAreExported(t *testing.T) {
+	s := newShop(t)
+	data := spec.Data{Folder: "../testdata/rdrec/beauty_mini", Numbering: spec.AsIs}
+	examples, err := run[storage.Ref](s, s.Import, activities.ImportInput{Data: data})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		method  string
+		top     int
+		explain bool
+		refused bool
+	}{
+		{"rdrec", 0, false, true}, {"rdrec", 1, false, false}, {"rdrec", 100, true, false}, {"rdrec", 101, false, true},
+		{"nosuch", 1, false, true},
+	} {
+		in := activities.ExportInput{Model: activities.Model{Method: c.method, Examples: examples}, Top: c.top, Explain: c.explain}
+		plan, err := run[activities.ExportPlan](s, s.ExportPlan, in)
+		if c.refused {
+			s.isInvalid(fmt.Sprintf("%+v", c), err)
+		} else if err != nil || plan.Users == 0 {
+			t.Errorf("%+v: %+v, %v", c, plan, err)
+		}
+	}
+}
