@@ -29,7 +29,8 @@ func (c *Candidate) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s: %s -> %s", c.File, c.Line, c.Column, c.Kind, c.Before, c.After)
 }
 
-// Key identifies a mutant without its line, so that an edit elsewhere in the file does not change it.
+// Key identifies a mutant without its line, so that an edit elsewhere in the file does not change
+// it.
 func (c *Candidate) Key() string {
 	key := fmt.Sprintf("%s: %s: %s: %s -> %s", c.File, c.Function, c.Kind, c.Before, c.After)
 	if c.ordinal > 1 {
@@ -61,7 +62,8 @@ func (s *settings) choose(all []*Candidate) ([]*Candidate, error) {
 	return chosen, nil
 }
 
-// sample returns n of the candidates, at most one of a line, so that each candidate is as likely as any other.
+// sample returns n of the candidates, at most one of a line, so that each candidate is as likely as
+// any other.
 func sample(all []*Candidate, n int, seed uint64) []*Candidate {
 	order := rand.New(rand.NewPCG(seed, 0)).Perm(len(all))
 	type line struct {

@@ -13,7 +13,8 @@ import (
 // equivalents are the mutants that no test can kill: key to reason.
 type equivalents map[string]string
 
-// readEquivalents reads a file of lines "file: function: kind: before -> after  # reason"; a missing file has none.
+// readEquivalents reads a file of lines "file: function: kind: before -> after  # reason"; a
+// missing file has none.
 func readEquivalents(name string) (equivalents, error) {
 	f, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -23,6 +24,7 @@ func readEquivalents(name string) (equivalents, error) {
 		return nil, err
 	}
 	defer f.Close()
+	const form = "file: function: kind: before -> after  # reason"
 	list := equivalents{}
 	lines := bufio.NewScanner(f)
 	for n := 1; lines.Scan(); n++ {
@@ -32,7 +34,7 @@ func readEquivalents(name string) (equivalents, error) {
 		}
 		i := strings.LastIndex(line, "  # ")
 		if i < 0 {
-			return nil, fmt.Errorf("%s:%d: no reason: want \"file: function: kind: before -> after  # reason\"", name, n)
+			return nil, fmt.Errorf("%s:%d: no reason: want %q", name, n, form)
 		}
 		key := strings.TrimSpace(line[:i])
 		if _, known := list[key]; known {

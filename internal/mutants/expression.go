@@ -84,8 +84,9 @@ func (f *finder) equality(e *ast.BinaryExpr) {
 
 func (f *finder) negate(e ast.Expr, id int) { f.wrap(e, "((", fmt.Sprintf(") != mutantOn(%d))", id)) }
 
-// logic rewrites && and || with three mutations: swapped (by De Morgan's law, so that the right side is still
-// evaluated only where the operator asks for it), without the left operand, without the right one.
+// logic rewrites && and || with three mutations: swapped (by De Morgan's law, so that the right
+// side is still evaluated only where the operator asks for it), without the left operand, without
+// the right one.
 func (f *finder) logic(e *ast.BinaryExpr) {
 	f.begin()
 	other, drop := "||", "|| mutantOn(%d)"
@@ -163,7 +164,8 @@ func (f *finder) isError(e ast.Expr) bool {
 	return ok && t != nil && types.Implements(t, failure)
 }
 
-// context is the source around a short literal that says what it is: the expression or statement that it is part of.
+// context is the source around a short literal that says what it is: the expression or statement
+// that it is part of.
 func (f *finder) context(e ast.Expr, stack []ast.Node) string { return f.text(around(e, stack)) }
 
 func around(e ast.Expr, stack []ast.Node) ast.Node {
@@ -180,7 +182,8 @@ func (f *finder) replaced(e ast.Expr, stack []ast.Node, by string) string {
 	return text[:from] + by + text[from+e.End()-e.Pos():]
 }
 
-// integer adds one to an integer literal where it is a bound: an index, a result, an initial value, a limit.
+// integer adds one to an integer literal where it is a bound: an index, a result, an initial value,
+// a limit.
 func (f *finder) integer(e *ast.BasicLit, stack []ast.Node) {
 	if !f.isBound(e, stack[len(stack)-1]) {
 		return
@@ -256,6 +259,7 @@ func (f *finder) compares(e *ast.CallExpr) bool {
 	if !ok || selector.Sel.Name != "Compare" {
 		return false
 	}
+	packages := []string{"cmp", "strings", "bytes", "slices"}
 	used := f.info.Uses[selector.Sel]
-	return used != nil && used.Pkg() != nil && slices.Contains([]string{"cmp", "strings", "bytes", "slices"}, used.Pkg().Path())
+	return used != nil && used.Pkg() != nil && slices.Contains(packages, used.Pkg().Path())
 }

@@ -6,6 +6,7 @@ import (
 	"go/token"
 	"go/types"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -101,7 +102,8 @@ func (f *finder) body(body *ast.BlockStmt) {
 	})
 }
 
-// skips reports whether nothing in n is worth a mutant: log lines, broken invariants, constants and types.
+// skips reports whether nothing in n is worth a mutant: log lines, broken invariants, constants and
+// types.
 func (f *finder) skips(n ast.Node) bool {
 	switch n := n.(type) {
 	case *ast.GenDecl:
@@ -178,7 +180,9 @@ func (f *finder) mutation(node ast.Node, kind, before, after string) int {
 
 func (f *finder) edit(from, to token.Pos, form form, text string) {
 	at, end := f.set.Position(from), f.set.Position(to)
-	f.current.edits = append(f.current.edits, edit{offset: at.Offset, end: end.Offset, line: at.Line, text: text, form: form, order: f.order})
+	f.current.edits = append(f.current.edits, edit{
+		offset: at.Offset, end: end.Offset, line: at.Line, text: text, form: form, order: f.order,
+	})
 }
 
 // wrap puts text around a node.
@@ -199,12 +203,13 @@ func (f *finder) typeName(t types.Type) (string, bool) {
 		if p.Path() == f.source.path {
 			return ""
 		}
-		i := slices.IndexFunc(f.file.syntax.Imports, func(i *ast.ImportSpec) bool { return strings.Trim(i.Path.Value, `"`) == p.Path() })
+		imports := f.file.syntax.Imports
+		i := slices.IndexFunc(imports, func(i *ast.ImportSpec) bool { return i.Path.Value == strconv.Quote(p.Path()) })
 		if i < 0 {
 			writable = false
 			return ""
 		}
-		if named := f.file.syntax.Imports[i].Name; named != nil {
+		if named := imports[i].Name; named != nil {
 			return named.Name
 		}
 		return p.Name()
@@ -222,7 +227,8 @@ func isBoolean(e ast.Expr) bool {
 	return ok && (name.Name == "true" || name.Name == "false")
 }
 
-// isBasic reports whether an expression's type is of the kind that flag names (types.IsInteger, ...); type parameters are not.
+// isBasic reports whether an expression's type is of the kind that flag names (types.IsInteger,
+// ...); type parameters are not.
 func (f *finder) isBasic(e ast.Expr, flag types.BasicInfo) bool {
 	t := f.info.TypeOf(e)
 	if t == nil {

@@ -84,8 +84,8 @@ var kinds = []mutated{
 	{"endless", "condition", "next() -> !next()", ""}, // and nothing else of skipped.go
 }
 
-// TestKinds builds the package of all kinds once and switches on one mutation after the other: what the mutated function
-// returns stands in the table, and every other function returns what it did.
+// TestKinds builds the package of all kinds once and switches on one mutation after the other: what
+// the mutated function returns stands in the table, and every other function returns what it did.
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	sources, err := load(t.Context(), []string{"testdata/kinds"})
@@ -98,7 +98,8 @@ func TestKinds(t *testing.T) {
 		t.Fatal(err)
 	}
 	program := filepath.Join(dir, "kinds")
-	if _, err := output(exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-overlay", overlay, "-o", program, "./testdata/kinds")); err != nil {
+	args := []string{"build", "-buildvcs=false", "-overlay", overlay, "-o", program, "./testdata/kinds"}
+	if _, err := output(exec.CommandContext(t.Context(), "go", args...)); err != nil {
 		t.Fatal(err)
 	}
 	right := values(t, program, 0)

@@ -1,13 +1,15 @@
-// Command mutants measures whether the tests of the core packages notice when the code breaks. In: the
-// packages, a number of mutants and a seed; out: the mutants that no test kills, and a table by package.
-// Steps: find every candidate mutation in the type-checked syntax, sample, rewrite each package once with all
-// its candidates behind an id (mutant schemata), build one test binary with an overlay, run each test alone
-// to learn its time and which candidates it reaches, then run the tests that reach a mutant with its id
-// switched on, quickest first, until one fails. No file of the tree is changed.
+// Command mutants measures whether the tests of the core packages notice when the code breaks. In:
+// the packages, a number of mutants and a seed; out: the mutants that no test kills, and a table by
+// package. Steps: find every candidate mutation in the type-checked syntax, sample, rewrite each
+// package once with all its candidates behind an id (mutant schemata), build one test binary with
+// an overlay, run each test alone to learn its time and which candidates it reaches, then run the
+// tests that reach a mutant with its id switched on, quickest first, until one fails. No file of
+// the tree is changed.
 //
-// We tried gremlins v0.6 and go-mutesting (avito-tech) first: gremlins installs but builds and links every mutant
-// anew (5 s with libtorch), drops no plain statements, and knows neither seeded samples, nor coverage by test, nor a list
-// of equivalents. go-mutesting is not on the module proxy, and works in the same way, one build for each mutant.
+// We tried gremlins v0.6 and go-mutesting (avito-tech) first: gremlins installs but builds and
+// links every mutant anew (5 s with libtorch), drops no plain statements, and knows neither seeded
+// samples, nor coverage by test, nor a list of equivalents. go-mutesting is not on the module
+// proxy, and works in the same way, one build for each mutant.
 package main
 
 import (
@@ -62,7 +64,7 @@ func parse(args []string, stdout, stderr io.Writer) (*settings, error) {
 	flags.StringVar(&s.only, "only", "", "file:line: try every mutant of this line")
 	flags.StringVar(&s.equivalents, "equivalents", "internal/mutants/equivalents.txt", "file of the equivalent mutants")
 	flags.IntVar(&s.jobs, "jobs", 2, "test processes at a time")
-	flags.DurationVar(&s.grace, "grace", 10*time.Second, "processor time for the tests beyond three times what they take unmutated")
+	flags.DurationVar(&s.grace, "grace", 10*time.Second, "processor time beyond three times that of the tests unmutated")
 	flags.Float64Var(&s.least, "min", 0.9, "least share of the non-equivalent mutants that is killed")
 	flags.BoolVar(&s.list, "list", false, "print the candidates and stop")
 	flags.BoolVar(&s.verbose, "v", false, "print every mutant's verdict")
@@ -78,7 +80,7 @@ func parse(args []string, stdout, stderr io.Writer) (*settings, error) {
 	return s, nil
 }
 
-func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	s, err := parse(args, stdout, stderr)
 	if errors.Is(err, flag.ErrHelp) {
 		return nil
@@ -86,11 +88,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	if err != nil {
 		return err
 	}
-	sources, err := load(ctx, s.folders())
+	list, err := readEquivalents(s.equivalents)
 	if err != nil {
 		return err
 	}
-	list, err := readEquivalents(s.equivalents)
+	sources, err := load(ctx, s.folders())
 	if err != nil {
 		return err
 	}
@@ -105,12 +107,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		}
 		return nil
 	}
-	scratch, err := os.MkdirTemp("", "mutants-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	verdicts, err := (&session{settings: s, scratch: scratch, sources: sources, equivalents: list}).try(ctx, chosen)
+	verdicts, err := s.try(ctx, sources, list, chosen)
 	if err != nil {
 		return err
 	}
@@ -119,6 +116,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		return fmt.Errorf("%.1f%% of the mutants are killed, less than %.1f%%", 100*share, 100*s.least)
 	}
 	return nil
+}
+
+// try runs the tests against the chosen mutants in a scratch folder.
+func (s *settings) try(
+	ctx context.Context, sources []*source, list equivalents, chosen []*Candidate,
+) (verdicts []*verdict, err error) {
+	scratch, err := os.MkdirTemp("", "mutants-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	return (&session{settings: s, scratch: scratch, sources: sources, equivalents: list}).try(ctx, chosen)
 }
 
 func candidates(sources []*source) []*Candidate {
@@ -140,12 +149,12 @@ func (s *settings) folders() []string {
 	return core
 }
 
-// core are the packages whose tests the project answers for.
+// core lists the packages that are mutated by default.
 var core = []string{
-	"activities", "storage", "internal/audit", "internal/baseline", "internal/dataset", "internal/metric", "internal/numbering",
-	"internal/recommend", "internal/review", "internal/sasrec", "internal/spec", "internal/t5", "internal/task",
+	"activities", "storage", "internal/audit", "internal/baseline", "internal/dataset", "internal/metric",
+	"internal/numbering", "internal/recommend", "internal/review", "internal/sasrec", "internal/spec", "internal/t5", "internal/task",
 	"internal/teacher", "internal/token", "internal/train",
 }
 
-// further names the packages whose tests count as well, after a package's own: its workflows and workers hold it too.
+// further lists the packages whose tests count after a package's own.
 var further = map[string][]string{"activities": {"workflows", "worker"}}

@@ -12,7 +12,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-const verdictsReport = `survived   testdata/verdicts/verdicts.go:13:36: comparison: a > 0 -> a >= 0  # reached by TestPositive, TestPositiveAgain
+const verdictsReport = `
+survived   testdata/verdicts/verdicts.go:13:36: comparison: a > 0 -> a >= 0  # reached by TestPositive, TestPositiveAgain
            key: testdata/verdicts/verdicts.go: Positive: comparison: a > 0 -> a >= 0
 survived   testdata/verdicts/verdicts.go:25:35: error: return err -> return nil  # not reached by any test
            key: testdata/verdicts/verdicts.go: Forgotten: error: return err -> return nil
@@ -27,15 +28,17 @@ func TestVerdicts(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr strings.Builder
 	err := run(t.Context(), []string{
-		"-packages", "testdata/verdicts", "-n", "0", "-equivalents", "testdata/verdicts/equivalents.txt", "-grace", "1s", "-min", "0.75",
+		"-packages", "testdata/verdicts", "-n", "0", "-equivalents", "testdata/verdicts/equivalents.txt",
+		"-grace", "1s", "-min", "0.75",
 	}, &stdout, &stderr)
-	if diff := cmp.Diff(verdictsReport, stdout.String()); diff != "" {
+	if diff := cmp.Diff(verdictsReport, "\n"+stdout.String()); diff != "" {
 		t.Errorf("report (-want +got):\n%s", diff)
 	}
 	if got := fmt.Sprint(err); got != "71.4% of the mutants are killed, less than 75.0%" {
 		t.Errorf("error %q", got)
 	}
-	if want := "warning: testdata/verdicts: TestBroken fails with nothing mutated: it does not count\n"; !strings.HasPrefix(stderr.String(), want) {
+	want := "warning: testdata/verdicts: TestBroken fails with nothing mutated: it does not count\n"
+	if !strings.HasPrefix(stderr.String(), want) {
 		t.Errorf("stderr %q begins not with %q", stderr.String(), want)
 	}
 }
@@ -43,7 +46,9 @@ func TestVerdicts(t *testing.T) {
 func TestOnlyALine(t *testing.T) {
 	t.Parallel()
 	var stdout, stderr strings.Builder
-	args := []string{"-only", "testdata/verdicts/verdicts.go:6", "-equivalents", "testdata/verdicts/equivalents.txt", "-v"}
+	args := []string{
+		"-only", "testdata/verdicts/verdicts.go:6", "-equivalents", "testdata/verdicts/equivalents.txt", "-v",
+	}
 	if err := run(t.Context(), args, &stdout, &stderr); err != nil {
 		t.Error(err)
 	}
@@ -129,7 +134,9 @@ func TestKeysTellEqualMutationsApart(t *testing.T) {
 	one.Line, two.Line, other.Function = 3, 4, "T.G"
 	number([]*Candidate{&one, &two, &other})
 	want := []string{
-		"p/a.go: T.F: statement: n++ -> (dropped)", "p/a.go: T.F: statement: n++ -> (dropped) (2)", "p/a.go: T.G: statement: n++ -> (dropped)",
+		"p/a.go: T.F: statement: n++ -> (dropped)",
+		"p/a.go: T.F: statement: n++ -> (dropped) (2)",
+		"p/a.go: T.G: statement: n++ -> (dropped)",
 	}
 	if diff := cmp.Diff(want, []string{one.Key(), two.Key(), other.Key()}); diff != "" {
 		t.Error(diff)
@@ -162,7 +169,9 @@ func TestQuickTestsComeFirst(t *testing.T) {
 	took := func(name string, seconds float64) *test {
 		return &test{Name: name, Time: time.Duration(seconds * float64(time.Second))}
 	}
-	tests := []*test{took("slow", 20), took("a", 0.5), took("c", 1.5), took("b", 0.4), took("d", 1.5), took("slower", 90)}
+	tests := []*test{
+		took("slow", 20), took("a", 0.5), took("c", 1.5), took("b", 0.4), took("d", 1.5), took("slower", 90),
+	}
 	var got []string
 	for _, batch := range batches(tests) {
 		got = append(got, pattern(batch))

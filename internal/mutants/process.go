@@ -21,14 +21,16 @@ type outcome struct {
 	cpu      time.Duration
 }
 
-// limit is how long a process may take. Processor time tells an endless loop from a busy machine; the clock
-// ends what waits for ever.
+// limit is how long a process may take. Processor time tells an endless loop from a busy machine;
+// wall time ends a deadlock.
 type limit struct{ cpu, wall time.Duration }
 
-// memory is how much address space a test process may have, in KiB: an endless loop may well be one that appends.
+// memory is the limit of a test process's address space in KiB: an endless loop may append to a
+// slice.
 const memory = 8 << 20
 
-// run runs some tests of a suite in a process group of its own, in the package's folder, with a temporary folder of its own.
+// run runs some tests of a suite in a process group of its own, in the package's folder, with a
+// temporary folder of its own.
 func (s *suite) run(ctx context.Context, tests []*test, most limit, env string) (outcome, error) {
 	temporary, err := os.MkdirTemp(s.scratch, "tmp-")
 	if err != nil {
@@ -38,17 +40,19 @@ func (s *suite) run(ctx context.Context, tests []*test, most limit, env string) 
 	limited, cancel := context.WithTimeout(ctx, most.wall)
 	defer cancel()
 	script := fmt.Sprintf(`ulimit -t %d -v %d; exec "$0" "$@"`, int(math.Ceil(most.cpu.Seconds())), memory)
-	c := exec.CommandContext(limited, "bash", "-c", script, s.binary, "-test.failfast", "-test.timeout=0", "-test.run", pattern(tests))
-	// A program that a test builds has the mutants as well, and is told which by the same variable.
-	c.Dir, c.Env = s.dir, append(os.Environ(), "TMPDIR="+temporary, "OMP_WAIT_POLICY=passive", "GOFLAGS=-buildvcs=false -overlay="+s.overlay, env)
-	var out tail
+	args := []string{"-c", script, s.binary, "-test.failfast", "-test.timeout=0", "-test.run", pattern(tests)}
+	c := exec.CommandContext(limited, "bash", args...)
+	// With the overlay in GOFLAGS, a program that a test builds has the mutants as well.
+	flags := "GOFLAGS=-buildvcs=false -overlay=" + s.overlay
+	c.Dir, c.Env = s.dir, append(os.Environ(), "TMPDIR="+temporary, "OMP_WAIT_POLICY=passive", flags, env)
+	var out head
 	c.Stdout, c.Stderr = &out, &out
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
 	c.WaitDelay = 5 * time.Second
 	err = c.Run()
 	if c.Process != nil {
-		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) //nolint:errcheck // what it started and left behind, if anything
+		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) //nolint:errcheck // usually none is left
 	}
 	if ctx.Err() != nil {
 		return outcome{}, ctx.Err()
@@ -56,10 +60,12 @@ func (s *suite) run(ctx context.Context, tests []*test, most limit, env string) 
 	if c.ProcessState == nil {
 		return outcome{}, fmt.Errorf("run the tests of %s: %w", s.folder, err)
 	}
-	done := outcome{passed: err == nil, reason: out.reason(), cpu: c.ProcessState.UserTime() + c.ProcessState.SystemTime()}
+	used := c.ProcessState.UserTime() + c.ProcessState.SystemTime()
+	done := outcome{passed: err == nil, reason: out.reason(), cpu: used}
 	status, ok := c.ProcessState.Sys().(syscall.WaitStatus)
 	if limited.Err() != nil || ok && status.Signaled() && status.Signal() == syscall.SIGKILL {
-		done.timedOut, done.reason = true, fmt.Sprintf("stopped after %s of processor time", done.cpu.Round(time.Second))
+		done.timedOut = true
+		done.reason = fmt.Sprintf("no end after %.0f s of processor time", used.Seconds())
 	}
 	return done, nil
 }
@@ -72,21 +78,21 @@ func pattern(tests []*test) string {
 	return "^(" + strings.Join(names, "|") + ")$"
 }
 
-// tail keeps the beginning of what a test process writes: enough to see what failed first.
-type tail struct{ bytes.Buffer }
+// head keeps the beginning of what a test process writes: enough to see what failed first.
+type head struct{ bytes.Buffer }
 
-func (t *tail) Write(p []byte) (int, error) {
+func (h *head) Write(p []byte) (int, error) {
 	const most = 1 << 16
-	if t.Len() < most {
-		t.Buffer.Write(p[:min(len(p), most-t.Len())])
+	if h.Len() < most {
+		h.Buffer.Write(p[:min(len(p), most-h.Len())])
 	}
 	return len(p), nil
 }
 
-var telling = regexp.MustCompile(`(?m)^\s*--- FAIL: \S+|^panic: .*|^fatal error: .*`)
+var failureLine = regexp.MustCompile(`(?m)^\s*--- FAIL: \S+|^panic: .*|^fatal error: .*`)
 
-func (t *tail) reason() string {
-	if found := telling.Find(t.Bytes()); found != nil {
+func (h *head) reason() string {
+	if found := failureLine.Find(h.Bytes()); found != nil {
 		return oneLine(string(found))
 	}
 	return "the process ended"

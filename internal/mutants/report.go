@@ -81,10 +81,11 @@ func report(w io.Writer, verdicts []*verdict, stale []string) {
 		}
 	}
 	row(table, "all", verdicts)
-	_ = table.Flush() //nolint:errcheck // the report is for a person
+	table.Flush()
 }
 
 func row(w io.Writer, name string, verdicts []*verdict) {
 	c := tally(verdicts)
-	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%.1f%%\t\n", name, c.killed, c.timedOut, c.survived, c.equivalent, 100*c.share())
+	share := fmt.Sprintf("%.1f%%", 100*c.share())
+	fmt.Fprintf(w, "%s\t%d\t%d\t%d\t%d\t%s\t\n", name, c.killed, c.timedOut, c.survived, c.equivalent, share)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"sync"
 	"time"
 )
 
@@ -16,9 +17,10 @@ type session struct {
 	scratch     string
 	sources     []*source
 	equivalents equivalents
+	writing     sync.Mutex
 }
 
-// verdict is what became of one mutant.
+// verdict is the result of one mutant.
 type verdict struct {
 	*Candidate
 	Killed     bool
@@ -29,10 +31,12 @@ type verdict struct {
 }
 
 const (
-	// slowest is the limit for a test of the package itself, and quick for one of a further package.
+	// slowest is the limit for a test of the package itself, and quick for one of a further
+	// package.
 	slowest = 10 * time.Minute
 	quick   = 15 * time.Second
-	// firstBatch is how long the tests of one process take together; each further process may take four times as long.
+	// firstBatch is how long the tests of one process take together; each further process may take
+	// four times as long.
 	firstBatch = 2 * time.Second
 )
 
@@ -55,8 +59,10 @@ func (s *session) try(ctx context.Context, chosen []*Candidate) ([]*verdict, err
 	return all, nil
 }
 
-// note prints verdicts as they come, where that is asked for.
+// note prints verdicts as they arrive, if -v is set.
 func (s *session) note(verdicts ...*verdict) {
+	s.writing.Lock()
+	defer s.writing.Unlock()
 	for _, v := range verdicts {
 		if s.verbose {
 			fmt.Fprintln(s.stderr, v)
@@ -67,7 +73,8 @@ func (s *session) note(verdicts ...*verdict) {
 func (s *session) tryPackage(ctx context.Context, mutated *source, verdicts []*verdict) error {
 	longest := slowest
 	for _, folder := range append([]string{mutated.folder}, further[mutated.folder]...) {
-		open := slices.DeleteFunc(slices.Clone(verdicts), func(v *verdict) bool { return v.Killed || v.Equivalent != "" })
+		closed := func(v *verdict) bool { return v.Killed || v.Equivalent != "" }
+		open := slices.DeleteFunc(slices.Clone(verdicts), closed)
 		if len(open) == 0 {
 			break
 		}
@@ -80,7 +87,9 @@ func (s *session) tryPackage(ctx context.Context, mutated *source, verdicts []*v
 }
 
 // tryFolder runs the tests of one folder against mutants of a package.
-func (s *session) tryFolder(ctx context.Context, mutated *source, folder string, longest time.Duration, open []*verdict) error {
+func (s *session) tryFolder(
+	ctx context.Context, mutated *source, folder string, longest time.Duration, open []*verdict,
+) error {
 	start := s.now()
 	suite, err := s.build(ctx, mutated, folder)
 	if err != nil {
@@ -102,7 +111,8 @@ func (s *session) tryFolder(ctx context.Context, mutated *source, folder string,
 		return err
 	})
 	fmt.Fprintf(s.stderr, "%s: %d mutants against %d tests of %s: build %.0f s, tests alone %.0f s, mutants %.0f s\n",
-		mutated.folder, len(open), len(suite.tests), folder, built.Sub(start).Seconds(), measured.Sub(built).Seconds(), s.now().Sub(measured).Seconds())
+		mutated.folder, len(open), len(suite.tests), folder,
+		built.Sub(start).Seconds(), measured.Sub(built).Seconds(), s.now().Sub(measured).Seconds())
 	return errors.Join(err, suite.clear())
 }
 
@@ -130,7 +140,8 @@ func (s *suite) try(ctx context.Context, v *verdict, grace time.Duration) error 
 	return nil
 }
 
-// batches sorts tests by time and cuts them so that a process of many quick tests comes before the slow ones.
+// batches sorts tests by time and cuts them so that a process of many quick tests comes before the
+// slow ones.
 func batches(tests []*test) [][]*test {
 	tests = slices.Clone(tests)
 	slices.SortStableFunc(tests, func(a, b *test) int { return cmp.Compare(a.Time, b.Time) })

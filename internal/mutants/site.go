@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// site is a place of the source that is rewritten, with the mutations that the rewriting can switch on.
+// site is a place of the source that is rewritten, with the mutations that the rewriting can switch
+// on.
 type site struct {
 	file       *file
 	candidates []*Candidate

@@ -19,7 +19,8 @@ import (
 	"slices"
 )
 
-// source is one package to mutate: its files as they are, its types, and the sites where they can be changed.
+// source is one package to mutate: its files as they are, its types, and the sites where they can
+// be changed.
 type source struct {
 	folder string // from the root of the module
 	name   string // of the package
@@ -40,12 +41,13 @@ type file struct {
 // listed is what the go command says about a package.
 type listed struct {
 	ImportPath, Name, Dir, Export string
-	GoFiles, CgoFiles             []string
+	GoFiles                       []string
 	DepOnly                       bool
 	Error                         *struct{ Err string }
 }
 
-// load finds the sites of the packages in folders. Sites whose rewriting does not type-check are left out.
+// load finds the sites of the packages in folders. Sites whose rewriting does not type-check are
+// left out.
 func load(ctx context.Context, folders []string) ([]*source, error) {
 	packages, err := list(ctx, folders)
 	if err != nil {
@@ -67,8 +69,9 @@ func load(ctx context.Context, folders []string) ([]*source, error) {
 		if i < 0 {
 			return nil, fmt.Errorf("no package in folder %q", folder)
 		}
-		s := &source{folder: path.Clean(folder), name: packages[i].Name, path: packages[i].ImportPath, dir: packages[i].Dir, lookup: lookup}
-		if err := s.open(packages[i].GoFiles); err != nil {
+		p := packages[i]
+		s := &source{folder: path.Clean(folder), name: p.Name, path: p.ImportPath, dir: p.Dir, lookup: lookup}
+		if err := s.open(p.GoFiles); err != nil {
 			return nil, fmt.Errorf("load %s: %w", folder, err)
 		}
 		sources = append(sources, s)
@@ -82,7 +85,8 @@ func within(dir, folder string) bool {
 }
 
 func list(ctx context.Context, folders []string) ([]listed, error) {
-	args := []string{"list", "-e", "-buildvcs=false", "-export", "-deps", "-json=ImportPath,Name,Dir,Export,GoFiles,CgoFiles,DepOnly,Error"}
+	const fields = "-json=ImportPath,Name,Dir,Export,GoFiles,DepOnly,Error"
+	args := []string{"list", "-e", "-buildvcs=false", "-export", "-deps", fields}
 	for _, folder := range folders {
 		args = append(args, "./"+path.Clean(folder))
 	}
@@ -106,7 +110,8 @@ func list(ctx context.Context, folders []string) ([]listed, error) {
 	}
 }
 
-// output runs a command and returns its standard output; its error has what the command wrote to standard error.
+// output runs a command and returns its standard output; its error has what the command wrote to
+// standard error.
 func output(c *exec.Cmd) ([]byte, error) {
 	out, err := c.Output()
 	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
@@ -126,7 +131,7 @@ func (s *source) open(names []string) error {
 	}
 	set := token.NewFileSet()
 	info := &types.Info{
-		Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{}, Selections: map[*ast.SelectorExpr]*types.Selection{},
+		Types: map[ast.Expr]types.TypeAndValue{}, Uses: map[*ast.Ident]types.Object{},
 	}
 	problems, err := s.check(set, info, func(f *file) []byte { return f.text }, nil)
 	if err != nil || len(problems) > 0 {
@@ -162,11 +167,16 @@ func (s *source) settle() error {
 }
 
 func (s *source) drop(at token.Position) {
-	s.sites = slices.DeleteFunc(s.sites, func(site *site) bool { return site.file.name == at.Filename && site.covers(at.Line) })
+	s.sites = slices.DeleteFunc(s.sites, func(site *site) bool {
+		return site.file.name == at.Filename && site.covers(at.Line)
+	})
 }
 
-// check parses and type-checks the package as render gives its files, with one more file where extra is not nil.
-func (s *source) check(set *token.FileSet, info *types.Info, render func(*file) []byte, extra []byte) (problems []error, err error) {
+// check parses and type-checks the package as render gives its files, with one more file where
+// extra is not nil.
+func (s *source) check(
+	set *token.FileSet, info *types.Info, render func(*file) []byte, extra []byte,
+) (problems []error, err error) {
 	var syntax []*ast.File
 	for _, f := range s.files {
 		parsed, err := parser.ParseFile(set, f.name, render(f), parser.ParseComments|parser.SkipObjectResolution)
@@ -185,7 +195,10 @@ func (s *source) check(set *token.FileSet, info *types.Info, render func(*file) 
 		}
 		syntax = append(syntax, parsed)
 	}
-	config := types.Config{Importer: importer.ForCompiler(set, "gc", s.lookup), Error: func(err error) { problems = append(problems, err) }}
+	config := types.Config{
+		Importer: importer.ForCompiler(set, "gc", s.lookup),
+		Error:    func(err error) { problems = append(problems, err) },
+	}
 	if _, err := config.Check(s.path, set, syntax, info); err != nil && len(problems) == 0 {
 		problems = append(problems, err)
 	}

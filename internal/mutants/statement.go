@@ -124,8 +124,8 @@ func isListed(s ast.Stmt, stack []ast.Node) bool {
 	return false
 }
 
-// isDroppable reports whether a test could see that a statement is missing; what only gives back memory,
-// handles and timers is not worth a mutant.
+// isDroppable reports whether a test could see that a statement is missing; what only gives back
+// memory, handles and timers is not worth a mutant.
 func (f *finder) isDroppable(s ast.Stmt) bool {
 	switch s := s.(type) {
 	case *ast.AssignStmt:
@@ -164,7 +164,10 @@ func (f *finder) drop(s ast.Stmt) {
 // update swaps += and -=, wherever the statement is.
 func (f *finder) update(s ast.Stmt) {
 	a, ok := s.(*ast.AssignStmt)
-	if !ok || a.Tok != token.ADD_ASSIGN && a.Tok != token.SUB_ASSIGN || !f.isBasic(a.Lhs[0], types.IsInteger|types.IsFloat) {
+	if !ok || a.Tok != token.ADD_ASSIGN && a.Tok != token.SUB_ASSIGN {
+		return
+	}
+	if !f.isBasic(a.Lhs[0], types.IsInteger|types.IsFloat) {
 		return
 	}
 	name, ok := f.typeName(f.info.TypeOf(a.Lhs[0]))

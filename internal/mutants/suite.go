@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -26,7 +27,7 @@ type suite struct {
 	tests   []*test
 }
 
-// test is a top-level test with what it does when nothing is mutated.
+// test is a top-level test with what was measured when nothing was mutated.
 type test struct {
 	Name    string
 	Time    time.Duration // by the clock
@@ -49,11 +50,12 @@ func (s *session) build(ctx context.Context, mutated *source, folder string) (*s
 	if err != nil {
 		return nil, err
 	}
-	built := &suite{folder: folder, dir: dir, binary: filepath.Join(scratch, "suite.test"), scratch: scratch, overlay: overlay, now: s.now}
-	_, err = output(exec.CommandContext(ctx, "go", "test", "-c", "-buildvcs=false", "-vet=off", "-overlay", overlay, "-o", built.binary, "./"+folder))
-	if err != nil {
+	binary := filepath.Join(scratch, "suite.test")
+	args := []string{"test", "-c", "-buildvcs=false", "-vet=off", "-overlay", overlay, "-o", binary, "./" + folder}
+	if _, err := output(exec.CommandContext(ctx, "go", args...)); err != nil {
 		return nil, fmt.Errorf("build the tests of %s with %s rewritten: %w", folder, mutated.folder, err)
 	}
+	built := &suite{folder: folder, dir: dir, binary: binary, scratch: scratch, overlay: overlay, now: s.now}
 	return built, built.list(ctx, s.tests)
 }
 
@@ -104,7 +106,8 @@ func (s *suite) list(ctx context.Context, pattern string) error {
 	return nil
 }
 
-// measure runs each test alone with nothing switched on. Tests that fail or take longer than longest do not count.
+// measure runs each test alone with nothing switched on. Tests that fail or take longer than
+// longest do not count.
 func (s *suite) measure(ctx context.Context, jobs int, longest time.Duration) error {
 	return parallel(jobs, s.tests, func(t *test) error { return s.observe(ctx, t, limit{cpu: longest, wall: longest}) })
 }
@@ -143,7 +146,7 @@ func (s *suite) reaching(id int) []*test {
 	return tests
 }
 
-// parallel calls do for each item, jobs at a time, and returns all errors.
+// parallel calls do for each item, jobs at a time, until one fails.
 func parallel[T any](jobs int, items []T, do func(T) error) error {
 	work := make(chan T)
 	errs := make([]error, jobs)
@@ -151,7 +154,9 @@ func parallel[T any](jobs int, items []T, do func(T) error) error {
 	for i := range jobs {
 		running.Go(func() {
 			for item := range work {
-				errs[i] = errors.Join(errs[i], do(item))
+				if errs[i] == nil {
+					errs[i] = do(item)
+				}
 			}
 		})
 	}
@@ -160,5 +165,5 @@ func parallel[T any](jobs int, items []T, do func(T) error) error {
 	}
 	close(work)
 	running.Wait()
-	return errors.Join(errs...)
+	return cmp.Or(errs...)
 }
