@@ -102,7 +102,7 @@ func (h hfT5) embed(s *torch.Scope, b task.Batch) (source, target *torch.Tensor)
 			prompts = append(prompts, number*h.Prompts+i)
 		}
 		target := b.Target[row*b.TargetLen : (row+1)*b.TargetLen]
-		read = append(append(read, 0), target[:len(target)-1]...)
+		read = append(append(read, h.Start), target[:len(target)-1]...)
 	}
 	source = look("shared", b.Source, b.SourceLen).Add(look("whole_word_embeddings", b.Whole, b.SourceLen))
 	return torch.Cat(1, look("prompt_embeddings", prompts, int(h.Prompts)), source), look("shared", read, b.TargetLen)
@@ -175,7 +175,7 @@ func hfGradient(t *testing.T, m *t5.Model, p spec.Protocol, seed int64, buckets 
 func twoLayers(t *testing.T, activation string) *t5.Model {
 	t.Helper()
 	c := t5.FromSize(spec.Size{Model: 8, Head: 4, FeedForward: 16, Layers: 2, Heads: 2, Dropout: 0.3}, 3)
-	c.Vocabulary, c.Activation, c.Tied = 64, activation, activation == "relu"
+	c.Vocabulary, c.Start, c.Activation, c.Tied = 64, 5, activation, activation == "relu"
 	return fresh(t, c, 1)
 }
 

@@ -1,0 +1,248 @@
+package t5_test
+
+import (
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+	"rdrec/internal/torch"
+)
+
+// pair is a batch of two rows of small's largest ids.
+func pair() task.Batch {
+	return task.Batch{
+		Size: 2, SourceLen: 2, TargetLen: 2, Tasks: []int64{4, 0}, Source: []int64{63, 1, 3, 0}, Mask: []int64{1, 1, 1, 0},
+		Whole: []int64{511, 0, 1, 0}, Target: []int64{63, 1, 7, 0},
+	}
+}
+
+// TestBatchBounds has batches that are just beyond what small's tables hold; the error says which row is at fault.
+func TestBatchBounds(t *testing.T) {
+	m := fresh(t, small(), 1)
+	loss := func(b task.Batch) error {
+		return torch.Run(func(s *torch.Scope) error {
+			_, err := m.Loss(s, b, spec.Protocol{})
+			return err
+		})
+	}
+	if err := loss(pair()); err != nil {
+		t.Fatal(err)
+	}
+	for want, spoil := range map[string]func(b *task.Batch){
+		"row 1: task id 5 is not below 5":                     func(b *task.Batch) { b.Tasks = []int64{4, 5} },
+		"row 1: task id -1 is not below 5":                    func(b *task.Batch) { b.Tasks = []int64{4, -1} },
+		"row 0: source id 64 is not below 64":                 func(b *task.Batch) { b.Source = []int64{3, 64, 3, 1} },
+		"row 1: mask id 2 is not below 2":                     func(b *task.Batch) { b.Mask = []int64{1, 1, 2, 0} },
+		"row 1: whole-word id 512 is not below 512":           func(b *task.Batch) { b.Whole = []int64{0, 0, 0, 512} },
+		"row 1: target id 64 is not below 64":                 func(b *task.Batch) { b.Target = []int64{63, 1, 64, 1} },
+		"batch of 0 rows of 2 source tokens: empty":           func(b *task.Batch) { b.Size = 0 },
+		"batch of 2 rows of 0 source tokens: empty":           func(b *task.Batch) { b.SourceLen = 0 },
+		"batch of 2 rows: 3 target ids do not fill rows of 2": func(b *task.Batch) { b.Target = []int64{63, 1, 7} },
+		"no target token":                                     func(b *task.Batch) { b.Target = []int64{0, 0, 0, 0} },
+	} {
+		b := pair()
+		spoil(&b)
+		if err := loss(b); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}
+
+// TestDecodingBounds takes decodings of two rows of at most two beams just to what they allow, and one beyond.
+func TestDecodingBounds(t *testing.T) {
+	m := fresh(t, small(), 1)
+	for _, c := range []struct {
+		beams, tokens int
+		good          bool
+	}{{1, 2, true}, {0, 2, false}, {1, 1, false}} {
+		d, err := m.Start(pair(), t5.Decode{Beams: c.beams, MaxTokens: c.tokens})
+		if (err == nil) != c.good {
+			t.Errorf("%d beams to %d tokens: %v", c.beams, c.tokens, err)
+		}
+		if err == nil {
+			d.Close()
+		}
+	}
+	type call struct{ tokens, parents []int64 }
+	first, second := call{[]int64{0, 0}, nil}, call{[]int64{3, 4, 5, 63}, []int64{0, 0, 1, 1}}
+	for name, c := range map[string]struct {
+		calls []call
+		want  string // the last call's error
+	}{
+		"to the last token":        {[]call{first, second, {[]int64{3, 4, 5, 6}, []int64{3, 2, 1, 0}}}, ""},
+		"beyond the last token":    {[]call{first, second, second, second}, "step 4 reaches beyond 4 tokens"},
+		"as many as beams":         {[]call{{[]int64{0, 0, 0, 0}, nil}}, ""},
+		"more than beams":          {[]call{{[]int64{0, 0, 0, 0, 0, 0}, nil}}, "6 sequences for 2 rows of at most 2 beams"},
+		"no full rows":             {[]call{{[]int64{0, 0, 0}, nil}}, "3 sequences for 2 rows"},
+		"none":                     {[]call{{nil, nil}}, "0 sequences"},
+		"token beyond the table":   {[]call{{[]int64{0, 64}, nil}}, "token 64 is not below 64"},
+		"negative token":           {[]call{{[]int64{0, -1}, nil}}, "token -1"},
+		"parents at first":         {[]call{{[]int64{0, 0}, []int64{0, 1}}}, "the first step has no parents"},
+		"last parent":              {[]call{first, {[]int64{3, 4}, []int64{0, 1}}}, ""},
+		"parent beyond":            {[]call{first, {[]int64{3, 4}, []int64{0, 2}}}, "parent 2 is no sequence"},
+		"negative parent":          {[]call{first, {[]int64{3, 4}, []int64{-1, 0}}}, "parent -1 is no sequence"},
+		"fewer parents":            {[]call{first, {[]int64{3, 4}, []int64{0}}}, "1 parents of 2 sequences"},
+		"without parents":          {[]call{first, {[]int64{3, 4}, nil}}, ""},
+		"wider without parents":    {[]call{first, {[]int64{3, 4, 5, 6}, nil}}, "4 sequences go on from 2 without parents"},
+		"narrower without parents": {[]call{first, second, {[]int64{3, 4}, nil}}, "2 sequences go on from 4 without parents"},
+	} {
+		err := torch.Run(func(s *torch.Scope) error {
+			d, err := m.Start(pair(), t5.Decode{Beams: 2, MaxTokens: 4})
+			if err != nil {
+				return err
+			}
+			defer d.Close()
+			for i, call := range c.calls {
+				_, err = d.Step(s, call.tokens, call.parents)
+				if i < len(c.calls)-1 && err != nil {
+					t.Errorf("%s: step %d: %v", name, i, err)
+				}
+			}
+			return err
+		})
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: got %v, want %q", name, err, c.want)
+		}
+	}
+}
+
+// TestLongDecodingsGrowTheirCache decodes 20 tokens of equal beams, which swap at each step: the cache has room for 8, then 16, then for the longest,
+// and the scores are those of the whole target at once.
+func TestLongDecodingsGrowTheirCache(t *testing.T) {
+	m, b := fresh(t, small(), 1), pair()
+	b.TargetLen, b.Target = 20, nil
+	for i := range 40 {
+		b.Target = append(b.Target, int64(1+i*7%63))
+	}
+	err := torch.Run(func(s *torch.Scope) error {
+		pass, err := m.Forward(s, b, spec.Protocol{})
+		if err != nil {
+			return err
+		}
+		want := pass.Logits.LogSoftmax(-1).Transpose(0, 1) // [target, rows, vocabulary]
+		d, err := m.Start(b, t5.Decode{Beams: 2, MaxTokens: 21})
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		var rooms []int
+		w := &worst{t: t, what: "log-probability"}
+		for step := range 20 {
+			tokens, parents := []int64{0, 0, 0, 0}, []int64(nil)
+			if step > 0 {
+				first, second := b.Target[step-1], b.Target[20+step-1]
+				tokens, parents = []int64{first, first, second, second}, []int64{1, 0, 3, 2}
+			}
+			scores, err := d.Step(s, tokens, parents)
+			if err != nil {
+				return err
+			}
+			w.all(scores.Float32s(), want.Select(0, int64(step)).RepeatInterleave(2, 0).Float32s())
+			rooms = append(rooms, d.CacheRoom())
+		}
+		if diff := cmp.Diff([]int{8, 8, 8, 8, 8, 8, 8, 8, 16, 16, 16, 16, 16, 16, 16, 16, 20, 20, 20, 20}, rooms); diff != "" {
+			t.Errorf("room in the cache: %s", diff)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestScoredTokensAreTheOnlyOnes scores three tokens, in their order, over two steps whose tokens are on the device already.
+func TestScoredTokensAreTheOnlyOnes(t *testing.T) {
+	m, b := fresh(t, small(), 1), pair()
+	scored := []int64{9, 3, 63}
+	err := torch.Run(func(s *torch.Scope) error {
+		pass, err := m.Forward(s, b, spec.Protocol{})
+		if err != nil {
+			return err
+		}
+		want := pass.Logits.IndexSelect(2, pass.Logits.NewInt64(scored, 3)).LogSoftmax(-1) // [rows, target, 3]
+		d, err := m.Start(b, t5.Decode{Beams: 1, MaxTokens: 3, Tokens: scored})
+		if err != nil {
+			return err
+		}
+		defer d.Close()
+		w := &worst{t: t, what: "log-probability"}
+		for step, tokens := range [][]int64{{0, 0}, {63, 7}} { // the start token, then the first of the target
+			var parents *torch.Tensor
+			if step > 0 {
+				parents = pass.Logits.NewInt64([]int64{0, 1}, 2)
+			}
+			hidden, err := d.HiddenOn(s, pass.Logits.NewInt64(tokens, 2), parents)
+			if err != nil {
+				return err
+			}
+			w.all(d.LogProbs(hidden).Float32s(), want.Select(1, int64(step)).Float32s())
+		}
+		_, err = d.HiddenOn(s, pass.Logits.NewInt64([]int64{3, 3}, 2), pass.Logits.NewInt64([]int64{0, 1}, 2))
+		if err == nil {
+			t.Error("a third step of two tokens was taken")
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestShortDecodingsHaveLittleCache: no more room than the longest sequence takes, which excludes its last token.
+func TestShortDecodingsHaveLittleCache(t *testing.T) {
+	m := fresh(t, small(), 1)
+	for longest, room := range map[int]int{2: 1, 8: 7, 9: 8, 10: 8} {
+		d, err := m.Start(pair(), t5.Decode{Beams: 1, MaxTokens: longest})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := d.CacheRoom(); got != room {
+			t.Errorf("%d tokens: room for %d, want %d", longest, got, room)
+		}
+		d.Close()
+	}
+}
+
+// TestPartsOfABatch has five rows with 1, 2, 0, 3 and 2 labels among three positions each.
+func TestPartsOfABatch(t *testing.T) {
+	type part struct {
+		Tasks []int64 // the rows' numbers
+		From  int
+		Share float64
+	}
+	all := []int64{0, 1, 2, 3, 4}
+	for _, c := range []struct {
+		rows     int
+		protocol spec.Protocol
+		want     []part
+	}{
+		{0, spec.Protocol{}, []part{{all, 0, 1}}},
+		{-1, spec.Protocol{}, []part{{all, 0, 1}}},
+		{5, spec.Protocol{}, []part{{all, 0, 1}}},
+		{6, spec.Protocol{}, []part{{all, 0, 1}}},
+		{4, spec.Protocol{}, []part{{all[:4], 0, 12. / 15}, {all[4:], 4, 3. / 15}}},
+		{2, spec.Protocol{SkipPads: true}, []part{{all[:2], 0, 3. / 8}, {all[2:4], 2, 3. / 8}, {all[4:], 4, 2. / 8}}},
+		{
+			1, spec.Protocol{SkipPads: true},
+			[]part{{all[:1], 0, 1. / 8}, {all[1:2], 1, 2. / 8}, {all[3:4], 3, 3. / 8}, {all[4:], 4, 2. / 8}},
+		},
+	} {
+		var got []part
+		err := fresh(t, small(), 1).InParts(ragged(4, []int{1, 2, 3, 4, 1}, []int{1, 2, 0, 3, 2}), c.protocol, c.rows,
+			func(b task.Batch, from int, share float64) error {
+				if math.Abs(share*1000-math.Round(share*1000)) > 1e-9 {
+					t.Errorf("share %v", share)
+				}
+				got = append(got, part{b.Tasks, from, share})
+				return nil
+			})
+		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
+			t.Errorf("%d rows at a time: %v %s", c.rows, err, diff)
+		}
+	}
+}
