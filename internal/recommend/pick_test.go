@@ -37,7 +37,10 @@ func TestPick(t *testing.T) {
 				for beam := range c.beams {
 					for token := range c.vocabulary {
 						at := row*c.beams + beam
-						all = append(all, candidate{beam, int32(token), logits[at*c.vocabulary+token] + beams[at].score})
+						all = append(
+							all,
+							candidate{beam, int32(token), logits[at*c.vocabulary+token] + beams[at].score},
+						)
 					}
 				}
 				slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
@@ -51,13 +54,15 @@ func TestPick(t *testing.T) {
 	}
 }
 
-// checkPicked compares candidates with the first of all. Of a beam's tokens that tie with the last one any may have been picked.
+// checkPicked compares candidates with the first of all. Of a beam's tokens that tie with the last
+// one any may have been picked.
 func checkPicked(t *testing.T, all, picked []candidate) {
 	t.Helper()
 	last, before := all[len(picked)-1].score, candidate{beam: -1}
 	for i, p := range picked {
 		want := all[i]
-		if p.score == last && p.score == want.score && p.beam == want.beam && (p.beam != before.beam || p.token > before.token) {
+		if p.score == last && p.score == want.score && p.beam == want.beam &&
+			(p.beam != before.beam || p.token > before.token) {
 			before = p
 			want = all[slices.IndexFunc(all, func(a candidate) bool { return a.beam == p.beam && a.token == p.token })]
 		}
@@ -95,8 +100,16 @@ func TestCandidatesThatTie(t *testing.T) {
 
 func TestOrderOfCandidates(t *testing.T) {
 	ordered := []candidate{
-		{beam: 3, token: 9, score: -1}, {beam: 0, token: 8, score: -2}, {beam: 0, token: 9, score: -2}, {beam: 1, token: 0, score: -2},
-		{beam: 1, token: 7, score: -2}, {beam: 0, token: 0, score: -3},
+		{
+			beam:  3,
+			token: 9,
+			score: -1,
+		},
+		{beam: 0, token: 8, score: -2},
+		{beam: 0, token: 9, score: -2},
+		{beam: 1, token: 0, score: -2},
+		{beam: 1, token: 7, score: -2},
+		{beam: 0, token: 0, score: -3},
 	}
 	for i, a := range ordered {
 		for j, b := range ordered {

@@ -13,14 +13,16 @@ import (
 	"rdrec/internal/task"
 )
 
-// TestStreamsOfRandomItems: each user has one for each kind of list, apart from those that package task numbers from 0 on.
+// TestStreamsOfRandomItems: each user has one for each kind of list, apart from those that package
+// task numbers from 0 on.
 func TestStreamsOfRandomItems(t *testing.T) {
 	for _, c := range []struct {
 		kind task.Kind
 		user int
 		want uint64
 	}{
-		{task.KindSequential, 0, 1<<48 + 1}, {task.KindTopN, 0, 1<<48 + 2}, {task.KindSequential, 7, 1<<48 + 29}, {task.KindTopN, 7, 1<<48 + 30},
+		{task.KindSequential, 0, 1<<48 + 1}, {task.KindTopN, 0, 1<<48 + 2}, {task.KindSequential, 7, 1<<48 + 29},
+		{task.KindTopN, 7, 1<<48 + 30},
 	} {
 		if got := recommend.Stream(c.kind, c.user); got != c.want {
 			t.Errorf("user %d, %s: stream %d, want %d", c.user, c.kind, got, c.want)
@@ -38,7 +40,8 @@ func TestStreamsOfRandomItems(t *testing.T) {
 	}
 }
 
-// TestPaperReadsWhatWasDecoded makes items of the decoded texts once more, by the streams of each user and kind.
+// TestPaperReadsWhatWasDecoded makes items of the decoded texts once more, by the streams of each
+// user and kind.
 func TestPaperReadsWhatWasDecoded(t *testing.T) {
 	job := miniJob(t, spec.Paper)
 	job.Seed = 3
@@ -57,7 +60,12 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 		}
 		drawn[kind] = map[int][]int{}
 		for _, r := range rankings {
-			random := rand.New(rand.NewPCG(3, 1<<48+uint64(r.User)*4+map[task.Kind]uint64{task.KindSequential: 1, task.KindTopN: 2}[kind]))
+			random := rand.New(
+				rand.NewPCG(
+					3,
+					1<<48+uint64(r.User)*4+map[task.Kind]uint64{task.KindSequential: 1, task.KindTopN: 2}[kind],
+				),
+			)
 			want := recommend.Ranking{Place: r.Place, User: r.User, Truth: r.Truth, Texts: r.Texts, Scores: r.Scores}
 			for _, text := range r.Texts {
 				item, ok := recommend.ParseItem(text)
@@ -78,7 +86,8 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 		}
 	}
 	for user, items := range drawn[task.KindTopN] {
-		if other := drawn[task.KindSequential][user]; len(items) > 1 && len(other) >= len(items) && slices.Equal(items, other[:len(items)]) {
+		if other := drawn[task.KindSequential][user]; len(items) > 1 && len(other) >= len(items) &&
+			slices.Equal(items, other[:len(items)]) {
 			t.Errorf("user %d: both rankings draw %v", user, items)
 		}
 	}
@@ -99,7 +108,8 @@ func TestAllTiesGoByTheTokens(t *testing.T) {
 	}
 }
 
-// TestTiesOfThreeScores: items of one token score alike in threes, by the token or by the end token after it.
+// TestTiesOfThreeScores: items of one token score alike in threes, by the token or by the end token
+// after it.
 func TestTiesOfThreeScores(t *testing.T) {
 	const items, end = 60, 1
 	spellings := map[int][]int32{}
@@ -135,7 +145,8 @@ func TestTiesOfThreeScores(t *testing.T) {
 	}
 }
 
-// TestNarrowTiesKeepTheFirst: of paths that score alike the ones of the parent that comes first go on, then the ones of the lower token.
+// TestNarrowTiesKeepTheFirst: of paths that score alike the ones of the parent that comes first go
+// on, then the ones of the lower token.
 func TestNarrowTiesKeepTheFirst(t *testing.T) {
 	trie := newTrie(t, map[int][]int32{
 		1: {9, 5}, 2: {9, 6}, 3: {9, 7}, 4: {8, 5}, 5: {8, 6}, 6: {8, 7}, 7: {7, 5}, 8: {7, 6},
@@ -151,7 +162,8 @@ func TestNarrowTiesKeepTheFirst(t *testing.T) {
 		"then the second token":    {map[int32]float32{9: 1, 8: 1, 6: 1}, 4, []int{5, 2, 4, 6}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := recommend.NewPaths(trie.Except(nil), c.width, c.width).Run(1, func(_ []int32, token int32) float32 { return c.scores[token] - 2 })
+			got := recommend.NewPaths(trie.Except(nil), c.width, c.width).
+				Run(1, func(_ []int32, token int32) float32 { return c.scores[token] - 2 })
 			var items []int
 			for _, f := range got {
 				items = append(items, f.Item)
@@ -163,7 +175,8 @@ func TestNarrowTiesKeepTheFirst(t *testing.T) {
 	}
 }
 
-// TestParts covers the rows of a job in batches, whatever their number: the borders of ten batches' parts, the last one short.
+// TestParts covers the rows of a job in batches, whatever their number: the borders of ten batches'
+// parts, the last one short.
 func TestPartsHaveWholeBatches(t *testing.T) {
 	job := miniJob(t, spec.Clean)
 	job.Evaluate.Batch, job.Evaluate.SequentialUsers, job.Evaluate.Beams, job.Evaluate.Return = 2, 9, 1, 1
@@ -201,7 +214,9 @@ func TestPartsHaveWholeBatches(t *testing.T) {
 
 func TestPartsThatAreNone(t *testing.T) {
 	job := miniJob(t, spec.Clean)
-	for part, want := range map[int]string{-1: "part -1 of 2: they are numbered from 0", 2: "part 2 of 2: they are numbered from 0"} {
+	for part, want := range map[int]string{
+		-1: "part -1 of 2: they are numbered from 0", 2: "part 2 of 2: they are numbered from 0",
+	} {
 		job.Part, job.Parts = part, 2
 		if _, err := recommend.Sequential(t.Context(), job); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
@@ -217,10 +232,16 @@ func TestWhatAWalkNeeds(t *testing.T) {
 		walk recommend.Walk
 		want string
 	}{
-		"one of each":    {recommend.Walk{Constraints: all, Beams: 1, Want: 1}, ""},
-		"no beam":        {recommend.Walk{Constraints: all, Want: 1}, "item search: 1 items with 0 beams: at least 1 is needed"},
-		"no item":        {recommend.Walk{Constraints: all, Beams: 1}, "item search: 0 items with 1 beams: at least 1 is needed"},
-		"a row too few":  {recommend.Walk{Constraints: all[:1], Beams: 1, Want: 1}, "item search: 1 constraints for 2 rows"},
+		"one of each": {recommend.Walk{Constraints: all, Beams: 1, Want: 1}, ""},
+		"no beam": {
+			recommend.Walk{Constraints: all, Want: 1}, "item search: 1 items with 0 beams: at least 1 is needed",
+		},
+		"no item": {
+			recommend.Walk{Constraints: all, Beams: 1}, "item search: 0 items with 1 beams: at least 1 is needed",
+		},
+		"a row too few": {
+			recommend.Walk{Constraints: all[:1], Beams: 1, Want: 1}, "item search: 1 constraints for 2 rows",
+		},
 		"nothing at all": {recommend.Walk{}, "item search: 0 constraints for 2 rows"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -233,10 +254,18 @@ func TestWhatAWalkNeeds(t *testing.T) {
 			}
 		})
 	}
-	if _, err := recommend.NewCatalogue(map[int][]int32{1: {5}, 2: {1, 6}}, 1); err == nil || err.Error() != "catalogue: an item is spelt with the end token 1" {
+	if _, err := recommend.NewCatalogue(
+		map[int][]int32{1: {5}, 2: {1, 6}},
+		1,
+	); err == nil ||
+		err.Error() != "catalogue: an item is spelt with the end token 1" {
 		t.Errorf("error %v", err)
 	}
-	if _, err := recommend.NewCatalogue(map[int][]int32{1: {5}, 2: {5}}, 1); err == nil || !strings.HasPrefix(err.Error(), "catalogue: items") {
+	if _, err := recommend.NewCatalogue(
+		map[int][]int32{1: {5}, 2: {5}},
+		1,
+	); err == nil ||
+		!strings.HasPrefix(err.Error(), "catalogue: items") {
 		t.Errorf("error %v", err)
 	}
 }

@@ -9,7 +9,8 @@ import (
 
 const endToken = 1
 
-// ended is a group of so many beams that has ended sequences of these scores, the n-th with token n.
+// ended is a group of so many beams that has ended sequences of these scores, the n-th with token
+// n.
 func ended(beams int, scores ...float64) *group {
 	g := newGroup(beams, true)
 	for i, score := range scores {
@@ -27,8 +28,9 @@ func tokens(all []Hypothesis) []int32 {
 	return out
 }
 
-// TestEndedSequences: the best as many as there are beams stay, in the order in which they ended. Of equal ones the later is not
-// taken when they are full, and the earlier goes when a better one comes, as in transformers' BeamHypotheses.
+// TestEndedSequences: the best as many as there are beams stay, in the order in which they ended.
+// Of equal ones the later is not taken when they are full, and the earlier goes when a better one
+// comes, as in transformers' BeamHypotheses.
 func TestEndedSequences(t *testing.T) {
 	for name, c := range map[string]struct {
 		scores []float64
@@ -60,19 +62,22 @@ func TestEndedSequences(t *testing.T) {
 	}
 }
 
-// TestBestSequences: of equal scores the one that ended last comes first, and each stands for copies equal groups.
+// TestBestSequences: of equal scores the one that ended last comes first, and each stands for
+// copies equal groups.
 func TestBestSequences(t *testing.T) {
 	for name, c := range map[string]struct {
 		groups    []*group
 		copies, n int
 		want      []int32
 	}{
-		"by score":             {[]*group{ended(3, -3, -1, -2)}, 1, 3, []int32{2, 3, 1}},
-		"equal ones":           {[]*group{ended(4, -1, -2, -1, -2)}, 1, 4, []int32{3, 1, 4, 2}},
-		"only the first":       {[]*group{ended(4, -1, -2, -1, -2)}, 1, 1, []int32{3}},
-		"of two groups":        {[]*group{ended(2, -1, -2), ended(3, -1, -1, -1)}, 1, 5, []int32{3, 2, 1, 1, 2}},
-		"for copies":           {[]*group{ended(2, -1, -1)}, 2, 4, []int32{2, 1, 2, 1}},
-		"many that are equal":  {[]*group{ended(15, make([]float64, 15)...)}, 1, 15, []int32{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1}},
+		"by score":       {[]*group{ended(3, -3, -1, -2)}, 1, 3, []int32{2, 3, 1}},
+		"equal ones":     {[]*group{ended(4, -1, -2, -1, -2)}, 1, 4, []int32{3, 1, 4, 2}},
+		"only the first": {[]*group{ended(4, -1, -2, -1, -2)}, 1, 1, []int32{3}},
+		"of two groups":  {[]*group{ended(2, -1, -2), ended(3, -1, -1, -1)}, 1, 5, []int32{3, 2, 1, 1, 2}},
+		"for copies":     {[]*group{ended(2, -1, -1)}, 2, 4, []int32{2, 1, 2, 1}},
+		"many that are equal": {
+			[]*group{ended(15, make([]float64, 15)...)}, 1, 15, []int32{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1},
+		},
 		"copies of other ones": {[]*group{ended(2, -1, -2)}, 3, 6, []int32{1, 1, 1, 2, 2, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +126,8 @@ func TestAdvance(t *testing.T) {
 		},
 		"two ends among the best": {
 			[]candidate{{1, endToken, -1}, {0, endToken, -2}, {0, 9, -3}, {1, 9, -4}},
-			[]int{0, 1}, []beam{{[]int32{3, 9}, -3}, {[]int32{4, 9}, -4}}, []Hypothesis{{[]int32{4}, -0.5}, {[]int32{3}, -1}}, true,
+			[]int{0, 1}, []beam{{[]int32{3, 9}, -3}, {[]int32{4, 9}, -4}},
+			[]Hypothesis{{[]int32{4}, -0.5}, {[]int32{3}, -1}}, true,
 		},
 		"an end beyond the best": {
 			[]candidate{{1, 7, -1}, {0, endToken, -2}, {1, endToken, -3}, {1, 9, -4}},
@@ -145,7 +151,8 @@ func TestAdvance(t *testing.T) {
 	}
 }
 
-// TestFinished: early as soon as as many have ended as there are beams, else when the best sum over the length is no better than the worst.
+// TestFinished: early as soon as as many have ended as there are beams, else when the best sum over
+// the length is no better than the worst.
 func TestFinished(t *testing.T) {
 	for name, c := range map[string]struct {
 		scores []float64
@@ -189,12 +196,17 @@ func TestCloseEndsTheBeams(t *testing.T) {
 // TestNewGroup: all beams but the first are out of reach.
 func TestNewGroup(t *testing.T) {
 	g := newGroup(3, true)
-	if diff := gocmp.Diff([]beam{{}, {score: -1e9}, {score: -1e9}}, g.beams, gocmp.AllowUnexported(beam{})); diff != "" {
+	if diff := gocmp.Diff(
+		[]beam{{}, {score: -1e9}, {score: -1e9}},
+		g.beams,
+		gocmp.AllowUnexported(beam{}),
+	); diff != "" {
 		t.Errorf("beams (-want +got):\n%s", diff)
 	}
 }
 
-// TestDonePaths: nothing goes on, or as much was found as is wanted and the best that goes on scores no more than the last of it.
+// TestDonePaths: nothing goes on, or as much was found as is wanted and the best that goes on
+// scores no more than the last of it.
 func TestDonePaths(t *testing.T) {
 	for name, c := range map[string]struct {
 		alive []float32
@@ -220,12 +232,17 @@ func TestDonePaths(t *testing.T) {
 	}
 }
 
-// TestLink: a group that is done goes on with padding from its first beam, or the only one there is.
+// TestLink: a group that is done goes on with padding from its first beam, or the only one there
+// is.
 func TestLink(t *testing.T) {
 	g := newGroup(2, true)
 	g.done = true
 	for beams, want := range map[int]int{1: 0, 6: 4} {
-		if diff := gocmp.Diff([]link{{0, want}, {0, want}}, g.link(nil, endToken, beams, 4), gocmp.AllowUnexported(link{})); diff != "" {
+		if diff := gocmp.Diff(
+			[]link{{0, want}, {0, want}},
+			g.link(nil, endToken, beams, 4),
+			gocmp.AllowUnexported(link{}),
+		); diff != "" {
 			t.Errorf("%d beams: links (-want +got):\n%s", beams, diff)
 		}
 	}
@@ -274,25 +291,38 @@ func TestCheck(t *testing.T) {
 		vocabulary int
 		want       string
 	}{
-		"all at their borders":    {with(func(*Beam) {}), 12, ""},
-		"a smaller vocabulary":    {with(func(*Beam) {}), 11, "6 beams for a vocabulary of 11"},
-		"one beam":                {with(func(b *Beam) { b.Beams, b.Groups, b.Return = 1, 1, 1 }), 2, ""},
-		"no beam":                 {with(func(b *Beam) { b.Beams, b.Return = 0, 1 }), 12, "0 beams: at least 1 is needed\n1 sequences to return of 0 beams"},
-		"no group":                {with(func(b *Beam) { b.Groups = 0 }), 12, "6 beams do not fall into 0 equal groups"},
-		"unequal groups":          {with(func(b *Beam) { b.Groups = 4 }), 12, "6 beams do not fall into 4 equal groups"},
-		"none to return":          {with(func(b *Beam) { b.Return = 0 }), 12, "0 sequences to return of 6 beams"},
-		"one to return":           {with(func(b *Beam) { b.Return = 1 }), 12, ""},
-		"too many to return":      {with(func(b *Beam) { b.Return = 7 }), 12, "7 sequences to return of 6 beams"},
-		"a negative length":       {with(func(b *Beam) { b.MinLength = -1 }), 12, "minimum length -1 is negative"},
-		"a length of one":         {with(func(b *Beam) { b.MaxLength = 1 }), 12, "maximum length 1: at least 2 is needed"},
-		"no repetition":           {with(func(b *Beam) { b.Repetition = 0 }), 12, "repetition penalty 0 is not positive"},
-		"little repetition":       {with(func(b *Beam) { b.Repetition = 1e-9 }), 12, ""},
-		"the last token":          {with(func(b *Beam) { b.BadWords = [][]int32{{11}, {0, 11}} }), 12, ""},
-		"a token beyond":          {with(func(b *Beam) { b.BadWords = [][]int32{{0, 12}} }), 12, "token 12 of bad word [0 12] is outside of the vocabulary of 12"},
-		"a token before":          {with(func(b *Beam) { b.BadWords = [][]int32{{-1}} }), 12, "token -1 of bad word [-1] is outside of the vocabulary of 12"},
-		"an empty word":           {with(func(b *Beam) { b.BadWords = [][]int32{{}} }), 12, "an empty bad word"},
-		"no bad words":            {with(func(b *Beam) { b.BadWords = [][]int32{} }), 12, "no bad words in [] but the end token"},
-		"only the end token":      {with(func(b *Beam) { b.BadWords = [][]int32{{endToken}} }), 12, "no bad words in [[1]] but the end token"},
+		"all at their borders": {with(func(*Beam) {}), 12, ""},
+		"a smaller vocabulary": {with(func(*Beam) {}), 11, "6 beams for a vocabulary of 11"},
+		"one beam":             {with(func(b *Beam) { b.Beams, b.Groups, b.Return = 1, 1, 1 }), 2, ""},
+		"no beam": {
+			with(func(b *Beam) { b.Beams, b.Return = 0, 1 }), 12,
+			"0 beams: at least 1 is needed\n1 sequences to return of 0 beams",
+		},
+		"no group":           {with(func(b *Beam) { b.Groups = 0 }), 12, "6 beams do not fall into 0 equal groups"},
+		"unequal groups":     {with(func(b *Beam) { b.Groups = 4 }), 12, "6 beams do not fall into 4 equal groups"},
+		"none to return":     {with(func(b *Beam) { b.Return = 0 }), 12, "0 sequences to return of 6 beams"},
+		"one to return":      {with(func(b *Beam) { b.Return = 1 }), 12, ""},
+		"too many to return": {with(func(b *Beam) { b.Return = 7 }), 12, "7 sequences to return of 6 beams"},
+		"a negative length":  {with(func(b *Beam) { b.MinLength = -1 }), 12, "minimum length -1 is negative"},
+		"a length of one":    {with(func(b *Beam) { b.MaxLength = 1 }), 12, "maximum length 1: at least 2 is needed"},
+		"no repetition":      {with(func(b *Beam) { b.Repetition = 0 }), 12, "repetition penalty 0 is not positive"},
+		"little repetition":  {with(func(b *Beam) { b.Repetition = 1e-9 }), 12, ""},
+		"the last token":     {with(func(b *Beam) { b.BadWords = [][]int32{{11}, {0, 11}} }), 12, ""},
+		"a token beyond": {
+			with(func(b *Beam) { b.BadWords = [][]int32{{0, 12}} }), 12,
+			"token 12 of bad word [0 12] is outside of the vocabulary of 12",
+		},
+		"a token before": {
+			with(func(b *Beam) { b.BadWords = [][]int32{{-1}} }), 12,
+			"token -1 of bad word [-1] is outside of the vocabulary of 12",
+		},
+		"an empty word": {with(func(b *Beam) { b.BadWords = [][]int32{{}} }), 12, "an empty bad word"},
+		"no bad words": {
+			with(func(b *Beam) { b.BadWords = [][]int32{} }), 12, "no bad words in [] but the end token",
+		},
+		"only the end token": {
+			with(func(b *Beam) { b.BadWords = [][]int32{{endToken}} }), 12, "no bad words in [[1]] but the end token",
+		},
 		"the end token and a one": {with(func(b *Beam) { b.BadWords = [][]int32{{endToken}, {5}} }), 12, ""},
 	} {
 		t.Run(name, func(t *testing.T) {

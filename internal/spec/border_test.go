@@ -13,8 +13,8 @@ const (
 	aSource   = "nightly.source={path: shop.parquet, watermark: loaded}"
 )
 
-// border is a key with its last accepted and its first refused values. with are overrides that leave the rules between fields
-// nothing to say.
+// border is a key with its last accepted and its first refused values. with are overrides that
+// leave the rules between fields nothing to say.
 type border struct {
 	text, key         string
 	with              []string
@@ -115,7 +115,11 @@ func TestBorders(t *testing.T) {
 	t.Parallel()
 	for _, b := range borders() {
 		for _, value := range b.accepted {
-			if _, err := spec.Parse("shop.yaml", []byte(b.text), slices.Concat(b.with, []string{b.key + "=" + value})); err != nil {
+			if _, err := spec.Parse(
+				"shop.yaml",
+				[]byte(b.text),
+				slices.Concat(b.with, []string{b.key + "=" + value}),
+			); err != nil {
 				t.Errorf("%s=%s with %q is refused: %v", b.key, value, b.with, err)
 			}
 		}
@@ -134,8 +138,11 @@ func TestFormsOfATeacher(t *testing.T) {
 	for model, want := range map[string]bool{
 		"smollm2": true, "copy": true, "gguf:x.gguf": true, "meta:x": true, "hf:x": true, "gguf:a:b": true,
 		"openai:http://h/v1#m": true, "openai:https://h#m": true, "openai:http://h:8000/v1#a/b": true,
-		"": false, "gguf": false, "gguf:": false, "meta:": false, "hf:": false, "openai:": false, "smollm2:": false, "smollm2:x": false,
-		"copy:x": false, "llama:x": false, "openai:ftp://h/v1#m": false, "openai:http:///v1#m": false, "openai:http://h/v1": false,
+		"gguf:http://me:word@h/x": true, // a file's name, however odd
+		"":                        false, "gguf": false, "gguf:": false, "meta:": false, "hf:": false, "openai:": false, "smollm2:": false,
+		"smollm2:x": false,
+		"copy:x":    false, "llama:x": false, "openai:ftp://h/v1#m": false, "openai:http:///v1#m": false,
+		"openai:http://h/v1":  false,
 		"openai:http://h/v1#": false, "openai:h/v1#m": false, "openai:http://h:port/v1#m": false,
 		"openai:http://me@h/v1#m": false, "openai:http://me:word@h/v1#m": false,
 	} {
@@ -155,64 +162,118 @@ func TestRulesBetweenFields(t *testing.T) {
 		overrides []string
 		want      string
 	}{
-		"folder and reviews":              {least, []string{"data.reviews.path=x"}, "names both folder and reviews"},
-		"reviews, numbered":               {onReviews, []string{"data.numbering=appearance"}, ""},
-		"reviews, as is":                  {onReviews, []string{"data.numbering=as-is"}, "is for folders"},
-		"a folder, as is":                 {least, []string{"data.numbering=as-is"}, ""},
-		"from without to":                 {onReviews, []string{"data.reviews.from=2019-01-01"}, ""},
-		"to without from":                 {onReviews, []string{"data.reviews.to=2019-01-01"}, ""},
-		"columns of CSV":                  {onReviews, []string{"data.reviews.columns={user: who}", "data.reviews.format=csv"}, ""},
-		"columns, format unknown":         {onReviews, []string{"data.reviews.columns={user: who}"}, ""},
-		"columns of Amazon":               {onReviews, []string{"data.reviews.columns={user: who}", "data.reviews.format=amazon-2023"}, "is for CSV"},
-		"Amazon without columns":          {onReviews, []string{"data.reviews.format=amazon-2023"}, ""},
-		"a column of no name":             {onReviews, []string{"data.reviews.columns={user: ''}"}, "data.reviews.columns[user]"},
-		"two lines, strict":               {least, []string{"teacher.constrain=two-lines"}, ""},
-		"two lines, the paper's parser":   {least, []string{"teacher.constrain=two-lines", "teacher.parse=paper"}, "is for teacher.parse strict"},
-		"two lines, copied":               {least, []string{"teacher.constrain=two-lines", "teacher.model=copy"}, "is for language models"},
-		"free, the paper's parser":        {least, []string{"teacher.parse=paper"}, ""},
-		"free, copied, few tokens":        {least, []string{"teacher.model=copy", "teacher.max_tokens=15"}, ""},
-		"ablated once":                    {least, []string{"ablate=skip_pads,mask_cross"}, ""},
-		"ablated twice":                   {least, []string{"ablate=skip_pads,mask_cross,skip_pads"}, "names something twice"},
-		"it matters to one method":        {least, []string{"ablate=right_tasks", "methods=pod,rdrec"}, ""},
-		"it matters to none":              {least, []string{"ablate=right_tasks", "methods=pod,p5"}, `names "right_tasks", which changes nothing`},
-		"no method":                       {least, []string{"methods=[]"}, "methods"},
-		"a method twice":                  {least, []string{"methods=pod,pod"}, "methods"},
-		"no baseline":                     {least, []string{"baselines=[]"}, "baselines"},
-		"a baseline twice":                {least, []string{"baselines=rule,rule"}, "baselines"},
-		"no width":                        {least, []string{"sasrec.dims=[]"}, "sasrec.dims"},
-		"no dropout":                      {least, []string{"sasrec.dropouts=[]"}, "sasrec.dropouts"},
-		"no learning rate":                {least, []string{"sasrec.learning_rates=[]"}, "sasrec.learning_rates"},
-		"explanations alone":              {least, []string{"train.ratio={explanation: 0.1, sequential: 0, rationale: 0, topn: 0}"}, ""},
-		"sequences alone":                 {least, []string{"train.ratio={explanation: 0, sequential: 0.1, rationale: 0, topn: 0}"}, ""},
-		"rationales alone":                {least, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0.1, topn: 0}"}, ""},
-		"top-N alone":                     {least, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0.1}"}, ""},
-		"nothing":                         {least, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0}"}, "leaves a method nothing to learn"},
-		"one of two methods has nothing":  {least, []string{"methods=rdrec,pod", "train.ratio={explanation: 0, sequential: 0, rationale: 1, topn: 0}"}, "leaves a method nothing"},
-		"a night":                         {aNight, nil, ""},
-		"a night without reviews":         {"name: shop\ndata: {folder: x}\nnightly: {inbox: in/}\n", nil, "nights take in raw reviews"},
-		"a night of a path":               {aNight, []string{"data.reviews.path=x"}, "both say where reviews come from"},
-		"a night of two methods":          {aNight, []string{"methods=rdrec,pod"}, "must be one"},
-		"a night of two trials":           {aNight, []string{"trials=2"}, "must be one"},
-		"a night ablated":                 {aNight, []string{"ablate=skip_pads"}, "must be one"},
-		"a night by top-N":                {aNight, []string{"nightly.gate.task=topn", "evaluate.sequential_users=-1"}, ""},
-		"a night by top-N of nobody":      {aNight, []string{"nightly.gate.task=topn", "evaluate.topn_users=-1"}, "examines nobody"},
-		"a night by sequences":            {aNight, []string{"evaluate.topn_users=-1"}, ""},
-		"a night by sequences of nobody":  {aNight, []string{"evaluate.sequential_users=-1"}, "examines nobody"},
-		"a night by another task":         {aNight, []string{"nightly.gate.task=explanation"}, "nightly.gate.task"},
-		"told":                            {aNight, []string{"nightly.webhook=https://h/x"}, ""},
-		"told by a password":              {aNight, []string{"nightly.webhook=https://me:word@h/x"}, "has a user or a password"},
-		"told at no address":              {aNight, []string{"nightly.webhook=h"}, "nightly.webhook"},
-		"an inbox from the root":          {aNight, []string{"nightly.inbox=/inbox"}, "is no prefix of the bucket"},
-		"an inbox elsewhere":              {aNight, []string{"nightly.inbox=gs://inbox"}, "is no prefix of the bucket"},
-		"no inbox":                        {aNight, []string{"nightly.inbox="}, "nightly.inbox"},
-		"a source of Parquet":             {aNight, []string{aSource, "data.reviews.format=parquet"}, ""},
-		"a source of any format":          {aNight, []string{aSource, "data.reviews.format=auto"}, ""},
-		"a source of CSV":                 {aNight, []string{aSource, "data.reviews.format=csv"}, "is not what nightly.source is drawn as"},
-		"a table of a file":               {aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.table=t"}, "is for DuckDB databases"},
-		"a database's table":              {aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db", "nightly.source.table=t"}, ""},
-		"a database's table, long ending": {aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.duckdb", "nightly.source.table=t"}, ""},
-		"a database without a table":      {aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db"}, "is for DuckDB databases"},
-		"a source without a path":         {aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path="}, "nightly.source.path"},
+		"folder and reviews": {least, []string{"data.reviews.path=x"}, "names both folder and reviews"},
+		"reviews, numbered":  {onReviews, []string{"data.numbering=appearance"}, ""},
+		"reviews, as is":     {onReviews, []string{"data.numbering=as-is"}, "is for folders"},
+		"a folder, as is":    {least, []string{"data.numbering=as-is"}, ""},
+		"from without to":    {onReviews, []string{"data.reviews.from=2019-01-01"}, ""},
+		"to without from":    {onReviews, []string{"data.reviews.to=2019-01-01"}, ""},
+		"columns of CSV": {
+			onReviews, []string{"data.reviews.columns={user: who}", "data.reviews.format=csv"}, "",
+		},
+		"columns, format unknown": {onReviews, []string{"data.reviews.columns={user: who}"}, ""},
+		"columns of Amazon": {
+			onReviews, []string{"data.reviews.columns={user: who}", "data.reviews.format=amazon-2023"}, "is for CSV",
+		},
+		"Amazon without columns": {onReviews, []string{"data.reviews.format=amazon-2023"}, ""},
+		"a column of no name": {
+			onReviews, []string{"data.reviews.columns={user: ''}"}, "data.reviews.columns[user]",
+		},
+		"two lines, strict": {least, []string{"teacher.constrain=two-lines"}, ""},
+		"two lines, the paper's parser": {
+			least, []string{"teacher.constrain=two-lines", "teacher.parse=paper"}, "is for teacher.parse strict",
+		},
+		"two lines, copied": {
+			least, []string{"teacher.constrain=two-lines", "teacher.model=copy"}, "is for language models",
+		},
+		"free, the paper's parser": {least, []string{"teacher.parse=paper"}, ""},
+		"free, copied, few tokens": {least, []string{"teacher.model=copy", "teacher.max_tokens=15"}, ""},
+		"ablated once":             {least, []string{"ablate=skip_pads,mask_cross"}, ""},
+		"ablated twice": {
+			least, []string{"ablate=skip_pads,mask_cross,skip_pads"}, "names something twice",
+		},
+		"it matters to one method": {least, []string{"ablate=right_tasks", "methods=pod,rdrec"}, ""},
+		"it matters to none": {
+			least, []string{"ablate=right_tasks", "methods=pod,p5"}, `names "right_tasks", which changes nothing`,
+		},
+		"no method":        {least, []string{"methods=[]"}, "methods"},
+		"a method twice":   {least, []string{"methods=pod,pod"}, "methods"},
+		"no baseline":      {least, []string{"baselines=[]"}, "baselines"},
+		"a baseline twice": {least, []string{"baselines=rule,rule"}, "baselines"},
+		"no width":         {least, []string{"sasrec.dims=[]"}, "sasrec.dims"},
+		"no dropout":       {least, []string{"sasrec.dropouts=[]"}, "sasrec.dropouts"},
+		"no learning rate": {least, []string{"sasrec.learning_rates=[]"}, "sasrec.learning_rates"},
+		"explanations alone": {
+			least, []string{"train.ratio={explanation: 0.1, sequential: 0, rationale: 0, topn: 0}"}, "",
+		},
+		"sequences alone": {
+			least, []string{"train.ratio={explanation: 0, sequential: 0.1, rationale: 0, topn: 0}"}, "",
+		},
+		"rationales alone": {
+			least, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0.1, topn: 0}"}, "",
+		},
+		"top-N alone": {
+			least, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0.1}"}, "",
+		},
+		"nothing": {
+			least, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0}"},
+			"leaves a method nothing to learn",
+		},
+		"one of two methods has nothing": {
+			least, []string{"methods=rdrec,pod", "train.ratio={explanation: 0, sequential: 0, rationale: 1, topn: 0}"},
+			"leaves a method nothing",
+		},
+		"a night": {aNight, nil, ""},
+		"a night without reviews": {
+			"name: shop\ndata: {folder: x}\nnightly: {inbox: in/}\n", nil, "nights take in raw reviews",
+		},
+		"a night of a path":      {aNight, []string{"data.reviews.path=x"}, "both say where reviews come from"},
+		"a night of two methods": {aNight, []string{"methods=rdrec,pod"}, "must be one"},
+		"a night of two trials":  {aNight, []string{"trials=2"}, "must be one"},
+		"a night ablated":        {aNight, []string{"ablate=skip_pads"}, "must be one"},
+		"a night by top-N":       {aNight, []string{"nightly.gate.task=topn", "evaluate.sequential_users=-1"}, ""},
+		"a night by top-N of nobody": {
+			aNight, []string{"nightly.gate.task=topn", "evaluate.topn_users=-1"}, "examines nobody",
+		},
+		"a night by sequences":           {aNight, []string{"evaluate.topn_users=-1"}, ""},
+		"a night by sequences of nobody": {aNight, []string{"evaluate.sequential_users=-1"}, "examines nobody"},
+		"a night by another task":        {aNight, []string{"nightly.gate.task=explanation"}, "nightly.gate.task"},
+		"told":                           {aNight, []string{"nightly.webhook=https://h/x"}, ""},
+		"told by a password": {
+			aNight, []string{"nightly.webhook=https://me:word@h/x"}, "has a user or a password",
+		},
+		"told at no address":     {aNight, []string{"nightly.webhook=h"}, "nightly.webhook"},
+		"an inbox from the root": {aNight, []string{"nightly.inbox=/inbox"}, "is no prefix of the bucket"},
+		"an inbox elsewhere":     {aNight, []string{"nightly.inbox=gs://inbox"}, "is no prefix of the bucket"},
+		"no inbox":               {aNight, []string{"nightly.inbox="}, "nightly.inbox"},
+		"a source of Parquet":    {aNight, []string{aSource, "data.reviews.format=parquet"}, ""},
+		"a source of any format": {aNight, []string{aSource, "data.reviews.format=auto"}, ""},
+		"a source of CSV": {
+			aNight, []string{aSource, "data.reviews.format=csv"}, "is not what nightly.source is drawn as",
+		},
+		"a table of a file": {
+			aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.table=t"}, "is for DuckDB databases",
+		},
+		"a database's table": {
+			aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db", "nightly.source.table=t"}, "",
+		},
+		"a database's table, long ending": {
+			aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.duckdb", "nightly.source.table=t"}, "",
+		},
+		"a database without a table": {
+			aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db"}, "is for DuckDB databases",
+		},
+		"a source without reviews": {
+			"name: shop\ndata: {folder: x}\nnightly: {inbox: in/, source: {path: a, watermark: b}}\n", nil, "nights take in raw reviews",
+		},
+		"told at a broken address":   {aNight, []string{"nightly.webhook=http://me@h:port/"}, "nightly.webhook"},
+		"an unknown method":          {least, []string{"methods=rdrek", "ablate=right_tasks"}, `"rdrek" is not known`},
+		"a negative number of beams": {least, []string{"evaluate.explanation_beams=-1"}, "evaluate.explanation_beams: must be at least 1"},
+		"no group of beams":          {least, []string{"evaluate.explanation_groups=0"}, "evaluate.explanation_groups: must be at least 1"},
+		"no head":                    {least, []string{"sasrec.heads=0"}, "sasrec.heads: must be at least 1"},
+		"a source without a path": {
+			aNight, []string{aSource, "data.reviews.format=auto", "nightly.source.path="}, "nightly.source.path",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -4,6 +4,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"math"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,14 +16,14 @@ import (
 // defaults is the canonical JSON of a spec that says no more than it must: the paper's settings.
 const defaults = `{"name":"shop","seed":1,"protocol":"paper","methods":["rdrec"],"trials":1,` +
 	`"baselines":["popularity","markov","item-knn","rule"],"data":{"folder":"data/shop","negatives":99},` +
-	`"teacher":{"model":"smollm2","prompt":"few-shot","parse":"strict","reviews":0,"batch":0,"shard":2048,"max_tokens":80,` +
-	`"max_context":512,"temperature":0,"top_p":1,"repetition_penalty":1.15,"max_bad":0.5},"student":{"size":"t5-small"},` +
+	`"teacher":{"model":"smollm2","prompt":"few-shot","parse":"strict","reviews":0,"batch":0,"shard":2048,` +
+	`"max_tokens":80,"max_context":512,"temperature":0,"top_p":1,"repetition_penalty":1.15,"max_bad":0.5},"student":{"size":"t5-small"},` +
 	`"train":{"batch":64,"ratio":{"explanation":1,"sequential":1,"rationale":1,"topn":1},"learning_rate":0.0005,` +
 	`"weight_decay":0.01,"epochs":100,"endure":5,"target_tokens":20,"checkpoint_steps":200,"keep":2},` +
 	`"evaluate":{"batch":32,"sequential_users":0,"topn_users":0,"explanations":0,"beams":20,"return":15,"topn":10,` +
 	`"explanation_beams":21,"explanation_groups":3,"min_tokens":10,"max_tokens":50,"text_tokens":100},` +
-	`"sasrec":{"dims":[64,128],"dropouts":[0.2,0.5],"learning_rates":[0.001],"blocks":2,"heads":2,"length":50,"batch":128,` +
-	`"epochs":200,"endure":10}}`
+	`"sasrec":{"dims":[64,128],"dropouts":[0.2,0.5],"learning_rates":[0.001],"blocks":2,"heads":2,"length":50,` +
+	`"batch":128,"epochs":200,"endure":10}}`
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
@@ -46,12 +48,29 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
+// TestNumbersThatCannotBeWritten: what did not come from a document may hold one that JSON lacks.
+func TestNumbersThatCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	s := spec.Default()
+	s.Name, s.Train.LearningRate = "shop", math.NaN()
+	if text, err := s.Canonical(); err == nil || !strings.Contains(err.Error(), `writing spec "shop" as JSON`) {
+		t.Errorf("canonical form %s, error %v", text, err)
+	}
+	if digest, err := s.Digest(); err == nil {
+		t.Errorf("digest %s", digest)
+	}
+	if id, err := s.WorkflowID(); err == nil {
+		t.Errorf("workflow %s", id)
+	}
+}
+
 func TestDefaultsOfBlocks(t *testing.T) {
 	t.Parallel()
 	for want, block := range map[string]any{
-		`{"path":"","format":"auto","user_core":5,"item_core":5,"min_rating":0,"extractor":"sentence","max_bad":0.01}`: spec.DefaultReviews(),
-		`{"inbox":"","gate":{"task":"sequential","metric":"NDCG@10","margin":0.01,"alpha":0.05,"min_parsed":0.5,"min_coverage":0.01,` +
-			`"min_rows":1,"max_rows":0,"max_bad":0.05},"keep_refused":false}`: spec.DefaultNightly(),
+		`{"path":"","format":"auto","user_core":5,"item_core":5,"min_rating":0,"extractor":"sentence",` +
+			`"max_bad":0.01}`: spec.DefaultReviews(),
+		`{"inbox":"","gate":{"task":"sequential","metric":"NDCG@10","margin":0.01,"alpha":0.05,"min_parsed":0.5,` +
+			`"min_coverage":0.01,"min_rows":1,"max_rows":0,"max_bad":0.05},"keep_refused":false}`: spec.DefaultNightly(),
 	} {
 		text, err := json.Marshal(block)
 		if err != nil {
@@ -63,7 +82,8 @@ func TestDefaultsOfBlocks(t *testing.T) {
 	}
 }
 
-// TestSizes compares with d_model, d_kv, d_ff, num_layers, num_heads and dropout_rate of the config.json of google-t5/t5-small to t5-11b.
+// TestSizes compares with d_model, d_kv, d_ff, num_layers, num_heads and dropout_rate of the
+// config.json of google-t5/t5-small to t5-11b.
 func TestSizes(t *testing.T) {
 	t.Parallel()
 	type config struct {
@@ -75,9 +95,20 @@ func TestSizes(t *testing.T) {
 		got[z.Name] = config{z.Model, z.Head, z.FeedForward, z.Layers, z.Heads, z.Dropout}
 	}
 	if diff := cmp.Diff(map[string]config{
-		"t5-tiny": {64, 16, 128, 2, 4, 0}, "t5-mini": {128, 32, 512, 2, 4, 0},
-		"t5-small": {512, 64, 2048, 6, 8, 0.1}, "t5-base": {768, 64, 3072, 12, 12, 0.1}, "t5-large": {1024, 64, 4096, 24, 16, 0.1},
-		"t5-3b": {1024, 128, 16384, 24, 32, 0.1}, "t5-11b": {1024, 128, 65536, 24, 128, 0.1},
+		"t5-tiny": {64, 16, 128, 2, 4, 0},
+		"t5-mini": {128, 32, 512, 2, 4, 0},
+		"t5-small": {
+			512,
+			64,
+			2048,
+			6,
+			8,
+			0.1,
+		},
+		"t5-base":  {768, 64, 3072, 12, 12, 0.1},
+		"t5-large": {1024, 64, 4096, 24, 16, 0.1},
+		"t5-3b":    {1024, 128, 16384, 24, 32, 0.1},
+		"t5-11b":   {1024, 128, 65536, 24, 128, 0.1},
 	}, got); diff != "" {
 		t.Errorf("sizes (-want +got):\n%s", diff)
 	}
@@ -87,7 +118,15 @@ func TestSizes(t *testing.T) {
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	want := []spec.Method{
-		{Name: "rdrec", Explanation: true, Sequential: true, Rationale: true, TopN: true, PromptVectors: 3, Templates: "pod"},
+		{
+			Name:          "rdrec",
+			Explanation:   true,
+			Sequential:    true,
+			Rationale:     true,
+			TopN:          true,
+			PromptVectors: 3,
+			Templates:     "pod",
+		},
 		{Name: "pod", Explanation: true, Sequential: true, TopN: true, PromptVectors: 3, Templates: "pod"},
 		{Name: "p5", Explanation: true, Sequential: true, TopN: true, Templates: "p5"},
 	}
@@ -127,15 +166,31 @@ func TestWhatASwitchMattersTo(t *testing.T) {
 		ratio    spec.Ratio
 		training []string
 	}{
-		"all":                {rdrec, all, []string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"}},
-		"sequences":          {rdrec, none, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
-		"rationales":         {rdrec, spec.Ratio{Rationale: 0.1}, []string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"}},
-		"explanations":       {rdrec, spec.Ratio{Explanation: 0.1}, []string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"}},
-		"no rationales":      {pod, all, []string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"}},
-		"pod on rationales":  {pod, spec.Ratio{Rationale: 1, Sequential: 1}, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
-		"no top-N":           {noItems, none, []string{"mask_cross", "skip_pads", "patience_resets"}},
-		"no explanations":    {noTexts, spec.Ratio{Explanation: 1, Sequential: 1}, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
-		"rationales instead": {noTexts, spec.Ratio{Rationale: 1}, []string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"}},
+		"all": {
+			rdrec, all, []string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"},
+		},
+		"sequences": {rdrec, none, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
+		"rationales": {
+			rdrec, spec.Ratio{Rationale: 0.1},
+			[]string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"},
+		},
+		"explanations": {
+			rdrec, spec.Ratio{Explanation: 0.1},
+			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"},
+		},
+		"no rationales": {pod, all, []string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"}},
+		"pod on rationales": {
+			pod, spec.Ratio{Rationale: 1, Sequential: 1}, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"},
+		},
+		"no top-N": {noItems, none, []string{"mask_cross", "skip_pads", "patience_resets"}},
+		"no explanations": {
+			noTexts, spec.Ratio{Explanation: 1, Sequential: 1},
+			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained"},
+		},
+		"rationales instead": {
+			noTexts, spec.Ratio{Rationale: 1},
+			[]string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -158,7 +213,12 @@ func TestWhatASwitchMattersTo(t *testing.T) {
 			}
 			want := c.training
 			if name == "no top-N" {
-				want = []string{"mask_cross", "skip_pads", "patience_resets", "constrained"} // answers are constrained all the same
+				want = []string{
+					"mask_cross",
+					"skip_pads",
+					"patience_resets",
+					"constrained",
+				} // answers are constrained all the same
 			}
 			if diff := cmp.Diff(want, matters); diff != "" {
 				t.Errorf("matters (-want +got):\n%s", diff)

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/spec"
 	"rdrec/internal/task"
 )
 
@@ -19,8 +20,8 @@ func upTo(n int) []int {
 	return all
 }
 
-// TestHistoriesAreCutToTwenty: serving reads the last 20 items of a whole history; validation and testing the last 20 before the
-// item that is to be found.
+// TestHistoriesAreCutToTwenty: serving reads the last 20 items of a whole history; validation and
+// testing the last 20 before the item that is to be found.
 func TestHistoriesAreCutToTwenty(t *testing.T) {
 	for _, c := range []struct{ items, next, test, valid [2]int }{
 		{[2]int{1, 3}, [2]int{1, 3}, [2]int{1, 2}, [2]int{1, 1}},
@@ -78,7 +79,13 @@ func TestWhyAsksAboutPairs(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []task.Example{
-		{Task: task.Explanation, User: 9, Item: 7, Source: "user_9 item_7"}, {Task: task.Explanation, User: 1, Item: 2, Source: "user_1 item_2"},
+		{
+			Task:   task.Explanation,
+			User:   9,
+			Item:   7,
+			Source: "user_9 item_7",
+		},
+		{Task: task.Explanation, User: 1, Item: 2, Source: "user_1 item_2"},
 	}
 	if diff := cmp.Diff(want, list.Examples); diff != "" || list.Kind != task.KindExplanation {
 		t.Errorf("%s examples (-want +got):\n%s", list.Kind, diff)
@@ -86,13 +93,74 @@ func TestWhyAsksAboutPairs(t *testing.T) {
 }
 
 func TestListsThatTheTemplatesLack(t *testing.T) {
-	corpus := newCorpus(t, small(), paper("p5"))
-	const want = `method "p5" has no rationale examples: template family "p5" lacks them`
-	if _, err := corpus.Valid(task.KindRationale, 1, 1); err == nil || err.Error() != want {
-		t.Errorf("validation: error %v, want %s", err, want)
+	corpus := newCorpus(t, small(), paper("p5")).Lacking()
+	for want, list := range map[string]func() (task.List, error){
+		`method "p5" has no rationale examples: template family "p5" lacks them`: func() (task.List, error) {
+			return newCorpus(t, small(), paper("p5")).Valid(task.KindRationale, 1, 1)
+		},
+		`method "p5" has no topn examples: template family "p5" lacks them`: func() (task.List, error) {
+			return corpus.Test(task.KindTopN, 1)
+		},
+		`method "p5" has no sequential examples: template family "p5" lacks them`: func() (task.List, error) {
+			return corpus.Next(small().Users)
+		},
+		`method "p5" has no explanation examples: template family "p5" lacks them`: func() (task.List, error) {
+			return corpus.Why([]task.Pair{{User: 1, Item: 2}})
+		},
+	} {
+		if _, err := list(); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
 	}
-	if _, err := corpus.Test(task.KindRationale, 1); err == nil || err.Error() != want {
-		t.Errorf("testing: error %v, want %s", err, want)
+}
+
+// TestKindsOfAFamily: a rationale needs both of its halves.
+func TestKindsOfAFamily(t *testing.T) {
+	one := []string{"x"}
+	for name, c := range map[string]struct {
+		family task.Family
+		want   []task.Kind
+	}{
+		"none":              {task.Family{}, nil},
+		"explanations":      {task.Family{Explanation: one}, []task.Kind{task.KindExplanation}},
+		"sequences":         {task.Family{Sequential: one}, []task.Kind{task.KindSequential}},
+		"top-N":             {task.Family{TopN: one}, []task.Kind{task.KindTopN}},
+		"preferences alone": {task.Family{Preference: "x"}, nil},
+		"attributes alone":  {task.Family{Attribute: "x"}, nil},
+		"rationales":        {task.Family{Preference: "x", Attribute: "x"}, []task.Kind{task.KindRationale}},
+	} {
+		var got []task.Kind
+		for _, kind := range task.Kinds() {
+			has, err := c.family.Has(kind)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if has {
+				got = append(got, kind)
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestWhyPadsAsTheProtocolSays: to the longest of all pairs in protocol paper, to that of a batch
+// in protocol clean.
+func TestWhyPadsAsTheProtocolSays(t *testing.T) {
+	pairs := []task.Pair{{User: 1, Item: 2}, {User: 987654321, Item: 987654321}}
+	for _, s := range []task.Settings{paper("rdrec"), clean("rdrec")} {
+		list, err := newCorpus(t, small(), s).Why(pairs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var widths []int
+		for b := range list.Batches(newEncoder(t, s, 20), 1) {
+			widths = append(widths, b.SourceLen)
+		}
+		if alike := widths[0] == widths[1]; alike != (s.Protocol.Name == spec.Paper) {
+			t.Errorf("%s: widths %v", s.Protocol.Name, widths)
+		}
 	}
 }
 
@@ -111,7 +179,10 @@ func TestTextsOfAFamily(t *testing.T) {
 			},
 			"why 3 took 8, 3?", "3: 5 / 6 / 7; 5 -> 6 -> 7.", "",
 		},
-		"unknown":  {bad("a {users}"), "", "", `template family "odd": template "a {users}" has a placeholder that is none of {user}, {item}, {items}, {chain}`},
+		"unknown": {
+			bad("a {users}"), "", "",
+			`"odd": template "a {users}" has a placeholder that is none of {user}, {item}, {items}, {chain}`,
+		},
 		"unclosed": {bad("a {user"), "", "", `template family "odd": template "a {user" has a placeholder`},
 	} {
 		t.Run(name, func(t *testing.T) {

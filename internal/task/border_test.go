@@ -2,6 +2,7 @@ package task_test
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -15,7 +16,8 @@ import (
 	"rdrec/internal/token"
 )
 
-// TestTheRestGoesToTheGreatestShare: where top-N is off, what rounding leaves goes to the first of the kinds that have the most.
+// TestTheRestGoesToTheGreatestShare: where top-N is off, what rounding leaves goes to the first of
+// the kinds that have the most.
 func TestTheRestGoesToTheGreatestShare(t *testing.T) {
 	without := func(off ...task.Kind) task.Settings {
 		s := paper("rdrec")
@@ -61,8 +63,9 @@ func TestTheRestGoesToTheGreatestShare(t *testing.T) {
 	}
 }
 
-// TestEpochIsOnceThroughTheFirstKind that a batch has of explanations, rationales, sequences and top-N users, and one step at least. small has
-// four explanations and two rationales to learn from, two sequences and three users.
+// TestEpochIsOnceThroughTheFirstKind that a batch has of explanations, rationales, sequences and
+// top-N users, and one step at least. small has four explanations and two rationales to learn from,
+// two sequences and three users.
 func TestEpochIsOnceThroughTheFirstKind(t *testing.T) {
 	for _, c := range []struct {
 		ratio spec.Ratio
@@ -78,7 +81,13 @@ func TestEpochIsOnceThroughTheFirstKind(t *testing.T) {
 		{spec.Ratio{Sequential: 1, TopN: 1}, 2, 2},
 		{spec.Ratio{TopN: 1}, 1, 3},
 	} {
-		if got := newMixer(t, small(), paper("rdrec"), spec.Train{Batch: c.batch, Ratio: c.ratio}, 1).EpochSteps(); got != c.steps {
+		if got := newMixer(
+			t,
+			small(),
+			paper("rdrec"),
+			spec.Train{Batch: c.batch, Ratio: c.ratio},
+			1,
+		).EpochSteps(); got != c.steps {
 			t.Errorf("ratio %+v, batch %d: %d steps, want %d", c.ratio, c.batch, got, c.steps)
 		}
 	}
@@ -104,16 +113,28 @@ func TestBordersOfACorpus(t *testing.T) {
 		settings task.Settings
 		want     string
 	}{
-		"as many left as needed":                  {data(40, five), negatives("pod", 35), ""},
-		"one too few":                             {data(40, five), negatives("pod", 36), "user 1 has seen 5 of 40 items: 35 are left, where each top-N example takes 36"},
-		"an item twice is one":                    {data(40, twice), negatives("pod", 35), ""},
-		"an item twice and one too few":           {data(40, twice), negatives("pod", 36), "user 1 has seen 5 of 40 items: 35 are left"},
-		"the second user has too few":             {data(40, []int{1, 2, 3}, five), negatives("pod", 36), "user 2 has seen 5 of 40"},
+		"as many left as needed": {data(40, five), negatives("pod", 35), ""},
+		"one too few": {
+			data(40, five), negatives("pod", 36),
+			"has seen 5 of 40 items: 35 are left, where each top-N example takes 36",
+		},
+		"an item twice is one": {data(40, twice), negatives("pod", 35), ""},
+		"an item twice and one too few": {
+			data(40, twice), negatives("pod", 36), "user 1 has seen 5 of 40 items: 35 are left",
+		},
+		"each user has seen others": {data(40, twice, []int{1, 2, 3, 4, 5, 5}), negatives("pod", 35), ""},
+		"the second user has too few": {
+			data(40, []int{1, 2, 3}, five), negatives("pod", 36), "user 2 has seen 5 of 40",
+		},
 		"a user who is left out may have too few": {data(40, []int{1, 2}, []int{1, 2, 3}), negatives("pod", 37), ""},
 		"510 whole words":                         {data(2000, five), negatives("pod", 509), ""},
-		"511 whole words":                         {data(2000, five), negatives("pod", 510), "a list of 511 items has more whole words"},
-		"247 items among blanks":                  {data(2000, five), negatives("p5", 246), ""},
-		"248 items among blanks":                  {data(2000, five), negatives("p5", 247), "a list of 248 items has more whole words"},
+		"511 whole words": {
+			data(2000, five), negatives("pod", 510), "a list of 511 items has more whole words",
+		},
+		"247 items among blanks": {data(2000, five), negatives("p5", 246), ""},
+		"248 items among blanks": {
+			data(2000, five), negatives("p5", 247), "a list of 248 items has more whole words",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := task.New(c.data, c.settings)
@@ -134,7 +155,8 @@ func TestNegativesOfTheDataAreWholeWordsToo(t *testing.T) {
 		if refused != (err != nil) {
 			t.Errorf("%d negatives: error %v", negatives, err)
 		}
-		if err != nil && !strings.Contains(err.Error(), `dataset "small": user 4: template family "pod": a list of 511 items`) {
+		if err != nil &&
+			!strings.Contains(err.Error(), `dataset "small": user 4: template family "pod": a list of 511 items`) {
 			t.Errorf("%d negatives: error %v", negatives, err)
 		}
 	}
@@ -149,22 +171,36 @@ func TestBordersOfAMixersState(t *testing.T) {
 		t.Fatal(err)
 	}
 	state := func(counts, explanations string, at int) string {
-		return fmt.Sprintf(`{"counts":%s,"orders":[{"indices":%s,"at":%d},{"indices":[0,1],"at":0},{"indices":[0,1,2],"at":0},`+
-			`{"indices":[0,1],"at":0}],"random":%q}`, counts, explanations, at, base64.StdEncoding.EncodeToString(random))
+		return fmt.Sprintf(
+			`{"counts":%s,"orders":[{"indices":%s,"at":%d},{"indices":[0,1],"at":0},{"indices":[0,1,2],"at":0},`+
+				`{"indices":[0,1],"at":0}],"random":%q}`,
+			counts,
+			explanations,
+			at,
+			base64.StdEncoding.EncodeToString(random),
+		)
 	}
 	const counts, four = "[1,1,1,1]", "[3,1,0,2]"
 	for name, c := range map[string]struct{ state, want string }{
-		"at the start":      {state(counts, four, 0), ""},
-		"at the end":        {state(counts, four, 4), ""},
-		"before the start":  {state(counts, four, -1), "explanation: -1 of 4 records, where the dataset has 4"},
-		"behind the end":    {state(counts, four, 5), "explanation: 5 of 4 records, where the dataset has 4"},
-		"a record less":     {state(counts, "[2,1,0]", 0), "explanation: 0 of 3 records, where the dataset has 4"},
-		"a record too far":  {state(counts, "[4,1,0,2]", 0), "explanation: record 4 stands in its order twice or is none of 4"},
-		"a record below":    {state(counts, "[-1,1,0,2]", 0), "explanation: record -1 stands in its order twice or is none of 4"},
-		"a record twice":    {state(counts, "[3,1,3,2]", 0), "explanation: record 3 stands in its order twice or is none of 4"},
-		"other counts":      {state("[1,1,0,1]", four, 0), "they have [1 1 0 1] records of each kind, want [1 1 1 1]"},
-		"no state":          {"[]", "restore training batches: json"},
-		"broken randomness": {strings.Replace(state(counts, four, 0), `"random":"`, `"random":"AAAA`, 1), "restore training batches: invalid PCG"},
+		"at the start":     {state(counts, four, 0), ""},
+		"at the end":       {state(counts, four, 4), ""},
+		"before the start": {state(counts, four, -1), "explanation: -1 of 4 records, where the dataset has 4"},
+		"behind the end":   {state(counts, four, 5), "explanation: 5 of 4 records, where the dataset has 4"},
+		"a record less":    {state(counts, "[2,1,0]", 0), "explanation: 0 of 3 records, where the dataset has 4"},
+		"a record too far": {
+			state(counts, "[4,1,0,2]", 0), "explanation: record 4 stands in its order twice or is none of 4",
+		},
+		"a record below": {
+			state(counts, "[-1,1,0,2]", 0), "explanation: record -1 stands in its order twice or is none of 4",
+		},
+		"a record twice": {
+			state(counts, "[3,1,3,2]", 0), "explanation: record 3 stands in its order twice or is none of 4",
+		},
+		"other counts": {state("[1,1,0,1]", four, 0), "they have [1 1 0 1] records of each kind, want [1 1 1 1]"},
+		"no state":     {"[]", "restore training batches: json"},
+		"broken randomness": {
+			strings.Replace(state(counts, four, 0), `"random":"`, `"random":"AAAA`, 1), "restore training batches: invalid PCG",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := mixer()
@@ -184,6 +220,11 @@ func TestBordersOfAMixersState(t *testing.T) {
 // bare is randomness without a state.
 type bare struct{ task.Random }
 
+// broken is randomness whose state cannot be written.
+type broken struct{ task.Random }
+
+func (broken) MarshalBinary() ([]byte, error) { return nil, errors.New("no state") }
+
 func TestRandomnessWithoutAState(t *testing.T) {
 	settings := spec.Train{Batch: 4, Ratio: spec.Ratio{Explanation: 1}}
 	corpus := newCorpus(t, small(), paper("rdrec"))
@@ -194,16 +235,27 @@ func TestRandomnessWithoutAState(t *testing.T) {
 	if _, err := mixer.State(); err == nil || err.Error() != "save training batches: their randomness cannot be saved" {
 		t.Errorf("saving: error %v", err)
 	}
+	failing, err := corpus.MixerFrom(settings, broken{task.NewPCG(1, 0)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := failing.State(); err == nil || err.Error() != "save training batches: no state" {
+		t.Errorf("saving: error %v", err)
+	}
 	state, err := newMixer(t, small(), paper("rdrec"), settings, 1).State()
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := mixer.Restore(state); err == nil || err.Error() != "restore training batches: their randomness cannot be restored" {
+	if err := mixer.Restore(
+		state,
+	); err == nil ||
+		err.Error() != "restore training batches: their randomness cannot be restored" {
 		t.Errorf("restoring: error %v", err)
 	}
 }
 
-// TestAnswersAreCutAtTheirBorder has answers one token shorter than the border, of its length and one token longer.
+// TestAnswersAreCutAtTheirBorder has answers one token shorter than the border, of its length and
+// one token longer.
 func TestAnswersAreCutAtTheirBorder(t *testing.T) {
 	const border = 4
 	t5, err := token.NewT5()
@@ -221,11 +273,19 @@ func TestAnswersAreCutAtTheirBorder(t *testing.T) {
 			if long && s.Protocol.SkipPads {
 				want[border-1] = int64(token.End)
 			}
-			got := encoder.Encode([]task.Example{{Source: "x", Target: text}, {Source: "x", Target: "very very very soft"}})
+			got := encoder.Encode(
+				[]task.Example{{Source: "x", Target: text}, {Source: "x", Target: "very very very soft"}},
+			)
 			if diff := cmp.Diff(want, got.Target[:border]); diff != "" {
 				t.Errorf("%s, %q, %d tokens (-want +got):\n%s", s.Protocol.Name, text, len(ids), diff)
 			}
 		}
+	}
+	odd := paper("rdrec")
+	odd.Method.Templates = "poetry"
+	_, err = task.NewEncoder(t5, odd, 4)
+	if err == nil || !strings.HasPrefix(err.Error(), `method "rdrec": no template family "poetry"`) {
+		t.Errorf("templates that are none: error %v", err)
 	}
 	for tokens, refused := range map[int]bool{0: true, 1: false} {
 		if _, err := task.NewEncoder(t5, paper("rdrec"), tokens); refused != (err != nil) {
@@ -240,7 +300,9 @@ func TestReferencesAreCutAtTheirBorder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for tokens, want := range map[int]string{0: "", 1: "very", 2: "very soft", 3: "very soft hair", 4: "very soft hair", 9: "very soft hair"} {
+	for tokens, want := range map[int]string{
+		0: "", 1: "very", 2: "very soft", 3: "very soft hair", 4: "very soft hair", 9: "very soft hair",
+	} {
 		if got, err := task.Reference(t5, "very  soft hair", tokens); err != nil || got != want {
 			t.Errorf("%d tokens: %q, %v, want %q", tokens, got, err, want)
 		}
@@ -250,7 +312,14 @@ func TestReferencesAreCutAtTheirBorder(t *testing.T) {
 func TestRowsOfABatch(t *testing.T) {
 	var examples []task.Example
 	for i := range 3 {
-		examples = append(examples, task.Example{Task: task.Task(i), Source: "user_" + strconv.Itoa(i+1), Target: []string{"very", "soft", "hair"}[i]})
+		examples = append(
+			examples,
+			task.Example{
+				Task:   task.Task(i),
+				Source: "user_" + strconv.Itoa(i+1),
+				Target: []string{"very", "soft", "hair"}[i],
+			},
+		)
 	}
 	encoder := newEncoder(t, paper("rdrec"), 20)
 	whole := encoder.Encode(examples)

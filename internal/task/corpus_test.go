@@ -2,6 +2,8 @@ package task_test
 
 import (
 	"encoding/json"
+	"errors"
+	"io"
 	"slices"
 	"strings"
 	"testing"
@@ -349,3 +351,31 @@ func TestDumpShowsEachKind(t *testing.T) {
 		}
 	}
 }
+
+// TestDumpWritesTextsAsTheyAre, of the kinds that there are.
+func TestDumpWritesTextsAsTheyAre(t *testing.T) {
+	data := small()
+	data.Explanations.Train[0].Explanation = "soft & <b>good</b>"
+	var out strings.Builder
+	if _, err := newCorpus(t, data, paper("pod")).Dump(&out, newEncoder(t, paper("pod"), 20), 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(out.String(), `"target":"soft & <b>good</b>"`) {
+		t.Errorf("wrote %s", out.String())
+	}
+	data.Explanations = dataset.Splits{}
+	wrote, err := newCorpus(t, data, paper("rdrec")).Dump(io.Discard, newEncoder(t, paper("rdrec"), 20), 1, 9)
+	if diff := cmp.Diff(map[string]int{"sequential": 2, "topn": 3}, wrote); diff != "" || err != nil {
+		t.Errorf("without explanations: %v (-want +got):\n%s", err, diff)
+	}
+	full := errors.New("the disk is full")
+	wrote, err = newCorpus(t, small(), paper("rdrec")).Dump(refusal{full}, newEncoder(t, paper("rdrec"), 20), 1, 9)
+	if !errors.Is(err, full) || len(wrote) != 0 || !strings.HasPrefix(err.Error(), `write examples of dataset "small"`) {
+		t.Errorf("on a full disk: %v, %v", wrote, err)
+	}
+}
+
+// refusal is a writer that fails.
+type refusal struct{ err error }
+
+func (r refusal) Write([]byte) (int, error) { return 0, r.err }

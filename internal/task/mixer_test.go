@@ -1,6 +1,7 @@
 package task_test
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -228,6 +229,8 @@ func TestSplitRefusesNonsense(t *testing.T) {
 	}{
 		"no weights": {spec.Ratio{}, 8, "all weights are 0"},
 		"negative":   {spec.Ratio{Explanation: 2, TopN: -1}, 8, "weight -1 is no share"},
+		"no number":  {spec.Ratio{TopN: math.NaN()}, 8, "weight NaN is no share"},
+		"endless":    {spec.Ratio{TopN: 1, Sequential: math.Inf(1)}, 8, "weight +Inf is no share"},
 		"no batch":   {spec.Ratio{TopN: 1}, 0, "at least 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -35,8 +35,8 @@ func TestPCGIsTheStreamOfASeed(t *testing.T) {
 	}
 }
 
-// TestEachUseHasAStreamOfItsOwn: 0 mixes training batches, 1 orders the candidates of tests, 2 draws what is shown, and those from 3 on are the
-// validations', one an epoch in protocol paper.
+// TestEachUseHasAStreamOfItsOwn: 0 mixes training batches, 1 orders the candidates of tests, 2
+// draws what is shown, and those from 3 on are the validations', one an epoch in protocol paper.
 func TestEachUseHasAStreamOfItsOwn(t *testing.T) {
 	const seed = 5
 	corpus := newCorpus(t, small(), paper("rdrec"))
@@ -48,7 +48,10 @@ func TestEachUseHasAStreamOfItsOwn(t *testing.T) {
 		}
 		return slices.Concat(next(mixer, 4)...)
 	}
-	if diff := cmp.Diff(from(0), slices.Concat(next(newMixer(t, small(), paper("rdrec"), train(8), seed), 4)...)); diff != "" {
+	if diff := cmp.Diff(
+		from(0),
+		slices.Concat(next(newMixer(t, small(), paper("rdrec"), train(8), seed), 4)...),
+	); diff != "" {
 		t.Errorf("training batches are not of stream 0:\n%s", diff)
 	}
 	valid := func(c *task.Corpus, epoch int) []task.Example {
@@ -77,7 +80,8 @@ func TestEachUseHasAStreamOfItsOwn(t *testing.T) {
 	}
 }
 
-// TestCandidatesOfTheTest are the file's negatives and the last item, shuffled by stream 1 from user to user.
+// TestCandidatesOfTheTest are the file's negatives and the last item, shuffled by stream 1 from
+// user to user.
 func TestCandidatesOfTheTest(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 1))
 	var want [][]int
@@ -106,7 +110,8 @@ func TestCandidatesOfTheTest(t *testing.T) {
 	}
 }
 
-// TestCandidatesOfAValidation are drawn one by one from 1 to the number of items, without those that the user has had and those drawn before.
+// TestCandidatesOfAValidation are drawn one by one from 1 to the number of items, without those
+// that the user has had and those drawn before.
 func TestCandidatesOfAValidation(t *testing.T) {
 	data := small()
 	data.Items = 14 // few, so that many draws are had or drawn already
@@ -136,7 +141,8 @@ func TestCandidatesOfAValidation(t *testing.T) {
 	}
 }
 
-// TestDumpDrawsFromItsOwnStream: what is shown of the explanations uses the templates that stream 2 draws.
+// TestDumpDrawsFromItsOwnStream: what is shown of the explanations uses the templates that stream 2
+// draws.
 func TestDumpDrawsFromItsOwnStream(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 2))
 	family, err := task.FamilyNamed("pod")
@@ -146,7 +152,13 @@ func TestDumpDrawsFromItsOwnStream(t *testing.T) {
 	var want []string
 	for _, record := range small().Explanations.Train[:3] {
 		text := family.Explanation[random.IntN(len(family.Explanation))]
-		explain, _, err := task.Family{Explanation: []string{text}, Sequential: []string{"x"}}.Texts(task.Pair{User: record.User, Item: record.Item}, nil)
+		explain, _, err := task.Family{
+			Explanation: []string{text},
+			Sequential:  []string{"x"},
+		}.Texts(
+			task.Pair{User: record.User, Item: record.Item},
+			nil,
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -171,7 +183,8 @@ func TestDumpDrawsFromItsOwnStream(t *testing.T) {
 	}
 }
 
-// TestEachSwitchActsAlone turns each of the protocol's switches on by itself: it changes what it is for, and nothing else.
+// TestEachSwitchActsAlone turns each of the protocol's switches on by itself: it changes what it is
+// for, and nothing else.
 func TestEachSwitchActsAlone(t *testing.T) {
 	type effects struct{ Narrow, KeepsEnd, RightTasks, SameCandidates, HeldOut bool }
 	data := small()
@@ -229,8 +242,14 @@ func TestEachSwitchActsAlone(t *testing.T) {
 		return e
 	}
 	want := map[string]effects{
-		"mask_cross": {Narrow: true}, "skip_pads": {KeepsEnd: true}, "right_tasks": {RightTasks: true}, "patience_resets": {},
-		"constrained": {SameCandidates: true}, "held_out": {HeldOut: true},
+		"mask_cross": {
+			Narrow: true,
+		},
+		"skip_pads":       {KeepsEnd: true},
+		"right_tasks":     {RightTasks: true},
+		"patience_resets": {},
+		"constrained":     {SameCandidates: true},
+		"held_out":        {HeldOut: true},
 	}
 	for _, w := range spec.Switches() {
 		if diff := cmp.Diff(want[w.Name], of(w.Flip(spec.Protocol{}))); diff != "" {

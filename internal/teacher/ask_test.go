@@ -12,8 +12,8 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// TestSampling pins how each attempt is drawn: the seeds are the first eight bytes of SHA-256 over "0 soft hair", "1 soft hair" and
-// "2 soft hair".
+// TestSampling pins how each attempt is drawn: the seeds are the first eight bytes of SHA-256 over
+// "0 soft hair", "1 soft hair" and "2 soft hair".
 func TestSampling(t *testing.T) {
 	seeds := []uint64{14696357547814894580, 10265406397329273911, 16205842440435111336}
 	for name, c := range map[string]struct {
@@ -36,8 +36,20 @@ func TestSampling(t *testing.T) {
 			}
 			want := []teacher.Sampling{
 				{MaxTokens: 33, Temperature: c.temperature, TopP: c.topP, RepetitionPenalty: 1.25, Seed: seeds[0]},
-				{MaxTokens: 33, Temperature: c.retryTemperature, TopP: c.retryTopP, RepetitionPenalty: 1.25, Seed: seeds[1]},
-				{MaxTokens: 33, Temperature: c.retryTemperature, TopP: c.retryTopP, RepetitionPenalty: 1.25, Seed: seeds[2]},
+				{
+					MaxTokens:         33,
+					Temperature:       c.retryTemperature,
+					TopP:              c.retryTopP,
+					RepetitionPenalty: 1.25,
+					Seed:              seeds[1],
+				},
+				{
+					MaxTokens:         33,
+					Temperature:       c.retryTemperature,
+					TopP:              c.retryTopP,
+					RepetitionPenalty: 1.25,
+					Seed:              seeds[2],
+				},
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("sampling (-want +got):\n%s", diff)
@@ -46,7 +58,8 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// TestPromptsEndAsTheyAreParsed: after how many lines a reply is complete, what it begins with and whether it is held to a form.
+// TestPromptsEndAsTheyAreParsed: after how many lines a reply is complete, what it begins with and
+// whether it is held to a form.
 func TestPromptsEndAsTheyAreParsed(t *testing.T) {
 	for name, c := range map[string]struct {
 		prompt, parse, constrain string
@@ -69,7 +82,13 @@ func TestPromptsEndAsTheyAreParsed(t *testing.T) {
 			distil(t, engine, s, "soft hair")
 			p := engine.asked[0]
 			if p.Lines != c.lines || p.TwoLines != c.twoLines || p.Begin != c.begin || len(p.Messages) != c.messages {
-				t.Errorf("%d lines, two lines %t, begins %q, %d messages", p.Lines, p.TwoLines, p.Begin, len(p.Messages))
+				t.Errorf(
+					"%d lines, two lines %t, begins %q, %d messages",
+					p.Lines,
+					p.TwoLines,
+					p.Begin,
+					len(p.Messages),
+				)
 			}
 			if last := p.Messages[len(p.Messages)-1].Content; last[:p.Lead] != `A user bought an item and said "` {
 				t.Errorf("the first %d bytes of %q are not the lead", p.Lead, last)
@@ -78,7 +97,8 @@ func TestPromptsEndAsTheyAreParsed(t *testing.T) {
 	}
 }
 
-// TestCutReplies: a reply is cut where the engine says so or where it has all the tokens that it may have; then a second sentence needs its end.
+// TestCutReplies: a reply is cut where the engine says so or where it has all the tokens that it
+// may have; then a second sentence needs its end.
 func TestCutReplies(t *testing.T) {
 	const room = 10
 	for name, c := range map[string]struct {
@@ -115,17 +135,36 @@ func TestCutReplies(t *testing.T) {
 // TestRowsCountWhatAllAttemptsTook: tokens, leaks and grounded words, also of attempts that failed.
 func TestRowsCountWhatAllAttemptsTook(t *testing.T) {
 	engine := &script{replies: map[string][]string{
-		"soft hair": {"1. A trumpet.\n2. Hair.", "1. A tent.\n2. Hair.", "1. The user prefers soft hair.\n2. It smells."},
-		"shine":     {"1. A trumpet.\n2. Hair."},
+		"soft hair": {
+			"1. A trumpet.\n2. Hair.",
+			"1. A tent.\n2. Hair.",
+			"1. The user prefers soft hair.\n2. It smells.",
+		},
+		"shine": {"1. A trumpet.\n2. Hair."},
 	}}
 	want := []teacher.Rationale{
 		{
-			ID: "id of soft hair", Text: "soft hair", Preference: "The user prefers soft hair.", Attribution: "It smells.",
-			Reply: "1. The user prefers soft hair.\n2. It smells.", Attempts: 3, PromptTokens: 30, Tokens: 5 + 5 + 9, Leaks: 2, Words: 3, Grounded: 2,
+			ID:           "id of soft hair",
+			Text:         "soft hair",
+			Preference:   "The user prefers soft hair.",
+			Attribution:  "It smells.",
+			Reply:        "1. The user prefers soft hair.\n2. It smells.",
+			Attempts:     3,
+			PromptTokens: 30,
+			Tokens:       5 + 5 + 9,
+			Leaks:        2,
+			Words:        3,
+			Grounded:     2,
 		},
 		{
-			ID: "id of shine", Text: "shine", Reply: "1. A trumpet.\n2. Hair.", Attempts: 3, PromptTokens: 30, Tokens: 15, Leaks: 3,
-			Failed: "words of the prompt's examples stand in it: trumpet",
+			ID:           "id of shine",
+			Text:         "shine",
+			Reply:        "1. A trumpet.\n2. Hair.",
+			Attempts:     3,
+			PromptTokens: 30,
+			Tokens:       15,
+			Leaks:        3,
+			Failed:       "words of the prompt's examples stand in it: trumpet",
 		},
 	}
 	if diff := cmp.Diff(want, distil(t, engine, settings("few-shot", "strict"), "soft hair", "shine")); diff != "" {
@@ -142,7 +181,8 @@ func TestEmptyExplanationsAreAskedAboutByThePaper(t *testing.T) {
 	}
 }
 
-// TestShortLinesOfThePaper: a line of three characters or fewer says nothing, and two lines are too few.
+// TestShortLinesOfThePaper: a line of three characters or fewer says nothing, and two lines are too
+// few.
 func TestShortLinesOfThePaper(t *testing.T) {
 	for reply, want := range map[string][3]any{
 		"a\n1.\né–½":      {"", "", false},
@@ -202,8 +242,16 @@ func TestPromptsWithoutAReplyAreNamed(t *testing.T) {
 		"both":                 {[]int{1, 0}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := teacher.Distill(t.Context(), lines{c.answer}, settings("few-shot", "strict"),
-				[]teacher.Request{{ID: "1", Text: "soft hair"}, {ID: "2", Text: "hair"}}, func(teacher.Rationale) error { return nil })
+			err := teacher.Distill(
+				t.Context(),
+				lines{c.answer},
+				settings("few-shot", "strict"),
+				[]teacher.Request{
+					{ID: "1", Text: "soft hair"},
+					{ID: "2", Text: "hair"},
+				},
+				func(teacher.Rationale) error { return nil },
+			)
 			if got := errText(err); got != c.want {
 				t.Errorf("error %q, want %q", got, c.want)
 			}
@@ -218,25 +266,23 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// TestTemplatesInASentence: each sign of a placeholder, in either sentence.
-func TestTemplatesInASentence(t *testing.T) {
+// TestSentencesThatAreNone: each sign of a placeholder in either sentence, one without a word, both
+// the same.
+func TestSentencesThatAreNone(t *testing.T) {
+	wants := map[string]string{
+		"1. Of the.\n2. It softens.":   "a sentence says nothing",
+		"1. Soft hair.\n2. It is.":     "a sentence says nothing",
+		"1. Soft hair.\n2. SOFT hair.": "both sentences are the same",
+	}
 	for _, sign := range []string{"xxx", "XXX", "[", "]", "<", ">", "{", "}"} {
-		for _, reply := range []string{"1. Soft " + sign + " hair.\n2. It softens.", "1. Soft hair.\n2. It softens " + sign + "."} {
-			engine := &script{replies: map[string][]string{"soft hair": {reply}}}
-			if row := distil(t, engine, settings("few-shot", "strict"), "soft hair")[0]; row.Failed != "the template stands in it" {
-				t.Errorf("%q: failed %q", reply, row.Failed)
-			}
-		}
+		wants["1. Soft "+sign+" hair.\n2. It softens."] = "the template stands in it"
+		wants["1. Soft hair.\n2. It softens "+sign+"."] = "the template stands in it"
 	}
-	for _, reply := range []string{"1. Of the.\n2. It softens.", "1. Soft hair.\n2. It is."} {
+	for reply, want := range wants {
 		engine := &script{replies: map[string][]string{"soft hair": {reply}}}
-		if row := distil(t, engine, settings("few-shot", "strict"), "soft hair")[0]; row.Failed != "a sentence says nothing" {
-			t.Errorf("%q: failed %q", reply, row.Failed)
+		if row := distil(t, engine, settings("few-shot", "strict"), "soft hair")[0]; row.Failed != want {
+			t.Errorf("%q: failed %q, want %q", reply, row.Failed, want)
 		}
-	}
-	engine := &script{replies: map[string][]string{"soft hair": {"1. Soft hair.\n2. SOFT hair."}}}
-	if row := distil(t, engine, settings("few-shot", "strict"), "soft hair")[0]; row.Failed != "both sentences are the same" {
-		t.Errorf("failed %q", row.Failed)
 	}
 }
 
@@ -244,7 +290,13 @@ func TestTemplatesInASentence(t *testing.T) {
 func TestCopyLeavesTheLeadOut(t *testing.T) {
 	var got []teacher.Reply
 	err := teacher.Copy{}.Complete(t.Context(), []teacher.Prompt{
-		{Messages: []teacher.Message{{Role: teacher.System, Content: "answer"}, {Role: teacher.User, Content: "said: soft"}}, Lead: 6},
+		{
+			Messages: []teacher.Message{
+				{Role: teacher.System, Content: "answer"},
+				{Role: teacher.User, Content: "said: soft"},
+			},
+			Lead: 6,
+		},
 	}, func(_ int, reply teacher.Reply) error {
 		got = append(got, reply)
 		return nil

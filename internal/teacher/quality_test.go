@@ -18,8 +18,16 @@ func TestMeasureCounts(t *testing.T) {
 		{Attempts: 1, FellBack: true, Words: 2, Grounded: 2},
 	}
 	want := teacher.Quality{
-		Rationales: 6, Parsed: 2, Quarantined: 3, Retried: 3, Leaked: 2, FellBack: 1, Grounded: 0.6, PromptTokens: 60, Tokens: 15,
-		Reasons: []teacher.Reason{{Reason: "leaked", Count: 2}, {Reason: "too long", Count: 1}},
+		Rationales:   6,
+		Parsed:       2,
+		Quarantined:  3,
+		Retried:      3,
+		Leaked:       2,
+		FellBack:     1,
+		Grounded:     0.6,
+		PromptTokens: 60,
+		Tokens:       15,
+		Reasons:      []teacher.Reason{{Reason: "leaked", Count: 2}, {Reason: "too long", Count: 1}},
 	}
 	if diff := cmp.Diff(want, teacher.Measure(rows)); diff != "" {
 		t.Errorf("quality (-want +got):\n%s", diff)
@@ -35,7 +43,8 @@ func TestMeasureCounts(t *testing.T) {
 	}
 }
 
-// TestEqualReasonsAreInAlphabeticalOrder has so many reasons of one count that the order of a map would show.
+// TestEqualReasonsAreInAlphabeticalOrder has so many reasons of one count that the order of a map
+// would show.
 func TestEqualReasonsAreInAlphabeticalOrder(t *testing.T) {
 	rows := []teacher.Rationale{{Failed: "z"}, {Failed: "z"}}
 	want := []teacher.Reason{{Reason: "z", Count: 2}}
