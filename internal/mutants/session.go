@@ -51,7 +51,6 @@ func (s *session) try(ctx context.Context, chosen []*Candidate) ([]*verdict, err
 			}
 		}
 		all = append(all, open...)
-		s.note(slices.DeleteFunc(slices.Clone(open), func(v *verdict) bool { return v.Equivalent == "" })...)
 		if err := s.tryPackage(ctx, source, open); err != nil {
 			return nil, err
 		}
@@ -83,6 +82,7 @@ func (s *session) tryPackage(ctx context.Context, mutated *source, verdicts []*v
 		}
 		longest = quick
 	}
+	s.note(slices.DeleteFunc(slices.Clone(verdicts), func(v *verdict) bool { return v.Killed })...)
 	return nil
 }
 
@@ -107,7 +107,9 @@ func (s *session) tryFolder(
 	measured := s.now()
 	err = parallel(s.jobs, open, func(v *verdict) error {
 		err := suite.try(ctx, v, s.grace)
-		s.note(v)
+		if v.Killed {
+			s.note(v)
+		}
 		return err
 	})
 	fmt.Fprintf(s.stderr, "%s: %d mutants against %d tests of %s: build %.0f s, tests alone %.0f s, mutants %.0f s\n",
