@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"sync"
 	"testing"
@@ -13,7 +12,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 	"go.temporal.io/sdk/workflow"
@@ -40,10 +38,7 @@ var ten = activities.DistillShardResult{Rows: 10, Parsed: 9, Quarantined: 1, Tok
 
 func newSchool(t *testing.T, shards int) *school {
 	t.Helper()
-	var suite testsuite.WorkflowTestSuite
-	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	w := &school{env: suite.NewTestWorkflowEnvironment(), asked: map[int]int{}}
-	w.env.SetTestTimeout(20 * time.Second)
+	w := &school{env: newEnvironment(), asked: map[int]int{}}
 	w.env.RegisterWorkflow(workflows.Distillation)
 	stand := func(name string, f any) {
 		w.env.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
@@ -157,8 +152,15 @@ func TestHistoryIsBounded(t *testing.T) {
 		w := newSchool(t, 11)
 		w.asked = asked
 		if laps == 0 {
-			w.env.RegisterDelayedCallback(func() { w.update(t, workflows.UpdateSkip, "", workflows.SkipShard{Shard: 9}) }, 50*time.Millisecond)
-			w.work = slow
+			skipped := make(chan struct{})
+			w.whenBegun(1, func() {
+				w.update(t, workflows.UpdateSkip, "", workflows.SkipShard{Shard: 9})
+				close(skipped)
+			})
+			w.work = func(context.Context, int) (activities.DistillShardResult, error) {
+				<-skipped
+				return ten, nil
+			}
 		}
 		w.env.ExecuteWorkflow(workflows.Distillation, in)
 		var again *workflow.ContinueAsNewError
@@ -188,17 +190,11 @@ func (w *school) payload(again *workflow.ContinueAsNewError, in *workflows.Disti
 	return converter.GetDefaultDataConverter().FromPayloads(again.Input, in)
 }
 
-// slow finishes a shard after a while. The test's server forgets a cancelled activity at once: that it hands over what it finished is
-// the worker's end-to-end test's to show.
-func slow(ctx context.Context, _ int) (activities.DistillShardResult, error) {
-	timer := time.NewTimer(2 * time.Second)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return ten, nil
-	case <-ctx.Done():
-		return activities.DistillShardResult{}, ctx.Err()
-	}
+// untilCancelled works at a shard until it is cancelled. The test's server forgets a cancelled activity at once: the worker's end-to-end
+// test shows that the activity hands over what it finished.
+func untilCancelled(ctx context.Context, _ int) (activities.DistillShardResult, error) {
+	<-ctx.Done()
+	return activities.DistillShardResult{}, ctx.Err()
 }
 
 // begun is how many shards were asked for.
@@ -206,6 +202,17 @@ func (w *school) begun() int {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	return len(w.asked)
+}
+
+// whenBegun calls f once n shards were asked for.
+func (w *school) whenBegun(n int, f func()) {
+	w.env.RegisterDelayedCallback(func() {
+		if w.begun() < n {
+			w.whenBegun(n, f)
+			return
+		}
+		f()
+	}, time.Millisecond)
 }
 
 // update sends an update; want is a part of what it is refused with, or empty. The verdict comes when the test ends.
@@ -231,18 +238,17 @@ func (w *school) update(t *testing.T, name, want string, args ...any) {
 
 func TestPauseStopsAndResumeGoesOn(t *testing.T) {
 	w := newSchool(t, 3)
-	w.work = slow
-	var pause func()
-	pause = func() {
-		if w.begun() < 2 {
-			w.env.RegisterDelayedCallback(pause, time.Millisecond)
-			return
-		}
+	paused := make(chan struct{})
+	w.work = func(context.Context, int) (activities.DistillShardResult, error) {
+		<-paused // the result comes too late
+		return ten, nil
+	}
+	w.whenBegun(2, func() {
 		w.update(t, workflows.UpdateResume, "is not paused")
 		w.update(t, workflows.UpdatePause, "")
 		w.update(t, workflows.UpdatePause, "is paused already")
-	}
-	w.env.RegisterDelayedCallback(pause, time.Millisecond)
+		close(paused)
+	})
 	w.env.RegisterDelayedCallback(func() {
 		value, err := w.env.QueryWorkflow(workflows.QueryStages)
 		if err != nil {
@@ -278,13 +284,13 @@ func TestSkippedShardsAreLeftOut(t *testing.T) {
 		}
 		return ten, nil
 	}
-	w.env.RegisterDelayedCallback(func() {
+	w.whenBegun(4, func() { // the first is finished
 		for number, want := range map[int]string{0: "there are 4 shards", 5: "there are 4 shards", -1: "there are 4 shards", 1: "is finished"} {
 			w.update(t, workflows.UpdateSkip, want, workflows.SkipShard{Shard: number})
 		}
 		w.update(t, workflows.UpdateSkip, "", workflows.SkipShard{Shard: 2})
 		w.update(t, workflows.UpdateSkip, "is skipped already", workflows.SkipShard{Shard: 2})
-	}, time.Second)
+	})
 	result := w.run(t, lesson(nil))
 	if !result.Partial || result.Figures["asked"] != 30 || w.recorded != 0 || w.gathered != 1 {
 		t.Errorf("result %+v, recorded %d, gathered %d", result, w.recorded, w.gathered)
@@ -300,7 +306,7 @@ func TestAFailureStopsTheOtherShards(t *testing.T) {
 		if shard == 1 {
 			return activities.DistillShardResult{}, temporal.NewNonRetryableApplicationError("401", activities.TypeTeacherAuth, nil)
 		}
-		return slow(ctx, shard)
+		return untilCancelled(ctx, shard)
 	}
 	w.env.ExecuteWorkflow(workflows.Distillation, lesson(func(in *workflows.DistillationInput) { in.Parallel = 3 }))
 	var failure *temporal.ApplicationError

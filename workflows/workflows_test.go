@@ -10,12 +10,14 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/log"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
+	"go.temporal.io/sdk/worker"
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
@@ -41,11 +43,19 @@ type world struct {
 	fail map[string]error
 }
 
-func newWorld(t *testing.T) *world {
-	t.Helper()
+// newEnvironment returns a test environment whose limits on real time a busy machine does not reach.
+func newEnvironment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
-	w := &world{env: suite.NewTestWorkflowEnvironment(), done: map[string]storage.Ref{}, fail: map[string]error{}}
+	env := suite.NewTestWorkflowEnvironment()
+	env.SetTestTimeout(time.Minute)
+	env.SetWorkerOptions(worker.Options{DeadlockDetectionTimeout: time.Minute})
+	return env
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	w := &world{env: newEnvironment(), done: map[string]storage.Ref{}, fail: map[string]error{}}
 	w.env.RegisterWorkflow(workflows.Experiment)
 	w.env.RegisterWorkflow(workflows.Trial)
 	w.env.RegisterWorkflow(workflows.Distillation)
