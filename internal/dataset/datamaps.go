@@ -38,7 +38,7 @@ func (o *object) syntax(err error) bool {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		o.bad.add(o.f.name, o.f.line(max(0, syntax.Offset-1)), "not JSON: %v", err)
+		o.bad.add(o.f.name, o.f.line(o.offset(syntax)), "not JSON: %v", err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
 		o.bad.add(o.f.name, o.f.line(int64(len(o.f.data))-1), "JSON ends in the middle, after %d bytes", len(o.f.data))
 	default:
@@ -46,6 +46,19 @@ func (o *object) syntax(err error) bool {
 		return true
 	}
 	return false
+}
+
+// offset is where a JSON error is. The decoder's own count leaves out what it gave as tokens, so the value that it failed in is read
+// anew; a token that may not be there is where the decoder stopped.
+func (o *object) offset(failed *json.SyntaxError) int64 {
+	start := o.dec.InputOffset()
+	var value json.RawMessage
+	var again *json.SyntaxError
+	err := json.NewDecoder(bytes.NewReader(o.f.data[start:])).Decode(&value)
+	if errors.As(err, &again) && again.Error() == failed.Error() {
+		return start + again.Offset - 1
+	}
+	return start
 }
 
 // delim takes one delimiter; false, with a fault, when something else stands there.
