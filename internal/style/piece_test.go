@@ -124,6 +124,20 @@ func goPieces(name, text string) ([]piece, error) {
 	return c.all, nil
 }
 
+// comments returns the comments of a Go file.
+func comments(name, text string) ([]piece, error) {
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, name, text, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return nil, err
+	}
+	var all []piece
+	for _, group := range file.Comments {
+		all = append(all, piece{text: commentText(group), line: set.Position(group.Pos()).Line})
+	}
+	return all, nil
+}
+
 // commentText is the text of a comment with each line in its place and without markers.
 func commentText(group *ast.CommentGroup) string {
 	lines := make([]string, len(group.List))
