@@ -17,10 +17,16 @@ import (
 	"rdrec/internal/torch"
 )
 
-// rankable is a batch of real rows, a catalogue of all the data's items, and each row's candidates.
+// rankable is a batch of real rows, a catalogue of all the data's items, and each row's candidates;
+// the student is on a GPU where there is one.
 func rankable(t testing.TB, rows int) (recommend.Job, task.Batch, *recommend.Catalogue, [][]int) {
 	t.Helper()
 	job := script{}.job(t, spec.Clean)
+	device, err := torch.Pick("auto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	job.Model = tinyOn(t, device)
 	corpus, err := task.New(job.Data, job.Settings)
 	if err != nil {
 		t.Fatal(err)

@@ -129,8 +129,14 @@ func padded(found [][]recommend.Hypothesis, most int) [][][]int32 {
 // tiny is the model that all goldens use.
 func tiny(t testing.TB) *t5.Model {
 	t.Helper()
+	return tinyOn(t, torch.CPU)
+}
+
+// tinyOn is tiny on a device.
+func tinyOn(t testing.TB, device torch.Device) *t5.Model {
+	t.Helper()
 	golden.Path(t, "tiny/config.json")
-	model, err := t5.Load(filepath.Dir(golden.Path(t, "tiny/model.safetensors")), torch.CPU)
+	model, err := t5.Load(filepath.Dir(golden.Path(t, "tiny/model.safetensors")), device)
 	if err != nil {
 		t.Fatal(err)
 	}
