@@ -140,13 +140,13 @@ func TestBatchesAreCutWhereThatPays(t *testing.T) {
 // TestLengthBucketsDrawDropoutInTurn compares a batch of two length buckets with the same pass over plain tensors.
 func TestLengthBucketsDrawDropoutInTurn(t *testing.T) {
 	p := spec.Protocols()[1]
-	b := ragged(1300, []int{1300, 3}, []int{2, 1})
+	b := ragged(330, []int{330, 3}, []int{2, 1})
 	short, long := ragged(3, []int{0, 3}, []int{0, 1}).Rows(1, 2), b.Rows(0, 1)
 	short.TargetLen, short.Target = 1, short.Target[:1]
 	long.TargetLen, long.Target = 2, long.Target[:2]
 	for _, recompute := range []bool{false, true} {
 		c := small()
-		c.Dropout, c.FeedForward, c.Model = 0.3, 2000, 40
+		c.Dropout, c.FeedForward, c.Model = 0.3, 8000, 40
 		m := fresh(t, c, 1)
 		m.Recompute = recompute
 		if got := m.LengthBuckets(b, p, 0.3); len(got) != 2 {

@@ -193,3 +193,22 @@ func TestProgressIsReported(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestStepsEndTraining: a limit of steps cuts the last epoch short, one beyond the epochs changes nothing, and 0 is none.
+func TestStepsEndTraining(t *testing.T) {
+	for limit, want := range map[int][]int{0: {1, 2}, 1: {1}, 2: {1, 2}, 3: {1, 2}} {
+		j := quick(t)
+		j.Spec.Train.EpochSteps, j.Spec.Train.Steps = 1, limit
+		result := run(t, j)
+		var steps []int
+		for i, epoch := range result.Curves {
+			if epoch.Epoch != i+1 {
+				t.Errorf("limit %d: epoch %d is numbered %d", limit, i+1, epoch.Epoch)
+			}
+			steps = append(steps, epoch.Step)
+		}
+		if diff := cmp.Diff(want, steps); diff != "" || result.Steps != want[len(want)-1] {
+			t.Errorf("limit %d: %d steps, epochs end at %s", limit, result.Steps, diff)
+		}
+	}
+}
