@@ -119,6 +119,14 @@ func TestDeliverIsWholeOrNotAtAll(t *testing.T) {
 			t.Errorf("%s: %q, %v", place, data, err)
 		}
 	}
+	inside := filepath.Join(t.TempDir(), "inside")
+	to, err := b.Deliver(t.Context(), ref, "file://"+inside, "table.csv")
+	if err != nil || to != filepath.Join(inside, "table.csv") {
+		t.Errorf("%q, %v", to, err)
+	}
+	if data, err := os.ReadFile(to); err != nil || string(data) != "rows" {
+		t.Errorf("into a folder of its own: %q, %v", data, err)
+	}
 	// Content that is damaged leaves what was there before.
 	if err := os.WriteFile(filepath.Join(source, storage.ContentKey(ref)), []byte("rown"), 0o600); err != nil {
 		t.Fatal(err)

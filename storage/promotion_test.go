@@ -215,6 +215,18 @@ func TestAPromotionNeedsItsArtefacts(t *testing.T) {
 	}
 }
 
+func TestAPromotionThatCannotBeEncodedIsRefused(t *testing.T) {
+	h := newHistory(t)
+	p := h.promotion(t, "one")
+	p.Model.Spec = []byte("{no JSON")
+	if _, err := h.Promote(t.Context(), "shop", 0, p); err == nil || !strings.Contains(err.Error(), "promotion 1 of \"shop\"") {
+		t.Error(err)
+	}
+	if _, err := h.Promoted(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("something is in use: %v", err)
+	}
+}
+
 // TestARecordBeyondTheNextIsRefused has records of numbers that no crash between two writes leaves.
 func TestARecordBeyondTheNextIsRefused(t *testing.T) {
 	for number, refused := range map[int]bool{1: false, 2: false, 3: true, 10: true} {

@@ -101,6 +101,62 @@ func TestVerifyNamesAFlippedByteAndTheRunsItSpoils(t *testing.T) {
 	}
 }
 
+// TestVerifySaysWhatIsWrong has a fault of each kind, one at a time.
+func TestVerifySaysWhatIsWrong(t *testing.T) {
+	weights := content(storage.Digest([]byte("weights")))
+	hash := storage.Digest([]byte("weighty"))
+	const note = "runs/first/run-1/stages/import-aaaaaaaaaaaa.json"
+	record := "stages/import/" + strings.Repeat("a", 64) + ".json"
+	for _, c := range []struct{ name, key, text, reason string }{
+		{"the same length", weights, "weighty", "its 7 bytes hash to " + hash},
+		{"another length", weights, "half", "its 4 bytes hash to " + storage.Digest([]byte("half")) + "; 7 bytes were written"},
+		{"a record of no artefact", record, "{}", "not a stage's record: its 2 bytes name no artefact"},
+		{"a record that is no JSON", record, "half", "not a stage's record: its 4 bytes name no artefact"},
+		{"a run's record that is no JSON", note, "half", "not a record: invalid character 'h' looking for beginning of value"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := newHistory(t)
+			if err := os.WriteFile(filepath.Join(h.root, c.key), []byte(c.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			found := h.verify(t, "").Faults
+			if len(found) != 1 || found[0].Key != c.key || found[0].Reason != c.reason {
+				t.Errorf("found %+v, want %s: %s", found, c.key, c.reason)
+			}
+		})
+	}
+}
+
+// TestVerifyCountsWhatItReads has the two artefacts of the runs, and an orphan that only the whole bucket has.
+func TestVerifyCountsWhatItReads(t *testing.T) {
+	h := newHistory(t)
+	orphan, err := h.Put(t.Context(), []byte("orphan"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, model := h.data.Size+int64(len("1 2 3")+len("[]")), h.model.Size+int64(len("weights"))
+	for name, want := range map[string]storage.Verified{
+		"first": {Runs: 1, Objects: 3, Bytes: data}, "second": {Runs: 2, Objects: 5, Bytes: data + model},
+		"": {Runs: 3, Objects: 6, Bytes: data + model + orphan.Size},
+	} {
+		want.Faults = []storage.Fault{}
+		if diff := cmp.Diff(want, h.verify(t, name)); diff != "" {
+			t.Errorf("%q: %s", name, diff)
+		}
+	}
+}
+
+// TestARunsOtherFilesAreNoRecords puts files beside the records that would be unreadable ones.
+func TestARunsOtherFilesAreNoRecords(t *testing.T) {
+	h := newHistory(t)
+	for _, name := range []string{"report.json", "notes/x.json", "stages/x.json.1f.tmp", "stages/x.txt", "stages/sub/x.json"} {
+		writeFile(t, filepath.Join(h.root, "runs/first/run-1", name))
+	}
+	if v := h.verify(t, ""); len(v.Faults) > 0 || v.Runs != 3 {
+		t.Errorf("%+v", v)
+	}
+}
+
 func TestVerifyFindsWhatIsMissingTornOrNoRecord(t *testing.T) {
 	h := newHistory(t)
 	c := attempt(t, h.Bucket)
