@@ -9,6 +9,7 @@ import (
 	"rdrec/internal/baseline"
 	"rdrec/internal/metric"
 	"rdrec/internal/spec"
+	"rdrec/internal/task"
 )
 
 // tablesCmd lists what a spec may name, and what a report names.
@@ -58,7 +59,7 @@ func tablesJSON() map[string][]map[string]string {
 // tables are the domain's own tables.
 func tables() []table {
 	return []table{
-		methods(), sizes(), protocols(), switchRows(), numberings(), metrics(), baselines(),
+		methods(), templateSets(), sizes(), protocols(), switchRows(), numberings(), metrics(), baselines(),
 		words("teachers", "TEACHER", spec.Teachers()), words("prompts", "PROMPT", spec.Prompts()),
 		words("formats", "FORMAT", spec.Formats()), words("columns", "COLUMN", spec.Columns()),
 		words("extractors", "EXTRACTOR", spec.Extractors()),
@@ -69,6 +70,24 @@ func methods() table {
 	t := table{name: "methods", header: []string{"METHOD", "LEARNS", "SOURCE"}}
 	for _, m := range spec.Methods() {
 		t.rows = append(t.rows, []string{m.Name, learns(m), m.Cite})
+	}
+	return t
+}
+
+// templateSets counts each set's templates by task.
+func templateSets() table {
+	t := table{name: "template_sets", header: []string{"TEMPLATES", "EXPLANATION", "SEQUENTIAL", "TOPN", "RATIONALE"}}
+	for _, set := range task.Families() {
+		rationale := 0
+		for _, text := range []string{set.Preference, set.Attribute} {
+			if text != "" {
+				rationale++
+			}
+		}
+		t.rows = append(t.rows, []string{
+			set.Name, strconv.Itoa(len(set.Explanation)), strconv.Itoa(len(set.Sequential)), strconv.Itoa(len(set.TopN)),
+			strconv.Itoa(rationale),
+		})
 	}
 	return t
 }
