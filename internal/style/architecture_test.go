@@ -224,12 +224,12 @@ func TestGeneratedPartsOfTheArchitecturePage(t *testing.T) {
 	t.Errorf("%s is out of date: run go test ./internal/style -run Architecture -update", architecture)
 }
 
-// diagram draws the packages as a Mermaid flowchart, one box for each layer. Test support is left out, and so is an
+// diagram renders the packages as a Mermaid flowchart, one box for each layer. Test support is left out, and so is an
 // import that follows from others.
 func diagram(layers []layer, all map[string]pkg) string {
 	var b strings.Builder
 	b.WriteString("```mermaid\nflowchart TD\n")
-	drawn := map[string]bool{}
+	shown := map[string]bool{}
 	count := 0
 	for i, l := range layers {
 		if l.name == testSupport {
@@ -238,14 +238,14 @@ func diagram(layers []layer, all map[string]pkg) string {
 		fmt.Fprintf(&b, "    subgraph L%d[\"%s\"]\n", i+1, l.name)
 		for _, name := range l.packages {
 			fmt.Fprintf(&b, "        %s[\"%s\"]\n", node(name), strings.TrimPrefix(name, "internal/"))
-			drawn[name] = true
+			shown[name] = true
 			count++
 		}
 		b.WriteString("    end\n")
 	}
-	for _, from := range slices.Sorted(maps.Keys(drawn)) {
+	for _, from := range slices.Sorted(maps.Keys(shown)) {
 		for _, to := range slices.Sorted(maps.Keys(all[from].imports)) {
-			if drawn[to] && !follows(all, from, to) {
+			if shown[to] && !follows(all, from, to) {
 				fmt.Fprintf(&b, "    %s --> %s\n", node(from), node(to))
 			}
 		}

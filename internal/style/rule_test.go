@@ -1,10 +1,14 @@
 package style_test
 
 import (
+	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/txtar"
 )
 
 // TestEveryRuleFindsItsTerm checks the table: each pattern finds the word or name that it is there for.
@@ -24,63 +28,30 @@ func TestEveryRuleFindsItsTerm(t *testing.T) {
 	}
 }
 
+// TestVocabularyCheck runs the check on the files of testdata/vocabulary.txtar. The section behind a file lists the
+// findings: line and word, sorted.
 func TestVocabularyCheck(t *testing.T) {
 	t.Parallel()
-	const file = `package x
-
-// Examiner stands
-// beside a plain word: the heartbeat is fine, and so is the nightly run.
-type keeper struct {
-	Endure int ` + "`json:\"endure\" help:\"Train tonight.\"`" + ` // overlap is fine
-}
-
-func use(pulse int) {
-	for _, lap := range other.Laps(pulse) {
-		notShelf := "the handover of " + lap
-	}
-}
-`
-	tests := []struct {
-		name, file, text string
-		want             []string
-	}{
-		{"Go: names where they are declared, comments across lines, strings, tags", "storage/x.go", file, []string{
-			"storage/x.go:3: Examiner", "storage/x.go:3: stands beside", "storage/x.go:5: keeper",
-			"storage/x.go:6: endure", "storage/x.go:6: endure", "storage/x.go:6: tonight", "storage/x.go:9: pulse",
-			"storage/x.go:10: lap", "storage/x.go:11: handover", "storage/x.go:11: shelf",
-		}},
-		{"a name that is ambiguous counts in its package", "workflows/x.go", "package x\n\nfunc share() {}\n", []string{
-			"workflows/x.go:3: share",
-		}},
-		{"and nowhere else", "storage/x.go", "package x\n\nfunc share() {}\n", nil},
-		{"a file's name", "storage/badnet.go", "package x\n", []string{"storage/badnet.go:1: badnet"}},
-		{"YAML: keys and comments", "experiments/x.yaml", "# What the\n# ledger says.\ndata: {}\nnumbering: 1\n", []string{
-			"experiments/x.yaml:2: ledger", "experiments/x.yaml:4: numbering", "experiments/x.yaml:4: numbering",
-		}},
-		{"a page: a phrase across lines", "docs/x.md", "# X\n\nThe result\nis\ntold to users.\n", []string{"docs/x.md:4: is told"}},
-		{"the reference's flags on the page about them", "docs/reference-cli.md", "| `--endure_times` (5) |\n", nil},
-		{"the glossary's last column", glossary, "| patience | How many. | PyTorch | endure |\n", nil},
-		{"the glossary's other columns", glossary, "| endure | How many. | PyTorch | |\n", []string{glossary + ":1: endure"}},
+	archive, err := txtar.ParseFile(filepath.Join("testdata", "vocabulary.txtar"))
+	if err != nil {
+		t.Fatal(err)
 	}
 	all := rules(t)
-	for _, test := range tests {
-		t.Run(test.name, func(t *testing.T) {
+	for i := 0; i+1 < len(archive.Files); i += 2 {
+		file, want := archive.Files[i], archive.Files[i+1]
+		t.Run(file.Name, func(t *testing.T) {
 			t.Parallel()
-			found, err := check(all, test.file, test.text)
+			found, err := check(all, file.Name, string(file.Data))
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := map[string]int{}
+			var got []string
 			for _, f := range found {
-				place, _, _ := strings.Cut(f.String(), "; use: ")
-				place, _, _ = strings.Cut(place, " (in the name")
-				got[strings.Replace(place, "retired: ", "", 1)]++
+				word, _, _ := strings.Cut(strings.TrimPrefix(f.message, "retired: "), "; use: ")
+				got = append(got, fmt.Sprintf("%d %s\n", f.line, word))
 			}
-			want := map[string]int{}
-			for _, w := range test.want {
-				want[w]++
-			}
-			if diff := cmp.Diff(want, got); diff != "" {
+			slices.Sort(got)
+			if diff := cmp.Diff(string(want.Data), strings.Join(got, "")); diff != "" {
 				t.Errorf("findings (-want +got):\n%s", diff)
 			}
 		})
@@ -90,8 +61,8 @@ func use(pulse int) {
 func TestWords(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"leaveWord": "leave word", "maxHTTPRows": "max http rows", "right_tasks": "right tasks", "KVCache": "kv cache",
-		"rows2D": "rows2 d", "semantic-company": "semantic company", "t5": "t5", "Heartbeat": "heartbeat",
+		"attemptHistory": "attempt history", "maxHTTPRows": "max http rows", "max_bad": "max bad", "KVCache": "kv cache",
+		"rows2D": "rows2 d", "semantic-ids": "semantic ids", "t5": "t5", "Heartbeat": "heartbeat",
 	} {
 		if got := words(name); got != want {
 			t.Errorf("words(%q) is %q, want %q", name, got, want)
