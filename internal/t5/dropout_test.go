@@ -207,6 +207,23 @@ func TestDropoutIsWhereHuggingFaceHasIt(t *testing.T) {
 	}
 }
 
+// TestPassWithoutDropoutIsHuggingFaces is the same without dropout: in float32, and in bfloat16 to its precision.
+func TestPassWithoutDropoutIsHuggingFaces(t *testing.T) {
+	for _, recompute := range []bool{false, true} {
+		m := twoLayers(t, "gated-gelu")
+		m.Dropout, m.Recompute = 0, recompute
+		want, wantGradient := hfGradient(t, m, spec.Protocol{}, 0, padded())
+		got, gotGradient := gradient(t, m, padded(), spec.Protocol{}, 0)
+		compare(t, want, got, wantGradient, gotGradient)
+		m.BFloat16 = true
+		half, halfGradient := gradient(t, m, padded(), spec.Protocol{}, 0)
+		distance, _ := apart(wantGradient, halfGradient)
+		if off := math.Abs(half/want - 1); off == 0 || off > 0.02 || distance == 0 || distance > 0.1 {
+			t.Errorf("recompute %t: loss %v in bfloat16, want about %v; gradients %v of their length apart", recompute, half, want, distance)
+		}
+	}
+}
+
 func compare(t *testing.T, want, got float64, wantGradient, gotGradient []float32) {
 	t.Helper()
 	if !(math.Abs(got-want) < 1e-5) {
