@@ -13,7 +13,8 @@ import (
 	"testing"
 )
 
-// change is a scripted change: what a newcomer edits after reading a row of README's "Where to change what".
+// change is a scripted change: what a newcomer edits after reading a row of README's "Where to
+// change what".
 type change struct {
 	row   string // the row's first cell
 	edits []edit
@@ -89,8 +90,8 @@ func changeRows(t *testing.T) []changeRow {
 
 var codeSpan = regexp.MustCompile("`([^`]+)`")
 
-// TestWhereToChangeWhatNamesWhatExists checks the files and folders of every row, and that a row about a table has a
-// scripted change of exactly the tables and files that it names.
+// TestWhereToChangeWhatNamesWhatExists checks the files and folders of every row, and that a row
+// about a table has a scripted change of exactly the tables and files that it names.
 func TestWhereToChangeWhatNamesWhatExists(t *testing.T) {
 	t.Parallel()
 	skipUntilRenamed(t)
@@ -123,8 +124,9 @@ func TestWhereToChangeWhatNamesWhatExists(t *testing.T) {
 	}
 }
 
-// TestWhereToChangeWhatCompilesAndShowsUp makes all scripted changes in an overlay, builds the starter and the edited
-// packages with it, and looks for every new name in what starter tables prints.
+// TestWhereToChangeWhatCompilesAndShowsUp makes all scripted changes in an overlay, builds the
+// starter and the edited packages with it, and looks for every new name in what starter tables
+// prints.
 func TestWhereToChangeWhatCompilesAndShowsUp(t *testing.T) {
 	t.Parallel()
 	skipUntilRenamed(t)
@@ -182,7 +184,8 @@ func buildChanged(t *testing.T) string {
 	if err := os.WriteFile(file, overlay, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	args := []string{"build", "-buildvcs=false", "-ldflags=-s -w", "-overlay", file, "-o", folder + string(filepath.Separator)}
+	into := folder + string(filepath.Separator)
+	args := []string{"build", "-buildvcs=false", "-ldflags=-s -w", "-overlay", file, "-o", into}
 	for name := range build {
 		args = append(args, name)
 	}

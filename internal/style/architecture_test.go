@@ -224,8 +224,8 @@ func TestGeneratedPartsOfTheArchitecturePage(t *testing.T) {
 	t.Errorf("%s is out of date: run go test ./internal/style -run Architecture -update", architecture)
 }
 
-// diagram renders the packages as a Mermaid flowchart, one box for each layer. Test support is left out, and so is an
-// import that follows from others.
+// diagram renders the packages as a Mermaid flowchart, one box for each layer. Test support is left
+// out, and so is an import that follows from others.
 func diagram(layers []layer, all map[string]pkg) string {
 	var b strings.Builder
 	b.WriteString("```mermaid\nflowchart TD\n")
@@ -250,7 +250,9 @@ func diagram(layers []layer, all map[string]pkg) string {
 			}
 		}
 	}
-	fmt.Fprintf(&b, "```\n\n%d packages in %d layers; an import that follows from other arrows is omitted.\n", count, len(layers)-1)
+	b.WriteString("```\n\n")
+	fmt.Fprintf(&b, "%d packages in %d layers; an import that follows from other arrows is omitted.\n",
+		count, len(layers)-1)
 	return b.String()
 }
 

@@ -12,13 +12,15 @@ import (
 	"testing"
 )
 
-// repository is what a comment may cite: its files and folders, relative to the root, and the anchors of its pages.
+// repository is what a comment may cite: its files and folders, relative to the root, and the
+// anchors of its pages.
 type repository struct {
 	paths   map[string]bool
 	anchors map[string]map[string]bool
 }
 
-// openRepository lists the repository, test data included, and the folders that setup makes left out.
+// openRepository lists the repository, test data included, and the folders that setup makes left
+// out.
 func openRepository(t *testing.T) repository {
 	t.Helper()
 	r := repository{paths: map[string]bool{}, anchors: map[string]map[string]bool{}}
@@ -65,8 +67,8 @@ func anchorsOf(page string) map[string]bool {
 	return all
 }
 
-// resolve finds a cited path, seen from the folder of the file that cites it or from a folder above it. A bare file name
-// may also be in a folder below.
+// resolve finds a cited path, seen from the folder of the file that cites it or from a folder above
+// it. A bare file name may also be in a folder below.
 func (r repository) resolve(from, cited string) (string, bool) {
 	if !strings.Contains(cited, "/") {
 		for name := range r.paths {
@@ -87,8 +89,9 @@ func (r repository) resolve(from, cited string) (string, bool) {
 
 var (
 	citedFile   = regexp.MustCompile(`[\w./-]*[\w-]\.(?:go|md)\b(?:#[\w-]+)?(?::\d+)?`)
-	citedFolder = regexp.MustCompile(`(?:^|[^\w./-])((?:internal|activities|docs|experiments|setup|testdata|tools)/[\w./-]*\w)`)
-	address     = regexp.MustCompile(`https?://\S+`)
+	citedFolder = regexp.MustCompile(
+		`(?:^|[^\w./-])((?:internal|activities|docs|experiments|setup|testdata|tools)/[\w./-]*\w)`)
+	address = regexp.MustCompile(`https?://\S+`)
 )
 
 // citations returns the paths of the repository that a comment names.

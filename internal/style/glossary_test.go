@@ -59,7 +59,8 @@ func TestGlossaryIsSortedAndComplete(t *testing.T) {
 // comment in parentheses behind a retired word, such as "fault (an error)".
 var remark = regexp.MustCompile(` \(.*\)$`)
 
-// TestRetiredNamesAreInTheGlossary checks that each retired name has a term in the glossary that replaces it.
+// TestRetiredNamesAreInTheGlossary checks that each retired name has a term in the glossary that
+// replaces it.
 func TestRetiredNamesAreInTheGlossary(t *testing.T) {
 	t.Parallel()
 	all := entries(t)
@@ -74,7 +75,8 @@ func TestRetiredNamesAreInTheGlossary(t *testing.T) {
 	}
 }
 
-// TestRetiredWordsOfTheGlossaryAreInTheTable is the other direction: what the glossary calls retired, the linter finds.
+// TestRetiredWordsOfTheGlossaryAreInTheTable is the other direction: what the glossary calls
+// retired, the linter finds.
 func TestRetiredWordsOfTheGlossaryAreInTheTable(t *testing.T) {
 	t.Parallel()
 	rules := rules(t)

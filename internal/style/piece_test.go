@@ -40,7 +40,8 @@ func words(name string) string {
 	return strings.Join(strings.Fields(b.String()), " ")
 }
 
-// pieces cuts a file into what the vocabulary applies to. The file's own name counts as an identifier.
+// pieces cuts a file into what the vocabulary applies to. The file's own name counts as an
+// identifier.
 func pieces(name, text string) ([]piece, error) {
 	base := path.Base(name)
 	all := []piece{{words(strings.TrimSuffix(base, path.Ext(base))), 1, true}}
@@ -80,8 +81,9 @@ func keyPieces(text string) []piece {
 	return all
 }
 
-// proseOfPage is a page without what is not the project's own wording: the glossary's retired words, which are the last
-// cells of its table, and the names of the reference's flags on the page about them.
+// proseOfPage is a page without what is not the project's own wording: the glossary's retired
+// words, which are the last cells of its table, and the names of the reference's flags on the page
+// about them.
 func proseOfPage(name, text string) string {
 	switch name {
 	case "docs/glossary.md":

@@ -11,7 +11,8 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// TestEveryRuleFindsItsTerm checks the table: each pattern finds the word or name that it is there for.
+// TestEveryRuleFindsItsTerm checks the table: each pattern finds the word or name that it is there
+// for.
 func TestEveryRuleFindsItsTerm(t *testing.T) {
 	t.Parallel()
 	for _, r := range rules(t) {
@@ -28,8 +29,8 @@ func TestEveryRuleFindsItsTerm(t *testing.T) {
 	}
 }
 
-// TestVocabularyCheck runs the check on the files of testdata/vocabulary.txtar. The section behind a file lists the
-// findings: line and word, sorted.
+// TestVocabularyCheck runs the check on the files of testdata/vocabulary.txtar. The section behind
+// a file lists the findings: line and word, sorted.
 func TestVocabularyCheck(t *testing.T) {
 	t.Parallel()
 	archive, err := txtar.ParseFile(filepath.Join("testdata", "vocabulary.txtar"))
@@ -61,8 +62,9 @@ func TestVocabularyCheck(t *testing.T) {
 func TestWords(t *testing.T) {
 	t.Parallel()
 	for name, want := range map[string]string{
-		"attemptHistory": "attempt history", "maxHTTPRows": "max http rows", "max_bad": "max bad", "KVCache": "kv cache",
-		"rows2D": "rows2 d", "semantic-ids": "semantic ids", "t5": "t5", "Heartbeat": "heartbeat",
+		"attemptHistory": "attempt history", "maxHTTPRows": "max http rows", "max_bad": "max bad",
+		"KVCache": "kv cache",
+		"rows2D":  "rows2 d", "semantic-ids": "semantic ids", "t5": "t5", "Heartbeat": "heartbeat",
 	} {
 		if got := words(name); got != want {
 			t.Errorf("words(%q) is %q, want %q", name, got, want)
@@ -147,8 +149,11 @@ func TestDiagramOmitsWhatFollows(t *testing.T) {
 		"internal/c": {interfaces: []string{"Z", "Y"}},
 		"t":          {imports: map[string]bool{"a": true}},
 	}
-	layers := []layer{{testSupport, []string{"t"}}, {"top", []string{"a"}}, {"low", []string{"internal/b", "internal/c"}}}
-	want := "```mermaid\nflowchart TD\n    subgraph L2[\"top\"]\n        a[\"a\"]\n    end\n    subgraph L3[\"low\"]\n" +
+	layers := []layer{
+		{testSupport, []string{"t"}}, {"top", []string{"a"}}, {"low", []string{"internal/b", "internal/c"}},
+	}
+	want := "```mermaid\nflowchart TD\n" +
+		"    subgraph L2[\"top\"]\n        a[\"a\"]\n    end\n    subgraph L3[\"low\"]\n" +
 		"        b[\"b\"]\n        c[\"c\"]\n    end\n    a --> b\n    b --> c\n```\n\n" +
 		"3 packages in 2 layers; an import that follows from other arrows is omitted.\n"
 	if diff := cmp.Diff(want, diagram(layers, all)); diff != "" {

@@ -1,6 +1,7 @@
-// Package style_test checks the project's text: its vocabulary, the length of its lines, what comments cite, and what
-// docs/architecture.md and docs/glossary.md claim. In: every text file of the repository; out: one failure for each
-// violation, with file, line and the term to use. The checks read files and parse Go; they compile nothing.
+// Package style_test checks the project's text: its vocabulary, the length of its lines, what
+// comments cite, and what docs/architecture.md and docs/glossary.md claim. In: every text file of
+// the repository; out: one failure for each violation, with file, line and the term to use. The
+// checks read files and parse Go; they compile nothing.
 package style_test
 
 import (
@@ -15,7 +16,8 @@ import (
 	"testing"
 )
 
-// ready is false while the renames of the vocabulary are under way; the checks of the whole repository are skipped then.
+// ready is false while the renames of the vocabulary are under way; the checks of the whole
+// repository are skipped then.
 const ready = false
 
 // root is the repository, seen from this package.
@@ -62,8 +64,8 @@ func report(t *testing.T, findings []finding) {
 	}
 }
 
-// skipFolder reports whether a folder holds no text of the project: hidden folders, built programs and test data, which
-// includes the goldens of other tools.
+// skipFolder reports whether a folder holds no text of the project: hidden folders, built programs
+// and test data, which includes the goldens of other tools.
 func skipFolder(name string) bool {
 	return strings.HasPrefix(name, ".") && name != "." && name != ".." || name == "bin" || name == "testdata"
 }

@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// table is the list of retired words. It is the one file that may hold them, besides the glossary's column.
+// table is the list of retired words. It is the one file that may hold them, besides the glossary's
+// column.
 const table = "internal/style/retired.tsv"
 
 // scope is the form in which a word is retired.
@@ -43,7 +44,18 @@ func (r rule) covers(file string) bool {
 
 // mayMatch reports whether a lower-case text can contain the word. It saves running the pattern.
 func (r rule) mayMatch(lower string) bool {
-	return r.literals == nil || slices.ContainsFunc(r.literals, func(s string) bool { return strings.Contains(lower, s) })
+	return r.literals == nil ||
+		slices.ContainsFunc(r.literals, func(s string) bool { return strings.Contains(lower, s) })
+}
+
+// matches returns the places of the word in a text: the group "word" of the pattern, or all of it.
+func (r rule) matches(text string) [][]int {
+	group := max(0, r.pattern.SubexpIndex("word"))
+	all := r.pattern.FindAllStringSubmatchIndex(text, -1)
+	for i, at := range all {
+		all[i] = at[2*group : 2*group+2]
+	}
+	return all
 }
 
 // rules reads the table.
@@ -88,7 +100,8 @@ func newRule(cells []string) (rule, error) {
 	return r, nil
 }
 
-// required returns lower-case strings of which every match contains at least one; nil if there are none of use.
+// required returns lower-case strings of which every match contains at least one; nil if there are
+// none of use.
 func required(re *syntax.Regexp) []string {
 	switch re.Op {
 	case syntax.OpLiteral:
@@ -146,7 +159,7 @@ func check(rules []rule, file, text string) ([]finding, error) {
 			if p.identifier && r.scope == prose || !p.identifier && r.scope == identifiers || !r.mayMatch(lower[i]) {
 				continue
 			}
-			for _, at := range r.pattern.FindAllStringIndex(p.text, -1) {
+			for _, at := range r.matches(p.text) {
 				found := strings.Join(strings.Fields(p.text[at[0]:at[1]]), " ")
 				if p.identifier && found != p.text {
 					found += " (in the name " + p.text + ")"

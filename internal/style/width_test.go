@@ -22,8 +22,8 @@ func columns(line string) int {
 	return utf8.RuneCountInString(line) + strings.Count(line, "\t")*(tabWidth-1)
 }
 
-// widthFindings returns the lines of a Go file that are too long. Left out are generated files, lines inside a raw string
-// (data), and directives such as //go:generate, which can't wrap.
+// widthFindings returns the lines of a Go file that are too long. Left out are generated files,
+// lines inside a raw string (data), and directives such as //go:generate, which can't wrap.
 func widthFindings(file, text string) ([]finding, error) {
 	set := token.NewFileSet()
 	parsed, err := parser.ParseFile(set, file, text, parser.ParseComments|parser.SkipObjectResolution)
