@@ -24,30 +24,45 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 		want audit.Finding // Text is a part of it
 	}{
 		{
-			"numbers in order, ten times chance", audit.Audit{Numbering: audit.Numbering{Spearman: 0.9, Share: 0.1, Chance: 0.01}},
-			audit.Finding{Level: audit.Leak, Title: "Item numbers give test items away", Text: "(rank correlation 0.90): for 10% of the users"},
+			"numbers in order, ten times chance",
+			audit.Audit{Numbering: audit.Numbering{
+				Spearman: 0.9, Share: 0.1,
+				Chance: 0.01,
+			}},
+			audit.Finding{
+				Level: audit.Leak, Title: "Item numbers give test items away",
+				Text: "(rank correlation 0.90): for 10% of the users",
+			},
 		},
 		{
-			"numbers less in order", audit.Audit{Numbering: audit.Numbering{Spearman: 0.89, Share: 0.1, Chance: 0.01}},
-			audit.Finding{Level: audit.Caution, Title: "Item numbers know something", Text: "for 10% of the users, against 1.0% by chance"},
+			"numbers less in order",
+			audit.Audit{Numbering: audit.Numbering{Spearman: 0.89, Share: 0.1, Chance: 0.01}},
+			audit.Finding{
+				Level: audit.Caution, Title: "Item numbers know something",
+				Text: "for 10% of the users, against 1.0% by chance",
+			},
 		},
 		{
-			"less than ten times chance", audit.Audit{Numbering: audit.Numbering{Spearman: 1, Share: 0.099, Chance: 0.01}},
+			"less than ten times chance",
+			audit.Audit{Numbering: audit.Numbering{Spearman: 1, Share: 0.099, Chance: 0.01}},
 			audit.Finding{Level: audit.Fine, Title: "Item numbers say nothing about order", Text: "first appearance 1.00;"},
 		},
 		{
-			"no items", audit.Audit{},
+			"no items",
+			audit.Audit{},
 			audit.Finding{Level: audit.Fine, Title: "Item numbers say nothing about order", Text: "first appearance 0.00;"},
 		},
 		{
-			"a fifth of the users alike", audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 20, Largest: largest}},
+			"a fifth of the users alike",
+			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 20, Largest: largest}},
 			audit.Finding{
 				Level: audit.Caution, Title: "Many users are copies of each other",
 				Text: "20 users share one sequence of 3 items; in all 20% of the 100 users",
 			},
 		},
 		{
-			"fewer alike", audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 19, Largest: largest}},
+			"fewer alike",
+			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 19, Largest: largest}},
 			audit.Finding{Level: audit.Fine, Title: "Users differ", Text: "19% of the 100 users"},
 		},
 		{
@@ -62,61 +77,83 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 		},
 		{
 			"the largest group is named however small",
-			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 30, Largest: []audit.Group{{Users: 2, Items: []int{1, 2, 3}}}}},
+			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 30, Largest: []audit.Group{{Users: 2, Items: []int{
+				1, 2,
+				3,
+			}}}}},
 			audit.Finding{
-				Level: audit.Caution, Title: "Many users are copies of each other", Text: "2 users share one sequence of 3 items; in all 30%",
+				Level: audit.Caution, Title: "Many users are copies of each other",
+				Text: "2 users share one sequence of 3 items; in all 30%",
 			},
 		},
 		{
-			"a share without a group", audit.Audit{Sequences: audit.Sequences{Users: 10, Shared: 5}},
+			"a share without a group",
+			audit.Audit{Sequences: audit.Sequences{Users: 10, Shared: 5}},
 			audit.Finding{Level: audit.Fine, Title: "Users differ", Text: "50% of the 10 users"},
 		},
 		{
-			"one in a hundred test pairs", audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 100, Explained: 1, Train: 1, Valid: 3}},
+			"one in a hundred test pairs",
+			audit.Audit{Overlap: audit.Overlap{
+				Explanations: 9, Users: 100, Explained: 1,
+				Train: 1, Valid: 3,
+			}},
 			audit.Finding{
 				Level: audit.Leak, Title: "Explanations for training speak about test pairs",
 				Text: "1 of the 100 test pairs (1.0%) have an explanation in the training split, and so have 3 validation pairs",
 			},
 		},
 		{
-			"fewer test pairs", audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 101, Explained: 2, Train: 1}},
+			"fewer test pairs",
+			audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 101, Explained: 2, Train: 1}},
 			audit.Finding{
 				Level: audit.Fine, Title: "Explanations for training leave test pairs out",
 				Text: "1 of the 101 test pairs have an explanation in the training split; 2 have one in any",
 			},
 		},
 		{
-			"no test pair explained", audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 7}},
+			"no test pair explained",
+			audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 7}},
 			audit.Finding{Level: audit.Fine, Title: "No explanation speaks about a test pair", Text: "None of the 7 test pairs"},
 		},
 		{
-			"no explanations", audit.Audit{Overlap: audit.Overlap{Users: 7}},
+			"no explanations",
+			audit.Audit{Overlap: audit.Overlap{Users: 7}},
 			audit.Finding{Level: audit.Fine, Title: "There are no explanations", Text: "none of them speaks"},
 		},
 		{
-			"no times", audit.Audit{},
+			"no times",
+			audit.Audit{},
 			audit.Finding{Level: audit.Caution, Title: "Order in time cannot be checked", Text: "no time stamps"},
 		},
 		{
-			"one backwards", audit.Audit{Times: audit.Times{Known: 1, Backwards: 1, Tied: 1}},
+			"one backwards",
+			audit.Audit{Times: audit.Times{Known: 1, Backwards: 1, Tied: 1}},
 			audit.Finding{Level: audit.Leak, Title: "Some sequences run backwards in time", Text: "1 of 1 user have items"},
 		},
 		{
-			"a twentieth tied", audit.Audit{Times: audit.Times{Known: 100, Tied: 5}},
+			"a twentieth tied",
+			audit.Audit{Times: audit.Times{Known: 100, Tied: 5}},
 			audit.Finding{
-				Level: audit.Caution, Title: "The last item is often not certain", Text: "For 5 of 100 users (5.0%) the test item has the same time stamp",
+				Level: audit.Caution, Title: "The last item is often not certain",
+				Text: "For 5 of 100 users (5.0%) the test item has the same time stamp",
 			},
 		},
 		{
-			"fewer tied", audit.Audit{Times: audit.Times{Known: 100, Tied: 4}},
-			audit.Finding{Level: audit.Fine, Title: "Sequences run forward in time", Text: "All of 100 users; the last two items of 4 have"},
+			"fewer tied",
+			audit.Audit{Times: audit.Times{Known: 100, Tied: 4}},
+			audit.Finding{
+				Level: audit.Fine, Title: "Sequences run forward in time",
+				Text: "All of 100 users; the last two items of 4 have",
+			},
 		},
 		{
-			"one seen before", audit.Audit{Sequences: audit.Sequences{Repeated: 1}},
+			"one seen before",
+			audit.Audit{Sequences: audit.Sequences{Repeated: 1}},
 			audit.Finding{Level: audit.Caution, Title: "Some test items were seen before", Text: "1 user already hold"},
 		},
 		{
-			"one pair twice", audit.Audit{Overlap: audit.Overlap{Twice: 1}},
+			"one pair twice",
+			audit.Audit{Overlap: audit.Overlap{Twice: 1}},
 			audit.Finding{Level: audit.Leak, Title: "Pairs stand in more than one split", Text: "1 pairs of user and item"},
 		},
 	} {
@@ -143,7 +180,8 @@ func TestTheGravestFindingsComeFirst(t *testing.T) {
 	}
 	want := []string{
 		"leak: Explanations for training speak about test pairs", "leak: Pairs stand in more than one split",
-		"caution: Many users are copies of each other", "caution: The last item is often not certain", "caution: Some test items were seen before",
+		"caution: Many users are copies of each other", "caution: The last item is often not certain",
+		"caution: Some test items were seen before",
 		"fine: Item numbers say nothing about order",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -154,7 +192,10 @@ func TestTheGravestFindingsComeFirst(t *testing.T) {
 // TestTheRulesFiguresAreInTheFinding, in the order of the papers.
 func TestTheRulesFiguresAreInTheFinding(t *testing.T) {
 	a := audit.Audit{Rule: []metric.Score{
-		{Metric: "HR@1", Value: 0.5}, {Metric: "NDCG@10", Value: 0.125}, {Metric: "HR@5", Value: 0.25}, {Metric: "HR@10", Value: 0.0625},
+		{Metric: "HR@1", Value: 0.5}, {Metric: "NDCG@10", Value: 0.125}, {Metric: "HR@5", Value: 0.25}, {
+			Metric: "HR@10",
+			Value:  0.0625,
+		},
 	}}
 	const want = "reaches HR@5 0.2500, HR@10 0.0625, NDCG@10 0.1250, mostly"
 	if text := audit.Findings(a)[0].Text + audit.Findings(a)[1].Text; !strings.Contains(text, want) {
@@ -198,7 +239,8 @@ func TestNumbersByHand(t *testing.T) {
 		{ID: 3, Items: []int{1, 2, 6, 4}}, // 4 is below the highest
 		{ID: 4, Items: []int{7, 8}},       // not evaluated, but its items appear
 	}}
-	// Items in order of appearance: 2 5 6 3 1 4 7 8, whose places 1 to 8 differ from their ranks by 1 3 3 1 4 2 0 0.
+	// Items in order of appearance: 2 5 6 3 1 4 7 8, whose places 1 to 8 differ from their ranks by
+	// 1 3 3 1 4 2 0 0.
 	want := audit.Numbering{Items: 8, Next: 1, Share: 1. / 3, Chance: 1. / 8, Spearman: 1 - 6*40./(8*63)}
 	nearly := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })
 	if diff := cmp.Diff(want, audit.Run(d, 1).Numbering, nearly); diff != "" {
@@ -206,13 +248,18 @@ func TestNumbersByHand(t *testing.T) {
 	}
 }
 
-// TestTheThreeLargestGroups, of equally large ones in the order of their items, whatever the order of the users.
+// TestTheThreeLargestGroups, of equally large ones in the order of their items, whatever the order
+// of the users.
 func TestTheThreeLargestGroups(t *testing.T) {
 	sequences := [][]int{{9, 1, 2}, {3, 1, 2}, {3, 1, 1}, {4, 5, 6}, {7, 7, 7}, {8, 8}}
 	counts := []int{2, 2, 2, 3, 1, 2}
 	want := audit.Sequences{
 		Users: 12, Distinct: 6, Shared: 11, Repeated: 3, // 3 1 1 twice and 7 7 7 once
-		Largest: []audit.Group{{Users: 3, Items: []int{4, 5, 6}}, {Users: 2, Items: []int{3, 1, 1}}, {Users: 2, Items: []int{3, 1, 2}}},
+		Largest: []audit.Group{
+			{Users: 3, Items: []int{4, 5, 6}},
+			{Users: 2, Items: []int{3, 1, 1}},
+			{Users: 2, Items: []int{3, 1, 2}},
+		},
 	}
 	for range 8 { // a map's order differs from one walk to the next
 		d := &dataset.Dataset{Items: 9}
@@ -231,24 +278,38 @@ func TestTheThreeLargestGroups(t *testing.T) {
 
 // TestUsersWithoutItems are counted and have nothing to look at.
 func TestUsersWithoutItems(t *testing.T) {
-	a := audit.Run(&dataset.Dataset{Items: 2, Users: []dataset.User{{ID: 1}, {ID: 2, Items: []int{1}}, {ID: 3, Items: []int{2, 2}}}}, 1)
+	a := audit.Run(&dataset.Dataset{Items: 2, Users: []dataset.User{
+		{ID: 1},
+		{ID: 2, Items: []int{1}},
+		{ID: 3, Items: []int{2, 2}},
+	}}, 1)
 	if diff := cmp.Diff(audit.Sequences{Users: 3, Distinct: 3}, a.Sequences); diff != "" {
 		t.Errorf("sequences (-want +got):\n%s", diff)
 	}
 	if a.Users != 0 || a.Rule != nil || a.Numbering.Items != 2 {
-		t.Errorf("%d users, the rule's figures %v, numbering %+v; want nobody to evaluate and 2 items", a.Users, a.Rule, a.Numbering)
+		t.Errorf("%d users, the rule's figures %v, numbering %+v; want nobody to evaluate and 2 items", a.Users, a.Rule,
+			a.Numbering)
 	}
 }
 
 // TestOverlapByHand has test and validation pairs in each split.
 func TestOverlapByHand(t *testing.T) {
 	d := &dataset.Dataset{Items: 5, Users: []dataset.User{
-		{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{1, 2, 3}}, {ID: 3, Items: []int{1, 2, 3}}, {ID: 4, Items: []int{1, 2, 3}},
+		{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{1, 2, 3}}, {ID: 3, Items: []int{1, 2, 3}}, {
+			ID:    4,
+			Items: []int{1, 2, 3},
+		},
 	}}
 	d.Explanations = dataset.Splits{
-		Train: []dataset.Explanation{{User: 1, Item: 3}, {User: 1, Item: 2}, {User: 1, Item: 1}, {User: 2, Item: 2}, {User: 2, Item: 2, Feature: "f"}},
-		Val:   []dataset.Explanation{{User: 2, Item: 3}, {User: 1, Item: 1}, {User: 2, Item: 2}},
-		Test:  []dataset.Explanation{{User: 3, Item: 3}, {User: 1, Item: 1}, {User: 3, Item: 2}},
+		Train: []dataset.Explanation{
+			{User: 1, Item: 3},
+			{User: 1, Item: 2},
+			{User: 1, Item: 1},
+			{User: 2, Item: 2},
+			{User: 2, Item: 2, Feature: "f"},
+		},
+		Val:  []dataset.Explanation{{User: 2, Item: 3}, {User: 1, Item: 1}, {User: 2, Item: 2}},
+		Test: []dataset.Explanation{{User: 3, Item: 3}, {User: 1, Item: 1}, {User: 3, Item: 2}},
 	}
 	want := audit.Overlap{Explanations: 11, Users: 4, Explained: 3, Train: 1, Valid: 2, Twice: 2}
 	if diff := cmp.Diff(want, audit.Run(d, 1).Overlap); diff != "" {
@@ -276,8 +337,8 @@ func TestTextByHand(t *testing.T) {
 	if err := a.Text(&out); err != nil {
 		t.Fatal(err)
 	}
-	// Histories 1 2 and 4 5, test items 3 and 6: the rule's first guess is right. By popularity, unseen items come in the order
-	// 4 5 3 6 for the first user and 1 2 3 6 for the second.
+	// Histories 1 2 and 4 5, test items 3 and 6: the rule's first guess is right. By popularity,
+	// unseen items come in the order 4 5 3 6 for the first user and 1 2 3 6 for the second.
 	want := `Leak audit of leaky: 2 users, leave one out, all items
 
                            HR@1     HR@5   NDCG@5    HR@10  NDCG@10

@@ -31,7 +31,8 @@ func sequences(items int, histories ...[]int) *dataset.Dataset {
 }
 
 func TestRank(t *testing.T) {
-	// Training histories: 1 2 3, 2 3 4, 1 2 4, 6 7. Popularity: 2 (3), 1 3 4 (2), 6 7 (1), 5 8 9 (0).
+	// Training histories: 1 2 3, 2 3 4, 1 2 4, 6 7. Popularity: 2 (3), 1 3 4 (2), 6 7 (1), 5 8 9
+	// (0).
 	d := sequences(9, []int{1, 2, 3, 5}, []int{2, 3, 4, 1}, []int{1, 2, 4, 3}, []int{6, 7, 8})
 	cases := []struct {
 		name  string
@@ -47,8 +48,12 @@ func TestRank(t *testing.T) {
 		{baseline.ItemKNN, baseline.Query{History: []int{6}, K: 2}, []int{7, 2}},
 		{baseline.ItemKNN, baseline.Query{History: []int{1}, K: 3}, []int{2, 3, 4}},
 		{baseline.Rule, baseline.Query{History: []int{4, 2}, K: 4}, []int{5, 3, 6, 1}},
-		{baseline.Rule, baseline.Query{History: []int{1, 2}, K: 3}, []int{3, 4, 6}},   // max+1 and last+1 are the same item
-		{baseline.Rule, baseline.Query{History: []int{9, 1}, K: 3}, []int{10, 2, 11}}, // the rule does not know that 9 is the last
+		{baseline.Rule, baseline.Query{History: []int{1, 2}, K: 3}, []int{3, 4, 6}}, // max+1 and last+1 are the same item
+		{
+			baseline.Rule,
+			baseline.Query{History: []int{9, 1}, K: 3},
+			[]int{10, 2, 11},
+		}, // the rule does not know that 9 is the last
 		{baseline.Rule, baseline.Query{K: 1}, []int{2}},
 	}
 	for _, c := range cases {
@@ -150,8 +155,9 @@ func scoresOf(lists []metric.List) map[string]float64 {
 	return scores
 }
 
-// TestAllBeauty holds the measured figures of the shipped reviews: what the demo's student is compared with. A program in Python that
-// shares nothing with this package counted the hits; NDCG is to six digits.
+// TestAllBeauty holds the measured figures of the shipped reviews: what the demo's student is
+// compared with. A program in Python that shares nothing with this package counted the hits; NDCG
+// is to six digits.
 func TestAllBeauty(t *testing.T) {
 	d := allBeauty(t)
 	users := baseline.Users(d, 0)
@@ -161,16 +167,20 @@ func TestAllBeauty(t *testing.T) {
 	const evaluated = 976
 	want := map[string]map[string]float64{
 		baseline.Popularity: {
-			"HR@1": 339. / evaluated, "HR@5": 730. / evaluated, "HR@10": 777. / evaluated, "NDCG@5": 0.550240, "NDCG@10": 0.565567,
+			"HR@1": 339. / evaluated, "HR@5": 730. / evaluated, "HR@10": 777. / evaluated, "NDCG@5": 0.550240,
+			"NDCG@10": 0.565567,
 		},
 		baseline.Markov: {
-			"HR@1": 755. / evaluated, "HR@5": 801. / evaluated, "HR@10": 811. / evaluated, "NDCG@5": 0.801783, "NDCG@10": 0.804981,
+			"HR@1": 755. / evaluated, "HR@5": 801. / evaluated, "HR@10": 811. / evaluated, "NDCG@5": 0.801783,
+			"NDCG@10": 0.804981,
 		},
 		baseline.ItemKNN: {
-			"HR@1": 752. / evaluated, "HR@5": 788. / evaluated, "HR@10": 804. / evaluated, "NDCG@5": 0.792156, "NDCG@10": 0.797445,
+			"HR@1": 752. / evaluated, "HR@5": 788. / evaluated, "HR@10": 804. / evaluated, "NDCG@5": 0.792156,
+			"NDCG@10": 0.797445,
 		},
 		baseline.Rule: {
-			"HR@1": 19. / evaluated, "HR@5": 767. / evaluated, "HR@10": 789. / evaluated, "NDCG@5": 0.363312, "NDCG@10": 0.370129,
+			"HR@1": 19. / evaluated, "HR@5": 767. / evaluated, "HR@10": 789. / evaluated, "NDCG@5": 0.363312,
+			"NDCG@10": 0.370129,
 		},
 	}
 	nearly := gocmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-6 })
@@ -185,7 +195,8 @@ func TestAllBeauty(t *testing.T) {
 	}
 }
 
-// allBeauty reads the reviews shipped for the demo with no importer: users' items in time, the first review of an item only.
+// allBeauty reads the reviews shipped for the demo with no importer: users' items in time, the
+// first review of an item only.
 func allBeauty(t *testing.T) *dataset.Dataset {
 	t.Helper()
 	zipped, err := os.ReadFile(golden.Data(t, "reviews/All_Beauty_5.json.gz"))

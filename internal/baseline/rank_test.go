@@ -30,9 +30,11 @@ func numbers(low, high int) []int {
 	return list
 }
 
-// TestTiesGoByPopularityThenItemID fits each baseline several times on items that its own score cannot tell apart.
+// TestTiesGoByPopularityThenItemID fits each baseline several times on items that its own score
+// cannot tell apart.
 func TestTiesGoByPopularityThenItemID(t *testing.T) {
-	// Item 1 is followed once by each of 2 to 41. Items 22 to 41 stand in one more history each, after an item of their own.
+	// Item 1 is followed once by each of 2 to 41. Items 22 to 41 stand in one more history each,
+	// after an item of their own.
 	var histories [][]int
 	for item := 2; item <= 41; item++ {
 		histories = append(histories, []int{1, item, 100})
@@ -49,7 +51,8 @@ func TestTiesGoByPopularityThenItemID(t *testing.T) {
 		query     baseline.Query
 		want      []int
 	}{
-		{baseline.Popularity, histories, baseline.Query{K: 61}, slices.Concat([]int{1}, numbers(22, 41), numbers(2, 21), numbers(42, 61))},
+		{baseline.Popularity, histories, baseline.Query{K: 61}, slices.Concat([]int{1}, numbers(22, 41), numbers(2, 21),
+			numbers(42, 61))},
 		{baseline.Markov, histories, baseline.Query{History: []int{1}, K: 40}, followers},
 		{baseline.ItemKNN, together, baseline.Query{History: []int{1}, K: 40}, numbers(2, 41)},
 		{baseline.ItemKNN, together, baseline.Query{History: numbers(1, 3), K: 38}, numbers(4, 41)},
@@ -64,8 +67,8 @@ func TestTiesGoByPopularityThenItemID(t *testing.T) {
 	}
 }
 
-// TestItemKNNByHand ranks by cosines that are computed by hand: of two items, how many training histories hold both over the root of the
-// product of how many hold each.
+// TestItemKNNByHand ranks by cosines that are computed by hand: of two items, how many training
+// histories hold both over the root of the product of how many hold each.
 func TestItemKNNByHand(t *testing.T) {
 	// Training histories, the held-out item 9 left out: items and how often each history occurs.
 	var histories [][]int
@@ -85,7 +88,8 @@ func TestItemKNNByHand(t *testing.T) {
 	for _, c := range []struct {
 		history, want []int
 	}{
-		// 3: 1/sqrt(4*1) = .5; 4: 1/sqrt(4*2) = .354; 2: 2/sqrt(4*8) = .354, more popular. Then popularity: 5, 6, 8.
+		// 3: 1/sqrt(4*1) = .5; 4: 1/sqrt(4*2) = .354; 2: 2/sqrt(4*8) = .354, more popular. Then
+		// popularity: 5, 6, 8.
 		{[]int{1}, []int{3, 2, 4, 5, 6, 8}},
 		// 6: 8/sqrt(9*8) = .943; 4: 1/sqrt(9*2) = .236.
 		{[]int{5}, []int{6, 4, 2, 8, 1, 3}},
@@ -99,14 +103,16 @@ func TestItemKNNByHand(t *testing.T) {
 			t.Errorf("history %v (-want +got):\n%s", c.history, diff)
 		}
 	}
-	// An item is no neighbour of its own: among candidates that hold the history's item, it comes by its popularity alone.
+	// An item is no neighbour of its own: among candidates that hold the history's item, it comes
+	// by its popularity alone.
 	query := baseline.Query{History: []int{1}, Candidates: []int{1, 8, 3}, K: 3}
 	if diff := gocmp.Diff([]int{3, 8, 1}, fit(t, baseline.ItemKNN, d)(query)); diff != "" {
 		t.Errorf("candidates (-want +got):\n%s", diff)
 	}
 }
 
-// TestItemKNNKeepsAHundredNeighbours: the neighbour of the 101st place counts no more than an item that shares no user.
+// TestItemKNNKeepsAHundredNeighbours: the neighbour of the 101st place counts no more than an item
+// that shares no user.
 func TestItemKNNKeepsAHundredNeighbours(t *testing.T) {
 	for _, c := range []struct {
 		name       string
@@ -130,7 +136,8 @@ func TestItemKNNKeepsAHundredNeighbours(t *testing.T) {
 	}
 }
 
-// TestMarkovCountsTheFirstTransition: a training history of two items holds one transition, its first and its last.
+// TestMarkovCountsTheFirstTransition: a training history of two items holds one transition, its
+// first and its last.
 func TestMarkovCountsTheFirstTransition(t *testing.T) {
 	// Training histories 4 2, 3 1, 3 1; popularity: 1 and 3 (2), 2 and 4 (1).
 	d := sequences(5, []int{4, 2, 5}, []int{3, 1, 5}, []int{3, 1, 5})
@@ -168,7 +175,8 @@ func TestAnswersHaveAtMostKItems(t *testing.T) {
 	}
 }
 
-// TestShortSequencesAreHistory: a user of one or two items is not evaluated, and what such a user had before the last counts.
+// TestShortSequencesAreHistory: a user of one or two items is not evaluated, and what such a user
+// had before the last counts.
 func TestShortSequencesAreHistory(t *testing.T) {
 	d := sequences(4, []int{3, 4}, []int{2}, nil, []int{1, 2, 3})
 	if users := baseline.Users(d, 0); len(users) != 1 || users[0].ID != 4 {
@@ -186,7 +194,8 @@ func TestShortSequencesAreHistory(t *testing.T) {
 	}
 }
 
-// TestTopNRanksCandidatesAlone: a user's negatives and the true item, of unseen items that are more popular too.
+// TestTopNRanksCandidatesAlone: a user's negatives and the true item, of unseen items that are more
+// popular too.
 func TestTopNRanksCandidatesAlone(t *testing.T) {
 	d := sequences(8, []int{1, 2, 7}, []int{3, 4, 1}, []int{3, 4, 2}, []int{3, 5, 2})
 	d.Negatives = map[int][]int{1: {8, 5}, 2: {6}, 3: {}}
@@ -206,7 +215,10 @@ func TestTopNRanksCandidatesAlone(t *testing.T) {
 func TestTheLastItemIsOneAsAnyOther(t *testing.T) {
 	d := sequences(4, []int{4, 3, 1}, []int{1, 2, 3}, []int{1, 2, 3})
 	for name, want := range map[string][]int{
-		baseline.Popularity: {1, 2, 3}, baseline.Markov: {3, 1, 2}, baseline.ItemKNN: {3, 1, 2}, baseline.Rule: {5, 6, 1, 2, 3},
+		baseline.Popularity: {1, 2, 3}, baseline.Markov: {3, 1, 2}, baseline.ItemKNN: {3, 1, 2}, baseline.Rule: {
+			5, 6, 1, 2,
+			3,
+		},
 	} {
 		if diff := gocmp.Diff(want, fit(t, name, d)(baseline.Query{History: []int{4}, K: 5})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -16,7 +16,8 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// TestThreeItemsCanBeSplit: the shortest sequence with something to train on, to validate on and to test on.
+// TestThreeItemsCanBeSplit: the shortest sequence with something to train on, to validate on and to
+// test on.
 func TestThreeItemsCanBeSplit(t *testing.T) {
 	for _, c := range []struct {
 		items, train []int
@@ -30,7 +31,8 @@ func TestThreeItemsCanBeSplit(t *testing.T) {
 	} {
 		u := dataset.User{Items: c.items}
 		if !slices.Equal(u.Train(), c.train) || u.Valid() != c.valid || u.Test() != c.test {
-			t.Errorf("%v: train %v, valid %d, test %d; want %v, %d and %d", c.items, u.Train(), u.Valid(), u.Test(), c.train, c.valid, c.test)
+			t.Errorf("%v: train %v, valid %d, test %d; want %v, %d and %d", c.items, u.Train(), u.Valid(), u.Test(), c.train,
+				c.valid, c.test)
 		}
 	}
 }
@@ -58,14 +60,20 @@ func TestHalfARationaleIsOne(t *testing.T) {
 	for _, c := range []struct {
 		e    dataset.Explanation
 		want bool
-	}{{dataset.Explanation{}, false}, {dataset.Explanation{Preference: "p"}, true}, {dataset.Explanation{Attribution: "a"}, true}} {
+	}{{dataset.Explanation{}, false}, {
+		dataset.Explanation{Preference: "p"},
+		true,
+	}, {dataset.Explanation{Attribution: "a"}, true}} {
 		d := dataset.Dataset{Explanations: dataset.Splits{Train: []dataset.Explanation{{}, c.e}}}
 		if c.e.HasRationale() != c.want || d.HasRationales() != c.want {
 			t.Errorf("%+v has a rationale: %t, its dataset: %t; want %t", c.e, c.e.HasRationale(), d.HasRationales(), c.want)
 		}
 	}
 	one := []dataset.Explanation{{Preference: "p"}}
-	for name, splits := range map[string]dataset.Splits{"train": {Train: one}, "val": {Val: one}, "test": {Test: one}, "none": {}} {
+	for name, splits := range map[string]dataset.Splits{
+		"train": {Train: one}, "val": {Val: one}, "test": {Test: one},
+		"none": {},
+	} {
 		d := dataset.Dataset{Explanations: splits}
 		if d.HasExplanations() != (name != "none") || d.HasRationales() != (name == "train") {
 			t.Errorf("%s: has explanations %t, rationales for training %t", name, d.HasExplanations(), d.HasRationales())
@@ -73,7 +81,8 @@ func TestHalfARationaleIsOne(t *testing.T) {
 	}
 }
 
-// TestNegativesAreDrawnFromSeedAndUser draws each user's from a generator of (seed, user), whoever else is there.
+// TestNegativesAreDrawnFromSeedAndUser draws each user's from a generator of (seed, user), whoever
+// else is there.
 func TestNegativesAreDrawnFromSeedAndUser(t *testing.T) {
 	users := []dataset.User{{ID: 1, Items: []int{1, 2, 3}}, {ID: 7, Items: []int{4, 4, 9}}}
 	for _, seed := range []int64{1, 2} {
@@ -100,7 +109,8 @@ func TestNegativesAreDrawnFromSeedAndUser(t *testing.T) {
 	}
 }
 
-// TestAsManyNegativesAsThereAre: all unseen items can be asked for, one more cannot. An item that was bought twice is one seen item.
+// TestAsManyNegativesAsThereAre: all unseen items can be asked for, one more cannot. An item that
+// was bought twice is one seen item.
 func TestAsManyNegativesAsThereAre(t *testing.T) {
 	d := &dataset.Dataset{Name: "tiny", Items: 6, Users: []dataset.User{{ID: 1, Items: []int{2, 2, 5}}}}
 	if err := d.FillNegatives(4, 3); err != nil {
@@ -110,7 +120,8 @@ func TestAsManyNegativesAsThereAre(t *testing.T) {
 		t.Errorf("negatives (-want +got):\n%s", diff)
 	}
 	d.Negatives = nil
-	if err := d.FillNegatives(5, 3); err == nil || !strings.Contains(err.Error(), "user 1 has seen 2 of 6 items, so only 4 are left where 5") {
+	if err := d.FillNegatives(5, 3); err == nil ||
+		!strings.Contains(err.Error(), "user 1 has seen 2 of 6 items, so only 4 are left where 5") {
 		t.Errorf("five negatives of four: %v", err)
 	}
 }
@@ -119,11 +130,17 @@ func TestStatsByHand(t *testing.T) {
 	d := &dataset.Dataset{
 		Items: 5, Titles: []string{"a", "", "b", "", ""},
 		Users: []dataset.User{
-			{ID: 1, Items: []int{1, 2, 3, 4}}, {ID: 2, Items: []int{1, 2}}, {ID: 3, Items: []int{1, 2, 3}}, {ID: 4, Items: []int{1, 2, 3, 4, 5}},
+			{ID: 1, Items: []int{1, 2, 3, 4}}, {ID: 2, Items: []int{1, 2}}, {ID: 3, Items: []int{1, 2, 3}}, {
+				ID:    4,
+				Items: []int{1, 2, 3, 4, 5},
+			},
 		},
 		Negatives: map[int][]int{1: {5}, 2: {3, 4}, 3: {4, 5}, 4: {1, 2, 3}},
 		Explanations: dataset.Splits{
-			Train: []dataset.Explanation{{Feature: "f", Preference: "p"}, {Feature: "g"}}, Val: []dataset.Explanation{{Feature: "f", Attribution: "a"}},
+			Train: []dataset.Explanation{
+				{Feature: "f", Preference: "p"},
+				{Feature: "g"},
+			}, Val: []dataset.Explanation{{Feature: "f", Attribution: "a"}},
 			Test: []dataset.Explanation{{}, {}, {}},
 		},
 	}
@@ -145,8 +162,9 @@ func TestStatsByHand(t *testing.T) {
 	if got, want := (&dataset.Dataset{Items: 3}).Stats(), (dataset.Stats{Items: 3}); got != want {
 		t.Errorf("nobody: %+v, want %+v", got, want)
 	}
-	if got, want := d.Stats().String(), "3 users, 5 items, 9 interactions (density 0.6), 6 explanations, 2 rationales"; got != want {
-		t.Errorf("in words %q, want %q", got, want)
+	const inWords = "3 users, 5 items, 9 interactions (density 0.6), 6 explanations, 2 rationales"
+	if got := d.Stats().String(); got != inWords {
+		t.Errorf("in words %q, want %q", got, inWords)
 	}
 }
 
@@ -160,24 +178,32 @@ func TestMessagesAreShortened(t *testing.T) {
 		return err.Error()
 	}
 	lines := func(n int) string { return "1 1 2\n2 1 2\n" + strings.Repeat("3 y\n", n) }
-	if got := read(map[string]string{"sequential.txt": lines(20)}); strings.Contains(got, "more faults") || strings.Count(got, "\n") != 19 {
+	if got := read(map[string]string{"sequential.txt": lines(20)}); strings.Contains(got, "more faults") ||
+		strings.Count(got, "\n") != 19 {
 		t.Errorf("20 faults: %s", got)
 	}
-	if got := read(map[string]string{"sequential.txt": lines(21)}); !strings.HasSuffix(got, "and 1 more faults") || strings.Count(got, "\n") != 20 {
+	if got := read(map[string]string{"sequential.txt": lines(21)}); !strings.HasSuffix(got, "and 1 more faults") ||
+		strings.Count(got, "\n") != 20 {
 		t.Errorf("21 faults: %s", got)
 	}
-	for n, want := range map[int]string{60: `"` + strings.Repeat("é", 60) + `" is not`, 61: `"` + strings.Repeat("é", 60) + `"... is not`} {
-		if got := read(map[string]string{"sequential.txt": "1 " + strings.Repeat("é", n) + "\n2 2 3 4\n"}); !strings.Contains(got, want) {
+	for n, want := range map[int]string{60: `"` + strings.Repeat("é", 60) + `" is not`, 61: `"` +
+		strings.Repeat("é", 60) + `"... is not`} {
+		if got := read(map[string]string{"sequential.txt": "1 " + strings.Repeat("é", n) +
+			"\n2 2 3 4\n"}); !strings.Contains(got, want) {
 			t.Errorf("a value of %d runes: %s, want %s", n, got, want)
 		}
 	}
-	for n, want := range map[int]string{5: "without a sequence: [2 3 4 5 6]", 6: "without a sequence: [2 3 4 5 6] and 1 more"} {
+	for n, want := range map[int]string{
+		5: "without a sequence: [2 3 4 5 6]",
+		6: "without a sequence: [2 3 4 5 6] and 1 more",
+	} {
 		users := `"1": "u1"`
 		for id := 2; id <= n+1; id++ {
 			users += fmt.Sprintf(`, "%d": "u%d"`, id, id)
 		}
 		got := read(map[string]string{
-			"sequential.txt": "1 1 2 3\n", "datamaps.json": `{"id2user": {` + users + `}, "id2item": {"1": "w", "2": "x", "3": "y"}}`,
+			"sequential.txt": "1 1 2 3\n", "datamaps.json": `{"id2user": {` + users +
+				`}, "id2item": {"1": "w", "2": "x", "3": "y"}}`,
 		})
 		if !strings.HasSuffix(got, want) {
 			t.Errorf("%d users without a sequence: %s, want %s", n, got, want)
@@ -187,6 +213,9 @@ func TestMessagesAreShortened(t *testing.T) {
 
 // TestIDsAtTheirEnds: 1 and the last are ids, what lies beside them is not.
 func TestIDsAtTheirEnds(t *testing.T) {
+	explained := func(record string) map[string]string {
+		return map[string]string{"explanation.json": `{"train": [` + record + `], "val": [], "test": []}`}
+	}
 	for name, c := range map[string]struct {
 		files map[string]string
 		want  string
@@ -194,29 +223,47 @@ func TestIDsAtTheirEnds(t *testing.T) {
 		"user 0":  {map[string]string{"sequential.txt": "0 1 2\n1 1 2\n2 3 4\n"}, "sequential.txt:1: user 0 is not in"},
 		"user -1": {map[string]string{"sequential.txt": "1 1 2\n2 3 4\n-1 1 2\n"}, "sequential.txt:3: user -1 is not in"},
 		"explained user 0": {
-			map[string]string{"explanation.json": `{"train": [{"user": 0, "item": 1, "explanation": "x"}], "val": [], "test": []}`}, "user 0 is not in",
+			explained(`{"user": 0, "item": 1, "explanation": "x"}`), "user 0 is not in",
 		},
 		"explained item 0": {
-			map[string]string{"explanation.json": `{"train": [{"user": 1, "item": 0, "explanation": "x"}], "val": [], "test": []}`}, "item 0 is not in",
+			explained(`{"user": 1, "item": 0, "explanation": "x"}`), "item 0 is not in",
 		},
 		"explained item 5": {
-			map[string]string{"explanation.json": `{"train": [{"user": 1, "item": 5, "explanation": "x"}], "val": [], "test": []}`}, "item 5 is not in",
+			explained(`{"user": 1, "item": 5, "explanation": "x"}`), "item 5 is not in",
 		},
 		"the last of both": {
-			map[string]string{"explanation.json": `{"train": [{"user": 2, "item": 4, "explanation": "x"}], "val": [], "test": []}`}, "",
+			explained(`{"user": 2, "item": 4, "explanation": "x"}`), "",
 		},
-		"one item":        {map[string]string{"sequential.txt": "1 1\n2 4\n"}, ""},
-		"equal times":     {map[string]string{"times.txt": "1 5 5 5\n2 -9 -9 0\n"}, ""},
-		"no time":         {map[string]string{"times.txt": "1 5 5 5\n"}, "users of sequential.txt without a line: [2]"},
-		"time of nobody":  {map[string]string{"times.txt": "1 5 5 5\n2 5 5 5\n3 1\n"}, "times.txt:3: user 3 is not in sequential.txt"},
-		"keywords":        {map[string]string{"item_keywords.tsv": "1\tw\tsoap bar\n4\tz\tcomb\n"}, ""},
-		"keywords of 0":   {map[string]string{"item_keywords.tsv": "0\tw\tsoap bar\n"}, "item_keywords.tsv:1: item 0 is not in"},
-		"keywords of 5":   {map[string]string{"item_keywords.tsv": "1\tw\tsoap bar\n5\tw\tsoap bar\n"}, "item_keywords.tsv:2: item 5 is not in"},
-		"other keywords":  {map[string]string{"item_keywords.tsv": "1\tx\tsoap bar\n"}, `item 1 is "x" here and "w" in`},
-		"two columns":     {map[string]string{"item_keywords.tsv": "1\tw\n"}, "got 2 columns"},
-		"no number":       {map[string]string{"item_keywords.tsv": "one\tw\tsoap\n"}, `item_keywords.tsv:1: "one" is not a number`},
-		"id from nought":  {map[string]string{"datamaps.json": `{"id2user": {"0": "a", "1": "b"}, "id2item": {"1": "w"}}`}, "but not those of: [2]"},
-		"no users at all": {map[string]string{"datamaps.json": `{"id2item": {"1": "w"}}`}, "id2user (or user2id) is missing or empty"},
+		"one item":    {map[string]string{"sequential.txt": "1 1\n2 4\n"}, ""},
+		"equal times": {map[string]string{"times.txt": "1 5 5 5\n2 -9 -9 0\n"}, ""},
+		"no time":     {map[string]string{"times.txt": "1 5 5 5\n"}, "users of sequential.txt without a line: [2]"},
+		"time of nobody": {
+			map[string]string{"times.txt": "1 5 5 5\n2 5 5 5\n3 1\n"},
+			"times.txt:3: user 3 is not in sequential.txt",
+		},
+		"keywords": {map[string]string{"item_keywords.tsv": "1\tw\tsoap bar\n4\tz\tcomb\n"}, ""},
+		"keywords of 0": {
+			map[string]string{"item_keywords.tsv": "0\tw\tsoap bar\n"},
+			"item_keywords.tsv:1: item 0 is not in",
+		},
+		"keywords of 5": {
+			map[string]string{"item_keywords.tsv": "1\tw\tsoap bar\n5\tw\tsoap bar\n"},
+			"item_keywords.tsv:2: item 5 is not in",
+		},
+		"other keywords": {map[string]string{"item_keywords.tsv": "1\tx\tsoap bar\n"}, `item 1 is "x" here and "w" in`},
+		"two columns":    {map[string]string{"item_keywords.tsv": "1\tw\n"}, "got 2 columns"},
+		"no number": {
+			map[string]string{"item_keywords.tsv": "one\tw\tsoap\n"},
+			`item_keywords.tsv:1: "one" is not a number`,
+		},
+		"id from nought": {
+			map[string]string{"datamaps.json": `{"id2user": {"0": "a", "1": "b"}, "id2item": {"1": "w"}}`},
+			"but not those of: [2]",
+		},
+		"no users at all": {
+			map[string]string{"datamaps.json": `{"id2item": {"1": "w"}}`},
+			"id2user (or user2id) is missing or empty",
+		},
 	} {
 		d, err := dataset.Read(folder(c.files), "tiny")
 		switch {
@@ -232,11 +279,13 @@ func TestIDsAtTheirEnds(t *testing.T) {
 	}
 }
 
-// TestFirstChoiceOfFiles: the plain file before the packed one, rationales before explanations, titles before keywords.
+// TestFirstChoiceOfFiles: the plain file before the packed one, rationales before explanations,
+// titles before keywords.
 func TestFirstChoiceOfFiles(t *testing.T) {
 	d, err := dataset.Read(folder(map[string]string{
 		"sequential.txt.gz": "not even packed",
-		"explanation_rationale.json": `{"train": [{"user": 2, "item": 3, "explanation": "soft", "user_preference": "p", "item_attribution": "a",
+		"explanation_rationale.json": `{"train": [{"user": 2, "item": 3, "explanation": "soft",
+			"user_preference": "p", "item_attribution": "a",
 			"rating": 5}], "val": [], "test": []}`,
 		"titles.json": `{"w": "soap", "z": "comb"}`, "item_keywords.tsv": "1\tw\tother words\n",
 	}), "tiny")
@@ -252,8 +301,8 @@ func TestFirstChoiceOfFiles(t *testing.T) {
 	}
 }
 
-// TestJSONAsPythonWritesIt has the characters at the ends of what is written as it is, and each of the short escapes. The expected bytes
-// are those of Python's json.dumps(..., indent=1).
+// TestJSONAsPythonWritesIt has the characters at the ends of what is written as it is, and each of
+// the short escapes. The expected bytes are those of Python's json.dumps(..., indent=1).
 func TestJSONAsPythonWritesIt(t *testing.T) {
 	d := &dataset.Dataset{
 		Items: 1, UserIDs: []string{" ~\x7f\x1f\b\f\n\r\t"}, ItemIDs: []string{"é\uffff\U00010000\U0010ffff/\\\""},
@@ -269,10 +318,13 @@ func TestJSONAsPythonWritesIt(t *testing.T) {
 	for name, want := range map[string]string{
 		"datamaps.json": "{\n \"id2user\": {\n  \"1\": \" ~\\u007f\\u001f\\b\\f\\n\\r\\t\"\n },\n" +
 			" \"id2item\": {\n  \"1\": \"\\u00e9\\uffff\\ud800\\udc00\\udbff\\udfff/\\\\\\\"\"\n }\n}",
-		"explanation.json": "{\n \"train\": [\n  {\n   \"user\": 1,\n   \"item\": 1,\n   \"explanation\": \"x\",\n   \"feature\": \"\",\n" +
+		"explanation.json": "{\n \"train\": [\n  {\n   \"user\": 1,\n" +
+			"   \"item\": 1,\n   \"explanation\": \"x\",\n   \"feature\": \"\",\n" +
 			"   \"rating\": 4.0\n  }\n ],\n \"val\": [],\n \"test\": []\n}",
-		"explanation_rationale.json": "{\n \"train\": [\n  {\n   \"user\": 1,\n   \"item\": 1,\n   \"explanation\": \"x\",\n   \"feature\": \"\",\n" +
-			"   \"user_preference\": \"p\",\n   \"item_attribution\": \"\",\n   \"rating\": 4.0\n  }\n ],\n \"val\": [],\n \"test\": []\n}",
+		"explanation_rationale.json": "{\n \"train\": [\n  {\n   \"user\": 1,\n" +
+			"   \"item\": 1,\n   \"explanation\": \"x\",\n   \"feature\": \"\",\n" +
+			"   \"user_preference\": \"p\",\n   \"item_attribution\": \"\",\n" +
+			"   \"rating\": 4.0\n  }\n ],\n \"val\": [],\n \"test\": []\n}",
 		"sequential.txt": "1 1\n",
 	} {
 		if diff := cmp.Diff(want, unpack(t, out, name)); diff != "" {
@@ -330,13 +382,17 @@ func TestStreamsEndAtTheirFirstError(t *testing.T) {
 	}
 }
 
-// TestExplanationsOfAUserKeepTheirOrder when numbers are kept: there are more of them than a sort that is not stable leaves in order.
+// TestExplanationsOfAUserKeepTheirOrder when numbers are kept: there are more of them than a sort
+// that is not stable leaves in order.
 func TestExplanationsOfAUserKeepTheirOrder(t *testing.T) {
 	old := &dataset.Dataset{UserIDs: []string{"ann", "bob"}, ItemIDs: []string{"soap"}, Items: 1}
 	d := &dataset.Dataset{UserIDs: []string{"bob", "ann"}, ItemIDs: []string{"soap"}, Items: 1}
 	var want []string
 	for i := range 40 {
-		d.Explanations.Val = append(d.Explanations.Val, dataset.Explanation{User: 1 + i%2, Item: 1, Explanation: fmt.Sprint(i)})
+		d.Explanations.Val = append(d.Explanations.Val, dataset.Explanation{
+			User: 1 + i%2, Item: 1,
+			Explanation: fmt.Sprint(i),
+		})
 	}
 	for _, user := range []int{1, 0} { // ann's are those of odd places
 		for i := user; i < 40; i += 2 {

@@ -9,7 +9,8 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// TestAllFaultsAndNoOthers compares every word: a fault is named once, hides none behind it, and brings none along.
+// TestAllFaultsAndNoOthers compares every word: a fault is named once, hides none behind it, and
+// brings none along.
 func TestAllFaultsAndNoOthers(t *testing.T) {
 	maps := func(text string) map[string]string {
 		return map[string]string{"datamaps.json": text, "explanation.json": "-"}
@@ -21,27 +22,34 @@ func TestAllFaultsAndNoOthers(t *testing.T) {
 		want  []string
 	}{
 		{
-			"lines of every kind", map[string]string{"sequential.txt": "1\n\nx 1\n1 2 y\n3 1\n1 1 2 3\r\n2 9 0 1\n2 1\n"},
+			"lines of every kind",
+			map[string]string{"sequential.txt": "1\n\nx 1\n1 2 y\n3 1\n1 1 2 3\r\n2 9 0 1\n2 1\n"},
 			[]string{
-				`sequential.txt:1: want "user number number ...", got "1"`, `sequential.txt:2: want "user number number ...", got ""`,
+				`sequential.txt:1: want "user number number ...", got "1"`,
+				`sequential.txt:2: want "user number number ...", got ""`,
 				`sequential.txt:3: "x" is not a number`, `sequential.txt:4: "y" is not a number`,
 				"sequential.txt:8: user 2 stands on line 7 already",
-				"sequential.txt:5: user 3 is not in datamaps.json (1 to 2)", "sequential.txt:7: item 9 of user 2 is not in datamaps.json (1 to 4)",
+				"sequential.txt:5: user 3 is not in datamaps.json (1 to 2)",
+				"sequential.txt:7: item 9 of user 2 is not in datamaps.json (1 to 4)",
 				"sequential.txt:7: item 0 of user 2 is not in datamaps.json (1 to 4)",
 			},
 		},
 		{
-			"times", map[string]string{"times.txt": "3 1 2 3\n1 5 4 3\n2 1 2\n"},
+			"times",
+			map[string]string{"times.txt": "3 1 2 3\n1 5 4 3\n2 1 2\n"},
 			[]string{
 				"times.txt:1: user 3 is not in sequential.txt", "times.txt:2: time 4 of user 1 is before 5",
 				"times.txt:3: user 2 has 2 times for 3 items", "times.txt: users of sequential.txt without a line: [2]",
 			},
 		},
 		{
-			"negatives", map[string]string{"negative.txt": "3 1\n1 4 2 9 4\n"},
+			"negatives",
+			map[string]string{"negative.txt": "3 1\n1 4 2 9 4\n"},
 			[]string{
-				"negative.txt:1: user 3 is not in sequential.txt", "negative.txt:2: item 9 of user 1 is not in datamaps.json (1 to 4)",
-				"negative.txt:2: item 2 of user 1 stands in sequential.txt already", "negative.txt:2: item 4 of user 1 stands on this line already",
+				"negative.txt:1: user 3 is not in sequential.txt",
+				"negative.txt:2: item 9 of user 1 is not in datamaps.json (1 to 4)",
+				"negative.txt:2: item 2 of user 1 stands in sequential.txt already",
+				"negative.txt:2: item 4 of user 1 stands on this line already",
 				"negative.txt: users of sequential.txt without a line: [2]",
 			},
 		},
@@ -52,47 +60,66 @@ func TestAllFaultsAndNoOthers(t *testing.T) {
 		{"empty maps", maps(""), []string{"datamaps.json: file is empty"}},
 		{"no maps", maps("-"), []string{"datamaps.json: file is missing (looked for it plain and as datamaps.json.gz)"}},
 		{
-			"keywords", map[string]string{"item_keywords.tsv": "1\tw\n9\tw\tsoap\nx\tw\tsoap\n0\tw\tsoap\n2\tz\tsoap\n4\tz\tcomb\n"},
+			"keywords",
+			map[string]string{"item_keywords.tsv": "1\tw\n9\tw\tsoap\nx\tw\tsoap\n0\tw\tsoap\n2\tz\tsoap\n4\tz\tcomb\n"},
 			[]string{
-				"item_keywords.tsv:1: want number, id and words between tabs, got 2 columns", "item_keywords.tsv:2: item 9 is not in datamaps.json (1 to 4)",
+				"item_keywords.tsv:1: want number, id and words between tabs, got 2 columns",
+				"item_keywords.tsv:2: item 9 is not in datamaps.json (1 to 4)",
 				`item_keywords.tsv:3: "x" is not a number`, "item_keywords.tsv:4: item 0 is not in datamaps.json (1 to 4)",
 				`item_keywords.tsv:5: item 2 is "z" here and "x" in datamaps.json`,
 			},
 		},
 		{
-			"titles", map[string]string{"titles.json": "{\"w\": 7,\n\"q\": \"soap\",\n\"x\": \"comb\"}"},
-			[]string{`titles.json:1: title of "w" is a JSON number, want a string`, `titles.json:2: item "q" is not in datamaps.json`},
-		},
-		{
-			"titles without maps", map[string]string{"titles.json": `{"q": "soap"}`, "datamaps.json": "-"},
-			[]string{"datamaps.json: file is missing (looked for it plain and as datamaps.json.gz)"},
-		},
-		{
-			"explanations", explained("{\"train\": [\n{\"user\": 3, \"item\": 9, \"explanation\": \"x\"},\n{\"user\": 3, \"item\": 9, \"explanation\": \"x\"},\n" +
-				"{\"user\": 1, \"item\": 1},\n{},\n{\"user\": 1, \"item\": 9, \"explanation\": \"x\"},\n{\"user\": 1, \"item\": 9, \"explanation\": \"x\"},\n" +
-				"{\"user\": 1, \"item\": 1, \"explanation\": \"x\"},\n{\"user\": 1, \"item\": 1, \"explanation\": \"x\"},\n" +
-				"{\"user\": 3, \"item\": 1, \"explanation\": \"x\"},\n{\"user\": 3, \"item\": 1, \"explanation\": \"x\"}],\n\"val\": [], \"test\": []}"),
+			"titles",
+			map[string]string{"titles.json": "{\"w\": 7,\n\"q\": \"soap\",\n\"x\": \"comb\"}"},
 			[]string{
-				"explanation.json:2: user 3 is not in datamaps.json (1 to 2)", "explanation.json:2: item 9 is not in datamaps.json (1 to 4)",
-				"explanation.json:3: user 3 is not in datamaps.json (1 to 2)", "explanation.json:3: item 9 is not in datamaps.json (1 to 4)",
-				`explanation.json:4: field "explanation" is missing`, `explanation.json:5: field "user" is missing`,
-				`explanation.json:5: field "item" is missing`, `explanation.json:5: field "explanation" is missing`,
-				"explanation.json:6: item 9 is not in datamaps.json (1 to 4)", "explanation.json:7: item 9 is not in datamaps.json (1 to 4)",
-				"explanation.json:9: the same explanation of user 1 and item 1 starts on line 8 already",
-				"explanation.json:10: user 3 is not in datamaps.json (1 to 2)", "explanation.json:11: user 3 is not in datamaps.json (1 to 2)",
+				`titles.json:1: title of "w" is a JSON number, want a string`,
+				`titles.json:2: item "q" is not in datamaps.json`,
 			},
 		},
 		{
-			"other keys of explanations are nobody's concern", explained(`{"more": {"x": [1]}, "train": [], "val": [], "test": [], "most": 1}`), nil,
+			"titles without maps",
+			map[string]string{"titles.json": `{"q": "soap"}`, "datamaps.json": "-"},
+			[]string{"datamaps.json: file is missing (looked for it plain and as datamaps.json.gz)"},
 		},
 		{
-			"an array is no object", explained("{\"train\": {},\n\"val\": [], \"test\": []}"), []string{`explanation.json:1: want "[", got "{"`},
+			"explanations",
+			explained("{\"train\": [\n{\"user\": 3, \"item\": 9, \"explanation\": \"x\"},\n" +
+				"{\"user\": 3, \"item\": 9, \"explanation\": \"x\"},\n" +
+				"{\"user\": 1, \"item\": 1},\n{},\n{\"user\": 1, \"item\": 9, \"explanation\": \"x\"},\n" +
+				"{\"user\": 1, \"item\": 9, \"explanation\": \"x\"},\n" +
+				"{\"user\": 1, \"item\": 1, \"explanation\": \"x\"},\n{\"user\": 1, \"item\": 1, \"explanation\": \"x\"},\n" +
+				"{\"user\": 3, \"item\": 1, \"explanation\": \"x\"},\n" +
+				"{\"user\": 3, \"item\": 1, \"explanation\": \"x\"}],\n\"val\": [], \"test\": []}"),
+			[]string{
+				"explanation.json:2: user 3 is not in datamaps.json (1 to 2)",
+				"explanation.json:2: item 9 is not in datamaps.json (1 to 4)",
+				"explanation.json:3: user 3 is not in datamaps.json (1 to 2)",
+				"explanation.json:3: item 9 is not in datamaps.json (1 to 4)",
+				`explanation.json:4: field "explanation" is missing`, `explanation.json:5: field "user" is missing`,
+				`explanation.json:5: field "item" is missing`, `explanation.json:5: field "explanation" is missing`,
+				"explanation.json:6: item 9 is not in datamaps.json (1 to 4)",
+				"explanation.json:7: item 9 is not in datamaps.json (1 to 4)",
+				"explanation.json:9: the same explanation of user 1 and item 1 starts on line 8 already",
+				"explanation.json:10: user 3 is not in datamaps.json (1 to 2)",
+				"explanation.json:11: user 3 is not in datamaps.json (1 to 2)",
+			},
 		},
 		{
-			"JSON that ends in an array", explained("{\"train\": [],\n\"val\": ["), []string{"explanation.json:2: JSON ends in the middle, after 22 bytes"},
+			"other keys of explanations are nobody's concern",
+			explained(`{"more": {"x": [1]}, "train": [], "val": [], "test": [], "most": 1}`), nil,
 		},
 		{
-			"JSON that ends in a record", explained("{\"train\": [],\n\"val\": [{\"user\": 1"), []string{"explanation.json:2: JSON ends in the middle, after 32 bytes"},
+			"an array is no object", explained("{\"train\": {},\n\"val\": [], \"test\": []}"),
+			[]string{`explanation.json:1: want "[", got "{"`},
+		},
+		{
+			"JSON that ends in an array", explained("{\"train\": [],\n\"val\": ["),
+			[]string{"explanation.json:2: JSON ends in the middle, after 22 bytes"},
+		},
+		{
+			"JSON that ends in a record", explained("{\"train\": [],\n\"val\": [{\"user\": 1"),
+			[]string{"explanation.json:2: JSON ends in the middle, after 32 bytes"},
 		},
 		{
 			"JSON that ends before the last bracket", explained("{\"train\": [],\n\"val\": [], \"test\": []"),
@@ -107,7 +134,8 @@ func TestAllFaultsAndNoOthers(t *testing.T) {
 			[]string{"explanation.json:1: not JSON: invalid character '1' looking for beginning of object key string"},
 		},
 		{
-			"a value that breaks off lines after its beginning", explained("{\"train\": [],\n\n\"val\": [{\"user\": 1,\n\"item\": x}], \"test\": []}"),
+			"a value that breaks off lines after its beginning",
+			explained("{\"train\": [],\n\n\"val\": [{\"user\": 1,\n\"item\": x}], \"test\": []}"),
 			[]string{"explanation.json:4: not JSON: invalid character 'x' looking for beginning of value"},
 		},
 		{
@@ -119,31 +147,42 @@ func TestAllFaultsAndNoOthers(t *testing.T) {
 			[]string{"explanation.json:3: not JSON: invalid character 'q' in string escape code"},
 		},
 		{
-			"titles with bad JSON", map[string]string{"titles.json": "{\"w\": soap}"},
+			"titles with bad JSON",
+			map[string]string{"titles.json": "{\"w\": soap}"},
 			[]string{"titles.json:1: not JSON: invalid character 's' looking for beginning of value"},
 		},
 		{
-			"names without a number", maps("{\"id2user\": {\"1\": \"a\",\n\"2\": null}, \"id2item\": {\"1\": \"w\", \"2\": \"x\",\n\"3\": [], \"4\": \"z\"}}"),
+			"names without a number",
+			maps("{\"id2user\": {\"1\": \"a\",\n\"2\": null}, " +
+				"\"id2item\": {\"1\": \"w\", \"2\": \"x\",\n\"3\": [], \"4\": \"z\"}}"),
 			[]string{
-				`datamaps.json:2: "null" is neither a string nor a number`, `datamaps.json:3: "[]" is neither a string nor a number`,
+				`datamaps.json:2: "null" is neither a string nor a number`,
+				`datamaps.json:3: "[]" is neither a string nor a number`,
 				`datamaps.json: id2item has 3 entries, but not those of: [3]`,
 			},
 		},
 		{
-			"numbers that are none", maps(`{"id2user": {"1": "a", "2": "b", "x": "c"}, "item2id": {"w": 1, "x": 2, "y": "z", "z": 3}}`),
+			"numbers that are none",
+			maps(`{"id2user": {"1": "a", "2": "b", "x": "c"}, "item2id": {"w": 1, "x": 2, "y": "z", "z": 3}}`),
 			[]string{`datamaps.json:1: id2user: "x" is not a number`, `datamaps.json:1: item2id: "z" is not a number`},
 		},
 		{
-			"one number for two names", maps("{\"user2id\": {\"a\": 1,\n\"b\": 1, \"c\": 2}, \"item2id\": {\"w\": 1, \"x\": 2, \"y\": 3, \"z\": 4}}"),
+			"one number for two names",
+			maps("{\"user2id\": {\"a\": 1,\n\"b\": 1, \"c\": 2}, \"item2id\": {\"w\": 1, \"x\": 2, \"y\": 3, \"z\": 4}}"),
 			[]string{"datamaps.json:2: user2id: number 1 stands on line 1 already"},
 		},
 		{
-			"one name twice", maps("{\"user2id\": {\"a\": 1,\n\"a\": 1, \"c\": 2}, \"item2id\": {\"w\": 1, \"x\": 2, \"y\": 3, \"z\": 4}}"),
-			[]string{`datamaps.json:2: key "a" stands on line 1 already`, `datamaps.json:2: user2id: "a" has two numbers, 1 and 1`},
+			"one name twice",
+			maps("{\"user2id\": {\"a\": 1,\n\"a\": 1, \"c\": 2}, \"item2id\": {\"w\": 1, \"x\": 2, \"y\": 3, \"z\": 4}}"),
+			[]string{
+				`datamaps.json:2: key "a" stands on line 1 already`,
+				`datamaps.json:2: user2id: "a" has two numbers, 1 and 1`,
+			},
 		},
 		{
 			"more names one way than the other",
-			maps(`{"id2user": {"1": "a", "2": "b"}, "user2id": {"a": 1, "b": 2, "c": 3}, "id2item": {"1": "w", "2": "x", "3": "y", "4": "z"}}`),
+			maps(`{"id2user": {"1": "a", "2": "b"}, "user2id": {"a": 1, "b": 2, "c": 3}, ` +
+				`"id2item": {"1": "w", "2": "x", "3": "y", "4": "z"}}`),
 			[]string{`datamaps.json:1: id2user has "" for 3, user2id has "c"`},
 		},
 		{
@@ -152,14 +191,16 @@ func TestAllFaultsAndNoOthers(t *testing.T) {
 			[]string{`datamaps.json:1: id2user has "b" for 2, user2id has ""`},
 		},
 		{
-			"no object of names", maps(`{"id2user": ["a"], "id2item": {"1": "w"}}`), []string{`datamaps.json:1: want "{", got "["`},
+			"no object of names", maps(`{"id2user": ["a"], "id2item": {"1": "w"}}`),
+			[]string{`datamaps.json:1: want "{", got "["`},
 		},
 		{
 			"other keys with bad JSON in maps", maps("{\"id2user\": {\"1\": \"a\", \"2\": \"b\"},\n\"more\": tru}"),
 			[]string{"datamaps.json:2: not JSON: invalid character '}' in literal true (expecting 'e')"},
 		},
 		{"other keys in maps", map[string]string{
-			"datamaps.json": `{"more": [1], "id2user": {"1": "a", "2": "b"}, "id2item": {"1": "w", "2": "x", "3": "y", "4": "z"}, "most": 2}`,
+			"datamaps.json": `{"more": [1], "id2user": {"1": "a", "2": "b"}, ` +
+				`"id2item": {"1": "w", "2": "x", "3": "y", "4": "z"}, "most": 2}`,
 		}, nil},
 	} {
 		_, err := dataset.Read(folder(c.files), "tiny")

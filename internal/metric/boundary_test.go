@@ -28,7 +28,10 @@ func hitAt(place int) metric.List {
 
 // TestCutsAreInclusive: a hit at place k counts for HR@k and NDCG@k, one at place k+1 does not.
 func TestCutsAreInclusive(t *testing.T) {
-	gain := map[int]float64{1: 1, 2: 0.63092975, 5: 0.38685281, 6: 0.35620719, 10: 0.28906483, 11: 0.27894295} // 1 / log2(place + 1)
+	gain := map[int]float64{
+		1: 1, 2: 0.63092975, 5: 0.38685281, 6: 0.35620719, 10: 0.28906483,
+		11: 0.27894295,
+	} // 1 / log2(place + 1)
 	for _, c := range []struct {
 		place int
 		want  map[string]float64
@@ -52,7 +55,8 @@ func TestCutsAreInclusive(t *testing.T) {
 	}
 }
 
-// TestStrictCutsCountDifferentItems: an item that stands twice takes one place of a strict list and two of the reference's.
+// TestStrictCutsCountDifferentItems: an item that stands twice takes one place of a strict list and
+// two of the reference's.
 func TestStrictCutsCountDifferentItems(t *testing.T) {
 	list := metric.List{Items: []int{1, 1, 2, 2, 3, 5}, Truth: []int{5}} // place 4 of the different items
 	for k, want := range map[int][2]float64{3: {0, 0}, 4: {1, 0.43067656}, 5: {1, 0.43067656}} {
@@ -74,7 +78,10 @@ func TestStrictCutsCountDifferentItems(t *testing.T) {
 
 // TestTooFewFiguresOnEitherSide: one figure is too few, on one side as on both; two are enough.
 func TestTooFewFiguresOnEitherSide(t *testing.T) {
-	for name, test := range map[string]func(a, b []float64) (metric.Test, error){"student": metric.Student, "welch": metric.Welch} {
+	for name, test := range map[string]func(a, b []float64) (metric.Test, error){
+		"student": metric.Student,
+		"welch":   metric.Welch,
+	} {
 		for _, c := range []struct {
 			a, b []float64
 			want error
@@ -98,20 +105,24 @@ func TestTooFewFiguresOnEitherSide(t *testing.T) {
 	if _, err := metric.Paired([]float64{1, 2}, []float64{2, 4}); err != nil {
 		t.Errorf("paired t-test of two users: %v", err)
 	}
-	// The t quantile of one degree of freedom is tan(.475 pi), 12.7062047: the standard error of 1 and 3 is 1.
+	// The t quantile of one degree of freedom is tan(.475 pi), 12.7062047: the standard error of 1
+	// and 3 is 1.
 	got, err := metric.MeanInterval([]float64{1, 3})
 	if err != nil || math.Abs(got.Low-(2-12.7062047)) > 1e-6 || math.Abs(got.High-(2+12.7062047)) > 1e-6 {
 		t.Errorf("interval of two trials %+v, %v", got, err)
 	}
 }
 
-// TestUnequalSamples has samples of two and three figures, whose sums can be done by hand: means 2 and 4, variances 2 and 4. P is the
-// integral of the t density, computed apart.
+// TestUnequalSamples has samples of two and three figures, whose sums can be done by hand: means 2
+// and 4, variances 2 and 4. P is the integral of the t density, computed apart.
 func TestUnequalSamples(t *testing.T) {
 	a, b := []float64{1, 3}, []float64{2, 4, 6}
 	effect := -2 / math.Sqrt(10./3) // the pooled variance is (1*2 + 2*4) / 3
 	student, err := metric.Student(a, b)
-	check(t, "student", student, err, metric.Test{T: -1.2, P: 0.31626211469810, DF: 3, Difference: -2, Error: 5. / 3, Effect: effect})
+	check(t, "student", student, err, metric.Test{
+		T: -1.2, P: 0.31626211469810, DF: 3, Difference: -2, Error: 5. / 3,
+		Effect: effect,
+	})
 	welch, err := metric.Welch(a, b)
 	check(t, "welch", welch, err, metric.Test{
 		T: -2 / math.Sqrt(7./3), P: 0.28502284001428, DF: 49. / 17, Difference: -2, Error: math.Sqrt(7. / 3), Effect: effect,
@@ -150,7 +161,8 @@ func TestPairedBootstrapP(t *testing.T) {
 			t.Errorf("%s: P %v, %v; want %v", c.name, got.P, err, c.want)
 		}
 	}
-	// Of two users, one better and one equal, a quarter of the resamples is exactly zero. They count against either sign: P is about a half.
+	// Of two users, one better and one equal, a quarter of the resamples is exactly zero. They
+	// count against either sign: P is about a half.
 	for _, a := range [][]float64{{1, 0}, {-1, 0}} {
 		got, err := metric.BootstrapPaired(a, []float64{0, 0}, 4000, 1)
 		if err != nil || math.Abs(got.P-0.5) > 0.05 {
@@ -179,8 +191,9 @@ func TestQuantile(t *testing.T) {
 	}
 }
 
-// plain resamples figures that hold no zero, user after user, and returns the 2.5 and 97.5 percentiles of 1000 means: with 999 steps between
-// the least and the greatest they lie at 24.975 and 974.025.
+// plain resamples figures that hold no zero, user after user, and returns the 2.5 and 97.5
+// percentiles of 1000 means: with 999 steps between the least and the greatest they lie at 24.975
+// and 974.025.
 func plain(values []float64, seed uint64) metric.Interval {
 	random := rand.New(rand.NewPCG(seed, 0x626f6f74)) // "boot"
 	means := make([]float64, 1000)
@@ -197,7 +210,8 @@ func plain(values []float64, seed uint64) metric.Interval {
 	}
 }
 
-// TestBootstrapDrawsFromItsSeed: an interval is that of the seed's stream, in [metric.Bootstrap], [metric.BootstrapPaired] and [metric.Rank].
+// TestBootstrapDrawsFromItsSeed: an interval is that of the seed's stream, in [metric.Bootstrap],
+// [metric.BootstrapPaired] and [metric.Rank].
 func TestBootstrapDrawsFromItsSeed(t *testing.T) {
 	values, doubled := make([]float64, 40), make([]float64, 40)
 	for i := range values {
@@ -235,7 +249,8 @@ func TestBootstrapDrawsFromItsSeed(t *testing.T) {
 	}
 }
 
-// TestBootstrapAtItsEnds: one round has one mean, no round none; figures without a zero, or of zeros alone, are resampled too.
+// TestBootstrapAtItsEnds: one round has one mean, no round none; figures without a zero, or of
+// zeros alone, are resampled too.
 func TestBootstrapAtItsEnds(t *testing.T) {
 	if got := metric.Bootstrap([]float64{1, 2, 4}, 0, 1); got != (metric.Interval{}) {
 		t.Errorf("no rounds: %+v, want none", got)
@@ -258,7 +273,8 @@ func TestBLEUByHand(t *testing.T) {
 		return []metric.Text{{Reference: reference, Generated: generated}}
 	}
 	abcd := []string{"a", "b", "c", "d"}
-	for order, fails := range map[int]bool{-1: true, 0: true, 1: false, metric.MaxOrder: false, metric.MaxOrder + 1: true} {
+	for order, fails := range map[int]bool{-1: true, 0: true, 1: false, metric.MaxOrder: false, metric.MaxOrder +
+		1: true} {
 		got, err := metric.BLEU(text(abcd, abcd), order, false)
 		if (err != nil) != fails || !fails && math.Abs(got.Score-1) > 1e-12 {
 			t.Errorf("BLEU-%d of equal texts = %v, %v; fails %t", order, got.Score, err, fails)
@@ -281,7 +297,8 @@ func TestBLEUByHand(t *testing.T) {
 	}
 }
 
-// TestROUGEByHand: sets of n-grams, so that a repeated one counts once; subsequences, so that gaps do not matter.
+// TestROUGEByHand: sets of n-grams, so that a repeated one counts once; subsequences, so that gaps
+// do not matter.
 func TestROUGEByHand(t *testing.T) {
 	texts := []metric.Text{{Reference: []string{"a", "b", "c", "d"}, Generated: []string{"a", "a", "x", "c", "d"}}}
 	nearly := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-7 })
@@ -291,11 +308,20 @@ func TestROUGEByHand(t *testing.T) {
 		want metric.Rouge
 	}{
 		// The generated words are a, x, c, d; three of them are in the reference.
-		{"1", func() (metric.Rouge, error) { return metric.ROUGEN(texts, 1) }, metric.Rouge{F: 0.75, Precision: 0.75, Recall: 0.75}},
+		{
+			"1", func() (metric.Rouge, error) { return metric.ROUGEN(texts, 1) },
+			metric.Rouge{F: 0.75, Precision: 0.75, Recall: 0.75},
+		},
 		// Of aa, ax, xc, cd one is among ab, bc, cd.
-		{"2", func() (metric.Rouge, error) { return metric.ROUGEN(texts, 2) }, metric.Rouge{F: 2. / 7, Precision: 0.25, Recall: 1. / 3}},
+		{
+			"2", func() (metric.Rouge, error) { return metric.ROUGEN(texts, 2) },
+			metric.Rouge{F: 2. / 7, Precision: 0.25, Recall: 1. / 3},
+		},
 		// a, c, d: 3 of 5 and 3 of 4; beta is .6/.75 = .8, F = 1.64*.75*.6 / (.75 + .64*.6).
-		{"L", func() (metric.Rouge, error) { return metric.ROUGEL(texts) }, metric.Rouge{F: 0.738 / 1.134, Precision: 0.6, Recall: 0.75}},
+		{"L", func() (metric.Rouge, error) { return metric.ROUGEL(texts) }, metric.Rouge{
+			F: 0.738 / 1.134, Precision: 0.6,
+			Recall: 0.75,
+		}},
 	} {
 		if got, err := c.of(); err != nil || !cmp.Equal(c.want, got, nearly) {
 			t.Errorf("ROUGE-%s = %+v, %v; want %+v", c.name, got, err, c.want)
@@ -320,7 +346,8 @@ func TestExplainHasEachMetricInItsRow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// BLEU: 5 of 8 words, 3 of 7 pairs, 2 of 6, 1 of 5, no penalty. ROUGE-L: abcdf, beta .625/.8333 = .75.
+	// BLEU: 5 of 8 words, 3 of 7 pairs, 2 of 6, 1 of 5, no penalty. ROUGE-L: abcdf, beta .625/.8333
+	// = .75.
 	want := map[string]float64{
 		"BLEU-1": 62.5, "BLEU-4": 100 * math.Pow(5./8*3/7*2/6*1/5, 0.25),
 		"ROUGE-1 F": 100 * 10. / 14, "ROUGE-1 P": 62.5, "ROUGE-1 R": 100 * 5. / 6,
@@ -335,20 +362,23 @@ func TestExplainHasEachMetricInItsRow(t *testing.T) {
 		t.Errorf("text metrics (-want +got):\n%s", diff)
 	}
 	names := []string{
-		"BLEU-1", "BLEU-4", "ROUGE-1 F", "ROUGE-1 P", "ROUGE-1 R", "ROUGE-2 F", "ROUGE-2 P", "ROUGE-2 R", "ROUGE-L F", "ROUGE-L P", "ROUGE-L R",
+		"BLEU-1", "BLEU-4", "ROUGE-1 F", "ROUGE-1 P", "ROUGE-1 R", "ROUGE-2 F", "ROUGE-2 P", "ROUGE-2 R", "ROUGE-L F",
+		"ROUGE-L P", "ROUGE-L R",
 	}
 	if diff := cmp.Diff(names, metric.Names(metric.Texts)); diff != "" {
 		t.Errorf("names (-want +got):\n%s", diff)
 	}
 }
 
-// TestEachMetricHasWhatItNeeds: more is better in all of them, and each text metric fails on its own where there is no text.
+// TestEachMetricHasWhatItNeeds: more is better in all of them, and each text metric fails on its
+// own where there is no text.
 func TestEachMetricHasWhatItNeeds(t *testing.T) {
 	for _, row := range metric.Table() {
 		if !row.Higher {
 			t.Errorf("%s: less is better", row.Name)
 		}
-		if ranks := row.Needs == metric.Rankings; ranks != (row.Cut > 0) || ranks != (row.Reference != nil) || ranks != (row.Strict != nil) ||
+		if ranks := row.Needs == metric.Rankings; ranks != (row.Cut > 0) || ranks != (row.Reference != nil) ||
+			ranks != (row.Strict != nil) ||
 			ranks == (row.Corpus != nil) {
 			t.Errorf("%s has not what its kind needs", row.Name)
 		}

@@ -14,7 +14,8 @@ import (
 	"rdrec/internal/spec"
 )
 
-// shop is a dataset of items with ids, and of users who have the training histories and then two held-out items.
+// shop is a dataset of items with ids, and of users who have the training histories and then two
+// held-out items.
 func shop(ids string, training ...[]int) *dataset.Dataset {
 	d := &dataset.Dataset{Name: "shop", ItemIDs: strings.Fields(ids)}
 	d.Items = len(d.ItemIDs)
@@ -82,7 +83,8 @@ func TestWalksByHand(t *testing.T) {
 	}
 }
 
-// TestGraphByHand: pairs of different items of one training history, each history once; no item beside itself.
+// TestGraphByHand: pairs of different items of one training history, each history once; no item
+// beside itself.
 func TestGraphByHand(t *testing.T) {
 	t.Parallel()
 	d := shop(letters(5), []int{1, 2, 1}, []int{2, 1, 3}, []int{4}, []int{5, 5})
@@ -92,7 +94,8 @@ func TestGraphByHand(t *testing.T) {
 	}
 }
 
-// TestItemsAloneComeLast: an item that is alone in its training histories, or twice in one, has no neighbour.
+// TestItemsAloneComeLast: an item that is alone in its training histories, or twice in one, has no
+// neighbour.
 func TestItemsAloneComeLast(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{spec.Collaborative, spec.SemanticCompany} {
@@ -107,7 +110,8 @@ func TestItemsAloneComeLast(t *testing.T) {
 		if diff := cmp.Diff(alone, rest); diff != "" {
 			t.Errorf("%s: the others are not in the order at random (-want +got):\n%s", name, diff)
 		}
-		if want := "; 4 items that no training history holds beside another stand last, at random"; !strings.HasSuffix(record.Note, want) {
+		const want = "; 4 items that no training history holds beside another stand last, at random"
+		if !strings.HasSuffix(record.Note, want) {
 			t.Errorf("%s: note %q, want it to end in %q", name, record.Note, want)
 		}
 	}
@@ -117,7 +121,8 @@ func TestItemsAloneComeLast(t *testing.T) {
 func TestAffinityByHand(t *testing.T) {
 	t.Parallel()
 	d := shop(letters(4), []int{1, 2}, []int{1, 2}, []int{3, 4})
-	// Degrees 2, 2 and 0, their mean 4/3, a third of it joined to everything: entries (A + 4/9) / root((2 + 4/3) (2 + 4/3)) and so on.
+	// Degrees 2, 2 and 0, their mean 4/3, a third of it joined to everything: entries (A + 4/9) /
+	// root((2 + 4/3) (2 + 4/3)) and so on.
 	side := math.Sqrt(0.3*0.75) * 4 / 9
 	want := [][]float64{
 		{0.3 * 4 / 9, 0.3 * 22 / 9, side},
@@ -132,7 +137,8 @@ func TestAffinityByHand(t *testing.T) {
 	}
 }
 
-// cliques are training histories of n items in groups: every two of a group are together, no two of different groups.
+// cliques are training histories of n items in groups: every two of a group are together, no two of
+// different groups.
 func cliques(sizes ...int) (n int, training [][]int) {
 	for _, size := range sizes {
 		var group []int
@@ -188,7 +194,8 @@ func runs(ids string, sizes []int) (n int) {
 	return n
 }
 
-// TestTitlesCountFromHalfOn: titles decide where half of the items have one, training histories where fewer do.
+// TestTitlesCountFromHalfOn: titles decide where half of the items have one, training histories
+// where fewer do.
 func TestTitlesCountFromHalfOn(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -212,7 +219,8 @@ func TestTitlesCountFromHalfOn(t *testing.T) {
 	}
 }
 
-// TestWordsCountFromTwoItemsOn: a word of one title alone, however often it is in it, says nothing; case and signs do not matter.
+// TestWordsCountFromTwoItemsOn: a word of one title alone, however often it is in it, says nothing;
+// case and signs do not matter.
 func TestWordsCountFromTwoItemsOn(t *testing.T) {
 	t.Parallel()
 	d := shop("a b c d e f")
@@ -231,7 +239,8 @@ func TestWordsCountFromTwoItemsOn(t *testing.T) {
 
 func pair(a, b string) string { return min(a, b) + max(a, b) }
 
-// TestEqualCodesKeepTheOrderAtRandom has more items of one title than a sort that is not stable leaves in their order.
+// TestEqualCodesKeepTheOrderAtRandom has more items of one title than a sort that is not stable
+// leaves in their order.
 func TestEqualCodesKeepTheOrderAtRandom(t *testing.T) {
 	t.Parallel()
 	base, _ := applied(t, shop(letters(60)), spec.Random, 4)
@@ -247,7 +256,8 @@ func TestEqualCodesKeepTheOrderAtRandom(t *testing.T) {
 	dryers := slices.DeleteFunc(strings.Fields(base), odd)
 	either := []string{strings.Join(slices.Concat(polish, dryers), " "), strings.Join(slices.Concat(dryers, polish), " ")}
 	if !slices.Contains(either, got) {
-		t.Errorf("items of equal titles are not in the order at random:\n%s\nwant one of\n%s", got, strings.Join(either, "\n"))
+		t.Errorf("items of equal titles are not in the order at random:\n%s\nwant one of\n%s", got,
+			strings.Join(either, "\n"))
 	}
 }
 
@@ -276,7 +286,8 @@ func TestMeansOfClusters(t *testing.T) {
 	}
 }
 
-// TestClustersAreOrderedAlongTheirWidestColumn: whatever is drawn, equal rows are one cluster and the clusters are in order.
+// TestClustersAreOrderedAlongTheirWidestColumn: whatever is drawn, equal rows are one cluster and
+// the clusters are in order.
 func TestClustersAreOrderedAlongTheirWidestColumn(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -312,7 +323,8 @@ func TestWidest(t *testing.T) {
 	}
 }
 
-// TestLeadingByHand has matrices whose vectors are known: the strongest comes first, its greatest entry positive, whatever is drawn.
+// TestLeadingByHand has matrices whose vectors are known: the strongest comes first, its greatest
+// entry positive, whatever is drawn.
 func TestLeadingByHand(t *testing.T) {
 	t.Parallel()
 	root := math.Sqrt2
@@ -325,12 +337,18 @@ func TestLeadingByHand(t *testing.T) {
 		strengths []float64
 	}{
 		{
-			"two of three", [][]float64{{5, 0, 0}, {0, 2, 0}, {0, 0, 9}}, 2,
-			[][]float64{{0, 1}, {0, 0}, {1, 0}}, []float64{9, 5},
+			"two of three",
+			[][]float64{{5, 0, 0}, {0, 2, 0}, {0, 0, 9}},
+			2,
+			[][]float64{{0, 1}, {0, 0}, {1, 0}},
+			[]float64{9, 5},
 		},
 		{
-			"signs", [][]float64{{3, -1}, {-1, 1}}, 2,
-			[][]float64{{1 / length, (root - 1) / length}, {-(root - 1) / length, 1 / length}}, []float64{2 + root, 2 - root},
+			"signs",
+			[][]float64{{3, -1}, {-1, 1}},
+			2,
+			[][]float64{{1 / length, (root - 1) / length}, {-(root - 1) / length, 1 / length}},
+			[]float64{2 + root, 2 - root},
 		},
 		{"more than there are", [][]float64{{4}}, 3, [][]float64{{1}}, []float64{4}},
 		{"none", nil, 3, nil, nil},

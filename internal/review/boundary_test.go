@@ -30,8 +30,8 @@ func extracted(t *testing.T, method, text, summary string) (explanation, feature
 	return explanation, feature
 }
 
-// TestTheBetterSentenceWins pits two sentences against each other that differ in one thing alone. Which stands first matters only
-// between equals.
+// TestTheBetterSentenceWins pits two sentences against each other that differ in one thing alone.
+// Which stands first matters only between equals.
 func TestTheBetterSentenceWins(t *testing.T) {
 	today := func(n int) string { return strings.Repeat(" today", n) }
 	const first, second = true, false
@@ -68,7 +68,8 @@ func TestTheBetterSentenceWins(t *testing.T) {
 	}
 }
 
-// TestLengthsOfExplanations: 3 to 30 words and 240 bytes of a sentence; 2 to 30 words of a headline.
+// TestLengthsOfExplanations: 3 to 30 words and 240 bytes of a sentence; 2 to 30 words of a
+// headline.
 func TestLengthsOfExplanations(t *testing.T) {
 	words := func(n int) string { return "Nice scent" + strings.Repeat(" today", n-2) }
 	bytes := func(n int) string { return "Nice scent of " + strings.Repeat("x", n-14) }
@@ -107,7 +108,8 @@ func TestLengthsOfExplanations(t *testing.T) {
 	}
 }
 
-// TestTheFeatureNearestToAnOpinion: of equally near ones the one that is not of last resort, then the more frequent, then the first.
+// TestTheFeatureNearestToAnOpinion: of equally near ones the one that is not of last resort, then
+// the more frequent, then the first.
 func TestTheFeatureNearestToAnOpinion(t *testing.T) {
 	for text, want := range map[string]string{
 		"The scent is for my soft hair":    "hair",
@@ -128,13 +130,14 @@ func TestTheFeatureNearestToAnOpinion(t *testing.T) {
 	}
 }
 
-// TestEvidence: words of 3 to 30 letters that are no stop words, opinions, adverbs or numbers; "+" where they stand as nouns do.
+// TestEvidence: words of 3 to 30 letters that are no stop words, opinions, adverbs or numbers; "+"
+// where they stand as nouns do.
 func TestEvidence(t *testing.T) {
 	for text, want := range map[string]string{
 		"The scent":                      "scent +scent",
 		"Scent":                          "scent",
 		"Nice scent":                     "scent +scent",
-		"My scent bottle":                "scent bottle", // a content word follows "scent", none of the kind stands before "bottle"
+		"My scent bottle":                "scent bottle", // no noun: a content word follows "scent"
 		"The scent is here":              "scent +scent",
 		"Scent. The scent. Scent":        "scent +scent",
 		"the ab":                         "",
@@ -151,7 +154,8 @@ func TestEvidence(t *testing.T) {
 	}
 }
 
-// TestTitlesOfTwoHundredRunes: 200 stay, of 201 the last two become a sign that something is missing.
+// TestTitlesOfTwoHundredRunes: 200 stay, of 201 the last two become a sign that something is
+// missing.
 func TestTitlesOfTwoHundredRunes(t *testing.T) {
 	for n, want := range map[int]string{
 		199: strings.Repeat("é", 199), 200: strings.Repeat("é", 200), 201: strings.Repeat("é", 199) + "…",
@@ -192,8 +196,8 @@ func TestPagesMeetOnce(t *testing.T) {
 
 // TestCoresAreInclusive: who has as many interactions as the core asks for stays.
 func TestCoresAreInclusive(t *testing.T) {
-	events := []string{
-		"a x 1", "a y 2", "a z 3", "b x 1", "b y 2", "b z 3", "b w 4", "c x 1", "c y 2", "c z 3", // x, y and z of three users, w of one
+	events := []string{ // x, y and z are of three users, w of one
+		"a x 1", "a y 2", "a z 3", "b x 1", "b y 2", "b z 3", "b w 4", "c x 1", "c y 2", "c z 3",
 	}
 	for _, c := range []struct {
 		users, items int
@@ -219,7 +223,8 @@ func TestCoresAreInclusive(t *testing.T) {
 	}
 }
 
-// TestRatingsAndDaysAreInclusive: a rating of just min_rating counts, and so do both days to their last second.
+// TestRatingsAndDaysAreInclusive: a rating of just min_rating counts, and so do both days to their
+// last second.
 func TestRatingsAndDaysAreInclusive(t *testing.T) {
 	lines := ""
 	for i, rating := range []string{"3.9", "4", "4.0", "5", "null", `""`, "4"} {
@@ -254,11 +259,13 @@ func TestRatingsAndDaysAreInclusive(t *testing.T) {
 	}
 }
 
-// TestUnitsOfTime: numbers are seconds below 1e11, then milliseconds, microseconds and nanoseconds by steps of a thousand.
+// TestUnitsOfTime: numbers are seconds below 1e11, then milliseconds, microseconds and nanoseconds
+// by steps of a thousand.
 func TestUnitsOfTime(t *testing.T) {
 	lines := ""
 	for i, moment := range []string{
-		"-5", "7.9", "100000000000", "99999999999", "99999999999999", "100000000000000", "99999999999999999", "100000000000000000",
+		"-5", "7.9", "100000000000", "99999999999", "99999999999999", "100000000000000", "99999999999999999",
+		"100000000000000000",
 		`"1970-01-02"`, `"1970-01-01T00:00:09Z"`, `"01 2, 1970"`,
 	} {
 		lines += fmt.Sprintf(`{"reviewerID": "a", "asin": "i%d", "unixReviewTime": %s}`+"\n", i, moment)
@@ -270,7 +277,8 @@ func TestUnitsOfTime(t *testing.T) {
 		got[d.ItemIDs[item-1]] = d.Users[0].Times[i]
 	}
 	want := map[string]int64{
-		"i0": -5, "i1": 7, "i2": 100000000, "i3": 99999999999, "i4": 99999999999, "i5": 100000000, "i6": 99999999999, "i7": 100000000,
+		"i0": -5, "i1": 7, "i2": 100000000, "i3": 99999999999, "i4": 99999999999, "i5": 100000000, "i6": 99999999999,
+		"i7": 100000000,
 		"i8": 86400, "i9": 9, "i10": 86400,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -299,7 +307,8 @@ func TestBadRowsUpToMaxBad(t *testing.T) {
 	}
 }
 
-// TestTheFirstOfEqualReviewsIsKept: of reviews of one item at one time the one that stands first, of others the earliest.
+// TestTheFirstOfEqualReviewsIsKept: of reviews of one item at one time the one that stands first,
+// of others the earliest.
 func TestTheFirstOfEqualReviewsIsKept(t *testing.T) {
 	row := func(item string, second int, text string) string {
 		return fmt.Sprintf(`{"reviewerID": "a", "asin": %q, "unixReviewTime": %d, "summary": %q}`+"\n", item, second, text)
@@ -307,7 +316,8 @@ func TestTheFirstOfEqualReviewsIsKept(t *testing.T) {
 	dir := t.TempDir()
 	for name, text := range map[string]string{
 		"b.json": row("x", 5, "second file") + row("w", 1, "earlier words"),
-		"a.json": row("x", 5, "first words") + row("x", 5, "second words") + row("w", 2, "later words") + row("y", 7, "some words"),
+		"a.json": row("x", 5, "first words") + row("x", 5, "second words") + row("w", 2, "later words") +
+			row("y", 7, "some words"),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -344,7 +354,8 @@ func TestTheFirstTitleIsKept(t *testing.T) {
 	}
 }
 
-// TestUsersAreNumberedByTheSeed has the orders of the MD5 sums of "user:<seed>:<id>" and "item:<seed>:<id>", computed apart.
+// TestUsersAreNumberedByTheSeed has the orders of the MD5 sums of "user:<seed>:<id>" and
+// "item:<seed>:<id>", computed apart.
 func TestUsersAreNumberedByTheSeed(t *testing.T) {
 	var events []string
 	for i, user := range []string{"ann", "bob", "cat", "dan", "eve"} {
@@ -353,7 +364,10 @@ func TestUsersAreNumberedByTheSeed(t *testing.T) {
 		}
 	}
 	path := put(t, "few.json", jsonLines(events))
-	for seed, want := range map[int64][2]string{1: {"eve dan ann bob cat", "x v z w y"}, 2: {"dan cat eve ann bob", "w y x z v"}} {
+	for seed, want := range map[int64][2]string{
+		1: {"eve dan ann bob cat", "x v z w y"},
+		2: {"dan cat eve ann bob", "w y x z v"},
+	} {
 		dir := t.TempDir()
 		if _, err := review.Import(context.Background(), options(path), seed, dir); err != nil {
 			t.Fatal(err)
@@ -371,7 +385,7 @@ func TestTheOrderOfTheRowsDoesNotMatter(t *testing.T) {
 	for u := range 12 {
 		for i := range 5 {
 			lines = append(lines, fmt.Sprintf(
-				`{"reviewerID": "u%d", "asin": "i%d", "unixReviewTime": %d, "overall": 4, "reviewText": "The scent of number %d is nice."}`+"\n",
+				`{"reviewerID": "u%d", "asin": "i%d", "unixReviewTime": %d, "reviewText": "The scent of number %d is nice."}`+"\n",
 				u, (u*3+i)%9, 100*u+i, 10*u+i))
 		}
 	}
@@ -390,7 +404,8 @@ func TestTheOrderOfTheRowsDoesNotMatter(t *testing.T) {
 	}
 }
 
-// TestLexiconByHand: a word is a feature that at least three training reviews hold as a noun, and a quarter of those that hold it at all.
+// TestLexiconByHand: a word is a feature that at least three training reviews hold as a noun, and a
+// quarter of those that hold it at all.
 func TestLexiconByHand(t *testing.T) {
 	for _, c := range []struct {
 		nouns, others int
@@ -398,7 +413,8 @@ func TestLexiconByHand(t *testing.T) {
 	}{{2, 0, 0}, {3, 0, 1}, {3, 9, 1}, {3, 10, 0}, {4, 12, 1}} {
 		var lines strings.Builder
 		add := func(user int, item, text string, second int) {
-			fmt.Fprintf(&lines, `{"reviewerID": "u%02d", "asin": %q, "unixReviewTime": %d, "reviewText": %q}`+"\n", user, item, second, text)
+			fmt.Fprintf(&lines, `{"reviewerID": "u%02d", "asin": %q, "unixReviewTime": %d, "reviewText": %q}`+"\n", user, item,
+				second, text)
 		}
 		for user := range c.nouns + c.others {
 			text := "The scent is here."
@@ -437,10 +453,12 @@ func TestFoldersAreNoFiles(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "a.json"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := review.Import(t.Context(), options(filepath.Join(dir, "a.json")), 1, t.TempDir()); !errors.Is(err, os.ErrNotExist) {
+	if _, err := review.Import(t.Context(), options(filepath.Join(dir, "a.json")), 1, t.TempDir()); !errors.Is(err,
+		os.ErrNotExist) {
 		t.Errorf("a folder: %v, want %v", err, os.ErrNotExist)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "b.json"), []byte(jsonLines([]string{"a x 1", "a y 2", "a z 3"})), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "b.json"), []byte(jsonLines([]string{"a x 1", "a y 2", "a z 3"})),
+		0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, sum := importInto(t, options(filepath.Join(dir, "*.json"))); sum.Rows != 3 {

@@ -31,11 +31,13 @@ func shopTable(t *testing.T, path string, statements ...string) {
 	}
 }
 
-// TestOnlyWhatIsNewIsDrawn draws a growing table three times: everything, what came since, and nothing.
+// TestOnlyWhatIsNewIsDrawn draws a growing table three times: everything, what came since, and
+// nothing.
 func TestOnlyWhatIsNewIsDrawn(t *testing.T) {
 	dir := t.TempDir()
 	database := filepath.Join(dir, "shop.duckdb")
-	shopTable(t, database, `CREATE TABLE reviews (who VARCHAR, what VARCHAR, moment BIGINT, said VARCHAR, loaded TIMESTAMP)`,
+	shopTable(t, database,
+		`CREATE TABLE reviews (who VARCHAR, what VARCHAR, moment BIGINT, said VARCHAR, loaded TIMESTAMP)`,
 		`INSERT INTO reviews SELECT 'u' || (i % 7), 'i' || (i % 5), i, 'Smells nice and fresh.', TIMESTAMP '2026-01-01 00:00:00.123456' + INTERVAL (i) SECOND FROM range(40) r(i)`,
 		`INSERT INTO reviews VALUES ('u1', 'i1', 1, 'never marked', NULL)`)
 	from := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
@@ -57,7 +59,8 @@ func TestOnlyWhatIsNewIsDrawn(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(dir, "idle.parquet")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file was written for no rows: %v", err)
 	}
-	shopTable(t, database, `INSERT INTO reviews SELECT 'u9', 'i' || i, 100 + i, 'Lasts all day.', TIMESTAMP '2026-01-02' FROM range(5) r(i)`)
+	shopTable(t, database,
+		`INSERT INTO reviews SELECT 'u9', 'i' || i, 100 + i, 'Lasts all day.', TIMESTAMP '2026-01-02' FROM range(5) r(i)`)
 	if second := draw(first.Watermark, "second.parquet", 5); second.Watermark != "2026-01-02 00:00:00" {
 		t.Errorf("watermark %q", second.Watermark)
 	}
@@ -69,13 +72,15 @@ func TestOnlyWhatIsNewIsDrawn(t *testing.T) {
 	}
 }
 
-// TestTheSameRowsGiveTheSameFile draws the same rows from tables that were filled in different orders; several share a watermark.
+// TestTheSameRowsGiveTheSameFile draws the same rows from tables that were filled in different
+// orders; several share a watermark.
 func TestTheSameRowsGiveTheSameFile(t *testing.T) {
 	dir := t.TempDir()
 	files := map[string]string{}
 	for name, order := range map[string]string{"rising": "i", "falling": "i DESC", "mixed": "i % 11, i"} {
 		database := filepath.Join(dir, name+".duckdb")
-		shopTable(t, database, `CREATE TABLE reviews (who VARCHAR, what VARCHAR, moment BIGINT, said VARCHAR, loaded TIMESTAMP)`,
+		shopTable(t, database,
+			`CREATE TABLE reviews (who VARCHAR, what VARCHAR, moment BIGINT, said VARCHAR, loaded TIMESTAMP)`,
 			`INSERT INTO reviews SELECT 'u' || (i % 7), 'i' || (i % 5), i, 'Smells nice.', TIMESTAMP '2026-01-01' + INTERVAL (i // 10) HOUR
 				FROM range(200) r(i) ORDER BY `+order)
 		from := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
@@ -113,7 +118,8 @@ func content(t *testing.T, dir, name string) string {
 
 func TestFilesAreDrawnByAnyOrderedColumn(t *testing.T) {
 	path := put(t, "reviews.csv", "user,item,time,batch\na,x,1,7\na,y,2,8\na,z,3,10\n")
-	out, err := review.Draw(t.Context(), spec.Source{Path: path, Watermark: "batch"}, "8", filepath.Join(t.TempDir(), "new.parquet"))
+	out, err := review.Draw(t.Context(), spec.Source{Path: path, Watermark: "batch"}, "8",
+		filepath.Join(t.TempDir(), "new.parquet"))
 	if err != nil || out.Rows != 1 || out.Watermark != "10" {
 		t.Errorf("%+v, %v; want the one row of batch 10", out, err)
 	}

@@ -16,8 +16,11 @@ import (
 	"rdrec/internal/torch"
 )
 
-// built is a model with the given weights, as a value for each place of a parameter; the others are 0.
-func built(t *testing.T, settings sasrec.Settings, items int, weights map[string]func(place int) float64) *sasrec.Model {
+// built is a model with the given weights, as a value for each place of a parameter; the others are
+// 0.
+func built(t *testing.T, settings sasrec.Settings, items int,
+	weights map[string]func(place int) float64,
+) *sasrec.Model {
 	t.Helper()
 	settings.Batch, settings.Epochs = max(1, settings.Batch), max(1, settings.Epochs)
 	m, err := sasrec.New(settings, items, 1, torch.CPU)
@@ -59,7 +62,8 @@ func built(t *testing.T, settings sasrec.Settings, items int, weights map[string
 
 func always(value float64) func(int) float64 { return func(int) float64 { return value } }
 
-// scoring is a model that gives each item the same score whatever the history: scores[i] is item i+1's.
+// scoring is a model that gives each item the same score whatever the history: scores[i] is item
+// i+1's.
 func scoring(t *testing.T, scores ...float64) *sasrec.Model {
 	t.Helper()
 	return built(t, sasrec.Settings{Dim: 1, Heads: 1, Blocks: 1, Length: 4}, len(scores), map[string]func(int) float64{
@@ -130,7 +134,8 @@ func TestNewBatchByHand(t *testing.T) {
 	}
 }
 
-// TestPairsNeedTwoTrainingItems: the last two items are held out, and a single one before them has nothing to predict.
+// TestPairsNeedTwoTrainingItems: the last two items are held out, and a single one before them has
+// nothing to predict.
 func TestPairsNeedTwoTrainingItems(t *testing.T) {
 	d := &dataset.Dataset{Items: 9, Users: []dataset.User{
 		{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{4, 5, 6, 7}}, {ID: 3, Items: []int{1, 2, 3, 4, 5}}, {ID: 4},
@@ -187,7 +192,10 @@ func TestShuffledDealsEachExampleOnce(t *testing.T) {
 func TestRankByHand(t *testing.T) {
 	m := scoring(t, 5, 1, 3, 3, 2, 3)
 	queries := []baseline.Query{
-		{History: []int{1}, K: 3}, {History: []int{2, 1}, K: 9}, {K: 2}, {History: []int{1}, Candidates: []int{6, 5, 3}, K: 2},
+		{History: []int{1}, K: 3}, {History: []int{2, 1}, K: 9}, {K: 2}, {
+			History: []int{1}, Candidates: []int{6, 5, 3},
+			K: 2,
+		},
 	}
 	want := [][]int{{3, 4, 6}, {3, 4, 6, 5}, {1, 2}, {3, 6}} // nothing to go by: all scores are equal
 	for range 300 {                                          // more than are scored together
@@ -202,7 +210,8 @@ func TestRankByHand(t *testing.T) {
 	}
 }
 
-// TestValidateByHand has one user whose validation item has a known place among the items that are not in the training history.
+// TestValidateByHand has one user whose validation item has a known place among the items that are
+// not in the training history.
 func TestValidateByHand(t *testing.T) {
 	// Of items 1 to 14 the higher number is the better; all others are equal and below them.
 	scores := make([]float64, 30)
@@ -251,7 +260,8 @@ func TestValidateByHand(t *testing.T) {
 	}
 }
 
-// TestTheLatestItemsCount: of a history longer than Length the items before do not matter, those within do.
+// TestTheLatestItemsCount: of a history longer than Length the items before do not matter, those
+// within do.
 func TestTheLatestItemsCount(t *testing.T) {
 	settings := sasrec.Settings{Dim: 8, Heads: 2, Blocks: 2, Length: 3, Batch: 1, Epochs: 1}
 	m, err := sasrec.New(settings, 30, 5, torch.CPU)
@@ -332,7 +342,8 @@ func TestSettingsAtTheirLeast(t *testing.T) {
 	}
 }
 
-// TestDropoutIsDrawnFromTheSeed: the same seed drops the same, another one something else; without dropout there is nothing to draw.
+// TestDropoutIsDrawnFromTheSeed: the same seed drops the same, another one something else; without
+// dropout there is nothing to draw.
 func TestDropoutIsDrawnFromTheSeed(t *testing.T) {
 	loss := func(dropout float64, seed int64) (value float64) {
 		settings := sasrec.Settings{Dim: 8, Heads: 2, Blocks: 1, Length: 4, Dropout: dropout, Batch: 1, Epochs: 1}
@@ -359,7 +370,8 @@ func TestDropoutIsDrawnFromTheSeed(t *testing.T) {
 	}
 }
 
-// TestDropoutsPlaces has models in which one place of dropout shows: half of the vectors' entries are dropped, the others doubled.
+// TestDropoutsPlaces has models in which one place of dropout shows: half of the vectors' entries
+// are dropped, the others doubled.
 func TestDropoutsPlaces(t *testing.T) {
 	const dim = 64
 	settings := sasrec.Settings{Dim: dim, Heads: 2, Blocks: 1, Length: 2}
@@ -392,7 +404,8 @@ func TestDropoutsPlaces(t *testing.T) {
 		t.Errorf("with dropout an item's entries are %v, want two values: dropped and kept", got)
 	}
 
-	// 1 from the first half of the feed-forward layer and 1 from its last bias: {0, 2} + 1 is dropped again, {0, 2, 6}.
+	// 1 from the first half of the feed-forward layer and 1 from its last bias: {0, 2} + 1 is
+	// dropped again, {0, 2, 6}.
 	feed := built(t, settings, 3, map[string]func(int) float64{
 		"block0.up_bias": always(1), "block0.down": identity(dim), "block0.down_bias": always(1), "norm.weight": norm,
 	})
@@ -400,9 +413,11 @@ func TestDropoutsPlaces(t *testing.T) {
 		t.Errorf("a feed-forward layer's entries are %v, want three values", got)
 	}
 
-	// A history of one item attends to it alone: dropout of the scores takes a head as a whole, that of the output single entries.
+	// A history of one item attends to it alone: dropout of the scores takes a head as a whole,
+	// that of the output single entries.
 	attention := built(t, settings, 3, map[string]func(int) float64{
-		"block0.attention_norm.bias": always(1), "block0.qkv": identity(3 * dim), "block0.out": identity(dim), "norm.weight": norm,
+		"block0.attention_norm.bias": always(1), "block0.qkv": identity(3 * dim), "block0.out": identity(dim),
+		"norm.weight": norm,
 	})
 	heads, entries := false, false
 	for seed := range int64(20) {
@@ -422,30 +437,35 @@ func still(d *dataset.Dataset, settings sasrec.Settings) sasrec.Job {
 	return sasrec.Job{Data: d, Grid: []sasrec.Settings{settings}, Seeds: []int64{1}}
 }
 
-// TestTheFirstOfEqualEpochsAndPointsIsKept: weights that do not move are as good after each epoch and in each point.
+// TestTheFirstOfEqualEpochsAndPointsIsKept: weights that do not move are as good after each epoch
+// and in each point.
 func TestTheFirstOfEqualEpochsAndPointsIsKept(t *testing.T) {
 	settings := sasrec.Settings{Dim: 4, Heads: 1, Blocks: 1, Length: 5, Batch: 8}
 	for _, c := range []struct{ epochs, endure, want int }{{10, 2, 3}, {10, 1, 2}, {10, 0, 2}, {2, 5, 2}, {1, 1, 1}} {
 		settings.Epochs, settings.Endure = c.epochs, c.endure
 		tuned, _ := trained(t, still(chains(20), settings))
-		if got := tuned.Grid[0]; got.Epochs != c.want || got.Best != 1 || len(got.Losses) != c.want || len(got.Valids) != c.want {
+		if got := tuned.Grid[0]; got.Epochs != c.want || got.Best != 1 || len(got.Losses) != c.want ||
+			len(got.Valids) != c.want {
 			t.Errorf("%d epochs, endure %d: %d epochs, best %d; want %d and 1", c.epochs, c.endure, got.Epochs, got.Best, c.want)
 		}
 	}
 	job := still(chains(20), settings)
 	job.Grid = append(job.Grid, job.Grid[0], job.Grid[0])
-	if tuned, _ := trained(t, job); tuned.Chosen != 0 || len(tuned.Grid) != 3 || tuned.Grid[1].Valid != tuned.Grid[0].Valid {
+	if tuned, _ := trained(t, job); tuned.Chosen != 0 || len(tuned.Grid) != 3 ||
+		tuned.Grid[1].Valid != tuned.Grid[0].Valid {
 		t.Errorf("chosen %d of %d equal points", tuned.Chosen, len(tuned.Grid))
 	}
 	// Nothing to validate on: the figure is 0, and the first epoch is the best.
 	again := &dataset.Dataset{Items: 3, Users: []dataset.User{{ID: 1, Items: []int{1, 2, 1, 3}}}}
 	settings.Epochs, settings.Endure = 3, 1
-	if tuned, _ := trained(t, still(again, settings)); tuned.Grid[0].Best != 1 || tuned.Grid[0].Valid != 0 || tuned.Grid[0].Epochs != 2 {
+	if tuned, _ := trained(t, still(again, settings)); tuned.Grid[0].Best != 1 || tuned.Grid[0].Valid != 0 ||
+		tuned.Grid[0].Epochs != 2 {
 		t.Errorf("without validation items: %+v", tuned.Grid[0])
 	}
 }
 
-// TestEachStepDropsAnew: weights that do not move have another loss in each epoch, because each step draws its dropout.
+// TestEachStepDropsAnew: weights that do not move have another loss in each epoch, because each
+// step draws its dropout.
 func TestEachStepDropsAnew(t *testing.T) {
 	settings := sasrec.Settings{Dim: 8, Heads: 1, Blocks: 1, Length: 5, Batch: 64, Epochs: 3, Endure: 9}
 	losses := func(dropout float64) []float64 {
@@ -458,14 +478,19 @@ func TestEachStepDropsAnew(t *testing.T) {
 			t.Errorf("without dropout, epoch %d: loss %v, want %v as before", i+1, loss, first)
 		}
 	}
-	if got := losses(0.5); math.Abs(got[0]-got[1]) < 1e-5 || math.Abs(got[1]-got[2]) < 1e-5 || math.Abs(got[0]-got[2]) < 1e-5 {
+	if got := losses(0.5); math.Abs(got[0]-got[1]) < 1e-5 || math.Abs(got[1]-got[2]) < 1e-5 ||
+		math.Abs(got[0]-got[2]) < 1e-5 {
 		t.Errorf("with dropout: losses %v, want three that differ", got)
 	}
 }
 
-// TestProgressCountsTrainingsEpochsAndSteps: a word at the first step of an epoch, at every twentieth after it and at its end.
+// TestProgressCountsTrainingsEpochsAndSteps: a word at the first step of an epoch, at every
+// twentieth after it and at its end.
 func TestProgressCountsTrainingsEpochsAndSteps(t *testing.T) {
-	settings := sasrec.Settings{Dim: 2, Heads: 1, Blocks: 1, Length: 3, Batch: 1, Epochs: 2, Endure: 5, LearningRate: 0.001}
+	settings := sasrec.Settings{
+		Dim: 2, Heads: 1, Blocks: 1, Length: 3, Batch: 1, Epochs: 2, Endure: 5,
+		LearningRate: 0.001,
+	}
 	job := sasrec.Job{Data: chains(21), Grid: []sasrec.Settings{settings, settings}, Seeds: []int64{1, 2}}
 	var got []string
 	var best []float64
