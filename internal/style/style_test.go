@@ -25,12 +25,6 @@ const root = "../.."
 
 var update = flag.Bool("update", false, "write the package diagram of docs/architecture.md")
 
-// TestMain parses the flags.
-func TestMain(m *testing.M) {
-	flag.Parse()
-	os.Exit(m.Run())
-}
-
 func skipUntilReady(t *testing.T) {
 	t.Helper()
 	if !ready && os.Getenv("RDREC_STYLE") == "" {
