@@ -31,10 +31,8 @@ type verdict struct {
 }
 
 const (
-	// slowest is the limit for a test of the package itself, and quick for one of a further
-	// package.
+	// slowest is the limit of a test of the package itself.
 	slowest = 10 * time.Minute
-	quick   = 15 * time.Second
 	// firstBatch is how long the tests of one process take together; each further process may take
 	// four times as long.
 	firstBatch = 2 * time.Second
@@ -80,7 +78,7 @@ func (s *session) tryPackage(ctx context.Context, mutated *source, verdicts []*v
 		if err := s.tryFolder(ctx, mutated, folder, longest, open); err != nil {
 			return err
 		}
-		longest = quick
+		longest = s.quick
 	}
 	s.note(slices.DeleteFunc(slices.Clone(verdicts), func(v *verdict) bool { return v.Killed })...)
 	return nil
