@@ -45,6 +45,7 @@ type settings struct {
 	equivalents string        // file of the mutants that no test can kill
 	jobs        int           // processes at a time
 	grace       time.Duration // processor time that a mutant's tests may take beyond three times their own
+	quick       time.Duration // longest test that counts of a further package
 	least       float64       // share of the non-equivalent mutants that must be killed
 	list        bool          // print the candidates and stop
 	verbose     bool          // print each mutant's verdict
