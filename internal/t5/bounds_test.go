@@ -21,7 +21,8 @@ func pair() task.Batch {
 	}
 }
 
-// TestBatchBounds has batches that are just beyond what small's tables hold; the error says which row is at fault.
+// TestBatchBounds has batches that are just beyond what small's tables hold; the error says which
+// row is at fault.
 func TestBatchBounds(t *testing.T) {
 	m := fresh(t, small(), 1)
 	loss := func(b task.Batch) error {
@@ -53,7 +54,8 @@ func TestBatchBounds(t *testing.T) {
 	}
 }
 
-// TestDecodingBounds takes decodings of two rows of at most two beams just to what they allow, and one beyond.
+// TestDecodingBounds takes decodings of two rows of at most two beams just to what they allow, and
+// one beyond.
 func TestDecodingBounds(t *testing.T) {
 	m := fresh(t, small(), 1)
 	for _, c := range []struct {
@@ -111,8 +113,9 @@ func TestDecodingBounds(t *testing.T) {
 	}
 }
 
-// TestLongDecodingsGrowTheirCache decodes 20 tokens of equal beams, which swap at each step: the cache has room for 8, then 16, then for the longest,
-// and the scores are those of the whole target at once.
+// TestLongDecodingsGrowTheirCache decodes 20 tokens of equal beams, which swap at each step: the
+// cache has room for 8, then 16, then for the longest, and the scores are those of the whole target
+// at once.
 func TestLongDecodingsGrowTheirCache(t *testing.T) {
 	m, b := fresh(t, small(), 1), pair()
 	b.TargetLen, b.Target = 20, nil
@@ -145,7 +148,8 @@ func TestLongDecodingsGrowTheirCache(t *testing.T) {
 			w.all(scores.Float32s(), want.Select(0, int64(step)).RepeatInterleave(2, 0).Float32s())
 			rooms = append(rooms, d.CacheRoom())
 		}
-		if diff := cmp.Diff([]int{8, 8, 8, 8, 8, 8, 8, 8, 16, 16, 16, 16, 16, 16, 16, 16, 20, 20, 20, 20}, rooms); diff != "" {
+		wantRooms := []int{8, 8, 8, 8, 8, 8, 8, 8, 16, 16, 16, 16, 16, 16, 16, 16, 20, 20, 20, 20}
+		if diff := cmp.Diff(wantRooms, rooms); diff != "" {
 			t.Errorf("room in the cache: %s", diff)
 		}
 		return nil
@@ -155,7 +159,8 @@ func TestLongDecodingsGrowTheirCache(t *testing.T) {
 	}
 }
 
-// TestScoredTokensAreTheOnlyOnes scores three tokens, in their order, over two steps whose tokens are on the device already.
+// TestScoredTokensAreTheOnlyOnes scores three tokens, in their order, over two steps whose tokens
+// are on the device already.
 func TestScoredTokensAreTheOnlyOnes(t *testing.T) {
 	m, b := fresh(t, small(), 1), pair()
 	scored := []int64{9, 3, 63}
@@ -193,7 +198,8 @@ func TestScoredTokensAreTheOnlyOnes(t *testing.T) {
 	}
 }
 
-// TestShortDecodingsHaveLittleCache: no more room than the longest sequence takes, which excludes its last token.
+// TestShortDecodingsHaveLittleCache: no more room than the longest sequence takes, which excludes
+// its last token.
 func TestShortDecodingsHaveLittleCache(t *testing.T) {
 	m := fresh(t, small(), 1)
 	for longest, room := range map[int]int{2: 1, 8: 7, 9: 8, 10: 8} {

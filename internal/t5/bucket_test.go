@@ -10,8 +10,9 @@ import (
 	"rdrec/internal/task"
 )
 
-// TestBiasSaturates: the last of 16 buckets begins where ln(d / 8) / ln(128 / 8) * 8 reaches 7, at 8 * 2^3.5 = 90.5; the last of 4 where
-// ln(d / 2) / ln(100 / 2) * 2 reaches 1, at 2 * 50^0.5 = 14.1; the last of 2 is for all but the position itself.
+// TestBiasSaturates: the last of 16 buckets begins where ln(d / 8) / ln(128 / 8) * 8 reaches 7, at
+// 8 * 2^3.5 = 90.5; the last of 4 where ln(d / 2) / ln(100 / 2) * 2 reaches 1, at 2 * 50^0.5 =
+// 14.1; the last of 2 is for all but the position itself.
 func TestBiasSaturates(t *testing.T) {
 	for _, c := range []struct {
 		buckets, farthest int64
@@ -25,7 +26,8 @@ func TestBiasSaturates(t *testing.T) {
 	}
 }
 
-// ragged is a batch of rows with so many source tokens and target tokens, padded to width and to three. Row i is of task i.
+// ragged is a batch of rows with so many source tokens and target tokens, padded to width and to
+// three. Row i is of task i.
 func ragged(width int, sources, targets []int) task.Batch {
 	b := task.Batch{Size: len(sources), SourceLen: width, TargetLen: 3}
 	for row, tokens := range sources {
@@ -63,7 +65,8 @@ func shapes(buckets []t5.Bucketed) []shape {
 	return all
 }
 
-// TestRowsAreCutToWhatTheyNeed has batches too small to be worth cutting into several length buckets.
+// TestRowsAreCutToWhatTheyNeed has batches too small to be worth cutting into several length
+// buckets.
 func TestRowsAreCutToWhatTheyNeed(t *testing.T) {
 	both := spec.Protocol{MaskCross: true, SkipPads: true}
 	for name, c := range map[string]struct {
@@ -72,15 +75,42 @@ func TestRowsAreCutToWhatTheyNeed(t *testing.T) {
 		dropout  float64
 		want     shape
 	}{
-		"masked":                    {ragged(9, []int{4, 2, 3}, []int{1, 2, 1}), both, 0.1, shape{[]int64{1, 2, 0}, 4, 2, 1}},
-		"pads count in the loss":    {ragged(9, []int{4, 2, 3}, []int{1, 2, 1}), spec.Protocol{MaskCross: true}, 0.1, shape{[]int64{1, 2, 0}, 4, 3, 1}},
-		"equal needs keep order":    {ragged(9, []int{3, 2, 3, 2}, []int{1, 2, 1, 1}), both, 0, shape{[]int64{3, 1, 0, 2}, 3, 2, 1}},
-		"no padding":                {ragged(4, []int{4, 4}, []int{3, 3}), both, 0, shape{[]int64{0, 1}, 4, 3, 1}},
-		"a target of pads":          {ragged(4, []int{2, 2}, []int{0, 0}), both, 0, shape{[]int64{0, 1}, 2, 1, 1}},
-		"pads are seen":             {ragged(100, []int{4, 2}, []int{1, 1}), spec.Protocol{SkipPads: true}, 0, shape{[]int64{1, 0}, 95, 1, 6}},
-		"pads are seen to the edge": {ragged(95, []int{4, 2}, []int{1, 1}), spec.Protocol{SkipPads: true}, 0, shape{[]int64{1, 0}, 95, 1, 1}},
-		"all pads are seen":         {ragged(50, []int{4, 2}, []int{1, 1}), spec.Protocol{SkipPads: true}, 0, shape{[]int64{0, 1}, 50, 1, 1}},
-		"dropout tells pads apart":  {ragged(100, []int{4, 2}, []int{1, 1}), spec.Protocol{SkipPads: true}, 0.1, shape{[]int64{0, 1}, 100, 3, 1}},
+		"masked": {
+			ragged(9, []int{4, 2, 3}, []int{1, 2, 1}),
+			both, 0.1, shape{[]int64{1, 2, 0}, 4, 2, 1},
+		},
+		"pads count in the loss": {
+			ragged(9, []int{4, 2, 3}, []int{1, 2, 1}),
+			spec.Protocol{MaskCross: true}, 0.1, shape{[]int64{1, 2, 0}, 4, 3, 1},
+		},
+		"equal needs keep order": {
+			ragged(9, []int{3, 2, 3, 2}, []int{1, 2, 1, 1}),
+			both, 0, shape{[]int64{3, 1, 0, 2}, 3, 2, 1},
+		},
+		"no padding": {
+			ragged(4, []int{4, 4}, []int{3, 3}),
+			both, 0, shape{[]int64{0, 1}, 4, 3, 1},
+		},
+		"a target of pads": {
+			ragged(4, []int{2, 2}, []int{0, 0}),
+			both, 0, shape{[]int64{0, 1}, 2, 1, 1},
+		},
+		"pads are seen": {
+			ragged(100, []int{4, 2}, []int{1, 1}),
+			spec.Protocol{SkipPads: true}, 0, shape{[]int64{1, 0}, 95, 1, 6},
+		},
+		"pads are seen to the edge": {
+			ragged(95, []int{4, 2}, []int{1, 1}),
+			spec.Protocol{SkipPads: true}, 0, shape{[]int64{1, 0}, 95, 1, 1},
+		},
+		"all pads are seen": {
+			ragged(50, []int{4, 2}, []int{1, 1}),
+			spec.Protocol{SkipPads: true}, 0, shape{[]int64{0, 1}, 50, 1, 1},
+		},
+		"dropout tells pads apart": {
+			ragged(100, []int{4, 2}, []int{1, 1}),
+			spec.Protocol{SkipPads: true}, 0.1, shape{[]int64{0, 1}, 100, 3, 1},
+		},
 	} {
 		m := fresh(t, small(), 1)
 		if diff := cmp.Diff([]shape{c.want}, shapes(m.LengthBuckets(c.batch, c.protocol, c.dropout))); diff != "" {
@@ -89,7 +119,8 @@ func TestRowsAreCutToWhatTheyNeed(t *testing.T) {
 	}
 }
 
-// TestOddPaddingIsLeftAlone: only rows whose pads all follow the tokens, as the encoder writes them, are cut.
+// TestOddPaddingIsLeftAlone: only rows whose pads all follow the tokens, as the encoder writes
+// them, are cut.
 func TestOddPaddingIsLeftAlone(t *testing.T) {
 	for name, spoil := range map[string]func(b *task.Batch){
 		"a token behind pads":      func(b *task.Batch) { b.Mask[8] = 1 },
@@ -107,8 +138,9 @@ func TestOddPaddingIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestCostIsTheMultiplications counts those of small's layers by hand: a position takes 8 * (4 * 8 + 2 * 16) = 512, a score's passes 2 * 8 * 4 = 64,
-// and a target token 8 * 64 = 512 more in the head. Starting a length bucket takes 2e8.
+// TestCostIsTheMultiplications counts those of small's layers by hand: a position takes 8 * (4 * 8
+// + 2 * 16) = 512, a score's passes 2 * 8 * 4 = 64, and a target token 8 * 64 = 512 more in the
+// head. Starting a length bucket takes 2e8.
 func TestCostIsTheMultiplications(t *testing.T) {
 	m := fresh(t, small(), 1)
 	if got, want := m.Cost(2, 10, 3), 2e8+2*(10*512+10*10*64+3*(512+512)); got != want {
@@ -116,8 +148,9 @@ func TestCostIsTheMultiplications(t *testing.T) {
 	}
 }
 
-// TestBatchesAreCutWhereThatPays: a row of n source positions costs 512 n + 64 n^2, so cutting off a shorter one saves the start of a length bucket,
-// 2e8, where (n - m) * (n + m + 8) reaches 3,125,000: with m = 621 that is from n = 1871 on, exactly.
+// TestBatchesAreCutWhereThatPays: a row of n source positions costs 512 n + 64 n^2, so cutting off
+// a shorter one saves the start of a length bucket, 2e8, where (n - m) * (n + m + 8) reaches
+// 3,125,000: with m = 621 that is from n = 1871 on, exactly.
 func TestBatchesAreCutWhereThatPays(t *testing.T) {
 	m := fresh(t, small(), 1)
 	for _, c := range []struct {
@@ -137,7 +170,8 @@ func TestBatchesAreCutWhereThatPays(t *testing.T) {
 	}
 }
 
-// TestLengthBucketsDrawDropoutInTurn compares a batch of two length buckets with the same pass over plain tensors.
+// TestLengthBucketsDrawDropoutInTurn compares a batch of two length buckets with the same pass over
+// plain tensors.
 func TestLengthBucketsDrawDropoutInTurn(t *testing.T) {
 	p := spec.Protocols()[1]
 	b := ragged(330, []int{330, 3}, []int{2, 1})

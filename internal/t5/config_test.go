@@ -22,7 +22,8 @@ func readConfig(t *testing.T, text string) (t5.Config, error) {
 	return t5.ReadConfig(dir)
 }
 
-// hfDefaults are the defaults of transformers' T5Config, with t5-small's n_positions and decoder_start_token_id, and ours for what T5 lacks.
+// hfDefaults are the defaults of transformers' T5Config, with t5-small's n_positions and
+// decoder_start_token_id, and ours for what T5 lacks.
 func hfDefaults() t5.Config {
 	return t5.Config{
 		Architectures: []string{"T5ForConditionalGeneration"}, ModelType: "t5", Vocabulary: 32128,
@@ -41,8 +42,10 @@ func TestDefaultsAreHuggingFaces(t *testing.T) {
 
 // t5Small is google-t5/t5-small's config.json without its task_specific_params.
 const t5Small = `{
-  "architectures": ["T5ForConditionalGeneration"], "d_ff": 2048, "d_kv": 64, "d_model": 512, "decoder_start_token_id": 0,
-  "dropout_rate": 0.1, "eos_token_id": 1, "initializer_factor": 1.0, "is_encoder_decoder": true, "layer_norm_epsilon": 1e-06,
+  "architectures": ["T5ForConditionalGeneration"], "d_ff": 2048, "d_kv": 64, "d_model": 512,
+  "decoder_start_token_id": 0,
+  "dropout_rate": 0.1, "eos_token_id": 1, "initializer_factor": 1.0, "is_encoder_decoder": true,
+  "layer_norm_epsilon": 1e-06,
   "model_type": "t5", "n_positions": 512, "num_heads": 8, "num_layers": 6, "output_past": true, "pad_token_id": 0,
   "relative_attention_num_buckets": 32, "vocab_size": 32128
 }`
@@ -70,13 +73,17 @@ func TestEveryKeyOfAConfigIsRead(t *testing.T) {
 	got, err := readConfig(t, `{
 		"architectures": ["X"], "model_type": "t5", "vocab_size": 70, "d_model": 12, "d_kv": 5, "d_ff": 17, "num_layers": 3,
 		"num_decoder_layers": 4, "num_heads": 9, "n_positions": 19, "relative_attention_num_buckets": 16,
-		"relative_attention_max_distance": 99, "layer_norm_epsilon": 1e-5, "feed_forward_proj": "gated-gelu", "dropout_rate": 0.25,
+		"relative_attention_max_distance": 99, "layer_norm_epsilon": 1e-5, "feed_forward_proj": "gated-gelu",
+		"dropout_rate": 0.25,
 		"initializer_factor": 0.5, "is_encoder_decoder": false, "tie_word_embeddings": false, "use_cache": false,
-		"decoder_start_token_id": 21, "eos_token_id": 22, "pad_token_id": 23, "torch_dtype": "bfloat16", "task_num": 6, "prompts_per_task": 7
+		"decoder_start_token_id": 21, "eos_token_id": 22, "pad_token_id": 23, "torch_dtype": "bfloat16",
+		"task_num": 6, "prompts_per_task": 7
 	}`)
 	want := t5.Config{
-		Architectures: []string{"X"}, ModelType: "t5", Vocabulary: 70, Model: 12, Head: 5, FeedForward: 17, Layers: 3, DecoderLayers: 4,
-		Heads: 9, Positions: 19, Buckets: 16, MaxDistance: 99, Epsilon: 0.00001, Activation: "gated-gelu", Dropout: 0.25, Factor: 0.5,
+		Architectures: []string{"X"}, ModelType: "t5", Vocabulary: 70, Model: 12, Head: 5, FeedForward: 17,
+		Layers: 3, DecoderLayers: 4,
+		Heads: 9, Positions: 19, Buckets: 16, MaxDistance: 99, Epsilon: 0.00001, Activation: "gated-gelu",
+		Dropout: 0.25, Factor: 0.5,
 		Start: 21, End: 22, Pad: 23, Type: "bfloat16", Tasks: 6, Prompts: 7,
 	}
 	if diff := cmp.Diff(want, got); diff != "" || err != nil {

@@ -11,13 +11,15 @@ import (
 	"rdrec/internal/torch"
 )
 
-// hfT5 is Hugging Face's T5, written down once more, tensor by tensor, with dropout at each of the places that modeling_t5.py has it: the
-// embeddings of both stacks, attention probabilities, the output of each sublayer, inside the feed-forward layer, and the final states
-// of both stacks. The order of the operations is the order of the draws.
+// hfT5 is Hugging Face's T5, written down once more, tensor by tensor, with dropout at each of the
+// places that modeling_t5.py has it: the embeddings of both stacks, attention probabilities, the
+// output of each sublayer, inside the feed-forward layer, and the final states of both stacks. The
+// order of the operations is the order of the draws.
 type hfT5 struct {
 	t5.Config
 	weights map[string]*torch.Tensor
-	// segment runs the segments of the pass one by one: a checkpointed one draws from a seed of its own.
+	// segment runs the segments of the pass one by one: a checkpointed one draws from a seed of its
+	// own.
 	segment func(f func())
 }
 
@@ -91,7 +93,8 @@ func (h hfT5) stack(name string, hidden, memory, bias, crossBias *torch.Tensor) 
 	return hidden
 }
 
-// embed returns what the encoder and the decoder read of a batch. [rows, prompts + source, model], [rows, target, model]
+// embed returns what the encoder and the decoder read of a batch. [rows, prompts + source, model],
+// [rows, target, model]
 func (h hfT5) embed(s *torch.Scope, b task.Batch) (source, target *torch.Tensor) {
 	look := func(table string, ids []int64, length int) *torch.Tensor {
 		return s.FromInt64(ids, int64(b.Size), int64(length)).Embedding(h.weights[table+".weight"])
@@ -108,7 +111,8 @@ func (h hfT5) embed(s *torch.Scope, b task.Batch) (source, target *torch.Tensor)
 	return torch.Cat(1, look("prompt_embeddings", prompts, int(h.Prompts)), source), look("shared", read, b.TargetLen)
 }
 
-// loss is the mean cross-entropy over length buckets of rows, which are encoded and decoded one after the other.
+// loss is the mean cross-entropy over length buckets of rows, which are encoded and decoded one
+// after the other.
 func (h hfT5) loss(s *torch.Scope, p spec.Protocol, buckets ...task.Batch) *torch.Tensor {
 	h.segment(func() {}) // looking up draws nothing
 	var hidden []*torch.Tensor
@@ -142,8 +146,11 @@ func (h hfT5) loss(s *torch.Scope, p spec.Protocol, buckets ...task.Batch) *torc
 	return h.times(all, head).CrossEntropy(s.FromInt64(labels, int64(len(labels))), ignored)
 }
 
-// hfGradient is the loss of length buckets and its derivative by all weights, in the order of [t5.Model.Flat].
-func hfGradient(t *testing.T, m *t5.Model, p spec.Protocol, seed int64, buckets ...task.Batch) (loss float64, gradient []float32) {
+// hfGradient is the loss of length buckets and its derivative by all weights, in the order of
+// [t5.Model.Flat].
+func hfGradient(
+	t *testing.T, m *t5.Model, p spec.Protocol, seed int64, buckets ...task.Batch,
+) (loss float64, gradient []float32) {
 	t.Helper()
 	err := torch.Run(func(s *torch.Scope) error {
 		leaf := s.Use(m.Flat()).Leaf()
@@ -171,7 +178,8 @@ func hfGradient(t *testing.T, m *t5.Model, p spec.Protocol, seed int64, buckets 
 	return loss, gradient
 }
 
-// twoLayers is a model small enough for a whole training step in milliseconds, with a dropout that no loss overlooks.
+// twoLayers is a model small enough for a whole training step in milliseconds, with a dropout that
+// no loss overlooks.
 func twoLayers(t *testing.T, activation string) *t5.Model {
 	t.Helper()
 	c := t5.FromSize(spec.Size{Model: 8, Head: 4, FeedForward: 16, Layers: 2, Heads: 2, Dropout: 0.3}, 3)
@@ -190,7 +198,8 @@ func padded() task.Batch {
 	}
 }
 
-// TestDropoutIsWhereHuggingFaceHasIt compares loss and gradient with the same pass over plain tensors, for each way to compute them.
+// TestDropoutIsWhereHuggingFaceHasIt compares loss and gradient with the same pass over plain
+// tensors, for each way to compute them.
 func TestDropoutIsWhereHuggingFaceHasIt(t *testing.T) {
 	for _, activation := range []string{"relu", "gated-gelu"} {
 		for _, p := range spec.Protocols() {
@@ -207,7 +216,8 @@ func TestDropoutIsWhereHuggingFaceHasIt(t *testing.T) {
 	}
 }
 
-// TestPassWithoutDropoutIsHuggingFaces is the same without dropout: in float32, and in bfloat16 to its precision.
+// TestPassWithoutDropoutIsHuggingFaces is the same without dropout: in float32, and in bfloat16 to
+// its precision.
 func TestPassWithoutDropoutIsHuggingFaces(t *testing.T) {
 	for _, recompute := range []bool{false, true} {
 		m := twoLayers(t, "gated-gelu")
@@ -219,7 +229,8 @@ func TestPassWithoutDropoutIsHuggingFaces(t *testing.T) {
 		half, halfGradient := gradient(t, m, padded(), spec.Protocol{}, 0)
 		distance, _ := apart(wantGradient, halfGradient)
 		if off := math.Abs(half/want - 1); off == 0 || off > 0.02 || distance == 0 || distance > 0.1 {
-			t.Errorf("recompute %t: loss %v in bfloat16, want about %v; gradients %v of their length apart", recompute, half, want, distance)
+			t.Errorf("recompute %t: loss %v in bfloat16, want about %v; gradients %v of their length apart",
+				recompute, half, want, distance)
 		}
 	}
 }
@@ -234,8 +245,8 @@ func compare(t *testing.T, want, got float64, wantGradient, gotGradient []float3
 	}
 }
 
-// TestEachPartDrawsItsOwnDropout accumulates a batch in parts: part i, which begins at row r, draws from the seed plus r. Each part weighs as
-// many labels as it has.
+// TestEachPartDrawsItsOwnDropout accumulates a batch in parts: part i, which begins at row r, draws
+// from the seed plus r. Each part weighs as many labels as it has.
 func TestEachPartDrawsItsOwnDropout(t *testing.T) {
 	for _, recompute := range []bool{false, true} {
 		for name, c := range map[string]struct {
@@ -252,7 +263,8 @@ func TestEachPartDrawsItsOwnDropout(t *testing.T) {
 				[]float64{2. / 7, 2. / 7, 3. / 7}, []int64{7, 8, 9},
 			},
 			"two rows at a time": {
-				spec.Protocol{}, 2, []task.Batch{padded().Rows(0, 2), padded().Rows(2, 3)}, []float64{2. / 3, 1. / 3}, []int64{7, 9},
+				spec.Protocol{}, 2, []task.Batch{padded().Rows(0, 2), padded().Rows(2, 3)},
+				[]float64{2. / 3, 1. / 3}, []int64{7, 9},
 			},
 		} {
 			m := twoLayers(t, "relu")
@@ -273,7 +285,8 @@ func TestEachPartDrawsItsOwnDropout(t *testing.T) {
 	}
 }
 
-// TestEqualRowsInPartsHaveDifferentLosses: rows that are the same example differ in what dropout draws for them alone.
+// TestEqualRowsInPartsHaveDifferentLosses: rows that are the same example differ in what dropout
+// draws for them alone.
 func TestEqualRowsInPartsHaveDifferentLosses(t *testing.T) {
 	m := twoLayers(t, "relu")
 	row := padded().Rows(2, 3)

@@ -5,7 +5,8 @@ import (
 	"rdrec/internal/task"
 )
 
-// Bucketed is a length bucket: rows of a batch, cut to what they need, and how many equal pads their last source position represents.
+// Bucketed is a length bucket: rows of a batch, cut to what they need, and how many equal pads
+// their last source position represents.
 type Bucketed struct {
 	Batch task.Batch
 	Last  int

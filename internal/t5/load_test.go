@@ -29,8 +29,9 @@ func parameters(t *testing.T, m *t5.Model) map[string][]float32 {
 	return all
 }
 
-// TestEveryParameterStartsAsTheReference holds the standard deviation and the mean of each parameter against Hugging Face's T5, the reference's for our
-// two tables: q (model * head)^-0.5, k and v and what widens model^-0.5, o (heads * head)^-0.5, wo feed-forward^-0.5, the rest 1.
+// TestEveryParameterStartsAsTheReference holds the standard deviation and the mean of each
+// parameter against Hugging Face's T5, the reference's for our two tables: q (model * head)^-0.5, k
+// and v and what widens model^-0.5, o (heads * head)^-0.5, wo feed-forward^-0.5, the rest 1.
 func TestEveryParameterStartsAsTheReference(t *testing.T) {
 	for _, activation := range []string{"relu", "gated-gelu"} {
 		c := t5.FromSize(spec.Size{Model: 64, Head: 16, FeedForward: 100, Layers: 2, Heads: 9}, 30)
@@ -91,7 +92,8 @@ func write(t *testing.T, c t5.Config, tensors map[string][]float32, shapes map[s
 	return dir
 }
 
-// TestOlderNamesOfTheSharedTable: where it is missing, the encoder's name of it comes before the decoder's, and that before the head's.
+// TestOlderNamesOfTheSharedTable: where it is missing, the encoder's name of it comes before the
+// decoder's, and that before the head's.
 func TestOlderNamesOfTheSharedTable(t *testing.T) {
 	m := fresh(t, small(), 1)
 	const encoder, decoder, head = "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"
@@ -135,8 +137,8 @@ func TestOlderNamesOfTheSharedTable(t *testing.T) {
 	}
 }
 
-// TestMissingTables: a pretrained model may lack our two tables, which are then drawn from the seed; nothing else may be missing, and a model that
-// is no pretrained one lacks nothing.
+// TestMissingTables: a pretrained model may lack our two tables, which are then drawn from the
+// seed; nothing else may be missing, and a model that is no pretrained one lacks nothing.
 func TestMissingTables(t *testing.T) {
 	theirs := small()
 	theirs.Dropout = 0.25

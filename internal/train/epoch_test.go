@@ -20,7 +20,8 @@ func TestEpochsEndAfterTheirSteps(t *testing.T) {
 		step, epochs, steps int // of three steps each
 		want                bool
 	}{
-		{0, 0, 8, false}, {2, 0, 8, false}, {3, 0, 8, true}, {3, 1, 8, false}, {5, 1, 8, false}, {6, 1, 8, true}, {6, 2, 8, false},
+		{0, 0, 8, false}, {2, 0, 8, false}, {3, 0, 8, true}, {3, 1, 8, false}, {5, 1, 8, false},
+		{6, 1, 8, true}, {6, 2, 8, false},
 		{7, 2, 8, false}, {8, 2, 8, true}, {8, 3, 8, false}, // the last is cut short
 		{6, 1, 6, true}, {6, 2, 6, false}, {1, 0, 1, true}, {1, 1, 1, false},
 	} {
@@ -30,7 +31,8 @@ func TestEpochsEndAfterTheirSteps(t *testing.T) {
 	}
 }
 
-// TestTrainingStopsAfterBadEpochs: a tie is no improvement, and the count is set back by an improvement only where the protocol says so.
+// TestTrainingStopsAfterBadEpochs: a tie is no improvement, and the count is set back by an
+// improvement only where the protocol says so.
 func TestTrainingStopsAfterBadEpochs(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -65,8 +67,9 @@ func TestTrainingStopsAfterBadEpochs(t *testing.T) {
 	}
 }
 
-// TestValidationIsTheMeanByRows computes the second epoch's validation again, from the returned model: its own candidates, so many records of each
-// task, batch by batch, and then the mean over the tasks.
+// TestValidationIsTheMeanByRows computes the second epoch's validation again, from the returned
+// model: its own candidates, so many records of each task, batch by batch, and then the mean over
+// the tasks.
 func TestValidationIsTheMeanByRows(t *testing.T) {
 	j := job(t)
 	j.Spec.Train.Ratio = spec.Ratio{Explanation: 1, Sequential: 1, TopN: 1}
@@ -130,7 +133,8 @@ func within(tolerance float64) cmp.Option {
 	return cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) <= tolerance })
 }
 
-// TestValidationStartsAgainWhenMemoryRunsOut lets the last part of a batch fail: the parts before it do not count twice.
+// TestValidationStartsAgainWhenMemoryRunsOut lets the last part of a batch fail: the parts before
+// it do not count twice.
 func TestValidationStartsAgainWhenMemoryRunsOut(t *testing.T) {
 	loss := func(fails int) (value float64, operations int) {
 		j := quick(t)
@@ -157,7 +161,8 @@ func TestValidationStartsAgainWhenMemoryRunsOut(t *testing.T) {
 	}
 }
 
-// TestProgressIsReported has a clock that ticks a second at each look: a step waits one for its batch and takes two.
+// TestProgressIsReported has a clock that ticks a second at each look: a step waits one for its
+// batch and takes two.
 func TestProgressIsReported(t *testing.T) {
 	j := quick(t)
 	j.Spec.Train.EpochSteps, j.Spec.Train.Epochs = 2, 2
@@ -170,7 +175,7 @@ func TestProgressIsReported(t *testing.T) {
 	var got []train.Progress
 	j.Progress = func(p train.Progress) { got = append(got, p) }
 	result := run(t, j)
-	first, second := got[0].Loss, result.Curves[0].Loss
+	first, second, third := got[0].Loss, result.Curves[0].Loss, result.Curves[1].Loss
 	if first == second || first == 0 || result.Curves[0].Step != 2 || result.Curves[1].Step != 3 {
 		t.Fatalf("curves %+v", result.Curves)
 	}
@@ -187,14 +192,15 @@ func TestProgressIsReported(t *testing.T) {
 	}
 	want := []train.Progress{
 		step(at(1, 1, first)), step(at(1, 2, second)), validating(at(1, 2, second)), validating(at(1, 2, second)),
-		step(at(2, 3, result.Curves[1].Loss)), validating(at(2, 3, result.Curves[1].Loss)), validating(at(2, 3, result.Curves[1].Loss)),
+		step(at(2, 3, third)), validating(at(2, 3, third)), validating(at(2, 3, third)),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-// TestStepsEndTraining: a limit of steps cuts the last epoch short, one beyond the epochs changes nothing, and 0 is none.
+// TestStepsEndTraining: a limit of steps cuts the last epoch short, one beyond the epochs changes
+// nothing, and 0 is none.
 func TestStepsEndTraining(t *testing.T) {
 	for limit, want := range map[int][]int{0: {1, 2}, 1: {1}, 2: {1, 2}, 3: {1, 2}} {
 		j := quick(t)

@@ -11,7 +11,8 @@ import (
 	"rdrec/internal/train"
 )
 
-// TestJobsThatCannotBeginAreRefused has one thing wrong in each job; whatever was made before that is freed.
+// TestJobsThatCannotBeginAreRefused has one thing wrong in each job; whatever was made before that
+// is freed.
 func TestJobsThatCannotBeginAreRefused(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil func(j *train.Job)
@@ -39,7 +40,8 @@ func TestJobsThatCannotBeginAreRefused(t *testing.T) {
 	}
 }
 
-// TestNoticeNamesTheFirstShortage: memory runs out for a batch of four at step 2 and for two rows at step 4.
+// TestNoticeNamesTheFirstShortage: memory runs out for a batch of four at step 2 and for two rows
+// at step 4.
 func TestNoticeNamesTheFirstShortage(t *testing.T) {
 	j := quick(t)
 	j.Spec.Train.Batch = 4

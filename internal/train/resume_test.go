@@ -54,8 +54,8 @@ func (a *archive) tensors(t *testing.T) (weights, first, second []float32) {
 	return weights, first, second
 }
 
-// stopped runs a job until its first progress that at accepts, and returns its checkpoints. One that accepts the zero Progress stops before the
-// first step.
+// stopped runs a job until its first progress that at accepts, and returns its checkpoints. One
+// that accepts the zero Progress stops before the first step.
 func stopped(t *testing.T, j train.Job, at func(train.Progress) bool) *archive {
 	t.Helper()
 	kept, stop := &archive{dir: t.TempDir()}, make(chan struct{})
@@ -108,7 +108,8 @@ func sameFiles(t *testing.T, want, got string) {
 	}
 }
 
-// injectOOM makes the first operations of the step after step at fail, so many of them. It returns what ends that and reports the failures.
+// injectOOM makes the first operations of the step after step at fail, so many of them. It returns
+// what ends that and reports the failures.
 func injectOOM(j *train.Job, at, failures int) (end func() (failed int)) {
 	done, failed := 0, 0
 	j.Progress = func(p train.Progress) { done = p.Step }
@@ -125,8 +126,8 @@ func injectOOM(j *train.Job, at, failures int) (end func() (failed int)) {
 	}
 }
 
-// TestEveryCheckpointResumesToTheSameBytes resumes trainings from their checkpoints: the result, the best model and the last checkpoint equal those
-// of the undisturbed training in every byte.
+// TestEveryCheckpointResumesToTheSameBytes resumes trainings from their checkpoints: the result,
+// the best model and the last checkpoint equal those of the undisturbed training in every byte.
 func TestEveryCheckpointResumesToTheSameBytes(t *testing.T) {
 	for _, c := range []struct {
 		name     string
@@ -221,12 +222,15 @@ func TestStoppedTrainingResumesToTheSameBytes(t *testing.T) {
 		at   func(train.Progress) bool
 		step int
 	}{
-		"before the first step":         {func(train.Progress) bool { return true }, 0},
-		"before the first checkpoint":   {func(p train.Progress) bool { return p.Step == 1 }, 1},
-		"before validation":             {func(p train.Progress) bool { return p.Step == 3 }, 3},
-		"within validation":             {func(p train.Progress) bool { return p.Step == 3 && p.Validating }, 3},
-		"after a checkpoint":            {func(p train.Progress) bool { return p.Step == 5 }, 5},
-		"after validation's last batch": {func(p train.Progress) bool { validated += number(p.Validating); return validated == 2 }, 3},
+		"before the first step":       {func(train.Progress) bool { return true }, 0},
+		"before the first checkpoint": {func(p train.Progress) bool { return p.Step == 1 }, 1},
+		"before validation":           {func(p train.Progress) bool { return p.Step == 3 }, 3},
+		"within validation":           {func(p train.Progress) bool { return p.Step == 3 && p.Validating }, 3},
+		"after a checkpoint":          {func(p train.Progress) bool { return p.Step == 5 }, 5},
+		"after validation's last batch": {func(p train.Progress) bool {
+			validated += number(p.Validating)
+			return validated == 2
+		}, 3},
 	} {
 		t.Run(name, func(t *testing.T) {
 			kept := stopped(t, quick(t), c.at)
@@ -248,7 +252,8 @@ func number(b bool) int {
 	return 0
 }
 
-// TestEndOfMemoryEndsTraining: where one row does not fit either, nor when layers are computed again, the step fails.
+// TestEndOfMemoryEndsTraining: where one row does not fit either, nor when layers are computed
+// again, the step fails.
 func TestEndOfMemoryEndsTraining(t *testing.T) {
 	j := quick(t)
 	end := injectOOM(&j, 1, -1)

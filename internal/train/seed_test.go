@@ -10,7 +10,8 @@ import (
 	"rdrec/internal/train"
 )
 
-// quick is a training of two epochs of three steps on sequential examples alone, with dropout. It takes less than a second.
+// quick is a training of two epochs of three steps on sequential examples alone, with dropout. It
+// takes less than a second.
 func quick(t *testing.T) train.Job {
 	t.Helper()
 	j := job(t)
@@ -20,8 +21,11 @@ func quick(t *testing.T) train.Job {
 	return j
 }
 
-// splitMix64 is the generator's first outputs from the seed 1234567, as published with its reference implementation.
-var splitMix64 = []uint64{6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821}
+// splitMix64 is the generator's first outputs from the seed 1234567, as published with its
+// reference implementation.
+var splitMix64 = []uint64{
+	6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431, 16408922859458223821,
+}
 
 func TestDropoutSeedsAreSplitMix64(t *testing.T) {
 	for step, output := range splitMix64 {
@@ -34,8 +38,8 @@ func TestDropoutSeedsAreSplitMix64(t *testing.T) {
 	}
 }
 
-// TestEachStepDrawsItsOwnDropout takes the gradient of one batch at three steps: each loss is the model's own with the step's seed, for a whole
-// batch and row by row.
+// TestEachStepDrawsItsOwnDropout takes the gradient of one batch at three steps: each loss is the
+// model's own with the step's seed, for a whole batch and row by row.
 func TestEachStepDrawsItsOwnDropout(t *testing.T) {
 	for _, rows := range []int{0, 1} {
 		j := quick(t)
@@ -84,8 +88,8 @@ func config(t *testing.T, dropout float64) t5.Config {
 	return c
 }
 
-// TestStudentsStartFromTheirSeed stops before the first step: the weights are the seed's, or the pretrained model's with our tables drawn from
-// the seed, and the moments are 0.
+// TestStudentsStartFromTheirSeed stops before the first step: the weights are the seed's, or the
+// pretrained model's with our tables drawn from the seed, and the moments are 0.
 func TestStudentsStartFromTheirSeed(t *testing.T) {
 	dir := t.TempDir()
 	theirs := config(t, 0.25)
@@ -106,12 +110,13 @@ func TestStudentsStartFromTheirSeed(t *testing.T) {
 	if err := pretrained.Save(dir); err != nil {
 		t.Fatal(err)
 	}
+	extra := t5.Extra{Prompts: spec.Methods()[0].PromptVectors, Seed: 3}
 	for name, c := range map[string]struct {
 		from string
 		want []float32
 	}{
 		"new":        {"", flat(t5.New(config(t, 0.1), 3, torch.CPU))},
-		"pretrained": {dir, flat(t5.LoadPretrained(dir, t5.Extra{Prompts: spec.Methods()[0].PromptVectors, Seed: 3}, torch.CPU))},
+		"pretrained": {dir, flat(t5.LoadPretrained(dir, extra, torch.CPU))},
 	} {
 		j := quick(t)
 		j.Spec.Student.From = c.from
@@ -136,7 +141,8 @@ func farthest(a, b []float32) float64 {
 	return most
 }
 
-// TestFirstStepIsTheLearningRate: AdamW's first step moves each weight by the learning rate against its gradient's sign, after the decay.
+// TestFirstStepIsTheLearningRate: AdamW's first step moves each weight by the learning rate against
+// its gradient's sign, after the decay.
 func TestFirstStepIsTheLearningRate(t *testing.T) {
 	j := quick(t)
 	j.Spec.Train.LearningRate, j.Spec.Train.WeightDecay = 1e-3, 0.5
@@ -147,7 +153,8 @@ func TestFirstStepIsTheLearningRate(t *testing.T) {
 	for i, x := range before {
 		moved := float64(after[i]) - float64(x)*(1-1e-3*0.5)
 		most = max(most, math.Abs(moved))
-		if moved*float64(first[i]) > 0 || math.Abs(math.Sqrt(float64(second[i])/0.001)-math.Abs(float64(first[i])/0.1)) > 1e-4 {
+		gradient, size := float64(first[i])/0.1, math.Sqrt(float64(second[i])/0.001)
+		if moved*gradient > 0 || math.Abs(size-math.Abs(gradient)) > 1e-4 {
 			t.Fatalf("weight %d moves by %v with moments %v and %v", i, moved, first[i], second[i])
 		}
 	}

@@ -31,8 +31,8 @@ func between(t *testing.T, text, before, after string) string {
 	return part
 }
 
-// TestEveryFieldOfACheckpointIsRestored writes a state whose fields all have values that nothing else has, resumes, and stops at once: the
-// checkpoint that is saved then has every field.
+// TestEveryFieldOfACheckpointIsRestored writes a state whose fields all have values that nothing
+// else has, resumes, and stops at once: the checkpoint that is saved then has every field.
 func TestEveryFieldOfACheckpointIsRestored(t *testing.T) {
 	kept := at4(t)
 	path := filepath.Join(kept.last(), "state.json")
@@ -42,8 +42,9 @@ func TestEveryFieldOfACheckpointIsRestored(t *testing.T) {
 	}
 	parameters := between(t, string(text), `"parameters":`, ",")
 	mixer := between(t, string(text), `"mixer":`, `,"mixer_step"`)
-	want := fmt.Sprintf(`{"seed":3,"parameters":%s,"step":4,"loss_sum":1.25,"rows":7,"best":0.5,"best_hash":"abc","endured":1,`+
-		`"stopped_early":false,"curves":[{"epoch":8,"step":9,"loss":10.5,"valid":{"sequential":11.5},"mean":12.5,"best":true}],`+
+	want := fmt.Sprintf(`{"seed":3,"parameters":%s,"step":4,"loss_sum":1.25,"rows":7,"best":0.5,"best_hash":"abc",`+
+		`"endured":1,"stopped_early":false,"curves":[{"epoch":8,"step":9,"loss":10.5,"valid":{"sequential":11.5},`+
+		`"mean":12.5,"best":true}],`+
 		`"mixer":%s,"mixer_step":3,"recompute":true,"micro_batch":5,"short_at":6}`, parameters, mixer)
 	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
 		t.Fatal(err)
@@ -58,7 +59,8 @@ func TestEveryFieldOfACheckpointIsRestored(t *testing.T) {
 	}
 }
 
-// TestEarlyStoppedStateIsFinished: a state that stopped early takes no step more, whatever steps are left.
+// TestEarlyStoppedStateIsFinished: a state that stopped early takes no step more, whatever steps
+// are left.
 func TestEarlyStoppedStateIsFinished(t *testing.T) {
 	kept := at4(t)
 	replaceIn(t, filepath.Join(kept.last(), "state.json"), `"stopped_early":false`, `"stopped_early":true`)
@@ -108,8 +110,10 @@ func TestDamagedCheckpointsAreRefused(t *testing.T) {
 		"mixer is another's": func(dir string) {
 			replaceIn(t, filepath.Join(dir, "state.json"), `"mixer":{`, `"mixer":{"counts":[9,9,9,9],"x":{`)
 		},
-		"seed is another":  func(dir string) { replaceIn(t, filepath.Join(dir, "state.json"), `"seed":3`, `"seed":4`) },
-		"model is another": func(dir string) { replaceIn(t, filepath.Join(dir, "state.json"), `"parameters":`, `"parameters":1`) },
+		"seed is another": func(dir string) { replaceIn(t, filepath.Join(dir, "state.json"), `"seed":3`, `"seed":4`) },
+		"model is another": func(dir string) {
+			replaceIn(t, filepath.Join(dir, "state.json"), `"parameters":`, `"parameters":1`)
+		},
 		"a tensor is missing": func(dir string) {
 			replaceIn(t, filepath.Join(dir, "tensors.safetensors"), "first_moment", "other_moment")
 		},
@@ -121,7 +125,8 @@ func TestDamagedCheckpointsAreRefused(t *testing.T) {
 		damage(dir)
 		j := quick(t)
 		j.Resume = dir
-		if _, err := train.Run(context.Background(), j); err == nil || !strings.Contains(err.Error(), "resuming from checkpoint") {
+		_, err := train.Run(context.Background(), j)
+		if err == nil || !strings.Contains(err.Error(), "resuming from checkpoint") {
 			t.Errorf("%s: got %v", name, err)
 		}
 	}
@@ -141,7 +146,8 @@ func truncate(t *testing.T, dir, name string) {
 	}
 }
 
-// TestScratchFolderKeepsTheBestModelAlone: checkpoints are deleted once saved, also when saving fails, which ends training.
+// TestScratchFolderKeepsTheBestModelAlone: checkpoints are deleted once saved, also when saving
+// fails, which ends training.
 func TestScratchFolderKeepsTheBestModelAlone(t *testing.T) {
 	full := errors.New("bucket is full")
 	for _, c := range []struct {
@@ -179,7 +185,8 @@ func TestScratchFolderKeepsTheBestModelAlone(t *testing.T) {
 	}
 }
 
-// TestFilesOfAnEarlierAttemptStayAsTheyAre: a killed attempt may leave a half-written best model, whose files a saved checkpoint shares.
+// TestFilesOfAnEarlierAttemptStayAsTheyAre: a killed attempt may leave a half-written best model,
+// whose files a saved checkpoint shares.
 func TestFilesOfAnEarlierAttemptStayAsTheyAre(t *testing.T) {
 	kept := at4(t)
 	for name, resume := range map[string]string{"afresh": "", "resumed": kept.last()} {
