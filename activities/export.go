@@ -82,7 +82,10 @@ func (a *Activities) ExportPlan(ctx context.Context, in ExportInput) (plan Expor
 		return plan, err
 	}
 	data, err := a.readDataset(ctx, in.Model.Examples, filepath.Join(work.dir, "examples"))
-	return ExportPlan{Users: len(data.Users)}, err
+	if err != nil {
+		return plan, err
+	}
+	return ExportPlan{Users: len(data.Users)}, nil
 }
 
 // MostTop bounds how many items a user gets.

@@ -181,14 +181,15 @@ func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 		if noted != c.noted || stored != c.stored {
 			t.Errorf("%q is broken: noted %t, recorded %t", c.broken, noted, stored)
 		}
+		in := activities.LookUpInput{Stage: "import", Fingerprint: fingerprint}
 		if c.broken != "" {
+			s.findsAStageWithoutANote(done)
 			continue
 		}
 		same(t, "the note", objects[record+fingerprint+".json"], objects[note])
 		if err := os.Remove(filepath.Join(s.root, note)); err != nil {
 			t.Fatal(err)
 		}
-		in := activities.LookUpInput{Stage: "import", Fingerprint: fingerprint}
 		found, err := run[activities.Found](s, s.LookUp, in)
 		if err != nil {
 			t.Fatal(err)
@@ -199,6 +200,22 @@ func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 		if found, err := run[activities.Found](s, s.LookUp, in); err != nil || !found.Output.IsZero() {
 			t.Errorf("found %+v, %v", found, err)
 		}
+	}
+}
+
+// findsAStageWithoutANote records a stage in a bucket that takes no notes: whoever finds it must not use it unnoted.
+func (s *shop) findsAStageWithoutANote(done storage.Done) {
+	s.t.Helper()
+	s = newShop(s.t)
+	done.Output = s.artefact("f", "x")
+	if err := s.Bucket.Commit(s.t.Context(), done); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.root, "runs"), nil, 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	if found, err := run[activities.Found](s, s.LookUp, activities.LookUpInput{Stage: done.Stage, Fingerprint: done.Fingerprint}); err == nil {
+		s.t.Errorf("found %+v without a note", found)
 	}
 }
 

@@ -24,7 +24,9 @@ func TestCompareRunsTellsAblationsApart(t *testing.T) {
 		}
 		return activities.ReportInput{Trials: []activities.TrialResult{trial("", "as it is"), trial("skip_pads off", flipped)}}
 	}
-	rows, err := activities.CompareRuns(context.Background(), b.bucket, run("flipped"), run("flipped otherwise"))
+	first, second := run("flipped"), run("flipped otherwise")
+	first.Identity, second.Identity = activities.Identity{Data: "d", Teacher: "t"}, activities.Identity{Data: "d", Teacher: "other"}
+	rows, err := activities.CompareRuns(context.Background(), b.bucket, first, second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -33,6 +35,8 @@ func TestCompareRunsTellsAblationsApart(t *testing.T) {
 		got = append(got, fmt.Sprintf("%s: %t %v", row.What, row.Same, row.Files))
 	}
 	want := []string{
+		"input: data: true []",
+		"input: teacher: false []",
 		"model pod/2: true []",
 		"evaluation 1 pod/2: true []",
 		"model pod, skip_pads off/2: false [model.safetensors]",

@@ -78,16 +78,30 @@ func (w *reporting) studentRow(trial TrialResult) report.Row {
 // answers returns what a trial's student recommended, or nil if it was not examined on the kind.
 func (w *reporting) answers(ctx context.Context, trial TrialResult, kind task.Kind) ([]Prediction, error) {
 	for _, ref := range trial.Evaluations {
-		data, err := w.Bucket.GetNamed(ctx, ref, kind.String()+".jsonl")
-		if errors.Is(err, storage.ErrNotFound) {
-			continue
-		}
+		data, examined, err := w.answered(ctx, ref, kind)
 		if err != nil {
 			return nil, err
 		}
-		return readLines[Prediction](data)
+		if examined {
+			return readLines[Prediction](data)
+		}
 	}
 	return nil, nil
+}
+
+// answered reads the answers of a kind; examined is false for an evaluation of another kind. One that is gone is an error.
+func (w *reporting) answered(ctx context.Context, ref storage.Ref, kind task.Kind) (data []byte, examined bool, err error) {
+	evaluation, err := w.Bucket.Artefact(ctx, ref)
+	if err != nil {
+		return nil, false, err
+	}
+	for _, file := range evaluation.Files {
+		if file.Name == answerFile(kind) {
+			data, err = w.Bucket.Get(ctx, file.Ref)
+			return data, true, err
+		}
+	}
+	return nil, false, nil
 }
 
 // baselineRows scores the spec's baselines, in the table's order. Specs from before there was a choice have the untrained ones.
@@ -177,12 +191,12 @@ func (w *reporting) recommended(trial TrialResult, kind task.Kind, predictions [
 func (w *reporting) texts(ctx context.Context) error {
 	for _, trial := range w.Trials {
 		for _, ref := range trial.Evaluations {
-			data, err := w.Bucket.GetNamed(ctx, ref, task.KindExplanation.String()+".jsonl")
-			if errors.Is(err, storage.ErrNotFound) {
-				continue
-			}
+			data, examined, err := w.answered(ctx, ref, task.KindExplanation)
 			if err != nil {
 				return err
+			}
+			if !examined {
+				continue
 			}
 			texts, err := readLines[Text](data)
 			if err != nil {

@@ -155,7 +155,8 @@ func TestTheNewestAttemptThenItsHighestStep(t *testing.T) {
 func TestAttemptsWithoutACheckpointAreCounted(t *testing.T) {
 	w := newTraining(t)
 	for want := range 3 {
-		if saved, _, err := w.restore(); !errors.Is(err, storage.ErrNotFound) || saved.Barren != want {
+		saved, _, err := w.restore()
+		if !errors.Is(err, storage.ErrNotFound) || saved.Barren != want || !strings.HasPrefix(err.Error(), "resume 0123456789ab: ") {
 			t.Errorf("before the first checkpoint: %+v, %v; want %d attempts without one", saved, err, want)
 		}
 	}
@@ -197,7 +198,8 @@ func TestForeignFoldersAreNoAttempts(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(w.root, "checkpoints", work, "999999-in-no-folder"))
 	save(t, w.attempt("a", 2), 10)
-	if diff := cmp.Diff([]string{"000001-a/000000010"}, w.manifests()); diff != "" {
+	save(t, w.attempt("b", 2), 20)
+	if diff := cmp.Diff([]string{"000001-a/000000010", "000002-b/000000020"}, w.manifests()); diff != "" {
 		t.Error(diff)
 	}
 }

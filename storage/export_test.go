@@ -127,6 +127,15 @@ func TestDeliverIsWholeOrNotAtAll(t *testing.T) {
 	if data, err := os.ReadFile(to); err != nil || string(data) != "rows" {
 		t.Errorf("into a folder of its own: %q, %v", data, err)
 	}
+	writeFile(t, filepath.Join(inside, "blocked", "file"))
+	for _, place := range []string{inside, "file://" + inside} {
+		if _, err := b.Deliver(t.Context(), ref, place, "blocked"); err == nil {
+			t.Errorf("%s: a file takes the place of a folder", place)
+		}
+	}
+	if left := contents(t, inside); len(left) != 2 {
+		t.Errorf("left: %v", left)
+	}
 	// Content that is damaged leaves what was there before.
 	if err := os.WriteFile(filepath.Join(source, storage.ContentKey(ref)), []byte("rown"), 0o600); err != nil {
 		t.Fatal(err)

@@ -222,6 +222,9 @@ func TestAPromotionThatCannotBeEncodedIsRefused(t *testing.T) {
 	if _, err := h.Promote(t.Context(), "shop", 0, p); err == nil || !strings.Contains(err.Error(), "promotion 1 of \"shop\"") {
 		t.Error(err)
 	}
+	if _, err := h.Promote(t.Context(), "shop", 0, storage.Promotion{}); err == nil {
+		t.Error("nothing at all is promoted")
+	}
 	if _, err := h.Promoted(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("something is in use: %v", err)
 	}

@@ -107,12 +107,16 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 	hash := storage.Digest([]byte("weighty"))
 	const note = "runs/first/run-1/stages/import-aaaaaaaaaaaa.json"
 	record := "stages/import/" + strings.Repeat("a", 64) + ".json"
-	for _, c := range []struct{ name, key, text, reason string }{
-		{"the same length", weights, "weighty", "its 7 bytes hash to " + hash},
-		{"another length", weights, "half", "its 4 bytes hash to " + storage.Digest([]byte("half")) + "; 7 bytes were written"},
-		{"a record of no artefact", record, "{}", "not a stage's record: its 2 bytes name no artefact"},
-		{"a record that is no JSON", record, "half", "not a stage's record: its 4 bytes name no artefact"},
-		{"a run's record that is no JSON", note, "half", "not a record: invalid character 'h' looking for beginning of value"},
+	for _, c := range []struct{ name, key, text, run, reason string }{
+		{"the same length", weights, "weighty", "second/rdrec-1/run-3", "its 7 bytes hash to " + hash},
+		{"another length", weights, "half", "second/rdrec-1/run-3", "its 4 bytes hash to " + storage.Digest([]byte("half")) + "; 7 bytes were written"},
+		{"a record of no artefact", record, "{}", "", "not a stage's record: its 2 bytes name no artefact"},
+		{
+			"a record with a field of another type", record, `{"output":{"digest":"` + digestOfOne + `","size":3},"seconds":"x"}`, "",
+			"not a stage's record: its 111 bytes name no artefact",
+		},
+		{"a record that is no JSON", record, "half", "", "not a stage's record: its 4 bytes name no artefact"},
+		{"a run's record that is no JSON", note, "half", "first/run-1", "not a record: invalid character 'h' looking for beginning of value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHistory(t)
@@ -120,8 +124,8 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 				t.Fatal(err)
 			}
 			found := h.verify(t, "").Faults
-			if len(found) != 1 || found[0].Key != c.key || found[0].Reason != c.reason {
-				t.Errorf("found %+v, want %s: %s", found, c.key, c.reason)
+			if len(found) != 1 || found[0].Key != c.key || found[0].Reason != c.reason || strings.Join(found[0].Runs, " ") != c.run {
+				t.Errorf("found %+v, want %s of %q: %s", found, c.key, c.run, c.reason)
 			}
 		})
 	}
