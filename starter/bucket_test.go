@@ -106,7 +106,7 @@ func TestGCSparesWhatARunningWorkflowMayNeed(t *testing.T) {
 	if left, err := filepath.Glob(filepath.Join(root, "cas/sha256/*/*")); err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
-	a := &app{flags: &cli{Address: play.server.Address()}}
+	a := &app{flags: &cli{Address: play.address, Namespace: play.namespace}}
 	to, err := a.connect(t.Context())
 	if err != nil {
 		t.Fatal(err)

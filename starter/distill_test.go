@@ -106,7 +106,7 @@ func TestADistillationIsSteeredWatchedAndReported(t *testing.T) {
 	steer := func(want int, says string, args ...string) {
 		t.Helper()
 		stderr := &screen{}
-		if code := run(t.Context(), append(append([]string{"distill"}, args...), "--address", play.server.Address()), &bytes.Buffer{}, stderr); code != want {
+		if code := run(t.Context(), play.with(append([]string{"distill"}, args...)...), &bytes.Buffer{}, stderr); code != want {
 			t.Errorf("%v: code %d", args, code)
 		}
 		contains(t, stderr.String(), says)

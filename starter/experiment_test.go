@@ -7,11 +7,11 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
@@ -19,7 +19,6 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
-	"rdrec/internal/devserver"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -63,7 +62,8 @@ func (s *screen) await(text string) <-chan struct{} {
 
 // theatre is a real server with a worker that only plays experiments, so that what people see is tested without the work.
 type theatre struct {
-	server  *devserver.Server
+	address, namespace string
+	// bucket is the URL.
 	bucket  string
 	report  storage.Ref
 	release <-chan struct{} // ends the long stage
@@ -74,17 +74,12 @@ type theatre struct {
 
 func newTheatre(t *testing.T, release <-chan struct{}) *theatre {
 	t.Helper()
-	o := devserver.Default()
-	o.Port, o.UIPort, o.Database = 0, -1, filepath.Join(t.TempDir(), "t.db")
-	s, err := devserver.Start(t.Context(), o, zerolog.Nop())
+	play := &theatre{release: release, asked: make(chan workflows.DistillationInput, 8)}
+	play.address, play.namespace = servers.Take(t)
+	c, err := client.Dial(client.Options{HostPort: play.address, Namespace: play.namespace, Logger: silent{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.Dial(client.Options{HostPort: s.Address(), Logger: silent{}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	play := &theatre{server: s, release: release, asked: make(chan workflows.DistillationInput, 8)}
 	play.fillBucket(t)
 	w := worker.New(c, workflows.QueueCPU, worker.Options{})
 	w.RegisterWorkflowWithOptions(play.experiment, workflow.RegisterOptions{Name: "Experiment"})
@@ -97,9 +92,6 @@ func newTheatre(t *testing.T, release <-chan struct{}) *theatre {
 	t.Cleanup(func() {
 		w.Stop()
 		c.Close()
-		if err := s.Stop(); err != nil {
-			t.Error(err)
-		}
 	})
 	return play
 }
@@ -178,8 +170,13 @@ func (play *theatre) pretrain(ctx context.Context) error {
 func (play *theatre) command(t *testing.T, stderr *screen, args ...string) (stdout string, code int) {
 	t.Helper()
 	var out bytes.Buffer
-	code = run(t.Context(), append(args, "--address", play.server.Address(), "--bucket", play.bucket), &out, stderr)
+	code = run(t.Context(), append(play.with(args...), "--bucket", play.bucket), &out, stderr)
 	return out.String(), code
+}
+
+// with returns a command line that names the theatre's server.
+func (play *theatre) with(args ...string) []string {
+	return append(slices.Clone(args), "--address", play.address, "--namespace", play.namespace)
 }
 
 func writeSpec(t *testing.T, name string) string {
@@ -253,7 +250,7 @@ func TestRunCanBeCancelledAndLeft(t *testing.T) {
 		<-seen
 		leave()
 	}()
-	code := run(ctx, []string{"run", path, "--address", play.server.Address()}, &bytes.Buffer{}, stderr)
+	code := run(ctx, play.with("run", path), &bytes.Buffer{}, stderr)
 	if code != exitInterrupted {
 		t.Errorf("left: code %d, stderr:\n%s", code, stderr)
 	}

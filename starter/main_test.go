@@ -12,11 +12,29 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"rdrec/internal/devserver/servertest"
 )
 
 // TestMain makes this very program a command of the scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"starter": main})
+	testscript.Main(suite{m}, map[string]func(){"starter": main})
+}
+
+// servers are the real servers that tests share.
+var servers servertest.Pool
+
+// suite stops the shared servers after the tests.
+type suite struct{ *testing.M }
+
+// Run runs the tests and returns the exit code.
+func (s suite) Run() int {
+	code := s.M.Run()
+	if err := servers.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
 }
 
 // TestScripts runs the command lines of testdata against the real thing.
