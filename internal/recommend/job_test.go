@@ -103,6 +103,9 @@ func TestCleanRankings(t *testing.T) {
 			}
 			seen := map[int]bool{}
 			for k, item := range r.Items {
+				if r.Texts[k] != strconv.Itoa(item) {
+					t.Errorf("user %d: item %d has the text %q", r.User, item, r.Texts[k])
+				}
 				if seen[item] || !allowed(r, item) {
 					t.Errorf("user %d: item %d is repeated or not allowed", r.User, item)
 				}

@@ -133,6 +133,21 @@ func TestPickNaN(t *testing.T) {
 	}
 }
 
+// TestRepetitionOfLikelyTokens: what is not negative is divided.
+func TestRepetitionOfLikelyTokens(t *testing.T) {
+	err := torch.Run(func(s *torch.Scope) error {
+		x := s.FromFloat32([]float32{2, 0, -2, 4}, 1, 4)
+		Beam{Groups: 3, Repetition: 2}.repeat(x, []beam{{tokens: []int32{1, 2}}}, 0)
+		if diff := gocmp.Diff([]float32{1, 0, -4, 4}, x.Float32s()); diff != "" {
+			t.Error(diff)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
 // TestPenalties compares each penalty with its definition in transformers.
 func TestPenalties(t *testing.T) {
 	const vocabulary = 6

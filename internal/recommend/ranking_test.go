@@ -1,6 +1,8 @@
 package recommend_test
 
 import (
+	"context"
+	"errors"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -267,5 +269,45 @@ func TestWhatAWalkNeeds(t *testing.T) {
 	); err == nil ||
 		!strings.HasPrefix(err.Error(), "catalogue: items") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// TestSearchesThatFail name the rows, whoever asked for them.
+func TestSearchesThatFail(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	job, batch, catalogue, _ := rankable(t, 2)
+	_, err := recommend.Search(ctx, job.Model, batch, recommend.DefaultBeam(), true)
+	if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "beam search over 2 rows: ") {
+		t.Errorf("beam search: error %v", err)
+	}
+	walk := recommend.Walk{
+		Beams:       1,
+		Want:        1,
+		Constraints: []recommend.Constraint{catalogue.Except(nil), catalogue.Except(nil)},
+	}
+	for name, search := range map[string]func() error{
+		"host": func() error {
+			_, err := recommend.SearchItemsOnHost(ctx, job.Model, batch, catalogue, walk)
+			return err
+		},
+		"device": func() error {
+			_, err := recommend.SearchItemsOnDevice(ctx, job.Model, batch, catalogue, walk)
+			return err
+		},
+	} {
+		if err := search(); !errors.Is(err, context.Canceled) ||
+			!strings.HasPrefix(err.Error(), "item search over 2 rows: ") {
+			t.Errorf("%s: error %v", name, err)
+		}
+	}
+	mini := miniJob(t, spec.Clean)
+	mini.Evaluate.ExplanationBeams = 0
+	if _, err := recommend.Explain(
+		t.Context(),
+		mini,
+	); err == nil ||
+		!strings.Contains(err.Error(), "explanation rows 1 to 4: beam search: 0 beams") {
+		t.Errorf("explanations: error %v", err)
 	}
 }

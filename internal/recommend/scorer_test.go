@@ -1,10 +1,13 @@
 package recommend
 
 import (
+	"errors"
 	"math"
 	"testing"
 
 	gocmp "github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/torch"
 )
 
 const endToken = 1
@@ -173,6 +176,47 @@ func TestFinished(t *testing.T) {
 				t.Errorf("got %t, want %t", got, c.want)
 			}
 		})
+	}
+}
+
+// TestAdvanceComparesWithWhatMayCome: a best candidate of two tokens, where both that ended score
+// -1.2.
+func TestAdvanceComparesWithWhatMayCome(t *testing.T) {
+	for sum, done := range map[float32]bool{-2.25: false, -2.5: true} {
+		g := ended(2, -1.2, -1.2)
+		g.early = false
+		g.beams = []beam{{tokens: []int32{3}}, {tokens: []int32{4}}}
+		g.advance([]candidate{{0, 7, sum}, {1, 7, -9}, {0, 8, -9}, {1, 8, -9}}, endToken)
+		if g.done != done {
+			t.Errorf("a best sum of %v: done %t, want %t", sum, g.done, done)
+		}
+	}
+}
+
+// failing is a decoder whose first step fails.
+type failing struct {
+	decoder
+	err error
+}
+
+func (f failing) Hidden(*torch.Scope, []int64, []int64) (*torch.Tensor, error) { return nil, f.err }
+
+func TestStepsThatFailAreNumbered(t *testing.T) {
+	broken := errors.New("no memory")
+	const want = "decoding step 1: no memory"
+	_, err := run(
+		t.Context(),
+		failing{err: broken},
+		vocabulary{size: 9, end: endToken},
+		1,
+		Beam{Beams: 1, Groups: 1, MaxLength: 2},
+	)
+	if !errors.Is(err, broken) || err.Error() != want {
+		t.Errorf("beam search: error %v, want %s", err, want)
+	}
+	err = walkAll(t.Context(), failing{err: broken}, &Catalogue{}, []*paths{{}}, 0)
+	if !errors.Is(err, broken) || err.Error() != want {
+		t.Errorf("walk: error %v, want %s", err, want)
 	}
 }
 

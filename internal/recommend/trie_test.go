@@ -102,6 +102,13 @@ func TestTrie(t *testing.T) {
 	}
 }
 
+func TestTrieOfNothing(t *testing.T) {
+	none, err := newTrie(t, catalogue(9)).Only(nil)
+	if err != nil || none.Items() != 0 || none.Depth() != 0 || len(walk(none.Except(nil))) != 0 {
+		t.Errorf("%+v, %v", none, err)
+	}
+}
+
 // TestTrieDeadBranch leaves out all items below a branch: it must not be entered.
 func TestTrieDeadBranch(t *testing.T) {
 	trie := newTrie(t, map[int][]int32{1: {5}, 2: {6, 7}, 3: {6, 8}})

@@ -42,6 +42,7 @@ func TestWordsOfLlama3(t *testing.T) {
 	for text, want := range map[string][]string{
 		"I'LL go":         {"I", "'LL", " go"},
 		"'Sx'Re":          {"'S", "x", "'Re"},
+		"'REx'llx'":       {"'RE", "x", "'ll", "x", "'"},
 		"'":               {"'"},
 		"1":               {"1"},
 		"123":             {"123"},
@@ -77,7 +78,8 @@ func TestIsDigits(t *testing.T) {
 		"\u00b2\u00b3\u00b9": true, "\u00b1": false, "\u00b4": false, "\u00b8": false, "\u00ba": false,
 		"\u1369": true, "\u1371": true, "\u1368": false, "\u1372": false, "\u2070": true, "\u2071": false, "\u2073": false,
 		"\u2074": true, "\u2079": true, "\u207a": false, "\u2460": true, "\u2468": true, "\u2469": false,
-		"\u0660\u0669": true, "\U0001d7ce": true, "\U0001f10a": true, "\U0001f10b": false, "\U0001f0ff": false, "\U0001f100": true,
+		"\u0660\u0669": true, "\U0001d7ce": true, "\U0001f10a": true, "\U0001f10b": false, "\U0001f0ff": false,
+		"\U0001f100": true,
 	} {
 		if got := token.IsDigits(text); got != want {
 			t.Errorf("%q: %t, want %t", text, got, want)
@@ -147,6 +149,10 @@ func TestMergesOfOneRankGoFromTheLeft(t *testing.T) {
 
 // TestWholeWordsOfLlama3 are taken as they are, whatever the merges.
 func TestWholeWordsOfLlama3(t *testing.T) {
+	tok := letters(t, token.Llama3, []string{"a b"}, nil)
+	if diff := cmp.Diff([]string{"ab", "d"}, pieces(tok, tok.Encode("abd"))); diff != "" {
+		t.Errorf("a word that is none (-want +got):\n%s", diff)
+	}
 	vocabulary := []string{"a", "b", "c", "ab", "bc", "abc"} // no merge leads to abc, as b and c are joined first
 	merges := []string{"b c", "a b", "ab c"}
 	for cut, want := range map[token.Cut][]string{token.Llama3: {"abc"}, token.SmolLM: {"a", "bc"}} {
