@@ -23,7 +23,7 @@ func TestLatestRunIsTheNewestOfTheNamed(t *testing.T) {
 		{"exp", "r3", storage.RunRecord},
 		{"exp", "r2", storage.RunRecord},
 		{"exp", "r4", "report.json"},
-		{"exp/rdrec-1", "r9", "other.json"},
+		{"exp/rdrec-1", "r9", storage.RunRecord},
 		{"export", "r5", storage.RunRecord},
 	} {
 		if err := b.PutRun(t.Context(), at.workflow, at.run, at.file, []byte("{}")); err != nil {

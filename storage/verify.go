@@ -166,7 +166,8 @@ func (v *verifier) stage(ctx context.Context, o object) error {
 }
 
 func (v *verifier) rationales(ctx context.Context, o object) error {
-	digest, ok := strings.CutSuffix(path.Base(o.key), ".jsonl")
+	name, ok := strings.CutSuffix(path.Base(o.key), ".jsonl")
+	digest := name[strings.LastIndex(name, "-")+1:] // a shard's parts begin with its name
 	if !ok || !validDigest(digest) {
 		return nil
 	}

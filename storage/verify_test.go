@@ -131,6 +131,31 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 	}
 }
 
+// TestVerifyReadsRationales spoils a part of a shard, and one of none.
+func TestVerifyReadsRationales(t *testing.T) {
+	h := newHistory(t)
+	all := storage.OpenRationales[int](h.Bucket, "teacher")
+	for _, rows := range []storage.Rationales[int]{all, all.In(strings.Repeat("e", 64))} {
+		if err := rows.Append(t.Context(), []int{1}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"notes.jsonl", "x-notes.jsonl", digestOfOne + ".1f.tmp"} {
+		writeFile(t, filepath.Join(h.root, "rationales/teacher", name))
+	}
+	if v := h.verify(t, ""); len(v.Faults) > 0 || v.Objects != 7 {
+		t.Errorf("before: %+v, want 7 objects and no fault", v)
+	}
+	digest := storage.Digest([]byte("1\n"))
+	for i, name := range []string{digest, strings.Repeat("e", 16) + "-" + digest} {
+		key := "rationales/teacher/" + name + ".jsonl"
+		spoil(t, h.root, key)
+		if faults := h.verify(t, "").Faults; len(faults) != i+1 || faults[i].Key != key {
+			t.Errorf("%s is spoilt: found %+v", key, faults)
+		}
+	}
+}
+
 // TestVerifyCountsWhatItReads has the two artefacts of the runs, and an orphan that only the whole bucket has.
 func TestVerifyCountsWhatItReads(t *testing.T) {
 	h := newHistory(t)
