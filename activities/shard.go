@@ -91,9 +91,11 @@ func (a *Activities) DistillShard(ctx context.Context, in DistillShardInput) (re
 	return result, rows.Close(ctx, s.done.rows(requests))
 }
 
-// activityCancelled says whether the context ended because the workflow wants it so.
+// activityCancelled reports whether the context ended because the workflow cancelled the activity: the SDK's worker gives a
+// CanceledError as the cause, which is no context.Canceled.
 func activityCancelled(ctx context.Context) bool {
-	return errors.Is(context.Cause(ctx), context.Canceled)
+	cause := context.Cause(ctx)
+	return temporal.IsCanceledError(cause) || errors.Is(cause, context.Canceled)
 }
 
 // earlier is what the last attempt told, nothing in the first one.

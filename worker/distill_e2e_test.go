@@ -28,16 +28,17 @@ type chatServer struct {
 	// asked counts the prompts, by their last message; answered are those whose reply was written.
 	asked    map[string]int
 	answered int
-	// reached is closed when as many as wanted were answered.
-	wanted  int
-	reached chan struct{}
+	// The first replies, as many as limit says, come; then reached is closed, and all others wait until released is. 0 is no limit.
+	limit             int
+	admitted          int
+	reached, released chan struct{}
 	// watch, where set, is told of each prompt and of who asks: the worker's key.
 	watch func(key, prompt string)
 }
 
 func newChatServer(t *testing.T, delay time.Duration) *chatServer {
 	t.Helper()
-	s := &chatServer{asked: map[string]int{}, reached: make(chan struct{})}
+	s := &chatServer{asked: map[string]int{}, reached: make(chan struct{}), released: make(chan struct{})}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var asked struct {
 			Messages []struct{ Role, Content string }
@@ -51,11 +52,14 @@ func newChatServer(t *testing.T, delay time.Duration) *chatServer {
 				said = m.Content
 			}
 		}
-		s.mutex.Lock()
-		s.asked[said]++
-		s.mutex.Unlock()
+		held := s.admit(said)
 		if s.watch != nil {
 			s.watch(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "), said)
+		}
+		select {
+		case <-held:
+		case <-r.Context().Done():
+			return
 		}
 		select {
 		case <-time.After(delay):
@@ -71,12 +75,36 @@ func newChatServer(t *testing.T, delay time.Duration) *chatServer {
 		})
 		s.mutex.Lock()
 		defer s.mutex.Unlock()
-		if s.answered++; s.answered == s.wanted {
+		if s.answered++; s.answered == s.limit {
 			close(s.reached)
 		}
 	}))
 	t.Cleanup(s.Close)
 	return s
+}
+
+// admit counts a prompt and returns what its reply waits for.
+func (s *chatServer) admit(prompt string) <-chan struct{} {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.asked[prompt]++
+	if s.limit > 0 && s.admitted >= s.limit {
+		return s.released
+	}
+	s.admitted++
+	open := make(chan struct{})
+	close(open)
+	return open
+}
+
+// await waits until as many prompts were answered as the limit says.
+func (s *chatServer) await(t *testing.T) {
+	t.Helper()
+	select {
+	case <-s.reached:
+	case <-time.After(2 * time.Minute):
+		t.Fatalf("the server answered fewer than %d prompts", s.limit)
+	}
 }
 
 // counts is how often prompts were asked: times to prompts.
@@ -117,7 +145,7 @@ func (p *plant) distil(id string, in workflows.DistillationInput) client.Workflo
 
 func (p *plant) distilled(run client.WorkflowRun) (result workflows.DistillationResult) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
 	defer cancel()
 	if err := run.Get(ctx, &result); err != nil {
 		p.t.Fatal(err)
@@ -130,10 +158,11 @@ func TestNoFinishedRowIsAskedAgain(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("kills processes as Linux does")
 	}
+	t.Parallel()
 	const rows = 60
-	s := newChatServer(t, 30*time.Millisecond)
+	s := newChatServer(t, 5*time.Millisecond)
 	in := schooling(t, s, rows)
-	s.wanted = 25
+	s.limit = 25
 	p := newPlant(t)
 	p.start()
 	sample := in
@@ -143,12 +172,9 @@ func TestNoFinishedRowIsAskedAgain(t *testing.T) {
 		t.Fatalf("prompts of the sample: %s", diff)
 	}
 	run := p.distil("full", in)
-	select {
-	case <-s.reached:
-	case <-time.After(30 * time.Second):
-		t.Fatal("the server was not asked 25 times")
-	}
+	s.await(t)
 	p.kill()
+	close(s.released)
 	if n := s.counts()[1]; n >= rows {
 		t.Fatalf("%d prompts before the worker was killed: nothing was tested", n)
 	}
@@ -170,13 +196,14 @@ func TestNoFinishedRowIsAskedAgain(t *testing.T) {
 
 // The artefact is the same bytes for any number of shards, attempts, pauses and workers.
 func TestShardsAndPausesChangeNoByte(t *testing.T) {
-	s := newChatServer(t, 20*time.Millisecond)
+	t.Parallel()
+	s := newChatServer(t, 5*time.Millisecond)
 	in := schooling(t, s, 40)
 	p := newPlant(t)
 	p.start()
-	s.wanted = 10
+	s.limit = 10
 	run := p.distil("paused", in)
-	<-s.reached
+	s.await(t)
 	steer := func(update, refusal string, args ...any) workflows.DistillationStatus {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
@@ -200,6 +227,7 @@ func TestShardsAndPausesChangeNoByte(t *testing.T) {
 	steer(workflows.UpdateSkip, "there are 3 shards", workflows.SkipShard{Shard: 4})
 	p.quiet("paused")
 	before := s.counts()
+	close(s.released)
 	steer(workflows.UpdateResume, "")
 	first := p.distilled(run)
 	after := s.counts()
@@ -250,6 +278,7 @@ func (p *plant) quiet(id string) {
 // A folder in Meta's form, with random weights, distils from end to end: all its replies have two lines, so that what is quarantined of
 // such babble is it for what the lines say.
 func TestAMetaFolderDistilsThroughAWorker(t *testing.T) {
+	t.Parallel()
 	folder, err := filepath.Abs(filepath.Join("..", "internal", "llama", "testdata", "meta-llama2"))
 	if err != nil {
 		t.Fatal(err)
