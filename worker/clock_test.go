@@ -133,6 +133,7 @@ func (c *wrongClock) set(ahead time.Duration) error {
 
 // A worker an hour ahead begins, one an hour behind goes on, and its clock is set while it trains.
 func TestFault12ClocksAnHourOff(t *testing.T) {
+	t.Parallel()
 	calm(t)
 	s := newSite(t)
 	s.ahead = time.Hour

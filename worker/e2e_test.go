@@ -3,6 +3,7 @@ package main_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,12 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"rdrec/internal/cache"
-	"rdrec/internal/devserver"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 	"rdrec/workflows"
@@ -29,14 +28,18 @@ import (
 // root is the repository's folder.
 const root = ".."
 
+// programDir is the folder of the built programs, if any test needed one.
+var programDir string
+
 // built builds the worker once for all tests.
 var built = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "rdrec-worker-")
 	if err != nil {
 		return "", err
 	}
+	programDir = dir
 	program := filepath.Join(dir, "worker")
-	out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput()
+	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, ".").CombinedOutput()
 	if err != nil {
 		return "", errors.New(string(out))
 	}
@@ -48,44 +51,29 @@ func TestMain(m *testing.M) {
 		os.Exit(serve(settings))
 	}
 	code := m.Run()
-	if err := stopShared(); err != nil {
+	if err := servers.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	if program, err := built(); err == nil {
-		_ = os.RemoveAll(filepath.Dir(program))
+	if err := os.RemoveAll(programDir); err != nil {
+		code = 1
 	}
 	os.Exit(code)
 }
 
-// plant is a server, a bucket and the worker that polls it.
+// plant is a namespace of a real server, a bucket and the worker that polls it.
 type plant struct {
-	t       *testing.T
-	client  client.Client
-	address string
-	bucket  string
-	worker  *exec.Cmd
+	t         *testing.T
+	client    client.Client
+	address   string
+	namespace string
+	bucket    string
+	worker    *exec.Cmd
 }
 
 func newPlant(t *testing.T) *plant {
 	t.Helper()
-	options := devserver.Default()
-	options.Port, options.UIPort, options.LogLevel = 0, -1, "error"
-	options.Database = filepath.Join(t.TempDir(), "temporal.db")
-	server, err := devserver.Start(t.Context(), options, zerolog.Nop())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(); err != nil {
-			t.Error(err)
-		}
-	})
-	c, err := client.Dial(client.Options{HostPort: server.Address()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(c.Close)
-	p := &plant{t: t, client: c, address: server.Address(), bucket: filepath.Join(t.TempDir(), "bucket")}
+	p := newSite(t).plant
 	t.Cleanup(p.kill)
 	return p
 }
@@ -101,7 +89,7 @@ func (p *plant) start() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.worker = exec.Command(program, "--bucket", "file://"+p.bucket, "--address", p.address, "--threads", "2",
+	p.worker = exec.Command(program, "--bucket", "file://"+p.bucket, "--address", p.address, "--namespace", p.namespace, "--threads", "2",
 		"--scratch", filepath.Join(p.t.TempDir(), "scratch"))
 	p.worker.Dir, p.worker.Stdout, p.worker.Stderr = root, log, log
 	if err := p.worker.Start(); err != nil {
@@ -237,20 +225,15 @@ func small(t *testing.T) spec.Spec {
 	return s
 }
 
-// undisturbed is the weights' digest of the small experiment when nothing goes wrong.
-func undisturbed(t *testing.T, s spec.Spec) string {
-	t.Helper()
-	p := newPlant(t)
-	p.start()
-	return p.finish(p.begin(s))
-}
-
 func TestKilledWorkerLosesNothing(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("kills processes as Linux does")
 	}
+	t.Parallel()
 	s := small(t)
-	want := undisturbed(t, s)
+	undisturbed := newPlant(t)
+	undisturbed.start()
+	other := undisturbed.begin(s) // runs while the killed workers' heartbeats are missed
 
 	p := newPlant(t)
 	p.start()
@@ -267,6 +250,7 @@ func TestKilledWorkerLosesNothing(t *testing.T) {
 		t.Fatal("training was over before the worker was killed: nothing was tested")
 	}
 	p.start()
+	want := undisturbed.finish(other)
 	if got := p.finish(run); got != want {
 		t.Errorf("weights %s after two kills, want %s as in the undisturbed run", got, want)
 	}

@@ -10,6 +10,7 @@ import (
 
 // One worker answers everything at once, four workers share the answers out among them: the same bytes.
 func TestFourWorkersAnswerAsOne(t *testing.T) {
+	t.Parallel()
 	s := tiny(t, "parts", "evaluate.sequential_users=24", "evaluate.topn_users=10", "evaluate.explanations=6", "evaluate.batch=3")
 	p := newPlant(t)
 	p.start()

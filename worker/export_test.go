@@ -113,6 +113,7 @@ func checkRows(t *testing.T, data *dataset.Dataset, rows []advice.Row, top int) 
 }
 
 func TestExportOutlivesItsWorkers(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	w := s.hire()
 	s.finish(s.begin(short(t)))
@@ -254,6 +255,7 @@ print(len(want), frames["parquet"]["user"].nunique())
 
 // TestPandasAndDuckDBOpenTheExport needs a Python with pandas, pyarrow and duckdb.
 func TestPandasAndDuckDBOpenTheExport(t *testing.T) {
+	t.Parallel()
 	program := python(t, "pandas, pyarrow, duckdb")
 	s := newSite(t)
 	s.hire()
@@ -292,6 +294,7 @@ json.dump({
 
 // TestTransformersOpensTheStudent needs a Python with torch, transformers and sentencepiece.
 func TestTransformersOpensTheStudent(t *testing.T) {
+	t.Parallel()
 	program := python(t, "torch, transformers, sentencepiece, safetensors")
 	s := newSite(t)
 	s.hire()

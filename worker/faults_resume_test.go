@@ -18,6 +18,7 @@ import (
 )
 
 func TestFault13Cancelled(t *testing.T) {
+	t.Parallel()
 	s, w, run := underway(t, 3)
 	if err := s.client.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()); err != nil {
 		t.Fatal(err)
@@ -58,6 +59,7 @@ func TestFault14ZombieAndSuccessor(t *testing.T) {
 }
 
 func TestFault15CorruptCheckpoints(t *testing.T) {
+	t.Parallel()
 	s, first, run := underway(t, 3)
 	first.drain()
 	files, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/*/manifest.json"))

@@ -99,6 +99,7 @@ func (s *site) halfStored() string {
 }
 
 func TestFault03Drained(t *testing.T) {
+	t.Parallel()
 	s, first, run := underway(t, 3)
 	first.drain()
 	at := s.newest()

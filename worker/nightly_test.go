@@ -126,6 +126,7 @@ const (
 // TestThreeNights goes through docs/nightly.md on a real server with a real worker, begun by a schedule: a first model; a night that
 // distils only what is new; poison that is refused; a rollback, after which the rolled-back reviews stay out.
 func TestThreeNights(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.hire()
 	hook, heard := ear(t)
@@ -170,6 +171,7 @@ func TestThreeNights(t *testing.T) {
 
 // TestNightsDrawFromATable has two nights on a file that others write to: the second takes in what was added, and nothing else.
 func TestNightsDrawFromATable(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.hire()
 	table := filepath.Join(t.TempDir(), "reviews.jsonl")

@@ -102,6 +102,7 @@ type line struct {
 	Message string    `json:"message"`
 	Step    int       `json:"step"`
 	Time    time.Time `json:"time"`
+	Address string    `json:"address"`
 }
 
 // said returns the lines of the worker's log with one of these messages.
@@ -129,13 +130,22 @@ const (
 	spoilt  = "checkpoint is corrupt: quarantined, an older one is used"
 )
 
-// resumed is the step that the worker's training went on from.
+// resumed returns the step at which the worker first resumed training. On a machine so busy that heartbeats are missed, it may resume
+// again later.
 func (w *process) resumed() int {
 	w.t.Helper()
-	lines := w.said(resumes)
-	if len(lines) == 0 {
-		w.t.Error("training did not resume from a checkpoint")
-		return 0
+	return w.resumptions()[0]
+}
+
+// resumptions returns the steps at which the worker resumed training, one at least.
+func (w *process) resumptions() []int {
+	w.t.Helper()
+	var steps []int
+	for _, l := range w.said(resumes) {
+		steps = append(steps, l.Step)
 	}
-	return lines[len(lines)-1].Step
+	if len(steps) == 0 {
+		w.t.Fatal("training did not resume from a checkpoint")
+	}
+	return steps
 }

@@ -67,6 +67,7 @@ func (p *plant) records() map[string]string {
 
 // A fresh run does every stage itself, makes the same bytes, and leaves what was done before as it is.
 func TestFreshRunMakesTheSameBytes(t *testing.T) {
+	t.Parallel()
 	s := tiny(t, "fresh", "evaluate.sequential_users=8", "evaluate.topn_users=4", "evaluate.explanations=2",
 		"baselines=[popularity, rule, sasrec]", "sasrec.dims=[8]", "sasrec.epochs=2", "sasrec.length=10")
 	p := newPlant(t)

@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"rdrec/activities"
-	"rdrec/internal/badnet"
 	httpserve "rdrec/internal/serve"
 	"rdrec/storage"
 )
@@ -30,8 +29,14 @@ type counter struct {
 // serve starts a worker that serves what is promoted under a name.
 func (s *site) serve(name string) *counter {
 	s.t.Helper()
-	c := &counter{s: s, base: "127.0.0.1:" + badnet.FreePort(s.t)}
-	c.process = s.program("serve", "--name", name, "--addr", c.base, "--poll", "50ms", "--bucket", s.url, "--threads", "1", "--device", "cpu", "--log-json")
+	c := &counter{s: s}
+	c.process = s.program("serve", "--name", name, "--addr", "127.0.0.1:0", "--poll", "50ms", "--bucket", s.url, "--threads", "1", "--device", "cpu", "--log-json")
+	s.until("the server listening", time.Minute, func() bool {
+		for _, l := range c.said("serving") {
+			c.base = l.Address
+		}
+		return c.base != ""
+	})
 	return c
 }
 
@@ -97,6 +102,7 @@ func items(all []httpserve.Item) string {
 // TestServeFollowsPromotions serves real students: live, from an exported table, and across a promotion under load without one refused
 // request.
 func TestServeFollowsPromotions(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.hire()
 	for _, set := range [][]string{nil, {"name=other", "seed=7", "train.epoch_steps=10"}} {
@@ -105,7 +111,9 @@ func TestServeFollowsPromotions(t *testing.T) {
 		}
 	}
 	c := s.serve("shop")
-	s.until("the server listening", time.Minute, func() bool { status, _ := c.get("/healthz"); return status == http.StatusOK })
+	if status, body := c.get("/healthz"); status != http.StatusOK {
+		t.Errorf("its health: %d %s", status, body)
+	}
 	if status, body := c.get("/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("before anything is promoted: %d %s", status, body)
 	}
@@ -179,6 +187,7 @@ func (c *counter) inUse(model string) {
 }
 
 func TestServeRefusesSettingsThatCannotBe(t *testing.T) {
+	t.Parallel()
 	program, err := built()
 	if err != nil {
 		t.Fatal(err)

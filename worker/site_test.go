@@ -2,8 +2,6 @@ package main_test
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,13 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/rs/zerolog"
 	"go.temporal.io/api/enums/v1"
 	eventpb "go.temporal.io/api/history/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
-	"rdrec/internal/devserver"
+	"rdrec/internal/devserver/servertest"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 	"rdrec/workflows"
@@ -28,7 +25,6 @@ import (
 // site is where a fault is tested: a namespace of a real server, a bucket, and any number of worker processes.
 type site struct {
 	*plant
-	namespace string
 	// url is the bucket's, as the workers see it.
 	url string
 	// env is added to the workers' environment.
@@ -39,57 +35,14 @@ type site struct {
 	everyone []*process
 }
 
-// namespaces are the sites of the shared server; each test takes its own.
-var namespaces = func() []string {
-	var names []string
-	for i := range 24 {
-		names = append(names, fmt.Sprintf("site-%d", i))
-	}
-	return names
-}()
+// servers are shared by all tests that do not hurt them.
+var servers servertest.Pool
 
-// shared is one server for all tests that do not hurt it.
-var shared = sync.OnceValues(func() (*devserver.Server, error) {
-	dir, err := os.MkdirTemp("", "rdrec-server-")
-	if err != nil {
-		return nil, err
-	}
-	sharedDir = dir
-	options := devserver.Default()
-	options.Port, options.UIPort, options.Database, options.Namespaces = 0, -1, filepath.Join(dir, "temporal.db"), namespaces
-	return devserver.Start(context.Background(), options, zerolog.Nop())
-})
-
-var (
-	sharedDir string
-	nextSite  = make(chan string, 64)
-	fillSites = sync.OnceFunc(func() {
-		for _, name := range namespaces {
-			nextSite <- name
-		}
-	})
-)
-
-func stopShared() error {
-	if sharedDir == "" {
-		return nil
-	}
-	server, err := shared()
-	if err != nil {
-		return err
-	}
-	return errors.Join(server.Stop(), os.RemoveAll(sharedDir))
-}
-
-// newSite makes a site on the shared server.
+// newSite makes a site on a shared server.
 func newSite(t *testing.T) *site {
 	t.Helper()
-	server, err := shared()
-	if err != nil {
-		t.Fatal(err)
-	}
-	fillSites()
-	return siteAt(t, server.Address(), <-nextSite)
+	address, namespace := servers.Take(t)
+	return siteAt(t, address, namespace)
 }
 
 func siteAt(t *testing.T, address, namespace string) *site {
@@ -100,7 +53,7 @@ func siteAt(t *testing.T, address, namespace string) *site {
 	}
 	t.Cleanup(c.Close)
 	dir := filepath.Join(t.TempDir(), "bucket")
-	return &site{plant: &plant{t: t, client: c, address: address, bucket: dir}, namespace: namespace, url: "file://" + dir}
+	return &site{plant: &plant{t: t, client: c, address: address, namespace: namespace, bucket: dir}, url: "file://" + dir}
 }
 
 type silent struct{}
