@@ -10,7 +10,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -23,6 +22,7 @@ type suite struct {
 	binary  string
 	scratch string
 	overlay string
+	mutants int // largest id
 	now     func() time.Time
 	tests   []*test
 }
@@ -32,7 +32,7 @@ type test struct {
 	Name    string
 	Time    time.Duration // by the clock
 	CPU     time.Duration
-	Reached map[int]bool
+	Reached []byte // 1 at the ids of the mutants that it reaches
 	Failed  bool
 }
 
@@ -55,7 +55,9 @@ func (s *session) build(ctx context.Context, mutated *source, folder string) (*s
 	if _, err := output(exec.CommandContext(ctx, "go", args...)); err != nil {
 		return nil, fmt.Errorf("build the tests of %s with %s rewritten: %w", folder, mutated.folder, err)
 	}
-	built := &suite{folder: folder, dir: dir, binary: binary, scratch: scratch, overlay: overlay, now: s.now}
+	built := &suite{
+		folder: folder, dir: dir, binary: binary, scratch: scratch, overlay: overlay, mutants: mutated.largest(), now: s.now,
+	}
 	return built, built.list(ctx, s.tests)
 }
 
@@ -114,32 +116,24 @@ func (s *suite) measure(ctx context.Context, jobs int, longest time.Duration) er
 
 func (s *suite) observe(ctx context.Context, t *test, most limit) error {
 	reached := filepath.Join(s.scratch, t.Name+".reached")
+	if err := os.WriteFile(reached, make([]byte, s.mutants+1), 0o600); err != nil {
+		return err
+	}
 	start := s.now()
 	done, err := s.run(ctx, []*test{t}, most, "RDREC_MUTANT_REACHED="+reached)
 	if err != nil {
 		return err
 	}
 	t.Time, t.CPU, t.Failed = s.now().Sub(start), done.cpu, !done.passed
-	text, err := os.ReadFile(reached)
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
-	t.Reached = map[int]bool{}
-	for line := range strings.Lines(string(text)) {
-		id, err := strconv.Atoi(strings.TrimSpace(line))
-		if err != nil {
-			return fmt.Errorf("read what %s reaches: %w", t.Name, err)
-		}
-		t.Reached[id] = true
-	}
-	return nil
+	t.Reached, err = os.ReadFile(reached)
+	return err
 }
 
 // reaching returns the tests that count and reach a mutant.
 func (s *suite) reaching(id int) []*test {
 	var tests []*test
 	for _, t := range s.tests {
-		if !t.Failed && t.Reached[id] {
+		if !t.Failed && t.Reached[id] != 0 {
 			tests = append(tests, t)
 		}
 	}
