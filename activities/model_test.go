@@ -1,0 +1,339 @@
+package activities_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/storage"
+)
+
+// finished records a run with two methods, two seeds and an ablation.
+func (s *shop) finished(workflow, run string) activities.ReportInput {
+	s.t.Helper()
+	in := activities.ReportInput{Spec: spec.Default(), Dataset: s.artefact("d", "d"), Examples: s.artefact("e", "e")}
+	in.Spec.Methods = []string{"rdrec", "pod"}
+	in.Spec.Data.Accumulated = &spec.Accumulated{Reviews: spec.Stored(s.artefact("r", "r"))}
+	in.Night = &activities.Night{Counts: map[string]int{"rows": 1}, Metrics: []storage.Measure{{Name: "HR@1"}}, Compared: &storage.Comparison{P: 0.5}}
+	for _, trial := range []activities.TrialResult{
+		{Method: "rdrec", Variant: "skip_pads off", Seed: 1}, {Method: "rdrec", Seed: 2}, {Method: "rdrec", Seed: 3}, {Method: "pod", Seed: 4},
+	} {
+		trial.Model = s.artefact("m", fmt.Sprint(trial.Seed))
+		in.Trials = append(in.Trials, trial)
+	}
+	record, err := json.Marshal(in)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if err := s.Bucket.PutRun(s.t.Context(), workflow, run, storage.RunRecord, record); err != nil {
+		s.t.Fatal(err)
+	}
+	return in
+}
+
+// TestARunsModelIsItsFirstStudent names none, one and another method, and runs that have none.
+func TestARunsModelIsItsFirstStudent(t *testing.T) {
+	s := newShop(t)
+	in := s.finished("exp", "r1")
+	find := func(name, method string) (activities.Model, error) {
+		return activities.FindModel(t.Context(), s.Bucket, name, method)
+	}
+	for _, c := range []struct {
+		method, want string
+		seed         int64
+		trial        int
+	}{{"", "rdrec", 2, 1}, {"rdrec", "rdrec", 2, 1}, {"pod", "pod", 4, 3}} {
+		for _, name := range []string{"exp", "exp/r1"} {
+			got, err := find(name, c.method)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.Spec = spec.Spec{}
+			want := activities.Model{Name: "exp/r1", Examples: in.Examples, Student: in.Trials[c.trial].Model, Method: c.want, Seed: c.seed}
+			same(t, name+" "+c.method, want, got)
+		}
+	}
+	if _, err := find("exp", "p5"); err == nil || !strings.Contains(err.Error(), `none of method "p5", but of [rdrec pod]`) {
+		t.Errorf("a method that it has not: %v", err)
+	}
+	if _, err := find("nosuch", ""); !errors.Is(err, storage.ErrNotFound) {
+		t.Errorf("no run and no promotion: %v", err)
+	}
+	if err := s.Bucket.PutRun(t.Context(), "torn", "r1", storage.RunRecord, []byte("{")); err != nil {
+		t.Fatal(err)
+	}
+	var corrupt *storage.CorruptError
+	if _, err := find("torn", ""); !errors.As(err, &corrupt) || corrupt.Key != "runs/torn/r1/run.json" {
+		t.Errorf("a torn record: %v", err)
+	}
+	if err := s.Bucket.PutRun(t.Context(), "empty", "r1", storage.RunRecord, []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := find("empty", ""); err == nil {
+		t.Error("a run without methods has a model")
+	}
+}
+
+// TestAPromotedModelComesFirst has a name that is a run's, too.
+func TestAPromotedModelComesFirst(t *testing.T) {
+	s := newShop(t)
+	s.finished("shop", "r1")
+	used := s.put(s.gather(nil), "weights")
+	used.Table = s.artefact("t", "t")
+	got, err := activities.FindModel(t.Context(), s.Bucket, "shop", "")
+	if err != nil || got.Name != "shop/1" || got.Student != used.Model.Weights {
+		t.Errorf("found %+v, %v", got, err)
+	}
+	used.Model.Method, used.Model.Seed, used.Model.Spec = "pod", 5, []byte(`{"name":"n"}`)
+	got, err = activities.PromotedModel("shop", used)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := activities.Model{Name: "shop/1", Examples: used.Examples, Student: used.Model.Weights, Method: "pod", Seed: 5, Table: used.Table}
+	want.Spec.Name = "n"
+	same(t, "promoted", want, got)
+	used.Model.Spec = []byte("{")
+	if _, err := activities.PromotedModel("shop", used); !errors.Is(err, activities.ErrData) {
+		t.Errorf("a torn spec: %v", err)
+	}
+}
+
+// TestAModelsIDIsOfWhatItAnswersBy changes one thing at a time.
+func TestAModelsIDIsOfWhatItAnswersBy(t *testing.T) {
+	base := activities.Model{
+		Name: "n", Examples: storage.Ref{Digest: "e", Size: 1}, Student: storage.Ref{Digest: "s", Size: 1}, Method: "rdrec", Seed: 1, Spec: spec.Default(),
+	}
+	id, err := base.ID()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		change func(*activities.Model)
+		same   bool
+	}{
+		"name":     {func(m *activities.Model) { m.Name = "other" }, true},
+		"table":    {func(m *activities.Model) { m.Table.Digest = "t" }, true},
+		"examples": {func(m *activities.Model) { m.Examples.Digest = "other" }, false},
+		"student":  {func(m *activities.Model) { m.Student.Digest = "other" }, false},
+		"method":   {func(m *activities.Model) { m.Method = "pod" }, false},
+		"beams":    {func(m *activities.Model) { m.Spec.Evaluate.Beams++ }, false},
+	} {
+		m := base
+		c.change(&m)
+		if got, err := m.ID(); err != nil || (got == id) != c.same {
+			t.Errorf("another %s: the same id: %t, %v", name, got == id, err)
+		}
+	}
+}
+
+// TestPeopleChooseARunOrAPromotion has a name without, with one and with three promotions.
+func TestPeopleChooseARunOrAPromotion(t *testing.T) {
+	s := newShop(t)
+	in := s.finished("exp", "r1")
+	choose := func(c activities.ChooseInput) (activities.PromoteInput, error) {
+		c.Name = "shop"
+		return run[activities.PromoteInput](s, s.Choose, c)
+	}
+	for what, c := range map[string]activities.ChooseInput{"the model before": {}, "promotion 1": {To: 1}} {
+		_, err := choose(c)
+		s.isInvalid(what+" where there is none", err)
+	}
+	ofRun, err := choose(activities.ChooseInput{Run: "exp"})
+	if err != nil || ofRun.Before != 0 || len(ofRun.Promotion.Model.Spec) == 0 {
+		t.Fatalf("chose %+v, %v", ofRun, err)
+	}
+	ofRun.Promotion.Model.Spec = nil
+	want := storage.Promotion{
+		Reviews: storage.Ref(in.Spec.Data.Accumulated.Reviews), Dataset: in.Dataset, Examples: in.Examples,
+		Model: storage.PromotedModel{
+			Weights: in.Trials[1].Model, Method: "rdrec", Size: in.Spec.Student.Size, Protocol: in.Spec.Protocol, Seed: in.Spec.Seed,
+		},
+		Counts: in.Night.Counts, Metrics: in.Night.Metrics, Compared: in.Night.Compared,
+	}
+	same(t, "a run's model", want, ofRun.Promotion)
+	_, err = choose(activities.ChooseInput{Run: "nosuch"})
+	s.isInvalid("a run that is not there", err)
+
+	for k := range 3 {
+		s.put(activities.Gathered{Promoted: storage.Promotion{Number: k}}, fmt.Sprint("weights ", k))
+	}
+	if got, err := choose(activities.ChooseInput{Run: "exp/r1"}); err != nil || got.Before != 3 {
+		t.Errorf("beside promotion 3: %+v, %v", got, err)
+	}
+	for to, want := range map[int]int{0: 2, 1: 1, 2: 2} {
+		got, err := choose(activities.ChooseInput{To: to})
+		if err != nil || got.Before != 3 || got.Promotion.Number != want || got.Promotion.Of != want || got.Promotion.Kind != storage.Rollback {
+			t.Errorf("back to %d: %+v, %v; want promotion %d", to, got, err, want)
+		}
+	}
+	for _, to := range []int{3, 4, -1} {
+		_, err := choose(activities.ChooseInput{To: to})
+		s.isInvalid(fmt.Sprint("promotion ", to), err)
+	}
+}
+
+// TestATornNightIsNamed counts it among those that are read.
+func TestATornNightIsNamed(t *testing.T) {
+	s := newShop(t)
+	for number, text := range []string{"{}", "{", "{}"} {
+		if err := s.Bucket.PutNight(t.Context(), "shop", number+1, []byte(text)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for last, want := range map[int]string{3: "record 2 of the last 3 nights", 2: "record 1 of the last 2 nights"} {
+		_, err := activities.ReadNights(t.Context(), s.Bucket, "shop", last)
+		if !errors.Is(err, activities.ErrData) || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("the last %d: %v, want %q", last, err, want)
+		}
+	}
+	if nights, err := activities.ReadNights(t.Context(), s.Bucket, "shop", 1); err != nil || len(nights) != 1 {
+		t.Errorf("the last one: %v, %v", nights, err)
+	}
+	if _, err := activities.ReadNightsPage(t.Context(), s.Bucket, "shop", 3, time.Now()); !errors.Is(err, activities.ErrData) {
+		t.Errorf("their page: %v", err)
+	}
+}
+
+// TestThePageOfTheNights has a row for each, and the last night's metric.
+func TestThePageOfTheNights(t *testing.T) {
+	s := newShop(t)
+	s.put(s.gather(nil), "weights")
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for number, record := range []string{
+		`{"number":1,"verdict":"idle"}`,
+		`{"number":2,"verdict":"kept","reasons":["why"],"promotion":1,"taken":[{"name":"a"},{"name":"b"}],"seconds":7,"html":"runs/w/r/report.html",` +
+			`"counts":{"new_rows":1,"new_bad":2,"rows":3,"users":4,"items":5,"new_users":6,"new_items":7,"new_rationales":8,"new_parsed":9,` +
+			`"asked":10,"tokens":11},"metric":"HR@5","metrics":[{"name":"HR@1","value":1},{"name":"HR@5","value":0.5,"low":0.25,"high":0.75}],` +
+			`"compared":{"difference":0.1,"low":-0.1,"high":0.2,"p":0.3}}`,
+	} {
+		if err := s.Bucket.PutNight(t.Context(), "shop", number+1, []byte(record)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	page, err := activities.ReadNightsPage(t.Context(), s.Bucket, "shop", 2, now)
+	if err != nil || len(page.Rows) != 2 || page.InUse != 1 || page.Metric != "HR@5" || !page.Made.Equal(now) || page.Name != "shop" {
+		t.Fatalf("%+v, %v", page, err)
+	}
+	if idle := page.Rows[0]; idle.Number != 1 || idle.Trained || idle.Difference != nil || idle.Report != "" {
+		t.Errorf("the idle night: %+v", idle)
+	}
+	row := page.Rows[1]
+	counts := []int{row.NewRows, row.NewBad, row.Rows, row.Users, row.Items, row.NewUsers, row.NewItems, row.NewReplies, row.NewParsed, row.Asked, row.Tokens}
+	same(t, "counts", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, counts)
+	same(t, "figures", []float64{0.5, 0.25, 0.75, 7}, []float64{row.Value, row.Low, row.High, row.Seconds})
+	if d := row.Difference; d == nil || d.Mean != 0.1 || d.Low != -0.1 || d.High != 0.2 || d.P != 0.3 {
+		t.Errorf("difference %+v", d)
+	}
+	if !row.Trained || row.Files != 2 || row.Promotion != 1 || row.Verdict != "kept" || row.Report != filepath.Join(s.root, "runs/w/r/report.html") {
+		t.Errorf("%+v", row)
+	}
+}
+
+// TestAnotherSourceIsDrawnFromItsBeginning changes the path, the table and the column.
+func TestAnotherSourceIsDrawnFromItsBeginning(t *testing.T) {
+	s := newShop(t)
+	s.Importer = &well{marks: []string{"1", "2"}}
+	draw := func(source spec.Source) int {
+		t.Helper()
+		out, err := run[activities.Drawn](s, s.Draw, activities.DrawInput{Name: "shop", Inbox: "inbox", Source: source})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out.Rows
+	}
+	for _, c := range []struct {
+		source spec.Source
+		want   int
+	}{
+		{spec.Source{Path: "a", Watermark: "c"}, 2}, {spec.Source{Path: "a", Watermark: "c"}, 0}, {spec.Source{Path: "b", Watermark: "c"}, 2},
+		{spec.Source{Path: "b", Table: "t", Watermark: "c"}, 2}, {spec.Source{Path: "b", Table: "t", Watermark: "c"}, 0},
+		{spec.Source{Path: "b", Table: "t", Watermark: "d"}, 2},
+	} {
+		if got := draw(c.source); got != c.want {
+			t.Errorf("%+v: %d rows, want %d", c.source, got, c.want)
+		}
+	}
+}
+
+// TestTheDataAreIdentifiedByNameAndContent has files whose names, contents and borders change.
+func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
+	s := newShop(t)
+	identify := func(data spec.Data) (string, error) {
+		id, err := run[activities.Identity](s, s.Identify, activities.IdentifyInput{Data: data})
+		return id.Data, err
+	}
+	seen := map[string]string{}
+	for name, files := range map[string]map[string]string{
+		"itself": {"a": "1", "b": "2"}, "content": {"a": "1", "b": "3"}, "name": {"a": "1", "c": "2"}, "border": {"a": "1b 1\n2"}, "less": {"a": "1"},
+	} {
+		dir := t.TempDir()
+		for file, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		id, err := identify(spec.Data{Folder: dir})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, known := seen[id]; known {
+			t.Errorf("%s and %s are the same", name, other)
+		}
+		seen[id] = name
+		if again, err := identify(spec.Data{Reviews: &spec.Reviews{Path: filepath.Join(dir, "*")}}); err != nil || again != id {
+			t.Errorf("%s: as reviews %q, %v", name, again, err)
+		}
+		stored := &spec.Accumulated{Reviews: spec.Stored{Digest: "r"}}
+		if got, err := identify(spec.Data{Reviews: &spec.Reviews{}, Accumulated: stored}); err != nil || got != "r" {
+			t.Errorf("accumulated: %q, %v", got, err)
+		}
+		titled := spec.Data{Reviews: &spec.Reviews{Metadata: filepath.Join(dir, "*")}, Accumulated: stored}
+		if got, err := identify(titled); err != nil || got != "r"+id {
+			t.Errorf("accumulated with titles: %q, %v", got, err)
+		}
+		titled.Reviews.Metadata = filepath.Join(dir, "nosuch")
+		_, err = identify(titled)
+		s.isInvalid("titles that are not there", err)
+	}
+}
+
+// TestADifferenceNamesItsFilesInOrder compares artefacts of many files.
+func TestADifferenceNamesItsFilesInOrder(t *testing.T) {
+	b := newBench(t)
+	first, second, want := map[string]string{"same": "x", "distillation.json": "1"}, map[string]string{"same": "x", "distillation.json": "2"}, []string{}
+	for i := range 9 {
+		name := fmt.Sprint("f", i)
+		switch want = append(want, name); i % 3 {
+		case 0:
+			first[name] = "1"
+		case 1:
+			second[name] = "2"
+		default:
+			first[name], second[name] = "1", "2"
+		}
+	}
+	rows, err := activities.CompareRuns(context.Background(), b.bucket,
+		activities.ReportInput{Rationales: b.put("r", first)}, activities.ReportInput{Rationales: b.put("r", second)})
+	if err != nil || len(rows) != 1 || rows[0].Same || rows[0].What != "rationales" {
+		t.Fatalf("%+v, %v", rows, err)
+	}
+	if diff := cmp.Diff(want, rows[0].Files); diff != "" {
+		t.Error(diff)
+	}
+	timed := map[string]string{"same": "x", "distillation.json": "3"}
+	rows, err = activities.CompareRuns(context.Background(), b.bucket,
+		activities.ReportInput{Rationales: b.put("r", map[string]string{"same": "x"})}, activities.ReportInput{Rationales: b.put("r", timed)})
+	if err != nil || len(rows) != 1 || !rows[0].Same || len(rows[0].Files) > 0 {
+		t.Errorf("only times differ: %+v, %v", rows, err)
+	}
+}
