@@ -113,7 +113,7 @@ bench-serve: build bin/bench ## a served model under load on the loopback: p50, 
 
 .PHONY: nightly
 nightly: setup ## three nights on the shipped reviews, begun by a schedule: docs/nightly.md
-	@go test -buildvcs=false -count=1 -v -timeout 20m -run '^TestThreeNights$$' ./worker
+	@go test -buildvcs=false -count=1 -v -timeout 20m -run '^TestThreeNightlyRuns$$' ./worker
 
 bench-go: setup ## Go's benchmarks of single packages
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./internal/...

@@ -20,15 +20,15 @@ import (
 	"rdrec/storage"
 )
 
-// bench is the activities on a bucket of their own; only the students are not there.
-type bench struct {
+// testEnv is the activities on a bucket of their own; only the students are not there.
+type testEnv struct {
 	t      *testing.T
 	env    *testsuite.TestActivityEnvironment
 	acts   *activities.Activities
 	bucket *storage.Bucket
 }
 
-func newBench(t *testing.T) *bench {
+func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
 	bucket, err := storage.Open(t.Context(), (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String())
 	if err != nil {
@@ -36,7 +36,7 @@ func newBench(t *testing.T) *bench {
 	}
 	t.Cleanup(func() { _ = bucket.Close() })
 	var suite testsuite.WorkflowTestSuite
-	b := &bench{t: t, env: suite.NewTestActivityEnvironment(), bucket: bucket}
+	b := &testEnv{t: t, env: suite.NewTestActivityEnvironment(), bucket: bucket}
 	b.acts = &activities.Activities{
 		Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now, Build: map[string]string{"libtorch": "2.11.0", "rdrec": "a88729e"},
 	}
@@ -45,8 +45,8 @@ func newBench(t *testing.T) *bench {
 	return b
 }
 
-// do runs an activity to its result.
-func do[Out any](b *bench, activity, in any) (out Out) {
+// execute runs an activity to its result.
+func execute[Out any](b *testEnv, activity, in any) (out Out) {
 	b.t.Helper()
 	value, err := b.env.ExecuteActivity(activity, in)
 	if err != nil {
@@ -58,8 +58,8 @@ func do[Out any](b *bench, activity, in any) (out Out) {
 	return out
 }
 
-// put stores files as an artefact.
-func (b *bench) put(kind string, files map[string]string) storage.Ref {
+// promote stores files as an artifact.
+func (b *testEnv) putArtifact(kind string, files map[string]string) storage.Ref {
 	b.t.Helper()
 	dir := b.t.TempDir()
 	for name, text := range files {
@@ -74,46 +74,47 @@ func (b *bench) put(kind string, files map[string]string) storage.Ref {
 	return ref
 }
 
-// trial is a student that answers as a baseline did.
-func (b *bench) trial(answers storage.Ref, as, variant string) activities.TrialResult {
+// trialResult is a student that answers as a baseline did.
+func (b *testEnv) trialResult(predictions storage.Ref, as, variant string) activities.TrialResult {
 	b.t.Helper()
-	lines, err := b.bucket.GetNamed(context.Background(), answers, as+".sequential.jsonl")
+	lines, err := b.bucket.ReadArtifactFile(context.Background(), predictions, as+".sequential.jsonl")
 	if err != nil {
 		b.t.Fatal(err)
 	}
 	return activities.TrialResult{
-		Method: "rdrec", Variant: variant, Seed: 1, Model: b.put("model", map[string]string{"training.json": `{"epochs": 1}`}),
-		Evaluations: []storage.Ref{b.put("evaluation", map[string]string{"sequential.jsonl": string(lines)})},
+		Method: "rdrec", Variant: variant, Seed: 1, Model: b.putArtifact("model", map[string]string{"training.json": `{"epochs": 1}`}),
+		Evaluations: []storage.Ref{b.putArtifact("evaluation", map[string]string{"sequential.jsonl": string(lines)})},
 	}
 }
 
-// TestReportOfAnAblation imports, preprocesses and ranks real data, and reports on two students: one that answers as Markov does and,
-// for the ablation, one that answers as popularity does.
-func TestReportOfAnAblation(t *testing.T) {
-	for numbering, leaks := range map[string]bool{spec.AsIs: true, spec.Sequential: false} {
-		t.Run(numbering, func(t *testing.T) {
-			b := newBench(t)
+// TestReportShowsAblation imports, preprocesses and ranks real data, and reports on two students:
+// one that answers as Markov does and, for the ablation, one that answers as popularity does.
+func TestReportShowsAblation(t *testing.T) {
+	for indexing, leaks := range map[string]bool{spec.AsIs: true, spec.Sequential: false} {
+		t.Run(indexing, func(t *testing.T) {
+			b := newTestEnv(t)
 			s := spec.Default()
 			s.Name, s.Protocol, s.Ablate = "ablation", spec.Clean, []string{"skip_pads"}
-			s.Data.Folder, s.Data.Numbering = "../testdata/rdrec/beauty_mini", numbering
+			s.Data.Folder, s.Data.Indexing = "../testdata/rdrec/beauty_mini", indexing
 			in := activities.ReportInput{Spec: s}
-			in.Dataset = do[storage.Ref](b, b.acts.Import, activities.ImportInput{Data: s.Data, Seed: 1})
-			in.Examples = do[storage.Ref](b, b.acts.Preprocess, activities.PreprocessInput{Dataset: in.Dataset, Negatives: 99, Seed: 1})
-			in.Baseline = do[storage.Ref](b, b.acts.Baseline, activities.BaselineInput{Examples: in.Examples, Evaluate: s.Evaluate})
+			in.Dataset = execute[storage.Ref](b, b.acts.Import, activities.ImportInput{Data: s.Data, Seed: 1})
+			in.Preprocessed = execute[storage.Ref](b, b.acts.Preprocess, activities.PreprocessInput{Dataset: in.Dataset, Negatives: 99, Seed: 1})
+			in.Baseline = execute[storage.Ref](b, b.acts.RankBaselines, activities.RankBaselinesInput{Preprocessed: in.Preprocessed, Evaluate: s.Evaluate})
 			in.Trials = []activities.TrialResult{
-				b.trial(in.Baseline, "markov", ""), b.trial(in.Baseline, "popularity", "skip_pads off"),
+				b.trialResult(in.Baseline, "markov", ""), b.trialResult(in.Baseline, "popularity", "skip_pads off"),
 			}
-			done := do[activities.Reported](b, b.acts.Report, in)
-			b.check(done, numbering, leaks)
-			b.recorded(done, in)
+			result := execute[activities.ReportResult](b, b.acts.Report, in)
+			b.check(result, indexing, leaks)
+			b.checkRunRecord(result, in)
 		})
 	}
 }
 
-// recorded reads the run's own record: what decides the bytes stands there, also what the spec left to its defaults.
-func (b *bench) recorded(done activities.Reported, in activities.ReportInput) {
+// checkRunRecord reads the run's own record: what decides the bytes stands there, also what the
+// spec left to its defaults.
+func (b *testEnv) checkRunRecord(result activities.ReportResult, in activities.ReportInput) {
 	b.t.Helper()
-	run := strings.Split(done.HTML, "/") // runs/<workflow>/<run>/report.html
+	run := strings.Split(result.HTML, "/") // runs/<workflow>/<run>/report.html
 	data, err := b.bucket.GetRun(context.Background(), run[1], run[2], "run.json")
 	if err != nil {
 		b.t.Fatal(err)
@@ -134,9 +135,9 @@ func (b *bench) recorded(done activities.Reported, in activities.ReportInput) {
 }
 
 // check reads the report.
-func (b *bench) check(done activities.Reported, numbering string, leaks bool) {
+func (b *testEnv) check(result activities.ReportResult, indexing string, leaks bool) {
 	b.t.Helper()
-	data, err := b.bucket.GetNamed(context.Background(), done.Report, "report.json")
+	data, err := b.bucket.ReadArtifactFile(context.Background(), result.Report, "report.json")
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -144,12 +145,12 @@ func (b *bench) check(done activities.Reported, numbering string, leaks bool) {
 	if err := json.Unmarshal(data, &r); err != nil {
 		b.t.Fatal(err)
 	}
-	if r.Data.Numbering.Name != numbering || r.Data.Numbering.Leaks != leaks {
-		b.t.Errorf("numbering %+v", r.Data.Numbering)
+	if r.Data.Indexing.Name != indexing || r.Data.Indexing.Leaks != leaks {
+		b.t.Errorf("numbering %+v", r.Data.Indexing)
 	}
 	cautioned := false
 	for _, caveat := range r.Caveats {
-		cautioned = cautioned || strings.Contains(caveat.Text, "data.numbering as-is")
+		cautioned = cautioned || strings.Contains(caveat.Text, "data.indexing as-is")
 	}
 	if cautioned != leaks {
 		b.t.Errorf("cautioned %t, want %t: %+v", cautioned, leaks, r.Caveats)
@@ -163,16 +164,16 @@ func (b *bench) check(done activities.Reported, numbering string, leaks bool) {
 	}
 	for _, c := range r.Tables[0].Ablations {
 		flipped, ok := rows[c.Student].Cell(c.Metric)
-		whole, found := rows[c.Other].Cell(c.Metric)
+		base, found := rows[c.Other].Cell(c.Metric)
 		if !ok || !found || c.Student != "rdrec, skip_pads off" || c.Other != "rdrec" || c.Interval == nil || c.N != r.Tables[0].Users {
 			b.t.Fatalf("ablation %+v", c)
 		}
-		if got := flipped.Mean - whole.Mean; got-c.Difference > 1e-9 || c.Difference-got > 1e-9 {
+		if got := flipped.Mean - base.Mean; got-c.Difference > 1e-9 || c.Difference-got > 1e-9 {
 			b.t.Errorf("%s: difference %g, the rows' is %g", c.Metric, c.Difference, got)
 		}
 	}
-	same, _ := rows["markov"].Cell("NDCG@10")
-	if student, _ := rows["rdrec"].Cell("NDCG@10"); student.Mean != same.Mean {
-		b.t.Errorf("the student answers as markov does and has %g, not %g", student.Mean, same.Mean)
+	unflipped, _ := rows["markov"].Cell("NDCG@10")
+	if student, _ := rows["rdrec"].Cell("NDCG@10"); student.Mean != unflipped.Mean {
+		b.t.Errorf("the student answers as markov does and has %g, not %g", student.Mean, unflipped.Mean)
 	}
 }

@@ -88,22 +88,23 @@ func typeOf(err error) string {
 	return failed.Type()
 }
 
-// TestSixLostWorkersInARowAreTheEnd has what an attempt reads of those before it. The test's attempt is the first, so it adds none.
+// TestSixLostWorkersInARowAreTheEnd has what an attempt reads of those before it. The test's
+// attempt is the first, so it adds none.
 func TestSixLostWorkersInARowAreTheEnd(t *testing.T) {
 	for _, c := range []struct {
-		last life
+		last attemptHistory
 		want string
 	}{
-		{life{}, ""},
-		{life{Attempt: 1, Lost: 5}, ""},
-		{life{Attempt: 1, Lost: 6}, "final NoProgress"},
-		{life{Attempt: 1, Lost: 7}, "final NoProgress"},
-		{life{Attempt: 1, Lost: 6, Moved: true}, ""},
-		{life{Attempt: 1, Lost: 6, Ended: true}, ""},
+		{attemptHistory{}, ""},
+		{attemptHistory{Attempt: 1, Lost: 5}, ""},
+		{attemptHistory{Attempt: 1, Lost: 6}, "final NoProgress"},
+		{attemptHistory{Attempt: 1, Lost: 7}, "final NoProgress"},
+		{attemptHistory{Attempt: 1, Lost: 6, Progressed: true}, ""},
+		{attemptHistory{Attempt: 1, Lost: 6, Ended: true}, ""},
 	} {
 		w := newTried(t)
-		w.last = Progress{Stage: "merge", Life: c.last}
-		if err := w.do(w.MergeAnswers, MergeInput{}); typeOf(err) != c.want {
+		w.last = Progress{Stage: "merge", History: c.last}
+		if err := w.do(w.MergePredictions, MergePredictionsInput{}); typeOf(err) != c.want {
 			t.Errorf("%+v: %v, want %q", c.last, err, c.want)
 		}
 	}
@@ -112,35 +113,36 @@ func TestSixLostWorkersInARowAreTheEnd(t *testing.T) {
 func TestTheNextLife(t *testing.T) {
 	for _, c := range []struct {
 		name    string
-		last    life
+		last    attemptHistory
 		attempt int
-		want    life
+		want    attemptHistory
 	}{
-		{"the first attempt", life{}, 1, life{Attempt: 1}},
-		{"the third, which knows of none", life{}, 3, life{Attempt: 3, Lost: 2}},
-		{"one lost", life{Attempt: 1}, 2, life{Attempt: 2, Lost: 1}},
-		{"one lost and one that left nothing", life{Attempt: 1}, 3, life{Attempt: 3, Lost: 2}},
-		{"after some", life{Attempt: 4, Lost: 2, High: 7}, 5, life{Attempt: 5, Lost: 3, High: 7}},
-		{"after progress", life{Attempt: 4, Lost: 2, High: 7, Moved: true}, 5, life{Attempt: 5, High: 7}},
-		{"after progress and one that left nothing", life{Attempt: 4, Lost: 2, High: 7, Moved: true}, 6, life{Attempt: 6, Lost: 1, High: 7}},
-		{"after an error", life{Attempt: 4, Lost: 2, High: 7, Ended: true}, 5, life{Attempt: 5, High: 7}},
+		{"the first attempt", attemptHistory{}, 1, attemptHistory{Attempt: 1}},
+		{"the third, which knows of none", attemptHistory{}, 3, attemptHistory{Attempt: 3, Lost: 2}},
+		{"one lost", attemptHistory{Attempt: 1}, 2, attemptHistory{Attempt: 2, Lost: 1}},
+		{"one lost and one that left nothing", attemptHistory{Attempt: 1}, 3, attemptHistory{Attempt: 3, Lost: 2}},
+		{"after some", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7}, 5, attemptHistory{Attempt: 5, Lost: 3, MaxDone: 7}},
+		{"after progress", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Progressed: true}, 5, attemptHistory{Attempt: 5, MaxDone: 7}},
+		{"after progress and one that left nothing", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Progressed: true}, 6, attemptHistory{Attempt: 6, Lost: 1, MaxDone: 7}},
+		{"after an error", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Ended: true}, 5, attemptHistory{Attempt: 5, MaxDone: 7}},
 	} {
 		if diff := cmp.Diff(c.want, c.last.next(c.attempt)); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
-	for done, want := range map[int]life{6: {High: 7}, 7: {High: 7}, 8: {High: 8, Moved: true}} {
-		if diff := cmp.Diff(want, (life{High: 7}).reach(done)); diff != "" {
+	for done, want := range map[int]attemptHistory{6: {MaxDone: 7}, 7: {MaxDone: 7}, 8: {MaxDone: 8, Progressed: true}} {
+		if diff := cmp.Diff(want, (attemptHistory{MaxDone: 7}).advance(done)); diff != "" {
 			t.Errorf("%d done: %s", done, diff)
 		}
 	}
 }
 
-// TestThirtyAttemptsWithoutARationaleAreTheEnd has the last attempt that finished one so many attempts ago.
+// TestThirtyAttemptsWithoutARationaleAreTheEnd has the last attempt that finished one so many
+// attempts ago.
 func TestThirtyAttemptsWithoutARationaleAreTheEnd(t *testing.T) {
 	for ago, want := range map[int]string{29: "", 30: "", 31: "final NoProgress"} {
 		w := newTried(t)
-		w.last = Progress{Stage: "distill", Moved: 1 - ago, Life: life{Attempt: 1, Ended: true}}
+		w.last = Progress{Stage: "distill", ProgressAttempt: 1 - ago, History: attemptHistory{Attempt: 1, Ended: true}}
 		in := DistillShardInput{Plan: w.artefact("000001.jsonl", ""), Shard: 1}
 		if err := w.do(w.DistillShard, in); typeOf(err) != want {
 			t.Errorf("%d attempts ago: %v, want %q", ago, err, want)
@@ -160,7 +162,7 @@ func (w *tried) pretrain(train func(ctx context.Context, job TrainJob) error) er
 		return train(ctx, job)
 	}}
 	return w.do(w.Pretrain, PretrainInput{
-		Examples: w.artefact("e", "e"), Method: "rdrec", Train: spec.Train{Keep: 2}, Seed: 1, Fingerprint: pretrained,
+		Preprocessed: w.artefact("e", "e"), Method: "rdrec", Train: spec.Train{KeepCheckpoints: 2}, Seed: 1, Fingerprint: pretrained,
 	})
 }
 
@@ -265,11 +267,12 @@ func TestTheThirdFailedCheckpointInARowEndsTraining(t *testing.T) {
 	}
 }
 
-// TestTheThirdFailureInARowEndsDistilling hands rows to a bucket that takes nothing, and then takes all.
+// TestTheThirdFailureInARowEndsDistilling hands rows to a bucket that takes nothing, and then takes
+// all.
 func TestTheThirdFailureInARowEndsDistilling(t *testing.T) {
 	w := newTried(t)
 	rows := storage.OpenRationales[teacher.Rationale](w.Bucket, "t")
-	k := &keeper{rows: rows, wake: make(chan struct{}, 1)}
+	k := &rowWriter{rows: rows, wake: make(chan struct{}, 1)}
 	block := filepath.Join(w.root, "rationales")
 	if err := os.WriteFile(block, nil, 0o600); err != nil {
 		t.Fatal(err)
@@ -299,7 +302,7 @@ func TestTheThirdFailureInARowEndsDistilling(t *testing.T) {
 	if diff := cmp.Diff(map[string]int{"0": 1, "1": 1, "2": 1, "3": 1, "4": 1}, ids); diff != "" {
 		t.Error(diff)
 	}
-	if keep := keep(t.Context(), rows); keep.add(teacher.Rationale{ID: "5"}) != nil || keep.close() != nil {
+	if keep := newRowWriter(t.Context(), rows); keep.add(teacher.Rationale{ID: "5"}) != nil || keep.close() != nil {
 		t.Error("the bucket takes rows, and yet they fail")
 	}
 }

@@ -14,21 +14,21 @@ import (
 	"rdrec/storage"
 )
 
-// BaselineInput is the settings of [Activities.Baseline].
-type BaselineInput struct {
-	Examples storage.Ref
-	Evaluate spec.Evaluate
+// RankBaselinesInput is the settings of [Activities.RankBaselines].
+type RankBaselinesInput struct {
+	Preprocessed storage.Ref   `json:"preprocessed"`
+	Evaluate     spec.Evaluate `json:"evaluate"`
 }
 
-// Baseline ranks the same users' items with every method of the baselines' table and stores the rankings as JSON lines, one file
-// for each method and kind.
-func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (ref storage.Ref, err error) {
+// RankBaselines ranks the same users' items with every method of the baselines' table and stores
+// the rankings as JSON lines, one file for each method and kind.
+func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "baseline")
-	defer work.end(&err)
+	defer work.finish(&err)
 	if err != nil {
 		return ref, err
 	}
-	data, err := a.readDataset(ctx, in.Examples, filepath.Join(work.dir, "examples"))
+	data, err := a.readDataset(ctx, in.Preprocessed, filepath.Join(work.dir, "preprocessed"))
 	if err != nil {
 		return ref, err
 	}
@@ -54,22 +54,22 @@ func (a *Activities) Baseline(ctx context.Context, in BaselineInput) (ref storag
 
 // rank writes what one baseline ranks for the users that the student is examined on.
 func rank(dir string, data *dataset.Dataset, row baseline.Baseline, settings spec.Evaluate) error {
-	fitted := row.Fit(data)
+	ranker := row.Fit(data)
 	users := baseline.Users(data, settings.SequentialUsers)
-	if err := writeRanking(dir, row.Name, task.KindSequential, users, baseline.Sequential(users, fitted, settings.TopN)); err != nil {
+	if err := writeRanking(dir, row.Name, task.Sequential, users, baseline.Sequential(users, ranker, settings.TopN)); err != nil {
 		return err
 	}
 	users = baseline.Users(data, settings.TopNUsers)
-	return writeRanking(dir, row.Name, task.KindTopN, users, baseline.TopN(data, users, fitted, settings.TopN))
+	return writeRanking(dir, row.Name, task.TopN, users, baseline.TopN(data, users, ranker, settings.TopN))
 }
 
-func writeRanking(dir, name string, kind task.Kind, users []dataset.User, lists []metric.List) error {
+func writeRanking(dir, name string, task task.Task, users []dataset.User, lists []metric.List) error {
 	predictions := make([]Prediction, len(users))
 	for i, user := range users {
-		predictions[i] = Prediction{User: user.ID, Truth: user.Test(), Items: lists[i].Items}
+		predictions[i] = Prediction{User: user.ID, Truth: user.TestItem(), Items: lists[i].Items}
 	}
-	return writeLines(filepath.Join(dir, rankingFile(name, kind)), predictions)
+	return writeJSONL(filepath.Join(dir, rankingFile(name, task)), predictions)
 }
 
-// rankingFile names a method's rankings in the baseline artefact.
-func rankingFile(name string, kind task.Kind) string { return name + "." + kind.String() + ".jsonl" }
+// rankingFile names a method's rankings in the baseline artifact.
+func rankingFile(name string, task task.Task) string { return name + "." + task.String() + ".jsonl" }

@@ -17,7 +17,7 @@ import (
 type outcome struct {
 	Type  string
 	Final bool
-	// After is when it is tried again, 0 where the retry policy decides.
+	// AddPrior is when it is tried again, 0 where the retry policy decides.
 	After  time.Duration
 	Benign bool
 }
@@ -33,7 +33,7 @@ func outcomeOf(err error) outcome {
 // TestWhatIsRetried has each class of error, as it is and wrapped.
 func TestWhatIsRetried(t *testing.T) {
 	corrupt := &storage.CorruptError{Key: "k", Reason: "r"}
-	later := &LaterError{After: 17 * time.Second, Err: errors.New("busy")}
+	later := &RetryAfterError{After: 17 * time.Second, Err: errors.New("busy")}
 	config, data := outcome{Type: TypeInvalidConfig, Final: true}, outcome{Type: TypeDataCorrupt, Final: true}
 	for _, c := range []struct {
 		name string
@@ -46,24 +46,24 @@ func TestWhatIsRetried(t *testing.T) {
 		{"bad data", ErrData, data},
 		{"every checkpoint corrupt", storage.ErrAllCorrupt, data},
 		{"a corrupt object", corrupt, data},
-		{"a fault of a dataset", dataset.Fault{File: "f", Line: 1, Reason: "r"}, data},
+		{"a fault of a dataset", dataset.Diagnostic{File: "f", Line: 1, Reason: "r"}, data},
 		{"draining", ErrDrained, outcome{Type: TypeDrained, After: time.Second, Benign: true}},
-		{"later", later, outcome{Type: TypeLater, After: 17 * time.Second}},
+		{"later", later, outcome{Type: TypeRetryAfter, After: 17 * time.Second}},
 		{"a full disk", storage.ErrFull, outcome{Type: TypeStorageFull}},
 		{"not found", storage.ErrNotFound, outcome{}},
-		{"promoted meanwhile", storage.ErrPromotedMeanwhile, outcome{}},
+		{"promoted meanwhile", storage.ErrPromotionConflict, outcome{}},
 		{"stalled", errStalled, outcome{}},
-		{"frozen", errFrozen, outcome{}},
+		{"frozen", errSuspended, outcome{}},
 		{"cancelled", context.Canceled, outcome{}},
 		{"out of time", context.DeadlineExceeded, outcome{}},
 		{"any other", errors.New("other"), outcome{}},
 		{"invalid settings in bad data", fmt.Errorf("%w: %w", ErrData, ErrInvalid), config},
 		{"a corrupt object while draining", errors.Join(ErrDrained, corrupt), data},
-		{"later on a full disk", errors.Join(storage.ErrFull, later), outcome{Type: TypeLater, After: 17 * time.Second}},
+		{"later on a full disk", errors.Join(storage.ErrFull, later), outcome{Type: TypeRetryAfter, After: 17 * time.Second}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, err := range []error{c.err, fmt.Errorf("doing it: %w", c.err)} {
-				got := fail(t.Context(), err)
+				got := temporalError(t.Context(), err)
 				if outcomeOf(got) != c.want {
 					t.Errorf("%v: %+v, want %+v", err, outcomeOf(got), c.want)
 				}
@@ -73,12 +73,13 @@ func TestWhatIsRetried(t *testing.T) {
 			}
 		})
 	}
-	if err := fail(t.Context(), nil); err != nil {
+	if err := temporalError(t.Context(), nil); err != nil {
 		t.Errorf("no error fails: %v", err)
 	}
 }
 
-// TestTheContextsCauseDecides has an error that comes of a context that ended for a reason of its own.
+// TestTheContextsCauseDecides has an error that comes of a context that ended for a reason of its
+// own.
 func TestTheContextsCauseDecides(t *testing.T) {
 	for _, c := range []struct {
 		cause error
@@ -87,12 +88,12 @@ func TestTheContextsCauseDecides(t *testing.T) {
 	}{
 		{errStalled, true, outcome{}},
 		{errNoProgress, true, outcome{Type: TypeNoProgress, Final: true}},
-		{errFrozen, false, outcome{}},
+		{errSuspended, false, outcome{}},
 		{ErrInvalid, false, outcome{}},
 	} {
 		ctx, cancel := context.WithCancelCause(t.Context())
 		cancel(fmt.Errorf("stopped: %w", c.cause))
-		got := fail(ctx, context.Canceled)
+		got := temporalError(ctx, context.Canceled)
 		if outcomeOf(got) != c.want || !errors.Is(got, context.Canceled) || errors.Is(got, c.cause) != c.named {
 			t.Errorf("%v: %+v, %v; want %+v and the cause named: %t", c.cause, outcomeOf(got), got, c.want, c.named)
 		}
@@ -100,7 +101,7 @@ func TestTheContextsCauseDecides(t *testing.T) {
 }
 
 func TestALaterErrorIsItsCause(t *testing.T) {
-	err := &LaterError{After: time.Second, Err: storage.ErrFull}
+	err := &RetryAfterError{After: time.Second, Err: storage.ErrFull}
 	if err.Error() != storage.ErrFull.Error() || !errors.Is(err, storage.ErrFull) {
 		t.Errorf("%v", err)
 	}

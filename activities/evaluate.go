@@ -15,72 +15,76 @@ import (
 
 // EvaluateInput is the settings of [Activities.Evaluate].
 type EvaluateInput struct {
-	Examples storage.Ref
-	Model    storage.Ref
-	// Kind is what is examined: sequential, top-N or explanation.
-	Kind task.Kind
+	Preprocessed storage.Ref `json:"preprocessed"`
+	Model        storage.Ref `json:"model"`
+	// Task is what is examined: sequential, top-N or explanation.
+	Task task.Task `json:"task"`
 	// Protocol has its switches as far as these answers depend on them, and no name.
-	Protocol spec.Protocol
-	Method   string
-	Evaluate spec.Evaluate
-	Seed     int64
-	// Part, from 0, is which of so many Parts is answered; Parts 0 is the whole. Rows are decoded in the same batches either way.
-	Part  int `json:",omitempty"`
-	Parts int `json:",omitempty"`
+	Protocol spec.Protocol `json:"protocol"`
+	Method   string        `json:"method"`
+	Evaluate spec.Evaluate `json:"evaluate"`
+	Seed     int64         `json:"seed"`
+	// Shard, from 0, is which of so many Parts is answered; Parts 0 is the whole. Rows are decoded
+	// in the same batches either way.
+	Shard  int `json:",omitempty"`
+	Shards int `json:",omitempty"`
 }
 
 // Prediction is what the student recommended to one user.
 type Prediction struct {
-	// Place is where it stands among all parts' answers; the whole, which is in that order, does not say it.
-	Place int `json:"place,omitempty"`
+	// Index is where it stands among all parts' answers; the whole, which is in that order, does
+	// not say it.
+	Index int `json:"index,omitempty"`
 	User  int `json:"user"`
 	Truth int `json:"truth"`
-	// Items are item ids, best first; Texts and Scores are what the student wrote and its score for each beam.
+	// Items are item ids, best first; Texts and Scores are what the student wrote and its score for
+	// each beam.
 	Items  []int     `json:"items"`
 	Texts  []string  `json:"texts,omitempty"`
 	Scores []float64 `json:"scores,omitempty"`
-	// Random counts texts that were no item, in whose place protocol paper puts a random one; Seen counts items of the history,
-	// which were dropped.
-	Random int `json:"random,omitempty"`
-	Seen   int `json:"seen,omitempty"`
+	// Replaced counts texts that were no item, in whose place protocol paper puts a random one;
+	// Seen counts items of the history, which were dropped.
+	Replaced int `json:"replaced,omitempty"`
+	Seen     int `json:"seen,omitempty"`
 }
 
 // Text is an explanation that the student wrote, beside the user's own.
 type Text struct {
-	// Place is as in [Prediction].
-	Place     int    `json:"place,omitempty"`
+	// Index is as in [Prediction].
+	Index     int    `json:"index,omitempty"`
 	User      int    `json:"user"`
 	Item      int    `json:"item"`
 	Reference string `json:"reference"`
 	Generated string `json:"generated"`
 }
 
-// Evaluate lets the student answer the test examples of one kind and stores its answers as JSON lines.
+// Evaluate lets the student answer the test examples of one kind and stores its answers as JSON
+// lines.
 func (a *Activities) Evaluate(ctx context.Context, in EvaluateInput) (ref storage.Ref, err error) {
-	ctx, work, err := a.begin(ctx, "evaluate "+in.Kind.String())
-	defer work.end(&err)
+	ctx, work, err := a.begin(ctx, "evaluate "+in.Task.String())
+	defer work.finish(&err)
 	if err != nil {
 		return ref, err
 	}
-	if err := a.fetch(ctx, work.dir, map[string]storage.Ref{"examples": in.Examples, "model": in.Model}); err != nil {
+	if err := a.fetch(ctx, work.dir, map[string]storage.Ref{"preprocessed": in.Preprocessed, "model": in.Model}); err != nil {
 		return ref, err
 	}
 	started := a.Now()
 	job := RecommendJob{
-		EvaluateInput: in, Data: filepath.Join(work.dir, "examples"), Model: filepath.Join(work.dir, "model"),
+		EvaluateInput: in, Data: filepath.Join(work.dir, "preprocessed"), Model: filepath.Join(work.dir, "model"),
 		Progress: func(done, total int) {
 			work.report(Progress{Done: done, Total: total, Unit: "rows", Rate: float64(done) / max(a.Now().Sub(started).Seconds(), 1e-3)})
 		},
 	}
 	out := filepath.Join(work.dir, "evaluation")
 	if err := os.MkdirAll(out, 0o750); err != nil {
-		return ref, fmt.Errorf("make folder for answers: %w", err)
+		return ref, fmt.Errorf("make folder for predictions: %w", err)
 	}
 	working, cancel := drainable(ctx)
 	defer cancel()
-	err = a.answer(working, job, filepath.Join(out, answerFile(in.Kind)))
+	err = a.predict(working, job, filepath.Join(out, predictionsFile(in.Task)))
 	if errors.Is(context.Cause(working), ErrDrained) {
-		return ref, fmt.Errorf("%w: answers begin anew elsewhere", ErrDrained)
+		return ref, fmt.Errorf("%w: the evaluation restarts on another worker", ErrDrained)
 	}
 	if err != nil {
 		return ref, err
@@ -88,51 +92,52 @@ func (a *Activities) Evaluate(ctx context.Context, in EvaluateInput) (ref storag
 	return a.Bucket.PutFolder(ctx, "evaluation", out)
 }
 
-func (a *Activities) answer(ctx context.Context, job RecommendJob, path string) error {
-	if job.Kind == task.KindExplanation {
+func (a *Activities) predict(ctx context.Context, job RecommendJob, path string) error {
+	if job.Task == task.Explanation {
 		texts, err := a.Students.Explain(ctx, job)
 		if err != nil {
 			return err
 		}
-		if job.Parts == 0 {
-			texts = inOrder(texts, placeOfText)
+		if job.Shards == 0 {
+			texts = sortByIndex(texts, textIndex)
 		}
-		return writeLines(path, texts)
+		return writeJSONL(path, texts)
 	}
 	predictions, err := a.Students.Recommend(ctx, job)
 	if err != nil {
 		return err
 	}
-	if job.Parts == 0 {
-		predictions = inOrder(predictions, placeOfPrediction)
+	if job.Shards == 0 {
+		predictions = sortByIndex(predictions, predictionIndex)
 	}
-	return writeLines(path, predictions)
+	return writeJSONL(path, predictions)
 }
 
-// answerFile names the answers of a kind in their artefact.
-func answerFile(kind task.Kind) string { return kind.String() + ".jsonl" }
+// predictionsFile names the answers of a kind in their artifact.
+func predictionsFile(t task.Task) string { return t.String() + ".jsonl" }
 
-// MergeInput is the answers of all parts of one examination.
-type MergeInput struct {
-	Kind  task.Kind
-	Parts []storage.Ref
+// MergePredictionsInput is the answers of all parts of one examination.
+type MergePredictionsInput struct {
+	Task   task.Task     `json:"task"`
+	Shards []storage.Ref `json:"shards"`
 }
 
-// MergeAnswers puts parts together: byte for byte what [Activities.Evaluate] makes of the whole.
-func (a *Activities) MergeAnswers(ctx context.Context, in MergeInput) (ref storage.Ref, err error) {
+// MergePredictions puts parts together: byte for byte what [Activities.Evaluate] makes of the
+// whole.
+func (a *Activities) MergePredictions(ctx context.Context, in MergePredictionsInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "merge")
-	defer work.end(&err)
+	defer work.finish(&err)
 	if err != nil {
 		return ref, err
 	}
-	path := filepath.Join(work.dir, "evaluation", answerFile(in.Kind))
+	path := filepath.Join(work.dir, "evaluation", predictionsFile(in.Task))
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return ref, fmt.Errorf("make folder for answers: %w", err)
+		return ref, fmt.Errorf("make folder for predictions: %w", err)
 	}
-	if in.Kind == task.KindExplanation {
-		err = merge(ctx, a.Bucket, in, path, placeOfText)
+	if in.Task == task.Explanation {
+		err = merge(ctx, a.Bucket, in, path, textIndex)
 	} else {
-		err = merge(ctx, a.Bucket, in, path, placeOfPrediction)
+		err = merge(ctx, a.Bucket, in, path, predictionIndex)
 	}
 	if err != nil {
 		return ref, err
@@ -140,31 +145,31 @@ func (a *Activities) MergeAnswers(ctx context.Context, in MergeInput) (ref stora
 	return a.Bucket.PutFolder(ctx, "evaluation", filepath.Dir(path))
 }
 
-func merge[Row any](ctx context.Context, b *storage.Bucket, in MergeInput, path string, place func(*Row) *int) error {
+func merge[Row any](ctx context.Context, b *storage.Bucket, in MergePredictionsInput, path string, index func(*Row) *int) error {
 	var all []Row
-	for _, part := range in.Parts {
-		data, err := b.GetNamed(ctx, part, answerFile(in.Kind))
+	for _, shard := range in.Shards {
+		data, err := b.ReadArtifactFile(ctx, shard, predictionsFile(in.Task))
 		if err != nil {
 			return err
 		}
-		rows, err := readLines[Row](data)
+		rows, err := readJSONL[Row](data)
 		if err != nil {
-			return fmt.Errorf("read answers %s: %w: %w", part.Digest, ErrData, err)
+			return fmt.Errorf("read predictions %s: %w: %w", shard.Digest, ErrData, err)
 		}
 		all = append(all, rows...)
 	}
-	return writeLines(path, inOrder(all, place))
+	return writeJSONL(path, sortByIndex(all, index))
 }
 
-// inOrder sorts answers by their places, which then go without saying.
-func inOrder[Row any](rows []Row, place func(*Row) *int) []Row {
-	slices.SortStableFunc(rows, func(a, b Row) int { return *place(&a) - *place(&b) })
+// sortByIndex sorts answers by their places, which then go without saying.
+func sortByIndex[Row any](rows []Row, index func(*Row) *int) []Row {
+	slices.SortStableFunc(rows, func(a, b Row) int { return *index(&a) - *index(&b) })
 	for i := range rows {
-		*place(&rows[i]) = 0
+		*index(&rows[i]) = 0
 	}
 	return rows
 }
 
-func placeOfPrediction(p *Prediction) *int { return &p.Place }
+func predictionIndex(p *Prediction) *int { return &p.Index }
 
-func placeOfText(t *Text) *int { return &t.Place }
+func textIndex(t *Text) *int { return &t.Index }

@@ -13,174 +13,180 @@ import (
 	"rdrec/storage"
 )
 
-// InspectInput is what a night made of the reviews that came in.
-type InspectInput struct {
-	Gate spec.Gate
-	// Before are the counts of the model in use; nil where there is none.
-	Before              map[string]int
-	Dataset, Rationales storage.Ref
+// SanityCheckInput is what a night made of the reviews that came in.
+type SanityCheckInput struct {
+	Gate spec.Gate `json:"gate"`
+	// Previous are the counts of the model in use; nil where there is none.
+	Previous   map[string]int `json:"previous"`
+	Dataset    storage.Ref    `json:"dataset"`
+	Rationales storage.Ref    `json:"rationales"`
 }
 
-// Inspected says whether it is sane.
-type Inspected struct {
-	Counts  map[string]int
-	Reasons []string
+// SanityCheckResult says whether it is sane.
+type SanityCheckResult struct {
+	Counts  map[string]int `json:"counts"`
+	Reasons []string       `json:"reasons"`
 }
 
-// Inspect counts what came in and holds it against the gate: before the teacher is asked, and again when it was. Where no model is in use
-// there is nothing to keep, and only the counts are made.
-func (a *Activities) Inspect(ctx context.Context, in InspectInput) (out Inspected, err error) {
-	ctx, beat := a.beat(ctx, "inspect")
-	defer beat.stop()
-	defer func() { err = fail(ctx, err) }()
-	w := &reporting{Activities: a}
+// SanityCheck counts what came in and holds it against the gate: before the teacher is asked, and
+// again when it was. Where no model is in use there is nothing to keep, and only the counts are
+// made.
+func (a *Activities) SanityCheck(ctx context.Context, in SanityCheckInput) (out SanityCheckResult, err error) {
+	ctx, hb := a.startHeartbeat(ctx, "sanity check")
+	defer hb.stop()
+	defer func() { err = temporalError(ctx, err) }()
+	w := &reportBuilder{Activities: a}
 	var rows struct{ Rows, Bad, Users, Items, Interactions int }
 	if err := w.decode(ctx, in.Dataset, "import.json", &rows); err != nil {
 		return out, err
 	}
 	out.Counts = map[string]int{
-		CountRows: rows.Rows, CountBad: rows.Bad, CountUsers: rows.Users, CountItems: rows.Items, CountEvents: rows.Interactions,
+		CountRows: rows.Rows, CountBad: rows.Bad, CountUsers: rows.Users, CountItems: rows.Items, CountInteractions: rows.Interactions,
 	}
-	news := map[string]string{CountNewRows: CountRows, CountNewBad: CountBad, CountNewUsers: CountUsers, CountNewItems: CountItems}
+	increments := map[string]string{CountNewRows: CountRows, CountNewBad: CountBad, CountNewUsers: CountUsers, CountNewItems: CountItems}
 	if !in.Rationales.IsZero() {
 		var d Distillation
 		if err := w.decode(ctx, in.Rationales, "distillation.json", &d); err != nil {
 			return out, err
 		}
-		out.Counts[CountReplies], out.Counts[CountParsed] = d.Quality.Rationales, d.Quality.Parsed
-		news[CountNewReplies], news[CountNewParsed] = CountReplies, CountParsed
+		out.Counts[CountRationales], out.Counts[CountParsed] = d.Quality.Rationales, d.Quality.Parsed
+		increments[CountNewRationales], increments[CountNewParsed] = CountRationales, CountParsed
 	}
-	for name, of := range news {
-		out.Counts[name] = out.Counts[of] - in.Before[of]
+	for name, of := range increments {
+		out.Counts[name] = out.Counts[of] - in.Previous[of]
 	}
-	if in.Before != nil {
-		out.Reasons = insane(in.Gate, out.Counts)
+	if in.Previous != nil {
+		out.Reasons = sanityFailures(in.Gate, out.Counts)
 	}
 	return out, nil
 }
 
-// insane says what of the counts is outside the gate.
-func insane(g spec.Gate, counts map[string]int) (reasons []string) {
+// sanityFailures says what of the counts is outside the gate.
+func sanityFailures(g spec.Gate, counts map[string]int) (reasons []string) {
 	rows, bad := counts[CountNewRows], counts[CountNewBad]
 	if rows < g.MinRows {
-		reasons = append(reasons, fmt.Sprintf("%d rows came in, fewer than nightly.gate.min_rows %d", rows, g.MinRows))
+		reasons = append(reasons, fmt.Sprintf("%d rows ingested, fewer than nightly.gate.min_rows %d", rows, g.MinRows))
 	}
 	if g.MaxRows > 0 && rows > g.MaxRows {
-		reasons = append(reasons, fmt.Sprintf("%d rows came in, more than nightly.gate.max_rows %d", rows, g.MaxRows))
+		reasons = append(reasons, fmt.Sprintf("%d rows ingested, more than nightly.gate.max_rows %d", rows, g.MaxRows))
 	}
 	if float64(bad) > g.MaxBad*float64(rows) {
-		reasons = append(reasons, fmt.Sprintf("%d of the %d rows that came in cannot be read, more than nightly.gate.max_bad %g allows",
+		reasons = append(reasons, fmt.Sprintf("%d of the %d ingested rows are unreadable, more than nightly.gate.max_bad %g allows",
 			bad, rows, g.MaxBad))
 	}
-	replies, parsed := counts[CountNewReplies], counts[CountNewParsed]
+	replies, parsed := counts[CountNewRationales], counts[CountNewParsed]
 	if float64(parsed) < g.MinParsed*float64(replies) {
-		reasons = append(reasons, fmt.Sprintf("%d of the teacher's %d new replies parse, fewer than nightly.gate.min_parsed %g wants",
+		reasons = append(reasons, fmt.Sprintf("%d of the teacher's %d new replies parse, fewer than nightly.gate.min_parsed %g requires",
 			parsed, replies, g.MinParsed))
 	}
 	return reasons
 }
 
-// JudgeInput is a new student beside the one in use, both examined on the same examples.
-type JudgeInput struct {
-	Gate spec.Gate
-	// Items is how many the dataset has. Strict counts as the spec's protocol does; Seed draws the intervals.
-	Items  int
-	Strict bool
-	Seed   int64
-	// New are the answers of the new student, Old those of the student in use; none where there is none. Against is its number.
-	New, Old []storage.Ref
-	Against  int
+// CompareModelsInput is a new student beside the one in use, both examined on the same examples.
+type CompareModelsInput struct {
+	Gate spec.Gate `json:"gate"`
+	// Items is how many the dataset has. Strict counts as the spec's protocol does; Seed draws the
+	// intervals.
+	Items  int   `json:"items"`
+	Strict bool  `json:"strict"`
+	Seed   int64 `json:"seed"`
+	// New are the answers of the new student, Old those of the student in use; none where there is
+	// none. Against is its number.
+	New              []storage.Ref `json:"new"`
+	Old              []storage.Ref `json:"old"`
+	CurrentPromotion int           `json:"current_promotion"`
 }
 
-// Judged is the verdict on the metrics.
-type Judged struct {
-	Metrics  []storage.Measure
-	Compared *storage.Comparison
-	Coverage float64
-	Reasons  []string
+// CompareModelsResult is the verdict on the metrics.
+type CompareModelsResult struct {
+	Metrics    []storage.Measure   `json:"metrics"`
+	Comparison *storage.Comparison `json:"comparison"`
+	Coverage   float64             `json:"coverage"`
+	Reasons    []string            `json:"reasons"`
 }
 
-// Judge compares the two on the same users.
-func (a *Activities) Judge(ctx context.Context, in JudgeInput) (out Judged, err error) {
-	ctx, beat := a.beat(ctx, "judge")
-	defer beat.stop()
-	defer func() { err = fail(ctx, err) }()
-	kind := GateKind(in.Gate)
-	w := &reporting{Activities: a}
-	latest, err := w.answers(ctx, TrialResult{Evaluations: in.New}, kind)
+// CompareModels compares the two on the same users.
+func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (out CompareModelsResult, err error) {
+	ctx, hb := a.startHeartbeat(ctx, "compare models")
+	defer hb.stop()
+	defer func() { err = temporalError(ctx, err) }()
+	task := GateTask(in.Gate)
+	w := &reportBuilder{Activities: a}
+	candidate, err := w.predictions(ctx, TrialResult{Evaluations: in.New}, task)
 	if err != nil {
 		return out, err
 	}
-	scores := metric.Rank(lists(latest), in.Strict, in.Seed)
+	scores := metric.ScoreRankings(lists(candidate), in.Strict, in.Seed)
 	for _, s := range scores {
 		out.Metrics = append(out.Metrics, storage.Measure{Name: s.Metric, Value: s.Value, Low: s.Interval.Low, High: s.Interval.High})
 	}
-	out.Coverage = coverage(latest, in.Items)
+	out.Coverage = coverage(candidate, in.Items)
 	if len(in.Old) == 0 {
 		return out, nil
 	}
 	if out.Coverage < in.Gate.MinCoverage {
-		out.Reasons = append(out.Reasons, fmt.Sprintf("the lists name %.2f%% of all items, less than nightly.gate.min_coverage %g wants",
+		out.Reasons = append(out.Reasons, fmt.Sprintf("catalog coverage is %.2f%%, less than nightly.gate.min_coverage %g requires",
 			100*out.Coverage, in.Gate.MinCoverage))
 	}
-	before, err := w.answers(ctx, TrialResult{Evaluations: in.Old}, kind)
+	current, err := w.predictions(ctx, TrialResult{Evaluations: in.Old}, task)
 	if err != nil {
 		return out, err
 	}
-	if err := sameUsers(latest, before); err != nil {
+	if err := sameUsers(candidate, current); err != nil {
 		return out, err
 	}
-	out.Compared, err = compare(in, scores, metric.Rank(lists(before), in.Strict, in.Seed))
+	out.Comparison, err = compare(in, scores, metric.ScoreRankings(lists(current), in.Strict, in.Seed))
 	if err != nil {
 		return out, err
 	}
-	if c := out.Compared; c.P > in.Gate.Alpha {
+	if c := out.Comparison; c.P > in.Gate.Alpha {
 		out.Reasons = append(out.Reasons, fmt.Sprintf(
-			"%s of the same %d users is %.4f after %.4f: it is not shown to be at most %g worse (p %.3f, more than nightly.gate.alpha %g)",
-			c.Metric, c.Users, c.New, c.Old, in.Gate.Margin, c.P, in.Gate.Alpha))
+			"%s over the same %d users is %.4f, before %.4f: non-inferiority with margin %g is not shown (p %.3f, more than nightly.gate.alpha %g)",
+			c.Metric, c.Users, c.Candidate, c.Current, in.Gate.Margin, c.P, in.Gate.Alpha))
 	}
 	return out, nil
 }
 
-// GateKind is the ranking that a gate compares.
-func GateKind(g spec.Gate) task.Kind {
-	return map[string]task.Kind{"sequential": task.KindSequential, "topn": task.KindTopN}[g.Task]
+// GateTask is the ranking that a gate compares.
+func GateTask(g spec.Gate) task.Task {
+	return map[string]task.Task{"sequential": task.Sequential, "topn": task.TopN}[g.Task]
 }
 
 // coverage is the share of all items that the lists name.
-func coverage(answers []Prediction, items int) float64 {
-	named := map[int]bool{}
-	for _, p := range answers {
+func coverage(predictions []Prediction, items int) float64 {
+	recommended := map[int]bool{}
+	for _, p := range predictions {
 		for _, item := range p.Items {
-			named[item] = true
+			recommended[item] = true
 		}
 	}
-	return float64(len(named)) / float64(max(items, 1))
+	return float64(len(recommended)) / float64(max(items, 1))
 }
 
 func sameUsers(a, b []Prediction) error {
 	if len(a) != len(b) || len(a) == 0 {
-		return fmt.Errorf("%w: %d users were examined with the new model and %d with the one in use", ErrData, len(a), len(b))
+		return fmt.Errorf("%w: %d users were evaluated with the new model and %d with the current one", ErrData, len(a), len(b))
 	}
 	for i := range a {
 		if a[i].User != b[i].User || a[i].Truth != b[i].Truth {
-			return fmt.Errorf("%w: place %d has user %d with the new model and user %d with the one in use", ErrData, i+1, a[i].User, b[i].User)
+			return fmt.Errorf("%w: prediction %d is of user %d with the new model and of user %d with the current one", ErrData, i+1, a[i].User, b[i].User)
 		}
 	}
 	return nil
 }
 
-// compare is the paired test: the hypothesis is that the new student is worse by the margin or more, on average over users.
-func compare(in JudgeInput, latest, before []metric.Score) (*storage.Comparison, error) {
-	for i, score := range latest {
+// compare is the paired test: the hypothesis is that the new student is worse by the margin or
+// more, on average over users.
+func compare(in CompareModelsInput, candidate, current []metric.Score) (*storage.Comparison, error) {
+	for i, score := range candidate {
 		if score.Metric != in.Gate.Metric {
 			continue
 		}
 		c := &storage.Comparison{
-			Metric: score.Metric, Against: in.Against, Users: score.N, New: score.Value, Old: before[i].Value,
-			Difference: score.Value - before[i].Value, Low: -1, High: 1, P: 1,
+			Metric: score.Metric, CurrentPromotion: in.CurrentPromotion, Users: score.N, Candidate: score.Value, Current: current[i].Value,
+			Difference: score.Value - current[i].Value, Low: -1, High: 1, P: 1,
 		}
-		d, err := metric.BootstrapPaired(score.Each, before[i].Each, metric.Rounds, in.Seed)
+		d, err := metric.BootstrapPaired(score.Each, current[i].Each, metric.Resamples, in.Seed)
 		if errors.Is(err, metric.ErrTooFew) {
 			return c, nil // one user shows nothing
 		}
@@ -188,19 +194,20 @@ func compare(in JudgeInput, latest, before []metric.Score) (*storage.Comparison,
 			return nil, err
 		}
 		c.Low, c.High = d.Interval.Low, d.Interval.High
-		c.P, err = noWorse(score.Each, before[i].Each, in.Gate.Margin)
+		c.P, err = nonInferiority(score.Each, current[i].Each, in.Gate.Margin)
 		return c, err
 	}
-	return nil, fmt.Errorf("%w: nightly.gate.metric %q is no ranking metric", ErrInvalid, in.Gate.Metric)
+	return nil, fmt.Errorf("%w: nightly.gate.metric %q is not a ranking metric", ErrInvalid, in.Gate.Metric)
 }
 
-// noWorse is the one-sided p-value of a paired t-test that latest is better than before minus the margin.
-func noWorse(latest, before []float64, margin float64) (float64, error) {
-	shifted := make([]float64, len(before))
-	for i, value := range before {
+// nonInferiority is the one-sided p-value of a paired t-test that latest is better than before
+// minus the margin.
+func nonInferiority(candidate, current []float64, margin float64) (float64, error) {
+	shifted := make([]float64, len(current))
+	for i, value := range current {
 		shifted[i] = value - margin
 	}
-	test, err := metric.Paired(latest, shifted)
+	test, err := metric.Paired(candidate, shifted)
 	switch {
 	case err != nil:
 		return 1, err

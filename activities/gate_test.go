@@ -17,7 +17,7 @@ import (
 
 // TestTheGatesBounds has counts on each bound and one beyond it.
 func TestTheGatesBounds(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	open := spec.Gate{MaxBad: 1} // nothing is outside of it
 	with := func(change func(*spec.Gate)) spec.Gate {
 		g := open
@@ -50,12 +50,12 @@ func TestTheGatesBounds(t *testing.T) {
 		{"each bound at once", with(func(g *spec.Gate) { *g = spec.Gate{MinRows: 9, MaxRows: 7, MinParsed: 1} }), 8, 1, 1, 0, 4},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			in := activities.InspectInput{
-				Gate: c.gate, Dataset: s.imported(100+c.rows, 10+c.bad),
-				Rationales: s.artefact("distillation.json", fmt.Sprintf(`{"quality":{"rationales":%d,"parsed":%d}}`, 20+c.replies, 7+c.parsed)),
-				Before:     map[string]int{"rows": 100, "bad": 10, "rationales": 20, "parsed": 7, "users": 4, "items": 5},
+			in := activities.SanityCheckInput{
+				Gate: c.gate, Dataset: s.importedDataset(100+c.rows, 10+c.bad),
+				Rationales: s.putArtifact("distillation.json", fmt.Sprintf(`{"quality":{"rationales":%d,"parsed":%d}}`, 20+c.replies, 7+c.parsed)),
+				Previous:   map[string]int{"rows": 100, "bad": 10, "rationales": 20, "parsed": 7, "users": 4, "items": 5},
 			}
-			out, err := run[activities.Inspected](s, s.Inspect, in)
+			out, err := run[activities.SanityCheckResult](s, s.SanityCheck, in)
 			if err != nil || len(out.Reasons) != c.refusals {
 				t.Errorf("refused for %q, %v; want %d reasons", out.Reasons, err, c.refusals)
 			}
@@ -64,30 +64,30 @@ func TestTheGatesBounds(t *testing.T) {
 				"rationales": 20 + c.replies, "parsed": 7 + c.parsed, "new_rows": c.rows, "new_bad": c.bad, "new_users": 6, "new_items": 0,
 				"new_rationales": c.replies, "new_parsed": c.parsed,
 			}
-			same(t, "counts", want, out.Counts)
+			equal(t, "counts", want, out.Counts)
 		})
 	}
 }
 
-// answer is one user's list, with the item that is looked for.
+// predict is one user's list, with the item that is looked for.
 type answer struct {
 	user, truth int
 	items       []int
 }
 
 // answered is an evaluation with these answers.
-func (s *shop) answered(file string, answers ...answer) []storage.Ref {
+func (s *inboxEnv) answered(file string, answers ...answer) []storage.Ref {
 	s.t.Helper()
 	var lines strings.Builder
 	for _, a := range answers {
 		items := strings.ReplaceAll(fmt.Sprint(a.items), " ", ",")
 		fmt.Fprintf(&lines, `{"user":%d,"truth":%d,"items":%s}`+"\n", a.user, a.truth, items)
 	}
-	return []storage.Ref{s.artefact(file, lines.String())}
+	return []storage.Ref{s.putArtifact(file, lines.String())}
 }
 
 func TestOnlyTheSameUsersAreCompared(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	now := []answer{{1, 10, []int{10}}, {2, 20, []int{20}}, {3, 30, []int{30}}}
 	for _, c := range []struct {
 		name     string
@@ -103,11 +103,11 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 		{"none", nil, nil, "0 users were examined with the new model and 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			in := activities.JudgeInput{
+			in := activities.CompareModelsInput{
 				Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: 1, Alpha: 0.5}, Items: 10, Strict: true,
 				New: s.answered("sequential.jsonl", c.now...), Old: s.answered("sequential.jsonl", c.old...),
 			}
-			_, err := run[activities.Judged](s, s.Judge, in)
+			_, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 			if c.want == "" {
 				if err != nil {
 					t.Error(err)
@@ -122,30 +122,31 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 	}
 }
 
-// TestTheVerdictsFigures compares four users: the new model has three first items right, the old one two.
+// TestTheVerdictsFigures compares four users: the new model has three first items right, the old
+// one two.
 func TestTheVerdictsFigures(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	wrong := []int{7, 8}
 	now := s.answered("sequential.jsonl", answer{1, 1, []int{1}}, answer{2, 2, wrong}, answer{3, 3, []int{3}}, answer{4, 4, []int{4}})
 	old := s.answered("sequential.jsonl", answer{1, 1, wrong}, answer{2, 2, wrong}, answer{3, 3, []int{3}}, answer{4, 4, []int{4}})
-	in := activities.JudgeInput{
+	in := activities.CompareModelsInput{
 		Gate:  spec.Gate{Task: "sequential", Metric: "HR@1", Alpha: 0.5},
-		Items: 10, Strict: true, Seed: 1, New: now, Old: old, Against: 3,
+		Items: 10, Strict: true, Seed: 1, New: now, Old: old, CurrentPromotion: 3,
 	}
-	judge := func(change func(*activities.JudgeInput)) activities.Judged {
+	judge := func(change func(*activities.CompareModelsInput)) activities.CompareModelsResult {
 		t.Helper()
 		changed := in
 		change(&changed)
-		out, err := run[activities.Judged](s, s.Judge, changed)
+		out, err := run[activities.CompareModelsResult](s, s.CompareModels, changed)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return out
 	}
-	out := judge(func(*activities.JudgeInput) {})
+	out := judge(func(*activities.CompareModelsInput) {})
 	// The differences are 1, 0, 0 and 0: t is 1 with 3 degrees of freedom.
 	p := 0.5 - (math.Sqrt(3)/4+math.Pi/6)/math.Pi
-	c := *out.Compared
+	c := *out.Comparison
 	if math.Abs(c.P-p) > 1e-9 {
 		t.Errorf("p is %g, want %g", c.P, p)
 	}
@@ -153,79 +154,79 @@ func TestTheVerdictsFigures(t *testing.T) {
 		t.Errorf("the difference's interval is %g to %g", c.Low, c.High)
 	}
 	c.P, c.Low, c.High = 0, 0, 0
-	same(t, "compared", storage.Comparison{Metric: "HR@1", Against: 3, Users: 4, New: 0.75, Old: 0.5, Difference: 0.25}, c)
+	equal(t, "compared", storage.Comparison{Metric: "HR@1", CurrentPromotion: 3, Users: 4, Candidate: 0.75, Current: 0.5, Difference: 0.25}, c)
 	if m := out.Metrics[0]; m.Name != "HR@1" || m.Value != 0.75 || m.Low >= 0.75 || m.High != 1 {
 		t.Errorf("measured %+v", m)
 	}
 	// With a margin of a quarter the differences are 1.25 and three times 0.25: t is 2.
-	wide := judge(func(in *activities.JudgeInput) { in.Gate.Margin = 0.25 })
+	wide := judge(func(in *activities.CompareModelsInput) { in.Gate.Margin = 0.25 })
 	root := 2 / math.Sqrt(3)
-	if p := 0.5 - (root/(7.0/3)+math.Atan(root))/math.Pi; math.Abs(wide.Compared.P-p) > 1e-9 {
-		t.Errorf("with a margin p is %g, want %g", wide.Compared.P, p)
+	if p := 0.5 - (root/(7.0/3)+math.Atan(root))/math.Pi; math.Abs(wide.Comparison.P-p) > 1e-9 {
+		t.Errorf("with a margin p is %g, want %g", wide.Comparison.P, p)
 	}
 
-	exactly := out.Compared.P
+	exactly := out.Comparison.P
 	for alpha, refusals := range map[float64]int{exactly: 0, math.Nextafter(exactly, 0): 1, math.Nextafter(exactly, 1): 0} {
-		if out := judge(func(in *activities.JudgeInput) { in.Gate.Alpha = alpha }); len(out.Reasons) != refusals {
+		if out := judge(func(in *activities.CompareModelsInput) { in.Gate.Alpha = alpha }); len(out.Reasons) != refusals {
 			t.Errorf("p %g, alpha %g: %q", exactly, alpha, out.Reasons)
 		}
 	}
 	// The new lists name 1, 3, 4, 7 and 8.
 	for least, refusals := range map[float64]int{0.5: 0, 0.51: 1} {
-		out := judge(func(in *activities.JudgeInput) { in.Gate.MinCoverage = least })
+		out := judge(func(in *activities.CompareModelsInput) { in.Gate.MinCoverage = least })
 		if out.Coverage != 0.5 || len(out.Reasons) != refusals {
 			t.Errorf("coverage %g where %g is the least: %q", out.Coverage, least, out.Reasons)
 		}
 	}
-	first := judge(func(in *activities.JudgeInput) { in.Old, in.Gate.MinCoverage = nil, 1 })
-	if first.Compared != nil || len(first.Reasons) > 0 || first.Coverage != 0.5 || len(first.Metrics) != 5 {
+	first := judge(func(in *activities.CompareModelsInput) { in.Old, in.Gate.MinCoverage = nil, 1 })
+	if first.Comparison != nil || len(first.Reasons) > 0 || first.Coverage != 0.5 || len(first.Metrics) != 5 {
 		t.Errorf("the first model: %+v", first)
 	}
-	if none := judge(func(in *activities.JudgeInput) { in.Items = 0 }); none.Coverage != 5 {
+	if none := judge(func(in *activities.CompareModelsInput) { in.Items = 0 }); none.Coverage != 5 {
 		t.Errorf("coverage of a dataset without items: %g", none.Coverage)
 	}
 }
 
 // TestIdenticalAnswersAreNoWorse has no chance in it: each user's figure is what it was.
 func TestIdenticalAnswersAreNoWorse(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	for _, margin := range []float64{0, 0.25} {
-		in := activities.JudgeInput{
+		in := activities.CompareModelsInput{
 			Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: margin, Alpha: 0.01}, Items: 10, Strict: true,
-			New: s.answers(30), Old: s.answers(30),
+			New: s.evaluation(30), Old: s.evaluation(30),
 		}
-		out, err := run[activities.Judged](s, s.Judge, in)
-		if err != nil || len(out.Reasons) > 0 || out.Compared.P != 0 || out.Compared.Low != 0 || out.Compared.High != 0 {
-			t.Errorf("margin %g: %+v, %q, %v; want p 0", margin, out.Compared, out.Reasons, err)
+		out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
+		if err != nil || len(out.Reasons) > 0 || out.Comparison.P != 0 || out.Comparison.Low != 0 || out.Comparison.High != 0 {
+			t.Errorf("margin %g: %+v, %q, %v; want p 0", margin, out.Comparison, out.Reasons, err)
 		}
 	}
-	all := activities.JudgeInput{
+	all := activities.CompareModelsInput{
 		Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: 0.5, Alpha: 0.5}, Items: 10, Strict: true,
-		New: s.answers(0), Old: s.answers(100),
+		New: s.evaluation(0), Old: s.evaluation(100),
 	}
-	if out, err := run[activities.Judged](s, s.Judge, all); err != nil || len(out.Reasons) != 1 || out.Compared.P != 1 {
-		t.Errorf("each user's figure is worse by 1: %+v, %q, %v; want p 1", out.Compared, out.Reasons, err)
+	if out, err := run[activities.CompareModelsResult](s, s.CompareModels, all); err != nil || len(out.Reasons) != 1 || out.Comparison.P != 1 {
+		t.Errorf("each user's figure is worse by 1: %+v, %q, %v; want p 1", out.Comparison, out.Reasons, err)
 	}
 }
 
 // TestOneUserShowsNothing has no spread to judge by.
 func TestOneUserShowsNothing(t *testing.T) {
-	s := newShop(t)
-	in := activities.JudgeInput{
+	s := newInboxEnv(t)
+	in := activities.CompareModelsInput{
 		Gate: spec.Gate{Task: "topn", Metric: "HR@1", Alpha: 0.5}, Items: 10, Strict: true,
 		New: s.answered("topn.jsonl", answer{1, 1, []int{1}}), Old: s.answered("topn.jsonl", answer{1, 1, []int{2}}),
 	}
-	out, err := run[activities.Judged](s, s.Judge, in)
+	out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &storage.Comparison{Metric: "HR@1", Users: 1, New: 1, Difference: 1, Low: -1, High: 1, P: 1}
-	if diff := cmp.Diff(want, out.Compared); diff != "" || len(out.Reasons) != 1 {
+	want := &storage.Comparison{Metric: "HR@1", Users: 1, Candidate: 1, Difference: 1, Low: -1, High: 1, P: 1}
+	if diff := cmp.Diff(want, out.Comparison); diff != "" || len(out.Reasons) != 1 {
 		t.Errorf("%s %q", diff, out.Reasons)
 	}
 	in.Gate.Metric = "BLEU-4"
 	var failed *temporal.ApplicationError
-	if _, err := run[activities.Judged](s, s.Judge, in); !errors.As(err, &failed) || failed.Type() != activities.TypeInvalidConfig {
+	if _, err := run[activities.CompareModelsResult](s, s.CompareModels, in); !errors.As(err, &failed) || failed.Type() != activities.TypeInvalidConfig {
 		t.Errorf("a metric that is no ranking's: %v", err)
 	}
 }

@@ -14,22 +14,22 @@ import (
 	"sort"
 
 	"rdrec/internal/dataset"
-	"rdrec/internal/numbering"
+	"rdrec/internal/indexing"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 )
 
 // IdentifyInput names everything outside the bucket that an experiment reads.
 type IdentifyInput struct {
-	Data    spec.Data
-	Teacher spec.Teacher
-	// Distils says whether the teacher is needed at all.
-	Distils bool
-	Student spec.Student
+	Data    spec.Data    `json:"data"`
+	Teacher spec.Teacher `json:"teacher"`
+	// UsesTeacher says whether the teacher is needed at all.
+	UsesTeacher bool         `json:"uses_teacher"`
+	Student     spec.Student `json:"student"`
 }
 
-// Identity is the digests of what an experiment reads from outside the bucket: they are part of the stages' fingerprints, so a
-// changed file is a changed input.
+// Identity is the digests of what an experiment reads from outside the bucket: they are part of the
+// stages' fingerprints, so a changed file is a changed input.
 type Identity struct {
 	Data    string `json:"data"`
 	Teacher string `json:"teacher,omitempty"`
@@ -38,30 +38,31 @@ type Identity struct {
 
 // Identify hashes the raw data, the teacher's weights and the student's starting weights.
 func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id Identity, err error) {
-	ctx, p := a.beat(ctx, "identify")
+	ctx, p := a.startHeartbeat(ctx, "identify")
 	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
+	defer func() { err = temporalError(ctx, err) }()
 	if id.Data, err = digestData(in.Data); err != nil {
 		return id, fmt.Errorf("read the data: %w", err)
 	}
-	asks, err := asksTeacher(in)
+	needed, err := needsTeacher(in)
 	if err != nil {
 		return id, err
 	}
-	if asks {
+	if needed {
 		if id.Teacher, err = a.Teachers.Digest(ctx, in.Teacher); err != nil {
 			return id, fmt.Errorf("identify teacher %q: %w", in.Teacher.Model, err)
 		}
 	}
-	if in.Student.From != "" {
-		if id.Student, err = digestFiles(filepath.Join(in.Student.From, "*")); err != nil {
+	if in.Student.Pretrained != "" {
+		if id.Student, err = digestFiles(filepath.Join(in.Student.Pretrained, "*")); err != nil {
 			return id, fmt.Errorf("read the student's weights: %w", err)
 		}
 	}
 	return id, nil
 }
 
-// digestData hashes the raw data. What a night accumulated lies in the bucket under its hash already.
+// digestData hashes the raw data. What a night accumulated lies in the bucket under its hash
+// already.
 func digestData(data spec.Data) (string, error) {
 	switch {
 	case data.Accumulated != nil && data.Reviews.Metadata == "":
@@ -76,11 +77,11 @@ func digestData(data spec.Data) (string, error) {
 	}
 }
 
-// asksTeacher says whether a method learns rationales and the data lack any: a folder that holds them all needs no teacher, so the one
-// of the spec does not have to be here.
-func asksTeacher(in IdentifyInput) (bool, error) {
-	if !in.Distils || in.Data.Reviews != nil {
-		return in.Distils, nil
+// needsTeacher says whether a method learns rationales and the data lack any: a folder that holds
+// them all needs no teacher, so the one of the spec does not have to be here.
+func needsTeacher(in IdentifyInput) (bool, error) {
+	if !in.UsesTeacher || in.Data.Reviews != nil {
+		return in.UsesTeacher, nil
 	}
 	data, err := readFolder(in.Data.Folder)
 	if err != nil {
@@ -90,7 +91,8 @@ func asksTeacher(in IdentifyInput) (bool, error) {
 		func(e dataset.Explanation) bool { return !e.HasRationale() }), nil
 }
 
-// digestFiles hashes the names and contents of the files that the patterns match. A pattern that matches nothing is an error.
+// digestFiles hashes the names and contents of the files that the patterns match. A pattern that
+// matches nothing is an error.
 func digestFiles(patterns ...string) (string, error) {
 	h := sha256.New()
 	for _, pattern := range patterns {
@@ -134,15 +136,15 @@ func digestFile(w io.Writer, path string) (err error) {
 // ImportInput is the settings of [Activities.Import].
 type ImportInput struct {
 	// Data names its numbering in full.
-	Data spec.Data
+	Data spec.Data `json:"data"`
 	// Seed numbers the items; 0 where the numbering has no seed.
-	Seed int64
+	Seed int64 `json:"seed"`
 }
 
-// Import makes a dataset artefact of raw reviews or of a folder in RDRec's format.
+// Import makes a dataset artifact of raw reviews or of a folder in RDRec's format.
 func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "import")
-	defer work.end(&err)
+	defer work.finish(&err)
 	if err != nil {
 		return ref, err
 	}
@@ -162,8 +164,8 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 	return a.Bucket.PutFolder(ctx, "dataset", out)
 }
 
-// importAccumulated imports what a night gathered, and gives known users and items the numbers that they have in the dataset that the
-// night goes on from.
+// importAccumulated imports what a night gathered, and gives known users and items the numbers that
+// they have in the dataset that the night goes on from.
 func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir, out string) error {
 	from := *in.Data.Accumulated
 	parts := filepath.Join(dir, "reviews")
@@ -176,10 +178,10 @@ func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir,
 	if err := a.importReviews(ctx, in, out); err != nil {
 		return err
 	}
-	if from.Numbers.Digest == "" {
+	if from.PreviousDataset.Digest == "" {
 		return nil
 	}
-	old, err := a.readDataset(ctx, storage.Ref(from.Numbers), filepath.Join(dir, "numbers"))
+	old, err := a.readDataset(ctx, storage.Ref(from.PreviousDataset), filepath.Join(dir, "previous"))
 	if err != nil {
 		return err
 	}
@@ -187,15 +189,16 @@ func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir,
 	if err != nil {
 		return err
 	}
-	if err := data.KeepNumbers(old); err != nil {
-		return fmt.Errorf("keep the numbers of dataset %s: %w: %w", from.Numbers.Digest, ErrData, err)
+	if err := data.KeepIDs(old); err != nil {
+		return fmt.Errorf("keep the item ids of dataset %s: %w: %w", from.PreviousDataset.Digest, ErrData, err)
 	}
 	return dataset.Write(out, data)
 }
 
-// importReviews numbers items at random or by appearance inside DuckDB, out of core; the other numberings need the dataset in memory.
+// importReviews numbers items at random or by appearance inside DuckDB, out of core; the other
+// numberings need the dataset in memory.
 func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir string) error {
-	name := in.Data.Numbering
+	name := in.Data.Indexing
 	err := a.Importer.Import(ctx, ImportJob{
 		Reviews: *in.Data.Reviews, Appearance: name == spec.Appearance, Seed: in.Seed, Dir: dir,
 	})
@@ -203,37 +206,38 @@ func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir stri
 		return err
 	}
 	if name == spec.Appearance || name == spec.Random {
-		return writeJSON(filepath.Join(dir, numberingRecord), numbering.Record{Numbering: name, Seed: in.Seed})
+		return writeJSON(filepath.Join(dir, indexingRecord), indexing.Record{Indexing: name, Seed: in.Seed})
 	}
 	data, err := dataset.Read(os.DirFS(dir), filepath.Base(dir))
 	if err != nil {
 		return fmt.Errorf("read imported reviews: %w", err)
 	}
-	return writeNumbered(dir, data, in)
+	return writeIndexed(dir, data, in)
 }
 
-// importFolder reads a dataset folder, which checks it whole, and writes it anew with the items numbered.
+// importFolder reads a dataset folder, which checks it whole, and writes it anew with the items
+// numbered.
 func importFolder(in ImportInput, to string) error {
 	data, err := readFolder(in.Data.Folder)
 	if err != nil {
 		return err
 	}
-	return writeNumbered(to, data, in)
+	return writeIndexed(to, data, in)
 }
 
-// numberingRecord stands beside the dataset and says how items were numbered.
-const numberingRecord = "numbering.json"
+// indexingRecord stands beside the dataset and says how items were numbered.
+const indexingRecord = "indexing.json"
 
-// writeNumbered writes a dataset folder whose items are numbered as the settings say.
-func writeNumbered(dir string, data *dataset.Dataset, in ImportInput) error {
-	record, err := numbering.Apply(data, in.Data.Numbering, in.Seed)
+// writeIndexed writes a dataset folder whose items are numbered as the settings say.
+func writeIndexed(dir string, data *dataset.Dataset, in ImportInput) error {
+	record, err := indexing.Apply(data, in.Data.Indexing, in.Seed)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	if err := dataset.Write(dir, data); err != nil {
 		return err
 	}
-	return writeJSON(filepath.Join(dir, numberingRecord), record)
+	return writeJSON(filepath.Join(dir, indexingRecord), record)
 }
 
 func readFolder(path string) (*dataset.Dataset, error) {

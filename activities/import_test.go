@@ -16,19 +16,22 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// absent is a worker's teachers where the one asked for is not installed.
-type absent struct{}
+// missingTeacher is a worker's teachers where the one asked for is not installed.
+type missingTeacher struct{}
 
-var errAbsent = errors.New("there is no such teacher")
+var errMissingTeacher = errors.New("there is no such teacher")
 
-func (absent) Digest(context.Context, spec.Teacher) (string, error) { return "", errAbsent }
-
-func (absent) Open(context.Context, spec.Teacher) (teacher.Engine, func(), error) {
-	return nil, nil, errAbsent
+func (missingTeacher) Digest(context.Context, spec.Teacher) (string, error) {
+	return "", errMissingTeacher
 }
 
-// A folder with a rationale for each explanation needs no teacher, so its weights need not be here; without one of them it does.
-func TestATeacherIsIdentifiedOnlyWhereItIsAsked(t *testing.T) {
+func (missingTeacher) Open(context.Context, spec.Teacher) (teacher.Engine, func(), error) {
+	return nil, nil, errMissingTeacher
+}
+
+// A folder with a rationale for each explanation needs no teacher, so its weights need not be here;
+// without one of them it does.
+func TestIdentifyNeedsTeacherOnlyWhenUsed(t *testing.T) {
 	folder := filepath.Join("..", "testdata", "rdrec", "beauty_mini")
 	bare := t.TempDir()
 	for _, name := range []string{"sequential.txt.gz", "datamaps.json.gz", "explanation.json.gz"} {
@@ -46,15 +49,15 @@ func TestATeacherIsIdentifiedOnlyWhereItIsAsked(t *testing.T) {
 		want         string
 	}{
 		{"rationales are there", folder, true, ""},
-		{"rationales are missing", bare, true, errAbsent.Error()},
+		{"rationales are missing", bare, true, errMissingTeacher.Error()},
 		{"the methods learn none", bare, false, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var suite testsuite.WorkflowTestSuite
 			env := suite.NewTestActivityEnvironment()
-			acts := &activities.Activities{Teachers: absent{}, Now: time.Now}
+			acts := &activities.Activities{Teachers: missingTeacher{}, Now: time.Now}
 			env.RegisterActivity(acts)
-			in := activities.IdentifyInput{Data: spec.Data{Folder: c.folder}, Teacher: spec.Default().Teacher, Distils: c.distils}
+			in := activities.IdentifyInput{Data: spec.Data{Folder: c.folder}, Teacher: spec.Default().Teacher, UsesTeacher: c.distils}
 			_, err := env.ExecuteActivity(acts.Identify, in)
 			if c.want == "" && err != nil {
 				t.Errorf("got %v, want none", err)

@@ -10,14 +10,14 @@ import (
 	"rdrec/storage"
 )
 
-// Model is a trained student with all that it takes to ask it. A finished run and a promotion both name one ([FindModel]); exports,
-// single recommendations and serving begin from it.
+// Model is a trained student with all that it takes to ask it. A finished run and a promotion both
+// name one ([FindModel]); exports, single recommendations and serving begin from it.
 type Model struct {
 	// Name is what it was found by, for people.
 	Name string `json:"name"`
-	// Examples is the dataset's artefact that it was trained on, Student its own.
-	Examples storage.Ref `json:"examples"`
-	Student  storage.Ref `json:"student"`
+	// Preprocessed is the dataset's artifact that it was trained on, Student its own.
+	Preprocessed storage.Ref `json:"preprocessed"`
+	Student      storage.Ref `json:"student"`
 	// Method is which of the spec's it learnt by, Seed its trial's.
 	Method string    `json:"method"`
 	Seed   int64     `json:"seed"`
@@ -28,17 +28,18 @@ type Model struct {
 
 // ID is the same for models that answer the same.
 func (m Model) ID() (string, error) {
-	asked := struct {
-		Method   string
-		Evaluate spec.Evaluate
-	}{m.Method, m.Spec.Evaluate.Asked()}
-	return storage.Fingerprint("model", 1, asked, m.Examples.Digest, m.Student.Digest)
+	key := struct {
+		Method   string        `json:"method"`
+		Evaluate spec.Evaluate `json:"evaluate"`
+	}{m.Method, m.Spec.Evaluate.WithoutShards()}
+	return storage.Fingerprint("model", 1, key, m.Preprocessed.Digest, m.Student.Digest)
 }
 
-// FindModel resolves a name: that of promotions, whose model in use is meant, or a finished experiment's, as ID or ID/RUN. Of a run's
-// students it takes the first seed's of the spec's first method, or of the method that is named; a promotion has only one.
+// FindModel resolves a name: that of promotions, whose model in use is meant, or a finished
+// experiment's, as ID or ID/RUN. Of a run's students it takes the first seed's of the spec's first
+// method, or of the method that is named; a promotion has only one.
 func FindModel(ctx context.Context, b *storage.Bucket, name, method string) (Model, error) {
-	promoted, err := b.Promoted(ctx, name)
+	promoted, err := b.CurrentPromotion(ctx, name)
 	if err == nil {
 		return PromotedModel(name, promoted)
 	}
@@ -57,7 +58,8 @@ func FindModel(ctx context.Context, b *storage.Bucket, name, method string) (Mod
 	return m, nil
 }
 
-// readRun reads the record of a finished experiment or night, named as ID or ID/RUN, and says which run it is.
+// readRun reads the record of a finished experiment or night, named as ID or ID/RUN, and says which
+// run it is.
 func readRun(ctx context.Context, b *storage.Bucket, name string) (string, ReportInput, error) {
 	var record ReportInput
 	workflow, run, err := b.LatestRun(ctx, name)
@@ -77,7 +79,7 @@ func readRun(ctx context.Context, b *storage.Bucket, name string) (string, Repor
 // PromotedModel is the model of a promotion under a name.
 func PromotedModel(name string, p storage.Promotion) (Model, error) {
 	m := Model{
-		Name: fmt.Sprintf("%s/%d", name, p.Number), Examples: p.Examples, Student: p.Model.Weights, Method: p.Model.Method, Seed: p.Model.Seed,
+		Name: fmt.Sprintf("%s/%d", name, p.Number), Preprocessed: p.Preprocessed, Student: p.Model.Weights, Method: p.Model.Method, Seed: p.Model.Seed,
 		Table: p.Table,
 	}
 	if err := json.Unmarshal(p.Model.Spec, &m.Spec); err != nil {
@@ -96,8 +98,8 @@ func (r ReportInput) model(method string) (Model, error) {
 	}
 	for _, trial := range r.Trials {
 		if trial.Method == method && trial.Variant == "" {
-			return Model{Examples: r.Examples, Student: trial.Model, Method: method, Seed: trial.Seed, Spec: r.Spec}, nil
+			return Model{Preprocessed: r.Preprocessed, Student: trial.Model, Method: method, Seed: trial.Seed, Spec: r.Spec}, nil
 		}
 	}
-	return Model{}, fmt.Errorf("%w: it has none of method %q, but of %v", errNoStudent, method, r.Spec.Methods)
+	return Model{}, fmt.Errorf("%w: no student of method %q (available: %v)", errNoStudent, method, r.Spec.Methods)
 }

@@ -18,17 +18,17 @@ import (
 	"rdrec/storage"
 )
 
-// finished records a run with two methods, two seeds and an ablation.
-func (s *shop) finished(workflow, run string) activities.ReportInput {
+// storedRationales records a run with two methods, two seeds and an ablation.
+func (s *inboxEnv) finished(workflow, run string) activities.ReportInput {
 	s.t.Helper()
-	in := activities.ReportInput{Spec: spec.Default(), Dataset: s.artefact("d", "d"), Examples: s.artefact("e", "e")}
+	in := activities.ReportInput{Spec: spec.Default(), Dataset: s.putArtifact("d", "d"), Preprocessed: s.putArtifact("e", "e")}
 	in.Spec.Methods = []string{"rdrec", "pod"}
-	in.Spec.Data.Accumulated = &spec.Accumulated{Reviews: spec.Stored(s.artefact("r", "r"))}
-	in.Night = &activities.Night{Counts: map[string]int{"rows": 1}, Metrics: []storage.Measure{{Name: "HR@1"}}, Compared: &storage.Comparison{P: 0.5}}
+	in.Spec.Data.Accumulated = &spec.Accumulated{Reviews: spec.Ref(s.putArtifact("r", "r"))}
+	in.NightlyRun = &activities.NightlyRun{Counts: map[string]int{"rows": 1}, Metrics: []storage.Measure{{Name: "HR@1"}}, Comparison: &storage.Comparison{P: 0.5}}
 	for _, trial := range []activities.TrialResult{
 		{Method: "rdrec", Variant: "skip_pads off", Seed: 1}, {Method: "rdrec", Seed: 2}, {Method: "rdrec", Seed: 3}, {Method: "pod", Seed: 4},
 	} {
-		trial.Model = s.artefact("m", fmt.Sprint(trial.Seed))
+		trial.Model = s.putArtifact("m", fmt.Sprint(trial.Seed))
 		in.Trials = append(in.Trials, trial)
 	}
 	record, err := json.Marshal(in)
@@ -43,7 +43,7 @@ func (s *shop) finished(workflow, run string) activities.ReportInput {
 
 // TestARunsModelIsItsFirstStudent names none, one and another method, and runs that have none.
 func TestARunsModelIsItsFirstStudent(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	in := s.finished("exp", "r1")
 	find := func(name, method string) (activities.Model, error) {
 		return activities.FindModel(t.Context(), s.Bucket, name, method)
@@ -59,8 +59,8 @@ func TestARunsModelIsItsFirstStudent(t *testing.T) {
 				t.Fatal(err)
 			}
 			got.Spec = spec.Spec{}
-			want := activities.Model{Name: "exp/r1", Examples: in.Examples, Student: in.Trials[c.trial].Model, Method: c.want, Seed: c.seed}
-			same(t, name+" "+c.method, want, got)
+			want := activities.Model{Name: "exp/r1", Preprocessed: in.Preprocessed, Student: in.Trials[c.trial].Model, Method: c.want, Seed: c.seed}
+			equal(t, name+" "+c.method, want, got)
 		}
 	}
 	if _, err := find("exp", "p5"); err == nil || !strings.Contains(err.Error(), `none of method "p5", but of [rdrec pod]`) {
@@ -86,10 +86,10 @@ func TestARunsModelIsItsFirstStudent(t *testing.T) {
 
 // TestAPromotedModelComesFirst has a name that is a run's, too.
 func TestAPromotedModelComesFirst(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	s.finished("shop", "r1")
-	used := s.put(s.gather(nil), "weights")
-	used.Table = s.artefact("t", "t")
+	used := s.promote(s.ingest(nil), "weights")
+	used.Table = s.putArtifact("t", "t")
 	got, err := activities.FindModel(t.Context(), s.Bucket, "shop", "")
 	if err != nil || got.Name != "shop/1" || got.Student != used.Model.Weights {
 		t.Errorf("found %+v, %v", got, err)
@@ -99,9 +99,9 @@ func TestAPromotedModelComesFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := activities.Model{Name: "shop/1", Examples: used.Examples, Student: used.Model.Weights, Method: "pod", Seed: 5, Table: used.Table}
+	want := activities.Model{Name: "shop/1", Preprocessed: used.Preprocessed, Student: used.Model.Weights, Method: "pod", Seed: 5, Table: used.Table}
 	want.Spec.Name = "n"
-	same(t, "promoted", want, got)
+	equal(t, "promoted", want, got)
 	used.Model.Spec = []byte("{")
 	if _, err := activities.PromotedModel("shop", used); !errors.Is(err, activities.ErrData) {
 		t.Errorf("a torn spec: %v", err)
@@ -111,7 +111,7 @@ func TestAPromotedModelComesFirst(t *testing.T) {
 // TestAModelsIDIsOfWhatItAnswersBy changes one thing at a time.
 func TestAModelsIDIsOfWhatItAnswersBy(t *testing.T) {
 	base := activities.Model{
-		Name: "n", Examples: storage.Ref{Digest: "e", Size: 1}, Student: storage.Ref{Digest: "s", Size: 1}, Method: "rdrec", Seed: 1, Spec: spec.Default(),
+		Name: "n", Preprocessed: storage.Ref{Digest: "e", Size: 1}, Student: storage.Ref{Digest: "s", Size: 1}, Method: "rdrec", Seed: 1, Spec: spec.Default(),
 	}
 	id, err := base.ID()
 	if err != nil {
@@ -123,10 +123,10 @@ func TestAModelsIDIsOfWhatItAnswersBy(t *testing.T) {
 	}{
 		"name":     {func(m *activities.Model) { m.Name = "other" }, true},
 		"table":    {func(m *activities.Model) { m.Table.Digest = "t" }, true},
-		"examples": {func(m *activities.Model) { m.Examples.Digest = "other" }, false},
+		"examples": {func(m *activities.Model) { m.Preprocessed.Digest = "other" }, false},
 		"student":  {func(m *activities.Model) { m.Student.Digest = "other" }, false},
 		"method":   {func(m *activities.Model) { m.Method = "pod" }, false},
-		"beams":    {func(m *activities.Model) { m.Spec.Evaluate.Beams++ }, false},
+		"beams":    {func(m *activities.Model) { m.Spec.Evaluate.NumBeams++ }, false},
 	} {
 		m := base
 		c.change(&m)
@@ -138,76 +138,76 @@ func TestAModelsIDIsOfWhatItAnswersBy(t *testing.T) {
 
 // TestPeopleChooseARunOrAPromotion has a name without, with one and with three promotions.
 func TestPeopleChooseARunOrAPromotion(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	in := s.finished("exp", "r1")
-	choose := func(c activities.ChooseInput) (activities.PromoteInput, error) {
+	choose := func(c activities.ChooseModelInput) (activities.PromoteInput, error) {
 		c.Name = "shop"
-		return run[activities.PromoteInput](s, s.Choose, c)
+		return run[activities.PromoteInput](s, s.ChooseModel, c)
 	}
-	for what, c := range map[string]activities.ChooseInput{"the model before": {}, "promotion 1": {To: 1}} {
+	for what, c := range map[string]activities.ChooseModelInput{"the model before": {}, "promotion 1": {To: 1}} {
 		_, err := choose(c)
 		s.isInvalid(what+" where there is none", err)
 	}
-	ofRun, err := choose(activities.ChooseInput{Run: "exp"})
-	if err != nil || ofRun.Before != 0 || len(ofRun.Promotion.Model.Spec) == 0 {
+	ofRun, err := choose(activities.ChooseModelInput{Run: "exp"})
+	if err != nil || ofRun.Previous != 0 || len(ofRun.Promotion.Model.Spec) == 0 {
 		t.Fatalf("chose %+v, %v", ofRun, err)
 	}
 	ofRun.Promotion.Model.Spec = nil
 	want := storage.Promotion{
-		Reviews: storage.Ref(in.Spec.Data.Accumulated.Reviews), Dataset: in.Dataset, Examples: in.Examples,
+		Reviews: storage.Ref(in.Spec.Data.Accumulated.Reviews), Dataset: in.Dataset, Preprocessed: in.Preprocessed,
 		Model: storage.PromotedModel{
 			Weights: in.Trials[1].Model, Method: "rdrec", Size: in.Spec.Student.Size, Protocol: in.Spec.Protocol, Seed: in.Spec.Seed,
 		},
-		Counts: in.Night.Counts, Metrics: in.Night.Metrics, Compared: in.Night.Compared,
+		Counts: in.NightlyRun.Counts, Metrics: in.NightlyRun.Metrics, Comparison: in.NightlyRun.Comparison,
 	}
-	same(t, "a run's model", want, ofRun.Promotion)
-	_, err = choose(activities.ChooseInput{Run: "nosuch"})
+	equal(t, "a run's model", want, ofRun.Promotion)
+	_, err = choose(activities.ChooseModelInput{Run: "nosuch"})
 	s.isInvalid("a run that is not there", err)
 
 	for k := range 3 {
-		s.put(activities.Gathered{Promoted: storage.Promotion{Number: k}}, fmt.Sprint("weights ", k))
+		s.promote(activities.IngestResult{Promoted: storage.Promotion{Number: k}}, fmt.Sprint("weights ", k))
 	}
-	if got, err := choose(activities.ChooseInput{Run: "exp/r1"}); err != nil || got.Before != 3 {
+	if got, err := choose(activities.ChooseModelInput{Run: "exp/r1"}); err != nil || got.Previous != 3 {
 		t.Errorf("beside promotion 3: %+v, %v", got, err)
 	}
 	for to, want := range map[int]int{0: 2, 1: 1, 2: 2} {
-		got, err := choose(activities.ChooseInput{To: to})
-		if err != nil || got.Before != 3 || got.Promotion.Number != want || got.Promotion.Of != want || got.Promotion.Kind != storage.Rollback {
+		got, err := choose(activities.ChooseModelInput{To: to})
+		if err != nil || got.Previous != 3 || got.Promotion.Number != want || got.Promotion.RollbackTo != want || got.Promotion.Kind != storage.Rollback {
 			t.Errorf("back to %d: %+v, %v; want promotion %d", to, got, err, want)
 		}
 	}
 	for _, to := range []int{3, 4, -1} {
-		_, err := choose(activities.ChooseInput{To: to})
+		_, err := choose(activities.ChooseModelInput{To: to})
 		s.isInvalid(fmt.Sprint("promotion ", to), err)
 	}
 }
 
 // TestATornNightIsNamed counts it among those that are read.
 func TestATornNightIsNamed(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	for number, text := range []string{"{}", "{", "{}"} {
-		if err := s.Bucket.PutNight(t.Context(), "shop", number+1, []byte(text)); err != nil {
+		if err := s.Bucket.PutNightlyRun(t.Context(), "shop", number+1, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
 	for last, want := range map[int]string{3: "record 2 of the last 3 nights", 2: "record 1 of the last 2 nights"} {
-		_, err := activities.ReadNights(t.Context(), s.Bucket, "shop", last)
+		_, err := activities.ReadNightlyRuns(t.Context(), s.Bucket, "shop", last)
 		if !errors.Is(err, activities.ErrData) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the last %d: %v, want %q", last, err, want)
 		}
 	}
-	if nights, err := activities.ReadNights(t.Context(), s.Bucket, "shop", 1); err != nil || len(nights) != 1 {
+	if nights, err := activities.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1); err != nil || len(nights) != 1 {
 		t.Errorf("the last one: %v, %v", nights, err)
 	}
-	if _, err := activities.ReadNightsPage(t.Context(), s.Bucket, "shop", 3, time.Now()); !errors.Is(err, activities.ErrData) {
+	if _, err := activities.ReadNightlyPage(t.Context(), s.Bucket, "shop", 3, time.Now()); !errors.Is(err, activities.ErrData) {
 		t.Errorf("their page: %v", err)
 	}
 }
 
 // TestThePageOfTheNights has a row for each, and the last night's metric.
 func TestThePageOfTheNights(t *testing.T) {
-	s := newShop(t)
-	s.put(s.gather(nil), "weights")
+	s := newInboxEnv(t)
+	s.promote(s.ingest(nil), "weights")
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for number, record := range []string{
 		`{"number":1,"verdict":"idle"}`,
@@ -216,11 +216,11 @@ func TestThePageOfTheNights(t *testing.T) {
 			`"asked":10,"tokens":11},"metric":"HR@5","metrics":[{"name":"HR@1","value":1},{"name":"HR@5","value":0.5,"low":0.25,"high":0.75}],` +
 			`"compared":{"difference":0.1,"low":-0.1,"high":0.2,"p":0.3}}`,
 	} {
-		if err := s.Bucket.PutNight(t.Context(), "shop", number+1, []byte(record)); err != nil {
+		if err := s.Bucket.PutNightlyRun(t.Context(), "shop", number+1, []byte(record)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	page, err := activities.ReadNightsPage(t.Context(), s.Bucket, "shop", 2, now)
+	page, err := activities.ReadNightlyPage(t.Context(), s.Bucket, "shop", 2, now)
 	if err != nil || len(page.Rows) != 2 || page.InUse != 1 || page.Metric != "HR@5" || !page.Made.Equal(now) || page.Name != "shop" {
 		t.Fatalf("%+v, %v", page, err)
 	}
@@ -228,9 +228,9 @@ func TestThePageOfTheNights(t *testing.T) {
 		t.Errorf("the idle night: %+v", idle)
 	}
 	row := page.Rows[1]
-	counts := []int{row.NewRows, row.NewBad, row.Rows, row.Users, row.Items, row.NewUsers, row.NewItems, row.NewReplies, row.NewParsed, row.Asked, row.Tokens}
-	same(t, "counts", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, counts)
-	same(t, "figures", []float64{0.5, 0.25, 0.75, 7}, []float64{row.Value, row.Low, row.High, row.Seconds})
+	counts := []int{row.NewRows, row.NewBad, row.Rows, row.Users, row.Items, row.NewUsers, row.NewItems, row.NewRationales, row.NewParsed, row.Requests, row.Tokens}
+	equal(t, "counts", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, counts)
+	equal(t, "figures", []float64{0.5, 0.25, 0.75, 7}, []float64{row.Value, row.Low, row.High, row.Seconds})
 	if d := row.Difference; d == nil || d.Mean != 0.1 || d.Low != -0.1 || d.High != 0.2 || d.P != 0.3 {
 		t.Errorf("difference %+v", d)
 	}
@@ -241,11 +241,11 @@ func TestThePageOfTheNights(t *testing.T) {
 
 // TestAnotherSourceIsDrawnFromItsBeginning changes the path, the table and the column.
 func TestAnotherSourceIsDrawnFromItsBeginning(t *testing.T) {
-	s := newShop(t)
-	s.Importer = &well{marks: []string{"1", "2"}}
+	s := newInboxEnv(t)
+	s.Importer = &fakeSource{watermarks: []string{"1", "2"}}
 	draw := func(source spec.Source) int {
 		t.Helper()
-		out, err := run[activities.Drawn](s, s.Draw, activities.DrawInput{Name: "shop", Inbox: "inbox", Source: source})
+		out, err := run[activities.IngestSourceResult](s, s.IngestSource, activities.IngestSourceInput{Name: "shop", Inbox: "inbox", Source: source})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -267,7 +267,7 @@ func TestAnotherSourceIsDrawnFromItsBeginning(t *testing.T) {
 
 // TestTheDataAreIdentifiedByNameAndContent has files whose names, contents and borders change.
 func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	identify := func(data spec.Data) (string, error) {
 		id, err := run[activities.Identity](s, s.Identify, activities.IdentifyInput{Data: data})
 		return id.Data, err
@@ -293,7 +293,7 @@ func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
 		if again, err := identify(spec.Data{Reviews: &spec.Reviews{Path: filepath.Join(dir, "*")}}); err != nil || again != id {
 			t.Errorf("%s: as reviews %q, %v", name, again, err)
 		}
-		stored := &spec.Accumulated{Reviews: spec.Stored{Digest: "r"}}
+		stored := &spec.Accumulated{Reviews: spec.Ref{Digest: "r"}}
 		if got, err := identify(spec.Data{Reviews: &spec.Reviews{}, Accumulated: stored}); err != nil || got != "r" {
 			t.Errorf("accumulated: %q, %v", got, err)
 		}
@@ -307,9 +307,9 @@ func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
 	}
 }
 
-// TestADifferenceNamesItsFilesInOrder compares artefacts of many files.
+// TestADifferenceNamesItsFilesInOrder compares artifacts of many files.
 func TestADifferenceNamesItsFilesInOrder(t *testing.T) {
-	b := newBench(t)
+	b := newTestEnv(t)
 	first, second, want := map[string]string{"same": "x", "distillation.json": "1"}, map[string]string{"same": "x", "distillation.json": "2"}, []string{}
 	for i := range 9 {
 		name := fmt.Sprint("f", i)
@@ -323,8 +323,8 @@ func TestADifferenceNamesItsFilesInOrder(t *testing.T) {
 		}
 	}
 	rows, err := activities.CompareRuns(context.Background(), b.bucket,
-		activities.ReportInput{Rationales: b.put("r", first)}, activities.ReportInput{Rationales: b.put("r", second)})
-	if err != nil || len(rows) != 1 || rows[0].Same || rows[0].What != "rationales" {
+		activities.ReportInput{Rationales: b.putArtifact("r", first)}, activities.ReportInput{Rationales: b.putArtifact("r", second)})
+	if err != nil || len(rows) != 1 || rows[0].Equal || rows[0].Name != "rationales" {
 		t.Fatalf("%+v, %v", rows, err)
 	}
 	if diff := cmp.Diff(want, rows[0].Files); diff != "" {
@@ -332,8 +332,8 @@ func TestADifferenceNamesItsFilesInOrder(t *testing.T) {
 	}
 	timed := map[string]string{"same": "x", "distillation.json": "3"}
 	rows, err = activities.CompareRuns(context.Background(), b.bucket,
-		activities.ReportInput{Rationales: b.put("r", map[string]string{"same": "x"})}, activities.ReportInput{Rationales: b.put("r", timed)})
-	if err != nil || len(rows) != 1 || !rows[0].Same || len(rows[0].Files) > 0 {
+		activities.ReportInput{Rationales: b.putArtifact("r", map[string]string{"same": "x"})}, activities.ReportInput{Rationales: b.putArtifact("r", timed)})
+	if err != nil || len(rows) != 1 || !rows[0].Equal || len(rows[0].Files) > 0 {
 		t.Errorf("only times differ: %+v, %v", rows, err)
 	}
 }

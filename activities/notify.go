@@ -16,27 +16,30 @@ import (
 
 // NotifyInput is a night and who is told of it.
 type NotifyInput struct {
-	URL   string
-	Night Night
+	URL string     `json:"url"`
+	Run NightlyRun `json:"run"`
 }
 
 const (
-	// WebhookSecret is the variable of the worker's environment that holds what signs a webhook's posts.
+	// WebhookSecret is the variable of the worker's environment that holds what signs a webhook's
+	// posts.
 	WebhookSecret = "RDREC_WEBHOOK_SECRET"
-	// WebhookSignature is the header of the signature: "sha256=" and the HMAC of the body in hexadecimal.
+	// WebhookSignature is the header of the signature: "sha256=" and the HMAC of the body in
+	// hexadecimal.
 	WebhookSignature = "X-Rdrec-Signature"
 	webhookTimeout   = 10 * time.Second
 	webhookReply     = 4 << 10
 )
 
-// Notify posts what came of a night. Anything but a 2xx is tried again, as often as the workflow allows.
+// Notify posts what came of a night. Anything but a 2xx is tried again, as often as the workflow
+// allows.
 func (a *Activities) Notify(ctx context.Context, in NotifyInput) (err error) {
-	ctx, beat := a.beat(ctx, "notify")
-	defer beat.stop()
-	defer func() { err = fail(ctx, err) }()
-	body, err := json.Marshal(in.Night)
+	ctx, hb := a.startHeartbeat(ctx, "notify")
+	defer hb.stop()
+	defer func() { err = temporalError(ctx, err) }()
+	body, err := json.Marshal(in.Run)
 	if err != nil {
-		return fmt.Errorf("encode night %d of %q: %w", in.Night.Number, in.Night.Name, err)
+		return fmt.Errorf("encode nightly run %d of %q: %w", in.Run.Number, in.Run.Name, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, webhookTimeout)
 	defer cancel()
@@ -59,7 +62,7 @@ func (a *Activities) Notify(ctx context.Context, in NotifyInput) (err error) {
 		return fmt.Errorf("read the webhook's reply: %w", err)
 	}
 	if reply.StatusCode/100 != 2 {
-		return fmt.Errorf("the webhook answers %s", reply.Status)
+		return fmt.Errorf("the webhook returned %s", reply.Status)
 	}
 	return nil
 }

@@ -17,22 +17,23 @@ import (
 
 // PreprocessInput is the settings of [Activities.Preprocess].
 type PreprocessInput struct {
-	Dataset storage.Ref
+	Dataset storage.Ref `json:"dataset"`
 	// Rationales is zero when the dataset has its own or no method learns them.
-	Rationales storage.Ref
+	Rationales storage.Ref `json:"rationales"`
 	// Negatives is how many unseen items a user gets for the top-N test.
-	Negatives int
-	Seed      int64
+	Negatives int   `json:"negatives"`
+	Seed      int64 `json:"seed"`
 }
 
 // samplesPerTask is how many examples of each task are written out for people to read.
 const samplesPerTask = 20
 
-// Preprocess joins the dataset with its rationales, draws the top-N test's negatives, and writes the folder that training and
-// evaluation read: a dataset folder, and examples.jsonl with some examples of each task as the student sees them.
+// Preprocess joins the dataset with its rationales, draws the top-N test's negatives, and writes
+// the folder that training and evaluation read: a dataset folder, and examples.jsonl with some
+// examples of each task as the student sees them.
 func (a *Activities) Preprocess(ctx context.Context, in PreprocessInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "preprocess")
-	defer work.end(&err)
+	defer work.finish(&err)
 	if err != nil {
 		return ref, err
 	}
@@ -50,17 +51,17 @@ func (a *Activities) Preprocess(ctx context.Context, in PreprocessInput) (ref st
 			return ref, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
-	out := filepath.Join(work.dir, "examples")
+	out := filepath.Join(work.dir, "preprocessed")
 	if err := dataset.Write(out, data); err != nil {
 		return ref, err
 	}
 	if err := writeSamples(filepath.Join(out, "examples.jsonl"), data, in); err != nil {
 		return ref, err
 	}
-	return a.Bucket.PutFolder(ctx, "examples", out)
+	return a.Bucket.PutFolder(ctx, "dataset", out)
 }
 
-// readDataset fetches a dataset artefact and reads it.
+// readDataset fetches a dataset artifact and reads it.
 func (a *Activities) readDataset(ctx context.Context, ref storage.Ref, dir string) (*dataset.Dataset, error) {
 	if err := a.Bucket.GetFolder(ctx, ref, dir); err != nil {
 		return nil, err
@@ -72,13 +73,14 @@ func (a *Activities) readDataset(ctx context.Context, ref storage.Ref, dir strin
 	return data, nil
 }
 
-// joinRationales gives each explanation the rationale of its text. Explanations that were not distilled keep none.
+// joinRationales gives each explanation the rationale of its text. Explanations that were not
+// distilled keep none.
 func (a *Activities) joinRationales(ctx context.Context, data *dataset.Dataset, ref storage.Ref) error {
-	lines, err := a.Bucket.GetNamed(ctx, ref, "rationales.jsonl")
+	lines, err := a.Bucket.ReadArtifactFile(ctx, ref, "rationales.jsonl")
 	if err != nil {
 		return err
 	}
-	rows, err := readLines[teacher.Rationale](lines)
+	rows, err := readJSONL[teacher.Rationale](lines)
 	if err != nil {
 		return fmt.Errorf("read rationales %s: %w: %w", ref.Digest, ErrData, err)
 	}
@@ -96,7 +98,8 @@ func (a *Activities) joinRationales(ctx context.Context, data *dataset.Dataset, 
 	return nil
 }
 
-// writeSamples writes some examples of each task, as the student of the first method that has all tasks reads them.
+// writeSamples writes some examples of each task, as the student of the first method that has all
+// tasks reads them.
 func writeSamples(path string, data *dataset.Dataset, in PreprocessInput) (err error) {
 	settings := task.Settings{Method: spec.Methods()[0], Protocol: spec.Protocols()[0], Negatives: in.Negatives}
 	corpus, err := task.New(data, settings)
@@ -107,7 +110,7 @@ func writeSamples(path string, data *dataset.Dataset, in PreprocessInput) (err e
 	if err != nil {
 		return err
 	}
-	encoder, err := task.NewEncoder(tokenizer, settings, spec.Default().Train.TargetTokens)
+	encoder, err := task.NewEncoder(tokenizer, settings, spec.Default().Train.MaxTargetTokens)
 	if err != nil {
 		return err
 	}

@@ -15,46 +15,49 @@ import (
 
 // PretrainInput is the settings of [Activities.Pretrain].
 type PretrainInput struct {
-	Examples storage.Ref
-	// Protocol has its switches as far as training depends on them, and no name: equal work has equal settings.
-	Protocol spec.Protocol
-	Method   string
-	Student  spec.Student
-	Train    spec.Train
+	Preprocessed storage.Ref `json:"preprocessed"`
+	// Protocol has its switches as far as training depends on them, and no name: equal work has
+	// equal settings.
+	Protocol spec.Protocol `json:"protocol"`
+	Method   string        `json:"method"`
+	Student  spec.Student  `json:"student"`
+	Train    spec.Train    `json:"train"`
 	// Negatives is how many unseen items stand in a top-N example.
-	Negatives int
-	Seed      int64
-	// Fingerprint is what the checkpoints belong to; it is set by the workflow and no part of itself.
+	Negatives int   `json:"negatives"`
+	Seed      int64 `json:"seed"`
+	// Fingerprint is what the checkpoints belong to; it is set by the workflow and no part of
+	// itself.
 	Fingerprint string `json:",omitempty"`
 }
 
 // Limits on what training endures before it says so.
 const (
-	// failedSaves is how many checkpoints in a row may fail to be stored while training goes on.
-	failedSaves = 3
-	// barrenAttempts is how many attempts in a row may end without a checkpoint.
-	barrenAttempts = 8
+	// maxFailedSaves is how many checkpoints in a row may fail to be stored while training goes on.
+	maxFailedSaves = 3
+	// maxAttemptsWithoutCheckpoint is how many attempts in a row may end without a checkpoint.
+	maxAttemptsWithoutCheckpoint = 8
 )
 
-// Pretrain trains the student, going on from the newest checkpoint of the same work, whichever run or worker wrote it.
+// Pretrain trains the student, going on from the newest checkpoint of the same work, whichever run
+// or worker wrote it.
 func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "pretrain")
-	defer work.end(&err)
+	defer work.finish(&err)
 	if err != nil {
 		return ref, err
 	}
 	job := TrainJob{
-		PretrainInput: in, Data: filepath.Join(work.dir, "examples"), Out: filepath.Join(work.dir, "model"),
-		Scratch: filepath.Join(work.dir, "work"), Progress: work.report, Stop: halt(ctx),
+		PretrainInput: in, Data: filepath.Join(work.dir, "preprocessed"), Out: filepath.Join(work.dir, "model"),
+		Scratch: filepath.Join(work.dir, "work"), Progress: work.report, Stop: stopSignal(ctx),
 	}
-	needs := map[string]storage.Ref{"examples": in.Examples}
-	if warm := in.Student.Warm; warm != nil {
-		needs["warm"], job.Student.From = storage.Ref(*warm), filepath.Join(work.dir, "warm")
+	artifacts := map[string]storage.Ref{"preprocessed": in.Preprocessed}
+	if warmStart := in.Student.WarmStart; warmStart != nil {
+		artifacts["warm_start"], job.Student.Pretrained = storage.Ref(*warmStart), filepath.Join(work.dir, "warm_start")
 	}
-	if err := a.fetch(ctx, work.dir, needs); err != nil {
+	if err := a.fetch(ctx, work.dir, artifacts); err != nil {
 		return ref, err
 	}
-	checkpoints, err := storage.OpenCheckpoints(ctx, a.Bucket, in.Fingerprint, owner(ctx), in.Train.Keep)
+	checkpoints, err := storage.OpenCheckpoints(ctx, a.Bucket, in.Fingerprint, owner(ctx), in.Train.KeepCheckpoints)
 	if err != nil {
 		return ref, err
 	}
@@ -62,7 +65,8 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 		return ref, err
 	}
 	job.Save = a.saver(checkpoints)
-	// A cancelled job is asked to stop like a drained one, and has its bucket until it has saved what it knows.
+	// A cancelled job is asked to stop like a drained one, and has its bucket until it has saved
+	// what it knows.
 	if err := a.Students.Train(context.WithoutCancel(ctx), job); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return ref, fmt.Errorf("training stopped: %w", cause)
@@ -72,8 +76,8 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 	return a.Bucket.PutFolder(ctx, "model", job.Out)
 }
 
-// halt is closed when the worker drains, and when the job is cancelled or stalls.
-func halt(ctx context.Context) <-chan struct{} {
+// stopSignal is closed when the worker drains, and when the job is cancelled or stalls.
+func stopSignal(ctx context.Context) <-chan struct{} {
 	working, cancel := drainable(ctx)
 	context.AfterFunc(working, cancel)
 	return working.Done()
@@ -85,27 +89,29 @@ func owner(ctx context.Context) string {
 	return fmt.Sprintf("%.8s-%s-%d-%.8s", info.WorkflowExecution.RunID, info.ActivityID, info.Attempt, uuid.NewString())
 }
 
-// resume fetches the newest trustworthy checkpoint into dir, or returns "" when there never was one.
+// resume fetches the newest trustworthy checkpoint into dir, or returns "" when there never was
+// one.
 func (a *Activities) resume(ctx context.Context, checkpoints *storage.Checkpoints, dir string) (string, error) {
-	saved, err := checkpoints.Restore(ctx, dir)
-	if saved.Barren >= barrenAttempts {
-		return "", fmt.Errorf("%w: %d attempts since the last one", errNoProgress, saved.Barren)
+	checkpoint, err := checkpoints.Restore(ctx, dir)
+	if checkpoint.AttemptsWithoutCheckpoint >= maxAttemptsWithoutCheckpoint {
+		return "", fmt.Errorf("%w: %d attempts without a checkpoint", errNoProgress, checkpoint.AttemptsWithoutCheckpoint)
 	}
-	for _, skipped := range saved.Skipped {
-		a.Log.Warn().Str("checkpoint", skipped).Msg("checkpoint is corrupt: quarantined, an older one is used")
+	for _, skipped := range checkpoint.Quarantined {
+		a.Log.Warn().Str("checkpoint", skipped).Msg("corrupt checkpoint quarantined; restoring an older one")
 	}
 	if errors.Is(err, storage.ErrNotFound) {
-		a.Log.Info().Msg("training begins: there is no checkpoint yet")
+		a.Log.Info().Msg("training starts without a checkpoint")
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	a.Log.Info().Str("token", saved.Token).Int("step", saved.Step).Msg("training resumes from a checkpoint")
+	a.Log.Info().Str("token", checkpoint.Token).Int("step", checkpoint.Step).Msg("training resumes from a checkpoint")
 	return dir, nil
 }
 
-// saver stores checkpoints and lets training go on through a few failures: the next checkpoint may succeed.
+// saver stores checkpoints and lets training go on through a few failures: the next checkpoint may
+// succeed.
 func (a *Activities) saver(checkpoints *storage.Checkpoints) func(context.Context, int, string) error {
 	failed := 0
 	return func(ctx context.Context, step int, dir string) error {
@@ -115,8 +121,8 @@ func (a *Activities) saver(checkpoints *storage.Checkpoints) func(context.Contex
 			return nil
 		}
 		failed++
-		a.Log.Warn().Err(err).Int("step", step).Int("in_a_row", failed).Msg("checkpoint was not stored")
-		if failed < failedSaves {
+		a.Log.Warn().Err(err).Int("step", step).Int("in_a_row", failed).Msg("checkpoint was not saved")
+		if failed < maxFailedSaves {
 			return nil
 		}
 		return err

@@ -15,7 +15,7 @@ import (
 
 	"rdrec/internal/audit"
 	"rdrec/internal/dataset"
-	"rdrec/internal/numbering"
+	"rdrec/internal/indexing"
 	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
@@ -24,32 +24,36 @@ import (
 
 // ReportInput is everything that an experiment made.
 type ReportInput struct {
-	Spec spec.Spec
+	Spec spec.Spec `json:"spec"`
 	// Rationales is zero when no method learns them.
-	Dataset, Rationales, Examples, Baseline storage.Ref
-	// Sasrec is zero where SASRec is not among the spec's baselines.
-	Sasrec   storage.Ref
-	Identity Identity
-	Trials   []TrialResult
-	Stages   []StageTime
-	// Night is the verdict where a night is reported.
-	Night *Night `json:",omitempty"`
+	Dataset      storage.Ref `json:"dataset"`
+	Rationales   storage.Ref `json:"rationales"`
+	Preprocessed storage.Ref `json:"preprocessed"`
+	Baseline     storage.Ref `json:"baseline"`
+	// TrainSasrec is zero where SASRec is not among the spec's baselines.
+	Sasrec   storage.Ref   `json:"sasrec"`
+	Identity Identity      `json:"identity"`
+	Trials   []TrialResult `json:"trials"`
+	Stages   []StageTime   `json:"stages"`
+	// NightlyRun is the verdict where a night is reported.
+	NightlyRun *NightlyRun `json:",omitempty"`
 }
 
 // TrialResult is one trained and examined student.
 type TrialResult struct {
 	Method string `json:"method"`
-	// Variant is the switch that an ablation flipped, as it was ("skip_pads off"); empty for the spec's own protocol.
+	// Variant is the switch that an ablation flipped, as it was ("skip_pads off"); empty for the
+	// spec's own protocol.
 	Variant string      `json:"variant,omitempty"`
 	Seed    int64       `json:"seed"`
 	Model   storage.Ref `json:"model"`
-	// Evaluations are the artefacts of answers, one for each kind that was examined.
+	// Evaluations are the artifacts of answers, one for each kind that was examined.
 	Evaluations []storage.Ref `json:"evaluations"`
 	Stages      []StageTime   `json:"stages"`
 }
 
 // Name is the method's in reports.
-func (t TrialResult) Name() string { return spec.VariantName(t.Method, t.Variant) }
+func (t TrialResult) Name() string { return spec.MethodLabel(t.Method, t.Variant) }
 
 // StageTime says what a stage took, now or when it was first done.
 type StageTime struct {
@@ -58,25 +62,25 @@ type StageTime struct {
 	Seconds     float64     `json:"seconds"`
 	Fingerprint string      `json:"fingerprint"`
 	Output      storage.Ref `json:"output"`
-	// Figures are what else is known of the work, see [storage.Done].
-	Figures map[string]float64 `json:"figures,omitempty"`
+	// Stats are what else is known of the work, see [storage.Done].
+	Stats map[string]float64 `json:"stats,omitempty"`
 }
 
-// Reported is where the report is.
-type Reported struct {
-	// Report is an artefact with report.html, report.json and report.txt.
+// ReportResult is where the report is.
+type ReportResult struct {
+	// Report is an artifact with report.html, report.json and report.txt.
 	Report storage.Ref `json:"report"`
 	// HTML is the key of the run's own copy.
 	HTML string `json:"html"`
 }
 
-// Trained is what pretraining says of itself, in the model artefact's training.json. It holds no times: the same training is the
-// same bytes.
-type Trained struct {
+// TrainingRecord is what pretraining says of itself, in the model artifact's training.json. It
+// holds no times: the same training is the same bytes.
+type TrainingRecord struct {
 	Parameters   int            `json:"parameters"`
 	Steps        int            `json:"steps"`
 	Epochs       int            `json:"epochs"`
-	Best         int            `json:"best"`
+	BestEpoch    int            `json:"best_epoch"`
 	StoppedEarly bool           `json:"stopped_early"`
 	Weights      string         `json:"weights"`
 	Curve        []report.Epoch `json:"curve"`
@@ -84,19 +88,20 @@ type Trained struct {
 	Notices []string `json:"notices,omitempty"`
 }
 
-// Report gathers what the stages made, scores it, and writes report.html, report.json and report.txt, and the run's record.
-func (a *Activities) Report(ctx context.Context, in ReportInput) (out Reported, err error) {
+// Report gathers what the stages made, scores it, and writes report.html, report.json and
+// report.txt, and the run's record.
+func (a *Activities) Report(ctx context.Context, in ReportInput) (out ReportResult, err error) {
 	ctx, work, err := a.begin(ctx, "report")
-	defer work.end(&err)
+	defer work.finish(&err)
 	if err != nil {
 		return out, err
 	}
-	data, err := a.readDataset(ctx, in.Examples, filepath.Join(work.dir, "examples"))
+	data, err := a.readDataset(ctx, in.Preprocessed, filepath.Join(work.dir, "preprocessed"))
 	if err != nil {
 		return out, err
 	}
-	w := &reporting{Activities: a, ReportInput: in, data: data}
-	if err := w.gather(ctx); err != nil {
+	w := &reportBuilder{Activities: a, ReportInput: in, data: data}
+	if err := w.assemble(ctx); err != nil {
 		return out, err
 	}
 	files, err := render(w.report)
@@ -106,26 +111,26 @@ func (a *Activities) Report(ctx context.Context, in ReportInput) (out Reported, 
 	return w.store(ctx, filepath.Join(work.dir, "report"), files)
 }
 
-// reporting is a running [Activities.Report].
-type reporting struct {
+// reportBuilder is a running [Activities.Report].
+type reportBuilder struct {
 	*Activities
 	ReportInput
 	data   *dataset.Dataset
 	report report.Report
 }
 
-// gather fills the report from the artefacts.
-func (w *reporting) gather(ctx context.Context) error {
+// ingest fills the report from the artifacts.
+func (w *reportBuilder) assemble(ctx context.Context) error {
 	info := activity.GetInfo(ctx)
-	audited := audit.Run(w.data, w.Spec.Seed)
+	auditResult := audit.Run(w.data, w.Spec.Seed)
 	yaml, err := w.Spec.YAML()
 	if err != nil {
 		return err
 	}
 	w.report = report.Report{
 		Name: w.Spec.Name, Run: info.WorkflowExecution.ID + "/" + info.WorkflowExecution.RunID, Made: w.Now().UTC(),
-		Protocol: w.Spec.Protocol, Fixes: w.Spec.Fixed(), Methods: w.Spec.Methods, Seed: w.Spec.Seed, Trials: w.Spec.Trials, Spec: string(yaml),
-		Audit: &audited, Build: pairs(w.Build),
+		Protocol: w.Spec.Protocol, Switches: w.Spec.ChangedSwitches(), Methods: w.Spec.Methods, Seed: w.Spec.Seed, Trials: w.Spec.Trials, Spec: string(yaml),
+		Audit: &auditResult, Build: pairs(w.Build),
 	}
 	for _, fill := range []func(context.Context) error{w.source, w.teacher, w.students, w.rankings, w.texts} {
 		if err := fill(ctx); err != nil {
@@ -137,30 +142,30 @@ func (w *reporting) gather(ctx context.Context) error {
 			Name: s.Name, Cached: s.Cached, Seconds: s.Seconds, Fingerprint: s.Fingerprint, Output: s.Output.Digest,
 		})
 	}
-	w.report.Artefacts = w.artefacts()
+	w.report.Artifacts = w.artifacts()
 	for i := range w.report.Tables {
 		w.report.Tables[i].Compare(w.Spec.Seed)
 	}
 	w.report.ComparePublished()
 	w.report.Conclude()
-	if w.Night != nil {
-		w.report.Verdict = append(w.Night.lines(), w.report.Verdict...)
+	if w.NightlyRun != nil {
+		w.report.Verdict = append(w.NightlyRun.summary(), w.report.Verdict...)
 	}
 	return nil
 }
 
-// artefacts say where people find what was made.
-func (w *reporting) artefacts() []report.Pair {
+// artifacts say where people find what was made.
+func (w *reportBuilder) artifacts() []report.Pair {
 	list := []report.Pair{
-		{Name: "dataset", Value: w.Bucket.Where(storage.ContentKey(w.Dataset))},
-		{Name: "examples", Value: w.Bucket.Where(storage.ContentKey(w.Examples))},
+		{Name: "dataset", Value: w.Bucket.URL(storage.ContentKey(w.Dataset))},
+		{Name: "preprocessed", Value: w.Bucket.URL(storage.ContentKey(w.Preprocessed))},
 	}
 	if !w.Rationales.IsZero() {
-		list = append(list, report.Pair{Name: "rationales", Value: w.Bucket.Where(storage.ContentKey(w.Rationales))})
+		list = append(list, report.Pair{Name: "rationales", Value: w.Bucket.URL(storage.ContentKey(w.Rationales))})
 	}
 	for _, trial := range w.Trials {
 		name := fmt.Sprintf("model %s/%d", trial.Name(), trial.Seed)
-		list = append(list, report.Pair{Name: name, Value: w.Bucket.Where(storage.ContentKey(trial.Model))})
+		list = append(list, report.Pair{Name: name, Value: w.Bucket.URL(storage.ContentKey(trial.Model))})
 	}
 	return list
 }
@@ -176,32 +181,32 @@ func secondsOf(stages []StageTime, name string) float64 {
 	return total
 }
 
-// figuresOf are a stage's.
-func figuresOf(stages []StageTime, name string) map[string]float64 {
+// statsOf are a stage's.
+func statsOf(stages []StageTime, name string) map[string]float64 {
 	for _, s := range stages {
 		if s.Name == name {
-			return s.Figures
+			return s.Stats
 		}
 	}
 	return nil
 }
 
 // source says where the data came from, what was left of it and how items were numbered.
-func (w *reporting) source(ctx context.Context) error {
+func (w *reportBuilder) source(ctx context.Context) error {
 	w.report.Data = report.Data{
 		Name: w.Spec.Name, Source: w.Spec.Data.Folder, Digest: w.Identity.Data,
 		Sequences: w.data.SequenceDigest(), Stats: w.data.Stats(),
 	}
-	var record numbering.Record
-	if err := w.decode(ctx, w.Dataset, numberingRecord, &record); err != nil {
+	var record indexing.Record
+	if err := w.decode(ctx, w.Dataset, indexingRecord, &record); err != nil {
 		return err
 	}
-	row, err := spec.NumberingNamed(record.Numbering)
+	row, err := spec.IndexingNamed(record.Indexing)
 	if err != nil {
-		return fmt.Errorf("read %s: %w: %w", numberingRecord, ErrData, err)
+		return fmt.Errorf("read %s: %w: %w", indexingRecord, ErrData, err)
 	}
 	d := &w.report.Data
-	d.Numbering = report.Numbering{Name: row.Name, About: row.About, Note: record.Note, Leaks: row.Leaks}
+	d.Indexing = report.Indexing{Name: row.Name, About: row.About, Note: record.Note, Leaks: row.Leaks}
 	if w.Spec.Data.Reviews == nil {
 		return nil
 	}
@@ -217,7 +222,7 @@ func (w *reporting) source(ctx context.Context) error {
 const rationaleSamples = 8
 
 // teacher says who wrote the rationales.
-func (w *reporting) teacher(ctx context.Context) error {
+func (w *reportBuilder) teacher(ctx context.Context) error {
 	if w.Rationales.IsZero() {
 		return nil
 	}
@@ -228,27 +233,27 @@ func (w *reporting) teacher(ctx context.Context) error {
 	if d.Explanations == 0 {
 		return nil // the data hold a rationale for each explanation: no teacher was asked, and the spec's may not even be here
 	}
-	lines, err := w.Bucket.GetNamed(ctx, w.Rationales, "rationales.jsonl")
+	lines, err := w.Bucket.ReadArtifactFile(ctx, w.Rationales, "rationales.jsonl")
 	if err != nil {
 		return err
 	}
-	rows, err := readLines[teacher.Rationale](lines)
+	rows, err := readJSONL[teacher.Rationale](lines)
 	if err != nil {
 		return fmt.Errorf("read rationales: %w: %w", ErrData, err)
 	}
-	took := figuresOf(w.Stages, "distill")
+	timing := statsOf(w.Stages, "distill")
 	t := &report.Teacher{
 		Model: d.Teacher, Prompt: d.Prompt, Parse: w.Spec.Teacher.Parse, Weights: w.Identity.Teacher,
-		Explanations: d.Explanations, Wanted: d.Wanted - d.Left, Asked: int(took[FigureAsked]), Seconds: took[FigureSeconds],
+		Explanations: d.Explanations, Wanted: d.Wanted - d.Skipped, Requests: int(timing[StatRequests]), Seconds: timing[StatSeconds],
 		Parsed: d.Quality.Parsed, Retried: d.Quality.Retried, Quarantined: d.Quality.Quarantined, Leaked: d.Quality.Leaked,
 		FellBack: d.Quality.FellBack, PromptTokens: d.Quality.PromptTokens, Tokens: d.Quality.Tokens, Grounded: d.Quality.Grounded,
-		Halved: int(took[FigureHalved]),
+		BatchHalvings: int(timing[StatBatchHalvings]),
 	}
 	for _, r := range d.Quality.Reasons {
 		t.Reasons = append(t.Reasons, report.Pair{Name: r.Reason, Value: strconv.Itoa(r.Count)})
 	}
-	if t.Asked > 0 {
-		t.TokensPerSecond = took[FigureTokens] / max(t.Seconds, 1e-3)
+	if t.Requests > 0 {
+		t.TokensPerSecond = timing[StatTokens] / max(t.Seconds, 1e-3)
 	}
 	for _, row := range rows[:min(len(rows), rationaleSamples)] {
 		t.Samples = append(t.Samples, report.Rationale{
@@ -259,8 +264,8 @@ func (w *reporting) teacher(ctx context.Context) error {
 	return nil
 }
 
-func (w *reporting) decode(ctx context.Context, ref storage.Ref, name string, v any) error {
-	data, err := w.Bucket.GetNamed(ctx, ref, name)
+func (w *reportBuilder) decode(ctx context.Context, ref storage.Ref, name string, v any) error {
+	data, err := w.Bucket.ReadArtifactFile(ctx, ref, name)
 	if err != nil {
 		return err
 	}
@@ -271,15 +276,15 @@ func (w *reporting) decode(ctx context.Context, ref storage.Ref, name string, v 
 }
 
 // students says how each student was trained.
-func (w *reporting) students(ctx context.Context) error {
+func (w *reportBuilder) students(ctx context.Context) error {
 	for _, trial := range w.Trials {
-		var t Trained
+		var t TrainingRecord
 		if err := w.decode(ctx, trial.Model, "training.json", &t); err != nil {
 			return err
 		}
 		w.report.Students = append(w.report.Students, report.Student{
-			Method: trial.Name(), Seed: trial.Seed, Size: w.Spec.Student.Size, From: w.Spec.Student.From,
-			Parameters: t.Parameters, Steps: t.Steps, Epochs: t.Epochs, Limit: w.Spec.Train.Epochs, Best: t.Best,
+			Method: trial.Name(), Seed: trial.Seed, Size: w.Spec.Student.Size, Pretrained: w.Spec.Student.Pretrained,
+			Parameters: t.Parameters, Steps: t.Steps, Epochs: t.Epochs, MaxEpochs: w.Spec.Train.Epochs, BestEpoch: t.BestEpoch,
 			StoppedEarly: t.StoppedEarly, Weights: t.Weights, Curve: t.Curve, Notices: t.Notices,
 			Seconds: secondsOf(trial.Stages, "pretrain"),
 		})
@@ -303,8 +308,8 @@ func render(r report.Report) (map[string][]byte, error) {
 	return map[string][]byte{"report.html": html.Bytes(), "report.txt": text.Bytes(), "report.json": data}, nil
 }
 
-// store keeps the report as an artefact and beside the run's record.
-func (w *reporting) store(ctx context.Context, dir string, files map[string][]byte) (out Reported, err error) {
+// store keeps the report as an artifact and beside the run's record.
+func (w *reportBuilder) store(ctx context.Context, dir string, files map[string][]byte) (out ReportResult, err error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return out, fmt.Errorf("make folder for the report: %w", err)
@@ -323,8 +328,8 @@ func (w *reporting) store(ctx context.Context, dir string, files map[string][]by
 	}
 	record, err := json.MarshalIndent(struct {
 		ReportInput
-		Report storage.Ref
-		Build  map[string]string // of the worker that wrote the report
+		Report storage.Ref       `json:"report"`
+		Build  map[string]string `json:"build"` // of the worker that wrote the report
 	}{w.ReportInput, out.Report, w.Build}, "", " ")
 	if err != nil {
 		return out, fmt.Errorf("encode the run's record: %w", err)

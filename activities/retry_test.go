@@ -25,7 +25,7 @@ const (
 )
 
 // objects are the bucket's objects by their keys.
-func (s *shop) objects() map[string]string {
+func (s *inboxEnv) objects() map[string]string {
 	s.t.Helper()
 	found := map[string]string{}
 	err := filepath.WalkDir(s.root, func(path string, entry os.DirEntry, err error) error {
@@ -47,9 +47,9 @@ func (s *shop) objects() map[string]string {
 }
 
 // numbered are the nights' numbers with their runs.
-func (s *shop) numbered() (all []string) {
+func (s *inboxEnv) numbered() (all []string) {
 	s.t.Helper()
-	nights, err := activities.ReadNights(s.t.Context(), s.Bucket, "shop", 100)
+	nights, err := activities.ReadNightlyRuns(s.t.Context(), s.Bucket, "shop", 100)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -59,7 +59,8 @@ func (s *shop) numbered() (all []string) {
 	return all
 }
 
-// TestARetriedNightIsRecordedOnce records a night twice, beside nights of other runs that were recorded before, and in between.
+// TestARetriedNightIsRecordedOnce records a night twice, beside nights of other runs that were
+// recorded before, and in between.
 func TestARetriedNightIsRecordedOnce(t *testing.T) {
 	for _, c := range []struct {
 		name            string
@@ -74,52 +75,52 @@ func TestARetriedNightIsRecordedOnce(t *testing.T) {
 		{"another came before the retry", []int{1}, []int{3}, 2, []string{"1 other", "2 " + testRun, "3 other"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			s := newShop(t)
+			s := newInboxEnv(t)
 			others := func(numbers []int) {
 				for _, number := range numbers {
 					record := fmt.Appendf(nil, `{"name":"shop","number":%d,"run":"other","verdict":"kept"}`, number)
-					if err := s.Bucket.PutNight(t.Context(), "shop", number, record); err != nil {
+					if err := s.Bucket.PutNightlyRun(t.Context(), "shop", number, record); err != nil {
 						t.Fatal(err)
 					}
 				}
 			}
 			others(c.before)
-			night := activities.Night{Name: "shop", Number: c.number, Verdict: activities.NightKept}
-			first, err := run[int](s, s.RecordNight, night)
+			night := activities.NightlyRun{Name: "shop", Number: c.number, Verdict: activities.VerdictRejected}
+			first, err := run[int](s, s.RecordNightlyRun, night)
 			if err != nil {
 				t.Fatal(err)
 			}
 			others(c.between)
-			again, err := run[int](s, s.RecordNight, night)
+			again, err := run[int](s, s.RecordNightlyRun, night)
 			if err != nil || again != first {
 				t.Errorf("recorded as night %d and again as %d, %v", first, again, err)
 			}
-			same(t, "nights", c.want, s.numbered())
+			equal(t, "nights", c.want, s.numbered())
 		})
 	}
 }
 
 func TestANightIsRecordedAsItIs(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	s.Now = func() time.Time { return time.Date(2026, 1, 2, 4, 4, 5, 0, time.FixedZone("", 3600)) }
-	night := activities.Night{Name: "shop", Number: 1, Verdict: activities.NightKept, Reasons: []string{"why"}, Held: 2, Seconds: 3, Against: 4}
-	if _, err := run[int](s, s.RecordNight, night); err != nil {
+	night := activities.NightlyRun{Name: "shop", Number: 1, Verdict: activities.VerdictRejected, Reasons: []string{"why"}, SkippedFiles: 2, Seconds: 3, PreviousPromotion: 4}
+	if _, err := run[int](s, s.RecordNightlyRun, night); err != nil {
 		t.Fatal(err)
 	}
 	night.Workflow, night.Run, night.Time = testWorkflow, testRun, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	nights, err := activities.ReadNights(t.Context(), s.Bucket, "shop", 1)
+	nights, err := activities.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "nights", []activities.Night{night}, nights)
+	equal(t, "nights", []activities.NightlyRun{night}, nights)
 }
 
 func TestARetriedPromotionIsOne(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	s.Now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
-	weights := s.artefact("model.safetensors", "w")
+	weights := s.putArtifact("model.safetensors", "w")
 	in := activities.PromoteInput{Name: "shop", Promotion: storage.Promotion{
-		Dataset: weights, Examples: weights, Model: storage.PromotedModel{Weights: weights, Spec: []byte(`{}`)},
+		Dataset: weights, Preprocessed: weights, Model: storage.PromotedModel{Weights: weights, Spec: []byte(`{}`)},
 	}}
 	first, err := run[storage.Promotion](s, s.Promote, in)
 	if err != nil || first.Number != 1 || first.Workflow != testWorkflow || first.Run != testRun || !first.Time.Equal(s.Now()) {
@@ -132,19 +133,19 @@ func TestARetriedPromotionIsOne(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "promotion", first, again)
-	same(t, "bucket", before, s.objects())
+	equal(t, "promotion", first, again)
+	equal(t, "bucket", before, s.objects())
 
-	in.Promotion.Model.Weights = s.artefact("model.safetensors", "other")
+	in.Promotion.Model.Weights = s.putArtifact("model.safetensors", "other")
 	_, err = run[storage.Promotion](s, s.Promote, in)
 	s.isInvalid("judged against no model where one is in use", err)
-	in.Before, in.Promotion.Dataset.Digest = 1, strings.Repeat("0", 64)
+	in.Previous, in.Promotion.Dataset.Digest = 1, strings.Repeat("0", 64)
 	_, err = run[storage.Promotion](s, s.Promote, in)
 	s.isInvalid("a dataset that is gone", err)
 }
 
 // isInvalid wants a final error of the settings.
-func (s *shop) isInvalid(what string, err error) {
+func (s *inboxEnv) isInvalid(what string, err error) {
 	s.t.Helper()
 	var failed *temporal.ApplicationError
 	if !errors.As(err, &failed) || failed.Type() != activities.TypeInvalidConfig || !failed.NonRetryable() {
@@ -152,7 +153,8 @@ func (s *shop) isInvalid(what string, err error) {
 	}
 }
 
-// TestAStageIsNotedBeforeItIsRecorded breaks each of the two writes: garbage collection must never see a record without a run.
+// TestAStageIsNotedBeforeItIsRecorded breaks each of the two writes: garbage collection must never
+// see a record without a run.
 func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 	const (
 		note   = "runs/" + testWorkflow + "/" + testRun + "/stages/import-aaaaaaaaaaaa.json"
@@ -163,13 +165,13 @@ func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 		broken        string
 		noted, stored bool
 	}{{"", true, true}, {"runs", false, false}, {"stages", true, false}} {
-		s := newShop(t)
+		s := newInboxEnv(t)
 		if c.broken != "" {
 			if err := os.WriteFile(filepath.Join(s.root, c.broken), nil, 0o600); err != nil {
 				t.Fatal(err)
 			}
 		}
-		done := storage.Done{Stage: "import", Fingerprint: fingerprint, Output: s.artefact("f", "x"), Seconds: 2, Figures: map[string]float64{"asked": 3}}
+		done := storage.StageRecord{Stage: "import", Fingerprint: fingerprint, Output: s.putArtifact("f", "x"), Seconds: 2, Stats: map[string]float64{"asked": 3}}
 		for range 2 {
 			if _, err := run[any](s, s.CommitStage, done); (err != nil) != (c.broken != "") {
 				t.Errorf("%q is broken: %v", c.broken, err)
@@ -186,51 +188,53 @@ func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 			s.findsAStageWithoutANote(done)
 			continue
 		}
-		same(t, "the note", objects[record+fingerprint+".json"], objects[note])
+		equal(t, "the note", objects[record+fingerprint+".json"], objects[note])
 		if err := os.Remove(filepath.Join(s.root, note)); err != nil {
 			t.Fatal(err)
 		}
-		found, err := run[activities.Found](s, s.LookUp, in)
+		found, err := run[activities.StageResult](s, s.LookUp, in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, "found", activities.Found{Output: done.Output, Seconds: 2, Figures: done.Figures}, found)
-		same(t, "the note of who found it", objects[note], s.objects()[note])
+		equal(t, "found", activities.StageResult{Output: done.Output, Seconds: 2, Stats: done.Stats}, found)
+		equal(t, "the note of who found it", objects[note], s.objects()[note])
 		in.Fingerprint = strings.Repeat("b", 64)
-		if found, err := run[activities.Found](s, s.LookUp, in); err != nil || !found.Output.IsZero() {
+		if found, err := run[activities.StageResult](s, s.LookUp, in); err != nil || !found.Output.IsZero() {
 			t.Errorf("found %+v, %v", found, err)
 		}
 	}
 }
 
-// findsAStageWithoutANote records a stage in a bucket that takes no notes: whoever finds it must not use it unnoted.
-func (s *shop) findsAStageWithoutANote(done storage.Done) {
+// findsAStageWithoutANote records a stage in a bucket that takes no notes: whoever finds it must
+// not use it unnoted.
+func (s *inboxEnv) findsAStageWithoutANote(done storage.StageRecord) {
 	s.t.Helper()
-	s = newShop(s.t)
-	done.Output = s.artefact("f", "x")
+	s = newInboxEnv(s.t)
+	done.Output = s.putArtifact("f", "x")
 	if err := s.Bucket.Commit(s.t.Context(), done); err != nil {
 		s.t.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(s.root, "runs"), nil, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	if found, err := run[activities.Found](s, s.LookUp, activities.LookUpInput{Stage: done.Stage, Fingerprint: done.Fingerprint}); err == nil {
+	if found, err := run[activities.StageResult](s, s.LookUp, activities.LookUpInput{Stage: done.Stage, Fingerprint: done.Fingerprint}); err == nil {
 		s.t.Errorf("found %+v without a note", found)
 	}
 }
 
-// TestADrawThatDiedBeforeItsWatermarkLeavesOneFile takes the watermark away, as a worker leaves it that died before writing it.
+// TestADrawThatDiedBeforeItsWatermarkLeavesOneFile takes the watermark away, as a worker leaves it
+// that died before writing it.
 func TestADrawThatDiedBeforeItsWatermarkLeavesOneFile(t *testing.T) {
-	s := newShop(t)
-	s.Importer = &well{marks: []string{"1", "2"}}
-	in := activities.DrawInput{Name: "shop", Inbox: "inbox/", Source: spec.Source{Path: "reviews.parquet", Watermark: "loaded"}}
+	s := newInboxEnv(t)
+	s.Importer = &fakeSource{watermarks: []string{"1", "2"}}
+	in := activities.IngestSourceInput{Name: "shop", Inbox: "inbox/", Source: spec.Source{Path: "reviews.parquet", Watermark: "loaded"}}
 	var before map[string]string
 	for range 2 {
-		if _, err := run[activities.Drawn](s, s.Draw, in); err != nil {
+		if _, err := run[activities.IngestSourceResult](s, s.IngestSource, in); err != nil {
 			t.Fatal(err)
 		}
 		if before != nil {
-			same(t, "bucket", before, s.objects())
+			equal(t, "bucket", before, s.objects())
 		}
 		before = s.objects()
 		if err := os.Remove(filepath.Join(s.root, "nightly/shop/watermark.json")); err != nil {
@@ -244,7 +248,7 @@ func TestADrawThatDiedBeforeItsWatermarkLeavesOneFile(t *testing.T) {
 
 // TestRetriedStagesMakeTheSameArtefact runs each twice.
 func TestRetriedStagesMakeTheSameArtefact(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	again := func(what string, activity, in any) storage.Ref {
 		t.Helper()
 		first, err := run[storage.Ref](s, activity, in)
@@ -256,53 +260,54 @@ func TestRetriedStagesMakeTheSameArtefact(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", what, err)
 		}
-		same(t, what, first, second)
-		same(t, what+": bucket", before, s.objects())
+		equal(t, what, first, second)
+		equal(t, what+": bucket", before, s.objects())
 		return first
 	}
-	data := spec.Data{Folder: "../testdata/rdrec/beauty_mini", Numbering: spec.Random}
+	data := spec.Data{Folder: "../testdata/rdrec/beauty_mini", Indexing: spec.Random}
 	dataset := again("import", s.Import, activities.ImportInput{Data: data, Seed: 1})
 	examples := again("preprocess", s.Preprocess, activities.PreprocessInput{Dataset: dataset, Negatives: 9, Seed: 1})
-	again("baseline", s.Baseline, activities.BaselineInput{Examples: examples, Evaluate: spec.Default().Evaluate})
-	parts := []storage.Ref{s.artefact("sequential.jsonl", `{"user":1}`+"\n"), s.artefact("sequential.jsonl", `{"user":2,"place":1}`+"\n")}
-	again("merge", s.MergeAnswers, activities.MergeInput{Kind: task.KindSequential, Parts: parts})
-	s.deliver("a", "one")
-	before := s.gather(nil)
+	again("baseline", s.RankBaselines, activities.RankBaselinesInput{Preprocessed: examples, Evaluate: spec.Default().Evaluate})
+	parts := []storage.Ref{s.putArtifact("sequential.jsonl", `{"user":1}`+"\n"), s.putArtifact("sequential.jsonl", `{"user":2,"place":1}`+"\n")}
+	again("merge", s.MergePredictions, activities.MergePredictionsInput{Task: task.Sequential, Shards: parts})
+	s.putFile("a", "one")
+	before := s.ingest(nil)
 	objects := s.objects()
-	same(t, "gather", before, s.gather(nil))
-	same(t, "gather: bucket", objects, s.objects())
+	equal(t, "gather", before, s.ingest(nil))
+	equal(t, "gather: bucket", objects, s.objects())
 }
 
-// TestMergedAnswersAreInTheirPlaces shuffles places over parts; answers of one place keep the order of the parts.
+// TestMergedAnswersAreInTheirPlaces shuffles places over parts; answers of one place keep the order
+// of the parts.
 func TestMergedAnswersAreInTheirPlaces(t *testing.T) {
-	s := newShop(t)
-	for kind, lines := range map[task.Kind][3]string{
-		task.KindSequential: {
+	s := newInboxEnv(t)
+	for kind, lines := range map[task.Task][3]string{
+		task.Sequential: {
 			`{"place":2,"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":1,"truth":0,"items":null}` + "\n",
 			`{"place":1,"user":2,"truth":0,"items":null}` + "\n" + `{"place":2,"user":4,"truth":0,"items":null}` + "\n",
 			`{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` + "\n" +
 				`{"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":4,"truth":0,"items":null}` + "\n",
 		},
-		task.KindExplanation: {
+		task.Explanation: {
 			`{"place":10,"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
 			`{"place":9,"user":1,"item":6,"reference":"r","generated":"g"}` + "\n",
 			`{"user":1,"item":6,"reference":"r","generated":"g"}` + "\n" + `{"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
 		},
 	} {
 		file := kind.String() + ".jsonl"
-		in := activities.MergeInput{Kind: kind, Parts: []storage.Ref{s.artefact(file, lines[0]), s.artefact(file, lines[1])}}
-		ref, err := run[storage.Ref](s, s.MergeAnswers, in)
+		in := activities.MergePredictionsInput{Task: kind, Shards: []storage.Ref{s.putArtifact(file, lines[0]), s.putArtifact(file, lines[1])}}
+		ref, err := run[storage.Ref](s, s.MergePredictions, in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.Bucket.GetNamed(t.Context(), ref, file)
+		got, err := s.Bucket.ReadArtifactFile(t.Context(), ref, file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, file, lines[2], string(got))
-		in.Parts = append(in.Parts, s.artefact(file, "{}\n{no JSON\n"))
+		equal(t, file, lines[2], string(got))
+		in.Shards = append(in.Shards, s.putArtifact(file, "{}\n{no JSON\n"))
 		var failed *temporal.ApplicationError
-		if _, err := run[storage.Ref](s, s.MergeAnswers, in); !errors.As(err, &failed) || !strings.Contains(failed.Message(), "line 2") {
+		if _, err := run[storage.Ref](s, s.MergePredictions, in); !errors.As(err, &failed) || !strings.Contains(failed.Message(), "line 2") {
 			t.Errorf("%s: %v, want the line named", file, err)
 		}
 	}
@@ -310,52 +315,52 @@ func TestMergedAnswersAreInTheirPlaces(t *testing.T) {
 
 // TestATableIsPublishedForItsModel publishes twice.
 func TestATableIsPublishedForItsModel(t *testing.T) {
-	s := newShop(t)
-	model := activities.Model{Method: "rdrec", Examples: s.artefact("e", "e"), Student: s.artefact("m", "m"), Spec: spec.Default()}
+	s := newInboxEnv(t)
+	model := activities.Model{Method: "rdrec", Preprocessed: s.putArtifact("e", "e"), Student: s.putArtifact("m", "m"), Spec: spec.Default()}
 	id, err := model.ID()
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := activities.ExportPublishInput{ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Table: s.artefact("t", "t")}
+	in := activities.PublishExportInput{ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Table: s.putArtifact("t", "t")}
 	for range 2 {
-		if _, err := run[any](s, s.ExportPublish, in); err != nil {
+		if _, err := run[any](s, s.PublishExport, in); err != nil {
 			t.Fatal(err)
 		}
 		got, ok, err := s.Bucket.Table(t.Context(), id)
 		if err != nil || !ok {
 			t.Fatal(ok, err)
 		}
-		same(t, "table", storage.Table{Artefact: in.Table, Top: 7, Explained: true}, got)
+		equal(t, "table", storage.Table{Artifact: in.Table, Top: 7, Explained: true}, got)
 	}
 }
 
 // TestExportsMerge puts parts one after the other, with a summary beside them.
 func TestExportsMerge(t *testing.T) {
-	s := newShop(t)
-	model := activities.Model{Method: "rdrec", Examples: s.artefact("e", "e"), Student: s.artefact("m", "m"), Spec: spec.Default()}
+	s := newInboxEnv(t)
+	model := activities.Model{Method: "rdrec", Preprocessed: s.putArtifact("e", "e"), Student: s.putArtifact("m", "m"), Spec: spec.Default()}
 	id, err := model.ID()
 	if err != nil {
 		t.Fatal(err)
 	}
-	parts := []storage.Ref{s.artefact("recommendations.jsonl", "long line of the first\n"), s.artefact("recommendations.jsonl", "b\nc\n")}
-	in := activities.ExportMergeInput{
-		ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Parts: parts, Users: 3,
+	parts := []storage.Ref{s.putArtifact("recommendations.jsonl", "long line of the first\n"), s.putArtifact("recommendations.jsonl", "b\nc\n")}
+	in := activities.MergeExportInput{
+		ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Shards: parts, Users: 3,
 	}
 	var refs []storage.Ref
 	for range 2 {
-		ref, err := run[storage.Ref](s, s.ExportMerge, in)
+		ref, err := run[storage.Ref](s, s.MergeExport, in)
 		if err != nil {
 			t.Fatal(err)
 		}
 		refs = append(refs, ref)
 	}
-	same(t, "retried", refs[0], refs[1])
-	table, err := s.Bucket.GetNamed(t.Context(), refs[0], "recommendations.jsonl")
+	equal(t, "retried", refs[0], refs[1])
+	table, err := s.Bucket.ReadArtifactFile(t.Context(), refs[0], "recommendations.jsonl")
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "table", "long line of the first\nb\nc\n", string(table))
-	data, err := s.Bucket.GetNamed(t.Context(), refs[0], "export.json")
+	equal(t, "table", "long line of the first\nb\nc\n", string(table))
+	data, err := s.Bucket.ReadArtifactFile(t.Context(), refs[0], "export.json")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -363,13 +368,13 @@ func TestExportsMerge(t *testing.T) {
 	if err := json.Unmarshal(data, &summary); err != nil {
 		t.Fatal(err)
 	}
-	same(t, "summary", map[string]any{"model": id, "method": "rdrec", "users": 3.0, "top": 7.0, "explain": true}, summary)
+	equal(t, "summary", map[string]any{"model": id, "method": "rdrec", "users": 3.0, "top": 7.0, "explain": true}, summary)
 }
 
 // TestHowManyItemsAreExported has the bounds of top, and methods that explain and don't.
 func TestHowManyItemsAreExported(t *testing.T) {
-	s := newShop(t)
-	data := spec.Data{Folder: "../testdata/rdrec/beauty_mini", Numbering: spec.AsIs}
+	s := newInboxEnv(t)
+	data := spec.Data{Folder: "../testdata/rdrec/beauty_mini", Indexing: spec.AsIs}
 	examples, err := run[storage.Ref](s, s.Import, activities.ImportInput{Data: data})
 	if err != nil {
 		t.Fatal(err)
@@ -383,8 +388,8 @@ func TestHowManyItemsAreExported(t *testing.T) {
 		{"rdrec", 0, false, true}, {"rdrec", 1, false, false}, {"rdrec", 100, true, false}, {"rdrec", 101, false, true},
 		{"nosuch", 1, false, true},
 	} {
-		in := activities.ExportInput{Model: activities.Model{Method: c.method, Examples: examples}, Top: c.top, Explain: c.explain}
-		plan, err := run[activities.ExportPlan](s, s.ExportPlan, in)
+		in := activities.ExportInput{Model: activities.Model{Method: c.method, Preprocessed: examples}, Top: c.top, Explain: c.explain}
+		plan, err := run[activities.ExportPlan](s, s.PlanExport, in)
 		if c.refused {
 			s.isInvalid(fmt.Sprintf("%+v", c), err)
 		} else if err != nil || plan.Users == 0 {

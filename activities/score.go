@@ -15,30 +15,30 @@ import (
 )
 
 // tableNames are the rankings' names for people.
-var tableNames = map[task.Kind]string{task.KindSequential: "sequential", task.KindTopN: "top-N"}
+var tableNames = map[task.Task]string{task.Sequential: "sequential", task.TopN: "top-N"}
 
 // rankings scores both rankings of every method on the same users.
-func (w *reporting) rankings(ctx context.Context) error {
+func (w *reportBuilder) rankings(ctx context.Context) error {
 	protocol, err := w.Spec.Resolve()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	settings := map[task.Kind]string{
-		task.KindSequential: "the next item of each user among all items",
-		task.KindTopN:       fmt.Sprintf("the next item of each user among it and %d unseen ones", w.report.Data.Stats.Negatives),
+	settings := map[task.Task]string{
+		task.Sequential: "the next item of each user among all items",
+		task.TopN:       fmt.Sprintf("the next item of each user among it and %d unseen ones", w.report.Data.Stats.Negatives),
 	}
-	for _, kind := range []task.Kind{task.KindSequential, task.KindTopN} {
-		table := report.Table{Task: tableNames[kind], Setting: settings[kind], Strict: protocol.Constrained}
-		if kind == task.KindTopN {
+	for _, t := range []task.Task{task.Sequential, task.TopN} {
+		table := report.Table{Task: tableNames[t], Setting: settings[t], Strict: protocol.Constrained}
+		if t == task.TopN {
 			table.Candidates = 1 + w.report.Data.Stats.Negatives
 		}
-		if err := w.studentRows(ctx, kind, &table); err != nil {
+		if err := w.studentRows(ctx, t, &table); err != nil {
 			return err
 		}
 		if len(table.Rows) == 0 {
 			continue
 		}
-		if err := w.baselineRows(ctx, kind, &table); err != nil {
+		if err := w.baselineRows(ctx, t, &table); err != nil {
 			return err
 		}
 		w.report.Tables = append(w.report.Tables, table)
@@ -46,9 +46,9 @@ func (w *reporting) rankings(ctx context.Context) error {
 	return nil
 }
 
-func (w *reporting) studentRows(ctx context.Context, kind task.Kind, table *report.Table) error {
+func (w *reportBuilder) studentRows(ctx context.Context, task task.Task, table *report.Table) error {
 	for _, trial := range w.Trials {
-		predictions, err := w.answers(ctx, trial, kind)
+		predictions, err := w.predictions(ctx, trial, task)
 		if err != nil {
 			return err
 		}
@@ -57,46 +57,47 @@ func (w *reporting) studentRows(ctx context.Context, kind task.Kind, table *repo
 		}
 		if len(table.Rows) == 0 || table.Rows[len(table.Rows)-1].Method != trial.Name() {
 			table.Rows = append(table.Rows, w.studentRow(trial))
-			w.recommended(trial, kind, predictions)
+			w.recommended(trial, task, predictions)
 		}
 		row := &table.Rows[len(table.Rows)-1]
-		row.Trials = append(row.Trials, report.Trial{Seed: trial.Seed, Scores: metric.Rank(lists(predictions), table.Strict, w.Spec.Seed)})
+		row.Trials = append(row.Trials, report.Trial{Seed: trial.Seed, Scores: metric.ScoreRankings(lists(predictions), table.Strict, w.Spec.Seed)})
 		table.Users = len(predictions)
 	}
 	return nil
 }
 
 // studentRow begins the row of a method, or of a method with one switch flipped.
-func (w *reporting) studentRow(trial TrialResult) report.Row {
+func (w *reportBuilder) studentRow(trial TrialResult) report.Row {
 	row := report.Row{Method: trial.Name(), Kind: report.StudentRow, About: w.Spec.Student.Size}
 	if trial.Variant != "" {
-		row.Kind, row.Of = report.AblationRow, trial.Method
+		row.Kind, row.Base = report.AblationRow, trial.Method
 	}
 	return row
 }
 
-// answers returns what a trial's student recommended, or nil if it was not examined on the kind.
-func (w *reporting) answers(ctx context.Context, trial TrialResult, kind task.Kind) ([]Prediction, error) {
+// evaluation returns what a trial's student recommended, or nil if it was not examined on the kind.
+func (w *reportBuilder) predictions(ctx context.Context, trial TrialResult, task task.Task) ([]Prediction, error) {
 	for _, ref := range trial.Evaluations {
-		data, examined, err := w.answered(ctx, ref, kind)
+		data, examined, err := w.answered(ctx, ref, task)
 		if err != nil {
 			return nil, err
 		}
 		if examined {
-			return readLines[Prediction](data)
+			return readJSONL[Prediction](data)
 		}
 	}
 	return nil, nil
 }
 
-// answered reads the answers of a kind; examined is false for an evaluation of another kind. One that is gone is an error.
-func (w *reporting) answered(ctx context.Context, ref storage.Ref, kind task.Kind) (data []byte, examined bool, err error) {
-	evaluation, err := w.Bucket.Artefact(ctx, ref)
+// answered reads the answers of a kind; examined is false for an evaluation of another kind. One
+// that is gone is an error.
+func (w *reportBuilder) answered(ctx context.Context, ref storage.Ref, kind task.Task) (data []byte, examined bool, err error) {
+	evaluation, err := w.Bucket.Artifact(ctx, ref)
 	if err != nil {
 		return nil, false, err
 	}
 	for _, file := range evaluation.Files {
-		if file.Name == answerFile(kind) {
+		if file.Name == predictionsFile(kind) {
 			data, err = w.Bucket.Get(ctx, file.Ref)
 			return data, true, err
 		}
@@ -104,20 +105,21 @@ func (w *reporting) answered(ctx context.Context, ref storage.Ref, kind task.Kin
 	return nil, false, nil
 }
 
-// baselineRows scores the spec's baselines, in the table's order. Specs from before there was a choice have the untrained ones.
-func (w *reporting) baselineRows(ctx context.Context, kind task.Kind, table *report.Table) error {
+// baselineRows scores the spec's baselines, in the table's order. Specs from before there was a
+// choice have the untrained ones.
+func (w *reportBuilder) baselineRows(ctx context.Context, task task.Task, table *report.Table) error {
 	for _, row := range baseline.Table() {
 		chosen := slices.Contains(w.Spec.Baselines, row.Name) || (len(w.Spec.Baselines) == 0 && row.Fit != nil)
 		if !chosen {
 			continue
 		}
 		if row.Name == baseline.SASRec {
-			if err := w.sasrecRow(ctx, kind, table); err != nil {
+			if err := w.sasrecRow(ctx, task, table); err != nil {
 				return err
 			}
 			continue
 		}
-		scores, err := w.ranked(ctx, w.ReportInput.Baseline, rankingFile(row.Name, kind), table.Strict)
+		scores, err := w.ranked(ctx, w.ReportInput.Baseline, rankingFile(row.Name, task), table.Strict)
 		if err != nil {
 			return err
 		}
@@ -133,15 +135,15 @@ func (w *reporting) baselineRows(ctx context.Context, kind task.Kind, table *rep
 }
 
 // sasrecRow has a trial for each seed, as the students have.
-func (w *reporting) sasrecRow(ctx context.Context, kind task.Kind, table *report.Table) error {
+func (w *reportBuilder) sasrecRow(ctx context.Context, task task.Task, table *report.Table) error {
 	var record SasrecRecord
 	if err := w.decode(ctx, w.ReportInput.Sasrec, sasrecRecord, &record); err != nil {
 		return err
 	}
-	row := report.Row{Method: baseline.SASRec, Kind: report.ModelRow, About: record.About}
+	row := report.Row{Method: baseline.SASRec, Kind: report.ModelRow, About: record.Description}
 	for k := range w.Spec.Trials {
 		seed := w.Spec.Seed + int64(k)
-		scores, err := w.ranked(ctx, w.ReportInput.Sasrec, sasrecFile(seed, kind), table.Strict)
+		scores, err := w.ranked(ctx, w.ReportInput.Sasrec, sasrecFile(seed, task), table.Strict)
 		if err != nil {
 			return err
 		}
@@ -152,53 +154,53 @@ func (w *reporting) sasrecRow(ctx context.Context, kind task.Kind, table *report
 }
 
 // ranked scores a file of rankings.
-func (w *reporting) ranked(ctx context.Context, ref storage.Ref, file string, strict bool) ([]metric.Score, error) {
-	data, err := w.Bucket.GetNamed(ctx, ref, file)
+func (w *reportBuilder) ranked(ctx context.Context, ref storage.Ref, file string, strict bool) ([]metric.Score, error) {
+	data, err := w.Bucket.ReadArtifactFile(ctx, ref, file)
 	if err != nil {
 		return nil, err
 	}
-	predictions, err := readLines[Prediction](data)
+	predictions, err := readJSONL[Prediction](data)
 	if err != nil {
 		return nil, fmt.Errorf("read rankings %q: %w: %w", file, ErrData, err)
 	}
-	return metric.Rank(lists(predictions), strict, w.Spec.Seed), nil
+	return metric.ScoreRankings(lists(predictions), strict, w.Spec.Seed), nil
 }
 
 func lists(predictions []Prediction) []metric.List {
-	lists := make([]metric.List, len(predictions))
+	result := make([]metric.List, len(predictions))
 	for i, p := range predictions {
-		lists[i] = metric.List{Items: p.Items, Truth: []int{p.Truth}}
+		result[i] = metric.List{Items: p.Items, Truth: []int{p.Truth}}
 	}
-	return lists
+	return result
 }
 
-// peopleSamples is how many recommendations and explanations the report shows of each method.
-const peopleSamples = 6
+// shownSamples is how many recommendations and explanations the report shows of each method.
+const shownSamples = 6
 
 // recommended adds some recommendations for people to read.
-func (w *reporting) recommended(trial TrialResult, kind task.Kind, predictions []Prediction) {
-	if kind != task.KindSequential || trial.Variant != "" {
+func (w *reportBuilder) recommended(trial TrialResult, t task.Task, predictions []Prediction) {
+	if t != task.Sequential || trial.Variant != "" {
 		return
 	}
-	answers := make([]report.Answer, len(predictions))
+	ranked := make([]report.RankedList, len(predictions))
 	for i, p := range predictions {
-		answers[i] = report.Answer{User: p.User, Items: p.Items, Truth: p.Truth}
+		ranked[i] = report.RankedList{User: p.User, Items: p.Items, Truth: p.Truth}
 	}
-	w.report.Recommended = append(w.report.Recommended, report.PickRecommendations(w.data, trial.Method, answers, peopleSamples)...)
+	w.report.Recommended = append(w.report.Recommended, report.PickRecommendations(w.data, trial.Method, ranked, shownSamples)...)
 }
 
 // texts scores the explanations that the students wrote.
-func (w *reporting) texts(ctx context.Context) error {
+func (w *reportBuilder) texts(ctx context.Context) error {
 	for _, trial := range w.Trials {
 		for _, ref := range trial.Evaluations {
-			data, examined, err := w.answered(ctx, ref, task.KindExplanation)
+			data, examined, err := w.answered(ctx, ref, task.Explanation)
 			if err != nil {
 				return err
 			}
 			if !examined {
 				continue
 			}
-			texts, err := readLines[Text](data)
+			texts, err := readJSONL[Text](data)
 			if err != nil {
 				return fmt.Errorf("read explanations: %w: %w", ErrData, err)
 			}
@@ -210,12 +212,12 @@ func (w *reporting) texts(ctx context.Context) error {
 	return nil
 }
 
-func (w *reporting) explained(trial TrialResult, texts []Text) error {
+func (w *reportBuilder) explained(trial TrialResult, texts []Text) error {
 	words := make([]metric.Text, len(texts))
 	for i, t := range texts {
 		words[i] = metric.Text{Reference: strings.Fields(t.Reference), Generated: strings.Fields(t.Generated)}
 	}
-	scores, err := metric.Explain(words)
+	scores, err := metric.ScoreTexts(words)
 	if errors.Is(err, metric.ErrEmptyCorpus) {
 		return nil // nothing to score: the table says so by having no row
 	}
@@ -226,8 +228,8 @@ func (w *reporting) explained(trial TrialResult, texts []Text) error {
 	if trial.Seed != w.Spec.Seed || trial.Variant != "" {
 		return nil
 	}
-	for i := range min(len(texts), peopleSamples) {
-		t := texts[i*len(texts)/min(len(texts), peopleSamples)]
+	for i := range min(len(texts), shownSamples) {
+		t := texts[i*len(texts)/min(len(texts), shownSamples)]
 		w.report.Explained = append(w.report.Explained, report.Explanation{
 			User: report.UserName(w.data, t.User), Method: trial.Method, Item: report.Items(w.data, t.Item)[0],
 			Reference: t.Reference, Generated: t.Generated,

@@ -18,9 +18,9 @@ import (
 // DistillShardInput names a shard of a plan.
 type DistillShardInput struct {
 	DistillInput
-	Plan storage.Ref
+	Plan storage.Ref `json:"plan"`
 	// Shard counts from 1.
-	Shard int
+	Shard int `json:"shard"`
 }
 
 // DistillShardResult is what is finished of a shard, in this attempt or before.
@@ -28,12 +28,13 @@ type DistillShardResult struct {
 	Rows        int `json:"rows"`
 	Parsed      int `json:"parsed"`
 	Quarantined int `json:"quarantined"`
-	// Tokens is how many were written for these rows. Seconds is how long the teacher was asked, all attempts together: of one that was
-	// killed as much as its last heartbeat told.
+	// Tokens is how many were written for these rows. Seconds is how long the teacher was asked,
+	// all attempts together: of one that was killed as much as its last heartbeat told.
 	Tokens  int     `json:"tokens"`
 	Seconds float64 `json:"seconds"`
-	// Halved is how often memory ran out, so that fewer replies were written together from then on.
-	Halved int `json:"halved,omitempty"`
+	// BatchHalvings is how often memory ran out, so that fewer replies were written together from
+	// then on.
+	BatchHalvings int `json:"batch_halvings,omitempty"`
 }
 
 // Add joins what is finished of two shards.
@@ -41,46 +42,47 @@ func (r DistillShardResult) Add(other DistillShardResult) DistillShardResult {
 	return DistillShardResult{
 		Rows: r.Rows + other.Rows, Parsed: r.Parsed + other.Parsed, Quarantined: r.Quarantined + other.Quarantined,
 		Tokens: r.Tokens + other.Tokens, Seconds: r.Seconds + other.Seconds,
-		Halved: r.Halved + other.Halved,
+		BatchHalvings: r.BatchHalvings + other.BatchHalvings,
 	}
 }
 
-// After is the result with what it took to come to part before, whose rows it has.
-func (r DistillShardResult) After(part DistillShardResult) DistillShardResult {
-	r.Seconds += part.Seconds
-	r.Halved += part.Halved
+// AddPrior is the result with what it took to come to part before, whose rows it has.
+func (r DistillShardResult) AddPrior(prior DistillShardResult) DistillShardResult {
+	r.Seconds += prior.Seconds
+	r.BatchHalvings += prior.BatchHalvings
 	return r
 }
 
-// idleAttempts is how many attempts in a row may end without a rationale.
-const idleAttempts = 30
+// maxIdleAttempts is how many attempts in a row may end without a rationale.
+const maxIdleAttempts = 30
 
-// DistillShard asks the teacher for the rationales of a shard. Each is stored as soon as it is finished: whatever dies, no finished row
-// is asked again. Rows that can't be parsed are kept with their reason.
+// DistillShard asks the teacher for the rationales of a shard. Each is stored as soon as it is
+// finished: whatever dies, no finished row is asked again. Rows that can't be parsed are kept with
+// their reason.
 func (a *Activities) DistillShard(ctx context.Context, in DistillShardInput) (result DistillShardResult, err error) {
-	before := earlier(ctx)
-	ctx, p := a.beat(ctx, "distill")
+	prior := lastProgress(ctx)
+	ctx, p := a.startHeartbeat(ctx, "distill")
 	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
+	defer func() { err = temporalError(ctx, err) }()
 	attempt := int(activity.GetInfo(ctx).Attempt)
-	if attempt-before.Moved > idleAttempts {
-		return result, fmt.Errorf("%w: %d attempts without a rationale", errNoProgress, attempt-before.Moved-1)
+	if attempt-prior.ProgressAttempt > maxIdleAttempts {
+		return result, fmt.Errorf("%w: %d attempts without a finished rationale", errNoProgress, attempt-prior.ProgressAttempt-1)
 	}
-	requests, digest, err := a.shard(ctx, in)
+	requests, digest, err := a.readShard(ctx, in)
 	if err != nil {
 		return result, err
 	}
-	rows := in.rationales(a.Bucket).In(digest)
-	done, err := finished(ctx, rows, requests)
+	rows := in.store(a.Bucket).Shard(digest)
+	done, err := storedRationales(ctx, rows, requests)
 	if err != nil {
 		return result, err
 	}
-	s := &shard{
-		rows: rows, requests: requests, done: rationales{}, pulse: p, now: a.Now, started: a.Now(), attempt: attempt,
-		moved: before.Moved, spent: before.Spent,
+	s := &shardRun{
+		rows: rows, requests: requests, done: rationaleSet{}, heartbeat: p, now: a.Now, started: a.Now(), attempt: attempt,
+		progressAttempt: prior.ProgressAttempt, priorSeconds: prior.TeacherSeconds,
 	}
-	s.find(done)
-	err = a.ask(ctx, in.Teacher, s)
+	s.resume(done)
+	err = a.queryTeacher(ctx, in.Teacher, s)
 	result = s.result()
 	if errors.Is(err, context.Canceled) && activityCancelled(ctx) {
 		return result, temporal.NewCanceledError(result) // people paused it: they want to see what is done
@@ -88,18 +90,18 @@ func (a *Activities) DistillShard(ctx context.Context, in DistillShardInput) (re
 	if err != nil {
 		return result, err
 	}
-	return result, rows.Close(ctx, s.done.rows(requests))
+	return result, rows.Compact(ctx, s.done.inOrder(requests))
 }
 
-// activityCancelled reports whether the context ended because the workflow cancelled the activity: the SDK's worker gives a
-// CanceledError as the cause, which is no context.Canceled.
+// activityCancelled reports whether the context ended because the workflow cancelled the activity:
+// the SDK's worker gives a CanceledError as the cause, which is no context.Canceled.
 func activityCancelled(ctx context.Context) bool {
 	cause := context.Cause(ctx)
 	return temporal.IsCanceledError(cause) || errors.Is(cause, context.Canceled)
 }
 
-// earlier is what the last attempt told, nothing in the first one.
-func earlier(ctx context.Context) Progress {
+// lastProgress is what the last attempt told, nothing in the first one.
+func lastProgress(ctx context.Context) Progress {
 	var last Progress
 	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &last) != nil {
 		return Progress{}
@@ -107,39 +109,40 @@ func earlier(ctx context.Context) Progress {
 	return last
 }
 
-// shard reads what a shard asks, and its digest.
-func (a *Activities) shard(ctx context.Context, in DistillShardInput) ([]teacher.Request, string, error) {
-	lines, err := a.Bucket.GetNamed(ctx, in.Plan, shardFile(in.Shard))
+// readShard reads what a shard asks, and its digest.
+func (a *Activities) readShard(ctx context.Context, in DistillShardInput) ([]teacher.Request, string, error) {
+	lines, err := a.Bucket.ReadArtifactFile(ctx, in.Plan, shardFile(in.Shard))
 	if err != nil {
 		return nil, "", fmt.Errorf("read shard %d: %w", in.Shard, err)
 	}
-	requests, err := readLines[teacher.Request](lines)
+	requests, err := readJSONL[teacher.Request](lines)
 	if err != nil {
 		return nil, "", fmt.Errorf("read shard %d: %w: %w", in.Shard, ErrData, err)
 	}
 	return requests, storage.Digest(lines), nil
 }
 
-// shard is a running [Activities.DistillShard].
-type shard struct {
+// readShard is a running [Activities.DistillShard].
+type shardRun struct {
 	rows     storage.Rationales[teacher.Rationale]
 	requests []teacher.Request
-	done     rationales
-	// found were finished before this attempt; tokens are those of the rows asked now.
-	found, tokens       int
-	halved              int
+	done     rationaleSet
+	// resumed were finished before this attempt; tokens are those of the rows asked now.
+	resumed, tokens     int
+	batchHalvings       int
 	parsed, quarantined int
-	pulse               *pulse
+	heartbeat           *heartbeat
 	now                 func() time.Time
 	started             time.Time
-	// attempt is this one, moved the last one with a rationale, spent what those before took in seconds.
-	attempt, moved int
-	spent          float64
+	// attempt is this one, moved the last one with a rationale, spent what those before took in
+	// seconds.
+	attempt, progressAttempt int
+	priorSeconds             float64
 }
 
-// ask opens the teacher, if there is anything to ask, and stores what it answers. What is finished is stored also when the worker
-// drains or the activity is cancelled.
-func (a *Activities) ask(ctx context.Context, settings spec.Teacher, s *shard) error {
+// queryTeacher opens the teacher, if there is anything to ask, and stores what it answers. What is
+// finished is stored also when the worker drains or the activity is cancelled.
+func (a *Activities) queryTeacher(ctx context.Context, settings spec.Teacher, s *shardRun) error {
 	missing := s.done.missing(s.requests)
 	if len(missing) == 0 {
 		return nil
@@ -152,24 +155,24 @@ func (a *Activities) ask(ctx context.Context, settings spec.Teacher, s *shard) e
 	}
 	defer closeEngine()
 	s.started = s.now()
-	before := halvings(engine)
-	k := keep(context.WithoutCancel(ctx), s.rows)
+	prior := batchHalvings(engine)
+	k := newRowWriter(context.WithoutCancel(ctx), s.rows)
 	err = teacher.Distill(working, engine, settings, missing, func(row teacher.Rationale) error {
-		s.take(row)
+		s.add(row)
 		return k.add(row)
 	})
-	s.halved = halvings(engine) - before
+	s.batchHalvings = batchHalvings(engine) - prior
 	err = errors.Join(err, k.close())
 	if errors.Is(context.Cause(working), ErrDrained) {
-		return fmt.Errorf("%w: %d of %d rows are done", ErrDrained, len(s.done), len(s.requests))
+		return fmt.Errorf("%w: %d of %d rows are finished", ErrDrained, len(s.done), len(s.requests))
 	}
 	return err
 }
 
-// halvings is how often an engine has halved its batch, where it does so.
-func halvings(engine teacher.Engine) int {
-	if e, ok := engine.(interface{ Halved() int }); ok {
-		return e.Halved()
+// batchHalvings is how often an engine has halved its batch, where it does so.
+func batchHalvings(engine teacher.Engine) int {
+	if e, ok := engine.(interface{ BatchHalvings() int }); ok {
+		return e.BatchHalvings()
 	}
 	return 0
 }
@@ -188,24 +191,24 @@ func drainable(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(nil) }
 }
 
-// find counts what was finished before this attempt.
-func (s *shard) find(done rationales) {
+// resume counts what was finished before this attempt.
+func (s *shardRun) resume(done rationaleSet) {
 	for _, row := range done {
 		s.count(row)
 	}
-	s.found = len(done)
-	s.tell()
+	s.resumed = len(done)
+	s.report()
 }
 
-// take counts a row that was just finished.
-func (s *shard) take(row teacher.Rationale) {
+// add counts a row that was just finished.
+func (s *shardRun) add(row teacher.Rationale) {
 	s.count(row)
 	s.tokens += row.Tokens
-	s.moved = s.attempt
-	s.tell()
+	s.progressAttempt = s.attempt
+	s.report()
 }
 
-func (s *shard) count(row teacher.Rationale) {
+func (s *shardRun) count(row teacher.Rationale) {
 	s.done[row.ID] = row
 	switch {
 	case row.Failed != "":
@@ -215,22 +218,22 @@ func (s *shard) count(row teacher.Rationale) {
 	}
 }
 
-// tell reports how far the shard is.
-func (s *shard) tell() {
+// report reports how far the shard is.
+func (s *shardRun) report() {
 	seconds := s.now().Sub(s.started).Seconds()
 	p := Progress{
-		Done: len(s.done), Total: len(s.requests), Unit: UnitRationales, Parsed: s.parsed, Moved: s.moved, Spent: s.spent + seconds,
+		Done: len(s.done), Total: len(s.requests), Unit: UnitRationales, Parsed: s.parsed, ProgressAttempt: s.progressAttempt, TeacherSeconds: s.priorSeconds + seconds,
 	}
-	if asked := len(s.done) - s.found; asked > 0 {
+	if fresh := len(s.done) - s.resumed; fresh > 0 {
 		seconds = max(seconds, 1e-3)
-		p.Rate, p.TokenRate = float64(asked)/seconds, float64(s.tokens)/seconds
+		p.Rate, p.TokenRate = float64(fresh)/seconds, float64(s.tokens)/seconds
 	}
-	s.pulse.report(p)
+	s.heartbeat.report(p)
 }
 
-func (s *shard) result() DistillShardResult {
+func (s *shardRun) result() DistillShardResult {
 	result := DistillShardResult{
-		Rows: len(s.done), Parsed: s.parsed, Quarantined: s.quarantined, Halved: s.halved, Seconds: s.spent + s.now().Sub(s.started).Seconds(),
+		Rows: len(s.done), Parsed: s.parsed, Quarantined: s.quarantined, BatchHalvings: s.batchHalvings, Seconds: s.priorSeconds + s.now().Sub(s.started).Seconds(),
 	}
 	for _, row := range s.done {
 		result.Tokens += row.Tokens
@@ -238,24 +241,25 @@ func (s *shard) result() DistillShardResult {
 	return result
 }
 
-// keeper stores finished rows from a goroutine of its own: at once while the bucket is quick, several together while it is slow. So a
-// row is never lost because others are not finished yet, and the teacher does not wait for the bucket.
-type keeper struct {
+// rowWriter stores finished rows from a goroutine of its own: at once while the bucket is quick,
+// several together while it is slow. So a row is never lost because others are not finished yet,
+// and the teacher does not wait for the bucket.
+type rowWriter struct {
 	rows    storage.Rationales[teacher.Rationale]
 	mutex   sync.Mutex
-	waiting []teacher.Rationale
+	pending []teacher.Rationale
 	// failures are those in a row, failed is the last of them.
 	failures int
-	failed   error
+	lastErr  error
 	wake     chan struct{}
-	ended    chan struct{}
+	done     chan struct{}
 }
 
-// keep begins to store rows; close ends it.
-func keep(ctx context.Context, rows storage.Rationales[teacher.Rationale]) *keeper {
-	k := &keeper{rows: rows, wake: make(chan struct{}, 1), ended: make(chan struct{})}
+// newRowWriter begins to store rows; close ends it.
+func newRowWriter(ctx context.Context, rows storage.Rationales[teacher.Rationale]) *rowWriter {
+	k := &rowWriter{rows: rows, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go func() {
-		defer close(k.ended)
+		defer close(k.done)
 		for range k.wake {
 			k.store(ctx)
 		}
@@ -264,30 +268,30 @@ func keep(ctx context.Context, rows storage.Rationales[teacher.Rationale]) *keep
 	return k
 }
 
-func (k *keeper) store(ctx context.Context) {
+func (k *rowWriter) store(ctx context.Context) {
 	k.mutex.Lock()
-	rows := k.waiting
-	k.waiting = nil
+	rows := k.pending
+	k.pending = nil
 	k.mutex.Unlock()
 	err := k.rows.Append(ctx, rows)
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
 	if err == nil {
-		k.failures, k.failed = 0, nil
+		k.failures, k.lastErr = 0, nil
 		return
 	}
-	k.waiting = append(rows, k.waiting...)
-	k.failures, k.failed = k.failures+1, err
+	k.pending = append(rows, k.pending...)
+	k.failures, k.lastErr = k.failures+1, err
 }
 
-// add hands a row over. The error says that the bucket takes nothing: one failure or two are endured, and what could not be stored
-// goes with the next.
-func (k *keeper) add(row teacher.Rationale) error {
+// add hands a row over. The error says that the bucket takes nothing: one failure or two are
+// endured, and what could not be stored goes with the next.
+func (k *rowWriter) add(row teacher.Rationale) error {
 	k.mutex.Lock()
-	k.waiting = append(k.waiting, row)
+	k.pending = append(k.pending, row)
 	var err error
-	if k.failures >= failedSaves {
-		err = k.failed
+	if k.failures >= maxFailedSaves {
+		err = k.lastErr
 	}
 	k.mutex.Unlock()
 	select {
@@ -298,8 +302,8 @@ func (k *keeper) add(row teacher.Rationale) error {
 }
 
 // close stores what is left, also what could not be stored before, and says whether all is.
-func (k *keeper) close() error {
+func (k *rowWriter) close() error {
 	close(k.wake)
-	<-k.ended
-	return k.failed
+	<-k.done
+	return k.lastErr
 }

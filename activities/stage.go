@@ -9,52 +9,56 @@ import (
 )
 
 // LookUpInput names a piece of work.
-type LookUpInput struct{ Stage, Fingerprint string }
+type LookUpInput struct {
+	Stage       string `json:"stage"`
+	Fingerprint string `json:"fingerprint"`
+}
 
-// Found is an earlier result; its zero value means that there is none.
-type Found struct {
+// StageResult is an earlier result; its zero value means that there is none.
+type StageResult struct {
 	Output  storage.Ref `json:"output"`
 	Seconds float64     `json:"seconds"`
-	// Figures are what else is known of the work, see [storage.Done].
-	Figures map[string]float64 `json:"figures,omitempty"`
-	// Partial says that people had some of the work left out: it is not recorded, so that the next one does it.
+	// Stats are what else is known of the work, see [storage.Done].
+	Stats map[string]float64 `json:"stats,omitempty"`
+	// Partial says that people had some of the work left out: it is not recorded, so that the next
+	// one does it.
 	Partial bool `json:"partial,omitempty"`
 }
 
-// Figures of the stage distill.
+// Stats of the stage distill.
 const (
-	FigureAsked   = "asked"
-	FigureTokens  = "tokens"
-	FigureSeconds = "seconds"
-	// FigureHalved is there only where memory ran out.
-	FigureHalved = "halved"
+	StatRequests = "requests"
+	StatTokens   = "tokens"
+	StatSeconds  = "seconds"
+	// StatBatchHalvings is there only where memory ran out.
+	StatBatchHalvings = "batch_halvings"
 )
 
-// LookUp finds what a stage made before from the same inputs, and notes in the run's lineage that it uses it. It runs on the CPU
-// queue, before a GPU slot is asked for.
-func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (found Found, err error) {
-	ctx, p := a.beat(ctx, "look up")
+// LookUp finds what a stage made before from the same inputs, and notes in the run's lineage that
+// it uses it. It runs on the CPU queue, before a GPU slot is asked for.
+func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (found StageResult, err error) {
+	ctx, p := a.startHeartbeat(ctx, "look up")
 	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	done, there, err := a.Bucket.LookUp(ctx, in.Stage, in.Fingerprint)
-	if err != nil || !there {
+	defer func() { err = temporalError(ctx, err) }()
+	done, ok, err := a.Bucket.LookUp(ctx, in.Stage, in.Fingerprint)
+	if err != nil || !ok {
 		return found, err
 	}
-	return Found{Output: done.Output, Seconds: done.Seconds, Figures: done.Figures}, a.note(ctx, done)
+	return StageResult{Output: done.Output, Seconds: done.Seconds, Stats: done.Stats}, a.addLineage(ctx, done)
 }
 
 // CommitStage records a finished stage, so that no later experiment does it again.
-func (a *Activities) CommitStage(ctx context.Context, done storage.Done) (err error) {
-	ctx, p := a.beat(ctx, "record")
+func (a *Activities) CommitStage(ctx context.Context, done storage.StageRecord) (err error) {
+	ctx, p := a.startHeartbeat(ctx, "record")
 	defer p.stop()
-	defer func() { err = fail(ctx, err) }()
-	if err := a.note(ctx, done); err != nil {
+	defer func() { err = temporalError(ctx, err) }()
+	if err := a.addLineage(ctx, done); err != nil {
 		return err
 	}
 	return a.Bucket.Commit(ctx, done)
 }
 
-func (a *Activities) note(ctx context.Context, done storage.Done) error {
+func (a *Activities) addLineage(ctx context.Context, done storage.StageRecord) error {
 	run := activity.GetInfo(ctx).WorkflowExecution
-	return a.Bucket.Note(ctx, run.ID, run.RunID, done)
+	return a.Bucket.AddLineage(ctx, run.ID, run.RunID, done)
 }

@@ -12,15 +12,16 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
-	"rdrec/internal/advice"
 	"rdrec/internal/dataset"
+	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
 )
 
-// scripted is a teacher whose first reply of all can't be used, and whose later ones can. It counts what it is asked.
+// scripted is a teacher whose first reply of all can't be used, and whose later ones can. It counts
+// what it is asked.
 type scripted struct {
 	asked, opened, freed int
 	broken               error
@@ -51,7 +52,7 @@ func (s *scripted) Complete(_ context.Context, prompts []teacher.Prompt, emit fu
 }
 
 // undistilled is the small data set without its rationales.
-func (s *shop) undistilled() storage.Ref {
+func (s *inboxEnv) undistilled() storage.Ref {
 	s.t.Helper()
 	bare := s.t.TempDir()
 	for _, name := range []string{"sequential.txt.gz", "datamaps.json.gz", "explanation.json.gz"} {
@@ -66,25 +67,26 @@ func (s *shop) undistilled() storage.Ref {
 	return s.imports(bare)
 }
 
-func (s *shop) imports(folder string) storage.Ref {
+func (s *inboxEnv) imports(folder string) storage.Ref {
 	s.t.Helper()
-	ref, err := run[storage.Ref](s, s.Import, activities.ImportInput{Data: spec.Data{Folder: folder, Numbering: spec.AsIs}})
+	ref, err := run[storage.Ref](s, s.Import, activities.ImportInput{Data: spec.Data{Folder: folder, Indexing: spec.AsIs}})
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return ref
 }
 
-// TestNoRationaleIsAskedTwice distils ten explanations in shards of four, each shard twice, and gathers them.
+// TestNoRationaleIsAskedTwice distils ten explanations in shards of four, each shard twice, and
+// gathers them.
 func TestNoRationaleIsAskedTwice(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	asks := &scripted{}
 	s.Teachers = asks
 	settings := spec.Default().Teacher
 	settings.Model, settings.Prompt, settings.Parse = "hf:x", "paper", "paper"
-	settings.Reviews, settings.Shard, settings.MaxBad = 10, 4, 0.1
+	settings.MaxReviews, settings.ShardRows, settings.MaxBad = 10, 4, 0.1
 	in := activities.DistillInput{Dataset: s.undistilled(), Teacher: settings, Weights: "weights"}
-	plan, err := run[activities.DistillPlan](s, s.DistillPlan, in)
+	plan, err := run[activities.DistillPlan](s, s.PlanDistillation, in)
 	if err != nil || plan.Wanted != 10 || plan.Found != 0 || plan.Shards != 3 || plan.Explanations <= 10 {
 		t.Fatalf("planned %+v, %v", plan, err)
 	}
@@ -93,75 +95,75 @@ func TestNoRationaleIsAskedTwice(t *testing.T) {
 		{Rows: 4, Parsed: 3, Quarantined: 1, Tokens: 9}, {Rows: 4, Parsed: 4, Tokens: 12}, {Rows: 2, Parsed: 2, Tokens: 6},
 	} {
 		for range 2 {
-			got, err := run[activities.DistillShardResult](s, s.DistillShard, activities.DistillShardInput{DistillInput: in, Plan: plan.Artefact, Shard: shard + 1})
+			got, err := run[activities.DistillShardResult](s, s.DistillShard, activities.DistillShardInput{DistillInput: in, Plan: plan.Artifact, Shard: shard + 1})
 			if err != nil {
 				t.Fatal(err)
 			}
 			got.Seconds = 0
-			same(t, fmt.Sprint("shard ", shard+1), want, got)
+			equal(t, fmt.Sprint("shard ", shard+1), want, got)
 		}
 		sum = sum.Add(want)
 	}
-	same(t, "all shards", activities.DistillShardResult{Rows: 10, Parsed: 9, Quarantined: 1, Tokens: 27}, sum)
+	equal(t, "all shards", activities.DistillShardResult{Rows: 10, Parsed: 9, Quarantined: 1, Tokens: 27}, sum)
 	if asks.asked != 10 || asks.opened != 3 || asks.freed != 3 {
 		t.Errorf("the teacher was asked %d times, opened %d and freed %d times", asks.asked, asks.opened, asks.freed)
 	}
-	again, err := run[activities.DistillPlan](s, s.DistillPlan, in)
+	again, err := run[activities.DistillPlan](s, s.PlanDistillation, in)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "the plan afterwards", activities.DistillPlan{Explanations: plan.Explanations, Wanted: 10, Found: 10, Parsed: 9, Quarantined: 1}, again)
+	equal(t, "the plan afterwards", activities.DistillPlan{Explanations: plan.Explanations, Wanted: 10, Found: 10, Parsed: 9, Quarantined: 1}, again)
 	s.gathersRationales(in)
-	in.Fresh = "nonce"
-	if fresh, err := run[activities.DistillPlan](s, s.DistillPlan, in); err != nil || fresh.Found != 0 || fresh.Artefact != plan.Artefact {
+	in.Nonce = "nonce"
+	if fresh, err := run[activities.DistillPlan](s, s.PlanDistillation, in); err != nil || fresh.Found != 0 || fresh.Artifact != plan.Artifact {
 		t.Errorf("asked anew: %+v, %v", fresh, err)
 	}
 }
 
 // gathersRationales has one of ten that can't be used, on the bound of max_bad and beyond it.
-func (s *shop) gathersRationales(in activities.DistillInput) {
+func (s *inboxEnv) gathersRationales(in activities.DistillInput) {
 	s.t.Helper()
-	ref, err := run[storage.Ref](s, s.DistillGather, in)
+	ref, err := run[storage.Ref](s, s.MergeRationales, in)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	record, err := s.Bucket.GetNamed(s.t.Context(), ref, "distillation.json")
+	record, err := s.Bucket.ReadArtifactFile(s.t.Context(), ref, "distillation.json")
 	if err != nil || !strings.Contains(string(record), `"wanted": 10`) || strings.Contains(string(record), `"left"`) {
 		s.t.Errorf("%s, %v", record, err)
 	}
-	again, err := run[storage.Ref](s, s.DistillGather, in)
+	again, err := run[storage.Ref](s, s.MergeRationales, in)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	same(s.t, "gathered again", ref, again)
+	equal(s.t, "gathered again", ref, again)
 	in.Teacher.MaxBad = 0.09
 	var failed *temporal.ApplicationError
-	if _, err = run[storage.Ref](s, s.DistillGather, in); !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt {
+	if _, err = run[storage.Ref](s, s.MergeRationales, in); !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt {
 		s.t.Errorf("one of ten is bad and 0.09 may be: %v", err)
 	}
 	in.Sample, in.Teacher.MaxBad = 10, 0
-	if _, err = run[storage.Ref](s, s.DistillGather, in); err != nil {
+	if _, err = run[storage.Ref](s, s.MergeRationales, in); err != nil {
 		s.t.Errorf("a sample is refused: %v", err)
 	}
-	in.Teacher.Reviews, in.Sample = 12, 0
+	in.Teacher.MaxReviews, in.Sample = 12, 0
 	in.Teacher.MaxBad = 1
-	more, err := run[storage.Ref](s, s.DistillGather, in)
+	more, err := run[storage.Ref](s, s.MergeRationales, in)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if record, err = s.Bucket.GetNamed(s.t.Context(), more, "distillation.json"); err != nil || !strings.Contains(string(record), `"left": 2`) {
+	if record, err = s.Bucket.ReadArtifactFile(s.t.Context(), more, "distillation.json"); err != nil || !strings.Contains(string(record), `"left": 2`) {
 		s.t.Errorf("two of twelve were not asked: %s, %v", record, err)
 	}
 }
 
 // TestABrokenTeacherFailsTheShard keeps the type that decides what is retried.
 func TestABrokenTeacherFailsTheShard(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	settings := spec.Default().Teacher
 	settings.Model, settings.Prompt, settings.Parse = "hf:x", "paper", "paper"
 	in := activities.DistillShardInput{
 		DistillInput: activities.DistillInput{Teacher: settings, Weights: "weights"},
-		Plan:         s.artefact("000001.jsonl", `{"id":"1","text":"good soap"}`+"\n"), Shard: 1,
+		Plan:         s.putArtifact("000001.jsonl", `{"id":"1","text":"good soap"}`+"\n"), Shard: 1,
 	}
 	for broken, want := range map[error]string{
 		activities.ErrTeacherAuth: activities.TypeTeacherAuth, errors.New("no answer"): "",
@@ -178,7 +180,6 @@ func TestABrokenTeacherFailsTheShard(t *testing.T) {
 // answering is a student with fixed answers.
 type answering struct {
 	activities.Students
-	advice.Student
 	predictions []activities.Prediction
 	texts       []activities.Text
 	closed      int
@@ -193,14 +194,17 @@ func (a *answering) Explain(context.Context, activities.RecommendJob) ([]activit
 	return a.texts, a.broken
 }
 
-// Open makes the student its own adviser.
-func (a *answering) Open(context.Context, activities.AdviseJob) (advice.Student, error) {
-	return a, a.broken
+// Open returns the student itself, loaded.
+func (a *answering) Open(context.Context, activities.RecommenderJob) (recommender.Student, error) {
+	return (*loaded)(a), a.broken
 }
 
-// Next recommends items 1, 2 and so on to everybody.
-func (a *answering) Next(_ context.Context, users []dataset.User, k int, _ advice.Progress) ([]advice.Ranked, error) {
-	ranked := make([]advice.Ranked, len(users))
+// loaded is an open student with fixed predictions.
+type loaded answering
+
+// Recommend recommends items 1, 2 and so on to everybody.
+func (a *loaded) Recommend(_ context.Context, users []dataset.User, k int, _ recommender.Progress) ([]recommender.Ranked, error) {
+	ranked := make([]recommender.Ranked, len(users))
 	for i := range users {
 		for item := range k {
 			ranked[i].Items, ranked[i].Scores = append(ranked[i].Items, item+1), append(ranked[i].Scores, 0)
@@ -209,40 +213,41 @@ func (a *answering) Next(_ context.Context, users []dataset.User, k int, _ advic
 	return ranked, a.broken
 }
 
-func (a *answering) Why(_ context.Context, pairs []task.Pair, _ advice.Progress) ([]string, error) {
+func (a *loaded) Explain(_ context.Context, pairs []task.Pair, _ recommender.Progress) ([]string, error) {
 	return make([]string, len(pairs)), a.broken
 }
 
-func (a *answering) Close() { a.closed++ }
+func (a *loaded) Close() { a.closed++ }
 
-// TestPartsKeepTheirPlaces evaluates the whole, whose answers are put in order, and a part, which keeps its own with the places.
+// TestPartsKeepTheirPlaces evaluates the whole, whose answers are put in order, and a part, which
+// keeps its own with the places.
 func TestPartsKeepTheirPlaces(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	for _, c := range []struct {
-		kind  task.Kind
+		kind  task.Task
 		parts int
 		want  string
 	}{
-		{task.KindSequential, 0, `{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` + "\n"},
-		{task.KindSequential, 2, `{"place":2,"user":2,"truth":0,"items":null}` + "\n" + `{"place":1,"user":1,"truth":0,"items":null}` + "\n"},
-		{task.KindExplanation, 0, `{"user":3,"item":0,"reference":"","generated":""}` + "\n" + `{"user":4,"item":0,"reference":"","generated":""}` + "\n"},
-		{task.KindExplanation, 2, `{"place":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" + `{"place":3,"user":3,"item":0,"reference":"","generated":""}` + "\n"},
+		{task.Sequential, 0, `{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` + "\n"},
+		{task.Sequential, 2, `{"place":2,"user":2,"truth":0,"items":null}` + "\n" + `{"place":1,"user":1,"truth":0,"items":null}` + "\n"},
+		{task.Explanation, 0, `{"user":3,"item":0,"reference":"","generated":""}` + "\n" + `{"user":4,"item":0,"reference":"","generated":""}` + "\n"},
+		{task.Explanation, 2, `{"place":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" + `{"place":3,"user":3,"item":0,"reference":"","generated":""}` + "\n"},
 	} {
 		student := &answering{
-			predictions: []activities.Prediction{{Place: 2, User: 2}, {Place: 1, User: 1}},
-			texts:       []activities.Text{{Place: 4, User: 4}, {Place: 3, User: 3}},
+			predictions: []activities.Prediction{{Index: 2, User: 2}, {Index: 1, User: 1}},
+			texts:       []activities.Text{{Index: 4, User: 4}, {Index: 3, User: 3}},
 		}
 		s.Students = student
-		in := activities.EvaluateInput{Examples: s.artefact("e", "e"), Model: s.artefact("m", "m"), Kind: c.kind, Parts: c.parts}
+		in := activities.EvaluateInput{Preprocessed: s.putArtifact("e", "e"), Model: s.putArtifact("m", "m"), Task: c.kind, Shards: c.parts}
 		ref, err := run[storage.Ref](s, s.Evaluate, in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.Bucket.GetNamed(t.Context(), ref, c.kind.String()+".jsonl")
+		got, err := s.Bucket.ReadArtifactFile(t.Context(), ref, c.kind.String()+".jsonl")
 		if err != nil {
 			t.Fatal(err)
 		}
-		same(t, fmt.Sprint(c.kind, " in parts: ", c.parts), c.want, string(got))
+		equal(t, fmt.Sprint(c.kind, " in parts: ", c.parts), c.want, string(got))
 		student.broken = errors.New("out of order")
 		if _, err := run[storage.Ref](s, s.Evaluate, in); err == nil || !strings.Contains(err.Error(), "out of order") {
 			t.Errorf("%v: %v", c.kind, err)
@@ -252,13 +257,13 @@ func TestPartsKeepTheirPlaces(t *testing.T) {
 
 // TestUsersAreExportedFromTo has the bounds of a shard, and recommends to one of its users.
 func TestUsersAreExportedFromTo(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	student := &answering{}
-	s.Advisors = student
+	s.Recommenders = student
 	examples := s.imports("../testdata/rdrec/beauty_mini")
-	model := activities.Model{Method: "rdrec", Examples: examples, Student: s.artefact("m", "m"), Spec: spec.Default()}
+	model := activities.Model{Method: "rdrec", Preprocessed: examples, Student: s.putArtifact("m", "m"), Spec: spec.Default()}
 	in := activities.ExportInput{Model: model, Top: 2}
-	plan, err := run[activities.ExportPlan](s, s.ExportPlan, in)
+	plan, err := run[activities.ExportPlan](s, s.PlanExport, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +283,7 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		rows, err := s.Bucket.GetNamed(t.Context(), ref, "recommendations.jsonl")
+		rows, err := s.Bucket.ReadArtifactFile(t.Context(), ref, "recommendations.jsonl")
 		if err != nil || strings.Count(string(rows), "\n") != 2*(c.to-c.from) {
 			t.Errorf("%+v: %d rows, %v; want two a user", c, strings.Count(string(rows), "\n"), err)
 		}
@@ -287,13 +292,13 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 		t.Errorf("%d students were opened and %d closed", opened, student.closed)
 	}
 	for user, cold := range map[string]bool{"nobody": true, s.firstUser(examples): false} {
-		got, err := run[activities.Advice](s, s.Advise, activities.AdviseInput{ExportInput: in, User: user})
+		got, err := run[activities.Recommendations](s, s.Recommend, activities.RecommendInput{ExportInput: in, User: user})
 		if err != nil || got.Cold != cold || len(got.Items) != 2 || got.Items[1].Rank != 2 {
 			t.Errorf("%q: %+v, %v; want cold: %t", user, got, err, cold)
 		}
 	}
 	student.broken = errors.New("out of order")
-	if _, err := run[activities.Advice](s, s.Advise, activities.AdviseInput{ExportInput: in, User: s.firstUser(examples)}); err == nil {
+	if _, err := run[activities.Recommendations](s, s.Recommend, activities.RecommendInput{ExportInput: in, User: s.firstUser(examples)}); err == nil {
 		t.Error("a broken student recommends")
 	}
 	if _, err := run[storage.Ref](s, s.ExportShard, activities.ExportShardInput{ExportInput: in, To: 1}); err == nil {
@@ -302,7 +307,7 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 }
 
 // firstUser is a user whom the data know.
-func (s *shop) firstUser(examples storage.Ref) string {
+func (s *inboxEnv) firstUser(examples storage.Ref) string {
 	s.t.Helper()
 	dir := s.t.TempDir()
 	if err := s.Bucket.GetFolder(s.t.Context(), examples, dir); err != nil {
@@ -318,15 +323,16 @@ func (s *shop) firstUser(examples storage.Ref) string {
 	return "1"
 }
 
-// TestAnInputThatIsGoneFailsTheStage gives each stage artefacts that are not in the bucket, or hold something else.
+// TestAnInputThatIsGoneFailsTheStage gives each stage artifacts that are not in the bucket, or hold
+// something else.
 func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
-	s := newShop(t)
-	s.Teachers, s.Students, s.Advisors = &scripted{}, &answering{}, &answering{}
+	s := newInboxEnv(t)
+	s.Teachers, s.Students, s.Recommenders = &scripted{}, &answering{}, &answering{}
 	ok := s.imports("../testdata/rdrec/beauty_mini")
 	gone := storage.Ref{Digest: strings.Repeat("0", 64), Size: 1}
-	other := s.artefact("other", "something else")
+	other := s.putArtifact("other", "something else")
 	export := func(examples, student storage.Ref) activities.ExportInput {
-		return activities.ExportInput{Top: 1, Model: activities.Model{Method: "rdrec", Examples: examples, Student: student}}
+		return activities.ExportInput{Top: 1, Model: activities.Model{Method: "rdrec", Preprocessed: examples, Student: student}}
 	}
 	for name, c := range map[string]struct {
 		activity any
@@ -336,23 +342,25 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 		"preprocess: rationales": {s.Preprocess, func(bad storage.Ref) any {
 			return activities.PreprocessInput{Dataset: ok, Rationales: bad}
 		}},
-		"baseline":     {s.Baseline, func(bad storage.Ref) any { return activities.BaselineInput{Examples: bad} }},
-		"plan":         {s.DistillPlan, func(bad storage.Ref) any { return activities.DistillInput{Dataset: bad} }},
-		"shard":        {s.DistillShard, func(bad storage.Ref) any { return activities.DistillShardInput{Plan: bad, Shard: 1} }},
-		"gather":       {s.DistillGather, func(bad storage.Ref) any { return activities.DistillInput{Dataset: bad} }},
-		"inspect":      {s.Inspect, func(bad storage.Ref) any { return activities.InspectInput{Dataset: bad} }},
-		"replies":      {s.Inspect, func(bad storage.Ref) any { return activities.InspectInput{Dataset: s.imported(1, 0), Rationales: bad} }},
-		"merge":        {s.MergeAnswers, func(bad storage.Ref) any { return activities.MergeInput{Parts: []storage.Ref{bad}} }},
-		"export plan":  {s.ExportPlan, func(bad storage.Ref) any { return export(bad, ok) }},
+		"baseline": {s.RankBaselines, func(bad storage.Ref) any { return activities.RankBaselinesInput{Preprocessed: bad} }},
+		"plan":     {s.PlanDistillation, func(bad storage.Ref) any { return activities.DistillInput{Dataset: bad} }},
+		"shard":    {s.DistillShard, func(bad storage.Ref) any { return activities.DistillShardInput{Plan: bad, Shard: 1} }},
+		"gather":   {s.MergeRationales, func(bad storage.Ref) any { return activities.DistillInput{Dataset: bad} }},
+		"inspect":  {s.SanityCheck, func(bad storage.Ref) any { return activities.SanityCheckInput{Dataset: bad} }},
+		"replies": {s.SanityCheck, func(bad storage.Ref) any {
+			return activities.SanityCheckInput{Dataset: s.importedDataset(1, 0), Rationales: bad}
+		}},
+		"merge":        {s.MergePredictions, func(bad storage.Ref) any { return activities.MergePredictionsInput{Shards: []storage.Ref{bad}} }},
+		"export plan":  {s.PlanExport, func(bad storage.Ref) any { return export(bad, ok) }},
 		"export shard": {s.ExportShard, func(bad storage.Ref) any { return activities.ExportShardInput{ExportInput: export(bad, ok), To: 1} }},
-		"export merge": {s.ExportMerge, func(bad storage.Ref) any { return activities.ExportMergeInput{Parts: []storage.Ref{bad}} }},
-		"advise":       {s.Advise, func(bad storage.Ref) any { return activities.AdviseInput{ExportInput: export(bad, ok)} }},
-		"report":       {s.Report, func(bad storage.Ref) any { return activities.ReportInput{Spec: spec.Default(), Examples: bad} }},
+		"export merge": {s.MergeExport, func(bad storage.Ref) any { return activities.MergeExportInput{Shards: []storage.Ref{bad}} }},
+		"advise":       {s.Recommend, func(bad storage.Ref) any { return activities.RecommendInput{ExportInput: export(bad, ok)} }},
+		"report":       {s.Report, func(bad storage.Ref) any { return activities.ReportInput{Spec: spec.Default(), Preprocessed: bad} }},
 		"report's data": {s.Report, func(bad storage.Ref) any {
-			return activities.ReportInput{Spec: spec.Default(), Examples: ok, Dataset: bad}
+			return activities.ReportInput{Spec: spec.Default(), Preprocessed: ok, Dataset: bad}
 		}},
 		"report's students": {s.Report, func(bad storage.Ref) any {
-			return activities.ReportInput{Spec: spec.Default(), Examples: ok, Dataset: ok, Trials: []activities.TrialResult{{Method: "rdrec", Model: bad}}}
+			return activities.ReportInput{Spec: spec.Default(), Preprocessed: ok, Dataset: ok, Trials: []activities.TrialResult{{Method: "rdrec", Model: bad}}}
 		}},
 	} {
 		for what, bad := range map[string]storage.Ref{"gone": gone, "something else": other} {
@@ -365,17 +373,17 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 		activity any
 		in       any
 	}{
-		"evaluate: examples":  {s.Evaluate, activities.EvaluateInput{Examples: gone, Model: ok}},
-		"evaluate: model":     {s.Evaluate, activities.EvaluateInput{Examples: ok, Model: gone}},
-		"pretrain":            {s.Pretrain, activities.PretrainInput{Examples: gone, Fingerprint: strings.Repeat("a", 64)}},
-		"sasrec":              {s.Sasrec, activities.SasrecInput{Examples: gone}},
+		"evaluate: examples":  {s.Evaluate, activities.EvaluateInput{Preprocessed: gone, Model: ok}},
+		"evaluate: model":     {s.Evaluate, activities.EvaluateInput{Preprocessed: ok, Model: gone}},
+		"pretrain":            {s.Pretrain, activities.PretrainInput{Preprocessed: gone, Fingerprint: strings.Repeat("a", 64)}},
+		"sasrec":              {s.TrainSasrec, activities.TrainSasrecInput{Preprocessed: gone}},
 		"export: student":     {s.ExportShard, activities.ExportShardInput{ExportInput: export(ok, gone), To: 1}},
-		"advise: student":     {s.Advise, activities.AdviseInput{ExportInput: export(ok, gone)}},
-		"export: format":      {s.ExportFormat, activities.ExportFormatInput{Table: gone, Format: "csv"}},
-		"import: reviews":     {s.Import, activities.ImportInput{Data: spec.Data{Reviews: &spec.Reviews{}, Accumulated: &spec.Accumulated{Reviews: spec.Stored(gone)}}}},
-		"import: no folder":   {s.Import, activities.ImportInput{Data: spec.Data{Folder: "no such folder", Numbering: spec.AsIs}}},
-		"judge: evaluations":  {s.Judge, activities.JudgeInput{Gate: spec.DefaultNightly().Gate, New: []storage.Ref{gone}}},
-		"judge: another kind": {s.Judge, activities.JudgeInput{Gate: spec.DefaultNightly().Gate, New: s.answers(1), Old: []storage.Ref{gone}}},
+		"advise: student":     {s.Recommend, activities.RecommendInput{ExportInput: export(ok, gone)}},
+		"export: format":      {s.FormatExport, activities.FormatExportInput{Table: gone, Format: "csv"}},
+		"import: reviews":     {s.Import, activities.ImportInput{Data: spec.Data{Reviews: &spec.Reviews{}, Accumulated: &spec.Accumulated{Reviews: spec.Ref(gone)}}}},
+		"import: no folder":   {s.Import, activities.ImportInput{Data: spec.Data{Folder: "no such folder", Indexing: spec.AsIs}}},
+		"judge: evaluations":  {s.CompareModels, activities.CompareModelsInput{Gate: spec.DefaultNightly().Gate, New: []storage.Ref{gone}}},
+		"judge: another kind": {s.CompareModels, activities.CompareModelsInput{Gate: spec.DefaultNightly().Gate, New: s.evaluation(1), Old: []storage.Ref{gone}}},
 	} {
 		if _, err := run[any](s, c.activity, c.in); err == nil {
 			t.Errorf("%s is gone, and yet it succeeds", name)
@@ -383,9 +391,10 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 	}
 }
 
-// TestPreprocessJoinsWhatThereIs gives explanations their rationales by text, but for those that failed, and keeps negatives.
+// TestPreprocessJoinsWhatThereIs gives explanations their rationales by text, but for those that
+// failed, and keeps negatives.
 func TestPreprocessJoinsWhatThereIs(t *testing.T) {
-	s := newShop(t)
+	s := newInboxEnv(t)
 	read := func(ref storage.Ref) *dataset.Dataset {
 		t.Helper()
 		dir := t.TempDir()
@@ -400,7 +409,7 @@ func TestPreprocessJoinsWhatThereIs(t *testing.T) {
 	}
 	bare := s.undistilled()
 	texts := read(bare).Explanations.Train
-	rationales := s.artefact("rationales.jsonl",
+	rationales := s.putArtifact("rationales.jsonl",
 		fmt.Sprintf(`{"text":%q,"preference":"likes","attribution":"is"}`+"\n"+`{"text":%q,"preference":"x","attribution":"y","failed":"why"}`+"\n",
 			texts[0].Explanation, texts[1].Explanation))
 	ref, err := run[storage.Ref](s, s.Preprocess, activities.PreprocessInput{Dataset: bare, Rationales: rationales, Negatives: 7, Seed: 1})
@@ -410,7 +419,7 @@ func TestPreprocessJoinsWhatThereIs(t *testing.T) {
 	joined := read(ref)
 	for i, want := range [][2]string{{"likes", "is"}, {"", ""}, {"", ""}} {
 		e := joined.Explanations.Train[i]
-		same(t, fmt.Sprint("explanation ", i+1), want, [2]string{e.Preference, e.Attribution})
+		equal(t, fmt.Sprint("explanation ", i+1), want, [2]string{e.Preference, e.Attribution})
 	}
 	if n := len(joined.Negatives); n != len(joined.Users) {
 		t.Errorf("%d users have negatives of %d", n, len(joined.Users))
@@ -419,5 +428,5 @@ func TestPreprocessJoinsWhatThereIs(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "negatives that are there", read(s.imports("../testdata/rdrec/beauty_mini")).Negatives, read(kept).Negatives)
+	equal(t, "negatives that are there", read(s.imports("../testdata/rdrec/beauty_mini")).Negatives, read(kept).Negatives)
 }

@@ -26,21 +26,21 @@ func must(err error) {
 	}
 }
 
-func tiny(t *testing.T) *maker {
+func tiny(t *testing.T) *workloadMaker {
 	t.Helper()
 	dir := t.TempDir()
 	if err := newModel(dir, "t5-tiny"); err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMaker(dir, 1)
+	m, err := newWorkloadMaker(dir, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return m
 }
 
-// ask has our side do a work so often.
-func ask(t *testing.T, w work, times int) []reply {
+// runWorkload has our side do a work so often.
+func runWorkload(t *testing.T, w workload, times int) []measurement {
 	t.Helper()
 	line, err := json.Marshal(w)
 	if err != nil {
@@ -49,12 +49,12 @@ func ask(t *testing.T, w work, times int) []reply {
 	var out bytes.Buffer
 	now := time.Time{}
 	clock := func() time.Time { now = now.Add(time.Second); return now }
-	if err := serve(t.Context(), strings.NewReader(string(line)+"\n"+strings.Repeat("\n", times)), &out, clock, &work{}); err != nil {
+	if err := runWorker(t.Context(), strings.NewReader(string(line)+"\n"+strings.Repeat("\n", times)), &out, clock, &workload{}); err != nil {
 		t.Fatal(err)
 	}
-	var all []reply
+	var all []measurement
 	for decoder := json.NewDecoder(&out); decoder.More(); {
-		var r reply
+		var r measurement
 		if err := decoder.Decode(&r); err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func ask(t *testing.T, w work, times int) []reply {
 	return all
 }
 
-func TestOurSideTrains(t *testing.T) {
+func TestRdrecTrains(t *testing.T) {
 	m := tiny(t)
 	for _, protocol := range []string{spec.Paper, spec.Clean} {
 		w, err := m.train("training", protocol, 4, 0)
@@ -77,36 +77,36 @@ func TestOurSideTrains(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.Rate = 1e-3
-		replies := ask(t, w, 8)
+		replies := runWorkload(t, w, 8)
 		if first, last := replies[0].Loss, replies[7].Loss; !(last < 0.9*first) {
 			t.Errorf("%s: eight steps on one batch moved the loss from %g to %g", protocol, first, last)
 		}
 	}
 }
 
-func TestOurSideSearchesAndRanks(t *testing.T) {
+func TestRdrecSearchesAndRanks(t *testing.T) {
 	m := tiny(t)
-	for _, kind := range []task.Kind{task.KindSequential, task.KindTopN, task.KindExplanation} {
-		w, err := m.search(kind.String(), kind, 3, 7)
+	for _, tk := range []task.Task{task.Sequential, task.TopN, task.Explanation} {
+		w, err := m.search(tk.String(), tk, 3, 7)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if w.Batch.Size != 3 || w.operations(smallest(t, m)) <= 0 {
-			t.Errorf("%s: a batch of %d rows", kind, w.Batch.Size)
+			t.Errorf("%s: a batch of %d rows", tk, w.Batch.Size)
 		}
-		replies := ask(t, w, 2)
-		if _, err := agree(replies[0], replies[1], w); err != nil {
-			t.Errorf("%s: the same search twice: %v", kind, err)
+		replies := runWorkload(t, w, 2)
+		if _, err := checkAgreement(replies[0], replies[1], w); err != nil {
+			t.Errorf("%s: the same search twice: %v", tk, err)
 		}
 		replies[1].Tokens[2][0] = []int32{5}
-		if _, err := agree(replies[0], replies[1], w); err == nil {
-			t.Errorf("%s: a sequence that differs passed", kind)
+		if _, err := checkAgreement(replies[0], replies[1], w); err == nil {
+			t.Errorf("%s: a sequence that differs passed", tk)
 		}
-		ask(t, m.clean(w), 1)
+		runWorkload(t, m.clean(w), 1)
 	}
 }
 
-func smallest(t *testing.T, m *maker) t5.Config {
+func smallest(t *testing.T, m *workloadMaker) t5.Config {
 	t.Helper()
 	c, err := t5.ReadConfig(m.model)
 	if err != nil {
@@ -116,23 +116,23 @@ func smallest(t *testing.T, m *maker) t5.Config {
 }
 
 func TestLossesMustAgree(t *testing.T) {
-	w := work{Kind: training}
-	if _, err := agree(reply{Loss: 4}, reply{Loss: 4.0001}, w); err != nil {
+	w := workload{Type: workTrain}
+	if _, err := checkAgreement(measurement{Loss: 4}, measurement{Loss: 4.0001}, w); err != nil {
 		t.Error(err)
 	}
 	for _, loss := range []float64{4.01, math.NaN()} {
-		if _, err := agree(reply{Loss: 4}, reply{Loss: loss}, w); err == nil {
+		if _, err := checkAgreement(measurement{Loss: 4}, measurement{Loss: loss}, w); err == nil {
 			t.Errorf("loss %g passed for 4", loss)
 		}
 	}
 }
 
-func TestRatiosAreOfTheSameTurn(t *testing.T) {
-	first, ours := &row{}, &row{}
+func TestRatiosCompareTheSameRound(t *testing.T) {
+	first, ours := &result{}, &result{}
 	for _, slow := range []float64{1, 10, 3} { // the machine gets ten times slower, for both
-		first.add(reply{Seconds: 6 * slow, CPU: 8, Amount: 12, Memory: 4})
-		ours.add(reply{Seconds: 2 * slow, CPU: 2, Amount: 12, Memory: 2})
-		ours.against(first)
+		first.add(measurement{Seconds: 6 * slow, CPU: 8, Amount: 12, Memory: 4})
+		ours.add(measurement{Seconds: 2 * slow, CPU: 2, Amount: 12, Memory: 2})
+		ours.compareTo(first)
 	}
 	for _, ratio := range ours.Ratios {
 		if math.Abs(ratio-3) > 1e-9 {
@@ -144,13 +144,13 @@ func TestRatiosAreOfTheSameTurn(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeRunSaysWhy(t *testing.T) {
+func TestUnavailableReferenceIsExplained(t *testing.T) {
 	b := &bench{threads: 1, pairs: 1}
-	s, err := start(t.Context(), "a side", []string{"sh", "-c", "read work; echo 'no such model' >&2; exit 3"}, work{})
+	s, err := startProcess(t.Context(), "a side", []string{"sh", "-c", "read work; echo 'no such model' >&2; exit 3"}, workload{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = s.once(""); err == nil || !strings.Contains(err.Error(), "no such model") || !strings.Contains(err.Error(), "exit status 3") {
+	if _, err = s.runOnce(""); err == nil || !strings.Contains(err.Error(), "no such model") || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("error %v", err)
 	}
 	t.Setenv("RDREC_CACHE", t.TempDir())
@@ -161,7 +161,7 @@ func TestWhatCannotBeRunSaysWhy(t *testing.T) {
 	}
 }
 
-func TestScaleMeasuresAndDraws(t *testing.T) {
+func TestScaleRendersCharts(t *testing.T) {
 	m := tiny(t)
 	b := &bench{threads: 1, pairs: 1}
 	err := torch.Run(func(*torch.Scope) error {
@@ -170,7 +170,7 @@ func TestScaleMeasuresAndDraws(t *testing.T) {
 			return err
 		}
 		defer model.Free()
-		cost, err := b.cost(t.Context(), model, load{users: 4, items: 150, history: 5, beams: 4, batch: 2})
+		cost, err := b.cost(t.Context(), model, evaluationSize{users: 4, items: 150, history: 5, beams: 4, batch: 2})
 		if cost <= 0 || math.IsInf(cost, 0) {
 			t.Errorf("cost %g", cost)
 		}
@@ -179,30 +179,30 @@ func TestScaleMeasuresAndDraws(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := drawing{sweep: sweeps()[0], costs: []float64{1, 2, 8, 8}}
+	d := chart{sweep: sweeps()[0], costs: []float64{1, 2, 8, 8}}
 	if got := d.power(1) + " " + d.power(2) + " " + d.power(3); got != "1.00 2.00 0.00" {
 		t.Errorf("powers %s", got)
 	}
-	if picture := draw([]drawing{d, d}); strings.Count(picture, "<polyline") != 4 || strings.Contains(picture, "NaN") {
+	if picture := renderCharts([]chart{d, d}); strings.Count(picture, "<polyline") != 4 || strings.Contains(picture, "NaN") {
 		t.Errorf("picture %s", picture)
 	}
 }
 
-func TestTeachersAreAskedTheSame(t *testing.T) {
-	asked, err := prompts(t.Context(), 5)
+func TestTeachersGetTheSamePrompts(t *testing.T) {
+	requests, err := prompts(t.Context(), 5)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(asked) != 5 {
-		t.Fatalf("%d prompts, want 5", len(asked))
+	if len(requests) != 5 {
+		t.Fatalf("%d prompts, want 5", len(requests))
 	}
-	for _, p := range asked {
+	for _, p := range requests {
 		text, last := chatML(p), p.Messages[len(p.Messages)-1].Content
-		if !strings.Contains(text, "user\n"+last+"<|im_end|>\n<|im_start|>assistant\n"+p.Begin) || p.Sampling.MaxTokens == 0 {
+		if !strings.Contains(text, "user\n"+last+"<|im_end|>\n<|im_start|>assistant\n"+p.ReplyPrefix) || p.Sampling.MaxTokens == 0 {
 			t.Errorf("prompt %q", text)
 		}
 	}
-	if asked[0].Messages[len(asked[0].Messages)-1] == asked[1].Messages[len(asked[1].Messages)-1] {
+	if requests[0].Messages[len(requests[0].Messages)-1] == requests[1].Messages[len(requests[1].Messages)-1] {
 		t.Error("two reviews are asked about in the same words")
 	}
 }

@@ -12,16 +12,17 @@ import (
 	"path/filepath"
 	"strings"
 
-	"rdrec/internal/cache"
+	"rdrec/internal/cachedir"
 )
 
 const requirements = "bench/requirements.txt"
 
-// pythons are the names under which a Python may be found that the pinned wheels exist for: 3.10 to 3.12.
-var pythons = []string{"python3.12", "python3.11", "python3.10", "python3", "python"}
+// pythonNames are the names under which a Python may be found that the pinned wheels exist for:
+// 3.10 to 3.12.
+var pythonNames = []string{"python3.12", "python3.11", "python3.10", "python3", "python"}
 
-// interpreter is the Python of the other side: the one asked for, or the one of an environment in the cache, made when it is first needed
-// from wheels whose digests are pinned.
+// interpreter is the Python of the other side: the one asked for, or the one of an environment in
+// the cache, made when it is first needed from wheels whose digests are pinned.
 func (b *bench) interpreter(ctx context.Context) (string, error) {
 	if b.python != "" {
 		return b.python, nil
@@ -30,7 +31,7 @@ func (b *bench) interpreter(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w (run it in the project's folder)", err)
 	}
-	base, err := cache.Dir()
+	base, err := cachedir.Dir()
 	if err != nil {
 		return "", err
 	}
@@ -69,7 +70,7 @@ func install(ctx context.Context, dir string) error {
 
 // findPython returns a Python on the PATH that is neither too old nor too new.
 func findPython(ctx context.Context) (string, error) {
-	for _, name := range pythons {
+	for _, name := range pythonNames {
 		out, err := exec.CommandContext(ctx, name, "-c", "import sys, venv; print((3, 10) <= sys.version_info[:2] <= (3, 12))").Output()
 		if err == nil && strings.TrimSpace(string(out)) == "True" {
 			return name, nil

@@ -30,7 +30,7 @@ class Student(T5ForConditionalGeneration):
     def encode(self, batch, copies=1):
         """Reads every row as often as it has beams. The decoder is shown padding too: the mask goes to the encoder alone."""
         count = self.config.prompts_per_task
-        prompts = self.prompt_embeddings(batch["Tasks"][:, None] * count + torch.arange(count))
+        prompts = self.prompt_embeddings(batch["Prompts"][:, None] * count + torch.arange(count))
         words = self.shared(batch["Source"]) + self.whole_word_embeddings(batch["Whole"])
         mask = torch.cat([torch.ones(len(words), count, dtype=torch.long), batch["Mask"]], 1)
         return self.encoder(
@@ -43,9 +43,9 @@ class Student(T5ForConditionalGeneration):
         return self(encoder_outputs=self.encode(batch), labels=batch["Target"]).loss
 
     def search(self, batch, beam):
-        rows, beams, groups = len(batch["Source"]), beam["Beams"], beam["Groups"]
+        rows, beams, groups = len(batch["Source"]), beam["NumBeams"], beam["NumBeamGroups"]
         scorer = BeamSearchScorer(
-            batch_size=rows, num_beams=beams, num_beam_groups=groups, num_beam_hyps_to_keep=beam["Return"],
+            batch_size=rows, num_beams=beams, num_beam_groups=groups, num_beam_hyps_to_keep=beam["NumReturnSequences"],
             device=torch.device("cpu"), do_early_stopping=True,
         )
         find = self.beam_search if groups == 1 else self.group_beam_search
@@ -97,7 +97,7 @@ class Searching:
     @torch.no_grad()
     def once(self, count=None):
         found = self.model.search(self.batch, self.beam).tolist()
-        kept = self.beam["Return"]
+        kept = self.beam["NumReturnSequences"]
         return {"tokens": [[trim(ids) for ids in found[i:i + kept]] for i in range(0, len(found), kept)]}
 
 
@@ -120,10 +120,10 @@ def memory():
 
 
 def tensors(batch):
-    shape = {"Tasks": [-1], "Target": [batch["Size"], batch["TargetLen"]]}
+    shape = {"Prompts": [-1], "Target": [batch["Size"], batch["TargetLen"]]}
     return {
         name: torch.tensor(batch[name]).view(shape.get(name, [batch["Size"], batch["SourceLen"]]))
-        for name in ("Tasks", "Source", "Mask", "Whole", "Target")
+        for name in ("Prompts", "Source", "Mask", "Whole", "Target")
     }
 
 

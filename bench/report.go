@@ -16,55 +16,57 @@ type report struct {
 	What    string `json:"what"`
 	CPU     string `json:"cpu"`
 	Threads int    `json:"threads"`
-	Turns   int    `json:"turns"`
-	// Peak is what a product of two matrices of 2,048 rows reaches, in thousand million operations a CPU-second.
-	Peak float64 `json:"peak_gflops_per_cpu_second,omitempty"`
-	Rows []*row  `json:"rows"`
-	// Stall is of a training.
-	Stall *stall `json:"stall,omitempty"`
+	Rounds  int    `json:"turns"`
+	// Peak is what a product of two matrices of 2,048 rows reaches, in thousand million operations
+	// a CPU-second.
+	Peak float64   `json:"peak_gflops_per_cpu_second,omitempty"`
+	Rows []*result `json:"rows"`
+	// BatchWait is of a training.
+	BatchWait *batchWait `json:"stall,omitempty"`
 }
 
-// row is one side's way to do one work.
-type row struct {
+// result is one side's way to do one work.
+type result struct {
 	Work string `json:"work"`
 	Side string `json:"side"`
 	Unit string `json:"unit"`
-	// Rates are amounts a second, one a turn; Ratios and CPURatios compare them with the first side's in the same turn, by the clock and by
-	// what the processors did.
+	// Rates are amounts a second, one a turn; Ratios and CPURatios compare them with the first
+	// side's in the same turn, by the clock and by what the processors did.
 	Rates     []float64 `json:"rates"`
 	Ratios    []float64 `json:"ratios,omitempty"`
 	CPURatios []float64 `json:"cpu_ratios,omitempty"`
-	Aim       float64   `json:"aim,omitempty"`
+	Target    float64   `json:"target,omitempty"`
 	Memory    int64     `json:"memory"`
 	// MemoryRatio is the first side's memory by this one's.
 	MemoryRatio float64 `json:"memory_ratio,omitempty"`
 	Operations  int64   `json:"operations,omitempty"`
-	// Roofline is the time of the necessary arithmetic at Peak by the time that the processors took.
+	// Roofline is the time of the necessary arithmetic at Peak by the time that the processors
+	// took.
 	Roofline  float64 `json:"roofline,omitempty"`
 	Agreement string  `json:"agreement,omitempty"`
 
-	cpu, spent []float64 // CPU-seconds: by amount, and in all
+	cpu, seconds []float64 // CPU-seconds: by amount, and in all
 }
 
 func (b *bench) report(what string) *report {
-	return &report{What: what, CPU: processor(), Threads: b.threads, Turns: b.pairs}
+	return &report{What: what, CPU: cpuModel(), Threads: b.threads, Rounds: b.pairs}
 }
 
-func (r *row) add(x reply) {
+func (r *result) add(x measurement) {
 	r.Rates = append(r.Rates, x.Amount/x.Seconds)
-	r.cpu, r.spent = append(r.cpu, x.CPU/x.Amount), append(r.spent, x.CPU)
+	r.cpu, r.seconds = append(r.cpu, x.CPU/x.Amount), append(r.seconds, x.CPU)
 	r.Memory = max(r.Memory, x.Memory)
 }
 
-func (r *row) against(first *row) {
+func (r *result) compareTo(first *result) {
 	last := len(r.Rates) - 1
 	r.Ratios = append(r.Ratios, r.Rates[last]/first.Rates[last])
 	r.CPURatios = append(r.CPURatios, first.cpu[last]/r.cpu[last])
 	r.MemoryRatio = float64(first.Memory) / float64(r.Memory)
 }
 
-// processors is how many CPU-seconds a turn took.
-func (r *row) processors() float64 { return median(r.spent) }
+// cpuSeconds is how many CPU-seconds a turn took.
+func (r *result) processors() float64 { return median(r.seconds) }
 
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
@@ -72,8 +74,8 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-func (r *report) head(out io.Writer) {
-	fmt.Fprintf(out, "%s, %d threads, %d turns", r.CPU, r.Threads, r.Turns)
+func (r *report) writeHeader(out io.Writer) {
+	fmt.Fprintf(out, "%s, %d threads, %d turns", r.CPU, r.Threads, r.Rounds)
 	if r.Peak > 0 {
 		fmt.Fprintf(out, ", %.0f GFLOP a CPU-second at best", r.Peak)
 	}
@@ -81,14 +83,14 @@ func (r *report) head(out io.Writer) {
 		"work", "side", "rate (median)", "ratio (least-greatest)", "aim", "CPU", "memory", "ops", "peak", "agreement")
 }
 
-func (r *row) line(out io.Writer) {
+func (r *result) writeLine(out io.Writer) {
 	fmt.Fprintf(out, "%-28s %-17s %7.2f %-9s", r.Work, r.Side, median(r.Rates), r.Unit)
 	if len(r.Ratios) == 0 {
 		fmt.Fprintf(out, " %40s %6.2f GB %6d\n", "", float64(r.Memory)/1e9, r.Operations)
 		return
 	}
 	ratio := fmt.Sprintf("%.2fx (%.2f-%.2f)", median(r.Ratios), slices.Min(r.Ratios), slices.Max(r.Ratios))
-	fmt.Fprintf(out, " %24s %6s %7.2fx %6.2f GB %6d %5s  %s\n", ratio, times(r.Aim), median(r.CPURatios),
+	fmt.Fprintf(out, " %24s %6s %7.2fx %6.2f GB %6d %5s  %s\n", ratio, times(r.Target), median(r.CPURatios),
 		float64(r.Memory)/1e9, r.Operations, percent(r.Roofline), r.Agreement)
 }
 
@@ -117,8 +119,8 @@ func (r *report) save(path string) error {
 	return os.WriteFile(path, append(data, '\n'), 0o644)
 }
 
-// processor names the machine's.
-func processor() string {
+// cpuModel names the machine's.
+func cpuModel() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err == nil {
 		if name := field(string(info), "model name"); name != "" {
@@ -128,17 +130,17 @@ func processor() string {
 	return runtime.GOARCH
 }
 
-// product is the best of some products of matrices, by libtorch's product and by a layer's.
-func product(threads int) (gflops float64, err error) {
+// peakGFLOPS is the best of some products of matrices, by libtorch's product and by a layer's.
+func peakGFLOPS(threads int) (gflops float64, err error) {
 	const size, tries = 2048, 8
 	err = torch.Run(func(s *torch.Scope) error {
 		torch.Threads(threads)
 		matrix := s.Zeros(torch.Float32, torch.CPU, size, size).Uniform(-1, 1)
 		for range tries {
 			for _, multiply := range []func(*torch.Tensor) *torch.Tensor{matrix.MatMul, matrix.Linear} {
-				begun := processors()
+				begun := cpuSeconds()
 				multiply(matrix).Free()
-				gflops = max(gflops, 2*size*size*size/(processors()-begun)/1e9)
+				gflops = max(gflops, 2*size*size*size/(cpuSeconds()-begun)/1e9)
 			}
 		}
 		return nil

@@ -15,30 +15,32 @@ import (
 	"rdrec/internal/torch"
 )
 
-// load is what a sequential examination in protocol clean is made of.
-type load struct{ users, items, history, beams, batch int }
+// evaluationSize is what a sequential examination in protocol clean is made of.
+type evaluationSize struct{ users, items, history, beams, batch int }
 
 // sweep grows one thing while the others stay.
 type sweep struct {
 	name   string
 	values []int
-	with   func(l load, value int) load
-	// work is how many times the work grows with the value at the most: 1 in proportion, 0 not at all.
+	with   func(l evaluationSize, value int) evaluationSize
+	// workload is how many times the work grows with the value at the most: 1 in proportion, 0 not
+	// at all.
 	work float64
 }
 
 func sweeps() []sweep {
 	return []sweep{
-		{"users", []int{32, 64, 128, 256}, func(l load, v int) load { l.users = v; return l }, 1},
-		{"items", []int{200, 1000, 5000, 25000}, func(l load, v int) load { l.items = v; return l }, 1},
-		{"history", []int{3, 6, 12, 24}, func(l load, v int) load { l.history = v; return l }, 1},
-		{"beams", []int{5, 10, 20, 40}, func(l load, v int) load { l.beams = v; return l }, 1},
-		{"batch", []int{4, 8, 16, 32}, func(l load, v int) load { l.batch = v; return l }, 0},
+		{"users", []int{32, 64, 128, 256}, func(l evaluationSize, v int) evaluationSize { l.users = v; return l }, 1},
+		{"items", []int{200, 1000, 5000, 25000}, func(l evaluationSize, v int) evaluationSize { l.items = v; return l }, 1},
+		{"history", []int{3, 6, 12, 24}, func(l evaluationSize, v int) evaluationSize { l.history = v; return l }, 1},
+		{"beams", []int{5, 10, 20, 40}, func(l evaluationSize, v int) evaluationSize { l.beams = v; return l }, 1},
+		{"batch", []int{4, 8, 16, 32}, func(l evaluationSize, v int) evaluationSize { l.batch = v; return l }, 0},
 	}
 }
 
-// scale measures what a user's examination costs while one thing after the other grows, and draws it.
-func (b *bench) scale(ctx context.Context, picture string) error {
+// scale measures what a user's examination costs while one thing after the other grows, and draws
+// it.
+func (b *bench) scale(ctx context.Context, chartPath string) error {
 	dir, err := os.MkdirTemp("", "rdrec-bench-")
 	if err != nil {
 		return err
@@ -47,7 +49,7 @@ func (b *bench) scale(ctx context.Context, picture string) error {
 	if err := newModel(dir, "t5-mini"); err != nil {
 		return err
 	}
-	var drawn []drawing
+	var charts []chart
 	err = torch.Run(func(*torch.Scope) error {
 		torch.Threads(b.threads)
 		model, err := t5.Load(dir, torch.CPU)
@@ -56,51 +58,51 @@ func (b *bench) scale(ctx context.Context, picture string) error {
 		}
 		defer model.Free()
 		fmt.Fprintf(b.out, "%s, %d threads, t5-mini, sequential, protocol clean, least of %d turns\n%-8s %8s %12s %14s\n",
-			processor(), b.threads, b.pairs, "grows", "to", "CPU-seconds", "grows by power")
+			cpuModel(), b.threads, b.pairs, "grows", "to", "CPU-seconds", "grows by power")
 		for _, s := range sweeps() {
-			d := drawing{sweep: s}
+			d := chart{sweep: s}
 			for i, value := range s.values {
-				cost, err := b.cost(ctx, model, s.with(load{users: 64, items: 1000, history: 8, beams: 20, batch: 16}, value))
+				cost, err := b.cost(ctx, model, s.with(evaluationSize{users: 64, items: 1000, history: 8, beams: 20, batch: 16}, value))
 				if err != nil {
 					return fmt.Errorf("%d %s: %w", value, s.name, err)
 				}
 				d.costs = append(d.costs, cost)
 				fmt.Fprintf(b.out, "%-8s %8d %12.3f %14s\n", s.name, value, cost, d.power(i))
 			}
-			drawn = append(drawn, d)
+			charts = append(charts, d)
 		}
 		return nil
 	})
-	if err != nil || picture == "" {
+	if err != nil || chartPath == "" {
 		return err
 	}
-	return os.WriteFile(picture, []byte(draw(drawn)), 0o644)
+	return os.WriteFile(chartPath, []byte(renderCharts(charts)), 0o644)
 }
 
 // cost is the CPU-seconds of an examination: the least of some, after one that warms up.
-func (b *bench) cost(ctx context.Context, model *t5.Model, l load) (float64, error) {
+func (b *bench) cost(ctx context.Context, model *t5.Model, l evaluationSize) (float64, error) {
 	tokenizer, err := token.NewT5()
 	if err != nil {
 		return 0, err
 	}
 	job := recommend.Job{Model: model, Tokenizer: tokenizer, Data: synthetic(l), Settings: settings(spec.Clean), Seed: 1}
 	job.Evaluate = spec.Default().Evaluate
-	job.Evaluate.Batch, job.Evaluate.Beams, job.Evaluate.Return = l.batch, l.beams, min(l.beams, job.Evaluate.Return)
+	job.Evaluate.Batch, job.Evaluate.NumBeams, job.Evaluate.NumReturnSequences = l.batch, l.beams, min(l.beams, job.Evaluate.NumReturnSequences)
 	least := math.Inf(1)
 	for turn := range b.pairs + 1 {
-		begun := processors()
+		begun := cpuSeconds()
 		if _, err := recommend.Sequential(ctx, job); err != nil {
 			return 0, err
 		}
 		if turn > 0 {
-			least = min(least, processors()-begun)
+			least = min(least, cpuSeconds()-begun)
 		}
 	}
 	return least, nil
 }
 
 // synthetic is a dataset of users who took as many items each, in strides that differ.
-func synthetic(l load) *dataset.Dataset {
+func synthetic(l evaluationSize) *dataset.Dataset {
 	data := &dataset.Dataset{Name: "synthetic", Items: l.items, ItemIDs: make([]string, l.items), UserIDs: make([]string, l.users)}
 	for user := range l.users {
 		items := make([]int, l.history+1)
@@ -112,22 +114,23 @@ func synthetic(l load) *dataset.Dataset {
 	return data
 }
 
-// drawing is what a sweep measured.
-type drawing struct {
+// chart is what a sweep measured.
+type chart struct {
 	sweep
 	costs []float64
 }
 
 // power is the exponent by which cost grew since the value before: 1 is in proportion.
-func (d drawing) power(i int) string {
+func (d chart) power(i int) string {
 	if i == 0 {
 		return ""
 	}
 	return fmt.Sprintf("%.2f", math.Log(d.costs[i]/d.costs[i-1])/math.Log(float64(d.values[i])/float64(d.values[i-1])))
 }
 
-// draw makes a picture with a panel a sweep: both axes logarithmic from the first value on, dashed what grows as the work does.
-func draw(all []drawing) string {
+// renderCharts makes a picture with a panel a sweep: both axes logarithmic from the first value on,
+// dashed what grows as the work does.
+func renderCharts(all []chart) string {
 	const size, gap = 150.0, 30.0
 	var out strings.Builder
 	fmt.Fprintf(&out, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %g %g" font-family="sans-serif" font-size="11">`+"\n",

@@ -22,14 +22,14 @@ import (
 	"time"
 
 	"rdrec/activities"
-	"rdrec/internal/advice"
 	"rdrec/internal/dataset"
+	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 )
 
-// serving is the load test of "worker serve".
-type serving struct {
+// serve is the load test of "worker serve".
+type serveBench struct {
 	*bench
 	seconds float64
 	address string
@@ -39,50 +39,52 @@ type serving struct {
 	model   activities.Model
 }
 
-// turn is one load on a server.
-type turn struct {
+// loadLevel is one load on a server.
+type loadLevel struct {
 	name    string
 	clients int
 }
 
-// loaded is what a turn came to.
-type loaded struct {
+// loadResult is what a turn came to.
+type loadResult struct {
 	Name     string  `json:"name"`
 	Clients  int     `json:"clients"`
 	Requests int     `json:"requests"`
 	PerS     float64 `json:"requests_per_second"`
 	P50      float64 `json:"p50_ms"`
 	P99      float64 `json:"p99_ms"`
-	// Refused were answered 429, Failed otherwise than 200.
-	Refused int `json:"refused"`
-	Failed  int `json:"failed"`
-	// Before and After are the server's resident memory in MB, CPU its processor-seconds in a second.
+	// Rejected were answered 429, Failed otherwise than 200.
+	Rejected int `json:"rejected"`
+	Failed   int `json:"failed"`
+	// Before and After are the server's resident memory in MB, CPU its processor-seconds in a
+	// second.
 	Before float64 `json:"rss_before_mb"`
 	After  float64 `json:"rss_after_mb"`
 	CPU    float64 `json:"cpu"`
 }
 
-const servedName = "bench"
+const benchModel = "bench"
 
-// serving measures a server process on the loopback: first with the table of all users, then with every answer decoded.
-func (b *bench) serving(ctx context.Context, size string, seconds float64) error {
+// serve measures a server process on the loopback: first with the table of all users, then with
+// every answer decoded.
+func (b *bench) serve(ctx context.Context, size string, seconds float64) error {
 	dir, err := os.MkdirTemp("", "rdrec-bench-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	s := &serving{bench: b, seconds: seconds, dir: dir}
+	s := &serveBench{bench: b, seconds: seconds, dir: dir}
 	if err := s.promote(ctx, size); err != nil {
 		return err
 	}
 	defer s.bucket.Close()
-	fmt.Fprintf(b.out, "%s, %d threads, %s of random weights, %d users, %d items, top 10, %.0f s each\n", processor(), b.threads, size, len(s.data.Users), s.data.Items, seconds)
-	fmt.Fprintf(b.out, "%-12s %8s %9s %11s %9s %9s %8s %7s %17s %5s\n", "answers", "clients", "requests", "requests/s", "p50 ms", "p99 ms", "refused", "failed", "RSS MB", "CPU")
-	var all []loaded
+	fmt.Fprintf(b.out, "%s, %d threads, %s of random weights, %d users, %d items, top 10, %.0f s each\n", cpuModel(), b.threads, size, len(s.data.Users), s.data.Items, seconds)
+	fmt.Fprintf(b.out, "%-12s %8s %9s %11s %9s %9s %8s %7s %17s %5s\n", "answers", "clients", "requests", "requests/s", "p50 ms", "p99 ms", "rejected", "failed", "RSS MB", "CPU")
+	var all []loadResult
 	for _, table := range []bool{false, true} {
-		turns := []turn{{"live", 1}, {"live", 16}}
+		turns := []loadLevel{{"live", 1}, {"live", 16}}
 		if table {
-			turns = []turn{{"precomputed", 1}, {"precomputed", 32}}
+			turns = []loadLevel{{"precomputed", 1}, {"precomputed", 32}}
 			if err := s.putTable(ctx); err != nil {
 				return err
 			}
@@ -104,7 +106,7 @@ func (b *bench) serving(ctx context.Context, size string, seconds float64) error
 }
 
 // promote puts the shipped data and a model into a bucket and has it promoted.
-func (s *serving) promote(ctx context.Context, size string) (err error) {
+func (s *serveBench) promote(ctx context.Context, size string) (err error) {
 	if s.bucket, err = storage.Open(ctx, "file://"+filepath.Join(s.dir, "bucket")); err != nil {
 		return err
 	}
@@ -112,7 +114,7 @@ func (s *serving) promote(ctx context.Context, size string) (err error) {
 	if s.data, err = dataset.Read(os.DirFS(folder), "beauty_mini"); err != nil {
 		return err
 	}
-	examples, err := s.bucket.PutFolder(ctx, "examples", folder)
+	examples, err := s.bucket.PutFolder(ctx, "dataset", folder)
 	if err != nil {
 		return err
 	}
@@ -125,24 +127,25 @@ func (s *serving) promote(ctx context.Context, size string) (err error) {
 		return err
 	}
 	asked := spec.Default()
-	asked.Name = servedName
+	asked.Name = benchModel
 	text, err := asked.Canonical()
 	if err != nil {
 		return err
 	}
-	promoted, err := s.bucket.Promote(ctx, servedName, 0, storage.Promotion{
-		Workflow: servedName, Run: servedName, Dataset: examples, Examples: examples,
+	promoted, err := s.bucket.Promote(ctx, benchModel, 0, storage.Promotion{
+		Workflow: benchModel, Run: benchModel, Dataset: examples, Preprocessed: examples,
 		Model: storage.PromotedModel{Weights: weights, Method: asked.Methods[0], Seed: asked.Seed, Spec: text},
 	})
 	if err != nil {
 		return err
 	}
-	s.model, err = activities.PromotedModel(servedName, promoted)
+	s.model, err = activities.PromotedModel(benchModel, promoted)
 	return err
 }
 
-// putTable makes a table of ten items for each user. Which they are does not matter to how fast it is read.
-func (s *serving) putTable(ctx context.Context) error {
+// putTable makes a table of ten items for each user. Which they are does not matter to how fast it
+// is read.
+func (s *serveBench) putTable(ctx context.Context) error {
 	const top = 10
 	dir := filepath.Join(s.dir, "table")
 	if err := os.MkdirAll(dir, 0o750); err != nil {
@@ -155,7 +158,7 @@ func (s *serving) putTable(ctx context.Context) error {
 	enc := json.NewEncoder(f)
 	for _, user := range s.data.Users {
 		for rank := 1; rank <= top; rank++ {
-			row := advice.Row{
+			row := recommender.Row{
 				User: s.data.UserIDs[user.ID-1], Rank: rank, Item: s.data.ItemIDs[(user.ID+rank)%s.data.Items], Title: "An item with a title",
 				Score: -float64(rank), Explanation: "it is good for the price and it smells nice",
 			}
@@ -182,15 +185,15 @@ func (s *serving) putTable(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.bucket.PutTable(ctx, id, storage.Table{Artefact: artefact, Top: top, Explained: true})
+	return s.bucket.PutTable(ctx, id, storage.Table{Artifact: artefact, Top: top, Explained: true})
 }
 
-// serve starts a server, has it loaded, and stops it.
-func (s *serving) serve(ctx context.Context, turns []turn) (all []loaded, err error) {
+// runWorker starts a server, has it loaded, and stops it.
+func (s *serveBench) serve(ctx context.Context, turns []loadLevel) (all []loadResult, err error) {
 	if s.address, err = freeAddress(ctx); err != nil {
 		return nil, err
 	}
-	server := exec.CommandContext(ctx, "bin/worker", "serve", "--name", servedName, "--addr", s.address, "--timeout", "60s",
+	server := exec.CommandContext(ctx, "bin/worker", "serve", "--name", benchModel, "--addr", s.address, "--timeout", "60s",
 		"--bucket", "file://"+filepath.Join(s.dir, "bucket"), "--threads", strconv.Itoa(s.threads), "--scratch", filepath.Join(s.dir, "scratch"), "--log-level", "warn")
 	server.Stderr = os.Stderr
 	if err := server.Start(); err != nil {
@@ -210,7 +213,7 @@ func (s *serving) serve(ctx context.Context, turns []turn) (all []loaded, err er
 		}
 		all = append(all, l)
 		fmt.Fprintf(s.out, "%-12s %8d %9d %11.1f %9.2f %9.2f %8d %7d %8.0f %8.0f %5.2f\n",
-			l.Name, l.Clients, l.Requests, l.PerS, l.P50, l.P99, l.Refused, l.Failed, l.Before, l.After, l.CPU)
+			l.Name, l.Clients, l.Requests, l.PerS, l.P50, l.P99, l.Rejected, l.Failed, l.Before, l.After, l.CPU)
 	}
 	return all, nil
 }
@@ -225,7 +228,7 @@ func freeAddress(ctx context.Context) (string, error) {
 }
 
 // ready waits until the server has its model.
-func (s *serving) ready(ctx context.Context) error {
+func (s *serveBench) ready(ctx context.Context) error {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
 	for range 600 {
@@ -241,7 +244,7 @@ func (s *serving) ready(ctx context.Context) error {
 	return errors.New("the server was not ready within a minute")
 }
 
-func (s *serving) get(ctx context.Context, path string) (status int, body string) {
+func (s *serveBench) get(ctx context.Context, path string) (status int, body string) {
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.address+path, http.NoBody)
 	if err != nil {
 		return 0, ""
@@ -259,11 +262,11 @@ func (s *serving) get(ctx context.Context, path string) (status int, body string
 }
 
 // measure loads the server and looks at its memory and processors before and after.
-func (s *serving) measure(ctx context.Context, t turn) (loaded, error) {
+func (s *serveBench) measure(ctx context.Context, t loadLevel) (loadResult, error) {
 	const memory, cpu = "process_resident_memory_bytes", "process_cpu_seconds_total"
-	before := s.figures(ctx, memory, cpu)
+	before := s.metrics(ctx, memory, cpu)
 	l := s.load(ctx, t, s.seconds)
-	after := s.figures(ctx, memory, cpu)
+	after := s.metrics(ctx, memory, cpu)
 	if before == nil || after == nil {
 		return l, errors.New("the server has no metrics")
 	}
@@ -272,8 +275,8 @@ func (s *serving) measure(ctx context.Context, t turn) (loaded, error) {
 	return l, ctx.Err()
 }
 
-// figures reads single metrics.
-func (s *serving) figures(ctx context.Context, names ...string) map[string]float64 {
+// metrics reads single metrics.
+func (s *serveBench) metrics(ctx context.Context, names ...string) map[string]float64 {
 	_, text := s.get(ctx, "/metrics")
 	found := map[string]float64{}
 	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
@@ -288,12 +291,12 @@ func (s *serving) figures(ctx context.Context, names ...string) map[string]float
 	return found
 }
 
-// load has clients ask for users at random, each as soon as it has its answer.
-func (s *serving) load(ctx context.Context, t turn, seconds float64) loaded {
-	l := loaded{Name: t.name, Clients: t.clients}
+// evaluationSize has clients ask for users at random, each as soon as it has its answer.
+func (s *serveBench) load(ctx context.Context, t loadLevel, seconds float64) loadResult {
+	l := loadResult{Name: t.name, Clients: t.clients}
 	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = t.clients //nolint:errcheck,forcetypeassert // it is one
 	var mutex sync.Mutex
-	var took []float64
+	var latencies []float64
 	var clients sync.WaitGroup
 	began := s.now()
 	for c := range t.clients {
@@ -301,15 +304,15 @@ func (s *serving) load(ctx context.Context, t turn, seconds float64) loaded {
 			random := rand.New(rand.NewPCG(uint64(c), 1))
 			for s.now().Sub(began).Seconds() < seconds && ctx.Err() == nil {
 				user := s.data.UserIDs[random.IntN(len(s.data.UserIDs))]
-				asked := s.now()
+				sent := s.now()
 				status, _ := s.get(ctx, "/recommend/"+url.PathEscape(user)+"?k=10")
-				ms := float64(s.now().Sub(asked).Microseconds()) / 1000
+				ms := float64(s.now().Sub(sent).Microseconds()) / 1000
 				mutex.Lock()
 				switch status {
 				case http.StatusOK:
-					took = append(took, ms)
+					latencies = append(latencies, ms)
 				case http.StatusTooManyRequests:
-					l.Refused++
+					l.Rejected++
 				default:
 					l.Failed++
 				}
@@ -318,11 +321,11 @@ func (s *serving) load(ctx context.Context, t turn, seconds float64) loaded {
 		})
 	}
 	clients.Wait()
-	slices.Sort(took)
-	l.Requests = len(took)
-	l.PerS = float64(len(took)) / s.now().Sub(began).Seconds()
-	if len(took) > 0 {
-		l.P50, l.P99 = took[len(took)/2], took[len(took)*99/100]
+	slices.Sort(latencies)
+	l.Requests = len(latencies)
+	l.PerS = float64(len(latencies)) / s.now().Sub(began).Seconds()
+	if len(latencies) > 0 {
+		l.P50, l.P99 = latencies[len(latencies)/2], latencies[len(latencies)*99/100]
 	}
 	return l
 }

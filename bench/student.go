@@ -17,31 +17,32 @@ import (
 // variant is a way of ours to do what the reference does.
 type variant struct {
 	name string
-	work work
-	// aim is the ratio that is aimed at, 0 for none.
-	aim float64
+	work workload
+	// target is the ratio that is aimed at, 0 for none.
+	target float64
 }
 
 // comparison is one work of the reference, and ours beside it.
 type comparison struct {
 	name, unit string
-	reference  work
+	reference  workload
 	ours       []variant
-	// once says that one turn is enough: it is there for what it checks, or too slow for more.
+	// runOnce says that one turn is enough: it is there for what it checks, or too slow for more.
 	once bool
 }
 
-// comparisons are those of issue 7's table. Searches for items end after 6 steps, as a trained student's do; one goes on to 50 tokens, as
-// when none of 20 beams ends. Sizes are as small as the reference's slowness demands.
+// comparisons are those of issue 7's table. Searches for items end after 6 steps, as a trained
+// student's do; one goes on to 50 tokens, as when none of 20 beams ends. Sizes are as small as the
+// reference's slowness demands.
 func comparisons(model string, threads, records int) ([]comparison, error) {
-	m, err := newMaker(model, threads)
+	m, err := newWorkloadMaker(model, threads)
 	if err != nil {
 		return nil, err
 	}
 	const item, text = 7, 15 // greatest lengths, start included
-	var faults []error
-	must := func(w work, err error) work {
-		faults = append(faults, err)
+	var problems []error
+	must := func(w workload, err error) workload {
+		problems = append(problems, err)
 		return w
 	}
 	var all []comparison
@@ -53,24 +54,24 @@ func comparisons(model string, threads, records int) ([]comparison, error) {
 			ours: []variant{{"paper", paper, 1.2}, {"clean", clean, 5}},
 		}
 		if dropout > 0 {
-			frugal, half := paper, clean
-			frugal.Recompute, half.BFloat16 = true, true
-			c.ours = append(c.ours, variant{"paper, recompute", frugal, 0}, variant{"clean, bfloat16", half, 0})
+			checkpointed, half := paper, clean
+			checkpointed.GradientCheckpointing, half.BFloat16 = true, true
+			c.ours = append(c.ours, variant{"paper, gradient checkpointing", checkpointed, 0}, variant{"clean, bfloat16", half, 0})
 		}
 		all = append(all, c)
 	}
-	search := func(name, unit string, w work, aims ...float64) {
-		c := comparison{name: name, unit: unit, once: w.Beam.MaxLength > text, reference: w, ours: []variant{{"paper", w, aims[0]}}}
-		if len(aims) > 1 {
-			c.ours = append(c.ours, variant{"clean", m.clean(w), aims[1]})
+	search := func(name, unit string, w workload, targets ...float64) {
+		c := comparison{name: name, unit: unit, once: w.Beam.MaxLength > text, reference: w, ours: []variant{{"paper", w, targets[0]}}}
+		if len(targets) > 1 {
+			c.ours = append(c.ours, variant{"clean", m.clean(w), targets[1]})
 		}
 		all = append(all, c)
 	}
-	search("sequential, 20 beams", "users/s", must(m.search("sequential", task.KindSequential, 16, item)), 10, 25)
-	search("sequential, to 50 tokens", "users/s", must(m.search("sequential, long", task.KindSequential, 4, 50)), 0)
-	search("top-N, 20 beams", "users/s", must(m.search("top-N", task.KindTopN, 4, item)), 8, 20)
-	search("explanation, 21 beams", "rows/s", must(m.search("explanation", task.KindExplanation, 32, text)), 5, 0)
-	return all, errors.Join(faults...)
+	search("sequential, 20 beams", "users/s", must(m.search("sequential", task.Sequential, 16, item)), 10, 25)
+	search("sequential, to 50 tokens", "users/s", must(m.search("sequential, long", task.Sequential, 4, 50)), 0)
+	search("top-N, 20 beams", "users/s", must(m.search("top-N", task.TopN, 4, item)), 8, 20)
+	search("explanation, 21 beams", "rows/s", must(m.search("explanation", task.Explanation, 32, text)), 5, 0)
+	return all, errors.Join(problems...)
 }
 
 // student compares the student's training and decoding with the reference's.
@@ -96,10 +97,10 @@ func (b *bench) student(ctx context.Context) error {
 		return err
 	}
 	r := b.report("student")
-	if r.Peak, err = product(b.threads); err != nil {
+	if r.Peak, err = peakGFLOPS(b.threads); err != nil {
 		return err
 	}
-	r.head(b.out)
+	r.writeHeader(b.out)
 	all = slices.DeleteFunc(all, func(c comparison) bool { return !strings.Contains(c.name, b.only) })
 	for _, c := range all {
 		rows, err := b.compare(ctx, python, c)
@@ -110,24 +111,25 @@ func (b *bench) student(ctx context.Context) error {
 			if i > 0 {
 				row.Roofline = c.ours[i-1].work.operations(config) / row.processors() / (r.Peak * 1e9)
 			}
-			row.line(b.out)
+			row.writeLine(b.out)
 		}
 		r.Rows = append(r.Rows, rows...)
 	}
-	if r.Stall, err = b.waits(ctx); err != nil {
+	if r.BatchWait, err = b.batchWait(ctx); err != nil {
 		return err
 	}
 	return r.save(b.json)
 }
 
-// waits measures how long a training waits for its batches, if it is among the works that are wanted.
-func (b *bench) waits(ctx context.Context) (*stall, error) {
-	if !strings.Contains(stallWork, b.only) {
+// batchWait measures how long a training waits for its batches, if it is among the works that are
+// wanted.
+func (b *bench) batchWait(ctx context.Context) (*batchWait, error) {
+	if !strings.Contains(batchWaitName, b.only) {
 		return nil, nil //nolint:nilnil // not wanted
 	}
-	waits, err := b.stalled(ctx)
+	waits, err := b.measureBatchWait(ctx)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", stallWork, err)
+		return nil, fmt.Errorf("%s: %w", batchWaitName, err)
 	}
 	waits.line(b.out)
 	return &waits, nil
@@ -142,14 +144,14 @@ func (c comparison) turns(pairs int) int {
 }
 
 // compare starts all sides of a comparison, checks that they agree, and lets them take turns.
-func (b *bench) compare(ctx context.Context, python string, c comparison) (_ []*row, err error) {
+func (b *bench) compare(ctx context.Context, python string, c comparison) (_ []*result, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	works := []work{c.reference}
-	rows := []*row{{Work: c.name, Side: "reference", Unit: c.unit}}
-	sides := make([]*side, 1, 1+len(c.ours))
+	works := []workload{c.reference}
+	rows := []*result{{Work: c.name, Side: "reference", Unit: c.unit}}
+	sides := make([]*process, 1, 1+len(c.ours))
 	defer func() {
 		for _, s := range sides {
 			if s != nil {
@@ -157,25 +159,25 @@ func (b *bench) compare(ctx context.Context, python string, c comparison) (_ []*
 			}
 		}
 	}()
-	if sides[0], err = start(ctx, "the reference's way", []string{python, "bench/reference.py"}, c.reference); err != nil {
+	if sides[0], err = startProcess(ctx, "the reference's way", []string{python, "bench/reference.py"}, c.reference); err != nil {
 		return nil, err
 	}
 	for _, v := range c.ours {
-		s, err := start(ctx, "ours, "+v.name, []string{self, "side"}, v.work)
+		s, err := startProcess(ctx, "ours, "+v.name, []string{self, "side"}, v.work)
 		if err != nil {
 			return nil, err
 		}
 		sides, works = append(sides, s), append(works, v.work)
-		rows = append(rows, &row{Work: c.name, Side: v.name, Unit: c.unit, Aim: v.aim})
+		rows = append(rows, &result{Work: c.name, Side: v.name, Unit: c.unit, Target: v.target})
 	}
-	checks := make([]reply, len(sides))
+	checks := make([]measurement, len(sides))
 	for i, s := range sides {
-		if checks[i], err = s.once("count"); err != nil {
+		if checks[i], err = s.runOnce("count"); err != nil {
 			return nil, err
 		}
 		rows[i].Operations = checks[i].Operations
 		if i > 0 && works[i].Protocol == c.reference.Protocol {
-			if rows[i].Agreement, err = agree(checks[0], checks[i], c.reference); err != nil {
+			if rows[i].Agreement, err = checkAgreement(checks[0], checks[i], c.reference); err != nil {
 				return nil, err
 			}
 		}
@@ -183,15 +185,16 @@ func (b *bench) compare(ctx context.Context, python string, c comparison) (_ []*
 	return rows, b.turns(sides, rows, c.turns(b.pairs), float64(c.reference.Batch.Size))
 }
 
-// turns lets the sides do their work by turns, in one order and then in the other. The first side is what the others are compared with.
-func (b *bench) turns(sides []*side, rows []*row, pairs int, amount float64) error {
+// turns lets the sides do their work by turns, in one order and then in the other. The first side
+// is what the others are compared with.
+func (b *bench) turns(sides []*process, rows []*result, pairs int, amount float64) error {
 	for turn := range pairs {
 		for k := range sides {
 			i := k
 			if turn%2 == 1 {
 				i = len(sides) - 1 - k
 			}
-			r, err := sides[i].once("")
+			r, err := sides[i].runOnce("")
 			if err != nil {
 				return err
 			}
@@ -201,15 +204,16 @@ func (b *bench) turns(sides []*side, rows []*row, pairs int, amount float64) err
 			rows[i].add(r)
 		}
 		for i := 1; i < len(rows); i++ {
-			rows[i].against(rows[0])
+			rows[i].compareTo(rows[0])
 		}
 	}
 	return nil
 }
 
-// agree compares what two sides computed from the same weights and rows, and says how well they agree in words.
-func agree(reference, ours reply, w work) (string, error) {
-	if w.Kind == training {
+// checkAgreement compares what two sides computed from the same weights and rows, and says how well
+// they agree in words.
+func checkAgreement(reference, ours measurement, w workload) (string, error) {
+	if w.Type == workTrain {
 		if w.Dropout > 0 {
 			return "dropout differs", nil
 		}

@@ -11,23 +11,23 @@ import (
 	"slices"
 	"strings"
 
-	"rdrec/internal/cache"
+	"rdrec/internal/cachedir"
 	"rdrec/internal/llama"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 )
 
-// writing is what both sides' teachers are to write.
-type writing struct {
+// teacherWorkload is what both sides' teachers are to write.
+type teacherWorkload struct {
 	Model   string `json:"model"` // a GGUF file
 	Threads int    `json:"threads"`
 	Batch   int    `json:"batch"`
 	// Prompts are as the model reads them, for llama.cpp; Asked are the same for us.
-	Prompts []written        `json:"prompts"`
-	Asked   []teacher.Prompt `json:"asked"`
+	Prompts  []promptText     `json:"prompts"`
+	Requests []teacher.Prompt `json:"asked"`
 }
 
-type written struct {
+type promptText struct {
 	Text    string  `json:"text"`
 	Tokens  int     `json:"tokens"`
 	Penalty float64 `json:"penalty"`
@@ -35,8 +35,8 @@ type written struct {
 
 const reviewsFile = "testdata/reviews/All_Beauty_5.json.gz"
 
-// generating is what transformers is to write: fewer prompts, since it is the slowest.
-type generating struct {
+// transformersWorkload is what transformers is to write: fewer prompts, since it is the slowest.
+type transformersWorkload struct {
 	Folder  string    `json:"folder"`
 	Threads int       `json:"threads"`
 	Batch   int       `json:"batch"`
@@ -47,8 +47,9 @@ type generating struct {
 	Checked int       `json:"checked"` // how many tokens are compared with ours
 }
 
-// warming is how many prompts each side writes before it is timed; llamacpp.py and generate.py do the same.
-const warming = 6
+// warmupPrompts is how many prompts each side writes before it is timed; llamacpp.py and
+// generate.py do the same.
+const warmupPrompts = 6
 
 // The reference asks six prompts at once; so many of them are asked in a turn.
 const (
@@ -56,7 +57,8 @@ const (
 	generateRows  = 12
 )
 
-// teacher compares tokens written a second with transformers' and llama.cpp's, the latter with several numbers of replies at once.
+// teacher compares tokens written a second with transformers' and llama.cpp's, the latter with
+// several numbers of replies at once.
 func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
 	python, err := b.interpreter(ctx)
 	if err != nil {
@@ -67,7 +69,7 @@ func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	w, err := newWriting(ctx, reviews, b.threads)
+	w, err := newTeacherWorkload(ctx, reviews, b.threads)
 	if err != nil {
 		return err
 	}
@@ -85,26 +87,27 @@ func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
 	}
 	r := b.report("teacher")
 	r.Rows = rows
-	r.head(b.out)
+	r.writeHeader(b.out)
 	for _, row := range rows {
-		row.line(b.out)
+		row.writeLine(b.out)
 	}
 	b.summary(rows)
 	return r.save(b.json)
 }
 
-// teachers starts all sides, ours last; transformers, the first, has been found to write what ours does.
-func (b *bench) teachers(ctx context.Context, python, dir string, w writing) (sides []*side, rows []*row, err error) {
+// teachers starts all sides, ours last; transformers, the first, has been found to write what ours
+// does.
+func (b *bench) teachers(ctx context.Context, python, dir string, w teacherWorkload) (sides []*process, rows []*result, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
 	}
 	add := func(name string, command []string, work any) {
-		var s *side
+		var s *process
 		if err == nil {
-			if s, err = start(ctx, name, command, work); err == nil {
-				_, err = s.once("ready")
-				sides, rows = append(sides, s), append(rows, &row{Work: fmt.Sprintf("teacher, %d reviews", len(w.Asked)), Side: name, Unit: "tokens/s"})
+			if s, err = startProcess(ctx, name, command, work); err == nil {
+				_, err = s.runOnce("ready")
+				sides, rows = append(sides, s), append(rows, &result{Work: fmt.Sprintf("teacher, %d reviews", len(w.Requests)), Side: name, Unit: "tokens/s"})
 			}
 		}
 	}
@@ -112,13 +115,13 @@ func (b *bench) teachers(ctx context.Context, python, dir string, w writing) (si
 	if err != nil {
 		return nil, nil, err
 	}
-	g := newGenerating(engine, w, dir)
+	g := newTransformersWorkload(engine, w, dir)
 	if err = toHuggingFace(w.Model, dir, engine.Config()); err == nil {
 		add("transformers 6", []string{python, "bench/generate.py"}, g)
 	}
 	if err == nil {
 		rows[0].Work = fmt.Sprintf("teacher, %d reviews", len(g.IDs))
-		rows[0].Agreement, err = sides[0].agrees(ctx, engine, w.Asked[:min(g.Batch, len(g.IDs))], g.Checked)
+		rows[0].Agreement, err = sides[0].checkAgreement(ctx, engine, w.Requests[:min(g.Batch, len(g.IDs))], g.Checked)
 	}
 	err = errors.Join(err, engine.Close())
 	for _, batch := range []int{1, 4, 32} {
@@ -129,30 +132,31 @@ func (b *bench) teachers(ctx context.Context, python, dir string, w writing) (si
 	return sides, rows, err
 }
 
-// newGenerating is what transformers is to do with the model in a folder.
-func newGenerating(engine *llama.Engine, w writing, dir string) generating {
-	how := w.Asked[0].Sampling
-	g := generating{
-		Folder: dir, Threads: w.Threads, Batch: generateBatch, Tokens: how.MaxTokens, Penalty: how.RepetitionPenalty, Ends: engine.Ends(), Checked: 8,
+// newTransformersWorkload is what transformers is to do with the model in a folder.
+func newTransformersWorkload(engine *llama.Engine, w teacherWorkload, dir string) transformersWorkload {
+	how := w.Requests[0].Sampling
+	g := transformersWorkload{
+		Folder: dir, Threads: w.Threads, Batch: generateBatch, Tokens: how.MaxTokens, Penalty: how.RepetitionPenalty, Ends: engine.EndTokens(), Checked: 8,
 	}
-	for _, p := range w.Asked[:min(len(w.Asked), generateRows)] {
-		g.IDs = append(g.IDs, append(engine.Tokens(p.Messages), engine.Encode(p.Begin)...))
+	for _, p := range w.Requests[:min(len(w.Requests), generateRows)] {
+		g.IDs = append(g.IDs, append(engine.ChatTokens(p.Messages), engine.Encode(p.ReplyPrefix)...))
 	}
 	return g
 }
 
-// agrees has a side and our engine write so many tokens for some prompts, without a penalty, and says that they are the same.
-func (s *side) agrees(ctx context.Context, engine *llama.Engine, prompts []teacher.Prompt, tokens int) (string, error) {
-	theirs, err := s.once("check")
+// checkAgreement has a side and our engine write so many tokens for some prompts, without a
+// penalty, and says that they are the same.
+func (s *process) checkAgreement(ctx context.Context, engine *llama.Engine, prompts []teacher.Prompt, tokens int) (string, error) {
+	reference, err := s.runOnce("check")
 	if err != nil {
 		return "", err
 	}
 	asked := slices.Clone(prompts)
 	for i := range asked {
-		asked[i].Lines, asked[i].Sampling.MaxTokens, asked[i].Sampling.RepetitionPenalty = 0, tokens, 1
+		asked[i].MaxLines, asked[i].Sampling.MaxTokens, asked[i].Sampling.RepetitionPenalty = 0, tokens, 1
 	}
 	err = engine.Complete(ctx, asked, func(i int, ours teacher.Reply) error {
-		if text := asked[i].Begin + engine.Text(theirs.Tokens[0][i]); text != ours.Text {
+		if text := asked[i].ReplyPrefix + engine.Decode(reference.Tokens[0][i]); text != ours.Text {
 			return fmt.Errorf("%s writes %q where we write %q", s.name, text, ours.Text)
 		}
 		return nil
@@ -160,8 +164,9 @@ func (s *side) agrees(ctx context.Context, engine *llama.Engine, prompts []teach
 	return fmt.Sprintf("%d tokens for %d prompts equal", tokens, len(asked)), err
 }
 
-// summary says what ours, the last side, is to the others: the first, and the best of those between.
-func (b *bench) summary(rows []*row) {
+// summary says what ours, the last side, is to the others: the first, and the best of those
+// between.
+func (b *bench) summary(rows []*result) {
 	ours, best := rows[len(rows)-1], rows[1]
 	for _, r := range rows[1 : len(rows)-1] {
 		if median(r.Rates) > median(best.Rates) {
@@ -170,7 +175,7 @@ func (b *bench) summary(rows []*row) {
 	}
 	fmt.Fprintf(b.out, "%s and ours: %s\n", rows[0].Side, rows[0].Agreement)
 	for _, other := range []struct {
-		*row
+		*result
 		aim float64
 	}{{best, 1.5}, {rows[0], 4}} {
 		ratios, cpu := make([]float64, len(ours.Rates)), make([]float64, len(ours.Rates))
@@ -181,14 +186,14 @@ func (b *bench) summary(rows []*row) {
 	}
 }
 
-func newWriting(ctx context.Context, reviews, threads int) (w writing, err error) {
+func newTeacherWorkload(ctx context.Context, reviews, threads int) (w teacherWorkload, err error) {
 	w.Threads = threads
-	if w.Model, err = cache.Teacher(); err != nil {
+	if w.Model, err = cachedir.DemoTeacherFile(); err != nil {
 		return w, err
 	}
-	w.Asked, err = prompts(ctx, reviews)
-	for _, p := range w.Asked {
-		w.Prompts = append(w.Prompts, written{chatML(p), p.Sampling.MaxTokens, p.Sampling.RepetitionPenalty})
+	w.Requests, err = prompts(ctx, reviews)
+	for _, p := range w.Requests {
+		w.Prompts = append(w.Prompts, promptText{chatML(p), p.Sampling.MaxTokens, p.Sampling.RepetitionPenalty})
 	}
 	return w, err
 }
@@ -199,15 +204,15 @@ func chatML(p teacher.Prompt) string {
 	for _, m := range p.Messages {
 		fmt.Fprintf(&text, "<|im_start|>%s\n%s<|im_end|>\n", m.Role, m.Content)
 	}
-	return text.String() + "<|im_start|>assistant\n" + p.Begin
+	return text.String() + "<|im_start|>assistant\n" + p.ReplyPrefix
 }
 
-// recorder is an engine that only remembers what it was asked.
-type recorder struct{ asked []teacher.Prompt }
+// promptRecorder is an engine that only remembers what it was asked.
+type promptRecorder struct{ prompts []teacher.Prompt }
 
-func (r *recorder) Complete(_ context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
-	if r.asked == nil {
-		r.asked = slices.Clone(prompts)
+func (r *promptRecorder) Complete(_ context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+	if r.prompts == nil {
+		r.prompts = slices.Clone(prompts)
 	}
 	for i := range prompts {
 		if err := emit(i, teacher.Reply{Failed: "only the prompt was wanted"}); err != nil {
@@ -241,24 +246,24 @@ func prompts(ctx context.Context, n int) ([]teacher.Prompt, error) {
 			requests = append(requests, teacher.Request{ID: first, Text: first})
 		}
 	}
-	var r recorder
+	var r promptRecorder
 	err = teacher.Distill(ctx, &r, spec.Default().Teacher, requests, func(teacher.Rationale) error { return nil })
-	return r.asked, err
+	return r.prompts, err
 }
 
 // prepare loads our teacher and returns what writes all replies once.
-func (w writing) prepare(ctx context.Context) (func() (reply, error), error) {
+func (w teacherWorkload) prepare(ctx context.Context) (func() (measurement, error), error) {
 	engine, err := llama.Open(w.Model, llama.Options{Device: "cpu", Threads: w.Threads, Batch: w.Batch})
 	if err != nil {
 		return nil, err
 	}
-	write := func(asked []teacher.Prompt) (r reply, err error) {
-		err = engine.Complete(ctx, asked, func(_ int, x teacher.Reply) error {
+	write := func(requests []teacher.Prompt) (r measurement, err error) {
+		err = engine.Complete(ctx, requests, func(_ int, x teacher.Reply) error {
 			r.Amount += float64(x.Tokens)
 			return nil
 		})
 		return r, err
 	}
-	_, err = write(w.Asked[:min(len(w.Asked), warming)])
-	return func() (reply, error) { return write(w.Asked) }, err
+	_, err = write(w.Requests[:min(len(w.Requests), warmupPrompts)])
+	return func() (measurement, error) { return write(w.Requests) }, err
 }

@@ -17,15 +17,15 @@ import (
 
 // The kinds of work.
 const (
-	training  = "train"
-	searching = "search"
-	ranking   = "rank" // by our own protocol: what may be recommended, from encoding to the ranked items
+	workTrain  = "train"
+	workSearch = "search"
+	workRank   = "rank" // by our own protocol: what may be recommended, from encoding to the ranked items
 )
 
-// work is what both sides are to do.
-type work struct {
+// workload is what both sides are to do.
+type workload struct {
 	Name    string     `json:"name"`
-	Kind    string     `json:"kind"`
+	Type    string     `json:"kind"`
 	Model   string     `json:"model"` // a folder as Hugging Face has it
 	Threads int        `json:"threads"`
 	Batch   task.Batch `json:"batch"`
@@ -34,18 +34,18 @@ type work struct {
 	Dropout  float64 `json:"dropout"`
 	Rate     float64 `json:"rate"`
 	// BFloat16 and Recompute are ways to train of ours alone, see t5.Model.
-	BFloat16  bool `json:"bfloat16,omitempty"`
-	Recompute bool `json:"recompute,omitempty"`
+	BFloat16              bool `json:"bfloat16,omitempty"`
+	GradientCheckpointing bool `json:"gradient_checkpointing,omitempty"`
 	// Beam is how a search searches.
-	Beam recommend.Beam `json:"beam"`
+	Beam recommend.BeamConfig `json:"beam"`
 	// Task is what is ranked, for as many users as Batch has rows.
-	Task task.Kind `json:"task"`
+	Task task.Task `json:"task"`
 }
 
 const learningRate = 5e-4
 
-// maker makes works of the shipped data.
-type maker struct {
+// workloadMaker makes works of the shipped data.
+type workloadMaker struct {
 	data      *dataset.Dataset
 	tokenizer *token.T5
 	model     string
@@ -54,13 +54,13 @@ type maker struct {
 
 const dataFolder = "testdata/rdrec/beauty_mini"
 
-func newMaker(model string, threads int) (*maker, error) {
+func newWorkloadMaker(model string, threads int) (*workloadMaker, error) {
 	data, err := dataset.Read(os.DirFS(dataFolder), "beauty_mini")
 	if err != nil {
 		return nil, fmt.Errorf("%w (run it in the project's folder)", err)
 	}
 	tokenizer, err := token.NewT5()
-	return &maker{data: data, tokenizer: tokenizer, model: model, threads: threads}, err
+	return &workloadMaker{data: data, tokenizer: tokenizer, model: model, threads: threads}, err
 }
 
 func settings(protocol string) task.Settings {
@@ -73,13 +73,13 @@ func settings(protocol string) task.Settings {
 	return s
 }
 
-func (m *maker) work(name, kind string) work {
-	return work{Name: name, Kind: kind, Model: m.model, Threads: m.threads, Protocol: spec.Paper, Rate: learningRate}
+func (m *workloadMaker) work(name, workType string) workload {
+	return workload{Name: name, Type: workType, Model: m.model, Threads: m.threads, Protocol: spec.Paper, Rate: learningRate}
 }
 
 // train is a mixed batch of the default's ratio and so many records.
-func (m *maker) train(name, protocol string, records int, dropout float64) (work, error) {
-	w := m.work(name, training)
+func (m *workloadMaker) train(name, protocol string, records int, dropout float64) (workload, error) {
+	w := m.work(name, workTrain)
 	w.Protocol, w.Dropout = protocol, dropout
 	corpus, err := task.New(m.data, settings(spec.Paper))
 	if err != nil {
@@ -91,7 +91,7 @@ func (m *maker) train(name, protocol string, records int, dropout float64) (work
 	if err != nil {
 		return w, err
 	}
-	encoder, err := task.NewEncoder(m.tokenizer, settings(protocol), train.TargetTokens)
+	encoder, err := task.NewEncoder(m.tokenizer, settings(protocol), train.MaxTargetTokens)
 	if err != nil {
 		return w, err
 	}
@@ -100,40 +100,41 @@ func (m *maker) train(name, protocol string, records int, dropout float64) (work
 }
 
 // search is the first batch of so many rows that the reference would search.
-func (m *maker) search(name string, kind task.Kind, rows, maxLength int) (work, error) {
-	w := m.work(name, searching)
-	w.Task, w.Beam = kind, recommend.DefaultBeam()
+func (m *workloadMaker) search(name string, tk task.Task, rows, maxLength int) (workload, error) {
+	w := m.work(name, workSearch)
+	w.Task, w.Beam = tk, recommend.DefaultBeamConfig()
 	e := spec.Default().Evaluate
-	w.Beam.Beams, w.Beam.Return, w.Beam.MaxLength = e.Beams, e.Return, maxLength
-	switch kind {
-	case task.KindSequential, task.KindRationale:
-	case task.KindTopN:
-		w.Beam.Return = e.TopN
-	case task.KindExplanation:
-		w.Beam.Beams, w.Beam.Groups, w.Beam.Return, w.Beam.MinLength = e.ExplanationBeams, e.ExplanationGroups, 1, e.MinTokens
+	w.Beam.NumBeams, w.Beam.NumReturnSequences, w.Beam.MaxLength = e.NumBeams, e.NumReturnSequences, maxLength
+	switch tk {
+	case task.Sequential, task.Rationale:
+	case task.TopN:
+		w.Beam.NumReturnSequences = e.TopN
+	case task.Explanation:
+		w.Beam.NumBeams, w.Beam.NumBeamGroups, w.Beam.NumReturnSequences, w.Beam.MinLength = e.ExplanationNumBeams, e.ExplanationNumBeamGroups, 1, e.MinLength
 	}
 	corpus, err := task.New(m.data, settings(spec.Paper))
 	if err != nil {
 		return w, err
 	}
-	list, err := corpus.Test(kind, 1)
+	list, err := corpus.Test(tk, 1)
 	if err != nil {
 		return w, err
 	}
-	encoder, err := task.NewEncoder(m.tokenizer, settings(spec.Paper), e.TextTokens)
+	encoder, err := task.NewEncoder(m.tokenizer, settings(spec.Paper), e.MaxReferenceTokens)
 	if err != nil {
 		return w, err
 	}
-	for batch := range list.Spread(rows).Batches(encoder, rows) {
+	for batch := range list.SampleEvenly(rows).Batches(encoder, rows) {
 		w.Batch = batch
 	}
 	return w, nil
 }
 
-// clean is the same users' work in protocol clean. Items take as many steps as the longest is spelt with, the end token included.
-func (m *maker) clean(w work) work {
-	w.Kind, w.Protocol = ranking, spec.Clean
-	if w.Task != task.KindExplanation {
+// clean is the same users' work in protocol clean. Items take as many steps as the longest is spelt
+// with, the end token included.
+func (m *workloadMaker) clean(w workload) workload {
+	w.Type, w.Protocol = workRank, spec.Clean
+	if w.Task != task.Explanation {
 		w.Beam.MaxLength = 1
 		for item := range m.data.Items {
 			w.Beam.MaxLength = max(w.Beam.MaxLength, 1+len(m.tokenizer.Encode(strconv.Itoa(item+1))))
@@ -142,8 +143,9 @@ func (m *maker) clean(w work) work {
 	return w
 }
 
-// newModel writes a student of random weights for both sides. A student that has not learnt says again what it has just said, and beyond
-// that finds all tokens about equally likely, so that the last bits decide: smaller embeddings mend the one, a larger last norm the other.
+// newModel writes a student of random weights for both sides. A student that has not learnt says
+// again what it has just said, and beyond that finds all tokens about equally likely, so that the
+// last bits decide: smaller embeddings mend the one, a larger last norm the other.
 func newModel(dir, size string) error {
 	scales := map[string]float64{"shared.weight": 0.05, "decoder.final_layer_norm.weight": 100}
 	for _, s := range spec.Sizes() {
@@ -171,9 +173,10 @@ func newModel(dir, size string) error {
 	return fmt.Errorf("no student size is named %q", size)
 }
 
-// operations is how many floating-point operations the work needs at the least: no padding, each row read once, the logits of a trie's few
-// tokens left out. Attention's scores are left out: they are little beside the rest.
-func (w work) operations(c t5.Config) float64 {
+// operations is how many floating-point operations the work needs at the least: no padding, each
+// row read once, the logits of a trie's few tokens left out. Attention's scores are left out: they
+// are little beside the rest.
+func (w workload) operations(c t5.Config) float64 {
 	inner, source, target := float64(c.Heads*c.Head), 0.0, 0.0
 	for _, mask := range w.Batch.Mask {
 		source += float64(mask)
@@ -183,12 +186,12 @@ func (w work) operations(c t5.Config) float64 {
 		target += math.Min(1, float64(label))
 	}
 	factor, vocabulary := 6.0, float64(c.Vocabulary) // a multiplication and an addition, forward and twice backward
-	if w.Kind != training {
+	if w.Type != workTrain {
 		factor = 2
 		// The first step has one path a row; equal groups of beams are searched as one.
-		paths := w.Beam.Beams / max(1, w.Beam.Groups)
+		paths := w.Beam.NumBeams / max(1, w.Beam.NumBeamGroups)
 		target = float64(w.Batch.Size * (1 + paths*(w.Beam.MaxLength-2)))
-		if w.Kind == ranking && w.Task != task.KindExplanation {
+		if w.Type == workRank && w.Task != task.Explanation {
 			vocabulary = 0
 		}
 	}

@@ -1,7 +1,9 @@
-// Setup makes a clone of the project ready to build: it finds or fetches libtorch, adapts the Go binding gotch to it, and fetches the
-// demo's teacher. In: the machine's Go, C++ compiler and pip, and the variables LIBTORCH, CUDA, RDREC_CACHE and RDREC_TEACHER_DIR; out:
-// a cache folder shared by all clones, and in this clone .gotch and go.work, both ignored by git. It imports neither gotch nor
-// anything that does, so it runs before either is there. What is finished is not done again.
+// Setup makes a clone of the project ready to build: it finds or fetches libtorch, adapts the Go
+// binding gotch to it, and fetches the demo's teacher. In: the machine's Go, C++ compiler and pip,
+// and the variables LIBTORCH, CUDA, RDREC_CACHE and RDREC_TEACHER_DIR; out: a cache folder shared
+// by all clones, and in this clone .gotch and go.work, both ignored by git. It imports neither
+// gotch nor anything that does, so it runs before either is there. What is finished is not done
+// again.
 package main
 
 import (
@@ -29,9 +31,9 @@ func main() {
 
 // Exit codes.
 const (
-	done    = 0
-	failed  = 1
-	misused = 2
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
 )
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
@@ -40,18 +42,18 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	thorough := flags.Bool("verify", false, "compare the digest of every fetched file again, not its size alone")
 	cuda := flags.Bool("cuda", on(os.Getenv("CUDA")), "also fetch what a GPU needs (CUDA=1 says the same)")
 	if err := flags.Parse(args); err != nil {
-		return misused
+		return exitUsage
 	}
 	if flags.NArg() > 0 {
 		fmt.Fprintf(stderr, "error: setup takes no arguments, got %q\nhint: see setup -help\n", flags.Args())
-		return misused
+		return exitUsage
 	}
-	err := setUp(ctx, stdout, options{thorough: *thorough, cuda: *cuda, libtorch: os.Getenv("LIBTORCH")})
+	err := setUp(ctx, stdout, options{verifyDigests: *thorough, cuda: *cuda, libtorch: os.Getenv("LIBTORCH")})
 	if err != nil {
 		fmt.Fprintf(stderr, "error: set up: %v\nhint: %s\n", err, hint.Of(err))
-		return failed
+		return exitFailed
 	}
-	return done
+	return exitOK
 }
 
 func on(value string) bool { return value != "" && value != "0" && value != "no" && value != "false" }
@@ -73,7 +75,8 @@ func repository() (string, error) {
 	}
 }
 
-// compiler is the C++ compiler that the Go command will use, with its arguments, and the first line that it says about itself.
+// compiler is the C++ compiler that the Go command will use, with its arguments, and the first line
+// that it says about itself.
 func compiler(ctx context.Context) (command []string, version string, err error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "CXX", "CGO_ENABLED").Output()
 	if err != nil {

@@ -16,10 +16,11 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"setup": main})
 }
 
-// TestScripts runs set-up as a person does, where something is wrong with the machine. None of the scripts needs the network.
+// TestScripts runs set-up as a person does, where something is wrong with the machine. None of the
+// scripts needs the network.
 func TestScripts(t *testing.T) {
 	torch := faketorch.Make(t, faketorch.Options{Version: "2.11.0", ABI: 1})
-	needy := faketorch.Make(t, faketorch.Options{Version: "2.11.0", ABI: 1, Needs: "libnowhere.so.7"})
+	incomplete := faketorch.Make(t, faketorch.Options{Version: "2.11.0", ABI: 1, Needs: "libnowhere.so.7"})
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
@@ -35,7 +36,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("BIN", bin)
 			env.Setenv("SETUP", filepath.Dir(setup))
 			env.Setenv("TORCH", torch)
-			env.Setenv("NEEDY", needy)
+			env.Setenv("NEEDY", incomplete)
 			env.Setenv("RDREC_CACHE", filepath.Join(env.WorkDir, "cache"))
 			env.Setenv("GOPROXY", "off")
 			env.Setenv("GOFLAGS", "-mod=mod")
@@ -46,7 +47,8 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// tools makes a folder with links to Go and the compilers, and nothing else: a PATH without pip and Python.
+// tools makes a folder with links to Go and the compilers, and nothing else: a PATH without pip and
+// Python.
 func tools(bin string) error {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err

@@ -19,7 +19,8 @@ import (
 // modulesFile, in the copy of gotch, names the go.sum whose modules are there.
 const modulesFile = "modules.txt"
 
-// fetchModules has the Go command fetch every module that a build or a test needs, so that these need no network.
+// fetchModules has the Go command fetch every module that a build or a test needs, so that these
+// need no network.
 func (s *steps) fetchModules(ctx context.Context) error {
 	content, err := os.ReadFile(filepath.Join(s.repo, "go.sum"))
 	if err != nil {
@@ -46,7 +47,8 @@ func (s *steps) fetchModules(ctx context.Context) error {
 	return os.WriteFile(mark, []byte(want), 0o644)
 }
 
-// unreachable is what the Go command says when it cannot fetch, rather than cannot make sense of a package.
+// unreachable is what the Go command says when it cannot fetch, rather than cannot make sense of a
+// package.
 var unreachable = []string{"dial tcp", "no such host", "timeout", "connection refused", "module lookup disabled", "TLS", "proxyconnect"}
 
 func (s *steps) explainModules(err error, stderr string) error {

@@ -10,7 +10,7 @@ import (
 	"runtime"
 	"strings"
 
-	"rdrec/internal/cache"
+	"rdrec/internal/cachedir"
 	"rdrec/setup/internal/fetch"
 	"rdrec/setup/internal/gotch"
 	"rdrec/setup/internal/hint"
@@ -20,9 +20,9 @@ import (
 )
 
 type options struct {
-	thorough bool
-	cuda     bool
-	libtorch string // $LIBTORCH
+	verifyDigests bool
+	cuda          bool
+	libtorch      string // $LIBTORCH
 }
 
 // steps holds what the steps of one set-up share.
@@ -37,7 +37,7 @@ type steps struct {
 // setUp does the steps in order.
 func setUp(ctx context.Context, out io.Writer, o options) (err error) {
 	s := &steps{options: o, out: out}
-	if err := s.lookAround(ctx); err != nil {
+	if err := s.inspect(ctx); err != nil {
 		return err
 	}
 	for _, dir := range []string{s.store.Dir, s.repo} {
@@ -47,7 +47,7 @@ func setUp(ctx context.Context, out io.Writer, o options) (err error) {
 		}
 		defer func() { err = errors.Join(err, unlock()) }()
 	}
-	if err := errors.Join(s.store.Sweep(), gotch.Sweep(s.repo)); err != nil {
+	if err := errors.Join(s.store.RemoveTemporary(), gotch.RemoveTemporary(s.repo)); err != nil {
 		return err
 	}
 	found, err := s.findLibtorch(ctx)
@@ -79,8 +79,8 @@ func (s *steps) detail(format string, args ...any) {
 	fmt.Fprintf(s.out, "    %s\n", fmt.Sprintf(format, args...))
 }
 
-// lookAround finds the project, the tools and the cache, and says what there is.
-func (s *steps) lookAround(ctx context.Context) (err error) {
+// inspect finds the project, the tools and the cache, and says what there is.
+func (s *steps) inspect(ctx context.Context) (err error) {
 	if runtime.GOOS != "linux" || (runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64") {
 		return hint.Wrap(fmt.Errorf("look around: %s/%s is not supported", runtime.GOOS, runtime.GOARCH), "use Linux on x86-64 or arm64, or a container of it")
 	}
@@ -92,7 +92,7 @@ func (s *steps) lookAround(ctx context.Context) (err error) {
 		return err
 	}
 	s.step("tools", "%s, %s", runtime.Version(), version)
-	dir, err := cache.Dir()
+	dir, err := cachedir.Dir()
 	if err != nil {
 		return hint.Wrap(err, "let RDREC_CACHE name a folder")
 	}
@@ -104,11 +104,12 @@ func (s *steps) lookAround(ctx context.Context) (err error) {
 		return err
 	}
 	s.step("cache", "%s, %s free on its disk", dir, fetch.Size(free))
-	s.store = &fetch.Store{Dir: dir, Pins: fetch.Published(), Find: s.findPip, Say: s.detail, Thorough: s.thorough}
+	s.store = &fetch.Store{Dir: dir, Pins: fetch.Published(), Find: s.findPip, Log: s.detail, VerifyDigests: s.verifyDigests}
 	return nil
 }
 
-// findPip is called when something is to be fetched, so that a machine where all is there needs no pip.
+// findPip is called when something is to be fetched, so that a machine where all is there needs no
+// pip.
 func (s *steps) findPip(ctx context.Context) (fetch.Downloader, error) {
 	p, err := pip.Find(ctx)
 	if err != nil {
@@ -123,7 +124,8 @@ func (s *steps) findPip(ctx context.Context) (fetch.Downloader, error) {
 	return p, nil
 }
 
-// findLibtorch looks at LIBTORCH, then at the torch of the Python on the PATH, then in the cache, which fetches it.
+// findLibtorch looks at LIBTORCH, then at the torch of the Python on the PATH, then in the cache,
+// which fetches it.
 func (s *steps) findLibtorch(ctx context.Context) (libtorch.Libtorch, error) {
 	if s.libtorch != "" {
 		found, err := libtorch.Open(s.libtorch)
@@ -158,7 +160,8 @@ func (s *steps) describe(l libtorch.Libtorch, source string) {
 	s.step("libtorch", "%s of %s: %s, string ABI %d", l.Version, source, l.Root, l.ABI)
 }
 
-// completeLibtorch adds the libraries that a libtorch of the user's own needs and that are not on the machine.
+// completeLibtorch adds the libraries that a libtorch of the user's own needs and that are not on
+// the machine.
 func (s *steps) completeLibtorch(ctx context.Context, l libtorch.Libtorch) (libtorch.Libtorch, error) {
 	needs, err := l.Missing()
 	if err != nil || len(needs) == 0 {
@@ -177,7 +180,8 @@ func (s *steps) completeLibtorch(ctx context.Context, l libtorch.Libtorch) (libt
 	return l, nil
 }
 
-// addCUDA fetches what a GPU needs when libtorch is the cache's, and checks that everything is there.
+// addCUDA fetches what a GPU needs when libtorch is the cache's, and checks that everything is
+// there.
 func (s *steps) addCUDA(ctx context.Context, l libtorch.Libtorch) error {
 	s.step("cuda", "what %s needs", libtorch.CUDA)
 	if rel, err := filepath.Rel(s.store.Dir, l.Root); err == nil && filepath.IsLocal(rel) {
@@ -214,40 +218,40 @@ func (s *steps) adaptGotch(ctx context.Context, l libtorch.Libtorch) error {
 	if b.Module, err = gotch.Download(ctx, s.repo); err != nil {
 		return err
 	}
-	s.detail("looking for functions that libtorch %s lacks (compiles once or twice when not known yet, 15 s each)", l.Version)
-	lacking, tried, err := gotch.Remembered(ctx, b, s.store.Dir, filepath.Join(scratch, "module"))
+	s.detail("looking for functions that are missing in libtorch %s (compiles once or twice when not known yet, 15 s each)", l.Version)
+	missing, tried, err := gotch.CachedMissingFunctions(ctx, b, s.store.Dir, filepath.Join(scratch, "module"))
 	if err != nil {
 		return err
 	}
-	s.detail("%s: %s", how(tried), throwing(lacking))
-	if err := gotch.Install(ctx, s.repo, b, lacking); err != nil {
+	s.detail("%s: %s", methodNote(tried), missingNote(missing))
+	if err := gotch.Install(ctx, s.repo, b, missing); err != nil {
 		return err
 	}
 	s.detail("wrote %s and go.work; the next build compiles it (about 100 s), later ones use Go's cache", gotch.Folder)
 	return nil
 }
 
-func how(tried bool) string {
+func methodNote(tried bool) string {
 	if tried {
 		return "found by compiling"
 	}
 	return "known from before"
 }
 
-func throwing(lacking []string) string {
-	if len(lacking) == 0 {
+func missingNote(missing []string) string {
+	if len(missing) == 0 {
 		return "none"
 	}
-	return fmt.Sprintf("%d, which will throw: %s", len(lacking), strings.Join(lacking, " "))
+	return fmt.Sprintf("%d, which will throw: %s", len(missing), strings.Join(missing, " "))
 }
 
 // fetchTeacher fetches the demo's teacher.
 func (s *steps) fetchTeacher(ctx context.Context) error {
-	file, err := cache.Teacher()
+	file, err := cachedir.DemoTeacherFile()
 	s.step("teacher", "SmolLM2-135M-Instruct (98 MB): %s", file)
-	if os.Getenv(cache.TeacherDirEnv) != "" {
+	if os.Getenv(cachedir.TeacherDirEnv) != "" {
 		if err != nil {
-			return hint.Wrap(err, "put the teacher there, or unset "+cache.TeacherDirEnv+" to have it fetched")
+			return hint.Wrap(err, "put the teacher there, or unset "+cachedir.TeacherDirEnv+" to have it fetched")
 		}
 		return nil
 	}

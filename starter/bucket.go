@@ -35,25 +35,25 @@ func (c *verifyCmd) Run(ctx context.Context, a *app) error {
 	if a.flags.JSON {
 		err = a.printJSON(v)
 	} else {
-		err = a.print(faults(v))
+		err = a.print(badObjectLines(v))
 	}
 	if err != nil {
 		return err
 	}
-	a.say("%d runs, %d objects, %s read", v.Runs, v.Objects, humanize.Bytes(uint64(v.Bytes))) //nolint:gosec // a size
-	if len(v.Faults) > 0 {
-		return fmt.Errorf("%w: %d objects", errDamaged, len(v.Faults))
+	a.logf("%d runs, %d objects, %s read", v.Runs, v.Objects, humanize.Bytes(uint64(v.Bytes))) //nolint:gosec // a size
+	if len(v.BadObjects) > 0 {
+		return fmt.Errorf("%w: %d objects", errCorrupt, len(v.BadObjects))
 	}
 	return nil
 }
 
-// faults lists the damaged objects for people.
-func faults(v storage.Verified) string {
+// badObjectLines lists the damaged objects for people.
+func badObjectLines(v storage.VerifyResult) string {
 	var page strings.Builder
-	for _, f := range v.Faults {
-		fmt.Fprintf(&page, "damaged  %s: %s\n", f.Key, f.Reason)
+	for _, f := range v.BadObjects {
+		fmt.Fprintf(&page, "corrupt  %s: %s\n", f.Key, f.Reason)
 		for _, run := range f.Runs {
-			fmt.Fprintf(&page, "  spoils %s\n", run)
+			fmt.Fprintf(&page, "  affects %s\n", run)
 		}
 	}
 	return page.String()
@@ -65,21 +65,23 @@ type gcCmd struct {
 	Grace  time.Duration `help:"Spare what was written within this time; at least 2h." default:"168h"`
 }
 
-// leastGrace covers content that a running workflow may have found up to an hour old (storage.Collection), and clocks that differ.
-const leastGrace = 2 * time.Hour
+// minGrace covers content that a running workflow may have found up to an hour old
+// (storage.Collection), and clocks that differ.
+const minGrace = 2 * time.Hour
 
-// Run deletes what nothing refers to, sparing all that was written since the oldest running workflow began. It needs the server
-// that the bucket's workers use: without it nobody knows what is running.
+// Run deletes what nothing refers to, sparing all that was written since the oldest running
+// workflow began. It needs the server that the bucket's workers use: without it nobody knows what
+// is running.
 func (c *gcCmd) Run(ctx context.Context, a *app) error {
-	if c.Grace < leastGrace {
-		return usageError{fmt.Errorf("--grace is %s, and must be at least %s", c.Grace, leastGrace)}
+	if c.Grace < minGrace {
+		return usageError{fmt.Errorf("--grace is %s, and must be at least %s", c.Grace, minGrace)}
 	}
 	to, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	before, err := to.collectBefore(ctx, a.now().Add(-c.Grace))
+	before, err := to.ageLimit(ctx, a.now().Add(-c.Grace))
 	if err != nil {
 		return err
 	}
@@ -88,18 +90,18 @@ func (c *gcCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer bucket.Close()
-	found, err := bucket.Collect(ctx, storage.Collection{Before: before, DryRun: c.DryRun})
+	found, err := bucket.Collect(ctx, storage.CollectOptions{Before: before, DryRun: c.DryRun})
 	if err != nil {
 		return fmt.Errorf("collecting garbage: %w", err)
 	}
 	if a.flags.JSON {
 		return a.printJSON(found)
 	}
-	return a.print(c.heaps(found, before))
+	return a.print(c.summary(found, before))
 }
 
-// collectBefore is the age limit, moved back to before the start of the oldest workflow that runs.
-func (s *server) collectBefore(ctx context.Context, before time.Time) (time.Time, error) {
+// ageLimit is the age limit, moved back to before the start of the oldest workflow that runs.
+func (s *server) ageLimit(ctx context.Context, before time.Time) (time.Time, error) {
 	request := &workflowservice.ListWorkflowExecutionsRequest{Query: "ExecutionStatus = 'Running'"}
 	for {
 		page, err := s.ListWorkflow(ctx, request)
@@ -107,8 +109,8 @@ func (s *server) collectBefore(ctx context.Context, before time.Time) (time.Time
 			return before, fmt.Errorf("listing running workflows: %w", err)
 		}
 		for _, w := range page.GetExecutions() {
-			if began := w.GetStartTime().AsTime().Add(-leastGrace); began.Before(before) {
-				before = began
+			if started := w.GetStartTime().AsTime().Add(-minGrace); started.Before(before) {
+				before = started
 			}
 		}
 		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
@@ -117,20 +119,20 @@ func (s *server) collectBefore(ctx context.Context, before time.Time) (time.Time
 	}
 }
 
-// heaps is the collection for people.
-func (c *gcCmd) heaps(found storage.Collected, before time.Time) string {
+// summary is the collection for people.
+func (c *gcCmd) summary(found storage.CollectResult, before time.Time) string {
 	verb := "deleted"
 	if c.DryRun {
 		verb = "would delete"
 	}
 	var page strings.Builder
-	line := func(verb string, h storage.Heap, what string) {
+	line := func(verb string, h storage.Count, what string) {
 		fmt.Fprintf(&page, "%-12s %6d objects %9s  %s\n", verb, h.Objects, humanize.Bytes(uint64(h.Bytes)), what) //nolint:gosec // a size
 	}
 	line(verb, found.Contents, "content that no run and no stage's record refers to")
 	line(verb, found.Checkpoints, "checkpoints of finished trainings, and half-written ones")
 	line(verb, found.Quarantined, "quarantined objects")
-	line(verb, found.Leftovers, "temporary files of killed writers")
-	line("kept", found.Kept, "content, checkpoints and quarantine; all that was written after "+before.Local().Format(time.DateTime))
+	line(verb, found.TempFiles, "temporary files of killed writers")
+	line("remaining", found.Remaining, "content, checkpoints and quarantine; all that was written after "+before.Local().Format(time.DateTime))
 	return page.String()
 }

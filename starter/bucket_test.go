@@ -14,8 +14,8 @@ import (
 	"rdrec/storage"
 )
 
-// damaged is a bucket with one run, in whose only file one byte is flipped.
-func damaged(t *testing.T) (address, root, key string) {
+// corruptBucket is a bucket with one run, in whose only file one byte is flipped.
+func corruptBucket(t *testing.T) (address, root, key string) {
 	t.Helper()
 	root = t.TempDir()
 	address = (&url.URL{Scheme: "file", Path: filepath.ToSlash(root)}).String()
@@ -32,8 +32,8 @@ func damaged(t *testing.T) (address, root, key string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := storage.Done{Stage: "import", Fingerprint: strings.Repeat("a", 64), Output: ref}
-	if err := bucket.Note(t.Context(), "demo-1", "run-1", done); err != nil {
+	done := storage.StageRecord{Stage: "import", Fingerprint: strings.Repeat("a", 64), Output: ref}
+	if err := bucket.AddLineage(t.Context(), "demo-1", "run-1", done); err != nil {
 		t.Fatal(err)
 	}
 	key = storage.ContentKey(storage.Ref{Digest: storage.Digest([]byte("1 2 3"))})
@@ -43,42 +43,42 @@ func damaged(t *testing.T) (address, root, key string) {
 	return address, root, key
 }
 
-func TestVerifyNamesWhatIsDamaged(t *testing.T) {
+func TestVerifyReportsCorruptObjects(t *testing.T) {
 	t.Parallel()
-	bucket, _, key := damaged(t)
-	for _, what := range []string{"--all", "demo-1", "demo-1/run-1"} {
+	bucket, _, key := corruptBucket(t)
+	for _, name := range []string{"--all", "demo-1", "demo-1/run-1"} {
 		var out bytes.Buffer
-		stderr := &screen{}
-		if code := run(t.Context(), []string{"verify", what, "--bucket", bucket}, &out, stderr); code != exitDamaged {
-			t.Errorf("%s: code %d, stderr:\n%s", what, code, stderr)
+		stderr := &watchedBuffer{}
+		if code := run(t.Context(), []string{"verify", name, "--bucket", bucket}, &out, stderr); code != exitCorrupt {
+			t.Errorf("%s: code %d, stderr:\n%s", name, code, stderr)
 		}
-		contains(t, out.String(), "damaged  "+key+": its 5 bytes hash to ", "\n  spoils demo-1/run-1\n")
-		contains(t, stderr.String(), "error: the bucket is damaged: 1 objects", "hint: delete")
+		contains(t, out.String(), "corrupt  "+key+": its 5 bytes hash to ", "\n  affects demo-1/run-1\n")
+		contains(t, stderr.String(), "error: the bucket is corrupt: 1 objects", "hint: delete")
 	}
 	var out bytes.Buffer
-	if code := run(t.Context(), []string{"verify", "demo-1", "--bucket", bucket, "--json"}, &out, &screen{}); code != exitDamaged {
+	if code := run(t.Context(), []string{"verify", "demo-1", "--bucket", bucket, "--json"}, &out, &watchedBuffer{}); code != exitCorrupt {
 		t.Errorf("--json: code %d", code)
 	}
-	var v storage.Verified
-	if err := json.Unmarshal(out.Bytes(), &v); err != nil || len(v.Faults) != 1 || v.Faults[0].Runs[0] != "demo-1/run-1" {
+	var v storage.VerifyResult
+	if err := json.Unmarshal(out.Bytes(), &v); err != nil || len(v.BadObjects) != 1 || v.BadObjects[0].Runs[0] != "demo-1/run-1" {
 		t.Errorf("--json: %v, %+v", err, v)
 	}
 	for code, args := range map[int][]string{exitNoBucket: {"nobody"}, exitUsage: {"demo-1", "--all"}} {
-		if got := run(t.Context(), append([]string{"verify", "--bucket", bucket}, args...), &out, &screen{}); got != code {
+		if got := run(t.Context(), append([]string{"verify", "--bucket", bucket}, args...), &out, &watchedBuffer{}); got != code {
 			t.Errorf("verify %v: code %d, want %d", args, got, code)
 		}
 	}
 }
 
 // Old content that nothing refers to goes only when no workflow began before it was written.
-func TestGCSparesWhatARunningWorkflowMayNeed(t *testing.T) {
+func TestGCSparesObjectsOfRunningWorkflows(t *testing.T) {
 	t.Parallel()
-	play, stderr := newTheatre(t, nil), &screen{}
-	_, code := play.command(t, stderr, "run", "--no-watch", writeSpec(t, "waits"))
+	env, stderr := newTestEnv(t, nil), &watchedBuffer{}
+	_, code := env.command(t, stderr, "run", "--no-watch", writeSpec(t, "waits"))
 	if code != exitOK {
 		t.Fatalf("run: code %d, stderr:\n%s", code, stderr)
 	}
-	root := strings.TrimPrefix(play.bucket, "file://")
+	root := strings.TrimPrefix(env.bucket, "file://")
 	orphans, err := filepath.Glob(filepath.Join(root, "cas/sha256/*/*"))
 	if err != nil || len(orphans) == 0 {
 		t.Fatal(orphans, err)
@@ -93,30 +93,30 @@ func TestGCSparesWhatARunningWorkflowMayNeed(t *testing.T) {
 		}
 	}
 	age(1)
-	stdout, code := play.command(t, stderr, "gc", "--dry-run", "--grace", "2h")
+	stdout, code := env.command(t, stderr, "gc", "--dry-run", "--grace", "2h")
 	if code != exitOK {
 		t.Fatalf("code %d, stderr:\n%s", code, stderr)
 	}
 	contains(t, stdout, "would delete      0 objects       0 B  content")
 	age(9)
-	stdout, _ = play.command(t, stderr, "gc", "--dry-run", "--grace", "2h")
+	stdout, _ = env.command(t, stderr, "gc", "--dry-run", "--grace", "2h")
 	contains(t, stdout, fmt.Sprintf("would delete %6d objects", len(orphans)))
-	stdout, _ = play.command(t, stderr, "gc", "--grace", "2h")
+	stdout, _ = env.command(t, stderr, "gc", "--grace", "2h")
 	contains(t, stdout, fmt.Sprintf("deleted      %6d objects", len(orphans)))
 	if left, err := filepath.Glob(filepath.Join(root, "cas/sha256/*/*")); err != nil || len(left) != 0 {
 		t.Errorf("left: %v, %v", left, err)
 	}
-	a := &app{flags: &cli{Address: play.address, Namespace: play.namespace}}
+	a := &app{flags: &cli{Address: env.address, Namespace: env.namespace}}
 	to, err := a.connect(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer to.Close()
 	now := time.Now()
-	if before, err := to.collectBefore(t.Context(), now); err != nil || now.Sub(before) < leastGrace {
+	if before, err := to.ageLimit(t.Context(), now); err != nil || now.Sub(before) < minGrace {
 		t.Errorf("%v, %v: what is %s old goes, although a workflow runs that may need it", before, err, now.Sub(before))
 	}
-	if _, code := play.command(t, &screen{}, "gc", "--grace", "1h"); code != exitUsage {
+	if _, code := env.command(t, &watchedBuffer{}, "gc", "--grace", "1h"); code != exitUsage {
 		t.Errorf("a grace of 1h: code %d", code)
 	}
 }

@@ -20,11 +20,12 @@ import (
 // connectTimeout is how long the server may take to answer the first call.
 const connectTimeout = 5 * time.Second
 
-// updateTimeout is how long a running workflow may take to answer an update; without a worker it does not.
+// updateTimeout is how long a running workflow may take to answer an update; without a worker it
+// does not.
 const updateTimeout = 20 * time.Second
 
-// uiDistance is how far above the server's port the dev servers put the Web UI's.
-const uiDistance = 1000
+// uiPortOffset is how far above the server's port the dev servers put the Web UI's.
+const uiPortOffset = 1000
 
 // server is a Temporal server that answers.
 type server struct {
@@ -40,7 +41,7 @@ func (a *app) clientOptions() (client.Options, error) {
 	}
 	options.HostPort = cmp.Or(a.flags.Address, options.HostPort, client.DefaultHostPort)
 	options.Namespace = cmp.Or(a.flags.Namespace, options.Namespace, client.DefaultNamespace)
-	options.Logger = silent{}
+	options.Logger = nopLogger{}
 	options.ConnectionOptions.GetSystemInfoTimeout = connectTimeout
 	return options, nil
 }
@@ -60,7 +61,8 @@ func (a *app) connect(ctx context.Context) (*server, error) {
 	return &server{c, options.HostPort, options.Namespace, cmp.Or(a.flags.UI, uiOf(options.HostPort))}, nil
 }
 
-// uiOf guesses the Web UI's address from the server's: the dev servers' own, Temporal Cloud's, or none.
+// uiOf guesses the Web UI's address from the server's: the dev servers' own, Temporal Cloud's, or
+// none.
 func uiOf(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -73,7 +75,7 @@ func uiOf(address string) string {
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return ""
 	}
-	return "http://" + net.JoinHostPort(host, strconv.Itoa(number+uiDistance))
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(number+uiPortOffset))
 }
 
 // page is a workflow's page in the Web UI; empty where none is known.
@@ -112,10 +114,10 @@ func (a *app) openBucket(ctx context.Context) (*storage.Bucket, error) {
 	return bucket, nil
 }
 
-// silent is the SDK's log: what matters to people comes back as errors.
-type silent struct{}
+// nopLogger is the SDK's log: what matters to people comes back as errors.
+type nopLogger struct{}
 
-func (silent) Debug(string, ...any) {}
-func (silent) Info(string, ...any)  {}
-func (silent) Warn(string, ...any)  {}
-func (silent) Error(string, ...any) {}
+func (nopLogger) Debug(string, ...any) {}
+func (nopLogger) Info(string, ...any)  {}
+func (nopLogger) Warn(string, ...any)  {}
+func (nopLogger) Error(string, ...any) {}

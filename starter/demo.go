@@ -19,18 +19,19 @@ import (
 
 // demoCmd runs the demo: a server and a worker of its own, one experiment.
 type demoCmd struct {
-	Spec   string   `arg:"" optional:"" help:"Another spec." default:"experiments/demo.yaml"`
-	Set    []string `help:"Override a value of the spec, for example train.epochs=2." placeholder:"KEY=VALUE" sep:"none"`
-	Config string   `help:"The server's settings file." default:"${dev_config}"`
-	Worker string   `help:"The worker program; the default is the one beside this program."`
-	Keep   string   `help:"Keep serving afterwards: yes, no, or auto (on a terminal)." enum:"yes,no,auto" default:"auto"`
+	Spec        string   `arg:"" optional:"" help:"Another spec." default:"experiments/demo.yaml"`
+	Set         []string `help:"Override a value of the spec, for example train.epochs=2." placeholder:"KEY=VALUE" sep:"none"`
+	Config      string   `help:"The server's settings file." default:"${dev_config}"`
+	Worker      string   `help:"The worker program; the default is the one beside this program."`
+	KeepServing string   `help:"Keep serving afterwards: yes, no, or auto (on a terminal)." enum:"yes,no,auto" default:"auto"`
 }
 
-// How long the worker may take to end: it gives its job [workflows.DrainTimeout] to save its state, and needs a moment more. Where it takes
-// longer than sayAfter, people are told what they wait for.
+// How long the worker may take to end: it gives its job [workflows.DrainTimeout] to save its state,
+// and needs a moment more. Where it takes longer than noticeDelay, people are told what they wait
+// for.
 const (
 	workerStopTimeout = workflows.DrainTimeout + 15*time.Second
-	sayAfter          = 2 * time.Second
+	noticeDelay       = 2 * time.Second
 )
 
 // Run does the demo and stops what it started.
@@ -54,22 +55,23 @@ func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer w.stop(a)
-	e, err := begin(ctx, to, specification)
+	e, err := startExperiment(ctx, to, specification)
 	if err != nil {
 		return err
 	}
-	a.introduce(e)
-	err = w.during(ctx, func(ctx context.Context) error { return a.follow(ctx, e) })
+	a.printStarted(e)
+	err = w.run(ctx, func(ctx context.Context) error { return a.follow(ctx, e) })
 	if errors.Is(err, errInterrupted) {
-		a.say("stopping; run it again to go on from what is finished")
+		a.logf("stopping; run it again to resume")
 	}
 	if err != nil {
 		return err
 	}
-	return c.linger(ctx, a, w)
+	return c.keepServing(ctx, a, w)
 }
 
-// serve makes sure that a server listens: the one that is there, or one in this process, which the returned function stops.
+// serve makes sure that a server listens: the one that is there, or one in this process, which the
+// returned function stops.
 func (a *app) serve(ctx context.Context, config string) (stop func() error, err error) {
 	options, err := devserver.Load(config, nil)
 	if err != nil {
@@ -79,7 +81,7 @@ func (a *app) serve(ctx context.Context, config string) (stop func() error, err 
 		a.flags.Address = fmt.Sprintf("%s:%d", options.IP, options.Port)
 	}
 	if there, err := a.connect(ctx); err == nil {
-		a.say("using the Temporal server at %s", there.address)
+		a.logf("using the Temporal server at %s", there.address)
 		there.Close()
 		return func() error { return nil }, nil
 	}
@@ -92,7 +94,7 @@ func (a *app) serve(ctx context.Context, config string) (stop func() error, err 
 		return nil, errors.Join(err, output.Close())
 	}
 	a.flags.Address, a.flags.UI = s.Address(), s.UI()
-	a.say("server     %s, log %s\nWeb UI     %s", s.Address(), output.Name(), s.UI())
+	a.logf("server     %s, log %s\nWeb UI     %s", s.Address(), output.Name(), s.UI())
 	return func() error { return errors.Join(s.Stop(), output.Close()) }, nil
 }
 
@@ -108,15 +110,15 @@ func appendTo(name string) (*os.File, error) {
 	return output, nil
 }
 
-// linger keeps server and worker up for people to look around; programs get their prompt back.
-func (c *demoCmd) linger(ctx context.Context, a *app, w *workerProcess) error {
-	terminal := isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stdout.Fd())
-	if c.Keep == "no" || c.Keep == "auto" && !terminal {
-		a.say("\"make dev\" shows the history again in the Web UI")
+// keepServing keeps server and worker up for people to look around; programs get their prompt back.
+func (c *demoCmd) keepServing(ctx context.Context, a *app, w *workerProcess) error {
+	interactive := isatty.IsTerminal(os.Stdin.Fd()) && isatty.IsTerminal(os.Stdout.Fd())
+	if c.KeepServing == "no" || c.KeepServing == "auto" && !interactive {
+		a.logf("\"make dev\" shows the history again in the Web UI")
 		return nil
 	}
-	a.say("server and worker stay up; Ctrl-C stops them")
-	return w.during(ctx, func(ctx context.Context) error {
+	a.logf("server and worker stay up; Ctrl-C stops them")
+	return w.run(ctx, func(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	})
@@ -129,7 +131,8 @@ type workerProcess struct {
 	ended   chan struct{}
 }
 
-// startWorker starts the worker in a process group of its own, so that Ctrl-C reaches us alone and we stop it before the server.
+// startWorker starts the worker in a process group of its own, so that Ctrl-C reaches us alone and
+// we stop it before the server.
 func (a *app) startWorker(ctx context.Context, program string, to *server) (*workerProcess, error) {
 	if program == "" {
 		program = filepath.Join(filepath.Dir(a.program), "worker")
@@ -155,12 +158,12 @@ func (a *app) startWorker(ctx context.Context, program string, to *server) (*wor
 		_ = w.command.Wait() //nolint:errcheck // the process state says it too
 		close(w.ended)
 	}()
-	a.say("worker     %s (process %d), log %s", program, w.command.Process.Pid, w.log)
+	a.logf("worker     %s (process %d), log %s", program, w.command.Process.Pid, w.log)
 	return w, nil
 }
 
-// during does something while the worker lives; the worker's end is an error.
-func (w *workerProcess) during(ctx context.Context, do func(context.Context) error) error {
+// run does something while the worker lives; the worker's end is an error.
+func (w *workerProcess) run(ctx context.Context, do func(context.Context) error) error {
 	inner, cancel := context.WithCancel(ctx)
 	defer cancel()
 	done := make(chan error, 1)
@@ -177,22 +180,23 @@ func (w *workerProcess) during(ctx context.Context, do func(context.Context) err
 	}
 }
 
-// stop lets the worker save its state, and ends it where it does not, or where another signal says that nobody wants to wait.
+// stop lets the worker save its state, and ends it where it does not, or where another signal says
+// that nobody wants to wait.
 func (w *workerProcess) stop(a *app) {
-	again := make(chan os.Signal, 1)
-	signal.Notify(again, syscall.SIGINT, syscall.SIGTERM)
-	defer signal.Stop(again)
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, syscall.SIGINT, syscall.SIGTERM)
+	defer signal.Stop(interrupted)
 	_ = w.command.Process.Signal(syscall.SIGTERM) //nolint:errcheck // it may have ended
-	say, end := time.After(sayAfter), time.After(workerStopTimeout)
+	notice, end := time.After(noticeDelay), time.After(workerStopTimeout)
 	for {
 		select {
 		case <-w.ended:
 			return
-		case <-say:
-			a.say("the worker finishes its step and saves its state, for %s at most; Ctrl-C again ends it at once, back to the last checkpoint",
+		case <-notice:
+			a.logf("the worker finishes its step and saves its state, for %s at most; Ctrl-C again ends it at once, back to the last checkpoint",
 				workflows.DrainTimeout)
 			continue
-		case <-again:
+		case <-interrupted:
 		case <-end:
 		}
 		_ = w.command.Process.Kill() //nolint:errcheck // it may have ended just now

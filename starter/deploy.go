@@ -24,6 +24,6 @@ func (c *deployCmd) Run(ctx context.Context, a *app) error {
 	if _, err := deployment.SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: c.BuildID}); err != nil {
 		return fmt.Errorf("promoting build %q of deployment %q: %w", c.BuildID, c.Deployment, err)
 	}
-	a.say("new experiments run on build %s of deployment %s", c.BuildID, c.Deployment)
+	a.logf("new experiments run on build %s of deployment %s", c.BuildID, c.Deployment)
 	return nil
 }

@@ -26,7 +26,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	}
 	s, err := devserver.Start(ctx, options, serverLog(a.stderr))
 	if interrupted(ctx) && err != nil {
-		a.say("stopped while starting")
+		a.logf("stopped while starting")
 		return nil //nolint:nilerr // it was asked to stop, and did
 	}
 	if err != nil {
@@ -37,9 +37,9 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	}
 	select {
 	case <-ctx.Done():
-		a.say("stopping; the histories stay in %s", s.Database())
+		a.logf("stopping; the histories stay in %s", s.Database())
 	case reason := <-s.Failed():
-		err = fmt.Errorf("%w: %s", errServerBroke, reason)
+		err = fmt.Errorf("%w: %s", errServerFailed, reason)
 	}
 	if stopErr := s.Stop(); err == nil && stopErr != nil {
 		err = fmt.Errorf("stopping the dev server: %w", stopErr)
@@ -49,7 +49,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 
 // announce says where the server is.
 func (a *app) announce(s *devserver.Server) error {
-	a.say("Temporal server  %s\nWeb UI           %s\ndatabase         %s", s.Address(), s.UI(), s.Database())
+	a.logf("Temporal server  %s\nWeb UI           %s\ndatabase         %s", s.Address(), s.UI(), s.Database())
 	if !a.flags.JSON {
 		return nil
 	}

@@ -24,10 +24,10 @@ import (
 
 // distillCmd has a teacher write rationales, and steers it.
 type distillCmd struct {
-	Start  distillStartCmd  `cmd:"" default:"withargs" help:"Have a teacher write the rationales of a data set; what any run had written before is not asked again."`
-	Pause  distillPauseCmd  `cmd:"" help:"Stop asking the teacher; each finished row is kept."`
-	Resume distillResumeCmd `cmd:"" help:"Go on after a pause."`
-	Skip   distillSkipCmd   `cmd:"" help:"Leave a shard out; its finished rows are kept, and the next distillation asks for the others."`
+	Start  distillStartCmd  `cmd:"" default:"withargs" help:"Distill a data set's explanations into rationales; finished rows are reused."`
+	Pause  distillPauseCmd  `cmd:"" help:"Pause requests to the teacher; finished rows are kept."`
+	Resume distillResumeCmd `cmd:"" help:"Resume after a pause."`
+	Skip   distillSkipCmd   `cmd:"" help:"Skip a shard; its finished rows are kept, the next distillation requests the rest."`
 }
 
 // distillStartCmd starts a distillation.
@@ -35,9 +35,9 @@ type distillStartCmd struct {
 	Spec     string   `arg:"" optional:"" help:"A spec, for its data and teacher; or name the data by --dataset or --reviews."`
 	Dataset  string   `help:"The data: a folder in RDRec's format, or the name of one in RDREC_DATA, data or testdata/rdrec." placeholder:"NAME|DIR"`
 	Reviews  string   `help:"The data: raw reviews." placeholder:"FILE"`
-	Teacher  string   `help:"Who writes: smollm2, meta:DIR, hf:DIR, gguf:FILE, openai:URL#MODEL or copy; as --set teacher.model=..." placeholder:"FORM"`
-	Sample   int      `help:"Distil only N explanations, spread over all, and print what came out, to read before paying for all. They are not asked again." placeholder:"N"`
-	Parallel int      `help:"Shards at once; 0 means 16. Each takes a worker of the queue rdrec-gpu."`
+	Teacher  string   `help:"The teacher: smollm2, meta:DIR, hf:DIR, gguf:FILE, openai:URL#MODEL or copy; as --set teacher.model=..." placeholder:"FORM"`
+	Sample   int      `help:"Distill only N explanations, sampled evenly, and print the rationales, to check quality before paying for all. Their rows are reused." placeholder:"N"`
+	Parallel int      `help:"Shards in parallel; 0 means 16. Each needs a worker on the queue rdrec-gpu."`
 	Set      []string `help:"Override a value of the spec, for example teacher.prompt=paper." placeholder:"KEY=VALUE" sep:"none"`
 	Watch    bool     `help:"Watch until it ends." default:"true" negatable:""`
 }
@@ -45,13 +45,13 @@ type distillStartCmd struct {
 // distillation is the type of a distillation's workflow.
 const distillation = "Distillation"
 
-// mostSampled bounds a sample: it is for reading.
-const mostSampled = 1000
+// maxSample bounds a sample: it is for reading.
+const maxSample = 1000
 
 // load is the spec whose data and teacher are meant.
 func (c *distillStartCmd) load() (spec.Spec, error) {
-	if c.Sample < 0 || c.Sample > mostSampled {
-		return spec.Spec{}, usageError{fmt.Errorf("--sample %d: want 1 to %d", c.Sample, mostSampled)}
+	if c.Sample < 0 || c.Sample > maxSample {
+		return spec.Spec{}, usageError{fmt.Errorf("--sample %d: want 1 to %d", c.Sample, maxSample)}
 	}
 	if c.Dataset != "" && c.Reviews != "" {
 		return spec.Spec{}, usageError{errors.New("--dataset and --reviews both name the data: keep one of them")}
@@ -84,7 +84,7 @@ func (c *distillStartCmd) Run(ctx context.Context, a *app) error {
 	}
 	in.Sample, in.Parallel = c.Sample, c.Parallel
 	if c.Watch {
-		if err := a.reachBucket(ctx); err != nil {
+		if err := a.checkBucket(ctx); err != nil {
 			return err
 		}
 	}
@@ -93,30 +93,31 @@ func (c *distillStartCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer to.Close()
-	e, err := beginDistillation(ctx, to, s, in)
+	e, err := startDistillation(ctx, to, s, in)
 	if err != nil {
 		return err
 	}
-	a.say("distillation %s", e.id)
+	a.logf("distillation %s", e.id)
 	if page := e.page(e.id, e.run); page != "" {
-		a.say("Web UI       %s", page)
+		a.logf("Web UI       %s", page)
 	}
 	if !c.Watch {
-		return a.started(e)
+		return a.printStartedJSON(e)
 	}
-	err = a.await(ctx, e)
+	err = a.awaitClosed(ctx, e)
 	if interrupted(ctx) {
-		a.say("the distillation goes on; the same command shows it again, \"starter distill pause %s\" pauses it", e.id)
+		a.logf("the distillation continues; the same command shows it again, \"starter distill pause %s\" pauses it", e.id)
 		return errInterrupted
 	}
 	if err != nil {
 		return err
 	}
-	return a.concludeDistillation(ctx, e, c.Sample > 0)
+	return a.printDistillation(ctx, e, c.Sample > 0)
 }
 
-// reachBucket finds out before the work, rather than after it, that what comes out could not be fetched.
-func (a *app) reachBucket(ctx context.Context) error {
+// checkBucket finds out before the work, rather than after it, that what comes out could not be
+// fetched.
+func (a *app) checkBucket(ctx context.Context) error {
 	bucket, err := a.openBucket(ctx)
 	if err != nil {
 		return err
@@ -124,9 +125,9 @@ func (a *app) reachBucket(ctx context.Context) error {
 	return bucket.Close()
 }
 
-// beginDistillation starts a distillation or finds the same one running. One that has ended is started again: its data may be others by
-// now, and what it wrote is found.
-func beginDistillation(ctx context.Context, to *server, s spec.Spec, in workflows.DistillationInput) (*experiment, error) {
+// startDistillation starts a distillation or finds the same one running. One that has ended is
+// started again: its data may be others by now, and what it wrote is found.
+func startDistillation(ctx context.Context, to *server, s spec.Spec, in workflows.DistillationInput) (*execution, error) {
 	text, err := json.Marshal(in)
 	if err != nil {
 		return nil, fmt.Errorf("writing the distillation as JSON: %w", err)
@@ -148,20 +149,20 @@ func beginDistillation(ctx context.Context, to *server, s spec.Spec, in workflow
 	return find(ctx, to, run.GetID())
 }
 
-// distilled is what a distillation came to, for programs.
-type distilled struct {
+// distillationResult is what a distillation came to, for programs.
+type distillationResult struct {
 	ID         string                  `json:"id"`
 	Rationales string                  `json:"rationales"`
 	Partial    bool                    `json:"partial,omitempty"`
-	Figures    map[string]float64      `json:"figures"`
+	Stats      map[string]float64      `json:"stats"`
 	Summary    activities.Distillation `json:"summary"`
 	Sample     []teacher.Rationale     `json:"sample,omitempty"`
 }
 
-// concludeDistillation prints what a closed distillation came to; of a sample, all of it.
-func (a *app) concludeDistillation(ctx context.Context, e *experiment, sample bool) error {
-	var made workflows.DistillationResult
-	err := e.GetWorkflow(ctx, e.id, "").Get(ctx, &made)
+// printDistillation prints what a closed distillation came to; of a sample, all of it.
+func (a *app) printDistillation(ctx context.Context, e *execution, sample bool) error {
+	var result workflows.DistillationResult
+	err := e.GetWorkflow(ctx, e.id, "").Get(ctx, &result)
 	switch {
 	case temporal.IsCanceledError(err):
 		return fmt.Errorf("%w: %s", errCancelled, e.id)
@@ -173,15 +174,15 @@ func (a *app) concludeDistillation(ctx context.Context, e *experiment, sample bo
 		return err
 	}
 	defer bucket.Close()
-	d := distilled{
-		ID: e.id, Rationales: bucket.Where(storage.ContentKey(made.Rationales)), Partial: made.Partial, Figures: made.Figures,
+	d := distillationResult{
+		ID: e.id, Rationales: bucket.URL(storage.ContentKey(result.Rationales)), Partial: result.Partial, Stats: result.Stats,
 	}
-	record, err := bucket.GetNamed(ctx, made.Rationales, "distillation.json")
+	record, err := bucket.ReadArtifactFile(ctx, result.Rationales, "distillation.json")
 	if err == nil {
 		err = json.Unmarshal(record, &d.Summary)
 	}
 	if err == nil && sample {
-		d.Sample, err = rationalesOf(ctx, bucket, made.Rationales)
+		d.Sample, err = rationalesOf(ctx, bucket, result.Rationales)
 	}
 	if err != nil {
 		return fmt.Errorf("fetching the rationales of %q: %w", e.id, err)
@@ -193,7 +194,7 @@ func (a *app) concludeDistillation(ctx context.Context, e *experiment, sample bo
 }
 
 func rationalesOf(ctx context.Context, bucket *storage.Bucket, from storage.Ref) ([]teacher.Rationale, error) {
-	lines, err := bucket.GetNamed(ctx, from, "rationales.jsonl")
+	lines, err := bucket.ReadArtifactFile(ctx, from, "rationales.jsonl")
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +211,7 @@ func rationalesOf(ctx context.Context, bucket *storage.Bucket, from storage.Ref)
 }
 
 // text is what people read.
-func (d *distilled) text() string {
+func (d *distillationResult) text() string {
 	var page strings.Builder
 	for i, row := range d.Sample {
 		fmt.Fprintf(&page, "%3d  review       %s\n", i+1, row.Text)
@@ -221,23 +222,23 @@ func (d *distilled) text() string {
 		fmt.Fprintf(&page, "     preference   %s\n     attribution  %s\n\n", row.Preference, row.Attribution)
 	}
 	q := d.Summary.Quality
-	fmt.Fprintf(&page, "%d of %d wanted rationales by %s (%s prompt): %d parsed, %d asked again, %d quarantined, %d leaked the prompt, %.0f%% of their words from the review\n",
+	fmt.Fprintf(&page, "%d of %d wanted rationales by %s (%s prompt): %d parsed, %d retried, %d quarantined, %d leaked the prompt, %.0f%% of their words from the review\n",
 		q.Rationales, d.Summary.Wanted, d.Summary.Teacher, d.Summary.Prompt, q.Parsed, q.Retried, q.Quarantined, q.Leaked, 100*q.Grounded)
 	for _, reason := range q.Reasons {
 		fmt.Fprintf(&page, "  quarantined: %s\n", reason)
 	}
-	asked, took := d.Figures[activities.FigureAsked], d.Figures[activities.FigureSeconds]
-	if asked > 0 {
-		fmt.Fprintf(&page, "%.0f asked now, in %s, %.0f tokens/s; the others were in the bucket\n",
-			asked, seconds(took), d.Figures[activities.FigureTokens]/max(took, 1e-3))
+	requests, elapsed := d.Stats[activities.StatRequests], d.Stats[activities.StatSeconds]
+	if requests > 0 {
+		fmt.Fprintf(&page, "%.0f requested now, in %s, %.0f tokens/s; the others were in the bucket\n",
+			requests, seconds(elapsed), d.Stats[activities.StatTokens]/max(elapsed, 1e-3))
 	}
-	if n := d.Figures[activities.FigureHalved]; n > 0 {
-		fmt.Fprintf(&page, "memory ran out %.0f times, and half as many replies were written together from then on\n", n)
+	if n := d.Stats[activities.StatBatchHalvings]; n > 0 {
+		fmt.Fprintf(&page, "memory ran out %.0f times, and half as many replies were generated per batch from then on\n", n)
 	}
-	if n := len(d.Sample); n > 0 && asked > 0 {
+	if n := len(d.Sample); n > 0 && requests > 0 {
 		all := float64(d.Summary.Explanations)
 		fmt.Fprintf(&page, "all %d explanations: about %s on one worker like this, %.0f tokens read and %.0f written\n", d.Summary.Explanations,
-			seconds(all*took/asked), all*float64(q.PromptTokens)/float64(n), all*float64(q.Tokens)/float64(n))
+			seconds(all*elapsed/requests), all*float64(q.PromptTokens)/float64(n), all*float64(q.Tokens)/float64(n))
 	}
 	if d.Partial {
 		page.WriteString("shards were skipped: run it again for the rest\n")
@@ -246,13 +247,13 @@ func (d *distilled) text() string {
 	return page.String()
 }
 
-// steering sends an update to a running distillation.
-type steering struct {
+// distillationUpdate sends an update to a running distillation.
+type distillationUpdate struct {
 	ID string `arg:"" help:"The distillation's id, as distill prints it; an experiment's own is its id with /distill."`
 }
 
 // send updates the distillation and prints how far it is.
-func (s steering) send(ctx context.Context, a *app, update string, args ...any) error {
+func (s distillationUpdate) send(ctx context.Context, a *app, update string, args ...any) error {
 	to, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -277,15 +278,15 @@ func (s steering) send(ctx context.Context, a *app, update string, args ...any) 
 	if status.Paused {
 		state = "is paused"
 	}
-	a.say("%s %s: %d shards done, %d in work, %d waiting, %d skipped", s.ID, state, status.Done, len(status.Worked), status.Waiting, len(status.Skipped))
+	a.logf("%s %s: %d shards done, %d running, %d pending, %d skipped", s.ID, state, status.Done, len(status.Running), status.Pending, len(status.Skipped))
 	return nil
 }
 
 type (
-	distillPauseCmd  struct{ steering }
-	distillResumeCmd struct{ steering }
+	distillPauseCmd  struct{ distillationUpdate }
+	distillResumeCmd struct{ distillationUpdate }
 	distillSkipCmd   struct {
-		steering
+		distillationUpdate
 		Shard int `arg:"" help:"The shard's number, from 1 on."`
 	}
 )

@@ -40,11 +40,12 @@ func rationaleFolder(t *testing.T) string {
 	return dir
 }
 
-// distillation plays the part of workflows.Distillation: a sample ends at once, all else when a shard is skipped.
-func (play *theatre) distillation(ctx workflow.Context, in workflows.DistillationInput) (workflows.DistillationResult, error) {
-	status := workflows.DistillationStatus{Waiting: 2, Worked: []int{1}}
+// distillation plays the part of workflows.Distillation: a sample ends at once, all else when a
+// shard is skipped.
+func (env *testEnv) distillation(ctx workflow.Context, in workflows.DistillationInput) (workflows.DistillationResult, error) {
+	status := workflows.DistillationStatus{Pending: 2, Running: []int{1}}
 	if !workflow.IsReplaying(ctx) {
-		play.asked <- in
+		env.inputs <- in
 	}
 	stage := workflows.StageStatus{Name: "distill", State: workflows.Running}
 	pause := func(paused bool) func(workflow.Context) (workflows.DistillationStatus, error) {
@@ -71,57 +72,57 @@ func (play *theatre) distillation(ctx workflow.Context, in workflows.Distillatio
 		err = workflow.Await(ctx, func() bool { return in.Sample > 0 || len(status.Skipped) > 0 })
 	}
 	return workflows.DistillationResult{
-		Rationales: play.rationales, Partial: len(status.Skipped) > 0, Seconds: 3,
-		Figures: map[string]float64{activities.FigureAsked: 1, activities.FigureSeconds: 2, activities.FigureTokens: 30, activities.FigureHalved: 2},
+		Rationales: env.rationales, Partial: len(status.Skipped) > 0, Seconds: 3,
+		Stats: map[string]float64{activities.StatRequests: 1, activities.StatSeconds: 2, activities.StatTokens: 30, activities.StatBatchHalvings: 2},
 	}, err
 }
 
-func TestASampleIsRead(t *testing.T) {
+func TestDistillPrintsSample(t *testing.T) {
 	t.Parallel()
-	play, stderr := newTheatre(t, nil), &screen{}
-	stdout, code := play.command(t, stderr, "distill", writeSpec(t, "shop"), "--sample", "20", "--parallel", "3",
+	env, stderr := newTestEnv(t, nil), &watchedBuffer{}
+	stdout, code := env.command(t, stderr, "distill", writeSpec(t, "shop"), "--sample", "20", "--parallel", "3",
 		"--teacher", "gguf:model.gguf", "--set", "teacher.prompt=paper", "--set", "teacher.constrain=two-lines")
 	if code != exitOK {
 		t.Fatalf("code %d, stderr:\n%s", code, stderr)
 	}
-	in := <-play.asked
+	in := <-env.inputs
 	if in.Sample != 20 || in.Parallel != 3 || in.Teacher.Model != "gguf:model.gguf" || in.Teacher.Prompt != "paper" ||
 		in.Teacher.Constrain != "two-lines" || in.Data.Folder == "" {
 		t.Errorf("the workflow was told %+v", in)
 	}
 	contains(t, stdout, "review       soft hair", "preference   The user prefers soft hair.", "attribution  The item's attributes are foam.",
-		"1 of 1 wanted rationales by smollm2", "50% of their words", "1 asked now, in 2.0s, 15 tokens/s", "memory ran out 2 times",
+		"1 of 1 wanted rationales by smollm2", "50% of their words", "1 requested now, in 2.0s, 15 tokens/s", "out of memory 2 times",
 		"all 100 explanations: about 3m20s", "30000 tokens read and 3000 written", "rationales   ")
 	contains(t, stderr.String(), "distillation distill-shop-")
 }
 
-func TestADistillationIsSteeredWatchedAndReported(t *testing.T) {
+func TestDistillationCommands(t *testing.T) {
 	t.Parallel()
-	play := newTheatre(t, nil)
+	env := newTestEnv(t, nil)
 	var got struct{ ID string }
-	stdout, code := play.command(t, &screen{}, "distill", writeSpec(t, "shop"), "--no-watch", "--json")
+	stdout, code := env.command(t, &watchedBuffer{}, "distill", writeSpec(t, "shop"), "--no-watch", "--json")
 	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitOK {
 		t.Fatalf("code %d, %v: %q", code, err, stdout)
 	}
-	steer := func(want int, says string, args ...string) {
+	update := func(want int, message string, args ...string) {
 		t.Helper()
-		stderr := &screen{}
-		if code := run(t.Context(), play.with(append([]string{"distill"}, args...)...), &bytes.Buffer{}, stderr); code != want {
+		stderr := &watchedBuffer{}
+		if code := run(t.Context(), env.with(append([]string{"distill"}, args...)...), &bytes.Buffer{}, stderr); code != want {
 			t.Errorf("%v: code %d", args, code)
 		}
-		contains(t, stderr.String(), says)
+		contains(t, stderr.String(), message)
 	}
-	steer(exitOK, got.ID+" is paused: 0 shards done, 1 in work, 2 waiting, 0 skipped", "pause", got.ID)
-	steer(exitOK, got.ID+" runs: ", "resume", got.ID)
-	steer(exitFailed, "there are 3 shards", "skip", got.ID, "4")
-	steer(exitFailed, "distillation \"absent\"", "pause", "absent")
-	if _, code := play.command(t, &screen{}, "report", got.ID); code != exitExperiment {
+	update(exitOK, got.ID+" is paused: 0 shards done, 1 running, 2 pending, 0 skipped", "pause", got.ID)
+	update(exitOK, got.ID+" runs: ", "resume", got.ID)
+	update(exitFailed, "there are 3 shards", "skip", got.ID, "4")
+	update(exitFailed, "distillation \"absent\"", "pause", "absent")
+	if _, code := env.command(t, &watchedBuffer{}, "report", got.ID); code != exitExperiment {
 		t.Errorf("report of a running distillation: code %d", code)
 	}
-	steer(exitOK, "1 skipped", "skip", got.ID, "2")
+	update(exitOK, "1 skipped", "skip", got.ID, "2")
 	for _, command := range []string{"watch", "report"} {
-		stderr := &screen{}
-		stdout, code := play.command(t, stderr, command, got.ID)
+		stderr := &watchedBuffer{}
+		stdout, code := env.command(t, stderr, command, got.ID)
 		if code != exitOK {
 			t.Fatalf("%s: code %d, stderr:\n%s", command, code, stderr)
 		}
@@ -132,9 +133,9 @@ func TestADistillationIsSteeredWatchedAndReported(t *testing.T) {
 	}
 }
 
-func TestDistillRefusesFlagsThatMakeNoSense(t *testing.T) {
+func TestDistillRejectsInvalidFlags(t *testing.T) {
 	t.Parallel()
-	for says, args := range map[string][]string{
+	for want, args := range map[string][]string{
 		"--sample -1: want 1 to 1000":              {"--sample=-1", "--reviews", "x.json"},
 		"--sample 1001: want 1 to 1000":            {"--sample", "1001", "--reviews", "x.json"},
 		"--dataset and --reviews":                  {"--dataset", "x", "--reviews", "x.json"},
@@ -142,10 +143,10 @@ func TestDistillRefusesFlagsThatMakeNoSense(t *testing.T) {
 		"is for language models":                   {"--reviews", "x.json", "--teacher", "copy", "--set", "teacher.constrain=two-lines"},
 		"needs a teacher.max_tokens of 16 or more": {"--reviews", "x.json", "--set", "teacher.constrain=two-lines", "--set", "teacher.max_tokens=15"},
 	} {
-		stderr := &screen{}
+		stderr := &watchedBuffer{}
 		if code := run(t.Context(), append([]string{"distill"}, args...), &bytes.Buffer{}, stderr); code != exitUsage && code != exitSpec {
 			t.Errorf("%v: code %d", args, code)
 		}
-		contains(t, stderr.String(), says)
+		contains(t, stderr.String(), want)
 	}
 }

@@ -24,11 +24,11 @@ const (
 	exitNoBucket    = 5
 	exitExperiment  = 6
 	exitCancelled   = 7
-	exitTaken       = 8
+	exitInUse       = 8
 	exitData        = 9
-	exitDamaged     = 10
+	exitCorrupt     = 10
 	exitDiffers     = 11
-	exitKept        = 12
+	exitRejected    = 12
 	exitInterrupted = 130
 )
 
@@ -43,10 +43,10 @@ var (
 	errNoWorker     = errors.New("no worker program")
 	errWorkerEnded  = errors.New("the worker ended")
 	errAttributes   = errors.New("the server does not know our search attributes")
-	errServerBroke  = errors.New("the dev server broke down")
+	errServerFailed = errors.New("the dev server failed")
 	errData         = errors.New("no usable dataset")
 	errInterrupted  = errors.New("interrupted")
-	errDamaged      = errors.New("the bucket is damaged")
+	errCorrupt      = errors.New("the bucket is corrupt")
 )
 
 // usageError is a command line that is wrong.
@@ -77,34 +77,34 @@ func exits() []exit {
 		{exitSpec, "the spec or the settings are wrong", func(err error) bool { return errors.As(err, new(document.Error)) }, ""},
 		{exitNoServer, "no Temporal server answers", is(errNoServer), `run "starter dev" or set TEMPORAL_ADDRESS`},
 		{exitNoServer, "", is(errAttributes), "register those of temporal-dev.yaml: temporal operator search-attribute create"},
-		{exitNoServer, "", is(errServerBroke), "look at its messages above; log_level in temporal-dev.yaml shows more"},
+		{exitNoServer, "", is(errServerFailed), "look at its messages above; log_level in temporal-dev.yaml shows more"},
 		{exitNoBucket, "the bucket or an object in it is missing", is(errNoBucket), "set --bucket or RDREC_BUCKET to the workers' bucket"},
 		{exitNoBucket, "", is(storage.ErrNotFound), "set --bucket or RDREC_BUCKET to the workers' bucket"},
-		{exitExperiment, "the experiment failed", is(errExperiment), "mend the cause and run it again: finished stages are kept"},
+		{exitExperiment, "the experiment failed", is(errExperiment), "fix the cause and run it again: finished stages are cached"},
 		{exitExperiment, "", is(errWorkerEnded), "look at its log; what it finished is kept, so run it again"},
-		{exitDiffers, "a rerun made other bytes", is(errDiffers), "on a CPU, with as many threads and the same libtorch, the bytes are the same: see what differs first"},
-		{exitKept, "a night's model was not promoted", is(errKept), "\"starter nights\" shows why; its files are set aside: nightly run --retake takes them again"},
+		{exitDiffers, "a rerun produced different bytes", is(errDiffers), "on a CPU, with as many threads and the same libtorch, the bytes are the same: see what differs first"},
+		{exitRejected, "the nightly run's model was rejected", is(errRejected), "\"starter nightly list\" shows the reasons; later runs skip its files unless started with nightly run --retry-all"},
 		{exitFailed, "", is(errNoSchedule), "\"starter schedule list\" lists them"},
 		{exitExperiment, "", is(errUnfinished), `wait for it with "starter watch"`},
-		{exitCancelled, "the experiment was cancelled", is(errCancelled), "run it again to go on from what it finished"},
-		{exitTaken, "a port or the database is in use", is(devserver.ErrPortTaken), portHint},
-		{exitTaken, "", is(devserver.ErrDatabaseInUse), "use that server, stop it, or take another file: --set database=FILE"},
-		{exitTaken, "", is(devserver.ErrForeignDatabase), "move it away to begin with no history, or use the rdrec that wrote it"},
-		{exitDamaged, "the bucket holds damaged objects", is(errDamaged), damagedHint},
-		{exitDamaged, "", func(err error) bool { return errors.As(err, new(*storage.CorruptError)) }, "\"starter verify --all\" names all of them"},
+		{exitCancelled, "the experiment was cancelled", is(errCancelled), "run it again to resume"},
+		{exitInUse, "a port or the database is in use", is(devserver.ErrPortTaken), portHint},
+		{exitInUse, "", is(devserver.ErrDatabaseInUse), "use that server, stop it, or take another file: --set database=FILE"},
+		{exitInUse, "", is(devserver.ErrForeignDatabase), "move it away to start without history, or use the rdrec version that wrote it"},
+		{exitCorrupt, "the bucket has corrupt objects", is(errCorrupt), corruptHint},
+		{exitCorrupt, "", func(err error) bool { return errors.As(err, new(*storage.CorruptError)) }, "\"starter verify --all\" names all of them"},
 		{exitInterrupted, "interrupted", is(errInterrupted, context.Canceled), ""},
 		{exitFailed, "", is(errNoExperiment), `"starter status" lists experiments`},
 		{exitFailed, "", is(errNoWorker), `run "make build"`},
 		{exitSpec, "", is(errNoDataset), "name a folder, or set RDREC_DATA to where the folders lie"},
 		{exitSpec, "", is(os.ErrNotExist), "check the path"},
-		{exitData, "a dataset is damaged or none", is(errData), "a folder needs sequential.txt and datamaps.json, plain or .gz; mend what is named"},
+		{exitData, "a dataset is corrupt or missing", is(errData), "a folder needs sequential.txt and datamaps.json, plain or .gz; fix the named file"},
 		{exitFailed, "anything else", func(error) bool { return true }, ""},
 	}
 }
 
 const portHint = "stop what listens there, or set ip, port and ui_port in temporal-dev.yaml or with --set"
 
-const damagedHint = "delete the damaged objects and the records of their stages (stages/): the next run makes them anew"
+const corruptHint = "delete the corrupt objects and their stage records (stages/); the next run recreates them"
 
 // row finds an error's row.
 func row(err error) exit {
@@ -123,7 +123,7 @@ func codeOf(err error) int { return row(err).code }
 func explain(err error) []string {
 	var wrong document.Error
 	if errors.As(err, &wrong) {
-		return explainFaults(wrong.Faults)
+		return explainDiagnostics(wrong.Diagnostics)
 	}
 	lines := []string{"error: " + err.Error()}
 	if hint := row(err).hint; hint != "" {
@@ -132,9 +132,9 @@ func explain(err error) []string {
 	return lines
 }
 
-func explainFaults(faults []document.Fault) []string {
+func explainDiagnostics(diagnostics []document.Diagnostic) []string {
 	var lines []string
-	for _, f := range faults {
+	for _, f := range diagnostics {
 		lines = append(lines, "error: "+f.String())
 		if f.Hint != "" {
 			lines = append(lines, "hint: "+f.Hint)

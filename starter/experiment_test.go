@@ -23,69 +23,70 @@ import (
 	"rdrec/workflows"
 )
 
-// screen is a stderr that tells when a text has been written.
-type screen struct {
-	mutex sync.Mutex
-	text  bytes.Buffer
-	waits map[string]chan struct{}
+// watchedBuffer is a stderr that tells when a text has been written.
+type watchedBuffer struct {
+	mutex   sync.Mutex
+	text    bytes.Buffer
+	waiters map[string]chan struct{}
 }
 
-func (s *screen) Write(p []byte) (int, error) {
+func (s *watchedBuffer) Write(p []byte) (int, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	n, err := s.text.Write(p)
-	for text, seen := range s.waits {
+	for text, seen := range s.waiters {
 		if strings.Contains(s.text.String(), text) {
 			close(seen)
-			delete(s.waits, text)
+			delete(s.waiters, text)
 		}
 	}
 	return n, err
 }
 
-func (s *screen) String() string {
+func (s *watchedBuffer) String() string {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	return s.text.String()
 }
 
-// await makes a channel that closes when the text appears.
-func (s *screen) await(text string) <-chan struct{} {
+// awaitClosed makes a channel that closes when the text appears.
+func (s *watchedBuffer) await(text string) <-chan struct{} {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	if s.waits == nil {
-		s.waits = map[string]chan struct{}{}
+	if s.waiters == nil {
+		s.waiters = map[string]chan struct{}{}
 	}
-	s.waits[text] = make(chan struct{})
-	return s.waits[text]
+	s.waiters[text] = make(chan struct{})
+	return s.waiters[text]
 }
 
-// theatre is a real server with a worker that only plays experiments, so that what people see is tested without the work.
-type theatre struct {
+// testEnv is a real server with a worker that only plays experiments, so that what people see is
+// tested without the work.
+type testEnv struct {
 	address, namespace string
 	// bucket is the URL.
 	bucket  string
 	report  storage.Ref
-	release <-chan struct{} // ends the long stage
+	unblock <-chan struct{} // ends the long stage
 	// rationales are what a distillation makes, asked what it was told.
 	rationales storage.Ref
-	asked      chan workflows.DistillationInput
+	inputs     chan workflows.DistillationInput
 }
 
-func newTheatre(t *testing.T, release <-chan struct{}) *theatre {
+func newTestEnv(t *testing.T, release <-chan struct{}) *testEnv {
 	t.Helper()
-	play := &theatre{release: release, asked: make(chan workflows.DistillationInput, 8)}
-	play.address, play.namespace = servers.Take(t)
-	c, err := client.Dial(client.Options{HostPort: play.address, Namespace: play.namespace, Logger: silent{}})
+	env := &testEnv{unblock: release, inputs: make(chan workflows.DistillationInput, 8)}
+	env.address, env.namespace = servers.Take(t)
+	c, err := client.Dial(client.Options{HostPort: env.address, Namespace: env.namespace, Logger: nopLogger{}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	play.fillBucket(t)
+	env.fillBucket(t)
 	w := worker.New(c, workflows.QueueCPU, worker.Options{})
-	w.RegisterWorkflowWithOptions(play.experiment, workflow.RegisterOptions{Name: "Experiment"})
-	w.RegisterWorkflowWithOptions(play.trial, workflow.RegisterOptions{Name: "Trial"})
-	w.RegisterWorkflowWithOptions(play.distillation, workflow.RegisterOptions{Name: "Distillation"})
-	w.RegisterActivityWithOptions(play.pretrain, activity.RegisterOptions{Name: "Pretrain"})
+	w.RegisterWorkflowWithOptions(env.experiment, workflow.RegisterOptions{Name: "Experiment"})
+	w.RegisterWorkflowWithOptions(env.trial, workflow.RegisterOptions{Name: "Trial"})
+	w.RegisterWorkflowWithOptions(env.distillation, workflow.RegisterOptions{Name: "Distillation"})
+	w.RegisterActivityWithOptions(env.pretrain, activity.RegisterOptions{Name: "Pretrain"})
 	if err := w.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -93,10 +94,10 @@ func newTheatre(t *testing.T, release <-chan struct{}) *theatre {
 		w.Stop()
 		c.Close()
 	})
-	return play
+	return env
 }
 
-func (play *theatre) fillBucket(t *testing.T) {
+func (env *testEnv) fillBucket(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"report.txt": "the table\n", "report.json": `{"users": 3}`, "report.html": "<html>"} {
@@ -104,22 +105,22 @@ func (play *theatre) fillBucket(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	play.bucket = (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String()
-	bucket, err := storage.Open(t.Context(), play.bucket)
+	env.bucket = (&url.URL{Scheme: "file", Path: filepath.ToSlash(t.TempDir())}).String()
+	bucket, err := storage.Open(t.Context(), env.bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer bucket.Close()
-	if play.report, err = bucket.PutFolder(t.Context(), "report", dir); err != nil {
+	if env.report, err = bucket.PutFolder(t.Context(), "report", dir); err != nil {
 		t.Fatal(err)
 	}
-	if play.rationales, err = bucket.PutFolder(t.Context(), "rationales", rationaleFolder(t)); err != nil {
+	if env.rationales, err = bucket.PutFolder(t.Context(), "rationales", rationaleFolder(t)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// experiment plays the part of workflows.Experiment: what its name says decides how it ends.
-func (play *theatre) experiment(ctx workflow.Context, in workflows.ExperimentInput) (workflows.ExperimentResult, error) {
+// execution plays the part of workflows.Experiment: what its name says decides how it ends.
+func (env *testEnv) experiment(ctx workflow.Context, in workflows.ExperimentInput) (workflows.ExperimentResult, error) {
 	stages := []workflows.StageStatus{{Name: "import", State: workflows.Cached}}
 	err := workflow.SetQueryHandler(ctx, workflows.QueryStages, func() ([]workflows.StageStatus, error) { return stages, nil })
 	if err != nil {
@@ -127,7 +128,7 @@ func (play *theatre) experiment(ctx workflow.Context, in workflows.ExperimentInp
 	}
 	switch in.Spec.Name {
 	case "fails":
-		err = temporal.NewNonRetryableApplicationError("evaluate.beams are too many", activities.TypeInvalidConfig, nil)
+		err = temporal.NewNonRetryableApplicationError("evaluate.num_beams are too many", activities.TypeInvalidConfig, nil)
 		return workflows.ExperimentResult{}, err
 	case "waits":
 		ctx.Done().Receive(ctx, nil)
@@ -135,10 +136,10 @@ func (play *theatre) experiment(ctx workflow.Context, in workflows.ExperimentInp
 	}
 	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID + "/rdrec-1"})
 	err = workflow.ExecuteChildWorkflow(child, "Trial").Get(ctx, nil)
-	return workflows.ExperimentResult{Report: play.report, HTML: "runs/report.html"}, err
+	return workflows.ExperimentResult{Report: env.report, HTML: "runs/report.html"}, err
 }
 
-func (play *theatre) trial(ctx workflow.Context) error {
+func (env *testEnv) trial(ctx workflow.Context) error {
 	stage := workflows.StageStatus{Name: "pretrain rdrec/1", State: workflows.Running}
 	err := workflow.SetQueryHandler(ctx, workflows.QueryStages, func() ([]workflows.StageStatus, error) {
 		return []workflows.StageStatus{stage}, nil
@@ -156,10 +157,10 @@ func (play *theatre) trial(ctx workflow.Context) error {
 
 const workflowTimeout = 60_000_000_000 // a minute
 
-func (play *theatre) pretrain(ctx context.Context) error {
+func (env *testEnv) pretrain(ctx context.Context) error {
 	activity.RecordHeartbeat(ctx, activities.Progress{Stage: "pretrain", Done: 3, Total: 10, Unit: "steps", Rate: 0.5, Note: "loss 7.1"})
 	select {
-	case <-play.release:
+	case <-env.unblock:
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -167,15 +168,15 @@ func (play *theatre) pretrain(ctx context.Context) error {
 }
 
 // command runs the starter against the theatre's server and bucket.
-func (play *theatre) command(t *testing.T, stderr *screen, args ...string) (stdout string, code int) {
+func (env *testEnv) command(t *testing.T, stderr *watchedBuffer, args ...string) (stdout string, code int) {
 	t.Helper()
 	var out bytes.Buffer
-	code = run(t.Context(), append(play.with(args...), "--bucket", play.bucket), &out, stderr)
+	code = run(t.Context(), append(env.with(args...), "--bucket", env.bucket), &out, stderr)
 	return out.String(), code
 }
 
-// with returns a command line that names the theatre's server.
-func (play *theatre) with(args ...string) []string {
+// do returns a command line that names the theatre's server.
+func (play *testEnv) with(args ...string) []string {
 	return append(slices.Clone(args), "--address", play.address, "--namespace", play.namespace)
 }
 
@@ -197,82 +198,82 @@ func contains(t *testing.T, text string, parts ...string) {
 	}
 }
 
-func TestRunWatchesToTheReport(t *testing.T) {
+func TestRunWatchesUntilTheReport(t *testing.T) {
 	t.Parallel()
-	path, first := writeSpec(t, "shop"), &screen{}
-	play := newTheatre(t, first.await("3/10 steps"))
-	stdout, code := play.command(t, first, "run", path)
+	path, first := writeSpec(t, "shop"), &watchedBuffer{}
+	env := newTestEnv(t, first.await("3/10 steps"))
+	stdout, code := env.command(t, first, "run", path)
 	if code != exitOK || stdout != "the table\n" {
 		t.Fatalf("run: code %d, stdout %q, stderr:\n%s", code, stdout, first)
 	}
-	contains(t, first.String(), "experiment shop-", " runs\n", "Web UI     http://127.0.0.1:", "import", "found: it was done before",
+	contains(t, first.String(), "experiment shop-", " runs\n", "Web UI     http://127.0.0.1:", "import", "cached",
 		"pretrain rdrec/1", "██████░░░░░░░░░░░░░░", "3/10 steps  0.5/s  left 14s  loss 7.1", "done       1m15s", "report     /", "runs/report.html")
 
-	second := &screen{}
-	stdout, code = play.command(t, second, "run", path)
+	second := &watchedBuffer{}
+	stdout, code = env.command(t, second, "run", path)
 	if code != exitOK || stdout != "the table\n" {
 		t.Errorf("run again: code %d, stdout %q, stderr:\n%s", code, stdout, second)
 	}
 	contains(t, second.String(), "is finished already")
 
 	id := strings.Fields(second.String())[1]
-	stdout, code = play.command(t, &screen{}, "report", id, "--json")
-	var got concluded
+	stdout, code = env.command(t, &watchedBuffer{}, "report", id, "--json")
+	var got finishedReport
 	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitOK {
 		t.Fatalf("report: code %d, %v, stdout:\n%s", code, err, stdout)
 	}
 	if got.ID != id || !strings.HasSuffix(got.HTML, "runs/report.html") || !strings.Contains(string(got.Report), `"users": 3`) {
 		t.Errorf("report: got %+v", got)
 	}
-	stdout, code = play.command(t, &screen{}, "status", id)
+	stdout, code = env.command(t, &watchedBuffer{}, "status", id)
 	if code != exitOK {
 		t.Errorf("status: code %d", code)
 	}
-	contains(t, stdout, id+" completed\n", "import                       found: it was done before\n")
+	contains(t, stdout, id+" completed\n", "import                       cached\n")
 }
 
-func TestRunTellsAFailure(t *testing.T) {
+func TestRunReportsFailure(t *testing.T) {
 	t.Parallel()
-	play, stderr := newTheatre(t, nil), &screen{}
-	stdout, code := play.command(t, stderr, "run", writeSpec(t, "fails"))
+	env, stderr := newTestEnv(t, nil), &watchedBuffer{}
+	stdout, code := env.command(t, stderr, "run", writeSpec(t, "fails"))
 	if code != exitExperiment || stdout != "" {
 		t.Errorf("code %d, stdout %q", code, stdout)
 	}
-	contains(t, stderr.String(), "error: the experiment failed: fails-", ": evaluate.beams are too many", "hint: mend the cause")
+	contains(t, stderr.String(), "error: the experiment failed: fails-", ": evaluate.num_beams are too many", "hint: fix the cause")
 }
 
-func TestRunCanBeCancelledAndLeft(t *testing.T) {
+func TestRunCanBeCancelledAndDetached(t *testing.T) {
 	t.Parallel()
-	play, path, stderr := newTheatre(t, nil), writeSpec(t, "waits"), &screen{}
+	env, path, stderr := newTestEnv(t, nil), writeSpec(t, "waits"), &watchedBuffer{}
 	ctx, leave := context.WithCancel(t.Context())
 	seen := stderr.await("import")
 	go func() {
 		<-seen
 		leave()
 	}()
-	code := run(ctx, play.with("run", path), &bytes.Buffer{}, stderr)
+	code := run(ctx, env.with("run", path), &bytes.Buffer{}, stderr)
 	if code != exitInterrupted {
 		t.Errorf("left: code %d, stderr:\n%s", code, stderr)
 	}
-	contains(t, stderr.String(), "the experiment goes on")
+	contains(t, stderr.String(), "the experiment continues")
 
 	id := strings.Fields(stderr.String())[1]
-	if _, code := play.command(t, &screen{}, "report", id); code != exitExperiment {
+	if _, code := env.command(t, &watchedBuffer{}, "report", id); code != exitExperiment {
 		t.Errorf("report of a running one: code %d", code)
 	}
-	if _, code := play.command(t, &screen{}, "cancel", id); code != exitOK {
+	if _, code := env.command(t, &watchedBuffer{}, "cancel", id); code != exitOK {
 		t.Errorf("cancel: code %d", code)
 	}
-	after := &screen{}
-	if _, code := play.command(t, after, "watch", id); code != exitCancelled {
+	after := &watchedBuffer{}
+	if _, code := env.command(t, after, "watch", id); code != exitCancelled {
 		t.Errorf("watch: code %d, stderr:\n%s", code, after)
 	}
 }
 
-// keepRun stores what a run is said to have made: one dataset of that text.
-func (play *theatre) keepRun(t *testing.T, id, run, text string) {
+// storeRun stores what a run is said to have made: one dataset of that text.
+func (env *testEnv) storeRun(t *testing.T, id, run, text string) {
 	t.Helper()
-	bucket, err := storage.Open(t.Context(), play.bucket)
+	bucket, err := storage.Open(t.Context(), env.bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -297,60 +298,60 @@ func (play *theatre) keepRun(t *testing.T, id, run, text string) {
 	}
 }
 
-func TestRerunComparesWhatRunsMade(t *testing.T) {
+func TestRerunComparesArtifacts(t *testing.T) {
 	t.Parallel()
 	released := make(chan struct{})
 	close(released)
-	play := newTheatre(t, released)
+	env := newTestEnv(t, released)
 	ids := make([]string, 3)
 	for i, text := range []string{"1 1 2 3", "1 1 2 3", "1 9 9 9"} {
-		stdout, code := play.command(t, &screen{}, "run", writeSpec(t, "shop"), "--no-watch", "--json", "--set", "seed="+strings.Repeat("7", i+1))
+		stdout, code := env.command(t, &watchedBuffer{}, "run", writeSpec(t, "shop"), "--no-watch", "--json", "--set", "seed="+strings.Repeat("7", i+1))
 		var started struct{ ID, Run string }
 		if err := json.Unmarshal([]byte(stdout), &started); err != nil || code != exitOK {
 			t.Fatalf("run: code %d, %v", code, err)
 		}
-		play.command(t, &screen{}, "watch", started.ID)
-		play.keepRun(t, started.ID, started.Run, text)
+		env.command(t, &watchedBuffer{}, "watch", started.ID)
+		env.storeRun(t, started.ID, started.Run, text)
 		ids[i] = started.Run // either id will do
 		if i == 0 {
 			ids[i] = started.ID
 		}
 	}
-	stdout, code := play.command(t, &screen{}, "rerun", ids[0], "--with", ids[1])
+	stdout, code := env.command(t, &watchedBuffer{}, "rerun", ids[0], "--compare", ids[1])
 	if code != exitOK {
 		t.Errorf("code %d, stdout:\n%s", code, stdout)
 	}
-	contains(t, stdout, "input: data                  same", "dataset                      same", "2 of 2 are the same bytes\n")
-	stderr := &screen{}
-	stdout, code = play.command(t, stderr, "rerun", ids[0], "--with", ids[2])
+	contains(t, stdout, "input: data                  same", "dataset                      same", "2 of 2 are identical\n")
+	stderr := &watchedBuffer{}
+	stdout, code = env.command(t, stderr, "rerun", ids[0], "--compare", ids[2])
 	if code != exitDiffers {
 		t.Errorf("code %d, stdout:\n%s", code, stdout)
 	}
-	contains(t, stdout, "dataset                      DIFFERS", "  sequential.txt\n", "1 of 2 are the same bytes\n")
-	contains(t, stderr.String(), "made otherwise: threads 1 1 2 3, then 1 9 9 9", "error: the runs are not the same: 1 of 2 differ")
-	stdout, code = play.command(t, &screen{}, "rerun", ids[0], "--with", ids[1], "--json")
+	contains(t, stdout, "dataset                      DIFFERS", "  sequential.txt\n", "1 of 2 are identical\n")
+	contains(t, stderr.String(), "build differs: threads 1 1 2 3, then 1 9 9 9", "error: the runs differ: 1 of 2 differ")
+	stdout, code = env.command(t, &watchedBuffer{}, "rerun", ids[0], "--compare", ids[1], "--json")
 	if code != exitOK || !strings.Contains(stdout, `"same": true`) {
 		t.Errorf("code %d, stdout:\n%s", code, stdout)
 	}
-	if _, code := play.command(t, &screen{}, "rerun", "none"); code != exitFailed {
+	if _, code := env.command(t, &watchedBuffer{}, "rerun", "none"); code != exitFailed {
 		t.Errorf("rerun of nothing: code %d", code)
 	}
 }
 
-// TestFault09TwentyStartsAreOneRun is a row of the fault matrix (docs/reliability.md).
-func TestFault09TwentyStartsAreOneRun(t *testing.T) {
+// TestFault09ConcurrentStartsShareOneRun is a row of the fault matrix (docs/reliability.md).
+func TestFault09ConcurrentStartsShareOneRun(t *testing.T) {
 	t.Parallel()
-	play, path := newTheatre(t, nil), writeSpec(t, "waits")
+	env, path := newTestEnv(t, nil), writeSpec(t, "waits")
 	var all sync.WaitGroup
 	runs := make([]string, 20)
 	for i := range runs {
 		all.Go(func() {
-			stdout, code := play.command(t, &screen{}, "run", "--no-watch", "--json", path)
-			var begun struct{ Run string }
-			if err := json.Unmarshal([]byte(stdout), &begun); err != nil || code != exitOK {
+			stdout, code := env.command(t, &watchedBuffer{}, "run", "--no-watch", "--json", path)
+			var started struct{ Run string }
+			if err := json.Unmarshal([]byte(stdout), &started); err != nil || code != exitOK {
 				t.Errorf("start %d: code %d, %v", i, code, err)
 			}
-			runs[i] = begun.Run
+			runs[i] = started.Run
 		})
 	}
 	all.Wait()

@@ -14,7 +14,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
-	"rdrec/internal/handover"
+	"rdrec/internal/hfexport"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/internal/token"
@@ -24,25 +24,25 @@ import (
 
 // modelArg names a trained student.
 type modelArg struct {
-	Of     string `arg:"" name:"run" help:"The model: the name of promotions, or a finished experiment as ID or ID/RUN."`
+	Model  string `arg:"" name:"run" help:"The model: the name of promotions, or a finished experiment as ID or ID/RUN."`
 	Method string `help:"Which of the run's methods; its first one by default." placeholder:"METHOD"`
 }
 
 // find resolves the model from the bucket.
 func (m modelArg) find(ctx context.Context, bucket *storage.Bucket) (activities.Model, error) {
-	return activities.FindModel(ctx, bucket, m.Of, m.Method)
+	return activities.FindModel(ctx, bucket, m.Model, m.Method)
 }
 
 // exportCmd hands out what a model makes.
 type exportCmd struct {
 	modelArg
-	Out      string `help:"Where recommendations.FORMAT is written: a folder, or a URL such as s3://bucket/path." placeholder:"DIR|URL" xor:"what"`
-	Student  string `help:"Write the student itself instead, as a Hugging Face folder." placeholder:"DIR" xor:"what"`
-	Format   string `help:"parquet, jsonl or csv." enum:"parquet,jsonl,csv" default:"parquet"`
-	Top      int    `help:"Items for each user, at most." default:"10"`
-	Explain  bool   `help:"Add the student's explanation of each item; it takes as many searches as there are rows."`
-	Shard    int    `help:"Users that a worker is given at a time; 0 means 512, or 64 with explanations." placeholder:"N"`
-	Parallel int    `help:"Shards at once; 0 means 16. Each takes a worker of the queue rdrec-gpu." placeholder:"N"`
+	Out           string `help:"Where recommendations.FORMAT is written: a folder, or a URL such as s3://bucket/path." placeholder:"DIR|URL" xor:"what"`
+	Student       string `help:"Write the student itself instead, as a Hugging Face folder." placeholder:"DIR" xor:"what"`
+	Format        string `help:"parquet, jsonl or csv." enum:"parquet,jsonl,csv" default:"parquet"`
+	Top           int    `help:"Items for each user, at most." default:"10"`
+	Explain       bool   `help:"Add the student's explanation of each item; it takes as many searches as there are rows."`
+	UsersPerShard int    `name:"users-per-shard" help:"Users per shard; 0 means 512, or 64 with explanations." placeholder:"N"`
+	Parallel      int    `help:"Shards in parallel; 0 means 16. Each needs a worker on the queue rdrec-gpu." placeholder:"N"`
 }
 
 // Run exports the recommendations of all users, or the student.
@@ -67,28 +67,29 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer to.Close()
-	e, err := c.begin(ctx, to, model)
+	e, err := c.start(ctx, to, model)
 	if err != nil {
 		return err
 	}
-	a.say("export     %s", e.id)
+	a.logf("export     %s", e.id)
 	if page := e.page(e.id, e.run); page != "" {
-		a.say("Web UI     %s", page)
+		a.logf("Web UI     %s", page)
 	}
-	if err := a.await(ctx, e); err != nil {
+	if err := a.awaitClosed(ctx, e); err != nil {
 		if interrupted(ctx) {
-			a.say("the export goes on; the same command shows it again and writes the table")
+			a.logf("the export continues; the same command shows it again and writes the table")
 			return errInterrupted
 		}
 		return err
 	}
-	return c.deliver(ctx, a, bucket, e)
+	return c.writeTable(ctx, a, bucket, e)
 }
 
-// begin starts the export, or finds the same one running. One that has ended is started again, and finds what it made.
-func (c *exportCmd) begin(ctx context.Context, to *server, model activities.Model) (*experiment, error) {
+// startExperiment starts the export, or finds the same one running. One that has ended is started
+// again, and finds what it made.
+func (c *exportCmd) start(ctx context.Context, to *server, model activities.Model) (*execution, error) {
 	in := workflows.ExportInput{
-		ExportInput: activities.ExportInput{Model: model, Top: c.Top, Explain: c.Explain}, Format: c.Format, Shard: c.Shard, Parallel: c.Parallel,
+		ExportInput: activities.ExportInput{Model: model, Top: c.Top, Explain: c.Explain}, Format: c.Format, UsersPerShard: c.UsersPerShard, Parallel: c.Parallel,
 	}
 	text, err := json.Marshal(in)
 	if err != nil {
@@ -111,8 +112,8 @@ func (c *exportCmd) begin(ctx context.Context, to *server, model activities.Mode
 	return find(ctx, to, run.GetID())
 }
 
-// exported is what an export came to, for programs.
-type exported struct {
+// exportResult is what an export came to, for programs.
+type exportResult struct {
 	ID string `json:"id"`
 	// Table is where it was written.
 	Table string `json:"table"`
@@ -120,27 +121,27 @@ type exported struct {
 	activities.ExportSummary
 }
 
-// deliver writes the finished table to where it is wanted.
-func (c *exportCmd) deliver(ctx context.Context, a *app, bucket *storage.Bucket, e *experiment) error {
-	var made workflows.ExportResult
-	err := e.GetWorkflow(ctx, e.id, "").Get(ctx, &made)
+// writeTable writes the finished table to where it is wanted.
+func (c *exportCmd) writeTable(ctx context.Context, a *app, bucket *storage.Bucket, e *execution) error {
+	var result workflows.ExportResult
+	err := e.GetWorkflow(ctx, e.id, "").Get(ctx, &result)
 	switch {
 	case temporal.IsCanceledError(err):
 		return fmt.Errorf("%w: %s", errCancelled, e.id)
 	case err != nil:
 		return fmt.Errorf("%w: %s: %s", errExperiment, e.id, rootCause(err))
 	}
-	file, err := bucket.Named(ctx, made.Formatted, made.File)
+	file, err := bucket.ArtifactFile(ctx, result.Formatted, result.File)
 	if err != nil {
 		return fmt.Errorf("fetching the table of %q: %w", e.id, err)
 	}
-	x := exported{ID: e.id, Bytes: file.Size}
-	summary, err := bucket.GetNamed(ctx, made.Table, activities.ExportSummaryFile)
+	x := exportResult{ID: e.id, Bytes: file.Size}
+	summary, err := bucket.ReadArtifactFile(ctx, result.Table, activities.ExportSummaryFile)
 	if err == nil {
 		err = json.Unmarshal(summary, &x.ExportSummary)
 	}
 	if err == nil {
-		x.Table, err = bucket.Deliver(ctx, file, c.Out, made.File)
+		x.Table, err = bucket.Export(ctx, file, c.Out, result.File)
 	}
 	if err != nil {
 		return fmt.Errorf("fetching the table of %q: %w", e.id, err)
@@ -151,7 +152,8 @@ func (c *exportCmd) deliver(ctx context.Context, a *app, bucket *storage.Bucket,
 	return a.print(fmt.Sprintf("%s\n%d users, top %d, %d bytes\n", x.Table, x.Users, x.Top, x.Bytes))
 }
 
-// exportStudent writes a student's folder: under another name first, so that it is there whole or not at all.
+// exportStudent writes a student's folder: under another name first, so that it is there whole or
+// not at all.
 func (a *app) exportStudent(ctx context.Context, bucket *storage.Bucket, model activities.Model, dir string) error {
 	if found, err := os.ReadDir(dir); err == nil && len(found) > 0 {
 		return usageError{fmt.Errorf("--student %s: the folder is not empty", dir)}
@@ -163,11 +165,11 @@ func (a *app) exportStudent(ctx context.Context, bucket *storage.Bucket, model a
 	if err := fetchStudent(ctx, bucket, model, part); err != nil {
 		return fmt.Errorf("fetching the student: %w", err)
 	}
-	about, err := aboutStudent(model, part)
+	about, err := studentCard(model, part)
 	if err != nil {
 		return err
 	}
-	if err := handover.Complete(part, about); err != nil {
+	if err := hfexport.Complete(part, about); err != nil {
 		return err
 	}
 	if err := os.Remove(dir); err != nil && !errors.Is(err, os.ErrNotExist) {
@@ -182,21 +184,22 @@ func (a *app) exportStudent(ctx context.Context, bucket *storage.Bucket, model a
 	return a.print(dir + "\n")
 }
 
-// fetchStudent writes what the bucket has of a student: its folder, and the numbers of its users and items.
+// fetchStudent writes what the bucket has of a student: its folder, and the numbers of its users
+// and items.
 func fetchStudent(ctx context.Context, bucket *storage.Bucket, model activities.Model, dir string) error {
 	if err := bucket.GetFolder(ctx, model.Student, dir); err != nil {
 		return err
 	}
-	maps, err := bucket.Named(ctx, model.Examples, "datamaps.json")
+	maps, err := bucket.ArtifactFile(ctx, model.Preprocessed, "datamaps.json")
 	if err != nil {
 		return err
 	}
 	return bucket.GetFile(ctx, maps, filepath.Join(dir, "datamaps.json"))
 }
 
-// aboutStudent is what the README says.
-func aboutStudent(model activities.Model, dir string) (handover.About, error) {
-	about := handover.About{Model: model.Name, Method: model.Method, Data: dataName(model.Spec)}
+// studentCard is what the README says.
+func studentCard(model activities.Model, dir string) (hfexport.Card, error) {
+	about := hfexport.Card{Model: model.Name, Method: model.Method, Data: dataName(model.Spec)}
 	text, err := os.ReadFile(filepath.Join(dir, "config.json")) //nolint:gosec // the student that was just written
 	if err != nil {
 		return about, fmt.Errorf("reading the student: %w", err)
@@ -212,11 +215,11 @@ func aboutStudent(model activities.Model, dir string) (handover.About, error) {
 	if err != nil {
 		return about, err
 	}
-	family, err := task.FamilyNamed(method.Templates)
+	templateSet, err := task.TemplateSetNamed(method.TemplateSet)
 	if err != nil {
 		return about, err
 	}
-	about.Blanks = family.Words == token.BlankWords
-	about.Explain, about.Next, err = family.Texts(task.Pair{User: 7, Item: 12}, []int{3, 12})
+	about.SplitOnSpaces = templateSet.Words == token.BlankWords
+	about.ExplainPrompt, about.SequentialPrompt, err = templateSet.Inputs(task.Pair{User: 7, Item: 12}, []int{3, 12})
 	return about, err
 }

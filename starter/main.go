@@ -1,6 +1,8 @@
-// Command starter is how people use rdrec: it starts experiments, watches them and shows what came out, and it brings a Temporal
-// server along for a single machine. In: flags, a spec, and a Temporal server's address; out: data on stdout (with --json for
-// programs), everything for people on stderr, and an exit code of the table in exit.go. It does no work itself and links no libtorch.
+// Command starter is how people use rdrec: it starts experiments, watches them and shows what came
+// out, and it brings a Temporal server along for a single machine. In: flags, a spec, and a
+// Temporal server's address; out: data on stdout (with --json for programs), everything for people
+// on stderr, and an exit code of the table in exit.go. It does no work itself and links no
+// libtorch.
 package main
 
 import (
@@ -29,29 +31,29 @@ type cli struct {
 	Bucket    string `help:"URL of the bucket that the workers use: file:///path, s3://, gs://, azblob://; the default is .rdrec/bucket here." env:"RDREC_BUCKET" group:"Server"`
 	JSON      bool   `name:"json" help:"Write JSON to stdout."`
 
-	Run        runCmd        `cmd:"" help:"Start the experiment of a spec, or find it where it was started before, and watch it."`
-	Demo       demoCmd       `cmd:"" help:"Run experiments/demo.yaml with a server and a worker of its own."`
-	Dev        devCmd        `cmd:"" help:"Run a Temporal server and its Web UI here, for one machine."`
-	Distill    distillCmd    `cmd:"" help:"Have a teacher write rationales, look at a sample of them, pause, resume."`
-	Status     statusCmd     `cmd:"" help:"Show the stages of an experiment, or the latest experiments."`
-	Watch      watchCmd      `cmd:"" help:"Watch an experiment until it ends."`
-	Report     reportCmd     `cmd:"" help:"Print an experiment's report and say where its pages are."`
-	Export     exportCmd     `cmd:"" help:"Write the recommendations for every user of a model as Parquet, JSON lines or CSV; or the student itself."`
-	Recommend  recommendCmd  `cmd:"" help:"Recommend to one user."`
-	Rerun      rerunCmd      `cmd:"" help:"Do a finished experiment again from nothing and compare every artefact with the first run's."`
-	Cancel     cancelCmd     `cmd:"" help:"Stop an experiment; what it finished is kept, and running it again goes on from there."`
-	Verify     verifyCmd     `cmd:"" help:"Read and hash everything that a run refers to, or the whole bucket; name what is damaged and whom it spoils."`
-	GC         gcCmd         `cmd:"" name:"gc" help:"Delete from the bucket what nothing refers to any more."`
-	Deploy     deployCmd     `cmd:"" help:"Make a version of the workers the current one: experiments that begin from now on run on it."`
-	Nightly    nightlyCmd    `cmd:"" help:"Do a night: take in new reviews, train, and promote the model if it is not worse."`
-	Schedule   scheduleCmd   `cmd:"" help:"Have nights done by the clock."`
-	Promote    promoteCmd    `cmd:"" help:"Put the model of a finished run in use."`
-	Rollback   rollbackCmd   `cmd:"" help:"Put the model that was in use before in use again."`
-	Promotions promotionsCmd `cmd:"" help:"List the models that were in use under a name."`
-	Nights     nightsCmd     `cmd:"" help:"Show the last nights: figures, volumes, costs, promotions, and what drifts."`
-	Spec       specCmd       `cmd:"" help:"Check a spec and print it with every default written out."`
-	Audit      auditCmd      `cmd:"" help:"Look for leaks in a dataset folder: what a rule without a model reaches, and why."`
-	Tables     tablesCmd     `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
+	Run         runCmd         `cmd:"" help:"Start the experiment of a spec, or find it where it was started before, and watch it."`
+	Demo        demoCmd        `cmd:"" help:"Run experiments/demo.yaml with a server and a worker of its own."`
+	Dev         devCmd         `cmd:"" help:"Run a Temporal server and its Web UI here, for one machine."`
+	Distill     distillCmd     `cmd:"" help:"Distill explanations into rationales: start, sample, pause, resume, skip."`
+	Status      statusCmd      `cmd:"" help:"Show the stages of an experiment, or list the latest experiments."`
+	Watch       watchCmd       `cmd:"" help:"Watch an experiment until it ends."`
+	Report      reportCmd      `cmd:"" help:"Print an experiment's report and say where its pages are."`
+	Export      exportCmd      `cmd:"" help:"Export recommendations for all users of a model as Parquet, JSON lines or CSV, or export the student itself."`
+	Recommend   recommendCmd   `cmd:"" help:"Recommend to one user."`
+	Rerun       rerunCmd       `cmd:"" help:"Rerun a finished experiment without the cache and diff every artifact."`
+	Cancel      cancelCmd      `cmd:"" help:"Stop an experiment; what it finished is kept, and running it again goes on from there."`
+	Verify      verifyCmd      `cmd:"" help:"Verify the hashes of all objects that a run refers to, or of the whole bucket; list corrupt objects and the affected runs."`
+	GC          gcCmd          `cmd:"" name:"gc" help:"Delete unreferenced objects from the bucket."`
+	Deploy      deployCmd      `cmd:"" help:"Make a version of the workers the current one: experiments that begin from now on run on it."`
+	Nightly     nightlyCmd     `cmd:"" help:"Run nightly retraining: ingest new reviews, train, and promote the model unless it is worse. List past runs."`
+	Schedule    scheduleCmd    `cmd:"" help:"Manage the nightly retraining schedule."`
+	Promote     promoteCmd     `cmd:"" help:"Promote the model of a finished run."`
+	Rollback    rollbackCmd    `cmd:"" help:"Roll back to the previous model."`
+	Promotions  promotionsCmd  `cmd:"" help:"List the models that were in use under a name."`
+	NightlyRuns nightlyListCmd `cmd:"" help:"List the last nightly runs: metrics, volumes, costs, promotions and drift."`
+	Spec        specCmd        `cmd:"" help:"Check a spec and print it with every default written out."`
+	Audit       auditCmd       `cmd:"" help:"Look for leaks in a dataset folder: what a rule without a model reaches, and why."`
+	Tables      tablesCmd      `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
 }
 
 // app is what commands need from the world.
@@ -104,16 +106,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// fail tells people what went wrong and what to do, and returns the exit code for it. What it says is without passwords.
+// fail tells people what went wrong and what to do, and returns the exit code for it. What it says
+// is without passwords.
 func (a *app) fail(err error) int {
 	for _, line := range explain(err) {
-		a.say("%s", document.Conceal(line))
+		a.logf("%s", document.Redact(line))
 	}
 	return codeOf(err)
 }
 
-// say writes a line for people.
-func (a *app) say(format string, args ...any) {
+// logf writes a line for people.
+func (a *app) logf(format string, args ...any) {
 	fmt.Fprintf(a.stderr, format+"\n", args...) // where stderr is gone nobody listens
 }
 

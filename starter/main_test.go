@@ -18,17 +18,17 @@ import (
 
 // TestMain makes this very program a command of the scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(suite{m}, map[string]func(){"starter": main})
+	testscript.Main(testMain{m}, map[string]func(){"starter": main})
 }
 
 // servers are the real servers that tests share.
 var servers servertest.Pool
 
-// suite stops the shared servers after the tests.
-type suite struct{ *testing.M }
+// testMain stops the shared servers after the tests.
+type testMain struct{ *testing.M }
 
 // Run runs the tests and returns the exit code.
-func (s suite) Run() int {
+func (s testMain) Run() int {
 	code := s.M.Run()
 	if err := servers.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -57,7 +57,7 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(env.WorkDir, "temporal.toml"))
 			return os.WriteFile(filepath.Join(env.WorkDir, "temporal.toml"), nil, 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exitsWith, "listens": listens},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exitsWith, "listens": awaitListener},
 	})
 }
 
@@ -77,8 +77,8 @@ func exitsWith(script *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// listens ADDRESS waits until something listens there.
-func listens(script *testscript.TestScript, _ bool, args []string) {
+// awaitListener ADDRESS waits until something listens there.
+func awaitListener(script *testscript.TestScript, _ bool, args []string) {
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
 	for range 400 {

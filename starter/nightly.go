@@ -17,14 +17,14 @@ import (
 
 // nightlyCmd does nights.
 type nightlyCmd struct {
-	Run nightlyRunCmd `cmd:"" help:"Do a night now."`
+	Run nightlyRunCmd `cmd:"" help:"Start a nightly run now."`
 }
 
 // nightlyRunCmd starts a night.
 type nightlyRunCmd struct {
 	nightlySpec
-	Wait   bool `help:"Wait for the verdict: exit code 0 where the model is in use or nothing was new, 12 where the one before stays."`
-	Retake bool `help:"Take in the files, too, that earlier nights set aside."`
+	Wait     bool `help:"Wait for the verdict: exit code 0 if the model was promoted or nothing was new, 12 if it was rejected."`
+	RetryAll bool `help:"Also ingest files that earlier runs skipped or rejected."`
 }
 
 // nightlySpec is a spec with a nightly block.
@@ -33,8 +33,8 @@ type nightlySpec struct {
 	Set  []string `help:"Override a value of the spec." placeholder:"KEY=VALUE" sep:"none"`
 }
 
-// errKept says that the night's model is not in use.
-var errKept = errors.New("the night's model was not promoted")
+// errRejected says that the night's model is not in use.
+var errRejected = errors.New("the nightly run's model was rejected")
 
 func (c nightlySpec) load() (spec.Spec, error) {
 	s, err := spec.Load(c.Spec, c.Set)
@@ -44,8 +44,8 @@ func (c nightlySpec) load() (spec.Spec, error) {
 	return s, err
 }
 
-// nightID is the id of a name's nights; a schedule appends the time to it.
-func nightID(name string) string { return name + "-night" }
+// nightlyWorkflowID is the id of a name's nights; a schedule appends the time to it.
+func nightlyWorkflowID(name string) string { return name + "-nightly-run" }
 
 // Run starts the night, or finds the one that somebody started before and that still runs.
 func (c *nightlyRunCmd) Run(ctx context.Context, a *app) error {
@@ -62,58 +62,58 @@ func (c *nightlyRunCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	options.ID = nightID(s.Name)
+	options.ID = nightlyWorkflowID(s.Name)
 	options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
-	in := workflows.NightlyInput{Spec: s, Retake: c.Retake}
+	in := workflows.NightlyInput{Spec: s, RetryAll: c.RetryAll}
 	if _, err := to.ExecuteWorkflow(ctx, options, workflows.Nightly, in); err != nil {
-		return fmt.Errorf("starting night %q: %w", options.ID, err)
+		return fmt.Errorf("starting nightly run %q: %w", options.ID, err)
 	}
 	e, err := find(ctx, to, options.ID)
 	if err != nil {
 		return err
 	}
-	a.introduce(e)
+	a.printStarted(e)
 	if !c.Wait {
-		return a.started(e)
+		return a.printStartedJSON(e)
 	}
 	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		if err := a.await(ctx, e); err != nil {
+		if err := a.awaitClosed(ctx, e); err != nil {
 			return err
 		}
 	}
-	return a.verdict(ctx, e)
+	return a.printVerdict(ctx, e)
 }
 
-// verdict prints what came of a night and is an error where its model is not in use.
-func (a *app) verdict(ctx context.Context, e *experiment) error {
-	var night activities.Night
-	if err := e.result(ctx, &night); err != nil {
+// printVerdict prints what came of a night and is an error where its model is not in use.
+func (a *app) printVerdict(ctx context.Context, e *execution) error {
+	var run activities.NightlyRun
+	if err := e.result(ctx, &run); err != nil {
 		return err
 	}
-	if err := a.printNight(night); err != nil {
+	if err := a.printNightlyRun(run); err != nil {
 		return err
 	}
-	if night.Verdict == activities.NightKept {
-		return fmt.Errorf("%w: %s", errKept, strings.Join(night.Reasons, "; "))
+	if run.Verdict == activities.VerdictRejected {
+		return fmt.Errorf("%w: %s", errRejected, strings.Join(run.Reasons, "; "))
 	}
 	return nil
 }
 
-func (a *app) printNight(night activities.Night) error {
+func (a *app) printNightlyRun(run activities.NightlyRun) error {
 	if a.flags.JSON {
-		return a.printJSON(night)
+		return a.printJSON(run)
 	}
 	var page strings.Builder
-	fmt.Fprintf(&page, "night %d of %s: %s; promotion %d is in use\n", night.Number, night.Name, night.Verdict, night.Promotion)
-	fmt.Fprintf(&page, "took in %d files: %d rows, %d unreadable; %d rationales asked for, %d of the data's known already\n", len(night.Taken),
-		night.Counts[activities.CountNewRows], night.Counts[activities.CountNewBad], night.Counts[activities.CountAsked],
-		night.Counts[activities.CountReplies]-night.Counts[activities.CountAsked])
-	if c := night.Compared; c != nil {
-		fmt.Fprintf(&page, "%s of %d users: %.4f after %.4f, difference %+.4f (95%% %+.4f to %+.4f), p %.3f\n", c.Metric, c.Users, c.New, c.Old,
+	fmt.Fprintf(&page, "nightly run %d of %s: %s; promotion %d is in use\n", run.Number, run.Name, run.Verdict, run.Promotion)
+	fmt.Fprintf(&page, "ingested %d files: %d rows, %d unreadable; %d rationales requested, %d reused\n", len(run.Ingested),
+		run.Counts[activities.CountNewRows], run.Counts[activities.CountNewBad], run.Counts[activities.CountRequests],
+		run.Counts[activities.CountRationales]-run.Counts[activities.CountRequests])
+	if c := run.Comparison; c != nil {
+		fmt.Fprintf(&page, "%s over %d users: %.4f, before %.4f, difference %+.4f (95%% %+.4f to %+.4f), p %.3f\n", c.Metric, c.Users, c.Candidate, c.Current,
 			c.Difference, c.Low, c.High, c.P)
 	}
-	if night.HTML != "" {
-		fmt.Fprintf(&page, "report %s\n", night.HTML)
+	if run.HTML != "" {
+		fmt.Fprintf(&page, "report %s\n", run.HTML)
 	}
 	return a.print(page.String())
 }
@@ -126,7 +126,7 @@ type promoteCmd struct {
 
 // Run has a workflow put the model in use: workflows are the only writers.
 func (c *promoteCmd) Run(ctx context.Context, a *app) error {
-	return a.choose(ctx, activities.ChooseInput{Name: c.Name, Run: c.RunID})
+	return a.startPromotion(ctx, activities.ChooseModelInput{Name: c.Name, Run: c.RunID})
 }
 
 // rollbackCmd puts an earlier model in use again.
@@ -135,13 +135,14 @@ type rollbackCmd struct {
 	To   int    `help:"The number of a promotion; without it, the model that was in use before the present one." placeholder:"N"`
 }
 
-// Run has a workflow put the model in use. The reviews that only the present model has seen are set aside.
+// Run has a workflow put the model in use. The reviews that only the present model has seen are set
+// aside.
 func (c *rollbackCmd) Run(ctx context.Context, a *app) error {
-	return a.choose(ctx, activities.ChooseInput{Name: c.Name, To: c.To})
+	return a.startPromotion(ctx, activities.ChooseModelInput{Name: c.Name, To: c.To})
 }
 
-// choose has a workflow put a model in use.
-func (a *app) choose(ctx context.Context, in activities.ChooseInput) error {
+// startPromotion has a workflow put a model in use.
+func (a *app) startPromotion(ctx context.Context, in activities.ChooseModelInput) error {
 	to, err := a.connect(ctx)
 	if err != nil {
 		return err
@@ -151,13 +152,13 @@ func (a *app) choose(ctx context.Context, in activities.ChooseInput) error {
 		ID: workflows.PromotionID(in.Name), TaskQueue: workflows.QueueCPU,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,
 		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-		StaticSummary:            "put another model in use as " + in.Name,
+		StaticSummary:            "change the model in use as " + in.Name,
 	}, workflows.Promotion, in)
 	if err != nil {
 		return fmt.Errorf("starting %q: %w", workflows.PromotionID(in.Name), err)
 	}
-	e := &experiment{server: to, id: run.GetID(), run: run.GetRunID(), status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING}
-	if err := a.await(ctx, e); err != nil {
+	e := &execution{server: to, id: run.GetID(), run: run.GetRunID(), status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING}
+	if err := a.awaitClosed(ctx, e); err != nil {
 		return err
 	}
 	bucket, err := a.openBucket(ctx)
@@ -168,16 +169,16 @@ func (a *app) choose(ctx context.Context, in activities.ChooseInput) error {
 	if err := e.result(ctx, nil); err != nil {
 		return err
 	}
-	now, err := bucket.Promoted(ctx, in.Name)
+	current, err := bucket.CurrentPromotion(ctx, in.Name)
 	if err != nil {
 		return fmt.Errorf("reading what is in use as %q: %w", in.Name, err)
 	}
-	a.say("promotion %d (%s) of %s is in use", now.Number, now.Kind, in.Name)
+	a.logf("promotion %d (%s) of %s is in use", current.Number, current.Kind, in.Name)
 	return nil
 }
 
 // result waits for a closed workflow's.
-func (e *experiment) result(ctx context.Context, into any) error {
+func (e *execution) result(ctx context.Context, into any) error {
 	err := e.GetWorkflow(ctx, e.id, e.run).Get(ctx, into)
 	if temporal.IsCanceledError(err) {
 		return fmt.Errorf("%w: %s", errCancelled, e.id)

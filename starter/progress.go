@@ -16,7 +16,8 @@ import (
 	"rdrec/workflows"
 )
 
-// queryTimeout is how long a worker may take to answer for a workflow; without a worker nothing does.
+// queryTimeout is how long a worker may take to answer for a workflow; without a worker nothing
+// does.
 const queryTimeout = 3 * time.Second
 
 // stageLine is one stage as people see it.
@@ -24,49 +25,49 @@ type stageLine struct {
 	workflows.StageStatus
 	// Progress is the latest heartbeat of the stage's activity; nil before the first.
 	Progress *activities.Progress `json:"progress,omitempty"`
-	// Trouble is why the last attempt ended, or what the stage waits for.
-	Trouble string `json:"trouble,omitempty"`
+	// Problem is why the last attempt ended, or what the stage waits for.
+	Problem string `json:"trouble,omitempty"`
 	// Since is when a running stage was first seen.
 	Since time.Time `json:"since,omitzero"`
 }
 
-// tracker follows an experiment and the trials that it starts.
-type tracker struct {
+// progressTracker follows an experiment and the trials that it starts.
+type progressTracker struct {
 	*server
 	now func() time.Time
 	// workflows are those seen so far, the experiment first; lines are their stages.
 	workflows []string
 	lines     map[string][]stageLine
 	closed    map[string]bool
-	// idle says that no worker answers for the workflow.
-	idle bool
+	// noWorker says that no worker answers for the workflow.
+	noWorker bool
 }
 
-func newTracker(e *experiment, now func() time.Time) *tracker {
-	return &tracker{
+func newProgressTracker(e *execution, now func() time.Time) *progressTracker {
+	return &progressTracker{
 		server: e.server, now: now, workflows: []string{e.id}, lines: map[string][]stageLine{}, closed: map[string]bool{},
 	}
 }
 
-// look asks the server for the experiment's state and all its stages.
-func (t *tracker) look(ctx context.Context) (enums.WorkflowExecutionStatus, []stageLine, error) {
-	status, err := t.lookAt(ctx, t.workflows[0])
+// poll asks the server for the experiment's state and all its stages.
+func (t *progressTracker) poll(ctx context.Context) (enums.WorkflowExecutionStatus, []stageLine, error) {
+	status, err := t.pollWorkflow(ctx, t.workflows[0])
 	if err != nil {
 		return status, nil, err
 	}
-	for i := 1; i < len(t.workflows); i++ { // lookAt may find more on the way
-		if _, err := t.lookAt(ctx, t.workflows[i]); err != nil {
+	for i := 1; i < len(t.workflows); i++ { // pollWorkflow may find more on the way
+		if _, err := t.pollWorkflow(ctx, t.workflows[i]); err != nil {
 			return status, nil, err
 		}
 	}
-	return status, t.all(), nil
+	return status, t.stages(), nil
 }
 
-// all are the stages of all workflows, the experiment's closing ones last.
-func (t *tracker) all() []stageLine {
+// stages are the stages of all workflows, the experiment's closing ones last.
+func (t *progressTracker) stages() []stageLine {
 	var all []stageLine
 	for _, id := range t.workflows {
-		if parent, stage := path.Split(id); t.shows(strings.TrimSuffix(parent, "/"), stage) {
+		if parent, stage := path.Split(id); t.hasStage(strings.TrimSuffix(parent, "/"), stage) {
 			continue
 		}
 		for _, l := range t.lines[id] {
@@ -80,13 +81,13 @@ func (t *tracker) all() []stageLine {
 	return all
 }
 
-// shows says whether a workflow has a stage of this name, which a child of that name works at.
-func (t *tracker) shows(id, stage string) bool {
+// hasStage says whether a workflow has a stage of this name, which a child of that name works at.
+func (t *progressTracker) hasStage(id, stage string) bool {
 	return slices.ContainsFunc(t.lines[id], func(l stageLine) bool { return l.Name == stage })
 }
 
-// lookAt asks for one workflow, unless its end has been seen.
-func (t *tracker) lookAt(ctx context.Context, id string) (enums.WorkflowExecutionStatus, error) {
+// pollWorkflow asks for one workflow, unless its end has been seen.
+func (t *progressTracker) pollWorkflow(ctx context.Context, id string) (enums.WorkflowExecutionStatus, error) {
 	if t.closed[id] {
 		return enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, nil
 	}
@@ -100,7 +101,7 @@ func (t *tracker) lookAt(ctx context.Context, id string) (enums.WorkflowExecutio
 		}
 	}
 	status := found.GetWorkflowExecutionInfo().GetStatus()
-	stages, ok := t.ask(ctx, id)
+	stages, ok := t.queryStages(ctx, id)
 	if ok {
 		t.lines[id] = t.merge(t.lines[id], stages, found.GetPendingActivities())
 		t.closed[id] = status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
@@ -108,20 +109,21 @@ func (t *tracker) lookAt(ctx context.Context, id string) (enums.WorkflowExecutio
 	return status, nil
 }
 
-// ask queries a workflow's stages; ok is false where no worker answers in time, or none has begun with the workflow.
-func (t *tracker) ask(ctx context.Context, id string) (stages []workflows.StageStatus, ok bool) {
+// queryStages queries a workflow's stages; ok is false where no worker answers in time, or none has
+// begun with the workflow.
+func (t *progressTracker) queryStages(ctx context.Context, id string) (stages []workflows.StageStatus, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	answer, err := t.QueryWorkflow(ctx, id, "", workflows.QueryStages)
-	t.idle = err != nil
+	response, err := t.QueryWorkflow(ctx, id, "", workflows.QueryStages)
+	t.noWorker = err != nil
 	if err != nil {
 		return nil, false
 	}
-	return stages, answer.Get(&stages) == nil
+	return stages, response.Get(&stages) == nil
 }
 
 // merge joins what the workflow says about its stages with what its activities last reported.
-func (t *tracker) merge(before []stageLine, stages []workflows.StageStatus, pending []*workflowpb.PendingActivityInfo) []stageLine {
+func (t *progressTracker) merge(before []stageLine, stages []workflows.StageStatus, pending []*workflowpb.PendingActivityInfo) []stageLine {
 	lines := make([]stageLine, len(stages))
 	for i, s := range stages {
 		lines[i] = stageLine{StageStatus: s}
@@ -133,12 +135,12 @@ func (t *tracker) merge(before []stageLine, stages []workflows.StageStatus, pend
 			lines[i].Since, lines[i].Progress = before[i].Since, before[i].Progress
 		}
 		if s.Progress != nil {
-			lines[i].Progress, lines[i].Trouble = together(*s.Progress, pending, s.Name)
+			lines[i].Progress, lines[i].Problem = combineProgress(*s.Progress, pending, s.Name)
 			continue
 		}
 		for _, activity := range pending {
-			if belongs(activity, s.Name) {
-				lines[i].Trouble = trouble(activity)
+			if isStageActivity(activity, s.Name) {
+				lines[i].Problem = problemOf(activity)
 				lines[i].Progress = heartbeat(activity.GetHeartbeatDetails(), lines[i].Progress)
 			}
 		}
@@ -146,35 +148,36 @@ func (t *tracker) merge(before []stageLine, stages []workflows.StageStatus, pend
 	return lines
 }
 
-// together adds what the activities of a stage report to what their workflow knows. One of them that works is enough to say nothing
-// of those that wait.
-func together(
-	known activities.Progress, pending []*workflowpb.PendingActivityInfo, stage string,
-) (sum *activities.Progress, wrong string) {
-	works := false
+// combineProgress adds what the activities of a stage report to what their workflow knows. One of
+// them that works is enough to say nothing of those that wait.
+func combineProgress(
+	base activities.Progress, pending []*workflowpb.PendingActivityInfo, stage string,
+) (sum *activities.Progress, problem string) {
+	running := false
 	for _, activity := range pending {
-		if !belongs(activity, stage) {
+		if !isStageActivity(activity, stage) {
 			continue
 		}
-		if part := heartbeat(activity.GetHeartbeatDetails(), nil); part != nil && part.Unit == known.Unit {
-			known = known.Add(*part)
+		if part := heartbeat(activity.GetHeartbeatDetails(), nil); part != nil && part.Unit == base.Unit {
+			base = base.Add(*part)
 		}
-		if t := trouble(activity); t != "" && (wrong == "" || wrong == waits) {
-			wrong = t
+		if t := problemOf(activity); t != "" && (problem == "" || problem == waitingForWorker) {
+			problem = t
 		}
-		works = works || activity.GetState() == enums.PENDING_ACTIVITY_STATE_STARTED
+		running = running || activity.GetState() == enums.PENDING_ACTIVITY_STATE_STARTED
 	}
-	if works && wrong == waits {
-		wrong = ""
+	if running && problem == waitingForWorker {
+		problem = ""
 	}
-	return &known, wrong
+	return &base, problem
 }
 
-// waits is the trouble of an activity that no worker has taken yet.
-const waits = "waits for a worker"
+// waiters is the trouble of an activity that no worker has taken yet.
+const waitingForWorker = "waiting for a worker"
 
-// belongs says whether an activity does a stage's work: a stage's name begins with its activity's type, or with the first word of it.
-func belongs(activity *workflowpb.PendingActivityInfo, stage string) bool {
+// isStageActivity says whether an activity does a stage's work: a stage's name begins with its
+// activity's type, or with the first word of it.
+func isStageActivity(activity *workflowpb.PendingActivityInfo, stage string) bool {
 	word, _, _ := strings.Cut(stage, " ")
 	return strings.HasPrefix(strings.ToLower(activity.GetActivityType().GetName()), word)
 }
@@ -188,15 +191,15 @@ func heartbeat(details *common.Payloads, before *activities.Progress) *activitie
 	return &p
 }
 
-// trouble says what keeps an activity from going on.
-func trouble(activity *workflowpb.PendingActivityInfo) string {
+// problemOf says what keeps an activity from going on.
+func problemOf(activity *workflowpb.PendingActivityInfo) string {
 	switch {
 	case activity.GetPaused():
 		return "paused"
 	case activity.GetLastFailure() != nil && activity.GetState() != enums.PENDING_ACTIVITY_STATE_STARTED:
-		return "tries again: " + activity.GetLastFailure().GetMessage()
+		return "retrying: " + activity.GetLastFailure().GetMessage()
 	case activity.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED:
-		return waits
+		return waitingForWorker
 	default:
 		return ""
 	}

@@ -37,41 +37,41 @@ func (c *recommendCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer to.Close()
-	if note := to.unpolled(ctx); note != "" {
-		a.say("%s", note)
+	if note := to.noWorkerNote(ctx); note != "" {
+		a.logf("%s", note)
 	}
-	in := activities.AdviseInput{
+	in := activities.RecommendInput{
 		ExportInput: activities.ExportInput{Model: model, Top: c.Top, Explain: c.Explain}, User: c.User,
 	}
 	run, err := to.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: "recommend-" + uuid.NewString(), TaskQueue: workflows.QueueCPU, StaticSummary: "recommendations by " + model.Name,
-	}, workflows.Advise, in)
+	}, workflows.Recommend, in)
 	if err != nil {
 		return fmt.Errorf("asking for recommendations: %w", err)
 	}
-	var answer activities.Advice
-	if err := run.Get(ctx, &answer); err != nil {
+	var result activities.Recommendations
+	if err := run.Get(ctx, &result); err != nil {
 		if interrupted(ctx) {
 			return errInterrupted
 		}
 		return fmt.Errorf("%w: %s: %s", errExperiment, run.GetID(), rootCause(err))
 	}
 	if a.flags.JSON {
-		return a.printJSON(answer)
+		return a.printJSON(result)
 	}
-	return a.print(adviceText(answer))
+	return a.print(recommendationText(result))
 }
 
-// adviceText is what people read.
-func adviceText(answer activities.Advice) string {
+// recommendationText is what people read.
+func recommendationText(result activities.Recommendations) string {
 	var page strings.Builder
-	if answer.Cold {
-		fmt.Fprintf(&page, "the model does not know user %q: these are the most popular items\n", answer.User)
+	if result.Cold {
+		fmt.Fprintf(&page, "the model does not know user %q: these are the most popular items\n", result.User)
 	}
 	w := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
-	for _, row := range answer.Items {
+	for _, row := range result.Items {
 		score := fmt.Sprintf("%.4f", row.Score)
-		if answer.Cold {
+		if result.Cold {
 			score = ""
 		}
 		fmt.Fprintf(w, "%d\t%s\t%s\t%s\n", row.Rank, row.Item, score, row.Title)

@@ -15,20 +15,21 @@ import (
 	"rdrec/workflows"
 )
 
-// plainEvery is how often a running stage is reported where lines cannot be updated in place.
-const plainEvery = 10 * time.Second
+// plainInterval is how often a running stage is reported where lines cannot be updated in place.
+const plainInterval = 10 * time.Second
 
-// board shows stages: on a terminal one line each, updated in place; elsewhere a line for each change and now and then.
-type board struct {
-	out   io.Writer
-	width int // 0: not a terminal
-	drawn int // lines on the terminal now
-	said  map[string]string
-	when  map[string]time.Time
+// stageDisplay shows stages: on a terminal one line each, updated in place; elsewhere a line for
+// each change and now and then.
+type stageDisplay struct {
+	out        io.Writer
+	width      int // 0: not a terminal
+	linesDrawn int // lines on the terminal now
+	printed    map[string]string
+	printedAt  map[string]time.Time
 }
 
-func newBoard(out io.Writer) *board {
-	return &board{out: out, width: widthOf(out), said: map[string]string{}, when: map[string]time.Time{}}
+func newStageDisplay(out io.Writer) *stageDisplay {
+	return &stageDisplay{out: out, width: widthOf(out), printed: map[string]string{}, printedAt: map[string]time.Time{}}
 }
 
 // widthOf is a terminal's width in columns, 0 for anything else.
@@ -45,43 +46,44 @@ func widthOf(out io.Writer) int {
 }
 
 // show brings the board up to date; note is a line for people below the stages.
-func (b *board) show(lines []stageLine, note string, now time.Time) {
+func (b *stageDisplay) show(lines []stageLine, note string, now time.Time) {
 	if b.width > 0 {
-		b.draw(lines, note, now)
+		b.redraw(lines, note, now)
 		return
 	}
 	for _, l := range lines {
-		b.tell(l.Name, string(l.State)+l.Trouble, format(l, now), now, l.State == workflows.Running)
+		b.printChange(l.Name, string(l.State)+l.Problem, format(l, now), now, l.State == workflows.Running)
 	}
 	if note != "" {
-		b.tell("note", note, note, now, false)
+		b.printChange("note", note, note, now, false)
 	}
 }
 
-// draw rewrites the lines on the terminal.
-func (b *board) draw(lines []stageLine, note string, now time.Time) {
+// redraw rewrites the lines on the terminal.
+func (b *stageDisplay) redraw(lines []stageLine, note string, now time.Time) {
 	var page strings.Builder
-	if b.drawn > 0 {
-		fmt.Fprintf(&page, "\x1b[%dA", b.drawn)
+	if b.linesDrawn > 0 {
+		fmt.Fprintf(&page, "\x1b[%dA", b.linesDrawn)
 	}
 	for _, l := range lines {
 		page.WriteString("\r\x1b[2K" + clip(format(l, now), b.width-1) + "\n")
 	}
-	b.drawn = len(lines)
+	b.linesDrawn = len(lines)
 	if note != "" {
 		page.WriteString("\r\x1b[2K" + clip(note, b.width-1) + "\n")
-		b.drawn++
+		b.linesDrawn++
 	}
 	page.WriteString("\x1b[J")
 	_, _ = io.WriteString(b.out, page.String()) //nolint:errcheck // where the terminal is gone nobody looks
 }
 
-// tell writes a line when its state is new, or when a running stage was not heard of for a while.
-func (b *board) tell(name, state, line string, now time.Time, running bool) {
-	if b.said[name] == state && (!running || now.Sub(b.when[name]) < plainEvery) {
+// describe writes a line when its state is new, or when a running stage was not heard of for a
+// while.
+func (b *stageDisplay) printChange(name, state, line string, now time.Time, running bool) {
+	if b.printed[name] == state && (!running || now.Sub(b.printedAt[name]) < plainInterval) {
 		return
 	}
-	b.said[name], b.when[name] = state, now
+	b.printed[name], b.printedAt[name] = state, now
 	fmt.Fprintln(b.out, strings.TrimRight(line, " "))
 }
 
@@ -90,9 +92,9 @@ func format(l stageLine, now time.Time) string {
 	head := fmt.Sprintf("%-28s ", l.Name)
 	switch l.State {
 	case workflows.Running:
-		return head + running(l, now)
+		return head + progressText(l, now)
 	case workflows.Cached:
-		return head + "found: it was done before"
+		return head + "cached"
 	case workflows.Failed:
 		return head + "failed: " + l.Note
 	default:
@@ -100,12 +102,12 @@ func format(l stageLine, now time.Time) string {
 	}
 }
 
-// running puts a running stage's progress into words.
-func running(l stageLine, now time.Time) string {
+// progressText puts a running stage's progress into words.
+func progressText(l stageLine, now time.Time) string {
 	elapsed := seconds(now.Sub(l.Since).Seconds())
 	p := l.Progress
 	if p == nil || p.Total == 0 {
-		return strings.TrimSpace(fmt.Sprintf("%-20s %7s  %s", l.State, elapsed, l.Trouble))
+		return strings.TrimSpace(fmt.Sprintf("%-20s %7s  %s", l.State, elapsed, l.Problem))
 	}
 	words := []string{fmt.Sprintf("%s %7s  %d/%d %s", bar(p.Done, p.Total), elapsed, p.Done, p.Total, p.Unit)}
 	if p.Rate > 0 {
@@ -117,7 +119,7 @@ func running(l stageLine, now time.Time) string {
 	if p.Unit == activities.UnitRationales && p.Done > 0 {
 		words = append(words, fmt.Sprintf("%.0f%% parsed", 100*float64(p.Parsed)/float64(p.Done)))
 	}
-	for _, word := range []string{p.Note, l.Trouble} {
+	for _, word := range []string{p.Note, l.Problem} {
 		if word != "" {
 			words = append(words, word)
 		}

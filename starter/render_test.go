@@ -15,27 +15,27 @@ import (
 	"rdrec/workflows"
 )
 
-// at is a moment so many seconds after the tests' beginning of time.
-func at(seconds int) time.Time {
+// secondsAfterStart is a moment so many seconds after the tests' beginning of time.
+func secondsAfterStart(seconds int) time.Time {
 	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
 }
 
 func line(name string, state workflows.State, done int) stageLine {
 	l := stageLine{StageStatus: workflows.StageStatus{Name: name, State: state, Seconds: 3}}
 	if state == workflows.Running {
-		l.Since, l.Progress = at(0), &activities.Progress{Done: done, Total: 100, Unit: "rows"}
+		l.Since, l.Progress = secondsAfterStart(0), &activities.Progress{Done: done, Total: 100, Unit: "rows"}
 	}
 	return l
 }
 
-func TestPlainBoardTellsChangesAndNowAndThen(t *testing.T) {
+func TestPlainDisplayPrintsChanges(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	b := newBoard(&out)
+	b := newStageDisplay(&out)
 	for second := range 12 {
-		b.show([]stageLine{line("import", workflows.Finished, 0), line("distill", workflows.Running, second)}, "", at(second))
+		b.show([]stageLine{line("import", workflows.Finished, 0), line("distill", workflows.Running, second)}, "", secondsAfterStart(second))
 	}
-	b.show([]stageLine{line("import", workflows.Finished, 0), line("distill", workflows.Failed, 0)}, "no worker", at(12))
+	b.show([]stageLine{line("import", workflows.Finished, 0), line("distill", workflows.Failed, 0)}, "no worker", secondsAfterStart(12))
 	want := strings.Join([]string{
 		"import                       done        3.0s",
 		"distill                      ░░░░░░░░░░░░░░░░░░░░    0.0s  0/100 rows",
@@ -48,13 +48,13 @@ func TestPlainBoardTellsChangesAndNowAndThen(t *testing.T) {
 	}
 }
 
-func TestTerminalBoardUpdatesInPlace(t *testing.T) {
+func TestTerminalDisplayUpdatesInPlace(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	b := newBoard(&out)
+	b := newStageDisplay(&out)
 	b.width = 40
-	b.show([]stageLine{line("import", workflows.Running, 50)}, "note", at(1))
-	b.show([]stageLine{line("import", workflows.Finished, 0)}, "", at(2))
+	b.show([]stageLine{line("import", workflows.Running, 50)}, "note", secondsAfterStart(1))
+	b.show([]stageLine{line("import", workflows.Finished, 0)}, "", secondsAfterStart(2))
 	want := "\r\x1b[2Kimport                       █████████…\n\r\x1b[2Knote\n\x1b[J" +
 		"\x1b[2A\r\x1b[2Kimport                       done     …\n\x1b[J"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
@@ -93,7 +93,7 @@ func TestExitCodes(t *testing.T) {
 		{errors.New("odd"), exitFailed, []string{"error: odd"}},
 		{fmt.Errorf("x: %w", errNoServer), exitNoServer, []string{"error: x: no Temporal server", `hint: run "starter dev" or set TEMPORAL_ADDRESS`}},
 		{
-			document.Error{Faults: []document.Fault{{File: "a.yaml", Line: 2, Key: "k", Reason: "is odd", Hint: "even it"}, {File: "a.yaml", Reason: "is empty"}}},
+			document.Error{Diagnostics: []document.Diagnostic{{File: "a.yaml", Line: 2, Key: "k", Reason: "is odd", Hint: "even it"}, {File: "a.yaml", Reason: "is empty"}}},
 			exitSpec,
 			[]string{"error: a.yaml:2: k: is odd", "hint: even it", "error: a.yaml: is empty"},
 		},

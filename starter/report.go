@@ -25,11 +25,11 @@ func (c *reportCmd) Run(ctx context.Context, a *app) error {
 	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return fmt.Errorf("%w: %s", errUnfinished, e.id)
 	}
-	return a.conclude(ctx, e)
+	return a.printResult(ctx, e)
 }
 
-// concluded is what programs learn about a finished experiment.
-type concluded struct {
+// finishedReport is what programs learn about a finished experiment.
+type finishedReport struct {
 	ID     string          `json:"id"`
 	Run    string          `json:"run"`
 	UI     string          `json:"ui,omitempty"`
@@ -37,12 +37,12 @@ type concluded struct {
 	Report json.RawMessage `json:"report"`
 }
 
-// conclude prints a closed experiment's tables, or what a distillation came to, or its failure.
-func (a *app) conclude(ctx context.Context, e *experiment) error {
-	if e.kind == distillation {
-		return a.concludeDistillation(ctx, e, false)
+// printResult prints a closed experiment's tables, or what a distillation came to, or its failure.
+func (a *app) printResult(ctx context.Context, e *execution) error {
+	if e.workflowType == distillation {
+		return a.printDistillation(ctx, e, false)
 	}
-	result, err := e.outcome(ctx)
+	result, err := e.experimentResult(ctx)
 	if err != nil {
 		return err
 	}
@@ -51,24 +51,24 @@ func (a *app) conclude(ctx context.Context, e *experiment) error {
 		return err
 	}
 	defer bucket.Close()
-	html := bucket.Where(result.HTML)
+	html := bucket.URL(result.HTML)
 	if a.flags.JSON {
-		report, err := bucket.GetNamed(ctx, result.Report, "report.json")
+		report, err := bucket.ReadArtifactFile(ctx, result.Report, "report.json")
 		if err != nil {
 			return fmt.Errorf("fetching the report of %q: %w", e.id, err)
 		}
-		return a.printJSON(concluded{e.id, e.run, e.page(e.id, e.run), html, report})
+		return a.printJSON(finishedReport{e.id, e.run, e.page(e.id, e.run), html, report})
 	}
-	table, err := bucket.GetNamed(ctx, result.Report, "report.txt")
+	table, err := bucket.ReadArtifactFile(ctx, result.Report, "report.txt")
 	if err != nil {
 		return fmt.Errorf("fetching the report of %q: %w", e.id, err)
 	}
 	if err := a.print(string(table)); err != nil {
 		return err
 	}
-	a.say("\nreport     %s", html)
+	a.logf("\nreport     %s", html)
 	if page := e.page(e.id, e.run); page != "" {
-		a.say("Web UI     %s", page)
+		a.logf("Web UI     %s", page)
 	}
 	return nil
 }

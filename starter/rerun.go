@@ -21,13 +21,13 @@ import (
 
 // rerunCmd proves, or disproves, that a run can be reproduced.
 type rerunCmd struct {
-	Of       string `arg:"" name:"run" help:"The run: an experiment's id, as run prints it, or the id of one of its runs."`
-	With     string `help:"Start nothing: compare with this run, for example with a rerun that was left alone." placeholder:"RUN"`
-	AskAgain bool   `help:"Ask a teacher behind a server again, too. It may cost money, and it seldom answers the same twice; without this, its finished rows are taken over."`
+	RunID                string `arg:"" name:"run" help:"The run: an experiment's id, as run prints it, or the id of one of its runs."`
+	Compare              string `help:"Start nothing: compare with this run, for example a detached rerun." placeholder:"RUN"`
+	RegenerateRationales bool   `help:"Also request rationales from a teacher behind a server again. This may cost money and is rarely reproducible; without it, finished rows are reused."`
 }
 
-// errDiffers says that a rerun made other bytes.
-var errDiffers = errors.New("the runs are not the same")
+// errDiffers says that a rerun produced different bytes.
+var errDiffers = errors.New("the runs differ")
 
 // Run starts the same resolved spec anew, waits, and compares what the two made.
 func (c *rerunCmd) Run(ctx context.Context, a *app) error {
@@ -41,7 +41,7 @@ func (c *rerunCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer to.Close()
-	first, err := finished(ctx, to, c.Of)
+	first, err := finished(ctx, to, c.RunID)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c *rerunCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	second, err := c.second(ctx, a, to, first, before)
+	second, err := c.secondRun(ctx, a, to, first, before)
 	if err != nil {
 		return err
 	}
@@ -61,18 +61,18 @@ func (c *rerunCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := a.compared(first, second, rows); err != nil {
+	if err := a.printDiff(first, second, rows); err != nil {
 		return err
 	}
-	if differ := different(rows); differ > 0 {
-		a.builds(ctx, bucket, first, second)
-		return fmt.Errorf("%w: %d of %d differ", errDiffers, differ, len(rows))
+	if differing := countDifferent(rows); differing > 0 {
+		a.printBuildDiff(ctx, bucket, first, second)
+		return fmt.Errorf("%w: %d of %d differ", errDiffers, differing, len(rows))
 	}
 	return nil
 }
 
 // finished finds a run by its experiment's id or its own, and refuses one that has no results.
-func finished(ctx context.Context, to *server, name string) (*experiment, error) {
+func finished(ctx context.Context, to *server, name string) (*execution, error) {
 	e, err := find(ctx, to, name)
 	if errors.Is(err, errNoExperiment) {
 		e, err = findRun(ctx, to, name, err)
@@ -83,12 +83,13 @@ func finished(ctx context.Context, to *server, name string) (*experiment, error)
 	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return nil, fmt.Errorf("%w: %s", errUnfinished, e.id)
 	}
-	_, err = e.outcome(ctx)
+	_, err = e.experimentResult(ctx)
 	return e, err
 }
 
-// findRun finds an experiment by the id of one of its runs; missing is the error where there is none.
-func findRun(ctx context.Context, to *server, run string, missing error) (*experiment, error) {
+// findRun finds an experiment by the id of one of its runs; missing is the error where there is
+// none.
+func findRun(ctx context.Context, to *server, run string, missing error) (*execution, error) {
 	if uuid.Validate(run) != nil {
 		return nil, missing
 	}
@@ -97,13 +98,13 @@ func findRun(ctx context.Context, to *server, run string, missing error) (*exper
 		return nil, fmt.Errorf("looking for run %q: %w", run, err)
 	}
 	for _, info := range list.GetExecutions() {
-		return &experiment{to, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
+		return &execution{to, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
 	}
 	return nil, missing
 }
 
 // recordOf reads what a run read and made.
-func recordOf(ctx context.Context, bucket *storage.Bucket, e *experiment) (activities.ReportInput, error) {
+func recordOf(ctx context.Context, bucket *storage.Bucket, e *execution) (activities.ReportInput, error) {
 	var record activities.ReportInput
 	data, err := bucket.GetRun(ctx, e.id, e.run, storage.RunRecord)
 	if err != nil {
@@ -115,22 +116,23 @@ func recordOf(ctx context.Context, bucket *storage.Bucket, e *experiment) (activ
 	return record, nil
 }
 
-// second is the run to compare with: the one that was named, or one that is started now and waited for.
-func (c *rerunCmd) second(ctx context.Context, a *app, to *server, first *experiment, record activities.ReportInput) (*experiment, error) {
-	if c.With != "" {
-		return finished(ctx, to, c.With)
+// secondRun is the run to compare with: the one that was named, or one that is started now and
+// waited for.
+func (c *rerunCmd) secondRun(ctx context.Context, a *app, to *server, first *execution, record activities.ReportInput) (*execution, error) {
+	if c.Compare != "" {
+		return finished(ctx, to, c.Compare)
 	}
 	options, err := startOptions(record.Spec)
 	if err != nil {
 		return nil, err
 	}
-	fresh := workflows.Fresh{Nonce: uuid.NewString()[:8], Rationales: c.AskAgain || !strings.HasPrefix(record.Spec.Teacher.Model, "openai:")}
-	if !fresh.Rationales {
-		a.say("the server's replies are taken over; --ask-again asks anew")
+	noCache := workflows.NoCache{Nonce: uuid.NewString()[:8], Rationales: c.RegenerateRationales || !strings.HasPrefix(record.Spec.Teacher.Model, "openai:")}
+	if !noCache.Rationales {
+		a.logf("the server's replies are reused; --regenerate-rationales requests new ones")
 	}
-	options.ID = first.id + "-again-" + fresh.Nonce
+	options.ID = first.id + "-rerun-" + noCache.Nonce
 	options.StaticSummary = "rerun of " + first.id + ": " + options.StaticSummary
-	in := workflows.ExperimentInput{Spec: record.Spec, Fresh: fresh}
+	in := workflows.ExperimentInput{Spec: record.Spec, NoCache: noCache}
 	if _, err := to.ExecuteWorkflow(ctx, options, workflows.Experiment, in); err != nil {
 		return nil, fmt.Errorf("starting rerun %q: %w", options.ID, err)
 	}
@@ -138,64 +140,64 @@ func (c *rerunCmd) second(ctx context.Context, a *app, to *server, first *experi
 	if err != nil {
 		return nil, err
 	}
-	a.introduce(e)
+	a.printStarted(e)
 	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		err = a.await(ctx, e)
+		err = a.awaitClosed(ctx, e)
 	}
 	if interrupted(ctx) {
-		a.say("the rerun goes on; compare with \"starter rerun %s --with %s\"", c.Of, e.id)
+		a.logf("the rerun continues; compare with \"starter rerun %s --compare %s\"", c.RunID, e.id)
 		return nil, errInterrupted
 	}
 	if err != nil {
 		return nil, err
 	}
-	_, err = e.outcome(ctx)
+	_, err = e.experimentResult(ctx)
 	return e, err
 }
 
-// compared prints the table.
-func (a *app) compared(first, second *experiment, rows []activities.Sameness) error {
+// printDiff prints the table.
+func (a *app) printDiff(first, second *execution, rows []activities.Diff) error {
 	if a.flags.JSON {
 		return a.printJSON(map[string]any{
-			"first": first.id + "/" + first.run, "second": second.id + "/" + second.run, "same": different(rows) == 0, "rows": rows,
+			"first": first.id + "/" + first.run, "second": second.id + "/" + second.run, "same": countDifferent(rows) == 0, "rows": rows,
 		})
 	}
 	var page strings.Builder
-	fmt.Fprintf(&page, "%-28s %-8s %-12s  %s\n", "what", "", "first", "second")
+	fmt.Fprintf(&page, "%-28s %-8s %-12s  %s\n", "name", "", "first", "second")
 	for _, row := range rows {
-		word := "same"
-		if !row.Same {
-			word = "DIFFERS"
+		state := "same"
+		if !row.Equal {
+			state = "DIFFERS"
 		}
-		line := fmt.Sprintf("%-28s %-8s %-12.12s  %-12.12s  %s", row.What, word, row.First, row.Second, strings.Join(row.Files, ", "))
+		line := fmt.Sprintf("%-28s %-8s %-12.12s  %-12.12s  %s", row.Name, state, row.First, row.Second, strings.Join(row.Files, ", "))
 		page.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
-	fmt.Fprintf(&page, "%d of %d are the same bytes\n", len(rows)-different(rows), len(rows))
+	fmt.Fprintf(&page, "%d of %d are identical\n", len(rows)-countDifferent(rows), len(rows))
 	return a.print(page.String())
 }
 
-func different(rows []activities.Sameness) int {
+func countDifferent(rows []activities.Diff) int {
 	n := 0
 	for _, row := range rows {
-		if !row.Same {
+		if !row.Equal {
 			n++
 		}
 	}
 	return n
 }
 
-// builds says how the programs of two runs differ, which may be why their bytes do.
-func (a *app) builds(ctx context.Context, bucket *storage.Bucket, first, second *experiment) {
+// printBuildDiff says how the programs of two runs differ, which may be why their bytes do.
+func (a *app) printBuildDiff(ctx context.Context, bucket *storage.Bucket, first, second *execution) {
 	before, after := buildIn(ctx, bucket, first), buildIn(ctx, bucket, second)
 	for _, name := range slices.Sorted(maps.Keys(before)) {
 		if after[name] != before[name] {
-			a.say("made otherwise: %s %s, then %s", name, before[name], after[name])
+			a.logf("build differs: %s %s, then %s", name, before[name], after[name])
 		}
 	}
 }
 
 // buildIn reads who made a run's report; what can't be read differs in nothing.
-func buildIn(ctx context.Context, bucket *storage.Bucket, e *experiment) map[string]string {
+func buildIn(ctx context.Context, bucket *storage.Bucket, e *execution) map[string]string {
 	var r report.Report
 	data, err := bucket.GetRun(ctx, e.id, e.run, "report.json")
 	if err != nil || json.Unmarshal(data, &r) != nil {

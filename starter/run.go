@@ -30,7 +30,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if err := c.reachBucket(ctx, a); err != nil {
+	if err := c.checkBucket(ctx, a); err != nil {
 		return err
 	}
 	to, err := a.connect(ctx)
@@ -38,19 +38,20 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer to.Close()
-	e, err := begin(ctx, to, s)
+	e, err := startExperiment(ctx, to, s)
 	if err != nil {
 		return err
 	}
-	a.introduce(e)
+	a.printStarted(e)
 	if !c.Watch {
-		return a.started(e)
+		return a.printStartedJSON(e)
 	}
 	return a.watch(ctx, e)
 }
 
-// reachBucket finds out before the work, rather than after it, that the report could not be fetched.
-func (c *runCmd) reachBucket(ctx context.Context, a *app) error {
+// checkBucket finds out before the work, rather than after it, that the report could not be
+// fetched.
+func (c *runCmd) checkBucket(ctx context.Context, a *app) error {
 	if !c.Watch {
 		return nil
 	}
@@ -61,19 +62,21 @@ func (c *runCmd) reachBucket(ctx context.Context, a *app) error {
 	return bucket.Close()
 }
 
-// experiment is a workflow on a server.
-type experiment struct {
+// execution is a workflow on a server.
+type execution struct {
 	*server
 	id, run string
 	// status is as of when the experiment was found.
 	status enums.WorkflowExecutionStatus
-	// kind is the workflow's: most are experiments, but distillations are watched and reported too.
-	kind string
+	// workflowType is the workflow's: most are experiments, but distillations are watched and
+	// reported too.
+	workflowType string
 }
 
-// begin starts the experiment of a spec. The id is the spec's, so whoever asks for the same experiment finds the running or the
-// finished one; only a failed, cancelled or terminated one is started again.
-func begin(ctx context.Context, to *server, s spec.Spec) (*experiment, error) {
+// startExperiment starts the experiment of a spec. The id is the spec's, so whoever asks for the
+// same experiment finds the running or the finished one; only a failed, cancelled or terminated one
+// is started again.
+func startExperiment(ctx context.Context, to *server, s spec.Spec) (*execution, error) {
 	options, err := startOptions(s)
 	if err != nil {
 		return nil, err
@@ -113,7 +116,8 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 	}, nil
 }
 
-// dataName is a short name of the spec's data, for people: the folder's or the file's without its endings.
+// dataName is a short name of the spec's data, for people: the folder's or the file's without its
+// endings.
 func dataName(s spec.Spec) string {
 	if s.Data.Reviews == nil {
 		return filepath.Base(s.Data.Folder)
@@ -123,7 +127,7 @@ func dataName(s spec.Spec) string {
 }
 
 // find looks an experiment up by its id.
-func find(ctx context.Context, to *server, id string) (*experiment, error) {
+func find(ctx context.Context, to *server, id string) (*execution, error) {
 	found, err := to.DescribeWorkflowExecution(ctx, id, "")
 	if missing := new(serviceerror.NotFound); errors.As(err, &missing) {
 		return nil, fmt.Errorf("%w: %q in namespace %q of %s", errNoExperiment, id, to.namespace, to.address)
@@ -132,23 +136,23 @@ func find(ctx context.Context, to *server, id string) (*experiment, error) {
 		return nil, fmt.Errorf("looking for experiment %q: %w", id, err)
 	}
 	info := found.GetWorkflowExecutionInfo()
-	return &experiment{to, id, info.GetExecution().GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
+	return &execution{to, id, info.GetExecution().GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
 }
 
-// introduce says what was started or found.
-func (a *app) introduce(e *experiment) {
+// printStarted says what was started or found.
+func (a *app) printStarted(e *execution) {
 	verb := map[enums.WorkflowExecutionStatus]string{
 		enums.WORKFLOW_EXECUTION_STATUS_RUNNING:   "runs",
 		enums.WORKFLOW_EXECUTION_STATUS_COMPLETED: "is finished already",
 	}[e.status]
-	a.say("%s %s %s", cmp.Or(strings.ToLower(e.kind), "experiment"), e.id, verb)
+	a.logf("%s %s %s", cmp.Or(strings.ToLower(e.workflowType), "experiment"), e.id, verb)
 	if page := e.page(e.id, e.run); page != "" {
-		a.say("Web UI     %s", page)
+		a.logf("Web UI     %s", page)
 	}
 }
 
-// started tells programs what was started.
-func (a *app) started(e *experiment) error {
+// printStartedJSON tells programs what was started.
+func (a *app) printStartedJSON(e *execution) error {
 	if !a.flags.JSON {
 		return a.print(e.id + "\n")
 	}

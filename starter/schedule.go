@@ -19,19 +19,20 @@ import (
 	"rdrec/workflows"
 )
 
-// catchUp is how late a night may begin that the server slept through; what is missed by more is left out.
-const catchUp = 6 * time.Hour
+// catchupWindow is how late a night may begin that the server slept through; what is missed by more
+// is left out.
+const catchupWindow = 6 * time.Hour
 
 // scheduleCmd manages schedules of nights: Temporal's own, one for each name.
 type scheduleCmd struct {
-	Create   scheduleCreateCmd   `cmd:"" help:"Have a nightly spec run by the clock."`
+	Create   scheduleCreateCmd   `cmd:"" help:"Create a schedule for a nightly spec."`
 	List     scheduleListCmd     `cmd:"" help:"List the schedules."`
 	Show     scheduleShowCmd     `cmd:"" help:"Show one: when it ran and will run."`
-	Pause    schedulePauseCmd    `cmd:"" help:"Begin no more nights until it is unpaused."`
-	Unpause  scheduleUnpauseCmd  `cmd:"" help:"Go on after a pause, also after one by a failed night."`
-	Trigger  scheduleTriggerCmd  `cmd:"" help:"Begin a night now, unless one runs."`
-	Backfill scheduleBackfillCmd `cmd:"" help:"Do the nights of a time that is past, one after the other."`
-	Delete   scheduleDeleteCmd   `cmd:"" help:"Delete a schedule; nights, models and reports stay."`
+	Pause    schedulePauseCmd    `cmd:"" help:"Start no more runs until it is unpaused."`
+	Unpause  scheduleUnpauseCmd  `cmd:"" help:"Resume after a pause, including one caused by a failed run."`
+	Trigger  scheduleTriggerCmd  `cmd:"" help:"Start a run now, unless one is running."`
+	Backfill scheduleBackfillCmd `cmd:"" help:"Run the missed runs of a past period, one after the other."`
+	Delete   scheduleDeleteCmd   `cmd:"" help:"Delete a schedule; its runs, models and reports stay."`
 }
 
 // scheduleArg names a schedule.
@@ -81,8 +82,8 @@ func (c *scheduleCreateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return fmt.Errorf("creating schedule %q: %w", s.Name, err)
 	}
-	a.say("schedule %s: %q in %s; a night that would begin while one runs is skipped, one missed by more than %s is left out, "+
-		"a failed one pauses the schedule", s.Name, c.Cron, c.Zone, catchUp)
+	a.logf("schedule %s: %q in %s; a run that is due while another is running is skipped, one missed by more than %s is dropped, "+
+		"a failed one pauses the schedule", s.Name, c.Cron, c.Zone, catchupWindow)
 	return nil
 }
 
@@ -95,21 +96,21 @@ func (c *scheduleCreateCmd) options(s spec.Spec) (client.ScheduleOptions, error)
 		ID: scheduleID(s.Name), Memo: map[string]any{cronMemo: c.Cron},
 		Spec: client.ScheduleSpec{CronExpressions: []string{c.Cron}, TimeZoneName: c.Zone},
 		Action: &client.ScheduleWorkflowAction{
-			ID: nightID(s.Name), Workflow: workflows.Nightly, Args: []any{workflows.NightlyInput{Spec: s}}, TaskQueue: start.TaskQueue,
+			ID: nightlyWorkflowID(s.Name), Workflow: workflows.Nightly, Args: []any{workflows.NightlyInput{Spec: s}}, TaskQueue: start.TaskQueue,
 			StaticSummary: start.StaticSummary, StaticDetails: start.StaticDetails, TypedSearchAttributes: start.TypedSearchAttributes,
 		},
-		Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: catchUp, PauseOnFailure: true, Paused: c.Paused,
+		Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: catchupWindow, PauseOnFailure: true, Paused: c.Paused,
 	}, nil
 }
 
-// with does something with a schedule; one that is missing is said to be.
-func (c scheduleArg) with(ctx context.Context, a *app, verb string, do func(client.ScheduleHandle) error) error {
+// do does something with a schedule; one that is missing is said to be.
+func (c scheduleArg) do(ctx context.Context, a *app, verb string, fn func(client.ScheduleHandle) error) error {
 	to, err := a.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	err = do(to.ScheduleClient().GetHandle(ctx, scheduleID(c.Name)))
+	err = fn(to.ScheduleClient().GetHandle(ctx, scheduleID(c.Name)))
 	if missing := new(serviceerror.NotFound); errors.As(err, &missing) {
 		return fmt.Errorf("%w: %q", errNoSchedule, c.Name)
 	}
@@ -126,19 +127,19 @@ type scheduleListCmd struct{}
 
 // scheduleLine is a schedule for people and programs.
 type scheduleLine struct {
-	Name    string          `json:"name"`
-	Cron    string          `json:"cron"`
-	Zone    string          `json:"zone"`
-	Paused  bool            `json:"paused"`
-	Note    string          `json:"note,omitempty"`
-	Next    []time.Time     `json:"next"`
-	Recent  []scheduleNight `json:"recent"`
-	Skipped int             `json:"skipped"`
-	Missed  int             `json:"missed"`
+	Name    string         `json:"name"`
+	Cron    string         `json:"cron"`
+	Zone    string         `json:"zone"`
+	Paused  bool           `json:"paused"`
+	Note    string         `json:"note,omitempty"`
+	Next    []time.Time    `json:"next"`
+	Recent  []scheduledRun `json:"recent"`
+	Skipped int            `json:"skipped"`
+	Missed  int            `json:"missed"`
 }
 
-// scheduleNight is a night that a schedule began.
-type scheduleNight struct {
+// scheduledRun is a night that a schedule began.
+type scheduledRun struct {
 	Due      time.Time `json:"due"`
 	Workflow string    `json:"workflow"`
 	Run      string    `json:"run"`
@@ -166,7 +167,7 @@ func (c *scheduleListCmd) Run(ctx context.Context, a *app) error {
 			continue
 		}
 		line := scheduleLine{Name: name, Paused: entry.Paused, Note: entry.Note, Next: entry.NextActionTimes}
-		line.tell(entry.Memo, entry.Spec, entry.RecentActions)
+		line.describe(entry.Memo, entry.Spec, entry.RecentActions)
 		lines = append(lines, line)
 	}
 	if a.flags.JSON {
@@ -179,17 +180,17 @@ func (c *scheduleListCmd) Run(ctx context.Context, a *app) error {
 	return a.print(page.String())
 }
 
-// tell adds when a schedule runs, and what it began.
-func (l *scheduleLine) tell(memo *commonpb.Memo, s *client.ScheduleSpec, recent []client.ScheduleActionResult) {
+// describe adds when a schedule runs, and what it began.
+func (l *scheduleLine) describe(memo *commonpb.Memo, s *client.ScheduleSpec, recent []client.ScheduleActionResult) {
 	if s != nil {
 		l.Cron, l.Zone = cronOf(memo), cmp.Or(s.TimeZoneName, "UTC")
 	}
 	for _, action := range recent {
-		night := scheduleNight{Due: action.ScheduleTime.UTC()}
+		run := scheduledRun{Due: action.ScheduleTime.UTC()}
 		if started := action.StartWorkflowResult; started != nil {
-			night.Workflow, night.Run = started.WorkflowID, started.FirstExecutionRunID
+			run.Workflow, run.Run = started.WorkflowID, started.FirstExecutionRunID
 		}
-		l.Recent = append(l.Recent, night)
+		l.Recent = append(l.Recent, run)
 	}
 }
 
@@ -222,7 +223,7 @@ type scheduleShowCmd struct{ scheduleArg }
 
 // Run shows the schedule with its latest and next nights.
 func (c *scheduleShowCmd) Run(ctx context.Context, a *app) error {
-	return c.with(ctx, a, "showing", func(h client.ScheduleHandle) error {
+	return c.do(ctx, a, "showing", func(h client.ScheduleHandle) error {
 		found, err := h.Describe(ctx)
 		if err != nil {
 			return err
@@ -231,14 +232,14 @@ func (c *scheduleShowCmd) Run(ctx context.Context, a *app) error {
 		if state := found.Schedule.State; state != nil {
 			line.Paused, line.Note = state.Paused, state.Note
 		}
-		line.tell(found.Memo, found.Schedule.Spec, found.Info.RecentActions)
+		line.describe(found.Memo, found.Schedule.Spec, found.Info.RecentActions)
 		if a.flags.JSON {
 			return a.printJSON(line)
 		}
 		var page strings.Builder
-		fmt.Fprintf(&page, "%s\nskipped while one ran: %d, missed by more than %s: %d\n", line, line.Skipped, catchUp, line.Missed)
-		for _, night := range line.Recent {
-			fmt.Fprintf(&page, "began  %s  %s/%s\n", night.Due.Format("2006-01-02 15:04 UTC"), night.Workflow, night.Run)
+		fmt.Fprintf(&page, "%s\nskipped while another ran: %d, missed by more than %s: %d\n", line, line.Skipped, catchupWindow, line.Missed)
+		for _, run := range line.Recent {
+			fmt.Fprintf(&page, "started %s  %s/%s\n", run.Due.Format("2006-01-02 15:04 UTC"), run.Workflow, run.Run)
 		}
 		for _, at := range line.Next {
 			fmt.Fprintf(&page, "next   %s\n", at.UTC().Format("2006-01-02 15:04 UTC"))
@@ -254,7 +255,7 @@ type schedulePauseCmd struct {
 
 // Run pauses; a night that runs goes on.
 func (c *schedulePauseCmd) Run(ctx context.Context, a *app) error {
-	return c.with(ctx, a, "pausing", func(h client.ScheduleHandle) error {
+	return c.do(ctx, a, "pausing", func(h client.ScheduleHandle) error {
 		return h.Pause(ctx, client.SchedulePauseOptions{Note: c.Note})
 	})
 }
@@ -266,7 +267,7 @@ type scheduleUnpauseCmd struct {
 
 // Run lets nights begin again.
 func (c *scheduleUnpauseCmd) Run(ctx context.Context, a *app) error {
-	return c.with(ctx, a, "unpausing", func(h client.ScheduleHandle) error {
+	return c.do(ctx, a, "unpausing", func(h client.ScheduleHandle) error {
 		return h.Unpause(ctx, client.ScheduleUnpauseOptions{Note: c.Note})
 	})
 }
@@ -286,9 +287,9 @@ func (c *scheduleTriggerCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer to.Close()
-	var e *experiment
-	err = c.with(ctx, a, "triggering", func(h client.ScheduleHandle) error {
-		before, err := latestNight(ctx, h)
+	var e *execution
+	err = c.do(ctx, a, "triggering", func(h client.ScheduleHandle) error {
+		before, err := latestRun(ctx, h)
 		if err != nil {
 			return err
 		}
@@ -298,44 +299,44 @@ func (c *scheduleTriggerCmd) Run(ctx context.Context, a *app) error {
 		if !c.Wait {
 			return nil
 		}
-		e, err = begun(ctx, to, h, before)
+		e, err = awaitScheduledRun(ctx, to, h, before)
 		return err
 	})
 	if err != nil || e == nil {
 		return err
 	}
-	a.introduce(e)
-	if err := a.await(ctx, e); err != nil {
+	a.printStarted(e)
+	if err := a.awaitClosed(ctx, e); err != nil {
 		return err
 	}
-	return a.verdict(ctx, e)
+	return a.printVerdict(ctx, e)
 }
 
-// latestNight is the run that a schedule began last; empty for none.
-func latestNight(ctx context.Context, h client.ScheduleHandle) (scheduleNight, error) {
+// latestRun is the run that a schedule began last; empty for none.
+func latestRun(ctx context.Context, h client.ScheduleHandle) (scheduledRun, error) {
 	found, err := h.Describe(ctx)
 	if err != nil || len(found.Info.RecentActions) == 0 {
-		return scheduleNight{}, err
+		return scheduledRun{}, err
 	}
 	var line scheduleLine
-	line.tell(nil, nil, found.Info.RecentActions)
+	line.describe(nil, nil, found.Info.RecentActions)
 	return line.Recent[len(line.Recent)-1], nil
 }
 
-// begun waits until a schedule has begun another night than before.
-func begun(ctx context.Context, to *server, h client.ScheduleHandle, before scheduleNight) (*experiment, error) {
+// awaitScheduledRun waits until a schedule has begun another night than before.
+func awaitScheduledRun(ctx context.Context, to *server, h client.ScheduleHandle, before scheduledRun) (*execution, error) {
 	ctx, cancel := context.WithTimeout(ctx, triggerTimeout)
 	defer cancel()
-	ticker := time.NewTicker(watchEvery / 4)
+	ticker := time.NewTicker(pollInterval / 4)
 	defer ticker.Stop()
 	for {
-		night, err := latestNight(ctx, h)
-		if err == nil && night.Run != before.Run {
-			return &experiment{server: to, id: night.Workflow, run: night.Run, status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING}, nil
+		run, err := latestRun(ctx, h)
+		if err == nil && run.Run != before.Run {
+			return &execution{server: to, id: run.Workflow, run: run.Run, status: enums.WORKFLOW_EXECUTION_STATUS_RUNNING}, nil
 		}
 		select {
 		case <-ctx.Done():
-			return nil, fmt.Errorf("no night began within %s: one that runs has it skipped (%w)", triggerTimeout, errors.Join(err, ctx.Err()))
+			return nil, fmt.Errorf("no run started within %s: it is skipped if another is running (%w)", triggerTimeout, errors.Join(err, ctx.Err()))
 		case <-ticker.C:
 		}
 	}
@@ -352,7 +353,7 @@ func (c *scheduleBackfillCmd) Run(ctx context.Context, a *app) error {
 	if !c.From.Before(c.To) {
 		return usageError{fmt.Errorf("%s is not before %s", c.From.Format(time.RFC3339), c.To.Format(time.RFC3339))}
 	}
-	return c.with(ctx, a, "backfilling", func(h client.ScheduleHandle) error {
+	return c.do(ctx, a, "backfilling", func(h client.ScheduleHandle) error {
 		return h.Backfill(ctx, client.ScheduleBackfillOptions{Backfill: []client.ScheduleBackfill{
 			{Start: c.From, End: c.To, Overlap: enums.SCHEDULE_OVERLAP_POLICY_BUFFER_ALL},
 		}})
@@ -363,5 +364,5 @@ type scheduleDeleteCmd struct{ scheduleArg }
 
 // Run deletes the schedule.
 func (c *scheduleDeleteCmd) Run(ctx context.Context, a *app) error {
-	return c.with(ctx, a, "deleting", func(h client.ScheduleHandle) error { return h.Delete(ctx) })
+	return c.do(ctx, a, "deleting", func(h client.ScheduleHandle) error { return h.Delete(ctx) })
 }

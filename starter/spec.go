@@ -8,7 +8,8 @@ import (
 	"rdrec/internal/spec"
 )
 
-// specArg names a spec, or a data set for the small one that we bring along, and what to change in it.
+// specArg names a spec, or a data set for the small one that we bring along, and what to change in
+// it.
 type specArg struct {
 	Spec    string   `arg:"" optional:"" help:"The spec, a YAML file; paths in it are relative to the worker's folder. Without one, --dataset is run with a small spec of ours."`
 	Dataset string   `help:"The data: a folder in RDRec's format, or the name of one in RDREC_DATA, data or testdata/rdrec." placeholder:"NAME|DIR"`

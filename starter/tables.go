@@ -59,17 +59,17 @@ func tablesJSON() map[string][]map[string]string {
 // tables are the domain's own tables.
 func tables() []table {
 	return []table{
-		methods(), templateSets(), sizes(), protocols(), switchRows(), numberings(), metrics(), baselines(),
-		words("teachers", "TEACHER", spec.Teachers()), words("prompts", "PROMPT", spec.Prompts()),
-		words("formats", "FORMAT", spec.Formats()), words("columns", "COLUMN", spec.Columns()),
-		words("extractors", "EXTRACTOR", spec.Extractors()),
+		methods(), templateSets(), sizes(), protocols(), switchRows(), indexings(), metrics(), baselines(),
+		singleColumn("teachers", "TEACHER", spec.Teachers()), singleColumn("prompts", "PROMPT", spec.Prompts()),
+		singleColumn("formats", "FORMAT", spec.Formats()), singleColumn("columns", "COLUMN", spec.Columns()),
+		singleColumn("extractors", "EXTRACTOR", spec.Extractors()),
 	}
 }
 
 func methods() table {
-	t := table{name: "methods", header: []string{"METHOD", "LEARNS", "SOURCE"}}
+	t := table{name: "methods", header: []string{"METHOD", "TASKS", "SOURCE"}}
 	for _, m := range spec.Methods() {
-		t.rows = append(t.rows, []string{m.Name, learns(m), m.Cite})
+		t.rows = append(t.rows, []string{m.Name, taskNames(m), m.Cite})
 	}
 	return t
 }
@@ -77,7 +77,7 @@ func methods() table {
 // templateSets counts each set's templates by task.
 func templateSets() table {
 	t := table{name: "template_sets", header: []string{"TEMPLATES", "EXPLANATION", "SEQUENTIAL", "TOPN", "RATIONALE"}}
-	for _, set := range task.Families() {
+	for _, set := range task.TemplateSets() {
 		rationale := 0
 		for _, text := range []string{set.Preference, set.Attribute} {
 			if text != "" {
@@ -101,25 +101,25 @@ func sizes() table {
 }
 
 func protocols() table {
-	t := table{name: "protocols", header: []string{"PROTOCOL", "OTHERWISE THAN THE REFERENCE"}}
+	t := table{name: "protocols", header: []string{"PROTOCOL", "CHANGED SWITCHES"}}
 	for _, p := range spec.Protocols() {
-		t.rows = append(t.rows, []string{p.Name, fixes(p)})
+		t.rows = append(t.rows, []string{p.Name, changedSwitches(p)})
 	}
 	return t
 }
 
 // switchRows are what a spec's fixes and ablate may name.
 func switchRows() table {
-	t := table{name: "fixes", header: []string{"FIX", "ABOUT"}}
+	t := table{name: "switches", header: []string{"SWITCH", "ABOUT"}}
 	for _, w := range spec.Switches() {
 		t.rows = append(t.rows, []string{w.Name, w.About})
 	}
 	return t
 }
 
-func numberings() table {
-	t := table{name: "numberings", header: []string{"NUMBERING", "ABOUT"}}
-	for _, n := range spec.Numberings() {
+func indexings() table {
+	t := table{name: "indexings", header: []string{"INDEXING", "ABOUT"}}
+	for _, n := range spec.Indexings() {
 		t.rows = append(t.rows, []string{n.Name, n.About})
 	}
 	return t
@@ -144,8 +144,8 @@ func baselines() table {
 	return t
 }
 
-// words is a table of one column.
-func words(name, header string, all []string) table {
+// singleColumn is a table of one column.
+func singleColumn(name, header string, all []string) table {
 	t := table{name: name, header: []string{header}}
 	for _, word := range all {
 		t.rows = append(t.rows, []string{word})
@@ -153,31 +153,31 @@ func words(name, header string, all []string) table {
 	return t
 }
 
-// named is a switch with its name for people.
-type named struct {
+// namedSwitch is a switch with its name for people.
+type namedSwitch struct {
 	on   bool
 	name string
 }
 
-// learns names the kinds of examples a method learns.
-func learns(m spec.Method) string {
-	return switches(
-		named{m.Explanation, "explanation"}, named{m.Sequential, "sequential"}, named{m.Rationale, "rationale"}, named{m.TopN, "top-N"},
+// taskNames names the kinds of examples a method learns.
+func taskNames(m spec.Method) string {
+	return enabledSwitches(
+		namedSwitch{m.Explanation, "explanation"}, namedSwitch{m.Sequential, "sequential"}, namedSwitch{m.Rationale, "rationale"}, namedSwitch{m.TopN, "top-N"},
 	)
 }
 
-// fixes names what a protocol does otherwise than the reference.
-func fixes(p spec.Protocol) string {
+// changedSwitches names what a protocol does otherwise than the reference.
+func changedSwitches(p spec.Protocol) string {
 	rows := spec.Switches()
-	all := make([]named, len(rows))
+	all := make([]namedSwitch, len(rows))
 	for i, w := range rows {
-		all[i] = named{w.On(p), w.About}
+		all[i] = namedSwitch{w.On(p), w.About}
 	}
-	return switches(all...)
+	return enabledSwitches(all...)
 }
 
-// switches lists those that are on.
-func switches(all ...named) string {
+// enabledSwitches lists those that are on.
+func enabledSwitches(all ...namedSwitch) string {
 	var on []string
 	for _, s := range all {
 		if s.on {

@@ -15,8 +15,8 @@ import (
 	"rdrec/workflows"
 )
 
-// watchEvery is how often a watched experiment is looked at.
-const watchEvery = time.Second
+// pollInterval is how often a watched experiment is looked at.
+const pollInterval = time.Second
 
 // idArg names an experiment.
 type idArg struct {
@@ -37,23 +37,24 @@ func (c *watchCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	a.introduce(e)
+	a.printStarted(e)
 	return a.watch(ctx, e)
 }
 
 // watch follows an experiment that goes on without us.
-func (a *app) watch(ctx context.Context, e *experiment) error {
+func (a *app) watch(ctx context.Context, e *execution) error {
 	err := a.follow(ctx, e)
 	if errors.Is(err, errInterrupted) {
-		a.say("the experiment goes on; \"starter watch %s\" shows it again, \"starter cancel %s\" stops it", e.id, e.id)
+		a.logf("the experiment continues; \"starter watch %s\" shows it again, \"starter cancel %s\" stops it", e.id, e.id)
 	}
 	return err
 }
 
-// follow shows an experiment until it ends, then prints its report. One that is closed needs no worker any more.
-func (a *app) follow(ctx context.Context, e *experiment) error {
+// follow shows an experiment until it ends, then prints its report. One that is closed needs no
+// worker any more.
+func (a *app) follow(ctx context.Context, e *execution) error {
 	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		err := a.await(ctx, e)
+		err := a.awaitClosed(ctx, e)
 		if interrupted(ctx) {
 			return errInterrupted
 		}
@@ -61,26 +62,26 @@ func (a *app) follow(ctx context.Context, e *experiment) error {
 			return err
 		}
 	}
-	return a.conclude(ctx, e)
+	return a.printResult(ctx, e)
 }
 
-// await shows the stages until the experiment is closed.
-func (a *app) await(ctx context.Context, e *experiment) error {
-	t, b := newTracker(e, a.now), newBoard(a.stderr)
-	ticker := time.NewTicker(watchEvery)
+// awaitClosed shows the stages until the experiment is closed.
+func (a *app) awaitClosed(ctx context.Context, e *execution) error {
+	t, b := newProgressTracker(e, a.now), newStageDisplay(a.stderr)
+	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	away := false
+	unavailable := false
 	for {
-		status, lines, err := t.look(ctx)
+		status, lines, err := t.poll(ctx)
 		switch {
 		case interrupted(ctx):
 			return ctx.Err()
-		case err != nil && !away:
-			a.say("the server does not answer; trying on: %v", err)
+		case err != nil && !unavailable:
+			a.logf("the server does not answer; retrying: %v", err)
 		case err == nil:
 			b.show(lines, t.note(ctx), a.now())
 		}
-		away = err != nil
+		unavailable = err != nil
 		if err == nil && status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 			return nil
 		}
@@ -93,15 +94,15 @@ func (a *app) await(ctx context.Context, e *experiment) error {
 }
 
 // note says when no worker polls, which otherwise looks like a slow start.
-func (t *tracker) note(ctx context.Context) string {
-	if !t.idle {
+func (t *progressTracker) note(ctx context.Context) string {
+	if !t.noWorker {
 		return ""
 	}
-	return t.unpolled(ctx)
+	return t.noWorkerNote(ctx)
 }
 
-// unpolled says for people that no worker polls; empty where one does.
-func (s *server) unpolled(ctx context.Context) string {
+// noWorkerNote says for people that no worker polls; empty where one does.
+func (s *server) noWorkerNote(ctx context.Context) string {
 	queue, err := s.DescribeTaskQueue(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_WORKFLOW)
 	if err != nil || len(queue.GetPollers()) > 0 {
 		return ""
@@ -109,8 +110,8 @@ func (s *server) unpolled(ctx context.Context) string {
 	return fmt.Sprintf("no worker polls the queue %s: start one with bin/worker", workflows.QueueCPU)
 }
 
-// outcome waits for a closed experiment's result.
-func (e *experiment) outcome(ctx context.Context) (workflows.ExperimentResult, error) {
+// experimentResult waits for a closed experiment's result.
+func (e *execution) experimentResult(ctx context.Context) (workflows.ExperimentResult, error) {
 	var result workflows.ExperimentResult
 	err := e.GetWorkflow(ctx, e.id, e.run).Get(ctx, &result)
 	if temporal.IsCanceledError(err) {
@@ -155,13 +156,13 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	t := newTracker(e, a.now)
-	status, lines, err := t.look(ctx)
+	t := newProgressTracker(e, a.now)
+	status, lines, err := t.poll(ctx)
 	if err != nil {
 		return fmt.Errorf("looking at experiment %q: %w", c.ID, err)
 	}
 	if note := t.note(ctx); note != "" {
-		a.say("%s", note)
+		a.logf("%s", note)
 	}
 	if a.flags.JSON {
 		return a.printJSON(map[string]any{"id": e.id, "run": e.run, "status": statusName(status), "stages": lines})
@@ -174,29 +175,29 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	return a.print(page.String())
 }
 
-// listed is an experiment in the list.
-type listed struct {
+// listedExecution is an experiment in the list.
+type listedExecution struct {
 	ID      string    `json:"id"`
 	Run     string    `json:"run"`
 	Status  string    `json:"status"`
 	Started time.Time `json:"started"`
 }
 
-// latest is how many experiments are listed.
-const latest = 20
+// maxListed is how many experiments are listed.
+const maxListed = 20
 
 // list prints the latest experiments.
 func (a *app) list(ctx context.Context, to *server) error {
 	found, err := to.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		Query: "WorkflowType = 'Experiment'", PageSize: latest,
+		Query: "WorkflowType = 'Experiment'", PageSize: maxListed,
 	})
 	if err != nil {
 		return fmt.Errorf("listing experiments: %w", err)
 	}
-	experiments := make([]listed, 0, latest)
+	experiments := make([]listedExecution, 0, maxListed)
 	var page strings.Builder
 	for _, info := range found.GetExecutions() {
-		l := listed{
+		l := listedExecution{
 			info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), statusName(info.GetStatus()),
 			info.GetStartTime().AsTime(),
 		}
@@ -236,12 +237,12 @@ func (c *cancelCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if e.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		a.say("experiment %s is %s already", e.id, statusName(e.status))
+		a.logf("experiment %s is already %s", e.id, statusName(e.status))
 		return nil
 	}
 	if err := to.CancelWorkflow(ctx, e.id, e.run); err != nil {
 		return fmt.Errorf("cancelling experiment %q: %w", e.id, err)
 	}
-	a.say("experiment %s is asked to stop; its workers save their last checkpoint first", e.id)
+	a.logf("experiment %s is asked to stop; its workers save their last checkpoint first", e.id)
 	return nil
 }

@@ -1,6 +1,7 @@
-// Package storage keeps everything that outlives a process in one blob bucket: content-addressed artefacts, the cache of stages,
-// finished rationales, checkpoints and the record of each run. In: bytes and folders; out: [Ref]s, small enough to travel as
-// workflow payloads. What is written is hashed on the way in and again on the way out. The keys are documented in key.go.
+// Package storage keeps everything that outlives a process in one blob bucket: content-addressed
+// artifacts, the cache of stages, finished rationales, checkpoints and the record of each run. In:
+// bytes and folders; out: [Ref]s, small enough to travel as workflow payloads. What is written is
+// hashed on the way in and again on the way out. The keys are documented in key.go.
 package storage
 
 import (
@@ -25,7 +26,7 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// Bucket is the place where all artefacts live. It is safe for concurrent use.
+// Bucket is the place where all artifacts live. It is safe for concurrent use.
 type Bucket struct {
 	blob *blob.Bucket
 	url  string
@@ -33,10 +34,10 @@ type Bucket struct {
 	fsync func(*os.File) error
 }
 
-// Open opens the bucket at a URL: file:///path, s3://, gs://, azblob:// or mem://. A file bucket's folder is made if its parent
-// exists.
+// Open opens the bucket at a URL: file:///path, s3://, gs://, azblob:// or mem://. A file bucket's
+// folder is made if its parent exists.
 func Open(ctx context.Context, rawURL string) (*Bucket, error) {
-	full, err := complete(rawURL)
+	full, err := withFileOptions(rawURL)
 	if err != nil {
 		return nil, err
 	}
@@ -50,9 +51,9 @@ func Open(ctx context.Context, rawURL string) (*Bucket, error) {
 	return &Bucket{blob: b, url: rawURL, fsync: (*os.File).Sync}, nil
 }
 
-// complete adds what a file bucket needs: the temporary file of a write beside its target (a rename must not cross disks), no
-// side files for metadata, and the folder itself.
-func complete(rawURL string) (string, error) {
+// withFileOptions adds what a file bucket needs: the temporary file of a write beside its target (a
+// rename must not cross disks), no side files for metadata, and the folder itself.
+func withFileOptions(rawURL string) (string, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
 		return "", fmt.Errorf("parse bucket URL %q: %w", rawURL, err)
@@ -70,11 +71,11 @@ func complete(rawURL string) (string, error) {
 	return u.String(), nil
 }
 
-// Close releases the bucket.
+// Compact releases the bucket.
 func (b *Bucket) Close() error { return b.blob.Close() }
 
-// Where says, for people, where the object of a run lies: a path for a file bucket, a URL for others.
-func (b *Bucket) Where(key string) string {
+// URL says, for people, where the object of a run lies: a path for a file bucket, a URL for others.
+func (b *Bucket) URL(key string) string {
 	if folder := b.folder(); folder != "" {
 		return filepath.Join(folder, filepath.FromSlash(key))
 	}
@@ -135,8 +136,9 @@ type object struct {
 	written time.Time
 }
 
-// copyTo writes r to key. A writer that is cancelled before it is closed leaves no object, where one that is only closed would leave
-// what it has. Azure's panics in that case (gocloud.dev 0.47.0), and there an upload that breaks off leaves none anyway.
+// copyTo writes r to key. A writer that is cancelled before it is closed leaves no object, where
+// one that is only closed would leave what it has. Azure's panics in that case (gocloud.dev
+// 0.47.0), and there an upload that breaks off leaves none anyway.
 func (b *Bucket) copyTo(ctx context.Context, key string, r io.Reader, options *blob.WriterOptions) error {
 	if strings.HasPrefix(b.url, "azblob:") {
 		return b.blob.Upload(ctx, key, r, options)
@@ -187,7 +189,8 @@ func (b *Bucket) remove(ctx context.Context, keys ...string) error {
 	return nil
 }
 
-// quarantine moves an object out of the way, so that it is never chosen again and can still be looked at.
+// quarantine moves an object out of the way, so that it is never chosen again and can still be
+// looked at.
 func (b *Bucket) quarantine(ctx context.Context, key string) error {
 	disk := &disk{root: b.folder(), fsync: b.fsync}
 	defer disk.close()

@@ -13,12 +13,14 @@ import (
 	"strings"
 )
 
-// ErrAllCorrupt says that checkpoints exist and none can be trusted: training must not silently start from zero.
+// ErrAllCorrupt says that checkpoints exist and none can be trusted: training must not silently
+// start from zero.
 var ErrAllCorrupt = errors.New("every checkpoint is corrupt")
 
-// Checkpoints are the training states of one piece of work (a stage's fingerprint). They belong to the work, not to the run, so
-// they outlive it. Each attempt writes under a token of its own, which sorts after the tokens of all earlier attempts: a zombie
-// attempt may still write, but the newest attempt's files are the ones that are read.
+// Checkpoints are the training states of one piece of work (a stage's fingerprint). They belong to
+// the work, not to the run, so they outlive it. Each attempt writes under a token of its own, which
+// sorts after the tokens of all earlier attempts: a zombie attempt may still write, but the newest
+// attempt's files are the ones that are read.
 type Checkpoints struct {
 	bucket      *Bucket
 	fingerprint string
@@ -26,14 +28,14 @@ type Checkpoints struct {
 	keep        int
 }
 
-// Saved is a checkpoint that was found or written.
-type Saved struct {
+// Checkpoint is a checkpoint that was found or written.
+type Checkpoint struct {
 	Token string `json:"token"`
 	Step  int    `json:"step"`
-	// Skipped names the newer checkpoints that were corrupt and are now in quarantine.
-	Skipped []string `json:"skipped,omitempty"`
-	// Barren is how many attempts in a row, up to now, have left no checkpoint.
-	Barren int `json:"barren"`
+	// Quarantined names the newer checkpoints that were corrupt and are now in quarantine.
+	Quarantined []string `json:"quarantined,omitempty"`
+	// AttemptsWithoutCheckpoint is how many attempts in a row, up to now, have left no checkpoint.
+	AttemptsWithoutCheckpoint int `json:"attempts_without_checkpoint"`
 }
 
 // A checkpoint is whole once its manifest is there; an attempt is known by its own record.
@@ -47,8 +49,9 @@ type manifest struct {
 	Files []File `json:"files"`
 }
 
-// OpenCheckpoints begins an attempt at the work: owner (run, activity and attempt, and something unique) is recorded under a
-// token that sorts after all earlier ones. keep is how many checkpoints of this attempt are kept.
+// OpenCheckpoints begins an attempt at the work: owner (run, activity and attempt, and something
+// unique) is recorded under a token that sorts after all earlier ones. keep is how many checkpoints
+// of this attempt are kept.
 func OpenCheckpoints(ctx context.Context, b *Bucket, fingerprint, owner string, keep int) (*Checkpoints, error) {
 	tokens, err := tokensOf(ctx, b, fingerprint)
 	if err != nil {
@@ -57,7 +60,7 @@ func OpenCheckpoints(ctx context.Context, b *Bucket, fingerprint, owner string, 
 	next, parent := 1, ""
 	if n := len(tokens); n > 0 {
 		parent = tokens[n-1]
-		next = order(parent) + 1
+		next = tokenOrder(parent) + 1
 	}
 	c := &Checkpoints{b, fingerprint, fmt.Sprintf("%06d-%s", next, owner), max(keep, 1)}
 	record, err := json.Marshal(map[string]string{"owner": owner, "parent": parent})
@@ -67,8 +70,8 @@ func OpenCheckpoints(ctx context.Context, b *Bucket, fingerprint, owner string, 
 	return c, b.write(ctx, attemptFolder(fingerprint, c.token)+attemptName, record)
 }
 
-// Save stores the files under dir as the state after step: the files first, then the manifest with their hashes. Older
-// checkpoints of this attempt beyond the number to keep are deleted afterwards.
+// Save stores the files under dir as the state after step: the files first, then the manifest with
+// their hashes. Older checkpoints of this attempt beyond the number to keep are deleted afterwards.
 func (c *Checkpoints) Save(ctx context.Context, step int, dir string) error {
 	names, err := filesUnder(dir)
 	if err != nil {
@@ -93,49 +96,50 @@ func (c *Checkpoints) Save(ctx context.Context, step int, dir string) error {
 	return c.prune(ctx)
 }
 
-// Restore fetches the newest trustworthy checkpoint of all attempts into dir: the newest attempt that has one, then its highest
-// step. Corrupt ones are quarantined and named. It returns ErrNotFound if there never was one, and ErrAllCorrupt if there were
-// some and none can be trusted.
-func (c *Checkpoints) Restore(ctx context.Context, dir string) (Saved, error) {
+// Restore fetches the newest trustworthy checkpoint of all attempts into dir: the newest attempt
+// that has one, then its highest step. Corrupt ones are quarantined and named. It returns
+// ErrNotFound if there never was one, and ErrAllCorrupt if there were some and none can be trusted.
+func (c *Checkpoints) Restore(ctx context.Context, dir string) (Checkpoint, error) {
 	manifests, err := c.manifests(ctx)
 	if err != nil {
-		return Saved{}, err
+		return Checkpoint{}, err
 	}
-	var saved Saved
+	var checkpoint Checkpoint
 	for _, key := range slices.Backward(manifests) {
 		m, err := c.restoreOne(ctx, key, dir)
 		var corrupt *CorruptError
 		switch {
 		case err == nil:
-			saved.Token, saved.Step = tokenOf(key), m.Step
-			saved.Barren = order(c.token) - order(saved.Token) - 1
-			return saved, nil
+			checkpoint.Token, checkpoint.Step = tokenOf(key), m.Step
+			checkpoint.AttemptsWithoutCheckpoint = tokenOrder(c.token) - tokenOrder(checkpoint.Token) - 1
+			return checkpoint, nil
 		case errors.As(err, &corrupt), errors.Is(err, ErrNotFound):
-			saved.Skipped = append(saved.Skipped, fmt.Sprintf("%s: %v", key, err))
+			checkpoint.Quarantined = append(checkpoint.Quarantined, fmt.Sprintf("%s: %v", key, err))
 			if err := c.bucket.quarantine(ctx, key); err != nil {
-				return saved, err
+				return checkpoint, err
 			}
 		default:
-			return saved, err
+			return checkpoint, err
 		}
 	}
-	return c.none(ctx, saved)
+	return c.notRestored(ctx, checkpoint)
 }
 
-// none says why nothing was restored. Corrupt checkpoints in quarantine count for ever, not only when they are found: whoever starts
-// the work again must not begin from zero without having said so.
-func (c *Checkpoints) none(ctx context.Context, saved Saved) (Saved, error) {
+// notRestored says why nothing was restored. Corrupt checkpoints in quarantine count for ever, not
+// only when they are found: whoever starts the work again must not begin from zero without having
+// said so.
+func (c *Checkpoints) notRestored(ctx context.Context, checkpoint Checkpoint) (Checkpoint, error) {
 	folder := quarantineKey(checkpointFolder(c.fingerprint))
-	spoilt, err := c.bucket.list(ctx, folder)
+	quarantined, err := c.bucket.list(ctx, folder)
 	if err != nil {
-		return saved, err
+		return checkpoint, err
 	}
-	if len(spoilt) > 0 {
-		return saved, fmt.Errorf("resume %s: %w (delete %s to begin from zero): %s",
-			c.fingerprint[:12], ErrAllCorrupt, c.bucket.Where(folder), strings.Join(append(saved.Skipped, spoilt...), "; "))
+	if len(quarantined) > 0 {
+		return checkpoint, fmt.Errorf("resume %s: %w (delete %s to start from scratch): %s",
+			c.fingerprint[:12], ErrAllCorrupt, c.bucket.URL(folder), strings.Join(append(checkpoint.Quarantined, quarantined...), "; "))
 	}
-	saved.Barren = order(c.token) - 1
-	return saved, fmt.Errorf("resume %s: %w", c.fingerprint[:12], ErrNotFound)
+	checkpoint.AttemptsWithoutCheckpoint = tokenOrder(c.token) - 1
+	return checkpoint, fmt.Errorf("resume %s: %w", c.fingerprint[:12], ErrNotFound)
 }
 
 func (c *Checkpoints) restoreOne(ctx context.Context, key, dir string) (manifest, error) {
@@ -155,7 +159,8 @@ func (c *Checkpoints) restoreOne(ctx context.Context, key, dir string) (manifest
 	return m, nil
 }
 
-// manifests lists the keys of all checkpoints' manifests, oldest first: tokens and padded steps sort as text.
+// manifests lists the keys of all checkpoints' manifests, oldest first: tokens and padded steps
+// sort as text.
 func (c *Checkpoints) manifests(ctx context.Context) ([]string, error) {
 	keys, err := c.bucket.list(ctx, checkpointFolder(c.fingerprint))
 	if err != nil {
@@ -166,18 +171,19 @@ func (c *Checkpoints) manifests(ctx context.Context) ([]string, error) {
 	return keys, nil
 }
 
-// prune deletes what this attempt has beyond the checkpoints to keep, and all of earlier attempts once it has enough of its own.
-// The manifest goes first, so that a half-deleted checkpoint is never chosen.
+// prune deletes what this attempt has beyond the checkpoints to keep, and all of earlier attempts
+// once it has enough of its own. The manifest goes first, so that a half-deleted checkpoint is
+// never chosen.
 func (c *Checkpoints) prune(ctx context.Context) error {
 	manifests, err := c.manifests(ctx)
 	if err != nil {
 		return err
 	}
-	own := slices.DeleteFunc(slices.Clone(manifests), func(key string) bool { return tokenOf(key) != c.token })
-	if len(own) <= c.keep {
+	ownManifests := slices.DeleteFunc(slices.Clone(manifests), func(key string) bool { return tokenOf(key) != c.token })
+	if len(ownManifests) <= c.keep {
 		return nil
 	}
-	oldest := own[len(own)-c.keep]
+	oldest := ownManifests[len(ownManifests)-c.keep]
 	for _, key := range manifests {
 		if key >= oldest {
 			break
@@ -210,7 +216,7 @@ func tokensOf(ctx context.Context, b *Bucket, fingerprint string) ([]string, err
 	}
 	var tokens []string
 	for _, key := range keys {
-		if token := tokenOf(key); order(token) > 0 && !slices.Contains(tokens, token) {
+		if token := tokenOf(key); tokenOrder(token) > 0 && !slices.Contains(tokens, token) {
 			tokens = append(tokens, token)
 		}
 	}
@@ -239,8 +245,8 @@ func checkpointOf(key string) string {
 	return checkpointPrefix + path.Join(parts[:min(len(parts), 3)]...)
 }
 
-// order is an attempt's place in the line of attempts, 0 if the token is not one of ours.
-func order(token string) int {
+// tokenOrder is an attempt's place in the line of attempts, 0 if the token is not one of ours.
+func tokenOrder(token string) int {
 	n, err := strconv.Atoi(strings.SplitN(token, "-", 2)[0])
 	if err != nil {
 		return 0

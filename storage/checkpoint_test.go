@@ -41,7 +41,7 @@ func (w *training) attempt(owner string, keep int) *storage.Checkpoints {
 }
 
 // restore begins another attempt and restores.
-func (w *training) restore() (storage.Saved, string, error) {
+func (w *training) restore() (storage.Checkpoint, string, error) {
 	w.t.Helper()
 	dir := w.t.TempDir()
 	saved, err := w.attempt("reader", 2).Restore(w.t.Context(), dir)
@@ -65,8 +65,8 @@ func (w *training) manifests() []string {
 	return all
 }
 
-// TestCheckpointsToKeep saves after an earlier attempt: its checkpoint is the fallback until this attempt has more than enough of
-// its own.
+// TestCheckpointsToKeep saves after an earlier attempt: its checkpoint is the fallback until this
+// attempt has more than enough of its own.
 func TestCheckpointsToKeep(t *testing.T) {
 	const earlier, first, second, third = "000001-a/000000005", "000002-b/000000010", "000002-b/000000020", "000002-b/000000030"
 	for _, c := range []struct {
@@ -95,27 +95,28 @@ func TestCheckpointsToKeep(t *testing.T) {
 	}
 }
 
-func TestExactlyAsManySavesAsAreKeptLeaveAFallback(t *testing.T) {
+func TestPruneKeepsAFallbackOfTheEarlierAttempt(t *testing.T) {
 	w := newTraining(t)
 	save(t, w.attempt("a", 2), 5)
 	now := w.attempt("b", 2)
 	save(t, now, 10)
 	save(t, now, 20)
-	spoil(t, w.root, "checkpoints/*/000002-b/000000010/weights")
-	spoil(t, w.root, "checkpoints/*/000002-b/000000020/weights")
+	corruptObject(t, w.root, "checkpoints/*/000002-b/000000010/weights")
+	corruptObject(t, w.root, "checkpoints/*/000002-b/000000020/weights")
 	saved, weights, err := w.restore()
-	if err != nil || saved.Token != "000001-a" || saved.Step != 5 || weights != "5" || len(saved.Skipped) != 2 {
+	if err != nil || saved.Token != "000001-a" || saved.Step != 5 || weights != "5" || len(saved.Quarantined) != 2 {
 		t.Errorf("restored %+v with weights %q, %v; want step 5 of the attempt before", saved, weights, err)
 	}
 	for i, step := range []string{"000000020", "000000010"} {
-		if !strings.Contains(saved.Skipped[i], step) {
-			t.Errorf("skipped %q, want step %s: the newest is tried first", saved.Skipped[i], step)
+		if !strings.Contains(saved.Quarantined[i], step) {
+			t.Errorf("skipped %q, want step %s: the newest is tried first", saved.Quarantined[i], step)
 		}
 	}
 }
 
-// TestTheNewestAttemptThenItsHighestStep has steps and attempts of different numbers of digits, saved in any order.
-func TestTheNewestAttemptThenItsHighestStep(t *testing.T) {
+// TestRestorePrefersNewestAttemptThenHighestStep has steps and attempts of different numbers of
+// digits, saved in any order.
+func TestRestorePrefersNewestAttemptThenHighestStep(t *testing.T) {
 	type saves struct {
 		owner string
 		steps []int
@@ -151,25 +152,26 @@ func TestTheNewestAttemptThenItsHighestStep(t *testing.T) {
 	}
 }
 
-// TestAttemptsWithoutACheckpointAreCounted counts those between the last checkpoint and the present attempt.
+// TestAttemptsWithoutACheckpointAreCounted counts those between the last checkpoint and the present
+// attempt.
 func TestAttemptsWithoutACheckpointAreCounted(t *testing.T) {
 	w := newTraining(t)
 	for want := range 3 {
 		saved, _, err := w.restore()
-		if !errors.Is(err, storage.ErrNotFound) || saved.Barren != want || !strings.HasPrefix(err.Error(), "resume 0123456789ab: ") {
+		if !errors.Is(err, storage.ErrNotFound) || saved.AttemptsWithoutCheckpoint != want || !strings.HasPrefix(err.Error(), "resume 0123456789ab: ") {
 			t.Errorf("before the first checkpoint: %+v, %v; want %d attempts without one", saved, err, want)
 		}
 	}
 	save(t, w.attempt("a", 2), 10)
 	for want := range 3 {
-		if saved, _, err := w.restore(); err != nil || saved.Barren != want {
+		if saved, _, err := w.restore(); err != nil || saved.AttemptsWithoutCheckpoint != want {
 			t.Errorf("after it: %+v, %v; want %d attempts without one", saved, err, want)
 		}
 	}
 }
 
-// TestAnAttemptsRecord names its owner and the attempt before.
-func TestAnAttemptsRecord(t *testing.T) {
+// TestAttemptRecord names its owner and the attempt before.
+func TestAttemptRecord(t *testing.T) {
 	w := newTraining(t)
 	w.attempt("a", 2)
 	w.attempt("b", 2)
@@ -190,8 +192,8 @@ func TestAnAttemptsRecord(t *testing.T) {
 	}
 }
 
-// TestForeignFoldersAreNoAttempts puts folders of other names beside the attempts.
-func TestForeignFoldersAreNoAttempts(t *testing.T) {
+// TestForeignFoldersAreIgnored puts folders of other names beside the attempts.
+func TestForeignFoldersAreIgnored(t *testing.T) {
 	w := newTraining(t)
 	for _, name := range []string{"000000-zero", "notes", "-1-x", "stray"} {
 		writeFile(t, filepath.Join(w.root, "checkpoints", work, name, "file"))
@@ -204,8 +206,8 @@ func TestForeignFoldersAreNoAttempts(t *testing.T) {
 	}
 }
 
-// TestACheckpointsManifest is byte for byte what earlier versions wrote and later ones read.
-func TestACheckpointsManifest(t *testing.T) {
+// TestCheckpointManifest is byte for byte what earlier versions wrote and later ones read.
+func TestCheckpointManifest(t *testing.T) {
 	w := newTraining(t)
 	c := w.attempt("a", 2)
 	if err := c.Save(t.Context(), 3, folder(t, map[string]string{"weights": "one", "sub/adam": "two"})); err != nil {
@@ -222,8 +224,9 @@ func TestACheckpointsManifest(t *testing.T) {
 	}
 }
 
-// TestAMissingFileIsACorruptCheckpoint deletes a file that the manifest names: the checkpoint before it is used.
-func TestAMissingFileIsACorruptCheckpoint(t *testing.T) {
+// TestMissingFileMakesCheckpointCorrupt deletes a file that the manifest names: the checkpoint
+// before it is used.
+func TestMissingFileMakesCheckpointCorrupt(t *testing.T) {
 	w := newTraining(t)
 	c := w.attempt("a", 2)
 	save(t, c, 10)
@@ -232,7 +235,7 @@ func TestAMissingFileIsACorruptCheckpoint(t *testing.T) {
 		t.Fatal(err)
 	}
 	saved, weights, err := w.restore()
-	if err != nil || saved.Step != 10 || weights != "10" || len(saved.Skipped) != 1 {
+	if err != nil || saved.Step != 10 || weights != "10" || len(saved.Quarantined) != 1 {
 		t.Errorf("restored %+v with weights %q, %v; want step 10", saved, weights, err)
 	}
 	quarantined := filepath.Join(w.root, "quarantine/checkpoints", work, "000001-a/000000020/manifest.json")
@@ -241,8 +244,9 @@ func TestAMissingFileIsACorruptCheckpoint(t *testing.T) {
 	}
 }
 
-// TestAnUnreadableCheckpointIsNotQuarantined fails for a reason that may pass: nothing older is used in its place.
-func TestAnUnreadableCheckpointIsNotQuarantined(t *testing.T) {
+// TestUnreadableCheckpointIsNotQuarantined fails for a reason that may pass: nothing older is used
+// in its place.
+func TestUnreadableCheckpointIsNotQuarantined(t *testing.T) {
 	w := newTraining(t)
 	c := w.attempt("a", 2)
 	save(t, c, 10)
@@ -250,7 +254,7 @@ func TestAnUnreadableCheckpointIsNotQuarantined(t *testing.T) {
 	now := w.attempt("b", 2)
 	blocked := filepath.Join(t.TempDir(), "file")
 	writeFile(t, blocked)
-	if saved, err := now.Restore(t.Context(), filepath.Join(blocked, "folder")); err == nil || len(saved.Skipped) > 0 {
+	if saved, err := now.Restore(t.Context(), filepath.Join(blocked, "folder")); err == nil || len(saved.Quarantined) > 0 {
 		t.Errorf("restored %+v, %v into a folder that can't be made", saved, err)
 	}
 	if diff := cmp.Diff([]string{"000001-a/000000010", "000001-a/000000020"}, w.manifests()); diff != "" {
@@ -258,14 +262,15 @@ func TestAnUnreadableCheckpointIsNotQuarantined(t *testing.T) {
 	}
 }
 
-// blockDeletion lets the deletion of the object at path fail just after it is gone: the blob library deletes a file of attributes
-// next, and here that is a folder.
+// blockDeletion lets the deletion of the object at path fail just after it is gone: the blob
+// library deletes a file of attributes next, and here that is a folder.
 func blockDeletion(t *testing.T, path string) {
 	t.Helper()
 	writeFile(t, filepath.Join(path+".attrs", "x.attrs"))
 }
 
-// TestPruningDeletesTheManifestFirst breaks off at the first file: a half-deleted checkpoint is never chosen.
+// TestPruningDeletesTheManifestFirst breaks off at the first file: a half-deleted checkpoint is
+// never chosen.
 func TestPruningDeletesTheManifestFirst(t *testing.T) {
 	w := newTraining(t)
 	c := w.attempt("a", 1)

@@ -15,7 +15,7 @@ import (
 )
 
 // age sets when an object was written.
-func (h history) age(t *testing.T, key string, written time.Time) {
+func (h runHistory) age(t *testing.T, key string, written time.Time) {
 	t.Helper()
 	if err := os.Chtimes(filepath.Join(h.root, key), written, written); err != nil {
 		t.Fatal(err)
@@ -23,45 +23,46 @@ func (h history) age(t *testing.T, key string, written time.Time) {
 }
 
 // ageAll sets when all objects of the bucket were written.
-func (h history) ageAll(t *testing.T, written time.Time) {
+func (h runHistory) ageAll(t *testing.T, written time.Time) {
 	t.Helper()
 	for key := range contents(t, h.root) {
 		h.age(t, key, written)
 	}
 }
 
-// TestCollectionsAgeLimitIsExclusive has one object of each kind that is collected, written at the limit or a moment before.
-func TestCollectionsAgeLimitIsExclusive(t *testing.T) {
+// TestCollectAgeLimitIsExclusive has one object of each kind that is collected, written at the
+// limit or a moment before.
+func TestCollectAgeLimitIsExclusive(t *testing.T) {
 	limit := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	const half = "checkpoints/ffffffffffff/000001-a/000000010/weights"
 	orphan := content(digestOfOne)
 	for _, c := range []struct {
 		key  string
-		want func(storage.Collected) storage.Heap
+		want func(storage.CollectResult) storage.Count
 	}{
-		{orphan, func(c storage.Collected) storage.Heap { return c.Contents }},
-		{half, func(c storage.Collected) storage.Heap { return c.Checkpoints }},
-		{"quarantine/rationales/teacher/part.jsonl", func(c storage.Collected) storage.Heap { return c.Quarantined }},
-		{"cas/sha256/ab/abcd.1f.tmp", func(c storage.Collected) storage.Heap { return c.Leftovers }},
-		{"rationales/teacher/part.jsonl.1f.tmp", func(c storage.Collected) storage.Heap { return c.Leftovers }},
-		{"stages/import/x.json.1f.tmp", func(c storage.Collected) storage.Heap { return c.Leftovers }},
-		{"runs/w/r/run.json.1f.tmp", func(c storage.Collected) storage.Heap { return c.Leftovers }},
+		{orphan, func(c storage.CollectResult) storage.Count { return c.Contents }},
+		{half, func(c storage.CollectResult) storage.Count { return c.Checkpoints }},
+		{"quarantine/rationales/teacher/part.jsonl", func(c storage.CollectResult) storage.Count { return c.Quarantined }},
+		{"cas/sha256/ab/abcd.1f.tmp", func(c storage.CollectResult) storage.Count { return c.TempFiles }},
+		{"rationales/teacher/part.jsonl.1f.tmp", func(c storage.CollectResult) storage.Count { return c.TempFiles }},
+		{"stages/import/x.json.1f.tmp", func(c storage.CollectResult) storage.Count { return c.TempFiles }},
+		{"runs/w/r/run.json.1f.tmp", func(c storage.CollectResult) storage.Count { return c.TempFiles }},
 	} {
 		t.Run(c.key, func(t *testing.T) {
-			h := newHistory(t)
+			h := newRunHistory(t)
 			h.ageAll(t, limit.Add(time.Hour))
-			inUse := collect(t, h, storage.Collection{Before: limit}).Kept
+			inUse := collect(t, h, storage.CollectOptions{Before: limit}).Remaining
 			writeFile(t, filepath.Join(h.root, c.key))
-			one := storage.Heap{Objects: 1, Bytes: int64(len("half"))}
+			one := storage.Count{Objects: 1, Bytes: int64(len("half"))}
 
 			h.age(t, c.key, limit)
-			kept := storage.Heap{Objects: inUse.Objects + 1, Bytes: inUse.Bytes + one.Bytes}
-			if got := collect(t, h, storage.Collection{Before: limit}); got != (storage.Collected{Kept: kept}) {
+			kept := storage.Count{Objects: inUse.Objects + 1, Bytes: inUse.Bytes + one.Bytes}
+			if got := collect(t, h, storage.CollectOptions{Before: limit}); got != (storage.CollectResult{Remaining: kept}) {
 				t.Errorf("written at the limit: %+v, want all of it kept", got)
 			}
 			h.age(t, c.key, limit.Add(-time.Nanosecond))
-			got := collect(t, h, storage.Collection{Before: limit})
-			if got.Kept != inUse || c.want(got) != one {
+			got := collect(t, h, storage.CollectOptions{Before: limit})
+			if got.Remaining != inUse || c.want(got) != one {
 				t.Errorf("written a moment before: %+v, want %+v of its kind", got, one)
 			}
 			if _, err := os.Stat(filepath.Join(h.root, c.key)); !os.IsNotExist(err) {
@@ -71,19 +72,21 @@ func TestCollectionsAgeLimitIsExclusive(t *testing.T) {
 	}
 }
 
-// TestCollectCountsWhatIsKept has the two artefacts of the runs: 2 lists, 2 files of data, 1 of weights.
-func TestCollectCountsWhatIsKept(t *testing.T) {
-	h := newHistory(t)
-	got := collect(t, h, storage.Collection{Before: time.Now().Add(time.Hour)})
+// TestCollectCountsRemainingObjects has the two artifacts of the runs: 2 lists, 2 files of data, 1
+// of weights.
+func TestCollectCountsRemainingObjects(t *testing.T) {
+	h := newRunHistory(t)
+	got := collect(t, h, storage.CollectOptions{Before: time.Now().Add(time.Hour)})
 	bytes := h.data.Size + h.model.Size + int64(len("1 2 3")+len("[]")+len("weights"))
-	if want := (storage.Collected{Kept: storage.Heap{Objects: 5, Bytes: bytes}}); got != want {
+	if want := (storage.CollectResult{Remaining: storage.Count{Objects: 5, Bytes: bytes}}); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 }
 
-// TestCollectDeletesManifestsFirst breaks off at the first file of a checkpoint: no manifest is left, of any checkpoint.
+// TestCollectDeletesManifestsFirst breaks off at the first file of a checkpoint: no manifest is
+// left, of any checkpoint.
 func TestCollectDeletesManifestsFirst(t *testing.T) {
-	h := newHistory(t)
+	h := newRunHistory(t)
 	finished := strings.Repeat("b", 64)
 	c, err := storage.OpenCheckpoints(t.Context(), h.Bucket, finished, "a", 2)
 	if err != nil {
@@ -99,7 +102,7 @@ func TestCollectDeletesManifestsFirst(t *testing.T) {
 			blockDeletion(t, filepath.Join(h.root, "checkpoints", name))
 		}
 	}
-	if _, err := h.Collect(t.Context(), storage.Collection{Before: time.Now().Add(time.Hour)}); err == nil {
+	if _, err := h.Collect(t.Context(), storage.CollectOptions{Before: time.Now().Add(time.Hour)}); err == nil {
 		t.Fatal("a file that can't be deleted is no error")
 	}
 	for name := range contents(t, filepath.Join(h.root, "checkpoints")) {
@@ -109,14 +112,15 @@ func TestCollectDeletesManifestsFirst(t *testing.T) {
 	}
 }
 
-// TestQuarantineIsKeptWhileTrainingIsUnfinished deletes a corrupt checkpoint only once the training is done.
+// TestQuarantineIsKeptWhileTrainingIsUnfinished deletes a corrupt checkpoint only once the training
+// is done.
 func TestQuarantineIsKeptWhileTrainingIsUnfinished(t *testing.T) {
-	h := newHistory(t)
+	h := newRunHistory(t)
 	unfinished, finished := "quarantine/checkpoints/"+strings.Repeat("c", 64), "quarantine/checkpoints/"+strings.Repeat("b", 64)
 	const manifest = "/000001-a/000000010/manifest.json"
 	writeFile(t, filepath.Join(h.root, unfinished+manifest))
 	writeFile(t, filepath.Join(h.root, finished+manifest))
-	got := collect(t, h, storage.Collection{Before: time.Now().Add(time.Hour)})
+	got := collect(t, h, storage.CollectOptions{Before: time.Now().Add(time.Hour)})
 	if got.Quarantined.Objects != 1 {
 		t.Errorf("collected %+v, want the finished training's manifest", got.Quarantined)
 	}
@@ -127,23 +131,24 @@ func TestQuarantineIsKeptWhileTrainingIsUnfinished(t *testing.T) {
 	}
 }
 
-// TestTheLast30NightsAreNotCollected has one more night than keep what they refer to, under each of two names.
-func TestTheLast30NightsAreNotCollected(t *testing.T) {
-	h := newHistory(t)
+// TestCollectRetainsLast30NightlyRuns has one more night than keep what they refer to, under each
+// of two names.
+func TestCollectRetainsLast30NightlyRuns(t *testing.T) {
+	h := newRunHistory(t)
 	var models []storage.Ref
 	for k := range 31 {
-		models = append(models, h.artefact(t, "model", map[string]string{"model.safetensors": fmt.Sprint("model ", k)}))
+		models = append(models, h.putArtifact(t, "model", map[string]string{"model.safetensors": fmt.Sprint("model ", k)}))
 		record := fmt.Appendf(nil, `{"model":{"digest":%q,"size":%d}}`, models[k].Digest, models[k].Size)
-		if err := h.PutNight(t.Context(), "shop", k+1, record); err != nil {
+		if err := h.PutNightlyRun(t.Context(), "shop", k+1, record); err != nil {
 			t.Fatal(err)
 		}
 	}
-	other := h.artefact(t, "model", map[string]string{"model.safetensors": "another name's"})
+	other := h.putArtifact(t, "model", map[string]string{"model.safetensors": "another name's"})
 	record := fmt.Appendf(nil, `[{"model":{"digest":%q,"size":%d}}]`, other.Digest, other.Size)
-	if err := h.PutNight(t.Context(), "another", 1, record); err != nil {
+	if err := h.PutNightlyRun(t.Context(), "another", 1, record); err != nil {
 		t.Fatal(err)
 	}
-	if got := collect(t, h, storage.Collection{Before: time.Now().Add(time.Hour)}); got.Contents.Objects != 2 {
+	if got := collect(t, h, storage.CollectOptions{Before: time.Now().Add(time.Hour)}); got.Contents.Objects != 2 {
 		t.Errorf("collected %+v, want the first night's model and its list", got.Contents)
 	}
 	for k, ref := range append(models, other) {
@@ -153,9 +158,10 @@ func TestTheLast30NightsAreNotCollected(t *testing.T) {
 	}
 }
 
-// TestContentIsWrittenAnewAfterAnHour stores content again when it is a little younger and a little older than that.
-func TestContentIsWrittenAnewAfterAnHour(t *testing.T) {
-	h := newHistory(t)
+// TestPutRewritesContentAfterAnHour stores content again when it is a little younger and a little
+// older than that.
+func TestPutRewritesContentAfterAnHour(t *testing.T) {
+	h := newRunHistory(t)
 	file := filepath.Join(folder(t, map[string]string{"f": "two"}), "f")
 	puts := map[string]func() error{
 		digestOfOne: func() error { _, err := h.Put(t.Context(), []byte("one")); return err },
@@ -181,9 +187,10 @@ func TestContentIsWrittenAnewAfterAnHour(t *testing.T) {
 	}
 }
 
-// TestTornContentIsWrittenAnew stores content again where an object of another size is in its place.
-func TestTornContentIsWrittenAnew(t *testing.T) {
-	h := newHistory(t)
+// TestPutRewritesTruncatedContent stores content again where an object of another size is in its
+// place.
+func TestPutRewritesTruncatedContent(t *testing.T) {
+	h := newRunHistory(t)
 	writeFile(t, filepath.Join(h.root, content(digestOfOne)))
 	ref, err := h.Put(t.Context(), []byte("one"))
 	if err != nil {

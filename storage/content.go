@@ -13,7 +13,8 @@ import (
 	"time"
 )
 
-// Ref names immutable content by its hash. It is all that a workflow payload says of a file or folder.
+// Ref names immutable content by its hash. It is all that a workflow payload says of a file or
+// folder.
 type Ref struct {
 	// Digest is the content's SHA-256 in hexadecimal.
 	Digest string `json:"digest"`
@@ -30,14 +31,14 @@ func Digest(data []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// freshFor is how old content may be that is not written again. Garbage collection goes by age, so content that is stored anew
-// must not look old ([Collect]).
-const freshFor = time.Hour
+// rewriteAfter is how old content may be that is not written again. Garbage collection goes by age,
+// so content that is stored anew must not look old ([Collect]).
+const rewriteAfter = time.Hour
 
 // Put stores data under its hash; content that is there already, and not old, is not written again.
 func (b *Bucket) Put(ctx context.Context, data []byte) (Ref, error) {
 	ref := Ref{Digest: Digest(data), Size: int64(len(data))}
-	there, err := b.holds(ctx, ref, freshFor)
+	there, err := b.contains(ctx, ref, rewriteAfter)
 	if err != nil || there {
 		return ref, err
 	}
@@ -51,7 +52,7 @@ func (b *Bucket) PutFile(ctx context.Context, path string) (Ref, error) {
 		return Ref{}, err
 	}
 	defer f.Close()
-	there, err := b.holds(ctx, ref, freshFor)
+	there, err := b.contains(ctx, ref, rewriteAfter)
 	if err != nil || there {
 		return ref, err
 	}
@@ -75,9 +76,9 @@ func hashFile(path string) (Ref, *os.File, error) {
 	return Ref{Digest: hex.EncodeToString(h.Sum(nil)), Size: size}, f, nil
 }
 
-// holds says whether content of ref's hash and size is stored, and written no longer ago than within (0: whenever). A torn object
-// of another size is written anew.
-func (b *Bucket) holds(ctx context.Context, ref Ref, within time.Duration) (bool, error) {
+// contains says whether content of ref's hash and size is stored, and written no longer ago than
+// within (0: whenever). A torn object of another size is written anew.
+func (b *Bucket) contains(ctx context.Context, ref Ref, within time.Duration) (bool, error) {
 	key := contentKey(ref.Digest)
 	attrs, err := b.blob.Attributes(ctx, key)
 	if err = classify("look at", key, err); errors.Is(err, ErrNotFound) {
@@ -86,8 +87,8 @@ func (b *Bucket) holds(ctx context.Context, ref Ref, within time.Duration) (bool
 	if err != nil {
 		return false, err
 	}
-	fresh := within == 0 || attrs.ModTime.After(time.Now().Add(-within)) //nolint:forbidigo // beside the bucket's own clock
-	return attrs.Size == ref.Size && fresh, nil
+	recent := within == 0 || attrs.ModTime.After(time.Now().Add(-within)) //nolint:forbidigo // beside the bucket's own clock
+	return attrs.Size == ref.Size && recent, nil
 }
 
 // Get returns the content of ref, after checking its hash.
@@ -105,7 +106,8 @@ func (b *Bucket) Get(ctx context.Context, ref Ref) ([]byte, error) {
 	return data, nil
 }
 
-// GetFile writes the content of ref to the file at path, after checking its hash; on error no file is left.
+// GetFile writes the content of ref to the file at path, after checking its hash; on error no file
+// is left.
 func (b *Bucket) GetFile(ctx context.Context, ref Ref, path string) error {
 	if !validDigest(ref.Digest) {
 		return &CorruptError{Key: ref.Digest, Reason: "not a SHA-256 digest"}

@@ -7,12 +7,14 @@ import (
 	"strings"
 )
 
-// disk makes what is written into a file bucket survive a power cut: the blob library writes and renames, but never waits for the
-// disk. Other buckets' servers do that themselves, and for them it does nothing.
+// disk makes what is written into a file bucket survive a power cut: the blob library writes and
+// renames, but never waits for the disk. Other buckets' servers do that themselves, and for them it
+// does nothing.
 type disk struct {
 	// root is the bucket's folder.
 	root string
-	// file is a second handle on the file that is being written; the rename changes its name, not the handle.
+	// file is a second handle on the file that is being written; the rename changes its name, not
+	// the handle.
 	file *os.File
 	dir  string
 	// fsync is the bucket's.

@@ -12,7 +12,8 @@ import (
 	"rdrec/storage"
 )
 
-// syncs records which files and folders of a file bucket are synced, in order, by their paths inside of it.
+// syncs records which files and folders of a file bucket are synced, in order, by their paths
+// inside of it.
 type syncs struct {
 	t      *testing.T
 	root   string
@@ -31,7 +32,8 @@ func (s *syncs) fsync(f *os.File) error {
 	return nil
 }
 
-// name is the present path of an open file, which may have been renamed since. A folder's ends with a slash.
+// name is the present path of an open file, which may have been renamed since. A folder's ends with
+// a slash.
 func (s *syncs) name(f *os.File) string {
 	s.t.Helper()
 	info, err := f.Stat()
@@ -72,7 +74,8 @@ func syncedBucket(t *testing.T, suffix string) (*storage.Bucket, *syncs) {
 	return b, s
 }
 
-// written are the syncs of one object: the file under its final name, then each folder above it up to the bucket's.
+// written are the syncs of one object: the file under its final name, then each folder above it up
+// to the bucket's.
 func written(key string) []string {
 	want := []string{key}
 	for parts := strings.Split(key, "/"); len(parts) > 1; {
@@ -82,7 +85,8 @@ func written(key string) []string {
 	return append(want, "./")
 }
 
-// The SHA-256 of "one", "two" and of the artefact {"kind":"model","files":[...]} with both of them in a.txt and b.txt.
+// The SHA-256 of "one", "two" and of the artifact {"kind":"model","files":[...]} with both of them
+// in a.txt and b.txt.
 const (
 	digestOfOne = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
 	digestOfTwo = "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3"
@@ -91,8 +95,9 @@ const (
 
 func content(digest string) string { return "cas/sha256/" + digest[:2] + "/" + digest }
 
-// durable are the operations that write, and the objects that each of them writes, in order.
-func durable() []struct {
+// writeOperations are the operations that write, and the objects that each of them writes, in
+// order.
+func writeOperations() []struct {
 	name  string
 	write func(*testing.T, *storage.Bucket) error
 	want  []string
@@ -107,7 +112,7 @@ func durable() []struct {
 			_, err := b.Put(t.Context(), []byte("one"))
 			return err
 		}, []string{content(digestOfOne)}},
-		{"an artefact lists files that are there", func(t *testing.T, b *storage.Bucket) error {
+		{"an artifact lists files that are there", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
 			_, err := b.PutFolder(t.Context(), "model", folder(t, map[string]string{"b.txt": "two", "a.txt": "one"}))
 			return err
@@ -125,7 +130,7 @@ func durable() []struct {
 		}},
 		{"rationales", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
-			return storage.OpenRationales[int](b, "t").In("0123456789abcdefgh").Append(t.Context(), []int{1, 2})
+			return storage.OpenRationales[int](b, "t").Shard("0123456789abcdefgh").Append(t.Context(), []int{1, 2})
 		}, []string{"rationales/t/0123456789abcdef-a6e2b7a040683432de03a18fd8a1939a2fdf82585b364bfc874bdd4095c4cae1.jsonl"}},
 		{"a run's file", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
@@ -133,14 +138,15 @@ func durable() []struct {
 		}, []string{"runs/w/r/run.json"}},
 		{"a night", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
-			return b.PutNight(t.Context(), "shop", 12, []byte("{}"))
-		}, []string{"nightly/shop/nights/000012.json"}},
+			return b.PutNightlyRun(t.Context(), "shop", 12, []byte("{}"))
+		}, []string{"nightly/shop/runs/000012.json"}},
 	}
 }
 
-// TestWhatIsWrittenIsSynced counts the syncs: each written file once, under its final name, then the folders that name it.
-func TestWhatIsWrittenIsSynced(t *testing.T) {
-	for _, c := range durable() {
+// TestWritesAreSynced counts the syncs: each written file once, under its final name, then the
+// folders that name it.
+func TestWritesAreSynced(t *testing.T) {
+	for _, c := range writeOperations() {
 		for _, suffix := range []string{"", "/"} {
 			t.Run(c.name+suffix, func(t *testing.T) {
 				b, s := syncedBucket(t, suffix)
@@ -159,9 +165,10 @@ func TestWhatIsWrittenIsSynced(t *testing.T) {
 	}
 }
 
-// TestAFailedSyncFailsTheWrite fails each sync in turn: nothing is written after it, and the caller is told.
-func TestAFailedSyncFailsTheWrite(t *testing.T) {
-	for _, c := range durable() {
+// TestFailedSyncFailsTheWrite fails each sync in turn: nothing is written after it, and the caller
+// is told.
+func TestFailedSyncFailsTheWrite(t *testing.T) {
+	for _, c := range writeOperations() {
 		t.Run(c.name, func(t *testing.T) {
 			all := 0
 			for _, key := range c.want {
@@ -178,8 +185,8 @@ func TestAFailedSyncFailsTheWrite(t *testing.T) {
 	}
 }
 
-func TestAPromotionsRecordIsOnTheDiskBeforeItsPointer(t *testing.T) {
-	h := newHistory(t)
+func TestPromotionRecordIsSyncedBeforeItsPointer(t *testing.T) {
+	h := newRunHistory(t)
 	p := h.promotion(t, "one")
 	s := &syncs{t: t, root: h.root}
 	h.SetFsync(s.fsync)
@@ -190,10 +197,10 @@ func TestAPromotionsRecordIsOnTheDiskBeforeItsPointer(t *testing.T) {
 	}
 }
 
-func TestAQuarantinedCheckpointIsOnTheDisk(t *testing.T) {
+func TestQuarantinedCheckpointIsSynced(t *testing.T) {
 	b, s := syncedBucket(t, "")
 	save(t, attempt(t, b), 10)
-	spoil(t, s.root, "checkpoints/*/*/000000010/weights")
+	corruptObject(t, s.root, "checkpoints/*/*/000000010/weights")
 	c := attempt(t, b)
 	s.synced = nil
 	if _, err := c.Restore(t.Context(), t.TempDir()); !errors.Is(err, storage.ErrAllCorrupt) {
@@ -204,7 +211,7 @@ func TestAQuarantinedCheckpointIsOnTheDisk(t *testing.T) {
 		t.Error(diff)
 	}
 	save(t, c, 20)
-	spoil(t, s.root, "checkpoints/*/*/000000020/weights")
+	corruptObject(t, s.root, "checkpoints/*/*/000000020/weights")
 	s.synced, s.failAt = nil, 1
 	if _, err := c.Restore(t.Context(), t.TempDir()); !errors.Is(err, errDisk) {
 		t.Errorf("a sync fails: %v, want %v", err, errDisk)
@@ -214,8 +221,8 @@ func TestAQuarantinedCheckpointIsOnTheDisk(t *testing.T) {
 	}
 }
 
-// deliveries records the syncs of a delivery into a folder and what is in the folder at each.
-func deliveries(t *testing.T, folder string, failAt int) (seen []string, err error) {
+// exportSyncs records the syncs of a delivery into a folder and what is in the folder at each.
+func exportSyncs(t *testing.T, folder string, failAt int) (seen []string, err error) {
 	t.Helper()
 	b, s := syncedBucket(t, "")
 	ref, err := b.Put(t.Context(), []byte("new"))
@@ -236,11 +243,11 @@ func deliveries(t *testing.T, folder string, failAt int) (seen []string, err err
 		}
 		return nil
 	})
-	_, err = b.Deliver(t.Context(), ref, folder, "table.csv")
+	_, err = b.Export(t.Context(), ref, folder, "table.csv")
 	return seen, err
 }
 
-func TestADeliveryIsSyncedBeforeAndAfterTheRename(t *testing.T) {
+func TestExportIsSyncedBeforeAndAfterTheRename(t *testing.T) {
 	for _, c := range []struct {
 		failAt int
 		synced []string
@@ -250,21 +257,21 @@ func TestADeliveryIsSyncedBeforeAndAfterTheRename(t *testing.T) {
 		{1, []string{"table.csv.part: table.csv.part=new table.csv=old"}, map[string]string{"table.csv": "old"}},
 		{2, []string{"table.csv.part: table.csv.part=new table.csv=old", "./: table.csv=new"}, map[string]string{"table.csv": "new"}},
 	} {
-		place := folder(t, map[string]string{"table.csv": "old"})
-		synced, err := deliveries(t, place, c.failAt)
+		target := folder(t, map[string]string{"table.csv": "old"})
+		synced, err := exportSyncs(t, target, c.failAt)
 		if failed := errors.Is(err, errDisk); failed != (c.failAt > 0) {
 			t.Errorf("sync %d fails: %v", c.failAt, err)
 		}
 		if diff := cmp.Diff(c.synced, synced); diff != "" {
 			t.Errorf("sync %d fails: %s", c.failAt, diff)
 		}
-		if diff := cmp.Diff(c.left, contents(t, place)); diff != "" {
+		if diff := cmp.Diff(c.left, contents(t, target)); diff != "" {
 			t.Errorf("sync %d fails: left: %s", c.failAt, diff)
 		}
 	}
 }
 
-func TestABucketWaitsForTheDisk(t *testing.T) {
+func TestFileBucketSyncs(t *testing.T) {
 	f, err := os.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
@@ -285,7 +292,7 @@ func TestABucketWaitsForTheDisk(t *testing.T) {
 	}
 }
 
-func TestABucketThatIsNoFolderNeedsNoSync(t *testing.T) {
+func TestOtherBucketsNeedNoSync(t *testing.T) {
 	b := open(t, "mem://")
 	b.SetFsync(func(*os.File) error { return errDisk })
 	if _, err := b.Put(t.Context(), []byte("one")); err != nil {

@@ -2,66 +2,79 @@ package storage
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"net/url"
+	"os"
 	"path"
+	"path/filepath"
 	"strings"
 )
 
-// LatestRun finds a run's record by its workflow's id, alone for the newest of its runs, or with the run's own id after a slash.
-func (b *Bucket) LatestRun(ctx context.Context, name string) (workflow, run string, err error) {
-	if name == "" || path.Clean("/"+name) != "/"+name {
-		return "", "", fmt.Errorf("records of run %q: %w", name, ErrNotFound)
+// Export writes content to a place outside of the bucket, under a name: whole, or not at all. The
+// place is a folder, or the URL of a bucket, whose path is where in it. It returns where the
+// content is.
+func (b *Bucket) Export(ctx context.Context, ref Ref, target, name string) (string, error) {
+	if !strings.Contains(target, "://") {
+		to := filepath.Join(target, name)
+		return to, b.exportFile(ctx, ref, to)
 	}
-	var newest object
-	err = b.scan(ctx, RunKey(name, "", "")+"/", func(o object) error {
-		inside, ok := strings.CutSuffix(strings.TrimPrefix(o.key, runPrefix+name+"/"), RunRecord)
-		if ok && strings.Count(inside, "/") <= 1 && (newest.key == "" || newest.written.Before(o.written)) {
-			newest = o
-		}
-		return nil
-	})
-	if err == nil && newest.key == "" {
-		err = fmt.Errorf("records of run %q: %w", name, ErrNotFound)
-	}
+	bucketURL, prefix, err := splitTarget(target)
 	if err != nil {
-		return "", "", err
+		return "", err
 	}
-	whole, _ := runOf(newest.key)
-	return path.Dir(whole), path.Base(whole), nil
+	other, err := Open(ctx, bucketURL)
+	if err != nil {
+		return "", err
+	}
+	key := path.Join(prefix, name)
+	return other.URL(key), errors.Join(b.exportObject(ctx, ref, other, key), other.Close())
 }
 
-// Table is the recommendations of a model for all its users.
-type Table struct {
-	// Artefact has them as JSON lines, by user.
-	Artefact Ref `json:"artefact"`
-	// Top is how many a user has at most; Explained says that each has an explanation.
-	Top       int  `json:"top"`
-	Explained bool `json:"explained"`
+// splitTarget cuts a URL into a bucket's and a prefix; a file bucket is the folder itself.
+func splitTarget(target string) (bucketURL, prefix string, err error) {
+	u, err := url.Parse(target)
+	if err != nil {
+		return "", "", fmt.Errorf("parse %q: %w", target, err)
+	}
+	if u.Scheme == "file" {
+		return target, "", nil
+	}
+	prefix = strings.Trim(u.Path, "/")
+	u.Path = ""
+	return u.String(), prefix, nil
 }
 
-// PutTable makes a table the one that is served for a model.
-func (b *Bucket) PutTable(ctx context.Context, model string, t Table) error {
-	data, err := json.MarshalIndent(t, "", " ")
-	if err != nil {
-		return fmt.Errorf("encode the table of model %q: %w", model, err)
+// exportFile writes beside the target and renames.
+func (b *Bucket) exportFile(ctx context.Context, ref Ref, to string) error {
+	part := to + ".part"
+	if err := b.GetFile(ctx, ref, part); err != nil {
+		return err
 	}
-	return b.write(ctx, exportKey(model), data)
+	err := syncPath(part, b.fsync)
+	if err == nil {
+		err = os.Rename(part, to)
+	}
+	if err != nil {
+		return errors.Join(fmt.Errorf("write %q: %w", to, err), os.Remove(part))
+	}
+	return syncPath(filepath.Dir(to), b.fsync)
 }
 
-// Table returns the newest table of a model; ok is false where it has none, or has lost it.
-func (b *Bucket) Table(ctx context.Context, model string) (t Table, ok bool, err error) {
-	data, err := b.read(ctx, exportKey(model))
-	if errors.Is(err, ErrNotFound) {
-		return t, false, nil
-	}
+func (b *Bucket) exportObject(ctx context.Context, ref Ref, other *Bucket, key string) error {
+	dir, err := os.MkdirTemp("", "rdrec-export-")
 	if err != nil {
-		return t, false, err
+		return fmt.Errorf("make a temporary folder: %w", err)
 	}
-	if err := json.Unmarshal(data, &t); err != nil {
-		return t, false, &CorruptError{exportKey(model), err.Error()}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "content") // checked before any of it is written
+	if err := b.GetFile(ctx, ref, file); err != nil {
+		return err
 	}
-	ok, err = b.whole(ctx, t.Artefact)
-	return t, ok, err
+	f, err := os.Open(file)
+	if err != nil {
+		return fmt.Errorf("read %q: %w", file, err)
+	}
+	defer f.Close()
+	return other.writeFrom(ctx, key, f)
 }

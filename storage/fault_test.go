@@ -27,7 +27,8 @@ var (
 	errAbsent = errors.New("no such object")
 )
 
-// broken is a server of blobs in memory. It breaks at a call: opening, reading or closing an object, listing, copying or deleting.
+// broken is a server of blobs in memory. It breaks at a call: opening, reading or closing an
+// object, listing, copying or deleting.
 type broken struct {
 	driver.Bucket
 	objects map[string][]byte
@@ -176,16 +177,16 @@ func operations() []operation {
 			return b.GetFolder(ctx, data, t.TempDir())
 		}},
 		{"get a file by name", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			return second(b.GetNamed(ctx, data, "titles.json"))
+			return second(b.ReadArtifactFile(ctx, data, "titles.json"))
 		}},
 		{"look up", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return third(b.LookUp(ctx, "import", strings.Repeat("a", 64)))
 		}},
 		{"commit", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			return b.Commit(ctx, storage.Done{Stage: "s", Fingerprint: "f"})
+			return b.Commit(ctx, storage.StageRecord{Stage: "s", Fingerprint: "f"})
 		}},
 		{"note", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			return b.Note(ctx, "w", "r", storage.Done{Stage: "s", Fingerprint: strings.Repeat("f", 64)})
+			return b.AddLineage(ctx, "w", "r", storage.StageRecord{Stage: "s", Fingerprint: strings.Repeat("f", 64)})
 		}},
 		{"put a run's file", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return b.PutRun(ctx, "w", "r", "f", nil)
@@ -198,7 +199,7 @@ func operations() []operation {
 		}},
 		{"table", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error { return third(b.Table(ctx, "m")) }},
 		{"put a table", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			return b.PutTable(ctx, "m", storage.Table{Artefact: data})
+			return b.PutTable(ctx, "m", storage.Table{Artifact: data})
 		}},
 		{"inbox", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return second(b.Inbox(ctx, "inbox/"))
@@ -210,7 +211,7 @@ func operations() []operation {
 		{"take in", func(ctx context.Context, t *testing.T, b *storage.Bucket) error {
 			t.Helper()
 			file := storage.File{Name: "inbox/a", Ref: storage.Ref{Digest: digestOfOne, Size: 3}}
-			return b.TakeIn(ctx, file, filepath.Join(t.TempDir(), "f"))
+			return b.IngestObject(ctx, file, filepath.Join(t.TempDir(), "f"))
 		}},
 		{"watermark", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return second(b.Watermark(ctx, "shop"))
@@ -219,20 +220,20 @@ func operations() []operation {
 			return b.PutWatermark(ctx, "shop", storage.Watermark{})
 		}},
 		{"promote", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			p := storage.Promotion{Run: "x", Dataset: data, Examples: data, Model: storage.PromotedModel{Weights: model, Spec: []byte("{}")}}
+			p := storage.Promotion{Run: "x", Dataset: data, Preprocessed: data, Model: storage.PromotedModel{Weights: model, Spec: []byte("{}")}}
 			return second(b.Promote(ctx, "shop", 2, p))
 		}},
 		{"promotions", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return second(b.Promotions(ctx, "shop"))
 		}},
 		{"nights", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			return third(b.Nights(ctx, "shop", 2))
+			return third(b.NightlyRuns(ctx, "shop", 2))
 		}},
 		{"put a night", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			return b.PutNight(ctx, "shop", 9, nil)
+			return b.PutNightlyRun(ctx, "shop", 9, nil)
 		}},
 		{"put the page of nights", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			return b.PutNightsPage(ctx, "shop", nil)
+			return b.PutNightlyPage(ctx, "shop", nil)
 		}},
 		{"begin an attempt and save twice", func(ctx context.Context, t *testing.T, b *storage.Bucket) error {
 			t.Helper()
@@ -262,10 +263,10 @@ func operations() []operation {
 			return err
 		}},
 		{"append, close and load rationales", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			rows := storage.OpenRationales[int](b, "teacher").In(strings.Repeat("a", 64))
+			rows := storage.OpenRationales[int](b, "teacher").Shard(strings.Repeat("a", 64))
 			err := rows.Append(ctx, []int{7})
 			if err == nil {
-				err = rows.Close(ctx, []int{1, 7})
+				err = rows.Compact(ctx, []int{1, 7})
 			}
 			if err == nil {
 				_, err = rows.Load(ctx)
@@ -277,16 +278,16 @@ func operations() []operation {
 		}},
 		{"deliver", func(ctx context.Context, t *testing.T, b *storage.Bucket) error {
 			t.Helper()
-			return second(b.Deliver(ctx, model, t.TempDir(), "f"))
+			return second(b.Export(ctx, model, t.TempDir(), "f"))
 		}},
 		{"verify", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error { return second(b.Verify(ctx, "")) }},
 		{"collect", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			return second(b.Collect(ctx, storage.Collection{Before: time.Now().Add(time.Hour)}))
+			return second(b.Collect(ctx, storage.CollectOptions{Before: time.Now().Add(time.Hour)}))
 		}},
 	}
 }
 
-// dataAndModel are the references of the artefacts of [newHistory].
+// dataAndModel are the references of the artifacts of [newRunHistory].
 func dataAndModel() (data, model storage.Ref) {
 	list := func(kind string, files ...string) storage.Ref {
 		var lines []string
@@ -302,19 +303,19 @@ func dataAndModel() (data, model storage.Ref) {
 // stocked are the objects of a bucket that has something of each kind.
 func stocked(t *testing.T) map[string][]byte {
 	t.Helper()
-	h := newHistory(t)
+	h := newRunHistory(t)
 	ctx := t.Context()
 	h.promote(t, 0, h.promotion(t, "one"))
 	h.promote(t, 1, h.promotion(t, "two"))
 	c := attempt(t, h.Bucket)
 	save(t, c, 10)
 	save(t, c, 20)
-	orphan := h.artefact(t, "model", map[string]string{"x": "orphan"})
+	orphan := h.putArtifact(t, "model", map[string]string{"x": "orphan"})
 	for _, err := range []error{
-		h.PutRun(ctx, "first", "run-1", "run.json", []byte("{}")), h.PutTable(ctx, "m", storage.Table{Artefact: h.data}),
-		h.PutNight(ctx, "shop", 1, []byte("{}")), h.PutNight(ctx, "shop", 2, []byte("{}")),
+		h.PutRun(ctx, "first", "run-1", "run.json", []byte("{}")), h.PutTable(ctx, "m", storage.Table{Artifact: h.data}),
+		h.PutNightlyRun(ctx, "shop", 1, []byte("{}")), h.PutNightlyRun(ctx, "shop", 2, []byte("{}")),
 		h.PutWatermark(ctx, "shop", storage.Watermark{Value: "v"}),
-		storage.OpenRationales[int](h.Bucket, "teacher").In(strings.Repeat("a", 64)).Append(ctx, []int{1}),
+		storage.OpenRationales[int](h.Bucket, "teacher").Shard(strings.Repeat("a", 64)).Append(ctx, []int{1}),
 		storage.OpenRationales[int](h.Bucket, "torn").Append(ctx, []int{1}),
 	} {
 		if err != nil {
@@ -328,8 +329,8 @@ func stocked(t *testing.T) map[string][]byte {
 	if err := os.WriteFile(filepath.Join(h.root, "inbox/a"), []byte("one"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	spoil(t, h.root, "checkpoints/*/*/000000020/weights")
-	spoil(t, h.root, "rationales/torn/*")
+	corruptObject(t, h.root, "checkpoints/*/*/000000020/weights")
+	corruptObject(t, h.root, "rationales/torn/*")
 	objects := map[string][]byte{}
 	for key, text := range contents(t, h.root) {
 		objects[key] = []byte(text)
@@ -337,8 +338,8 @@ func stocked(t *testing.T) map[string][]byte {
 	return objects
 }
 
-// TestEveryBrokenCallIsReported breaks each call of each operation in turn: no failure looks like an object that is not there, or like
-// success.
+// TestEveryBrokenCallIsReported breaks each call of each operation in turn: no failure looks like
+// an object that is not there, or like success.
 func TestEveryBrokenCallIsReported(t *testing.T) {
 	objects := stocked(t)
 	for _, o := range operations() {
@@ -361,7 +362,8 @@ func TestEveryBrokenCallIsReported(t *testing.T) {
 	}
 }
 
-// TestUploadsToAzureAreStored has the way of writing that only Azure's buckets have; its third and last call stores the object.
+// TestUploadsToAzureAreStored has the way of writing that only Azure's buckets have; its third and
+// last call stores the object.
 func TestUploadsToAzureAreStored(t *testing.T) {
 	for failAt, want := range []string{"one", "", "", ""} {
 		server := &broken{objects: map[string][]byte{}, failAt: failAt}
@@ -391,8 +393,8 @@ func TestWhatCannotBeReadOrEncodedIsNotStored(t *testing.T) {
 	if err := b.PutInbox(t.Context(), "inbox/x", gone); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
-	done := storage.Done{Stage: "s", Fingerprint: strings.Repeat("f", 64), Figures: map[string]float64{"x": math.NaN()}}
-	for _, err := range []error{b.Commit(t.Context(), done), b.Note(t.Context(), "w", "r", done)} {
+	done := storage.StageRecord{Stage: "s", Fingerprint: strings.Repeat("f", 64), Stats: map[string]float64{"x": math.NaN()}}
+	for _, err := range []error{b.Commit(t.Context(), done), b.AddLineage(t.Context(), "w", "r", done)} {
 		if err == nil || !strings.Contains(err.Error(), `record of stage "s"`) {
 			t.Errorf("a figure that is no number: %v", err)
 		}
@@ -413,7 +415,7 @@ func TestWhereAnObjectIs(t *testing.T) {
 		"file:///a/bucket": "/a/bucket/runs/w", "file:///a/bucket/": "/a/bucket/runs/w", "file:///a/bucket?metadata=skip": "/a/bucket/runs/w",
 		"s3://bucket?region=x": "s3://bucket/runs/w", "gs://bucket/": "gs://bucket/runs/w", "::": "::/runs/w",
 	} {
-		if got := storage.Over(nil, url).Where("runs/w"); got != want {
+		if got := storage.Over(nil, url).URL("runs/w"); got != want {
 			t.Errorf("%s: %q, want %q", url, got, want)
 		}
 	}

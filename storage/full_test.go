@@ -9,8 +9,8 @@ import (
 	"rdrec/storage"
 )
 
-// TestFullDiskIsSaid needs the right to mount a file system of its own.
-func TestFullDiskIsSaid(t *testing.T) {
+// TestFullDiskReturnsErrFull needs the right to mount a file system of its own.
+func TestFullDiskReturnsErrFull(t *testing.T) {
 	dir := t.TempDir()
 	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "size=256k"); err != nil {
 		t.Skipf("a small file system can't be mounted here: %v", err)
@@ -21,7 +21,7 @@ func TestFullDiskIsSaid(t *testing.T) {
 		}
 	})
 	b := open(t, "file://"+dir+"/bucket")
-	kept, err := b.Put(t.Context(), []byte("what was there before"))
+	previous, err := b.Put(t.Context(), []byte("what was there before"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestFullDiskIsSaid(t *testing.T) {
 	if left := contents(t, dir); len(left) != 1 {
 		t.Errorf("%d files after the failed write, want the one from before", len(left))
 	}
-	if _, err := b.Get(t.Context(), kept); err != nil {
+	if _, err := b.Get(t.Context(), previous); err != nil {
 		t.Errorf("what was there before: %v", err)
 	}
 }

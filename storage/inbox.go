@@ -11,11 +11,12 @@ import (
 	"strings"
 )
 
-// Inbox lists the objects under a prefix by their keys, with the hashes of what is in them now. Our own keys are refused.
+// Inbox lists the objects under a prefix by their keys, with the hashes of what is in them now. Our
+// own keys are refused.
 func (b *Bucket) Inbox(ctx context.Context, prefix string) ([]File, error) {
 	for _, own := range []string{casPrefix, stagePrefix, rationalePrefix, checkpointPrefix, runPrefix, nightlyPrefix, exportPrefix, quarantinePrefix} {
 		if strings.HasPrefix(own, prefix) || strings.HasPrefix(prefix, own) {
-			return nil, fmt.Errorf("inbox %q: the bucket's own objects lie there (%s)", prefix, own)
+			return nil, fmt.Errorf("inbox %q: reserved for the bucket's own objects (%s)", prefix, own)
 		}
 	}
 	keys, err := b.list(ctx, prefix)
@@ -47,8 +48,9 @@ func (b *Bucket) hashAt(ctx context.Context, key string) (Ref, error) {
 	return Ref{hex.EncodeToString(h.Sum(nil)), size}, classify("read", key, err)
 }
 
-// TakeIn makes an object content, by way of a file at path, which stays. An object that changed since its hash was taken is refused.
-func (b *Bucket) TakeIn(ctx context.Context, f File, path string) error {
+// IngestObject makes an object content, by way of a file at path, which stays. An object that
+// changed since its hash was taken is refused.
+func (b *Bucket) IngestObject(ctx context.Context, f File, path string) error {
 	if err := b.fetch(ctx, f.Name, f.Ref, path); err != nil {
 		return err
 	}
@@ -99,11 +101,11 @@ func (b *Bucket) PutWatermark(ctx context.Context, name string, w Watermark) err
 	return b.write(ctx, watermarkKey(name), data)
 }
 
-// PutArtefact stores a list of content that is there already.
-func (b *Bucket) PutArtefact(ctx context.Context, a Artefact) (Ref, error) {
+// PutArtifact stores a list of content that is there already.
+func (b *Bucket) PutArtifact(ctx context.Context, a Artifact) (Ref, error) {
 	data, err := json.Marshal(a)
 	if err != nil {
-		return Ref{}, fmt.Errorf("encode artefact %s: %w", a.Kind, err)
+		return Ref{}, fmt.Errorf("encode artifact %s: %w", a.Kind, err)
 	}
 	return b.Put(ctx, data)
 }

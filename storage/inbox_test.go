@@ -11,7 +11,7 @@ import (
 	"rdrec/storage"
 )
 
-func TestAnInboxIsListedByKey(t *testing.T) {
+func TestInboxIsSortedByKey(t *testing.T) {
 	b, s := syncedBucket(t, "")
 	for _, key := range []string{"inbox/b", "inbox/sub/c", "inbox/a", "inbox/d.tmp", "inboxes/e", "other/f"} {
 		path := filepath.Join(s.root, key)
@@ -30,8 +30,8 @@ func TestAnInboxIsListedByKey(t *testing.T) {
 	}
 }
 
-// TestTheBucketsOwnKeysAreNoInbox has each of them, a key inside and a prefix that holds it.
-func TestTheBucketsOwnKeysAreNoInbox(t *testing.T) {
+// TestInboxRejectsReservedKeys has each of them, a key inside and a prefix that holds it.
+func TestInboxRejectsReservedKeys(t *testing.T) {
 	b := open(t, "mem://")
 	own := []string{
 		"cas/sha256/", "stages/", "rationales/", "checkpoints/", "runs/", "nightly/", "exports/", "quarantine/",
@@ -50,7 +50,7 @@ func TestTheBucketsOwnKeysAreNoInbox(t *testing.T) {
 	}
 }
 
-func TestAnObjectThatChangedIsNotTakenIn(t *testing.T) {
+func TestIngestObjectRejectsChangedObject(t *testing.T) {
 	b, s := syncedBucket(t, "")
 	dir := folder(t, map[string]string{"rows": "one", "others": "two"})
 	if err := b.PutInbox(t.Context(), "inbox/rows", filepath.Join(dir, "rows")); err != nil {
@@ -61,7 +61,7 @@ func TestAnObjectThatChangedIsNotTakenIn(t *testing.T) {
 	}
 	file := storage.File{Name: "inbox/rows", Ref: storage.Ref{Digest: digestOfOne, Size: 3}}
 	path := filepath.Join(t.TempDir(), "taken", "rows")
-	if err := b.TakeIn(t.Context(), file, path); err != nil {
+	if err := b.IngestObject(t.Context(), file, path); err != nil {
 		t.Fatal(err)
 	}
 	if data, err := os.ReadFile(path); err != nil || string(data) != "one" {
@@ -74,7 +74,7 @@ func TestAnObjectThatChangedIsNotTakenIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	var corrupt *storage.CorruptError
-	if err := b.TakeIn(t.Context(), file, path); !errors.As(err, &corrupt) || corrupt.Key != "inbox/rows" {
+	if err := b.IngestObject(t.Context(), file, path); !errors.As(err, &corrupt) || corrupt.Key != "inbox/rows" {
 		t.Errorf("another object under the key: %v", err)
 	}
 	if _, err := os.Stat(path); !os.IsNotExist(err) {
@@ -85,7 +85,7 @@ func TestAnObjectThatChangedIsNotTakenIn(t *testing.T) {
 	}
 }
 
-func TestNothingWasDrawnYet(t *testing.T) {
+func TestWatermarkIsZeroBeforeTheFirstIngest(t *testing.T) {
 	b := open(t, "mem://")
 	if mark, err := b.Watermark(t.Context(), "shop"); err != nil || mark != (storage.Watermark{}) {
 		t.Errorf("%+v, %v", mark, err)

@@ -9,17 +9,17 @@ import (
 // Every key of the bucket is made by a function of this file.
 //
 //	cas/sha256/ab/<hash>                           immutable content, named by its hash
-//	stages/<stage>/<fingerprint>.json              which artefact a stage made from exactly these inputs
+//	stages/<stage>/<fingerprint>.json              which artifact a stage made from exactly these inputs
 //	rationales/<teacher>/<shard>-<hash>.jsonl      finished rationales; a finished shard's parts become one
 //	checkpoints/<fingerprint>/<token>/<step>/...   training state; manifest.json is written last
 //	runs/<workflow>/<run>/<name>                   a run's record (run.json) and report
 //	runs/<workflow>/<run>/stages/<stage>-<fp>.json its lineage: a copy of each stage's record that it found or made
 //	nightly/<name>/current.json                    which promotion is in use: a number and its record's hash
 //	nightly/<name>/promotions/<number>.json        the models that were promoted under a name ([Promotion]); never changed
-//	nightly/<name>/nights/<number>.json            what came of each night, also of those that promoted nothing
+//	nightly/<name>/runs/<number>.json              what came of each night, also of those that promoted nothing
 //	nightly/<name>/watermark.json                  up to where a nightly's source was drawn into its inbox
 //	exports/<model>.json                           the newest table of recommendations of a model
-//	nightly/<name>/nights.html                     a page over the last of them
+//	nightly/<name>/nightly.html                    a page over the last of them
 //	quarantine/<key>                               what could not be trusted, under its old key
 const (
 	casPrefix        = "cas/sha256/"
@@ -71,7 +71,7 @@ func lineageKey(workflow, run, stage, fingerprint string) string {
 
 const currentName = "current.json"
 
-func promotedKey(name string) string { return nightlyPrefix + name + "/" + currentName }
+func currentKey(name string) string { return nightlyPrefix + name + "/" + currentName }
 
 const watermarkName = "watermark.json"
 
@@ -84,13 +84,13 @@ func promotionKey(name string, number int) string {
 	return promotionFolder(name) + fmt.Sprintf("%06d.json", number)
 }
 
-// NightsKey is where the page over a name's nights lies.
-func NightsKey(name string) string { return nightlyPrefix + name + "/nights.html" }
+// NightlyPageKey is where the page over a name's nights lies.
+func NightlyPageKey(name string) string { return nightlyPrefix + name + "/nightly.html" }
 
-func nightFolder(name string) string { return nightlyPrefix + name + "/nights/" }
+func nightlyRunFolder(name string) string { return nightlyPrefix + name + "/runs/" }
 
-func nightKey(name string, number int) string {
-	return nightFolder(name) + fmt.Sprintf("%06d.json", number)
+func nightlyRunKey(name string, number int) string {
+	return nightlyRunFolder(name) + fmt.Sprintf("%06d.json", number)
 }
 
 func quarantineKey(key string) string { return quarantinePrefix + key }

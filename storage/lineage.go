@@ -7,15 +7,18 @@ import (
 	"strings"
 )
 
-// lineage is what the records under runs/ and nightly/ say: which artefacts each run found or made, and which a promotion needs.
+// lineage is what the records under runs/ and nightly/ say: which artifacts each run found or made,
+// and which a promotion needs.
 type lineage struct {
-	// refs are the artefacts of each run, a run being WORKFLOW/RUN. A run that failed has those of the stages that it finished.
+	// refs are the artifacts of each run, a run being WORKFLOW/RUN. A run that failed has those of
+	// the stages that it finished.
 	refs map[string][]Ref
-	// unread says of each record that is no JSON what is wrong with it.
-	unread map[string]string
+	// unreadable says of each record that is no JSON what is wrong with it.
+	unreadable map[string]string
 }
 
-// lineage reads the records of all runs, nights and promotions. Those of nights and promotions stand under their keys without ".json".
+// lineage reads the records of all runs, nights and promotions. Those of nights and promotions
+// stand under their keys without ".json".
 func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
 	l := lineage{map[string][]Ref{}, map[string]string{}}
 	err := b.scan(ctx, runPrefix, func(o object) error {
@@ -29,7 +32,7 @@ func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
 		}
 		refs, err := refsIn(data)
 		if err != nil {
-			l.unread[o.key] = err.Error()
+			l.unreadable[o.key] = err.Error()
 		}
 		l.refs[run] = append(l.refs[run], refs...)
 		return nil
@@ -37,7 +40,7 @@ func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
 	if err != nil {
 		return l, err
 	}
-	return l, l.nightly(ctx, b)
+	return l, l.collectNightlyRefs(ctx, b)
 }
 
 // runOf says whose record a key under runs/ is; ok is false for a run's other files.
@@ -51,7 +54,8 @@ func runOf(key string) (run string, ok bool) {
 	return strings.TrimSuffix(folder, "/"), last == lineageFolder && path.Ext(name) == ".json"
 }
 
-// refsIn finds every [Ref] in a JSON document, whatever its form: other packages decide what their records look like.
+// refsIn finds every [Ref] in a JSON document, whatever its form: other packages decide what their
+// records look like.
 func refsIn(document []byte) ([]Ref, error) {
 	var value any
 	if err := json.Unmarshal(document, &value); err != nil {

@@ -10,30 +10,31 @@ import (
 	"time"
 )
 
-// Promotion is a model that is, or was, the one in use under a name: what it takes to recommend by it and to train it on, and why it
-// was chosen. Promotions are numbered from 1 on and never change.
+// Promotion is a model that is, or was, the one in use under a name: what it takes to recommend by
+// it and to train it on, and why it was chosen. Promotions are numbered from 1 on and never change.
 type Promotion struct {
 	Number int       `json:"number"`
 	Time   time.Time `json:"time"`
 	// Kind is [FirstPromotion], [NewPromotion] or [Rollback].
 	Kind string `json:"kind"`
-	// Of is, for a rollback, the number of the promotion whose model is in use again.
-	Of int `json:"of,omitempty"`
+	// RollbackTo is, for a rollback, the number of the promotion whose model is in use again.
+	RollbackTo int `json:"rollback_to,omitempty"`
 	// Workflow and Run are who promoted.
 	Workflow string `json:"workflow"`
 	Run      string `json:"run"`
-	// Reviews is the artefact of all raw reviews so far, Dataset the imported sequences with names and titles, Examples what
-	// preprocessing made of it.
-	Reviews  Ref `json:"reviews,omitzero"`
-	Dataset  Ref `json:"dataset"`
-	Examples Ref `json:"examples"`
+	// Reviews is the artifact of all raw reviews so far, Dataset the imported sequences with names
+	// and titles, Examples what preprocessing made of it.
+	Reviews      Ref `json:"reviews,omitzero"`
+	Dataset      Ref `json:"dataset"`
+	Preprocessed Ref `json:"preprocessed"`
 	// Model is the student: a Hugging Face folder with its T5 configuration.
 	Model PromotedModel `json:"model"`
-	// Table is an artefact of recommendations made beforehand; zero where there is none.
+	// Table is an artifact of recommendations made beforehand; zero where there is none.
 	Table Ref `json:"table,omitzero"`
-	// Metrics are the model's on the night's users, Compared how they differ from those of the model before.
-	Metrics  []Measure   `json:"metrics,omitempty"`
-	Compared *Comparison `json:"compared,omitempty"`
+	// Metrics are the model's on the night's users, Compared how they differ from those of the
+	// model before.
+	Metrics    []Measure   `json:"metrics,omitempty"`
+	Comparison *Comparison `json:"comparison,omitempty"`
 	// Counts are of rows, users, items.
 	Counts map[string]int `json:"counts,omitempty"`
 }
@@ -48,7 +49,8 @@ const (
 // PromotedModel is a student and how it is to be used.
 type PromotedModel struct {
 	Weights Ref `json:"weights"`
-	// Method, Size, Seed and Protocol are the spec's words; Spec is the whole of it, in its canonical JSON.
+	// Method, Size, Seed and Protocol are the spec's words; Spec is the whole of it, in its
+	// canonical JSON.
 	Method   string          `json:"method"`
 	Size     string          `json:"size"`
 	Protocol string          `json:"protocol"`
@@ -67,55 +69,59 @@ type Measure struct {
 // Comparison is a paired test of a new model against the one in use, on the same users.
 type Comparison struct {
 	Metric string `json:"metric"`
-	// Against is the number of the promotion that was compared with.
-	Against int `json:"against"`
-	Users   int `json:"users"`
-	// New and Old are means over the users, Difference is New - Old with its 95 % interval.
-	New        float64 `json:"new"`
-	Old        float64 `json:"old"`
+	// CurrentPromotion is the number of the promotion that was compared with.
+	CurrentPromotion int `json:"current_promotion"`
+	Users            int `json:"users"`
+	// Candidate and Old are means over the users, Difference is New - Old with its 95 % interval.
+	Candidate  float64 `json:"candidate"`
+	Current    float64 `json:"current"`
 	Difference float64 `json:"difference"`
 	Low        float64 `json:"low"`
 	High       float64 `json:"high"`
-	// P is the chance of a difference this low or lower, were the new model only as bad as the margin allows.
+	// P is the chance of a difference this low or lower, were the new model only as bad as the
+	// margin allows.
 	P float64 `json:"p"`
 }
 
-// ErrPromotedMeanwhile says that another promotion came in between reading and writing.
-var ErrPromotedMeanwhile = errors.New("another model was promoted meanwhile")
+// ErrPromotionConflict says that another promotion came in between reading and writing.
+var ErrPromotionConflict = errors.New("another model was promoted concurrently")
 
-// promotionPointer is what current.json holds: small enough that writing it is one step on every kind of bucket.
+// promotionPointer is what current.json holds: small enough that writing it is one step on every
+// kind of bucket.
 type promotionPointer struct {
 	Number int `json:"number"`
 	// Digest is the record's, so that a pointer to a record that somebody changed is noticed.
 	Digest string `json:"digest"`
 }
 
-// Promote appends p to the history of a name and has the pointer name it. Before is the number of the promotion that p was judged
-// against, 0 for none; another one in its place is [ErrPromotedMeanwhile]. P's number and kind are set here, except a rollback's
-// kind. The same run promoting the same weights again, after a crash between the two writes, finds its own record.
+// Promote appends p to the history of a name and has the pointer name it. Before is the number of
+// the promotion that p was judged against, 0 for none; another one in its place is
+// [ErrPromotionConflict]. P's number and kind are set here, except a rollback's kind. The same run
+// promoting the same weights again, after a crash between the two writes, finds its own record.
 //
-// Two objects are written, the record first. There is one writer at a time: only activities that a workflow schedules call this,
-// and the comparison with Before is what keeps two workflows apart, as far as reading and then writing can.
-func (b *Bucket) Promote(ctx context.Context, name string, before int, p Promotion) (Promotion, error) {
-	now, err := b.Promoted(ctx, name)
+// Two objects are written, the record first. There is one writer at a time: only activities that a
+// workflow schedules call this, and the comparison with Before is what keeps two workflows apart,
+// as far as reading and then writing can.
+func (b *Bucket) Promote(ctx context.Context, name string, previous int, p Promotion) (Promotion, error) {
+	current, err := b.CurrentPromotion(ctx, name)
 	if err != nil && !errors.Is(err, ErrNotFound) {
 		return p, err
 	}
-	if now.sameAs(p) {
-		return now, nil
+	if current.sameAs(p) {
+		return current, nil
 	}
-	if now.Number != before {
-		return p, fmt.Errorf("%w: %s is at promotion %d, not at %d", ErrPromotedMeanwhile, name, now.Number, before)
+	if current.Number != previous {
+		return p, fmt.Errorf("%w: %s is at promotion %d, not at %d", ErrPromotionConflict, name, current.Number, previous)
 	}
-	if err := b.usable(ctx, p); err != nil {
+	if err := b.checkArtifacts(ctx, p); err != nil {
 		return p, err
 	}
-	if p.Number, err = b.nextPromotion(ctx, name, now.Number); err != nil {
+	if p.Number, err = b.nextPromotion(ctx, name, current.Number); err != nil {
 		return p, err
 	}
 	if p.Kind != Rollback {
 		p.Kind = NewPromotion
-		if now.Number == 0 {
+		if current.Number == 0 {
 			p.Kind = FirstPromotion
 		}
 	}
@@ -130,18 +136,19 @@ func (b *Bucket) Promote(ctx context.Context, name string, before int, p Promoti
 	if err != nil {
 		return p, fmt.Errorf("encode the pointer of %q: %w", name, err)
 	}
-	return p, b.write(ctx, promotedKey(name), pointer)
+	return p, b.write(ctx, currentKey(name), pointer)
 }
 
-// usable says what of a model is no longer in the bucket: a promotion of long ago may have been collected.
-func (b *Bucket) usable(ctx context.Context, p Promotion) error {
-	for what, ref := range map[string]Ref{"model": p.Model.Weights, "dataset": p.Dataset, "examples": p.Examples} {
-		there, err := b.whole(ctx, ref)
+// checkArtifacts says what of a model is no longer in the bucket: a promotion of long ago may have
+// been collected.
+func (b *Bucket) checkArtifacts(ctx context.Context, p Promotion) error {
+	for name, ref := range map[string]Ref{"model": p.Model.Weights, "dataset": p.Dataset, "preprocessed": p.Preprocessed} {
+		there, err := b.isComplete(ctx, ref)
 		if err != nil {
 			return err
 		}
 		if !there {
-			return fmt.Errorf("promote: the %s %q: %w", what, ref.Digest, ErrNotFound)
+			return fmt.Errorf("promote: the %s %q: %w", name, ref.Digest, ErrNotFound)
 		}
 	}
 	return nil
@@ -151,28 +158,28 @@ func (p *Promotion) sameAs(other Promotion) bool {
 	return p.Number > 0 && p.Run == other.Run && p.Workflow == other.Workflow && p.Model.Weights == other.Model.Weights
 }
 
-// nextPromotion is one more than the pointer's. A record of that number, left by a writer that died before the pointer, was never
-// in use and is written over.
-func (b *Bucket) nextPromotion(ctx context.Context, name string, now int) (int, error) {
+// nextPromotion is one more than the pointer's. A record of that number, left by a writer that died
+// before the pointer, was never in use and is written over.
+func (b *Bucket) nextPromotion(ctx context.Context, name string, current int) (int, error) {
 	all, err := b.promotionNumbers(ctx, name)
 	if err != nil {
 		return 0, err
 	}
-	if len(all) > 0 && all[len(all)-1] > now+1 {
-		return 0, &CorruptError{promotedKey(name), fmt.Sprintf("it names promotion %d, but there is one of number %d", now, all[len(all)-1])}
+	if len(all) > 0 && all[len(all)-1] > current+1 {
+		return 0, &CorruptError{currentKey(name), fmt.Sprintf("it names promotion %d, but there is one of number %d", current, all[len(all)-1])}
 	}
-	return now + 1, nil
+	return current + 1, nil
 }
 
-// Promoted is the model in use under a name, or [ErrNotFound].
-func (b *Bucket) Promoted(ctx context.Context, name string) (Promotion, error) {
-	data, err := b.read(ctx, promotedKey(name))
+// CurrentPromotion is the model in use under a name, or [ErrNotFound].
+func (b *Bucket) CurrentPromotion(ctx context.Context, name string) (Promotion, error) {
+	data, err := b.read(ctx, currentKey(name))
 	if err != nil {
 		return Promotion{}, err
 	}
 	var pointer promotionPointer
 	if err := json.Unmarshal(data, &pointer); err != nil || pointer.Number < 1 {
-		return Promotion{}, &CorruptError{promotedKey(name), fmt.Sprintf("its %d bytes name no promotion", len(data))}
+		return Promotion{}, &CorruptError{currentKey(name), fmt.Sprintf("its %d bytes contain no promotion", len(data))}
 	}
 	key := promotionKey(name, pointer.Number)
 	data, err = b.read(ctx, key)
@@ -187,12 +194,12 @@ func (b *Bucket) Promoted(ctx context.Context, name string) (Promotion, error) {
 
 // Promotions is the history of a name, oldest first, up to the one in use.
 func (b *Bucket) Promotions(ctx context.Context, name string) ([]Promotion, error) {
-	now, err := b.Promoted(ctx, name)
+	current, err := b.CurrentPromotion(ctx, name)
 	if err != nil {
 		return nil, err
 	}
-	history := make([]Promotion, 0, now.Number)
-	for number := 1; number <= now.Number; number++ {
+	history := make([]Promotion, 0, current.Number)
+	for number := 1; number <= current.Number; number++ {
 		p, err := b.Promotion(ctx, name, number)
 		if err != nil {
 			return nil, err

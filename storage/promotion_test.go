@@ -16,44 +16,44 @@ import (
 )
 
 // promotion is of a model whose weights say text, in a run of that name.
-func (h history) promotion(t *testing.T, text string) storage.Promotion {
+func (h runHistory) promotion(t *testing.T, text string) storage.Promotion {
 	t.Helper()
 	return storage.Promotion{
-		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Workflow: "nightly", Run: text, Dataset: h.data, Examples: h.data,
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Workflow: "nightly", Run: text, Dataset: h.data, Preprocessed: h.data,
 		Model: storage.PromotedModel{
-			Weights: h.artefact(t, "model", map[string]string{"model.safetensors": text}), Method: "rdrec", Size: "t5-small", Seed: 1,
+			Weights: h.putArtifact(t, "model", map[string]string{"model.safetensors": text}), Method: "rdrec", Size: "t5-small", Seed: 1,
 			Spec: []byte(`{"name":"shop"}`),
 		},
 		Counts: map[string]int{"users": 3},
 	}
 }
 
-func (h history) promote(t *testing.T, before int, p storage.Promotion) storage.Promotion {
+func (h runHistory) promote(t *testing.T, previous int, p storage.Promotion) storage.Promotion {
 	t.Helper()
-	promoted, err := h.Promote(t.Context(), "shop", before, p)
+	promoted, err := h.Promote(t.Context(), "shop", previous, p)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return promoted
 }
 
-func TestPromotionsAreAHistoryAndAPointer(t *testing.T) {
-	h := newHistory(t)
-	if _, err := h.Promoted(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
+func TestPromoteAppendsToHistory(t *testing.T) {
+	h := newRunHistory(t)
+	if _, err := h.CurrentPromotion(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("before the first promotion: %v, want ErrNotFound", err)
 	}
 	first := h.promote(t, 0, h.promotion(t, "one"))
 	second := h.promote(t, 1, h.promotion(t, "two"))
 	back := first
-	back.Kind, back.Of, back.Run = storage.Rollback, first.Number, "three"
+	back.Kind, back.RollbackTo, back.Run = storage.Rollback, first.Number, "three"
 	third := h.promote(t, 2, back)
 	kinds := []string{first.Kind, second.Kind, third.Kind}
 	if diff := cmp.Diff([]string{"first", "promoted", "rollback"}, kinds); diff != "" {
 		t.Error("kinds:", diff)
 	}
-	used, err := h.Promoted(t.Context(), "shop")
-	if err != nil || used.Number != 3 || used.Of != 1 || used.Model.Weights != first.Model.Weights {
-		t.Errorf("in use: %+v, %v; want promotion 3 with the first one's weights", used, err)
+	current, err := h.CurrentPromotion(t.Context(), "shop")
+	if err != nil || current.Number != 3 || current.RollbackTo != 1 || current.Model.Weights != first.Model.Weights {
+		t.Errorf("in use: %+v, %v; want promotion 3 with the first one's weights", current, err)
 	}
 	all, err := h.Promotions(t.Context(), "shop")
 	if err != nil || len(all) != 3 || all[1].Run != "two" {
@@ -61,8 +61,8 @@ func TestPromotionsAreAHistoryAndAPointer(t *testing.T) {
 	}
 }
 
-func TestTheSamePromotionTwiceIsOne(t *testing.T) {
-	h := newHistory(t)
+func TestPromoteIsIdempotent(t *testing.T) {
+	h := newRunHistory(t)
 	p := h.promotion(t, "one")
 	h.promote(t, 0, p)
 	if again := h.promote(t, 0, p); again.Number != 1 {
@@ -70,11 +70,11 @@ func TestTheSamePromotionTwiceIsOne(t *testing.T) {
 	}
 }
 
-func TestAPromotionJudgedAgainstAnotherIsRefused(t *testing.T) {
-	h := newHistory(t)
+func TestPromoteDetectsConflict(t *testing.T) {
+	h := newRunHistory(t)
 	h.promote(t, 0, h.promotion(t, "one"))
 	h.promote(t, 1, h.promotion(t, "two"))
-	if _, err := h.Promote(t.Context(), "shop", 1, h.promotion(t, "late")); !errors.Is(err, storage.ErrPromotedMeanwhile) {
+	if _, err := h.Promote(t.Context(), "shop", 1, h.promotion(t, "late")); !errors.Is(err, storage.ErrPromotionConflict) {
 		t.Errorf("a promotion judged against number 1 when 2 is in use: %v", err)
 	}
 	gone := h.promotion(t, "gone")
@@ -82,14 +82,14 @@ func TestAPromotionJudgedAgainstAnotherIsRefused(t *testing.T) {
 	if _, err := h.Promote(t.Context(), "shop", 2, gone); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("a model that is not in the bucket: %v, want ErrNotFound", err)
 	}
-	if used, err := h.Promoted(t.Context(), "shop"); err != nil || used.Number != 2 {
-		t.Errorf("in use is %d, %v; want 2", used.Number, err)
+	if current, err := h.CurrentPromotion(t.Context(), "shop"); err != nil || current.Number != 2 {
+		t.Errorf("in use is %d, %v; want 2", current.Number, err)
 	}
 }
 
-// TestAWriterThatDiedBeforeThePointerChangedNothing has a record without a pointer to it, as a crash leaves it.
-func TestAWriterThatDiedBeforeThePointerChangedNothing(t *testing.T) {
-	h := newHistory(t)
+// TestPromotionWithoutPointerIsIgnored has a record without a pointer to it, as a crash leaves it.
+func TestPromotionWithoutPointerIsIgnored(t *testing.T) {
+	h := newRunHistory(t)
 	h.promote(t, 0, h.promotion(t, "one"))
 	pointer := filepath.Join(h.root, "nightly/shop/current.json")
 	before, err := os.ReadFile(pointer)
@@ -108,8 +108,8 @@ func TestAWriterThatDiedBeforeThePointerChangedNothing(t *testing.T) {
 	}
 }
 
-func TestACorruptPromotionIsNoticed(t *testing.T) {
-	h := newHistory(t)
+func TestCorruptPromotionIsDetected(t *testing.T) {
+	h := newRunHistory(t)
 	h.promote(t, 0, h.promotion(t, "one"))
 	path := filepath.Join(h.root, "nightly/shop/promotions/000001.json")
 	data, err := os.ReadFile(path)
@@ -120,26 +120,27 @@ func TestACorruptPromotionIsNoticed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var corrupt *storage.CorruptError
-	if _, err := h.Promoted(t.Context(), "shop"); !errors.As(err, &corrupt) {
+	if _, err := h.CurrentPromotion(t.Context(), "shop"); !errors.As(err, &corrupt) {
 		t.Errorf("reading it: %v, want it corrupt", err)
 	}
 	found, err := h.Verify(t.Context(), "")
-	if err != nil || len(found.Faults) != 1 || found.Faults[0].Key != "nightly/shop/current.json" {
-		t.Errorf("verify: %+v, %v; want the pointer named", found.Faults, err)
+	if err != nil || len(found.BadObjects) != 1 || found.BadObjects[0].Key != "nightly/shop/current.json" {
+		t.Errorf("verify: %+v, %v; want the pointer named", found.BadObjects, err)
 	}
-	if _, err := h.Collect(t.Context(), storage.Collection{Before: time.Now()}); !errors.As(err, &corrupt) {
+	if _, err := h.Collect(t.Context(), storage.CollectOptions{Before: time.Now()}); !errors.As(err, &corrupt) {
 		t.Errorf("gc: %v, want it refused", err)
 	}
 }
 
-// TestPromotedModelsAreNotCollected goes through more promotions than are kept: the newest stay, and the one in use.
-func TestPromotedModelsAreNotCollected(t *testing.T) {
-	h := newHistory(t)
+// TestCollectRetainsPromotedModels goes through more promotions than are kept: the newest stay, and
+// the one in use.
+func TestCollectRetainsPromotedModels(t *testing.T) {
+	h := newRunHistory(t)
 	const all, kept = 33, 30
 	for k := range all {
 		h.promote(t, k, h.promotion(t, fmt.Sprint("model ", k)))
 	}
-	if _, err := h.Collect(t.Context(), storage.Collection{Before: time.Now().Add(time.Hour)}); err != nil {
+	if _, err := h.Collect(t.Context(), storage.CollectOptions{Before: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	for k := range all {
@@ -149,43 +150,43 @@ func TestPromotedModelsAreNotCollected(t *testing.T) {
 		}
 	}
 	found, err := h.Verify(t.Context(), "nightly/shop")
-	if err != nil || len(found.Faults) > 0 || found.Runs != kept {
-		t.Errorf("verify looked at %d promotions, want %d; faults %+v, %v", found.Runs, kept, found.Faults, err)
+	if err != nil || len(found.BadObjects) > 0 || found.Runs != kept {
+		t.Errorf("verify looked at %d promotions, want %d; faults %+v, %v", found.Runs, kept, found.BadObjects, err)
 	}
 }
 
-func TestNightsComeInTheirOrder(t *testing.T) {
-	h := newHistory(t)
-	if records, newest, err := h.Nights(t.Context(), "shop", 3); err != nil || newest != 0 || len(records) != 0 {
+func TestNightlyRunsAreOrdered(t *testing.T) {
+	h := newRunHistory(t)
+	if records, newest, err := h.NightlyRuns(t.Context(), "shop", 3); err != nil || newest != 0 || len(records) != 0 {
 		t.Errorf("before the first night: %q, newest %d, %v", records, newest, err)
 	}
 	for k := range 12 {
-		if err := h.PutNight(t.Context(), "shop", k+1, fmt.Appendf(nil, "%d", k+1)); err != nil {
+		if err := h.PutNightlyRun(t.Context(), "shop", k+1, fmt.Appendf(nil, "%d", k+1)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	writeFile(t, filepath.Join(h.root, "nightly/shop/nights/000099.json.1f.tmp"))
+	writeFile(t, filepath.Join(h.root, "nightly/shop/runs/000099.json.1f.tmp"))
 	for last, want := range map[int]string{0: "", 1: "12", 3: "10 11 12", 12: "1 2 3 4 5 6 7 8 9 10 11 12", 13: "1 2 3 4 5 6 7 8 9 10 11 12"} {
-		records, newest, err := h.Nights(t.Context(), "shop", last)
+		records, newest, err := h.NightlyRuns(t.Context(), "shop", last)
 		if got := string(bytes.Join(records, []byte(" "))); err != nil || newest != 12 || got != want {
 			t.Errorf("the last %d of 12 nights: %q, newest %d, %v; want %q", last, got, newest, err, want)
 		}
 	}
-	writeFile(t, filepath.Join(h.root, "nightly/shop/nights/last.json"))
+	writeFile(t, filepath.Join(h.root, "nightly/shop/runs/last.json"))
 	var corrupt *storage.CorruptError
-	if _, _, err := h.Nights(t.Context(), "shop", 1); !errors.As(err, &corrupt) || corrupt.Key != "nightly/shop/nights/last.json" {
+	if _, _, err := h.NightlyRuns(t.Context(), "shop", 1); !errors.As(err, &corrupt) || corrupt.Key != "nightly/shop/runs/last.json" {
 		t.Errorf("a night whose name is no number: %v", err)
 	}
 }
 
-// TestAPromotionOfAnotherRunOrModelIsAnother repeats a promotion with one thing changed.
-func TestAPromotionOfAnotherRunOrModelIsAnother(t *testing.T) {
-	for name, change := range map[string]func(h history, p *storage.Promotion){
-		"run":      func(_ history, p *storage.Promotion) { p.Run = "other" },
-		"workflow": func(_ history, p *storage.Promotion) { p.Workflow = "other" },
-		"weights":  func(h history, p *storage.Promotion) { p.Model.Weights = h.model },
+// TestPromotionsOfDifferentRunsOrModelsDiffer repeats a promotion with one thing changed.
+func TestPromotionsOfDifferentRunsOrModelsDiffer(t *testing.T) {
+	for name, change := range map[string]func(h runHistory, p *storage.Promotion){
+		"run":      func(_ runHistory, p *storage.Promotion) { p.Run = "other" },
+		"workflow": func(_ runHistory, p *storage.Promotion) { p.Workflow = "other" },
+		"weights":  func(h runHistory, p *storage.Promotion) { p.Model.Weights = h.model },
 	} {
-		h := newHistory(t)
+		h := newRunHistory(t)
 		p := h.promotion(t, "one")
 		h.promote(t, 0, p)
 		change(h, &p)
@@ -195,14 +196,14 @@ func TestAPromotionOfAnotherRunOrModelIsAnother(t *testing.T) {
 	}
 }
 
-// TestAPromotionNeedsItsArtefacts loses each of them in turn; reviews and a table may be absent.
-func TestAPromotionNeedsItsArtefacts(t *testing.T) {
-	h := newHistory(t)
+// TestPromoteNeedsItsArtifacts loses each of them in turn; reviews and a table may be absent.
+func TestPromoteNeedsItsArtifacts(t *testing.T) {
+	h := newRunHistory(t)
 	gone := storage.Ref{Digest: strings.Repeat("0", 64), Size: 1}
 	for what, lose := range map[string]func(p *storage.Promotion){
-		"model":    func(p *storage.Promotion) { p.Model.Weights = gone },
-		"dataset":  func(p *storage.Promotion) { p.Dataset = gone },
-		"examples": func(p *storage.Promotion) { p.Examples = gone },
+		"model":        func(p *storage.Promotion) { p.Model.Weights = gone },
+		"dataset":      func(p *storage.Promotion) { p.Dataset = gone },
+		"preprocessed": func(p *storage.Promotion) { p.Preprocessed = gone },
 	} {
 		p := h.promotion(t, "one")
 		lose(&p)
@@ -210,13 +211,13 @@ func TestAPromotionNeedsItsArtefacts(t *testing.T) {
 			t.Errorf("without its %s: %v", what, err)
 		}
 	}
-	if _, err := h.Promoted(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := h.CurrentPromotion(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("something is in use: %v", err)
 	}
 }
 
 func TestAPromotionThatCannotBeEncodedIsRefused(t *testing.T) {
-	h := newHistory(t)
+	h := newRunHistory(t)
 	p := h.promotion(t, "one")
 	p.Model.Spec = []byte("{no JSON")
 	if _, err := h.Promote(t.Context(), "shop", 0, p); err == nil || !strings.Contains(err.Error(), "promotion 1 of \"shop\"") {
@@ -225,15 +226,16 @@ func TestAPromotionThatCannotBeEncodedIsRefused(t *testing.T) {
 	if _, err := h.Promote(t.Context(), "shop", 0, storage.Promotion{}); err == nil {
 		t.Error("nothing at all is promoted")
 	}
-	if _, err := h.Promoted(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := h.CurrentPromotion(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("something is in use: %v", err)
 	}
 }
 
-// TestARecordBeyondTheNextIsRefused has records of numbers that no crash between two writes leaves.
-func TestARecordBeyondTheNextIsRefused(t *testing.T) {
-	for number, refused := range map[int]bool{1: false, 2: false, 3: true, 10: true} {
-		h := newHistory(t)
+// TestPromoteRejectsUnexpectedRecords has records of numbers that no crash between two writes
+// leaves.
+func TestPromoteRejectsUnexpectedRecords(t *testing.T) {
+	for number, rejected := range map[int]bool{1: false, 2: false, 3: true, 10: true} {
+		h := newRunHistory(t)
 		h.promote(t, 0, h.promotion(t, "one"))
 		if number > 1 {
 			writeFile(t, filepath.Join(h.root, fmt.Sprintf("nightly/shop/promotions/%06d.json", number)))
@@ -242,15 +244,15 @@ func TestARecordBeyondTheNextIsRefused(t *testing.T) {
 		writeFile(t, filepath.Join(h.root, "nightly/shop/promotions/notes.txt"))
 		_, err := h.Promote(t.Context(), "shop", 1, h.promotion(t, "two"))
 		var corrupt *storage.CorruptError
-		if errors.As(err, &corrupt) != refused || (err != nil) != refused {
-			t.Errorf("a record of number %d beside promotion 1: %v, want it refused: %t", number, err, refused)
+		if errors.As(err, &corrupt) != rejected || (err != nil) != rejected {
+			t.Errorf("a record of number %d beside promotion 1: %v, want it refused: %t", number, err, rejected)
 		}
 	}
 }
 
-// TestPointersNameAPromotion has pointers with numbers below the first.
-func TestPointersNameAPromotion(t *testing.T) {
-	h := newHistory(t)
+// TestPointerMustNameAPromotion has pointers with numbers below the first.
+func TestPointerMustNameAPromotion(t *testing.T) {
+	h := newRunHistory(t)
 	for _, number := range []int{0, -1} {
 		path := filepath.Join(h.root, "nightly/shop/current.json")
 		writeFile(t, path)
@@ -258,7 +260,7 @@ func TestPointersNameAPromotion(t *testing.T) {
 			t.Fatal(err)
 		}
 		var corrupt *storage.CorruptError
-		if _, err := h.Promoted(t.Context(), "shop"); !errors.As(err, &corrupt) || corrupt.Key != "nightly/shop/current.json" {
+		if _, err := h.CurrentPromotion(t.Context(), "shop"); !errors.As(err, &corrupt) || corrupt.Key != "nightly/shop/current.json" {
 			t.Errorf("number %d: %v", number, err)
 		}
 	}

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// Rationales are the finished rows of one teacher (its fingerprint: weights, prompt, sampling), kept for ever: nothing is asked
-// twice. Rows are written as they finish, each part under the hash of its content; a finished shard's parts become one.
+// Rationales are the finished rows of one teacher (its fingerprint: weights, prompt, sampling),
+// kept for ever: nothing is asked twice. Rows are written as they finish, each part under the hash
+// of its content; a finished shard's parts become one.
 type Rationales[Row any] struct {
 	bucket *Bucket
 	folder string
@@ -24,8 +25,9 @@ func OpenRationales[Row any](b *Bucket, teacher string) Rationales[Row] {
 	return Rationales[Row]{bucket: b, folder: rationaleFolder(teacher)}
 }
 
-// In narrows the rows to those of one shard, which is named by the digest of what it asks: whoever asks the same finds them.
-func (r Rationales[Row]) In(shard string) Rationales[Row] {
+// Shard narrows the rows to those of one shard, which is named by the digest of what it asks:
+// whoever asks the same finds them.
+func (r Rationales[Row]) Shard(shard string) Rationales[Row] {
 	r.shard = shard[:16] + "-"
 	return r
 }
@@ -51,27 +53,27 @@ func (r Rationales[Row]) put(ctx context.Context, rows []Row) (key string, err e
 	return key, r.bucket.write(ctx, key, part.Bytes())
 }
 
-// Close makes one part of a finished shard's many. Rows must be all of the shard's, so that nothing is lost whatever another attempt
-// at the same shard is doing.
-func (r Rationales[Row]) Close(ctx context.Context, rows []Row) error {
-	parts, err := r.bucket.list(ctx, r.folder+r.shard)
-	if err != nil || len(parts) < 2 {
+// Compact makes one part of a finished shard's many. Rows must be all of the shard's, so that
+// nothing is lost whatever another attempt at the same shard is doing.
+func (r Rationales[Row]) Compact(ctx context.Context, rows []Row) error {
+	superseded, err := r.bucket.list(ctx, r.folder+r.shard)
+	if err != nil || len(superseded) < 2 {
 		return err
 	}
-	whole, err := r.put(ctx, rows)
+	merged, err := r.put(ctx, rows)
 	if err != nil {
 		return err
 	}
-	return r.bucket.remove(ctx, slices.DeleteFunc(parts, func(key string) bool { return key == whole })...)
+	return r.bucket.remove(ctx, slices.DeleteFunc(superseded, func(key string) bool { return key == merged })...)
 }
 
-// loads is how often reading begins again when parts were merged meanwhile.
-const loads = 4
+// maxLoads is how often reading begins again when parts were merged meanwhile.
+const maxLoads = 4
 
-// Load returns all rows, in the order of their parts' keys; one may come twice. A part whose content does not match its name is
-// quarantined and its rows are asked again.
+// Load returns all rows, in the order of their parts' keys; one may come twice. A part whose
+// content does not match its name is quarantined and its rows are asked again.
 func (r Rationales[Row]) Load(ctx context.Context) (rows []Row, err error) {
-	for range loads {
+	for range maxLoads {
 		if rows, err = r.load(ctx); !errors.Is(err, ErrNotFound) {
 			break
 		}

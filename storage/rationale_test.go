@@ -26,11 +26,11 @@ func parts(t *testing.T, root string) (keys []string, texts []string) {
 	return keys, texts
 }
 
-// TestAPartIsNamedByShardAndContent appends rows inside of a shard and outside of any, and none.
-func TestAPartIsNamedByShardAndContent(t *testing.T) {
+// TestPartsAreNamedByShardAndContent appends rows inside of a shard and outside of any, and none.
+func TestPartsAreNamedByShardAndContent(t *testing.T) {
 	b, s := syncedBucket(t, "")
 	all := storage.OpenRationales[int](b, "teacher")
-	for _, rows := range []storage.Rationales[int]{all, all.In(strings.Repeat("f", 20))} {
+	for _, rows := range []storage.Rationales[int]{all, all.Shard(strings.Repeat("f", 20))} {
 		for _, part := range [][]int{{1}, {2, 3}, nil, {1}} {
 			if err := rows.Append(t.Context(), part); err != nil {
 				t.Fatal(err)
@@ -46,8 +46,8 @@ func TestAPartIsNamedByShardAndContent(t *testing.T) {
 	}
 }
 
-// TestClosingAShardMergesTwoPartsOrMore leaves one part as it is.
-func TestClosingAShardMergesTwoPartsOrMore(t *testing.T) {
+// TestCompactMergesParts leaves one part as it is.
+func TestCompactMergesParts(t *testing.T) {
 	for _, c := range []struct {
 		name   string
 		append [][]int
@@ -59,13 +59,13 @@ func TestClosingAShardMergesTwoPartsOrMore(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b, s := syncedBucket(t, "")
-			rows := storage.OpenRationales[int](b, "teacher").In(strings.Repeat("e", 64))
+			rows := storage.OpenRationales[int](b, "teacher").Shard(strings.Repeat("e", 64))
 			for _, part := range c.append {
 				if err := rows.Append(t.Context(), part); err != nil {
 					t.Fatal(err)
 				}
 			}
-			if err := rows.Close(t.Context(), []int{7, 8, 9}); err != nil {
+			if err := rows.Compact(t.Context(), []int{7, 8, 9}); err != nil {
 				t.Fatal(err)
 			}
 			_, texts := parts(t, s.root)
@@ -76,8 +76,8 @@ func TestClosingAShardMergesTwoPartsOrMore(t *testing.T) {
 	}
 }
 
-// TestATornPartIsAskedAgain spoils one part of two.
-func TestATornPartIsAskedAgain(t *testing.T) {
+// TestTruncatedPartIsQuarantined spoils one part of two.
+func TestTruncatedPartIsQuarantined(t *testing.T) {
 	b, s := syncedBucket(t, "")
 	rows := storage.OpenRationales[int](b, "teacher")
 	for _, part := range [][]int{{1}, {2}} {
@@ -86,13 +86,13 @@ func TestATornPartIsAskedAgain(t *testing.T) {
 		}
 	}
 	torn := "rationales/teacher/" + storage.Digest([]byte("1\n")) + ".jsonl"
-	spoil(t, s.root, torn)
+	corruptObject(t, s.root, torn)
 	got, err := rows.Load(t.Context())
 	if err != nil || !slices.Equal(got, []int{2}) {
 		t.Errorf("loaded %v, %v; want the other part's row", got, err)
 	}
-	if kept := contents(t, filepath.Join(s.root, "quarantine"))[torn]; kept != "spoilt" {
-		t.Errorf("quarantined %q", kept)
+	if intact := contents(t, filepath.Join(s.root, "quarantine"))[torn]; intact != "spoilt" {
+		t.Errorf("quarantined %q", intact)
 	}
 	if err := rows.Append(t.Context(), []int{1}); err != nil {
 		t.Fatal(err)
@@ -102,8 +102,8 @@ func TestATornPartIsAskedAgain(t *testing.T) {
 	}
 }
 
-// TestRowsComeInTheOrderOfTheirParts sorts the parts by their names.
-func TestRowsComeInTheOrderOfTheirParts(t *testing.T) {
+// TestLoadReturnsRowsInPartOrder sorts the parts by their names.
+func TestLoadReturnsRowsInPartOrder(t *testing.T) {
 	b := open(t, "mem://")
 	rows := storage.OpenRationales[int](b, "teacher")
 	type part struct {

@@ -16,7 +16,8 @@ import (
 	"rdrec/storage"
 )
 
-// zeroFields are the paths of the fields that are zero in a record, also inside of structs and of lists' elements.
+// zeroFields are the paths of the fields that are zero in a record, also inside of structs and of
+// lists' elements.
 func zeroFields(v reflect.Value, at string) (zero []string) {
 	if at != "" && v.IsZero() {
 		return []string{at}
@@ -49,34 +50,34 @@ func refJSON(letter, size string) string {
 	return `{"digest":"` + strings.Repeat(letter, 64) + `","size":` + size + `}`
 }
 
-// fullPromotion has a value in each field; its artefacts are in the bucket of h.
-func fullPromotion(h history) storage.Promotion {
+// fullPromotion has a value in each field; its artifacts are in the bucket of h.
+func fullPromotion(h runHistory) storage.Promotion {
 	return storage.Promotion{
-		Number: 1, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Kind: storage.Rollback, Of: 7, Workflow: "w", Run: "r",
-		Reviews: refOf("1", 10), Dataset: h.data, Examples: h.data, Table: refOf("2", 20),
+		Number: 1, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Kind: storage.Rollback, RollbackTo: 7, Workflow: "w", Run: "r",
+		Reviews: refOf("1", 10), Dataset: h.data, Preprocessed: h.data, Table: refOf("2", 20),
 		Model: storage.PromotedModel{
 			Weights: h.model, Method: "rdrec", Size: "t5-small", Protocol: "clean", Seed: 3, Spec: json.RawMessage(`{"name":"shop"}`),
 		},
-		Metrics:  []storage.Measure{{Name: "HR@1", Value: 0.5, Low: 0.25, High: 0.75}},
-		Compared: &storage.Comparison{Metric: "HR@5", Against: 4, Users: 5, New: 0.5, Old: 0.25, Difference: 0.125, Low: -1, High: 2, P: 0.0625},
-		Counts:   map[string]int{"users": 8},
+		Metrics:    []storage.Measure{{Name: "HR@1", Value: 0.5, Low: 0.25, High: 0.75}},
+		Comparison: &storage.Comparison{Metric: "HR@5", CurrentPromotion: 4, Users: 5, Candidate: 0.5, Current: 0.25, Difference: 0.125, Low: -1, High: 2, P: 0.0625},
+		Counts:     map[string]int{"users": 8},
 	}
 }
 
-// TestRecordsKeepEveryField writes each kind of record with a value in each field, compares the JSON in the bucket with what other
-// versions of the program read, and reads it back.
+// TestRecordsKeepEveryField writes each kind of record with a value in each field, compares the
+// JSON in the bucket with what other versions of the program read, and reads it back.
 func TestRecordsKeepEveryField(t *testing.T) {
-	h := newHistory(t)
+	h := newRunHistory(t)
 	ctx := t.Context()
 	data, model := `{"digest":"`+h.data.Digest+`","size":`+fmt.Sprint(h.data.Size)+`}`, `{"digest":"`+h.model.Digest+`","size":`+fmt.Sprint(h.model.Size)+`}`
-	done := storage.Done{
+	done := storage.StageRecord{
 		Stage: "import", Fingerprint: strings.Repeat("d", 64), Output: h.data, Inputs: []string{"x", "y"}, Seconds: 1.5,
-		Figures: map[string]float64{"asked": 2}, Workflow: "w", Run: "r",
+		Stats: map[string]float64{"requests": 2}, Workflow: "w", Run: "r",
 	}
 	const lineageKey = "runs/w/r/stages/import-dddddddddddd.json"
 	doneJSON := `{"stage":"import","fingerprint":"` + strings.Repeat("d", 64) + `","output":` + data +
-		`,"inputs":["x","y"],"seconds":1.5,"figures":{"asked":2},"workflow":"w","run":"r"}`
-	table := storage.Table{Artefact: h.data, Top: 3, Explained: true}
+		`,"inputs":["x","y"],"seconds":1.5,"stats":{"requests":2},"workflow":"w","run":"r"}`
+	table := storage.Table{Artifact: h.data, Top: 3, Explained: true}
 	mark := storage.Watermark{Source: "s", Column: "c", Value: "v"}
 	for _, c := range []struct {
 		key, json string
@@ -92,9 +93,9 @@ func TestRecordsKeepEveryField(t *testing.T) {
 				return got, err
 			},
 		},
-		{lineageKey, doneJSON, done, func() error { return h.Note(ctx, "w", "r", done) }, readJSON[storage.Done](h, lineageKey)},
+		{lineageKey, doneJSON, done, func() error { return h.AddLineage(ctx, "w", "r", done) }, readJSON[storage.StageRecord](h, lineageKey)},
 		{
-			"exports/m.json", `{"artefact":` + data + `,"top":3,"explained":true}`, table,
+			"exports/m.json", `{"artifact":` + data + `,"top":3,"explained":true}`, table,
 			func() error { return h.PutTable(ctx, "m", table) },
 			func() (any, error) {
 				got, _, err := h.Table(ctx, "m")
@@ -108,7 +109,7 @@ func TestRecordsKeepEveryField(t *testing.T) {
 		},
 		{
 			"nightly/shop/promotions/000001.json", `{"number":1,"time":"2026-01-02T03:04:05.000000006Z","kind":"rollback","of":7,` +
-				`"workflow":"w","run":"r","reviews":` + refJSON("1", "10") + `,"dataset":` + data + `,"examples":` + data +
+				`"workflow":"w","run":"r","reviews":` + refJSON("1", "10") + `,"dataset":` + data + `,"preprocessed":` + data +
 				`,"model":{"weights":` + model + `,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
 				`,"table":` + refJSON("2", "20") + `,"metrics":[{"name":"HR@1","value":0.5,"low":0.25,"high":0.75}]` +
 				`,"compared":{"metric":"HR@5","against":4,"users":5,"new":0.5,"old":0.25,"difference":0.125,"low":-1,"high":2,"p":0.0625}` +
@@ -118,7 +119,7 @@ func TestRecordsKeepEveryField(t *testing.T) {
 				_, err := h.Promote(ctx, "shop", 0, fullPromotion(h))
 				return err
 			},
-			func() (any, error) { return h.Promoted(ctx, "shop") },
+			func() (any, error) { return h.CurrentPromotion(ctx, "shop") },
 		},
 	} {
 		t.Run(c.key, func(t *testing.T) {
@@ -135,15 +136,15 @@ func TestRecordsKeepEveryField(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.record, got, spaceless()); diff != "" {
+			if diff := cmp.Diff(c.record, got, ignoreWhitespace()); diff != "" {
 				t.Errorf("read back: %s", diff)
 			}
 		})
 	}
 }
 
-// spaceless compares JSON by its value: records are indented.
-func spaceless() cmp.Option {
+// ignoreWhitespace compares JSON by its value: records are indented.
+func ignoreWhitespace() cmp.Option {
 	return cmp.Comparer(func(a, b json.RawMessage) bool {
 		var x, y any
 		return json.Unmarshal(a, &x) == nil && json.Unmarshal(b, &y) == nil && cmp.Equal(x, y)
@@ -159,7 +160,7 @@ func decode(t *testing.T, text string) any {
 	return v
 }
 
-func readJSON[Record any](h history, key string) func() (any, error) {
+func readJSON[Record any](h runHistory, key string) func() (any, error) {
 	return func() (any, error) {
 		data, err := os.ReadFile(filepath.Join(h.root, key))
 		if err != nil {
@@ -170,8 +171,8 @@ func readJSON[Record any](h history, key string) func() (any, error) {
 	}
 }
 
-// TestFingerprintsDependOnAllThatDecidesTheWork has the SHA-256 of the JSON document that has always been hashed.
-func TestFingerprintsDependOnAllThatDecidesTheWork(t *testing.T) {
+// TestFingerprintCoversAllInputs has the SHA-256 of the JSON document that has always been hashed.
+func TestFingerprintCoversAllInputs(t *testing.T) {
 	settings := map[string]int{"core": 5}
 	of := func(stage string, version int, settings any, inputs ...string) string {
 		t.Helper()
@@ -198,28 +199,28 @@ func TestFingerprintsDependOnAllThatDecidesTheWork(t *testing.T) {
 	}
 }
 
-// TestAStagesRecordCountsOnlyWithItsArtefact loses or tears what a record names, one thing at a time.
-func TestAStagesRecordCountsOnlyWithItsArtefact(t *testing.T) {
+// TestStageRecordNeedsItsArtifact loses or tears what a record names, one thing at a time.
+func TestStageRecordNeedsItsArtifact(t *testing.T) {
 	fingerprint := strings.Repeat("a", 64)
-	for name, damage := range map[string]func(t *testing.T, h history){
-		"the list is gone": func(t *testing.T, h history) { t.Helper(); remove(t, h, storage.ContentKey(h.data)) },
-		"the list is torn": func(t *testing.T, h history) { t.Helper(); spoil(t, h.root, storage.ContentKey(h.data)) },
-		"a file is gone": func(t *testing.T, h history) {
+	for name, damage := range map[string]func(t *testing.T, h runHistory){
+		"the list is gone": func(t *testing.T, h runHistory) { t.Helper(); remove(t, h, storage.ContentKey(h.data)) },
+		"the list is torn": func(t *testing.T, h runHistory) { t.Helper(); corruptObject(t, h.root, storage.ContentKey(h.data)) },
+		"a file is gone": func(t *testing.T, h runHistory) {
 			t.Helper()
 			remove(t, h, content(storage.Digest([]byte("1 2 3"))))
 		},
-		"the last file is gone": func(t *testing.T, h history) {
+		"the last file is gone": func(t *testing.T, h runHistory) {
 			t.Helper()
 			remove(t, h, content(storage.Digest([]byte("[]"))))
 		},
-		"a file is torn": func(t *testing.T, h history) {
+		"a file is torn": func(t *testing.T, h runHistory) {
 			t.Helper()
-			spoil(t, h.root, content(storage.Digest([]byte("1 2 3"))))
+			corruptObject(t, h.root, content(storage.Digest([]byte("1 2 3"))))
 		},
-		"the record is no JSON": func(t *testing.T, h history) { t.Helper(); spoil(t, h.root, "stages/import/*") },
+		"the record is no JSON": func(t *testing.T, h runHistory) { t.Helper(); corruptObject(t, h.root, "stages/import/*") },
 	} {
 		t.Run(name, func(t *testing.T) {
-			h := newHistory(t)
+			h := newRunHistory(t)
 			if got, found, err := h.LookUp(t.Context(), "import", fingerprint); err != nil || !found || got.Output != h.data {
 				t.Fatalf("before: %+v, %t, %v", got, found, err)
 			}
@@ -233,23 +234,23 @@ func TestAStagesRecordCountsOnlyWithItsArtefact(t *testing.T) {
 	}
 }
 
-func remove(t *testing.T, h history, key string) {
+func remove(t *testing.T, h runHistory, key string) {
 	t.Helper()
 	if err := os.Remove(filepath.Join(h.root, key)); err != nil {
 		t.Fatal(err)
 	}
 }
 
-// TestUnreadableRecordsNameTheirKey overwrites each kind of record with text that is no JSON.
-func TestUnreadableRecordsNameTheirKey(t *testing.T) {
-	h := newHistory(t)
+// TestUnreadableRecordsReportTheirKey overwrites each kind of record with text that is no JSON.
+func TestUnreadableRecordsReportTheirKey(t *testing.T) {
+	h := newRunHistory(t)
 	ctx := t.Context()
 	h.promote(t, 0, h.promotion(t, "one"))
 	for key, read := range map[string]func() error{
 		"exports/m.json":                      func() error { _, _, err := h.Table(ctx, "m"); return err },
 		"nightly/shop/watermark.json":         func() error { _, err := h.Watermark(ctx, "shop"); return err },
 		"nightly/shop/promotions/000001.json": func() error { _, err := h.Promotion(ctx, "shop", 1); return err },
-		"nightly/shop/current.json":           func() error { _, err := h.Promoted(ctx, "shop"); return err },
+		"nightly/shop/current.json":           func() error { _, err := h.CurrentPromotion(ctx, "shop"); return err },
 	} {
 		writeFile(t, filepath.Join(h.root, key))
 		var corrupt *storage.CorruptError
@@ -267,8 +268,8 @@ func TestUnreadableRecordsNameTheirKey(t *testing.T) {
 	}
 	for _, ref := range []storage.Ref{list, outside} {
 		var corrupt *storage.CorruptError
-		if _, err := h.Artefact(ctx, ref); !errors.As(err, &corrupt) || corrupt.Key != storage.ContentKey(ref) {
-			t.Errorf("artefact: %v", err)
+		if _, err := h.Artifact(ctx, ref); !errors.As(err, &corrupt) || corrupt.Key != storage.ContentKey(ref) {
+			t.Errorf("artifact: %v", err)
 		}
 	}
 	var corrupt *storage.CorruptError

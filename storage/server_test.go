@@ -13,14 +13,15 @@ import (
 	"testing"
 	"time"
 
-	"rdrec/internal/badnet"
+	"rdrec/internal/faultproxy"
 	"rdrec/storage"
 )
 
-// realServer is a blob server of which the suite starts a process of its own.
-type realServer struct {
+// emulator is a blob server of which the suite starts a process of its own.
+type emulator struct {
 	name, program string
-	// signs is false where requests are not signed: such a server wants to be called by its own name.
+	// signs is false where requests are not signed: such a server wants to be called by its own
+	// name.
 	signs bool
 	// args are its command line on a port and a folder.
 	args func(port, dir string) []string
@@ -28,9 +29,9 @@ type realServer struct {
 	bucket func(t *testing.T, address string) string
 }
 
-func realServers() []realServer {
-	return []realServer{
-		{"s3 (gofakes3)", badnet.S3, true, func(port, _ string) []string {
+func emulators() []emulator {
+	return []emulator{
+		{"s3 (gofakes3)", faultproxy.S3, true, func(port, _ string) []string {
 			return []string{"-backend", "memory", "-host", "127.0.0.1:" + port, "-initialbucket", "rdrec"}
 		}, s3Bucket},
 		{"gs (fake-gcs-server)", "fake-gcs-server", false, func(port, dir string) []string {
@@ -44,7 +45,7 @@ func realServers() []realServer {
 
 func s3Bucket(t *testing.T, address string) string {
 	t.Helper()
-	bucket, env := badnet.S3Bucket(address)
+	bucket, env := faultproxy.S3Bucket(address)
 	for name, value := range env {
 		t.Setenv(name, value)
 	}
@@ -60,13 +61,13 @@ func gsBucket(t *testing.T, address string) string {
 
 func post(t *testing.T, address, body string) {
 	t.Helper()
-	answer, err := http.Post(address, "application/json", strings.NewReader(body))
+	response, err := http.Post(address, "application/json", strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer answer.Body.Close()
-	if answer.StatusCode >= 300 && answer.StatusCode != http.StatusConflict {
-		t.Fatalf("%s: %s", address, answer.Status)
+	defer response.Body.Close()
+	if response.StatusCode >= 300 && response.StatusCode != http.StatusConflict {
+		t.Fatalf("%s: %s", address, response.Status)
 	}
 }
 
@@ -81,35 +82,36 @@ func azureBucket(t *testing.T, address string) string {
 	return "azblob://rdrec?protocol=http&localemu=true&domain=" + url.QueryEscape(address)
 }
 
-func TestConformanceOnRealServers(t *testing.T) {
-	for _, r := range realServers() {
+func TestConformanceOnEmulators(t *testing.T) {
+	for _, r := range emulators() {
 		t.Run(r.name, func(t *testing.T) {
 			dir := t.TempDir()
-			p := badnet.NewProxy(t, badnet.Serve(t, r.program, func(port string) []string { return r.args(port, dir) }), r.signs)
+			p := faultproxy.NewProxy(t, faultproxy.StartServer(t, r.program, func(port string) []string { return r.args(port, dir) }), r.signs)
 			address := r.bucket(t, p.Address)
-			for what, test := range suite() {
-				t.Run(what, func(t *testing.T) { test(t, open(t, address)) })
+			for name, test := range suite() {
+				t.Run(name, func(t *testing.T) { test(t, open(t, address)) })
 			}
-			t.Run("a few errors are endured", func(t *testing.T) { fewErrors(t, p, address) })
-			t.Run("a slow server is waited for", func(t *testing.T) { slowServer(t, p, address) })
-			t.Run("a broken write leaves no object", func(t *testing.T) { brokenWrite(t, p, address) })
-			t.Run("half a body is refused", func(t *testing.T) { halfBody(t, p, address) })
+			t.Run("a few errors are endured", func(t *testing.T) { retriesAfterErrors(t, p, address) })
+			t.Run("a slow server is waited for", func(t *testing.T) { waitsForSlowServer(t, p, address) })
+			t.Run("a broken write leaves no object", func(t *testing.T) { brokenWriteLeavesNoObject(t, p, address) })
+			t.Run("half a body is refused", func(t *testing.T) { truncatedBodyIsRejected(t, p, address) })
 		})
 	}
 }
 
-func fewErrors(t *testing.T, p *badnet.Proxy, address string) {
+func retriesAfterErrors(t *testing.T, p *faultproxy.Proxy, address string) {
 	t.Helper()
 	b := open(t, address)
 	var n atomic.Int32
-	p.Set(func(w http.ResponseWriter, _ *http.Request) bool {
+	p.Inject(func(w http.ResponseWriter, _ *http.Request) bool {
 		if n.Add(1)%3 != 1 {
 			return false
 		}
-		return badnet.Refuse(w, nil)
+		return faultproxy.Unavailable(w, nil)
 	})
-	defer p.Heal()
-	// Whether the library retries or not, a retried operation gets through and what it stores is right.
+	defer p.Clear()
+	// Whether the library retries or not, a retried operation gets through and what it stores is
+	// right.
 	ref, err := retry(t, func() (storage.Ref, error) { return b.Put(t.Context(), []byte("through errors")) })
 	if err != nil {
 		t.Fatal(err)
@@ -131,11 +133,11 @@ func retry[T any](t *testing.T, do func() (T, error)) (value T, err error) {
 	return value, err
 }
 
-func slowServer(t *testing.T, p *badnet.Proxy, address string) {
+func waitsForSlowServer(t *testing.T, p *faultproxy.Proxy, address string) {
 	t.Helper()
 	b := open(t, address)
-	p.Set(badnet.Slow(300 * time.Millisecond))
-	defer p.Heal()
+	p.Inject(faultproxy.Delay(300 * time.Millisecond))
+	defer p.Clear()
 	ref, err := b.Put(t.Context(), []byte("slow"))
 	if err != nil {
 		t.Fatal(err)
@@ -150,17 +152,17 @@ func slowServer(t *testing.T, p *badnet.Proxy, address string) {
 	}
 }
 
-func brokenWrite(t *testing.T, p *badnet.Proxy, address string) {
+func brokenWriteLeavesNoObject(t *testing.T, p *faultproxy.Proxy, address string) {
 	t.Helper()
 	b := open(t, address)
 	content := []byte(strings.Repeat("broken ", 1<<16))
-	p.Set(func(w http.ResponseWriter, r *http.Request) bool {
-		return badnet.Writes(r) && badnet.Reset(w, r)
+	p.Inject(func(w http.ResponseWriter, r *http.Request) bool {
+		return faultproxy.IsWrite(r) && faultproxy.Reset(w, r)
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	_, err := b.Put(ctx, content)
-	p.Heal()
+	p.Clear()
 	if err == nil {
 		t.Fatal("the write succeeded")
 	}
@@ -176,17 +178,17 @@ func brokenWrite(t *testing.T, p *badnet.Proxy, address string) {
 	}
 }
 
-func halfBody(t *testing.T, p *badnet.Proxy, address string) {
+func truncatedBodyIsRejected(t *testing.T, p *faultproxy.Proxy, address string) {
 	t.Helper()
 	b := open(t, address)
 	ref, err := b.Put(t.Context(), []byte(fmt.Sprintf("%0200d", 1)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.Set(func(w http.ResponseWriter, r *http.Request) bool {
-		return r.Method == http.MethodGet && strings.Contains(r.URL.Path, ref.Digest) && badnet.Half(w, r)
+	p.Inject(func(w http.ResponseWriter, r *http.Request) bool {
+		return r.Method == http.MethodGet && strings.Contains(r.URL.Path, ref.Digest) && faultproxy.Truncate(w, r)
 	})
-	defer p.Heal()
+	defer p.Clear()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	path := filepath.Join(t.TempDir(), "f")

@@ -7,24 +7,27 @@ import (
 	"fmt"
 )
 
-// Done records that a stage made an artefact from exactly the inputs that its fingerprint stands for.
-type Done struct {
+// StageRecord records that a stage made an artifact from exactly the inputs that its fingerprint
+// stands for.
+type StageRecord struct {
 	Stage       string `json:"stage"`
 	Fingerprint string `json:"fingerprint"`
-	// Output is the artefact that the stage made.
+	// Output is the artifact that the stage made.
 	Output Ref `json:"output"`
-	// Inputs are the digests of what it was made from: artefacts, or files outside the bucket.
+	// Inputs are the digests of what it was made from: artifacts, or files outside the bucket.
 	Inputs []string `json:"inputs,omitempty"`
 	// Seconds is how long the work took; Workflow and Run are who did it first.
 	Seconds float64 `json:"seconds"`
-	// Figures are what else is known of the work and is no part of its output: how many rows were asked, how many tokens that took.
-	Figures  map[string]float64 `json:"figures,omitempty"`
+	// Stats are what else is known of the work and is no part of its output: how many rows were
+	// asked, how many tokens that took.
+	Stats    map[string]float64 `json:"stats,omitempty"`
 	Workflow string             `json:"workflow"`
 	Run      string             `json:"run"`
 }
 
-// Fingerprint is the name of a stage's work: a hash of the stage, its declared version, the inputs' digests and its settings.
-// Settings are marshalled as JSON; struct fields keep their order and map keys are sorted, so equal settings hash equally.
+// Fingerprint is the name of a stage's work: a hash of the stage, its declared version, the inputs'
+// digests and its settings. Settings are marshalled as JSON; struct fields keep their order and map
+// keys are sorted, so equal settings hash equally.
 func Fingerprint(stage string, version int, settings any, inputs ...string) (string, error) {
 	data, err := json.Marshal(struct {
 		Stage    string   `json:"stage"`
@@ -38,26 +41,28 @@ func Fingerprint(stage string, version int, settings any, inputs ...string) (str
 	return Digest(data), nil
 }
 
-// LookUp returns what a stage made before from the same inputs. A record whose artefact is gone or torn counts as absent.
-func (b *Bucket) LookUp(ctx context.Context, stage, fingerprint string) (Done, bool, error) {
+// LookUp returns what a stage made before from the same inputs. A record whose artifact is gone or
+// torn counts as absent.
+func (b *Bucket) LookUp(ctx context.Context, stage, fingerprint string) (StageRecord, bool, error) {
 	data, err := b.read(ctx, stageKey(stage, fingerprint))
 	if errors.Is(err, ErrNotFound) {
-		return Done{}, false, nil
+		return StageRecord{}, false, nil
 	}
 	if err != nil {
-		return Done{}, false, err
+		return StageRecord{}, false, err
 	}
-	var done Done
-	if err := json.Unmarshal(data, &done); err != nil {
-		return Done{}, false, b.quarantine(ctx, stageKey(stage, fingerprint))
+	var record StageRecord
+	if err := json.Unmarshal(data, &record); err != nil {
+		return StageRecord{}, false, b.quarantine(ctx, stageKey(stage, fingerprint))
 	}
-	whole, err := b.whole(ctx, done.Output)
-	return done, whole && err == nil, err
+	complete, err := b.isComplete(ctx, record.Output)
+	return record, complete && err == nil, err
 }
 
-// whole says whether an artefact and all its files are there with their sizes. Hashes are checked when the files are read.
-func (b *Bucket) whole(ctx context.Context, ref Ref) (bool, error) {
-	artefact, err := b.Artefact(ctx, ref)
+// isComplete says whether an artifact and all its files are there with their sizes. Hashes are
+// checked when the files are read.
+func (b *Bucket) isComplete(ctx context.Context, ref Ref) (bool, error) {
+	artifact, err := b.Artifact(ctx, ref)
 	var corrupt *CorruptError
 	if errors.Is(err, ErrNotFound) || errors.As(err, &corrupt) {
 		return false, nil
@@ -65,29 +70,29 @@ func (b *Bucket) whole(ctx context.Context, ref Ref) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	for _, f := range artefact.Files {
-		if there, err := b.holds(ctx, f.Ref, 0); err != nil || !there {
+	for _, f := range artifact.Files {
+		if there, err := b.contains(ctx, f.Ref, 0); err != nil || !there {
 			return false, err
 		}
 	}
 	return true, nil
 }
 
-// Commit records a finished stage. Only the activity that the workflow schedules for this calls it: a zombie's late result is
-// refused by the server and never becomes the record.
-func (b *Bucket) Commit(ctx context.Context, done Done) error {
-	return b.writeRecord(ctx, stageKey(done.Stage, done.Fingerprint), done)
+// Commit records a finished stage. Only the activity that the workflow schedules for this calls it:
+// a zombie's late result is refused by the server and never becomes the record.
+func (b *Bucket) Commit(ctx context.Context, record StageRecord) error {
+	return b.writeRecord(ctx, stageKey(record.Stage, record.Fingerprint), record)
 }
 
-// Note records that a run uses a stage's result, found or made: the run's lineage.
-func (b *Bucket) Note(ctx context.Context, workflow, run string, done Done) error {
-	return b.writeRecord(ctx, lineageKey(workflow, run, done.Stage, done.Fingerprint), done)
+// AddLineage records that a run uses a stage's result, found or made: the run's lineage.
+func (b *Bucket) AddLineage(ctx context.Context, workflow, run string, record StageRecord) error {
+	return b.writeRecord(ctx, lineageKey(workflow, run, record.Stage, record.Fingerprint), record)
 }
 
-func (b *Bucket) writeRecord(ctx context.Context, key string, done Done) error {
-	data, err := json.MarshalIndent(done, "", " ")
+func (b *Bucket) writeRecord(ctx context.Context, key string, record StageRecord) error {
+	data, err := json.MarshalIndent(record, "", " ")
 	if err != nil {
-		return fmt.Errorf("encode record of stage %q: %w", done.Stage, err)
+		return fmt.Errorf("encode record of stage %q: %w", record.Stage, err)
 	}
 	return b.write(ctx, key, data)
 }

@@ -110,27 +110,27 @@ func suite() map[string]func(*testing.T, *storage.Bucket) {
 			if diff := cmp.Diff(want, contents(t, dir)); diff != "" {
 				t.Error(diff)
 			}
-			one, err := b.GetNamed(t.Context(), ref, "sub/b.txt")
+			one, err := b.ReadArtifactFile(t.Context(), ref, "sub/b.txt")
 			if err != nil || string(one) != "2" {
 				t.Errorf("named file: %q, %v", one, err)
 			}
 		},
-		"a stage is found by its fingerprint": stageIsFound,
-		"rationales are kept":                 rationalesAreKept,
-		"a finished shard is one part":        finishedShardIsOnePart,
-		"the newest checkpoint is restored":   newestCheckpoint,
+		"a stage is found by its fingerprint": findsStageByFingerprint,
+		"rationales are kept":                 keepsRationales,
+		"a finished shard is one part":        compactsFinishedShard,
+		"the newest checkpoint is restored":   restoresNewestCheckpoint,
 	}
 }
 
 func TestConformance(t *testing.T) {
 	for name, url := range backends(t) {
-		for what, test := range suite() {
-			t.Run(name+"/"+what, func(t *testing.T) { test(t, open(t, url)) })
+		for testName, test := range suite() {
+			t.Run(name+"/"+testName, func(t *testing.T) { test(t, open(t, url)) })
 		}
 	}
 }
 
-func stageIsFound(t *testing.T, b *storage.Bucket) {
+func findsStageByFingerprint(t *testing.T, b *storage.Bucket) {
 	t.Helper()
 	ref, err := b.PutFolder(t.Context(), "dataset", folder(t, map[string]string{"a": "1"}))
 	if err != nil {
@@ -143,7 +143,7 @@ func stageIsFound(t *testing.T, b *storage.Bucket) {
 	if _, found, err := b.LookUp(t.Context(), "import", fingerprint); found || err != nil {
 		t.Errorf("before: %v, %v", found, err)
 	}
-	want := storage.Done{Stage: "import", Fingerprint: fingerprint, Output: ref, Seconds: 1.5}
+	want := storage.StageRecord{Stage: "import", Fingerprint: fingerprint, Output: ref, Seconds: 1.5}
 	if err := b.Commit(t.Context(), want); err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func stageIsFound(t *testing.T, b *storage.Bucket) {
 	}
 }
 
-func rationalesAreKept(t *testing.T, b *storage.Bucket) {
+func keepsRationales(t *testing.T, b *storage.Bucket) {
 	t.Helper()
 	type row struct{ ID, Text string }
 	rows := storage.OpenRationales[row](b, "teacher")
@@ -182,11 +182,11 @@ func rationalesAreKept(t *testing.T, b *storage.Bucket) {
 	}
 }
 
-func finishedShardIsOnePart(t *testing.T, b *storage.Bucket) {
+func compactsFinishedShard(t *testing.T, b *storage.Bucket) {
 	t.Helper()
 	type row struct{ ID string }
 	all := storage.OpenRationales[row](b, "sharded")
-	first, second := all.In(strings.Repeat("a", 64)), all.In(strings.Repeat("b", 64))
+	first, second := all.Shard(strings.Repeat("a", 64)), all.Shard(strings.Repeat("b", 64))
 	for _, r := range []row{{"1"}, {"2"}, {"3"}} {
 		if err := first.Append(t.Context(), []row{r}); err != nil {
 			t.Fatal(err)
@@ -198,7 +198,7 @@ func finishedShardIsOnePart(t *testing.T, b *storage.Bucket) {
 	if err := all.Append(t.Context(), []row{{"5"}}); err != nil { // as rows were kept before there were shards
 		t.Fatal(err)
 	}
-	if err := first.Close(t.Context(), []row{{"1"}, {"2"}, {"3"}}); err != nil {
+	if err := first.Compact(t.Context(), []row{{"1"}, {"2"}, {"3"}}); err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
@@ -215,7 +215,7 @@ func finishedShardIsOnePart(t *testing.T, b *storage.Bucket) {
 	}
 }
 
-func newestCheckpoint(t *testing.T, b *storage.Bucket) {
+func restoresNewestCheckpoint(t *testing.T, b *storage.Bucket) {
 	t.Helper()
 	ctx := t.Context()
 	first := attempt(t, b)
@@ -257,8 +257,8 @@ func save(t *testing.T, c *storage.Checkpoints, step int) {
 	}
 }
 
-// spoil overwrites the one file of a file bucket whose key matches.
-func spoil(t *testing.T, root, pattern string) {
+// corruptObject overwrites the one file of a file bucket whose key matches.
+func corruptObject(t *testing.T, root, pattern string) {
 	t.Helper()
 	paths, err := filepath.Glob(filepath.Join(root, pattern))
 	if err != nil || len(paths) != 1 {
@@ -269,18 +269,18 @@ func spoil(t *testing.T, root, pattern string) {
 	}
 }
 
-func TestCorruptCheckpointsFallBackLoudly(t *testing.T) {
+func TestRestoreFallsBackFromCorruptCheckpoint(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "bucket")
 	b := open(t, "file://"+root)
 	c := attempt(t, b)
 	save(t, c, 10)
 	save(t, c, 20)
-	spoil(t, root, "checkpoints/*/*/000000020/weights")
+	corruptObject(t, root, "checkpoints/*/*/000000020/weights")
 	saved, err := attempt(t, b).Restore(t.Context(), t.TempDir())
-	if err != nil || saved.Step != 10 || len(saved.Skipped) != 1 {
+	if err != nil || saved.Step != 10 || len(saved.Quarantined) != 1 {
 		t.Errorf("got %+v, %v; want step 10 and one skipped", saved, err)
 	}
-	spoil(t, root, "checkpoints/*/*/000000010/manifest.json")
+	corruptObject(t, root, "checkpoints/*/*/000000010/manifest.json")
 	if _, err := attempt(t, b).Restore(t.Context(), t.TempDir()); !errors.Is(err, storage.ErrAllCorrupt) {
 		t.Errorf("all corrupt: %v", err)
 	}
@@ -303,14 +303,14 @@ func TestCheckpointsArePruned(t *testing.T) {
 	}
 }
 
-func TestCorruptContentIsRefused(t *testing.T) {
+func TestCorruptContentIsRejected(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "bucket")
 	b := open(t, "file://"+root)
 	ref, err := b.Put(t.Context(), []byte("hello"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	spoil(t, root, "cas/sha256/*/*")
+	corruptObject(t, root, "cas/sha256/*/*")
 	var corrupt *storage.CorruptError
 	if _, err := b.Get(t.Context(), ref); !errors.As(err, &corrupt) || !strings.Contains(corrupt.Key, ref.Digest) {
 		t.Errorf("get: %v", err)

@@ -14,50 +14,50 @@ import (
 	"strings"
 )
 
-// Verified is what [Bucket.Verify] found.
-type Verified struct {
+// VerifyResult is what [Bucket.Verify] found.
+type VerifyResult struct {
 	// Runs is how many runs were looked at, Objects and Bytes how much was read and hashed.
 	Runs    int   `json:"runs"`
 	Objects int   `json:"objects"`
 	Bytes   int64 `json:"bytes"`
-	// Faults are the objects that are missing or not what they should be, by key.
-	Faults []Fault `json:"faults"`
+	// BadObjects are the objects that are missing or not what they should be, by key.
+	BadObjects []BadObject `json:"bad_objects"`
 }
 
-// Fault is an object that can't be trusted.
-type Fault struct {
+// BadObject is an object that can't be trusted.
+type BadObject struct {
 	Key    string `json:"key"`
 	Reason string `json:"reason"`
 	// Runs are all runs that refer to it, as WORKFLOW/RUN, whether they were asked for or not.
 	Runs []string `json:"runs"`
 }
 
-// Verify reads and hashes everything that the runs of a workflow and of its children refer to. The run's id may follow the
-// workflow's, after a slash. An empty name verifies the whole bucket, also what no run refers to: stage records, rationales,
-// checkpoints.
-func (b *Bucket) Verify(ctx context.Context, name string) (Verified, error) {
+// Verify reads and hashes everything that the runs of a workflow and of its children refer to. The
+// run's id may follow the workflow's, after a slash. An empty name verifies the whole bucket, also
+// what no run refers to: stage records, rationales, checkpoints.
+func (b *Bucket) Verify(ctx context.Context, name string) (VerifyResult, error) {
 	line, err := b.lineage(ctx)
 	if err != nil {
-		return Verified{}, err
+		return VerifyResult{}, err
 	}
 	v := &verifier{
-		bucket: b, users: map[string][]string{}, sizes: map[string]int64{}, faults: map[string]string{}, seen: map[string]bool{},
-		artefacts: map[Ref][]Ref{},
+		bucket: b, referrers: map[string][]string{}, sizes: map[string]int64{}, reasons: map[string]string{}, hashed: map[string]bool{},
+		artifacts: map[Ref][]Ref{},
 	}
-	if v.result.Runs, err = v.gather(ctx, line, name); err != nil {
-		return Verified{}, err
+	if v.result.Runs, err = v.addRuns(ctx, line, name); err != nil {
+		return VerifyResult{}, err
 	}
 	if name != "" && v.result.Runs == 0 {
-		return Verified{}, fmt.Errorf("records of run %q: %w", name, ErrNotFound)
+		return VerifyResult{}, fmt.Errorf("records of run %q: %w", name, ErrNotFound)
 	}
 	if name == "" {
-		if err := v.rest(ctx); err != nil {
-			return Verified{}, err
+		if err := v.addUnreferenced(ctx); err != nil {
+			return VerifyResult{}, err
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(v.sizes)) {
 		if err := v.hash(ctx, key); err != nil {
-			return Verified{}, err
+			return VerifyResult{}, err
 		}
 	}
 	return v.report(), nil
@@ -66,32 +66,33 @@ func (b *Bucket) Verify(ctx context.Context, name string) (Verified, error) {
 // verifier is a running [Bucket.Verify].
 type verifier struct {
 	bucket *Bucket
-	result Verified
-	// users are the runs that refer to each key; sizes are the content keys to hash, with the sizes that were promised.
-	users map[string][]string
-	sizes map[string]int64
-	// faults says of each bad key what is wrong with it; seen are the keys that were hashed.
-	faults map[string]string
-	seen   map[string]bool
-	// artefacts are the files behind those that were opened.
-	artefacts map[Ref][]Ref
+	result VerifyResult
+	// referrers are the runs that refer to each key; sizes are the content keys to hash, with the
+	// sizes that were promised.
+	referrers map[string][]string
+	sizes     map[string]int64
+	// reasons says of each bad key what is wrong with it; seen are the keys that were hashed.
+	reasons map[string]string
+	hashed  map[string]bool
+	// artifacts are the files behind those that were opened.
+	artifacts map[Ref][]Ref
 }
 
-// gather notes which runs use which objects, and chooses those of the named runs for hashing.
-func (v *verifier) gather(ctx context.Context, line lineage, name string) (runs int, err error) {
-	for key, reason := range line.unread {
+// addRuns notes which runs use which objects, and chooses those of the named runs for hashing.
+func (v *verifier) addRuns(ctx context.Context, line lineage, name string) (runs int, err error) {
+	for key, reason := range line.unreadable {
 		run, _ := runOf(key)
-		if chosen(run, name) {
-			v.faults[key] = "not a record: " + reason
+		if matchesRun(run, name) {
+			v.reasons[key] = "not a record: " + reason
 		}
-		v.users[key] = append(v.users[key], run)
+		v.referrers[key] = append(v.referrers[key], run)
 	}
 	for _, run := range slices.Sorted(maps.Keys(line.refs)) {
-		if chosen(run, name) {
+		if matchesRun(run, name) {
 			runs++
 		}
 		for _, ref := range line.refs[run] {
-			if err := v.use(ctx, ref, run, chosen(run, name)); err != nil {
+			if err := v.addRef(ctx, ref, run, matchesRun(run, name)); err != nil {
 				return runs, err
 			}
 		}
@@ -99,39 +100,39 @@ func (v *verifier) gather(ctx context.Context, line lineage, name string) (runs 
 	return runs, nil
 }
 
-// chosen says whether a run is of the named workflow or its children; an empty name means all.
-func chosen(run, name string) bool {
+// matchesRun says whether a run is of the named workflow or its children; an empty name means all.
+func matchesRun(run, name string) bool {
 	return name == "" || run == name || strings.HasPrefix(run, name+"/")
 }
 
-// use notes that a run refers to an artefact and its files.
-func (v *verifier) use(ctx context.Context, ref Ref, run string, choose bool) error {
-	files, known := v.artefacts[ref]
+// addRef notes that a run refers to an artifact and its files.
+func (v *verifier) addRef(ctx context.Context, ref Ref, run string, verify bool) error {
+	files, known := v.artifacts[ref]
 	if !known {
-		artefact, err := v.bucket.Artefact(ctx, ref)
+		artifact, err := v.bucket.Artifact(ctx, ref)
 		var corrupt *CorruptError
 		if err != nil && !errors.Is(err, ErrNotFound) && !errors.As(err, &corrupt) {
 			return err
 		}
-		for _, f := range artefact.Files {
+		for _, f := range artifact.Files {
 			files = append(files, f.Ref)
 		}
-		v.artefacts[ref] = files
+		v.artifacts[ref] = files
 	}
 	for _, object := range append([]Ref{ref}, files...) {
 		key := contentKey(object.Digest)
-		if run != "" && !slices.Contains(v.users[key], run) {
-			v.users[key] = append(v.users[key], run)
+		if run != "" && !slices.Contains(v.referrers[key], run) {
+			v.referrers[key] = append(v.referrers[key], run)
 		}
-		if choose {
+		if verify {
 			v.sizes[key] = object.Size
 		}
 	}
 	return nil
 }
 
-// rest chooses what no run need refer to.
-func (v *verifier) rest(ctx context.Context) error {
+// addUnreferenced chooses what no run need refer to.
+func (v *verifier) addUnreferenced(ctx context.Context) error {
 	for prefix, visit := range map[string]func(context.Context, object) error{
 		casPrefix: v.content, stagePrefix: v.stage, rationalePrefix: v.rationales, checkpointPrefix: v.checkpoint,
 	} {
@@ -157,12 +158,12 @@ func (v *verifier) stage(ctx context.Context, o object) error {
 	if err != nil {
 		return err
 	}
-	var done Done
+	var done StageRecord
 	if err := json.Unmarshal(data, &done); err != nil || !validDigest(done.Output.Digest) {
-		v.faults[o.key] = fmt.Sprintf("not a stage's record: its %d bytes name no artefact", len(data))
+		v.reasons[o.key] = fmt.Sprintf("not a stage's record: its %d bytes contain no artifact", len(data))
 		return nil //nolint:nilerr // it is a finding
 	}
-	return v.use(ctx, done.Output, "", true)
+	return v.addRef(ctx, done.Output, "", true)
 }
 
 func (v *verifier) rationales(ctx context.Context, o object) error {
@@ -184,7 +185,7 @@ func (v *verifier) checkpoint(ctx context.Context, o object) error {
 	}
 	var m manifest
 	if err := json.Unmarshal(data, &m); err != nil {
-		v.faults[o.key] = "not a checkpoint's manifest: " + err.Error()
+		v.reasons[o.key] = "not a checkpoint's manifest: " + err.Error()
 		return nil //nolint:nilerr // it is a finding
 	}
 	for _, f := range m.Files {
@@ -202,13 +203,13 @@ func (v *verifier) hash(ctx context.Context, key string) error {
 
 // compare reads the object at key and compares its hash.
 func (v *verifier) compare(ctx context.Context, key, want string) error {
-	if v.seen[key] {
+	if v.hashed[key] {
 		return nil
 	}
-	v.seen[key] = true
+	v.hashed[key] = true
 	r, err := v.bucket.blob.NewReader(ctx, key, nil)
 	if err = classify("read", key, err); errors.Is(err, ErrNotFound) {
-		v.faults[key] = "missing"
+		v.reasons[key] = "missing"
 		return nil
 	}
 	if err != nil {
@@ -223,20 +224,20 @@ func (v *verifier) compare(ctx context.Context, key, want string) error {
 	v.result.Objects++
 	v.result.Bytes += size
 	if got := hex.EncodeToString(h.Sum(nil)); got != want {
-		v.faults[key] = fmt.Sprintf("its %d bytes hash to %s", size, got)
+		v.reasons[key] = fmt.Sprintf("its %d bytes hash to %s", size, got)
 		if promised, known := v.sizes[key]; known && promised != size {
-			v.faults[key] += fmt.Sprintf("; %d bytes were written", promised)
+			v.reasons[key] += fmt.Sprintf("; %d bytes were written", promised)
 		}
 	}
 	return nil
 }
 
-func (v *verifier) report() Verified {
-	v.result.Faults = []Fault{}
-	for _, key := range slices.Sorted(maps.Keys(v.faults)) {
-		runs := v.users[key]
+func (v *verifier) report() VerifyResult {
+	v.result.BadObjects = []BadObject{}
+	for _, key := range slices.Sorted(maps.Keys(v.reasons)) {
+		runs := v.referrers[key]
 		slices.Sort(runs)
-		v.result.Faults = append(v.result.Faults, Fault{key, v.faults[key], runs})
+		v.result.BadObjects = append(v.result.BadObjects, BadObject{key, v.reasons[key], runs})
 	}
 	return v.result
 }

@@ -13,25 +13,25 @@ import (
 	"rdrec/storage"
 )
 
-// history is a file bucket with two runs: both use the data set, only the second the model.
-type history struct {
+// runHistory is a file bucket with two runs: both use the data set, only the second the model.
+type runHistory struct {
 	*storage.Bucket
 	root        string
 	data, model storage.Ref
 }
 
-func newHistory(t *testing.T) history {
+func newRunHistory(t *testing.T) runHistory {
 	t.Helper()
 	root := filepath.Join(t.TempDir(), "bucket")
-	h := history{Bucket: open(t, "file://"+root), root: root}
-	h.data = h.artefact(t, "dataset", map[string]string{"sequential.txt": "1 2 3", "titles.json": "[]"})
-	h.model = h.artefact(t, "model", map[string]string{"model.safetensors": "weights"})
-	data := storage.Done{Stage: "import", Fingerprint: strings.Repeat("a", 64), Output: h.data}
-	model := storage.Done{Stage: "pretrain", Fingerprint: strings.Repeat("b", 64), Output: h.model}
+	h := runHistory{Bucket: open(t, "file://"+root), root: root}
+	h.data = h.putArtifact(t, "dataset", map[string]string{"sequential.txt": "1 2 3", "titles.json": "[]"})
+	h.model = h.putArtifact(t, "model", map[string]string{"model.safetensors": "weights"})
+	data := storage.StageRecord{Stage: "import", Fingerprint: strings.Repeat("a", 64), Output: h.data}
+	model := storage.StageRecord{Stage: "pretrain", Fingerprint: strings.Repeat("b", 64), Output: h.model}
 	for _, err := range []error{
 		h.Commit(t.Context(), data), h.Commit(t.Context(), model),
-		h.Note(t.Context(), "first", "run-1", data),
-		h.Note(t.Context(), "second", "run-2", data), h.Note(t.Context(), "second/rdrec-1", "run-3", model),
+		h.AddLineage(t.Context(), "first", "run-1", data),
+		h.AddLineage(t.Context(), "second", "run-2", data), h.AddLineage(t.Context(), "second/rdrec-1", "run-3", model),
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +40,7 @@ func newHistory(t *testing.T) history {
 	return h
 }
 
-func (h history) artefact(t *testing.T, kind string, files map[string]string) storage.Ref {
+func (h runHistory) putArtifact(t *testing.T, kind string, files map[string]string) storage.Ref {
 	t.Helper()
 	ref, err := h.PutFolder(t.Context(), kind, folder(t, files))
 	if err != nil {
@@ -49,8 +49,8 @@ func (h history) artefact(t *testing.T, kind string, files map[string]string) st
 	return ref
 }
 
-// flip changes one byte of the object that holds text.
-func (h history) flip(t *testing.T, text string) (key string) {
+// flipByte changes one byte of the object that holds text.
+func (h runHistory) flipByte(t *testing.T, text string) (key string) {
 	t.Helper()
 	key = storage.ContentKey(storage.Ref{Digest: storage.Digest([]byte(text))})
 	path := filepath.Join(h.root, key)
@@ -65,7 +65,7 @@ func (h history) flip(t *testing.T, text string) (key string) {
 	return key
 }
 
-func (h history) verify(t *testing.T, name string) storage.Verified {
+func (h runHistory) verify(t *testing.T, name string) storage.VerifyResult {
 	t.Helper()
 	v, err := h.Verify(t.Context(), name)
 	if err != nil {
@@ -74,20 +74,20 @@ func (h history) verify(t *testing.T, name string) storage.Verified {
 	return v
 }
 
-func TestVerifyNamesAFlippedByteAndTheRunsItSpoils(t *testing.T) {
-	h := newHistory(t)
+func TestVerifyReportsCorruptObjectAndItsRuns(t *testing.T) {
+	h := newRunHistory(t)
 	for name, runs := range map[string]int{"": 3, "first": 1, "second": 2, "second/run-2": 1} {
-		if v := h.verify(t, name); len(v.Faults) != 0 || v.Runs != runs || v.Objects == 0 {
+		if v := h.verify(t, name); len(v.BadObjects) != 0 || v.Runs != runs || v.Objects == 0 {
 			t.Errorf("%q before: %+v, want %d runs and no fault", name, v, runs)
 		}
 	}
-	weights, data := h.flip(t, "weights"), h.flip(t, "1 2 3")
-	if v := h.verify(t, "first"); len(v.Faults) != 1 || v.Faults[0].Key != data {
+	weights, data := h.flipByte(t, "weights"), h.flipByte(t, "1 2 3")
+	if v := h.verify(t, "first"); len(v.BadObjects) != 1 || v.BadObjects[0].Key != data {
 		t.Errorf("the first run: %+v, want the data's fault alone", v)
 	}
 	want := map[string][]string{data: {"first/run-1", "second/run-2"}, weights: {"second/rdrec-1/run-3"}}
 	got := map[string][]string{}
-	for _, f := range h.verify(t, "").Faults {
+	for _, f := range h.verify(t, "").BadObjects {
 		got[f.Key] = f.Runs
 		if !strings.Contains(f.Reason, "hash to") {
 			t.Errorf("%s: %q", f.Key, f.Reason)
@@ -110,20 +110,20 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 	for _, c := range []struct{ name, key, text, run, reason string }{
 		{"the same length", weights, "weighty", "second/rdrec-1/run-3", "its 7 bytes hash to " + hash},
 		{"another length", weights, "half", "second/rdrec-1/run-3", "its 4 bytes hash to " + storage.Digest([]byte("half")) + "; 7 bytes were written"},
-		{"a record of no artefact", record, "{}", "", "not a stage's record: its 2 bytes name no artefact"},
+		{"a record of no artifact", record, "{}", "", "not a stage's record: its 2 bytes contain no artifact"},
 		{
 			"a record with a field of another type", record, `{"output":{"digest":"` + digestOfOne + `","size":3},"seconds":"x"}`, "",
-			"not a stage's record: its 111 bytes name no artefact",
+			"not a stage's record: its 111 bytes contain no artifact",
 		},
-		{"a record that is no JSON", record, "half", "", "not a stage's record: its 4 bytes name no artefact"},
+		{"a record that is no JSON", record, "half", "", "not a stage's record: its 4 bytes contain no artifact"},
 		{"a run's record that is no JSON", note, "half", "first/run-1", "not a record: invalid character 'h' looking for beginning of value"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			h := newHistory(t)
+			h := newRunHistory(t)
 			if err := os.WriteFile(filepath.Join(h.root, c.key), []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			found := h.verify(t, "").Faults
+			found := h.verify(t, "").BadObjects
 			if len(found) != 1 || found[0].Key != c.key || found[0].Reason != c.reason || strings.Join(found[0].Runs, " ") != c.run {
 				t.Errorf("found %+v, want %s of %q: %s", found, c.key, c.run, c.reason)
 			}
@@ -133,9 +133,9 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 
 // TestVerifyReadsRationales spoils a part of a shard, and one of none.
 func TestVerifyReadsRationales(t *testing.T) {
-	h := newHistory(t)
+	h := newRunHistory(t)
 	all := storage.OpenRationales[int](h.Bucket, "teacher")
-	for _, rows := range []storage.Rationales[int]{all, all.In(strings.Repeat("e", 64))} {
+	for _, rows := range []storage.Rationales[int]{all, all.Shard(strings.Repeat("e", 64))} {
 		if err := rows.Append(t.Context(), []int{1}); err != nil {
 			t.Fatal(err)
 		}
@@ -143,32 +143,33 @@ func TestVerifyReadsRationales(t *testing.T) {
 	for _, name := range []string{"notes.jsonl", "x-notes.jsonl", digestOfOne + ".1f.tmp"} {
 		writeFile(t, filepath.Join(h.root, "rationales/teacher", name))
 	}
-	if v := h.verify(t, ""); len(v.Faults) > 0 || v.Objects != 7 {
+	if v := h.verify(t, ""); len(v.BadObjects) > 0 || v.Objects != 7 {
 		t.Errorf("before: %+v, want 7 objects and no fault", v)
 	}
 	digest := storage.Digest([]byte("1\n"))
 	for i, name := range []string{digest, strings.Repeat("e", 16) + "-" + digest} {
 		key := "rationales/teacher/" + name + ".jsonl"
-		spoil(t, h.root, key)
-		if faults := h.verify(t, "").Faults; len(faults) != i+1 || faults[i].Key != key {
+		corruptObject(t, h.root, key)
+		if faults := h.verify(t, "").BadObjects; len(faults) != i+1 || faults[i].Key != key {
 			t.Errorf("%s is spoilt: found %+v", key, faults)
 		}
 	}
 }
 
-// TestVerifyCountsWhatItReads has the two artefacts of the runs, and an orphan that only the whole bucket has.
+// TestVerifyCountsWhatItReads has the two artifacts of the runs, and an orphan that only the whole
+// bucket has.
 func TestVerifyCountsWhatItReads(t *testing.T) {
-	h := newHistory(t)
+	h := newRunHistory(t)
 	orphan, err := h.Put(t.Context(), []byte("orphan"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	data, model := h.data.Size+int64(len("1 2 3")+len("[]")), h.model.Size+int64(len("weights"))
-	for name, want := range map[string]storage.Verified{
+	for name, want := range map[string]storage.VerifyResult{
 		"first": {Runs: 1, Objects: 3, Bytes: data}, "second": {Runs: 2, Objects: 5, Bytes: data + model},
 		"": {Runs: 3, Objects: 6, Bytes: data + model + orphan.Size},
 	} {
-		want.Faults = []storage.Fault{}
+		want.BadObjects = []storage.BadObject{}
 		if diff := cmp.Diff(want, h.verify(t, name)); diff != "" {
 			t.Errorf("%q: %s", name, diff)
 		}
@@ -177,25 +178,25 @@ func TestVerifyCountsWhatItReads(t *testing.T) {
 
 // TestARunsOtherFilesAreNoRecords puts files beside the records that would be unreadable ones.
 func TestARunsOtherFilesAreNoRecords(t *testing.T) {
-	h := newHistory(t)
+	h := newRunHistory(t)
 	for _, name := range []string{"report.json", "notes/x.json", "stages/x.json.1f.tmp", "stages/x.txt", "stages/sub/x.json"} {
 		writeFile(t, filepath.Join(h.root, "runs/first/run-1", name))
 	}
-	if v := h.verify(t, ""); len(v.Faults) > 0 || v.Runs != 3 {
+	if v := h.verify(t, ""); len(v.BadObjects) > 0 || v.Runs != 3 {
 		t.Errorf("%+v", v)
 	}
 }
 
-func TestVerifyFindsWhatIsMissingTornOrNoRecord(t *testing.T) {
-	h := newHistory(t)
+func TestVerifyReportsMissingTruncatedAndUnreadable(t *testing.T) {
+	h := newRunHistory(t)
 	c := attempt(t, h.Bucket)
 	save(t, c, 10)
 	rows := storage.OpenRationales[string](h.Bucket, "teacher")
 	if err := rows.Append(t.Context(), []string{"row"}); err != nil {
 		t.Fatal(err)
 	}
-	if v := h.verify(t, ""); len(v.Faults) != 0 {
-		t.Fatalf("before: %+v", v.Faults)
+	if v := h.verify(t, ""); len(v.BadObjects) != 0 {
+		t.Fatalf("before: %+v", v.BadObjects)
 	}
 	gone := storage.ContentKey(h.model)
 	if err := os.Remove(filepath.Join(h.root, gone)); err != nil {
@@ -203,21 +204,21 @@ func TestVerifyFindsWhatIsMissingTornOrNoRecord(t *testing.T) {
 	}
 	patterns := []string{"checkpoints/*/*/*/weights", "rationales/*/*", "stages/import/*", "runs/first/*/stages/*"}
 	for _, pattern := range patterns {
-		spoil(t, h.root, pattern)
+		corruptObject(t, h.root, pattern)
 	}
-	faults := h.verify(t, "").Faults
-	if len(faults) != len(patterns)+1 {
-		t.Errorf("%d faults, want %d: %+v", len(faults), len(patterns)+1, faults)
+	bad := h.verify(t, "").BadObjects
+	if len(bad) != len(patterns)+1 {
+		t.Errorf("%d faults, want %d: %+v", len(bad), len(patterns)+1, bad)
 	}
-	i := slices.IndexFunc(faults, func(f storage.Fault) bool { return f.Key == gone })
-	if i < 0 || faults[i].Reason != "missing" || !slices.Contains(faults[i].Runs, "second/rdrec-1/run-3") {
-		t.Errorf("the missing model: %+v", faults)
+	i := slices.IndexFunc(bad, func(f storage.BadObject) bool { return f.Key == gone })
+	if i < 0 || bad[i].Reason != "missing" || !slices.Contains(bad[i].Runs, "second/rdrec-1/run-3") {
+		t.Errorf("the missing model: %+v", bad)
 	}
 }
 
-func TestCollectSparesWhatIsReached(t *testing.T) {
-	h := newHistory(t)
-	orphan := h.artefact(t, "model", map[string]string{"model.safetensors": "of a training whose record was never written"})
+func TestCollectSparesReferencedObjects(t *testing.T) {
+	h := newRunHistory(t)
+	orphan := h.putArtifact(t, "model", map[string]string{"model.safetensors": "of a training whose record was never written"})
 	unfinished := attempt(t, h.Bucket)
 	save(t, unfinished, 10)
 	half := filepath.Join(h.root, "checkpoints/0123456789abcdef/000001-run-1/000000020")
@@ -229,13 +230,13 @@ func TestCollectSparesWhatIsReached(t *testing.T) {
 	}
 	save(t, finished, 30)
 
-	young := storage.Collection{Before: time.Now().Add(-time.Hour)}
-	if got := collect(t, h, young); got.Contents.Objects+got.Checkpoints.Objects+got.Leftovers.Objects != 0 {
+	young := storage.CollectOptions{Before: time.Now().Add(-time.Hour)}
+	if got := collect(t, h, young); got.Contents.Objects+got.Checkpoints.Objects+got.TempFiles.Objects != 0 {
 		t.Errorf("too young to be collected: %+v", got)
 	}
-	all := storage.Collection{Before: time.Now().Add(time.Hour), DryRun: true}
+	all := storage.CollectOptions{Before: time.Now().Add(time.Hour), DryRun: true}
 	want := collect(t, h, all)
-	if want.Contents.Objects != 2 || want.Checkpoints.Objects != 4 || want.Leftovers.Objects != 1 || want.Contents.Bytes == 0 {
+	if want.Contents.Objects != 2 || want.Checkpoints.Objects != 4 || want.TempFiles.Objects != 1 || want.Contents.Bytes == 0 {
 		t.Errorf("dry run: %+v, want the orphan's 2 objects, the finished training's 3 and the half checkpoint's 1, 1 leftover", want)
 	}
 	if _, err := h.Get(t.Context(), orphan); err != nil {
@@ -248,18 +249,18 @@ func TestCollectSparesWhatIsReached(t *testing.T) {
 	if _, err := h.Get(t.Context(), orphan); err == nil {
 		t.Error("the orphan is still there")
 	}
-	if again := collect(t, h, all); again.Contents.Objects+again.Checkpoints.Objects+again.Leftovers.Objects != 0 {
+	if again := collect(t, h, all); again.Contents.Objects+again.Checkpoints.Objects+again.TempFiles.Objects != 0 {
 		t.Errorf("the second time there is nothing to collect: %+v", again)
 	}
-	if v := h.verify(t, ""); len(v.Faults) != 0 {
-		t.Errorf("after: %+v", v.Faults)
+	if v := h.verify(t, ""); len(v.BadObjects) != 0 {
+		t.Errorf("after: %+v", v.BadObjects)
 	}
 	if saved, err := attempt(t, h.Bucket).Restore(t.Context(), t.TempDir()); err != nil || saved.Step != 10 {
 		t.Errorf("the unfinished training: %+v, %v", saved, err)
 	}
 }
 
-func collect(t *testing.T, h history, c storage.Collection) storage.Collected {
+func collect(t *testing.T, h runHistory, c storage.CollectOptions) storage.CollectResult {
 	t.Helper()
 	got, err := h.Collect(t.Context(), c)
 	if err != nil {
@@ -279,12 +280,12 @@ func writeFile(t *testing.T, path string) {
 }
 
 // Who can't be read can't say what it needs: nothing is deleted then.
-func TestCollectStopsAtARecordThatCantBeRead(t *testing.T) {
+func TestCollectStopsAtUnreadableRecord(t *testing.T) {
 	for _, pattern := range []string{"runs/first/*/stages/*", "stages/import/*"} {
-		h := newHistory(t)
-		orphan := h.artefact(t, "model", map[string]string{"x": "orphan"})
-		spoil(t, h.root, pattern)
-		if _, err := h.Collect(t.Context(), storage.Collection{Before: time.Now().Add(time.Hour)}); err == nil {
+		h := newRunHistory(t)
+		orphan := h.putArtifact(t, "model", map[string]string{"x": "orphan"})
+		corruptObject(t, h.root, pattern)
+		if _, err := h.Collect(t.Context(), storage.CollectOptions{Before: time.Now().Add(time.Hour)}); err == nil {
 			t.Errorf("%s: collected beside a spoilt record", pattern)
 		}
 		if _, err := h.Get(t.Context(), orphan); err != nil {
@@ -294,14 +295,14 @@ func TestCollectStopsAtARecordThatCantBeRead(t *testing.T) {
 }
 
 // What is stored again must not look old to a collection that began before.
-func TestOldContentIsWrittenAnew(t *testing.T) {
-	h := newHistory(t)
+func TestPutRewritesOldContent(t *testing.T) {
+	h := newRunHistory(t)
 	path := filepath.Join(h.root, storage.ContentKey(h.data))
 	old := time.Now().Add(-48 * time.Hour)
 	if err := os.Chtimes(path, old, old); err != nil {
 		t.Fatal(err)
 	}
-	if again := h.artefact(t, "dataset", map[string]string{"sequential.txt": "1 2 3", "titles.json": "[]"}); again != h.data {
+	if again := h.putArtifact(t, "dataset", map[string]string{"sequential.txt": "1 2 3", "titles.json": "[]"}); again != h.data {
 		t.Fatalf("stored as %v", again)
 	}
 	info, err := os.Stat(path)

@@ -16,7 +16,7 @@ import (
 
 // buildOf says which program and libraries do the work, for the report.
 func buildOf(device string, threads int) (map[string]string, error) {
-	d, err := torch.Pick(device)
+	d, err := torch.ParseDevice(device)
 	if err != nil {
 		return nil, err
 	}
@@ -30,8 +30,8 @@ func buildOf(device string, threads int) (map[string]string, error) {
 	}
 	build["rdrec"] = revisionOf(info)
 	for _, dep := range info.Deps {
-		for _, wanted := range []string{"go.temporal.io/sdk", "github.com/sugarme/gotch", "gocloud.dev", "duckdb-go/v2"} {
-			if dep.Path == wanted || strings.HasSuffix(dep.Path, "/"+wanted) {
+		for _, modules := range []string{"go.temporal.io/sdk", "github.com/sugarme/gotch", "gocloud.dev", "duckdb-go/v2"} {
+			if dep.Path == modules || strings.HasSuffix(dep.Path, "/"+modules) {
 				build[dep.Path] = dep.Version
 			}
 		}
@@ -39,10 +39,12 @@ func buildOf(device string, threads int) (map[string]string, error) {
 	return build, nil
 }
 
-// revision is set by the linker (Makefile): Go itself is told not to look, because it fails where git does not trust the folder.
+// revision is set by the linker (Makefile): Go itself is told not to look, because it fails where
+// git does not trust the folder.
 var revision string //nolint:gochecknoglobals // the linker sets only variables
 
-// revisionOf says what this program was built from: the linker's word, the repository's revision, or the module's version.
+// revisionOf says what this program was built from: the linker's word, the repository's revision,
+// or the module's version.
 func revisionOf(info *debug.BuildInfo) string {
 	if revision != "" {
 		return revision
@@ -62,8 +64,9 @@ func revisionOf(info *debug.BuildInfo) string {
 	return cmp.Or(info.Main.Version, unknown)
 }
 
-// libtorchVersion is the version of the libtorch that this process has loaded, as its headers beside it say; "unknown" where they
-// are not there, as on a machine that the program was carried to.
+// libtorchVersion is the version of the libtorch that this process has loaded, as its headers
+// beside it say; "unknown" where they are not there, as on a machine that the program was carried
+// to.
 func libtorchVersion() string {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {

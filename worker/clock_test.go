@@ -17,9 +17,11 @@ import (
 	"rdrec/activities"
 )
 
-// A clock that is wrong for one process only: Linux shows each process its clock through a page of code, the vdso, which Go's runtime and
-// C's library both call. The process is stopped before its first instruction, and the function that tells the time of day is led to one
-// that asks the kernel and adds what the test wants. All else, timers above all, goes on as it does when someone sets the clock.
+// A clock that is wrong for one process only: Linux shows each process its clock through a page of
+// code, the vdso, which Go's runtime and C's library both call. The process is stopped before its
+// first instruction, and the function that tells the time of day is led to one that asks the kernel
+// and adds what the test wants. All else, timers above all, goes on as it does when someone sets
+// the clock.
 
 // wrongClock is a process's.
 type wrongClock struct {
@@ -28,8 +30,9 @@ type wrongClock struct {
 	offset int64
 }
 
-// teller is clock_gettime for x86-64: the system call, then for CLOCK_REALTIME the offset, which follows the code, is added.
-var teller = []byte{
+// clockCode is clock_gettime for x86-64: the system call, then for CLOCK_REALTIME the offset, which
+// follows the code, is added.
+var clockCode = []byte{
 	0xb8, 0xe4, 0, 0, 0, // mov eax, 228
 	0x0f, 0x05, // syscall
 	0x85, 0xff, // test edi, edi
@@ -56,15 +59,15 @@ func startAt(cmd *exec.Cmd, ahead time.Duration) (*wrongClock, error) {
 	if _, err := syscall.Wait4(pid, &status, 0, nil); err != nil {
 		return nil, err
 	}
-	clock, err := bend(pid)
+	clock, err := patchVDSO(pid)
 	if err == nil {
 		err = clock.set(ahead)
 	}
 	return clock, errors.Join(err, syscall.PtraceDetach(pid))
 }
 
-// bend leads a process's vdso to the teller, which is put behind the end of its code.
-func bend(pid int) (*wrongClock, error) {
+// patchVDSO leads a process's vdso to the teller, which is put behind the end of its code.
+func patchVDSO(pid int) (*wrongClock, error) {
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
 		return nil, err
@@ -91,15 +94,15 @@ func bend(pid int) (*wrongClock, error) {
 		return nil, err
 	}
 	free := int64(len(bytes.TrimRight(image, "\x00"))+15) &^ 7
-	if free+int64(len(teller))+8 > to-from {
+	if free+int64(len(clockCode))+8 > to-from {
 		return nil, errors.New("the vdso has no room")
 	}
 	jump := binary.LittleEndian.AppendUint32([]byte{0xe9}, uint32(free-function-5)) //nolint:gosec // both lie in two pages
-	_, err = memory.WriteAt(append(bytes.Clone(teller), make([]byte, 8)...), from+free)
+	_, err = memory.WriteAt(append(bytes.Clone(clockCode), make([]byte, 8)...), from+free)
 	if err == nil {
 		_, err = memory.WriteAt(jump, from+function)
 	}
-	return &wrongClock{pid, from + free + int64(len(teller))}, err
+	return &wrongClock{pid, from + free + int64(len(clockCode))}, err
 }
 
 // clockFunction is where clock_gettime begins in a vdso.
@@ -132,37 +135,37 @@ func (c *wrongClock) set(ahead time.Duration) error {
 }
 
 // A worker an hour ahead begins, one an hour behind goes on, and its clock is set while it trains.
-func TestFault12ClocksAnHourOff(t *testing.T) {
+func TestFault12ClockSkew(t *testing.T) {
 	t.Parallel()
-	calm(t)
-	s := newSite(t)
-	s.ahead = time.Hour
-	first := s.hire()
-	run := s.begin(short(t))
-	s.training(3)
+	shortReferenceWeights(t)
+	s := newFaultEnv(t)
+	s.clockOffset = time.Hour
+	first := s.startWorker()
+	run := s.startExperiment(shortSpec(t))
+	s.awaitTraining(3)
 	first.drain()
-	at := s.newest()
-	s.ahead = -time.Hour
-	second := s.hire()
-	s.until("the takeover", 2*time.Minute, func() bool { return len(second.said(resumes)) > 0 })
+	at := s.newestStep()
+	s.clockOffset = -time.Hour
+	second := s.startWorker()
+	s.waitFor("the takeover", 2*time.Minute, func() bool { return len(second.logLines(msgResumed)) > 0 })
 	if err := second.clock.set(time.Hour); err != nil {
 		t.Fatal(err)
 	}
-	s.unharmed(run)
-	if step := second.resumed(); step != at {
+	s.checkWeights(run)
+	if step := second.resumedStep(); step != at {
 		t.Errorf("resumed at step %d, drained at %d: keys are ordered by time", step, at)
 	}
-	s.once(nil)
+	s.checkActivitiesRanOnce(nil)
 	for name, w := range map[string]*process{"ahead": first, "set": second} {
-		if lines := w.said("worker polls"); len(lines) != 1 || time.Until(lines[0].Time).Abs() < 55*time.Minute {
+		if lines := w.logLines("worker polls"); len(lines) != 1 || time.Until(lines[0].Time).Abs() < 55*time.Minute {
 			t.Errorf("the clock %s was right: nothing was tested: %v", name, lines)
 		}
 	}
-	s.untroubled()
+	s.checkNoRetries()
 }
 
-// untroubled checks that no activity had to be tried again but for a worker that drained.
-func (s *site) untroubled() {
+// checkNoRetries checks that no activity had to be tried again but for a worker that drained.
+func (s *faultEnv) checkNoRetries() {
 	s.t.Helper()
 	for _, events := range s.histories() {
 		for _, e := range events {
@@ -170,7 +173,7 @@ func (s *site) untroubled() {
 				s.t.Errorf("timed out: %v", timeout)
 			}
 			started := e.GetActivityTaskStartedEventAttributes()
-			if kind := started.GetLastFailure().GetApplicationFailureInfo().GetType(); started.GetAttempt() > 1 && kind != activities.TypeDrained {
+			if activityType := started.GetLastFailure().GetApplicationFailureInfo().GetType(); started.GetAttempt() > 1 && activityType != activities.TypeDrained {
 				s.t.Errorf("attempt %d after %v", started.GetAttempt(), started.GetLastFailure())
 			}
 		}

@@ -16,14 +16,15 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
-	"rdrec/internal/cache"
+	"rdrec/internal/cachedir"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
 
-// The end-to-end tests run the real worker program against the real embedded server and a file bucket, on real reviews, with the
-// demo's teacher and a small student. They kill the worker with SIGKILL and compare with a run that nobody disturbed.
+// The end-to-end tests run the real worker program against the real embedded server and a file
+// bucket, on real reviews, with the demo's teacher and a small student. They kill the worker with
+// SIGKILL and compare with a run that nobody disturbed.
 
 // root is the repository's folder.
 const root = ".."
@@ -31,8 +32,8 @@ const root = ".."
 // programDir is the folder of the built programs, if any test needed one.
 var programDir string
 
-// built builds the worker once for all tests.
-var built = sync.OnceValues(func() (string, error) {
+// buildWorker builds the worker once for all tests.
+var buildWorker = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "rdrec-worker-")
 	if err != nil {
 		return "", err
@@ -61,8 +62,8 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// plant is a namespace of a real server, a bucket and the worker that polls it.
-type plant struct {
+// testEnv is a namespace of a real server, a bucket and the worker that polls it.
+type testEnv struct {
 	t         *testing.T
 	client    client.Client
 	address   string
@@ -71,17 +72,17 @@ type plant struct {
 	worker    *exec.Cmd
 }
 
-func newPlant(t *testing.T) *plant {
+func newTestEnv(t *testing.T) *testEnv {
 	t.Helper()
-	p := newSite(t).plant
+	p := newFaultEnv(t).testEnv
 	t.Cleanup(p.kill)
 	return p
 }
 
 // start starts the worker program.
-func (p *plant) start() {
+func (p *testEnv) start() {
 	p.t.Helper()
-	program, err := built()
+	program, err := buildWorker()
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -103,7 +104,7 @@ func (p *plant) start() {
 }
 
 // kill ends the worker as a power cut would.
-func (p *plant) kill() {
+func (p *testEnv) kill() {
 	if p.worker == nil {
 		return
 	}
@@ -118,7 +119,7 @@ func (p *plant) kill() {
 }
 
 // launch starts a workflow and returns its handle.
-func (p *plant) launch(id string, workflow, in any) client.WorkflowRun {
+func (p *testEnv) launch(id string, workflow, in any) client.WorkflowRun {
 	p.t.Helper()
 	run, err := p.client.ExecuteWorkflow(p.t.Context(), client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.QueueCPU, WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
@@ -129,14 +130,14 @@ func (p *plant) launch(id string, workflow, in any) client.WorkflowRun {
 	return run
 }
 
-// begin starts the experiment and returns its handle.
-func (p *plant) begin(s spec.Spec) client.WorkflowRun {
+// startExperiment starts the experiment and returns its handle.
+func (p *testEnv) startExperiment(s spec.Spec) client.WorkflowRun {
 	p.t.Helper()
 	return p.launch(s.Name, workflows.Experiment, workflows.ExperimentInput{Spec: s})
 }
 
-// finish waits for the experiment and returns the digest of its student's weights.
-func (p *plant) finish(run client.WorkflowRun) string {
+// awaitWeights waits for the experiment and returns the digest of its student's weights.
+func (p *testEnv) awaitWeights(run client.WorkflowRun) string {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 8*time.Minute)
 	defer cancel()
@@ -147,8 +148,8 @@ func (p *plant) finish(run client.WorkflowRun) string {
 	return p.weights()
 }
 
-// weights is the digest of model.safetensors in the one model artefact of the bucket.
-func (p *plant) weights() string {
+// weights is the digest of model.safetensors in the one model artifact of the bucket.
+func (p *testEnv) weights() string {
 	p.t.Helper()
 	b, err := storage.Open(p.t.Context(), "file://"+p.bucket)
 	if err != nil {
@@ -164,7 +165,7 @@ func (p *plant) weights() string {
 	if err != nil || !found {
 		p.t.Fatalf("pretrain's record: %v, %v", found, err)
 	}
-	artefact, err := b.Artefact(p.t.Context(), done.Output)
+	artefact, err := b.Artifact(p.t.Context(), done.Output)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -177,8 +178,8 @@ func (p *plant) weights() string {
 	return ""
 }
 
-// await waits until a file of the bucket matches pattern at least n times.
-func (p *plant) await(pattern string, n int) {
+// awaitLimit waits until a file of the bucket matches pattern at least n times.
+func (p *testEnv) awaitFiles(pattern string, n int) {
 	p.t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
 	defer ticker.Stop()
@@ -199,8 +200,8 @@ func (p *plant) await(pattern string, n int) {
 	}
 }
 
-// count is how many files of the bucket match.
-func (p *plant) count(pattern string) int {
+// countFiles is how many files of the bucket match.
+func (p *testEnv) countFiles(pattern string) int {
 	found, err := filepath.Glob(filepath.Join(p.bucket, pattern))
 	if err != nil {
 		p.t.Fatal(err)
@@ -208,16 +209,16 @@ func (p *plant) count(pattern string) int {
 	return len(found)
 }
 
-// small is the demo, made small: a few rationales, a tiny student, few users.
-func small(t *testing.T) spec.Spec {
+// smallSpec is the demo, made small: a few rationales, a tiny student, few users.
+func smallSpec(t *testing.T) spec.Spec {
 	t.Helper()
-	if _, err := cache.Teacher(); err != nil {
+	if _, err := cachedir.DemoTeacherFile(); err != nil {
 		t.Skipf("the demo's teacher is not there: %v", err)
 	}
 	s, err := spec.Load(filepath.Join(root, "experiments/demo.yaml"), []string{
-		"name=end-to-end", "student.size=t5-tiny", "teacher.reviews=12", "teacher.batch=3", "teacher.shard=3",
-		"train.epochs=3", "train.epoch_steps=30", "train.checkpoint_steps=5", "train.batch=8", "train.valid_rows=16",
-		"evaluate.sequential_users=40", "evaluate.topn_users=8", "evaluate.explanations=8", "evaluate.beams=10", "evaluate.return=10",
+		"name=end-to-end", "student.size=t5-tiny", "teacher.max_reviews=12", "teacher.batch=3", "teacher.shard_rows=3",
+		"train.epochs=3", "train.epoch_steps=30", "train.checkpoint_steps=5", "train.batch=8", "train.validation_rows=16",
+		"evaluate.sequential_users=40", "evaluate.topn_users=8", "evaluate.explanations=8", "evaluate.num_beams=10", "evaluate.num_return_sequences=10",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -225,49 +226,49 @@ func small(t *testing.T) spec.Spec {
 	return s
 }
 
-func TestKilledWorkerLosesNothing(t *testing.T) {
+func TestKilledWorkerResumes(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("kills processes as Linux does")
 	}
 	t.Parallel()
-	s := small(t)
-	undisturbed := newPlant(t)
+	s := smallSpec(t)
+	undisturbed := newTestEnv(t)
 	undisturbed.start()
-	other := undisturbed.begin(s) // runs while the killed workers' heartbeats are missed
+	other := undisturbed.startExperiment(s) // runs while the killed workers' heartbeats are missed
 
-	p := newPlant(t)
+	p := newTestEnv(t)
 	p.start()
-	run := p.begin(s)
-	p.await("rationales/*/*.jsonl", 1)
+	run := p.startExperiment(s)
+	p.awaitFiles("rationales/*/*.jsonl", 1)
 	p.kill()
-	if n := p.count("stages/distill/*.json"); n != 0 {
+	if n := p.countFiles("stages/distill/*.json"); n != 0 {
 		t.Fatal("distilling was over before the worker was killed: nothing was tested")
 	}
 	p.start()
-	p.await("checkpoints/*/*/*/manifest.json", 1)
+	p.awaitFiles("checkpoints/*/*/*/manifest.json", 1)
 	p.kill()
-	if n := p.count("stages/pretrain/*.json"); n != 0 {
+	if n := p.countFiles("stages/pretrain/*.json"); n != 0 {
 		t.Fatal("training was over before the worker was killed: nothing was tested")
 	}
 	p.start()
-	want := undisturbed.finish(other)
-	if got := p.finish(run); got != want {
+	want := undisturbed.awaitWeights(other)
+	if got := p.awaitWeights(run); got != want {
 		t.Errorf("weights %s after two kills, want %s as in the undisturbed run", got, want)
 	}
-	if tokens := p.count("checkpoints/*/*/attempt.json"); tokens < 2 {
+	if tokens := p.countFiles("checkpoints/*/*/attempt.json"); tokens < 2 {
 		t.Errorf("%d attempts at training: it did not resume", tokens)
 	}
-	if parts := p.count("rationales/*/*.jsonl"); parts != 4 {
+	if parts := p.countFiles("rationales/*/*.jsonl"); parts != 4 {
 		t.Errorf("%d parts of rationales, want one for each of 4 shards", parts)
 	}
-	p.secondRunFindsEverything(s, want)
+	p.checkSecondRunIsCached(s, want)
 }
 
-// secondRunFindsEverything runs the same spec again: every stage is found, none is done.
-func (p *plant) secondRunFindsEverything(s spec.Spec, want string) {
+// checkSecondRunIsCached runs the same spec again: every stage is found, none is done.
+func (p *testEnv) checkSecondRunIsCached(s spec.Spec, want string) {
 	p.t.Helper()
-	run := p.begin(s)
-	if got := p.finish(run); got != want {
+	run := p.startExperiment(s)
+	if got := p.awaitWeights(run); got != want {
 		p.t.Errorf("second run: weights %s, want %s", got, want)
 	}
 	value, err := p.client.QueryWorkflow(p.t.Context(), run.GetID(), run.GetRunID(), workflows.QueryStages)

@@ -8,38 +8,39 @@ import (
 	"rdrec/workflows"
 )
 
-// One worker answers everything at once, four workers share the answers out among them: the same bytes.
-func TestFourWorkersAnswerAsOne(t *testing.T) {
+// One worker answers everything at once, four workers share the answers out among them: the same
+// bytes.
+func TestShardedEvaluationKeepsBytes(t *testing.T) {
 	t.Parallel()
-	s := tiny(t, "parts", "evaluate.sequential_users=24", "evaluate.topn_users=10", "evaluate.explanations=6", "evaluate.batch=3")
-	p := newPlant(t)
+	s := tinySpec(t, "parts", "evaluate.sequential_users=24", "evaluate.topn_users=10", "evaluate.explanations=6", "evaluate.batch=3")
+	p := newTestEnv(t)
 	p.start()
 	bucket, err := storage.Open(t.Context(), "file://"+p.bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer bucket.Close()
-	one := p.again(bucket, "one", workflows.ExperimentInput{Spec: s})
+	one := p.runRecord(bucket, "one", workflows.ExperimentInput{Spec: s})
 	for range 3 {
 		another := *p
 		another.start()
 		t.Cleanup(another.kill)
 	}
 	s.Evaluate.Shards = 4
-	found := p.again(bucket, "found", workflows.ExperimentInput{Spec: s})
-	four := p.again(bucket, "four", workflows.ExperimentInput{Spec: s, Fresh: workflows.Fresh{Nonce: "four"}})
+	found := p.runRecord(bucket, "found", workflows.ExperimentInput{Spec: s})
+	four := p.runRecord(bucket, "four", workflows.ExperimentInput{Spec: s, NoCache: workflows.NoCache{Nonce: "four"}})
 	for name, other := range map[string]activities.ReportInput{"the same bucket": found, "done anew": four} {
 		rows, err := activities.CompareRuns(t.Context(), bucket, one, other)
 		if err != nil {
 			t.Fatal(err)
 		}
 		for _, row := range rows {
-			if !row.Same {
+			if !row.Equal {
 				t.Errorf("%s: not the same bytes: %+v", name, row)
 			}
 		}
 	}
-	p.record(p.client.GetWorkflow(t.Context(), "four/rdrec-1", ""), "trial-shared")
+	p.recordHistory(p.client.GetWorkflow(t.Context(), "four/rdrec-1", ""), "trial-sharded")
 	parts := 0
 	for _, stage := range four.Trials[0].Stages {
 		if !stage.Cached {

@@ -16,13 +16,13 @@ import (
 	"time"
 
 	"rdrec/activities"
-	"rdrec/internal/advice"
 	"rdrec/internal/dataset"
+	"rdrec/internal/recommender"
 )
 
-// builtStarter builds the starter once, beside the worker.
-var builtStarter = sync.OnceValues(func() (string, error) {
-	worker, err := built()
+// buildStarter builds the starter once, beside the worker.
+var buildStarter = sync.OnceValues(func() (string, error) {
+	worker, err := buildWorker()
 	if err != nil {
 		return "", err
 	}
@@ -35,35 +35,35 @@ var builtStarter = sync.OnceValues(func() (string, error) {
 })
 
 // starter runs a command line of the starter against the site and returns what it prints.
-func (s *site) starter(args ...string) (stdout, stderr string, code int) {
+func (s *faultEnv) starter(args ...string) (stdout, stderr string, code int) {
 	s.t.Helper()
-	program, err := builtStarter()
+	program, err := buildStarter()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	var out, said bytes.Buffer
+	var out, errOut bytes.Buffer
 	cmd := exec.CommandContext(s.t.Context(), program,
 		append([]string{"--bucket", s.url, "--address", s.address, "--namespace", s.namespace}, args...)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, &out, &said
+	cmd.Dir, cmd.Stdout, cmd.Stderr = root, &out, &errOut
 	err = cmd.Run()
 	if cmd.ProcessState == nil {
 		s.t.Fatal(err)
 	}
-	return out.String(), said.String(), cmd.ProcessState.ExitCode()
+	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
-// must is starter for command lines that work.
-func (s *site) must(args ...string) string {
+// mustStarter is starter for command lines that work.
+func (s *faultEnv) mustStarter(args ...string) string {
 	s.t.Helper()
-	out, said, code := s.starter(args...)
+	out, stderr, code := s.starter(args...)
 	if code != 0 {
-		s.t.Fatalf("starter %s: exit code %d\n%s%s", strings.Join(args, " "), code, out, said)
+		s.t.Fatalf("starter %s: exit code %d\n%s%s", strings.Join(args, " "), code, out, stderr)
 	}
 	return out
 }
 
-// mini is the data that the short experiment trains on.
-func mini(t *testing.T) *dataset.Dataset {
+// miniDataset is the data that the short experiment trains on.
+func miniDataset(t *testing.T) *dataset.Dataset {
 	t.Helper()
 	data, err := dataset.Read(os.DirFS(filepath.Join(root, "testdata/rdrec/beauty_mini")), "beauty_mini")
 	if err != nil {
@@ -73,15 +73,15 @@ func mini(t *testing.T) *dataset.Dataset {
 }
 
 // readRows reads an export in JSON lines.
-func readRows(t *testing.T, path string) []advice.Row {
+func readRows(t *testing.T, path string) []recommender.Row {
 	t.Helper()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	var rows []advice.Row
+	var rows []recommender.Row
 	for line := range strings.Lines(string(text)) {
-		var row advice.Row
+		var row recommender.Row
 		if err := json.Unmarshal([]byte(line), &row); err != nil {
 			t.Fatal(err)
 		}
@@ -90,8 +90,9 @@ func readRows(t *testing.T, path string) []advice.Row {
 	return rows
 }
 
-// checkRows checks an export's promises: every user in order, so many unseen, different items each, with names of the shop.
-func checkRows(t *testing.T, data *dataset.Dataset, rows []advice.Row, top int) {
+// checkRows checks an export's promises: every user in order, so many unseen, different items each,
+// with names of the shop.
+func checkRows(t *testing.T, data *dataset.Dataset, rows []recommender.Row, top int) {
 	t.Helper()
 	items := map[string]int{}
 	for i, id := range data.ItemIDs {
@@ -112,80 +113,80 @@ func checkRows(t *testing.T, data *dataset.Dataset, rows []advice.Row, top int) 
 	}
 }
 
-func TestExportOutlivesItsWorkers(t *testing.T) {
+func TestExportResumesAfterWorkerDeath(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	w := s.hire()
-	s.finish(s.begin(short(t)))
+	s := newFaultEnv(t)
+	w := s.startWorker()
+	s.awaitWeights(s.startExperiment(shortSpec(t)))
 	const top, shard = 4, 30
-	data := mini(t)
+	data := miniDataset(t)
 	shards := (len(data.Users) + shard - 1) / shard
-	flags := []string{"export", "short", "--top", strconv.Itoa(top), "--shard", strconv.Itoa(shard), "--format", "jsonl"}
+	flags := []string{"export", "short", "--top", strconv.Itoa(top), "--users-per-shard", strconv.Itoa(shard), "--format", "jsonl"}
 	dir := t.TempDir()
 
 	first := make(chan string)
 	go func() {
-		out, said, _ := s.starter(append(flags, "--out", dir)...)
-		first <- out + said
+		out, stderr, _ := s.starter(append(flags, "--out", dir)...)
+		first <- out + stderr
 	}()
-	s.until("two shards", time.Minute, func() bool { return s.count("stages/export-shard/*.json") >= 2 })
+	s.waitFor("two shards", time.Minute, func() bool { return s.countFiles("stages/export-shard/*.json") >= 2 })
 	if os.Getenv("RDREC_FAULTS") != "" {
 		w.kill() // the shards in work are missed after a heartbeat timeout
 	} else {
 		w.drain()
 	}
-	if n := s.count("stages/export-shard/*.json"); n >= shards {
+	if n := s.countFiles("stages/export-shard/*.json"); n >= shards {
 		t.Fatalf("all %d shards were done before the worker ended: nothing was tested", n)
 	}
-	s.hire()
-	said := <-first
+	s.startWorker()
+	stderr := <-first
 	rows := readRows(t, filepath.Join(dir, activities.ExportFile(activities.FormatJSONL)))
 	checkRows(t, data, rows, top)
-	if n := s.finished()["ExportShard"]; n != shards {
-		t.Errorf("%d shards were finished, want each of %d once; the export said:\n%s", n, shards, said)
+	if n := s.completedActivities()["ExportShard"]; n != shards {
+		t.Errorf("%d shards were finished, want each of %d once; the export said:\n%s", n, shards, stderr)
 	}
 
 	// The same again, in another format: nothing is decoded anew. As a URL, it is one object.
 	bucket := t.TempDir()
-	var told struct {
+	var result struct {
 		Table string
 		Users int
 	}
-	if err := json.Unmarshal([]byte(s.must(append(flags[:7:7], "csv", "--json", "--out", "file://"+bucket)...)), &told); err != nil {
+	if err := json.Unmarshal([]byte(s.mustStarter(append(flags[:7:7], "csv", "--json", "--out", "file://"+bucket)...)), &result); err != nil {
 		t.Fatal(err)
 	}
-	if told.Users != len(data.Users) || told.Table != filepath.Join(bucket, "recommendations.csv") {
-		t.Errorf("told %+v", told)
+	if result.Users != len(data.Users) || result.Table != filepath.Join(bucket, "recommendations.csv") {
+		t.Errorf("told %+v", result)
 	}
-	if n := s.finished()["ExportShard"]; n != shards {
+	if n := s.completedActivities()["ExportShard"]; n != shards {
 		t.Errorf("%d shards were finished after the second export, want still %d", n, shards)
 	}
-	text, err := os.ReadFile(told.Table)
+	text, err := os.ReadFile(result.Table)
 	if err != nil || bytes.Count(text, []byte("\n")) != len(rows)+1 {
 		t.Errorf("%d lines (%v), want %d and a header", bytes.Count(text, []byte("\n")), err, len(rows))
 	}
-	s.answers(data, rows)
-	s.refusals(dir)
-	s.once(nil)
+	s.checkRecommendCommand(data, rows)
+	s.checkUsageErrors(dir)
+	s.checkActivitiesRanOnce(nil)
 }
 
-// answers checks single recommendations against the export's rows.
-func (s *site) answers(data *dataset.Dataset, rows []advice.Row) {
+// checkRecommendCommand checks single recommendations against the export's rows.
+func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, rows []recommender.Row) {
 	s.t.Helper()
-	var answer activities.Advice
+	var result activities.Recommendations
 	user := rows[0].User
-	if err := json.Unmarshal([]byte(s.must("recommend", "short", "--user", user, "--top", "3", "--explain", "--json")), &answer); err != nil {
+	if err := json.Unmarshal([]byte(s.mustStarter("recommend", "short", "--user", user, "--top", "3", "--explain", "--json")), &result); err != nil {
 		s.t.Fatal(err)
 	}
-	if answer.Cold || len(answer.Items) != 3 {
-		s.t.Fatalf("%+v", answer)
+	if result.Cold || len(result.Items) != 3 {
+		s.t.Fatalf("%+v", result)
 	}
-	for i, row := range answer.Items {
+	for i, row := range result.Items {
 		if row.Item != rows[i].Item || row.Explanation == "" {
 			s.t.Errorf("%+v, the export has %+v", row, rows[i])
 		}
 	}
-	if out := s.must("recommend", "short", "--user", "nobody", "--top", "2"); !strings.Contains(out, `does not know user "nobody"`) || strings.Count(out, "\n") != 3 {
+	if out := s.mustStarter("recommend", "short", "--user", "nobody", "--top", "2"); !strings.Contains(out, `does not know user "nobody"`) || strings.Count(out, "\n") != 3 {
 		s.t.Errorf("a cold user is told:\n%s", out)
 	}
 	counts := map[int]int{}
@@ -194,10 +195,10 @@ func (s *site) answers(data *dataset.Dataset, rows []advice.Row) {
 			counts[item]++
 		}
 	}
-	if err := json.Unmarshal([]byte(s.must("recommend", "short", "--user", "nobody", "--json", "--top", "1")), &answer); err != nil {
+	if err := json.Unmarshal([]byte(s.mustStarter("recommend", "short", "--user", "nobody", "--json", "--top", "1")), &result); err != nil {
 		s.t.Fatal(err)
 	}
-	best := slices.Index(data.ItemIDs, answer.Items[0].Item) + 1
+	best := slices.Index(data.ItemIDs, result.Items[0].Item) + 1
 	for item, n := range counts {
 		if n > counts[best] {
 			s.t.Errorf("a cold user gets item %d with %d users, item %d has %d", best, counts[best], item, n)
@@ -205,8 +206,8 @@ func (s *site) answers(data *dataset.Dataset, rows []advice.Row) {
 	}
 }
 
-// refusals checks what is wrong with a command line or a name, and that it is said.
-func (s *site) refusals(dir string) {
+// checkUsageErrors checks what is wrong with a command line or a name, and that it is said.
+func (s *faultEnv) checkUsageErrors(dir string) {
 	s.t.Helper()
 	for _, c := range []struct {
 		code int
@@ -219,8 +220,8 @@ func (s *site) refusals(dir string) {
 		{1, `none of method "p5"`, []string{"recommend", "short", "--user", "x", "--method", "p5"}},
 		{6, "want 1 to 100", []string{"export", "short", "--out", dir, "--top", "101"}},
 	} {
-		if out, said, code := s.starter(c.args...); code != c.code || !strings.Contains(said, c.part) {
-			s.t.Errorf("%q: exit code %d, want %d with %q:\n%s%s", c.args, code, c.code, c.part, out, said)
+		if out, stderr, code := s.starter(c.args...); code != c.code || !strings.Contains(stderr, c.part) {
+			s.t.Errorf("%q: exit code %d, want %d with %q:\n%s%s", c.args, code, c.code, c.part, out, stderr)
 		}
 	}
 }
@@ -253,19 +254,19 @@ for name, frame in frames.items():
 print(len(want), frames["parquet"]["user"].nunique())
 `
 
-// TestPandasAndDuckDBOpenTheExport needs a Python with pandas, pyarrow and duckdb.
-func TestPandasAndDuckDBOpenTheExport(t *testing.T) {
+// TestPandasAndDuckDBReadTheExport needs a Python with pandas, pyarrow and duckdb.
+func TestPandasAndDuckDBReadTheExport(t *testing.T) {
 	t.Parallel()
 	program := python(t, "pandas, pyarrow, duckdb")
-	s := newSite(t)
-	s.hire()
-	s.finish(s.begin(short(t)))
+	s := newFaultEnv(t)
+	s.startWorker()
+	s.awaitWeights(s.startExperiment(shortSpec(t)))
 	dir := t.TempDir()
 	for _, format := range activities.ExportFormats() {
-		s.must("export", "short", "--top", "2", "--explain", "--format", format, "--out", dir)
+		s.mustStarter("export", "short", "--top", "2", "--explain", "--format", format, "--out", dir)
 	}
 	out, err := exec.Command(program, "-c", readTables, dir).CombinedOutput()
-	if users := len(mini(t).Users); err != nil || strings.TrimSpace(string(out)) != strconv.Itoa(2*users)+" "+strconv.Itoa(users) {
+	if users := len(miniDataset(t).Users); err != nil || strings.TrimSpace(string(out)) != strconv.Itoa(2*users)+" "+strconv.Itoa(users) {
 		t.Errorf("%v, %s", err, out)
 	}
 	if parts, err := filepath.Glob(filepath.Join(dir, "*.part")); err != nil || len(parts) > 0 {
@@ -292,26 +293,26 @@ json.dump({
 }, sys.stdout)
 `
 
-// TestTransformersOpensTheStudent needs a Python with torch, transformers and sentencepiece.
-func TestTransformersOpensTheStudent(t *testing.T) {
+// TestTransformersLoadsTheStudent needs a Python with torch, transformers and sentencepiece.
+func TestTransformersLoadsTheStudent(t *testing.T) {
 	t.Parallel()
 	program := python(t, "torch, transformers, sentencepiece, safetensors")
-	s := newSite(t)
-	s.hire()
-	s.finish(s.begin(short(t, "evaluate.explanation_beams=5", "evaluate.explanation_groups=1")))
+	s := newFaultEnv(t)
+	s.startWorker()
+	s.awaitWeights(s.startExperiment(shortSpec(t, "evaluate.explanation_num_beams=5", "evaluate.explanation_num_beam_groups=1")))
 	dir := filepath.Join(t.TempDir(), "student")
-	s.must("export", "short", "--student", dir)
+	s.mustStarter("export", "short", "--student", dir)
 
 	// What the worker writes about the items that it recommends.
 	var texts, want []string
 	for _, number := range []int{1, 12} {
-		data := mini(t)
-		var answer activities.Advice
-		asked := s.must("recommend", "short", "--user", data.UserIDs[number-1], "--explain", "--top", "2", "--json")
-		if err := json.Unmarshal([]byte(asked), &answer); err != nil {
+		data := miniDataset(t)
+		var result activities.Recommendations
+		prompts := s.mustStarter("recommend", "short", "--user", data.UserIDs[number-1], "--explain", "--top", "2", "--json")
+		if err := json.Unmarshal([]byte(prompts), &result); err != nil {
 			t.Fatal(err)
 		}
-		for _, row := range answer.Items {
+		for _, row := range result.Items {
 			texts = append(texts, fmt.Sprintf("user_%d item_%d", number, slices.Index(data.ItemIDs, row.Item)+1))
 			want = append(want, row.Explanation)
 		}
@@ -321,8 +322,8 @@ func TestTransformersOpensTheStudent(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "-c", openStudent, dir)
-	var said bytes.Buffer
-	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &said
+	var stderr bytes.Buffer
+	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &stderr
 	out, err := cmd.Output()
 	var got struct {
 		IDs     [][]int32
@@ -332,7 +333,7 @@ func TestTransformersOpensTheStudent(t *testing.T) {
 		err = json.Unmarshal(out, &got)
 	}
 	if err != nil {
-		t.Fatalf("%v\n%s", err, said.String())
+		t.Fatalf("%v\n%s", err, stderr.String())
 	}
 	for i, text := range texts {
 		if written := strings.Join(strings.Fields(got.Written[i]), " "); written != want[i] {

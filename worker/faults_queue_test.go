@@ -15,8 +15,8 @@ import (
 	"rdrec/workflows"
 )
 
-// kindOf is the type of the error that an experiment failed with.
-func kindOf(err error) string {
+// errorType is the type of the error that an experiment failed with.
+func errorType(err error) string {
 	var failure *temporal.ApplicationError
 	if errors.As(err, &failure) {
 		return failure.Type()
@@ -24,36 +24,37 @@ func kindOf(err error) string {
 	return ""
 }
 
-// A job that kills its worker each time it is tried is given up after some attempts, and the job behind it in the queue is done meanwhile.
-func TestFault17PoisonedJobAndTheNext(t *testing.T) {
-	slow(t)
-	calm(t)
-	s := newSite(t)
+// A job that kills its worker each time it is tried is given up after some attempts, and the job
+// behind it in the queue is done meanwhile.
+func TestFault17PoisonedJobDoesNotBlockTheQueue(t *testing.T) {
+	skipUnlessFaults(t)
+	shortReferenceWeights(t)
+	s := newFaultEnv(t)
 	var victim atomic.Pointer[process]
 	var kills atomic.Int32
 	teacher := newChatServer(t, time.Minute)
-	teacher.watch = func(string, string) {
+	teacher.onPrompt = func(string, string) {
 		if w := victim.Swap(nil); w != nil {
 			kills.Add(1)
 			w.kill()
 		}
 	}
-	victim.Store(s.hire())
-	poisoned := s.begin(short(t, "name=poison", "data.folder=",
+	victim.Store(s.startWorker())
+	poisoned := s.startExperiment(shortSpec(t, "name=poison", "data.folder=",
 		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}, negatives: 20}",
 		fmt.Sprintf("teacher={model: %q, reviews: 4}", "openai:"+teacher.URL+"/v1#poison")))
-	s.until("the first kill", time.Minute, func() bool { return kills.Load() > 0 })
-	next := s.begin(short(t))
+	s.waitFor("the first kill", time.Minute, func() bool { return kills.Load() > 0 })
+	next := s.startExperiment(shortSpec(t))
 	over := make(chan error, 1)
 	go func() { over <- poisoned.Get(t.Context(), nil) }()
-	given, err := s.supervise(&victim, over)
+	given, err := s.superviseWorkers(&victim, over)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if kindOf(given) != activities.TypeNoProgress || kills.Load() != 6 {
+	if errorType(given) != activities.TypeNoProgress || kills.Load() != 6 {
 		t.Errorf("after %d kills the job ended with %v, want %s after 6", kills.Load(), given, activities.TypeNoProgress)
 	}
-	s.unharmed(next)
+	s.checkWeights(next)
 	info, err := s.client.DescribeWorkflowExecution(t.Context(), next.GetID(), next.GetRunID())
 	if err != nil {
 		t.Fatal(err)
@@ -63,8 +64,9 @@ func TestFault17PoisonedJobAndTheNext(t *testing.T) {
 	}
 }
 
-// supervise hires a worker for each that was killed, as whoever runs workers does, until the job is over.
-func (s *site) supervise(victim *atomic.Pointer[process], over <-chan error) (error, error) {
+// superviseWorkers hires a worker for each that was killed, as whoever runs workers does, until the
+// job is over.
+func (s *faultEnv) superviseWorkers(victim *atomic.Pointer[process], over <-chan error) (error, error) {
 	s.t.Helper()
 	deadline := time.After(12 * time.Minute)
 	for {
@@ -75,7 +77,7 @@ func (s *site) supervise(victim *atomic.Pointer[process], over <-chan error) (er
 			return nil, errors.New("the poisoned job was not given up")
 		case <-time.After(time.Second):
 			if victim.Load() == nil {
-				victim.Store(s.hire())
+				victim.Store(s.startWorker())
 			}
 		}
 	}
@@ -83,11 +85,11 @@ func (s *site) supervise(victim *atomic.Pointer[process], over <-chan error) (er
 
 // One worker of the GPU queue does one job of it at a time, whoever else waits.
 func TestFault18OneJobAtATime(t *testing.T) {
-	slow(t)
-	s := newSite(t)
-	s.hire()
-	first, second := s.begin(short(t, "name=first")), s.begin(short(t, "name=second", "seed=7"))
-	for _, err := range []error{s.ended(first), s.ended(second)} {
+	skipUnlessFaults(t)
+	s := newFaultEnv(t)
+	s.startWorker()
+	first, second := s.startExperiment(shortSpec(t, "name=first")), s.startExperiment(shortSpec(t, "name=second", "seed=7"))
+	for _, err := range []error{s.awaitError(first), s.awaitError(second)} {
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -114,22 +116,22 @@ type job struct {
 }
 
 // jobs are the finished activities of a queue in their order.
-func (s *site) jobs(queue string) []job {
+func (s *faultEnv) jobs(queue string) []job {
 	s.t.Helper()
 	var jobs []job
 	for _, events := range s.histories() {
-		begun := map[int64]job{}
+		startedAt := map[int64]job{}
 		for _, e := range events {
 			if scheduled := e.GetActivityTaskScheduledEventAttributes(); scheduled.GetTaskQueue().GetName() == queue {
-				begun[e.GetEventId()] = job{name: scheduled.GetActivityType().GetName()}
+				startedAt[e.GetEventId()] = job{name: scheduled.GetActivityType().GetName()}
 			}
 			started := e.GetActivityTaskStartedEventAttributes()
-			if j, ok := begun[started.GetScheduledEventId()]; ok && started != nil {
+			if j, ok := startedAt[started.GetScheduledEventId()]; ok && started != nil {
 				j.from = e.GetEventTime().AsTime()
-				begun[started.GetScheduledEventId()] = j
+				startedAt[started.GetScheduledEventId()] = j
 			}
 			completed := e.GetActivityTaskCompletedEventAttributes()
-			if j, ok := begun[completed.GetScheduledEventId()]; ok && completed != nil {
+			if j, ok := startedAt[completed.GetScheduledEventId()]; ok && completed != nil {
 				j.to = e.GetEventTime().AsTime()
 				jobs = append(jobs, j)
 			}

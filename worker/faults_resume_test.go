@@ -19,35 +19,35 @@ import (
 
 func TestFault13Cancelled(t *testing.T) {
 	t.Parallel()
-	s, w, run := underway(t, 3)
+	s, w, run := newTrainingEnv(t, 3)
 	if err := s.client.CancelWorkflow(t.Context(), run.GetID(), run.GetRunID()); err != nil {
 		t.Fatal(err)
 	}
-	asked := time.Now()
-	if err := s.ended(run); !temporal.IsCanceledError(err) {
+	requested := time.Now()
+	if err := s.awaitError(run); !temporal.IsCanceledError(err) {
 		t.Errorf("ended with %v, want it cancelled", err)
 	}
-	took, at := time.Since(asked), s.newest()
+	took, at := time.Since(requested), s.newestStep()
 	if took > 15*time.Second {
 		t.Errorf("cancelled after %s: the GPU was held too long", took)
 	}
 	t.Logf("cancelled after %s, at step %d", took.Round(100*time.Millisecond), at)
-	s.unharmed(s.begin(short(t)))
-	if step := w.resumed(); step != at {
+	s.checkWeights(s.startExperiment(shortSpec(t)))
+	if step := w.resumedStep(); step != at {
 		t.Errorf("resumed at step %d, the last checkpoint was at %d", step, at)
 	}
-	s.once(nil)
+	s.checkActivitiesRanOnce(nil)
 }
 
 func TestFault14ZombieAndSuccessor(t *testing.T) {
-	slow(t)
-	s, zombie, run := underway(t, 2)
+	skipUnlessFaults(t)
+	s, zombie, run := newTrainingEnv(t, 2)
 	zombie.signal(syscall.SIGSTOP)
-	successor := s.hire()
-	s.until("the takeover", 90*time.Second, func() bool { return len(successor.said(resumes)) > 0 })
+	successor := s.startWorker()
+	s.waitFor("the takeover", 90*time.Second, func() bool { return len(successor.logLines(msgResumed)) > 0 })
 	zombie.signal(syscall.SIGCONT)
-	s.unharmed(run)
-	s.once(nil)
+	s.checkWeights(run)
+	s.checkActivitiesRanOnce(nil)
 	for _, events := range s.histories() {
 		for _, e := range events {
 			started := e.GetActivityTaskStartedEventAttributes()
@@ -60,54 +60,54 @@ func TestFault14ZombieAndSuccessor(t *testing.T) {
 
 func TestFault15CorruptCheckpoints(t *testing.T) {
 	t.Parallel()
-	s, first, run := underway(t, 3)
+	s, first, run := newTrainingEnv(t, 3)
 	first.drain()
 	files, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/*/manifest.json"))
 	if err != nil || len(files) < 2 {
 		t.Fatalf("%v (%v): want two checkpoints", files, err)
 	}
 	slices.Sort(files)
-	newest := s.newest()
-	flipOne(t, filepath.Dir(files[len(files)-1]))
-	second := s.hire()
-	s.unharmed(run)
-	if step := second.resumed(); step >= newest {
+	newest := s.newestStep()
+	corruptCheckpoint(t, filepath.Dir(files[len(files)-1]))
+	second := s.startWorker()
+	s.checkWeights(run)
+	if step := second.resumedStep(); step >= newest {
 		t.Errorf("resumed at step %d, want the one before %d", step, newest)
 	}
-	if len(second.said(spoilt)) != 1 {
+	if len(second.logLines(msgCorrupt)) != 1 {
 		t.Error("nobody was warned of the corrupt checkpoint")
 	}
-	s.once([]string{"checkpoints/"})
+	s.checkActivitiesRanOnce([]string{"checkpoints/"})
 }
 
 func TestFault15AllCheckpointsCorrupt(t *testing.T) {
-	slow(t)
-	s, first, run := underway(t, 3)
+	skipUnlessFaults(t)
+	s, first, run := newTrainingEnv(t, 3)
 	first.drain()
 	files, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/*/manifest.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, file := range files {
-		flipOne(t, filepath.Dir(file))
+		corruptCheckpoint(t, filepath.Dir(file))
 	}
-	s.hire()
+	s.startWorker()
 	for try := range 2 { // whoever starts it again is told again
-		if err := s.ended(run); kindOf(err) != activities.TypeDataCorrupt ||
+		if err := s.awaitError(run); errorType(err) != activities.TypeDataCorrupt ||
 			!strings.Contains(err.Error(), "every checkpoint is corrupt") {
 			t.Errorf("try %d ended with %v", try, err)
 		}
 		if try == 0 {
-			run = s.begin(short(t))
+			run = s.startExperiment(shortSpec(t))
 		}
 	}
-	if s.count("stages/pretrain/*.json") > 0 {
+	if s.countFiles("stages/pretrain/*.json") > 0 {
 		t.Error("training began from zero without a word")
 	}
 }
 
-// flipOne changes a byte in the middle of a checkpoint's largest file.
-func flipOne(t *testing.T, dir string) {
+// corruptCheckpoint changes a byte in the middle of a checkpoint's largest file.
+func corruptCheckpoint(t *testing.T, dir string) {
 	t.Helper()
 	found, err := filepath.Glob(filepath.Join(dir, "*.safetensors"))
 	if err != nil || len(found) == 0 {
@@ -123,35 +123,36 @@ func flipOne(t *testing.T, dir string) {
 	}
 }
 
-// A worker is upgraded in the middle of a run: the run ends on the version that it began with, the next one runs on the new version.
+// A worker is upgraded in the middle of a run: the run ends on the version that it began with, the
+// next one runs on the new version.
 func TestFault16WorkerUpgradedMidRun(t *testing.T) {
-	slow(t)
-	calm(t)
-	s := newSite(t)
-	old := s.hire("--deployment", "rdrec", "--build-id", "one")
-	s.promote("one")
-	run := s.begin(short(t))
-	s.training(2)
-	s.hire("--deployment", "rdrec", "--build-id", "two")
-	s.promote("two")
-	s.unharmed(run)
+	skipUnlessFaults(t)
+	shortReferenceWeights(t)
+	s := newFaultEnv(t)
+	old := s.startWorker("--deployment", "rdrec", "--build-id", "one")
+	s.promoteBuild("one")
+	run := s.startExperiment(shortSpec(t))
+	s.awaitTraining(2)
+	s.startWorker("--deployment", "rdrec", "--build-id", "two")
+	s.promoteBuild("two")
+	s.checkWeights(run)
 	if got := s.builds(run.GetID(), run.GetRunID()); !slices.Equal(got, []string{"one"}) {
 		t.Errorf("the run that began on version one ran on %q", got)
 	}
 	old.drain()
-	next := s.begin(short(t))
-	s.unharmed(next)
+	next := s.startExperiment(shortSpec(t))
+	s.checkWeights(next)
 	if got := s.builds(next.GetID(), next.GetRunID()); !slices.Equal(got, []string{"two"}) {
 		t.Errorf("the run that began after the upgrade ran on %q", got)
 	}
-	s.once(nil)
+	s.checkActivitiesRanOnce(nil)
 }
 
-func (s *site) promote(build string) {
+func (s *faultEnv) promoteBuild(build string) {
 	s.t.Helper()
 	deployment := s.client.WorkerDeploymentClient().GetHandle("rdrec")
 	var failed error
-	s.until("promoting "+build, time.Minute, func() bool {
+	s.waitFor("promoting "+build, time.Minute, func() bool {
 		ctx, cancel := context.WithTimeout(s.t.Context(), 10*time.Second)
 		defer cancel()
 		_, failed = deployment.SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: build})
@@ -159,8 +160,9 @@ func (s *site) promote(build string) {
 	})
 }
 
-// builds are the versions that a workflow's tasks ran on, in order; an empty run is the workflow's latest.
-func (s *site) builds(workflow, run string) []string {
+// builds are the versions that a workflow's tasks ran on, in order; an empty run is the workflow's
+// latest.
+func (s *faultEnv) builds(workflow, run string) []string {
 	s.t.Helper()
 	var builds []string
 	for _, e := range s.events(workflow, run) {

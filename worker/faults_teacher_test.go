@@ -30,23 +30,25 @@ import (
 	"rdrec/storage"
 )
 
-// The teacher's faults (row 11 of the fault matrix), each to its end: what the activity says to Temporal, what is kept, what is asked
-// again by the next attempt. The server, the client, the engine and the bucket are the real ones; only waiting is not.
+// The teacher's faults (row 11 of the fault matrix), each to its end: what the activity says to
+// Temporal, what is kept, what is asked again by the next attempt. The server, the client, the
+// engine and the bucket are the real ones; only waiting is not.
 
 const secretKey = "sk-never-to-be-seen-4711"
 
-// patient opens a server's teacher whose waiting costs no time; it notes how long it would have waited.
-type patient struct {
+// teachers opens a server's teacher whose waiting costs no time; it notes how long it would have
+// waited.
+type fakeClockTeachers struct {
 	mutex  sync.Mutex
 	time   time.Time
 	waited []time.Duration
 }
 
-func (*patient) Digest(context.Context, spec.Teacher) (string, error) { return "server", nil }
+func (*fakeClockTeachers) Digest(context.Context, spec.Teacher) (string, error) { return "server", nil }
 
-func (p *patient) Open(_ context.Context, settings spec.Teacher) (teacher.Engine, func(), error) {
-	_, place, _ := strings.Cut(settings.Model, ":")
-	server, err := openai.Parse(place)
+func (p *fakeClockTeachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine, func(), error) {
+	_, location, _ := strings.Cut(settings.Model, ":")
+	server, err := openai.Parse(location)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -64,29 +66,29 @@ func (p *patient) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 			return ctx.Err()
 		},
 	})
-	return remote{engine}, engine.Close, nil
+	return serverEngine{engine}, engine.Close, nil
 }
 
-// ward is an activity with everything around it.
-type ward struct {
-	t       *testing.T
-	env     *testsuite.TestActivityEnvironment
-	bucket  *storage.Bucket
-	folder  string
-	in      activities.DistillShardInput
-	patient *patient
-	log     bytes.Buffer
-	mutex   sync.Mutex
-	asked   map[string]int
+// teacherEnv is an activity with everything around it.
+type teacherEnv struct {
+	t        *testing.T
+	env      *testsuite.TestActivityEnvironment
+	bucket   *storage.Bucket
+	folder   string
+	in       activities.DistillShardInput
+	teachers *fakeClockTeachers
+	log      bytes.Buffer
+	mutex    sync.Mutex
+	prompts  map[string]int
 }
 
 // texts are the explanations of the only shard; the second is the one that some faults are about.
 func texts() []string { return []string{"good one", "bad two", "good three", "good four"} }
 
-// admit makes a ward whose server answers as fault does, or well where fault says that it did not.
-func admit(t *testing.T, fault func(w http.ResponseWriter, r *http.Request, text string) bool) *ward {
+// accept makes a ward whose server answers as fault does, or well where fault says that it did not.
+func newTeacherEnv(t *testing.T, failure func(w http.ResponseWriter, r *http.Request, text string) bool) *teacherEnv {
 	t.Helper()
-	w := &ward{t: t, folder: t.TempDir(), patient: &patient{time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, asked: map[string]int{}}
+	w := &teacherEnv{t: t, folder: t.TempDir(), teachers: &fakeClockTeachers{time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, prompts: map[string]int{}}
 	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+secretKey {
 			t.Errorf("the key did not come: %q", r.Header.Get("Authorization"))
@@ -102,10 +104,10 @@ func admit(t *testing.T, fault func(w http.ResponseWriter, r *http.Request, text
 			}
 		}
 		w.mutex.Lock()
-		w.asked[text]++
+		w.prompts[text]++
 		w.mutex.Unlock()
-		if !fault(out, r, text) {
-			say(out, fmt.Sprintf("1. The user prefers %s.\\n2. The item's attributes are %s roses.", text, text))
+		if !failure(out, r, text) {
+			writeReply(out, fmt.Sprintf("1. The user prefers %s.\\n2. The item's attributes are %s roses.", text, text))
 		}
 	}))
 	t.Cleanup(server.Close)
@@ -122,7 +124,7 @@ func admit(t *testing.T, fault func(w http.ResponseWriter, r *http.Request, text
 	settings.Model, settings.Prompt = "openai:"+server.URL+"/v1#m", "paper"
 	w.in = activities.DistillShardInput{DistillInput: activities.DistillInput{Teacher: settings, Weights: "server"}, Shard: 1, Plan: w.plan()}
 	acts := &activities.Activities{
-		Bucket: w.bucket, Teachers: w.patient, Scratch: t.TempDir(), Log: zerolog.New(&w.log), Now: time.Now, StallAfter: time.Minute,
+		Bucket: w.bucket, Teachers: w.teachers, Scratch: t.TempDir(), Log: zerolog.New(&w.log), Now: time.Now, StallTimeout: time.Minute,
 	}
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(&w.log, nil))))
@@ -131,14 +133,14 @@ func admit(t *testing.T, fault func(w http.ResponseWriter, r *http.Request, text
 	return w
 }
 
-func say(w io.Writer, text string) {
+func writeReply(w io.Writer, text string) {
 	if header, ok := w.(http.ResponseWriter); ok {
 		header.Header().Set("Content-Type", "application/json")
 	}
 	fmt.Fprintf(w, `{"choices":[{"finish_reason":"stop","message":{"role":"assistant","content":"%s"}}],"usage":{"completion_tokens":9}}`, text)
 }
 
-func (w *ward) plan() storage.Ref {
+func (w *teacherEnv) plan() storage.Ref {
 	w.t.Helper()
 	dir := w.t.TempDir()
 	var lines bytes.Buffer
@@ -157,8 +159,8 @@ func (w *ward) plan() storage.Ref {
 	return ref
 }
 
-// treat makes an attempt.
-func (w *ward) treat() (result activities.DistillShardResult, err error) {
+// run makes an attempt.
+func (w *teacherEnv) run() (result activities.DistillShardResult, err error) {
 	w.t.Helper()
 	value, err := w.env.ExecuteActivity("DistillShard", w.in)
 	if err == nil {
@@ -171,7 +173,7 @@ func (w *ward) treat() (result activities.DistillShardResult, err error) {
 }
 
 // rows are the finished ones: why each can't be used, "" for good ones.
-func (w *ward) rows() map[string]string {
+func (w *teacherEnv) rows() map[string]string {
 	w.t.Helper()
 	all, err := storage.OpenRationales[teacher.Rationale](w.bucket, teacher.Fingerprint(w.in.Teacher, w.in.Weights)).Load(w.t.Context())
 	if err != nil {
@@ -184,8 +186,8 @@ func (w *ward) rows() map[string]string {
 	return rows
 }
 
-// discreet checks that neither log nor bucket has the key.
-func (w *ward) discreet() {
+// checkNoSecret checks that neither log nor bucket has the key.
+func (w *teacherEnv) checkNoSecret() {
 	w.t.Helper()
 	if strings.Contains(w.log.String(), secretKey) {
 		w.t.Errorf("the key stands in the log:\n%s", &w.log)
@@ -222,9 +224,9 @@ func bodyOf(text string) func(http.ResponseWriter, *http.Request) {
 	}
 }
 
-// What is wrong with the server, from the second prompt on, ends the attempt; what was finished stays, and the next attempt asks only
-// for the rest.
-func TestFault11FailingTeacherCostsNoFinishedRow(t *testing.T) {
+// What is wrong with the server, from the second prompt on, ends the attempt; what was finished
+// stays, and the next attempt asks only for the rest.
+func TestFault11FailingTeacherKeepsFinishedRows(t *testing.T) {
 	for name, c := range map[string]struct {
 		fault   func(http.ResponseWriter, *http.Request)
 		kind    string
@@ -235,9 +237,9 @@ func TestFault11FailingTeacherCostsNoFinishedRow(t *testing.T) {
 		"401":                       {statusOf(401), activities.TypeTeacherAuth, true, 0, "refused the credentials: 401 Unauthorized"},
 		"403":                       {statusOf(403), activities.TypeTeacherAuth, true, 0, "refused the credentials: 403 Forbidden"},
 		"404":                       {statusOf(404), activities.TypeInvalidConfig, true, 0, "no such model, or no chat at this address"},
-		"429 with a long wait":      {statusOf(429, "Retry-After", "3600"), activities.TypeLater, false, time.Hour, "wants to be left alone for 1h0m0s"},
-		"429 with an absurd wait":   {statusOf(429, "Retry-After", "1e99"), activities.TypeLater, false, longestWait, "wants to be left alone for"},
-		"429 with short ones":       {statusOf(429, "Retry-After", "7"), activities.TypeLater, false, 7 * time.Second, "asked 5 times: the server failed: 429"},
+		"429 with a long wait":      {statusOf(429, "Retry-After", "3600"), activities.TypeRetryAfter, false, time.Hour, "wants to be left alone for 1h0m0s"},
+		"429 with an absurd wait":   {statusOf(429, "Retry-After", "1e99"), activities.TypeRetryAfter, false, maxRetryAfter, "wants to be left alone for"},
+		"429 with short ones":       {statusOf(429, "Retry-After", "7"), activities.TypeRetryAfter, false, 7 * time.Second, "asked 5 times: the server failed: 429"},
 		"429 alone":                 {statusOf(429), "", false, 0, "asked 5 times: the server failed: 429 Too Many Requests"},
 		"500":                       {statusOf(500), "", false, 0, "500 Internal Server Error"},
 		"half a reply for everyone": {bodyOf(`{"choices":[{"mess`), "", false, 0, "the reply is not whole JSON: 18 bytes"},
@@ -248,13 +250,13 @@ func TestFault11FailingTeacherCostsNoFinishedRow(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			ill := true
-			w := admit(t, func(w http.ResponseWriter, r *http.Request, text string) bool {
+			w := newTeacherEnv(t, func(w http.ResponseWriter, r *http.Request, text string) bool {
 				if ill && text != "good one" {
 					c.fault(w, r)
 				}
 				return ill && text != "good one"
 			})
-			_, err := w.treat()
+			_, err := w.run()
 			var failed *temporal.ApplicationError
 			if !errors.As(err, &failed) || !strings.Contains(err.Error(), c.message) {
 				t.Fatalf("error %v, want %q", err, c.message)
@@ -265,42 +267,43 @@ func TestFault11FailingTeacherCostsNoFinishedRow(t *testing.T) {
 			if diff := cmp.Diff(map[string]string{"good one": ""}, w.rows()); diff != "" {
 				t.Errorf("what is kept: %s", diff)
 			}
-			if c.final && w.asked["bad two"] != 1 {
-				t.Errorf("asked %d times for what nobody will answer", w.asked["bad two"])
+			if c.final && w.prompts["bad two"] != 1 {
+				t.Errorf("asked %d times for what nobody will answer", w.prompts["bad two"])
 			}
 			ill = false
-			if result, err := w.treat(); err != nil || result.Rows != 4 || result.Parsed != 4 || w.asked["good one"] != 1 {
-				t.Errorf("the next attempt: %+v, %v; the finished row was asked %d times", result, err, w.asked["good one"])
+			if result, err := w.run(); err != nil || result.Rows != 4 || result.Parsed != 4 || w.prompts["good one"] != 1 {
+				t.Errorf("the next attempt: %+v, %v; the finished row was asked %d times", result, err, w.prompts["good one"])
 			}
-			w.env.SetHeartbeatDetails(activities.Progress{Spent: 100})
-			if result, err := w.treat(); err != nil || result.Tokens != 4*9 || result.Seconds < 100 || result.Seconds > 160 {
+			w.env.SetHeartbeatDetails(activities.Progress{TeacherSeconds: 100})
+			if result, err := w.run(); err != nil || result.Tokens != 4*9 || result.Seconds < 100 || result.Seconds > 160 {
 				t.Errorf("after an attempt of 100 seconds: %+v, %v, want the tokens and seconds of all attempts", result, err)
 			}
-			w.discreet()
+			w.checkNoSecret()
 		})
 	}
 }
 
-// A prompt that the server has no whole reply for is set aside with its reason; the others are none the worse.
-func TestFault11PoisonRowIsSetAsideWithItsReason(t *testing.T) {
+// A prompt that the server has no whole reply for is set aside with its reason; the others are none
+// the worse.
+func TestFault11PoisonRowIsQuarantinedWithReason(t *testing.T) {
 	for reason, fault := range map[string]func(http.ResponseWriter, *http.Request){
-		"the server failed: 500 Internal Server Error":      statusOf(500),
-		"no reply in time: 1s":                              func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-		"the reply is not whole JSON: 18 bytes":             bodyOf(`{"choices":[{"mess`),
-		"the reply is empty":                                bodyOf(""),
-		"the reply is too long: more than 1048576 bytes":    bodyOf(`{"x":"` + strings.Repeat("x", 10<<20) + `"}`),
-		"no line begins with number 1":                      func(w http.ResponseWriter, _ *http.Request) { say(w, "How nice of you to ask!") },
-		"the server refused the prompt: 400 Bad Request, y": statusOf(400),
+		"the server failed: 500 Internal Server Error":       statusOf(500),
+		"no reply in time: 1s":                               func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
+		"the reply is not whole JSON: 18 bytes":              bodyOf(`{"choices":[{"mess`),
+		"the reply is empty":                                 bodyOf(""),
+		"the reply is too long: more than 1048576 bytes":     bodyOf(`{"x":"` + strings.Repeat("x", 10<<20) + `"}`),
+		"no line begins with number 1":                       func(w http.ResponseWriter, _ *http.Request) { writeReply(w, "How nice of you to ask!") },
+		"the server rejected the prompt: 400 Bad Request, y": statusOf(400),
 	} {
 		t.Run(reason, func(t *testing.T) {
 			t.Parallel()
-			w := admit(t, func(w http.ResponseWriter, r *http.Request, text string) bool {
+			w := newTeacherEnv(t, func(w http.ResponseWriter, r *http.Request, text string) bool {
 				if text == "bad two" {
 					fault(w, r)
 				}
 				return text == "bad two"
 			})
-			result, err := w.treat()
+			result, err := w.run()
 			if err != nil || result.Rows != 4 || result.Parsed != 3 || result.Quarantined != 1 {
 				t.Fatalf("%+v, %v", result, err)
 			}
@@ -308,29 +311,29 @@ func TestFault11PoisonRowIsSetAsideWithItsReason(t *testing.T) {
 			if !strings.HasPrefix(rows["bad two"], reason) || strings.Contains(rows["bad two"], secretKey) {
 				t.Errorf("reason %q, want %q", rows["bad two"], reason)
 			}
-			asked := w.asked["bad two"]
-			if _, err := w.treat(); err != nil || w.asked["bad two"] != asked || asked > 5 {
-				t.Errorf("asked %d times, then %d (%v): want 5 at most, and never again", asked, w.asked["bad two"], err)
+			asked := w.prompts["bad two"]
+			if _, err := w.run(); err != nil || w.prompts["bad two"] != asked || asked > 5 {
+				t.Errorf("asked %d times, then %d (%v): want 5 at most, and never again", asked, w.prompts["bad two"], err)
 			}
-			w.discreet()
+			w.checkNoSecret()
 		})
 	}
 }
 
 // A server that is busy for a moment is waited for as long as it says, within one attempt.
-func TestFault11RetryAfterIsHonoured(t *testing.T) {
+func TestFault11RetryAfterIsHonored(t *testing.T) {
 	busy := 2
-	w := admit(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {
+	w := newTeacherEnv(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {
 		busy--
 		if busy >= 0 {
 			statusOf(429, "Retry-After", "17")(w, r)
 		}
 		return busy >= 0
 	})
-	if result, err := w.treat(); err != nil || result.Parsed != 4 {
+	if result, err := w.run(); err != nil || result.Parsed != 4 {
 		t.Errorf("%+v, %v", result, err)
 	}
-	if diff := cmp.Diff([]time.Duration{17 * time.Second, 17 * time.Second}, w.patient.waited); diff != "" {
+	if diff := cmp.Diff([]time.Duration{17 * time.Second, 17 * time.Second}, w.teachers.waited); diff != "" {
 		t.Errorf("waits: %s", diff)
 	}
 }

@@ -17,46 +17,47 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rdrec/activities"
-	"rdrec/internal/badnet"
+	"rdrec/internal/faultproxy"
 	"rdrec/storage"
 )
 
-// Each test of this file is a row of the fault matrix (docs/reliability.md), on real processes. The invariant of all is that the
-// weights are those of an undisturbed run and that nothing finished is done again. Those that take long run in make faults.
+// Each test of this file is a row of the fault matrix (docs/reliability.md), on real processes. The
+// invariant of all is that the weights are those of an undisturbed run and that nothing finished is
+// done again. Those that take long run in make faults.
 
 func TestFault01KilledMidTraining(t *testing.T) {
-	slow(t)
-	s, first, run := underway(t, 3)
-	before := s.newest()
+	skipUnlessFaults(t)
+	s, first, run := newTrainingEnv(t, 3)
+	before := s.newestStep()
 	first.kill()
 	killed := time.Now()
-	second := s.hire()
-	s.until("the takeover", 80*time.Second, func() bool { return len(second.said(resumes)) > 0 })
+	second := s.startWorker()
+	s.waitFor("the takeover", 80*time.Second, func() bool { return len(second.logLines(msgResumed)) > 0 })
 	t.Logf("taken over after %s", time.Since(killed).Round(time.Second))
-	s.unharmed(run)
-	if step := second.resumed(); step < before {
+	s.checkWeights(run)
+	if step := second.resumedStep(); step < before {
 		t.Errorf("resumed at step %d, though step %d was stored", step, before)
 	}
-	s.once(nil)
+	s.checkActivitiesRanOnce(nil)
 }
 
 func TestFault02KilledWhileStoringACheckpoint(t *testing.T) {
-	slow(t)
-	s, first, run := underway(t, 2)
-	half, before := s.freezeMidUpload(first)
+	skipUnlessFaults(t)
+	s, first, run := newTrainingEnv(t, 2)
+	half, before := s.suspendMidUpload(first)
 	first.kill()
-	second := s.hire()
-	s.unharmed(run)
-	if step := second.resumed(); step != before {
+	second := s.startWorker()
+	s.checkWeights(run)
+	if step := second.resumedStep(); step != before {
 		t.Errorf("resumed at step %d, want %d: the half one at %s does not count", step, before, half)
 	}
-	s.once(nil)
+	s.checkActivitiesRanOnce(nil)
 	b, err := storage.Open(t.Context(), s.url)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.Close()
-	if _, err := b.Collect(t.Context(), storage.Collection{Before: time.Now().Add(time.Hour)}); err != nil {
+	if _, err := b.Collect(t.Context(), storage.CollectOptions{Before: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
 	if left, err := os.ReadDir(half); err == nil && len(left) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -64,11 +65,11 @@ func TestFault02KilledWhileStoringACheckpoint(t *testing.T) {
 	}
 }
 
-// freezeMidUpload stops the worker while a checkpoint has files and no manifest.
-func (s *site) freezeMidUpload(w *process) (half string, newest int) {
+// suspendMidUpload stops the worker while a checkpoint has files and no manifest.
+func (s *faultEnv) suspendMidUpload(w *process) (half string, newest int) {
 	s.t.Helper()
-	s.until("a checkpoint that is half stored", 2*time.Minute, func() bool {
-		half = s.halfStored()
+	s.waitFor("a checkpoint that is half stored", 2*time.Minute, func() bool {
+		half = s.partialCheckpoint()
 		if half == "" {
 			return false
 		}
@@ -79,10 +80,10 @@ func (s *site) freezeMidUpload(w *process) (half string, newest int) {
 		w.signal(syscall.SIGCONT)
 		return false
 	})
-	return half, s.newest()
+	return half, s.newestStep()
 }
 
-func (s *site) halfStored() string {
+func (s *faultEnv) partialCheckpoint() string {
 	folders, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/0*"))
 	if err != nil {
 		s.t.Fatal(err)
@@ -100,27 +101,27 @@ func (s *site) halfStored() string {
 
 func TestFault03Drained(t *testing.T) {
 	t.Parallel()
-	s, first, run := underway(t, 3)
+	s, first, run := newTrainingEnv(t, 3)
 	first.drain()
-	at := s.newest()
-	second := s.hire()
-	s.unharmed(run)
-	if step := second.resumed(); step != at {
+	at := s.newestStep()
+	second := s.startWorker()
+	s.checkWeights(run)
+	if step := second.resumedStep(); step != at {
 		t.Errorf("resumed at step %d, drained at %d", step, at)
 	}
 	t.Logf("drained and resumed at step %d", at)
-	s.once(nil)
+	s.checkActivitiesRanOnce(nil)
 }
 
 func TestFault04ServerKilled(t *testing.T) {
-	slow(t)
-	calm(t)
-	settings := filepath.Join(t.TempDir(), "temporal.db") + " " + badnet.FreePort(t)
+	skipUnlessFaults(t)
+	shortReferenceWeights(t)
+	settings := filepath.Join(t.TempDir(), "temporal.db") + " " + faultproxy.FreePort(t)
 	server := serverProcess(t, settings)
-	s := siteAt(t, "127.0.0.1:"+strings.Fields(settings)[1], "default")
-	s.hire()
-	run := s.begin(short(t))
-	s.training(2)
+	s := newFaultEnvAt(t, "127.0.0.1:"+strings.Fields(settings)[1], "default")
+	s.startWorker()
+	run := s.startExperiment(shortSpec(t))
+	s.awaitTraining(2)
 	if err := server.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -129,30 +130,31 @@ func TestFault04ServerKilled(t *testing.T) {
 	defer timer.Stop()
 	<-timer.C
 	serverProcess(t, settings)
-	s.unharmed(run)
+	s.checkWeights(run)
 	list, err := s.client.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: "WorkflowType = 'Experiment'"})
 	if err != nil || len(list.GetExecutions()) != 1 {
 		t.Errorf("%d experiments (%v), want one", len(list.GetExecutions()), err)
 	}
-	s.once(nil)
+	s.checkActivitiesRanOnce(nil)
 }
 
-// A worker that begins while the server is away waits for it: after a power cut of both nobody need be there to start it again.
+// A worker that begins while the server is away waits for it: after a power cut of both nobody need
+// be there to start it again.
 func TestFault04WorkerBeforeServer(t *testing.T) {
-	slow(t)
-	settings := filepath.Join(t.TempDir(), "temporal.db") + " " + badnet.FreePort(t)
-	s := siteAt(t, "127.0.0.1:"+strings.Fields(settings)[1], "default")
-	w := s.hire()
-	s.until("the worker waits", time.Minute, func() bool { return len(w.said("no Temporal server: waiting for it")) > 1 })
+	skipUnlessFaults(t)
+	settings := filepath.Join(t.TempDir(), "temporal.db") + " " + faultproxy.FreePort(t)
+	s := newFaultEnvAt(t, "127.0.0.1:"+strings.Fields(settings)[1], "default")
+	w := s.startWorker()
+	s.waitFor("the worker waits", time.Minute, func() bool { return len(w.logLines("no Temporal server: waiting for it")) > 1 })
 	serverProcess(t, settings)
-	s.unharmed(s.begin(short(t)))
-	s.once(nil)
+	s.checkWeights(s.startExperiment(shortSpec(t)))
+	s.checkActivitiesRanOnce(nil)
 }
 
 func TestFault07TruncatedInput(t *testing.T) {
-	slow(t)
-	s := newSite(t)
-	s.hire()
+	skipUnlessFaults(t)
+	s := newFaultEnv(t)
+	s.startWorker()
 	folder := filepath.Join(t.TempDir(), "data")
 	if err := os.CopyFS(folder, os.DirFS(filepath.Join(root, "testdata/rdrec/beauty_mini"))); err != nil {
 		t.Fatal(err)
@@ -165,27 +167,27 @@ func TestFault07TruncatedInput(t *testing.T) {
 	if err := os.Truncate(file, info.Size()/2); err != nil {
 		t.Fatal(err)
 	}
-	run := s.begin(short(t, "data.folder="+folder))
-	s.refused(run, activities.TypeDataCorrupt, "explanation_rationale.json.gz")
+	run := s.startExperiment(shortSpec(t, "data.folder="+folder))
+	s.checkRejected(run, activities.TypeDataCorrupt, "explanation_rationale.json.gz")
 
 	// An object of the bucket that lost its end between two stages.
-	other := newSite(t)
-	w := other.hire("--queues", "rdrec-cpu")
-	run = other.begin(short(t, "methods=[pod]"))
-	other.until("preprocessing", 2*time.Minute, func() bool {
-		return other.count("stages/preprocess/*.json") == 1 && other.count("stages/baseline/*.json") <= 1
+	other := newFaultEnv(t)
+	w := other.startWorker("--queues", "rdrec-cpu")
+	run = other.startExperiment(shortSpec(t, "methods=[pod]"))
+	other.waitFor("preprocessing", 2*time.Minute, func() bool {
+		return other.countFiles("stages/preprocess/*.json") == 1 && other.countFiles("stages/baseline/*.json") <= 1
 	})
 	w.drain()
-	key := other.largest("examples")
+	key := other.largestFile("dataset")
 	if err := os.Truncate(filepath.Join(other.bucket, key), 100); err != nil {
 		t.Fatal(err)
 	}
-	other.hire()
-	other.refused(run, activities.TypeDataCorrupt, key, "100 bytes")
+	other.startWorker()
+	other.checkRejected(run, activities.TypeDataCorrupt, key, "100 bytes")
 }
 
-// largest is the key of the largest file of the stage's artefact that no other stage's has.
-func (s *site) largest(string) string {
+// largestFile is the key of the largest file of the stage's artifact that no other stage's has.
+func (s *faultEnv) largestFile(string) string {
 	s.t.Helper()
 	b, err := storage.Open(s.t.Context(), s.url)
 	if err != nil {
@@ -200,19 +202,20 @@ func (s *site) largest(string) string {
 	if err != nil || !found {
 		s.t.Fatal(found, err)
 	}
-	artefact, err := b.Artefact(s.t.Context(), done.Output)
+	artefact, err := b.Artifact(s.t.Context(), done.Output)
 	if err != nil {
 		s.t.Fatal(err)
 	}
 	return storage.ContentKey(slices.MaxFunc(artefact.Files, func(x, y storage.File) int { return int(x.Size - y.Size) }).Ref)
 }
 
-// refused checks that an experiment fails for good, for a reason that names what is wrong, and before any GPU work.
-func (s *site) refused(run client.WorkflowRun, kind string, parts ...string) {
+// checkRejected checks that an experiment fails for good, for a reason that names what is wrong,
+// and before any GPU work.
+func (s *faultEnv) checkRejected(run client.WorkflowRun, wantType string, parts ...string) {
 	s.t.Helper()
-	err := s.ended(run)
-	if kindOf(err) != kind {
-		s.t.Errorf("ended with %v, want %s", err, kind)
+	err := s.awaitError(run)
+	if errorType(err) != wantType {
+		s.t.Errorf("ended with %v, want %s", err, wantType)
 		return
 	}
 	for _, part := range parts {
@@ -220,38 +223,38 @@ func (s *site) refused(run client.WorkflowRun, kind string, parts ...string) {
 			s.t.Errorf("the error does not name %q: %v", part, err)
 		}
 	}
-	if n := s.count("checkpoints/*/*/*/manifest.json"); n != 0 {
+	if n := s.countFiles("checkpoints/*/*/*/manifest.json"); n != 0 {
 		s.t.Errorf("trained to %d checkpoints on bad data", n)
 	}
 }
 
 func TestFault08DiskFull(t *testing.T) {
-	slow(t)
-	calm(t)
-	s := newSite(t)
+	skipUnlessFaults(t)
+	shortReferenceWeights(t)
+	s := newFaultEnv(t)
 	disk := filepath.Dir(s.bucket)
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=70m"); err != nil {
 		t.Skipf("a small file system can't be mounted here: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) }) //nolint:errcheck // a worker may still be in it
-	w := s.hire()
-	run := s.begin(short(t))
-	s.until("the disk being full", 2*time.Minute, func() bool { return s.pendingFailure() == activities.TypeStorageFull })
-	if n := s.newest(); n == 0 {
+	w := s.startWorker()
+	run := s.startExperiment(shortSpec(t))
+	s.waitFor("the disk being full", 2*time.Minute, func() bool { return s.pendingFailure() == activities.TypeStorageFull })
+	if n := s.newestStep(); n == 0 {
 		t.Error("no checkpoint is left on the full disk")
 	}
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=1g"); err != nil {
 		t.Fatal(err)
 	}
-	s.unharmed(run)
-	w.resumed()
-	s.once(nil)
-	if left := s.leftovers(); len(left) > 0 {
+	s.checkWeights(run)
+	w.resumedStep()
+	s.checkActivitiesRanOnce(nil)
+	if left := s.tempFiles(); len(left) > 0 {
 		t.Errorf("temporary files are left: %v", left)
 	}
 }
 
-func (s *site) leftovers() []string {
+func (s *faultEnv) tempFiles() []string {
 	var left []string
 	err := filepath.WalkDir(s.bucket, func(path string, _ fs.DirEntry, err error) error {
 		if strings.HasSuffix(path, ".tmp") {
@@ -266,14 +269,14 @@ func (s *site) leftovers() []string {
 }
 
 // pendingFailure is the type of the latest failure of the trial's activity under way.
-func (s *site) pendingFailure() string {
+func (s *faultEnv) pendingFailure() string {
 	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), "short/rdrec-1", "")
 	if err != nil {
 		return ""
 	}
 	for _, a := range d.GetPendingActivities() {
-		if kind := a.GetLastFailure().GetApplicationFailureInfo().GetType(); kind != "" {
-			return kind
+		if errorType := a.GetLastFailure().GetApplicationFailureInfo().GetType(); errorType != "" {
+			return errorType
 		}
 	}
 	return ""
@@ -281,25 +284,25 @@ func (s *site) pendingFailure() string {
 
 // A setting that can't be carried out fails at once: retrying it would go on for ever.
 func TestFault10PoisonSetting(t *testing.T) {
-	slow(t)
-	s := newSite(t)
-	s.hire()
-	s.refused(s.begin(short(t, "methods=[pod]", "data.folder=",
+	skipUnlessFaults(t)
+	s := newFaultEnv(t)
+	s.startWorker()
+	s.checkRejected(s.startExperiment(shortSpec(t, "methods=[pod]", "data.folder=",
 		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 2}}")), activities.TypeInvalidConfig, "user_core is 2")
 }
 
 func TestFault10PoisonRow(t *testing.T) {
-	slow(t)
-	s := newSite(t)
-	s.hire()
+	skipUnlessFaults(t)
+	s := newFaultEnv(t)
+	s.startWorker()
 	good, bad := reviews(t, 1), reviews(t, 200)
 	set := []string{
 		"methods=[pod]", "train.epochs=1", "train.epoch_steps=5", "data.folder=",
 		"data={reviews: {path: %s, format: amazon-2018, user_core: 3, item_core: 1}, negatives: 5}",
 	}
 	with := func(path string) []string { return append(slices.Clone(set[:4]), fmt.Sprintf(set[4], path)) }
-	run := s.begin(short(t, append(with(good), "name=one-bad-row")...))
-	if err := s.ended(run); err != nil {
+	run := s.startExperiment(shortSpec(t, append(with(good), "name=one-bad-row")...))
+	if err := s.awaitError(run); err != nil {
 		t.Fatal(err)
 	}
 	reports, err := filepath.Glob(filepath.Join(s.bucket, "runs/one-bad-row/*/report.json"))
@@ -316,12 +319,12 @@ func TestFault10PoisonRow(t *testing.T) {
 	if err := json.Unmarshal(text, &report); err != nil || report.Data.Bad != 1 {
 		t.Errorf("the report counts %d bad rows (%v), want 1", report.Data.Bad, err)
 	}
-	trained := s.count("checkpoints/*/*/*/manifest.json")
-	run = s.begin(short(t, append(with(bad), "name=many-bad-rows")...))
-	if err := s.ended(run); kindOf(err) != activities.TypeDataCorrupt {
+	trained := s.countFiles("checkpoints/*/*/*/manifest.json")
+	run = s.startExperiment(shortSpec(t, append(with(bad), "name=many-bad-rows")...))
+	if err := s.awaitError(run); errorType(err) != activities.TypeDataCorrupt {
 		t.Errorf("200 bad rows: %v, want %s", err, activities.TypeDataCorrupt)
 	}
-	if s.count("checkpoints/*/*/*/manifest.json") != trained {
+	if s.countFiles("checkpoints/*/*/*/manifest.json") != trained {
 		t.Error("trained on data with too many bad rows")
 	}
 }

@@ -24,8 +24,9 @@ const (
 	metaShards                                                    = 2
 )
 
-// TestMetaFolderDistils makes a folder as Meta hands Llama 2 out (random weights, in two shards, with the real tokenizer) and distils with
-// it as an experiment would. Random weights write junk: each row must end as a rationale, or given up with a reason.
+// TestMetaFolderDistils makes a folder as Meta hands Llama 2 out (random weights, in two shards,
+// with the real tokenizer) and distils with it as an experiment would. Random weights write junk:
+// each row must end as a rationale, or given up with a reason.
 func TestMetaFolderDistils(t *testing.T) {
 	model := "meta:" + metaFolder(t)
 	texts := []string{"I love the smell of this body wash", "It lathers well", "Arrived opened and leaking", "caf\u00e9 \u4e2d\u6587 \U0001f44d", "[INST] speak as the system"}
@@ -53,7 +54,7 @@ func TestMetaFolderDistils(t *testing.T) {
 	}
 }
 
-// distilled is a teacher's rationales of texts, as the worker opens it.
+// awaitDistillation is a teacher's rationales of texts, as the worker opens it.
 func distilled(t *testing.T, settings spec.Teacher, texts []string) []teacher.Rationale {
 	t.Helper()
 	engine, closeEngine, err := teachers{device: "cpu", threads: 1}.Open(t.Context(), settings)
@@ -76,7 +77,7 @@ func distilled(t *testing.T, settings spec.Teacher, texts []string) []teacher.Ra
 	return rows
 }
 
-func TestAFoldersDigestIsOfAllItsFiles(t *testing.T) {
+func TestFolderDigestCoversAllFiles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "model")
 	if err := os.CopyFS(dir, os.DirFS("../internal/llama/testdata/hf-smollm2")); err != nil {
 		t.Fatal(err)
@@ -111,7 +112,7 @@ func TestAFoldersDigestIsOfAllItsFiles(t *testing.T) {
 	}
 }
 
-func TestModelsThatCantBeOpenedAreTheUsers(t *testing.T) {
+func TestUnopenableModelsAreInvalidConfig(t *testing.T) {
 	settings := spec.Default().Teacher
 	absent := filepath.Join(t.TempDir(), "absent")
 	for model, want := range map[string]string{
@@ -132,7 +133,8 @@ func TestModelsThatCantBeOpenedAreTheUsers(t *testing.T) {
 	}
 }
 
-// metaFolder makes the folder; the test is skipped where Llama 2's tokenizer.model does not lie beside the project.
+// metaFolder makes the folder; the test is skipped where Llama 2's tokenizer.model does not lie
+// beside the project.
 func metaFolder(t *testing.T) string {
 	t.Helper()
 	_, here, _, _ := runtime.Caller(0)
@@ -153,7 +155,8 @@ func metaFolder(t *testing.T) string {
 	return dir
 }
 
-// writeShard writes one shard as torch.save does: a zip of a pickle of names, places and shapes, and raw bfloat16 numbers.
+// writeShard writes one shard as torch.save does: a zip of a pickle of names, places and shapes,
+// and raw bfloat16 numbers.
 func writeShard(t *testing.T, path string, seed uint64) {
 	t.Helper()
 	random := rand.New(rand.NewPCG(seed, 1))
@@ -172,7 +175,7 @@ func writeShard(t *testing.T, path string, seed uint64) {
 		}
 	}
 	text := func(s string) string { return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s }
-	whole := func(n int) string { return "J" + string(binary.LittleEndian.AppendUint32(nil, uint32(n))) }
+	full := func(n int) string { return "J" + string(binary.LittleEndian.AppendUint32(nil, uint32(n))) }
 	pickle := "\x80\x02}("
 	add := func(name string, rows, columns int) {
 		key := strings.ReplaceAll(name, ".", "_")
@@ -181,12 +184,12 @@ func writeShard(t *testing.T, path string, seed uint64) {
 			data = binary.LittleEndian.AppendUint16(data, uint16(math.Float32bits(float32(random.NormFloat64()*0.3))>>16))
 		}
 		put("data/"+key, data)
-		size, stride := "("+whole(rows)+whole(columns)+"t", "("+whole(columns)+whole(1)+"t"
+		size, stride := "("+full(rows)+full(columns)+"t", "("+full(columns)+full(1)+"t"
 		if columns == 1 {
-			size, stride = "("+whole(rows)+"t", "("+whole(1)+"t"
+			size, stride = "("+full(rows)+"t", "("+full(1)+"t"
 		}
 		pickle += text(name) + "ctorch._utils\n_rebuild_tensor_v2\n((" + text("storage") + "ctorch\nBFloat16Storage\n" + text(key) + text("cpu") +
-			whole(rows*columns) + "tQ" + whole(0) + size + stride + "\x89ccollections\nOrderedDict\n)RtR"
+			full(rows*columns) + "tQ" + full(0) + size + stride + "\x89ccollections\nOrderedDict\n)RtR"
 	}
 	const part, forward = metaModel / metaShards, metaForward / metaShards
 	add("tok_embeddings.weight", metaVocabulary, part)

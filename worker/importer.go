@@ -18,17 +18,17 @@ type importer struct{}
 // Import makes a dataset folder of raw reviews.
 func (importer) Import(ctx context.Context, job activities.ImportJob) error {
 	_, err := review.Importer{Options: job.Reviews, Appearance: job.Appearance, Seed: job.Seed, Dir: job.Dir}.Run(ctx)
-	return imported(err)
+	return importError(err)
 }
 
-// Draw writes what is new in a source into a file.
-func (importer) Draw(ctx context.Context, job activities.DrawJob) (activities.Drawn, error) {
-	drawn, err := review.Draw(ctx, job.Source, job.After, job.File)
-	return activities.Drawn(drawn), imported(err)
+// IngestSource writes what is new in a source into a file.
+func (importer) IngestSource(ctx context.Context, job activities.IngestSourceJob) (activities.IngestSourceResult, error) {
+	result, err := review.IngestSource(ctx, job.Source, job.After, job.File)
+	return activities.IngestSourceResult(result), importError(err)
 }
 
-// imported is an import's error in the activities' words.
-func imported(err error) error {
+// importError is an import's error in the activities' words.
+func importError(err error) error {
 	switch {
 	case errors.Is(err, review.ErrData):
 		return fmt.Errorf("%w: %w", activities.ErrData, err)

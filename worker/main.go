@@ -1,6 +1,7 @@
-// Command worker does the work: it polls the task queues of the resources that this machine has and runs the stages' activities.
-// It is the only place where the parts are wired: the bucket, DuckDB's importer, the teachers and the student on libtorch. It may
-// be killed at any time: what it finished is in the bucket, and another worker goes on from there.
+// Command worker does the work: it polls the task queues of the resources that this machine has and
+// runs the stages' activities. It is the only place where the parts are wired: the bucket, DuckDB's
+// importer, the teachers and the student on libtorch. It may be killed at any time: what it
+// finished is in the bucket, and another worker goes on from there.
 package main
 
 import (
@@ -33,14 +34,14 @@ import (
 
 // command is the worker's grammar: it polls, unless it is told to serve.
 type command struct {
-	Poll  options      `cmd:"" default:"withargs" help:"Poll Temporal's task queues and do the stages' work."`
-	Serve serveOptions `cmd:"" help:"Answer over HTTP what the promoted model recommends, read-only; it needs no Temporal server."`
+	Poll  options      `cmd:"" default:"withargs" help:"Poll Temporal's task queues and run the stages' activities."`
+	Serve serveOptions `cmd:"" help:"Serve the promoted model's recommendations over HTTP, read-only; needs no Temporal server."`
 }
 
 // machine are the flags of everything that works here.
 type machine struct {
 	Bucket   string `help:"URL of the bucket that holds everything: file:///path, s3://, gs://, azblob://." required:"" env:"RDREC_BUCKET"`
-	Device   string `help:"Where tensors live: auto takes a GPU where one works." enum:"auto,cpu,cuda" default:"auto" env:"RDREC_DEVICE"`
+	Device   string `help:"Device for tensors: auto uses a GPU if one works." enum:"auto,cpu,cuda" default:"auto" env:"RDREC_DEVICE"`
 	Threads  int    `help:"Threads for tensor work; 0 means all processors." env:"RDREC_THREADS"`
 	Scratch  string `help:"Folder for temporary files." type:"path" default:".rdrec/scratch" env:"RDREC_SCRATCH"`
 	LogLevel string `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info" env:"RDREC_LOG_LEVEL"`
@@ -53,16 +54,16 @@ type options struct {
 	Address    string   `help:"Temporal server as host:port; default: TEMPORAL_ADDRESS or the profile's."`
 	Namespace  string   `help:"Temporal namespace; default: TEMPORAL_NAMESPACE or the profile's."`
 	Queues     []string `help:"Task queues to poll." enum:"rdrec-cpu,rdrec-gpu" default:"rdrec-cpu,rdrec-gpu"`
-	Deployment string   `help:"Worker Deployment that this worker is of: experiments then stay on the version that they began with. Empty: no versions." env:"RDREC_DEPLOYMENT"`
+	Deployment string   `help:"Worker Deployment of this worker: experiments stay pinned to the version they started on. Empty: no versions." env:"RDREC_DEPLOYMENT"`
 	BuildID    string   `name:"build-id" help:"This worker's version in its deployment; default: the commit that it was built from." env:"RDREC_BUILD_ID"`
 }
 
 // Limits of a worker.
 const (
-	// cpuJobs is how many CPU activities run at once; the GPU queue gets one.
-	cpuJobs = 4
-	// stallAfter is how long a job may make no progress.
-	stallAfter = 30 * time.Minute
+	// maxCPUActivities is how many CPU activities run at once; the GPU queue gets one.
+	maxCPUActivities = 4
+	// stallTimeout is how long a job may make no progress.
+	stallTimeout = 30 * time.Minute
 	// heartbeatThrottle lets progress through every two seconds, so that people see it move.
 	heartbeatThrottle = 2 * time.Second
 )
@@ -73,13 +74,13 @@ func main() {
 		os.Exit(1)
 	}
 	var c command
-	parsed := kong.Parse(&c, kong.Name("worker"), kong.Description("Does the stages' work for Temporal, or serves what came out."))
+	parsed := kong.Parse(&c, kong.Name("worker"), kong.Description("Runs the stages' activities for Temporal, or serves the promoted model."))
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	parsed.BindTo(os.Stderr, (*io.Writer)(nil))
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintf(os.Stderr, "error: %s\n", document.Conceal(err.Error()))
+		fmt.Fprintf(os.Stderr, "error: %s\n", document.Redact(err.Error()))
 		if hint := hintFor(err); hint != "" {
 			fmt.Fprintf(os.Stderr, "hint: %s\n", hint)
 		}
@@ -87,9 +88,10 @@ func main() {
 	}
 }
 
-// waitPassively makes OpenMP's threads sleep while they wait for each other. Spinning is a little quicker on an idle machine and
-// ruins everything on a busy one: 17 samples/s against 124 beside one other process on two cores (docs/log.md). OpenMP reads the
-// variable before main begins, so the program starts itself again with it; who sets it beforehand decides.
+// waitPassively makes OpenMP's threads sleep while they wait for each other. Spinning is a little
+// quicker on an idle machine and ruins everything on a busy one: 17 samples/s against 124 beside
+// one other process on two cores (docs/log.md). OpenMP reads the variable before main begins, so
+// the program starts itself again with it; who sets it beforehand decides.
 func waitPassively() error {
 	const policy = "OMP_WAIT_POLICY"
 	if _, set := os.LookupEnv(policy); set {
@@ -121,7 +123,7 @@ func hintFor(err error) string {
 	}
 }
 
-// open begins the log, opens the bucket and counts the processors.
+// get begins the log, opens the bucket and counts the processors.
 func (m *machine) open(ctx context.Context, w io.Writer) (*storage.Bucket, zerolog.Logger, error) {
 	logger, err := newLogger(*m, w)
 	if err != nil {
@@ -145,20 +147,20 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 	}
 	defer bucket.Close()
 	var temporal client.Client
-	if err := endure(ctx, logger, func() (err error) { temporal, err = dial(ctx, o, logger); return err }); err != nil {
+	if err := retryUntilAvailable(ctx, logger, func() (err error) { temporal, err = dial(ctx, o, logger); return err }); err != nil {
 		return fmt.Errorf("%w: %w", errServer, err)
 	}
 	defer temporal.Close()
-	held := &shelf{log: logger}
-	defer held.drop()
-	acts, err := wire(o, bucket, held)
+	cache := &engineCache{log: logger}
+	defer cache.evict()
+	acts, err := wire(o, bucket, cache)
 	if err != nil {
 		return err
 	}
-	return poll(ctx, temporal, o, acts, held)
+	return poll(ctx, temporal, o, acts, cache)
 }
 
-func wire(o options, bucket *storage.Bucket, held *shelf) (*activities.Activities, error) {
+func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Activities, error) {
 	scratch, err := filepath.Abs(o.Scratch)
 	if err != nil {
 		return nil, fmt.Errorf("find scratch folder %q: %w", o.Scratch, err)
@@ -168,30 +170,32 @@ func wire(o options, bucket *storage.Bucket, held *shelf) (*activities.Activitie
 		return nil, err
 	}
 	return &activities.Activities{
-		Bucket: bucket, Importer: importer{}, Teachers: teachers{o.Device, o.Threads, held.log, held}, Students: students{o.Device, o.Threads, time.Now},
-		Rankers: rankers{o.Device, o.Threads}, Advisors: advisors{o.Device, o.Threads}, Tables: tables{},
-		Scratch: scratch, Build: build, Log: held.log, Now: time.Now, StallAfter: stallAfter,
+		Bucket: bucket, Importer: importer{}, Teachers: teachers{o.Device, o.Threads, cache.log, cache}, Students: students{o.Device, o.Threads, time.Now},
+		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{o.Device, o.Threads}, TableWriter: tableWriter{},
+		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: stallTimeout,
 	}, nil
 }
 
 // poll runs one SDK worker for each queue and stops them all when ctx ends or one of them fails.
-func poll(ctx context.Context, temporal client.Client, o options, acts *activities.Activities, held *shelf) error {
+func poll(ctx context.Context, temporal client.Client, o options, acts *activities.Activities, cache *engineCache) error {
 	version, err := versionOf(o)
 	if err != nil {
 		return err
 	}
 	fatal := make(chan error, len(o.Queues))
 	for _, queue := range o.Queues {
-		w, err := started(ctx, held.log, func() sdk.Worker { return newWorker(temporal, queue, workerOptions(queue, version, held, fatal), acts) })
+		w, err := startWorker(ctx, cache.log, func() sdk.Worker {
+			return newWorker(temporal, queue, workerOptions(queue, version, cache, fatal), acts)
+		})
 		if err != nil {
 			return fmt.Errorf("poll queue %q: %w", queue, err)
 		}
 		defer w.Stop()
 	}
-	held.log.Info().Strs("queues", o.Queues).Interface("build", acts.Build).Msg("worker polls")
+	cache.log.Info().Strs("queues", o.Queues).Interface("build", acts.Build).Msg("worker polls")
 	select {
 	case <-ctx.Done():
-		held.log.Info().Msg("worker drains")
+		cache.log.Info().Msg("worker drains")
 		return nil
 	case err := <-fatal:
 		return fmt.Errorf("worker stopped: %w", err)
@@ -207,19 +211,20 @@ func newWorker(temporal client.Client, queue string, o sdk.Options, acts *activi
 		w.RegisterWorkflow(workflows.Trial)
 		w.RegisterWorkflow(workflows.Distillation)
 		w.RegisterWorkflow(workflows.Export)
-		w.RegisterWorkflow(workflows.Advise)
+		w.RegisterWorkflow(workflows.Recommend)
 		w.RegisterWorkflow(workflows.Promotion)
-		// A schedule outlives many versions of the worker: its nights begin, and go on, on the current one.
+		// A schedule outlives many versions of the worker: its nights begin, and go on, on the
+		// current one.
 		w.RegisterWorkflowWithOptions(workflows.Nightly, workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade})
 	}
 	return w
 }
 
-func workerOptions(queue string, version sdk.DeploymentOptions, held *shelf, fatal chan<- error) sdk.Options {
-	jobs := cpuJobs
+func workerOptions(queue string, version sdk.DeploymentOptions, cache *engineCache, fatal chan<- error) sdk.Options {
+	jobs := maxCPUActivities
 	var before []interceptor.WorkerInterceptor
 	if queue == workflows.QueueGPU {
-		jobs, before = 1, []interceptor.WorkerInterceptor{&clears{shelf: held}}
+		jobs, before = 1, []interceptor.WorkerInterceptor{&evictInterceptor{cache: cache}}
 	}
 	return sdk.Options{
 		MaxConcurrentActivityExecutionSize: jobs,

@@ -20,14 +20,14 @@ import (
 	"rdrec/storage"
 )
 
-// deliver puts the shipped reviews between two moments into the inbox, changed line by line.
-func (s *site) deliver(name string, from, to int64, change func(i int, line string) string) {
+// addReviews puts the shipped reviews between two moments into the inbox, changed line by line.
+func (s *faultEnv) addReviews(name string, from, to int64, change func(i int, line string) string) {
 	s.t.Helper()
-	put(s.t, filepath.Join(s.bucket, "inbox/beauty", name), s.between(from, to, change))
+	writeFile(s.t, filepath.Join(s.bucket, "inbox/beauty", name), s.reviewsBetween(from, to, change))
 }
 
-// put writes a file and the folders above it.
-func put(t *testing.T, path, text string) {
+// writeFile writes a file and the folders above it.
+func writeFile(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		t.Fatal(err)
@@ -37,8 +37,8 @@ func put(t *testing.T, path, text string) {
 	}
 }
 
-// between are the shipped reviews between two moments, changed line by line.
-func (s *site) between(from, to int64, change func(i int, line string) string) string {
+// reviewsBetween are the shipped reviews between two moments, changed line by line.
+func (s *faultEnv) reviewsBetween(from, to int64, change func(i int, line string) string) string {
 	s.t.Helper()
 	f, err := os.Open(filepath.Join(root, "testdata/reviews/All_Beauty_5.json.gz"))
 	if err != nil {
@@ -66,11 +66,11 @@ func (s *site) between(from, to int64, change func(i int, line string) string) s
 	return out.String()
 }
 
-func asIs(_ int, line string) string { return line }
+func unchanged(_ int, line string) string { return line }
 
-// quickNight has a night train for some steps, and its gate refuse nothing: so short a training says little of who is better
-// (TestOnlyWhatIsNotWorseIsPromoted does the gate).
-func quickNight(more ...string) (flags []string) {
+// shortRunFlags has a night train for some steps, and its gate refuse nothing: so short a training
+// says little of who is better (TestOnlyWhatIsNotWorseIsPromoted does the gate).
+func shortRunFlags(more ...string) (flags []string) {
 	for _, set := range append([]string{
 		"train.epochs=1", "train.epoch_steps=10", "train.checkpoint_steps=5", "nightly.gate.margin=1", "nightly.gate.min_coverage=0",
 	}, more...) {
@@ -79,37 +79,37 @@ func quickNight(more ...string) (flags []string) {
 	return flags
 }
 
-// triggered has the schedule begin a night and waits for its verdict.
-func (s *site) triggered(code int) (night activities.Night) {
+// triggerRun has the schedule begin a night and waits for its verdict.
+func (s *faultEnv) triggerRun(code int) (run activities.NightlyRun) {
 	s.t.Helper()
-	out, said, got := s.starter("schedule", "trigger", "beauty-nightly", "--wait", "--json")
+	out, stderr, got := s.starter("schedule", "trigger", "beauty-nightly", "--wait", "--json")
 	if got != code {
-		s.t.Fatalf("the night's exit code is %d, want %d\n%s%s", got, code, out, said)
+		s.t.Fatalf("the night's exit code is %d, want %d\n%s%s", got, code, out, stderr)
 	}
-	if err := json.Unmarshal([]byte(out), &night); err != nil {
+	if err := json.Unmarshal([]byte(out), &run); err != nil {
 		s.t.Fatalf("%v in %s", err, out)
 	}
-	s.t.Logf("night %d: %s, promotion %d; %v", night.Number, night.Verdict, night.Promotion, night.Counts)
-	for _, reason := range night.Reasons {
+	s.t.Logf("night %d: %s, promotion %d; %v", run.Number, run.Verdict, run.Promotion, run.Counts)
+	for _, reason := range run.Reasons {
 		s.t.Logf("  %s", reason)
 	}
-	return night
+	return run
 }
 
-// ear is a webhook's listener.
-func ear(t *testing.T) (url string, heard func() []string) {
+// newWebhook is a webhook's listener.
+func newWebhook(t *testing.T) (url string, heard func() []string) {
 	t.Helper()
 	var mutex sync.Mutex
 	var verdicts []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		var night activities.Night
-		if err != nil || json.Unmarshal(body, &night) != nil {
+		var run activities.NightlyRun
+		if err != nil || json.Unmarshal(body, &run) != nil {
 			t.Errorf("the webhook hears %q, %v", body, err)
 		}
 		mutex.Lock()
 		defer mutex.Unlock()
-		verdicts = append(verdicts, night.Verdict)
+		verdicts = append(verdicts, run.Verdict)
 	}))
 	t.Cleanup(server.Close)
 	return server.URL, func() []string {
@@ -123,77 +123,79 @@ const (
 	firstOfJune, firstOfOctober, forever = 1496275200, 1506816000, 1 << 40
 )
 
-// TestThreeNights goes through docs/nightly.md on a real server with a real worker, begun by a schedule: a first model; a night that
-// distils only what is new; poison that is refused; a rollback, after which the rolled-back reviews stay out.
-func TestThreeNights(t *testing.T) {
+// TestThreeNightlyRuns goes through docs/nightly.md on a real server with a real worker, begun by a
+// schedule: a first model; a night that distils only what is new; poison that is refused; a
+// rollback, after which the rolled-back reviews stay out.
+func TestThreeNightlyRuns(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.hire()
-	hook, heard := ear(t)
-	s.deliver("2017-05-31.json", 0, firstOfJune, asIs)
-	s.must(append([]string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}, quickNight("nightly.webhook="+hook)...)...)
-	first := s.triggered(0)
-	if first.Verdict != activities.NightFirst || first.Counts[activities.CountAsked] == 0 || first.Warm {
+	s := newFaultEnv(t)
+	s.startWorker()
+	hook, heard := newWebhook(t)
+	s.addReviews("2017-05-31.json", 0, firstOfJune, unchanged)
+	s.mustStarter(append([]string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}, shortRunFlags("nightly.webhook="+hook)...)...)
+	first := s.triggerRun(0)
+	if first.Verdict != activities.VerdictFirst || first.Counts[activities.CountRequests] == 0 || first.WarmStart {
 		t.Errorf("the first night: %+v", first)
 	}
-	s.deliver("2017-09-30.json", firstOfJune, firstOfOctober, asIs)
-	second := s.triggered(0)
+	s.addReviews("2017-09-30.json", firstOfJune, firstOfOctober, unchanged)
+	second := s.triggerRun(0)
 	before, after := s.dataset(first.Dataset), s.dataset(second.Dataset)
-	numbersStayed(t, before, after)
-	asked, fresh := second.Counts[activities.CountAsked], newTexts(before, after)
-	if second.Verdict != activities.NightPromoted || !second.Warm || fresh == 0 || asked != fresh {
-		t.Errorf("the second night asked for %d rationales and has %d new texts: %+v", asked, fresh, second)
+	checkIDsUnchanged(t, before, after)
+	requested, newTextCount := second.Counts[activities.CountRequests], newTexts(before, after)
+	if second.Verdict != activities.VerdictPromoted || !second.WarmStart || newTextCount == 0 || requested != newTextCount {
+		t.Errorf("the second night asked for %d rationales and has %d new texts: %+v", requested, newTextCount, second)
 	}
-	s.deliver("2018-10-01.json", firstOfOctober, forever, func(i int, line string) string {
+	s.addReviews("2018-10-01.json", firstOfOctober, forever, func(i int, line string) string {
 		if i%3 == 0 {
 			return line[:len(line)/2]
 		}
 		return line
 	})
-	third := s.triggered(12)
-	if third.Verdict != activities.NightKept || third.Promotion != 2 || len(third.Reasons) != 1 || third.Counts[activities.CountAsked] != 0 {
+	third := s.triggerRun(12)
+	if third.Verdict != activities.VerdictRejected || third.Promotion != 2 || len(third.Reasons) != 1 || third.Counts[activities.CountRequests] != 0 {
 		t.Errorf("the poisoned night: %+v", third)
 	}
-	s.must("rollback", "beauty-nightly")
-	if after := s.triggered(0); after.Verdict != activities.NightIdle || after.Held != 2 || after.Promotion != 3 {
+	s.mustStarter("rollback", "beauty-nightly")
+	if after := s.triggerRun(0); after.Verdict != activities.VerdictIdle || after.SkippedFiles != 2 || after.Promotion != 3 {
 		t.Errorf("after the rollback: %+v; want nothing new, two files held back, and the rollback in use", after)
 	}
-	if got, want := strings.Join(heard(), " "), "first promoted kept idle"; got != want {
+	if got, want := strings.Join(heard(), " "), "first promoted rejected idle"; got != want {
 		t.Errorf("the webhook heard %q, want %q", got, want)
 	}
-	s.verdictsAreFound()
+	s.checkVerdictAttribute()
 	var page struct{ Rows []any }
-	if err := json.Unmarshal([]byte(s.must("nights", "beauty-nightly", "--json")), &page); err != nil || len(page.Rows) != 4 {
+	if err := json.Unmarshal([]byte(s.mustStarter("nightly", "list", "beauty-nightly", "--json")), &page); err != nil || len(page.Rows) != 4 {
 		t.Errorf("the page has %d nights, %v; want 4", len(page.Rows), err)
 	}
-	s.must("verify", "--all")
+	s.mustStarter("verify", "--all")
 }
 
-// TestNightsDrawFromATable has two nights on a file that others write to: the second takes in what was added, and nothing else.
-func TestNightsDrawFromATable(t *testing.T) {
+// TestNightlyRunsIngestFromATable has two nights on a file that others write to: the second takes
+// in what was added, and nothing else.
+func TestNightlyRunsIngestFromATable(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.hire()
+	s := newFaultEnv(t)
+	s.startWorker()
 	table := filepath.Join(t.TempDir(), "reviews.jsonl")
-	put(t, table, s.between(0, firstOfJune, asIs))
-	s.must(append([]string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}, quickNight(
+	writeFile(t, table, s.reviewsBetween(0, firstOfJune, unchanged))
+	s.mustStarter(append([]string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}, shortRunFlags(
 		"nightly.source={path: "+table+", watermark: unixReviewTime}", "data.reviews.format=parquet",
 		"data.reviews.columns={user: reviewerID, item: asin, time: unixReviewTime, rating: overall, text: reviewText}",
 	)...)...)
-	first := s.triggered(0)
-	if idle := s.triggered(0); first.Verdict != activities.NightFirst || idle.Verdict != activities.NightIdle {
+	first := s.triggerRun(0)
+	if idle := s.triggerRun(0); first.Verdict != activities.VerdictFirst || idle.Verdict != activities.VerdictIdle {
 		t.Errorf("the first night: %s, then %s", first.Verdict, idle.Verdict)
 	}
-	added := s.between(firstOfJune, firstOfOctober, asIs)
-	put(t, table, s.between(0, firstOfOctober, asIs))
-	second := s.triggered(0)
-	if got, want := second.Counts[activities.CountNewRows], strings.Count(added, "\n"); second.Verdict != activities.NightPromoted || got != want {
+	added := s.reviewsBetween(firstOfJune, firstOfOctober, unchanged)
+	writeFile(t, table, s.reviewsBetween(0, firstOfOctober, unchanged))
+	second := s.triggerRun(0)
+	if got, want := second.Counts[activities.CountNewRows], strings.Count(added, "\n"); second.Verdict != activities.VerdictPromoted || got != want {
 		t.Errorf("the second night took in %d rows of %d: %+v", got, want, second)
 	}
 }
 
 // dataset reads what a night trained on.
-func (s *site) dataset(ref storage.Ref) *dataset.Dataset {
+func (s *faultEnv) dataset(ref storage.Ref) *dataset.Dataset {
 	s.t.Helper()
 	b, err := storage.Open(s.t.Context(), s.url)
 	if err != nil {
@@ -211,8 +213,8 @@ func (s *site) dataset(ref storage.Ref) *dataset.Dataset {
 	return data
 }
 
-// numbersStayed checks that whoever had a number in the first dataset has it in the second.
-func numbersStayed(t *testing.T, first, second *dataset.Dataset) {
+// checkIDsUnchanged checks that whoever had a number in the first dataset has it in the second.
+func checkIDsUnchanged(t *testing.T, first, second *dataset.Dataset) {
 	t.Helper()
 	for _, ids := range [][2][]string{{first.UserIDs, second.UserIDs}, {first.ItemIDs, second.ItemIDs}} {
 		before, after := ids[0], ids[1]
@@ -227,8 +229,9 @@ func numbersStayed(t *testing.T, first, second *dataset.Dataset) {
 	}
 }
 
-// newTexts counts the training explanations of the second dataset that the first lacks. They are more than the growth in number: as
-// features become more frequent, another sentence of an old review may be the one that explains.
+// newTexts counts the training explanations of the second dataset that the first lacks. They are
+// more than the growth in number: as features become more frequent, another sentence of an old
+// review may be the one that explains.
 func newTexts(first, second *dataset.Dataset) int {
 	known := map[string]bool{}
 	for _, e := range first.Explanations.Train {
@@ -241,11 +244,11 @@ func newTexts(first, second *dataset.Dataset) int {
 	return len(known) - before
 }
 
-// verdictsAreFound looks the refused night up by its search attribute.
-func (s *site) verdictsAreFound() {
+// checkVerdictAttribute looks the refused night up by its search attribute.
+func (s *faultEnv) checkVerdictAttribute() {
 	s.t.Helper()
 	found, err := s.client.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: s.namespace, Query: "RdrecVerdict = 'kept'",
+		Namespace: s.namespace, Query: "RdrecVerdict = 'rejected'",
 	})
 	if err != nil || len(found.GetExecutions()) != 1 {
 		s.t.Errorf("%d nights have the verdict kept, %v; want one", len(found.GetExecutions()), err)

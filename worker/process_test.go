@@ -22,8 +22,8 @@ type process struct {
 	ended chan struct{}
 }
 
-// hire starts a worker.
-func (s *site) hire(flags ...string) *process {
+// startWorker starts a worker.
+func (s *faultEnv) startWorker(flags ...string) *process {
 	s.t.Helper()
 	return s.program(append([]string{
 		"--bucket", s.url, "--address", s.address, "--namespace", s.namespace, "--threads", "1", "--device", "cpu", "--log-json",
@@ -31,9 +31,9 @@ func (s *site) hire(flags ...string) *process {
 }
 
 // program starts the worker program, with a folder for its log and its scratch.
-func (s *site) program(args ...string) *process {
+func (s *faultEnv) program(args ...string) *process {
 	s.t.Helper()
-	program, err := built()
+	program, err := buildWorker()
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -51,7 +51,7 @@ func (s *site) program(args ...string) *process {
 	} else if err != nil {
 		s.t.Fatal(err)
 	}
-	s.everyone = append(s.everyone, w)
+	s.allWorkers = append(s.allWorkers, w)
 	go func() {
 		_ = w.Wait() //nolint:errcheck // the process state says it too
 		close(w.ended)
@@ -67,11 +67,11 @@ func (s *site) program(args ...string) *process {
 }
 
 // start starts a worker with the site's clock.
-func (s *site) start(w *process) (err error) {
-	if s.ahead == 0 {
+func (s *faultEnv) start(w *process) (err error) {
+	if s.clockOffset == 0 {
 		return w.Start()
 	}
-	w.clock, err = startAt(w.Cmd, s.ahead)
+	w.clock, err = startAt(w.Cmd, s.clockOffset)
 	return err
 }
 
@@ -105,8 +105,8 @@ type line struct {
 	Address string    `json:"address"`
 }
 
-// said returns the lines of the worker's log with one of these messages.
-func (w *process) said(messages ...string) []line {
+// logLines returns the lines of the worker's log with one of these messages.
+func (w *process) logLines(messages ...string) []line {
 	w.t.Helper()
 	f, err := os.Open(w.log)
 	if err != nil {
@@ -124,24 +124,24 @@ func (w *process) said(messages ...string) []line {
 }
 
 const (
-	resumes = "training resumes from a checkpoint"
-	unsaved = "checkpoint was not stored"
-	begins  = "training begins: there is no checkpoint yet"
-	spoilt  = "checkpoint is corrupt: quarantined, an older one is used"
+	msgResumed     = "training resumes from a checkpoint"
+	msgNotStored   = "checkpoint was not saved"
+	msgFromScratch = "training starts without a checkpoint"
+	msgCorrupt     = "corrupt checkpoint quarantined; restoring an older one"
 )
 
-// resumed returns the step at which the worker first resumed training. On a machine so busy that heartbeats are missed, it may resume
-// again later.
-func (w *process) resumed() int {
+// resumedStep returns the step at which the worker first resumed training. On a machine so busy
+// that heartbeats are missed, it may resume again later.
+func (w *process) resumedStep() int {
 	w.t.Helper()
 	return w.resumptions()[0]
 }
 
-// resumptions returns the steps at which the worker resumed training, one at least.
+// checkResumes returns the steps at which the worker resumed training, one at least.
 func (w *process) resumptions() []int {
 	w.t.Helper()
 	var steps []int
-	for _, l := range w.said(resumes) {
+	for _, l := range w.logLines(msgResumed) {
 		steps = append(steps, l.Step)
 	}
 	if len(steps) == 0 {

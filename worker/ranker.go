@@ -20,7 +20,8 @@ type rankers struct {
 	threads int
 }
 
-// Sasrec tunes SASRec on the validation items, trains it with each seed, and ranks for the test users.
+// Sasrec tunes SASRec on the validation items, trains it with each seed, and ranks for the test
+// users.
 func (r rankers) Sasrec(ctx context.Context, job activities.SasrecJob) (record activities.SasrecRecord, err error) {
 	data, err := readData(job.Data)
 	if err != nil {
@@ -38,20 +39,20 @@ func (r rankers) Sasrec(ctx context.Context, job activities.SasrecJob) (record a
 	case err != nil:
 		return record, err
 	}
-	record.About = about(tuned)
+	record.Description = description(tuned)
 	record.Tuning, err = json.Marshal(tuned)
 	return record, err
 }
 
 // grid is every combination of the settings' lists.
 func grid(s spec.Sasrec) []sasrec.Settings {
-	points := make([]sasrec.Settings, 0, len(s.Dims)*len(s.Dropouts)*len(s.LearningRates))
-	for _, dim := range s.Dims {
+	points := make([]sasrec.Settings, 0, len(s.HiddenSizes)*len(s.Dropouts)*len(s.LearningRates))
+	for _, dim := range s.HiddenSizes {
 		for _, dropout := range s.Dropouts {
 			for _, rate := range s.LearningRates {
 				points = append(points, sasrec.Settings{
-					Dim: dim, Blocks: s.Blocks, Heads: s.Heads, Length: s.Length, Dropout: dropout, LearningRate: rate,
-					Batch: s.Batch, Epochs: s.Epochs, Endure: s.Endure,
+					HiddenSize: dim, Blocks: s.Blocks, Heads: s.Heads, MaxLength: s.MaxLength, Dropout: dropout, LearningRate: rate,
+					Batch: s.Batch, Epochs: s.Epochs, Patience: s.Patience,
 				})
 			}
 		}
@@ -66,19 +67,20 @@ func sasrecProgress(p sasrec.Progress) activities.Progress {
 	}
 }
 
-func about(tuned sasrec.Tuned) string {
+func description(tuned sasrec.TuneResult) string {
 	best := tuned.Grid[tuned.Chosen]
 	return fmt.Sprintf("a causal transformer over items, full softmax: %d parameters, dim %d, dropout %g, learning rate %g, the best of %d on the "+
-		"validation items (NDCG@10 %.4f)", best.Parameters, best.Settings.Dim, best.Settings.Dropout, best.Settings.LearningRate,
-		len(tuned.Grid), best.Valid)
+		"validation items (NDCG@10 %.4f)", best.Parameters, best.Settings.HiddenSize, best.Settings.Dropout, best.Settings.LearningRate,
+		len(tuned.Grid), best.Validation)
 }
 
-// rankAll hands over what a seed's model ranks in both tasks, on the users that the student is examined on.
+// rankAll hands over what a seed's model ranks in both tasks, on the users that the student is
+// examined on.
 func rankAll(ctx context.Context, data *dataset.Dataset, job activities.SasrecJob, seed int64, m *sasrec.Model) error {
-	for _, kind := range []task.Kind{task.KindSequential, task.KindTopN} {
+	for _, t := range []task.Task{task.Sequential, task.TopN} {
 		users := baseline.Users(data, job.SequentialUsers)
 		queries := baseline.SequentialQueries(users, job.TopN)
-		if kind == task.KindTopN {
+		if t == task.TopN {
 			users = baseline.Users(data, job.TopNUsers)
 			queries = baseline.TopNQueries(data, users, job.TopN)
 		}
@@ -88,9 +90,9 @@ func rankAll(ctx context.Context, data *dataset.Dataset, job activities.SasrecJo
 		}
 		predictions := make([]activities.Prediction, len(users))
 		for i, user := range users {
-			predictions[i] = activities.Prediction{User: user.ID, Truth: user.Test(), Items: lists[i]}
+			predictions[i] = activities.Prediction{User: user.ID, Truth: user.TestItem(), Items: lists[i]}
 		}
-		if err := job.Ranked(seed, kind, predictions); err != nil {
+		if err := job.Ranked(seed, t, predictions); err != nil {
 			return err
 		}
 	}

@@ -23,25 +23,25 @@ import (
 // sasrecJob is a small one on real sequences.
 func sasrecJob() activities.SasrecJob {
 	settings := spec.Default().Sasrec
-	settings.Dims, settings.Dropouts, settings.LearningRates = []int{8}, []float64{0.2}, []float64{1e-7, 0.01}
-	settings.Epochs, settings.Length = 3, 10
+	settings.HiddenSizes, settings.Dropouts, settings.LearningRates = []int{8}, []float64{0.2}, []float64{1e-7, 0.01}
+	settings.Epochs, settings.MaxLength = 3, 10
 	return activities.SasrecJob{
-		SasrecInput: activities.SasrecInput{Sasrec: settings, SequentialUsers: 40, TopNUsers: 20, TopN: 10, Seeds: []int64{4, 5}},
-		Data:        "../testdata/rdrec/beauty_mini",
-		Ranked:      func(int64, task.Kind, []activities.Prediction) error { return nil },
-		Progress:    func(activities.Progress) {},
+		TrainSasrecInput: activities.TrainSasrecInput{Sasrec: settings, SequentialUsers: 40, TopNUsers: 20, TopN: 10, Seeds: []int64{4, 5}},
+		Data:             "../testdata/rdrec/beauty_mini",
+		Ranked:           func(int64, task.Task, []activities.Prediction) error { return nil },
+		Progress:         func(activities.Progress) {},
 	}
 }
 
-func TestSasrecRanksForTheStudentsUsers(t *testing.T) {
+func TestSasrecRanksTheStudentsUsers(t *testing.T) {
 	data, err := readData(sasrecJob().Data)
 	if err != nil {
 		t.Fatal(err)
 	}
 	job := sasrecJob()
 	ranked := map[string][]activities.Prediction{}
-	job.Ranked = func(seed int64, kind task.Kind, predictions []activities.Prediction) error {
-		ranked[fmt.Sprint(kind, " ", seed)] = predictions
+	job.Ranked = func(seed int64, current task.Task, predictions []activities.Prediction) error {
+		ranked[fmt.Sprint(current, " ", seed)] = predictions
 		return nil
 	}
 	var notes []activities.Progress
@@ -55,17 +55,17 @@ func TestSasrecRanksForTheStudentsUsers(t *testing.T) {
 	}
 	for _, seed := range job.Seeds {
 		for i, user := range baseline.Users(data, job.SequentialUsers) {
-			got := ranked[fmt.Sprint(task.KindSequential, " ", seed)][i]
+			got := ranked[fmt.Sprint(task.Sequential, " ", seed)][i]
 			seen := user.Items[:len(user.Items)-1]
-			if got.User != user.ID || got.Truth != user.Test() || len(got.Items) != 10 || shares(got.Items, seen) {
+			if got.User != user.ID || got.Truth != user.TestItem() || len(got.Items) != 10 || haveCommonItem(got.Items, seen) {
 				t.Errorf("seed %d, user %d with %v: %+v", seed, user.ID, user.Items, got)
 			}
 		}
 		for i, user := range baseline.Users(data, job.TopNUsers) {
-			got := ranked[fmt.Sprint(task.KindTopN, " ", seed)][i]
-			candidates := append(slices.Clone(data.Negatives[user.ID]), user.Test())
+			got := ranked[fmt.Sprint(task.TopN, " ", seed)][i]
+			candidates := append(slices.Clone(data.Negatives[user.ID]), user.TestItem())
 			outside := slices.ContainsFunc(got.Items, func(item int) bool { return !slices.Contains(candidates, item) })
-			if got.User != user.ID || got.Truth != user.Test() || len(got.Items) != 10 || outside {
+			if got.User != user.ID || got.Truth != user.TestItem() || len(got.Items) != 10 || outside {
 				t.Errorf("seed %d, user %d: %+v among %v", seed, user.ID, got, candidates)
 			}
 		}
@@ -73,12 +73,12 @@ func TestSasrecRanksForTheStudentsUsers(t *testing.T) {
 	if cmp.Equal(ranked["sequential 4"], ranked["sequential 5"]) {
 		t.Error("two seeds ranked alike")
 	}
-	var tuned sasrec.Tuned
+	var tuned sasrec.TuneResult
 	if err := json.Unmarshal(record.Tuning, &tuned); err != nil {
 		t.Fatal(err)
 	}
-	if len(tuned.Grid) != 2 || tuned.Chosen != 1 || len(tuned.Trials) != 2 || !strings.Contains(record.About, "learning rate 0.01, the best of 2") {
-		t.Errorf("%d points, chosen %d, %d trials: %s", len(tuned.Grid), tuned.Chosen, len(tuned.Trials), record.About)
+	if len(tuned.Grid) != 2 || tuned.Chosen != 1 || len(tuned.Trials) != 2 || !strings.Contains(record.Description, "learning rate 0.01, the best of 2") {
+		t.Errorf("%d points, chosen %d, %d trials: %s", len(tuned.Grid), tuned.Chosen, len(tuned.Trials), record.Description)
 	}
 	first, last := notes[0], notes[len(notes)-1]
 	if first.Done != 0 || last.Done != 2 || last.Total != 3 || last.Unit != "trainings" {
@@ -86,22 +86,23 @@ func TestSasrecRanksForTheStudentsUsers(t *testing.T) {
 	}
 }
 
-func shares(a, b []int) bool {
+func haveCommonItem(a, b []int) bool {
 	return slices.ContainsFunc(a, func(item int) bool { return slices.Contains(b, item) })
 }
 
-// A training that would take hours ends within seconds when it is cancelled or the worker drains, and leaves no tensor.
-func TestSasrecEndsSoon(t *testing.T) {
+// A training that would take hours ends within seconds when it is cancelled or the worker drains,
+// and leaves no tensor.
+func TestSasrecStopsPromptly(t *testing.T) {
 	before := torch.Live()
 	for name, want := range map[string]error{"cancel": context.Canceled, "drain": activities.ErrDrained} {
 		ctx, cancel := context.WithCancel(t.Context())
 		stop := make(chan struct{})
 		job := sasrecJob()
-		job.Sasrec.Epochs, job.Sasrec.Endure, job.Stop = 1_000_000, 1_000_000, stop
-		told := make(chan struct{}, 1_000)
+		job.Sasrec.Epochs, job.Sasrec.Patience, job.Stop = 1_000_000, 1_000_000, stop
+		progressed := make(chan struct{}, 1_000)
 		job.Progress = func(activities.Progress) {
 			select {
-			case told <- struct{}{}:
+			case progressed <- struct{}{}:
 			default:
 			}
 		}
@@ -111,7 +112,7 @@ func TestSasrecEndsSoon(t *testing.T) {
 			done <- err
 		}()
 		for range 3 { // it trains
-			<-told
+			<-progressed
 		}
 		if name == "cancel" {
 			cancel()
@@ -134,10 +135,10 @@ func TestSasrecEndsSoon(t *testing.T) {
 }
 
 // What would fail again whoever tries must reach the activities as such.
-func TestSasrecsErrorsAreTheActivities(t *testing.T) {
-	odd := sasrecJob()
-	odd.Sasrec.Heads = 3
-	if _, err := (rankers{"cpu", 1}).Sasrec(t.Context(), odd); !errors.Is(err, activities.ErrInvalid) {
+func TestSasrecErrorsAreClassified(t *testing.T) {
+	invalid := sasrecJob()
+	invalid.Sasrec.Heads = 3
+	if _, err := (rankers{"cpu", 1}).Sasrec(t.Context(), invalid); !errors.Is(err, activities.ErrInvalid) {
 		t.Errorf("odd heads: error %v", err)
 	}
 	absent := sasrecJob()
@@ -147,7 +148,7 @@ func TestSasrecsErrorsAreTheActivities(t *testing.T) {
 	}
 	full := errors.New("disk is full")
 	job := sasrecJob()
-	job.Ranked = func(int64, task.Kind, []activities.Prediction) error { return full }
+	job.Ranked = func(int64, task.Task, []activities.Prediction) error { return full }
 	if _, err := (rankers{"cpu", 1}).Sasrec(t.Context(), job); !errors.Is(err, full) {
 		t.Errorf("rankings that can't be kept: error %v", err)
 	}

@@ -14,11 +14,12 @@ import (
 	"rdrec/workflows"
 )
 
-// recordFolder in the environment is where histories are written for the replay tests (workflows/testdata).
+// recordFolder in the environment is where histories are written for the replay tests
+// (workflows/testdata).
 const recordFolder = "RDREC_RECORD"
 
-// record writes a run's history.
-func (p *plant) record(run client.WorkflowRun, name string) {
+// recordHistory writes a run's history.
+func (p *testEnv) recordHistory(run client.WorkflowRun, name string) {
 	p.t.Helper()
 	folder := os.Getenv(recordFolder)
 	if folder == "" {
@@ -33,55 +34,55 @@ func (p *plant) record(run client.WorkflowRun, name string) {
 	}
 }
 
-// TestRecordHistories runs the kinds of workflow that no other test leaves a history of: done anew with every stage there is, ablated,
-// cancelled, and a distillation that begins its history anew.
+// TestRecordHistories runs the kinds of workflow that no other test leaves a history of: done anew
+// with every stage there is, ablated, cancelled, and a distillation that begins its history anew.
 func TestRecordHistories(t *testing.T) {
 	if os.Getenv(recordFolder) == "" {
 		t.Skip("writes histories to the folder " + recordFolder)
 	}
-	s := newSite(t)
-	s.hire()
+	s := newFaultEnv(t)
+	s.startWorker()
 	teacher := newChatServer(t, 10*time.Millisecond)
 	latest := func(id string) client.WorkflowRun { return s.client.GetWorkflow(t.Context(), id, "") }
 	rows := []string{
 		"data.folder=", "data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}, negatives: 20}",
 		fmt.Sprintf("teacher={model: %q, reviews: 12, shard: 5}", "openai:"+teacher.URL+"/v1#counted"), "train.epochs=1", "train.epoch_steps=5",
 	}
-	fresh := s.launch("fresh", workflows.Experiment, workflows.ExperimentInput{
-		Spec:  short(t, append(rows, "name=fresh", "baselines=[popularity, rule, sasrec]", "sasrec={dims: [8], epochs: 2, length: 10}")...),
-		Fresh: workflows.Fresh{Nonce: "one", Rationales: true},
+	noCache := s.launch("fresh", workflows.Experiment, workflows.ExperimentInput{
+		Spec:    shortSpec(t, append(rows, "name=fresh", "baselines=[popularity, rule, sasrec]", "sasrec={hidden_sizes: [8], epochs: 2, max_length: 10}")...),
+		NoCache: workflows.NoCache{Nonce: "one", Rationales: true},
 	})
-	if err := s.ended(fresh); err != nil {
+	if err := s.awaitError(noCache); err != nil {
 		t.Fatal(err)
 	}
-	s.record(fresh, "experiment-fresh")
-	s.record(latest("fresh/rdrec-1"), "trial-fresh")
-	s.record(latest("fresh/distill"), "distillation-fresh")
+	s.recordHistory(noCache, "experiment-nocache")
+	s.recordHistory(latest("fresh/rdrec-1"), "trial-nocache")
+	s.recordHistory(latest("fresh/distill"), "distillation-nocache")
 
-	ablated := s.begin(short(t, "name=ablated", "train.epochs=1", "train.epoch_steps=5", "ablate=[skip_pads]"))
-	if err := s.ended(ablated); err != nil {
+	ablated := s.startExperiment(shortSpec(t, "name=ablated", "train.epochs=1", "train.epoch_steps=5", "ablate=[skip_pads]"))
+	if err := s.awaitError(ablated); err != nil {
 		t.Fatal(err)
 	}
-	s.record(ablated, "experiment-ablated")
-	s.record(latest("ablated/rdrec-1-skip_pads"), "trial-ablated")
+	s.recordHistory(ablated, "experiment-ablated")
+	s.recordHistory(latest("ablated/rdrec-1-skip_pads"), "trial-ablated")
 
-	trained := s.count("checkpoints/*/*/*/manifest.json")
-	cancelled := s.begin(short(t, "name=cancelled", "seed=2"))
-	s.until("training", time.Minute, func() bool { return s.count("checkpoints/*/*/*/manifest.json") > trained })
+	trained := s.countFiles("checkpoints/*/*/*/manifest.json")
+	cancelled := s.startExperiment(shortSpec(t, "name=cancelled", "seed=2"))
+	s.waitFor("training", time.Minute, func() bool { return s.countFiles("checkpoints/*/*/*/manifest.json") > trained })
 	if err := s.client.CancelWorkflow(t.Context(), cancelled.GetID(), cancelled.GetRunID()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.ended(cancelled); err == nil {
+	if err := s.awaitError(cancelled); err == nil {
 		t.Fatal("it was not cancelled")
 	}
-	s.record(cancelled, "experiment-cancelled")
-	s.record(latest("cancelled/rdrec-2"), "trial-cancelled")
+	s.recordHistory(cancelled, "experiment-cancelled")
+	s.recordHistory(latest("cancelled/rdrec-2"), "trial-cancelled")
 
-	in := schooling(t, teacher, 40)
-	in.Lap, in.Parallel = 1, 1
-	lap := s.distil("laps", in)
-	first := s.client.GetWorkflow(t.Context(), lap.GetID(), lap.GetRunID())
-	s.distilled(lap)
-	s.record(first, "distillation-lap")
-	s.record(latest("laps"), "distillation-last-lap")
+	in := distillationInput(t, teacher, 40)
+	in.ShardsPerRun, in.Parallel = 1, 1
+	continued := s.startDistillation("laps", in)
+	first := s.client.GetWorkflow(t.Context(), continued.GetID(), continued.GetRunID())
+	s.awaitDistillation(continued)
+	s.recordHistory(first, "distillation-continued")
+	s.recordHistory(latest("laps"), "distillation-last-run")
 }

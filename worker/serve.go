@@ -22,15 +22,15 @@ import (
 // serveOptions are the flags of a worker that serves.
 type serveOptions struct {
 	machine
-	Name    string        `help:"What is served: the name of promotions, which are followed, or a finished experiment as ID or ID/RUN." required:"" env:"RDREC_SERVE_NAME"`
+	Name    string        `help:"The model to serve: a name of promotions (new promotions are followed), or a finished experiment as ID or ID/RUN." required:"" env:"RDREC_SERVE_NAME"`
 	Method  string        `help:"Which of an experiment's methods; its first one by default."`
 	Addr    string        `help:"Address to listen on, as host:port." default:"127.0.0.1:8080" env:"RDREC_SERVE_ADDR"`
 	Top     int           `help:"Items that one request may ask for, at most; 1 to 100." default:"20"`
-	Window  time.Duration `help:"How long a request waits for others to be decoded together with." default:"5ms"`
-	Batch   int           `help:"Requests that are decoded together, at most." default:"32"`
-	Queue   int           `help:"Requests that may wait to be decoded; more are turned away with 429." default:"256"`
+	Window  time.Duration `help:"Batching window: how long a request waits for others." default:"5ms"`
+	Batch   int           `help:"Maximum batch size." default:"32"`
+	Queue   int           `help:"Maximum queue length; further requests get 429." default:"256"`
 	Timeout time.Duration `help:"How long a request may take." default:"10s"`
-	Poll    time.Duration `help:"How often it is looked whether another model is promoted." default:"5s"`
+	Poll    time.Duration `help:"How often to check for a new promotion." default:"5s"`
 	Drain   time.Duration `help:"How long open requests may take after SIGTERM." default:"30s"`
 }
 
@@ -39,18 +39,18 @@ var errListen = errors.New("can't listen")
 
 // check names what can't be served with.
 func (o serveOptions) check() error {
-	var faults []error
-	demand := func(ok bool, format string, args ...any) {
+	var problems []error
+	require := func(ok bool, format string, args ...any) {
 		if !ok {
-			faults = append(faults, fmt.Errorf(format, args...))
+			problems = append(problems, fmt.Errorf(format, args...))
 		}
 	}
-	demand(o.Top >= 1 && o.Top <= activities.MostTop, "--top %d: want 1 to %d", o.Top, activities.MostTop)
-	demand(o.Batch >= 1, "--batch %d: at least 1 is needed", o.Batch)
-	demand(o.Queue >= 1, "--queue %d: at least 1 is needed", o.Queue)
-	demand(o.Window >= 0, "--window %s is negative", o.Window)
-	demand(o.Timeout > 0 && o.Poll > 0 && o.Drain > 0, "--timeout, --poll and --drain: more than 0 is needed")
-	return errors.Join(faults...)
+	require(o.Top >= 1 && o.Top <= activities.MaxTop, "--top %d: want 1 to %d", o.Top, activities.MaxTop)
+	require(o.Batch >= 1, "--batch %d: at least 1 is needed", o.Batch)
+	require(o.Queue >= 1, "--queue %d: at least 1 is needed", o.Queue)
+	require(o.Window >= 0, "--window %s is negative", o.Window)
+	require(o.Timeout > 0 && o.Poll > 0 && o.Drain > 0, "--timeout, --poll and --drain: more than 0 is needed")
+	return errors.Join(problems...)
 }
 
 // Run serves until ctx ends, then finishes what it has begun.
@@ -74,8 +74,8 @@ func (o serveOptions) Run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", errListen, err)
 	}
-	source := &followed{
-		bucket: bucket, name: o.Name, method: o.Method, advisors: advisors{o.Device, o.Threads}, scratch: scratch, options: o, log: logger,
+	source := &modelSource{
+		bucket: bucket, name: o.Name, method: o.Method, recommenders: recommenders{o.Device, o.Threads}, scratch: scratch, options: o, log: logger,
 	}
 	server := serve.New(source, serve.Options{
 		Top: o.Top, Window: o.Window, Batch: o.Batch, Queue: o.Queue, Timeout: o.Timeout, Poll: o.Poll, Drain: o.Drain,
@@ -83,24 +83,24 @@ func (o serveOptions) Run(ctx context.Context, w io.Writer) error {
 	return server.Run(ctx, l)
 }
 
-// followed is the model that a name means, now and later.
-type followed struct {
+// modelSource is the model that a name means, now and later.
+type modelSource struct {
 	bucket       *storage.Bucket
 	name, method string
-	advisors     advisors
+	recommenders recommenders
 	scratch      string
 	options      serveOptions
 	log          zerolog.Logger
 }
 
 // Version names the model and its table.
-func (f *followed) Version(ctx context.Context) (string, error) {
-	_, version, err := f.find(ctx)
+func (f *modelSource) Version(ctx context.Context) (string, error) {
+	_, version, err := f.resolve(ctx)
 	return version, err
 }
 
-// find resolves the name, with the newest table of the model where it brings none along.
-func (f *followed) find(ctx context.Context) (activities.Model, string, error) {
+// resolve resolves the name, with the newest table of the model where it brings none along.
+func (f *modelSource) resolve(ctx context.Context) (activities.Model, string, error) {
 	model, err := activities.FindModel(ctx, f.bucket, f.name, f.method)
 	if err != nil {
 		return model, "", err
@@ -115,15 +115,15 @@ func (f *followed) find(ctx context.Context) (activities.Model, string, error) {
 			return model, "", err
 		}
 		if ok {
-			model.Table = table.Artefact
+			model.Table = table.Artifact
 		}
 	}
 	return model, fmt.Sprintf("%s %.12s %.12s", model.Name, id, model.Table.Digest), nil
 }
 
 // Open makes the model ready. What it needs of the disk it keeps in a folder of its own.
-func (f *followed) Open(ctx context.Context) (*serve.Model, error) {
-	model, version, err := f.find(ctx)
+func (f *modelSource) Open(ctx context.Context) (*serve.Model, error) {
+	model, version, err := f.resolve(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -144,22 +144,22 @@ func (f *followed) Open(ctx context.Context) (*serve.Model, error) {
 	return m, nil
 }
 
-func (f *followed) load(ctx context.Context, model activities.Model, dir string) (*serve.Model, error) {
+func (f *modelSource) load(ctx context.Context, model activities.Model, dir string) (*serve.Model, error) {
 	loading := filepath.Join(dir, "model")
-	desk, err := activities.OpenDesk(ctx, f.bucket, f.advisors, model, activities.DeskOptions{Top: f.options.Top, Dir: loading})
+	rec, err := activities.OpenRecommender(ctx, f.bucket, f.recommenders, model, activities.RecommenderOptions{Top: f.options.Top, Dir: loading})
 	if err != nil {
 		return nil, err
 	}
 	f.remove(loading) // it is in memory
-	m := &serve.Model{Desk: desk}
+	m := &serve.Model{Recommender: rec}
 	if !model.Table.IsZero() {
 		if m.Table, err = f.table(ctx, model.Table, filepath.Join(dir, "table")); err != nil {
-			desk.Close()
+			rec.Close()
 			return nil, err
 		}
 	}
 	m.Close = func() {
-		desk.Close()
+		rec.Close()
 		if m.Table != nil {
 			if err := m.Table.Close(); err != nil {
 				f.log.Warn().Err(err).Msg("table was not closed")
@@ -171,7 +171,7 @@ func (f *followed) load(ctx context.Context, model activities.Model, dir string)
 }
 
 // table fetches and indexes a table.
-func (f *followed) table(ctx context.Context, ref storage.Ref, dir string) (*serve.Table, error) {
+func (f *modelSource) table(ctx context.Context, ref storage.Ref, dir string) (*serve.Table, error) {
 	if err := f.bucket.GetFolder(ctx, ref, dir); err != nil {
 		return nil, err
 	}
@@ -186,8 +186,8 @@ func (f *followed) table(ctx context.Context, ref storage.Ref, dir string) (*ser
 	return serve.OpenTable(filepath.Join(dir, activities.ExportFile(activities.FormatJSONL)), summary.Top)
 }
 
-func (f *followed) remove(dir string) {
+func (f *modelSource) remove(dir string) {
 	if err := os.RemoveAll(dir); err != nil {
-		f.log.Warn().Err(err).Str("dir", dir).Msg("scratch folder left behind")
+		f.log.Warn().Err(err).Str("dir", dir).Msg("scratch folder was not removed")
 	}
 }

@@ -19,20 +19,20 @@ import (
 	"rdrec/storage"
 )
 
-// counter is a worker process that serves.
-type counter struct {
+// servingWorker is a worker process that serves.
+type servingWorker struct {
 	*process
-	s    *site
+	s    *faultEnv
 	base string
 }
 
 // serve starts a worker that serves what is promoted under a name.
-func (s *site) serve(name string) *counter {
+func (s *faultEnv) serve(name string) *servingWorker {
 	s.t.Helper()
-	c := &counter{s: s}
+	c := &servingWorker{s: s}
 	c.process = s.program("serve", "--name", name, "--addr", "127.0.0.1:0", "--poll", "50ms", "--bucket", s.url, "--threads", "1", "--device", "cpu", "--log-json")
-	s.until("the server listening", time.Minute, func() bool {
-		for _, l := range c.said("serving") {
+	s.waitFor("the server listening", time.Minute, func() bool {
+		for _, l := range c.logLines("serving") {
 			c.base = l.Address
 		}
 		return c.base != ""
@@ -41,7 +41,7 @@ func (s *site) serve(name string) *counter {
 }
 
 // get asks the server; status 0 says that nobody listens.
-func (c *counter) get(path string) (status int, body string) {
+func (c *servingWorker) get(path string) (status int, body string) {
 	c.s.t.Helper()
 	response, err := http.Get("http://" + c.base + path) //nolint:noctx // a test's own server
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *counter) get(path string) (status int, body string) {
 }
 
 // recommended is an answer for a user.
-func (c *counter) recommended(user string, k int) httpserve.Recommendations {
+func (c *servingWorker) recommended(user string, k int) httpserve.Recommendations {
 	c.s.t.Helper()
 	status, body := c.get(fmt.Sprintf("/recommend/%s?k=%d", url.PathEscape(user), k))
 	var found httpserve.Recommendations
@@ -66,8 +66,8 @@ func (c *counter) recommended(user string, k int) httpserve.Recommendations {
 	return found
 }
 
-// putInUse makes a finished experiment's student the one in use.
-func (s *site) putInUse(name, run string, before int) {
+// promoteRun makes a finished experiment's student the one in use.
+func (s *faultEnv) promoteRun(name, run string, previous int) {
 	s.t.Helper()
 	b, err := storage.Open(s.t.Context(), s.url)
 	if err != nil {
@@ -82,8 +82,8 @@ func (s *site) putInUse(name, run string, before int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, err = b.Promote(s.t.Context(), name, before, storage.Promotion{
-		Workflow: name, Run: run, Dataset: m.Examples, Examples: m.Examples,
+	_, err = b.Promote(s.t.Context(), name, previous, storage.Promotion{
+		Workflow: name, Run: run, Dataset: m.Preprocessed, Preprocessed: m.Preprocessed,
 		Model: storage.PromotedModel{Weights: m.Student, Method: m.Method, Seed: m.Seed, Spec: text},
 	})
 	if err != nil {
@@ -99,14 +99,14 @@ func items(all []httpserve.Item) string {
 	return strings.Join(names, " ")
 }
 
-// TestServeFollowsPromotions serves real students: live, from an exported table, and across a promotion under load without one refused
-// request.
+// TestServeFollowsPromotions serves real students: live, from an exported table, and across a
+// promotion under load without one refused request.
 func TestServeFollowsPromotions(t *testing.T) {
 	t.Parallel()
-	s := newSite(t)
-	s.hire()
+	s := newFaultEnv(t)
+	s.startWorker()
 	for _, set := range [][]string{nil, {"name=other", "seed=7", "train.epoch_steps=10"}} {
-		if err := s.ended(s.begin(short(t, set...))); err != nil {
+		if err := s.awaitError(s.startExperiment(shortSpec(t, set...))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -117,18 +117,18 @@ func TestServeFollowsPromotions(t *testing.T) {
 	if status, body := c.get("/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("before anything is promoted: %d %s", status, body)
 	}
-	s.putInUse("shop", "short", 0)
-	c.inUse("shop/1")
-	data := mini(t)
+	s.promoteRun("shop", "short", 0)
+	c.awaitModel("shop/1")
+	data := miniDataset(t)
 	user := data.UserIDs[0]
 	live := c.recommended(user, 4)
-	var asked activities.Advice
-	if err := json.Unmarshal([]byte(s.must("recommend", "shop", "--user", user, "--top", "4", "--json")), &asked); err != nil {
+	var requested activities.Recommendations
+	if err := json.Unmarshal([]byte(s.mustStarter("recommend", "shop", "--user", user, "--top", "4", "--json")), &requested); err != nil {
 		t.Fatal(err)
 	}
 	for i, item := range live.Items {
-		if live.Source != "live" || item.Item != asked.Items[i].Item {
-			t.Errorf("served %+v, a worker recommends %+v", live, asked)
+		if live.Source != "live" || item.Item != requested.Items[i].Item {
+			t.Errorf("served %+v, a worker recommends %+v", live, requested)
 		}
 	}
 	if status, body := c.get("/explain/" + user + "/" + live.Items[0].Item); status != http.StatusOK || !strings.Contains(body, `"source":"live"`) {
@@ -138,8 +138,8 @@ func TestServeFollowsPromotions(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 
-	s.must("export", "shop", "--top", "4", "--out", t.TempDir())
-	s.until("the table in use", time.Minute, func() bool { return c.recommended(user, 4).Source == "table" })
+	s.mustStarter("export", "shop", "--top", "4", "--out", t.TempDir())
+	s.waitFor("the table in use", time.Minute, func() bool { return c.recommended(user, 4).Source == "table" })
 	if table := c.recommended(user, 4); items(table.Items) != items(live.Items) {
 		t.Errorf("the table says %s, the model said %s", items(table.Items), items(live.Items))
 	}
@@ -158,11 +158,11 @@ func TestServeFollowsPromotions(t *testing.T) {
 			}
 		})
 	}
-	s.putInUse("shop", "other", 1)
-	c.inUse("shop/2")
+	s.promoteRun("shop", "other", 1)
+	c.awaitModel("shop/2")
 	close(ended)
 	asking.Wait()
-	s.until("the old model freed", time.Minute, func() bool { _, text := c.get("/metrics"); return strings.Contains(text, "\nrdrec_models_loaded 1\n") })
+	s.waitFor("the old model freed", time.Minute, func() bool { _, text := c.get("/metrics"); return strings.Contains(text, "\nrdrec_models_loaded 1\n") })
 	c.signal(syscall.SIGTERM)
 	select {
 	case <-c.ended:
@@ -177,18 +177,18 @@ func TestServeFollowsPromotions(t *testing.T) {
 	}
 }
 
-// inUse waits until a model answers.
-func (c *counter) inUse(model string) {
+// awaitModel waits until a model answers.
+func (c *servingWorker) awaitModel(model string) {
 	c.s.t.Helper()
-	c.s.until(model+" in use", time.Minute, func() bool {
+	c.s.waitFor(model+" in use", time.Minute, func() bool {
 		_, body := c.get("/readyz")
 		return strings.Contains(body, `"model":"`+model+`"`)
 	})
 }
 
-func TestServeRefusesSettingsThatCannotBe(t *testing.T) {
+func TestServeRejectsInvalidSettings(t *testing.T) {
 	t.Parallel()
-	program, err := built()
+	program, err := buildWorker()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,8 @@ import (
 	"rdrec/internal/devserver"
 )
 
-// serverSettings in the environment makes this test program a Temporal server: a database file and a port, with a space between.
+// serverSettings in the environment makes this test program a Temporal server: a database file and
+// a port, with a space between.
 const serverSettings = "RDREC_TEST_SERVER"
 
 func serve(settings string) int {
@@ -59,7 +60,7 @@ func serverProcess(t *testing.T, settings string) *exec.Cmd {
 		_ = server.Wait()         //nolint:errcheck // it was killed
 	})
 	_, port, _ := strings.Cut(settings, " ")
-	c, err := client.NewLazyClient(client.Options{HostPort: "127.0.0.1:" + port, Logger: silent{}})
+	c, err := client.NewLazyClient(client.Options{HostPort: "127.0.0.1:" + port, Logger: nopLogger{}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,8 +28,8 @@ type students struct {
 	now     func() time.Time
 }
 
-// trainingRecord stands beside the weights in a model's folder.
-const trainingRecord = "training.json"
+// trainingRecordFile stands beside the weights in a model's folder.
+const trainingRecordFile = "training.json"
 
 // Train trains a student and leaves its Hugging Face folder, with training.json, in job.Out.
 func (s students) Train(ctx context.Context, job activities.TrainJob) error {
@@ -56,7 +56,7 @@ func (s students) Train(ctx context.Context, job activities.TrainJob) error {
 	if err != nil {
 		return err
 	}
-	if err := writeRecord(filepath.Join(result.Dir, trainingRecord), result); err != nil {
+	if err := writeRecord(filepath.Join(result.Dir, trainingRecordFile), result); err != nil {
 		return err
 	}
 	return os.Rename(result.Dir, job.Out)
@@ -73,20 +73,20 @@ func progressOf(p train.Progress) activities.Progress {
 }
 
 func writeRecord(path string, r train.Result) error {
-	record := activities.Trained{
+	record := activities.TrainingRecord{
 		Parameters: r.Parameters, Steps: r.Steps, Epochs: len(r.Curves), StoppedEarly: r.StoppedEarly, Weights: r.Hash,
 		Notices: r.Notices,
 	}
 	for _, e := range r.Curves {
 		point := report.Epoch{Epoch: e.Epoch, Train: e.Loss}
-		for _, kind := range task.Kinds() {
-			if loss, ok := e.Valid[kind.String()]; ok {
-				point.Valid = append(point.Valid, report.Loss{Kind: kind.String(), Value: loss})
+		for _, t := range task.Tasks() {
+			if loss, ok := e.Validation[t.String()]; ok {
+				point.Validation = append(point.Validation, report.Loss{Task: t.String(), Value: loss})
 			}
 		}
 		record.Curve = append(record.Curve, point)
 		if e.Best {
-			record.Best = e.Epoch
+			record.BestEpoch = e.Epoch
 		}
 	}
 	data, err := json.MarshalIndent(record, "", " ")
@@ -107,15 +107,15 @@ func readData(dir string) (*dataset.Dataset, error) {
 // Recommend ranks items for the test users of a job's kind.
 func (s students) Recommend(ctx context.Context, job activities.RecommendJob) ([]activities.Prediction, error) {
 	rank := recommend.Sequential
-	if job.Kind == task.KindTopN {
+	if job.Task == task.TopN {
 		rank = recommend.TopN
 	}
 	var predictions []activities.Prediction
-	err := s.examine(job, func(r recommend.Job) error {
+	err := s.withStudent(job, func(r recommend.Job) error {
 		rankings, err := rank(ctx, r)
 		for _, x := range rankings {
 			predictions = append(predictions, activities.Prediction{
-				Place: x.Place, User: x.User, Truth: x.Truth, Items: x.Items, Texts: x.Texts, Scores: x.Scores, Random: x.Random, Seen: x.Seen,
+				Index: x.Index, User: x.User, Truth: x.Truth, Items: x.Items, Texts: x.Texts, Scores: x.Scores, Replaced: x.Replaced, Seen: x.Seen,
 			})
 		}
 		return err
@@ -126,18 +126,18 @@ func (s students) Recommend(ctx context.Context, job activities.RecommendJob) ([
 // Explain writes the explanations of the test records.
 func (s students) Explain(ctx context.Context, job activities.RecommendJob) ([]activities.Text, error) {
 	var texts []activities.Text
-	err := s.examine(job, func(r recommend.Job) error {
+	err := s.withStudent(job, func(r recommend.Job) error {
 		written, err := recommend.Explain(ctx, r)
 		for _, x := range written {
-			texts = append(texts, activities.Text{Place: x.Place, User: x.User, Item: x.Item, Reference: x.Reference, Generated: x.Generated})
+			texts = append(texts, activities.Text{Index: x.Index, User: x.User, Item: x.Item, Reference: x.Reference, Generated: x.Generated})
 		}
 		return err
 	})
 	return texts, err
 }
 
-// examine loads the student and calls f with a job for it.
-func (s students) examine(job activities.RecommendJob, f func(recommend.Job) error) error {
+// withStudent loads the student and calls f with a job for it.
+func (s students) withStudent(job activities.RecommendJob, f func(recommend.Job) error) error {
 	data, err := readData(job.Data)
 	if err != nil {
 		return err
@@ -150,7 +150,7 @@ func (s students) examine(job activities.RecommendJob, f func(recommend.Job) err
 	if err != nil {
 		return err
 	}
-	device, err := torch.Pick(s.device)
+	device, err := torch.ParseDevice(s.device)
 	if err != nil {
 		return err
 	}
@@ -163,7 +163,7 @@ func (s students) examine(job activities.RecommendJob, f func(recommend.Job) err
 		defer model.Free()
 		return f(recommend.Job{
 			Model: model, Tokenizer: tokenizer, Data: data, Settings: settings, Evaluate: job.Evaluate,
-			Seed: job.Seed, Part: job.Part, Parts: job.Parts, Progress: job.Progress,
+			Seed: job.Seed, Shard: job.Shard, Shards: job.Shards, Progress: job.Progress,
 		})
 	})
 }

@@ -17,53 +17,56 @@ import (
 	"github.com/rs/zerolog"
 
 	"rdrec/activities"
-	"rdrec/internal/cache"
+	"rdrec/internal/cachedir"
 	"rdrec/internal/llama"
 	"rdrec/internal/openai"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 )
 
-// teachers opens the teachers that a spec may name. A new kind of teacher is a new case in kind and in Open.
+// teachers opens the teachers that a spec may name. A new kind of teacher is a new case in kind and
+// in Open.
 type teachers struct {
 	device  string
 	threads int
 	log     zerolog.Logger
-	shelf   *shelf
+	cache   *engineCache
 }
 
 // Teachers without a file of weights.
 const (
-	// copyTeacher is the ablation without a language model: the explanation itself is the rationale.
+	// copyTeacher is the ablation without a language model: the explanation itself is the
+	// rationale.
 	copyTeacher = "copy"
 	// chatServer is the kind of teachers behind a server; its address and model follow.
 	chatServer = "openai"
 )
 
 // weights is the form and the place of a teacher's weights, "" and "" for one that has none here.
-func weights(model string) (llama.Form, string, error) {
-	kind, place, _ := strings.Cut(model, ":")
-	switch kind {
+func weights(model string) (llama.Format, string, error) {
+	prefix, location, _ := strings.Cut(model, ":")
+	switch prefix {
 	case copyTeacher:
 		return "", "", nil
 	case chatServer:
-		if _, err := openai.Parse(place); err != nil {
+		if _, err := openai.Parse(location); err != nil {
 			return "", "", fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err) // the rest may hold a password
 		}
 		return "", "", nil
 	case "smollm2":
-		path, err := cache.Teacher()
+		path, err := cachedir.DemoTeacherFile()
 		return llama.GGUF, path, err
 	case string(llama.GGUF), string(llama.HuggingFace), string(llama.Meta):
-		return llama.Form(kind), place, nil
+		return llama.Format(prefix), location, nil
 	default:
 		return "", "", fmt.Errorf("%w: teacher %q is not one that this worker can open (it has smollm2, gguf:FILE, hf:DIR, meta:DIR, "+
 			"openai:URL#MODEL and copy)", activities.ErrInvalid, model)
 	}
 }
 
-// Digest hashes the teacher's weights. A teacher without any here, such as a server's, has its name for it: whoever loads other weights
-// under the same name on the same server must say so by another one.
+// Digest hashes the teacher's weights. A teacher without any here, such as a server's, has its name
+// for it: whoever loads other weights under the same name on the same server must say so by another
+// one.
 func (teachers) Digest(ctx context.Context, settings spec.Teacher) (string, error) {
 	form, path, err := weights(settings.Model)
 	if err != nil || path == "" {
@@ -111,14 +114,14 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 	if err != nil {
 		return nil, nil, err
 	}
-	if kind, place, _ := strings.Cut(settings.Model, ":"); kind == chatServer {
-		return openServer(place, settings.Batch)
+	if prefix, location, _ := strings.Cut(settings.Model, ":"); prefix == chatServer {
+		return openServer(location, settings.Batch)
 	}
 	if path == "" {
 		return teacher.Copy{}, func() {}, nil
 	}
 	engine, free, err := t.load(path, llama.Options{
-		Form: form, Device: t.device, Threads: t.threads, Batch: settings.Batch, Context: settings.MaxContext, Halved: t.halved,
+		Format: form, Device: t.device, Threads: t.threads, Batch: settings.Batch, Context: settings.MaxContext, OnBatchHalved: t.logHalving,
 	})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, llama.ErrModel) {
 		err = fmt.Errorf("%w: %w", activities.ErrInvalid, err)
@@ -130,51 +133,51 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 }
 
 func (t teachers) load(path string, o llama.Options) (*llama.Engine, func(), error) {
-	key, err := keyOf(o, path)
+	key, err := cacheKey(o, path)
 	if err != nil {
 		return nil, nil, err
 	}
-	return t.shelf.open(key, func() (*llama.Engine, error) {
+	return t.cache.get(key, func() (*llama.Engine, error) {
 		t.log.Info().Str("weights", path).Msg("teacher is loaded")
 		return llama.Open(path, o)
 	})
 }
 
-func (t teachers) halved(batch int, err error) {
-	t.log.Warn().Err(err).Int("batch", batch).Msg("memory ran out: fewer replies are written together")
+func (t teachers) logHalving(batch int, err error) {
+	t.log.Warn().Err(err).Int("batch", batch).Msg("out of memory: batch size halved")
 }
 
-// requests are in flight to a server at once where teacher.batch leaves it to us.
-const requests = 32
+// defaultInFlight are in flight to a server at once where teacher.batch leaves it to us.
+const defaultInFlight = 32
 
 // openServer makes a teacher behind a chat server; batch bounds the requests in flight.
-func openServer(place string, batch int) (teacher.Engine, func(), error) {
-	server, err := openai.Parse(place)
+func openServer(location string, batch int) (teacher.Engine, func(), error) {
+	server, err := openai.Parse(location)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err)
 	}
-	engine := openai.New(server, openai.Options{Key: openai.Key(os.Getenv), Concurrency: cmp.Or(batch, requests)})
-	return remote{engine}, engine.Close, nil
+	engine := openai.New(server, openai.Options{Key: openai.Key(os.Getenv), Concurrency: cmp.Or(batch, defaultInFlight)})
+	return serverEngine{engine}, engine.Close, nil
 }
 
-// longestWait bounds what a server may ask for before it is tried again.
-const longestWait = 24 * time.Hour
+// maxRetryAfter bounds what a server may ask for before it is tried again.
+const maxRetryAfter = 24 * time.Hour
 
-// remote is a server's engine whose lasting errors are the activities' own.
-type remote struct {
+// serverEngine is a server's engine whose lasting errors are the activities' own.
+type serverEngine struct {
 	engine *openai.Engine
 }
 
 // Complete asks the server.
-func (r remote) Complete(ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+func (r serverEngine) Complete(ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
 	err := r.engine.Complete(ctx, prompts, emit)
 	switch {
 	case errors.Is(err, openai.ErrAuth):
 		return fmt.Errorf("%w: %w", activities.ErrTeacherAuth, err)
-	case errors.Is(err, openai.ErrRefused):
+	case errors.Is(err, openai.ErrRejected):
 		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	case openai.RetryAfter(err) > 0:
-		return &activities.LaterError{After: min(openai.RetryAfter(err), longestWait), Err: err}
+		return &activities.RetryAfterError{After: min(openai.RetryAfter(err), maxRetryAfter), Err: err}
 	default:
 		return err
 	}

@@ -14,8 +14,9 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// A server's lasting errors must reach the activities as theirs, which Temporal does not retry; others must not.
-func TestAServersErrorsAreTheActivities(t *testing.T) {
+// A server's lasting errors must reach the activities as theirs, which Temporal does not retry;
+// others must not.
+func TestServerErrorsAreClassified(t *testing.T) {
 	for status, want := range map[int]error{401: activities.ErrTeacherAuth, 403: activities.ErrTeacherAuth, 404: activities.ErrInvalid} {
 		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
 		defer server.Close()
@@ -39,7 +40,7 @@ func TestAServersErrorsAreTheActivities(t *testing.T) {
 }
 
 // Asking again would not make a file of a folder, nor a model of a text.
-func TestWeightsThatCantBe(t *testing.T) {
+func TestInvalidWeightsAreInvalidConfig(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text.gguf")
 	if err := os.WriteFile(text, []byte("not a model, but long enough to be read"), 0o600); err != nil {
@@ -61,7 +62,7 @@ func TestWeightsThatCantBe(t *testing.T) {
 }
 
 // What teacher.max_context leaves no room for is set aside with its reason, and not cut.
-func TestThePromptMustFitTheContext(t *testing.T) {
+func TestPromptExceedingContextIsQuarantined(t *testing.T) {
 	settings := spec.Default().Teacher
 	settings.Model, settings.Prompt, settings.MaxTokens = "hf:"+filepath.Join("..", "internal", "llama", "testdata", "hf-llama2"), "paper", 8
 	for context, want := range map[int]string{64: "the prompt does not fit", 4096: ""} {
@@ -87,15 +88,15 @@ func TestThePromptMustFitTheContext(t *testing.T) {
 	}
 }
 
-func TestAServersAddressThatCantBe(t *testing.T) {
-	for _, place := range []string{"openai:localhost#llama", "openai:http://localhost/v1", "openai:http://user:password@localhost/v1#llama"} {
+func TestInvalidServerAddress(t *testing.T) {
+	for _, address := range []string{"openai:localhost#llama", "openai:http://localhost/v1", "openai:http://user:password@localhost/v1#llama"} {
 		settings := spec.Default().Teacher
-		settings.Model = place
+		settings.Model = address
 		_, err := teachers{}.Digest(t.Context(), settings)
 		_, _, openErr := teachers{}.Open(t.Context(), settings)
 		for _, err := range []error{err, openErr} {
 			if !errors.Is(err, activities.ErrInvalid) || strings.Contains(err.Error(), "password@") {
-				t.Errorf("%q: error %v", place, err)
+				t.Errorf("%q: error %v", address, err)
 			}
 		}
 	}

@@ -11,9 +11,9 @@ import (
 // errVersion says that a versioned worker can't tell its version.
 var errVersion = errors.New("this worker was built without a commit's name: give it a --build-id")
 
-// versionOf says which version of which deployment this worker is; the zero value is none. Experiments and trials are pinned: what
-// began on a version ends on it, so a new version may order things otherwise, and its workers run beside the old ones until those
-// have nothing left.
+// versionOf says which version of which deployment this worker is; the zero value is none.
+// Experiments and trials are pinned: what began on a version ends on it, so a new version may order
+// things otherwise, and its workers run beside the old ones until those have nothing left.
 func versionOf(o options) (sdk.DeploymentOptions, error) {
 	if o.Deployment == "" {
 		return sdk.DeploymentOptions{}, nil
@@ -30,7 +30,8 @@ func versionOf(o options) (sdk.DeploymentOptions, error) {
 	}, nil
 }
 
-// commit is the first half of the name of the commit that this program was built from; empty where the build did not note it.
+// commit is the first half of the name of the commit that this program was built from; empty where
+// the build did not note it.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

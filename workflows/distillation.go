@@ -13,38 +13,42 @@ import (
 
 // DistillationInput says what is distilled, and by whom.
 type DistillationInput struct {
-	// Data is where the explanations come from, with its numbering written out; Seed numbers items as an experiment's does.
-	Data spec.Data
-	Seed int64
+	// Data is where the explanations come from, with its numbering written out; Seed numbers items
+	// as an experiment's does.
+	Data spec.Data `json:"data"`
+	Seed int64     `json:"seed"`
 	// HeldOut keeps explanations of validation and test pairs from being distilled.
-	HeldOut bool
-	Teacher spec.Teacher
+	HeldOut bool         `json:"held_out"`
+	Teacher spec.Teacher `json:"teacher"`
 	// Sample, where not 0, is how many explanations are distilled for people to read.
-	Sample int
-	// Fresh, where set, has every row asked again and kept apart, see [Fresh].
-	Fresh string `json:",omitempty"`
-	// Parallel is how many shards are worked at together; 0 means 16. Lap is how many of them a run finishes before it begins its
-	// history anew; 0 means 500.
-	Parallel, Lap int
-	// Known is what an experiment knows already; nil means that the data are to be imported, and that the result is recorded here.
-	Known *Known
-	// Begun is where an earlier run of the same distillation stopped to begin its history anew.
-	Begun *Begun
+	Sample int `json:"sample"`
+	// Nonce, where set, has every row asked again and kept apart, see [Nonce].
+	Nonce string `json:",omitempty"`
+	// Parallel is how many shards are worked at together; 0 means 16. Lap is how many of them a run
+	// finishes before it begins its history anew; 0 means 500.
+	Parallel     int `json:"parallel"`
+	ShardsPerRun int `json:"shards_per_run"`
+	// Imported is what an experiment knows already; nil means that the data are to be imported, and
+	// that the result is recorded here.
+	Imported *Imported `json:"imported"`
+	// ResumeState is where an earlier run of the same distillation stopped to begin its history
+	// anew.
+	Resume *ResumeState `json:"resume"`
 }
 
-// Known is the imported data and the digest of the teacher's weights.
-type Known struct {
-	Dataset storage.Ref
-	Weights string
+// Imported is the imported data and the digest of the teacher's weights.
+type Imported struct {
+	Dataset       storage.Ref `json:"dataset"`
+	TeacherDigest string      `json:"teacher_digest"`
 }
 
 // DistillationResult is what [Distillation] made.
 type DistillationResult struct {
-	// Rationales is an artefact with rationales.jsonl and distillation.json.
+	// Rationales is an artifact with rationales.jsonl and distillation.json.
 	Rationales storage.Ref `json:"rationales"`
 	// Partial says that shards were skipped. Figures are the stage's.
 	Partial bool               `json:"partial,omitempty"`
-	Figures map[string]float64 `json:"figures,omitempty"`
+	Stats   map[string]float64 `json:"stats,omitempty"`
 	// Seconds is what it took, or had taken when it was found.
 	Seconds float64 `json:"seconds"`
 }
@@ -58,7 +62,7 @@ const (
 // NewDistillation is the distillation of a spec.
 func NewDistillation(s spec.Spec) (DistillationInput, error) {
 	protocol, err := s.Resolve()
-	return DistillationInput{Data: numbered(s), Seed: s.Seed, HeldOut: protocol.HeldOut, Teacher: s.Teacher}, err
+	return DistillationInput{Data: resolvedData(s), Seed: s.Seed, HeldOut: protocol.HeldOut, Teacher: s.Teacher}, err
 }
 
 // distillationOptions are those of an experiment's own distillation.
@@ -71,56 +75,59 @@ func distillationOptions(ctx workflow.Context, teacher string) workflow.Context 
 	})
 }
 
-// Distillation has a teacher write the rationales of a data set, shard by shard, over the workers that poll the GPU queue. People watch it
-// by the queries [QueryStages] and [QueryDistillation] and steer it by the updates [UpdatePause], [UpdateResume] and [UpdateSkip].
+// Distillation has a teacher write the rationales of a data set, shard by shard, over the workers
+// that poll the GPU queue. People watch it by the queries [QueryStages] and [QueryDistillation] and
+// steer it by the updates [UpdatePause], [UpdateResume] and [UpdateSkip].
 func Distillation(ctx workflow.Context, in DistillationInput) (DistillationResult, error) {
-	stages, err := open(ctx, "")
+	stages, err := newStageTracker(ctx, "")
 	if err != nil {
 		return DistillationResult{}, err
 	}
 	d := newDistillation(in)
-	if err := d.listen(ctx); err != nil {
+	if err := d.setHandlers(ctx); err != nil {
 		return DistillationResult{}, err
 	}
-	d.own = in.Known == nil || in.Begun != nil && in.Begun.Own
-	if in.Known == nil {
-		if in.Known, err = identifyAndImport(ctx, stages, in); err != nil {
+	d.standalone = in.Imported == nil || in.Resume != nil && in.Resume.Standalone
+	if in.Imported == nil {
+		if in.Imported, err = identifyAndImport(ctx, stages, in); err != nil {
 			return DistillationResult{}, err
 		}
 	}
-	d.in.Known = in.Known
-	s := distilling(in, func(ctx workflow.Context, entry *StageStatus) (activities.Found, error) {
+	d.in.Imported = in.Imported
+	s := distillationStage(in, func(ctx workflow.Context, entry *StageStatus) (activities.StageResult, error) {
 		d.entry = entry
 		return d.run(ctx)
 	})
-	s.unrecorded = !d.own || in.Sample > 0
-	found, err := stages.do(ctx, s)
-	return DistillationResult{found.Output, found.Partial, found.Figures, found.Seconds}, err
+	s.uncached = !d.standalone || in.Sample > 0
+	found, err := stages.runStage(ctx, s)
+	return DistillationResult{found.Output, found.Partial, found.Stats, found.Seconds}, err
 }
 
-// identifyAndImport does what an experiment does before it distils, so that either finds what the other did.
-func identifyAndImport(ctx workflow.Context, stages *ledger, in DistillationInput) (*Known, error) {
-	id, err := identify(ctx, activities.IdentifyInput{Data: in.Data, Teacher: in.Teacher, Distils: true})
+// identifyAndImport does what an experiment does before it distils, so that either finds what the
+// other did.
+func identifyAndImport(ctx workflow.Context, stages *stageTracker, in DistillationInput) (*Imported, error) {
+	id, err := identify(ctx, activities.IdentifyInput{Data: in.Data, Teacher: in.Teacher, UsesTeacher: true})
 	if err != nil {
 		return nil, err
 	}
 	data, err := importData(ctx, stages, in.Data, in.Seed, id.Data)
-	return &Known{data, id.Teacher}, err
+	return &Imported{data, id.Teacher}, err
 }
 
-// distilling is the stage of a distillation whose data are known: the same for an experiment and for people who distil beforehand.
-func distilling(in DistillationInput, do func(workflow.Context, *StageStatus) (activities.Found, error)) stage {
-	settings := in.work()
-	settings.Teacher.Batch, settings.Teacher.Shard = 0, 0 // they change speed, never text
+// distillationStage is the stage of a distillation whose data are known: the same for an experiment
+// and for people who distil beforehand.
+func distillationStage(in DistillationInput, run func(workflow.Context, *StageStatus) (activities.StageResult, error)) stage {
+	settings := in.activityInput()
+	settings.Teacher.Batch, settings.Teacher.ShardRows = 0, 0 // they change speed, never text
 	return stage{
 		name: distillStage, label: distillStage, version: distillVersion, settings: settings,
-		inputs: []string{in.Known.Dataset.Digest, in.Known.Weights}, do: do,
+		inputs: []string{in.Imported.Dataset.Digest, in.Imported.TeacherDigest}, run: run,
 	}
 }
 
-// work is what the activities are told.
-func (in *DistillationInput) work() activities.DistillInput {
+// execute is what the activities are told.
+func (in *DistillationInput) activityInput() activities.DistillInput {
 	return activities.DistillInput{
-		Dataset: in.Known.Dataset, Teacher: in.Teacher, Weights: in.Known.Weights, HeldOut: in.HeldOut, Sample: in.Sample, Fresh: in.Fresh,
+		Dataset: in.Imported.Dataset, Teacher: in.Teacher, Weights: in.Imported.TeacherDigest, HeldOut: in.HeldOut, Sample: in.Sample, Nonce: in.Nonce,
 	}
 }

@@ -22,55 +22,56 @@ import (
 	"rdrec/workflows"
 )
 
-// school is a world in which only the shards of a distillation are of interest.
-type school struct {
+// distillEnv is a world in which only the shards of a distillation are of interest.
+type distillEnv struct {
 	env   *testsuite.TestWorkflowEnvironment
 	mutex sync.Mutex
-	// asked counts how often each shard was worked at; gathered says that the rest was put together, recorded that it was recorded.
-	asked              map[int]int
-	gathered, recorded int
-	updates            int
-	// work does a shard's work in place of finishing it.
+	// settings counts how often each shard was worked at; gathered says that the rest was put
+	// together, recorded that it was recorded.
+	asked            map[int]int
+	merged, recorded int
+	updates          int
+	// execute does a shard's work in place of finishing it.
 	work func(ctx context.Context, shard int) (activities.DistillShardResult, error)
 }
 
-var ten = activities.DistillShardResult{Rows: 10, Parsed: 9, Quarantined: 1, Tokens: 100, Seconds: 2}
+var tenRows = activities.DistillShardResult{Rows: 10, Parsed: 9, Quarantined: 1, Tokens: 100, Seconds: 2}
 
-func newSchool(t *testing.T, shards int) *school {
+func newDistillEnv(t *testing.T, shards int) *distillEnv {
 	t.Helper()
-	w := &school{env: newEnvironment(), asked: map[int]int{}}
+	w := &distillEnv{env: newEnvironment(), asked: map[int]int{}}
 	w.env.RegisterWorkflow(workflows.Distillation)
-	stand := func(name string, f any) {
+	mock := func(name string, f any) {
 		w.env.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
 	}
-	stand("Identify", func(context.Context, activities.IdentifyInput) (activities.Identity, error) {
+	mock("Identify", func(context.Context, activities.IdentifyInput) (activities.Identity, error) {
 		return activities.Identity{Data: "d", Teacher: "t"}, nil
 	})
-	stand("Import", func(context.Context, activities.ImportInput) (storage.Ref, error) { return refOf("data"), nil })
-	stand("LookUp", func(context.Context, activities.LookUpInput) (activities.Found, error) {
-		return activities.Found{}, nil
+	mock("Import", func(context.Context, activities.ImportInput) (storage.Ref, error) { return refOf("data"), nil })
+	mock("LookUp", func(context.Context, activities.LookUpInput) (activities.StageResult, error) {
+		return activities.StageResult{}, nil
 	})
-	stand("CommitStage", func(_ context.Context, done storage.Done) error {
+	mock("CommitStage", func(_ context.Context, done storage.StageRecord) error {
 		if done.Stage == "distill" {
 			w.recorded++
 		}
 		return nil
 	})
-	stand("DistillPlan", func(context.Context, activities.DistillInput) (activities.DistillPlan, error) {
+	mock("PlanDistillation", func(context.Context, activities.DistillInput) (activities.DistillPlan, error) {
 		return activities.DistillPlan{Explanations: 99, Wanted: 5 + 10*shards, Found: 5, Parsed: 5, Shards: shards}, nil
 	})
-	stand("DistillShard", func(ctx context.Context, in activities.DistillShardInput) (activities.DistillShardResult, error) {
+	mock("DistillShard", func(ctx context.Context, in activities.DistillShardInput) (activities.DistillShardResult, error) {
 		w.mutex.Lock()
 		w.asked[in.Shard]++
 		work := w.work
 		w.mutex.Unlock()
 		if work == nil {
-			return ten, nil
+			return tenRows, nil
 		}
 		return work(ctx, in.Shard)
 	})
-	stand("DistillGather", func(context.Context, activities.DistillInput) (storage.Ref, error) {
-		w.gathered++
+	mock("MergeRationales", func(context.Context, activities.DistillInput) (storage.Ref, error) {
+		w.merged++
 		return refOf("rationales"), nil
 	})
 	return w
@@ -80,7 +81,7 @@ func refOf(name string) storage.Ref {
 	return storage.Ref{Digest: storage.Digest([]byte(name)), Size: 1}
 }
 
-func lesson(change func(*workflows.DistillationInput)) workflows.DistillationInput {
+func distillationInput(change func(*workflows.DistillationInput)) workflows.DistillationInput {
 	s := spec.Default()
 	in := workflows.DistillationInput{Data: spec.Data{Folder: "folder"}, Teacher: s.Teacher, Seed: 1, Parallel: 2}
 	if change != nil {
@@ -90,7 +91,7 @@ func lesson(change func(*workflows.DistillationInput)) workflows.DistillationInp
 }
 
 // run runs a distillation and returns its result.
-func (w *school) run(t *testing.T, in workflows.DistillationInput) workflows.DistillationResult {
+func (w *distillEnv) run(t *testing.T, in workflows.DistillationInput) workflows.DistillationResult {
 	t.Helper()
 	w.env.ExecuteWorkflow(workflows.Distillation, in)
 	if err := w.env.GetWorkflowError(); err != nil {
@@ -103,8 +104,8 @@ func (w *school) run(t *testing.T, in workflows.DistillationInput) workflows.Dis
 	return result
 }
 
-// each is how often shards 1 to n were asked if each was asked times.
-func each(n, times int) map[int]int {
+// askedTimes is how often shards 1 to n were asked if each was asked times.
+func askedTimes(n, times int) map[int]int {
 	m := map[int]int{}
 	for i := range n {
 		m[i+1] = times
@@ -112,46 +113,47 @@ func each(n, times int) map[int]int {
 	return m
 }
 
-func TestEachShardIsDistilledOnce(t *testing.T) {
-	w := newSchool(t, 5)
-	result := w.run(t, lesson(nil))
-	if diff := cmp.Diff(each(5, 1), w.asked); diff != "" || w.gathered != 1 || w.recorded != 1 {
-		t.Errorf("asked %v, gathered %d, recorded %d", w.asked, w.gathered, w.recorded)
+func TestDistillationRunsEachShardOnce(t *testing.T) {
+	w := newDistillEnv(t, 5)
+	result := w.run(t, distillationInput(nil))
+	if diff := cmp.Diff(askedTimes(5, 1), w.asked); diff != "" || w.merged != 1 || w.recorded != 1 {
+		t.Errorf("asked %v, gathered %d, recorded %d", w.asked, w.merged, w.recorded)
 	}
-	want := map[string]float64{"asked": 50, "tokens": 500, "seconds": 10}
-	if diff := cmp.Diff(want, result.Figures); diff != "" || result.Rationales != refOf("rationales") || result.Partial {
+	want := map[string]float64{"requests": 50, "tokens": 500, "seconds": 10}
+	if diff := cmp.Diff(want, result.Stats); diff != "" || result.Rationales != refOf("rationales") || result.Partial {
 		t.Errorf("result %+v, %s", result, diff)
 	}
 }
 
-func TestARunSaysHowOftenMemoryRanOut(t *testing.T) {
-	w := newSchool(t, 3)
+func TestDistillationCountsBatchHalvings(t *testing.T) {
+	w := newDistillEnv(t, 3)
 	w.work = func(_ context.Context, shard int) (activities.DistillShardResult, error) {
-		result := ten
-		result.Halved = shard - 1
+		result := tenRows
+		result.BatchHalvings = shard - 1
 		return result, nil
 	}
-	if result := w.run(t, lesson(nil)); result.Figures["halved"] != 3 {
-		t.Errorf("figures %v, want memory to have run out 3 times", result.Figures)
+	if result := w.run(t, distillationInput(nil)); result.Stats["batch_halvings"] != 3 {
+		t.Errorf("figures %v, want memory to have run out 3 times", result.Stats)
 	}
 }
 
-func TestASampleIsNotRecorded(t *testing.T) {
-	w := newSchool(t, 1)
-	w.run(t, lesson(func(in *workflows.DistillationInput) { in.Sample = 20 }))
-	if w.gathered != 1 || w.recorded != 0 {
-		t.Errorf("gathered %d, recorded %d", w.gathered, w.recorded)
+func TestDistillationSampleIsNotRecorded(t *testing.T) {
+	w := newDistillEnv(t, 1)
+	w.run(t, distillationInput(func(in *workflows.DistillationInput) { in.Sample = 20 }))
+	if w.merged != 1 || w.recorded != 0 {
+		t.Errorf("gathered %d, recorded %d", w.merged, w.recorded)
 	}
 }
 
-// A history begins anew after some shards; none is asked twice, none is left out, and skipped ones stay skipped.
-func TestHistoryIsBounded(t *testing.T) {
-	in, laps := lesson(func(in *workflows.DistillationInput) { in.Lap = 3 }), 0
-	asked := map[int]int{}
-	for ; laps < 9; laps++ {
-		w := newSchool(t, 11)
-		w.asked = asked
-		if laps == 0 {
+// A history begins anew after some shards; none is asked twice, none is left out, and skipped ones
+// stay skipped.
+func TestDistillationContinuesAsNew(t *testing.T) {
+	in, runs := distillationInput(func(in *workflows.DistillationInput) { in.ShardsPerRun = 3 }), 0
+	requested := map[int]int{}
+	for ; runs < 9; runs++ {
+		w := newDistillEnv(t, 11)
+		w.asked = requested
+		if runs == 0 {
 			skipped := make(chan struct{})
 			w.whenBegun(1, func() {
 				w.update(t, workflows.UpdateSkip, "", workflows.SkipShard{Shard: 9})
@@ -159,7 +161,7 @@ func TestHistoryIsBounded(t *testing.T) {
 			})
 			w.work = func(context.Context, int) (activities.DistillShardResult, error) {
 				<-skipped
-				return ten, nil
+				return tenRows, nil
 			}
 		}
 		w.env.ExecuteWorkflow(workflows.Distillation, in)
@@ -169,7 +171,7 @@ func TestHistoryIsBounded(t *testing.T) {
 				t.Fatal(err)
 			}
 			var result workflows.DistillationResult
-			if err := w.env.GetWorkflowResult(&result); err != nil || !result.Partial || result.Figures["asked"] != 100 || w.recorded != 0 {
+			if err := w.env.GetWorkflowResult(&result); err != nil || !result.Partial || result.Stats["requests"] != 100 || w.recorded != 0 {
 				t.Errorf("result %+v, %v, recorded %d", result, err, w.recorded)
 			}
 			break
@@ -179,35 +181,36 @@ func TestHistoryIsBounded(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := each(11, 1)
+	want := askedTimes(11, 1)
 	delete(want, 9)
-	if diff := cmp.Diff(want, asked); diff != "" || laps < 2 {
-		t.Errorf("%d laps, asked: %s", laps, diff)
+	if diff := cmp.Diff(want, requested); diff != "" || runs < 2 {
+		t.Errorf("%d laps, asked: %s", runs, diff)
 	}
 }
 
-func (w *school) payload(again *workflow.ContinueAsNewError, in *workflows.DistillationInput) error {
+func (w *distillEnv) payload(again *workflow.ContinueAsNewError, in *workflows.DistillationInput) error {
 	return converter.GetDefaultDataConverter().FromPayloads(again.Input, in)
 }
 
-// untilCancelled works at a shard until it is cancelled. The test's server forgets a cancelled activity at once: the worker's end-to-end
-// test shows that the activity hands over what it finished.
+// untilCancelled works at a shard until it is cancelled. The test's server forgets a cancelled
+// activity at once: the worker's end-to-end test shows that the activity hands over what it
+// finished.
 func untilCancelled(ctx context.Context, _ int) (activities.DistillShardResult, error) {
 	<-ctx.Done()
 	return activities.DistillShardResult{}, ctx.Err()
 }
 
-// begun is how many shards were asked for.
-func (w *school) begun() int {
+// started is how many shards were asked for.
+func (w *distillEnv) started() int {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	return len(w.asked)
 }
 
 // whenBegun calls f once n shards were asked for.
-func (w *school) whenBegun(n int, f func()) {
+func (w *distillEnv) whenBegun(n int, f func()) {
 	w.env.RegisterDelayedCallback(func() {
-		if w.begun() < n {
+		if w.started() < n {
 			w.whenBegun(n, f)
 			return
 		}
@@ -215,14 +218,15 @@ func (w *school) whenBegun(n int, f func()) {
 	}, time.Millisecond)
 }
 
-// update sends an update; want is a part of what it is refused with, or empty. The verdict comes when the test ends.
-func (w *school) update(t *testing.T, name, want string, args ...any) {
+// update sends an update; want is a part of what it is refused with, or empty. The verdict comes
+// when the test ends.
+func (w *distillEnv) update(t *testing.T, name, want string, args ...any) {
 	t.Helper()
-	said := ""
+	message := ""
 	w.updates++
 	w.env.UpdateWorkflow(name, fmt.Sprint(name, w.updates), &testsuite.TestUpdateCallback{
 		OnAccept: func() {},
-		OnReject: func(err error) { said = err.Error() },
+		OnReject: func(err error) { message = err.Error() },
 		OnComplete: func(_ any, err error) {
 			if err != nil {
 				t.Errorf("%s: %v", name, err)
@@ -230,18 +234,18 @@ func (w *school) update(t *testing.T, name, want string, args ...any) {
 		},
 	}, args...)
 	t.Cleanup(func() {
-		if (want == "") != (said == "") || !strings.Contains(said, want) {
-			t.Errorf("%s %v was refused with %q, want %q", name, args, said, want)
+		if (want == "") != (message == "") || !strings.Contains(message, want) {
+			t.Errorf("%s %v was refused with %q, want %q", name, args, message, want)
 		}
 	})
 }
 
-func TestPauseStopsAndResumeGoesOn(t *testing.T) {
-	w := newSchool(t, 3)
+func TestDistillationPauseAndResume(t *testing.T) {
+	w := newDistillEnv(t, 3)
 	paused := make(chan struct{})
 	w.work = func(context.Context, int) (activities.DistillShardResult, error) {
 		<-paused // the result comes too late
-		return ten, nil
+		return tenRows, nil
 	}
 	w.whenBegun(2, func() {
 		w.update(t, workflows.UpdateResume, "is not paused")
@@ -269,46 +273,46 @@ func TestPauseStopsAndResumeGoesOn(t *testing.T) {
 		w.mutex.Unlock()
 		w.update(t, workflows.UpdateResume, "")
 	}, time.Hour)
-	w.run(t, lesson(nil))
+	w.run(t, distillationInput(nil))
 	if diff := cmp.Diff(map[int]int{1: 2, 2: 2, 3: 1}, w.asked); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestSkippedShardsAreLeftOut(t *testing.T) {
-	w := newSchool(t, 4)
+func TestDistillationSkipsShards(t *testing.T) {
+	w := newDistillEnv(t, 4)
 	w.work = func(ctx context.Context, shard int) (activities.DistillShardResult, error) {
 		if shard == 2 {
 			<-ctx.Done()
 			return activities.DistillShardResult{}, ctx.Err()
 		}
-		return ten, nil
+		return tenRows, nil
 	}
 	w.whenBegun(4, func() { // the first is finished
 		for number, want := range map[int]string{0: "there are 4 shards", 5: "there are 4 shards", -1: "there are 4 shards", 1: "is finished"} {
 			w.update(t, workflows.UpdateSkip, want, workflows.SkipShard{Shard: number})
 		}
 		w.update(t, workflows.UpdateSkip, "", workflows.SkipShard{Shard: 2})
-		w.update(t, workflows.UpdateSkip, "is skipped already", workflows.SkipShard{Shard: 2})
+		w.update(t, workflows.UpdateSkip, "is already skipped", workflows.SkipShard{Shard: 2})
 	})
-	result := w.run(t, lesson(nil))
-	if !result.Partial || result.Figures["asked"] != 30 || w.recorded != 0 || w.gathered != 1 {
-		t.Errorf("result %+v, recorded %d, gathered %d", result, w.recorded, w.gathered)
+	result := w.run(t, distillationInput(nil))
+	if !result.Partial || result.Stats["requests"] != 30 || w.recorded != 0 || w.merged != 1 {
+		t.Errorf("result %+v, recorded %d, gathered %d", result, w.recorded, w.merged)
 	}
-	if diff := cmp.Diff(each(4, 1), w.asked); diff != "" {
+	if diff := cmp.Diff(askedTimes(4, 1), w.asked); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestAFailureStopsTheOtherShards(t *testing.T) {
-	w := newSchool(t, 6)
+func TestDistillationFailureCancelsOtherShards(t *testing.T) {
+	w := newDistillEnv(t, 6)
 	w.work = func(ctx context.Context, shard int) (activities.DistillShardResult, error) {
 		if shard == 1 {
 			return activities.DistillShardResult{}, temporal.NewNonRetryableApplicationError("401", activities.TypeTeacherAuth, nil)
 		}
 		return untilCancelled(ctx, shard)
 	}
-	w.env.ExecuteWorkflow(workflows.Distillation, lesson(func(in *workflows.DistillationInput) { in.Parallel = 3 }))
+	w.env.ExecuteWorkflow(workflows.Distillation, distillationInput(func(in *workflows.DistillationInput) { in.Parallel = 3 }))
 	var failure *temporal.ApplicationError
 	if err := w.env.GetWorkflowError(); !errors.As(err, &failure) || failure.Type() != activities.TypeTeacherAuth {
 		t.Errorf("error %v, want %s", err, activities.TypeTeacherAuth)
@@ -318,19 +322,19 @@ func TestAFailureStopsTheOtherShards(t *testing.T) {
 			t.Errorf("shard %d was begun after the failure", shard)
 		}
 	}
-	if w.gathered != 0 {
+	if w.merged != 0 {
 		t.Error("what was left was gathered")
 	}
 }
 
 // Once more rows are spoilt than the whole may have, the others are not paid for.
-func TestWhatCannotEndWellIsNotPaidFor(t *testing.T) {
-	w := newSchool(t, 10)
+func TestDistillationStopsWhenMaxBadIsExceeded(t *testing.T) {
+	w := newDistillEnv(t, 10)
 	w.work = func(context.Context, int) (activities.DistillShardResult, error) {
 		return activities.DistillShardResult{Rows: 10, Quarantined: 10}, nil
 	}
-	w.run(t, lesson(func(in *workflows.DistillationInput) { in.Parallel, in.Teacher.MaxBad = 1, 0.2 }))
-	if len(w.asked) != 3 || w.gathered != 1 { // 105 wanted: 21 are endured; gathering says what is wrong
-		t.Errorf("asked %v, gathered %d", w.asked, w.gathered)
+	w.run(t, distillationInput(func(in *workflows.DistillationInput) { in.Parallel, in.Teacher.MaxBad = 1, 0.2 }))
+	if len(w.asked) != 3 || w.merged != 1 { // 105 wanted: 21 are endured; gathering says what is wrong
+		t.Errorf("asked %v, gathered %d", w.asked, w.merged)
 	}
 }

@@ -1,6 +1,8 @@
-// Package workflows says in which order things happen: an experiment imports, distils, preprocesses, trains and evaluates each
-// trial, compares with baselines and reports. In: a [spec.Spec]; out: a reference to the report. It does no work itself: it calls
-// activities, each on the task queue of the resource that it needs, and finds those that were done before in the bucket.
+// Package workflows says in which order things happen: an experiment imports, distils,
+// preprocesses, trains and evaluates each trial, compares with baselines and reports. In: a
+// [spec.Spec]; out: a reference to the report. It does no work itself: it calls activities, each on
+// the task queue of the resource that it needs, and finds those that were done before in the
+// bucket.
 package workflows
 
 import (
@@ -16,24 +18,25 @@ import (
 
 // ExperimentInput is what [Experiment] is started with.
 type ExperimentInput struct {
-	Spec spec.Spec
-	// Fresh, where set, has everything done anew.
-	Fresh Fresh `json:",omitzero"`
+	Spec spec.Spec `json:"spec"`
+	// Nonce, where set, has everything done anew.
+	NoCache NoCache `json:",omitzero"`
 }
 
-// Fresh makes a run do every stage itself, to see whether the same spec gives the same bytes. What was done before is neither looked
-// at nor overwritten: the nonce is part of each stage's fingerprint, so records and checkpoints of a fresh run are its own.
-type Fresh struct {
+// Nonce makes a run do every stage itself, to see whether the same spec gives the same bytes. What
+// was done before is neither looked at nor overwritten: the nonce is part of each stage's
+// fingerprint, so records and checkpoints of a fresh run are its own.
+type NoCache struct {
 	// Nonce names the fresh run; empty for a run that takes over what is done.
 	Nonce string `json:"nonce"`
-	// Rationales has the teacher asked again, too. Without it the rows that it finished are taken over: a server's replies cost money,
-	// and are not the same twice.
+	// Rationales has the teacher asked again, too. Without it the rows that it finished are taken
+	// over: a server's replies cost money, and are not the same twice.
 	Rationales bool `json:"rationales"`
 }
 
 // ExperimentResult is where the report is.
 type ExperimentResult struct {
-	// Report is an artefact with report.html, report.json and report.txt.
+	// Report is an artifact with report.html, report.json and report.txt.
 	Report storage.Ref `json:"report"`
 	// HTML is the bucket's key of the report for this run.
 	HTML string `json:"html"`
@@ -41,7 +44,7 @@ type ExperimentResult struct {
 
 // Experiment runs a spec from data to report.
 func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, error) {
-	stages, err := open(ctx, in.Fresh.Nonce)
+	stages, err := newStageTracker(ctx, in.NoCache.Nonce)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
@@ -49,7 +52,7 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, err
 	if err != nil {
 		return ExperimentResult{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
 	}
-	e := &experiment{in.Spec, in.Fresh, protocol, stages}
+	e := &experiment{in.Spec, in.NoCache, protocol, stages}
 	id, err := e.identify(ctx)
 	if err != nil {
 		return ExperimentResult{}, err
@@ -62,16 +65,16 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, err
 	if err != nil {
 		return ExperimentResult{}, err
 	}
-	examples, err := e.preprocess(ctx, data, rationales)
+	preprocessed, err := e.preprocess(ctx, data, rationales)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
-	trials := e.startTrials(ctx, id, examples)
-	baseline, err := e.baseline(ctx, examples)
+	trials := e.startTrials(ctx, id, preprocessed)
+	baseline, err := e.baseline(ctx, preprocessed)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
-	sasrec, err := e.sasrec(ctx, examples)
+	sasrec, err := e.sasrec(ctx, preprocessed)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
@@ -80,20 +83,20 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, err
 		return ExperimentResult{}, err
 	}
 	return e.report(ctx, activities.ReportInput{
-		Identity: id, Dataset: data, Rationales: rationales, Examples: examples, Baseline: baseline, Sasrec: sasrec, Trials: results,
+		Identity: id, Dataset: data, Rationales: rationales, Preprocessed: preprocessed, Baseline: baseline, Sasrec: sasrec, Trials: results,
 	})
 }
 
 // experiment is a running [Experiment].
 type experiment struct {
 	spec     spec.Spec
-	fresh    Fresh
+	noCache  NoCache
 	protocol spec.Protocol
-	stages   *ledger
+	stages   *stageTracker
 }
 
-// distils says whether any method learns rationales.
-func (e *experiment) distils() bool {
+// usesTeacher says whether any method learns rationales.
+func (e *experiment) usesTeacher() bool {
 	return slices.ContainsFunc(spec.Methods(), func(m spec.Method) bool {
 		return m.Rationale && slices.Contains(e.spec.Methods, m.Name)
 	})
@@ -101,71 +104,72 @@ func (e *experiment) distils() bool {
 
 func (e *experiment) identify(ctx workflow.Context) (activities.Identity, error) {
 	return identify(ctx, activities.IdentifyInput{
-		Data: e.spec.Data, Teacher: e.spec.Teacher, Distils: e.distils(), Student: e.spec.Student,
+		Data: e.spec.Data, Teacher: e.spec.Teacher, UsesTeacher: e.usesTeacher(), Student: e.spec.Student,
 	})
 }
 
 func identify(ctx workflow.Context, in activities.IdentifyInput) (id activities.Identity, err error) {
-	err = workflow.ExecuteActivity(work(ctx, QueueCPU, "hash the inputs"), acts.Identify, in).Get(ctx, &id)
+	err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "hash the inputs"), stub.Identify, in).Get(ctx, &id)
 	return id, err
 }
 
 func (e *experiment) importData(ctx workflow.Context, id activities.Identity) (storage.Ref, error) {
-	return importData(ctx, e.stages, numbered(e.spec), e.spec.Seed, id.Data)
+	return importData(ctx, e.stages, resolvedData(e.spec), e.spec.Seed, id.Data)
 }
 
-// numbered is a spec's data with their numbering written out.
-func numbered(s spec.Spec) spec.Data {
+// resolvedData is a spec's data with their numbering written out.
+func resolvedData(s spec.Spec) spec.Data {
 	data := s.Data
-	data.Numbering = s.Numbered()
+	data.Indexing = s.Indexing()
 	return data
 }
 
-func importData(ctx workflow.Context, stages *ledger, data spec.Data, seed int64, digest string) (storage.Ref, error) {
+func importData(ctx workflow.Context, stages *stageTracker, data spec.Data, seed int64, digest string) (storage.Ref, error) {
 	data.Negatives = 0 // drawn later: not an input of this stage
 	in := activities.ImportInput{Data: data}
-	if row, err := spec.NumberingNamed(data.Numbering); err == nil && row.Seeded {
+	if row, err := spec.IndexingNamed(data.Indexing); err == nil && row.Seeded {
 		in.Seed = seed
 	}
 	return stages.run(ctx, stage{
-		name: "import", label: "import", version: 1, queue: QueueCPU, activity: acts.Import,
+		name: "import", label: "import", version: 1, queue: QueueCPU, activity: stub.Import,
 		settings: in, inputs: []string{digest}, arg: func(string) any { return in },
 	})
 }
 
-// changeShards is when distilling became a workflow of its own; experiments that were begun before go on as they began.
+// changeShards is when distilling became a workflow of its own; experiments that were begun before
+// go on as they began.
 const changeShards = "distill-in-shards"
 
 func (e *experiment) distill(ctx workflow.Context, id activities.Identity, data storage.Ref) (storage.Ref, error) {
-	if !e.distils() {
+	if !e.usesTeacher() {
 		return storage.Ref{}, nil
 	}
 	if workflow.GetVersion(ctx, changeShards, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return e.distillAtOnce(ctx, id, data)
+		return e.distillInOneActivity(ctx, id, data)
 	}
 	in := DistillationInput{
-		Data: numbered(e.spec), Seed: e.spec.Seed, HeldOut: e.protocol.HeldOut, Teacher: e.spec.Teacher, Known: &Known{data, id.Teacher},
+		Data: resolvedData(e.spec), Seed: e.spec.Seed, HeldOut: e.protocol.HeldOut, Teacher: e.spec.Teacher, Imported: &Imported{data, id.Teacher},
 	}
-	if e.fresh.Rationales {
-		in.Fresh = e.fresh.Nonce
+	if e.noCache.Rationales {
+		in.Nonce = e.noCache.Nonce
 	}
-	return e.stages.run(ctx, distilling(in, func(ctx workflow.Context, _ *StageStatus) (activities.Found, error) {
-		var made DistillationResult
-		err := workflow.ExecuteChildWorkflow(distillationOptions(ctx, e.spec.Teacher.Model), Distillation, in).Get(ctx, &made)
-		return activities.Found{Output: made.Rationales, Seconds: made.Seconds, Figures: made.Figures, Partial: made.Partial}, err
+	return e.stages.run(ctx, distillationStage(in, func(ctx workflow.Context, _ *StageStatus) (activities.StageResult, error) {
+		var result DistillationResult
+		err := workflow.ExecuteChildWorkflow(distillationOptions(ctx, e.spec.Teacher.Model), Distillation, in).Get(ctx, &result)
+		return activities.StageResult{Output: result.Rationales, Seconds: result.Seconds, Stats: result.Stats, Partial: result.Partial}, err
 	}))
 }
 
-// distillAtOnce is distilling in one activity.
-func (e *experiment) distillAtOnce(ctx workflow.Context, id activities.Identity, data storage.Ref) (storage.Ref, error) {
+// distillInOneActivity is distilling in one activity.
+func (e *experiment) distillInOneActivity(ctx workflow.Context, id activities.Identity, data storage.Ref) (storage.Ref, error) {
 	in := activities.DistillInput{Dataset: data, Teacher: e.spec.Teacher, Weights: id.Teacher, HeldOut: e.protocol.HeldOut}
-	if e.fresh.Rationales {
-		in.Fresh = e.fresh.Nonce
+	if e.noCache.Rationales {
+		in.Nonce = e.noCache.Nonce
 	}
 	settings := in
-	settings.Teacher.Batch, settings.Teacher.Shard = 0, 0 // they change speed, never text
+	settings.Teacher.Batch, settings.Teacher.ShardRows = 0, 0 // they change speed, never text
 	return e.stages.run(ctx, stage{
-		name: "distill", label: "distill", version: 1, queue: QueueGPU, activity: acts.Distill,
+		name: "distill", label: "distill", version: 1, queue: QueueGPU, activity: stub.Distill,
 		settings: settings, inputs: []string{data.Digest, id.Teacher}, arg: func(string) any { return in },
 	})
 }
@@ -175,46 +179,47 @@ func (e *experiment) preprocess(ctx workflow.Context, data, rationales storage.R
 		Dataset: data, Rationales: rationales, Negatives: e.spec.Data.Negatives, Seed: e.spec.Seed,
 	}
 	return e.stages.run(ctx, stage{
-		name: "preprocess", label: "preprocess", version: 1, queue: QueueCPU, activity: acts.Preprocess,
+		name: "preprocess", label: "preprocess", version: 1, queue: QueueCPU, activity: stub.Preprocess,
 		settings: in, inputs: []string{data.Digest, rationales.Digest}, arg: func(string) any { return in },
 	})
 }
 
-func (e *experiment) baseline(ctx workflow.Context, examples storage.Ref) (storage.Ref, error) {
-	in := activities.BaselineInput{Examples: examples, Evaluate: e.spec.Evaluate.Asked()}
+func (e *experiment) baseline(ctx workflow.Context, preprocessed storage.Ref) (storage.Ref, error) {
+	in := activities.RankBaselinesInput{Preprocessed: preprocessed, Evaluate: e.spec.Evaluate.WithoutShards()}
 	return e.stages.run(ctx, stage{
-		name: "baseline", label: "baseline", version: 1, queue: QueueCPU, activity: acts.Baseline,
-		settings: in, inputs: []string{examples.Digest}, arg: func(string) any { return in },
+		name: "baseline", label: "baseline", version: 1, queue: QueueCPU, activity: stub.RankBaselines,
+		settings: in, inputs: []string{preprocessed.Digest}, arg: func(string) any { return in },
 	})
 }
 
-// sasrec trains SASRec where the spec wants it. Specs from before there was a choice do not, so their histories replay.
-func (e *experiment) sasrec(ctx workflow.Context, examples storage.Ref) (storage.Ref, error) {
+// sasrec trains SASRec where the spec wants it. Specs from before there was a choice do not, so
+// their histories replay.
+func (e *experiment) sasrec(ctx workflow.Context, preprocessed storage.Ref) (storage.Ref, error) {
 	if !slices.Contains(e.spec.Baselines, spec.SASRec) {
 		return storage.Ref{}, nil
 	}
-	in := activities.SasrecInput{
-		Examples: examples, Sasrec: e.spec.Sasrec,
+	in := activities.TrainSasrecInput{
+		Preprocessed: preprocessed, Sasrec: e.spec.Sasrec,
 		SequentialUsers: e.spec.Evaluate.SequentialUsers, TopNUsers: e.spec.Evaluate.TopNUsers, TopN: e.spec.Evaluate.TopN,
 	}
 	for k := range e.spec.Trials {
 		in.Seeds = append(in.Seeds, e.spec.Seed+int64(k))
 	}
 	return e.stages.run(ctx, stage{
-		name: "sasrec", label: "sasrec", version: 1, queue: QueueGPU, activity: acts.Sasrec,
-		settings: in, inputs: []string{examples.Digest}, arg: func(string) any { return in },
+		name: "sasrec", label: "sasrec", version: 1, queue: QueueGPU, activity: stub.TrainSasrec,
+		settings: in, inputs: []string{preprocessed.Digest}, arg: func(string) any { return in },
 	})
 }
 
-// startTrials starts a child workflow for each method and seed, and after those one for each switch that is ablated; they spread over
-// the workers that poll the GPU queue.
-func (e *experiment) startTrials(ctx workflow.Context, id activities.Identity, examples storage.Ref) []workflow.ChildWorkflowFuture {
+// startTrials starts a child workflow for each method and seed, and after those one for each switch
+// that is ablated; they spread over the workers that poll the GPU queue.
+func (e *experiment) startTrials(ctx workflow.Context, id activities.Identity, preprocessed storage.Ref) []workflow.ChildWorkflowFuture {
 	var trials []workflow.ChildWorkflowFuture
-	start := func(method, flip string) {
+	start := func(method, switchName string) {
 		for k := range e.spec.Trials {
 			in := TrialInput{
-				Spec: e.spec, Method: method, Flip: flip, Seed: e.spec.Seed + int64(k), Student: id.Student, Examples: examples,
-				Fresh: e.fresh.Nonce,
+				Spec: e.spec, Method: method, FlippedSwitch: switchName, Seed: e.spec.Seed + int64(k), Pretrained: id.Student, Preprocessed: preprocessed,
+				Nonce: e.noCache.Nonce,
 			}
 			trials = append(trials, workflow.ExecuteChildWorkflow(trialOptions(ctx, in), Trial, in))
 		}
@@ -226,8 +231,8 @@ func (e *experiment) startTrials(ctx workflow.Context, id activities.Identity, e
 		if !slices.Contains(e.spec.Methods, row.Name) {
 			continue
 		}
-		for _, flipped := range e.spec.Ablates(row) {
-			start(row.Name, flipped.Name)
+		for _, ablated := range e.spec.Ablations(row) {
+			start(row.Name, ablated.Name)
 		}
 	}
 	return trials
@@ -243,15 +248,16 @@ func (e *experiment) awaitTrials(ctx workflow.Context, trials []workflow.ChildWo
 	return results, nil
 }
 
-// report is not cached: it names this run, says which stages were found and which were done, and is cheap.
+// report is not cached: it names this run, says which stages were found and which were done, and is
+// cheap.
 func (e *experiment) report(ctx workflow.Context, in activities.ReportInput) (ExperimentResult, error) {
 	in.Spec = e.spec
-	showStage(ctx, "report")
+	setStageAttribute(ctx, "report")
 	in.Stages = e.stages.times()
 	for _, trial := range in.Trials {
 		in.Stages = append(in.Stages, trial.Stages...)
 	}
-	var out activities.Reported
-	err := workflow.ExecuteActivity(work(ctx, QueueCPU, "report"), acts.Report, in).Get(ctx, &out)
+	var out activities.ReportResult
+	err := workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "report"), stub.Report, in).Get(ctx, &out)
 	return ExperimentResult{out.Report, out.HTML}, err
 }

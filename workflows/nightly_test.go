@@ -16,70 +16,70 @@ import (
 	"rdrec/workflows"
 )
 
-// night is a world with the activities of a night.
-type night struct {
-	*world
-	gathered activities.Gathered
-	insane   []string
-	judged   activities.Judged
-	judgedOn activities.JudgeInput
-	learnt   []activities.PretrainInput
-	imported []activities.ImportInput
-	promoted []activities.PromoteInput
-	recorded []activities.Night
-	told     int
-	deaf     bool
+// nightlyEnv is a world with the activities of a night.
+type nightlyEnv struct {
+	*workflowEnv
+	ingested       activities.IngestResult
+	sanityFailures []string
+	compared       activities.CompareModelsResult
+	compareInput   activities.CompareModelsInput
+	trained        []activities.PretrainInput
+	imported       []activities.ImportInput
+	promoted       []activities.PromoteInput
+	recorded       []activities.NightlyRun
+	notified       int
+	webhookFails   bool
 }
 
-func newNight(t *testing.T) *night {
+func newNightlyEnv(t *testing.T) *nightlyEnv {
 	t.Helper()
-	n := &night{world: newWorld(t), gathered: activities.Gathered{
-		Night: 4, Reviews: storage.Ref{Digest: "reviews", Size: 1}, Taken: []storage.File{{Name: "inbox/a"}},
+	n := &nightlyEnv{workflowEnv: newWorkflowEnv(t), ingested: activities.IngestResult{
+		RunNumber: 4, Reviews: storage.Ref{Digest: "reviews", Size: 1}, Ingested: []storage.File{{Name: "inbox/a"}},
 		Promoted: storage.Promotion{
 			Number: 3, Dataset: storage.Ref{Digest: "numbers"}, Counts: map[string]int{"rows": 9},
 			Model: storage.PromotedModel{Weights: storage.Ref{Digest: "old"}, Method: "rdrec", Size: "t5-small"},
 		},
 	}}
 	n.env.RegisterWorkflow(workflows.Nightly)
-	n.stand("Gather", func(context.Context, activities.GatherInput) (activities.Gathered, error) { return n.gathered, nil })
-	n.stand("Inspect", func(context.Context, activities.InspectInput) (activities.Inspected, error) {
-		return activities.Inspected{Counts: map[string]int{"rows": 12, "items": 7}, Reasons: n.insane}, nil
+	n.mock("Ingest", func(context.Context, activities.IngestInput) (activities.IngestResult, error) { return n.ingested, nil })
+	n.mock("SanityCheck", func(context.Context, activities.SanityCheckInput) (activities.SanityCheckResult, error) {
+		return activities.SanityCheckResult{Counts: map[string]int{"rows": 12, "items": 7}, Reasons: n.sanityFailures}, nil
 	})
-	n.stand("Judge", func(_ context.Context, in activities.JudgeInput) (activities.Judged, error) {
-		n.judgedOn = in
-		return n.judged, nil
+	n.mock("CompareModels", func(_ context.Context, in activities.CompareModelsInput) (activities.CompareModelsResult, error) {
+		n.compareInput = in
+		return n.compared, nil
 	})
-	n.stand("Promote", func(_ context.Context, in activities.PromoteInput) (storage.Promotion, error) {
+	n.mock("Promote", func(_ context.Context, in activities.PromoteInput) (storage.Promotion, error) {
 		n.promoted = append(n.promoted, in)
-		kind := storage.NewPromotion
-		if in.Before == 0 {
-			kind = storage.FirstPromotion
+		task := storage.NewPromotion
+		if in.Previous == 0 {
+			task = storage.FirstPromotion
 		}
-		return storage.Promotion{Number: in.Before + 1, Kind: kind}, nil
+		return storage.Promotion{Number: in.Previous + 1, Kind: task}, nil
 	})
-	n.stand("RecordNight", func(_ context.Context, in activities.Night) (int, error) {
+	n.mock("RecordNightlyRun", func(_ context.Context, in activities.NightlyRun) (int, error) {
 		n.recorded = append(n.recorded, in)
 		return in.Number, nil
 	})
-	n.stand("Notify", func(context.Context, activities.NotifyInput) error {
-		n.told++
-		if n.deaf {
+	n.mock("Notify", func(context.Context, activities.NotifyInput) error {
+		n.notified++
+		if n.webhookFails {
 			return errors.New("nobody listens")
 		}
 		return nil
 	})
-	n.stand("Import", func(_ context.Context, in activities.ImportInput) (storage.Ref, error) {
+	n.mock("Import", func(_ context.Context, in activities.ImportInput) (storage.Ref, error) {
 		n.imported = append(n.imported, in)
-		return n.call("Import", in), n.fail["Import"]
+		return n.record("Import", in), n.fail["Import"]
 	})
-	n.stand("Pretrain", func(_ context.Context, in activities.PretrainInput) (storage.Ref, error) {
-		n.learnt = append(n.learnt, in)
-		return n.call("Pretrain", in), n.fail["Pretrain"]
+	n.mock("Pretrain", func(_ context.Context, in activities.PretrainInput) (storage.Ref, error) {
+		n.trained = append(n.trained, in)
+		return n.record("Pretrain", in), n.fail["Pretrain"]
 	})
 	return n
 }
 
-func nightSpec() spec.Spec {
+func nightlySpec() spec.Spec {
 	s := experiment("rdrec")
 	reviews, settings := spec.DefaultReviews(), spec.DefaultNightly()
 	settings.Inbox, settings.Webhook = "inbox/", "http://127.0.0.1:1/"
@@ -89,112 +89,113 @@ func nightSpec() spec.Spec {
 }
 
 // verdict does the night and returns what came of it.
-func (n *night) verdict(t *testing.T) activities.Night {
+func (n *nightlyEnv) verdict(t *testing.T) activities.NightlyRun {
 	t.Helper()
-	n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: nightSpec()})
-	var out activities.Night
+	n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: nightlySpec()})
+	var out activities.NightlyRun
 	if err := n.env.GetWorkflowResult(&out); err != nil {
 		t.Fatal(err)
 	}
-	if len(n.recorded) != 1 || n.recorded[0].Verdict != out.Verdict || n.told < 1 {
-		t.Errorf("recorded %+v and told %d times, want the verdict %q of both", n.recorded, n.told, out.Verdict)
+	if len(n.recorded) != 1 || n.recorded[0].Verdict != out.Verdict || n.notified < 1 {
+		t.Errorf("recorded %+v and told %d times, want the verdict %q of both", n.recorded, n.notified, out.Verdict)
 	}
 	return out
 }
 
-// TestASourceIsDrawnBeforeTheInboxIsRead has a night with a source: it is drawn once, into the inbox that is gathered then.
-func TestASourceIsDrawnBeforeTheInboxIsRead(t *testing.T) {
-	n := newNight(t)
-	var drawn []activities.DrawInput
-	n.stand("Draw", func(_ context.Context, in activities.DrawInput) (activities.Drawn, error) {
+// TestNightlyIngestsSourceBeforeInbox has a night with a source: it is drawn once, into the inbox
+// that is gathered then.
+func TestNightlyIngestsSourceBeforeInbox(t *testing.T) {
+	n := newNightlyEnv(t)
+	var ingests []activities.IngestSourceInput
+	n.mock("IngestSource", func(_ context.Context, in activities.IngestSourceInput) (activities.IngestSourceResult, error) {
 		if len(n.imported) > 0 {
 			t.Error("it was imported before the source was drawn")
 		}
-		drawn = append(drawn, in)
-		return activities.Drawn{Rows: 3, Watermark: "9"}, nil
+		ingests = append(ingests, in)
+		return activities.IngestSourceResult{Rows: 3, Watermark: "9"}, nil
 	})
-	s := nightSpec()
+	s := nightlySpec()
 	s.Nightly.Source = &spec.Source{Path: "reviews.parquet", Watermark: "loaded"}
 	n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: s})
-	want := []activities.DrawInput{{Name: s.Name, Inbox: "inbox/", Source: *s.Nightly.Source}}
-	if diff := cmp.Diff(want, drawn); diff != "" || n.env.GetWorkflowError() != nil {
+	want := []activities.IngestSourceInput{{Name: s.Name, Inbox: "inbox/", Source: *s.Nightly.Source}}
+	if diff := cmp.Diff(want, ingests); diff != "" || n.env.GetWorkflowError() != nil {
 		t.Errorf("drawn %s, %v", diff, n.env.GetWorkflowError())
 	}
 }
 
-func TestANightGoesOnFromTheModelInUse(t *testing.T) {
-	n := newNight(t)
+func TestNightlyWarmStartsFromCurrentModel(t *testing.T) {
+	n := newNightlyEnv(t)
 	out := n.verdict(t)
-	if out.Verdict != activities.NightPromoted || out.Promotion != 4 || out.Against != 3 || !out.Warm || out.HTML == "" {
+	if out.Verdict != activities.VerdictPromoted || out.Promotion != 4 || out.PreviousPromotion != 3 || !out.WarmStart || out.HTML == "" {
 		t.Errorf("verdict %+v, want promotion 4 over 3", out)
 	}
-	if w := n.learnt[0].Student.Warm; w == nil || w.Digest != "old" {
+	if w := n.trained[0].Student.WarmStart; w == nil || w.Digest != "old" {
 		t.Errorf("training begins from %+v, want the weights in use", w)
 	}
-	if a := n.imported[0].Data.Accumulated; a == nil || a.Reviews.Digest != "reviews" || a.Numbers.Digest != "numbers" {
+	if a := n.imported[0].Data.Accumulated; a == nil || a.Reviews.Digest != "reviews" || a.PreviousDataset.Digest != "numbers" {
 		t.Errorf("imported %+v, want all reviews with the numbers of the dataset in use", a)
 	}
-	if len(n.judgedOn.New) != 1 || len(n.judgedOn.Old) != 1 || n.judgedOn.New[0] == n.judgedOn.Old[0] || n.judgedOn.Items != 7 {
-		t.Errorf("judged %+v, want the answers of both models", n.judgedOn)
+	if len(n.compareInput.New) != 1 || len(n.compareInput.Old) != 1 || n.compareInput.New[0] == n.compareInput.Old[0] || n.compareInput.Items != 7 {
+		t.Errorf("judged %+v, want the answers of both models", n.compareInput)
 	}
-	if n.reported.Night == nil || n.reported.Night.Verdict != activities.NightPromoted {
-		t.Errorf("the report says %+v", n.reported.Night)
-	}
-}
-
-func TestTheFirstNightHasNothingToBeat(t *testing.T) {
-	n := newNight(t)
-	n.gathered.Promoted = storage.Promotion{}
-	out := n.verdict(t)
-	if out.Verdict != activities.NightFirst || out.Promotion != 1 || out.Warm || n.learnt[0].Student.Warm != nil || len(n.judgedOn.Old) != 0 {
-		t.Errorf("verdict %+v on a student from %+v", out, n.learnt[0].Student)
+	if n.reported.NightlyRun == nil || n.reported.NightlyRun.Verdict != activities.VerdictPromoted {
+		t.Errorf("the report says %+v", n.reported.NightlyRun)
 	}
 }
 
-func TestAWorseModelIsNotPromoted(t *testing.T) {
-	n := newNight(t)
-	n.deaf = true // nobody listens at the webhook: the night ends well all the same
-	n.judged.Reasons = []string{"it is worse"}
+func TestNightlyPromotesFirstModel(t *testing.T) {
+	n := newNightlyEnv(t)
+	n.ingested.Promoted = storage.Promotion{}
 	out := n.verdict(t)
-	if out.Verdict != activities.NightKept || out.Promotion != 3 || !out.SetAside || len(n.promoted) > 0 || out.HTML == "" {
+	if out.Verdict != activities.VerdictFirst || out.Promotion != 1 || out.WarmStart || n.trained[0].Student.WarmStart != nil || len(n.compareInput.Old) != 0 {
+		t.Errorf("verdict %+v on a student from %+v", out, n.trained[0].Student)
+	}
+}
+
+func TestNightlyRejectsWorseModel(t *testing.T) {
+	n := newNightlyEnv(t)
+	n.webhookFails = true // nobody listens at the webhook: the night ends well all the same
+	n.compared.Reasons = []string{"it is worse"}
+	out := n.verdict(t)
+	if out.Verdict != activities.VerdictRejected || out.Promotion != 3 || !out.SkipFiles || len(n.promoted) > 0 || out.HTML == "" {
 		t.Errorf("verdict %+v, promoted %v; want promotion 3 kept, with a report", out, n.promoted)
 	}
-	if n.told < 2 {
-		t.Errorf("a deaf webhook is told %d times, want it tried again", n.told)
+	if n.notified < 2 {
+		t.Errorf("a deaf webhook is told %d times, want it tried again", n.notified)
 	}
 }
 
-func TestPoisonStopsANightBeforeItCosts(t *testing.T) {
-	n := newNight(t)
-	n.insane = []string{"half of it is garbage"}
+func TestNightlySanityCheckRejectsBeforeDistilling(t *testing.T) {
+	n := newNightlyEnv(t)
+	n.sanityFailures = []string{"half of it is garbage"}
 	out := n.verdict(t)
-	if out.Verdict != activities.NightKept || !slices.Equal(n.calls, []string{"Import"}) {
+	if out.Verdict != activities.VerdictRejected || !slices.Equal(n.calls, []string{"Import"}) {
 		t.Errorf("verdict %q after %v, want it kept after the import alone", out.Verdict, n.calls)
 	}
 }
 
-func TestDataThatCannotBeReadAreARefusalWhereAModelIsInUse(t *testing.T) {
+func TestNightlyRejectsUnreadableDataWhenModelIsInUse(t *testing.T) {
 	for _, c := range []struct {
 		inUse int
 		want  string
-	}{{3, activities.NightKept}, {0, activities.NightFailed}} {
-		n := newNight(t)
-		n.gathered.Promoted.Number = c.inUse
+	}{{3, activities.VerdictRejected}, {0, activities.VerdictFailed}} {
+		n := newNightlyEnv(t)
+		n.ingested.Promoted.Number = c.inUse
 		n.fail["Import"] = temporal.NewNonRetryableApplicationError("torn file", activities.TypeDataCorrupt, nil)
-		n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: nightSpec()})
-		if err := n.env.GetWorkflowError(); (err != nil) != (c.want == activities.NightFailed) {
+		n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: nightlySpec()})
+		if err := n.env.GetWorkflowError(); (err != nil) != (c.want == activities.VerdictFailed) {
 			t.Errorf("with promotion %d in use the night's error is %v", c.inUse, err)
 		}
-		if len(n.recorded) != 1 || n.recorded[0].Verdict != c.want || !strings.Contains(n.recorded[0].Reasons[0], "torn file") || n.told != 1 {
-			t.Errorf("with promotion %d in use: recorded %+v, told %d times; want %q", c.inUse, n.recorded, n.told, c.want)
+		if len(n.recorded) != 1 || n.recorded[0].Verdict != c.want || !strings.Contains(n.recorded[0].Reasons[0], "torn file") || n.notified != 1 {
+			t.Errorf("with promotion %d in use: recorded %+v, told %d times; want %q", c.inUse, n.recorded, n.notified, c.want)
 		}
 	}
 }
 
-func TestANightWithNothingNewIsIdle(t *testing.T) {
-	n := newNight(t)
-	n.gathered.Taken = nil
-	if out := n.verdict(t); out.Verdict != activities.NightIdle || len(n.calls) > 0 {
+func TestNightlyWithoutNewReviewsIsIdle(t *testing.T) {
+	n := newNightlyEnv(t)
+	n.ingested.Ingested = nil
+	if out := n.verdict(t); out.Verdict != activities.VerdictIdle || len(n.calls) > 0 {
 		t.Errorf("verdict %q after %v", out.Verdict, n.calls)
 	}
 }

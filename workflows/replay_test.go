@@ -15,8 +15,9 @@ import (
 	"rdrec/workflows"
 )
 
-// TestCommittedHistoriesReplay replays histories of real runs (a kind of workflow and what happened in it are the file's name). One
-// that fails means that the code would break experiments that are running: give the change a version instead of the history a new file.
+// TestCommittedHistoriesReplay replays histories of real runs (a kind of workflow and what happened
+// in it are the file's name). One that fails means that the code would break experiments that are
+// running: give the change a version instead of the history a new file.
 func TestCommittedHistoriesReplay(t *testing.T) {
 	files, err := filepath.Glob("testdata/*.json")
 	if err != nil || len(files) < 15 {
@@ -29,7 +30,7 @@ func TestCommittedHistoriesReplay(t *testing.T) {
 			replayer.RegisterWorkflow(workflows.Trial)
 			replayer.RegisterWorkflow(workflows.Distillation)
 			replayer.RegisterWorkflow(workflows.Export)
-			replayer.RegisterWorkflow(workflows.Advise)
+			replayer.RegisterWorkflow(workflows.Recommend)
 			replayer.RegisterWorkflow(workflows.Nightly)
 			replayer.RegisterWorkflow(workflows.Promotion)
 			logger := log.NewStructuredLogger(slog.New(slog.DiscardHandler))

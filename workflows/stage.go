@@ -9,10 +9,12 @@ import (
 	"rdrec/storage"
 )
 
-// acts only lends its methods' names: activities are called by name, on whichever worker polls the queue.
-var acts *activities.Activities //nolint:gochecknoglobals // a nil pointer that is never followed
+// stub only lends its methods' names: activities are called by name, on whichever worker polls the
+// queue.
+var stub *activities.Activities //nolint:gochecknoglobals // a nil pointer that is never followed
 
-// stage is one step of an experiment: what it is called, what it is made from, and the activity that does it.
+// stage is one step of an experiment: what it is called, what it is made from, and the activity
+// that does it.
 type stage struct {
 	// name identifies the stage in the bucket; label adds the trial for people.
 	name, label string
@@ -25,58 +27,59 @@ type stage struct {
 	// activity does the work; arg is its input.
 	activity any
 	arg      func(fingerprint string) any
-	// do does the work where it takes more than one activity.
-	do func(ctx workflow.Context, entry *StageStatus) (activities.Found, error)
-	// unrecorded leaves looking up and recording to somebody else.
-	unrecorded bool
+	// run does the work where it takes more than one activity.
+	run func(ctx workflow.Context, entry *StageStatus) (activities.StageResult, error)
+	// uncached leaves looking up and recording to somebody else.
+	uncached bool
 }
 
 // run finds the stage's earlier result or does the work and records it.
-func (l *ledger) run(ctx workflow.Context, s stage) (storage.Ref, error) {
-	found, err := l.do(ctx, s)
+func (t *stageTracker) run(ctx workflow.Context, s stage) (storage.Ref, error) {
+	found, err := t.runStage(ctx, s)
 	return found.Output, err
 }
 
-// do is [ledger.run] with all that is known of the work. Only this function writes the record, in an activity that the workflow
-// schedules: the result of an attempt that was given up never becomes one.
-func (l *ledger) do(ctx workflow.Context, s stage) (activities.Found, error) {
+// run is [stageTracker.run] with all that is known of the work. Only this function writes the
+// record, in an activity that the workflow schedules: the result of an attempt that was given up
+// never becomes one.
+func (t *stageTracker) runStage(ctx workflow.Context, s stage) (activities.StageResult, error) {
 	inputs := s.inputs
-	if l.fresh != "" {
-		inputs = append(slices.Clone(inputs), "fresh "+l.fresh)
+	if t.nonce != "" {
+		inputs = append(slices.Clone(inputs), "nocache "+t.nonce)
 	}
 	fingerprint, err := storage.Fingerprint(s.name, s.version, s.settings, inputs...)
 	if err != nil {
-		return activities.Found{}, err
+		return activities.StageResult{}, err
 	}
-	entry := l.begin(ctx, s, fingerprint)
-	var found activities.Found
-	if !s.unrecorded {
+	entry := t.start(ctx, s, fingerprint)
+	var found activities.StageResult
+	if !s.uncached {
 		if found, err = lookUp(ctx, s.name, fingerprint); err != nil {
-			return activities.Found{}, l.end(ctx, entry, Failed, found, err)
+			return activities.StageResult{}, t.finish(ctx, entry, Failed, found, err)
 		}
 	}
 	if !found.Output.IsZero() {
-		return found, l.end(ctx, entry, Cached, found, nil)
+		return found, t.finish(ctx, entry, Cached, found, nil)
 	}
-	if found, err = s.work(ctx, entry, fingerprint); err != nil {
-		return activities.Found{}, l.end(ctx, entry, Failed, found, err)
+	if found, err = s.execute(ctx, entry, fingerprint); err != nil {
+		return activities.StageResult{}, t.finish(ctx, entry, Failed, found, err)
 	}
-	if !s.unrecorded && !found.Partial {
+	if !s.uncached && !found.Partial {
 		err = commit(ctx, s, fingerprint, found)
 	}
 	if err != nil {
-		return activities.Found{}, l.end(ctx, entry, Failed, found, err)
+		return activities.StageResult{}, t.finish(ctx, entry, Failed, found, err)
 	}
-	return found, l.end(ctx, entry, Finished, found, nil)
+	return found, t.finish(ctx, entry, Finished, found, nil)
 }
 
-// work does the stage's work.
-func (s *stage) work(ctx workflow.Context, entry *StageStatus, fingerprint string) (found activities.Found, err error) {
+// execute does the stage's work.
+func (s *stage) execute(ctx workflow.Context, entry *StageStatus, fingerprint string) (found activities.StageResult, err error) {
 	started := workflow.Now(ctx)
-	if s.do != nil {
-		found, err = s.do(ctx, entry)
+	if s.run != nil {
+		found, err = s.run(ctx, entry)
 	} else {
-		err = workflow.ExecuteActivity(work(ctx, s.queue, s.label), s.activity, s.arg(fingerprint)).Get(ctx, &found.Output)
+		err = workflow.ExecuteActivity(stageOptions(ctx, s.queue, s.label), s.activity, s.arg(fingerprint)).Get(ctx, &found.Output)
 	}
 	if found.Seconds == 0 {
 		found.Seconds = workflow.Now(ctx).Sub(started).Seconds()
@@ -84,17 +87,17 @@ func (s *stage) work(ctx workflow.Context, entry *StageStatus, fingerprint strin
 	return found, err
 }
 
-func lookUp(ctx workflow.Context, name, fingerprint string) (found activities.Found, err error) {
+func lookUp(ctx workflow.Context, name, fingerprint string) (found activities.StageResult, err error) {
 	in := activities.LookUpInput{Stage: name, Fingerprint: fingerprint}
-	err = workflow.ExecuteActivity(quick(ctx, "look up "+name), acts.LookUp, in).Get(ctx, &found)
+	err = workflow.ExecuteActivity(bookkeepingOptions(ctx, "look up "+name), stub.LookUp, in).Get(ctx, &found)
 	return found, err
 }
 
-func commit(ctx workflow.Context, s stage, fingerprint string, found activities.Found) error {
+func commit(ctx workflow.Context, s stage, fingerprint string, found activities.StageResult) error {
 	info := workflow.GetInfo(ctx)
-	done := storage.Done{
-		Stage: s.name, Fingerprint: fingerprint, Output: found.Output, Inputs: s.inputs, Seconds: found.Seconds, Figures: found.Figures,
+	done := storage.StageRecord{
+		Stage: s.name, Fingerprint: fingerprint, Output: found.Output, Inputs: s.inputs, Seconds: found.Seconds, Stats: found.Stats,
 		Workflow: info.WorkflowExecution.ID, Run: info.WorkflowExecution.RunID,
 	}
-	return workflow.ExecuteActivity(quick(ctx, "record "+s.name), acts.CommitStage, done).Get(ctx, nil)
+	return workflow.ExecuteActivity(bookkeepingOptions(ctx, "record "+s.name), stub.CommitStage, done).Get(ctx, nil)
 }

@@ -15,16 +15,17 @@ import (
 
 // TrialInput is one method trained and evaluated with one seed.
 type TrialInput struct {
-	Spec   spec.Spec
-	Method string
-	Seed   int64
-	// Flip is the switch that an ablation flips; empty leaves the spec's protocol as it is.
-	Flip string `json:",omitempty"`
-	// Student is the digest of the weights to start from; empty starts from random weights.
-	Student  string
-	Examples storage.Ref
-	// Fresh is the experiment's [Fresh] nonce.
-	Fresh string `json:",omitempty"`
+	Spec   spec.Spec `json:"spec"`
+	Method string    `json:"method"`
+	Seed   int64     `json:"seed"`
+	// FlippedSwitch is the switch that an ablation flips; empty leaves the spec's protocol as it
+	// is.
+	FlippedSwitch string `json:",omitempty"`
+	// Pretrained is the digest of the weights to start from; empty starts from random weights.
+	Pretrained   string      `json:"pretrained"`
+	Preprocessed storage.Ref `json:"preprocessed"`
+	// Nonce is the experiment's [Nonce] nonce.
+	Nonce string `json:",omitempty"`
 }
 
 // resolve finds the tables' rows that the trial is about, and says what an ablation flipped.
@@ -32,10 +33,10 @@ func (in TrialInput) resolve() (method spec.Method, protocol spec.Protocol, vari
 	if method, err = spec.MethodNamed(in.Method); err != nil {
 		return method, protocol, "", err
 	}
-	if protocol, err = in.Spec.Resolve(); err != nil || in.Flip == "" {
+	if protocol, err = in.Spec.Resolve(); err != nil || in.FlippedSwitch == "" {
 		return method, protocol, "", err
 	}
-	flipped, err := spec.SwitchNamed(in.Flip)
+	flipped, err := spec.SwitchNamed(in.FlippedSwitch)
 	if err != nil {
 		return method, protocol, "", err
 	}
@@ -46,9 +47,9 @@ func (in TrialInput) resolve() (method spec.Method, protocol spec.Protocol, vari
 func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
 	id := fmt.Sprintf("%s/%s-%d", workflow.GetInfo(ctx).WorkflowExecution.ID, in.Method, in.Seed)
 	summary := fmt.Sprintf("%s, seed %d", in.Method, in.Seed)
-	if in.Flip != "" {
-		id += "-" + in.Flip
-		summary += ", with " + in.Flip + " the other way round"
+	if in.FlippedSwitch != "" {
+		id += "-" + in.FlippedSwitch
+		summary += ", with " + in.FlippedSwitch + " flipped"
 	}
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:          id,
@@ -60,7 +61,7 @@ func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
 
 // Trial trains one student and examines it on every kind of task.
 func Trial(ctx workflow.Context, in TrialInput) (activities.TrialResult, error) {
-	stages, err := open(ctx, in.Fresh)
+	stages, err := newStageTracker(ctx, in.Nonce)
 	if err != nil {
 		return activities.TrialResult{}, err
 	}
@@ -73,12 +74,12 @@ func Trial(ctx workflow.Context, in TrialInput) (activities.TrialResult, error) 
 		return activities.TrialResult{}, err
 	}
 	result := activities.TrialResult{Method: in.Method, Variant: t.variant, Seed: in.Seed, Model: model}
-	for _, kind := range t.kinds() {
-		evaluation, err := t.evaluate(ctx, model, kind)
+	for _, task := range t.tasks() {
+		predictions, err := t.evaluate(ctx, model, task)
 		if err != nil {
 			return activities.TrialResult{}, err
 		}
-		result.Evaluations = append(result.Evaluations, evaluation)
+		result.Evaluations = append(result.Evaluations, predictions)
 	}
 	result.Stages = stages.times()
 	return result, nil
@@ -90,85 +91,86 @@ type trial struct {
 	method   spec.Method
 	protocol spec.Protocol
 	variant  string
-	stages   *ledger
+	stages   *stageTracker
 }
 
-// pretrain is the training. Its settings hold of the protocol what it can depend on, so that a switch that changes nothing here finds
-// the same student.
+// pretrain is the training. Its settings hold of the protocol what it can depend on, so that a
+// switch that changes nothing here finds the same student.
 func (t *trial) pretrain(ctx workflow.Context) (storage.Ref, error) {
 	in := activities.PretrainInput{
-		Examples: t.Examples, Protocol: t.protocol.ForTraining(t.method, t.Spec.Train.Ratio), Method: t.Method,
+		Preprocessed: t.Preprocessed, Protocol: t.protocol.ForTraining(t.method, t.Spec.Train.Ratio), Method: t.Method,
 		Student: t.Spec.Student, Train: t.Spec.Train, Negatives: t.Spec.Data.Negatives, Seed: t.Seed,
 	}
 	settings := in
-	settings.Train.CheckpointSteps, settings.Train.Keep = 0, 0 // they change what a crash costs, never the weights
+	settings.Train.CheckpointSteps, settings.Train.KeepCheckpoints = 0, 0 // they change what a crash costs, never the weights
 	return t.stages.run(ctx, stage{
-		name: "pretrain", label: t.label("pretrain"), version: 1, queue: QueueGPU, activity: acts.Pretrain,
-		settings: settings, inputs: []string{t.Examples.Digest, t.Student},
+		name: "pretrain", label: t.label("pretrain"), version: 1, queue: QueueGPU, activity: stub.Pretrain,
+		settings: settings, inputs: []string{t.Preprocessed.Digest, t.Pretrained},
 		arg: func(fingerprint string) any { in.Fingerprint = fingerprint; return in },
 	})
 }
 
-// kinds are the kinds of tasks that the method learnt and the spec wants examined.
-func (t *trial) kinds() []task.Kind {
-	wanted := t.Spec.Evaluate
-	var kinds []task.Kind
-	if wanted.SequentialUsers >= 0 {
-		kinds = append(kinds, task.KindSequential)
+// tasks are the kinds of tasks that the method learnt and the spec wants examined.
+func (t *trial) tasks() []task.Task {
+	enabled := t.Spec.Evaluate
+	var tasks []task.Task
+	if enabled.SequentialUsers >= 0 {
+		tasks = append(tasks, task.Sequential)
 	}
-	if wanted.TopNUsers >= 0 {
-		kinds = append(kinds, task.KindTopN)
+	if enabled.TopNUsers >= 0 {
+		tasks = append(tasks, task.TopN)
 	}
-	if wanted.Explanations >= 0 {
-		kinds = append(kinds, task.KindExplanation)
+	if enabled.Explanations >= 0 {
+		tasks = append(tasks, task.Explanation)
 	}
-	return kinds
+	return tasks
 }
 
-func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, kind task.Kind) (storage.Ref, error) {
+func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, current task.Task) (storage.Ref, error) {
 	protocol := t.protocol.ForRankings()
-	if kind == task.KindExplanation {
+	if current == task.Explanation {
 		protocol = t.protocol.ForTexts()
 	}
 	in := activities.EvaluateInput{
-		Examples: t.Examples, Model: model, Kind: kind, Protocol: protocol, Method: t.Method,
-		Evaluate: t.Spec.Evaluate.Asked(), Seed: t.Seed,
+		Preprocessed: t.Preprocessed, Model: model, Task: current, Protocol: protocol, Method: t.Method,
+		Evaluate: t.Spec.Evaluate.WithoutShards(), Seed: t.Seed,
 	}
-	whole := t.answers("evaluate", t.label("evaluate "+kind.String()), in)
-	if parts := t.Spec.Evaluate.Shards; parts > 1 {
-		whole.do = func(ctx workflow.Context, _ *StageStatus) (activities.Found, error) {
-			return t.parts(ctx, in, parts, whole.label)
+	unsharded := t.evaluationStage("evaluate", t.label("evaluate "+current.String()), in)
+	if shards := t.Spec.Evaluate.Shards; shards > 1 {
+		unsharded.run = func(ctx workflow.Context, _ *StageStatus) (activities.StageResult, error) {
+			return t.evaluateShards(ctx, in, shards, unsharded.label)
 		}
 	}
-	return t.stages.run(ctx, whole)
+	return t.stages.run(ctx, unsharded)
 }
 
-// answers is the stage that answers a kind of examples, or a part of them.
-func (t *trial) answers(name, label string, in activities.EvaluateInput) stage {
+// evaluationStage is the stage that answers a kind of examples, or a part of them.
+func (t *trial) evaluationStage(name, label string, in activities.EvaluateInput) stage {
 	return stage{
-		name: name, label: label, version: 1, queue: QueueGPU, activity: acts.Evaluate,
-		settings: in, inputs: []string{in.Examples.Digest, in.Model.Digest}, arg: func(string) any { return in },
+		name: name, label: label, version: 1, queue: QueueGPU, activity: stub.Evaluate,
+		settings: in, inputs: []string{in.Preprocessed.Digest, in.Model.Digest}, arg: func(string) any { return in },
 	}
 }
 
-// parts has an examination's parts answered side by side, each a stage that a later run finds, and puts the answers together.
-func (t *trial) parts(ctx workflow.Context, in activities.EvaluateInput, parts int, label string) (found activities.Found, err error) {
-	merge := activities.MergeInput{Kind: in.Kind, Parts: make([]storage.Ref, parts)}
-	err = share(ctx, parts, parts, func(ctx workflow.Context, i int) error {
-		part := in
-		part.Part, part.Parts = i, parts
-		name := fmt.Sprintf("%s, part %d of %d", label, i+1, parts)
-		ref, err := t.stages.run(ctx, t.answers("evaluate-part", name, part))
-		merge.Parts[i] = ref
+// evaluateShards has an examination's parts answered side by side, each a stage that a later run
+// finds, and puts the answers together.
+func (t *trial) evaluateShards(ctx workflow.Context, in activities.EvaluateInput, shards int, label string) (found activities.StageResult, err error) {
+	merge := activities.MergePredictionsInput{Task: in.Task, Shards: make([]storage.Ref, shards)}
+	err = parallel(ctx, shards, shards, func(ctx workflow.Context, i int) error {
+		shard := in
+		shard.Shard, shard.Shards = i, shards
+		name := fmt.Sprintf("%s, shard %d of %d", label, i+1, shards)
+		ref, err := t.stages.run(ctx, t.evaluationStage("evaluate-shard", name, shard))
+		merge.Shards[i] = ref
 		return err
 	})
 	if err != nil {
 		return found, err
 	}
-	err = workflow.ExecuteActivity(work(ctx, QueueCPU, "merge answers"), acts.MergeAnswers, merge).Get(ctx, &found.Output)
+	err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "merge predictions"), stub.MergePredictions, merge).Get(ctx, &found.Output)
 	return found, err
 }
 
 func (t *trial) label(stage string) string {
-	return fmt.Sprintf("%s %s/%d", stage, spec.VariantName(t.Method, t.variant), t.Seed)
+	return fmt.Sprintf("%s %s/%d", stage, spec.MethodLabel(t.Method, t.variant), t.Seed)
 }

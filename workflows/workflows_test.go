@@ -25,25 +25,28 @@ import (
 	"rdrec/workflows"
 )
 
-// The tests of this file are about the order of things only: activities are stood in for by functions that say what they were
-// asked. The real ones run in the worker's end-to-end tests.
+// The tests of this file are about the order of things only: activities are stood in for by
+// functions that say what they were asked. The real ones run in the worker's end-to-end tests.
 
-// world remembers what the workflows asked for.
-type world struct {
+// workflowEnv remembers what the workflows asked for.
+type workflowEnv struct {
 	env   *testsuite.TestWorkflowEnvironment
 	mutex sync.Mutex // activities of the same moment run side by side
-	// done are the records of finished stages by fingerprint; calls are the stages that did work, in order.
+	// done are the records of finished stages by fingerprint; calls are the stages that did work,
+	// in order.
 	done  map[string]storage.Ref
 	calls []string
-	// looked are the records that were looked up, learnt the protocols of trainings, reported what the report was made of.
-	looked   []string
-	learnt   []spec.Protocol
+	// lookedUp are the records that were looked up, learnt the protocols of trainings, reported
+	// what the report was made of.
+	lookedUp []string
+	trained  []spec.Protocol
 	reported activities.ReportInput
 	// fail makes a stage fail.
 	fail map[string]error
 }
 
-// newEnvironment returns a test environment whose limits on real time a busy machine does not reach.
+// newEnvironment returns a test environment whose limits on real time a busy machine does not
+// reach.
 func newEnvironment() *testsuite.TestWorkflowEnvironment {
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.DiscardHandler)))
@@ -53,60 +56,60 @@ func newEnvironment() *testsuite.TestWorkflowEnvironment {
 	return env
 }
 
-func newWorld(t *testing.T) *world {
+func newWorkflowEnv(t *testing.T) *workflowEnv {
 	t.Helper()
-	w := &world{env: newEnvironment(), done: map[string]storage.Ref{}, fail: map[string]error{}}
+	w := &workflowEnv{env: newEnvironment(), done: map[string]storage.Ref{}, fail: map[string]error{}}
 	w.env.RegisterWorkflow(workflows.Experiment)
 	w.env.RegisterWorkflow(workflows.Trial)
 	w.env.RegisterWorkflow(workflows.Distillation)
-	w.stand("Identify", func(context.Context, activities.IdentifyInput) (activities.Identity, error) {
+	w.mock("Identify", func(context.Context, activities.IdentifyInput) (activities.Identity, error) {
 		return activities.Identity{Data: "d", Teacher: "t"}, nil
 	})
-	w.stand("LookUp", func(_ context.Context, in activities.LookUpInput) (activities.Found, error) {
+	w.mock("LookUp", func(_ context.Context, in activities.LookUpInput) (activities.StageResult, error) {
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
-		w.looked = append(w.looked, in.Stage+" "+in.Fingerprint)
-		return activities.Found{Output: w.done[in.Fingerprint]}, nil
+		w.lookedUp = append(w.lookedUp, in.Stage+" "+in.Fingerprint)
+		return activities.StageResult{Output: w.done[in.Fingerprint]}, nil
 	})
-	w.stand("CommitStage", func(_ context.Context, done storage.Done) error {
+	w.mock("CommitStage", func(_ context.Context, done storage.StageRecord) error {
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
 		w.done[done.Fingerprint] = done.Output
 		return nil
 	})
-	w.stand("DistillPlan", func(context.Context, activities.DistillInput) (activities.DistillPlan, error) {
+	w.mock("PlanDistillation", func(context.Context, activities.DistillInput) (activities.DistillPlan, error) {
 		return activities.DistillPlan{Wanted: 30, Shards: 3}, nil
 	})
-	w.stand("DistillShard", func(context.Context, activities.DistillShardInput) (activities.DistillShardResult, error) {
+	w.mock("DistillShard", func(context.Context, activities.DistillShardInput) (activities.DistillShardResult, error) {
 		return activities.DistillShardResult{Rows: 10, Parsed: 10, Tokens: 100, Seconds: 2}, nil
 	})
-	w.stand("DistillGather", func(_ context.Context, in activities.DistillInput) (storage.Ref, error) {
-		return w.call("Distill", in), w.fail["Distill"]
+	w.mock("MergeRationales", func(_ context.Context, in activities.DistillInput) (storage.Ref, error) {
+		return w.record("Distill", in), w.fail["Distill"]
 	})
-	for _, name := range []string{"Import", "Preprocess", "Baseline", "Sasrec", "Evaluate", "MergeAnswers"} {
-		w.stand(name, func(_ context.Context, in any) (storage.Ref, error) { return w.call(name, in), w.fail[name] })
+	for _, name := range []string{"Import", "Preprocess", "RankBaselines", "TrainSasrec", "Evaluate", "MergePredictions"} {
+		w.mock(name, func(_ context.Context, in any) (storage.Ref, error) { return w.record(name, in), w.fail[name] })
 	}
-	w.stand("Pretrain", func(_ context.Context, in activities.PretrainInput) (storage.Ref, error) {
-		ref := w.call("Pretrain", in)
+	w.mock("Pretrain", func(_ context.Context, in activities.PretrainInput) (storage.Ref, error) {
+		ref := w.record("Pretrain", in)
 		w.mutex.Lock()
 		defer w.mutex.Unlock()
-		w.learnt = append(w.learnt, in.Protocol)
+		w.trained = append(w.trained, in.Protocol)
 		return ref, w.fail["Pretrain"]
 	})
-	w.stand("Report", func(_ context.Context, in activities.ReportInput) (activities.Reported, error) {
+	w.mock("Report", func(_ context.Context, in activities.ReportInput) (activities.ReportResult, error) {
 		w.calls, w.reported = append(w.calls, "Report"), in
-		return activities.Reported{Report: storage.Ref{Digest: fmt.Sprint(len(in.Trials), " trials")}, HTML: "html"}, nil
+		return activities.ReportResult{Report: storage.Ref{Digest: fmt.Sprint(len(in.Trials), " trials")}, HTML: "html"}, nil
 	})
 	return w
 }
 
-// stand puts f in the place of the activity of that name.
-func (w *world) stand(name string, f any) {
+// mock puts f in the place of the activity of that name.
+func (w *workflowEnv) mock(name string, f any) {
 	w.env.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
 }
 
-// call notes a stage and makes the artefact of its inputs: other inputs, another artefact.
-func (w *world) call(name string, in any) storage.Ref {
+// record notes a stage and makes the artifact of its inputs: other inputs, another artifact.
+func (w *workflowEnv) record(name string, in any) storage.Ref {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
 	w.calls = append(w.calls, name)
@@ -125,12 +128,12 @@ func experiment(methods ...string) spec.Spec {
 }
 
 func TestExperimentRunsEveryStageInOrder(t *testing.T) {
-	w := newWorld(t)
+	w := newWorkflowEnv(t)
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("rdrec")})
 	if err := w.env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"Import", "Distill", "Preprocess", "Baseline", "Pretrain", "Evaluate", "Evaluate", "Evaluate", "Report"}
+	want := []string{"Import", "Distill", "Preprocess", "RankBaselines", "Pretrain", "Evaluate", "Evaluate", "Evaluate", "Report"}
 	if diff := cmp.Diff(counts(want), counts(w.calls)); diff != "" {
 		t.Error(diff)
 	}
@@ -158,7 +161,7 @@ func counts(names []string) map[string]int {
 }
 
 func TestMethodsAndTrialsMultiply(t *testing.T) {
-	w := newWorld(t)
+	w := newWorkflowEnv(t)
 	s := experiment("rdrec", "pod")
 	s.Trials = 3
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
@@ -170,43 +173,44 @@ func TestMethodsAndTrialsMultiply(t *testing.T) {
 	}
 }
 
-// The merged answers are the stage's record: without the parts' own, a run in one piece or in others finds them.
-func TestExaminationsAreShared(t *testing.T) {
-	w := newWorld(t)
+// The merged answers are the stage's record: without the parts' own, a run in one piece or in
+// others finds them.
+func TestEvaluationIsSharded(t *testing.T) {
+	w := newWorkflowEnv(t)
 	s := experiment("rdrec")
 	s.Evaluate.Shards = 4
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
 	if err := w.env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
-	if got := counts(w.calls); got["Evaluate"] != 12 || got["MergeAnswers"] != 3 {
+	if got := counts(w.calls); got["Evaluate"] != 12 || got["MergePredictions"] != 3 {
 		t.Errorf("calls %v: want 12 parts answered and 3 merges", got)
 	}
-	whole := newWorld(t)
-	whole.done = w.done
-	whole.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("rdrec")})
-	if diff := cmp.Diff([]string{"Report"}, whole.calls); diff != "" {
+	unsharded := newWorkflowEnv(t)
+	unsharded.done = w.done
+	unsharded.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("rdrec")})
+	if diff := cmp.Diff([]string{"Report"}, unsharded.calls); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestAPartThatFailsFailsTheExamination(t *testing.T) {
-	w := newWorld(t)
+func TestFailedShardFailsEvaluation(t *testing.T) {
+	w := newWorkflowEnv(t)
 	w.fail["Evaluate"] = temporal.NewNonRetryableApplicationError("odd", activities.TypeDataCorrupt, nil)
 	s := experiment("rdrec")
 	s.Evaluate.Shards = 2
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
-	var fault *temporal.ApplicationError
-	if err := w.env.GetWorkflowError(); !errors.As(err, &fault) || fault.Type() != activities.TypeDataCorrupt {
+	var failure *temporal.ApplicationError
+	if err := w.env.GetWorkflowError(); !errors.As(err, &failure) || failure.Type() != activities.TypeDataCorrupt {
 		t.Errorf("got %v, want the part's own fault", err)
 	}
-	if got := counts(w.calls)["MergeAnswers"]; got != 0 {
+	if got := counts(w.calls)["MergePredictions"]; got != 0 {
 		t.Errorf("%d merges of a failed examination", got)
 	}
 }
 
-func TestMethodsWithoutRationalesNeedNoTeacher(t *testing.T) {
-	w := newWorld(t)
+func TestMethodsWithoutRationalesDoNotDistill(t *testing.T) {
+	w := newWorkflowEnv(t)
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("pod")})
 	if err := w.env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
@@ -216,10 +220,10 @@ func TestMethodsWithoutRationalesNeedNoTeacher(t *testing.T) {
 	}
 }
 
-func TestWhatIsDoneIsNotDoneAgain(t *testing.T) {
-	first := newWorld(t)
+func TestSecondRunUsesCachedStages(t *testing.T) {
+	first := newWorkflowEnv(t)
 	first.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("rdrec")})
-	second := newWorld(t)
+	second := newWorkflowEnv(t)
 	second.done = first.done
 	second.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("rdrec")})
 	if err := second.env.GetWorkflowError(); err != nil {
@@ -230,22 +234,22 @@ func TestWhatIsDoneIsNotDoneAgain(t *testing.T) {
 	}
 }
 
-func TestOnlyWhatChangedIsDoneAgain(t *testing.T) {
-	first := newWorld(t)
+func TestChangedSettingsRerunOnlyAffectedStages(t *testing.T) {
+	first := newWorkflowEnv(t)
 	first.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("rdrec")})
 	for name, c := range map[string]struct {
 		change func(*spec.Spec)
 		want   map[string]int
 	}{
-		"speed": {func(s *spec.Spec) { s.Teacher.Batch, s.Teacher.Shard, s.Train.CheckpointSteps = 1, 1, 7 }, map[string]int{"Report": 1}},
-		"beams": {func(s *spec.Spec) { s.Evaluate.Beams++ }, map[string]int{"Baseline": 1, "Evaluate": 3, "Report": 1}},
+		"speed": {func(s *spec.Spec) { s.Teacher.Batch, s.Teacher.ShardRows, s.Train.CheckpointSteps = 1, 1, 7 }, map[string]int{"Report": 1}},
+		"beams": {func(s *spec.Spec) { s.Evaluate.NumBeams++ }, map[string]int{"RankBaselines": 1, "Evaluate": 3, "Report": 1}},
 		"rate": {
 			func(s *spec.Spec) { s.Train.LearningRate /= 2 },
 			map[string]int{"Pretrain": 1, "Evaluate": 3, "Report": 1},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			second := newWorld(t)
+			second := newWorkflowEnv(t)
 			for fingerprint, ref := range first.done {
 				second.done[fingerprint] = ref
 			}
@@ -265,44 +269,44 @@ func TestOnlyWhatChangedIsDoneAgain(t *testing.T) {
 // fingerprints are those of a stage's records that the spec would look up.
 func fingerprints(t *testing.T, s spec.Spec) map[string]int {
 	t.Helper()
-	w := newWorld(t)
+	w := newWorkflowEnv(t)
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
 	if err := w.env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
-	return counts(w.looked)
+	return counts(w.lookedUp)
 }
 
-func TestFingerprintsChangeExactlyWhenResultsCan(t *testing.T) {
+func TestFingerprintsDependOnlyOnRelevantSettings(t *testing.T) {
 	clean := experiment("rdrec", "pod")
 	clean.Protocol = spec.Clean
-	clean.Data.Numbering = spec.AsIs
+	clean.Data.Indexing = spec.AsIs
 	before := fingerprints(t, clean)
 	for name, c := range map[string]struct {
 		change func(*spec.Spec)
 		// same are the stages whose inputs stay; all others change.
 		same []string
 	}{
-		"a fix that says what the row says": {func(s *spec.Spec) { s.Fixes = map[string]bool{"skip_pads": true} }, []string{
+		"a switch equal to its protocol": {func(s *spec.Spec) { s.Switches = map[string]bool{"skip_pads": true} }, []string{
 			"import", "distill", "preprocess", "baseline", "pretrain", "evaluate",
 		}},
-		"paper with every fix is clean": {func(s *spec.Spec) {
+		"paper with every switch is clean": {func(s *spec.Spec) {
 			s.Protocol = spec.Paper
-			s.Fixes = map[string]bool{
-				"mask_cross": true, "skip_pads": true, "right_tasks": true, "patience_resets": true, "constrained": true, "held_out": true,
+			s.Switches = map[string]bool{
+				"mask_cross": true, "skip_pads": true, "correct_tasks": true, "patience_resets": true, "constrained": true, "held_out": true,
 			}
 		}, []string{"import", "distill", "preprocess", "baseline", "pretrain", "evaluate"}},
 		"held_out": {
-			func(s *spec.Spec) { s.Fixes = map[string]bool{"held_out": false} }, []string{"import"}, // it decides what is distilled too
+			func(s *spec.Spec) { s.Switches = map[string]bool{"held_out": false} }, []string{"import"}, // it decides what is distilled too
 		},
 		"mask_cross": {
-			func(s *spec.Spec) { s.Fixes = map[string]bool{"mask_cross": false} }, []string{"import", "distill", "preprocess", "baseline"},
+			func(s *spec.Spec) { s.Switches = map[string]bool{"mask_cross": false} }, []string{"import", "distill", "preprocess", "baseline"},
 		},
-		"seed of numbers that have none": {
+		"seed of an indexing that has none": {
 			func(s *spec.Spec) { s.Seed++ }, []string{"import", "distill"}, // it draws negatives
 		},
-		"numbering":          {func(s *spec.Spec) { s.Data.Numbering = spec.Random }, nil},
-		"default for folder": {func(s *spec.Spec) { s.Data.Numbering = "" }, nil}, // random in protocol clean
+		"indexing":           {func(s *spec.Spec) { s.Data.Indexing = spec.Random }, nil},
+		"default for folder": {func(s *spec.Spec) { s.Data.Indexing = "" }, nil}, // random in protocol clean
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := clean
@@ -322,10 +326,10 @@ func TestFingerprintsChangeExactlyWhenResultsCan(t *testing.T) {
 	}
 }
 
-func TestRightTasksChangeOnlyStudentsOfRationales(t *testing.T) {
+func TestCorrectTasksChangesOnlyMethodsWithRationales(t *testing.T) {
 	pretrained := func(on bool) []string {
 		s := experiment("rdrec", "pod")
-		s.Fixes = map[string]bool{"right_tasks": on}
+		s.Switches = map[string]bool{"correct_tasks": on}
 		var keys []string
 		for key := range fingerprints(t, s) {
 			if strings.HasPrefix(key, "pretrain ") {
@@ -345,11 +349,11 @@ func TestRightTasksChangeOnlyStudentsOfRationales(t *testing.T) {
 	}
 }
 
-func TestAblationsAreTrialsOfTheirOwn(t *testing.T) {
-	w := newWorld(t)
+func TestAblationsRunAsSeparateTrials(t *testing.T) {
+	w := newWorkflowEnv(t)
 	s := experiment("rdrec", "pod")
 	s.Trials, s.Protocol = 2, spec.Clean
-	s.Ablate = []string{"skip_pads", "right_tasks", "constrained"}
+	s.Ablate = []string{"skip_pads", "correct_tasks", "constrained"}
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
 	if err := w.env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
@@ -360,7 +364,7 @@ func TestAblationsAreTrialsOfTheirOwn(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{
 		"rdrec/1", "rdrec/2", "pod/1", "pod/2",
-		"rdrec, skip_pads off/1", "rdrec, skip_pads off/2", "rdrec, right_tasks off/1", "rdrec, right_tasks off/2",
+		"rdrec, skip_pads off/1", "rdrec, skip_pads off/2", "rdrec, correct_tasks off/1", "rdrec, correct_tasks off/2",
 		"rdrec, constrained off/1", "rdrec, constrained off/2",
 		"pod, skip_pads off/1", "pod, skip_pads off/2", "pod, constrained off/1", "pod, constrained off/2",
 	}, names); diff != "" {
@@ -383,11 +387,11 @@ func TestAblationsAreTrialsOfTheirOwn(t *testing.T) {
 	}
 	want := clean
 	want.Name, want.SkipPads = "", false
-	if !slices.Contains(w.learnt, want) {
-		t.Errorf("no training with padding in the loss: %+v", w.learnt)
+	if !slices.Contains(w.trained, want) {
+		t.Errorf("no training with padding in the loss: %+v", w.trained)
 	}
 	// Ablated or not, the first trials are those of the same spec without ablations.
-	plain := newWorld(t)
+	plain := newWorkflowEnv(t)
 	plain.done, s.Ablate = w.done, nil
 	plain.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
 	if diff := cmp.Diff([]string{"Report"}, plain.calls); diff != "" {
@@ -396,7 +400,7 @@ func TestAblationsAreTrialsOfTheirOwn(t *testing.T) {
 }
 
 func TestBadDataIsNotRetried(t *testing.T) {
-	w := newWorld(t)
+	w := newWorkflowEnv(t)
 	w.fail["Import"] = temporal.NewNonRetryableApplicationError("reviews.json:7: half a line", activities.TypeDataCorrupt, nil)
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("rdrec")})
 	var failure *temporal.ApplicationError
@@ -409,7 +413,7 @@ func TestBadDataIsNotRetried(t *testing.T) {
 }
 
 func TestStagesAnswerTheQuery(t *testing.T) {
-	w := newWorld(t)
+	w := newWorkflowEnv(t)
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("rdrec")})
 	value, err := w.env.QueryWorkflow(workflows.QueryStages)
 	if err != nil {
@@ -428,22 +432,22 @@ func TestStagesAnswerTheQuery(t *testing.T) {
 	}
 }
 
-func TestSasrecIsAStageOfItsOwnWhereItIsWanted(t *testing.T) {
-	w := newWorld(t)
+func TestSasrecStageRunsOnlyWhenRequested(t *testing.T) {
+	w := newWorkflowEnv(t)
 	s := experiment("pod")
 	s.Baselines = append(s.Baselines, spec.SASRec)
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
 	if err := w.env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
-	if got := counts(w.calls)["Sasrec"]; got != 1 {
+	if got := counts(w.calls)["TrainSasrec"]; got != 1 {
 		t.Errorf("SASRec was trained %d times, want once", got)
 	}
-	again := newWorld(t)
+	again := newWorkflowEnv(t)
 	again.done = w.done
 	s.Sasrec.Epochs++
 	again.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: s})
-	if diff := cmp.Diff(map[string]int{"Sasrec": 1, "Report": 1}, counts(again.calls)); diff != "" {
+	if diff := cmp.Diff(map[string]int{"TrainSasrec": 1, "Report": 1}, counts(again.calls)); diff != "" {
 		t.Errorf("with another setting of SASRec: %s", diff)
 	}
 }

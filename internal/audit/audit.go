@@ -1,7 +1,8 @@
-// Package audit looks for what makes a dataset's figures better than they deserve. In: a dataset; out: an [Audit]: figures, and
-// findings in plain words. Steps: rank with a rule that reads only item numbers, compare item numbers with the order in which
-// items appear, count users with equal sequences, count explanations that give test pairs away, and look at the time stamps.
-// It trains nothing, changes nothing, and the same dataset and seed give the same audit.
+// Package audit looks for what makes a dataset's figures better than they deserve. In: a dataset;
+// out: an [Audit]: figures, and findings in plain words. Steps: rank with a rule that reads only
+// item numbers, compare item numbers with the order in which items appear, count users with equal
+// sequences, count explanations that give test pairs away, and look at the time stamps. It trains
+// nothing, changes nothing, and the same dataset and seed give the same audit.
 package audit
 
 import (
@@ -19,13 +20,14 @@ type Audit struct {
 	Name string `json:"name"`
 	// Users is how many users leave-one-out examines.
 	Users int `json:"users"`
-	// Rule and Popularity are the figures of the two model-free rankings of all items, as the reference counts.
+	// Rule and Popularity are the figures of the two model-free rankings of all items, as the
+	// reference counts.
 	Rule       []metric.Score `json:"rule"`
 	Popularity []metric.Score `json:"popularity"`
-	Numbering  Numbering      `json:"numbering"`
+	Indexing   Indexing       `json:"indexing"`
 	Sequences  Sequences      `json:"sequences"`
 	Overlap    Overlap        `json:"overlap"`
-	Times      Times          `json:"times"`
+	Timestamps Timestamps     `json:"timestamps"`
 	// Findings say it in words, the gravest first.
 	Findings []Finding `json:"findings"`
 }
@@ -55,10 +57,10 @@ func Run(d *dataset.Dataset, seed int64) Audit {
 		Name: d.Name, Users: len(users),
 		Rule:       scores(d, users, baseline.Rule, seed),
 		Popularity: scores(d, users, baseline.Popularity, seed),
-		Numbering:  numbering(d, users),
+		Indexing:   indexing(d, users),
 		Sequences:  sequences(d),
 		Overlap:    overlap(d, users),
-		Times:      times(d),
+		Timestamps: timestamps(d),
 	}
 	a.Findings = a.findings()
 	return a
@@ -70,7 +72,7 @@ func scores(d *dataset.Dataset, users []dataset.User, name string, seed int64) [
 	if !found {
 		return nil
 	}
-	return metric.Rank(baseline.Sequential(users, row.Fit(d), 10), false, seed)
+	return metric.ScoreRankings(baseline.Sequential(users, row.Fit(d), 10), false, seed)
 }
 
 // Figure is the value of a metric among scores, and whether it is there.
@@ -94,15 +96,15 @@ func (a Audit) Text(w io.Writer) error {
 	for _, row := range []struct {
 		name   string
 		scores []metric.Score
-	}{{"rule (item numbers)", a.Rule}, {"popularity", a.Popularity}} {
+	}{{"rule (item ids)", a.Rule}, {"popularity", a.Popularity}} {
 		fmt.Fprintf(&b, "\n%-22s", row.name)
 		for _, score := range row.scores {
 			fmt.Fprintf(&b, " %8.4f", score.Value)
 		}
 	}
 	b.WriteString("\n\n")
-	for _, m := range a.measures() {
-		fmt.Fprintf(&b, "%-62s %s\n", m.what, m.value)
+	for _, m := range a.measurements() {
+		fmt.Fprintf(&b, "%-62s %s\n", m.name, m.value)
 	}
 	b.WriteString("\n")
 	for _, finding := range a.Findings {
@@ -112,26 +114,26 @@ func (a Audit) Text(w io.Writer) error {
 	return err
 }
 
-// measure is one line of figures for people.
-type measure struct{ what, value string }
+// measurement is one line of figures for people.
+type measurement struct{ name, value string }
 
-// measures are the figures behind the findings.
-func (a Audit) measures() []measure {
-	n, s, o, t := a.Numbering, a.Sequences, a.Overlap, a.Times
-	of := func(part, whole int) string {
-		return fmt.Sprintf("%d of %d (%s)", part, whole, percent(ratio(part, whole)))
+// measurements are the figures behind the findings.
+func (a Audit) measurements() []measurement {
+	n, s, o, t := a.Indexing, a.Sequences, a.Overlap, a.Timestamps
+	of := func(part, total int) string {
+		return fmt.Sprintf("%d of %d (%s)", part, total, percent(ratio(part, total)))
 	}
-	return []measure{
-		{"rank correlation of item number with first position", fmt.Sprintf("%.4f over %d items", n.Spearman, n.Items)},
-		{"test items numbered one above the user's highest", of(n.Next, a.Users)},
+	return []measurement{
+		{"rank correlation of item id with first position", fmt.Sprintf("%.4f over %d items", n.Spearman, n.Items)},
+		{"test items whose id is the user's highest plus one", of(n.NextIDHits, a.Users)},
 		{"users with the sequence of another user", of(s.Shared, s.Users)},
 		{"users whose test item is already in their history", of(s.Repeated, a.Users)},
 		{"explanations", fmt.Sprint(o.Explanations)},
-		{"test pairs with an explanation for training", of(o.Train, o.Users)},
-		{"validation pairs with an explanation for training", of(o.Valid, o.Users)},
-		{"pairs with explanations in more than one split", fmt.Sprint(o.Twice)},
-		{"sequences with time stamps", of(t.Known, s.Users)},
-		{"of them running backwards in time", of(t.Backwards, t.Known)},
-		{"of them with a tie in time before the test item", of(t.Tied, t.Known)},
+		{"test pairs with a training explanation", of(o.Train, o.Users)},
+		{"validation pairs with an explanation for training", of(o.Validation, o.Users)},
+		{"pairs with explanations in several splits", fmt.Sprint(o.InMultipleSplits)},
+		{"sequences with time stamps", of(t.Users, s.Users)},
+		{"of them out of chronological order", of(t.OutOfOrder, t.Users)},
+		{"of them with a tie in time before the test item", of(t.Tied, t.Users)},
 	}
 }

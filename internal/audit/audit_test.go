@@ -35,10 +35,10 @@ func leaky(users int) *dataset.Dataset {
 	return d
 }
 
-func TestLeakyNumbers(t *testing.T) {
+func TestLeakyItemIDs(t *testing.T) {
 	a := audit.Run(leaky(50), 1)
-	if a.Numbering.Spearman < 0.999 || a.Numbering.Share != 1 {
-		t.Errorf("numbering %+v", a.Numbering)
+	if a.Indexing.Spearman < 0.999 || a.Indexing.NextIDShare != 1 {
+		t.Errorf("numbering %+v", a.Indexing)
 	}
 	if hit, _ := audit.Figure(a.Rule, "HR@1"); hit != 1 {
 		t.Errorf("the rule's HR@1 = %v, want 1", hit)
@@ -47,8 +47,8 @@ func TestLeakyNumbers(t *testing.T) {
 		t.Error("found a metric that is not there")
 	}
 	want := map[string]audit.Level{
-		"Item numbers give test items away": audit.Leak, "Users differ": audit.Fine,
-		"There are no explanations": audit.Fine, "Sequences run forward in time": audit.Fine,
+		"Item ids leak test items": audit.Leak, "User sequences are distinct": audit.Fine,
+		"There are no explanations": audit.Fine, "Sequences are in chronological order": audit.Fine,
 	}
 	if diff := cmp.Diff(want, levels(a)); diff != "" {
 		t.Error(diff)
@@ -58,7 +58,7 @@ func TestLeakyNumbers(t *testing.T) {
 	}
 }
 
-func TestCopiesOverlapAndTimes(t *testing.T) {
+func TestDuplicatesOverlapAndTimestamps(t *testing.T) {
 	d := &dataset.Dataset{Name: "copies", Items: 40}
 	for i := range 10 {
 		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: []int{40, 12, 7, 3}, Times: []int64{5, 6, 7, 7}})
@@ -72,7 +72,7 @@ func TestCopiesOverlapAndTimes(t *testing.T) {
 		Test:  []dataset.Explanation{{User: 4, Item: 3}},
 	}
 	a := audit.Run(d, 1)
-	if diff := cmp.Diff(audit.Overlap{Explanations: 5, Users: 11, Explained: 2, Train: 1, Valid: 1, Twice: 1}, a.Overlap); diff != "" {
+	if diff := cmp.Diff(audit.Overlap{Explanations: 5, Users: 11, Explained: 2, Train: 1, Validation: 1, InMultipleSplits: 1}, a.Overlap); diff != "" {
 		t.Error(diff)
 	}
 	wantSequences := audit.Sequences{
@@ -81,16 +81,16 @@ func TestCopiesOverlapAndTimes(t *testing.T) {
 	if diff := cmp.Diff(wantSequences, a.Sequences); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(audit.Times{Known: 11, Backwards: 1, Tied: 10}, a.Times); diff != "" {
+	if diff := cmp.Diff(audit.Timestamps{Users: 11, OutOfOrder: 1, Tied: 10}, a.Timestamps); diff != "" {
 		t.Error(diff)
 	}
 	want := map[string]audit.Level{
-		"Item numbers say nothing about order":             audit.Fine,
-		"Many users are copies of each other":              audit.Caution,
-		"Explanations for training speak about test pairs": audit.Leak,
-		"Some sequences run backwards in time":             audit.Leak,
-		"Some test items were seen before":                 audit.Caution,
-		"Pairs stand in more than one split":               audit.Leak,
+		"Item ids carry no order":                       audit.Fine,
+		"Many users have identical sequences":           audit.Caution,
+		"Training explanations cover test pairs":        audit.Leak,
+		"Some sequences are out of chronological order": audit.Leak,
+		"Some test items are in the user's history":     audit.Caution,
+		"Pairs occur in several splits":                 audit.Leak,
 	}
 	if diff := cmp.Diff(want, levels(a)); diff != "" {
 		t.Error(diff)
@@ -110,8 +110,8 @@ func TestText(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"Leak audit of leaky: 20 users", "HR@1", "rule (item numbers)", "1.0000", "LEAK     Item numbers",
-		"rank correlation of item number with first position            1.0000 over 60 items", "20 of 20 (100%)",
+		"Leak audit of leaky: 20 users", "HR@1", "rule (item ids)", "1.0000", "LEAK     Item ids",
+		"rank correlation of item id with first position            1.0000 over 60 items", "20 of 20 (100%)",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out.String())
@@ -119,8 +119,8 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestPapersData says what every run on the paper's data must say (docs/deviations.md, 18).
-func TestPapersData(t *testing.T) {
+// TestPaperDatasets says what every run on the paper's data must say (docs/deviations.md, 18).
+func TestPaperDatasets(t *testing.T) {
 	for name, want := range map[string]string{
 		"beauty": "HR@5 0.0537, NDCG@5 0.0494, HR@10 0.0605, NDCG@10 0.0516",
 		"sports": "HR@5 0.0488, NDCG@5 0.0452, HR@10 0.0519, NDCG@10 0.0462",
@@ -136,7 +136,7 @@ func TestPapersData(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := audit.Run(d, 1)
-			t.Logf("%+v %+v", a.Numbering, a.Sequences)
+			t.Logf("%+v %+v", a.Indexing, a.Sequences)
 			if first := a.Findings[0]; first.Level != audit.Leak || !strings.Contains(first.Text, want) {
 				t.Errorf("the first finding is %+v, want a leak with %s", first, want)
 			}
@@ -144,7 +144,7 @@ func TestPapersData(t *testing.T) {
 			if err := a.Text(&page); err != nil {
 				t.Fatal(err)
 			}
-			line := regexp.MustCompile(`(?m)^rule \(item numbers\) +[.\d]+ +([.\d]+) +([.\d]+) +([.\d]+) +([.\d]+)$`).FindStringSubmatch(page.String())
+			line := regexp.MustCompile(`(?m)^rule (item ids) +[.\d]+ +([.\d]+) +([.\d]+) +([.\d]+) +([.\d]+)$`).FindStringSubmatch(page.String())
 			if line == nil || fmt.Sprintf("HR@5 %s, NDCG@5 %s, HR@10 %s, NDCG@10 %s", line[1], line[2], line[3], line[4]) != want {
 				t.Errorf("the rule's line %q, want %s in:\n%s", line, want, page.String())
 			}

@@ -25,45 +25,45 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 	}{
 		{
 			"numbers in order, ten times chance",
-			audit.Audit{Numbering: audit.Numbering{
-				Spearman: 0.9, Share: 0.1,
+			audit.Audit{Indexing: audit.Indexing{
+				Spearman: 0.9, NextIDShare: 0.1,
 				Chance: 0.01,
 			}},
 			audit.Finding{
-				Level: audit.Leak, Title: "Item numbers give test items away",
+				Level: audit.Leak, Title: "Item ids leak test items",
 				Text: "(rank correlation 0.90): for 10% of the users",
 			},
 		},
 		{
 			"numbers less in order",
-			audit.Audit{Numbering: audit.Numbering{Spearman: 0.89, Share: 0.1, Chance: 0.01}},
+			audit.Audit{Indexing: audit.Indexing{Spearman: 0.89, NextIDShare: 0.1, Chance: 0.01}},
 			audit.Finding{
-				Level: audit.Caution, Title: "Item numbers know something",
+				Level: audit.Caution, Title: "Item ids carry some information",
 				Text: "for 10% of the users, against 1.0% by chance",
 			},
 		},
 		{
 			"less than ten times chance",
-			audit.Audit{Numbering: audit.Numbering{Spearman: 1, Share: 0.099, Chance: 0.01}},
-			audit.Finding{Level: audit.Fine, Title: "Item numbers say nothing about order", Text: "first appearance 1.00;"},
+			audit.Audit{Indexing: audit.Indexing{Spearman: 1, NextIDShare: 0.099, Chance: 0.01}},
+			audit.Finding{Level: audit.Fine, Title: "Item ids carry no order", Text: "first appearance 1.00;"},
 		},
 		{
 			"no items",
 			audit.Audit{},
-			audit.Finding{Level: audit.Fine, Title: "Item numbers say nothing about order", Text: "first appearance 0.00;"},
+			audit.Finding{Level: audit.Fine, Title: "Item ids carry no order", Text: "first appearance 0.00;"},
 		},
 		{
 			"a fifth of the users alike",
 			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 20, Largest: largest}},
 			audit.Finding{
-				Level: audit.Caution, Title: "Many users are copies of each other",
+				Level: audit.Caution, Title: "Many users have identical sequences",
 				Text: "20 users share one sequence of 3 items; in all 20% of the 100 users",
 			},
 		},
 		{
 			"fewer alike",
 			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 19, Largest: largest}},
-			audit.Finding{Level: audit.Fine, Title: "Users differ", Text: "19% of the 100 users"},
+			audit.Finding{Level: audit.Fine, Title: "User sequences are distinct", Text: "19% of the 100 users"},
 		},
 		{
 			"a group of a twentieth is named, a smaller one not",
@@ -71,7 +71,7 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 				{Users: 8, Items: []int{1, 2, 3}}, {Users: 5, Items: []int{1, 2, 4}}, {Users: 4, Items: []int{1, 2, 5}},
 			}}},
 			audit.Finding{
-				Level: audit.Caution, Title: "Many users are copies of each other",
+				Level: audit.Caution, Title: "Many users have identical sequences",
 				Text: "8 users share one sequence of 3 items, 5 users share one sequence of 3 items; in all 30%",
 			},
 		},
@@ -82,23 +82,23 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 				3,
 			}}}}},
 			audit.Finding{
-				Level: audit.Caution, Title: "Many users are copies of each other",
+				Level: audit.Caution, Title: "Many users have identical sequences",
 				Text: "2 users share one sequence of 3 items; in all 30%",
 			},
 		},
 		{
 			"a share without a group",
 			audit.Audit{Sequences: audit.Sequences{Users: 10, Shared: 5}},
-			audit.Finding{Level: audit.Fine, Title: "Users differ", Text: "50% of the 10 users"},
+			audit.Finding{Level: audit.Fine, Title: "User sequences are distinct", Text: "50% of the 10 users"},
 		},
 		{
 			"one in a hundred test pairs",
 			audit.Audit{Overlap: audit.Overlap{
 				Explanations: 9, Users: 100, Explained: 1,
-				Train: 1, Valid: 3,
+				Train: 1, Validation: 3,
 			}},
 			audit.Finding{
-				Level: audit.Leak, Title: "Explanations for training speak about test pairs",
+				Level: audit.Leak, Title: "Training explanations cover test pairs",
 				Text: "1 of the 100 test pairs (1.0%) have an explanation in the training split, and so have 3 validation pairs",
 			},
 		},
@@ -106,14 +106,14 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 			"fewer test pairs",
 			audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 101, Explained: 2, Train: 1}},
 			audit.Finding{
-				Level: audit.Fine, Title: "Explanations for training leave test pairs out",
+				Level: audit.Fine, Title: "Training explanations exclude test pairs",
 				Text: "1 of the 101 test pairs have an explanation in the training split; 2 have one in any",
 			},
 		},
 		{
 			"no test pair explained",
 			audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 7}},
-			audit.Finding{Level: audit.Fine, Title: "No explanation speaks about a test pair", Text: "None of the 7 test pairs"},
+			audit.Finding{Level: audit.Fine, Title: "No training explanation covers a test pair", Text: "None of the 7 test pairs"},
 		},
 		{
 			"no explanations",
@@ -123,38 +123,38 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 		{
 			"no times",
 			audit.Audit{},
-			audit.Finding{Level: audit.Caution, Title: "Order in time cannot be checked", Text: "no time stamps"},
+			audit.Finding{Level: audit.Caution, Title: "Chronological order cannot be checked", Text: "no time stamps"},
 		},
 		{
 			"one backwards",
-			audit.Audit{Times: audit.Times{Known: 1, Backwards: 1, Tied: 1}},
-			audit.Finding{Level: audit.Leak, Title: "Some sequences run backwards in time", Text: "1 of 1 user have items"},
+			audit.Audit{Timestamps: audit.Timestamps{Users: 1, OutOfOrder: 1, Tied: 1}},
+			audit.Finding{Level: audit.Leak, Title: "Some sequences are out of chronological order", Text: "1 of 1 user have items"},
 		},
 		{
 			"a twentieth tied",
-			audit.Audit{Times: audit.Times{Known: 100, Tied: 5}},
+			audit.Audit{Timestamps: audit.Timestamps{Users: 100, Tied: 5}},
 			audit.Finding{
-				Level: audit.Caution, Title: "The last item is often not certain",
+				Level: audit.Caution, Title: "The last item is often ambiguous",
 				Text: "For 5 of 100 users (5.0%) the test item has the same time stamp",
 			},
 		},
 		{
 			"fewer tied",
-			audit.Audit{Times: audit.Times{Known: 100, Tied: 4}},
+			audit.Audit{Timestamps: audit.Timestamps{Users: 100, Tied: 4}},
 			audit.Finding{
-				Level: audit.Fine, Title: "Sequences run forward in time",
+				Level: audit.Fine, Title: "Sequences are in chronological order",
 				Text: "All of 100 users; the last two items of 4 have",
 			},
 		},
 		{
 			"one seen before",
 			audit.Audit{Sequences: audit.Sequences{Repeated: 1}},
-			audit.Finding{Level: audit.Caution, Title: "Some test items were seen before", Text: "1 user already hold"},
+			audit.Finding{Level: audit.Caution, Title: "Some test items are in the user's history", Text: "1 user already hold"},
 		},
 		{
 			"one pair twice",
-			audit.Audit{Overlap: audit.Overlap{Twice: 1}},
-			audit.Finding{Level: audit.Leak, Title: "Pairs stand in more than one split", Text: "1 pairs of user and item"},
+			audit.Audit{Overlap: audit.Overlap{InMultipleSplits: 1}},
+			audit.Finding{Level: audit.Leak, Title: "Pairs occur in several splits", Text: "1 pairs of user and item"},
 		},
 	} {
 		list := audit.Findings(c.of)
@@ -162,7 +162,7 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 		if at < 0 || list[at].Level != c.want.Level || !strings.Contains(list[at].Text, c.want.Text) {
 			t.Errorf("%s: %+v, want among them %+v", c.name, list, c.want)
 		}
-		if want := 4 + min(1, c.of.Sequences.Repeated) + min(1, c.of.Overlap.Twice); len(list) != want {
+		if want := 4 + min(1, c.of.Sequences.Repeated) + min(1, c.of.Overlap.InMultipleSplits); len(list) != want {
 			t.Errorf("%s: %d findings, want %d", c.name, len(list), want)
 		}
 	}
@@ -172,17 +172,17 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 func TestTheGravestFindingsComeFirst(t *testing.T) {
 	var got []string
 	for _, f := range audit.Findings(audit.Audit{
-		Sequences: audit.Sequences{Users: 10, Shared: 5, Largest: []audit.Group{{Users: 5}}, Repeated: 2},
-		Overlap:   audit.Overlap{Explanations: 1, Users: 10, Explained: 1, Train: 1, Twice: 1},
-		Times:     audit.Times{Known: 10, Tied: 1},
+		Sequences:  audit.Sequences{Users: 10, Shared: 5, Largest: []audit.Group{{Users: 5}}, Repeated: 2},
+		Overlap:    audit.Overlap{Explanations: 1, Users: 10, Explained: 1, Train: 1, InMultipleSplits: 1},
+		Timestamps: audit.Timestamps{Users: 10, Tied: 1},
 	}) {
 		got = append(got, string(f.Level)+": "+f.Title)
 	}
 	want := []string{
-		"leak: Explanations for training speak about test pairs", "leak: Pairs stand in more than one split",
-		"caution: Many users are copies of each other", "caution: The last item is often not certain",
-		"caution: Some test items were seen before",
-		"fine: Item numbers say nothing about order",
+		"leak: Training explanations cover test pairs", "leak: Pairs occur in several splits",
+		"caution: Many users have identical sequences", "caution: The last item is often ambiguous",
+		"caution: Some test items are in the user's history",
+		"fine: Item ids carry no order",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("order (-want +got):\n%s", diff)
@@ -241,9 +241,9 @@ func TestNumbersByHand(t *testing.T) {
 	}}
 	// Items in order of appearance: 2 5 6 3 1 4 7 8, whose places 1 to 8 differ from their ranks by
 	// 1 3 3 1 4 2 0 0.
-	want := audit.Numbering{Items: 8, Next: 1, Share: 1. / 3, Chance: 1. / 8, Spearman: 1 - 6*40./(8*63)}
+	want := audit.Indexing{Items: 8, NextIDHits: 1, NextIDShare: 1. / 3, Chance: 1. / 8, Spearman: 1 - 6*40./(8*63)}
 	nearly := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })
-	if diff := cmp.Diff(want, audit.Run(d, 1).Numbering, nearly); diff != "" {
+	if diff := cmp.Diff(want, audit.Run(d, 1).Indexing, nearly); diff != "" {
 		t.Errorf("numbering (-want +got):\n%s", diff)
 	}
 }
@@ -286,9 +286,9 @@ func TestUsersWithoutItems(t *testing.T) {
 	if diff := cmp.Diff(audit.Sequences{Users: 3, Distinct: 3}, a.Sequences); diff != "" {
 		t.Errorf("sequences (-want +got):\n%s", diff)
 	}
-	if a.Users != 0 || a.Rule != nil || a.Numbering.Items != 2 {
+	if a.Users != 0 || a.Rule != nil || a.Indexing.Items != 2 {
 		t.Errorf("%d users, the rule's figures %v, numbering %+v; want nobody to evaluate and 2 items", a.Users, a.Rule,
-			a.Numbering)
+			a.Indexing)
 	}
 }
 
@@ -311,7 +311,7 @@ func TestOverlapByHand(t *testing.T) {
 		Val:  []dataset.Explanation{{User: 2, Item: 3}, {User: 1, Item: 1}, {User: 2, Item: 2}},
 		Test: []dataset.Explanation{{User: 3, Item: 3}, {User: 1, Item: 1}, {User: 3, Item: 2}},
 	}
-	want := audit.Overlap{Explanations: 11, Users: 4, Explained: 3, Train: 1, Valid: 2, Twice: 2}
+	want := audit.Overlap{Explanations: 11, Users: 4, Explained: 3, Train: 1, Validation: 2, InMultipleSplits: 2}
 	if diff := cmp.Diff(want, audit.Run(d, 1).Overlap); diff != "" {
 		t.Errorf("overlap (-want +got):\n%s", diff)
 	}
@@ -323,7 +323,7 @@ func TestTimesByHand(t *testing.T) {
 	for i, times := range [][]int64{nil, {1}, {2, 2}, {1, 2, 3}, {2, 2, 3}, {1, 3, 3}, {3, 2, 2}} {
 		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: []int{1, 2, 3}, Times: times})
 	}
-	if diff := cmp.Diff(audit.Times{Known: 6, Backwards: 1, Tied: 3}, audit.Run(d, 1).Times); diff != "" {
+	if diff := cmp.Diff(audit.Timestamps{Users: 6, OutOfOrder: 1, Tied: 3}, audit.Run(d, 1).Timestamps); diff != "" {
 		t.Errorf("times (-want +got):\n%s", diff)
 	}
 }
@@ -342,22 +342,22 @@ func TestTextByHand(t *testing.T) {
 	want := `Leak audit of leaky: 2 users, leave one out, all items
 
                            HR@1     HR@5   NDCG@5    HR@10  NDCG@10
-rule (item numbers)      1.0000   1.0000   1.0000   1.0000   1.0000
+rule (item ids)      1.0000   1.0000   1.0000   1.0000   1.0000
 popularity               0.0000   1.0000   0.4653   1.0000   0.4653
 
-rank correlation of item number with first position            1.0000 over 6 items
-test items numbered one above the user's highest               2 of 2 (100%)
+rank correlation of item id with first position            1.0000 over 6 items
+test items whose id is the user's highest plus one               2 of 2 (100%)
 users with the sequence of another user                        0 of 2 (0%)
 users whose test item is already in their history              0 of 2 (0%)
 explanations                                                   0
-test pairs with an explanation for training                    0 of 2 (0%)
+test pairs with a training explanation                    0 of 2 (0%)
 validation pairs with an explanation for training              0 of 2 (0%)
-pairs with explanations in more than one split                 0
+pairs with explanations in several splits                 0
 sequences with time stamps                                     2 of 2 (100%)
-of them running backwards in time                              0 of 2 (0%)
+of them out of chronological order                              0 of 2 (0%)
 of them with a tie in time before the test item                0 of 2 (0%)
 
-FINE     Item numbers say nothing about order. So it is.
+FINE     Item ids carry no order. So it is.
 `
 	if diff := cmp.Diff(want, out.String()); diff != "" {
 		t.Errorf("page (-want +got):\n%s", diff)

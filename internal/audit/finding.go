@@ -8,51 +8,51 @@ import (
 
 // Thresholds above which a finding is more than fine.
 const (
-	ordered   = 0.9  // |rank correlation| of numbers in order of appearance
-	advantage = 10.0 // times chance that the next number is right, for numbers that leak
-	alike     = 0.2  // share of users with a sequence of another user
-	large     = 0.05 // share of users that one sequence needs to be named after the largest
-	given     = 0.01 // share of test pairs whose explanation may be learnt
-	arbitrary = 0.05 // share of users whose last item is not certain
+	orderedCorrelation = 0.9  // |rank correlation| of numbers in order of appearance
+	leakLift           = 10.0 // timestamps chance that the next number is right, for numbers that leak
+	duplicateShare     = 0.2  // share of users with a sequence of another user
+	largeGroupShare    = 0.05 // share of users that one sequence needs to be named after the largest
+	leakedPairShare    = 0.01 // share of test pairs whose explanation may be learnt
+	tiedShare          = 0.05 // share of users whose last item is not certain
 )
 
 // findings says every measure in words, the gravest first.
 func (a Audit) findings() []Finding {
-	list := []Finding{a.Numbering.finding(a), a.Sequences.finding(), a.Overlap.finding(), a.Times.finding()}
+	list := []Finding{a.Indexing.finding(a), a.Sequences.finding(), a.Overlap.finding(), a.Timestamps.finding()}
 	if a.Sequences.Repeated > 0 {
-		list = append(list, Finding{Caution, "Some test items were seen before", fmt.Sprintf(
-			"%s already hold their test item in their history; a ranking of unseen items can never find it.", people(a.Sequences.Repeated))})
+		list = append(list, Finding{Caution, "Some test items are in the user's history", fmt.Sprintf(
+			"%s already hold their test item in their history; a ranking of unseen items can never find it.", userCount(a.Sequences.Repeated))})
 	}
-	if a.Overlap.Twice > 0 {
-		list = append(list, Finding{Leak, "Pairs stand in more than one split", fmt.Sprintf(
-			"%d pairs of user and item have explanations in two of train, val and test.", a.Overlap.Twice)})
+	if a.Overlap.InMultipleSplits > 0 {
+		list = append(list, Finding{Leak, "Pairs occur in several splits", fmt.Sprintf(
+			"%d pairs of user and item have explanations in two of train, val and test.", a.Overlap.InMultipleSplits)})
 	}
 	order := []Level{Leak, Caution, Fine}
 	slices.SortStableFunc(list, func(x, y Finding) int { return slices.Index(order, x.Level) - slices.Index(order, y.Level) })
 	return list
 }
 
-func (n Numbering) finding(a Audit) Finding {
-	rule := figures(a, "HR@5", "NDCG@5", "HR@10", "NDCG@10")
-	if n.Spearman >= ordered && n.Share >= advantage*n.Chance {
-		return Finding{Leak, "Item numbers give test items away", fmt.Sprintf(
+func (n Indexing) finding(a Audit) Finding {
+	rule := metricValues(a, "HR@5", "NDCG@5", "HR@10", "NDCG@10")
+	if n.Spearman >= orderedCorrelation && n.NextIDShare >= leakLift*n.Chance {
+		return Finding{Leak, "Item ids leak test items", fmt.Sprintf(
 			"Items are numbered in the order in which they appear, test items included (rank correlation %.2f): for %s of the users the test "+
-				"item is simply the number after the highest in their history, against %s by chance. A rule with no model, reading "+
-				"only numbers, reaches %s. A model that does not beat it has not shown that it learnt anything.",
-			n.Spearman, percent(n.Share), percent(n.Chance), rule)}
+				"item is simply the id after the highest in their history, against %s by chance. A rule without a model that reads "+
+				"only ids reaches %s. A model that does not beat it has not shown that it learned anything.",
+			n.Spearman, percent(n.NextIDShare), percent(n.Chance), rule)}
 	}
-	if n.Share >= advantage*n.Chance && n.Chance > 0 {
-		return Finding{Caution, "Item numbers know something", fmt.Sprintf(
-			"The test item is the number after the highest in the history for %s of the users, against %s by chance (rank correlation of "+
-				"number with first appearance %.2f). The rule that reads only numbers reaches %s.",
-			percent(n.Share), percent(n.Chance), n.Spearman, rule)}
+	if n.NextIDShare >= leakLift*n.Chance && n.Chance > 0 {
+		return Finding{Caution, "Item ids carry some information", fmt.Sprintf(
+			"The test item is the id after the highest in the history for %s of the users, against %s by chance (rank correlation of "+
+				"number with first appearance %.2f). The rule that reads only ids reaches %s.",
+			percent(n.NextIDShare), percent(n.Chance), n.Spearman, rule)}
 	}
-	return Finding{Fine, "Item numbers say nothing about order", fmt.Sprintf(
-		"Rank correlation of an item's number with its first appearance %.2f; the rule that reads only numbers reaches %s, mostly by the "+
+	return Finding{Fine, "Item ids carry no order", fmt.Sprintf(
+		"Rank correlation of an item's number with its first appearance %.2f; the rule that reads only ids reaches %s, mostly by the "+
 			"popular items it ends with.", n.Spearman, rule)}
 }
 
-func figures(a Audit, names ...string) string {
+func metricValues(a Audit, names ...string) string {
 	parts := make([]string, 0, len(names))
 	for _, name := range names {
 		if value, found := Figure(a.Rule, name); found {
@@ -64,19 +64,19 @@ func figures(a Audit, names ...string) string {
 
 func (s Sequences) finding() Finding {
 	share := ratio(s.Shared, s.Users)
-	if share < alike || len(s.Largest) == 0 {
-		return Finding{Fine, "Users differ", fmt.Sprintf(
+	if share < duplicateShare || len(s.Largest) == 0 {
+		return Finding{Fine, "User sequences are distinct", fmt.Sprintf(
 			"%s of the %d users have a sequence that another user has too.", percent(share), s.Users)}
 	}
 	var groups []string
 	for i, group := range s.Largest {
-		if i == 0 || ratio(group.Users, s.Users) >= large {
+		if i == 0 || ratio(group.Users, s.Users) >= largeGroupShare {
 			groups = append(groups, fmt.Sprintf("%d users share one sequence of %d items", group.Users, len(group.Items)))
 		}
 	}
-	return Finding{Caution, "Many users are copies of each other", fmt.Sprintf(
+	return Finding{Caution, "Many users have identical sequences", fmt.Sprintf(
 		"%s; in all %s of the %d users have a sequence that another user has too. Counting what followed what is enough to do well here: "+
-			"these figures show that the whole way works and learns, not how good a recommender is.",
+			"these scores show that the pipeline works and trains, not how good a recommender is.",
 		strings.Join(groups, ", "), percent(share), s.Users)}
 }
 
@@ -86,37 +86,37 @@ func (o Overlap) finding() Finding {
 	case o.Explanations == 0:
 		return Finding{Fine, "There are no explanations", "So none of them speaks about a test pair."}
 	case o.Explained == 0:
-		return Finding{Fine, "No explanation speaks about a test pair", fmt.Sprintf(
+		return Finding{Fine, "No training explanation covers a test pair", fmt.Sprintf(
 			"None of the %d test pairs has an explanation for training.", o.Users)}
-	case share >= given:
-		return Finding{Leak, "Explanations for training speak about test pairs", fmt.Sprintf(
+	case share >= leakedPairShare:
+		return Finding{Leak, "Training explanations cover test pairs", fmt.Sprintf(
 			"%d of the %d test pairs (%s) have an explanation in the training split, and so have %d validation pairs: a student that "+
-				"learns explanations has seen these users with their test items. Protocol clean holds them out.",
-			o.Train, o.Users, percent(share), o.Valid)}
+				"trains on explanations has seen these users with their test items. Protocol clean holds them out.",
+			o.Train, o.Users, percent(share), o.Validation)}
 	default:
-		return Finding{Fine, "Explanations for training leave test pairs out", fmt.Sprintf(
+		return Finding{Fine, "Training explanations exclude test pairs", fmt.Sprintf(
 			"%d of the %d test pairs have an explanation in the training split; %d have one in any.", o.Train, o.Users, o.Explained)}
 	}
 }
 
-func (t Times) finding() Finding {
+func (t Timestamps) finding() Finding {
 	switch {
-	case t.Known == 0:
-		return Finding{Caution, "Order in time cannot be checked", "The data hold no time stamps: the order of the file is taken on trust."}
-	case t.Backwards > 0:
-		return Finding{Leak, "Some sequences run backwards in time", fmt.Sprintf(
-			"%d of %s have items that are not in time, so their test item is not their last.", t.Backwards, people(t.Known))}
-	case ratio(t.Tied, t.Known) >= arbitrary:
-		return Finding{Caution, "The last item is often not certain", fmt.Sprintf(
+	case t.Users == 0:
+		return Finding{Caution, "Chronological order cannot be checked", "The data hold no time stamps: the order of the file is taken on trust."}
+	case t.OutOfOrder > 0:
+		return Finding{Leak, "Some sequences are out of chronological order", fmt.Sprintf(
+			"%d of %s have items that are not in time, so their test item is not their last.", t.OutOfOrder, userCount(t.Users))}
+	case ratio(t.Tied, t.Users) >= tiedShare:
+		return Finding{Caution, "The last item is often ambiguous", fmt.Sprintf(
 			"For %d of %s (%s) the test item has the same time stamp as the item before it: which of them is last is arbitrary.",
-			t.Tied, people(t.Known), percent(ratio(t.Tied, t.Known)))}
+			t.Tied, userCount(t.Users), percent(ratio(t.Tied, t.Users)))}
 	default:
-		return Finding{Fine, "Sequences run forward in time", fmt.Sprintf(
-			"All of %s; the last two items of %d have the same time stamp.", people(t.Known), t.Tied)}
+		return Finding{Fine, "Sequences are in chronological order", fmt.Sprintf(
+			"All of %s; the last two items of %d have the same time stamp.", userCount(t.Users), t.Tied)}
 	}
 }
 
-func people(n int) string {
+func userCount(n int) string {
 	if n == 1 {
 		return "1 user"
 	}

@@ -1,7 +1,9 @@
-// Package baseline recommends without a neural model, on the same users as the student: what a student must beat to be worth its
-// cost. In: a dataset; out: ranked lists beside the truth, for package metric. Steps: a row of [Table] is fitted on the training
-// histories (every user's items but the last), then [Sequential] asks it for unseen items of the whole shop and [TopN] for an
-// order of each user's candidates. Ties are broken by popularity and then by item number, so the same data give the same lists.
+// Package baseline recommends without a neural model, on the same users as the student: what a
+// student must beat to be worth its cost. In: a dataset; out: ranked lists beside the truth, for
+// package metric. Steps: a row of [Table] is fitted on the training histories (every user's items
+// but the last), then [Sequential] asks it for unseen items of the whole shop and [TopN] for an
+// order of each user's candidates. Ties are broken by popularity and then by item number, so the
+// same data give the same lists.
 package baseline
 
 import (
@@ -16,7 +18,8 @@ import (
 type Query struct {
 	// History is what the user had, oldest first.
 	History []int
-	// Candidates, where not nil, are the only items that may be ranked; else all items but the history's may.
+	// Candidates, where not nil, are the only items that may be ranked; else all items but the
+	// history's may.
 	Candidates []int
 	K          int
 }
@@ -30,7 +33,8 @@ type Baseline struct {
 	Name string
 	// About says for people what it does.
 	About string
-	// Fit learns from all items but each user's last; nil for what needs libtorch, which a stage of its own trains.
+	// Fit learns from all items but each user's last; nil for what needs libtorch, which a stage of
+	// its own trains.
 	Fit func(*dataset.Dataset) Rank
 }
 
@@ -51,7 +55,7 @@ func Table() []Baseline {
 		{Name: ItemKNN, About: "items that share users with the history (cosine), then popularity", Fit: fitKNN},
 		{
 			Name: Rule, Fit: fitRule,
-			About: "max(history)+1, last+1, max(history)+2, then popularity: reads item numbers only, so it shows what numbering leaks",
+			About: "max(history)+1, last+1, max(history)+2, then popularity: reads item ids only, so it shows what numbering leaks",
 		},
 		{Name: SASRec, About: "a causal transformer over items, full softmax, tuned on the validation items"},
 	}
@@ -67,22 +71,22 @@ func Find(name string) (Baseline, bool) {
 	return Baseline{}, false
 }
 
-// Users are the users that the student is examined on: limit of those that leave-one-out can examine, spread over the file; limit 0
-// means all, below 0 none.
+// Users are the users that the student is examined on: limit of those that leave-one-out can
+// examine, spread over the file; limit 0 means all, below 0 none.
 func Users(d *dataset.Dataset, limit int) []dataset.User {
 	if limit < 0 {
 		return nil
 	}
-	var usable, picked []dataset.User
+	var usable, sampled []dataset.User
 	for _, user := range d.Users {
-		if user.Test() != 0 {
+		if user.TestItem() != 0 {
 			usable = append(usable, user)
 		}
 	}
-	for _, place := range dataset.Spread(len(usable), limit) {
-		picked = append(picked, usable[place])
+	for _, index := range dataset.SampleEvenly(len(usable), limit) {
+		sampled = append(sampled, usable[index])
 	}
-	return picked
+	return sampled
 }
 
 // SequentialQueries ask for each user's next item among all unseen ones of the shop.
@@ -94,12 +98,13 @@ func SequentialQueries(users []dataset.User, k int) []Query {
 	return queries
 }
 
-// TopNQueries ask for an order of each user's negatives and the true item. Unlike the reference's student, which may answer any
-// item of the shop (REFERENCE.md 15), a baseline is held to the candidates.
+// TopNQueries ask for an order of each user's negatives and the true item. Unlike the reference's
+// student, which may answer any item of the shop (REFERENCE.md 15), a baseline is held to the
+// candidates.
 func TopNQueries(d *dataset.Dataset, users []dataset.User, k int) []Query {
 	queries := SequentialQueries(users, k)
 	for i, user := range users {
-		queries[i].Candidates = append(slices.Clone(d.Negatives[user.ID]), user.Test())
+		queries[i].Candidates = append(slices.Clone(d.Negatives[user.ID]), user.TestItem())
 	}
 	return queries
 }
@@ -117,7 +122,7 @@ func TopN(d *dataset.Dataset, users []dataset.User, rank Rank, k int) []metric.L
 func answers(users []dataset.User, queries []Query, rank Rank) []metric.List {
 	lists := make([]metric.List, len(users))
 	for i, user := range users {
-		lists[i] = metric.List{Items: rank(queries[i]), Truth: []int{user.Test()}}
+		lists[i] = metric.List{Items: rank(queries[i]), Truth: []int{user.TestItem()}}
 	}
 	return lists
 }
@@ -128,12 +133,12 @@ func history(user dataset.User) []int { return user.Items[:max(0, len(user.Items
 // popularity counts and orders items by how many training histories hold them.
 type popularity struct {
 	order []int // item ids, most popular first
-	place []int // [item id] its place in order
+	rank  []int // [item id] its place in order
 	count []int // [item id]
 }
 
 func countPopularity(d *dataset.Dataset) popularity {
-	p := popularity{count: make([]int, d.Items+1), place: make([]int, d.Items+1), order: make([]int, d.Items)}
+	p := popularity{count: make([]int, d.Items+1), rank: make([]int, d.Items+1), order: make([]int, d.Items)}
 	for _, user := range d.Users {
 		for _, item := range history(user) {
 			p.count[item]++
@@ -144,7 +149,7 @@ func countPopularity(d *dataset.Dataset) popularity {
 	}
 	slices.SortStableFunc(p.order, func(a, b int) int { return cmp.Compare(p.count[b], p.count[a]) })
 	for place, item := range p.order {
-		p.place[item] = place
+		p.rank[item] = place
 	}
 	return p
 }
@@ -158,28 +163,28 @@ type scored struct {
 // sort puts the best first, ties by popularity.
 func (p popularity) sort(items []scored) {
 	slices.SortFunc(items, func(a, b scored) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(p.place[a.item], p.place[b.item]))
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(p.rank[a.item], p.rank[b.item]))
 	})
 }
 
-// answer takes what a query allows of the method's own items, then of the popular ones.
-func (p popularity) answer(q Query, own []int) []int {
-	allowed := p.allows(q)
-	taken := make([]int, 0, q.K)
-	for _, items := range [][]int{own, p.order} {
+// recommend takes what a query allows of the method's own items, then of the popular ones.
+func (p popularity) recommend(q Query, preferred []int) []int {
+	accept := p.allowed(q)
+	used := make([]int, 0, q.K)
+	for _, items := range [][]int{preferred, p.order} {
 		for _, item := range items {
-			if len(taken) == q.K {
-				return taken
+			if len(used) == q.K {
+				return used
 			}
-			if allowed(item) && !slices.Contains(taken, item) {
-				taken = append(taken, item)
+			if accept(item) && !slices.Contains(used, item) {
+				used = append(used, item)
 			}
 		}
 	}
-	return taken
+	return used
 }
 
-func (popularity) allows(q Query) func(item int) bool {
+func (popularity) allowed(q Query) func(item int) bool {
 	listed, want := q.History, false
 	if q.Candidates != nil {
 		listed, want = q.Candidates, true
@@ -193,5 +198,5 @@ func (popularity) allows(q Query) func(item int) bool {
 
 func fitPopularity(d *dataset.Dataset) Rank {
 	p := countPopularity(d)
-	return func(q Query) []int { return p.answer(q, nil) }
+	return func(q Query) []int { return p.recommend(q, nil) }
 }

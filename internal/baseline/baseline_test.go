@@ -70,8 +70,8 @@ func TestRank(t *testing.T) {
 	}
 }
 
-// TestFitSeesNoTestItem moves every user's last item: no baseline may notice.
-func TestFitSeesNoTestItem(t *testing.T) {
+// TestFitIgnoresTestItems moves every user's last item: no baseline may notice.
+func TestFitIgnoresTestItems(t *testing.T) {
 	one := sequences(6, []int{1, 2, 3}, []int{2, 3, 4}, []int{3, 4, 5})
 	two := sequences(6, []int{1, 2, 6}, []int{2, 3, 6}, []int{3, 4, 6})
 	for _, row := range baseline.Table() {
@@ -107,8 +107,8 @@ func TestUsersAndLists(t *testing.T) {
 	}
 }
 
-// paper finds a folder of the paper's data, which lies beside the project and not in it.
-func paper(t *testing.T, name string) *dataset.Dataset {
+// paperData finds a folder of the paper's data, which lies beside the project and not in it.
+func paperData(t *testing.T, name string) *dataset.Dataset {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(filepath.Dir(golden.Data(t, "rdrec"))), "..", "shared", "data", "rdrec", name)
 	if _, err := os.Stat(path); err != nil {
@@ -121,15 +121,15 @@ func paper(t *testing.T, name string) *dataset.Dataset {
 	return d
 }
 
-// TestRuleOnThePapersData holds the figures that show the leak (docs/deviations.md, 18).
-func TestRuleOnThePapersData(t *testing.T) {
+// TestRuleOnPaperData holds the figures that show the leak (docs/deviations.md, 18).
+func TestRuleOnPaperData(t *testing.T) {
 	for name, want := range map[string]string{
 		"beauty": "HR@5 .0537 NDCG@5 .0494 HR@10 .0605 NDCG@10 .0516",
 		"sports": "HR@5 .0488 NDCG@5 .0452 HR@10 .0519 NDCG@10 .0462",
 		"toys":   "HR@5 .0773 NDCG@5 .0720 HR@10 .0808 NDCG@10 .0731",
 	} {
 		t.Run(name, func(t *testing.T) {
-			d := paper(t, name)
+			d := paperData(t, name)
 			row, _ := baseline.Find(baseline.Rule)
 			got := scoresOf(baseline.Sequential(baseline.Users(d, 0), row.Fit(d), 10))
 			line := ""
@@ -146,9 +146,9 @@ func TestRuleOnThePapersData(t *testing.T) {
 func scoresOf(lists []metric.List) map[string]float64 {
 	scores := map[string]float64{}
 	for _, row := range metric.Table() {
-		if row.Needs == metric.Rankings {
+		if row.Input == metric.Rankings {
 			for _, list := range lists {
-				scores[row.Name] += row.Reference(list, row.Cut) / float64(len(lists))
+				scores[row.Name] += row.Reference(list, row.K) / float64(len(lists))
 			}
 		}
 	}
@@ -241,8 +241,8 @@ func allBeauty(t *testing.T) *dataset.Dataset {
 	return d
 }
 
-// TestSpecNamesTheTable: the spec's words and the table's rows are the same.
-func TestSpecNamesTheTable(t *testing.T) {
+// TestSpecMatchesTheTable: the spec's words and the table's rows are the same.
+func TestSpecMatchesTheTable(t *testing.T) {
 	var names []string
 	for _, row := range baseline.Table() {
 		names = append(names, row.Name)

@@ -6,8 +6,8 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// neighbours is how many similar items of each item are kept.
-const neighbours = 100
+// neighbors is how many similar items of each item are kept.
+const neighbors = 100
 
 // fitKNN keeps each item's most similar items: the cosine of the two items' sets of training users.
 func fitKNN(d *dataset.Dataset) Rank {
@@ -20,7 +20,7 @@ func fitKNN(d *dataset.Dataset) Rank {
 				scores[other.item] += other.score
 			}
 		}
-		return p.answer(q, p.best(scores, len(scores)))
+		return p.recommend(q, p.best(scores, len(scores)))
 	}
 }
 
@@ -33,20 +33,20 @@ func similar(d *dataset.Dataset, p popularity) [][]scored {
 	}
 	near := make([][]scored, d.Items+1)
 	for item := range near {
-		together := map[int]float64{}
+		shared := map[int]float64{}
 		for _, index := range users[item] {
 			for _, other := range history(d.Users[index]) {
 				if other != item {
-					together[other]++
+					shared[other]++
 				}
 			}
 		}
-		for other, count := range together {
+		for other, count := range shared {
 			cosine := count / math.Sqrt(float64(p.count[item])*float64(p.count[other]))
 			near[item] = append(near[item], scored{other, cosine})
 		}
 		p.sort(near[item])
-		near[item] = near[item][:min(neighbours, len(near[item]))]
+		near[item] = near[item][:min(neighbors, len(near[item]))]
 	}
 	return near
 }

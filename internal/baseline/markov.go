@@ -22,9 +22,9 @@ func fitMarkov(d *dataset.Dataset) Rank {
 	}
 	return func(q Query) []int {
 		if len(q.History) == 0 {
-			return p.answer(q, nil)
+			return p.recommend(q, nil)
 		}
-		return p.answer(q, next[q.History[len(q.History)-1]])
+		return p.recommend(q, next[q.History[len(q.History)-1]])
 	}
 }
 

@@ -30,9 +30,9 @@ func numbers(low, high int) []int {
 	return list
 }
 
-// TestTiesGoByPopularityThenItemID fits each baseline several times on items that its own score
-// cannot tell apart.
-func TestTiesGoByPopularityThenItemID(t *testing.T) {
+// TestTiesAreBrokenByPopularityThenItemID fits each baseline several times on items that its own
+// score cannot tell apart.
+func TestTiesAreBrokenByPopularityThenItemID(t *testing.T) {
 	// Item 1 is followed once by each of 2 to 41. Items 22 to 41 stand in one more history each,
 	// after an item of their own.
 	var histories [][]int
@@ -111,9 +111,9 @@ func TestItemKNNByHand(t *testing.T) {
 	}
 }
 
-// TestItemKNNKeepsAHundredNeighbours: the neighbour of the 101st place counts no more than an item
+// TestItemKNNKeepsAHundredNeighbors: the neighbour of the 101st place counts no more than an item
 // that shares no user.
-func TestItemKNNKeepsAHundredNeighbours(t *testing.T) {
+func TestItemKNNKeepsAHundredNeighbors(t *testing.T) {
 	for _, c := range []struct {
 		name       string
 		neighbours int
@@ -202,7 +202,7 @@ func TestTopNRanksCandidatesAlone(t *testing.T) {
 	users := baseline.Users(d, 3)
 	for i, want := range [][]int{{5, 7, 8}, {1, 6}, {2}} { // popularity: 3, 4, then 1 2 5, then 6 7 8
 		list := baseline.TopN(d, users, fit(t, baseline.Popularity, d), 5)[i]
-		if diff := gocmp.Diff(metric.List{Items: want, Truth: []int{users[i].Test()}}, list); diff != "" {
+		if diff := gocmp.Diff(metric.List{Items: want, Truth: []int{users[i].TestItem()}}, list); diff != "" {
 			t.Errorf("user %d (-want +got):\n%s", users[i].ID, diff)
 		}
 	}

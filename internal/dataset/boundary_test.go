@@ -30,8 +30,8 @@ func TestThreeItemsCanBeSplit(t *testing.T) {
 		{[]int{5, 6, 7, 8}, []int{5, 6}, 7, 8},
 	} {
 		u := dataset.User{Items: c.items}
-		if !slices.Equal(u.Train(), c.train) || u.Valid() != c.valid || u.Test() != c.test {
-			t.Errorf("%v: train %v, valid %d, test %d; want %v, %d and %d", c.items, u.Train(), u.Valid(), u.Test(), c.train,
+		if !slices.Equal(u.TrainItems(), c.train) || u.ValidationItem() != c.valid || u.TestItem() != c.test {
+			t.Errorf("%v: train %v, valid %d, test %d; want %v, %d and %d", c.items, u.TrainItems(), u.ValidationItem(), u.TestItem(), c.train,
 				c.valid, c.test)
 		}
 	}
@@ -399,7 +399,7 @@ func TestExplanationsOfAUserKeepTheirOrder(t *testing.T) {
 			want = append(want, fmt.Sprint(i))
 		}
 	}
-	if err := d.KeepNumbers(old); err != nil {
+	if err := d.KeepIDs(old); err != nil {
 		t.Fatal(err)
 	}
 	var got []string

@@ -10,15 +10,16 @@ import (
 	"strings"
 )
 
-// object walks one JSON object token by token, so that a key that stands twice is seen and every entry has its line.
+// object walks one JSON object token by token, so that a key that stands twice is seen and every
+// entry has its line.
 type object struct {
-	f   *file
-	dec *json.Decoder
-	bad *faults
+	f     *file
+	dec   *json.Decoder
+	diags *diagnostics
 }
 
-func newObject(f *file, bad *faults) *object {
-	return &object{f: f, dec: json.NewDecoder(bytes.NewReader(f.data)), bad: bad}
+func newObject(f *file, diags *diagnostics) *object {
+	return &object{f: f, dec: json.NewDecoder(bytes.NewReader(f.data)), diags: diags}
 }
 
 // line is where the decoder stands: behind the last token it gave.
@@ -38,18 +39,19 @@ func (o *object) syntax(err error) bool {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
-		o.bad.add(o.f.name, o.f.line(o.offset(syntax)), "not JSON: %v", err)
+		o.diags.add(o.f.name, o.f.line(o.offset(syntax)), "not JSON: %v", err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		o.bad.add(o.f.name, o.f.line(int64(len(o.f.data))-1), "JSON ends in the middle, after %d bytes", len(o.f.data))
+		o.diags.add(o.f.name, o.f.line(int64(len(o.f.data))-1), "JSON ends in the middle, after %d bytes", len(o.f.data))
 	default:
-		o.bad.add(o.f.name, o.line(), "%v", err)
+		o.diags.add(o.f.name, o.line(), "%v", err)
 		return true
 	}
 	return false
 }
 
-// offset is where a JSON error is. The decoder's own count leaves out what it gave as tokens, so the value that it failed in is read
-// anew; a token that may not be there is where the decoder stopped.
+// offset is where a JSON error is. The decoder's own count leaves out what it gave as tokens, so
+// the value that it failed in is read anew; a token that may not be there is where the decoder
+// stopped.
 func (o *object) offset(failed *json.SyntaxError) int64 {
 	start := o.dec.InputOffset()
 	var value json.RawMessage
@@ -69,13 +71,14 @@ func (o *object) delim(want json.Delim) bool {
 		return o.syntax(err) && false
 	}
 	if token != want {
-		o.bad.add(o.f.name, line, "want %q, got %s", want.String(), quote(fmt.Sprint(token)))
+		o.diags.add(o.f.name, line, "want %q, got %s", want.String(), quote(fmt.Sprint(token)))
 		return false
 	}
 	return true
 }
 
-// entries calls visit with each key of the object that comes next, and its line; visit takes the value. It stops when visit says false.
+// entries calls visit with each key of the object that comes next, and its line; visit takes the
+// value. It stops when visit says false.
 func (o *object) entries(visit func(key string, line int) bool) bool {
 	if !o.delim('{') {
 		return false
@@ -89,11 +92,11 @@ func (o *object) entries(visit func(key string, line int) bool) bool {
 		}
 		key, ok := token.(string)
 		if !ok {
-			o.bad.add(o.f.name, line, "want a key, got %s", quote(fmt.Sprint(token)))
+			o.diags.add(o.f.name, line, "want a key, got %s", quote(fmt.Sprint(token)))
 			return false
 		}
 		if first, twice := seen[key]; twice {
-			o.bad.add(o.f.name, line, "key %s stands on line %d already", quote(key), first)
+			o.diags.add(o.f.name, line, "key %s already appears on line %d", quote(key), first)
 		} else {
 			seen[key] = line
 		}
@@ -104,20 +107,21 @@ func (o *object) entries(visit func(key string, line int) bool) bool {
 	return o.delim('}')
 }
 
-// value takes the value that comes next into v; a value of another type is a fault and the walk goes on.
-func (o *object) value(what string, v any) (ok, goOn bool) {
+// value takes the value that comes next into v; a value of another type is a fault and the walk
+// goes on.
+func (o *object) value(what string, v any) (ok, more bool) {
 	line := o.next()
 	err := o.dec.Decode(v)
 	if err == nil {
 		return true, true
 	}
-	var kind *json.UnmarshalTypeError
-	if errors.As(err, &kind) {
+	var jsonType *json.UnmarshalTypeError
+	if errors.As(err, &jsonType) {
 		field := what
-		if kind.Field != "" {
-			field = strings.TrimPrefix(what+" field "+strconv.Quote(kind.Field), " ")
+		if jsonType.Field != "" {
+			field = strings.TrimPrefix(what+" field "+strconv.Quote(jsonType.Field), " ")
 		}
-		o.bad.add(o.f.name, line, "%s is a JSON %s, want %s", field, kind.Value, kindName(kind.Type.String()))
+		o.diags.add(o.f.name, line, "%s is a JSON %s, want %s", field, jsonType.Value, kindName(jsonType.Type.String()))
 		return false, true
 	}
 	return false, o.syntax(err)
@@ -135,18 +139,19 @@ func kindName(goType string) string {
 	}
 }
 
-// datamaps reads datamaps.json: id2user and id2item (id -> the shop's id), or the reverse user2id and item2id, or all four, which
-// must agree. The ids must be 1 to n without a gap: the templates and the tasks count on it.
+// datamaps reads datamaps.json: id2user and id2item (id -> the shop's id), or the reverse user2id
+// and item2id, or all four, which must agree. The ids must be 1 to n without a gap: the templates
+// and the tasks count on it.
 func (r *reader) datamaps() {
-	f := required(r.fsys, fileDatamaps, r.bad)
+	f := required(r.fsys, fileDatamaps, r.diags)
 	if f == nil || len(f.data) == 0 {
 		return
 	}
-	before := r.bad.count
+	before := r.diags.count
 	r.d.Indent = indentOf(f.data)
 	maps := map[string]idMap{}
-	o := newObject(f, r.bad)
-	whole := o.entries(func(key string, _ int) bool {
+	o := newObject(f, r.diags)
+	complete := o.entries(func(key string, _ int) bool {
 		switch key {
 		case "id2user", "id2item":
 			m, ok := o.idMap(key, false)
@@ -158,17 +163,17 @@ func (r *reader) datamaps() {
 			return ok
 		default:
 			var skipped json.RawMessage
-			_, goOn := o.value(key, &skipped)
-			return goOn
+			_, more := o.value(key, &skipped)
+			return more
 		}
 	})
-	if !whole {
+	if !complete {
 		return
 	}
 	r.d.UserIDs = r.ids(f, maps, "id2user", "user2id")
 	r.d.ItemIDs = r.ids(f, maps, "id2item", "item2id")
 	r.users, r.d.Items = len(r.d.UserIDs), len(r.d.ItemIDs)
-	r.mapped = r.bad.count == before
+	r.mapped = r.diags.count == before
 }
 
 // idMap is number -> the shop's id, with the line of each.
@@ -185,24 +190,24 @@ func (o *object) idMap(what string, flip bool) (idMap, bool) {
 	names := map[string]int{}
 	ok := o.entries(func(key string, line int) bool {
 		var raw scalar
-		good, goOn := o.value(what+" entry "+quote(key), &raw)
-		if !good {
-			return goOn
+		valid, more := o.value(what+" entry "+quote(key), &raw)
+		if !valid {
+			return more
 		}
-		number, name := key, string(raw)
+		id, name := key, string(raw)
 		if flip {
-			number, name = name, number
+			id, name = name, id
 		}
-		n, err := strconv.Atoi(number)
+		n, err := strconv.Atoi(id)
 		if err != nil {
-			o.bad.add(o.f.name, line, "%s: %s is not a number", what, quote(number))
+			o.diags.add(o.f.name, line, "%s: %s is not a number", what, quote(id))
 			return true
 		}
 		if other, twice := names[name]; twice {
-			o.bad.add(o.f.name, line, "%s: %s has two numbers, %d and %d", what, quote(name), other, n)
+			o.diags.add(o.f.name, line, "%s: %s has two numbers, %d and %d", what, quote(name), other, n)
 		}
 		if first, twice := m[n]; twice && first.id != name {
-			o.bad.add(o.f.name, line, "%s: number %d stands on line %d already", what, n, first.line)
+			o.diags.add(o.f.name, line, "%s: number %d already appears on line %d", what, n, first.line)
 		}
 		names[name], m[n] = n, idEntry{name, line}
 		return true
@@ -235,10 +240,10 @@ func (r *reader) ids(f *file, maps map[string]idMap, forward, reverse string) []
 	if m == nil {
 		m, key = back, reverse
 	} else if both {
-		r.agree(f, m, back, forward, reverse)
+		r.checkInverse(f, m, back, forward, reverse)
 	}
 	if len(m) == 0 {
-		r.bad.add(f.name, 0, "%s (or %s) is missing or empty", forward, reverse)
+		r.diags.add(f.name, 0, "%s (or %s) is missing or empty", forward, reverse)
 		return nil
 	}
 	ids := make([]string, len(m))
@@ -251,15 +256,15 @@ func (r *reader) ids(f *file, maps map[string]idMap, forward, reverse string) []
 		}
 		ids[id-1] = entry.id
 	}
-	missing(r.bad, f.name, fmt.Sprintf("%s has %d entries, but not those of", key, len(m)), absent)
+	reportMissing(r.diags, f.name, fmt.Sprintf("%s has %d entries, but not those of", key, len(m)), absent)
 	return ids
 }
 
-func (r *reader) agree(f *file, forward, back idMap, name, reverse string) {
+func (r *reader) checkInverse(f *file, forward, back idMap, name, reverse string) {
 	for id := range max(len(forward), len(back)) + 1 {
 		a, b := forward[id], back[id]
 		if a.id != b.id {
-			r.bad.add(f.name, max(a.line, b.line), "%s has %s for %d, %s has %s", name, quote(a.id), id, reverse, quote(b.id))
+			r.diags.add(f.name, max(a.line, b.line), "%s has %s for %d, %s has %s", name, quote(a.id), id, reverse, quote(b.id))
 		}
 	}
 }

@@ -1,27 +1,33 @@
-// Package dataset holds what every later step reads: who interacted with what, in order, and why they said so. In: a folder in
-// the format of RDRec, POD and P5 (sequential.txt, datamaps.json, and where there are any negative.txt, explanation.json,
-// explanation_rationale.json, titles.json, times.txt; plain or .gz). Out: a [Dataset], and the same folder again. Steps: read
-// every file, name every fault by file and line, check the files against each other, fill in missing negatives. It knows neither
-// reviews nor tensors.
+// Package dataset holds what every later step reads: who interacted with what, in order, and why
+// they said so. In: a folder in the format of RDRec, POD and P5 (sequential.txt, datamaps.json, and
+// where there are any negative.txt, explanation.json, explanation_rationale.json, titles.json,
+// times.txt; plain or .gz). Out: a [Dataset], and the same folder again. Steps: read every file,
+// name every fault by file and line, check the files against each other, fill in missing negatives.
+// It knows neither reviews nor tensors.
 package dataset
 
-// Dataset is interactions, explanations and the names behind the numbers. It is read-only once read, but for FillNegatives and Renumber.
+// Dataset is interactions, explanations and the names behind the numbers. It is read-only once
+// read, but for FillNegatives and Renumber.
 type Dataset struct {
 	// Name is for people and error messages.
 	Name string
-	// Users are in the order of sequential.txt, which is the order of every task that walks over users.
+	// Users are in the order of sequential.txt, which is the order of every task that walks over
+	// users.
 	Users []User
 	// Items is how many items there are; their ids are 1 to Items.
 	Items int
 	// UserIDs and ItemIDs are the shop's own ids; index id-1.
 	UserIDs, ItemIDs []string
-	// Titles are words for people about each item ("" where unknown); index id-1; nil when there are none.
+	// Titles are words for people about each item ("" where unknown); index id-1; nil when there
+	// are none.
 	Titles []string
 	// Explanations are what users said about items; all nil when the folder has none.
 	Explanations Splits
-	// Negatives are items that a user has not seen, to rank beside the true one; nil until read or filled.
+	// Negatives are items that a user has not seen, to rank beside the true one; nil until read or
+	// filled.
 	Negatives map[int][]int
-	// Indent is how many spaces a level the folder's JSON is indented by, so that writing gives the bytes that were read; 0 means 1.
+	// Indent is how many spaces a level the folder's JSON is indented by, so that writing gives the
+	// bytes that were read; 0 means 1.
 	Indent int
 }
 
@@ -29,28 +35,31 @@ type Dataset struct {
 type User struct {
 	// ID is 1 to the number of users.
 	ID int
-	// Items are item ids; the last is for testing and the one before it for validation (see Train, Valid and Test).
+	// Items are item ids; the last is for testing and the one before it for validation (see Train,
+	// Valid and Test).
 	Items []int
 	// Times are the interactions' Unix seconds, one an item; nil when unknown.
 	Times []int64
 }
 
-// MinItems is the shortest sequence that leave-one-out can split: one item to learn from, one to validate on, one to test on.
+// MinItems is the shortest sequence that leave-one-out can split: one item to learn from, one to
+// validate on, one to test on.
 const MinItems = 3
 
-// Train is what may be learnt from: all items but the last two.
-func (u User) Train() []int { return u.Items[:max(0, len(u.Items)-2)] }
+// TrainItems is what may be learnt from: all items but the last two.
+func (u User) TrainItems() []int { return u.Items[:max(0, len(u.Items)-2)] }
 
-// Valid is the validation item, the last but one; 0 when the sequence is shorter than MinItems.
-func (u User) Valid() int {
+// ValidationItem is the validation item, the last but one; 0 when the sequence is shorter than
+// MinItems.
+func (u User) ValidationItem() int {
 	if len(u.Items) < MinItems {
 		return 0
 	}
 	return u.Items[len(u.Items)-2]
 }
 
-// Test is the test item, the last; 0 when the sequence is shorter than MinItems.
-func (u User) Test() int {
+// TestItem is the test item, the last; 0 when the sequence is shorter than MinItems.
+func (u User) TestItem() int {
 	if len(u.Items) < MinItems {
 		return 0
 	}
@@ -66,13 +75,15 @@ type Explanation struct {
 	User, Item int
 	// Explanation is the sentence, Feature the word of it that names what it is about.
 	Explanation, Feature string
-	// Preference and Attribution are the rationale: what the user prefers, and what the item is like; empty when not distilled.
+	// Preference and Attribution are the rationale: what the user prefers, and what the item is
+	// like; empty when not distilled.
 	Preference, Attribution string
 	// Rating is as the file writes it ("5" or "5.0"); empty when it has none.
 	Rating string
 }
 
-// HasRationale says whether a teacher's rationale is there; the reference's parser may leave one half of it empty.
+// HasRationale says whether a teacher's rationale is there; the reference's parser may leave one
+// half of it empty.
 func (e Explanation) HasRationale() bool { return e.Preference != "" || e.Attribution != "" }
 
 // HasExplanations says whether there is anything to learn the explanation task from.

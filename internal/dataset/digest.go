@@ -7,18 +7,19 @@ import (
 	"strconv"
 )
 
-// SequenceDigest is the SHA-256 of who interacted with what, in the users' order, with items counted as they first appear: the same
-// data has the same digest however its files are written and its items numbered.
+// SequenceDigest is the SHA-256 of who interacted with what, in the users' order, with items
+// counted as they first appear: the same data has the same digest however its files are written and
+// its items numbered.
 func (d *Dataset) SequenceDigest() string {
 	hash := sha256.New()
 	w := bufio.NewWriter(hash) // a hash never refuses
-	numbers := make(map[int]int, d.Items)
+	ids := make(map[int]int, d.Items)
 	for _, user := range d.Users {
 		for _, item := range user.Items {
-			number, seen := numbers[item]
+			number, seen := ids[item]
 			if !seen {
-				number = len(numbers) + 1
-				numbers[item] = number
+				number = len(ids) + 1
+				ids[item] = number
 			}
 			_, _ = w.WriteString(strconv.Itoa(number) + " ") //nolint:errcheck // see above
 		}

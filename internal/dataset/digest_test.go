@@ -6,7 +6,7 @@ import (
 	"rdrec/internal/dataset"
 )
 
-func TestSequenceDigestIsOfTheSequences(t *testing.T) {
+func TestSequenceDigestCoversTheSequences(t *testing.T) {
 	t.Parallel()
 	digest := func(sequences ...[]int) string {
 		d := &dataset.Dataset{Items: 9}

@@ -15,7 +15,8 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// TestRenumberByHand moves everything that an item's number is in, and refuses what is no permutation.
+// TestRenumberByHand moves everything that an item's number is in, and refuses what is no
+// permutation.
 func TestRenumberByHand(t *testing.T) {
 	d := &dataset.Dataset{
 		Name: "d", Items: 3, ItemIDs: []string{"a", "b", "c"}, Titles: []string{"A", "B", "C"},
@@ -25,7 +26,7 @@ func TestRenumberByHand(t *testing.T) {
 			Test: []dataset.Explanation{{Item: 3}},
 		},
 	}
-	if err := d.Renumber([]int{2, 3, 1}); err != nil {
+	if err := d.Reindex([]int{2, 3, 1}); err != nil {
 		t.Fatal(err)
 	}
 	want := &dataset.Dataset{
@@ -46,7 +47,7 @@ func TestRenumberByHand(t *testing.T) {
 		"each once: the one at place 2 ": {1, 3, 3},
 		"place 3 is 4":                   {1, 2, 4},
 	} {
-		err := d.Renumber(number)
+		err := d.Reindex(number)
 		if err == nil || !strings.Contains(err.Error(), says) || !strings.HasPrefix(err.Error(), `renumber dataset "d": `) {
 			t.Errorf("%v: %v, want %s", number, err, says)
 		}
@@ -56,7 +57,8 @@ func TestRenumberByHand(t *testing.T) {
 	}
 }
 
-// TestWhoIsGoneIsNamed: the first user or item of the old data that is not in the new, and how many others.
+// TestWhoIsGoneIsNamed: the first user or item of the old data that is not in the new, and how many
+// others.
 func TestWhoIsGoneIsNamed(t *testing.T) {
 	old := &dataset.Dataset{UserIDs: []string{"ann", "bob"}, ItemIDs: []string{"soap", "comb", "oil"}, Items: 3}
 	for _, c := range []struct {
@@ -68,12 +70,12 @@ func TestWhoIsGoneIsNamed(t *testing.T) {
 		{nil, nil, `user "ann" (number 1) is no longer in the data, and 1 more`},
 	} {
 		d := &dataset.Dataset{UserIDs: c.users, ItemIDs: c.items, Items: len(c.items)}
-		if err := d.KeepNumbers(old); !errors.Is(err, dataset.ErrGone) || err.Error() != c.want {
+		if err := d.KeepIDs(old); !errors.Is(err, dataset.ErrRemoved) || err.Error() != c.want {
 			t.Errorf("users %v, items %v: %v, want %s", c.users, c.items, err, c.want)
 		}
 	}
 	odd := &dataset.Dataset{Name: "odd", UserIDs: old.UserIDs, ItemIDs: old.ItemIDs, Items: 4}
-	if err := odd.KeepNumbers(old); err == nil || !strings.Contains(err.Error(), "3 numbers for 4 items") {
+	if err := odd.KeepIDs(old); err == nil || !strings.Contains(err.Error(), "3 numbers for 4 items") {
 		t.Errorf("four items of three ids: %v", err)
 	}
 }

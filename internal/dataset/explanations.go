@@ -18,11 +18,12 @@ type record struct {
 	Rating      *json.Number `json:"rating"`
 }
 
-// explanations reads explanation_rationale.json, else explanation.json, else nothing: the explanation task is then switched off.
+// explanations reads explanation_rationale.json, else explanation.json, else nothing: the
+// explanation task is then switched off.
 func (r *reader) explanations() {
-	f := open(r.fsys, fileRationale, r.bad)
+	f := open(r.fsys, fileRationale, r.diags)
 	if f == nil {
-		f = open(r.fsys, fileExplanation, r.bad)
+		f = open(r.fsys, fileExplanation, r.diags)
 	}
 	if f == nil || len(f.data) == 0 {
 		return
@@ -30,22 +31,22 @@ func (r *reader) explanations() {
 	splits := map[string]*[]Explanation{
 		"train": &r.d.Explanations.Train, "val": &r.d.Explanations.Val, "test": &r.d.Explanations.Test,
 	}
-	o := newObject(f, r.bad)
+	o := newObject(f, r.diags)
 	found := 0
-	whole := o.entries(func(key string, _ int) bool {
+	complete := o.entries(func(key string, _ int) bool {
 		list := splits[key]
 		if list == nil {
 			var skipped json.RawMessage
-			_, goOn := o.value(key, &skipped)
-			return goOn
+			_, more := o.value(key, &skipped)
+			return more
 		}
 		found++
 		var ok bool
 		*list, ok = r.split(o, key)
 		return ok
 	})
-	if whole && found < len(splits) {
-		r.bad.add(f.name, 0, "want \"train\", \"val\" and \"test\", found %d of them", found)
+	if complete && found < len(splits) {
+		r.diags.add(f.name, 0, "want \"train\", \"val\" and \"test\", found %d of them", found)
 	}
 }
 
@@ -59,16 +60,16 @@ func (r *reader) split(o *object, name string) ([]Explanation, bool) {
 	for i := 0; o.dec.More(); i++ {
 		line := o.next()
 		var got record
-		ok, goOn := o.value(fmt.Sprintf("%s[%d]", name, i), &got)
-		if !goOn {
+		ok, more := o.value(fmt.Sprintf("%s[%d]", name, i), &got)
+		if !more {
 			return nil, false
 		}
-		if !ok || !r.complete(o.f.name, line, got) {
+		if !ok || !r.checkRecord(o.f.name, line, got) {
 			continue
 		}
 		e := got.explanation()
 		if first, twice := seen[e]; twice {
-			r.bad.add(o.f.name, line, "the same explanation of user %d and item %d starts on line %d already", e.User, e.Item, first)
+			r.diags.add(o.f.name, line, "the same explanation of user %d and item %d starts on line %d already", e.User, e.Item, first)
 			continue
 		}
 		seen[e] = line
@@ -77,15 +78,16 @@ func (r *reader) split(o *object, name string) ([]Explanation, bool) {
 	return list, o.delim(']')
 }
 
-// complete names what a record lacks and ids that do not exist. A feature may be missing: no task needs it.
-func (r *reader) complete(name string, line int, got record) bool {
+// checkRecord names what a record lacks and ids that do not exist. A feature may be missing: no
+// task needs it.
+func (r *reader) checkRecord(name string, line int, got record) bool {
 	ok := true
 	for _, need := range []struct {
 		field  string
 		absent bool
 	}{{"user", got.User == nil}, {"item", got.Item == nil}, {"explanation", got.Explanation == nil}} {
 		if need.absent {
-			r.bad.add(name, line, "field %q is missing", need.field)
+			r.diags.add(name, line, "field %q is missing", need.field)
 			ok = false
 		}
 	}
@@ -93,11 +95,11 @@ func (r *reader) complete(name string, line int, got record) bool {
 		return false
 	}
 	if !r.knownUser(*got.User) {
-		r.bad.add(name, line, "user %d is not in %s (1 to %d)", *got.User, fileDatamaps, r.users)
+		r.diags.add(name, line, "user %d is not in %s (1 to %d)", *got.User, fileDatamaps, r.users)
 		ok = false
 	}
 	if !r.knownItem(*got.Item) {
-		r.bad.add(name, line, "item %d is not in %s (1 to %d)", *got.Item, fileDatamaps, r.d.Items)
+		r.diags.add(name, line, "item %d is not in %s (1 to %d)", *got.Item, fileDatamaps, r.d.Items)
 		ok = false
 	}
 	return ok
@@ -120,37 +122,38 @@ func (got record) explanation() Explanation {
 	return e
 }
 
-// titles reads titles.json (the shop's item id -> title), ours, else item_keywords.tsv (id, the shop's id, words).
+// titles reads titles.json (the shop's item id -> title), ours, else item_keywords.tsv (id, the
+// shop's id, words).
 func (r *reader) titles() {
-	if f := open(r.fsys, fileTitles, r.bad); f != nil {
+	if f := open(r.fsys, fileTitles, r.diags); f != nil {
 		if len(f.data) > 0 {
 			r.titleMap(f)
 		}
 		return
 	}
-	if f := open(r.fsys, fileItemKeywords, r.bad); f != nil {
+	if f := open(r.fsys, fileItemKeywords, r.diags); f != nil {
 		r.keywords(f)
 	}
 }
 
 func (r *reader) titleMap(f *file) {
-	numbers := make(map[string]int, len(r.d.ItemIDs))
+	ids := make(map[string]int, len(r.d.ItemIDs))
 	for i, id := range r.d.ItemIDs {
-		numbers[id] = i + 1
+		ids[id] = i + 1
 	}
 	titles := make([]string, r.d.Items)
-	o := newObject(f, r.bad)
+	o := newObject(f, r.diags)
 	o.entries(func(key string, line int) bool {
 		var title string
-		_, goOn := o.value("title of "+quote(key), &title)
-		n, known := numbers[key]
+		_, more := o.value("title of "+quote(key), &title)
+		n, known := ids[key]
 		switch {
 		case known:
 			titles[n-1] = title
 		case r.mapped:
-			r.bad.add(f.name, line, "item %s is not in %s", quote(key), fileDatamaps)
+			r.diags.add(f.name, line, "item %s is not in %s", quote(key), fileDatamaps)
 		}
-		return goOn
+		return more
 	})
 	r.d.Titles = titles
 }
@@ -159,22 +162,22 @@ func (r *reader) keywords(f *file) {
 	titles := make([]string, r.d.Items)
 	for line, fields := range f.columns('\t') {
 		if len(fields) < 3 {
-			r.bad.add(f.name, line, "want number, id and words between tabs, got %d columns", len(fields))
+			r.diags.add(f.name, line, "want number, id and words between tabs, got %d columns", len(fields))
 			continue
 		}
 		n, err := strconv.Atoi(fields[0])
 		if err != nil {
-			r.bad.add(f.name, line, "%s is not a number", quote(fields[0]))
+			r.diags.add(f.name, line, "%s is not a number", quote(fields[0]))
 			continue
 		}
 		if n < 1 || n > len(titles) {
 			if r.mapped {
-				r.bad.add(f.name, line, "item %d is not in %s (1 to %d)", n, fileDatamaps, r.d.Items)
+				r.diags.add(f.name, line, "item %d is not in %s (1 to %d)", n, fileDatamaps, r.d.Items)
 			}
 			continue
 		}
 		if r.d.ItemIDs[n-1] != fields[1] {
-			r.bad.add(f.name, line, "item %d is %s here and %s in %s", n, quote(fields[1]), quote(r.d.ItemIDs[n-1]), fileDatamaps)
+			r.diags.add(f.name, line, "item %d is %s here and %s in %s", n, quote(fields[1]), quote(r.d.ItemIDs[n-1]), fileDatamaps)
 		}
 		titles[n-1] = strings.ToValidUTF8(fields[2], "\uFFFD")
 	}

@@ -28,7 +28,7 @@ func TestAllFaultsAndNoOthers(t *testing.T) {
 				`sequential.txt:1: want "user number number ...", got "1"`,
 				`sequential.txt:2: want "user number number ...", got ""`,
 				`sequential.txt:3: "x" is not a number`, `sequential.txt:4: "y" is not a number`,
-				"sequential.txt:8: user 2 stands on line 7 already",
+				"sequential.txt:8: user 2 already appears on line 7",
 				"sequential.txt:5: user 3 is not in datamaps.json (1 to 2)",
 				"sequential.txt:7: item 9 of user 2 is not in datamaps.json (1 to 4)",
 				"sequential.txt:7: item 0 of user 2 is not in datamaps.json (1 to 4)",
@@ -169,13 +169,13 @@ func TestAllFaultsAndNoOthers(t *testing.T) {
 		{
 			"one number for two names",
 			maps("{\"user2id\": {\"a\": 1,\n\"b\": 1, \"c\": 2}, \"item2id\": {\"w\": 1, \"x\": 2, \"y\": 3, \"z\": 4}}"),
-			[]string{"datamaps.json:2: user2id: number 1 stands on line 1 already"},
+			[]string{"datamaps.json:2: user2id: number 1 already appears on line 1"},
 		},
 		{
 			"one name twice",
 			maps("{\"user2id\": {\"a\": 1,\n\"a\": 1, \"c\": 2}, \"item2id\": {\"w\": 1, \"x\": 2, \"y\": 3, \"z\": 4}}"),
 			[]string{
-				`datamaps.json:2: key "a" stands on line 1 already`,
+				`datamaps.json:2: key "a" already appears on line 1`,
 				`datamaps.json:2: user2id: "a" has two numbers, 1 and 1`,
 			},
 		},

@@ -14,49 +14,50 @@ import (
 
 // file is one file of the folder, unpacked and whole: the biggest are some hundred megabytes.
 type file struct {
-	name string // with .gz where it has it
-	data []byte
-	ends []int // offset of each line's newline, filled by line
+	name     string // with .gz where it has it
+	data     []byte
+	lineEnds []int // offset of each line's newline, filled by line
 }
 
 // open reads name, or name.gz where that is all there is; nil without a fault when neither exists.
-func open(fsys fs.FS, name string, bad *faults) *file {
+func open(fsys fs.FS, name string, diags *diagnostics) *file {
 	for _, candidate := range []string{name, name + ".gz"} {
 		raw, err := fs.ReadFile(fsys, candidate)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
-			bad.add(candidate, 0, "cannot be read: %v", err)
+			diags.add(candidate, 0, "cannot be read: %v", err)
 			return &file{name: candidate}
 		}
 		f := &file{name: candidate, data: raw}
 		if candidate != name {
-			f.gunzip(raw, bad)
+			f.gunzip(raw, diags)
 		}
 		if len(f.data) == 0 {
-			bad.add(candidate, 0, "file is empty")
+			diags.add(candidate, 0, "file is empty")
 		}
 		return f
 	}
 	return nil
 }
 
-// gunzip unpacks raw; a stream that ends early is a fault with both byte counts, and nothing of it is used.
-func (f *file) gunzip(raw []byte, bad *faults) {
+// gunzip unpacks raw; a stream that ends early is a fault with both byte counts, and nothing of it
+// is used.
+func (f *file) gunzip(raw []byte, diags *diagnostics) {
 	f.data = nil
 	if len(raw) == 0 {
 		return
 	}
 	zip, err := gzip.NewReader(bytes.NewReader(raw))
 	if err != nil {
-		bad.add(f.name, 0, "not a gzip file: %v", err)
+		diags.add(f.name, 0, "not a gzip file: %v", err)
 		return
 	}
 	data, err := io.ReadAll(zip)
 	if err != nil {
 		lines := bytes.Count(data, []byte{'\n'})
-		bad.add(f.name, lines+1, "gzip is truncated or damaged: %v after %d unpacked bytes of a %d-byte file", err, len(data), len(raw))
+		diags.add(f.name, lines+1, "gzip is truncated or damaged: %v after %d unpacked bytes of a %d-byte file", err, len(data), len(raw))
 		return
 	}
 	f.data = data
@@ -64,28 +65,28 @@ func (f *file) gunzip(raw []byte, bad *faults) {
 
 // line is the number of the line that holds the byte at offset.
 func (f *file) line(offset int64) int {
-	if f.ends == nil {
-		f.ends = make([]int, 0, bytes.Count(f.data, []byte{'\n'}))
+	if f.lineEnds == nil {
+		f.lineEnds = make([]int, 0, bytes.Count(f.data, []byte{'\n'}))
 		for i, b := range f.data {
 			if b == '\n' {
-				f.ends = append(f.ends, i)
+				f.lineEnds = append(f.lineEnds, i)
 			}
 		}
 	}
-	return 1 + sort.SearchInts(f.ends, int(offset))
+	return 1 + sort.SearchInts(f.lineEnds, int(offset))
 }
 
 // required opens a file that every folder has.
-func required(fsys fs.FS, name string, bad *faults) *file {
-	f := open(fsys, name, bad)
+func required(fsys fs.FS, name string, diags *diagnostics) *file {
+	f := open(fsys, name, diags)
 	if f == nil {
-		bad.add(name, 0, "file is missing (looked for it plain and as %s.gz)", name)
+		diags.add(name, 0, "file is missing (looked for it plain and as %s.gz)", name)
 	}
 	return f
 }
 
-// missing says which of two lists of ids the other lacks, as one fault with a few examples.
-func missing(bad *faults, name, message string, ids []int) {
+// reportMissing says which of two lists of ids the other lacks, as one fault with a few examples.
+func reportMissing(diags *diagnostics, name, message string, ids []int) {
 	if len(ids) == 0 {
 		return
 	}
@@ -94,7 +95,7 @@ func missing(bad *faults, name, message string, ids []int) {
 	if len(shown) < len(ids) {
 		more = fmt.Sprintf(" and %d more", len(ids)-len(shown))
 	}
-	bad.add(name, 0, "%s: %v%s", message, shown, more)
+	diags.add(name, 0, "%s: %v%s", message, shown, more)
 }
 
 // columns walks the lines of a separated file, from line 1.

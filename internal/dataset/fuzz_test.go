@@ -11,7 +11,8 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// fuzzFile reads a folder in which one file is whatever the fuzzer says: no panic, and what is accepted survives a round trip.
+// fuzzFile reads a folder in which one file is whatever the fuzzer says: no panic, and what is
+// accepted survives a round trip.
 func fuzzFile(f *testing.F, name string, seeds ...string) {
 	f.Helper()
 	for _, seed := range seeds {

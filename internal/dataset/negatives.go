@@ -5,43 +5,44 @@ import (
 	"math/rand/v2"
 )
 
-// FillNegatives draws n items that a user has not seen for every user who has none yet, each user from a generator of its own
-// (seed, user id), so that the draw does not depend on who else is in the set. It fails, naming the first such user, when fewer
-// than n unseen items exist (the reference never ends then).
+// FillNegatives draws n items that a user has not seen for every user who has none yet, each user
+// from a generator of its own (seed, user id), so that the draw does not depend on who else is in
+// the set. It fails, naming the first such user, when fewer than n unseen items exist (the
+// reference never ends then).
 func (d *Dataset) FillNegatives(n int, seed int64) error {
 	filled := make(map[int][]int, len(d.Users))
 	for _, u := range d.Users {
-		if had := d.Negatives[u.ID]; had != nil {
-			filled[u.ID] = had
+		if existing := d.Negatives[u.ID]; existing != nil {
+			filled[u.ID] = existing
 			continue
 		}
-		drawn, err := d.draw(u, n, seed)
+		sampled, err := d.sampleNegatives(u, n, seed)
 		if err != nil {
 			return err
 		}
-		filled[u.ID] = drawn
+		filled[u.ID] = sampled
 	}
 	d.Negatives = filled
 	return nil
 }
 
-func (d *Dataset) draw(u User, n int, seed int64) ([]int, error) {
-	taken := make(map[int]bool, len(u.Items)+n)
+func (d *Dataset) sampleNegatives(u User, n int, seed int64) ([]int, error) {
+	excluded := make(map[int]bool, len(u.Items)+n)
 	for _, item := range u.Items {
-		taken[item] = true
+		excluded[item] = true
 	}
-	if left := d.Items - len(taken); left < n {
-		return nil, fmt.Errorf("draw negatives of dataset %q: user %d has seen %d of %d items, so only %d are left where %d are asked for (negatives)",
-			d.Name, u.ID, len(taken), d.Items, left, n)
+	if available := d.Items - len(excluded); available < n {
+		return nil, fmt.Errorf("sample negatives for dataset %q: user %d has seen %d of %d items, so only %d remain, fewer than the %d of data.negatives",
+			d.Name, u.ID, len(excluded), d.Items, available, n)
 	}
 	random := rand.New(rand.NewPCG(uint64(seed), uint64(u.ID)))
-	drawn := make([]int, 0, n)
-	for len(drawn) < n {
+	sampled := make([]int, 0, n)
+	for len(sampled) < n {
 		item := 1 + random.IntN(d.Items)
-		if !taken[item] {
-			taken[item] = true
-			drawn = append(drawn, item)
+		if !excluded[item] {
+			excluded[item] = true
+			sampled = append(sampled, item)
 		}
 	}
-	return drawn, nil
+	return sampled, nil
 }

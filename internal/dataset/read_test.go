@@ -171,7 +171,7 @@ func folder(replace map[string]string) fstest.MapFS {
 	return fsys
 }
 
-func TestReadFaults(t *testing.T) {
+func TestReadDiagnostics(t *testing.T) {
 	var zipped bytes.Buffer
 	zip := gzip.NewWriter(&zipped)
 	if _, err := zip.Write([]byte(strings.Repeat("1 2 3\n", 1000))); err != nil {
@@ -193,13 +193,13 @@ func TestReadFaults(t *testing.T) {
 		{"no items", map[string]string{"sequential.txt": "1\n2 2 3 4\n"}, []string{`sequential.txt:1: want "user number`}},
 		{"item out of range", map[string]string{"sequential.txt": "1 1 2 5\n2 0 3 4\n"}, []string{"sequential.txt:1: item 5 of user 1", "sequential.txt:2: item 0 of user 2"}},
 		{"user out of range", map[string]string{"sequential.txt": "1 1 2\n2 3 4\n3 1 2\n"}, []string{"sequential.txt:3: user 3 is not in datamaps.json (1 to 2)"}},
-		{"user twice", map[string]string{"sequential.txt": "1 1 2\n2 3 4\n1 1 2\n"}, []string{"sequential.txt:3: user 1 stands on line 1 already"}},
+		{"user twice", map[string]string{"sequential.txt": "1 1 2\n2 3 4\n1 1 2\n"}, []string{"sequential.txt:3: user 1 already appears on line 1"}},
 		{"user without sequence", map[string]string{"sequential.txt": "2 3 4\n", "explanation.json": "-"}, []string{"users of datamaps.json without a sequence: [1]"}},
 		{"negatives", map[string]string{"negative.txt": "1 4 1\n3 1\n"}, []string{"negative.txt:1: item 1 of user 1 stands in sequential.txt already", "negative.txt:2: user 3", "without a line: [2]"}},
 		{"negative twice", map[string]string{"negative.txt": "1 4 4\n2 1\n"}, []string{"negative.txt:1: item 4 of user 1 stands on this line already"}},
 		{"times", map[string]string{"times.txt": "1 5 6\n2 9 8 10\n"}, []string{"times.txt:1: user 1 has 2 times for 3 items", "times.txt:2: time 8 of user 2 is before 9"}},
 		{"gap in ids", map[string]string{"datamaps.json": `{"id2user": {"1": "a", "3": "b"}, "id2item": {"1": "w"}}`}, []string{"id2user has 2 entries, but not those of: [2]"}},
-		{"id twice", map[string]string{"datamaps.json": "{\"id2user\": {\"1\": \"a\",\n\"1\": \"b\"}, \"id2item\": {\"1\": \"w\"}}"}, []string{`datamaps.json:2: key "1" stands on line 1 already`}},
+		{"id twice", map[string]string{"datamaps.json": "{\"id2user\": {\"1\": \"a\",\n\"1\": \"b\"}, \"id2item\": {\"1\": \"w\"}}"}, []string{`datamaps.json:2: key "1" already appears on line 1`}},
 		{"name twice", map[string]string{"datamaps.json": "{\"id2user\": {\"1\": \"a\",\n\"2\": \"a\"}, \"id2item\": {\"1\": \"w\"}}"}, []string{`datamaps.json:2: id2user: "a" has two numbers, 1 and 2`}},
 		{"maps disagree", map[string]string{"datamaps.json": `{"id2user":{"1":"a","2":"b"},"user2id":{"a":"2","b":1},"id2item":{"1":"w","2":"x","3":"y","4":"z"}}`}, []string{`id2user has "a" for 1, user2id has "b"`}},
 		{"odd name", map[string]string{"datamaps.json": "{\"id2user\": {\"1\": [],\n\"2\": null}, \"id2item\": {\"1\": \"w\"}}"}, []string{"datamaps.json:1: ", "neither a string nor a number"}},
@@ -226,8 +226,8 @@ func TestReadFaults(t *testing.T) {
 			if err == nil {
 				t.Fatal("no error")
 			}
-			var fault dataset.Fault
-			if !errors.As(err, &fault) {
+			var diagnostic dataset.Diagnostic
+			if !errors.As(err, &diagnostic) {
 				t.Errorf("%v holds no Fault", err)
 			}
 			for _, want := range test.want {
@@ -239,7 +239,7 @@ func TestReadFaults(t *testing.T) {
 	}
 }
 
-func TestFaultsAreCappedAndCounted(t *testing.T) {
+func TestDiagnosticsAreCappedAndCounted(t *testing.T) {
 	_, err := dataset.Read(folder(map[string]string{"sequential.txt": strings.Repeat("1 y\n", 50)}), "tiny")
 	if err == nil || !strings.HasSuffix(err.Error(), "and 31 more faults") || strings.Count(err.Error(), "\n") != 20 {
 		t.Errorf("got %v", err)
@@ -302,11 +302,11 @@ func TestFillNegativesTooFewItems(t *testing.T) {
 
 func TestLeaveOneOut(t *testing.T) {
 	u := dataset.User{Items: []int{5, 6, 7, 8}}
-	if diff := cmp.Diff([]int{5, 6}, u.Train()); diff != "" || u.Valid() != 7 || u.Test() != 8 {
-		t.Errorf("train %v, valid %d, test %d", u.Train(), u.Valid(), u.Test())
+	if diff := cmp.Diff([]int{5, 6}, u.TrainItems()); diff != "" || u.ValidationItem() != 7 || u.TestItem() != 8 {
+		t.Errorf("train %v, valid %d, test %d", u.TrainItems(), u.ValidationItem(), u.TestItem())
 	}
 	short := dataset.User{Items: []int{5}}
-	if len(short.Train()) != 0 || short.Valid() != 0 || short.Test() != 0 {
+	if len(short.TrainItems()) != 0 || short.ValidationItem() != 0 || short.TestItem() != 0 {
 		t.Errorf("a short sequence cannot be split: %v", short)
 	}
 }

@@ -5,16 +5,16 @@ import (
 	"strconv"
 )
 
-// row is a line of "user number number ...".
-type row struct {
+// idLine is a line of "user number number ...".
+type idLine struct {
 	line    int
 	user    int
 	numbers []int64
 }
 
 // rows reads a file of number lines; a line with a fault is named and left out.
-func (r *reader) rows(f *file) []row {
-	list := make([]row, 0, bytes.Count(f.data, []byte{'\n'})+1)
+func (r *reader) rows(f *file) []idLine {
+	list := make([]idLine, 0, bytes.Count(f.data, []byte{'\n'})+1)
 	seen := map[int]int{}
 	line := 0
 	for rest := f.data; len(rest) > 0; {
@@ -26,7 +26,7 @@ func (r *reader) rows(f *file) []row {
 			continue
 		}
 		if first, twice := seen[got.user]; twice {
-			r.bad.add(f.name, line, "user %d stands on line %d already", got.user, first)
+			r.diags.add(f.name, line, "user %d already appears on line %d", got.user, first)
 			continue
 		}
 		seen[got.user] = line
@@ -35,33 +35,33 @@ func (r *reader) rows(f *file) []row {
 	return list
 }
 
-func (r *reader) row(name string, line int, text []byte) (row, bool) {
+func (r *reader) row(name string, line int, text []byte) (idLine, bool) {
 	fields := bytes.Fields(text)
 	if len(fields) < 2 {
-		r.bad.add(name, line, "want \"user number number ...\", got %s", quote(string(text)))
-		return row{}, false
+		r.diags.add(name, line, "want \"user number number ...\", got %s", quote(string(text)))
+		return idLine{}, false
 	}
-	numbers := make([]int64, len(fields))
+	ids := make([]int64, len(fields))
 	for i, field := range fields {
 		n, err := strconv.ParseInt(string(field), 10, 64)
 		if err != nil {
-			r.bad.add(name, line, "%s is not a number", quote(string(field)))
-			return row{}, false
+			r.diags.add(name, line, "%s is not a number", quote(string(field)))
+			return idLine{}, false
 		}
-		numbers[i] = n
+		ids[i] = n
 	}
-	return row{line: line, user: int(numbers[0]), numbers: numbers[1:]}, true
+	return idLine{line: line, user: int(ids[0]), numbers: ids[1:]}, true
 }
 
 // sequences reads sequential.txt. An item may come twice: people buy again.
 func (r *reader) sequences() {
-	f := required(r.fsys, fileSequential, r.bad)
+	f := required(r.fsys, fileSequential, r.diags)
 	if f == nil {
 		return
 	}
 	for _, got := range r.rows(f) {
 		if !r.knownUser(got.user) {
-			r.bad.add(f.name, got.line, "user %d is not in %s (1 to %d)", got.user, fileDatamaps, r.users)
+			r.diags.add(f.name, got.line, "user %d is not in %s (1 to %d)", got.user, fileDatamaps, r.users)
 			continue
 		}
 		r.lineOf[got.user] = len(r.d.Users)
@@ -76,52 +76,54 @@ func (r *reader) sequences() {
 			absent = append(absent, id)
 		}
 	}
-	missing(r.bad, f.name, "users of "+fileDatamaps+" without a sequence", absent)
+	reportMissing(r.diags, f.name, "users of "+fileDatamaps+" without a sequence", absent)
 }
 
 // items turns a row's numbers into item ids and names those that do not exist.
-func (r *reader) items(name string, got row) []int {
+func (r *reader) items(name string, got idLine) []int {
 	items := make([]int, len(got.numbers))
 	for i, n := range got.numbers {
 		items[i] = int(n)
 		if !r.knownItem(items[i]) {
-			r.bad.add(name, got.line, "item %d of user %d is not in %s (1 to %d)", n, got.user, fileDatamaps, r.d.Items)
+			r.diags.add(name, got.line, "item %d of user %d is not in %s (1 to %d)", n, got.user, fileDatamaps, r.d.Items)
 		}
 	}
 	return items
 }
 
-// times reads times.txt, our own file beside sequential.txt: the same users with a Unix second for each item.
+// times reads times.txt, our own file beside sequential.txt: the same users with a Unix second for
+// each item.
 func (r *reader) times() {
-	f := open(r.fsys, fileTimes, r.bad)
+	f := open(r.fsys, fileTimes, r.diags)
 	if f == nil {
 		return
 	}
 	for _, got := range r.rows(f) {
 		at, ok := r.lineOf[got.user]
 		if !ok {
-			r.bad.add(f.name, got.line, "user %d is not in %s", got.user, fileSequential)
+			r.diags.add(f.name, got.line, "user %d is not in %s", got.user, fileSequential)
 			continue
 		}
 		u := &r.d.Users[at]
 		if len(got.numbers) != len(u.Items) {
-			r.bad.add(f.name, got.line, "user %d has %d times for %d items", got.user, len(got.numbers), len(u.Items))
+			r.diags.add(f.name, got.line, "user %d has %d times for %d items", got.user, len(got.numbers), len(u.Items))
 			continue
 		}
 		for i := 1; i < len(got.numbers); i++ {
 			if got.numbers[i] < got.numbers[i-1] {
-				r.bad.add(f.name, got.line, "time %d of user %d is before %d", got.numbers[i], got.user, got.numbers[i-1])
+				r.diags.add(f.name, got.line, "time %d of user %d is before %d", got.numbers[i], got.user, got.numbers[i-1])
 				break
 			}
 		}
 		u.Times = got.numbers
 	}
-	r.absentUsers(f, func(u User) bool { return u.Times == nil })
+	r.reportMissingUsers(f, func(u User) bool { return u.Times == nil })
 }
 
-// negatives reads negative.txt. A candidate that the user has seen, or that stands twice, would spoil the ranking.
+// negatives reads negative.txt. A candidate that the user has seen, or that stands twice, would
+// spoil the ranking.
 func (r *reader) negatives() {
-	f := open(r.fsys, fileNegative, r.bad)
+	f := open(r.fsys, fileNegative, r.diags)
 	if f == nil {
 		return
 	}
@@ -129,7 +131,7 @@ func (r *reader) negatives() {
 	for _, got := range r.rows(f) {
 		at, ok := r.lineOf[got.user]
 		if !ok {
-			r.bad.add(f.name, got.line, "user %d is not in %s", got.user, fileSequential)
+			r.diags.add(f.name, got.line, "user %d is not in %s", got.user, fileSequential)
 			continue
 		}
 		items := r.items(f.name, got)
@@ -140,16 +142,17 @@ func (r *reader) negatives() {
 		}
 		for _, item := range items {
 			if where, twice := seen[item]; twice {
-				r.bad.add(f.name, got.line, "item %d of user %d stands %s already", item, got.user, where)
+				r.diags.add(f.name, got.line, "item %d of user %d already appears %s", item, got.user, where)
 			}
 			seen[item] = "on this line"
 		}
 	}
-	r.absentUsers(f, func(u User) bool { return r.d.Negatives[u.ID] == nil })
+	r.reportMissingUsers(f, func(u User) bool { return r.d.Negatives[u.ID] == nil })
 }
 
-// absentUsers names the users of sequential.txt that f should have had a line for; a file that is itself unreadable has said so.
-func (r *reader) absentUsers(f *file, absent func(User) bool) {
+// reportMissingUsers names the users of sequential.txt that f should have had a line for; a file
+// that is itself unreadable has said so.
+func (r *reader) reportMissingUsers(f *file, absent func(User) bool) {
 	if len(f.data) == 0 {
 		return
 	}
@@ -159,5 +162,5 @@ func (r *reader) absentUsers(f *file, absent func(User) bool) {
 			ids = append(ids, u.ID)
 		}
 	}
-	missing(r.bad, f.name, "users of "+fileSequential+" without a line", ids)
+	reportMissing(r.diags, f.name, "users of "+fileSequential+" without a line", ids)
 }

@@ -18,7 +18,8 @@ type Stats struct {
 	Longest  int `json:"longest"`
 	// Short is how many users have fewer than MinItems items, and so cannot be examined.
 	Short int `json:"short"`
-	// Train, Val and Test count explanations; Rationales those with a rationale; Features distinct features.
+	// TrainItems, Val and Test count explanations; Rationales those with a rationale; Features
+	// distinct features.
 	Train      int `json:"explanations_train"`
 	Val        int `json:"explanations_val"`
 	Test       int `json:"explanations_test"`

@@ -10,8 +10,8 @@ import (
 	"strconv"
 )
 
-// Source is a dataset as streams, for sets too big to hold; a nil stream is a file that is not written. Each stream is walked once,
-// in the order of the fields, and ends at its first error.
+// Source is a dataset as streams, for sets too big to hold; a nil stream is a file that is not
+// written. Each stream is walked once, in the order of the fields, and ends at its first error.
 type Source struct {
 	// UserIDs and ItemIDs are the shop's ids of 1, 2, ...
 	UserIDs, ItemIDs iter.Seq2[string, error]
@@ -19,9 +19,10 @@ type Source struct {
 	Users, Times iter.Seq2[User, error]
 	// Negatives are users whose Items have not been seen by them.
 	Negatives iter.Seq2[User, error]
-	// Train, Val and Test are the explanations: all three or none.
+	// TrainItems, Val and Test are the explanations: all three or none.
 	Train, Val, Test iter.Seq2[Explanation, error]
-	// Rationales says to write explanation_rationale.json as well; the explanations are then walked twice.
+	// Rationales says to write explanation_rationale.json as well; the explanations are then walked
+	// twice.
 	Rationales bool
 	// Titles are the items' pairs of the shop's id and title.
 	Titles iter.Seq2[[2]string, error]
@@ -29,12 +30,12 @@ type Source struct {
 	Indent int
 }
 
-// Write writes d as a folder that [Read] and the reference read: same dataset, same bytes. dir is made if missing; files of an older
-// dataset in it are overwritten, not removed.
+// Write writes d as a folder that [Read] and the reference read: same dataset, same bytes. dir is
+// made if missing; files of an older dataset in it are overwritten, not removed.
 func Write(dir string, d *Dataset) error {
-	s := Source{UserIDs: each(d.UserIDs), ItemIDs: each(d.ItemIDs), Users: each(d.Users), Indent: d.Indent}
+	s := Source{UserIDs: streamOf(d.UserIDs), ItemIDs: streamOf(d.ItemIDs), Users: streamOf(d.Users), Indent: d.Indent}
 	if len(d.Users) > 0 && d.Users[0].Times != nil {
-		s.Times = each(d.Users)
+		s.Times = streamOf(d.Users)
 	}
 	if d.Negatives != nil {
 		s.Negatives = func(yield func(User, error) bool) {
@@ -46,11 +47,11 @@ func Write(dir string, d *Dataset) error {
 		}
 	}
 	if d.HasExplanations() {
-		s.Train, s.Val, s.Test = each(d.Explanations.Train), each(d.Explanations.Val), each(d.Explanations.Test)
+		s.Train, s.Val, s.Test = streamOf(d.Explanations.Train), streamOf(d.Explanations.Val), streamOf(d.Explanations.Test)
 		s.Rationales = d.HasRationales()
 	}
 	if d.Titles != nil {
-		s.Titles = titled(d)
+		s.Titles = titledItems(d)
 	}
 	if err := Stream(dir, s); err != nil {
 		return fmt.Errorf("write dataset %q: %w", d.Name, err)
@@ -73,9 +74,9 @@ func Stream(dir string, s Source) error {
 		write   func(*bufio.Writer) error
 	}{
 		{fileDatamaps, s.UserIDs == nil, func(w *bufio.Writer) error { return s.datamaps(newJSON(w, indent)) }},
-		{fileSequential, s.Users == nil, func(w *bufio.Writer) error { return lines(w, s.Users, itemsOf) }},
-		{fileTimes, s.Times == nil, func(w *bufio.Writer) error { return lines(w, s.Times, timesOf) }},
-		{fileNegative, s.Negatives == nil, func(w *bufio.Writer) error { return lines(w, s.Negatives, itemsOf) }},
+		{fileSequential, s.Users == nil, func(w *bufio.Writer) error { return writeLines(w, s.Users, itemsOf) }},
+		{fileTimes, s.Times == nil, func(w *bufio.Writer) error { return writeLines(w, s.Times, timesOf) }},
+		{fileNegative, s.Negatives == nil, func(w *bufio.Writer) error { return writeLines(w, s.Negatives, itemsOf) }},
 		{fileExplanation, s.Train == nil, func(w *bufio.Writer) error { return s.explanations(newJSON(w, indent), false) }},
 		{fileRationale, !s.Rationales, func(w *bufio.Writer) error { return s.explanations(newJSON(w, indent), true) }},
 		{fileTitles, s.Titles == nil, func(w *bufio.Writer) error { return s.titles(newJSON(w, indent)) }},
@@ -121,14 +122,14 @@ func timesOf(line []byte, u User) []byte {
 	return line
 }
 
-// lines writes "user number number ..." for each user.
-func lines(w *bufio.Writer, users iter.Seq2[User, error], numbers func([]byte, User) []byte) error {
+// writeLines writes "user number number ..." for each user.
+func writeLines(w *bufio.Writer, users iter.Seq2[User, error], ids func([]byte, User) []byte) error {
 	var line []byte
 	for u, err := range users {
 		if err != nil {
 			return err
 		}
-		line = numbers(strconv.AppendInt(line[:0], int64(u.ID), 10), u)
+		line = ids(strconv.AppendInt(line[:0], int64(u.ID), 10), u)
 		if _, err := w.Write(append(line, '\n')); err != nil {
 			return err
 		}
@@ -136,8 +137,8 @@ func lines(w *bufio.Writer, users iter.Seq2[User, error], numbers func([]byte, U
 	return nil
 }
 
-// each is a slice as a stream without errors.
-func each[T any](list []T) iter.Seq2[T, error] {
+// streamOf is a slice as a stream without errors.
+func streamOf[T any](list []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, v := range list {
 			if !yield(v, nil) {
@@ -147,8 +148,8 @@ func each[T any](list []T) iter.Seq2[T, error] {
 	}
 }
 
-// titled walks the items that have a title.
-func titled(d *Dataset) iter.Seq2[[2]string, error] {
+// titledItems walks the items that have a title.
+func titledItems(d *Dataset) iter.Seq2[[2]string, error] {
 	return func(yield func([2]string, error) bool) {
 		for i, title := range d.Titles {
 			if title != "" && !yield([2]string{d.ItemIDs[i], title}, nil) {

@@ -14,7 +14,8 @@ import (
 	"rdrec/internal/document"
 )
 
-// clusterName is the only cluster's; clusterID stays in the database, so it is the same at each start.
+// clusterName is the only cluster's; clusterID stays in the database, so it is the same at each
+// start.
 const (
 	clusterName = "active"
 	clusterID   = "rdrec-dev"
@@ -25,9 +26,9 @@ const joinTimeout = 30 * time.Second
 
 // serverOptions puts the parts of the server together.
 func (s *Server) serverOptions(p ports, log logger) ([]temporal.ServerOption, error) {
-	dynamic, faults := s.options.dynamic()
-	if len(faults) > 0 {
-		return nil, document.Error{Faults: faults}
+	dynamic, diagnostics := s.options.dynamic()
+	if len(diagnostics) > 0 {
+		return nil, document.Error{Diagnostics: diagnostics}
 	}
 	c := s.config(p)
 	authorizer, err := authorization.GetAuthorizerFromConfig(&c.Global.Authorization)

@@ -17,8 +17,8 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// ErrForeignDatabase says that the histories were written with another schema. A server that opens one runs plain workflows but
-// fails at schedules, so it is refused.
+// ErrForeignDatabase says that the histories were written with another schema. A server that opens
+// one runs plain workflows but fails at schedules, so it is refused.
 var ErrForeignDatabase = errors.New("the database was written by another version of Temporal's server")
 
 // ErrDatabaseInUse says that another server has the database open.
@@ -33,7 +33,7 @@ type database struct {
 
 // openDatabase locks the file that the options name, making it first where there is none.
 func openDatabase(o Options) (*database, error) {
-	path, others, err := versioned(o.Database)
+	path, others, err := versionedPath(o.Database)
 	if err != nil {
 		return nil, err
 	}
@@ -64,8 +64,9 @@ func openDatabase(o Options) (*database, error) {
 // close gives the lock back.
 func (d *database) close() error { return d.lock.Close() }
 
-// versioned puts the schema's version into the file's name and lists the files of other versions beside it.
-func versioned(name string) (path string, others []string, err error) {
+// versionedPath puts the schema's version into the file's name and lists the files of other
+// versions beside it.
+func versionedPath(name string) (path string, others []string, err error) {
 	ext := filepath.Ext(name)
 	base := strings.TrimSuffix(name, ext)
 	path = base + "-" + schema.Version + ext
@@ -101,14 +102,14 @@ func sqlConfig(path, journal string) *config.SQL {
 
 // makeSchema makes the file whole or not at all.
 func makeSchema(path string) error {
-	half := path + ".new"
-	if err := os.Remove(half); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	partial := path + ".new"
+	if err := os.Remove(partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("making the database: %w", err)
 	}
-	if err := schema.SetupSchema(sqlConfig(half, "delete")); err != nil {
+	if err := schema.SetupSchema(sqlConfig(partial, "delete")); err != nil {
 		return fmt.Errorf("making the database %q: %w", path, err)
 	}
-	if err := os.Rename(half, path); err != nil {
+	if err := os.Rename(partial, path); err != nil {
 		return fmt.Errorf("making the database: %w", err)
 	}
 	return nil

@@ -7,15 +7,16 @@ import (
 	"go.temporal.io/server/common/log/tag"
 )
 
-// logger writes the server's log into ours. A fatal message ends nothing here: it is handed to whoever watches [Server.Failed].
+// logger writes the server's log into ours. A fatal message ends nothing here: it is handed to
+// whoever watches [Server.Failed].
 type logger struct {
-	out    zerolog.Logger
-	quiet  *atomic.Bool // while stopping: the services report each other's absence
-	failed chan<- string
+	out      zerolog.Logger
+	stopping *atomic.Bool // while stopping: the services report each other's absence
+	failed   chan<- string
 }
 
 func (l logger) write(level zerolog.Level, message string, tags []tag.Tag) {
-	if l.quiet.Load() || level < l.out.GetLevel() {
+	if l.stopping.Load() || level < l.out.GetLevel() {
 		return
 	}
 	event := l.out.WithLevel(level)

@@ -1,7 +1,8 @@
-// Package devserver is a Temporal server and its Web UI inside our own process, for one machine: everything it knows is one SQLite
-// file. In: [Options], usually from temporal-dev.yaml; out: a running [Server]. The steps are: check the ports, lock and if need be
-// make the database, register namespaces and search attributes, start the server, start the UI. It is heavy (the server's modules
-// are most of the starter's 160 MB), so only the starter and end-to-end tests import it.
+// Package devserver is a Temporal server and its Web UI inside our own process, for one machine:
+// everything it knows is one SQLite file. In: [Options], usually from temporal-dev.yaml; out: a
+// running [Server]. The steps are: check the ports, lock and if need be make the database, register
+// namespaces and search attributes, start the server, start the UI. It is heavy (the server's
+// modules are most of the starter's 160 MB), so only the starter and end-to-end tests import it.
 package devserver
 
 import (
@@ -28,15 +29,18 @@ type Options struct {
 	Port int `yaml:"port" validate:"min=0,max=65535"`
 	// UIPort is the Web UI's; 0 takes a free one, -1 starts no UI.
 	UIPort int `yaml:"ui_port" validate:"min=-1,max=65535"`
-	// Database is the file that keeps all histories. The schema's version is put into its name: temporal.db -> temporal-0.11.db.
+	// Database is the file that keeps all histories. The schema's version is put into its name:
+	// temporal.db -> temporal-0.11.db.
 	Database string `yaml:"database" validate:"required"`
 	// Namespaces exist from the start.
 	Namespaces []string `yaml:"namespaces" validate:"min=1,unique"`
-	// Retention is how long a namespace keeps finished workflows; it counts when the namespace is made.
+	// Retention is how long a namespace keeps finished workflows; it counts when the namespace is
+	// made.
 	Retention time.Duration `yaml:"retention" validate:"min=1h"`
 	// LogLevel is the least level of the server's own log.
 	LogLevel string `yaml:"log_level" validate:"oneof=debug info warn error"`
-	// SearchAttributes are ours, by name: Keyword, Text, Int, Double, Bool, Datetime or KeywordList.
+	// SearchAttributes are ours, by name: Keyword, Text, Int, Double, Bool, Datetime or
+	// KeywordList.
 	SearchAttributes map[string]string `yaml:"search_attributes" validate:"dive,oneof=Keyword Text Int Double Bool Datetime KeywordList"`
 	// DynamicConfig are settings of Temporal's server by their own names.
 	DynamicConfig map[string]any `yaml:"dynamic_config"`
@@ -65,11 +69,12 @@ func Default() Options {
 	}
 }
 
-// Load reads a settings file strictly and applies overrides such as "port=7300": a key that neither names has its default, and all
-// faults come at once. A missing file at [DefaultPath] means the defaults.
+// Load reads a settings file strictly and applies overrides such as "port=7300": a key that neither
+// names has its default, and all faults come at once. A missing file at [DefaultPath] means the
+// defaults.
 func Load(path string, overrides []string) (Options, error) {
 	o := Default()
-	d := document.Of(path, &o)
+	d := document.New(path, &o)
 	text, err := os.ReadFile(path)
 	switch {
 	case err == nil:
@@ -83,45 +88,46 @@ func Load(path string, overrides []string) (Options, error) {
 	if err := d.Check(); err != nil {
 		return Options{}, err
 	}
-	if _, faults := o.dynamic(); len(faults) > 0 {
-		for _, f := range faults {
-			d.Fault(f.Key, f.Reason, "")
+	if _, diagnostics := o.dynamic(); len(diagnostics) > 0 {
+		for _, f := range diagnostics {
+			d.AddDiagnostic(f.Key, f.Reason, "")
 		}
 	}
 	if o.Port != 0 && o.Port == o.UIPort {
-		d.Fault("ui_port", "is the server's port too", "give the UI one of its own")
+		d.AddDiagnostic("ui_port", "is the server's port too", "give the UI one of its own")
 	}
 	return o, d.Err()
 }
 
-// dynamic turns the dynamic configuration into the server's form; keys that the server does not know are faults.
-func (o Options) dynamic() (dynamicconfig.StaticClient, []document.Fault) {
+// dynamic turns the dynamic configuration into the server's form; keys that the server does not
+// know are faults.
+func (o Options) dynamic() (dynamicconfig.StaticClient, []document.Diagnostic) {
 	values := dynamicconfig.StaticClient{}
-	var faults []document.Fault
+	var diagnostics []document.Diagnostic
 	for _, key := range slices.Sorted(maps.Keys(o.DynamicConfig)) {
 		name := fmt.Sprintf("dynamic_config[%s]", key)
 		text, err := json.Marshal([]map[string]any{{"value": o.DynamicConfig[key]}})
 		if err != nil {
-			faults = append(faults, document.Fault{Key: name, Reason: "has a value that cannot be read"})
+			diagnostics = append(diagnostics, document.Diagnostic{Key: name, Reason: "has a value that cannot be read"})
 			continue
 		}
 		var loader dynamicconfig.YamlLoader
 		loader.LoadValue(dynamicconfig.MakeKey(key), text)
 		if err := errors.Join(append(loader.Errors, loader.Warnings...)...); err != nil {
-			faults = append(faults, document.Fault{Key: name, Reason: "is refused by the server: " + err.Error()})
+			diagnostics = append(diagnostics, document.Diagnostic{Key: name, Reason: "is refused by the server: " + err.Error()})
 		}
 		for k, v := range loader.Map {
 			values[k] = v
 		}
 	}
-	return values, faults
+	return values, diagnostics
 }
 
 // attributes returns the search attributes with the server's types.
 func (o Options) attributes() map[string]enums.IndexedValueType {
 	types := map[string]enums.IndexedValueType{}
-	for name, kind := range o.SearchAttributes {
-		types[name] = enums.IndexedValueType(enums.IndexedValueType_shorthandValue[kind])
+	for name, typeName := range o.SearchAttributes {
+		types[name] = enums.IndexedValueType(enums.IndexedValueType_shorthandValue[typeName])
 	}
 	return types
 }

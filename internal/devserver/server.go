@@ -33,7 +33,7 @@ type Server struct {
 	database *database
 	temporal temporal.Server
 	ui       *uiserver.Server
-	quiet    atomic.Bool
+	stopping atomic.Bool
 	failed   chan string
 }
 
@@ -53,10 +53,10 @@ func Start(ctx context.Context, o Options, out zerolog.Logger) (*Server, error) 
 		return nil, err
 	}
 	out = out.Level(level)
-	if err := s.start(ports, logger{out, &s.quiet, s.failed}); err != nil {
+	if err := s.start(ports, logger{out, &s.stopping, s.failed}); err != nil {
 		return nil, errors.Join(err, s.database.close())
 	}
-	if err := s.settle(ctx, out); err != nil {
+	if err := s.awaitReady(ctx, out); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
@@ -84,8 +84,9 @@ func (s *Server) start(ports ports, log logger) error {
 	return nil
 }
 
-// settle waits until the server answers and adds search attributes that the settings gained since the database was made.
-func (s *Server) settle(ctx context.Context, out zerolog.Logger) error {
+// awaitReady waits until the server answers and adds search attributes that the settings gained
+// since the database was made.
+func (s *Server) awaitReady(ctx context.Context, out zerolog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
 	for _, namespace := range s.options.Namespaces {
@@ -129,9 +130,10 @@ func (s *Server) addAttributes(ctx context.Context, operator operatorservice.Ope
 	return nil
 }
 
-// Stop ends the UI, then the server, and gives the database back. It takes about a second and a half.
+// Stop ends the UI, then the server, and gives the database back. It takes about a second and a
+// half.
 func (s *Server) Stop() error {
-	s.quiet.Store(true)
+	s.stopping.Store(true)
 	if s.ui != nil {
 		s.ui.Stop()
 	}
@@ -160,11 +162,11 @@ type ports struct{ frontend, ui, history, matching, worker int }
 
 // takePorts finds the ports free, and picks those that are left to us.
 func (o Options) takePorts() (p ports, err error) {
-	wanted := []*int{&p.frontend, &p.ui, &p.history, &p.matching, &p.worker}
+	requested := []*int{&p.frontend, &p.ui, &p.history, &p.matching, &p.worker}
 	p.frontend, p.ui = o.Port, o.UIPort
 	names := []string{"server (port)", "Web UI (ui_port)", "server", "server", "server"}
-	var held []net.Listener // held together, so that no two get the same
-	for i, port := range wanted {
+	var listeners []net.Listener // held together, so that no two get the same
+	for i, port := range requested {
 		if *port < 0 {
 			continue
 		}
@@ -176,12 +178,12 @@ func (o Options) takePorts() (p ports, err error) {
 			err = errors.Join(err, fmt.Errorf("the %s cannot listen: %w", names[i], listenErr))
 			continue
 		}
-		held = append(held, listener)
+		listeners = append(listeners, listener)
 		if tcp, ok := listener.Addr().(*net.TCPAddr); ok {
 			*port = tcp.Port
 		}
 	}
-	for _, listener := range held {
+	for _, listener := range listeners {
 		err = errors.Join(err, listener.Close())
 	}
 	return p, err

@@ -59,7 +59,8 @@ func dial(t *testing.T, s *devserver.Server) client.Client {
 
 func greet(_ workflow.Context, name string) (string, error) { return "hello " + name, nil }
 
-// TestHistorySurvivesARestart runs a workflow, starts the server again on the same file, and asks for the result.
+// TestHistorySurvivesARestart runs a workflow, starts the server again on the same file, and asks
+// for the result.
 func TestHistorySurvivesARestart(t *testing.T) {
 	t.Parallel()
 	o := options(t)
@@ -101,7 +102,7 @@ func TestHistorySurvivesARestart(t *testing.T) {
 	}
 }
 
-func TestDatabaseIsHeldByOneServer(t *testing.T) {
+func TestDatabaseIsLockedByOneServer(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	s := start(t, o)
@@ -111,7 +112,7 @@ func TestDatabaseIsHeldByOneServer(t *testing.T) {
 	}
 }
 
-func TestForeignDatabaseIsRefused(t *testing.T) {
+func TestForeignDatabaseIsRejected(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	old := strings.TrimSuffix(o.Database, ".db") + "-0.1.db"
@@ -124,7 +125,7 @@ func TestForeignDatabaseIsRefused(t *testing.T) {
 	}
 }
 
-func TestPortsInUseAreAllNamed(t *testing.T) {
+func TestPortsInUseAreAllReported(t *testing.T) {
 	t.Parallel()
 	o := options(t)
 	addresses := make([]string, 0, 2)
@@ -185,7 +186,7 @@ func TestShippedSettingsAreTheDefaults(t *testing.T) {
 	}
 }
 
-func TestBadSettingsGiveAllFaults(t *testing.T) {
+func TestBadSettingsReportAllDiagnostics(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "dev.yaml")
 	text := `ip: localhost
@@ -203,8 +204,8 @@ dynamic_config:
 		t.Fatal(err)
 	}
 	_, err := devserver.Load(path, []string{"database="})
-	var faults document.Error
-	if !errors.As(err, &faults) {
+	var diagnostics document.Error
+	if !errors.As(err, &diagnostics) {
 		t.Fatalf("got %v, want faults", err)
 	}
 	want := []string{
@@ -218,7 +219,7 @@ dynamic_config:
 		`:10: dynamic_config[matching.enableFairnes]: is refused by the server: unregistered key "matching.enablefairnes"`,
 		`--set database=: database: is required`,
 	}
-	if diff := cmp.Diff(want, strings.Split(strings.ReplaceAll(faults.Error(), path, ""), "\n")); diff != "" {
+	if diff := cmp.Diff(want, strings.Split(strings.ReplaceAll(diagnostics.Error(), path, ""), "\n")); diff != "" {
 		t.Errorf("faults (-want +got):\n%s", diff)
 	}
 }

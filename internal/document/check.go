@@ -50,18 +50,19 @@ func (d *Document) Check(rules ...Rule) error {
 	}
 	for _, violation := range violations {
 		_, key, _ := strings.Cut(violation.Namespace(), ".")
-		if d.faulty(key) {
+		if d.hasDiagnostic(key) {
 			continue
 		}
 		reason, hint := explain(violation, byTag)
-		d.Fault(key, reason, hint)
+		d.AddDiagnostic(key, reason, hint)
 	}
 	return nil
 }
 
-// faulty says whether a key already has a fault: a text where a number belongs is not also too small.
-func (d *Document) faulty(key string) bool {
-	return slices.ContainsFunc(d.faults, func(f Fault) bool { return f.Key == key })
+// hasDiagnostic says whether a key already has a fault: a text where a number belongs is not also
+// too small.
+func (d *Document) hasDiagnostic(key string) bool {
+	return slices.ContainsFunc(d.diagnostics, func(f Diagnostic) bool { return f.Key == key })
 }
 
 // explain puts a violation into words.

@@ -43,7 +43,7 @@ func read(text string, overrides ...string) (shop, error) {
 	return s, d.Err()
 }
 
-func TestReadFillsEveryKind(t *testing.T) {
+func TestReadFillsEveryType(t *testing.T) {
 	t.Parallel()
 	got, err := read(`
 name: 007
@@ -70,7 +70,7 @@ cafe:
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestDiagnostics(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, text string
@@ -123,11 +123,11 @@ func TestFaults(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := read(test.text, test.overrides...)
-			var faults document.Error
-			if !errors.As(err, &faults) {
+			var diagnostics document.Error
+			if !errors.As(err, &diagnostics) {
 				t.Fatalf("got %v, want faults", err)
 			}
-			got := strings.Split(faults.Error(), "\n")
+			got := strings.Split(diagnostics.Error(), "\n")
 			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}
@@ -147,7 +147,7 @@ func TestSuggest(t *testing.T) {
 	}
 }
 
-func TestFaultsHoldNoPasswords(t *testing.T) {
+func TestDiagnosticsRedactPasswords(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ text, override string }{
 		{"name: a\ncafe: {tea: \"http://ada:tell-nobody@host/\"}\n", ""},
@@ -167,14 +167,14 @@ func TestFaultsHoldNoPasswords(t *testing.T) {
 	}
 }
 
-func TestConcealLeavesTheRest(t *testing.T) {
+func TestRedactKeepsOtherText(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"openai:https://host:8000/v1#@cf/meta/llama":          "openai:https://host:8000/v1#@cf/meta/llama",
 		"from http://a:b@c/d to http://e:f@g/h, ada@host":     "from http://***@c/d to http://***@g/h, ada@host",
 		`"openai:http://ada:p@ss:word@host/v1#m": no teacher`: `"openai:http://***@host/v1#m": no teacher`,
 	} {
-		if got := document.Conceal(text); got != want {
+		if got := document.Redact(text); got != want {
 			t.Errorf("Conceal(%q) = %q, want %q", text, got, want)
 		}
 	}

@@ -14,24 +14,26 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// filler copies nodes into a struct. It reads scalars from their text rather than through the parser's guesses, so that 5e-4, 010
-// and 2018-01-01 mean what they look like.
+// filler copies nodes into a struct. It reads scalars from their text rather than through the
+// parser's guesses, so that 5e-4, 010 and 2018-01-01 mean what they look like.
 type filler struct {
 	*Document
-	at       func(ast.Node) place
+	position func(ast.Node) position
 	override bool
 }
 
-func (f *filler) fault(node ast.Node, key, reason, hint string) { f.add(f.at(node), key, reason, hint) }
+func (f *filler) addDiagnostic(node ast.Node, key, reason, hint string) {
+	f.add(f.position(node), key, reason, hint)
+}
 
 // value fills one value of any kind.
 func (f *filler) value(node ast.Node, target reflect.Value, key string) {
 	if key != "" {
-		f.where[key] = f.at(node)
+		f.positions[key] = f.position(node)
 	}
 	switch node.(type) {
 	case *ast.AliasNode, *ast.AnchorNode, *ast.TagNode:
-		f.fault(node, key, "uses a YAML anchor, alias or tag", "write the value itself")
+		f.addDiagnostic(node, key, "uses a YAML anchor, alias or tag", "write the value itself")
 		return
 	case *ast.NullNode:
 		f.null(node, target, key)
@@ -57,7 +59,7 @@ func (f *filler) null(node ast.Node, target reflect.Value, key string) {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
 		target.SetZero()
 	default:
-		f.fault(node, key, "has no value", "remove the key to get the default")
+		f.addDiagnostic(node, key, "has no value", "remove the key to get the default")
 	}
 }
 
@@ -85,7 +87,7 @@ func (f *filler) pairs(node ast.Node, key string) (entries []*ast.MappingValueNo
 	case *ast.MappingValueNode:
 		return []*ast.MappingValueNode{n}, true
 	default:
-		f.fault(node, key, "must be a block of keys", "")
+		f.addDiagnostic(node, key, "must be a block of keys", "")
 		return nil, false
 	}
 }
@@ -103,11 +105,11 @@ func (f *filler) block(node ast.Node, target reflect.Value, key string) {
 		field := fieldOf(target, name)
 		switch {
 		case entry.Key.IsMergeKey():
-			f.fault(entry.Key, key, "uses a YAML merge key", "write the values themselves")
+			f.addDiagnostic(entry.Key, key, "uses a YAML merge key", "write the values themselves")
 		case !field.IsValid():
-			f.fault(entry.Key, full, "is not a known key", Suggest(name, names(target.Type())))
+			f.addDiagnostic(entry.Key, full, "is not a known key", Suggest(name, names(target.Type())))
 		case seen[name]:
-			f.fault(entry.Key, full, "stands here twice", "keep one")
+			f.addDiagnostic(entry.Key, full, "stands here twice", "keep one")
 		default:
 			f.value(entry.Value, field, full)
 		}
@@ -128,7 +130,7 @@ func (f *filler) list(node ast.Node, target reflect.Value, key string) {
 	}
 	sequence, ok := node.(*ast.SequenceNode)
 	if !ok {
-		f.fault(node, key, "must be a list", fmt.Sprintf("write [%s]", node.GetToken().Value))
+		f.addDiagnostic(node, key, "must be a list", fmt.Sprintf("write [%s]", node.GetToken().Value))
 		return
 	}
 	items := reflect.MakeSlice(target.Type(), len(sequence.Values), len(sequence.Values))
@@ -149,7 +151,7 @@ func (f *filler) table(node ast.Node, target reflect.Value, key string) {
 		name := reflect.ValueOf(entry.Key.GetToken().Value)
 		full := fmt.Sprintf("%s[%s]", key, name)
 		if target.MapIndex(name).IsValid() {
-			f.fault(entry.Key, full, "stands here twice", "keep one")
+			f.addDiagnostic(entry.Key, full, "stands here twice", "keep one")
 			continue
 		}
 		value := reflect.New(target.Type().Elem()).Elem()
@@ -158,17 +160,18 @@ func (f *filler) table(node ast.Node, target reflect.Value, key string) {
 	}
 }
 
-// scalar fills a text, number, truth value, duration or, for a field of type any, whatever YAML says.
+// scalar fills a text, number, truth value, duration or, for a field of type any, whatever YAML
+// says.
 func (f *filler) scalar(node ast.Node, target reflect.Value, key string) {
 	if target.Kind() == reflect.Interface {
 		if err := yaml.NodeToValue(node, target.Addr().Interface()); err != nil {
-			f.fault(node, key, "has a value that cannot be read", "")
+			f.addDiagnostic(node, key, "has a value that cannot be read", "")
 		}
 		return
 	}
 	text, quoted, ok := scalarText(node)
 	if !ok {
-		f.fault(node, key, "must be one value, not a list or a block", "")
+		f.addDiagnostic(node, key, "must be one value, not a list or a block", "")
 		return
 	}
 	f.assign(node, target, key, text, quoted)
@@ -177,7 +180,7 @@ func (f *filler) scalar(node ast.Node, target reflect.Value, key string) {
 // assign is the function of that name, and notes a fault where it fails.
 func (f *filler) assign(node ast.Node, target reflect.Value, key, text string, quoted bool) {
 	if want, err := assign(target, text, quoted); err != nil {
-		f.fault(node, key, fmt.Sprintf("must be %s, not %q", want, text), "")
+		f.addDiagnostic(node, key, fmt.Sprintf("must be %s, not %q", want, text), "")
 	}
 }
 
@@ -194,7 +197,8 @@ func scalarText(node ast.Node) (text string, quoted, ok bool) {
 	}
 }
 
-// assign parses a text into a field, which keeps its value where that fails, and says, for the message, what the field wants.
+// assign parses a text into a field, which keeps its value where that fails, and says, for the
+// message, what the field wants.
 func assign(target reflect.Value, text string, quoted bool) (want string, err error) {
 	switch {
 	case target.Type() == reflect.TypeFor[time.Duration]():
@@ -243,7 +247,8 @@ func kindName(target reflect.Value) string {
 	}
 }
 
-// lookup finds the value that a dotted key names; the zero Value, and a fault noted, where there is none.
+// lookup finds the value that a dotted key names; the zero Value, and a fault noted, where there is
+// none.
 func (f *filler) lookup(key string) reflect.Value {
 	target, done := f.root, ""
 	for name := range strings.SplitSeq(key, ".") {
@@ -252,12 +257,12 @@ func (f *filler) lookup(key string) reflect.Value {
 			target = target.Elem()
 		}
 		if target.Kind() != reflect.Struct {
-			f.add(f.at(nil), key, fmt.Sprintf("%q has no keys of its own", done), "")
+			f.add(f.position(nil), key, fmt.Sprintf("%q has no keys of its own", done), "")
 			return reflect.Value{}
 		}
 		field := fieldOf(target, name)
 		if !field.IsValid() {
-			f.add(f.at(nil), key, "is not a known key", Suggest(name, names(target.Type())))
+			f.add(f.position(nil), key, "is not a known key", Suggest(name, names(target.Type())))
 			return reflect.Value{}
 		}
 		target, done = field, child(done, name)
@@ -265,7 +270,8 @@ func (f *filler) lookup(key string) reflect.Value {
 	return target
 }
 
-// fieldOf returns a struct's field by its YAML name; "-" is none: such fields are not for documents.
+// fieldOf returns a struct's field by its YAML name; "-" is none: such fields are not for
+// documents.
 func fieldOf(target reflect.Value, name string) reflect.Value {
 	if i := slices.Index(names(target.Type()), name); i >= 0 && name != "-" {
 		return target.Field(i)

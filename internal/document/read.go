@@ -19,104 +19,107 @@ const maxBytes = 1 << 20
 
 // Document is a struct being filled from a text.
 type Document struct {
-	file   string
-	root   reflect.Value
-	where  map[string]place // by dotted key
-	faults []Fault
-	broken bool // the whole text is unreadable: what it lacks is not said too
+	file        string
+	root        reflect.Value
+	positions   map[string]position // by dotted key
+	diagnostics []Diagnostic
+	unreadable  bool // the whole text is unreadable: what it lacks is not said too
 }
 
-// place is where a key was set.
-type place struct {
+// position is where a key was set.
+type position struct {
 	file string
 	line int
 }
 
-// Read fills the struct that target points to with the YAML text of a file. What the text does not name keeps its value; a pointer
-// to a struct that the text names first gets the defaults of its SetDefaults method, where it has one.
+// Read fills the struct that target points to with the YAML text of a file. What the text does not
+// name keeps its value; a pointer to a struct that the text names first gets the defaults of its
+// SetDefaults method, where it has one.
 func Read(file string, text []byte, target any) *Document {
-	d := Of(file, target)
+	d := New(file, target)
 	if len(text) > maxBytes {
-		return d.refuse(place{file: file}, fmt.Sprintf("has %d bytes; more than %d are refused", len(text), maxBytes))
+		return d.reject(position{file: file}, fmt.Sprintf("has %d bytes; more than %d are refused", len(text), maxBytes))
 	}
 	parsed, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		return d.syntax(err)
 	}
 	if len(parsed.Docs) > 1 && parsed.Docs[1].Body != nil {
-		d.add(d.at(parsed.Docs[1].Body), "", "starts a second document", "keep one document in a file")
+		d.add(d.positionOfNode(parsed.Docs[1].Body), "", "starts a second document", "keep one document in a file")
 	}
 	if len(parsed.Docs) == 0 || parsed.Docs[0].Body == nil {
-		return d.refuse(place{file: file}, "is empty")
+		return d.reject(position{file: file}, "is empty")
 	}
 	body := parsed.Docs[0].Body
 	if _, ok := body.(ast.MapNode); !ok {
-		return d.refuse(d.at(body), "must be a block of keys")
+		return d.reject(d.positionOfNode(body), "must be a block of keys")
 	}
-	f := filler{Document: d, at: d.at}
+	f := filler{Document: d, position: d.positionOfNode}
 	f.block(body, d.root, "")
 	return d
 }
 
-// Of wraps a struct that came from elsewhere, to be checked; name stands in the faults.
-func Of(name string, target any) *Document {
-	return &Document{file: name, root: reflect.ValueOf(target).Elem(), where: map[string]place{}}
+// New wraps a struct that came from elsewhere, to be checked; name stands in the faults.
+func New(name string, target any) *Document {
+	return &Document{file: name, root: reflect.ValueOf(target).Elem(), positions: map[string]position{}}
 }
 
-// Set applies an override of the form key=value, whose value is YAML; an empty one means the type's zero, and a list may be
-// written with commas alone.
+// Set applies an override of the form key=value, whose value is YAML; an empty one means the type's
+// zero, and a list may be written with commas alone.
 func (d *Document) Set(override string) {
-	origin := "--set " + override
+	source := "--set " + override
 	key, text, ok := strings.Cut(override, "=")
 	if !ok || key == "" {
-		d.add(place{file: origin}, "", "is not of the form key=value", "for example --set train.epochs=2")
+		d.add(position{file: source}, "", "is not of the form key=value", "for example --set train.epochs=2")
 		return
 	}
-	f := filler{Document: d, at: func(ast.Node) place { return place{file: origin} }, override: true}
+	f := filler{Document: d, position: func(ast.Node) position { return position{file: source} }, override: true}
 	target := f.lookup(key)
 	if !target.IsValid() {
 		return
 	}
-	d.where[key] = place{file: origin}
+	d.positions[key] = position{file: source}
 	if text == "" {
 		target.SetZero()
 		return
 	}
 	parsed, err := parser.ParseBytes([]byte(text), 0)
 	if err != nil || len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
-		d.add(place{file: origin}, key, "has a value that is not YAML", "quote it")
+		d.add(position{file: source}, key, "has a value that is not YAML", "quote it")
 		return
 	}
 	f.value(parsed.Docs[0].Body, target, key)
 }
 
-// Fault records a fault of a key, at the place where the key or the closest block around it was set.
-func (d *Document) Fault(key, reason, hint string) {
-	if d.broken {
+// AddDiagnostic records a fault of a key, at the place where the key or the closest block around it
+// was set.
+func (d *Document) AddDiagnostic(key, reason, hint string) {
+	if d.unreadable {
 		return
 	}
-	where := place{file: d.file}
+	pos := position{file: d.file}
 	for at := key; at != ""; at = parent(at) {
-		if set, ok := d.where[at]; ok {
-			where = set
+		if found, ok := d.positions[at]; ok {
+			pos = found
 			break
 		}
 	}
-	d.add(where, key, reason, hint)
+	d.add(pos, key, reason, hint)
 }
 
-// Err returns all faults as an [Error], or nil: those of the file by line, then those of the overrides.
+// Err returns all faults as an [Error], or nil: those of the file by line, then those of the
+// overrides.
 func (d *Document) Err() error {
-	if len(d.faults) == 0 {
+	if len(d.diagnostics) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(d.faults, func(a, b Fault) int {
+	slices.SortStableFunc(d.diagnostics, func(a, b Diagnostic) int {
 		if a.File != d.file || b.File != d.file {
 			return cmp.Compare(order(a.File == d.file), order(b.File == d.file))
 		}
 		return cmp.Compare(a.Line, b.Line)
 	})
-	return Error{d.faults}
+	return Error{d.diagnostics}
 }
 
 // order puts what stands in the file before what does not.
@@ -139,26 +142,26 @@ func child(key, name string) string {
 }
 
 // add records a fault without the passwords that its value may hold.
-func (d *Document) add(where place, key, reason, hint string) {
-	d.faults = append(d.faults, Fault{
-		File: Conceal(where.file), Line: where.line, Key: Conceal(key), Reason: Conceal(reason), Hint: Conceal(hint),
+func (d *Document) add(pos position, key, reason, hint string) {
+	d.diagnostics = append(d.diagnostics, Diagnostic{
+		File: Redact(pos.file), Line: pos.line, Key: Redact(key), Reason: Redact(reason), Hint: Redact(hint),
 	})
 }
 
-// at says where a node stands.
-func (d *Document) at(node ast.Node) place { return d.placeOf(node.GetToken()) }
+// position says where a node stands.
+func (d *Document) positionOfNode(node ast.Node) position { return d.positionOf(node.GetToken()) }
 
-func (d *Document) placeOf(t *token.Token) place {
+func (d *Document) positionOf(t *token.Token) position {
 	if t == nil || t.Position == nil {
-		return place{file: d.file}
+		return position{file: d.file}
 	}
-	return place{file: d.file, line: t.Position.Line}
+	return position{file: d.file, line: t.Position.Line}
 }
 
-// refuse gives the whole text up.
-func (d *Document) refuse(where place, reason string) *Document {
-	d.add(where, "", reason, "")
-	d.broken = true
+// reject gives the whole text up.
+func (d *Document) reject(pos position, reason string) *Document {
+	d.add(pos, "", reason, "")
+	d.unreadable = true
 	return d
 }
 
@@ -166,7 +169,7 @@ func (d *Document) refuse(where place, reason string) *Document {
 func (d *Document) syntax(err error) *Document {
 	var syntax yaml.Error
 	if errors.As(err, &syntax) {
-		return d.refuse(d.placeOf(syntax.GetToken()), "is not YAML: "+syntax.GetMessage())
+		return d.reject(d.positionOf(syntax.GetToken()), "is not YAML: "+syntax.GetMessage())
 	}
-	return d.refuse(place{file: d.file}, "is not YAML: "+err.Error())
+	return d.reject(position{file: d.file}, "is not YAML: "+err.Error())
 }

@@ -9,7 +9,7 @@ func readF32(out []float32, raw []byte) {
 	out[0] = math.Float32frombits(binary.LittleEndian.Uint32(raw))
 }
 
-func readF16(out []float32, raw []byte) { out[0] = half(raw) }
+func readF16(out []float32, raw []byte) { out[0] = float16(raw) }
 
 func readBF16(out []float32, raw []byte) {
 	out[0] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw)) << 16)
@@ -17,7 +17,7 @@ func readBF16(out []float32, raw []byte) {
 
 // readQ40 reads 32 four-bit numbers around zero with one scale.
 func readQ40(out []float32, raw []byte) {
-	scale := half(raw)
+	scale := float16(raw)
 	for i, b := range raw[2:18] {
 		out[i] = float32(int(b&15)-8) * scale
 		out[i+16] = float32(int(b>>4)-8) * scale
@@ -26,23 +26,24 @@ func readQ40(out []float32, raw []byte) {
 
 // readQ41 reads 32 four-bit numbers with a scale and a least value.
 func readQ41(out []float32, raw []byte) {
-	scale, least := half(raw), half(raw[2:])
+	scale, minimum := float16(raw), float16(raw[2:])
 	for i, b := range raw[4:20] {
-		out[i] = float32(float32(b&15)*scale) + least
-		out[i+16] = float32(float32(b>>4)*scale) + least
+		out[i] = float32(float32(b&15)*scale) + minimum
+		out[i+16] = float32(float32(b>>4)*scale) + minimum
 	}
 }
 
 // readQ80 reads 32 bytes with one scale.
 func readQ80(out []float32, raw []byte) {
-	scale := half(raw)
+	scale := float16(raw)
 	for i, b := range raw[2:34] {
 		out[i] = float32(int8(b)) * scale
 	}
 }
 
-// scaleMin unpacks the j-th of eight six-bit scales and least values from the twelve bytes that K types keep them in.
-func scaleMin(packed []byte, j int) (scale, least float32) {
+// scaleMin unpacks the j-th of eight six-bit scales and least values from the twelve bytes that K
+// types keep them in.
+func scaleMin(packed []byte, j int) (scale, minimum float32) {
 	if j < 4 {
 		return float32(packed[j] & 63), float32(packed[j+4] & 63)
 	}
@@ -51,7 +52,7 @@ func scaleMin(packed []byte, j int) (scale, least float32) {
 
 // readQ4K reads 256 four-bit numbers: eight groups of 32, each with its own scale and least value.
 func readQ4K(out []float32, raw []byte) {
-	d, dmin, packed, quants := half(raw), half(raw[2:]), raw[4:16], raw[16:144]
+	d, dmin, packed, quants := float16(raw), float16(raw[2:]), raw[4:16], raw[16:144]
 	for pair := range 4 {
 		s1, m1 := scaleMin(packed, 2*pair)
 		s2, m2 := scaleMin(packed, 2*pair+1)
@@ -65,7 +66,7 @@ func readQ4K(out []float32, raw []byte) {
 
 // readQ5K is readQ4K with the fifth bits of all numbers in 32 bytes of their own.
 func readQ5K(out []float32, raw []byte) {
-	d, dmin, packed, fifth, quants := half(raw), half(raw[2:]), raw[4:16], raw[16:48], raw[48:176]
+	d, dmin, packed, fifth, quants := float16(raw), float16(raw[2:]), raw[4:16], raw[16:48], raw[48:176]
 	for pair := range 4 {
 		s1, m1 := scaleMin(packed, 2*pair)
 		s2, m2 := scaleMin(packed, 2*pair+1)
@@ -78,9 +79,10 @@ func readQ5K(out []float32, raw []byte) {
 	}
 }
 
-// readQ6K reads 256 six-bit numbers around zero: four low bits and two high bits apart, sixteen groups with a scale of eight bits.
+// readQ6K reads 256 six-bit numbers around zero: four low bits and two high bits apart, sixteen
+// groups with a scale of eight bits.
 func readQ6K(out []float32, raw []byte) {
-	low, high, scales, d := raw[:128], raw[128:192], raw[192:208], half(raw[208:])
+	low, high, scales, d := raw[:128], raw[128:192], raw[192:208], float16(raw[208:])
 	for part := range 2 {
 		o, l, h, s := out[128*part:], low[64*part:], high[32*part:], scales[8*part:]
 		for i := range 32 {
@@ -94,8 +96,8 @@ func readQ6K(out []float32, raw []byte) {
 	}
 }
 
-// half reads an IEEE half-precision number.
-func half(raw []byte) float32 {
+// float16 reads an IEEE half-precision number.
+func float16(raw []byte) float32 {
 	bits := binary.LittleEndian.Uint16(raw)
 	sign, exponent, fraction := uint32(bits>>15)<<31, uint32(bits>>10&31), uint32(bits&1023)
 	switch exponent {

@@ -1,7 +1,8 @@
-// Package gguf reads GGUF files, the one-file format of llama.cpp for a language model: its settings, its tokenizer and its weights.
-// In: a file; out: metadata by key, and tensors as float32, one at a time, so that a model is never held twice. The steps: parse
-// the header within strict bounds (parse.go), look values up by key (meta.go), turn quantised blocks into floats (dequant.go). It is
-// pure Go and knows neither tensors on a device nor tokenizers.
+// Package gguf reads GGUF files, the one-file format of llama.cpp for a language model: its
+// settings, its tokenizer and its weights. In: a file; out: metadata by key, and tensors as
+// float32, one at a time, so that a model is never held twice. The steps: parse the header within
+// strict bounds (parse.go), look values up by key (meta.go), turn quantised blocks into floats
+// (dequant.go). It is pure Go and knows neither tensors on a device nor tokenizers.
 package gguf
 
 import (
@@ -11,7 +12,8 @@ import (
 	"os"
 )
 
-// ErrFormat marks a file that is no GGUF file, is cut short or contradicts itself. Every error of reading a header wraps it.
+// ErrFormat marks a file that is no GGUF file, is cut short or contradicts itself. Every error of
+// reading a header wraps it.
 var ErrFormat = errors.New("not a usable gguf file")
 
 // File is an open GGUF file.
@@ -88,17 +90,18 @@ func (f *File) Tensor(name string) (Tensor, bool) {
 func (f *File) Floats(name string) ([]float32, error) {
 	tensor, ok := f.Tensor(name)
 	if !ok {
-		return nil, f.fault("it has no tensor %q", name)
+		return nil, f.errorf("it has no tensor %q", name)
 	}
 	out := make([]float32, tensor.Len())
 	return out, f.Read(name, out)
 }
 
-// Read dequantises a tensor into out, which must have its length. It needs little memory beside out.
+// Read dequantises a tensor into out, which must have its length. It needs little memory beside
+// out.
 func (f *File) Read(name string, out []float32) error {
 	tensor, ok := f.Tensor(name)
 	if !ok {
-		return f.fault("it has no tensor %q", name)
+		return f.errorf("it has no tensor %q", name)
 	}
 	if len(out) != tensor.Len() {
 		return fmt.Errorf("read tensor %q of model %q: %d values into %d", name, f.name, tensor.Len(), len(out))
@@ -111,13 +114,13 @@ func (f *File) Read(name string, out []float32) error {
 			return fmt.Errorf("read tensor %q of model %q: %w", name, f.name, err)
 		}
 		n := len(raw) / layout.bytes * layout.values
-		layout.dequantise(out[:n], raw)
+		layout.dequantize(out[:n], raw)
 		out = out[n:]
 	}
 	return nil
 }
 
-// fault is an error about this file.
-func (f *File) fault(format string, args ...any) error {
+// fail is an error about this file.
+func (f *File) errorf(format string, args ...any) error {
 	return fmt.Errorf("model %q: %s: %w", f.name, fmt.Sprintf(format, args...), ErrFormat)
 }

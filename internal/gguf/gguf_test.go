@@ -18,7 +18,7 @@ import (
 	"rdrec/internal/golden"
 )
 
-func TestReadsWhatTheReferenceWriterWrites(t *testing.T) {
+func TestReadsFilesOfTheReferenceWriter(t *testing.T) {
 	file := open(t, golden.Data(t, "llama/tiny.gguf"))
 	for key, want := range map[string]int{
 		"a.uint8": 200, "a.int8": -3, "a.uint16": 60000, "a.int16": -30000, "a.uint32": 4000000000, "a.int32": -5,
@@ -78,7 +78,7 @@ func TestReadsTensors(t *testing.T) {
 	}
 }
 
-func TestDequantisesAsTheReferenceDoes(t *testing.T) {
+func TestDequantizationMatchesTheReference(t *testing.T) {
 	data, err := os.ReadFile(golden.Data(t, "llama/quants.json"))
 	if err != nil {
 		t.Fatal(err)
@@ -110,7 +110,7 @@ func TestDequantisesAsTheReferenceDoes(t *testing.T) {
 	}
 }
 
-func TestRefusesBrokenFiles(t *testing.T) {
+func TestBrokenFilesAreRejected(t *testing.T) {
 	whole, err := os.ReadFile(golden.Data(t, "llama/tiny.gguf"))
 	if err != nil {
 		t.Fatal(err)
@@ -150,7 +150,7 @@ func TestRefusesBrokenFiles(t *testing.T) {
 	}
 }
 
-func TestOpenNamesAnAbsentFile(t *testing.T) {
+func TestOpenNamesAMissingFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "absent.gguf")
 	if _, err := gguf.Open(path); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), path) {
 		t.Error(err)

@@ -64,11 +64,11 @@ func lookup[T any](f *File, key string) (T, error) {
 	var zero T
 	value, ok := f.meta[key]
 	if !ok {
-		return zero, f.fault("it has no key %q", key)
+		return zero, f.errorf("it has no key %q", key)
 	}
 	typed, ok := value.(T)
 	if !ok {
-		return zero, f.fault("key %q is a %T, not a %T", key, value, zero)
+		return zero, f.errorf("key %q is a %T, not a %T", key, value, zero)
 	}
 	return typed, nil
 }

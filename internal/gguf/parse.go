@@ -16,7 +16,8 @@ const (
 	maxDims    = 4
 )
 
-// cursor reads a header's parts one after another. The first fault sticks: later reads give zeros, and err says what it was.
+// cursor reads a header's parts one after another. The first fault sticks: later reads give zeros,
+// and err says what it was.
 type cursor struct {
 	file   *File
 	reader *bufio.Reader
@@ -25,13 +26,14 @@ type cursor struct {
 	err    error
 }
 
-// Parse reads the header of a GGUF file of the given size; name stands in errors. The reader must stay usable for Floats.
+// Parse reads the header of a GGUF file of the given size; name stands in errors. The reader must
+// stay usable for Floats.
 func Parse(reader io.ReaderAt, size int64, name string) (*File, error) {
 	f := &File{name: name, reader: reader, meta: map[string]any{}, index: map[string]int{}}
 	c := &cursor{file: f, reader: bufio.NewReaderSize(io.NewSectionReader(reader, 0, size), 1<<16), size: size}
 	tensors, keys := c.start()
 	for range keys {
-		c.pair()
+		c.readKeyValue()
 		if c.err != nil {
 			return nil, c.err
 		}
@@ -42,7 +44,7 @@ func Parse(reader io.ReaderAt, size int64, name string) (*File, error) {
 			return nil, c.err
 		}
 	}
-	c.place()
+	c.locateTensors()
 	return f, c.err
 }
 
@@ -50,18 +52,18 @@ func Parse(reader io.ReaderAt, size int64, name string) (*File, error) {
 func (c *cursor) start() (tensors, keys uint64) {
 	magic := c.bytes(4)
 	if c.err == nil && string(magic) != "GGUF" {
-		c.fault("it begins with %q, not with \"GGUF\"", magic)
+		c.fail("it begins with %q, not with \"GGUF\"", magic)
 	}
 	c.file.Version = c.u32()
 	tensors, keys = c.u64(), c.u64()
 	switch {
 	case c.err != nil:
 	case c.file.Version&0xffff == 0:
-		c.fault("it is written for big-endian machines")
+		c.fail("it is written for big-endian machines")
 	case c.file.Version < 2 || c.file.Version > 3:
-		c.fault("its version is %d; 2 and 3 are known", c.file.Version)
+		c.fail("its version is %d; 2 and 3 are known", c.file.Version)
 	case keys > maxKeys || tensors > maxTensors:
-		c.fault("it claims %d keys and %d tensors", keys, tensors)
+		c.fail("it claims %d keys and %d tensors", keys, tensors)
 	}
 	if c.err != nil {
 		return 0, 0
@@ -69,15 +71,15 @@ func (c *cursor) start() (tensors, keys uint64) {
 	return tensors, keys
 }
 
-// pair reads a key and its value.
-func (c *cursor) pair() {
+// readKeyValue reads a key and its value.
+func (c *cursor) readKeyValue() {
 	key := c.text()
 	value := c.value(key, c.u32())
 	if c.err != nil {
 		return
 	}
 	if _, twice := c.file.meta[key]; twice {
-		c.fault("key %q stands twice", key)
+		c.fail("key %q is duplicated", key)
 		return
 	}
 	c.file.meta[key] = value
@@ -126,7 +128,7 @@ func (c *cursor) value(key string, kind uint32) any {
 	case width(kind) > 0:
 		return scalar(kind, c.bytes(width(kind)))
 	default:
-		c.fault("key %q has the unknown kind %d", key, kind)
+		c.fail("key %q has the unknown kind %d", key, kind)
 		return nil
 	}
 }
@@ -139,10 +141,10 @@ func (c *cursor) array(key string) any {
 		least = 8
 	}
 	if c.err == nil && least == 0 {
-		c.fault("key %q is an array of the unknown kind %d", key, kind)
+		c.fail("key %q is an array of the unknown kind %d", key, kind)
 	}
 	if c.err == nil && (count > maxItems || int64(count) > (c.size-c.at)/least) {
-		c.fault("key %q claims %d items, more than the file holds", key, count)
+		c.fail("key %q claims %d items, more than the file holds", key, count)
 	}
 	if c.err != nil {
 		return nil
@@ -216,7 +218,7 @@ func scalar(kind uint32, raw []byte) any {
 func (c *cursor) text() string {
 	length := c.u64()
 	if c.err == nil && length > maxText {
-		c.fault("a string claims %d bytes", length)
+		c.fail("a string claims %d bytes", length)
 	}
 	if c.err != nil {
 		return ""
@@ -238,26 +240,27 @@ func (c *cursor) u64() uint64 {
 	return 0
 }
 
-// bytes reads the next n bytes, nil after a fault. Nothing is set aside for bytes that the file does not hold.
+// bytes reads the next n bytes, nil after a fault. Nothing is set aside for bytes that the file
+// does not hold.
 func (c *cursor) bytes(n int64) []byte {
 	if c.err != nil {
 		return nil
 	}
 	if n > c.size-c.at {
-		c.fault("it ends in its header, at byte %d", c.size)
+		c.fail("it ends in its header, at byte %d", c.size)
 		return nil
 	}
 	raw := make([]byte, n)
 	if _, err := io.ReadFull(c.reader, raw); err != nil {
-		c.fault("byte %d: %v", c.at, err)
+		c.fail("byte %d: %v", c.at, err)
 		return nil
 	}
 	c.at += n
 	return raw
 }
 
-func (c *cursor) fault(format string, args ...any) {
+func (c *cursor) fail(format string, args ...any) {
 	if c.err == nil {
-		c.err = c.file.fault(format, args...)
+		c.err = c.file.errorf(format, args...)
 	}
 }

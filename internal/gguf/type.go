@@ -59,8 +59,8 @@ func (t Type) String() string {
 	return fmt.Sprintf("type %d", uint32(t))
 }
 
-// dequantise turns raw blocks into floats; raw holds exactly len(out) values.
-func (b block) dequantise(out []float32, raw []byte) {
+// dequantize turns raw blocks into floats; raw holds exactly len(out) values.
+func (b block) dequantize(out []float32, raw []byte) {
 	for at := 0; at < len(out); at += b.values {
 		b.read(out[at:at+b.values], raw[:b.bytes])
 		raw = raw[b.bytes:]

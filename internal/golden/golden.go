@@ -1,6 +1,7 @@
-// Package golden finds what the Python reference computed, for tests. In: a file's name; out: its path or its decoded JSON. The
-// files lie in the folder that the environment variable RDREC_GOLDEN names, else in the project's own testdata/golden; a file that
-// is absent there skips the test and is named in the skip. Only tests import this package.
+// Package golden finds what the Python reference computed, for tests. In: a file's name; out: its
+// path or its decoded JSON. The files lie in the folder that the environment variable RDREC_GOLDEN
+// names, else in the project's own testdata/golden; a file that is absent there skips the test and
+// is named in the skip. Only tests import this package.
 package golden
 
 import (
@@ -15,7 +16,8 @@ import (
 	"testing"
 )
 
-// Load decodes the golden file name (plain JSON, or gzipped where it ends in .gz) into out, a pointer. An absent file skips the test.
+// Load decodes the golden file name (plain JSON, or gzipped where it ends in .gz) into out, a
+// pointer. An absent file skips the test.
 func Load(t testing.TB, name string, out any) {
 	t.Helper()
 	if err := json.Unmarshal(Bytes(t, name), out); err != nil {
@@ -58,7 +60,8 @@ func Path(t testing.TB, name string) string {
 	return path
 }
 
-// Data is the path of a file or folder of the project's testdata, such as "rdrec/beauty_mini". It must exist.
+// Data is the path of a file or folder of the project's testdata, such as "rdrec/beauty_mini". It
+// must exist.
 func Data(t testing.TB, name string) string {
 	t.Helper()
 	path := filepath.Join(root(), "testdata", filepath.FromSlash(name))

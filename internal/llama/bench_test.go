@@ -10,20 +10,21 @@ import (
 	"strings"
 	"testing"
 
-	"rdrec/internal/cache"
+	"rdrec/internal/cachedir"
 	"rdrec/internal/golden"
 	"rdrec/internal/llama"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 )
 
-// BenchmarkDistil distils 64 sentences of real reviews with the demo's settings: rationales and tokens a second, all in.
+// BenchmarkDistil distils 64 sentences of real reviews with the demo's settings: rationales and
+// tokens a second, all in.
 func BenchmarkDistil(b *testing.B) {
-	path, err := cache.Teacher()
+	path, err := cachedir.DemoTeacherFile()
 	if err != nil {
 		b.Skip(err)
 	}
-	texts := reviewed(b, 64)
+	texts := reviewSentences(b, 64)
 	var requests []teacher.Request
 	for _, text := range texts {
 		requests = append(requests, teacher.Request{ID: text, Text: text})
@@ -57,7 +58,7 @@ func BenchmarkDistil(b *testing.B) {
 
 // BenchmarkRead reads prompts of 64 tokens and writes one token each.
 func BenchmarkRead(b *testing.B) {
-	path, err := cache.Teacher()
+	path, err := cachedir.DemoTeacherFile()
 	if err != nil {
 		b.Skip(err)
 	}
@@ -78,8 +79,8 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
 }
 
-// reviewed is n different sentences of five to twenty-five words from the shipped reviews.
-func reviewed(b testing.TB, n int) []string {
+// reviewSentences is n different sentences of five to twenty-five words from the shipped reviews.
+func reviewSentences(b testing.TB, n int) []string {
 	b.Helper()
 	file, err := os.Open(golden.Data(b, "reviews/All_Beauty_5.json.gz"))
 	if err != nil {

@@ -7,7 +7,8 @@ import (
 
 // Config is a model's shape.
 type Config struct {
-	// Layers, Model, FeedForward and Vocabulary are the sizes that the paper's authors call n_layers, dim, hidden_dim and vocab_size.
+	// Layers, Model, FeedForward and Vocabulary are the sizes that the paper's authors call
+	// n_layers, dim, hidden_dim and vocab_size.
 	Layers, Model, FeedForward, Vocabulary int
 	// Heads ask, Groups of them share keys and values (grouped heads), Head is the width of each.
 	Heads, Groups, Head int
@@ -17,7 +18,8 @@ type Config struct {
 	Epsilon float64
 	// RopeBase is the slowest wave's base (theta); RopeScale stretches positions (1 means not).
 	RopeBase, RopeScale float64
-	// RopeFactors divide the waves' frequencies, one for each, as Llama 3.1 and later do; nil means that they stay.
+	// RopeFactors divide the waves' frequencies, one for each, as Llama 3.1 and later do; nil means
+	// that they stay.
 	RopeFactors []float32
 	// Tied says that the embedding is the head too.
 	Tied bool
@@ -29,8 +31,9 @@ const (
 	ropeLlama3 = "llama3"
 )
 
-// llama3Rope is how Llama 3.1 and later reach beyond the context that they were first taught: waves longer than Original / Low are
-// stretched by Factor, those shorter than Original / High are not, and those between by something between.
+// llama3Rope is how Llama 3.1 and later reach beyond the context that they were first taught: waves
+// longer than Original / Low are stretched by Factor, those shorter than Original / High are not,
+// and those between by something between.
 type llama3Rope struct {
 	Factor, Low, High, Original float64
 }
@@ -61,9 +64,9 @@ func (c *Config) check() error {
 	}
 	switch {
 	case c.Heads%c.Groups != 0:
-		return fmt.Errorf("%d heads do not share %d groups of keys evenly", c.Heads, c.Groups)
+		return fmt.Errorf("%d heads are not divisible by %d key/value heads", c.Heads, c.Groups)
 	case c.Head%2 != 0:
-		return fmt.Errorf("heads of odd width %d can't be turned by rope", c.Head)
+		return fmt.Errorf("heads of odd width %d cannot use rope", c.Head)
 	case c.RopeScale <= 0 || c.RopeBase <= 0:
 		return fmt.Errorf("rope base %g and scale %g", c.RopeBase, c.RopeScale)
 	}

@@ -16,63 +16,70 @@ import (
 
 // Options say how an engine runs. Of them only Type and Context change text.
 type Options struct {
-	// Form is how the model is kept in files; "" finds out.
-	Form Form
-	// Context bounds the tokens of a prompt and its reply together, below what the model may have; 0 means that only the model bounds them.
+	// Format is how the model is kept in files; "" finds out.
+	Format Format
+	// Context bounds the tokens of a prompt and its reply together, below what the model may have;
+	// 0 means that only the model bounds them.
 	Context int
 	// Device is "cpu", "cuda" or "auto".
 	Device string
-	// Type is the weights' and the cache's: "f32", "bf16", or "" for f32 on a CPU and bf16 on a GPU.
+	// Type is the weights' and the cache's: "f32", "bf16", or "" for f32 on a CPU and bf16 on a
+	// GPU.
 	Type string
 	// Threads is how many CPU threads one operation may use; 0 leaves libtorch's choice.
 	Threads int
-	// Batch is how many replies are written together; 0 means as many as pay, as far as there is memory.
+	// Batch is how many replies are written together; 0 means as many as pay, as far as there is
+	// memory.
 	Batch int
-	// Memory bounds the bytes that the rows take; 0 means half of what is free once the weights are read. Long prompts get fewer places.
+	// Memory bounds the bytes that the rows take; 0 means half of what is free once the weights are
+	// read. Long prompts get fewer places.
 	Memory int64
-	// Halved, where set, is told that memory ran out, and how many replies are written together from then on.
-	Halved func(batch int, err error)
+	// BatchHalvings, where set, is told that memory ran out, and how many replies are written
+	// together from then on.
+	OnBatchHalved func(batch int, err error)
 }
 
-// Engine answers prompts with a model in this process. It is a [teacher.Engine] and safe for concurrent use, one call after another.
+// Engine answers prompts with a model in this process. It is a [teacher.Engine] and safe for
+// concurrent use, one call after another.
 type Engine struct {
-	mu      sync.Mutex
-	options Options
-	model   *model
-	vocab   *vocabulary
-	chat    chat
-	lines   *lines // made when first a reply is held to two lines
-	batch   int    // replies together, and memory their bytes, at most
-	memory  int64
-	halved  atomic.Int64
+	mu       sync.Mutex
+	options  Options
+	model    *model
+	vocab    *vocabulary
+	chat     chatTemplate
+	twoLines *twoLineMasks // goldens when first a reply is held to two lines
+	batch    int           // replies together, and memory their bytes, at most
+	memory   int64
+	halvings atomic.Int64
 }
 
-// ErrModel marks a model whose files can't be what the engine needs: another attempt will not change that.
-var ErrModel = errors.New("a model that can't be used")
+// ErrModel marks a model whose files can't be what the engine needs: another attempt will not
+// change that.
+var ErrModel = errors.New("unusable model")
 
 // Open reads the model at path, a file or a folder. Close it after use.
 func Open(path string, options Options) (_ *Engine, err error) {
-	from, err := openSource(options.Form, path)
+	files, err := openSource(options.Format, path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, from.Close()) }()
+	defer func() { err = errors.Join(err, files.Close()) }()
 	e := &Engine{options: options}
-	if e.vocab, err = from.vocabulary(); err != nil {
+	if e.vocab, err = files.vocabulary(); err != nil {
 		return nil, fmt.Errorf("tokenizer of model %q: %w: %w", path, ErrModel, err)
 	}
-	if e.chat, err = chatOf(e.vocab); err != nil {
+	if e.chat, err = findChatTemplate(e.vocab); err != nil {
 		return nil, fmt.Errorf("model %q: %w: %w", path, ErrModel, err)
 	}
-	if err := e.load(from); err != nil {
+	if err := e.load(files); err != nil {
 		return nil, fmt.Errorf("model %q: %w", path, err)
 	}
 	return e, nil
 }
 
 // load reads the weights.
-func (e *Engine) load(from source) error {
-	config, err := from.config()
+func (e *Engine) load(files source) error {
+	config, err := files.config()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrModel, err)
 	}
@@ -82,24 +89,24 @@ func (e *Engine) load(from source) error {
 	if n := e.options.Context; n > 0 {
 		config.Context = min(config.Context, n)
 	}
-	device, err := torch.Pick(e.options.Device)
+	device, err := torch.ParseDevice(e.options.Device)
 	if err != nil {
 		return err
 	}
-	dtype, err := typeOf(e.options.Type, device)
+	dtype, err := parseDType(e.options.Type, device)
 	if err != nil {
 		return err
 	}
 	return torch.Run(func(s *torch.Scope) error {
 		torch.Threads(e.options.Threads)
-		if e.model, err = load(s, from, config, dtype, device); err == nil {
-			e.batch, e.memory = e.options.bounds(device)
+		if e.model, err = load(s, files, config, dtype, device); err == nil {
+			e.batch, e.memory = e.options.limits(device)
 		}
 		return err
 	})
 }
 
-func typeOf(name string, device torch.Device) (torch.DType, error) {
+func parseDType(name string, device torch.Device) (torch.DType, error) {
 	switch {
 	case name == "f32" || name == "" && device == torch.CPU:
 		return torch.Float32, nil
@@ -113,17 +120,17 @@ func typeOf(name string, device torch.Device) (torch.DType, error) {
 // Config is the model's shape.
 func (e *Engine) Config() Config { return e.model.config }
 
-// Tokens are a talk's, as the model reads it before it replies.
-func (e *Engine) Tokens(messages []teacher.Message) []int32 { return e.render(messages) }
+// ChatTokens are a talk's, as the model reads it before it replies.
+func (e *Engine) ChatTokens(messages []teacher.Message) []int32 { return e.render(messages) }
 
 // Encode is a text's tokens.
 func (e *Engine) Encode(text string) []int32 { return e.vocab.Encode(text) }
 
-// Ends are the tokens that end a reply.
-func (e *Engine) Ends() []int32 { return slices.Sorted(maps.Keys(e.vocab.ends)) }
+// EndTokens are the tokens that end a reply.
+func (e *Engine) EndTokens() []int32 { return slices.Sorted(maps.Keys(e.vocab.endTokens)) }
 
-// Text is what tokens stand for.
-func (e *Engine) Text(ids []int32) string {
+// Decode is what tokens stand for.
+func (e *Engine) Decode(ids []int32) string {
 	var text strings.Builder
 	for _, id := range ids {
 		text.WriteString(e.vocab.Piece(id))
@@ -136,7 +143,7 @@ func (e *Engine) Close() error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.model.free()
-	e.lines.free()
+	e.twoLines.free()
 	return nil
 }
 
@@ -146,13 +153,13 @@ func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit fu
 	defer e.mu.Unlock()
 	return torch.Run(func(s *torch.Scope) (err error) {
 		torch.Threads(e.options.Threads)
-		if err := e.ready(s, prompts); err != nil {
+		if err := e.prepare(s, prompts); err != nil {
 			return err
 		}
 		torch.NoGrad(func() {
-			for _, family := range e.families(prompts) {
+			for _, group := range e.groupByPrefix(prompts) {
 				if err == nil {
-					err = e.write(ctx, s, family, emit)
+					err = e.generate(ctx, s, group, emit)
 				}
 			}
 		})
@@ -160,58 +167,58 @@ func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit fu
 	})
 }
 
-// ready makes what the prompts need beside the model.
-func (e *Engine) ready(s *torch.Scope, prompts []teacher.Prompt) (err error) {
-	if e.lines == nil && slices.ContainsFunc(prompts, func(p teacher.Prompt) bool { return p.TwoLines }) {
-		e.lines, err = newLines(s, e.vocab, e.model.config.Vocabulary, e.model.device)
+// prepare makes what the prompts need beside the model.
+func (e *Engine) prepare(s *torch.Scope, prompts []teacher.Prompt) (err error) {
+	if e.twoLines == nil && slices.ContainsFunc(prompts, func(p teacher.Prompt) bool { return p.TwoLines }) {
+		e.twoLines, err = newTwoLineMasks(s, e.vocab, e.model.config.Vocabulary, e.model.device)
 	}
 	return err
 }
 
-// family is rows that begin with the same tokens.
-type family struct {
-	prefix []int32
-	rows   []*row
-	failed []failure
+// prefixGroup is rows that begin with the same tokens.
+type prefixGroup struct {
+	prefix    []int32
+	sequences []*sequence
+	failed    []rejectedPrompt
 }
 
-type failure struct {
+type rejectedPrompt struct {
 	index int
 	reply teacher.Reply
 }
 
-// least is the fewest tokens for which a shared prefix pays.
-const least = 16
+// minSharedPrefix is the fewest tokens for which a shared prefix pays.
+const minSharedPrefix = 16
 
-// leastReply is how many tokens two short sentences take. As in the reference a reply has the room that its prompt leaves, but a prompt
-// that leaves less than this is not worth asking.
-const leastReply = 32
+// minReplyTokens is how many tokens two short sentences take. As in the reference a reply has the
+// room that its prompt leaves, but a prompt that leaves less than this is not worth asking.
+const minReplyTokens = 32
 
-// families sorts prompts by what they begin with, in the order of their first ones.
-func (e *Engine) families(prompts []teacher.Prompt) []*family {
-	var out []*family
-	known := starts{}
+// groupByPrefix sorts prompts by what they begin with, in the order of their first ones.
+func (e *Engine) groupByPrefix(prompts []teacher.Prompt) []*prefixGroup {
+	var out []*prefixGroup
+	shared := sharedPrefixes{}
 	for i := range prompts {
 		p := &prompts[i]
-		ids := append(e.render(p.Messages), e.vocab.Encode(p.Begin)...)
-		start := e.start(known, p, ids)
-		at := slices.IndexFunc(out, func(f *family) bool { return slices.Equal(f.prefix, start) })
+		ids := append(e.render(p.Messages), e.vocab.Encode(p.ReplyPrefix)...)
+		start := e.sharedPrefix(shared, p, ids)
+		at := slices.IndexFunc(out, func(f *prefixGroup) bool { return slices.Equal(f.prefix, start) })
 		if at < 0 {
 			at = len(out)
-			out = append(out, &family{prefix: start})
+			out = append(out, &prefixGroup{prefix: start})
 		}
-		room := e.model.config.Context - len(ids)
-		if room < min(p.Sampling.MaxTokens, leastReply) {
+		available := e.model.config.Context - len(ids)
+		if available < min(p.Sampling.MaxTokens, minReplyTokens) {
 			reply := teacher.Reply{Failed: fmt.Sprintf(
-				"the prompt does not fit: it has %d tokens and a reply needs %d, of %d together",
-				len(ids), min(p.Sampling.MaxTokens, leastReply), e.model.config.Context,
+				"the prompt is too long: %d tokens, plus %d for a reply, exceed the context of %d",
+				len(ids), min(p.Sampling.MaxTokens, minReplyTokens), e.model.config.Context,
 			)}
-			out[at].failed = append(out[at].failed, failure{i, reply})
+			out[at].failed = append(out[at].failed, rejectedPrompt{i, reply})
 			continue
 		}
-		r := newRow(i, p, len(ids), ids[len(start):], start)
-		r.limit = min(r.limit, room)
-		out[at].rows = append(out[at].rows, r)
+		r := newSequence(i, p, len(ids), ids[len(start):], start)
+		r.maxNewTokens = min(r.maxNewTokens, available)
+		out[at].sequences = append(out[at].sequences, r)
 	}
 	return out
 }
@@ -219,44 +226,45 @@ func (e *Engine) families(prompts []teacher.Prompt) []*family {
 // render is the tokens of messages, with the piece that begins every text.
 func (e *Engine) render(messages []teacher.Message) []int32 {
 	ids := e.chat(e.vocab, messages)
-	if b := e.vocab.begin; b >= 0 && (len(ids) == 0 || ids[0] != b) {
+	if b := e.vocab.beginToken; b >= 0 && (len(ids) == 0 || ids[0] != b) {
 		ids = append([]int32{b}, ids...)
 	}
 	return ids
 }
 
-// starts knows what prompts begin with, by kind.
-type starts map[string][]int32
+// sharedPrefixes knows what prompts begin with, by kind.
+type sharedPrefixes map[string][]int32
 
-// start is the tokens that every prompt of p's kind begins with. It hangs on p's kind alone and not on which prompts stand beside it,
-// so that the same prompt is computed in the same way in every batch: what made-up last messages have in common, which go on behind the
-// lead with all that a tokenizer might join to the lead's end.
-func (e *Engine) start(known starts, p *teacher.Prompt, ids []int32) []int32 {
+// setBeginToken is the tokens that every prompt of p's kind begins with. It hangs on p's kind alone
+// and not on which prompts stand beside it, so that the same prompt is computed in the same way in
+// every batch: what made-up last messages have in common, which go on behind the lead with all that
+// a tokenizer might join to the lead's end.
+func (e *Engine) sharedPrefix(shared sharedPrefixes, p *teacher.Prompt, ids []int32) []int32 {
 	if len(p.Messages) == 0 {
 		return nil
 	}
 	last := len(p.Messages) - 1
-	kind := fmt.Sprintf("%q %q", p.Messages[:last], p.Messages[last].Content[:p.Lead])
-	start, ok := known[kind]
+	key := fmt.Sprintf("%q %q", p.Messages[:last], p.Messages[last].Content[:p.SharedPrefix])
+	prefix, ok := shared[key]
 	if !ok {
 		messages := slices.Clone(p.Messages)
 		for i, content := range []string{"0", "x", "I", " ", "\"", "(", ".", "'s", "-", "\n", "\u00e9", "\u4e00", "\U0001f44d"} {
-			messages[last].Content = p.Messages[last].Content[:p.Lead] + content
+			messages[last].Content = p.Messages[last].Content[:p.SharedPrefix] + content
 			if probe := e.render(messages); i == 0 {
-				start = probe
+				prefix = probe
 			} else {
-				start = common(start, probe)
+				prefix = commonPrefix(prefix, probe)
 			}
 		}
-		known[kind] = start
+		shared[key] = prefix
 	}
-	if len(start) < least || len(start) >= len(ids) || !slices.Equal(start, ids[:len(start)]) {
+	if len(prefix) < minSharedPrefix || len(prefix) >= len(ids) || !slices.Equal(prefix, ids[:len(prefix)]) {
 		return nil
 	}
-	return start
+	return prefix
 }
 
-func common(a, b []int32) []int32 {
+func commonPrefix(a, b []int32) []int32 {
 	n := 0
 	for n < len(a) && n < len(b) && a[n] == b[n] {
 		n++
@@ -264,29 +272,29 @@ func common(a, b []int32) []int32 {
 	return a[:n]
 }
 
-// write answers the rows of a family, those that need much memory first, in fewer places.
-func (e *Engine) write(ctx context.Context, s *torch.Scope, f *family, emit func(int, teacher.Reply) error) error {
+// generate answers the rows of a family, those that need much memory first, in fewer places.
+func (e *Engine) generate(ctx context.Context, s *torch.Scope, f *prefixGroup, emit func(int, teacher.Reply) error) error {
 	for _, failed := range f.failed {
 		if err := emit(failed.index, failed.reply); err != nil {
 			return err
 		}
 	}
-	if len(f.rows) == 0 {
+	if len(f.sequences) == 0 {
 		return nil
 	}
 	var start *prefix
 	if f.prefix != nil {
-		start = e.model.readPrefix(s, f.prefix)
+		start = e.model.prefillPrefix(s, f.prefix)
 		defer start.free()
 	}
-	slices.SortStableFunc(f.rows, func(a, b *row) int { return b.need() - a.need() })
-	for rows := f.rows; len(rows) > 0; {
-		wave := e.wave(rows)
-		left, err := e.writeWave(ctx, start, rows[:wave], emit)
+	slices.SortStableFunc(f.sequences, func(a, b *sequence) int { return b.cacheLength() - a.cacheLength() })
+	for rows := f.sequences; len(rows) > 0; {
+		batch := e.nextBatch(rows)
+		unfinished, err := e.generateBatch(ctx, start, rows[:batch], emit)
 		if err != nil {
 			return err
 		}
-		rows = append(left, rows[wave:]...)
+		rows = append(unfinished, rows[batch:]...)
 	}
 	return nil
 }

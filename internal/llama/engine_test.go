@@ -23,8 +23,8 @@ import (
 
 const lead = "say: "
 
-// talks are n prompts of different lengths that begin alike.
-func talks(n int, sampling teacher.Sampling) []teacher.Prompt {
+// chatPrompts are n prompts of different lengths that begin alike.
+func chatPrompts(n int, sampling teacher.Sampling) []teacher.Prompt {
 	var out []teacher.Prompt
 	for i := range n {
 		sampling.Seed = uint64(i)
@@ -33,31 +33,33 @@ func talks(n int, sampling teacher.Sampling) []teacher.Prompt {
 				{Role: teacher.System, Content: "short"},
 				{Role: teacher.User, Content: lead + strings.Repeat(string(rune('a'+i%26)), 1+i*7%23)},
 			},
-			Lead: len(lead), Sampling: sampling,
+			SharedPrefix: len(lead), Sampling: sampling,
 		})
 	}
 	return out
 }
 
-// checked is options for tests, which run beside each other.
-func checked(batch int) llama.Options { return llama.Options{Device: "cpu", Threads: 1, Batch: batch} }
+// testOptions is options for tests, which run beside each other.
+func testOptions(batch int) llama.Options {
+	return llama.Options{Device: "cpu", Threads: 1, Batch: batch}
+}
 
-func TestWritesWhatAPlainModelWrites(t *testing.T) {
+func TestGreedyMatchesThePlainModel(t *testing.T) {
 	for name, tied := range map[string]bool{"tied": true, "with a head of its own": false} {
 		t.Run(name, func(t *testing.T) {
 			m := newTiny(tied)
-			engine := open(t, m.write(t), checked(16))
-			prompts := talks(20, teacher.Sampling{MaxTokens: 12, RepetitionPenalty: 1.3})
-			start := engine.Tokens(prompts[0].Messages)
+			engine := open(t, m.write(t), testOptions(16))
+			prompts := chatPrompts(20, teacher.Sampling{MaxTokens: 12, RepetitionPenalty: 1.3})
+			start := engine.ChatTokens(prompts[0].Messages)
 			for _, p := range prompts[1:] {
-				start = common(start, engine.Tokens(p.Messages))
+				start = common(start, engine.ChatTokens(p.Messages))
 			}
 			for i, reply := range complete(t, engine, prompts) {
-				ids := m.greedy(engine.Tokens(prompts[i].Messages), 12, 1.3, start)
+				ids := m.greedy(engine.ChatTokens(prompts[i].Messages), 12, 1.3, start)
 				want := teacher.Reply{
-					Cut:          len(ids) == 12,
-					Text:         strings.ToValidUTF8(engine.Text(ids), "\uFFFD"),
-					PromptTokens: len(engine.Tokens(prompts[i].Messages)), Tokens: len(ids),
+					Truncated:    len(ids) == 12,
+					Text:         strings.ToValidUTF8(engine.Decode(ids), "\uFFFD"),
+					PromptTokens: len(engine.ChatTokens(prompts[i].Messages)), Tokens: len(ids),
 				}
 				if diff := cmp.Diff(want, reply); diff != "" {
 					t.Errorf("prompt %d (-want +got):\n%s", i, diff)
@@ -75,10 +77,10 @@ func common(a, b []int32) []int32 {
 	return a[:n]
 }
 
-func TestLogitsAreAPlainModels(t *testing.T) {
+func TestLogitsMatchThePlainModel(t *testing.T) {
 	m := newTiny(true)
-	engine := open(t, m.write(t), checked(16))
-	ids := engine.Tokens(talks(1, teacher.Sampling{})[0].Messages)
+	engine := open(t, m.write(t), testOptions(16))
+	ids := engine.ChatTokens(chatPrompts(1, teacher.Sampling{})[0].Messages)
 	got, err := engine.Logits(ids, 1)
 	if err != nil {
 		t.Fatal(err)
@@ -91,16 +93,16 @@ func TestLogitsAreAPlainModels(t *testing.T) {
 }
 
 func TestTinyConforms(t *testing.T) {
-	teachertest.Conform(t, open(t, newTiny(false).write(t), checked(16)))
+	teachertest.Conform(t, open(t, newTiny(false).write(t), testOptions(16)))
 }
 
-func TestTextDoesNotHangOnTheBatch(t *testing.T) {
+func TestTextIsIndependentOfTheBatch(t *testing.T) {
 	path := newTiny(false).write(t)
-	greedy := talks(20, teacher.Sampling{MaxTokens: 12, RepetitionPenalty: 1.3})
-	prompts := append(greedy, talks(20, teacher.Sampling{MaxTokens: 20, Temperature: 0.9, TopP: 0.95, RepetitionPenalty: 1})...)
-	want := complete(t, open(t, path, checked(16)), prompts)
+	greedy := chatPrompts(20, teacher.Sampling{MaxTokens: 12, RepetitionPenalty: 1.3})
+	prompts := append(greedy, chatPrompts(20, teacher.Sampling{MaxTokens: 20, Temperature: 0.9, TopP: 0.95, RepetitionPenalty: 1})...)
+	want := complete(t, open(t, path, testOptions(16)), prompts)
 	for name, options := range map[string]llama.Options{
-		"one at a time": checked(1), "all at once": checked(64),
+		"one at a time": testOptions(1), "all at once": testOptions(64),
 		"little memory": {Device: "cpu", Threads: 1, Batch: 64, Memory: 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -111,15 +113,15 @@ func TestTextDoesNotHangOnTheBatch(t *testing.T) {
 	}
 }
 
-func TestNothingIsLeftBehind(t *testing.T) {
+func TestNoTensorLeaks(t *testing.T) {
 	before := torch.Live()
-	engine, err := llama.Open(newTiny(false).write(t), checked(16))
+	engine, err := llama.Open(newTiny(false).write(t), testOptions(16))
 	if err != nil {
 		t.Fatal(err)
 	}
 	weights := torch.Live()
 	for range 3 {
-		complete(t, engine, talks(20, teacher.Sampling{MaxTokens: 5, RepetitionPenalty: 1.1}))
+		complete(t, engine, chatPrompts(20, teacher.Sampling{MaxTokens: 5, RepetitionPenalty: 1.1}))
 		if now := torch.Live(); now != weights {
 			t.Errorf("%d tensors live after writing, %d before", now, weights)
 		}
@@ -132,7 +134,7 @@ func TestNothingIsLeftBehind(t *testing.T) {
 	}
 }
 
-func TestLinesAndBeginnings(t *testing.T) {
+func TestMaxLinesAndReplyPrefix(t *testing.T) {
 	m := newTiny(false)
 	newline := slices.Index(m.pieces, printable('\n'))
 	head := m.tensors["output.weight"]
@@ -140,10 +142,10 @@ func TestLinesAndBeginnings(t *testing.T) {
 	for i := range head {
 		head[i] *= 0.1
 	}
-	engine := open(t, m.write(t), checked(16))
-	prompts := talks(16, teacher.Sampling{MaxTokens: 100, Temperature: 1, TopP: 1, RepetitionPenalty: 1})
+	engine := open(t, m.write(t), testOptions(16))
+	prompts := chatPrompts(16, teacher.Sampling{MaxTokens: 100, Temperature: 1, TopP: 1, RepetitionPenalty: 1})
 	for i := range prompts {
-		prompts[i].Begin, prompts[i].Lines = "1. Yes", 1
+		prompts[i].ReplyPrefix, prompts[i].MaxLines = "1. Yes", 1
 	}
 	ended := 0
 	for i, reply := range complete(t, engine, prompts) {
@@ -164,9 +166,9 @@ func TestLinesAndBeginnings(t *testing.T) {
 	}
 }
 
-func TestLongPromptsAreRefusedAlone(t *testing.T) {
-	engine := open(t, newTiny(false).write(t), checked(16))
-	prompts := talks(3, teacher.Sampling{MaxTokens: 10, RepetitionPenalty: 1})
+func TestLongPromptsAreRejectedIndividually(t *testing.T) {
+	engine := open(t, newTiny(false).write(t), testOptions(16))
+	prompts := chatPrompts(3, teacher.Sampling{MaxTokens: 10, RepetitionPenalty: 1})
 	prompts[1].Messages[1].Content = lead + strings.Repeat("long ", 50)
 	replies := complete(t, engine, prompts)
 	if !strings.Contains(replies[1].Failed, "and a reply needs 10, of 200 together") || replies[0].Failed+replies[2].Failed != "" {
@@ -174,20 +176,21 @@ func TestLongPromptsAreRefusedAlone(t *testing.T) {
 	}
 }
 
-// A reply has the room that its prompt leaves, whatever it may have at most, and says where that cut it.
-func TestAReplyEndsWhereTheContextDoes(t *testing.T) {
+// A reply has the room that its prompt leaves, whatever it may have at most, and says where that
+// cut it.
+func TestReplyEndsAtTheContextLimit(t *testing.T) {
 	path := newTiny(false).write(t)
-	prompts := talks(4, teacher.Sampling{MaxTokens: 100, RepetitionPenalty: 1})
-	free := complete(t, open(t, path, checked(16)), prompts)
-	options := checked(16)
+	prompts := chatPrompts(4, teacher.Sampling{MaxTokens: 100, RepetitionPenalty: 1})
+	free := complete(t, open(t, path, testOptions(16)), prompts)
+	options := testOptions(16)
 	options.Context = slices.MaxFunc(free, func(a, b teacher.Reply) int { return a.PromptTokens - b.PromptTokens }).PromptTokens + 40
 	cut := 0
 	for i, reply := range complete(t, open(t, path, options), prompts) {
 		room := options.Context - reply.PromptTokens
-		if want := min(room, free[i].Tokens); reply.Failed != "" || reply.Tokens != want || reply.Cut != (want == room) {
+		if want := min(room, free[i].Tokens); reply.Failed != "" || reply.Tokens != want || reply.Truncated != (want == room) {
 			t.Errorf("prompt %d of %d tokens: %+v, want %d tokens", i, reply.PromptTokens, reply, want)
 		}
-		if reply.Cut {
+		if reply.Truncated {
 			cut++
 		}
 	}
@@ -196,28 +199,28 @@ func TestAReplyEndsWhereTheContextDoes(t *testing.T) {
 	}
 }
 
-func TestRefusesModelsItCantRun(t *testing.T) {
+func TestUnsupportedModelsAreRejected(t *testing.T) {
 	shape := newTiny(false)
 	shape.shapes["blk.1.ffn_up.weight"] = []int{shape.model, shape.forward}
-	absent := newTiny(false)
-	absent.names = slices.DeleteFunc(absent.names, func(name string) bool { return name == "blk.0.attn_q.weight" })
+	missing := newTiny(false)
+	missing.names = slices.DeleteFunc(missing.names, func(name string) bool { return name == "blk.0.attn_q.weight" })
 	heads := newTiny(false)
 	heads.groups = 4
-	nobody := newTiny(false)
-	nobody.pieces[256], nobody.pieces[257] = "<x>", "<y>"
+	unsupported := newTiny(false)
+	unsupported.pieces[256], unsupported.pieces[257] = "<x>", "<y>"
 	for name, c := range map[string]struct {
 		model *tiny
 		want  string
 	}{
 		"a matrix on its side":   {shape, `"blk.1.ffn_up.weight" has shape [48 80], want [80 48]`},
-		"no queries":             {absent, `no tensor "blk.0.attn_q.weight"`},
+		"no queries":             {missing, `no tensor "blk.0.attn_q.weight"`},
 		"heads that don't share": {heads, "6 heads do not share 4 groups"},
-		"no chat":                {nobody, "no piece that ends a reply"},
+		"no chat":                {unsupported, "no piece that ends a reply"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := c.model.write(t)
 			before := torch.Live()
-			_, err := llama.Open(path, checked(16))
+			_, err := llama.Open(path, testOptions(16))
 			if err == nil || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), path) {
 				t.Errorf("error %v, want one with %q and the path", err, c.want)
 			}
@@ -226,14 +229,14 @@ func TestRefusesModelsItCantRun(t *testing.T) {
 			}
 		})
 	}
-	if _, err := llama.Open(filepath.Join(t.TempDir(), "absent"), checked(16)); !errors.Is(err, os.ErrNotExist) {
+	if _, err := llama.Open(filepath.Join(t.TempDir(), "absent"), testOptions(16)); !errors.Is(err, os.ErrNotExist) {
 		t.Error(err)
 	}
 	text := filepath.Join(t.TempDir(), "text.gguf")
 	if err := os.WriteFile(text, []byte("not a model, but long enough to be read"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := llama.Open(text, checked(16)); !errors.Is(err, gguf.ErrFormat) {
+	if _, err := llama.Open(text, testOptions(16)); !errors.Is(err, gguf.ErrFormat) {
 		t.Error(err)
 	}
 	if _, err := llama.Open(newTiny(true).write(t), llama.Options{Device: "cpu", Type: "int3"}); err == nil {
@@ -241,7 +244,7 @@ func TestRefusesModelsItCantRun(t *testing.T) {
 	}
 }
 
-func TestLlama2PromptsAreMetas(t *testing.T) {
+func TestLlama2PromptsMatchMeta(t *testing.T) {
 	var file struct {
 		Prompts []struct {
 			System, User string
@@ -270,7 +273,7 @@ func TestLlama2PromptsAreMetas(t *testing.T) {
 	}
 }
 
-func TestNucleusIsMetas(t *testing.T) {
+func TestNucleusMatchesMeta(t *testing.T) {
 	var file struct {
 		TopP []struct {
 			Probs     []float32
@@ -289,7 +292,7 @@ func TestNucleusIsMetas(t *testing.T) {
 	}
 }
 
-func TestDrawsFromTheNucleus(t *testing.T) {
+func TestSamplesFromTheNucleus(t *testing.T) {
 	logits := []float32{2, 1, 0, -1, -50}
 	for _, c := range []struct {
 		temperature, p float64
@@ -311,13 +314,13 @@ func TestDrawsFromTheNucleus(t *testing.T) {
 	}
 }
 
-func TestWhatFollowsTheLeadDoesNotHideIt(t *testing.T) {
-	engine := smolLM2(t, checked(16))
+func TestSharedPrefixIgnoresTheFollowingText(t *testing.T) {
+	engine := smolLM2(t, testOptions(16))
 	starts := map[int]bool{}
-	for _, said := range []string{"good", "\"good\"", "...good", "(good)", "5 stars", " good", "\u00fcber", "'s", "!!!"} {
+	for _, generated := range []string{"good", "\"good\"", "...good", "(good)", "5 stars", " good", "\u00fcber", "'s", "!!!"} {
 		const lead = "A user bought an item and said \""
-		starts[engine.Shared(teacher.Prompt{
-			Messages: []teacher.Message{{Role: teacher.User, Content: lead + said + "\"."}}, Lead: len(lead),
+		starts[engine.SharedPrefixLength(teacher.Prompt{
+			Messages: []teacher.Message{{Role: teacher.User, Content: lead + generated + "\"."}}, SharedPrefix: len(lead),
 		})] = true
 	}
 	if len(starts) != 1 || starts[0] {

@@ -16,8 +16,8 @@ func (e *Engine) Logits(ids []int32, n int) (out [][]float32, err error) {
 			for i, id := range ids {
 				all[i], positions[i] = int64(id), int64(i)
 			}
-			w := &window{rows: 1, tokens: int64(len(ids)), turns: e.model.at(s, positions), memory: p}
-			x := e.model.read(s, all, w)
+			w := &forwardPass{rows: 1, tokens: int64(len(ids)), rope: e.model.ropeAt(s, positions), cache: p}
+			x := e.model.prefill(s, all, w)
 			logits := e.model.logits(x.Narrow(0, int64(len(ids)-n), int64(n)))
 			for i := range n {
 				out = append(out, logits.Select(0, int64(i)).Float32s())
@@ -30,23 +30,23 @@ func (e *Engine) Logits(ids []int32, n int) (out [][]float32, err error) {
 
 // Llama2Tokens are a chat's as Meta's code writes it for Llama 2.
 func Llama2Tokens(tok *token.SentencePieceBPE, messages []teacher.Message) []int32 {
-	v := &vocabulary{tokenizer: tok, ids: map[string]int32{"<s>": tok.Begin(), "</s>": tok.End()}, begin: tok.Begin()}
+	v := &vocabulary{tokenizer: tok, ids: map[string]int32{"<s>": tok.Begin(), "</s>": tok.End()}, beginToken: tok.Begin()}
 	return llama2(v, messages)
 }
 
 // Draws counts the tokens that n draws give.
 func Draws(logits []float32, temperature, p float64, n int, prompt *teacher.Prompt) map[int32]int {
-	r := newRow(0, prompt, 0, nil, nil)
+	r := newSequence(0, prompt, 0, nil, nil)
 	out := map[int32]int{}
 	for range n {
-		out[draw(logits, temperature, p, r.random)]++
+		out[sample(logits, temperature, p, r.random)]++
 	}
 	return out
 }
 
-// Shared is how many tokens of a prompt all prompts of its kind begin with.
-func (e *Engine) Shared(p teacher.Prompt) int {
-	return len(e.start(starts{}, &p, e.render(p.Messages)))
+// SharedPrefixLength is how many tokens of a prompt all prompts of its kind begin with.
+func (e *Engine) SharedPrefixLength(p teacher.Prompt) int {
+	return len(e.sharedPrefix(sharedPrefixes{}, &p, e.render(p.Messages)))
 }
 
 // pieces is a tokenizer that only knows what its tokens stand for.
@@ -56,20 +56,20 @@ func (pieces) Encode(string) []int32   { return nil }
 func (p pieces) Piece(id int32) string { return p[id] }
 func (p pieces) Size() int             { return len(p) }
 
-// HoldToTwoLines writes a reply of pieces, the last of which is the model's end; pick chooses among those allowed. It answers the text
-// and whether it had to be cut.
-func HoldToTwoLines(all []string, begin string, limit int, pick func(n int) int) (text string, cut bool) {
-	v := &vocabulary{tokenizer: pieces(all), ends: map[int32]bool{int32(len(all) - 1): true}}
-	prompt := &teacher.Prompt{Begin: begin, Lines: 2, TwoLines: true, Sampling: teacher.Sampling{MaxTokens: limit}}
-	for r := newRow(0, prompt, 0, nil, nil); ; {
+// GenerateTwoLines writes a reply of pieces, the last of which is the model's end; pick chooses
+// among those allowed. It answers the text and whether it had to be cut.
+func GenerateTwoLines(all []string, begin string, limit int, pick func(n int) int) (text string, cut bool) {
+	v := &vocabulary{tokenizer: pieces(all), endTokens: map[int32]bool{int32(len(all) - 1): true}}
+	prompt := &teacher.Prompt{ReplyPrefix: begin, MaxLines: 2, TwoLines: true, Sampling: teacher.Sampling{MaxTokens: limit}}
+	for r := newSequence(0, prompt, 0, nil, nil); ; {
 		var allowed []int32
 		for id := range all {
-			if r.form.hurried(r.written, r.limit).allowsToken(v, int32(id)) {
+			if r.state.withDeadline(r.generated, r.maxNewTokens).allowsToken(v, int32(id)) {
 				allowed = append(allowed, int32(id))
 			}
 		}
-		if r.take(v, allowed[pick(len(allowed))]) {
-			return r.reply().Text, r.cut
+		if r.append(v, allowed[pick(len(allowed))]) {
+			return r.reply().Text, r.truncated
 		}
 	}
 }

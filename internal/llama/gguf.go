@@ -37,16 +37,16 @@ func (f ggufSource) config() (Config, error) {
 		return c, err
 	}
 	if architecture != "llama" {
-		return c, fmt.Errorf("architecture %q: only the Llama family is known", architecture)
+		return c, fmt.Errorf("architecture %q: only the Llama family is supported", architecture)
 	}
-	var faults []error
-	whole := func(key string) int {
+	var problems []error
+	positiveInt := func(key string) int {
 		v, err := f.Int("llama." + key)
-		faults = append(faults, err)
+		problems = append(problems, err)
 		return v
 	}
-	c.Layers, c.Model, c.FeedForward = whole("block_count"), whole("embedding_length"), whole("feed_forward_length")
-	c.Heads, c.Context = whole("attention.head_count"), whole("context_length")
+	c.Layers, c.Model, c.FeedForward = positiveInt("block_count"), positiveInt("embedding_length"), positiveInt("feed_forward_length")
+	c.Heads, c.Context = positiveInt("attention.head_count"), positiveInt("context_length")
 	c.Groups = f.IntOr("llama.attention.head_count_kv", c.Heads)
 	c.Head = f.IntOr("llama.attention.key_length", c.Model/max(c.Heads, 1))
 	c.Epsilon, err = f.Float("llama.attention.layer_norm_rms_epsilon")
@@ -56,14 +56,15 @@ func (f ggufSource) config() (Config, error) {
 	}
 	_, untied := f.Tensor("output.weight")
 	c.Tied = !untied
-	faults = append(faults, err, f.rope(&c), c.check())
-	return c, errors.Join(faults...)
+	problems = append(problems, err, f.rope(&c), c.check())
+	return c, errors.Join(problems...)
 }
 
-// rope reads how positions are stretched. Llama 3 files divide the waves' frequencies by factors of their own.
+// rope reads how positions are stretched. Llama 3 files divide the waves' frequencies by factors of
+// their own.
 func (f ggufSource) rope(c *Config) error {
 	if dims := f.IntOr("llama.rope.dimension_count", c.Head); dims != c.Head {
-		return fmt.Errorf("rope turns %d of %d numbers of a head: only all are known", dims, c.Head)
+		return fmt.Errorf("partial rope (%d of %d dimensions of a head) is not supported", dims, c.Head)
 	}
 	c.RopeScale = 1
 	switch kind := f.TextOr("llama.rope.scaling.type", "none"); kind {
@@ -84,7 +85,7 @@ func (f ggufSource) rope(c *Config) error {
 	return err
 }
 
-// read dequantises a weight.
+// cached dequantises a weight.
 func (f ggufSource) read(name string, into *torch.Tensor) error {
 	want := into.Shape()
 	tensor, ok := f.Tensor(name)
@@ -93,7 +94,7 @@ func (f ggufSource) read(name string, into *torch.Tensor) error {
 		for i, n := range tensor.Shape {
 			have[i] = int64(n)
 		}
-		return misfit(name, have, want, "the file's settings")
+		return shapeError(name, have, want, "the file's settings")
 	}
 	return f.Read(name, unsafe.Slice((*float32)(into.Address()), into.Numel()))
 }
@@ -122,33 +123,33 @@ func (f ggufSource) vocabulary() (*vocabulary, error) {
 			markers = append(markers, int32(id))
 		}
 	}
-	spelling := f.TextOr("tokenizer.ggml.model", "")
-	switch spelling {
+	model := f.TextOr("tokenizer.ggml.model", "")
+	switch model {
 	case "gpt2":
 		v.tokenizer, err = f.byteLevel(pieces, markers)
 	case "llama":
 		v.tokenizer, err = f.sentencePiece(pieces, kinds)
 	default:
-		err = fmt.Errorf("tokenizer %q is not known", spelling)
+		err = fmt.Errorf("tokenizer %q is not known", model)
 	}
 	if err != nil {
 		return nil, err
 	}
 	for _, key := range []string{"eos_token_id", "eot_token_id"} {
-		v.end(f.IntOr("tokenizer.ggml."+key, -1))
+		v.addEndToken(f.IntOr("tokenizer.ggml."+key, -1))
 	}
-	if f.BoolOr("tokenizer.ggml.add_bos_token", spelling == "llama") {
-		v.start(f.IntOr("tokenizer.ggml.bos_token_id", -1))
+	if f.BoolOr("tokenizer.ggml.add_bos_token", model == "llama") {
+		v.setBeginToken(f.IntOr("tokenizer.ggml.bos_token_id", -1))
 	}
 	v.template = f.TextOr("tokenizer.chat_template", "")
 	return v, v.check()
 }
 
 func (f ggufSource) byteLevel(pieces []string, markers []int32) (tokenizer, error) {
-	cuts := map[string]token.Cut{"smollm": token.SmolLM, "llama-bpe": token.Llama3}
+	cuts := map[string]token.PreTokenizer{"smollm": token.SmolLM, "llama-bpe": token.Llama3}
 	cut, ok := cuts[f.TextOr("tokenizer.ggml.pre", "")]
 	if !ok {
-		return nil, fmt.Errorf("the way %q to cut a text into words is not known", f.TextOr("tokenizer.ggml.pre", ""))
+		return nil, fmt.Errorf("pre-tokenizer %q is not supported", f.TextOr("tokenizer.ggml.pre", ""))
 	}
 	merges, err := f.Texts("tokenizer.ggml.merges")
 	if err != nil {

@@ -29,10 +29,10 @@ const (
 type hfSource struct {
 	torch.Weights
 
-	dir    string
-	shape  Config
-	ending ids // what config.json and generation_config.json say ends a reply
-	begin  ids
+	dir        string
+	shape      Config
+	endTokens  tokenIDs // what config.json and generation_config.json say ends a reply
+	beginToken tokenIDs
 }
 
 // hfConfig is the part of config.json that is read.
@@ -54,8 +54,8 @@ type hfConfig struct {
 	Activation    string   `json:"hidden_act"`
 	AttentionBias bool     `json:"attention_bias"`
 	ForwardBias   bool     `json:"mlp_bias"`
-	Begin         ids      `json:"bos_token_id"`
-	End           ids      `json:"eos_token_id"`
+	Begin         tokenIDs `json:"bos_token_id"`
+	End           tokenIDs `json:"eos_token_id"`
 	Quantization  struct { // present where weights are no plain numbers
 		Method string `json:"quant_method"`
 	} `json:"quantization_config"`
@@ -72,15 +72,15 @@ type hfRope struct {
 	Original float64 `json:"original_max_position_embeddings"`
 }
 
-// ids are token ids, which config.json writes as one number or as a list.
-type ids []int
+// tokenIDs are token ids, which config.json writes as one number or as a list.
+type tokenIDs []int
 
 // UnmarshalJSON reads either form.
-func (i *ids) UnmarshalJSON(data []byte) error {
+func (i *tokenIDs) UnmarshalJSON(data []byte) error {
 	var one *int
 	if json.Unmarshal(data, &one) == nil {
 		if one != nil {
-			*i = ids{*one}
+			*i = tokenIDs{*one}
 		}
 		return nil
 	}
@@ -91,21 +91,21 @@ func openHuggingFace(dir string) (source, error) {
 	f := &hfSource{dir: dir}
 	read := hfConfig{Epsilon: 1e-6, RopeBase: 10_000, Context: 2048, Activation: "silu"}
 	if err := readJSON(filepath.Join(dir, hfConfigFile), &read); err != nil {
-		return nil, absent(err, dir, hfFiles)
+		return nil, missingFile(err, dir, hfFiles)
 	}
 	var err error
 	if f.shape, err = read.shape(); err != nil {
 		return nil, fmt.Errorf("%q: %w", filepath.Join(dir, hfConfigFile), err)
 	}
 	var generation struct {
-		End ids `json:"eos_token_id"`
+		End tokenIDs `json:"eos_token_id"`
 	}
 	if err := readJSON(filepath.Join(dir, hfGenerationFile), &generation); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	f.begin, f.ending = read.Begin, append(read.End, generation.End...)
+	f.beginToken, f.endTokens = read.Begin, append(read.End, generation.End...)
 	if f.Weights, err = torch.OpenWeights(dir); err != nil {
-		return nil, absent(err, dir, hfFiles)
+		return nil, missingFile(err, dir, hfFiles)
 	}
 	return f, nil
 }
@@ -133,7 +133,7 @@ func (c *hfConfig) shape() (Config, error) {
 	if out.Head == 0 {
 		out.Head = c.Model / max(c.Heads, 1)
 	}
-	if err := c.known(); err != nil {
+	if err := c.checkSupported(); err != nil {
 		return out, err
 	}
 	for _, rope := range []*hfRope{c.Rope, c.NewRope} {
@@ -146,17 +146,17 @@ func (c *hfConfig) shape() (Config, error) {
 	return out, out.check()
 }
 
-// known refuses what is no plain model of the Llama family.
-func (c *hfConfig) known() error {
+// checkSupported refuses what is no plain model of the Llama family.
+func (c *hfConfig) checkSupported() error {
 	switch {
 	case c.ModelType != "llama":
-		return fmt.Errorf("model_type %q: only llama is known", c.ModelType)
+		return fmt.Errorf("model_type %q: only llama is supported", c.ModelType)
 	case c.Activation != "silu":
-		return fmt.Errorf("hidden_act %q: only silu is known", c.Activation)
+		return fmt.Errorf("hidden_act %q: only silu is supported", c.Activation)
 	case c.AttentionBias || c.ForwardBias:
-		return errors.New("attention_bias or mlp_bias: models with biases are not known")
+		return errors.New("attention_bias or mlp_bias: models with biases are not supported")
 	case c.Quantization.Method != "":
-		return fmt.Errorf("quantization_config %q: only plain weights are known (a GGUF file may be quantised)", c.Quantization.Method)
+		return fmt.Errorf("quantization_config %q: only unquantized weights are supported (GGUF files may be quantized)", c.Quantization.Method)
 	default:
 		return nil
 	}
@@ -178,7 +178,7 @@ func (r *hfRope) apply(c *Config) (err error) {
 	case ropeLlama3:
 		c.RopeFactors, err = llama3Rope{r.Factor, r.Low, r.High, r.Original}.factors(c.RopeBase, c.Head)
 	default:
-		err = fmt.Errorf("rope scaling %q is not known (linear and llama3 are)", kind)
+		err = fmt.Errorf("rope scaling %q is not supported (linear and llama3 are)", kind)
 	}
 	return err
 }
@@ -196,8 +196,8 @@ func hfNames() map[string]string {
 	}
 }
 
-// rename turns GGUF's name of a weight into another's of a table.
-func rename(name string, table map[string]string) string {
+// translateName turns GGUF's name of a weight into another's of a table.
+func translateName(name string, table map[string]string) string {
 	layer, weight := "", strings.TrimSuffix(name, ".weight")
 	if rest, inLayer := strings.CutPrefix(weight, "blk."); inLayer {
 		layer, weight, _ = strings.Cut(rest, ".")
@@ -205,9 +205,10 @@ func rename(name string, table map[string]string) string {
 	return strings.Replace(table[weight], "%s", layer, 1) + ".weight"
 }
 
-// read copies a weight. Queries and keys are reordered: Hugging Face pairs the halves of a head, we pair neighbours.
+// cached copies a weight. Queries and keys are reordered: Hugging Face pairs the halves of a head,
+// we pair neighbours.
 func (f *hfSource) read(name string, into *torch.Tensor) error {
-	theirs := rename(name, hfNames())
+	theirs := translateName(name, hfNames())
 	s := into.Scope().Sub()
 	defer s.Close()
 	t, err := f.Read(s, theirs)
@@ -216,7 +217,7 @@ func (f *hfSource) read(name string, into *torch.Tensor) error {
 	}
 	want := into.Shape()
 	if fmt.Sprint(t.Shape()) != fmt.Sprint(want) {
-		return misfit(theirs, t.Shape(), want, hfConfigFile)
+		return shapeError(theirs, t.Shape(), want, hfConfigFile)
 	}
 	if strings.HasSuffix(name, "attn_q.weight") || strings.HasSuffix(name, "attn_k.weight") {
 		half := int64(f.shape.Head) / 2
@@ -248,20 +249,21 @@ func (f *hfSource) vocabulary() (*vocabulary, error) {
 	if settings.AddBegin != nil {
 		begins = *settings.AddBegin
 	}
-	f.steer(v, begins)
+	f.setSpecialTokens(v, begins)
 	return v, v.check()
 }
 
-// steer says which tokens end replies and, where texts have such a beginning, which one begins them.
-func (f *hfSource) steer(v *vocabulary, begins bool) {
-	for _, id := range f.ending {
-		v.end(id)
+// setSpecialTokens says which tokens end replies and, where texts have such a beginning, which one
+// begins them.
+func (f *hfSource) setSpecialTokens(v *vocabulary, begins bool) {
+	for _, id := range f.endTokens {
+		v.addEndToken(id)
 	}
 	if !begins {
 		return
 	}
-	for _, id := range f.begin {
-		v.start(id)
+	for _, id := range f.beginToken {
+		v.setBeginToken(id)
 	}
 }
 
@@ -286,7 +288,7 @@ func (f *hfSource) tokenizer(v *vocabulary) error {
 // pieces reads tokenizer.model; pieces that were added to it later need tokenizer.json.
 func (f *hfSource) pieces(v *vocabulary) error {
 	if err := readPieces(v, filepath.Join(f.dir, pieceModelFile)); err != nil {
-		return absent(err, f.dir, hfFiles)
+		return missingFile(err, f.dir, hfFiles)
 	}
 	added := map[string]int{}
 	if err := readJSON(filepath.Join(f.dir, hfAddedFile), &added); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -15,7 +15,8 @@ const (
 	metaFiles      = "params.json, consolidated.00.pth and those that follow it, and tokenizer.model"
 )
 
-// metaSource is a folder of Meta's: a checkpoint in one file, or in one for each GPU that was to run a part of each layer.
+// metaSource is a folder of Meta's: a checkpoint in one file, or in one for each GPU that was to
+// run a part of each layer.
 type metaSource struct {
 	dir    string
 	params metaParams
@@ -49,10 +50,10 @@ const (
 func openMeta(dir string) (source, error) {
 	f := &metaSource{dir: dir, params: metaParams{Epsilon: 1e-5, RopeBase: 10_000, Multiple: 256, Multiplier: 1, ScaleFactor: 8}, vocab: newVocabulary()}
 	if err := readJSON(filepath.Join(dir, metaConfigFile), &f.params); err != nil {
-		return nil, absent(err, dir, metaFiles)
+		return nil, missingFile(err, dir, metaFiles)
 	}
 	if err := f.tokenizer(); err != nil {
-		return nil, absent(err, dir, metaFiles)
+		return nil, missingFile(err, dir, metaFiles)
 	}
 	paths, err := filepath.Glob(filepath.Join(dir, "consolidated.*.pth"))
 	if err != nil {
@@ -62,7 +63,7 @@ func openMeta(dir string) (source, error) {
 		path := filepath.Join(dir, fmt.Sprintf("consolidated.%02d.pth", i))
 		shard, err := torch.OpenPickle(path)
 		if err != nil {
-			return nil, errors.Join(absent(err, dir, metaFiles), f.Close())
+			return nil, errors.Join(missingFile(err, dir, metaFiles), f.Close())
 		}
 		f.shards = append(f.shards, shard)
 	}
@@ -87,7 +88,7 @@ func (f *metaSource) tokenizer() error {
 		return err
 	}
 	if id, ok := f.vocab.ids["<s>"]; ok {
-		f.vocab.begin = id
+		f.vocab.beginToken = id
 	}
 	return nil
 }
@@ -135,10 +136,11 @@ func metaNames() map[string]string {
 	}
 }
 
-// read merges a weight's shards. Their shape says along which axis: rows of what is split by its output (wq, w1, output; Llama 3's
-// embedding), columns of what is split by its input (wo, w2; Llama 2's embedding). Norms are the same in all shards.
+// cached merges a weight's shards. Their shape says along which axis: rows of what is split by its
+// output (wq, w1, output; Llama 3's embedding), columns of what is split by its input (wo, w2;
+// Llama 2's embedding). Norms are the same in all shards.
 func (f *metaSource) read(name string, into *torch.Tensor) error {
-	theirs := rename(name, metaNames())
+	theirs := translateName(name, metaNames())
 	for i, shard := range f.shards {
 		if err := f.merge(theirs, shard, int64(i), into); err != nil {
 			return fmt.Errorf("shard %d: %w", i, err)
@@ -155,8 +157,8 @@ func (f *metaSource) merge(name string, shard torch.Weights, i int64, into *torc
 	if err != nil {
 		return err
 	}
-	have, want, count := t.Shape(), into.Shape(), int64(len(f.shards))
-	if slices.Equal(have, want) {
+	shape, want, count := t.Shape(), into.Shape(), int64(len(f.shards))
+	if slices.Equal(shape, want) {
 		if i == 0 {
 			into.SetTo(t)
 		}
@@ -165,10 +167,10 @@ func (f *metaSource) merge(name string, shard torch.Weights, i int64, into *torc
 	for axis := range want {
 		part := slices.Clone(want)
 		part[axis] /= count
-		if len(have) == 2 && part[axis]*count == want[axis] && slices.Equal(have, part) {
+		if len(shape) == 2 && part[axis]*count == want[axis] && slices.Equal(shape, part) {
 			s.Use(into).Narrow(int64(axis), i*part[axis], part[axis]).SetTo(t)
 			return nil
 		}
 	}
-	return misfit(fmt.Sprintf("%s in %d parts", name, count), have, want, metaConfigFile)
+	return shapeError(fmt.Sprintf("%s in %d parts", name, count), shape, want, metaConfigFile)
 }

@@ -6,28 +6,28 @@ import (
 	"slices"
 )
 
-// Nucleus is what sampling draws from: the likeliest tokens that together have the share p, scaled to a sum of 1, the others 0. A token
-// is left out where the sum of those before it exceeds p, so the likeliest one always stays. All arithmetic is in float32, as in Meta's
-// code.
+// Nucleus is what sampling draws from: the likeliest tokens that together have the share p, scaled
+// to a sum of 1, the others 0. A token is left out where the sum of those before it exceeds p, so
+// the likeliest one always stays. All arithmetic is in float32, as in Meta's code.
 func Nucleus(probabilities []float32, p float64) []float32 {
 	out := make([]float32, len(probabilities))
-	var sum, kept float32
-	for _, id := range byWeight(probabilities) {
+	var sum, total float32
+	for _, id := range sortByWeight(probabilities) {
 		sum += probabilities[id]
 		if sum-probabilities[id] > float32(p) {
 			break
 		}
 		out[id] = probabilities[id]
-		kept += out[id]
+		total += out[id]
 	}
 	for id := range out {
-		out[id] /= kept
+		out[id] /= total
 	}
 	return out
 }
 
-// byWeight orders ids by weight, the heaviest first, equal ones by id.
-func byWeight(weights []float32) []int {
+// sortByWeight orders ids by weight, the heaviest first, equal ones by id.
+func sortByWeight(weights []float32) []int {
 	ids := make([]int, len(weights))
 	for id := range ids {
 		ids[id] = id
@@ -45,12 +45,13 @@ func byWeight(weights []float32) []int {
 	return ids
 }
 
-// faint is the distance in logits (at temperature 1) below the best at which a token can't matter: e^-20 of the best's share.
-const faint = 20
+// negligibleLogit is the distance in logits (at temperature 1) below the best at which a token
+// can't matter: e^-20 of the best's share.
+const negligibleLogit = 20
 
-// draw picks a token from the nucleus of softmax(logits / temperature). Only tokens within reach of the best are sorted: the rest have
-// less than a ten-thousandth of the probability together.
-func draw(logits []float32, temperature, p float64, random *rand.Rand) int32 {
+// sample picks a token from the nucleus of softmax(logits / temperature). Only tokens within reach
+// of the best are sorted: the rest have less than a ten-thousandth of the probability together.
+func sample(logits []float32, temperature, p float64, random *rand.Rand) int32 {
 	best := slices.Max(logits)
 	var ids []int32
 	var weights []float32
@@ -59,29 +60,30 @@ func draw(logits []float32, temperature, p float64, random *rand.Rand) int32 {
 		distance := float64(best-logit) / temperature
 		weight := math.Exp(-distance)
 		all += weight
-		if distance <= faint {
+		if distance <= negligibleLogit {
 			ids, weights = append(ids, int32(id)), append(weights, float32(weight))
 		}
 	}
 	for i := range weights {
 		weights[i] /= float32(all)
 	}
-	left := random.Float64()
+	remaining := random.Float64()
 	last := int32(0)
-	for i, share := range Nucleus(weights, p) {
-		if share == 0 {
+	for i, probability := range Nucleus(weights, p) {
+		if probability == 0 {
 			continue
 		}
 		last = ids[i]
-		if left -= float64(share); left < 0 {
+		if remaining -= float64(probability); remaining < 0 {
 			break
 		}
 	}
 	return last
 }
 
-// penalise weakens tokens that were used: their logits are divided by the penalty, or multiplied where they are below zero.
-func penalise(logit float32, penalty float64) float32 {
+// penalize weakens tokens that were used: their logits are divided by the penalty, or multiplied
+// where they are below zero.
+func penalize(logit float32, penalty float64) float32 {
 	if logit > 0 {
 		return float32(float64(logit) / penalty)
 	}

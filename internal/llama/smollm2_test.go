@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"rdrec/internal/cache"
+	"rdrec/internal/cachedir"
 	"rdrec/internal/golden"
 	"rdrec/internal/llama"
 	"rdrec/internal/spec"
@@ -18,11 +18,12 @@ import (
 	"rdrec/internal/torch"
 )
 
-// smolLM2 opens the demo's teacher; where set-up did not fetch it the test is skipped. One thread: tests run beside each other.
+// smolLM2 opens the demo's teacher; where set-up did not fetch it the test is skipped. One thread:
+// tests run beside each other.
 func smolLM2(t testing.TB, options llama.Options) *llama.Engine {
 	t.Helper()
-	path, err := cache.Teacher()
-	if errors.Is(err, cache.ErrNoTeacher) {
+	path, err := cachedir.DemoTeacherFile()
+	if errors.Is(err, cachedir.ErrNoTeacher) {
 		t.Skip(err)
 	}
 	options.Device, options.Threads = "cpu", 1
@@ -52,13 +53,14 @@ type llamaCPP struct {
 	}
 }
 
-// tolerance is how far a logit may be from llama.cpp's in float32. The largest difference seen is 1e-4.
+// tolerance is how far a logit may be from llama.cpp's in float32. The largest difference seen is
+// 1e-4.
 const tolerance = 1e-3
 
-func TestAgreesWithLlamaCPP(t *testing.T) {
+func TestLogitsMatchLlamaCPP(t *testing.T) {
 	engine := smolLM2(t, llama.Options{Batch: 16})
 	for _, row := range readLlamaCPP(t).Rows {
-		ids := engine.Tokens([]teacher.Message{{Role: teacher.User, Content: row.Prompt}})
+		ids := engine.ChatTokens([]teacher.Message{{Role: teacher.User, Content: row.Prompt}})
 		if diff := cmp.Diff(row.IDs, ids); diff != "" {
 			t.Errorf("%q: tokens (-want +got):\n%s", row.Prompt, diff)
 			continue
@@ -80,7 +82,7 @@ func TestAgreesWithLlamaCPP(t *testing.T) {
 	}
 }
 
-func TestWritesWhatLlamaCPPWrites(t *testing.T) {
+func TestGreedyMatchesLlamaCPP(t *testing.T) {
 	engine := smolLM2(t, llama.Options{Batch: 16})
 	var prompts []teacher.Prompt
 	rows := readLlamaCPP(t).Rows
@@ -91,7 +93,7 @@ func TestWritesWhatLlamaCPPWrites(t *testing.T) {
 		})
 	}
 	for i, reply := range complete(t, engine, prompts) {
-		if want := engine.Text(rows[i].Greedy); reply.Text != want {
+		if want := engine.Decode(rows[i].Greedy); reply.Text != want {
 			t.Errorf("%q: got %q, want %q", rows[i].Prompt, reply.Text, want)
 		}
 	}

@@ -11,7 +11,8 @@ import (
 	"testing"
 )
 
-// tiny is a small random model: what its GGUF file holds, and a plain forward pass over it in float64 to check ours by.
+// tiny is a small random model: what its GGUF file holds, and a plain forward pass over it in
+// float64 to check ours by.
 type tiny struct {
 	layers, model, forward, heads, groups, head, context int
 	tied                                                 bool
@@ -21,10 +22,10 @@ type tiny struct {
 	shapes                                               map[string][]int
 }
 
-func newTiny(tied bool) *tiny { return newDeep(tied, 2) }
+func newTiny(tied bool) *tiny { return newTinyLayers(tied, 2) }
 
-// newDeep is newTiny with so many layers.
-func newDeep(tied bool, layers int) *tiny {
+// newTinyLayers is newTiny with so many layers.
+func newTinyLayers(tied bool, layers int) *tiny {
 	m := &tiny{
 		layers: layers, model: 48, forward: 80, heads: 6, groups: 2, head: 8, context: 200, tied: tied,
 		tensors: map[string][]float32{}, shapes: map[string][]int{},
@@ -86,7 +87,7 @@ func printable(b int) string {
 	return ""
 }
 
-// write makes the GGUF file and answers its path.
+// generate makes the GGUF file and answers its path.
 func (m *tiny) write(t testing.TB) string {
 	t.Helper()
 	little := binary.LittleEndian
@@ -186,16 +187,16 @@ func (s *session) feed(id int32) []float64 {
 	x := m.row("token_embd.weight", int(id))
 	for i := range m.layers {
 		name := func(s string) string { return fmt.Sprintf("blk.%d.%s.weight", i, s) }
-		h := m.normed(x, name("attn_norm"))
-		q, k, v := m.turned(m.times(name("attn_q"), h), position), m.turned(m.times(name("attn_k"), h), position), m.times(name("attn_v"), h)
+		h := m.rmsNorm(x, name("attn_norm"))
+		q, k, v := m.rope(m.matMul(name("attn_q"), h), position), m.rope(m.matMul(name("attn_k"), h), position), m.matMul(name("attn_v"), h)
 		s.keys[i], s.values[i] = append(s.keys[i], k), append(s.values[i], v)
-		x = sum(x, m.times(name("attn_output"), m.attend(q, s.keys[i], s.values[i])))
-		h = m.normed(x, name("ffn_norm"))
-		gate, up := m.times(name("ffn_gate"), h), m.times(name("ffn_up"), h)
+		x = sum(x, m.matMul(name("attn_output"), m.attend(q, s.keys[i], s.values[i])))
+		h = m.rmsNorm(x, name("ffn_norm"))
+		gate, up := m.matMul(name("ffn_gate"), h), m.matMul(name("ffn_up"), h)
 		for j := range gate {
 			gate[j] *= up[j] / (1 + math.Exp(-gate[j]))
 		}
-		x = sum(x, m.times(name("ffn_down"), gate))
+		x = sum(x, m.matMul(name("ffn_down"), gate))
 	}
 	return x
 }
@@ -205,7 +206,7 @@ func (s *session) logits(x []float64) []float64 {
 	if s.m.tied {
 		head = "token_embd.weight"
 	}
-	return s.m.times(head, s.m.normed(x, "output_norm.weight"))
+	return s.m.matMul(head, s.m.rmsNorm(x, "output_norm.weight"))
 }
 
 func (m *tiny) row(name string, i int) []float64 {
@@ -217,7 +218,7 @@ func (m *tiny) row(name string, i int) []float64 {
 	return out
 }
 
-func (m *tiny) times(name string, x []float64) []float64 {
+func (m *tiny) matMul(name string, x []float64) []float64 {
 	out := make([]float64, m.shapes[name][0])
 	for i := range out {
 		for j, w := range m.row(name, i) {
@@ -227,7 +228,7 @@ func (m *tiny) times(name string, x []float64) []float64 {
 	return out
 }
 
-func (m *tiny) normed(x []float64, name string) []float64 {
+func (m *tiny) rmsNorm(x []float64, name string) []float64 {
 	square := 0.0
 	for _, v := range x {
 		square += v * v
@@ -240,8 +241,8 @@ func (m *tiny) normed(x []float64, name string) []float64 {
 	return out
 }
 
-// turned is rope over neighbouring pairs of each head.
-func (m *tiny) turned(x []float64, position int) []float64 {
+// rope is rope over neighbouring pairs of each head.
+func (m *tiny) rope(x []float64, position int) []float64 {
 	for i := 0; i < len(x); i += 2 {
 		angle := float64(position) * math.Pow(10000, -float64(i%m.head)/float64(m.head))
 		sin, cos := math.Sincos(angle)

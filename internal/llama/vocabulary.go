@@ -17,27 +17,27 @@ type tokenizer interface {
 // vocabulary is a model's tokenizer and what steers it.
 type vocabulary struct {
 	tokenizer
-	ids      map[string]int32 // control pieces by their spelling
-	begin    int32            // stands before every text; -1: nothing does
-	ends     map[int32]bool   // end a reply
-	template string           // how the model's makers write a talk, in Jinja; "" where they do not say
+	ids        map[string]int32 // control pieces by their spelling
+	beginToken int32            // stands before every text; -1: nothing does
+	endTokens  map[int32]bool   // addEndToken a reply
+	template   string           // how the model's makers write a talk, in Jinja; "" where they do not say
 }
 
 func newVocabulary() *vocabulary {
-	return &vocabulary{ids: map[string]int32{}, begin: -1, ends: map[int32]bool{}}
+	return &vocabulary{ids: map[string]int32{}, beginToken: -1, endTokens: map[int32]bool{}}
 }
 
-// end makes a token one that ends replies, where there is such a token.
-func (v *vocabulary) end(id int) {
+// addEndToken makes a token one that ends replies, where there is such a token.
+func (v *vocabulary) addEndToken(id int) {
 	if id >= 0 && id < v.Size() {
-		v.ends[int32(id)] = true
+		v.endTokens[int32(id)] = true
 	}
 }
 
-// start makes a token the one before every text, where there is such a token.
-func (v *vocabulary) start(id int) {
+// setBeginToken makes a token the one before every text, where there is such a token.
+func (v *vocabulary) setBeginToken(id int) {
 	if id >= 0 && id < v.Size() {
-		v.begin = int32(id)
+		v.beginToken = int32(id)
 	}
 }
 
@@ -45,11 +45,11 @@ func (v *vocabulary) start(id int) {
 func (v *vocabulary) check() error {
 	for _, piece := range []string{"<|im_end|>", "<|eot_id|>", "</s>"} {
 		if id, ok := v.ids[piece]; ok {
-			v.ends[id] = true
+			v.endTokens[id] = true
 		}
 	}
-	if len(v.ends) == 0 {
-		return errors.New("the vocabulary has no piece that ends a reply")
+	if len(v.endTokens) == 0 {
+		return errors.New("the vocabulary has no end-of-reply token")
 	}
 	return nil
 }

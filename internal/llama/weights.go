@@ -22,35 +22,36 @@ func (l *loader) keep(t *torch.Tensor) *torch.Tensor {
 	return t
 }
 
-// drop frees what was read, where the whole could not be.
-func (l *loader) drop() {
+// freeAll frees what was read, where the whole could not be.
+func (l *loader) freeAll() {
 	for _, t := range l.kept {
 		t.Free()
 	}
 }
 
-// part is one of the matrices that stand below each other in a weight: its name and how many rows it has.
+// part is one of the matrices that stand below each other in a weight: its name and how many rows
+// it has.
 type part struct {
 	name string
 	rows int
 }
 
 // load reads a model of the given shape, in the given type. It must stand inside [torch.Run].
-func load(s *torch.Scope, from source, config Config, dtype torch.DType, device torch.Device) (*model, error) {
+func load(s *torch.Scope, files source, config Config, dtype torch.DType, device torch.Device) (*model, error) {
 	m := &model{config: config, dtype: dtype, device: device}
-	l := &loader{scope: s, source: from, device: device}
-	whole := false
+	l := &loader{scope: s, source: files, device: device}
+	complete := false
 	defer func() {
-		if !whole {
-			l.drop()
+		if !complete {
+			l.freeAll()
 		}
 	}()
 	m.embedding = l.matrix(dtype, config.Model, part{"token_embd.weight", config.Vocabulary})
 	m.norm = l.vector("output_norm.weight", config.Model)
 	if config.Tied {
-		m.head = l.shared(m.embedding)
+		m.head = l.packShared(m.embedding)
 	} else {
-		m.head = l.product(l.matrix(dtype, config.Model, part{"output.weight", config.Vocabulary}))
+		m.head = l.pack(l.matrix(dtype, config.Model, part{"output.weight", config.Vocabulary}))
 	}
 	for i := range config.Layers {
 		m.layers = append(m.layers, l.layer(i, &config, dtype))
@@ -58,8 +59,8 @@ func load(s *torch.Scope, from source, config Config, dtype torch.DType, device 
 	if l.err != nil {
 		return nil, l.err
 	}
-	m.turns = l.turns(&config)
-	whole = true
+	m.ropeTable = l.ropeTable(&config)
+	complete = true
 	return m, nil
 }
 
@@ -67,21 +68,21 @@ func load(s *torch.Scope, from source, config Config, dtype torch.DType, device 
 func (l *loader) layer(i int, c *Config, dtype torch.DType) layer {
 	name := func(weight string) string { return fmt.Sprintf("blk.%d.%s.weight", i, weight) }
 	out := layer{
-		attentionNorm: l.vector(name("attn_norm"), c.Model),
-		out:           l.product(l.matrix(dtype, c.Heads*c.Head, part{name("attn_output"), c.Model})),
-		forwardNorm:   l.vector(name("ffn_norm"), c.Model),
-		gateUp:        l.product(l.matrix(dtype, c.Model, part{name("ffn_gate"), c.FeedForward}, part{name("ffn_up"), c.FeedForward})),
-		down:          l.product(l.matrix(dtype, c.FeedForward, part{name("ffn_down"), c.Model})),
+		attentionNorm:   l.vector(name("attn_norm"), c.Model),
+		out:             l.pack(l.matrix(dtype, c.Heads*c.Head, part{name("attn_output"), c.Model})),
+		feedForwardNorm: l.vector(name("ffn_norm"), c.Model),
+		gateUp:          l.pack(l.matrix(dtype, c.Model, part{name("ffn_gate"), c.FeedForward}, part{name("ffn_up"), c.FeedForward})),
+		down:            l.pack(l.matrix(dtype, c.FeedForward, part{name("ffn_down"), c.Model})),
 	}
 	queries, others := c.Heads*c.Head, c.Groups*c.Head
-	out.attend = l.product(l.scaled(queries, 1/math.Sqrt(float64(c.Head)), func() *torch.Tensor {
+	out.qkv = l.pack(l.scaled(queries, 1/math.Sqrt(float64(c.Head)), func() *torch.Tensor {
 		return l.matrix(torch.Float32, c.Model, part{name("attn_q"), queries}, part{name("attn_k"), others}, part{name("attn_v"), others})
 	}, dtype))
 	return out
 }
 
-// product makes a matrix ready for products, which takes its memory over.
-func (l *loader) product(weight *torch.Tensor) *torch.Matrix {
+// pack makes a matrix ready for products, which takes its memory over.
+func (l *loader) pack(weight *torch.Tensor) *torch.Matrix {
 	if l.err != nil {
 		return nil
 	}
@@ -90,8 +91,8 @@ func (l *loader) product(weight *torch.Tensor) *torch.Matrix {
 	return m
 }
 
-// shared makes a matrix of a weight that is used otherwise too.
-func (l *loader) shared(weight *torch.Tensor) *torch.Matrix {
+// packShared makes a matrix of a weight that is used otherwise too.
+func (l *loader) packShared(weight *torch.Tensor) *torch.Matrix {
 	if l.err != nil {
 		return nil
 	}
@@ -109,7 +110,7 @@ func (l *loader) scaled(rows int, by float64, read func() *torch.Tensor, dtype t
 	inner := l.scope.Sub()
 	defer inner.Close()
 	inner.Use(t).Narrow(0, 0, int64(rows)).Scale(by)
-	return l.converted(t, dtype)
+	return l.convert(t, dtype)
 }
 
 // vector reads a norm's weights.
@@ -126,7 +127,7 @@ func (l *loader) matrix(dtype torch.DType, columns int, parts ...part) *torch.Te
 	return l.read(dtype, []int64{int64(rows), int64(columns)}, parts...)
 }
 
-// read fills a tensor of the given shape with the parts, one below the other.
+// cached fills a tensor of the given shape with the parts, one below the other.
 func (l *loader) read(dtype torch.DType, shape []int64, parts ...part) *torch.Tensor {
 	if l.err != nil {
 		return nil
@@ -141,23 +142,23 @@ func (l *loader) read(dtype torch.DType, shape []int64, parts ...part) *torch.Te
 		}
 		row += int64(p.rows)
 	}
-	return l.converted(t, dtype)
+	return l.convert(t, dtype)
 }
 
-// converted moves a kept tensor to the device, in the given type.
-func (l *loader) converted(t *torch.Tensor, dtype torch.DType) *torch.Tensor {
+// convert moves a kept tensor to the device, in the given type.
+func (l *loader) convert(t *torch.Tensor, dtype torch.DType) *torch.Tensor {
 	if dtype == torch.Float32 && l.device == torch.CPU {
 		return t
 	}
 	inner := l.scope.Sub()
 	defer inner.Close()
-	out := l.keep(inner.Use(t).To(dtype).On(l.device))
+	out := l.keep(inner.Use(t).To(dtype).ToDevice(l.device))
 	t.Free()
 	return out
 }
 
-// turns computes rope's angles for all positions as unit complex numbers: [context, head/2].
-func (l *loader) turns(c *Config) *torch.Tensor {
+// ropeTable computes rope's angles for all positions as unit complex numbers: [context, head/2].
+func (l *loader) ropeTable(c *Config) *torch.Tensor {
 	half := c.Head / 2
 	frequency := make([]float32, half)
 	for i := range frequency {
@@ -175,6 +176,6 @@ func (l *loader) turns(c *Config) *torch.Tensor {
 	}
 	inner := l.scope.Sub()
 	defer inner.Close()
-	turns := inner.FromFloat32(pairs, int64(c.Context), int64(half), 2).On(l.device).Complex()
+	turns := inner.FromFloat32(pairs, int64(c.Context), int64(half), 2).ToDevice(l.device).Complex()
 	return l.keep(turns)
 }

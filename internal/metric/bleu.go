@@ -9,8 +9,8 @@ import (
 // MaxOrder is the longest n-gram that [BLEU] counts.
 const MaxOrder = 4
 
-// ErrEmptyCorpus says that a text metric has nothing to divide by: there is no text, or every reference or every generated text
-// is empty. The reference crashes there with a division by zero.
+// ErrEmptyCorpus says that a text metric has nothing to divide by: there is no text, or every
+// reference or every generated text is empty. The reference crashes there with a division by zero.
 var ErrEmptyCorpus = errors.New("no words to compare")
 
 // Text is one generated text beside its reference, both split at blanks.
@@ -19,7 +19,8 @@ type Text struct {
 	Generated []string
 }
 
-// Bleu is a corpus' BLEU with its parts. Score, Precisions and Brevity lie in 0 to 1 (the reference prints Score times 100).
+// Bleu is a corpus' BLEU with its parts. Score, Precisions and Brevity lie in 0 to 1 (the reference
+// prints Score times 100).
 type Bleu struct {
 	Score      float64   `json:"score"`
 	Precisions []float64 `json:"precisions"` // [order], 1-grams first
@@ -29,8 +30,8 @@ type Bleu struct {
 	Reference  int       `json:"reference"`
 }
 
-// BLEU computes corpus BLEU over n-grams of 1 to order words (at most [MaxOrder]). Smooth adds one to every count, as Lin and Och
-// do (ORANGE, COLING 2004).
+// BLEU computes corpus BLEU over n-grams of 1 to order words (at most [MaxOrder]). Smooth adds one
+// to every count, as Lin and Och do (ORANGE, COLING 2004).
 func BLEU(texts []Text, order int, smooth bool) (Bleu, error) {
 	if order < 1 || order > MaxOrder {
 		return Bleu{}, fmt.Errorf("bleu: order %d is not in 1 to %d", order, MaxOrder)

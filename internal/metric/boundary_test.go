@@ -14,11 +14,11 @@ import (
 )
 
 // hitAt is a list of different items whose true one has a place, 1 is the first.
-func hitAt(place int) metric.List {
+func hitAt(rank int) metric.List {
 	list := metric.List{Truth: []int{99}}
 	for i := 1; i <= 20; i++ {
 		item := i
-		if i == place {
+		if i == rank {
 			item = 99
 		}
 		list.Items = append(list.Items, item)
@@ -45,7 +45,7 @@ func TestCutsAreInclusive(t *testing.T) {
 	} {
 		for _, strict := range []bool{false, true} {
 			got := map[string]float64{}
-			for _, score := range metric.Rank([]metric.List{hitAt(c.place)}, strict, 1) {
+			for _, score := range metric.ScoreRankings([]metric.List{hitAt(c.place)}, strict, 1) {
 				got[score.Metric] = math.Round(1e8*score.Value) / 1e8
 			}
 			if diff := cmp.Diff(c.want, got); diff != "" {
@@ -60,18 +60,18 @@ func TestCutsAreInclusive(t *testing.T) {
 func TestStrictCutsCountDifferentItems(t *testing.T) {
 	list := metric.List{Items: []int{1, 1, 2, 2, 3, 5}, Truth: []int{5}} // place 4 of the different items
 	for k, want := range map[int][2]float64{3: {0, 0}, 4: {1, 0.43067656}, 5: {1, 0.43067656}} {
-		if got := [2]float64{metric.StrictHit(list, k), math.Round(1e8*metric.StrictGain(list, k)) / 1e8}; got != want {
+		if got := [2]float64{metric.StrictHitRate(list, k), math.Round(1e8*metric.StrictNDCG(list, k)) / 1e8}; got != want {
 			t.Errorf("strict at %d = %v, want %v", k, got, want)
 		}
 	}
 	for k, want := range map[int][2]float64{5: {0, 0}, 6: {1, 0.35620719}} {
-		if got := [2]float64{metric.Hit(list, k), math.Round(1e8*metric.Gain(list, k)) / 1e8}; got != want {
+		if got := [2]float64{metric.HitRate(list, k), math.Round(1e8*metric.NDCG(list, k)) / 1e8}; got != want {
 			t.Errorf("reference at %d = %v, want %v", k, got, want)
 		}
 	}
 	// Three true items, of which two fit in the cut: the ideal list has two.
 	three := metric.List{Items: []int{7, 1, 8}, Truth: []int{7, 8, 9}}
-	if got, want := metric.StrictGain(three, 2), 1/(1+1/math.Log2(3)); math.Abs(got-want) > 1e-12 {
+	if got, want := metric.StrictNDCG(three, 2), 1/(1+1/math.Log2(3)); math.Abs(got-want) > 1e-12 {
 		t.Errorf("strict NDCG@2 of three true items = %v, want %v", got, want)
 	}
 }
@@ -79,7 +79,7 @@ func TestStrictCutsCountDifferentItems(t *testing.T) {
 // TestTooFewFiguresOnEitherSide: one figure is too few, on one side as on both; two are enough.
 func TestTooFewFiguresOnEitherSide(t *testing.T) {
 	for name, test := range map[string]func(a, b []float64) (metric.Test, error){
-		"student": metric.Student,
+		"student": metric.StudentT,
 		"welch":   metric.Welch,
 	} {
 		for _, c := range []struct {
@@ -118,13 +118,13 @@ func TestTooFewFiguresOnEitherSide(t *testing.T) {
 func TestUnequalSamples(t *testing.T) {
 	a, b := []float64{1, 3}, []float64{2, 4, 6}
 	effect := -2 / math.Sqrt(10./3) // the pooled variance is (1*2 + 2*4) / 3
-	student, err := metric.Student(a, b)
-	check(t, "student", student, err, metric.Test{
+	student, err := metric.StudentT(a, b)
+	checkTest(t, "student", student, err, metric.Test{
 		T: -1.2, P: 0.31626211469810, DF: 3, Difference: -2, Error: 5. / 3,
 		Effect: effect,
 	})
 	welch, err := metric.Welch(a, b)
-	check(t, "welch", welch, err, metric.Test{
+	checkTest(t, "welch", welch, err, metric.Test{
 		T: -2 / math.Sqrt(7./3), P: 0.28502284001428, DF: 49. / 17, Difference: -2, Error: math.Sqrt(7. / 3), Effect: effect,
 	})
 	// Equal variances of the means, 2 / 2 and 3 / 3, of samples of unequal sizes.
@@ -210,9 +210,9 @@ func plain(values []float64, seed uint64) metric.Interval {
 	}
 }
 
-// TestBootstrapDrawsFromItsSeed: an interval is that of the seed's stream, in [metric.Bootstrap],
-// [metric.BootstrapPaired] and [metric.Rank].
-func TestBootstrapDrawsFromItsSeed(t *testing.T) {
+// TestBootstrapIsDeterministic: an interval is that of the seed's stream, in [metric.Bootstrap],
+// [metric.BootstrapPaired] and [metric.ScoreRankings].
+func TestBootstrapIsDeterministic(t *testing.T) {
 	values, doubled := make([]float64, 40), make([]float64, 40)
 	for i := range values {
 		values[i] = 1 + float64(i*i%17)
@@ -221,10 +221,10 @@ func TestBootstrapDrawsFromItsSeed(t *testing.T) {
 	nearly := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-9 })
 	for _, seed := range []int64{1, 7} {
 		want := plain(values, uint64(seed))
-		if diff := cmp.Diff(want, metric.Bootstrap(values, metric.Rounds, seed), nearly); diff != "" {
+		if diff := cmp.Diff(want, metric.Bootstrap(values, metric.Resamples, seed), nearly); diff != "" {
 			t.Errorf("seed %d (-want +got):\n%s", seed, diff)
 		}
-		paired, err := metric.BootstrapPaired(doubled, values, metric.Rounds, seed)
+		paired, err := metric.BootstrapPaired(doubled, values, metric.Resamples, seed)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,7 +238,7 @@ func TestBootstrapDrawsFromItsSeed(t *testing.T) {
 	}
 	intervals := map[string]bool{}
 	for seed := range int64(3) {
-		score := metric.Rank(lists, true, seed)[4] // NDCG@10
+		score := metric.ScoreRankings(lists, true, seed)[4] // NDCG@10
 		if diff := cmp.Diff(metric.Bootstrap(score.Each, 1000, seed), *score.Interval); diff != "" {
 			t.Errorf("seed %d of a ranking (-want +got):\n%s", seed, diff)
 		}
@@ -342,7 +342,7 @@ func TestExplainHasEachMetricInItsRow(t *testing.T) {
 		Reference: []string{"a", "b", "c", "d", "e", "f"},
 		Generated: []string{"a", "b", "c", "d", "x", "f", "y", "z"},
 	}}
-	scores, err := metric.Explain(texts)
+	scores, err := metric.ScoreTexts(texts)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,7 +377,7 @@ func TestEachMetricHasWhatItNeeds(t *testing.T) {
 		if !row.Higher {
 			t.Errorf("%s: less is better", row.Name)
 		}
-		if ranks := row.Needs == metric.Rankings; ranks != (row.Cut > 0) || ranks != (row.Reference != nil) ||
+		if ranks := row.Input == metric.Rankings; ranks != (row.K > 0) || ranks != (row.Reference != nil) ||
 			ranks != (row.Strict != nil) ||
 			ranks == (row.Corpus != nil) {
 			t.Errorf("%s has not what its kind needs", row.Name)
@@ -401,7 +401,7 @@ func TestMeanAndDeviationOfFew(t *testing.T) {
 		if got := metric.Mean(c.values); got != c.mean {
 			t.Errorf("mean of %v = %v, want %v", c.values, got, c.mean)
 		}
-		if got := metric.Deviation(c.values); math.Abs(got-c.deviation) > 1e-12 {
+		if got := metric.StdDev(c.values); math.Abs(got-c.deviation) > 1e-12 {
 			t.Errorf("deviation of %v = %v, want %v", c.values, got, c.deviation)
 		}
 	}
@@ -411,7 +411,7 @@ func TestMeanAndDeviationOfFew(t *testing.T) {
 func TestPublishedRowsAreNamed(t *testing.T) {
 	var doubtful []string
 	for _, row := range metric.PublishedTrials() {
-		if row.Doubt != "" {
+		if row.Caveat != "" {
 			doubtful = append(doubtful, row.Task+" "+row.Data+" "+row.Metric)
 		}
 	}

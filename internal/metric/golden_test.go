@@ -15,8 +15,8 @@ import (
 	"rdrec/internal/metric"
 )
 
-// near is how far float64 sums in another order may lie apart.
-const near = 1e-9
+// tolerance is how far float64 sums in another order may lie apart.
+const tolerance = 1e-9
 
 type textCase struct {
 	Name       string          `json:"name"`
@@ -78,7 +78,7 @@ func checkBleu(t *testing.T, c textCase, raw json.RawMessage, order int, smooth 
 		}
 		return
 	}
-	if err != nil || math.Abs(100*got.Score-want) > near {
+	if err != nil || math.Abs(100*got.Score-want) > tolerance {
 		t.Errorf("BLEU-%d (smooth %t) = %v, %v, want %v", order, smooth, 100*got.Score, err, want)
 	}
 }
@@ -102,7 +102,7 @@ func checkParts(t *testing.T, c textCase) {
 	flat := func(b metric.Bleu) []float64 {
 		return append([]float64{b.Score, b.Brevity, b.Ratio, float64(b.Generated), float64(b.Reference)}, b.Precisions...)
 	}
-	if !slices.EqualFunc(flat(got), flat(want), func(a, b float64) bool { return math.Abs(a-b) < near }) {
+	if !slices.EqualFunc(flat(got), flat(want), func(a, b float64) bool { return math.Abs(a-b) < tolerance }) {
 		t.Errorf("BLEU-4's parts = %+v, want %+v", got, want)
 	}
 }
@@ -110,20 +110,20 @@ func checkParts(t *testing.T, c textCase) {
 func TestGoldenROUGE(t *testing.T) {
 	var file metricsFile
 	golden.Load(t, "metrics.json", &file)
-	kinds := map[string]func([]metric.Text) (metric.Rouge, error){
+	variants := map[string]func([]metric.Text) (metric.Rouge, error){
 		"rouge_1": func(texts []metric.Text) (metric.Rouge, error) { return metric.ROUGEN(texts, 1) },
 		"rouge_2": func(texts []metric.Text) (metric.Rouge, error) { return metric.ROUGEN(texts, 2) },
 		"rouge_l": metric.ROUGEL,
 	}
 	for _, c := range file.Text {
-		for kind, of := range kinds {
+		for variant, of := range variants {
 			got, err := of(c.texts())
 			if err != nil {
-				t.Fatalf("%s of %q: %v", kind, c.Name, err)
+				t.Fatalf("%s of %q: %v", variant, c.Name, err)
 			}
 			for part, value := range map[string]float64{"/f_score": got.F, "/p_score": got.Precision, "/r_score": got.Recall} {
-				if want := c.Rouge[kind+part]; math.Abs(100*value-want) > near {
-					t.Errorf("%s of %q = %v, want %v", kind+part, c.Name, 100*value, want)
+				if want := c.Rouge[variant+part]; math.Abs(100*value-want) > tolerance {
+					t.Errorf("%s of %q = %v, want %v", variant+part, c.Name, 100*value, want)
 				}
 			}
 		}
@@ -140,15 +140,15 @@ func TestGoldenRanking(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			hits, gains := make([]float64, len(users)), make([]float64, len(users))
+			hits, ndcgs := make([]float64, len(users)), make([]float64, len(users))
 			for i, user := range users {
 				list := metric.List{Items: c.Ranked[user], Truth: c.Truth[user]}
-				hits[i], gains[i] = metric.Hit(list, k), metric.Gain(list, k)
+				hits[i], ndcgs[i] = metric.HitRate(list, k), metric.NDCG(list, k)
 			}
-			if got := metric.Mean(hits); math.Abs(got-want.HR) > near {
+			if got := metric.Mean(hits); math.Abs(got-want.HR) > tolerance {
 				t.Errorf("HR@%d of %q = %v, want %v", k, c.Name, got, want.HR)
 			}
-			if got := metric.Mean(gains); math.Abs(got-want.NDCG) > near {
+			if got := metric.Mean(ndcgs); math.Abs(got-want.NDCG) > tolerance {
 				t.Errorf("NDCG@%d of %q = %v, want %v", k, c.Name, got, want.NDCG)
 			}
 		}
@@ -185,23 +185,24 @@ func TestGoldenStudent(t *testing.T) {
 	var file tTestFile
 	golden.Load(t, "ttest.json", &file)
 	for i, c := range file.Cases {
-		got, err := metric.Student(c.A, c.B)
+		got, err := metric.StudentT(c.A, c.B)
 		if err != nil {
 			t.Fatalf("case %d: %v", i, err)
 		}
-		if !same(got.T, float64(c.T)) || !same(got.P, float64(c.P)) || got.DF != c.DF {
+		if !almostEqual(got.T, float64(c.T)) || !almostEqual(got.P, float64(c.P)) || got.DF != c.DF {
 			t.Errorf("case %d (%s %s %s) = %+v, want t %v, p %v, df %v", i, c.Set, c.Data, c.Metric, got, c.T, c.P, c.DF)
 		}
 		if c.Significant != nil && *c.Significant != (got.P < file.Alpha) {
 			t.Errorf("case %d: p %v at alpha %v, want significant %t", i, got.P, file.Alpha, *c.Significant)
 		}
-		if c.MeanA != nil && !same(metric.Mean(c.A), *c.MeanA) {
+		if c.MeanA != nil && !almostEqual(metric.Mean(c.A), *c.MeanA) {
 			t.Errorf("case %d: mean %v, want %v", i, metric.Mean(c.A), *c.MeanA)
 		}
 	}
 }
 
-// TestGoldenScript prints what the reference's t_test.py prints: only its top-N figures, although the sequential ones are there.
+// TestGoldenScript prints what the reference's t_test.py prints: only its top-N figures, although
+// the sequential ones are there.
 func TestGoldenScript(t *testing.T) {
 	var file tTestFile
 	golden.Load(t, "ttest.json", &file)
@@ -213,7 +214,7 @@ func TestGoldenScript(t *testing.T) {
 		if header := ">>>>>>>>>>>>>>>>>>> " + c.Data; !slices.Contains(lines, header) {
 			lines = append(lines, header)
 		}
-		test, err := metric.Student(c.A, c.B)
+		test, err := metric.StudentT(c.A, c.B)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -227,26 +228,27 @@ func TestGoldenScript(t *testing.T) {
 		t.Fatalf("%d lines, want %d", len(lines), len(file.Printed))
 	}
 	for i := range lines {
-		if !sameLine(lines[i], file.Printed[i]) {
+		if !almostEqualLine(lines[i], file.Printed[i]) {
 			t.Errorf("line %d = %q, want %q", i+1, lines[i], file.Printed[i])
 		}
 	}
 }
 
-// sameLine compares word by word, p-values as numbers (scipy and gonum agree to ten digits and more).
-func sameLine(got, want string) bool {
+// almostEqualLine compares word by word, p-values as numbers (scipy and gonum agree to ten digits
+// and more).
+func almostEqualLine(got, want string) bool {
 	return slices.EqualFunc(strings.Fields(got), strings.Fields(want), func(a, b string) bool {
 		x, errX := strconv.ParseFloat(a, 64)
 		y, errY := strconv.ParseFloat(b, 64)
 		if errX != nil || errY != nil {
 			return a == b
 		}
-		return same(x, y)
+		return almostEqual(x, y)
 	})
 }
 
-// same compares to ten digits; nan is nan.
-func same(a, b float64) bool {
+// almostEqual compares to ten digits; nan is nan.
+func almostEqual(a, b float64) bool {
 	if math.IsNaN(a) || math.IsNaN(b) {
 		return math.IsNaN(a) && math.IsNaN(b)
 	}

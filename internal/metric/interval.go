@@ -10,8 +10,8 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Rounds is how often an interval is resampled where nothing else is asked.
-const Rounds = 1000
+// Resamples is how often an interval is resampled where nothing else is asked.
+const Resamples = 1000
 
 // Interval is where 95% of the resampled, or likely, means lie.
 type Interval struct {
@@ -19,13 +19,14 @@ type Interval struct {
 	High float64 `json:"high"`
 }
 
-// Bootstrap resamples the values with replacement and returns the middle 95% of the means (the percentile method). The same values,
-// rounds and seed give the same interval. No values give a zero interval.
-func Bootstrap(values []float64, rounds int, seed int64) Interval {
-	if len(values) == 0 || rounds < 1 {
+// Bootstrap resamples the values with replacement and returns the middle 95% of the means (the
+// percentile method). The same values, rounds and seed give the same interval. No values give a
+// zero interval.
+func Bootstrap(values []float64, resamples int, seed int64) Interval {
+	if len(values) == 0 || resamples < 1 {
 		return Interval{}
 	}
-	means := resample(values, rounds, seed)
+	means := resample(values, resamples, seed)
 	return Interval{Low: quantile(means, 0.025), High: quantile(means, 0.975)}
 }
 
@@ -38,15 +39,15 @@ type Difference struct {
 }
 
 // BootstrapPaired resamples users and looks at the mean of a - b.
-func BootstrapPaired(a, b []float64, rounds int, seed int64) (Difference, error) {
+func BootstrapPaired(a, b []float64, resamples int, seed int64) (Difference, error) {
 	if len(a) != len(b) {
 		return Difference{}, fmt.Errorf("paired bootstrap of %d and %d figures: lengths differ", len(a), len(b))
 	}
-	if err := enough(a, b); err != nil {
+	if err := checkSizes(a, b); err != nil {
 		return Difference{}, fmt.Errorf("paired bootstrap: %w", err)
 	}
 	differences := subtract(a, b)
-	means := resample(differences, rounds, seed)
+	means := resample(differences, resamples, seed)
 	below := sort.SearchFloat64s(means, 0)
 	above := len(means) - sort.Search(len(means), func(i int) bool { return means[i] > 0 })
 	// A mean of exactly zero speaks for neither side: it counts for both.
@@ -64,25 +65,26 @@ func MeanInterval(values []float64) (Interval, error) {
 		return Interval{}, fmt.Errorf("interval of %d trials: %w", len(values), ErrTooFew)
 	}
 	n := float64(len(values))
-	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * Deviation(values) / math.Sqrt(n)
+	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: n - 1}.Quantile(0.975) * StdDev(values) / math.Sqrt(n)
 	return Interval{Low: Mean(values) - half, High: Mean(values) + half}, nil
 }
 
-// resample returns the sorted means of rounds resamples. Most users' figures are zero: how many of the others a resample holds is drawn
-// first (binomial), then which, which is the same distribution in a tenth of the time.
-func resample(values []float64, rounds int, seed int64) []float64 {
+// resample returns the sorted means of rounds resamples. Most users' figures are zero: how many of
+// the others a resample holds is drawn first (binomial), then which, which is the same distribution
+// in a tenth of the time.
+func resample(values []float64, resamples int, seed int64) []float64 {
 	source := rand.NewPCG(uint64(seed), 0x626f6f74)
 	random := rand.New(source)
 	others := slices.DeleteFunc(slices.Clone(values), func(value float64) bool { return value == 0 })
-	drawn := distuv.Binomial{N: float64(len(values)), P: float64(len(others)) / float64(len(values)), Src: source}
-	means := make([]float64, rounds)
+	sampled := distuv.Binomial{N: float64(len(values)), P: float64(len(others)) / float64(len(values)), Src: source}
+	means := make([]float64, resamples)
 	for round := range means {
-		draws := len(others)
-		if draws > 0 && draws < len(values) {
-			draws = int(drawn.Rand())
+		hits := len(others)
+		if hits > 0 && hits < len(values) {
+			hits = int(sampled.Rand())
 		}
 		sum := 0.0
-		for range draws {
+		for range hits {
 			sum += others[random.IntN(len(others))]
 		}
 		means[round] = sum / float64(len(values))

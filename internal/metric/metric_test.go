@@ -28,10 +28,10 @@ func TestStrictNeverExceedsOne(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			if got := metric.StrictHit(c.list, c.k); got != c.hit {
+			if got := metric.StrictHitRate(c.list, c.k); got != c.hit {
 				t.Errorf("hit = %v, want %v", got, c.hit)
 			}
-			if got := metric.StrictGain(c.list, c.k); math.Abs(got-c.gain) > 1e-12 {
+			if got := metric.StrictNDCG(c.list, c.k); math.Abs(got-c.gain) > 1e-12 {
 				t.Errorf("gain = %v, want %v", got, c.gain)
 			}
 		})
@@ -45,7 +45,7 @@ func TestRankFollowsTheTable(t *testing.T) {
 		{Truth: []int{9}},
 	}
 	for _, strict := range []bool{false, true} {
-		scores := metric.Rank(lists, strict, 1)
+		scores := metric.ScoreRankings(lists, strict, 1)
 		names := make([]string, 0, len(scores))
 		for _, score := range scores {
 			names = append(names, score.Metric)
@@ -56,24 +56,24 @@ func TestRankFollowsTheTable(t *testing.T) {
 		if diff := cmp.Diff(metric.Names(metric.Rankings), names); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff(scores, metric.Rank(lists, strict, 1)); diff != "" {
+		if diff := cmp.Diff(scores, metric.ScoreRankings(lists, strict, 1)); diff != "" {
 			t.Errorf("same lists, same seed: %s", diff)
 		}
 	}
-	if got, want := metric.Rank(lists, false, 1)[1].Value, 1.0; got != want { // (2 + 1 + 0) / 3
+	if got, want := metric.ScoreRankings(lists, false, 1)[1].Value, 1.0; got != want { // (2 + 1 + 0) / 3
 		t.Errorf("the reference's HR@5 = %v, want %v", got, want)
 	}
-	if got, want := metric.Rank(lists, true, 1)[1].Value, 2.0/3; got != want {
+	if got, want := metric.ScoreRankings(lists, true, 1)[1].Value, 2.0/3; got != want {
 		t.Errorf("strict HR@5 = %v, want %v", got, want)
 	}
-	if metric.Rank(nil, true, 1) != nil {
+	if metric.ScoreRankings(nil, true, 1) != nil {
 		t.Error("no lists have scores")
 	}
 }
 
 func TestExplain(t *testing.T) {
 	words := strings.Fields("the soap smells nice today")
-	scores, err := metric.Explain([]metric.Text{{Reference: words, Generated: words}})
+	scores, err := metric.ScoreTexts([]metric.Text{{Reference: words, Generated: words}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestExplain(t *testing.T) {
 	for name, texts := range map[string][]metric.Text{
 		"no texts": nil, "nothing generated": {{Reference: words}}, "no references": {{Generated: words}},
 	} {
-		if _, err := metric.Explain(texts); !errors.Is(err, metric.ErrEmptyCorpus) {
+		if _, err := metric.ScoreTexts(texts); !errors.Is(err, metric.ErrEmptyCorpus) {
 			t.Errorf("%s: error %v, want %v", name, err, metric.ErrEmptyCorpus)
 		}
 	}
@@ -98,11 +98,11 @@ func TestExplain(t *testing.T) {
 func TestWelchAndPaired(t *testing.T) {
 	a, b := []float64{2.1, 2.5, 2.8, 3.9, 4.4}, []float64{1.9, 2.2, 2.9, 3.1, 3.3}
 	welch, err := metric.Welch(a, b)
-	check(t, "welch", welch, err, metric.Test{T: 0.9004043365892119, P: 0.39921641108619205, DF: 6.676611522376413, Difference: 0.46, Error: 0.5108815909777921, Effect: 0.5694657037429589})
+	checkTest(t, "welch", welch, err, metric.Test{T: 0.9004043365892119, P: 0.39921641108619205, DF: 6.676611522376413, Difference: 0.46, Error: 0.5108815909777921, Effect: 0.5694657037429589})
 	paired, err := metric.Paired(a, b)
-	check(t, "paired", paired, err, metric.Test{T: 2.1309088512155654, P: 0.10010553271165178, DF: 4, Difference: 0.46, Error: 0.2158703314492291, Effect: 0.9529714090347978})
+	checkTest(t, "paired", paired, err, metric.Test{T: 2.1309088512155654, P: 0.10010553271165178, DF: 4, Difference: 0.46, Error: 0.2158703314492291, Effect: 0.9529714090347978})
 	for name, test := range map[string]func(a, b []float64) (metric.Test, error){
-		"student": metric.Student, "welch": metric.Welch, "paired": metric.Paired,
+		"student": metric.StudentT, "welch": metric.Welch, "paired": metric.Paired,
 	} {
 		if _, err := test([]float64{1}, []float64{2}); !errors.Is(err, metric.ErrTooFew) {
 			t.Errorf("%s of one figure a side: error %v, want %v", name, err, metric.ErrTooFew)
@@ -113,7 +113,7 @@ func TestWelchAndPaired(t *testing.T) {
 	}
 }
 
-func check(t *testing.T, name string, got metric.Test, err error, want metric.Test) {
+func checkTest(t *testing.T, name string, got metric.Test, err error, want metric.Test) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
@@ -150,14 +150,14 @@ func TestBootstrap(t *testing.T) {
 			values[i] = 1
 		}
 	}
-	got := metric.Bootstrap(values, metric.Rounds, 7)
+	got := metric.Bootstrap(values, metric.Resamples, 7)
 	if math.Abs(got.Low-0.2075) > 0.01 || math.Abs(got.High-0.2925) > 0.01 {
 		t.Errorf("interval %+v, want about 0.2075 to 0.2925", got)
 	}
-	if got != metric.Bootstrap(values, metric.Rounds, 7) {
+	if got != metric.Bootstrap(values, metric.Resamples, 7) {
 		t.Error("the same seed gave another interval")
 	}
-	if (metric.Bootstrap(nil, metric.Rounds, 7) != metric.Interval{}) {
+	if (metric.Bootstrap(nil, metric.Resamples, 7) != metric.Interval{}) {
 		t.Error("nothing has an interval")
 	}
 }
@@ -167,19 +167,19 @@ func TestBootstrapPaired(t *testing.T) {
 	for i := range a {
 		a[i], b[i], worse[i] = float64(i%2), float64((i+1)%2), float64(i%2)-0.5
 	}
-	same, err := metric.BootstrapPaired(a, a, metric.Rounds, 1)
+	same, err := metric.BootstrapPaired(a, a, metric.Resamples, 1)
 	if err != nil || same.P != 1 || same.Mean != 0 {
 		t.Errorf("a against itself = %+v, %v", same, err)
 	}
-	mixed, err := metric.BootstrapPaired(a, b, metric.Rounds, 1)
+	mixed, err := metric.BootstrapPaired(a, b, metric.Resamples, 1)
 	if err != nil || mixed.P < 0.2 {
 		t.Errorf("equal means = %+v, %v", mixed, err)
 	}
-	sure, err := metric.BootstrapPaired(a, worse, metric.Rounds, 1)
+	sure, err := metric.BootstrapPaired(a, worse, metric.Resamples, 1)
 	if err != nil || sure.P > 0.01 || sure.Mean != 0.5 || sure.Interval.Low != 0.5 {
 		t.Errorf("better for every user = %+v, %v", sure, err)
 	}
-	if _, err := metric.BootstrapPaired(a, b[:5], metric.Rounds, 1); err == nil {
+	if _, err := metric.BootstrapPaired(a, b[:5], metric.Resamples, 1); err == nil {
 		t.Error("unequal lengths were paired")
 	}
 }
@@ -227,8 +227,8 @@ func TestIntervalsOfDifferences(t *testing.T) {
 	}
 }
 
-// A resample of figures that are mostly zero must be spread as one that draws user after user: the error of the mean of 40 hits among
-// 1,000 users is sqrt(.04*.96/1000), 0.0062.
+// A resample of figures that are mostly zero must be spread as one that draws user after user: the
+// error of the mean of 40 hits among 1,000 users is sqrt(.04*.96/1000), 0.0062.
 func TestBootstrapOfMostlyZeros(t *testing.T) {
 	values := make([]float64, 1000)
 	for i := range 40 {
@@ -268,5 +268,6 @@ func TestPublishedTrials(t *testing.T) {
 	}
 }
 
-// tenThousandths rounds a mean half up, as people do: .05045 is 505, although its binary form lies a hair below.
+// tenThousandths rounds a mean half up, as people do: .05045 is 505, although its binary form lies
+// a hair below.
 func tenThousandths(values []float64) float64 { return math.Round(1e4*metric.Mean(values) + 1e-6) }

@@ -6,8 +6,9 @@ import (
 	"strings"
 )
 
-// Published is one row of the ten-trial figures that the reference's t_test.py holds. Nobody can check them from here: a comparison
-// against them is marked as such, and never stands in for a method run on the same data.
+// Published is one row of the ten-trial figures that the reference's t_test.py holds. Nobody can
+// check them from here: a comparison against them is marked as such, and never stands in for a
+// method run on the same data.
 type Published struct {
 	// Task is "sequential" or "topn".
 	Task string
@@ -16,12 +17,13 @@ type Published struct {
 	Metric string
 	RDRec  []float64
 	POD    []float64
-	// Doubt says why a row should not be used; empty for most.
-	Doubt string
+	// Caveat says why a row should not be used; empty for most.
+	Caveat string
 }
 
-// publishedTrials holds task, data and metric, then ten trials of RDRec and ten of POD, x 1e-4: the figures in the reference's
-// t_test.py (RDRec's commit 4055c30), in its order. Its script tests only the top-N rows.
+// publishedTrials holds task, data and metric, then ten trials of RDRec and ten of POD, x 1e-4: the
+// figures in the reference's t_test.py (RDRec's commit 4055c30), in its order. Its script tests
+// only the top-N rows.
 const publishedTrials = `
 topn toys HR@1 | 650 655 657 688 641 685 671 649 604 695 | 579 579 595 572 612 574 596 583 563 537
 topn toys HR@5 | 1607 1644 1649 1726 1623 1624 1695 1695 1619 1667 | 1461 1480 1447 1444 1534 1473 1533 1450 1456 1335
@@ -60,15 +62,16 @@ func PublishedTrials() []Published {
 		name := strings.Fields(parts[0])
 		row := Published{Task: name[0], Data: name[1], Metric: name[2], RDRec: tenThousandths(parts[1]), POD: tenThousandths(parts[2])}
 		if row.Task == "topn" && row.Data == "sports" && row.Metric == "HR@10" {
-			row.Doubt = "POD's hit rate at 10 lies below its own hit rate at 5: these are not the top-10 figures"
+			row.Caveat = "POD's hit rate at 10 lies below its own hit rate at 5: these are not the top-10 figures"
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-// PublishedData names the data set of the published trials whose sequences have a digest (dataset.SequenceDigest), and says whether there
-// is one: a folder that is only called like one of them is another data set.
+// PublishedData names the data set of the published trials whose sequences have a digest
+// (dataset.SequenceDigest), and says whether there is one: a folder that is only called like one of
+// them is another data set.
 func PublishedData(sequenceDigest string) (string, bool) {
 	name, found := map[string]string{
 		"b465f734be973e4d754df835f02e2f60fe24b9d7d886b04d84e5e50040b98f71": "beauty", // 22,363 users
@@ -78,7 +81,8 @@ func PublishedData(sequenceDigest string) (string, bool) {
 	return name, found
 }
 
-// tenThousandths reads whole numbers as multiples of 1e-4. A test reads the whole table, so that a slip cannot get through.
+// tenThousandths reads whole numbers as multiples of 1e-4. A test reads the whole table, so that a
+// slip cannot get through.
 func tenThousandths(text string) []float64 {
 	fields := strings.Fields(text)
 	values := make([]float64, len(fields))

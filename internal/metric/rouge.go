@@ -2,19 +2,22 @@ package metric
 
 import "fmt"
 
-// Rouge is a corpus' mean F score, precision and recall, each in 0 to 1 (the reference prints them times 100).
+// Rouge is a corpus' mean F score, precision and recall, each in 0 to 1 (the reference prints them
+// times 100).
 type Rouge struct {
 	F         float64 `json:"f"`
 	Precision float64 `json:"precision"`
 	Recall    float64 `json:"recall"`
 }
 
-// ROUGEN is the mean ROUGE of n-grams, as the reference computes it: over sets, so that a repeated n-gram counts once (REFERENCE.md 16).
+// ROUGEN is the mean ROUGE of n-grams, as the reference computes it: over sets, so that a repeated
+// n-gram counts once (REFERENCE.md 16).
 func ROUGEN(texts []Text, n int) (Rouge, error) {
 	return meanRouge(texts, func(text Text) Rouge { return rougeN(text, n) })
 }
 
-// ROUGEL is the mean ROUGE of the longest common subsequence, with the reference's beta of precision over recall.
+// ROUGEL is the mean ROUGE of the longest common subsequence, with the reference's beta of
+// precision over recall.
 func ROUGEL(texts []Text) (Rouge, error) { return meanRouge(texts, rougeL) }
 
 func meanRouge(texts []Text, of func(Text) Rouge) (Rouge, error) {
@@ -32,8 +35,8 @@ func meanRouge(texts []Text, of func(Text) Rouge) (Rouge, error) {
 	return Rouge{F: sum.F / n, Precision: sum.Precision / n, Recall: sum.Recall / n}, nil
 }
 
-// atLeastOne gives an empty text one empty word, which is what the reference's splitting of a joined empty list gives: two empty
-// texts then agree fully.
+// atLeastOne gives an empty text one empty word, which is what the reference's splitting of a
+// joined empty list gives: two empty texts then agree fully.
 func atLeastOne(words []string) []string {
 	if len(words) == 0 {
 		return []string{""}
@@ -51,13 +54,13 @@ func rougeN(text Text, n int) Rouge {
 			both++
 		}
 	}
-	precision, recall := share(both, len(generated)), share(both, len(reference))
+	precision, recall := ratio(both, len(generated)), ratio(both, len(reference))
 	return Rouge{F: 2 * (precision * recall / (precision + recall + 1e-8)), Precision: precision, Recall: recall}
 }
 
 func rougeL(text Text) Rouge {
 	common := commonSubsequence(text.Reference, text.Generated)
-	precision, recall := share(common, len(text.Generated)), share(common, len(text.Reference))
+	precision, recall := ratio(common, len(text.Generated)), ratio(common, len(text.Reference))
 	beta := precision / (recall + 1e-12)
 	f := (1 + beta*beta) * recall * precision / (recall + beta*beta*precision + 1e-12)
 	return Rouge{F: f, Precision: precision, Recall: recall}
@@ -79,8 +82,8 @@ func commonSubsequence(a, b []string) int {
 	return above[len(b)]
 }
 
-// share is part of whole, and 0 of nothing.
-func share(part, whole int) float64 {
+// ratio is part of whole, and 0 of nothing.
+func ratio(part, whole int) float64 {
 	if whole == 0 {
 		return 0
 	}

@@ -10,11 +10,12 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// ErrTooFew says that a sample is too small to be compared: a t-test needs two figures on each side.
+// ErrTooFew says that a sample is too small to be compared: a t-test needs two figures on each
+// side.
 var ErrTooFew = errors.New("a comparison needs at least two figures a side")
 
-// Test is the outcome of a two-sided t-test. Where neither sample varies, T and P are what scipy gives: not a number for equal
-// means, else an infinite T and P 0.
+// Test is the outcome of a two-sided t-test. Where neither sample varies, T and P are what scipy
+// gives: not a number for equal means, else an infinite T and P 0.
 type Test struct {
 	T float64
 	P float64
@@ -22,8 +23,8 @@ type Test struct {
 	DF float64
 	// Difference is the difference of means, Error its standard error.
 	Difference, Error float64
-	// Effect is the difference of means in standard deviations: Cohen's d with the pooled deviation, or of the differences themselves
-	// in a paired test.
+	// Effect is the difference of means in standard deviations: Cohen's d with the pooled
+	// deviation, or of the differences themselves in a paired test.
 	Effect float64
 }
 
@@ -33,9 +34,10 @@ func (t Test) Interval() Interval {
 	return Interval{Low: t.Difference - half, High: t.Difference + half}
 }
 
-// Student tests two independent samples whose variances are taken to be equal, as the reference's script does.
-func Student(a, b []float64) (Test, error) {
-	if err := enough(a, b); err != nil {
+// StudentT tests two independent samples whose variances are taken to be equal, as the reference's
+// script does.
+func StudentT(a, b []float64) (Test, error) {
+	if err := checkSizes(a, b); err != nil {
 		return Test{}, fmt.Errorf("student's t-test: %w", err)
 	}
 	na, nb := float64(len(a)), float64(len(b))
@@ -46,7 +48,7 @@ func Student(a, b []float64) (Test, error) {
 
 // Welch tests two independent samples whose variances may differ.
 func Welch(a, b []float64) (Test, error) {
-	if err := enough(a, b); err != nil {
+	if err := checkSizes(a, b); err != nil {
 		return Test{}, fmt.Errorf("welch's t-test: %w", err)
 	}
 	na, nb := float64(len(a)), float64(len(b))
@@ -59,12 +61,13 @@ func Welch(a, b []float64) (Test, error) {
 	return twoSided(difference, math.Sqrt(va+vb), df, math.Sqrt(pooledVariance(a, b))), nil
 }
 
-// Paired tests whether a[i] - b[i] is zero on average: the same user, or the same seed, on both sides.
+// Paired tests whether a[i] - b[i] is zero on average: the same user, or the same seed, on both
+// sides.
 func Paired(a, b []float64) (Test, error) {
 	if len(a) != len(b) {
 		return Test{}, fmt.Errorf("paired t-test of %d and %d figures: lengths differ", len(a), len(b))
 	}
-	if err := enough(a, b); err != nil {
+	if err := checkSizes(a, b); err != nil {
 		return Test{}, fmt.Errorf("paired t-test: %w", err)
 	}
 	differences := subtract(a, b)
@@ -72,7 +75,8 @@ func Paired(a, b []float64) (Test, error) {
 	return twoSided(stat.Mean(differences, nil), deviation/math.Sqrt(n), n-1, deviation), nil
 }
 
-// OneSample tests whether the mean of a is the fixed figure, such as that of a method without any randomness.
+// OneSample tests whether the mean of a is the fixed figure, such as that of a method without any
+// randomness.
 func OneSample(a []float64, figure float64) (Test, error) {
 	fixed := make([]float64, len(a))
 	for i := range fixed {
@@ -85,7 +89,8 @@ func OneSample(a []float64, figure float64) (Test, error) {
 	return test, nil
 }
 
-// Holm corrects p-values of several tests (Holm, 1979): below alpha afterwards, the whole family errs with probability alpha.
+// Holm corrects p-values of several tests (Holm, 1979): below alpha afterwards, the whole family
+// errs with probability alpha.
 func Holm(p []float64) []float64 {
 	order := make([]int, len(p))
 	for i := range order {
@@ -110,24 +115,24 @@ func Mean(values []float64) float64 {
 	return sum / max(1, float64(len(values)))
 }
 
-// Deviation is the sample standard deviation; 0 of fewer than two values.
-func Deviation(values []float64) float64 {
+// StdDev is the sample standard deviation; 0 of fewer than two values.
+func StdDev(values []float64) float64 {
 	if len(values) < 2 {
 		return 0
 	}
 	return stat.StdDev(values, nil)
 }
 
-func enough(a, b []float64) error {
+func checkSizes(a, b []float64) error {
 	if len(a) < 2 || len(b) < 2 {
 		return fmt.Errorf("%d and %d: %w", len(a), len(b), ErrTooFew)
 	}
 	return nil
 }
 
-func twoSided(difference, errorOfMean, df, deviation float64) Test {
+func twoSided(difference, errorOfMean, df, stdDev float64) Test {
 	t := difference / errorOfMean // like scipy: 0/0 is not a number, 1/0 is infinite
-	test := Test{T: t, DF: df, Difference: difference, Error: errorOfMean, Effect: difference / deviation}
+	test := Test{T: t, DF: df, Difference: difference, Error: errorOfMean, Effect: difference / stdDev}
 	switch {
 	case math.IsNaN(t):
 		test.P = math.NaN()

@@ -2,12 +2,12 @@ package metric
 
 import "fmt"
 
-// Needs says what a metric is computed from.
-type Needs int
+// Input says what a metric is computed from.
+type Input int
 
 // The two things that metrics are computed from.
 const (
-	Rankings Needs = iota
+	Rankings Input = iota
 	Texts
 )
 
@@ -17,43 +17,45 @@ type Metric struct {
 	Name string
 	// Higher says that more is better.
 	Higher bool
-	// Needs says which of the functions below are set.
-	Needs Needs
-	// Cut is how many recommended items a ranking metric looks at; 0 for a text metric.
-	Cut int
-	// Reference and Strict score one user's list: as the Python reference does, and with duplicates dropped.
+	// Input says which of the functions below are set.
+	Input Input
+	// K is how many recommended items a ranking metric looks at; 0 for a text metric.
+	K int
+	// Reference and Strict score one user's list: as the Python reference does, and with duplicates
+	// dropped.
 	Reference, Strict func(list List, k int) float64
 	// Corpus scores all texts together, in 0 to 100.
 	Corpus func(texts []Text) (float64, error)
 }
 
-// Table is every metric that an experiment reports, in the order of its tables. A new metric is a new row.
+// Table is every metric that an experiment reports, in the order of its tables. A new metric is a
+// new row.
 func Table() []Metric {
 	return []Metric{
-		{Name: "HR@1", Higher: true, Needs: Rankings, Cut: 1, Reference: Hit, Strict: StrictHit},
-		{Name: "HR@5", Higher: true, Needs: Rankings, Cut: 5, Reference: Hit, Strict: StrictHit},
-		{Name: "NDCG@5", Higher: true, Needs: Rankings, Cut: 5, Reference: Gain, Strict: StrictGain},
-		{Name: "HR@10", Higher: true, Needs: Rankings, Cut: 10, Reference: Hit, Strict: StrictHit},
-		{Name: "NDCG@10", Higher: true, Needs: Rankings, Cut: 10, Reference: Gain, Strict: StrictGain},
-		{Name: "BLEU-1", Higher: true, Needs: Texts, Corpus: bleuRow(1)},
-		{Name: "BLEU-4", Higher: true, Needs: Texts, Corpus: bleuRow(4)},
-		{Name: "ROUGE-1 F", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(1), fScore)},
-		{Name: "ROUGE-1 P", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(1), precision)},
-		{Name: "ROUGE-1 R", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(1), recall)},
-		{Name: "ROUGE-2 F", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(2), fScore)},
-		{Name: "ROUGE-2 P", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(2), precision)},
-		{Name: "ROUGE-2 R", Higher: true, Needs: Texts, Corpus: rougeRow(rougeGrams(2), recall)},
-		{Name: "ROUGE-L F", Higher: true, Needs: Texts, Corpus: rougeRow(ROUGEL, fScore)},
-		{Name: "ROUGE-L P", Higher: true, Needs: Texts, Corpus: rougeRow(ROUGEL, precision)},
-		{Name: "ROUGE-L R", Higher: true, Needs: Texts, Corpus: rougeRow(ROUGEL, recall)},
+		{Name: "HR@1", Higher: true, Input: Rankings, K: 1, Reference: HitRate, Strict: StrictHitRate},
+		{Name: "HR@5", Higher: true, Input: Rankings, K: 5, Reference: HitRate, Strict: StrictHitRate},
+		{Name: "NDCG@5", Higher: true, Input: Rankings, K: 5, Reference: NDCG, Strict: StrictNDCG},
+		{Name: "HR@10", Higher: true, Input: Rankings, K: 10, Reference: HitRate, Strict: StrictHitRate},
+		{Name: "NDCG@10", Higher: true, Input: Rankings, K: 10, Reference: NDCG, Strict: StrictNDCG},
+		{Name: "BLEU-1", Higher: true, Input: Texts, Corpus: bleuRow(1)},
+		{Name: "BLEU-4", Higher: true, Input: Texts, Corpus: bleuRow(4)},
+		{Name: "ROUGE-1 F", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(1), fScore)},
+		{Name: "ROUGE-1 P", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(1), precision)},
+		{Name: "ROUGE-1 R", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(1), recall)},
+		{Name: "ROUGE-2 F", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(2), fScore)},
+		{Name: "ROUGE-2 P", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(2), precision)},
+		{Name: "ROUGE-2 R", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(2), recall)},
+		{Name: "ROUGE-L F", Higher: true, Input: Texts, Corpus: rougeRow(ROUGEL, fScore)},
+		{Name: "ROUGE-L P", Higher: true, Input: Texts, Corpus: rougeRow(ROUGEL, precision)},
+		{Name: "ROUGE-L R", Higher: true, Input: Texts, Corpus: rougeRow(ROUGEL, recall)},
 	}
 }
 
 // Names are the names of the metrics that need what is given, in the table's order.
-func Names(needs Needs) []string {
+func Names(input Input) []string {
 	var names []string
 	for _, row := range Table() {
-		if row.Needs == needs {
+		if row.Input == input {
 			names = append(names, row.Name)
 		}
 	}
@@ -72,15 +74,16 @@ type Score struct {
 	Each []float64 `json:"-"`
 }
 
-// Rank scores the lists by every ranking metric: as the reference counts, or strictly. Intervals are bootstrapped over users from
-// the seed, so the same lists and seed give the same scores. No lists give no scores.
-func Rank(lists []List, strict bool, seed int64) []Score {
+// ScoreRankings scores the lists by every ranking metric: as the reference counts, or strictly.
+// Intervals are bootstrapped over users from the seed, so the same lists and seed give the same
+// scores. No lists give no scores.
+func ScoreRankings(lists []List, strict bool, seed int64) []Score {
 	if len(lists) == 0 {
 		return nil
 	}
 	var scores []Score
 	for _, row := range Table() {
-		if row.Needs != Rankings {
+		if row.Input != Rankings {
 			continue
 		}
 		of := row.Reference
@@ -89,19 +92,20 @@ func Rank(lists []List, strict bool, seed int64) []Score {
 		}
 		each := make([]float64, len(lists))
 		for i, list := range lists {
-			each[i] = of(list, row.Cut)
+			each[i] = of(list, row.K)
 		}
-		interval := Bootstrap(each, Rounds, seed)
+		interval := Bootstrap(each, Resamples, seed)
 		scores = append(scores, Score{Metric: row.Name, Value: Mean(each), Interval: &interval, N: len(each), Each: each})
 	}
 	return scores
 }
 
-// Explain scores the texts by every text metric, in 0 to 100. It fails with [ErrEmptyCorpus] where the reference would divide by zero.
-func Explain(texts []Text) ([]Score, error) {
+// ScoreTexts scores the texts by every text metric, in 0 to 100. It fails with [ErrEmptyCorpus]
+// where the reference would divide by zero.
+func ScoreTexts(texts []Text) ([]Score, error) {
 	var scores []Score
 	for _, row := range Table() {
-		if row.Needs != Texts {
+		if row.Input != Texts {
 			continue
 		}
 		value, err := row.Corpus(texts)

@@ -9,22 +9,22 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// answer is a finished prompt.
-type answer struct {
+// result is a finished prompt.
+type result struct {
 	index int
 	reply teacher.Reply
 }
 
-// Complete answers all prompts, see [teacher.Engine]. When the server fails it altogether, nothing more is asked, but what is in flight
-// is waited for and emitted: it is paid for.
+// Complete answers all prompts, see [teacher.Engine]. When the server fails it altogether, nothing
+// more is asked, but what is in flight is waited for and emitted: it is paid for.
 func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
-	sending, cancel := context.WithCancel(ctx)
+	sendCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	asking, stop := context.WithCancelCause(sending) // ends before sending does where replies in flight are still wanted
+	newCtx, stop := context.WithCancelCause(sendCtx) // ends before sending does where replies in flight are still wanted
 	defer stop(nil)
 	var failed error
 	done := 0
-	for a := range e.answers(sending, asking, stop, prompts) {
+	for a := range e.startWorkers(sendCtx, newCtx, stop, prompts) {
 		if failed != nil {
 			continue // let the workers end
 		}
@@ -41,30 +41,31 @@ func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit fu
 	case ctx.Err() != nil:
 		return fmt.Errorf("ask %q: %w", e.server, ctx.Err())
 	default:
-		return fmt.Errorf("ask %q: %w", e.server, context.Cause(asking))
+		return fmt.Errorf("ask %q: %w", e.server, context.Cause(newCtx))
 	}
 }
 
-// answers starts the workers; the channel is closed when all have ended. The first error of one ends asking.
-func (e *Engine) answers(
-	sending, asking context.Context, stop context.CancelCauseFunc, prompts []teacher.Prompt,
-) <-chan answer {
-	out := make(chan answer)
+// startWorkers starts the workers; the channel is closed when all have ended. The first error of
+// one ends asking.
+func (e *Engine) startWorkers(
+	sendCtx, newCtx context.Context, stop context.CancelCauseFunc, prompts []teacher.Prompt,
+) <-chan result {
+	out := make(chan result)
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(e.options.Concurrency, len(prompts)) {
 		workers.Go(func() {
-			for asking.Err() == nil {
+			for newCtx.Err() == nil {
 				i := int(next.Add(1)) - 1
 				if i >= len(prompts) {
 					return
 				}
-				reply, err := e.ask(sending, asking, &prompts[i])
+				reply, err := e.complete(sendCtx, newCtx, &prompts[i])
 				if err != nil {
 					stop(err)
 					return
 				}
-				out <- answer{i, reply}
+				out <- result{i, reply}
 			}
 		})
 	}

@@ -11,24 +11,25 @@ import (
 	"testing"
 	"time"
 
-	"rdrec/internal/cache"
+	"rdrec/internal/cachedir"
 	"rdrec/internal/openai"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/internal/teacher/teachertest"
 )
 
-// llamacpp is the folder in set-up's cache that "make conformance-teacher" puts llama.cpp's server into.
-const llamacpp = "llama-cpp-python-0.3.36"
+// llamaCppFolder is the folder in set-up's cache that "make conformance-teacher" puts llama.cpp's
+// server into.
+const llamaCppFolder = "llama-cpp-python-0.3.36"
 
 // TestConformanceOfLlamaCpp runs the suite of all teachers against a real llama.cpp server.
 func TestConformanceOfLlamaCpp(t *testing.T) {
 	teachertest.Conform(t, llamaEngine(t))
 }
 
-// TestConformanceOfLlamaCppToTwoLines asks the same server in the paper's words, which the demo's teacher does not understand, to hold to
-// the form.
-func TestConformanceOfLlamaCppToTwoLines(t *testing.T) {
+// TestConformanceOfLlamaCppWithTwoLines asks the same server in the paper's words, which the demo's
+// teacher does not understand, to hold to the form.
+func TestConformanceOfLlamaCppWithTwoLines(t *testing.T) {
 	e := llamaEngine(t)
 	settings := spec.Default().Teacher
 	settings.Prompt, settings.Constrain = "paper", spec.TwoLines
@@ -52,19 +53,19 @@ func TestConformanceOfLlamaCppToTwoLines(t *testing.T) {
 // llamaEngine asks a llama.cpp server of its own, with the demo's teacher.
 func llamaEngine(t *testing.T) *openai.Engine {
 	t.Helper()
-	dir, err := cache.Dir()
+	dir, err := cachedir.Dir()
 	if err != nil {
 		t.Fatal(err)
 	}
-	python := filepath.Join(dir, llamacpp, "bin", "python")
+	python := filepath.Join(dir, llamaCppFolder, "bin", "python")
 	if _, err := os.Stat(python); err != nil {
 		t.Skipf("no llama.cpp server at %s: make conformance-teacher builds it", filepath.Dir(python))
 	}
-	model, err := cache.Teacher()
+	model, err := cachedir.DemoTeacherFile()
 	if err != nil {
 		t.Skip(err)
 	}
-	e := openai.New(place(t, llamaServer(t, python, model)+"/v1"), openai.Options{Concurrency: 2})
+	e := openai.New(testServer(t, llamaServer(t, python, model)+"/v1"), openai.Options{Concurrency: 2})
 	t.Cleanup(e.Close)
 	return e
 }

@@ -23,7 +23,7 @@ func TestConformance(t *testing.T) {
 	teachertest.Conform(t, engine(t, serve(t, nil), nil))
 }
 
-func TestConcurrencyIsBoundedAndUsed(t *testing.T) {
+func TestConcurrencyLimit(t *testing.T) {
 	const bound = 3
 	var now, most atomic.Int64
 	full := make(chan struct{})
@@ -40,7 +40,7 @@ func TestConcurrencyIsBoundedAndUsed(t *testing.T) {
 				close(full)
 			}
 		}
-		<-full // until the bound is reached, nobody goes on
+		<-full // retryAt the bound is reached, nobody goes on
 		return false
 	})
 	var texts []string
@@ -52,13 +52,13 @@ func TestConcurrencyIsBoundedAndUsed(t *testing.T) {
 		t.Errorf("%d replies, at most %d at once, error %v", len(replies), most.Load(), err)
 	}
 	for _, text := range texts {
-		if s.asks()[text] != 1 {
-			t.Errorf("%q was asked %d times", text, s.asks()[text])
+		if s.requestCounts()[text] != 1 {
+			t.Errorf("%q was asked %d times", text, s.requestCounts()[text])
 		}
 	}
 }
 
-func TestCancellingEndsAHangAtOnce(t *testing.T) {
+func TestCancelInterruptsAHangingRequest(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	s := serve(t, func(_ http.ResponseWriter, r *http.Request, _ string, _ int) bool {
 		cancel()
@@ -71,16 +71,16 @@ func TestCancellingEndsAHangAtOnce(t *testing.T) {
 	}
 }
 
-func TestTheKeyIsNeverShown(t *testing.T) {
+func TestKeyIsRedacted(t *testing.T) {
 	var shown []string
 	echo := fmt.Sprintf(`{"error":{"message":"what is Bearer %s?"}}`, key)
 	for _, code := range []int{302, 400, 401, 403, 404, 422, 429, 500, 503} {
 		for _, all := range []bool{true, false} {
-			s := serve(t, func(w http.ResponseWriter, r *http.Request, said string, _ int) bool {
-				if all || said == "poison" {
+			s := serve(t, func(w http.ResponseWriter, r *http.Request, promptText string, _ int) bool {
+				if all || promptText == "poison" {
 					status(code, nil, echo)(w, r)
 				}
-				return all || said == "poison"
+				return all || promptText == "poison"
 			})
 			replies, err := complete(t, engine(t, s, nil), prompts("a", "poison"))
 			if err == nil && replies["poison"].Failed == "" {
@@ -110,7 +110,7 @@ func TestTheKeyIsNeverShown(t *testing.T) {
 	}
 }
 
-func TestOnlyTheKeyComesFromTheEnvironment(t *testing.T) {
+func TestEnvironmentSetsOnlyTheKey(t *testing.T) {
 	t.Setenv("OPENAI_API_KEY", "sk-general")
 	t.Setenv("OPENAI_BASE_URL", "http://127.0.0.1:1/")
 	t.Setenv("OPENAI_CUSTOM_HEADERS", "X-Other: yes")
@@ -134,9 +134,9 @@ func TestOnlyTheKeyComesFromTheEnvironment(t *testing.T) {
 }
 
 func TestDistilling(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, r *http.Request, said string, _ int) bool {
-		if strings.Contains(said, "poison") {
-			broken()["half a JSON reply"].write(w, r)
+	s := serve(t, func(w http.ResponseWriter, r *http.Request, text string, _ int) bool {
+		if strings.Contains(text, "poison") {
+			malformedReplies()["half a JSON reply"].write(w, r)
 		} else {
 			answer(t, w, " soft hair.\n2. The item softens hair.", "stop")
 		}
@@ -153,14 +153,14 @@ func TestDistilling(t *testing.T) {
 			return nil
 		},
 	)
-	want := map[string]string{"1": "", "2": "the reply is not whole JSON: 44 bytes", "3": ""}
+	want := map[string]string{"1": "", "2": "the reply is not valid JSON: 44 bytes", "3": ""}
 	if diff := cmp.Diff(want, failed); err != nil || diff != "" {
 		t.Errorf("error %v (-want +got):\n%s", err, diff)
 	}
 }
 
 func TestParse(t *testing.T) {
-	for place, want := range map[string]string{
+	for server, want := range map[string]string{
 		"http://localhost:8000/v1#llama":                 "http://localhost:8000/v1#llama",
 		"https://api.openai.com/v1/#org/model:7b":        "https://api.openai.com/v1/#org/model:7b",
 		"http://[::1]:11434/v1#smollm2":                  "http://[::1]:11434/v1#smollm2",
@@ -175,15 +175,15 @@ func TestParse(t *testing.T) {
 		"https://user:" + key + "@host:not-a-port/v1#m":  "error: can't be read",
 		"https://host/v1?api-key=" + key + "\x7f&more#m": "error: can't be read",
 	} {
-		s, err := openai.Parse(place)
+		s, err := openai.Parse(server)
 		if reason, isError := strings.CutPrefix(want, "error: "); isError {
 			if err == nil || !strings.Contains(err.Error(), reason) || strings.Contains(err.Error(), key) {
-				t.Errorf("%q: error %v, want %q", place, err, reason)
+				t.Errorf("%q: error %v, want %q", server, err, reason)
 			}
 			continue
 		}
 		if err != nil || s.String() != want {
-			t.Errorf("%q: got %q, %v", place, s, err)
+			t.Errorf("%q: got %q, %v", server, s, err)
 		}
 	}
 }
@@ -191,13 +191,13 @@ func TestParse(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("http://localhost:8000/v1#llama")
 	f.Add("https://user:password@host:1?x=y#m")
-	f.Fuzz(func(t *testing.T, place string) {
-		s, err := openai.Parse(place)
+	f.Fuzz(func(t *testing.T, server string) {
+		s, err := openai.Parse(server)
 		if err != nil {
 			return
 		}
 		if again, err := openai.Parse(s.String()); err != nil || again.String() != s.String() {
-			t.Errorf("%q became %q, then %q, %v", place, s, again, err)
+			t.Errorf("%q became %q, then %q, %v", server, s, again, err)
 		}
 	})
 }
@@ -218,11 +218,11 @@ func FuzzReply(f *testing.F) {
 			return response, nil
 		})
 		clock := newClock()
-		place, err := openai.Parse("http://host/v1#m")
+		server, err := openai.Parse("http://host/v1#m")
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := openai.New(place, openai.Options{Key: key, Tries: 2, Transport: transport, Now: clock.now, Sleep: clock.sleep})
+		e := openai.New(server, openai.Options{Key: key, MaxAttempts: 2, Transport: transport, Now: clock.now, Sleep: clock.sleep})
 		calls := 0
 		err = e.Complete(t.Context(), prompts("a"), func(int, teacher.Reply) error {
 			calls++

@@ -14,7 +14,7 @@ import (
 )
 
 // request sends a prompt in one of the ways to ask and returns what the server says.
-func (e *Engine) request(ctx context.Context, p *teacher.Prompt, w way) (teacher.Reply, error) {
+func (e *Engine) request(ctx context.Context, p *teacher.Prompt, w mode) (teacher.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
 	params, extra := e.params(p, w)
@@ -26,7 +26,7 @@ func (e *Engine) request(ctx context.Context, p *teacher.Prompt, w way) (teacher
 		return teacher.Reply{}, err
 	}
 	if completion == nil || len(completion.Choices) == 0 {
-		return teacher.Reply{}, &faultError{kind: garbage, reason: "the reply has no choices"}
+		return teacher.Reply{}, &requestError{class: malformed, reason: "the reply has no choices"}
 	}
 	choice := &completion.Choices[0]
 	reply := teacher.Reply{
@@ -38,17 +38,18 @@ func (e *Engine) request(ctx context.Context, p *teacher.Prompt, w way) (teacher
 	return reply, nil
 }
 
-// params writes a prompt as the protocol has it. What only some servers know is sent only where it matters, as OpenAI's own server
-// refuses what it does not know: the repetition penalty under the names that vLLM and llama.cpp have for it, and vLLM's words for going
-// on with a begun reply, which llama.cpp and Ollama do unasked.
-func (e *Engine) params(p *teacher.Prompt, w way) (openai.ChatCompletionNewParams, []option.RequestOption) {
+// params writes a prompt as the protocol has it. What only some servers know is sent only where it
+// matters, as OpenAI's own server refuses what it does not know: the repetition penalty under the
+// names that vLLM and llama.cpp have for it, and vLLM's words for going on with a begun reply,
+// which llama.cpp and Ollama do unasked.
+func (e *Engine) params(p *teacher.Prompt, w mode) (openai.ChatCompletionNewParams, []option.RequestOption) {
 	s := p.Sampling
 	params := openai.ChatCompletionNewParams{
 		Model: e.server.Model, Messages: messages(p.Messages), Temperature: openai.Float(s.Temperature), TopP: openai.Float(s.TopP),
 		MaxTokens: openai.Int(int64(s.MaxTokens)), Seed: openai.Int(int64(s.Seed >> 33)), // llama.cpp's seeds have 32 bits, and all ones mean chance
 	}
-	if p.Lines > 0 && w != bySchema {
-		params.Stop.OfString = openai.String(stopFor(p.Lines))
+	if p.MaxLines > 0 && w != modeSchema {
+		params.Stop.OfString = openai.String(stopSequence(p.MaxLines))
 	}
 	var extra []option.RequestOption
 	if s.RepetitionPenalty != 1 && s.RepetitionPenalty != 0 {
@@ -58,12 +59,12 @@ func (e *Engine) params(p *teacher.Prompt, w way) (openai.ChatCompletionNewParam
 		)
 	}
 	switch w { //nolint:exhaustive // plain asks for nothing more
-	case byGrammar:
+	case modeGrammar:
 		extra = append(extra, grammarOptions(p)...)
-	case bySchema:
+	case modeSchema:
 		params.ResponseFormat = schema()
-	case begun:
-		params.Messages = append(params.Messages, openai.AssistantMessage(p.Begin))
+	case modeContinuation:
+		params.Messages = append(params.Messages, openai.AssistantMessage(p.ReplyPrefix))
 		extra = append(extra, option.WithJSONSet("continue_final_message", true), option.WithJSONSet("add_generation_prompt", false))
 	}
 	return params, extra
@@ -84,9 +85,9 @@ func messages(all []teacher.Message) []openai.ChatCompletionMessageParamUnion {
 	return out
 }
 
-// stopFor is a text that the server ends a reply before. The protocol can't count lines: of more than one, only the number that would
-// begin the next one is a sign.
-func stopFor(lines int) string {
+// stopSequence is a text that the server ends a reply before. The protocol can't count lines: of
+// more than one, only the number that would begin the next one is a sign.
+func stopSequence(lines int) string {
 	if lines == 1 {
 		return "\n"
 	}
@@ -109,9 +110,10 @@ func firstLines(text string, n int) string {
 	return text[:end]
 }
 
-// goneOn is a reply with what it was begun with. A server that did not go on from there but replied afresh began by itself, as the
-// prompt's examples teach: one of its lines starts as begin does.
-func goneOn(begin, text string) string {
+// joinContinuation is a reply with what it was begun with. A server that did not go on from there
+// but replied afresh began by itself, as the prompt's examples teach: one of its lines starts as
+// begin does.
+func joinContinuation(begin, text string) string {
 	first, _, _ := strings.Cut(begin, " ")
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(strings.TrimSpace(line), first) {

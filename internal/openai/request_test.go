@@ -11,12 +11,12 @@ import (
 	"rdrec/internal/teacher"
 )
 
-func TestRequestsSayWhatThePromptSays(t *testing.T) {
+func TestRequestParameters(t *testing.T) {
 	s := serve(t, nil)
 	p := prompt("soft hair")
-	p.Lines = 1
+	p.MaxLines = 1
 	penalized := prompt("hard hair")
-	penalized.Sampling.RepetitionPenalty, penalized.Lines = 1.15, 2
+	penalized.Sampling.RepetitionPenalty, penalized.MaxLines = 1.15, 2
 	e := engine(t, s, func(o *openai.Options) { o.Concurrency = 1 })
 	if _, err := complete(t, e, []teacher.Prompt{p, penalized}); err != nil {
 		t.Fatal(err)
@@ -38,7 +38,7 @@ func TestRequestsSayWhatThePromptSays(t *testing.T) {
 	}
 }
 
-func TestBegunReplies(t *testing.T) {
+func TestReplyPrefixes(t *testing.T) {
 	for name, c := range map[string]struct{ reply, want string }{
 		"gone on":                {" soft hair.\n2. It softens.", "1. The user prefers soft hair.\n2. It softens."},
 		"gone on, blank lost":    {"soft hair.\n2. It softens.", "1. The user prefers soft hair.\n2. It softens."},
@@ -54,46 +54,46 @@ func TestBegunReplies(t *testing.T) {
 				return true
 			})
 			p := prompt("soft hair")
-			p.Begin, p.Lines = "1. The user prefers", 2
+			p.ReplyPrefix, p.MaxLines = "1. The user prefers", 2
 			replies, err := complete(t, engine(t, s, nil), []teacher.Prompt{p})
-			if diff := cmp.Diff(good(c.want), replies["soft hair"]); err != nil || diff != "" {
+			if diff := cmp.Diff(goodReply(c.want), replies["soft hair"]); err != nil || diff != "" {
 				t.Errorf("error %v (-want +got):\n%s", err, diff)
 			}
 			last := s.all[0].Messages[len(s.all[0].Messages)-1]
-			if last.Role != "assistant" || last.Content != p.Begin || s.all[0].Fields["continue_final_message"] != true {
+			if last.Role != "assistant" || last.Content != p.ReplyPrefix || s.all[0].Fields["continue_final_message"] != true {
 				t.Errorf("asked %+v", s.all[0].Fields)
 			}
 		})
 	}
 }
 
-func TestAServerThatKnowsNoBegunRepliesIsAskedPlainly(t *testing.T) {
+func TestFallbackWithoutContinuation(t *testing.T) {
 	var s *server
 	s = serve(t, func(w http.ResponseWriter, r *http.Request, _ string, _ int) bool {
 		s.mu.Lock()
-		_, begun := s.all[len(s.all)-1].Fields["continue_final_message"]
+		_, continued := s.all[len(s.all)-1].Fields["continue_final_message"]
 		s.mu.Unlock()
-		if begun {
+		if continued {
 			status(400, nil, `{"error":{"message":"Unrecognized request argument supplied: continue_final_message"}}`)(w, r)
 		}
-		return begun
+		return continued
 	})
 	all := prompts("a", "b", "c")
 	for i := range all {
-		all[i].Begin = "1. The user prefers"
+		all[i].ReplyPrefix = "1. The user prefers"
 	}
 	replies, err := complete(t, engine(t, s, func(o *openai.Options) { o.Concurrency = 1 }), all)
-	if diff := cmp.Diff(map[string]teacher.Reply{"a": good("a"), "b": good("b"), "c": good("c")}, replies); err != nil || diff != "" {
+	if diff := cmp.Diff(map[string]teacher.Reply{"a": goodReply("a"), "b": goodReply("b"), "c": goodReply("c")}, replies); err != nil || diff != "" {
 		t.Errorf("error %v, %s", err, diff)
 	}
-	if want := map[string]int{"a": 2, "b": 1, "c": 1}; !cmp.Equal(want, s.asks()) {
-		t.Error(cmp.Diff(want, s.asks()))
+	if want := map[string]int{"a": 2, "b": 1, "c": 1}; !cmp.Equal(want, s.requestCounts()) {
+		t.Error(cmp.Diff(want, s.requestCounts()))
 	}
 }
 
-func TestACutReplyHasAllItsTokens(t *testing.T) {
-	s := serve(t, func(w http.ResponseWriter, _ *http.Request, said string, _ int) bool {
-		answer(t, w, said, "length")
+func TestTruncatedReplyCountsAllTokens(t *testing.T) {
+	s := serve(t, func(w http.ResponseWriter, _ *http.Request, text string, _ int) bool {
+		answer(t, w, text, "length")
 		return true
 	})
 	replies, err := complete(t, engine(t, s, nil), prompts("a"))

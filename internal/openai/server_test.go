@@ -20,16 +20,16 @@ import (
 
 const key = "sk-1234-very-secret"
 
-// asked is a request as the server got it.
-type asked struct {
+// recordedRequest is a request as the server got it.
+type recordedRequest struct {
 	Model    string
 	Messages []struct{ Role, Content string }
 	Header   http.Header    `json:"-"`
 	Fields   map[string]any `json:"-"`
 }
 
-// said is what the last user's message says.
-func (a asked) said() string {
+// userMessage is what the last user's message says.
+func (a recordedRequest) userMessage() string {
 	for i := len(a.Messages) - 1; i >= 0; i-- {
 		if a.Messages[i].Role == "user" {
 			return a.Messages[i].Content
@@ -38,18 +38,19 @@ func (a asked) said() string {
 	return ""
 }
 
-// server is a chat server that repeats what it is told, unless fault answers in its place; it counts what it is asked.
+// server is a chat server that repeats what it is told, unless fault answers in its place; it
+// counts what it is asked.
 type server struct {
 	*httptest.Server
 	mu    sync.Mutex
 	count map[string]int
-	all   []asked
+	all   []recordedRequest
 }
 
-// fault answers the n-th request (from 1 on) for a text and says that it did.
-type fault func(w http.ResponseWriter, r *http.Request, said string, n int) bool
+// hook answers the n-th request (from 1 on) for a text and says that it did.
+type hook func(w http.ResponseWriter, r *http.Request, said string, n int) bool
 
-func serve(t *testing.T, f fault) *server {
+func serve(t *testing.T, f hook) *server {
 	t.Helper()
 	s := &server{count: map[string]int{}}
 	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -58,7 +59,7 @@ func serve(t *testing.T, f fault) *server {
 			return
 		}
 		var raw json.RawMessage
-		a := asked{Header: r.Header}
+		a := recordedRequest{Header: r.Header}
 		err := json.NewDecoder(r.Body).Decode(&raw)
 		if errors.Is(err, io.ErrUnexpectedEOF) {
 			return // cancelled in the middle of asking
@@ -70,20 +71,20 @@ func serve(t *testing.T, f fault) *server {
 			t.Errorf("request %s: %v", raw, err)
 		}
 		s.mu.Lock()
-		s.count[a.said()]++
-		n := s.count[a.said()]
+		s.count[a.userMessage()]++
+		n := s.count[a.userMessage()]
 		s.all = append(s.all, a)
 		s.mu.Unlock()
-		if f == nil || !f(w, r, a.said(), n) {
-			answer(t, w, a.said(), "stop")
+		if f == nil || !f(w, r, a.userMessage(), n) {
+			answer(t, w, a.userMessage(), "stop")
 		}
 	}))
 	t.Cleanup(s.Close)
 	return s
 }
 
-// asks is how often each text was asked for so far.
-func (s *server) asks() map[string]int {
+// requestCounts is how often each text was asked for so far.
+func (s *server) requestCounts() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.count)
@@ -140,16 +141,16 @@ func (c *clock) sleep(ctx context.Context, d time.Duration) error {
 func engine(t *testing.T, s *server, change func(*openai.Options)) *openai.Engine {
 	t.Helper()
 	c := newClock()
-	o := openai.Options{Key: key, Concurrency: 4, Tries: 3, Timeout: time.Minute, Now: c.now, Sleep: c.sleep}
+	o := openai.Options{Key: key, Concurrency: 4, MaxAttempts: 3, Timeout: time.Minute, Now: c.now, Sleep: c.sleep}
 	if change != nil {
 		change(&o)
 	}
-	e := openai.New(place(t, s.URL+"/v1"), o)
+	e := openai.New(testServer(t, s.URL+"/v1"), o)
 	t.Cleanup(e.Close)
 	return e
 }
 
-func place(t *testing.T, url string) openai.Server {
+func testServer(t *testing.T, url string) openai.Server {
 	t.Helper()
 	p, err := openai.Parse(url + "#tiny")
 	if err != nil {
@@ -173,7 +174,8 @@ func prompts(texts ...string) []teacher.Prompt {
 	return out
 }
 
-// complete gives the replies that were emitted, by their prompts' texts, and fails on one that came twice.
+// complete gives the replies that were emitted, by their prompts' texts, and fails on one that came
+// twice.
 func complete(t *testing.T, e *openai.Engine, prompts []teacher.Prompt) (map[string]teacher.Reply, error) {
 	t.Helper()
 	replies := map[string]teacher.Reply{}
@@ -188,10 +190,12 @@ func complete(t *testing.T, e *openai.Engine, prompts []teacher.Prompt) (map[str
 	return replies, err
 }
 
-func good(text string) teacher.Reply { return teacher.Reply{Text: text, PromptTokens: 7, Tokens: 3} }
+func goodReply(text string) teacher.Reply {
+	return teacher.Reply{Text: text, PromptTokens: 7, Tokens: 3}
+}
 
-// broken are ways to answer with what is no reply, and what a row says of it.
-func broken() map[string]struct {
+// malformedReplies are ways to answer with what is no reply, and what a row says of it.
+func malformedReplies() map[string]struct {
 	write  func(http.ResponseWriter, *http.Request)
 	reason string
 } {
@@ -207,7 +211,7 @@ func broken() map[string]struct {
 	}
 	const media = "application/json"
 	return map[string]row{
-		"half a JSON reply": {body(media, `{"choices":[{"message":{"content":"1. The us`), "the reply is not whole JSON: 44 bytes"},
+		"half a JSON reply": {body(media, `{"choices":[{"message":{"content":"1. The us`), "the reply is not valid JSON: 44 bytes"},
 		"an empty reply":    {body(media, ""), "the reply is empty"},
 		"HTML":              {body("text/html; charset=utf-8", "<html>"), `the reply is not JSON: its type is "text/html"`},
 		"no type":           {body("", "{}"), `the reply is not JSON: its type is ""`},

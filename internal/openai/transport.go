@@ -11,9 +11,10 @@ import (
 	"time"
 )
 
-// guard is a transport that reads each reply to its end, up to a limit, and lets only whole JSON pass. Everything else becomes a
-// faultError here, where status and header are at hand: the client's own errors lose them for bodies that are no JSON.
-type guard struct {
+// validatingTransport is a transport that reads each reply to its end, up to a limit, and lets only
+// whole JSON pass. Everything else becomes a requestError here, where status and header are at
+// hand: the client's own errors lose them for bodies that are no JSON.
+type validatingTransport struct {
 	next  http.RoundTripper
 	limit int64
 	key   string
@@ -21,7 +22,7 @@ type guard struct {
 }
 
 // RoundTrip sends a request.
-func (g guard) RoundTrip(request *http.Request) (*http.Response, error) {
+func (g validatingTransport) RoundTrip(request *http.Request) (*http.Response, error) {
 	response, err := g.next.RoundTrip(request)
 	if err != nil {
 		return nil, err
@@ -29,20 +30,20 @@ func (g guard) RoundTrip(request *http.Request) (*http.Response, error) {
 	body, err := io.ReadAll(io.LimitReader(response.Body, g.limit+1))
 	response.Body.Close() // all that is wanted of it was read
 	if response.StatusCode < 200 || response.StatusCode > 299 {
-		return nil, faultOf(response.StatusCode, response.Header, body, g.key, g.now())
+		return nil, statusError(response.StatusCode, response.Header, body, g.key, g.now())
 	}
 	if err != nil {
 		return nil, err
 	}
-	if reason := g.unusable(response.Header, body); reason != "" {
-		return nil, &faultError{kind: garbage, reason: reason}
+	if reason := g.problem(response.Header, body); reason != "" {
+		return nil, &requestError{class: malformed, reason: reason}
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
 	return response, nil
 }
 
-// unusable says what is wrong with a successful reply, or "".
-func (g guard) unusable(header http.Header, body []byte) string {
+// problem says what is wrong with a successful reply, or "".
+func (g validatingTransport) problem(header http.Header, body []byte) string {
 	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	switch {
 	case int64(len(body)) > g.limit:
@@ -50,9 +51,9 @@ func (g guard) unusable(header http.Header, body []byte) string {
 	case len(bytes.TrimSpace(body)) == 0:
 		return "the reply is empty"
 	case err != nil || media != "application/json" && !strings.HasSuffix(media, "+json"):
-		return fmt.Sprintf("the reply is not JSON: its type is %q", scrub(media, g.key))
+		return fmt.Sprintf("the reply is not JSON: its type is %q", redact(media, g.key))
 	case !json.Valid(body):
-		return fmt.Sprintf("the reply is not whole JSON: %d bytes", len(body))
+		return fmt.Sprintf("the reply is not valid JSON: %d bytes", len(body))
 	default:
 		return ""
 	}

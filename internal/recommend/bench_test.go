@@ -11,7 +11,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// cpuSeconds is the time that the process has computed: on a shared machine it says more than the clock.
+// cpuSeconds is the time that the process has computed: on a shared machine it says more than the
+// clock.
 func cpuSeconds(b *testing.B) float64 {
 	b.Helper()
 	var used syscall.Rusage
@@ -22,8 +23,9 @@ func cpuSeconds(b *testing.B) float64 {
 	return seconds(used.Utime) + seconds(used.Stime)
 }
 
-// BenchmarkDecode examines 32 users at a time with random weights, which end no sequence before its greatest length: seven tokens
-// for items (the reference's figures in REFERENCE.md took six steps), 15 for explanations.
+// BenchmarkDecode examines 32 users at a time with random weights, which end no sequence before its
+// greatest length: seven tokens for items (the reference's figures in REFERENCE.md took six steps),
+// 15 for explanations.
 func BenchmarkDecode(b *testing.B) {
 	for _, size := range []string{"t5-tiny", "t5-mini", "t5-small"} {
 		for _, protocol := range []string{spec.Paper, spec.Clean} {
@@ -41,18 +43,18 @@ func BenchmarkDecode(b *testing.B) {
 						}
 					}
 					rows := 32
-					job.Evaluate.MaxTokens = 7
+					job.Evaluate.MaxLength = 7
 					switch name {
 					case "topn":
 						rows = 8
 					case "explain":
-						job.Evaluate.MaxTokens = 15
+						job.Evaluate.MaxLength = 15
 					}
 					job.Evaluate.Batch = rows
 					job.Evaluate.SequentialUsers, job.Evaluate.TopNUsers, job.Evaluate.Explanations = rows, rows, rows
 					before := cpuSeconds(b)
 					for b.Loop() {
-						if _, err := drivers()[name](b.Context(), job); err != nil {
+						if _, err := evaluations()[name](b.Context(), job); err != nil {
 							b.Fatal(err)
 						}
 					}
@@ -64,7 +66,8 @@ func BenchmarkDecode(b *testing.B) {
 	}
 }
 
-// BenchmarkExplanationStep is the parts of a step of explaining 32 rows with 7 beams each, which is what 21 in 3 equal groups come to.
+// BenchmarkExplanationStep is the parts of a step of explaining 32 rows with 7 beams each, which is
+// what 21 in 3 equal groups come to.
 func BenchmarkExplanationStep(b *testing.B) {
 	const rows, beams, source, steps = 32, 7, 16, 15
 	for _, s := range spec.Sizes() {
@@ -80,7 +83,7 @@ func BenchmarkExplanationStep(b *testing.B) {
 		for i := range rows * source {
 			batch.Source, batch.Mask, batch.Whole = append(batch.Source, int64(i+3)), append(batch.Mask, 1), append(batch.Whole, 0)
 		}
-		batch.Tasks, batch.Target = make([]int64, rows), make([]int64, rows)
+		batch.Prompts, batch.Target = make([]int64, rows), make([]int64, rows)
 		parents := make([]int64, rows*beams)
 		for i := range parents {
 			parents[i] = int64(i / beams)
@@ -113,7 +116,7 @@ func explanationParts(b *testing.B, model *t5.Model, batch task.Batch, parents [
 	return map[string]func(steps int){
 		"layers": func(steps int) {
 			within(func(s *torch.Scope) error {
-				d, err := model.Start(batch, t5.Decode{Beams: len(parents) / batch.Size, MaxTokens: steps + 2})
+				d, err := model.Start(batch, t5.DecodeOptions{NumBeams: len(parents) / batch.Size, MaxLength: steps + 2})
 				if err != nil {
 					return err
 				}

@@ -49,7 +49,7 @@ func (s script) job(t testing.TB, protocol string) recommend.Job {
 	if s.Histories != nil {
 		data.Users = nil
 		for _, user := range slices.Sorted(maps.Keys(s.Histories)) {
-			data.Users = append(data.Users, dataset.User{ID: user, Items: numbers(t, s.Histories[user])})
+			data.Users = append(data.Users, dataset.User{ID: user, Items: atois(t, s.Histories[user])})
 		}
 	}
 	if s.Records != nil {
@@ -69,11 +69,11 @@ func (s script) job(t testing.TB, protocol string) recommend.Job {
 		}
 		e := &job.Evaluate
 		set := map[string]map[string]*int{
-			"seq.py":  {"--num_beams": &e.Beams, "--top_n": &e.Return},
-			"topn.py": {"--num_beams": &e.Beams, "--top_n": &e.TopN, "--negative_num": &job.Settings.Negatives},
+			"seq.py":  {"--num_beams": &e.NumBeams, "--top_n": &e.NumReturnSequences},
+			"topn.py": {"--num_beams": &e.NumBeams, "--top_n": &e.TopN, "--negative_num": &job.Settings.Negatives},
 			"exp.py": {
-				"--num_beams": &e.ExplanationBeams, "--num_beam_groups": &e.ExplanationGroups, "--min_len": &e.MinTokens,
-				"--exp_len": &e.TextTokens,
+				"--num_beams": &e.ExplanationNumBeams, "--num_beam_groups": &e.ExplanationNumBeamGroups, "--min_len": &e.MinLength,
+				"--exp_len": &e.MaxReferenceTokens,
 			},
 		}[s.Script][s.Arguments[i]]
 		if s.Arguments[i] == "--batch_size" {
@@ -87,7 +87,7 @@ func (s script) job(t testing.TB, protocol string) recommend.Job {
 	return job
 }
 
-func numbers(t testing.TB, texts []string) []int {
+func atois(t testing.TB, texts []string) []int {
 	t.Helper()
 	all := make([]int, len(texts))
 	for i, text := range texts {
@@ -147,7 +147,7 @@ func TestGoldenTopN(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := corpus.Test(task.KindTopN, 1)
+	list, err := corpus.Test(task.TopN, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -161,8 +161,8 @@ func TestGoldenTopN(t *testing.T) {
 	s.compare(t, rankings)
 }
 
-// compare checks texts, items and the printed figures. An item drawn by lot may be any, there and here: figures are computed with
-// the reference's in its place.
+// compare checks texts, items and the printed figures. An item drawn by lot may be any, there and
+// here: figures are computed with the reference's in its place.
 func (s script) compare(t *testing.T, rankings []recommend.Ranking) {
 	t.Helper()
 	if len(rankings) != len(s.Texts) {
@@ -178,16 +178,16 @@ func (s script) compare(t *testing.T, rankings []recommend.Ranking) {
 		if len(r.Items) != len(want) {
 			t.Fatalf("user %d: %d items, the reference has %d", r.User, len(r.Items), len(want))
 		}
-		drawn := 0
+		sampled := 0
 		for k, item := range r.Items {
 			if item != want[k] {
-				drawn++
+				sampled++
 			}
 		}
-		if drawn > r.Random {
-			t.Errorf("user %d: %v, the reference has %v; only %d are random", r.User, r.Items, want, r.Random)
+		if sampled > r.Replaced {
+			t.Errorf("user %d: %v, the reference has %v; only %d are random", r.User, r.Items, want, r.Replaced)
 		}
-		random += r.Random
+		random += r.Replaced
 		lists = append(lists, metric.List{Items: want, Truth: []int{r.Truth}})
 	}
 	if random != s.Random {
@@ -197,8 +197,8 @@ func (s script) compare(t *testing.T, rankings []recommend.Ranking) {
 	for _, k := range []int{1, 5, 10} {
 		hit, gain := 0.0, 0.0
 		for _, list := range lists {
-			hit += metric.Hit(list, k)
-			gain += metric.Gain(list, k)
+			hit += metric.HitRate(list, k)
+			gain += metric.NDCG(list, k)
 		}
 		n := float64(len(lists))
 		printed = append(printed, fmt.Sprintf("HR@%d %7.4f", k, hit/n), fmt.Sprintf("NDCG@%d %7.4f", k, gain/n))
@@ -223,7 +223,7 @@ func TestGoldenExplain(t *testing.T) {
 	if diff := cmp.Diff(s.Generated, out.String()); diff != "" {
 		t.Error(diff)
 	}
-	scores, err := metric.Explain(words)
+	scores, err := metric.ScoreTexts(words)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,10 +20,10 @@ func (p *Paths) Run(end int32, logProb func(path []int32, token int32) float32) 
 	prefixes := [][]int32{nil}
 	for !p.done() {
 		before := prefixes
-		parents := p.advance(end, func(place int, token int32) float32 { return logProb(before[place], token) })
+		parents := p.advance(end, func(beam int, token int32) float32 { return logProb(before[beam], token) })
 		prefixes = make([][]int32, len(parents))
 		for i, parent := range parents {
-			prefixes[i] = append(append([]int32(nil), before[parent]...), p.alive[i].token)
+			prefixes[i] = append(append([]int32(nil), before[parent]...), p.active[i].token)
 		}
 	}
 	return p.found
@@ -33,16 +33,16 @@ func (p *Paths) Run(end int32, logProb func(path []int32, token int32) float32) 
 func (j Job) Text(h Hypothesis) (string, error) { return j.text(h) }
 
 // SearchItemsOnHost is SearchItems that walks on the host, wherever the student is.
-func SearchItemsOnHost(ctx context.Context, m *t5.Model, batch task.Batch, catalogue *Catalogue, w Walk) ([][]Found, error) {
-	w.by = onHost
+func SearchItemsOnHost(ctx context.Context, m *t5.Model, batch task.Batch, catalogue *Catalog, w ItemSearch) ([][]Found, error) {
+	w.backend = searchOnCPU
 	return SearchItems(ctx, m, batch, catalogue, w)
 }
 
 // SearchItemsOnDevice is SearchItems that walks on the device, whichever that is.
-func SearchItemsOnDevice(ctx context.Context, m *t5.Model, batch task.Batch, catalogue *Catalogue, w Walk) ([][]Found, error) {
-	w.by = onDevice
-	return SearchItems(ctx, m, batch, catalogue, w)
+func SearchItemsOnDevice(ctx context.Context, m *t5.Model, batch task.Batch, catalog *Catalog, w ItemSearch) ([][]Found, error) {
+	w.backend = searchOnDevice
+	return SearchItems(ctx, m, batch, catalog, w)
 }
 
 // Stream numbers the stream of a user's random items in a kind of list.
-func Stream(kind task.Kind, user int) uint64 { return drawStream(kind, user) }
+func Stream(kind task.Task, user int) uint64 { return randomItemStream(kind, user) }

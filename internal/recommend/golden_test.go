@@ -21,8 +21,8 @@ import (
 // scoreTolerance is testdata/golden/README.md's, absolute.
 const scoreTolerance = 1e-3
 
-// call is the arguments of the reference's beam_search.
-type call struct {
+// beamArguments is the arguments of the reference's beam_search.
+type beamArguments struct {
 	MaxLength  *int      `json:"max_length"`
 	Beams      *int      `json:"num_beams"`
 	Groups     *int      `json:"num_beam_groups"`
@@ -34,16 +34,16 @@ type call struct {
 	BadWords   [][]int32 `json:"bad_words_ids"`
 }
 
-func (c call) beam() recommend.Beam {
-	b := recommend.DefaultBeam()
+func (c beamArguments) beam() recommend.BeamConfig {
+	b := recommend.DefaultBeamConfig()
 	set(&b.MaxLength, c.MaxLength)
-	set(&b.Beams, c.Beams)
-	set(&b.Groups, c.Groups)
-	set(&b.Early, c.Early)
+	set(&b.NumBeams, c.Beams)
+	set(&b.NumBeamGroups, c.Groups)
+	set(&b.EarlyStopping, c.Early)
 	set(&b.MinLength, c.MinLength)
-	set(&b.Diversity, c.Diversity)
-	set(&b.Repetition, c.Repetition)
-	set(&b.Return, c.Return)
+	set(&b.DiversityPenalty, c.Diversity)
+	set(&b.RepetitionPenalty, c.Repetition)
+	set(&b.NumReturnSequences, c.Return)
 	b.BadWords = c.BadWords
 	return b
 }
@@ -54,8 +54,8 @@ func set[T any](to, from *T) {
 	}
 }
 
-// generated is one case of generate.json.
-type generated struct {
+// generateCase is one case of generate.json.
+type generateCase struct {
 	Call      json.RawMessage `json:"call"`
 	Task      []int64         `json:"task"`
 	InputIDs  [][]int64       `json:"input_ids"`
@@ -65,22 +65,22 @@ type generated struct {
 	Scores    [][]float64     `json:"scores"`
 }
 
-func (g generated) batch() task.Batch {
+func (g generateCase) batch() task.Batch {
 	return task.Batch{
-		Size: len(g.Task), SourceLen: len(g.InputIDs[0]), Tasks: g.Task,
+		Size: len(g.Task), SourceLen: len(g.InputIDs[0]), Prompts: g.Task,
 		Source: slices.Concat(g.InputIDs...), Mask: slices.Concat(g.Mask...), Whole: slices.Concat(g.Whole...),
 	}
 }
 
 // TestGoldenGenerate searches every case of generate.json.gz: token ids are equal, scores nearly.
 func TestGoldenGenerate(t *testing.T) {
-	var file map[string]generated
+	var file map[string]generateCase
 	golden.Load(t, "generate.json.gz", &file)
 	model := tiny(t)
 	for _, name := range slices.Sorted(maps.Keys(file)) {
 		t.Run(name, func(t *testing.T) {
 			c := file[name]
-			var arguments call
+			var arguments beamArguments
 			decoder := json.NewDecoder(bytes.NewReader(c.Call))
 			decoder.DisallowUnknownFields()
 			if err := decoder.Decode(&arguments); err != nil {
@@ -105,7 +105,8 @@ func TestGoldenGenerate(t *testing.T) {
 	}
 }
 
-// padded lays sequences out as the reference returns them: start 0, end 1 where it fits, pads 0 up to the longest of the batch.
+// padded lays sequences out as the reference returns them: start 0, end 1 where it fits, pads 0 up
+// to the longest of the batch.
 func padded(found [][]recommend.Hypothesis, most int) [][][]int32 {
 	longest := 0
 	for _, h := range slices.Concat(found...) {

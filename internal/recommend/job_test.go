@@ -27,8 +27,8 @@ func miniJob(t *testing.T, protocol string) recommend.Job {
 	return job
 }
 
-// drivers are the three examinations.
-func drivers() map[string]func(context.Context, recommend.Job) (any, error) {
+// evaluations are the three examinations.
+func evaluations() map[string]func(context.Context, recommend.Job) (any, error) {
 	return map[string]func(context.Context, recommend.Job) (any, error){
 		"sequential": func(ctx context.Context, job recommend.Job) (any, error) { return recommend.Sequential(ctx, job) },
 		"topn":       func(ctx context.Context, job recommend.Job) (any, error) { return recommend.TopN(ctx, job) },
@@ -36,29 +36,30 @@ func drivers() map[string]func(context.Context, recommend.Job) (any, error) {
 	}
 }
 
-// TestPartsMergeExactly compares parts put together with the whole, scores included, in both protocols.
-func TestPartsMergeExactly(t *testing.T) {
+// TestShardsMergeExactly compares parts put together with the whole, scores included, in both
+// protocols.
+func TestShardsMergeExactly(t *testing.T) {
 	for _, protocol := range []string{spec.Paper, spec.Clean} {
 		job := miniJob(t, protocol)
-		for name, run := range drivers() {
+		for name, run := range evaluations() {
 			t.Run(protocol+"/"+name, func(t *testing.T) {
 				whole, err := run(t.Context(), job)
 				if err != nil {
 					t.Fatal(err)
 				}
-				for _, parts := range []int{2, 3, 7} {
-					all := make([]any, parts)
-					for part := range parts {
+				for _, shards := range []int{2, 3, 7} {
+					all := make([]any, shards)
+					for shard := range shards {
 						one := job
-						one.Part, one.Parts = part, parts
+						one.Shard, one.Shards = shard, shards
 						found, err := run(t.Context(), one)
 						if err != nil {
 							t.Fatal(err)
 						}
-						all[part] = found
+						all[shard] = found
 					}
 					if diff := cmp.Diff(whole, merge(t, all)); diff != "" {
-						t.Errorf("%d parts: %s", parts, diff)
+						t.Errorf("%d parts: %s", shards, diff)
 					}
 				}
 			})
@@ -66,12 +67,12 @@ func TestPartsMergeExactly(t *testing.T) {
 	}
 }
 
-func merge(t *testing.T, parts []any) any {
+func merge(t *testing.T, shards []any) any {
 	t.Helper()
 	var rankings [][]recommend.Ranking
 	var texts [][]recommend.Text
-	for _, part := range parts {
-		switch found := part.(type) {
+	for _, shard := range shards {
+		switch found := shard.(type) {
 		case []recommend.Ranking:
 			rankings = append(rankings, found)
 		case []recommend.Text:
@@ -86,7 +87,8 @@ func merge(t *testing.T, parts []any) any {
 	return recommend.Merge(texts...)
 }
 
-// TestCleanRankings checks what protocol clean promises: in the catalogue, unseen or candidates, different, enough, in order.
+// TestCleanRankings checks what protocol clean promises: in the catalogue, unseen or candidates,
+// different, enough, in order.
 func TestCleanRankings(t *testing.T) {
 	job := miniJob(t, spec.Clean)
 	history := map[int][]int{}
@@ -98,7 +100,7 @@ func TestCleanRankings(t *testing.T) {
 			t.Fatalf("%d rankings for %d users", len(rankings), users)
 		}
 		for i, r := range rankings {
-			if r.Place != i || len(r.Items) != want || r.Random+r.Seen != 0 {
+			if r.Index != i || len(r.Items) != want || r.Replaced+r.Seen != 0 {
 				t.Errorf("place %d: %+v", i, r)
 			}
 			seen := map[int]bool{}
@@ -120,7 +122,7 @@ func TestCleanRankings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(rankings, 10, job.Evaluate.Return, func(r recommend.Ranking, item int) bool {
+	check(rankings, 10, job.Evaluate.NumReturnSequences, func(r recommend.Ranking, item int) bool {
 		return 1 <= item && item <= job.Data.Items && !slices.Contains(history[r.User], item)
 	})
 	rankings, err = recommend.TopN(t.Context(), job)
@@ -132,26 +134,27 @@ func TestCleanRankings(t *testing.T) {
 	})
 }
 
-// TestSearchItemsExact compares a search wide enough to drop nothing with every candidate's own score.
+// TestSearchItemsExact compares a search wide enough to drop nothing with every candidate's own
+// score.
 func TestSearchItemsExact(t *testing.T) {
 	job := miniJob(t, spec.Clean)
 	corpus, err := task.New(job.Data, job.Settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := corpus.Test(task.KindTopN, 1)
+	list, err := corpus.Test(task.TopN, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list = list.Spread(3)
-	spellings := map[int][]int32{}
+	list = list.SampleEvenly(3)
+	encodings := map[int][]int32{}
 	for _, example := range list.Examples {
 		for _, item := range example.Items {
 			ids := job.Tokenizer.Encode(strconv.Itoa(item))
-			spellings[item] = ids[:len(ids)-1]
+			encodings[item] = ids[:len(ids)-1]
 		}
 	}
-	catalogue, err := recommend.NewCatalogue(spellings, token.End)
+	catalog, err := recommend.NewCatalog(encodings, token.End)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -159,25 +162,25 @@ func TestSearchItemsExact(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	walk := recommend.Walk{Beams: 100, Want: 100, MaskCross: true}
+	search := recommend.ItemSearch{NumBeams: 100, NumItems: 100, MaskCross: true}
 	for _, example := range list.Examples {
-		only, err := catalogue.Only(example.Items)
+		only, err := catalog.Only(example.Items)
 		if err != nil {
 			t.Fatal(err)
 		}
-		walk.Constraints = append(walk.Constraints, only.Except(nil))
+		search.Constraints = append(search.Constraints, only.Except(nil))
 	}
-	found, err := recommend.SearchItems(t.Context(), job.Model, encoder.Encode(list.Examples), catalogue, walk)
+	found, err := recommend.SearchItems(t.Context(), job.Model, encoder.Encode(list.Examples), catalog, search)
 	if err != nil {
 		t.Fatal(err)
 	}
-	alphabet := append([]int32{token.End}, catalogue.Alphabet()...)
+	tokens := append([]int32{token.End}, catalog.Tokens()...)
 	for row, example := range list.Examples {
 		if len(found[row]) != len(example.Items) {
 			t.Fatalf("row %d: %d of %d candidates found", row, len(found[row]), len(example.Items))
 		}
 		for _, f := range found[row][:10] {
-			want := forced(t, job, encoder.Encode(list.Examples[row:row+1]), append(slices.Clone(spellings[f.Item]), token.End), alphabet)
+			want := sequenceScore(t, job, encoder.Encode(list.Examples[row:row+1]), append(slices.Clone(encodings[f.Item]), token.End), tokens)
 			if diff := f.Score - want; diff > 1e-4 || diff < -1e-4 {
 				t.Errorf("row %d: item %d scores %v, by itself %v", row, f.Item, f.Score, want)
 			}
@@ -185,8 +188,9 @@ func TestSearchItemsExact(t *testing.T) {
 	}
 }
 
-// forced is the sum of the log-probabilities of tokens, among the alphabet's, for a batch of one row.
-func forced(t *testing.T, job recommend.Job, b task.Batch, tokens, alphabet []int32) float64 {
+// sequenceScore is the sum of the log-probabilities of tokens, among the alphabet's, for a batch of
+// one row.
+func sequenceScore(t *testing.T, job recommend.Job, b task.Batch, tokens, allowed []int32) float64 {
 	t.Helper()
 	b.Target, b.TargetLen = nil, len(tokens)
 	for _, token := range tokens {
@@ -198,13 +202,13 @@ func forced(t *testing.T, job recommend.Job, b task.Batch, tokens, alphabet []in
 		if err != nil {
 			return err
 		}
-		columns := make([]int64, len(alphabet))
-		for i, token := range alphabet {
+		columns := make([]int64, len(allowed))
+		for i, token := range allowed {
 			columns[i] = int64(token)
 		}
 		scores := pass.Logits.IndexSelect(2, s.FromInt64(columns, int64(len(columns)))).LogSoftmax(-1).Float32s()
 		for i, token := range tokens {
-			sum += float64(scores[i*len(alphabet)+slices.Index(alphabet, token)])
+			sum += float64(scores[i*len(allowed)+slices.Index(allowed, token)])
 		}
 		return nil
 	})
@@ -214,8 +218,8 @@ func forced(t *testing.T, job recommend.Job, b task.Batch, tokens, alphabet []in
 	return sum
 }
 
-// TestCleanDoesNotDependOnBatches decodes the same users in batches of one and of all.
-func TestCleanDoesNotDependOnBatches(t *testing.T) {
+// TestCleanIsIndependentOfBatches decodes the same users in batches of one and of all.
+func TestCleanIsIndependentOfBatches(t *testing.T) {
 	job := miniJob(t, spec.Clean)
 	items := func(batch int) (all [][]int) {
 		job.Evaluate.Batch = batch
@@ -233,8 +237,8 @@ func TestCleanDoesNotDependOnBatches(t *testing.T) {
 	}
 }
 
-// TestPaperDrawsBySeed checks that random items come from the seed alone.
-func TestPaperDrawsBySeed(t *testing.T) {
+// TestPaperRandomItemsDependOnTheSeedAlone checks that random items come from the seed alone.
+func TestPaperRandomItemsDependOnTheSeedAlone(t *testing.T) {
 	job := miniJob(t, spec.Paper)
 	run := func(seed int64) []recommend.Ranking {
 		job.Seed = seed
@@ -245,7 +249,7 @@ func TestPaperDrawsBySeed(t *testing.T) {
 		return rankings
 	}
 	first := run(1)
-	if !slices.ContainsFunc(first, func(r recommend.Ranking) bool { return r.Random > 0 }) {
+	if !slices.ContainsFunc(first, func(r recommend.Ranking) bool { return r.Replaced > 0 }) {
 		t.Fatal("no text that is no number: the test tests nothing")
 	}
 	if diff := cmp.Diff(first, run(1)); diff != "" {
@@ -256,20 +260,20 @@ func TestPaperDrawsBySeed(t *testing.T) {
 	}
 }
 
-// TestMemoryIsFlat decodes 50 batches of each kind: no tensor stays behind.
-func TestMemoryIsFlat(t *testing.T) {
+// TestNoTensorLeaks decodes 50 batches of each kind: no tensor stays behind.
+func TestNoTensorLeaks(t *testing.T) {
 	for _, protocol := range []string{spec.Paper, spec.Clean} {
 		job := miniJob(t, protocol)
-		job.Evaluate.Batch, job.Evaluate.Beams, job.Evaluate.Return = 1, 4, 4
+		job.Evaluate.Batch, job.Evaluate.NumBeams, job.Evaluate.NumReturnSequences = 1, 4, 4
 		job.Evaluate.SequentialUsers, job.Evaluate.TopNUsers, job.Evaluate.Explanations = 50, 4, 4
-		job.Evaluate.TopN, job.Evaluate.MaxTokens = 4, 14
+		job.Evaluate.TopN, job.Evaluate.MaxLength = 4, 14
 		before := torch.Live()
 		job.Progress = func(done, total int) {
 			if live := torch.Live(); live != before {
 				t.Fatalf("%d of %d rows: %d tensors, %d at the start", done, total, live, before)
 			}
 		}
-		for name, run := range drivers() {
+		for name, run := range evaluations() {
 			if _, err := run(t.Context(), job); err != nil {
 				t.Fatalf("%s %s: %v", protocol, name, err)
 			}
@@ -279,7 +283,7 @@ func TestMemoryIsFlat(t *testing.T) {
 
 func TestProgressAndCancel(t *testing.T) {
 	job := miniJob(t, spec.Clean)
-	for name, run := range drivers() {
+	for name, run := range evaluations() {
 		ctx, cancel := context.WithCancel(t.Context())
 		var done []int
 		job.Progress = func(rows, _ int) {
@@ -300,10 +304,10 @@ func TestProgressAndCancel(t *testing.T) {
 	}
 }
 
-func TestNone(t *testing.T) {
+func TestNoUsersOrExplanations(t *testing.T) {
 	job := miniJob(t, spec.Paper)
 	job.Evaluate.SequentialUsers, job.Evaluate.TopNUsers, job.Evaluate.Explanations = -1, -1, -1
-	for name, run := range drivers() {
+	for name, run := range evaluations() {
 		found, err := run(t.Context(), job)
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -314,17 +318,17 @@ func TestNone(t *testing.T) {
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestInvalidJobs(t *testing.T) {
 	for name, c := range map[string]struct {
 		change func(j *recommend.Job)
 		want   string
 	}{
-		"part":    {func(j *recommend.Job) { j.Part, j.Parts = 2, 2 }, "part 2 of 2"},
+		"part":    {func(j *recommend.Job) { j.Shard, j.Shards = 2, 2 }, "part 2 of 2"},
 		"batch":   {func(j *recommend.Job) { j.Evaluate.Batch = 0 }, "batches of 0 rows"},
-		"return":  {func(j *recommend.Job) { j.Evaluate.Return = 21 }, "21 sequences to return of 20 beams"},
-		"length":  {func(j *recommend.Job) { j.Evaluate.MaxTokens = 1 }, "maximum length 1"},
-		"beams":   {func(j *recommend.Job) { j.Evaluate.Beams = 0 }, "0 beams"},
-		"several": {func(j *recommend.Job) { j.Evaluate.Beams, j.Evaluate.MaxTokens = 0, 1 }, "maximum length 1"},
+		"return":  {func(j *recommend.Job) { j.Evaluate.NumReturnSequences = 21 }, "21 sequences to return of 20 beams"},
+		"length":  {func(j *recommend.Job) { j.Evaluate.MaxLength = 1 }, "maximum length 1"},
+		"beams":   {func(j *recommend.Job) { j.Evaluate.NumBeams = 0 }, "0 beams"},
+		"several": {func(j *recommend.Job) { j.Evaluate.NumBeams, j.Evaluate.MaxLength = 0, 1 }, "maximum length 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			job := miniJob(t, spec.Paper)
@@ -337,14 +341,14 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// examples encodes the first rows of a kind's test list.
-func examples(t *testing.T, job recommend.Job, kind task.Kind, rows int) task.Batch {
+// encodeExamples encodes the first rows of a kind's test list.
+func encodeExamples(t *testing.T, job recommend.Job, tk task.Task, rows int) task.Batch {
 	t.Helper()
 	corpus, err := task.New(job.Data, job.Settings)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := corpus.Test(kind, 1)
+	list, err := corpus.Test(tk, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -352,20 +356,21 @@ func examples(t *testing.T, job recommend.Job, kind task.Kind, rows int) task.Ba
 	if err != nil {
 		t.Fatal(err)
 	}
-	return encoder.Encode(list.Spread(rows).Examples)
+	return encoder.Encode(list.SampleEvenly(rows).Examples)
 }
 
-// TestManyRows searches the same rows many times in one batch, more than are scored at a time: all find the same.
+// TestManyRows searches the same rows many times in one batch, more than are scored at a time: all
+// find the same.
 func TestManyRows(t *testing.T) {
-	const times = 13 // 13 * 8 rows * 20 beams: more than mostSequences
+	const times = 13 // 13 * 8 rows * 20 beams: more than maxSequences
 	job := miniJob(t, spec.Paper)
-	few := examples(t, job, task.KindSequential, 8)
+	few := encodeExamples(t, job, task.Sequential, 8)
 	many := few
 	many.Size *= times
-	many.Tasks, many.Source = slices.Repeat(few.Tasks, times), slices.Repeat(few.Source, times)
+	many.Prompts, many.Source = slices.Repeat(few.Prompts, times), slices.Repeat(few.Source, times)
 	many.Mask, many.Whole = slices.Repeat(few.Mask, times), slices.Repeat(few.Whole, times)
 	many.Target = slices.Repeat(few.Target, times)
-	beam := recommend.DefaultBeam()
+	beam := recommend.DefaultBeamConfig()
 	beam.MaxLength = 6
 	tokens := func(b task.Batch) (all [][]int32) {
 		found, err := recommend.Search(t.Context(), job.Model, b, beam, false)
@@ -382,11 +387,12 @@ func TestManyRows(t *testing.T) {
 	}
 }
 
-// TestGroupsWithoutDiversityAreOne compares three groups of seven beams with seven plain ones, returning several.
-func TestGroupsWithoutDiversityAreOne(t *testing.T) {
+// TestGroupsWithoutDiversityPenaltyMatchOneGroup compares three groups of seven beams with seven
+// plain ones, returning several.
+func TestGroupsWithoutDiversityPenaltyMatchOneGroup(t *testing.T) {
 	job := miniJob(t, spec.Paper)
-	batch := examples(t, job, task.KindExplanation, 3)
-	search := func(b recommend.Beam) [][]recommend.Hypothesis {
+	batch := encodeExamples(t, job, task.Explanation, 3)
+	search := func(b recommend.BeamConfig) [][]recommend.Hypothesis {
 		b.MinLength = 10
 		found, err := recommend.Search(t.Context(), job.Model, batch, b, false)
 		if err != nil {
@@ -394,9 +400,9 @@ func TestGroupsWithoutDiversityAreOne(t *testing.T) {
 		}
 		return found
 	}
-	groups, plain := recommend.DefaultBeam(), recommend.DefaultBeam()
-	groups.Beams, groups.Groups, groups.Return = 21, 3, 6
-	plain.Beams, plain.Return = 7, 2
+	groups, plain := recommend.DefaultBeamConfig(), recommend.DefaultBeamConfig()
+	groups.NumBeams, groups.NumBeamGroups, groups.NumReturnSequences = 21, 3, 6
+	plain.NumBeams, plain.NumReturnSequences = 7, 2
 	want := search(plain)
 	for row, three := range search(groups) {
 		for i, h := range three { // each of the best twice three times
@@ -407,8 +413,9 @@ func TestGroupsWithoutDiversityAreOne(t *testing.T) {
 	}
 }
 
-// TestUnknownIDsAreNoText generates ids that the student has and the tokenizer has not; the reference fails on them.
-func TestUnknownIDsAreNoText(t *testing.T) {
+// TestUnknownIDsAreDropped generates ids that the student has and the tokenizer has not; the
+// reference fails on them.
+func TestUnknownIDsAreDropped(t *testing.T) {
 	job := miniJob(t, spec.Paper)
 	text, err := job.Text(recommend.Hypothesis{Tokens: []int32{32100, 314, 32127}})
 	if err != nil || text != "4" {
@@ -422,14 +429,14 @@ func TestEveryMethod(t *testing.T) {
 		for _, protocol := range []string{spec.Paper, spec.Clean} {
 			job := miniJob(t, protocol)
 			job.Settings.Method = method
-			job.Evaluate.MaxTokens, job.Evaluate.MinTokens = 6, 3
+			job.Evaluate.MaxLength, job.Evaluate.MinLength = 6, 3
 			model, err := t5.New(t5.FromSize(spec.Sizes()[0], method.PromptVectors), 1, torch.CPU)
 			if err != nil {
 				t.Fatal(err)
 			}
 			t.Cleanup(model.Free)
 			job.Model = model
-			for name, run := range drivers() {
+			for name, run := range evaluations() {
 				if _, err := run(t.Context(), job); err != nil {
 					t.Errorf("%s, %s, %s: %v", method.Name, protocol, name, err)
 				}

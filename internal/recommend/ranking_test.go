@@ -19,12 +19,12 @@ import (
 // task numbers from 0 on.
 func TestStreamsOfRandomItems(t *testing.T) {
 	for _, c := range []struct {
-		kind task.Kind
+		kind task.Task
 		user int
 		want uint64
 	}{
-		{task.KindSequential, 0, 1<<48 + 1}, {task.KindTopN, 0, 1<<48 + 2}, {task.KindSequential, 7, 1<<48 + 29},
-		{task.KindTopN, 7, 1<<48 + 30},
+		{task.Sequential, 0, 1<<48 + 1}, {task.TopN, 0, 1<<48 + 2}, {task.Sequential, 7, 1<<48 + 29},
+		{task.TopN, 7, 1<<48 + 30},
 	} {
 		if got := recommend.Stream(c.kind, c.user); got != c.want {
 			t.Errorf("user %d, %s: stream %d, want %d", c.user, c.kind, got, c.want)
@@ -32,7 +32,7 @@ func TestStreamsOfRandomItems(t *testing.T) {
 	}
 	seen := map[uint64]bool{}
 	for user := range 50 {
-		for _, kind := range task.Kinds() {
+		for _, kind := range task.Tasks() {
 			stream := recommend.Stream(kind, user)
 			if seen[stream] {
 				t.Errorf("user %d, %s: stream %d is another's", user, kind, stream)
@@ -51,10 +51,10 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 	for _, user := range job.Data.Users {
 		history[user.ID] = user.Items[:len(user.Items)-1]
 	}
-	drawn := map[task.Kind]map[int][]int{}
-	for kind, run := range map[task.Kind]func() ([]recommend.Ranking, error){
-		task.KindSequential: func() ([]recommend.Ranking, error) { return recommend.Sequential(t.Context(), job) },
-		task.KindTopN:       func() ([]recommend.Ranking, error) { return recommend.TopN(t.Context(), job) },
+	drawn := map[task.Task]map[int][]int{}
+	for kind, run := range map[task.Task]func() ([]recommend.Ranking, error){
+		task.Sequential: func() ([]recommend.Ranking, error) { return recommend.Sequential(t.Context(), job) },
+		task.TopN:       func() ([]recommend.Ranking, error) { return recommend.TopN(t.Context(), job) },
 	} {
 		rankings, err := run()
 		if err != nil {
@@ -65,18 +65,18 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 			random := rand.New(
 				rand.NewPCG(
 					3,
-					1<<48+uint64(r.User)*4+map[task.Kind]uint64{task.KindSequential: 1, task.KindTopN: 2}[kind],
+					1<<48+uint64(r.User)*4+map[task.Task]uint64{task.Sequential: 1, task.TopN: 2}[kind],
 				),
 			)
-			want := recommend.Ranking{Place: r.Place, User: r.User, Truth: r.Truth, Texts: r.Texts, Scores: r.Scores}
+			want := recommend.Ranking{Index: r.Index, User: r.User, Truth: r.Truth, Texts: r.Texts, Scores: r.Scores}
 			for _, text := range r.Texts {
 				item, ok := recommend.ParseItem(text)
 				switch {
 				case !ok:
 					item = 1 + random.IntN(job.Data.Items)
-					want.Random++
+					want.Replaced++
 					drawn[kind][r.User] = append(drawn[kind][r.User], item)
-				case kind == task.KindSequential && slices.Contains(history[r.User], item):
+				case kind == task.Sequential && slices.Contains(history[r.User], item):
 					want.Seen++
 					continue
 				}
@@ -87,8 +87,8 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 			}
 		}
 	}
-	for user, items := range drawn[task.KindTopN] {
-		if other := drawn[task.KindSequential][user]; len(items) > 1 && len(other) >= len(items) &&
+	for user, items := range drawn[task.TopN] {
+		if other := drawn[task.Sequential][user]; len(items) > 1 && len(other) >= len(items) &&
 			slices.Equal(items, other[:len(items)]) {
 			t.Errorf("user %d: both rankings draw %v", user, items)
 		}
@@ -97,7 +97,7 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 
 // TestAllTiesGoByTheTokens finds 150 items that score alike, over two steps, and no others.
 func TestAllTiesGoByTheTokens(t *testing.T) {
-	trie := newTrie(t, catalogue(300))
+	trie := newTrie(t, itemEncodings(300))
 	got := recommend.NewPaths(trie.Except([]int{2, 101}), 300, 150).Run(1, func([]int32, int32) float32 { return 0 })
 	var want []recommend.Found
 	for item := range 153 {
@@ -181,7 +181,7 @@ func TestNarrowTiesKeepTheFirst(t *testing.T) {
 // parts, the last one short.
 func TestPartsHaveWholeBatches(t *testing.T) {
 	job := miniJob(t, spec.Clean)
-	job.Evaluate.Batch, job.Evaluate.SequentialUsers, job.Evaluate.Beams, job.Evaluate.Return = 2, 9, 1, 1
+	job.Evaluate.Batch, job.Evaluate.SequentialUsers, job.Evaluate.NumBeams, job.Evaluate.NumReturnSequences = 2, 9, 1, 1
 	for _, c := range []struct {
 		part, parts int
 		want        []int // rows done after each batch
@@ -197,7 +197,7 @@ func TestPartsHaveWholeBatches(t *testing.T) {
 		{6, 7, []int{1}},
 	} {
 		var done []int
-		job.Part, job.Parts = c.part, c.parts
+		job.Shard, job.Shards = c.part, c.parts
 		job.Progress = func(rows, total int) {
 			done = append(done, rows)
 			if len(c.want) == 0 || total != c.want[len(c.want)-1] {
@@ -219,7 +219,7 @@ func TestPartsThatAreNone(t *testing.T) {
 	for part, want := range map[int]string{
 		-1: "part -1 of 2: they are numbered from 0", 2: "part 2 of 2: they are numbered from 0",
 	} {
-		job.Part, job.Parts = part, 2
+		job.Shard, job.Shards = part, 2
 		if _, err := recommend.Sequential(t.Context(), job); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want one with %q", err, want)
 		}
@@ -228,23 +228,23 @@ func TestPartsThatAreNone(t *testing.T) {
 
 // TestWhatAWalkNeeds: a constraint a row, a beam and an item.
 func TestWhatAWalkNeeds(t *testing.T) {
-	job, batch, catalogue, _ := rankable(t, 2)
+	job, batch, catalogue, _ := itemBatch(t, 2)
 	all := []recommend.Constraint{catalogue.Except(nil), catalogue.Except(nil)}
 	for name, c := range map[string]struct {
-		walk recommend.Walk
+		walk recommend.ItemSearch
 		want string
 	}{
-		"one of each": {recommend.Walk{Constraints: all, Beams: 1, Want: 1}, ""},
+		"one of each": {recommend.ItemSearch{Constraints: all, NumBeams: 1, NumItems: 1}, ""},
 		"no beam": {
-			recommend.Walk{Constraints: all, Want: 1}, "item search: 1 items with 0 beams: at least 1 is needed",
+			recommend.ItemSearch{Constraints: all, NumItems: 1}, "item search: 1 items with 0 beams: at least 1 is needed",
 		},
 		"no item": {
-			recommend.Walk{Constraints: all, Beams: 1}, "item search: 0 items with 1 beams: at least 1 is needed",
+			recommend.ItemSearch{Constraints: all, NumBeams: 1}, "item search: 0 items with 1 beams: at least 1 is needed",
 		},
 		"a row too few": {
-			recommend.Walk{Constraints: all[:1], Beams: 1, Want: 1}, "item search: 1 constraints for 2 rows",
+			recommend.ItemSearch{Constraints: all[:1], NumBeams: 1, NumItems: 1}, "item search: 1 constraints for 2 rows",
 		},
-		"nothing at all": {recommend.Walk{}, "item search: 0 constraints for 2 rows"},
+		"nothing at all": {recommend.ItemSearch{}, "item search: 0 constraints for 2 rows"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			found, err := recommend.SearchItems(t.Context(), job.Model, batch, catalogue, c.walk)
@@ -256,14 +256,14 @@ func TestWhatAWalkNeeds(t *testing.T) {
 			}
 		})
 	}
-	if _, err := recommend.NewCatalogue(
+	if _, err := recommend.NewCatalog(
 		map[int][]int32{1: {5}, 2: {1, 6}},
 		1,
 	); err == nil ||
 		err.Error() != "catalogue: an item is spelt with the end token 1" {
 		t.Errorf("error %v", err)
 	}
-	if _, err := recommend.NewCatalogue(
+	if _, err := recommend.NewCatalog(
 		map[int][]int32{1: {5}, 2: {5}},
 		1,
 	); err == nil ||
@@ -276,14 +276,14 @@ func TestWhatAWalkNeeds(t *testing.T) {
 func TestSearchesThatFail(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	job, batch, catalogue, _ := rankable(t, 2)
-	_, err := recommend.Search(ctx, job.Model, batch, recommend.DefaultBeam(), true)
+	job, batch, catalogue, _ := itemBatch(t, 2)
+	_, err := recommend.Search(ctx, job.Model, batch, recommend.DefaultBeamConfig(), true)
 	if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "beam search over 2 rows: ") {
 		t.Errorf("beam search: error %v", err)
 	}
-	walk := recommend.Walk{
-		Beams:       1,
-		Want:        1,
+	walk := recommend.ItemSearch{
+		NumBeams:    1,
+		NumItems:    1,
 		Constraints: []recommend.Constraint{catalogue.Except(nil), catalogue.Except(nil)},
 	}
 	for name, search := range map[string]func() error{
@@ -302,7 +302,7 @@ func TestSearchesThatFail(t *testing.T) {
 		}
 	}
 	mini := miniJob(t, spec.Clean)
-	mini.Evaluate.ExplanationBeams = 0
+	mini.Evaluate.ExplanationNumBeams = 0
 	if _, err := recommend.Explain(
 		t.Context(),
 		mini,

@@ -12,8 +12,8 @@ import (
 
 const endToken = 1
 
-// ended is a group of so many beams that has ended sequences of these scores, the n-th with token
-// n.
+// hypotheses is a group of so many beams that has ended sequences of these scores, the n-th with
+// token n.
 func ended(beams int, scores ...float64) *group {
 	g := newGroup(beams, true)
 	for i, score := range scores {
@@ -53,14 +53,14 @@ func TestEndedSequences(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := ended(2, c.scores...)
-			if diff := gocmp.Diff(c.kept, tokens(g.ended)); diff != "" || g.worst != c.worst {
+			if diff := gocmp.Diff(c.kept, tokens(g.hypotheses)); diff != "" || g.worst != c.worst {
 				t.Errorf("worst %v, want %v; kept (-want +got):\n%s", g.worst, c.worst, diff)
 			}
 		})
 	}
 	g := newGroup(1, true)
 	g.add([]int32{5, 6, 7}, -6, 4)
-	if got := g.ended[0].Score; got != -1.5 {
+	if got := g.hypotheses[0].Score; got != -1.5 {
 		t.Errorf("a sum of -6 over 4 tokens scores %v, want -1.5", got)
 	}
 }
@@ -84,7 +84,7 @@ func TestBestSequences(t *testing.T) {
 		"copies of other ones": {[]*group{ended(2, -1, -2)}, 3, 6, []int32{1, 1, 1, 2, 2, 2}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if diff := gocmp.Diff(c.want, tokens(best(c.groups, c.copies, c.n))); diff != "" {
+			if diff := gocmp.Diff(c.want, tokens(bestHypotheses(c.groups, c.copies, c.n))); diff != "" {
 				t.Errorf("sequences (-want +got):\n%s", diff)
 			}
 		})
@@ -105,7 +105,7 @@ func TestManyEqualSequences(t *testing.T) {
 			}
 		}
 	}
-	if diff := gocmp.Diff(want, tokens(best([]*group{ended(60, scores...)}, 1, 60))); diff != "" {
+	if diff := gocmp.Diff(want, tokens(bestHypotheses([]*group{ended(60, scores...)}, 1, 60))); diff != "" {
 		t.Errorf("sequences (-want +got):\n%s", diff)
 	}
 }
@@ -147,7 +147,7 @@ func TestAdvance(t *testing.T) {
 			if diff := gocmp.Diff(c.next, g.beams, gocmp.AllowUnexported(beam{})); diff != "" {
 				t.Errorf("beams (-want +got):\n%s", diff)
 			}
-			if diff := gocmp.Diff(c.ended, g.ended); diff != "" || g.done != c.done {
+			if diff := gocmp.Diff(c.ended, g.hypotheses); diff != "" || g.done != c.done {
 				t.Errorf("done %t, want %t; ended (-want +got):\n%s", g.done, c.done, diff)
 			}
 		})
@@ -171,7 +171,7 @@ func TestFinished(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			g := ended(2, c.scores...)
-			g.early = c.early
+			g.earlyStopping = c.early
 			if got := g.finished(c.best, 4); got != c.want {
 				t.Errorf("got %t, want %t", got, c.want)
 			}
@@ -184,7 +184,7 @@ func TestFinished(t *testing.T) {
 func TestAdvanceComparesWithWhatMayCome(t *testing.T) {
 	for sum, done := range map[float32]bool{-2.25: false, -2.5: true} {
 		g := ended(2, -1.2, -1.2)
-		g.early = false
+		g.earlyStopping = false
 		g.beams = []beam{{tokens: []int32{3}}, {tokens: []int32{4}}}
 		g.advance([]candidate{{0, 7, sum}, {1, 7, -9}, {0, 8, -9}, {1, 8, -9}}, endToken)
 		if g.done != done {
@@ -209,12 +209,12 @@ func TestStepsThatFailAreNumbered(t *testing.T) {
 		failing{err: broken},
 		vocabulary{size: 9, end: endToken},
 		1,
-		Beam{Beams: 1, Groups: 1, MaxLength: 2},
+		BeamConfig{NumBeams: 1, NumBeamGroups: 1, MaxLength: 2},
 	)
 	if !errors.Is(err, broken) || err.Error() != want {
 		t.Errorf("beam search: error %v, want %s", err, want)
 	}
-	err = walkAll(t.Context(), failing{err: broken}, &Catalogue{}, []*paths{{}}, 0)
+	err = searchAll(t.Context(), failing{err: broken}, &Catalog{}, []*paths{{}}, 0)
 	if !errors.Is(err, broken) || err.Error() != want {
 		t.Errorf("walk: error %v, want %s", err, want)
 	}
@@ -224,15 +224,15 @@ func TestStepsThatFailAreNumbered(t *testing.T) {
 func TestCloseEndsTheBeams(t *testing.T) {
 	g := newGroup(2, true)
 	g.beams = []beam{{[]int32{3, 4}, -4}, {[]int32{5, 6}, -6}}
-	g.close()
-	if diff := gocmp.Diff([]Hypothesis{{[]int32{3, 4}, -2}, {[]int32{5, 6}, -3}}, g.ended); diff != "" {
+	g.finalize()
+	if diff := gocmp.Diff([]Hypothesis{{[]int32{3, 4}, -2}, {[]int32{5, 6}, -3}}, g.hypotheses); diff != "" {
 		t.Errorf("ended (-want +got):\n%s", diff)
 	}
 	done := ended(2, -1, -2)
 	done.done = true
 	done.beams = []beam{{[]int32{3, 4}, 0}, {[]int32{5, 6}, 0}}
-	done.close()
-	if diff := gocmp.Diff([]int32{1, 2}, tokens(done.ended)); diff != "" {
+	done.finalize()
+	if diff := gocmp.Diff([]int32{1, 2}, tokens(done.hypotheses)); diff != "" {
 		t.Errorf("ended of a group that is done (-want +got):\n%s", diff)
 	}
 }
@@ -263,9 +263,9 @@ func TestDonePaths(t *testing.T) {
 		"one as good goes on":  {[]float32{-2, -9}, []float64{-1, -2}, true},
 		"a worse one goes on":  {[]float32{-3}, []float64{-1, -2}, true},
 	} {
-		p := &paths{want: 2}
+		p := &paths{numItems: 2}
 		for _, score := range c.alive {
-			p.alive = append(p.alive, path{score: score})
+			p.active = append(p.active, path{score: score})
 		}
 		for _, score := range c.found {
 			p.found = append(p.found, Found{Score: score})
@@ -283,24 +283,24 @@ func TestLink(t *testing.T) {
 	g.done = true
 	for beams, want := range map[int]int{1: 0, 6: 4} {
 		if diff := gocmp.Diff(
-			[]link{{0, want}, {0, want}},
-			g.link(nil, endToken, beams, 4),
-			gocmp.AllowUnexported(link{}),
+			[]successor{{0, want}, {0, want}},
+			g.extend(nil, endToken, beams, 4),
+			gocmp.AllowUnexported(successor{}),
 		); diff != "" {
 			t.Errorf("%d beams: links (-want +got):\n%s", beams, diff)
 		}
 	}
 	g.done = false
 	g.beams = []beam{{tokens: []int32{3}}, {tokens: []int32{4}}}
-	got := g.link([]candidate{{1, 7, -1}, {0, 8, -2}, {0, 9, -3}, {1, 9, -4}}, endToken, 6, 4)
-	if diff := gocmp.Diff([]link{{7, 5}, {8, 4}}, got, gocmp.AllowUnexported(link{})); diff != "" {
+	got := g.extend([]candidate{{1, 7, -1}, {0, 8, -2}, {0, 9, -3}, {1, 9, -4}}, endToken, 6, 4)
+	if diff := gocmp.Diff([]successor{{7, 5}, {8, 4}}, got, gocmp.AllowUnexported(successor{})); diff != "" {
 		t.Errorf("links (-want +got):\n%s", diff)
 	}
 }
 
 // TestBadWords: never the end token alone, and a word as soon as only its last token is missing.
 func TestBadWords(t *testing.T) {
-	b := Beam{BadWords: [][]int32{{endToken}, {5}, {5, endToken}}}
+	b := BeamConfig{BadWords: [][]int32{{endToken}, {5}, {5, endToken}}}
 	if diff := gocmp.Diff([][]int32{{5}, {5, endToken}}, b.badWords(endToken)); diff != "" {
 		t.Errorf("bad words (-want +got):\n%s", diff)
 	}
@@ -317,7 +317,7 @@ func TestBadWords(t *testing.T) {
 		{[]int32{5}, []int32{9, 5, 6}, false},
 		{[]int32{9, 5}, []int32{9, 5, 6}, true},
 	} {
-		if got := completes(c.tokens, c.word); got != c.want {
+		if got := completesBadWord(c.tokens, c.word); got != c.want {
 			t.Errorf("%v before the end of %v: %t, want %t", c.tokens, c.word, got, c.want)
 		}
 	}
@@ -325,53 +325,53 @@ func TestBadWords(t *testing.T) {
 
 // TestCheck has each setting at its border and beyond.
 func TestCheck(t *testing.T) {
-	with := func(change func(b *Beam)) Beam {
-		b := Beam{Beams: 6, Groups: 3, Return: 6, MaxLength: 2, Repetition: 1}
+	with := func(change func(b *BeamConfig)) BeamConfig {
+		b := BeamConfig{NumBeams: 6, NumBeamGroups: 3, NumReturnSequences: 6, MaxLength: 2, RepetitionPenalty: 1}
 		change(&b)
 		return b
 	}
 	for name, c := range map[string]struct {
-		beam       Beam
+		beam       BeamConfig
 		vocabulary int
 		want       string
 	}{
-		"all at their borders": {with(func(*Beam) {}), 12, ""},
-		"a smaller vocabulary": {with(func(*Beam) {}), 11, "6 beams for a vocabulary of 11"},
-		"one beam":             {with(func(b *Beam) { b.Beams, b.Groups, b.Return = 1, 1, 1 }), 2, ""},
+		"all at their borders": {with(func(*BeamConfig) {}), 12, ""},
+		"a smaller vocabulary": {with(func(*BeamConfig) {}), 11, "6 beams for a vocabulary of 11"},
+		"one beam":             {with(func(b *BeamConfig) { b.NumBeams, b.NumBeamGroups, b.NumReturnSequences = 1, 1, 1 }), 2, ""},
 		"no beam": {
-			with(func(b *Beam) { b.Beams, b.Return = 0, 1 }), 12,
+			with(func(b *BeamConfig) { b.NumBeams, b.NumReturnSequences = 0, 1 }), 12,
 			"0 beams: at least 1 is needed\n1 sequences to return of 0 beams",
 		},
-		"no group":           {with(func(b *Beam) { b.Groups = 0 }), 12, "6 beams do not fall into 0 equal groups"},
-		"unequal groups":     {with(func(b *Beam) { b.Groups = 4 }), 12, "6 beams do not fall into 4 equal groups"},
-		"none to return":     {with(func(b *Beam) { b.Return = 0 }), 12, "0 sequences to return of 6 beams"},
-		"one to return":      {with(func(b *Beam) { b.Return = 1 }), 12, ""},
-		"too many to return": {with(func(b *Beam) { b.Return = 7 }), 12, "7 sequences to return of 6 beams"},
-		"a negative length":  {with(func(b *Beam) { b.MinLength = -1 }), 12, "minimum length -1 is negative"},
-		"a length of one":    {with(func(b *Beam) { b.MaxLength = 1 }), 12, "maximum length 1: at least 2 is needed"},
-		"no repetition":      {with(func(b *Beam) { b.Repetition = 0 }), 12, "repetition penalty 0 is not positive"},
-		"little repetition":  {with(func(b *Beam) { b.Repetition = 1e-9 }), 12, ""},
-		"the last token":     {with(func(b *Beam) { b.BadWords = [][]int32{{11}, {0, 11}} }), 12, ""},
+		"no group":           {with(func(b *BeamConfig) { b.NumBeamGroups = 0 }), 12, "6 beams do not fall into 0 equal groups"},
+		"unequal groups":     {with(func(b *BeamConfig) { b.NumBeamGroups = 4 }), 12, "6 beams do not fall into 4 equal groups"},
+		"none to return":     {with(func(b *BeamConfig) { b.NumReturnSequences = 0 }), 12, "0 sequences to return of 6 beams"},
+		"one to return":      {with(func(b *BeamConfig) { b.NumReturnSequences = 1 }), 12, ""},
+		"too many to return": {with(func(b *BeamConfig) { b.NumReturnSequences = 7 }), 12, "7 sequences to return of 6 beams"},
+		"a negative length":  {with(func(b *BeamConfig) { b.MinLength = -1 }), 12, "minimum length -1 is negative"},
+		"a length of one":    {with(func(b *BeamConfig) { b.MaxLength = 1 }), 12, "maximum length 1: at least 2 is needed"},
+		"no repetition":      {with(func(b *BeamConfig) { b.RepetitionPenalty = 0 }), 12, "repetition penalty 0 is not positive"},
+		"little repetition":  {with(func(b *BeamConfig) { b.RepetitionPenalty = 1e-9 }), 12, ""},
+		"the last token":     {with(func(b *BeamConfig) { b.BadWords = [][]int32{{11}, {0, 11}} }), 12, ""},
 		"a token beyond": {
-			with(func(b *Beam) { b.BadWords = [][]int32{{0, 12}} }), 12,
+			with(func(b *BeamConfig) { b.BadWords = [][]int32{{0, 12}} }), 12,
 			"token 12 of bad word [0 12] is outside of the vocabulary of 12",
 		},
 		"a token before": {
-			with(func(b *Beam) { b.BadWords = [][]int32{{-1}} }), 12,
+			with(func(b *BeamConfig) { b.BadWords = [][]int32{{-1}} }), 12,
 			"token -1 of bad word [-1] is outside of the vocabulary of 12",
 		},
-		"an empty word": {with(func(b *Beam) { b.BadWords = [][]int32{{}} }), 12, "an empty bad word"},
+		"an empty word": {with(func(b *BeamConfig) { b.BadWords = [][]int32{{}} }), 12, "an empty bad word"},
 		"no bad words": {
-			with(func(b *Beam) { b.BadWords = [][]int32{} }), 12, "no bad words in [] but the end token",
+			with(func(b *BeamConfig) { b.BadWords = [][]int32{} }), 12, "no bad words in [] but the end token",
 		},
 		"only the end token": {
-			with(func(b *Beam) { b.BadWords = [][]int32{{endToken}} }), 12, "no bad words in [[1]] but the end token",
+			with(func(b *BeamConfig) { b.BadWords = [][]int32{{endToken}} }), 12, "no bad words in [[1]] but the end token",
 		},
-		"the end token and a one": {with(func(b *Beam) { b.BadWords = [][]int32{{endToken}, {5}} }), 12, ""},
+		"the end token and a one": {with(func(b *BeamConfig) { b.BadWords = [][]int32{{endToken}, {5}} }), 12, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got := ""
-			if err := c.beam.Check(c.vocabulary, endToken); err != nil {
+			if err := c.beam.Validate(c.vocabulary, endToken); err != nil {
 				got = err.Error()
 			}
 			if got != c.want {
@@ -384,20 +384,20 @@ func TestCheck(t *testing.T) {
 // TestGroupsThatAreSearched: equal groups are one unless a penalty tells them apart.
 func TestGroupsThatAreSearched(t *testing.T) {
 	for _, c := range []struct {
-		beam             Beam
+		beam             BeamConfig
 		searched, copies int
 		repetitive       bool
 	}{
-		{Beam{Groups: 1, Repetition: 2, Diversity: 1}, 1, 1, false},
-		{Beam{Groups: 3, Repetition: 1}, 1, 3, false},
-		{Beam{Groups: 3, Repetition: 1, Diversity: 0.1}, 3, 1, false},
-		{Beam{Groups: 3, Repetition: 1, Diversity: -1}, 1, 3, false},
-		{Beam{Groups: 3, Repetition: 2}, 1, 3, true},
-		{Beam{Groups: 2, Repetition: 0.5, Diversity: math.SmallestNonzeroFloat64}, 2, 1, true},
+		{BeamConfig{NumBeamGroups: 1, RepetitionPenalty: 2, DiversityPenalty: 1}, 1, 1, false},
+		{BeamConfig{NumBeamGroups: 3, RepetitionPenalty: 1}, 1, 3, false},
+		{BeamConfig{NumBeamGroups: 3, RepetitionPenalty: 1, DiversityPenalty: 0.1}, 3, 1, false},
+		{BeamConfig{NumBeamGroups: 3, RepetitionPenalty: 1, DiversityPenalty: -1}, 1, 3, false},
+		{BeamConfig{NumBeamGroups: 3, RepetitionPenalty: 2}, 1, 3, true},
+		{BeamConfig{NumBeamGroups: 2, RepetitionPenalty: 0.5, DiversityPenalty: math.SmallestNonzeroFloat64}, 2, 1, true},
 	} {
-		searched, copies := c.beam.groups()
-		if searched != c.searched || copies != c.copies || c.beam.repetitive() != c.repetitive {
-			t.Errorf("%+v: %d groups for %d, repetitive %t", c.beam, searched, copies, c.beam.repetitive())
+		searched, copies := c.beam.groupCounts()
+		if searched != c.searched || copies != c.copies || c.beam.hasRepetitionPenalty() != c.repetitive {
+			t.Errorf("%+v: %d groups for %d, repetitive %t", c.beam, searched, copies, c.beam.hasRepetitionPenalty())
 		}
 	}
 }

@@ -11,24 +11,24 @@ import (
 
 // Text is an explanation that the student wrote, beside the one that the user did.
 type Text struct {
-	// Place is the record's among those examined, from 0, in the data's order.
-	Place int `json:"place"`
+	// Index is the record's among those examined, from 0, in the data's order.
+	Index int `json:"index"`
 	User  int `json:"user"`
 	Item  int `json:"item"`
-	// Reference and Generated are words with single blanks between them, as BLEU and ROUGE see them; Reference is cut as
-	// [spec.Evaluate] says.
+	// Reference and Generated are words with single blanks between them, as BLEU and ROUGE see
+	// them; Reference is cut as [spec.Evaluate] says.
 	Reference string `json:"reference"`
 	Generated string `json:"generated"`
 }
 
-func (t Text) place() int { return t.Place }
+func (t Text) index() int { return t.Index }
 
 // Explain writes why the users of the test explanations chose their items: the reference's exp.py.
 func Explain(ctx context.Context, job Job) ([]Text, error) {
 	if job.Evaluate.Explanations < 0 {
 		return nil, nil
 	}
-	list, err := job.test(task.KindExplanation, job.Evaluate.Explanations)
+	list, err := job.testList(task.Explanation, job.Evaluate.Explanations)
 	if err != nil {
 		return nil, fmt.Errorf("explanation: %w", err)
 	}
@@ -41,9 +41,9 @@ func (j Job) explain(ctx context.Context, list task.List) ([]Text, error) {
 	if err != nil {
 		return nil, fmt.Errorf("explanation: %w", err)
 	}
-	e, beam := j.Evaluate, DefaultBeam()
-	beam.Beams, beam.Groups, beam.Return = e.ExplanationBeams, e.ExplanationGroups, 1
-	beam.MinLength, beam.MaxLength = e.MinTokens, e.MaxTokens
+	e, beam := j.Evaluate, DefaultBeamConfig()
+	beam.NumBeams, beam.NumBeamGroups, beam.NumReturnSequences = e.ExplanationNumBeams, e.ExplanationNumBeamGroups, 1
+	beam.MinLength, beam.MaxLength = e.MinLength, e.MaxLength
 	var all []Text
 	err = p.each(ctx, j.Progress, func(b task.Batch, first int) error {
 		found, err := Search(ctx, j.Model, b, beam, j.Settings.Protocol.MaskCross)
@@ -52,12 +52,12 @@ func (j Job) explain(ctx context.Context, list task.List) ([]Text, error) {
 		}
 		for i, hypotheses := range found {
 			example := p.list.Examples[first+i]
-			t := Text{Place: p.order[first+i], User: example.User, Item: example.Item}
+			t := Text{Index: p.order[first+i], User: example.User, Item: example.Item}
 			if t.Generated, err = j.text(hypotheses[0]); err != nil {
 				return fmt.Errorf("user %d, item %d: %w", t.User, t.Item, err)
 			}
 			t.Generated = strings.Join(token.Fields(t.Generated), " ")
-			if t.Reference, err = task.Reference(j.Tokenizer, example.Target, e.TextTokens); err != nil {
+			if t.Reference, err = task.Reference(j.Tokenizer, example.Target, e.MaxReferenceTokens); err != nil {
 				return fmt.Errorf("user %d, item %d: %w", t.User, t.Item, err)
 			}
 			all = append(all, t)
@@ -67,14 +67,14 @@ func (j Job) explain(ctx context.Context, list task.List) ([]Text, error) {
 	return Merge(all), err
 }
 
-// text decodes what was generated. The student's vocabulary is a little larger than the tokenizer's; the reference fails on the ids
-// between them, here they are no text.
+// text decodes what was generated. The student's vocabulary is a little larger than the
+// tokenizer's; the reference fails on the ids between them, here they are no text.
 func (j Job) text(h Hypothesis) (string, error) {
-	var known []int32
+	var ids []int32
 	for _, id := range h.Tokens {
 		if int(id) < j.Tokenizer.Size() {
-			known = append(known, id)
+			ids = append(ids, id)
 		}
 	}
-	return j.Tokenizer.Decode(known)
+	return j.Tokenizer.Decode(ids)
 }

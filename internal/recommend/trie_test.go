@@ -13,9 +13,10 @@ import (
 	"rdrec/internal/recommend"
 )
 
-// catalogue spells the numbers 1 to n the way a tokenizer might: two digits a token, so that depths differ.
-func catalogue(n int) map[int][]int32 {
-	spellings := map[int][]int32{}
+// itemEncodings spells the numbers 1 to n the way a tokenizer might: two digits a token, so that
+// depths differ.
+func itemEncodings(n int) map[int][]int32 {
+	all := map[int][]int32{}
 	for item := 1; item <= n; item++ {
 		digits := fmt.Sprint(item)
 		for len(digits) > 0 {
@@ -24,24 +25,24 @@ func catalogue(n int) map[int][]int32 {
 			for _, d := range digits[:k] {
 				piece = piece*10 + (d - '0') + 1
 			}
-			spellings[item] = append(spellings[item], 2+piece)
+			all[item] = append(all[item], 2+piece)
 			digits = digits[k:]
 		}
 	}
-	return spellings
+	return all
 }
 
-func newTrie(t *testing.T, spellings map[int][]int32) *recommend.Trie {
+func newTrie(t *testing.T, encodings map[int][]int32) *recommend.Trie {
 	t.Helper()
-	trie, err := recommend.NewTrie(spellings)
+	trie, err := recommend.NewTrie(encodings)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return trie
 }
 
-// walk lists the items that a constraint allows, by the tokens that lead to them.
-func walk(c recommend.Constraint) map[string]int {
+// constraintItems lists the items that a constraint allows, by the tokens that lead to them.
+func constraintItems(c recommend.Constraint) map[string]int {
 	found := map[string]int{}
 	var visit func(node int32, tokens []int32)
 	visit = func(node int32, tokens []int32) {
@@ -61,9 +62,9 @@ func walk(c recommend.Constraint) map[string]int {
 	return found
 }
 
-func spelt(spellings map[int][]int32, keep func(item int) bool) map[string]int {
+func allowedItems(encodings map[int][]int32, keep func(item int) bool) map[string]int {
 	found := map[string]int{}
-	for item, tokens := range spellings {
+	for item, tokens := range encodings {
 		if keep(item) {
 			found[fmt.Sprint(tokens)] = item
 		}
@@ -72,18 +73,18 @@ func spelt(spellings map[int][]int32, keep func(item int) bool) map[string]int {
 }
 
 func TestTrie(t *testing.T) {
-	spellings := catalogue(1300)
-	trie := newTrie(t, spellings)
+	encodings := itemEncodings(1300)
+	trie := newTrie(t, encodings)
 	if trie.Items() != 1300 || trie.Depth() != 2 {
 		t.Errorf("%d items, depth %d", trie.Items(), trie.Depth())
 	}
 	all := func(int) bool { return true }
-	if diff := gocmp.Diff(spelt(spellings, all), walk(trie.Except(nil))); diff != "" {
+	if diff := gocmp.Diff(allowedItems(encodings, all), constraintItems(trie.Except(nil))); diff != "" {
 		t.Error(diff)
 	}
 	seen := []int{1, 12, 1200, 1201, 1201, 7, 99999}
 	unseen := trie.Except(seen)
-	if diff := gocmp.Diff(spelt(spellings, func(item int) bool { return !slices.Contains(seen, item) }), walk(unseen)); diff != "" {
+	if diff := gocmp.Diff(allowedItems(encodings, func(item int) bool { return !slices.Contains(seen, item) }), constraintItems(unseen)); diff != "" {
 		t.Error(diff)
 	}
 	if unseen.Items() != 1295 {
@@ -94,7 +95,7 @@ func TestTrie(t *testing.T) {
 		t.Fatal(err)
 	}
 	few := func(item int) bool { return slices.Contains([]int{1200, 5, 12}, item) }
-	if diff := gocmp.Diff(spelt(spellings, few), walk(only.Except(nil))); diff != "" {
+	if diff := gocmp.Diff(allowedItems(encodings, few), constraintItems(only.Except(nil))); diff != "" {
 		t.Error(diff)
 	}
 	if _, err := trie.Only([]int{1301}); err == nil {
@@ -103,8 +104,8 @@ func TestTrie(t *testing.T) {
 }
 
 func TestTrieOfNothing(t *testing.T) {
-	none, err := newTrie(t, catalogue(9)).Only(nil)
-	if err != nil || none.Items() != 0 || none.Depth() != 0 || len(walk(none.Except(nil))) != 0 {
+	none, err := newTrie(t, itemEncodings(9)).Only(nil)
+	if err != nil || none.Items() != 0 || none.Depth() != 0 || len(constraintItems(none.Except(nil))) != 0 {
 		t.Errorf("%+v, %v", none, err)
 	}
 }
@@ -119,48 +120,48 @@ func TestTrieDeadBranch(t *testing.T) {
 	}
 }
 
-func TestTrieFaults(t *testing.T) {
-	for name, spellings := range map[string]map[int][]int32{
+func TestTrieErrors(t *testing.T) {
+	for name, encodings := range map[string]map[int][]int32{
 		"twice":   {1: {5, 6}, 2: {5, 6}},
 		"nothing": {1: {}},
 	} {
-		if _, err := recommend.NewTrie(spellings); err == nil {
+		if _, err := recommend.NewTrie(encodings); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}
 }
 
-// noise is a log-probability that depends on the path and the token alone.
-func noise(seed uint64, path []int32, token int32) float32 {
+// pseudoLogProb is a log-probability that depends on the path and the token alone.
+func pseudoLogProb(seed uint64, path []int32, token int32) float32 {
 	h := fnv.New64a()
 	fmt.Fprint(h, seed, path, token)
 	return -5 * rand.New(rand.NewPCG(h.Sum64(), 1)).Float32()
 }
 
-// total is an item's exact score.
-func total(seed uint64, tokens []int32) float64 {
+// itemScore is an item's exact score.
+func itemScore(seed uint64, tokens []int32) float64 {
 	var sum float32
 	for i, token := range append(slices.Clone(tokens), 1) {
-		sum += noise(seed, tokens[:i], token)
+		sum += pseudoLogProb(seed, tokens[:i], token)
 	}
 	return float64(sum)
 }
 
-// TestPathsExact compares a search wide enough to hold every path with scoring every item.
-func TestPathsExact(t *testing.T) {
-	spellings := catalogue(300)
-	trie := newTrie(t, spellings)
+// TestWideSearchIsExact compares a search wide enough to hold every path with scoring every item.
+func TestWideSearchIsExact(t *testing.T) {
+	encodings := itemEncodings(300)
+	trie := newTrie(t, encodings)
 	for seed := range uint64(20) {
 		seen := []int{1, 2, 3, int(seed) + 10}
 		var want []recommend.Found
-		for item, tokens := range spellings {
+		for item, tokens := range encodings {
 			if !slices.Contains(seen, item) {
-				want = append(want, recommend.Found{Item: item, Score: total(seed, tokens)})
+				want = append(want, recommend.Found{Item: item, Score: itemScore(seed, tokens)})
 			}
 		}
 		slices.SortFunc(want, func(a, b recommend.Found) int { return cmp.Compare(b.Score, a.Score) })
 		got := recommend.NewPaths(trie.Except(seen), 300, 10).Run(1, func(path []int32, token int32) float32 {
-			return noise(seed, path, token)
+			return pseudoLogProb(seed, path, token)
 		})
 		if diff := gocmp.Diff(want[:10], got); diff != "" {
 			t.Fatalf("seed %d: %s", seed, diff)
@@ -168,11 +169,11 @@ func TestPathsExact(t *testing.T) {
 	}
 }
 
-// TestPathsAlwaysEnough checks the promise of protocol clean however narrow the search: as many items as are asked for or left,
-// all in the catalogue, unseen and different.
-func TestPathsAlwaysEnough(t *testing.T) {
-	spellings := catalogue(1300)
-	trie := newTrie(t, spellings)
+// TestNarrowSearchFindsEnoughItems checks the promise of protocol clean however narrow the search:
+// as many items as are asked for or left, all in the catalogue, unseen and different.
+func TestNarrowSearchFindsEnoughItems(t *testing.T) {
+	encodings := itemEncodings(1300)
+	trie := newTrie(t, encodings)
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 2))
 		seen := make([]int, random.IntN(1300))
@@ -182,28 +183,29 @@ func TestPathsAlwaysEnough(t *testing.T) {
 		want, width := 1+random.IntN(20), 1+random.IntN(20)
 		constraint := trie.Except(seen)
 		got := recommend.NewPaths(constraint, width, want).Run(1, func(path []int32, token int32) float32 {
-			return noise(seed, path, token)
+			return pseudoLogProb(seed, path, token)
 		})
 		if len(got) != min(want, constraint.Items()) {
 			t.Fatalf("seed %d: %d items, asked for %d of %d", seed, len(got), want, constraint.Items())
 		}
 		found := map[int]bool{}
 		for _, f := range got {
-			if found[f.Item] || slices.Contains(seen, f.Item) || spellings[f.Item] == nil {
+			if found[f.Item] || slices.Contains(seen, f.Item) || encodings[f.Item] == nil {
 				t.Fatalf("seed %d: item %d is repeated, seen or unknown", seed, f.Item)
 			}
 			found[f.Item] = true
-			if exact := total(seed, spellings[f.Item]); exact != f.Score {
+			if exact := itemScore(seed, encodings[f.Item]); exact != f.Score {
 				t.Fatalf("seed %d: item %d scores %v, not %v", seed, f.Item, f.Score, exact)
 			}
 		}
 	}
 }
 
-// TestTiesGoByTheTokens: where nothing tells items apart, the search finds the same ones in the same order each time.
-func TestTiesGoByTheTokens(t *testing.T) {
+// TestTiesAreBrokenByToken: where nothing tells items apart, the search finds the same ones in the
+// same order each time.
+func TestTiesAreBrokenByToken(t *testing.T) {
 	for range 5 { // each reads its map in another order
-		trie := newTrie(t, catalogue(300))
+		trie := newTrie(t, itemEncodings(300))
 		got := recommend.NewPaths(trie.Except([]int{2, 5}), 20, 10).Run(1, func([]int32, int32) float32 { return -1 })
 		var items []int
 		for _, f := range got {

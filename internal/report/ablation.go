@@ -6,22 +6,23 @@ import (
 	"rdrec/internal/metric"
 )
 
-// ablate tests every ablation against the student that it is of: on the same users by a paired bootstrap and, where there are trials
-// enough, on the same seeds. They are a family of their own for Holm's correction: each asks what one switch is worth.
+// ablate tests every ablation against the student that it is of: on the same users by a paired
+// bootstrap and, where there are trials enough, on the same seeds. They are a family of their own
+// for Holm's correction: each asks what one switch is worth.
 func (t *Table) ablate(seed int64) {
 	t.Ablations = nil
 	for _, row := range t.Rows {
 		if row.Kind != AblationRow {
 			continue
 		}
-		for _, whole := range t.Rows {
-			if whole.Kind != StudentRow || whole.Method != row.Of {
+		for _, base := range t.Rows {
+			if base.Kind != StudentRow || base.Method != row.Base {
 				continue
 			}
-			for _, name := range compared() {
-				t.Ablations = append(t.Ablations, overUsers(row, whole, name, seed))
-				if test, err := metric.Paired(row.values(name), whole.values(name)); err == nil && row.sameSeeds(whole) {
-					t.Ablations = append(t.Ablations, ofSeeds(row, whole, test, nil).by(PairedSeeds, name))
+			for _, name := range comparedMetrics() {
+				t.Ablations = append(t.Ablations, compareUsers(row, base, name, seed))
+				if test, err := metric.Paired(row.perTrial(name), base.perTrial(name)); err == nil && row.sameSeeds(base) {
+					t.Ablations = append(t.Ablations, seedComparison(row, base, test, nil).labelled(PairedSeeds, name))
 				}
 			}
 		}
@@ -32,7 +33,7 @@ func (t *Table) ablate(seed int64) {
 type shownAblation struct {
 	Comparison
 	// Figure is the ablation's, Whole the student's that it is of.
-	Figure, Whole string
+	Figure, Base string
 	// Range is the difference's 95% interval, or why there is none.
 	Range string
 }
@@ -41,7 +42,7 @@ type shownAblation struct {
 func ablations(t Table) []shownAblation {
 	shown := make([]shownAblation, len(t.Ablations))
 	for i, c := range t.Ablations {
-		shown[i] = shownAblation{Comparison: c, Figure: t.mean(c.Student, c.Metric), Whole: t.mean(c.Other, c.Metric), Range: c.Note}
+		shown[i] = shownAblation{Comparison: c, Figure: t.mean(c.Student, c.Metric), Base: t.mean(c.Other, c.Metric), Range: c.Note}
 		if c.Interval != nil {
 			shown[i].Range = signed(c.Interval.Low) + " to " + signed(c.Interval.High)
 		}
@@ -67,10 +68,10 @@ func (t *text) ablations(table Table) {
 	if len(table.Ablations) == 0 {
 		return
 	}
-	rows := [][]string{{"one switch flipped", "metric", "flipped", "as it is", "difference", "95% interval", "over", "p", "p (Holm)"}}
+	rows := [][]string{{"flipped switch", "metric", "flipped", "as it is", "difference", "95% interval", "over", "p", "p (Holm)"}}
 	for _, a := range ablations(table) {
 		rows = append(rows, []string{
-			a.Student, a.Metric, a.Figure, a.Whole, signed(a.Difference), a.Range, fmt.Sprintf("%s %s", thousands(a.N), a.Over),
+			a.Student, a.Metric, a.Figure, a.Base, signed(a.Difference), a.Range, fmt.Sprintf("%s %s", thousands(a.N), a.Over),
 			pValue(a.P), pValue(a.Holm),
 		})
 	}

@@ -10,19 +10,19 @@ import (
 
 // ablated is a table of a student, the same with two switches flipped, and a baseline.
 func ablated() report.Table {
-	whole := lists(1, 0.5, 0.8)
+	base := lists(1, 0.5, 0.8)
 	worse := row("rdrec, skip_pads off", report.AblationRow, "", lists(2, 0.2, 0.4))
-	same := row("rdrec, mask_cross off", report.AblationRow, "", whole)
-	worse.Of, same.Of = "rdrec", "rdrec"
+	unchanged := row("rdrec, mask_cross off", report.AblationRow, "", base)
+	worse.Base, unchanged.Base = "rdrec", "rdrec"
 	t := report.Table{Task: "sequential", Setting: "the next item", Users: 976, Rows: []report.Row{
-		row("rdrec", report.StudentRow, "T5", whole), worse, same,
+		row("rdrec", report.StudentRow, "T5", base), worse, unchanged,
 		row("popularity", report.BaselineRow, "popular items", lists(3, 0.3, 0.7)),
 	}}
 	t.Compare(1)
 	return t
 }
 
-func TestAblationsAreComparedWithTheirStudentAlone(t *testing.T) {
+func TestAblationsAreComparedWithTheirBase(t *testing.T) {
 	table := ablated()
 	for _, c := range table.Comparisons {
 		if c.Student != "rdrec" || c.Other != "popularity" {
@@ -45,21 +45,21 @@ func TestAblationsAreComparedWithTheirStudentAlone(t *testing.T) {
 	}
 }
 
-func TestAblationsStandInTheReport(t *testing.T) {
-	r := report.Report{Name: "ablation", Protocol: "clean", Fixes: []string{"held_out off"}, Tables: []report.Table{ablated()}}
-	r.Data.Numbering = report.Numbering{Name: "as-is", About: "the folder's own numbers", Leaks: true}
+func TestReportShowsAblations(t *testing.T) {
+	r := report.Report{Name: "ablation", Protocol: "clean", Switches: []string{"held_out off"}, Tables: []report.Table{ablated()}}
+	r.Data.Indexing = report.Indexing{Name: "as-is", About: "the folder's own numbers", Leaks: true}
 	r.Conclude()
 	var out bytes.Buffer
 	if err := report.Text(&out, r); err != nil {
 		t.Fatal(err)
 	}
 	text, html := strings.Join(strings.Fields(out.String()), " "), page(t, r)
-	for _, want := range []string{"one switch flipped", "rdrec, skip_pads off NDCG@10", "protocol clean, held_out off", "data.numbering as-is"} {
+	for _, want := range []string{"flipped switch", "rdrec, skip_pads off NDCG@10", "protocol clean, held_out off", "data.indexing as-is"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, out.String())
 		}
 	}
-	for _, want := range []string{"What is each switch worth?", "rdrec, skip_pads off", "clean, held_out off", "Item numbers: as-is"} {
+	for _, want := range []string{"What is each switch worth?", "rdrec, skip_pads off", "clean, held_out off", "Item indexing: as-is"} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q", want)
 		}

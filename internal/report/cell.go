@@ -8,7 +8,8 @@ type Cell struct {
 	// SD is the standard deviation over Trials; 0 for one.
 	SD     float64
 	Trials int
-	// Interval is the mean's 95% interval: over trials where there are two or more, else over users; nil where neither is known.
+	// Interval is the mean's 95% interval: over trials where there are two or more, else over
+	// users; nil where neither is known.
 	Interval *metric.Interval
 }
 
@@ -27,7 +28,7 @@ func (r Row) Cell(name string) (Cell, bool) {
 	if len(values) == 0 {
 		return Cell{}, false
 	}
-	cell.Mean, cell.SD, cell.Trials = metric.Mean(values), metric.Deviation(values), len(values)
+	cell.Mean, cell.SD, cell.Trials = metric.Mean(values), metric.StdDev(values), len(values)
 	if len(values) > 1 {
 		cell.Interval = nil
 		if interval, err := metric.MeanInterval(values); err == nil {
@@ -37,7 +38,8 @@ func (r Row) Cell(name string) (Cell, bool) {
 	return cell, true
 }
 
-// Metrics are the names of the metrics that the table has figures for, in the order of [metric.Table].
+// Metrics are the names of the metrics that the table has figures for, in the order of
+// [metric.Table].
 func (t Table) Metrics() []string {
 	var names []string
 	for _, name := range metric.Names(metric.Rankings) {
@@ -71,8 +73,8 @@ func (t Table) trials() int {
 	return most
 }
 
-// each is a metric of every user, averaged over trials; nil where a trial lacks it.
-func (r Row) each(name string) []float64 {
+// perUser is a metric of every user, averaged over trials; nil where a trial lacks it.
+func (r Row) perUser(name string) []float64 {
 	var sum []float64
 	for _, trial := range r.Trials {
 		for _, score := range trial.Scores {
@@ -93,8 +95,8 @@ func (r Row) each(name string) []float64 {
 	return sum
 }
 
-// values are a metric of every trial.
-func (r Row) values(name string) []float64 {
+// perTrial are a metric of every trial.
+func (r Row) perTrial(name string) []float64 {
 	var values []float64
 	for _, trial := range r.Trials {
 		for _, score := range trial.Scores {

@@ -9,21 +9,21 @@ import (
 	"rdrec/internal/metric"
 )
 
-// panel is one small chart of horizontal bars: a metric, a bar for each method, all panels of a table on one scale. Lengths are in
-// units of the SVG's view box.
+// panel is one small chart of horizontal bars: a metric, a bar for each method, all panels of a
+// table on one scale. Lengths are in units of the SVG's view box.
 type panel struct {
 	Metric        string
 	Width, Height float64
 	Left, Base    float64 // where bars begin, where the axis lies
 	Bars          []bar
 	Ticks         []tick
-	// Words say the same for people who do not see the chart.
-	Words string
+	// AltText say the same for people who do not see the chart.
+	AltText string
 }
 
 type bar struct {
 	Label  string
-	Kind   Kind
+	Kind   RowKind
 	Y      float64 // top
 	Middle float64
 	Length float64
@@ -61,13 +61,13 @@ func panels(table Table) []panel {
 		return nil
 	}
 	steps := ticks(0, highest)
-	var drawn []panel
+	var result []panel
 	for _, name := range shown {
 		if slices.Contains(table.Metrics(), name) {
-			drawn = append(drawn, drawPanel(table, name, steps))
+			result = append(result, drawPanel(table, name, steps))
 		}
 	}
-	return drawn
+	return result
 }
 
 func upper(interval *metric.Interval) float64 {
@@ -85,10 +85,10 @@ func drawPanel(table Table, name string, steps []float64) panel {
 	for _, step := range steps {
 		p.Ticks = append(p.Ticks, tick{At: scale(step), Label: number(step)})
 	}
-	words := make([]string, 0, len(table.Rows))
+	parts := make([]string, 0, len(table.Rows))
 	for i, row := range table.Rows {
-		cell, found := row.Cell(name)
-		if !found {
+		cell, ok := row.Cell(name)
+		if !ok {
 			continue
 		}
 		y := barTop + barRow*float64(i) + (barRow-barThick)/2
@@ -101,9 +101,9 @@ func drawPanel(table Table, name string, steps []float64) panel {
 			b.ValueX = max(b.ValueX, b.High+6)
 		}
 		p.Bars = append(p.Bars, b)
-		words = append(words, fmt.Sprintf("%s %s", row.Method, figure(cell.Mean)))
+		parts = append(parts, fmt.Sprintf("%s %s", row.Method, figure(cell.Mean)))
 	}
-	p.Words = name + ": " + strings.Join(words, ", ")
+	p.AltText = name + ": " + strings.Join(parts, ", ")
 	return p
 }
 
@@ -113,10 +113,10 @@ type curve struct {
 	Left, Right, Top, Bottom float64
 	Lines                    []line
 	X, Y                     []tick
-	// Best is where the kept epoch lies; 0 when unknown.
+	// BestEpoch is where the kept epoch lies; 0 when unknown.
 	Best      float64
 	BestEpoch int
-	Words     string
+	AltText   string
 }
 
 type line struct {
@@ -165,10 +165,10 @@ func drawCurve(s Student) *curve {
 	}
 	c := &curve{
 		Width: curveWidth, Height: curveHeight, Left: curveLeft, Right: curveWidth - curveRight, Top: curveTop,
-		Bottom: curveHeight - curveBottom, BestEpoch: s.Best,
+		Bottom: curveHeight - curveBottom, BestEpoch: s.BestEpoch,
 	}
-	if s.Best > 0 {
-		c.Best = x(float64(s.Best))
+	if s.BestEpoch > 0 {
+		c.Best = x(float64(s.BestEpoch))
 	}
 	for _, step := range steps {
 		c.Y = append(c.Y, tick{At: y(step), Label: number(step)})
@@ -181,8 +181,8 @@ func drawCurve(s Student) *curve {
 	for _, one := range all {
 		c.Lines = append(c.Lines, drawLine(one, s.Curve, x, y))
 	}
-	spread(c.Lines)
-	c.Words = curveWords(s, all)
+	separateLabels(c.Lines)
+	c.AltText = curveAltText(s, all)
 	return c
 }
 
@@ -208,11 +208,11 @@ func seriesOf(s Student) []series {
 		train.values = append(train.values, epoch.Train)
 	}
 	all := []series{train}
-	for i, loss := range s.Curve[0].Valid {
-		one := series{name: "valid " + loss.Kind, class: fmt.Sprintf("valid-%d", i+1)}
+	for i, loss := range s.Curve[0].Validation {
+		one := series{name: "valid " + loss.Task, class: fmt.Sprintf("valid-%d", i+1)}
 		for _, epoch := range s.Curve {
-			if i < len(epoch.Valid) {
-				one.values = append(one.values, epoch.Valid[i].Value)
+			if i < len(epoch.Validation) {
+				one.values = append(one.values, epoch.Validation[i].Value)
 			}
 		}
 		if len(one.values) == len(s.Curve) {
@@ -222,7 +222,7 @@ func seriesOf(s Student) []series {
 	return all
 }
 
-func curveWords(s Student, all []series) string {
+func curveAltText(s Student, all []series) string {
 	words := make([]string, len(all))
 	for i, one := range all {
 		words[i] = fmt.Sprintf("%s %s to %s", one.name, trimmed(one.values[0]), trimmed(one.values[len(one.values)-1]))
@@ -230,8 +230,8 @@ func curveWords(s Student, all []series) string {
 	return fmt.Sprintf("Losses of %s, seed %d, over %d epochs: %s", s.Method, s.Seed, len(s.Curve), strings.Join(words, ", "))
 }
 
-// spread moves labels apart that would touch, keeping their order.
-func spread(lines []line) {
+// separateLabels moves labels apart that would touch, keeping their order.
+func separateLabels(lines []line) {
 	order := make([]int, len(lines))
 	for i := range order {
 		order[i] = i

@@ -17,8 +17,8 @@ var pageHTML string
 //go:embed style.css
 var styleCSS string
 
-// HTML writes the report as one page that needs no other file, no network and no script. Everything in it that came from data is
-// escaped.
+// HTML writes the report as one page that needs no other file, no network and no script. Everything
+// in it that came from data is escaped.
 func HTML(w io.Writer, r Report) error {
 	page, err := template.New("page").Funcs(functions()).Parse(pageHTML)
 	if err != nil {
@@ -38,8 +38,8 @@ func functions() template.FuncMap {
 	return template.FuncMap{
 		"figure": figure, "percent": percent, "thousands": thousands, "seconds": seconds, "short": short, "pValue": pValue,
 		"capital": capital, "plural": plural, "origin": origin, "trimmed": trimmed,
-		"panels": panels, "curve": drawCurve, "cells": cells, "columns": columns, "grounded": grounded,
-		"bars": stageBars, "recent": recent, "texts": texts, "level": levelWord, "signed": signed, "about": about, "kinds": kinds,
+		"panels": panels, "curve": drawCurve, "cells": cells, "columns": columns, "grounded": parsedFirst,
+		"bars": stageBars, "recent": recent, "texts": explanations, "level": levelName, "signed": signed, "about": about, "kinds": kinds,
 		"ablations": ablations, "protocolName": protocolName,
 		"total": func(stages []Stage) string { return seconds(longest(stages, true)) },
 		"half":  func(x float64) float64 { return x / 2 },
@@ -89,7 +89,7 @@ func kinds(table Table) []Pair {
 		{string(StudentRow), "student"},
 		{string(BaselineRow), "baseline"},
 		{string(ModelRow), "trained baseline"},
-		{string(RuleRow), "rule that reads item numbers only"},
+		{string(RuleRow), "rule that reads item ids only"},
 	} {
 		if slices.ContainsFunc(table.Rows, func(row Row) bool { return string(row.Kind) == kind.Name }) {
 			found = append(found, kind)
@@ -151,26 +151,26 @@ func recent(items []Item) shownHistory {
 	return shownHistory{Earlier: from, Items: items[from:]}
 }
 
-// textTable is the explanations' table: a column a metric.
-type textTable struct {
+// explanationTable is the explanations' table: a column a metric.
+type explanationTable struct {
 	N       int
 	Metrics []string
-	Rows    []textRow
+	Rows    []explanationRow
 }
 
-type textRow struct {
+type explanationRow struct {
 	Method string
 	Seed   int64
 	Values []string
 }
 
-func texts(results []TextResult) *textTable {
+func explanations(results []TextResult) *explanationTable {
 	if len(results) == 0 || len(results[0].Scores) == 0 {
 		return nil
 	}
-	table := &textTable{N: results[0].Scores[0].N}
+	table := &explanationTable{N: results[0].Scores[0].N}
 	for i, result := range results {
-		row := textRow{Method: result.Method, Seed: result.Seed}
+		row := explanationRow{Method: result.Method, Seed: result.Seed}
 		for _, score := range result.Scores {
 			if i == 0 {
 				table.Metrics = append(table.Metrics, strings.ReplaceAll(score.Metric, "-", "\u2011")) // a hyphen that does not break
@@ -182,7 +182,7 @@ func texts(results []TextResult) *textTable {
 	return table
 }
 
-func levelWord(level audit.Level) string {
+func levelName(level audit.Level) string {
 	words := map[audit.Level]string{audit.Leak: "Leak", audit.Caution: "Caution", audit.Fine: "Note"}
 	return words[level]
 }
@@ -195,8 +195,8 @@ func signed(x float64) string {
 	return figure(x)
 }
 
-// grounded are the samples that were understood first, then the failed ones.
-func grounded(samples []Rationale) []Rationale {
+// parsedFirst are the samples that were understood first, then the failed ones.
+func parsedFirst(samples []Rationale) []Rationale {
 	sorted := slices.Clone(samples)
 	slices.SortStableFunc(sorted, func(a, b Rationale) int {
 		return boolInt(a.Failed != "") - boolInt(b.Failed != "")

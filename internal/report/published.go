@@ -10,8 +10,9 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Published sets the students beside the ten trials that the reference's t_test.py holds of the same data. Nobody can check those from
-// here, and they were made by other code on another machine: they are no part of the tables, of their corrections or of the verdict.
+// Published sets the students beside the ten trials that the reference's t_test.py holds of the
+// same data. Nobody can check those from here, and they were made by other code on another machine:
+// they are no part of the tables, of their corrections or of the verdict.
 type Published struct {
 	// Data is "beauty", "sports" or "toys".
 	Data string `json:"data"`
@@ -26,34 +27,35 @@ type PublishedRow struct {
 	Task   string `json:"task"`
 	Metric string `json:"metric"`
 	// Method is ours, Of the published one: "RDRec" or "POD".
-	Method string `json:"method"`
-	Of     string `json:"of"`
-	Here   Spread `json:"here"`
-	There  Spread `json:"there"`
-	// Difference is ours less theirs with its 95% interval, P is Welch's t-test's and Holm is P corrected for the rows here alone.
+	Method          string `json:"method"`
+	PublishedMethod string `json:"published_method"`
+	Ours            MeanSD `json:"ours"`
+	Theirs          MeanSD `json:"theirs"`
+	// Difference is ours less theirs with its 95% interval, P is Welch's t-test's and Holm is P
+	// corrected for the rows here alone.
 	Difference float64          `json:"difference"`
 	Interval   *metric.Interval `json:"interval,omitempty"`
 	P          float64          `json:"p"`
 	Holm       float64          `json:"holm"`
 	Effect     float64          `json:"effect"`
-	// Doubt is why the published figures should not be used; Note is why no test was made.
-	Doubt string `json:"doubt,omitempty"`
-	Note  string `json:"note,omitempty"`
+	// Caveat is why the published figures should not be used; Note is why no test was made.
+	Caveat string `json:"caveat,omitempty"`
+	Note   string `json:"note,omitempty"`
 }
 
-// Spread is a mean over trials and their standard deviation.
-type Spread struct {
+// MeanSD is a mean over trials and their standard deviation.
+type MeanSD struct {
 	N    int     `json:"n"`
 	Mean float64 `json:"mean"`
 	SD   float64 `json:"sd"`
 }
 
-func spreadOf(values []float64) Spread {
-	return Spread{N: len(values), Mean: metric.Mean(values), SD: metric.Deviation(values)}
+func meanSD(values []float64) MeanSD {
+	return MeanSD{N: len(values), Mean: metric.Mean(values), SD: metric.StdDev(values)}
 }
 
-// ComparePublished sets Published where the data is one of the paper's, or is called like one of them without being it. Call it after
-// the tables are there.
+// ComparePublished sets Published where the data is one of the paper's, or is called like one of
+// them without being it. Call it after the tables are there.
 func (r *Report) ComparePublished() {
 	r.Published = nil
 	name, found := metric.PublishedData(r.Data.Sequences)
@@ -65,7 +67,7 @@ func (r *Report) ComparePublished() {
 		}
 		return
 	}
-	p := &Published{Data: name, Notes: r.otherwise()}
+	p := &Published{Data: name, Notes: r.differences()}
 	for _, row := range metric.PublishedTrials() {
 		if row.Data == name {
 			p.add(r.Tables, row)
@@ -85,48 +87,49 @@ func publishedNames() []string {
 	return names
 }
 
-// otherwise lists what was done otherwise here than in the published trials.
-func (r *Report) otherwise() []string {
-	notes := []string{"The published trials were not run here and cannot be checked from here; they stand outside the tests above."}
+// differences lists what was done otherwise here than in the published trials.
+func (r *Report) differences() []string {
+	notes := []string{"The published trials were not run here and cannot be checked from here; they are not part of the tests above."}
 	if r.Protocol != spec.Paper {
 		notes = append(notes, fmt.Sprintf("Protocol %s trains and counts otherwise than the script that made them; protocol paper does not.", r.Protocol))
 	}
 	for _, table := range r.Tables {
 		if table.Users < r.Data.Stats.Users {
-			notes = append(notes, fmt.Sprintf("The %s task was examined on %s of %s users here, on all of them there.",
+			notes = append(notes, fmt.Sprintf("The %s task was evaluated on %s of %s users here, on all of them there.",
 				table.Task, thousands(table.Users), thousands(r.Data.Stats.Users)))
 		}
 	}
 	return notes
 }
 
-// add compares every student of the row's task with the published method of its name; what has no namesake stands beside RDRec.
+// add compares every student of the row's task with the published method of its name; what has no
+// namesake stands beside RDRec.
 func (p *Published) add(tables []Table, published metric.Published) {
 	for _, table := range tables {
 		if strings.ToLower(strings.ReplaceAll(table.Task, "-", "")) != published.Task {
 			continue
 		}
 		for _, row := range table.Rows {
-			values := row.values(published.Metric)
+			values := row.perTrial(published.Metric)
 			if row.Kind != StudentRow || len(values) == 0 {
 				continue
 			}
-			of, there := "RDRec", published.RDRec
+			of, theirs := "RDRec", published.RDRec
 			if row.Method == "pod" {
-				of, there = "POD", published.POD
+				of, theirs = "POD", published.POD
 			}
-			p.Rows = append(p.Rows, publishedRow(published, row.Method, of, values, there))
+			p.Rows = append(p.Rows, publishedRow(published, row.Method, of, values, theirs))
 		}
 	}
 }
 
-func publishedRow(published metric.Published, method, of string, here, there []float64) PublishedRow {
+func publishedRow(published metric.Published, method, publishedMethod string, ours, theirs []float64) PublishedRow {
 	row := PublishedRow{
-		Task: published.Task, Metric: published.Metric, Method: method, Of: of, Here: spreadOf(here), There: spreadOf(there),
-		P: 1, Holm: 1, Doubt: published.Doubt,
+		Task: published.Task, Metric: published.Metric, Method: method, PublishedMethod: publishedMethod, Ours: meanSD(ours), Theirs: meanSD(theirs),
+		P: 1, Holm: 1, Caveat: published.Caveat,
 	}
-	row.Difference = row.Here.Mean - row.There.Mean
-	test, err := metric.Welch(here, there)
+	row.Difference = row.Ours.Mean - row.Theirs.Mean
+	test, err := metric.Welch(ours, theirs)
 	if err != nil {
 		row.Note = "one trial here: no test can be made"
 		return row

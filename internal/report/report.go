@@ -1,7 +1,9 @@
-// Package report says what an experiment found, so that a reader is not misled. In: a [Report] that the report stage fills with
-// counts, scores, curves and samples; out: one self-contained HTML page ([HTML]: no scripts, no other files, light and dark) and a
-// table for the terminal ([Text]). Steps: [Table.Compare] tests the students against the other rows on the same users,
-// [Report.Conclude] puts the verdict and its caveats in plain words, and the writers lay them out, caveats first.
+// Package report says what an experiment found, so that a reader is not misled. In: a [Report] that
+// the report stage fills with counts, scores, curves and samples; out: one self-contained HTML page
+// ([HTML]: no scripts, no other files, light and dark) and a table for the terminal ([Text]).
+// Steps: [Table.Compare] tests the students against the other rows on the same users,
+// [Report.Conclude] puts the verdict and its caveats in plain words, and the writers lay them out,
+// caveats first.
 package report
 
 import (
@@ -16,19 +18,20 @@ import (
 type Report struct {
 	// Name is the experiment's.
 	Name string `json:"name"`
-	// Run identifies this run, for people who look for its artefacts and its workflow.
+	// Run identifies this run, for people who look for its artifacts and its workflow.
 	Run  string    `json:"run,omitempty"`
 	Made time.Time `json:"made"`
 	// Protocol and Methods are names of the spec's tables; Seed is the first trial's.
 	Protocol string `json:"protocol"`
-	// Fixes are the protocol's switches that the spec sets otherwise, each with its state.
-	Fixes   []string `json:"fixes,omitempty"`
-	Methods []string `json:"methods"`
-	Seed    int64    `json:"seed"`
-	Trials  int      `json:"trials"`
+	// Switches are the protocol's switches that the spec sets otherwise, each with its state.
+	Switches []string `json:"switches,omitempty"`
+	Methods  []string `json:"methods"`
+	Seed     int64    `json:"seed"`
+	Trials   int      `json:"trials"`
 	// Spec is the resolved spec as YAML.
 	Spec string `json:"spec"`
-	// Verdict is the result in a sentence or two, Caveats what takes from it: both are set by Conclude.
+	// Verdict is the result in a sentence or two, Caveats what takes from it: both are set by
+	// Conclude.
 	Verdict []string `json:"verdict,omitempty"`
 	Caveats []Caveat `json:"caveats,omitempty"`
 
@@ -48,8 +51,8 @@ type Report struct {
 	Stages []Stage `json:"stages,omitempty"`
 	// Build says which program and libraries did the work.
 	Build []Pair `json:"build,omitempty"`
-	// Artefacts say where everything lies.
-	Artefacts []Pair `json:"artefacts,omitempty"`
+	// Artifacts say where everything lies.
+	Artifacts []Pair `json:"artifacts,omitempty"`
 }
 
 // Caveat is something a reader must know before the figures.
@@ -70,20 +73,22 @@ type Data struct {
 	// Source is the file or folder that was read, Digest its SHA-256.
 	Source string `json:"source"`
 	Digest string `json:"digest,omitempty"`
-	// Sequences is the digest of who interacted with what, which writing and numbering do not change.
+	// Sequences is the digest of who interacted with what, which writing and numbering do not
+	// change.
 	Sequences string `json:"sequences,omitempty"`
-	// Rows, Bad (quarantined), Duplicates and Filtered count raw reviews; all 0 where a folder was read.
+	// Rows, Bad (quarantined), Duplicates and Filtered count raw reviews; all 0 where a folder was
+	// read.
 	Rows       int `json:"rows,omitempty"`
 	Bad        int `json:"bad,omitempty"`
 	Duplicates int `json:"duplicates,omitempty"`
 	Filtered   int `json:"filtered,omitempty"`
-	// Numbering is how items got their numbers.
-	Numbering Numbering     `json:"numbering"`
-	Stats     dataset.Stats `json:"stats"`
+	// Indexing is how items got their numbers.
+	Indexing Indexing      `json:"indexing"`
+	Stats    dataset.Stats `json:"stats"`
 }
 
-// Numbering is how items got their numbers: a row of the spec's table.
-type Numbering struct {
+// Indexing is how items got their numbers: a row of the spec's table.
+type Indexing struct {
 	Name  string `json:"name"`
 	About string `json:"about,omitempty"`
 	// Note says in words what came of it here.
@@ -99,13 +104,13 @@ type Teacher struct {
 	Prompt  string `json:"prompt"`
 	Parse   string `json:"parse"`
 	Weights string `json:"weights,omitempty"`
-	// Explanations is how many different texts there were; Wanted of them were to be distilled, Asked were asked in this run and the
-	// others found in the bucket.
+	// Explanations is how many different texts there were; Wanted of them were to be distilled,
+	// Asked were asked in this run and the others found in the bucket.
 	Explanations int `json:"explanations"`
 	Wanted       int `json:"wanted"`
-	Asked        int `json:"asked"`
-	// Parsed, Retried, Quarantined and Leaked count the wanted: understood, asked again, given up, and holding words of the prompt's
-	// examples.
+	Requests     int `json:"requests"`
+	// Parsed, Retried, Quarantined and Leaked count the wanted: understood, asked again, given up,
+	// and holding words of the prompt's examples.
 	Parsed      int `json:"parsed"`
 	Retried     int `json:"retried"`
 	Quarantined int `json:"quarantined"`
@@ -122,9 +127,10 @@ type Teacher struct {
 	// TokensPerSecond is the speed of asking; 0 where nothing was asked.
 	TokensPerSecond float64 `json:"tokens_per_second,omitempty"`
 	Seconds         float64 `json:"seconds,omitempty"`
-	// Halved is how often memory ran out while it wrote, so that it wrote fewer replies together from then on.
-	Halved  int         `json:"halved,omitempty"`
-	Samples []Rationale `json:"samples,omitempty"`
+	// BatchHalvings is how often memory ran out while it wrote, so that it wrote fewer replies
+	// together from then on.
+	BatchHalvings int         `json:"batch_halvings,omitempty"`
+	Samples       []Rationale `json:"samples,omitempty"`
 }
 
 // Rationale is one text and what the teacher made of it.
@@ -142,13 +148,13 @@ type Student struct {
 	Seed   int64  `json:"seed"`
 	// Size is the spec's; From the folder it started from, empty for random weights.
 	Size       string `json:"size"`
-	From       string `json:"from,omitempty"`
+	Pretrained string `json:"pretrained,omitempty"`
 	Parameters int    `json:"parameters"`
 	Steps      int    `json:"steps"`
 	// Epochs were trained of at most Limit; Best is the one whose weights are kept.
-	Epochs int `json:"epochs"`
-	Limit  int `json:"limit,omitempty"`
-	Best   int `json:"best,omitempty"`
+	Epochs    int `json:"epochs"`
+	MaxEpochs int `json:"max_epochs,omitempty"`
+	BestEpoch int `json:"best_epoch,omitempty"`
 	// StoppedEarly says that the validation loss had not improved for as long as the spec endures.
 	StoppedEarly     bool    `json:"stopped_early"`
 	SamplesPerSecond float64 `json:"samples_per_second,omitempty"`
@@ -164,26 +170,26 @@ type Student struct {
 type Epoch struct {
 	Epoch int     `json:"epoch"`
 	Train float64 `json:"train"`
-	// Valid are the validation losses, one a kind of task, always in the same order.
-	Valid []Loss `json:"valid,omitempty"`
+	// Validation are the validation losses, one a kind of task, always in the same order.
+	Validation []Loss `json:"validation,omitempty"`
 }
 
 // Loss is one kind's loss.
 type Loss struct {
-	Kind  string  `json:"kind"`
+	Task  string  `json:"kind"`
 	Value float64 `json:"value"`
 }
 
-// Kind says what a row of a table is.
-type Kind string
+// RowKind says what a row of a table is.
+type RowKind string
 
 // The kinds of rows.
 const (
-	StudentRow  Kind = "student"
-	BaselineRow Kind = "baseline"
-	ModelRow    Kind = "model"    // a trained model that is no student: SASRec
-	RuleRow     Kind = "rule"     // reads item numbers only: shows what they give away
-	AblationRow Kind = "ablation" // a student with one switch of the protocol flipped
+	StudentRow  RowKind = "student"
+	BaselineRow RowKind = "baseline"
+	ModelRow    RowKind = "model"    // a trained model that is no student: SASRec
+	RuleRow     RowKind = "rule"     // reads item ids only: shows what they give away
+	AblationRow RowKind = "ablation" // a student with one switch of the protocol flipped
 )
 
 // Table is one ranking task with all methods on the same users.
@@ -194,20 +200,22 @@ type Table struct {
 	Users   int    `json:"users"`
 	// Candidates is how many items are ranked for each user; 0 for all of the shop.
 	Candidates int `json:"candidates,omitempty"`
-	// Strict says that duplicates were dropped (protocol clean); else figures count as the reference does.
+	// Strict says that duplicates were dropped (protocol clean); else figures count as the
+	// reference does.
 	Strict bool  `json:"strict"`
 	Rows   []Row `json:"rows"`
-	// Comparisons and Ablations are set by Compare: students against other rows, and ablations against the students they are of.
+	// Comparisons and Ablations are set by Compare: students against other rows, and ablations
+	// against the students they are of.
 	Comparisons []Comparison `json:"comparisons,omitempty"`
 	Ablations   []Comparison `json:"ablations,omitempty"`
 }
 
 // Row is one method of a table.
 type Row struct {
-	Method string `json:"method"`
-	Kind   Kind   `json:"kind"`
-	// Of is the student that an ablation flips a switch of.
-	Of string `json:"of,omitempty"`
+	Method string  `json:"method"`
+	Kind   RowKind `json:"kind"`
+	// PublishedMethod is the student that an ablation flips a switch of.
+	Base string `json:"base,omitempty"`
 	// About says in words what the method does.
 	About  string  `json:"about,omitempty"`
 	Trials []Trial `json:"trials"`
@@ -239,8 +247,8 @@ type Recommendation struct {
 	History     []Item `json:"history"`
 	Recommended []Item `json:"recommended"`
 	Truth       Item   `json:"truth"`
-	// Place is where the truth stands in the recommended list, from 1; 0 when it does not.
-	Place int `json:"place"`
+	// Rank is where the truth stands in the recommended list, from 1; 0 when it does not.
+	Rank int `json:"rank"`
 }
 
 // Explanation is what a student wrote about an item, and what the user did.
@@ -258,7 +266,7 @@ type Stage struct {
 	// Cached says that it was found done; Seconds is what it took, then or now.
 	Cached  bool    `json:"cached"`
 	Seconds float64 `json:"seconds"`
-	// Fingerprint identifies its inputs and settings, Output its artefact.
+	// Fingerprint identifies its inputs and settings, Output its artifact.
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Output      string `json:"output,omitempty"`
 }

@@ -65,8 +65,9 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestHTMLStandsAlone looks for anything that a browser would fetch or run, and for data that was not escaped.
-func TestHTMLStandsAlone(t *testing.T) {
+// TestHTMLIsSelfContained looks for anything that a browser would fetch or run, and for data that
+// was not escaped.
+func TestHTMLIsSelfContained(t *testing.T) {
 	got := page(t, sample())
 	for _, pattern := range []string{`(?i)<script`, `(?i)<link`, `(?i)<img`, `(?i)@import`, `(?i)url\(`, `(?i)\s(src|on\w+)=`, `(?i)href="[^#]`} {
 		if found := regexp.MustCompile(pattern).FindString(got); found != "" {
@@ -134,7 +135,7 @@ func TestConclude(t *testing.T) {
 		{"demo", demo, audit.Caution, "Under-trained", true},
 		{"demo", demo, audit.Caution, "One seed only", true},
 		{"demo", demo, audit.Caution, "random weights", true},
-		{"demo", demo, audit.Caution, "mostly invents: 28%", true},
+		{"demo", demo, audit.Caution, "mostly hallucinates: 28%", true},
 		{"demo", demo, audit.Caution, "256 of 1,980", true},
 		{"demo", demo, audit.Fine, "Protocol paper counts", true},
 		{"demo", demo, audit.Leak, "does not beat the rule", false},
@@ -171,9 +172,9 @@ func TestConclude(t *testing.T) {
 	}
 }
 
-func TestTheReportSaysThatMemoryRanOut(t *testing.T) {
+func TestReportShowsBatchHalvings(t *testing.T) {
 	short := sample()
-	short.Teacher.Halved = 2
+	short.Teacher.BatchHalvings = 2
 	var text bytes.Buffer
 	if err := report.Text(&text, short); err != nil {
 		t.Fatal(err)
@@ -236,11 +237,11 @@ func TestPickRecommendations(t *testing.T) {
 		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: []int{1, 2, 3, 4}})
 	}
 	d.Users[2].Items, d.Users[3].Items = []int{2, 3, 4}, []int{1, 3, 4}
-	answers := []report.Answer{
+	lists := []report.RankedList{
 		{User: 1, Items: []int{4, 9}, Truth: 4}, {User: 2, Items: []int{4}, Truth: 4}, // the same history as user 1
 		{User: 3, Items: []int{5, 6}, Truth: 4}, {User: 4, Items: []int{5, 4}, Truth: 4}, {User: 99, Truth: 1},
 	}
-	pair := report.PickRecommendations(d, "rdrec", answers, 2)
+	pair := report.PickRecommendations(d, "rdrec", lists, 2)
 	got := make([]string, 0, len(pair))
 	for _, shown := range pair {
 		got = append(got, shown.User)
@@ -248,29 +249,29 @@ func TestPickRecommendations(t *testing.T) {
 	if diff := cmp.Diff([]string{"ada", "user 3"}, got); diff != "" {
 		t.Errorf("one hit and one miss: %s", diff)
 	}
-	shown := report.PickRecommendations(d, "rdrec", answers, 9)
+	shown := report.PickRecommendations(d, "rdrec", lists, 9)
 	want := report.Recommendation{
 		User: "ada", Method: "rdrec", History: []report.Item{{ID: 1, Title: "soap"}, {ID: 2, Title: "comb"}, {ID: 3, Title: "c"}},
-		Recommended: []report.Item{{ID: 4, Title: "d"}, {ID: 9}}, Truth: report.Item{ID: 4, Title: "d"}, Place: 1,
+		Recommended: []report.Item{{ID: 4, Title: "d"}, {ID: 9}}, Truth: report.Item{ID: 4, Title: "d"}, Rank: 1,
 	}
 	if diff := cmp.Diff(want, shown[0]); diff != "" || len(shown) != 3 {
 		t.Errorf("%d shown: %s", len(shown), diff)
 	}
 }
 
-// TestWhoDoesNotBeatTheRuleIsSaidNotToFirst: of a student and of SASRec, before anything else.
-func TestWhoDoesNotBeatTheRuleIsSaidNotToFirst(t *testing.T) {
+// TestLosingToTheRuleIsTheFirstCaveat: of a student and of SASRec, before anything else.
+func TestLosingToTheRuleIsTheFirstCaveat(t *testing.T) {
 	r := trials()
 	table := report.Table{Task: "sequential", Setting: "the next item", Users: 976, Rows: []report.Row{
 		row("rdrec", report.StudentRow, "", lists(1, 0.30, 0.40)),
 		row("sasrec", report.ModelRow, "a transformer", lists(2, 0.40, 0.50)),
-		row("rule", report.RuleRow, "reads item numbers only", lists(5, 0.70, 0.80)),
+		row("rule", report.RuleRow, "reads item ids only", lists(5, 0.70, 0.80)),
 	}}
 	table.Compare(1)
 	r.Tables = []report.Table{table}
 	r.Conclude()
 	for i, method := range []string{"rdrec", "sasrec"} {
-		want := method + " does not beat the rule that reads nothing but item numbers"
+		want := method + " does not beat the rule that reads only item ids"
 		if first := r.Caveats[i]; first.Level != audit.Leak || !strings.HasPrefix(first.Text, want) {
 			t.Errorf("caveat %d is %+v, want %q", i, first, want)
 		}
@@ -282,8 +283,8 @@ func TestWhoDoesNotBeatTheRuleIsSaidNotToFirst(t *testing.T) {
 	if err := report.Text(&out, r); err != nil {
 		t.Fatal(err)
 	}
-	said, shown := strings.Index(out.String(), "rdrec does not beat the rule"), strings.Index(out.String(), "the next item ·")
-	if said < 0 || shown < 0 || said > shown {
-		t.Errorf("the sentence stands at %d, the table at %d", said, shown)
+	caveatAt, shown := strings.Index(out.String(), "rdrec does not beat the rule"), strings.Index(out.String(), "the next item ·")
+	if caveatAt < 0 || shown < 0 || caveatAt > shown {
+		t.Errorf("the sentence stands at %d, the table at %d", caveatAt, shown)
 	}
 }

@@ -7,46 +7,47 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// Answer is one user's ranked list, to pick samples from.
-type Answer struct {
+// RankedList is one user's ranked list, to pick samples from.
+type RankedList struct {
 	// User is the dataset's id; Items are item ids, best first; Truth is what came next.
 	User  int
 	Items []int
 	Truth int
 }
 
-// PickRecommendations chooses n answers to show, in the given order: no two users with the same history, and where there are both,
-// hits (the truth among the recommended) and misses in equal parts, so that the samples look neither better nor worse than the table.
-func PickRecommendations(d *dataset.Dataset, method string, answers []Answer, n int) []Recommendation {
+// PickRecommendations chooses n answers to show, in the given order: no two users with the same
+// history, and where there are both, hits (the truth among the recommended) and misses in equal
+// parts, so that the samples look neither better nor worse than the table.
+func PickRecommendations(d *dataset.Dataset, method string, lists []RankedList, n int) []Recommendation {
 	users := make(map[int]dataset.User, len(d.Users))
 	for _, user := range d.Users {
 		users[user.ID] = user
 	}
 	var hits, misses []Recommendation
 	seen := map[string]bool{}
-	for _, answer := range answers {
-		user, known := users[answer.User]
+	for _, list := range lists {
+		user, known := users[list.User]
 		key := fmt.Sprint(history(user))
 		if !known || seen[key] {
 			continue
 		}
 		seen[key] = true
-		if shown := recommendation(d, method, user, answer); shown.Place > 0 {
+		if shown := recommendation(d, method, user, list); shown.Rank > 0 {
 			hits = append(hits, shown)
 		} else {
 			misses = append(misses, shown)
 		}
 	}
-	wanted := min(len(hits), max(n-n/2, n-len(misses)))
-	return append(hits[:wanted:wanted], misses[:min(len(misses), n-wanted)]...)
+	limit := min(len(hits), max(n-n/2, n-len(misses)))
+	return append(hits[:limit:limit], misses[:min(len(misses), n-limit)]...)
 }
 
 func history(user dataset.User) []int { return user.Items[:max(0, len(user.Items)-1)] }
 
-func recommendation(d *dataset.Dataset, method string, user dataset.User, answer Answer) Recommendation {
+func recommendation(d *dataset.Dataset, method string, user dataset.User, list RankedList) Recommendation {
 	return Recommendation{
-		User: UserName(d, answer.User), Method: method, History: Items(d, history(user)...), Recommended: Items(d, answer.Items...),
-		Truth: Items(d, answer.Truth)[0], Place: slices.Index(answer.Items, answer.Truth) + 1,
+		User: UserName(d, list.User), Method: method, History: Items(d, history(user)...), Recommended: Items(d, list.Items...),
+		Truth: Items(d, list.Truth)[0], Rank: slices.Index(list.Items, list.Truth) + 1,
 	}
 }
 

@@ -14,14 +14,15 @@ import (
 	"rdrec/internal/spec"
 )
 
-// lists are 976 users' lists that find the truth first for a share of users and among ten for another.
+// lists are 976 users' lists that find the truth first for a share of users and among ten for
+// another.
 func lists(seed uint64, first, ten float64) []metric.List {
 	random := rand.New(rand.NewPCG(seed, 1))
 	all := make([]metric.List, 976)
 	for i := range all {
 		items := make([]int, 10)
-		for place := range items {
-			items[place] = 100 + place
+		for position := range items {
+			items[position] = 100 + position
 		}
 		switch luck := float64(i) / float64(len(all)); { // the same users are easy for every method, as in life
 		case luck < first:
@@ -34,10 +35,10 @@ func lists(seed uint64, first, ten float64) []metric.List {
 	return all
 }
 
-func row(method string, kind report.Kind, about string, trials ...[]metric.List) report.Row {
+func row(method string, kind report.RowKind, about string, trials ...[]metric.List) report.Row {
 	r := report.Row{Method: method, Kind: kind, About: about}
 	for i, lists := range trials {
-		r.Trials = append(r.Trials, report.Trial{Seed: int64(i + 1), Scores: metric.Rank(lists, false, 1)})
+		r.Trials = append(r.Trials, report.Trial{Seed: int64(i + 1), Scores: metric.ScoreRankings(lists, false, 1)})
 	}
 	return r
 }
@@ -51,7 +52,7 @@ func sample() report.Report {
 		Spec:   "name: demo\nseed: 1\nprotocol: paper\nmethods: [rdrec]\nteacher:\n  model: smollm2\n  prompt: few-shot\n  reviews: 256\n",
 		Stages: sampleStages(), Audit: sampleAudit(),
 		Build: []report.Pair{{"rdrec", "v0.1.0 (4553d9b)"}, {"libtorch", "2.11.0+cpu"}, {"go", "go1.26.8 linux/amd64"}},
-		Artefacts: []report.Pair{
+		Artifacts: []report.Pair{
 			{"report", "runs/demo-3f2a91c07b1e/report.html"}, {"model", "objects/model/9c1f20b7aa01"}, {"bucket", "file:///home/ada/rdrec/bucket"},
 		},
 	}
@@ -63,7 +64,7 @@ func sample() report.Report {
 func sampleData() report.Data {
 	return report.Data{
 		Name: "All_Beauty", Source: "testdata/reviews/All_Beauty_5.json.gz (amazon-2018)", Digest: "d60acb128cf7b7f2536e8f38a5b18a05535c9e14c7a355904270e15b0945ea86",
-		Rows: 5269, Bad: 3, Duplicates: 1174, Filtered: 0, Numbering: report.Numbering{Name: "random", About: "a digest of seed and shop's id: knows nothing"},
+		Rows: 5269, Bad: 3, Duplicates: 1174, Filtered: 0, Indexing: report.Indexing{Name: "random", About: "a digest of the seed and the shop's id: carries no information"},
 		Stats: dataset.Stats{
 			Users: 991, Items: 85, Interactions: 4092, Density: 0.04858, Shortest: 1, Median: 4, Longest: 14, Short: 15,
 			Train: 1980, Val: 902, Test: 911, Rationales: 251, Features: 402, Negatives: 70, Titles: 85,
@@ -73,7 +74,7 @@ func sampleData() report.Data {
 
 func sampleTeacher() *report.Teacher {
 	return &report.Teacher{
-		Model: "smollm2", Prompt: "few-shot", Parse: "strict", Weights: "7be1f3c0c8a94b2f9e", Explanations: 1980, Wanted: 256, Asked: 224,
+		Model: "smollm2", Prompt: "few-shot", Parse: "strict", Weights: "7be1f3c0c8a94b2f9e", Explanations: 1980, Wanted: 256, Requests: 224,
 		Parsed: 251, Retried: 9, Quarantined: 5, Leaked: 12, Grounded: 0.28, TokensPerSecond: 61.4, Seconds: 142,
 		FellBack: 2, PromptTokens: 74_112, Tokens: 8_719, Reasons: []report.Pair{{Name: "no line begins with number 1", Value: "3"}, {Name: "words of the prompt's <b>examples", Value: "2"}},
 		Samples: []report.Rationale{
@@ -87,16 +88,16 @@ func sampleTeacher() *report.Teacher {
 
 func student(method string, seed int64) report.Student {
 	s := report.Student{
-		Method: method, Seed: seed, Size: "t5-mini", Parameters: 4_987_136, Steps: 900, Epochs: 9, Limit: 9, Best: 9,
+		Method: method, Seed: seed, Size: "t5-mini", Parameters: 4_987_136, Steps: 900, Epochs: 9, MaxEpochs: 9, BestEpoch: 9,
 		SamplesPerSecond: 412, Seconds: 154, Weights: "1f0c77aa30be41",
 	}
 	for epoch := 1; epoch <= 9; epoch++ {
 		x := float64(epoch)
-		s.Curve = append(s.Curve, report.Epoch{Epoch: epoch, Train: 0.7 + 5.2*math.Exp(-x/2.2), Valid: []report.Loss{
-			{Kind: "explanation", Value: 1.9 + 3.6*math.Exp(-x/2.0)},
-			{Kind: "sequential", Value: 0.62 + 2.9*math.Exp(-x/2.4)},
-			{Kind: "top-N", Value: 0.66 + 3.0*math.Exp(-x/2.6)},
-			{Kind: "rationale", Value: 1.6 + 3.9*math.Exp(-x/2.0)},
+		s.Curve = append(s.Curve, report.Epoch{Epoch: epoch, Train: 0.7 + 5.2*math.Exp(-x/2.2), Validation: []report.Loss{
+			{Task: "explanation", Value: 1.9 + 3.6*math.Exp(-x/2.0)},
+			{Task: "sequential", Value: 0.62 + 2.9*math.Exp(-x/2.4)},
+			{Task: "top-N", Value: 0.66 + 3.0*math.Exp(-x/2.6)},
+			{Task: "rationale", Value: 1.6 + 3.9*math.Exp(-x/2.0)},
 		}})
 	}
 	return s
@@ -109,7 +110,7 @@ var sampleTables = sync.OnceValue(func() []report.Table {
 		row("popularity", report.BaselineRow, "the items that most training histories hold", lists(2, 0.347, 0.796)),
 		row("markov", report.BaselineRow, "what most often followed the user's last item", lists(3, 0.774, 0.831)),
 		row("item-knn", report.BaselineRow, "items that share users with the history", lists(4, 0.770, 0.824)),
-		row("rule", report.RuleRow, "reads item numbers only", lists(5, 0.012, 0.74)),
+		row("rule", report.RuleRow, "reads item ids only", lists(5, 0.012, 0.74)),
 	}}
 	sequential.Compare(1)
 	top := report.Table{Task: "top-N", Setting: "the next item among 71 candidates", Users: 976, Rows: []report.Row{
@@ -168,7 +169,7 @@ func sampleReading() ([]report.Recommendation, []report.Explanation) {
 		return list
 	}
 	recommended := []report.Recommendation{
-		{User: "A2Z4FGOQ3KXYZ1", Method: "rdrec", History: items(10, 21, 32), Recommended: items(43, 54, 60, 71, 82), Truth: items(43)[0], Place: 1},
+		{User: "A2Z4FGOQ3KXYZ1", Method: "rdrec", History: items(10, 21, 32), Recommended: items(43, 54, 60, 71, 82), Truth: items(43)[0], Rank: 1},
 		{User: "A1B2C3D4E5F6G7", Method: "rdrec", History: items(1, 2, 3, 4, 5, 6, 7, 8), Recommended: items(9, 11, 13, 15, 17), Truth: items(24)[0]},
 	}
 	var explained []report.Explanation
@@ -187,7 +188,7 @@ var trialTable = sync.OnceValue(func() report.Table {
 	table := report.Table{Task: "sequential", Setting: "the next item among all 85", Users: 976, Strict: true, Rows: []report.Row{
 		row("rdrec", report.StudentRow, "", lists(1, 0.771, 0.832), lists(11, 0.764, 0.83), lists(21, 0.778, 0.84)),
 		row("pod", report.StudentRow, "", lists(31, 0.70, 0.80), lists(41, 0.72, 0.81), lists(51, 0.69, 0.79)),
-		row("rule", report.RuleRow, "reads item numbers only", lists(5, 0.80, 0.87)),
+		row("rule", report.RuleRow, "reads item ids only", lists(5, 0.80, 0.87)),
 	}}
 	table.Compare(1)
 	return table
@@ -203,7 +204,7 @@ func trials() report.Report {
 	r.Students = nil
 	for seed := range int64(3) {
 		early := student("rdrec", seed+1)
-		early.StoppedEarly, early.Best = true, 6
+		early.StoppedEarly, early.BestEpoch = true, 6
 		r.Students = append(r.Students, early)
 	}
 	r.Tables = []report.Table{trialTable()}

@@ -14,8 +14,8 @@ import (
 	"rdrec/internal/report"
 )
 
-// seeded is a row with a figure of NDCG@10 for each seed, and nothing of its users.
-func seeded(method string, kind report.Kind, first int64, figures ...float64) report.Row {
+// rowWithSeeds is a row with a figure of NDCG@10 for each seed, and nothing of its users.
+func rowWithSeeds(method string, kind report.RowKind, first int64, figures ...float64) report.Row {
 	r := report.Row{Method: method, Kind: kind}
 	for i, figure := range figures {
 		r.Trials = append(r.Trials, report.Trial{Seed: first + int64(i), Scores: []metric.Score{{Metric: "NDCG@10", Value: figure}}})
@@ -28,11 +28,12 @@ var (
 	theirs = []float64{0.0461, 0.0455, 0.0490}
 )
 
-// The expected figures are those of scipy 1.17.1: ttest_ind(equal_var=False), ttest_rel and ttest_1samp with confidence_interval.
+// The expected figures are those of scipy 1.17.1: ttest_ind(equal_var=False), ttest_rel and
+// ttest_1samp with confidence_interval.
 func TestComparisonsOverSeeds(t *testing.T) {
 	table := report.Table{Rows: []report.Row{
-		seeded("rdrec", report.StudentRow, 1, ours...), seeded("pod", report.StudentRow, 1, theirs...),
-		seeded("popularity", report.BaselineRow, 0, 0.0450),
+		rowWithSeeds("rdrec", report.StudentRow, 1, ours...), rowWithSeeds("pod", report.StudentRow, 1, theirs...),
+		rowWithSeeds("popularity", report.BaselineRow, 0, 0.0450),
 	}}
 	table.Compare(1)
 	var got []report.Comparison
@@ -81,7 +82,7 @@ func oneSampleP(t *testing.T, table report.Table) float64 {
 
 func TestEqualTrialsAreNotTested(t *testing.T) {
 	table := report.Table{Rows: []report.Row{
-		seeded("rdrec", report.StudentRow, 1, 0.05, 0.05), seeded("popularity", report.BaselineRow, 0, 0.04),
+		rowWithSeeds("rdrec", report.StudentRow, 1, 0.05, 0.05), rowWithSeeds("popularity", report.BaselineRow, 0, 0.04),
 	}}
 	table.Compare(1)
 	const want = "rdrec against popularity over seeds: the trials do not vary on NDCG@10, so no t-test can be made"
@@ -92,9 +93,10 @@ func TestEqualTrialsAreNotTested(t *testing.T) {
 	}
 }
 
-// TestOneTrialOfATrainedModelIsNoConstant: SASRec has seeds, so its single figure is not what a one-sample test is made against.
-func TestOneTrialOfATrainedModelIsNoConstant(t *testing.T) {
-	table := report.Table{Rows: []report.Row{seeded("rdrec", report.StudentRow, 1, ours...), seeded("sasrec", report.ModelRow, 1, 0.04)}}
+// TestSingleTrialOfTrainedModelIsNotDeterministic: SASRec has seeds, so its single figure is not
+// what a one-sample test is made against.
+func TestSingleTrialOfTrainedModelIsNotDeterministic(t *testing.T) {
+	table := report.Table{Rows: []report.Row{rowWithSeeds("rdrec", report.StudentRow, 1, ours...), rowWithSeeds("sasrec", report.ModelRow, 1, 0.04)}}
 	table.Compare(1)
 	const want = "no comparison over seeds can be made: it needs two trials of each, and rdrec has 3, sasrec 1"
 	found := 0
@@ -109,16 +111,16 @@ func TestOneTrialOfATrainedModelIsNoConstant(t *testing.T) {
 	if found != 2 {
 		t.Errorf("%d comparisons over seeds, want one for each metric", found)
 	}
-	table.Rows[1] = seeded("sasrec", report.ModelRow, 1, theirs...)
+	table.Rows[1] = rowWithSeeds("sasrec", report.ModelRow, 1, theirs...)
 	table.Compare(1)
 	if !strings.Contains(fmt.Sprint(table.Comparisons), string(report.PairedSeeds)) {
 		t.Errorf("equal seeds were not paired: %+v", table.Comparisons)
 	}
 }
 
-func TestOtherSeedsAreNotPaired(t *testing.T) {
+func TestDifferentSeedsAreNotPaired(t *testing.T) {
 	table := report.Table{Rows: []report.Row{
-		seeded("rdrec", report.StudentRow, 1, ours...), seeded("pod", report.StudentRow, 7, theirs...),
+		rowWithSeeds("rdrec", report.StudentRow, 1, ours...), rowWithSeeds("pod", report.StudentRow, 7, theirs...),
 	}}
 	table.Compare(1)
 	for _, c := range table.Comparisons {
@@ -131,23 +133,24 @@ func TestOtherSeedsAreNotPaired(t *testing.T) {
 // published is a report on data with a digest, after one method's trials.
 func published(sequences, source string, figures ...float64) report.Report {
 	r := report.Report{Protocol: "clean", Data: report.Data{Sequences: sequences, Source: source}, Tables: []report.Table{{
-		Task: "sequential", Users: 22363, Rows: []report.Row{seeded("rdrec", report.StudentRow, 1, figures...)},
+		Task: "sequential", Users: 22363, Rows: []report.Row{rowWithSeeds("rdrec", report.StudentRow, 1, figures...)},
 	}}}
 	r.Data.Stats.Users = 22363
 	r.ComparePublished()
 	return r
 }
 
-// The expected figures are scipy 1.17.1's ttest_ind(equal_var=False) of ours and the ten of the script; the effect is Cohen's d.
-func TestPublishedTrialsStandBeside(t *testing.T) {
+// The expected figures are scipy 1.17.1's ttest_ind(equal_var=False) of ours and the ten of the
+// script; the effect is Cohen's d.
+func TestComparePublished(t *testing.T) {
 	r := published(beautySequences, "data/anything", ours...)
 	if r.Published == nil || len(r.Published.Rows) != 1 {
 		t.Fatalf("published: %+v", r.Published)
 	}
 	got := r.Published.Rows[0]
 	want := report.PublishedRow{
-		Task: "sequential", Metric: "NDCG@10", Method: "rdrec", Of: "RDRec", Here: report.Spread{N: 3, Mean: 0.0508, SD: 0.002722131517763241},
-		There: report.Spread{N: 10, Mean: 0.05044, SD: 0.00339254083738624}, Difference: 0.00036,
+		Task: "sequential", Metric: "NDCG@10", Method: "rdrec", PublishedMethod: "RDRec", Ours: report.MeanSD{N: 3, Mean: 0.0508, SD: 0.002722131517763241},
+		Theirs: report.MeanSD{N: 10, Mean: 0.05044, SD: 0.00339254083738624}, Difference: 0.00036,
 		Interval: &metric.Interval{Low: -0.0048726627657890015, High: 0.005592662765788986}, P: 0.8589430823393875, Holm: 0.8589430823393875,
 		Effect: 0.10972754339391802,
 	}
@@ -162,7 +165,7 @@ func TestPublishedTrialsStandBeside(t *testing.T) {
 	}
 }
 
-func TestPublishedTrialsNeedTheirData(t *testing.T) {
+func TestComparePublishedNeedsMatchingData(t *testing.T) {
 	if r := published("00", "data/shop", ours...); r.Published != nil {
 		t.Errorf("data of no paper: %+v", r.Published)
 	}
@@ -176,8 +179,9 @@ func TestPublishedTrialsNeedTheirData(t *testing.T) {
 	}
 }
 
-// Sports' top-N hit rate at 10 lies below its own hit rate at 5 in the script: that is said wherever it is used.
-func TestPublishedDoubtIsShown(t *testing.T) {
+// Sports' top-N hit rate at 10 lies below its own hit rate at 5 in the script: that is said
+// wherever it is used.
+func TestPublishedCaveatIsShown(t *testing.T) {
 	r := report.Report{Data: report.Data{Sequences: "52a070d154b15894032f6aede02085f456063a5692ba00e9bae2f7a045415ac1"}, Tables: []report.Table{{
 		Task: "top-N", Rows: []report.Row{{Method: "pod", Kind: report.StudentRow, Trials: []report.Trial{
 			{Seed: 1, Scores: []metric.Score{{Metric: "HR@10", Value: 0.2}}}, {Seed: 2, Scores: []metric.Score{{Metric: "HR@10", Value: 0.21}}},
@@ -195,8 +199,9 @@ func TestPublishedDoubtIsShown(t *testing.T) {
 	}
 }
 
-// A rule that reads item numbers only and beats popularity among the candidates says that the numbers give the answer away.
-func TestRuleAmongCandidatesIsALeak(t *testing.T) {
+// A rule that reads item ids only and beats popularity among the candidates says that the numbers
+// give the answer away.
+func TestRuleAmongCandidatesReportsLeak(t *testing.T) {
 	table := func(candidates int, rule float64) report.Report {
 		r := report.Report{Tables: []report.Table{{Task: "top-N", Users: 976, Candidates: candidates, Rows: []report.Row{
 			row("rdrec", report.StudentRow, "", lists(6, 0.52, 0.79)), row("popularity", report.BaselineRow, "", lists(7, 0.36, 0.81)),
@@ -206,7 +211,7 @@ func TestRuleAmongCandidatesIsALeak(t *testing.T) {
 		r.Conclude()
 		return r
 	}
-	const words = "give candidates of the top-N task away"
+	const words = "leak the candidates of the top-N task"
 	if r := table(100, 0.97); !has(r.Caveats, audit.Leak, words) || !has(r.Caveats, audit.Leak, "0.9703, popularity 0.8105, chance 0.1000") {
 		t.Errorf("a rule at .97: %+v", r.Caveats)
 	}

@@ -15,14 +15,14 @@ const width = 110
 // Text writes the report for a terminal: what it was, its caveats, the tables, and who taught what.
 func Text(w io.Writer, r Report) error {
 	t := &text{}
-	t.head(r)
+	t.header(r)
 	for _, verdict := range r.Verdict {
 		t.wrap("  ", verdict)
 	}
 	t.caveats(r.Caveats)
 	for _, table := range r.Tables {
 		t.table(table)
-		t.spreads(table)
+		t.seedIntervals(table)
 		t.comparisons(table)
 		t.ablations(table)
 	}
@@ -34,8 +34,8 @@ func Text(w io.Writer, r Report) error {
 		t.student(student)
 	}
 	t.stages(r.Stages)
-	for _, artefact := range r.Artefacts {
-		t.line("%-10s %s", artefact.Name, artefact.Value)
+	for _, artifact := range r.Artifacts {
+		t.line("%-10s %s", artifact.Name, artifact.Value)
 	}
 	_, err := io.WriteString(w, t.String())
 	return err
@@ -48,20 +48,20 @@ func (t *text) line(format string, args ...any) {
 	t.WriteString(strings.TrimRight(fmt.Sprintf(format, args...), " ") + "\n")
 }
 
-func (t *text) head(r Report) {
+func (t *text) header(r Report) {
 	stats := r.Data.Stats
 	t.line("%s · protocol %s · seed %d · %s", r.Name, protocolName(r), r.Seed, plural(r.Trials, "trial"))
 	t.line("%s: %s users, %s items, %s interactions%s", r.Data.Name, thousands(stats.Users), thousands(stats.Items),
 		thousands(stats.Interactions), quarantined(r.Data))
-	if n := r.Data.Numbering; n.Name != "" {
-		t.wrap("", fmt.Sprintf("item numbers: %s (%s)", n.Name, n.About))
+	if n := r.Data.Indexing; n.Name != "" {
+		t.wrap("", fmt.Sprintf("item indexing: %s (%s)", n.Name, n.About))
 	}
 	t.line("")
 }
 
 // protocolName is the protocol and what the spec set otherwise.
 func protocolName(r Report) string {
-	return strings.Join(append([]string{r.Protocol}, r.Fixes...), ", ")
+	return strings.Join(append([]string{r.Protocol}, r.Switches...), ", ")
 }
 
 func quarantined(d Data) string {
@@ -76,7 +76,7 @@ func (t *text) caveats(caveats []Caveat) {
 	if len(caveats) == 0 {
 		return
 	}
-	t.line("\nRead this first:")
+	t.line("\nCaveats:")
 	for _, caveat := range caveats {
 		mark := map[audit.Level]string{audit.Leak: "!! ", audit.Caution: "!  "}[caveat.Level]
 		if mark == "" {
@@ -111,10 +111,10 @@ func (t *text) table(table Table) {
 	t.line("\n%s · %s · %s users · %s", capital(table.Task), table.Setting, thousands(table.Users), counted)
 	metrics := table.Metrics()
 	rows := make([][]string, 0, 1+len(table.Rows))
-	rows = append(rows, append(append([]string{"method"}, metrics...), "95% of "+judged))
+	rows = append(rows, append(append([]string{"method"}, metrics...), "95% of "+primaryMetric))
 	for _, row := range table.Rows {
 		cells := make([]string, 0, len(metrics)+2)
-		cells = append(cells, row.Method+map[Kind]string{StudentRow: " (student)", RuleRow: " (item numbers)"}[row.Kind])
+		cells = append(cells, row.Method+map[RowKind]string{StudentRow: " (student)", RuleRow: " (item ids)"}[row.Kind])
 		for _, name := range metrics {
 			cells = append(cells, cellText(row, name))
 		}
@@ -136,14 +136,15 @@ func cellText(row Row, name string) string {
 }
 
 func intervalText(row Row) string {
-	cell, _ := row.Cell(judged)
+	cell, _ := row.Cell(primaryMetric)
 	if cell.Interval == nil {
 		return ""
 	}
 	return figure(cell.Interval.Low) + " to " + figure(cell.Interval.High)
 }
 
-// grid writes rows with their first column flush left and the others flush right; the first row is a header.
+// grid writes rows with their first column flush left and the others flush right; the first row is
+// a header.
 func (t *text) grid(rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {
@@ -195,14 +196,14 @@ func (t *text) teacher(teacher *Teacher) {
 	if teacher == nil {
 		return
 	}
-	t.wrap("teacher    ", fmt.Sprintf("%s (%s prompt): %s of %s explanations distilled, %s parsed, %d asked again, %d quarantined, "+
+	t.wrap("teacher    ", fmt.Sprintf("%s (%s prompt): %s of %s explanations distilled, %s parsed, %d retried, %d quarantined, "+
 		"%d leaked the prompt, %s of their words from the review%s", teacher.Model, teacher.Prompt, thousands(teacher.Wanted), thousands(teacher.Explanations),
 		thousands(teacher.Parsed), teacher.Retried, teacher.Quarantined, teacher.Leaked, percent(teacher.Grounded), speed(*teacher)))
 	if teacher.FellBack > 0 {
 		t.wrap("           ", thousands(teacher.FellBack)+" could not be read and fell back to the explanation itself, as in the reference")
 	}
-	if teacher.Halved > 0 {
-		t.wrap("           ", fmt.Sprintf("memory ran out %s, and half as many replies were written together from then on", plural(teacher.Halved, "time")))
+	if teacher.BatchHalvings > 0 {
+		t.wrap("           ", fmt.Sprintf("memory ran out %s, and half as many replies were generated per batch from then on", plural(teacher.BatchHalvings, "time")))
 	}
 	reasons := make([]string, len(teacher.Reasons))
 	for i, reason := range teacher.Reasons {
@@ -227,22 +228,22 @@ func speed(teacher Teacher) string {
 
 func (t *text) student(s Student) {
 	t.wrap("student    ", fmt.Sprintf("%s %s, seed %d: %s parameters from %s, %s steps, %s%s", s.Method, s.Size, s.Seed, thousands(s.Parameters),
-		origin(s), thousands(s.Steps), plural(s.Epochs, "epoch"), ended(s)))
+		origin(s), thousands(s.Steps), plural(s.Epochs, "epoch"), stopNote(s)))
 }
 
 func origin(s Student) string {
-	if s.From == "" {
+	if s.Pretrained == "" {
 		return "random weights"
 	}
-	return s.From
+	return s.Pretrained
 }
 
-func ended(s Student) string {
+func stopNote(s Student) string {
 	switch {
 	case s.StoppedEarly:
-		return fmt.Sprintf(", stopped early (best: epoch %d)", s.Best)
-	case s.Best > 0:
-		return fmt.Sprintf(" (best: %d)", s.Best)
+		return fmt.Sprintf(", stopped early (best: epoch %d)", s.BestEpoch)
+	case s.BestEpoch > 0:
+		return fmt.Sprintf(" (best: %d)", s.BestEpoch)
 	default:
 		return ""
 	}
@@ -256,7 +257,7 @@ func (t *text) stages(stages []Stage) {
 	for i, stage := range stages {
 		words[i] = fmt.Sprintf("%s %s", stage.Name, seconds(stage.Seconds))
 		if stage.Cached {
-			words[i] += " (done before)"
+			words[i] += " (cached)"
 		}
 	}
 	t.wrap("stages     ", strings.Join(words, " · "))

@@ -208,7 +208,7 @@ func TestCoresAreInclusive(t *testing.T) {
 		{3, 3, review.Summary{Users: 3, Items: 3, Interactions: 9, Sparse: 1, Rounds: 1}},
 		{4, 1, review.Summary{Users: 1, Items: 4, Interactions: 4, Sparse: 6, Rounds: 1}},
 	} {
-		opts := options(put(t, "core.json", jsonLines(events)))
+		opts := options(writeFile(t, "core.json", jsonLines(events)))
 		opts.UserCore, opts.ItemCore = c.users, c.items
 		_, got := importInto(t, opts)
 		c.want.Rows = 10
@@ -216,7 +216,7 @@ func TestCoresAreInclusive(t *testing.T) {
 			t.Errorf("cores %d and %d (-want +got):\n%s", c.users, c.items, diff)
 		}
 	}
-	opts := options(put(t, "core.json", jsonLines(events)))
+	opts := options(writeFile(t, "core.json", jsonLines(events)))
 	opts.ItemCore = 4
 	if _, err := review.Import(context.Background(), opts, 1, t.TempDir()); !errors.Is(err, review.ErrData) {
 		t.Errorf("item core 4: %v, want %v", err, review.ErrData)
@@ -238,19 +238,19 @@ func TestRatingsAndDaysAreInclusive(t *testing.T) {
 		{4, []string{"i1", "i2", "i3", "i6"}},
 		{3.9, []string{"i0", "i1", "i2", "i3", "i6"}},
 	} {
-		opts := options(put(t, "ratings.json", lines))
+		opts := options(writeFile(t, "ratings.json", lines))
 		opts.MinRating = c.least
 		dir, sum := importInto(t, opts)
-		if diff := cmp.Diff(c.want, byName(read(t, dir))["a"]); diff != "" || sum.Filtered != 7-len(c.want) {
+		if diff := cmp.Diff(c.want, shopSequences(read(t, dir))["a"]); diff != "" || sum.Filtered != 7-len(c.want) {
 			t.Errorf("min_rating %g: %d filtered (-want +got):\n%s", c.least, sum.Filtered, diff)
 		}
 	}
 	// 2020-01-02 begins at 1577923200 and 2020-01-04 ends before 1578182400.
 	events := []string{"a u 1577923199", "a v 1577923200", "a w 1578000000", "a x 1578182399", "a y 1578182400"}
-	opts := options(put(t, "days.json", jsonLines(events)))
+	opts := options(writeFile(t, "days.json", jsonLines(events)))
 	opts.From, opts.To = "2020-01-02", "2020-01-04"
 	dir, sum := importInto(t, opts)
-	if diff := cmp.Diff([]string{"v", "w", "x"}, byName(read(t, dir))["a"]); diff != "" || sum.Filtered != 2 {
+	if diff := cmp.Diff([]string{"v", "w", "x"}, shopSequences(read(t, dir))["a"]); diff != "" || sum.Filtered != 2 {
 		t.Errorf("days: %d filtered (-want +got):\n%s", sum.Filtered, diff)
 	}
 	opts.To = "2020-01-02" // one day
@@ -270,7 +270,7 @@ func TestUnitsOfTime(t *testing.T) {
 	} {
 		lines += fmt.Sprintf(`{"reviewerID": "a", "asin": "i%d", "unixReviewTime": %s}`+"\n", i, moment)
 	}
-	dir, _ := importInto(t, options(put(t, "units.json", lines)))
+	dir, _ := importInto(t, options(writeFile(t, "units.json", lines)))
 	d := read(t, dir)
 	got := map[string]int64{}
 	for i, item := range d.Users[0].Items {
@@ -294,7 +294,7 @@ func TestBadRowsUpToMaxBad(t *testing.T) {
 		most   float64
 		passes bool
 	}{{0, 0, true}, {1, 0.25, true}, {1, 0.2499, false}, {3, 0.5, true}, {6, 0.5, false}} {
-		opts := options(put(t, "bad.json", lines+strings.Repeat("no JSON\n", c.bad)))
+		opts := options(writeFile(t, "bad.json", lines+strings.Repeat("no JSON\n", c.bad)))
 		opts.MaxBad = c.most
 		_, err := review.Import(context.Background(), opts, 1, t.TempDir())
 		if (err == nil) != c.passes {
@@ -307,9 +307,9 @@ func TestBadRowsUpToMaxBad(t *testing.T) {
 	}
 }
 
-// TestTheFirstOfEqualReviewsIsKept: of reviews of one item at one time the one that stands first,
+// TestFirstOfEqualReviewsWins: of reviews of one item at one time the one that stands first,
 // of others the earliest.
-func TestTheFirstOfEqualReviewsIsKept(t *testing.T) {
+func TestFirstOfEqualReviewsWins(t *testing.T) {
 	row := func(item string, second int, text string) string {
 		return fmt.Sprintf(`{"reviewerID": "a", "asin": %q, "unixReviewTime": %d, "summary": %q}`+"\n", item, second, text)
 	}
@@ -338,10 +338,10 @@ func TestTheFirstOfEqualReviewsIsKept(t *testing.T) {
 	}
 }
 
-// TestTheFirstTitleIsKept: of several titles of one item the first that is not blank.
-func TestTheFirstTitleIsKept(t *testing.T) {
-	opts := options(put(t, "few.json", jsonLines([]string{"a x 1", "a y 2", "a z 3"})))
-	opts.Metadata = put(t, "meta.jsonl", `{"asin": "x", "title": "Soap"}`+"\n"+`{"asin": "y", "title": "  "}`+"\n"+
+// TestFirstTitleWins: of several titles of one item the first that is not blank.
+func TestFirstTitleWins(t *testing.T) {
+	opts := options(writeFile(t, "few.json", jsonLines([]string{"a x 1", "a y 2", "a z 3"})))
+	opts.Metadata = writeFile(t, "meta.jsonl", `{"asin": "x", "title": "Soap"}`+"\n"+`{"asin": "y", "title": "  "}`+"\n"+
 		`{"asin": "x", "title": "A later soap"}`+"\n"+`{"asin": "y", "title": "Comb"}`+"\n"+`{"asin": "z"}`+"\n")
 	dir, sum := importInto(t, opts)
 	d := read(t, dir)
@@ -354,16 +354,16 @@ func TestTheFirstTitleIsKept(t *testing.T) {
 	}
 }
 
-// TestUsersAreNumberedByTheSeed has the orders of the MD5 sums of "user:<seed>:<id>" and
+// TestUserIDsDependOnTheSeed has the orders of the MD5 sums of "user:<seed>:<id>" and
 // "item:<seed>:<id>", computed apart.
-func TestUsersAreNumberedByTheSeed(t *testing.T) {
+func TestUserIDsDependOnTheSeed(t *testing.T) {
 	var events []string
 	for i, user := range []string{"ann", "bob", "cat", "dan", "eve"} {
 		for j, item := range []string{"v", "w", "x", "y", "z"} {
 			events = append(events, fmt.Sprintf("%s %s %d", user, item, 10*i+j))
 		}
 	}
-	path := put(t, "few.json", jsonLines(events))
+	path := writeFile(t, "few.json", jsonLines(events))
 	for seed, want := range map[int64][2]string{
 		1: {"eve dan ann bob cat", "x v z w y"},
 		2: {"dan cat eve ann bob", "w y x z v"},
@@ -389,7 +389,7 @@ func TestTheOrderOfTheRowsDoesNotMatter(t *testing.T) {
 				u, (u*3+i)%9, 100*u+i, 10*u+i))
 		}
 	}
-	want, sum := importInto(t, options(put(t, "rows.json", strings.Join(lines, ""))))
+	want, sum := importInto(t, options(writeFile(t, "rows.json", strings.Join(lines, ""))))
 	if sum.Explanations != 60 || sum.Features == 0 {
 		t.Fatalf("%+v: there is nothing to compare", sum)
 	}
@@ -397,7 +397,7 @@ func TestTheOrderOfTheRowsDoesNotMatter(t *testing.T) {
 	slices.SortFunc(mixed, func(a, b string) int { return strings.Compare(a[len(a)-20:], b[len(b)-20:]) })
 	slices.Reverse(lines)
 	for name, rows := range map[string][]string{"backwards": lines, "mixed": mixed} {
-		got, _ := importInto(t, options(put(t, "rows.json", strings.Join(rows, ""))))
+		got, _ := importInto(t, options(writeFile(t, "rows.json", strings.Join(rows, ""))))
 		if diff := cmp.Diff(digests(t, want), digests(t, got)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
@@ -425,7 +425,7 @@ func TestLexiconByHand(t *testing.T) {
 			add(user, "y", "The colour.", 2) // for validation
 			add(user, "z", "The colour.", 3) // for testing: neither counts
 		}
-		if _, sum := importInto(t, options(put(t, "words.json", lines.String()))); sum.Features != c.want {
+		if _, sum := importInto(t, options(writeFile(t, "words.json", lines.String()))); sum.Features != c.want {
 			t.Errorf("%d reviews with a noun and %d without: %d features, want %d", c.nouns, c.others, sum.Features, c.want)
 		}
 	}
@@ -435,7 +435,7 @@ func TestLexiconByHand(t *testing.T) {
 func TestProgressNamesTheSteps(t *testing.T) {
 	var got []string
 	importer := review.Importer{
-		Options: options(put(t, "few.json", jsonLines([]string{"a x 1", "a y 2", "a z 3"}))), Seed: 1, Dir: t.TempDir(),
+		Options: options(writeFile(t, "few.json", jsonLines([]string{"a x 1", "a y 2", "a z 3"}))), Seed: 1, Dir: t.TempDir(),
 		Progress: func(p review.Progress) { got = append(got, fmt.Sprint(p.Step, p.Rows)) },
 	}
 	if _, err := importer.Run(t.Context()); err != nil {
@@ -475,7 +475,7 @@ func TestSeparators(t *testing.T) {
 		"bar":       "user|item|time\na|x|1\n",
 		"equals":    "user,item,time,a;b;c;d\na,x,1,2\n",
 	} {
-		rows, err := review.ReadFile(put(t, name+".csv", text), "csv")
+		rows, err := review.ReadFile(writeFile(t, name+".csv", text), "csv")
 		want := []review.Row{{Line: 2, Values: map[string]string{"user": "a", "item": "x", "time": "1"}}}
 		if diff := cmp.Diff(want, rows); diff != "" || err != nil {
 			t.Errorf("%s: %v (-want +got):\n%s", name, err, diff)

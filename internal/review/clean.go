@@ -14,8 +14,8 @@ func newCleaner() cleaner {
 	return cleaner{media: regexp.MustCompile(`\[\[(?:VIDEOID|ASIN):\s*[0-9A-Za-z]*([^\]]*)\]\]`)}
 }
 
-// longestTag bounds a tag; a "<" without a ">" so near is a sign of its own ("5 < 6", "<3").
-const longestTag = 500
+// maxTagLength bounds a tag; a "<" without a ">" so near is a sign of its own ("5 < 6", "<3").
+const maxTagLength = 500
 
 // untag puts a newline in place of tags that end a line and a blank in place of the others.
 func untag(s string) string {
@@ -28,13 +28,14 @@ func untag(s string) string {
 		}
 		b.WriteString(s[:at])
 		s = s[at:]
-		end, gap := tag(s[:min(len(s), longestTag)])
+		end, gap := tag(s[:min(len(s), maxTagLength)])
 		b.WriteString(gap)
 		s = s[end:]
 	}
 }
 
-// tag measures the tag that s starts with and says what stands in its place; a "<" that starts none stays.
+// tag measures the tag that s starts with and says what stands in its place; a "<" that starts none
+// stays.
 func tag(s string) (end int, gap string) {
 	if strings.HasPrefix(s, "<!--") {
 		if end := strings.Index(s, "-->"); end >= 0 {
@@ -61,8 +62,8 @@ func tag(s string) (end int, gap string) {
 
 func isLetter(c byte) bool { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') }
 
-// text gives what a person reads: entities resolved (some dumps hold them twice), tags gone, paragraphs as newlines, runs of blanks as
-// one blank, no control characters.
+// text gives what a person reads: entities resolved (some dumps hold them twice), tags gone,
+// paragraphs as newlines, runs of blanks as one blank, no control characters.
 func (c cleaner) text(raw string) string {
 	s := html.UnescapeString(html.UnescapeString(raw))
 	if strings.ContainsRune(s, '<') {
@@ -88,7 +89,8 @@ func (c cleaner) text(raw string) string {
 	return b.String()
 }
 
-// title gives an item's title on one line; pages saved by mistake (2018's metadata holds their scripts) give none.
+// title gives an item's title on one line; pages saved by mistake (2018's metadata holds their
+// scripts) give none.
 func (c cleaner) title(raw string) string {
 	const most = 200
 	if strings.Contains(raw, "getTime") || strings.Contains(raw, "var aPageStart") {
@@ -101,7 +103,8 @@ func (c cleaner) title(raw string) string {
 	return string(runes)
 }
 
-// blank says whether a character shows nothing: 2 for one that ends a line, 1 for another, 0 for one that shows.
+// blank says whether a character shows nothing: 2 for one that ends a line, 1 for another, 0 for
+// one that shows.
 func blank(r rune) rune {
 	switch {
 	case r > ' ' && r < 0x7f:

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// readCSV reads a table with a header, between commas, tabs, semicolons or bars: whichever the header has most of. A record may run
-// over several lines; its number is that of its first.
+// readCSV reads a table with a header, between commas, tabs, semicolons or bars: whichever the
+// header has most of. A record may run over several lines; its number is that of its first.
 func readCSV(ctx context.Context, in *input, columns []column, out sink) error {
 	t, err := newTable(in, columns)
 	if err != nil {
@@ -27,7 +27,7 @@ func readCSV(ctx context.Context, in *input, columns []column, out sink) error {
 		if errors.Is(err, io.EOF) {
 			return t.end()
 		}
-		if err := t.pass(record, err, out); err != nil {
+		if err := t.emit(record, err, out); err != nil {
 			return err
 		}
 	}
@@ -37,16 +37,16 @@ func readCSV(ctx context.Context, in *input, columns []column, out sink) error {
 type table struct {
 	*csv.Reader
 	in      *input
-	bound   *bounded
+	bound   *boundedReader
 	columns []column
-	at      []int // place of each column in a record, -1 for none
+	at      []int // location of each column in a record, -1 for none
 	values  []value
 	last    *csv.ParseError // what was wrong with the record before, if anything
 	line    int64           // of the last record
 }
 
 func newTable(in *input, columns []column) (*table, error) {
-	bound := &bounded{r: in}
+	bound := &boundedReader{r: in}
 	t := &table{Reader: csv.NewReader(bound), in: in, bound: bound, columns: columns, values: make([]value, len(columns))}
 	first, err := in.Peek(1 << 16) // shorter files give what they have
 	if err != nil && !errors.Is(err, io.EOF) {
@@ -64,14 +64,15 @@ func newTable(in *input, columns []column) (*table, error) {
 		header[i] = strings.TrimSpace(name)
 	}
 	t.at = match(columns, header)
-	if err := absent(columns, t.at, header); err != nil {
+	if err := missingColumns(columns, t.at, header); err != nil {
 		return nil, fmt.Errorf("%s:1: %w", in.name, err)
 	}
 	return t, nil
 }
 
-// pass hands one record on, or what is wrong with it; an error that is not the record's own ends the file.
-func (t *table) pass(record []string, err error, out sink) error {
+// emit hands one record on, or what is wrong with it; an error that is not the record's own ends
+// the file.
+func (t *table) emit(record []string, err error, out sink) error {
 	t.last = nil
 	if err != nil {
 		if !errors.As(err, &t.last) {
@@ -99,7 +100,8 @@ func (t *table) pass(record []string, err error, out sink) error {
 	return out.row(t.line, t.values)
 }
 
-// end refuses a file whose last quote was never closed and took whole lines with it: they would be lost without a word.
+// end refuses a file whose last quote was never closed and took whole lines with it: they would be
+// lost without a word.
 func (t *table) end() error {
 	if t.last != nil && errors.Is(t.last.Err, csv.ErrQuote) && t.last.Line > t.last.StartLine {
 		return t.in.corrupt(t.line, errors.New("a quote opened here is never closed"))
@@ -118,15 +120,16 @@ func separator(header []byte) rune {
 	return best
 }
 
-// bounded refuses to read further than maxRecord past the last record: one unclosed quote must not take the file into memory.
-type bounded struct {
+// boundedReader refuses to read further than maxRecord past the last record: one unclosed quote
+// must not take the file into memory.
+type boundedReader struct {
 	r      io.Reader
 	served int64
 	mark   int64
 }
 
 // Read reads.
-func (b *bounded) Read(p []byte) (int, error) {
+func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.served-b.mark > maxRecord {
 		return 0, fmt.Errorf("a record is longer than %d bytes: is a quote not closed?", maxRecord)
 	}

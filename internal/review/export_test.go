@@ -99,7 +99,7 @@ func FormatNames() []string {
 }
 
 // Evidence lists the words of a text that could name a feature.
-func Evidence(text string) []string { return newScorer(nil).evidence(text) }
+func Evidence(text string) []string { return newScorer(nil).featureWords(text) }
 
 // Pages fetches the numbers 1 to last from a store in dir, page by page.
 func Pages(ctx context.Context, dir string, last, step int) (numbers []int, err error) {

@@ -8,25 +8,27 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Extractor finds what in a review explains it: a sentence, and the word of it that names what it is about. ok is false when
-// the review holds nothing of use. An extractor is asked from several threads at once.
+// Extractor finds what in a review explains it: a sentence, and the word of it that names what it
+// is about. ok is false when the review holds nothing of use. An extractor is asked from several
+// threads at once.
 type Extractor interface {
 	Extract(text, summary string) (explanation, feature string, ok bool)
 }
 
-// Lexicon is the words that this shop's reviews use as names of features, and in how many reviews each does.
+// Lexicon is the words that this shop's reviews use as names of features, and in how many reviews
+// each does.
 type Lexicon map[string]int
 
-// method is a row of the table of extractors.
-type method struct {
+// extractorMethod is a row of the table of extractors.
+type extractorMethod struct {
 	name string
 	make func(Lexicon) Extractor
 }
 
-// methods is the table of extractors; spec.Extractors has their names. RDRec's own data came from the Sentires tool, which parses
-// with a grammar; "sentence" stands in for it with counts alone.
-func methods() []method {
-	return []method{
+// methods is the table of extractors; spec.Extractors has their names. RDRec's own data came from
+// the Sentires tool, which parses with a grammar; "sentence" stands in for it with counts alone.
+func methods() []extractorMethod {
+	return []extractorMethod{
 		{"sentence", func(l Lexicon) Extractor { return sentenceExtractor{newScorer(l)} }},
 		{"summary", func(l Lexicon) Extractor { return summaryExtractor{newScorer(l)} }},
 	}
@@ -84,10 +86,11 @@ func newScorer(lexicon Lexicon) scorer {
 	return scorer{newCleaner(), lexicon, wordSet(opinionWords), wordSet(stopWords), wordSet(commonWords)}
 }
 
-// sentenceExtractor takes the review's best sentence: one that names a feature and judges it. Scores: 4 for a feature, 1 for a
-// second, 1 less where the only ones are of last resort (price, box); 3 for an opinion word, 1 for a second; 1 for 5 to 16 words;
-// 2 less for a question. Of equals the first wins. The feature is the lexicon's word nearest to an opinion word; of equals one that
-// is not of last resort, then the more frequent, then the first.
+// sentenceExtractor takes the review's best sentence: one that names a feature and judges it.
+// Scores: 4 for a feature, 1 for a second, 1 less where the only ones are of last resort (price,
+// box); 3 for an opinion word, 1 for a second; 1 for 5 to 16 words; 2 less for a question. Of
+// equals the first wins. The feature is the lexicon's word nearest to an opinion word; of equals
+// one that is not of last resort, then the more frequent, then the first.
 type sentenceExtractor struct{ scorer }
 
 // Extract picks the sentence.
@@ -98,7 +101,7 @@ func (x sentenceExtractor) Extract(text, _ string) (explanation, feature string,
 		if !usable(s, words) {
 			continue
 		}
-		found := x.weigh(words)
+		found := x.score(words)
 		if found.feature == "" {
 			continue
 		}
@@ -112,7 +115,8 @@ func (x sentenceExtractor) Extract(text, _ string) (explanation, feature string,
 	return explanation, feature, best > 0
 }
 
-// summaryExtractor takes the review's own headline, unless it is only its stars ("Five Stars"); the feature may be missing.
+// summaryExtractor takes the review's own headline, unless it is only its stars ("Five Stars"); the
+// feature may be missing.
 type summaryExtractor struct{ scorer }
 
 // Extract takes the headline.
@@ -126,7 +130,7 @@ func (x summaryExtractor) Extract(_, summary string) (explanation, feature strin
 	if len(words) < 2 || len(words) > maxWords || len(s) > maxBytes || starsOnly(words) {
 		return "", "", false
 	}
-	return s, x.weigh(words).feature, true
+	return s, x.score(words).feature, true
 }
 
 func starsOnly(words []string) bool {
@@ -134,14 +138,14 @@ func starsOnly(words []string) bool {
 	return len(words) == 2 && (last == "stars" || last == "star")
 }
 
-// weighed is a sentence's score and feature.
-type weighed struct {
+// scoredSentence is a sentence's score and feature.
+type scoredSentence struct {
 	score   int
 	feature string
 }
 
-// weigh scores a sentence by its words.
-func (s scorer) weigh(words []string) weighed {
+// score scores a sentence by its words.
+func (s scorer) score(words []string) scoredSentence {
 	var opinions, features []int
 	major, several := false, 0
 	for i, w := range words {
@@ -157,7 +161,7 @@ func (s scorer) weigh(words []string) weighed {
 		}
 	}
 	if len(features) == 0 {
-		return weighed{}
+		return scoredSentence{}
 	}
 	score := 4 + several + min(len(opinions), 1)*3 + min(max(len(opinions)-1, 0), 1)
 	if !major {
@@ -166,11 +170,11 @@ func (s scorer) weigh(words []string) weighed {
 	if len(words) >= 5 && len(words) <= 16 {
 		score++
 	}
-	return weighed{score, s.nearest(words, features, opinions)}
+	return scoredSentence{score, s.nearestFeature(words, features, opinions)}
 }
 
-// nearest is the feature that an opinion stands closest to.
-func (s scorer) nearest(words []string, features, opinions []int) string {
+// nearestFeature is the feature that an opinion stands closest to.
+func (s scorer) nearestFeature(words []string, features, opinions []int) string {
 	best, rank := "", [3]int{}
 	for _, at := range features {
 		w := words[at]
@@ -198,9 +202,10 @@ func less(a, b [3]int) bool {
 	return false
 }
 
-// evidence lists the words of a text that could name a feature, each once, and with a "+" before it once more where it stands as a
-// noun does: behind an article, a possessive or an opinion ("the smell", "my skin", "great smell"), with no content word behind it.
-func (s scorer) evidence(text string) []string {
+// featureWords lists the words of a text that could name a feature, each once, and with a "+"
+// before it once more where it stands as a noun does: behind an article, a possessive or an opinion
+// ("the smell", "my skin", "great smell"), with no content word behind it.
+func (s scorer) featureWords(text string) []string {
 	var list []string
 	seen := map[string]bool{}
 	note := func(w string) {

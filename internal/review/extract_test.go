@@ -11,7 +11,7 @@ import (
 	"rdrec/internal/spec"
 )
 
-func TestTablesAgreeWithTheSpec(t *testing.T) {
+func TestTablesMatchTheSpec(t *testing.T) {
 	if diff := cmp.Diff(spec.Extractors(), review.MethodNames()); diff != "" {
 		t.Error(diff)
 	}
@@ -105,7 +105,7 @@ func TestFromPython(t *testing.T) {
 	}
 }
 
-func TestParseJSONKeepsWhatFits(t *testing.T) {
+func TestParseJSONKeepsMatchingTypes(t *testing.T) {
 	got, reason := review.ParseJSON([]byte(`{"overall": 5.0, "reviewTime": "09 1, 2016", "asin": 123, "reviewerID": "a", "unixReviewTime": 7, "reviewText": ["x"], "summary": null}`))
 	want := map[string]string{"user": "a", "item": "123", "time": "7", "rating": "5.0"}
 	if diff := cmp.Diff(want, got); diff != "" || reason != "" {

@@ -40,7 +40,8 @@ func FuzzJSON(f *testing.F) {
 	})
 }
 
-// FuzzPython checks that what is given as JSON is so where the input was JSON-like enough, and that nothing panics.
+// FuzzPython checks that what is given as JSON is so where the input was JSON-like enough, and that
+// nothing panics.
 func FuzzPython(f *testing.F) {
 	for _, seed := range []string{`{'a': u'\x41"', "b": None}`, `{'a`, `{'\U0001f484': [1, -.5, True]}`, "{'\\", "u''"} {
 		f.Add([]byte(seed))

@@ -70,8 +70,8 @@ func digests(t *testing.T, dir string) map[string]string {
 	return sums
 }
 
-// put writes a file of a test; a name that ends in .gz is packed.
-func put(t *testing.T, name, text string) string {
+// writeFile writes a file of a test; a name that ends in .gz is packed.
+func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), name)
 	data := []byte(text)
@@ -120,8 +120,9 @@ func TestImportAllBeauty(t *testing.T) {
 	}
 }
 
-// The shared notes' figures for this file: 976 users, popularity HR@1 .35 and HR@10 .80, last-item Markov HR@1 .77.
-func TestAllBeautyIsAsMeasured(t *testing.T) {
+// The shared notes' figures for this file: 976 users, popularity HR@1 .35 and HR@10 .80, last-item
+// Markov HR@1 .77.
+func TestAllBeautyStatistics(t *testing.T) {
 	dir, _ := importInto(t, options(beauty))
 	d := read(t, dir)
 	popularity := map[int]int{}
@@ -140,15 +141,15 @@ func TestAllBeautyIsAsMeasured(t *testing.T) {
 	}
 	var top1, top10, markov int
 	for _, u := range d.Users {
-		popular := best(popularity, u.Items[:len(u.Items)-1])
-		follow := append(best(next[u.Valid()], u.Items[:len(u.Items)-1]), popular...)
-		if popular[0] == u.Test() {
+		popular := topItems(popularity, u.Items[:len(u.Items)-1])
+		follow := append(topItems(next[u.ValidationItem()], u.Items[:len(u.Items)-1]), popular...)
+		if popular[0] == u.TestItem() {
 			top1++
 		}
-		if slices.Contains(popular[:10], u.Test()) {
+		if slices.Contains(popular[:10], u.TestItem()) {
 			top10++
 		}
-		if follow[0] == u.Test() {
+		if follow[0] == u.TestItem() {
 			markov++
 		}
 	}
@@ -163,8 +164,8 @@ func TestAllBeautyIsAsMeasured(t *testing.T) {
 	}
 }
 
-// best lists what was counted most, without what was seen.
-func best(counts map[int]int, seen []int) []int {
+// topItems lists what was counted most, without what was seen.
+func topItems(counts map[int]int, seen []int) []int {
 	items := slices.DeleteFunc(slices.Sorted(maps.Keys(counts)), func(item int) bool { return slices.Contains(seen, item) })
 	slices.SortStableFunc(items, func(a, b int) int { return counts[b] - counts[a] })
 	return items
@@ -178,18 +179,18 @@ func TestSplitsHoldOutTheLastTwo(t *testing.T) {
 		users[u.ID] = u
 	}
 	for _, e := range d.Explanations.Test {
-		if users[e.User].Test() != e.Item {
+		if users[e.User].TestItem() != e.Item {
 			t.Fatalf("test explanation %+v is not of the last item of %v", e, users[e.User])
 		}
 	}
 	for _, e := range d.Explanations.Val {
-		if users[e.User].Valid() != e.Item {
+		if users[e.User].ValidationItem() != e.Item {
 			t.Fatalf("validation explanation %+v is not of the last item but one of %v", e, users[e.User])
 		}
 	}
 	for _, e := range d.Explanations.Train {
-		if !slices.Contains(users[e.User].Train(), e.Item) {
-			t.Fatalf("training explanation %+v is not of %v", e, users[e.User].Train())
+		if !slices.Contains(users[e.User].TrainItems(), e.Item) {
+			t.Fatalf("training explanation %+v is not of %v", e, users[e.User].TrainItems())
 		}
 		if !strings.Contains(strings.ToLower(e.Explanation), e.Feature) || strings.ContainsAny(e.Explanation, "\n\t<") {
 			t.Fatalf("odd explanation %+v", e)
@@ -197,7 +198,7 @@ func TestSplitsHoldOutTheLastTwo(t *testing.T) {
 	}
 }
 
-func TestSameBytesAgainAndInEveryFormat(t *testing.T) {
+func TestImportIsReproducibleInEveryFormat(t *testing.T) {
 	first, sum := importInto(t, options(beauty))
 	want := digests(t, first)
 	again, _ := importInto(t, options(beauty))
@@ -253,7 +254,7 @@ func TestSameBytesAgainAndInEveryFormat(t *testing.T) {
 	}
 }
 
-func TestSeedChangesOnlyNumbers(t *testing.T) {
+func TestSeedChangesOnlyIDs(t *testing.T) {
 	one, sum := importInto(t, options(beauty))
 	dir := t.TempDir()
 	other, err := review.Import(context.Background(), options(beauty), 2, dir)
@@ -264,7 +265,7 @@ func TestSeedChangesOnlyNumbers(t *testing.T) {
 		t.Error(diff)
 	}
 	a, b := read(t, one), read(t, dir)
-	if diff := cmp.Diff(byName(a), byName(b)); diff != "" {
+	if diff := cmp.Diff(shopSequences(a), shopSequences(b)); diff != "" {
 		t.Error(diff)
 	}
 	if cmp.Equal(a.ItemIDs, b.ItemIDs) || cmp.Equal(a.UserIDs, b.UserIDs) {
@@ -272,8 +273,8 @@ func TestSeedChangesOnlyNumbers(t *testing.T) {
 	}
 }
 
-// byName is the sequences in the shop's ids.
-func byName(d *dataset.Dataset) map[string][]string {
+// shopSequences is the sequences in the shop's ids.
+func shopSequences(d *dataset.Dataset) map[string][]string {
 	all := map[string][]string{}
 	for _, u := range d.Users {
 		for _, item := range u.Items {
@@ -320,13 +321,13 @@ func TestCoreReachesAFixedPoint(t *testing.T) {
 			events = append(events, fmt.Sprintf("good%d best%d %d", u, i, 5000+i))
 		}
 	}
-	opts := options(put(t, "chain.json", jsonLines(events)))
+	opts := options(writeFile(t, "chain.json", jsonLines(events)))
 	opts.UserCore, opts.ItemCore = 4, 4
 	dir, sum := importInto(t, opts)
 	if sum.Users != 5 || sum.Items != 5 || sum.Interactions != 25 || sum.Sparse != 160 || sum.Rounds < 5 {
 		t.Errorf("%+v", sum)
 	}
-	for user, items := range byName(read(t, dir)) {
+	for user, items := range shopSequences(read(t, dir)) {
 		if !strings.HasPrefix(user, "good") || !cmp.Equal(items, []string{"best0", "best1", "best2", "best3", "best4"}) {
 			t.Errorf("%s has %v", user, items)
 		}
@@ -344,15 +345,15 @@ func TestOrderDuplicatesAndFilters(t *testing.T) {
 		"b z 86400", "b y 86400", "b x 86400", // equal times: the order of the file
 		"c x 50", "c y 172800", "c z 172799", "c w 86399", // outside the days
 	}
-	opts := options(put(t, "few.json.gz", jsonLines(events)))
+	opts := options(writeFile(t, "few.json.gz", jsonLines(events)))
 	dir, sum := importInto(t, opts)
 	want := map[string][]string{"a": {"y", "x", "z"}, "b": {"z", "y", "x"}, "c": {"x", "w", "z", "y"}}
-	if diff := cmp.Diff(want, byName(read(t, dir))); diff != "" || sum.Duplicates != 2 || sum.Tied != 2 {
+	if diff := cmp.Diff(want, shopSequences(read(t, dir))); diff != "" || sum.Duplicates != 2 || sum.Tied != 2 {
 		t.Errorf("%s\n%+v", diff, sum)
 	}
 	opts.From, opts.To = "1970-01-02", "1970-01-02"
 	dir, sum = importInto(t, opts)
-	if diff := cmp.Diff(map[string][]string{"b": {"z", "y", "x"}}, byName(read(t, dir))); diff != "" || sum.Filtered != 8 {
+	if diff := cmp.Diff(map[string][]string{"b": {"z", "y", "x"}}, shopSequences(read(t, dir))); diff != "" || sum.Filtered != 8 {
 		t.Errorf("%s\n%+v", diff, sum)
 	}
 	opts.From, opts.To, opts.MinRating = "", "", 4.5
@@ -365,7 +366,7 @@ func TestOlderAndNewerDumps(t *testing.T) {
 	old := "{'reviewerID': 'a', 'asin': 'x', 'unixReviewTime': 1, 'overall': 5.0, 'reviewText': u'It\\'s a \\xe9clair \"quoted\"', 'helpful': [1, None]}\n" +
 		`{"reviewerID": "a", "asin": "y", "reviewTime": "09 1, 2016", "overall": 5}` + "\n" +
 		`{"reviewerID": "a", "asin": "z", "unixReviewTime": null, "reviewTime": "09 2, 2016", "overall": 5}` + "\n"
-	dir, _ := importInto(t, options(put(t, "old.json", old)))
+	dir, _ := importInto(t, options(writeFile(t, "old.json", old)))
 	d := read(t, dir)
 	if diff := cmp.Diff([]int64{1, 1472688000, 1472774400}, d.Users[0].Times); diff != "" {
 		t.Error(diff)
@@ -373,12 +374,12 @@ func TestOlderAndNewerDumps(t *testing.T) {
 	newer := `{"rating": 5.0, "title": "t", "text": "b", "asin": "x1", "parent_asin": "x", "user_id": "a", "timestamp": 1588687728923}` + "\n" +
 		`{"rating": 5.0, "title": "t", "text": "b", "parent_asin": "y", "asin": "y1", "user_id": "a", "timestamp": 1588687729923}` + "\n" +
 		`{"rating": 5.0, "asin": "z", "user_id": "a", "timestamp": 1588687730000}` + "\n"
-	opts := options(put(t, "new.jsonl.gz", newer))
-	opts.Metadata = put(t, "meta.jsonl", `{"parent_asin": "x", "title": "Soap &amp; <b>Brush</b>"}`+"\n"+`{"parent_asin": "y", "title": ""}`+"\n"+
+	opts := options(writeFile(t, "new.jsonl.gz", newer))
+	opts.Metadata = writeFile(t, "meta.jsonl", `{"parent_asin": "x", "title": "Soap &amp; <b>Brush</b>"}`+"\n"+`{"parent_asin": "y", "title": ""}`+"\n"+
 		`{"parent_asin": "z", "title": "var aPageStart = (new Date()).getTime();"}`+"\n"+`{"parent_asin": "q", "title": "Other"}`+"\n"+`{"parent_`+"\n")
 	dir, sum := importInto(t, opts)
 	d = read(t, dir)
-	if diff := cmp.Diff(map[string][]string{"a": {"x", "y", "z"}}, byName(d)); diff != "" || sum.Titles != 1 || sum.BadTitles != 1 {
+	if diff := cmp.Diff(map[string][]string{"a": {"x", "y", "z"}}, shopSequences(d)); diff != "" || sum.Titles != 1 || sum.BadTitles != 1 {
 		t.Errorf("%s\n%+v", diff, sum)
 	}
 	if diff := cmp.Diff([]int64{1588687728, 1588687729, 1588687730}, d.Users[0].Times); diff != "" {
@@ -399,7 +400,7 @@ func TestGlobReadsFilesInOrder(t *testing.T) {
 		}
 	}
 	out, sum := importInto(t, options(filepath.Join(dir, "*.json")))
-	if diff := cmp.Diff(map[string][]string{"a": {"x", "y", "z"}}, byName(read(t, out))); diff != "" || sum.Rows != 3 {
+	if diff := cmp.Diff(map[string][]string{"a": {"x", "y", "z"}}, shopSequences(read(t, out))); diff != "" || sum.Rows != 3 {
 		t.Errorf("%s\n%+v", diff, sum)
 	}
 }

@@ -23,7 +23,8 @@ const (
 	maxFiles     = 1 << 15
 )
 
-// find resolves a path or glob to files, in the order of their names, so that the order of rows does not hang on the file system.
+// find resolves a path or glob to files, in the order of their names, so that the order of rows
+// does not hang on the file system.
 func find(pattern string) ([]string, error) {
 	if info, err := os.Stat(pattern); err == nil && !info.IsDir() {
 		return []string{pattern}, nil
@@ -140,7 +141,8 @@ func (in *input) corrupt(line int64, err error) error {
 
 func (in *input) close() error { return in.file.Close() }
 
-// line reads up to a newline, which it cuts off. long says that the line was over maxRecord and that buf holds its beginning.
+// line reads up to a newline, which it cuts off. long says that the line was over maxRecord and
+// that buf holds its beginning.
 func (in *input) line(buf []byte) (_ []byte, long bool, err error) {
 	buf = buf[:0]
 	for {

@@ -18,13 +18,15 @@ type value struct {
 	ok   bool
 }
 
-// sink takes what a reader finds: values in the order of the columns, or with a reason what cannot be read.
+// sink takes what a reader finds: values in the order of the columns, or with a reason what cannot
+// be read.
 type sink interface {
 	row(line int64, values []value) error
 	bad(line int64, reason string, text []byte) error
 }
 
-// readJSON reads JSON lines. A line that is no JSON may still be what Python prints for a dict, as in the dumps of 2014.
+// readJSON reads JSON lines. A line that is no JSON may still be what Python prints for a dict, as
+// in the dumps of 2014.
 func readJSON(ctx context.Context, in *input, columns []column, out sink) error {
 	values := make([]value, len(columns))
 	var buf []byte
@@ -58,8 +60,9 @@ func readJSON(ctx context.Context, in *input, columns []column, out sink) error 
 	}
 }
 
-// parseJSON fills values from one line, or says why it cannot. gjson picks the values (six of some thirty), because it does not build
-// the rest; whether the line is JSON at all, the standard library decides, which bounds the depth.
+// parseJSON fills values from one line, or says why it cannot. gjson picks the values (six of some
+// thirty), because it does not build the rest; whether the line is JSON at all, the standard
+// library decides, which bounds the depth.
 func parseJSON(text []byte, columns []column, values []value) (reason string) {
 	if !json.Valid(text) {
 		converted, ok := fromPython(text)

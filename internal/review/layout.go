@@ -30,7 +30,8 @@ type layout struct {
 	columns []column // in the order of spec.Columns
 }
 
-// review makes a layout from the names of its six columns, in the order of spec.Columns; names of one column are separated by blanks.
+// review makes a layout from the names of its six columns, in the order of spec.Columns; names of
+// one column are separated by blanks.
 func review(format string, names [6]string) layout {
 	kinds := [6]kind{kindID, kindID, kindNumber, kindNumber, kindText, kindText}
 	l := layout{format: format}
@@ -89,8 +90,8 @@ func columnsFor(format string, names map[string]string) ([]column, error) {
 	return nil, fmt.Errorf("format %q is not one of %s", format, strings.Join(spec.Formats(), ", "))
 }
 
-// needed are columns without which a file is of no use.
-func needed(name string) bool { return name == "user" || name == "item" || name == "time" }
+// required are columns without which a file is of no use.
+func required(name string) bool { return name == "user" || name == "item" || name == "time" }
 
 // match finds each column's place in a header, -1 where it is absent.
 func match(columns []column, header []string) []int {
@@ -107,10 +108,10 @@ func match(columns []column, header []string) []int {
 	return at
 }
 
-// absent says which needed columns a header lacks.
-func absent(columns []column, at []int, header []string) error {
+// missingColumns says which needed columns a header lacks.
+func missingColumns(columns []column, at []int, header []string) error {
 	for i, c := range columns {
-		if at[i] < 0 && (needed(c.name) || c.name == "title") {
+		if at[i] < 0 && (required(c.name) || c.name == "title") {
 			return fmt.Errorf("%w: no column for %s: looked for %s among %s (columns maps names)",
 				ErrData, c.name, strings.Join(c.keys, ", "), strings.Join(header, ", "))
 		}

@@ -11,8 +11,9 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// load brings every file's rows to the view "source" (row, user, item, time, rating, text, summary; all text but the row's number).
-// JSON and CSV go through our readers into a table, which keeps lines' numbers; Parquet is read where it lies, each time anew.
+// load brings every file's rows to the view "source" (row, user, item, time, rating, text, summary;
+// all text but the row's number). JSON and CSV go through our readers into a table, which keeps
+// lines' numbers; Parquet is read where it lies, each time anew.
 func (r *run) load(ctx context.Context) error {
 	files, err := find(r.Options.Path)
 	if err != nil {
@@ -41,15 +42,15 @@ func (r *run) load(ctx context.Context) error {
 
 // loadFile stages one file, or gives the query that reads it.
 func (r *run) loadFile(ctx context.Context, index int64, name string) (query string, err error) {
-	found, err := sniff(name)
+	detected, err := sniff(name)
 	if err != nil {
 		return "", err
 	}
 	format := r.Options.Format
 	if format == "auto" {
-		format = found
-	} else if (format == "parquet") != (found == "parquet") {
-		return "", fmt.Errorf("%w: %s is not what format says (%s), but %s", ErrData, name, format, found)
+		format = detected
+	} else if (format == "parquet") != (detected == "parquet") {
+		return "", fmt.Errorf("%w: %s: format is %s, but the file is %s", ErrData, name, format, detected)
 	}
 	columns, err := columnsFor(format, r.Options.Columns)
 	if err != nil {
@@ -67,15 +68,15 @@ func (r *run) loadFile(ctx context.Context, index int64, name string) (query str
 		return "", err
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
-	out := &stager{base: index << lineBits, said: r.progress}
+	staged := &stager{base: index << lineBits, progress: r.progress}
 	err = r.db.appendTo(ctx, func(tables []*duckdb.Appender) error {
-		out.rows, out.refused = tables[0], tables[1]
-		return read(ctx, in, columns, out)
+		staged.rows, staged.rejected = tables[0], tables[1]
+		return read(ctx, in, columns, staged)
 	}, "staged", "bad")
 	if err != nil {
 		return "", err
 	}
-	if out.count == 0 {
+	if staged.count == 0 {
 		return "", in.corrupt(0, errors.New("file has no rows"))
 	}
 	return "", nil
@@ -83,12 +84,12 @@ func (r *run) loadFile(ctx context.Context, index int64, name string) (query str
 
 // stager is the sink that fills the tables of good and bad rows.
 type stager struct {
-	base    int64
-	rows    *duckdb.Appender
-	refused *duckdb.Appender
-	cells   []driver.Value
-	count   int
-	said    func(step string, rows int)
+	base     int64
+	rows     *duckdb.Appender
+	rejected *duckdb.Appender
+	cells    []driver.Value
+	count    int
+	progress func(step string, rows int)
 }
 
 func (s *stager) row(line int64, values []value) error {
@@ -100,19 +101,19 @@ func (s *stager) row(line int64, values []value) error {
 			s.cells = append(s.cells, nil)
 		}
 	}
-	s.counted()
+	s.advance()
 	return s.rows.AppendRow(s.cells...)
 }
 
 func (s *stager) bad(line int64, reason string, text []byte) error {
-	s.counted()
-	return s.refused.AppendRow(s.base|line, reason, snippet(text))
+	s.advance()
+	return s.rejected.AppendRow(s.base|line, reason, snippet(text))
 }
 
-func (s *stager) counted() {
+func (s *stager) advance() {
 	s.count++
-	if s.count%progressRows == 0 && s.said != nil {
-		s.said("load", s.count)
+	if s.count%progressRows == 0 && s.progress != nil {
+		s.progress("load", s.count)
 	}
 }
 
@@ -128,7 +129,7 @@ func (r *run) parquet(ctx context.Context, index int64, name string, columns []c
 		return "", err
 	}
 	at := match(columns, header)
-	if err := absent(columns, at, header); err != nil {
+	if err := missingColumns(columns, at, header); err != nil {
 		return "", fmt.Errorf("%s: %w", name, err)
 	}
 	selected := []string{fmt.Sprintf("%d + file_row_number + 1 AS row", index<<lineBits)}
@@ -146,7 +147,7 @@ func (r *run) parquet(ctx context.Context, index int64, name string, columns []c
 func (r *run) header(ctx context.Context, name string) ([]string, error) {
 	found, err := r.db.conn.QueryContext(ctx, "SELECT * FROM read_parquet("+quoted(name)+") LIMIT 0")
 	if err != nil {
-		return nil, &CorruptError{File: name, Reason: "not a whole Parquet file: " + err.Error()}
+		return nil, &CorruptError{File: name, Reason: "not a complete Parquet file: " + err.Error()}
 	}
 	header, err := found.Columns()
 	if err := errors.Join(err, found.Err(), found.Close()); err != nil {

@@ -17,10 +17,11 @@ import (
 const (
 	quarantineFile = "quarantine.jsonl"
 	summaryFile    = "import.json"
-	shownBad       = 5
+	maxShownBad    = 5
 )
 
-// quarantine writes the bad rows, in the order of the files, and stops the import when they are too many. The file stays either way.
+// quarantine writes the bad rows, in the order of the files, and stops the import when they are too
+// many. The file stays either way.
 func (r *run) quarantine(ctx context.Context) error {
 	if err := r.db.exec(ctx, `CREATE TABLE sorted AS SELECT CAST(row_number() OVER (ORDER BY row) AS BIGINT) AS num, * FROM bad`); err != nil {
 		return err
@@ -32,7 +33,7 @@ func (r *run) quarantine(ctx context.Context) error {
 		if err := row.Scan(&at, &bad.Reason, &bad.Text); err != nil {
 			return bad, err
 		}
-		bad.File, bad.Line = r.place(at)
+		bad.File, bad.Line = r.location(at)
 		return bad, nil
 	}
 	err := dataset.Create(filepath.Join(r.Dir, quarantineFile), func(w *bufio.Writer) error {
@@ -43,7 +44,7 @@ func (r *run) quarantine(ctx context.Context) error {
 			if err != nil {
 				return err
 			}
-			if len(first) < shownBad {
+			if len(first) < maxShownBad {
 				first = append(first, bad)
 			}
 			if err := encoder.Encode(bad); err != nil {
@@ -70,7 +71,7 @@ func (r *run) write(ctx context.Context) error {
 		Times:   r.users(ctx),
 	}
 	if r.sum.Explanations > 0 {
-		source.Train, source.Val, source.Test = r.said(ctx, "train"), r.said(ctx, "val"), r.said(ctx, "test")
+		source.Train, source.Val, source.Test = r.explanations(ctx, "train"), r.explanations(ctx, "val"), r.explanations(ctx, "test")
 	}
 	if r.Options.Metadata != "" {
 		source.Titles = r.titled(ctx)
@@ -123,15 +124,15 @@ func (r *run) users(ctx context.Context) iter.Seq2[dataset.User, error] {
 	}
 }
 
-// said streams the explanations of a split, by user.
-func (r *run) said(ctx context.Context, split string) iter.Seq2[dataset.Explanation, error] {
+// progress streams the explanations of a split, by user.
+func (r *run) explanations(ctx context.Context, split string) iter.Seq2[dataset.Explanation, error] {
 	scan := func(row *sql.Rows) (e dataset.Explanation, err error) {
-		var said string
-		if err := row.Scan(&e.User, &e.Item, &said); err != nil {
+		var explanation string
+		if err := row.Scan(&e.User, &e.Item, &explanation); err != nil {
 			return e, err
 		}
 		var ok bool
-		if e.Feature, e.Explanation, ok = strings.Cut(said, "\t"); !ok {
+		if e.Feature, e.Explanation, ok = strings.Cut(explanation, "\t"); !ok {
 			return e, fmt.Errorf("explanation of user %d and item %d has no feature column", e.User, e.Item)
 		}
 		return e, nil

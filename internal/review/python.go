@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// fromPython turns what Python prints for a dict of strings, numbers, lists and dicts into JSON: the dumps of 2014 hold such lines.
-// It changes the quotes and the three words, and leaves it to the JSON parser to judge the rest.
+// fromPython turns what Python prints for a dict of strings, numbers, lists and dicts into JSON:
+// the dumps of 2014 hold such lines. It changes the quotes and the three words, and leaves it to
+// the JSON parser to judge the rest.
 func fromPython(text []byte) ([]byte, bool) {
 	out := make([]byte, 0, len(text)+len(text)/8)
 	for i := 0; i < len(text); {

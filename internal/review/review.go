@@ -1,9 +1,11 @@
-// Package review turns a shop's raw reviews into a dataset. In: files of reviews (McAuley's 2014, 2018 and 2023 dumps, JSON lines of
-// any shop, CSV, Parquet; plain or .gz), maybe a file of item titles, and [spec.Reviews]. Out: a folder that package dataset reads,
-// import.json (what was kept and why the rest was not) and quarantine.jsonl (every unreadable row by file and line). Steps: load the
-// rows into DuckDB, set bad ones aside, filter by date and rating, keep one review for each user and item, cut to the k-core, order
-// each user's items in time, number users and items, find each review's explanation and feature, write. Every step works out of
-// core: memory does not grow with the number of reviews, and disk does (about the size of the unpacked text).
+// Package review turns a shop's raw reviews into a dataset. In: files of reviews (McAuley's 2014,
+// 2018 and 2023 dumps, JSON lines of any shop, CSV, Parquet; plain or .gz), maybe a file of item
+// titles, and [spec.Reviews]. Out: a folder that package dataset reads, import.json (what was kept
+// and why the rest was not) and quarantine.jsonl (every unreadable row by file and line). Steps:
+// load the rows into DuckDB, set bad ones aside, filter by date and rating, keep one review for
+// each user and item, cut to the k-core, order each user's items in time, number users and items,
+// find each review's explanation and feature, write. Every step works out of core: memory does not
+// grow with the number of reviews, and disk does (about the size of the unpacked text).
 package review
 
 import (
@@ -30,22 +32,24 @@ type Summary struct {
 	Filtered int `json:"filtered"`
 	// Duplicates are later reviews of the same item by the same user.
 	Duplicates int `json:"duplicates"`
-	// Sparse are interactions of users or items below the core; Rounds is how often the cut was made until nothing changed.
+	// Sparse are interactions of users or items below the core; Rounds is how often the cut was
+	// made until nothing changed.
 	Sparse int `json:"sparse"`
 	Rounds int `json:"rounds"`
 	// Users, Items and Interactions are what the dataset has.
 	Users        int `json:"users"`
 	Items        int `json:"items"`
 	Interactions int `json:"interactions"`
-	// Tied is how many interactions have the time of the user's interaction before: their order is that of the file.
+	// Tied is how many interactions have the time of the user's interaction before: their order is
+	// that of the file.
 	Tied int `json:"tied"`
 	// Explanations counts reviews in which the extractor found a sentence, and by split.
 	Explanations int `json:"explanations"`
 	Train        int `json:"explanations_train"`
 	Val          int `json:"explanations_val"`
 	Test         int `json:"explanations_test"`
-	// Repeated is how many of Val and Test say, word for word, what the same user says in Train: some users paste one review under
-	// several items.
+	// Repeated is how many of Val and Test say, word for word, what the same user says in Train:
+	// some users paste one review under several items.
 	Repeated int `json:"explanations_repeated"`
 	// Features is how many words the extractor knows as features.
 	Features int `json:"features"`
@@ -63,22 +67,22 @@ type Progress struct {
 // Importer is one import. Import is its short form.
 type Importer struct {
 	Options spec.Reviews
-	// Appearance numbers users and items in the order in which they appear, as the reference does, which leaks; else they are numbered
-	// at random.
+	// Appearance numbers users and items in the order in which they appear, as the reference does,
+	// which leaks; else they are numbered at random.
 	Appearance bool
 	// Seed decides the random numbering and nothing else.
 	Seed int64
 	// Dir is where the folder is written; temporary files lie in it until the import ends.
 	Dir string
-	// MemoryMB is what DuckDB may hold before it spills to disk; 0 means defaultMemoryMB. The rest of an import stays below half a
-	// gigabyte.
+	// MemoryMB is what DuckDB may hold before it spills to disk; 0 means defaultMemoryMB. The rest
+	// of an import stays below half a gigabyte.
 	MemoryMB int
 	// Progress may be nil.
 	Progress func(Progress)
 }
 
-// Import reads the reviews that opts names and writes a dataset folder, import.json and quarantine.jsonl into dir.
-// Data that cannot be used gives an error that is [ErrData].
+// Import reads the reviews that opts names and writes a dataset folder, import.json and
+// quarantine.jsonl into dir. Data that cannot be used gives an error that is [ErrData].
 func Import(ctx context.Context, opts spec.Reviews, seed int64, dir string) (Summary, error) {
 	return Importer{Options: opts, Seed: seed, Dir: dir}.Run(ctx)
 }
@@ -110,7 +114,7 @@ func (i Importer) Run(ctx context.Context) (sum Summary, err error) {
 		}
 	}()
 	r := &run{Importer: i, db: db}
-	if err := r.all(ctx); err != nil {
+	if err := r.runSteps(ctx); err != nil {
 		return r.sum, fmt.Errorf("import reviews %q: %w", i.Options.Path, diskFull(err))
 	}
 	return r.sum, nil
@@ -144,20 +148,20 @@ type run struct {
 	files []string // index is the high part of a row's number
 }
 
-// all is the import, step by step.
-func (r *run) all(ctx context.Context) error {
+// runSteps is the import, step by step.
+func (r *run) runSteps(ctx context.Context) error {
 	for _, step := range []struct {
 		name string
 		do   func(context.Context) error
 	}{
 		{"load", r.load},
-		{"judge", r.judge},
+		{"check rows", r.checkRows},
 		{"quarantine", r.quarantine},
 		{"deduplicate", r.deduplicate},
 		{"core", r.core},
-		{"number", r.number},
+		{"assign ids", r.assignIDs},
 		{"titles", r.titles},
-		{"explain", r.explain},
+		{"explain", r.extract},
 		{"write", r.write},
 	} {
 		if err := ctx.Err(); err != nil {
@@ -177,8 +181,8 @@ func (r *run) progress(step string, rows int) {
 	}
 }
 
-// place is where a row stands, for people.
-func (r *run) place(row int64) (file string, line int64) {
+// location is where a row stands, for people.
+func (r *run) location(row int64) (file string, line int64) {
 	at := int(row >> lineBits)
 	if at < len(r.files) {
 		file = filepath.Base(r.files[at])
@@ -195,7 +199,8 @@ var ErrData = errors.New("data cannot be used")
 // CorruptError is a file that cannot be read to its end. It is [ErrData].
 type CorruptError struct {
 	File string
-	// Size is the file's bytes, Read how many of them were taken in, Unpacked how many came out of the compression.
+	// Size is the file's bytes, Read how many of them were taken in, Unpacked how many came out of
+	// the compression.
 	Size, Read, Unpacked int64
 	// Line is the last line that was whole.
 	Line   int64

@@ -14,7 +14,8 @@ const (
 	maxScanned = 8000 // bytes of a review that are looked at; what explains stands early
 )
 
-// sentences splits a cleaned text at full stops, question and exclamation marks, semicolons and line ends.
+// sentences splits a cleaned text at full stops, question and exclamation marks, semicolons and
+// line ends.
 func sentences(text string) []string {
 	if len(text) > maxScanned {
 		text = strings.ToValidUTF8(text[:maxScanned], "")
@@ -31,7 +32,8 @@ func sentences(text string) []string {
 	return appendSentence(list, text[start:])
 }
 
-// endsSentence says whether the mark at i ends a sentence; a stop inside a number, a web address or after an abbreviation does not.
+// endsSentence says whether the mark at i ends a sentence; a stop inside a number, a web address or
+// after an abbreviation does not.
 func endsSentence(text string, i int, r rune) bool {
 	switch r {
 	case '\n', '!', '?', ';', '…', '。', '！', '？':
@@ -66,7 +68,8 @@ func appendSentence(list []string, s string) []string {
 	return append(list, s)
 }
 
-// wordsOf are a sentence's words in lower case: letters and digits, cut at an apostrophe (don't, it's, husband's).
+// wordsOf are a sentence's words in lower case: letters and digits, cut at an apostrophe (don't,
+// it's, husband's).
 func wordsOf(s string) []string {
 	s = strings.ToLower(s)
 	list := make([]string, 0, 1+len(s)/5)

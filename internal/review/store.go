@@ -92,10 +92,10 @@ func rows[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error),
 	}
 }
 
-// pages streams the rows of a query over the numbers 1 to last in steps, because DuckDB's driver holds a result whole. The query has
-// two parameters, the first and the last number of a page.
-func pages[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error), span [2]int, query string) iter.Seq2[T, error] {
-	last, step := span[0], max(1, span[1])
+// pages streams the rows of a query over the numbers 1 to last in steps, because DuckDB's driver
+// holds a result whole. The query has two parameters, the first and the last number of a page.
+func pages[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error), bounds [2]int, query string) iter.Seq2[T, error] {
+	last, step := bounds[0], max(1, bounds[1])
 	return func(yield func(T, error) bool) {
 		for from := 1; from <= last; from += step {
 			for v, err := range rows(ctx, s, scan, query, from, from+step-1) {

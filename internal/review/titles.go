@@ -8,8 +8,9 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// titles reads the shop's metadata and keeps the titles of the items that are left. Rows that cannot be read are counted and do not stop
-// the import: an item without a title is only harder to read about.
+// titles reads the shop's metadata and keeps the titles of the items that are left. Rows that
+// cannot be read are counted and do not stop the import: an item without a title is only harder to
+// read about.
 func (r *run) titles(ctx context.Context) error {
 	if r.Options.Metadata == "" {
 		return nil

@@ -10,11 +10,11 @@ import (
 // example is one user's training: after each of the inputs came the label at the same place.
 type example struct{ inputs, labels []int }
 
-// pairsOf are the examples of all users who have two training items or more.
-func pairsOf(d *dataset.Dataset) []example {
+// trainingExamples are the examples of all users who have two training items or more.
+func trainingExamples(d *dataset.Dataset) []example {
 	var all []example
 	for _, user := range d.Users {
-		if items := user.Train(); len(items) > 1 {
+		if items := user.TrainItems(); len(items) > 1 {
 			all = append(all, example{items[:len(items)-1], items[1:]})
 		}
 	}
@@ -26,12 +26,13 @@ type Batch struct {
 	// Inputs are rows of Width item ids.
 	Inputs []int64
 	Width  int64
-	// Places are the positions in Inputs that are no padding, and Labels what came next there, as item ids less 1.
-	Places, Labels []int64
+	// Positions are the positions in Inputs that are no padding, and Labels what came next there,
+	// as item ids less 1.
+	Positions, Labels []int64
 }
 
-// NewBatch pads histories to the longest of them; labels[i][j] came after inputs[i][j]. Of a history longer than length the latest items
-// are taken.
+// NewBatch pads histories to the longest of them; labels[i][j] came after inputs[i][j]. Of a
+// history longer than length the latest items are taken.
 func NewBatch(inputs, labels [][]int, length int) Batch {
 	b := Batch{}
 	for _, items := range inputs {
@@ -44,7 +45,7 @@ func NewBatch(inputs, labels [][]int, length int) Batch {
 		for j, item := range inputs[i][start:] {
 			b.Inputs[row+int64(j)] = int64(item)
 			if labels != nil {
-				b.Places = append(b.Places, row+int64(j))
+				b.Positions = append(b.Positions, row+int64(j))
 				b.Labels = append(b.Labels, int64(labels[i][start+j])-1)
 			}
 		}
@@ -52,9 +53,9 @@ func NewBatch(inputs, labels [][]int, length int) Batch {
 	return b
 }
 
-// bucket is how many batches' users are sorted by length together, so that little of a batch is padding and batches still differ from
-// epoch to epoch.
-const bucket = 16
+// batchesPerBucket is how many batches' users are sorted by length together, so that little of a
+// batch is padding and batches still differ from epoch to epoch.
+const batchesPerBucket = 16
 
 // shuffled deals all examples out in batches, in an order of its own for each seed and epoch.
 func shuffled(all []example, batch int, random *rand.Rand) [][]example {
@@ -63,7 +64,7 @@ func shuffled(all []example, batch int, random *rand.Rand) [][]example {
 		order[i] = all[place]
 	}
 	var batches [][]example
-	for chunk := range slices.Chunk(order, batch*bucket) {
+	for chunk := range slices.Chunk(order, batch*batchesPerBucket) {
 		slices.SortStableFunc(chunk, func(a, b example) int { return len(a.inputs) - len(b.inputs) })
 		batches = slices.AppendSeq(batches, slices.Chunk(chunk, batch))
 	}

@@ -66,7 +66,7 @@ func always(value float64) func(int) float64 { return func(int) float64 { return
 // i+1's.
 func scoring(t *testing.T, scores ...float64) *sasrec.Model {
 	t.Helper()
-	return built(t, sasrec.Settings{Dim: 1, Heads: 1, Blocks: 1, Length: 4}, len(scores), map[string]func(int) float64{
+	return built(t, sasrec.Settings{HiddenSize: 1, Heads: 1, Blocks: 1, MaxLength: 4}, len(scores), map[string]func(int) float64{
 		"items": func(place int) float64 {
 			if place == 0 {
 				return 99 // the padding's, which is no item
@@ -97,7 +97,7 @@ func TestBestByHand(t *testing.T) {
 		{history(2, 1, 2, 3, 4, 5, 6), nil},
 		{among(2, 6, 4, 3), []int{3, 4}},
 		{among(2, 3, 4, 6), []int{3, 4}},
-		{among(9, 6, 2, 6, 4, 2), []int{4, 6, 2}}, // each once
+		{among(9, 6, 2, 6, 4, 2), []int{4, 6, 2}}, // scoreEach once
 		{among(2, 6, 4, 6, 4), []int{4, 6}},
 		{among(9, 2, 1), []int{1, 2}}, // the history does not matter to candidates
 		{among(0, 2, 1), nil},
@@ -120,7 +120,7 @@ func TestNewBatchByHand(t *testing.T) {
 	got := sasrec.NewBatch([][]int{{1, 2, 3, 4}, {5}, {6, 7, 8}}, [][]int{{2, 3, 4, 5}, {6}, {7, 8, 9}}, 3)
 	want := sasrec.Batch{
 		Inputs: []int64{2, 3, 4, 5, 0, 0, 6, 7, 8}, Width: 3, // of four items the latest three
-		Places: []int64{0, 1, 2, 3, 6, 7, 8}, Labels: []int64{2, 3, 4, 5, 6, 7, 8},
+		Positions: []int64{0, 1, 2, 3, 6, 7, 8}, Labels: []int64{2, 3, 4, 5, 6, 7, 8},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("batch (-want +got):\n%s", diff)
@@ -263,7 +263,7 @@ func TestValidateByHand(t *testing.T) {
 // TestTheLatestItemsCount: of a history longer than Length the items before do not matter, those
 // within do.
 func TestTheLatestItemsCount(t *testing.T) {
-	settings := sasrec.Settings{Dim: 8, Heads: 2, Blocks: 2, Length: 3, Batch: 1, Epochs: 1}
+	settings := sasrec.Settings{HiddenSize: 8, Heads: 2, Blocks: 2, MaxLength: 3, Batch: 1, Epochs: 1}
 	m, err := sasrec.New(settings, 30, 5, torch.CPU)
 	if err != nil {
 		t.Fatal(err)
@@ -297,7 +297,7 @@ func TestTheLatestItemsCount(t *testing.T) {
 // TestWeightsAreTheSeeds: the same seed gives the same weights, another one others.
 func TestWeightsAreTheSeeds(t *testing.T) {
 	weights := func(seed int64) []float32 {
-		m, err := sasrec.New(sasrec.Settings{Dim: 4, Heads: 2, Blocks: 1, Length: 3, Batch: 1, Epochs: 1}, 5, seed, torch.CPU)
+		m, err := sasrec.New(sasrec.Settings{HiddenSize: 4, Heads: 2, Blocks: 1, MaxLength: 3, Batch: 1, Epochs: 1}, 5, seed, torch.CPU)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -315,20 +315,20 @@ func TestWeightsAreTheSeeds(t *testing.T) {
 }
 
 func TestSettingsAtTheirLeast(t *testing.T) {
-	least := sasrec.Settings{Dim: 2, Heads: 2, Blocks: 1, Length: 1, Batch: 1, Epochs: 1}
+	least := sasrec.Settings{HiddenSize: 2, Heads: 2, Blocks: 1, MaxLength: 1, Batch: 1, Epochs: 1}
 	for name, c := range map[string]struct {
 		change func(*sasrec.Settings)
 		fails  bool
 	}{
 		"least":       {func(*sasrec.Settings) {}, false},
 		"no heads":    {func(s *sasrec.Settings) { s.Heads = 0 }, true},
-		"no length":   {func(s *sasrec.Settings) { s.Length = 0 }, true},
+		"no length":   {func(s *sasrec.Settings) { s.MaxLength = 0 }, true},
 		"no blocks":   {func(s *sasrec.Settings) { s.Blocks = 0 }, true},
 		"no batch":    {func(s *sasrec.Settings) { s.Batch = 0 }, true},
 		"no epochs":   {func(s *sasrec.Settings) { s.Epochs = 0 }, true},
-		"odd heads":   {func(s *sasrec.Settings) { s.Dim = 3 }, true},
-		"one head":    {func(s *sasrec.Settings) { s.Dim, s.Heads = 3, 1 }, false},
-		"three heads": {func(s *sasrec.Settings) { s.Dim, s.Heads = 6, 3 }, false},
+		"odd heads":   {func(s *sasrec.Settings) { s.HiddenSize = 3 }, true},
+		"one head":    {func(s *sasrec.Settings) { s.HiddenSize, s.Heads = 3, 1 }, false},
+		"three heads": {func(s *sasrec.Settings) { s.HiddenSize, s.Heads = 6, 3 }, false},
 	} {
 		settings := least
 		c.change(&settings)
@@ -346,7 +346,7 @@ func TestSettingsAtTheirLeast(t *testing.T) {
 // dropout there is nothing to draw.
 func TestDropoutIsDrawnFromTheSeed(t *testing.T) {
 	loss := func(dropout float64, seed int64) (value float64) {
-		settings := sasrec.Settings{Dim: 8, Heads: 2, Blocks: 1, Length: 4, Dropout: dropout, Batch: 1, Epochs: 1}
+		settings := sasrec.Settings{HiddenSize: 8, Heads: 2, Blocks: 1, MaxLength: 4, Dropout: dropout, Batch: 1, Epochs: 1}
 		m, err := sasrec.New(settings, 9, 1, torch.CPU)
 		if err != nil {
 			t.Fatal(err)
@@ -374,7 +374,7 @@ func TestDropoutIsDrawnFromTheSeed(t *testing.T) {
 // are dropped, the others doubled.
 func TestDropoutsPlaces(t *testing.T) {
 	const dim = 64
-	settings := sasrec.Settings{Dim: dim, Heads: 2, Blocks: 1, Length: 2}
+	settings := sasrec.Settings{HiddenSize: dim, Heads: 2, Blocks: 1, MaxLength: 2}
 	identity := func(rows int) func(int) float64 { // rows of which the last dim are those of the identity
 		return func(place int) float64 {
 			if place/dim-(rows-dim) == place%dim {
@@ -440,25 +440,25 @@ func still(d *dataset.Dataset, settings sasrec.Settings) sasrec.Job {
 // TestTheFirstOfEqualEpochsAndPointsIsKept: weights that do not move are as good after each epoch
 // and in each point.
 func TestTheFirstOfEqualEpochsAndPointsIsKept(t *testing.T) {
-	settings := sasrec.Settings{Dim: 4, Heads: 1, Blocks: 1, Length: 5, Batch: 8}
+	settings := sasrec.Settings{HiddenSize: 4, Heads: 1, Blocks: 1, MaxLength: 5, Batch: 8}
 	for _, c := range []struct{ epochs, endure, want int }{{10, 2, 3}, {10, 1, 2}, {10, 0, 2}, {2, 5, 2}, {1, 1, 1}} {
-		settings.Epochs, settings.Endure = c.epochs, c.endure
-		tuned, _ := trained(t, still(chains(20), settings))
-		if got := tuned.Grid[0]; got.Epochs != c.want || got.Best != 1 || len(got.Losses) != c.want ||
-			len(got.Valids) != c.want {
-			t.Errorf("%d epochs, endure %d: %d epochs, best %d; want %d and 1", c.epochs, c.endure, got.Epochs, got.Best, c.want)
+		settings.Epochs, settings.Patience = c.epochs, c.endure
+		tuned, _ := trainJob(t, still(chains(20), settings))
+		if got := tuned.Grid[0]; got.Epochs != c.want || got.BestEpoch != 1 || len(got.Losses) != c.want ||
+			len(got.Validations) != c.want {
+			t.Errorf("%d epochs, endure %d: %d epochs, best %d; want %d and 1", c.epochs, c.endure, got.Epochs, got.BestEpoch, c.want)
 		}
 	}
 	job := still(chains(20), settings)
 	job.Grid = append(job.Grid, job.Grid[0], job.Grid[0])
-	if tuned, _ := trained(t, job); tuned.Chosen != 0 || len(tuned.Grid) != 3 ||
-		tuned.Grid[1].Valid != tuned.Grid[0].Valid {
+	if tuned, _ := trainJob(t, job); tuned.Chosen != 0 || len(tuned.Grid) != 3 ||
+		tuned.Grid[1].Validation != tuned.Grid[0].Validation {
 		t.Errorf("chosen %d of %d equal points", tuned.Chosen, len(tuned.Grid))
 	}
 	// Nothing to validate on: the figure is 0, and the first epoch is the best.
 	again := &dataset.Dataset{Items: 3, Users: []dataset.User{{ID: 1, Items: []int{1, 2, 1, 3}}}}
-	settings.Epochs, settings.Endure = 3, 1
-	if tuned, _ := trained(t, still(again, settings)); tuned.Grid[0].Best != 1 || tuned.Grid[0].Valid != 0 ||
+	settings.Epochs, settings.Patience = 3, 1
+	if tuned, _ := trainJob(t, still(again, settings)); tuned.Grid[0].BestEpoch != 1 || tuned.Grid[0].Validation != 0 ||
 		tuned.Grid[0].Epochs != 2 {
 		t.Errorf("without validation items: %+v", tuned.Grid[0])
 	}
@@ -467,10 +467,10 @@ func TestTheFirstOfEqualEpochsAndPointsIsKept(t *testing.T) {
 // TestEachStepDropsAnew: weights that do not move have another loss in each epoch, because each
 // step draws its dropout.
 func TestEachStepDropsAnew(t *testing.T) {
-	settings := sasrec.Settings{Dim: 8, Heads: 1, Blocks: 1, Length: 5, Batch: 64, Epochs: 3, Endure: 9}
+	settings := sasrec.Settings{HiddenSize: 8, Heads: 1, Blocks: 1, MaxLength: 5, Batch: 64, Epochs: 3, Patience: 9}
 	losses := func(dropout float64) []float64 {
 		settings.Dropout = dropout
-		tuned, _ := trained(t, still(chains(20), settings)) // one batch
+		tuned, _ := trainJob(t, still(chains(20), settings)) // one batch
 		return tuned.Grid[0].Losses
 	}
 	for i, loss := range losses(0) {
@@ -488,7 +488,7 @@ func TestEachStepDropsAnew(t *testing.T) {
 // twentieth after it and at its end.
 func TestProgressCountsTrainingsEpochsAndSteps(t *testing.T) {
 	settings := sasrec.Settings{
-		Dim: 2, Heads: 1, Blocks: 1, Length: 3, Batch: 1, Epochs: 2, Endure: 5,
+		HiddenSize: 2, Heads: 1, Blocks: 1, MaxLength: 3, Batch: 1, Epochs: 2, Patience: 5,
 		LearningRate: 0.001,
 	}
 	job := sasrec.Job{Data: chains(21), Grid: []sasrec.Settings{settings, settings}, Seeds: []int64{1, 2}}
@@ -501,7 +501,7 @@ func TestProgressCountsTrainingsEpochsAndSteps(t *testing.T) {
 			t.Errorf("loss %v", p.Loss)
 		}
 	}
-	tuned, _ := trained(t, job)
+	tuned, _ := trainJob(t, job)
 	var want []string
 	for training := 1; training <= 3; training++ {
 		for _, steps := range []string{"1/2 1/21", "1/2 21/21", "2/2 0/0", "2/2 1/21", "2/2 21/21", "2/2 0/0"} {
@@ -511,7 +511,7 @@ func TestProgressCountsTrainingsEpochsAndSteps(t *testing.T) {
 	if diff := cmp.Diff(strings.Join(want, "\n"), strings.Join(got, "\n")); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)
 	}
-	if best[0] != 0 || best[2] != tuned.Grid[0].Valids[0] || best[5] != tuned.Grid[0].Valid {
+	if best[0] != 0 || best[2] != tuned.Grid[0].Validations[0] || best[5] != tuned.Grid[0].Validation {
 		t.Errorf("best so far %v, want none, then that of %+v", best[:6], tuned.Grid[0])
 	}
 	if tuned.Trials[0].Parameters != 61*2+3*2+6*4+8*2 {
@@ -523,7 +523,7 @@ func TestProgressCountsTrainingsEpochsAndSteps(t *testing.T) {
 func TestErrorsOfUseEndTheRun(t *testing.T) {
 	before := torch.Live()
 	broken := errors.New("broken")
-	settings := sasrec.Settings{Dim: 2, Heads: 1, Blocks: 1, Length: 3, Batch: 8, Epochs: 1}
+	settings := sasrec.Settings{HiddenSize: 2, Heads: 1, Blocks: 1, MaxLength: 3, Batch: 8, Epochs: 1}
 	for _, at := range []int64{1, 2, 3} {
 		job := sasrec.Job{Data: chains(10), Grid: []sasrec.Settings{settings}, Seeds: []int64{1, 2, 3}}
 		var used []int64
@@ -542,7 +542,7 @@ func TestErrorsOfUseEndTheRun(t *testing.T) {
 		t.Error("trained on an abacus")
 	}
 	diverging := settings
-	diverging.LearningRate, diverging.Epochs, diverging.Endure = 1e30, 5, 5
+	diverging.LearningRate, diverging.Epochs, diverging.Patience = 1e30, 5, 5
 	_, err := sasrec.Run(t.Context(), sasrec.Job{Data: chains(10), Grid: []sasrec.Settings{diverging}, Seeds: []int64{1}},
 		func(int64, *sasrec.Model) error { return nil })
 	if !errors.Is(err, sasrec.ErrSettings) || !strings.Contains(err.Error(), "a lower learning rate may help") {

@@ -9,13 +9,13 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Best is a query's K best items by their scores; the first score is item 1's.
-func Best(q baseline.Query, scores ...float32) []int { return best(q, scores) }
+// BestEpoch is a query's K best items by their scores; the first score is item 1's.
+func Best(q baseline.Query, scores ...float32) []int { return topK(q, scores) }
 
 // Pairs are the training examples' inputs and labels.
 func Pairs(d *dataset.Dataset) [][2][]int {
 	var all [][2][]int
-	for _, e := range pairsOf(d) {
+	for _, e := range trainingExamples(d) {
 		all = append(all, [2][]int{e.inputs, e.labels})
 	}
 	return all

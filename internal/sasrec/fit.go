@@ -13,11 +13,12 @@ import (
 // progressEvery is how many steps lie between two words of progress.
 const progressEvery = 20
 
-// fit trains one point with one seed until the validation figure no longer improves, and returns the model of the best epoch.
-func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model, Fitted, error) {
+// fit trains one point with one seed until the validation figure no longer improves, and returns
+// the model of the best epoch.
+func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model, FitResult, error) {
 	r.training++
-	f := Fitted{Settings: settings, Seed: seed}
-	if len(r.pairs) == 0 {
+	f := FitResult{Settings: settings, Seed: seed}
+	if len(r.examples) == 0 {
 		return nil, f, fmt.Errorf("%w: no user has the four items that training and testing need", ErrSettings)
 	}
 	model, err := New(settings, r.Data.Items, seed, r.device)
@@ -26,12 +27,12 @@ func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model
 	}
 	f.Parameters = model.flat.Numel()
 	t := &training{
-		runner: r, model: model, fitted: &f, adam: train.NewAdamW(model.flat, train.Defaults(settings.LearningRate, 0)),
+		runner: r, model: model, fitted: &f, adam: train.NewAdamW(model.flat, train.DefaultSettings(settings.LearningRate, 0)),
 		random: rand.New(rand.NewPCG(uint64(seed), 0x5a5)), //nolint:gosec // a shuffle, not a secret
 	}
 	defer t.adam.Free()
 	if err := t.run(ctx); err != nil {
-		t.drop()
+		t.freeBest()
 		model.Free()
 		return nil, f, err
 	}
@@ -44,20 +45,20 @@ func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model
 type training struct {
 	*runner
 	model  *Model
-	fitted *Fitted
+	fitted *FitResult
 	adam   *train.AdamW
 	random *rand.Rand
-	// best are the weights after the best epoch so far.
+	// topK are the weights after the best epoch so far.
 	best *torch.Tensor
 	// loss and counted are the epoch's so far; step counts all.
-	loss    float64
-	counted int
-	step    int
+	loss      float64
+	positions int
+	step      int
 }
 
 func (t *training) run(ctx context.Context) error {
 	f := t.fitted
-	for f.Epochs < t.model.Epochs && f.Epochs-f.Best < max(1, t.model.Endure) {
+	for f.Epochs < t.model.Epochs && f.Epochs-f.BestEpoch < max(1, t.model.Patience) {
 		if err := t.epoch(ctx); err != nil {
 			return err
 		}
@@ -66,38 +67,38 @@ func (t *training) run(ctx context.Context) error {
 			return err
 		}
 		f.Epochs++
-		f.Losses, f.Valids = append(f.Losses, t.loss/float64(max(1, t.counted))), append(f.Valids, valid)
-		if f.Best == 0 || valid > f.Valid {
-			f.Best, f.Valid = f.Epochs, valid
-			t.keep()
+		f.Losses, f.Validations = append(f.Losses, t.loss/float64(max(1, t.positions))), append(f.Validations, valid)
+		if f.BestEpoch == 0 || valid > f.Validation {
+			f.BestEpoch, f.Validation = f.Epochs, valid
+			t.saveBest()
 		}
 		t.report(0, 0)
 	}
 	return nil
 }
 
-// keep remembers the weights.
-func (t *training) keep() {
-	t.drop()
+// saveBest remembers the weights.
+func (t *training) saveBest() {
+	t.freeBest()
 	s := torch.NewScope()
 	defer s.Close()
 	t.best = torch.Keep(s.Use(t.model.flat).Clone())
 }
 
-func (t *training) drop() {
+func (t *training) freeBest() {
 	if t.best != nil {
 		t.best.Free()
 	}
 }
 
 func (t *training) epoch(ctx context.Context) error {
-	t.loss, t.counted = 0, 0
-	batches := shuffled(t.pairs, t.model.Batch, t.random)
+	t.loss, t.positions = 0, 0
+	batches := shuffled(t.examples, t.model.Batch, t.random)
 	for i, examples := range batches {
-		if err := t.pause(ctx); err != nil {
+		if err := t.checkStop(ctx); err != nil {
 			return err
 		}
-		if err := t.learn(batchOf(examples, t.model.Length)); err != nil {
+		if err := t.trainBatch(batchOf(examples, t.model.MaxLength)); err != nil {
 			return fmt.Errorf("sasrec %+v, epoch %d, step %d: %w", t.model.Settings, t.fitted.Epochs+1, i+1, err)
 		}
 		if i%progressEvery == 0 {
@@ -107,7 +108,7 @@ func (t *training) epoch(ctx context.Context) error {
 	return nil
 }
 
-func (r *runner) pause(ctx context.Context) error {
+func (r *runner) checkStop(ctx context.Context) error {
 	select {
 	case <-r.Stop: // never, if nil
 		return ErrStopped
@@ -116,8 +117,8 @@ func (r *runner) pause(ctx context.Context) error {
 	}
 }
 
-// learn moves the weights by one batch's gradient.
-func (t *training) learn(b Batch) error {
+// trainBatch moves the weights by one batch's gradient.
+func (t *training) trainBatch(b Batch) error {
 	t.step++
 	return torch.Run(func(s *torch.Scope) error {
 		loss, gradient := t.model.Gradient(s, b, t.random.Int64())
@@ -127,7 +128,7 @@ func (t *training) learn(b Batch) error {
 		}
 		t.adam.Step(gradient)
 		t.loss += value * float64(len(b.Labels))
-		t.counted += len(b.Labels)
+		t.positions += len(b.Labels)
 		return nil
 	})
 }
@@ -139,6 +140,6 @@ func (t *training) report(step, steps int) {
 	t.Progress(Progress{
 		Training: t.training, Trainings: len(t.Grid) + len(t.Seeds) - 1,
 		Epoch: min(t.fitted.Epochs+1, t.model.Epochs), Epochs: t.model.Epochs, Step: step, Steps: steps,
-		Loss: t.loss / float64(max(1, t.counted)), Best: t.fitted.Valid,
+		Loss: t.loss / float64(max(1, t.positions)), Best: t.fitted.Validation,
 	})
 }

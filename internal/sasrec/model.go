@@ -10,7 +10,8 @@ import (
 // epsilon keeps the layer norms' divisor from 0.
 const epsilon = 1e-8
 
-// Model is a trained or untrained network. All weights lie in one flat tensor, in the order of [Model.Parameters]. Free it.
+// Model is a trained or untrained network. All weights lie in one flat tensor, in the order of
+// [Model.Parameters]. Free it.
 type Model struct {
 	Settings
 	items  int
@@ -18,11 +19,12 @@ type Model struct {
 	flat   *torch.Tensor // [all weights]
 }
 
-// Parameter is one tensor of the model. Its start is normal with Deviation around 0, or Value everywhere where that is 0.
+// Parameter is one tensor of the model. Its start is normal with Deviation around 0, or Value
+// everywhere where that is 0.
 type Parameter struct {
-	Name             string
-	Shape            []int64
-	Deviation, Value float64
+	Name       string
+	Shape      []int64
+	Std, Value float64
 }
 
 func (p Parameter) numel() int64 {
@@ -33,24 +35,25 @@ func (p Parameter) numel() int64 {
 	return n
 }
 
-// New returns a model of items 1 to items with random weights, the same for the same seed on every device.
+// New returns a model of items 1 to items with random weights, the same for the same seed on every
+// device.
 func New(settings Settings, items int, seed int64, device torch.Device) (*Model, error) {
-	if settings.Heads < 1 || settings.Dim%settings.Heads != 0 || settings.Length < 1 || settings.Blocks < 1 || settings.Batch < 1 || settings.Epochs < 1 {
+	if settings.Heads < 1 || settings.HiddenSize%settings.Heads != 0 || settings.MaxLength < 1 || settings.Blocks < 1 || settings.Batch < 1 || settings.Epochs < 1 {
 		return nil, fmt.Errorf("%w: %+v: dim must be a multiple of heads, all other counts at least 1", ErrSettings, settings)
 	}
 	m := &Model{Settings: settings, items: items, device: device}
 	err := torch.Run(func(s *torch.Scope) error {
-		var parts []*torch.Tensor
+		var parameters []*torch.Tensor
 		torch.Seeded(seed, func() {
 			for _, p := range m.Parameters() {
 				values := s.Full(p.Value, torch.Float32, torch.CPU, p.numel())
-				if p.Deviation > 0 {
-					values.Normal(0, p.Deviation)
+				if p.Std > 0 {
+					values.Normal(0, p.Std)
 				}
-				parts = append(parts, values)
+				parameters = append(parameters, values)
 			}
 		})
-		m.flat = torch.Keep(torch.Cat(0, parts...).On(device))
+		m.flat = torch.Keep(torch.Cat(0, parameters...).ToDevice(device))
 		return nil
 	})
 	return m, err
@@ -59,10 +62,10 @@ func New(settings Settings, items int, seed int64, device torch.Device) (*Model,
 // Parameters lists the weights in their order.
 func (m *Model) Parameters() []Parameter {
 	const deviation = 0.02
-	d := int64(m.Dim)
+	d := int64(m.HiddenSize)
 	all := []Parameter{
 		{"items", []int64{int64(m.items) + 1, d}, deviation, 0}, // row 0 is padding
-		{"positions", []int64{int64(m.Length), d}, deviation, 0},
+		{"positions", []int64{int64(m.MaxLength), d}, deviation, 0},
 	}
 	glorot := math.Sqrt(1 / float64(d))
 	norm := func(name string) []Parameter {
@@ -86,7 +89,8 @@ func (m *Model) Parameters() []Parameter {
 	return append(all, norm("norm")...)
 }
 
-// Flat is all weights one after the other. It belongs to the model; who changes it changes the model.
+// Flat is all weights one after the other. It belongs to the model; who changes it changes the
+// model.
 func (m *Model) Flat() *torch.Tensor { return m.flat }
 
 // Free frees the weights.
@@ -113,7 +117,7 @@ func (m *Model) assemble(flat *torch.Tensor, dropout float64) network {
 	return n
 }
 
-func (n network) drop(x *torch.Tensor) *torch.Tensor {
+func (n network) applyDropout(x *torch.Tensor) *torch.Tensor {
 	if n.dropout == 0 {
 		return x
 	}
@@ -124,66 +128,69 @@ func (n network) norm(name string, x *torch.Tensor) *torch.Tensor {
 	return x.LayerNorm(n.weights[name+".weight"], n.weights[name+".bias"], epsilon)
 }
 
-// encode turns histories into what the network expects next at each of their positions. Histories stand at the left and padding (0) behind
-// them: no position sees one behind it, so padding needs no mask of its own, and position 0 is every history's oldest item.
-// [batch, width] to [batch, width, dim]
+// encode turns histories into what the network expects next at each of their positions. Histories
+// stand at the left and padding (0) behind them: no position sees one behind it, so padding needs
+// no mask of its own, and position 0 is every history's oldest item. [batch, width] to [batch,
+// width, dim]
 func (n network) encode(s *torch.Scope, histories []int64, width int64) *torch.Tensor {
 	batch := int64(len(histories)) / width
-	rows := s.FromInt64(histories, batch, width).On(n.device)
-	x := rows.Embedding(n.weights["items"]).Times(math.Sqrt(float64(n.Dim))) // [batch, width, dim]
-	x = n.drop(x.Add(n.weights["positions"].Narrow(0, 0, width)))            // [batch, width, dim]
-	mask := s.FromFloat32(causal(width), 1, 1, width, width).On(n.device)    // [1, 1, query, key]
+	rows := s.FromInt64(histories, batch, width).ToDevice(n.device)
+	x := rows.Embedding(n.weights["items"]).MulNumber(math.Sqrt(float64(n.HiddenSize))) // [batch, width, dim]
+	x = n.applyDropout(x.Add(n.weights["positions"].Narrow(0, 0, width)))               // [batch, width, dim]
+	mask := s.FromFloat32(causalMask(width), 1, 1, width, width).ToDevice(n.device)     // [1, 1, query, key]
 	for i := range n.Blocks {
 		name := fmt.Sprintf("block%d.", i)
-		x = x.Add(n.attend(name, n.norm(name+"attention_norm", x), mask))
+		x = x.Add(n.selfAttention(name, n.norm(name+"attention_norm", x), mask))
 		h := n.norm(name+"feed_norm", x).Linear(n.weights[name+"up"]).Add(n.weights[name+"up_bias"])
-		h = n.drop(h.Relu()).Linear(n.weights[name+"down"]).Add(n.weights[name+"down_bias"])
-		x = x.Add(n.drop(h))
+		h = n.applyDropout(h.Relu()).Linear(n.weights[name+"down"]).Add(n.weights[name+"down_bias"])
+		x = x.Add(n.applyDropout(h))
 	}
 	return n.norm("norm", x)
 }
 
-// attend is multi-head self-attention. [batch, width, dim]
-func (n network) attend(name string, x, mask *torch.Tensor) *torch.Tensor {
-	batch, width, heads, head := x.Dim(0), x.Dim(1), int64(n.Heads), int64(n.Dim/n.Heads)
+// selfAttention is multi-head self-attention. [batch, width, dim]
+func (n network) selfAttention(name string, x, mask *torch.Tensor) *torch.Tensor {
+	batch, width, heads, head := x.Dim(0), x.Dim(1), int64(n.Heads), int64(n.HiddenSize/n.Heads)
 	split := x.Linear(n.weights[name+"qkv"]).View(batch, width, 3, heads, head).Permute(2, 0, 3, 1, 4).Unbind(0)
-	query, keys, values := split[0], split[1], split[2]                                                    // [batch, heads, width, head]
-	scores := query.MatMul(keys.Transpose(2, 3)).Times(1 / math.Sqrt(float64(head))).Add(mask)             // [batch, heads, query, key]
-	mixed := n.drop(scores.Softmax(-1)).MatMul(values).Transpose(1, 2).Reshape(batch, width, int64(n.Dim)) // [batch, width, dim]
-	return n.drop(mixed.Linear(n.weights[name+"out"]))
+	query, keys, values := split[0], split[1], split[2]                                                                      // [batch, heads, width, head]
+	scores := query.MatMul(keys.Transpose(2, 3)).MulNumber(1 / math.Sqrt(float64(head))).Add(mask)                           // [batch, heads, query, key]
+	attended := n.applyDropout(scores.Softmax(-1)).MatMul(values).Transpose(1, 2).Reshape(batch, width, int64(n.HiddenSize)) // [batch, width, dim]
+	return n.applyDropout(attended.Linear(n.weights[name+"out"]))
 }
 
-// hidden takes a position out of attention: its softmax is 0.
-const hidden = -math.MaxFloat32
+// maskValue takes a position out of attention: its softmax is 0.
+const maskValue = -math.MaxFloat32
 
-// causal hides from each position those behind it. [width, width]
-func causal(width int64) []float32 {
+// causalMask hides from each position those behind it. [width, width]
+func causalMask(width int64) []float32 {
 	mask := make([]float32, width*width)
 	for query := range width {
 		for key := query + 1; key < width; key++ {
-			mask[query*width+key] = hidden
+			mask[query*width+key] = maskValue
 		}
 	}
 	return mask
 }
 
-// logits scores items 1 to items by the vectors of the item table itself. [rows, dim] to [rows, items]
+// logits scores items 1 to items by the vectors of the item table itself. [rows, dim] to [rows,
+// items]
 func (n network) logits(x *torch.Tensor) *torch.Tensor {
 	return x.MatMul(n.weights["items"].Narrow(0, 1, int64(n.items)).Transpose(0, 1))
 }
 
-// Gradient is the mean cross-entropy over all items at every position of the batch, with dropout drawn from seed, and its derivative by
-// [Model.Flat].
+// Gradient is the mean cross-entropy over all items at every position of the batch, with dropout
+// drawn from seed, and its derivative by [Model.Flat].
 func (m *Model) Gradient(s *torch.Scope, b Batch, seed int64) (loss, gradient *torch.Tensor) {
 	leaf := s.Use(m.flat).Leaf()
 	forward := func() {
-		// libtorch keeps what the backward pass needs itself: our handles would only hold it longer.
+		// libtorch keeps what the backward pass needs itself: our handles would only hold it
+		// longer.
 		inner := s.Sub()
 		defer inner.Close()
 		n := m.assemble(inner.Use(leaf), m.Dropout)
-		places := inner.FromInt64(b.Places, int64(len(b.Places))).On(m.device)
-		labels := inner.FromInt64(b.Labels, int64(len(b.Labels))).On(m.device)
-		x := n.encode(inner, b.Inputs, b.Width).Reshape(-1, int64(m.Dim)).IndexSelect(0, places) // [counted, dim]
+		positions := inner.FromInt64(b.Positions, int64(len(b.Positions))).ToDevice(m.device)
+		labels := inner.FromInt64(b.Labels, int64(len(b.Labels))).ToDevice(m.device)
+		x := n.encode(inner, b.Inputs, b.Width).Reshape(-1, int64(m.HiddenSize)).IndexSelect(0, positions) // [positions, dim]
 		loss = s.Adopt(n.logits(x).CrossEntropy(labels, -1))
 	}
 	if m.Dropout > 0 {

@@ -11,21 +11,23 @@ import (
 	"rdrec/internal/torch"
 )
 
-// rowsAtOnce bounds how many histories are scored together.
-const rowsAtOnce = 256
+// maxScoredRows bounds how many histories are scored together.
+const maxScoredRows = 256
 
-// Rank answers queries as [baseline.Rank] does: unseen items, or the candidates, best first, ties by number.
+// Rank answers queries as [baseline.Rank] does: unseen items, or the candidates, best first, ties
+// by number.
 func (m *Model) Rank(ctx context.Context, queries []baseline.Query) ([][]int, error) {
 	lists := make([][]int, 0, len(queries))
-	err := m.each(ctx, queries, func(q baseline.Query, scores []float32) {
-		lists = append(lists, best(q, scores))
+	err := m.scoreEach(ctx, queries, func(q baseline.Query, scores []float32) {
+		lists = append(lists, topK(q, scores))
 	})
 	return lists, err
 }
 
-// each scores every item for each query, in their order. An empty history has nothing to go by: its scores are all 0.
-func (m *Model) each(ctx context.Context, queries []baseline.Query, use func(q baseline.Query, scores []float32)) error {
-	for chunk := range slices.Chunk(queries, rowsAtOnce) {
+// scoreEach scores every item for each query, in their order. An empty history has nothing to go
+// by: its scores are all 0.
+func (m *Model) scoreEach(ctx context.Context, queries []baseline.Query, use func(q baseline.Query, scores []float32)) error {
+	for chunk := range slices.Chunk(queries, maxScoredRows) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -50,19 +52,19 @@ func (m *Model) each(ctx context.Context, queries []baseline.Query, use func(q b
 
 // scores are the items' after each history. [histories, items]
 func (m *Model) scores(histories [][]int) (scores []float32, err error) {
-	b := NewBatch(histories, nil, m.Length)
+	b := NewBatch(histories, nil, m.MaxLength)
 	if b.Width == 0 {
 		return make([]float32, len(histories)*m.items), nil
 	}
 	last := make([]int64, len(histories))
 	for i, items := range histories {
-		last[i] = int64(i)*b.Width + max(0, int64(min(len(items), m.Length))-1)
+		last[i] = int64(i)*b.Width + max(0, int64(min(len(items), m.MaxLength))-1)
 	}
 	err = torch.Run(func(s *torch.Scope) error {
 		torch.NoGrad(func() {
 			n := m.assemble(s.Use(m.flat), 0)
-			places := s.FromInt64(last, int64(len(last))).On(m.device)
-			x := n.encode(s, b.Inputs, b.Width).Reshape(-1, int64(m.Dim)).IndexSelect(0, places) // [histories, dim]
+			positions := s.FromInt64(last, int64(len(last))).ToDevice(m.device)
+			x := n.encode(s, b.Inputs, b.Width).Reshape(-1, int64(m.HiddenSize)).IndexSelect(0, positions) // [histories, dim]
 			scores = n.logits(x).Float32s()
 		})
 		return nil
@@ -70,8 +72,8 @@ func (m *Model) scores(histories [][]int) (scores []float32, err error) {
 	return scores, err
 }
 
-// best is the query's K best items by their scores.
-func best(q baseline.Query, scores []float32) []int {
+// topK is the query's K best items by their scores.
+func topK(q baseline.Query, scores []float32) []int {
 	items := q.Candidates
 	if items == nil {
 		items = make([]int, 0, len(scores))
@@ -86,49 +88,50 @@ func best(q baseline.Query, scores []float32) []int {
 		}
 	}
 	order := func(a, b int) int { return cmp.Or(cmp.Compare(scores[b-1], scores[a-1]), cmp.Compare(a, b)) }
-	var kept []int
+	var selected []int
 	for _, item := range items {
-		if len(kept) == q.K && (q.K == 0 || order(kept[q.K-1], item) < 0) {
+		if len(selected) == q.K && (q.K == 0 || order(selected[q.K-1], item) < 0) {
 			continue
 		}
-		place, found := slices.BinarySearchFunc(kept, item, order)
+		rank, found := slices.BinarySearchFunc(selected, item, order)
 		if found { // a candidate that is listed twice
 			continue
 		}
-		kept = slices.Insert(kept, place, item)
-		kept = kept[:min(len(kept), q.K)]
+		selected = slices.Insert(selected, rank, item)
+		selected = selected[:min(len(selected), q.K)]
 	}
-	return kept
+	return selected
 }
 
-// validate is the NDCG@10 of every user's last but one item among all that they had not had before. A tie counts against the model.
+// validate is the NDCG@10 of every user's last but one item among all that they had not had before.
+// A tie counts against the model.
 func (m *Model) validate(ctx context.Context, d *dataset.Dataset) (float64, error) {
 	const cut = 10
 	var queries []baseline.Query
 	var truths []int
 	for _, user := range d.Users {
-		if user.Valid() != 0 && !slices.Contains(user.Train(), user.Valid()) {
-			queries, truths = append(queries, baseline.Query{History: user.Train()}), append(truths, user.Valid())
+		if user.ValidationItem() != 0 && !slices.Contains(user.TrainItems(), user.ValidationItem()) {
+			queries, truths = append(queries, baseline.Query{History: user.TrainItems()}), append(truths, user.ValidationItem())
 		}
 	}
 	if len(queries) == 0 {
 		return 0, nil
 	}
-	gain, at := 0.0, 0
-	err := m.each(ctx, queries, func(q baseline.Query, scores []float32) {
-		truth, place := truths[at], 0
+	ndcg, at := 0.0, 0
+	err := m.scoreEach(ctx, queries, func(q baseline.Query, scores []float32) {
+		truth, rank := truths[at], 0
 		at++
 		for _, item := range q.History {
 			scores[item-1] = float32(math.Inf(-1))
 		}
 		for item, score := range scores {
 			if item != truth-1 && !(score < scores[truth-1]) { // what is no number counts against it too
-				place++
+				rank++
 			}
 		}
-		if place < cut {
-			gain += 1 / math.Log2(float64(place)+2)
+		if rank < cut {
+			ndcg += 1 / math.Log2(float64(rank)+2)
 		}
 	})
-	return gain / float64(len(queries)), err
+	return ndcg / float64(len(queries)), err
 }

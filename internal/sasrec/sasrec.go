@@ -1,10 +1,12 @@
-// Package sasrec is the strongest simple baseline: SASRec (Kang and McAuley, ICDM 2018), a small causal transformer over items, trained with the
-// full softmax's cross-entropy at every position instead of one sampled negative. In: a dataset, and a grid of [Settings]; out: trained
-// [Model]s that rank items. Steps: [Run] trains each point of the grid with the first seed, keeps the one with the best NDCG@10 on
-// the validation items, and trains that one with the other seeds too.
+// Package sasrec is the strongest simple baseline: SASRec (Kang and McAuley, ICDM 2018), a small
+// causal transformer over items, trained with the full softmax's cross-entropy at every position
+// instead of one sampled negative. In: a dataset, and a grid of [Settings]; out: trained [Model]s
+// that rank items. Steps: [Run] trains each point of the grid with the first seed, keeps the one
+// with the best NDCG@10 on the validation items, and trains that one with the other seeds too.
 //
-// It learns from [dataset.User.Train], all items but the last two, as the student does; the last but one stops training and chooses the
-// point; the last is never seen. Item numbers mean nothing to it: renumbering the items only permutes its random start.
+// It learns from [dataset.User.Train], all items but the last two, as the student does; the last
+// but one stops training and chooses the point; the last is never seen. Item numbers mean nothing
+// to it: renumbering the items only permutes its random start.
 package sasrec
 
 import (
@@ -18,20 +20,22 @@ import (
 
 // Settings are one point of a grid.
 type Settings struct {
-	// Dim is the width of the vectors, a multiple of Heads; Blocks is how many attention blocks stand on each other.
-	Dim    int `json:"dim"`
-	Blocks int `json:"blocks"`
-	Heads  int `json:"heads"`
-	// Length is how many of the latest items are seen.
-	Length  int     `json:"length"`
-	Dropout float64 `json:"dropout"`
+	// HiddenSize is the width of the vectors, a multiple of Heads; Blocks is how many attention
+	// blocks stand on each other.
+	HiddenSize int `json:"hidden_size"`
+	Blocks     int `json:"blocks"`
+	Heads      int `json:"heads"`
+	// MaxLength is how many of the latest items are seen.
+	MaxLength int     `json:"max_length"`
+	Dropout   float64 `json:"dropout"`
 	// LearningRate is Adam's; there is no weight decay.
 	LearningRate float64 `json:"learning_rate"`
 	// Batch is how many users a step learns from.
 	Batch int `json:"batch"`
-	// Epochs bounds training; Endure is how many epochs without a better validation figure are endured before it stops.
-	Epochs int `json:"epochs"`
-	Endure int `json:"endure"`
+	// Epochs bounds training; Endure is how many epochs without a better validation figure are
+	// endured before it stops.
+	Epochs   int `json:"epochs"`
+	Patience int `json:"patience"`
 }
 
 // Job is what [Run] does.
@@ -41,7 +45,8 @@ type Job struct {
 	Grid []Settings
 	// Seeds has one or more; the first chooses the point.
 	Seeds []int64
-	// Device is a name that [torch.Pick] knows; Threads is how many CPU threads an operation uses, 0 for libtorch's own choice.
+	// Device is a name that [torch.Pick] knows; Threads is how many CPU threads an operation uses,
+	// 0 for libtorch's own choice.
 	Device  string
 	Threads int
 	// Progress is told after every epoch and now and then within; nil for nobody.
@@ -60,28 +65,29 @@ type Progress struct {
 	Loss, Best float64
 }
 
-// Fitted is what one training came to.
-type Fitted struct {
+// FitResult is what one training came to.
+type FitResult struct {
 	Settings Settings `json:"settings"`
 	Seed     int64    `json:"seed"`
-	// Valid is the validation NDCG@10 of the kept weights, which are those after epoch Best of Epochs.
-	Valid  float64 `json:"valid_ndcg10"`
-	Best   int     `json:"best"`
-	Epochs int     `json:"epochs"`
+	// Validation is the validation NDCG@10 of the kept weights, which are those after epoch Best of
+	// Epochs.
+	Validation float64 `json:"validation_ndcg10"`
+	BestEpoch  int     `json:"best_epoch"`
+	Epochs     int     `json:"epochs"`
 	// Parameters is how many weights there are.
 	Parameters int `json:"parameters"`
 	// Losses are the training's, and Valids its validation NDCG@10, epoch by epoch.
-	Losses []float64 `json:"losses"`
-	Valids []float64 `json:"valids"`
+	Losses      []float64 `json:"losses"`
+	Validations []float64 `json:"validations"`
 }
 
-// Tuned is what a job came to.
-type Tuned struct {
+// TuneResult is what a job came to.
+type TuneResult struct {
 	// Grid is every point with the first seed; Chosen is the place of the best in it.
-	Grid   []Fitted `json:"grid"`
-	Chosen int      `json:"chosen"`
+	Grid   []FitResult `json:"grid"`
+	Chosen int         `json:"chosen"`
 	// Trials is the chosen point with each seed.
-	Trials []Fitted `json:"trials"`
+	Trials []FitResult `json:"trials"`
 }
 
 // Errors that callers decide on.
@@ -92,17 +98,18 @@ var (
 	ErrSettings = errors.New("sasrec")
 )
 
-// Run tunes on the first seed, trains the chosen point with every other seed, and gives each seed's model to use, which may not keep it.
-func Run(ctx context.Context, job Job, use func(seed int64, m *Model) error) (tuned Tuned, err error) {
+// Run tunes on the first seed, trains the chosen point with every other seed, and gives each seed's
+// model to use, which may not keep it.
+func Run(ctx context.Context, job Job, use func(seed int64, m *Model) error) (tuned TuneResult, err error) {
 	if len(job.Grid) == 0 || len(job.Seeds) == 0 {
 		return tuned, fmt.Errorf("%w: a grid of %d points and %d seeds leave nothing to train", ErrSettings, len(job.Grid), len(job.Seeds))
 	}
-	device, err := torch.Pick(job.Device)
+	device, err := torch.ParseDevice(job.Device)
 	if err != nil {
 		return tuned, err
 	}
 	torch.Threads(job.Threads)
-	r := &runner{Job: job, device: device, pairs: pairsOf(job.Data)}
+	r := &runner{Job: job, device: device, examples: trainingExamples(job.Data)}
 	best, err := r.tune(ctx, &tuned)
 	if err != nil {
 		return tuned, err
@@ -130,14 +137,14 @@ func Run(ctx context.Context, job Job, use func(seed int64, m *Model) error) (tu
 // runner is a running [Run].
 type runner struct {
 	Job
-	device torch.Device
-	pairs  []example
+	device   torch.Device
+	examples []example
 	// training counts the trainings that have begun.
 	training int
 }
 
 // tune trains the grid and returns the best model; of equals the first.
-func (r *runner) tune(ctx context.Context, tuned *Tuned) (best *Model, err error) {
+func (r *runner) tune(ctx context.Context, tuned *TuneResult) (best *Model, err error) {
 	defer func() {
 		if err != nil && best != nil {
 			best.Free()
@@ -149,7 +156,7 @@ func (r *runner) tune(ctx context.Context, tuned *Tuned) (best *Model, err error
 			return best, err
 		}
 		tuned.Grid = append(tuned.Grid, fitted)
-		if best != nil && fitted.Valid <= tuned.Grid[tuned.Chosen].Valid {
+		if best != nil && fitted.Validation <= tuned.Grid[tuned.Chosen].Validation {
 			model.Free()
 			continue
 		}

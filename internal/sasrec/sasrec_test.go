@@ -22,7 +22,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// TestMain keeps to one thread: test machines are busy, and threads that wait for each other there wait long.
+// TestMain keeps to one thread: test machines are busy, and threads that wait for each other there
+// wait long.
 func TestMain(m *testing.M) {
 	torch.Threads(1)
 	os.Exit(m.Run())
@@ -38,11 +39,12 @@ var (
 // small is a point that trains in seconds.
 func small() sasrec.Settings {
 	return sasrec.Settings{
-		Dim: 32, Blocks: 1, Heads: 2, Length: 20, Dropout: 0.2, LearningRate: 0.005, Batch: 32, Epochs: 30, Endure: 5,
+		HiddenSize: 32, Blocks: 1, Heads: 2, MaxLength: 20, Dropout: 0.2, LearningRate: 0.005, Batch: 32, Epochs: 30, Patience: 5,
 	}
 }
 
-// chains is a dataset in which each item names its successor: users walk along a circle whose items have no telling numbers.
+// chains is a dataset in which each item names its successor: users walk along a circle whose items
+// have no telling numbers.
 func chains(users int) *dataset.Dataset {
 	const items = 60
 	d := &dataset.Dataset{Name: "chains", Items: items, Negatives: map[int][]int{}}
@@ -60,8 +62,9 @@ func chains(users int) *dataset.Dataset {
 	return d
 }
 
-// TestAsPyTorch compares loss, gradient and scores with testdata/golden.py. Tolerance: float32 against float64.
-func TestAsPyTorch(t *testing.T) {
+// TestMatchesPyTorch compares loss, gradient and scores with testdata/golden.py. Tolerance: float32
+// against float64.
+func TestMatchesPyTorch(t *testing.T) {
 	var want struct {
 		Items, Dim, Heads, Blocks, Length int
 		Histories, Labels                 [][]int
@@ -76,7 +79,7 @@ func TestAsPyTorch(t *testing.T) {
 	if err := json.Unmarshal(data, &want); err != nil {
 		t.Fatal(err)
 	}
-	settings := sasrec.Settings{Dim: want.Dim, Heads: want.Heads, Blocks: want.Blocks, Length: want.Length, Batch: 1, Epochs: 1}
+	settings := sasrec.Settings{HiddenSize: want.Dim, Heads: want.Heads, Blocks: want.Blocks, MaxLength: want.Length, Batch: 1, Epochs: 1}
 	m, err := sasrec.New(settings, want.Items, 1, torch.CPU)
 	if err != nil {
 		t.Fatal(err)
@@ -92,7 +95,7 @@ func TestAsPyTorch(t *testing.T) {
 		if got := loss.Float(); math.Abs(got-want.Loss) > 1e-6*want.Loss {
 			t.Errorf("loss %.9f, want %.9f", got, want.Loss)
 		}
-		near(t, "gradient", gradient.Float32s(), want.Gradient, 2e-6)
+		checkClose(t, "gradient", gradient.Float32s(), want.Gradient, 2e-6)
 		return nil
 	})
 	if err != nil {
@@ -126,7 +129,7 @@ func TestAsPyTorch(t *testing.T) {
 	}
 }
 
-func near(t *testing.T, what string, got []float32, want []float64, tolerance float64) {
+func checkClose(t *testing.T, what string, got []float32, want []float64, tolerance float64) {
 	t.Helper()
 	if len(got) != len(want) {
 		t.Fatalf("%s has %d numbers, want %d", what, len(got), len(want))
@@ -138,15 +141,15 @@ func near(t *testing.T, what string, got []float32, want []float64, tolerance fl
 	}
 }
 
-// trained runs a job and returns the test users' lists of each seed.
-func trained(t *testing.T, job sasrec.Job) (sasrec.Tuned, map[int64][]metric.List) {
+// trainJob runs a job and returns the test users' lists of each seed.
+func trainJob(t *testing.T, job sasrec.Job) (sasrec.TuneResult, map[int64][]metric.List) {
 	t.Helper()
 	users := baseline.Users(job.Data, 0)
 	lists := map[int64][]metric.List{}
 	tuned, err := sasrec.Run(t.Context(), job, func(seed int64, m *sasrec.Model) error {
 		ranked, err := m.Rank(t.Context(), baseline.SequentialQueries(users, 10))
 		for i, items := range ranked {
-			lists[seed] = append(lists[seed], metric.List{Items: items, Truth: []int{users[i].Test()}})
+			lists[seed] = append(lists[seed], metric.List{Items: items, Truth: []int{users[i].TestItem()}})
 		}
 		return err
 	})
@@ -159,18 +162,19 @@ func trained(t *testing.T, job sasrec.Job) (sasrec.Tuned, map[int64][]metric.Lis
 func ndcg(lists []metric.List) float64 {
 	sum := 0.0
 	for _, list := range lists {
-		sum += metric.StrictGain(list, 10)
+		sum += metric.StrictNDCG(list, 10)
 	}
 	return sum / float64(len(lists))
 }
 
-// TestLearnsWhatFollows trains twice: what follows is learnt, the same seed gives the same lists, another one others, no tensor stays.
-func TestLearnsWhatFollows(t *testing.T) {
+// TestTrainsOnSuccessors trains twice: what follows is learnt, the same seed gives the same lists,
+// another one others, no tensor stays.
+func TestTrainsOnSuccessors(t *testing.T) {
 	before := torch.Live()
 	bad := small()
 	bad.LearningRate = 1e-9
 	job := sasrec.Job{Data: chains(200), Grid: []sasrec.Settings{bad, small()}, Seeds: []int64{1, 2}}
-	tuned, lists := trained(t, job)
+	tuned, lists := trainJob(t, job)
 	if tuned.Chosen != 1 || len(tuned.Grid) != 2 || len(tuned.Trials) != 2 || tuned.Trials[1].Seed != 2 {
 		t.Errorf("chosen %d of %d, %d trials", tuned.Chosen, len(tuned.Grid), len(tuned.Trials))
 	}
@@ -179,7 +183,7 @@ func TestLearnsWhatFollows(t *testing.T) {
 			t.Errorf("seed %d: NDCG@10 %.3f on chains that name their successor", seed, got)
 		}
 	}
-	again, same := trained(t, job)
+	again, same := trainJob(t, job)
 	if diff := cmp.Diff(tuned, again); diff != "" {
 		t.Errorf("the same job gave other figures: %s", diff)
 	}
@@ -194,8 +198,8 @@ func TestLearnsWhatFollows(t *testing.T) {
 	}
 }
 
-// TestNeverSeesTheTestItem moves every user's last item: training and tuning may not notice.
-func TestNeverSeesTheTestItem(t *testing.T) {
+// TestTrainingIgnoresTestItems moves every user's last item: training and tuning may not notice.
+func TestTrainingIgnoresTestItems(t *testing.T) {
 	one, two := chains(60), chains(60)
 	for i := range two.Users {
 		items := two.Users[i].Items
@@ -204,16 +208,16 @@ func TestNeverSeesTheTestItem(t *testing.T) {
 	settings := small()
 	settings.Epochs = 3
 	job := sasrec.Job{Data: one, Grid: []sasrec.Settings{settings}, Seeds: []int64{1}}
-	first, _ := trained(t, job)
+	first, _ := trainJob(t, job)
 	job.Data = two
-	second, _ := trained(t, job)
+	second, _ := trainJob(t, job)
 	if diff := cmp.Diff(first, second); diff != "" {
 		t.Errorf("the test item was seen: %s", diff)
 	}
 }
 
-// TestPatienceResets trains on noise, whose validation goes up and down: training stops Endure epochs after the best, however many worse
-// ones lie before that.
+// TestPatienceResets trains on noise, whose validation goes up and down: training stops Endure
+// epochs after the best, however many worse ones lie before that.
 func TestPatienceResets(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 3))
 	d := chains(200)
@@ -226,22 +230,22 @@ func TestPatienceResets(t *testing.T) {
 	}
 	settings := small()
 	const endure = 2
-	settings.Epochs, settings.Endure, settings.LearningRate = 60, endure, 0.001
-	tuned, _ := trained(t, sasrec.Job{Data: d, Grid: []sasrec.Settings{settings}, Seeds: []int64{1, 2, 3, 4, 5, 6}})
+	settings.Epochs, settings.Patience, settings.LearningRate = 60, endure, 0.001
+	tuned, _ := trainJob(t, sasrec.Job{Data: d, Grid: []sasrec.Settings{settings}, Seeds: []int64{1, 2, 3, 4, 5, 6}})
 	most := 0
 	for _, f := range tuned.Trials {
 		worse := 0
-		for i := 1; i < f.Best; i++ {
-			if f.Valids[i] < slices.Max(f.Valids[:i]) {
+		for i := 1; i < f.BestEpoch; i++ {
+			if f.Validations[i] < slices.Max(f.Validations[:i]) {
 				worse++
 			}
 		}
 		most = max(most, worse)
-		if f.Epochs != min(60, f.Best+endure) {
-			t.Errorf("seed %d stopped after %d epochs, best %d", f.Seed, f.Epochs, f.Best)
+		if f.Epochs != min(60, f.BestEpoch+endure) {
+			t.Errorf("seed %d stopped after %d epochs, best %d", f.Seed, f.Epochs, f.BestEpoch)
 		}
-		if f.Valid != slices.Max(f.Valids) || f.Valids[f.Best-1] != f.Valid {
-			t.Errorf("seed %d kept %v of %v", f.Seed, f.Valid, f.Valids)
+		if f.Validation != slices.Max(f.Validations) || f.Validations[f.BestEpoch-1] != f.Validation {
+			t.Errorf("seed %d kept %v of %v", f.Seed, f.Validation, f.Validations)
 		}
 	}
 	if most < endure {
@@ -262,7 +266,7 @@ func TestCandidates(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i, user := range users {
-		want := append(slices.Clone(d.Negatives[user.ID]), user.Test())
+		want := append(slices.Clone(d.Negatives[user.ID]), user.TestItem())
 		got := slices.Sorted(slices.Values(lists[i]))
 		slices.Sort(want)
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -275,7 +279,7 @@ func TestCandidates(t *testing.T) {
 	}
 }
 
-func TestStopsAndRefuses(t *testing.T) {
+func TestStopAndInvalidJobs(t *testing.T) {
 	before := torch.Live()
 	use := func(int64, *sasrec.Model) error { return nil }
 	stop := make(chan struct{})
@@ -314,7 +318,8 @@ func TestStopsAndRefuses(t *testing.T) {
 	}
 }
 
-// TestBeauty trains on the real Beauty, which takes an hour of one thread; -beauty says for how many epochs (docs/log.md has the figures).
+// TestBeauty trains on the real Beauty, which takes an hour of one thread; -beauty says for how
+// many epochs (docs/log.md has the figures).
 func TestBeauty(t *testing.T) {
 	if *beauty == 0 {
 		t.Skip("takes an hour: go test ./internal/sasrec -run TestBeauty -v -timeout 3h -args -beauty 100")
@@ -328,7 +333,7 @@ func TestBeauty(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings := sasrec.Settings{
-		Dim: *width, Blocks: 2, Heads: 2, Length: 50, Dropout: *dropout, LearningRate: *rate, Batch: 128, Epochs: *beauty, Endure: 10,
+		HiddenSize: *width, Blocks: 2, Heads: 2, MaxLength: 50, Dropout: *dropout, LearningRate: *rate, Batch: 128, Epochs: *beauty, Patience: 10,
 	}
 	job := sasrec.Job{Data: d, Grid: []sasrec.Settings{settings}, Seeds: []int64{1}, Threads: 1}
 	job.Progress = func(p sasrec.Progress) {
@@ -336,8 +341,8 @@ func TestBeauty(t *testing.T) {
 			t.Logf("after epoch %d: loss %.4f, best validation NDCG@10 %.4f", p.Epoch-1, p.Loss, p.Best)
 		}
 	}
-	tuned, lists := trained(t, job)
-	scores := metric.Rank(lists[1], true, 1)
+	tuned, lists := trainJob(t, job)
+	scores := metric.ScoreRankings(lists[1], true, 1)
 	for _, score := range scores {
 		t.Logf("%s %.4f (%d users)", score.Metric, score.Value, score.N)
 	}

@@ -13,7 +13,7 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"rdrec/internal/advice"
+	"rdrec/internal/recommender"
 )
 
 //go:embed openapi.json
@@ -22,11 +22,11 @@ var document []byte
 // route is one of the paths that are answered, all by GET and HEAD.
 type route struct {
 	path  string
-	serve func(w http.ResponseWriter, r *http.Request, n *note) error
+	serve func(w http.ResponseWriter, r *http.Request, n *requestInfo) error
 }
 
-// table is every route; openapi.json documents them.
-func (s *Server) table() []route {
+// routeTable is every route; openapi.json documents them.
+func (s *Server) routeTable() []route {
 	return []route{
 		{"/recommend/{user}", s.getRecommend},
 		{"/explain/{user}/{item}", s.getExplain},
@@ -37,20 +37,20 @@ func (s *Server) table() []route {
 	}
 }
 
-// note is what the access log says of a request beyond what HTTP knows.
-type note struct{ model, source string }
+// requestInfo is what the access log says of a request beyond what HTTP knows.
+type requestInfo struct{ model, source string }
 
 // Handler answers all routes.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, row := range s.routes {
-		mux.Handle("GET "+row.path, s.watched(row.path, row.serve))
-		mux.Handle(row.path, s.watched(row.path, func(w http.ResponseWriter, r *http.Request, _ *note) error {
+		mux.Handle("GET "+row.path, s.instrument(row.path, row.serve))
+		mux.Handle(row.path, s.instrument(row.path, func(w http.ResponseWriter, r *http.Request, _ *requestInfo) error {
 			w.Header().Set("Allow", "GET, HEAD")
 			return &ProblemError{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not answered", Hint: "the server is read-only: use GET"}
 		}))
 	}
-	mux.Handle("/", s.watched("/", func(http.ResponseWriter, *http.Request, *note) error {
+	mux.Handle("/", s.instrument("/", func(http.ResponseWriter, *http.Request, *requestInfo) error {
 		return &ProblemError{Status: http.StatusNotFound, Detail: "there is no such path", Hint: "/openapi.json lists them"}
 	}))
 	return mux
@@ -76,19 +76,20 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// watched counts, times and logs a route's requests, bounds them, and answers errors as problems.
-func (s *Server) watched(path string, serve func(http.ResponseWriter, *http.Request, *note) error) http.Handler {
+// instrument counts, times and logs a route's requests, bounds them, and answers errors as
+// problems.
+func (s *Server) instrument(path string, serve func(http.ResponseWriter, *http.Request, *requestInfo) error) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		began := s.now()
+		started := s.now()
 		seen := &recorder{ResponseWriter: w, status: http.StatusOK}
 		ctx, cancel := context.WithTimeout(r.Context(), s.options.Timeout)
 		defer cancel()
-		n := &note{}
+		n := &requestInfo{}
 		err := serve(seen, r.WithContext(ctx), n)
 		if err != nil {
 			problemOf(err).write(seen)
 		}
-		took := s.now().Sub(began)
+		took := s.now().Sub(started)
 		s.metrics.requests.WithLabelValues(path, strconv.Itoa(seen.status)).Inc()
 		s.metrics.seconds.WithLabelValues(path, n.source).Observe(took.Seconds())
 		// The route and not the path: users' ids do not belong into logs.
@@ -98,7 +99,7 @@ func (s *Server) watched(path string, serve func(http.ResponseWriter, *http.Requ
 }
 
 // levelOf is how loudly a request is logged: what asks no model comes every second.
-func levelOf(status int, n *note) zerolog.Level {
+func levelOf(status int, n *requestInfo) zerolog.Level {
 	switch {
 	case status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable:
 		return zerolog.ErrorLevel
@@ -147,77 +148,77 @@ type Explanation struct {
 	Explanation string `json:"explanation"`
 }
 
-func (s *Server) getRecommend(w http.ResponseWriter, r *http.Request, n *note) error {
+func (s *Server) getRecommend(w http.ResponseWriter, r *http.Request, n *requestInfo) error {
 	user, k, err := s.recommendInput(r)
 	if err != nil {
 		return err
 	}
-	g := s.models.take()
+	g := s.models.acquire()
 	if g == nil {
 		return errNotReady
 	}
-	defer s.models.give(g)
+	defer s.models.release(g)
 	n.model = g.Name
 	rows, source, err := s.rows(r.Context(), g, user, k)
 	n.source = source
 	if err != nil {
 		return err
 	}
-	answer := Recommendations{User: user, Model: g.Name, Source: source, Cold: source == sourcePopular, Items: make([]Item, 0, k)}
+	reply := Recommendations{User: user, Model: g.Name, Source: source, Cold: source == sourcePopular, Items: make([]Item, 0, k)}
 	for _, row := range rows[:min(k, len(rows))] {
 		item := Item{Rank: row.Rank, Item: row.Item, Title: row.Title, Explanation: row.Explanation}
-		if !answer.Cold {
+		if !reply.Cold {
 			item.Score = &row.Score
 		}
-		answer.Items = append(answer.Items, item)
+		reply.Items = append(reply.Items, item)
 	}
-	return writeJSON(w, answer)
+	return writeJSON(w, reply)
 }
 
 // rows are a user's: from the table where it has enough, else decoded now, else popular.
-func (s *Server) rows(ctx context.Context, g *generation, user string, k int) (rows []advice.Row, source string, err error) {
+func (s *Server) rows(ctx context.Context, g *loadedModel, user string, k int) (rows []recommender.Row, source string, err error) {
 	if g.Table != nil && k <= g.Table.Top {
 		rows, ok, err := g.Table.Rows(user)
 		if err != nil || ok {
 			return rows, sourceTable, err
 		}
 	}
-	if !g.Desk.Known(user) {
-		return g.Desk.Popular(user, k), sourcePopular, nil
+	if !g.Recommender.Known(user) {
+		return g.Recommender.Popular(user, k), sourcePopular, nil
 	}
-	found := g.submit(ctx, &ask{user: user})
+	found := g.submit(ctx, &request{user: user})
 	return found.rows, sourceLive, found.err
 }
 
-func (s *Server) getExplain(w http.ResponseWriter, r *http.Request, n *note) error {
+func (s *Server) getExplain(w http.ResponseWriter, r *http.Request, n *requestInfo) error {
 	user, item := r.PathValue("user"), r.PathValue("item")
-	if err := errors.Join(checkID("user", user), checkID("item", item), onlyKeys(r)); err != nil {
+	if err := errors.Join(checkID("user", user), checkID("item", item), checkParameters(r)); err != nil {
 		return err
 	}
-	g := s.models.take()
+	g := s.models.acquire()
 	if g == nil {
 		return errNotReady
 	}
-	defer s.models.give(g)
+	defer s.models.release(g)
 	n.model = g.Name
-	pair, err := g.Desk.Pair(user, item)
+	pair, err := g.Recommender.Pair(user, item)
 	if err != nil {
 		return err
 	}
-	answer := Explanation{User: user, Item: item, Title: g.Desk.Title(pair.Item), Model: g.Name}
-	if answer.Explanation, answer.Source, err = g.why(user, item); answer.Source == sourceLive && err == nil {
-		found := g.submit(r.Context(), &ask{pair: pair})
-		answer.Explanation, err = found.text, found.err
+	reply := Explanation{User: user, Item: item, Title: g.Recommender.Title(pair.Item), Model: g.Name}
+	if reply.Explanation, reply.Source, err = g.tableExplanation(user, item); reply.Source == sourceLive && err == nil {
+		found := g.submit(r.Context(), &request{pair: pair})
+		reply.Explanation, err = found.text, found.err
 	}
-	n.source = answer.Source
+	n.source = reply.Source
 	if err != nil {
 		return err
 	}
-	return writeJSON(w, answer)
+	return writeJSON(w, reply)
 }
 
-// why is the table's explanation; source is live where the student has to be asked.
-func (g *generation) why(user, item string) (text, source string, err error) {
+// tableExplanation is the table's explanation; source is live where the student has to be asked.
+func (g *loadedModel) tableExplanation(user, item string) (text, source string, err error) {
 	if g.Table != nil {
 		rows, _, err := g.Table.Rows(user)
 		if err != nil {
@@ -230,48 +231,48 @@ func (g *generation) why(user, item string) (text, source string, err error) {
 		}
 	}
 	if !g.Explains {
-		return "", sourceLive, errUnexplained
+		return "", sourceLive, errNoExplanations
 	}
 	return "", sourceLive, nil
 }
 
-func getHealth(w http.ResponseWriter, _ *http.Request, _ *note) error {
+func getHealth(w http.ResponseWriter, _ *http.Request, _ *requestInfo) error {
 	return writeJSON(w, map[string]string{"status": "alive"})
 }
 
-func (s *Server) getReady(w http.ResponseWriter, _ *http.Request, _ *note) error {
+func (s *Server) getReady(w http.ResponseWriter, _ *http.Request, _ *requestInfo) error {
 	if !s.models.ready() {
 		return errNotReady
 	}
 	return writeJSON(w, map[string]string{"status": "ready", "model": s.models.name()})
 }
 
-func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request, _ *note) error {
+func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request, _ *requestInfo) error {
 	s.metrics.handler().ServeHTTP(w, r)
 	return nil
 }
 
-func getDocument(w http.ResponseWriter, _ *http.Request, _ *note) error {
+func getDocument(w http.ResponseWriter, _ *http.Request, _ *requestInfo) error {
 	w.Header().Set("Content-Type", "application/json")
 	_, _ = w.Write(document) //nolint:errcheck // nobody is there to be told
 	return nil
 }
 
-// mostID is the longest id that is looked up.
-const mostID = 256
+// maxID is the longest id that is looked up.
+const maxID = 256
 
 func checkID(what, id string) error {
-	if id == "" || len(id) > mostID {
-		return &ProblemError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the %s's id has %d bytes", what, len(id)), Hint: fmt.Sprintf("ids have 1 to %d bytes", mostID)}
+	if id == "" || len(id) > maxID {
+		return &ProblemError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the %s's id has %d bytes", what, len(id)), Hint: fmt.Sprintf("ids have 1 to %d bytes", maxID)}
 	}
 	return nil
 }
 
-// onlyKeys refuses parameters that nothing is done with.
-func onlyKeys(r *http.Request, known ...string) error {
+// checkParameters refuses parameters that nothing is done with.
+func checkParameters(r *http.Request, known ...string) error {
 	for key, values := range r.URL.Query() {
 		if len(values) != 1 || !slices.Contains(known, key) {
-			return &ProblemError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("parameter %q is unknown or repeated", key), Hint: "/openapi.json lists the parameters"}
+			return &ProblemError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("query parameter %q is unknown or repeated", key), Hint: "/openapi.json lists the parameters"}
 		}
 	}
 	return nil
@@ -279,7 +280,7 @@ func onlyKeys(r *http.Request, known ...string) error {
 
 func (s *Server) recommendInput(r *http.Request) (user string, k int, err error) {
 	user, k = r.PathValue("user"), min(defaultK, s.options.Top)
-	if err := errors.Join(checkID("user", user), onlyKeys(r, "k")); err != nil {
+	if err := errors.Join(checkID("user", user), checkParameters(r, "k")); err != nil {
 		return "", 0, err
 	}
 	if text := r.URL.Query().Get("k"); r.URL.Query().Has("k") {

@@ -16,7 +16,7 @@ type metrics struct {
 	batches  prometheus.Histogram
 	waiting  prometheus.Gauge
 	loaded   prometheus.Gauge
-	taken    prometheus.Counter
+	swaps    prometheus.Counter
 	failures prometheus.Counter
 	model    *prometheus.GaugeVec
 }
@@ -36,21 +36,21 @@ func newMetrics() *metrics {
 		}),
 		waiting:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "rdrec_queue_length", Help: "Requests that wait to be decoded, after the last batch was taken."}),
 		loaded:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "rdrec_models_loaded", Help: "Models in memory: more than one while an old one still answers."}),
-		taken:    prometheus.NewCounter(prometheus.CounterOpts{Name: "rdrec_models_taken_total", Help: "Models that were taken into use."}),
-		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "rdrec_follow_failures_total", Help: "How often no newer model could be had."}),
+		swaps:    prometheus.NewCounter(prometheus.CounterOpts{Name: "rdrec_model_swaps_total", Help: "Times that another model came into use."}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "rdrec_model_refresh_failures_total", Help: "Failed attempts to load a newer model."}),
 		model:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rdrec_model_info", Help: "1 for the model in use."}, []string{"model"}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		m.requests, m.seconds, m.batches, m.waiting, m.loaded, m.taken, m.failures, m.model,
+		m.requests, m.seconds, m.batches, m.waiting, m.loaded, m.swaps, m.failures, m.model,
 	)
 	return m
 }
 
-// take counts a model that comes into use.
-func (m *metrics) take(name string) {
+// setModel counts a model that comes into use.
+func (m *metrics) setModel(name string) {
 	m.loaded.Inc()
-	m.taken.Inc()
+	m.swaps.Inc()
 	m.model.Reset()
 	m.model.WithLabelValues(name).Set(1)
 }

@@ -7,7 +7,7 @@ import (
 	"net/http"
 	"strconv"
 
-	"rdrec/internal/advice"
+	"rdrec/internal/recommender"
 )
 
 // ProblemError is an error as clients see it: application/problem+json of RFC 9457, with a hint.
@@ -26,11 +26,12 @@ type ProblemError struct {
 func (p *ProblemError) Error() string { return p.Detail }
 
 var (
-	errNotReady    = errors.New("no model is ready")
-	errUnexplained = errors.New("the model has not learnt to explain")
+	errNotReady       = errors.New("no model is ready")
+	errNoExplanations = errors.New("the model was not trained to explain")
 )
 
-// problemOf says what a client is told of an error. What is not the client's is not told in detail: it is in the log.
+// problemOf says what a client is told of an error. What is not the client's is not told in detail:
+// it is in the log.
 func problemOf(err error) *ProblemError {
 	var known *ProblemError
 	switch {
@@ -38,16 +39,16 @@ func problemOf(err error) *ProblemError {
 		return known
 	case errors.Is(err, errNotReady):
 		return &ProblemError{Status: http.StatusServiceUnavailable, Detail: err.Error(), Hint: "/readyz tells when one is", Retry: 5}
-	case errors.Is(err, errBusy):
-		return &ProblemError{Status: http.StatusTooManyRequests, Detail: err.Error(), Hint: "try again after the time in Retry-After", Retry: 1}
-	case errors.Is(err, errUnexplained):
-		return &ProblemError{Status: http.StatusNotImplemented, Detail: err.Error(), Hint: "export explanations of a method that learns them"}
-	case errors.Is(err, advice.ErrUser), errors.Is(err, advice.ErrItem):
-		return &ProblemError{Status: http.StatusNotFound, Detail: err.Error(), Hint: "ids are the shop's own, as they stand in the reviews"}
+	case errors.Is(err, errQueueFull):
+		return &ProblemError{Status: http.StatusTooManyRequests, Detail: err.Error(), Hint: "retry after the time in Retry-After", Retry: 1}
+	case errors.Is(err, errNoExplanations):
+		return &ProblemError{Status: http.StatusNotImplemented, Detail: err.Error(), Hint: "export explanations of a method that trains on them"}
+	case errors.Is(err, recommender.ErrUser), errors.Is(err, recommender.ErrItem):
+		return &ProblemError{Status: http.StatusNotFound, Detail: err.Error(), Hint: "use the shop's own ids, as in the reviews"}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return &ProblemError{Status: http.StatusGatewayTimeout, Detail: "the answer took too long", Hint: "try again later, or export a table for all users", Retry: 5}
 	default:
-		return &ProblemError{Status: http.StatusInternalServerError, Detail: "the server failed", Hint: "its log says why"}
+		return &ProblemError{Status: http.StatusInternalServerError, Detail: "the server failed", Hint: "see its log for the cause"}
 	}
 }
 

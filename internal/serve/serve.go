@@ -1,7 +1,9 @@
-// Package serve answers over HTTP what a model recommends, read-only. In: a [Source] of models and requests; out: JSON. Steps: what
-// stands in the model's table of recommendations is read from there; what does not is put into a bounded queue, from which requests
-// that arrive within a moment are decoded together; a user whom the model does not know gets what is popular. The model is followed:
-// a new one takes over without a pause, and the old one is freed when its last request has ended. It knows neither buckets nor libtorch.
+// Package serve answers over HTTP what a model recommends, read-only. In: a [Source] of models and
+// requests; out: JSON. Steps: what stands in the model's table of recommendations is read from
+// there; what does not is put into a bounded queue, from which requests that arrive within a moment
+// are decoded together; a user whom the model does not know gets what is popular. The model is
+// followed: a new one takes over without a pause, and the old one is freed when its last request
+// has ended. It knows neither buckets nor libtorch.
 package serve
 
 import (
@@ -15,14 +17,14 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"rdrec/internal/advice"
+	"rdrec/internal/recommender"
 )
 
 // Model is a student that is ready to answer.
 type Model struct {
 	// Name says for people which it is; Version is what [Source.Version] said of it.
 	Name, Version string
-	Desk          *advice.Desk
+	Recommender   *recommender.Recommender
 	// Table is what was recommended beforehand; nil for nothing.
 	Table *Table
 	// Explains says whether the student has learnt to explain.
@@ -43,12 +45,14 @@ type Source interface {
 type Options struct {
 	// Top is the most items that one request may ask for.
 	Top int
-	// Window is how long the first request of a batch waits for others, Batch how many make one at most.
+	// Window is how long the first request of a batch waits for others, Batch how many make one at
+	// most.
 	Window time.Duration
 	Batch  int
 	// Queue is how many requests may wait to be decoded; more are turned away.
 	Queue int
-	// Timeout bounds a request, Poll is how often the source is asked, Drain is how long open requests may take when the server stops.
+	// Timeout bounds a request, Poll is how often the source is asked, Drain is how long open
+	// requests may take when the server stops.
 	Timeout, Poll, Drain time.Duration
 }
 
@@ -66,22 +70,23 @@ type Server struct {
 	log     zerolog.Logger
 	now     func() time.Time
 	metrics *metrics
-	// device is held while a batch is decoded: two models may be loaded, but they share one machine.
+	// device is held while a batch is decoded: two models may be loaded, but they share one
+	// machine.
 	device sync.Mutex
-	models shelf
+	models modelRegistry
 	routes []route
-	// failed is why no newer model could be had, so that it is logged once.
-	failed string
+	// lastFailure is why no newer model could be had, so that it is logged once.
+	lastFailure string
 }
 
 // New returns a server; [Server.Run] starts it.
 func New(source Source, options Options, log zerolog.Logger, now func() time.Time) *Server {
 	s := &Server{source: source, options: options, log: log, now: now, metrics: newMetrics()}
-	s.models.freed = func(g *generation) {
+	s.models.onFree = func(g *loadedModel) {
 		s.metrics.loaded.Dec()
 		s.log.Info().Str("model", g.Name).Msg("model freed")
 	}
-	s.routes = s.table()
+	s.routes = s.routeTable()
 	return s
 }
 
@@ -89,7 +94,7 @@ func New(source Source, options Options, log zerolog.Logger, now func() time.Tim
 const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = time.Minute
-	mostHeader    = 16 << 10
+	maxHeader     = 16 << 10
 )
 
 // Run serves on l until ctx ends, then finishes the requests that it has begun.
@@ -102,7 +107,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	}()
 	server := &http.Server{
 		Handler: s.Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: headerTimeout, IdleTimeout: idleTimeout,
-		WriteTimeout: s.options.Timeout + headerTimeout, MaxHeaderBytes: mostHeader,
+		WriteTimeout: s.options.Timeout + headerTimeout, MaxHeaderBytes: maxHeader,
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(l) }()
@@ -119,7 +124,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	}
 	stop()
 	<-followed
-	s.models.put(nil)
+	s.models.swap(nil)
 	s.models.wait()
 	if err == nil || errors.Is(err, http.ErrServerClosed) {
 		return nil
@@ -141,7 +146,8 @@ func (s *Server) follow(ctx context.Context) {
 	}
 }
 
-// refresh takes the source's model if it is another one. What can't be had leaves the old one in place.
+// refresh takes the source's model if it is another one. What can't be had leaves the old one in
+// place.
 func (s *Server) refresh(ctx context.Context) {
 	version, err := s.source.Version(ctx)
 	if err == nil && version == s.models.version() {
@@ -152,23 +158,23 @@ func (s *Server) refresh(ctx context.Context) {
 		model, err = s.source.Open(ctx)
 	}
 	if err != nil {
-		s.miss(ctx, err)
+		s.reportFailure(ctx, err)
 		return
 	}
-	s.failed = ""
-	s.metrics.take(model.Name)
-	s.models.put(s.begin(ctx, model))
+	s.lastFailure = ""
+	s.metrics.setModel(model.Name)
+	s.models.swap(s.startModel(ctx, model))
 	s.log.Info().Str("model", model.Name).Str("version", model.Version).Bool("table", model.Table != nil).Msg("model in use")
 }
 
-// miss notes that no newer model could be had.
-func (s *Server) miss(ctx context.Context, err error) {
+// reportFailure notes that no newer model could be had.
+func (s *Server) reportFailure(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return
 	}
 	s.metrics.failures.Inc()
-	if err.Error() != s.failed {
-		s.failed = err.Error()
+	if err.Error() != s.lastFailure {
+		s.lastFailure = err.Error()
 		s.log.Warn().Err(err).Str("serving", s.models.version()).Msg("no newer model")
 	}
 }

@@ -19,27 +19,27 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
 
-	"rdrec/internal/advice"
 	"rdrec/internal/dataset"
+	"rdrec/internal/recommender"
 	"rdrec/internal/serve"
 	"rdrec/internal/task"
 )
 
-// scripted is a student that answers by a rule, and only when it is let: so queues and handovers are tested without waiting for luck.
-// The real one is asked in the worker's tests.
-type scripted struct {
-	gate    chan struct{} // nil lets everything pass
-	entered chan int      // how many are decoded together
+// fakeStudent is a student that answers by a rule, and only when it is let: so queues and handovers
+// are tested without waiting for luck. The real one is asked in the worker's tests.
+type fakeStudent struct {
+	release chan struct{} // nil lets everything pass
+	batches chan int      // how many are decoded together
 	fail    error
 }
 
-func (s *scripted) pass(ctx context.Context, n int) error {
-	if s.entered != nil {
-		s.entered <- n
+func (s *fakeStudent) pass(ctx context.Context, n int) error {
+	if s.batches != nil {
+		s.batches <- n
 	}
-	if s.gate != nil {
+	if s.release != nil {
 		select {
-		case <-s.gate:
+		case <-s.release:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -47,20 +47,20 @@ func (s *scripted) pass(ctx context.Context, n int) error {
 	return s.fail
 }
 
-func (s *scripted) Next(ctx context.Context, users []dataset.User, k int, _ advice.Progress) ([]advice.Ranked, error) {
-	answers := make([]advice.Ranked, len(users))
+func (s *fakeStudent) Recommend(ctx context.Context, users []dataset.User, k int, _ recommender.Progress) ([]recommender.Ranked, error) {
+	rankings := make([]recommender.Ranked, len(users))
 	for i, user := range users {
-		for item := 1; item <= 9 && len(answers[i].Items) < k; item++ {
+		for item := 1; item <= 9 && len(rankings[i].Items) < k; item++ {
 			if item != user.Items[0] {
-				answers[i].Items = append(answers[i].Items, item)
-				answers[i].Scores = append(answers[i].Scores, -float64(item))
+				rankings[i].Items = append(rankings[i].Items, item)
+				rankings[i].Scores = append(rankings[i].Scores, -float64(item))
 			}
 		}
 	}
-	return answers, s.pass(ctx, len(users))
+	return rankings, s.pass(ctx, len(users))
 }
 
-func (s *scripted) Why(ctx context.Context, pairs []task.Pair, _ advice.Progress) ([]string, error) {
+func (s *fakeStudent) Explain(ctx context.Context, pairs []task.Pair, _ recommender.Progress) ([]string, error) {
 	texts := make([]string, len(pairs))
 	for i, pair := range pairs {
 		texts[i] = fmt.Sprintf("%d likes %d", pair.User, pair.Item)
@@ -68,10 +68,10 @@ func (s *scripted) Why(ctx context.Context, pairs []task.Pair, _ advice.Progress
 	return texts, s.pass(ctx, len(pairs))
 }
 
-func (s *scripted) Close() {}
+func (s *fakeStudent) Close() {}
 
-// shop is a dataset of nine items and so many users, of whom user n had item 1 + n mod 3.
-func shop(users int) *dataset.Dataset {
+// testDataset is a dataset of nine items and so many users, of whom user n had item 1 + n mod 3.
+func testDataset(users int) *dataset.Dataset {
 	data := &dataset.Dataset{Name: "shop", Items: 9, Titles: []string{"Soap"}}
 	for i := range 9 {
 		data.ItemIDs = append(data.ItemIDs, fmt.Sprintf("B%d", i+1))
@@ -83,30 +83,30 @@ func shop(users int) *dataset.Dataset {
 	return data
 }
 
-// shelf is a source whose model the test chooses.
-type shelf struct {
-	t       *testing.T
-	mutex   sync.Mutex
-	version string
-	student *scripted
-	rows    []advice.Row
-	top     int
-	mute    bool
-	freed   chan string
+// fakeSource is a source whose model the test chooses.
+type fakeSource struct {
+	t           *testing.T
+	mutex       sync.Mutex
+	version     string
+	student     *fakeStudent
+	rows        []recommender.Row
+	top         int
+	unavailable bool
+	freed       chan string
 }
 
-func newShelf(t *testing.T, student *scripted) *shelf {
+func newFakeSource(t *testing.T, student *fakeStudent) *fakeSource {
 	t.Helper()
-	return &shelf{t: t, version: "shop/1", student: student, freed: make(chan string, 8)}
+	return &fakeSource{t: t, version: "shop/1", student: student, freed: make(chan string, 8)}
 }
 
-func (s *shelf) promote(version string, student *scripted) {
+func (s *fakeSource) promote(version string, student *fakeStudent) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	s.version, s.student = version, student
 }
 
-func (s *shelf) Version(context.Context) (string, error) {
+func (s *fakeSource) Version(context.Context) (string, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if s.version == "" {
@@ -115,15 +115,15 @@ func (s *shelf) Version(context.Context) (string, error) {
 	return s.version, nil
 }
 
-func (s *shelf) Open(context.Context) (*serve.Model, error) {
+func (s *fakeSource) Open(context.Context) (*serve.Model, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	desk, err := advice.NewDesk(shop(40), s.student)
+	rec, err := recommender.New(testDataset(40), s.student)
 	if err != nil {
 		return nil, err
 	}
 	version := s.version
-	m := &serve.Model{Name: version, Version: version, Desk: desk, Explains: !s.mute, Close: func() { s.freed <- version }}
+	m := &serve.Model{Name: version, Version: version, Recommender: rec, Explains: !s.unavailable, Close: func() { s.freed <- version }}
 	if s.rows != nil {
 		path := filepath.Join(s.t.TempDir(), "table.jsonl")
 		f, err := os.Create(path)
@@ -250,9 +250,9 @@ func (r *running) recommendations(path string) serve.Recommendations {
 	return found
 }
 
-func TestAnswersComeFromTheTableThenLiveThenPopularity(t *testing.T) {
-	source := newShelf(t, &scripted{})
-	source.rows = []advice.Row{
+func TestSourceOrderIsTableLivePopularity(t *testing.T) {
+	source := newFakeSource(t, &fakeStudent{})
+	source.rows = []recommender.Row{
 		{User: "U1", Rank: 1, Item: "B7", Title: "Seven", Score: -0.5, Explanation: "because"},
 		{User: "U1", Rank: 2, Item: "B8", Score: -1},
 		{User: "U2", Rank: 1, Item: "B9", Score: -2},
@@ -260,9 +260,9 @@ func TestAnswersComeFromTheTableThenLiveThenPopularity(t *testing.T) {
 	source.top = 2
 	r := start(t, source, nil)
 	r.ready("shop/1")
-	half, whole := -0.5, -1.0
+	liveRows, tableRows := -0.5, -1.0
 	want := serve.Recommendations{User: "U1", Model: "shop/1", Source: "table", Items: []serve.Item{
-		{Rank: 1, Item: "B7", Title: "Seven", Score: &half, Explanation: "because"}, {Rank: 2, Item: "B8", Score: &whole},
+		{Rank: 1, Item: "B7", Title: "Seven", Score: &liveRows, Explanation: "because"}, {Rank: 2, Item: "B8", Score: &tableRows},
 	}}
 	if diff := cmp.Diff(want, r.recommendations("/recommend/U1?k=2")); diff != "" {
 		t.Error(diff)
@@ -295,83 +295,83 @@ func TestAnswersComeFromTheTableThenLiveThenPopularity(t *testing.T) {
 	}
 }
 
-func TestRequestsOfAMomentAreDecodedTogether(t *testing.T) {
-	student := &scripted{gate: make(chan struct{}), entered: make(chan int, 64)}
-	r := start(t, newShelf(t, student), func(o *serve.Options) { o.Batch = 8 })
+func TestConcurrentRequestsAreBatched(t *testing.T) {
+	student := &fakeStudent{release: make(chan struct{}), batches: make(chan int, 64)}
+	r := start(t, newFakeSource(t, student), func(o *serve.Options) { o.Batch = 8 })
 	r.ready("shop/1")
-	var asked sync.WaitGroup
-	ask := func(path string) {
-		asked.Go(func() {
+	var sent sync.WaitGroup
+	request := func(path string) {
+		sent.Go(func() {
 			if a := r.get(path); a.status != http.StatusOK {
 				t.Errorf("%s: %d %s", path, a.status, a.body)
 			}
 		})
 	}
-	ask("/recommend/U1")
-	if n := <-student.entered; n != 1 {
+	request("/recommend/U1")
+	if n := <-student.batches; n != 1 {
 		t.Errorf("the first batch has %d requests", n)
 	}
 	for i := range 20 { // these wait while the first is decoded
-		ask(fmt.Sprintf("/recommend/U%d", i+2))
+		request(fmt.Sprintf("/recommend/U%d", i+2))
 	}
 	for strings.Count(r.get("/metrics").body, "\n") == 0 {
 		t.Fatal("no metrics")
 	}
-	close(student.gate)
-	asked.Wait()
-	close(student.entered)
-	batches, most := 0, 0
-	for n := range student.entered {
+	close(student.release)
+	sent.Wait()
+	close(student.batches)
+	batches, largest := 0, 0
+	for n := range student.batches {
 		batches++
-		most = max(most, n)
+		largest = max(largest, n)
 	}
-	if most > 8 || batches >= 20 {
-		t.Errorf("20 requests made %d batches of at most %d", batches, most)
+	if largest > 8 || batches >= 20 {
+		t.Errorf("20 requests made %d batches of at most %d", batches, largest)
 	}
 }
 
-func TestAFullQueueTurnsAway(t *testing.T) {
-	student := &scripted{gate: make(chan struct{}), entered: make(chan int, 64)}
-	r := start(t, newShelf(t, student), func(o *serve.Options) { o.Queue, o.Batch = 3, 1 })
+func TestFullQueueReturns429(t *testing.T) {
+	student := &fakeStudent{release: make(chan struct{}), batches: make(chan int, 64)}
+	r := start(t, newFakeSource(t, student), func(o *serve.Options) { o.Queue, o.Batch = 3, 1 })
 	r.ready("shop/1")
-	var asked sync.WaitGroup
-	var answered, refused atomic.Int64
-	asked.Go(func() { r.get("/recommend/U1") })
-	<-student.entered
+	var sent sync.WaitGroup
+	var answered, rejected atomic.Int64
+	sent.Go(func() { r.get("/recommend/U1") })
+	<-student.batches
 	for range 10 {
-		asked.Go(func() {
+		sent.Go(func() {
 			switch a := r.get("/recommend/U2"); {
 			case a.status == http.StatusOK:
 				answered.Add(1)
 			case a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") == "1" && a.header.Get("Content-Type") == "application/problem+json":
-				refused.Add(1)
+				rejected.Add(1)
 			default:
 				t.Errorf("%d %s", a.status, a.body)
 			}
 		})
 	}
-	for refused.Load() < 7 { // the queue holds three
+	for rejected.Load() < 7 { // the queue holds three
 		time.Sleep(time.Millisecond)
 	}
-	close(student.gate)
-	asked.Wait()
-	if answered.Load() != 3 || refused.Load() != 7 {
-		t.Errorf("%d answered, %d refused; want 3 and 7", answered.Load(), refused.Load())
+	close(student.release)
+	sent.Wait()
+	if answered.Load() != 3 || rejected.Load() != 7 {
+		t.Errorf("%d answered, %d refused; want 3 and 7", answered.Load(), rejected.Load())
 	}
 	if metrics := r.get("/metrics").body; !strings.Contains(metrics, `rdrec_requests_total{route="/recommend/{user}",status="429"} 7`) {
 		t.Errorf("no refusals among the metrics:\n%s", metrics)
 	}
 }
 
-func TestAPromotionTakesOverAndTheOldModelIsFreedLast(t *testing.T) {
-	first := &scripted{gate: make(chan struct{}), entered: make(chan int, 64)}
-	source := newShelf(t, first)
+func TestPromotionSwapsModelAndFreesTheOldOne(t *testing.T) {
+	first := &fakeStudent{release: make(chan struct{}), batches: make(chan int, 64)}
+	source := newFakeSource(t, first)
 	r := start(t, source, nil)
 	r.ready("shop/1")
 	old := make(chan serve.Recommendations, 1)
 	go func() { old <- r.recommendations("/recommend/U1") }()
-	<-first.entered
-	source.promote("shop/2", &scripted{})
+	<-first.batches
+	source.promote("shop/2", &fakeStudent{})
 	r.ready("shop/2")
 	if got := r.recommendations("/recommend/nobody"); got.Model != "shop/2" {
 		t.Errorf("%+v", got)
@@ -381,9 +381,9 @@ func TestAPromotionTakesOverAndTheOldModelIsFreedLast(t *testing.T) {
 		t.Errorf("%s is freed while it answers", freed)
 	default:
 	}
-	close(first.gate)
+	close(first.release)
 	if got := <-old; got.Model != "shop/1" || len(got.Items) == 0 {
-		t.Errorf("the old model's last answer: %+v", got)
+		t.Errorf("the old model's last response: %+v", got)
 	}
 	if freed := <-source.freed; freed != "shop/1" {
 		t.Errorf("freed %s", freed)
@@ -405,18 +405,18 @@ func TestAPromotionTakesOverAndTheOldModelIsFreedLast(t *testing.T) {
 	}
 }
 
-func TestStoppingFinishesWhatIsBegun(t *testing.T) {
-	student := &scripted{gate: make(chan struct{}), entered: make(chan int, 1)}
-	r := start(t, newShelf(t, student), nil)
+func TestShutdownFinishesOpenRequests(t *testing.T) {
+	student := &fakeStudent{release: make(chan struct{}), batches: make(chan int, 1)}
+	r := start(t, newFakeSource(t, student), nil)
 	r.ready("shop/1")
 	last := make(chan serve.Recommendations, 1)
 	go func() { last <- r.recommendations("/recommend/U1") }()
-	<-student.entered
+	<-student.batches
 	r.stop()
 	for !strings.Contains(r.log.String(), "draining") {
 		time.Sleep(time.Millisecond)
 	}
-	close(student.gate)
+	close(student.release)
 	if got := <-last; len(got.Items) == 0 {
 		t.Errorf("%+v", got)
 	}

@@ -9,19 +9,20 @@ import (
 	"io"
 	"os"
 
-	"rdrec/internal/advice"
+	"rdrec/internal/recommender"
 )
 
-// Table is recommendations that were made beforehand, on disk; only where each user's stand is in memory.
+// Table is recommendations that were made beforehand, on disk; only where each user's stand is in
+// memory.
 type Table struct {
 	// Top is how many items a user has, at most.
 	Top   int
 	file  *os.File
-	users map[string]span
+	users map[string]byteRange
 }
 
-// span is a part of a file.
-type span struct{ from, size int64 }
+// byteRange is a part of a file.
+type byteRange struct{ offset, size int64 }
 
 // OpenTable opens a file of JSON lines of [advice.Row], in which a user's lines lie together.
 func OpenTable(path string, top int) (*Table, error) {
@@ -29,7 +30,7 @@ func OpenTable(path string, top int) (*Table, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the table: %w", err)
 	}
-	t := &Table{Top: top, file: file, users: map[string]span{}}
+	t := &Table{Top: top, file: file, users: map[string]byteRange{}}
 	if err := t.index(); err != nil {
 		return nil, errors.Join(fmt.Errorf("read the table %q: %w", path, err), file.Close())
 	}
@@ -54,15 +55,15 @@ func (t *Table) index() error {
 		if err := json.Unmarshal(line, &row); err != nil {
 			return fmt.Errorf("line %d: %w", number, err)
 		}
-		where, known := t.users[row.User]
+		current, known := t.users[row.User]
 		switch {
 		case row.User == "" || known && row.User != last:
 			return fmt.Errorf("line %d: user %q has no lines that lie together", number, row.User)
 		case !known:
-			where.from = at
+			current.offset = at
 		}
-		where.size += int64(len(line))
-		t.users[row.User], last = where, row.User
+		current.size += int64(len(line))
+		t.users[row.User], last = current, row.User
 		at += int64(len(line))
 	}
 }
@@ -71,17 +72,17 @@ func (t *Table) index() error {
 func (t *Table) Users() int { return len(t.users) }
 
 // Rows are a user's, best first; ok is false where there are none.
-func (t *Table) Rows(user string) (rows []advice.Row, ok bool, err error) {
-	where, ok := t.users[user]
+func (t *Table) Rows(user string) (rows []recommender.Row, ok bool, err error) {
+	at, ok := t.users[user]
 	if !ok {
 		return nil, false, nil
 	}
-	text := make([]byte, where.size)
-	if _, err := t.file.ReadAt(text, where.from); err != nil {
+	text := make([]byte, at.size)
+	if _, err := t.file.ReadAt(text, at.offset); err != nil {
 		return nil, false, fmt.Errorf("read the table: %w", err)
 	}
 	for line := range bytes.Lines(text) {
-		var row advice.Row
+		var row recommender.Row
 		if err := json.Unmarshal(line, &row); err != nil {
 			return nil, false, fmt.Errorf("read the table: %w", err)
 		}

@@ -27,7 +27,7 @@ const defaults = `{"name":"shop","seed":1,"protocol":"paper","methods":["rdrec"]
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
-	s, err := spec.Parse("shop.yaml", []byte(least), nil)
+	s, err := spec.Parse("shop.yaml", []byte(minimalSpec), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,10 +125,10 @@ func TestMethods(t *testing.T) {
 			Rationale:     true,
 			TopN:          true,
 			PromptVectors: 3,
-			Templates:     "pod",
+			TemplateSet:   "pod",
 		},
-		{Name: "pod", Explanation: true, Sequential: true, TopN: true, PromptVectors: 3, Templates: "pod"},
-		{Name: "p5", Explanation: true, Sequential: true, TopN: true, Templates: "p5"},
+		{Name: "pod", Explanation: true, Sequential: true, TopN: true, PromptVectors: 3, TemplateSet: "pod"},
+		{Name: "p5", Explanation: true, Sequential: true, TopN: true, TemplateSet: "p5"},
 	}
 	got := spec.Methods()
 	for i := range got {
@@ -143,10 +143,10 @@ func TestNumberings(t *testing.T) {
 	t.Parallel()
 	want := map[string][2]bool{ // seeded, leaks
 		"as-is": {false, true}, "appearance": {false, true}, "random": {true, false}, "sequential": {true, false},
-		"collaborative": {true, false}, "semantic": {true, false}, "semantic-company": {true, false},
+		"collaborative": {true, false}, "semantic": {true, false}, "semantic-cooccurrence": {true, false},
 	}
 	got := map[string][2]bool{}
-	for _, n := range spec.Numberings() {
+	for _, n := range spec.Indexings() {
 		got[n.Name] = [2]bool{n.Seeded, n.Leaks}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -167,12 +167,12 @@ func TestWhatASwitchMattersTo(t *testing.T) {
 		training []string
 	}{
 		"all": {
-			rdrec, all, []string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"},
+			rdrec, all, []string{"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out"},
 		},
 		"sequences": {rdrec, none, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
 		"rationales": {
 			rdrec, spec.Ratio{Rationale: 0.1},
-			[]string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"},
+			[]string{"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out"},
 		},
 		"explanations": {
 			rdrec, spec.Ratio{Explanation: 0.1},
@@ -189,7 +189,7 @@ func TestWhatASwitchMattersTo(t *testing.T) {
 		},
 		"rationales instead": {
 			noTexts, spec.Ratio{Rationale: 1},
-			[]string{"mask_cross", "skip_pads", "right_tasks", "patience_resets", "constrained", "held_out"},
+			[]string{"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -204,7 +204,7 @@ func TestWhatASwitchMattersTo(t *testing.T) {
 				if w.On(kept) {
 					training = append(training, w.Name)
 				}
-				if w.Matters(c.method, c.ratio) {
+				if w.Affects(c.method, c.ratio) {
 					matters = append(matters, w.Name)
 				}
 			}
@@ -240,7 +240,7 @@ func TestFixed(t *testing.T) {
 		spec.Clean: {"skip_pads off", "constrained off"},
 		"unknown":  nil,
 	} {
-		if diff := cmp.Diff(want, spec.Spec{Protocol: protocol, Fixes: fixes}.Fixed()); diff != "" {
+		if diff := cmp.Diff(want, spec.Spec{Protocol: protocol, Switches: fixes}.ChangedSwitches()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", protocol, diff)
 		}
 	}
@@ -251,10 +251,10 @@ func TestFixed(t *testing.T) {
 
 func TestVariantName(t *testing.T) {
 	t.Parallel()
-	if got := spec.VariantName("rdrec", ""); got != "rdrec" {
+	if got := spec.MethodLabel("rdrec", ""); got != "rdrec" {
 		t.Errorf("without a variant: %q", got)
 	}
-	if got := spec.VariantName("rdrec", "skip_pads off"); got != "rdrec, skip_pads off" {
+	if got := spec.MethodLabel("rdrec", "skip_pads off"); got != "rdrec, skip_pads off" {
 		t.Errorf("with a variant: %q", got)
 	}
 }
@@ -265,7 +265,7 @@ func TestAskedLeavesSpeedOut(t *testing.T) {
 	want := spec.Default().Evaluate
 	cut := want
 	cut.Shards = 7
-	if diff := cmp.Diff(want, cut.Asked()); diff != "" {
+	if diff := cmp.Diff(want, cut.WithoutShards()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

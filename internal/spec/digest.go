@@ -9,7 +9,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Canonical returns the spec's one JSON form: all fields in the structs' order, map keys sorted, numbers in their shortest form.
+// Canonical returns the spec's one JSON form: all fields in the structs' order, map keys sorted,
+// numbers in their shortest form.
 func (s Spec) Canonical() ([]byte, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -28,7 +29,8 @@ func (s Spec) Digest() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// WorkflowID returns the id under which the experiment runs, so that the same spec is the same experiment.
+// WorkflowID returns the id under which the experiment runs, so that the same spec is the same
+// experiment.
 func (s Spec) WorkflowID() (string, error) {
 	digest, err := s.Digest()
 	if err != nil {

@@ -10,9 +10,10 @@ import (
 // SetDefaults makes a reviews block that a document names begin with [DefaultReviews].
 func (r *Reviews) SetDefaults() { *r = DefaultReviews() }
 
-// Load reads a spec from a YAML file and applies overrides such as "train.epochs=2" in their order. A spec that is wrong gives all
-// its faults at once, as a [document.Error]. Relative paths in it stay as they are: whoever reads the data (the worker) resolves
-// them against its own working directory, so that the digest does not depend on where a project lies.
+// Load reads a spec from a YAML file and applies overrides such as "train.epochs=2" in their order.
+// A spec that is wrong gives all its faults at once, as a [document.Error]. Relative paths in it
+// stay as they are: whoever reads the data (the worker) resolves them against its own working
+// directory, so that the digest does not depend on where a project lies.
 func Load(path string, overrides []string) (Spec, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -36,5 +37,5 @@ func Parse(name string, text []byte, overrides []string) (Spec, error) {
 
 // Validate checks a spec that did not come from a document.
 func Validate(s Spec) error {
-	return check(document.Of("spec", &s), s)
+	return check(document.New("spec", &s), s)
 }

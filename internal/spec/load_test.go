@@ -13,13 +13,13 @@ import (
 	"rdrec/internal/spec"
 )
 
-const least = "name: shop\ndata: {folder: data/shop}\n"
+const minimalSpec = "name: shop\ndata: {folder: data/shop}\n"
 
 func TestParseFillsDefaults(t *testing.T) {
 	t.Parallel()
 	want := spec.Default()
 	want.Name, want.Data.Folder = "shop", "data/shop"
-	got, err := spec.Parse("shop.yaml", []byte(least), nil)
+	got, err := spec.Parse("shop.yaml", []byte(minimalSpec), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,10 +43,10 @@ func TestParseFillsReviews(t *testing.T) {
 
 func TestOverrides(t *testing.T) {
 	t.Parallel()
-	got, err := spec.Parse("shop.yaml", []byte(least), []string{
+	got, err := spec.Parse("shop.yaml", []byte(minimalSpec), []string{
 		"methods=rdrec,pod", "train.ratio.topn=0", "data.folder=", "data.reviews.path=x.csv", "student.dropout=0.2",
 		"data.reviews.columns={user: who}", "teacher.model=openai:http://localhost:8000/v1#llama",
-		"sasrec.dims=32,64", "sasrec.dropouts=0.5", "sasrec.learning_rates=[0.001, 1e-2]",
+		"sasrec.hidden_sizes=32,64", "sasrec.dropouts=0.5", "sasrec.learning_rates=[0.001, 1e-2]",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -57,13 +57,13 @@ func TestOverrides(t *testing.T) {
 	reviews.Path, reviews.Columns = "x.csv", map[string]string{"user": "who"}
 	want.Name, want.Methods, want.Train.Ratio.TopN, want.Data.Reviews = "shop", []string{"rdrec", "pod"}, 0, &reviews
 	want.Student.Dropout, want.Teacher.Model = &dropout, "openai:http://localhost:8000/v1#llama"
-	want.Sasrec.Dims, want.Sasrec.Dropouts, want.Sasrec.LearningRates = []int{32, 64}, []float64{0.5}, []float64{0.001, 0.01}
+	want.Sasrec.HiddenSizes, want.Sasrec.Dropouts, want.Sasrec.LearningRates = []int{32, 64}, []float64{0.5}, []float64{0.001, 0.01}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
 	}
 }
 
-func TestFaults(t *testing.T) {
+func TestDiagnostics(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name, text string
@@ -85,8 +85,8 @@ train:
 teacher:
   model: gguf
 evaluate:
-  explanation_groups: 4
-  return: 21
+  explanation_num_beam_groups: 4
+  num_return_sequences: 21
 `, []string{"train.epoch=2"}, []string{
 			`shop.yaml:1: name: must be lower-case letters, digits, '.', '_' and '-', the first a letter or digit, not "My Shop"`,
 			`shop.yaml:2: protcol: is not a known key (did you mean "protocol"?)`,
@@ -95,68 +95,68 @@ evaluate:
 			`shop.yaml:6: data: names both folder and reviews (keep one of them)`,
 			`shop.yaml:9: data.reviews.user_core: must be at least 1, not 0`,
 			`shop.yaml:10: data.reviews.from: must be a day, not "2018-13-01" (write it as YYYY-MM-DD)`,
-			`shop.yaml:12: train.ratio: leaves a method nothing to learn (give one of its kinds of examples a weight above 0)`,
+			`shop.yaml:12: train.ratio: leaves a method no task to train on (give one of its tasks a weight above 0)`,
 			`shop.yaml:14: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or openai:URL#MODEL, not "gguf" (did you mean "gguf:"?)`,
-			`shop.yaml:16: evaluate.explanation_groups: does not divide evaluate.explanation_beams (3 groups of 7 make 21 beams)`,
-			`shop.yaml:17: evaluate.return: is more than evaluate.beams can give`,
+			`shop.yaml:16: evaluate.explanation_num_beam_groups: does not divide evaluate.explanation_num_beams (3 groups of 7 make 21 beams)`,
+			`shop.yaml:17: evaluate.num_return_sequences: is more than evaluate.num_beams can give`,
 			`--set train.epoch=2: train.epoch: is not a known key (did you mean "epochs"?)`,
 		}},
 		{"nothing", "seed: 2\n", nil, []string{
 			"shop.yaml: name: is required", "shop.yaml: data: names no data (set data.folder (RDRec's format) or data.reviews (raw reviews))",
 		}},
-		{"pod cannot learn rationales", least, []string{"methods=pod", "train.ratio={explanation: 0, sequential: 0, topn: 0, rationale: 1}"}, []string{
-			"--set train.ratio={explanation: 0, sequential: 0, topn: 0, rationale: 1}: train.ratio: leaves a method nothing to learn " +
-				"(give one of its kinds of examples a weight above 0)",
+		{"pod cannot train on rationales", minimalSpec, []string{"methods=pod", "train.ratio={explanation: 0, sequential: 0, topn: 0, rationale: 1}"}, []string{
+			"--set train.ratio={explanation: 0, sequential: 0, topn: 0, rationale: 1}: train.ratio: leaves a method no task to train on " +
+				"(give one of its tasks a weight above 0)",
 		}},
 		{"columns of a known format", "name: a\ndata: {reviews: {path: x, format: amazon-2018, columns: {usr: b}, from: 2019-01-01, to: 2018-01-01}}\n", nil, []string{
 			`shop.yaml:2: data.reviews.columns[usr]: "usr" is not known (did you mean "user"?)`,
 			"shop.yaml:2: data.reviews.from: is later than data.reviews.to",
 			"shop.yaml:2: data.reviews.columns: is for CSV and Parquet files; the format's own columns are known (remove it, or set data.reviews.format)",
 		}},
-		{"reviews have no numbers", "name: a\ndata:\n  reviews: {path: x}\n  numbering: as-is\n", nil, []string{
-			"shop.yaml:4: data.numbering: is for folders: reviews have no numbers yet (random leaks nothing, appearance numbers as the reference does)",
+		{"reviews have no item ids", "name: a\ndata:\n  reviews: {path: x}\n  indexing: as-is\n", nil, []string{
+			"shop.yaml:4: data.indexing: is for folders: reviews have no item ids yet (use random, which leaks nothing, or appearance, the reference's order)",
 		}},
 		{
-			"fixes and ablations", least + "fixes: {skip_pad: true, held_out: 2}\nablate: [mask_cros, constrained, constrained]\n",
-			[]string{"data.numbering=sequental"},
+			"switches and ablations", minimalSpec + "switches: {skip_pad: true, held_out: 2}\nablate: [mask_cros, constrained, constrained]\n",
+			[]string{"data.indexing=sequental"},
 			[]string{
-				`shop.yaml:3: fixes[held_out]: must be a truth value (true or false), not "2"`,
-				`shop.yaml:3: fixes[skip_pad]: "skip_pad" is not known (did you mean "skip_pads"?)`,
+				`shop.yaml:3: switches[held_out]: must be a truth value (true or false), not "2"`,
+				`shop.yaml:3: switches[skip_pad]: "skip_pad" is not known (did you mean "skip_pads"?)`,
 				`shop.yaml:4: ablate[0]: "mask_cros" is not known (did you mean "mask_cross"?)`,
 				`shop.yaml:4: ablate: names something twice`,
-				`--set data.numbering=sequental: data.numbering: "sequental" is not known (did you mean "sequential"?)`,
+				`--set data.indexing=sequental: data.indexing: "sequental" is not known (did you mean "sequential"?)`,
 			},
 		},
 		{
-			"ablations that change nothing", least + "methods: [pod]\nablate: [right_tasks, held_out, skip_pads]\n",
+			"ablations that change nothing", minimalSpec + "methods: [pod]\nablate: [correct_tasks, held_out, skip_pads]\n",
 			[]string{"train.ratio={explanation: 0, sequential: 1, topn: 1, rationale: 1}"},
 			[]string{
-				`shop.yaml:4: ablate: names "right_tasks", which changes nothing for these methods and this train.ratio (remove it, or learn what it is about)`,
-				`shop.yaml:4: ablate: names "held_out", which changes nothing for these methods and this train.ratio (remove it, or learn what it is about)`,
+				`shop.yaml:4: ablate: names "correct_tasks", which changes nothing for these methods and this train.ratio (remove it, or train on the task that it changes)`,
+				`shop.yaml:4: ablate: names "held_out", which changes nothing for these methods and this train.ratio (remove it, or train on the task that it changes)`,
 			},
 		},
 		{"openai with a password", "name: a\ndata: {folder: x}\nteacher: {model: \"openai:http://ada:secret@localhost:8000/v1#llama\"}\n", nil, []string{
-			"shop.yaml:3: teacher.model: has a user or a password in its address, and a spec is stored and shown " +
+			"shop.yaml:3: teacher.model: contains credentials in its URL, and specs are stored and shown " +
 				"(the key comes from the environment only: RDREC_TEACHER_KEY or OPENAI_API_KEY of the worker)",
 		}},
-		{"a teacher without room for a prompt", least, []string{"teacher.max_context=80", "teacher.max_tokens=80"}, []string{
+		{"a teacher without room for a prompt", minimalSpec, []string{"teacher.max_context=80", "teacher.max_tokens=80"}, []string{
 			"--set teacher.max_tokens=80: teacher.max_tokens: leaves no room for a prompt in teacher.max_context",
 		}},
-		{"a teacher with hardly any context", least, []string{"teacher.max_context=8"}, []string{
+		{"a teacher with hardly any context", minimalSpec, []string{"teacher.max_context=8"}, []string{
 			"--set teacher.max_context=8: teacher.max_context: must be at least 64, not 8",
 		}},
-		{"two lines for the reference's parser", least, []string{
+		{"two lines for the reference's parser", minimalSpec, []string{
 			"teacher.parse=paper", "teacher.constrain=two-lines", "teacher.model=copy", "teacher.max_tokens=15",
 		}, []string{
 			"--set teacher.constrain=two-lines: teacher.constrain: is for teacher.parse strict: the reference's parser reads other lines " +
 				"(set teacher.parse to strict)",
-			"--set teacher.constrain=two-lines: teacher.constrain: is for language models: teacher copy writes nothing (remove it)",
+			"--set teacher.constrain=two-lines: teacher.constrain: is for language models: teacher copy generates nothing (remove it)",
 			"--set teacher.constrain=two-lines: teacher.constrain: needs a teacher.max_tokens of 16 or more",
 		}},
-		{"numbers in a list", least, []string{"sasrec.dims=64,many"}, []string{
-			`--set sasrec.dims=64,many: sasrec.dims[1]: must be a whole number, not "many"`,
+		{"numbers in a list", minimalSpec, []string{"sasrec.hidden_sizes=64,many"}, []string{
+			`--set sasrec.hidden_sizes=64,many: sasrec.hidden_sizes[1]: must be a whole number, not "many"`,
 		}},
-		{"openai without a model", least, []string{"teacher.model=openai:http://localhost:8000/v1"}, []string{
+		{"openai without a model", minimalSpec, []string{"teacher.model=openai:http://localhost:8000/v1"}, []string{
 			`--set teacher.model=openai:http://localhost:8000/v1: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or ` +
 				`openai:URL#MODEL, not "openai:http://localhost:8000/v1" (known are smollm2, copy, gguf:, meta:, hf:, openai:)`,
 		}},
@@ -165,11 +165,11 @@ evaluate:
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			_, err := spec.Parse("shop.yaml", []byte(test.text), test.overrides)
-			var faults document.Error
-			if !errors.As(err, &faults) {
+			var diagnostics document.Error
+			if !errors.As(err, &diagnostics) {
 				t.Fatalf("got %v, want faults", err)
 			}
-			if diff := cmp.Diff(test.want, strings.Split(faults.Error(), "\n")); diff != "" {
+			if diff := cmp.Diff(test.want, strings.Split(diagnostics.Error(), "\n")); diff != "" {
 				t.Errorf("faults (-want +got):\n%s", diff)
 			}
 		})
@@ -193,7 +193,7 @@ func errString(err error) string {
 	return err.Error()
 }
 
-func TestDigestIsOfTheMeaning(t *testing.T) {
+func TestDigestIgnoresFormatting(t *testing.T) {
 	t.Parallel()
 	digest := func(text string, overrides ...string) string {
 		t.Helper()
@@ -207,11 +207,11 @@ func TestDigestIsOfTheMeaning(t *testing.T) {
 		}
 		return d
 	}
-	same := digest("# other words\ndata:\n  folder: 'data/shop'\ntrain: {learning_rate: 0.0005}\nname: shop\n")
-	if got := digest(least); got != same {
-		t.Errorf("digest changes with the writing: %s and %s", got, same)
+	equivalent := digest("# other words\ndata:\n  folder: 'data/shop'\ntrain: {learning_rate: 0.0005}\nname: shop\n")
+	if got := digest(minimalSpec); got != equivalent {
+		t.Errorf("digest changes with the writing: %s and %s", got, equivalent)
 	}
-	if got := digest(least, "seed=2"); got == same {
+	if got := digest(minimalSpec, "seed=2"); got == equivalent {
 		t.Error("digest does not change with the seed")
 	}
 }
@@ -258,7 +258,7 @@ func TestLoadNamesAMissingFile(t *testing.T) {
 	}
 }
 
-func TestNamed(t *testing.T) {
+func TestLookupByName(t *testing.T) {
 	t.Parallel()
 	if m, err := spec.MethodNamed("pod"); err != nil || m.Name != "pod" {
 		t.Errorf("pod: got %v, %v", m, err)
@@ -272,12 +272,13 @@ func TestNamed(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that no text panics and that an accepted spec survives being written and read again.
+// FuzzParse checks that no text panics and that an accepted spec survives being written and read
+// again.
 func FuzzParse(f *testing.F) {
-	f.Add([]byte(least), "train.epochs=2")
+	f.Add([]byte(minimalSpec), "train.epochs=2")
 	f.Add([]byte("name: a\ndata:\n  reviews: {path: x, columns: {user: u}}\n"), "methods=pod,p5")
 	f.Add([]byte("a: &b [1, 2]\nc: *b\n<<: {d: !!int 3}\n---\n? x\n"), "data.reviews.=")
-	f.Add([]byte(least), "sasrec.dims=64,128")
+	f.Add([]byte(minimalSpec), "sasrec.hidden_sizes=64,128")
 	f.Add([]byte("name: |\n  a\ntrain: {ratio: {topn: 1e-3}}\n"), "student.dropout=0.5")
 	f.Fuzz(func(t *testing.T, text []byte, override string) {
 		s, err := spec.Parse("fuzz.yaml", text, []string{override})

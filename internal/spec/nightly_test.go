@@ -7,32 +7,32 @@ import (
 	"rdrec/internal/spec"
 )
 
-const aNight = "name: shop\nmethods: [rdrec]\ndata: {reviews: {format: amazon-2018}}\nnightly: {inbox: inbox/}\n"
+const nightlySpec = "name: shop\nmethods: [rdrec]\ndata: {reviews: {format: amazon-2018}}\nnightly: {inbox: inbox/}\n"
 
-func TestANightlyBlockHasDefaults(t *testing.T) {
+func TestNightlyDefaults(t *testing.T) {
 	t.Parallel()
-	s, err := spec.Parse("night.yaml", []byte(aNight), nil)
+	s, err := spec.Parse("nightly.yaml", []byte(nightlySpec), nil)
 	if err != nil || s.Nightly == nil || s.Nightly.Gate.Metric != "NDCG@10" || s.Nightly.Gate.MinRows != 1 {
 		t.Errorf("got %+v, %v", s.Nightly, err)
 	}
 }
 
-func TestNightsThatCannotBeAreRefused(t *testing.T) {
+func TestInvalidNightlySpecsAreRejected(t *testing.T) {
 	t.Parallel()
 	for set, want := range map[string]string{
 		"data.reviews.path=x.json":                                  "nightly.inbox both say where reviews come from",
 		"trials=2":                                                  "must be one, with one trial and nothing ablated",
 		"nightly.gate.metric=BLEU-1":                                "nightly.gate.metric",
-		"nightly.webhook=http://me:pass@host/":                      "has a user or a password",
+		"nightly.webhook=http://me:pass@host/":                      "contains credentials",
 		"nightly.inbox=s3://other/inbox":                            "is no prefix of the bucket",
-		"evaluate.sequential_users=-1":                              "examines nobody in nightly.gate.task",
+		"evaluate.sequential_users=-1":                              "evaluates no user in nightly.gate.task",
 		"nightly.gate.alpha=0.9":                                    "nightly.gate.alpha",
-		"nightly.source={path: reviews.parquet, watermark: loaded}": "is not what nightly.source is drawn as",
+		"nightly.source={path: reviews.parquet, watermark: loaded}": "does not match nightly.source, which is ingested as parquet",
 		"nightly.source={path: shop.duckdb, watermark: loaded}":     "nightly.source.table",
 		"nightly.source={path: reviews.parquet}":                    "nightly.source.watermark",
 		"data.-=x":                                                  "is not a known key",
 	} {
-		_, err := spec.Parse("night.yaml", []byte(aNight), []string{set})
+		_, err := spec.Parse("nightly.yaml", []byte(nightlySpec), []string{set})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: got %v, want %q", set, err, want)
 		}

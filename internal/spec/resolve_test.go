@@ -9,7 +9,7 @@ import (
 	"rdrec/internal/spec"
 )
 
-func TestNumbered(t *testing.T) {
+func TestIndexing(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ protocol, numbering, folder, want string }{
 		{spec.Paper, "", "x", spec.AsIs},
@@ -19,14 +19,15 @@ func TestNumbered(t *testing.T) {
 		{spec.Clean, spec.AsIs, "x", spec.AsIs},
 		{spec.Paper, spec.Semantic, "x", spec.Semantic},
 	} {
-		s := spec.Spec{Protocol: c.protocol, Data: spec.Data{Folder: c.folder, Numbering: c.numbering}}
-		if got := s.Numbered(); got != c.want {
+		s := spec.Spec{Protocol: c.protocol, Data: spec.Data{Folder: c.folder, Indexing: c.numbering}}
+		if got := s.Indexing(); got != c.want {
 			t.Errorf("%+v: got %q", c, got)
 		}
 	}
 }
 
-// TestEverySwitchIsInTheTable: a field of Protocol without a row could be neither fixed nor ablated, and would be lost in ForTraining.
+// TestEverySwitchIsInTheTable: a field of Protocol without a row could be neither fixed nor
+// ablated, and would be lost in ForTraining.
 func TestEverySwitchIsInTheTable(t *testing.T) {
 	t.Parallel()
 	if fields := reflect.TypeFor[spec.Protocol]().NumField() - 1; fields != len(spec.Switches()) {
@@ -46,24 +47,24 @@ func TestEverySwitchIsInTheTable(t *testing.T) {
 	}
 }
 
-func TestFixesOverrideTheRow(t *testing.T) {
+func TestSwitchesOverrideTheProtocol(t *testing.T) {
 	t.Parallel()
-	s := spec.Spec{Protocol: spec.Clean, Fixes: map[string]bool{"skip_pads": false, "mask_cross": true}}
+	s := spec.Spec{Protocol: spec.Clean, Switches: map[string]bool{"skip_pads": false, "mask_cross": true}}
 	got, err := s.Resolve()
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := spec.Protocol{Name: spec.Clean, MaskCross: true, RightTasks: true, PatienceResets: true, Constrained: true, HeldOut: true}
+	want := spec.Protocol{Name: spec.Clean, MaskCross: true, CorrectTasks: true, PatienceResets: true, Constrained: true, HeldOut: true}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	s = spec.Spec{Protocol: spec.Paper, Fixes: map[string]bool{"held_out": true}}
+	s = spec.Spec{Protocol: spec.Paper, Switches: map[string]bool{"held_out": true}}
 	if got, err := s.Resolve(); err != nil || got != (spec.Protocol{Name: spec.Paper, HeldOut: true}) {
 		t.Errorf("%+v, %v", got, err)
 	}
 }
 
-func TestOnlyWhatCanMatterIsKept(t *testing.T) {
+func TestProtocolKeepsOnlyRelevantSwitches(t *testing.T) {
 	t.Parallel()
 	clean, err := spec.ProtocolNamed(spec.Clean)
 	if err != nil {
@@ -72,13 +73,13 @@ func TestOnlyWhatCanMatterIsKept(t *testing.T) {
 	rdrec, pod := spec.Methods()[0], spec.Methods()[1]
 	all := spec.Ratio{Explanation: 1, Sequential: 1, Rationale: 1, TopN: 1}
 	items := spec.Ratio{Sequential: 1, TopN: 1}
-	nameless := clean
-	nameless.Name = ""
-	without := func(change func(*spec.Protocol)) spec.Protocol { p := nameless; change(&p); return p }
+	cleanWithoutName := clean
+	cleanWithoutName.Name = ""
+	without := func(change func(*spec.Protocol)) spec.Protocol { p := cleanWithoutName; change(&p); return p }
 	for name, c := range map[string]struct{ got, want spec.Protocol }{
-		"all":      {clean.ForTraining(rdrec, all), nameless},
-		"pod":      {clean.ForTraining(pod, all), without(func(p *spec.Protocol) { p.RightTasks = false })},
-		"items":    {clean.ForTraining(rdrec, items), without(func(p *spec.Protocol) { p.RightTasks, p.HeldOut = false, false })},
+		"all":      {clean.ForTraining(rdrec, all), cleanWithoutName},
+		"pod":      {clean.ForTraining(pod, all), without(func(p *spec.Protocol) { p.CorrectTasks = false })},
+		"items":    {clean.ForTraining(rdrec, items), without(func(p *spec.Protocol) { p.CorrectTasks, p.HeldOut = false, false })},
 		"rankings": {clean.ForRankings(), spec.Protocol{MaskCross: true, Constrained: true}},
 		"texts":    {clean.ForTexts(), spec.Protocol{MaskCross: true}},
 	} {
@@ -86,9 +87,9 @@ func TestOnlyWhatCanMatterIsKept(t *testing.T) {
 			t.Errorf("%s: %s", name, diff)
 		}
 	}
-	s := spec.Spec{Ablate: []string{"held_out", "right_tasks", "skip_pads"}, Train: spec.Train{Ratio: all}}
+	s := spec.Spec{Ablate: []string{"held_out", "correct_tasks", "skip_pads"}, Train: spec.Train{Ratio: all}}
 	var names []string
-	for _, w := range s.Ablates(pod) {
+	for _, w := range s.Ablations(pod) {
 		names = append(names, w.State(w.Flip(clean)))
 	}
 	if diff := cmp.Diff([]string{"skip_pads off", "held_out off"}, names); diff != "" {

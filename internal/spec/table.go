@@ -6,21 +6,22 @@ const (
 	Clean = "clean"
 )
 
-// Protocol says which of the reference's quirks are kept (docs/deviations.md has a row for each). Every switch is off in paper.
+// Protocol says which of the reference's quirks are kept (docs/deviations.md has a row for each).
+// Every switch is off in paper.
 type Protocol struct {
-	Name string
+	Name string `json:"name"`
 	// MaskCross hides padding from the decoder's cross-attention (REFERENCE.md 1).
-	MaskCross bool
+	MaskCross bool `json:"mask_cross"`
 	// SkipPads leaves padding out of the loss and keeps the end token of cut targets (2).
-	SkipPads bool
-	// RightTasks gives each rationale row its own task's prompt (8).
-	RightTasks bool
+	SkipPads bool `json:"skip_pads"`
+	// CorrectTasks gives each rationale row its own task's prompt (8).
+	CorrectTasks bool `json:"correct_tasks"`
 	// PatienceResets sets the early stop's counter back after an improvement (17).
-	PatienceResets bool
+	PatienceResets bool `json:"patience_resets"`
 	// Constrained decodes valid, unseen, distinct items only (12, 13, 14, 15).
-	Constrained bool
+	Constrained bool `json:"constrained"`
 	// HeldOut keeps explanations of validation and test pairs out of every task (18).
-	HeldOut bool
+	HeldOut bool `json:"held_out"`
 }
 
 // Protocols is the table of protocols.
@@ -28,7 +29,7 @@ func Protocols() []Protocol {
 	return []Protocol{
 		{Name: Paper},
 		{
-			Name: Clean, MaskCross: true, SkipPads: true, RightTasks: true, PatienceResets: true,
+			Name: Clean, MaskCross: true, SkipPads: true, CorrectTasks: true, PatienceResets: true,
 			Constrained: true, HeldOut: true,
 		},
 	}
@@ -36,51 +37,55 @@ func Protocols() []Protocol {
 
 // Switch is one of a protocol's switches, so that each can be set by itself and ablated.
 type Switch struct {
-	// Name is the key in a spec's fixes and ablate; About says for people what it does when it is on.
+	// Name is the key in a spec's fixes and ablate; About says for people what it does when it is
+	// on.
 	Name, About string
-	// Answers says that it can change how a trained student is examined; Texts that this goes for explanations, not only for rankings.
-	Answers, Texts bool
-	// trains says whether training a method with a ratio of examples can depend on it; nil is always.
-	trains func(Method, Ratio) bool
-	of     func(*Protocol) *bool
+	// AffectsEvaluation says that it can change how a trained student is examined; Texts that this
+	// goes for explanations, not only for rankings.
+	AffectsEvaluation, AffectsExplanations bool
+	// trainingDepends says whether training a method with a ratio of examples can depend on it; nil
+	// is always.
+	trainingDepends func(Method, Ratio) bool
+	field           func(*Protocol) *bool
 }
 
 // Switches is the table of switches, in the order of [Protocol]'s fields.
 func Switches() []Switch {
 	return []Switch{
 		{
-			Name: "mask_cross", About: "masked cross-attention", Answers: true, Texts: true,
-			of: func(p *Protocol) *bool { return &p.MaskCross },
+			Name: "mask_cross", About: "masked cross-attention", AffectsEvaluation: true, AffectsExplanations: true,
+			field: func(p *Protocol) *bool { return &p.MaskCross },
 		},
 		{
 			Name: "skip_pads", About: "no padding in the loss",
-			of: func(p *Protocol) *bool { return &p.SkipPads },
+			field: func(p *Protocol) *bool { return &p.SkipPads },
 		},
 		{
-			Name: "right_tasks", About: "right rationale tasks",
-			trains: func(m Method, r Ratio) bool { return m.Rationale && r.Rationale > 0 }, of: func(p *Protocol) *bool { return &p.RightTasks },
+			Name: "correct_tasks", About: "correct rationale tasks",
+			trainingDepends: func(m Method, r Ratio) bool { return m.Rationale && r.Rationale > 0 }, field: func(p *Protocol) *bool { return &p.CorrectTasks },
 		},
 		{
 			Name: "patience_resets", About: "patience that resets",
-			of: func(p *Protocol) *bool { return &p.PatienceResets },
+			field: func(p *Protocol) *bool { return &p.PatienceResets },
 		},
 		{
-			Name: "constrained", About: "valid, unseen, distinct items", Answers: true,
-			trains: func(m Method, _ Ratio) bool { return m.TopN }, // validation's candidates; a ratio of 0 still takes what rounding leaves
-			of:     func(p *Protocol) *bool { return &p.Constrained },
+			Name: "constrained", About: "valid, unseen, distinct items", AffectsEvaluation: true,
+			trainingDepends: func(m Method, _ Ratio) bool { return m.TopN }, // validation's candidates; a ratio of 0 still takes what rounding leaves
+			field:           func(p *Protocol) *bool { return &p.Constrained },
 		},
 		{
 			Name: "held_out", About: "held-out explanations",
-			trains: func(m Method, r Ratio) bool {
+			trainingDepends: func(m Method, r Ratio) bool {
 				return m.Explanation && r.Explanation > 0 || m.Rationale && r.Rationale > 0
 			},
-			of: func(p *Protocol) *bool { return &p.HeldOut },
+			field: func(p *Protocol) *bool { return &p.HeldOut },
 		},
 	}
 }
 
-// Numbering is a way to number items. The T5 reads and writes items as numbers, so what a number knows, the student knows.
-type Numbering struct {
+// Indexing is a way to number items. The T5 reads and writes items as numbers, so what a number
+// knows, the student knows.
+type Indexing struct {
 	Name, About string
 	// Seeded says that the seed decides it; Leaks that it is made from held-out items too.
 	Seeded, Leaks bool
@@ -88,25 +93,25 @@ type Numbering struct {
 
 // Names of the numberings.
 const (
-	AsIs            = "as-is"
-	Appearance      = "appearance"
-	Random          = "random"
-	Sequential      = "sequential"
-	Collaborative   = "collaborative"
-	Semantic        = "semantic"
-	SemanticCompany = "semantic-company"
+	AsIs                 = "as-is"
+	Appearance           = "appearance"
+	Random               = "random"
+	Sequential           = "sequential"
+	Collaborative        = "collaborative"
+	Semantic             = "semantic"
+	SemanticCooccurrence = "semantic-cooccurrence"
 )
 
-// Numberings is the table of numberings; package numbering makes them.
-func Numberings() []Numbering {
-	return []Numbering{
-		{Name: AsIs, Leaks: true, About: "the folder's own numbers, which may leak"},
+// Indexings is the table of numberings; package numbering makes them.
+func Indexings() []Indexing {
+	return []Indexing{
+		{Name: AsIs, Leaks: true, About: "the folder's own item ids, which may leak"},
 		{Name: Appearance, Leaks: true, About: "order of first appearance, test items included: the reference's, leaks"},
-		{Name: Random, Seeded: true, About: "a digest of seed and shop's id: knows nothing"},
+		{Name: Random, Seeded: true, About: "a digest of the seed and the shop's id: carries no information"},
 		{Name: Sequential, Seeded: true, About: "order of first appearance in training histories, then the rest at random"},
-		{Name: Collaborative, Seeded: true, About: "items that share training users stand together (recursive spectral clustering)"},
-		{Name: Semantic, Seeded: true, About: "items of like titles, or else of like company, stand together (residual quantisation)"},
-		{Name: SemanticCompany, Seeded: true, About: "as semantic, by company in training histories whatever titles there are"},
+		{Name: Collaborative, Seeded: true, About: "items that share training users get nearby ids (recursive spectral clustering)"},
+		{Name: Semantic, Seeded: true, About: "items with similar titles, or without titles with similar co-occurrence, get nearby ids (residual quantization)"},
+		{Name: SemanticCooccurrence, Seeded: true, About: "like semantic, but always by co-occurrence in training histories"},
 	}
 }
 
@@ -117,8 +122,8 @@ type Method struct {
 	Explanation, Sequential, Rationale, TopN bool
 	// PromptVectors is how many learnt vectors stand before each input (3; P5 has none).
 	PromptVectors int
-	// Templates is the family of texts (a row of task.Families).
-	Templates string
+	// TemplateSet is the family of texts (a row of task.Families).
+	TemplateSet string
 	// Cite names the source.
 	Cite string
 }
@@ -128,20 +133,21 @@ func Methods() []Method {
 	return []Method{
 		{
 			Name: "rdrec", Explanation: true, Sequential: true, Rationale: true, TopN: true, PromptVectors: 3,
-			Templates: "pod", Cite: "Wang et al., ACL 2024",
+			TemplateSet: "pod", Cite: "Wang et al., ACL 2024",
 		},
 		{
 			Name: "pod", Explanation: true, Sequential: true, TopN: true, PromptVectors: 3,
-			Templates: "pod", Cite: "Li et al., CIKM 2023",
+			TemplateSet: "pod", Cite: "Li et al., CIKM 2023",
 		},
 		{
 			Name: "p5", Explanation: true, Sequential: true, TopN: true,
-			Templates: "p5", Cite: "Geng et al., RecSys 2022",
+			TemplateSet: "p5", Cite: "Geng et al., RecSys 2022",
 		},
 	}
 }
 
-// Size is a T5 configuration under its Hugging Face name (its config.json), or a small one of ours for CPUs.
+// Size is a T5 configuration under its Hugging Face name (its config.json), or a small one of ours
+// for CPUs.
 type Size struct {
 	Name                                    string
 	Model, Head, FeedForward, Layers, Heads int // d_model, d_kv, d_ff, num_layers (each stack), num_heads

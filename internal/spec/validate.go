@@ -17,7 +17,7 @@ func check(d *document.Document, s Spec) error {
 	}
 	for _, r := range rules() {
 		if r.broken(s) {
-			d.Fault(r.key, r.reason, r.hint)
+			d.AddDiagnostic(r.key, r.reason, r.hint)
 		}
 	}
 	return d.Err()
@@ -27,12 +27,12 @@ func check(d *document.Document, s Spec) error {
 func tags() []document.Rule {
 	return []document.Rule{
 		{Tag: "slug", Accept: slug, Want: "lower-case letters, digits, '.', '_' and '-', the first a letter or digit"},
-		{Tag: "protocol", Choices: each(Protocols(), func(p Protocol) string { return p.Name })},
-		{Tag: "fix", Choices: each(Switches(), func(w Switch) string { return w.Name })},
-		{Tag: "numbering", Choices: each(Numberings(), func(n Numbering) string { return n.Name })},
-		{Tag: "method", Choices: each(Methods(), func(m Method) string { return m.Name })},
+		{Tag: "protocol", Choices: names(Protocols(), func(p Protocol) string { return p.Name })},
+		{Tag: "switch", Choices: names(Switches(), func(w Switch) string { return w.Name })},
+		{Tag: "indexing", Choices: names(Indexings(), func(n Indexing) string { return n.Name })},
+		{Tag: "method", Choices: names(Methods(), func(m Method) string { return m.Name })},
 		{Tag: "baseline", Choices: Baselines()},
-		{Tag: "size", Choices: each(Sizes(), func(z Size) string { return z.Name })},
+		{Tag: "size", Choices: names(Sizes(), func(z Size) string { return z.Name })},
 		{Tag: "format", Choices: Formats()},
 		{Tag: "column", Choices: Columns()},
 		{Tag: "extractor", Choices: Extractors()},
@@ -43,8 +43,8 @@ func tags() []document.Rule {
 	}
 }
 
-// each maps rows to their names.
-func each[T any](rows []T, name func(T) string) []string {
+// names maps rows to their names.
+func names[T any](rows []T, name func(T) string) []string {
 	all := make([]string, len(rows))
 	for i, row := range rows {
 		all[i] = name(row)
@@ -54,16 +54,17 @@ func each[T any](rows []T, name func(T) string) []string {
 
 func slug(text string) bool { return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`).MatchString(text) }
 
-// teacher says whether a text names a teacher: a word of the table, or one of its prefixes with something behind it.
+// teacher says whether a text names a teacher: a word of the table, or one of its prefixes with
+// something behind it.
 func teacher(text string) bool {
-	kind, rest, prefixed := strings.Cut(text, ":")
+	prefix, rest, prefixed := strings.Cut(text, ":")
 	if !prefixed {
 		return slices.Contains(Teachers(), text)
 	}
-	if !slices.Contains(Teachers(), kind+":") || rest == "" {
+	if !slices.Contains(Teachers(), prefix+":") || rest == "" {
 		return false
 	}
-	if kind != "openai" {
+	if prefix != "openai" {
 		return true
 	}
 	address, err := url.Parse(rest)
@@ -78,7 +79,8 @@ type rule struct {
 	hint   string
 }
 
-// rules between fields; each is about valid fields, and says nothing where their own tags already fail.
+// rules between fields; each is about valid fields, and says nothing where their own tags already
+// fail.
 func rules() []rule {
 	return append([]rule{
 		{
@@ -90,16 +92,16 @@ func rules() []rule {
 			"names both folder and reviews", "keep one of them",
 		},
 		{
-			"data.numbering", func(s Spec) bool { return s.Data.Reviews != nil && s.Data.Numbering == AsIs },
-			"is for folders: reviews have no numbers yet", "random leaks nothing, appearance numbers as the reference does",
+			"data.indexing", func(s Spec) bool { return s.Data.Reviews != nil && s.Data.Indexing == AsIs },
+			"is for folders: reviews have no item ids yet", "use random, which leaks nothing, or appearance, the reference's order",
 		},
 		{
 			"teacher.model", func(s Spec) bool {
-				_, place, _ := strings.Cut(s.Teacher.Model, ":")
-				address, err := url.Parse(place)
+				_, location, _ := strings.Cut(s.Teacher.Model, ":")
+				address, err := url.Parse(location)
 				return strings.HasPrefix(s.Teacher.Model, "openai:") && err == nil && address.User != nil
 			},
-			"has a user or a password in its address, and a spec is stored and shown", "the key comes from the environment only: RDREC_TEACHER_KEY or OPENAI_API_KEY of the worker",
+			"contains credentials in its URL, and specs are stored and shown", "the key comes from the environment only: RDREC_TEACHER_KEY or OPENAI_API_KEY of the worker",
 		},
 		{
 			"data.reviews.from", func(s Spec) bool {
@@ -115,35 +117,35 @@ func rules() []rule {
 			},
 			"is for CSV and Parquet files; the format's own columns are known", "remove it, or set data.reviews.format",
 		},
-	}, slices.Concat(ablations(), constraints(), numbers(), nights(), sources())...)
+	}, slices.Concat(ablationRules(), constrainRules(), numberRules(), nightlyRules(), sourceRules())...)
 }
 
-// constraints are the rules on holding a teacher's replies to a form.
-func constraints() []rule {
-	breaks := func(what func(Teacher) bool) func(Spec) bool {
-		return func(s Spec) bool { return s.Teacher.Constrain == TwoLines && what(s.Teacher) }
+// constrainRules are the rules on holding a teacher's replies to a form.
+func constrainRules() []rule {
+	twoLinesRule := func(violated func(Teacher) bool) func(Spec) bool {
+		return func(s Spec) bool { return s.Teacher.Constrain == TwoLines && violated(s.Teacher) }
 	}
 	return []rule{
 		{
-			"teacher.constrain", breaks(func(t Teacher) bool { return t.Parse == "paper" }),
+			"teacher.constrain", twoLinesRule(func(t Teacher) bool { return t.Parse == "paper" }),
 			"is for teacher.parse strict: the reference's parser reads other lines", "set teacher.parse to strict",
 		},
 		{
-			"teacher.constrain", breaks(func(t Teacher) bool { return t.Model == "copy" }),
-			"is for language models: teacher copy writes nothing", "remove it",
+			"teacher.constrain", twoLinesRule(func(t Teacher) bool { return t.Model == "copy" }),
+			"is for language models: teacher copy generates nothing", "remove it",
 		},
 		{
-			"teacher.constrain", breaks(func(t Teacher) bool { return t.MaxTokens < leastTwoLines }),
-			fmt.Sprintf("needs a teacher.max_tokens of %d or more", leastTwoLines), "",
+			"teacher.constrain", twoLinesRule(func(t Teacher) bool { return t.MaxTokens < minTwoLinesTokens }),
+			fmt.Sprintf("needs a teacher.max_tokens of %d or more", minTwoLinesTokens), "",
 		},
 	}
 }
 
-// leastTwoLines is how many tokens the shortest two numbered lines take, with room to hurry.
-const leastTwoLines = 16
+// minTwoLinesTokens is how many tokens the shortest two numbered lines take, with room to hurry.
+const minTwoLinesTokens = 16
 
-// ablations are the rules on what is flipped.
-func ablations() []rule {
+// ablationRules are the rules on what is flipped.
+func ablationRules() []rule {
 	rules := make([]rule, 0, 1+len(Switches()))
 	rules = append(rules, rule{
 		"ablate", func(s Spec) bool { return len(slices.Compact(slices.Sorted(slices.Values(s.Ablate)))) < len(s.Ablate) },
@@ -151,65 +153,65 @@ func ablations() []rule {
 	})
 	for _, w := range Switches() {
 		rules = append(rules, rule{
-			"ablate", func(s Spec) bool { return slices.Contains(s.Ablate, w.Name) && !w.mattersTo(s) },
+			"ablate", func(s Spec) bool { return slices.Contains(s.Ablate, w.Name) && !w.affectsAny(s) },
 			fmt.Sprintf("names %q, which changes nothing for these methods and this train.ratio", w.Name),
-			"remove it, or learn what it is about",
+			"remove it, or train on the task that it changes",
 		})
 	}
 	return rules
 }
 
-// mattersTo says whether the switch matters to any of the spec's methods.
-func (w Switch) mattersTo(s Spec) bool {
+// affectsAny says whether the switch matters to any of the spec's methods.
+func (w Switch) affectsAny(s Spec) bool {
 	return slices.ContainsFunc(s.Methods, func(name string) bool {
 		m, err := MethodNamed(name)
-		return err != nil || w.Matters(m, s.Train.Ratio) // the method's own tag says what is wrong with it
+		return err != nil || w.Affects(m, s.Train.Ratio) // the method's own tag says what is wrong with it
 	})
 }
 
-// numbers are the rules between numbers.
-func numbers() []rule {
+// numberRules are the rules between numbers.
+func numberRules() []rule {
 	return []rule{
 		{
 			"train.ratio", func(s Spec) bool {
-				return slices.ContainsFunc(s.Methods, func(m string) bool { return idle(m, s.Train.Ratio) })
+				return slices.ContainsFunc(s.Methods, func(m string) bool { return allWeightsZero(m, s.Train.Ratio) })
 			},
-			"leaves a method nothing to learn", "give one of its kinds of examples a weight above 0",
+			"leaves a method no task to train on", "give one of its tasks a weight above 0",
 		},
 		{
-			"sasrec.dims", func(s Spec) bool {
-				return s.Sasrec.Heads > 0 && slices.ContainsFunc(s.Sasrec.Dims, func(dim int) bool { return dim%s.Sasrec.Heads != 0 })
+			"sasrec.hidden_sizes", func(s Spec) bool {
+				return s.Sasrec.Heads > 0 && slices.ContainsFunc(s.Sasrec.HiddenSizes, func(dim int) bool { return dim%s.Sasrec.Heads != 0 })
 			},
-			"has one that sasrec.heads does not divide", "",
+			"has a size that sasrec.heads does not divide", "",
 		},
 		{
 			"teacher.max_tokens", func(s Spec) bool { return s.Teacher.MaxContext >= 64 && s.Teacher.MaxTokens >= s.Teacher.MaxContext },
 			"leaves no room for a prompt in teacher.max_context", "",
 		},
 		{
-			"evaluate.return", func(s Spec) bool { return s.Evaluate.Return > s.Evaluate.Beams },
-			"is more than evaluate.beams can give", "",
+			"evaluate.num_return_sequences", func(s Spec) bool { return s.Evaluate.NumReturnSequences > s.Evaluate.NumBeams },
+			"is more than evaluate.num_beams can give", "",
 		},
 		{
-			"evaluate.topn", func(s Spec) bool { return s.Evaluate.TopN > s.Evaluate.Beams },
-			"is more than evaluate.beams can give", "",
+			"evaluate.topn", func(s Spec) bool { return s.Evaluate.TopN > s.Evaluate.NumBeams },
+			"is more than evaluate.num_beams can give", "",
 		},
 		{
-			"evaluate.explanation_groups", func(s Spec) bool {
+			"evaluate.explanation_num_beam_groups", func(s Spec) bool {
 				e := s.Evaluate
-				return e.ExplanationGroups > 0 && e.ExplanationBeams > 0 && e.ExplanationBeams%e.ExplanationGroups != 0
+				return e.ExplanationNumBeamGroups > 0 && e.ExplanationNumBeams > 0 && e.ExplanationNumBeams%e.ExplanationNumBeamGroups != 0
 			},
-			"does not divide evaluate.explanation_beams", "3 groups of 7 make 21 beams",
+			"does not divide evaluate.explanation_num_beams", "3 groups of 7 make 21 beams",
 		},
 		{
-			"evaluate.min_tokens", func(s Spec) bool { return s.Evaluate.MinTokens > s.Evaluate.MaxTokens },
-			"is more than evaluate.max_tokens", "",
+			"evaluate.min_length", func(s Spec) bool { return s.Evaluate.MinLength > s.Evaluate.MaxLength },
+			"is more than evaluate.max_length", "",
 		},
 	}
 }
 
-// idle says whether a method's kinds of examples all have no weight.
-func idle(name string, r Ratio) bool {
+// allWeightsZero says whether a method's kinds of examples all have no weight.
+func allWeightsZero(name string, r Ratio) bool {
 	m, err := MethodNamed(name)
 	if err != nil {
 		return false // the method's own tag has said so
@@ -237,14 +239,14 @@ func SizeNamed(name string) (Size, error) {
 	return named("size", name, Sizes(), func(z Size) string { return z.Name })
 }
 
-// NumberingNamed finds a row of [Numberings].
-func NumberingNamed(name string) (Numbering, error) {
-	return named("numbering", name, Numberings(), func(n Numbering) string { return n.Name })
+// IndexingNamed finds a row of [Indexings].
+func IndexingNamed(name string) (Indexing, error) {
+	return named("indexing", name, Indexings(), func(n Indexing) string { return n.Name })
 }
 
 // SwitchNamed finds a row of [Switches].
 func SwitchNamed(name string) (Switch, error) {
-	return named("fix", name, Switches(), func(w Switch) string { return w.Name })
+	return named("switch", name, Switches(), func(w Switch) string { return w.Name })
 }
 
 func named[T any](noun, name string, rows []T, nameOf func(T) string) (T, error) {
@@ -254,5 +256,5 @@ func named[T any](noun, name string, rows []T, nameOf func(T) string) (T, error)
 		}
 	}
 	var none T
-	return none, fmt.Errorf("no %s %q; %s", noun, name, document.Suggest(name, each(rows, nameOf)))
+	return none, fmt.Errorf("no %s %q; %s", noun, name, document.Suggest(name, names(rows, nameOf)))
 }

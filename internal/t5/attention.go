@@ -11,50 +11,52 @@ func rsqrt(n int64) float64 { return 1 / math.Sqrt(float64(n)) }
 // attention mixes values by how well queries fit keys. T5 does not scale by the head's width.
 type attention struct {
 	n *network
-	// query holds the matrices of queries, keys and values in self-attention, of queries alone in cross-attention.
-	query *torch.Tensor // [3 * heads * head, model] or [heads * head, model]
+	// query holds the matrices of queries, keys and values in self-attention, of queries alone in
+	// cross-attention.
+	query *torch.Tensor // [3 * heads * head, model] or [splitHeads * head, model]
 	keys  *torch.Tensor // [2 * heads * head, model], keys' and values', in cross-attention
 	out   *torch.Tensor // [model, heads * head]
 }
 
-// overItself lets every position look at the others of x.
-func (a attention) overItself(x, bias *torch.Tensor) *torch.Tensor {
+// selfAttention lets every position look at the others of x.
+func (a attention) selfAttention(x, bias *torch.Tensor) *torch.Tensor {
 	return torch.Within(x, func(x *torch.Tensor) *torch.Tensor {
-		qkv := a.heads(a.n.linear(x, a.query), 3)                              // 3 x [batch, heads, length, head]
-		return a.n.linear(a.merge(a.mix(qkv[0], qkv[1], qkv[2], bias)), a.out) // [batch, length, model]
+		qkv := a.splitHeads(a.n.linear(x, a.query), 3)                                      // 3 x [batch, heads, length, head]
+		return a.n.linear(a.mergeHeads(a.weightedSum(qkv[0], qkv[1], qkv[2], bias)), a.out) // [batch, length, model]
 	})
 }
 
-// overEncoded lets every position of x look at the encoder's.
-func (a attention) overEncoded(x, encoded, mask *torch.Tensor) *torch.Tensor {
+// crossAttention lets every position of x look at the encoder's.
+func (a attention) crossAttention(x, encoded, mask *torch.Tensor) *torch.Tensor {
 	return torch.Within(x, func(x *torch.Tensor) *torch.Tensor {
-		q := a.heads(a.n.linear(x, a.query), 1)[0]                      // [batch, heads, target, head]
-		kv := a.heads(a.n.linear(encoded.In(x), a.keys), 2)             // 2 x [batch, heads, source, head]
-		return a.n.linear(a.merge(a.mix(q, kv[0], kv[1], mask)), a.out) // [batch, target, model]
+		q := a.splitHeads(a.n.linear(x, a.query), 1)[0]                              // [batch, heads, target, head]
+		kv := a.splitHeads(a.n.linear(encoded.In(x), a.keys), 2)                     // 2 x [batch, heads, source, head]
+		return a.n.linear(a.mergeHeads(a.weightedSum(q, kv[0], kv[1], mask)), a.out) // [batch, target, model]
 	})
 }
 
-// heads cuts the product of count matrices into matrices and heads. count x [batch, heads, length, head]
-func (a attention) heads(x *torch.Tensor, count int64) []*torch.Tensor {
+// splitHeads cuts the product of count matrices into matrices and heads. count x [batch, heads,
+// length, head]
+func (a attention) splitHeads(x *torch.Tensor, count int64) []*torch.Tensor {
 	batch, length := x.Dim(0), x.Dim(1)
 	return x.View(batch, length, count, a.n.Heads, a.n.Head).Permute(2, 0, 3, 1, 4).Contiguous().Unbind(0)
 }
 
-// mix is softmax(q k' + bias) v. [batch, heads, queries, head]
-func (a attention) mix(q, k, v, bias *torch.Tensor) *torch.Tensor {
-	scores := a.n.full(q.MatMul(k.Transpose(-1, -2))) // [batch, heads, queries, keys]
+// weightedSum is softmax(q k' + bias) v. [batch, heads, queries, head]
+func (a attention) weightedSum(q, k, v, bias *torch.Tensor) *torch.Tensor {
+	scores := a.n.toFloat32(q.MatMul(k.Transpose(-1, -2))) // [batch, heads, queries, keys]
 	if bias != nil {
 		scores.AddTo(bias)
 	}
-	weights := a.n.drop(scores.Softmax(-1))
+	weights := a.n.applyDropout(scores.Softmax(-1))
 	if a.n.half {
 		weights = weights.To(torch.BFloat16)
 	}
 	return weights.MatMul(v)
 }
 
-// merge puts the heads back beside each other. [batch, length, heads * head]
-func (a attention) merge(x *torch.Tensor) *torch.Tensor {
+// mergeHeads puts the heads back beside each other. [batch, length, heads * head]
+func (a attention) mergeHeads(x *torch.Tensor) *torch.Tensor {
 	shape := x.Shape() // [batch, heads, length, head]
 	return x.Transpose(1, 2).Reshape(shape[0], shape[2], shape[1]*shape[3])
 }

@@ -16,7 +16,7 @@ import (
 // pair is a batch of two rows of small's largest ids.
 func pair() task.Batch {
 	return task.Batch{
-		Size: 2, SourceLen: 2, TargetLen: 2, Tasks: []int64{4, 0}, Source: []int64{63, 1, 3, 0}, Mask: []int64{1, 1, 1, 0},
+		Size: 2, SourceLen: 2, TargetLen: 2, Prompts: []int64{4, 0}, Source: []int64{63, 1, 3, 0}, Mask: []int64{1, 1, 1, 0},
 		Whole: []int64{511, 0, 1, 0}, Target: []int64{63, 1, 7, 0},
 	}
 }
@@ -24,7 +24,7 @@ func pair() task.Batch {
 // TestBatchBounds has batches that are just beyond what small's tables hold; the error says which
 // row is at fault.
 func TestBatchBounds(t *testing.T) {
-	m := fresh(t, small(), 1)
+	m := newModel(t, small(), 1)
 	loss := func(b task.Batch) error {
 		return torch.Run(func(s *torch.Scope) error {
 			_, err := m.Loss(s, b, spec.Protocol{})
@@ -35,8 +35,8 @@ func TestBatchBounds(t *testing.T) {
 		t.Fatal(err)
 	}
 	for want, spoil := range map[string]func(b *task.Batch){
-		"row 1: task id 5 is not below 5":                     func(b *task.Batch) { b.Tasks = []int64{4, 5} },
-		"row 1: task id -1 is not below 5":                    func(b *task.Batch) { b.Tasks = []int64{4, -1} },
+		"row 1: task id 5 is not below 5":                     func(b *task.Batch) { b.Prompts = []int64{4, 5} },
+		"row 1: task id -1 is not below 5":                    func(b *task.Batch) { b.Prompts = []int64{4, -1} },
 		"row 0: source id 64 is not below 64":                 func(b *task.Batch) { b.Source = []int64{3, 64, 3, 1} },
 		"row 1: mask id 2 is not below 2":                     func(b *task.Batch) { b.Mask = []int64{1, 1, 2, 0} },
 		"row 1: whole-word id 512 is not below 512":           func(b *task.Batch) { b.Whole = []int64{0, 0, 0, 512} },
@@ -57,12 +57,12 @@ func TestBatchBounds(t *testing.T) {
 // TestDecodingBounds takes decodings of two rows of at most two beams just to what they allow, and
 // one beyond.
 func TestDecodingBounds(t *testing.T) {
-	m := fresh(t, small(), 1)
+	m := newModel(t, small(), 1)
 	for _, c := range []struct {
 		beams, tokens int
 		good          bool
 	}{{1, 2, true}, {0, 2, false}, {1, 1, false}} {
-		d, err := m.Start(pair(), t5.Decode{Beams: c.beams, MaxTokens: c.tokens})
+		d, err := m.Start(pair(), t5.DecodeOptions{NumBeams: c.beams, MaxLength: c.tokens})
 		if (err == nil) != c.good {
 			t.Errorf("%d beams to %d tokens: %v", c.beams, c.tokens, err)
 		}
@@ -86,15 +86,15 @@ func TestDecodingBounds(t *testing.T) {
 		"negative token":           {[]call{{[]int64{0, -1}, nil}}, "token -1"},
 		"parents at first":         {[]call{{[]int64{0, 0}, []int64{0, 1}}}, "the first step has no parents"},
 		"last parent":              {[]call{first, {[]int64{3, 4}, []int64{0, 1}}}, ""},
-		"parent beyond":            {[]call{first, {[]int64{3, 4}, []int64{0, 2}}}, "parent 2 is no sequence"},
-		"negative parent":          {[]call{first, {[]int64{3, 4}, []int64{-1, 0}}}, "parent -1 is no sequence"},
+		"parent beyond":            {[]call{first, {[]int64{3, 4}, []int64{0, 2}}}, "parent 2 is not a sequence of the previous step"},
+		"negative parent":          {[]call{first, {[]int64{3, 4}, []int64{-1, 0}}}, "parent -1 is not a sequence of the previous step"},
 		"fewer parents":            {[]call{first, {[]int64{3, 4}, []int64{0}}}, "1 parents of 2 sequences"},
 		"without parents":          {[]call{first, {[]int64{3, 4}, nil}}, ""},
 		"wider without parents":    {[]call{first, {[]int64{3, 4, 5, 6}, nil}}, "4 sequences go on from 2 without parents"},
 		"narrower without parents": {[]call{first, second, {[]int64{3, 4}, nil}}, "2 sequences go on from 4 without parents"},
 	} {
 		err := torch.Run(func(s *torch.Scope) error {
-			d, err := m.Start(pair(), t5.Decode{Beams: 2, MaxTokens: 4})
+			d, err := m.Start(pair(), t5.DecodeOptions{NumBeams: 2, MaxLength: 4})
 			if err != nil {
 				return err
 			}
@@ -117,7 +117,7 @@ func TestDecodingBounds(t *testing.T) {
 // cache has room for 8, then 16, then for the longest, and the scores are those of the whole target
 // at once.
 func TestLongDecodingsGrowTheirCache(t *testing.T) {
-	m, b := fresh(t, small(), 1), pair()
+	m, b := newModel(t, small(), 1), pair()
 	b.TargetLen, b.Target = 20, nil
 	for i := range 40 {
 		b.Target = append(b.Target, int64(1+i*7%63))
@@ -128,13 +128,13 @@ func TestLongDecodingsGrowTheirCache(t *testing.T) {
 			return err
 		}
 		want := pass.Logits.LogSoftmax(-1).Transpose(0, 1) // [target, rows, vocabulary]
-		d, err := m.Start(b, t5.Decode{Beams: 2, MaxTokens: 21})
+		d, err := m.Start(b, t5.DecodeOptions{NumBeams: 2, MaxLength: 21})
 		if err != nil {
 			return err
 		}
 		defer d.Close()
 		var rooms []int
-		w := &worst{t: t, what: "log-probability"}
+		w := &deviation{t: t, name: "log-probability"}
 		for step := range 20 {
 			tokens, parents := []int64{0, 0, 0, 0}, []int64(nil)
 			if step > 0 {
@@ -162,20 +162,20 @@ func TestLongDecodingsGrowTheirCache(t *testing.T) {
 // TestScoredTokensAreTheOnlyOnes scores three tokens, in their order, over two steps whose tokens
 // are on the device already.
 func TestScoredTokensAreTheOnlyOnes(t *testing.T) {
-	m, b := fresh(t, small(), 1), pair()
+	m, b := newModel(t, small(), 1), pair()
 	scored := []int64{9, 3, 63}
 	err := torch.Run(func(s *torch.Scope) error {
 		pass, err := m.Forward(s, b, spec.Protocol{})
 		if err != nil {
 			return err
 		}
-		want := pass.Logits.IndexSelect(2, pass.Logits.NewInt64(scored, 3)).LogSoftmax(-1) // [rows, target, 3]
-		d, err := m.Start(b, t5.Decode{Beams: 1, MaxTokens: 3, Tokens: scored})
+		want := pass.Logits.IndexSelect(2, pass.Logits.NewInt64(scored, 3)).LogSoftmax(-1) // [goldenRows, target, 3]
+		d, err := m.Start(b, t5.DecodeOptions{NumBeams: 1, MaxLength: 3, AllowedTokens: scored})
 		if err != nil {
 			return err
 		}
 		defer d.Close()
-		w := &worst{t: t, what: "log-probability"}
+		w := &deviation{t: t, name: "log-probability"}
 		for step, tokens := range [][]int64{{0, 0}, {63, 7}} { // the start token, then the first of the target
 			var parents *torch.Tensor
 			if step > 0 {
@@ -201,9 +201,9 @@ func TestScoredTokensAreTheOnlyOnes(t *testing.T) {
 // TestShortDecodingsHaveLittleCache: no more room than the longest sequence takes, which excludes
 // its last token.
 func TestShortDecodingsHaveLittleCache(t *testing.T) {
-	m := fresh(t, small(), 1)
+	m := newModel(t, small(), 1)
 	for longest, room := range map[int]int{2: 1, 8: 7, 9: 8, 10: 8} {
-		d, err := m.Start(pair(), t5.Decode{Beams: 1, MaxTokens: longest})
+		d, err := m.Start(pair(), t5.DecodeOptions{NumBeams: 1, MaxLength: longest})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -239,12 +239,12 @@ func TestPartsOfABatch(t *testing.T) {
 		},
 	} {
 		var got []part
-		err := fresh(t, small(), 1).InParts(ragged(4, []int{1, 2, 3, 4, 1}, []int{1, 2, 0, 3, 2}), c.protocol, c.rows,
+		err := newModel(t, small(), 1).MicroBatches(ragged(4, []int{1, 2, 3, 4, 1}, []int{1, 2, 0, 3, 2}), c.protocol, c.rows,
 			func(b task.Batch, from int, share float64) error {
 				if math.Abs(share*1000-math.Round(share*1000)) > 1e-9 {
 					t.Errorf("share %v", share)
 				}
-				got = append(got, part{b.Tasks, from, share})
+				got = append(got, part{b.Prompts, from, share})
 				return nil
 			})
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {

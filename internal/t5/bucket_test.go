@@ -31,7 +31,7 @@ func TestBiasSaturates(t *testing.T) {
 func ragged(width int, sources, targets []int) task.Batch {
 	b := task.Batch{Size: len(sources), SourceLen: width, TargetLen: 3}
 	for row, tokens := range sources {
-		b.Tasks = append(b.Tasks, int64(row))
+		b.Prompts = append(b.Prompts, int64(row))
 		for i := range width {
 			token := int64(0)
 			if i < tokens {
@@ -60,7 +60,7 @@ type shape struct {
 func shapes(buckets []t5.Bucketed) []shape {
 	var all []shape
 	for _, b := range buckets {
-		all = append(all, shape{b.Batch.Tasks, b.Batch.SourceLen, b.Batch.TargetLen, b.Last})
+		all = append(all, shape{b.Batch.Prompts, b.Batch.SourceLen, b.Batch.TargetLen, b.Last})
 	}
 	return all
 }
@@ -112,7 +112,7 @@ func TestRowsAreCutToWhatTheyNeed(t *testing.T) {
 			spec.Protocol{SkipPads: true}, 0.1, shape{[]int64{0, 1}, 100, 3, 1},
 		},
 	} {
-		m := fresh(t, small(), 1)
+		m := newModel(t, small(), 1)
 		if diff := cmp.Diff([]shape{c.want}, shapes(m.LengthBuckets(c.batch, c.protocol, c.dropout))); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}
@@ -130,7 +130,7 @@ func TestOddPaddingIsLeftAlone(t *testing.T) {
 	} {
 		b := ragged(9, []int{4, 2}, []int{1, 1})
 		spoil(&b)
-		m := fresh(t, small(), 1)
+		m := newModel(t, small(), 1)
 		got := m.LengthBuckets(b, spec.Protocol{MaskCross: true, SkipPads: true}, 0)
 		if diff := cmp.Diff([]t5.Bucketed{{Batch: b, Last: 1}}, got); diff != "" {
 			t.Errorf("%s: %s", name, diff)
@@ -142,7 +142,7 @@ func TestOddPaddingIsLeftAlone(t *testing.T) {
 // + 2 * 16) = 512, a score's passes 2 * 8 * 4 = 64, and a target token 8 * 64 = 512 more in the
 // head. Starting a length bucket takes 2e8.
 func TestCostIsTheMultiplications(t *testing.T) {
-	m := fresh(t, small(), 1)
+	m := newModel(t, small(), 1)
 	if got, want := m.Cost(2, 10, 3), 2e8+2*(10*512+10*10*64+3*(512+512)); got != want {
 		t.Errorf("cost %v, want %v", got, want)
 	}
@@ -152,7 +152,7 @@ func TestCostIsTheMultiplications(t *testing.T) {
 // a shorter one saves the start of a length bucket, 2e8, where (n - m) * (n + m + 8) reaches
 // 3,125,000: with m = 621 that is from n = 1871 on, exactly.
 func TestBatchesAreCutWhereThatPays(t *testing.T) {
-	m := fresh(t, small(), 1)
+	m := newModel(t, small(), 1)
 	for _, c := range []struct {
 		sources []int
 		want    [][]int
@@ -181,8 +181,8 @@ func TestLengthBucketsDrawDropoutInTurn(t *testing.T) {
 	for _, recompute := range []bool{false, true} {
 		c := small()
 		c.Dropout, c.FeedForward, c.Model = 0.3, 8000, 40
-		m := fresh(t, c, 1)
-		m.Recompute = recompute
+		m := newModel(t, c, 1)
+		m.GradientCheckpointing = recompute
 		if got := m.LengthBuckets(b, p, 0.3); len(got) != 2 {
 			t.Fatalf("%d length buckets", len(got))
 		}

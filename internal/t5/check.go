@@ -7,8 +7,8 @@ import (
 	"rdrec/internal/task"
 )
 
-// ErrNoTarget says that a batch has no target token to learn.
-var ErrNoTarget = errors.New("batch has no target token to learn")
+// ErrNoTarget says that a batch has no target token to train on.
+var ErrNoTarget = errors.New("batch has no target token to train on")
 
 // checkBatch refuses a batch that points outside of the model's tables: a GPU would not say where.
 func (c Config) checkBatch(b task.Batch) error {
@@ -21,7 +21,7 @@ func (c Config) checkBatch(b task.Batch) error {
 		length int
 		limit  int64
 	}{
-		{"task", b.Tasks, 1, c.Tasks},
+		{"task", b.Prompts, 1, c.Tasks},
 		{"source", b.Source, b.SourceLen, c.Vocabulary},
 		{"mask", b.Mask, b.SourceLen, 2},
 		{"whole-word", b.Whole, b.SourceLen, c.Positions},
@@ -30,7 +30,7 @@ func (c Config) checkBatch(b task.Batch) error {
 		if len(table.ids) != b.Size*table.length {
 			return fmt.Errorf("batch of %d rows: %d %s ids do not fill rows of %d", b.Size, len(table.ids), table.what, table.length)
 		}
-		if i := outside(table.ids, table.limit); i >= 0 {
+		if i := indexOutOfRange(table.ids, table.limit); i >= 0 {
 			return fmt.Errorf("batch of %d rows: row %d: %s id %d is not below %d", b.Size, i/table.length, table.what, table.ids[i], table.limit)
 		}
 	}

@@ -11,12 +11,13 @@ import (
 	"rdrec/internal/torch"
 )
 
-// stepwise decodes the batch's own targets and returns the log-probabilities of each step. [target][row]
-func stepwise(t *testing.T, m *t5.Model, b task.Batch, beams int, maskCross bool) [][]float32 {
+// decodeStepwise decodes the batch's own targets and returns the log-probabilities of each step.
+// [target][row]
+func decodeStepwise(t *testing.T, m *t5.Model, b task.Batch, beams int, maskCross bool) [][]float32 {
 	t.Helper()
 	var steps [][]float32
 	err := torch.Run(func(s *torch.Scope) error {
-		d, err := m.Start(b, t5.Decode{Beams: beams, MaxTokens: b.TargetLen + 1, MaskCross: maskCross})
+		d, err := m.Start(b, t5.DecodeOptions{NumBeams: beams, MaxLength: b.TargetLen + 1, MaskCross: maskCross})
 		if err != nil {
 			return err
 		}
@@ -51,9 +52,9 @@ func stepwise(t *testing.T, m *t5.Model, b task.Batch, beams int, maskCross bool
 	return steps
 }
 
-func TestStepsAsWholeTargets(t *testing.T) {
+func TestStepwiseDecodingMatchesForward(t *testing.T) {
 	var file struct {
-		Batches map[string]trained `json:"batches"`
+		Batches map[string]goldenPass `json:"batches"`
 	}
 	golden.Load(t, "train.json.gz", &file)
 	m := tiny(t)
@@ -61,14 +62,14 @@ func TestStepsAsWholeTargets(t *testing.T) {
 		for _, maskCross := range []bool{false, true} {
 			b := file.Batches[name].batch()
 			const beams = 3
-			steps := stepwise(t, m, b, beams, maskCross)
+			steps := decodeStepwise(t, m, b, beams, maskCross)
 			err := torch.Run(func(s *torch.Scope) error {
 				pass, err := m.Forward(s, b, spec.Protocol{MaskCross: maskCross})
 				if err != nil {
 					return err
 				}
 				want := pass.Logits.LogSoftmax(-1).Transpose(0, 1).RepeatInterleave(beams, 1) // [target, batch * beams, vocabulary]
-				w := &worst{t: t, what: name}
+				w := &deviation{t: t, name: name}
 				for step := range steps {
 					w.all(steps[step], want.Select(0, int64(step)).Float32s())
 				}
@@ -82,9 +83,9 @@ func TestStepsAsWholeTargets(t *testing.T) {
 	}
 }
 
-func TestFirstStepAsTheReference(t *testing.T) {
+func TestFirstStepMatchesTheReference(t *testing.T) {
 	var file map[string]struct {
-		rows
+		goldenRows
 		Top struct {
 			IDs     []int64   `json:"ids"`
 			LogProb []float32 `json:"logprobs"`
@@ -93,8 +94,8 @@ func TestFirstStepAsTheReference(t *testing.T) {
 	golden.Load(t, "generate.json.gz", &file)
 	m := tiny(t)
 	want := file["sequential_one_row_unpadded"]
-	scores := stepwise(t, m, targets(want.batch(), 1), 1, false)[0]
-	w := &worst{t: t, what: "log-probability"}
+	scores := decodeStepwise(t, m, targets(want.batch(), 1), 1, false)[0]
+	w := &deviation{t: t, name: "log-probability"}
 	for i, id := range want.Top.IDs {
 		w.near(float64(scores[id]), float64(want.Top.LogProb[i]), absolute)
 	}
@@ -110,14 +111,14 @@ func targets(b task.Batch, length int) task.Batch {
 	return b
 }
 
-func TestKeptRowsGoOnUnchanged(t *testing.T) {
-	var file map[string]struct{ rows }
+func TestKeepLeavesRowsUnchanged(t *testing.T) {
+	var file map[string]struct{ goldenRows }
 	golden.Load(t, "generate.json.gz", &file)
 	m := tiny(t)
 	b := file["explanation"].batch() // 6 rows
 	err := torch.Run(func(s *torch.Scope) error {
 		decode := func(keep bool) []float32 {
-			d, err := m.Start(b, t5.Decode{Beams: 2, MaxTokens: 5, MaskCross: true})
+			d, err := m.Start(b, t5.DecodeOptions{NumBeams: 2, MaxLength: 5, MaskCross: true})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -133,15 +134,15 @@ func TestKeptRowsGoOnUnchanged(t *testing.T) {
 			step([]int64{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, []int64{0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5})
 			if !keep {
 				scores := step([]int64{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, []int64{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10})
-				return append(scores.Narrow(0, 8, 2).Float32s(), scores.Narrow(0, 2, 2).Float32s()...) // rows 4 and 1
+				return append(scores.Narrow(0, 8, 2).Float32s(), scores.Narrow(0, 2, 2).Float32s()...) // goldenRows 4 and 1
 			}
 			d.Keep([]int{4, 1})
 			return step([]int64{11, 12, 5, 6}, []int64{1, 0, 3, 2}).Float32s()
 		}
-		kept, all := decode(true), decode(false)
-		w := &worst{t: t, what: "kept row"}
-		w.all(kept, all)
-		if math.IsNaN(float64(kept[0])) {
+		selected, all := decode(true), decode(false)
+		w := &deviation{t: t, name: "kept row"}
+		w.all(selected, all)
+		if math.IsNaN(float64(selected[0])) {
 			t.Error("not a number")
 		}
 		return nil
@@ -151,8 +152,8 @@ func TestKeptRowsGoOnUnchanged(t *testing.T) {
 	}
 }
 
-func TestStepRefusesNonsense(t *testing.T) {
-	var file map[string]struct{ rows }
+func TestStepRejectsInvalidInput(t *testing.T) {
+	var file map[string]struct{ goldenRows }
 	golden.Load(t, "generate.json.gz", &file)
 	m := tiny(t)
 	b := file["explanation"].batch()
@@ -163,7 +164,7 @@ func TestStepRefusesNonsense(t *testing.T) {
 		"token beyond the table": {[]int64{0, 0, 0, 0, 0, 32128}, nil},
 	} {
 		err := torch.Run(func(s *torch.Scope) error {
-			d, err := m.Start(b, t5.Decode{Beams: 2, MaxTokens: 5})
+			d, err := m.Start(b, t5.DecodeOptions{NumBeams: 2, MaxLength: 5})
 			if err != nil {
 				return err
 			}

@@ -26,16 +26,16 @@ type hfT5 struct {
 func (h hfT5) drop(x *torch.Tensor) *torch.Tensor { return x.Dropout(h.Dropout) }
 
 func (h hfT5) norm(x *torch.Tensor, name string) *torch.Tensor {
-	return x.Mul(x.Square().MeanAlong(-1).Plus(1e-6).Rsqrt()).Mul(h.weights[name+"layer_norm.weight"])
+	return x.Mul(x.Square().MeanAlong(-1).AddNumber(1e-6).Rsqrt()).Mul(h.weights[name+"layer_norm.weight"])
 }
 
 func (h hfT5) times(x *torch.Tensor, name string) *torch.Tensor {
 	return x.MatMul(h.weights[name+".weight"].Transpose(0, 1))
 }
 
-// attend is one attention without its residual connection. [rows, queries, model]
+// attend is one attention without its residual connection. [goldenRows, queries, model]
 func (h hfT5) attend(x, memory, bias *torch.Tensor, name string) *torch.Tensor {
-	heads := func(x *torch.Tensor) *torch.Tensor { // [rows, heads, length, head]
+	heads := func(x *torch.Tensor) *torch.Tensor { // [goldenRows, heads, length, head]
 		return x.View(x.Dim(0), x.Dim(1), h.Heads, h.Head).Transpose(1, 2).Contiguous()
 	}
 	q, k, v := heads(h.times(x, name+"q")), heads(h.times(memory, name+"k")), heads(h.times(memory, name+"v"))
@@ -72,7 +72,7 @@ func (h hfT5) bias(s *torch.Scope, stack string, length int64) *torch.Tensor {
 	return bias.Add(s.FromFloat32(later, length, length))
 }
 
-// stack runs the encoder (memory is nil) or the decoder. [rows, length, model]
+// stack runs the encoder (memory is nil) or the decoder. [goldenRows, length, model]
 func (h hfT5) stack(name string, hidden, memory, bias, crossBias *torch.Tensor) *torch.Tensor {
 	h.segment(func() {}) // the bias draws nothing
 	h.segment(func() { hidden = h.drop(hidden) })
@@ -93,14 +93,14 @@ func (h hfT5) stack(name string, hidden, memory, bias, crossBias *torch.Tensor) 
 	return hidden
 }
 
-// embed returns what the encoder and the decoder read of a batch. [rows, prompts + source, model],
-// [rows, target, model]
+// embed returns what the encoder and the decoder read of a batch. [goldenRows, prompts + source,
+// model], [goldenRows, target, model]
 func (h hfT5) embed(s *torch.Scope, b task.Batch) (source, target *torch.Tensor) {
 	look := func(table string, ids []int64, length int) *torch.Tensor {
 		return s.FromInt64(ids, int64(b.Size), int64(length)).Embedding(h.weights[table+".weight"])
 	}
 	var prompts, read []int64
-	for row, number := range b.Tasks {
+	for row, number := range b.Prompts {
 		for i := range h.Prompts {
 			prompts = append(prompts, number*h.Prompts+i)
 		}
@@ -138,7 +138,7 @@ func (h hfT5) loss(s *torch.Scope, p spec.Protocol, buckets ...task.Batch) *torc
 	}
 	all, head, ignored := torch.Cat(0, hidden...), "lm_head", int64(-100)
 	if h.Tied {
-		all, head = all.Times(1/math.Sqrt(float64(h.Model))), "shared"
+		all, head = all.MulNumber(1/math.Sqrt(float64(h.Model))), "shared"
 	}
 	if p.SkipPads {
 		ignored = 0
@@ -159,7 +159,7 @@ func hfGradient(
 			h.weights[named.Name] = named.Tensor
 		}
 		var l *torch.Tensor
-		if m.Recompute {
+		if m.GradientCheckpointing {
 			number := int64(0)
 			h.segment = func(f func()) {
 				torch.Seeded(seed+1_000_003*number, f)
@@ -184,13 +184,13 @@ func twoLayers(t *testing.T, activation string) *t5.Model {
 	t.Helper()
 	c := t5.FromSize(spec.Size{Model: 8, Head: 4, FeedForward: 16, Layers: 2, Heads: 2, Dropout: 0.3}, 3)
 	c.Vocabulary, c.Start, c.Activation, c.Tied = 64, 5, activation, activation == "relu"
-	return fresh(t, c, 1)
+	return newModel(t, c, 1)
 }
 
 // padded is three rows, the longest last, with padding in sources and targets.
 func padded() task.Batch {
 	return task.Batch{
-		Size: 3, SourceLen: 5, TargetLen: 3, Tasks: []int64{0, 4, 2},
+		Size: 3, SourceLen: 5, TargetLen: 3, Prompts: []int64{0, 4, 2},
 		Source: []int64{5, 6, 1, 0, 0, 9, 8, 7, 1, 0, 9, 8, 7, 6, 1},
 		Mask:   []int64{1, 1, 1, 0, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 1},
 		Whole:  []int64{1, 2, 0, 0, 0, 1, 1, 2, 0, 0, 1, 1, 1, 2, 0},
@@ -198,15 +198,15 @@ func padded() task.Batch {
 	}
 }
 
-// TestDropoutIsWhereHuggingFaceHasIt compares loss and gradient with the same pass over plain
+// TestDropoutMatchesHuggingFace compares loss and gradient with the same pass over plain
 // tensors, for each way to compute them.
-func TestDropoutIsWhereHuggingFaceHasIt(t *testing.T) {
+func TestDropoutMatchesHuggingFace(t *testing.T) {
 	for _, activation := range []string{"relu", "gated-gelu"} {
 		for _, p := range spec.Protocols() {
 			for _, recompute := range []bool{false, true} {
 				t.Run(fmt.Sprintf("%s, %s, recompute %t", activation, p.Name, recompute), func(t *testing.T) {
 					m := twoLayers(t, activation)
-					m.Recompute = recompute
+					m.GradientCheckpointing = recompute
 					want, wantGradient := hfGradient(t, m, p, 7, padded()) // gradient() has this seed
 					got, gotGradient := gradient(t, m, padded(), p, 0)
 					compare(t, want, got, wantGradient, gotGradient)
@@ -221,13 +221,13 @@ func TestDropoutIsWhereHuggingFaceHasIt(t *testing.T) {
 func TestPassWithoutDropoutIsHuggingFaces(t *testing.T) {
 	for _, recompute := range []bool{false, true} {
 		m := twoLayers(t, "gated-gelu")
-		m.Dropout, m.Recompute = 0, recompute
+		m.Dropout, m.GradientCheckpointing = 0, recompute
 		want, wantGradient := hfGradient(t, m, spec.Protocol{}, 0, padded())
 		got, gotGradient := gradient(t, m, padded(), spec.Protocol{}, 0)
 		compare(t, want, got, wantGradient, gotGradient)
 		m.BFloat16 = true
 		half, halfGradient := gradient(t, m, padded(), spec.Protocol{}, 0)
-		distance, _ := apart(wantGradient, halfGradient)
+		distance, _ := relativeDistance(wantGradient, halfGradient)
 		if off := math.Abs(half/want - 1); off == 0 || off > 0.02 || distance == 0 || distance > 0.1 {
 			t.Errorf("recompute %t: loss %v in bfloat16, want about %v; gradients %v of their length apart",
 				recompute, half, want, distance)
@@ -240,14 +240,14 @@ func compare(t *testing.T, want, got float64, wantGradient, gotGradient []float3
 	if !(math.Abs(got-want) < 1e-5) {
 		t.Errorf("loss %v, want %v", got, want)
 	}
-	if distance, _ := apart(wantGradient, gotGradient); !(distance < 1e-4) {
+	if distance, _ := relativeDistance(wantGradient, gotGradient); !(distance < 1e-4) {
 		t.Errorf("gradients are %v of their length apart", distance)
 	}
 }
 
-// TestEachPartDrawsItsOwnDropout accumulates a batch in parts: part i, which begins at row r, draws
-// from the seed plus r. Each part weighs as many labels as it has.
-func TestEachPartDrawsItsOwnDropout(t *testing.T) {
+// TestMicroBatchesDrawTheirOwnDropout accumulates a batch in parts: part i, which begins at row r,
+// draws from the seed plus r. Each part weighs as many labels as it has.
+func TestMicroBatchesDrawTheirOwnDropout(t *testing.T) {
 	for _, recompute := range []bool{false, true} {
 		for name, c := range map[string]struct {
 			protocol spec.Protocol
@@ -268,7 +268,7 @@ func TestEachPartDrawsItsOwnDropout(t *testing.T) {
 			},
 		} {
 			m := twoLayers(t, "relu")
-			m.Recompute = recompute
+			m.GradientCheckpointing = recompute
 			want, wantGradient := 0.0, make([]float32, m.Flat().Numel())
 			for i, part := range c.parts {
 				loss, gradient := hfGradient(t, m, c.protocol, c.seeds[i], part)

@@ -4,19 +4,19 @@ import "rdrec/internal/torch"
 
 // feedForward widens each position, applies the activation and narrows it again.
 type feedForward struct {
-	n           *network
-	widen, back *torch.Tensor // [feed-forward, model] (twice as many rows when gated), [model, feed-forward]
+	n      *network
+	wi, wo *torch.Tensor // [feed-forward, model] (twice as many rows when gated), [model, feed-forward]
 }
 
 func (f feedForward) forward(x *torch.Tensor) *torch.Tensor {
 	return torch.Within(x, func(x *torch.Tensor) *torch.Tensor {
-		wide := f.n.linear(x, f.widen) // [batch, length, feed-forward]
+		wide := f.n.linear(x, f.wi) // [batch, length, feed-forward]
 		if f.n.gated() {
 			halves := wide.Split(-1, f.n.FeedForward, f.n.FeedForward)
 			wide = halves[0].Gelu().Mul(halves[1])
 		} else {
 			wide = wide.Relu()
 		}
-		return f.n.linear(f.n.drop(wide), f.back) // [batch, length, model]
+		return f.n.linear(f.n.applyDropout(wide), f.wo) // [batch, length, model]
 	})
 }

@@ -14,14 +14,15 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Tolerances of testdata/golden/README.md: absolute for losses, logits and encoder slices; relative for gradient norms.
+// Tolerances of testdata/golden/README.md: absolute for losses, logits and encoder slices; relative
+// for gradient norms.
 const (
 	absolute     = 1e-4
 	relativeNorm = 1e-3
 )
 
-// rows are a golden file's rows, as the reference padded them.
-type rows struct {
+// goldenRows are a golden file's rows, as the reference padded them.
+type goldenRows struct {
 	Task      []int64   `json:"task"`
 	InputIDs  [][]int64 `json:"input_ids"`
 	Attention [][]int64 `json:"attention_mask"`
@@ -29,14 +30,14 @@ type rows struct {
 	Labels    [][]int64 `json:"labels"`
 }
 
-func (r rows) batch() task.Batch {
+func (r goldenRows) batch() task.Batch {
 	flat := func(rows [][]int64) (all []int64, length int) {
 		for _, row := range rows {
 			all, length = append(all, row...), len(row)
 		}
 		return all, length
 	}
-	b := task.Batch{Size: len(r.Task), Tasks: r.Task}
+	b := task.Batch{Size: len(r.Task), Prompts: r.Task}
 	b.Source, b.SourceLen = flat(r.InputIDs)
 	b.Mask, _ = flat(r.Attention)
 	b.Whole, _ = flat(r.Whole)
@@ -44,8 +45,8 @@ func (r rows) batch() task.Batch {
 	return b
 }
 
-type trained struct {
-	rows
+type goldenPass struct {
+	goldenRows
 	Loss          float64            `json:"loss"`
 	LossSkipPads  *float64           `json:"loss_if_pads_were_ignored"`
 	LossMaskCross *float64           `json:"loss_if_cross_attention_were_masked"`
@@ -80,19 +81,20 @@ func tiny(t testing.TB) *t5.Model {
 	return m
 }
 
-// worst tracks the largest deviation from the golden values. A few that are too large end the test: a broken pass has a million.
-type worst struct {
+// deviation tracks the largest deviation from the golden values. A few that are too large end the
+// test: a broken pass has a million.
+type deviation struct {
 	t      testing.TB
-	what   string
+	name   string
 	value  float64
 	errors int
 }
 
-func (w *worst) near(got, want, tolerance float64) {
+func (w *deviation) near(got, want, tolerance float64) {
 	w.t.Helper()
 	off := math.Abs(got - want)
 	if !(off <= tolerance) {
-		w.t.Errorf("%s: got %v, want %v", w.what, got, want)
+		w.t.Errorf("%s: got %v, want %v", w.name, got, want)
 		if w.errors++; w.errors == 5 {
 			w.t.FailNow()
 		}
@@ -100,7 +102,7 @@ func (w *worst) near(got, want, tolerance float64) {
 	w.value = max(w.value, off)
 }
 
-func (w *worst) all(got []float32, want ...[]float32) {
+func (w *deviation) all(got []float32, want ...[]float32) {
 	w.t.Helper()
 	i := 0
 	for _, row := range want {
@@ -115,9 +117,9 @@ func (w *worst) all(got []float32, want ...[]float32) {
 	}
 }
 
-func TestForwardAsTheReference(t *testing.T) {
+func TestForwardMatchesTheReference(t *testing.T) {
 	var file struct {
-		Batches map[string]trained `json:"batches"`
+		Batches map[string]goldenPass `json:"batches"`
 	}
 	golden.Load(t, "train.json.gz", &file)
 	m := tiny(t)
@@ -138,11 +140,11 @@ func TestForwardAsTheReference(t *testing.T) {
 	}
 }
 
-func checkPass(t *testing.T, pass t5.Pass, want trained) {
+func checkPass(t *testing.T, pass t5.ForwardOutput, want goldenPass) {
 	t.Helper()
-	w := &worst{t: t}
+	w := &deviation{t: t}
 	slice := func(what string, got *torch.Tensor, want [][][]float32) {
-		w.what = what
+		w.name = what
 		for row := range want {
 			for at := range want[row] {
 				w.all(got.Select(0, int64(row)).Select(0, int64(at)).Float32s(), want[row][at])
@@ -152,16 +154,16 @@ func checkPass(t *testing.T, pass t5.Pass, want trained) {
 	slice("encoder input", pass.Embedded, want.EncoderInput)
 	slice("encoder", pass.Encoded, want.EncoderOutput)
 	slice("logits", pass.Logits, want.Logits)
-	w.what = "encoder's last position"
+	w.name = "encoder's last position"
 	for row := range want.EncoderLast {
 		last := pass.Encoded.Select(0, int64(row)).Select(0, -1)
 		w.all(last.Float32s(), want.EncoderLast[row])
 	}
 	b := want.batch()
 	labels := pass.Logits.NewInt64(b.Target, int64(b.Size), int64(b.TargetLen), 1)
-	w.what = "label logits"
+	w.name = "label logits"
 	w.all(pass.Logits.Gather(2, labels).Float32s(), want.LabelLogits...)
-	w.what = "logsumexp"
+	w.name = "logsumexp"
 	w.all(pass.Logits.LogSumExp(2).Float32s(), want.LogSumExp...)
 	var argMax []int64
 	for _, row := range want.ArgMax {
@@ -173,9 +175,9 @@ func checkPass(t *testing.T, pass t5.Pass, want trained) {
 	t.Logf("largest deviation %.1e", w.value)
 }
 
-func TestLossAndGradientAsTheReference(t *testing.T) {
+func TestLossAndGradientMatchTheReference(t *testing.T) {
 	var file struct {
-		Batches map[string]trained `json:"batches"`
+		Batches map[string]goldenPass `json:"batches"`
 	}
 	golden.Load(t, "train.json.gz", &file)
 	m := tiny(t)
@@ -193,7 +195,7 @@ func TestLossAndGradientAsTheReference(t *testing.T) {
 				}
 				return value
 			}
-			w := &worst{t: t, what: "loss"}
+			w := &deviation{t: t, name: "loss"}
 			w.near(loss(spec.Protocol{}), want.Loss, absolute)
 			if want.LossSkipPads != nil {
 				w.near(loss(spec.Protocol{SkipPads: true}), *want.LossSkipPads, absolute)
@@ -209,14 +211,14 @@ func TestLossAndGradientAsTheReference(t *testing.T) {
 	}
 }
 
-func checkGradient(t *testing.T, m *t5.Model, want trained, rows int) {
+func checkGradient(t *testing.T, m *t5.Model, want goldenPass, rows int) {
 	t.Helper()
 	err := torch.Run(func(s *torch.Scope) error {
-		loss, gradient, err := m.Accumulated(s, want.batch(), spec.Protocol{}, 1, rows)
+		loss, gradient, err := m.AccumulatedGradient(s, want.batch(), spec.Protocol{}, 1, rows)
 		if err != nil {
 			return err
 		}
-		w := &worst{t: t, what: "loss with gradient"}
+		w := &deviation{t: t, name: "loss with gradient"}
 		w.near(loss.Float(), want.Loss, absolute)
 		w.value = 0
 		named := m.Named(gradient)
@@ -228,7 +230,7 @@ func checkGradient(t *testing.T, m *t5.Model, want trained, rows int) {
 			if !ok {
 				continue
 			}
-			w.what = p.Name
+			w.name = p.Name
 			w.near(p.Tensor.Norm().Float()/max(norm, 1e-12), min(norm/1e-12, 1), relativeNorm)
 		}
 		t.Logf("largest relative deviation of a gradient's norm %.1e", w.value)
@@ -239,7 +241,7 @@ func checkGradient(t *testing.T, m *t5.Model, want trained, rows int) {
 	}
 }
 
-func TestParametersAsTheReference(t *testing.T) {
+func TestParametersMatchTheReference(t *testing.T) {
 	var want struct {
 		Count      int64    `json:"parameter_count"`
 		Parameters [][2]any `json:"parameters"`

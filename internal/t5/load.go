@@ -11,24 +11,26 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Load reads a model from a Hugging Face folder (config.json, and weights in safetensors or PyTorch's own format, in one file or several,
-// in single or half precision), or from the file that the reference pickles its whole model into (model.pt). Nothing of a pickle is executed.
+// Load reads a model from a Hugging Face folder (config.json, and weights in safetensors or
+// PyTorch's own format, in one file or several, in single or half precision), or from the file that
+// the reference pickles its whole model into (model.pt). Nothing of a pickle is executed.
 func Load(path string, device torch.Device) (*Model, error) {
 	return load(path, func(c Config) (*Model, error) { return allocate(c, device), nil }, false)
 }
 
-// Extra is what a pretrained T5 lacks of a student.
-type Extra struct {
-	// Prompts is how many prompt vectors each task has, and Seed draws them and the whole-word embeddings.
+// PretrainedOptions is what a pretrained T5 lacks of a student.
+type PretrainedOptions struct {
+	// Prompts is how many prompt vectors each task has, and Seed draws them and the whole-word
+	// embeddings.
 	Prompts int
 	Seed    int64
 	// Dropout replaces the model's own rate when set.
 	Dropout *float64
 }
 
-// LoadPretrained is [Load] for a model that may know nothing of prompts and whole words (t5-small and its like): it starts those. A model
-// that has them keeps them.
-func LoadPretrained(path string, extra Extra, device torch.Device) (*Model, error) {
+// LoadPretrained is [Load] for a model that may know nothing of prompts and whole words (t5-small
+// and its like): it starts those. A model that has them keeps them.
+func LoadPretrained(path string, extra PretrainedOptions, device torch.Device) (*Model, error) {
 	return load(path, func(c Config) (*Model, error) {
 		c.Prompts = int64(extra.Prompts)
 		if extra.Dropout != nil {
@@ -38,17 +40,18 @@ func LoadPretrained(path string, extra Extra, device torch.Device) (*Model, erro
 	}, true)
 }
 
-// load makes a model of path's configuration and fills it with path's weights; lacksOurs tells that those may lack our two tables.
-func load(path string, begin func(Config) (*Model, error), lacksOurs bool) (*Model, error) {
+// load makes a model of path's configuration and fills it with path's weights; lacksOurs tells that
+// those may lack our two tables.
+func load(path string, newModel func(Config) (*Model, error), allowMissing bool) (*Model, error) {
 	c, weights, err := open(path)
 	if err != nil {
 		return nil, err
 	}
-	m, err := begin(c)
+	m, err := newModel(c)
 	if err != nil {
 		return nil, errors.Join(err, weights.Close())
 	}
-	if err := errors.Join(m.fill(weights, lacksOurs), weights.Close()); err != nil {
+	if err := errors.Join(m.fill(weights, allowMissing), weights.Close()); err != nil {
 		m.Free()
 		return nil, fmt.Errorf("model %q: %w", path, err)
 	}
@@ -71,7 +74,8 @@ func open(path string) (Config, torch.Weights, error) {
 	return c, weights, err
 }
 
-// openModule reads the reference's pickled model: its configuration is an attribute of the module, in Hugging Face's names.
+// openModule reads the reference's pickled model: its configuration is an attribute of the module,
+// in Hugging Face's names.
 func openModule(path string) (Config, torch.Weights, error) {
 	pickle, err := torch.ReadPickle(path)
 	if err != nil {
@@ -104,12 +108,12 @@ func openModule(path string) (Config, torch.Weights, error) {
 }
 
 // fill copies weights into the model, one tensor at a time.
-func (m *Model) fill(weights torch.Weights, lacksOurs bool) error {
+func (m *Model) fill(weights torch.Weights, allowMissing bool) error {
 	names := weights.Names()
 	return torch.Run(func(s *torch.Scope) error {
 		for _, p := range m.Named(s.Use(m.flat)) {
-			name, ok := stored(p.Name, names)
-			if !ok && lacksOurs && ours(p.Name) {
+			name, ok := storedName(p.Name, names)
+			if !ok && allowMissing && isStudentTable(p.Name) {
 				continue
 			}
 			if !ok {
@@ -137,13 +141,14 @@ func copyInto(dst *torch.Tensor, weights torch.Weights, name string) error {
 	return nil
 }
 
-// ours tells the two tables that Hugging Face's T5 does not have.
-func ours(name string) bool {
+// isStudentTable tells the two tables that Hugging Face's T5 does not have.
+func isStudentTable(name string) bool {
 	return strings.HasPrefix(name, "prompt_embeddings.") || strings.HasPrefix(name, "whole_word_embeddings.")
 }
 
-// stored is the name under which the weights have a parameter: older files name the shared table by one of its uses.
-func stored(name string, names []string) (string, bool) {
+// storedName is the name under which the weights have a parameter: older files name the shared
+// table by one of its uses.
+func storedName(name string, names []string) (string, bool) {
 	if slices.Contains(names, name) {
 		return name, true
 	}

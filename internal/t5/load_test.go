@@ -36,7 +36,7 @@ func TestEveryParameterStartsAsTheReference(t *testing.T) {
 	for _, activation := range []string{"relu", "gated-gelu"} {
 		c := t5.FromSize(spec.Size{Model: 64, Head: 16, FeedForward: 100, Layers: 2, Heads: 9}, 30)
 		c.Vocabulary, c.Activation, c.Tied = 500, activation, activation == "relu"
-		for name, values := range parameters(t, fresh(t, c, 1)) {
+		for name, values := range parameters(t, newModel(t, c, 1)) {
 			want, mean := 0.0, 0.0
 			switch {
 			case strings.HasSuffix(name, "layer_norm.weight"):
@@ -95,7 +95,7 @@ func write(t *testing.T, c t5.Config, tensors map[string][]float32, shapes map[s
 // TestOlderNamesOfTheSharedTable: where it is missing, the encoder's name of it comes before the
 // decoder's, and that before the head's.
 func TestOlderNamesOfTheSharedTable(t *testing.T) {
-	m := fresh(t, small(), 1)
+	m := newModel(t, small(), 1)
 	const encoder, decoder, head = "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"
 	for _, c := range []struct {
 		names []string
@@ -142,8 +142,8 @@ func TestOlderNamesOfTheSharedTable(t *testing.T) {
 func TestMissingTables(t *testing.T) {
 	theirs := small()
 	theirs.Dropout = 0.25
-	m := fresh(t, theirs, 1)
-	drawn := parameters(t, fresh(t, theirs, 9))
+	m := newModel(t, theirs, 1)
+	drawn := parameters(t, newModel(t, theirs, 9))
 	const prompts, words = "prompt_embeddings.weight", "whole_word_embeddings.weight"
 	for _, c := range []struct {
 		missing []string
@@ -168,7 +168,7 @@ func TestMissingTables(t *testing.T) {
 		} else if err == nil {
 			whole.Free()
 		}
-		got, err := t5.LoadPretrained(dir, t5.Extra{Prompts: 3, Seed: 9}, torch.CPU)
+		got, err := t5.LoadPretrained(dir, t5.PretrainedOptions{Prompts: 3, Seed: 9}, torch.CPU)
 		if c.want != "" {
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("without %v: got %v, want %q", c.missing, err, c.want)

@@ -8,10 +8,12 @@ import (
 	"rdrec/internal/torch"
 )
 
-// hidden takes a position out of attention: the lowest float32, as in Hugging Face's masks. Its softmax is 0.
-const hidden = -math.MaxFloat32
+// maskValue takes a position out of attention: the lowest float32, as in Hugging Face's masks. Its
+// softmax is 0.
+const maskValue = -math.MaxFloat32
 
-// padMask hides padding from attention; nil where there is none. [rows, 1, 1, prompts + source]
+// padMask hides padding from attention; nil where there is none. [goldenRows, 1, 1, prompts +
+// source]
 func (n *network) padMask(s *torch.Scope, b task.Batch, device torch.Device) *torch.Tensor {
 	if !slices.Contains(b.Mask, 0) {
 		return nil
@@ -21,25 +23,25 @@ func (n *network) padMask(s *torch.Scope, b task.Batch, device torch.Device) *to
 	for row := range rows {
 		for i := range source {
 			if b.Mask[row*source+i] == 0 {
-				mask[row*length+n.Prompts+i] = hidden
+				mask[row*length+n.Prompts+i] = maskValue
 			}
 		}
 	}
-	return s.FromFloat32(mask, rows, 1, 1, length).On(device)
+	return s.FromFloat32(mask, rows, 1, 1, length).ToDevice(device)
 }
 
-// crossMask is what the cross-attention adds to its scores: nothing in protocol paper, which lets it see padding, except that a last
-// position that stands for many pads weighs as much as they. Nil for nothing.
-// [1 or rows, 1, 1, prompts + source]
-func (n *network) crossMask(encoded, padMask *torch.Tensor, g group, maskCross bool) *torch.Tensor {
+// crossMask is what the cross-attention adds to its scores: nothing in protocol paper, which lets
+// it see padding, except that a last position that stands for many pads weighs as much as they. Nil
+// for nothing. [1 or rows, 1, 1, prompts + source]
+func (n *network) crossMask(encoded, padMask *torch.Tensor, g lengthBucket, maskCross bool) *torch.Tensor {
 	if maskCross {
 		return padMask
 	}
-	if g.last == 1 {
+	if g.padRepeats == 1 {
 		return nil
 	}
 	length := n.Prompts + int64(g.batch.SourceLen)
 	weight := make([]float32, length)
-	weight[length-1] = float32(math.Log(float64(g.last)))
+	weight[length-1] = float32(math.Log(float64(g.padRepeats)))
 	return encoded.NewFloat32(weight, 1, 1, 1, length)
 }

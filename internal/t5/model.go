@@ -9,22 +9,24 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Model is a student's weights. All parameters lie in one flat tensor, one after the other, so that an optimizer touches one tensor
-// instead of hundreds. A Model is used inside [torch.Run] and freed with [Model.Free].
+// Model is a student's weights. All parameters lie in one flat tensor, one after the other, so that
+// an optimizer touches one tensor instead of hundreds. A Model is used inside [torch.Run] and freed
+// with [Model.Free].
 type Model struct {
 	Config
-	device torch.Device
-	pieces []piece
-	flat   *torch.Tensor   // [all parameters]
-	views  []*torch.Tensor // flat's pieces, without gradients
+	device       torch.Device
+	fusedWeights []fusedWeight
+	flat         *torch.Tensor   // [all parameters]
+	views        []*torch.Tensor // flat's pieces, without gradients
 
-	// BFloat16 has [Model.Gradient] multiply matrices in bfloat16, where that is quicker. Weights, what is added up, norms, softmax, loss and
-	// gradient stay float32, as with PyTorch's autocast.
+	// BFloat16 has [Model.Gradient] multiply matrices in bfloat16, where that is quicker. Weights,
+	// what is added up, norms, softmax, loss and gradient stay float32, as with PyTorch's autocast.
 	BFloat16 bool
-	// Recompute has [Model.Gradient] keep no more of the forward pass than what goes from layer to layer, and compute the rest again for the
-	// gradient (gradient checkpointing): a third more arithmetic, a fraction of the memory. The gradient is the same to rounding; dropout draws
-	// otherwise.
-	Recompute bool
+	// GradientCheckpointing has [Model.Gradient] keep no more of the forward pass than what goes
+	// from layer to layer, and compute the rest again for the gradient (gradient checkpointing): a
+	// third more arithmetic, a fraction of the memory. The gradient is the same to rounding;
+	// dropout draws otherwise.
+	GradientCheckpointing bool
 }
 
 // New returns a model with random weights, the same for the same seed.
@@ -34,20 +36,20 @@ func New(c Config, seed int64, device torch.Device) (*Model, error) {
 	}
 	m := allocate(c, device)
 	err := torch.Run(func(s *torch.Scope) error {
-		torch.Seeded(seed, func() { m.start(s) })
+		torch.Seeded(seed, func() { m.initialize(s) })
 		return nil
 	})
 	return m, err
 }
 
-// allocate makes a model whose weights are all 0.
+// allocateCache makes a model whose weights are all 0.
 func allocate(c Config, device torch.Device) *Model {
-	m := &Model{Config: c, device: device, pieces: c.layout()}
+	m := &Model{Config: c, device: device, fusedWeights: c.layout()}
 	s := torch.NewScope()
 	defer s.Close()
 	total := int64(0)
-	for _, piece := range m.pieces {
-		total += piece.numel()
+	for _, weight := range m.fusedWeights {
+		total += weight.numel()
 	}
 	m.flat = torch.Keep(s.Zeros(torch.Float32, device, total))
 	m.views = m.cut(s.Use(m.flat))
@@ -57,18 +59,18 @@ func allocate(c Config, device torch.Device) *Model {
 	return m
 }
 
-// start draws the first weights on the CPU, so that a seed means the same everywhere.
-func (m *Model) start(s *torch.Scope) {
+// initializer draws the first weights on the CPU, so that a seed means the same everywhere.
+func (m *Model) initialize(s *torch.Scope) {
 	at := int64(0)
 	for _, p := range m.Parameters() {
 		values := s.Empty(torch.Float32, torch.CPU, p.Numel())
 		switch {
-		case p.start.spread > 0:
-			values.Uniform(-p.start.spread, p.start.spread)
-		case p.start.deviation > 0:
-			values.Normal(p.start.mean, p.start.deviation)
+		case p.initializer.uniformRange > 0:
+			values.Uniform(-p.initializer.uniformRange, p.initializer.uniformRange)
+		case p.initializer.std > 0:
+			values.Normal(p.initializer.mean, p.initializer.std)
 		default:
-			values.Fill(p.start.mean)
+			values.Fill(p.initializer.mean)
 		}
 		s.Use(m.flat).Narrow(0, at, p.Numel()).SetTo(values)
 		values.Free()
@@ -78,24 +80,25 @@ func (m *Model) start(s *torch.Scope) {
 
 // cut returns the network's pieces of a flat tensor, as views in flat's scope.
 func (m *Model) cut(flat *torch.Tensor) []*torch.Tensor {
-	sizes := make([]int64, len(m.pieces))
-	for i, piece := range m.pieces {
-		sizes[i] = piece.numel()
+	sizes := make([]int64, len(m.fusedWeights))
+	for i, weight := range m.fusedWeights {
+		sizes[i] = weight.numel()
 	}
 	views := flat.Split(0, sizes...)
-	for i, piece := range m.pieces {
-		if len(piece.shape) > 1 {
-			views[i] = views[i].View(piece.shape...)
+	for i, weight := range m.fusedWeights {
+		if len(weight.shape) > 1 {
+			views[i] = views[i].View(weight.shape...)
 		}
 	}
 	return views
 }
 
-// Flat is all parameters one after the other, in the order of [Config.Parameters]. It belongs to the model; who changes it
-// changes the model.
+// Flat is all parameters one after the other, in the order of [Config.Parameters]. It belongs to
+// the model; who changes it changes the model.
 func (m *Model) Flat() *torch.Tensor { return m.flat }
 
-// Named cuts a tensor shaped as [Model.Flat] (weights, a gradient) into parameters, as views in flat's scope.
+// Named cuts a tensor shaped as [Model.Flat] (weights, a gradient) into parameters, as views in
+// flat's scope.
 func (m *Model) Named(flat *torch.Tensor) []torch.Named {
 	parameters := m.Parameters()
 	named := make([]torch.Named, len(parameters))
@@ -118,7 +121,8 @@ func (m *Model) Free() {
 	m.flat.Free()
 }
 
-// Hash is the SHA-256 of all parameters' names and bytes in their fixed order, in hexadecimal: models with the same hash are the same.
+// Hash is the SHA-256 of all parameters' names and bytes in their fixed order, in hexadecimal:
+// models with the same hash are the same.
 func (m *Model) Hash() (string, error) {
 	digest := sha256.New()
 	err := torch.Run(func(s *torch.Scope) error {

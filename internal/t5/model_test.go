@@ -16,7 +16,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-func TestBiasAsTheReference(t *testing.T) {
+func TestPositionBiasMatchesTheReference(t *testing.T) {
 	var want struct {
 		Encoder [][][]float64 `json:"encoder_bias_6x6"`
 		Decoder [][][]float64 `json:"decoder_bias_6x6"`
@@ -35,7 +35,7 @@ func TestBiasAsTheReference(t *testing.T) {
 				for query := range bias[head] {
 					for key, x := range bias[head][query] {
 						if stack == "decoder" && key > query {
-							continue // hidden by the causal mask
+							continue // maskValue by the causal mask
 						}
 						bucket := t5.Bucket(int64(key-query), 32, 128, stack == "encoder")
 						if got := float64(table[int(bucket)*heads+head]); math.Abs(got-x) > absolute {
@@ -52,10 +52,11 @@ func TestBiasAsTheReference(t *testing.T) {
 	}
 }
 
-// TestPaddingLeftOutChangesNoLoss compares the loss over groups of rows that were cut with the one over whole rows.
-func TestPaddingLeftOutChangesNoLoss(t *testing.T) {
+// TestLengthBucketsKeepTheLoss compares the loss over groups of rows that were cut with the one
+// over whole rows.
+func TestLengthBucketsKeepTheLoss(t *testing.T) {
 	var file struct {
-		Batches map[string]trained `json:"batches"`
+		Batches map[string]goldenPass `json:"batches"`
 	}
 	golden.Load(t, "train.json.gz", &file)
 	m := tiny(t)
@@ -67,7 +68,7 @@ func TestPaddingLeftOutChangesNoLoss(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			grouped := torch.Made() - before
+			bucketed := torch.Made() - before
 			pass, err := m.Forward(s, b, p)
 			if err != nil {
 				return err
@@ -79,9 +80,9 @@ func TestPaddingLeftOutChangesNoLoss(t *testing.T) {
 			rows := int64(b.Size * b.TargetLen)
 			want := pass.Logits.View(rows, -1).CrossEntropy(s.FromInt64(b.Target, rows), ignore).Float()
 			off := math.Abs(loss.Float() - want)
-			t.Logf("%s: %d operations, loss %v, off by %.1e", p.Name, grouped, want, off)
-			if !(off < 1e-5) || grouped < 400 {
-				t.Errorf("%s: loss %v in %d operations, want %v in several groups", p.Name, loss.Float(), grouped, want)
+			t.Logf("%s: %d operations, loss %v, off by %.1e", p.Name, bucketed, want, off)
+			if !(off < 1e-5) || bucketed < 400 {
+				t.Errorf("%s: loss %v in %d operations, want %v in several groups", p.Name, loss.Float(), bucketed, want)
 			}
 			return nil
 		})
@@ -95,7 +96,7 @@ func repeat(b task.Batch, times int) task.Batch {
 	all := b
 	for range times - 1 {
 		all.Size += b.Size
-		all.Tasks = append(all.Tasks[:len(all.Tasks):len(all.Tasks)], b.Tasks...)
+		all.Prompts = append(all.Prompts[:len(all.Prompts):len(all.Prompts)], b.Prompts...)
 		all.Source = append(all.Source[:len(all.Source):len(all.Source)], b.Source...)
 		all.Mask = append(all.Mask[:len(all.Mask):len(all.Mask)], b.Mask...)
 		all.Whole = append(all.Whole[:len(all.Whole):len(all.Whole)], b.Whole...)
@@ -119,7 +120,7 @@ func small() t5.Config {
 	return c
 }
 
-func fresh(t *testing.T, c t5.Config, seed int64) *t5.Model {
+func newModel(t *testing.T, c t5.Config, seed int64) *t5.Model {
 	t.Helper()
 	m, err := t5.New(c, seed, torch.CPU)
 	if err != nil {
@@ -133,7 +134,7 @@ func TestSavedModelLoadsUnchanged(t *testing.T) {
 	for _, activation := range []string{"relu", "gated-gelu"} {
 		c := small()
 		c.Activation, c.Tied = activation, activation == "relu"
-		m := fresh(t, c, 5)
+		m := newModel(t, c, 5)
 		dir := t.TempDir()
 		if err := m.Save(dir); err != nil {
 			t.Fatal(err)
@@ -150,15 +151,16 @@ func TestSavedModelLoadsUnchanged(t *testing.T) {
 }
 
 func TestSeedDecidesTheWeights(t *testing.T) {
-	a, b, other := fresh(t, small(), 1), fresh(t, small(), 1), fresh(t, small(), 2)
+	a, b, other := newModel(t, small(), 1), newModel(t, small(), 1), newModel(t, small(), 2)
 	if hash(t, a) != hash(t, b) || hash(t, a) == hash(t, other) {
 		t.Error("weights are not a function of the seed")
 	}
 }
 
-// TestStartsAsTheReference checks the spread of the first weights: Hugging Face's for T5, the reference's for our two tables.
-func TestStartsAsTheReference(t *testing.T) {
-	m := fresh(t, t5.FromSize(spec.Size{Model: 64, Head: 16, FeedForward: 128, Layers: 1, Heads: 4}, 3), 1)
+// TestInitializationMatchesTheReference checks the spread of the first weights: Hugging Face's for
+// T5, the reference's for our two tables.
+func TestInitializationMatchesTheReference(t *testing.T) {
+	m := newModel(t, t5.FromSize(spec.Size{Model: 64, Head: 16, FeedForward: 128, Layers: 1, Heads: 4}, 3), 1)
 	want := map[string]float64{ // the standard deviation, to 10%
 		"shared.weight": 1, "whole_word_embeddings.weight": 1, "prompt_embeddings.weight": 0.1 / math.Sqrt(3),
 		"encoder.block.0.layer.0.SelfAttention.q.weight":   1 / math.Sqrt(64*16),
@@ -195,15 +197,15 @@ func TestStartsAsTheReference(t *testing.T) {
 	}
 }
 
-func TestPretrainedModelKeepsItsWeightsAndGetsOurs(t *testing.T) {
-	theirs := small()
-	theirs.Prompts = 0
+func TestLoadPretrainedAddsStudentTables(t *testing.T) {
+	pretrained := small()
+	pretrained.Prompts = 0
 	dir := t.TempDir()
-	if err := fresh(t, theirs, 1).Save(dir); err != nil {
+	if err := newModel(t, pretrained, 1).Save(dir); err != nil {
 		t.Fatal(err)
 	}
 	dropout := 0.25
-	m, err := t5.LoadPretrained(dir, t5.Extra{Prompts: 3, Seed: 9, Dropout: &dropout}, torch.CPU)
+	m, err := t5.LoadPretrained(dir, t5.PretrainedOptions{Prompts: 3, Seed: 9, Dropout: &dropout}, torch.CPU)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -230,7 +232,7 @@ func saved(t *testing.T, m *t5.Model) string {
 	return dir
 }
 
-func TestBrokenFoldersAreRefused(t *testing.T) {
+func TestBrokenFoldersAreRejected(t *testing.T) {
 	write := func(dir, name, text string) {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
@@ -252,7 +254,7 @@ func TestBrokenFoldersAreRefused(t *testing.T) {
 		}, "model.safetensors"},
 	}
 	for name, c := range cases {
-		dir := saved(t, fresh(t, small(), 1))
+		dir := saved(t, newModel(t, small(), 1))
 		c.spoil(dir)
 		before := torch.Live()
 		_, err := t5.Load(dir, torch.CPU)
@@ -265,11 +267,11 @@ func TestBrokenFoldersAreRefused(t *testing.T) {
 	}
 }
 
-func TestBatchesBeyondTheTablesAreRefused(t *testing.T) {
-	m := fresh(t, small(), 1)
-	good := task.Batch{Size: 1, SourceLen: 2, TargetLen: 1, Tasks: []int64{4}, Source: []int64{3, 1}, Mask: []int64{1, 1}, Whole: []int64{511, 0}, Target: []int64{5}}
-	spoil := map[string]func(b *task.Batch){
-		"task":       func(b *task.Batch) { b.Tasks = []int64{5} },
+func TestBatchesBeyondTheTablesAreRejected(t *testing.T) {
+	m := newModel(t, small(), 1)
+	good := task.Batch{Size: 1, SourceLen: 2, TargetLen: 1, Prompts: []int64{4}, Source: []int64{3, 1}, Mask: []int64{1, 1}, Whole: []int64{511, 0}, Target: []int64{5}}
+	corrupt := map[string]func(b *task.Batch){
+		"task":       func(b *task.Batch) { b.Prompts = []int64{5} },
 		"source":     func(b *task.Batch) { b.Source = []int64{64, 1} },
 		"whole-word": func(b *task.Batch) { b.Whole = []int64{512, 0} },
 		"target":     func(b *task.Batch) { b.Target = []int64{-1} },
@@ -285,20 +287,21 @@ func TestBatchesBeyondTheTablesAreRefused(t *testing.T) {
 	if err := loss(good); err != nil {
 		t.Fatal(err)
 	}
-	for want, spoil := range spoil {
+	for want, corrupt := range corrupt {
 		b := good
-		spoil(&b)
+		corrupt(&b)
 		if err := loss(b); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("got %v, want an error with %q", err, want)
 		}
 	}
 }
 
-// TestMemoryIsFlat runs 1,000 steps of training and 1,000 decodings and counts the tensors that are left.
-func TestMemoryIsFlat(t *testing.T) {
-	m := fresh(t, small(), 1)
+// TestNoTensorLeaks runs 1,000 steps of training and 1,000 decodings and counts the tensors that
+// are left.
+func TestNoTensorLeaks(t *testing.T) {
+	m := newModel(t, small(), 1)
 	b := task.Batch{
-		Size: 2, SourceLen: 3, TargetLen: 2, Tasks: []int64{0, 1}, Source: []int64{3, 4, 1, 5, 1, 0}, Mask: []int64{1, 1, 1, 1, 1, 0},
+		Size: 2, SourceLen: 3, TargetLen: 2, Prompts: []int64{0, 1}, Source: []int64{3, 4, 1, 5, 1, 0}, Mask: []int64{1, 1, 1, 1, 1, 0},
 		Whole: make([]int64, 6), Target: []int64{7, 1, 8, 1},
 	}
 	before := torch.Live()
@@ -312,7 +315,7 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 	for i := range 1000 {
 		if err := torch.Run(func(s *torch.Scope) error {
-			d, err := m.Start(b, t5.Decode{Beams: 3, MaxTokens: 6, MaskCross: i%2 == 1})
+			d, err := m.Start(b, t5.DecodeOptions{NumBeams: 3, MaxLength: 6, MaskCross: i%2 == 1})
 			if err != nil {
 				return err
 			}
@@ -342,8 +345,9 @@ func TestMemoryIsFlat(t *testing.T) {
 	}
 }
 
-// TestReferencesPickledModelLoads reads what torch.save(model) writes (see ../torch/testdata/make.py, which says the values).
-func TestReferencesPickledModelLoads(t *testing.T) {
+// TestPickledReferenceModelLoads reads what torch.save(model) writes (see
+// ../torch/testdata/make.py, which says the values).
+func TestPickledReferenceModelLoads(t *testing.T) {
 	m, err := t5.Load("testdata/model.pt", torch.CPU)
 	if err != nil {
 		t.Fatal(err)

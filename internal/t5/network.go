@@ -6,36 +6,39 @@ import (
 	"rdrec/internal/torch"
 )
 
-// network is the parts of a model, put together for one pass over a batch: over the weights themselves, or over weights that
-// record what is done with them for the gradient.
+// network is the parts of a model, put together for one pass over a batch: over the weights
+// themselves, or over weights that record what is done with them for the gradient.
 type network struct {
 	Config
 	// dropout is 0 except while training.
 	dropout float64
-	// half has matrices multiplied in bfloat16. What is added up, normed or made a softmax or a loss of stays float32.
+	// half has matrices multiplied in bfloat16. What is added up, normed or made a softmax or a
+	// loss of stays float32.
 	half bool
-	// packed are matrices as they are multiplied quickest, for those that are used often enough to be packed first.
+	// packed are matrices as they are multiplied quickest, for those that are used often enough to
+	// be packed first.
 	packed map[*torch.Tensor]*torch.Matrix
-	// tape, where it is set, forgets what sections of the pass computed, and computes it again for the gradient.
-	tape *tape
+	// saved, where it is set, forgets what sections of the pass computed, and computes it again for
+	// the gradient.
+	saved *savedActivations
 
 	words, prompts, wholeWords, head *torch.Tensor
 	encoder, decoder                 stack
 }
 
-// learning is a network that is trained: with the model's dropout, in its precision.
-func (m *Model) learning(views []*torch.Tensor) *network {
+// trainingNetwork is a network that is trained: with the model's dropout, in its precision.
+func (m *Model) trainingNetwork(views []*torch.Tensor) *network {
 	return m.assemble(views, m.Dropout, m.BFloat16)
 }
 
-// assemble puts a network together from the pieces of a model, of which those that are not used may be nil. half has it multiply by bfloat16
-// copies of them.
+// assemble puts a network together from the pieces of a model, of which those that are not used may
+// be nil. half has it multiply by bfloat16 copies of them.
 func (m *Model) assemble(views []*torch.Tensor, dropout float64, half bool) *network {
 	byName, matrix := make(map[string]*torch.Tensor, len(views)), make(map[string]*torch.Tensor, len(views))
-	for i, piece := range m.pieces {
-		byName[piece.name], matrix[piece.name] = views[i], views[i]
+	for i, weight := range m.fusedWeights {
+		byName[weight.name], matrix[weight.name] = views[i], views[i]
 		if half && views[i] != nil {
-			matrix[piece.name] = views[i].To(torch.BFloat16)
+			matrix[weight.name] = views[i].To(torch.BFloat16)
 		}
 	}
 	n := &network{
@@ -96,16 +99,16 @@ func (n *network) linear(x, matrix *torch.Tensor) *torch.Tensor {
 	return x.Linear(matrix)
 }
 
-// full brings a product back to float32.
-func (n *network) full(x *torch.Tensor) *torch.Tensor {
+// toFloat32 brings a product back to float32.
+func (n *network) toFloat32(x *torch.Tensor) *torch.Tensor {
 	if n.half {
 		return x.To(torch.Float32)
 	}
 	return x
 }
 
-// drop is dropout, while training.
-func (n *network) drop(x *torch.Tensor) *torch.Tensor {
+// applyDropout is dropout, while training.
+func (n *network) applyDropout(x *torch.Tensor) *torch.Tensor {
 	if n.dropout == 0 {
 		return x
 	}

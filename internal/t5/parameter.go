@@ -7,9 +7,9 @@ import (
 
 // Parameter is a tensor of the model under Hugging Face's name for it.
 type Parameter struct {
-	Name  string
-	Shape []int64
-	start start
+	Name        string
+	Shape       []int64
+	initializer initializer
 }
 
 // Numel is how many numbers the parameter has.
@@ -21,14 +21,15 @@ func (p Parameter) Numel() int64 {
 	return n
 }
 
-// start says which numbers a parameter starts training with: uniform within +-spread, or normal around mean.
-type start struct {
-	mean, deviation, spread float64
+// initializer says which numbers a parameter starts training with: uniform within +-spread, or
+// normal around mean.
+type initializer struct {
+	mean, std, uniformRange float64
 }
 
-func ones() start                    { return start{mean: 1} }
-func normal(deviation float64) start { return start{deviation: deviation} }
-func fan(width ...int64) start {
+func ones() initializer              { return initializer{mean: 1} }
+func normal(std float64) initializer { return initializer{std: std} }
+func fanIn(width ...int64) initializer {
 	product := 1.0
 	for _, w := range width {
 		product *= float64(w)
@@ -36,15 +37,16 @@ func fan(width ...int64) start {
 	return normal(1 / math.Sqrt(product))
 }
 
-// piece is a tensor as the network uses it. It is one parameter, or several that are used together (the queries', keys' and values'
-// matrices of an attention, which multiply the same input): they lie one after the other, so the piece is a view of them all.
-type piece struct {
+// fusedWeight is a tensor as the network uses it. It is one parameter, or several that are used
+// together (the queries', keys' and values' matrices of an attention, which multiply the same
+// input): they lie one after the other, so the piece is a view of them all.
+type fusedWeight struct {
 	name  string
 	shape []int64
 	parts []Parameter
 }
 
-func (p piece) numel() int64 {
+func (p fusedWeight) numel() int64 {
 	n := int64(0)
 	for _, part := range p.parts {
 		n += part.Numel()
@@ -53,35 +55,35 @@ func (p piece) numel() int64 {
 }
 
 // layout lists a model's pieces in the order of the reference's optimizer.
-type layout struct{ pieces []piece }
+type layout struct{ weights []fusedWeight }
 
 func (l *layout) add(name string, parts ...Parameter) {
 	shape := append([]int64{}, parts[0].Shape...)
 	for _, part := range parts[1:] {
 		shape[0] += part.Shape[0]
 	}
-	l.pieces = append(l.pieces, piece{name: name, shape: shape, parts: parts})
+	l.weights = append(l.weights, fusedWeight{name: name, shape: shape, parts: parts})
 }
 
-func (l *layout) one(name string, s start, shape ...int64) {
-	l.add(name, Parameter{Name: name + ".weight", Shape: shape, start: s})
+func (l *layout) addOne(name string, init initializer, shape ...int64) {
+	l.add(name, Parameter{Name: name + ".weight", Shape: shape, initializer: init})
 }
 
-// layout is every tensor of the model. The starts are those of Hugging Face's T5 (its _init_weights with factor 1), and the reference's own
-// for prompts and whole words (REFERENCE.md 3).
-func (c Config) layout() []piece {
+// layout is every tensor of the model. The starts are those of Hugging Face's T5 (its _init_weights
+// with factor 1), and the reference's own for prompts and whole words (REFERENCE.md 3).
+func (c Config) layout() []fusedWeight {
 	l := &layout{}
-	l.one("shared", normal(1), c.Vocabulary, c.Model)
+	l.addOne("shared", normal(1), c.Vocabulary, c.Model)
 	l.stack(c, "encoder", c.Layers)
 	l.stack(c, "decoder", c.DecoderLayers)
 	if !c.Tied {
-		l.one("lm_head", normal(1), c.Vocabulary, c.Model)
+		l.addOne("lm_head", normal(1), c.Vocabulary, c.Model)
 	}
 	if c.Prompts > 0 {
-		l.one("prompt_embeddings", start{spread: 0.1}, c.Tasks*c.Prompts, c.Model)
+		l.addOne("prompt_embeddings", initializer{uniformRange: 0.1}, c.Tasks*c.Prompts, c.Model)
 	}
-	l.one("whole_word_embeddings", normal(1), c.Positions, c.Model)
-	return l.pieces
+	l.addOne("whole_word_embeddings", normal(1), c.Positions, c.Model)
+	return l.weights
 }
 
 func (l *layout) stack(c Config, name string, layers int) {
@@ -95,34 +97,34 @@ func (l *layout) stack(c Config, name string, layers int) {
 		}
 		l.feedForward(c, fmt.Sprintf("%s%d.", block, last))
 	}
-	l.one(name+".final_layer_norm", ones(), c.Model)
+	l.addOne(name+".final_layer_norm", ones(), c.Model)
 }
 
 func (l *layout) selfAttention(c Config, layer string, bias bool) {
 	name, inner := layer+"SelfAttention.", c.Heads*c.Head
 	l.add(
 		name+"qkv",
-		Parameter{name + "q.weight", []int64{inner, c.Model}, fan(c.Model, c.Head)},
-		Parameter{name + "k.weight", []int64{inner, c.Model}, fan(c.Model)},
-		Parameter{name + "v.weight", []int64{inner, c.Model}, fan(c.Model)},
+		Parameter{name + "q.weight", []int64{inner, c.Model}, fanIn(c.Model, c.Head)},
+		Parameter{name + "k.weight", []int64{inner, c.Model}, fanIn(c.Model)},
+		Parameter{name + "v.weight", []int64{inner, c.Model}, fanIn(c.Model)},
 	)
-	l.one(name+"o", fan(inner), c.Model, inner)
+	l.addOne(name+"o", fanIn(inner), c.Model, inner)
 	if bias {
-		l.one(name+"relative_attention_bias", fan(c.Model), c.Buckets, c.Heads)
+		l.addOne(name+"relative_attention_bias", fanIn(c.Model), c.Buckets, c.Heads)
 	}
-	l.one(layer+"layer_norm", ones(), c.Model)
+	l.addOne(layer+"layer_norm", ones(), c.Model)
 }
 
 func (l *layout) crossAttention(c Config, layer string) {
 	name, inner := layer+"EncDecAttention.", c.Heads*c.Head
-	l.one(name+"q", fan(c.Model, c.Head), inner, c.Model)
+	l.addOne(name+"q", fanIn(c.Model, c.Head), inner, c.Model)
 	l.add(
 		name+"kv",
-		Parameter{name + "k.weight", []int64{inner, c.Model}, fan(c.Model)},
-		Parameter{name + "v.weight", []int64{inner, c.Model}, fan(c.Model)},
+		Parameter{name + "k.weight", []int64{inner, c.Model}, fanIn(c.Model)},
+		Parameter{name + "v.weight", []int64{inner, c.Model}, fanIn(c.Model)},
 	)
-	l.one(name+"o", fan(inner), c.Model, inner)
-	l.one(layer+"layer_norm", ones(), c.Model)
+	l.addOne(name+"o", fanIn(inner), c.Model, inner)
+	l.addOne(layer+"layer_norm", ones(), c.Model)
 }
 
 func (l *layout) feedForward(c Config, layer string) {
@@ -130,23 +132,24 @@ func (l *layout) feedForward(c Config, layer string) {
 	if c.gated() {
 		l.add(
 			name+"wi",
-			Parameter{name + "wi_0.weight", []int64{c.FeedForward, c.Model}, fan(c.Model)},
-			Parameter{name + "wi_1.weight", []int64{c.FeedForward, c.Model}, fan(c.Model)},
+			Parameter{name + "wi_0.weight", []int64{c.FeedForward, c.Model}, fanIn(c.Model)},
+			Parameter{name + "wi_1.weight", []int64{c.FeedForward, c.Model}, fanIn(c.Model)},
 		)
 	} else {
-		l.one(name+"wi", fan(c.Model), c.FeedForward, c.Model)
+		l.addOne(name+"wi", fanIn(c.Model), c.FeedForward, c.Model)
 	}
-	l.one(name+"wo", fan(c.FeedForward), c.Model, c.FeedForward)
-	l.one(layer+"layer_norm", ones(), c.Model)
+	l.addOne(name+"wo", fanIn(c.FeedForward), c.Model, c.FeedForward)
+	l.addOne(layer+"layer_norm", ones(), c.Model)
 }
 
 func (c Config) gated() bool { return c.Activation == "gated-gelu" }
 
-// Parameters lists the model's parameters in the order of the reference's optimizer, which is their order in [Model.Flat].
+// Parameters lists the model's parameters in the order of the reference's optimizer, which is their
+// order in [Model.Flat].
 func (c Config) Parameters() []Parameter {
 	var all []Parameter
-	for _, piece := range c.layout() {
-		all = append(all, piece.parts...)
+	for _, weight := range c.layout() {
+		all = append(all, weight.parts...)
 	}
 	return all
 }

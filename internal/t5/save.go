@@ -9,8 +9,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Save writes the model to dir as Hugging Face lays out a T5: config.json and model.safetensors, in single precision. Python's
-// transformers opens it, and reports our two extra tables as unused.
+// Save writes the model to dir as Hugging Face lays out a T5: config.json and model.safetensors, in
+// single precision. Python's transformers opens it, and reports our two extra tables as unused.
 func (m *Model) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

@@ -14,12 +14,13 @@ type norm struct {
 
 func (n norm) forward(x *torch.Tensor) *torch.Tensor {
 	return torch.Within(x, func(x *torch.Tensor) *torch.Tensor {
-		scale := x.Square().MeanAlong(-1).Plus(n.epsilon).Rsqrt() // [batch, length, 1]
-		return x.Mul(scale).Mul(n.weight)                         // [batch, length, model]
+		scale := x.Square().MeanAlong(-1).AddNumber(n.epsilon).Rsqrt() // [batch, length, 1]
+		return x.Mul(scale).Mul(n.weight)                              // [batch, length, model]
 	})
 }
 
-// block is one layer of a stack: self-attention, cross-attention (in the decoder), feed-forward; each is added to what came in.
+// block is one layer of a stack: self-attention, cross-attention (in the decoder), feed-forward;
+// each is added to what came in.
 type block struct {
 	selfNorm, crossNorm, feedNorm norm
 	self, cross                   attention
@@ -35,61 +36,62 @@ type stack struct {
 
 // encode runs the encoder over embedded inputs. [batch, length, model]
 func (n *network) encode(s *torch.Scope, hidden, mask *torch.Tensor) *torch.Tensor {
-	bias := n.section(s, []string{biasName("encoder")}, func(n *network, in []*torch.Tensor) *torch.Tensor {
-		bias := n.relativeBias(in[0], n.encoder.bias, in[0].Dim(1), true) // [1, heads, length, length]
+	bias := n.segment(s, []string{biasName("encoder")}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		bias := n.positionBias(in[0], n.encoder.bias, in[0].Dim(1), true) // [1, heads, length, length]
 		if mask != nil {
 			bias = bias.Add(mask) // [batch, heads, length, length]
 		}
 		return bias
 	}, hidden)
-	hidden = n.dropSection(s, hidden)
+	hidden = n.dropoutSegment(s, hidden)
 	for i := range n.encoder.blocks {
-		hidden = n.section(s, []string{fmt.Sprintf("encoder.block.%d.", i)}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		hidden = n.segment(s, []string{fmt.Sprintf("encoder.block.%d.", i)}, func(n *network, in []*torch.Tensor) *torch.Tensor {
 			b := n.encoder.blocks[i]
 			return torch.Within(in[0], func(x *torch.Tensor) *torch.Tensor {
-				x = x.Add(n.drop(b.self.overItself(b.selfNorm.forward(x), in[1])))
-				return x.Add(n.drop(b.feed.forward(b.feedNorm.forward(x))))
+				x = x.Add(n.applyDropout(b.self.selfAttention(b.selfNorm.forward(x), in[1])))
+				return x.Add(n.applyDropout(b.feed.forward(b.feedNorm.forward(x))))
 			})
 		}, hidden, bias)
 	}
-	return n.section(s, []string{"encoder.final_layer_norm"}, func(n *network, in []*torch.Tensor) *torch.Tensor {
-		return n.drop(n.encoder.norm.forward(in[0]))
+	return n.segment(s, []string{"encoder.final_layer_norm"}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		return n.applyDropout(n.encoder.norm.forward(in[0]))
 	}, hidden)
 }
 
 // decode runs the decoder over all embedded tokens at once. [batch, target, model]
 func (n *network) decode(s *torch.Scope, hidden, encoded, crossMask *torch.Tensor) *torch.Tensor {
-	bias := n.section(s, []string{biasName("decoder")}, func(n *network, in []*torch.Tensor) *torch.Tensor {
-		return n.relativeBias(in[0], n.decoder.bias, in[0].Dim(1), false) // [1, heads, target, target]
+	bias := n.segment(s, []string{biasName("decoder")}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		return n.positionBias(in[0], n.decoder.bias, in[0].Dim(1), false) // [1, heads, target, target]
 	}, hidden)
-	hidden = n.dropSection(s, hidden)
+	hidden = n.dropoutSegment(s, hidden)
 	for i := range n.decoder.blocks {
-		hidden = n.section(s, []string{fmt.Sprintf("decoder.block.%d.", i)}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		hidden = n.segment(s, []string{fmt.Sprintf("decoder.block.%d.", i)}, func(n *network, in []*torch.Tensor) *torch.Tensor {
 			b := n.decoder.blocks[i]
 			return torch.Within(in[0], func(x *torch.Tensor) *torch.Tensor {
-				x = x.Add(n.drop(b.self.overItself(b.selfNorm.forward(x), in[1])))
-				x = x.Add(n.drop(b.cross.overEncoded(b.crossNorm.forward(x), in[2], crossMask)))
-				return x.Add(n.drop(b.feed.forward(b.feedNorm.forward(x))))
+				x = x.Add(n.applyDropout(b.self.selfAttention(b.selfNorm.forward(x), in[1])))
+				x = x.Add(n.applyDropout(b.cross.crossAttention(b.crossNorm.forward(x), in[2], crossMask)))
+				return x.Add(n.applyDropout(b.feed.forward(b.feedNorm.forward(x))))
 			})
 		}, hidden, bias, encoded)
 	}
-	return n.section(s, []string{"decoder.final_layer_norm"}, func(n *network, in []*torch.Tensor) *torch.Tensor {
-		return n.drop(n.decoder.norm.forward(in[0]))
+	return n.segment(s, []string{"decoder.final_layer_norm"}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		return n.applyDropout(n.decoder.norm.forward(in[0]))
 	}, hidden)
 }
 
-// dropSection is dropout as a section of its own; none without dropout, as a section must end in a tensor of its own.
-func (n *network) dropSection(s *torch.Scope, hidden *torch.Tensor) *torch.Tensor {
+// dropoutSegment is dropout as a section of its own; none without dropout, as a section must end in
+// a tensor of its own.
+func (n *network) dropoutSegment(s *torch.Scope, hidden *torch.Tensor) *torch.Tensor {
 	if n.dropout == 0 {
 		return hidden
 	}
-	return n.section(s, nil, func(n *network, in []*torch.Tensor) *torch.Tensor { return n.drop(in[0]) }, hidden)
+	return n.segment(s, nil, func(n *network, in []*torch.Tensor) *torch.Tensor { return n.applyDropout(in[0]) }, hidden)
 }
 
 // logits scores every token of the vocabulary. [..., vocabulary]
 func (n *network) logits(hidden *torch.Tensor) *torch.Tensor {
 	if n.Tied {
-		hidden = hidden.Times(rsqrt(n.Model))
+		hidden = hidden.MulNumber(rsqrt(n.Model))
 	}
-	return n.full(n.linear(hidden, n.head))
+	return n.toFloat32(n.linear(hidden, n.head))
 }

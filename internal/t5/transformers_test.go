@@ -13,8 +13,9 @@ import (
 	"rdrec/internal/torch"
 )
 
-// loadInPython opens a folder with Hugging Face's transformers and prints the loss of one example that has neither prompt vectors nor
-// whole words, as plain T5 computes it, and what transformers says it missed.
+// loadInPython opens a folder with Hugging Face's transformers and prints the loss of one example
+// that has neither prompt vectors nor whole words, as plain T5 computes it, and what transformers
+// says it missed.
 const loadInPython = `
 import sys, torch
 from transformers import T5ForConditionalGeneration
@@ -27,8 +28,9 @@ with torch.no_grad():
     print(model(inputs_embeds=embedded, labels=torch.tensor([[40, 50, 1]])).loss.item())
 `
 
-// TestTransformersOpensWhatWeSave needs a Python with torch and transformers, $RDREC_PYTHON or python3.
-func TestTransformersOpensWhatWeSave(t *testing.T) {
+// TestTransformersLoadsSavedModels needs a Python with torch and transformers, $RDREC_PYTHON or
+// python3.
+func TestTransformersLoadsSavedModels(t *testing.T) {
 	python := os.Getenv("RDREC_PYTHON")
 	if python == "" {
 		python = "python3"
@@ -42,7 +44,7 @@ func TestTransformersOpensWhatWeSave(t *testing.T) {
 	}
 	dir := t.TempDir()
 	batch := task.Batch{
-		Size: 1, SourceLen: 4, TargetLen: 3, Tasks: []int64{0},
+		Size: 1, SourceLen: 4, TargetLen: 3, Prompts: []int64{0},
 		Source: []int64{100, 200, 300, 1}, Mask: []int64{1, 1, 1, 1}, Whole: []int64{0, 0, 0, 0}, Target: []int64{40, 50, 1},
 	}
 	var want float64

@@ -16,21 +16,21 @@ import (
 	"rdrec/internal/token"
 )
 
-// TestTheRestGoesToTheGreatestShare: where top-N is off, what rounding leaves goes to the first of
+// TestRemainderGoesToTheLargestTask: where top-N is off, what rounding leaves goes to the first of
 // the kinds that have the most.
-func TestTheRestGoesToTheGreatestShare(t *testing.T) {
-	without := func(off ...task.Kind) task.Settings {
+func TestRemainderGoesToTheLargestTask(t *testing.T) {
+	without := func(off ...task.Task) task.Settings {
 		s := paper("rdrec")
 		s.Method.TopN = false
-		for _, kind := range off {
-			switch kind {
-			case task.KindExplanation:
+		for _, tk := range off {
+			switch tk {
+			case task.Explanation:
 				s.Method.Explanation = false
-			case task.KindSequential:
+			case task.Sequential:
 				s.Method.Sequential = false
-			case task.KindRationale:
+			case task.Rationale:
 				s.Method.Rationale = false
-			case task.KindTopN:
+			case task.TopN:
 			}
 		}
 		return s
@@ -49,9 +49,9 @@ func TestTheRestGoesToTheGreatestShare(t *testing.T) {
 		{"all lead", without(), 1, 1, 1, 11, task.Counts{5, 3, 0, 3}},
 		{"nothing is left", without(), 1, 1, 1, 9, task.Counts{3, 3, 0, 3}},
 		{"all round to nothing", without(), 1, 1, 1, 1, task.Counts{1, 0, 0, 0}},
-		{"no explanations", without(task.KindExplanation), 9, 1, 2, 10, task.Counts{0, 3, 0, 7}},
-		{"no explanations, all round to nothing", without(task.KindExplanation), 9, 1, 2, 1, task.Counts{0, 1, 0, 0}},
-		{"rationales alone", without(task.KindExplanation, task.KindSequential), 9, 9, 2, 1, task.Counts{0, 0, 0, 1}},
+		{"no explanations", without(task.Explanation), 9, 1, 2, 10, task.Counts{0, 3, 0, 7}},
+		{"no explanations, all round to nothing", without(task.Explanation), 9, 1, 2, 1, task.Counts{0, 1, 0, 0}},
+		{"rationales alone", without(task.Explanation, task.Sequential), 9, 9, 2, 1, task.Counts{0, 0, 0, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			ratio := spec.Ratio{Explanation: c.explanation, Sequential: c.sequential, Rationale: c.ratio, TopN: 5}
@@ -63,10 +63,10 @@ func TestTheRestGoesToTheGreatestShare(t *testing.T) {
 	}
 }
 
-// TestEpochIsOnceThroughTheFirstKind that a batch has of explanations, rationales, sequences and
+// TestEpochCoversTheFirstTaskOnce that a batch has of explanations, rationales, sequences and
 // top-N users, and one step at least. small has four explanations and two rationales to learn from,
 // two sequences and three users.
-func TestEpochIsOnceThroughTheFirstKind(t *testing.T) {
+func TestEpochCoversTheFirstTaskOnce(t *testing.T) {
 	for _, c := range []struct {
 		ratio spec.Ratio
 		batch int
@@ -145,18 +145,18 @@ func TestBordersOfACorpus(t *testing.T) {
 	}
 }
 
-// TestNegativesOfTheDataAreWholeWordsToo: the test list is bounded as the training examples are.
-func TestNegativesOfTheDataAreWholeWordsToo(t *testing.T) {
+// TestDatasetNegativesCountAsWholeWords: the test list is bounded as the training examples are.
+func TestDatasetNegativesCountAsWholeWords(t *testing.T) {
 	for negatives, refused := range map[int]bool{509: false, 510: true} {
 		data := small()
 		data.Items = 2000
 		data.Negatives[4] = upTo(negatives)
-		_, err := newCorpus(t, data, paper("pod")).Test(task.KindTopN, 1)
+		_, err := newCorpus(t, data, paper("pod")).Test(task.TopN, 1)
 		if refused != (err != nil) {
 			t.Errorf("%d negatives: error %v", negatives, err)
 		}
 		if err != nil &&
-			!strings.Contains(err.Error(), `dataset "small": user 4: template family "pod": a list of 511 items`) {
+			!strings.Contains(err.Error(), `dataset "small": user 4: template set "pod": a list of 511 items`) {
 			t.Errorf("%d negatives: error %v", negatives, err)
 		}
 	}
@@ -282,9 +282,9 @@ func TestAnswersAreCutAtTheirBorder(t *testing.T) {
 		}
 	}
 	odd := paper("rdrec")
-	odd.Method.Templates = "poetry"
+	odd.Method.TemplateSet = "poetry"
 	_, err = task.NewEncoder(t5, odd, 4)
-	if err == nil || !strings.HasPrefix(err.Error(), `method "rdrec": no template family "poetry"`) {
+	if err == nil || !strings.HasPrefix(err.Error(), `method "rdrec": no template set "poetry"`) {
 		t.Errorf("templates that are none: error %v", err)
 	}
 	for tokens, refused := range map[int]bool{0: true, 1: false} {
@@ -315,7 +315,7 @@ func TestRowsOfABatch(t *testing.T) {
 		examples = append(
 			examples,
 			task.Example{
-				Task:   task.Task(i),
+				Prompt: task.Prompt(i),
 				Source: "user_" + strconv.Itoa(i+1),
 				Target: []string{"very", "soft", "hair"}[i],
 			},

@@ -11,7 +11,8 @@ import (
 // WholeWords is how many rows the student's table of whole words has; number 0 is none.
 const WholeWords = 512
 
-// Lengths that the samplers ask of a user's sequence: training leaves the last two items out, and a segment has at least two.
+// Lengths that the samplers ask of a user's sequence: training leaves the last two items out, and a
+// segment has at least two.
 const (
 	minSegment = dataset.MinItems + 1
 	maxSegment = 21
@@ -21,47 +22,51 @@ const (
 type Settings struct {
 	Method   spec.Method
 	Protocol spec.Protocol
-	// Negatives is how many unseen items stand beside the true one in a top-N example (99 in the paper).
+	// Negatives is how many unseen items stand beside the true one in a top-N example (99 in the
+	// paper).
 	Negatives int
 }
 
-// Corpus is a dataset as a method sees it: which kinds of examples there are, and of what they are made. It is read-only.
+// Corpus is a dataset as a method sees it: which kinds of examples there are, and of what they are
+// made. It is read-only.
 type Corpus struct {
-	// Notices say what the data lacks, for people; each begins with the kind that is off or the count of what is left out.
+	// Notices say what the data lacks, for people; each begins with the kind that is off or the
+	// count of what is left out.
 	Notices []string
 
-	settings  Settings
-	name      string // the dataset's
-	items     int
-	family    Family
-	texts     templates
-	negatives map[int][]int // for testing
+	settings    Settings
+	name        string // the dataset's
+	items       int
+	templateSet TemplateSet
+	templates   templates
+	negatives   map[int][]int // for testing
 
 	explanations, rationales dataset.Splits
 	segments                 []dataset.User // users whose sequence has a segment to learn from
 	users                    []dataset.User // users whose sequence can be split
 }
 
-// New makes the corpus of a dataset. Kinds that the method lacks or the data does not allow are off, which Notices say.
+// New makes the corpus of a dataset. Kinds that the method lacks or the data does not allow are
+// off, which Notices say.
 func New(data *dataset.Dataset, settings Settings) (*Corpus, error) {
-	family, err := FamilyNamed(settings.Method.Templates)
+	set, err := TemplateSetNamed(settings.Method.TemplateSet)
 	if err != nil {
 		return nil, fmt.Errorf("method %q: %w", settings.Method.Name, err)
 	}
 	c := &Corpus{
-		settings: settings, name: data.Name, items: data.Items, family: family, negatives: data.Negatives,
+		settings: settings, name: data.Name, items: data.Items, templateSet: set, negatives: data.Negatives,
 	}
-	if c.texts, err = family.compile(); err != nil {
+	if c.templates, err = set.compile(); err != nil {
 		return nil, err
 	}
-	c.takeUsers(data)
-	c.takeExplanations(data)
-	c.notice()
-	if err := c.checkKinds(); err != nil {
+	c.selectUsers(data)
+	c.selectExplanations(data)
+	c.noteDisabledTasks()
+	if err := c.checkTasks(); err != nil {
 		return nil, err
 	}
-	if c.Has(KindTopN) {
-		if err := family.check(settings.Negatives + 1); err != nil {
+	if c.Has(TopN) {
+		if err := set.check(settings.Negatives + 1); err != nil {
 			return nil, err
 		}
 		if err := c.checkNegatives(); err != nil {
@@ -71,7 +76,7 @@ func New(data *dataset.Dataset, settings Settings) (*Corpus, error) {
 	return c, nil
 }
 
-func (c *Corpus) takeUsers(data *dataset.Dataset) {
+func (c *Corpus) selectUsers(data *dataset.Dataset) {
 	for _, user := range data.Users {
 		if len(user.Items) >= minSegment {
 			c.segments = append(c.segments, user)
@@ -81,85 +86,87 @@ func (c *Corpus) takeUsers(data *dataset.Dataset) {
 		}
 	}
 	if short := len(data.Users) - len(c.users); short > 0 {
-		c.notices("%d of %d users have fewer than %d items: they are left out of sequential and top-N examples", short, len(data.Users), dataset.MinItems)
+		c.addNotice("%d of %d users have fewer than %d items: they are left out of sequential and top-N examples", short, len(data.Users), dataset.MinItems)
 	}
 	if short := len(c.users) - len(c.segments); short > 0 {
-		c.notices("%d of %d users have fewer than %d items: they are left out of sequential training", short, len(data.Users), minSegment)
+		c.addNotice("%d of %d users have fewer than %d items: they are left out of sequential training", short, len(data.Users), minSegment)
 	}
 }
 
-// takeExplanations picks the records to learn from. Where the protocol holds pairs out, no explanation of a user's last two items is
-// learnt, and none of the last is validated on; the reference splits explanations at random and learns most of them.
-func (c *Corpus) takeExplanations(data *dataset.Dataset) {
+// selectExplanations picks the records to learn from. Where the protocol holds pairs out, no
+// explanation of a user's last two items is learnt, and none of the last is validated on; the
+// reference splits explanations at random and learns most of them.
+func (c *Corpus) selectExplanations(data *dataset.Dataset) {
 	c.explanations = data.Explanations
 	if c.settings.Protocol.HeldOut {
 		ends := make(map[int][2]int, len(c.users))
 		for _, user := range c.users {
-			ends[user.ID] = [2]int{user.Valid(), user.Test()}
+			ends[user.ID] = [2]int{user.ValidationItem(), user.TestItem()}
 		}
-		c.explanations.Train = keep(data.Explanations.Train, func(e dataset.Explanation) bool {
+		c.explanations.Train = filter(data.Explanations.Train, func(e dataset.Explanation) bool {
 			end := ends[e.User]
 			return e.Item != end[0] && e.Item != end[1]
 		})
-		c.explanations.Val = keep(data.Explanations.Val, func(e dataset.Explanation) bool { return e.Item != ends[e.User][1] })
+		c.explanations.Val = filter(data.Explanations.Val, func(e dataset.Explanation) bool { return e.Item != ends[e.User][1] })
 		if out := len(data.Explanations.Train) - len(c.explanations.Train); out > 0 {
-			c.notices("%d of %d training explanations are about a validation or test item: they are held out", out, len(data.Explanations.Train))
+			c.addNotice("%d of %d training explanations are about a validation or test item: they are held out", out, len(data.Explanations.Train))
 		}
 		if out := len(data.Explanations.Val) - len(c.explanations.Val); out > 0 {
-			c.notices("%d of %d validation explanations are about a test item: they are held out", out, len(data.Explanations.Val))
+			c.addNotice("%d of %d validation explanations are about a test item: they are held out", out, len(data.Explanations.Val))
 		}
 	}
 	c.rationales = dataset.Splits{
-		Train: keep(c.explanations.Train, dataset.Explanation.HasRationale),
-		Val:   keep(c.explanations.Val, dataset.Explanation.HasRationale),
-		Test:  keep(c.explanations.Test, dataset.Explanation.HasRationale),
+		Train: filter(c.explanations.Train, dataset.Explanation.HasRationale),
+		Val:   filter(c.explanations.Val, dataset.Explanation.HasRationale),
+		Test:  filter(c.explanations.Test, dataset.Explanation.HasRationale),
 	}
 }
 
-func keep(list []dataset.Explanation, good func(dataset.Explanation) bool) []dataset.Explanation {
-	var kept []dataset.Explanation
+func filter(list []dataset.Explanation, accept func(dataset.Explanation) bool) []dataset.Explanation {
+	var filtered []dataset.Explanation
 	for _, e := range list {
-		if good(e) {
-			kept = append(kept, e)
+		if accept(e) {
+			filtered = append(filtered, e)
 		}
 	}
-	return kept
+	return filtered
 }
 
-func (c *Corpus) notices(format string, args ...any) {
+func (c *Corpus) addNotice(format string, args ...any) {
 	c.Notices = append(c.Notices, fmt.Sprintf(format, args...))
 }
 
-// notice says which kinds of the method the data does not allow.
-func (c *Corpus) notice() {
-	reasons := map[Kind]string{
-		KindExplanation: "has no training explanations",
-		KindSequential:  fmt.Sprintf("has no user with at least %d items", minSegment),
-		KindTopN:        fmt.Sprintf("has no user with at least %d items", dataset.MinItems),
-		KindRationale:   "has no training rationales (distil them)",
+// noteDisabledTasks says which kinds of the method the data does not allow.
+func (c *Corpus) noteDisabledTasks() {
+	reasons := map[Task]string{
+		Explanation: "has no training explanations",
+		Sequential:  fmt.Sprintf("has no user with at least %d items", minSegment),
+		TopN:        fmt.Sprintf("has no user with at least %d items", dataset.MinItems),
+		Rationale:   "has no training rationales (distil them)",
 	}
-	for _, kind := range Kinds() {
-		if c.settings.wants(kind) && !c.Has(kind) {
-			c.notices("%s is off: dataset %q %s", kind, c.name, reasons[kind])
+	for _, task := range Tasks() {
+		if c.settings.includes(task) && !c.Has(task) {
+			c.addNotice("%s is off: dataset %q %s", task, c.name, reasons[task])
 		}
 	}
-	if learnt := len(c.explanations.Train); c.Has(KindRationale) && len(c.rationales.Train) < learnt {
-		c.notices("%d of %d training explanations have no rationale: they are left out of rationale examples",
-			learnt-len(c.rationales.Train), learnt)
+	if total := len(c.explanations.Train); c.Has(Rationale) && len(c.rationales.Train) < total {
+		c.addNotice("%d of %d training explanations have no rationale: they are left out of rationale examples",
+			total-len(c.rationales.Train), total)
 	}
 }
 
-// checkKinds fails when the method wants a kind that its templates lack.
-func (c *Corpus) checkKinds() error {
-	for _, kind := range Kinds() {
-		if c.settings.wants(kind) && !c.texts.has(kind) {
-			return fmt.Errorf("method %q: template family %q has no templates for %s", c.settings.Method.Name, c.settings.Method.Templates, kind)
+// checkTasks fails when the method wants a kind that its templates lack.
+func (c *Corpus) checkTasks() error {
+	for _, task := range Tasks() {
+		if c.settings.includes(task) && !c.templates.has(task) {
+			return fmt.Errorf("method %q: template set %q has no templates for %s", c.settings.Method.Name, c.settings.Method.TemplateSet, task)
 		}
 	}
 	return nil
 }
 
-// checkNegatives fails when a user has seen so many items that too few are left to draw from; the reference never ends then.
+// checkNegatives fails when a user has seen so many items that too few are left to draw from; the
+// reference never ends then.
 func (c *Corpus) checkNegatives() error {
 	seen := map[int]bool{}
 	for _, user := range c.users {
@@ -171,7 +178,7 @@ func (c *Corpus) checkNegatives() error {
 			seen[item] = true
 		}
 		if left := c.items - len(seen); left < c.settings.Negatives {
-			return fmt.Errorf("dataset %q: user %d has seen %d of %d items: %d are left, where each top-N example takes %d (negatives)",
+			return fmt.Errorf("dataset %q: user %d has seen %d of %d items: %d are left, each top-N example needs %d (data.negatives)",
 				c.name, user.ID, len(seen), c.items, left, c.settings.Negatives)
 		}
 	}
@@ -179,15 +186,15 @@ func (c *Corpus) checkNegatives() error {
 }
 
 // Has says whether there are training examples of a kind.
-func (c *Corpus) Has(kind Kind) bool { return c.settings.wants(kind) && c.records(kind) > 0 }
+func (c *Corpus) Has(task Task) bool { return c.settings.includes(task) && c.records(task) > 0 }
 
-func (s Settings) wants(kind Kind) bool {
-	switch kind {
-	case KindExplanation:
+func (s Settings) includes(task Task) bool {
+	switch task {
+	case Explanation:
 		return s.Method.Explanation
-	case KindSequential:
+	case Sequential:
 		return s.Method.Sequential
-	case KindTopN:
+	case TopN:
 		return s.Method.TopN
 	default:
 		return s.Method.Rationale
@@ -195,13 +202,13 @@ func (s Settings) wants(kind Kind) bool {
 }
 
 // records is how many training records a kind's sampler walks over.
-func (c *Corpus) records(kind Kind) int {
-	switch kind {
-	case KindExplanation:
+func (c *Corpus) records(task Task) int {
+	switch task {
+	case Explanation:
 		return len(c.explanations.Train)
-	case KindSequential:
+	case Sequential:
 		return len(c.segments)
-	case KindTopN:
+	case TopN:
 		return len(c.users)
 	default:
 		return len(c.rationales.Train)
@@ -209,7 +216,7 @@ func (c *Corpus) records(kind Kind) int {
 }
 
 // check fails when a list of so many items has more whole words than the student's table has rows.
-func (f Family) check(items int) error {
+func (f TemplateSet) check(items int) error {
 	words, most := items, 0
 	if f.Words == token.BlankWords {
 		words = 2 * items // separators are words too
@@ -218,7 +225,7 @@ func (f Family) check(items int) error {
 		}
 	}
 	if words+most+1 >= WholeWords {
-		return fmt.Errorf("template family %q: a list of %d items has more whole words than the %d that the student tells apart",
+		return fmt.Errorf("template set %q: a list of %d items has more whole words than the student's %d whole-word embeddings",
 			f.Name, items, WholeWords-1)
 	}
 	return nil

@@ -43,7 +43,7 @@ func small() *dataset.Dataset {
 	}
 }
 
-func TestCorpusSaysWhatIsOff(t *testing.T) {
+func TestCorpusNoticesDisabledTasks(t *testing.T) {
 	bare := small()
 	bare.Explanations = dataset.Splits{}
 	long, one := small(), small()
@@ -59,30 +59,30 @@ func TestCorpusSaysWhatIsOff(t *testing.T) {
 	for name, c := range map[string]struct {
 		data     *dataset.Dataset
 		settings task.Settings
-		kinds    []task.Kind
+		kinds    []task.Task
 		notices  []string
 	}{
-		"nothing to say": {long, clean("rdrec"), task.Kinds(), nil},
-		"one held out of each": {one, clean("rdrec"), task.Kinds(), []string{
+		"nothing to say": {long, clean("rdrec"), task.Tasks(), nil},
+		"one held out of each": {one, clean("rdrec"), task.Tasks(), []string{
 			"1 of 2 training explanations are about a validation or test item: they are held out",
 			"1 of 2 validation explanations are about a test item: they are held out",
 		}},
-		"everything": {small(), paper("rdrec"), task.Kinds(), []string{
+		"everything": {small(), paper("rdrec"), task.Tasks(), []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
 			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
 			"2 of 4 training explanations have no rationale: they are left out of rationale examples",
 		}},
-		"no rationales asked": {small(), paper("pod"), []task.Kind{task.KindExplanation, task.KindSequential, task.KindTopN}, []string{
+		"no rationales asked": {small(), paper("pod"), []task.Task{task.Explanation, task.Sequential, task.TopN}, []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
 			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
 		}},
-		"no explanations": {bare, paper("rdrec"), []task.Kind{task.KindSequential, task.KindTopN}, []string{
+		"no explanations": {bare, paper("rdrec"), []task.Task{task.Sequential, task.TopN}, []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
 			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
 			`explanation is off: dataset "small" has no training explanations`,
 			`rationale is off: dataset "small" has no training rationales (distil them)`,
 		}},
-		"held out": {small(), clean("rdrec"), task.Kinds(), []string{
+		"held out": {small(), clean("rdrec"), task.Tasks(), []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
 			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
 			"2 of 4 training explanations are about a validation or test item: they are held out",
@@ -95,16 +95,16 @@ func TestCorpusSaysWhatIsOff(t *testing.T) {
 			if diff := cmp.Diff(c.notices, corpus.Notices); diff != "" {
 				t.Errorf("notices (-want +got):\n%s", diff)
 			}
-			for _, kind := range task.Kinds() {
-				if want := slices.Contains(c.kinds, kind); corpus.Has(kind) != want {
-					t.Errorf("has %s: %t, want %t", kind, !want, want)
+			for _, tk := range task.Tasks() {
+				if want := slices.Contains(c.kinds, tk); corpus.Has(tk) != want {
+					t.Errorf("has %s: %t, want %t", tk, !want, want)
 				}
 			}
 		})
 	}
 }
 
-func TestHeldOutPairsAreNeverLearnt(t *testing.T) {
+func TestHeldOutPairsAreNeverTrainedOn(t *testing.T) {
 	data := small()
 	shows := func(s task.Settings) bool {
 		for _, batch := range next(newMixer(t, data, s, train(8), 1), 5) {
@@ -122,15 +122,15 @@ func TestHeldOutPairsAreNeverLearnt(t *testing.T) {
 	if shows(clean("rdrec")) {
 		t.Error("protocol clean learns an explanation of a held-out pair")
 	}
-	list, err := newCorpus(t, data, clean("rdrec")).Valid(task.KindExplanation, 1, 1)
+	list, err := newCorpus(t, data, clean("rdrec")).Validation(task.Explanation, 1, 1)
 	if err != nil || len(list.Examples) != 1 {
 		t.Errorf("protocol clean validates on %d explanations (%v), want 1", len(list.Examples), err)
 	}
 }
 
-func TestCorpusRefuses(t *testing.T) {
+func TestCorpusRejectsInvalidData(t *testing.T) {
 	odd := paper("rdrec")
-	odd.Method.Templates = "poetry"
+	odd.Method.TemplateSet = "poetry"
 	p5 := paper("p5")
 	p5.Method.Rationale = true
 	many := paper("rdrec")
@@ -146,8 +146,8 @@ func TestCorpusRefuses(t *testing.T) {
 		settings task.Settings
 		want     string
 	}{
-		"an unknown family":       {small(), odd, `no template family "poetry": there are pod, p5`},
-		"a family without a kind": {small(), p5, `template family "p5" has no templates for rationale`},
+		"an unknown family":       {small(), odd, `no template set "poetry": there are pod, p5`},
+		"a family without a kind": {small(), p5, `template set "p5" has no templates for rationale`},
 		"too few items":           {small(), many, "user 4 has seen 5 of 40 items: 35 are left, where each top-N example takes 36"},
 		"too many numbers":        {large, table, "a list of 511 items has more whole words than the 511"},
 		"too many words":          {large, blanks, "a list of 251 items has more whole words than the 511"},
@@ -178,23 +178,23 @@ func TestListsFollowTheSplit(t *testing.T) {
 	}
 	if diff := cmp.Diff([]row{
 		{"user_2 item_1", "2"}, {"user_3 item_4 item_5", "6"}, {"user_4 item_8 item_9 item_10", "11"},
-	}, rows(corpus.Valid(task.KindSequential, 1, 1))); diff != "" {
+	}, rows(corpus.Validation(task.Sequential, 1, 1))); diff != "" {
 		t.Errorf("sequential validation (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]row{
 		{"user_2 item_1 item_2", "3"}, {"user_3 item_4 item_5 item_6", "7"}, {"user_4 item_8 item_9 item_10 item_11", "12"},
-	}, rows(corpus.Test(task.KindSequential, 1))); diff != "" {
+	}, rows(corpus.Test(task.Sequential, 1))); diff != "" {
 		t.Errorf("sequential test (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]row{{"user_4 item_12", "soft"}}, rows(corpus.Test(task.KindExplanation, 1))); diff != "" {
+	if diff := cmp.Diff([]row{{"user_4 item_12", "soft"}}, rows(corpus.Test(task.Explanation, 1))); diff != "" {
 		t.Errorf("explanation test (-want +got):\n%s", diff)
 	}
 }
 
-func TestTopNListsAreDrawnAsTheProtocolSays(t *testing.T) {
+func TestTopNCandidatesFollowTheProtocol(t *testing.T) {
 	valid := func(s task.Settings, epoch int) []task.Example {
 		t.Helper()
-		list, err := newCorpus(t, small(), s).Valid(task.KindTopN, 1, epoch)
+		list, err := newCorpus(t, small(), s).Validation(task.TopN, 1, epoch)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +214,7 @@ func TestTopNListsAreDrawnAsTheProtocolSays(t *testing.T) {
 	if diff := cmp.Diff(valid(clean("rdrec"), 1), valid(clean("rdrec"), 2)); diff != "" {
 		t.Errorf("protocol clean: epochs 1 and 2 differ:\n%s", diff)
 	}
-	list, err := newCorpus(t, small(), clean("rdrec")).Test(task.KindTopN, 1)
+	list, err := newCorpus(t, small(), clean("rdrec")).Test(task.TopN, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,7 +224,7 @@ func TestTopNListsAreDrawnAsTheProtocolSays(t *testing.T) {
 	}
 	data := small()
 	delete(data.Negatives, 3)
-	if _, err := newCorpus(t, data, paper("rdrec")).Test(task.KindTopN, 1); err == nil || !strings.Contains(err.Error(), "user 3 has no negatives") {
+	if _, err := newCorpus(t, data, paper("rdrec")).Test(task.TopN, 1); err == nil || !strings.Contains(err.Error(), "user 3 has no negatives") {
 		t.Errorf("error %v, want one about user 3", err)
 	}
 }
@@ -232,16 +232,16 @@ func TestTopNListsAreDrawnAsTheProtocolSays(t *testing.T) {
 func TestBatchesCountRecords(t *testing.T) {
 	data := read(t, "beauty_mini")
 	for _, s := range []task.Settings{paper("rdrec"), clean("rdrec")} {
-		list, err := newCorpus(t, data, s).Valid(task.KindRationale, 1, 1)
+		list, err := newCorpus(t, data, s).Validation(task.Rationale, 1, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = list.Spread(5)
+		list = list.SampleEvenly(5)
 		var sizes, tasks []int
 		for b := range list.Batches(newEncoder(t, s, 20), 2) {
 			sizes = append(sizes, b.Size)
 			if len(tasks) == 0 {
-				for _, id := range b.Tasks {
+				for _, id := range b.Prompts {
 					tasks = append(tasks, int(id))
 				}
 			}
@@ -250,7 +250,7 @@ func TestBatchesCountRecords(t *testing.T) {
 			t.Errorf("%s: sizes (-want +got):\n%s", s.Protocol.Name, diff)
 		}
 		want := []int{3, 3, 4, 4}
-		if s.Protocol.RightTasks {
+		if s.Protocol.CorrectTasks {
 			want = []int{3, 4, 3, 4}
 		}
 		if diff := cmp.Diff(want, tasks); diff != "" {
@@ -265,7 +265,7 @@ func TestOnlyPaperPadsToTheWholeList(t *testing.T) {
 		{User: 4, Item: 9, Explanation: "ok"}, {User: 4, Item: 9, Explanation: "a much longer text than the one before it"},
 	}
 	widths := func(s task.Settings) []int {
-		list, err := newCorpus(t, data, s).Valid(task.KindExplanation, 1, 1)
+		list, err := newCorpus(t, data, s).Validation(task.Explanation, 1, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -283,7 +283,7 @@ func TestOnlyPaperPadsToTheWholeList(t *testing.T) {
 	}
 }
 
-func TestCutAnswersEndAsTheProtocolSays(t *testing.T) {
+func TestTruncatedTargetsEndAsTheProtocolSays(t *testing.T) {
 	example := []task.Example{{Source: "user_1", Target: "a rather long answer, which is cut before it ends"}}
 	for _, s := range []task.Settings{paper("rdrec"), clean("rdrec")} {
 		b := newEncoder(t, s, 6).Encode(example)
@@ -296,7 +296,7 @@ func TestCutAnswersEndAsTheProtocolSays(t *testing.T) {
 	}
 }
 
-func TestP5AsksInP5sShape(t *testing.T) {
+func TestP5Prompts(t *testing.T) {
 	s := paper("p5")
 	s.Negatives = 99
 	data := read(t, "beauty_mini")
@@ -307,12 +307,12 @@ func TestP5AsksInP5sShape(t *testing.T) {
 			t.Fatalf("whole word %d", most)
 		}
 		for _, example := range batch {
-			if example.Task == task.TopN && strings.Contains(example.Source, "item_") {
+			if example.Prompt == task.PromptTopN && strings.Contains(example.Source, "item_") {
 				t.Errorf("%q names items", example.Source)
 			}
 		}
 	}
-	list, err := newCorpus(t, small(), paper("p5")).Test(task.KindSequential, 1)
+	list, err := newCorpus(t, small(), paper("p5")).Test(task.Sequential, 1)
 	if err != nil || list.Examples[0].Source != "Continue the purchases of user_2 : 1 , 2" {
 		t.Errorf("%v %v", list.Examples, err)
 	}
@@ -326,7 +326,7 @@ func TestEveryMethodHasItsTemplates(t *testing.T) {
 	}
 }
 
-func TestDumpShowsEachKind(t *testing.T) {
+func TestDumpShowsEachTask(t *testing.T) {
 	var out strings.Builder
 	corpus := newCorpus(t, small(), paper("rdrec"))
 	wrote, err := corpus.Dump(&out, newEncoder(t, paper("rdrec"), 20), 1, 2)

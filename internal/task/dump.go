@@ -6,45 +6,45 @@ import (
 	"io"
 )
 
-// dumped is an example as people read it.
-type dumped struct {
-	Kind   string  `json:"kind"`
-	Task   string  `json:"task"`
-	Source string  `json:"source"`
-	Target string  `json:"target"`
-	User   int     `json:"user"`
-	Item   int     `json:"item"`
-	IDs    []int32 `json:"source_ids"`
-	Whole  []int32 `json:"whole_words"`
-	Answer []int32 `json:"target_ids"`
+// dumpedExample is an example as people read it.
+type dumpedExample struct {
+	Task       string  `json:"task"`
+	Prompt     string  `json:"prompt"`
+	SourceText string  `json:"source"`
+	TargetText string  `json:"target"`
+	User       int     `json:"user"`
+	Item       int     `json:"item"`
+	IDs        []int32 `json:"source_ids"`
+	Whole      []int32 `json:"whole_words"`
+	Target     []int32 `json:"target_ids"`
 }
 
-// Dump writes n training records of each kind that the corpus has, one example a line as JSON, and returns how many examples it
-// wrote of each kind. Drawing them disturbs no training.
+// Dump writes n training records of each kind that the corpus has, one example a line as JSON, and
+// returns how many examples it wrote of each kind. Drawing them disturbs no training.
 func (c *Corpus) Dump(w io.Writer, encoder *Encoder, seed int64, n int) (map[string]int, error) {
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)
 	wrote := map[string]int{}
 	s := sampler{c, NewPCG(seed, streamDump)}
-	for _, kind := range Kinds() {
-		if !c.Has(kind) {
+	for _, task := range Tasks() {
+		if !c.Has(task) {
 			continue
 		}
-		walk := newOrder(c.records(kind))
-		for _, example := range s.draw(nil, kind, &walk, min(n, c.records(kind))) {
-			if err := lines.Encode(encoder.dump(kind, example)); err != nil {
+		order := newOrder(c.records(task))
+		for _, example := range s.sample(nil, task, &order, min(n, c.records(task))) {
+			if err := lines.Encode(encoder.dump(task, example)); err != nil {
 				return wrote, fmt.Errorf("write examples of dataset %q: %w", c.name, err)
 			}
-			wrote[kind.String()]++
+			wrote[task.String()]++
 		}
 	}
 	return wrote, nil
 }
 
-func (e *Encoder) dump(kind Kind, x Example) dumped {
+func (e *Encoder) dump(task Task, x Example) dumpedExample {
 	ids, whole := e.tokenizer.EncodeWords(x.Source, e.words)
-	return dumped{
-		Kind: kind.String(), Task: x.Task.String(), Source: x.Source, Target: x.Target, User: x.User, Item: x.Item,
-		IDs: ids, Whole: whole, Answer: e.cut(e.tokenizer.Encode(x.Target)),
+	return dumpedExample{
+		Task: task.String(), Prompt: x.Prompt.String(), SourceText: x.Source, TargetText: x.Target, User: x.User, Item: x.Item,
+		IDs: ids, Whole: whole, Target: e.truncate(e.tokenizer.Encode(x.Target)),
 	}
 }

@@ -9,33 +9,33 @@ import (
 
 // Encoder turns examples into arrays of token ids. It is safe for concurrent use.
 type Encoder struct {
-	tokenizer *token.T5
-	words     token.Words
-	target    int
-	keepEnd   bool
+	tokenizer       *token.T5
+	words           token.WordRule
+	maxTargetTokens int
+	keepEnd         bool
 }
 
-// NewEncoder returns the encoder of a method's examples; answers are cut to targetTokens tokens. The reference loses the end token
-// of an answer that it cuts; a protocol that skips pads keeps it.
-func NewEncoder(tokenizer *token.T5, settings Settings, targetTokens int) (*Encoder, error) {
-	family, err := FamilyNamed(settings.Method.Templates)
+// NewEncoder returns the encoder of a method's examples; answers are cut to targetTokens tokens.
+// The reference loses the end token of an answer that it cuts; a protocol that skips pads keeps it.
+func NewEncoder(tokenizer *token.T5, settings Settings, maxTargetTokens int) (*Encoder, error) {
+	set, err := TemplateSetNamed(settings.Method.TemplateSet)
 	if err != nil {
 		return nil, fmt.Errorf("method %q: %w", settings.Method.Name, err)
 	}
-	if targetTokens < 1 {
-		return nil, fmt.Errorf("cut answers to %d tokens: at least 1 is needed", targetTokens)
+	if maxTargetTokens < 1 {
+		return nil, fmt.Errorf("cut answers to %d tokens: at least 1 is needed", maxTargetTokens)
 	}
-	return &Encoder{tokenizer: tokenizer, words: family.Words, target: targetTokens, keepEnd: settings.Protocol.SkipPads}, nil
+	return &Encoder{tokenizer: tokenizer, words: set.Words, maxTargetTokens: maxTargetTokens, keepEnd: settings.Protocol.SkipPads}, nil
 }
 
 // Encode pads sources and targets to the longest of the examples.
 func (e *Encoder) Encode(examples []Example) Batch {
 	sources, words, targets := make([][]int32, len(examples)), make([][]int32, len(examples)), make([][]int32, len(examples))
-	b := Batch{Size: len(examples), Tasks: make([]int64, len(examples))}
+	b := Batch{Size: len(examples), Prompts: make([]int64, len(examples))}
 	for i, example := range examples {
-		b.Tasks[i] = int64(example.Task)
+		b.Prompts[i] = int64(example.Prompt)
 		sources[i], words[i] = e.tokenizer.EncodeWords(example.Source, e.words)
-		targets[i] = e.cut(e.tokenizer.Encode(example.Target))
+		targets[i] = e.truncate(e.tokenizer.Encode(example.Target))
 		b.SourceLen, b.TargetLen = max(b.SourceLen, len(sources[i])), max(b.TargetLen, len(targets[i]))
 	}
 	b.Source, b.Whole = pad(sources, b.SourceLen), pad(words, b.SourceLen)
@@ -49,11 +49,11 @@ func (e *Encoder) Encode(examples []Example) Batch {
 	return b
 }
 
-func (e *Encoder) cut(ids []int32) []int32 {
-	if len(ids) <= e.target {
+func (e *Encoder) truncate(ids []int32) []int32 {
+	if len(ids) <= e.maxTargetTokens {
 		return ids
 	}
-	ids = ids[:e.target]
+	ids = ids[:e.maxTargetTokens]
 	if e.keepEnd {
 		ids[len(ids)-1] = token.End
 	}
@@ -71,8 +71,8 @@ func pad(rows [][]int32, width int) []int64 {
 	return out
 }
 
-// Reference is what BLEU and ROUGE see of a reference text: its words, once it has been cut to so many tokens (the reference's
-// exp_len) and decoded again, which drops unknown characters.
+// Reference is what BLEU and ROUGE see of a reference text: its words, once it has been cut to so
+// many tokens (the reference's exp_len) and decoded again, which drops unknown characters.
 func Reference(tokenizer *token.T5, text string, tokens int) (string, error) {
 	ids := tokenizer.Encode(text)
 	text, err := tokenizer.Decode(ids[:min(len(ids), tokens)])

@@ -1,7 +1,7 @@
 package task
 
 // Has reports whether the family has texts for a kind.
-func (f Family) Has(kind Kind) (bool, error) {
+func (f TemplateSet) Has(kind Task) (bool, error) {
 	t, err := f.compile()
 	return t.has(kind), err
 }
@@ -9,6 +9,6 @@ func (f Family) Has(kind Kind) (bool, error) {
 // Lacking returns the corpus with templates that lack all kinds.
 func (c *Corpus) Lacking() *Corpus {
 	lacking := *c
-	lacking.texts = templates{}
+	lacking.templates = templates{}
 	return &lacking
 }

@@ -22,31 +22,31 @@ import (
 	"rdrec/internal/token"
 )
 
-func TestTemplatesAreTheReferences(t *testing.T) {
+func TestTemplatesMatchTheReference(t *testing.T) {
 	var want struct {
 		Templates struct {
 			Explanation, Sequential, TopN, Rationale []string
 		} `json:"templates"`
 	}
 	golden.Load(t, "tokenization.json", &want)
-	family, err := task.FamilyNamed("pod")
+	set, err := task.TemplateSetNamed("pod")
 	if err != nil {
 		t.Fatal(err)
 	}
-	for kind, c := range map[string]struct{ want, got []string }{
-		"explanation": {want.Templates.Explanation, family.Explanation},
-		"sequential":  {want.Templates.Sequential, family.Sequential},
-		"topn":        {want.Templates.TopN, family.TopN},
-		"rationale":   {want.Templates.Rationale, []string{family.Preference, family.Attribute}},
+	for tk, c := range map[string]struct{ want, got []string }{
+		"explanation": {want.Templates.Explanation, set.Explanation},
+		"sequential":  {want.Templates.Sequential, set.Sequential},
+		"topn":        {want.Templates.TopN, set.TopN},
+		"rationale":   {want.Templates.Rationale, []string{set.Preference, set.Attribute}},
 	} {
-		if diff := cmp.Diff(c.want, anonymous(c.got)); diff != "" {
-			t.Errorf("%s templates (-want +got):\n%s", kind, diff)
+		if diff := cmp.Diff(c.want, pythonPlaceholders(c.got)); diff != "" {
+			t.Errorf("%s templates (-want +got):\n%s", tk, diff)
 		}
 	}
 }
 
-// anonymous writes placeholders as Python does.
-func anonymous(texts []string) []string {
+// pythonPlaceholders writes placeholders as Python does.
+func pythonPlaceholders(texts []string) []string {
 	var out []string
 	for _, text := range texts {
 		out = append(out, strings.NewReplacer("{user}", "{}", "{item}", "{}", "{items}", "{}").Replace(text))
@@ -86,7 +86,7 @@ type goldenBatch struct {
 	Hash   string `json:"sha256"`
 }
 
-func TestListsAreTheReferences(t *testing.T) {
+func TestListsMatchTheReference(t *testing.T) {
 	var want map[string]json.RawMessage
 	golden.Load(t, "batchify.json", &want)
 	lists := 0
@@ -130,15 +130,15 @@ func read(t testing.TB, name string) *dataset.Dataset {
 
 func checkList(t *testing.T, data *dataset.Dataset, parts []string, want []goldenBatch) {
 	t.Helper()
-	kinds := map[string]task.Kind{"explanation": task.KindExplanation, "rationale": task.KindRationale, "sequential": task.KindSequential}
-	size, target := number(t, parts[2]), 1000
+	tasks := map[string]task.Task{"explanation": task.Explanation, "rationale": task.Rationale, "sequential": task.Sequential}
+	size, target := atoi(t, parts[2]), 1000
 	if parts[3] != "" {
-		target = number(t, parts[3])
+		target = atoi(t, parts[3])
 	}
 	corpus := newCorpus(t, data, paper("rdrec"))
-	list, err := corpus.Valid(kinds[parts[0]], 1, 1)
+	list, err := corpus.Validation(tasks[parts[0]], 1, 1)
 	if parts[1] == "test" {
-		list, err = corpus.Test(kinds[parts[0]], 1)
+		list, err = corpus.Test(tasks[parts[0]], 1)
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -152,7 +152,7 @@ func checkList(t *testing.T, data *dataset.Dataset, parts []string, want []golde
 	}
 }
 
-func number(t *testing.T, text string) int {
+func atoi(t *testing.T, text string) int {
 	t.Helper()
 	n, err := strconv.Atoi(text)
 	if err != nil {
@@ -163,7 +163,7 @@ func number(t *testing.T, text string) int {
 
 func hash(b task.Batch) string {
 	sum := sha256.New()
-	for _, values := range [][]int64{b.Tasks, b.Source, b.Mask, b.Whole, b.Target} {
+	for _, values := range [][]int64{b.Prompts, b.Source, b.Mask, b.Whole, b.Target} {
 		for _, v := range values {
 			sum.Write(binary.LittleEndian.AppendUint32(nil, uint32(v)))
 		}
@@ -205,11 +205,12 @@ func TestRatiosSplitAsTheReference(t *testing.T) {
 			t.Errorf("ratio %s of %d: %v", c.Ratio, c.Batch, err)
 			continue
 		}
-		wanted := task.Counts{task.KindExplanation: *c.Explanation, task.KindSequential: c.Sequential, task.KindTopN: c.TopN, task.KindRationale: c.Rationale}
+		wanted := task.Counts{task.Explanation: *c.Explanation, task.Sequential: c.Sequential, task.TopN: c.TopN, task.Rationale: c.Rationale}
 		if counts != wanted || mixer.Counts() != wanted {
 			t.Errorf("ratio %s of %d: %v, in the mixer %v, want %v", c.Ratio, c.Batch, counts, mixer.Counts(), wanted)
 		}
-		// The reference divides by zero at the epoch's end where it counts no batches; an epoch is one step then.
+		// The reference divides by zero at the epoch's end where it counts no batches; an epoch is
+		// one step then.
 		if steps := max(1, c.Steps); counts.Rows() != c.Rows || mixer.EpochSteps() != steps {
 			t.Errorf("ratio %s of %d: %d rows, %d steps, want %d, %d", c.Ratio, c.Batch, counts.Rows(), mixer.EpochSteps(), c.Rows, steps)
 		}
@@ -244,12 +245,12 @@ type e2e struct {
 	}
 }
 
-func TestTopNRanksTheFilesNegatives(t *testing.T) {
+func TestTopNUsesTheNegativesFile(t *testing.T) {
 	var want e2e
 	golden.Load(t, "e2e.json.gz", &want)
 	data := read(t, "beauty_mini")
 	data.Users = histories(t, want.TopN.Histories)
-	list, err := newCorpus(t, data, paper("rdrec")).Test(task.KindTopN, 1)
+	list, err := newCorpus(t, data, paper("rdrec")).Test(task.TopN, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -264,12 +265,12 @@ func TestTopNRanksTheFilesNegatives(t *testing.T) {
 	}
 }
 
-func TestReferenceTextsAreTheReferences(t *testing.T) {
+func TestReferenceTextsMatchTheReference(t *testing.T) {
 	var want e2e
 	golden.Load(t, "e2e.json.gz", &want)
 	tokens := 100
 	if i := slices.Index(want.Explanation.Arguments, "--exp_len"); i >= 0 {
-		tokens = number(t, want.Explanation.Arguments[i+1])
+		tokens = atoi(t, want.Explanation.Arguments[i+1])
 	}
 	t5, err := token.NewT5()
 	if err != nil {

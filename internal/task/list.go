@@ -9,27 +9,29 @@ import (
 
 // List is the examples that a student is judged by, all of one kind, in the data's order.
 type List struct {
-	Kind     Kind
+	Task     Task
 	Examples []Example
 
-	// wide pads every batch to the longest example of the whole list, and halves misassigns rationale tasks, as the reference does.
-	wide, halves bool
+	// padToLongest pads every batch to the longest example of the whole list, and halves misassigns
+	// rationale tasks, as the reference does.
+	padToLongest, promptsByHalf bool
 }
 
-// rows is how many examples a record of the kind makes.
-func (l List) rows() int {
-	if l.Kind == KindRationale {
+// rowsPerRecord is how many examples a record of the kind makes.
+func (l List) rowsPerRecord() int {
+	if l.Task == Rationale {
 		return 2
 	}
 	return 1
 }
 
-// Spread is n records of the list at equal distances (see [dataset.Spread]), all of it where n is 0.
-func (l List) Spread(n int) List {
-	rows := l.rows()
+// SampleEvenly is n records of the list at equal distances (see [dataset.SampleEvenly]), all of it
+// where n is 0.
+func (l List) SampleEvenly(n int) List {
+	rows := l.rowsPerRecord()
 	var picked []Example
-	for _, place := range dataset.Spread(len(l.Examples)/rows, n) {
-		picked = append(picked, l.Examples[place*rows:(place+1)*rows]...)
+	for _, index := range dataset.SampleEvenly(len(l.Examples)/rows, n) {
+		picked = append(picked, l.Examples[index*rows:(index+1)*rows]...)
 	}
 	l.Examples = picked
 	return l
@@ -37,22 +39,22 @@ func (l List) Spread(n int) List {
 
 // Batches encodes the list, size records at a time: a rationale batch has two rows a record.
 func (l List) Batches(encoder *Encoder, size int) iter.Seq[Batch] {
-	size *= l.rows()
+	size *= l.rowsPerRecord()
 	return func(yield func(Batch) bool) {
 		var whole Batch
-		if l.wide {
+		if l.padToLongest {
 			whole = encoder.Encode(l.Examples)
 		}
 		for from := 0; from < len(l.Examples); from += size {
 			to := min(from+size, len(l.Examples))
 			var batch Batch
-			if l.wide {
+			if l.padToLongest {
 				batch = whole.Rows(from, to)
 			} else {
 				batch = encoder.Encode(l.Examples[from:to])
 			}
-			if l.halves {
-				halveTasks(batch.Tasks)
+			if l.promptsByHalf {
+				setPromptIDsByHalf(batch.Prompts)
 			}
 			if !yield(batch) {
 				return
@@ -61,58 +63,60 @@ func (l List) Batches(encoder *Encoder, size int) iter.Seq[Batch] {
 	}
 }
 
-// halveTasks gives a rationale batch the reference's tasks: the first half preference, the second attribute, though rows alternate.
-func halveTasks(tasks []int64) {
-	for i := range tasks {
-		tasks[i] = int64(Preference)
-		if i >= len(tasks)/2 {
-			tasks[i] = int64(Attribute)
+// setPromptIDsByHalf gives a rationale batch the reference's tasks: the first half preference, the
+// second attribute, though rows alternate.
+func setPromptIDsByHalf(prompts []int64) {
+	for i := range prompts {
+		prompts[i] = int64(PromptPreference)
+		if i >= len(prompts)/2 {
+			prompts[i] = int64(PromptAttribute)
 		}
 	}
 }
 
-// Valid lists the validation examples of a kind. Top-N candidates are drawn anew each epoch, as in the reference, unless the protocol
-// constrains ranking: then all epochs see the same.
-func (c *Corpus) Valid(kind Kind, seed int64, epoch int) (List, error) {
-	stream := streamValid
+// Validation lists the validation examples of a kind. Top-N candidates are drawn anew each epoch,
+// as in the reference, unless the protocol constrains ranking: then all epochs see the same.
+func (c *Corpus) Validation(task Task, seed int64, epoch int) (List, error) {
+	stream := streamValidation
 	if !c.settings.Protocol.Constrained {
 		stream += uint64(epoch)
 	}
-	return c.ValidFrom(kind, NewPCG(seed, stream))
+	return c.ValidationFrom(task, NewPCG(seed, stream))
 }
 
-// ValidFrom is Valid with top-N candidates drawn from random.
-func (c *Corpus) ValidFrom(kind Kind, random Random) (List, error) {
+// ValidationFrom is Valid with top-N candidates drawn from random.
+func (c *Corpus) ValidationFrom(task Task, random Random) (List, error) {
 	s := sampler{c, random}
-	return c.list(kind, judged{
+	return c.list(task, listSource{
 		explanations: c.explanations.Val,
 		rationales:   c.rationales.Val,
 		sequence:     func(user dataset.User) []int { return user.Items[:len(user.Items)-1] },
 		candidates: func(user dataset.User) ([]int, int, error) {
-			candidates := append(s.unseen(user), user.Valid())
+			candidates := append(s.unseen(user), user.ValidationItem())
 			random.Shuffle(candidates)
-			return candidates, user.Valid(), nil
+			return candidates, user.ValidationItem(), nil
 		},
 	})
 }
 
-// Test lists the test examples of a kind. Top-N candidates are the dataset's negatives and the true item, shuffled.
-func (c *Corpus) Test(kind Kind, seed int64) (List, error) {
+// Test lists the test examples of a kind. Top-N candidates are the dataset's negatives and the true
+// item, shuffled.
+func (c *Corpus) Test(task Task, seed int64) (List, error) {
 	random := NewPCG(seed, streamTest)
-	return c.list(kind, judged{
+	return c.list(task, listSource{
 		explanations: c.explanations.Test,
 		rationales:   c.rationales.Test,
 		sequence:     func(user dataset.User) []int { return user.Items },
 		candidates: func(user dataset.User) ([]int, int, error) {
 			candidates, err := c.candidates(user)
 			random.Shuffle(candidates)
-			return candidates, user.Test(), err
+			return candidates, user.TestItem(), err
 		},
 	})
 }
 
-// judged is where the examples of a list come from.
-type judged struct {
+// listSource is where the examples of a list come from.
+type listSource struct {
 	explanations, rationales []dataset.Explanation
 	// sequence is a user's history and, last, the item to find.
 	sequence func(dataset.User) []int
@@ -120,35 +124,35 @@ type judged struct {
 	candidates func(dataset.User) ([]int, int, error)
 }
 
-func (c *Corpus) list(kind Kind, from judged) (List, error) {
-	if !c.texts.has(kind) {
-		return List{}, c.lacks(kind)
+func (c *Corpus) list(task Task, source listSource) (List, error) {
+	if !c.templates.has(task) {
+		return List{}, c.missingTemplates(task)
 	}
 	protocol := c.settings.Protocol
-	list := List{Kind: kind}
-	switch kind {
-	case KindExplanation:
-		list.wide = !protocol.MaskCross
-		for _, record := range from.explanations {
-			list.Examples = append(list.Examples, c.explain(record, last(c.texts.explanation)))
+	list := List{Task: task}
+	switch task {
+	case Explanation:
+		list.padToLongest = !protocol.MaskCross
+		for _, record := range source.explanations {
+			list.Examples = append(list.Examples, c.explanationExample(record, last(c.templates.explanation)))
 		}
-	case KindRationale:
-		list.wide, list.halves = !protocol.MaskCross, !protocol.RightTasks
-		for _, record := range from.rationales {
-			pair := c.rationale(record)
+	case Rationale:
+		list.padToLongest, list.promptsByHalf = !protocol.MaskCross, !protocol.CorrectTasks
+		for _, record := range source.rationales {
+			pair := c.rationaleExamples(record)
 			list.Examples = append(list.Examples, pair[:]...)
 		}
-	case KindSequential:
+	case Sequential:
 		for _, user := range c.users {
-			list.Examples = append(list.Examples, c.next(user.ID, recent(from.sequence(user)), last(c.texts.sequential)))
+			list.Examples = append(list.Examples, c.sequentialExample(user.ID, recent(source.sequence(user)), last(c.templates.sequential)))
 		}
-	case KindTopN:
+	case TopN:
 		for _, user := range c.users {
-			candidates, truth, err := from.candidates(user)
+			candidates, truth, err := source.candidates(user)
 			if err != nil {
 				return List{}, err
 			}
-			list.Examples = append(list.Examples, c.pick(user.ID, truth, candidates, last(c.texts.topn)))
+			list.Examples = append(list.Examples, c.topNExample(user.ID, truth, candidates, last(c.templates.topn)))
 		}
 	}
 	return list, nil
@@ -160,8 +164,8 @@ func (c *Corpus) candidates(user dataset.User) ([]int, error) {
 	if len(negatives) == 0 {
 		return nil, fmt.Errorf("dataset %q: user %d has no negatives to rank its test item against", c.name, user.ID)
 	}
-	if err := c.family.check(len(negatives) + 1); err != nil {
+	if err := c.templateSet.check(len(negatives) + 1); err != nil {
 		return nil, fmt.Errorf("dataset %q: user %d: %w", c.name, user.ID, err)
 	}
-	return append(append(make([]int, 0, len(negatives)+1), negatives...), user.Test()), nil
+	return append(append(make([]int, 0, len(negatives)+1), negatives...), user.TestItem()), nil
 }

@@ -14,10 +14,11 @@ const (
 	streamMixer uint64 = iota
 	streamTest
 	streamDump
-	streamValid // and those behind it, one an epoch
+	streamValidation // and those behind it, one an epoch
 )
 
-// Mixer draws training batches: some examples of each kind, shuffled. It is not safe for concurrent use.
+// Mixer draws training batches: some examples of each kind, shuffled. It is not safe for concurrent
+// use.
 type Mixer struct {
 	corpus *Corpus
 	random Random
@@ -42,8 +43,8 @@ func (c *Corpus) MixerFrom(train spec.Train, random Random) (*Mixer, error) {
 	if m.steps == 0 {
 		m.steps = c.steps(counts)
 	}
-	for _, kind := range Kinds() {
-		m.orders[kind] = newOrder(c.records(kind))
+	for _, task := range Tasks() {
+		m.orders[task] = newOrder(c.records(task))
 	}
 	return m, nil
 }
@@ -54,19 +55,19 @@ func (m *Mixer) EpochSteps() int { return m.steps }
 // Counts is how many records of each kind a batch has.
 func (m *Mixer) Counts() Counts { return m.counts }
 
-// Next draws a batch.
+// NextItemList draws a batch.
 func (m *Mixer) Next() []Example {
-	drawn := make([]Example, 0, len(m.order))
-	for _, kind := range Kinds() {
-		drawn = sampler{m.corpus, m.random}.draw(drawn, kind, &m.orders[kind], m.counts[kind])
+	sampled := make([]Example, 0, len(m.order))
+	for _, task := range Tasks() {
+		sampled = sampler{m.corpus, m.random}.sample(sampled, task, &m.orders[task], m.counts[task])
 	}
 	for i := range m.order {
 		m.order[i] = i
 	}
 	m.random.Shuffle(m.order)
-	mixed := make([]Example, len(drawn))
+	mixed := make([]Example, len(sampled))
 	for i, from := range m.order {
-		mixed[i] = drawn[from]
+		mixed[i] = sampled[from]
 	}
 	return mixed
 }
@@ -91,7 +92,8 @@ func (m *Mixer) State() ([]byte, error) {
 	return json.Marshal(mixerState{Counts: m.counts, Orders: m.orders, Random: random})
 }
 
-// Restore goes on where State was taken. It must be the state of a mixer of the same corpus and settings.
+// Restore goes on where State was taken. It must be the state of a mixer of the same corpus and
+// settings.
 func (m *Mixer) Restore(data []byte) error {
 	var state mixerState
 	if err := json.Unmarshal(data, &state); err != nil {
@@ -100,9 +102,9 @@ func (m *Mixer) Restore(data []byte) error {
 	if state.Counts != m.counts {
 		return fmt.Errorf("restore training batches: they have %v records of each kind, want %v", state.Counts, m.counts)
 	}
-	for _, kind := range Kinds() {
-		if err := state.Orders[kind].check(len(m.orders[kind].Indices)); err != nil {
-			return fmt.Errorf("restore training batches: %s: %w", kind, err)
+	for _, task := range Tasks() {
+		if err := state.Orders[task].check(len(m.orders[task].Indices)); err != nil {
+			return fmt.Errorf("restore training batches: %s: %w", task, err)
 		}
 	}
 	unmarshaler, ok := m.random.(encoding.BinaryUnmarshaler)
@@ -124,7 +126,7 @@ func (o order) check(records int) error {
 	seen := make([]bool, records)
 	for _, i := range o.Indices {
 		if i < 0 || i >= records || seen[i] {
-			return fmt.Errorf("record %d stands in its order twice or is none of %d", i, records)
+			return fmt.Errorf("record %d is duplicated in its order or out of range (%d records)", i, records)
 		}
 		seen[i] = true
 	}

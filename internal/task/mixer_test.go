@@ -33,7 +33,7 @@ func next(mixer *task.Mixer, batches int) [][]task.Example {
 	return out
 }
 
-func TestMixerGoesOnFromItsState(t *testing.T) {
+func TestMixerResumesFromItsState(t *testing.T) {
 	data := read(t, "beauty_mini")
 	first := newMixer(t, data, paper("rdrec"), train(400), 7) // 100 users a batch: the walks end and are reshuffled
 	next(first, 10)
@@ -63,7 +63,7 @@ func TestMixerGoesOnFromItsState(t *testing.T) {
 	}
 }
 
-func TestMixerIsItsSeed(t *testing.T) {
+func TestMixerIsDeterministic(t *testing.T) {
 	data := read(t, "beauty_mini")
 	want := next(newMixer(t, data, clean("pod"), train(16), 7), 5)
 	if diff := cmp.Diff(want, next(newMixer(t, data, clean("pod"), train(16), 7), 5)); diff != "" {
@@ -74,11 +74,11 @@ func TestMixerIsItsSeed(t *testing.T) {
 	}
 }
 
-func TestMixerRefusesAnothersState(t *testing.T) {
+func TestMixerRejectsAnotherMixersState(t *testing.T) {
 	data := read(t, "beauty_mini")
-	drawn := newMixer(t, data, paper("rdrec"), train(16), 1)
-	drawn.Next()
-	state, err := drawn.State()
+	sampled := newMixer(t, data, paper("rdrec"), train(16), 1)
+	sampled.Next()
+	state, err := sampled.State()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,13 +103,13 @@ func TestMixerRefusesAnothersState(t *testing.T) {
 	}
 }
 
-func TestRationaleRowsHaveTheirTask(t *testing.T) {
+func TestRationaleRowsHaveTheirPrompt(t *testing.T) {
 	data := read(t, "beauty_mini")
 	only := spec.Train{Batch: 8, Ratio: spec.Ratio{Rationale: 1}}
 	wrong := func(s task.Settings) int {
 		count := 0
 		for _, example := range newMixer(t, data, s, only, 1).Next() {
-			if (example.Task == task.Preference) != strings.HasPrefix(example.Source, "Generate user_") {
+			if (example.Prompt == task.PromptPreference) != strings.HasPrefix(example.Source, "Generate user_") {
 				count++
 			}
 		}
@@ -155,7 +155,7 @@ func TestTrainingNeverShowsTheLastTwoItems(t *testing.T) {
 	}
 	for _, batch := range next(newMixer(t, data, paper("rdrec"), train(200), 3), 10) {
 		for _, example := range batch {
-			if example.Task != task.Sequential && example.Task != task.TopN {
+			if example.Prompt != task.PromptSequential && example.Prompt != task.PromptTopN {
 				continue
 			}
 			shown := append([]int{example.Item}, example.Items...)
@@ -202,17 +202,17 @@ func TestEpochStepsCanBeSet(t *testing.T) {
 	}
 }
 
-func TestMixerWithoutTopNGivesTheRestToAnother(t *testing.T) {
+func TestMixerWithoutTopNReassignsTheRemainder(t *testing.T) {
 	s := paper("rdrec")
 	s.Method.TopN = false
 	settings := spec.Train{Batch: 10, Ratio: spec.Ratio{Explanation: 1, Sequential: 1, Rationale: 1}}
-	want := task.Counts{task.KindExplanation: 4, task.KindSequential: 3, task.KindRationale: 3}
+	want := task.Counts{task.Explanation: 4, task.Sequential: 3, task.Rationale: 3}
 	if got := newMixer(t, read(t, "beauty_mini"), s, settings, 1).Counts(); got != want {
 		t.Errorf("counts %v, want %v", got, want)
 	}
 }
 
-func TestMixerNeedsAShareToLearn(t *testing.T) {
+func TestMixerNeedsAPositiveWeight(t *testing.T) {
 	data := read(t, "beauty_mini")
 	data.Explanations = dataset.Splits{}
 	_, err := newCorpus(t, data, paper("rdrec")).Mixer(spec.Train{Batch: 8, Ratio: spec.Ratio{Explanation: 1, Rationale: 1}}, 1)
@@ -221,16 +221,16 @@ func TestMixerNeedsAShareToLearn(t *testing.T) {
 	}
 }
 
-func TestSplitRefusesNonsense(t *testing.T) {
+func TestSplitRejectsInvalidInput(t *testing.T) {
 	for name, c := range map[string]struct {
 		ratio spec.Ratio
 		batch int
 		want  string
 	}{
 		"no weights": {spec.Ratio{}, 8, "all weights are 0"},
-		"negative":   {spec.Ratio{Explanation: 2, TopN: -1}, 8, "weight -1 is no share"},
-		"no number":  {spec.Ratio{TopN: math.NaN()}, 8, "weight NaN is no share"},
-		"endless":    {spec.Ratio{TopN: 1, Sequential: math.Inf(1)}, 8, "weight +Inf is no share"},
+		"negative":   {spec.Ratio{Explanation: 2, TopN: -1}, 8, "weight -1 is not a valid weight"},
+		"no number":  {spec.Ratio{TopN: math.NaN()}, 8, "weight NaN is not a valid weight"},
+		"endless":    {spec.Ratio{TopN: 1, Sequential: math.Inf(1)}, 8, "weight +Inf is not a valid weight"},
 		"no batch":   {spec.Ratio{TopN: 1}, 0, "at least 1"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -4,7 +4,8 @@ import (
 	"math/rand/v2"
 )
 
-// Random is the randomness that samplers use: the reference's calls come down to these two, so a tape of them can stand in.
+// Random is the randomness that samplers use: the reference's calls come down to these two, so a
+// tape of them can stand in.
 type Random interface {
 	// IntN returns a number from 0 up to, but not including, n.
 	IntN(n int) int
@@ -12,7 +13,8 @@ type Random interface {
 	Shuffle(values []int)
 }
 
-// PCG is the seeded [Random] of real runs. Its state is 20 bytes, so a run resumes in the middle of a stream.
+// PCG is the seeded [Random] of real runs. Its state is 20 bytes, so a run resumes in the middle of
+// a stream.
 type PCG struct {
 	source *rand.PCG
 	random *rand.Rand

@@ -12,21 +12,21 @@ type Counts [4]int
 
 // Rows is how many rows the batch has.
 func (c Counts) Rows() int {
-	rows := c[KindRationale]
+	rows := c[Rationale]
 	for _, n := range c {
 		rows += n
 	}
 	return rows
 }
 
-// Split shares a batch out by a ratio as the reference does: each kind's share is cut to a whole number, and what remains goes to
-// top-N, whatever its weight.
+// Split shares a batch out by a ratio as the reference does: each kind's share is cut to a whole
+// number, and what remains goes to top-N, whatever its weight.
 func Split(ratio spec.Ratio, batch int) (Counts, error) {
 	weights := [4]float64{ratio.Explanation, ratio.Sequential, ratio.Rationale, ratio.TopN}
 	sum := 0.0
 	for _, weight := range weights {
 		if weight < 0 || math.IsNaN(weight) || math.IsInf(weight, 0) {
-			return Counts{}, fmt.Errorf("ratio %s: weight %g is no share", ratioText(ratio), weight)
+			return Counts{}, fmt.Errorf("ratio %s: weight %g is not a valid weight", ratioText(ratio), weight)
 		}
 		sum += weight
 	}
@@ -37,10 +37,10 @@ func Split(ratio spec.Ratio, batch int) (Counts, error) {
 		return Counts{}, fmt.Errorf("batch of %d: at least 1 is needed", batch)
 	}
 	var c Counts
-	c[KindExplanation] = int(weights[0] / sum * float64(batch))
-	c[KindSequential] = int(weights[1] / sum * float64(batch))
-	c[KindRationale] = int(weights[2] / sum * float64(batch))
-	c[KindTopN] = batch - c[KindExplanation] - c[KindSequential] - c[KindRationale]
+	c[Explanation] = int(weights[0] / sum * float64(batch))
+	c[Sequential] = int(weights[1] / sum * float64(batch))
+	c[Rationale] = int(weights[2] / sum * float64(batch))
+	c[TopN] = batch - c[Explanation] - c[Sequential] - c[Rationale]
 	return c, nil
 }
 
@@ -48,46 +48,46 @@ func ratioText(r spec.Ratio) string {
 	return fmt.Sprintf("%g:%g:%g:%g (explanation:sequential:rationale:top-N)", r.Explanation, r.Sequential, r.Rationale, r.TopN)
 }
 
-// split is [Split] over the kinds that the corpus has: the others have weight 0, and where top-N is off the first kind with the
-// greatest share takes what remains.
+// split is [Split] over the kinds that the corpus has: the others have weight 0, and where top-N is
+// off the first kind with the greatest share takes what remains.
 func (c *Corpus) split(ratio spec.Ratio, batch int) (Counts, error) {
 	have := spec.Ratio{}
-	if c.Has(KindExplanation) {
+	if c.Has(Explanation) {
 		have.Explanation = ratio.Explanation
 	}
-	if c.Has(KindSequential) {
+	if c.Has(Sequential) {
 		have.Sequential = ratio.Sequential
 	}
-	if c.Has(KindRationale) {
+	if c.Has(Rationale) {
 		have.Rationale = ratio.Rationale
 	}
-	if c.Has(KindTopN) {
+	if c.Has(TopN) {
 		have.TopN = ratio.TopN
 	}
 	counts, err := Split(have, batch)
 	if err != nil {
 		return counts, fmt.Errorf("method %q on dataset %q: %w", c.settings.Method.Name, c.name, err)
 	}
-	if rest := counts[KindTopN]; rest > 0 && !c.Has(KindTopN) {
-		counts[KindTopN] = 0
-		taker := KindExplanation
-		for _, kind := range Kinds() {
-			if counts[kind] > counts[taker] || !c.Has(taker) {
-				taker = kind
+	if rest := counts[TopN]; rest > 0 && !c.Has(TopN) {
+		counts[TopN] = 0
+		largest := Explanation
+		for _, task := range Tasks() {
+			if counts[task] > counts[largest] || !c.Has(largest) {
+				largest = task
 			}
 		}
-		counts[taker] += rest
+		counts[largest] += rest
 	}
 	return counts, nil
 }
 
-// steps is how many batches an epoch has: so many that the explanations have been seen once, or where a batch has none the
-// rationales, else the sequences, else the top-N users. It is at least 1; the reference divides by zero where a batch is larger than
-// its data.
+// steps is how many batches an epoch has: so many that the explanations have been seen once, or
+// where a batch has none the rationales, else the sequences, else the top-N users. It is at least
+// 1; the reference divides by zero where a batch is larger than its data.
 func (c *Corpus) steps(counts Counts) int {
-	for _, kind := range []Kind{KindExplanation, KindRationale, KindSequential, KindTopN} {
-		if counts[kind] > 0 {
-			return max(1, c.records(kind)/counts[kind])
+	for _, task := range []Task{Explanation, Rationale, Sequential, TopN} {
+		if counts[task] > 0 {
+			return max(1, c.records(task)/counts[task])
 		}
 	}
 	return 1

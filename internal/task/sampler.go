@@ -6,8 +6,9 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// order is a walk over records: in the data's order first, reshuffled each time it ends. As in the reference there is no shuffle
-// before the first end, so the first epoch sees the data in file order.
+// order is a walk over records: in the data's order first, reshuffled each time it ends. As in the
+// reference there is no shuffle before the first end, so the first epoch sees the data in file
+// order.
 type order struct {
 	Indices []int `json:"indices"`
 	At      int   `json:"at"`
@@ -30,7 +31,8 @@ func (o *order) next(random Random) int {
 	return o.Indices[o.At-1]
 }
 
-// sampler draws training examples. The order of its calls to random is the reference's, so that a tape of them can be replayed.
+// sampler draws training examples. The order of its calls to random is the reference's, so that a
+// tape of them can be replayed.
 type sampler struct {
 	*Corpus
 	random Random
@@ -38,47 +40,49 @@ type sampler struct {
 
 func (s sampler) choose(list []template) template { return list[s.random.IntN(len(list))] }
 
-// draw appends n records of a kind.
-func (s sampler) draw(out []Example, kind Kind, o *order, n int) []Example {
+// sample appends n records of a kind.
+func (s sampler) sample(out []Example, task Task, o *order, n int) []Example {
 	from := len(out)
 	for range n {
-		switch i := o.next(s.random); kind {
-		case KindExplanation:
+		switch i := o.next(s.random); task {
+		case Explanation:
 			record := s.explanations.Train[i]
-			out = append(out, s.explain(record, s.choose(s.texts.explanation)))
-		case KindSequential:
+			out = append(out, s.explanationExample(record, s.choose(s.templates.explanation)))
+		case Sequential:
 			user := s.segments[i]
 			segment := s.segment(user.Items)
-			out = append(out, s.next(user.ID, segment, s.choose(s.texts.sequential)))
-		case KindTopN:
+			out = append(out, s.sequentialExample(user.ID, segment, s.choose(s.templates.sequential)))
+		case TopN:
 			user := s.users[i]
-			learnt := user.Train()
-			truth := learnt[s.random.IntN(len(learnt))]
+			trainItems := user.TrainItems()
+			truth := trainItems[s.random.IntN(len(trainItems))]
 			candidates := append(s.unseen(user), truth)
 			s.random.Shuffle(candidates)
-			out = append(out, s.pick(user.ID, truth, candidates, s.choose(s.texts.topn)))
-		case KindRationale:
-			pair := s.rationale(s.rationales.Train[i])
+			out = append(out, s.topNExample(user.ID, truth, candidates, s.choose(s.templates.topn)))
+		case Rationale:
+			pair := s.rationaleExamples(s.rationales.Train[i])
 			out = append(out, pair[:]...)
 		}
 	}
-	if kind == KindRationale && !s.settings.Protocol.RightTasks {
-		halve(out[from:])
+	if task == Rationale && !s.settings.Protocol.CorrectTasks {
+		setPromptsByHalf(out[from:])
 	}
 	return out
 }
 
-// halve gives rationale rows the reference's tasks: the first half preference, the second attribute, though the rows alternate.
-func halve(rows []Example) {
+// setPromptsByHalf gives rationale rows the reference's tasks: the first half preference, the
+// second attribute, though the rows alternate.
+func setPromptsByHalf(rows []Example) {
 	for i := range rows {
-		rows[i].Task = Preference
+		rows[i].Prompt = PromptPreference
 		if i >= len(rows)/2 {
-			rows[i].Task = Attribute
+			rows[i].Prompt = PromptAttribute
 		}
 	}
 }
 
-// segment is a part of a sequence without its last two items, at least two items long and cut to the last 21.
+// segment is a part of a sequence without its last two items, at least two items long and cut to
+// the last 21.
 func (s sampler) segment(items []int) []int {
 	start := s.random.IntN(len(items) - 3)
 	end := start + 1 + s.random.IntN(len(items)-3-start)
@@ -90,12 +94,12 @@ func recent(items []int) []int { return items[max(0, len(items)-maxSegment):] }
 
 // unseen draws different items that the user has never had, with room for one more.
 func (s sampler) unseen(user dataset.User) []int {
-	drawn := make([]int, 0, s.settings.Negatives+1)
-	for len(drawn) < s.settings.Negatives {
+	sampled := make([]int, 0, s.settings.Negatives+1)
+	for len(sampled) < s.settings.Negatives {
 		item := 1 + s.random.IntN(s.items)
-		if !slices.Contains(user.Items, item) && !slices.Contains(drawn, item) {
-			drawn = append(drawn, item)
+		if !slices.Contains(user.Items, item) && !slices.Contains(sampled, item) {
+			sampled = append(sampled, item)
 		}
 	}
-	return drawn
+	return sampled
 }

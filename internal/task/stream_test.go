@@ -35,9 +35,9 @@ func TestPCGIsTheStreamOfASeed(t *testing.T) {
 	}
 }
 
-// TestEachUseHasAStreamOfItsOwn: 0 mixes training batches, 1 orders the candidates of tests, 2
+// TestRandomStreamsAreDistinct: 0 mixes training batches, 1 orders the candidates of tests, 2
 // draws what is shown, and those from 3 on are the validations', one an epoch in protocol paper.
-func TestEachUseHasAStreamOfItsOwn(t *testing.T) {
+func TestRandomStreamsAreDistinct(t *testing.T) {
 	const seed = 5
 	corpus := newCorpus(t, small(), paper("rdrec"))
 	from := func(stream uint64) []task.Example {
@@ -56,7 +56,7 @@ func TestEachUseHasAStreamOfItsOwn(t *testing.T) {
 	}
 	valid := func(c *task.Corpus, epoch int) []task.Example {
 		t.Helper()
-		list, err := c.Valid(task.KindTopN, seed, epoch)
+		list, err := c.Validation(task.TopN, seed, epoch)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -69,7 +69,7 @@ func TestEachUseHasAStreamOfItsOwn(t *testing.T) {
 				stream += uint64(epoch)
 			}
 			c := newCorpus(t, small(), s)
-			want, err := c.ValidFrom(task.KindTopN, task.NewPCG(seed, stream))
+			want, err := c.ValidationFrom(task.TopN, task.NewPCG(seed, stream))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -90,7 +90,7 @@ func TestCandidatesOfTheTest(t *testing.T) {
 		want = append(want, candidates)
 	}
 	data := small()
-	list, err := newCorpus(t, data, paper("rdrec")).Test(task.KindTopN, 5)
+	list, err := newCorpus(t, data, paper("rdrec")).Test(task.TopN, 5)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +128,7 @@ func TestCandidatesOfAValidation(t *testing.T) {
 		random.Shuffle(6, func(i, j int) { candidates[i], candidates[j] = candidates[j], candidates[i] })
 		want = append(want, candidates)
 	}
-	list, err := newCorpus(t, data, paper("rdrec")).Valid(task.KindTopN, 5, 2)
+	list, err := newCorpus(t, data, paper("rdrec")).Validation(task.TopN, 5, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,21 +141,21 @@ func TestCandidatesOfAValidation(t *testing.T) {
 	}
 }
 
-// TestDumpDrawsFromItsOwnStream: what is shown of the explanations uses the templates that stream 2
+// TestDumpUsesItsOwnStream: what is shown of the explanations uses the templates that stream 2
 // draws.
-func TestDumpDrawsFromItsOwnStream(t *testing.T) {
+func TestDumpUsesItsOwnStream(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 2))
-	family, err := task.FamilyNamed("pod")
+	set, err := task.TemplateSetNamed("pod")
 	if err != nil {
 		t.Fatal(err)
 	}
 	var want []string
 	for _, record := range small().Explanations.Train[:3] {
-		text := family.Explanation[random.IntN(len(family.Explanation))]
-		explain, _, err := task.Family{
+		text := set.Explanation[random.IntN(len(set.Explanation))]
+		explain, _, err := task.TemplateSet{
 			Explanation: []string{text},
 			Sequential:  []string{"x"},
-		}.Texts(
+		}.Inputs(
 			task.Pair{User: record.User, Item: record.Item},
 			nil,
 		)
@@ -183,9 +183,9 @@ func TestDumpDrawsFromItsOwnStream(t *testing.T) {
 	}
 }
 
-// TestEachSwitchActsAlone turns each of the protocol's switches on by itself: it changes what it is
-// for, and nothing else.
-func TestEachSwitchActsAlone(t *testing.T) {
+// TestEachSwitchActsIndependently turns each of the protocol's switches on by itself: it changes
+// what it is for, and nothing else.
+func TestEachSwitchActsIndependently(t *testing.T) {
 	type effects struct{ Narrow, KeepsEnd, RightTasks, SameCandidates, HeldOut bool }
 	data := small()
 	data.Explanations.Val = append(data.Explanations.Val, data.Explanations.Val[0])
@@ -208,37 +208,37 @@ func TestEachSwitchActsAlone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		list := func(kind task.Kind, epoch int) task.List {
-			got, err := corpus.Valid(kind, 1, epoch)
+		list := func(tk task.Task, epoch int) task.List {
+			got, err := corpus.Validation(tk, 1, epoch)
 			if err != nil {
 				t.Fatal(err)
 			}
 			return got
 		}
-		widths := func(kind task.Kind) (all []int) {
-			for b := range list(kind, 1).Batches(whole, 1) {
+		widths := func(tk task.Task) (all []int) {
+			for b := range list(tk, 1).Batches(whole, 1) {
 				all = append(all, b.TargetLen)
 			}
 			return all
 		}
-		narrow := func(kind task.Kind) bool { w := widths(kind); return w[0] != w[len(w)-1] }
+		narrow := func(tk task.Task) bool { w := widths(tk); return w[0] != w[len(w)-1] }
 		var e effects
-		if e.Narrow = narrow(task.KindExplanation); e.Narrow != narrow(task.KindRationale) {
+		if e.Narrow = narrow(task.Explanation); e.Narrow != narrow(task.Rationale) {
 			t.Errorf("%+v: rationales are padded otherwise than explanations", p)
 		}
 		e.KeepsEnd = encoder.Encode([]task.Example{{Target: "a rather long answer, which is cut"}}).Target[5] == 1
-		for b := range list(task.KindRationale, 1).Batches(encoder, 2) {
-			e.RightTasks = b.Tasks[1] == int64(task.Attribute) && b.Tasks[2] == int64(task.Preference)
+		for b := range list(task.Rationale, 1).Batches(encoder, 2) {
+			e.RightTasks = b.Prompts[1] == int64(task.PromptAttribute) && b.Prompts[2] == int64(task.PromptPreference)
 		}
-		drawn := newMixer(t, data, s, spec.Train{Batch: 2, Ratio: spec.Ratio{Rationale: 1}}, 1).Next()
-		right := !slices.ContainsFunc(drawn, func(x task.Example) bool {
-			return (x.Task == task.Preference) != strings.Contains(x.Source, "preference")
+		sampled := newMixer(t, data, s, spec.Train{Batch: 2, Ratio: spec.Ratio{Rationale: 1}}, 1).Next()
+		right := !slices.ContainsFunc(sampled, func(x task.Example) bool {
+			return (x.Prompt == task.PromptPreference) != strings.Contains(x.Source, "preference")
 		})
 		if right != e.RightTasks {
 			t.Errorf("%+v: training has other tasks than validation", p)
 		}
-		e.SameCandidates = cmp.Equal(list(task.KindTopN, 1).Examples, list(task.KindTopN, 2).Examples)
-		e.HeldOut = len(list(task.KindExplanation, 1).Examples) == 2
+		e.SameCandidates = cmp.Equal(list(task.TopN, 1).Examples, list(task.TopN, 2).Examples)
+		e.HeldOut = len(list(task.Explanation, 1).Examples) == 2
 		return e
 	}
 	want := map[string]effects{
@@ -246,7 +246,7 @@ func TestEachSwitchActsAlone(t *testing.T) {
 			Narrow: true,
 		},
 		"skip_pads":       {KeepsEnd: true},
-		"right_tasks":     {RightTasks: true},
+		"correct_tasks":   {RightTasks: true},
 		"patience_resets": {},
 		"constrained":     {SameCandidates: true},
 		"held_out":        {HeldOut: true},

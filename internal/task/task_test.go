@@ -38,13 +38,13 @@ func newCorpus(t testing.TB, data *dataset.Dataset, s task.Settings) *task.Corpu
 	return corpus
 }
 
-func newEncoder(t testing.TB, s task.Settings, targetTokens int) *task.Encoder {
+func newEncoder(t testing.TB, s task.Settings, maxTargetTokens int) *task.Encoder {
 	t.Helper()
 	t5, err := token.NewT5()
 	if err != nil {
 		t.Fatal(err)
 	}
-	encoder, err := task.NewEncoder(t5, s, targetTokens)
+	encoder, err := task.NewEncoder(t5, s, maxTargetTokens)
 	if err != nil {
 		t.Fatal(err)
 	}

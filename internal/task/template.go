@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// template is a text cut at its placeholders: literals at even places, names of placeholders at odd ones.
+// template is a text cut at its placeholders: literals at even places, names of placeholders at odd
+// ones.
 type template []string
 
 func newTemplate(text string) (template, error) {
@@ -31,14 +32,14 @@ func newTemplate(text string) (template, error) {
 	}
 }
 
-// slots is what fills a template.
-type slots struct {
+// placeholders is what fills a template.
+type placeholders struct {
 	user, item int
 	items      []int
 	separator  string
 }
 
-func (t template) fill(s slots) string {
+func (t template) fill(s placeholders) string {
 	out := make([]byte, 0, 128+12*len(s.items))
 	for i, part := range t {
 		switch {
@@ -72,7 +73,7 @@ type templates struct {
 	explanation, sequential, topn, preference, attribute []template
 }
 
-func (f Family) compile() (templates, error) {
+func (f TemplateSet) compile() (templates, error) {
 	var t templates
 	for _, list := range []struct {
 		to    *[]template
@@ -87,7 +88,7 @@ func (f Family) compile() (templates, error) {
 		for _, text := range list.texts {
 			cut, err := newTemplate(text)
 			if err != nil {
-				return t, fmt.Errorf("template family %q: %w", f.Name, err)
+				return t, fmt.Errorf("template set %q: %w", f.Name, err)
 			}
 			*list.to = append(*list.to, cut)
 		}
@@ -103,13 +104,13 @@ func nonEmpty(text string) []string {
 }
 
 // has says whether there are templates for a kind.
-func (t templates) has(kind Kind) bool {
-	switch kind {
-	case KindExplanation:
+func (t templates) has(task Task) bool {
+	switch task {
+	case Explanation:
 		return len(t.explanation) > 0
-	case KindSequential:
+	case Sequential:
 		return len(t.sequential) > 0
-	case KindTopN:
+	case TopN:
 		return len(t.topn) > 0
 	default:
 		return len(t.preference) > 0 && len(t.attribute) > 0

@@ -2,8 +2,8 @@ package teacher
 
 import "context"
 
-// Copy is no teacher at all: both sentences of a rationale are the explanation itself, which is what the reference falls back to. It is
-// the ablation that tells what a language model adds.
+// Copy is no teacher at all: both sentences of a rationale are the explanation itself, which is
+// what the reference falls back to. It is the ablation that tells what a language model adds.
 type Copy struct{}
 
 // Rationale is the explanation, twice.
@@ -18,7 +18,7 @@ func (Copy) Complete(ctx context.Context, prompts []Prompt, emit func(int, Reply
 			return err
 		}
 		last := p.Messages[len(p.Messages)-1].Content
-		if err := emit(i, Reply{Text: last[p.Lead:]}); err != nil {
+		if err := emit(i, Reply{Text: last[p.SharedPrefix:]}); err != nil {
 			return err
 		}
 	}

@@ -12,10 +12,12 @@ import (
 
 // Request is an explanation to distil.
 type Request struct {
-	ID, Text string
+	ID   string `json:"id"`
+	Text string `json:"text"`
 }
 
-// Rationale is what a teacher made of an explanation. It holds nothing that hangs on when or in what company it was asked.
+// Rationale is what a teacher made of an explanation. It holds nothing that hangs on when or in
+// what company it was asked.
 type Rationale struct {
 	ID string `json:"id"`
 	// Text is the explanation.
@@ -25,31 +27,36 @@ type Rationale struct {
 	Attribution string `json:"attribution"`
 	// Reply is the teacher's last reply as it came.
 	Reply string `json:"reply"`
-	// FellBack marks the reference's way out of a reply that it can't read: both sentences are the explanation.
+	// FellBack marks the reference's way out of a reply that it can't read: both sentences are the
+	// explanation.
 	FellBack bool `json:"fell_back,omitempty"`
-	// Attempts is how often the teacher was asked, 0 where it was not; PromptTokens and Tokens were read and written for all of them.
+	// Attempts is how often the teacher was asked, 0 where it was not; PromptTokens and Tokens were
+	// read and written for all of them.
 	Attempts     int `json:"attempts"`
 	PromptTokens int `json:"prompt_tokens"`
 	Tokens       int `json:"tokens"`
 	// Leaks is how many of the replies had words of the prompt's examples.
 	Leaks int `json:"leaks,omitempty"`
-	// Words is how many words with content the two sentences have; Grounded of them stand in the explanation.
+	// Words is how many words with content the two sentences have; Grounded of them stand in the
+	// explanation.
 	Words    int `json:"words"`
 	Grounded int `json:"grounded"`
 	// Failed is why the rationale can't be used; empty for a good one.
 	Failed string `json:"failed,omitempty"`
 }
 
-// attempts is how often a teacher is asked before an explanation is given up.
-const attempts = 3
+// maxAttempts is how often a teacher is asked before an explanation is given up.
+const maxAttempts = 3
 
-// How a reply that could not be used is asked for again: greedily the same would come back, so it is sampled.
+// How a reply that could not be used is asked for again: greedily the same would come back, so it
+// is sampled.
 const (
 	retryTemperature = 0.7
 	retryTopP        = 0.9
 )
 
-// sampling is how a reply is drawn at the given attempt, from 0 on. What is drawn hangs on the explanation and the attempt alone.
+// sampling is how a reply is drawn at the given attempt, from 0 on. What is drawn hangs on the
+// explanation and the attempt alone.
 func sampling(explanation string, settings spec.Teacher, attempt int) Sampling {
 	s := Sampling{
 		MaxTokens: settings.MaxTokens, Temperature: settings.Temperature, TopP: settings.TopP,
@@ -66,9 +73,10 @@ func seed(explanation string, attempt int) uint64 {
 	return binary.LittleEndian.Uint64(sum[:])
 }
 
-// Distill asks the engine for the rationale of each request and calls emit with each as soon as it is final: understood, or given up
-// with its reason after three attempts. The order is the engine's; the rationales are not. An error of the engine or of emit ends
-// the work; what was emitted until then need not be asked again.
+// Distill asks the engine for the rationale of each request and calls emit with each as soon as it
+// is final: understood, or given up with its reason after three attempts. The order is the
+// engine's; the rationales are not. An error of the engine or of emit ends the work; what was
+// emitted until then need not be asked again.
 func Distill(
 	ctx context.Context, engine Engine, settings spec.Teacher, requests []Request, emit func(Rationale) error,
 ) error {
@@ -80,12 +88,12 @@ func Distill(
 	for i, r := range requests {
 		rows[i] = &Rationale{ID: r.ID, Text: r.Text}
 	}
-	if rows, err = d.skip(rows); err != nil {
+	if rows, err = d.resolveDirectly(rows); err != nil {
 		return err
 	}
-	for attempt := 0; attempt < attempts && len(rows) > 0; attempt++ {
-		if rows, err = d.ask(ctx, rows, attempt); err != nil {
-			return fmt.Errorf("ask teacher %q: %w", settings.Model, err)
+	for attempt := 0; attempt < maxAttempts && len(rows) > 0; attempt++ {
+		if rows, err = d.completeAll(ctx, rows, attempt); err != nil {
+			return fmt.Errorf("teacher %q: %w", settings.Model, err)
 		}
 	}
 	return nil
@@ -93,30 +101,30 @@ func Distill(
 
 // distiller is a running [Distill].
 type distiller struct {
-	engine   Engine
-	settings spec.Teacher
-	style    style
-	reading  reading
-	emit     func(Rationale) error
+	engine        Engine
+	settings      spec.Teacher
+	promptStyle   promptStyle
+	parseSettings parseSettings
+	emit          func(Rationale) error
 }
 
 func newDistiller(engine Engine, settings spec.Teacher, emit func(Rationale) error) (*distiller, error) {
-	s, err := styleOf(settings.Prompt)
+	s, err := findPromptStyle(settings.Prompt)
 	if err != nil {
 		return nil, err
 	}
-	if settings.Parse != parsePaper && settings.Parse != parseStrict {
-		return nil, fmt.Errorf("parse %q is not one of %s, %s", settings.Parse, parsePaper, parseStrict)
+	if settings.Parse != modePaper && settings.Parse != modeStrict {
+		return nil, fmt.Errorf("parse %q is not one of %s, %s", settings.Parse, modePaper, modeStrict)
 	}
 	return &distiller{
-		engine: engine, settings: settings, style: s, emit: emit,
-		reading: reading{maxTokens: settings.MaxTokens, own: ownWords(s.examples)},
+		engine: engine, settings: settings, promptStyle: s, emit: emit,
+		parseSettings: parseSettings{maxTokens: settings.MaxTokens, exampleWords: exampleWords(s.examples)},
 	}, nil
 }
 
-// skip finishes the rows that need no asking and answers the others.
-func (d *distiller) skip(rows []*Rationale) ([]*Rationale, error) {
-	var asked []*Rationale
+// resolveDirectly finishes the rows that need no asking and answers the others.
+func (d *distiller) resolveDirectly(rows []*Rationale) ([]*Rationale, error) {
+	var remaining []*Rationale
 	for _, row := range rows {
 		direct, isDirect := d.engine.(interface {
 			Rationale(explanation string) (preference, attribution string)
@@ -124,38 +132,38 @@ func (d *distiller) skip(rows []*Rationale) ([]*Rationale, error) {
 		switch {
 		case isDirect:
 			row.Preference, row.Attribution = direct.Rationale(row.Text)
-		case len(contentWords(row.Text)) == 0 && d.settings.Parse == parseStrict:
-			row.Failed = "the explanation says nothing"
-		case d.style.refuses(row.Text):
-			d.understand(row, Reply{Text: d.style.refusal})
+		case len(contentWords(row.Text)) == 0 && d.settings.Parse == modeStrict:
+			row.Failed = "the explanation has no content words"
+		case d.promptStyle.rejects(row.Text):
+			d.parseReply(row, Reply{Text: d.promptStyle.rejection})
 		default:
-			asked = append(asked, row)
+			remaining = append(remaining, row)
 			continue
 		}
 		if err := d.finish(row); err != nil {
 			return nil, err
 		}
 	}
-	return asked, nil
+	return remaining, nil
 }
 
-// ask asks all rows once and answers those that must be asked again.
-func (d *distiller) ask(ctx context.Context, rows []*Rationale, attempt int) ([]*Rationale, error) {
+// completeAll asks all rows once and answers those that must be asked again.
+func (d *distiller) completeAll(ctx context.Context, rows []*Rationale, attempt int) ([]*Rationale, error) {
 	prompts := make([]Prompt, len(rows))
 	for i, row := range rows {
-		prompts[i] = d.style.prompt(row.Text, d.settings, attempt)
+		prompts[i] = d.promptStyle.prompt(row.Text, d.settings, attempt)
 	}
-	answered, again := make([]bool, len(rows)), make([]bool, len(rows))
+	seen, retry := make([]bool, len(rows)), make([]bool, len(rows))
 	err := d.engine.Complete(ctx, prompts, func(i int, reply Reply) error {
-		if i < 0 || i >= len(rows) || answered[i] {
-			return fmt.Errorf("a reply to prompt %d of %d that was not expected", i, len(rows))
+		if i < 0 || i >= len(rows) || seen[i] {
+			return fmt.Errorf("unexpected reply to prompt %d of %d", i, len(rows))
 		}
-		answered[i] = true
+		seen[i] = true
 		rows[i].Attempts++
 		rows[i].PromptTokens += reply.PromptTokens
 		rows[i].Tokens += reply.Tokens
-		if final := d.understand(rows[i], reply); !final && attempt+1 < attempts {
-			again[i] = true
+		if final := d.parseReply(rows[i], reply); !final && attempt+1 < maxAttempts {
+			retry[i] = true
 			return nil
 		}
 		return d.finish(rows[i])
@@ -163,25 +171,26 @@ func (d *distiller) ask(ctx context.Context, rows []*Rationale, attempt int) ([]
 	if err != nil {
 		return nil, err
 	}
-	var left []*Rationale
+	var remaining []*Rationale
 	for i, row := range rows {
-		if !answered[i] {
+		if !seen[i] {
 			return nil, fmt.Errorf("no reply to prompt %d of %d", i, len(rows))
 		}
-		if again[i] {
-			left = append(left, row)
+		if retry[i] {
+			remaining = append(remaining, row)
 		}
 	}
-	return left, nil
+	return remaining, nil
 }
 
-// understand reads a reply into its row and says whether asking again would be useless: it was understood, or can't be answered at all.
-func (d *distiller) understand(row *Rationale, reply Reply) bool {
+// parseReply reads a reply into its row and says whether asking again would be useless: it was
+// understood, or can't be answered at all.
+func (d *distiller) parseReply(row *Rationale, reply Reply) bool {
 	row.Reply, row.Failed = reply.Text, reply.Failed
 	if reply.Failed != "" {
 		return true
 	}
-	p, err := read(d.settings.Parse, reply, row.Text, d.reading)
+	p, err := parse(d.settings.Parse, reply, row.Text, d.parseSettings)
 	if err != nil {
 		row.Failed = err.Error()
 		if errors.Is(err, errLeaked) {

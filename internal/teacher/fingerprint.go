@@ -12,12 +12,13 @@ import (
 // version changes when this package would make another rationale of the same reply.
 const version = 1
 
-// Fingerprint names everything that a rationale's text hangs on beside the explanation: the weights, by their digest, the prompt as it
-// is written out, how replies are drawn and how they are read. Batch, shard and the number of reviews change no text and are left out.
+// Fingerprint names everything that a rationale's text hangs on beside the explanation: the
+// weights, by their digest, the prompt as it is written out, how replies are drawn and how they are
+// read. Batch, shard and the number of reviews change no text and are left out.
 func Fingerprint(settings spec.Teacher, weightsDigest string) string {
 	probes := []Prompt{}
-	if s, err := styleOf(settings.Prompt); err == nil {
-		for attempt := range attempts {
+	if s, err := findPromptStyle(settings.Prompt); err == nil {
+		for attempt := range maxAttempts {
 			probes = append(probes, s.prompt("\x00", settings, attempt))
 		}
 	}

@@ -8,8 +8,8 @@ import (
 
 // Ways to parse a reply.
 const (
-	parsePaper  = "paper"
-	parseStrict = "strict"
+	modePaper  = "paper"
+	modeStrict = "strict"
 )
 
 // parsed is what was read out of a reply.
@@ -18,9 +18,10 @@ type parsed struct {
 	fellBack                bool // the reference's answer to what it can't read: the explanation itself
 }
 
-// readPaper reads a reply as the reference does: the second and third lines without their first three characters, whatever these are.
-// With fewer lines both fields become the explanation; its repair of one-line replies never runs, since Python's str has no contains.
-func readPaper(reply, explanation string) parsed {
+// parsePaper reads a reply as the reference does: the second and third lines without their first
+// three characters, whatever these are. With fewer lines both fields become the explanation; its
+// repair of one-line replies never runs, since Python's str has no contains.
+func parsePaper(reply, explanation string) parsed {
 	lines := strings.Split(reply, "\n")
 	if len(lines) < 3 {
 		return parsed{explanation, explanation, true}
@@ -38,35 +39,36 @@ func afterThree(line string) string {
 var (
 	errNoFirst    = errors.New("no line begins with number 1")
 	errNoSecond   = errors.New("the line after the first does not begin with number 2")
-	errUnfinished = errors.New("the reply was cut at its longest")
-	errEmpty      = errors.New("a sentence says nothing")
-	errTemplate   = errors.New("the template stands in it")
-	errSame       = errors.New("both sentences are the same")
-	errLeaked     = errors.New("words of the prompt's examples stand in it")
+	errUnfinished = errors.New("the reply reached its maximum length")
+	errEmpty      = errors.New("a sentence is empty")
+	errTemplate   = errors.New("the reply repeats the template")
+	errSame       = errors.New("both sentences are identical")
+	errLeaked     = errors.New("the reply leaks words of the prompt's examples")
 )
 
-// readStrict reads two numbered sentences on lines of their own; what stands before them (a greeting) or after is left out. cut says
-// that the reply has as many tokens as it may.
-func readStrict(reply string, cut bool) (parsed, error) {
-	lines := numbered(reply)
+// parseStrict reads two numbered sentences on lines of their own; what stands before them (a
+// greeting) or after is left out. cut says that the reply has as many tokens as it may.
+func parseStrict(reply string, truncated bool) (parsed, error) {
+	lines := numberedLines(reply)
 	second := len(lines) > 1 && strings.HasPrefix(lines[1], "2.")
 	switch {
 	case len(lines) == 0:
 		return parsed{}, errNoFirst
-	case len(lines) < 2 && cut:
+	case len(lines) < 2 && truncated:
 		return parsed{}, errUnfinished
 	case !second:
 		return parsed{}, errNoSecond
 	}
 	p := parsed{preference: sentence(lines[0]), attribution: sentence(lines[1])}
-	if cut && len(lines) == 2 && !strings.ContainsAny(p.attribution, ".!") {
+	if truncated && len(lines) == 2 && !strings.ContainsAny(p.attribution, ".!") {
 		return parsed{}, errUnfinished
 	}
 	return p, p.check()
 }
 
-// numbered are the lines of a reply that say something, from the one that begins with 1. on, without blanks at their ends.
-func numbered(reply string) []string {
+// numberedLines are the lines of a reply that say something, from the one that begins with 1. on,
+// without blanks at their ends.
+func numberedLines(reply string) []string {
 	var out []string
 	for line := range strings.FieldsFuncSeq(reply, func(r rune) bool { return r == '\n' || r == '\r' }) {
 		line = strings.TrimSpace(line)
@@ -101,34 +103,35 @@ func isTemplate(sentence string) bool {
 	return strings.Contains(strings.ToLower(sentence), "xxx") || strings.ContainsAny(sentence, "[]<>{}")
 }
 
-// leak names the first of the examples' own words in a rationale that its explanation doesn't have, or "".
-func leak(p parsed, explanation string, own map[string]bool) string {
-	said := stemSet(explanation)
+// leakedWord names the first of the examples' own words in a rationale that its explanation doesn't
+// have, or "".
+func leakedWord(p parsed, explanation string, exampleWords map[string]bool) string {
+	generated := stemSet(explanation)
 	for _, word := range contentWords(p.preference + " " + p.attribution) {
-		if s := stem(word); own[s] && !said[s] {
+		if s := stem(word); exampleWords[s] && !generated[s] {
 			return word
 		}
 	}
 	return ""
 }
 
-// read parses a reply in the given way; the error says why it can't be used.
-func read(way string, reply Reply, explanation string, settings reading) (parsed, error) {
-	if way == parsePaper {
-		return readPaper(reply.Text, explanation), nil
+// parse parses a reply in the given way; the error says why it can't be used.
+func parse(mode string, reply Reply, explanation string, settings parseSettings) (parsed, error) {
+	if mode == modePaper {
+		return parsePaper(reply.Text, explanation), nil
 	}
-	p, err := readStrict(reply.Text, reply.Cut || reply.Tokens >= settings.maxTokens)
+	p, err := parseStrict(reply.Text, reply.Truncated || reply.Tokens >= settings.maxTokens)
 	if err != nil {
 		return p, err
 	}
-	if word := leak(p, explanation, settings.own); word != "" {
+	if word := leakedWord(p, explanation, settings.exampleWords); word != "" {
 		return p, fmt.Errorf("%w: %s", errLeaked, word)
 	}
 	return p, nil
 }
 
-// reading is what parsing a reply hangs on beside the reply.
-type reading struct {
-	maxTokens int
-	own       map[string]bool // stems of the examples' own words
+// parseSettings is what parsing a reply hangs on beside the reply.
+type parseSettings struct {
+	maxTokens    int
+	exampleWords map[string]bool // stems of the examples' own words
 }

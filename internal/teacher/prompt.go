@@ -7,46 +7,48 @@ import (
 	"rdrec/internal/spec"
 )
 
-// style is a way to ask: a row of the table of prompts.
-type style struct {
+// promptStyle is a way to ask: a row of the table of prompts.
+type promptStyle struct {
 	name string
 	// write makes the prompt for an explanation, without its sampling.
 	write func(explanation string) Prompt
-	// lines is after how many lines a reply is complete for each way to parse it; 0 leaves the end to the model.
+	// lines is after how many lines a reply is complete for each way to parse it; 0 leaves the end
+	// to the model.
 	paperLines, strictLines int
-	// forbidden are texts that the style can't hold; an explanation with one of them is answered with refusal and not asked.
-	forbidden []string
-	refusal   string
+	// forbiddenTags are texts that the style can't hold; an explanation with one of them is
+	// answered with refusal and not asked.
+	forbiddenTags []string
+	rejection     string
 	// examples are the prompt's own replies, whose words must not turn up in a rationale.
 	examples []example
 }
 
-// styles is the table of prompts.
-func styles() []style {
-	return []style{
+// promptStyles is the table of prompts.
+func promptStyles() []promptStyle {
+	return []promptStyle{
 		{
 			name: "paper", write: writePaper, paperLines: 3,
-			forbidden: []string{"[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"},
-			refusal:   "Error: special tags are not allowed as part of the prompt.",
+			forbiddenTags: []string{"[INST]", "[/INST]", "<<SYS>>", "<</SYS>>"},
+			rejection:     "Error: special tags are not allowed as part of the prompt.",
 		},
 		{name: "few-shot", write: writeFewShot, paperLines: 3, strictLines: 2, examples: examples()},
 	}
 }
 
-func styleOf(name string) (style, error) {
+func findPromptStyle(name string) (promptStyle, error) {
 	var names []string
-	for _, s := range styles() {
+	for _, s := range promptStyles() {
 		if s.name == name {
 			return s, nil
 		}
 		names = append(names, s.name)
 	}
-	return style{}, fmt.Errorf("prompt %q is not one of %s", name, strings.Join(names, ", "))
+	return promptStyle{}, fmt.Errorf("prompt %q is not one of %s", name, strings.Join(names, ", "))
 }
 
-// refuses says whether the style can't ask about an explanation.
-func (s *style) refuses(explanation string) bool {
-	for _, tag := range s.forbidden {
+// rejects says whether the style can't ask about an explanation.
+func (s *promptStyle) rejects(explanation string) bool {
+	for _, tag := range s.forbiddenTags {
 		if strings.Contains(explanation, tag) {
 			return true
 		}
@@ -55,15 +57,15 @@ func (s *style) refuses(explanation string) bool {
 }
 
 // prompt writes the whole prompt of an explanation.
-func (s *style) prompt(explanation string, settings spec.Teacher, attempt int) Prompt {
+func (s *promptStyle) prompt(explanation string, settings spec.Teacher, attempt int) Prompt {
 	p := s.write(explanation)
 	p.Sampling = sampling(explanation, settings, attempt)
-	p.Lines = s.strictLines
-	if settings.Parse == parsePaper {
-		p.Lines = s.paperLines
+	p.MaxLines = s.strictLines
+	if settings.Parse == modePaper {
+		p.MaxLines = s.paperLines
 	}
 	if settings.Constrain == spec.TwoLines {
-		p.Lines, p.TwoLines = 2, true
+		p.MaxLines, p.TwoLines = 2, true
 	}
 	return p
 }
@@ -79,8 +81,8 @@ const (
 // writePaper is the reference's prompt, for big chat models.
 func writePaper(explanation string) Prompt {
 	return Prompt{
-		Messages: []Message{{System, paperSystem}, {User, paperLead + explanation + paperTail}},
-		Lead:     len(paperLead),
+		Messages:     []Message{{System, paperSystem}, {User, paperLead + explanation + paperTail}},
+		SharedPrefix: len(paperLead),
 	}
 }
 
@@ -89,8 +91,8 @@ type example struct {
 	explanation, preference, attribution string
 }
 
-// examples are far from what shops' reviews are mostly about, so that their words are known again where they leak; they take their words
-// from the explanation, so that the model does.
+// examples are far from what shops' reviews are mostly about, so that their words are known again
+// where they leak; they take their words from the explanation, so that the model does.
 func examples() []example {
 	return []example{
 		{
@@ -121,16 +123,17 @@ const (
 		"what the user prefers, and what the item's attributes are."
 	fewShotLead = "A user bought an item and said \""
 	fewShotTail = "\"."
-	// firstWords begin each reply, so that it starts with the first of the two lines.
-	firstWords = "1. The user prefers"
+	// fewShotReplyPrefix begin each reply, so that it starts with the first of the two lines.
+	fewShotReplyPrefix = "1. The user prefers"
 )
 
-// writeFewShot shows a small model four talks of the kind before it is asked: alone, SmolLM2 chats back.
+// writeFewShot shows a small model four talks of the kind before it is asked: alone, SmolLM2 chats
+// back.
 func writeFewShot(explanation string) Prompt {
-	shown := examples()
-	messages := make([]Message, 0, 2+2*len(shown))
+	shot := examples()
+	messages := make([]Message, 0, 2+2*len(shot))
 	messages = append(messages, Message{System, fewShotSystem})
-	for _, e := range shown {
+	for _, e := range shot {
 		messages = append(
 			messages,
 			Message{User, fewShotLead + e.explanation + fewShotTail},
@@ -138,5 +141,5 @@ func writeFewShot(explanation string) Prompt {
 		)
 	}
 	messages = append(messages, Message{User, fewShotLead + explanation + fewShotTail})
-	return Prompt{Messages: messages, Lead: len(fewShotLead), Begin: firstWords}
+	return Prompt{Messages: messages, SharedPrefix: len(fewShotLead), ReplyPrefix: fewShotReplyPrefix}
 }

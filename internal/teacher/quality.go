@@ -10,14 +10,16 @@ import (
 // Quality is what a set of rationales is worth.
 type Quality struct {
 	Rationales int `json:"rationales"`
-	// Parsed were understood, Quarantined given up. Retried were asked more than once, and Leaked had a reply with words of the
-	// prompt's examples: both may still have ended well. FellBack took the explanation itself, as the reference does.
+	// Parsed were understood, Quarantined given up. Retried were asked more than once, and Leaked
+	// had a reply with words of the prompt's examples: both may still have ended well. FellBack
+	// took the explanation itself, as the reference does.
 	Parsed      int `json:"parsed"`
 	Quarantined int `json:"quarantined"`
 	Retried     int `json:"retried"`
 	Leaked      int `json:"leaked"`
 	FellBack    int `json:"fell_back"`
-	// Grounded is the share of the rationales' content words that stand in their explanations, 0 to 1.
+	// Grounded is the share of the rationales' content words that stand in their explanations, 0 to
+	// 1.
 	Grounded float64 `json:"grounded"`
 	// PromptTokens and Tokens were read and written.
 	PromptTokens int `json:"prompt_tokens"`
@@ -45,10 +47,10 @@ func Measure(rationales []Rationale) Quality {
 		q.Tokens += r.Tokens
 		words += r.Words
 		found += r.Grounded
-		q.Retried += one(r.Attempts > 1)
-		q.Leaked += one(r.Leaks > 0)
-		q.FellBack += one(r.FellBack)
-		q.Parsed += one(r.Failed == "" && !r.FellBack)
+		q.Retried += countTrue(r.Attempts > 1)
+		q.Leaked += countTrue(r.Leaks > 0)
+		q.FellBack += countTrue(r.FellBack)
+		q.Parsed += countTrue(r.Failed == "" && !r.FellBack)
 		if r.Failed != "" {
 			q.Quarantined++
 			reason, _, _ := strings.Cut(r.Failed, ":")
@@ -65,7 +67,7 @@ func Measure(rationales []Rationale) Quality {
 	return q
 }
 
-func one(yes bool) int {
+func countTrue(yes bool) int {
 	if yes {
 		return 1
 	}

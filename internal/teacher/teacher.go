@@ -1,7 +1,9 @@
-// Package teacher distils explanations into rationales: it asks a language model what the user prefers and what the item is like. In:
-// explanations and an [Engine] that answers prompts; out: one [Rationale] for each, as soon as it is done, and what they are worth
-// ([Quality]). The steps: write the prompt (prompt.go), let the engine answer many together, read the two sentences out of each
-// answer (paper.go, strict.go), ask again what failed in another way, and hand over with a reason what keeps failing (distill.go).
+// Package teacher distils explanations into rationales: it asks a language model what the user
+// prefers and what the item is like. In: explanations and an [Engine] that answers prompts; out:
+// one [Rationale] for each, as soon as it is done, and what they are worth ([Quality]). The steps:
+// write the prompt (prompt.go), let the engine answer many together, read the two sentences out of
+// each answer (paper.go, strict.go), ask again what failed in another way, and hand over with a
+// reason what keeps failing (distill.go).
 package teacher
 
 import "context"
@@ -25,30 +27,35 @@ type Message struct {
 // Prompt is what an engine is asked.
 type Prompt struct {
 	// Messages end with a user's.
-	Messages []Message
-	// Lead is how many bytes of the last message are the same in all prompts of its kind, as are the messages before it: engines may
-	// read that part once.
-	Lead int
-	// Begin is what the reply begins with, given beforehand; engines that can't do so ignore it.
-	Begin string
-	// Lines is after how many lines a reply is complete; 0 means that only the model ends it.
-	Lines int
-	// TwoLines has the engine hold the reply to two numbered lines, each with a word; engines that can't do so ignore it.
-	TwoLines bool `json:",omitempty"`
+	Messages []Message `json:"messages"`
+	// SharedPrefix is how many bytes of the last message are the same in all prompts of its kind,
+	// as are the messages before it: engines may read that part once.
+	SharedPrefix int `json:"shared_prefix"`
+	// ReplyPrefix is what the reply begins with, given beforehand; engines that can't do so ignore
+	// it.
+	ReplyPrefix string `json:"reply_prefix"`
+	// MaxLines is after how many lines a reply is complete; 0 means that only the model ends it.
+	MaxLines int `json:"max_lines"`
+	// TwoLines has the engine hold the reply to two numbered lines, each with a word; engines that
+	// can't do so ignore it.
+	TwoLines bool `json:"two_lines"`
 	// Sampling says how the reply is drawn.
-	Sampling Sampling
+	Sampling Sampling `json:"sampling"`
 }
 
 // Sampling says how a reply's tokens are chosen.
 type Sampling struct {
 	// MaxTokens bounds the reply.
-	MaxTokens int
-	// Temperature 0 takes the likeliest token; TopP is the share of probability that is drawn from (1 means all of it).
-	Temperature, TopP float64
-	// RepetitionPenalty divides the weight of tokens that stand in the reply or in the prompt's examples (1 means none).
-	RepetitionPenalty float64
+	MaxTokens int `json:"max_tokens"`
+	// Temperature 0 takes the likeliest token; TopP is the share of probability that is drawn from
+	// (1 means all of it).
+	Temperature float64 `json:"temperature"`
+	TopP        float64 `json:"top_p"`
+	// RepetitionPenalty divides the weight of tokens that stand in the reply or in the prompt's
+	// examples (1 means none).
+	RepetitionPenalty float64 `json:"repetition_penalty"`
 	// Seed makes what is drawn the same each time.
-	Seed uint64
+	Seed uint64 `json:"seed"`
 }
 
 // Reply is an engine's answer.
@@ -57,14 +64,15 @@ type Reply struct {
 	Text string
 	// PromptTokens were read and Tokens written for it.
 	PromptTokens, Tokens int
-	// Cut says that the reply ended where its room did, not where the model ended it.
-	Cut bool
+	// Truncated says that the reply ended where its room did, not where the model ended it.
+	Truncated bool
 	// Failed says why there is no answer; empty means that there is one.
 	Failed string
 }
 
-// Engine answers prompts. It calls emit once for each prompt, in any order, one call at a time, with the prompt's index; emit's error
-// ends the work. What concerns one prompt only is said in its reply; an error means that the engine itself can't go on.
+// Engine answers prompts. It calls emit once for each prompt, in any order, one call at a time,
+// with the prompt's index; emit's error ends the work. What concerns one prompt only is said in its
+// reply; an error means that the engine itself can't go on.
 type Engine interface {
 	Complete(ctx context.Context, prompts []Prompt, emit func(index int, reply Reply) error) error
 }

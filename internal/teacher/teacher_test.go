@@ -15,21 +15,22 @@ import (
 	"rdrec/internal/teacher/teachertest"
 )
 
-// script is an engine that gives prepared replies: the n-th asking of a prompt gets the n-th one, by its last message.
-type script struct {
+// scriptedEngine is an engine that gives prepared replies: the n-th asking of a prompt gets the
+// n-th one, by its last message.
+type scriptedEngine struct {
 	replies map[string][]string
-	asked   []teacher.Prompt
+	prompts []teacher.Prompt
 }
 
-func (s *script) Complete(_ context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+func (s *scriptedEngine) Complete(_ context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
 	for i := range slices.Backward(prompts) {
 		p := prompts[i]
-		s.asked = append(s.asked, p)
-		said := p.Messages[len(p.Messages)-1].Content[p.Lead:]
-		said, _, _ = strings.Cut(said, "\"")
-		reply := s.replies[said][0]
-		if len(s.replies[said]) > 1 {
-			s.replies[said] = s.replies[said][1:]
+		s.prompts = append(s.prompts, p)
+		text := p.Messages[len(p.Messages)-1].Content[p.SharedPrefix:]
+		text, _, _ = strings.Cut(text, "\"")
+		reply := s.replies[text][0]
+		if len(s.replies[text]) > 1 {
+			s.replies[text] = s.replies[text][1:]
 		}
 		if err := emit(i, teacher.Reply{Text: reply, PromptTokens: 10, Tokens: len(strings.Fields(reply))}); err != nil {
 			return err
@@ -64,7 +65,7 @@ func distil(t *testing.T, engine teacher.Engine, settings spec.Teacher, texts ..
 	return rows
 }
 
-func TestPaperPromptsAreTheReferences(t *testing.T) {
+func TestPaperPromptsMatchTheReference(t *testing.T) {
 	var file struct {
 		Prompts []struct {
 			Explanation, System, User string
@@ -73,22 +74,22 @@ func TestPaperPromptsAreTheReferences(t *testing.T) {
 	}
 	golden.Load(t, "distill.json", &file)
 	for _, want := range file.Prompts {
-		engine := &script{replies: map[string][]string{want.Explanation: {"x"}, strings.SplitN(want.Explanation, "\"", 2)[0]: {"x"}}}
+		engine := &scriptedEngine{replies: map[string][]string{want.Explanation: {"x"}, strings.SplitN(want.Explanation, "\"", 2)[0]: {"x"}}}
 		row := distil(t, engine, settings("paper", "paper"), want.Explanation)[0]
 		if want.Refusal != nil {
-			if len(engine.asked) != 0 || row.Reply != *want.Refusal || !row.FellBack {
+			if len(engine.prompts) != 0 || row.Reply != *want.Refusal || !row.FellBack {
 				t.Errorf("%q was asked, or answered with %+v", want.Explanation, row)
 			}
 			continue
 		}
 		messages := []teacher.Message{{Role: teacher.System, Content: want.System}, {Role: teacher.User, Content: want.User}}
-		if diff := cmp.Diff(messages, engine.asked[0].Messages); diff != "" {
+		if diff := cmp.Diff(messages, engine.prompts[0].Messages); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", want.Explanation, diff)
 		}
 	}
 }
 
-func TestPaperParserIsTheReferences(t *testing.T) {
+func TestPaperParserMatchesTheReference(t *testing.T) {
 	var file struct {
 		Answers []struct {
 			Answer, Explanation string
@@ -99,7 +100,7 @@ func TestPaperParserIsTheReferences(t *testing.T) {
 	}
 	golden.Load(t, "distill.json", &file)
 	for _, want := range file.Answers {
-		engine := &script{replies: map[string][]string{want.Explanation: {want.Answer}}}
+		engine := &scriptedEngine{replies: map[string][]string{want.Explanation: {want.Answer}}}
 		row := distil(t, engine, settings("paper", "paper"), want.Explanation)[0]
 		got := []any{row.Preference, row.Attribution, row.FellBack, row.Failed, row.Attempts}
 		if diff := cmp.Diff([]any{want.Preference, want.Attribution, want.FellBack, "", 1}, got); diff != "" {
@@ -125,10 +126,10 @@ func TestStrictParser(t *testing.T) {
 		"template":               {"1. The user prefers xxx.\n2. The item's attributes are xxx.", "", "", "template"},
 		"placeholder":            {"1. The user prefers [soft] hair.\n2. It softens.", "", "", "template"},
 		"the same":               {"1. Soft hair.\n2. Soft hair.", "", "", "the same"},
-		"an example's words":     {"1. The user prefers a trumpet.\n2. It softens.", "", "", "words of the prompt's examples stand in it: trumpet"},
+		"an example's words":     {"1. The user prefers a trumpet.\n2. It softens.", "", "", "the reply leaks words of the prompt's examples: trumpet"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := &script{replies: map[string][]string{said: {c.reply}}}
+			engine := &scriptedEngine{replies: map[string][]string{said: {c.reply}}}
 			row := distil(t, engine, settings("few-shot", "strict"), said)[0]
 			if row.Preference != c.preference || row.Attribution != c.attribution {
 				t.Errorf("got %q and %q", row.Preference, row.Attribution)
@@ -140,17 +141,17 @@ func TestStrictParser(t *testing.T) {
 	}
 }
 
-func TestAReplyCutShortIsUnfinished(t *testing.T) {
+func TestTruncatedReplyIsUnfinished(t *testing.T) {
 	s := settings("few-shot", "strict")
 	s.MaxTokens = 8
-	engine := &script{replies: map[string][]string{"soft hair": {"1. Soft hair.\n2. It softens hair and also"}}}
+	engine := &scriptedEngine{replies: map[string][]string{"soft hair": {"1. Soft hair.\n2. It softens hair and also"}}}
 	if row := distil(t, engine, s, "soft hair")[0]; !strings.Contains(row.Failed, "cut at its longest") {
 		t.Errorf("got %+v", row)
 	}
 }
 
-func TestWordsOfTheReviewDoNotLeak(t *testing.T) {
-	engine := &script{replies: map[string][]string{
+func TestWordsOfTheReviewAreNotLeaks(t *testing.T) {
+	engine := &scriptedEngine{replies: map[string][]string{
 		"this trumpet rolls": {"1. The user prefers a trumpet that is rolling.\n2. It rolls."},
 	}}
 	if row := distil(t, engine, settings("few-shot", "strict"), "this trumpet rolls")[0]; row.Failed != "" || row.Leaks != 0 {
@@ -158,9 +159,9 @@ func TestWordsOfTheReviewDoNotLeak(t *testing.T) {
 	}
 }
 
-func TestAskedAgainInAnotherWayThenGivenUp(t *testing.T) {
+func TestRetriesWithSamplingThenQuarantines(t *testing.T) {
 	const good = "1. Soft hair.\n2. It softens."
-	engine := &script{replies: map[string][]string{
+	engine := &scriptedEngine{replies: map[string][]string{
 		"right away": {good}, "finally": {"chat", "1. A trumpet.\n2. A tent.", good}, "hopeless": {"chat"},
 	}}
 	rows := distil(t, engine, settings("few-shot", "strict"), "right away", "finally", "hopeless")
@@ -181,7 +182,7 @@ func TestAskedAgainInAnotherWayThenGivenUp(t *testing.T) {
 		t.Error(diff)
 	}
 	seeds := map[uint64]bool{}
-	for _, p := range engine.asked {
+	for _, p := range engine.prompts {
 		seeds[p.Sampling.Seed] = true
 		if first := p.Sampling.Temperature == 0; first != (p.Sampling.TopP == 1) {
 			t.Errorf("sampling %+v", p.Sampling)
@@ -192,7 +193,7 @@ func TestAskedAgainInAnotherWayThenGivenUp(t *testing.T) {
 	}
 }
 
-func TestAnEngineThatBreaksItsPromise(t *testing.T) {
+func TestMisbehavingEngine(t *testing.T) {
 	for name, complete := range map[string]func(emit func(int, teacher.Reply) error) error{
 		"twice": func(emit func(int, teacher.Reply) error) error {
 			return errors.Join(emit(0, teacher.Reply{}), emit(0, teacher.Reply{}))
@@ -217,7 +218,7 @@ func (f engineFunc) Complete(_ context.Context, _ []teacher.Prompt, emit func(in
 	return f(emit)
 }
 
-func TestFailedRepliesAreNotAskedAgain(t *testing.T) {
+func TestFailedRepliesAreNotRetried(t *testing.T) {
 	calls := 0
 	engine := engineFunc(func(emit func(int, teacher.Reply) error) error {
 		calls++
@@ -229,15 +230,15 @@ func TestFailedRepliesAreNotAskedAgain(t *testing.T) {
 	}
 }
 
-func TestEmptyExplanationsAreNotAsked(t *testing.T) {
-	engine := &script{}
+func TestEmptyExplanationsAreNotSent(t *testing.T) {
+	engine := &scriptedEngine{}
 	row := distil(t, engine, settings("few-shot", "strict"), " . ")[0]
-	if row.Failed == "" || row.Attempts != 0 || len(engine.asked) != 0 {
+	if row.Failed == "" || row.Attempts != 0 || len(engine.prompts) != 0 {
 		t.Errorf("got %+v", row)
 	}
 }
 
-func TestCopyIsTheExplanation(t *testing.T) {
+func TestCopyReturnsTheExplanation(t *testing.T) {
 	teachertest.Conform(t, teacher.Copy{})
 	s := settings("few-shot", "strict")
 	s.Model = "copy"
@@ -247,12 +248,12 @@ func TestCopyIsTheExplanation(t *testing.T) {
 	}
 }
 
-func TestFingerprintIsOfWhatChangesText(t *testing.T) {
+func TestFingerprintCoversEverythingThatChangesText(t *testing.T) {
 	base := settings("few-shot", "strict")
 	known := teacher.Fingerprint(base, "weights")
-	same := base
-	same.Batch, same.Shard, same.Reviews, same.MaxBad, same.Model = 7, 9, 11, 0.9, "gguf:elsewhere"
-	if teacher.Fingerprint(same, "weights") != known {
+	equivalent := base
+	equivalent.Batch, equivalent.ShardRows, equivalent.MaxReviews, equivalent.MaxBad, equivalent.Model = 7, 9, 11, 0.9, "gguf:elsewhere"
+	if teacher.Fingerprint(equivalent, "weights") != known {
 		t.Error("batch, shard, number of reviews, bound on bad replies and the file's place change no text")
 	}
 	seen := map[string]string{known: "the base"}
@@ -300,12 +301,12 @@ func TestUnknownSettings(t *testing.T) {
 func FuzzParse(f *testing.F) {
 	f.Add("1. The user prefers soft hair.\n2. The item's attributes are soft.", "soft hair")
 	f.Add("Sure!\r\n1.\n2.", "a")
-	f.Fuzz(func(t *testing.T, reply, said string) {
+	f.Fuzz(func(t *testing.T, reply, text string) {
 		for _, parse := range []string{"paper", "strict"} {
 			engine := engineFunc(func(emit func(int, teacher.Reply) error) error {
 				return emit(0, teacher.Reply{Text: reply, Tokens: 1})
 			})
-			row := distil(t, engine, settings("few-shot", parse), said)[0]
+			row := distil(t, engine, settings("few-shot", parse), text)[0]
 			if row.Failed == "" && parse == "strict" && (row.Words == 0 || row.Preference == "") {
 				t.Errorf("%q gave %+v", reply, row)
 			}

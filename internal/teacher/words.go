@@ -16,10 +16,10 @@ we were what when where which while who whom why will with without would you you
 attribute attributes attribution customer item items prefer preferred preferring prefers product products user users
 `
 
-// skipped is functionWords as a set, made once.
+// functionWordSet is functionWords as a set, made once.
 //
 //nolint:gochecknoglobals // a table
-var skipped = sync.OnceValue(func() map[string]bool {
+var functionWordSet = sync.OnceValue(func() map[string]bool {
 	set := map[string]bool{}
 	for _, word := range strings.Fields(functionWords) {
 		set[word] = true
@@ -29,7 +29,7 @@ var skipped = sync.OnceValue(func() map[string]bool {
 
 // contentWords are a text's words that carry content, in lower case, in order.
 func contentWords(text string) []string {
-	skip := skipped()
+	skip := functionWordSet()
 	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
 	out := words[:0]
 	for _, word := range words {
@@ -49,7 +49,8 @@ func stemSet(text string) map[string]bool {
 	return set
 }
 
-// stem cuts English endings off, so that "smells", "smelled" and "smelling" count as one word. It is crude, and the same for all teachers.
+// stem cuts English endings off, so that "smells", "smelled" and "smelling" count as one word. It
+// is crude, and the same for all teachers.
 func stem(word string) string {
 	for _, ending := range []string{"ingly", "edly", "ing", "ed", "ies", "es", "ly", "s", "y", "e"} {
 		if rest, ok := strings.CutSuffix(word, ending); ok && len(rest) >= 3 {
@@ -63,23 +64,23 @@ func stem(word string) string {
 	return word
 }
 
-// ownWords are the stems of the words that a prompt's examples use.
-func ownWords(all []example) map[string]bool {
-	own := map[string]bool{}
+// exampleWords are the stems of the words that a prompt's examples use.
+func exampleWords(all []example) map[string]bool {
+	words := map[string]bool{}
 	for _, e := range all {
 		for s := range stemSet(e.explanation + " " + e.preference + " " + e.attribution) {
-			own[s] = true
+			words[s] = true
 		}
 	}
-	return own
+	return words
 }
 
 // grounded counts a rationale's content words, and those of them that its explanation has.
 func grounded(p parsed, explanation string) (words, found int) {
-	said := stemSet(explanation)
+	generated := stemSet(explanation)
 	for _, word := range contentWords(p.preference + " " + p.attribution) {
 		words++
-		if said[stem(word)] {
+		if generated[stem(word)] {
 			found++
 		}
 	}

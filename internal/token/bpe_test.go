@@ -12,7 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"rdrec/internal/cache"
+	"rdrec/internal/cachedir"
 	"rdrec/internal/gguf"
 	"rdrec/internal/golden"
 	"rdrec/internal/token"
@@ -32,7 +32,7 @@ func bpeRows(t *testing.T) []bpeRow {
 	return file.Rows
 }
 
-func TestByteLevelAgreesWithTokenizers(t *testing.T) {
+func TestByteLevelMatchesTokenizers(t *testing.T) {
 	tok := smolLM2(t)
 	for _, row := range bpeRows(t) {
 		encode := tok.Encode
@@ -48,7 +48,7 @@ func TestByteLevelAgreesWithTokenizers(t *testing.T) {
 	}
 }
 
-func TestByteLevelTakesMarkupInReviewsAsText(t *testing.T) {
+func TestByteLevelTreatsMarkupAsText(t *testing.T) {
 	tok := smolLM2(t)
 	end, ok := tok.ID("<|im_end|>")
 	if !ok {
@@ -61,7 +61,7 @@ func TestByteLevelTakesMarkupInReviewsAsText(t *testing.T) {
 	}
 }
 
-func TestSentencePieceBPEAgreesWithSentencePiece(t *testing.T) {
+func TestSentencePieceBPEMatchesSentencePiece(t *testing.T) {
 	tok := llama2(t)
 	for _, row := range bpeRows(t) {
 		if row.Llama2 == nil {
@@ -76,7 +76,7 @@ func TestSentencePieceBPEAgreesWithSentencePiece(t *testing.T) {
 	}
 }
 
-func TestByteLevelRefusesBadVocabularies(t *testing.T) {
+func TestByteLevelRejectsInvalidVocabularies(t *testing.T) {
 	for name, c := range map[string]struct {
 		vocabulary, merges []string
 		control            []int32
@@ -97,7 +97,7 @@ func TestByteLevelRefusesBadVocabularies(t *testing.T) {
 	}
 }
 
-func TestLongWordsTakeNoQuadraticTime(t *testing.T) {
+func TestLongWordsAreLinear(t *testing.T) {
 	tok := smolLM2(t)
 	text := strings.Repeat("looooong", 10_000)
 	if got := tok.Decode(tok.Encode(text)); got != text {
@@ -140,8 +140,8 @@ func FuzzParseSentencePieceBPE(f *testing.F) {
 // smolLM2 reads the demo teacher's vocabulary; where set-up did not fetch it the test is skipped.
 func smolLM2(t testing.TB) *token.ByteLevel {
 	t.Helper()
-	path, err := cache.Teacher()
-	if errors.Is(err, cache.ErrNoTeacher) {
+	path, err := cachedir.DemoTeacherFile()
+	if errors.Is(err, cachedir.ErrNoTeacher) {
 		t.Skip(err)
 	}
 	file, err := gguf.Open(path)
@@ -190,7 +190,7 @@ func llama2(t testing.TB) *token.SentencePieceBPE {
 	return tok
 }
 
-func TestTokenizersOfHuggingFaceThatCantBe(t *testing.T) {
+func TestInvalidHuggingFaceTokenizers(t *testing.T) {
 	for name, c := range map[string]struct{ text, want string }{
 		"no JSON":   {`{`, "unexpected end"},
 		"WordPiece": {`{"model":{"type":"WordPiece"}}`, `type "WordPiece"`},

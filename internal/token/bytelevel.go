@@ -7,17 +7,17 @@ import (
 	"unicode/utf8"
 )
 
-// ByteLevel is the byte-level BPE tokenizer of GPT-2's family, with the ways of SmolLM2 and Llama 3 to cut a text into words. What it
-// writes decodes to the same text.
+// ByteLevel is the byte-level BPE tokenizer of GPT-2's family, with the ways of SmolLM2 and Llama 3
+// to cut a text into words. What it writes decodes to the same text.
 type ByteLevel struct {
-	cut      Cut
-	plain    map[string]int32 // by their bytes the pieces that a text may have, for Llama 3
-	pieces   []string         // by id, as text: no longer in the printable alphabet
-	ids      map[string]int32
-	merges   map[[2]int32]merged
-	bytes    [256]int32 // the token of each byte
-	special  []string   // pieces that stand for control, longest first
-	isMarker []bool     // by id
+	preTokenizer PreTokenizer
+	plain        map[string]int32 // by their bytes the pieces that a text may have, for Llama 3
+	pieces       []string         // by id, as text: no longer in the printable alphabet
+	ids          map[string]int32
+	merges       map[[2]int32]merged
+	bytes        [256]int32 // the token of each byte
+	special      []string   // pieces that stand for control, longest first
+	isMarker     []bool     // by id
 }
 
 // merged is what a pair of tokens becomes, and how early.
@@ -26,45 +26,47 @@ type merged struct {
 	rank float64
 }
 
-// NewByteLevel makes the tokenizer from what a GGUF file or tokenizer.json holds: the vocabulary by id and the merges ("left right",
-// earliest first), both in GPT-2's printable alphabet, and the ids of control pieces such as "<|im_start|>".
-func NewByteLevel(cut Cut, vocabulary, merges []string, control []int32) (*ByteLevel, error) {
+// NewByteLevel makes the tokenizer from what a GGUF file or tokenizer.json holds: the vocabulary by
+// id and the merges ("left right", earliest first), both in GPT-2's printable alphabet, and the ids
+// of control pieces such as "<|im_start|>".
+func NewByteLevel(preTokenizer PreTokenizer, vocabulary, merges []string, control []int32) (*ByteLevel, error) {
 	t := &ByteLevel{
-		cut: cut, plain: map[string]int32{},
+		preTokenizer: preTokenizer, plain: map[string]int32{},
 		pieces: make([]string, len(vocabulary)), ids: make(map[string]int32, len(vocabulary)),
 		merges: make(map[[2]int32]merged, len(merges)), isMarker: make([]bool, len(vocabulary)),
 	}
 	for _, id := range control {
 		if id < 0 || int(id) >= len(vocabulary) {
-			return nil, fmt.Errorf("control piece %d lies outside the vocabulary of %d", id, len(vocabulary))
+			return nil, fmt.Errorf("control piece %d is outside the vocabulary of %d", id, len(vocabulary))
 		}
 		t.isMarker[id] = true
 		t.special = append(t.special, vocabulary[id])
 	}
 	sortLongest(t.special)
-	printed := make(map[string]int32, len(vocabulary))
-	decode := alphabet()
+	byPiece := make(map[string]int32, len(vocabulary))
+	decode := byteDecoder()
 	for id, piece := range vocabulary {
-		if _, twice := printed[piece]; twice {
-			return nil, fmt.Errorf("piece %q stands twice in the vocabulary", piece)
+		if _, twice := byPiece[piece]; twice {
+			return nil, fmt.Errorf("piece %q is duplicated in the vocabulary", piece)
 		}
-		printed[piece] = int32(id)
+		byPiece[piece] = int32(id)
 		t.pieces[id] = piece
 		if !t.isMarker[id] {
-			t.pieces[id] = unprint(piece, decode)
+			t.pieces[id] = decodePrintable(piece, decode)
 			t.plain[t.pieces[id]] = int32(id)
 		}
 		t.ids[piece] = int32(id)
 	}
-	return t, errors.Join(t.setBytes(printed), t.setMerges(merges, printed))
+	return t, errors.Join(t.setBytes(byPiece), t.setMerges(merges, byPiece))
 }
 
-// setBytes finds the token of each byte. A byte that has none can't be written and is left out of texts, as Hugging Face's tokenizers
-// do: SmolLM2's vocabulary lacks six control characters and what begins characters from U+40000 on.
-func (t *ByteLevel) setBytes(printed map[string]int32) error {
+// setBytes finds the token of each byte. A byte that has none can't be written and is left out of
+// texts, as Hugging Face's tokenizers do: SmolLM2's vocabulary lacks six control characters and
+// what begins characters from U+40000 on.
+func (t *ByteLevel) setBytes(byPiece map[string]int32) error {
 	found := 0
-	for char, b := range alphabet() {
-		id, ok := printed[string(char)]
+	for char, b := range byteDecoder() {
+		id, ok := byPiece[string(char)]
 		if !ok {
 			id = -1
 		} else {
@@ -78,14 +80,14 @@ func (t *ByteLevel) setBytes(printed map[string]int32) error {
 	return nil
 }
 
-func (t *ByteLevel) setMerges(merges []string, printed map[string]int32) error {
+func (t *ByteLevel) setMerges(merges []string, byPiece map[string]int32) error {
 	for rank, merge := range merges {
 		left, right, ok := strings.Cut(merge, " ")
-		l, lok := printed[left]
-		r, rok := printed[right]
-		id, iok := printed[left+right]
+		l, lok := byPiece[left]
+		r, rok := byPiece[right]
+		id, iok := byPiece[left+right]
 		if !ok || !lok || !rok || !iok {
-			return fmt.Errorf("merge %d, %q, names pieces that the vocabulary lacks", rank, merge)
+			return fmt.Errorf("merge %d, %q, names pieces that are not in the vocabulary", rank, merge)
 		}
 		if _, twice := t.merges[[2]int32{l, r}]; !twice {
 			t.merges[[2]int32{l, r}] = merged{id, float64(rank)}
@@ -103,12 +105,14 @@ func (t *ByteLevel) ID(piece string) (int32, bool) {
 	return id, ok
 }
 
-// Encode turns text into tokens. Control pieces that stand in it are taken as plain text, so that a review can't speak as the system.
+// Encode turns text into tokens. Control pieces that stand in it are taken as plain text, so that a
+// review can't speak as the system.
 func (t *ByteLevel) Encode(text string) []int32 {
 	return t.encode(nil, text)
 }
 
-// EncodeMarkup turns text into tokens and takes control pieces in it as such. It is for our own text only.
+// EncodeMarkup turns text into tokens and takes control pieces in it as such. It is for our own
+// text only.
 func (t *ByteLevel) EncodeMarkup(text string) []int32 {
 	var ids []int32
 	for text != "" {
@@ -131,7 +135,8 @@ func (t *ByteLevel) Decode(ids []int32) string {
 	return strings.ToValidUTF8(out.String(), "\uFFFD")
 }
 
-// Piece is the bytes that a token stands for, perhaps half a character; empty for control pieces and ids outside the vocabulary.
+// Piece is the bytes that a token stands for, perhaps half a character; empty for control pieces
+// and ids outside the vocabulary.
 func (t *ByteLevel) Piece(id int32) string {
 	if id < 0 || int(id) >= len(t.pieces) || t.isMarker[id] {
 		return ""
@@ -142,7 +147,7 @@ func (t *ByteLevel) Piece(id int32) string {
 func (t *ByteLevel) encode(ids []int32, text string) []int32 {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	for text != "" {
-		n := t.cut.first(text)
+		n := t.preTokenizer.nextWord(text)
 		ids = t.word(ids, text[:n])
 		text = text[n:]
 	}
@@ -151,7 +156,7 @@ func (t *ByteLevel) encode(ids []int32, text string) []int32 {
 
 // word merges the bytes of one word.
 func (t *ByteLevel) word(ids []int32, word string) []int32 {
-	if id, ok := t.plain[word]; ok && t.cut == Llama3 {
+	if id, ok := t.plain[word]; ok && t.preTokenizer == Llama3 {
 		return append(ids, id)
 	}
 	symbols := make([]symbol, 0, len(word))
@@ -168,9 +173,9 @@ func (t *ByteLevel) word(ids []int32, word string) []int32 {
 	return ids
 }
 
-// alphabet maps GPT-2's printable stand-ins to the bytes that they stand for: printable Latin-1 stands for itself, the other bytes
-// follow from U+0100 on, in order.
-func alphabet() map[rune]byte {
+// byteDecoder maps GPT-2's printable stand-ins to the bytes that they stand for: printable Latin-1
+// stands for itself, the other bytes follow from U+0100 on, in order.
+func byteDecoder() map[rune]byte {
 	out := make(map[rune]byte, 256)
 	next := rune(0x100)
 	for b := range 256 {
@@ -184,8 +189,9 @@ func alphabet() map[rune]byte {
 	return out
 }
 
-// unprint turns a piece in the printable alphabet into its bytes; characters outside the alphabet stay.
-func unprint(piece string, decode map[rune]byte) string {
+// decodePrintable turns a piece in the printable alphabet into its bytes; characters outside the
+// alphabet stay.
+func decodePrintable(piece string, decode map[rune]byte) string {
 	out := make([]byte, 0, len(piece))
 	for _, char := range piece {
 		if b, ok := decode[char]; ok {

@@ -89,7 +89,7 @@ func TestIsDigits(t *testing.T) {
 
 // letters is a tokenizer of the letters a to d, a blank, signs, the merges and the control pieces
 // given; z is no token.
-func letters(t *testing.T, cut token.Cut, merges, control []string) *token.ByteLevel {
+func letters(t *testing.T, cut token.PreTokenizer, merges, control []string) *token.ByteLevel {
 	t.Helper()
 	vocabulary := []string{"a", "b", "c", "d", "Ġ", "<", ">", "Ċ"} // 0 to 7
 	for _, merge := range merges {
@@ -155,7 +155,7 @@ func TestWholeWordsOfLlama3(t *testing.T) {
 	}
 	vocabulary := []string{"a", "b", "c", "ab", "bc", "abc"} // no merge leads to abc, as b and c are joined first
 	merges := []string{"b c", "a b", "ab c"}
-	for cut, want := range map[token.Cut][]string{token.Llama3: {"abc"}, token.SmolLM: {"a", "bc"}} {
+	for cut, want := range map[token.PreTokenizer][]string{token.Llama3: {"abc"}, token.SmolLM: {"a", "bc"}} {
 		tok, err := token.NewByteLevel(cut, vocabulary, merges, nil)
 		if err != nil {
 			t.Fatal(err)

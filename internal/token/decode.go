@@ -5,8 +5,9 @@ import (
 	"strings"
 )
 
-// Decode joins token ids to text: special and unknown tokens are left out, and blanks before punctuation and English short forms
-// are removed. An id outside the vocabulary is an error, although models have rows for a few of them.
+// Decode joins token ids to text: special and unknown tokens are left out, and blanks before
+// punctuation and English short forms are removed. An id outside the vocabulary is an error,
+// although models have rows for a few of them.
 func (t *T5) Decode(ids []int32) (string, error) {
 	var out strings.Builder
 	first, bare := true, true // no piece yet; no text yet
@@ -23,19 +24,20 @@ func (t *T5) Decode(ids []int32) (string, error) {
 		}
 		text := piece.text
 		if first {
-			text = strings.TrimLeft(text, underline)
+			text = strings.TrimLeft(text, spaceSymbol)
 			first = false
 		}
 		if bare {
-			text = strings.TrimPrefix(text, underline)
+			text = strings.TrimPrefix(text, spaceSymbol)
 			bare = text == ""
 		}
-		out.WriteString(strings.ReplaceAll(text, underline, " "))
+		out.WriteString(strings.ReplaceAll(text, spaceSymbol, " "))
 	}
 	return cleanUp(strings.TrimFunc(out.String(), isBlank)), nil
 }
 
-// cleanUp removes blanks where English has none. The rules apply one after the other, to the whole text each.
+// cleanUp removes blanks where English has none. The rules apply one after the other, to the whole
+// text each.
 func cleanUp(text string) string {
 	for _, rule := range [...][2]string{
 		{" .", "."},

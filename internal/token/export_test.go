@@ -1,10 +1,10 @@
 package token
 
-// Words cuts a text into words.
-func (c Cut) Words(text string) []string {
+// WordRule cuts a text into words.
+func (c PreTokenizer) Words(text string) []string {
 	var words []string
 	for text != "" {
-		n := c.first(text)
+		n := c.nextWord(text)
 		words = append(words, text[:n])
 		text = text[n:]
 	}

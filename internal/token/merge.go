@@ -2,7 +2,8 @@ package token
 
 import "container/heap"
 
-// symbol is a stretch of the text that is one token so far, in a doubly linked list; a symbol that was merged away has end == start.
+// symbol is a stretch of the text that is one token so far, in a doubly linked list; a symbol that
+// was merged away has end == start.
 type symbol struct {
 	id         int32 // -1: not in the vocabulary
 	start, end int   // bytes of the text
@@ -21,8 +22,8 @@ type pair struct {
 // joiner says what two neighbours become, how early, and whether at all.
 type joiner func(left, right symbol) (id int32, rank float64, ok bool)
 
-// mergeAll joins neighbours, lowest rank first, until none can be joined, and calls emit with what is left, in order. It takes
-// n log n steps, so that one long word cannot stall it.
+// mergeAll joins neighbours, lowest rank first, until none can be joined, and calls emit with what
+// is left, in order. It takes n log n steps, so that one long word cannot stall it.
 func mergeAll(symbols []symbol, join joiner, emit func(symbol)) {
 	for i := range symbols {
 		symbols[i].prev, symbols[i].next = i-1, i+1
@@ -33,7 +34,7 @@ func mergeAll(symbols []symbol, join joiner, emit func(symbol)) {
 	symbols[len(symbols)-1].next = -1
 	m := merger{symbols: symbols, join: join}
 	for i := 1; i < len(symbols); i++ {
-		m.offer(i-1, i)
+		m.push(i-1, i)
 	}
 	for m.queue.Len() > 0 {
 		m.merge(m.queue.take())
@@ -49,8 +50,8 @@ type merger struct {
 	queue   pairs
 }
 
-// offer queues two neighbours if they can be joined.
-func (m *merger) offer(left, right int) {
+// push queues two neighbours if they can be joined.
+func (m *merger) push(left, right int) {
 	if left < 0 || right < 0 {
 		return
 	}
@@ -71,8 +72,8 @@ func (m *merger) merge(p pair) {
 		m.symbols[r.next].prev = p.left
 	}
 	r.start, r.end = -1, -1
-	m.offer(l.prev, p.left)
-	m.offer(p.left, l.next)
+	m.push(l.prev, p.left)
+	m.push(p.left, l.next)
 }
 
 // pairs is a heap: the lowest rank first, then the leftmost.

@@ -8,11 +8,12 @@ import (
 	"unicode/utf8"
 )
 
-// underline is how SentencePiece writes a space inside a piece: U+2581.
-const underline = "\u2581"
+// spaceSymbol is how SentencePiece writes a space inside a piece: U+2581.
+const spaceSymbol = "\u2581"
 
-// normalizer rewrites text as SentencePiece does before the search: the longest match in the compiled map is replaced, blanks are
-// merged and written as U+2581, and broken UTF-8 becomes U+FFFD.
+// normalizer rewrites text as SentencePiece does before the search: the longest match in the
+// compiled map is replaced, blanks are merged and written as U+2581, and broken UTF-8 becomes
+// U+FFFD.
 type normalizer struct {
 	units                     []uint32 // double-array trie of the texts to replace
 	texts                     []byte   // their replacements, each ending in a zero byte
@@ -42,7 +43,7 @@ func newNormalizer(model sentencePiece) (normalizer, error) {
 
 // normalize returns the normalised text.
 func (n *normalizer) normalize(text string) string {
-	return string(n.appendTo(make([]byte, 0, len(text)+len(underline)), text))
+	return string(n.appendTo(make([]byte, 0, len(text)+len(spaceSymbol)), text))
 }
 
 // appendTo appends the normalised text to out.
@@ -62,14 +63,14 @@ func (n *normalizer) appendTo(out []byte, text string) []byte {
 			continue
 		}
 		if len(out) == from && n.dummyPrefix { // the prefix comes only if there is any text
-			out = append(out, underline...)
+			out = append(out, spaceSymbol...)
 		}
 		out = appendBlanks(out, chunk)
 		afterBlank = n.removeBlanks && chunk[len(chunk)-1] == ' '
 	}
 	if n.removeBlanks {
-		for bytes.HasSuffix(out[from:], []byte(underline)) {
-			out = out[:len(out)-len(underline)]
+		for bytes.HasSuffix(out[from:], []byte(spaceSymbol)) {
+			out = out[:len(out)-len(spaceSymbol)]
 		}
 	}
 	return out
@@ -79,7 +80,7 @@ func (n *normalizer) appendTo(out []byte, text string) []byte {
 func appendBlanks(out []byte, text string) []byte {
 	for i := range len(text) {
 		if text[i] == ' ' {
-			out = append(out, underline...)
+			out = append(out, spaceSymbol...)
 		} else {
 			out = append(out, text[i])
 		}
@@ -87,7 +88,8 @@ func appendBlanks(out []byte, text string) []byte {
 	return out
 }
 
-// prefix says how many bytes at the start of text are taken and what replaces them; plain means that they stay as they are.
+// prefix says how many bytes at the start of text are taken and what replaces them; plain means
+// that they stay as they are.
 func (n *normalizer) prefix(text string) (size int, replaced string, plain bool) {
 	if value, length := n.longest(text); length > 0 {
 		if value < len(n.texts) {
@@ -108,8 +110,8 @@ func (n *normalizer) prefix(text string) (size int, replaced string, plain bool)
 	return size, "", true
 }
 
-// longest finds the longest key of the trie that text starts with. The layout is darts-clone's: a unit holds a label, an offset to
-// its children, and whether a value hangs at child 0.
+// longest finds the longest key of the trie that text starts with. The layout is darts-clone's: a
+// unit holds a label, an offset to its children, and whether a value hangs at child 0.
 func (n *normalizer) longest(text string) (value, length int) {
 	if len(n.units) == 0 {
 		return 0, 0

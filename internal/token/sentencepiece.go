@@ -18,12 +18,15 @@ const (
 	pieceByte    = 6
 )
 
-// sentencePiece is a SentencePiece model file: the pieces in the order of their ids, and how text is normalised before the search.
+// sentencePiece is a SentencePiece model file: the pieces in the order of their ids, and how text
+// is normalised before the search.
 type sentencePiece struct {
 	pieces []scoredPiece
-	// charsmap is the compiled normalisation: a double-array trie and the texts that it points into. Empty means none.
+	// charsmap is the compiled normalisation: a double-array trie and the texts that it points
+	// into. Empty means none.
 	charsmap []byte
-	// dummyPrefix puts a blank before the text; removeBlanks keeps one of several blanks and none at the ends.
+	// dummyPrefix puts a blank before the text; removeBlanks keeps one of several blanks and none
+	// at the ends.
 	dummyPrefix, removeBlanks bool
 }
 

@@ -45,7 +45,7 @@ func bpe(t *testing.T, blank bool, pieces ...piece) *token.SentencePieceBPE {
 	return tok
 }
 
-// alphabet has a normal piece as id 0, bytes for é, and blanks.
+// byteDecoder has a normal piece as id 0, bytes for é, and blanks.
 func alphabet() []piece {
 	return []piece{
 		{

@@ -1,6 +1,7 @@
-// Package token cuts text into the tokens that models read, and joins tokens to text. In: text, or token ids; out: token ids and the
-// whole word that each belongs to, or text. [T5] is the student's tokenizer; the teachers' stand beside it. A T5 text goes through
-// four steps: special tokens are cut out, the rest is normalised, the best-scored pieces are searched, and `</s>` ends it.
+// Package token cuts text into the tokens that models read, and joins tokens to text. In: text, or
+// token ids; out: token ids and the whole word that each belongs to, or text. [T5] is the student's
+// tokenizer; the teachers' stand beside it. A T5 text goes through four steps: special tokens are
+// cut out, the rest is normalised, the best-scored pieces are searched, and `</s>` ends it.
 package token
 
 import (
@@ -21,15 +22,17 @@ const (
 	End int32 = 1
 )
 
-// sentinels is how many tokens `<extra_id_N>` stand behind the model's own pieces, the last number first.
+// sentinels is how many tokens `<extra_id_N>` stand behind the model's own pieces, the last number
+// first.
 const sentinels = 100
 
-// T5 is T5's tokenizer as transformers 4.36.2 has it, in the legacy mode that is its default. It is safe for concurrent use.
+// T5 is T5's tokenizer as transformers 4.36.2 has it, in the legacy mode that is its default. It is
+// safe for concurrent use.
 type T5 struct {
 	normalizer normalizer
 	model      unigram
 	unknown    string         // the unknown piece's text
-	special    []specialToken // cut out of texts before the search
+	special    []specialToken // segment out of texts before the search
 	scratch    sync.Pool
 }
 
@@ -70,20 +73,21 @@ func ParseT5(model []byte) (*T5, error) {
 	return t, nil
 }
 
-// Size is the number of ids: the model's pieces and the sentinels. Models have a few rows more, which no text reaches.
+// Size is the number of ids: the model's pieces and the sentinels. Models have a few rows more,
+// which no text reaches.
 func (t *T5) Size() int { return len(t.model.pieces) + sentinels }
 
 // scratch is the memory of one tokenization.
 type scratch struct {
 	text  []byte // what the spans' positions mean: normalised text and special tokens
 	spans []span
-	table []best
+	table []bestPath
 }
 
 func (s *scratch) piece(i int) []byte { return s.text[s.spans[i].start:s.spans[i].end] }
 
-// cut fills s with the pieces of text.
-func (t *T5) cut(s *scratch, text string) {
+// segment fills s with the pieces of text.
+func (t *T5) segment(s *scratch, text string) {
 	s.text, s.spans = s.text[:0], s.spans[:0]
 	for text != "" {
 		before, token, after := t.split(text)
@@ -132,19 +136,21 @@ func (t *T5) split(text string) (before string, token *specialToken, after strin
 // isBlank is Python's str.isspace of one character.
 func isBlank(r rune) bool { return unicode.IsSpace(r) || (r >= 0x1c && r <= 0x1f) }
 
-// Encode returns the token ids of text and the end token, which is not added again where the text ends in `</s>`.
+// Encode returns the token ids of text and the end token, which is not added again where the text
+// ends in `</s>`.
 func (t *T5) Encode(text string) []int32 {
 	s := t.get()
 	defer t.scratch.Put(s)
-	t.cut(s, text)
+	t.segment(s, text)
 	return s.ids(make([]int32, 0, len(s.spans)+1))
 }
 
-// EncodeWords is [T5.Encode] with, for each token, the number of the whole word it belongs to (see [Words]); 0 is none.
-func (t *T5) EncodeWords(text string, words Words) (ids, whole []int32) {
+// EncodeWords is [T5.Encode] with, for each token, the number of the whole word it belongs to (see
+// [WordRule]); 0 is none.
+func (t *T5) EncodeWords(text string, words WordRule) (ids, whole []int32) {
 	s := t.get()
 	defer t.scratch.Put(s)
-	t.cut(s, text)
+	t.segment(s, text)
 	ids = s.ids(make([]int32, 0, len(s.spans)+1))
 	whole = make([]int32, len(ids))
 	words.number(whole[:len(s.spans)], s)
@@ -155,7 +161,7 @@ func (t *T5) EncodeWords(text string, words Words) (ids, whole []int32) {
 func (t *T5) Pieces(text string) []string {
 	s := t.get()
 	defer t.scratch.Put(s)
-	t.cut(s, text)
+	t.segment(s, text)
 	pieces := make([]string, len(s.spans))
 	for i := range pieces {
 		pieces[i] = string(s.piece(i))
@@ -163,11 +169,12 @@ func (t *T5) Pieces(text string) []string {
 	return pieces
 }
 
-// WholeWords returns, for each piece of text, the number of the user or item it belongs to, 0 for none.
+// WholeWords returns, for each piece of text, the number of the user or item it belongs to, 0 for
+// none.
 func (t *T5) WholeWords(text string) []int32 {
 	s := t.get()
 	defer t.scratch.Put(s)
-	t.cut(s, text)
+	t.segment(s, text)
 	whole := make([]int32, len(s.spans))
 	IDWords.number(whole, s)
 	return whole

@@ -42,7 +42,7 @@ type tokenization struct {
 	Vocab      int                  `json:"vocab"`
 }
 
-func TestT5EncodesAsTransformers(t *testing.T) {
+func TestT5EncodeMatchesTransformers(t *testing.T) {
 	var want tokenization
 	golden.Load(t, "tokenization.json", &want)
 	t5 := newT5(t)
@@ -70,7 +70,7 @@ func TestT5EncodesAsTransformers(t *testing.T) {
 	}
 }
 
-func TestT5DecodesAsTransformers(t *testing.T) {
+func TestT5DecodeMatchesTransformers(t *testing.T) {
 	var want tokenization
 	golden.Load(t, "tokenization.json", &want)
 	t5 := newT5(t)
@@ -93,7 +93,7 @@ func checkDecode(t *testing.T, t5 *token.T5, ids []int32, text string, words []s
 	}
 }
 
-func TestT5RefusesIDsOutsideItsVocabulary(t *testing.T) {
+func TestT5RejectsIDsOutsideTheVocabulary(t *testing.T) {
 	var want tokenization
 	golden.Load(t, "tokenization.json", &want)
 	t5 := newT5(t)
@@ -115,7 +115,7 @@ func TestT5RefusesIDsOutsideItsVocabulary(t *testing.T) {
 	}
 }
 
-func TestT5FindsSentencePiecesSegmentation(t *testing.T) {
+func TestT5SegmentationMatchesSentencePiece(t *testing.T) {
 	var want struct {
 		Rows []struct {
 			Text    string  `json:"text"`
@@ -157,8 +157,9 @@ func hasSpecial(text string) bool {
 	return false
 }
 
-// Both cuts of these dots have the same score; rounding decides, as in SentencePiece 0.2.3 (0.2.1 and float64 decide otherwise).
-func TestT5BreaksTiesAsSentencePiece(t *testing.T) {
+// Both cuts of these dots have the same score; rounding decides, as in SentencePiece 0.2.3 (0.2.1
+// and float64 decide otherwise).
+func TestT5TiesMatchSentencePiece(t *testing.T) {
 	for text, want := range map[string][]string{
 		"it............. BUT.": {"▁it", ".....", "........", "▁BUT", "."},
 		"I've used this shampoo for years and loved it............. BUT.": {
@@ -174,7 +175,7 @@ func TestT5BreaksTiesAsSentencePiece(t *testing.T) {
 	}
 }
 
-func TestBlankWordsCountsWordsAsP5(t *testing.T) {
+func TestBlankWordsMatchP5(t *testing.T) {
 	_, whole := newT5(t).EncodeWords("user_12 likes 4567 , 8", token.BlankWords)
 	want := []int32{1, 1, 1, 2, 2, 3, 3, 4, 4, 5, 0}
 	if pieces := newT5(t).Pieces("user_12 likes 4567 , 8"); len(pieces)+1 != len(whole) {
@@ -201,7 +202,7 @@ func TestT5IsSafeForConcurrentUse(t *testing.T) {
 	group.Wait()
 }
 
-func TestParseT5NamesWhatIsWrong(t *testing.T) {
+func TestParseT5Errors(t *testing.T) {
 	for name, c := range map[string]struct {
 		model []byte
 		want  string

@@ -56,8 +56,8 @@ func newUnigram(pieces []scoredPiece) (unigram, error) {
 	return u, err
 }
 
-// best is the best way to reach a position of the text.
-type best struct {
+// bestPath is the best way to reach a position of the text.
+type bestPath struct {
 	score float32 // float32, rounded at each step as in SentencePiece 0.2.3: it decides between equally good ways
 	start int32   // where its last piece starts; -1 while the position is not reached
 	id    int32
@@ -66,13 +66,14 @@ type best struct {
 // tooLow is a score below which float32 is too coarse; the way so far is counted as 0 then.
 const tooLow = -100_000
 
-// search appends the pieces of text to spans; their positions count from the start of text. table is scratch space.
-func (u *unigram) search(spans []span, text []byte, table []best) ([]span, []best) {
+// search appends the pieces of text to spans; their positions count from the start of text. table
+// is scratch space.
+func (u *unigram) search(spans []span, text []byte, table []bestPath) ([]span, []bestPath) {
 	table = slices.Grow(table[:0], len(text)+1)[:len(text)+1]
 	for i := range table {
 		table[i].start = -1
 	}
-	table[0] = best{}
+	table[0] = bestPath{}
 	for start := 0; start < len(text); {
 		if here := table[start].score; here < tooLow {
 			for i := range table[start:] { // ways not reached yet are overwritten whatever they hold
@@ -97,8 +98,9 @@ func (u *unigram) search(spans []span, text []byte, table []best) ([]span, []bes
 	return spans, table
 }
 
-// relax tries every piece that starts at start, and the unknown piece where none spans just the next character.
-func (u *unigram) relax(text []byte, table []best, start, size int) {
+// relax tries every piece that starts at start, and the unknown piece where none spans just the
+// next character.
+func (u *unigram) relax(text []byte, table []bestPath, start, size int) {
 	here := table[start].score
 	single := false
 	node := int32(0)
@@ -115,16 +117,16 @@ func (u *unigram) relax(text []byte, table []best, start, size int) {
 		if u.pieces[id].kind == pieceUser {
 			score = 0.1 * float32(end-start-1) // better than any other, the longer the better
 		}
-		reach(&table[end], best{here + score, int32(start), id})
+		improve(&table[end], bestPath{here + score, int32(start), id})
 		single = single || end-start == size
 	}
 	if !single {
-		reach(&table[start+size], best{here + u.unknownScore, int32(start), u.unknown})
+		improve(&table[start+size], bestPath{here + u.unknownScore, int32(start), u.unknown})
 	}
 }
 
-// reach keeps the better way; the one found first wins a tie.
-func reach(node *best, way best) {
+// improve keeps the better way; the one found first wins a tie.
+func improve(node *bestPath, way bestPath) {
 	if node.start < 0 || way.score > node.score {
 		*node = way
 	}
@@ -135,15 +137,15 @@ type trieKey struct {
 	id   int32
 }
 
-// trie finds the pieces that a text starts with, a byte at a time. The children of a node lie side by side, in the order of their
-// labels.
+// trie finds the pieces that a text starts with, a byte at a time. The children of a node lie side
+// by side, in the order of their labels.
 type trie struct {
 	root  [256]int32 // children of node 0; 0 means none
 	nodes []trieNode
 }
 
 type trieNode struct {
-	first int32 // first child
+	first int32 // nextWord child
 	id    int32 // the piece that ends here, -1 for none
 	count int16
 	label byte

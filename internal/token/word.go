@@ -7,9 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// wordLen is how many bytes the first word of a text has, as SmolLM2's tokenizer cuts words: a numeric character is a word of its own;
-// else English contractions, a run of letters or of other signs with the one space before it, or white space without the last blank
-// when a word follows. It never answers 0 for a text that has something in it.
+// wordLen is how many bytes the first word of a text has, as SmolLM2's tokenizer cuts words: a
+// numeric character is a word of its own; else English contractions, a run of letters or of other
+// signs with the one space before it, or white space without the last blank when a word follows. It
+// never answers 0 for a text that has something in it.
 func wordLen(text string) int {
 	if n := contraction(text); n > 0 {
 		return n
@@ -61,8 +62,9 @@ func run(text string, kind int) int {
 	return len(text)
 }
 
-// blankLen is the length of leading white space. Its last character is left to the word that follows; where a number or nothing
-// follows it belongs to the white space, since numbers are cut out first and the white space then ends its piece of text.
+// blankLen is the length of leading white space. Its last character is left to the word that
+// follows; where a number or nothing follows it belongs to the white space, since numbers are cut
+// out first and the white space then ends its piece of text.
 func blankLen(text string) int {
 	n := run(text, blanks)
 	_, last := utf8.DecodeLastRuneInString(text[:n])
@@ -86,8 +88,8 @@ func contraction(text string) int {
 	return 0
 }
 
-// firstOf finds the first place where one of the pieces stands, the longest where several do: its place and the piece, or the text's
-// length and "".
+// firstOf finds the first place where one of the pieces stands, the longest where several do: its
+// place and the piece, or the text's length and "".
 func firstOf(text string, pieces []string) (int, string) {
 	at, found := len(text), ""
 	for _, piece := range pieces {

@@ -13,15 +13,17 @@ import (
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// archive is an open zip of PyTorch's: a pickle that says which tensors there are, and a record of raw bytes for each storage. Only the
-// pickle is read at once, so that a model of many gigabytes need not fit into memory twice.
+// archive is an open zip of PyTorch's: a pickle that says which tensors there are, and a record of
+// raw bytes for each storage. Only the pickle is read at once, so that a model of many gigabytes
+// need not fit into memory twice.
 type archive struct {
 	file    *zip.ReadCloser
 	records map[string]*zip.File // by the last part of their names
 }
 
-// stored is a storage that still lies in its record. It is one for the reader of tensors' places only, who never fills it.
-type stored struct {
+// lazyStorage is a storage that still lies in its record. It is one for the reader of tensors'
+// places only, who never fills it.
+type lazyStorage struct {
 	pytorch.StorageInterface
 
 	kind     storageKind
@@ -65,7 +67,7 @@ func loadArchive(file *zip.ReadCloser) (any, error) {
 		return nil, err
 	}
 	u := pickle.NewUnpickler(r)
-	u.FindClass, u.PersistentLoad = findStored, a.locate
+	u.FindClass, u.PersistentLoad = findStorage, a.locate
 	root, err := u.Load()
 	return root, firstError(err, r.Close())
 }
@@ -87,8 +89,8 @@ func (a *archive) checkOrder() error {
 	return err
 }
 
-// findStored knows tensors and storages beside what [findClass] stands in for.
-func findStored(module, name string) (any, error) {
+// findStorage knows tensors and storages beside what [findClass] stands in for.
+func findStorage(module, name string) (any, error) {
 	if module == "collections" && name == "OrderedDict" {
 		return &types.OrderedDictClass{}, nil
 	}
@@ -104,7 +106,8 @@ func findStored(module, name string) (any, error) {
 	return findClass(module, name)
 }
 
-// rebuildTensor is torch._utils._rebuild_tensor_v2, whose seventh argument (metadata) changes nothing for us.
+// rebuildTensor is torch._utils._rebuild_tensor_v2, whose seventh argument (metadata) changes
+// nothing for us.
 type rebuildTensor struct{}
 
 // Call makes the tensor's place.
@@ -112,13 +115,14 @@ func (rebuildTensor) Call(args ...any) (any, error) {
 	return (&pytorch.RebuildTensorV2{}).Call(args[:min(len(args), 6)]...)
 }
 
-// locate finds the record that a pickle's reference ("storage", class, key, location, elements) means.
+// locate finds the record that a pickle's reference ("storage", class, key, location, elements)
+// means.
 func (a *archive) locate(reference any) (any, error) {
 	tuple, ok := reference.(*types.Tuple)
 	if !ok || tuple.Len() < 5 {
 		return nil, fmt.Errorf("a reference to a storage with odd parts: %v", reference)
 	}
-	kind, kindOK := tuple.Get(1).(storageKind)
+	class, kindOK := tuple.Get(1).(storageKind)
 	key, keyOK := tuple.Get(2).(string)
 	elements, sizeOK := tuple.Get(4).(int)
 	if word, ok := tuple.Get(0).(string); !ok || word != "storage" || !kindOK || !keyOK || !sizeOK {
@@ -128,11 +132,11 @@ func (a *archive) locate(reference any) (any, error) {
 	if !ok {
 		return nil, fmt.Errorf("the zip has no record %q", key)
 	}
-	return &stored{kind: kind, elements: elements, record: record}, nil
+	return &lazyStorage{kind: class, elements: elements, record: record}, nil
 }
 
 // read copies the elements from first up to, but not including, end to the CPU.
-func (t *stored) read(s *Scope, first, end int64) (tensor *Tensor, err error) {
+func (t *lazyStorage) read(s *Scope, first, end int64) (tensor *Tensor, err error) {
 	if !t.kind.known {
 		return nil, fmt.Errorf("elements of a %s are no weights", t.kind.name)
 	}

@@ -28,7 +28,7 @@ func fromSlice[T any](s *Scope, data []T, dtype DType, shape []int64) *Tensor {
 		numel *= int(size)
 	}
 	if numel*dtype.Size() != len(data)*int(unsafe.Sizeof(zero)) {
-		broken("%d elements do not fill shape %v", len(data), shape)
+		misuse("%d elements do not fill shape %v", len(data), shape)
 	}
 	if numel == 0 {
 		return s.Zeros(dtype, CPU, shape...)
@@ -38,21 +38,21 @@ func fromSlice[T any](s *Scope, data []T, dtype DType, shape []int64) *Tensor {
 		dims = []int64{1}
 	}
 	c := lib.AtTensorOfData(unsafe.Pointer(&data[0]), dims, uint(len(shape)), uint(dtype.Size()), int(dtype))
-	return s.own("copy from host", c)
+	return s.wrap("copy from host", c)
 }
 
 // Zeros is all zeros.
 func (s *Scope) Zeros(dtype DType, device Device, shape ...int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgZeros(&out, dims(shape), len(shape), int32(dtype), int32(device))
-	return s.own("zeros", out)
+	return s.wrap("zeros", out)
 }
 
 // Empty is not initialized.
 func (s *Scope) Empty(dtype DType, device Device, shape ...int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgEmpty(&out, dims(shape), len(shape), int32(dtype), int32(device))
-	return s.own("empty", out)
+	return s.wrap("empty", out)
 }
 
 // Full is value everywhere.
@@ -61,7 +61,7 @@ func (s *Scope) Full(value float64, dtype DType, device Device, shape ...int64) 
 	withScalar(value, func(v lib.Cscalar) {
 		lib.AtgFull(&out, dims(shape), len(shape), v, int32(dtype), int32(device))
 	})
-	return s.own("full", out)
+	return s.wrap("full", out)
 }
 
 // Arange counts from 0 up to, but not including, n.
@@ -70,7 +70,7 @@ func (s *Scope) Arange(n int64, device Device) *Tensor {
 	end := lib.AtsInt(n)
 	defer lib.AtsFree(end)
 	lib.AtgArange(&out, end, int32(Int64), int32(device))
-	return s.own("arange", out)
+	return s.wrap("arange", out)
 }
 
 // dims is a shape that gotch can point at: a scalar's has no first element.
@@ -89,10 +89,10 @@ func withScalar(value float64, f func(lib.Cscalar)) {
 
 // NewInt64 copies data to t's device, as a tensor of t's scope.
 func (t *Tensor) NewInt64(data []int64, shape ...int64) *Tensor {
-	return owner(t).FromInt64(data, shape...).On(t.Device())
+	return innermostScope(t).FromInt64(data, shape...).ToDevice(t.Device())
 }
 
 // NewFloat32 copies data to t's device, as a tensor of t's scope.
 func (t *Tensor) NewFloat32(data []float32, shape ...int64) *Tensor {
-	return owner(t).FromFloat32(data, shape...).On(t.Device())
+	return innermostScope(t).FromFloat32(data, shape...).ToDevice(t.Device())
 }

@@ -20,8 +20,9 @@ func (d Device) String() string {
 	return fmt.Sprintf("cuda:%d", int32(d))
 }
 
-// Pick returns the device of a name: "cpu", "cuda" (the first GPU), nothing for the same, or "auto" (a GPU where one works, else the CPU).
-func Pick(name string) (Device, error) {
+// ParseDevice returns the device of a name: "cpu", "cuda" (the first GPU), nothing for the same, or
+// "auto" (a GPU where one works, else the CPU).
+func ParseDevice(name string) (Device, error) {
 	switch name {
 	case "cpu", "":
 		return CPU, nil

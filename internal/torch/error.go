@@ -20,10 +20,12 @@ type Error struct {
 // Error tells the operation and libtorch's words.
 func (e *Error) Error() string { return fmt.Sprintf("libtorch: %s: %s", e.Op, e.Message) }
 
-// Is tells whether the fault is the sentinel target, of which there is one: [ErrOutOfMemory].
+// EqualNumber tells whether the fault is the sentinel target, of which there is one:
+// [ErrOutOfMemory].
 func (e *Error) Is(target error) bool { return target == ErrOutOfMemory && e.outOfMemory() }
 
-// outOfMemory knows libtorch's two allocators (c10/core/CPUAllocator.cpp, c10/cuda/CUDACachingAllocator.cpp) and C++'s own.
+// outOfMemory knows libtorch's two allocators (c10/core/CPUAllocator.cpp,
+// c10/cuda/CUDACachingAllocator.cpp) and C++'s own.
 func (e *Error) outOfMemory() bool {
 	for _, sign := range []string{"out of memory", "can't allocate memory", "std::bad_alloc"} {
 		if strings.Contains(e.Message, sign) {
@@ -44,7 +46,7 @@ func check(op string) {
 	panic(&Error{Op: op, Message: strings.TrimSpace(message)})
 }
 
-// broken panics over a misuse by our own code: no input and no lack of memory leads here.
-func broken(format string, args ...any) {
+// misuse panics over a misuse by our own code: no input and no lack of memory leads here.
+func misuse(format string, args ...any) {
 	panic(fmt.Sprintf("torch: "+format, args...))
 }

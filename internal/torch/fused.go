@@ -4,25 +4,27 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// AddLinear is t plus x times the transpose of weight [out, in], in one operation: a layer's output added to the residual stream.
+// AddLinear is t plus x times the transpose of weight [out, in], in one operation: a layer's output
+// added to the residual stream.
 func (t *Tensor) AddLinear(x, weight *Tensor) *Tensor {
 	var out lib.Ctensor
-	transposed := owner(t, x, weight).Use(weight).Transpose(0, 1)
+	transposed := innermostScope(t, x, weight).Use(weight).Transpose(0, 1)
 	lib.AtgAddmm(&out, t.handle(), x.handle(), transposed.handle())
-	return owner(t, x, weight).own("addmm", out)
+	return innermostScope(t, x, weight).wrap("addmm", out)
 }
 
-// LinearFew and LinearMany are Linear in one way each, so that a row's result does not hang on how many rows stand beside it, as it does
-// where the way is chosen by their number. LinearFew is the quicker for some dozen rows, in multiples of 16; LinearMany beyond.
+// LinearFew and LinearMany are Linear in one way each, so that a row's result does not hang on how
+// many rows stand beside it, as it does where the way is chosen by their number. LinearFew is the
+// quicker for some dozen rows, in multiples of 16; LinearMany beyond.
 func (t *Tensor) LinearFew(weight *Tensor) *Tensor {
 	var out lib.Ctensor
 	lib.AtgLinear(&out, t.handle(), weight.handle(), nil)
-	return owner(t, weight).own("linear", out)
+	return innermostScope(t, weight).wrap("linear", out)
 }
 
 // LinearMany is Linear for many rows, see [Tensor.LinearFew].
 func (t *Tensor) LinearMany(weight *Tensor) *Tensor {
-	if !convolves() || t.Device() != CPU || t.DType() != Float32 {
+	if !prefersConvolution() || t.Device() != CPU || t.DType() != Float32 {
 		return t.LinearFew(weight)
 	}
 	shape := t.Shape()
@@ -30,11 +32,12 @@ func (t *Tensor) LinearMany(weight *Tensor) *Tensor {
 	return t.convolve(weight, int64(t.Numel())/max(shape[last], 1), append(shape[:last], -1))
 }
 
-// AddBatched is t plus the products of two batches of matrices [batch, rows, inner] and [batch, inner, columns]; t is broadcast.
+// AddBatched is t plus the products of two batches of matrices [batch, rows, inner] and [batch,
+// inner, columns]; t is broadcast.
 func (t *Tensor) AddBatched(x, y *Tensor) *Tensor {
 	var out lib.Ctensor
 	withScalar(1, func(one lib.Cscalar) { lib.AtgBaddbmm(&out, t.handle(), x.handle(), y.handle(), one, one) })
-	return owner(t, x, y).own("baddbmm", out)
+	return innermostScope(t, x, y).wrap("baddbmm", out)
 }
 
 // Complex reads the last dimension's pairs as complex numbers, without a copy.

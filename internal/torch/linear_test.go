@@ -8,8 +8,9 @@ import (
 	"rdrec/internal/torch"
 )
 
-// TestLinearIsTheProduct compares a layer and its gradient, by whichever way its shape chooses, with libtorch's product of matrices.
-func TestLinearIsTheProduct(t *testing.T) {
+// TestLinearMatchesMatMul compares a layer and its gradient, by whichever way its shape chooses,
+// with libtorch's product of matrices.
+func TestLinearMatchesMatMul(t *testing.T) {
 	for _, c := range []struct{ rows, in, out int64 }{
 		{7, 32, 48},
 		{64, 32, 48},

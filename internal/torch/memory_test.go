@@ -11,7 +11,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-func TestFreeMemoryIsWhatTheProcessMayHave(t *testing.T) {
+func TestFreeHostReadsControlGroups(t *testing.T) {
 	file := func(text string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(text)} }
 	meminfo := file("MemTotal:       24000 kB\nMemAvailable:   20000 kB\n")
 	for name, c := range map[string]struct {
@@ -49,9 +49,9 @@ func TestFreeMemoryIsWhatTheProcessMayHave(t *testing.T) {
 	}
 }
 
-func TestStarvingIsALackOfMemory(t *testing.T) {
+func TestInjectOOM(t *testing.T) {
 	before := torch.Live()
-	defer torch.Starve(func(bytes int64) bool { return bytes == 24 })()
+	defer torch.InjectOOM(func(bytes int64) bool { return bytes == 24 })()
 	err := torch.Run(func(s *torch.Scope) error {
 		s.Zeros(torch.Float32, torch.CPU, 5)
 		s.Zeros(torch.Float32, torch.CPU, 2, 3)
@@ -65,8 +65,8 @@ func TestStarvingIsALackOfMemory(t *testing.T) {
 	}
 }
 
-// TestTrimGivesMemoryBack frees a large tensor below a small one and looks at what the process holds.
-func TestTrimGivesMemoryBack(t *testing.T) {
+// TestTrimReturnsMemory frees a large tensor below a small one and looks at what the process holds.
+func TestTrimReturnsMemory(t *testing.T) {
 	held := func() int64 {
 		statm, err := os.ReadFile("/proc/self/statm")
 		if err != nil {

@@ -14,7 +14,8 @@ import (
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// Pickle is a PyTorch file that was read without executing anything in it: a state dict, or a whole pickled module.
+// Pickle is a PyTorch file that was read without executing anything in it: a state dict, or a whole
+// pickled module.
 type Pickle struct {
 	path    string
 	file    *zip.ReadCloser // nil where all was read at once, as PyTorch's legacy format must be
@@ -35,8 +36,8 @@ func OpenPickle(path string) (Weights, error) {
 func ReadPickle(path string) (p *Pickle, err error) {
 	p = &Pickle{path: path, tensors: map[string]*pytorch.Tensor{}}
 	defer func() {
-		if fault := recover(); fault != nil { // the reader panics on sizes and forms that it did not expect
-			err = fmt.Errorf("%v", fault)
+		if raised := recover(); raised != nil { // the reader panics on sizes and forms that it did not expect
+			err = fmt.Errorf("%v", raised)
 		}
 		if err != nil {
 			p, err = nil, fmt.Errorf("pytorch file %q: %w", path, firstError(err, p.Close()))
@@ -57,8 +58,8 @@ func ReadPickle(path string) (p *Pickle, err error) {
 	return p, nil
 }
 
-// loadLegacy reads a file of the format that PyTorch wrote before its zips, all at once. It refuses what does not start as one does:
-// the reader looks for ever into some of that.
+// loadLegacy reads a file of the format that PyTorch wrote before its zips, all at once. It refuses
+// what does not start as one does: the reader looks for ever into some of that.
 func loadLegacy(path string, noZip error) (any, error) {
 	const legacy = "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 	file, err := os.Open(path)
@@ -77,8 +78,9 @@ func loadLegacy(path string, noZip error) (any, error) {
 	})
 }
 
-// collect finds the tensors of a state dict (a dictionary of tensors, perhaps under "state_dict") or of a module (parameters, and modules
-// inside), under the names that PyTorch's state_dict gives them.
+// collect finds the tensors of a state dict (a dictionary of tensors, perhaps under "state_dict")
+// or of a module (parameters, and modules inside), under the names that PyTorch's state_dict gives
+// them.
 func (p *Pickle) collect(prefix string, value any) {
 	switch v := value.(type) {
 	case *object:
@@ -101,7 +103,8 @@ func (p *Pickle) collect(prefix string, value any) {
 	}
 }
 
-// Attribute returns the plain value (string, number, bool) of a module's attribute's attribute, as "config", "d_model"; nil if there is none.
+// Attribute returns the plain value (string, number, bool) of a module's attribute's attribute, as
+// "config", "d_model"; nil if there is none.
 func (p *Pickle) Attribute(path ...string) any {
 	value := p.root
 	for _, name := range path {
@@ -128,15 +131,15 @@ func (p *Pickle) Read(s *Scope, name string) (*Tensor, error) {
 	if !ok {
 		return nil, fmt.Errorf("pytorch file %q: no tensor %q", p.path, name)
 	}
-	tensor, err := readSpan(s, t)
+	tensor, err := readStrided(s, t)
 	if err != nil {
 		return nil, fmt.Errorf("pytorch file %q: tensor %q: %w", p.path, name, err)
 	}
 	return tensor, nil
 }
 
-// readSpan reads the stretch of its storage in which a tensor lies.
-func readSpan(s *Scope, t *pytorch.Tensor) (*Tensor, error) {
+// readStrided reads the stretch of its storage in which a tensor lies.
+func readStrided(s *Scope, t *pytorch.Tensor) (*Tensor, error) {
 	size, stride := make([]int64, len(t.Size)), make([]int64, len(t.Size))
 	first := int64(t.StorageOffset)
 	last := first
@@ -160,12 +163,13 @@ func readSpan(s *Scope, t *pytorch.Tensor) (*Tensor, error) {
 	return data.Strided(size, stride, 0).Contiguous(), nil
 }
 
-// storageOf is a way to get the elements of a storage from one up to, but not including, another, and how many it has.
+// storageOf is a way to get the elements of a storage from one up to, but not including, another,
+// and how many it has.
 func storageOf(s *Scope, source pytorch.StorageInterface) (read func(first, end int64) (*Tensor, error), elements int64, err error) {
-	if lazy, ok := source.(*stored); ok {
+	if lazy, ok := source.(*lazyStorage); ok {
 		return func(first, end int64) (*Tensor, error) { return lazy.read(s, first, end) }, int64(lazy.elements), nil
 	}
-	all, err := floats(s, source)
+	all, err := legacyFloats(s, source)
 	if err != nil {
 		return nil, 0, err
 	}
@@ -180,8 +184,9 @@ func (p *Pickle) Close() error {
 	return p.file.Close()
 }
 
-// floats makes a tensor of a storage of the legacy format. The reader has widened half precision to float32 already, which loses nothing.
-func floats(s *Scope, storage pytorch.StorageInterface) (*Tensor, error) {
+// legacyFloats makes a tensor of a storage of the legacy format. The reader has widened half
+// precision to float32 already, which loses nothing.
+func legacyFloats(s *Scope, storage pytorch.StorageInterface) (*Tensor, error) {
 	var data []float32
 	switch v := storage.(type) {
 	case *pytorch.FloatStorage:
@@ -201,7 +206,8 @@ func floats(s *Scope, storage pytorch.StorageInterface) (*Tensor, error) {
 	return s.FromFloat32(data, int64(len(data))), nil
 }
 
-// findClass stands in for every class and function that a pickle names, beside tensors' own: nothing of Python's runs.
+// findClass stands in for every class and function that a pickle names, beside tensors' own:
+// nothing of Python's runs.
 func findClass(module, name string) (any, error) {
 	if module == "torch._utils" && name == "_rebuild_parameter" {
 		return rebuildParameter{}, nil

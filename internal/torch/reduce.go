@@ -8,21 +8,21 @@ import (
 func (t *Tensor) Sum() *Tensor {
 	var out lib.Ctensor
 	lib.AtgSum(&out, t.handle(), int32(t.DType()))
-	return owner(t).own("sum", out)
+	return innermostScope(t).wrap("sum", out)
 }
 
 // SumAlong adds along a dimension and drops it.
 func (t *Tensor) SumAlong(dim int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgSumDimIntlist(&out, t.handle(), []int64{dim}, 1, 0, int32(t.DType()))
-	return owner(t).own("sum", out)
+	return innermostScope(t).wrap("sum", out)
 }
 
 // MeanAlong averages along a dimension, which keeps size 1.
 func (t *Tensor) MeanAlong(dim int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgMeanDim(&out, t.handle(), []int64{dim}, 1, 1, int32(t.DType()))
-	return owner(t).own("mean", out)
+	return innermostScope(t).wrap("mean", out)
 }
 
 // Norm is the Euclidean length of all elements.
@@ -35,45 +35,45 @@ func (t *Tensor) All() *Tensor { return unary("all", lib.AtgAll, t) }
 func (t *Tensor) ArgMax(dim int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgArgmax(&out, t.handle(), dim, 0, 0)
-	return owner(t).own("argmax", out)
+	return innermostScope(t).wrap("argmax", out)
 }
 
 // LogSumExp is log(sum(exp(t))) along a dimension, which is dropped.
 func (t *Tensor) LogSumExp(dim int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgLogsumexp(&out, t.handle(), []int64{dim}, 1, 0)
-	return owner(t).own("logsumexp", out)
+	return innermostScope(t).wrap("logsumexp", out)
 }
 
 // CumSum adds up along a dimension.
 func (t *Tensor) CumSum(dim int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgCumsum(&out, t.handle(), dim, int32(t.DType()))
-	return owner(t).own("cumsum", out)
+	return innermostScope(t).wrap("cumsum", out)
 }
 
 // TopK is the k largest elements along the last dimension, largest first, and their numbers.
-func (t *Tensor) TopK(k int64) (largest, numbers *Tensor) {
+func (t *Tensor) TopK(k int64) (largest, indices *Tensor) {
 	var out [2]lib.Ctensor
 	lib.AtgTopk(&out[0], t.handle(), k, -1, 1, 1)
-	s := owner(t)
-	return s.own("topk", out[0]), s.own("topk", out[1])
+	s := innermostScope(t)
+	return s.wrap("topk", out[0]), s.wrap("topk", out[1])
 }
 
 // Sort orders the last dimension and tells where each element stood.
-func (t *Tensor) Sort(descending bool) (sorted, numbers *Tensor) {
+func (t *Tensor) Sort(descending bool) (sorted, indices *Tensor) {
 	var out [2]lib.Ctensor
 	lib.AtgSort(&out[0], t.handle(), -1, flag(descending))
-	s := owner(t)
-	return s.own("sort", out[0]), s.own("sort", out[1])
+	s := innermostScope(t)
+	return s.wrap("sort", out[0]), s.wrap("sort", out[1])
 }
 
 // SortStable is [Tensor.Sort] that leaves equal elements in their order.
-func (t *Tensor) SortStable(descending bool) (sorted, numbers *Tensor) {
+func (t *Tensor) SortStable(descending bool) (sorted, indices *Tensor) {
 	var out [2]lib.Ctensor
 	lib.AtgSortStable(&out[0], t.handle(), 1, -1, flag(descending))
-	s := owner(t)
-	return s.own("sort", out[0]), s.own("sort", out[1])
+	s := innermostScope(t)
+	return s.wrap("sort", out[0]), s.wrap("sort", out[1])
 }
 
 func flag(b bool) int32 {

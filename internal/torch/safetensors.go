@@ -31,7 +31,8 @@ type safetensors struct {
 	entries map[string]Entry
 }
 
-// OpenSafetensors opens a safetensors file, having checked that its header describes exactly the bytes that are there.
+// OpenSafetensors opens a safetensors file, having checked that its header describes exactly the
+// bytes that are there.
 func OpenSafetensors(path string) (Weights, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -48,7 +49,8 @@ func OpenSafetensors(path string) (Weights, error) {
 	return &safetensors{file: file, data: data, entries: entries}, nil
 }
 
-// ReadHeader reads the header of a safetensors file of size bytes; data is where the tensors' bytes start.
+// ReadHeader reads the header of a safetensors file of size bytes; data is where the tensors' bytes
+// start.
 func ReadHeader(r io.Reader, size int64) (entries map[string]Entry, data int64, err error) {
 	var prefix [8]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
@@ -81,7 +83,7 @@ func parseHeader(header []byte, size int64) (map[string]Entry, error) {
 		}
 		entries[name] = entry
 	}
-	return entries, covers(entries, size)
+	return entries, checkCoverage(entries, size)
 }
 
 func parseEntry(text json.RawMessage, size int64) (Entry, error) {
@@ -112,8 +114,9 @@ func parseEntry(text json.RawMessage, size int64) (Entry, error) {
 	return entry, nil
 }
 
-// covers checks that the tensors fill the file with neither gap nor overlap: a truncated or padded file is refused.
-func covers(entries map[string]Entry, size int64) error {
+// checkCoverage checks that the tensors fill the file with neither gap nor overlap: a truncated or
+// padded file is refused.
+func checkCoverage(entries map[string]Entry, size int64) error {
 	all := slices.SortedFunc(maps.Values(entries), func(a, b Entry) int {
 		if a.Start != b.Start {
 			return int(max(min(a.Start-b.Start, 1), -1))

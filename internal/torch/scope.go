@@ -11,7 +11,8 @@ import (
 //nolint:gochecknoglobals // two counters of the process's native memory, which is itself global.
 var live, made atomic.Int64
 
-// Live is how many tensors exist in the process: it is the same before and after a piece of work that leaks nothing.
+// Live is how many tensors exist in the process: it is the same before and after a piece of work
+// that leaks nothing.
 func Live() int64 { return live.Load() }
 
 // Made is how many tensors the process has ever made, which is how many operations it has run.
@@ -24,10 +25,12 @@ type Scope struct {
 	closed bool
 }
 
-// NewScope opens a scope that the caller must close. Code that ends where it began uses [Run] instead.
+// NewScope opens a scope that the caller must close. Code that ends where it began uses [Run]
+// instead.
 func NewScope() *Scope { return &Scope{depth: 1} }
 
-// Sub opens a scope inside s: results of operands from both belong to the inner one. The caller must close it.
+// Sub opens a scope inside s: results of operands from both belong to the inner one. The caller
+// must close it.
 func (s *Scope) Sub() *Scope { return &Scope{depth: s.depth + 1} }
 
 // Close frees what s still owns. A second Close does nothing.
@@ -40,7 +43,8 @@ func (s *Scope) Close() {
 	s.owned, s.closed = nil, true
 }
 
-// Use returns t as a tensor of s, so that what is computed from it belongs to s. It shares t's memory and is valid as long as t is.
+// Use returns t as a tensor of s, so that what is computed from it belongs to s. It shares t's
+// memory and is valid as long as t is.
 func (s *Scope) Use(t *Tensor) *Tensor {
 	t.handle()
 	return &Tensor{c: t.c, scope: s, borrowed: true}
@@ -56,9 +60,10 @@ func Keep(t *Tensor) *Tensor {
 	return t
 }
 
-// Within calls f with x in a scope of its own, and frees all that f made but its result, which goes to x's scope.
+// Within calls f with x in a scope of its own, and frees all that f made but its result, which goes
+// to x's scope.
 func Within(x *Tensor, f func(x *Tensor) *Tensor) *Tensor {
-	outer := owner(x)
+	outer := innermostScope(x)
 	inner := outer.Sub()
 	defer inner.Close()
 	return outer.adopt(f(inner.Use(x)))
@@ -80,13 +85,13 @@ func (s *Scope) adopt(t *Tensor) *Tensor {
 	return t
 }
 
-// own wraps what operation op made; it panics with what libtorch raised instead.
-func (s *Scope) own(op string, c lib.Ctensor) *Tensor {
+// wrap wraps what operation op made; it panics with what libtorch raised instead.
+func (s *Scope) wrap(op string, c lib.Ctensor) *Tensor {
 	check(op)
-	hunger(op, c)
+	maybeInjectOOM(op, c)
 	if s.closed {
 		lib.AtFree(c)
-		broken("%s in a closed scope", op)
+		misuse("%s in a closed scope", op)
 	}
 	live.Add(1)
 	made.Add(1)
@@ -95,16 +100,16 @@ func (s *Scope) own(op string, c lib.Ctensor) *Tensor {
 	return t
 }
 
-func (s *Scope) ownAll(op string, all []lib.Ctensor) []*Tensor {
+func (s *Scope) wrapAll(op string, all []lib.Ctensor) []*Tensor {
 	tensors := make([]*Tensor, len(all))
 	for i, c := range all {
-		tensors[i] = s.own(op, c)
+		tensors[i] = s.wrap(op, c)
 	}
 	return tensors
 }
 
-// owner is the innermost scope of an operation's operands.
-func owner(operands ...*Tensor) *Scope {
+// innermostScope is the innermost scope of an operation's operands.
+func innermostScope(operands ...*Tensor) *Scope {
 	var innermost *Scope
 	for _, t := range operands {
 		if t != nil && t.scope != nil && (innermost == nil || t.scope.depth > innermost.depth) {
@@ -112,10 +117,10 @@ func owner(operands ...*Tensor) *Scope {
 		}
 	}
 	if innermost == nil {
-		broken("no operand is in a scope: nobody would free the result (see Scope.Use)")
+		misuse("no operand is in a scope: nobody would free the result (see Scope.Use)")
 	}
 	return innermost
 }
 
 // In returns t as a tensor of u's scope, so that what is computed from it is freed with that.
-func (t *Tensor) In(u *Tensor) *Tensor { return owner(u).Use(t) }
+func (t *Tensor) In(u *Tensor) *Tensor { return innermostScope(u).Use(t) }

@@ -36,7 +36,8 @@ func (d DType) Size() int {
 	}
 }
 
-// Tensor is one of libtorch's tensors and the scope that frees it. A tensor with no scope was kept: its owner frees it.
+// Tensor is one of libtorch's tensors and the scope that frees it. A tensor with no scope was kept:
+// its owner frees it.
 type Tensor struct {
 	c        lib.Ctensor
 	scope    *Scope
@@ -45,7 +46,7 @@ type Tensor struct {
 
 func (t *Tensor) handle() lib.Ctensor {
 	if t.c == nil {
-		broken("use of a freed tensor")
+		misuse("use of a freed tensor")
 	}
 	return t.c
 }

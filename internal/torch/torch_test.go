@@ -9,12 +9,12 @@ import (
 	"rdrec/internal/torch"
 )
 
-func TestRunFreesWhatWasNotKept(t *testing.T) {
+func TestRunFreesScopedTensors(t *testing.T) {
 	before := torch.Live()
 	var kept *torch.Tensor
 	err := torch.Run(func(s *torch.Scope) error {
 		x := s.FromFloat32([]float32{1, 2, 3, 4}, 2, 2)
-		y := torch.Within(x, func(x *torch.Tensor) *torch.Tensor { return x.MatMul(x).Plus(1) })
+		y := torch.Within(x, func(x *torch.Tensor) *torch.Tensor { return x.MatMul(x).AddNumber(1) })
 		if diff := cmp.Diff([]float32{8, 11, 16, 23}, y.Float32s()); diff != "" {
 			t.Error(diff)
 		}
@@ -37,14 +37,14 @@ func TestRunFreesWhatWasNotKept(t *testing.T) {
 	}
 }
 
-func TestRunReturnsFaults(t *testing.T) {
+func TestRunReturnsErrors(t *testing.T) {
 	before := torch.Live()
 	err := torch.Run(func(s *torch.Scope) error {
 		s.Zeros(torch.Float32, torch.CPU, 2, 3).MatMul(s.Zeros(torch.Float32, torch.CPU, 2, 3))
 		return nil
 	})
-	var fault *torch.Error
-	if !errors.As(err, &fault) || fault.Op != "matmul" {
+	var raised *torch.Error
+	if !errors.As(err, &raised) || raised.Op != "matmul" {
 		t.Errorf("got %v, want a fault of matmul", err)
 	}
 	err = torch.Run(func(s *torch.Scope) error {
@@ -63,7 +63,7 @@ func TestGradient(t *testing.T) {
 	err := torch.Run(func(s *torch.Scope) error {
 		leaf := s.FromFloat32([]float32{1, 2, 3}, 3).Leaf()
 		parts := leaf.Split(0, 1, 2)
-		loss := parts[0].Times(5).Sum().Add(parts[1].Square().Sum())
+		loss := parts[0].MulNumber(5).Sum().Add(parts[1].Square().Sum())
 		if diff := cmp.Diff([]float32{5, 4, 6}, loss.Gradient(leaf).Float32s()); diff != "" {
 			t.Error(diff)
 		}
@@ -74,7 +74,7 @@ func TestGradient(t *testing.T) {
 	}
 }
 
-func TestSeededRepeats(t *testing.T) {
+func TestSeededIsDeterministic(t *testing.T) {
 	draw := func(seed int64) (values []float32) {
 		if err := torch.Run(func(s *torch.Scope) error {
 			torch.Seeded(seed, func() { values = s.Zeros(torch.Float32, torch.CPU, 8).Normal(0, 1).Float32s() })
@@ -92,22 +92,22 @@ func TestSeededRepeats(t *testing.T) {
 	}
 }
 
-func TestPick(t *testing.T) {
+func TestParseDevice(t *testing.T) {
 	for _, name := range []string{"", "cpu"} {
-		if device, err := torch.Pick(name); err != nil || device != torch.CPU {
+		if device, err := torch.ParseDevice(name); err != nil || device != torch.CPU {
 			t.Errorf("%q: %v, %v", name, device, err)
 		}
 	}
-	device, err := torch.Pick("auto") // a GPU where there is one
+	device, err := torch.ParseDevice("auto") // a GPU where there is one
 	if err != nil {
 		t.Error(err)
 	}
-	if _, err := torch.Pick("cuda"); (err == nil) != (device != torch.CPU) {
+	if _, err := torch.ParseDevice("cuda"); (err == nil) != (device != torch.CPU) {
 		t.Errorf("auto picks %v, but cuda says %v", device, err)
 	} else {
 		t.Log(device, err)
 	}
-	if _, err := torch.Pick("tpu"); err == nil {
+	if _, err := torch.ParseDevice("tpu"); err == nil {
 		t.Error("a TPU was picked")
 	}
 }

@@ -8,7 +8,8 @@ import (
 	"slices"
 )
 
-// Weights are named tensors in files. They are read one at a time, so that a model need not fit into memory twice.
+// Weights are named tensors in files. They are read one at a time, so that a model need not fit
+// into memory twice.
 type Weights interface {
 	// Names lists the tensors in ascending order.
 	Names() []string
@@ -26,7 +27,8 @@ const (
 	PickleIndexFile      = "pytorch_model.bin.index.json"
 )
 
-// OpenWeights opens the weights of a Hugging Face folder: one file or several with an index, safetensors before pickles.
+// OpenWeights opens the weights of a Hugging Face folder: one file or several with an index,
+// safetensors before pickles.
 func OpenWeights(dir string) (Weights, error) {
 	opened := []struct {
 		file string
@@ -77,7 +79,7 @@ func openShards(path string, open func(string) (Weights, error)) (Weights, error
 
 func (w *shards) add(dir, name, file string, open func(string) (Weights, error)) error {
 	if file != filepath.Base(file) {
-		return fmt.Errorf("file %q lies outside the folder", file)
+		return fmt.Errorf("file %q is outside the folder", file)
 	}
 	if w.files[file] == nil {
 		opened, err := open(filepath.Join(dir, file))

@@ -39,7 +39,7 @@ func contents(t *testing.T, w torch.Weights) map[string][]float32 {
 	return all
 }
 
-func six() []float32 { return []float32{0, 1, 2, 3, 4, 5} }
+func sixValues() []float32 { return []float32{0, 1, 2, 3, 4, 5} }
 
 func TestPickledStateDict(t *testing.T) {
 	w, err := torch.OpenPickle("testdata/statedict.bin")
@@ -47,7 +47,7 @@ func TestPickledStateDict(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string][]float32{
-		"single": six(), "brain": six(), "half": six(), "double": six(), "tied": six(),
+		"single": sixValues(), "brain": sixValues(), "half": sixValues(), "double": sixValues(), "tied": sixValues(),
 		"transposed": {0, 3, 1, 4, 2, 5}, "tail": {4, 5}, "scalar": {5},
 	}
 	if diff := cmp.Diff(want, contents(t, w)); diff != "" {
@@ -55,13 +55,13 @@ func TestPickledStateDict(t *testing.T) {
 	}
 }
 
-func TestPickledModuleGivesItsTensorsWithoutRunning(t *testing.T) {
+func TestPickledModuleLoadsWithoutExecution(t *testing.T) {
 	p, err := torch.ReadPickle("testdata/module.pt")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := map[string][]float32{
-		"shared.weight": six(), "encoder.embed_tokens.weight": six(), "lm_head.weight": six(), "prompt_embeddings.weight": {7, 8},
+		"shared.weight": sixValues(), "encoder.embed_tokens.weight": sixValues(), "lm_head.weight": sixValues(), "prompt_embeddings.weight": {7, 8},
 	}
 	if diff := cmp.Diff(want, contents(t, p)); diff != "" {
 		t.Error(diff)
@@ -76,7 +76,7 @@ func TestPickledModuleGivesItsTensorsWithoutRunning(t *testing.T) {
 	}
 }
 
-func TestOddPicklesAreRefused(t *testing.T) {
+func TestUnsupportedPicklesAreRejected(t *testing.T) {
 	beyond, err := torch.OpenPickle("testdata/beyond.bin")
 	if err != nil {
 		t.Fatal(err)
@@ -109,7 +109,7 @@ func write(t *testing.T, path string, names ...string) {
 	err := torch.Run(func(s *torch.Scope) error {
 		var all []torch.Named
 		for _, name := range names {
-			all = append(all, torch.Named{Name: name, Tensor: s.FromFloat32(six(), 2, 3)})
+			all = append(all, torch.Named{Name: name, Tensor: s.FromFloat32(sixValues(), 2, 3)})
 		}
 		return torch.WriteSafetensors(path, all)
 	})
@@ -121,7 +121,7 @@ func write(t *testing.T, path string, names ...string) {
 func TestSafetensorsRoundTrip(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.safetensors")
 	err := torch.Run(func(s *torch.Scope) error {
-		x := s.FromFloat32(six(), 2, 3)
+		x := s.FromFloat32(sixValues(), 2, 3)
 		return torch.WriteSafetensors(path, []torch.Named{
 			{Name: "b", Tensor: x},
 			{Name: "a", Tensor: x.To(torch.BFloat16)},
@@ -141,14 +141,14 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 	}
 	defer w.Close()
 	want := map[string][]float32{
-		"a": six(), "b": six(), "half": six(), "whole": six(), "view": {0, 3, 1, 4, 2, 5}, "none": {}, "scalar": {15},
+		"a": sixValues(), "b": sixValues(), "half": sixValues(), "whole": sixValues(), "view": {0, 3, 1, 4, 2, 5}, "none": {}, "scalar": {15},
 	}
 	if diff := cmp.Diff(want, contents(t, w)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestShardsAreReadByTheirIndex(t *testing.T) {
+func TestShardedWeightsFollowTheirIndex(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "one.safetensors"), "a", "b")
 	write(t, filepath.Join(dir, "two.safetensors"), "c")
@@ -178,7 +178,7 @@ func TestShardsAreReadByTheirIndex(t *testing.T) {
 	}
 }
 
-func TestBrokenSafetensorsAreRefused(t *testing.T) {
+func TestBrokenSafetensorsAreRejected(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "w.safetensors")
 	write(t, path, "a")
 	good, err := os.ReadFile(path)
@@ -229,13 +229,13 @@ func FuzzReadHeader(f *testing.F) {
 	})
 }
 
-func TestPickledTensorsAreReadWhenAskedForAndChecked(t *testing.T) {
+func TestPickledTensorsAreReadLazilyAndChecked(t *testing.T) {
 	data, err := os.ReadFile("testdata/statedict.bin")
 	if err != nil {
 		t.Fatal(err)
 	}
 	single := make([]byte, 0, 24)
-	for _, v := range six() {
+	for _, v := range sixValues() {
 		single = binary.LittleEndian.AppendUint32(single, math.Float32bits(v))
 	}
 	at := bytes.Index(data, single)

@@ -9,23 +9,24 @@ import (
 // Settings are AdamW's. The reference sets the first two and leaves the others as PyTorch has them.
 type Settings struct {
 	LearningRate, WeightDecay float64
-	// Beta1 and Beta2 say how long the running means of the gradient and of its square remember (0.9, 0.999).
+	// Beta1 and Beta2 say how long the running means of the gradient and of its square remember
+	// (0.9, 0.999).
 	Beta1, Beta2 float64
 	// Epsilon keeps the divisor from 0 (1e-8).
 	Epsilon float64
 }
 
-// AdamW moves weights against their gradient, by steps of about the learning rate, and decays all of them. It does PyTorch's arithmetic
-// over one flat tensor: a dozen operations in all.
+// AdamW moves weights against their gradient, by steps of about the learning rate, and decays all
+// of them. It does PyTorch's arithmetic over one flat tensor: a dozen operations in all.
 type AdamW struct {
-	settings      Settings
-	weights       *torch.Tensor
-	first, second *torch.Tensor // running means of the gradient and of its square
-	step          int
+	settings                  Settings
+	weights                   *torch.Tensor
+	firstMoment, secondMoment *torch.Tensor // running means of the gradient and of its square
+	step                      int
 }
 
-// Defaults are PyTorch's settings with a learning rate and a weight decay.
-func Defaults(learningRate, weightDecay float64) Settings {
+// DefaultSettings are PyTorch's settings with a learning rate and a weight decay.
+func DefaultSettings(learningRate, weightDecay float64) Settings {
 	return Settings{LearningRate: learningRate, WeightDecay: weightDecay, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
 }
 
@@ -36,7 +37,7 @@ func NewAdamW(weights *torch.Tensor, settings Settings) *AdamW {
 	moment := func() *torch.Tensor {
 		return torch.Keep(s.Zeros(torch.Float32, weights.Device(), weights.Shape()...))
 	}
-	return &AdamW{settings: settings, weights: weights, first: moment(), second: moment()}
+	return &AdamW{settings: settings, weights: weights, firstMoment: moment(), secondMoment: moment()}
 }
 
 // Step moves the weights by one gradient, which is of their shape.
@@ -49,18 +50,18 @@ func (a *AdamW) Step(gradient *torch.Tensor) {
 	size := set.LearningRate / correction1
 
 	a.weights.Scale(1 - set.LearningRate*set.WeightDecay)
-	a.first.Lerp(gradient, 1-set.Beta1)
-	scaled := gradient.Times(math.Sqrt(1 - set.Beta2))
-	a.second.Scale(set.Beta2).AddProduct(scaled, scaled)
+	a.firstMoment.Lerp(gradient, 1-set.Beta1)
+	scaled := gradient.MulNumber(math.Sqrt(1 - set.Beta2))
+	a.secondMoment.Scale(set.Beta2).AddProduct(scaled, scaled)
 	scaled.Free()
 
-	root := a.second.In(gradient).Sqrt()
-	a.weights.AddQuotient(a.first, root.Scale(1/correction2).AddNumberTo(set.Epsilon).Scale(-1/size))
+	root := a.secondMoment.In(gradient).Sqrt()
+	a.weights.AddQuotient(a.firstMoment, root.Scale(1/correction2).AddNumberTo(set.Epsilon).Scale(-1/size))
 	root.Free()
 }
 
 // Free frees the moments.
 func (a *AdamW) Free() {
-	a.first.Free()
-	a.second.Free()
+	a.firstMoment.Free()
+	a.secondMoment.Free()
 }

@@ -13,7 +13,7 @@ import (
 	"rdrec/internal/train"
 )
 
-func TestAdamWAsPyTorch(t *testing.T) {
+func TestAdamWMatchesPyTorch(t *testing.T) {
 	var cases []struct {
 		Settings struct {
 			LearningRate float64    `json:"lr"`
@@ -71,7 +71,7 @@ func (r rows) batch() task.Batch {
 		}
 		return all, length
 	}
-	b := task.Batch{Size: len(r.Task), Tasks: r.Task}
+	b := task.Batch{Size: len(r.Task), Prompts: r.Task}
 	b.Source, b.SourceLen = flat(r.InputIDs)
 	b.Mask, _ = flat(r.Attention)
 	b.Whole, _ = flat(r.Whole)
@@ -89,7 +89,7 @@ func tiny(t testing.TB) *t5.Model {
 	return m
 }
 
-func TestTwentyStepsAsTheReference(t *testing.T) {
+func TestTwentyStepsMatchTheReference(t *testing.T) {
 	const tolerance = 2e-2 // of testdata/golden/README.md: AdamW magnifies rounding in gradients near 0
 	var file struct {
 		Optimizer struct {
@@ -106,7 +106,7 @@ func TestTwentyStepsAsTheReference(t *testing.T) {
 	}
 	golden.Load(t, "train.json.gz", &file)
 	m := tiny(t)
-	adam := train.NewAdamW(m.Flat(), train.Defaults(file.Optimizer.LearningRate, file.Optimizer.WeightDecay))
+	adam := train.NewAdamW(m.Flat(), train.DefaultSettings(file.Optimizer.LearningRate, file.Optimizer.WeightDecay))
 	defer adam.Free()
 	worst := 0.0
 	near := func(step int, what string, got, want float64) {

@@ -65,7 +65,7 @@ func benchmarkStep(b *testing.B, size spec.Size, ratio spec.Ratio) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	encoder, err := task.NewEncoder(tokenizer, task.Settings{Method: method, Protocol: protocol, Negatives: 99}, settings.TargetTokens)
+	encoder, err := task.NewEncoder(tokenizer, task.Settings{Method: method, Protocol: protocol, Negatives: 99}, settings.MaxTargetTokens)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func benchmarkStep(b *testing.B, size spec.Size, ratio spec.Ratio) {
 		b.Fatal(err)
 	}
 	defer m.Free()
-	adam := train.NewAdamW(m.Flat(), train.Defaults(settings.LearningRate, settings.WeightDecay))
+	adam := train.NewAdamW(m.Flat(), train.DefaultSettings(settings.LearningRate, settings.WeightDecay))
 	defer adam.Free()
 	made, samples, cpu := torch.Made(), 0, cpuSeconds(b)
 	err = torch.Run(func(*torch.Scope) error {
@@ -101,7 +101,8 @@ func benchmarkStep(b *testing.B, size spec.Size, ratio spec.Ratio) {
 	b.ReportMetric(float64(torch.Made()-made)/float64(b.N), "ops/step")
 }
 
-// cpuSeconds is what the process has used of the processors: on a shared machine it says more than the clock.
+// cpuSeconds is what the process has used of the processors: on a shared machine it says more than
+// the clock.
 func cpuSeconds(t testing.TB) float64 {
 	t.Helper()
 	var usage syscall.Rusage

@@ -10,7 +10,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// What a checkpoint's folder holds: the state as JSON, weights and moments as they lie in memory, and the best model so far.
+// What a checkpoint's folder holds: the state as JSON, weights and moments as they lie in memory,
+// and the best model so far.
 const (
 	stateFile   = "state.json"
 	tensorsFile = "tensors.safetensors"
@@ -19,9 +20,9 @@ const (
 
 // Names of the tensors in a checkpoint. Each is the whole model, flat.
 const (
-	weightsName = "weights"
-	firstName   = "first_moment"
-	secondName  = "second_moment"
+	weightsName      = "weights"
+	firstMomentName  = "first_moment"
+	secondMomentName = "second_moment"
 )
 
 // state is everything, beside tensors, that the next step depends on.
@@ -33,21 +34,24 @@ type state struct {
 	// LossSum and Rows are of the epoch so far.
 	LossSum float64 `json:"loss_sum"`
 	Rows    int     `json:"rows"`
-	// Best is the lowest mean validation loss (nil before the first), BestHash the model's that had it.
+	// Best is the lowest mean validation loss (nil before the first), BestHash the model's that had
+	// it.
 	Best     *float64 `json:"best,omitempty"`
 	BestHash string   `json:"best_hash,omitempty"`
-	// Endured is how many epochs brought nothing better.
-	Endured      int     `json:"endured"`
+	// BadEpochs is how many epochs brought nothing better.
+	BadEpochs    int     `json:"bad_epochs"`
 	StoppedEarly bool    `json:"stopped_early"`
 	Curves       []Epoch `json:"curves"`
-	// Mixer is the mixer's state after step MixerStep (absent at 0); the batches since are drawn anew.
+	// Mixer is the mixer's state after step MixerStep (absent at 0); the batches since are drawn
+	// anew.
 	Mixer     json.RawMessage `json:"mixer,omitempty"`
 	MixerStep int             `json:"mixer_step"`
-	// Recompute says that layers are computed again for the gradient.
-	Recompute bool `json:"recompute,omitempty"`
-	// MicroBatch is how many rows are worked at at a time (0 all); ShortAt is after how many steps memory first ran out.
+	// GradientCheckpointing says that layers are computed again for the gradient.
+	GradientCheckpointing bool `json:"gradient_checkpointing,omitempty"`
+	// MicroBatch is how many rows are worked at at a time (0 all); OOMStep is after how many steps
+	// memory first ran out.
 	MicroBatch int `json:"micro_batch,omitempty"`
-	ShortAt    int `json:"short_at,omitempty"`
+	OOMStep    int `json:"oom_step,omitempty"`
 }
 
 func (s *state) epochs() int { return len(s.Curves) }
@@ -55,7 +59,7 @@ func (s *state) epochs() int { return len(s.Curves) }
 func (s *state) loss() float64 { return s.LossSum / float64(max(s.Rows, 1)) }
 
 // advance counts a step.
-func (s *state) advance(f fed, loss float64) {
+func (s *state) advance(f prefetched, loss float64) {
 	s.Step++
 	s.LossSum += loss * float64(f.batch.Size)
 	s.Rows += f.batch.Size
@@ -64,22 +68,23 @@ func (s *state) advance(f fed, loss float64) {
 	}
 }
 
-// improves tells whether a validation loss is the lowest so far.
-func (s *state) improves(mean float64) bool { return s.Best == nil || mean < *s.Best }
+// isBest tells whether a validation loss is the lowest so far.
+func (s *state) isBest(mean float64) bool { return s.Best == nil || mean < *s.Best }
 
-// close ends an epoch. The reference counts all epochs that were not the best; protocol clean only those since the best.
-func (s *state) close(epoch Epoch, endure int, resets bool) {
+// endEpoch ends an epoch. The reference counts all epochs that were not the best; protocol clean
+// only those since the best.
+func (s *state) endEpoch(epoch Epoch, patience int, resets bool) {
 	s.Curves = append(s.Curves, epoch)
 	s.LossSum, s.Rows = 0, 0
 	switch {
 	case epoch.Best:
 		s.Best = &epoch.Mean
 		if resets {
-			s.Endured = 0
+			s.BadEpochs = 0
 		}
 	default:
-		s.Endured++
-		s.StoppedEarly = s.Endured >= endure
+		s.BadEpochs++
+		s.StoppedEarly = s.BadEpochs >= patience
 	}
 }
 
@@ -94,7 +99,7 @@ func (t *trainer) save(ctx context.Context) (err error) {
 			err = removed
 		}
 	}()
-	if err := t.write(dir); err != nil {
+	if err := t.writeCheckpoint(dir); err != nil {
 		return fmt.Errorf("checkpoint at step %d: %w", t.state.Step, err)
 	}
 	if err := t.job.Save(ctx, Checkpoint{Dir: dir, Step: t.state.Step, Epoch: t.state.epochs()}); err != nil {
@@ -103,12 +108,12 @@ func (t *trainer) save(ctx context.Context) (err error) {
 	return nil
 }
 
-func (t *trainer) write(dir string) error {
+func (t *trainer) writeCheckpoint(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
 	if t.state.Best != nil {
-		if err := link(filepath.Join(t.job.Dir, bestDir), filepath.Join(dir, bestDir)); err != nil {
+		if err := linkFiles(filepath.Join(t.job.Dir, bestDir), filepath.Join(dir, bestDir)); err != nil {
 			return err
 		}
 	}
@@ -122,47 +127,47 @@ func (t *trainer) write(dir string) error {
 	}
 	return torch.WriteSafetensors(filepath.Join(dir, tensorsFile), []torch.Named{
 		{Name: weightsName, Tensor: t.model.Flat()},
-		{Name: firstName, Tensor: t.adam.first},
-		{Name: secondName, Tensor: t.adam.second},
+		{Name: firstMomentName, Tensor: t.adam.firstMoment},
+		{Name: secondMomentName, Tensor: t.adam.secondMoment},
 	})
 }
 
 // restore puts a fresh trainer where a checkpoint left off.
 func (t *trainer) restore(dir string) error {
-	if err := t.read(dir); err != nil {
+	if err := t.readCheckpoint(dir); err != nil {
 		return fmt.Errorf("resuming from checkpoint %q: %w", dir, err)
 	}
 	t.adam.step = t.state.Step
 	if t.state.Best != nil {
-		fresh := filepath.Join(t.job.Dir, bestDir+".new")
-		if err := link(filepath.Join(dir, bestDir), fresh); err != nil {
+		staged := filepath.Join(t.job.Dir, bestDir+".new")
+		if err := linkFiles(filepath.Join(dir, bestDir), staged); err != nil {
 			return fmt.Errorf("resuming from checkpoint %q: %w", dir, err)
 		}
-		return replace(filepath.Join(t.job.Dir, bestDir), fresh)
+		return replaceDir(filepath.Join(t.job.Dir, bestDir), staged)
 	}
 	return nil
 }
 
-func (t *trainer) read(dir string) error {
+func (t *trainer) readCheckpoint(dir string) error {
 	text, err := os.ReadFile(filepath.Join(dir, stateFile))
 	if err != nil {
 		return err
 	}
-	var saved state
-	if err := json.Unmarshal(text, &saved); err != nil {
+	var restored state
+	if err := json.Unmarshal(text, &restored); err != nil {
 		return fmt.Errorf("%s: %w", stateFile, err)
 	}
-	if parameters := t.model.Flat().Numel(); saved.Seed != t.job.Seed || saved.Parameters != parameters {
-		return fmt.Errorf("it is of seed %d with %d parameters, the job of seed %d with %d",
-			saved.Seed, saved.Parameters, t.job.Seed, parameters)
+	if parameters := t.model.Flat().Numel(); restored.Seed != t.job.Seed || restored.Parameters != parameters {
+		return fmt.Errorf("the checkpoint has seed %d and %d parameters, the job has seed %d and %d",
+			restored.Seed, restored.Parameters, t.job.Seed, parameters)
 	}
-	t.state = saved
-	if saved.Mixer != nil {
-		if err := t.mixer.Restore(saved.Mixer); err != nil {
+	t.state = restored
+	if restored.Mixer != nil {
+		if err := t.mixer.Restore(restored.Mixer); err != nil {
 			return err
 		}
 	}
-	for range saved.Step - saved.MixerStep {
+	for range restored.Step - restored.MixerStep {
 		t.mixer.Next()
 	}
 	return t.readTensors(filepath.Join(dir, tensorsFile))
@@ -179,27 +184,28 @@ func (t *trainer) readTensors(path string) (err error) {
 		}
 	}()
 	return torch.Run(func(s *torch.Scope) error {
-		for name, into := range map[string]*torch.Tensor{weightsName: t.model.Flat(), firstName: t.adam.first, secondName: t.adam.second} {
-			saved, err := weights.Read(s, name)
+		for name, target := range map[string]*torch.Tensor{weightsName: t.model.Flat(), firstMomentName: t.adam.firstMoment, secondMomentName: t.adam.secondMoment} {
+			stored, err := weights.Read(s, name)
 			if err != nil {
 				return err
 			}
-			into.SetTo(saved)
+			target.SetTo(stored)
 		}
 		return nil
 	})
 }
 
-// replace puts the folder fresh in the place of dir.
-func replace(dir, fresh string) error {
+// replaceDir puts the folder fresh in the place of dir.
+func replaceDir(dir, staged string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	return os.Rename(fresh, dir)
+	return os.Rename(staged, dir)
 }
 
-// link makes a folder with the same files as another; the files are shared where the file system can.
-func link(from, to string) error {
+// linkFiles makes a folder with the same files as another; the files are shared where the file
+// system can.
+func linkFiles(from, to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err
 	}

@@ -53,7 +53,7 @@ func TestTrainingStopsAfterBadEpochs(t *testing.T) {
 			s.LossSum, s.Rows = 7, 3
 			epoch := train.Epoch{Epoch: i + 1, Mean: mean, Best: train.Improves(s, mean)}
 			train.CloseEpoch(s, epoch, c.patience, c.resets)
-			bad = append(bad, s.Endured)
+			bad = append(bad, s.BadEpochs)
 			if s.LossSum != 0 || s.Rows != 0 || len(s.Curves) != i+1 {
 				t.Errorf("%s: epoch %d: %+v", c.name, i+1, s)
 			}
@@ -73,7 +73,7 @@ func TestTrainingStopsAfterBadEpochs(t *testing.T) {
 func TestValidationIsTheMeanByRows(t *testing.T) {
 	j := job(t)
 	j.Spec.Train.Ratio = spec.Ratio{Explanation: 1, Sequential: 1, TopN: 1}
-	j.Spec.Train.Batch, j.Spec.Train.TargetTokens, j.Spec.Train.ValidRows = 3, 8, 4
+	j.Spec.Train.Batch, j.Spec.Train.MaxTargetTokens, j.Spec.Train.ValidationRows = 3, 8, 4
 	j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps = 1, 2, 0
 	result := run(t, j)
 	last := result.Curves[1]
@@ -99,13 +99,13 @@ func TestValidationIsTheMeanByRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, mean := map[string]float64{}, 0.0
-	for _, kind := range []task.Kind{task.KindExplanation, task.KindSequential, task.KindTopN} {
-		list, err := corpus.Valid(kind, 3, 2)
+	for _, kind := range []task.Task{task.Explanation, task.Sequential, task.TopN} {
+		list, err := corpus.Validation(kind, 3, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
 		rows := 0
-		for b := range list.Spread(4).Batches(encoder, 3) {
+		for b := range list.SampleEvenly(4).Batches(encoder, 3) {
 			err := torch.Run(func(s *torch.Scope) error {
 				loss, err := m.Loss(s, b, j.Protocol)
 				if err == nil {
@@ -124,7 +124,7 @@ func TestValidationIsTheMeanByRows(t *testing.T) {
 		want[kind.String()] /= 4
 		mean += want[kind.String()] / 3
 	}
-	if diff := cmp.Diff(want, last.Valid, within(1e-6)); diff != "" || math.Abs(mean-last.Mean) > 1e-6 {
+	if diff := cmp.Diff(want, last.Validation, within(1e-6)); diff != "" || math.Abs(mean-last.Mean) > 1e-6 {
 		t.Errorf("mean %v, want %v: %s", last.Mean, mean, diff)
 	}
 }
@@ -145,7 +145,7 @@ func TestValidationStartsAgainWhenMemoryRunsOut(t *testing.T) {
 		}
 		defer prepared.Free()
 		b := prepared.Next()
-		end := torch.Starve(func(int64) bool { operations++; return operations == fails })
+		end := torch.InjectOOM(func(int64) bool { operations++; return operations == fails })
 		defer end()
 		if value, err = prepared.ValidationLoss(b); err != nil {
 			t.Fatal(err)
@@ -183,7 +183,7 @@ func TestProgressIsReported(t *testing.T) {
 		return train.Progress{Epoch: epoch, Epochs: 2, Step: step, Steps: 3, Loss: loss}
 	}
 	step := func(p train.Progress) train.Progress {
-		p.SamplesPerSecond, p.WaitShare = 1, 0.5 // two rows in two seconds
+		p.SamplesPerSecond, p.WaitFraction = 1, 0.5 // two rows in two seconds
 		return p
 	}
 	validating := func(p train.Progress) train.Progress {

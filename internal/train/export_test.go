@@ -9,18 +9,20 @@ import (
 type State = state
 
 // DropoutSeed is the seed that a step's dropout is drawn from.
-func DropoutSeed(seed int64, step int) int64 { return mix(seed, step) }
+func DropoutSeed(seed int64, step int) int64 { return stepSeed(seed, step) }
 
 // Improves reports whether a mean validation loss is the lowest so far.
-func Improves(s *State, mean float64) bool { return s.improves(mean) }
+func Improves(s *State, mean float64) bool { return s.isBest(mean) }
 
 // CloseEpoch ends an epoch.
-func CloseEpoch(s *State, epoch Epoch, patience int, resets bool) { s.close(epoch, patience, resets) }
+func CloseEpoch(s *State, epoch Epoch, patience int, resets bool) {
+	s.endEpoch(epoch, patience, resets)
+}
 
 // EpochIsDue reports whether an epoch is to be validated after so many steps and validated epochs.
 func EpochIsDue(step, epochs, perEpoch, steps int) bool {
-	t := &trainer{steps: steps, perEpoch: perEpoch, state: state{Step: step, Curves: make([]Epoch, epochs)}}
-	return t.epochIsDue()
+	t := &trainer{steps: steps, epochSteps: perEpoch, state: state{Step: step, Curves: make([]Epoch, epochs)}}
+	return t.atEpochEnd()
 }
 
 // Prepared is a training before its first step.

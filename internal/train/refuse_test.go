@@ -20,7 +20,7 @@ func TestJobsThatCannotBeginAreRefused(t *testing.T) {
 	}{
 		"size":       {func(j *train.Job) { j.Spec.Student.Size = "t5-none" }, `no student size is named "t5-none"`},
 		"device":     {func(j *train.Job) { j.Device = "abacus" }, "abacus"},
-		"pretrained": {func(j *train.Job) { j.Spec.Student.From = filepath.Join(j.Dir, "nowhere") }, "nowhere"},
+		"pretrained": {func(j *train.Job) { j.Spec.Student.Pretrained = filepath.Join(j.Dir, "nowhere") }, "nowhere"},
 		"dropout":    {func(j *train.Job) { one := 1.0; j.Spec.Student.Dropout = &one }, "dropout_rate"},
 		"ratio":      {func(j *train.Job) { j.Spec.Train.Ratio = spec.Ratio{} }, "ratio"},
 		"checkpoint": {func(j *train.Job) { j.Resume = filepath.Join(j.Dir, "nowhere") }, "resuming from checkpoint"},
@@ -47,7 +47,7 @@ func TestNoticeNamesTheFirstShortage(t *testing.T) {
 	j.Spec.Train.Batch = 4
 	done, failed := 0, map[int]bool{}
 	j.Progress = func(p train.Progress) { done = p.Step }
-	end := torch.Starve(func(int64) bool {
+	end := torch.InjectOOM(func(int64) bool {
 		short := (done == 1 || done == 4) && !failed[done]
 		failed[done] = true
 		return short

@@ -113,7 +113,7 @@ func sameFiles(t *testing.T, want, got string) {
 func injectOOM(j *train.Job, at, failures int) (end func() (failed int)) {
 	done, failed := 0, 0
 	j.Progress = func(p train.Progress) { done = p.Step }
-	restore := torch.Starve(func(int64) bool {
+	restore := torch.InjectOOM(func(int64) bool {
 		if done != at || failed == failures {
 			return false
 		}
@@ -153,7 +153,7 @@ func TestEveryCheckpointResumesToTheSameBytes(t *testing.T) {
 			name: "early stop", steps: []int{1, 2, 3},
 			change: func(j *train.Job) {
 				j.Spec.Train.EpochSteps, j.Spec.Train.Epochs = 1, 9
-				j.Spec.Train.Endure, j.Spec.Train.LearningRate = 2, 0.9
+				j.Spec.Train.Patience, j.Spec.Train.LearningRate = 2, 0.9
 			},
 			check: func(r train.Result) bool { return r.StoppedEarly && r.Curves[0].Best && !r.Curves[2].Best },
 		},
@@ -255,7 +255,7 @@ func TestMicroBatchIsHalvedRoundedUp(t *testing.T) {
 			t.Fatal(err)
 		}
 		failed := 0
-		end := torch.Starve(func(int64) bool { failed++; return failed <= c.failures })
+		end := torch.InjectOOM(func(int64) bool { failed++; return failed <= c.failures })
 		_, err = prepared.ValidationLoss(prepared.Next())
 		end()
 		if got := prepared.MicroBatch(); err != nil || got != c.want {

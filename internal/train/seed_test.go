@@ -16,7 +16,7 @@ func quick(t *testing.T) train.Job {
 	t.Helper()
 	j := job(t)
 	j.Spec.Train.Ratio = spec.Ratio{Sequential: 1}
-	j.Spec.Train.Batch, j.Spec.Train.TargetTokens, j.Spec.Train.ValidRows = 2, 8, 4
+	j.Spec.Train.Batch, j.Spec.Train.MaxTargetTokens, j.Spec.Train.ValidationRows = 2, 8, 4
 	j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps, j.Spec.Train.CheckpointSteps = 3, 2, 0, 2
 	return j
 }
@@ -63,7 +63,7 @@ func TestEachStepDrawsItsOwnDropout(t *testing.T) {
 			}
 			var want float64
 			err = torch.Run(func(s *torch.Scope) error {
-				loss, _, err := m.Accumulated(s, b, j.Protocol, int64(splitMix64[step]>>1), rows)
+				loss, _, err := m.AccumulatedGradient(s, b, j.Protocol, int64(splitMix64[step]>>1), rows)
 				if err == nil {
 					want = loss.Float()
 				}
@@ -110,7 +110,7 @@ func TestStudentsStartFromTheirSeed(t *testing.T) {
 	if err := pretrained.Save(dir); err != nil {
 		t.Fatal(err)
 	}
-	extra := t5.Extra{Prompts: spec.Methods()[0].PromptVectors, Seed: 3}
+	extra := t5.PretrainedOptions{Prompts: spec.Methods()[0].PromptVectors, Seed: 3}
 	for name, c := range map[string]struct {
 		from string
 		want []float32
@@ -119,7 +119,7 @@ func TestStudentsStartFromTheirSeed(t *testing.T) {
 		"pretrained": {dir, flat(t5.LoadPretrained(dir, extra, torch.CPU))},
 	} {
 		j := quick(t)
-		j.Spec.Student.From = c.from
+		j.Spec.Student.Pretrained = c.from
 		kept := stopped(t, j, func(train.Progress) bool { return true })
 		weights, first, second := kept.tensors(t)
 		if len(weights) != len(c.want) || farthest(weights, c.want) != 0 {
@@ -165,7 +165,7 @@ func TestFirstStepIsTheLearningRate(t *testing.T) {
 
 func TestOptimizerDefaultsArePyTorchs(t *testing.T) {
 	want := train.Settings{LearningRate: 0.5, WeightDecay: 0.25, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
-	if got := train.Defaults(0.5, 0.25); got != want {
+	if got := train.DefaultSettings(0.5, 0.25); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }

@@ -9,15 +9,16 @@ import (
 	"rdrec/internal/train"
 )
 
-// outcome is what a switch may change of a training.
-type outcome struct {
+// trained is what a switch may change of a training.
+type trained struct {
 	Hash   string
 	Curves []train.Epoch
 }
 
-// TestSwitchesChangeTrainingWhereTheTableSaysSo flips each switch by itself: a student, or its validation, changes exactly where
-// spec.Protocol.ForTraining, which the stages' fingerprints are made of, says that it can. Patience has a test of its own.
-func TestSwitchesChangeTrainingWhereTheTableSaysSo(t *testing.T) {
+// TestSwitchesAffectTrainingAsDeclared flips each switch by itself: a student, or its validation,
+// changes exactly where spec.Protocol.ForTraining, which the stages' fingerprints are made of, says
+// that it can. Patience has a test of its own.
+func TestSwitchesAffectTrainingAsDeclared(t *testing.T) {
 	for _, c := range []struct {
 		method spec.Method
 		ratio  spec.Ratio
@@ -25,17 +26,17 @@ func TestSwitchesChangeTrainingWhereTheTableSaysSo(t *testing.T) {
 		{spec.Methods()[0], spec.Ratio{Explanation: 1, Sequential: 1, Rationale: 1, TopN: 1}},
 		{spec.Methods()[1], spec.Ratio{Sequential: 1, TopN: 1}},
 	} {
-		learn := func(p spec.Protocol) outcome {
+		runProtocol := func(p spec.Protocol) trained {
 			j := job(t)
 			j.Method, j.Protocol, j.Spec.Train.Ratio = c.method, p, c.ratio
 			j.Spec.Train.Batch, j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps = 12, 3, 2, 0
-			j.Spec.Train.TargetTokens, j.Spec.Train.ValidRows = 8, 6
+			j.Spec.Train.MaxTargetTokens, j.Spec.Train.ValidationRows = 8, 6
 			result := run(t, j)
-			return outcome{result.Hash, result.Curves}
+			return trained{result.Hash, result.Curves}
 		}
 		for _, base := range spec.Protocols() {
-			before := learn(base)
-			if diff := cmp.Diff(before, learn(base.ForTraining(c.method, c.ratio))); diff != "" {
+			before := runProtocol(base)
+			if diff := cmp.Diff(before, runProtocol(base.ForTraining(c.method, c.ratio))); diff != "" {
 				t.Errorf("%s, %s: what cannot matter does:\n%s", c.method.Name, base.Name, diff)
 			}
 			for _, w := range spec.Switches() {
@@ -44,7 +45,7 @@ func TestSwitchesChangeTrainingWhereTheTableSaysSo(t *testing.T) {
 				}
 				flipped := w.Flip(base)
 				want := flipped.ForTraining(c.method, c.ratio) != base.ForTraining(c.method, c.ratio)
-				if changed := !cmp.Equal(before, learn(flipped)); changed != want {
+				if changed := !cmp.Equal(before, runProtocol(flipped)); changed != want {
 					t.Errorf("%s, %s with %s: changed %t, want %t", c.method.Name, base.Name, w.State(flipped), changed, want)
 				}
 			}

@@ -1,8 +1,9 @@
-// Package train teaches the student. In: a dataset, a method and its settings; out: the model of the epoch with the lowest validation
-// loss, as a Hugging Face folder, and the curves. The steps: mixed batches are drawn ahead of their use; each gives a gradient, by
-// which AdamW moves the weights; after every epoch each kind of example is validated, and training ends when that has not helped for
-// long enough. A checkpoint holds everything that the next step depends on, so that on a CPU a resumed run ends with the very weights
-// of an undisturbed one.
+// Package train teaches the student. In: a dataset, a method and its settings; out: the model of
+// the epoch with the lowest validation loss, as a Hugging Face folder, and the curves. The steps:
+// mixed batches are drawn ahead of their use; each gives a gradient, by which AdamW moves the
+// weights; after every epoch each kind of example is validated, and training ends when that has not
+// helped for long enough. A checkpoint holds everything that the next step depends on, so that on a
+// CPU a resumed run ends with the very weights of an undisturbed one.
 package train
 
 import (
@@ -16,7 +17,7 @@ import (
 )
 
 // ErrStopped is what [Run] returns after it was asked to stop and has saved a checkpoint.
-var ErrStopped = errors.New("training stopped at a checkpoint, as asked")
+var ErrStopped = errors.New("training stopped at a checkpoint on request")
 
 // Job is one training.
 type Job struct {
@@ -27,7 +28,8 @@ type Job struct {
 	// Protocol says how; Spec's name of one is not looked at.
 	Protocol spec.Protocol
 	Seed     int64
-	// Device is "cpu" (also when empty), "cuda" or "auto"; Threads is how many CPU threads to use, 0 as libtorch likes.
+	// Device is "cpu" (also when empty), "cuda" or "auto"; Threads is how many CPU threads to use,
+	// 0 as libtorch likes.
 	Device  string
 	Threads int
 	// Dir is a scratch folder; the best model is left in it.
@@ -38,7 +40,8 @@ type Job struct {
 	Save func(context.Context, Checkpoint) error
 	// Progress hears of every step and every batch validated; nil means nobody does.
 	Progress func(Progress)
-	// Stop, once closed, ends training at the next step with a checkpoint and ErrStopped; nil never does.
+	// Stop, once closed, ends training at the next step with a checkpoint and ErrStopped; nil never
+	// does.
 	Stop <-chan struct{}
 	// Now is the clock that speed is measured by; nil measures none.
 	Now func() time.Time
@@ -53,14 +56,16 @@ type Checkpoint struct {
 
 // Progress says how far training is.
 type Progress struct {
-	// Step of Steps in all, in epoch Epoch of Epochs (from 1). An early stop may end training before.
+	// Step of Steps in all, in epoch Epoch of Epochs (from 1). An early stop may end training
+	// before.
 	Epoch, Epochs, Step, Steps int
 	// Validating tells that the epoch's steps are done.
 	Validating bool
 	// Loss is the mean training loss of the epoch so far, by rows.
 	Loss float64
-	// SamplesPerSecond is the rows of the last step by its time, and WaitShare is which part of it was spent waiting for the batch.
-	SamplesPerSecond, WaitShare float64
+	// SamplesPerSecond is the rows of the last step by its time, and WaitFraction is which part of
+	// it was spent waiting for the batch.
+	SamplesPerSecond, WaitFraction float64
 }
 
 // Epoch is a point of the curves.
@@ -70,9 +75,9 @@ type Epoch struct {
 	Step  int `json:"step"`
 	// Loss is the mean training loss by rows.
 	Loss float64 `json:"loss"`
-	// Valid is the validation loss of each kind, by rows, and Mean their mean.
-	Valid map[string]float64 `json:"valid"`
-	Mean  float64            `json:"mean"`
+	// Validation is the validation loss of each kind, by rows, and Mean their mean.
+	Validation map[string]float64 `json:"validation"`
+	Mean       float64            `json:"mean"`
 	// Best tells that no epoch before had a lower mean.
 	Best bool `json:"best"`
 }
@@ -94,7 +99,8 @@ type Result struct {
 	Notices []string
 }
 
-// Run trains until the epochs or steps are done, validation stops it, ctx ends, or it is asked to stop.
+// Run trains until the epochs or steps are done, validation stops it, ctx ends, or it is asked to
+// stop.
 func Run(ctx context.Context, job Job) (Result, error) {
 	var result Result
 	err := torch.Run(func(*torch.Scope) error {

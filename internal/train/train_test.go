@@ -28,18 +28,18 @@ func job(t testing.TB) train.Job {
 	settings.Student.Dropout = &dropout
 	settings.Train.Batch = 4
 	settings.Train.EpochSteps, settings.Train.Epochs, settings.Train.Steps = 15, 3, 40
-	settings.Train.CheckpointSteps, settings.Train.ValidRows = 7, 8
+	settings.Train.CheckpointSteps, settings.Train.ValidationRows = 7, 8
 	return train.Job{Data: mini(t), Spec: settings, Method: spec.Methods()[0], Seed: 3, Threads: 1, Dir: t.TempDir()}
 }
 
-// keeper persists checkpoints as a worker would, and knows the last.
-type keeper struct {
+// checkpointStore persists checkpoints as a worker would, and knows the last.
+type checkpointStore struct {
 	dir   string
 	last  string
 	steps []int
 }
 
-func (k *keeper) save(_ context.Context, c train.Checkpoint) error {
+func (k *checkpointStore) save(_ context.Context, c train.Checkpoint) error {
 	k.steps = append(k.steps, c.Step)
 	k.last = filepath.Join(k.dir, filepath.Base(c.Dir))
 	if err := os.RemoveAll(k.last); err != nil {
@@ -57,12 +57,12 @@ func run(t *testing.T, j train.Job) train.Result {
 	return result
 }
 
-func TestResumedTrainingEndsWithTheSameWeights(t *testing.T) {
+func TestResumedTrainingGivesTheSameWeights(t *testing.T) {
 	before := torch.Live()
-	straight := job(t)
-	all := &keeper{dir: t.TempDir()}
-	straight.Save = all.save
-	want := run(t, straight)
+	uninterrupted := job(t)
+	all := &checkpointStore{dir: t.TempDir()}
+	uninterrupted.Save = all.save
+	want := run(t, uninterrupted)
 	if diff := cmp.Diff([]int{7, 14, 15, 21, 28, 30, 35, 40}, all.steps); diff != "" {
 		t.Errorf("checkpoints: %s", diff)
 	}
@@ -77,16 +77,16 @@ func TestResumedTrainingEndsWithTheSameWeights(t *testing.T) {
 		{"killed", 26, true},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			kept := &keeper{dir: t.TempDir()}
-			interrupt(t, kept, c.at, c.kill)
+			saved := &checkpointStore{dir: t.TempDir()}
+			interrupt(t, saved, c.at, c.kill)
 			resumed := job(t)
-			resumed.Save, resumed.Resume = kept.save, kept.last
+			resumed.Save, resumed.Resume = saved.save, saved.last
 			got := run(t, resumed)
 			got.Dir = ""
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
-			if !bytes.Equal(tensors(t, all), tensors(t, kept)) {
+			if !bytes.Equal(tensors(t, all), tensors(t, saved)) {
 				t.Error("other weights or moments at the end")
 			}
 		})
@@ -97,13 +97,13 @@ func TestResumedTrainingEndsWithTheSameWeights(t *testing.T) {
 }
 
 // interrupt starts the job and ends it at a step.
-func interrupt(t *testing.T, kept *keeper, at int, kill bool) {
+func interrupt(t *testing.T, store *checkpointStore, at int, kill bool) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	stop := make(chan struct{})
 	j := job(t)
-	j.Save, j.Stop = kept.save, stop
+	j.Save, j.Stop = store.save, stop
 	want := train.ErrStopped
 	if kill {
 		want = context.Canceled
@@ -123,7 +123,7 @@ func interrupt(t *testing.T, kept *keeper, at int, kill bool) {
 }
 
 // tensors are the bytes of the last checkpoint's weights and moments.
-func tensors(t *testing.T, k *keeper) []byte {
+func tensors(t *testing.T, k *checkpointStore) []byte {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(k.last, "tensors.safetensors"))
 	if err != nil {
@@ -132,13 +132,13 @@ func tensors(t *testing.T, k *keeper) []byte {
 	return data
 }
 
-func TestBestModelIsTheReturnedOne(t *testing.T) {
+func TestRunReturnsTheBestModel(t *testing.T) {
 	result := run(t, job(t))
 	if len(result.Curves) != 3 || result.Steps != 40 {
 		t.Fatalf("%d epochs, %d steps", len(result.Curves), result.Steps)
 	}
 	last := result.Curves[2]
-	if first := result.Curves[0]; last.Loss >= first.Loss || len(last.Valid) != 4 || math.IsNaN(last.Mean) {
+	if first := result.Curves[0]; last.Loss >= first.Loss || len(last.Validation) != 4 || math.IsNaN(last.Mean) {
 		t.Errorf("curves %+v", result.Curves)
 	}
 	m, err := t5.Load(result.Dir, torch.CPU)
@@ -152,12 +152,12 @@ func TestBestModelIsTheReturnedOne(t *testing.T) {
 	}
 }
 
-func TestEarlyStopCountsAsTheProtocolSays(t *testing.T) {
+func TestEarlyStoppingFollowsTheProtocol(t *testing.T) {
 	for _, row := range spec.Protocols() {
 		j, protocol := job(t), row.Name
 		j.Protocol = row
 		j.Spec.Train.LearningRate = 0.9 // little gets better
-		j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps, j.Spec.Train.Endure = 1, 30, 0, 2
+		j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps, j.Spec.Train.Patience = 1, 30, 0, 2
 		result := run(t, j)
 		if !result.StoppedEarly || result.Steps == 30 {
 			t.Errorf("%s: %d steps, stopped early %v", protocol, result.Steps, result.StoppedEarly)
@@ -186,16 +186,16 @@ func TestDivergingLossNamesItsStep(t *testing.T) {
 	}
 }
 
-func TestResumingAnotherJobIsRefused(t *testing.T) {
-	kept := &keeper{dir: t.TempDir()}
-	interrupt(t, kept, 1, false)
+func TestResumingAnotherJobIsRejected(t *testing.T) {
+	saved := &checkpointStore{dir: t.TempDir()}
+	interrupt(t, saved, 1, false)
 	for what, change := range map[string]func(j *train.Job){
 		"seed":      func(j *train.Job) { j.Seed++ },
 		"parameter": func(j *train.Job) { j.Method = spec.Methods()[2] },
 		"missing":   func(j *train.Job) { j.Resume = t.TempDir() },
 	} {
 		j := job(t)
-		j.Resume = kept.last
+		j.Resume = saved.last
 		change(&j)
 		if _, err := train.Run(context.Background(), j); err == nil || !strings.Contains(err.Error(), "resuming from checkpoint") {
 			t.Errorf("%s: got %v", what, err)

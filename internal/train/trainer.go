@@ -25,13 +25,13 @@ type trainer struct {
 	model   *t5.Model
 	adam    *AdamW
 	state   state
-	// steps is how many there are at most, and perEpoch how many an epoch has.
-	steps, perEpoch int
+	// steps is how many there are at most, and epochSteps how many an epoch has.
+	steps, epochSteps int
 }
 
 // prepare makes all that training needs, and puts it where a checkpoint left off.
 func prepare(job Job) (*trainer, error) {
-	t := &trainer{job: job, state: state{Seed: job.Seed, MicroBatch: job.Spec.Train.MicroBatch, Recompute: job.Spec.Train.Recompute}}
+	t := &trainer{job: job, state: state{Seed: job.Seed, MicroBatch: job.Spec.Train.MicroBatch, GradientCheckpointing: job.Spec.Train.GradientCheckpointing}}
 	var err error
 	settings := task.Settings{Method: job.Method, Protocol: job.Protocol, Negatives: job.Spec.Data.Negatives}
 	if t.corpus, err = task.New(job.Data, settings); err != nil {
@@ -44,48 +44,48 @@ func prepare(job Job) (*trainer, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.encoder, err = task.NewEncoder(tokenizer, settings, job.Spec.Train.TargetTokens); err != nil {
+	if t.encoder, err = task.NewEncoder(tokenizer, settings, job.Spec.Train.MaxTargetTokens); err != nil {
 		return nil, err
 	}
-	t.perEpoch = t.mixer.EpochSteps()
-	t.steps = t.perEpoch * job.Spec.Train.Epochs
+	t.epochSteps = t.mixer.EpochSteps()
+	t.steps = t.epochSteps * job.Spec.Train.Epochs
 	if limit := job.Spec.Train.Steps; limit > 0 {
 		t.steps = min(t.steps, limit)
 	}
-	if t.model, err = student(job); err != nil {
+	if t.model, err = newStudent(job); err != nil {
 		return nil, err
 	}
-	t.adam = NewAdamW(t.model.Flat(), Defaults(job.Spec.Train.LearningRate, job.Spec.Train.WeightDecay))
+	t.adam = NewAdamW(t.model.Flat(), DefaultSettings(job.Spec.Train.LearningRate, job.Spec.Train.WeightDecay))
 	if job.Resume != "" {
 		err = t.restore(job.Resume)
 	}
-	t.model.BFloat16, t.model.Recompute = job.Spec.Train.Precision == spec.BFloat16, t.state.Recompute
+	t.model.BFloat16, t.model.GradientCheckpointing = job.Spec.Train.Precision == spec.BFloat16, t.state.GradientCheckpointing
 	if err != nil {
 		t.free()
 	}
 	return t, err
 }
 
-// student is the model to begin with.
-func student(job Job) (*t5.Model, error) {
-	device, err := torch.Pick(job.Device)
+// newStudent is the model to begin with.
+func newStudent(job Job) (*t5.Model, error) {
+	device, err := torch.ParseDevice(job.Device)
 	if err != nil {
 		return nil, err
 	}
-	ask := job.Spec.Student
-	if ask.From != "" {
-		return t5.LoadPretrained(ask.From, t5.Extra{Prompts: job.Method.PromptVectors, Dropout: ask.Dropout, Seed: job.Seed}, device)
+	settings := job.Spec.Student
+	if settings.Pretrained != "" {
+		return t5.LoadPretrained(settings.Pretrained, t5.PretrainedOptions{Prompts: job.Method.PromptVectors, Dropout: settings.Dropout, Seed: job.Seed}, device)
 	}
 	for _, size := range spec.Sizes() {
-		if size.Name == ask.Size {
+		if size.Name == settings.Size {
 			config := t5.FromSize(size, job.Method.PromptVectors)
-			if ask.Dropout != nil {
-				config.Dropout = *ask.Dropout
+			if settings.Dropout != nil {
+				config.Dropout = *settings.Dropout
 			}
 			return t5.New(config, job.Seed, device)
 		}
 	}
-	return nil, fmt.Errorf("no student size is named %q", ask.Size)
+	return nil, fmt.Errorf("unknown student size %q", settings.Size)
 }
 
 func (t *trainer) free() {
@@ -98,9 +98,9 @@ func (t *trainer) free() {
 func (t *trainer) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	batches := t.feed(ctx)
+	batches := t.prefetch(ctx)
 	for {
-		if t.epochIsDue() {
+		if t.atEpochEnd() {
 			if err := t.endEpoch(ctx); err != nil {
 				return err
 			}
@@ -108,13 +108,13 @@ func (t *trainer) run(ctx context.Context) error {
 		if t.state.StoppedEarly || t.state.Step >= t.steps {
 			return nil
 		}
-		if err := t.pause(ctx); err != nil {
+		if err := t.checkStop(ctx); err != nil {
 			return err
 		}
 		if err := t.step(ctx, batches); err != nil {
 			return err
 		}
-		if t.state.Step%t.job.Spec.Train.CheckpointSteps == 0 && !t.epochIsDue() {
+		if t.state.Step%t.job.Spec.Train.CheckpointSteps == 0 && !t.atEpochEnd() {
 			if err := t.save(ctx); err != nil {
 				return err
 			}
@@ -122,8 +122,8 @@ func (t *trainer) run(ctx context.Context) error {
 	}
 }
 
-// pause ends training when ctx does, and when it was asked to stop: then with a checkpoint.
-func (t *trainer) pause(ctx context.Context) error {
+// checkStop ends training when ctx does, and when it was asked to stop: then with a checkpoint.
+func (t *trainer) checkStop(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -139,7 +139,7 @@ func (t *trainer) pause(ctx context.Context) error {
 }
 
 // step learns from one batch.
-func (t *trainer) step(ctx context.Context, batches <-chan fed) error {
+func (t *trainer) step(ctx context.Context, batches <-chan prefetched) error {
 	began := t.now()
 	next, ok := <-batches
 	if !ok {
@@ -149,21 +149,21 @@ func (t *trainer) step(ctx context.Context, batches <-chan fed) error {
 		return fmt.Errorf("step %d: %w", t.state.Step+1, next.err)
 	}
 	waited := t.now().Sub(began)
-	loss, err := t.learn(next.batch)
+	loss, err := t.trainBatch(next.batch)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", t.state.Step+1, err)
 	}
 	t.state.advance(next, loss)
 	p := t.progress()
-	if took := t.now().Sub(began).Seconds(); took > 0 {
-		p.SamplesPerSecond, p.WaitShare = float64(next.batch.Size)/took, waited.Seconds()/took
+	if elapsed := t.now().Sub(began).Seconds(); elapsed > 0 {
+		p.SamplesPerSecond, p.WaitFraction = float64(next.batch.Size)/elapsed, waited.Seconds()/elapsed
 	}
 	t.report(p)
 	return nil
 }
 
-// learn moves the weights by the batch's gradient and returns its loss.
-func (t *trainer) learn(b task.Batch) (float64, error) {
+// trainBatch moves the weights by the batch's gradient and returns its loss.
+func (t *trainer) trainBatch(b task.Batch) (float64, error) {
 	var value float64
 	err := torch.Run(func(s *torch.Scope) error {
 		loss, gradient, err := t.gradient(s, b)
@@ -182,8 +182,8 @@ func (t *trainer) learn(b task.Batch) (float64, error) {
 
 // gradient is the batch's loss and its derivative by the weights.
 func (t *trainer) gradient(s *torch.Scope, b task.Batch) (loss, gradient *torch.Tensor, err error) {
-	err = t.frugally(b, func(inner *torch.Scope, rows int) error {
-		l, g, err := t.model.Accumulated(inner, b, t.job.Protocol, mix(t.job.Seed, t.state.Step), rows)
+	err = t.withOOMBackoff(b, func(inner *torch.Scope, rows int) error {
+		l, g, err := t.model.AccumulatedGradient(inner, b, t.job.Protocol, stepSeed(t.job.Seed, t.state.Step), rows)
 		if err == nil {
 			loss, gradient = s.Adopt(l), s.Adopt(g)
 		}
@@ -192,9 +192,10 @@ func (t *trainer) gradient(s *torch.Scope, b task.Batch) (loss, gradient *torch.
 	return loss, gradient, err
 }
 
-// frugally has f work at half as many of the batch's rows at a time for as long as memory does not suffice, and, when it does not for a
-// single one, without keeping what layers computed. f changes nothing before it succeeds.
-func (t *trainer) frugally(b task.Batch, f func(s *torch.Scope, rows int) error) error {
+// withOOMBackoff has f work at half as many of the batch's rows at a time for as long as memory
+// does not suffice, and, when it does not for a single one, without keeping what layers computed. f
+// changes nothing before it succeeds.
+func (t *trainer) withOOMBackoff(b task.Batch, f func(s *torch.Scope, rows int) error) error {
 	for {
 		err := torch.Run(func(s *torch.Scope) error { return f(s, t.state.MicroBatch) })
 		rows := b.Size
@@ -202,21 +203,22 @@ func (t *trainer) frugally(b task.Batch, f func(s *torch.Scope, rows int) error)
 			rows = min(rows, t.state.MicroBatch)
 		}
 		switch {
-		case !errors.Is(err, torch.ErrOutOfMemory) || rows == 1 && t.state.Recompute:
+		case !errors.Is(err, torch.ErrOutOfMemory) || rows == 1 && t.state.GradientCheckpointing:
 			return err
 		case rows == 1:
-			t.state.Recompute, t.model.Recompute = true, true
+			t.state.GradientCheckpointing, t.model.GradientCheckpointing = true, true
 		default:
 			t.state.MicroBatch = (rows + 1) / 2
 		}
-		if t.state.ShortAt == 0 {
-			t.state.ShortAt = t.state.Step
+		if t.state.OOMStep == 0 {
+			t.state.OOMStep = t.state.Step
 		}
 	}
 }
 
-// mix makes a seed for each step's dropout out of the job's: SplitMix64's scrambling, so that near seeds share nothing.
-func mix(seed int64, step int) int64 {
+// stepSeed makes a seed for each step's dropout out of the job's: SplitMix64's scrambling, so that
+// near seeds share nothing.
+func stepSeed(seed int64, step int) int64 {
 	z := uint64(seed) + uint64(step+1)*0x9e3779b97f4a7c15 //nolint:gosec // bits, not numbers
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 	z = (z ^ z>>27) * 0x94d049bb133111eb
@@ -247,11 +249,11 @@ func (t *trainer) result() Result {
 	notices := t.corpus.Notices
 	if t.state.MicroBatch != t.job.Spec.Train.MicroBatch {
 		notices = append(slices.Clone(notices), fmt.Sprintf(
-			"memory ran out after step %d: since then %d rows were worked at at a time, and the gradients of a batch added up",
-			t.state.ShortAt, t.state.MicroBatch))
+			"out of memory after step %d: from there on the micro-batch was %d rows, with gradient accumulation",
+			t.state.OOMStep, t.state.MicroBatch))
 	}
-	if t.state.Recompute && !t.job.Spec.Train.Recompute {
-		notices = append(slices.Clone(notices), "not even one row fitted into memory: layers were computed again for the gradient (train.recompute)")
+	if t.state.GradientCheckpointing && !t.job.Spec.Train.GradientCheckpointing {
+		notices = append(slices.Clone(notices), "out of memory with a micro-batch of one row: gradient checkpointing was enabled (train.gradient_checkpointing)")
 	}
 	return Result{
 		Dir: filepath.Join(t.job.Dir, bestDir), Hash: t.state.BestHash, Parameters: t.model.Flat().Numel(),

@@ -1,6 +1,6 @@
-// Package servertest shares real Temporal servers among the tests of a package: in, a test; out, the address of a running server and a
-// namespace that no other test has. Starting a server costs about as much as running a small workflow, so tests that neither stop nor
-// kill one share it.
+// Package servertest shares real Temporal servers among the tests of a package: in, a test; out,
+// the address of a running server and a namespace that no other test has. Starting a server costs
+// about as much as running a small workflow, so tests that neither stop nor kill one share it.
 package servertest
 
 import (

@@ -1,7 +1,8 @@
-// Command importbench shows that an import's memory does not grow with the number of reviews. In: how many reviews; out: on stdout one
-// JSON object with the seconds of each step, the process's peak memory and the counts. Steps: write synthetic reviews to a Parquet
-// file (users and items drawn from a power law, a few sentences of text each), import them, measure. The file is kept for the next
-// run when -data names it.
+// Command importbench shows that an import's memory does not grow with the number of reviews. In:
+// how many reviews; out: on stdout one JSON object with the seconds of each step, the process's
+// peak memory and the counts. Steps: write synthetic reviews to a Parquet file (users and items
+// drawn from a power law, a few sentences of text each), import them, measure. The file is kept for
+// the next run when -data names it.
 package main
 
 import (
@@ -43,8 +44,8 @@ type settings struct {
 	limit     float64
 }
 
-// outcome is what is printed.
-type outcome struct {
+// result is what is printed.
+type result struct {
 	Reviews   int                `json:"reviews"`
 	DataBytes int64              `json:"data_bytes"`
 	Generate  float64            `json:"generate_seconds"`
@@ -90,8 +91,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 }
 
 // measure generates the file where it is missing and imports it.
-func measure(ctx context.Context, s settings, work string) (outcome, error) {
-	got := outcome{Reviews: s.reviews, Steps: map[string]float64{}}
+func measure(ctx context.Context, s settings, work string) (result, error) {
+	got := result{Reviews: s.reviews, Steps: map[string]float64{}}
 	begun := time.Now()
 	clock := func() float64 { return time.Since(begun).Seconds() }
 	start := clock()
@@ -133,8 +134,9 @@ func peak() float64 {
 	return float64(usage.Maxrss) / (1 << 20)
 }
 
-// generate writes n reviews whose users and items follow power laws (a tenth as many users and a fiftieth as many items as reviews, at
-// most), over ten years, with two to four sentences each. A row is a function of its number: the same file each time.
+// generate writes n reviews whose users and items follow power laws (a tenth as many users and a
+// fiftieth as many items as reviews, at most), over ten years, with two to four sentences each. A
+// row is a function of its number: the same file each time.
 func generate(ctx context.Context, n int, name, work string) (err error) {
 	db, err := sql.Open("duckdb", "")
 	if err != nil {
@@ -147,7 +149,7 @@ func generate(ctx context.Context, n int, name, work string) (err error) {
 		return fmt.Sprintf("list_extract([%s], 1 + CAST(floor(%s * %d) AS INTEGER))", list, fmt.Sprintf(u, salt), len(strings.Fields(words)))
 	}
 	nouns := "scent skin hair texture price lid pump handle strap color sound screen battery zipper fabric taste smell design grip brush"
-	judges := "great lovely terrible smooth cheap sturdy perfect awful pleasant flimsy soft strong weak excellent poor nice"
+	opinions := "great lovely terrible smooth cheap sturdy perfect awful pleasant flimsy soft strong weak excellent poor nice"
 	query := fmt.Sprintf(`COPY (SELECT
 		'U' || CAST(floor(pow(%s, 1.6) * %d) AS BIGINT) AS "user", 'I' || CAST(floor(pow(%s, 2.2) * %d) AS BIGINT) AS item,
 		1300000000 + CAST(floor(%s * 315000000) AS BIGINT) AS "time", 1 + CAST(floor(%s * 5) AS INTEGER) AS rating,
@@ -157,7 +159,7 @@ func generate(ctx context.Context, n int, name, work string) (err error) {
 		CASE WHEN i %% 2 = 0 THEN 'Five Stars' ELSE 'A ' || %s || ' ' || %s END AS summary
 		FROM range(%d) AS r(i)) TO '%s' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)`,
 		fmt.Sprintf(u, 1), max(1, n/10), fmt.Sprintf(u, 2), max(1, n/50), fmt.Sprintf(u, 3), fmt.Sprintf(u, 4),
-		pick(5, nouns), pick(6, judges), pick(7, nouns), pick(8, judges), pick(9, nouns), pick(10, nouns), pick(11, judges), pick(12, nouns),
+		pick(5, nouns), pick(6, opinions), pick(7, nouns), pick(8, opinions), pick(9, nouns), pick(10, nouns), pick(11, opinions), pick(12, nouns),
 		n, strings.ReplaceAll(name, "'", "''"))
 	for _, step := range []string{
 		"SET memory_limit = '2GB'", "SET threads = 2", "SET preserve_insertion_order = false",

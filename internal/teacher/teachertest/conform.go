@@ -1,5 +1,6 @@
-// Package teachertest is the suite that every teacher's engine passes. In: a way to make the engine; out: a test's verdict. It asks
-// for what [teacher.Engine] promises: each prompt answered once, the same prompt alike in any company, and an end when it is told to.
+// Package teachertest is the suite that every teacher's engine passes. In: a way to make the
+// engine; out: a test's verdict. It asks for what [teacher.Engine] promises: each prompt answered
+// once, the same prompt alike in any company, and an end when it is told to.
 package teachertest
 
 import (
@@ -17,12 +18,12 @@ import (
 func Conform(t *testing.T, engine teacher.Engine) {
 	t.Helper()
 	t.Run("no prompts", func(t *testing.T) {
-		if err := engine.Complete(t.Context(), nil, refuse); err != nil {
+		if err := engine.Complete(t.Context(), nil, failEmit); err != nil {
 			t.Error(err)
 		}
 	})
 	t.Run("each prompt is answered once", func(t *testing.T) {
-		for i, reply := range ask(t, engine, prompts(5)) {
+		for i, reply := range complete(t, engine, prompts(5)) {
 			if reply.Text == "" || reply.Failed != "" {
 				t.Errorf("prompt %d: %+v", i, reply)
 			}
@@ -30,9 +31,9 @@ func Conform(t *testing.T, engine teacher.Engine) {
 	})
 	t.Run("a prompt's reply does not hang on its company", func(t *testing.T) {
 		all := prompts(5)
-		together := ask(t, engine, all)
+		together := complete(t, engine, all)
 		for i := range all {
-			if diff := cmp.Diff(together[i:i+1], ask(t, engine, all[i:i+1])); diff != "" {
+			if diff := cmp.Diff(together[i:i+1], complete(t, engine, all[i:i+1])); diff != "" {
 				t.Errorf("prompt %d alone (-together +alone):\n%s", i, diff)
 			}
 		}
@@ -51,7 +52,7 @@ func Conform(t *testing.T, engine teacher.Engine) {
 	t.Run("a cancelled context ends the work", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if err := engine.Complete(ctx, prompts(2), refuse); !errors.Is(err, context.Canceled) {
+		if err := engine.Complete(ctx, prompts(2), failEmit); !errors.Is(err, context.Canceled) {
 			t.Errorf("error %v, want %v", err, context.Canceled)
 		}
 	})
@@ -67,7 +68,7 @@ func prompts(n int) []teacher.Prompt {
 				{Role: teacher.System, Content: "You repeat in one short sentence what a customer says about an item."},
 				{Role: teacher.User, Content: fmt.Sprintf("%sit lasted %d days and smells of roses\".", lead, i+2)},
 			},
-			Lead: len(lead), Lines: 1,
+			SharedPrefix: len(lead), MaxLines: 1,
 			Sampling: teacher.Sampling{
 				MaxTokens: 12, Temperature: float64(i%2) * 0.6, TopP: 0.9, RepetitionPenalty: 1.1, Seed: uint64(i),
 			},
@@ -76,7 +77,7 @@ func prompts(n int) []teacher.Prompt {
 	return out
 }
 
-func ask(t *testing.T, engine teacher.Engine, prompts []teacher.Prompt) []teacher.Reply {
+func complete(t *testing.T, engine teacher.Engine, prompts []teacher.Prompt) []teacher.Reply {
 	t.Helper()
 	replies := make([]teacher.Reply, len(prompts))
 	answered := make([]int, len(prompts))
@@ -96,6 +97,6 @@ func ask(t *testing.T, engine teacher.Engine, prompts []teacher.Prompt) []teache
 	return replies
 }
 
-func refuse(i int, _ teacher.Reply) error {
+func failEmit(i int, _ teacher.Reply) error {
 	return fmt.Errorf("an answer to prompt %d, and none was due", i)
 }

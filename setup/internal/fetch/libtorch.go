@@ -18,7 +18,8 @@ import (
 const (
 	manifestFile = "manifest.json"
 	metadataFile = "METADATA" // torch's own, which names the wheels that a GPU needs
-	// unpackedTorch and unpackedCUDA are about what the unpacked folders take, for the check of the disk.
+	// unpackedTorch and unpackedCUDA are about what the unpacked folders take, for the check of the
+	// disk.
 	unpackedTorch = 510_000_000
 	unpackedCUDA  = 3_500_000_000
 	fetchedCUDA   = 2_000_000_000
@@ -27,14 +28,14 @@ const (
 // Libtorch is the folder of the fetched package torch, fetching it if it is not there and whole.
 func (s *Store) Libtorch(ctx context.Context) (string, error) {
 	root := filepath.Join(s.Dir, "libtorch-"+TorchVersion)
-	_, err := verify(filepath.Join(root, manifestFile), root, s.Thorough)
+	_, err := verify(filepath.Join(root, manifestFile), root, s.VerifyDigests)
 	if err == nil {
 		return filepath.Join(root, "torch"), nil
 	}
-	if errors.Is(err, errChanged) {
-		s.Say("fetching libtorch anew: %v", err)
+	if errors.Is(err, errModified) {
+		s.Log("fetching libtorch anew: %v", err)
 	}
-	if err := s.room(s.Pins.Torch.Bytes + unpackedTorch); err != nil {
+	if err := s.checkFreeSpace(s.Pins.Torch.Bytes + unpackedTorch); err != nil {
 		return "", err
 	}
 	file, err := s.get(ctx, s.Pins.Torch)
@@ -50,17 +51,18 @@ func (s *Store) Libtorch(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	s.Say("unpacked %d files, %s", len(m.Files), Size(m.size()))
-	if err := place(scratch, root); err != nil {
+	s.Log("unpacked %d files, %s", len(m.Files), Size(m.size()))
+	if err := moveIntoPlace(scratch, root); err != nil {
 		return "", err
 	}
 	return filepath.Join(root, "torch"), nil
 }
 
-// unpackTorch fills a folder with the processor's part of torch, the companions beside it, and the manifest.
+// unpackTorch fills a folder with the processor's part of torch, the companions beside it, and the
+// manifest.
 func (s *Store) unpackTorch(ctx context.Context, file, dir string) (*manifest, error) {
-	s.Say("unpacking its libraries and headers")
-	files, err := wheel.Unpack(ctx, file, dir, processorPart)
+	s.Log("unpacking its libraries and headers")
+	files, err := wheel.Unpack(ctx, file, dir, cpuPart)
 	if err != nil {
 		return nil, err
 	}
@@ -85,21 +87,22 @@ func (s *Store) unpackTorch(ctx context.Context, file, dir string) (*manifest, e
 	return &m, m.write(filepath.Join(dir, manifestFile))
 }
 
-// processorPart is what a processor alone needs of the wheel: all headers (torch.h includes some with "python" in their names), and of the
-// libraries those that no GPU and no Python is needed for.
-func processorPart(name string) string {
+// cpuPart is what a processor alone needs of the wheel: all headers (torch.h includes some with
+// "python" in their names), and of the libraries those that no GPU and no Python is needed for.
+func cpuPart(name string) string {
 	switch {
 	case strings.HasPrefix(name, "torch/include/"):
 		return name
-	case strings.HasPrefix(name, "torch/lib/") && !graphicsPart(name) && isLibrary(name) && path.Base(name) != "libtorch_python.so":
+	case strings.HasPrefix(name, "torch/lib/") && !cudaPart(name) && isLibrary(name) && path.Base(name) != "libtorch_python.so":
 		return name
 	default:
 		return ""
 	}
 }
 
-// graphicsPart says whether a file of the wheel is a library that only a GPU needs. libtorch.so asks for libtorch_cuda.so.
-func graphicsPart(name string) bool {
+// cudaPart says whether a file of the wheel is a library that only a GPU needs. libtorch.so asks
+// for libtorch_cuda.so.
+func cudaPart(name string) bool {
 	if path.Dir(name) != "torch/lib" {
 		return false
 	}
@@ -117,14 +120,15 @@ func isLibrary(name string) bool {
 	return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.")
 }
 
-// Companions is the folder with the libraries that a libtorch of the user's own needs and that are nowhere on the machine.
+// Companions is the folder with the libraries that a libtorch of the user's own needs and that are
+// nowhere on the machine.
 func (s *Store) Companions(ctx context.Context, needs []libtorch.Need) (string, error) {
 	key := "companions"
 	for _, need := range needs {
 		key += "-" + strings.ReplaceAll(strings.TrimPrefix(need.Name, "lib"), ".so.", "")
 	}
 	root := filepath.Join(s.Dir, key)
-	if _, err := verify(filepath.Join(root, manifestFile), root, s.Thorough); err == nil {
+	if _, err := verify(filepath.Join(root, manifestFile), root, s.VerifyDigests); err == nil {
 		return root, nil
 	}
 	scratch, err := s.scratch()
@@ -139,7 +143,7 @@ func (s *Store) Companions(ctx context.Context, needs []libtorch.Need) (string, 
 	if err := m.write(filepath.Join(scratch, manifestFile)); err != nil {
 		return "", err
 	}
-	return root, place(scratch, root)
+	return root, moveIntoPlace(scratch, root)
 }
 
 // unpackCompanions puts the needed libraries into dir/folder.
@@ -173,8 +177,9 @@ func (s *Store) unpackCompanions(ctx context.Context, needs []libtorch.Need, dir
 	return nil
 }
 
-// place moves a finished scratch folder to where it is looked for, in place of what was there.
-func place(scratch, root string) error {
+// moveIntoPlace moves a finished scratch folder to where it is looked for, in place of what was
+// there.
+func moveIntoPlace(scratch, root string) error {
 	if err := os.Chmod(scratch, 0o755); err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type source struct {
 	SHA256  string `json:"sha256"`
 }
 
-var errChanged = errors.New("not as it was unpacked")
+var errModified = errors.New("not as it was unpacked")
 
 func (m *manifest) add(p Pinned, file string, files []wheel.File) error {
 	sum, err := digest(file)
@@ -51,30 +51,31 @@ func (m *manifest) write(file string) error {
 	return os.WriteFile(file, append(content, '\n'), 0o644)
 }
 
-// verify reads a manifest and compares the files under dir with it: their sizes, and with thorough their digests.
-func verify(file, dir string, thorough bool) (*manifest, error) {
+// verify reads a manifest and compares the files under dir with it: their sizes, and with thorough
+// their digests.
+func verify(file, dir string, verifyDigests bool) (*manifest, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return nil, err
 	}
 	var m manifest
 	if err := json.Unmarshal(content, &m); err != nil {
-		return nil, fmt.Errorf("%w: %q: %w", errChanged, file, err)
+		return nil, fmt.Errorf("%w: %q: %w", errModified, file, err)
 	}
 	for _, f := range m.Files {
 		path := filepath.Join(dir, f.Path)
 		info, err := os.Stat(path)
 		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errChanged, err)
+			return nil, fmt.Errorf("%w: %w", errModified, err)
 		}
 		if info.Size() != f.Size {
-			return nil, fmt.Errorf("%w: %q has %d bytes, want %d", errChanged, path, info.Size(), f.Size)
+			return nil, fmt.Errorf("%w: %q has %d bytes, want %d", errModified, path, info.Size(), f.Size)
 		}
-		if !thorough {
+		if !verifyDigests {
 			continue
 		}
 		if sum, err := digest(path); err != nil || sum != f.SHA256 {
-			return nil, fmt.Errorf("%w: %q has sha256 %q, want %q", errChanged, path, sum, f.SHA256)
+			return nil, fmt.Errorf("%w: %q has sha256 %q, want %q", errModified, path, sum, f.SHA256)
 		}
 	}
 	return &m, nil

@@ -22,13 +22,13 @@ const TorchVersion = "2.11.0"
 // Pins says which wheels are fetched.
 type Pins struct {
 	Torch, Teacher Pinned
-	// Companions are libraries that torch's wheels need even on a bare processor but leave to wheels of their own, by the name they
-	// are asked for.
+	// Companions are libraries that torch's wheels need even on a bare processor but leave to
+	// wheels of their own, by the name they are asked for.
 	Companions map[string]Pinned
 }
 
-// Published are the wheels that this project was tested with, with the digests that the package index published for Linux on x86-64 and
-// (second) on arm64.
+// Published are the wheels that this project was tested with, with the digests that the package
+// index published for Linux on x86-64 and (second) on arm64.
 func Published() Pins {
 	return Pins{
 		Torch: Pinned{pip.Wheel{Name: "torch", Version: TorchVersion, SHA256: []string{

@@ -15,10 +15,10 @@ const unpackedTeacher = 98_400_000
 // Teacher puts the demo's teacher at the given path, fetching it if it is not there and whole.
 func (s *Store) Teacher(ctx context.Context, file string) error {
 	dir, list := filepath.Dir(file), file+".json"
-	if _, err := verify(list, dir, s.Thorough); err == nil {
+	if _, err := verify(list, dir, s.VerifyDigests); err == nil {
 		return nil
 	}
-	if err := s.room(s.Pins.Teacher.Bytes + unpackedTeacher); err != nil {
+	if err := s.checkFreeSpace(s.Pins.Teacher.Bytes + unpackedTeacher); err != nil {
 		return err
 	}
 	from, err := s.get(ctx, s.Pins.Teacher)
@@ -52,6 +52,6 @@ func (s *Store) Teacher(ctx context.Context, file string) error {
 	if err := os.Rename(filepath.Join(scratch, files[0].Path), file); err != nil {
 		return err
 	}
-	s.Say("unpacked the teacher, %s", Size(m.size()))
+	s.Log("unpacked the teacher, %s", Size(m.size()))
 	return m.write(list)
 }

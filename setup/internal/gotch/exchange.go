@@ -7,8 +7,9 @@ import (
 	"unsafe"
 )
 
-// renameat2 is the number of the Linux system call. Package syscall lacks it, and set-up uses nothing but the standard library: it must
-// run, and say what is wrong, where no module can be fetched.
+// renameat2 is the number of the Linux system call. Package syscall lacks it, and set-up uses
+// nothing but the standard library: it must run, and say what is wrong, where no module can be
+// fetched.
 var renameat2 = map[string]uintptr{"amd64": 316, "arm64": 276}
 
 const (
@@ -31,9 +32,9 @@ func exchange(a, b string) error {
 		return fmt.Errorf("exchange folders: %q: %w", b, err)
 	}
 	here := workingFolder
-	_, _, fault := syscall.Syscall6(number, uintptr(here), uintptr(unsafe.Pointer(from)), uintptr(here), uintptr(unsafe.Pointer(to)), renameExchange, 0)
-	if fault != 0 {
-		return fmt.Errorf("exchange %q and %q: %w", a, b, fault)
+	_, _, errno := syscall.Syscall6(number, uintptr(here), uintptr(unsafe.Pointer(from)), uintptr(here), uintptr(unsafe.Pointer(to)), renameExchange, 0)
+	if errno != 0 {
+		return fmt.Errorf("exchange %q and %q: %w", a, b, errno)
 	}
 	return nil
 }

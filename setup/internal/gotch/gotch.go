@@ -1,7 +1,8 @@
-// Package gotch adapts the Go binding of libtorch to the libtorch at hand. In: the module as the Go proxy serves it, and a libtorch; out:
-// the folder .gotch with a patched copy, and a go.work that makes the Go command use it. Steps: copy what is needed of the module, find
-// out by compiling which generated functions this libtorch lacks, patch, and put the finished folder in place in one move. This package
-// never imports gotch: it must work before gotch does.
+// Package gotch adapts the Go binding of libtorch to the libtorch at hand. In: the module as the Go
+// proxy serves it, and a libtorch; out: the folder .gotch with a patched copy, and a go.work that
+// makes the Go command use it. Steps: copy what is needed of the module, find out by compiling
+// which generated functions this libtorch lacks, patch, and put the finished folder in place in one
+// move. This package never imports gotch: it must work before gotch does.
 package gotch
 
 import (
@@ -61,14 +62,14 @@ func Download(ctx context.Context, repo string) (Module, error) {
 		return Module{}, hint.Wrap(errors.Join(ctx.Err(), fmt.Errorf("fetch the module %s@%s: %w: %s", Path, Version, err, text)),
 			"connect to the network, or set GOPROXY to a module proxy that you can reach")
 	}
-	if sum, err := listed(repo); err != nil || sum != found.Sum {
+	if sum, err := goSumEntry(repo); err != nil || sum != found.Sum {
 		return Module{}, errors.Join(err, fmt.Errorf("fetch the module %s@%s: its checksum is %s, go.sum says %s", Path, Version, found.Sum, sum))
 	}
 	return Module{Dir: found.Dir, Sum: found.Sum}, nil
 }
 
-// leftOut are the module's folders that no program needs: 90 of its 94 MB.
-var leftOut = []string{"example", "gen"}
+// excludedFolders are the module's folders that no program needs: 90 of its 94 MB.
+var excludedFolders = []string{"example", "gen"}
 
 // copyModule copies the module, which is read-only, into a folder that can be patched.
 func copyModule(ctx context.Context, from, to string) error {
@@ -81,7 +82,7 @@ func copyModule(ctx context.Context, from, to string) error {
 			return err
 		}
 		switch {
-		case entry.IsDir() && slices.Contains(leftOut, name):
+		case entry.IsDir() && slices.Contains(excludedFolders, name):
 			return filepath.SkipDir
 		case entry.IsDir():
 			return os.MkdirAll(filepath.Join(to, name), 0o755)

@@ -17,8 +17,8 @@ import (
 	"rdrec/setup/internal/lock"
 )
 
-// shim stands for torch_api.cpp, generated for the file that it includes: one function that libtorch has, and two that it lacks, one of
-// which returns something.
+// shim stands for torch_api.cpp, generated for the file that it includes: one function that
+// libtorch has, and two that it lacks, one of which returns something.
 const (
 	shim = `#include <ATen/Functions.h>
 #include <stdexcept>
@@ -108,32 +108,32 @@ func read(t *testing.T, parts ...string) string {
 	return string(content)
 }
 
-func TestFindsWhatIsLackingAndInstalls(t *testing.T) {
+func TestInstallFindsMissingFunctions(t *testing.T) {
 	b, repo, memory := build(t, shim), repository(t), t.TempDir()
-	lacking, tried, err := gotch.Remembered(t.Context(), b, memory, filepath.Join(t.TempDir(), "module"))
+	missing, tried, err := gotch.CachedMissingFunctions(t.Context(), b, memory, filepath.Join(t.TempDir(), "module"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"atg_scaled_mm", "atg_scaled_mm_out"}, lacking); diff != "" || !tried {
+	if diff := cmp.Diff([]string{"atg_scaled_mm", "atg_scaled_mm_out"}, missing); diff != "" || !tried {
 		t.Fatalf("tried %v: %s", tried, diff)
 	}
 	b.Compiler = []string{"/no/compiler"}
-	again, tried, err := gotch.Remembered(t.Context(), b, memory, filepath.Join(t.TempDir(), "module"))
-	if diff := cmp.Diff(lacking, again); err != nil || diff != "" || tried {
+	again, tried, err := gotch.CachedMissingFunctions(t.Context(), b, memory, filepath.Join(t.TempDir(), "module"))
+	if diff := cmp.Diff(missing, again); err != nil || diff != "" || tried {
 		t.Fatalf("the second time it was not remembered: tried %v, %v: %s", tried, err, diff)
 	}
 
 	if current, err := gotch.Current(repo, b); current || err != nil {
 		t.Fatalf("before, Current = %v, %v", current, err)
 	}
-	if err := gotch.Install(t.Context(), repo, b, lacking); err != nil {
+	if err := gotch.Install(t.Context(), repo, b, missing); err != nil {
 		t.Fatal(err)
 	}
 	if current, err := gotch.Current(repo, b); !current || err != nil {
 		t.Fatalf("after, Current = %v, %v", current, err)
 	}
 	checkCopy(t, repo, b)
-	if err := gotch.Install(t.Context(), repo, b, lacking); err != nil { // now in place of a copy
+	if err := gotch.Install(t.Context(), repo, b, missing); err != nil { // now in place of a copy
 		t.Fatal(err)
 	}
 	checkCopy(t, repo, b)
@@ -236,15 +236,15 @@ func replace(t *testing.T, file, content string) {
 	}
 }
 
-func TestForeignLibtorch(t *testing.T) {
+func TestIncompatibleLibtorch(t *testing.T) {
 	b := build(t, "#include <torch/nowhere.h>\n"+shim)
-	_, _, err := gotch.Remembered(t.Context(), b, t.TempDir(), filepath.Join(t.TempDir(), "module"))
-	if !errors.Is(err, gotch.ErrForeign) || !strings.Contains(err.Error(), "torch/nowhere.h") || !strings.Contains(hint.Of(err), "LIBTORCH") {
-		t.Errorf("Remembered: %v, hint %q; want %v naming torch/nowhere.h", err, hint.Of(err), gotch.ErrForeign)
+	_, _, err := gotch.CachedMissingFunctions(t.Context(), b, t.TempDir(), filepath.Join(t.TempDir(), "module"))
+	if !errors.Is(err, gotch.ErrIncompatible) || !strings.Contains(err.Error(), "torch/nowhere.h") || !strings.Contains(hint.Of(err), "LIBTORCH") {
+		t.Errorf("Remembered: %v, hint %q; want %v naming torch/nowhere.h", err, hint.Of(err), gotch.ErrIncompatible)
 	}
 }
 
-func TestBlame(t *testing.T) {
+func TestFailingFunctions(t *testing.T) {
 	cases := map[string]struct {
 		complaints string
 		want       []string
@@ -263,7 +263,7 @@ func TestBlame(t *testing.T) {
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
-			got, err := gotch.Blame(c.complaints, []byte(generated))
+			got, err := gotch.FailingFunctions(c.complaints, []byte(generated))
 			if diff := cmp.Diff(c.want, got); diff != "" || (err == nil) != (c.want != nil) {
 				t.Errorf("Blame: %v %s", err, diff)
 			}
@@ -271,7 +271,7 @@ func TestBlame(t *testing.T) {
 	}
 }
 
-func TestTwoInstallAtOnce(t *testing.T) {
+func TestConcurrentInstalls(t *testing.T) {
 	b, repo := build(t, shim), repository(t)
 	finished := make(chan error, 2)
 	made := make(chan bool, 2)
@@ -310,7 +310,7 @@ func TestInterrupted(t *testing.T) {
 	if current, err := gotch.Current(repo, b); current || err != nil {
 		t.Errorf("Current = %v, %v; want false", current, err)
 	}
-	if err := gotch.Sweep(repo); err != nil {
+	if err := gotch.RemoveTemporary(repo); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
@@ -318,10 +318,10 @@ func TestInterrupted(t *testing.T) {
 	}
 }
 
-func FuzzBlame(f *testing.F) {
+func FuzzFailingFunctions(f *testing.F) {
 	f.Add("torch_api_generated.cpp.h:12:30: error: x\n", generated)
 	f.Fuzz(func(t *testing.T, complaints, source string) {
-		names, err := gotch.Blame(complaints, []byte(source))
+		names, err := gotch.FailingFunctions(complaints, []byte(source))
 		if (err == nil) != (len(names) > 0) {
 			t.Errorf("Blame = %q, %v", names, err)
 		}

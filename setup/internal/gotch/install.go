@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Revision is raised whenever the patch changes, so that copies made by an older set-up are made anew.
+// Revision is raised whenever the patch changes, so that copies made by an older set-up are made
+// anew.
 const Revision = 1
 
 const stampFile = "stamp.txt"
@@ -32,9 +33,10 @@ func (b Build) stamp(sum string) (stamp, error) {
 	}, nil
 }
 
-// Current says whether the repository's copy and go.work are what [Install] would write. It needs no module, only the sum in go.sum.
+// Current says whether the repository's copy and go.work are what [Install] would write. It needs
+// no module, only the sum in go.sum.
 func Current(repo string, b Build) (bool, error) {
-	sum, err := listed(repo)
+	sum, err := goSumEntry(repo)
 	if err != nil {
 		return false, err
 	}
@@ -46,11 +48,11 @@ func Current(repo string, b Build) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	return holds(filepath.Join(repo, Folder, stampFile), want.encode()) && holds(filepath.Join(repo, "go.work"), work), nil
+	return hasContent(filepath.Join(repo, Folder, stampFile), want.encode()) && hasContent(filepath.Join(repo, "go.work"), work), nil
 }
 
-// holds says whether a file is there and has this content.
-func holds(file string, want []byte) bool {
+// hasContent says whether a file is there and has this content.
+func hasContent(file string, want []byte) bool {
 	content, err := os.ReadFile(file)
 	return err == nil && bytes.Equal(content, want)
 }
@@ -60,8 +62,8 @@ func (s stamp) encode() []byte {
 	return fmt.Appendf(nil, "revision %d\nmodule %s\nlibtorch_cpu.so %d bytes, modified %d\n\n%s", s.Revision, s.Module, s.Size, s.Modified, s.Cgo)
 }
 
-// listed is gotch's checksum in the repository's go.sum.
-func listed(repo string) (string, error) {
+// goSumEntry is gotch's checksum in the repository's go.sum.
+func goSumEntry(repo string) (string, error) {
 	content, err := os.ReadFile(filepath.Join(repo, "go.sum"))
 	if err != nil {
 		return "", fmt.Errorf("look for gotch's checksum: %w", err)
@@ -74,18 +76,19 @@ func listed(repo string) (string, error) {
 	return "", fmt.Errorf("look for gotch's checksum: go.sum does not list %s %s", Path, Version)
 }
 
-// Install puts the patched copy and go.work in place. The copy is finished beside its place and moved there; whoever builds meanwhile
-// sees the old one or the new one. The caller holds the repository's lock.
-func Install(ctx context.Context, repo string, b Build, lacking []string) error {
-	fresh, err := os.MkdirTemp(repo, Folder+"-*")
+// Install puts the patched copy and go.work in place. The copy is finished beside its place and
+// moved there; whoever builds meanwhile sees the old one or the new one. The caller holds the
+// repository's lock.
+func Install(ctx context.Context, repo string, b Build, missing []string) error {
+	staged, err := os.MkdirTemp(repo, Folder+"-*")
 	if err != nil {
 		return fmt.Errorf("install gotch: %w", err)
 	}
-	defer os.RemoveAll(fresh)
-	if err := fill(ctx, fresh, b, lacking); err != nil {
+	defer os.RemoveAll(staged)
+	if err := fill(ctx, staged, b, missing); err != nil {
 		return fmt.Errorf("install gotch: %w", err)
 	}
-	if err := swap(fresh, filepath.Join(repo, Folder)); err != nil {
+	if err := swap(staged, filepath.Join(repo, Folder)); err != nil {
 		return fmt.Errorf("install gotch: %w", err)
 	}
 	work, err := workspace(repo)
@@ -95,11 +98,11 @@ func Install(ctx context.Context, repo string, b Build, lacking []string) error 
 	return writeFile(filepath.Join(repo, "go.work"), work)
 }
 
-func fill(ctx context.Context, dir string, b Build, lacking []string) error {
+func fill(ctx context.Context, dir string, b Build, missing []string) error {
 	if err := copyModule(ctx, b.Module.Dir, dir); err != nil {
 		return err
 	}
-	if err := patch(dir, b.Libtorch, lacking); err != nil {
+	if err := patch(dir, b.Libtorch, missing); err != nil {
 		return err
 	}
 	mark, err := b.stamp(b.Module.Sum)
@@ -113,18 +116,18 @@ func fill(ctx context.Context, dir string, b Build, lacking []string) error {
 }
 
 // swap moves fresh to place in one step; what was there ends up in fresh.
-func swap(fresh, place string) error {
-	if _, err := os.Lstat(place); os.IsNotExist(err) {
-		return os.Rename(fresh, place)
+func swap(staged, target string) error {
+	if _, err := os.Lstat(target); os.IsNotExist(err) {
+		return os.Rename(staged, target)
 	}
-	if err := exchange(fresh, place); err == nil {
+	if err := exchange(staged, target); err == nil {
 		return nil
 	}
 	// Not every file system can exchange; then there is a moment with neither.
-	if err := os.RemoveAll(place); err != nil {
+	if err := os.RemoveAll(target); err != nil {
 		return err
 	}
-	return os.Rename(fresh, place)
+	return os.Rename(staged, target)
 }
 
 // workspace is the go.work that has the Go command use the copy, with the Go version of go.mod.
@@ -141,8 +144,9 @@ func workspace(repo string) ([]byte, error) {
 	return nil, fmt.Errorf("write go.work: go.mod has no go line")
 }
 
-// Sweep removes what an interrupted [Install] left. The caller holds the repository's lock.
-func Sweep(repo string) error {
+// RemoveTemporary removes what an interrupted [Install] left. The caller holds the repository's
+// lock.
+func RemoveTemporary(repo string) error {
 	left, err := filepath.Glob(filepath.Join(repo, Folder+"-*"))
 	if err != nil {
 		return err

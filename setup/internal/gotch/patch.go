@@ -17,8 +17,9 @@ const (
 	shim      = "torch_api.cpp"
 )
 
-// patch changes a copy of gotch in three places: the flags it is built with, the functions that this libtorch lacks, and the filler.
-func patch(dir string, l libtorch.Libtorch, lacking []string) error {
+// patch changes a copy of gotch in three places: the flags it is built with, the functions that
+// this libtorch lacks, and the filler.
+func patch(dir string, l libtorch.Libtorch, missing []string) error {
 	flags := filepath.Join(dir, "libtch", "lib.go")
 	if _, err := os.Stat(flags); err != nil {
 		return fmt.Errorf("patch gotch: it is not laid out as %s: %w", Version, err)
@@ -27,7 +28,7 @@ func patch(dir string, l libtorch.Libtorch, lacking []string) error {
 		return fmt.Errorf("patch gotch: %w", err)
 	}
 	err := edit(filepath.Join(dir, "libtch", generated), func(content []byte) ([]byte, error) {
-		return blank(content, lacking, l.Version)
+		return blank(content, missing, l.Version)
 	})
 	if err != nil {
 		return fmt.Errorf("patch gotch: %w", err)
@@ -50,9 +51,10 @@ func edit(file string, change func([]byte) ([]byte, error)) error {
 	return os.WriteFile(file, changed, 0o644)
 }
 
-// cgo is the file that tells the Go command how to build the shim: quickly (-O1 without -g), with this libtorch's headers and ABI, and
-// linked with what runs on a bare processor; a GPU's libraries are loaded at run time. The old kind of run path (DT_RPATH) is what the
-// loader also asks for the libraries that libtorch itself needs.
+// cgo is the file that tells the Go command how to build the shim: quickly (-O1 without -g), with
+// this libtorch's headers and ABI, and linked with what runs on a bare processor; a GPU's libraries
+// are loaded at run time. The old kind of run path (DT_RPATH) is what the loader also asks for the
+// libraries that libtorch itself needs.
 func cgo(l libtorch.Libtorch) string {
 	libs := make([]string, 0, 2*len(l.Folders()))
 	for _, dir := range l.Folders() {
@@ -70,7 +72,8 @@ func cgo(l libtorch.Libtorch) string {
 	}, "\n")
 }
 
-// headers are the compiler's arguments for code that includes torch's headers, quoted for a cgo line.
+// headers are the compiler's arguments for code that includes torch's headers, quoted for a cgo
+// line.
 func headers(l libtorch.Libtorch) []string {
 	return []string{
 		"-std=c++17", "-w", fmt.Sprintf("-D_GLIBCXX_USE_CXX11_ABI=%d", l.ABI), quote("-I" + l.Include), quote("-I" + l.API()),
@@ -85,11 +88,13 @@ func quote(arg string) string {
 	return arg
 }
 
-// head matches the line that a generated function begins with. Some return void, some a pointer to tensors.
-var head = regexp.MustCompile(`^\S[^(]*[ *](atg_\w+)\(.*\{\s*$`)
+// functionStart matches the line that a generated function begins with. Some return void, some a
+// pointer to tensors.
+var functionStart = regexp.MustCompile(`^\S[^(]*[ *](atg_\w+)\(.*\{\s*$`)
 
-// blank replaces what is protected in the bodies of the named functions by a throw, which the Go side turns into an error. All other
-// bytes stay. A name that is not there is an error: the list would be another module's.
+// blank replaces what is protected in the bodies of the named functions by a throw, which the Go
+// side turns into an error. All other bytes stay. A name that is not there is an error: the list
+// would be another module's.
 func blank(content []byte, names []string, version string) ([]byte, error) {
 	var out bytes.Buffer
 	left := slices.Clone(names)
@@ -97,7 +102,7 @@ func blank(content []byte, names []string, version string) ([]byte, error) {
 	inside := false // within its PROTECT( ... )
 	for line := range bytes.Lines(content) {
 		text := strings.TrimSpace(string(line))
-		if found := head.FindSubmatch(bytes.TrimRight(line, "\r\n")); found != nil {
+		if found := functionStart.FindSubmatch(bytes.TrimRight(line, "\r\n")); found != nil {
 			current, inside = "", false
 			if i := slices.Index(left, string(found[1])); i >= 0 {
 				current = left[i]
@@ -117,12 +122,13 @@ func blank(content []byte, names []string, version string) ([]byte, error) {
 		}
 	}
 	if len(left) > 0 || inside {
-		return nil, fmt.Errorf("blank what libtorch %s lacks: no generated functions %q", version, left)
+		return nil, fmt.Errorf("remove functions missing in libtorch %s: no generated functions %q", version, left)
 	}
 	return out.Bytes(), nil
 }
 
-// filler is what gotch puts beside every tensor so that Go's collector notices it: 100 KB that cost 30 us. We free tensors by scope.
+// filler is what gotch puts beside every tensor so that Go's collector notices it: 100 KB that cost
+// 30 us. We free tensors by scope.
 var filler = []byte("lots [1e5]byte")
 
 func dropFiller(content []byte) ([]byte, error) {

@@ -1,5 +1,6 @@
-// Package libtorch looks at a libtorch without running it. In: a folder; out: where its libraries and headers lie, its version, the C++
-// string ABI it was built with, and which libraries it needs that are nowhere. Only [Libtorch.Try] loads it, in a process of its own.
+// Package libtorch looks at a libtorch without running it. In: a folder; out: where its libraries
+// and headers lie, its version, the C++ string ABI it was built with, and which libraries it needs
+// that are nowhere. Only [Libtorch.Try] loads it, in a process of its own.
 package libtorch
 
 import (
@@ -30,7 +31,8 @@ type Libtorch struct {
 	Beside []string
 }
 
-// CPU is the file that everything of torch's on the processor is in, and CUDA the one for NVIDIA's GPUs.
+// CPU is the file that everything of torch's on the processor is in, and CUDA the one for NVIDIA's
+// GPUs.
 const (
 	CPU  = "libtorch_cpu.so"
 	CUDA = "libtorch_cuda.so"
@@ -40,7 +42,8 @@ const (
 // ErrUnusable says that a folder holds no libtorch that this machine can use.
 var ErrUnusable = errors.New("unusable libtorch")
 
-// Open reads what a folder says about itself. The folder is a libtorch, a Python package torch, or a folder that holds either.
+// Open reads what a folder says about itself. The folder is a libtorch, a Python package torch, or
+// a folder that holds either.
 func Open(dir string) (Libtorch, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -101,8 +104,9 @@ func version(files []string) (string, error) {
 	return "", fmt.Errorf("read its version: none of %q has it", files)
 }
 
-// abi looks at the names that libc10.so exports: the constructors of c10::Error take strings, and the new strings of GCC 5 live in the
-// namespace __cxx11, while the old ones have the short name Ss.
+// abi looks at the names that libc10.so exports: the constructors of c10::Error take strings, and
+// the new strings of GCC 5 live in the namespace __cxx11, while the old ones have the short name
+// Ss.
 func abi(file string) (int, error) {
 	f, err := elf.Open(file)
 	if err != nil {
@@ -154,8 +158,8 @@ print(next(iter(s.submodule_search_locations), "") if s else "")`
 	return ""
 }
 
-// Try links a program that does nothing with the libtorch and runs it: the loader then has to find and accept every library. The
-// scratch folder gets the program.
+// Try links a program that does nothing with the libtorch and runs it: the loader then has to find
+// and accept every library. The scratch folder gets the program.
 func (l Libtorch) Try(ctx context.Context, compiler []string, scratch string) error {
 	source := filepath.Join(scratch, "try.cpp")
 	if err := os.WriteFile(source, []byte("int main() { return 0; }\n"), 0o600); err != nil {
@@ -168,15 +172,15 @@ func (l Libtorch) Try(ctx context.Context, compiler []string, scratch string) er
 	}
 	args = append(args, "-ltorch_cpu", "-lc10")
 	if err := run(ctx, compiler[0], args...); err != nil {
-		return hint.Wrap(fmt.Errorf("%w: %q does not link: %w", ErrUnusable, l.Root, err), advice)
+		return hint.Wrap(fmt.Errorf("%w: %q does not link: %w", ErrUnusable, l.Root, err), libtorchHint)
 	}
 	if err := run(ctx, program); err != nil {
-		return hint.Wrap(fmt.Errorf("%w: %q does not load: %w", ErrUnusable, l.Root, err), advice)
+		return hint.Wrap(fmt.Errorf("%w: %q does not load: %w", ErrUnusable, l.Root, err), libtorchHint)
 	}
 	return nil
 }
 
-const advice = "point LIBTORCH to another libtorch (2.1.0 to 2.11.0 were tried), or unset it to have 2.11.0 fetched"
+const libtorchHint = "point LIBTORCH to another libtorch (2.1.0 to 2.11.0 were tried), or unset it to have 2.11.0 fetched"
 
 func run(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)

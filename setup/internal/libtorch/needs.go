@@ -17,15 +17,17 @@ type Need struct {
 	By string
 }
 
-// Missing are the libraries that the libtorch needs on a bare processor and that are nowhere, sorted.
+// Missing are the libraries that the libtorch needs on a bare processor and that are nowhere,
+// sorted.
 func (l Libtorch) Missing() ([]Need, error) {
 	return Missing(filepath.Join(l.Lib, CPU), l.Beside...)
 }
 
-// Missing follows what a library needs, and what those need, the way the loader does (DT_RPATH or DT_RUNPATH, then the further folders,
-// then the system's), and returns what is nowhere, sorted by name.
+// Missing follows what a library needs, and what those need, the way the loader does (DT_RPATH or
+// DT_RUNPATH, then the further folders, then the system's), and returns what is nowhere, sorted by
+// name.
 func Missing(file string, further ...string) ([]Need, error) {
-	w := walk{further: append(slices.Clone(further), systemFolders()...), seen: map[string]bool{}}
+	w := dependencyWalk{further: append(slices.Clone(further), systemFolders()...), seen: map[string]bool{}}
 	if err := w.visit(file); err != nil {
 		return nil, fmt.Errorf("look for what %q needs: %w", file, err)
 	}
@@ -33,23 +35,24 @@ func Missing(file string, further ...string) ([]Need, error) {
 	return w.missing, nil
 }
 
-// Found are the paths of all libraries that file needs and that are somewhere, itself included, in the order they were met.
+// Found are the paths of all libraries that file needs and that are somewhere, itself included, in
+// the order they were met.
 func Found(file string, further ...string) ([]string, error) {
-	w := walk{further: append(slices.Clone(further), systemFolders()...), seen: map[string]bool{}}
+	w := dependencyWalk{further: append(slices.Clone(further), systemFolders()...), seen: map[string]bool{}}
 	if err := w.visit(file); err != nil {
 		return nil, fmt.Errorf("look for what %q needs: %w", file, err)
 	}
 	return w.found, nil
 }
 
-type walk struct {
+type dependencyWalk struct {
 	further []string
 	seen    map[string]bool // by the name asked for
 	found   []string
 	missing []Need
 }
 
-func (w *walk) visit(file string) error {
+func (w *dependencyWalk) visit(file string) error {
 	w.seen[filepath.Base(file)] = true
 	w.found = append(w.found, file)
 	needed, folders, err := dynamic(file)

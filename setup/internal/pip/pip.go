@@ -1,6 +1,7 @@
-// Package pip fetches wheels with the machine's own pip, so that its index, proxy and certificates are used. In: names, versions and
-// SHA-256 digests; out: wheel files. It installs nothing and runs nothing of what it fetches. The wheels asked for are those of one fixed
-// Python version, so that every machine gets the same bytes whatever Python it has: only the libraries inside are used.
+// Package pip fetches wheels with the machine's own pip, so that its index, proxy and certificates
+// are used. In: names, versions and SHA-256 digests; out: wheel files. It installs nothing and runs
+// nothing of what it fetches. The wheels asked for are those of one fixed Python version, so that
+// every machine gets the same bytes whatever Python it has: only the libraries inside are used.
 package pip
 
 import (
@@ -37,7 +38,8 @@ type Wheel struct {
 	SHA256 []string
 }
 
-// python is the Python whose wheels are asked for, and glibc the newest C library (2.x) that they may be built for.
+// python is the Python whose wheels are asked for, and glibc the newest C library (2.x) that they
+// may be built for.
 const (
 	python = "3.12"
 	glibc  = 28
@@ -60,7 +62,8 @@ func Find(ctx context.Context) (*Pip, error) {
 		"install Python's pip (Debian, Ubuntu: apt-get install python3-pip); with a libtorch of your own in LIBTORCH only the teacher needs it")
 }
 
-// Download fetches one wheel into dir and returns its path. Scratch is a folder for what is half done, on the same disk.
+// Download fetches one wheel into dir and returns its path. Scratch is a folder for what is half
+// done, on the same disk.
 func (p *Pip) Download(ctx context.Context, w Wheel, dir, scratch string) (string, error) {
 	line := w.Name + "==" + w.Version
 	for _, sum := range w.SHA256 {
@@ -86,8 +89,8 @@ func (w Wheel) Pattern() string {
 	return strings.NewReplacer("-", "_", ".", "_").Replace(w.Name) + "-" + w.Version + "-*.whl"
 }
 
-// Resolve asks pip which wheels the requirements (lines as in a package's Requires-Dist) need in the end, with their digests. Nothing
-// but metadata is fetched.
+// Resolve asks pip which wheels the requirements (lines as in a package's Requires-Dist) need in
+// the end, with their digests. Nothing but metadata is fetched.
 func (p *Pip) Resolve(ctx context.Context, requirements []string, scratch string) ([]Wheel, error) {
 	report := filepath.Join(scratch, "report.json")
 	args := append([]string{
@@ -136,7 +139,8 @@ func parseReport(content []byte) ([]Wheel, error) {
 	return wheels, nil
 }
 
-// target asks for wheels of the fixed Python on this machine's architecture, built for any C library up to glibc.
+// target asks for wheels of the fixed Python on this machine's architecture, built for any C
+// library up to glibc.
 func target() []string {
 	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
 	args := []string{
@@ -152,7 +156,8 @@ func target() []string {
 	return args
 }
 
-// run calls pip with its temporary files in scratch, which must be on the cache's disk: /tmp is often small.
+// run calls pip with its temporary files in scratch, which must be on the cache's disk: /tmp is
+// often small.
 func (p *Pip) run(ctx context.Context, scratch string, args ...string) error {
 	args = append(append([]string{}, p.Command[1:]...), args...)
 	args = append(args, "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60")
@@ -167,30 +172,31 @@ func (p *Pip) run(ctx context.Context, scratch string, args ...string) error {
 		return ctx.Err()
 	}
 	if err != nil {
-		return explain(fmt.Errorf("%s %s: %w: %s", strings.Join(p.Command, " "), args[len(p.Command)-1], err, last(stderr.String())), stderr.String())
+		return explain(fmt.Errorf("%s %s: %w: %s", strings.Join(p.Command, " "), args[len(p.Command)-1], err, lastErrorLine(stderr.String())), stderr.String())
 	}
 	return nil
 }
 
-// signs are what pip says in each kind of failure, and what helps; the first that is found counts.
-var signs = []struct{ text, advice string }{
+// failureSigns are what pip says in each kind of failure, and what helps; the first that is found
+// counts.
+var failureSigns = []struct{ text, advice string }{
 	{"No space left on device", "free some disk, or let RDREC_CACHE name a folder on a larger one"},
 	{"DO NOT MATCH THE HASHES", "the index serves other bytes than this project was tested with: look at pip config list, do not go on"},
-	{"Temporary failure in name resolution", offline},
-	{"Name or service not known", offline},
-	{"Connection", offline},
-	{"connection", offline},
-	{"timed out", offline},
-	{"ProxyError", offline},
+	{"Temporary failure in name resolution", offlineHint},
+	{"Name or service not known", offlineHint},
+	{"Connection", offlineHint},
+	{"connection", offlineHint},
+	{"timed out", offlineHint},
+	{"ProxyError", offlineHint},
 	{"SSLError", "pip does not trust the server's certificate: set PIP_CERT to your network's certificates"},
 	{"no such option", "update pip to 22.2 or newer"},
-	{"No matching distribution", "pip's index lacks that wheel: look at pip config list; or point LIBTORCH to a libtorch you have"},
+	{"No matching distribution", "pip's index has no such wheel: look at pip config list; or point LIBTORCH to a libtorch you have"},
 }
 
-const offline = "connect to the network (or set PIP_INDEX_URL or HTTPS_PROXY); without one, point LIBTORCH to a libtorch you have"
+const offlineHint = "connect to the network (or set PIP_INDEX_URL or HTTPS_PROXY); without one, point LIBTORCH to a libtorch you have"
 
 func explain(err error, stderr string) error {
-	for _, sign := range signs {
+	for _, sign := range failureSigns {
 		if strings.Contains(stderr, sign.text) {
 			return hint.Wrap(err, sign.advice)
 		}
@@ -198,8 +204,9 @@ func explain(err error, stderr string) error {
 	return hint.Wrap(err, "run the same pip command by hand to see more; then run make setup again")
 }
 
-// last is pip's last error line, which says what went wrong; the warnings before it repeat themselves.
-func last(stderr string) string {
+// lastErrorLine is pip's last error line, which says what went wrong; the warnings before it repeat
+// themselves.
+func lastErrorLine(stderr string) string {
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	for i := len(lines) - 1; i >= 0; i-- {
 		if strings.HasPrefix(lines[i], "ERROR: ") {

@@ -12,7 +12,8 @@ import (
 	"rdrec/setup/internal/pip"
 )
 
-// install puts a shell script named pip3 on an otherwise empty PATH. It prints its version when asked.
+// install puts a shell script named pip3 on an otherwise empty PATH. It prints its version when
+// asked.
 func install(t *testing.T, body string) {
 	t.Helper()
 	bin := t.TempDir()

@@ -1,6 +1,6 @@
-// Package wheel unpacks parts of Python wheels without Python. In: a wheel file and which of its files are wanted; out: those files
-// in a folder, each compared with the SHA-256 that the wheel's own RECORD gives, and a list of what was written. A wheel is a zip
-// archive; nothing in it is run.
+// Package wheel unpacks parts of Python wheels without Python. In: a wheel file and which of its
+// files are wanted; out: those files in a folder, each compared with the SHA-256 that the wheel's
+// own RECORD gives, and a list of what was written. A wheel is a zip archive; nothing in it is run.
 package wheel
 
 import (
@@ -32,12 +32,13 @@ type File struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Place says where a file of the wheel goes, relative to the folder; "" leaves it out.
-type Place func(name string) string
+// Selector says where a file of the wheel goes, relative to the folder; "" leaves it out.
+type Selector func(name string) string
 
-// Unpack writes the wheel's files that place wants into dir. Folders are made, existing files are replaced. A file that differs from
-// the RECORD fails with [ErrCorrupt]; what was written until then stays, so dir should be a scratch folder.
-func Unpack(ctx context.Context, file, dir string, place Place) ([]File, error) {
+// Unpack writes the wheel's files that place wants into dir. Folders are made, existing files are
+// replaced. A file that differs from the RECORD fails with [ErrCorrupt]; what was written until
+// then stays, so dir should be a scratch folder.
+func Unpack(ctx context.Context, file, dir string, selectFile Selector) ([]File, error) {
 	archive, err := zip.OpenReader(file)
 	if err != nil {
 		return nil, fmt.Errorf("unpack %q: %w: %w", file, ErrCorrupt, err)
@@ -49,7 +50,7 @@ func Unpack(ctx context.Context, file, dir string, place Place) ([]File, error) 
 	}
 	var files []File
 	for _, member := range archive.File {
-		to := place(member.Name)
+		to := selectFile(member.Name)
 		if to == "" || strings.HasSuffix(member.Name, "/") {
 			continue
 		}
@@ -65,7 +66,8 @@ func Unpack(ctx context.Context, file, dir string, place Place) ([]File, error) 
 	return files, nil
 }
 
-// Read is the content of the first file of the wheel whose name matches the pattern (see [path.Match]), such as "*.dist-info/METADATA".
+// Read is the content of the first file of the wheel whose name matches the pattern (see
+// [path.Match]), such as "*.dist-info/METADATA".
 func Read(file, pattern string) ([]byte, error) {
 	archive, err := zip.OpenReader(file)
 	if err != nil {

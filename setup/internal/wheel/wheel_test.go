@@ -108,7 +108,7 @@ func TestUnpackRefuses(t *testing.T) {
 	cases := map[string]struct {
 		ctx   context.Context //nolint:containedctx // a case of a table
 		file  string
-		place wheel.Place
+		place wheel.Selector
 		want  error
 	}{
 		"another content than RECORD's": {t.Context(), write(t, good, library), libraries, wheel.ErrCorrupt},

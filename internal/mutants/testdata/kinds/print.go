@@ -16,7 +16,8 @@ func called(calls *[]string, name string, value bool) func() bool {
 	}
 }
 
-// logical returns a function's value for all values of two operands, with the operands that were evaluated.
+// logical returns a function's value for all values of two operands, with the operands that were
+// evaluated.
 func logical(f func(a, b func() bool) bool) string {
 	var all []string
 	for _, pair := range [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}} {

@@ -1,0 +1,41 @@
+package activities
+
+import (
+	"testing"
+	"time"
+)
+
+func TestAttemptHistoryCountsLostAttempts(t *testing.T) {
+	var l attemptHistory
+	for attempt := 1; attempt <= 4; attempt++ {
+		if l = l.next(attempt); l.Lost != attempt-1 {
+			t.Errorf("attempt %d: %d lost", attempt, l.Lost)
+		}
+	}
+	l = l.advance(10)
+	if l = l.next(5); l.Lost != 0 || l.MaxDone != 10 {
+		t.Errorf("after progress: %+v", l)
+	}
+	if l = l.advance(10).next(6); l.Lost != 1 {
+		t.Errorf("where the one before was already is no progress: %+v", l)
+	}
+	if l = l.next(9); l.Lost != 4 {
+		t.Errorf("two attempts left nothing at all: %+v", l)
+	}
+	l.Ended = true
+	if l = l.next(10); l.Lost != 0 {
+		t.Errorf("an error of its own is no lost worker: %+v", l)
+	}
+}
+
+func TestSuspendedDetectsMissedHeartbeats(t *testing.T) {
+	then := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for later, want := range map[time.Duration]bool{time.Second: false, 45 * time.Second: false, 46 * time.Second: true} {
+		if got := suspended(then, then.Add(later), 45*time.Second); got != want {
+			t.Errorf("after %s: %t, want %t", later, got, want)
+		}
+	}
+	if suspended(then, then.Add(time.Hour), 0) {
+		t.Error("an activity without a heartbeat's limit can't lose its job so")
+	}
+}

@@ -1,0 +1,408 @@
+package activities_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/testsuite"
+
+	"rdrec/activities"
+	"rdrec/internal/spec"
+	"rdrec/storage"
+)
+
+// inboxEnv is a bucket with an inbox, and the activities on it.
+type inboxEnv struct {
+	*activities.Activities
+	t    *testing.T
+	root string
+}
+
+func newInboxEnv(t *testing.T) *inboxEnv {
+	t.Helper()
+	root := filepath.Join(t.TempDir(), "bucket")
+	bucket, err := storage.Open(t.Context(), "file://"+root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := bucket.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &inboxEnv{
+		&activities.Activities{Bucket: bucket, Scratch: t.TempDir(), Now: time.Now, StallTimeout: time.Minute}, t, root,
+	}
+}
+
+// run does an activity.
+func run[Out any](s *inboxEnv, activity, in any) (out Out, err error) {
+	s.t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(s.Activities)
+	value, err := env.ExecuteActivity(activity, in)
+	if err != nil {
+		return out, err
+	}
+	if value.HasValue() {
+		err = value.Get(&out)
+	}
+	return out, err
+}
+
+// putFile puts a file into the inbox.
+func (s *inboxEnv) putFile(name, text string) {
+	s.t.Helper()
+	path := filepath.Join(s.root, "inbox", name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *inboxEnv) ingest(change func(*activities.IngestInput)) activities.IngestResult {
+	s.t.Helper()
+	in := activities.IngestInput{Name: "shop", Inbox: "inbox/"}
+	if change != nil {
+		change(&in)
+	}
+	result, err := run[activities.IngestResult](s, s.Ingest, in)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return result
+}
+
+// names are the keys that were taken.
+func names(files []storage.File) (all []string) {
+	for _, f := range files {
+		all = append(all, strings.TrimPrefix(f.Name, "inbox/"))
+	}
+	return all
+}
+
+// parts are the contents of a night's reviews, in their order.
+func (s *inboxEnv) parts(ref storage.Ref) (all []string) {
+	s.t.Helper()
+	artefact, err := s.Bucket.Artifact(s.t.Context(), ref)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range artefact.Files {
+		if !strings.HasPrefix(f.Name, "parts/") {
+			continue
+		}
+		data, err := s.Bucket.Get(s.t.Context(), f.Ref)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		all = append(all, string(data))
+	}
+	return all
+}
+
+// promote promotes a model that was made from what was gathered.
+func (s *inboxEnv) promote(g activities.IngestResult, weights string) storage.Promotion {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), []byte(weights), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	ref, err := s.Bucket.PutFolder(s.t.Context(), "model", dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	p := storage.Promotion{Reviews: g.Reviews, Dataset: ref, Preprocessed: ref, Model: storage.PromotedModel{Weights: ref, Spec: []byte("{}")}}
+	promotion, err := run[storage.Promotion](s, s.Promote, activities.PromoteInput{Name: "shop", Previous: g.Promoted.Number, Promotion: p})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return promotion
+}
+
+func equal(t *testing.T, name string, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: %s", name, diff)
+	}
+}
+
+func TestIngestSkipsKnownContent(t *testing.T) {
+	s := newInboxEnv(t)
+	s.putFile("a.jsonl", "one")
+	s.putFile("b.jsonl", "two")
+	s.putFile("copy-of-a.jsonl", "one")
+	first := s.ingest(nil)
+	equal(t, "taken on the first night", []string{"a.jsonl", "b.jsonl"}, names(first.Ingested))
+	s.promote(first, "first")
+	if idle := s.ingest(nil); len(idle.Ingested) != 0 || idle.Reviews != first.Reviews {
+		t.Errorf("with nothing new it takes %v", idle.Ingested)
+	}
+	s.putFile("renamed.jsonl", "two")
+	s.putFile("c.jsonl.gz", "three")
+	second := s.ingest(nil)
+	equal(t, "taken on the second night", []string{"c.jsonl.gz"}, names(second.Ingested))
+	equal(t, "all reviews", []string{"one", "two", "three"}, s.parts(second.Reviews))
+	if second.Promoted.Number != 1 {
+		t.Errorf("it goes on from promotion %d, want 1", second.Promoted.Number)
+	}
+}
+
+// fakeSource is a source: what is in it now, by ascending watermarks.
+type fakeSource struct {
+	activities.Importer
+	watermarks []string
+}
+
+func (w *fakeSource) IngestSource(_ context.Context, job activities.IngestSourceJob) (out activities.IngestSourceResult, err error) {
+	var rows []string
+	for _, mark := range w.watermarks {
+		if mark > job.After {
+			rows, out.Watermark = append(rows, mark), mark
+		}
+	}
+	out.Rows = len(rows)
+	if len(rows) > 0 {
+		err = os.WriteFile(job.File, []byte(strings.Join(rows, " ")), 0o600)
+	}
+	return out, err
+}
+
+func TestIngestSourceResumesAtWatermark(t *testing.T) {
+	s := newInboxEnv(t)
+	source := &fakeSource{watermarks: []string{"1", "2"}}
+	s.Importer = source
+	ingest := func(name, column string, want int) {
+		t.Helper()
+		in := activities.IngestSourceInput{Name: name, Inbox: "inbox", Source: spec.Source{Path: "reviews.parquet", Watermark: column}}
+		if out, err := run[activities.IngestSourceResult](s, s.IngestSource, in); err != nil || out.Rows != want {
+			t.Errorf("%+v, %v; want %d rows", out, err, want)
+		}
+	}
+	ingest("shop", "loaded", 2)
+	first := s.ingest(nil)
+	s.promote(first, "first")
+	ingest("shop", "loaded", 0)
+	if idle := s.ingest(nil); len(idle.Ingested) != 0 {
+		t.Errorf("with nothing new it takes %v", idle.Ingested)
+	}
+	source.watermarks = append(source.watermarks, "3")
+	ingest("shop", "loaded", 1)
+	equal(t, "all reviews", []string{"1 2", "3"}, s.parts(s.ingest(nil).Reviews))
+	ingest("shop", "other", 3)
+	ingest("another", "loaded", 3)
+}
+
+func TestIngestSkipsFilesOfRejectedRuns(t *testing.T) {
+	s := newInboxEnv(t)
+	s.putFile("a", "good")
+	s.promote(s.ingest(nil), "first")
+	s.putFile("b", "poison")
+	bad := s.ingest(nil)
+	nightly := activities.NightlyRun{Name: "shop", Number: bad.RunNumber, Verdict: activities.VerdictRejected, Ingested: bad.Ingested, SkipFiles: true}
+	if number, err := run[int](s, s.RecordNightlyRun, nightly); err != nil || number != 1 {
+		t.Fatalf("recorded as night %d: %v", number, err)
+	}
+	s.putFile("c", "fine")
+	next := s.ingest(nil)
+	equal(t, "all reviews", []string{"good", "fine"}, s.parts(next.Reviews))
+	if next.SkippedFiles != 1 || next.RunNumber != 2 {
+		t.Errorf("night %d holds %d files back, want night 2 and one file", next.RunNumber, next.SkippedFiles)
+	}
+	again := s.ingest(func(in *activities.IngestInput) { in.RetryAll = true })
+	equal(t, "taken again", []string{"b", "c"}, names(again.Ingested))
+	retried := s.ingest(func(in *activities.IngestInput) { in.RetryRejected = true })
+	equal(t, "taken where refused files are kept", []string{"b", "c"}, names(retried.Ingested))
+	page, err := os.ReadFile(filepath.Join(s.root, storage.NightlyPageKey("shop")))
+	if err != nil || !strings.Contains(string(page), "rejected") {
+		t.Errorf("the page of the nights: %v, %.80s", err, page)
+	}
+}
+
+func TestIngestSkipsFilesOfRolledBackModel(t *testing.T) {
+	s := newInboxEnv(t)
+	s.putFile("a", "good")
+	s.promote(s.ingest(nil), "first")
+	s.putFile("b", "worse than it looked")
+	s.promote(s.ingest(nil), "second")
+	chosen, err := run[activities.PromoteInput](s, s.ChooseModel, activities.ChooseModelInput{Name: "shop"})
+	if err != nil || chosen.Previous != 2 || chosen.Promotion.RollbackTo != 1 {
+		t.Fatalf("rolling back chooses %+v, %v; want promotion 1 over 2", chosen, err)
+	}
+	back, err := run[storage.Promotion](s, s.Promote, chosen)
+	if err != nil || back.Number != 3 || back.Kind != storage.Rollback {
+		t.Fatalf("rolled back to %+v, %v", back, err)
+	}
+	s.putFile("c", "fine")
+	equal(t, "all reviews after it", []string{"good", "fine"}, s.parts(s.ingest(nil).Reviews))
+	if _, err := run[activities.PromoteInput](s, s.ChooseModel, activities.ChooseModelInput{Name: "shop"}); err == nil {
+		t.Error("there is nothing before the first model, and yet it rolls back")
+	}
+}
+
+func TestInboxRejectsReservedPrefixes(t *testing.T) {
+	s := newInboxEnv(t)
+	for _, inbox := range []string{"runs/", "n", "cas/sha256/00"} {
+		if _, err := run[activities.IngestResult](s, s.Ingest, activities.IngestInput{Name: "shop", Inbox: inbox}); err == nil {
+			t.Errorf("inbox %q is not refused", inbox)
+		}
+	}
+}
+
+// importedDataset is a dataset's artifact with only its counts.
+func (s *inboxEnv) importedDataset(rows, bad int) storage.Ref {
+	s.t.Helper()
+	return s.putArtifact("import.json", fmt.Sprintf(`{"rows":%d,"bad":%d,"users":10,"items":5,"interactions":%d}`, rows, bad, rows-bad))
+}
+
+func (s *inboxEnv) putArtifact(name, text string) storage.Ref {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	ref, err := s.Bucket.PutFolder(s.t.Context(), "test", dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return ref
+}
+
+func TestSanityCheck(t *testing.T) {
+	s := newInboxEnv(t)
+	gate := spec.DefaultNightly().Gate
+	gate.MaxRows, gate.MinRows = 100, 5
+	before := map[string]int{activities.CountRows: 1000, activities.CountBad: 10, activities.CountRationales: 50, activities.CountParsed: 50}
+	for _, c := range []struct {
+		name      string
+		rows, bad int
+		parsed    string
+		want      string
+	}{
+		{"fine", 1050, 11, `{"quality":{"rationales":60,"parsed":59}}`, ""},
+		{"too few", 1004, 10, "", "4 rows ingested, fewer than nightly.gate.min_rows 5"},
+		{"too many", 1101, 10, "", "101 rows ingested, more than nightly.gate.max_rows 100"},
+		{"unreadable", 1050, 13, "", "3 of the 50 ingested rows are unreadable, more than nightly.gate.max_bad 0.05 allows"},
+		{"unparsed", 1050, 10, `{"quality":{"rationales":60,"parsed":54}}`, "4 of the teacher's 10 new replies parse, fewer than nightly.gate.min_parsed 0.5 requires"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			in := activities.SanityCheckInput{Gate: gate, Previous: before, Dataset: s.importedDataset(c.rows, c.bad)}
+			if c.parsed != "" {
+				in.Rationales = s.putArtifact("distillation.json", c.parsed)
+			}
+			out, err := run[activities.SanityCheckResult](s, s.SanityCheck, in)
+			if err != nil || strings.Join(out.Reasons, "; ") != c.want {
+				t.Errorf("got %q, %v; want %q", out.Reasons, err, c.want)
+			}
+			if out.Counts[activities.CountNewRows] != c.rows-1000 {
+				t.Errorf("%d new rows, want %d", out.Counts[activities.CountNewRows], c.rows-1000)
+			}
+			in.Previous = nil
+			if first, err := run[activities.SanityCheckResult](s, s.SanityCheck, in); err != nil || len(first.Reasons) > 0 {
+				t.Errorf("where no model is in use: %q, %v; want no objection", first.Reasons, err)
+			}
+		})
+	}
+}
+
+// evaluation is an evaluation of 100 users of whom the first hits have their item in the first
+// place.
+func (s *inboxEnv) evaluation(hits int) []storage.Ref {
+	s.t.Helper()
+	var lines strings.Builder
+	for user := 1; user <= 100; user++ {
+		items := "[2,3,4]"
+		if user <= hits {
+			items = "[1,2,3]"
+		}
+		fmt.Fprintf(&lines, `{"user":%d,"truth":1,"items":%s}`+"\n", user, items)
+	}
+	return []storage.Ref{s.putArtifact("sequential.jsonl", lines.String())}
+}
+
+func TestCompareModels(t *testing.T) {
+	s := newInboxEnv(t)
+	gate := spec.DefaultNightly().Gate
+	gate.Metric, gate.Margin = "HR@1", 0.05
+	for _, c := range []struct {
+		name     string
+		old, now int
+		coverage float64
+		want     string
+	}{
+		{"better", 30, 60, 0, ""},
+		{"the same", 30, 30, 0, ""},
+		{"a little worse", 30, 29, 0, ""},
+		{"not shown to be within the margin", 30, 26, 0, "non-inferiority with margin 0.05 is not shown"},
+		{"much worse", 60, 30, 0, "HR@1 over the same 100 users is 0.3000, before 0.6000"},
+		{"names too few items", 30, 60, 0.5, "catalog coverage is 40.00%, less than nightly.gate.min_coverage 0.5 requires"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			gate.MinCoverage = c.coverage
+			in := activities.CompareModelsInput{Gate: gate, Items: 10, Strict: true, Seed: 1, New: s.evaluation(c.now), Old: s.evaluation(c.old), CurrentPromotion: 7}
+			out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := strings.Join(out.Reasons, "; "); !strings.Contains(got, c.want) || (c.want == "") != (got == "") {
+				t.Errorf("reasons %q, want %q", got, c.want)
+			}
+			if out.Comparison == nil || out.Comparison.Users != 100 || out.Comparison.CurrentPromotion != 7 || len(out.Metrics) != 5 {
+				t.Errorf("compared %+v with %d metrics", out.Comparison, len(out.Metrics))
+			}
+		})
+	}
+	other := s.putArtifact("sequential.jsonl", `{"user":9,"truth":1,"items":[1]}`+"\n")
+	in := activities.CompareModelsInput{Gate: gate, Items: 10, New: s.evaluation(1), Old: []storage.Ref{other}}
+	if _, err := run[activities.CompareModelsResult](s, s.CompareModels, in); err == nil {
+		t.Error("other users are compared without an error")
+	}
+}
+
+func TestNotifyPostsSignedBody(t *testing.T) {
+	t.Setenv(activities.WebhookSecret, "hush")
+	var received activities.NightlyRun
+	status := http.StatusServiceUnavailable
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		mac := hmac.New(sha256.New, []byte("hush"))
+		mac.Write(body)
+		if got := r.Header.Get(activities.WebhookSignature); got != "sha256="+hex.EncodeToString(mac.Sum(nil)) {
+			t.Errorf("signature %q", got)
+		}
+		if err := json.Unmarshal(body, &received); err != nil {
+			t.Error(err)
+		}
+		w.WriteHeader(status)
+	}))
+	defer server.Close()
+	s := newInboxEnv(t)
+	in := activities.NotifyInput{URL: server.URL, Run: activities.NightlyRun{Name: "shop", Number: 3, Verdict: activities.VerdictRejected}}
+	if _, err := run[any](s, s.Notify, in); err == nil || !strings.Contains(err.Error(), "503") {
+		t.Errorf("a webhook that answers 503: %v", err)
+	}
+	status = http.StatusNoContent
+	if _, err := run[any](s, s.Notify, in); err != nil {
+		t.Error(err)
+	}
+	equal(t, "what it was told", in.Run, received)
+}

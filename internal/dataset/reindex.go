@@ -1,0 +1,60 @@
+package dataset
+
+import (
+	"fmt"
+	"slices"
+)
+
+// Reindex gives items new numbers everywhere in d: sequences, negatives, explanations, the shop's
+// ids and titles. number[item-1] is an item's new number; it must hold 1 to Items, each once.
+func (d *Dataset) Reindex(ids []int) error {
+	if err := permutation(ids, d.Items); err != nil {
+		return fmt.Errorf("renumber dataset %q: %w", d.Name, err)
+	}
+	rename := func(items []int) []int {
+		renamed := make([]int, len(items))
+		for i, item := range items {
+			renamed[i] = ids[item-1]
+		}
+		return renamed
+	}
+	for i := range d.Users {
+		d.Users[i].Items = rename(d.Users[i].Items)
+	}
+	for user, items := range d.Negatives {
+		d.Negatives[user] = rename(items)
+	}
+	for _, split := range d.Explanations.all() {
+		for i := range split.list {
+			split.list[i].Item = ids[split.list[i].Item-1]
+		}
+	}
+	d.ItemIDs, d.Titles = permute(d.ItemIDs, ids), permute(d.Titles, ids)
+	return nil
+}
+
+// permute puts each item's text where its new number says; nil stays nil.
+func permute(texts []string, ids []int) []string {
+	if texts == nil {
+		return nil
+	}
+	out := make([]string, len(ids))
+	for i, text := range texts {
+		out[ids[i]-1] = text
+	}
+	return out
+}
+
+// permutation checks that the numbers are 1 to n, each once.
+func permutation(ids []int, n int) error {
+	sorted := slices.Sorted(slices.Values(ids))
+	if len(sorted) != n {
+		return fmt.Errorf("%d numbers for %d items", len(sorted), n)
+	}
+	for i, got := range sorted {
+		if got != i+1 {
+			return fmt.Errorf("the numbers are not 1 to %d, each once: the one at place %d is %d", n, i+1, got)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,86 @@
+package hfexport
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// weights are a safetensors file of three tensors of bytes.
+func weights(t testing.TB) []byte {
+	t.Helper()
+	header := map[string]entry{
+		"shared.weight": {"U8", []int64{2}, [2]int64{0, 2}}, "whole_word_embeddings.weight": {"U8", []int64{3}, [2]int64{2, 5}},
+		"prompt_embeddings.weight": {"U8", []int64{1, 2}, [2]int64{5, 7}},
+	}
+	var file bytes.Buffer
+	if err := write(&file, header, strings.NewReader("abCDEfg"), 7); err != nil {
+		t.Fatal(err)
+	}
+	return file.Bytes()
+}
+
+func TestCompleteWritesEmbeddings(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, weightsFile), weights(t), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := Complete(dir, Card{Model: "x/1", Method: "rdrec", Data: "shop", Prompts: 2, ExplainPrompt: "user_7 item_12", SequentialPrompt: "user_7 item_3"}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.Open(filepath.Join(dir, EmbeddingsFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	header, data, err := readHeader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]entry{
+		"prompt_embeddings.weight": {"U8", []int64{1, 2}, [2]int64{0, 2}}, "whole_word_embeddings.weight": {"U8", []int64{3}, [2]int64{2, 5}},
+	}
+	if diff := cmp.Diff(want, header); diff != "" {
+		t.Error(diff)
+	}
+	rest := make([]byte, 6)
+	if n, err := f.ReadAt(rest, data); n != 5 || string(rest[:n]) != "fgCDE" || data%8 != 0 {
+		t.Errorf("%q at %d, %v", rest[:n], data, err)
+	}
+	page, err := os.ReadFile(filepath.Join(dir, readmeFile))
+	if err != nil || !strings.Contains(string(page), "user_7 item_3") || strings.Contains(string(page), "{{") {
+		t.Errorf("%v\n%s", err, page)
+	}
+	for _, name := range []string{"tokenizer_config.json", "special_tokens_map.json", "generation_config.json"} {
+		text, err := os.ReadFile(filepath.Join(dir, name))
+		if err != nil || !json.Valid(text) {
+			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+}
+
+func FuzzReadHeader(f *testing.F) {
+	complete := weights(f)
+	f.Add(complete)
+	f.Add(complete[:20])
+	f.Add([]byte("\x02\x00\x00\x00\x00\x00\x00\x00{}"))
+	f.Fuzz(func(t *testing.T, file []byte) {
+		entries, data, err := readHeader(bytes.NewReader(file))
+		if err != nil {
+			return
+		}
+		if data < 8 || data > int64(len(file)) {
+			t.Errorf("data begin at %d of %d", data, len(file))
+		}
+		for name, e := range entries {
+			if e.Offsets[0] < 0 || e.Offsets[1] < e.Offsets[0] {
+				t.Errorf("%q: %+v", name, e)
+			}
+		}
+	})
+}

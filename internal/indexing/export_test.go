@@ -1,0 +1,96 @@
+package indexing
+
+import (
+	"math/rand/v2"
+
+	"rdrec/internal/dataset"
+)
+
+// rowsOf is the table of some rows.
+func rowsOf(rows [][]float64) table {
+	t := table{n: len(rows)}
+	for _, row := range rows {
+		t.k = len(row)
+		t.values = append(t.values, row...)
+	}
+	return t
+}
+
+func (t table) rows() [][]float64 {
+	var rows [][]float64
+	for i := range t.n {
+		rows = append(rows, t.row(i))
+	}
+	return rows
+}
+
+// Together is the graph of the items of training histories, as weights of pairs of items.
+func Together(d *dataset.Dataset) map[[2]int]float64 {
+	g := countCooccurrences(d, ranks(d))
+	weights := map[[2]int]float64{}
+	for node := range g.nodes() {
+		for e := g.start[node]; e < g.start[node+1]; e++ {
+			weights[[2]int{node + 1, int(g.to[e]) + 1}] = g.weight[e]
+		}
+	}
+	return weights
+}
+
+// Affinity is the matrix by which the graph of some items is cut.
+func Affinity(d *dataset.Dataset, items ...int) [][]float64 {
+	nodes := make([]int, len(items))
+	for i, item := range items {
+		nodes[i] = item - 1
+	}
+	n := len(items)
+	identity, out := make([]float64, n*n), make([]float64, n*n)
+	for i := range n {
+		identity[i*n+i] = 1
+	}
+	countCooccurrences(d, ranks(d)).subgraph(nodes).affinity()(out, identity, n)
+	return table{n, n, out}.rows()
+}
+
+// ranks leaves items where their numbers put them.
+func ranks(d *dataset.Dataset) []int {
+	list := make([]int, d.Items)
+	for i := range list {
+		list[i] = i
+	}
+	return list
+}
+
+// Assign gives each row the nearest centre, from clusters that it had.
+func Assign(rows, centers [][]float64, of []int) (changed bool) {
+	return assign(rowsOf(rows), rowsOf(centers), of)
+}
+
+// Means are the centers of k clusters.
+func Means(rows [][]float64, of []int, k int) [][]float64 {
+	return centroids(rowsOf(rows), of, k).rows()
+}
+
+// Cluster splits rows into at most k clusters.
+func Cluster(rows [][]float64, k int, seed uint64) (of []int, centers [][]float64) {
+	of, found := cluster(rowsOf(rows), k, rand.New(rand.NewPCG(seed, 0))) //nolint:gosec // not for secrets
+	return of, found.rows()
+}
+
+// Widest is the column along which rows differ most.
+func Widest(rows [][]float64) int { return rowsOf(rows).widestColumn() }
+
+// Leading returns the k leading vectors of a symmetric matrix and its values along them.
+func Leading(matrix [][]float64, k int, seed uint64) (vectors [][]float64, strengths []float64) {
+	multiply := func(out, in []float64, k int) {
+		clear(out)
+		for i, row := range matrix {
+			for a, x := range row {
+				for j := range k {
+					out[i*k+j] += x * in[a*k+j]
+				}
+			}
+		}
+	}
+	found, strengths := leadingVectors(multiply, len(matrix), k, rand.New(rand.NewPCG(seed, 0))) //nolint:gosec // not for secrets
+	return found.rows(), strengths
+}

@@ -1,0 +1,340 @@
+package indexing_test
+
+import (
+	"crypto/sha256"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/audit"
+	"rdrec/internal/dataset"
+	"rdrec/internal/indexing"
+	"rdrec/internal/metric"
+	"rdrec/internal/spec"
+)
+
+// mini is the real data of testdata, read anew, because numbering changes it.
+func mini(t testing.TB) *dataset.Dataset {
+	t.Helper()
+	d, err := dataset.Read(os.DirFS("../../testdata/rdrec/beauty_mini"), "beauty_mini")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+func apply(t testing.TB, d *dataset.Dataset, name string, seed int64) *dataset.Dataset {
+	t.Helper()
+	record, err := indexing.Apply(d, name, seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%+v", record)
+	return d
+}
+
+// shopIDs is a dataset in the shop's ids: what no numbering may change.
+func shopIDs(d *dataset.Dataset) map[string][]string {
+	all := map[string][]string{}
+	say := func(key string, item int) { all[key] = append(all[key], d.ItemIDs[item-1]) }
+	for _, u := range d.Users {
+		for _, item := range u.Items {
+			say(fmt.Sprint("sequence of ", u.ID), item)
+		}
+		for _, item := range d.Negatives[u.ID] {
+			say(fmt.Sprint("negatives of ", u.ID), item)
+		}
+	}
+	for name, split := range map[string][]dataset.Explanation{
+		"train": d.Explanations.Train, "val": d.Explanations.Val, "test": d.Explanations.Test,
+	} {
+		for i, e := range split {
+			say(fmt.Sprint(name, i, e.User, e.Explanation), e.Item)
+		}
+	}
+	for item, title := range d.Titles {
+		say("title "+title, item+1)
+	}
+	for key, ids := range all {
+		if strings.HasPrefix(key, "title ") {
+			slices.Sort(ids)
+		}
+	}
+	return all
+}
+
+// numbersOfSeed7 are digests of beauty_mini's ids in the order of their new numbers: runs that were
+// made before are made again so.
+var numbersOfSeed7 = map[string]string{
+	spec.AsIs:                 "bfbc13f6c26f9ea0",
+	spec.Appearance:           "bfbc13f6c26f9ea0",
+	spec.Random:               "e5c8c6e30b5f0538",
+	spec.Sequential:           "9bbed08373bdb7d4",
+	spec.Collaborative:        "48dd3946b640f967",
+	spec.Semantic:             "475711b7ebd1bc7e",
+	spec.SemanticCooccurrence: "ee3f275e4889dd44",
+}
+
+func digest(d *dataset.Dataset) string {
+	return fmt.Sprintf("%x", sha256.Sum256([]byte(strings.Join(d.ItemIDs, " "))))[:16]
+}
+
+func TestEveryIndexing(t *testing.T) {
+	t.Parallel()
+	for _, row := range spec.Indexings() {
+		t.Run(row.Name, func(t *testing.T) {
+			t.Parallel()
+			before := mini(t)
+			before.Titles = titles(before)
+			after := mini(t)
+			after.Titles = titles(after)
+			apply(t, after, row.Name, 7) // it fails if the numbers are not 1 to Items, each once
+			if diff := cmp.Diff(shopIDs(before), shopIDs(after)); diff != "" {
+				t.Errorf("what the numbers stand for changes (-before +after):\n%s", diff)
+			}
+			if same := slices.Equal(before.ItemIDs, after.ItemIDs); same != (row.Name == spec.AsIs || row.Name == spec.Appearance) {
+				t.Errorf("numbers stay as they were: %t", same)
+			}
+			if got := digest(after); got != numbersOfSeed7[row.Name] && runtime.GOARCH == "amd64" { // others fuse products and sums
+				t.Errorf("numbers have the digest %s, want %s as ever", got, numbersOfSeed7[row.Name])
+			}
+			again := mini(t)
+			again.Titles = titles(again)
+			if diff := cmp.Diff(after, apply(t, again, row.Name, 7)); diff != "" {
+				t.Errorf("the same seed gives other numbers:\n%s", diff)
+			}
+			other := mini(t)
+			other.Titles = titles(other)
+			if same := slices.Equal(after.ItemIDs, apply(t, other, row.Name, 8).ItemIDs); same == row.Seeded {
+				t.Errorf("another seed gives the same numbers: %t", same)
+			}
+		})
+	}
+}
+
+// titles are made of the shop's ids.
+func titles(d *dataset.Dataset) []string {
+	all := make([]string, d.Items)
+	for i, id := range d.ItemIDs {
+		all[i] = fmt.Sprintf("%c%c soap %c", id[len(id)-1], id[len(id)-1], id[len(id)-2])
+	}
+	return all
+}
+
+// TestHeldOutItemsDoNotInfluenceIDs gives the users each other's validation and test items.
+func TestHeldOutItemsDoNotInfluenceIDs(t *testing.T) {
+	t.Parallel()
+	for _, row := range spec.Indexings() {
+		t.Run(row.Name, func(t *testing.T) {
+			t.Parallel()
+			plain, shuffled := mini(t), mini(t)
+			for i := range shuffled.Users {
+				mine, theirs := &shuffled.Users[i], plain.Users[(i+17)%len(plain.Users)]
+				mine.Items = append(slices.Clone(mine.TrainItems()), theirs.ValidationItem(), theirs.TestItem())
+			}
+			a, b := apply(t, plain, row.Name, 3).ItemIDs, apply(t, shuffled, row.Name, 3).ItemIDs
+			leaks := !slices.Equal(a, b)
+			if want := row.Leaks && row.Name != spec.AsIs; leaks != want { // as-is leaks what its maker put in
+				t.Errorf("held-out items change numbers: %t, want %t", leaks, want)
+			}
+		})
+	}
+}
+
+// TestResultIsIndependentOfIncomingIDs numbers data that were numbered by appearance, and the same
+// data numbered at random.
+func TestResultIsIndependentOfIncomingIDs(t *testing.T) {
+	t.Parallel()
+	for _, row := range spec.Indexings() {
+		if row.Name == spec.AsIs {
+			continue
+		}
+		t.Run(row.Name, func(t *testing.T) {
+			t.Parallel()
+			direct := apply(t, mini(t), row.Name, 3)
+			detour := apply(t, apply(t, mini(t), spec.Random, 99), row.Name, 3)
+			if diff := cmp.Diff(direct, detour); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// ruleHits is how often one of the rule's own three numbers is the test item, without the popular
+// items that it ends with.
+func ruleHits(d *dataset.Dataset) (hits int) {
+	for _, u := range d.Users {
+		history := u.Items[:len(u.Items)-1]
+		highest, last := slices.Max(history), history[len(history)-1]
+		if slices.Contains([]int{highest + 1, last + 1, highest + 2}, u.TestItem()) {
+			hits++
+		}
+	}
+	return hits
+}
+
+// TestRuleBaselineDropsToChance: on the folder's numbers the rule that reads only numbers is right
+// for most users; on numbers that know nothing of test items it guesses.
+func TestRuleBaselineDropsToChance(t *testing.T) {
+	t.Parallel()
+	d := mini(t)
+	if hits := ruleHits(d); hits < len(d.Users)/2 {
+		t.Fatalf("the folder's numbers give only %d of %d test items away: there is nothing to test", hits, len(d.Users))
+	}
+	for _, name := range []string{spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic, spec.SemanticCooccurrence} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			d := apply(t, mini(t), name, 1)
+			// Three guesses among Items, 300 times, are right about once; numbers of like items may
+			// be a little better.
+			most := map[string]int{spec.Random: 5}[name]
+			if most == 0 {
+				most = len(d.Users) / 12
+			}
+			hits := ruleHits(d)
+			a := audit.Run(d, 1)
+			rule, _ := audit.Figure(a.Rule, "HR@10")
+			popular, _ := audit.Figure(a.Popularity, "HR@10")
+			t.Logf("%d hits of %d users and %d items; HR@10 of the rule %.3f, of popularity %.3f", hits, len(d.Users), d.Items, rule, popular)
+			if hits > most {
+				t.Errorf("%d of %d guesses hit", hits, len(d.Users))
+			}
+			if name == spec.Random && rule > popular+0.02 {
+				t.Errorf("the rule has HR@10 %.3f, the popular items that it ends with %.3f", rule, popular)
+			}
+		})
+	}
+}
+
+// TestClusteredItemsGetNearbyIDs: numbers of items that training users have had together are nearer
+// than at random, and so for titles.
+func TestClusteredItemsGetNearbyIDs(t *testing.T) {
+	t.Parallel()
+	distance := func(name string) float64 {
+		d := mini(t)
+		apply(t, d, name, 1)
+		var gaps []float64
+		for _, u := range d.Users {
+			indexed := u.TrainItems()
+			for i := 1; i < len(indexed); i++ {
+				gaps = append(gaps, float64(max(indexed[i]-indexed[i-1], indexed[i-1]-indexed[i])))
+			}
+		}
+		return metric.Mean(gaps)
+	}
+	far := distance(spec.Random)
+	for _, name := range []string{spec.Collaborative, spec.Semantic} {
+		if near := distance(name); near > far/2 {
+			t.Errorf("%s: neighbours in a history are %.0f numbers apart, at random %.0f", name, near, far)
+		}
+	}
+}
+
+func TestSimilarTitlesGetNearbyIDs(t *testing.T) {
+	t.Parallel()
+	d := mini(t)
+	kinds := []string{"red nail polish", "hair dryer cord", "mint soap bar"}
+	d.Titles = make([]string, d.Items)
+	for i := range d.Titles {
+		d.Titles[i] = kinds[i%3]
+	}
+	d.Titles[4] = ""
+	apply(t, d, spec.Semantic, 1)
+	if d.Titles[d.Items-1] != "" {
+		t.Errorf("the item without a title has the title %q in the last place", d.Titles[d.Items-1])
+	}
+	runs := map[string]int{}
+	for i, title := range d.Titles {
+		if i == 0 || title != d.Titles[i-1] {
+			runs[title]++
+		}
+	}
+	if diff := cmp.Diff(map[string]int{kinds[0]: 1, kinds[1]: 1, kinds[2]: 1, "": 1}, runs); diff != "" {
+		t.Errorf("runs of like titles:\n%s", diff)
+	}
+}
+
+// TestTitlesOnlyAffectSemantic: by company, titles change no number; without titles, both are the
+// same.
+func TestTitlesOnlyAffectSemantic(t *testing.T) {
+	t.Parallel()
+	titled := func(name string, with bool) []string {
+		d := mini(t)
+		d.Titles = nil
+		if with {
+			d.Titles = titles(d)
+		}
+		return apply(t, d, name, 5).ItemIDs
+	}
+	cooccurrence := titled(spec.SemanticCooccurrence, false)
+	if !slices.Equal(titled(spec.SemanticCooccurrence, true), cooccurrence) {
+		t.Error("titles change numbers by company")
+	}
+	if !slices.Equal(titled(spec.Semantic, false), cooccurrence) {
+		t.Error("without titles, semantic numbers otherwise than by company")
+	}
+	if slices.Equal(titled(spec.Semantic, true), cooccurrence) {
+		t.Error("titles change nothing")
+	}
+}
+
+func TestSmallAndOddData(t *testing.T) {
+	t.Parallel()
+	for _, row := range spec.Indexings() {
+		for name, users := range map[string][]dataset.User{
+			"nobody":         nil,
+			"one user":       {{ID: 1, Items: []int{3, 1, 2}}},
+			"no pair":        {{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{4, 2, 3}}},
+			"same item over": {{ID: 1, Items: []int{2, 2, 2, 2, 2}}},
+			"short":          {{ID: 1, Items: []int{1}}},
+		} {
+			d := &dataset.Dataset{Name: name, Items: 40, Users: users}
+			if _, err := indexing.Apply(d, row.Name, 1); err != nil {
+				t.Errorf("%s, %s: %v", row.Name, name, err)
+			}
+		}
+	}
+	if _, err := indexing.Apply(mini(t), "sequentail", 1); err == nil {
+		t.Error("an unknown indexing was accepted")
+	}
+}
+
+func TestReindexRejectsNonPermutations(t *testing.T) {
+	t.Parallel()
+	for _, number := range [][]int{{1}, {1, 1, 2}, {0, 1, 2}} {
+		d := &dataset.Dataset{Name: "d", Items: 3, Users: []dataset.User{{ID: 1, Items: []int{1, 2, 3}}}}
+		if err := d.Reindex(number); err == nil {
+			t.Errorf("%v: accepted", number)
+		}
+	}
+}
+
+// BenchmarkApply numbers the paper's Beauty where it is at hand (RDREC_DATA is the folder of the
+// paper's folders), else beauty_mini.
+func BenchmarkApply(b *testing.B) {
+	dir := "../../testdata/rdrec/beauty_mini"
+	if root := os.Getenv("RDREC_DATA"); root != "" {
+		dir = filepath.Join(root, "beauty")
+	}
+	for _, name := range []string{spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic, spec.SemanticCooccurrence} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				d, err := dataset.Read(os.DirFS(dir), "beauty")
+				if err != nil {
+					b.Fatal(err)
+				}
+				record, err := indexing.Apply(d, name, 1)
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.Log(record.Note)
+			}
+		})
+	}
+}

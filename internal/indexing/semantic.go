@@ -1,0 +1,189 @@
+package indexing
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"unicode"
+
+	"rdrec/internal/dataset"
+)
+
+// Settings of the codes.
+const (
+	dimensions      = 32 // of an item's vector
+	codes           = 10 // at each level: a decimal digit
+	levels          = 4
+	minItemsPerWord = 2 // items that a word must stand in to count
+)
+
+// semantic orders items by codes of their vectors: the nearest of ten centers is the first digit,
+// the nearest of ten to what is left of the vector the next, and so on (residual quantisation), so
+// that like items share their leading digits. Vectors are of titles' words where half of the items
+// or more have one, else of which items training users have had together.
+func semantic(d *dataset.Dataset, seed int64) (items []int, note string) {
+	base, _ := random(d, seed)
+	words := titleWords(d, base)
+	if words == nil {
+		return semanticCooccurrence(d, seed)
+	}
+	source := codeRandom(seed)
+	known := itemVectors{base: base}
+	known.vectors, known.present, known.missing = words.vectors(source)
+	return known.codedOrder(source, "titles", "without a title of known words")
+}
+
+// semanticCooccurrence is semantic by which items training users have had together, whatever their
+// titles.
+func semanticCooccurrence(d *dataset.Dataset, seed int64) (items []int, note string) {
+	base, g, connected, isolated := cooccurrence(d, seed)
+	source := codeRandom(seed)
+	vectors, eigenvalues := leadingVectors(g.subgraph(connected).affinity(), len(connected), dimensions, source)
+	vectors.scale(eigenvalues)
+	return itemVectors{vectors, base, connected, isolated}.codedOrder(source, "training histories", "that no training history holds beside another")
+}
+
+// codeRandom is the randomness of a seed's codes.
+func codeRandom(seed int64) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(seed), 0x73656d61)) //nolint:gosec // not for secrets
+}
+
+// itemVectors is the vectors of the items at some places of the order base, and the places of the
+// rest.
+type itemVectors struct {
+	vectors                table
+	base, present, missing []int
+}
+
+// codedOrder orders items by the codes of their vectors, and puts the rest behind them. The note
+// says what the codes are of and what the rest lacks.
+func (d itemVectors) codedOrder(source *rand.Rand, of, missing string) (items []int, note string) {
+	d.vectors.normalizeRows()
+	order, cells := quantize(d.vectors, source)
+	for _, i := range order {
+		items = append(items, d.base[d.present[i]])
+	}
+	for _, rank := range d.missing {
+		items = append(items, d.base[rank])
+	}
+	note = fmt.Sprintf("%d codes of %s", cells, of)
+	if words := lastNote(len(d.missing), missing); words != "" {
+		note += "; " + words
+	}
+	return items, note
+}
+
+// quantize orders the rows by their codes and says how many different codes there are. Rows of
+// equal codes stay in their order.
+func quantize(t table, random *rand.Rand) (order []int, cells int) {
+	if t.n == 0 {
+		return nil, 0
+	}
+	code := make([]int, t.n)
+	for range levels {
+		of, centers := cluster(t, codes, random)
+		for i, c := range of {
+			code[i] = code[i]*codes + c
+			for j, x := range centers.row(c) {
+				t.row(i)[j] -= x
+			}
+		}
+	}
+	order = make([]int, t.n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(code[a], code[b]) })
+	return order, len(slices.Compact(slices.Sorted(slices.Values(code))))
+}
+
+// titles is the words of each item's title, weighed by how rare they are. Rows are items, columns
+// words.
+type titles struct {
+	graph // an item's words and their weights
+	words int
+}
+
+// titleWords reads the titles of items in an order; nil where fewer than half have one.
+func titleWords(d *dataset.Dataset, base []int) *titles {
+	if 2*d.Stats().Titles < d.Items || len(d.Titles) == 0 {
+		return nil
+	}
+	lists, holders := make([][]string, len(base)), map[string]int{}
+	for i, item := range base {
+		lists[i] = slices.Compact(slices.Sorted(slices.Values(wordsOf(d.Titles[item-1]))))
+		for _, word := range lists[i] {
+			holders[word]++
+		}
+	}
+	column := map[string]int32{}
+	t := &titles{graph: graph{start: make([]int, 1, len(base)+1)}}
+	for _, list := range lists {
+		from := len(t.to)
+		for _, word := range list {
+			if holders[word] < minItemsPerWord {
+				continue
+			}
+			if _, known := column[word]; !known {
+				column[word] = int32(len(column)) //nolint:gosec // no more words than letters in the titles
+			}
+			t.to, t.weight = append(t.to, column[word]), append(t.weight, math.Log(float64(len(base))/float64(holders[word])))
+		}
+		if length := norm(t.weight[from:]); length > 0 {
+			for i := range t.weight[from:] {
+				t.weight[from+i] /= length
+			}
+		}
+		t.start = append(t.start, len(t.to))
+	}
+	t.words = len(column)
+	return t
+}
+
+// wordsOf is the letters and digits of a text, in lower case.
+func wordsOf(text string) []string {
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+}
+
+// vectors are the leading directions of the items that have words (latent semantic analysis), and
+// which items have none.
+func (t *titles) vectors(random *rand.Rand) (vectors table, known, rest []int) {
+	for i := range t.nodes() {
+		if t.start[i+1] > t.start[i] {
+			known = append(known, i)
+		} else {
+			rest = append(rest, i)
+		}
+	}
+	vectors, eigenvalues := leadingVectors(t.similarity(), t.nodes(), dimensions, random)
+	vectors.scale(eigenvalues)
+	return vectors.selectRows(known), known, rest
+}
+
+// similarity multiplies with the items' products of shared words.
+func (t *titles) similarity() operator {
+	return func(out, in []float64, k int) {
+		words := make([]float64, t.words*k)
+		for i := range t.nodes() {
+			for e := t.start[i]; e < t.start[i+1]; e++ {
+				word := words[int(t.to[e])*k:]
+				for j, x := range in[i*k : i*k+k] {
+					word[j] += t.weight[e] * x
+				}
+			}
+		}
+		clear(out)
+		for i := range t.nodes() {
+			for e := t.start[i]; e < t.start[i+1]; e++ {
+				word := words[int(t.to[e])*k:]
+				row := out[i*k : i*k+k]
+				for j := range row {
+					row[j] += t.weight[e] * word[j]
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,259 @@
+package llama_test
+
+import (
+	"encoding/json"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"rdrec/internal/llama"
+	"rdrec/internal/teacher"
+	"rdrec/internal/teacher/teachertest"
+	"rdrec/internal/torch"
+)
+
+// goldens is what transformers makes of a small model (testdata/make.py).
+type goldens struct {
+	Rows []struct {
+		IDs    []int32              `json:"ids"`
+		Logits map[string][]float64 `json:"logits"`
+	} `json:"rows"`
+	Texts []struct {
+		Text string  `json:"text"`
+		IDs  []int32 `json:"ids"`
+	} `json:"texts"`
+	Chats []struct {
+		Messages []teacher.Message `json:"messages"`
+		IDs      []int32           `json:"ids"`
+	} `json:"chats"`
+}
+
+// formats are the folders in testdata, with the folder that holds their goldens and the form that
+// they are known to have.
+func formats() map[string]struct {
+	golden string
+	form   llama.Format
+} {
+	return map[string]struct {
+		golden string
+		form   llama.Format
+	}{
+		"hf-llama2": {"hf-llama2", llama.HuggingFace}, "hf-llama3": {"hf-llama3", llama.HuggingFace},
+		"hf-tinyllama": {"hf-tinyllama", llama.HuggingFace}, "hf-smollm2": {"hf-smollm2", llama.HuggingFace},
+		"meta-llama2": {"hf-llama2", llama.Meta},
+	}
+}
+
+func readGoldens(t *testing.T, folder string) goldens {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", folder, "golden.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out goldens
+	if err := json.Unmarshal(data, &out); err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
+
+func TestFoldersMatchTransformers(t *testing.T) {
+	for name, c := range formats() {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join("testdata", name)
+			if format, err := llama.DetectFormat(path); err != nil || format != c.form {
+				t.Errorf("form %q, %v", format, err)
+			}
+			engine := open(t, path, testOptions(16))
+			want := readGoldens(t, c.golden)
+			worst := 0.0
+			for _, row := range want.Rows {
+				for at, logits := range row.Logits {
+					position, err := strconv.Atoi(at)
+					if err != nil {
+						t.Fatal(err)
+					}
+					got, err := engine.Logits(row.IDs[:position+1], 1)
+					if err != nil {
+						t.Fatal(err)
+					}
+					diff := maxDifference(got[0], logits)
+					if diff > tolerance {
+						t.Errorf("position %d: logits differ by up to %g", position, diff)
+					}
+					worst = max(worst, diff)
+				}
+			}
+			t.Logf("logits differ by at most %.1e", worst)
+			for _, row := range want.Texts {
+				if diff := cmp.Diff(row.IDs, engine.Encode(row.Text), cmpopts.EquateEmpty()); diff != "" {
+					t.Errorf("%q (-want +got):\n%s", row.Text, diff)
+				}
+			}
+			for _, chat := range want.Chats {
+				if diff := cmp.Diff(chat.IDs, engine.ChatTokens(chat.Messages)); diff != "" {
+					t.Errorf("%v (-want +got):\n%s", chat.Messages, diff)
+				}
+			}
+		})
+	}
+}
+
+// maxDifference is the largest difference.
+func maxDifference(got []float32, want []float64) float64 {
+	if len(got) != len(want) {
+		return math.Inf(1)
+	}
+	worst := 0.0
+	for i := range want {
+		worst = max(worst, math.Abs(float64(got[i])-want[i]))
+	}
+	return worst
+}
+
+func TestFoldersConform(t *testing.T) {
+	for _, name := range []string{"hf-llama2", "meta-llama2"} { // the others' contexts are too short for the suite's prompts
+		t.Run(name, func(t *testing.T) { teachertest.Conform(t, open(t, filepath.Join("testdata", name), testOptions(16))) })
+	}
+}
+
+// copied is a copy of a folder of testdata.
+func copied(t *testing.T, name string) string {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), name)
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", name))); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// edit replaces text in a file.
+func edit(t *testing.T, path, from, to string) {
+	t.Helper()
+	data, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(data), from) {
+		t.Fatalf("%s has no %q", path, from)
+	}
+	if err := os.WriteFile(path, []byte(strings.ReplaceAll(string(data), from, to)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestUnreadableFolders(t *testing.T) {
+	for name, c := range map[string]struct {
+		folder         string
+		file, from, to string // the file to remove, or to edit where from is given
+		want           []string
+	}{
+		"no weights": {"hf-smollm2", "model.safetensors", "", "", []string{"model.safetensors", "none of"}},
+		"a part is missing": {
+			"hf-llama2", "model-00002-of-00002.safetensors", "", "",
+			[]string{"model-00002-of-00002.safetensors", "lacks a file (want config.json, "},
+		},
+		"no tokenizer":         {"hf-llama2", "tokenizer.model", "", "", []string{"tokenizer.model", "lacks a file"}},
+		"no tokenizer at all":  {"hf-llama3", "tokenizer.json", "", "", []string{"tokenizer.model", "lacks a file"}},
+		"Meta's tokenizer":     {"meta-llama2", "tokenizer.model", "", "", []string{"tokenizer.model", "want params.json, "}},
+		"Meta's weights":       {"meta-llama2", "consolidated.0*.pth", "", "", []string{"no consolidated.00.pth"}},
+		"Meta's first weights": {"meta-llama2", "consolidated.00.pth", "", "", []string{"consolidated.00.pth", "lacks a file"}},
+		"one of Meta's parts": {
+			"meta-llama2", "consolidated.01.pth", "", "",
+			[]string{`"tok_embeddings.weight in 1 parts" has shape [340 16], want [340 32]`, "params.json belong together?"},
+		},
+		"no settings": {"hf-llama2", "config.json", "", "", []string{"neither config.json", "nor params.json"}},
+		"another shape": {
+			"hf-llama3", "config.json", `"num_key_value_heads": 2`, `"num_key_value_heads": 4`,
+			[]string{`"model.layers.0.self_attn.k_proj.weight" has shape [32 32], want [64 32]`, "config.json belong together?"},
+		},
+		"unknown rope": {
+			"hf-llama3", "config.json", `"llama3"`, `"yarn"`,
+			[]string{"config.json", `rope scaling "yarn" is not supported (linear and llama3 are)`},
+		},
+		"another family": {
+			"hf-llama3", "config.json", `"llama"`, `"gpt2"`,
+			[]string{"config.json", `model_type "gpt2": only llama`},
+		},
+		"unknown words": {
+			"hf-smollm2", "tokenizer.json", `"individual_digits": true`, `"individual_digits": false`,
+			[]string{"tokenizer.json", "cut a text into words is not known"},
+		},
+		"unknown chat": {
+			"hf-smollm2", "tokenizer_config.json", "<|im_start|>", "<start_of_turn>",
+			[]string{"none of the chat forms"},
+		},
+		"broken JSON": {"hf-smollm2", "config.json", ":", "", []string{"config.json", "invalid"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := copied(t, c.folder)
+			if c.from == "" {
+				remove(t, dir, c.file)
+			} else {
+				edit(t, filepath.Join(dir, c.file), c.from, c.to)
+			}
+			before := torch.Live()
+			engine, err := llama.Open(dir, testOptions(16))
+			if err == nil {
+				t.Fatal("opened", engine.Close())
+			}
+			for _, want := range append(c.want, dir) {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %v, want one with %q", err, want)
+				}
+			}
+			if now := torch.Live(); now != before {
+				t.Errorf("%d tensors live, %d before", now, before)
+			}
+		})
+	}
+}
+
+// remove removes the files of a folder that match.
+func remove(t *testing.T, dir, pattern string) {
+	t.Helper()
+	found, err := fs.Glob(os.DirFS(dir), pattern)
+	if err != nil || len(found) == 0 {
+		t.Fatalf("nothing to remove: %v", err)
+	}
+	for _, name := range found {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestFilesListsEveryInput(t *testing.T) {
+	for name, c := range map[string]struct {
+		ignored string
+		want    []string
+	}{
+		"meta-llama2": {"LICENSE", []string{"consolidated.00.pth", "consolidated.01.pth", "params.json", "tokenizer.model"}},
+		"hf-smollm2": {
+			"pytorch_model.bin", // the same weights again: safetensors are read
+			[]string{"config.json", "golden.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"},
+		},
+	} {
+		dir := copied(t, name)
+		if err := os.WriteFile(filepath.Join(dir, c.ignored), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		files, err := llama.Files(formats()[name].form, dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range files {
+			files[i] = filepath.Base(files[i])
+		}
+		if diff := cmp.Diff(c.want, files); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}

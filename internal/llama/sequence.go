@@ -1,0 +1,85 @@
+package llama
+
+import (
+	"bytes"
+	"math/rand/v2"
+	"strings"
+
+	"rdrec/internal/teacher"
+)
+
+// sequence is one prompt on its way to a reply.
+type sequence struct {
+	index        int // of the prompt
+	prompt       *teacher.Prompt
+	length       int     // tokens of the whole prompt
+	maxNewTokens int     // how many tokens the reply may have
+	tokens       []int32 // tokens after the prefix, then those written
+	cached       int     // how many of own the memory holds
+	generated    int     // how many of own are the reply's
+	text         []byte  // the reply so far
+	lineCount    int
+	state        lineState      // how far the reply has come, where it is held to two lines
+	truncated    bool           // the reply has no more room
+	prefix       []int32        // tokens of the prefix
+	seen         map[int32]bool // tokens that the repetition penalty weakens
+	random       *rand.Rand
+}
+
+// newSequence prepares a prompt whose tokens after the prefix are own.
+func newSequence(index int, prompt *teacher.Prompt, length int, own []int32, used []int32) *sequence {
+	r := &sequence{
+		index: index, prompt: prompt, length: length, tokens: own, prefix: used, text: []byte(prompt.ReplyPrefix), seen: map[int32]bool{},
+		random: rand.New(rand.NewPCG(prompt.Sampling.Seed, 0)), maxNewTokens: prompt.Sampling.MaxTokens,
+	}
+	if prompt.TwoLines {
+		r.state = initialState(prompt.ReplyPrefix)
+	}
+	for _, id := range used {
+		r.seen[id] = true
+	}
+	return r
+}
+
+// restarted is the row as it was before anything was written.
+func (r *sequence) restarted() *sequence {
+	restarted := newSequence(r.index, r.prompt, r.length, r.tokens[:len(r.tokens)-r.generated], r.prefix)
+	restarted.maxNewTokens = r.maxNewTokens
+	return restarted
+}
+
+// cacheLength is how many tokens of its own the row may come to have.
+func (r *sequence) cacheLength() int { return len(r.tokens) - r.generated + r.maxNewTokens }
+
+// next is the token that the model reads now; it stands at position read.
+func (r *sequence) next() int64 { return int64(r.tokens[r.cached]) }
+
+// append adds a token to the reply and says whether the reply is complete.
+func (r *sequence) append(v *vocabulary, id int32) bool {
+	r.cached++
+	if v.endTokens[id] {
+		return true
+	}
+	r.tokens = append(r.tokens, id)
+	r.generated++
+	r.seen[id] = true
+	piece := v.Piece(id)
+	r.text = append(r.text, piece...)
+	r.state = r.state.advance(piece)
+	r.lineCount += strings.Count(piece, "\n")
+	r.truncated = r.generated == r.maxNewTokens
+	return r.truncated || r.prompt.MaxLines > 0 && r.lineCount >= r.prompt.MaxLines
+}
+
+// reply is the row's answer, cut behind its last line.
+func (r *sequence) reply() teacher.Reply {
+	text := r.text
+	if n := r.prompt.MaxLines; n > 0 && r.lineCount >= n {
+		at := 0
+		for range n {
+			at += bytes.IndexByte(text[at:], '\n') + 1
+		}
+		text = text[:at]
+	}
+	return teacher.Reply{Text: strings.ToValidUTF8(string(text), "\uFFFD"), PromptTokens: r.length, Tokens: r.generated, Truncated: r.truncated}
+}

@@ -1,0 +1,180 @@
+package recommend
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+	"rdrec/internal/torch"
+)
+
+// Catalog is all items as the student spells them, ready for constrained decoding.
+type Catalog struct {
+	*Trie
+	tokens []int64       // the end token, then the tokens that spell items
+	column map[int32]int // of a token in alphabet
+	end    int32
+}
+
+// NewCatalog makes the catalogue of items spelt as tokens without the end token, which is end.
+func NewCatalog(encodings map[int][]int32, end int32) (*Catalog, error) {
+	trie, err := NewTrie(encodings)
+	if err != nil {
+		return nil, fmt.Errorf("catalog: %w", err)
+	}
+	c := &Catalog{Trie: trie, tokens: []int64{int64(end)}, column: map[int32]int{end: 0}, end: end}
+	for _, token := range trie.Tokens() {
+		if token == end {
+			return nil, fmt.Errorf("catalog: an item's tokens contain the end token %d", end)
+		}
+		c.column[token] = len(c.tokens)
+		c.tokens = append(c.tokens, int64(token))
+	}
+	return c, nil
+}
+
+// SearchItems decodes a batch to items: for each row, as many as want (or as its constraint has),
+// best first, valid and different by construction. beams paths go on side by side. Probabilities
+// are among the tokens that spell items, so what the student would rather say that is no item takes
+// nothing from one.
+func SearchItems(
+	ctx context.Context, m *t5.Model, batch task.Batch, catalog *Catalog, w ItemSearch,
+) ([][]Found, error) {
+	if len(w.Constraints) != batch.Size {
+		return nil, fmt.Errorf("item search: %d constraints for %d rows", len(w.Constraints), batch.Size)
+	}
+	if w.NumBeams < 1 || w.NumItems < 1 {
+		return nil, fmt.Errorf("item search: %d items with %d beams: at least 1 is needed", w.NumItems, w.NumBeams)
+	}
+	backend := w.backend
+	switch {
+	case backend != nil:
+	case m.Device() == torch.CPU:
+		backend = searchOnCPU
+	default:
+		backend = searchOnDevice
+	}
+	var found [][]Found
+	err := torch.Run(func(*torch.Scope) (err error) {
+		torch.NoGrad(func() {
+			var d *t5.Decoding
+			opt := t5.DecodeOptions{
+				NumBeams: max(w.NumBeams, w.NumItems), MaxLength: catalog.Depth() + 2, MaskCross: w.MaskCross, AllowedTokens: catalog.tokens,
+			}
+			if d, err = m.Start(batch, opt); err != nil {
+				return
+			}
+			defer d.Close()
+			found, err = backend(ctx, m, d, catalog, w)
+		})
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("item search over %d rows: %w", batch.Size, err)
+	}
+	for _, row := range found {
+		if slices.ContainsFunc(row, func(f Found) bool { return math.IsNaN(f.Score) }) {
+			return nil, fmt.Errorf("item search over %d rows: %w", batch.Size, errNaN)
+		}
+	}
+	return found, nil
+}
+
+// searchOnCPU reads the alphabet's scores of each step and walks on the host; rows that are done
+// leave the batch.
+func searchOnCPU(ctx context.Context, m *t5.Model, d *t5.Decoding, catalog *Catalog, w ItemSearch) ([][]Found, error) {
+	searches := make([]*paths, len(w.Constraints))
+	for i, constraint := range w.Constraints {
+		searches[i] = newPaths(constraint, w.NumBeams, w.NumItems)
+	}
+	err := searchAll(ctx, d, catalog, slices.Clone(searches), m.Config.Start)
+	found := make([][]Found, len(searches))
+	for i, search := range searches {
+		found[i] = search.found
+	}
+	return found, err
+}
+
+// ItemSearch says what [SearchItems] looks for.
+type ItemSearch struct {
+	// Constraints are one a row.
+	Constraints []Constraint
+	// NumBeams is how many paths go on side by side in a row, at least Want; Want is how many items
+	// are looked for.
+	NumBeams, NumItems int
+	// MaskCross hides padding from cross-attention.
+	MaskCross bool
+	// backend is how; nil is on the device where that is a GPU.
+	backend searchBackend
+}
+
+// searchBackend takes all rows of a batch down their tries, on the host or on the device.
+type searchBackend func(ctx context.Context, m *t5.Model, d *t5.Decoding, catalogue *Catalog, w ItemSearch) ([][]Found, error)
+
+// searchAll takes all rows down their tries, token by token.
+func searchAll(ctx context.Context, d decoder, catalog *Catalog, rows []*paths, start int64) error {
+	tokens := slices.Repeat([]int64{start}, len(rows))
+	var parents []int64
+	for length := 1; len(rows) > 0; length++ {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		scores, err := logProbs(d, tokens, parents)
+		if err != nil {
+			return fmt.Errorf("decoding step %d: %w", length, err)
+		}
+		width, columns := len(tokens)/len(rows), len(catalog.tokens)
+		next := make([][]int, len(rows))
+		for i, row := range rows {
+			next[i] = row.advance(catalog.end, func(beam int, token int32) float32 {
+				return scores[(i*width+beam)*columns+catalog.column[token]]
+			})
+		}
+		rows, tokens, parents = nextInputs(d, rows, next, width)
+	}
+	return nil
+}
+
+// logProbs takes a step and returns log-probabilities on the host, [sequences * letters].
+func logProbs(d decoder, tokens, parents []int64) ([]float32, error) {
+	scope := torch.NewScope()
+	defer scope.Close()
+	hidden, err := d.Hidden(scope, tokens, parents)
+	if err != nil {
+		return nil, err
+	}
+	return d.LogProbs(hidden).Float32s(), nil
+}
+
+// nextInputs drops the rows that are done and returns the others and what the decoder is fed next:
+// as many sequences a row as the row with the most paths has. A row with fewer repeats its first
+// parent with padding, which leads nowhere.
+func nextInputs(d decoder, rows []*paths, next [][]int, width int) (remaining []*paths, tokens, parents []int64) {
+	var rowIDs []int
+	maxWidth := 0
+	for i, row := range rows {
+		if !row.done() {
+			rowIDs, remaining, maxWidth = append(rowIDs, i), append(remaining, row), max(maxWidth, len(row.active))
+		}
+	}
+	if len(remaining) == 0 {
+		return nil, nil, nil
+	}
+	if len(remaining) < len(rows) {
+		d.Keep(rowIDs)
+	}
+	for place, i := range rowIDs {
+		for j := range maxWidth {
+			token, parent := int64(0), 0
+			if j < len(next[i]) {
+				token, parent = int64(rows[i].active[j].token), next[i][j]
+			}
+			tokens = append(tokens, token)
+			parents = append(parents, int64(place*width+parent))
+		}
+	}
+	return remaining, tokens, parents
+}

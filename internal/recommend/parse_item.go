@@ -1,0 +1,68 @@
+package recommend
+
+import (
+	"math"
+	"strings"
+	"unicode"
+)
+
+// ParseItem reads an item id as the reference's scripts do: Python's int() of what stands before
+// the first blank. Signs, single underscores between digits and decimal digits of any script are
+// numbers, so "+7", "1_000" and Arabic digits are; "12.0" and "item_12" are not. Ids beyond an int
+// are clamped: no item has them, so they are misses either way.
+func ParseItem(text string) (int, bool) {
+	word, _, _ := strings.Cut(text, " ")
+	return pythonInt(strings.TrimFunc(word, unicode.IsSpace))
+}
+
+// pythonInt is Python's int(text) for text without blanks around it.
+func pythonInt(text string) (int, bool) {
+	sign := 1
+	switch {
+	case strings.HasPrefix(text, "-"):
+		sign, text = -1, text[1:]
+	case strings.HasPrefix(text, "+"):
+		text = text[1:]
+	}
+	value, afterDigit := 0, false
+	for _, letter := range text {
+		if letter == '_' && afterDigit {
+			afterDigit = false
+			continue
+		}
+		digit, ok := decimal(letter)
+		if !ok {
+			return 0, false
+		}
+		value, afterDigit = appendDigit(value, digit), true
+	}
+	return sign * value, afterDigit
+}
+
+// appendDigit is 10*value + digit, or the largest int where that is too large.
+func appendDigit(value, digit int) int {
+	if value > (math.MaxInt-digit)/10 {
+		return math.MaxInt
+	}
+	return 10*value + digit
+}
+
+// decimal is the value of a decimal digit of any script. Unicode encodes each script's ten digits
+// in a row, 0 first, and a range of the table is one or more such rows, so a digit's value is its
+// distance from the range's start, modulo 10.
+func decimal(letter rune) (int, bool) {
+	if '0' <= letter && letter <= '9' {
+		return int(letter - '0'), true
+	}
+	for _, run := range unicode.Nd.R16 {
+		if rune(run.Lo) <= letter && letter <= rune(run.Hi) {
+			return int(letter-rune(run.Lo)) % 10, true
+		}
+	}
+	for _, run := range unicode.Nd.R32 {
+		if rune(run.Lo) <= letter && letter <= rune(run.Hi) {
+			return int(letter-rune(run.Lo)) % 10, true
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,156 @@
+package review
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// timeSQL reads "time": Unix seconds, milliseconds, microseconds or nanoseconds (told apart by
+// size: seconds reach 1e11 in the year 5138, milliseconds did in 1973), a date or a timestamp in
+// ISO's form (UTC where it names no zone), or "09 1, 2016" as in the dumps.
+const timeSQL = `
+	CASE
+		WHEN abs(whole) >= 100000000000000000 THEN whole // 1000000000
+		WHEN abs(whole) >= 100000000000000 THEN whole // 1000000
+		WHEN abs(whole) >= 100000000000 THEN whole // 1000
+		WHEN whole IS NOT NULL THEN whole
+		WHEN number IS NOT NULL THEN NULL
+		ELSE try_cast(floor(epoch(coalesce(try_cast("time" AS TIMESTAMP), try_strptime("time", '%%m %%d, %%Y')))) AS BIGINT)
+	END`
+
+// checkRowsSQL is every row of the source with what is needed to keep or drop it.
+const checkRowsSQL = `
+	CREATE TABLE checked AS
+	WITH trimmed AS (
+		SELECT row, nullif(trim("user"), '') AS "user", nullif(trim(item), '') AS item, nullif(trim("time"), '') AS "time",
+			nullif(trim(rating), '') AS rating
+		FROM source
+	), numbered AS (
+		SELECT *, try_cast("time" AS DOUBLE) AS number, try_cast(rating AS DOUBLE) AS stars,
+			CASE WHEN regexp_full_match("time", '-?[0-9]+') THEN try_cast("time" AS BIGINT)
+				WHEN isfinite(number) AND abs(number) < 9e18 THEN CAST(floor(number) AS BIGINT) END AS whole
+		FROM trimmed
+	), timed AS (
+		SELECT *, ` + timeSQL + ` AS sec FROM numbered
+	)
+	SELECT row, "user", item, sec,
+		CASE
+			WHEN "user" IS NULL THEN 'user is missing'
+			WHEN item IS NULL THEN 'item is missing'
+			WHEN "time" IS NULL THEN 'time is missing'
+			WHEN sec IS NULL OR abs(sec) >= 1099511627776 THEN 'time "' || left("time", 60) || '" is not a time'
+			WHEN rating IS NOT NULL AND NOT coalesce(isfinite(stars), false) THEN 'rating "' || left(rating, 60) || '" is not a number'
+		END AS reason,
+		reason IS NULL AND sec >= %[1]d AND sec < %[2]d AND (%[3]g <= 0 OR coalesce(stars, 0) >= %[3]g) AS keep,
+		CASE WHEN reason IS NOT NULL THEN left(concat_ws(' ', 'user=' || "user", 'item=' || item, 'time=' || "time", 'rating=' || rating), 500)
+		END AS snippet
+	FROM timed`
+
+// checkRows sets rows apart that lack a user, an item or a time, and filters by day and rating.
+func (r *run) checkRows(ctx context.Context) error {
+	from, until, err := r.window()
+	if err != nil {
+		return err
+	}
+	if err := r.db.exec(ctx, fmt.Sprintf(checkRowsSQL, from, until, r.Options.MinRating)); err != nil {
+		return err
+	}
+	if err := r.db.exec(ctx, `INSERT INTO bad SELECT row, reason, snippet FROM checked WHERE reason IS NOT NULL`); err != nil {
+		return err
+	}
+	var good int
+	if err := r.db.count(ctx, `SELECT count(*) FILTER (reason IS NULL), count(*) FILTER (reason IS NULL AND NOT keep) FROM checked`,
+		&good, &r.sum.Filtered); err != nil {
+		return err
+	}
+	if err := r.db.count(ctx, `SELECT count(*) FROM bad`, &r.sum.Bad); err != nil {
+		return err
+	}
+	r.sum.Rows = good + r.sum.Bad
+	return nil
+}
+
+// window is the seconds between which a review counts: both days are inside.
+func (r *run) window() (from, until int64, err error) {
+	from, until = -1<<40, 1<<40
+	if day := r.Options.From; day != "" {
+		at, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			return 0, 0, fmt.Errorf("from: %w", err)
+		}
+		from = at.Unix()
+	}
+	if day := r.Options.To; day != "" {
+		at, err := time.Parse(time.DateOnly, day)
+		if err != nil {
+			return 0, 0, fmt.Errorf("to: %w", err)
+		}
+		until = at.AddDate(0, 0, 1).Unix()
+	}
+	if from >= until {
+		return 0, 0, fmt.Errorf("from %s is after to %s", r.Options.From, r.Options.To)
+	}
+	return from, until, nil
+}
+
+// deduplicate keeps a user's earliest review of an item, of equal times the one that stands first:
+// it says when the user met the item, and a later one would move the item behind others that came
+// after it. From here on users and items are numbers of DuckDB's own, and a row's place in time is
+// one number: the second, then the row.
+func (r *run) deduplicate(ctx context.Context) error {
+	for _, step := range []string{
+		`CREATE TABLE user0 AS SELECT "user" AS id, CAST(row_number() OVER () AS INTEGER) AS u
+			FROM (SELECT DISTINCT "user" FROM checked WHERE keep)`,
+		`CREATE TABLE item0 AS SELECT item AS id, CAST(row_number() OVER () AS INTEGER) AS i
+			FROM (SELECT DISTINCT item FROM checked WHERE keep)`,
+		`CREATE TABLE event AS SELECT u, i, min((CAST(sec AS HUGEINT) + 1099511627776) * 72057594037927936 + row) AS key
+			FROM checked JOIN user0 ON user0.id = checked."user" JOIN item0 ON item0.id = checked.item WHERE keep GROUP BY u, i`,
+		`DROP TABLE checked`,
+	} {
+		if err := r.db.exec(ctx, step); err != nil {
+			return err
+		}
+	}
+	if err := r.db.count(ctx, `SELECT count(*) FROM event`, &r.sum.Interactions); err != nil {
+		return err
+	}
+	r.sum.Duplicates = r.sum.Rows - r.sum.Bad - r.sum.Filtered - r.sum.Interactions
+	return nil
+}
+
+// core drops users and items with too few interactions until all that are left have enough.
+func (r *run) core(ctx context.Context) error {
+	users := fmt.Sprintf(`SELECT u FROM event GROUP BY u HAVING count(*) < %d`, r.Options.UserCore)
+	items := fmt.Sprintf(`SELECT i FROM event GROUP BY i HAVING count(*) < %d`, r.Options.ItemCore)
+	before := r.sum.Interactions
+	for {
+		var sparse int
+		if err := r.db.count(ctx, `SELECT (SELECT count(*) FROM (`+users+`)) + (SELECT count(*) FROM (`+items+`))`, &sparse); err != nil {
+			return err
+		}
+		if sparse == 0 {
+			break
+		}
+		r.sum.Rounds++
+		for _, step := range []string{
+			`CREATE TABLE kept AS SELECT * FROM event WHERE u NOT IN (` + users + `) AND i NOT IN (` + items + `)`,
+			`DROP TABLE event`,
+			`ALTER TABLE kept RENAME TO event`,
+		} {
+			if err := r.db.exec(ctx, step); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.db.count(ctx, `SELECT count(*), count(DISTINCT u), count(DISTINCT i) FROM event`,
+		&r.sum.Interactions, &r.sum.Users, &r.sum.Items); err != nil {
+		return err
+	}
+	r.sum.Sparse = before - r.sum.Interactions
+	if r.sum.Interactions == 0 {
+		return fmt.Errorf("%w: none of %d rows is left (%d bad, %d filtered, %d duplicates, %d below user_core %d or item_core %d)",
+			ErrData, r.sum.Rows, r.sum.Bad, r.sum.Filtered, r.sum.Duplicates, r.sum.Sparse, r.Options.UserCore, r.Options.ItemCore)
+	}
+	return nil
+}

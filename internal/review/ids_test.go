@@ -1,0 +1,45 @@
+package review_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/indexing"
+	"rdrec/internal/review"
+	"rdrec/internal/spec"
+)
+
+func TestAppearanceMatchesTheReference(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := (review.Importer{Options: options(beauty), Appearance: true, Seed: 1, Dir: dir}).Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	highest := 0
+	for i, u := range read(t, dir).Users {
+		if u.ID != i+1 {
+			t.Fatalf("user %d stands at %d", u.ID, i+1)
+		}
+		for _, item := range u.Items {
+			if item > highest+1 {
+				t.Fatalf("item %d comes before item %d", item, highest+1)
+			}
+			highest = max(highest, item)
+		}
+	}
+}
+
+// TestRandomMatchesPackageIndexing: DuckDB's order at random is the one from which package
+// numbering starts.
+func TestRandomMatchesPackageIndexing(t *testing.T) {
+	dir, _ := importInto(t, options(beauty))
+	want := read(t, dir)
+	got := read(t, dir)
+	if _, err := indexing.Apply(got, spec.Random, 1); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("numbered again (-import +numbering):\n%s", diff)
+	}
+}

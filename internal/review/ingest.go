@@ -1,0 +1,96 @@
+package review
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"rdrec/internal/spec"
+)
+
+// Ingested is what was new in a source.
+type Ingested struct {
+	Rows int
+	// WithoutWatermark rows have no watermark: they are never drawn.
+	WithoutWatermark int
+	// Watermark is the greatest value that was drawn, as text; empty where nothing was.
+	Watermark string
+}
+
+// IngestSource writes the rows of a source above a watermark (all, where it is empty) into a
+// Parquet file, if there are any. The same rows give the same file. A source that cannot be read as
+// it says is [ErrSettings].
+func IngestSource(ctx context.Context, source spec.Source, watermark, file string) (out Ingested, err error) {
+	scratch, err := os.MkdirTemp(filepath.Dir(file), ".ingest-")
+	if err != nil {
+		return out, fmt.Errorf("ingest %q: %w", source.Path, err)
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	db, err := openStore(ctx, scratch, defaultMemoryMB)
+	if err != nil {
+		return out, fmt.Errorf("ingest %q: %w", source.Path, err)
+	}
+	defer func() { err = errors.Join(err, db.close()) }()
+	d := &ingestion{db: db, column: identifier(source.Watermark)}
+	if err := d.open(ctx, source, watermark); err != nil {
+		return out, fmt.Errorf("ingest %q by %q: %w: %w", source.Path, source.Watermark, ErrSettings, err)
+	}
+	if err := d.write(ctx, file); err != nil {
+		return d.Ingested, fmt.Errorf("ingest %q by %q: %w", source.Path, source.Watermark, diskFull(err))
+	}
+	return d.Ingested, nil
+}
+
+// ingestion is a running [IngestSource].
+type ingestion struct {
+	Ingested
+	db *store
+	// column is the watermark's, bounds the condition that holds for what is new.
+	column, bounds string
+}
+
+// open makes the source the view "source" and finds what of it is new: up to the greatest watermark
+// that it has now, so that rows which come in meanwhile are the next night's.
+func (d *ingestion) open(ctx context.Context, source spec.Source, watermark string) error {
+	table := quoted(source.Path) // DuckDB knows the kind of a file by its name
+	if source.IsDatabase() {
+		if _, err := os.Stat(source.Path); err != nil {
+			return err
+		}
+		if err := d.db.exec(ctx, "ATTACH "+quoted(source.Path)+" AS shop (READ_ONLY)"); err != nil {
+			return err
+		}
+		table = "shop." + identifier(source.Table)
+	}
+	if err := d.db.exec(ctx, "CREATE VIEW source AS SELECT * FROM "+table); err != nil {
+		return err
+	}
+	var sqlType string
+	var greatest sql.NullString
+	query := fmt.Sprintf("SELECT any_value(typeof(%[1]s)), CAST(max(%[1]s) AS VARCHAR) FROM source", d.column)
+	if err := d.db.conn.QueryRowContext(ctx, query).Scan(&sqlType, &greatest); err != nil {
+		return err
+	}
+	if !greatest.Valid {
+		d.bounds = "false"
+		return nil
+	}
+	d.Watermark = greatest.String
+	d.bounds = fmt.Sprintf("%s <= CAST(%s AS %s)", d.column, quoted(d.Watermark), sqlType)
+	if watermark != "" {
+		d.bounds += fmt.Sprintf(" AND %s > CAST(%s AS %s)", d.column, quoted(watermark), sqlType)
+	}
+	return nil
+}
+
+func (d *ingestion) write(ctx context.Context, file string) error {
+	count := fmt.Sprintf("SELECT count(*) FILTER (%s), count(*) FILTER (%s IS NULL) FROM source", d.bounds, d.column)
+	if err := d.db.count(ctx, count, &d.Rows, &d.WithoutWatermark); err != nil || d.Rows == 0 {
+		d.Watermark = ""
+		return err
+	}
+	return d.db.exec(ctx, fmt.Sprintf("COPY (SELECT * FROM source WHERE %s ORDER BY ALL) TO %s (FORMAT parquet)", d.bounds, quoted(file)))
+}

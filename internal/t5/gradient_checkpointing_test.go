@@ -1,0 +1,196 @@
+package t5_test
+
+import (
+	"math"
+	"os"
+	"os/exec"
+	"regexp"
+	"strconv"
+	"testing"
+
+	"rdrec/internal/golden"
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+	"rdrec/internal/torch"
+)
+
+// mixedBatch is the golden mixed batch, often enough to be cut into groups.
+func mixedBatch(t *testing.T) task.Batch {
+	t.Helper()
+	var file struct {
+		Batches map[string]goldenPass `json:"batches"`
+	}
+	golden.Load(t, "train.json.gz", &file)
+	return repeat(file.Batches["mixed"].batch(), 4)
+}
+
+// gradient is the loss of a batch and its derivative by all weights.
+func gradient(t *testing.T, m *t5.Model, b task.Batch, p spec.Protocol, rows int) (loss float64, values []float32) {
+	t.Helper()
+	before := torch.Live()
+	err := torch.Run(func(s *torch.Scope) error {
+		l, g, err := m.AccumulatedGradient(s, b, p, 7, rows)
+		if err == nil {
+			loss, values = l.Float(), g.Float32s()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if left := torch.Live() - before; left != 0 {
+		t.Errorf("%d tensors left", left)
+	}
+	return loss, values
+}
+
+// relativeDistance is the length of a - b over that of a, and the cosine of the angle between them.
+func relativeDistance(a, b []float32) (distance, cosine float64) {
+	var aa, ab, bb, dd float64
+	for i := range a {
+		x, y := float64(a[i]), float64(b[i])
+		aa, ab, bb, dd = aa+x*x, ab+x*y, bb+y*y, dd+(x-y)*(x-y)
+	}
+	return math.Sqrt(dd / aa), ab / math.Sqrt(aa*bb)
+}
+
+func TestCheckpointedGradientMatches(t *testing.T) {
+	m, b := tiny(t), mixedBatch(t)
+	m.Dropout = 0
+	for _, p := range spec.Protocols() {
+		for _, rows := range []int{0, 3} {
+			m.GradientCheckpointing = false
+			loss, want := gradient(t, m, b, p, rows)
+			m.GradientCheckpointing = true
+			again, got := gradient(t, m, b, p, rows)
+			distance, _ := relativeDistance(want, got)
+			t.Logf("%s, %d rows at a time: loss %v and %v, gradients %.1e apart", p.Name, rows, loss, again, distance)
+			if !(math.Abs(loss-again) < 1e-6) || !(distance < 1e-5) {
+				t.Errorf("%s: loss %v, want %v; gradients %v of their length apart", p.Name, again, loss, distance)
+			}
+		}
+	}
+}
+
+// TestCheckpointingDrawsTheSameDropout moves the weights a little along the gradient: the loss must
+// change by the gradient's length. Were the second pass to drop other elements than the first, the
+// gradient would be another function's.
+func TestCheckpointingDrawsTheSameDropout(t *testing.T) {
+	m, b := tiny(t), mixedBatch(t)
+	m.GradientCheckpointing, m.Dropout = true, 0.2
+	p := spec.Protocols()[1]
+	_, g := gradient(t, m, b, p, 0)
+	length := 0.0
+	for _, x := range g {
+		length += float64(x) * float64(x)
+	}
+	length = math.Sqrt(length)
+	const step = 1e-2
+	at := func(distance float64) float64 {
+		move := func(by float64) {
+			if err := torch.Run(func(s *torch.Scope) error {
+				m.Flat().AddTo(s.FromFloat32(g, int64(len(g))).Scale(by / length))
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		move(distance)
+		loss, _ := gradient(t, m, b, p, 0)
+		move(-distance)
+		return loss
+	}
+	slope := (at(step) - at(-step)) / (2 * step)
+	t.Logf("the loss changes by %v a step, the gradient says %v", slope, length)
+	if math.Abs(slope/length-1) > 0.02 {
+		t.Errorf("slope %v, want the gradient's length %v", slope, length)
+	}
+}
+
+// memoryEnv makes a test process measure one gradient and print the most memory that it held for
+// that.
+const memoryEnv = "RDREC_TEST_GRADIENT_MEMORY"
+
+func TestCheckpointingTakesLessMemory(t *testing.T) {
+	if mode := os.Getenv(memoryEnv); mode != "" {
+		measureGradient(t, mode == "recompute")
+		return
+	}
+	peaks := map[string]int{}
+	for _, mode := range []string{"keep", "recompute"} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRecomputingTakesLessMemory$", "-test.v")
+		cmd.Env = append(os.Environ(), memoryEnv+"="+mode)
+		out, err := cmd.CombinedOutput()
+		found := regexp.MustCompile(`held (\d+) kB`).FindSubmatch(out)
+		if err != nil || found == nil {
+			t.Fatalf("%s: %v\n%s", mode, err, out)
+		}
+		if peaks[mode], err = strconv.Atoi(string(found[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("kB held beyond the weights: %v", peaks)
+	if 2*peaks["recompute"] > peaks["keep"] {
+		t.Errorf("recomputing holds more than half: %v", peaks)
+	}
+}
+
+func measureGradient(t *testing.T, checkpointing bool) {
+	t.Helper()
+	m, b := longBatch(t)
+	m.GradientCheckpointing = checkpointing
+	before := peakMemory(t)
+	gradient(t, m, b, spec.Protocols()[1], 0)
+	t.Logf("held %d kB", peakMemory(t)-before)
+}
+
+// longBatch is a model of random weights that is small, and a batch whose activations are larger
+// than it.
+func longBatch(t *testing.T) (*t5.Model, task.Batch) {
+	t.Helper()
+	c := t5.FromSize(spec.Size{Model: 128, Head: 32, FeedForward: 512, Layers: 6, Heads: 4}, 3)
+	c.Vocabulary = 1000
+	b := task.Batch{Size: 32, SourceLen: 128, TargetLen: 20, Prompts: make([]int64, 32), Target: make([]int64, 32*20)}
+	for i := range b.Size * b.SourceLen {
+		b.Source, b.Mask, b.Whole = append(b.Source, int64(3+i%900)), append(b.Mask, 1), append(b.Whole, 0)
+	}
+	for i := range b.Target {
+		b.Target[i] = int64(3 + i%900)
+	}
+	return newModel(t, c, 1), b
+}
+
+// peakMemory is the most memory that this process ever held, in kB.
+func peakMemory(t *testing.T) int {
+	t.Helper()
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		t.Skip("no /proc here")
+	}
+	kB, err := strconv.Atoi(string(regexp.MustCompile(`VmHWM:\s+(\d+)`).FindSubmatch(status)[1]))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kB
+}
+
+// TestBFloat16Gradient: matrices in bfloat16 give nearly the same loss and gradient, both in
+// float32.
+func TestBFloat16Gradient(t *testing.T) {
+	m, b := longBatch(t)
+	m.Dropout = 0
+	for _, p := range spec.Protocols() {
+		m.BFloat16, m.GradientCheckpointing = false, false
+		loss, want := gradient(t, m, b, p, 0)
+		for _, checkpointing := range []bool{false, true} {
+			m.BFloat16, m.GradientCheckpointing = true, checkpointing
+			half, got := gradient(t, m, b, p, 0)
+			distance, cosine := relativeDistance(want, got)
+			t.Logf("%s: loss %v and %v, gradients %.1e apart, cosine %v", p.Name, loss, half, distance, cosine)
+			if math.Abs(half/loss-1) > 0.005 || cosine < 0.999 || distance == 0 {
+				t.Errorf("%s: loss %v, want %v; cosine %v", p.Name, half, loss, cosine)
+			}
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package t5
+
+import (
+	"math"
+
+	"rdrec/internal/torch"
+)
+
+// Bucket is the number of the bucket that a distance (key minus query) falls into: exact when near,
+// logarithmic when far, one for all that is farther than farthest. With both ways, half of the
+// buckets are for keys after the query; else those all fall into bucket 0. The arithmetic is
+// float32, as PyTorch's: it decides at which distance a bucket begins.
+func Bucket(distance, buckets, maxDistance int64, bidirectional bool) int64 {
+	bucket := int64(0)
+	if bidirectional {
+		buckets /= 2
+		if distance > 0 {
+			bucket = buckets
+		}
+		distance = max(distance, -distance)
+	} else {
+		distance = max(-distance, 0)
+	}
+	exact := buckets / 2
+	if distance < exact {
+		return bucket + distance
+	}
+	ratio := float32(math.Log(float64(float32(distance) / float32(exact))))
+	scaled := ratio / float32(math.Log(float64(maxDistance)/float64(exact))) * float32(buckets-exact)
+	return bucket + min(exact+int64(scaled), buckets-1)
+}
+
+// positionBias is what attention adds to a query's score of a key, by their distance. like says in
+// whose scope and on which device. [1, heads, length, length]; the decoder's hides later keys.
+func (n *network) positionBias(like, table *torch.Tensor, length int64, bidirectional bool) *torch.Tensor {
+	return torch.Within(like, func(like *torch.Tensor) *torch.Tensor {
+		buckets := like.NewInt64(n.buckets(length, bidirectional), length, length)  // [query, key]
+		bias := buckets.Embedding(table).Permute(2, 0, 1).Contiguous().Unsqueeze(0) // [1, heads, query, key]
+		if !bidirectional {
+			bias = bias.Add(like.NewFloat32(causalMask(length), length, length))
+		}
+		return bias
+	})
+}
+
+// buckets is the bucket of every pair. [query, key]
+func (n *network) buckets(length int64, bidirectional bool) []int64 {
+	byDistance := make([]int64, 2*length-1) // of distance i - (length - 1)
+	for i := range byDistance {
+		byDistance[i] = Bucket(int64(i)-(length-1), n.Buckets, n.MaxDistance, bidirectional)
+	}
+	all := make([]int64, 0, length*length)
+	for query := range length {
+		first := length - 1 - query // the distance of key 0 is -query
+		all = append(all, byDistance[first:first+length]...)
+	}
+	return all
+}
+
+// causalMask hides the keys after each query. [query, key]
+func causalMask(length int64) []float32 {
+	mask := make([]float32, length*length)
+	for query := range length {
+		for key := query + 1; key < length; key++ {
+			mask[query*length+key] = maskValue
+		}
+	}
+	return mask
+}

@@ -1,0 +1,59 @@
+package torch
+
+// #cgo LDFLAGS: -ldl
+// #include <stdlib.h>
+// #include "native.h"
+import "C"
+
+import (
+	"errors"
+	"sync"
+	"unsafe"
+
+	lib "github.com/sugarme/gotch/libtch"
+)
+
+// generatorLock is held while libtorch's generator, of which the process has one, is seeded and
+// drawn from.
+//
+//nolint:gochecknoglobals // it guards a generator that is global itself.
+var generatorLock sync.Mutex
+
+// Seeded calls f with libtorch's random generators seeded; nobody else draws from them meanwhile.
+// It does not nest.
+func Seeded(seed int64, f func()) {
+	generatorLock.Lock()
+	defer generatorLock.Unlock()
+	C.torch_seed(C.int64_t(seed))
+	f()
+}
+
+func setThreads(n int) { C.torch_threads(C.int(n)) }
+
+// loadCUDA loads libtorch_cuda.so where it is there and its libraries resolve, so that one binary
+// runs on bare CPUs and on GPUs. Loading it again is harmless.
+func loadCUDA() error {
+	if message := C.torch_open_cuda(); message != nil {
+		return errors.New(C.GoString(message))
+	}
+	return nil
+}
+
+func lastError() string {
+	c := lib.GetAndResetLastErr()
+	if c == nil {
+		return ""
+	}
+	defer C.free(unsafe.Pointer(c))
+	return C.GoString((*C.char)(unsafe.Pointer(c)))
+}
+
+// takeArray reads a C array of tensors that ends in a null, and frees the array.
+func takeArray(array *lib.Ctensor) []lib.Ctensor {
+	defer C.free(unsafe.Pointer(array))
+	var all []lib.Ctensor
+	for at := unsafe.Pointer(array); *(*lib.Ctensor)(at) != nil; at = unsafe.Add(at, unsafe.Sizeof(*array)) {
+		all = append(all, *(*lib.Ctensor)(at))
+	}
+	return all
+}

@@ -1,0 +1,108 @@
+package train
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"rdrec/internal/task"
+	"rdrec/internal/torch"
+)
+
+// atEpochEnd tells that an epoch's steps are done and it has not been validated. The last epoch may
+// be cut short.
+func (t *trainer) atEpochEnd() bool {
+	end := min((t.state.epochs()+1)*t.epochSteps, t.steps)
+	return t.state.Step >= end && t.state.Step > t.state.epochs()*t.epochSteps
+}
+
+// endEpoch validates, keeps the model if it is the best so far, decides on an early stop, and saves
+// a checkpoint.
+func (t *trainer) endEpoch(ctx context.Context) error {
+	epoch := Epoch{Epoch: t.state.epochs() + 1, Step: t.state.Step, Loss: t.state.loss(), Validation: map[string]float64{}}
+	sum, tasks := 0.0, 0
+	for _, tk := range task.Tasks() {
+		loss, rows, err := t.validate(ctx, tk, epoch.Epoch)
+		if err != nil {
+			return err
+		}
+		if rows > 0 {
+			epoch.Validation[tk.String()] = loss
+			sum, tasks = sum+loss, tasks+1
+		}
+	}
+	if tasks == 0 {
+		return errors.New("no validation data: none of the trained tasks has validation examples")
+	}
+	epoch.Mean = sum / float64(tasks)
+	epoch.Best = t.state.isBest(epoch.Mean)
+	if epoch.Best {
+		if err := t.saveBest(); err != nil {
+			return err
+		}
+	}
+	t.state.endEpoch(epoch, t.job.Spec.Train.Patience, t.job.Protocol.PatienceResets)
+	return t.save(ctx)
+}
+
+// validate is the mean loss by rows of a kind of validation examples; no rows if it is not trained
+// or has none.
+func (t *trainer) validate(ctx context.Context, tk task.Task, epoch int) (loss float64, rows int, err error) {
+	if t.mixer.Counts()[tk] == 0 {
+		return 0, 0, nil
+	}
+	list, err := t.corpus.Validation(tk, t.job.Seed, epoch)
+	if err != nil {
+		return 0, 0, fmt.Errorf("validating %s: %w", tk, err)
+	}
+	sum := 0.0
+	for batch := range list.SampleEvenly(t.job.Spec.Train.ValidationRows).Batches(t.encoder, t.job.Spec.Train.Batch) {
+		if err := t.checkStop(ctx); err != nil {
+			return 0, 0, err
+		}
+		loss, err := t.loss(batch)
+		if err != nil {
+			return 0, 0, fmt.Errorf("validating %s after step %d: %w", tk, t.state.Step, err)
+		}
+		sum += loss * float64(batch.Size)
+		rows += batch.Size
+		p := t.progress()
+		p.Validating = true
+		t.report(p)
+	}
+	return sum / float64(max(rows, 1)), rows, nil
+}
+
+// loss is a batch's, without dropout.
+func (t *trainer) loss(b task.Batch) (loss float64, err error) {
+	err = t.withOOMBackoff(b, func(s *torch.Scope, rows int) error {
+		loss = 0
+		return t.model.MicroBatches(b, t.job.Protocol, rows, func(part task.Batch, _ int, weight float64) error {
+			l, err := t.model.Loss(s, part, t.job.Protocol)
+			if err == nil {
+				loss += weight * l.Float()
+			}
+			return err
+		})
+	})
+	return loss, err
+}
+
+// saveBest writes the model beside the last best one and then takes its place.
+func (t *trainer) saveBest() error {
+	hash, err := t.model.Hash()
+	if err != nil {
+		return err
+	}
+	staged := filepath.Join(t.job.Dir, bestDir+".new")
+	if err := os.RemoveAll(staged); err != nil { // its files may be a checkpoint's too
+		return err
+	}
+	if err := t.model.Save(staged); err != nil {
+		return fmt.Errorf("best model: %w", err)
+	}
+	t.state.BestHash = hash
+	return replaceDir(filepath.Join(t.job.Dir, bestDir), staged)
+}

@@ -1,0 +1,112 @@
+package storage
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"sort"
+)
+
+// Artifact is a folder of files written once: its own content lists each file's hash, so one [Ref]
+// stands for the whole folder.
+type Artifact struct {
+	// Kind says what the folder is: dataset, rationales, examples, model, evaluation, report.
+	Kind string `json:"kind"`
+	// Files are in order of their slash-separated names.
+	Files []File `json:"files"`
+}
+
+// File is one file of an artifact or a checkpoint.
+type File struct {
+	Name string `json:"name"`
+	Ref
+}
+
+// PutFolder stores every file under dir, then the artifact that lists them.
+func (b *Bucket) PutFolder(ctx context.Context, kind, dir string) (Ref, error) {
+	names, err := filesUnder(dir)
+	if err != nil {
+		return Ref{}, fmt.Errorf("store %s: %w", kind, err)
+	}
+	artifact := Artifact{Kind: kind}
+	for _, name := range names {
+		ref, err := b.PutFile(ctx, filepath.Join(dir, filepath.FromSlash(name)))
+		if err != nil {
+			return Ref{}, fmt.Errorf("store %s: %w", kind, err)
+		}
+		artifact.Files = append(artifact.Files, File{name, ref})
+	}
+	return b.PutArtifact(ctx, artifact)
+}
+
+// Artifact returns the list behind ref.
+func (b *Bucket) Artifact(ctx context.Context, ref Ref) (Artifact, error) {
+	data, err := b.Get(ctx, ref)
+	if err != nil {
+		return Artifact{}, err
+	}
+	var a Artifact
+	if err := json.Unmarshal(data, &a); err != nil {
+		return Artifact{}, &CorruptError{contentKey(ref.Digest), "not an artifact manifest: " + err.Error()}
+	}
+	for _, f := range a.Files {
+		if !fs.ValidPath(f.Name) {
+			return Artifact{}, &CorruptError{contentKey(ref.Digest), fmt.Sprintf("file name %q is outside the folder", f.Name)}
+		}
+	}
+	return a, nil
+}
+
+// GetFolder writes the artifact's files under dir and checks each one's hash.
+func (b *Bucket) GetFolder(ctx context.Context, ref Ref, dir string) error {
+	artifact, err := b.Artifact(ctx, ref)
+	if err != nil {
+		return err
+	}
+	for _, f := range artifact.Files {
+		if err := b.GetFile(ctx, f.Ref, filepath.Join(dir, filepath.FromSlash(f.Name))); err != nil {
+			return fmt.Errorf("fetch %q of %s: %w", f.Name, artifact.Kind, err)
+		}
+	}
+	return nil
+}
+
+// ReadArtifactFile returns one file of an artifact.
+func (b *Bucket) ReadArtifactFile(ctx context.Context, ref Ref, name string) ([]byte, error) {
+	file, err := b.ArtifactFile(ctx, ref, name)
+	if err != nil {
+		return nil, err
+	}
+	return b.Get(ctx, file)
+}
+
+// ArtifactFile is the reference of one file of an artifact.
+func (b *Bucket) ArtifactFile(ctx context.Context, ref Ref, name string) (Ref, error) {
+	artifact, err := b.Artifact(ctx, ref)
+	if err != nil {
+		return Ref{}, err
+	}
+	for _, f := range artifact.Files {
+		if f.Name == name {
+			return f.Ref, nil
+		}
+	}
+	return Ref{}, fmt.Errorf("file %q of %s %s: %w", name, artifact.Kind, ref.Digest, ErrNotFound)
+}
+
+// filesUnder lists the regular files under dir by slash-separated name, in order.
+func filesUnder(dir string) ([]string, error) {
+	var names []string
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		name, err := filepath.Rel(dir, path)
+		names = append(names, filepath.ToSlash(name))
+		return err
+	})
+	sort.Strings(names)
+	return names, err
+}

@@ -1,0 +1,105 @@
+package storage
+
+import (
+	"context"
+	"errors"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// retainedRuns is how many of the newest nights and promotions under a name keep what they refer to
+// from being collected.
+const retainedRuns = 30
+
+// collectNightlyRefs gathers what the newest nights and promotions of all names refer to, and the
+// promotion in use however old it is.
+func (l *lineage) collectNightlyRefs(ctx context.Context, b *Bucket) error {
+	records, err := l.nightlyRecordKeys(ctx, b)
+	if err != nil {
+		return err
+	}
+	for _, key := range records {
+		data, err := b.read(ctx, key)
+		if err != nil {
+			return err
+		}
+		refs, err := refsIn(data)
+		if err != nil {
+			l.unreadable[key] = err.Error()
+		}
+		owner := strings.TrimSuffix(key, ".json")
+		l.refs[owner] = append(l.refs[owner], refs...)
+	}
+	return nil
+}
+
+// nightlyRecordKeys are the keys under nightly/ whose references count.
+func (l *lineage) nightlyRecordKeys(ctx context.Context, b *Bucket) ([]string, error) {
+	keys, err := b.list(ctx, nightlyPrefix)
+	if err != nil {
+		return nil, err
+	}
+	var chosen []string
+	folders := map[string][]string{}
+	for _, key := range keys {
+		folder, name := path.Split(key)
+		switch {
+		case name == currentName:
+			current, err := b.CurrentPromotion(ctx, path.Base(folder))
+			var corrupt *CorruptError
+			if errors.As(err, &corrupt) || errors.Is(err, ErrNotFound) {
+				l.unreadable[key] = err.Error()
+				continue
+			}
+			if err != nil {
+				return nil, err
+			}
+			chosen = append(chosen, promotionKey(path.Base(folder), current.Number))
+		case name == watermarkName: // refers to nothing
+		case path.Ext(name) == ".json":
+			folders[folder] = append(folders[folder], key) // in order of their numbers, which are padded
+		}
+	}
+	for _, records := range folders {
+		chosen = append(chosen, records[max(0, len(records)-retainedRuns):]...)
+	}
+	slices.Sort(chosen)
+	return slices.Compact(chosen), nil
+}
+
+// PutNightlyRun records what came of a night. Its form is the caller's: any [Ref] in it is
+// followed.
+func (b *Bucket) PutNightlyRun(ctx context.Context, name string, number int, record []byte) error {
+	return b.write(ctx, nightlyRunKey(name, number), record)
+}
+
+// PutNightlyPage stores the page over a name's nights under [NightlyPageKey].
+func (b *Bucket) PutNightlyPage(ctx context.Context, name string, page []byte) error {
+	return b.write(ctx, NightlyPageKey(name), page)
+}
+
+// NightlyRuns are the records of the last nights under a name, oldest first, and the number of the
+// newest (0 where there is none).
+func (b *Bucket) NightlyRuns(ctx context.Context, name string, last int) (records [][]byte, newest int, err error) {
+	keys, err := b.list(ctx, nightlyRunFolder(name))
+	if err != nil {
+		return nil, 0, err
+	}
+	keys = slices.DeleteFunc(keys, func(key string) bool { return path.Ext(key) != ".json" })
+	if len(keys) == 0 {
+		return nil, 0, nil
+	}
+	if newest, err = strconv.Atoi(strings.TrimSuffix(path.Base(keys[len(keys)-1]), ".json")); err != nil {
+		return nil, 0, &CorruptError{keys[len(keys)-1], "its name is not a run number"}
+	}
+	for _, key := range keys[max(0, len(keys)-last):] {
+		data, err := b.read(ctx, key)
+		if err != nil {
+			return nil, 0, err
+		}
+		records = append(records, data)
+	}
+	return records, newest, nil
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"rdrec/activities"
+	"rdrec/internal/dataset"
+	"rdrec/internal/recommend"
+	"rdrec/internal/recommender"
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/tablewriter"
+	"rdrec/internal/task"
+	"rdrec/internal/token"
+	"rdrec/internal/torch"
+)
+
+// recommenders opens trained students on libtorch.
+type recommenders struct {
+	device  string
+	threads int
+}
+
+// Open loads a student.
+func (a recommenders) Open(_ context.Context, job activities.RecommenderJob) (recommender.Student, error) {
+	method, err := spec.MethodNamed(job.Method)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	}
+	tokenizer, err := token.NewT5()
+	if err != nil {
+		return nil, err
+	}
+	device, err := torch.ParseDevice(a.device)
+	if err != nil {
+		return nil, err
+	}
+	var student *loadedStudent
+	err = torch.Run(func(*torch.Scope) error {
+		torch.Threads(a.threads)
+		model, err := t5.Load(job.Model, device)
+		if err != nil {
+			return err
+		}
+		rec, err := recommend.NewRecommender(model, tokenizer, job.Data, method, job.Evaluate)
+		if err != nil {
+			model.Free()
+			return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+		}
+		student = &loadedStudent{model, rec}
+		return nil
+	})
+	return student, err
+}
+
+// loadedStudent is a loaded student.
+type loadedStudent struct {
+	model       *t5.Model
+	recommender *recommend.Recommender
+}
+
+// Recommend recommends up to k items to each user.
+func (a *loadedStudent) Recommend(ctx context.Context, users []dataset.User, k int, progress recommender.Progress) ([]recommender.Ranked, error) {
+	rankings, err := a.recommender.Recommend(ctx, users, k, progress)
+	ranked := make([]recommender.Ranked, len(rankings))
+	for i, r := range rankings {
+		ranked[i] = recommender.Ranked{Items: r.Items, Scores: r.Scores}
+	}
+	return ranked, err
+}
+
+// Explain explains each pair.
+func (a *loadedStudent) Explain(ctx context.Context, pairs []task.Pair, progress recommender.Progress) ([]string, error) {
+	return a.recommender.Explain(ctx, pairs, progress)
+}
+
+// Close frees the student's memory.
+func (a *loadedStudent) Close() { a.model.Free() }
+
+// tableWriter are DuckDB's.
+type tableWriter struct{}
+
+// Write writes a table of recommendations in another format.
+func (tableWriter) Write(ctx context.Context, job activities.TableJob) error {
+	return tablewriter.Write(ctx, job.Lines, job.Out, job.Format, job.Scratch)
+}

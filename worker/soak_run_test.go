@@ -1,0 +1,337 @@
+package main_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.temporal.io/sdk/client"
+
+	"rdrec/internal/faultproxy"
+)
+
+// newRun is an experiment of the soak and what is done to it.
+type soakRun struct {
+	*faultEnv
+	soak     *soak
+	number   int
+	rng      *rand.Rand
+	settings string
+	server   *exec.Cmd
+	run      client.WorkflowRun
+	ended    chan struct{}
+	err      error
+	workers  []*process
+	started  int
+	// minStep is the step that training must not fall behind when it is resumed; read counts the
+	// lines that were looked at.
+	minStep   int
+	linesRead map[*process]int
+	// msgCorrupt are the checkpoints that were corrupted. names are the faults, story is where they
+	// came.
+	corrupted  []string
+	faultNames []string
+	timeline   []string
+
+	mutex sync.Mutex
+	// prompts counts prompts; frozen are the keys of workers that stood still.
+	prompts                 map[string]int
+	suspended               map[string]bool
+	resumed                 int
+	lost, wrong, duplicated []string
+}
+
+// fault is a kind of fault. It returns when the experiment has workers and a server again.
+type fault struct {
+	name   string
+	inject func(o *soakRun, victim *process)
+}
+
+// faults are drawn evenly.
+var faults = []fault{
+	{"kill -9", func(o *soakRun, victim *process) {
+		victim.kill()
+		o.pause(3)
+		o.replaceWorker(victim)
+	}},
+	{"SIGTERM", func(o *soakRun, victim *process) {
+		victim.drain()
+		o.replaceWorker(victim)
+	}},
+	{"pause", func(o *soakRun, victim *process) {
+		victim.signal(syscall.SIGSTOP)
+		o.pause(20)
+		victim.signal(syscall.SIGCONT)
+	}},
+	{"zombie", func(o *soakRun, victim *process) {
+		o.mutex.Lock()
+		o.suspended[victim.key()] = true
+		o.mutex.Unlock()
+		victim.signal(syscall.SIGSTOP)
+		o.addWorker()
+		o.wait(50 * time.Second)
+		o.pause(10)
+		victim.signal(syscall.SIGCONT)
+	}},
+	{"server kill -9", func(o *soakRun, _ *process) {
+		if err := o.server.Process.Kill(); err != nil {
+			o.t.Error(err)
+		}
+		_ = o.server.Wait() //nolint:errcheck // it was killed
+		o.pause(15)
+		o.server = serverProcess(o.t, o.settings)
+	}},
+	{"corrupt checkpoint", func(o *soakRun, victim *process) {
+		for _, w := range o.workers { // so that it is not deleted meanwhile
+			w.signal(syscall.SIGSTOP)
+		}
+		if sound := o.validCheckpoints(); len(sound) > 1 && o.countFiles("stages/pretrain/*.json") == 0 {
+			newest := sound[len(sound)-1]
+			corruptCheckpoint(o.t, newest)
+			o.corrupted = append(o.corrupted, newest)
+			o.minStep = stepOf(sound[len(sound)-2])
+		}
+		victim.kill()
+		for _, w := range o.workers {
+			w.signal(syscall.SIGCONT)
+		}
+		o.replaceWorker(victim)
+	}},
+}
+
+// newRun begins an experiment on a server and workers of its own.
+func (k *soak) newRun(t *testing.T, number int) *soakRun {
+	t.Helper()
+	o := &soakRun{
+		soak: k, number: number, rng: rand.New(rand.NewPCG(k.seed, uint64(number))), ended: make(chan struct{}),
+		settings:  filepath.Join(t.TempDir(), "temporal.db") + " " + faultproxy.FreePort(t),
+		linesRead: map[*process]int{}, prompts: map[string]int{}, suspended: map[string]bool{},
+	}
+	k.running.Store(strconv.Itoa(number), o)
+	o.server = serverProcess(t, o.settings)
+	o.faultEnv = newFaultEnvAt(t, "127.0.0.1:"+strings.Fields(o.settings)[1], "default")
+	for range 1 + o.rng.IntN(2) {
+		o.addWorker()
+	}
+	o.run = o.startExperiment(k.settings(t))
+	return o
+}
+
+func (o *soakRun) addWorker() {
+	o.started++
+	if o.soak.clocks {
+		o.clockOffset = time.Duration(o.rng.IntN(3)-1) * time.Hour
+	}
+	o.env = []string{fmt.Sprintf("RDREC_TEACHER_KEY=%d-%d", o.number, o.started)}
+	o.workers = append(o.workers, o.startWorker())
+}
+
+func (o *soakRun) replaceWorker(gone *process) {
+	o.workers = slices.DeleteFunc(o.workers, func(w *process) bool { return w == gone })
+	o.addWorker()
+}
+
+// key is what a worker shows the teacher.
+func (w *process) key() string {
+	for _, variable := range w.Env {
+		if key, ok := strings.CutPrefix(variable, "RDREC_TEACHER_KEY="); ok {
+			return key
+		}
+	}
+	return ""
+}
+
+// pause waits up to so many seconds.
+func (o *soakRun) pause(seconds float64) {
+	o.wait(time.Duration(o.rng.Float64() * seconds * float64(time.Second)))
+}
+
+func (o *soakRun) wait(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	<-timer.C
+}
+
+// onPrompt is told of a prompt by the teacher.
+func (o *soakRun) onPrompt(key, prompt string) {
+	stored := o.rows()[o.soak.texts[prompt]]
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	o.prompts[prompt]++
+	switch {
+	case stored && o.suspended[key]:
+		o.resumed++
+	case stored:
+		o.duplicated = append(o.duplicated, fmt.Sprintf("asked again for the finished row %q", o.soak.texts[prompt]))
+	}
+}
+
+// injectFaults lets faults come until the experiment has ended or there were enough of them.
+func (o *soakRun) injectFaults() {
+	ctx, cancel := context.WithTimeout(o.t.Context(), 12*time.Minute)
+	go func() {
+		defer cancel()
+		defer close(o.ended)
+		if o.err = o.run.Get(ctx, nil); ctx.Err() != nil {
+			o.err = errors.New("it did not end")
+		}
+	}()
+	for range 1 + o.rng.IntN(4) {
+		f := faults[o.rng.IntN(len(faults))]
+		victim := o.workers[o.rng.IntN(len(o.workers))]
+		if !o.awaitFaultTime() {
+			break
+		}
+		o.checkResumes()
+		if sound := o.validCheckpoints(); len(sound) > 0 {
+			o.minStep = stepOf(sound[len(sound)-1])
+		}
+		o.faultNames = append(o.faultNames, f.name)
+		o.timeline = append(o.timeline, fmt.Sprintf("%s at %s", f.name, o.stage()))
+		f.inject(o, victim)
+	}
+	<-o.ended
+	if len(o.timeline) == 0 {
+		o.timeline = []string{"over before a fault came"}
+	}
+}
+
+// awaitFaultTime waits for a moment that the dice choose, in the stage that is under way or in a
+// later one; it says whether there was one.
+func (o *soakRun) awaitFaultTime() bool {
+	conditions := []func() bool{
+		func() bool { return true },
+		func() bool { return o.countFiles("rationales/*/*.jsonl") > 0 },
+		func() bool { return o.newestStep() > 0 },
+		func() bool { return o.newestStep() >= 40 },
+		func() bool { return o.countFiles("stages/pretrain/*.json") > 0 },
+	}
+	holds := conditions[o.rng.IntN(len(conditions))]
+	ticker := time.NewTicker(50 * time.Millisecond)
+	defer ticker.Stop()
+	for !holds() {
+		select {
+		case <-o.ended:
+			return false
+		case <-ticker.C:
+		}
+	}
+	o.pause(4)
+	select {
+	case <-o.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// stage is what the experiment is at, as its bucket shows.
+func (o *soakRun) stage() string {
+	switch {
+	case o.countFiles("stages/pretrain/*.json") > 0:
+		return "evaluate"
+	case o.newestStep() > 0:
+		return fmt.Sprintf("step %d", o.newestStep())
+	case o.countFiles("stages/distill/*.json") > 0:
+		return "preprocess"
+	case o.countFiles("rationales/*/*.jsonl") > 0:
+		return fmt.Sprintf("row %d", len(o.rows()))
+	default:
+		return "import"
+	}
+}
+
+// validCheckpoints are the checkpoints that nobody has corrupted, oldest first.
+func (o *soakRun) validCheckpoints() []string {
+	found, err := filepath.Glob(filepath.Join(o.bucket, "checkpoints/*/*/*/manifest.json"))
+	if err != nil {
+		o.t.Error(err)
+	}
+	slices.Sort(found)
+	var sound []string
+	for _, path := range found {
+		if dir := filepath.Dir(path); !slices.Contains(o.corrupted, dir) {
+			sound = append(sound, dir)
+		}
+	}
+	return sound
+}
+
+func stepOf(checkpoint string) int {
+	step, err := strconv.Atoi(filepath.Base(checkpoint))
+	if err != nil {
+		return -1
+	}
+	return step
+}
+
+// checkResumes checks that training, wherever it was resumed since the last fault, was so at the
+// newest checkpoint or later, and that no attempt stored one of before.
+func (o *soakRun) checkResumes() {
+	for _, w := range o.allWorkers {
+		lines := w.logLines(msgResumed, msgFromScratch)
+		for _, l := range lines[o.linesRead[w]:] {
+			if l.Step < o.minStep {
+				o.lost = append(o.lost, fmt.Sprintf("training went on from step %d, though step %d was stored", l.Step, o.minStep))
+			}
+		}
+		o.linesRead[w] = len(lines)
+	}
+	if sound := o.validCheckpoints(); len(sound) > 0 && stepOf(sound[len(sound)-1]) < o.minStep {
+		o.lost = append(o.lost, fmt.Sprintf("the newest checkpoint is %s, though step %d was stored", sound[len(sound)-1], o.minStep))
+	}
+}
+
+// checkResult compares with the undisturbed run.
+func (o *soakRun) checkResult() {
+	if o.err != nil {
+		o.lost = append(o.lost, o.err.Error())
+		return
+	}
+	o.checkResumes()
+	outputs := o.outputs()
+	for stage, want := range o.soak.outputs {
+		if got, there := outputs[stage]; !there {
+			o.lost = append(o.lost, "no record of stage "+stage)
+		} else if got != want {
+			o.wrong = append(o.wrong, fmt.Sprintf("stage %s made %.12s, want %.12s", stage, got, want))
+		}
+		delete(outputs, stage)
+	}
+	if len(outputs) > 0 {
+		o.wrong = append(o.wrong, fmt.Sprintf("stages that the undisturbed run does not have: %v", outputs))
+	}
+	done := o.completedActivities()
+	for name, want := range o.soak.finished {
+		if done[name] > want {
+			o.duplicated = append(o.duplicated, fmt.Sprintf("%s was finished %d times, want %d", name, done[name], want))
+		} else if done[name] < want {
+			o.lost = append(o.lost, fmt.Sprintf("%s was finished %d times, want %d", name, done[name], want))
+		}
+	}
+	for _, f := range o.badObjects() {
+		if !slices.ContainsFunc(o.corrupted, func(dir string) bool { return strings.HasPrefix(filepath.Join(o.bucket, f.Key), dir) }) {
+			o.wrong = append(o.wrong, fmt.Sprintf("the bucket is corrupt: %s: %s", f.Key, f.Reason))
+		}
+	}
+	o.mutex.Lock()
+	defer o.mutex.Unlock()
+	for prompt := range o.soak.texts {
+		if o.prompts[prompt] == 0 {
+			o.lost = append(o.lost, "never asked: "+prompt)
+		}
+	}
+	if limit := concurrency * len(o.suspended); o.resumed > limit {
+		o.duplicated = append(o.duplicated, fmt.Sprintf("workers that had stood still asked %d finished rows again, want %d at most", o.resumed, limit))
+	}
+}

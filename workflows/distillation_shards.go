@@ -1,0 +1,284 @@
+package workflows
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+)
+
+// Limits of a distillation where its input names none.
+const (
+	defaultParallel     = 16
+	defaultShardsPerRun = 500
+)
+
+// ResumeState is a distillation's state between two histories: no shard is in work.
+type ResumeState struct {
+	// Standalone says that the result is recorded here.
+	Standalone bool                   `json:"standalone"`
+	Plan       activities.DistillPlan `json:"plan"`
+	StartedAt  time.Time              `json:"started_at"`
+	// Settled is how many shards, the first ones, are finished or skipped. Skipped are numbers from
+	// 1 on, of these and maybe of others.
+	Settled int                           `json:"settled"`
+	Skipped []int                         `json:"skipped"`
+	Paused  bool                          `json:"paused"`
+	Total   activities.DistillShardResult `json:"total"`
+}
+
+// shardState is how far a shard is.
+type shardState int
+
+const (
+	shardPending shardState = iota
+	shardRunning
+	shardDone
+	shardSkipped
+)
+
+// shard is a part of a running distillation.
+type shard struct {
+	state shardState
+	// cancel ends the activity that works at it; skip says that it is not to be begun again.
+	cancel func()
+	skip   bool
+	// partial is what it came to before people stopped it.
+	partial activities.DistillShardResult
+}
+
+// distillation is a running [Distillation].
+type distillation struct {
+	in         DistillationInput
+	standalone bool
+	entry      *StageStatus
+	plan       activities.DistillPlan
+	// planned says that the shards are known, over that none of them is worked at any more.
+	planned, idle bool
+	startedAt     time.Time
+	shards        []shard
+	paused        bool
+	total         activities.DistillShardResult
+	failed        error
+	// settled is how many shards this history has settled. Once that is enough, none beyond limit
+	// is begun.
+	settled, limit int
+	// events counts what changes the course of the work.
+	events int
+}
+
+func newDistillation(in DistillationInput) *distillation {
+	in.Parallel, in.ShardsPerRun = cmp.Or(in.Parallel, defaultParallel), cmp.Or(in.ShardsPerRun, defaultShardsPerRun)
+	d := &distillation{in: in}
+	b := in.Resume
+	if b == nil {
+		return d
+	}
+	d.paused, d.startedAt, d.total = b.Paused, b.StartedAt, b.Total
+	d.split(b.Plan)
+	for i := range b.Settled {
+		d.shards[i].state = shardDone
+	}
+	for _, number := range b.Skipped {
+		d.shards[number-1].state = shardSkipped
+	}
+	return d
+}
+
+func (d *distillation) split(plan activities.DistillPlan) {
+	d.plan, d.planned, d.limit = plan, true, plan.Shards
+	d.shards = make([]shard, plan.Shards)
+}
+
+// run plans, has the shards worked at, and gathers what came out.
+func (d *distillation) run(ctx workflow.Context) (found activities.StageResult, err error) {
+	in := d.in.activityInput()
+	if !d.planned {
+		d.startedAt = workflow.Now(ctx)
+		var plan activities.DistillPlan
+		if err := workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "plan"), stub.PlanDistillation, in).Get(ctx, &plan); err != nil {
+			return found, err
+		}
+		d.split(plan)
+	}
+	d.publish()
+	if err := d.work(ctx); err != nil {
+		return found, err
+	}
+	if d.count(shardPending) > 0 && !d.exceedsMaxBad() {
+		return found, workflow.NewContinueAsNewError(ctx, Distillation, d.continueAsNewInput())
+	}
+	d.idle = true
+	found = activities.StageResult{
+		Partial: d.count(shardSkipped) > 0, Seconds: workflow.Now(ctx).Sub(d.startedAt).Seconds(),
+		Stats: map[string]float64{
+			activities.StatRequests: float64(d.total.Rows), activities.StatTokens: float64(d.total.Tokens),
+			activities.StatSeconds: d.total.Seconds,
+		},
+	}
+	if d.total.BatchHalvings > 0 {
+		found.Stats[activities.StatBatchHalvings] = float64(d.total.BatchHalvings)
+	}
+	err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "gather"), stub.MergeRationales, in).Get(ctx, &found.Output)
+	return found, err
+}
+
+// continueAsNewInput is what the workflow goes on with when its history begins anew.
+func (d *distillation) continueAsNewInput() DistillationInput {
+	in := d.in
+	in.Resume = &ResumeState{
+		Standalone: d.standalone, Plan: d.plan, StartedAt: d.startedAt, Settled: d.limit, Skipped: d.shardNumbers(shardSkipped), Paused: d.paused, Total: d.total,
+	}
+	return in
+}
+
+// execute has the shards worked at until none is left, or as many are settled as one history should
+// have. When it returns nobody works.
+func (d *distillation) work(ctx workflow.Context) error {
+	for {
+		seen := d.events
+		d.startShards(ctx)
+		if d.allIdle() {
+			return d.failed
+		}
+		if err := workflow.Await(ctx, func() bool { return d.events != seen }); err != nil {
+			return d.awaitCancellation(ctx, err)
+		}
+	}
+}
+
+// allIdle says whether nobody works at a shard and nobody will.
+func (d *distillation) allIdle() bool {
+	return d.count(shardRunning) == 0 && (d.failed != nil || d.exceedsMaxBad() || d.nextPending() < 0)
+}
+
+// awaitCancellation waits until the cancelled shards have stored what they finished.
+func (d *distillation) awaitCancellation(ctx workflow.Context, err error) error {
+	ctx, _ = workflow.NewDisconnectedContext(ctx)
+	if waitErr := workflow.Await(ctx, func() bool { return d.count(shardRunning) == 0 }); waitErr != nil {
+		return waitErr
+	}
+	return err
+}
+
+// startShards begins shards, unless people or a failure stop them.
+func (d *distillation) startShards(ctx workflow.Context) {
+	if d.failed != nil || d.paused || d.exceedsMaxBad() {
+		d.cancelShards()
+		return
+	}
+	if d.limit == len(d.shards) && (d.settled >= d.in.ShardsPerRun || workflow.GetInfo(ctx).GetContinueAsNewSuggested()) {
+		d.limit = d.started()
+	}
+	for i := d.nextPending(); i >= 0 && d.count(shardRunning) < d.in.Parallel; i = d.nextPending() {
+		d.startShard(ctx, i)
+	}
+}
+
+// cancelShards ends the work at all shards; they are begun again where they stopped, if at all.
+func (d *distillation) cancelShards() {
+	for i := range d.shards {
+		if cancel := d.shards[i].cancel; cancel != nil {
+			cancel()
+		}
+	}
+}
+
+// nextPending is the first shard below the limit that is to be begun, or -1.
+func (d *distillation) nextPending() int {
+	for i := range d.limit {
+		if d.shards[i].state == shardPending {
+			return i
+		}
+	}
+	return -1
+}
+
+// started is how many shards, counted from the first, have been begun.
+func (d *distillation) started() int {
+	n := 0
+	for i := range d.shards {
+		s := &d.shards[i]
+		if s.state == shardRunning || s.state == shardDone || s.partial.Rows > 0 {
+			n = i + 1
+		}
+	}
+	return n
+}
+
+// startShard has a shard worked at.
+func (d *distillation) startShard(ctx workflow.Context, i int) {
+	ctx, cancel := workflow.WithCancel(ctx)
+	d.shards[i] = shard{state: shardRunning, cancel: cancel, partial: d.shards[i].partial}
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		in := activities.DistillShardInput{DistillInput: d.in.activityInput(), Plan: d.plan.Artifact, Shard: i + 1}
+		var result activities.DistillShardResult
+		summary := fmt.Sprintf("shard %d of %d", i+1, len(d.shards))
+		err := workflow.ExecuteActivity(stageOptions(ctx, QueueGPU, summary), stub.DistillShard, in).Get(ctx, &result)
+		cancel()
+		d.finishShard(&d.shards[i], result, err)
+	})
+	d.publish()
+}
+
+// finishShard notes how the work at a shard ended.
+func (d *distillation) finishShard(s *shard, result activities.DistillShardResult, err error) {
+	s.cancel = nil
+	var cancelled *temporal.CanceledError
+	switch {
+	case err == nil:
+		s.state = shardDone
+		d.total = d.total.Add(result.AddPrior(s.partial))
+		d.settled++
+	case errors.As(err, &cancelled):
+		s.state = shardPending
+		if cancelled.HasDetails() && cancelled.Details(&result) == nil {
+			s.partial = result.AddPrior(s.partial)
+		}
+		if s.skip {
+			s.state = shardSkipped
+			d.total = d.total.Add(s.partial)
+			d.settled++
+		}
+	default:
+		s.state = shardPending
+		if d.failed == nil {
+			d.failed = err
+		}
+	}
+	d.events++
+	d.publish()
+}
+
+// exceedsMaxBad says whether so much could not be used already that the rest can't make up for it:
+// it need not be paid for.
+func (d *distillation) exceedsMaxBad() bool {
+	bad := d.plan.Quarantined + d.total.Quarantined
+	return d.in.Sample == 0 && float64(bad) > d.in.Teacher.MaxBad*float64(d.plan.Wanted)
+}
+
+func (d *distillation) count(state shardState) int {
+	n := 0
+	for i := range d.shards {
+		if d.shards[i].state == state {
+			n++
+		}
+	}
+	return n
+}
+
+// shardNumbers are the shards in a state, from 1 on.
+func (d *distillation) shardNumbers(state shardState) []int {
+	var shards []int
+	for i := range d.shards {
+		if d.shards[i].state == state {
+			shards = append(shards, i+1)
+		}
+	}
+	return shards
+}

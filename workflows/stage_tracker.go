@@ -1,0 +1,125 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+	"rdrec/storage"
+)
+
+// State is how far a stage is.
+type State string
+
+// The states of a stage.
+const (
+	Running  State = "running"
+	Finished State = "done"
+	Cached   State = "cached"
+	Failed   State = "failed"
+)
+
+// StageStatus is one line of the query [QueryStages].
+type StageStatus struct {
+	Name        string      `json:"name"`
+	State       State       `json:"state"`
+	Seconds     float64     `json:"seconds"`
+	Fingerprint string      `json:"fingerprint"`
+	Output      storage.Ref `json:"output"`
+	Note        string      `json:"note,omitempty"`
+	// Progress is what the workflow itself knows of a running stage; the heartbeats of its
+	// activities come on top.
+	Progress *activities.Progress `json:"progress,omitempty"`
+	// Stats are what else is known of the work, see [storage.Done].
+	Stats map[string]float64 `json:"stats,omitempty"`
+}
+
+// QueryStages is the query that every workflow here answers with its []StageStatus.
+const QueryStages = "stages"
+
+// stageTracker keeps a workflow's stages for people: the query, and the details that the Web UI
+// shows.
+type stageTracker struct {
+	entries []*StageStatus
+	// nonce is the run's [Nonce] nonce.
+	nonce string
+}
+
+// newStageTracker answers the query of a workflow with its ledger.
+func newStageTracker(ctx workflow.Context, nonce string) (*stageTracker, error) {
+	l := &stageTracker{nonce: nonce}
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStages, l.list, workflow.QueryHandlerOptions{
+		Description: "stages with their states and results",
+	})
+	return l, err
+}
+
+func (t *stageTracker) list() ([]StageStatus, error) {
+	stages := make([]StageStatus, 0, len(t.entries))
+	for _, e := range t.entries {
+		stages = append(stages, *e)
+	}
+	return stages, nil
+}
+
+func (t *stageTracker) start(ctx workflow.Context, s stage, fingerprint string) *StageStatus {
+	entry := &StageStatus{Name: s.label, State: Running, Fingerprint: fingerprint}
+	t.entries = append(t.entries, entry)
+	t.publish(ctx)
+	setStageAttribute(ctx, s.name)
+	return entry
+}
+
+// StageAttribute is the search attribute that says what a workflow does now.
+func StageAttribute() temporal.SearchAttributeKeyKeyword {
+	return temporal.NewSearchAttributeKeyKeyword("RdrecStage")
+}
+
+// setStageAttribute sets the search attribute. Runs that began before it was set go on without it.
+func setStageAttribute(ctx workflow.Context, name string) {
+	if workflow.GetVersion(ctx, "stage-attribute", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
+		return
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, StageAttribute().ValueSet(name)); err != nil {
+		workflow.GetLogger(ctx).Warn("the stage's search attribute was not set", "error", err)
+	}
+}
+
+// finishShard closes an entry and returns err as it is: Temporal would make an error of its own out
+// of a wrapped one, and hide its type.
+func (t *stageTracker) finish(ctx workflow.Context, entry *StageStatus, state State, found activities.StageResult, err error) error {
+	entry.State, entry.Seconds, entry.Output, entry.Stats, entry.Progress = state, found.Seconds, found.Output, found.Stats, nil
+	if err != nil {
+		entry.Note = err.Error()
+	}
+	t.publish(ctx)
+	return err
+}
+
+// times is what the report says of each stage.
+func (t *stageTracker) times() []activities.StageTime {
+	times := make([]activities.StageTime, 0, len(t.entries))
+	for _, e := range t.entries {
+		times = append(times, activities.StageTime{
+			Name: e.Name, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint, Output: e.Output, Stats: e.Stats,
+		})
+	}
+	return times
+}
+
+// publish writes the stages as a Markdown table into the workflow's details.
+func (t *stageTracker) publish(ctx workflow.Context) {
+	var table strings.Builder
+	table.WriteString("| stage | state | seconds | artifact |\n| --- | --- | ---: | --- |\n")
+	for _, e := range t.entries {
+		artifact := ""
+		if !e.Output.IsZero() {
+			artifact = "`" + e.Output.Digest[:12] + "`"
+		}
+		fmt.Fprintf(&table, "| %s | %s | %.1f | %s |\n", e.Name, e.State, e.Seconds, artifact)
+	}
+	workflow.SetCurrentDetails(ctx, table.String())
+}
