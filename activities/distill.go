@@ -22,10 +22,10 @@ type DistillInput struct {
 	HeldOut bool `json:"held_out"`
 	// Nonce, where set, has every row asked again and kept apart from those that were finished
 	// before.
-	Nonce string `json:",omitempty"`
+	Nonce string `json:"nonce,omitempty"`
 	// Sample, where not 0, is how many explanations are distilled for people to read, spread over
 	// all of them.
-	Sample int `json:",omitempty"`
+	Sample int `json:"sample,omitempty"`
 }
 
 // rationaleSet are all that this teacher has ever written.

@@ -26,8 +26,8 @@ type EvaluateInput struct {
 	Seed     int64         `json:"seed"`
 	// Shard, from 0, is which of so many Parts is answered; Parts 0 is the whole. Rows are decoded
 	// in the same batches either way.
-	Shard  int `json:",omitempty"`
-	Shards int `json:",omitempty"`
+	Shard  int `json:"shard,omitempty"`
+	Shards int `json:"shards,omitempty"`
 }
 
 // Prediction is what the student recommended to one user.

@@ -27,7 +27,7 @@ type PretrainInput struct {
 	Seed      int64 `json:"seed"`
 	// Fingerprint is what the checkpoints belong to; it is set by the workflow and no part of
 	// itself.
-	Fingerprint string `json:",omitempty"`
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 // Limits on what training endures before it says so.

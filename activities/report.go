@@ -36,7 +36,7 @@ type ReportInput struct {
 	Trials   []TrialResult `json:"trials"`
 	Stages   []StageTime   `json:"stages"`
 	// NightlyRun is the verdict where a night is reported.
-	NightlyRun *NightlyRun `json:",omitempty"`
+	NightlyRun *NightlyRun `json:"nightly_run,omitempty"`
 }
 
 // TrialResult is one trained and examined student.

@@ -23,7 +23,7 @@ type DistillationInput struct {
 	// Sample, where not 0, is how many explanations are distilled for people to read.
 	Sample int `json:"sample"`
 	// Nonce, where set, has every row asked again and kept apart, see [Nonce].
-	Nonce string `json:",omitempty"`
+	Nonce string `json:"nonce,omitempty"`
 	// Parallel is how many shards are worked at together; 0 means 16. Lap is how many of them a run
 	// finishes before it begins its history anew; 0 means 500.
 	Parallel     int `json:"parallel"`

@@ -20,7 +20,7 @@ import (
 type ExperimentInput struct {
 	Spec spec.Spec `json:"spec"`
 	// Nonce, where set, has everything done anew.
-	NoCache NoCache `json:",omitzero"`
+	NoCache NoCache `json:"no_cache,omitzero"`
 }
 
 // Nonce makes a run do every stage itself, to see whether the same spec gives the same bytes. What

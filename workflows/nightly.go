@@ -16,7 +16,7 @@ import (
 type NightlyInput struct {
 	Spec spec.Spec `json:"spec"`
 	// RetryAll has the files taken, too, that earlier nights set aside.
-	RetryAll bool `json:",omitempty"`
+	RetryAll bool `json:"retry_all,omitempty"`
 }
 
 // VerdictAttribute is the search attribute that says what came of a night.

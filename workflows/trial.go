@@ -20,12 +20,12 @@ type TrialInput struct {
 	Seed   int64     `json:"seed"`
 	// FlippedSwitch is the switch that an ablation flips; empty leaves the spec's protocol as it
 	// is.
-	FlippedSwitch string `json:",omitempty"`
+	FlippedSwitch string `json:"flipped_switch,omitempty"`
 	// Pretrained is the digest of the weights to start from; empty starts from random weights.
 	Pretrained   string      `json:"pretrained"`
 	Preprocessed storage.Ref `json:"preprocessed"`
 	// Nonce is the experiment's [Nonce] nonce.
-	Nonce string `json:",omitempty"`
+	Nonce string `json:"nonce,omitempty"`
 }
 
 // resolve finds the tables' rows that the trial is about, and says what an ablation flipped.
