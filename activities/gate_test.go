@@ -95,12 +95,12 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 		want     string
 	}{
 		{"the same", []answer{{1, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, ""},
-		{"one truth changed", []answer{{1, 10, nil}, {2, 21, nil}, {3, 30, nil}}, now, "place 2 has user 2 with the new model and user 2"},
-		{"one user changed", []answer{{1, 10, nil}, {2, 20, nil}, {4, 30, nil}}, now, "place 3 has user 3 with the new model and user 4"},
-		{"the first changed", []answer{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, "place 1 has user 1"},
-		{"one less", now[:2], now, "3 users were examined with the new model and 2"},
-		{"one more", now, now[:2], "2 users were examined with the new model and 3"},
-		{"none", nil, nil, "0 users were examined with the new model and 0"},
+		{"one truth changed", []answer{{1, 10, nil}, {2, 21, nil}, {3, 30, nil}}, now, "prediction 2 is of user 2 with the new model and of user 2"},
+		{"one user changed", []answer{{1, 10, nil}, {2, 20, nil}, {4, 30, nil}}, now, "prediction 3 is of user 3 with the new model and of user 4"},
+		{"the first changed", []answer{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, "prediction 1 is of user 1"},
+		{"one less", now[:2], now, "3 users were evaluated with the new model and 2"},
+		{"one more", now, now[:2], "2 users were evaluated with the new model and 3"},
+		{"none", nil, nil, "0 users were evaluated with the new model and 0"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := activities.CompareModelsInput{

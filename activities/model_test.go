@@ -63,7 +63,7 @@ func TestARunsModelIsItsFirstStudent(t *testing.T) {
 			equal(t, name+" "+c.method, want, got)
 		}
 	}
-	if _, err := find("exp", "p5"); err == nil || !strings.Contains(err.Error(), `none of method "p5", but of [rdrec pod]`) {
+	if _, err := find("exp", "p5"); err == nil || !strings.Contains(err.Error(), `no student of method "p5" (available: [rdrec pod])`) {
 		t.Errorf("a method that it has not: %v", err)
 	}
 	if _, err := find("nosuch", ""); !errors.Is(err, storage.ErrNotFound) {
@@ -190,7 +190,7 @@ func TestATornNightIsNamed(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for last, want := range map[int]string{3: "record 2 of the last 3 nights", 2: "record 1 of the last 2 nights"} {
+	for last, want := range map[int]string{3: "record 2 of the last 3 nightly runs", 2: "record 1 of the last 2 nightly runs"} {
 		_, err := activities.ReadNightlyRuns(t.Context(), s.Bucket, "shop", last)
 		if !errors.Is(err, activities.ErrData) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the last %d: %v, want %q", last, err, want)
@@ -211,10 +211,10 @@ func TestThePageOfTheNights(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for number, record := range []string{
 		`{"number":1,"verdict":"idle"}`,
-		`{"number":2,"verdict":"kept","reasons":["why"],"promotion":1,"taken":[{"name":"a"},{"name":"b"}],"seconds":7,"html":"runs/w/r/report.html",` +
+		`{"number":2,"verdict":"rejected","reasons":["why"],"promotion":1,"ingested":[{"name":"a"},{"name":"b"}],"seconds":7,"html":"runs/w/r/report.html",` +
 			`"counts":{"new_rows":1,"new_bad":2,"rows":3,"users":4,"items":5,"new_users":6,"new_items":7,"new_rationales":8,"new_parsed":9,` +
-			`"asked":10,"tokens":11},"metric":"HR@5","metrics":[{"name":"HR@1","value":1},{"name":"HR@5","value":0.5,"low":0.25,"high":0.75}],` +
-			`"compared":{"difference":0.1,"low":-0.1,"high":0.2,"p":0.3}}`,
+			`"requests":10,"tokens":11},"metric":"HR@5","metrics":[{"name":"HR@1","value":1},{"name":"HR@5","value":0.5,"low":0.25,"high":0.75}],` +
+			`"comparison":{"difference":0.1,"low":-0.1,"high":0.2,"p":0.3}}`,
 	} {
 		if err := s.Bucket.PutNightlyRun(t.Context(), "shop", number+1, []byte(record)); err != nil {
 			t.Fatal(err)
@@ -234,7 +234,7 @@ func TestThePageOfTheNights(t *testing.T) {
 	if d := row.Difference; d == nil || d.Mean != 0.1 || d.Low != -0.1 || d.High != 0.2 || d.P != 0.3 {
 		t.Errorf("difference %+v", d)
 	}
-	if !row.Trained || row.Files != 2 || row.Promotion != 1 || row.Verdict != "kept" || row.Report != filepath.Join(s.root, "runs/w/r/report.html") {
+	if !row.Trained || row.Files != 2 || row.Promotion != 1 || row.Verdict != "rejected" || row.Report != filepath.Join(s.root, "runs/w/r/report.html") {
 		t.Errorf("%+v", row)
 	}
 }

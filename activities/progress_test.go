@@ -49,8 +49,8 @@ func TestAReportKeepsStageAndLife(t *testing.T) {
 // TestADrawnFilesName says its watermark in letters, digits and dashes.
 func TestADrawnFilesName(t *testing.T) {
 	for value, want := range map[string]string{
-		"2026-01-02T03:04:05Z": "drawn-2026-01-02T03-04-05Z-", "azAZ09": "drawn-azAZ09-", "/:@[`{": "drawn--------", "\u00e9": "drawn---",
-		"12345678901234567890123456789012345678901": "drawn-1234567890123456789012345678901234567890-",
+		"2026-01-02T03:04:05Z": "ingested-2026-01-02T03-04-05Z-", "azAZ09": "ingested-azAZ09-", "/:@[`{": "ingested--------", "\u00e9": "ingested---",
+		"12345678901234567890123456789012345678901": "ingested-1234567890123456789012345678901234567890-",
 	} {
 		mark := storage.Watermark{Source: "s", Column: "c", Value: value}
 		if got := ingestedName(mark); got != want+storage.Digest([]byte("s\nc\n" + value))[:8]+".parquet" {

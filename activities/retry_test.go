@@ -78,7 +78,7 @@ func TestARetriedNightIsRecordedOnce(t *testing.T) {
 			s := newInboxEnv(t)
 			others := func(numbers []int) {
 				for _, number := range numbers {
-					record := fmt.Appendf(nil, `{"name":"shop","number":%d,"run":"other","verdict":"kept"}`, number)
+					record := fmt.Appendf(nil, `{"name":"shop","number":%d,"run":"other","verdict":"rejected"}`, number)
 					if err := s.Bucket.PutNightlyRun(t.Context(), "shop", number, record); err != nil {
 						t.Fatal(err)
 					}
@@ -171,7 +171,7 @@ func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		done := storage.StageRecord{Stage: "import", Fingerprint: fingerprint, Output: s.putArtifact("f", "x"), Seconds: 2, Stats: map[string]float64{"asked": 3}}
+		done := storage.StageRecord{Stage: "import", Fingerprint: fingerprint, Output: s.putArtifact("f", "x"), Seconds: 2, Stats: map[string]float64{"requests": 3}}
 		for range 2 {
 			if _, err := run[any](s, s.CommitStage, done); (err != nil) != (c.broken != "") {
 				t.Errorf("%q is broken: %v", c.broken, err)
@@ -268,7 +268,7 @@ func TestRetriedStagesMakeTheSameArtefact(t *testing.T) {
 	dataset := again("import", s.Import, activities.ImportInput{Data: data, Seed: 1})
 	examples := again("preprocess", s.Preprocess, activities.PreprocessInput{Dataset: dataset, Negatives: 9, Seed: 1})
 	again("baseline", s.RankBaselines, activities.RankBaselinesInput{Preprocessed: examples, Evaluate: spec.Default().Evaluate})
-	parts := []storage.Ref{s.putArtifact("sequential.jsonl", `{"user":1}`+"\n"), s.putArtifact("sequential.jsonl", `{"user":2,"place":1}`+"\n")}
+	parts := []storage.Ref{s.putArtifact("sequential.jsonl", `{"user":1}`+"\n"), s.putArtifact("sequential.jsonl", `{"user":2,"index":1}`+"\n")}
 	again("merge", s.MergePredictions, activities.MergePredictionsInput{Task: task.Sequential, Shards: parts})
 	s.putFile("a", "one")
 	before := s.ingest(nil)
@@ -283,14 +283,14 @@ func TestMergedAnswersAreInTheirPlaces(t *testing.T) {
 	s := newInboxEnv(t)
 	for kind, lines := range map[task.Task][3]string{
 		task.Sequential: {
-			`{"place":2,"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":1,"truth":0,"items":null}` + "\n",
-			`{"place":1,"user":2,"truth":0,"items":null}` + "\n" + `{"place":2,"user":4,"truth":0,"items":null}` + "\n",
+			`{"index":2,"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":1,"truth":0,"items":null}` + "\n",
+			`{"index":1,"user":2,"truth":0,"items":null}` + "\n" + `{"index":2,"user":4,"truth":0,"items":null}` + "\n",
 			`{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` + "\n" +
 				`{"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":4,"truth":0,"items":null}` + "\n",
 		},
 		task.Explanation: {
-			`{"place":10,"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
-			`{"place":9,"user":1,"item":6,"reference":"r","generated":"g"}` + "\n",
+			`{"index":10,"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
+			`{"index":9,"user":1,"item":6,"reference":"r","generated":"g"}` + "\n",
 			`{"user":1,"item":6,"reference":"r","generated":"g"}` + "\n" + `{"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
 		},
 	} {

@@ -151,7 +151,7 @@ func (s *inboxEnv) gathersRationales(in activities.DistillInput) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if record, err = s.Bucket.ReadArtifactFile(s.t.Context(), more, "distillation.json"); err != nil || !strings.Contains(string(record), `"left": 2`) {
+	if record, err = s.Bucket.ReadArtifactFile(s.t.Context(), more, "distillation.json"); err != nil || !strings.Contains(string(record), `"skipped": 2`) {
 		s.t.Errorf("two of twelve were not asked: %s, %v", record, err)
 	}
 }
@@ -229,9 +229,9 @@ func TestPartsKeepTheirPlaces(t *testing.T) {
 		want  string
 	}{
 		{task.Sequential, 0, `{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` + "\n"},
-		{task.Sequential, 2, `{"place":2,"user":2,"truth":0,"items":null}` + "\n" + `{"place":1,"user":1,"truth":0,"items":null}` + "\n"},
+		{task.Sequential, 2, `{"index":2,"user":2,"truth":0,"items":null}` + "\n" + `{"index":1,"user":1,"truth":0,"items":null}` + "\n"},
 		{task.Explanation, 0, `{"user":3,"item":0,"reference":"","generated":""}` + "\n" + `{"user":4,"item":0,"reference":"","generated":""}` + "\n"},
-		{task.Explanation, 2, `{"place":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" + `{"place":3,"user":3,"item":0,"reference":"","generated":""}` + "\n"},
+		{task.Explanation, 2, `{"index":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" + `{"index":3,"user":3,"item":0,"reference":"","generated":""}` + "\n"},
 	} {
 		student := &answering{
 			predictions: []activities.Prediction{{Index: 2, User: 2}, {Index: 1, User: 1}},

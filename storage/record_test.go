@@ -108,11 +108,11 @@ func TestRecordsKeepEveryField(t *testing.T) {
 			func() (any, error) { return h.Watermark(ctx, "shop") },
 		},
 		{
-			"nightly/shop/promotions/000001.json", `{"number":1,"time":"2026-01-02T03:04:05.000000006Z","kind":"rollback","of":7,` +
+			"nightly/shop/promotions/000001.json", `{"number":1,"time":"2026-01-02T03:04:05.000000006Z","kind":"rollback","rollback_to":7,` +
 				`"workflow":"w","run":"r","reviews":` + refJSON("1", "10") + `,"dataset":` + data + `,"preprocessed":` + data +
 				`,"model":{"weights":` + model + `,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
 				`,"table":` + refJSON("2", "20") + `,"metrics":[{"name":"HR@1","value":0.5,"low":0.25,"high":0.75}]` +
-				`,"compared":{"metric":"HR@5","against":4,"users":5,"new":0.5,"old":0.25,"difference":0.125,"low":-1,"high":2,"p":0.0625}` +
+				`,"comparison":{"metric":"HR@5","current_promotion":4,"users":5,"candidate":0.5,"current":0.25,"difference":0.125,"low":-1,"high":2,"p":0.0625}` +
 				`,"counts":{"users":8}}`,
 			fullPromotion(h),
 			func() error {

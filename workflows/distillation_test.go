@@ -250,7 +250,7 @@ func TestDistillationPauseAndResume(t *testing.T) {
 	w.whenBegun(2, func() {
 		w.update(t, workflows.UpdateResume, "is not paused")
 		w.update(t, workflows.UpdatePause, "")
-		w.update(t, workflows.UpdatePause, "is paused already")
+		w.update(t, workflows.UpdatePause, "already paused")
 		close(paused)
 	})
 	w.env.RegisterDelayedCallback(func() {
