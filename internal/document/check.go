@@ -9,15 +9,15 @@ import (
 	"github.com/go-playground/validator/v10"
 )
 
-// Rule is a validate tag of the caller's own.
+// Rule is a validate tag of the caller.
 type Rule struct {
-	// Tag is the word used in validate tags.
+	// Tag is the name used in validate tags.
 	Tag string
-	// Accept says whether a text will do; nil means that it must be one of Choices.
+	// Accept reports whether a text is valid; nil means that it must be one of Choices.
 	Accept func(string) bool
-	// Choices are the texts to choose from, for the check and the hint.
+	// Choices are the valid texts, used by the check and the hint.
 	Choices []string
-	// Want completes "must be ..." where there are no choices.
+	// Want completes "must be ..." if there are no choices.
 	Want string
 }
 
@@ -28,15 +28,15 @@ func (r Rule) accepts(text string) bool {
 	return slices.Contains(r.Choices, text)
 }
 
-// Check applies the struct's validate tags and records each violation as a fault.
+// Check applies the struct's validate tags and records each violation as a diagnostic.
 func (d *Document) Check(rules ...Rule) error {
 	v := validator.New(validator.WithRequiredStructEnabled())
 	v.RegisterTagNameFunc(yamlName)
 	byTag := map[string]Rule{}
 	for _, r := range rules {
 		byTag[r.Tag] = r
-		err := v.RegisterValidation(r.Tag, func(level validator.FieldLevel) bool { return r.accepts(level.Field().String()) })
-		if err != nil {
+		accept := func(level validator.FieldLevel) bool { return r.accepts(level.Field().String()) }
+		if err := v.RegisterValidation(r.Tag, accept); err != nil {
 			return fmt.Errorf("registering validation %q: %w", r.Tag, err)
 		}
 	}
@@ -44,7 +44,7 @@ func (d *Document) Check(rules ...Rule) error {
 	if err == nil {
 		return nil
 	}
-	violations, ok := err.(validator.ValidationErrors) //nolint:errorlint // the validator returns this very type or a broken struct's
+	violations, ok := err.(validator.ValidationErrors) //nolint:errorlint // never wrapped
 	if !ok {
 		return fmt.Errorf("validating %s: %w", d.file, err)
 	}
@@ -59,13 +59,13 @@ func (d *Document) Check(rules ...Rule) error {
 	return nil
 }
 
-// hasDiagnostic says whether a key already has a fault: a text where a number belongs is not also
-// too small.
+// hasDiagnostic reports whether a key already has a diagnostic: a text in place of a number is not
+// reported as too small as well.
 func (d *Document) hasDiagnostic(key string) bool {
 	return slices.ContainsFunc(d.diagnostics, func(f Diagnostic) bool { return f.Key == key })
 }
 
-// explain puts a violation into words.
+// explain returns the reason and hint of a violation.
 func explain(violation validator.FieldError, rules map[string]Rule) (reason, hint string) {
 	text := fmt.Sprint(violation.Value())
 	if r, ok := rules[violation.Tag()]; ok {
@@ -78,7 +78,7 @@ func explain(violation validator.FieldError, rules map[string]Rule) (reason, hin
 	case "required":
 		return "is required", ""
 	case "unique":
-		return "names something twice", ""
+		return "contains duplicates", ""
 	case "oneof":
 		return fmt.Sprintf("%q is not known", text), hintOf(text, strings.Fields(violation.Param()))
 	case "datetime":
@@ -89,9 +89,11 @@ func explain(violation validator.FieldError, rules map[string]Rule) (reason, hin
 	return bound(violation, text), ""
 }
 
-// bound puts a violated bound into words.
+// bound returns the reason of a violated bound.
 func bound(violation validator.FieldError, text string) string {
-	words := map[string]string{"min": "at least", "max": "at most", "gt": "more than", "lt": "less than"}[violation.Tag()]
+	words := map[string]string{
+		"min": "at least", "max": "at most", "gt": "more than", "lt": "less than",
+	}[violation.Tag()]
 	switch violation.Kind() {
 	case reflect.String:
 		return fmt.Sprintf("must be %s %s characters long", words, violation.Param())

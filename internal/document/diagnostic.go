@@ -1,8 +1,8 @@
-// Package document reads strict YAML documents into structs: a spec, the dev server's settings. In:
-// text, overrides such as "train.epochs=2", and a struct holding the defaults; out: the struct
-// filled in, or every fault at once, each with its file, line, key and a hint. The steps are [Read]
-// (syntax, keys, types), [Document.Set] (overrides), [Document.Check] (the struct's validate tags),
-// the caller's own rules through [Document.AddDiagnostic], and [Document.Err].
+// Package document reads strict YAML documents into structs: specs and the dev server's settings.
+// In: a text, overrides such as "train.epochs=2", and a struct that holds the defaults; out: the
+// filled struct, or all diagnostics at once, each with its file, line, key and a hint. The steps
+// are [Read] (syntax, keys, types), [Document.Set] (overrides), [Document.Check] (the struct's
+// validate tags), the caller's own rules through [Document.AddDiagnostic], and [Document.Err].
 package document
 
 import (
@@ -11,22 +11,22 @@ import (
 	"strings"
 )
 
-// AddDiagnostic is one thing that is wrong with a document.
+// Diagnostic is one problem of a document.
 type Diagnostic struct {
-	// File is the document's name, or "--set key=value" for a fault of an override, in which
-	// [Redact] leaves no password.
+	// File is the document's name, or "--set key=value" for a problem of an override, with
+	// passwords removed by [Redact].
 	File string `json:"file"`
-	// Line counts from 1; 0 means that no line is to blame.
+	// Line counts from 1; 0 means that the problem has no line.
 	Line int `json:"line,omitempty"`
-	// Key is the dotted path of the value; empty for a fault of the whole document.
+	// Key is the dotted path of the value; empty for a problem of the whole document.
 	Key string `json:"key,omitempty"`
-	// Reason says what is wrong.
+	// Reason describes the problem.
 	Reason string `json:"reason"`
-	// Hint says what to do; it may be empty.
+	// Hint describes how to fix it; it may be empty.
 	Hint string `json:"hint,omitempty"`
 }
 
-// String returns the fault without its hint.
+// String returns the diagnostic without its hint.
 func (f Diagnostic) String() string {
 	prefix := f.File
 	if f.Line > 0 {
@@ -38,10 +38,10 @@ func (f Diagnostic) String() string {
 	return prefix + ": " + f.Key + ": " + f.Reason
 }
 
-// Error is all that is wrong with a document.
+// Error contains all diagnostics of a document.
 type Error struct{ Diagnostics []Diagnostic }
 
-// Error returns one line a fault, each with its hint.
+// Error returns one line per diagnostic, each with its hint.
 func (e Error) Error() string {
 	var b strings.Builder
 	for i, f := range e.Diagnostics {
@@ -56,16 +56,16 @@ func (e Error) Error() string {
 	return b.String()
 }
 
-// userinfo is what stands before the @ of an address in a text: up to the fragment, in which an @
-// may stand, or, where a password was not escaped, whatever follows a colon that no port's digit
-// follows.
+// userinfo matches the part of a URL before the @: up to the fragment, which may contain an @
+// itself. For unescaped passwords it also matches everything after a colon that is not followed by
+// a port's digit.
 var userinfo = regexp.MustCompile(`://([^\s#]*|[^\s/]*:[^\s/0-9]\S*)@`)
 
-// Redact takes users and passwords out of the addresses in a text that people will see:
-// "http://ada:secret@host/" is "http://***@host/".
+// Redact removes users and passwords from the URLs in a text for people: "http://ada:secret@host/"
+// becomes "http://***@host/".
 func Redact(text string) string { return userinfo.ReplaceAllString(text, "://***@") }
 
-// Suggest returns a hint naming the closest of the choices, or all of them where none is close.
+// Suggest returns a hint with the closest of the choices, or with all of them if none is close.
 func Suggest(word string, choices []string) string {
 	best, bestDistance := "", len(word)/3+2
 	for _, choice := range choices {
@@ -79,8 +79,8 @@ func Suggest(word string, choices []string) string {
 	return "known are " + strings.Join(choices, ", ")
 }
 
-// distance is Levenshtein's: the fewest insertions, deletions and substitutions of bytes between
-// two words.
+// distance returns the Levenshtein distance of two words: the minimum number of insertions,
+// deletions and substitutions of bytes.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -11,7 +11,7 @@ import (
 	"rdrec/internal/document"
 )
 
-// shop has a field of each kind that the package fills.
+// shop has a field of each type that the package fills.
 type shop struct {
 	Name   string            `yaml:"name" validate:"required"`
 	Floors int               `yaml:"floors" validate:"min=1"`
@@ -77,7 +77,9 @@ func TestDiagnostics(t *testing.T) {
 		overrides  []string
 		want       []string
 	}{
-		{"all at once, by line, overrides last", "flors: 2\nrent: much\ncafe:\n  seats: 0\n  tea: blac\n", []string{"rnt=1", "=x", "open=1e"}, []string{
+		{"all at once, by line, overrides last", "flors: 2\nrent: much\ncafe:\n  seats: 0\n  tea: blac\n", []string{
+			"rnt=1", "=x", "open=1e",
+		}, []string{
 			`shop.yaml: name: is required`,
 			`shop.yaml:1: flors: is not a known key (did you mean "floors"?)`,
 			`shop.yaml:2: rent: must be a number, not "much"`,
@@ -87,10 +89,11 @@ func TestDiagnostics(t *testing.T) {
 			`--set =x: is not of the form key=value (for example --set train.epochs=2)`,
 			`--set open=1e: open: must be a truth value (true or false), not "1e"`,
 		}},
-		{"twice", "name: a\nname: b\nlabels: {a: b, a: c}\n", nil, []string{
-			`shop.yaml:2: name: stands here twice (keep one)`, `shop.yaml:3: labels[a]: stands here twice (keep one)`,
+		{"duplicate keys", "name: a\nname: b\nlabels: {a: b, a: c}\n", nil, []string{
+			`shop.yaml:2: name: is a duplicate key (keep one)`, `shop.yaml:3: labels[a]: is a duplicate key (keep one)`,
 		}},
-		{"not finite, not whole, quoted, too big", "name: a\nrent: .inf\nfloors: 1.5\nopen: 'true'\ncafe: {seats: 99999999999999999999}\n", nil, []string{
+		{"not finite, not whole, quoted, too big", "name: a\nrent: .inf\nfloors: 1.5\nopen: 'true'\n" +
+			"cafe: {seats: 99999999999999999999}\n", nil, []string{
 			`shop.yaml:2: rent: must be a number, not ".inf"`,
 			`shop.yaml:3: floors: must be a whole number, not "1.5"`,
 			`shop.yaml:4: open: must be a truth value (true or false) without quotes, not "true"`,
@@ -108,15 +111,19 @@ func TestDiagnostics(t *testing.T) {
 			`shop.yaml:3: cafe: uses a YAML merge key (write the values themselves)`,
 			`shop.yaml:4: cafe.tea: uses a YAML anchor, alias or tag (write the value itself)`,
 		}},
-		{"items", "name: a\ngoods: [hats, shoes, hats]\n", []string{"name.x=1"}, []string{
-			`shop.yaml:2: goods: names something twice`,
+		{"duplicate items", "name: a\ngoods: [hats, shoes, hats]\n", []string{"name.x=1"}, []string{
+			`shop.yaml:2: goods: contains duplicates`,
 			`--set name.x=1: name.x: "name" has no keys of its own`,
 		}},
 		{"unknown item", "name: a\ngoods: [hats, glove]\n", nil, []string{
 			`shop.yaml:2: goods[1]: "glove" is not known (did you mean "gloves"?)`,
 		}},
-		{"syntax", "name: a\n  floors: [\n", nil, []string{`shop.yaml:1: is not YAML: mapping value is not allowed in this context`}},
-		{"two documents", "name: a\n---\nname: b\n", nil, []string{`shop.yaml:3: starts a second document (keep one document in a file)`}},
+		{"syntax", "name: a\n  floors: [\n", nil, []string{
+			`shop.yaml:1: is not YAML: mapping value is not allowed in this context`,
+		}},
+		{"two documents", "name: a\n---\nname: b\n", nil, []string{
+			`shop.yaml:3: starts a second document (keep one document in a file)`,
+		}},
 		{"not a block", "hello\n", nil, []string{`shop.yaml:1: must be a block of keys`}},
 	}
 	for _, test := range tests {
@@ -125,11 +132,11 @@ func TestDiagnostics(t *testing.T) {
 			_, err := read(test.text, test.overrides...)
 			var diagnostics document.Error
 			if !errors.As(err, &diagnostics) {
-				t.Fatalf("got %v, want faults", err)
+				t.Fatalf("got %v, want diagnostics", err)
 			}
 			got := strings.Split(diagnostics.Error(), "\n")
 			if diff := cmp.Diff(test.want, got); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
+				t.Errorf("diagnostics (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -150,18 +157,18 @@ func TestSuggest(t *testing.T) {
 func TestDiagnosticsRedactPasswords(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ text, override string }{
-		{"name: a\ncafe: {tea: \"http://ada:tell-nobody@host/\"}\n", ""},
-		{"name: a\ngoods: http://ada:tell-nobody@host/\n", ""},
-		{"name: a\n", "cafe.tea=https://ada:tell-nobody@host:80/v1?x=y#m"},
-		{"name: a\n", "nme=https://ada:tell-nobody@host"},
-		{"name: a\n", "https://ada:tell-nobody@host"},
-		{"name: a\n", "goods=[https://ada:b,https://tell-nobody@host]"},
-		{"name: a\n", "rent=s3://ada:with#and/tell-nobody@host"},
-		{"name: a\n", "rent=s3://tell-nobody@host/"},
+		{"name: a\ncafe: {tea: \"http://ada:hunter2@host/\"}\n", ""},
+		{"name: a\ngoods: http://ada:hunter2@host/\n", ""},
+		{"name: a\n", "cafe.tea=https://ada:hunter2@host:80/v1?x=y#m"},
+		{"name: a\n", "nme=https://ada:hunter2@host"},
+		{"name: a\n", "https://ada:hunter2@host"},
+		{"name: a\n", "goods=[https://ada:b,https://hunter2@host]"},
+		{"name: a\n", "rent=s3://ada:with#and/hunter2@host"},
+		{"name: a\n", "rent=s3://hunter2@host/"},
 	}
 	for _, test := range tests {
 		_, err := read(test.text, strings.Fields(test.override)...)
-		if err == nil || strings.Contains(err.Error(), "tell-nobody") || !strings.Contains(err.Error(), "://***@host") {
+		if err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "://***@host") {
 			t.Errorf("%q, --set %q: %v", test.text, test.override, err)
 		}
 	}
@@ -175,7 +182,7 @@ func TestRedactKeepsOtherText(t *testing.T) {
 		`"openai:http://ada:p@ss:word@host/v1#m": no teacher`: `"openai:http://***@host/v1#m": no teacher`,
 	} {
 		if got := document.Redact(text); got != want {
-			t.Errorf("Conceal(%q) = %q, want %q", text, got, want)
+			t.Errorf("Redact(%q) = %q, want %q", text, got, want)
 		}
 	}
 }

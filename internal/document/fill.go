@@ -14,8 +14,8 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// filler copies nodes into a struct. It reads scalars from their text rather than through the
-// parser's guesses, so that 5e-4, 010 and 2018-01-01 mean what they look like.
+// filler copies nodes into a struct. It parses scalars from their text instead of the YAML parser's
+// typed values, so that 5e-4, 010 and 2018-01-01 are read literally.
 type filler struct {
 	*Document
 	position func(ast.Node) position
@@ -26,7 +26,7 @@ func (f *filler) addDiagnostic(node ast.Node, key, reason, hint string) {
 	f.add(f.position(node), key, reason, hint)
 }
 
-// value fills one value of any kind.
+// value fills one value of any type.
 func (f *filler) value(node ast.Node, target reflect.Value, key string) {
 	if key != "" {
 		f.positions[key] = f.position(node)
@@ -53,7 +53,7 @@ func (f *filler) value(node ast.Node, target reflect.Value, key string) {
 	}
 }
 
-// null unsets what may be absent.
+// null resets a value that may be absent.
 func (f *filler) null(node ast.Node, target reflect.Value, key string) {
 	switch target.Kind() {
 	case reflect.Pointer, reflect.Slice, reflect.Map:
@@ -68,7 +68,7 @@ func (f *filler) pointer(node ast.Node, target reflect.Value, key string) {
 	f.value(node, target.Elem(), key)
 }
 
-// allocate makes a nil pointer point to its type's defaults.
+// allocate sets a nil pointer to a new value with its type's defaults.
 func allocate(target reflect.Value) {
 	if !target.IsNil() {
 		return
@@ -79,7 +79,8 @@ func allocate(target reflect.Value) {
 	}
 }
 
-// pairs returns the entries of a mapping; ok is false, and a fault noted, for anything else.
+// pairs returns the entries of a mapping; for any other node, ok is false and a diagnostic is
+// recorded.
 func (f *filler) pairs(node ast.Node, key string) (entries []*ast.MappingValueNode, ok bool) {
 	switch n := node.(type) {
 	case *ast.MappingNode:
@@ -109,7 +110,7 @@ func (f *filler) block(node ast.Node, target reflect.Value, key string) {
 		case !field.IsValid():
 			f.addDiagnostic(entry.Key, full, "is not a known key", Suggest(name, names(target.Type())))
 		case seen[name]:
-			f.addDiagnostic(entry.Key, full, "stands here twice", "keep one")
+			f.addDiagnostic(entry.Key, full, "is a duplicate key", "keep one")
 		default:
 			f.value(entry.Value, field, full)
 		}
@@ -117,7 +118,7 @@ func (f *filler) block(node ast.Node, target reflect.Value, key string) {
 	}
 }
 
-// list fills a slice. In an override "a,b" is a list too.
+// list fills a slice. An override may write a list as "a,b".
 func (f *filler) list(node ast.Node, target reflect.Value, key string) {
 	if text, _, ok := scalarText(node); ok && f.override {
 		parts := strings.Split(text, ",")
@@ -140,7 +141,7 @@ func (f *filler) list(node ast.Node, target reflect.Value, key string) {
 	target.Set(items)
 }
 
-// table fills a map with text keys.
+// table fills a map with string keys.
 func (f *filler) table(node ast.Node, target reflect.Value, key string) {
 	entries, ok := f.pairs(node, key)
 	if !ok {
@@ -151,7 +152,7 @@ func (f *filler) table(node ast.Node, target reflect.Value, key string) {
 		name := reflect.ValueOf(entry.Key.GetToken().Value)
 		full := fmt.Sprintf("%s[%s]", key, name)
 		if target.MapIndex(name).IsValid() {
-			f.addDiagnostic(entry.Key, full, "stands here twice", "keep one")
+			f.addDiagnostic(entry.Key, full, "is a duplicate key", "keep one")
 			continue
 		}
 		value := reflect.New(target.Type().Elem()).Elem()
@@ -160,12 +161,11 @@ func (f *filler) table(node ast.Node, target reflect.Value, key string) {
 	}
 }
 
-// scalar fills a text, number, truth value, duration or, for a field of type any, whatever YAML
-// says.
+// scalar fills a string, number, boolean or duration, or a field of type any with YAML's own value.
 func (f *filler) scalar(node ast.Node, target reflect.Value, key string) {
 	if target.Kind() == reflect.Interface {
 		if err := yaml.NodeToValue(node, target.Addr().Interface()); err != nil {
-			f.addDiagnostic(node, key, "has a value that cannot be read", "")
+			f.addDiagnostic(node, key, "has an unreadable value", "")
 		}
 		return
 	}
@@ -177,14 +177,14 @@ func (f *filler) scalar(node ast.Node, target reflect.Value, key string) {
 	f.assign(node, target, key, text, quoted)
 }
 
-// assign is the function of that name, and notes a fault where it fails.
+// assign parses a text into a field and records a diagnostic if that fails.
 func (f *filler) assign(node ast.Node, target reflect.Value, key, text string, quoted bool) {
 	if want, err := assign(target, text, quoted); err != nil {
 		f.addDiagnostic(node, key, fmt.Sprintf("must be %s, not %q", want, text), "")
 	}
 }
 
-// scalarText returns what a scalar node says, and whether it was quoted.
+// scalarText returns the text of a scalar node, and whether it was quoted.
 func scalarText(node ast.Node) (text string, quoted, ok bool) {
 	switch n := node.(type) {
 	case *ast.LiteralNode:
@@ -197,8 +197,8 @@ func scalarText(node ast.Node) (text string, quoted, ok bool) {
 	}
 }
 
-// assign parses a text into a field, which keeps its value where that fails, and says, for the
-// message, what the field wants.
+// assign parses a text into a field, which keeps its value on failure. It returns the field's
+// expected type for the error message.
 func assign(target reflect.Value, text string, quoted bool) (want string, err error) {
 	switch {
 	case target.Type() == reflect.TypeFor[time.Duration]():
@@ -217,7 +217,7 @@ func assign(target reflect.Value, text string, quoted bool) (want string, err er
 	}
 }
 
-// set applies a setter to what was parsed without an error.
+// set returns a function that applies a setter to a value parsed without an error.
 func set[T any](apply func(T)) func(T, error) error {
 	return func(v T, err error) error {
 		if err == nil {
@@ -247,8 +247,8 @@ func kindName(target reflect.Value) string {
 	}
 }
 
-// lookup finds the value that a dotted key names; the zero Value, and a fault noted, where there is
-// none.
+// lookup returns the value at a dotted key. If there is none, it records a diagnostic and returns
+// the zero Value.
 func (f *filler) lookup(key string) reflect.Value {
 	target, done := f.root, ""
 	for name := range strings.SplitSeq(key, ".") {
@@ -270,8 +270,7 @@ func (f *filler) lookup(key string) reflect.Value {
 	return target
 }
 
-// fieldOf returns a struct's field by its YAML name; "-" is none: such fields are not for
-// documents.
+// fieldOf returns a struct's field by its YAML name. Fields named "-" can't be set by a document.
 func fieldOf(target reflect.Value, name string) reflect.Value {
 	if i := slices.Index(names(target.Type()), name); i >= 0 && name != "-" {
 		return target.Field(i)
@@ -279,7 +278,7 @@ func fieldOf(target reflect.Value, name string) reflect.Value {
 	return reflect.Value{}
 }
 
-// names are the YAML names of a struct's fields, in order.
+// names returns the YAML names of a struct's fields, in order.
 func names(t reflect.Type) []string {
 	all := make([]string, t.NumField())
 	for i := range all {

@@ -14,31 +14,32 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxBytes bounds a document; the parser recurses, and nobody writes a longer one by hand.
+// maxBytes limits the size of a document: the parser recurses, and hand-written documents are
+// smaller.
 const maxBytes = 1 << 20
 
-// Document is a struct being filled from a text.
+// Document is a struct that is filled from a text.
 type Document struct {
 	file        string
 	root        reflect.Value
 	positions   map[string]position // by dotted key
 	diagnostics []Diagnostic
-	unreadable  bool // the whole text is unreadable: what it lacks is not said too
+	unreadable  bool // the whole text is unreadable: missing keys are not reported
 }
 
-// position is where a key was set.
+// position is the line where a key was set.
 type position struct {
 	file string
 	line int
 }
 
-// Read fills the struct that target points to with the YAML text of a file. What the text does not
-// name keeps its value; a pointer to a struct that the text names first gets the defaults of its
-// SetDefaults method, where it has one.
+// Read fills the struct that target points to from the YAML text of a file. Keys that the text
+// omits keep their values. A nil pointer to a struct is filled with the defaults of its SetDefaults
+// method, if it has one, before the text's values.
 func Read(file string, text []byte, target any) *Document {
 	d := New(file, target)
 	if len(text) > maxBytes {
-		return d.reject(position{file: file}, fmt.Sprintf("has %d bytes; more than %d are refused", len(text), maxBytes))
+		return d.reject(position{file: file}, fmt.Sprintf("has %d bytes, the limit is %d", len(text), maxBytes))
 	}
 	parsed, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -59,13 +60,13 @@ func Read(file string, text []byte, target any) *Document {
 	return d
 }
 
-// New wraps a struct that came from elsewhere, to be checked; name stands in the faults.
+// New wraps a struct from another source, to be checked; diagnostics contain name as the file.
 func New(name string, target any) *Document {
 	return &Document{file: name, root: reflect.ValueOf(target).Elem(), positions: map[string]position{}}
 }
 
-// Set applies an override of the form key=value, whose value is YAML; an empty one means the type's
-// zero, and a list may be written with commas alone.
+// Set applies an override of the form key=value, whose value is YAML. An empty value means the
+// type's zero, and a list may be written with commas alone.
 func (d *Document) Set(override string) {
 	source := "--set " + override
 	key, text, ok := strings.Cut(override, "=")
@@ -85,14 +86,14 @@ func (d *Document) Set(override string) {
 	}
 	parsed, err := parser.ParseBytes([]byte(text), 0)
 	if err != nil || len(parsed.Docs) != 1 || parsed.Docs[0].Body == nil {
-		d.add(position{file: source}, key, "has a value that is not YAML", "quote it")
+		d.add(position{file: source}, key, "has a value that is not valid YAML", "quote it")
 		return
 	}
 	f.value(parsed.Docs[0].Body, target, key)
 }
 
-// AddDiagnostic records a fault of a key, at the place where the key or the closest block around it
-// was set.
+// AddDiagnostic records a problem of a key, at the position where the key or the closest enclosing
+// block was set.
 func (d *Document) AddDiagnostic(key, reason, hint string) {
 	if d.unreadable {
 		return
@@ -107,7 +108,7 @@ func (d *Document) AddDiagnostic(key, reason, hint string) {
 	d.add(pos, key, reason, hint)
 }
 
-// Err returns all faults as an [Error], or nil: those of the file by line, then those of the
+// Err returns all diagnostics as an [Error], or nil: those of the file by line, then those of the
 // overrides.
 func (d *Document) Err() error {
 	if len(d.diagnostics) == 0 {
@@ -122,7 +123,7 @@ func (d *Document) Err() error {
 	return Error{d.diagnostics}
 }
 
-// order puts what stands in the file before what does not.
+// order sorts diagnostics of the file before those of overrides.
 func order(inFile bool) int {
 	if inFile {
 		return 0
@@ -130,10 +131,10 @@ func order(inFile bool) int {
 	return 1
 }
 
-// parent cuts the last part off a dotted key: "a.b[0]" -> "a.b" -> "a" -> "".
+// parent removes the last part of a dotted key: "a.b[0]" -> "a.b" -> "a" -> "".
 func parent(key string) string { return key[:max(0, strings.LastIndexAny(key, ".["))] }
 
-// child joins a key to its block's.
+// child appends a name to the key of its block.
 func child(key, name string) string {
 	if key == "" {
 		return name
@@ -141,14 +142,14 @@ func child(key, name string) string {
 	return key + "." + name
 }
 
-// add records a fault without the passwords that its value may hold.
+// add records a diagnostic with passwords removed.
 func (d *Document) add(pos position, key, reason, hint string) {
 	d.diagnostics = append(d.diagnostics, Diagnostic{
 		File: Redact(pos.file), Line: pos.line, Key: Redact(key), Reason: Redact(reason), Hint: Redact(hint),
 	})
 }
 
-// position says where a node stands.
+// positionOfNode returns the position of a node.
 func (d *Document) positionOfNode(node ast.Node) position { return d.positionOf(node.GetToken()) }
 
 func (d *Document) positionOf(t *token.Token) position {
@@ -158,14 +159,14 @@ func (d *Document) positionOf(t *token.Token) position {
 	return position{file: d.file, line: t.Position.Line}
 }
 
-// reject gives the whole text up.
+// reject records that the whole text is unreadable.
 func (d *Document) reject(pos position, reason string) *Document {
 	d.add(pos, "", reason, "")
 	d.unreadable = true
 	return d
 }
 
-// syntax refuses a text without the source excerpt that the parser's message carries.
+// syntax rejects a text with the parser's message, without its source excerpt.
 func (d *Document) syntax(err error) *Document {
 	var syntax yaml.Error
 	if errors.As(err, &syntax) {

@@ -13,21 +13,23 @@ const (
 	aSource   = "nightly.source={path: shop.parquet, watermark: loaded}"
 )
 
-// border is a key with its last accepted and its first refused values. with are overrides that
-// leave the rules between fields nothing to say.
+// border is a key with its outermost accepted and its nearest rejected values. with are overrides
+// that satisfy the rules between fields.
 type border struct {
-	text, key         string
-	with              []string
-	accepted, refused []string
+	text, key          string
+	with               []string
+	accepted, rejected []string
 }
 
-// borders are those of every number of a spec.
+// borders returns the borders of every number of a spec.
 func borders() []border {
-	at := func(key, accepted, refused string) border {
-		return border{text: minimalSpec, key: key, accepted: strings.Fields(accepted), refused: strings.Fields(refused)}
+	at := func(key, accepted, rejected string) border {
+		return border{
+			text: minimalSpec, key: key, accepted: strings.Fields(accepted), rejected: strings.Fields(rejected),
+		}
 	}
-	in := func(text, key, accepted, refused string) border {
-		b := at(key, accepted, refused)
+	in := func(text, key, accepted, rejected string) border {
+		b := at(key, accepted, rejected)
 		b.text = text
 		return b
 	}
@@ -120,10 +122,10 @@ func TestBorders(t *testing.T) {
 				[]byte(b.text),
 				slices.Concat(b.with, []string{b.key + "=" + value}),
 			); err != nil {
-				t.Errorf("%s=%s with %q is refused: %v", b.key, value, b.with, err)
+				t.Errorf("%s=%s with %q is rejected: %v", b.key, value, b.with, err)
 			}
 		}
-		for _, value := range b.refused {
+		for _, value := range b.rejected {
 			_, err := spec.Parse("shop.yaml", []byte(b.text), slices.Concat(b.with, []string{b.key + "=" + value}))
 			if err == nil || !strings.Contains(err.Error(), b.key) {
 				t.Errorf("%s=%s with %q: error %v", b.key, value, b.with, err)
@@ -132,14 +134,15 @@ func TestBorders(t *testing.T) {
 	}
 }
 
-// TestFormsOfATeacher: a word of the table, or one of its prefixes with something behind it.
-func TestFormsOfATeacher(t *testing.T) {
+// TestTeacherNames: a name of the table, or one of its prefixes followed by more.
+func TestTeacherNames(t *testing.T) {
 	t.Parallel()
 	for model, want := range map[string]bool{
 		"smollm2": true, "copy": true, "gguf:x.gguf": true, "meta:x": true, "hf:x": true, "gguf:a:b": true,
 		"openai:http://h/v1#m": true, "openai:https://h#m": true, "openai:http://h:8000/v1#a/b": true,
 		"gguf:http://me:word@h/x": true, // a file's name, however odd
-		"":                        false, "gguf": false, "gguf:": false, "meta:": false, "hf:": false, "openai:": false, "smollm2:": false,
+		"":                        false, "gguf": false, "gguf:": false, "meta:": false, "hf:": false, "openai:": false,
+		"smollm2:":  false,
 		"smollm2:x": false,
 		"copy:x":    false, "llama:x": false, "openai:ftp://h/v1#m": false, "openai:http:///v1#m": false,
 		"openai:http://h/v1":  false,
@@ -154,7 +157,8 @@ func TestFormsOfATeacher(t *testing.T) {
 	}
 }
 
-// TestRulesBetweenFields: each one as it just holds and as it is just broken.
+// TestRulesBetweenFields breaks each rule by the smallest step and also checks that the value next
+// to it passes.
 func TestRulesBetweenFields(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -163,8 +167,8 @@ func TestRulesBetweenFields(t *testing.T) {
 		want      string
 	}{
 		"folder and reviews": {minimalSpec, []string{"data.reviews.path=x"}, "names both folder and reviews"},
-		"reviews, numbered":  {onReviews, []string{"data.indexing=appearance"}, ""},
-		"reviews, as is":     {onReviews, []string{"data.indexing=as-is"}, "is for folders"},
+		"reviews, indexed":   {onReviews, []string{"data.indexing=appearance"}, ""},
+		"reviews, as is":     {onReviews, []string{"data.indexing=as-is"}, "applies to folders"},
 		"a folder, as is":    {minimalSpec, []string{"data.indexing=as-is"}, ""},
 		"from without to":    {onReviews, []string{"data.reviews.from=2019-01-01"}, ""},
 		"to without from":    {onReviews, []string{"data.reviews.to=2019-01-01"}, ""},
@@ -173,34 +177,37 @@ func TestRulesBetweenFields(t *testing.T) {
 		},
 		"columns, format unknown": {onReviews, []string{"data.reviews.columns={user: who}"}, ""},
 		"columns of Amazon": {
-			onReviews, []string{"data.reviews.columns={user: who}", "data.reviews.format=amazon-2023"}, "is for CSV",
+			onReviews, []string{"data.reviews.columns={user: who}", "data.reviews.format=amazon-2023"},
+			"applies to CSV",
 		},
 		"Amazon without columns": {onReviews, []string{"data.reviews.format=amazon-2023"}, ""},
-		"a column of no name": {
+		"an empty column name": {
 			onReviews, []string{"data.reviews.columns={user: ''}"}, "data.reviews.columns[user]",
 		},
 		"two lines, strict": {minimalSpec, []string{"teacher.constrain=two-lines"}, ""},
 		"two lines, the paper's parser": {
-			minimalSpec, []string{"teacher.constrain=two-lines", "teacher.parse=paper"}, "is for teacher.parse strict",
+			minimalSpec, []string{"teacher.constrain=two-lines", "teacher.parse=paper"},
+			"requires teacher.parse strict",
 		},
-		"two lines, copied": {
-			minimalSpec, []string{"teacher.constrain=two-lines", "teacher.model=copy"}, "is for language models",
+		"two lines, teacher copy": {
+			minimalSpec, []string{"teacher.constrain=two-lines", "teacher.model=copy"}, "applies to language models",
 		},
 		"free, the paper's parser": {minimalSpec, []string{"teacher.parse=paper"}, ""},
-		"free, copied, few tokens": {minimalSpec, []string{"teacher.model=copy", "teacher.max_tokens=15"}, ""},
-		"ablated once":             {minimalSpec, []string{"ablate=skip_pads,mask_cross"}, ""},
-		"ablated twice": {
-			minimalSpec, []string{"ablate=skip_pads,mask_cross,skip_pads"}, "names something twice",
+		"free, copy, few tokens":   {minimalSpec, []string{"teacher.model=copy", "teacher.max_tokens=15"}, ""},
+		"ablations":                {minimalSpec, []string{"ablate=skip_pads,mask_cross"}, ""},
+		"an ablation twice": {
+			minimalSpec, []string{"ablate=skip_pads,mask_cross,skip_pads"}, "contains duplicates",
 		},
-		"it matters to one method": {minimalSpec, []string{"ablate=correct_tasks", "methods=pod,rdrec"}, ""},
-		"it matters to none": {
-			minimalSpec, []string{"ablate=correct_tasks", "methods=pod,p5"}, `names "correct_tasks", which changes nothing`,
+		"it affects one method": {minimalSpec, []string{"ablate=correct_tasks", "methods=pod,rdrec"}, ""},
+		"it affects no method": {
+			minimalSpec, []string{"ablate=correct_tasks", "methods=pod,p5"},
+			`names "correct_tasks", which changes nothing`,
 		},
 		"no method":        {minimalSpec, []string{"methods=[]"}, "methods"},
 		"a method twice":   {minimalSpec, []string{"methods=pod,pod"}, "methods"},
 		"no baseline":      {minimalSpec, []string{"baselines=[]"}, "baselines"},
 		"a baseline twice": {minimalSpec, []string{"baselines=rule,rule"}, "baselines"},
-		"no width":         {minimalSpec, []string{"sasrec.hidden_sizes=[]"}, "sasrec.hidden_sizes"},
+		"no hidden size":   {minimalSpec, []string{"sasrec.hidden_sizes=[]"}, "sasrec.hidden_sizes"},
 		"no dropout":       {minimalSpec, []string{"sasrec.dropouts=[]"}, "sasrec.dropouts"},
 		"no learning rate": {minimalSpec, []string{"sasrec.learning_rates=[]"}, "sasrec.learning_rates"},
 		"explanations alone": {
@@ -215,62 +222,79 @@ func TestRulesBetweenFields(t *testing.T) {
 		"top-N alone": {
 			minimalSpec, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0.1}"}, "",
 		},
-		"nothing": {
+		"all weights zero": {
 			minimalSpec, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0}"},
 			"leaves a method no task to train on",
 		},
-		"one of two methods has nothing": {
-			minimalSpec, []string{"methods=rdrec,pod", "train.ratio={explanation: 0, sequential: 0, rationale: 1, topn: 0}"},
-			"leaves a method nothing",
+		"one of two methods without a task": {
+			minimalSpec,
+			[]string{"methods=rdrec,pod", "train.ratio={explanation: 0, sequential: 0, rationale: 1, topn: 0}"},
+			"leaves a method no task",
 		},
-		"a night": {nightlySpec, nil, ""},
-		"a night without reviews": {
-			"name: shop\ndata: {folder: x}\nnightly: {inbox: in/}\n", nil, "nights take in raw reviews",
+		"nightly": {nightlySpec, nil, ""},
+		"nightly without reviews": {
+			"name: shop\ndata: {folder: x}\nnightly: {inbox: in/}\n", nil, "nightly runs ingest raw reviews",
 		},
-		"a night of a path":      {nightlySpec, []string{"data.reviews.path=x"}, "both say where reviews come from"},
-		"a night of two methods": {nightlySpec, []string{"methods=rdrec,pod"}, "must be one"},
-		"a night of two trials":  {nightlySpec, []string{"trials=2"}, "must be one"},
-		"a night ablated":        {nightlySpec, []string{"ablate=skip_pads"}, "must be one"},
-		"a night by top-N":       {nightlySpec, []string{"nightly.gate.task=topn", "evaluate.sequential_users=-1"}, ""},
-		"a night by top-N of nobody": {
-			nightlySpec, []string{"nightly.gate.task=topn", "evaluate.topn_users=-1"}, "examines nobody",
+		"nightly with a path":      {nightlySpec, []string{"data.reviews.path=x"}, "both name the source of reviews"},
+		"nightly with two methods": {nightlySpec, []string{"methods=rdrec,pod"}, "must be one"},
+		"nightly with two trials":  {nightlySpec, []string{"trials=2"}, "must be one"},
+		"nightly with an ablation": {nightlySpec, []string{"ablate=skip_pads"}, "must be one"},
+		"gate top-N": {
+			nightlySpec, []string{"nightly.gate.task=topn", "evaluate.sequential_users=-1"}, "",
 		},
-		"a night by sequences":           {nightlySpec, []string{"evaluate.topn_users=-1"}, ""},
-		"a night by sequences of nobody": {nightlySpec, []string{"evaluate.sequential_users=-1"}, "examines nobody"},
-		"a night by another task":        {nightlySpec, []string{"nightly.gate.task=explanation"}, "nightly.gate.task"},
-		"told":                           {nightlySpec, []string{"nightly.webhook=https://h/x"}, ""},
-		"told by a password": {
-			nightlySpec, []string{"nightly.webhook=https://me:word@h/x"}, "has a user or a password",
+		"gate top-N without users": {
+			nightlySpec, []string{"nightly.gate.task=topn", "evaluate.topn_users=-1"}, "evaluates no user",
 		},
-		"told at no address":     {nightlySpec, []string{"nightly.webhook=h"}, "nightly.webhook"},
-		"an inbox from the root": {nightlySpec, []string{"nightly.inbox=/inbox"}, "is no prefix of the bucket"},
-		"an inbox elsewhere":     {nightlySpec, []string{"nightly.inbox=gs://inbox"}, "is no prefix of the bucket"},
+		"gate sequential":               {nightlySpec, []string{"evaluate.topn_users=-1"}, ""},
+		"gate sequential without users": {nightlySpec, []string{"evaluate.sequential_users=-1"}, "evaluates no user"},
+		"gate explanation":              {nightlySpec, []string{"nightly.gate.task=explanation"}, "nightly.gate.task"},
+		"a webhook":                     {nightlySpec, []string{"nightly.webhook=https://h/x"}, ""},
+		"a webhook with credentials": {
+			nightlySpec, []string{"nightly.webhook=https://me:word@h/x"}, "contains credentials",
+		},
+		"a webhook without host": {nightlySpec, []string{"nightly.webhook=h"}, "nightly.webhook"},
+		"an absolute inbox":      {nightlySpec, []string{"nightly.inbox=/inbox"}, "is not a prefix in the bucket"},
+		"an inbox elsewhere":     {nightlySpec, []string{"nightly.inbox=gs://inbox"}, "is not a prefix in the bucket"},
 		"no inbox":               {nightlySpec, []string{"nightly.inbox="}, "nightly.inbox"},
 		"a source of Parquet":    {nightlySpec, []string{aSource, "data.reviews.format=parquet"}, ""},
 		"a source of any format": {nightlySpec, []string{aSource, "data.reviews.format=auto"}, ""},
 		"a source of CSV": {
-			nightlySpec, []string{aSource, "data.reviews.format=csv"}, "does not match nightly.source, which is ingested as parquet",
+			nightlySpec, []string{aSource, "data.reviews.format=csv"},
+			"does not match nightly.source, which is ingested as parquet",
 		},
 		"a table of a file": {
-			nightlySpec, []string{aSource, "data.reviews.format=auto", "nightly.source.table=t"}, "is for DuckDB databases",
+			nightlySpec, []string{aSource, "data.reviews.format=auto", "nightly.source.table=t"},
+			"is for DuckDB databases",
 		},
 		"a database's table": {
-			nightlySpec, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db", "nightly.source.table=t"}, "",
+			nightlySpec,
+			[]string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db", "nightly.source.table=t"}, "",
 		},
-		"a database's table, long ending": {
-			nightlySpec, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.duckdb", "nightly.source.table=t"}, "",
+		"a table of a .duckdb database": {
+			nightlySpec,
+			[]string{aSource, "data.reviews.format=auto", "nightly.source.path=a.duckdb", "nightly.source.table=t"}, "",
 		},
 		"a database without a table": {
-			nightlySpec, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db"}, "is for DuckDB databases",
+			nightlySpec, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db"},
+			"is for DuckDB databases",
 		},
 		"a source without reviews": {
-			"name: shop\ndata: {folder: x}\nnightly: {inbox: in/, source: {path: a, watermark: b}}\n", nil, "nights take in raw reviews",
+			"name: shop\ndata: {folder: x}\nnightly: {inbox: in/, source: {path: a, watermark: b}}\n", nil,
+			"nightly runs ingest raw reviews",
 		},
-		"told at a broken address":   {nightlySpec, []string{"nightly.webhook=http://me@h:port/"}, "nightly.webhook"},
-		"an unknown method":          {minimalSpec, []string{"methods=rdrek", "ablate=correct_tasks"}, `"rdrek" is not known`},
-		"a negative number of beams": {minimalSpec, []string{"evaluate.explanation_num_beams=-1"}, "evaluate.explanation_num_beams: must be at least 1"},
-		"no group of beams":          {minimalSpec, []string{"evaluate.explanation_num_beam_groups=0"}, "evaluate.explanation_num_beam_groups: must be at least 1"},
-		"no head":                    {minimalSpec, []string{"sasrec.heads=0"}, "sasrec.heads: must be at least 1"},
+		"a webhook with a bad port": {nightlySpec, []string{"nightly.webhook=http://me@h:port/"}, "nightly.webhook"},
+		"an unknown method": {
+			minimalSpec, []string{"methods=rdrek", "ablate=correct_tasks"}, `"rdrek" is not known`,
+		},
+		"a negative number of beams": {
+			minimalSpec, []string{"evaluate.explanation_num_beams=-1"},
+			"evaluate.explanation_num_beams: must be at least 1",
+		},
+		"no group of beams": {
+			minimalSpec, []string{"evaluate.explanation_num_beam_groups=0"},
+			"evaluate.explanation_num_beam_groups: must be at least 1",
+		},
+		"no head": {minimalSpec, []string{"sasrec.heads=0"}, "sasrec.heads: must be at least 1"},
 		"a source without a path": {
 			nightlySpec, []string{aSource, "data.reviews.format=auto", "nightly.source.path="}, "nightly.source.path",
 		},
@@ -282,7 +306,7 @@ func TestRulesBetweenFields(t *testing.T) {
 				t.Errorf("error %v, want one with %q", err, c.want)
 			}
 			if err != nil && strings.Contains(err.Error(), "\n") {
-				t.Errorf("several faults: %v", err)
+				t.Errorf("several diagnostics: %v", err)
 			}
 		})
 	}

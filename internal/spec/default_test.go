@@ -13,17 +13,23 @@ import (
 	"rdrec/internal/spec"
 )
 
-// defaults is the canonical JSON of a spec that says no more than it must: the paper's settings.
+// defaults is the canonical JSON of a spec with only the required fields: the paper's settings.
 const defaults = `{"name":"shop","seed":1,"protocol":"paper","methods":["rdrec"],"trials":1,` +
 	`"baselines":["popularity","markov","item-knn","rule"],"data":{"folder":"data/shop","negatives":99},` +
-	`"teacher":{"model":"smollm2","prompt":"few-shot","parse":"strict","reviews":0,"batch":0,"shard":2048,` +
-	`"max_tokens":80,"max_context":512,"temperature":0,"top_p":1,"repetition_penalty":1.15,"max_bad":0.5},"student":{"size":"t5-small"},` +
+	`"teacher":{"model":"smollm2","prompt":"few-shot","parse":"strict","max_reviews":0,"batch":0,` +
+	`"shard_rows":2048,` +
+	`"max_tokens":80,"max_context":512,"temperature":0,"top_p":1,"repetition_penalty":1.15,"max_bad":0.5},` +
+	`"student":{"size":"t5-small"},` +
 	`"train":{"batch":64,"ratio":{"explanation":1,"sequential":1,"rationale":1,"topn":1},"learning_rate":0.0005,` +
-	`"weight_decay":0.01,"epochs":100,"endure":5,"target_tokens":20,"checkpoint_steps":200,"keep":2},` +
-	`"evaluate":{"batch":32,"sequential_users":0,"topn_users":0,"explanations":0,"beams":20,"return":15,"topn":10,` +
-	`"explanation_beams":21,"explanation_groups":3,"min_tokens":10,"max_tokens":50,"text_tokens":100},` +
-	`"sasrec":{"dims":[64,128],"dropouts":[0.2,0.5],"learning_rates":[0.001],"blocks":2,"heads":2,"length":50,` +
-	`"batch":128,"epochs":200,"endure":10}}`
+	`"weight_decay":0.01,"epochs":100,"patience":5,"max_target_tokens":20,"checkpoint_steps":200,` +
+	`"keep_checkpoints":2},` +
+	`"evaluate":{"batch":32,"sequential_users":0,"topn_users":0,"explanations":0,"num_beams":20,` +
+	`"num_return_sequences":15,"topn":10,` +
+	`"explanation_num_beams":21,"explanation_num_beam_groups":3,"min_length":10,"max_length":50,` +
+	`"max_reference_tokens":100},` +
+	`"sasrec":{"hidden_sizes":[64,128],"dropouts":[0.2,0.5],"learning_rates":[0.001],"blocks":2,"heads":2,` +
+	`"max_length":50,` +
+	`"batch":128,"epochs":200,"patience":10}}`
 
 func TestDefaults(t *testing.T) {
 	t.Parallel()
@@ -48,8 +54,8 @@ func TestDefaults(t *testing.T) {
 	}
 }
 
-// TestNumbersThatCannotBeWritten: what did not come from a document may hold one that JSON lacks.
-func TestNumbersThatCannotBeWritten(t *testing.T) {
+// TestSpecWithNaNIsNotSerializable covers specs that were not read from a document.
+func TestSpecWithNaNIsNotSerializable(t *testing.T) {
 	t.Parallel()
 	s := spec.Default()
 	s.Name, s.Train.LearningRate = "shop", math.NaN()
@@ -70,7 +76,8 @@ func TestDefaultsOfBlocks(t *testing.T) {
 		`{"path":"","format":"auto","user_core":5,"item_core":5,"min_rating":0,"extractor":"sentence",` +
 			`"max_bad":0.01}`: spec.DefaultReviews(),
 		`{"inbox":"","gate":{"task":"sequential","metric":"NDCG@10","margin":0.01,"alpha":0.05,"min_parsed":0.5,` +
-			`"min_coverage":0.01,"min_rows":1,"max_rows":0,"max_bad":0.05},"keep_refused":false}`: spec.DefaultNightly(),
+			`"min_coverage":0.01,"min_rows":1,"max_rows":0,"max_bad":0.05},` +
+			`"retry_rejected":false}`: spec.DefaultNightly(),
 	} {
 		text, err := json.Marshal(block)
 		if err != nil {
@@ -95,16 +102,9 @@ func TestSizes(t *testing.T) {
 		got[z.Name] = config{z.Model, z.Head, z.FeedForward, z.Layers, z.Heads, z.Dropout}
 	}
 	if diff := cmp.Diff(map[string]config{
-		"t5-tiny": {64, 16, 128, 2, 4, 0},
-		"t5-mini": {128, 32, 512, 2, 4, 0},
-		"t5-small": {
-			512,
-			64,
-			2048,
-			6,
-			8,
-			0.1,
-		},
+		"t5-tiny":  {64, 16, 128, 2, 4, 0},
+		"t5-mini":  {128, 32, 512, 2, 4, 0},
+		"t5-small": {512, 64, 2048, 6, 8, 0.1},
 		"t5-base":  {768, 64, 3072, 12, 12, 0.1},
 		"t5-large": {1024, 64, 4096, 24, 16, 0.1},
 		"t5-3b":    {1024, 128, 16384, 24, 32, 0.1},
@@ -114,7 +114,7 @@ func TestSizes(t *testing.T) {
 	}
 }
 
-// TestMethods: what each of the three learns, its prompt vectors and its texts.
+// TestMethods pins each method's tasks, prompt vectors and template set.
 func TestMethods(t *testing.T) {
 	t.Parallel()
 	want := []spec.Method{
@@ -139,7 +139,7 @@ func TestMethods(t *testing.T) {
 	}
 }
 
-func TestNumberings(t *testing.T) {
+func TestIndexings(t *testing.T) {
 	t.Parallel()
 	want := map[string][2]bool{ // seeded, leaks
 		"as-is": {false, true}, "appearance": {false, true}, "random": {true, false}, "sequential": {true, false},
@@ -150,12 +150,12 @@ func TestNumberings(t *testing.T) {
 		got[n.Name] = [2]bool{n.Seeded, n.Leaks}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("numberings, seeded and leaking (-want +got):\n%s", diff)
+		t.Errorf("indexings, seeded and leaking (-want +got):\n%s", diff)
 	}
 }
 
-// TestWhatASwitchMattersTo: trainings by the kinds of examples that are learnt, and answers.
-func TestWhatASwitchMattersTo(t *testing.T) {
+// TestSwitchAffects pins which switches affect training, by the tasks trained on, and evaluation.
+func TestSwitchAffects(t *testing.T) {
 	t.Parallel()
 	rdrec, pod := spec.Methods()[0], spec.Methods()[1]
 	noItems, noTexts := rdrec, rdrec
@@ -167,7 +167,8 @@ func TestWhatASwitchMattersTo(t *testing.T) {
 		training []string
 	}{
 		"all": {
-			rdrec, all, []string{"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out"},
+			rdrec, all,
+			[]string{"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out"},
 		},
 		"sequences": {rdrec, none, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
 		"rationales": {
@@ -180,7 +181,8 @@ func TestWhatASwitchMattersTo(t *testing.T) {
 		},
 		"no rationales": {pod, all, []string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"}},
 		"pod on rationales": {
-			pod, spec.Ratio{Rationale: 1, Sequential: 1}, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"},
+			pod, spec.Ratio{Rationale: 1, Sequential: 1},
+			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained"},
 		},
 		"no top-N": {noItems, none, []string{"mask_cross", "skip_pads", "patience_resets"}},
 		"no explanations": {
@@ -199,13 +201,13 @@ func TestWhatASwitchMattersTo(t *testing.T) {
 				t.Fatal(err)
 			}
 			kept := clean.ForTraining(c.method, c.ratio)
-			var training, matters []string
+			var training, affecting []string
 			for _, w := range spec.Switches() {
 				if w.On(kept) {
 					training = append(training, w.Name)
 				}
 				if w.Affects(c.method, c.ratio) {
-					matters = append(matters, w.Name)
+					affecting = append(affecting, w.Name)
 				}
 			}
 			if diff := cmp.Diff(c.training, training); diff != "" {
@@ -213,43 +215,39 @@ func TestWhatASwitchMattersTo(t *testing.T) {
 			}
 			want := c.training
 			if name == "no top-N" {
-				want = []string{
-					"mask_cross",
-					"skip_pads",
-					"patience_resets",
-					"constrained",
-				} // answers are constrained all the same
+				// predictions are constrained anyway
+				want = []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}
 			}
-			if diff := cmp.Diff(want, matters); diff != "" {
-				t.Errorf("matters (-want +got):\n%s", diff)
+			if diff := cmp.Diff(want, affecting); diff != "" {
+				t.Errorf("affecting (-want +got):\n%s", diff)
 			}
 			off := spec.Protocol{}
 			if got := off.ForTraining(c.method, c.ratio); got != off {
-				t.Errorf("switches that are off are kept as on: %+v", got)
+				t.Errorf("switches that are off are turned on: %+v", got)
 			}
 		})
 	}
 }
 
-// TestFixed names the switches that a spec sets otherwise than its protocol, and no others.
-func TestFixed(t *testing.T) {
+// TestChangedSwitches expects exactly the switches that differ from the protocol.
+func TestChangedSwitches(t *testing.T) {
 	t.Parallel()
-	fixes := map[string]bool{"mask_cross": true, "skip_pads": false, "held_out": true, "constrained": false}
+	switches := map[string]bool{"mask_cross": true, "skip_pads": false, "held_out": true, "constrained": false}
 	for protocol, want := range map[string][]string{
 		spec.Paper: {"mask_cross on", "held_out on"},
 		spec.Clean: {"skip_pads off", "constrained off"},
 		"unknown":  nil,
 	} {
-		if diff := cmp.Diff(want, spec.Spec{Protocol: protocol, Switches: fixes}.ChangedSwitches()); diff != "" {
+		if diff := cmp.Diff(want, spec.Spec{Protocol: protocol, Switches: switches}.ChangedSwitches()); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", protocol, diff)
 		}
 	}
 	if _, err := (spec.Spec{Protocol: "unknown"}).Resolve(); err == nil {
-		t.Error("an unknown protocol is resolved")
+		t.Error("Resolve accepts an unknown protocol")
 	}
 }
 
-func TestVariantName(t *testing.T) {
+func TestMethodLabel(t *testing.T) {
 	t.Parallel()
 	if got := spec.MethodLabel("rdrec", ""); got != "rdrec" {
 		t.Errorf("without a variant: %q", got)
@@ -259,13 +257,13 @@ func TestVariantName(t *testing.T) {
 	}
 }
 
-// TestAskedLeavesSpeedOut: the number of parts changes no answer, every other setting may.
-func TestAskedLeavesSpeedOut(t *testing.T) {
+// TestWithoutShards expects that only the number of shards is left out.
+func TestWithoutShards(t *testing.T) {
 	t.Parallel()
 	want := spec.Default().Evaluate
-	cut := want
-	cut.Shards = 7
-	if diff := cmp.Diff(want, cut.WithoutShards()); diff != "" {
+	sharded := want
+	sharded.Shards = 7
+	if diff := cmp.Diff(want, sharded.WithoutShards()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/goccy/go-yaml"
 )
 
-// Canonical returns the spec's one JSON form: all fields in the structs' order, map keys sorted,
-// numbers in their shortest form.
+// Canonical returns the canonical JSON of the spec: all fields in the order of the structs, map
+// keys sorted, numbers in their shortest form.
 func (s Spec) Canonical() ([]byte, error) {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -29,8 +29,7 @@ func (s Spec) Digest() (string, error) {
 	return hex.EncodeToString(sum[:]), nil
 }
 
-// WorkflowID returns the id under which the experiment runs, so that the same spec is the same
-// experiment.
+// WorkflowID returns the workflow id of the experiment, which is the same for equal specs.
 func (s Spec) WorkflowID() (string, error) {
 	digest, err := s.Digest()
 	if err != nil {
@@ -39,7 +38,7 @@ func (s Spec) WorkflowID() (string, error) {
 	return s.Name + "-" + digest[:12], nil
 }
 
-// YAML returns the spec with every default written out; [Parse] reads it back.
+// YAML returns the spec with all defaults written out; [Parse] reads it back.
 func (s Spec) YAML() ([]byte, error) {
 	text, err := yaml.Marshal(s)
 	if err != nil {

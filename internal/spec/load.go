@@ -7,13 +7,13 @@ import (
 	"rdrec/internal/document"
 )
 
-// SetDefaults makes a reviews block that a document names begin with [DefaultReviews].
+// SetDefaults makes a reviews block in a document start from [DefaultReviews].
 func (r *Reviews) SetDefaults() { *r = DefaultReviews() }
 
-// Load reads a spec from a YAML file and applies overrides such as "train.epochs=2" in their order.
-// A spec that is wrong gives all its faults at once, as a [document.Error]. Relative paths in it
-// stay as they are: whoever reads the data (the worker) resolves them against its own working
-// directory, so that the digest does not depend on where a project lies.
+// Load reads a spec from a YAML file and applies overrides such as "train.epochs=2" in order. An
+// invalid spec returns all its problems at once, as a [document.Error]. Relative paths in it stay
+// as they are: the worker that reads the data resolves them against its own working directory, so
+// the digest does not depend on where a project is.
 func Load(path string, overrides []string) (Spec, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -22,7 +22,7 @@ func Load(path string, overrides []string) (Spec, error) {
 	return Parse(path, text, overrides)
 }
 
-// Parse is [Load] for a text; name stands in the faults.
+// Parse is [Load] for a text; diagnostics contain name as the file.
 func Parse(name string, text []byte, overrides []string) (Spec, error) {
 	s := Default()
 	d := document.Read(name, text, &s)
@@ -35,7 +35,7 @@ func Parse(name string, text []byte, overrides []string) (Spec, error) {
 	return s, nil
 }
 
-// Validate checks a spec that did not come from a document.
+// Validate checks a spec that was not read from a document.
 func Validate(s Spec) error {
 	return check(document.New("spec", &s), s)
 }

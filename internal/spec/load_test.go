@@ -32,7 +32,8 @@ func TestParseFillsReviews(t *testing.T) {
 	t.Parallel()
 	want := spec.DefaultReviews()
 	want.Path, want.UserCore = "reviews.csv", 3
-	got, err := spec.Parse("shop.yaml", []byte("name: shop\ndata:\n  reviews:\n    path: reviews.csv\n"), []string{"data.reviews.user_core=3"})
+	text := "name: shop\ndata:\n  reviews:\n    path: reviews.csv\n"
+	got, err := spec.Parse("shop.yaml", []byte(text), []string{"data.reviews.user_core=3"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -57,7 +58,8 @@ func TestOverrides(t *testing.T) {
 	reviews.Path, reviews.Columns = "x.csv", map[string]string{"user": "who"}
 	want.Name, want.Methods, want.Train.Ratio.TopN, want.Data.Reviews = "shop", []string{"rdrec", "pod"}, 0, &reviews
 	want.Student.Dropout, want.Teacher.Model = &dropout, "openai:http://localhost:8000/v1#llama"
-	want.Sasrec.HiddenSizes, want.Sasrec.Dropouts, want.Sasrec.LearningRates = []int{32, 64}, []float64{0.5}, []float64{0.001, 0.01}
+	want.Sasrec.HiddenSizes, want.Sasrec.Dropouts = []int{32, 64}, []float64{0.5}
+	want.Sasrec.LearningRates = []float64{0.001, 0.01}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("spec (-want +got):\n%s", diff)
 	}
@@ -70,7 +72,7 @@ func TestDiagnostics(t *testing.T) {
 		overrides  []string
 		want       []string
 	}{
-		{"everything at once", `name: My Shop
+		{"all problems at once", `name: My Shop
 protcol: paper
 trials: two
 methods: [rdrec, rdrek]
@@ -88,7 +90,8 @@ evaluate:
   explanation_num_beam_groups: 4
   num_return_sequences: 21
 `, []string{"train.epoch=2"}, []string{
-			`shop.yaml:1: name: must be lower-case letters, digits, '.', '_' and '-', the first a letter or digit, not "My Shop"`,
+			`shop.yaml:1: name: must be lower-case letters, digits, '.', '_' and '-', the first a letter or digit, ` +
+				`not "My Shop"`,
 			`shop.yaml:2: protcol: is not a known key (did you mean "protocol"?)`,
 			`shop.yaml:3: trials: must be a whole number, not "two"`,
 			`shop.yaml:4: methods[1]: "rdrek" is not known (did you mean "rdrec"?)`,
@@ -96,69 +99,88 @@ evaluate:
 			`shop.yaml:9: data.reviews.user_core: must be at least 1, not 0`,
 			`shop.yaml:10: data.reviews.from: must be a day, not "2018-13-01" (write it as YYYY-MM-DD)`,
 			`shop.yaml:12: train.ratio: leaves a method no task to train on (give one of its tasks a weight above 0)`,
-			`shop.yaml:14: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or openai:URL#MODEL, not "gguf" (did you mean "gguf:"?)`,
-			`shop.yaml:16: evaluate.explanation_num_beam_groups: does not divide evaluate.explanation_num_beams (3 groups of 7 make 21 beams)`,
-			`shop.yaml:17: evaluate.num_return_sequences: is more than evaluate.num_beams can give`,
+			`shop.yaml:14: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or openai:URL#MODEL, ` +
+				`not "gguf" (did you mean "gguf:"?)`,
+			`shop.yaml:16: evaluate.explanation_num_beam_groups: does not divide evaluate.explanation_num_beams ` +
+				`(for example, 3 groups of 7 make 21 beams)`,
+			`shop.yaml:17: evaluate.num_return_sequences: exceeds evaluate.num_beams`,
 			`--set train.epoch=2: train.epoch: is not a known key (did you mean "epochs"?)`,
 		}},
-		{"nothing", "seed: 2\n", nil, []string{
-			"shop.yaml: name: is required", "shop.yaml: data: names no data (set data.folder (RDRec's format) or data.reviews (raw reviews))",
+		{"no name and no data", "seed: 2\n", nil, []string{
+			"shop.yaml: name: is required",
+			"shop.yaml: data: names no data (set data.folder (RDRec's format) or data.reviews (raw reviews))",
 		}},
-		{"pod cannot train on rationales", minimalSpec, []string{"methods=pod", "train.ratio={explanation: 0, sequential: 0, topn: 0, rationale: 1}"}, []string{
-			"--set train.ratio={explanation: 0, sequential: 0, topn: 0, rationale: 1}: train.ratio: leaves a method no task to train on " +
-				"(give one of its tasks a weight above 0)",
+		{"pod cannot train on rationales", minimalSpec, []string{
+			"methods=pod", "train.ratio={explanation: 0, sequential: 0, topn: 0, rationale: 1}",
+		}, []string{
+			"--set train.ratio={explanation: 0, sequential: 0, topn: 0, rationale: 1}: train.ratio: " +
+				"leaves a method no task to train on (give one of its tasks a weight above 0)",
 		}},
-		{"columns of a known format", "name: a\ndata: {reviews: {path: x, format: amazon-2018, columns: {usr: b}, from: 2019-01-01, to: 2018-01-01}}\n", nil, []string{
+		{"columns of a known format", "name: a\n" +
+			"data: {reviews: {path: x, format: amazon-2018, columns: {usr: b}, from: 2019-01-01, to: " +
+			"2018-01-01}}\n", nil, []string{
 			`shop.yaml:2: data.reviews.columns[usr]: "usr" is not known (did you mean "user"?)`,
 			"shop.yaml:2: data.reviews.from: is later than data.reviews.to",
-			"shop.yaml:2: data.reviews.columns: is for CSV and Parquet files; the format's own columns are known (remove it, or set data.reviews.format)",
+			"shop.yaml:2: data.reviews.columns: applies to CSV and Parquet files; the columns of this format are " +
+				"fixed (remove it, or set data.reviews.format)",
 		}},
 		{"reviews have no item ids", "name: a\ndata:\n  reviews: {path: x}\n  indexing: as-is\n", nil, []string{
-			"shop.yaml:4: data.indexing: is for folders: reviews have no item ids yet (use random, which leaks nothing, or appearance, the reference's order)",
+			"shop.yaml:4: data.indexing: applies to folders: reviews have no item ids yet (use random, which leaks " +
+				"nothing, or appearance, the reference's order)",
 		}},
 		{
-			"switches and ablations", minimalSpec + "switches: {skip_pad: true, held_out: 2}\nablate: [mask_cros, constrained, constrained]\n",
+			"switches and ablations",
+			minimalSpec + "switches: {skip_pad: true, held_out: 2}\nablate: [mask_cros, constrained, constrained]\n",
 			[]string{"data.indexing=sequental"},
 			[]string{
 				`shop.yaml:3: switches[held_out]: must be a truth value (true or false), not "2"`,
 				`shop.yaml:3: switches[skip_pad]: "skip_pad" is not known (did you mean "skip_pads"?)`,
 				`shop.yaml:4: ablate[0]: "mask_cros" is not known (did you mean "mask_cross"?)`,
-				`shop.yaml:4: ablate: names something twice`,
+				`shop.yaml:4: ablate: contains duplicates`,
 				`--set data.indexing=sequental: data.indexing: "sequental" is not known (did you mean "sequential"?)`,
 			},
 		},
 		{
-			"ablations that change nothing", minimalSpec + "methods: [pod]\nablate: [correct_tasks, held_out, skip_pads]\n",
+			"ablations that change nothing",
+			minimalSpec + "methods: [pod]\nablate: [correct_tasks, held_out, skip_pads]\n",
 			[]string{"train.ratio={explanation: 0, sequential: 1, topn: 1, rationale: 1}"},
 			[]string{
-				`shop.yaml:4: ablate: names "correct_tasks", which changes nothing for these methods and this train.ratio (remove it, or train on the task that it changes)`,
-				`shop.yaml:4: ablate: names "held_out", which changes nothing for these methods and this train.ratio (remove it, or train on the task that it changes)`,
+				`shop.yaml:4: ablate: names "correct_tasks", which changes nothing for these methods and this ` +
+					`train.ratio (remove it, or train on the task that it changes)`,
+				`shop.yaml:4: ablate: names "held_out", which changes nothing for these methods and this ` +
+					`train.ratio (remove it, or train on the task that it changes)`,
 			},
 		},
-		{"openai with a password", "name: a\ndata: {folder: x}\nteacher: {model: \"openai:http://ada:secret@localhost:8000/v1#llama\"}\n", nil, []string{
+		{"openai with credentials", "name: a\ndata: {folder: x}\n" +
+			"teacher: {model: \"openai:http://ada:secret@localhost:8000/v1#llama\"}\n", nil, []string{
 			"shop.yaml:3: teacher.model: contains credentials in its URL, and specs are stored and shown " +
-				"(the key comes from the environment only: RDREC_TEACHER_KEY or OPENAI_API_KEY of the worker)",
+				"(the key comes only from the worker's environment: RDREC_TEACHER_KEY or OPENAI_API_KEY)",
 		}},
-		{"a teacher without room for a prompt", minimalSpec, []string{"teacher.max_context=80", "teacher.max_tokens=80"}, []string{
+		{"no context left for a prompt", minimalSpec, []string{
+			"teacher.max_context=80", "teacher.max_tokens=80",
+		}, []string{
 			"--set teacher.max_tokens=80: teacher.max_tokens: leaves no room for a prompt in teacher.max_context",
 		}},
-		{"a teacher with hardly any context", minimalSpec, []string{"teacher.max_context=8"}, []string{
+		{"max_context too small", minimalSpec, []string{"teacher.max_context=8"}, []string{
 			"--set teacher.max_context=8: teacher.max_context: must be at least 64, not 8",
 		}},
-		{"two lines for the reference's parser", minimalSpec, []string{
+		{"two-lines with the reference's parser", minimalSpec, []string{
 			"teacher.parse=paper", "teacher.constrain=two-lines", "teacher.model=copy", "teacher.max_tokens=15",
 		}, []string{
-			"--set teacher.constrain=two-lines: teacher.constrain: is for teacher.parse strict: the reference's parser reads other lines " +
-				"(set teacher.parse to strict)",
-			"--set teacher.constrain=two-lines: teacher.constrain: is for language models: teacher copy generates nothing (remove it)",
+			"--set teacher.constrain=two-lines: teacher.constrain: requires teacher.parse strict: " +
+				"the reference's parser expects other lines (set teacher.parse to strict)",
+			"--set teacher.constrain=two-lines: teacher.constrain: applies to language models: teacher copy " +
+				"generates nothing (remove it)",
 			"--set teacher.constrain=two-lines: teacher.constrain: needs a teacher.max_tokens of 16 or more",
 		}},
-		{"numbers in a list", minimalSpec, []string{"sasrec.hidden_sizes=64,many"}, []string{
+		{"invalid element of a list", minimalSpec, []string{"sasrec.hidden_sizes=64,many"}, []string{
 			`--set sasrec.hidden_sizes=64,many: sasrec.hidden_sizes[1]: must be a whole number, not "many"`,
 		}},
 		{"openai without a model", minimalSpec, []string{"teacher.model=openai:http://localhost:8000/v1"}, []string{
-			`--set teacher.model=openai:http://localhost:8000/v1: teacher.model: must be smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or ` +
-				`openai:URL#MODEL, not "openai:http://localhost:8000/v1" (known are smollm2, copy, gguf:, meta:, hf:, openai:)`,
+			`--set teacher.model=openai:http://localhost:8000/v1: teacher.model: must be smollm2, copy, gguf:FILE, ` +
+				`meta:DIR, hf:DIR ` +
+				`or openai:URL#MODEL, not "openai:http://localhost:8000/v1" ` +
+				`(known are smollm2, copy, gguf:, meta:, hf:, openai:)`,
 		}},
 	}
 	for _, test := range tests {
@@ -167,10 +189,10 @@ evaluate:
 			_, err := spec.Parse("shop.yaml", []byte(test.text), test.overrides)
 			var diagnostics document.Error
 			if !errors.As(err, &diagnostics) {
-				t.Fatalf("got %v, want faults", err)
+				t.Fatalf("got %v, want diagnostics", err)
 			}
 			if diff := cmp.Diff(test.want, strings.Split(diagnostics.Error(), "\n")); diff != "" {
-				t.Errorf("faults (-want +got):\n%s", diff)
+				t.Errorf("diagnostics (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -207,12 +229,12 @@ func TestDigestIgnoresFormatting(t *testing.T) {
 		}
 		return d
 	}
-	equivalent := digest("# other words\ndata:\n  folder: 'data/shop'\ntrain: {learning_rate: 0.0005}\nname: shop\n")
+	equivalent := digest("# a comment\ndata:\n  folder: 'data/shop'\ntrain: {learning_rate: 0.0005}\nname: shop\n")
 	if got := digest(minimalSpec); got != equivalent {
-		t.Errorf("digest changes with the writing: %s and %s", got, equivalent)
+		t.Errorf("the digest depends on formatting: %s and %s", got, equivalent)
 	}
 	if got := digest(minimalSpec, "seed=2"); got == equivalent {
-		t.Error("digest does not change with the seed")
+		t.Error("the digest does not depend on the seed")
 	}
 }
 
@@ -225,11 +247,11 @@ func TestWorkflowID(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !strings.HasPrefix(id, "shop-") || len(id) != len("shop-")+12 {
-		t.Errorf("workflow id %q is not the name and 12 digits", id)
+		t.Errorf("workflow id %q, want the name and 12 digits", id)
 	}
 }
 
-// TestExperiments loads every spec that the project ships.
+// TestExperiments loads every spec in experiments.
 func TestExperiments(t *testing.T) {
 	t.Parallel()
 	paths, err := filepath.Glob("../../experiments/*.yaml")
@@ -272,8 +294,7 @@ func TestLookupByName(t *testing.T) {
 	}
 }
 
-// FuzzParse checks that no text panics and that an accepted spec survives being written and read
-// again.
+// FuzzParse checks that no text panics and that an accepted spec round-trips through YAML.
 func FuzzParse(f *testing.F) {
 	f.Add([]byte(minimalSpec), "train.epochs=2")
 	f.Add([]byte("name: a\ndata:\n  reviews: {path: x, columns: {user: u}}\n"), "methods=pod,p5")
@@ -295,7 +316,7 @@ func FuzzParse(f *testing.F) {
 		}
 		again, err := spec.Parse("again.yaml", written, nil)
 		if err != nil {
-			t.Fatalf("the written spec is refused: %v\n%s", err, written)
+			t.Fatalf("the written spec is rejected: %v\n%s", err, written)
 		}
 		if got, err := again.Digest(); err != nil || got != want {
 			t.Fatalf("digest changes from %s to %s (%v)\n%s", want, got, err, written)

@@ -20,14 +20,14 @@ func TestNightlyDefaults(t *testing.T) {
 func TestInvalidNightlySpecsAreRejected(t *testing.T) {
 	t.Parallel()
 	for set, want := range map[string]string{
-		"data.reviews.path=x.json":                                  "nightly.inbox both say where reviews come from",
-		"trials=2":                                                  "must be one, with one trial and nothing ablated",
+		"data.reviews.path=x.json":                                  "nightly.inbox both name the source of reviews",
+		"trials=2":                                                  "must be one, with one trial and without ablate",
 		"nightly.gate.metric=BLEU-1":                                "nightly.gate.metric",
 		"nightly.webhook=http://me:pass@host/":                      "contains credentials",
-		"nightly.inbox=s3://other/inbox":                            "is no prefix of the bucket",
+		"nightly.inbox=s3://other/inbox":                            "is not a prefix in the bucket",
 		"evaluate.sequential_users=-1":                              "evaluates no user in nightly.gate.task",
 		"nightly.gate.alpha=0.9":                                    "nightly.gate.alpha",
-		"nightly.source={path: reviews.parquet, watermark: loaded}": "does not match nightly.source, which is ingested as parquet",
+		"nightly.source={path: reviews.parquet, watermark: loaded}": "does not match nightly.source",
 		"nightly.source={path: shop.duckdb, watermark: loaded}":     "nightly.source.table",
 		"nightly.source={path: reviews.parquet}":                    "nightly.source.watermark",
 		"data.-=x":                                                  "is not a known key",
@@ -37,7 +37,8 @@ func TestInvalidNightlySpecsAreRejected(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", set, err, want)
 		}
 	}
-	if _, err := spec.Parse("e.yaml", []byte("name: e\ndata: {reviews: {format: csv}}\n"), nil); err == nil || !strings.Contains(err.Error(), "names no file") {
-		t.Errorf("an experiment on reviews without a path: %v", err)
+	_, err := spec.Parse("e.yaml", []byte("name: e\ndata: {reviews: {format: csv}}\n"), nil)
+	if err == nil || !strings.Contains(err.Error(), "names no file") {
+		t.Errorf("reviews without a path: %v", err)
 	}
 }

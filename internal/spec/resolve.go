@@ -2,7 +2,7 @@ package spec
 
 import "slices"
 
-// Indexing is the row of [Indexings] that the data are numbered by, defaults resolved.
+// Indexing returns the row of [Indexings] that assigns the item ids, defaults resolved.
 func (s Spec) Indexing() string {
 	switch {
 	case s.Data.Indexing != "":
@@ -14,7 +14,8 @@ func (s Spec) Indexing() string {
 	}
 }
 
-// Resolve is the protocol's row with the spec's fixes in it. Its name stays that of the row.
+// Resolve returns the spec's protocol with the spec's switches applied. Its name stays that of the
+// protocol.
 func (s Spec) Resolve() (Protocol, error) {
 	p, err := ProtocolNamed(s.Protocol)
 	if err != nil {
@@ -28,16 +29,16 @@ func (s Spec) Resolve() (Protocol, error) {
 	return p, nil
 }
 
-// On says whether the switch is on in a protocol.
+// On reports whether the switch is on in a protocol.
 func (w Switch) On(p Protocol) bool { return *w.field(&p) }
 
-// Flip returns the protocol with the switch the other way round.
+// Flip returns the protocol with the switch flipped.
 func (w Switch) Flip(p Protocol) Protocol {
 	*w.field(&p) = !*w.field(&p)
 	return p
 }
 
-// State is the switch with its place in a protocol, for people: "skip_pads off".
+// State returns the switch and its state in a protocol, for people: "skip_pads off".
 func (w Switch) State(p Protocol) string {
 	if w.On(p) {
 		return w.Name + " on"
@@ -45,8 +46,8 @@ func (w Switch) State(p Protocol) string {
 	return w.Name + " off"
 }
 
-// Affects says whether the switch can change what students of a method learn, from a ratio of
-// examples, or answer.
+// Affects reports whether the switch can change the training of a method with a ratio, or the
+// evaluation of its students.
 func (w Switch) Affects(m Method, r Ratio) bool {
 	return w.AffectsEvaluation || w.affectsTraining(m, r)
 }
@@ -55,8 +56,8 @@ func (w Switch) affectsTraining(m Method, r Ratio) bool {
 	return w.trainingDepends == nil || w.trainingDepends(m, r)
 }
 
-// Ablations are the switches that the spec flips for a method: those of Ablate that matter to it,
-// in the table's order.
+// Ablations returns the switches that the spec flips for a method: those of Ablate that affect it,
+// in the order of the table.
 func (s Spec) Ablations(m Method) []Switch {
 	var all []Switch
 	for _, w := range Switches() {
@@ -67,18 +68,18 @@ func (s Spec) Ablations(m Method) []Switch {
 	return all
 }
 
-// ForTraining is the protocol as far as training a method can depend on it: all else is off and the
-// name is gone, so that equal ones give equal students.
+// ForTraining returns the part of the protocol that training a method can depend on: all other
+// switches are off and the name is empty, so equal values give equal students.
 func (p Protocol) ForTraining(m Method, r Ratio) Protocol {
 	return p.filter(func(w Switch) bool { return w.affectsTraining(m, r) })
 }
 
-// ForRankings is the protocol as far as a trained student's rankings can depend on it.
+// ForRankings returns the part of the protocol that a trained student's rankings can depend on.
 func (p Protocol) ForRankings() Protocol {
 	return p.filter(func(w Switch) bool { return w.AffectsEvaluation })
 }
 
-// ForTexts is the protocol as far as a trained student's explanations can depend on it.
+// ForTexts returns the part of the protocol that a trained student's explanations can depend on.
 func (p Protocol) ForTexts() Protocol {
 	return p.filter(func(w Switch) bool { return w.AffectsExplanations })
 }
@@ -91,8 +92,7 @@ func (p Protocol) filter(keep func(Switch) bool) Protocol {
 	return filtered
 }
 
-// ChangedSwitches are the switches that the spec's fixes set otherwise than the protocol's row,
-// each with its state.
+// ChangedSwitches returns the spec's switches that differ from its protocol, each with its state.
 func (s Spec) ChangedSwitches() []string {
 	row, err := ProtocolNamed(s.Protocol)
 	if err != nil {
@@ -107,8 +107,8 @@ func (s Spec) ChangedSwitches() []string {
 	return all
 }
 
-// MethodLabel is how a method is called in which an ablation flipped a switch; the method's own
-// name where it flipped none.
+// MethodLabel returns the label of a method with one switch flipped, or the method's name if no
+// switch is flipped.
 func MethodLabel(method, variant string) string {
 	if variant == "" {
 		return method

@@ -11,7 +11,7 @@ import (
 
 func TestIndexing(t *testing.T) {
 	t.Parallel()
-	for _, c := range []struct{ protocol, numbering, folder, want string }{
+	for _, c := range []struct{ protocol, indexing, folder, want string }{
 		{spec.Paper, "", "x", spec.AsIs},
 		{spec.Paper, "", "", spec.Random},
 		{spec.Clean, "", "x", spec.Random},
@@ -19,15 +19,15 @@ func TestIndexing(t *testing.T) {
 		{spec.Clean, spec.AsIs, "x", spec.AsIs},
 		{spec.Paper, spec.Semantic, "x", spec.Semantic},
 	} {
-		s := spec.Spec{Protocol: c.protocol, Data: spec.Data{Folder: c.folder, Indexing: c.numbering}}
+		s := spec.Spec{Protocol: c.protocol, Data: spec.Data{Folder: c.folder, Indexing: c.indexing}}
 		if got := s.Indexing(); got != c.want {
 			t.Errorf("%+v: got %q", c, got)
 		}
 	}
 }
 
-// TestEverySwitchIsInTheTable: a field of Protocol without a row could be neither fixed nor
-// ablated, and would be lost in ForTraining.
+// TestEverySwitchIsInTheTable: a field of Protocol without a row could be neither set nor ablated,
+// and ForTraining would drop it.
 func TestEverySwitchIsInTheTable(t *testing.T) {
 	t.Parallel()
 	if fields := reflect.TypeFor[spec.Protocol]().NumField() - 1; fields != len(spec.Switches()) {
@@ -54,7 +54,9 @@ func TestSwitchesOverrideTheProtocol(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := spec.Protocol{Name: spec.Clean, MaskCross: true, CorrectTasks: true, PatienceResets: true, Constrained: true, HeldOut: true}
+	want := spec.Protocol{
+		Name: spec.Clean, MaskCross: true, CorrectTasks: true, PatienceResets: true, Constrained: true, HeldOut: true,
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -77,9 +79,12 @@ func TestProtocolKeepsOnlyRelevantSwitches(t *testing.T) {
 	cleanWithoutName.Name = ""
 	without := func(change func(*spec.Protocol)) spec.Protocol { p := cleanWithoutName; change(&p); return p }
 	for name, c := range map[string]struct{ got, want spec.Protocol }{
-		"all":      {clean.ForTraining(rdrec, all), cleanWithoutName},
-		"pod":      {clean.ForTraining(pod, all), without(func(p *spec.Protocol) { p.CorrectTasks = false })},
-		"items":    {clean.ForTraining(rdrec, items), without(func(p *spec.Protocol) { p.CorrectTasks, p.HeldOut = false, false })},
+		"all": {clean.ForTraining(rdrec, all), cleanWithoutName},
+		"pod": {clean.ForTraining(pod, all), without(func(p *spec.Protocol) { p.CorrectTasks = false })},
+		"items": {
+			clean.ForTraining(rdrec, items),
+			without(func(p *spec.Protocol) { p.CorrectTasks, p.HeldOut = false, false }),
+		},
 		"rankings": {clean.ForRankings(), spec.Protocol{MaskCross: true, Constrained: true}},
 		"texts":    {clean.ForTexts(), spec.Protocol{MaskCross: true}},
 	} {

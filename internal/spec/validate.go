@@ -23,7 +23,7 @@ func check(d *document.Document, s Spec) error {
 	return d.Err()
 }
 
-// tags are the validate tags of our own, from the tables.
+// tags returns our own validate tags, built from the tables.
 func tags() []document.Rule {
 	return []document.Rule{
 		{Tag: "slug", Accept: slug, Want: "lower-case letters, digits, '.', '_' and '-', the first a letter or digit"},
@@ -43,7 +43,7 @@ func tags() []document.Rule {
 	}
 }
 
-// names maps rows to their names.
+// names returns the names of rows.
 func names[T any](rows []T, name func(T) string) []string {
 	all := make([]string, len(rows))
 	for i, row := range rows {
@@ -54,8 +54,8 @@ func names[T any](rows []T, name func(T) string) []string {
 
 func slug(text string) bool { return regexp.MustCompile(`^[a-z0-9][a-z0-9._-]*$`).MatchString(text) }
 
-// teacher says whether a text names a teacher: a word of the table, or one of its prefixes with
-// something behind it.
+// teacher reports whether a text names a teacher: a name of the table, or one of its prefixes
+// followed by more.
 func teacher(text string) bool {
 	prefix, rest, prefixed := strings.Cut(text, ":")
 	if !prefixed {
@@ -68,10 +68,11 @@ func teacher(text string) bool {
 		return true
 	}
 	address, err := url.Parse(rest)
-	return err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "" && address.Fragment != ""
+	return err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != "" &&
+		address.Fragment != ""
 }
 
-// rule is something that must hold between fields.
+// rule is a condition between fields.
 type rule struct {
 	key    string
 	broken func(Spec) bool
@@ -79,8 +80,8 @@ type rule struct {
 	hint   string
 }
 
-// rules between fields; each is about valid fields, and says nothing where their own tags already
-// fail.
+// rules returns the rules between fields. Each applies to valid fields only and accepts what fails
+// its own tag.
 func rules() []rule {
 	return append([]rule{
 		{
@@ -93,7 +94,8 @@ func rules() []rule {
 		},
 		{
 			"data.indexing", func(s Spec) bool { return s.Data.Reviews != nil && s.Data.Indexing == AsIs },
-			"is for folders: reviews have no item ids yet", "use random, which leaks nothing, or appearance, the reference's order",
+			"applies to folders: reviews have no item ids yet",
+			"use random, which leaks nothing, or appearance, the reference's order",
 		},
 		{
 			"teacher.model", func(s Spec) bool {
@@ -101,7 +103,8 @@ func rules() []rule {
 				address, err := url.Parse(location)
 				return strings.HasPrefix(s.Teacher.Model, "openai:") && err == nil && address.User != nil
 			},
-			"contains credentials in its URL, and specs are stored and shown", "the key comes from the environment only: RDREC_TEACHER_KEY or OPENAI_API_KEY of the worker",
+			"contains credentials in its URL, and specs are stored and shown",
+			"the key comes only from the worker's environment: RDREC_TEACHER_KEY or OPENAI_API_KEY",
 		},
 		{
 			"data.reviews.from", func(s Spec) bool {
@@ -115,12 +118,13 @@ func rules() []rule {
 				r := s.Data.Reviews
 				return r != nil && len(r.Columns) > 0 && strings.HasPrefix(r.Format, "amazon-")
 			},
-			"is for CSV and Parquet files; the format's own columns are known", "remove it, or set data.reviews.format",
+			"applies to CSV and Parquet files; the columns of this format are fixed",
+			"remove it, or set data.reviews.format",
 		},
 	}, slices.Concat(ablationRules(), constrainRules(), numberRules(), nightlyRules(), sourceRules())...)
 }
 
-// constrainRules are the rules on holding a teacher's replies to a form.
+// constrainRules returns the rules for teacher.constrain.
 func constrainRules() []rule {
 	twoLinesRule := func(violated func(Teacher) bool) func(Spec) bool {
 		return func(s Spec) bool { return s.Teacher.Constrain == TwoLines && violated(s.Teacher) }
@@ -128,11 +132,11 @@ func constrainRules() []rule {
 	return []rule{
 		{
 			"teacher.constrain", twoLinesRule(func(t Teacher) bool { return t.Parse == "paper" }),
-			"is for teacher.parse strict: the reference's parser reads other lines", "set teacher.parse to strict",
+			"requires teacher.parse strict: the reference's parser expects other lines", "set teacher.parse to strict",
 		},
 		{
 			"teacher.constrain", twoLinesRule(func(t Teacher) bool { return t.Model == "copy" }),
-			"is for language models: teacher copy generates nothing", "remove it",
+			"applies to language models: teacher copy generates nothing", "remove it",
 		},
 		{
 			"teacher.constrain", twoLinesRule(func(t Teacher) bool { return t.MaxTokens < minTwoLinesTokens }),
@@ -141,15 +145,17 @@ func constrainRules() []rule {
 	}
 }
 
-// minTwoLinesTokens is how many tokens the shortest two numbered lines take, with room to hurry.
+// minTwoLinesTokens is the length of the shortest two numbered lines in tokens, with room for the
+// mask to force an early end.
 const minTwoLinesTokens = 16
 
-// ablationRules are the rules on what is flipped.
+// ablationRules returns the rules for ablate.
 func ablationRules() []rule {
 	rules := make([]rule, 0, 1+len(Switches()))
 	rules = append(rules, rule{
-		"ablate", func(s Spec) bool { return len(slices.Compact(slices.Sorted(slices.Values(s.Ablate)))) < len(s.Ablate) },
-		"names something twice", "",
+		"ablate",
+		func(s Spec) bool { return len(slices.Compact(slices.Sorted(slices.Values(s.Ablate)))) < len(s.Ablate) },
+		"contains duplicates", "",
 	})
 	for _, w := range Switches() {
 		rules = append(rules, rule{
@@ -161,15 +167,15 @@ func ablationRules() []rule {
 	return rules
 }
 
-// affectsAny says whether the switch matters to any of the spec's methods.
+// affectsAny reports whether the switch affects any of the spec's methods.
 func (w Switch) affectsAny(s Spec) bool {
 	return slices.ContainsFunc(s.Methods, func(name string) bool {
 		m, err := MethodNamed(name)
-		return err != nil || w.Affects(m, s.Train.Ratio) // the method's own tag says what is wrong with it
+		return err != nil || w.Affects(m, s.Train.Ratio) // an unknown method fails its own tag
 	})
 }
 
-// numberRules are the rules between numbers.
+// numberRules returns the rules between numeric fields.
 func numberRules() []rule {
 	return []rule{
 		{
@@ -180,41 +186,45 @@ func numberRules() []rule {
 		},
 		{
 			"sasrec.hidden_sizes", func(s Spec) bool {
-				return s.Sasrec.Heads > 0 && slices.ContainsFunc(s.Sasrec.HiddenSizes, func(dim int) bool { return dim%s.Sasrec.Heads != 0 })
+				return s.Sasrec.Heads > 0 &&
+					slices.ContainsFunc(s.Sasrec.HiddenSizes, func(dim int) bool { return dim%s.Sasrec.Heads != 0 })
 			},
 			"has a size that sasrec.heads does not divide", "",
 		},
 		{
-			"teacher.max_tokens", func(s Spec) bool { return s.Teacher.MaxContext >= 64 && s.Teacher.MaxTokens >= s.Teacher.MaxContext },
+			"teacher.max_tokens",
+			func(s Spec) bool { return s.Teacher.MaxContext >= 64 && s.Teacher.MaxTokens >= s.Teacher.MaxContext },
 			"leaves no room for a prompt in teacher.max_context", "",
 		},
 		{
-			"evaluate.num_return_sequences", func(s Spec) bool { return s.Evaluate.NumReturnSequences > s.Evaluate.NumBeams },
-			"is more than evaluate.num_beams can give", "",
+			"evaluate.num_return_sequences",
+			func(s Spec) bool { return s.Evaluate.NumReturnSequences > s.Evaluate.NumBeams },
+			"exceeds evaluate.num_beams", "",
 		},
 		{
 			"evaluate.topn", func(s Spec) bool { return s.Evaluate.TopN > s.Evaluate.NumBeams },
-			"is more than evaluate.num_beams can give", "",
+			"exceeds evaluate.num_beams", "",
 		},
 		{
 			"evaluate.explanation_num_beam_groups", func(s Spec) bool {
 				e := s.Evaluate
-				return e.ExplanationNumBeamGroups > 0 && e.ExplanationNumBeams > 0 && e.ExplanationNumBeams%e.ExplanationNumBeamGroups != 0
+				return e.ExplanationNumBeamGroups > 0 && e.ExplanationNumBeams > 0 &&
+					e.ExplanationNumBeams%e.ExplanationNumBeamGroups != 0
 			},
-			"does not divide evaluate.explanation_num_beams", "3 groups of 7 make 21 beams",
+			"does not divide evaluate.explanation_num_beams", "for example, 3 groups of 7 make 21 beams",
 		},
 		{
 			"evaluate.min_length", func(s Spec) bool { return s.Evaluate.MinLength > s.Evaluate.MaxLength },
-			"is more than evaluate.max_length", "",
+			"exceeds evaluate.max_length", "",
 		},
 	}
 }
 
-// allWeightsZero says whether a method's kinds of examples all have no weight.
+// allWeightsZero reports whether all tasks of a method have weight 0.
 func allWeightsZero(name string, r Ratio) bool {
 	m, err := MethodNamed(name)
 	if err != nil {
-		return false // the method's own tag has said so
+		return false // an unknown method fails its own tag
 	}
 	weights := map[bool]float64{}
 	weights[m.Explanation] += r.Explanation
@@ -224,27 +234,27 @@ func allWeightsZero(name string, r Ratio) bool {
 	return weights[true] <= 0
 }
 
-// MethodNamed finds a row of [Methods].
+// MethodNamed returns a row of [Methods].
 func MethodNamed(name string) (Method, error) {
 	return named("method", name, Methods(), func(m Method) string { return m.Name })
 }
 
-// ProtocolNamed finds a row of [Protocols].
+// ProtocolNamed returns a row of [Protocols].
 func ProtocolNamed(name string) (Protocol, error) {
 	return named("protocol", name, Protocols(), func(p Protocol) string { return p.Name })
 }
 
-// SizeNamed finds a row of [Sizes].
+// SizeNamed returns a row of [Sizes].
 func SizeNamed(name string) (Size, error) {
 	return named("size", name, Sizes(), func(z Size) string { return z.Name })
 }
 
-// IndexingNamed finds a row of [Indexings].
+// IndexingNamed returns a row of [Indexings].
 func IndexingNamed(name string) (Indexing, error) {
 	return named("indexing", name, Indexings(), func(n Indexing) string { return n.Name })
 }
 
-// SwitchNamed finds a row of [Switches].
+// SwitchNamed returns a row of [Switches].
 func SwitchNamed(name string) (Switch, error) {
 	return named("switch", name, Switches(), func(w Switch) string { return w.Name })
 }
