@@ -1,8 +1,8 @@
-// Package audit looks for what makes a dataset's figures better than they deserve. In: a dataset;
-// out: an [Audit]: figures, and findings in plain words. Steps: rank with a rule that reads only
-// item numbers, compare item numbers with the order in which items appear, count users with equal
-// sequences, count explanations that give test pairs away, and look at the time stamps. It trains
-// nothing, changes nothing, and the same dataset and seed give the same audit.
+// Package audit looks for properties of a dataset that inflate its scores. In: a dataset; out: an
+// [Audit] with measurements and findings. Steps: rank with a rule that reads only item ids, compare
+// item ids with the order in which items appear, count users with equal sequences, count
+// explanations that leak test pairs, and check the time stamps. It trains nothing and changes
+// nothing; the same dataset and seed give the same audit.
 package audit
 
 import (
@@ -15,42 +15,42 @@ import (
 	"rdrec/internal/metric"
 )
 
-// Audit is what was found in one dataset.
+// Audit is the result for one dataset.
 type Audit struct {
 	Name string `json:"name"`
-	// Users is how many users leave-one-out examines.
+	// Users is the number of users that leave-one-out evaluates.
 	Users int `json:"users"`
-	// Rule and Popularity are the figures of the two model-free rankings of all items, as the
-	// reference counts.
+	// Rule and Popularity are the scores of the two model-free rankings of all items, counted as
+	// the reference does.
 	Rule       []metric.Score `json:"rule"`
 	Popularity []metric.Score `json:"popularity"`
 	Indexing   Indexing       `json:"indexing"`
 	Sequences  Sequences      `json:"sequences"`
 	Overlap    Overlap        `json:"overlap"`
 	Timestamps Timestamps     `json:"timestamps"`
-	// Findings say it in words, the gravest first.
+	// Findings describe the measurements, the most severe first.
 	Findings []Finding `json:"findings"`
 }
 
-// Level is how much a finding takes from the figures.
+// Level is the severity of a finding.
 type Level string
 
-// The levels of findings, the gravest first.
+// The levels of findings, the most severe first.
 const (
-	Leak    Level = "leak"    // test data can be read off the input
-	Caution Level = "caution" // the figures mean less than they seem to
-	Fine    Level = "fine"    // looked for, and not found
+	Leak    Level = "leak"    // the input reveals test data
+	Caution Level = "caution" // the scores mean less than they seem to
+	Fine    Level = "fine"    // checked, and not found
 )
 
-// Finding is one thing that was looked for.
+// Finding is the result of one check.
 type Finding struct {
 	Level Level `json:"level"`
-	// Title is a few words, Text a sentence or two with the figures.
+	// Title is a few words, Text a sentence or two with the numbers.
 	Title string `json:"title"`
 	Text  string `json:"text"`
 }
 
-// Run audits d. Intervals of the rule's figures are bootstrapped from the seed.
+// Run audits d. The confidence intervals of the scores are bootstrapped from the seed.
 func Run(d *dataset.Dataset, seed int64) Audit {
 	users := baseline.Users(d, 0)
 	a := Audit{
@@ -66,7 +66,7 @@ func Run(d *dataset.Dataset, seed int64) Audit {
 	return a
 }
 
-// scores ranks ten items for every user, as the rule's published figures do.
+// scores ranks ten items for every user, as the rule's published scores do.
 func scores(d *dataset.Dataset, users []dataset.User, name string, seed int64) []metric.Score {
 	row, found := baseline.Find(name)
 	if !found {
@@ -75,7 +75,7 @@ func scores(d *dataset.Dataset, users []dataset.User, name string, seed int64) [
 	return metric.ScoreRankings(baseline.Sequential(users, row.Fit(d), 10), false, seed)
 }
 
-// Figure is the value of a metric among scores, and whether it is there.
+// Figure returns the value of a metric among scores, and whether it is there.
 func Figure(scores []metric.Score, name string) (float64, bool) {
 	for _, score := range scores {
 		if score.Metric == name {
@@ -114,10 +114,10 @@ func (a Audit) Text(w io.Writer) error {
 	return err
 }
 
-// measurement is one line of figures for people.
+// measurement is one line of the text output.
 type measurement struct{ name, value string }
 
-// measurements are the figures behind the findings.
+// measurements returns the numbers behind the findings.
 func (a Audit) measurements() []measurement {
 	n, s, o, t := a.Indexing, a.Sequences, a.Overlap, a.Timestamps
 	of := func(part, total int) string {

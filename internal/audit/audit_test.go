@@ -16,7 +16,7 @@ import (
 	"rdrec/internal/golden"
 )
 
-// levels are an audit's findings by title, for short comparisons.
+// levels returns the level of each finding by title.
 func levels(a audit.Audit) map[string]audit.Level {
 	found := map[string]audit.Level{}
 	for _, finding := range a.Findings {
@@ -25,11 +25,12 @@ func levels(a audit.Audit) map[string]audit.Level {
 	return found
 }
 
-// leaky numbers items by first appearance: every user's next new item is the next number.
+// leaky returns a dataset indexed by first appearance: every user's next new item is the next id.
 func leaky(users int) *dataset.Dataset {
 	d := &dataset.Dataset{Name: "leaky"}
 	for i := range users {
-		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: []int{3*i + 1, 3*i + 2, 3*i + 3}, Times: []int64{1, 2, 3}})
+		items := []int{3*i + 1, 3*i + 2, 3*i + 3}
+		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: items, Times: []int64{1, 2, 3}})
 	}
 	d.Items = 3 * users
 	return d
@@ -38,13 +39,13 @@ func leaky(users int) *dataset.Dataset {
 func TestLeakyItemIDs(t *testing.T) {
 	a := audit.Run(leaky(50), 1)
 	if a.Indexing.Spearman < 0.999 || a.Indexing.NextIDShare != 1 {
-		t.Errorf("numbering %+v", a.Indexing)
+		t.Errorf("indexing %+v", a.Indexing)
 	}
 	if hit, _ := audit.Figure(a.Rule, "HR@1"); hit != 1 {
 		t.Errorf("the rule's HR@1 = %v, want 1", hit)
 	}
 	if _, found := audit.Figure(a.Rule, "HR@7"); found {
-		t.Error("found a metric that is not there")
+		t.Error("found a metric that does not exist")
 	}
 	want := map[string]audit.Level{
 		"Item ids leak test items": audit.Leak, "User sequences are distinct": audit.Fine,
@@ -54,7 +55,7 @@ func TestLeakyItemIDs(t *testing.T) {
 		t.Error(diff)
 	}
 	if a.Findings[0].Level != audit.Leak {
-		t.Error("the gravest finding is not the first")
+		t.Error("the most severe finding is not the first")
 	}
 }
 
@@ -72,11 +73,15 @@ func TestDuplicatesOverlapAndTimestamps(t *testing.T) {
 		Test:  []dataset.Explanation{{User: 4, Item: 3}},
 	}
 	a := audit.Run(d, 1)
-	if diff := cmp.Diff(audit.Overlap{Explanations: 5, Users: 11, Explained: 2, Train: 1, Validation: 1, InMultipleSplits: 1}, a.Overlap); diff != "" {
+	wantOverlap := audit.Overlap{
+		Explanations: 5, Users: 11, Explained: 2, Train: 1, Validation: 1, InMultipleSplits: 1,
+	}
+	if diff := cmp.Diff(wantOverlap, a.Overlap); diff != "" {
 		t.Error(diff)
 	}
 	wantSequences := audit.Sequences{
-		Users: 12, Distinct: 3, Shared: 10, Repeated: 1, Largest: []audit.Group{{Users: 10, Items: []int{40, 12, 7, 3}}},
+		Users: 12, Distinct: 3, Shared: 10, Repeated: 1,
+		Largest: []audit.Group{{Users: 10, Items: []int{40, 12, 7, 3}}},
 	}
 	if diff := cmp.Diff(wantSequences, a.Sequences); diff != "" {
 		t.Error(diff)
@@ -111,7 +116,7 @@ func TestText(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Leak audit of leaky: 20 users", "HR@1", "rule (item ids)", "1.0000", "LEAK     Item ids",
-		"rank correlation of item id with first position            1.0000 over 60 items", "20 of 20 (100%)",
+		"rank correlation of item id with first position                1.0000 over 60 items", "20 of 20 (100%)",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("no %q in:\n%s", want, out.String())
@@ -119,17 +124,24 @@ func TestText(t *testing.T) {
 	}
 }
 
-// TestPaperDatasets says what every run on the paper's data must say (docs/deviations.md, 18).
+// TestPaperDatasets expects the leak that every run on the paper's data must report
+// (docs/deviations.md, row 18).
 func TestPaperDatasets(t *testing.T) {
+	ruleLine := regexp.MustCompile(`(?m)^rule \(item ids\) +[.\d]+ +([.\d]+) +([.\d]+) +([.\d]+) +([.\d]+)$`)
 	for name, want := range map[string]string{
 		"beauty": "HR@5 0.0537, NDCG@5 0.0494, HR@10 0.0605, NDCG@10 0.0516",
 		"sports": "HR@5 0.0488, NDCG@5 0.0452, HR@10 0.0519, NDCG@10 0.0462",
 		"toys":   "HR@5 0.0773, NDCG@5 0.0720, HR@10 0.0808, NDCG@10 0.0731",
 	} {
 		t.Run(name, func(t *testing.T) {
-			path := filepath.Join(filepath.Dir(filepath.Dir(golden.Data(t, "rdrec"))), "..", "shared", "data", "rdrec", name)
+			path := filepath.Join(
+				filepath.Dir(filepath.Dir(golden.Data(t, "rdrec"))), "..", "shared", "data", "rdrec", name,
+			)
 			if _, err := os.Stat(path); err != nil {
-				t.Skipf("the paper's data set %q is absent (looked for ../shared/data/rdrec/%s beside the project)", name, name)
+				t.Skipf(
+					"the paper's dataset %q is absent (looked for ../shared/data/rdrec/%s beside the project)", name,
+					name,
+				)
 			}
 			d, err := dataset.Read(os.DirFS(path), name)
 			if err != nil {
@@ -144,8 +156,9 @@ func TestPaperDatasets(t *testing.T) {
 			if err := a.Text(&page); err != nil {
 				t.Fatal(err)
 			}
-			line := regexp.MustCompile(`(?m)^rule (item ids) +[.\d]+ +([.\d]+) +([.\d]+) +([.\d]+) +([.\d]+)$`).FindStringSubmatch(page.String())
-			if line == nil || fmt.Sprintf("HR@5 %s, NDCG@5 %s, HR@10 %s, NDCG@10 %s", line[1], line[2], line[3], line[4]) != want {
+			line := ruleLine.FindStringSubmatch(page.String())
+			if line == nil ||
+				fmt.Sprintf("HR@5 %s, NDCG@5 %s, HR@10 %s, NDCG@10 %s", line[1], line[2], line[3], line[4]) != want {
 				t.Errorf("the rule's line %q, want %s in:\n%s", line, want, page.String())
 			}
 		})

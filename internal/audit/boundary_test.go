@@ -15,7 +15,7 @@ import (
 	"rdrec/internal/metric"
 )
 
-// TestFindingsAtTheirThresholds has each measure at its threshold and just below.
+// TestFindingsAtTheirThresholds sets each measurement to its threshold and just below.
 func TestFindingsAtTheirThresholds(t *testing.T) {
 	largest := []audit.Group{{Users: 20, Items: []int{1, 2, 3}}}
 	for _, c := range []struct {
@@ -24,18 +24,15 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 		want audit.Finding // Text is a part of it
 	}{
 		{
-			"numbers in order, ten times chance",
-			audit.Audit{Indexing: audit.Indexing{
-				Spearman: 0.9, NextIDShare: 0.1,
-				Chance: 0.01,
-			}},
+			"ids in order, ten times chance",
+			audit.Audit{Indexing: audit.Indexing{Spearman: 0.9, NextIDShare: 0.1, Chance: 0.01}},
 			audit.Finding{
 				Level: audit.Leak, Title: "Item ids leak test items",
 				Text: "(rank correlation 0.90): for 10% of the users",
 			},
 		},
 		{
-			"numbers less in order",
+			"ids less in order",
 			audit.Audit{Indexing: audit.Indexing{Spearman: 0.89, NextIDShare: 0.1, Chance: 0.01}},
 			audit.Finding{
 				Level: audit.Caution, Title: "Item ids carry some information",
@@ -45,15 +42,15 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 		{
 			"less than ten times chance",
 			audit.Audit{Indexing: audit.Indexing{Spearman: 1, NextIDShare: 0.099, Chance: 0.01}},
-			audit.Finding{Level: audit.Fine, Title: "Item ids carry no order", Text: "first appearance 1.00;"},
+			audit.Finding{Level: audit.Fine, Title: "Item ids carry no order", Text: "first appearance is 1.00;"},
 		},
 		{
 			"no items",
 			audit.Audit{},
-			audit.Finding{Level: audit.Fine, Title: "Item ids carry no order", Text: "first appearance 0.00;"},
+			audit.Finding{Level: audit.Fine, Title: "Item ids carry no order", Text: "first appearance is 0.00;"},
 		},
 		{
-			"a fifth of the users alike",
+			"a fifth of the users with shared sequences",
 			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 20, Largest: largest}},
 			audit.Finding{
 				Level: audit.Caution, Title: "Many users have identical sequences",
@@ -61,7 +58,7 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 			},
 		},
 		{
-			"fewer alike",
+			"fewer shared sequences",
 			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 19, Largest: largest}},
 			audit.Finding{Level: audit.Fine, Title: "User sequences are distinct", Text: "19% of the 100 users"},
 		},
@@ -77,10 +74,9 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 		},
 		{
 			"the largest group is named however small",
-			audit.Audit{Sequences: audit.Sequences{Users: 100, Shared: 30, Largest: []audit.Group{{Users: 2, Items: []int{
-				1, 2,
-				3,
-			}}}}},
+			audit.Audit{Sequences: audit.Sequences{
+				Users: 100, Shared: 30, Largest: []audit.Group{{Users: 2, Items: []int{1, 2, 3}}},
+			}},
 			audit.Finding{
 				Level: audit.Caution, Title: "Many users have identical sequences",
 				Text: "2 users share one sequence of 3 items; in all 30%",
@@ -94,12 +90,12 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 		{
 			"one in a hundred test pairs",
 			audit.Audit{Overlap: audit.Overlap{
-				Explanations: 9, Users: 100, Explained: 1,
-				Train: 1, Validation: 3,
+				Explanations: 9, Users: 100, Explained: 1, Train: 1, Validation: 3,
 			}},
 			audit.Finding{
 				Level: audit.Leak, Title: "Training explanations cover test pairs",
-				Text: "1 of the 100 test pairs (1.0%) have an explanation in the training split, and so have 3 validation pairs",
+				Text: "1 of the 100 test pairs (1.0%) have an explanation in the training split, and so have 3 " +
+					"validation pairs",
 			},
 		},
 		{
@@ -113,12 +109,15 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 		{
 			"no test pair explained",
 			audit.Audit{Overlap: audit.Overlap{Explanations: 9, Users: 7}},
-			audit.Finding{Level: audit.Fine, Title: "No training explanation covers a test pair", Text: "None of the 7 test pairs"},
+			audit.Finding{
+				Level: audit.Fine, Title: "No training explanation covers a test pair",
+				Text: "None of the 7 test pairs",
+			},
 		},
 		{
 			"no explanations",
 			audit.Audit{Overlap: audit.Overlap{Users: 7}},
-			audit.Finding{Level: audit.Fine, Title: "There are no explanations", Text: "none of them speaks"},
+			audit.Finding{Level: audit.Fine, Title: "There are no explanations", Text: "none covers"},
 		},
 		{
 			"no times",
@@ -126,9 +125,12 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 			audit.Finding{Level: audit.Caution, Title: "Chronological order cannot be checked", Text: "no time stamps"},
 		},
 		{
-			"one backwards",
+			"one sequence out of order",
 			audit.Audit{Timestamps: audit.Timestamps{Users: 1, OutOfOrder: 1, Tied: 1}},
-			audit.Finding{Level: audit.Leak, Title: "Some sequences are out of chronological order", Text: "1 of 1 user have items"},
+			audit.Finding{
+				Level: audit.Leak, Title: "Some sequences are out of chronological order",
+				Text: "1 of 1 user have items",
+			},
 		},
 		{
 			"a twentieth tied",
@@ -147,12 +149,14 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 			},
 		},
 		{
-			"one seen before",
+			"one test item in the history",
 			audit.Audit{Sequences: audit.Sequences{Repeated: 1}},
-			audit.Finding{Level: audit.Caution, Title: "Some test items are in the user's history", Text: "1 user already hold"},
+			audit.Finding{
+				Level: audit.Caution, Title: "Some test items are in the user's history", Text: "1 user already have",
+			},
 		},
 		{
-			"one pair twice",
+			"one pair in two splits",
 			audit.Audit{Overlap: audit.Overlap{InMultipleSplits: 1}},
 			audit.Finding{Level: audit.Leak, Title: "Pairs occur in several splits", Text: "1 pairs of user and item"},
 		},
@@ -168,8 +172,8 @@ func TestFindingsAtTheirThresholds(t *testing.T) {
 	}
 }
 
-// TestTheGravestFindingsComeFirst, in their own order among equals.
-func TestTheGravestFindingsComeFirst(t *testing.T) {
+// TestMostSevereFindingsComeFirst expects their own order among equals.
+func TestMostSevereFindingsComeFirst(t *testing.T) {
 	var got []string
 	for _, f := range audit.Findings(audit.Audit{
 		Sequences:  audit.Sequences{Users: 10, Shared: 5, Largest: []audit.Group{{Users: 5}}, Repeated: 2},
@@ -189,15 +193,13 @@ func TestTheGravestFindingsComeFirst(t *testing.T) {
 	}
 }
 
-// TestTheRulesFiguresAreInTheFinding, in the order of the papers.
-func TestTheRulesFiguresAreInTheFinding(t *testing.T) {
+// TestFindingContainsTheRulesScores expects them in the order of the papers.
+func TestFindingContainsTheRulesScores(t *testing.T) {
 	a := audit.Audit{Rule: []metric.Score{
-		{Metric: "HR@1", Value: 0.5}, {Metric: "NDCG@10", Value: 0.125}, {Metric: "HR@5", Value: 0.25}, {
-			Metric: "HR@10",
-			Value:  0.0625,
-		},
+		{Metric: "HR@1", Value: 0.5}, {Metric: "NDCG@10", Value: 0.125}, {Metric: "HR@5", Value: 0.25},
+		{Metric: "HR@10", Value: 0.0625},
 	}}
-	const want = "reaches HR@5 0.2500, HR@10 0.0625, NDCG@10 0.1250, mostly"
+	const want = "reaches HR@5 0.2500, HR@10 0.0625, NDCG@10 0.1250, mostly through"
 	if text := audit.Findings(a)[0].Text + audit.Findings(a)[1].Text; !strings.Contains(text, want) {
 		t.Errorf("%s: want %s", text, want)
 	}
@@ -205,7 +207,8 @@ func TestTheRulesFiguresAreInTheFinding(t *testing.T) {
 
 func TestPercent(t *testing.T) {
 	for share, want := range map[float64]string{
-		0: "0%", 1: "100%", 0.1: "10%", 0.0999: "10.0%", 0.05: "5.0%", 0.001: "0.1%", 0.0009: "0.090%", 0.00001: "0.001%",
+		0: "0%", 1: "100%", 0.1: "10%", 0.0999: "10.0%", 0.05: "5.0%", 0.001: "0.1%", 0.0009: "0.090%",
+		0.00001: "0.001%",
 	} {
 		if got := audit.Percent(share); got != want {
 			t.Errorf("percent of %g = %q, want %q", share, got, want)
@@ -231,26 +234,27 @@ func TestSpearmanByHand(t *testing.T) {
 	}
 }
 
-// TestNumbersByHand: of three users one has the test item after the highest of the history.
-func TestNumbersByHand(t *testing.T) {
+// TestIndexingByHand: for one of three users the test item is the id after the highest of the
+// history.
+func TestIndexingByHand(t *testing.T) {
 	d := &dataset.Dataset{Items: 8, Users: []dataset.User{
 		{ID: 1, Items: []int{2, 5, 6}},    // 6 is 5 + 1
 		{ID: 2, Items: []int{5, 2, 3}},    // 3 is the last + 1, but not the highest + 1
 		{ID: 3, Items: []int{1, 2, 6, 4}}, // 4 is below the highest
 		{ID: 4, Items: []int{7, 8}},       // not evaluated, but its items appear
 	}}
-	// Items in order of appearance: 2 5 6 3 1 4 7 8, whose places 1 to 8 differ from their ranks by
-	// 1 3 3 1 4 2 0 0.
+	// Items in order of appearance: 2 5 6 3 1 4 7 8. Their positions 1 to 8 differ from their ranks
+	// by 1 3 3 1 4 2 0 0.
 	want := audit.Indexing{Items: 8, NextIDHits: 1, NextIDShare: 1. / 3, Chance: 1. / 8, Spearman: 1 - 6*40./(8*63)}
 	nearly := cmp.Comparer(func(a, b float64) bool { return math.Abs(a-b) < 1e-12 })
 	if diff := cmp.Diff(want, audit.Run(d, 1).Indexing, nearly); diff != "" {
-		t.Errorf("numbering (-want +got):\n%s", diff)
+		t.Errorf("indexing (-want +got):\n%s", diff)
 	}
 }
 
-// TestTheThreeLargestGroups, of equally large ones in the order of their items, whatever the order
-// of the users.
-func TestTheThreeLargestGroups(t *testing.T) {
+// TestLargestGroups expects equally large groups in the order of their items, regardless of the
+// order of the users.
+func TestLargestGroups(t *testing.T) {
 	sequences := [][]int{{9, 1, 2}, {3, 1, 2}, {3, 1, 1}, {4, 5, 6}, {7, 7, 7}, {8, 8}}
 	counts := []int{2, 2, 2, 3, 1, 2}
 	want := audit.Sequences{
@@ -261,7 +265,7 @@ func TestTheThreeLargestGroups(t *testing.T) {
 			{Users: 2, Items: []int{3, 1, 2}},
 		},
 	}
-	for range 8 { // a map's order differs from one walk to the next
+	for range 8 { // map order differs between iterations
 		d := &dataset.Dataset{Items: 9}
 		for i, items := range sequences {
 			for range counts[i] {
@@ -276,7 +280,7 @@ func TestTheThreeLargestGroups(t *testing.T) {
 	}
 }
 
-// TestUsersWithoutItems are counted and have nothing to look at.
+// TestUsersWithoutItems expects them to be counted and otherwise skipped.
 func TestUsersWithoutItems(t *testing.T) {
 	a := audit.Run(&dataset.Dataset{Items: 2, Users: []dataset.User{
 		{ID: 1},
@@ -287,18 +291,16 @@ func TestUsersWithoutItems(t *testing.T) {
 		t.Errorf("sequences (-want +got):\n%s", diff)
 	}
 	if a.Users != 0 || a.Rule != nil || a.Indexing.Items != 2 {
-		t.Errorf("%d users, the rule's figures %v, numbering %+v; want nobody to evaluate and 2 items", a.Users, a.Rule,
-			a.Indexing)
+		t.Errorf("%d users, the rule's scores %v, indexing %+v; want no user to evaluate and 2 items",
+			a.Users, a.Rule, a.Indexing)
 	}
 }
 
 // TestOverlapByHand has test and validation pairs in each split.
 func TestOverlapByHand(t *testing.T) {
 	d := &dataset.Dataset{Items: 5, Users: []dataset.User{
-		{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{1, 2, 3}}, {ID: 3, Items: []int{1, 2, 3}}, {
-			ID:    4,
-			Items: []int{1, 2, 3},
-		},
+		{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{1, 2, 3}}, {ID: 3, Items: []int{1, 2, 3}},
+		{ID: 4, Items: []int{1, 2, 3}},
 	}}
 	d.Explanations = dataset.Splits{
 		Train: []dataset.Explanation{
@@ -317,18 +319,18 @@ func TestOverlapByHand(t *testing.T) {
 	}
 }
 
-// TestTimesByHand: one time is known, in order and not tied; of more the last two may be equal.
-func TestTimesByHand(t *testing.T) {
+// TestTimestampsByHand: one time is in order and not tied; of several, the last two may be equal.
+func TestTimestampsByHand(t *testing.T) {
 	d := &dataset.Dataset{Items: 5}
 	for i, times := range [][]int64{nil, {1}, {2, 2}, {1, 2, 3}, {2, 2, 3}, {1, 3, 3}, {3, 2, 2}} {
 		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: []int{1, 2, 3}, Times: times})
 	}
 	if diff := cmp.Diff(audit.Timestamps{Users: 6, OutOfOrder: 1, Tied: 3}, audit.Run(d, 1).Timestamps); diff != "" {
-		t.Errorf("times (-want +got):\n%s", diff)
+		t.Errorf("time stamps (-want +got):\n%s", diff)
 	}
 }
 
-// TestTextByHand has the whole page of a small dataset.
+// TestTextByHand compares the whole page of a small dataset.
 func TestTextByHand(t *testing.T) {
 	a := audit.Run(leaky(2), 1)
 	a.Findings = a.Findings[:1]
@@ -337,24 +339,24 @@ func TestTextByHand(t *testing.T) {
 	if err := a.Text(&out); err != nil {
 		t.Fatal(err)
 	}
-	// Histories 1 2 and 4 5, test items 3 and 6: the rule's first guess is right. By popularity,
-	// unseen items come in the order 4 5 3 6 for the first user and 1 2 3 6 for the second.
+	// Histories 1 2 and 4 5, test items 3 and 6: the rule's first guess is right. Popularity orders
+	// the unseen items 4 5 3 6 for the first user and 1 2 3 6 for the second.
 	want := `Leak audit of leaky: 2 users, leave one out, all items
 
                            HR@1     HR@5   NDCG@5    HR@10  NDCG@10
-rule (item ids)      1.0000   1.0000   1.0000   1.0000   1.0000
+rule (item ids)          1.0000   1.0000   1.0000   1.0000   1.0000
 popularity               0.0000   1.0000   0.4653   1.0000   0.4653
 
-rank correlation of item id with first position            1.0000 over 6 items
-test items whose id is the user's highest plus one               2 of 2 (100%)
+rank correlation of item id with first position                1.0000 over 6 items
+test items whose id is the user's highest plus one             2 of 2 (100%)
 users with the sequence of another user                        0 of 2 (0%)
 users whose test item is already in their history              0 of 2 (0%)
 explanations                                                   0
-test pairs with a training explanation                    0 of 2 (0%)
+test pairs with a training explanation                         0 of 2 (0%)
 validation pairs with an explanation for training              0 of 2 (0%)
-pairs with explanations in several splits                 0
+pairs with explanations in several splits                      0
 sequences with time stamps                                     2 of 2 (100%)
-of them out of chronological order                              0 of 2 (0%)
+of them out of chronological order                             0 of 2 (0%)
 of them with a tie in time before the test item                0 of 2 (0%)
 
 FINE     Item ids carry no order. So it is.
@@ -368,13 +370,13 @@ FINE     Item ids carry no order. So it is.
 	}
 }
 
-// failing is a writer that cannot write.
+// failing is a writer whose Write fails.
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
 
-// TestIntervalsOfAnAuditAreTheSeeds: another seed moves the intervals and nothing else.
-func TestIntervalsOfAnAuditAreTheSeeds(t *testing.T) {
+// TestSeedChangesOnlyIntervals: another seed changes the intervals and nothing else.
+func TestSeedChangesOnlyIntervals(t *testing.T) {
 	d := leaky(30)
 	for i := range d.Users {
 		d.Users[i].Items[2] = 1 + (d.Users[i].Items[2]+i*i)%90

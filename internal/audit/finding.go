@@ -6,29 +6,32 @@ import (
 	"strings"
 )
 
-// Thresholds above which a finding is more than fine.
+// Thresholds from which a finding is not [Fine].
 const (
-	orderedCorrelation = 0.9  // |rank correlation| of numbers in order of appearance
-	leakLift           = 10.0 // timestamps chance that the next number is right, for numbers that leak
-	duplicateShare     = 0.2  // share of users with a sequence of another user
-	largeGroupShare    = 0.05 // share of users that one sequence needs to be named after the largest
-	leakedPairShare    = 0.01 // share of test pairs whose explanation may be learnt
-	tiedShare          = 0.05 // share of users whose last item is not certain
+	orderedCorrelation = 0.9  // rank correlation of ids that follow the order of appearance
+	leakLift           = 10.0 // how often the next id is right, relative to chance, if ids leak
+	duplicateShare     = 0.2  // share of users with the sequence of another user
+	largeGroupShare    = 0.05 // share of users from which a sequence is named beside the largest
+	leakedPairShare    = 0.01 // share of test pairs with a training explanation
+	tiedShare          = 0.05 // share of users whose last item is ambiguous
 )
 
-// findings says every measure in words, the gravest first.
+// findings returns a finding for each measurement, the most severe first.
 func (a Audit) findings() []Finding {
 	list := []Finding{a.Indexing.finding(a), a.Sequences.finding(), a.Overlap.finding(), a.Timestamps.finding()}
 	if a.Sequences.Repeated > 0 {
 		list = append(list, Finding{Caution, "Some test items are in the user's history", fmt.Sprintf(
-			"%s already hold their test item in their history; a ranking of unseen items can never find it.", userCount(a.Sequences.Repeated))})
+			"%s already have their test item in their history; a ranking of unseen items can never contain "+
+				"it.", userCount(a.Sequences.Repeated))})
 	}
 	if a.Overlap.InMultipleSplits > 0 {
 		list = append(list, Finding{Leak, "Pairs occur in several splits", fmt.Sprintf(
 			"%d pairs of user and item have explanations in two of train, val and test.", a.Overlap.InMultipleSplits)})
 	}
 	order := []Level{Leak, Caution, Fine}
-	slices.SortStableFunc(list, func(x, y Finding) int { return slices.Index(order, x.Level) - slices.Index(order, y.Level) })
+	slices.SortStableFunc(
+		list, func(x, y Finding) int { return slices.Index(order, x.Level) - slices.Index(order, y.Level) },
+	)
 	return list
 }
 
@@ -36,20 +39,21 @@ func (n Indexing) finding(a Audit) Finding {
 	rule := metricValues(a, "HR@5", "NDCG@5", "HR@10", "NDCG@10")
 	if n.Spearman >= orderedCorrelation && n.NextIDShare >= leakLift*n.Chance {
 		return Finding{Leak, "Item ids leak test items", fmt.Sprintf(
-			"Items are numbered in the order in which they appear, test items included (rank correlation %.2f): for %s of the users the test "+
-				"item is simply the id after the highest in their history, against %s by chance. A rule without a model that reads "+
-				"only ids reaches %s. A model that does not beat it has not shown that it learned anything.",
+			"Item ids follow the order in which items appear, test items included (rank correlation %.2f): for %s "+
+				"of the users the test item is simply the id after the highest in their history, against %s by "+
+				"chance. A rule without a model that reads only ids reaches %s. A model that does not beat it has "+
+				"not shown that it learned anything.",
 			n.Spearman, percent(n.NextIDShare), percent(n.Chance), rule)}
 	}
 	if n.NextIDShare >= leakLift*n.Chance && n.Chance > 0 {
 		return Finding{Caution, "Item ids carry some information", fmt.Sprintf(
-			"The test item is the id after the highest in the history for %s of the users, against %s by chance (rank correlation of "+
-				"number with first appearance %.2f). The rule that reads only ids reaches %s.",
+			"The test item is the id after the highest in the history for %s of the users, against %s by chance "+
+				"(rank correlation of ids with first appearance %.2f). The rule that reads only ids reaches %s.",
 			percent(n.NextIDShare), percent(n.Chance), n.Spearman, rule)}
 	}
 	return Finding{Fine, "Item ids carry no order", fmt.Sprintf(
-		"Rank correlation of an item's number with its first appearance %.2f; the rule that reads only ids reaches %s, mostly by the "+
-			"popular items it ends with.", n.Spearman, rule)}
+		"The rank correlation of ids with first appearance is %.2f; the rule that reads only ids reaches %s, mostly "+
+			"through the popular items that complete its list.", n.Spearman, rule)}
 }
 
 func metricValues(a Audit, names ...string) string {
@@ -71,12 +75,15 @@ func (s Sequences) finding() Finding {
 	var groups []string
 	for i, group := range s.Largest {
 		if i == 0 || ratio(group.Users, s.Users) >= largeGroupShare {
-			groups = append(groups, fmt.Sprintf("%d users share one sequence of %d items", group.Users, len(group.Items)))
+			groups = append(
+				groups, fmt.Sprintf("%d users share one sequence of %d items", group.Users, len(group.Items)),
+			)
 		}
 	}
 	return Finding{Caution, "Many users have identical sequences", fmt.Sprintf(
-		"%s; in all %s of the %d users have a sequence that another user has too. Counting what followed what is enough to do well here: "+
-			"these scores show that the pipeline works and trains, not how good a recommender is.",
+		"%s; in all %s of the %d users have a sequence that another user has too. Counting which item follows which "+
+			"is enough to score well here: these scores show that the pipeline works and trains, not how good a "+
+			"recommender is.",
 		strings.Join(groups, ", "), percent(share), s.Users)}
 }
 
@@ -84,31 +91,40 @@ func (o Overlap) finding() Finding {
 	share := ratio(o.Train, o.Users)
 	switch {
 	case o.Explanations == 0:
-		return Finding{Fine, "There are no explanations", "So none of them speaks about a test pair."}
+		return Finding{Fine, "There are no explanations", "So none covers a test pair."}
 	case o.Explained == 0:
 		return Finding{Fine, "No training explanation covers a test pair", fmt.Sprintf(
 			"None of the %d test pairs has an explanation for training.", o.Users)}
 	case share >= leakedPairShare:
 		return Finding{Leak, "Training explanations cover test pairs", fmt.Sprintf(
-			"%d of the %d test pairs (%s) have an explanation in the training split, and so have %d validation pairs: a student that "+
-				"trains on explanations has seen these users with their test items. Protocol clean holds them out.",
+			"%d of the %d test pairs (%s) have an explanation in the training split, and so have %d validation pairs: "+
+				"a student that trains on explanations has seen these users with their test items. Protocol clean "+
+				"holds them out.",
 			o.Train, o.Users, percent(share), o.Validation)}
 	default:
 		return Finding{Fine, "Training explanations exclude test pairs", fmt.Sprintf(
-			"%d of the %d test pairs have an explanation in the training split; %d have one in any.", o.Train, o.Users, o.Explained)}
+			"%d of the %d test pairs have an explanation in the training split; %d have one in "+
+				"any.", o.Train, o.Users, o.Explained)}
 	}
 }
 
 func (t Timestamps) finding() Finding {
 	switch {
 	case t.Users == 0:
-		return Finding{Caution, "Chronological order cannot be checked", "The data hold no time stamps: the order of the file is taken on trust."}
+		return Finding{
+			Caution, "Chronological order cannot be checked",
+			"The data have no time stamps, so the order of the file cannot be verified.",
+		}
 	case t.OutOfOrder > 0:
 		return Finding{Leak, "Some sequences are out of chronological order", fmt.Sprintf(
-			"%d of %s have items that are not in time, so their test item is not their last.", t.OutOfOrder, userCount(t.Users))}
+			"%d of %s have items out of order, so their test item is not their last.", t.OutOfOrder, userCount(
+				t.Users,
+			))}
 	case ratio(t.Tied, t.Users) >= tiedShare:
 		return Finding{Caution, "The last item is often ambiguous", fmt.Sprintf(
-			"For %d of %s (%s) the test item has the same time stamp as the item before it: which of them is last is arbitrary.",
+			"For %d of %s (%s) the test item has the same time stamp as the item before it, so which of them is "+
+				"last is "+
+				"arbitrary.",
 			t.Tied, userCount(t.Users), percent(ratio(t.Tied, t.Users)))}
 	default:
 		return Finding{Fine, "Sequences are in chronological order", fmt.Sprintf(
@@ -123,7 +139,7 @@ func userCount(n int) string {
 	return fmt.Sprintf("%d users", n)
 }
 
-// percent writes a share with as many digits as it needs.
+// percent formats a share as a percentage, with more decimals for small shares.
 func percent(share float64) string {
 	switch {
 	case share >= 0.1 || share == 0:

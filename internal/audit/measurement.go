@@ -11,65 +11,65 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// Indexing says how much item numbers know.
+// Indexing measures how much item ids reveal.
 type Indexing struct {
-	// Spearman is the rank correlation of an item's number with the place of its first appearance
-	// along sequential.txt, -1 to 1.
+	// Spearman is the rank correlation of item ids with the positions of first appearance along
+	// sequential.txt, -1 to 1.
 	Spearman float64 `json:"spearman"`
-	// Items is how many items appear at all.
+	// Items is the number of items that appear at all.
 	Items int `json:"items"`
-	// NextIDHits is how many users' test item carries the number after the highest of their
+	// NextIDHits is the number of users whose test item is the id after the highest of their
 	// history.
 	NextIDHits int `json:"next_id_hits"`
-	// NextIDShare is Next over the users; Chance is what one guess among all items would reach.
+	// NextIDShare is NextIDHits over the users; Chance is the expected share of one random guess
+	// among all items.
 	NextIDShare float64 `json:"next_id_share"`
 	Chance      float64 `json:"chance"`
 }
 
-// Sequences says how alike users are.
+// Sequences measures how similar users are.
 type Sequences struct {
 	Users    int `json:"users"`
 	Distinct int `json:"distinct"`
-	// Shared is how many users have a sequence that another user has too.
+	// Shared is the number of users whose sequence another user has too.
 	Shared int `json:"shared"`
-	// Largest are the biggest groups of users with one sequence, at most three, groups of one left
-	// out.
+	// Largest are the at most three largest groups of two or more users with one sequence.
 	Largest []Group `json:"largest"`
-	// Repeated is how many users' test item is already in their history, where rankings of unseen
-	// items cannot find it.
+	// Repeated is the number of users whose test item is already in their history, so that rankings
+	// of unseen items cannot contain it.
 	Repeated int `json:"repeated"`
 }
 
-// Group is users who have the same sequence.
+// Group is a set of users with the same sequence.
 type Group struct {
 	Users int   `json:"users"`
 	Items []int `json:"items"`
 }
 
-// Overlap says which explanations speak about pairs that should be unknown.
+// Overlap counts the explanations of pairs that should be unknown.
 type Overlap struct {
-	// Explanations is how many there are in all splits.
+	// Explanations is the number of explanations in all splits.
 	Explanations int `json:"explanations"`
-	// Users is how many test pairs there are, Explained how many of them have an explanation in any
+	// Users is the number of test pairs; Explained is how many of them have an explanation in any
 	// split.
 	Users     int `json:"users"`
 	Explained int `json:"explained"`
-	// Train is how many test pairs (a user and their last item) have a training explanation; Valid
-	// the same of validation pairs.
+	// Train is the number of test pairs (a user and their last item) with a training explanation;
+	// Validation is the same for validation pairs.
 	Train      int `json:"train"`
 	Validation int `json:"validation"`
-	// InMultipleSplits is how many pairs of user and item stand in more than one split.
+	// InMultipleSplits is the number of pairs of user and item that occur in more than one split.
 	InMultipleSplits int `json:"in_multiple_splits"`
 }
 
-// Timestamps says whether time stamps allow an order.
+// Timestamps measures whether time stamps define an order.
 type Timestamps struct {
-	// Users is how many users have time stamps.
+	// Users is the number of users with time stamps.
 	Users int `json:"users"`
-	// OutOfOrder is how many users' items are not in time.
+	// OutOfOrder is the number of users whose items are not in chronological order.
 	OutOfOrder int `json:"out_of_order"`
-	// Tied is how many users' test item has the same time as the item before it, so that "last" is
-	// arbitrary.
+	// Tied is the number of users whose test item has the same time as the item before it, so that
+	// "last" is arbitrary.
 	Tied int `json:"tied"`
 }
 
@@ -97,7 +97,7 @@ func indexing(d *dataset.Dataset, users []dataset.User) Indexing {
 	return n
 }
 
-// spearman is the rank correlation of values without ties; 0 of fewer than two.
+// spearman returns the rank correlation of values without ties; 0 if there are fewer than two.
 func spearman(a, b []float64) float64 {
 	if len(a) < 2 {
 		return 0
@@ -202,7 +202,7 @@ func timestamps(d *dataset.Dataset) Timestamps {
 	return t
 }
 
-// ratio is part of whole, and 0 of nothing.
+// ratio returns part/total; 0 if total is 0.
 func ratio(part, total int) float64 {
 	if total == 0 {
 		return 0
