@@ -6,8 +6,8 @@ import (
 	"math"
 	"math/rand/v2"
 
+	"rdrec/internal/optim"
 	"rdrec/internal/torch"
-	"rdrec/internal/train"
 )
 
 // progressEvery is how many steps lie between two words of progress.
@@ -27,7 +27,7 @@ func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model
 	}
 	f.Parameters = model.flat.Numel()
 	t := &training{
-		runner: r, model: model, fitted: &f, adam: train.NewAdamW(model.flat, train.DefaultSettings(settings.LearningRate, 0)),
+		runner: r, model: model, fitted: &f, adam: optim.NewAdamW(model.flat, optim.DefaultConfig(settings.LearningRate, 0)),
 		random: rand.New(rand.NewPCG(uint64(seed), 0x5a5)), //nolint:gosec // a shuffle, not a secret
 	}
 	defer t.adam.Free()
@@ -46,7 +46,7 @@ type training struct {
 	*runner
 	model  *Model
 	fitted *FitResult
-	adam   *train.AdamW
+	adam   *optim.AdamW
 	random *rand.Rand
 	// topK are the weights after the best epoch so far.
 	best *torch.Tensor

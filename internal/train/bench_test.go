@@ -9,12 +9,12 @@ import (
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/golden"
+	"rdrec/internal/optim"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
 	"rdrec/internal/token"
 	"rdrec/internal/torch"
-	"rdrec/internal/train"
 )
 
 // mini is the small dataset with the reference's files.
@@ -74,7 +74,7 @@ func benchmarkStep(b *testing.B, size spec.Size, ratio spec.Ratio) {
 		b.Fatal(err)
 	}
 	defer m.Free()
-	adam := train.NewAdamW(m.Flat(), train.DefaultSettings(settings.LearningRate, settings.WeightDecay))
+	adam := optim.NewAdamW(m.Flat(), optim.DefaultConfig(settings.LearningRate, settings.WeightDecay))
 	defer adam.Free()
 	made, samples, cpu := torch.Made(), 0, cpuSeconds(b)
 	err = torch.Run(func(*torch.Scope) error {

@@ -125,11 +125,17 @@ func (t *trainer) writeCheckpoint(dir string) error {
 	if err := os.WriteFile(filepath.Join(dir, stateFile), text, 0o644); err != nil {
 		return err
 	}
-	return torch.WriteSafetensors(filepath.Join(dir, tensorsFile), []torch.Named{
+	return torch.WriteSafetensors(filepath.Join(dir, tensorsFile), t.tensors())
+}
+
+// tensors returns the tensors of a checkpoint: weights and AdamW's moments.
+func (t *trainer) tensors() []torch.Named {
+	first, second := t.adam.Moments()
+	return []torch.Named{
 		{Name: weightsName, Tensor: t.model.Flat()},
-		{Name: firstMomentName, Tensor: t.adam.firstMoment},
-		{Name: secondMomentName, Tensor: t.adam.secondMoment},
-	})
+		{Name: firstMomentName, Tensor: first},
+		{Name: secondMomentName, Tensor: second},
+	}
 }
 
 // restore puts a fresh trainer where a checkpoint left off.
@@ -137,7 +143,7 @@ func (t *trainer) restore(dir string) error {
 	if err := t.readCheckpoint(dir); err != nil {
 		return fmt.Errorf("resuming from checkpoint %q: %w", dir, err)
 	}
-	t.adam.step = t.state.Step
+	t.adam.SetStep(t.state.Step)
 	if t.state.Best != nil {
 		staged := filepath.Join(t.job.Dir, bestDir+".new")
 		if err := linkFiles(filepath.Join(dir, bestDir), staged); err != nil {
@@ -184,12 +190,12 @@ func (t *trainer) readTensors(path string) (err error) {
 		}
 	}()
 	return torch.Run(func(s *torch.Scope) error {
-		for name, target := range map[string]*torch.Tensor{weightsName: t.model.Flat(), firstMomentName: t.adam.firstMoment, secondMomentName: t.adam.secondMoment} {
-			stored, err := weights.Read(s, name)
+		for _, target := range t.tensors() {
+			stored, err := weights.Read(s, target.Name)
 			if err != nil {
 				return err
 			}
-			target.SetTo(stored)
+			target.Tensor.SetTo(stored)
 		}
 		return nil
 	})

@@ -26,7 +26,7 @@ func TestJobsThatCannotBeginAreRefused(t *testing.T) {
 		"checkpoint": {func(j *train.Job) { j.Resume = filepath.Join(j.Dir, "nowhere") }, "resuming from checkpoint"},
 		"validation": {func(j *train.Job) {
 			j.Data.Explanations.Val, j.Spec.Train.Ratio = nil, spec.Ratio{Explanation: 1}
-		}, "nothing to validate on"},
+		}, "no validation data"},
 	} {
 		j := quick(t)
 		c.spoil(&j)
@@ -55,7 +55,7 @@ func TestNoticeNamesTheFirstShortage(t *testing.T) {
 	result := run(t, j)
 	end()
 	notices := strings.Join(result.Notices, "\n")
-	if !strings.Contains(notices, "memory ran out after step 1: since then 1 rows") {
+	if !strings.Contains(notices, "out of memory after step 1: from there on the micro-batch was 1 rows") {
 		t.Errorf("notices %q", notices)
 	}
 }

@@ -162,10 +162,3 @@ func TestFirstStepIsTheLearningRate(t *testing.T) {
 		t.Errorf("weights move by at most %v, want 0.001", most)
 	}
 }
-
-func TestOptimizerDefaultsArePyTorchs(t *testing.T) {
-	want := train.Settings{LearningRate: 0.5, WeightDecay: 0.25, Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
-	if got := train.DefaultSettings(0.5, 0.25); got != want {
-		t.Errorf("%+v, want %+v", got, want)
-	}
-}

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"rdrec/internal/optim"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
@@ -23,7 +24,7 @@ type trainer struct {
 	encoder *task.Encoder
 	mixer   *task.Mixer
 	model   *t5.Model
-	adam    *AdamW
+	adam    *optim.AdamW
 	state   state
 	// steps is how many there are at most, and epochSteps how many an epoch has.
 	steps, epochSteps int
@@ -55,7 +56,7 @@ func prepare(job Job) (*trainer, error) {
 	if t.model, err = newStudent(job); err != nil {
 		return nil, err
 	}
-	t.adam = NewAdamW(t.model.Flat(), DefaultSettings(job.Spec.Train.LearningRate, job.Spec.Train.WeightDecay))
+	t.adam = optim.NewAdamW(t.model.Flat(), optim.DefaultConfig(job.Spec.Train.LearningRate, job.Spec.Train.WeightDecay))
 	if job.Resume != "" {
 		err = t.restore(job.Resume)
 	}

@@ -6,56 +6,14 @@ import (
 	"testing"
 
 	"rdrec/internal/golden"
+	"rdrec/internal/optim"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
-	"rdrec/internal/train"
 )
 
-func TestAdamWMatchesPyTorch(t *testing.T) {
-	var cases []struct {
-		Settings struct {
-			LearningRate float64    `json:"lr"`
-			WeightDecay  float64    `json:"weight_decay"`
-			Betas        [2]float64 `json:"betas"`
-			Epsilon      float64    `json:"eps"`
-		} `json:"settings"`
-		Start     []float32   `json:"start"`
-		Gradients [][]float32 `json:"gradients"`
-		After     [][]float32 `json:"after_each_step"`
-	}
-	golden.Load(t, "adamw.json", &cases)
-	worst := 0.0
-	for _, want := range cases {
-		err := torch.Run(func(s *torch.Scope) error {
-			n := int64(len(want.Start))
-			weights := s.FromFloat32(want.Start, n)
-			adam := train.NewAdamW(weights, train.Settings{
-				LearningRate: want.Settings.LearningRate, WeightDecay: want.Settings.WeightDecay,
-				Beta1: want.Settings.Betas[0], Beta2: want.Settings.Betas[1], Epsilon: want.Settings.Epsilon,
-			})
-			defer adam.Free()
-			for step, gradient := range want.Gradients {
-				adam.Step(s.FromFloat32(gradient, n))
-				for i, x := range weights.Float32s() {
-					off := math.Abs(float64(x) - float64(want.After[step][i]))
-					worst = max(worst, off)
-					if !(off <= 1e-6) {
-						t.Errorf("%+v step %d weight %d: %v, want %v", want.Settings, step, i, x, want.After[step][i])
-					}
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
-	t.Logf("largest deviation %.1e", worst)
-}
-
-// rows are a golden batch's.
+// rows are the rows of a golden batch.
 type rows struct {
 	Task      []int64   `json:"task"`
 	InputIDs  [][]int64 `json:"input_ids"`
@@ -106,7 +64,7 @@ func TestTwentyStepsMatchTheReference(t *testing.T) {
 	}
 	golden.Load(t, "train.json.gz", &file)
 	m := tiny(t)
-	adam := train.NewAdamW(m.Flat(), train.DefaultSettings(file.Optimizer.LearningRate, file.Optimizer.WeightDecay))
+	adam := optim.NewAdamW(m.Flat(), optim.DefaultConfig(file.Optimizer.LearningRate, file.Optimizer.WeightDecay))
 	defer adam.Free()
 	worst := 0.0
 	near := func(step int, what string, got, want float64) {
