@@ -10,12 +10,13 @@ import (
 	"os"
 	"syscall"
 
+	"rdrec/internal/beam"
+	"rdrec/internal/optim"
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
-	"rdrec/internal/train"
 )
 
 // job is a work that our side can do.
@@ -75,7 +76,7 @@ func (w workload) prepare(ctx context.Context) (func() (measurement, error), err
 	switch w.Type {
 	case workTrain:
 		model.Dropout, model.BFloat16, model.GradientCheckpointing = w.Dropout, w.BFloat16, w.GradientCheckpointing
-		adam := train.NewAdamW(model.Flat(), train.DefaultSettings(w.Rate, spec.Default().Train.WeightDecay))
+		adam := optim.NewAdamW(model.Flat(), optim.DefaultConfig(w.Rate, spec.Default().Train.WeightDecay))
 		step := int64(0)
 		return func() (r measurement, err error) {
 			step++
@@ -91,7 +92,7 @@ func (w workload) prepare(ctx context.Context) (func() (measurement, error), err
 		}, nil
 	case workSearch:
 		return func() (r measurement, err error) {
-			found, err := recommend.Search(ctx, model, w.Batch, w.Beam, settings(w.Protocol).Protocol.MaskCross)
+			found, err := beam.Search(ctx, model, w.Batch, w.Beam, settings(w.Protocol).Protocol.MaskCross)
 			for _, row := range found {
 				tokens := make([][]int32, len(row))
 				for i, h := range row {

@@ -43,17 +43,17 @@ class Student(T5ForConditionalGeneration):
         return self(encoder_outputs=self.encode(batch), labels=batch["Target"]).loss
 
     def search(self, batch, beam):
-        rows, beams, groups = len(batch["Source"]), beam["NumBeams"], beam["NumBeamGroups"]
+        rows, beams, groups = len(batch["Source"]), beam["num_beams"], beam["num_beam_groups"]
         scorer = BeamSearchScorer(
-            batch_size=rows, num_beams=beams, num_beam_groups=groups, num_beam_hyps_to_keep=beam["NumReturnSequences"],
+            batch_size=rows, num_beams=beams, num_beam_groups=groups, num_beam_hyps_to_keep=beam["num_return_sequences"],
             device=torch.device("cpu"), do_early_stopping=True,
         )
         find = self.beam_search if groups == 1 else self.group_beam_search
         return find(
             torch.full((rows * beams, 1), self.config.decoder_start_token_id),
             scorer,
-            logits_processor=LogitsProcessorList([MinLengthLogitsProcessor(beam["MinLength"], self.config.eos_token_id)]),
-            stopping_criteria=StoppingCriteriaList([MaxLengthCriteria(beam["MaxLength"])]),
+            logits_processor=LogitsProcessorList([MinLengthLogitsProcessor(beam["min_length"], self.config.eos_token_id)]),
+            stopping_criteria=StoppingCriteriaList([MaxLengthCriteria(beam["max_length"])]),
             encoder_outputs=self.encode(batch, beams),
         )
 
@@ -97,7 +97,7 @@ class Searching:
     @torch.no_grad()
     def once(self, count=None):
         found = self.model.search(self.batch, self.beam).tolist()
-        kept = self.beam["NumReturnSequences"]
+        kept = self.beam["num_return_sequences"]
         return {"tokens": [[trim(ids) for ids in found[i:i + kept]] for i in range(0, len(found), kept)]}
 
 

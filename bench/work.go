@@ -6,8 +6,8 @@ import (
 	"os"
 	"strconv"
 
+	"rdrec/internal/beam"
 	"rdrec/internal/dataset"
-	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
@@ -37,7 +37,7 @@ type workload struct {
 	BFloat16              bool `json:"bfloat16,omitempty"`
 	GradientCheckpointing bool `json:"gradient_checkpointing,omitempty"`
 	// Beam is how a search searches.
-	Beam recommend.BeamConfig `json:"beam"`
+	Beam beam.Config `json:"beam"`
 	// Task is what is ranked, for as many users as Batch has rows.
 	Task task.Task `json:"task"`
 }
@@ -102,7 +102,7 @@ func (m *workloadMaker) train(name, protocol string, records int, dropout float6
 // search is the first batch of so many rows that the reference would search.
 func (m *workloadMaker) search(name string, tk task.Task, rows, maxLength int) (workload, error) {
 	w := m.work(name, workSearch)
-	w.Task, w.Beam = tk, recommend.DefaultBeamConfig()
+	w.Task, w.Beam = tk, beam.DefaultConfig()
 	e := spec.Default().Evaluate
 	w.Beam.NumBeams, w.Beam.NumReturnSequences, w.Beam.MaxLength = e.NumBeams, e.NumReturnSequences, maxLength
 	switch tk {

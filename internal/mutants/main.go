@@ -153,9 +153,10 @@ func (s *settings) folders() []string {
 
 // core lists the packages that are mutated by default.
 var core = []string{
-	"activities", "storage", "internal/audit", "internal/baseline", "internal/dataset", "internal/metric",
-	"internal/numbering", "internal/recommend", "internal/review", "internal/sasrec", "internal/spec", "internal/t5",
-	"internal/task", "internal/teacher", "internal/token", "internal/train",
+	"activities", "storage", "internal/audit", "internal/baseline", "internal/beam", "internal/dataset",
+	"internal/indexing", "internal/metric", "internal/optim", "internal/recommend", "internal/review",
+	"internal/sasrec", "internal/spec", "internal/t5", "internal/task", "internal/teacher", "internal/token",
+	"internal/train",
 }
 
 // further lists the packages whose tests count after a package's own.

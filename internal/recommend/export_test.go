@@ -3,6 +3,7 @@ package recommend
 import (
 	"context"
 
+	"rdrec/internal/beam"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
 )
@@ -30,7 +31,7 @@ func (p *Paths) Run(end int32, logProb func(path []int32, token int32) float32) 
 }
 
 // Text decodes what was generated.
-func (j Job) Text(h Hypothesis) (string, error) { return j.text(h) }
+func (j Job) Text(h beam.Hypothesis) (string, error) { return j.text(h) }
 
 // SearchItemsOnHost is SearchItems that walks on the host, wherever the student is.
 func SearchItemsOnHost(ctx context.Context, m *t5.Model, batch task.Batch, catalogue *Catalog, w ItemSearch) ([][]Found, error) {

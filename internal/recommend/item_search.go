@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"rdrec/internal/beam"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
@@ -77,7 +78,7 @@ func SearchItems(
 	}
 	for _, row := range found {
 		if slices.ContainsFunc(row, func(f Found) bool { return math.IsNaN(f.Score) }) {
-			return nil, fmt.Errorf("item search over %d rows: %w", batch.Size, errNaN)
+			return nil, fmt.Errorf("item search over %d rows: %w", batch.Size, beam.ErrNaN)
 		}
 	}
 	return found, nil
@@ -115,7 +116,7 @@ type ItemSearch struct {
 type searchBackend func(ctx context.Context, m *t5.Model, d *t5.Decoding, catalogue *Catalog, w ItemSearch) ([][]Found, error)
 
 // searchAll takes all rows down their tries, token by token.
-func searchAll(ctx context.Context, d decoder, catalog *Catalog, rows []*paths, start int64) error {
+func searchAll(ctx context.Context, d beam.Decoder, catalog *Catalog, rows []*paths, start int64) error {
 	tokens := slices.Repeat([]int64{start}, len(rows))
 	var parents []int64
 	for length := 1; len(rows) > 0; length++ {
@@ -139,7 +140,7 @@ func searchAll(ctx context.Context, d decoder, catalog *Catalog, rows []*paths, 
 }
 
 // logProbs takes a step and returns log-probabilities on the host, [sequences * letters].
-func logProbs(d decoder, tokens, parents []int64) ([]float32, error) {
+func logProbs(d beam.Decoder, tokens, parents []int64) ([]float32, error) {
 	scope := torch.NewScope()
 	defer scope.Close()
 	hidden, err := d.Hidden(scope, tokens, parents)
@@ -152,7 +153,7 @@ func logProbs(d decoder, tokens, parents []int64) ([]float32, error) {
 // nextInputs drops the rows that are done and returns the others and what the decoder is fed next:
 // as many sequences a row as the row with the most paths has. A row with fewer repeats its first
 // parent with padding, which leads nowhere.
-func nextInputs(d decoder, rows []*paths, next [][]int, width int) (remaining []*paths, tokens, parents []int64) {
+func nextInputs(d beam.Decoder, rows []*paths, next [][]int, width int) (remaining []*paths, tokens, parents []int64) {
 	var rowIDs []int
 	maxWidth := 0
 	for i, row := range rows {

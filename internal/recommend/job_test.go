@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/internal/beam"
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
@@ -323,7 +324,7 @@ func TestInvalidJobs(t *testing.T) {
 		change func(j *recommend.Job)
 		want   string
 	}{
-		"part":    {func(j *recommend.Job) { j.Shard, j.Shards = 2, 2 }, "part 2 of 2"},
+		"part":    {func(j *recommend.Job) { j.Shard, j.Shards = 2, 2 }, "shard 2 of 2 is out of range"},
 		"batch":   {func(j *recommend.Job) { j.Evaluate.Batch = 0 }, "batches of 0 rows"},
 		"return":  {func(j *recommend.Job) { j.Evaluate.NumReturnSequences = 21 }, "21 sequences to return of 20 beams"},
 		"length":  {func(j *recommend.Job) { j.Evaluate.MaxLength = 1 }, "maximum length 1"},
@@ -370,10 +371,10 @@ func TestManyRows(t *testing.T) {
 	many.Prompts, many.Source = slices.Repeat(few.Prompts, times), slices.Repeat(few.Source, times)
 	many.Mask, many.Whole = slices.Repeat(few.Mask, times), slices.Repeat(few.Whole, times)
 	many.Target = slices.Repeat(few.Target, times)
-	beam := recommend.DefaultBeamConfig()
-	beam.MaxLength = 6
+	config := beam.DefaultConfig()
+	config.MaxLength = 6
 	tokens := func(b task.Batch) (all [][]int32) {
-		found, err := recommend.Search(t.Context(), job.Model, b, beam, false)
+		found, err := beam.Search(t.Context(), job.Model, b, config, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -392,15 +393,15 @@ func TestManyRows(t *testing.T) {
 func TestGroupsWithoutDiversityPenaltyMatchOneGroup(t *testing.T) {
 	job := miniJob(t, spec.Paper)
 	batch := encodeExamples(t, job, task.Explanation, 3)
-	search := func(b recommend.BeamConfig) [][]recommend.Hypothesis {
-		b.MinLength = 10
-		found, err := recommend.Search(t.Context(), job.Model, batch, b, false)
+	search := func(c beam.Config) [][]beam.Hypothesis {
+		c.MinLength = 10
+		found, err := beam.Search(t.Context(), job.Model, batch, c, false)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return found
 	}
-	groups, plain := recommend.DefaultBeamConfig(), recommend.DefaultBeamConfig()
+	groups, plain := beam.DefaultConfig(), beam.DefaultConfig()
 	groups.NumBeams, groups.NumBeamGroups, groups.NumReturnSequences = 21, 3, 6
 	plain.NumBeams, plain.NumReturnSequences = 7, 2
 	want := search(plain)
@@ -417,7 +418,7 @@ func TestGroupsWithoutDiversityPenaltyMatchOneGroup(t *testing.T) {
 // reference fails on them.
 func TestUnknownIDsAreDropped(t *testing.T) {
 	job := miniJob(t, spec.Paper)
-	text, err := job.Text(recommend.Hypothesis{Tokens: []int32{32100, 314, 32127}})
+	text, err := job.Text(beam.Hypothesis{Tokens: []int32{32100, 314, 32127}})
 	if err != nil || text != "4" {
 		t.Errorf("text %q, error %v", text, err)
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 
+	"rdrec/internal/beam"
 	"rdrec/internal/task"
 )
 
@@ -150,9 +151,9 @@ func (r *ranker) constrained(ctx context.Context, b task.Batch, first int) ([]Ra
 // unconstrained ranks a batch by what the student writes when it may write anything.
 func (r *ranker) unconstrained(ctx context.Context, b task.Batch, first int) ([]Ranking, error) {
 	all := r.rankings(b, first)
-	beam := DefaultBeamConfig()
-	beam.NumBeams, beam.NumReturnSequences, beam.MaxLength = r.Evaluate.NumBeams, r.numItems, r.Evaluate.MaxLength
-	found, err := Search(ctx, r.Model, b, beam, r.Settings.Protocol.MaskCross)
+	config := beam.DefaultConfig()
+	config.NumBeams, config.NumReturnSequences, config.MaxLength = r.Evaluate.NumBeams, r.numItems, r.Evaluate.MaxLength
+	found, err := beam.Search(ctx, r.Model, b, config, r.Settings.Protocol.MaskCross)
 	if err != nil {
 		return nil, err
 	}

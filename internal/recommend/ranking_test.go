@@ -10,6 +10,7 @@ import (
 
 	gocmp "github.com/google/go-cmp/cmp"
 
+	"rdrec/internal/beam"
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
@@ -217,7 +218,8 @@ func TestPartsHaveWholeBatches(t *testing.T) {
 func TestPartsThatAreNone(t *testing.T) {
 	job := miniJob(t, spec.Clean)
 	for part, want := range map[int]string{
-		-1: "part -1 of 2: they are numbered from 0", 2: "part 2 of 2: they are numbered from 0",
+		-1: "shard -1 of 2 is out of range (shards start at 0)",
+		2:  "shard 2 of 2 is out of range (shards start at 0)",
 	} {
 		job.Shard, job.Shards = part, 2
 		if _, err := recommend.Sequential(t.Context(), job); err == nil || !strings.Contains(err.Error(), want) {
@@ -256,18 +258,13 @@ func TestWhatAWalkNeeds(t *testing.T) {
 			}
 		})
 	}
-	if _, err := recommend.NewCatalog(
-		map[int][]int32{1: {5}, 2: {1, 6}},
-		1,
-	); err == nil ||
-		err.Error() != "catalogue: an item is spelt with the end token 1" {
+	const end = 1
+	_, err := recommend.NewCatalog(map[int][]int32{1: {5}, 2: {end, 6}}, end)
+	if err == nil || err.Error() != "catalog: an item's tokens contain the end token 1" {
 		t.Errorf("error %v", err)
 	}
-	if _, err := recommend.NewCatalog(
-		map[int][]int32{1: {5}, 2: {5}},
-		1,
-	); err == nil ||
-		!strings.HasPrefix(err.Error(), "catalogue: items") {
+	_, err = recommend.NewCatalog(map[int][]int32{1: {5}, 2: {5}}, end)
+	if err == nil || !strings.HasPrefix(err.Error(), "catalog: items 1 and 2") {
 		t.Errorf("error %v", err)
 	}
 }
@@ -277,7 +274,7 @@ func TestSearchesThatFail(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	job, batch, catalogue, _ := itemBatch(t, 2)
-	_, err := recommend.Search(ctx, job.Model, batch, recommend.DefaultBeamConfig(), true)
+	_, err := beam.Search(ctx, job.Model, batch, beam.DefaultConfig(), true)
 	if !errors.Is(err, context.Canceled) || !strings.HasPrefix(err.Error(), "beam search over 2 rows: ") {
 		t.Errorf("beam search: error %v", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"rdrec/internal/beam"
 	"rdrec/internal/task"
 	"rdrec/internal/token"
 )
@@ -41,12 +42,12 @@ func (j Job) explain(ctx context.Context, list task.List) ([]Text, error) {
 	if err != nil {
 		return nil, fmt.Errorf("explanation: %w", err)
 	}
-	e, beam := j.Evaluate, DefaultBeamConfig()
-	beam.NumBeams, beam.NumBeamGroups, beam.NumReturnSequences = e.ExplanationNumBeams, e.ExplanationNumBeamGroups, 1
-	beam.MinLength, beam.MaxLength = e.MinLength, e.MaxLength
+	e, config := j.Evaluate, beam.DefaultConfig()
+	config.NumBeams, config.NumBeamGroups, config.NumReturnSequences = e.ExplanationNumBeams, e.ExplanationNumBeamGroups, 1
+	config.MinLength, config.MaxLength = e.MinLength, e.MaxLength
 	var all []Text
 	err = p.each(ctx, j.Progress, func(b task.Batch, first int) error {
-		found, err := Search(ctx, j.Model, b, beam, j.Settings.Protocol.MaskCross)
+		found, err := beam.Search(ctx, j.Model, b, config, j.Settings.Protocol.MaskCross)
 		if err != nil {
 			return err
 		}
@@ -69,7 +70,7 @@ func (j Job) explain(ctx context.Context, list task.List) ([]Text, error) {
 
 // text decodes what was generated. The student's vocabulary is a little larger than the
 // tokenizer's; the reference fails on the ids between them, here they are no text.
-func (j Job) text(h Hypothesis) (string, error) {
+func (j Job) text(h beam.Hypothesis) (string, error) {
 	var ids []int32
 	for _, id := range h.Tokens {
 		if int(id) < j.Tokenizer.Size() {

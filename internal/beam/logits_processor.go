@@ -1,4 +1,4 @@
-package recommend
+package beam
 
 import (
 	"math"
@@ -7,7 +7,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// elements are single elements of a tensor [beams, vocabulary], by their place in memory.
+// elements are single elements of a tensor [beams, vocabulary], by their flat index.
 type elements struct {
 	vocabulary int64
 	indices    []int64
@@ -17,7 +17,7 @@ func (p *elements) add(beam int, token int32) {
 	p.indices = append(p.indices, int64(beam)*p.vocabulary+int64(token))
 }
 
-// updateElements replaces the elements at places by what f makes of them. The places must differ.
+// updateElements replaces elements by f of them. The indices must be distinct.
 func updateElements(values *torch.Tensor, p elements, f func(old *torch.Tensor) *torch.Tensor) {
 	if len(p.indices) == 0 {
 		return
@@ -29,14 +29,14 @@ func updateElements(values *torch.Tensor, p elements, f func(old *torch.Tensor) 
 	flat.IndexCopyTo(0, at, f(flat.IndexSelect(0, at)))
 }
 
-// suppressTokens sets to minus infinity the end token of sequences that are too short and the last
-// token of bad words; it does so after log-probabilities were taken, so what is forbidden leaves
-// its share to nobody (transformers' MinLengthLogitsProcessor and NoBadWordsLogitsProcessor).
-func (b BeamConfig) suppressTokens(logits *torch.Tensor, beams []beam, end int32) {
-	p := elements{vocabulary: logits.Dim(1)}
-	words := b.badWords(end)
+// suppressTokens sets the end token of sequences that are too short and the last token of bad words
+// to minus infinity. It works on log-probabilities, so the probability of suppressed tokens is not
+// redistributed (transformers' MinLengthLogitsProcessor and NoBadWordsLogitsProcessor).
+func (c Config) suppressTokens(logProbs *torch.Tensor, beams []beam, end int32) {
+	p := elements{vocabulary: logProbs.Dim(1)}
+	words := c.badWords(end)
 	for i, sequence := range beams {
-		if len(sequence.tokens)+1 < b.MinLength {
+		if len(sequence.tokens)+1 < c.MinLength {
 			p.add(i, end)
 		}
 		for _, word := range words {
@@ -47,12 +47,11 @@ func (b BeamConfig) suppressTokens(logits *torch.Tensor, beams []beam, end int32
 	}
 	slices.Sort(p.indices)
 	p.indices = slices.Compact(p.indices)
-	updateElements(logits, p, func(old *torch.Tensor) *torch.Tensor { return old.Fill(math.Inf(-1)) })
+	updateElements(logProbs, p, func(old *torch.Tensor) *torch.Tensor { return old.Fill(math.Inf(-1)) })
 }
 
-// completesBadWord says whether the last token of word is all that a sequence lacks to end in it. A
-// word as long as the sequence with its start token and the next one is not looked at, as in
-// transformers: it could only match with the start token.
+// completesBadWord reports whether the last token of word would complete it at the end of the
+// sequence. A word that could match only with the start token is ignored, as in transformers.
 func completesBadWord(tokens, word []int32) bool {
 	prefix := word[:len(word)-1]
 	if len(prefix) > len(tokens) {
@@ -61,10 +60,10 @@ func completesBadWord(tokens, word []int32) bool {
 	return slices.Equal(tokens[len(tokens)-len(prefix):], prefix)
 }
 
-// applyDiversityPenalty takes the diversity penalty from each token that the row's groups before
-// this one have just chosen, once for each beam that has (transformers'
-// HammingDiversityLogitsProcessor). chosen holds them for each row.
-func (b BeamConfig) applyDiversityPenalty(logProbs *torch.Tensor, chosen [][]int32) {
+// applyDiversityPenalty subtracts the diversity penalty from each token that the row's earlier
+// groups chose in this step, once for each beam that chose it (transformers'
+// HammingDiversityLogitsProcessor). chosen holds these tokens for each row.
+func (c Config) applyDiversityPenalty(logProbs *torch.Tensor, chosen [][]int32) {
 	p := elements{vocabulary: logProbs.Dim(1)}
 	size := int(logProbs.Dim(0)) / len(chosen)
 	penalties := make([]float32, 0, size*len(slices.Concat(chosen...)))
@@ -79,7 +78,7 @@ func (b BeamConfig) applyDiversityPenalty(logProbs *torch.Tensor, chosen [][]int
 		for i := range size {
 			for _, token := range distinct {
 				p.add(row*size+i, token)
-				penalties = append(penalties, float32(b.DiversityPenalty)*float32(count[token]))
+				penalties = append(penalties, float32(c.DiversityPenalty)*float32(count[token]))
 			}
 		}
 	}
@@ -90,9 +89,9 @@ func (b BeamConfig) applyDiversityPenalty(logProbs *torch.Tensor, chosen [][]int
 	})
 }
 
-// applyRepetitionPenalty makes each token that a sequence has, its start token among them, less
-// likely (transformers' RepetitionPenaltyLogitsProcessor).
-func (b BeamConfig) applyRepetitionPenalty(logProbs *torch.Tensor, beams []beam, start int32) {
+// applyRepetitionPenalty makes each token of a sequence, the start token included, less likely
+// (transformers' RepetitionPenaltyLogitsProcessor).
+func (c Config) applyRepetitionPenalty(logProbs *torch.Tensor, beams []beam, start int32) {
 	p := elements{vocabulary: logProbs.Dim(1)}
 	for i, sequence := range beams {
 		tokens := append([]int32{start}, sequence.tokens...)
@@ -102,6 +101,6 @@ func (b BeamConfig) applyRepetitionPenalty(logProbs *torch.Tensor, beams []beam,
 		}
 	}
 	updateElements(logProbs, p, func(old *torch.Tensor) *torch.Tensor {
-		return old.MulNumber(b.RepetitionPenalty).Where(old.LessNumber(0), old.MulNumber(1/b.RepetitionPenalty))
+		return old.MulNumber(c.RepetitionPenalty).Where(old.LessNumber(0), old.MulNumber(1/c.RepetitionPenalty))
 	})
 }

@@ -1,4 +1,4 @@
-package recommend
+package beam
 
 import (
 	"cmp"
@@ -9,12 +9,12 @@ import (
 	"rdrec/internal/torch"
 )
 
-// errNaN says that the student answers with what is no number: its weights are broken.
-var errNaN = errors.New("the student's logits are NaN")
+// ErrNaN reports that the student's logits are not numbers: its weights are damaged.
+var ErrNaN = errors.New("the student's logits are NaN")
 
-// topCandidates returns each row's k best candidates, best first; ties go to the lower beam, then
-// to the lower token. logProbs is of each beam's next token [beams of all rows, vocabulary]. The
-// row's k best are among the k best of each of its beams.
+// topCandidates returns the k best candidates of each row, best first; ties go to the lower beam,
+// then to the lower token. logProbs are the log-probabilities of each beam's next token
+// [beams of all rows, vocabulary]. A row's k best are among the k best of each of its beams.
 func topCandidates(logProbs *torch.Tensor, beams []beam, rows, k int) ([][]candidate, error) {
 	scope := torch.NewScope()
 	defer scope.Close()
@@ -29,7 +29,7 @@ func topCandidates(logProbs *torch.Tensor, beams []beam, rows, k int) ([][]candi
 				at := (row*size+i)*k + j
 				list[j] = candidate{beam: i, token: int32(ids[at]), score: scores[at] + beams[row*size+i].score}
 				if math.IsNaN(float64(scores[at])) {
-					return nil, errNaN
+					return nil, ErrNaN
 				}
 			}
 			slices.SortFunc(list, candidate.compare)
@@ -45,7 +45,7 @@ func (c candidate) compare(d candidate) int {
 	return cmp.Or(cmp.Compare(d.score, c.score), cmp.Compare(c.beam, d.beam), cmp.Compare(c.token, d.token))
 }
 
-// mergeSorted takes the k first of ordered lists.
+// mergeSorted returns the first k elements of sorted lists.
 func mergeSorted(lists [][]candidate, k int) []candidate {
 	all := make([]candidate, 0, k)
 	for range k {

@@ -1,4 +1,4 @@
-package recommend
+package beam
 
 import (
 	"cmp"
@@ -12,7 +12,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// TestTopCandidates compares with sorting all scores, ties included.
+// TestTopCandidates compares with a sort of all scores, ties included.
 func TestTopCandidates(t *testing.T) {
 	for _, c := range []struct{ rows, beams, vocabulary, k int }{
 		{1, 1, 640, 40}, {3, 4, 640, 8}, {2, 5, 257, 10}, {4, 3, 11, 6}, {2, 20, 32128, 40}, {2, 2, 6, 4},
@@ -33,14 +33,12 @@ func TestTopCandidates(t *testing.T) {
 				return err
 			}
 			for row, picked := range got {
-				var all []candidate // in the order of beams and tokens, which sorting keeps
+				var all []candidate // by beam and token, an order that stable sorting keeps
 				for beam := range c.beams {
 					for token := range c.vocabulary {
 						at := row*c.beams + beam
-						all = append(
-							all,
-							candidate{beam, int32(token), logits[at*c.vocabulary+token] + beams[at].score},
-						)
+						score := logits[at*c.vocabulary+token] + beams[at].score
+						all = append(all, candidate{beam, int32(token), score})
 					}
 				}
 				slices.SortStableFunc(all, func(a, b candidate) int { return cmp.Compare(b.score, a.score) })
@@ -54,8 +52,8 @@ func TestTopCandidates(t *testing.T) {
 	}
 }
 
-// checkPicked compares candidates with the first of all. Of a beam's tokens that tie with the last
-// one any may have been picked.
+// checkPicked compares the picked candidates with the first of all. Of a beam's tokens that tie with
+// the last candidate, any may be picked.
 func checkPicked(t *testing.T, all, picked []candidate) {
 	t.Helper()
 	last, before := all[len(picked)-1].score, candidate{beam: -1}
@@ -72,7 +70,7 @@ func checkPicked(t *testing.T, all, picked []candidate) {
 	}
 }
 
-// TestCandidatesThatTie: the lower beam first, whatever its token, then the lower token.
+// TestCandidatesThatTie: the lower beam comes first, then the lower token.
 func TestCandidatesThatTie(t *testing.T) {
 	err := torch.Run(func(s *torch.Scope) error {
 		x := s.FromFloat32([]float32{
@@ -100,11 +98,7 @@ func TestCandidatesThatTie(t *testing.T) {
 
 func TestOrderOfCandidates(t *testing.T) {
 	ordered := []candidate{
-		{
-			beam:  3,
-			token: 9,
-			score: -1,
-		},
+		{beam: 3, token: 9, score: -1},
 		{beam: 0, token: 8, score: -2},
 		{beam: 0, token: 9, score: -2},
 		{beam: 1, token: 0, score: -2},
@@ -120,8 +114,6 @@ func TestOrderOfCandidates(t *testing.T) {
 	}
 }
 
-func gocompare(i, j int) int { return cmp.Compare(i, j) }
-
 func TestTopCandidatesNaN(t *testing.T) {
 	err := torch.Run(func(s *torch.Scope) error {
 		x := s.FromFloat32([]float32{1, float32(math.NaN()), 3, 4}, 1, 4)
@@ -129,15 +121,15 @@ func TestTopCandidatesNaN(t *testing.T) {
 		return err
 	})
 	if err == nil {
-		t.Error("no error for logits that are no numbers")
+		t.Error("no error for logits that are NaN")
 	}
 }
 
-// TestRepetitionOfLikelyTokens: what is not negative is divided.
+// TestRepetitionOfLikelyTokens: log-probabilities that are not negative are divided.
 func TestRepetitionOfLikelyTokens(t *testing.T) {
 	err := torch.Run(func(s *torch.Scope) error {
 		x := s.FromFloat32([]float32{2, 0, -2, 4}, 1, 4)
-		BeamConfig{NumBeamGroups: 3, RepetitionPenalty: 2}.applyRepetitionPenalty(x, []beam{{tokens: []int32{1, 2}}}, 0)
+		Config{NumBeamGroups: 3, RepetitionPenalty: 2}.applyRepetitionPenalty(x, []beam{{tokens: []int32{1, 2}}}, 0)
 		if diff := gocmp.Diff([]float32{1, 0, -4, 4}, x.Float32s()); diff != "" {
 			t.Error(diff)
 		}
@@ -155,46 +147,46 @@ func TestPenalties(t *testing.T) {
 	beams := []beam{{tokens: []int32{2, 3}}, {tokens: []int32{3, 4}}}
 	start := []float32{-1, -2, -3, -4, -5, -6, -1, -2, -3, -4, -5, -6}
 	for _, c := range []struct {
-		name  string
-		beam  BeamConfig
-		apply func(b BeamConfig, x *torch.Tensor)
-		want  []float32
+		name   string
+		config Config
+		apply  func(c Config, x *torch.Tensor)
+		want   []float32
 	}{
 		{
 			"min length",
-			BeamConfig{MinLength: 4},
-			func(b BeamConfig, x *torch.Tensor) { b.suppressTokens(x, beams, 1) },
+			Config{MinLength: 4},
+			func(c Config, x *torch.Tensor) { c.suppressTokens(x, beams, 1) },
 			[]float32{-1, inf, -3, -4, -5, -6, -1, inf, -3, -4, -5, -6},
 		},
 		{
 			"long enough",
-			BeamConfig{MinLength: 3},
-			func(b BeamConfig, x *torch.Tensor) { b.suppressTokens(x, beams, 1) },
+			Config{MinLength: 3},
+			func(c Config, x *torch.Tensor) { c.suppressTokens(x, beams, 1) },
 			start,
 		},
 		{
 			"bad words",
-			BeamConfig{BadWords: [][]int32{{5}, {1}, {3, 0}, {2, 3, 4}, {0, 2, 3, 4}, {4, 2}}},
-			func(b BeamConfig, x *torch.Tensor) { b.suppressTokens(x, beams, 1) },
+			Config{BadWords: [][]int32{{5}, {1}, {3, 0}, {2, 3, 4}, {0, 2, 3, 4}, {4, 2}}},
+			func(c Config, x *torch.Tensor) { c.suppressTokens(x, beams, 1) },
 			[]float32{inf, -2, -3, -4, inf, inf, -1, -2, inf, -4, -5, inf},
 		},
 		{
 			"diversity",
-			BeamConfig{NumBeamGroups: 3, DiversityPenalty: 0.5},
-			func(b BeamConfig, x *torch.Tensor) { b.applyDiversityPenalty(x, [][]int32{{0, 2, 2}, {4, 5, 0}}) },
+			Config{NumBeamGroups: 3, DiversityPenalty: 0.5},
+			func(c Config, x *torch.Tensor) { c.applyDiversityPenalty(x, [][]int32{{0, 2, 2}, {4, 5, 0}}) },
 			[]float32{-1.5, -2, -4, -4, -5, -6, -1.5, -2, -3, -4, -5.5, -6.5},
 		},
 		{
 			"repetition",
-			BeamConfig{NumBeamGroups: 3, RepetitionPenalty: 2},
-			func(b BeamConfig, x *torch.Tensor) { b.applyRepetitionPenalty(x, beams, 0) },
+			Config{NumBeamGroups: 3, RepetitionPenalty: 2},
+			func(c Config, x *torch.Tensor) { c.applyRepetitionPenalty(x, beams, 0) },
 			[]float32{-2, -2, -6, -8, -5, -6, -2, -2, -3, -8, -10, -6},
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			err := torch.Run(func(s *torch.Scope) error {
 				x := s.FromFloat32(slices.Clone(start), 2, vocabulary)
-				c.apply(c.beam, x)
+				c.apply(c.config, x)
 				if diff := gocmp.Diff(c.want, x.Float32s()); diff != "" {
 					t.Error(diff)
 				}

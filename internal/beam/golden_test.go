@@ -1,4 +1,4 @@
-package recommend_test
+package beam_test
 
 import (
 	"bytes"
@@ -11,18 +11,18 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/internal/beam"
 	"rdrec/internal/golden"
-	"rdrec/internal/recommend"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
 )
 
-// scoreTolerance is testdata/golden/README.md's, absolute.
+// scoreTolerance is the absolute tolerance of testdata/golden/README.md.
 const scoreTolerance = 1e-3
 
-// beamArguments is the arguments of the reference's beam_search.
-type beamArguments struct {
+// arguments are the arguments of the reference's beam_search.
+type arguments struct {
 	MaxLength  *int      `json:"max_length"`
 	Beams      *int      `json:"num_beams"`
 	Groups     *int      `json:"num_beam_groups"`
@@ -34,18 +34,18 @@ type beamArguments struct {
 	BadWords   [][]int32 `json:"bad_words_ids"`
 }
 
-func (c beamArguments) beam() recommend.BeamConfig {
-	b := recommend.DefaultBeamConfig()
-	set(&b.MaxLength, c.MaxLength)
-	set(&b.NumBeams, c.Beams)
-	set(&b.NumBeamGroups, c.Groups)
-	set(&b.EarlyStopping, c.Early)
-	set(&b.MinLength, c.MinLength)
-	set(&b.DiversityPenalty, c.Diversity)
-	set(&b.RepetitionPenalty, c.Repetition)
-	set(&b.NumReturnSequences, c.Return)
-	b.BadWords = c.BadWords
-	return b
+func (a arguments) config() beam.Config {
+	c := beam.DefaultConfig()
+	set(&c.MaxLength, a.MaxLength)
+	set(&c.NumBeams, a.Beams)
+	set(&c.NumBeamGroups, a.Groups)
+	set(&c.EarlyStopping, a.Early)
+	set(&c.MinLength, a.MinLength)
+	set(&c.DiversityPenalty, a.Diversity)
+	set(&c.RepetitionPenalty, a.Repetition)
+	set(&c.NumReturnSequences, a.Return)
+	c.BadWords = a.BadWords
+	return c
 }
 
 func set[T any](to, from *T) {
@@ -72,7 +72,8 @@ func (g generateCase) batch() task.Batch {
 	}
 }
 
-// TestGoldenGenerate searches every case of generate.json.gz: token ids are equal, scores nearly.
+// TestGoldenGenerate searches every case of generate.json.gz: token ids are equal, and scores are
+// within the tolerance.
 func TestGoldenGenerate(t *testing.T) {
 	var file map[string]generateCase
 	golden.Load(t, "generate.json.gz", &file)
@@ -80,18 +81,18 @@ func TestGoldenGenerate(t *testing.T) {
 	for _, name := range slices.Sorted(maps.Keys(file)) {
 		t.Run(name, func(t *testing.T) {
 			c := file[name]
-			var arguments beamArguments
+			var call arguments
 			decoder := json.NewDecoder(bytes.NewReader(c.Call))
 			decoder.DisallowUnknownFields()
-			if err := decoder.Decode(&arguments); err != nil {
+			if err := decoder.Decode(&call); err != nil {
 				t.Fatalf("call %s: %v", c.Call, err)
 			}
-			b := arguments.beam()
-			found, err := recommend.Search(t.Context(), model, c.batch(), b, false)
+			config := call.config()
+			found, err := beam.Search(t.Context(), model, c.batch(), config, false)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(c.Sequences, padded(found, b.MaxLength)); diff != "" {
+			if diff := cmp.Diff(c.Sequences, padded(found, config.MaxLength)); diff != "" {
 				t.Error(diff)
 			}
 			for row, hypotheses := range found {
@@ -105,9 +106,9 @@ func TestGoldenGenerate(t *testing.T) {
 	}
 }
 
-// padded lays sequences out as the reference returns them: start 0, end 1 where it fits, pads 0 up
-// to the longest of the batch.
-func padded(found [][]recommend.Hypothesis, most int) [][][]int32 {
+// padded returns sequences in the reference's layout: start 0, end 1 if it fits, then padding 0 up
+// to the longest sequence of the batch.
+func padded(found [][]beam.Hypothesis, most int) [][][]int32 {
 	longest := 0
 	for _, h := range slices.Concat(found...) {
 		longest = max(longest, len(h.Tokens))
@@ -127,17 +128,11 @@ func padded(found [][]recommend.Hypothesis, most int) [][][]int32 {
 	return rows
 }
 
-// tiny is the model that all goldens use.
-func tiny(t testing.TB) *t5.Model {
-	t.Helper()
-	return tinyOn(t, torch.CPU)
-}
-
-// tinyOn is tiny on a device.
-func tinyOn(t testing.TB, device torch.Device) *t5.Model {
+// tiny is the model of all goldens.
+func tiny(t *testing.T) *t5.Model {
 	t.Helper()
 	golden.Path(t, "tiny/config.json")
-	model, err := t5.Load(filepath.Dir(golden.Path(t, "tiny/model.safetensors")), device)
+	model, err := t5.Load(filepath.Dir(golden.Path(t, "tiny/model.safetensors")), torch.CPU)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package recommend
+package beam
 
 import (
 	"cmp"
@@ -8,50 +8,49 @@ import (
 
 // Hypothesis is one decoded sequence.
 type Hypothesis struct {
-	// Tokens are what was generated: neither the start token nor the end token.
+	// Tokens are the generated tokens, without the start token and the end token.
 	Tokens []int32
-	// Score is the sum of the tokens' log-probabilities by their number, the end token's counted in
-	// both (protocol paper).
+	// Score is the mean log-probability of the tokens, end token included (protocol paper).
 	Score float64
 }
 
-// candidate is one way to go on: a beam of the group and its next token, with the sum of
-// log-probabilities up to there.
+// candidate is a continuation: a beam of the group and its next token, with the sum of the
+// log-probabilities of all tokens so far.
 type candidate struct {
 	beam  int
 	token int32
 	score float32
 }
 
-// beam is a sequence that has not ended.
+// beam is an unfinished sequence.
 type beam struct {
 	tokens []int32
 	score  float32
 }
 
-// group is the beams of one row that compete with each other, and what they have finished:
-// transformers' BeamHypotheses and the group's part of BeamSearchScorer (REFERENCE.md 9).
+// group is the beams of one row that compete with each other, and their finished sequences:
+// transformers' BeamHypotheses and the group's part of BeamSearchScorer (docs/deviations.md 9).
 type group struct {
 	beams         []beam
 	hypotheses    []Hypothesis
-	worst         float64 // the lowest score of ended
-	earlyStopping bool    // done as soon as enough sequences have ended
+	worst         float64 // the lowest score in hypotheses
+	earlyStopping bool    // done once there are as many hypotheses as beams
 	done          bool
 }
 
-// newGroup returns a group before its first step. All beams hold the empty sequence; only the first
-// may go on, or they would all find the same.
-func newGroup(size int, early bool) *group {
+// newGroup returns a group before its first step. All beams are the empty sequence, so the scores
+// of all but the first exclude them; otherwise all beams would continue in the same way.
+func newGroup(size int, earlyStopping bool) *group {
 	beams := make([]beam, size)
 	for i := range beams[1:] {
 		beams[i+1].score = -1e9
 	}
-	return &group{beams: beams, earlyStopping: early, worst: 1e9}
+	return &group{beams: beams, earlyStopping: earlyStopping, worst: 1e9}
 }
 
-// advance takes one step: candidates are twice as many as beams, best first. It returns the place
-// of each new beam's parent. An end token ends a sequence only when it is among the best as many
-// candidates as there are beams; the others are passed over, so the beams always fill up.
+// advance takes one step and returns the index of each new beam's parent. There are twice as many
+// candidates as beams, best first. With B beams, an end token finishes a sequence only if it is
+// among the first B candidates; other end tokens are skipped, so there are always B new beams.
 func (g *group) advance(candidates []candidate, end int32) []int {
 	size := len(g.beams)
 	parents, next := make([]int, 0, size), make([]beam, 0, size)
@@ -75,8 +74,8 @@ func (g *group) advance(candidates []candidate, end int32) []int {
 	return parents
 }
 
-// finished says whether no more steps are needed after a step that made sequences of length tokens,
-// the best of them with the sum best.
+// finished reports whether the group needs no more steps, after a step whose sequences have length
+// tokens and whose best candidate has the sum best.
 func (g *group) finished(best float64, length int) bool {
 	if len(g.hypotheses) < len(g.beams) {
 		return false
@@ -84,7 +83,7 @@ func (g *group) finished(best float64, length int) bool {
 	return g.earlyStopping || g.worst >= best/float64(length)
 }
 
-// add keeps an ended sequence if it is among the best as many as there are beams.
+// add keeps a finished sequence if it is among the best; a group keeps as many as it has beams.
 func (g *group) add(tokens []int32, sum float64, length int) {
 	score := sum / float64(length)
 	if len(g.hypotheses) >= len(g.beams) && score <= g.worst {
@@ -108,7 +107,7 @@ func (g *group) add(tokens []int32, sum float64, length int) {
 	}
 }
 
-// finalize ends the beams of a group that met the length limit before it was done.
+// finalize finishes the beams of a group that reached the maximum length before it was done.
 func (g *group) finalize() {
 	if g.done {
 		return
@@ -118,9 +117,9 @@ func (g *group) finalize() {
 	}
 }
 
-// bestHypotheses returns the n best sequences of a row's groups, each of which stands for copies
-// equal groups. Of equal scores the one that ended last comes first, as when Python sorts upwards
-// and takes from the end.
+// bestHypotheses returns the n best sequences of a row's groups, each of which represents copies
+// equal groups. Of equal scores the one that finished last comes first, as in Python, which sorts in
+// ascending order and takes from the end.
 func bestHypotheses(groups []*group, copies, n int) []Hypothesis {
 	var all []Hypothesis
 	for _, g := range groups {
