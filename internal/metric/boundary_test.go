@@ -406,26 +406,3 @@ func TestMeanAndDeviationOfFew(t *testing.T) {
 		}
 	}
 }
-
-// TestPublishedRowsAreNamed: one row is doubtful, and data sets are known by digest alone.
-func TestPublishedRowsAreNamed(t *testing.T) {
-	var doubtful []string
-	for _, row := range metric.PublishedTrials() {
-		if row.Caveat != "" {
-			doubtful = append(doubtful, row.Task+" "+row.Data+" "+row.Metric)
-		}
-	}
-	if diff := cmp.Diff([]string{"topn sports HR@10"}, doubtful); diff != "" {
-		t.Errorf("doubtful rows (-want +got):\n%s", diff)
-	}
-	for digest, want := range map[string]string{
-		"b465f734be973e4d754df835f02e2f60fe24b9d7d886b04d84e5e50040b98f71": "beauty",
-		"52a070d154b15894032f6aede02085f456063a5692ba00e9bae2f7a045415ac1": "sports",
-		"a30c3d201d603c3e16ef0b57d4b2477412322a11efe1693915aaee7927454cfe": "toys",
-		"beauty": "", "": "",
-	} {
-		if got, found := metric.PublishedData(digest); got != want || found != (want != "") {
-			t.Errorf("data of digest %q = %q, %t; want %q", digest, got, found, want)
-		}
-	}
-}

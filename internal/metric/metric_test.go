@@ -240,34 +240,3 @@ func TestBootstrapOfMostlyZeros(t *testing.T) {
 		t.Errorf("interval %+v, want about %.4f to %.4f", got, 0.04-half, 0.04+half)
 	}
 }
-
-// The means are REFERENCE.md's, x 1e-4: a slip in the table would move them.
-func TestPublishedTrials(t *testing.T) {
-	want := map[string][2]float64{
-		"sequential beauty HR@5": {601, 559}, "sequential beauty NDCG@5": {461, 429}, "sequential beauty HR@10": {743, 696},
-		"sequential beauty NDCG@10": {504, 471}, "sequential sports HR@5": {505, 499}, "sequential sports NDCG@5": {408, 399},
-		"sequential sports HR@10": {596, 579}, "sequential sports NDCG@10": {433, 422}, "sequential toys HR@5": {723, 695},
-		"sequential toys NDCG@5": {593, 589}, "sequential toys HR@10": {802, 749}, "sequential toys NDCG@10": {605, 601},
-		"topn beauty HR@1": {1203, 846}, "topn toys NDCG@10": {1398, 1244},
-	}
-	rows := metric.PublishedTrials()
-	if len(rows) != 27 {
-		t.Errorf("%d rows, want 27", len(rows))
-	}
-	for _, row := range rows {
-		if len(row.RDRec) != 10 || len(row.POD) != 10 {
-			t.Errorf("%s %s %s has %d and %d trials", row.Task, row.Data, row.Metric, len(row.RDRec), len(row.POD))
-		}
-		means, known := want[row.Task+" "+row.Data+" "+row.Metric]
-		if !known {
-			continue
-		}
-		if got := [2]float64{tenThousandths(row.RDRec), tenThousandths(row.POD)}; got != means {
-			t.Errorf("%s %s %s: means %v, want %v", row.Task, row.Data, row.Metric, got, means)
-		}
-	}
-}
-
-// tenThousandths rounds a mean half up, as people do: .05045 is 505, although its binary form lies
-// a hair below.
-func tenThousandths(values []float64) float64 { return math.Round(1e4*metric.Mean(values) + 1e-6) }

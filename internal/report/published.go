@@ -58,7 +58,7 @@ func meanSD(values []float64) MeanSD {
 // them without being it. Call it after the tables are there.
 func (r *Report) ComparePublished() {
 	r.Published = nil
-	name, found := metric.PublishedData(r.Data.Sequences)
+	name, found := publishedData(r.Data.Sequences)
 	if !found {
 		if called := filepath.Base(r.Data.Source); slices.Contains(publishedNames(), called) {
 			r.Published = &Published{Data: called, Notes: []string{
@@ -68,8 +68,8 @@ func (r *Report) ComparePublished() {
 		return
 	}
 	p := &Published{Data: name, Notes: r.differences()}
-	for _, row := range metric.PublishedTrials() {
-		if row.Data == name {
+	for _, row := range allPublishedTrials() {
+		if row.data == name {
 			p.add(r.Tables, row)
 		}
 	}
@@ -79,9 +79,9 @@ func (r *Report) ComparePublished() {
 
 func publishedNames() []string {
 	var names []string
-	for _, row := range metric.PublishedTrials() {
-		if !slices.Contains(names, row.Data) {
-			names = append(names, row.Data)
+	for _, row := range allPublishedTrials() {
+		if !slices.Contains(names, row.data) {
+			names = append(names, row.data)
 		}
 	}
 	return names
@@ -104,29 +104,29 @@ func (r *Report) differences() []string {
 
 // add compares every student of the row's task with the published method of its name; what has no
 // namesake stands beside RDRec.
-func (p *Published) add(tables []Table, published metric.Published) {
+func (p *Published) add(tables []Table, published publishedTrials) {
 	for _, table := range tables {
-		if strings.ToLower(strings.ReplaceAll(table.Task, "-", "")) != published.Task {
+		if strings.ToLower(strings.ReplaceAll(table.Task, "-", "")) != published.task {
 			continue
 		}
 		for _, row := range table.Rows {
-			values := row.perTrial(published.Metric)
+			values := row.perTrial(published.metric)
 			if row.Kind != StudentRow || len(values) == 0 {
 				continue
 			}
-			of, theirs := "RDRec", published.RDRec
+			of, theirs := "RDRec", published.rdrec
 			if row.Method == "pod" {
-				of, theirs = "POD", published.POD
+				of, theirs = "POD", published.pod
 			}
 			p.Rows = append(p.Rows, publishedRow(published, row.Method, of, values, theirs))
 		}
 	}
 }
 
-func publishedRow(published metric.Published, method, publishedMethod string, ours, theirs []float64) PublishedRow {
+func publishedRow(published publishedTrials, method, publishedMethod string, ours, theirs []float64) PublishedRow {
 	row := PublishedRow{
-		Task: published.Task, Metric: published.Metric, Method: method, PublishedMethod: publishedMethod, Ours: meanSD(ours), Theirs: meanSD(theirs),
-		P: 1, Holm: 1, Caveat: published.Caveat,
+		Task: published.task, Metric: published.metric, Method: method, PublishedMethod: publishedMethod, Ours: meanSD(ours), Theirs: meanSD(theirs),
+		P: 1, Holm: 1, Caveat: published.caveat,
 	}
 	row.Difference = row.Ours.Mean - row.Theirs.Mean
 	test, err := metric.Welch(ours, theirs)

@@ -192,7 +192,7 @@ func TestPublishedCaveatIsShown(t *testing.T) {
 	if err := report.Text(&out, r); err != nil {
 		t.Fatal(err)
 	}
-	for _, words := range []string{"not run here", "topn pod", "POD 0.0386", "topn HR@10: POD's hit rate at 10 lies below its own hit rate at 5"} {
+	for _, words := range []string{"not run here", "topn pod", "POD 0.0386", "topn HR@10: POD's hit rate at 10 is below its own hit rate at 5"} {
 		if !strings.Contains(out.String(), words) {
 			t.Errorf("%q is missing from:\n%s", words, out.String())
 		}

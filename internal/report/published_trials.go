@@ -1,4 +1,4 @@
-package metric
+package report
 
 import (
 	"fmt"
@@ -6,25 +6,21 @@ import (
 	"strings"
 )
 
-// Published is one row of the ten-trial figures that the reference's t_test.py holds. Nobody can
-// check them from here: a comparison against them is marked as such, and never stands in for a
-// method run on the same data.
-type Published struct {
-	// Task is "sequential" or "topn".
-	Task string
-	// Data is "beauty", "sports" or "toys".
-	Data   string
-	Metric string
-	RDRec  []float64
-	POD    []float64
-	// Caveat says why a row should not be used; empty for most.
-	Caveat string
+// publishedTrials holds the ten trials of both methods on one metric, from the reference's
+// t_test.py. They cannot be verified here, so a comparison with them is marked as such and never
+// replaces a method that was run on the same data.
+type publishedTrials struct {
+	// task is "sequential" or "topn"; data is "beauty", "sports" or "toys".
+	task, data, metric string
+	rdrec, pod         []float64
+	// caveat explains why a row should not be used; empty for most rows.
+	caveat string
 }
 
-// publishedTrials holds task, data and metric, then ten trials of RDRec and ten of POD, x 1e-4: the
-// figures in the reference's t_test.py (RDRec's commit 4055c30), in its order. Its script tests
-// only the top-N rows.
-const publishedTrials = `
+// publishedTable has a line for each metric: task, data and metric, then ten trials of RDRec and ten
+// of POD, x 1e-4. They are the scores in the reference's t_test.py (RDRec's commit 4055c30), in its
+// order. That script tests only the top-N rows.
+const publishedTable = `
 topn toys HR@1 | 650 655 657 688 641 685 671 649 604 695 | 579 579 595 572 612 574 596 583 563 537
 topn toys HR@5 | 1607 1644 1649 1726 1623 1624 1695 1695 1619 1667 | 1461 1480 1447 1444 1534 1473 1533 1450 1456 1335
 topn toys NDCG@5 | 1142 1164 1165 1219 1145 1173 1192 1188 1124 1195 | 1029 1042 1031 1018 1085 1031 1073 1024 1014 942
@@ -54,26 +50,28 @@ sequential sports HR@10 | 613 584 664 594 608 615 609 506 561 605 | 589 562 581 
 sequential sports NDCG@10 | 435 417 486 428 448 453 449 375 397 440 | 422 416 400 407 419 434 435 456 444 389
 `
 
-// PublishedTrials is the table of the figures that the reference's t_test.py holds.
-func PublishedTrials() []Published {
-	var rows []Published
-	for line := range strings.Lines(strings.TrimSpace(publishedTrials)) {
+// allPublishedTrials returns the scores in the reference's t_test.py.
+func allPublishedTrials() []publishedTrials {
+	var rows []publishedTrials
+	for line := range strings.Lines(strings.TrimSpace(publishedTable)) {
 		parts := strings.Split(line, "|")
 		name := strings.Fields(parts[0])
-		row := Published{Task: name[0], Data: name[1], Metric: name[2], RDRec: tenThousandths(parts[1]), POD: tenThousandths(parts[2])}
-		if row.Task == "topn" && row.Data == "sports" && row.Metric == "HR@10" {
-			row.Caveat = "POD's hit rate at 10 lies below its own hit rate at 5: these are not the top-10 figures"
+		row := publishedTrials{
+			task: name[0], data: name[1], metric: name[2],
+			rdrec: tenThousandths(parts[1]), pod: tenThousandths(parts[2]),
+		}
+		if row.task == "topn" && row.data == "sports" && row.metric == "HR@10" {
+			row.caveat = "POD's hit rate at 10 is below its own hit rate at 5, so these are not the top-10 scores"
 		}
 		rows = append(rows, row)
 	}
 	return rows
 }
 
-// PublishedData names the data set of the published trials whose sequences have a digest
-// (dataset.SequenceDigest), and says whether there is one: a folder that is only called like one of
-// them is another data set.
-func PublishedData(sequenceDigest string) (string, bool) {
-	name, found := map[string]string{
+// publishedData returns the name of the published data set whose sequences have the digest
+// (dataset.SequenceDigest). A folder that only has the name of such a data set is a different one.
+func publishedData(sequenceDigest string) (name string, found bool) {
+	name, found = map[string]string{
 		"b465f734be973e4d754df835f02e2f60fe24b9d7d886b04d84e5e50040b98f71": "beauty", // 22,363 users
 		"52a070d154b15894032f6aede02085f456063a5692ba00e9bae2f7a045415ac1": "sports", // 35,598
 		"a30c3d201d603c3e16ef0b57d4b2477412322a11efe1693915aaee7927454cfe": "toys",   // 19,412
@@ -81,8 +79,8 @@ func PublishedData(sequenceDigest string) (string, bool) {
 	return name, found
 }
 
-// tenThousandths reads whole numbers as multiples of 1e-4. A test reads the whole table, so that a
-// slip cannot get through.
+// tenThousandths parses integers as multiples of 1e-4. It panics on anything else; a test parses the
+// whole table.
 func tenThousandths(text string) []float64 {
 	fields := strings.Fields(text)
 	values := make([]float64, len(fields))
