@@ -1,7 +1,6 @@
 package activities_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -103,7 +102,15 @@ func TestARetriedNightIsRecordedOnce(t *testing.T) {
 func TestANightIsRecordedAsItIs(t *testing.T) {
 	s := newInboxEnv(t)
 	s.Now = func() time.Time { return time.Date(2026, 1, 2, 4, 4, 5, 0, time.FixedZone("", 3600)) }
-	night := activities.NightlyRun{Name: "shop", Number: 1, Verdict: activities.VerdictRejected, Reasons: []string{"why"}, SkippedFiles: 2, Seconds: 3, PreviousPromotion: 4}
+	night := activities.NightlyRun{
+		Name:              "shop",
+		Number:            1,
+		Verdict:           activities.VerdictRejected,
+		Reasons:           []string{"why"},
+		SkippedFiles:      2,
+		Seconds:           3,
+		PreviousPromotion: 4,
+	}
 	if _, err := run[int](s, s.RecordNightlyRun, night); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +130,8 @@ func TestARetriedPromotionIsOne(t *testing.T) {
 		Dataset: weights, Preprocessed: weights, Model: storage.PromotedModel{Weights: weights, Spec: []byte(`{}`)},
 	}}
 	first, err := run[storage.Promotion](s, s.Promote, in)
-	if err != nil || first.Number != 1 || first.Workflow != testWorkflow || first.Run != testRun || !first.Time.Equal(s.Now()) {
+	if err != nil || first.Number != 1 || first.Workflow != testWorkflow || first.Run != testRun ||
+		!first.Time.Equal(s.Now()) {
 		t.Fatalf("promoted %+v, %v", first, err)
 	}
 	before := s.objects()
@@ -217,7 +225,8 @@ func (s *inboxEnv) findsAStageWithoutANote(done storage.StageRecord) {
 	if err := os.WriteFile(filepath.Join(s.root, "runs"), nil, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	if found, err := run[activities.StageResult](s, s.LookUp, activities.LookUpInput{Stage: done.Stage, Fingerprint: done.Fingerprint}); err == nil {
+	if found, err := run[activities.StageResult](s, s.LookUp,
+		activities.LookUpInput{Stage: done.Stage, Fingerprint: done.Fingerprint}); err == nil {
 		s.t.Errorf("found %+v without a note", found)
 	}
 }
@@ -227,7 +236,11 @@ func (s *inboxEnv) findsAStageWithoutANote(done storage.StageRecord) {
 func TestADrawThatDiedBeforeItsWatermarkLeavesOneFile(t *testing.T) {
 	s := newInboxEnv(t)
 	s.Importer = &fakeSource{watermarks: []string{"1", "2"}}
-	in := activities.IngestSourceInput{Name: "shop", Inbox: "inbox/", Source: spec.Source{Path: "reviews.parquet", Watermark: "loaded"}}
+	in := activities.IngestSourceInput{
+		Name:   "shop",
+		Inbox:  "inbox/",
+		Source: spec.Source{Path: "reviews.parquet", Watermark: "loaded"},
+	}
 	var before map[string]string
 	for range 2 {
 		if _, err := run[activities.IngestSourceResult](s, s.IngestSource, in); err != nil {
@@ -275,125 +288,4 @@ func TestRetriedStagesMakeTheSameArtefact(t *testing.T) {
 	objects := s.objects()
 	equal(t, "gather", before, s.ingest(nil))
 	equal(t, "gather: bucket", objects, s.objects())
-}
-
-// TestMergedAnswersAreInTheirPlaces shuffles places over parts; answers of one place keep the order
-// of the parts.
-func TestMergedAnswersAreInTheirPlaces(t *testing.T) {
-	s := newInboxEnv(t)
-	for kind, lines := range map[task.Task][3]string{
-		task.Sequential: {
-			`{"index":2,"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":1,"truth":0,"items":null}` + "\n",
-			`{"index":1,"user":2,"truth":0,"items":null}` + "\n" + `{"index":2,"user":4,"truth":0,"items":null}` + "\n",
-			`{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` + "\n" +
-				`{"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":4,"truth":0,"items":null}` + "\n",
-		},
-		task.Explanation: {
-			`{"index":10,"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
-			`{"index":9,"user":1,"item":6,"reference":"r","generated":"g"}` + "\n",
-			`{"user":1,"item":6,"reference":"r","generated":"g"}` + "\n" + `{"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
-		},
-	} {
-		file := kind.String() + ".jsonl"
-		in := activities.MergePredictionsInput{Task: kind, Shards: []storage.Ref{s.putArtifact(file, lines[0]), s.putArtifact(file, lines[1])}}
-		ref, err := run[storage.Ref](s, s.MergePredictions, in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := s.Bucket.ReadArtifactFile(t.Context(), ref, file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		equal(t, file, lines[2], string(got))
-		in.Shards = append(in.Shards, s.putArtifact(file, "{}\n{no JSON\n"))
-		var failed *temporal.ApplicationError
-		if _, err := run[storage.Ref](s, s.MergePredictions, in); !errors.As(err, &failed) || !strings.Contains(failed.Message(), "line 2") {
-			t.Errorf("%s: %v, want the line named", file, err)
-		}
-	}
-}
-
-// TestATableIsPublishedForItsModel publishes twice.
-func TestATableIsPublishedForItsModel(t *testing.T) {
-	s := newInboxEnv(t)
-	model := activities.Model{Method: "rdrec", Preprocessed: s.putArtifact("e", "e"), Student: s.putArtifact("m", "m"), Spec: spec.Default()}
-	id, err := model.ID()
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := activities.PublishExportInput{ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Table: s.putArtifact("t", "t")}
-	for range 2 {
-		if _, err := run[any](s, s.PublishExport, in); err != nil {
-			t.Fatal(err)
-		}
-		got, ok, err := s.Bucket.Table(t.Context(), id)
-		if err != nil || !ok {
-			t.Fatal(ok, err)
-		}
-		equal(t, "table", storage.Table{Artifact: in.Table, Top: 7, Explained: true}, got)
-	}
-}
-
-// TestExportsMerge puts parts one after the other, with a summary beside them.
-func TestExportsMerge(t *testing.T) {
-	s := newInboxEnv(t)
-	model := activities.Model{Method: "rdrec", Preprocessed: s.putArtifact("e", "e"), Student: s.putArtifact("m", "m"), Spec: spec.Default()}
-	id, err := model.ID()
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := []storage.Ref{s.putArtifact("recommendations.jsonl", "long line of the first\n"), s.putArtifact("recommendations.jsonl", "b\nc\n")}
-	in := activities.MergeExportInput{
-		ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Shards: parts, Users: 3,
-	}
-	var refs []storage.Ref
-	for range 2 {
-		ref, err := run[storage.Ref](s, s.MergeExport, in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		refs = append(refs, ref)
-	}
-	equal(t, "retried", refs[0], refs[1])
-	table, err := s.Bucket.ReadArtifactFile(t.Context(), refs[0], "recommendations.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "table", "long line of the first\nb\nc\n", string(table))
-	data, err := s.Bucket.ReadArtifactFile(t.Context(), refs[0], "export.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var summary map[string]any
-	if err := json.Unmarshal(data, &summary); err != nil {
-		t.Fatal(err)
-	}
-	equal(t, "summary", map[string]any{"model": id, "method": "rdrec", "users": 3.0, "top": 7.0, "explain": true}, summary)
-}
-
-// TestHowManyItemsAreExported has the bounds of top, and methods that explain and don't.
-func TestHowManyItemsAreExported(t *testing.T) {
-	s := newInboxEnv(t)
-	data := spec.Data{Folder: "../testdata/rdrec/beauty_mini", Indexing: spec.AsIs}
-	examples, err := run[storage.Ref](s, s.Import, activities.ImportInput{Data: data})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		method  string
-		top     int
-		explain bool
-		refused bool
-	}{
-		{"rdrec", 0, false, true}, {"rdrec", 1, false, false}, {"rdrec", 100, true, false}, {"rdrec", 101, false, true},
-		{"nosuch", 1, false, true},
-	} {
-		in := activities.ExportInput{Model: activities.Model{Method: c.method, Preprocessed: examples}, Top: c.top, Explain: c.explain}
-		plan, err := run[activities.ExportPlan](s, s.PlanExport, in)
-		if c.refused {
-			s.isInvalid(fmt.Sprintf("%+v", c), err)
-		} else if err != nil || plan.Users == 0 {
-			t.Errorf("%+v: %+v, %v", c, plan, err)
-		}
-	}
 }
