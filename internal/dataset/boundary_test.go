@@ -1,12 +1,8 @@
 package dataset_test
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -16,8 +12,7 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// TestThreeItemsCanBeSplit: the shortest sequence with something to train on, to validate on and to
-// test on.
+// TestThreeItemsCanBeSplit: the shortest sequence with an item each to train, validate and test on.
 func TestThreeItemsCanBeSplit(t *testing.T) {
 	for _, c := range []struct {
 		items, train []int
@@ -31,8 +26,8 @@ func TestThreeItemsCanBeSplit(t *testing.T) {
 	} {
 		u := dataset.User{Items: c.items}
 		if !slices.Equal(u.TrainItems(), c.train) || u.ValidationItem() != c.valid || u.TestItem() != c.test {
-			t.Errorf("%v: train %v, valid %d, test %d; want %v, %d and %d", c.items, u.TrainItems(), u.ValidationItem(), u.TestItem(), c.train,
-				c.valid, c.test)
+			t.Errorf("%v: train %v, validation %d, test %d; want %v, %d and %d",
+				c.items, u.TrainItems(), u.ValidationItem(), u.TestItem(), c.train, c.valid, c.test)
 		}
 	}
 }
@@ -56,7 +51,7 @@ func TestTitleOfAnItem(t *testing.T) {
 	}
 }
 
-func TestHalfARationaleIsOne(t *testing.T) {
+func TestHalfARationaleCounts(t *testing.T) {
 	for _, c := range []struct {
 		e    dataset.Explanation
 		want bool
@@ -66,7 +61,9 @@ func TestHalfARationaleIsOne(t *testing.T) {
 	}, {dataset.Explanation{Attribution: "a"}, true}} {
 		d := dataset.Dataset{Explanations: dataset.Splits{Train: []dataset.Explanation{{}, c.e}}}
 		if c.e.HasRationale() != c.want || d.HasRationales() != c.want {
-			t.Errorf("%+v has a rationale: %t, its dataset: %t; want %t", c.e, c.e.HasRationale(), d.HasRationales(), c.want)
+			t.Errorf(
+				"%+v has a rationale: %t, its dataset: %t; want %t", c.e, c.e.HasRationale(), d.HasRationales(), c.want,
+			)
 		}
 	}
 	one := []dataset.Explanation{{Preference: "p"}}
@@ -76,14 +73,16 @@ func TestHalfARationaleIsOne(t *testing.T) {
 	} {
 		d := dataset.Dataset{Explanations: splits}
 		if d.HasExplanations() != (name != "none") || d.HasRationales() != (name == "train") {
-			t.Errorf("%s: has explanations %t, rationales for training %t", name, d.HasExplanations(), d.HasRationales())
+			t.Errorf(
+				"%s: has explanations %t, rationales for training %t", name, d.HasExplanations(), d.HasRationales(),
+			)
 		}
 	}
 }
 
-// TestNegativesAreDrawnFromSeedAndUser draws each user's from a generator of (seed, user), whoever
-// else is there.
-func TestNegativesAreDrawnFromSeedAndUser(t *testing.T) {
+// TestNegativesDependOnSeedAndUserOnly samples each user's negatives from a generator of (seed,
+// user), whatever other users there are.
+func TestNegativesDependOnSeedAndUserOnly(t *testing.T) {
 	users := []dataset.User{{ID: 1, Items: []int{1, 2, 3}}, {ID: 7, Items: []int{4, 4, 9}}}
 	for _, seed := range []int64{1, 2} {
 		want := map[int][]int{}
@@ -109,9 +108,9 @@ func TestNegativesAreDrawnFromSeedAndUser(t *testing.T) {
 	}
 }
 
-// TestAsManyNegativesAsThereAre: all unseen items can be asked for, one more cannot. An item that
-// was bought twice is one seen item.
-func TestAsManyNegativesAsThereAre(t *testing.T) {
+// TestFillNegativesTakesAllUnseenItems: all unseen items can be requested, one more cannot. An item
+// that was bought twice is one seen item.
+func TestFillNegativesTakesAllUnseenItems(t *testing.T) {
 	d := &dataset.Dataset{Name: "tiny", Items: 6, Users: []dataset.User{{ID: 1, Items: []int{2, 2, 5}}}}
 	if err := d.FillNegatives(4, 3); err != nil {
 		t.Fatal(err)
@@ -121,7 +120,7 @@ func TestAsManyNegativesAsThereAre(t *testing.T) {
 	}
 	d.Negatives = nil
 	if err := d.FillNegatives(5, 3); err == nil ||
-		!strings.Contains(err.Error(), "user 1 has seen 2 of 6 items, so only 4 are left where 5") {
+		!strings.Contains(err.Error(), "user 1 has seen 2 of 6 items, so only 4 remain, fewer than the 5") {
 		t.Errorf("five negatives of four: %v", err)
 	}
 }
@@ -160,16 +159,16 @@ func TestStatsByHand(t *testing.T) {
 		t.Errorf("with a user without negatives: %d, want 0", got.Negatives)
 	}
 	if got, want := (&dataset.Dataset{Items: 3}).Stats(), (dataset.Stats{Items: 3}); got != want {
-		t.Errorf("nobody: %+v, want %+v", got, want)
+		t.Errorf("no users: %+v, want %+v", got, want)
 	}
-	const inWords = "3 users, 5 items, 9 interactions (density 0.6), 6 explanations, 2 rationales"
-	if got := d.Stats().String(); got != inWords {
-		t.Errorf("in words %q, want %q", got, inWords)
+	const text = "3 users, 5 items, 9 interactions (density 0.6), 6 explanations, 2 rationales"
+	if got := d.Stats().String(); got != text {
+		t.Errorf("text %q, want %q", got, text)
 	}
 }
 
-// TestMessagesAreShortened: 20 faults, 60 runes of a value, 5 examples of what is missing.
-func TestMessagesAreShortened(t *testing.T) {
+// TestMessagesAreTruncated: 20 problems, 60 runes of a value, 5 examples of missing ids.
+func TestMessagesAreTruncated(t *testing.T) {
 	read := func(files map[string]string) string {
 		_, err := dataset.Read(folder(files), "tiny")
 		if err == nil {
@@ -178,13 +177,13 @@ func TestMessagesAreShortened(t *testing.T) {
 		return err.Error()
 	}
 	lines := func(n int) string { return "1 1 2\n2 1 2\n" + strings.Repeat("3 y\n", n) }
-	if got := read(map[string]string{"sequential.txt": lines(20)}); strings.Contains(got, "more faults") ||
+	if got := read(map[string]string{"sequential.txt": lines(20)}); strings.Contains(got, "more problems") ||
 		strings.Count(got, "\n") != 19 {
-		t.Errorf("20 faults: %s", got)
+		t.Errorf("20 problems: %s", got)
 	}
-	if got := read(map[string]string{"sequential.txt": lines(21)}); !strings.HasSuffix(got, "and 1 more faults") ||
+	if got := read(map[string]string{"sequential.txt": lines(21)}); !strings.HasSuffix(got, "and 1 more problems") ||
 		strings.Count(got, "\n") != 20 {
-		t.Errorf("21 faults: %s", got)
+		t.Errorf("21 problems: %s", got)
 	}
 	for n, want := range map[int]string{60: `"` + strings.Repeat("é", 60) + `" is not`, 61: `"` +
 		strings.Repeat("é", 60) + `"... is not`} {
@@ -211,8 +210,8 @@ func TestMessagesAreShortened(t *testing.T) {
 	}
 }
 
-// TestIDsAtTheirEnds: 1 and the last are ids, what lies beside them is not.
-func TestIDsAtTheirEnds(t *testing.T) {
+// TestFirstAndLastIDs: 1 and the last are valid ids, the ones before and after are not.
+func TestFirstAndLastIDs(t *testing.T) {
 	explained := func(record string) map[string]string {
 		return map[string]string{"explanation.json": `{"train": [` + record + `], "val": [], "test": []}`}
 	}
@@ -220,8 +219,10 @@ func TestIDsAtTheirEnds(t *testing.T) {
 		files map[string]string
 		want  string
 	}{
-		"user 0":  {map[string]string{"sequential.txt": "0 1 2\n1 1 2\n2 3 4\n"}, "sequential.txt:1: user 0 is not in"},
-		"user -1": {map[string]string{"sequential.txt": "1 1 2\n2 3 4\n-1 1 2\n"}, "sequential.txt:3: user -1 is not in"},
+		"user 0": {map[string]string{"sequential.txt": "0 1 2\n1 1 2\n2 3 4\n"}, "sequential.txt:1: user 0 is not in"},
+		"user -1": {
+			map[string]string{"sequential.txt": "1 1 2\n2 3 4\n-1 1 2\n"}, "sequential.txt:3: user -1 is not in",
+		},
 		"explained user 0": {
 			explained(`{"user": 0, "item": 1, "explanation": "x"}`), "user 0 is not in",
 		},
@@ -237,7 +238,7 @@ func TestIDsAtTheirEnds(t *testing.T) {
 		"one item":    {map[string]string{"sequential.txt": "1 1\n2 4\n"}, ""},
 		"equal times": {map[string]string{"times.txt": "1 5 5 5\n2 -9 -9 0\n"}, ""},
 		"no time":     {map[string]string{"times.txt": "1 5 5 5\n"}, "users of sequential.txt without a line: [2]"},
-		"time of nobody": {
+		"times of an unknown user": {
 			map[string]string{"times.txt": "1 5 5 5\n2 5 5 5\n3 1\n"},
 			"times.txt:3: user 3 is not in sequential.txt",
 		},
@@ -256,11 +257,11 @@ func TestIDsAtTheirEnds(t *testing.T) {
 			map[string]string{"item_keywords.tsv": "one\tw\tsoap\n"},
 			`item_keywords.tsv:1: "one" is not a number`,
 		},
-		"id from nought": {
+		"ids from 0": {
 			map[string]string{"datamaps.json": `{"id2user": {"0": "a", "1": "b"}, "id2item": {"1": "w"}}`},
-			"but not those of: [2]",
+			"but none for: [2]",
 		},
-		"no users at all": {
+		"no users": {
 			map[string]string{"datamaps.json": `{"id2item": {"1": "w"}}`},
 			"id2user (or user2id) is missing or empty",
 		},
@@ -279,9 +280,9 @@ func TestIDsAtTheirEnds(t *testing.T) {
 	}
 }
 
-// TestFirstChoiceOfFiles: the plain file before the packed one, rationales before explanations,
+// TestPrecedenceOfFiles: the plain file before the packed one, rationales before explanations,
 // titles before keywords.
-func TestFirstChoiceOfFiles(t *testing.T) {
+func TestPrecedenceOfFiles(t *testing.T) {
 	d, err := dataset.Read(folder(map[string]string{
 		"sequential.txt.gz": "not even packed",
 		"explanation_rationale.json": `{"train": [{"user": 2, "item": 3, "explanation": "soft",
@@ -292,7 +293,9 @@ func TestFirstChoiceOfFiles(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := []dataset.Explanation{{User: 2, Item: 3, Explanation: "soft", Preference: "p", Attribution: "a", Rating: "5"}}
+	want := []dataset.Explanation{
+		{User: 2, Item: 3, Explanation: "soft", Preference: "p", Attribution: "a", Rating: "5"},
+	}
 	if diff := cmp.Diff(want, d.Explanations.Train); diff != "" {
 		t.Errorf("explanations (-want +got):\n%s", diff)
 	}
@@ -301,90 +304,9 @@ func TestFirstChoiceOfFiles(t *testing.T) {
 	}
 }
 
-// TestJSONAsPythonWritesIt has the characters at the ends of what is written as it is, and each of
-// the short escapes. The expected bytes are those of Python's json.dumps(..., indent=1).
-func TestJSONAsPythonWritesIt(t *testing.T) {
-	d := &dataset.Dataset{
-		Items: 1, UserIDs: []string{" ~\x7f\x1f\b\f\n\r\t"}, ItemIDs: []string{"é\uffff\U00010000\U0010ffff/\\\""},
-		Users: []dataset.User{{ID: 1, Items: []int{1}}},
-		Explanations: dataset.Splits{
-			Train: []dataset.Explanation{{User: 1, Item: 1, Explanation: "x", Preference: "p", Rating: "4.0"}},
-		},
-	}
-	out := t.TempDir()
-	if err := dataset.Write(out, d); err != nil {
-		t.Fatal(err)
-	}
-	for name, want := range map[string]string{
-		"datamaps.json": "{\n \"id2user\": {\n  \"1\": \" ~\\u007f\\u001f\\b\\f\\n\\r\\t\"\n },\n" +
-			" \"id2item\": {\n  \"1\": \"\\u00e9\\uffff\\ud800\\udc00\\udbff\\udfff/\\\\\\\"\"\n }\n}",
-		"explanation.json": "{\n \"train\": [\n  {\n   \"user\": 1,\n" +
-			"   \"item\": 1,\n   \"explanation\": \"x\",\n   \"feature\": \"\",\n" +
-			"   \"rating\": 4.0\n  }\n ],\n \"val\": [],\n \"test\": []\n}",
-		"explanation_rationale.json": "{\n \"train\": [\n  {\n   \"user\": 1,\n" +
-			"   \"item\": 1,\n   \"explanation\": \"x\",\n   \"feature\": \"\",\n" +
-			"   \"user_preference\": \"p\",\n   \"item_attribution\": \"\",\n" +
-			"   \"rating\": 4.0\n  }\n ],\n \"val\": [],\n \"test\": []\n}",
-		"sequential.txt": "1 1\n",
-	} {
-		if diff := cmp.Diff(want, unpack(t, out, name)); diff != "" {
-			t.Errorf("%s (-want +got):\n%s", name, diff)
-		}
-	}
-	for _, name := range []string{"times.txt", "negative.txt", "titles.json"} {
-		if _, err := os.Stat(filepath.Join(out, name)); !errors.Is(err, os.ErrNotExist) {
-			t.Errorf("%s was written of nothing: %v", name, err)
-		}
-	}
-}
-
-// TestAFileThatFailsIsNotLeftBehind: the error of the writer comes back with the file's name.
-func TestAFileThatFailsIsNotLeftBehind(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "file")
-	broken := errors.New("broken")
-	err := dataset.Create(path, func(w *bufio.Writer) error {
-		_, err := w.WriteString("half")
-		return errors.Join(err, broken)
-	})
-	if !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "file: ") {
-		t.Errorf("error %v, want %v of file", err, broken)
-	}
-	if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("the file is there: %v", err)
-	}
-}
-
-// TestStreamsEndAtTheirFirstError whichever file they are for.
-func TestStreamsEndAtTheirFirstError(t *testing.T) {
-	broken := errors.New("broken")
-	ids := func(yield func(string, error) bool) { _ = yield("a", nil) && yield("", broken) }
-	good := func(yield func(string, error) bool) { yield("a", nil) }
-	users := func(yield func(dataset.User, error) bool) { yield(dataset.User{}, broken) }
-	said := func(yield func(dataset.Explanation, error) bool) { yield(dataset.Explanation{}, broken) }
-	silent := func(func(dataset.Explanation, error) bool) {}
-	titles := func(yield func([2]string, error) bool) { yield([2]string{}, broken) }
-	for name, source := range map[string]dataset.Source{
-		"users' ids":  {UserIDs: ids, ItemIDs: good},
-		"items' ids":  {UserIDs: good, ItemIDs: ids},
-		"sequences":   {Users: users},
-		"times":       {Times: users},
-		"negatives":   {Negatives: users},
-		"for testing": {Train: silent, Val: silent, Test: said},
-		"titles":      {Titles: titles},
-	} {
-		dir := t.TempDir()
-		if err := dataset.Stream(dir, source); !errors.Is(err, broken) {
-			t.Errorf("%s: %v, want %v", name, err, broken)
-		}
-		if left, err := os.ReadDir(dir); err != nil || len(left) != 0 {
-			t.Errorf("%s: left %v, %v", name, left, err)
-		}
-	}
-}
-
-// TestExplanationsOfAUserKeepTheirOrder when numbers are kept: there are more of them than a sort
-// that is not stable leaves in order.
-func TestExplanationsOfAUserKeepTheirOrder(t *testing.T) {
+// TestKeepIDsKeepsTheOrderOfExplanations has more explanations than an unstable sort leaves in
+// order.
+func TestKeepIDsKeepsTheOrderOfExplanations(t *testing.T) {
 	old := &dataset.Dataset{UserIDs: []string{"ann", "bob"}, ItemIDs: []string{"soap"}, Items: 1}
 	d := &dataset.Dataset{UserIDs: []string{"bob", "ann"}, ItemIDs: []string{"soap"}, Items: 1}
 	var want []string
@@ -394,7 +316,7 @@ func TestExplanationsOfAUserKeepTheirOrder(t *testing.T) {
 			Explanation: fmt.Sprint(i),
 		})
 	}
-	for _, user := range []int{1, 0} { // ann's are those of odd places
+	for _, user := range []int{1, 0} { // ann's have odd indices
 		for i := user; i < 40; i += 2 {
 			want = append(want, fmt.Sprint(i))
 		}

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// object walks one JSON object token by token, so that a key that stands twice is seen and every
-// entry has its line.
+// object reads one JSON object token by token, so that duplicate keys are detected and every entry
+// has its line.
 type object struct {
 	f     *file
 	dec   *json.Decoder
@@ -22,10 +22,10 @@ func newObject(f *file, diags *diagnostics) *object {
 	return &object{f: f, dec: json.NewDecoder(bytes.NewReader(f.data)), diags: diags}
 }
 
-// line is where the decoder stands: behind the last token it gave.
+// line returns the decoder's line: that of the last token it returned.
 func (o *object) line() int { return o.f.line(max(0, o.dec.InputOffset()-1)) }
 
-// next is the line of the value that comes next, past blanks and the comma or colon before it.
+// next returns the line of the next value, after blanks and the comma or colon before it.
 func (o *object) next() int {
 	at := o.dec.InputOffset()
 	for at < int64(len(o.f.data)) && strings.IndexByte(" \t\r\n,:", o.f.data[at]) >= 0 {
@@ -34,14 +34,14 @@ func (o *object) next() int {
 	return o.f.line(at)
 }
 
-// syntax names a JSON error; false when the decoder cannot go on.
+// syntax records a JSON error. It returns false if the decoder cannot continue.
 func (o *object) syntax(err error) bool {
 	var syntax *json.SyntaxError
 	switch {
 	case errors.As(err, &syntax):
 		o.diags.add(o.f.name, o.f.line(o.offset(syntax)), "not JSON: %v", err)
 	case errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF):
-		o.diags.add(o.f.name, o.f.line(int64(len(o.f.data))-1), "JSON ends in the middle, after %d bytes", len(o.f.data))
+		o.diags.add(o.f.name, o.f.line(int64(len(o.f.data))-1), "JSON is truncated after %d bytes", len(o.f.data))
 	default:
 		o.diags.add(o.f.name, o.line(), "%v", err)
 		return true
@@ -49,8 +49,8 @@ func (o *object) syntax(err error) bool {
 	return false
 }
 
-// offset is where a JSON error is. The decoder's own count leaves out what it gave as tokens, so
-// the value that it failed in is read anew; a token that may not be there is where the decoder
+// offset returns the offset of a JSON error. The decoder's own count omits the tokens it returned,
+// so the value with the error is decoded again; for a misplaced token it is where the decoder
 // stopped.
 func (o *object) offset(failed *json.SyntaxError) int64 {
 	start := o.dec.InputOffset()
@@ -63,7 +63,8 @@ func (o *object) offset(failed *json.SyntaxError) int64 {
 	return start
 }
 
-// delim takes one delimiter; false, with a fault, when something else stands there.
+// delim reads one delimiter. It returns false and records a diagnostic if the next token is
+// something else.
 func (o *object) delim(want json.Delim) bool {
 	line := o.next()
 	token, err := o.dec.Token()
@@ -77,8 +78,8 @@ func (o *object) delim(want json.Delim) bool {
 	return true
 }
 
-// entries calls visit with each key of the object that comes next, and its line; visit takes the
-// value. It stops when visit says false.
+// entries calls visit with each key of the next object and its line; visit reads the value. It
+// stops if visit returns false.
 func (o *object) entries(visit func(key string, line int) bool) bool {
 	if !o.delim('{') {
 		return false
@@ -107,8 +108,8 @@ func (o *object) entries(visit func(key string, line int) bool) bool {
 	return o.delim('}')
 }
 
-// value takes the value that comes next into v; a value of another type is a fault and the walk
-// goes on.
+// value reads the next value into v. A value of another type is recorded as a diagnostic, and
+// reading continues.
 func (o *object) value(what string, v any) (ok, more bool) {
 	line := o.next()
 	err := o.dec.Decode(v)
@@ -127,7 +128,7 @@ func (o *object) value(what string, v any) (ok, more bool) {
 	return false, o.syntax(err)
 }
 
-// kindName says a Go type in JSON's words.
+// kindName returns JSON's name of a Go type, with its article.
 func kindName(goType string) string {
 	switch strings.TrimLeft(goType, "*") {
 	case "int", "int64", "float64", "json.Number":
@@ -141,7 +142,7 @@ func kindName(goType string) string {
 
 // datamaps reads datamaps.json: id2user and id2item (id -> the shop's id), or the reverse user2id
 // and item2id, or all four, which must agree. The ids must be 1 to n without a gap: the templates
-// and the tasks count on it.
+// and the tasks rely on it.
 func (r *reader) datamaps() {
 	f := required(r.fsys, fileDatamaps, r.diags)
 	if f == nil || len(f.data) == 0 {
@@ -176,7 +177,7 @@ func (r *reader) datamaps() {
 	r.mapped = r.diags.count == before
 }
 
-// idMap is number -> the shop's id, with the line of each.
+// idMap maps an id to the shop's id and its line.
 type idMap map[int]idEntry
 
 type idEntry struct {
@@ -184,7 +185,7 @@ type idEntry struct {
 	line int
 }
 
-// idMap takes an object of id -> name, or with flip of name -> id.
+// idMap reads an object of id -> name, or with flip of name -> id.
 func (o *object) idMap(what string, flip bool) (idMap, bool) {
 	m := idMap{}
 	names := map[string]int{}
@@ -204,10 +205,10 @@ func (o *object) idMap(what string, flip bool) (idMap, bool) {
 			return true
 		}
 		if other, twice := names[name]; twice {
-			o.diags.add(o.f.name, line, "%s: %s has two numbers, %d and %d", what, quote(name), other, n)
+			o.diags.add(o.f.name, line, "%s: %s has two ids, %d and %d", what, quote(name), other, n)
 		}
 		if first, twice := m[n]; twice && first.id != name {
-			o.diags.add(o.f.name, line, "%s: number %d already appears on line %d", what, n, first.line)
+			o.diags.add(o.f.name, line, "%s: id %d already appears on line %d", what, n, first.line)
 		}
 		names[name], m[n] = n, idEntry{name, line}
 		return true
@@ -215,10 +216,10 @@ func (o *object) idMap(what string, flip bool) (idMap, bool) {
 	return m, ok
 }
 
-// scalar is a JSON string, or a number kept as it is written.
+// scalar is a JSON string, or a number as it is written.
 type scalar string
 
-// UnmarshalJSON takes a string or a number and nothing else.
+// UnmarshalJSON accepts a string or a number and nothing else.
 func (s *scalar) UnmarshalJSON(data []byte) error {
 	var text string
 	if err := json.Unmarshal(data, &text); err == nil && data[0] == '"' {
@@ -233,7 +234,8 @@ func (s *scalar) UnmarshalJSON(data []byte) error {
 	return fmt.Errorf("%s is neither a string nor a number", quote(string(data)))
 }
 
-// ids lays one kind's map out as a slice, from the forward map or else the reverse one.
+// ids converts the map of users or items to a slice, from the forward map if there is one,
+// otherwise from the reverse map.
 func (r *reader) ids(f *file, maps map[string]idMap, forward, reverse string) []string {
 	m, key := maps[forward], forward
 	back, both := maps[reverse]
@@ -256,7 +258,7 @@ func (r *reader) ids(f *file, maps map[string]idMap, forward, reverse string) []
 		}
 		ids[id-1] = entry.id
 	}
-	reportMissing(r.diags, f.name, fmt.Sprintf("%s has %d entries, but not those of", key, len(m)), absent)
+	reportMissing(r.diags, f.name, fmt.Sprintf("%s has %d entries, but none for", key, len(m)), absent)
 	return ids
 }
 
@@ -264,12 +266,14 @@ func (r *reader) checkInverse(f *file, forward, back idMap, name, reverse string
 	for id := range max(len(forward), len(back)) + 1 {
 		a, b := forward[id], back[id]
 		if a.id != b.id {
-			r.diags.add(f.name, max(a.line, b.line), "%s has %s for %d, %s has %s", name, quote(a.id), id, reverse, quote(b.id))
+			r.diags.add(
+				f.name, max(a.line, b.line), "%s has %s for %d, %s has %s", name, quote(a.id), id, reverse, quote(b.id),
+			)
 		}
 	}
 }
 
-// indentOf is how many blanks stand before the first key.
+// indentOf returns the number of spaces before the first key.
 func indentOf(data []byte) int {
 	_, rest, found := bytes.Cut(data, []byte("\n"))
 	if !found {

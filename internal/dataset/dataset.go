@@ -1,55 +1,54 @@
-// Package dataset holds what every later step reads: who interacted with what, in order, and why
-// they said so. In: a folder in the format of RDRec, POD and P5 (sequential.txt, datamaps.json, and
-// where there are any negative.txt, explanation.json, explanation_rationale.json, titles.json,
-// times.txt; plain or .gz). Out: a [Dataset], and the same folder again. Steps: read every file,
-// name every fault by file and line, check the files against each other, fill in missing negatives.
-// It knows neither reviews nor tensors.
+// Package dataset contains what every later step reads: who interacted with what, in which order,
+// and why. In: a folder in the format of RDRec, POD and P5 (sequential.txt, datamaps.json, and
+// optionally negative.txt, explanation.json, explanation_rationale.json, titles.json, times.txt;
+// plain or .gz). Out: a [Dataset], and the same folder again. Steps: read every file, report every
+// problem by file and line, check the files against each other, fill in missing negatives. It knows
+// neither reviews nor tensors.
 package dataset
 
-// Dataset is interactions, explanations and the names behind the numbers. It is read-only once
-// read, but for FillNegatives and Renumber.
+// Dataset contains interactions, explanations and the names behind the ids. It is read-only once
+// read, except by FillNegatives, Reindex and KeepIDs.
 type Dataset struct {
-	// Name is for people and error messages.
+	// Name appears in reports and error messages.
 	Name string
-	// Users are in the order of sequential.txt, which is the order of every task that walks over
+	// Users are in the order of sequential.txt, which is the order of every task that iterates over
 	// users.
 	Users []User
-	// Items is how many items there are; their ids are 1 to Items.
+	// Items is the number of items; their ids are 1 to Items.
 	Items int
 	// UserIDs and ItemIDs are the shop's own ids; index id-1.
 	UserIDs, ItemIDs []string
-	// Titles are words for people about each item ("" where unknown); index id-1; nil when there
-	// are none.
+	// Titles are names of the items for people ("" if unknown); index id-1; nil if there are none.
 	Titles []string
-	// Explanations are what users said about items; all nil when the folder has none.
+	// Explanations are what users wrote about items; all nil if the folder has none.
 	Explanations Splits
-	// Negatives are items that a user has not seen, to rank beside the true one; nil until read or
+	// Negatives are unseen items of each user, ranked together with the true one; nil until read or
 	// filled.
 	Negatives map[int][]int
-	// Indent is how many spaces a level the folder's JSON is indented by, so that writing gives the
+	// Indent is the number of spaces per level of the folder's JSON, so that writing reproduces the
 	// bytes that were read; 0 means 1.
 	Indent int
 }
 
-// User is one user's items, oldest first.
+// User is a user's items, oldest first.
 type User struct {
 	// ID is 1 to the number of users.
 	ID int
-	// Items are item ids; the last is for testing and the one before it for validation (see Train,
-	// Valid and Test).
+	// Items are item ids; the last is the test item and the one before it the validation item (see
+	// TrainItems, ValidationItem and TestItem).
 	Items []int
-	// Times are the interactions' Unix seconds, one an item; nil when unknown.
+	// Times are the Unix seconds of the interactions, one per item; nil if unknown.
 	Times []int64
 }
 
-// MinItems is the shortest sequence that leave-one-out can split: one item to learn from, one to
-// validate on, one to test on.
+// MinItems is the length of the shortest sequence that leave-one-out can split: one item each to
+// train, validate and test on.
 const MinItems = 3
 
-// TrainItems is what may be learnt from: all items but the last two.
+// TrainItems returns the training items: all but the last two.
 func (u User) TrainItems() []int { return u.Items[:max(0, len(u.Items)-2)] }
 
-// ValidationItem is the validation item, the last but one; 0 when the sequence is shorter than
+// ValidationItem returns the validation item, the last but one; 0 if the sequence is shorter than
 // MinItems.
 func (u User) ValidationItem() int {
 	if len(u.Items) < MinItems {
@@ -58,7 +57,7 @@ func (u User) ValidationItem() int {
 	return u.Items[len(u.Items)-2]
 }
 
-// TestItem is the test item, the last; 0 when the sequence is shorter than MinItems.
+// TestItem returns the test item, the last; 0 if the sequence is shorter than MinItems.
 func (u User) TestItem() int {
 	if len(u.Items) < MinItems {
 		return 0
@@ -69,29 +68,30 @@ func (u User) TestItem() int {
 // Splits are explanations for training, validation and testing, in the file's order.
 type Splits struct{ Train, Val, Test []Explanation }
 
-// Explanation is what one user said about one item, and what a teacher made of it.
+// Explanation is what a user wrote about an item, and the rationale that a teacher generated for
+// it.
 type Explanation struct {
 	// User and Item are ids of the dataset.
 	User, Item int
-	// Explanation is the sentence, Feature the word of it that names what it is about.
+	// Explanation is the sentence; Feature is the word in it that names its subject.
 	Explanation, Feature string
 	// Preference and Attribution are the rationale: what the user prefers, and what the item is
-	// like; empty when not distilled.
+	// like; empty if not distilled.
 	Preference, Attribution string
-	// Rating is as the file writes it ("5" or "5.0"); empty when it has none.
+	// Rating is the rating as written in the file ("5" or "5.0"); empty if there is none.
 	Rating string
 }
 
-// HasRationale says whether a teacher's rationale is there; the reference's parser may leave one
-// half of it empty.
+// HasRationale reports whether there is a rationale; the reference's parser may leave one half of
+// it empty.
 func (e Explanation) HasRationale() bool { return e.Preference != "" || e.Attribution != "" }
 
-// HasExplanations says whether there is anything to learn the explanation task from.
+// HasExplanations reports whether there is anything to train the explanation task on.
 func (d *Dataset) HasExplanations() bool {
 	return len(d.Explanations.Train)+len(d.Explanations.Val)+len(d.Explanations.Test) > 0
 }
 
-// HasRationales says whether at least one training explanation has a rationale.
+// HasRationales reports whether at least one training explanation has a rationale.
 func (d *Dataset) HasRationales() bool {
 	for _, e := range d.Explanations.Train {
 		if e.HasRationale() {
@@ -101,7 +101,7 @@ func (d *Dataset) HasRationales() bool {
 	return false
 }
 
-// Title is what people may read for an item: its title, else the shop's id, else nothing.
+// Title returns a name of an item for people: its title, otherwise the shop's id, otherwise "".
 func (d *Dataset) Title(item int) string {
 	if item < 1 || item > d.Items {
 		return ""
@@ -115,7 +115,7 @@ func (d *Dataset) Title(item int) string {
 	return ""
 }
 
-// all walks the three splits under their names in the file.
+// all returns the three splits under their names in the file.
 func (s Splits) all() []namedSplit {
 	return []namedSplit{{"train", s.Train}, {"val", s.Val}, {"test", s.Test}}
 }

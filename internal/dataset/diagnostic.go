@@ -6,18 +6,18 @@ import (
 	"strings"
 )
 
-// Diagnostic is one thing wrong with one file. [Read] returns all of them joined (the first
-// maxDiagnostics, and how many there were).
-type Diagnostic struct { //nolint:errname // a fault is a finding about a file first, and an error when Read returns it
-	// File is the file's name in the folder, with .gz where it has it.
+// Diagnostic is one problem of one file. [Read] returns all of them joined (the first
+// maxDiagnostics, and the number of the others).
+type Diagnostic struct { //nolint:errname // a finding about a file, and an error only as returned by Read
+	// File is the file's name in the folder, including .gz.
 	File string
-	// Line counts from 1; 0 is the file as a whole.
+	// Line counts from 1; 0 means the file as a whole.
 	Line int
-	// Reason says what is wrong, with the offending value quoted.
+	// Reason describes the problem and quotes the offending value.
 	Reason string
 }
 
-// Error is "file:line: reason".
+// Error returns "file:line: reason".
 func (f Diagnostic) Error() string {
 	if f.Line == 0 {
 		return f.File + ": " + f.Reason
@@ -25,10 +25,11 @@ func (f Diagnostic) Error() string {
 	return fmt.Sprintf("%s:%d: %s", f.File, f.Line, f.Reason)
 }
 
-// maxDiagnostics bounds the list that a person has to read.
+// maxDiagnostics limits the list that a person has to read.
 const maxDiagnostics = 20
 
-// diagnostics collects what is wrong over all files; it keeps maxDiagnostics and counts the rest.
+// diagnostics collects the problems of all files: it keeps the first maxDiagnostics and counts the
+// rest.
 type diagnostics struct {
 	list  []error
 	count int
@@ -48,16 +49,16 @@ func (f *diagnostics) err() error {
 	case f.count <= maxDiagnostics:
 		return errors.Join(f.list...)
 	default:
-		return errors.Join(append(f.list, fmt.Errorf("and %d more faults", f.count-maxDiagnostics))...)
+		return errors.Join(append(f.list, fmt.Errorf("and %d more problems", f.count-maxDiagnostics))...)
 	}
 }
 
-// quote shortens and quotes a value for a message.
+// quote truncates and quotes a value for a message.
 func quote(text string) string {
-	const most = 60
+	const limit = 60
 	runes := []rune(strings.ToValidUTF8(text, "\uFFFD"))
-	if len(runes) > most {
-		return fmt.Sprintf("%q...", string(runes[:most]))
+	if len(runes) > limit {
+		return fmt.Sprintf("%q...", string(runes[:limit]))
 	}
 	return fmt.Sprintf("%q", string(runes))
 }

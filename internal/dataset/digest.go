@@ -7,12 +7,12 @@ import (
 	"strconv"
 )
 
-// SequenceDigest is the SHA-256 of who interacted with what, in the users' order, with items
-// counted as they first appear: the same data has the same digest however its files are written and
-// its items numbered.
+// SequenceDigest returns the SHA-256 of who interacted with what, in the order of users, with items
+// counted by first appearance. The digest depends neither on the format of the files nor on the
+// item indexing.
 func (d *Dataset) SequenceDigest() string {
 	hash := sha256.New()
-	w := bufio.NewWriter(hash) // a hash never refuses
+	w := bufio.NewWriter(hash) // writing to a hash never fails
 	ids := make(map[int]int, d.Items)
 	for _, user := range d.Users {
 		for _, item := range user.Items {

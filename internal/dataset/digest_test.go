@@ -22,7 +22,7 @@ func TestSequenceDigestCoversTheSequences(t *testing.T) {
 		t.Errorf("digest %s, want %s...", one, want)
 	}
 	if other := digest([]int{7, 3, 1}, []int{3, 9}); other != one {
-		t.Errorf("digest %s after renumbering, want %s", other, one)
+		t.Errorf("digest %s after reindexing, want %s", other, one)
 	}
 	for name, other := range map[string]string{
 		"another order": digest([]int{2, 1, 3}, []int{2, 4}),

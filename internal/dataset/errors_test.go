@@ -15,9 +15,9 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// TestRenumberByHand moves everything that an item's number is in, and refuses what is no
+// TestReindexByHand moves everything that contains an item id, and rejects anything but a
 // permutation.
-func TestRenumberByHand(t *testing.T) {
+func TestReindexByHand(t *testing.T) {
 	d := &dataset.Dataset{
 		Name: "d", Items: 3, ItemIDs: []string{"a", "b", "c"}, Titles: []string{"A", "B", "C"},
 		Users: []dataset.User{{ID: 1, Items: []int{1, 2, 3, 1}}}, Negatives: map[int][]int{1: {3, 2}},
@@ -38,36 +38,37 @@ func TestRenumberByHand(t *testing.T) {
 		},
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
-		t.Errorf("renumbered (-want +got):\n%s", diff)
+		t.Errorf("reindexed (-want +got):\n%s", diff)
 	}
-	for says, number := range map[string][]int{
-		"2 numbers for 3 items":          {1, 2},
-		"4 numbers for 3 items":          {1, 2, 3, 4},
-		"each once: the one at place 1 ": {0, 1, 2},
-		"each once: the one at place 2 ": {1, 3, 3},
-		"place 3 is 4":                   {1, 2, 4},
+	for want, ids := range map[string][]int{
+		"2 ids for 3 items":               {1, 2},
+		"4 ids for 3 items":               {1, 2, 3, 4},
+		"the one at sorted position 1 is": {0, 1, 2},
+		"the one at sorted position 2 is": {1, 3, 3},
+		"sorted position 3 is 4":          {1, 2, 4},
 	} {
-		err := d.Reindex(number)
-		if err == nil || !strings.Contains(err.Error(), says) || !strings.HasPrefix(err.Error(), `renumber dataset "d": `) {
-			t.Errorf("%v: %v, want %s", number, err, says)
+		err := d.Reindex(ids)
+		if err == nil || !strings.Contains(err.Error(), want) ||
+			!strings.HasPrefix(err.Error(), `reindex dataset "d": `) {
+			t.Errorf("%v: %v, want %s", ids, err, want)
 		}
 	}
 	if diff := cmp.Diff(want, d); diff != "" {
-		t.Errorf("refused numbers changed something (-want +got):\n%s", diff)
+		t.Errorf("rejected ids changed the dataset (-want +got):\n%s", diff)
 	}
 }
 
-// TestWhoIsGoneIsNamed: the first user or item of the old data that is not in the new, and how many
-// others.
-func TestWhoIsGoneIsNamed(t *testing.T) {
+// TestKeepIDsReportsTheFirstRemoved expects the first user or item of the old data that is not in
+// the new data, and the number of others.
+func TestKeepIDsReportsTheFirstRemoved(t *testing.T) {
 	old := &dataset.Dataset{UserIDs: []string{"ann", "bob"}, ItemIDs: []string{"soap", "comb", "oil"}, Items: 3}
 	for _, c := range []struct {
 		users, items []string
 		want         string
 	}{
-		{[]string{"ann", "bob"}, []string{"soap"}, `item "comb" (number 2) is no longer in the data, and 1 more`},
-		{[]string{"ann", "bob"}, []string{"comb", "soap"}, `item "oil" (number 3) is no longer in the data, and 0 more`},
-		{nil, nil, `user "ann" (number 1) is no longer in the data, and 1 more`},
+		{[]string{"ann", "bob"}, []string{"soap"}, `item "comb" (id 2) is no longer in the data, and 1 more`},
+		{[]string{"ann", "bob"}, []string{"comb", "soap"}, `item "oil" (id 3) is no longer in the data, and 0 more`},
+		{nil, nil, `user "ann" (id 1) is no longer in the data, and 1 more`},
 	} {
 		d := &dataset.Dataset{UserIDs: c.users, ItemIDs: c.items, Items: len(c.items)}
 		if err := d.KeepIDs(old); !errors.Is(err, dataset.ErrRemoved) || err.Error() != c.want {
@@ -75,23 +76,24 @@ func TestWhoIsGoneIsNamed(t *testing.T) {
 		}
 	}
 	odd := &dataset.Dataset{Name: "odd", UserIDs: old.UserIDs, ItemIDs: old.ItemIDs, Items: 4}
-	if err := odd.KeepIDs(old); err == nil || !strings.Contains(err.Error(), "3 numbers for 4 items") {
+	if err := odd.KeepIDs(old); err == nil || !strings.Contains(err.Error(), "3 ids for 4 items") {
 		t.Errorf("four items of three ids: %v", err)
 	}
 }
 
-// TestWhatCannotBeWrittenFails with the file's name, whichever file it is.
-func TestWhatCannotBeWrittenFails(t *testing.T) {
+// TestWriteErrorNamesTheFile covers each file.
+func TestWriteErrorNamesTheFile(t *testing.T) {
 	d := readMini(t)
 	d.Titles = make([]string, d.Items)
 	d.Titles[0] = "soap"
 	d.Users[0].Times = make([]int64, len(d.Users[0].Items))
 	for _, name := range []string{
-		"datamaps.json", "sequential.txt", "times.txt", "negative.txt", "explanation.json", "explanation_rationale.json",
+		"datamaps.json", "sequential.txt", "times.txt", "negative.txt", "explanation.json",
+		"explanation_rationale.json",
 		"titles.json",
 	} {
 		dir := t.TempDir()
-		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil { // a folder stands where the file should be
+		if err := os.Mkdir(filepath.Join(dir, name), 0o700); err != nil { // a folder in place of the file
 			t.Fatal(err)
 		}
 		err := dataset.Write(dir, d)
@@ -105,12 +107,12 @@ func TestWhatCannotBeWrittenFails(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := dataset.Write(filepath.Join(file, "folder"), d); err == nil {
-		t.Error("written into a file")
+		t.Error("no error for a folder that is a file")
 	}
 }
 
-// TestTheDiskIsFull while each of the files is written: the error comes back and nothing stays.
-func TestTheDiskIsFull(t *testing.T) {
+// TestWriteToAFullDisk covers each file: the error is returned and no file remains.
+func TestWriteToAFullDisk(t *testing.T) {
 	const full = "/dev/full" // every write to it fails
 	if _, err := os.Stat(full); err != nil {
 		t.Skip("no /dev/full here")
@@ -124,7 +126,8 @@ func TestTheDiskIsFull(t *testing.T) {
 		d.Users[i].Times = make([]int64, len(d.Users[i].Items))
 	}
 	for _, name := range []string{
-		"datamaps.json", "sequential.txt", "times.txt", "negative.txt", "explanation.json", "explanation_rationale.json",
+		"datamaps.json", "sequential.txt", "times.txt", "negative.txt", "explanation.json",
+		"explanation_rationale.json",
 		"titles.json",
 	} {
 		dir := t.TempDir()
@@ -138,7 +141,7 @@ func TestTheDiskIsFull(t *testing.T) {
 			t.Errorf("%s is still there: %v", name, err)
 		}
 	}
-	// A buffer that is not full before the end fails there.
+	// A buffer that never fills up fails at the final flush.
 	link := filepath.Join(t.TempDir(), "link")
 	if err := os.Symlink(full, link); err != nil {
 		t.Fatal(err)
@@ -148,17 +151,19 @@ func TestTheDiskIsFull(t *testing.T) {
 		return err
 	})
 	if err == nil {
-		t.Error("written to a full disk")
+		t.Error("no error on a full disk")
 	}
 }
 
-// TestOneFileOfADatasetWithTimes is written if the first user has times; of nobody there are none.
-func TestOneFileOfADatasetWithTimes(t *testing.T) {
+// TestTimesAreWrittenIfTheFirstUserHasThem, and not for a dataset without users.
+func TestTimesAreWrittenIfTheFirstUserHasThem(t *testing.T) {
 	for name, users := range map[string][]dataset.User{
 		"": nil, "1 5\n": {{ID: 1, Items: []int{1}, Times: []int64{5}}},
 	} {
 		out := t.TempDir()
-		d := &dataset.Dataset{Items: 1, UserIDs: []string{"a"}, ItemIDs: []string{"w"}, Users: users, Titles: []string{""}}
+		d := &dataset.Dataset{
+			Items: 1, UserIDs: []string{"a"}, ItemIDs: []string{"w"}, Users: users, Titles: []string{""},
+		}
 		if err := dataset.Write(out, d); err != nil {
 			t.Fatal(err)
 		}
@@ -172,8 +177,8 @@ func TestOneFileOfADatasetWithTimes(t *testing.T) {
 	}
 }
 
-// TestFilesThatCannotBeRead are named, and are no empty ones.
-func TestFilesThatCannotBeRead(t *testing.T) {
+// TestUnreadableFilesAreReported as such, not as empty.
+func TestUnreadableFilesAreReported(t *testing.T) {
 	fsys := folder(nil)
 	fsys["negative.txt"] = &fstest.MapFile{Mode: fs.ModeDir}
 	_, err := dataset.Read(fsys, "tiny")
@@ -181,8 +186,8 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 		strings.Contains(err.Error(), "\n") {
 		t.Errorf("a folder in place of a file: %v", err)
 	}
-	// The line in which a packed file breaks off is the one after the last whole one.
-	packed := "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" // the head of a gzip file, and nothing of its text
+	// A truncated packed file ends on the line after its last complete one.
+	packed := "\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\xff" // the header of a gzip file without content
 	_, err = dataset.Read(folder(map[string]string{"sequential.txt": "-", "sequential.txt.gz": packed}), "tiny")
 	if err == nil || !strings.Contains(err.Error(),
 		"sequential.txt.gz:1: gzip is truncated or damaged: unexpected EOF after 0 ") {
@@ -190,8 +195,8 @@ func TestFilesThatCannotBeRead(t *testing.T) {
 	}
 }
 
-// TestStatsOfNothing divide by nothing.
-func TestStatsOfNothing(t *testing.T) {
+// TestStatsOfAnEmptyDataset must not divide by zero.
+func TestStatsOfAnEmptyDataset(t *testing.T) {
 	d := &dataset.Dataset{Users: []dataset.User{{ID: 1, Items: []int{1}}}}
 	if got, want := d.Stats(), (dataset.Stats{
 		Users: 1, Interactions: 1, Shortest: 1, Median: 1, Longest: 1,

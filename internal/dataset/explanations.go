@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// record is an explanation as the files have it; a nil field is one that is missing.
+// record is an explanation as in the files; a missing field is nil.
 type record struct {
 	User        *int         `json:"user"`
 	Item        *int         `json:"item"`
@@ -18,8 +18,8 @@ type record struct {
 	Rating      *json.Number `json:"rating"`
 }
 
-// explanations reads explanation_rationale.json, else explanation.json, else nothing: the
-// explanation task is then switched off.
+// explanations reads explanation_rationale.json, otherwise explanation.json, otherwise nothing:
+// then the explanation task is disabled.
 func (r *reader) explanations() {
 	f := open(r.fsys, fileRationale, r.diags)
 	if f == nil {
@@ -69,7 +69,10 @@ func (r *reader) split(o *object, name string) ([]Explanation, bool) {
 		}
 		e := got.explanation()
 		if first, twice := seen[e]; twice {
-			r.diags.add(o.f.name, line, "the same explanation of user %d and item %d starts on line %d already", e.User, e.Item, first)
+			r.diags.add(
+				o.f.name, line, "the explanation of user %d and item %d already appears on line %d", e.User, e.Item,
+				first,
+			)
 			continue
 		}
 		seen[e] = line
@@ -78,8 +81,8 @@ func (r *reader) split(o *object, name string) ([]Explanation, bool) {
 	return list, o.delim(']')
 }
 
-// checkRecord names what a record lacks and ids that do not exist. A feature may be missing: no
-// task needs it.
+// checkRecord reports missing fields and unknown ids of a record. A feature may be missing: no task
+// needs it.
 func (r *reader) checkRecord(name string, line int, got record) bool {
 	ok := true
 	for _, need := range []struct {
@@ -122,8 +125,8 @@ func (got record) explanation() Explanation {
 	return e
 }
 
-// titles reads titles.json (the shop's item id -> title), ours, else item_keywords.tsv (id, the
-// shop's id, words).
+// titles reads titles.json, our own file (the shop's item id -> title), otherwise item_keywords.tsv
+// (id, the shop's id, words).
 func (r *reader) titles() {
 	if f := open(r.fsys, fileTitles, r.diags); f != nil {
 		if len(f.data) > 0 {
@@ -162,7 +165,7 @@ func (r *reader) keywords(f *file) {
 	titles := make([]string, r.d.Items)
 	for line, fields := range f.columns('\t') {
 		if len(fields) < 3 {
-			r.diags.add(f.name, line, "want number, id and words between tabs, got %d columns", len(fields))
+			r.diags.add(f.name, line, "want item id, the shop's id and words between tabs, got %d columns", len(fields))
 			continue
 		}
 		n, err := strconv.Atoi(fields[0])
@@ -177,7 +180,10 @@ func (r *reader) keywords(f *file) {
 			continue
 		}
 		if r.d.ItemIDs[n-1] != fields[1] {
-			r.diags.add(f.name, line, "item %d is %s here and %s in %s", n, quote(fields[1]), quote(r.d.ItemIDs[n-1]), fileDatamaps)
+			r.diags.add(
+				f.name, line, "item %d is %s here and %s in %s", n, quote(fields[1]), quote(r.d.ItemIDs[n-1]),
+				fileDatamaps,
+			)
 		}
 		titles[n-1] = strings.ToValidUTF8(fields[2], "\uFFFD")
 	}

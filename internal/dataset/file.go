@@ -12,14 +12,15 @@ import (
 	"strings"
 )
 
-// file is one file of the folder, unpacked and whole: the biggest are some hundred megabytes.
+// file is one whole file of the folder, unpacked: the largest have some hundred megabytes.
 type file struct {
-	name     string // with .gz where it has it
+	name     string // including .gz
 	data     []byte
 	lineEnds []int // offset of each line's newline, filled by line
 }
 
-// open reads name, or name.gz where that is all there is; nil without a fault when neither exists.
+// open reads name, or name.gz if name does not exist. It returns nil, without a diagnostic, if
+// neither exists.
 func open(fsys fs.FS, name string, diags *diagnostics) *file {
 	for _, candidate := range []string{name, name + ".gz"} {
 		raw, err := fs.ReadFile(fsys, candidate)
@@ -42,8 +43,7 @@ func open(fsys fs.FS, name string, diags *diagnostics) *file {
 	return nil
 }
 
-// gunzip unpacks raw; a stream that ends early is a fault with both byte counts, and nothing of it
-// is used.
+// gunzip unpacks raw. A truncated stream is reported with both byte counts, and none of it is used.
 func (f *file) gunzip(raw []byte, diags *diagnostics) {
 	f.data = nil
 	if len(raw) == 0 {
@@ -57,13 +57,16 @@ func (f *file) gunzip(raw []byte, diags *diagnostics) {
 	data, err := io.ReadAll(zip)
 	if err != nil {
 		lines := bytes.Count(data, []byte{'\n'})
-		diags.add(f.name, lines+1, "gzip is truncated or damaged: %v after %d unpacked bytes of a %d-byte file", err, len(data), len(raw))
+		diags.add(
+			f.name, lines+1, "gzip is truncated or damaged: %v after %d unpacked bytes of a %d-byte file", err,
+			len(data), len(raw),
+		)
 		return
 	}
 	f.data = data
 }
 
-// line is the number of the line that holds the byte at offset.
+// line returns the number of the line that contains the byte at offset.
 func (f *file) line(offset int64) int {
 	if f.lineEnds == nil {
 		f.lineEnds = make([]int, 0, bytes.Count(f.data, []byte{'\n'}))
@@ -76,16 +79,16 @@ func (f *file) line(offset int64) int {
 	return 1 + sort.SearchInts(f.lineEnds, int(offset))
 }
 
-// required opens a file that every folder has.
+// required opens a file that every folder must have.
 func required(fsys fs.FS, name string, diags *diagnostics) *file {
 	f := open(fsys, name, diags)
 	if f == nil {
-		diags.add(name, 0, "file is missing (looked for it plain and as %s.gz)", name)
+		diags.add(name, 0, "file is missing (neither it nor %s.gz exists)", name)
 	}
 	return f
 }
 
-// reportMissing says which of two lists of ids the other lacks, as one fault with a few examples.
+// reportMissing records missing ids as one diagnostic with up to five examples.
 func reportMissing(diags *diagnostics, name, message string, ids []int) {
 	if len(ids) == 0 {
 		return
@@ -98,7 +101,7 @@ func reportMissing(diags *diagnostics, name, message string, ids []int) {
 	diags.add(name, 0, "%s: %v%s", message, shown, more)
 }
 
-// columns walks the lines of a separated file, from line 1.
+// columns returns the lines of a separated file with their numbers from 1.
 func (f *file) columns(separator byte) iter.Seq2[int, []string] {
 	return func(yield func(int, []string) bool) {
 		line := 0

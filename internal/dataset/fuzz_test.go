@@ -11,8 +11,8 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// fuzzFile reads a folder in which one file is whatever the fuzzer says: no panic, and what is
-// accepted survives a round trip.
+// fuzzFile reads a folder in which one file is fuzzed: it must not panic, and accepted data must
+// survive a round trip.
 func fuzzFile(f *testing.F, name string, seeds ...string) {
 	f.Helper()
 	for _, seed := range seeds {
@@ -31,7 +31,7 @@ func fuzzFile(f *testing.F, name string, seeds ...string) {
 		}
 		again, err := dataset.Read(os.DirFS(out), "fuzz")
 		if err != nil {
-			t.Fatalf("what was read cannot be read again: %v", err)
+			t.Fatalf("the written dataset cannot be read: %v", err)
 		}
 		d.Indent, again.Indent = 0, 0
 		if d.Titles != nil && again.Titles == nil {
@@ -55,13 +55,16 @@ func FuzzNegative(f *testing.F) { fuzzFile(f, "negative.txt", "1 4\n2 1\n", "1 4
 func FuzzTimes(f *testing.F) { fuzzFile(f, "times.txt", "1 1 2 3\n2 -1 0 9\n") }
 
 func FuzzDatamaps(f *testing.F) {
-	fuzzFile(f, "datamaps.json", `{"id2user": {"1": "a", "2": "b"}, "id2item": {"1": "w", "2": "x", "3": "y", "4": "z"}}`,
-		`{"user2id": {"a": 1, "b": "2"}, "item2id": {"w": 1, "x": 2, "y": 3, "z": 4}}`, `{"id2user": null}`, `{"id2user": {"1": "\ud800"`)
+	fuzzFile(f, "datamaps.json",
+		`{"id2user": {"1": "a", "2": "b"}, "id2item": {"1": "w", "2": "x", "3": "y", "4": "z"}}`,
+		`{"user2id": {"a": 1, "b": "2"}, "item2id": {"w": 1, "x": 2, "y": 3, "z": 4}}`,
+		`{"id2user": null}`, `{"id2user": {"1": "\ud800"`)
 }
 
 func FuzzExplanation(f *testing.F) {
 	fuzzFile(f, "explanation_rationale.json",
-		`{"train": [{"user": 1, "item": 2, "explanation": "é\n", "feature": "", "user_preference": "p", "rating": 5.0}], "val": [], "test": []}`,
+		`{"train": [{"user": 1, "item": 2, "explanation": "é\n", "feature": "", "user_preference": "p", `+
+			`"rating": 5.0}], "val": [], "test": []}`,
 		`{"train": null}`, `{"train": [{"user": 1e3}]}`)
 }
 

@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// ErrRemoved says that what had a number has none any more.
+// ErrRemoved is returned if a user or an item of the old dataset is no longer in the new one.
 var ErrRemoved = errors.New("is no longer in the data")
 
-// KeepIDs gives the users and items of d that old knows the numbers that they have there; those
-// that are new follow after them, in the order of their present numbers. A student that learnt
-// old's numbers can go on from there. Everyone of old must be in d.
+// KeepIDs gives the users and items of d the ids that they have in old; new users and items get the
+// ids after those, in their present order. A student trained on old's ids can then continue on d.
+// Every user and item of old must be in d.
 func (d *Dataset) KeepIDs(old *Dataset) error {
 	users, err := keepIDs("user", d.UserIDs, old.UserIDs)
 	if err != nil {
@@ -46,7 +46,8 @@ func (d *Dataset) KeepIDs(old *Dataset) error {
 	return nil
 }
 
-// keepIDs maps present numbers (index + 1) to the old ones, and what is new to those that follow.
+// keepIDs maps present ids (index + 1) to the old ones, and new users or items to the ids after
+// those.
 func keepIDs(noun string, ids, old []string) ([]int, error) {
 	oldID := make(map[string]int, len(old))
 	for i, id := range old {

@@ -5,10 +5,9 @@ import (
 	"math/rand/v2"
 )
 
-// FillNegatives draws n items that a user has not seen for every user who has none yet, each user
-// from a generator of its own (seed, user id), so that the draw does not depend on who else is in
-// the set. It fails, naming the first such user, when fewer than n unseen items exist (the
-// reference never ends then).
+// FillNegatives samples n unseen items for every user that has none yet. Each user has its own
+// generator (seed, user id), so the sample does not depend on the other users. It fails with the
+// first user for whom fewer than n unseen items exist (the reference never ends then).
 func (d *Dataset) FillNegatives(n int, seed int64) error {
 	filled := make(map[int][]int, len(d.Users))
 	for _, u := range d.Users {
@@ -32,7 +31,8 @@ func (d *Dataset) sampleNegatives(u User, n int, seed int64) ([]int, error) {
 		excluded[item] = true
 	}
 	if available := d.Items - len(excluded); available < n {
-		return nil, fmt.Errorf("sample negatives for dataset %q: user %d has seen %d of %d items, so only %d remain, fewer than the %d of data.negatives",
+		return nil, fmt.Errorf("sample negatives for dataset %q: user %d has seen %d of %d items, "+
+			"so only %d remain, fewer than the %d of data.negatives",
 			d.Name, u.ID, len(excluded), d.Items, available, n)
 	}
 	random := rand.New(rand.NewPCG(uint64(seed), uint64(u.ID)))

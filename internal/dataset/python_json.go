@@ -9,13 +9,13 @@ import (
 )
 
 // jsonWriter writes JSON as Python's json.dump(indent=n) does, byte for byte (ASCII only, no
-// newline at the end), because the folders at hand were written so and encoding/json escapes other
-// characters. It keeps its first error and writes nothing after it.
+// newline at the end), because the existing folders were written this way and encoding/json escapes
+// other characters. It keeps its first error and writes nothing after it.
 type jsonWriter struct {
 	w      *bufio.Writer
 	indent int
 	depth  int
-	empty  bool // nothing stands in the innermost bracket yet
+	empty  bool // the innermost bracket has no element yet
 	text   []byte
 	err    error
 }
@@ -70,7 +70,7 @@ func (j *jsonWriter) key(name string) {
 
 func (j *jsonWriter) number(n int) { j.raw(strconv.AppendInt(j.text[:0], int64(n), 10)) }
 
-// string writes what Python's ensure_ascii gives.
+// string writes a string as Python's ensure_ascii does.
 func (j *jsonWriter) string(s string) {
 	out := append(j.text[:0], '"')
 	for _, r := range s {
@@ -119,7 +119,7 @@ func (s Source) datamaps(j *jsonWriter) error {
 	return j.err
 }
 
-// idObject writes an object of 1, 2, ... to the stream's strings.
+// idObject writes an object with the keys 1, 2, ... and the stream's strings as values.
 func (j *jsonWriter) idObject(ids func(func(string, error) bool)) error {
 	j.open('{')
 	n := 0
@@ -148,9 +148,8 @@ func (s Source) titles(j *jsonWriter) error {
 	return j.err
 }
 
-// explanations writes the three splits; the rationale's two fields stand in each record of the file
-// that is named after them, empty where there is no rationale, because the reference reads them
-// unconditionally.
+// explanations writes the three splits. With rationales, each record has the rationale's two
+// fields, empty if there is no rationale, because the reference reads them unconditionally.
 func (s Source) explanations(j *jsonWriter, rationales bool) error {
 	j.open('{')
 	for _, split := range []struct {

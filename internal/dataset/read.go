@@ -17,9 +17,9 @@ const (
 	fileItemKeywords = "item_keywords.tsv"
 )
 
-// Read reads the folder fsys; name is what people call it. All faults of all files come back at
-// once, joined, each a [Diagnostic]. sequential.txt and datamaps.json must be there. Of the two
-// explanation files the one with rationales is enough, and wins.
+// Read reads the folder fsys; name identifies it for people. It returns all problems of all files
+// at once, joined, each a [Diagnostic]. sequential.txt and datamaps.json are required. Of the two
+// explanation files, the one with rationales takes precedence.
 func Read(fsys fs.FS, name string) (*Dataset, error) {
 	diags := &diagnostics{}
 	d := &Dataset{Name: name}
@@ -36,18 +36,18 @@ func Read(fsys fs.FS, name string) (*Dataset, error) {
 	return d, nil
 }
 
-// reader fills one dataset; its methods read one file each, in an order in which later ones can be
+// reader fills one dataset. Each method reads one file, in an order in which later files can be
 // checked against earlier ones.
 type reader struct {
 	fsys   fs.FS
 	d      *Dataset
 	diags  *diagnostics
 	lineOf map[int]int // user -> index in d.Users
-	users  int         // how many the datamaps name
-	mapped bool        // datamaps were read without a fault, so ids can be checked against them
+	users  int         // number of users in the datamaps
+	mapped bool        // the datamaps are valid, so ids can be checked against them
 }
 
-// knownUser says whether the id is one of the datamaps'; anything goes when they could not be read.
+// knownUser reports whether the id is in the datamaps; if these are invalid, every id passes.
 func (r *reader) knownUser(id int) bool { return !r.mapped || (id >= 1 && id <= r.users) }
 
 func (r *reader) knownItem(id int) bool { return !r.mapped || (id >= 1 && id <= r.d.Items) }

@@ -5,11 +5,11 @@ import (
 	"slices"
 )
 
-// Reindex gives items new numbers everywhere in d: sequences, negatives, explanations, the shop's
-// ids and titles. number[item-1] is an item's new number; it must hold 1 to Items, each once.
+// Reindex changes the item ids everywhere in d: sequences, negatives, explanations, the shop's ids
+// and titles. ids[item-1] is the new id of an item; ids must contain 1 to Items, each once.
 func (d *Dataset) Reindex(ids []int) error {
 	if err := permutation(ids, d.Items); err != nil {
-		return fmt.Errorf("renumber dataset %q: %w", d.Name, err)
+		return fmt.Errorf("reindex dataset %q: %w", d.Name, err)
 	}
 	rename := func(items []int) []int {
 		renamed := make([]int, len(items))
@@ -33,7 +33,7 @@ func (d *Dataset) Reindex(ids []int) error {
 	return nil
 }
 
-// permute puts each item's text where its new number says; nil stays nil.
+// permute moves each item's text to the index of its new id; nil stays nil.
 func permute(texts []string, ids []int) []string {
 	if texts == nil {
 		return nil
@@ -45,15 +45,15 @@ func permute(texts []string, ids []int) []string {
 	return out
 }
 
-// permutation checks that the numbers are 1 to n, each once.
+// permutation checks that the ids are 1 to n, each once.
 func permutation(ids []int, n int) error {
 	sorted := slices.Sorted(slices.Values(ids))
 	if len(sorted) != n {
-		return fmt.Errorf("%d numbers for %d items", len(sorted), n)
+		return fmt.Errorf("%d ids for %d items", len(sorted), n)
 	}
 	for i, got := range sorted {
 		if got != i+1 {
-			return fmt.Errorf("the numbers are not 1 to %d, each once: the one at place %d is %d", n, i+1, got)
+			return fmt.Errorf("the ids must be 1 to %d, each once: the one at sorted position %d is %d", n, i+1, got)
 		}
 	}
 	return nil

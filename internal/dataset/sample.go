@@ -1,8 +1,8 @@
 package dataset
 
-// SampleEvenly picks n places of total at equal distances, in order; all of them where n is 0 or
-// total is no more. Files of the paper's kind number items by first appearance, so their first
-// users are nothing like the others: a sample must be spread over the file.
+// SampleEvenly returns n of total indices at equal distances, in order; all of them if n is 0 or at
+// least total. Files like the paper's index items by first appearance, so their first users differ
+// from the others: a sample must cover the whole file.
 func SampleEvenly(total, n int) []int {
 	if n <= 0 || n > total {
 		n = total

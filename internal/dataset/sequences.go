@@ -5,14 +5,14 @@ import (
 	"strconv"
 )
 
-// idLine is a line of "user number number ...".
+// idLine is a line "user number number ...".
 type idLine struct {
 	line    int
 	user    int
 	numbers []int64
 }
 
-// rows reads a file of number lines; a line with a fault is named and left out.
+// rows reads a file of such lines; an invalid line is reported and skipped.
 func (r *reader) rows(f *file) []idLine {
 	list := make([]idLine, 0, bytes.Count(f.data, []byte{'\n'})+1)
 	seen := map[int]int{}
@@ -53,7 +53,7 @@ func (r *reader) row(name string, line int, text []byte) (idLine, bool) {
 	return idLine{line: line, user: int(ids[0]), numbers: ids[1:]}, true
 }
 
-// sequences reads sequential.txt. An item may come twice: people buy again.
+// sequences reads sequential.txt. An item may appear twice: users buy again.
 func (r *reader) sequences() {
 	f := required(r.fsys, fileSequential, r.diags)
 	if f == nil {
@@ -79,19 +79,21 @@ func (r *reader) sequences() {
 	reportMissing(r.diags, f.name, "users of "+fileDatamaps+" without a sequence", absent)
 }
 
-// items turns a row's numbers into item ids and names those that do not exist.
+// items converts a row's numbers to item ids and reports those that do not exist.
 func (r *reader) items(name string, got idLine) []int {
 	items := make([]int, len(got.numbers))
 	for i, n := range got.numbers {
 		items[i] = int(n)
 		if !r.knownItem(items[i]) {
-			r.diags.add(name, got.line, "item %d of user %d is not in %s (1 to %d)", n, got.user, fileDatamaps, r.d.Items)
+			r.diags.add(
+				name, got.line, "item %d of user %d is not in %s (1 to %d)", n, got.user, fileDatamaps, r.d.Items,
+			)
 		}
 	}
 	return items
 }
 
-// times reads times.txt, our own file beside sequential.txt: the same users with a Unix second for
+// times reads times.txt, our own file beside sequential.txt: the same users with the Unix second of
 // each item.
 func (r *reader) times() {
 	f := open(r.fsys, fileTimes, r.diags)
@@ -111,7 +113,9 @@ func (r *reader) times() {
 		}
 		for i := 1; i < len(got.numbers); i++ {
 			if got.numbers[i] < got.numbers[i-1] {
-				r.diags.add(f.name, got.line, "time %d of user %d is before %d", got.numbers[i], got.user, got.numbers[i-1])
+				r.diags.add(
+					f.name, got.line, "time %d of user %d is before %d", got.numbers[i], got.user, got.numbers[i-1],
+				)
 				break
 			}
 		}
@@ -120,8 +124,8 @@ func (r *reader) times() {
 	r.reportMissingUsers(f, func(u User) bool { return u.Times == nil })
 }
 
-// negatives reads negative.txt. A candidate that the user has seen, or that stands twice, would
-// spoil the ranking.
+// negatives reads negative.txt. A candidate that the user has seen, or that appears twice, would
+// distort the ranking.
 func (r *reader) negatives() {
 	f := open(r.fsys, fileNegative, r.diags)
 	if f == nil {
@@ -150,8 +154,8 @@ func (r *reader) negatives() {
 	r.reportMissingUsers(f, func(u User) bool { return r.d.Negatives[u.ID] == nil })
 }
 
-// reportMissingUsers names the users of sequential.txt that f should have had a line for; a file
-// that is itself unreadable has said so.
+// reportMissingUsers records the users of sequential.txt without a line in f. An unreadable file
+// was reported already.
 func (r *reader) reportMissingUsers(f *file, absent func(User) bool) {
 	if len(f.data) == 0 {
 		return

@@ -5,33 +5,33 @@ import (
 	"sort"
 )
 
-// Stats is a dataset in figures, for reports.
+// Stats describes a dataset in numbers, for reports.
 type Stats struct {
 	Users        int `json:"users"`
 	Items        int `json:"items"`
 	Interactions int `json:"interactions"`
-	// Density is interactions over users times items, 0 to 1.
+	// Density is interactions / (users * items), 0 to 1.
 	Density float64 `json:"density"`
 	// Shortest, Median and Longest are lengths of sequences.
 	Shortest int `json:"shortest"`
 	Median   int `json:"median"`
 	Longest  int `json:"longest"`
-	// Short is how many users have fewer than MinItems items, and so cannot be examined.
+	// Short is the number of users with fewer than MinItems items, who cannot be evaluated.
 	Short int `json:"short"`
-	// TrainItems, Val and Test count explanations; Rationales those with a rationale; Features
-	// distinct features.
+	// Train, Val and Test count explanations; Rationales those with a rationale; Features distinct
+	// features.
 	Train      int `json:"explanations_train"`
 	Val        int `json:"explanations_val"`
 	Test       int `json:"explanations_test"`
 	Rationales int `json:"rationales"`
 	Features   int `json:"features"`
-	// Negatives is the fewest negatives that any user has; 0 when there are none.
+	// Negatives is the smallest number of negatives of any user; 0 if there are none.
 	Negatives int `json:"negatives"`
-	// Titles is how many items have one.
+	// Titles is the number of items with a title.
 	Titles int `json:"titles"`
 }
 
-// Stats counts d.
+// Stats returns the numbers of d.
 func (d *Dataset) Stats() Stats {
 	s := Stats{Users: len(d.Users), Items: d.Items}
 	lengths := make([]int, len(d.Users))
@@ -76,7 +76,7 @@ func (s *Stats) explanations(splits Splits) {
 	s.Train, s.Val, s.Test, s.Features = len(splits.Train), len(splits.Val), len(splits.Test), len(features)
 }
 
-// String is one line for people.
+// String returns one line for people.
 func (s Stats) String() string {
 	return fmt.Sprintf("%d users, %d items, %d interactions (density %.3g), %d explanations, %d rationales",
 		s.Users, s.Items, s.Interactions, s.Density, s.Train+s.Val+s.Test, s.Rationales)

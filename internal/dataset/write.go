@@ -10,28 +10,28 @@ import (
 	"strconv"
 )
 
-// Source is a dataset as streams, for sets too big to hold; a nil stream is a file that is not
-// written. Each stream is walked once, in the order of the fields, and ends at its first error.
+// Source is a dataset as streams, for datasets too large for memory; a nil stream means that its
+// file is not written. Each stream is read once, in the order of the fields, and ends at its first
+// error.
 type Source struct {
 	// UserIDs and ItemIDs are the shop's ids of 1, 2, ...
 	UserIDs, ItemIDs iter.Seq2[string, error]
-	// Users are the sequences; Times holds the users again, whose Times are written.
+	// Users are the sequences; Times are the same users again, whose Times are written.
 	Users, Times iter.Seq2[User, error]
-	// Negatives are users whose Items have not been seen by them.
+	// Negatives are users whose Items are unseen items.
 	Negatives iter.Seq2[User, error]
-	// TrainItems, Val and Test are the explanations: all three or none.
+	// Train, Val and Test are the explanations: all three or none.
 	Train, Val, Test iter.Seq2[Explanation, error]
-	// Rationales says to write explanation_rationale.json as well; the explanations are then walked
-	// twice.
+	// Rationales writes explanation_rationale.json as well; the explanations are then read twice.
 	Rationales bool
-	// Titles are the items' pairs of the shop's id and title.
+	// Titles are pairs of the shop's item id and the title.
 	Titles iter.Seq2[[2]string, error]
-	// Indent is how many spaces a level the JSON is indented by; 0 means 1.
+	// Indent is the number of spaces per level of the JSON; 0 means 1.
 	Indent int
 }
 
-// Write writes d as a folder that [Read] and the reference read: same dataset, same bytes. dir is
-// made if missing; files of an older dataset in it are overwritten, not removed.
+// Write writes d as a folder that [Read] and the reference can read: same dataset, same bytes. It
+// creates dir if missing; files of an older dataset in it are overwritten, not removed.
 func Write(dir string, d *Dataset) error {
 	s := Source{UserIDs: streamOf(d.UserIDs), ItemIDs: streamOf(d.ItemIDs), Users: streamOf(d.Users), Indent: d.Indent}
 	if len(d.Users) > 0 && d.Users[0].Times != nil {
@@ -47,7 +47,8 @@ func Write(dir string, d *Dataset) error {
 		}
 	}
 	if d.HasExplanations() {
-		s.Train, s.Val, s.Test = streamOf(d.Explanations.Train), streamOf(d.Explanations.Val), streamOf(d.Explanations.Test)
+		e := d.Explanations
+		s.Train, s.Val, s.Test = streamOf(e.Train), streamOf(e.Val), streamOf(e.Test)
 		s.Rationales = d.HasRationales()
 	}
 	if d.Titles != nil {
@@ -77,7 +78,10 @@ func Stream(dir string, s Source) error {
 		{fileSequential, s.Users == nil, func(w *bufio.Writer) error { return writeLines(w, s.Users, itemsOf) }},
 		{fileTimes, s.Times == nil, func(w *bufio.Writer) error { return writeLines(w, s.Times, timesOf) }},
 		{fileNegative, s.Negatives == nil, func(w *bufio.Writer) error { return writeLines(w, s.Negatives, itemsOf) }},
-		{fileExplanation, s.Train == nil, func(w *bufio.Writer) error { return s.explanations(newJSON(w, indent), false) }},
+		{
+			fileExplanation, s.Train == nil,
+			func(w *bufio.Writer) error { return s.explanations(newJSON(w, indent), false) },
+		},
 		{fileRationale, !s.Rationales, func(w *bufio.Writer) error { return s.explanations(newJSON(w, indent), true) }},
 		{fileTitles, s.Titles == nil, func(w *bufio.Writer) error { return s.titles(newJSON(w, indent)) }},
 	} {
@@ -91,7 +95,7 @@ func Stream(dir string, s Source) error {
 	return nil
 }
 
-// Create writes one file through a buffer; what could not be written is not left behind.
+// Create writes one file through a buffer and removes it if writing fails.
 func Create(name string, write func(*bufio.Writer) error) (err error) {
 	f, err := os.Create(name)
 	if err != nil {
@@ -137,7 +141,7 @@ func writeLines(w *bufio.Writer, users iter.Seq2[User, error], ids func([]byte, 
 	return nil
 }
 
-// streamOf is a slice as a stream without errors.
+// streamOf returns a slice as a stream without errors.
 func streamOf[T any](list []T) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		for _, v := range list {
@@ -148,7 +152,7 @@ func streamOf[T any](list []T) iter.Seq2[T, error] {
 	}
 }
 
-// titledItems walks the items that have a title.
+// titledItems returns the items that have a title.
 func titledItems(d *Dataset) iter.Seq2[[2]string, error] {
 	return func(yield func([2]string, error) bool) {
 		for i, title := range d.Titles {
