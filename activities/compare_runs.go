@@ -23,7 +23,7 @@ type Diff struct {
 
 // filesWithTimings are the files that say how long something took; all others are the same bytes
 // whenever they are made.
-func filesWithTimings() []string { return []string{"distillation.json"} }
+func filesWithTimings() []string { return []string{distillationRecord} }
 
 // CompareRuns compares what two runs read and made, file by file but for those that hold times.
 func CompareRuns(ctx context.Context, bucket *storage.Bucket, first, second ReportInput) ([]Diff, error) {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
@@ -116,60 +115,11 @@ func (a *Activities) predict(ctx context.Context, job RecommendJob, path string)
 // predictionsFile names the answers of a kind in their artifact.
 func predictionsFile(t task.Task) string { return t.String() + ".jsonl" }
 
-// MergePredictionsInput is the answers of all parts of one examination.
-type MergePredictionsInput struct {
-	Task   task.Task     `json:"task"`
-	Shards []storage.Ref `json:"shards"`
+// RecommendJob examines a trained student on one kind of task.
+type RecommendJob struct {
+	EvaluateInput
+	// Data is the folder of examples, Model the student's.
+	Data, Model string
+	// Progress is told after every batch.
+	Progress func(done, total int)
 }
-
-// MergePredictions puts parts together: byte for byte what [Activities.Evaluate] makes of the
-// whole.
-func (a *Activities) MergePredictions(ctx context.Context, in MergePredictionsInput) (ref storage.Ref, err error) {
-	ctx, work, err := a.begin(ctx, "merge")
-	defer work.finish(&err)
-	if err != nil {
-		return ref, err
-	}
-	path := filepath.Join(work.dir, "evaluation", predictionsFile(in.Task))
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return ref, fmt.Errorf("make folder for predictions: %w", err)
-	}
-	if in.Task == task.Explanation {
-		err = merge(ctx, a.Bucket, in, path, textIndex)
-	} else {
-		err = merge(ctx, a.Bucket, in, path, predictionIndex)
-	}
-	if err != nil {
-		return ref, err
-	}
-	return a.Bucket.PutFolder(ctx, "evaluation", filepath.Dir(path))
-}
-
-func merge[Row any](ctx context.Context, b *storage.Bucket, in MergePredictionsInput, path string, index func(*Row) *int) error {
-	var all []Row
-	for _, shard := range in.Shards {
-		data, err := b.ReadArtifactFile(ctx, shard, predictionsFile(in.Task))
-		if err != nil {
-			return err
-		}
-		rows, err := readJSONL[Row](data)
-		if err != nil {
-			return fmt.Errorf("read predictions %s: %w: %w", shard.Digest, ErrData, err)
-		}
-		all = append(all, rows...)
-	}
-	return writeJSONL(path, sortByIndex(all, index))
-}
-
-// sortByIndex sorts answers by their places, which then go without saying.
-func sortByIndex[Row any](rows []Row, index func(*Row) *int) []Row {
-	slices.SortStableFunc(rows, func(a, b Row) int { return *index(&a) - *index(&b) })
-	for i := range rows {
-		*index(&rows[i]) = 0
-	}
-	return rows
-}
-
-func predictionIndex(p *Prediction) *int { return &p.Index }
-
-func textIndex(t *Text) *int { return &t.Index }

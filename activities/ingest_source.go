@@ -61,3 +61,19 @@ func ingestedName(w storage.Watermark) string {
 	}, w.Value)
 	return fmt.Sprintf("ingested-%.40s-%.8s.parquet", readable, storage.Digest([]byte(w.Source+"\n"+w.Column+"\n"+w.Value)))
 }
+
+// IngestSourceJob names what is drawn from a source: the rows whose watermark is greater than
+// After; all, where that is empty.
+type IngestSourceJob struct {
+	Source      spec.Source
+	After, File string
+}
+
+// IngestSourceResult is what was new in a source.
+type IngestSourceResult struct {
+	Rows int `json:"rows"`
+	// WithoutWatermark rows have no watermark and are never drawn.
+	WithoutWatermark int `json:"without_watermark"`
+	// Watermark is the greatest value that was drawn, as text; empty where nothing was.
+	Watermark string `json:"watermark"`
+}

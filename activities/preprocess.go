@@ -61,28 +61,12 @@ func (a *Activities) Preprocess(ctx context.Context, in PreprocessInput) (ref st
 	return a.Bucket.PutFolder(ctx, "dataset", out)
 }
 
-// readDataset fetches a dataset artifact and reads it.
-func (a *Activities) readDataset(ctx context.Context, ref storage.Ref, dir string) (*dataset.Dataset, error) {
-	if err := a.Bucket.GetFolder(ctx, ref, dir); err != nil {
-		return nil, err
-	}
-	data, err := dataset.Read(os.DirFS(dir), "dataset")
-	if err != nil {
-		return nil, fmt.Errorf("read dataset %s: %w: %w", ref.Digest, ErrData, err)
-	}
-	return data, nil
-}
-
 // joinRationales gives each explanation the rationale of its text. Explanations that were not
 // distilled keep none.
 func (a *Activities) joinRationales(ctx context.Context, data *dataset.Dataset, ref storage.Ref) error {
-	lines, err := a.Bucket.ReadArtifactFile(ctx, ref, "rationales.jsonl")
+	rows, err := readArtifactJSONL[teacher.Rationale](ctx, a.Bucket, ref, rationalesFile)
 	if err != nil {
 		return err
-	}
-	rows, err := readJSONL[teacher.Rationale](lines)
-	if err != nil {
-		return fmt.Errorf("read rationales %s: %w: %w", ref.Digest, ErrData, err)
 	}
 	byText := make(map[string]teacher.Rationale, len(rows))
 	for _, row := range rows {

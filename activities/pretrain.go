@@ -30,14 +30,6 @@ type PretrainInput struct {
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
-// Limits on what training endures before it says so.
-const (
-	// maxFailedSaves is how many checkpoints in a row may fail to be stored while training goes on.
-	maxFailedSaves = 3
-	// maxAttemptsWithoutCheckpoint is how many attempts in a row may end without a checkpoint.
-	maxAttemptsWithoutCheckpoint = 8
-)
-
 // Pretrain trains the student, going on from the newest checkpoint of the same work, whichever run
 // or worker wrote it.
 func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storage.Ref, err error) {
@@ -74,13 +66,6 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 		return ref, err
 	}
 	return a.Bucket.PutFolder(ctx, "model", job.Out)
-}
-
-// stopSignal is closed when the worker drains, and when the job is cancelled or stalls.
-func stopSignal(ctx context.Context) <-chan struct{} {
-	working, cancel := drainable(ctx)
-	context.AfterFunc(working, cancel)
-	return working.Done()
 }
 
 // owner names this attempt uniquely, also beside a zombie of the same attempt number.
@@ -127,4 +112,20 @@ func (a *Activities) saver(checkpoints *storage.Checkpoints) func(context.Contex
 		}
 		return err
 	}
+}
+
+// TrainJob is one training run.
+type TrainJob struct {
+	PretrainInput
+	// Data is the folder of examples; Out is where the model's folder is written.
+	Data, Out string
+	// Scratch is for temporary files. Resume is the folder of the checkpoint to go on from; empty
+	// starts anew.
+	Scratch, Resume string
+	// Save persists a checkpoint's folder.
+	Save func(ctx context.Context, step int, dir string) error
+	// Progress is told after every step.
+	Progress func(Progress)
+	// Stop is closed when the worker drains: the job saves a checkpoint and returns ErrDrained.
+	Stop <-chan struct{}
 }

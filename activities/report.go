@@ -74,6 +74,9 @@ type ReportResult struct {
 	HTML string `json:"html"`
 }
 
+// trainingRecord is the file of a model's artifact that holds its [TrainingRecord].
+const trainingRecord = "training.json"
+
 // TrainingRecord is what pretraining says of itself, in the model artifact's training.json. It
 // holds no times: the same training is the same bytes.
 type TrainingRecord struct {
@@ -197,8 +200,8 @@ func (w *reportBuilder) source(ctx context.Context) error {
 		Name: w.Spec.Name, Source: w.Spec.Data.Folder, Digest: w.Identity.Data,
 		Sequences: w.data.SequenceDigest(), Stats: w.data.Stats(),
 	}
-	var record indexing.Record
-	if err := w.decode(ctx, w.Dataset, indexingRecord, &record); err != nil {
+	record, err := readArtifactJSON[indexing.Record](ctx, w.Bucket, w.Dataset, indexingRecord)
+	if err != nil {
 		return err
 	}
 	row, err := spec.IndexingNamed(record.Indexing)
@@ -210,8 +213,8 @@ func (w *reportBuilder) source(ctx context.Context) error {
 	if w.Spec.Data.Reviews == nil {
 		return nil
 	}
-	var counts struct{ Rows, Bad, Duplicates, Filtered int }
-	if err := w.decode(ctx, w.Dataset, "import.json", &counts); err != nil {
+	counts, err := readArtifactJSON[importCounts](ctx, w.Bucket, w.Dataset, importRecord)
+	if err != nil {
 		return err
 	}
 	d.Source, d.Rows, d.Bad, d.Duplicates, d.Filtered = w.Spec.Data.Reviews.Path, counts.Rows, counts.Bad, counts.Duplicates, counts.Filtered
@@ -226,20 +229,16 @@ func (w *reportBuilder) teacher(ctx context.Context) error {
 	if w.Rationales.IsZero() {
 		return nil
 	}
-	var d Distillation
-	if err := w.decode(ctx, w.Rationales, "distillation.json", &d); err != nil {
+	d, err := readArtifactJSON[Distillation](ctx, w.Bucket, w.Rationales, distillationRecord)
+	if err != nil {
 		return err
 	}
 	if d.Explanations == 0 {
 		return nil // the data hold a rationale for each explanation: no teacher was asked, and the spec's may not even be here
 	}
-	lines, err := w.Bucket.ReadArtifactFile(ctx, w.Rationales, "rationales.jsonl")
+	rows, err := readArtifactJSONL[teacher.Rationale](ctx, w.Bucket, w.Rationales, rationalesFile)
 	if err != nil {
 		return err
-	}
-	rows, err := readJSONL[teacher.Rationale](lines)
-	if err != nil {
-		return fmt.Errorf("read rationales: %w: %w", ErrData, err)
 	}
 	timing := statsOf(w.Stages, "distill")
 	t := &report.Teacher{
@@ -264,22 +263,11 @@ func (w *reportBuilder) teacher(ctx context.Context) error {
 	return nil
 }
 
-func (w *reportBuilder) decode(ctx context.Context, ref storage.Ref, name string, v any) error {
-	data, err := w.Bucket.ReadArtifactFile(ctx, ref, name)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(data, v); err != nil {
-		return fmt.Errorf("read %s: %w: %w", name, ErrData, err)
-	}
-	return nil
-}
-
 // students says how each student was trained.
 func (w *reportBuilder) students(ctx context.Context) error {
 	for _, trial := range w.Trials {
-		var t TrainingRecord
-		if err := w.decode(ctx, trial.Model, "training.json", &t); err != nil {
+		t, err := readArtifactJSON[TrainingRecord](ctx, w.Bucket, trial.Model, trainingRecord)
+		if err != nil {
 			return err
 		}
 		w.report.Students = append(w.report.Students, report.Student{

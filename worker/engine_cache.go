@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 
+	"rdrec/activities"
 	"rdrec/internal/llama"
 )
 
@@ -121,7 +122,7 @@ type evictInbound struct {
 
 // ExecuteActivity has the activity done.
 func (c *evictInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
-	if name := activity.GetInfo(ctx).ActivityType.Name; name != "DistillShard" && name != "Distill" {
+	if name := activity.GetInfo(ctx).ActivityType.Name; name != activities.DistillShardType {
 		c.cache.evict()
 	}
 	return c.Next.ExecuteActivity(ctx, in)

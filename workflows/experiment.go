@@ -136,16 +136,9 @@ func importData(ctx workflow.Context, stages *stageTracker, data spec.Data, seed
 	})
 }
 
-// changeShards is when distilling became a workflow of its own; experiments that were begun before
-// go on as they began.
-const changeShards = "distill-in-shards"
-
 func (e *experiment) distill(ctx workflow.Context, id activities.Identity, data storage.Ref) (storage.Ref, error) {
 	if !e.usesTeacher() {
 		return storage.Ref{}, nil
-	}
-	if workflow.GetVersion(ctx, changeShards, workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return e.distillInOneActivity(ctx, id, data)
 	}
 	in := DistillationInput{
 		Data: resolvedData(e.spec), Seed: e.spec.Seed, HeldOut: e.protocol.HeldOut, Teacher: e.spec.Teacher, Imported: &Imported{data, id.Teacher},
@@ -158,20 +151,6 @@ func (e *experiment) distill(ctx workflow.Context, id activities.Identity, data 
 		err := workflow.ExecuteChildWorkflow(distillationOptions(ctx, e.spec.Teacher.Model), Distillation, in).Get(ctx, &result)
 		return activities.StageResult{Output: result.Rationales, Seconds: result.Seconds, Stats: result.Stats, Partial: result.Partial}, err
 	}))
-}
-
-// distillInOneActivity is distilling in one activity.
-func (e *experiment) distillInOneActivity(ctx workflow.Context, id activities.Identity, data storage.Ref) (storage.Ref, error) {
-	in := activities.DistillInput{Dataset: data, Teacher: e.spec.Teacher, Weights: id.Teacher, HeldOut: e.protocol.HeldOut}
-	if e.noCache.Rationales {
-		in.Nonce = e.noCache.Nonce
-	}
-	settings := in
-	settings.Teacher.Batch, settings.Teacher.ShardRows = 0, 0 // they change speed, never text
-	return e.stages.run(ctx, stage{
-		name: "distill", label: "distill", version: 1, queue: QueueGPU, activity: stub.Distill,
-		settings: settings, inputs: []string{data.Digest, id.Teacher}, arg: func(string) any { return in },
-	})
 }
 
 func (e *experiment) preprocess(ctx workflow.Context, data, rationales storage.Ref) (storage.Ref, error) {

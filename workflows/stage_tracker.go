@@ -24,7 +24,9 @@ const (
 
 // StageStatus is one line of the query [QueryStages].
 type StageStatus struct {
+	// Name is the stage's label, which names the trial or the shard, too; Stage is the stage alone.
 	Name        string      `json:"name"`
+	Stage       string      `json:"stage"`
 	State       State       `json:"state"`
 	Seconds     float64     `json:"seconds"`
 	Fingerprint string      `json:"fingerprint"`
@@ -66,7 +68,7 @@ func (t *stageTracker) list() ([]StageStatus, error) {
 }
 
 func (t *stageTracker) start(ctx workflow.Context, s stage, fingerprint string) *StageStatus {
-	entry := &StageStatus{Name: s.label, State: Running, Fingerprint: fingerprint}
+	entry := &StageStatus{Name: s.label, Stage: s.name, State: Running, Fingerprint: fingerprint}
 	t.entries = append(t.entries, entry)
 	t.publish(ctx)
 	setStageAttribute(ctx, s.name)
@@ -78,11 +80,8 @@ func StageAttribute() temporal.SearchAttributeKeyKeyword {
 	return temporal.NewSearchAttributeKeyKeyword("RdrecStage")
 }
 
-// setStageAttribute sets the search attribute. Runs that began before it was set go on without it.
+// setStageAttribute sets the search attribute.
 func setStageAttribute(ctx workflow.Context, name string) {
-	if workflow.GetVersion(ctx, "stage-attribute", workflow.DefaultVersion, 1) == workflow.DefaultVersion {
-		return
-	}
 	if err := workflow.UpsertTypedSearchAttributes(ctx, StageAttribute().ValueSet(name)); err != nil {
 		workflow.GetLogger(ctx).Warn("the stage's search attribute was not set", "error", err)
 	}

@@ -48,7 +48,7 @@ func (w *reportBuilder) rankings(ctx context.Context) error {
 
 func (w *reportBuilder) studentRows(ctx context.Context, task task.Task, table *report.Table) error {
 	for _, trial := range w.Trials {
-		predictions, err := w.predictions(ctx, trial, task)
+		predictions, err := readPredictions[Prediction](ctx, w.Bucket, trial.Evaluations, task)
 		if err != nil {
 			return err
 		}
@@ -73,36 +73,6 @@ func (w *reportBuilder) studentRow(trial TrialResult) report.Row {
 		row.Kind, row.Base = report.AblationRow, trial.Method
 	}
 	return row
-}
-
-// evaluation returns what a trial's student recommended, or nil if it was not examined on the kind.
-func (w *reportBuilder) predictions(ctx context.Context, trial TrialResult, task task.Task) ([]Prediction, error) {
-	for _, ref := range trial.Evaluations {
-		data, examined, err := w.answered(ctx, ref, task)
-		if err != nil {
-			return nil, err
-		}
-		if examined {
-			return readJSONL[Prediction](data)
-		}
-	}
-	return nil, nil
-}
-
-// answered reads the answers of a kind; examined is false for an evaluation of another kind. One
-// that is gone is an error.
-func (w *reportBuilder) answered(ctx context.Context, ref storage.Ref, kind task.Task) (data []byte, examined bool, err error) {
-	evaluation, err := w.Bucket.Artifact(ctx, ref)
-	if err != nil {
-		return nil, false, err
-	}
-	for _, file := range evaluation.Files {
-		if file.Name == predictionsFile(kind) {
-			data, err = w.Bucket.Get(ctx, file.Ref)
-			return data, true, err
-		}
-	}
-	return nil, false, nil
 }
 
 // baselineRows scores the spec's baselines, in the table's order. Specs from before there was a
@@ -136,8 +106,8 @@ func (w *reportBuilder) baselineRows(ctx context.Context, task task.Task, table 
 
 // sasrecRow has a trial for each seed, as the students have.
 func (w *reportBuilder) sasrecRow(ctx context.Context, task task.Task, table *report.Table) error {
-	var record SasrecRecord
-	if err := w.decode(ctx, w.ReportInput.Sasrec, sasrecRecord, &record); err != nil {
+	record, err := readArtifactJSON[SasrecRecord](ctx, w.Bucket, w.ReportInput.Sasrec, sasrecRecord)
+	if err != nil {
 		return err
 	}
 	row := report.Row{Method: baseline.SASRec, Kind: report.ModelRow, About: record.Description}
@@ -155,13 +125,9 @@ func (w *reportBuilder) sasrecRow(ctx context.Context, task task.Task, table *re
 
 // ranked scores a file of rankings.
 func (w *reportBuilder) ranked(ctx context.Context, ref storage.Ref, file string, strict bool) ([]metric.Score, error) {
-	data, err := w.Bucket.ReadArtifactFile(ctx, ref, file)
+	predictions, err := readArtifactJSONL[Prediction](ctx, w.Bucket, ref, file)
 	if err != nil {
 		return nil, err
-	}
-	predictions, err := readJSONL[Prediction](data)
-	if err != nil {
-		return nil, fmt.Errorf("read rankings %q: %w: %w", file, ErrData, err)
 	}
 	return metric.ScoreRankings(lists(predictions), strict, w.Spec.Seed), nil
 }
@@ -192,21 +158,15 @@ func (w *reportBuilder) recommended(trial TrialResult, t task.Task, predictions 
 // texts scores the explanations that the students wrote.
 func (w *reportBuilder) texts(ctx context.Context) error {
 	for _, trial := range w.Trials {
-		for _, ref := range trial.Evaluations {
-			data, examined, err := w.answered(ctx, ref, task.Explanation)
-			if err != nil {
-				return err
-			}
-			if !examined {
-				continue
-			}
-			texts, err := readJSONL[Text](data)
-			if err != nil {
-				return fmt.Errorf("read explanations: %w: %w", ErrData, err)
-			}
-			if err := w.explained(trial, texts); err != nil {
-				return err
-			}
+		texts, err := readPredictions[Text](ctx, w.Bucket, trial.Evaluations, task.Explanation)
+		if err != nil {
+			return err
+		}
+		if texts == nil {
+			continue
+		}
+		if err := w.explained(trial, texts); err != nil {
+			return err
 		}
 	}
 	return nil

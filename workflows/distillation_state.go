@@ -282,3 +282,53 @@ func (d *distillation) shardNumbers(state shardState) []int {
 	}
 	return shards
 }
+
+func (d *distillation) validatePause(pause bool) error {
+	switch {
+	case d.idle:
+		return fmt.Errorf("nothing to pause or resume: all shards are finished or skipped")
+	case pause && d.paused:
+		return fmt.Errorf("the distillation is already paused")
+	case !pause && !d.paused:
+		return fmt.Errorf("the distillation is not paused")
+	default:
+		return nil
+	}
+}
+
+func (d *distillation) pause(pause bool) DistillationStatus {
+	d.paused = pause
+	d.events++
+	d.publish()
+	return d.status()
+}
+
+func (d *distillation) validateSkip(number int) error {
+	switch {
+	case !d.planned:
+		return fmt.Errorf("shard %d: the shards are not planned yet", number)
+	case number < 1 || number > len(d.shards):
+		return fmt.Errorf("shard %d: there are %d shards, numbered from 1", number, len(d.shards))
+	case d.shards[number-1].state == shardDone:
+		return fmt.Errorf("shard %d is finished", number)
+	case d.shards[number-1].state == shardSkipped || d.shards[number-1].skip:
+		return fmt.Errorf("shard %d is already skipped", number)
+	default:
+		return nil
+	}
+}
+
+func (d *distillation) skip(number int) DistillationStatus {
+	s := &d.shards[number-1]
+	if s.cancel != nil {
+		s.skip = true // finishShard does the rest
+		s.cancel()
+		return d.status()
+	}
+	s.state = shardSkipped
+	d.total = d.total.Add(s.partial)
+	d.settled++
+	d.events++
+	d.publish()
+	return d.status()
+}

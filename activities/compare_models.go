@@ -13,75 +13,6 @@ import (
 	"rdrec/storage"
 )
 
-// SanityCheckInput is what a night made of the reviews that came in.
-type SanityCheckInput struct {
-	Gate spec.Gate `json:"gate"`
-	// Previous are the counts of the model in use; nil where there is none.
-	Previous   map[string]int `json:"previous"`
-	Dataset    storage.Ref    `json:"dataset"`
-	Rationales storage.Ref    `json:"rationales"`
-}
-
-// SanityCheckResult says whether it is sane.
-type SanityCheckResult struct {
-	Counts  map[string]int `json:"counts"`
-	Reasons []string       `json:"reasons"`
-}
-
-// SanityCheck counts what came in and holds it against the gate: before the teacher is asked, and
-// again when it was. Where no model is in use there is nothing to keep, and only the counts are
-// made.
-func (a *Activities) SanityCheck(ctx context.Context, in SanityCheckInput) (out SanityCheckResult, err error) {
-	ctx, hb := a.startHeartbeat(ctx, "sanity check")
-	defer hb.stop()
-	defer func() { err = temporalError(ctx, err) }()
-	w := &reportBuilder{Activities: a}
-	var rows struct{ Rows, Bad, Users, Items, Interactions int }
-	if err := w.decode(ctx, in.Dataset, "import.json", &rows); err != nil {
-		return out, err
-	}
-	out.Counts = map[string]int{
-		CountRows: rows.Rows, CountBad: rows.Bad, CountUsers: rows.Users, CountItems: rows.Items, CountInteractions: rows.Interactions,
-	}
-	increments := map[string]string{CountNewRows: CountRows, CountNewBad: CountBad, CountNewUsers: CountUsers, CountNewItems: CountItems}
-	if !in.Rationales.IsZero() {
-		var d Distillation
-		if err := w.decode(ctx, in.Rationales, "distillation.json", &d); err != nil {
-			return out, err
-		}
-		out.Counts[CountRationales], out.Counts[CountParsed] = d.Quality.Rationales, d.Quality.Parsed
-		increments[CountNewRationales], increments[CountNewParsed] = CountRationales, CountParsed
-	}
-	for name, of := range increments {
-		out.Counts[name] = out.Counts[of] - in.Previous[of]
-	}
-	if in.Previous != nil {
-		out.Reasons = sanityFailures(in.Gate, out.Counts)
-	}
-	return out, nil
-}
-
-// sanityFailures says what of the counts is outside the gate.
-func sanityFailures(g spec.Gate, counts map[string]int) (reasons []string) {
-	rows, bad := counts[CountNewRows], counts[CountNewBad]
-	if rows < g.MinRows {
-		reasons = append(reasons, fmt.Sprintf("%d rows ingested, fewer than nightly.gate.min_rows %d", rows, g.MinRows))
-	}
-	if g.MaxRows > 0 && rows > g.MaxRows {
-		reasons = append(reasons, fmt.Sprintf("%d rows ingested, more than nightly.gate.max_rows %d", rows, g.MaxRows))
-	}
-	if float64(bad) > g.MaxBad*float64(rows) {
-		reasons = append(reasons, fmt.Sprintf("%d of the %d ingested rows are unreadable, more than nightly.gate.max_bad %g allows",
-			bad, rows, g.MaxBad))
-	}
-	replies, parsed := counts[CountNewRationales], counts[CountNewParsed]
-	if float64(parsed) < g.MinParsed*float64(replies) {
-		reasons = append(reasons, fmt.Sprintf("%d of the teacher's %d new replies parse, fewer than nightly.gate.min_parsed %g requires",
-			parsed, replies, g.MinParsed))
-	}
-	return reasons
-}
-
 // CompareModelsInput is a new student beside the one in use, both examined on the same examples.
 type CompareModelsInput struct {
 	Gate spec.Gate `json:"gate"`
@@ -111,8 +42,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	defer hb.stop()
 	defer func() { err = temporalError(ctx, err) }()
 	task := GateTask(in.Gate)
-	w := &reportBuilder{Activities: a}
-	candidate, err := w.predictions(ctx, TrialResult{Evaluations: in.New}, task)
+	candidate, err := readPredictions[Prediction](ctx, a.Bucket, in.New, task)
 	if err != nil {
 		return out, err
 	}
@@ -128,7 +58,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 		out.Reasons = append(out.Reasons, fmt.Sprintf("catalog coverage is %.2f%%, less than nightly.gate.min_coverage %g requires",
 			100*out.Coverage, in.Gate.MinCoverage))
 	}
-	current, err := w.predictions(ctx, TrialResult{Evaluations: in.Old}, task)
+	current, err := readPredictions[Prediction](ctx, a.Bucket, in.Old, task)
 	if err != nil {
 		return out, err
 	}

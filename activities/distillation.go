@@ -3,7 +3,6 @@ package activities
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"rdrec/internal/dataset"
@@ -35,65 +34,6 @@ func (in *DistillInput) store(b *storage.Bucket) storage.Rationales[teacher.Rati
 		name = storage.Digest([]byte(name + " nocache " + in.Nonce))
 	}
 	return storage.OpenRationales[teacher.Rationale](b, name)
-}
-
-// PlanDistillation is how the work is split.
-type DistillPlan struct {
-	// Explanations is how many different texts the dataset has; Wanted of them are to be distilled,
-	// and Found are in the bucket already.
-	Explanations int `json:"explanations"`
-	Wanted       int `json:"wanted"`
-	Found        int `json:"found"`
-	// Parsed and Quarantined are of those that were found.
-	Parsed      int `json:"parsed"`
-	Quarantined int `json:"quarantined"`
-	// Shards are the parts of the rest, all in one artifact.
-	Shards   int         `json:"shards"`
-	Artifact storage.Ref `json:"artifact"`
-}
-
-// shardFile names a shard, from 1 on, in the plan's artifact.
-func shardFile(shard int) string { return fmt.Sprintf("%06d.jsonl", shard) }
-
-// PlanDistillation finds the explanations that have no rationale in the bucket yet and splits them
-// into shards. What is missing decides the shards, so that whoever plans the same work, finds the
-// same shards and what is finished of them.
-func (a *Activities) PlanDistillation(ctx context.Context, in DistillInput) (plan DistillPlan, err error) {
-	ctx, work, err := a.begin(ctx, "distill")
-	defer work.finish(&err)
-	if err != nil {
-		return plan, err
-	}
-	requests, all, err := a.requests(ctx, in, work.dir)
-	if err != nil {
-		return plan, err
-	}
-	done, err := storedRationales(ctx, in.store(a.Bucket), requests)
-	if err != nil {
-		return plan, err
-	}
-	stored := teacher.Measure(done.inOrder(requests))
-	plan = DistillPlan{
-		Explanations: all, Wanted: len(requests), Found: len(done), Parsed: stored.Parsed, Quarantined: stored.Quarantined,
-	}
-	missing := done.missing(requests)
-	if len(missing) == 0 {
-		return plan, nil
-	}
-	out := filepath.Join(work.dir, "plan")
-	if err := os.MkdirAll(out, 0o750); err != nil {
-		return plan, fmt.Errorf("make folder for the plan: %w", err)
-	}
-	for len(missing) > 0 {
-		n := min(len(missing), max(in.Teacher.ShardRows, 1))
-		plan.Shards++
-		if err := writeJSONL(filepath.Join(out, shardFile(plan.Shards)), missing[:n]); err != nil {
-			return plan, err
-		}
-		missing = missing[n:]
-	}
-	plan.Artifact, err = a.Bucket.PutFolder(ctx, "plan", out)
-	return plan, err
 }
 
 // requests are the different texts to distil, in training order and bounded by the settings, and
@@ -184,6 +124,12 @@ func (done rationaleSet) missing(requests []teacher.Request) []teacher.Request {
 	return missing
 }
 
+// Files of an artifact of rationales.
+const (
+	rationalesFile     = "rationales.jsonl"  // the rows
+	distillationRecord = "distillation.json" // a [Distillation]
+)
+
 // Distillation is what the distill stage says of its rationales, in distillation.json: the same
 // bytes for the same rationales, however many workers and attempts they took.
 type Distillation struct {
@@ -197,40 +143,6 @@ type Distillation struct {
 	Quality      teacher.Quality `json:"quality"`
 }
 
-// MergeRationales puts the finished rationales of a dataset into one artifact. It refuses those of
-// a teacher of whom too much could not be used: training on the rest would hide it. A sample is for
-// reading, so it is never refused.
-func (a *Activities) MergeRationales(ctx context.Context, in DistillInput) (ref storage.Ref, err error) {
-	ctx, work, err := a.begin(ctx, "distill")
-	defer work.finish(&err)
-	if err != nil {
-		return ref, err
-	}
-	requests, all, err := a.requests(ctx, in, work.dir)
-	if err != nil {
-		return ref, err
-	}
-	done, err := storedRationales(ctx, in.store(a.Bucket), requests)
-	if err != nil {
-		return ref, err
-	}
-	rows := done.inOrder(requests)
-	record := Distillation{
-		Teacher: in.Teacher.Model, Prompt: in.Teacher.Prompt, Explanations: all, Wanted: len(requests), Skipped: len(requests) - len(rows),
-		Quality: teacher.Measure(rows),
-	}
-	if in.Sample == 0 {
-		if err := record.check(in.Teacher.MaxBad); err != nil {
-			return ref, err
-		}
-	}
-	out := filepath.Join(work.dir, "rationales")
-	if err := writeRationales(out, rows, record); err != nil {
-		return ref, err
-	}
-	return a.Bucket.PutFolder(ctx, "rationales", out)
-}
-
 func (r Distillation) check(maxBad float64) error {
 	if r.Wanted == 0 {
 		return nil
@@ -240,30 +152,4 @@ func (r Distillation) check(maxBad float64) error {
 			ErrData, r.Quality.Quarantined, r.Wanted, r.Teacher, maxBad, r.Quality.Reasons)
 	}
 	return nil
-}
-
-func writeRationales(dir string, rows []teacher.Rationale, record Distillation) error {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
-		return fmt.Errorf("make folder for rationales: %w", err)
-	}
-	if err := writeJSONL(filepath.Join(dir, "rationales.jsonl"), rows); err != nil {
-		return err
-	}
-	return writeJSON(filepath.Join(dir, "distillation.json"), record)
-}
-
-// Distill does it all in one go. Experiments that were begun before shards still ask for it; others
-// are given [Activities.PlanDistillation], [Activities.DistillShard] and
-// [Activities.MergeRationales] by the workflow Distillation.
-func (a *Activities) Distill(ctx context.Context, in DistillInput) (storage.Ref, error) {
-	plan, err := a.PlanDistillation(ctx, in)
-	if err != nil {
-		return storage.Ref{}, err
-	}
-	for shard := range plan.Shards {
-		if _, err := a.DistillShard(ctx, DistillShardInput{in, plan.Artifact, shard + 1}); err != nil {
-			return storage.Ref{}, err
-		}
-	}
-	return a.MergeRationales(ctx, in)
 }

@@ -47,17 +47,6 @@ func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (found StageRes
 	return StageResult{Output: done.Output, Seconds: done.Seconds, Stats: done.Stats}, a.addLineage(ctx, done)
 }
 
-// CommitStage records a finished stage, so that no later experiment does it again.
-func (a *Activities) CommitStage(ctx context.Context, done storage.StageRecord) (err error) {
-	ctx, p := a.startHeartbeat(ctx, "record")
-	defer p.stop()
-	defer func() { err = temporalError(ctx, err) }()
-	if err := a.addLineage(ctx, done); err != nil {
-		return err
-	}
-	return a.Bucket.Commit(ctx, done)
-}
-
 func (a *Activities) addLineage(ctx context.Context, done storage.StageRecord) error {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	return a.Bucket.AddLineage(ctx, run.ID, run.RunID, done)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -53,6 +52,9 @@ func (r DistillShardResult) AddPrior(prior DistillShardResult) DistillShardResul
 	return r
 }
 
+// DistillShardType is the activity type of [Activities.DistillShard].
+const DistillShardType = "DistillShard"
+
 // maxIdleAttempts is how many attempts in a row may end without a rationale.
 const maxIdleAttempts = 30
 
@@ -98,15 +100,6 @@ func (a *Activities) DistillShard(ctx context.Context, in DistillShardInput) (re
 func activityCancelled(ctx context.Context) bool {
 	cause := context.Cause(ctx)
 	return temporal.IsCanceledError(cause) || errors.Is(cause, context.Canceled)
-}
-
-// lastProgress is what the last attempt told, nothing in the first one.
-func lastProgress(ctx context.Context) Progress {
-	var last Progress
-	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &last) != nil {
-		return Progress{}
-	}
-	return last
 }
 
 // readShard reads what a shard asks, and its digest.
@@ -177,20 +170,6 @@ func batchHalvings(engine teacher.Engine) int {
 	return 0
 }
 
-// drainable returns a context that also ends, with [ErrDrained], when the worker shuts down.
-func drainable(ctx context.Context) (context.Context, context.CancelFunc) {
-	stop := activity.GetWorkerStopChannel(ctx)
-	ctx, cancel := context.WithCancelCause(ctx)
-	go func() {
-		select {
-		case <-stop:
-			cancel(ErrDrained)
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { cancel(nil) }
-}
-
 // resume counts what was finished before this attempt.
 func (s *shardRun) resume(done rationaleSet) {
 	for _, row := range done {
@@ -239,71 +218,4 @@ func (s *shardRun) result() DistillShardResult {
 		result.Tokens += row.Tokens
 	}
 	return result
-}
-
-// rowWriter stores finished rows from a goroutine of its own: at once while the bucket is quick,
-// several together while it is slow. So a row is never lost because others are not finished yet,
-// and the teacher does not wait for the bucket.
-type rowWriter struct {
-	rows    storage.Rationales[teacher.Rationale]
-	mutex   sync.Mutex
-	pending []teacher.Rationale
-	// failures are those in a row, failed is the last of them.
-	failures int
-	lastErr  error
-	wake     chan struct{}
-	done     chan struct{}
-}
-
-// newRowWriter begins to store rows; close ends it.
-func newRowWriter(ctx context.Context, rows storage.Rationales[teacher.Rationale]) *rowWriter {
-	k := &rowWriter{rows: rows, wake: make(chan struct{}, 1), done: make(chan struct{})}
-	go func() {
-		defer close(k.done)
-		for range k.wake {
-			k.store(ctx)
-		}
-		k.store(ctx) // what came last
-	}()
-	return k
-}
-
-func (k *rowWriter) store(ctx context.Context) {
-	k.mutex.Lock()
-	rows := k.pending
-	k.pending = nil
-	k.mutex.Unlock()
-	err := k.rows.Append(ctx, rows)
-	k.mutex.Lock()
-	defer k.mutex.Unlock()
-	if err == nil {
-		k.failures, k.lastErr = 0, nil
-		return
-	}
-	k.pending = append(rows, k.pending...)
-	k.failures, k.lastErr = k.failures+1, err
-}
-
-// add hands a row over. The error says that the bucket takes nothing: one failure or two are
-// endured, and what could not be stored goes with the next.
-func (k *rowWriter) add(row teacher.Rationale) error {
-	k.mutex.Lock()
-	k.pending = append(k.pending, row)
-	var err error
-	if k.failures >= maxFailedSaves {
-		err = k.lastErr
-	}
-	k.mutex.Unlock()
-	select {
-	case k.wake <- struct{}{}:
-	default: // it is awake
-	}
-	return err
-}
-
-// close stores what is left, also what could not be stored before, and says whether all is.
-func (k *rowWriter) close() error {
-	close(k.wake)
-	<-k.done
-	return k.lastErr
 }

@@ -1,0 +1,87 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"rdrec/storage"
+)
+
+// ChooseModelInput names a model that somebody wants in use: that of a finished run (WORKFLOW/RUN),
+// or that of an earlier promotion. Neither means the model that was in use before the present one.
+type ChooseModelInput struct {
+	Name string `json:"name"`
+	Run  string `json:"run"`
+	To   int    `json:"to"`
+}
+
+// ChooseModel finds the model.
+func (a *Activities) ChooseModel(ctx context.Context, in ChooseModelInput) (out PromoteInput, err error) {
+	ctx, hb := a.startHeartbeat(ctx, "choose model")
+	defer hb.stop()
+	defer func() { err = temporalError(ctx, err) }()
+	current, err := a.Bucket.CurrentPromotion(ctx, in.Name)
+	if err != nil && (in.Run == "" || !errors.Is(err, storage.ErrNotFound)) {
+		return out, invalidIfNotFound(err)
+	}
+	out = PromoteInput{Name: in.Name, Previous: current.Number}
+	if in.Run != "" {
+		out.Promotion, err = a.modelOfRun(ctx, in.Run)
+		return out, invalidIfNotFound(err)
+	}
+	if in.To == 0 {
+		if in.To, err = previousModel(in.Name, current); err != nil {
+			return out, err
+		}
+	}
+	if in.To == current.Number {
+		return out, fmt.Errorf("%w: promotion %d of %q is already in use", ErrInvalid, in.To, in.Name)
+	}
+	if out.Promotion, err = a.Bucket.Promotion(ctx, in.Name, in.To); err != nil {
+		return out, invalidIfNotFound(err)
+	}
+	out.Promotion.Kind, out.Promotion.RollbackTo = storage.Rollback, in.To
+	return out, nil
+}
+
+func invalidIfNotFound(err error) error {
+	if errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	return err
+}
+
+// previousModel is the promotion whose model was in use before the present one: rollbacks are
+// followed to what they took back.
+func previousModel(name string, current storage.Promotion) (int, error) {
+	number := current.Number
+	if current.Kind == storage.Rollback {
+		number = current.RollbackTo
+	}
+	if number < 2 {
+		return 0, fmt.Errorf("%w: %q has no model from before promotion %d", ErrInvalid, name, number)
+	}
+	return number - 1, nil
+}
+
+// modelOfRun is the first student of a run's first method.
+func (a *Activities) modelOfRun(ctx context.Context, run string) (p storage.Promotion, err error) {
+	_, record, err := readRun(ctx, a.Bucket, run)
+	if err != nil {
+		return p, err
+	}
+	student, err := record.model("")
+	if err != nil {
+		return p, fmt.Errorf("%w: run %q: %w", ErrInvalid, run, err)
+	}
+	p = storage.Promotion{Dataset: record.Dataset, Preprocessed: record.Preprocessed}
+	if record.Spec.Data.Accumulated != nil {
+		p.Reviews = storage.Ref(record.Spec.Data.Accumulated.Reviews)
+	}
+	if record.NightlyRun != nil {
+		p.Counts, p.Metrics, p.Comparison = record.NightlyRun.Counts, record.NightlyRun.Metrics, record.NightlyRun.Comparison
+	}
+	p.Model, err = NewPromotedModel(student.Student, record.Spec)
+	return p, err
+}

@@ -1,0 +1,18 @@
+package activities
+
+import (
+	"context"
+
+	"rdrec/storage"
+)
+
+// CommitStage records a finished stage, so that no later experiment does it again.
+func (a *Activities) CommitStage(ctx context.Context, done storage.StageRecord) (err error) {
+	ctx, p := a.startHeartbeat(ctx, "record")
+	defer p.stop()
+	defer func() { err = temporalError(ctx, err) }()
+	if err := a.addLineage(ctx, done); err != nil {
+		return err
+	}
+	return a.Bucket.Commit(ctx, done)
+}

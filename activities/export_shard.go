@@ -1,0 +1,60 @@
+package activities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"rdrec/internal/recommender"
+	"rdrec/storage"
+)
+
+// ExportShardInput is some of the users, by their places in the data.
+type ExportShardInput struct {
+	ExportInput
+	From int `json:"from"`
+	To   int `json:"to"`
+}
+
+// ExportShard recommends to some of the users and stores that as JSON lines.
+func (a *Activities) ExportShard(ctx context.Context, in ExportShardInput) (ref storage.Ref, err error) {
+	ctx, work, err := a.begin(ctx, "export")
+	defer work.finish(&err)
+	if err != nil {
+		return ref, err
+	}
+	rec, data, err := a.recommender(ctx, in.Model, in.Top, work.dir)
+	if err != nil {
+		return ref, err
+	}
+	defer rec.Close()
+	if in.From < 0 || in.To > len(data.Users) || in.From >= in.To {
+		return ref, fmt.Errorf("%w: users %d to %d of %d", ErrInvalid, in.From+1, in.To, len(data.Users))
+	}
+	unit := "users"
+	if in.Explain {
+		unit = "explanations"
+	}
+	working, cancel := drainable(ctx)
+	defer cancel()
+	started := a.Now()
+	recommendations, err := rec.Histories(working, data.Users[in.From:in.To], recommender.Options{
+		Top: in.Top, Explain: in.Explain, Progress: func(done, total int) {
+			work.report(Progress{Done: done, Total: total, Unit: unit, Rate: float64(done) / max(a.Now().Sub(started).Seconds(), 1e-3)})
+		},
+	})
+	if errors.Is(context.Cause(working), ErrDrained) {
+		return ref, fmt.Errorf("%w: these users restart on another worker", ErrDrained)
+	}
+	if err != nil {
+		return ref, err
+	}
+	var rows []recommender.Row
+	for _, ranked := range recommendations {
+		rows = append(rows, ranked...)
+	}
+	return a.store(ctx, filepath.Join(work.dir, "shard"), func(dir string) error {
+		return writeJSONL(filepath.Join(dir, ExportFile(FormatJSONL)), rows)
+	})
+}

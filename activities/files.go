@@ -1,0 +1,133 @@
+package activities
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/task"
+	"rdrec/storage"
+)
+
+// readJSONL decodes JSON lines; an error names the line.
+func readJSONL[Row any](data []byte) ([]Row, error) {
+	var rows []Row
+	dec := json.NewDecoder(bytes.NewReader(data))
+	for {
+		var row Row
+		before := dec.InputOffset()
+		err := dec.Decode(&row)
+		if errors.Is(err, io.EOF) {
+			return rows, nil
+		}
+		if err != nil {
+			rest := bytes.TrimLeft(data[before:], " \t\r\n") // begins with the row that can't be read
+			return nil, fmt.Errorf("line %d: %w", bytes.Count(data[:len(data)-len(rest)], []byte("\n"))+1, err)
+		}
+		rows = append(rows, row)
+	}
+}
+
+// writeJSONL writes rows as JSON lines.
+func writeJSONL[Row any](path string, rows []Row) error {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	for _, row := range rows {
+		if err := enc.Encode(row); err != nil {
+			return fmt.Errorf("encode %q: %w", path, err)
+		}
+	}
+	return os.WriteFile(path, out.Bytes(), 0o600)
+}
+
+// writeJSON writes one indented JSON document.
+func writeJSON(path string, v any) error {
+	data, err := json.MarshalIndent(v, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode %q: %w", path, err)
+	}
+	return os.WriteFile(path, append(data, '\n'), 0o600)
+}
+
+// fetch brings artifacts into folders of their own under dir, by name.
+func (a *Activities) fetch(ctx context.Context, dir string, artifacts map[string]storage.Ref) error {
+	for name, ref := range artifacts {
+		if err := a.Bucket.GetFolder(ctx, ref, filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// readDataset fetches a dataset artifact and reads it.
+func (a *Activities) readDataset(ctx context.Context, ref storage.Ref, dir string) (*dataset.Dataset, error) {
+	if err := a.Bucket.GetFolder(ctx, ref, dir); err != nil {
+		return nil, err
+	}
+	data, err := dataset.Read(os.DirFS(dir), "dataset")
+	if err != nil {
+		return nil, fmt.Errorf("read dataset %s: %w: %w", ref.Digest, ErrData, err)
+	}
+	return data, nil
+}
+
+func readFolder(path string) (*dataset.Dataset, error) {
+	data, err := dataset.Read(os.DirFS(path), filepath.Base(path))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("folder %q: %w: %w", path, ErrInvalid, err)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("folder %q: %w: %w", path, ErrData, err)
+	}
+	return data, nil
+}
+
+// readArtifactJSON decodes one JSON file of an artifact. A file that is not such JSON is [ErrData].
+func readArtifactJSON[T any](ctx context.Context, b *storage.Bucket, ref storage.Ref, name string) (value T, err error) {
+	data, err := b.ReadArtifactFile(ctx, ref, name)
+	if err != nil {
+		return value, err
+	}
+	if err := json.Unmarshal(data, &value); err != nil {
+		return value, fmt.Errorf("read %s of artifact %s: %w: %w", name, ref.Digest, ErrData, err)
+	}
+	return value, nil
+}
+
+// readArtifactJSONL decodes one JSONL file of an artifact. An undecodable line is [ErrData].
+func readArtifactJSONL[Row any](ctx context.Context, b *storage.Bucket, ref storage.Ref, name string) ([]Row, error) {
+	data, err := b.ReadArtifactFile(ctx, ref, name)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := readJSONL[Row](data)
+	if err != nil {
+		return nil, fmt.Errorf("read %s of artifact %s: %w: %w", name, ref.Digest, ErrData, err)
+	}
+	return rows, nil
+}
+
+// readPredictions returns the predictions for a task of the first evaluation that has them, and nil
+// where none of the evaluations is of that task. An evaluation that is missing from the bucket is an
+// error.
+func readPredictions[Row any](ctx context.Context, b *storage.Bucket, evaluations []storage.Ref, t task.Task) ([]Row, error) {
+	for _, ref := range evaluations {
+		evaluation, err := b.Artifact(ctx, ref)
+		if err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(evaluation.Files, func(f storage.File) bool { return f.Name == predictionsFile(t) }) {
+			return readArtifactJSONL[Row](ctx, b, ref, predictionsFile(t))
+		}
+	}
+	return nil, nil
+}

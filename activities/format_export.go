@@ -1,0 +1,42 @@
+package activities
+
+import (
+	"context"
+	"path/filepath"
+
+	"rdrec/storage"
+)
+
+// FormatExportInput is a merged table and the format that it is wanted in.
+type FormatExportInput struct {
+	Table  storage.Ref `json:"table"`
+	Format string      `json:"format"`
+}
+
+// TableJob turns JSON lines of [advice.Row] into another format.
+type TableJob struct {
+	// Lines is the file to read, Out the one to write, Scratch a folder for what does not fit into
+	// memory.
+	Lines, Out, Scratch string
+	// Format is one of [ExportFormats].
+	Format string
+}
+
+// FormatExport writes a merged table in another format.
+func (a *Activities) FormatExport(ctx context.Context, in FormatExportInput) (ref storage.Ref, err error) {
+	ctx, work, err := a.begin(ctx, "export")
+	defer work.finish(&err)
+	if err != nil {
+		return ref, err
+	}
+	table := filepath.Join(work.dir, "table")
+	if err := a.Bucket.GetFolder(ctx, in.Table, table); err != nil {
+		return ref, err
+	}
+	return a.store(ctx, filepath.Join(work.dir, in.Format), func(dir string) error {
+		return a.TableWriter.Write(ctx, TableJob{
+			Lines: filepath.Join(table, ExportFile(FormatJSONL)), Out: filepath.Join(dir, ExportFile(in.Format)),
+			Scratch: filepath.Join(work.dir, "spill"), Format: in.Format,
+		})
+	})
+}

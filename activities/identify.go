@@ -1,0 +1,131 @@
+package activities
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"sort"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/spec"
+)
+
+// IdentifyInput names everything outside the bucket that an experiment reads.
+type IdentifyInput struct {
+	Data    spec.Data    `json:"data"`
+	Teacher spec.Teacher `json:"teacher"`
+	// UsesTeacher says whether the teacher is needed at all.
+	UsesTeacher bool         `json:"uses_teacher"`
+	Student     spec.Student `json:"student"`
+}
+
+// Identity is the digests of what an experiment reads from outside the bucket: they are part of the
+// stages' fingerprints, so a changed file is a changed input.
+type Identity struct {
+	Data    string `json:"data"`
+	Teacher string `json:"teacher,omitempty"`
+	Student string `json:"student,omitempty"`
+}
+
+// Identify hashes the raw data, the teacher's weights and the student's starting weights.
+func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id Identity, err error) {
+	ctx, p := a.startHeartbeat(ctx, "identify")
+	defer p.stop()
+	defer func() { err = temporalError(ctx, err) }()
+	if id.Data, err = digestData(in.Data); err != nil {
+		return id, fmt.Errorf("read the data: %w", err)
+	}
+	needed, err := needsTeacher(in)
+	if err != nil {
+		return id, err
+	}
+	if needed {
+		if id.Teacher, err = a.Teachers.Digest(ctx, in.Teacher); err != nil {
+			return id, fmt.Errorf("identify teacher %q: %w", in.Teacher.Model, err)
+		}
+	}
+	if in.Student.Pretrained != "" {
+		if id.Student, err = digestFiles(filepath.Join(in.Student.Pretrained, "*")); err != nil {
+			return id, fmt.Errorf("read the student's weights: %w", err)
+		}
+	}
+	return id, nil
+}
+
+// digestData hashes the raw data. What a night accumulated lies in the bucket under its hash
+// already.
+func digestData(data spec.Data) (string, error) {
+	switch {
+	case data.Accumulated != nil && data.Reviews.Metadata == "":
+		return data.Accumulated.Reviews.Digest, nil
+	case data.Accumulated != nil:
+		titles, err := digestFiles(data.Reviews.Metadata)
+		return data.Accumulated.Reviews.Digest + titles, err
+	case data.Reviews != nil:
+		return digestFiles(data.Reviews.Path, data.Reviews.Metadata)
+	default:
+		return digestFiles(filepath.Join(data.Folder, "*"))
+	}
+}
+
+// needsTeacher says whether a method learns rationales and the data lack any: a folder that holds
+// them all needs no teacher, so the one of the spec does not have to be here.
+func needsTeacher(in IdentifyInput) (bool, error) {
+	if !in.UsesTeacher || in.Data.Reviews != nil {
+		return in.UsesTeacher, nil
+	}
+	data, err := readFolder(in.Data.Folder)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(slices.Concat(data.Explanations.Train, data.Explanations.Val, data.Explanations.Test),
+		func(e dataset.Explanation) bool { return !e.HasRationale() }), nil
+}
+
+// digestFiles hashes the names and contents of the files that the patterns match. A pattern that
+// matches nothing is an error.
+func digestFiles(patterns ...string) (string, error) {
+	h := sha256.New()
+	for _, pattern := range patterns {
+		if pattern == "" {
+			continue
+		}
+		paths, err := filepath.Glob(pattern)
+		if err != nil {
+			return "", fmt.Errorf("pattern %q: %w: %w", pattern, ErrInvalid, err)
+		}
+		if len(paths) == 0 {
+			return "", fmt.Errorf("%w: no file matches %q", ErrInvalid, pattern)
+		}
+		sort.Strings(paths)
+		for _, path := range paths {
+			if err := digestFile(h, path); err != nil {
+				return "", err
+			}
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+func digestFile(w io.Writer, path string) (err error) {
+	f, err := os.Open(path) //nolint:gosec // the user's own data
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "%s %d\n", filepath.Base(path), info.Size()); err != nil {
+		return err
+	}
+	_, err = io.Copy(w, f)
+	return err
+}

@@ -1,0 +1,221 @@
+package activities
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"rdrec/storage"
+)
+
+// IngestInput names a nightly's inbox.
+type IngestInput struct {
+	Name  string `json:"name"`
+	Inbox string `json:"inbox"`
+	// RetryRejected takes the files of refused nights again, Retake all that was ever set aside.
+	RetryRejected bool `json:"retry_rejected"`
+	RetryAll      bool `json:"retry_all"`
+}
+
+// IngestResult is what a night goes on from.
+type IngestResult struct {
+	RunNumber int `json:"run_number"`
+	// Promoted is the model in use; its number is 0 where there is none yet.
+	Promoted storage.Promotion `json:"promoted"`
+	// Reviews is an artifact of all reviews so far: those that the model in use was made from, and
+	// Taken.
+	Reviews      storage.Ref    `json:"reviews"`
+	Ingested     []storage.File `json:"ingested"`
+	SkippedFiles int            `json:"skipped_files"`
+}
+
+// In an artifact of reviews, partsFolder holds the files in the order in which they came;
+// ingested.json says where each came from.
+const (
+	partsFolder    = "parts"
+	ingestedRecord = "ingested.json"
+)
+
+// Ingest takes in the files of the inbox that are not among the reviews of the model in use, and
+// were not set aside: by their hashes, so that no content is taken twice whatever it is called. The
+// inbox itself stays as it is.
+func (a *Activities) Ingest(ctx context.Context, in IngestInput) (out IngestResult, err error) {
+	ctx, work, err := a.begin(ctx, "ingest")
+	defer work.finish(&err)
+	if err != nil {
+		return out, err
+	}
+	if out.Promoted, err = a.Bucket.CurrentPromotion(ctx, in.Name); err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return out, err
+	}
+	if _, out.RunNumber, err = a.Bucket.NightlyRuns(ctx, in.Name, 0); err != nil {
+		return out, err
+	}
+	out.RunNumber++
+	g := &ingestion{Activities: a, IngestInput: in, dir: work.dir}
+	if err := g.loadPrevious(ctx, out.Promoted); err != nil {
+		return out, err
+	}
+	if err := g.skipRejected(ctx); err != nil {
+		return out, err
+	}
+	return out, g.ingestNew(ctx, &out)
+}
+
+// ingestion is a running [Activities.Ingest].
+type ingestion struct {
+	*Activities
+	IngestInput
+	dir string
+	// putArtifact is the reviews so far and taken where each came from, in its order; refused are
+	// hashes that were set aside.
+	artifact storage.Artifact
+	ingested []storage.File
+	skip     map[string]bool
+}
+
+// loadPrevious begins with the reviews of the model in use.
+func (g *ingestion) loadPrevious(ctx context.Context, p storage.Promotion) (err error) {
+	g.artifact.Kind = "reviews"
+	if p.Reviews.IsZero() {
+		return nil
+	}
+	if g.ingested, err = g.readIngested(ctx, p.Reviews); err != nil {
+		return err
+	}
+	previous, err := g.Bucket.Artifact(ctx, p.Reviews)
+	for _, f := range previous.Files {
+		if f.Name != ingestedRecord {
+			g.artifact.Files = append(g.artifact.Files, f)
+		}
+	}
+	return err
+}
+
+func (a *Activities) readIngested(ctx context.Context, reviews storage.Ref) ([]storage.File, error) {
+	if reviews.IsZero() {
+		return nil, nil
+	}
+	data, err := a.Bucket.ReadArtifactFile(ctx, reviews, ingestedRecord)
+	if err != nil {
+		return nil, err
+	}
+	var ingested []storage.File
+	if err := json.Unmarshal(data, &ingested); err != nil {
+		return nil, fmt.Errorf("read %s of %s: %w: %w", ingestedRecord, reviews.Digest, ErrData, err)
+	}
+	return ingested, nil
+}
+
+// skipRejected finds what was set aside: the files of refused nights, and those that a rollback
+// took out of use.
+func (g *ingestion) skipRejected(ctx context.Context) error {
+	g.skip = map[string]bool{}
+	if g.RetryAll {
+		return nil
+	}
+	runs, err := ReadNightlyRuns(ctx, g.Bucket, g.Name, allRuns)
+	if err != nil {
+		return err
+	}
+	for _, run := range runs {
+		if run.SkipFiles && !g.RetryRejected {
+			g.skipFiles(run.Ingested, nil)
+		}
+	}
+	return g.skipRolledBack(ctx)
+}
+
+// skipRolledBack sets aside what only a model that was rolled back has seen.
+func (g *ingestion) skipRolledBack(ctx context.Context) error {
+	history, err := g.Bucket.Promotions(ctx, g.Name)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
+		return err
+	}
+	for i, p := range history {
+		if p.Kind != storage.Rollback || i == 0 {
+			continue
+		}
+		bad, err := g.readIngested(ctx, history[i-1].Reviews)
+		if errors.Is(err, storage.ErrNotFound) {
+			continue // collected long ago
+		}
+		if err != nil {
+			return err
+		}
+		good, err := g.readIngested(ctx, p.Reviews)
+		if err != nil {
+			return err
+		}
+		g.skipFiles(bad, good)
+	}
+	return nil
+}
+
+func (g *ingestion) skipFiles(files, except []storage.File) {
+	keep := map[string]bool{}
+	for _, f := range except {
+		keep[f.Digest] = true
+	}
+	for _, f := range files {
+		if !keep[f.Digest] {
+			g.skip[f.Digest] = true
+		}
+	}
+}
+
+// add adds what is new.
+func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
+	files, err := g.Bucket.Inbox(ctx, g.Inbox)
+	if err != nil {
+		return err
+	}
+	known := map[string]bool{}
+	for _, f := range g.ingested {
+		known[f.Digest] = true
+	}
+	for _, f := range files {
+		switch {
+		case known[f.Digest]:
+			continue
+		case g.skip[f.Digest]:
+			out.SkippedFiles++
+			continue
+		}
+		known[f.Digest] = true
+		name := fmt.Sprintf("%s/%06d-%.12s%s", partsFolder, len(g.ingested)+1, f.Digest, extensions(f.Name))
+		if err := g.Bucket.IngestObject(ctx, f, filepath.Join(g.dir, filepath.FromSlash(name))); err != nil {
+			return err
+		}
+		g.artifact.Files = append(g.artifact.Files, storage.File{Name: name, Ref: f.Ref})
+		g.ingested, out.Ingested = append(g.ingested, f), append(out.Ingested, f)
+	}
+	if len(out.Ingested) == 0 {
+		out.Reviews = out.Promoted.Reviews
+		return nil
+	}
+	record, err := json.MarshalIndent(g.ingested, "", " ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", ingestedRecord, err)
+	}
+	ref, err := g.Bucket.Put(ctx, record)
+	if err != nil {
+		return err
+	}
+	g.artifact.Files = append(g.artifact.Files, storage.File{Name: ingestedRecord, Ref: ref})
+	out.Reviews, err = g.Bucket.PutArtifact(ctx, g.artifact)
+	return err
+}
+
+// extensions are a key's, such as ".jsonl.gz".
+func extensions(key string) string {
+	_, rest, found := strings.Cut(path.Base(key), ".")
+	if !found {
+		return ""
+	}
+	return "." + rest
+}

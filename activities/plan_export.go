@@ -1,0 +1,28 @@
+package activities
+
+import (
+	"context"
+	"path/filepath"
+)
+
+// PlanExport is how many users there are.
+type ExportPlan struct {
+	Users int `json:"users"`
+}
+
+// PlanExport counts the users, and refuses what the model cannot do.
+func (a *Activities) PlanExport(ctx context.Context, in ExportInput) (plan ExportPlan, err error) {
+	ctx, work, err := a.begin(ctx, "export")
+	defer work.finish(&err)
+	if err != nil {
+		return plan, err
+	}
+	if err := in.check(); err != nil {
+		return plan, err
+	}
+	data, err := a.readDataset(ctx, in.Model.Preprocessed, filepath.Join(work.dir, "preprocessed"))
+	if err != nil {
+		return plan, err
+	}
+	return ExportPlan{Users: len(data.Users)}, nil
+}
