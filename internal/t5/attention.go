@@ -8,25 +8,26 @@ import (
 
 func rsqrt(n int64) float64 { return 1 / math.Sqrt(float64(n)) }
 
-// attention mixes values by how well queries fit keys. T5 does not scale by the head's width.
+// attention is multi-head attention. Unlike the original transformer, T5 does not scale scores by
+// the head's width.
 type attention struct {
 	n *network
-	// query holds the matrices of queries, keys and values in self-attention, of queries alone in
-	// cross-attention.
-	query *torch.Tensor // [3 * heads * head, model] or [splitHeads * head, model]
-	keys  *torch.Tensor // [2 * heads * head, model], keys' and values', in cross-attention
+	// query is the fused projection of queries, keys and values in self-attention, and the
+	// projection of queries alone in cross-attention.
+	query *torch.Tensor // [3 * heads * head, model] or [heads * head, model]
+	keys  *torch.Tensor // [2 * heads * head, model], of keys and values, in cross-attention
 	out   *torch.Tensor // [model, heads * head]
 }
 
-// selfAttention lets every position look at the others of x.
+// selfAttention computes the attention of x to itself. [batch, length, model]
 func (a attention) selfAttention(x, bias *torch.Tensor) *torch.Tensor {
 	return torch.Within(x, func(x *torch.Tensor) *torch.Tensor {
-		qkv := a.splitHeads(a.n.linear(x, a.query), 3)                                      // 3 x [batch, heads, length, head]
-		return a.n.linear(a.mergeHeads(a.weightedSum(qkv[0], qkv[1], qkv[2], bias)), a.out) // [batch, length, model]
+		qkv := a.splitHeads(a.n.linear(x, a.query), 3) // 3 x [batch, heads, length, head]
+		return a.n.linear(a.mergeHeads(a.weightedSum(qkv[0], qkv[1], qkv[2], bias)), a.out)
 	})
 }
 
-// crossAttention lets every position of x look at the encoder's.
+// crossAttention computes the attention of x to the encoder's states. [batch, target, model]
 func (a attention) crossAttention(x, encoded, mask *torch.Tensor) *torch.Tensor {
 	return torch.Within(x, func(x *torch.Tensor) *torch.Tensor {
 		q := a.splitHeads(a.n.linear(x, a.query), 1)[0]                              // [batch, heads, target, head]
@@ -35,14 +36,14 @@ func (a attention) crossAttention(x, encoded, mask *torch.Tensor) *torch.Tensor 
 	})
 }
 
-// splitHeads cuts the product of count matrices into matrices and heads. count x [batch, heads,
-// length, head]
+// splitHeads splits the product of count fused projections by projection and head.
+// count x [batch, heads, length, head]
 func (a attention) splitHeads(x *torch.Tensor, count int64) []*torch.Tensor {
 	batch, length := x.Dim(0), x.Dim(1)
 	return x.View(batch, length, count, a.n.Heads, a.n.Head).Permute(2, 0, 3, 1, 4).Contiguous().Unbind(0)
 }
 
-// weightedSum is softmax(q k' + bias) v. [batch, heads, queries, head]
+// weightedSum returns softmax(q k' + bias) v. [batch, heads, queries, head]
 func (a attention) weightedSum(q, k, v, bias *torch.Tensor) *torch.Tensor {
 	scores := a.n.toFloat32(q.MatMul(k.Transpose(-1, -2))) // [batch, heads, queries, keys]
 	if bias != nil {
@@ -55,7 +56,7 @@ func (a attention) weightedSum(q, k, v, bias *torch.Tensor) *torch.Tensor {
 	return weights.MatMul(v)
 }
 
-// mergeHeads puts the heads back beside each other. [batch, length, heads * head]
+// mergeHeads concatenates the heads. [batch, length, heads * head]
 func (a attention) mergeHeads(x *torch.Tensor) *torch.Tensor {
 	shape := x.Shape() // [batch, heads, length, head]
 	return x.Transpose(1, 2).Reshape(shape[0], shape[2], shape[1]*shape[3])

@@ -16,13 +16,13 @@ import (
 // pair is a batch of two rows of small's largest ids.
 func pair() task.Batch {
 	return task.Batch{
-		Size: 2, SourceLen: 2, TargetLen: 2, Prompts: []int64{4, 0}, Source: []int64{63, 1, 3, 0}, Mask: []int64{1, 1, 1, 0},
+		Size: 2, SourceLen: 2, TargetLen: 2,
+		Prompts: []int64{4, 0}, Source: []int64{63, 1, 3, 0}, Mask: []int64{1, 1, 1, 0},
 		Whole: []int64{511, 0, 1, 0}, Target: []int64{63, 1, 7, 0},
 	}
 }
 
-// TestBatchBounds has batches that are just beyond what small's tables hold; the error says which
-// row is at fault.
+// TestBatchBounds checks batches just beyond the bounds of small's tables. The error names the row.
 func TestBatchBounds(t *testing.T) {
 	m := newModel(t, small(), 1)
 	loss := func(b task.Batch) error {
@@ -54,8 +54,7 @@ func TestBatchBounds(t *testing.T) {
 	}
 }
 
-// TestDecodingBounds takes decodings of two rows of at most two beams just to what they allow, and
-// one beyond.
+// TestDecodingBounds decodes two rows of at most two beams up to the bounds, and one beyond each.
 func TestDecodingBounds(t *testing.T) {
 	m := newModel(t, small(), 1)
 	for _, c := range []struct {
@@ -76,22 +75,37 @@ func TestDecodingBounds(t *testing.T) {
 		calls []call
 		want  string // the last call's error
 	}{
-		"to the last token":        {[]call{first, second, {[]int64{3, 4, 5, 6}, []int64{3, 2, 1, 0}}}, ""},
-		"beyond the last token":    {[]call{first, second, second, second}, "step 4 reaches beyond 4 tokens"},
-		"as many as beams":         {[]call{{[]int64{0, 0, 0, 0}, nil}}, ""},
-		"more than beams":          {[]call{{[]int64{0, 0, 0, 0, 0, 0}, nil}}, "6 sequences for 2 rows of at most 2 beams"},
-		"no full rows":             {[]call{{[]int64{0, 0, 0}, nil}}, "3 sequences for 2 rows"},
-		"none":                     {[]call{{nil, nil}}, "0 sequences"},
-		"token beyond the table":   {[]call{{[]int64{0, 64}, nil}}, "token 64 is not below 64"},
-		"negative token":           {[]call{{[]int64{0, -1}, nil}}, "token -1"},
-		"parents at first":         {[]call{{[]int64{0, 0}, []int64{0, 1}}}, "the first step has no parents"},
-		"last parent":              {[]call{first, {[]int64{3, 4}, []int64{0, 1}}}, ""},
-		"parent beyond":            {[]call{first, {[]int64{3, 4}, []int64{0, 2}}}, "parent 2 is not a sequence of the previous step"},
-		"negative parent":          {[]call{first, {[]int64{3, 4}, []int64{-1, 0}}}, "parent -1 is not a sequence of the previous step"},
-		"fewer parents":            {[]call{first, {[]int64{3, 4}, []int64{0}}}, "1 parents of 2 sequences"},
-		"without parents":          {[]call{first, {[]int64{3, 4}, nil}}, ""},
-		"wider without parents":    {[]call{first, {[]int64{3, 4, 5, 6}, nil}}, "4 sequences go on from 2 without parents"},
-		"narrower without parents": {[]call{first, second, {[]int64{3, 4}, nil}}, "2 sequences go on from 4 without parents"},
+		"to the last token":     {[]call{first, second, {[]int64{3, 4, 5, 6}, []int64{3, 2, 1, 0}}}, ""},
+		"beyond the last token": {[]call{first, second, second, second}, "step 4 exceeds the maximum length 4"},
+		"as many as beams":      {[]call{{[]int64{0, 0, 0, 0}, nil}}, ""},
+		"more than beams": {
+			[]call{{[]int64{0, 0, 0, 0, 0, 0}, nil}},
+			"6 sequences for 2 rows of at most 2 beams",
+		},
+		"no full rows":           {[]call{{[]int64{0, 0, 0}, nil}}, "3 sequences for 2 rows"},
+		"none":                   {[]call{{nil, nil}}, "0 sequences"},
+		"token beyond the table": {[]call{{[]int64{0, 64}, nil}}, "token 64 is not below 64"},
+		"negative token":         {[]call{{[]int64{0, -1}, nil}}, "token -1"},
+		"parents at first":       {[]call{{[]int64{0, 0}, []int64{0, 1}}}, "the first step has no parents"},
+		"last parent":            {[]call{first, {[]int64{3, 4}, []int64{0, 1}}}, ""},
+		"parent beyond": {
+			[]call{first, {[]int64{3, 4}, []int64{0, 2}}},
+			"parent 2 is not a sequence of the previous step",
+		},
+		"negative parent": {
+			[]call{first, {[]int64{3, 4}, []int64{-1, 0}}},
+			"parent -1 is not a sequence of the previous step",
+		},
+		"fewer parents":   {[]call{first, {[]int64{3, 4}, []int64{0}}}, "1 parents of 2 sequences"},
+		"without parents": {[]call{first, {[]int64{3, 4}, nil}}, ""},
+		"wider without parents": {
+			[]call{first, {[]int64{3, 4, 5, 6}, nil}},
+			"4 sequences continue 2 sequences without parents",
+		},
+		"narrower without parents": {
+			[]call{first, second, {[]int64{3, 4}, nil}},
+			"2 sequences continue 4 sequences without parents",
+		},
 	} {
 		err := torch.Run(func(s *torch.Scope) error {
 			d, err := m.Start(pair(), t5.DecodeOptions{NumBeams: 2, MaxLength: 4})
@@ -113,9 +127,9 @@ func TestDecodingBounds(t *testing.T) {
 	}
 }
 
-// TestLongDecodingsGrowTheirCache decodes 20 tokens of equal beams, which swap at each step: the
-// cache has room for 8, then 16, then for the longest, and the scores are those of the whole target
-// at once.
+// TestLongDecodingsGrowTheirCache decodes 20 tokens of equal beams, which swap at each step. The
+// cache has a capacity of 8, then 16, then the maximum length, and the scores equal those of one
+// forward pass.
 func TestLongDecodingsGrowTheirCache(t *testing.T) {
 	m, b := newModel(t, small(), 1), pair()
 	b.TargetLen, b.Target = 20, nil
@@ -150,7 +164,7 @@ func TestLongDecodingsGrowTheirCache(t *testing.T) {
 		}
 		wantRooms := []int{8, 8, 8, 8, 8, 8, 8, 8, 16, 16, 16, 16, 16, 16, 16, 16, 20, 20, 20, 20}
 		if diff := cmp.Diff(wantRooms, rooms); diff != "" {
-			t.Errorf("room in the cache: %s", diff)
+			t.Errorf("capacity of the cache: %s", diff)
 		}
 		return nil
 	})
@@ -159,8 +173,8 @@ func TestLongDecodingsGrowTheirCache(t *testing.T) {
 	}
 }
 
-// TestScoredTokensAreTheOnlyOnes scores three tokens, in their order, over two steps whose tokens
-// are on the device already.
+// TestScoredTokensAreTheOnlyOnes scores three tokens, in order, in two steps whose tokens are on
+// the device already.
 func TestScoredTokensAreTheOnlyOnes(t *testing.T) {
 	m, b := newModel(t, small(), 1), pair()
 	scored := []int64{9, 3, 63}
@@ -169,7 +183,7 @@ func TestScoredTokensAreTheOnlyOnes(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		want := pass.Logits.IndexSelect(2, pass.Logits.NewInt64(scored, 3)).LogSoftmax(-1) // [goldenRows, target, 3]
+		want := pass.Logits.IndexSelect(2, pass.Logits.NewInt64(scored, 3)).LogSoftmax(-1) // [rows, target, 3]
 		d, err := m.Start(b, t5.DecodeOptions{NumBeams: 1, MaxLength: 3, AllowedTokens: scored})
 		if err != nil {
 			return err
@@ -189,7 +203,7 @@ func TestScoredTokensAreTheOnlyOnes(t *testing.T) {
 		}
 		_, err = d.HiddenOn(s, pass.Logits.NewInt64([]int64{3, 3}, 2), pass.Logits.NewInt64([]int64{0, 1}, 2))
 		if err == nil {
-			t.Error("a third step of two tokens was taken")
+			t.Error("a third step of two tokens was accepted")
 		}
 		return nil
 	})
@@ -198,8 +212,8 @@ func TestScoredTokensAreTheOnlyOnes(t *testing.T) {
 	}
 }
 
-// TestShortDecodingsHaveLittleCache: no more room than the longest sequence takes, which excludes
-// its last token.
+// TestShortDecodingsHaveLittleCache checks that the capacity is no more than the maximum length
+// without the last token.
 func TestShortDecodingsHaveLittleCache(t *testing.T) {
 	m := newModel(t, small(), 1)
 	for longest, room := range map[int]int{2: 1, 8: 7, 9: 8, 10: 8} {
@@ -208,16 +222,16 @@ func TestShortDecodingsHaveLittleCache(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := d.CacheRoom(); got != room {
-			t.Errorf("%d tokens: room for %d, want %d", longest, got, room)
+			t.Errorf("%d tokens: capacity %d, want %d", longest, got, room)
 		}
 		d.Close()
 	}
 }
 
-// TestPartsOfABatch has five rows with 1, 2, 0, 3 and 2 labels among three positions each.
+// TestPartsOfABatch splits five rows with 1, 2, 0, 3 and 2 labels in three positions each.
 func TestPartsOfABatch(t *testing.T) {
 	type part struct {
-		Tasks []int64 // the rows' numbers
+		Tasks []int64 // the rows' indices
 		From  int
 		Share float64
 	}
@@ -239,12 +253,13 @@ func TestPartsOfABatch(t *testing.T) {
 		},
 	} {
 		var got []part
-		err := newModel(t, small(), 1).MicroBatches(ragged(4, []int{1, 2, 3, 4, 1}, []int{1, 2, 0, 3, 2}), c.protocol, c.rows,
-			func(b task.Batch, from int, share float64) error {
-				if math.Abs(share*1000-math.Round(share*1000)) > 1e-9 {
-					t.Errorf("share %v", share)
+		batch := ragged(4, []int{1, 2, 3, 4, 1}, []int{1, 2, 0, 3, 2})
+		err := newModel(t, small(), 1).MicroBatches(batch, c.protocol, c.rows,
+			func(b task.Batch, from int, weight float64) error {
+				if math.Abs(weight*1000-math.Round(weight*1000)) > 1e-9 {
+					t.Errorf("weight %v", weight)
 				}
-				got = append(got, part{b.Prompts, from, share})
+				got = append(got, part{b.Prompts, from, weight})
 				return nil
 			})
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {

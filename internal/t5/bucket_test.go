@@ -12,7 +12,7 @@ import (
 
 // TestBiasSaturates: the last of 16 buckets begins where ln(d / 8) / ln(128 / 8) * 8 reaches 7, at
 // 8 * 2^3.5 = 90.5; the last of 4 where ln(d / 2) / ln(100 / 2) * 2 reaches 1, at 2 * 50^0.5 =
-// 14.1; the last of 2 is for all but the position itself.
+// 14.1; the last of 2 covers all but the position itself.
 func TestBiasSaturates(t *testing.T) {
 	for _, c := range []struct {
 		buckets, farthest int64
@@ -26,8 +26,8 @@ func TestBiasSaturates(t *testing.T) {
 	}
 }
 
-// ragged is a batch of rows with so many source tokens and target tokens, padded to width and to
-// three. Row i is of task i.
+// ragged returns a batch of rows with the given numbers of source and target tokens, padded to
+// width and to three. Row i has prompt i.
 func ragged(width int, sources, targets []int) task.Batch {
 	b := task.Batch{Size: len(sources), SourceLen: width, TargetLen: 3}
 	for row, tokens := range sources {
@@ -50,7 +50,7 @@ func ragged(width int, sources, targets []int) task.Batch {
 	return b
 }
 
-// shape is what a length bucket is to look like.
+// shape is the expected shape of a length bucket.
 type shape struct {
 	Rows           []int64 // by their tasks
 	Source, Target int
@@ -65,8 +65,7 @@ func shapes(buckets []t5.Bucketed) []shape {
 	return all
 }
 
-// TestRowsAreCutToWhatTheyNeed has batches too small to be worth cutting into several length
-// buckets.
+// TestRowsAreCutToWhatTheyNeed truncates batches that are too small for several length buckets.
 func TestRowsAreCutToWhatTheyNeed(t *testing.T) {
 	both := spec.Protocol{MaskCross: true, SkipPads: true}
 	for name, c := range map[string]struct {
@@ -119,8 +118,7 @@ func TestRowsAreCutToWhatTheyNeed(t *testing.T) {
 	}
 }
 
-// TestOddPaddingIsLeftAlone: only rows whose pads all follow the tokens, as the encoder writes
-// them, are cut.
+// TestOddPaddingIsLeftAlone checks that only rows whose pads all follow the tokens are truncated.
 func TestOddPaddingIsLeftAlone(t *testing.T) {
 	for name, spoil := range map[string]func(b *task.Batch){
 		"a token behind pads":      func(b *task.Batch) { b.Mask[8] = 1 },
@@ -138,7 +136,8 @@ func TestOddPaddingIsLeftAlone(t *testing.T) {
 	}
 }
 
-// TestCostIsTheMultiplications counts those of small's layers by hand: a position takes 8 * (4 * 8
+// TestCostIsTheMultiplications counts the multiplications of small's layers by hand: a position
+// takes 8 * (4 * 8
 // + 2 * 16) = 512, a score's passes 2 * 8 * 4 = 64, and a target token 8 * 64 = 512 more in the
 // head. Starting a length bucket takes 2e8.
 func TestCostIsTheMultiplications(t *testing.T) {
@@ -148,9 +147,9 @@ func TestCostIsTheMultiplications(t *testing.T) {
 	}
 }
 
-// TestBatchesAreCutWhereThatPays: a row of n source positions costs 512 n + 64 n^2, so cutting off
-// a shorter one saves the start of a length bucket, 2e8, where (n - m) * (n + m + 8) reaches
-// 3,125,000: with m = 621 that is from n = 1871 on, exactly.
+// TestBatchesAreCutWhereThatPays checks where batches are split. A row of n source positions costs
+// 512 n + 64 n^2, so splitting off a shorter row saves the start of a length bucket, 2e8, where (n
+// - m) * (n + m + 8) reaches 3,125,000: with m = 621 that is from n = 1871 on, exactly.
 func TestBatchesAreCutWhereThatPays(t *testing.T) {
 	m := newModel(t, small(), 1)
 	for _, c := range []struct {
@@ -171,18 +170,18 @@ func TestBatchesAreCutWhereThatPays(t *testing.T) {
 }
 
 // TestLengthBucketsDrawDropoutInTurn compares a batch of two length buckets with the same pass over
-// plain tensors.
+// plain tensors: the buckets sample dropout in order.
 func TestLengthBucketsDrawDropoutInTurn(t *testing.T) {
 	p := spec.Protocols()[1]
 	b := ragged(330, []int{330, 3}, []int{2, 1})
 	short, long := ragged(3, []int{0, 3}, []int{0, 1}).Rows(1, 2), b.Rows(0, 1)
 	short.TargetLen, short.Target = 1, short.Target[:1]
 	long.TargetLen, long.Target = 2, long.Target[:2]
-	for _, recompute := range []bool{false, true} {
+	for _, checkpointing := range []bool{false, true} {
 		c := small()
 		c.Dropout, c.FeedForward, c.Model = 0.3, 8000, 40
 		m := newModel(t, c, 1)
-		m.GradientCheckpointing = recompute
+		m.GradientCheckpointing = checkpointing
 		if got := m.LengthBuckets(b, p, 0.3); len(got) != 2 {
 			t.Fatalf("%d length buckets", len(got))
 		}

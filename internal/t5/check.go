@@ -7,10 +7,11 @@ import (
 	"rdrec/internal/task"
 )
 
-// ErrNoTarget says that a batch has no target token to train on.
+// ErrNoTarget is returned for a batch without a target token to train on.
 var ErrNoTarget = errors.New("batch has no target token to train on")
 
-// checkBatch refuses a batch that points outside of the model's tables: a GPU would not say where.
+// checkBatch rejects ids outside the model's tables; on a GPU, libtorch's error would not name the
+// id.
 func (c Config) checkBatch(b task.Batch) error {
 	if b.Size < 1 || b.SourceLen < 1 {
 		return fmt.Errorf("batch of %d rows of %d source tokens: empty", b.Size, b.SourceLen)
@@ -28,16 +29,18 @@ func (c Config) checkBatch(b task.Batch) error {
 		{"target", b.Target, b.TargetLen, c.Vocabulary},
 	} {
 		if len(table.ids) != b.Size*table.length {
-			return fmt.Errorf("batch of %d rows: %d %s ids do not fill rows of %d", b.Size, len(table.ids), table.what, table.length)
+			return fmt.Errorf("batch of %d rows: %d %s ids do not fill rows of %d",
+				b.Size, len(table.ids), table.what, table.length)
 		}
 		if i := indexOutOfRange(table.ids, table.limit); i >= 0 {
-			return fmt.Errorf("batch of %d rows: row %d: %s id %d is not below %d", b.Size, i/table.length, table.what, table.ids[i], table.limit)
+			return fmt.Errorf("batch of %d rows: row %d: %s id %d is not below %d",
+				b.Size, i/table.length, table.what, table.ids[i], table.limit)
 		}
 	}
 	return nil
 }
 
-// checkTargets is checkBatch for a batch to learn from.
+// checkTargets is checkBatch for training: the batch also needs a target token that is not padding.
 func (c Config) checkTargets(b task.Batch) error {
 	if err := c.checkBatch(b); err != nil {
 		return err

@@ -1,8 +1,9 @@
-// Package t5 is the student: a T5 encoder-decoder that reads prompt vectors before the tokens and
-// adds whole-word embeddings to them, as RDRec's does. In: batches of token ids; out: losses and
-// gradients for training, and log-probabilities token by token for decoding. The parts, one small
-// file each: [Config], the layout of its parameters, embedding, relative bias, attention,
-// feed-forward, stack, loss, decoding, and loading from and saving to Hugging Face's T5 layout.
+// Package t5 implements the student: a T5 encoder-decoder with prompt vectors before the tokens and
+// whole-word embeddings added to them, as in RDRec. Its input is batches of token ids. Its output
+// is losses and gradients for training, and log-probabilities for decoding, one token at a time.
+// Each part has a file: [Config], the layout of its parameters, embedding, relative bias,
+// attention, feed-forward, stack, loss, decoding, and loading from and saving to Hugging Face's T5
+// layout.
 package t5
 
 import (
@@ -17,40 +18,41 @@ import (
 	"rdrec/internal/task"
 )
 
-// ConfigFile is the name under which Hugging Face keeps a model's configuration.
+// ConfigFile is the name of Hugging Face's model configuration file.
 const ConfigFile = "config.json"
 
-// Config is a T5's shape, under the names of Hugging Face's config.json.
+// Config is the configuration of a T5. Its JSON names are those of Hugging Face's config.json.
 type Config struct {
 	Architectures []string `json:"architectures"`
 	ModelType     string   `json:"model_type"`
-	// Vocabulary is how many token ids there are (32,128: the tokenizer's 32,100 and some padding).
+	// Vocabulary is the number of token ids (32,128: the tokenizer's 32,100, padded).
 	Vocabulary int64 `json:"vocab_size"`
-	// Model, Head and FeedForward are widths: of a hidden state, of an attention head, and inside a
+	// Model, Head and FeedForward are the widths of a hidden state, an attention head and the inner
 	// feed-forward layer.
 	Model       int64 `json:"d_model"`
 	Head        int64 `json:"d_kv"`
 	FeedForward int64 `json:"d_ff"`
-	// Layers and DecoderLayers are the blocks of each stack; Heads is the attention heads of a
-	// block.
+	// Layers and DecoderLayers are the numbers of blocks in the encoder and the decoder; Heads is
+	// the number of attention heads in a block.
 	Layers        int   `json:"num_layers"`
 	DecoderLayers int   `json:"num_decoder_layers"`
 	Heads         int64 `json:"num_heads"`
-	// Positions is how many whole words the whole-word table tells apart. T5 itself has no
-	// positions, only distances.
+	// Positions is the number of rows in the whole-word table. T5 itself has relative positions
+	// only.
 	Positions int64 `json:"n_positions"`
-	// Buckets and MaxDistance shape the relative position bias.
+	// Buckets and MaxDistance configure the relative position bias.
 	Buckets     int64 `json:"relative_attention_num_buckets"`
 	MaxDistance int64 `json:"relative_attention_max_distance"`
-	// Epsilon is added to a hidden state's mean square before it divides.
+	// Epsilon is added to a hidden state's mean square in layer normalization.
 	Epsilon float64 `json:"layer_norm_epsilon"`
 	// Activation is "relu", or "gated-gelu" (T5 v1.1).
 	Activation string `json:"feed_forward_proj"`
-	// Dropout is the share of values set to 0 while training (0 to 0.9).
+	// Dropout is the dropout rate in training, from 0 up to but not including 1.
 	Dropout      float64 `json:"dropout_rate"`
 	Factor       float64 `json:"initializer_factor"`
 	EncodeDecode bool    `json:"is_encoder_decoder"`
-	// Tied is whether the embedding table is the output head too, behind a scaling by Model to the
+	// Tied makes the embedding table the output head too, with hidden states scaled by Model to the
+	// power
 	// -0.5.
 	Tied     bool   `json:"tie_word_embeddings"`
 	UseCache bool   `json:"use_cache"`
@@ -58,12 +60,13 @@ type Config struct {
 	End      int64  `json:"eos_token_id"`
 	Pad      int64  `json:"pad_token_id"`
 	Type     string `json:"torch_dtype"`
-	// Tasks and Prompts are ours: Prompts vectors for each of Tasks tasks. 0 prompts means none.
+	// Tasks and Prompts are not in T5: there are Prompts prompt vectors for each of Tasks prompts.
+	// If Prompts is 0, there are none.
 	Tasks   int64 `json:"task_num"`
 	Prompts int64 `json:"prompts_per_task"`
 }
 
-// FromSize returns the configuration of a row of [spec.Sizes], with prompts prompt vectors a task.
+// FromSize returns the configuration of a size of [spec.Sizes], with prompts vectors per prompt.
 func FromSize(size spec.Size, prompts int) Config {
 	c := defaults()
 	c.Model, c.Head, c.FeedForward = int64(size.Model), int64(size.Head), int64(size.FeedForward)
@@ -72,7 +75,7 @@ func FromSize(size spec.Size, prompts int) Config {
 	return c
 }
 
-// defaults are the values that Hugging Face assumes for what a config.json leaves out.
+// defaults returns the values that Hugging Face uses for keys missing from config.json.
 func defaults() Config {
 	return Config{
 		Architectures: []string{"T5ForConditionalGeneration"}, ModelType: "t5",
@@ -82,7 +85,7 @@ func defaults() Config {
 	}
 }
 
-// ReadConfig reads dir's config.json.
+// ReadConfig reads config.json in dir.
 func ReadConfig(dir string) (Config, error) {
 	path := filepath.Join(dir, ConfigFile)
 	data, err := os.ReadFile(path)
@@ -108,7 +111,7 @@ func parseConfig(data []byte) (Config, error) {
 	return c, c.check()
 }
 
-// check names every field that no T5 of ours can have.
+// check returns an error that names every unsupported field.
 func (c Config) check() error {
 	var problems []error
 	report := func(bad bool, key string, value any) {

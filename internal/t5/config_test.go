@@ -12,7 +12,7 @@ import (
 	"rdrec/internal/t5"
 )
 
-// readConfig reads a config.json with this text.
+// readConfig reads a config.json with the given text.
 func readConfig(t *testing.T, text string) (t5.Config, error) {
 	t.Helper()
 	dir := t.TempDir()
@@ -22,13 +22,14 @@ func readConfig(t *testing.T, text string) (t5.Config, error) {
 	return t5.ReadConfig(dir)
 }
 
-// hfDefaults are the defaults of transformers' T5Config, with t5-small's n_positions and
-// decoder_start_token_id, and ours for what T5 lacks.
+// hfDefaults returns the defaults of transformers' T5Config, with t5-small's n_positions and
+// decoder_start_token_id, and the student's defaults for keys that T5 lacks.
 func hfDefaults() t5.Config {
 	return t5.Config{
 		Architectures: []string{"T5ForConditionalGeneration"}, ModelType: "t5", Vocabulary: 32128,
 		Model: 512, Head: 64, FeedForward: 2048, Layers: 6, DecoderLayers: 6, Heads: 8, Positions: 512,
-		Buckets: 32, MaxDistance: 128, Epsilon: 0.000001, Activation: "relu", Dropout: 0.1, Factor: 1, EncodeDecode: true,
+		Buckets: 32, MaxDistance: 128, Epsilon: 0.000001,
+		Activation: "relu", Dropout: 0.1, Factor: 1, EncodeDecode: true,
 		Tied: true, UseCache: true, Start: 0, End: 1, Pad: 0, Type: "float32", Tasks: 5, Prompts: 0,
 	}
 }
@@ -68,7 +69,7 @@ func TestT5SmallIsHuggingFaces(t *testing.T) {
 	}
 }
 
-// TestEveryKeyOfAConfigIsRead sets each key to a value that is no default.
+// TestEveryKeyOfAConfigIsRead sets each key to a value other than its default.
 func TestEveryKeyOfAConfigIsRead(t *testing.T) {
 	got, err := readConfig(t, `{
 		"architectures": ["X"], "model_type": "t5", "vocab_size": 70, "d_model": 12, "d_kv": 5, "d_ff": 17, "num_layers": 3,
@@ -91,7 +92,7 @@ func TestEveryKeyOfAConfigIsRead(t *testing.T) {
 	}
 }
 
-// TestConfigBounds has the last value that is accepted and the first that is refused.
+// TestConfigBounds checks the last accepted and the first rejected value of each key.
 func TestConfigBounds(t *testing.T) {
 	for _, c := range []struct{ key, good, bad string }{
 		{"model_type", `"t5"`, `"mt5"`},
@@ -114,11 +115,11 @@ func TestConfigBounds(t *testing.T) {
 		if _, err := readConfig(t, `{"`+c.key+`": `+c.good+`}`); err != nil {
 			t.Errorf("%s %s: %v", c.key, c.good, err)
 		}
-		said := c.key
+		want := c.key
 		if c.key == "task_num" {
-			said = "prompts_per_task"
+			want = "prompts_per_task"
 		}
-		if _, err := readConfig(t, `{"`+c.key+`": `+c.bad+`}`); err == nil || !strings.Contains(err.Error(), said) {
+		if _, err := readConfig(t, `{"`+c.key+`": `+c.bad+`}`); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s %s: %v, want an error that names it", c.key, c.bad, err)
 		}
 	}

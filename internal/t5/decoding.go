@@ -9,42 +9,43 @@ import (
 	"rdrec/internal/torch"
 )
 
-// DecodeOptions says how a batch is to be decoded.
+// DecodeOptions configures the decoding of a batch.
 type DecodeOptions struct {
-	// NumBeams is the most sequences that a row may have at once (at least 1).
+	// NumBeams is the maximum number of sequences per row (at least 1).
 	NumBeams int
-	// MaxLength is the longest sequence, start token included (at least 2).
+	// MaxLength is the maximum length of a sequence in tokens, including the start token (at least
+	// 2).
 	MaxLength int
-	// MaskCross hides padding from the cross-attention, as in [spec.Protocol].
+	// MaskCross masks padding in the cross-attention, as in [spec.Protocol].
 	MaskCross bool
-	// AllowedTokens are the only ones that are scored, in the order of the scores; nil means the
-	// whole vocabulary.
+	// AllowedTokens restricts scores to these tokens, in this order; nil means the whole
+	// vocabulary.
 	AllowedTokens []int64
 }
 
-// Decoding is a batch in the middle of being decoded token by token. The encoder and the
-// cross-attention's keys and values are computed once a row and shared by its sequences; the keys
-// and values of the tokens so far are cached. It lives inside [torch.Run] and is freed with
-// [Decoding.Close]; one goroutine uses it.
+// Decoding is the state of decoding a batch one token at a time. The encoder's states and the
+// cross-attention's keys and values are computed once per row and shared by its sequences; the
+// self-attention's keys and values are cached (KV cache). Use it inside [torch.Run], from one
+// goroutine, and free it with [Decoding.Close].
 type Decoding struct {
 	model *Model
 	n     *network
 	scope *torch.Scope
 	opt   DecodeOptions
 
-	rows     int64 // goldenRows in the batch
+	rows     int64 // rows in the batch
 	numBeams int64 // sequences of each row in the last step
-	step     int64 // tokens that are cached
-	// crossKeys and crossValues hold one tensor a block. [goldenRows, heads, source, head]
+	step     int64 // tokens in the cache
+	// crossKeys and crossValues hold one tensor per block. [rows, heads, source, head]
 	crossKeys, crossValues []*torch.Tensor
-	crossMask              *torch.Tensor // [goldenRows, 1, 1, source], nil where nothing is hidden
+	crossMask              *torch.Tensor // [rows, 1, 1, source], nil if nothing is masked
 	bias                   *torch.Tensor // [1, heads, tokens, tokens]
-	// cache and spare hold the self-attention's keys and values of all blocks; a step reads one and
-	// writes the other.
+	// cache and spare hold the self-attention's keys and values of all blocks; reordering reads one
+	// and writes the other.
 	cache, spare *torch.Tensor // [2 * blocks, sequences, heads, tokens, head]
 }
 
-// Start reads a batch. What it answers has no tokens yet: the first [Decoding.Step] gives it the
+// Start encodes a batch. The decoding has no tokens yet: the first [Decoding.Step] appends the
 // start tokens.
 func (m *Model) Start(b task.Batch, opt DecodeOptions) (*Decoding, error) {
 	if opt.NumBeams < 1 || opt.MaxLength < 2 {
@@ -53,10 +54,12 @@ func (m *Model) Start(b task.Batch, opt DecodeOptions) (*Decoding, error) {
 	if err := m.checkBatch(b); err != nil {
 		return nil, err
 	}
-	d := &Decoding{model: m, n: m.assemble(m.views, 0, false), scope: torch.NewScope(), opt: opt, rows: int64(b.Size)}
+	d := &Decoding{
+		model: m, n: m.assemble(m.views, 0, false), scope: torch.NewScope(), opt: opt, rows: int64(b.Size),
+	}
 	done := false
 	defer func() {
-		if !done { // libtorch raised a fault that torch.Run will catch
+		if !done { // libtorch panicked; torch.Run recovers
 			d.Close()
 		}
 	}()
@@ -65,7 +68,7 @@ func (m *Model) Start(b task.Batch, opt DecodeOptions) (*Decoding, error) {
 	return d, nil
 }
 
-// embeddedGroup runs the encoder and prepares what all steps share.
+// embeddedBucket runs the encoder and prepares what all steps share.
 func (d *Decoding) encode(b task.Batch) {
 	n := d.n
 	inner := d.scope.Sub()
@@ -73,25 +76,26 @@ func (d *Decoding) encode(b task.Batch) {
 	b.TargetLen, b.Target = 0, nil
 	g := lengthBucket{batch: b, padRepeats: 1}
 	mask := n.padMask(inner, b, d.model.device)
-	encoded := n.encode(inner, n.embed(inner, []lengthBucket{g}, d.model.device)[0].source, mask) // [goldenRows, source, model]
+	source := n.embed(inner, []lengthBucket{g}, d.model.device)[0].source
+	encoded := n.encode(inner, source, mask) // [rows, source, model]
 	for _, block := range n.decoder.blocks {
 		kv := block.cross.splitHeads(encoded.Linear(block.cross.keys), 2)
-		d.crossKeys = append(d.crossKeys, d.scope.Adopt(kv[0]))     // [goldenRows, heads, source, head]
-		d.crossValues = append(d.crossValues, d.scope.Adopt(kv[1])) // [goldenRows, heads, source, head]
+		d.crossKeys = append(d.crossKeys, d.scope.Adopt(kv[0]))     // [rows, heads, source, head]
+		d.crossValues = append(d.crossValues, d.scope.Adopt(kv[1])) // [rows, heads, source, head]
 	}
 	if mask = n.crossMask(encoded, mask, g, d.opt.MaskCross); mask != nil {
 		d.crossMask = d.scope.Adopt(mask)
 	}
 	if len(d.opt.AllowedTokens) > 0 {
-		d.n.head = d.scope.Adopt(n.head.In(encoded).IndexSelect(0, encoded.NewInt64(d.opt.AllowedTokens, int64(len(d.opt.AllowedTokens)))))
+		allowed := encoded.NewInt64(d.opt.AllowedTokens, int64(len(d.opt.AllowedTokens)))
+		d.n.head = d.scope.Adopt(n.head.In(encoded).IndexSelect(0, allowed))
 	}
 	d.pack(inner)
 	d.bias = d.scope.Adopt(n.positionBias(encoded, n.decoder.bias, int64(d.opt.MaxLength-1), false))
 	d.allocateCache(min(initialCacheLength, int64(d.opt.MaxLength-1)))
 }
 
-// pack prepares the matrices of each step: what packing costs is less than what a few steps gain by
-// it.
+// pack packs the weight matrices that every step multiplies by. A few steps repay the cost.
 func (d *Decoding) pack(s *torch.Scope) {
 	if d.model.device != torch.CPU || !torch.SupportsPacking() {
 		return
@@ -108,19 +112,19 @@ func (d *Decoding) pack(s *torch.Scope) {
 	add(d.n.head)
 }
 
-// initialCacheLength is for how many tokens the cache has room at first: items end within it, and
-// room for the longest sequence would be gigabytes that nobody touches, or touches a page at a
-// time. It doubles as sequences grow.
+// initialCacheLength is the initial capacity of the cache in tokens. Items fit in it; capacity for
+// the maximum length would allocate gigabytes that are rarely used. The capacity doubles as
+// sequences grow.
 const initialCacheLength = 8
 
-// allocateCache makes cache and spare, with room for so many tokens.
+// allocateCache allocates cache and spare with a capacity in tokens.
 func (d *Decoding) allocateCache(tokens int64) {
 	shape := []int64{2 * int64(len(d.n.decoder.blocks)), d.rows * int64(d.opt.NumBeams), d.n.Heads, tokens, d.n.Head}
 	d.cache = d.scope.Empty(torch.Float32, d.model.device, shape...)
 	d.spare = d.scope.Empty(torch.Float32, d.model.device, shape...)
 }
 
-// growCache makes room for the next token.
+// growCache doubles the capacity if the next token does not fit.
 func (d *Decoding) growCache(s *torch.Scope) {
 	old := d.cache
 	capacity := old.Dim(3)
@@ -134,7 +138,8 @@ func (d *Decoding) growCache(s *torch.Scope) {
 }
 
 // Step appends a token to each sequence and returns the log-probabilities of the next, in scope s.
-// See [Decoding.Hidden]. [sequences, vocabulary or Decode.AllowedTokens]
+// See [Decoding.Hidden].
+// [sequences, vocabulary or allowed tokens]
 func (d *Decoding) Step(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) {
 	hidden, err := d.Hidden(s, tokens, parents)
 	if err != nil {
@@ -143,10 +148,11 @@ func (d *Decoding) Step(s *torch.Scope, tokens, parents []int64) (*torch.Tensor,
 	return d.LogProbs(hidden), nil
 }
 
-// Hidden is Step before the head, for searches that ask [Decoding.LogProbs] for some of the scores
-// at a time. Sequences lie row by row, the same number in each. parents says which sequence of the
-// step before each one goes on from; nil means that they stay as they are. The first step may have
-// one sequence a row, as all are equal then. [sequences, model]
+// Hidden is Step without the head, for searches that compute scores in parts with
+// [Decoding.LogProbs]. Sequences are ordered by row, with the same number in each row. parents
+// holds, for each sequence, the index of the sequence of the previous step that it continues; nil
+// keeps the order. The first step may have one sequence per row, since all beams of a row are equal
+// then. [sequences, model]
 func (d *Decoding) Hidden(s *torch.Scope, tokens, parents []int64) (*torch.Tensor, error) {
 	if err := d.check(tokens, parents); err != nil {
 		return nil, err
@@ -160,8 +166,8 @@ func (d *Decoding) Hidden(s *torch.Scope, tokens, parents []int64) (*torch.Tenso
 	return s.Adopt(d.next(inner, d.index(inner, tokens), from)), nil
 }
 
-// HiddenOn is [Decoding.Hidden] of tokens and parents that are on the device already, and stay
-// unread: [sequences], int64. parents is nil in the first step. Only their number is checked.
+// HiddenOn is [Decoding.Hidden] for tokens and parents that are on the device already: [sequences],
+// int64. parents is nil in the first step. HiddenOn checks their number, but not their values.
 func (d *Decoding) HiddenOn(s *torch.Scope, tokens, parents *torch.Tensor) (*torch.Tensor, error) {
 	count := int64(0)
 	if parents != nil {
@@ -179,7 +185,7 @@ func (d *Decoding) index(s *torch.Scope, values []int64) *torch.Tensor {
 	return s.FromInt64(values, int64(len(values))).ToDevice(d.model.device)
 }
 
-// next feeds the tokens to the sequences that the parents name. [sequences, model]
+// next reorders the sequences by parents and appends the tokens. [sequences, model]
 func (d *Decoding) next(s *torch.Scope, tokens, parents *torch.Tensor) *torch.Tensor {
 	if parents != nil {
 		d.reorder(s, parents)
@@ -190,8 +196,9 @@ func (d *Decoding) next(s *torch.Scope, tokens, parents *torch.Tensor) *torch.Te
 	return hidden.Select(1, 0)
 }
 
-// LogProbs is the log-probabilities for some of the sequences that [Decoding.Hidden] returned, in
-// the scope of hidden. [maskValue's sequences, vocabulary or Decode.AllowedTokens]
+// LogProbs returns the log-probabilities for hidden states that [Decoding.Hidden] returned, all or
+// some of them, in the scope of hidden.
+// [hidden's sequences, vocabulary or allowed tokens]
 func (d *Decoding) LogProbs(hidden *torch.Tensor) *torch.Tensor {
 	return torch.Within(hidden, func(x *torch.Tensor) *torch.Tensor { return d.n.logits(x).LogSoftmax(-1) })
 }
@@ -225,20 +232,19 @@ func (d *Decoding) checkCounts(sequences, parents int64, reorders bool) error {
 	return nil
 }
 
-// indexOutOfRange is the place of the first number that is not from 0 up to limit; -1 if there is
-// none.
+// indexOutOfRange returns the index of the first value outside [0, limit), or -1.
 func indexOutOfRange(values []int64, limit int64) int {
 	return slices.IndexFunc(values, func(n int64) bool { return n < 0 || n >= limit })
 }
 
-// reorder makes the cache's sequences those that the parents name.
+// reorder replaces the cache's sequences by those that parents selects.
 func (d *Decoding) reorder(s *torch.Scope, parents *torch.Tensor) {
 	used := func(cache *torch.Tensor) *torch.Tensor { return s.Use(cache).Narrow(3, 0, d.step) }
 	used(d.cache).IndexSelectInto(used(d.spare).Narrow(1, 0, parents.Dim(0)), 1, parents)
 	d.cache, d.spare = d.spare, d.cache
 }
 
-// forward runs the decoder over one token a sequence. [sequences, 1, model]
+// forward runs the decoder over one token per sequence. [sequences, 1, model]
 func (d *Decoding) forward(s *torch.Scope, tokens *torch.Tensor) *torch.Tensor {
 	n := d.n
 	bias := s.Use(d.bias).Narrow(2, d.step, 1).Narrow(3, 0, d.step+1) // [1, heads, 1, so far]
@@ -253,7 +259,8 @@ func (d *Decoding) forward(s *torch.Scope, tokens *torch.Tensor) *torch.Tensor {
 	return n.decoder.norm.forward(hidden)
 }
 
-// selfAttention looks at the cached tokens and at x itself, which it caches. [sequences, 1, model]
+// selfAttention computes the attention of x to the cached tokens and to itself, and caches x.
+// [sequences, 1, model]
 func (d *Decoding) selfAttention(a attention, i int, x, bias *torch.Tensor) *torch.Tensor {
 	count := x.Dim(0)
 	qkv := a.splitHeads(d.n.linear(x, a.query), 3) // 3 x [sequences, heads, 1, head]
@@ -265,18 +272,19 @@ func (d *Decoding) selfAttention(a attention, i int, x, bias *torch.Tensor) *tor
 	return d.n.linear(a.mergeHeads(a.weightedSum(qkv[0], cached(0, qkv[1]), cached(1, qkv[2]), bias)), a.out)
 }
 
-// crossAttention looks at the row's source. A row's sequences are so many queries of one attention,
-// so its keys and values are not copied for each. [sequences, 1, model]
+// crossAttention computes the attention of x to the row's source. The sequences of a row are
+// queries of one attention, so its keys and values need not be repeated. [sequences, 1, model]
 func (d *Decoding) crossAttention(a attention, i int, x *torch.Tensor) *torch.Tensor {
 	count, n := x.Dim(0), d.n
-	q := d.n.linear(x, a.query).View(d.rows, count/d.rows, n.Heads, n.Head).Transpose(1, 2) // [goldenRows, heads, beams, head]
-	attended := a.weightedSum(q, d.crossKeys[i].In(x), d.crossValues[i].In(x), d.crossMask) // [goldenRows, heads, beams, head]
+	// Both are [rows, heads, beams, head].
+	q := d.n.linear(x, a.query).View(d.rows, count/d.rows, n.Heads, n.Head).Transpose(1, 2)
+	attended := a.weightedSum(q, d.crossKeys[i].In(x), d.crossValues[i].In(x), d.crossMask)
 	return n.linear(attended.Transpose(1, 2).Reshape(count, 1, n.Heads*n.Head), a.out)
 }
 
-// Keep drops all rows but those numbered, in their order: finished rows need not be decoded on.
-// Sequences keep their places in their rows, so the next step's parents count the kept rows'
-// sequences alone.
+// Keep drops all rows except the given ones and orders them as given, so that finished rows are not
+// decoded further. Sequences keep their order within a row; the parents of the next step are
+// indices into the sequences of the kept rows.
 func (d *Decoding) Keep(rows []int) {
 	inner := d.scope.Sub()
 	defer inner.Close()
@@ -305,7 +313,7 @@ func (d *Decoding) Keep(rows []int) {
 	d.rows = int64(len(rows))
 }
 
-// Rows is how many rows are being decoded.
+// Rows returns the number of rows that are being decoded.
 func (d *Decoding) Rows() int { return int(d.rows) }
 
 // Close frees the decoding. A second Close does nothing.

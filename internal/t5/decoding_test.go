@@ -39,7 +39,7 @@ func decodeStepwise(t *testing.T, m *t5.Model, b task.Batch, beams int, maskCros
 				return err
 			}
 			steps = append(steps, scores.Float32s())
-			parents = make([]int64, len(tokens)) // all of a row's beams are equal: let them go on from each other
+			parents = make([]int64, len(tokens)) // all beams of a row are equal, so they may continue each other
 			for i := range parents {
 				parents[i] = int64(i/beams*beams + (i+1)%beams)
 			}
@@ -68,7 +68,8 @@ func TestStepwiseDecodingMatchesForward(t *testing.T) {
 				if err != nil {
 					return err
 				}
-				want := pass.Logits.LogSoftmax(-1).Transpose(0, 1).RepeatInterleave(beams, 1) // [target, batch * beams, vocabulary]
+				// [target, batch * beams, vocabulary]
+				want := pass.Logits.LogSoftmax(-1).Transpose(0, 1).RepeatInterleave(beams, 1)
 				w := &deviation{t: t, name: name}
 				for step := range steps {
 					w.all(steps[step], want.Select(0, int64(step)).Float32s())
@@ -102,7 +103,7 @@ func TestFirstStepMatchesTheReference(t *testing.T) {
 	t.Logf("largest deviation %.1e", w.value)
 }
 
-// targets gives a batch that has none targets of so many tokens.
+// targets adds targets of the given length to a batch without targets.
 func targets(b task.Batch, length int) task.Batch {
 	b.TargetLen, b.Target = length, make([]int64, b.Size*length)
 	for i := range b.Target {
@@ -133,8 +134,9 @@ func TestKeepLeavesRowsUnchanged(t *testing.T) {
 			step(make([]int64, 6), nil)
 			step([]int64{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, []int64{0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5})
 			if !keep {
-				scores := step([]int64{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}, []int64{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10})
-				return append(scores.Narrow(0, 8, 2).Float32s(), scores.Narrow(0, 2, 2).Float32s()...) // goldenRows 4 and 1
+				tokens := []int64{3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14}
+				scores := step(tokens, []int64{1, 0, 3, 2, 5, 4, 7, 6, 9, 8, 11, 10})
+				return append(scores.Narrow(0, 8, 2).Float32s(), scores.Narrow(0, 2, 2).Float32s()...) // rows 4 and 1
 			}
 			d.Keep([]int{4, 1})
 			return step([]int64{11, 12, 5, 6}, []int64{1, 0, 3, 2}).Float32s()

@@ -11,15 +11,14 @@ import (
 	"rdrec/internal/torch"
 )
 
-// hfT5 is Hugging Face's T5, written down once more, tensor by tensor, with dropout at each of the
-// places that modeling_t5.py has it: the embeddings of both stacks, attention probabilities, the
-// output of each sublayer, inside the feed-forward layer, and the final states of both stacks. The
-// order of the operations is the order of the draws.
+// hfT5 is a second implementation of Hugging Face's T5 over plain tensors. It applies dropout where
+// modeling_t5.py does: to the embeddings of both stacks, to attention probabilities, to the output
+// of each sublayer, inside the feed-forward layer, and to the final states of both stacks. The
+// order of the operations is the order in which dropout is sampled.
 type hfT5 struct {
 	t5.Config
 	weights map[string]*torch.Tensor
-	// segment runs the segments of the pass one by one: a checkpointed one draws from a seed of its
-	// own.
+	// segment runs each segment of the pass: a checkpointed one samples dropout with its own seed.
 	segment func(f func())
 }
 
@@ -33,12 +32,12 @@ func (h hfT5) times(x *torch.Tensor, name string) *torch.Tensor {
 	return x.MatMul(h.weights[name+".weight"].Transpose(0, 1))
 }
 
-// attend is one attention without its residual connection. [goldenRows, queries, model]
-func (h hfT5) attend(x, memory, bias *torch.Tensor, name string) *torch.Tensor {
-	heads := func(x *torch.Tensor) *torch.Tensor { // [goldenRows, heads, length, head]
+// attend is one attention without its residual connection. [rows, queries, model]
+func (h hfT5) attend(x, encoded, bias *torch.Tensor, name string) *torch.Tensor {
+	heads := func(x *torch.Tensor) *torch.Tensor { // [rows, heads, length, head]
 		return x.View(x.Dim(0), x.Dim(1), h.Heads, h.Head).Transpose(1, 2).Contiguous()
 	}
-	q, k, v := heads(h.times(x, name+"q")), heads(h.times(memory, name+"k")), heads(h.times(memory, name+"v"))
+	q, k, v := heads(h.times(x, name+"q")), heads(h.times(encoded, name+"k")), heads(h.times(encoded, name+"v"))
 	scores := q.MatMul(k.Transpose(2, 3))
 	if bias != nil {
 		scores = scores.Add(bias)
@@ -72,9 +71,9 @@ func (h hfT5) bias(s *torch.Scope, stack string, length int64) *torch.Tensor {
 	return bias.Add(s.FromFloat32(later, length, length))
 }
 
-// stack runs the encoder (memory is nil) or the decoder. [goldenRows, length, model]
-func (h hfT5) stack(name string, hidden, memory, bias, crossBias *torch.Tensor) *torch.Tensor {
-	h.segment(func() {}) // the bias draws nothing
+// stack runs the encoder (encoded is nil) or the decoder. [rows, length, model]
+func (h hfT5) stack(name string, hidden, encoded, bias, crossBias *torch.Tensor) *torch.Tensor {
+	h.segment(func() {}) // the bias samples no dropout
 	h.segment(func() { hidden = h.drop(hidden) })
 	for i := range h.Layers {
 		layer := func(j int) string { return fmt.Sprintf("%s.block.%d.layer.%d.", name, i, j) }
@@ -82,9 +81,9 @@ func (h hfT5) stack(name string, hidden, memory, bias, crossBias *torch.Tensor) 
 			normed := h.norm(hidden, layer(0))
 			hidden = hidden.Add(h.drop(h.attend(normed, normed, bias, layer(0)+"SelfAttention.")))
 			last := layer(1)
-			if memory != nil {
+			if encoded != nil {
 				last = layer(2)
-				hidden = hidden.Add(h.drop(h.attend(h.norm(hidden, layer(1)), memory, crossBias, layer(1)+"EncDecAttention.")))
+				hidden = hidden.Add(h.drop(h.attend(h.norm(hidden, layer(1)), encoded, crossBias, layer(1)+"EncDecAttention.")))
 			}
 			hidden = hidden.Add(h.drop(h.feedForward(h.norm(hidden, last), last+"DenseReluDense.")))
 		})
@@ -93,8 +92,8 @@ func (h hfT5) stack(name string, hidden, memory, bias, crossBias *torch.Tensor) 
 	return hidden
 }
 
-// embed returns what the encoder and the decoder read of a batch. [goldenRows, prompts + source,
-// model], [goldenRows, target, model]
+// embed returns the inputs of the encoder and the decoder.
+// [rows, prompts + source, model], [rows, target, model]
 func (h hfT5) embed(s *torch.Scope, b task.Batch) (source, target *torch.Tensor) {
 	look := func(table string, ids []int64, length int) *torch.Tensor {
 		return s.FromInt64(ids, int64(b.Size), int64(length)).Embedding(h.weights[table+".weight"])
@@ -111,10 +110,9 @@ func (h hfT5) embed(s *torch.Scope, b task.Batch) (source, target *torch.Tensor)
 	return torch.Cat(1, look("prompt_embeddings", prompts, int(h.Prompts)), source), look("shared", read, b.TargetLen)
 }
 
-// loss is the mean cross-entropy over length buckets of rows, which are encoded and decoded one
-// after the other.
+// loss returns the mean cross-entropy over length buckets, which are encoded and decoded in order.
 func (h hfT5) loss(s *torch.Scope, p spec.Protocol, buckets ...task.Batch) *torch.Tensor {
-	h.segment(func() {}) // looking up draws nothing
+	h.segment(func() {}) // lookups sample no dropout
 	var hidden []*torch.Tensor
 	var labels []int64
 	for _, b := range buckets {
@@ -128,12 +126,12 @@ func (h hfT5) loss(s *torch.Scope, p spec.Protocol, buckets ...task.Batch) *torc
 			}
 		}
 		mask := s.FromFloat32(hide, int64(b.Size), 1, 1, length)
-		memory := h.stack("encoder", source, nil, h.bias(s, "encoder", length).Add(mask), nil)
+		encoded := h.stack("encoder", source, nil, h.bias(s, "encoder", length).Add(mask), nil)
 		var crossBias *torch.Tensor
 		if p.MaskCross {
 			crossBias = mask
 		}
-		decoded := h.stack("decoder", target, memory, h.bias(s, "decoder", int64(b.TargetLen)), crossBias)
+		decoded := h.stack("decoder", target, encoded, h.bias(s, "decoder", int64(b.TargetLen)), crossBias)
 		hidden, labels = append(hidden, decoded.View(-1, h.Model)), append(labels, b.Target...)
 	}
 	all, head, ignored := torch.Cat(0, hidden...), "lm_head", int64(-100)
@@ -146,8 +144,7 @@ func (h hfT5) loss(s *torch.Scope, p spec.Protocol, buckets ...task.Batch) *torc
 	return h.times(all, head).CrossEntropy(s.FromInt64(labels, int64(len(labels))), ignored)
 }
 
-// hfGradient is the loss of length buckets and its derivative by all weights, in the order of
-// [t5.Model.Flat].
+// hfGradient returns the loss of length buckets and its gradient, in the order of [t5.Model.Flat].
 func hfGradient(
 	t *testing.T, m *t5.Model, p spec.Protocol, seed int64, buckets ...task.Batch,
 ) (loss float64, gradient []float32) {
@@ -178,8 +175,8 @@ func hfGradient(
 	return loss, gradient
 }
 
-// twoLayers is a model small enough for a whole training step in milliseconds, with a dropout that
-// no loss overlooks.
+// twoLayers returns a model small enough for a training step in milliseconds, with a dropout rate
+// that affects every loss.
 func twoLayers(t *testing.T, activation string) *t5.Model {
 	t.Helper()
 	c := t5.FromSize(spec.Size{Model: 8, Head: 4, FeedForward: 16, Layers: 2, Heads: 2, Dropout: 0.3}, 3)
@@ -187,7 +184,7 @@ func twoLayers(t *testing.T, activation string) *t5.Model {
 	return newModel(t, c, 1)
 }
 
-// padded is three rows, the longest last, with padding in sources and targets.
+// padded returns three rows, the longest last, with padding in sources and targets.
 func padded() task.Batch {
 	return task.Batch{
 		Size: 3, SourceLen: 5, TargetLen: 3, Prompts: []int64{0, 4, 2},
@@ -198,15 +195,15 @@ func padded() task.Batch {
 	}
 }
 
-// TestDropoutMatchesHuggingFace compares loss and gradient with the same pass over plain
-// tensors, for each way to compute them.
+// TestDropoutMatchesHuggingFace compares loss and gradient with the same pass over plain tensors,
+// with and without gradient checkpointing.
 func TestDropoutMatchesHuggingFace(t *testing.T) {
 	for _, activation := range []string{"relu", "gated-gelu"} {
 		for _, p := range spec.Protocols() {
-			for _, recompute := range []bool{false, true} {
-				t.Run(fmt.Sprintf("%s, %s, recompute %t", activation, p.Name, recompute), func(t *testing.T) {
+			for _, checkpointing := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, %s, checkpointing %t", activation, p.Name, checkpointing), func(t *testing.T) {
 					m := twoLayers(t, activation)
-					m.GradientCheckpointing = recompute
+					m.GradientCheckpointing = checkpointing
 					want, wantGradient := hfGradient(t, m, p, 7, padded()) // gradient() has this seed
 					got, gotGradient := gradient(t, m, padded(), p, 0)
 					compare(t, want, got, wantGradient, gotGradient)
@@ -216,12 +213,11 @@ func TestDropoutMatchesHuggingFace(t *testing.T) {
 	}
 }
 
-// TestPassWithoutDropoutIsHuggingFaces is the same without dropout: in float32, and in bfloat16 to
-// its precision.
+// TestPassWithoutDropoutIsHuggingFaces compares them without dropout, in float32 and in bfloat16.
 func TestPassWithoutDropoutIsHuggingFaces(t *testing.T) {
-	for _, recompute := range []bool{false, true} {
+	for _, checkpointing := range []bool{false, true} {
 		m := twoLayers(t, "gated-gelu")
-		m.Dropout, m.GradientCheckpointing = 0, recompute
+		m.Dropout, m.GradientCheckpointing = 0, checkpointing
 		want, wantGradient := hfGradient(t, m, spec.Protocol{}, 0, padded())
 		got, gotGradient := gradient(t, m, padded(), spec.Protocol{}, 0)
 		compare(t, want, got, wantGradient, gotGradient)
@@ -229,8 +225,8 @@ func TestPassWithoutDropoutIsHuggingFaces(t *testing.T) {
 		half, halfGradient := gradient(t, m, padded(), spec.Protocol{}, 0)
 		distance, _ := relativeDistance(wantGradient, halfGradient)
 		if off := math.Abs(half/want - 1); off == 0 || off > 0.02 || distance == 0 || distance > 0.1 {
-			t.Errorf("recompute %t: loss %v in bfloat16, want about %v; gradients %v of their length apart",
-				recompute, half, want, distance)
+			t.Errorf("checkpointing %t: loss %v in bfloat16, want about %v; gradients %v of their length apart",
+				checkpointing, half, want, distance)
 		}
 	}
 }
@@ -245,10 +241,10 @@ func compare(t *testing.T, want, got float64, wantGradient, gotGradient []float3
 	}
 }
 
-// TestMicroBatchesDrawTheirOwnDropout accumulates a batch in parts: part i, which begins at row r,
-// draws from the seed plus r. Each part weighs as many labels as it has.
+// TestMicroBatchesDrawTheirOwnDropout accumulates micro-batches: one that starts at row r samples
+// dropout with the seed plus r. The weight of each is its number of labels.
 func TestMicroBatchesDrawTheirOwnDropout(t *testing.T) {
-	for _, recompute := range []bool{false, true} {
+	for _, checkpointing := range []bool{false, true} {
 		for name, c := range map[string]struct {
 			protocol spec.Protocol
 			rows     int
@@ -256,7 +252,7 @@ func TestMicroBatchesDrawTheirOwnDropout(t *testing.T) {
 			shares   []float64
 			seeds    []int64
 		}{
-			// Each target has three positions, of which 2, 2 and 3 are no padding.
+			// Each target has three positions, of which 2, 2 and 3 are not padding.
 			"a row at a time": {
 				spec.Protocol{SkipPads: true}, 1,
 				[]task.Batch{padded().Rows(0, 1), padded().Rows(1, 2), padded().Rows(2, 3)},
@@ -268,7 +264,7 @@ func TestMicroBatchesDrawTheirOwnDropout(t *testing.T) {
 			},
 		} {
 			m := twoLayers(t, "relu")
-			m.GradientCheckpointing = recompute
+			m.GradientCheckpointing = checkpointing
 			want, wantGradient := 0.0, make([]float32, m.Flat().Numel())
 			for i, part := range c.parts {
 				loss, gradient := hfGradient(t, m, c.protocol, c.seeds[i], part)
@@ -277,7 +273,7 @@ func TestMicroBatchesDrawTheirOwnDropout(t *testing.T) {
 					wantGradient[j] += float32(c.shares[i]) * x
 				}
 			}
-			t.Run(fmt.Sprintf("%s, recompute %t", name, recompute), func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s, checkpointing %t", name, checkpointing), func(t *testing.T) {
 				got, gotGradient := gradient(t, m, padded(), c.protocol, c.rows)
 				compare(t, want, got, wantGradient, gotGradient)
 			})
@@ -285,14 +281,14 @@ func TestMicroBatchesDrawTheirOwnDropout(t *testing.T) {
 	}
 }
 
-// TestEqualRowsInPartsHaveDifferentLosses: rows that are the same example differ in what dropout
-// draws for them alone.
+// TestEqualRowsInPartsHaveDifferentLosses checks two rows of the same example, which differ only in
+// their dropout.
 func TestEqualRowsInPartsHaveDifferentLosses(t *testing.T) {
 	m := twoLayers(t, "relu")
 	row := padded().Rows(2, 3)
 	first, _ := gradient(t, m, row, spec.Protocol{}, 0)
 	both, _ := gradient(t, m, repeat(row, 2), spec.Protocol{}, 1)
 	if math.Abs(both-first) < 1e-4 {
-		t.Errorf("two parts have a loss of %v, as the first alone", both)
+		t.Errorf("two parts have a loss of %v, equal to the first alone", both)
 	}
 }

@@ -5,53 +5,54 @@ import (
 	"rdrec/internal/torch"
 )
 
-// embeddedGroup is a group of rows as the two stacks read it.
-type embeddedGroup struct {
+// embeddedBucket is a length bucket with the inputs of both stacks.
+type embeddedBucket struct {
 	lengthBucket
-	source *torch.Tensor // [goldenRows, prompts + source, model]
-	target *torch.Tensor // [goldenRows, target, model], moved one place on behind the start token
+	source *torch.Tensor // [rows, prompts + source, model]
+	target *torch.Tensor // [rows, target, model], shifted right behind the start token
 }
 
-// embed looks up all that the stacks read: for the encoder the task's prompt vectors, then each
-// token's embedding plus its whole word's; for the decoder the tokens' alone. Tokens of no word,
-// pads and the end token get row 0 of the whole-word table; the prompts get none (REFERENCE.md 3).
-// Each table is looked up once for all groups, as its gradient is as large as the table each time.
-func (n *network) embed(s *torch.Scope, groups []lengthBucket, device torch.Device) []embeddedGroup {
+// embed returns the inputs of the stacks. The encoder reads the prompt vectors, then each token's
+// embedding plus its whole word's; the decoder reads token embeddings only. Tokens outside words,
+// pads and the end token get row 0 of the whole-word table; the prompts get none
+// (docs/deviations.md, behavior 3). Each table is looked up once for all buckets, because each
+// lookup's gradient is as large as the table.
+func (n *network) embed(s *torch.Scope, buckets []lengthBucket, device torch.Device) []embeddedBucket {
 	tables := []string{"shared", "prompt_embeddings", "whole_word_embeddings"}
 	texts := n.segments(s, tables, func(s *torch.Scope, n *network, _ []*torch.Tensor) []*torch.Tensor {
-		return n.lookUp(s, groups, device)
+		return n.lookUp(s, buckets, device)
 	})
-	embedded := make([]embeddedGroup, len(groups))
-	for i, g := range groups {
-		embedded[i] = embeddedGroup{lengthBucket: g, source: texts[i], target: texts[len(groups)+i]}
+	embedded := make([]embeddedBucket, len(buckets))
+	for i, g := range buckets {
+		embedded[i] = embeddedBucket{lengthBucket: g, source: texts[i], target: texts[len(buckets)+i]}
 	}
 	return embedded
 }
 
-// lookUp is what the encoder reads of each group, then what the decoder does.
-func (n *network) lookUp(s *torch.Scope, groups []lengthBucket, device torch.Device) []*torch.Tensor {
+// lookUp returns the encoder's input of each bucket, then the decoder's.
+func (n *network) lookUp(s *torch.Scope, buckets []lengthBucket, device torch.Device) []*torch.Tensor {
 	var tokens, wholes, prompts lookup
-	for _, g := range groups {
+	for _, g := range buckets {
 		tokens.add(g.batch.SourceLen, g.batch.Source)
 		wholes.add(g.batch.SourceLen, g.batch.Whole)
 		prompts.add(int(n.Prompts), n.promptRows(g.batch))
 	}
-	for _, g := range groups {
+	for _, g := range buckets {
 		tokens.add(g.batch.TargetLen, n.shift(g.batch))
 	}
 	texts := tokens.embed(s, n.words, device) // of all sources, then of all targets
 	whole := wholes.embed(s, n.wholeWords, device)
 	vectors := prompts.embed(s, n.prompts, device)
-	for i := range groups {
-		texts[i] = texts[i].Add(whole[i]) // [goldenRows, source, model]
+	for i := range buckets {
+		texts[i] = texts[i].Add(whole[i]) // [rows, source, model]
 		if n.Prompts > 0 {
-			texts[i] = torch.Cat(1, vectors[i], texts[i]) // [goldenRows, prompts + source, model]
+			texts[i] = torch.Cat(1, vectors[i], texts[i]) // [rows, prompts + source, model]
 		}
 	}
 	return texts
 }
 
-// promptRows are the rows of the prompt table for each row of a batch. [goldenRows, prompts]
+// promptRows returns the rows of the prompt table for each row of a batch. [rows, prompts]
 func (n *network) promptRows(b task.Batch) []int64 {
 	rows := make([]int64, 0, b.Size*int(n.Prompts))
 	for _, t := range b.Prompts {
@@ -62,7 +63,7 @@ func (n *network) promptRows(b task.Batch) []int64 {
 	return rows
 }
 
-// lookup gathers ids of several texts, to look them all up in a table at once.
+// lookup collects the ids of several texts for one lookup in a table.
 type lookup struct {
 	ids     []int64
 	sizes   []int64 // ids of each text
@@ -75,8 +76,8 @@ func (l *lookup) add(length int, ids []int64) {
 	l.lengths = append(l.lengths, int64(length))
 }
 
-// embed looks the ids up. One tensor a text: [goldenRows, length, model]; nil where the text is
-// empty.
+// embed looks the ids up and returns one tensor per text, [rows, length, model], or nil for an
+// empty text.
 func (l *lookup) embed(s *torch.Scope, table *torch.Tensor, device torch.Device) []*torch.Tensor {
 	texts := make([]*torch.Tensor, len(l.sizes))
 	if len(l.ids) == 0 {
@@ -91,8 +92,8 @@ func (l *lookup) embed(s *torch.Scope, table *torch.Tensor, device torch.Device)
 	return texts
 }
 
-// shift is what the decoder reads to answer the targets: the start token, then all but the last.
-// [goldenRows, target]
+// shift returns the decoder's input (teacher forcing): the start token, then all targets but the
+// last. [rows, target]
 func (n *network) shift(b task.Batch) []int64 {
 	shifted := make([]int64, len(b.Target))
 	for row := 0; row < len(shifted); row += b.TargetLen {

@@ -5,14 +5,14 @@ import (
 	"rdrec/internal/task"
 )
 
-// Bucketed is a length bucket: rows of a batch, cut to what they need, and how many equal pads
-// their last source position represents.
+// Bucketed is a length bucket: rows of a batch, truncated to the length that they need, and the
+// number of equal pads that their last source position represents.
 type Bucketed struct {
 	Batch task.Batch
 	Last  int
 }
 
-// LengthBuckets cuts a batch into length buckets.
+// LengthBuckets splits a batch into length buckets.
 func (m *Model) LengthBuckets(b task.Batch, p spec.Protocol, dropout float64) []Bucketed {
 	var all []Bucketed
 	for _, g := range m.lengthBuckets(b, p, dropout) {
@@ -21,7 +21,7 @@ func (m *Model) LengthBuckets(b task.Batch, p spec.Protocol, dropout float64) []
 	return all
 }
 
-// Partition cuts rows, which need so many source positions each, into runs of rows.
+// Partition splits rows by the number of source positions that each needs.
 func (m *Model) Partition(sources []int) [][]int {
 	var needs []rowLength
 	for row, source := range sources {
@@ -38,11 +38,11 @@ func (m *Model) Partition(sources []int) [][]int {
 	return runs
 }
 
-// Cost is the estimate of a length bucket's time.
+// Cost returns the estimated time of a length bucket.
 func (m *Model) Cost(rows, source, target int) float64 { return m.cost(rows, source, target) }
 
-// Saturation is the distance from which on the encoder's bias is the same.
+// Saturation returns the distance from which on the encoder's bias is constant.
 func (c Config) Saturation() int { return c.saturationDistance() }
 
-// CacheRoom is for how many tokens a decoding's cache has room.
+// CacheRoom returns the capacity of a decoding's cache in tokens.
 func (d *Decoding) CacheRoom() int { return int(d.cache.Dim(3)) }

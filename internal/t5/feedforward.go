@@ -2,7 +2,8 @@ package t5
 
 import "rdrec/internal/torch"
 
-// feedForward widens each position, applies the activation and narrows it again.
+// feedForward projects each position to the inner width, applies the activation and projects it
+// back.
 type feedForward struct {
 	n      *network
 	wi, wo *torch.Tensor // [feed-forward, model] (twice as many rows when gated), [model, feed-forward]

@@ -81,8 +81,8 @@ func tiny(t testing.TB) *t5.Model {
 	return m
 }
 
-// deviation tracks the largest deviation from the golden values. A few that are too large end the
-// test: a broken pass has a million.
+// deviation tracks the largest deviation from the golden values. It ends the test after a few that
+// are too large, since a broken pass has a million.
 type deviation struct {
 	t      testing.TB
 	name   string

@@ -8,22 +8,22 @@ import (
 	"rdrec/internal/torch"
 )
 
-// saved is a forward pass that keeps what its sections began with and ended in, and nothing that
-// they computed between. Going back, each section is computed once more, from copies of its inputs
-// and weights that record what is done with them.
+// savedActivations is a forward pass that saves only the inputs and outputs of its segments. The
+// backward pass recomputes each segment from copies of its inputs and weights that record
+// gradients.
 type savedActivations struct {
 	model    *Model
-	scope    *torch.Scope // owns what goes from section to section
+	scope    *torch.Scope // owns the tensors between segments
 	seed     int64
 	segments []*segment
-	// gradients are of the loss by the tensors that go from section to section.
+	// gradients are the gradients of the loss with respect to the tensors between segments.
 	gradients map[*torch.Tensor]*torch.Tensor
 }
 
-// segment is a part of the forward pass: in and out are all that it shares with the others, beside
-// constants and weights.
+// segment is a part of the forward pass. Apart from constants and weights, it shares only in and
+// out with other segments.
 type segment struct {
-	weights []string // name the names of its weights begin with
+	weights []string // prefixes of the names of its weights
 	compute segmentFunc
 	in, out []*torch.Tensor
 	seed    int64
@@ -31,7 +31,7 @@ type segment struct {
 
 type segmentFunc func(s *torch.Scope, n *network, in []*torch.Tensor) []*torch.Tensor
 
-// segments computes a part of the forward pass, or has the tape do it.
+// segments computes a part of the forward pass, as a checkpointed segment if n saves activations.
 func (n *network) segments(s *torch.Scope, weights []string, f segmentFunc, in ...*torch.Tensor) []*torch.Tensor {
 	if n.saved == nil {
 		return f(s, n, in)
@@ -39,7 +39,7 @@ func (n *network) segments(s *torch.Scope, weights []string, f segmentFunc, in .
 	return n.saved.forward(weights, f, in)
 }
 
-// segment is sections with a single result.
+// segment is segments with a single result.
 func (n *network) segment(
 	s *torch.Scope, weights []string, f func(n *network, in []*torch.Tensor) *torch.Tensor, in ...*torch.Tensor,
 ) *torch.Tensor {
@@ -48,14 +48,16 @@ func (n *network) segment(
 	}, in...)[0]
 }
 
-// checkpointedGradient is [Model.Gradient] by a tape.
-func (m *Model) checkpointedGradient(s *torch.Scope, groups []lengthBucket, p spec.Protocol, seed int64) (loss, gradient *torch.Tensor) {
+// checkpointedGradient is [Model.Gradient] with gradient checkpointing.
+func (m *Model) checkpointedGradient(
+	s *torch.Scope, buckets []lengthBucket, p spec.Protocol, seed int64,
+) (loss, gradient *torch.Tensor) {
 	inner := s.Sub()
 	defer inner.Close()
 	t := &savedActivations{model: m, scope: inner, seed: seed, gradients: map[*torch.Tensor]*torch.Tensor{}}
 	n := m.assemble(m.views, m.Dropout, false) // segments have networks of their own
 	n.saved = t
-	loss = n.loss(inner, groups, p, m.device)
+	loss = n.loss(inner, buckets, p, m.device)
 	gradient = s.Zeros(torch.Float32, m.device, int64(m.flat.Numel()))
 	views := m.cut(inner.Use(gradient))
 	for _, segment := range slices.Backward(t.segments) {
@@ -64,9 +66,9 @@ func (m *Model) checkpointedGradient(s *torch.Scope, groups []lengthBucket, p sp
 	return s.Adopt(loss), gradient
 }
 
-// forward computes a section and forgets how.
+// forward computes a segment and frees its intermediate activations.
 func (t *savedActivations) forward(weights []string, f segmentFunc, in []*torch.Tensor) []*torch.Tensor {
-	const apart = 1_000_003 // more than the rows of a batch, whose parts begin with neighbouring seeds
+	const apart = 1_000_003 // more than the rows of a batch, whose micro-batches have neighbouring seeds
 	segment := &segment{weights: weights, compute: f, in: in, seed: t.seed + apart*int64(len(t.segments))}
 	t.segments = append(t.segments, segment)
 	inner := t.scope.Sub()
@@ -90,7 +92,7 @@ func (c *segment) uses(p fusedWeight) bool {
 	return slices.ContainsFunc(c.weights, func(prefix string) bool { return strings.HasPrefix(p.name, prefix) })
 }
 
-// run computes the section with weights of which those that it does not use are nil.
+// run computes the segment. Weights that it does not use may be nil.
 func (c *segment) run(s *torch.Scope, m *Model, views, in []*torch.Tensor) (out []*torch.Tensor) {
 	n := m.trainingNetwork(views)
 	if m.Dropout == 0 {
@@ -100,8 +102,8 @@ func (c *segment) run(s *torch.Scope, m *Model, views, in []*torch.Tensor) (out 
 	return out
 }
 
-// backward adds the section's share to the gradient and passes on what its inputs get. What the
-// section ended in is freed: all that came after it has been there already.
+// backward adds the segment's part of the gradient and accumulates the gradients of its inputs. It
+// frees the segment's outputs, since all later segments are done.
 func (t *savedActivations) backward(c *segment, gradient []*torch.Tensor) {
 	inner := t.scope.Sub()
 	defer inner.Close()
@@ -138,8 +140,8 @@ func (t *savedActivations) backward(c *segment, gradient []*torch.Tensor) {
 	}
 }
 
-// backwardRoot is a number whose derivative by the section's results is what they got: the loss
-// itself, or the sum of products with it.
+// backwardRoot returns a scalar whose gradient with respect to the segment's outputs is theirs: the
+// loss itself, or the sum of the outputs' products with their gradients.
 func (t *savedActivations) backwardRoot(c *segment, out []*torch.Tensor) *torch.Tensor {
 	var root *torch.Tensor
 	for i, x := range out {
@@ -155,13 +157,13 @@ func (t *savedActivations) backwardRoot(c *segment, out []*torch.Tensor) *torch.
 		}
 	}
 	if root == nil {
-		return out[0] // the last section's: the loss
+		return out[0] // the last segment's output: the loss
 	}
 	return root
 }
 
-// accumulate adds to what a tensor between sections gets. Not in place: libtorch may give two
-// leaves the same gradient.
+// accumulate adds to the gradient of a tensor between segments. It does not add in place, because
+// libtorch may return the same gradient for two leaves.
 func (t *savedActivations) accumulate(x, gradient *torch.Tensor) {
 	if gradient == nil {
 		return

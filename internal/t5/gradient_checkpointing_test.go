@@ -15,7 +15,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// mixedBatch is the golden mixed batch, often enough to be cut into groups.
+// mixedBatch returns the golden mixed batch, repeated until it is split into length buckets.
 func mixedBatch(t *testing.T) task.Batch {
 	t.Helper()
 	var file struct {
@@ -25,7 +25,7 @@ func mixedBatch(t *testing.T) task.Batch {
 	return repeat(file.Batches["mixed"].batch(), 4)
 }
 
-// gradient is the loss of a batch and its derivative by all weights.
+// gradient returns the loss of a batch and its gradient with respect to all weights.
 func gradient(t *testing.T, m *t5.Model, b task.Batch, p spec.Protocol, rows int) (loss float64, values []float32) {
 	t.Helper()
 	before := torch.Live()
@@ -45,7 +45,8 @@ func gradient(t *testing.T, m *t5.Model, b task.Batch, p spec.Protocol, rows int
 	return loss, values
 }
 
-// relativeDistance is the length of a - b over that of a, and the cosine of the angle between them.
+// relativeDistance returns the norm of a - b divided by that of a, and the cosine of the angle
+// between a and b.
 func relativeDistance(a, b []float32) (distance, cosine float64) {
 	var aa, ab, bb, dd float64
 	for i := range a {
@@ -74,8 +75,8 @@ func TestCheckpointedGradientMatches(t *testing.T) {
 }
 
 // TestCheckpointingDrawsTheSameDropout moves the weights a little along the gradient: the loss must
-// change by the gradient's length. Were the second pass to drop other elements than the first, the
-// gradient would be another function's.
+// change by the gradient's norm. If the recomputed pass dropped other elements than the first, the
+// gradient would be that of another function.
 func TestCheckpointingDrawsTheSameDropout(t *testing.T) {
 	m, b := tiny(t), mixedBatch(t)
 	m.GradientCheckpointing, m.Dropout = true, 0.2
@@ -102,27 +103,26 @@ func TestCheckpointingDrawsTheSameDropout(t *testing.T) {
 		return loss
 	}
 	slope := (at(step) - at(-step)) / (2 * step)
-	t.Logf("the loss changes by %v a step, the gradient says %v", slope, length)
+	t.Logf("slope of the loss %v, norm of the gradient %v", slope, length)
 	if math.Abs(slope/length-1) > 0.02 {
-		t.Errorf("slope %v, want the gradient's length %v", slope, length)
+		t.Errorf("slope %v, want the gradient's norm %v", slope, length)
 	}
 }
 
-// memoryEnv makes a test process measure one gradient and print the most memory that it held for
-// that.
+// memoryEnv makes a test process compute one gradient and print its peak memory.
 const memoryEnv = "RDREC_TEST_GRADIENT_MEMORY"
 
 func TestCheckpointingTakesLessMemory(t *testing.T) {
 	if mode := os.Getenv(memoryEnv); mode != "" {
-		measureGradient(t, mode == "recompute")
+		measureGradient(t, mode == "checkpointing")
 		return
 	}
 	peaks := map[string]int{}
-	for _, mode := range []string{"keep", "recompute"} {
-		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestRecomputingTakesLessMemory$", "-test.v")
+	for _, mode := range []string{"keep", "checkpointing"} {
+		cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestCheckpointingTakesLessMemory$", "-test.v")
 		cmd.Env = append(os.Environ(), memoryEnv+"="+mode)
 		out, err := cmd.CombinedOutput()
-		found := regexp.MustCompile(`held (\d+) kB`).FindSubmatch(out)
+		found := regexp.MustCompile(`peak of (\d+) kB`).FindSubmatch(out)
 		if err != nil || found == nil {
 			t.Fatalf("%s: %v\n%s", mode, err, out)
 		}
@@ -130,9 +130,9 @@ func TestCheckpointingTakesLessMemory(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	t.Logf("kB held beyond the weights: %v", peaks)
-	if 2*peaks["recompute"] > peaks["keep"] {
-		t.Errorf("recomputing holds more than half: %v", peaks)
+	t.Logf("peak kB beyond the weights: %v", peaks)
+	if 2*peaks["checkpointing"] > peaks["keep"] {
+		t.Errorf("checkpointing takes more than half the memory: %v", peaks)
 	}
 }
 
@@ -142,11 +142,11 @@ func measureGradient(t *testing.T, checkpointing bool) {
 	m.GradientCheckpointing = checkpointing
 	before := peakMemory(t)
 	gradient(t, m, b, spec.Protocols()[1], 0)
-	t.Logf("held %d kB", peakMemory(t)-before)
+	t.Logf("peak of %d kB", peakMemory(t)-before)
 }
 
-// longBatch is a model of random weights that is small, and a batch whose activations are larger
-// than it.
+// longBatch returns a small model with random weights, and a batch whose activations take more
+// memory than the model.
 func longBatch(t *testing.T) (*t5.Model, task.Batch) {
 	t.Helper()
 	c := t5.FromSize(spec.Size{Model: 128, Head: 32, FeedForward: 512, Layers: 6, Heads: 4}, 3)
@@ -161,7 +161,7 @@ func longBatch(t *testing.T) (*t5.Model, task.Batch) {
 	return newModel(t, c, 1), b
 }
 
-// peakMemory is the most memory that this process ever held, in kB.
+// peakMemory returns the peak memory of this process in kB.
 func peakMemory(t *testing.T) int {
 	t.Helper()
 	status, err := os.ReadFile("/proc/self/status")
@@ -175,8 +175,8 @@ func peakMemory(t *testing.T) int {
 	return kB
 }
 
-// TestBFloat16Gradient: matrices in bfloat16 give nearly the same loss and gradient, both in
-// float32.
+// TestBFloat16Gradient checks that matrices in bfloat16 give nearly the same loss and gradient,
+// both in float32.
 func TestBFloat16Gradient(t *testing.T) {
 	m, b := longBatch(t)
 	m.Dropout = 0

@@ -10,23 +10,24 @@ import (
 	"rdrec/internal/torch"
 )
 
-// lengthBucket is rows of a batch that need about as many positions, cut to those. A batch that
-// mixes tasks is mostly padding: most of its rows are as long as a sentence, and the longest names
-// a hundred items. What a group leaves out changes no result:
+// lengthBucket is the rows of a batch that need about the same number of positions, truncated to
+// that number. A batch of several tasks is mostly padding: most of its rows are as long as a
+// sentence, and the longest lists a hundred items. Truncation changes no result:
 //
-//   - Where the cross-attention sees no padding, no position behind a row's last token has an effect.
-//   - Where it does see padding (protocol paper), the encoder's answers at pads differ only as long as the relative bias tells their
-//     distances to the tokens apart. All pads farther off are equal, so one of them stands for all, with the logarithm of
-//     their number added to its score.
-//   - Where padding counts in no loss, the decoder need not answer it.
+//   - If the cross-attention masks padding, no position after a row's last token has an effect.
+//   - If it does not (protocol paper), the encoder's states at pads differ only while the relative
+//     bias distinguishes their distances to the tokens. All pads farther away are equal, so one
+//     represents them all, with the logarithm of their number added to its score.
+//   - If padding is excluded from the loss, the decoder need not compute it.
 type lengthBucket struct {
 	batch task.Batch
-	// padRepeats is how many equal pads the last source position stands for; 1 is itself alone.
+	// padRepeats is the number of equal pads that the last source position represents; 1 is itself
+	// only.
 	padRepeats int
 }
 
-// lengthBuckets cuts a batch up by what its rows need. Nothing is left out if not all pads stand
-// behind the tokens, nor of pads that dropout makes unequal.
+// lengthBuckets splits a batch by the lengths that its rows need. Nothing is truncated if some pads
+// precede tokens, or if dropout makes pads unequal.
 func (m *Model) lengthBuckets(b task.Batch, p spec.Protocol, dropout float64) []lengthBucket {
 	lengths, regular := m.rowLengths(b, p)
 	if !regular || dropout > 0 && !p.MaskCross {
@@ -35,18 +36,18 @@ func (m *Model) lengthBuckets(b task.Batch, p spec.Protocol, dropout float64) []
 	slices.SortStableFunc(lengths, func(a, b rowLength) int {
 		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(a.target, b.target))
 	})
-	var groups []lengthBucket
+	var buckets []lengthBucket
 	for _, rows := range m.partition(lengths) {
 		g := lengthBucket{batch: gatherRows(b, rows), padRepeats: 1}
 		if !p.MaskCross {
 			g.padRepeats += b.SourceLen - g.batch.SourceLen
 		}
-		groups = append(groups, g)
+		buckets = append(buckets, g)
 	}
-	return groups
+	return buckets
 }
 
-// rowLength is how many positions of its source and target a row needs.
+// rowLength is the number of source and target positions that a row needs.
 type rowLength struct{ row, source, target int }
 
 func (m *Model) rowLengths(b task.Batch, p spec.Protocol) (lengths []rowLength, regular bool) {
@@ -74,7 +75,7 @@ func (m *Model) rowLengths(b task.Batch, p spec.Protocol) (lengths []rowLength, 
 	return lengths, true
 }
 
-// saturationDistance is from which distance on the encoder's bias is the same for all.
+// saturationDistance returns the distance from which on the encoder's relative bias is constant.
 func (c Config) saturationDistance() int {
 	last := Bucket(-math.MaxInt32, c.Buckets, c.MaxDistance, true)
 	distance := int64(1)
@@ -84,10 +85,10 @@ func (c Config) saturationDistance() int {
 	return int(distance)
 }
 
-// partition splits rows, sorted by need, where that costs least.
+// partition splits rows, sorted by length, into the buckets with the lowest total cost.
 func (m *Model) partition(rows []rowLength) [][]rowLength {
-	best := make([]float64, len(rows)+1) // the cost of the first so many rows
-	from := make([]int, len(rows)+1)     // where the last group of those begins
+	best := make([]float64, len(rows)+1) // the cost of the first n rows
+	from := make([]int, len(rows)+1)     // the start of their last bucket
 	for end := 1; end <= len(rows); end++ {
 		best[end] = math.Inf(1)
 		target := 0
@@ -98,19 +99,19 @@ func (m *Model) partition(rows []rowLength) [][]rowLength {
 			}
 		}
 	}
-	var groups [][]rowLength
+	var buckets [][]rowLength
 	for end := len(rows); end > 0; end = from[end] {
-		groups = append(groups, rows[from[end]:end])
+		buckets = append(buckets, rows[from[end]:end])
 	}
-	slices.Reverse(groups)
-	return groups
+	slices.Reverse(buckets)
+	return buckets
 }
 
-// cost estimates the time of a group, in multiplications: those of the layers, the passes over the
-// attention's scores, and starting the operations, which takes a GPU as long as many more
+// cost estimates the time of a bucket, in multiplications: those of the layers, those of the
+// attention's scores, and the overhead of starting operations, which costs a GPU more
 // multiplications than a CPU.
 func (m *Model) cost(rows, source, target int) float64 {
-	const passes = 4 // over a score, beside its two products
+	const passes = 4 // over a score, besides its two products
 	start := 2e8
 	if m.device != torch.CPU {
 		start = 1e11
@@ -122,7 +123,7 @@ func (m *Model) cost(rows, source, target int) float64 {
 	return start + float64(rows)*(n*position+n*n*score+t*(position+float64(m.Model*m.Vocabulary)))
 }
 
-// gatherRows makes a batch of some rows, cut to the longest of their needs.
+// gatherRows returns a batch of some rows, truncated to the longest of their lengths.
 func gatherRows(b task.Batch, rows []rowLength) task.Batch {
 	g := task.Batch{Size: len(rows)}
 	for _, length := range rows {

@@ -12,24 +12,24 @@ import (
 )
 
 // Load reads a model from a Hugging Face folder (config.json, and weights in safetensors or
-// PyTorch's own format, in one file or several, in single or half precision), or from the file that
-// the reference pickles its whole model into (model.pt). Nothing of a pickle is executed.
+// PyTorch's format, in one or several files, in single or half precision), or from the reference's
+// pickled model (model.pt). Load executes no code of a pickle.
 func Load(path string, device torch.Device) (*Model, error) {
 	return load(path, func(c Config) (*Model, error) { return allocate(c, device), nil }, false)
 }
 
-// PretrainedOptions is what a pretrained T5 lacks of a student.
+// PretrainedOptions configures what a student has and a pretrained T5 lacks.
 type PretrainedOptions struct {
-	// Prompts is how many prompt vectors each task has, and Seed draws them and the whole-word
+	// Prompts is the number of vectors per prompt. Seed initializes them and the whole-word
 	// embeddings.
 	Prompts int
 	Seed    int64
-	// Dropout replaces the model's own rate when set.
+	// Dropout replaces the model's dropout rate unless it is nil.
 	Dropout *float64
 }
 
-// LoadPretrained is [Load] for a model that may know nothing of prompts and whole words (t5-small
-// and its like): it starts those. A model that has them keeps them.
+// LoadPretrained is [Load] for a model that may lack prompt vectors and whole-word embeddings (such
+// as t5-small): it initializes missing ones and keeps those of the model.
 func LoadPretrained(path string, extra PretrainedOptions, device torch.Device) (*Model, error) {
 	return load(path, func(c Config) (*Model, error) {
 		c.Prompts = int64(extra.Prompts)
@@ -40,8 +40,8 @@ func LoadPretrained(path string, extra PretrainedOptions, device torch.Device) (
 	}, true)
 }
 
-// load makes a model of path's configuration and fills it with path's weights; lacksOurs tells that
-// those may lack our two tables.
+// load creates a model of path's configuration and copies path's weights into it. allowMissing
+// permits weights without the student's two tables.
 func load(path string, newModel func(Config) (*Model, error), allowMissing bool) (*Model, error) {
 	c, weights, err := open(path)
 	if err != nil {
@@ -74,8 +74,8 @@ func open(path string) (Config, torch.Weights, error) {
 	return c, weights, err
 }
 
-// openModule reads the reference's pickled model: its configuration is an attribute of the module,
-// in Hugging Face's names.
+// openModule opens the reference's pickled model. Its configuration is an attribute of the module,
+// under Hugging Face's names.
 func openModule(path string) (Config, torch.Weights, error) {
 	pickle, err := torch.ReadPickle(path)
 	if err != nil {
@@ -141,13 +141,13 @@ func copyInto(dst *torch.Tensor, weights torch.Weights, name string) error {
 	return nil
 }
 
-// isStudentTable tells the two tables that Hugging Face's T5 does not have.
+// isStudentTable reports whether a parameter is one of the two tables that Hugging Face's T5 lacks.
 func isStudentTable(name string) bool {
 	return strings.HasPrefix(name, "prompt_embeddings.") || strings.HasPrefix(name, "whole_word_embeddings.")
 }
 
-// storedName is the name under which the weights have a parameter: older files name the shared
-// table by one of its uses.
+// storedName returns the name of a parameter in the weights. Older files store the shared table
+// under the name of one of its uses.
 func storedName(name string, names []string) (string, bool) {
 	if slices.Contains(names, name) {
 		return name, true

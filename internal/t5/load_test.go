@@ -13,7 +13,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// parameters are a model's by their names.
+// parameters returns a model's parameters by name.
 func parameters(t *testing.T, m *t5.Model) map[string][]float32 {
 	t.Helper()
 	all := map[string][]float32{}
@@ -29,9 +29,9 @@ func parameters(t *testing.T, m *t5.Model) map[string][]float32 {
 	return all
 }
 
-// TestEveryParameterStartsAsTheReference holds the standard deviation and the mean of each
-// parameter against Hugging Face's T5, the reference's for our two tables: q (model * head)^-0.5, k
-// and v and what widens model^-0.5, o (heads * head)^-0.5, wo feed-forward^-0.5, the rest 1.
+// TestEveryParameterStartsAsTheReference compares the standard deviation and the mean of each
+// parameter with Hugging Face's T5, and with the reference for the student's two tables: q (model *
+// head)^-0.5; k, v and wi model^-0.5; o (heads * head)^-0.5; wo feed-forward^-0.5; the rest 1.
 func TestEveryParameterStartsAsTheReference(t *testing.T) {
 	for _, activation := range []string{"relu", "gated-gelu"} {
 		c := t5.FromSize(spec.Size{Model: 64, Head: 16, FeedForward: 100, Layers: 2, Heads: 9}, 30)
@@ -43,7 +43,8 @@ func TestEveryParameterStartsAsTheReference(t *testing.T) {
 				mean = 1
 			case strings.HasSuffix(name, ".q.weight"):
 				want = 1. / 32
-			case strings.HasSuffix(name, ".k.weight"), strings.HasSuffix(name, ".v.weight"), strings.Contains(name, ".wi"),
+			case strings.HasSuffix(name, ".k.weight"), strings.HasSuffix(name, ".v.weight"),
+				strings.Contains(name, ".wi"),
 				strings.HasSuffix(name, "relative_attention_bias.weight"):
 				want = 1. / 8
 			case strings.HasSuffix(name, ".o.weight"):
@@ -68,7 +69,7 @@ func TestEveryParameterStartsAsTheReference(t *testing.T) {
 	}
 }
 
-// write makes a folder of a model's configuration and of tensors.
+// write creates a folder with a configuration and tensors.
 func write(t *testing.T, c t5.Config, tensors map[string][]float32, shapes map[string][]int64) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -92,8 +93,8 @@ func write(t *testing.T, c t5.Config, tensors map[string][]float32, shapes map[s
 	return dir
 }
 
-// TestOlderNamesOfTheSharedTable: where it is missing, the encoder's name of it comes before the
-// decoder's, and that before the head's.
+// TestOlderNamesOfTheSharedTable checks the order of the names under which the shared table is
+// read: the encoder's, the decoder's, the head's.
 func TestOlderNamesOfTheSharedTable(t *testing.T) {
 	m := newModel(t, small(), 1)
 	const encoder, decoder, head = "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"
@@ -131,19 +132,19 @@ func TestOlderNamesOfTheSharedTable(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got := parameters(t, loaded)["shared.weight"]; got[0] != 1 || got[rows-1] != 1 {
-			t.Errorf("%v: loaded another than %q", c.names, c.want)
+			t.Errorf("%v: loaded a tensor other than %q", c.names, c.want)
 		}
 		loaded.Free()
 	}
 }
 
-// TestMissingTables: a pretrained model may lack our two tables, which are then drawn from the
-// seed; nothing else may be missing, and a model that is no pretrained one lacks nothing.
+// TestMissingTables checks that a pretrained model may lack only the student's two tables, which
+// the seed then initializes, and that other models may lack nothing.
 func TestMissingTables(t *testing.T) {
 	theirs := small()
 	theirs.Dropout = 0.25
 	m := newModel(t, theirs, 1)
-	drawn := parameters(t, newModel(t, theirs, 9))
+	initialized := parameters(t, newModel(t, theirs, 9))
 	const prompts, words = "prompt_embeddings.weight", "whole_word_embeddings.weight"
 	for _, c := range []struct {
 		missing []string
@@ -184,7 +185,7 @@ func TestMissingTables(t *testing.T) {
 		for name, values := range parameters(t, got) {
 			want, ok := tensors[name]
 			if !ok {
-				want = drawn[name]
+				want = initialized[name]
 			}
 			for i, x := range values {
 				if x != want[i] {

@@ -7,8 +7,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// TestMain keeps to one thread: test machines are busy, and threads that wait for each other there
-// wait long.
+// TestMain uses one thread: on busy test machines, threads wait long for each other.
 func TestMain(m *testing.M) {
 	torch.Threads(1)
 	os.Exit(m.Run())

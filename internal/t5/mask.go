@@ -8,12 +8,11 @@ import (
 	"rdrec/internal/torch"
 )
 
-// maskValue takes a position out of attention: the lowest float32, as in Hugging Face's masks. Its
+// maskValue masks a position in attention: the lowest float32, as in Hugging Face's masks. Its
 // softmax is 0.
 const maskValue = -math.MaxFloat32
 
-// padMask hides padding from attention; nil where there is none. [goldenRows, 1, 1, prompts +
-// source]
+// padMask returns the mask of padding, or nil if there is none. [rows, 1, 1, prompts + source]
 func (n *network) padMask(s *torch.Scope, b task.Batch, device torch.Device) *torch.Tensor {
 	if !slices.Contains(b.Mask, 0) {
 		return nil
@@ -30,9 +29,9 @@ func (n *network) padMask(s *torch.Scope, b task.Batch, device torch.Device) *to
 	return s.FromFloat32(mask, rows, 1, 1, length).ToDevice(device)
 }
 
-// crossMask is what the cross-attention adds to its scores: nothing in protocol paper, which lets
-// it see padding, except that a last position that stands for many pads weighs as much as they. Nil
-// for nothing. [1 or rows, 1, 1, prompts + source]
+// crossMask returns what the cross-attention adds to its scores, or nil for nothing. Protocol paper
+// does not mask padding, but a last position that represents several pads gets their total weight.
+// [1 or rows, 1, 1, prompts + source]
 func (n *network) crossMask(encoded, padMask *torch.Tensor, g lengthBucket, maskCross bool) *torch.Tensor {
 	if maskCross {
 		return padMask

@@ -9,27 +9,26 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Model is a student's weights. All parameters lie in one flat tensor, one after the other, so that
-// an optimizer touches one tensor instead of hundreds. A Model is used inside [torch.Run] and freed
-// with [Model.Free].
+// Model is a student. All its parameters are in one flat tensor, one after the other, so that an
+// optimizer updates one tensor instead of hundreds. Use a Model inside [torch.Run] and free it with
+// [Model.Free].
 type Model struct {
 	Config
 	device       torch.Device
 	fusedWeights []fusedWeight
 	flat         *torch.Tensor   // [all parameters]
-	views        []*torch.Tensor // flat's pieces, without gradients
+	views        []*torch.Tensor // of flat, one per fused weight, without gradients
 
-	// BFloat16 has [Model.Gradient] multiply matrices in bfloat16, where that is quicker. Weights,
-	// what is added up, norms, softmax, loss and gradient stay float32, as with PyTorch's autocast.
+	// BFloat16 makes [Model.Gradient] multiply matrices in bfloat16. Weights, sums, norms, softmax,
+	// loss and gradient stay float32, as in PyTorch's autocast.
 	BFloat16 bool
-	// GradientCheckpointing has [Model.Gradient] keep no more of the forward pass than what goes
-	// from layer to layer, and compute the rest again for the gradient (gradient checkpointing): a
-	// third more arithmetic, a fraction of the memory. The gradient is the same to rounding;
-	// dropout draws otherwise.
+	// GradientCheckpointing makes [Model.Gradient] save only the activations between layers and
+	// recompute the others in the backward pass: a third more arithmetic, a fraction of the memory.
+	// Without dropout, the gradient is the same up to rounding; dropout samples differ.
 	GradientCheckpointing bool
 }
 
-// New returns a model with random weights, the same for the same seed.
+// New returns a model with random weights, which seed determines.
 func New(c Config, seed int64, device torch.Device) (*Model, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("new model: %w", err)
@@ -42,7 +41,7 @@ func New(c Config, seed int64, device torch.Device) (*Model, error) {
 	return m, err
 }
 
-// allocateCache makes a model whose weights are all 0.
+// allocate returns a model with all weights 0.
 func allocate(c Config, device torch.Device) *Model {
 	m := &Model{Config: c, device: device, fusedWeights: c.layout()}
 	s := torch.NewScope()
@@ -59,7 +58,8 @@ func allocate(c Config, device torch.Device) *Model {
 	return m
 }
 
-// initializer draws the first weights on the CPU, so that a seed means the same everywhere.
+// initialize samples the initial weights on the CPU, so that a seed gives the same weights on every
+// device.
 func (m *Model) initialize(s *torch.Scope) {
 	at := int64(0)
 	for _, p := range m.Parameters() {
@@ -78,7 +78,7 @@ func (m *Model) initialize(s *torch.Scope) {
 	}
 }
 
-// cut returns the network's pieces of a flat tensor, as views in flat's scope.
+// cut returns the fused weights of a flat tensor, as views in flat's scope.
 func (m *Model) cut(flat *torch.Tensor) []*torch.Tensor {
 	sizes := make([]int64, len(m.fusedWeights))
 	for i, weight := range m.fusedWeights {
@@ -93,12 +93,12 @@ func (m *Model) cut(flat *torch.Tensor) []*torch.Tensor {
 	return views
 }
 
-// Flat is all parameters one after the other, in the order of [Config.Parameters]. It belongs to
-// the model; who changes it changes the model.
+// Flat returns all parameters as one tensor, in the order of [Config.Parameters]. It belongs to the
+// model: changing it changes the model.
 func (m *Model) Flat() *torch.Tensor { return m.flat }
 
-// Named cuts a tensor shaped as [Model.Flat] (weights, a gradient) into parameters, as views in
-// flat's scope.
+// Named returns the parameters of a tensor shaped like [Model.Flat] (weights or a gradient), as
+// views in flat's scope.
 func (m *Model) Named(flat *torch.Tensor) []torch.Named {
 	parameters := m.Parameters()
 	named := make([]torch.Named, len(parameters))
@@ -110,7 +110,7 @@ func (m *Model) Named(flat *torch.Tensor) []torch.Named {
 	return named
 }
 
-// Device is where the weights are.
+// Device returns the device of the weights.
 func (m *Model) Device() torch.Device { return m.device }
 
 // Free frees the weights.
@@ -121,8 +121,8 @@ func (m *Model) Free() {
 	m.flat.Free()
 }
 
-// Hash is the SHA-256 of all parameters' names and bytes in their fixed order, in hexadecimal:
-// models with the same hash are the same.
+// Hash returns the SHA-256 of all parameters' names and bytes in their fixed order, in hexadecimal.
+// Models with equal hashes are equal.
 func (m *Model) Hash() (string, error) {
 	digest := sha256.New()
 	err := torch.Run(func(s *torch.Scope) error {

@@ -35,7 +35,7 @@ func TestPositionBiasMatchesTheReference(t *testing.T) {
 				for query := range bias[head] {
 					for key, x := range bias[head][query] {
 						if stack == "decoder" && key > query {
-							continue // maskValue by the causal mask
+							continue // masked by the causal mask
 						}
 						bucket := t5.Bucket(int64(key-query), 32, 128, stack == "encoder")
 						if got := float64(table[int(bucket)*heads+head]); math.Abs(got-x) > absolute {
@@ -52,16 +52,18 @@ func TestPositionBiasMatchesTheReference(t *testing.T) {
 	}
 }
 
-// TestLengthBucketsKeepTheLoss compares the loss over groups of rows that were cut with the one
-// over whole rows.
+// TestLengthBucketsKeepTheLoss compares the loss over length buckets with the loss over untruncated
+// rows.
 func TestLengthBucketsKeepTheLoss(t *testing.T) {
 	var file struct {
 		Batches map[string]goldenPass `json:"batches"`
 	}
 	golden.Load(t, "train.json.gz", &file)
 	m := tiny(t)
-	b := repeat(file.Batches["mixed"].batch(), 4) // many enough to be worth cutting
-	for _, p := range append(spec.Protocols(), spec.Protocol{Name: "masked", MaskCross: true}, spec.Protocol{Name: "skipping", SkipPads: true}) {
+	b := repeat(file.Batches["mixed"].batch(), 4) // enough rows for several buckets
+	masked := spec.Protocol{Name: "masked", MaskCross: true}
+	skipping := spec.Protocol{Name: "skipping", SkipPads: true}
+	for _, p := range append(spec.Protocols(), masked, skipping) {
 		err := torch.Run(func(s *torch.Scope) error {
 			before := torch.Made()
 			loss, err := m.Loss(s, b, p)
@@ -82,7 +84,8 @@ func TestLengthBucketsKeepTheLoss(t *testing.T) {
 			off := math.Abs(loss.Float() - want)
 			t.Logf("%s: %d operations, loss %v, off by %.1e", p.Name, bucketed, want, off)
 			if !(off < 1e-5) || bucketed < 400 {
-				t.Errorf("%s: loss %v in %d operations, want %v in several groups", p.Name, loss.Float(), bucketed, want)
+				t.Errorf("%s: loss %v in %d operations, want %v in several buckets",
+					p.Name, loss.Float(), bucketed, want)
 			}
 			return nil
 		})
@@ -145,7 +148,7 @@ func TestSavedModelLoadsUnchanged(t *testing.T) {
 		}
 		defer loaded.Free()
 		if diff := cmp.Diff(m.Config, loaded.Config); diff != "" || hash(t, m) != hash(t, loaded) {
-			t.Errorf("%s: another model was loaded: %s", activation, diff)
+			t.Errorf("%s: loaded model differs: %s", activation, diff)
 		}
 	}
 }
@@ -153,12 +156,12 @@ func TestSavedModelLoadsUnchanged(t *testing.T) {
 func TestSeedDecidesTheWeights(t *testing.T) {
 	a, b, other := newModel(t, small(), 1), newModel(t, small(), 1), newModel(t, small(), 2)
 	if hash(t, a) != hash(t, b) || hash(t, a) == hash(t, other) {
-		t.Error("weights are not a function of the seed")
+		t.Error("weights do not depend on the seed alone")
 	}
 }
 
-// TestInitializationMatchesTheReference checks the spread of the first weights: Hugging Face's for
-// T5, the reference's for our two tables.
+// TestInitializationMatchesTheReference checks the standard deviation of the initial weights:
+// Hugging Face's for T5, the reference's for the student's two tables.
 func TestInitializationMatchesTheReference(t *testing.T) {
 	m := newModel(t, t5.FromSize(spec.Size{Model: 64, Head: 16, FeedForward: 128, Layers: 1, Heads: 4}, 3), 1)
 	want := map[string]float64{ // the standard deviation, to 10%
@@ -219,7 +222,7 @@ func TestLoadPretrainedAddsStudentTables(t *testing.T) {
 	}
 	defer again.Free()
 	if hash(t, again) != hash(t, m) {
-		t.Error("saved with our tables, it loads otherwise")
+		t.Error("a model saved with the student's tables loads with other weights")
 	}
 }
 
@@ -242,11 +245,17 @@ func TestBrokenFoldersAreRejected(t *testing.T) {
 		spoil func(dir string)
 		want  string
 	}{
-		"no config":      {func(dir string) { os.Remove(filepath.Join(dir, "config.json")) }, "config.json"},
-		"no weights":     {func(dir string) { os.Remove(filepath.Join(dir, "model.safetensors")) }, "model.safetensors"},
+		"no config": {func(dir string) { os.Remove(filepath.Join(dir, "config.json")) }, "config.json"},
+		"no weights": {
+			func(dir string) { os.Remove(filepath.Join(dir, "model.safetensors")) },
+			"model.safetensors",
+		},
 		"half a config":  {func(dir string) { write(dir, "config.json", `{"d_model": 8,`) }, "config.json"},
 		"another config": {func(dir string) { write(dir, "config.json", `{"model_type": "bert"}`) }, `bert`},
-		"another width":  {func(dir string) { write(dir, "config.json", `{"model_type": "t5", "d_model": 16, "vocab_size": 64}`) }, "shape"},
+		"another width": {
+			func(dir string) { write(dir, "config.json", `{"model_type": "t5", "d_model": 16, "vocab_size": 64}`) },
+			"shape",
+		},
 		"half the weights": {func(dir string) {
 			if err := os.Truncate(filepath.Join(dir, "model.safetensors"), 5000); err != nil {
 				t.Fatal(err)
@@ -269,14 +278,17 @@ func TestBrokenFoldersAreRejected(t *testing.T) {
 
 func TestBatchesBeyondTheTablesAreRejected(t *testing.T) {
 	m := newModel(t, small(), 1)
-	good := task.Batch{Size: 1, SourceLen: 2, TargetLen: 1, Prompts: []int64{4}, Source: []int64{3, 1}, Mask: []int64{1, 1}, Whole: []int64{511, 0}, Target: []int64{5}}
+	good := task.Batch{
+		Size: 1, SourceLen: 2, TargetLen: 1,
+		Prompts: []int64{4}, Source: []int64{3, 1}, Mask: []int64{1, 1}, Whole: []int64{511, 0}, Target: []int64{5},
+	}
 	corrupt := map[string]func(b *task.Batch){
-		"task":       func(b *task.Batch) { b.Prompts = []int64{5} },
-		"source":     func(b *task.Batch) { b.Source = []int64{64, 1} },
-		"whole-word": func(b *task.Batch) { b.Whole = []int64{512, 0} },
-		"target":     func(b *task.Batch) { b.Target = []int64{-1} },
-		"fill":       func(b *task.Batch) { b.Mask = []int64{1} },
-		"to learn":   func(b *task.Batch) { b.Target = []int64{0} },
+		"task":        func(b *task.Batch) { b.Prompts = []int64{5} },
+		"source":      func(b *task.Batch) { b.Source = []int64{64, 1} },
+		"whole-word":  func(b *task.Batch) { b.Whole = []int64{512, 0} },
+		"target":      func(b *task.Batch) { b.Target = []int64{-1} },
+		"fill":        func(b *task.Batch) { b.Mask = []int64{1} },
+		"to train on": func(b *task.Batch) { b.Target = []int64{0} },
 	}
 	loss := func(b task.Batch) error {
 		return torch.Run(func(s *torch.Scope) error {
@@ -296,12 +308,12 @@ func TestBatchesBeyondTheTablesAreRejected(t *testing.T) {
 	}
 }
 
-// TestNoTensorLeaks runs 1,000 steps of training and 1,000 decodings and counts the tensors that
-// are left.
+// TestNoTensorLeaks runs 1,000 training steps and 1,000 decodings and counts the remaining tensors.
 func TestNoTensorLeaks(t *testing.T) {
 	m := newModel(t, small(), 1)
 	b := task.Batch{
-		Size: 2, SourceLen: 3, TargetLen: 2, Prompts: []int64{0, 1}, Source: []int64{3, 4, 1, 5, 1, 0}, Mask: []int64{1, 1, 1, 1, 1, 0},
+		Size: 2, SourceLen: 3, TargetLen: 2,
+		Prompts: []int64{0, 1}, Source: []int64{3, 4, 1, 5, 1, 0}, Mask: []int64{1, 1, 1, 1, 1, 0},
 		Whole: make([]int64, 6), Target: []int64{7, 1, 8, 1},
 	}
 	before := torch.Live()
@@ -345,8 +357,8 @@ func TestNoTensorLeaks(t *testing.T) {
 	}
 }
 
-// TestPickledReferenceModelLoads reads what torch.save(model) writes (see
-// ../torch/testdata/make.py, which says the values).
+// TestPickledReferenceModelLoads reads a file written by torch.save(model).
+// internal/torch/testdata/make.py defines its values.
 func TestPickledReferenceModelLoads(t *testing.T) {
 	m, err := t5.Load("testdata/model.pt", torch.CPU)
 	if err != nil {

@@ -6,33 +6,31 @@ import (
 	"rdrec/internal/torch"
 )
 
-// network is the parts of a model, put together for one pass over a batch: over the weights
-// themselves, or over weights that record what is done with them for the gradient.
+// network is the layers of a model, assembled for one pass over a batch. Its weights are the
+// model's, or copies that record gradients.
 type network struct {
 	Config
-	// dropout is 0 except while training.
+	// dropout is the dropout rate; 0 except in training.
 	dropout float64
-	// half has matrices multiplied in bfloat16. What is added up, normed or made a softmax or a
-	// loss of stays float32.
+	// half multiplies matrices in bfloat16. Sums, norms, softmax and loss stay float32.
 	half bool
-	// packed are matrices as they are multiplied quickest, for those that are used often enough to
-	// be packed first.
+	// packed holds packed copies of matrices that are used often enough to repay packing.
 	packed map[*torch.Tensor]*torch.Matrix
-	// saved, where it is set, forgets what sections of the pass computed, and computes it again for
-	// the gradient.
+	// saved recomputes the segments of the pass for the gradient; nil without gradient
+	// checkpointing.
 	saved *savedActivations
 
 	words, prompts, wholeWords, head *torch.Tensor
 	encoder, decoder                 stack
 }
 
-// trainingNetwork is a network that is trained: with the model's dropout, in its precision.
+// trainingNetwork returns a network for training: with the model's dropout, in its precision.
 func (m *Model) trainingNetwork(views []*torch.Tensor) *network {
 	return m.assemble(views, m.Dropout, m.BFloat16)
 }
 
-// assemble puts a network together from the pieces of a model, of which those that are not used may
-// be nil. half has it multiply by bfloat16 copies of them.
+// assemble builds a network from fused weights; those that are not used may be nil. With half, it
+// multiplies by bfloat16 copies of them.
 func (m *Model) assemble(views []*torch.Tensor, dropout float64, half bool) *network {
 	byName, matrix := make(map[string]*torch.Tensor, len(views)), make(map[string]*torch.Tensor, len(views))
 	for i, weight := range m.fusedWeights {
@@ -51,7 +49,7 @@ func (m *Model) assemble(views []*torch.Tensor, dropout float64, half bool) *net
 	return n
 }
 
-// headName is the piece that scores tokens.
+// headName returns the name of the weight that scores tokens.
 func (c Config) headName() string {
 	if c.Tied {
 		return "shared"
@@ -74,7 +72,8 @@ func (n *network) stack(views, matrices map[string]*torch.Tensor, name string, l
 		if name == "decoder" {
 			last = 2
 			b.crossNorm = layerNorm(1)
-			b.cross = attention{n, matrices[layer(1)+"EncDecAttention.q"], matrices[layer(1)+"EncDecAttention.kv"], matrices[layer(1)+"EncDecAttention.o"]}
+			cross := func(name string) *torch.Tensor { return matrices[layer(1)+"EncDecAttention."+name] }
+			b.cross = attention{n, cross("q"), cross("kv"), cross("o")}
 		}
 		b.feedNorm = layerNorm(last)
 		b.feed = feedForward{n, matrices[layer(last)+"DenseReluDense.wi"], matrices[layer(last)+"DenseReluDense.wo"]}
@@ -86,7 +85,7 @@ func biasName(stack string) string {
 	return stack + ".block.0.layer.0.SelfAttention.relative_attention_bias"
 }
 
-// linear is x times the transpose of a matrix, in the matrix's precision.
+// linear returns x times the transpose of a matrix, in the matrix's precision.
 func (n *network) linear(x, matrix *torch.Tensor) *torch.Tensor {
 	if packed := n.packed[matrix]; packed != nil {
 		shape := x.Shape()
@@ -99,7 +98,7 @@ func (n *network) linear(x, matrix *torch.Tensor) *torch.Tensor {
 	return x.Linear(matrix)
 }
 
-// toFloat32 brings a product back to float32.
+// toFloat32 converts a product back to float32.
 func (n *network) toFloat32(x *torch.Tensor) *torch.Tensor {
 	if n.half {
 		return x.To(torch.Float32)
@@ -107,7 +106,7 @@ func (n *network) toFloat32(x *torch.Tensor) *torch.Tensor {
 	return x
 }
 
-// applyDropout is dropout, while training.
+// applyDropout applies dropout in training.
 func (n *network) applyDropout(x *torch.Tensor) *torch.Tensor {
 	if n.dropout == 0 {
 		return x

@@ -5,14 +5,14 @@ import (
 	"math"
 )
 
-// Parameter is a tensor of the model under Hugging Face's name for it.
+// Parameter is a tensor of the model, under its name in Hugging Face's T5.
 type Parameter struct {
 	Name        string
 	Shape       []int64
 	initializer initializer
 }
 
-// Numel is how many numbers the parameter has.
+// Numel returns the number of elements.
 func (p Parameter) Numel() int64 {
 	n := int64(1)
 	for _, size := range p.Shape {
@@ -21,8 +21,8 @@ func (p Parameter) Numel() int64 {
 	return n
 }
 
-// initializer says which numbers a parameter starts training with: uniform within +-spread, or
-// normal around mean.
+// initializer is the distribution of a parameter's initial values: uniform within ±uniformRange, or
+// normal with mean and standard deviation std.
 type initializer struct {
 	mean, std, uniformRange float64
 }
@@ -37,9 +37,9 @@ func fanIn(width ...int64) initializer {
 	return normal(1 / math.Sqrt(product))
 }
 
-// fusedWeight is a tensor as the network uses it. It is one parameter, or several that are used
-// together (the queries', keys' and values' matrices of an attention, which multiply the same
-// input): they lie one after the other, so the piece is a view of them all.
+// fusedWeight is a tensor as the network uses it: one parameter, or several that multiply the same
+// input (the projections of queries, keys and values of an attention). These are adjacent in
+// memory, so a fused weight is a view of all of them.
 type fusedWeight struct {
 	name  string
 	shape []int64
@@ -54,7 +54,7 @@ func (p fusedWeight) numel() int64 {
 	return n
 }
 
-// layout lists a model's pieces in the order of the reference's optimizer.
+// layout lists a model's fused weights in the order of the reference's optimizer.
 type layout struct{ weights []fusedWeight }
 
 func (l *layout) add(name string, parts ...Parameter) {
@@ -69,8 +69,9 @@ func (l *layout) addOne(name string, init initializer, shape ...int64) {
 	l.add(name, Parameter{Name: name + ".weight", Shape: shape, initializer: init})
 }
 
-// layout is every tensor of the model. The starts are those of Hugging Face's T5 (its _init_weights
-// with factor 1), and the reference's own for prompts and whole words (REFERENCE.md 3).
+// layout returns all fused weights of the model. The initializers are those of Hugging Face's T5
+// (_init_weights with factor 1), and the reference's for prompts and whole words
+// (docs/deviations.md, behavior 3).
 func (c Config) layout() []fusedWeight {
 	l := &layout{}
 	l.addOne("shared", normal(1), c.Vocabulary, c.Model)
@@ -144,8 +145,8 @@ func (l *layout) feedForward(c Config, layer string) {
 
 func (c Config) gated() bool { return c.Activation == "gated-gelu" }
 
-// Parameters lists the model's parameters in the order of the reference's optimizer, which is their
-// order in [Model.Flat].
+// Parameters returns the model's parameters in the order of the reference's optimizer, which is
+// their order in [Model.Flat].
 func (c Config) Parameters() []Parameter {
 	var all []Parameter
 	for _, weight := range c.layout() {

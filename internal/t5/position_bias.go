@@ -6,10 +6,11 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Bucket is the number of the bucket that a distance (key minus query) falls into: exact when near,
-// logarithmic when far, one for all that is farther than farthest. With both ways, half of the
-// buckets are for keys after the query; else those all fall into bucket 0. The arithmetic is
-// float32, as PyTorch's: it decides at which distance a bucket begins.
+// Bucket returns the relative position bucket of a distance (key minus query). Buckets are exact
+// for short distances and logarithmic for long ones; all distances beyond maxDistance share one. If
+// bidirectional, half of the buckets are for keys after the query; otherwise, those keys are in
+// bucket 0. The arithmetic is float32, as in PyTorch: it determines the distance at which a bucket
+// begins.
 func Bucket(distance, buckets, maxDistance int64, bidirectional bool) int64 {
 	bucket := int64(0)
 	if bidirectional {
@@ -30,8 +31,9 @@ func Bucket(distance, buckets, maxDistance int64, bidirectional bool) int64 {
 	return bucket + min(exact+int64(scaled), buckets-1)
 }
 
-// positionBias is what attention adds to a query's score of a key, by their distance. like says in
-// whose scope and on which device. [1, heads, length, length]; the decoder's hides later keys.
+// positionBias returns the relative position bias, which attention adds to its scores, in the scope
+// and on the device of like. The decoder's bias includes the causal mask. [1, heads, length,
+// length]
 func (n *network) positionBias(like, table *torch.Tensor, length int64, bidirectional bool) *torch.Tensor {
 	return torch.Within(like, func(like *torch.Tensor) *torch.Tensor {
 		buckets := like.NewInt64(n.buckets(length, bidirectional), length, length)  // [query, key]
@@ -43,9 +45,9 @@ func (n *network) positionBias(like, table *torch.Tensor, length int64, bidirect
 	})
 }
 
-// buckets is the bucket of every pair. [query, key]
+// buckets returns the bucket of every pair. [query, key]
 func (n *network) buckets(length int64, bidirectional bool) []int64 {
-	byDistance := make([]int64, 2*length-1) // of distance i - (length - 1)
+	byDistance := make([]int64, 2*length-1) // the bucket of distance i - (length - 1)
 	for i := range byDistance {
 		byDistance[i] = Bucket(int64(i)-(length-1), n.Buckets, n.MaxDistance, bidirectional)
 	}
@@ -57,7 +59,7 @@ func (n *network) buckets(length int64, bidirectional bool) []int64 {
 	return all
 }
 
-// causalMask hides the keys after each query. [query, key]
+// causalMask masks the keys after each query. [query, key]
 func causalMask(length int64) []float32 {
 	mask := make([]float32, length*length)
 	for query := range length {

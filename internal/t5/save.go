@@ -9,8 +9,9 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Save writes the model to dir as Hugging Face lays out a T5: config.json and model.safetensors, in
-// single precision. Python's transformers opens it, and reports our two extra tables as unused.
+// Save writes the model to dir in Hugging Face's layout of a T5: config.json and model.safetensors,
+// in single precision. Python's transformers loads it, and reports the student's two tables as
+// unused.
 func (m *Model) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err

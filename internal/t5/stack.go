@@ -6,7 +6,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// norm scales a hidden state to mean square 1, then by its weight. It neither centres nor shifts.
+// norm is T5's layer normalization (RMSNorm): it scales a hidden state to mean square 1, then by
+// its weight, without centering or bias.
 type norm struct {
 	weight  *torch.Tensor // [model]
 	epsilon float64
@@ -19,8 +20,8 @@ func (n norm) forward(x *torch.Tensor) *torch.Tensor {
 	})
 }
 
-// block is one layer of a stack: self-attention, cross-attention (in the decoder), feed-forward;
-// each is added to what came in.
+// block is one layer of a stack: self-attention, cross-attention (in the decoder) and feed-forward,
+// each with a residual connection.
 type block struct {
 	selfNorm, crossNorm, feedNorm norm
 	self, cross                   attention
@@ -45,7 +46,8 @@ func (n *network) encode(s *torch.Scope, hidden, mask *torch.Tensor) *torch.Tens
 	}, hidden)
 	hidden = n.dropoutSegment(s, hidden)
 	for i := range n.encoder.blocks {
-		hidden = n.segment(s, []string{fmt.Sprintf("encoder.block.%d.", i)}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		weights := []string{fmt.Sprintf("encoder.block.%d.", i)}
+		hidden = n.segment(s, weights, func(n *network, in []*torch.Tensor) *torch.Tensor {
 			b := n.encoder.blocks[i]
 			return torch.Within(in[0], func(x *torch.Tensor) *torch.Tensor {
 				x = x.Add(n.applyDropout(b.self.selfAttention(b.selfNorm.forward(x), in[1])))
@@ -58,14 +60,15 @@ func (n *network) encode(s *torch.Scope, hidden, mask *torch.Tensor) *torch.Tens
 	}, hidden)
 }
 
-// decode runs the decoder over all embedded tokens at once. [batch, target, model]
+// decode runs the decoder over all embedded targets at once. [batch, target, model]
 func (n *network) decode(s *torch.Scope, hidden, encoded, crossMask *torch.Tensor) *torch.Tensor {
 	bias := n.segment(s, []string{biasName("decoder")}, func(n *network, in []*torch.Tensor) *torch.Tensor {
 		return n.positionBias(in[0], n.decoder.bias, in[0].Dim(1), false) // [1, heads, target, target]
 	}, hidden)
 	hidden = n.dropoutSegment(s, hidden)
 	for i := range n.decoder.blocks {
-		hidden = n.segment(s, []string{fmt.Sprintf("decoder.block.%d.", i)}, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		weights := []string{fmt.Sprintf("decoder.block.%d.", i)}
+		hidden = n.segment(s, weights, func(n *network, in []*torch.Tensor) *torch.Tensor {
 			b := n.decoder.blocks[i]
 			return torch.Within(in[0], func(x *torch.Tensor) *torch.Tensor {
 				x = x.Add(n.applyDropout(b.self.selfAttention(b.selfNorm.forward(x), in[1])))
@@ -79,16 +82,18 @@ func (n *network) decode(s *torch.Scope, hidden, encoded, crossMask *torch.Tenso
 	}, hidden)
 }
 
-// dropoutSegment is dropout as a section of its own; none without dropout, as a section must end in
-// a tensor of its own.
+// dropoutSegment applies dropout as a segment of its own. Without dropout it adds no segment,
+// because a segment's output must be a new tensor.
 func (n *network) dropoutSegment(s *torch.Scope, hidden *torch.Tensor) *torch.Tensor {
 	if n.dropout == 0 {
 		return hidden
 	}
-	return n.segment(s, nil, func(n *network, in []*torch.Tensor) *torch.Tensor { return n.applyDropout(in[0]) }, hidden)
+	return n.segment(s, nil, func(n *network, in []*torch.Tensor) *torch.Tensor {
+		return n.applyDropout(in[0])
+	}, hidden)
 }
 
-// logits scores every token of the vocabulary. [..., vocabulary]
+// logits returns the logits of all tokens of the vocabulary. [..., vocabulary]
 func (n *network) logits(hidden *torch.Tensor) *torch.Tensor {
 	if n.Tied {
 		hidden = hidden.MulNumber(rsqrt(n.Model))

@@ -13,9 +13,9 @@ import (
 	"rdrec/internal/torch"
 )
 
-// loadInPython opens a folder with Hugging Face's transformers and prints the loss of one example
-// that has neither prompt vectors nor whole words, as plain T5 computes it, and what transformers
-// says it missed.
+// loadInPython loads a folder with Hugging Face's transformers. It prints the loss that T5 computes
+// for an example without prompt vectors and whole words, and the keys that transformers reports as
+// missing.
 const loadInPython = `
 import sys, torch
 from transformers import T5ForConditionalGeneration
@@ -45,7 +45,8 @@ func TestTransformersLoadsSavedModels(t *testing.T) {
 	dir := t.TempDir()
 	batch := task.Batch{
 		Size: 1, SourceLen: 4, TargetLen: 3, Prompts: []int64{0},
-		Source: []int64{100, 200, 300, 1}, Mask: []int64{1, 1, 1, 1}, Whole: []int64{0, 0, 0, 0}, Target: []int64{40, 50, 1},
+		Source: []int64{100, 200, 300, 1}, Mask: []int64{1, 1, 1, 1}, Whole: []int64{0, 0, 0, 0},
+		Target: []int64{40, 50, 1},
 	}
 	var want float64
 	var row []string

@@ -13,16 +13,16 @@ import (
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// archive is an open zip of PyTorch's: a pickle that says which tensors there are, and a record of
-// raw bytes for each storage. Only the pickle is read at once, so that a model of many gigabytes
+// archive is an open PyTorch zip file: a pickle that describes the tensors, and a record of raw
+// bytes for each storage. Only the pickle is read on opening, so that a model of many gigabytes
 // need not fit into memory twice.
 type archive struct {
 	file    *zip.ReadCloser
 	records map[string]*zip.File // by the last part of their names
 }
 
-// lazyStorage is a storage that still lies in its record. It is one for the reader of tensors'
-// places only, who never fills it.
+// lazyStorage is a storage that has not been read from its record. The unpickler needs it to build
+// tensors, but does not fill it.
 type lazyStorage struct {
 	pytorch.StorageInterface
 
@@ -38,29 +38,29 @@ type storageKind struct {
 	known bool
 }
 
-// storageKinds are the classes that hold what a tensor here can.
+// storageKinds returns the storage classes with an element type that this package supports.
 func storageKinds() map[string]DType {
 	return map[string]DType{
-		"FloatStorage": Float32, "HalfStorage": Float16, "BFloat16Storage": BFloat16, "DoubleStorage": Float64, "LongStorage": Int64,
-		"IntStorage": Int32, "CharStorage": Int8, "ByteStorage": Uint8, "BoolStorage": Bool,
+		"FloatStorage": Float32, "HalfStorage": Float16, "BFloat16Storage": BFloat16, "DoubleStorage": Float64,
+		"LongStorage": Int64, "IntStorage": Int32, "CharStorage": Int8, "ByteStorage": Uint8, "BoolStorage": Bool,
 	}
 }
 
-// loadArchive reads the pickle of an opened zip.
+// loadArchive reads the pickle of an open zip file.
 func loadArchive(file *zip.ReadCloser) (any, error) {
 	a := &archive{file: file, records: map[string]*zip.File{}}
 	for _, f := range file.File {
 		a.records[path.Base(f.Name)] = f
 	}
 	if _, ok := a.records["constants.pkl"]; ok {
-		return nil, errors.New("it is a TorchScript program, not a state dict")
+		return nil, errors.New("file is a TorchScript program, not a state dict")
 	}
 	if err := a.checkOrder(); err != nil {
 		return nil, err
 	}
 	data, ok := a.records["data.pkl"]
 	if !ok {
-		return nil, errors.New("the zip has no data.pkl")
+		return nil, errors.New("zip file has no data.pkl")
 	}
 	r, err := data.Open()
 	if err != nil {
@@ -72,7 +72,7 @@ func loadArchive(file *zip.ReadCloser) (any, error) {
 	return root, firstError(err, r.Close())
 }
 
-// checkOrder refuses files that were written on a machine of the other byte order.
+// checkOrder rejects files written on a big-endian machine.
 func (a *archive) checkOrder() error {
 	record, ok := a.records["byteorder"]
 	if !ok {
@@ -84,12 +84,12 @@ func (a *archive) checkOrder() error {
 	}
 	order, err := io.ReadAll(io.LimitReader(r, 16))
 	if err = firstError(err, r.Close()); err == nil && string(order) != "little" {
-		err = fmt.Errorf("its bytes are in %q order, want little", order)
+		err = fmt.Errorf("byte order is %q, want little", order)
 	}
 	return err
 }
 
-// findStorage knows tensors and storages beside what [findClass] stands in for.
+// findStorage resolves tensors and storages, and leaves other classes to [findClass].
 func findStorage(module, name string) (any, error) {
 	if module == "collections" && name == "OrderedDict" {
 		return &types.OrderedDictClass{}, nil
@@ -106,42 +106,42 @@ func findStorage(module, name string) (any, error) {
 	return findClass(module, name)
 }
 
-// rebuildTensor is torch._utils._rebuild_tensor_v2, whose seventh argument (metadata) changes
-// nothing for us.
+// rebuildTensor is torch._utils._rebuild_tensor_v2 without its seventh argument (metadata), which
+// does not affect the values.
 type rebuildTensor struct{}
 
-// Call makes the tensor's place.
+// Call returns the tensor's description.
 func (rebuildTensor) Call(args ...any) (any, error) {
 	return (&pytorch.RebuildTensorV2{}).Call(args[:min(len(args), 6)]...)
 }
 
-// locate finds the record that a pickle's reference ("storage", class, key, location, elements)
-// means.
+// locate returns the storage of a persistent reference ("storage", class, key, location, elements).
 func (a *archive) locate(reference any) (any, error) {
 	tuple, ok := reference.(*types.Tuple)
 	if !ok || tuple.Len() < 5 {
-		return nil, fmt.Errorf("a reference to a storage with odd parts: %v", reference)
+		return nil, fmt.Errorf("invalid storage reference %v", reference)
 	}
 	class, kindOK := tuple.Get(1).(storageKind)
 	key, keyOK := tuple.Get(2).(string)
 	elements, sizeOK := tuple.Get(4).(int)
 	if word, ok := tuple.Get(0).(string); !ok || word != "storage" || !kindOK || !keyOK || !sizeOK {
-		return nil, fmt.Errorf("a reference to a storage with odd parts: %v", *tuple)
+		return nil, fmt.Errorf("invalid storage reference %v", *tuple)
 	}
 	record, ok := a.records[key]
 	if !ok {
-		return nil, fmt.Errorf("the zip has no record %q", key)
+		return nil, fmt.Errorf("zip file has no record %q", key)
 	}
 	return &lazyStorage{kind: class, elements: elements, record: record}, nil
 }
 
-// read copies the elements from first up to, but not including, end to the CPU.
+// read copies the elements [first, end) to the CPU.
 func (t *lazyStorage) read(s *Scope, first, end int64) (tensor *Tensor, err error) {
 	if !t.kind.known {
-		return nil, fmt.Errorf("elements of a %s are no weights", t.kind.name)
+		return nil, fmt.Errorf("storage class %s is not supported", t.kind.name)
 	}
 	size := int64(t.kind.dtype.Size())
-	if have := t.record.UncompressedSize64; int64(t.elements) > 1<<40 || have != uint64(int64(t.elements)*size) { //nolint:gosec // bounded beside it
+	have := t.record.UncompressedSize64
+	if int64(t.elements) > 1<<40 || have != uint64(int64(t.elements)*size) { //nolint:gosec // bounded first
 		return nil, fmt.Errorf("record %q has %d bytes, want %d elements of %d", t.record.Name, have, t.elements, size)
 	}
 	r, err := t.record.Open()
@@ -156,7 +156,7 @@ func (t *lazyStorage) read(s *Scope, first, end int64) (tensor *Tensor, err erro
 	if _, err := io.ReadFull(r, data); err != nil {
 		return nil, err
 	}
-	if end == int64(t.elements) { // the record's check sum is compared at its end
+	if end == int64(t.elements) { // the zip reader compares the checksum at the end
 		if _, err := r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 			return nil, fmt.Errorf("record %q: %w", t.record.Name, err)
 		}

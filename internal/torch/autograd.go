@@ -6,18 +6,18 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// Leaf is t's memory as a tensor that gradients are taken for.
+// Leaf returns t's memory as a leaf that requires a gradient.
 func (t *Tensor) Leaf() *Tensor {
 	leaf := t.Detach()
 	return inPlace("requires_grad_", leaf, func(out *lib.Ctensor) { lib.AtgSetRequiresGrad(out, leaf.handle(), 1) })
 }
 
-// Gradient is the derivative of t, a single number, by a leaf. It frees the history of t's
-// operations.
+// Gradient returns the gradient of t, a scalar, with respect to a leaf. It frees t's autograd
+// graph.
 func (t *Tensor) Gradient(leaf *Tensor) *Tensor { return t.Gradients(leaf)[0] }
 
-// Gradients is [Tensor.Gradient] by several leaves at once; nil for those that t does not depend
-// on.
+// Gradients is [Tensor.Gradient] for several leaves at once. It is nil for leaves that t does not
+// depend on.
 func (t *Tensor) Gradients(leaves ...*Tensor) []*Tensor {
 	of, by, out := t.handle(), handles(leaves), make([]lib.Ctensor, len(leaves))
 	lib.AtRunBackward(&of, 1, &by[0], len(by), &out[0], 0, 0)
@@ -33,7 +33,7 @@ func (t *Tensor) Gradients(leaves ...*Tensor) []*Tensor {
 	return gradients
 }
 
-// Address is where a CPU tensor's first element lies.
+// Address returns the address of a CPU tensor's first element.
 func (t *Tensor) Address() unsafe.Pointer {
 	p := lib.AtDataPtr(t.handle())
 	check("data_ptr")

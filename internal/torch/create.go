@@ -6,17 +6,17 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// FromInt64 copies data to the CPU.
+// FromInt64 returns a CPU tensor with a copy of data.
 func (s *Scope) FromInt64(data []int64, shape ...int64) *Tensor {
 	return fromSlice(s, data, Int64, shape)
 }
 
-// FromFloat32 copies data to the CPU.
+// FromFloat32 returns a CPU tensor with a copy of data.
 func (s *Scope) FromFloat32(data []float32, shape ...int64) *Tensor {
 	return fromSlice(s, data, Float32, shape)
 }
 
-// FromBytes copies elements, as they lie in memory little-endian, to the CPU.
+// FromBytes returns a CPU tensor with a copy of data, which holds little-endian elements.
 func (s *Scope) FromBytes(data []byte, dtype DType, shape ...int64) *Tensor {
 	return fromSlice(s, data, dtype, shape)
 }
@@ -41,21 +41,21 @@ func fromSlice[T any](s *Scope, data []T, dtype DType, shape []int64) *Tensor {
 	return s.wrap("copy from host", c)
 }
 
-// Zeros is all zeros.
+// Zeros returns a tensor of zeros.
 func (s *Scope) Zeros(dtype DType, device Device, shape ...int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgZeros(&out, dims(shape), len(shape), int32(dtype), int32(device))
 	return s.wrap("zeros", out)
 }
 
-// Empty is not initialized.
+// Empty returns an uninitialized tensor.
 func (s *Scope) Empty(dtype DType, device Device, shape ...int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgEmpty(&out, dims(shape), len(shape), int32(dtype), int32(device))
 	return s.wrap("empty", out)
 }
 
-// Full is value everywhere.
+// Full returns a tensor with all elements set to value.
 func (s *Scope) Full(value float64, dtype DType, device Device, shape ...int64) *Tensor {
 	var out lib.Ctensor
 	withScalar(value, func(v lib.Cscalar) {
@@ -64,7 +64,7 @@ func (s *Scope) Full(value float64, dtype DType, device Device, shape ...int64) 
 	return s.wrap("full", out)
 }
 
-// Arange counts from 0 up to, but not including, n.
+// Arange returns the integers [0, n).
 func (s *Scope) Arange(n int64, device Device) *Tensor {
 	var out lib.Ctensor
 	end := lib.AtsInt(n)
@@ -73,7 +73,7 @@ func (s *Scope) Arange(n int64, device Device) *Tensor {
 	return s.wrap("arange", out)
 }
 
-// dims is a shape that gotch can point at: a scalar's has no first element.
+// dims returns a shape whose first element gotch can point at, even that of a scalar.
 func dims(shape []int64) []int64 {
 	if len(shape) == 0 {
 		return []int64{0}
@@ -87,12 +87,12 @@ func withScalar(value float64, f func(lib.Cscalar)) {
 	f(c)
 }
 
-// NewInt64 copies data to t's device, as a tensor of t's scope.
+// NewInt64 returns a tensor with a copy of data on t's device and in t's scope.
 func (t *Tensor) NewInt64(data []int64, shape ...int64) *Tensor {
 	return innermostScope(t).FromInt64(data, shape...).ToDevice(t.Device())
 }
 
-// NewFloat32 copies data to t's device, as a tensor of t's scope.
+// NewFloat32 returns a tensor with a copy of data on t's device and in t's scope.
 func (t *Tensor) NewFloat32(data []float32, shape ...int64) *Tensor {
 	return innermostScope(t).FromFloat32(data, shape...).ToDevice(t.Device())
 }

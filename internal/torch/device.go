@@ -6,13 +6,13 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// Device is where a tensor lives: [CPU], or a GPU by its number from 0.
+// Device is the device of a tensor: [CPU], or the index of a GPU, from 0.
 type Device int32
 
 // CPU is the host.
 const CPU Device = -1
 
-// String names the device as PyTorch does.
+// String returns PyTorch's name of the device.
 func (d Device) String() string {
 	if d < 0 {
 		return "cpu"
@@ -20,8 +20,8 @@ func (d Device) String() string {
 	return fmt.Sprintf("cuda:%d", int32(d))
 }
 
-// ParseDevice returns the device of a name: "cpu", "cuda" (the first GPU), nothing for the same, or
-// "auto" (a GPU where one works, else the CPU).
+// ParseDevice returns the device of a name: "cpu" or "" (the CPU), "cuda" (the first GPU), or
+// "auto" (the first GPU if it is usable, the CPU otherwise).
 func ParseDevice(name string) (Device, error) {
 	switch name {
 	case "cpu", "":
@@ -44,7 +44,7 @@ func ParseDevice(name string) (Device, error) {
 	}
 }
 
-// Synchronize waits until the device has done all that it was given; the CPU always has.
+// Synchronize waits until the device has finished all queued work. On the CPU, it does nothing.
 func Synchronize(device Device) {
 	if device >= 0 {
 		lib.AtcSynchronize(int64(device))

@@ -6,26 +6,25 @@ import (
 	"strings"
 )
 
-// ErrOutOfMemory is what an [*Error] is when memory, of the host or of the device, did not suffice.
+// ErrOutOfMemory matches an [*Error] (by errors.Is) if the host or the device ran out of memory.
 var ErrOutOfMemory = errors.New("out of memory")
 
-// Error is a fault that libtorch raised.
+// Error is an error raised by libtorch.
 type Error struct {
 	// Op is the operation that failed.
 	Op string
-	// Message is libtorch's first words, without its stack.
+	// Message is libtorch's message without the stack trace.
 	Message string
 }
 
-// Error tells the operation and libtorch's words.
+// Error returns the operation and libtorch's message.
 func (e *Error) Error() string { return fmt.Sprintf("libtorch: %s: %s", e.Op, e.Message) }
 
-// EqualNumber tells whether the fault is the sentinel target, of which there is one:
-// [ErrOutOfMemory].
+// Is reports whether target is [ErrOutOfMemory] and memory ran out.
 func (e *Error) Is(target error) bool { return target == ErrOutOfMemory && e.outOfMemory() }
 
-// outOfMemory knows libtorch's two allocators (c10/core/CPUAllocator.cpp,
-// c10/cuda/CUDACachingAllocator.cpp) and C++'s own.
+// outOfMemory reports whether the message is one of libtorch's two allocators
+// (c10/core/CPUAllocator.cpp, c10/cuda/CUDACachingAllocator.cpp) or of C++'s own.
 func (e *Error) outOfMemory() bool {
 	for _, sign := range []string{"out of memory", "can't allocate memory", "std::bad_alloc"} {
 		if strings.Contains(e.Message, sign) {
@@ -35,7 +34,7 @@ func (e *Error) outOfMemory() bool {
 	return false
 }
 
-// check panics with what libtorch raised in op on this thread, if anything.
+// check panics with the error that libtorch raised in op on this thread, if any.
 func check(op string) {
 	message := lastError()
 	if message == "" {
@@ -46,7 +45,7 @@ func check(op string) {
 	panic(&Error{Op: op, Message: strings.TrimSpace(message)})
 }
 
-// misuse panics over a misuse by our own code: no input and no lack of memory leads here.
+// misuse panics because of a bug in the calling code. Neither input nor a lack of memory causes it.
 func misuse(format string, args ...any) {
 	panic(fmt.Sprintf("torch: "+format, args...))
 }

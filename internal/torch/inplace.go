@@ -4,14 +4,14 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// SetTo copies u's elements into t, converting them and broadcasting.
+// SetTo copies u's elements into t, with conversion and broadcasting.
 func (t *Tensor) SetTo(u *Tensor) *Tensor {
 	lib.AtCopy_(t.handle(), u.handle())
 	check("copy_")
 	return t
 }
 
-// Fill sets every element.
+// Fill sets every element to value.
 func (t *Tensor) Fill(value float64) *Tensor {
 	return inPlace("fill_", t, func(out *lib.Ctensor) {
 		withScalar(value, func(v lib.Cscalar) { lib.AtgFill_(out, t.handle(), v) })
@@ -30,7 +30,7 @@ func (t *Tensor) AddNumberTo(y float64) *Tensor {
 	})
 }
 
-// Scale multiplies t in place.
+// Scale multiplies t by y in place.
 func (t *Tensor) Scale(y float64) *Tensor {
 	return inPlace("mul_", t, func(out *lib.Ctensor) {
 		withScalar(y, func(v lib.Cscalar) { lib.AtgMulScalar_(out, t.handle(), v) })
@@ -42,7 +42,7 @@ func (t *Tensor) MulTo(u *Tensor) *Tensor {
 	return inPlace("mul_", t, func(out *lib.Ctensor) { lib.AtgMul_(out, t.handle(), u.handle()) })
 }
 
-// SqrtTo takes t's square root in place.
+// SqrtTo replaces t's elements by their square roots.
 func (t *Tensor) SqrtTo() *Tensor {
 	return inPlace("sqrt_", t, func(out *lib.Ctensor) { lib.AtgSqrt_(out, t.handle()) })
 }
@@ -56,12 +56,16 @@ func (t *Tensor) Lerp(end *Tensor, weight float64) *Tensor {
 
 // AddQuotient adds a / b to t in place.
 func (t *Tensor) AddQuotient(a, b *Tensor) *Tensor {
-	return inPlace("addcdiv_", t, func(out *lib.Ctensor) { lib.AtgAddcdiv_(out, t.handle(), a.handle(), b.handle()) })
+	return inPlace("addcdiv_", t, func(out *lib.Ctensor) {
+		lib.AtgAddcdiv_(out, t.handle(), a.handle(), b.handle())
+	})
 }
 
 // AddProduct adds a * b to t in place.
 func (t *Tensor) AddProduct(a, b *Tensor) *Tensor {
-	return inPlace("addcmul_", t, func(out *lib.Ctensor) { lib.AtgAddcmul_(out, t.handle(), a.handle(), b.handle()) })
+	return inPlace("addcmul_", t, func(out *lib.Ctensor) {
+		lib.AtgAddcmul_(out, t.handle(), a.handle(), b.handle())
+	})
 }
 
 // MaskedFillTo sets t to value in place where mask is true.
@@ -71,19 +75,20 @@ func (t *Tensor) MaskedFillTo(mask *Tensor, value float64) *Tensor {
 	})
 }
 
-// IndexCopyTo sets slices of dimension dim, by their numbers, to u's.
+// IndexCopyTo sets the slices of dimension dim at index to u's, in place.
 func (t *Tensor) IndexCopyTo(dim int64, index, u *Tensor) *Tensor {
 	return inPlace("index_copy_", t, func(out *lib.Ctensor) {
 		lib.AtgIndexCopy_(out, t.handle(), dim, index.handle(), u.handle())
 	})
 }
 
-// Uniform draws every element from [from, to). It must stand inside [Seeded].
+// Uniform samples every element from the uniform distribution over [from, to). Call it inside
+// [Seeded].
 func (t *Tensor) Uniform(from, to float64) *Tensor {
 	return inPlace("uniform_", t, func(out *lib.Ctensor) { lib.AtgUniform_(out, t.handle(), from, to) })
 }
 
-// Normal draws every element from a normal distribution. It must stand inside [Seeded].
+// Normal samples every element from a normal distribution. Call it inside [Seeded].
 func (t *Tensor) Normal(mean, deviation float64) *Tensor {
 	return inPlace("normal_", t, func(out *lib.Ctensor) { lib.AtgNormal_(out, t.handle(), mean, deviation) })
 }

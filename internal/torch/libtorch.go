@@ -13,14 +13,14 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// generatorLock is held while libtorch's generator, of which the process has one, is seeded and
-// drawn from.
+// generatorLock guards libtorch's random generator, which is one for the process, from seeding to
+// the last sample.
 //
 //nolint:gochecknoglobals // it guards a generator that is global itself.
 var generatorLock sync.Mutex
 
-// Seeded calls f with libtorch's random generators seeded; nobody else draws from them meanwhile.
-// It does not nest.
+// Seeded calls f with libtorch's random generators seeded. No other call of Seeded uses them
+// meanwhile. Calls must not nest.
 func Seeded(seed int64, f func()) {
 	generatorLock.Lock()
 	defer generatorLock.Unlock()
@@ -30,8 +30,8 @@ func Seeded(seed int64, f func()) {
 
 func setThreads(n int) { C.torch_threads(C.int(n)) }
 
-// loadCUDA loads libtorch_cuda.so where it is there and its libraries resolve, so that one binary
-// runs on bare CPUs and on GPUs. Loading it again is harmless.
+// loadCUDA loads libtorch_cuda.so, so that one binary runs with and without a GPU. It returns an
+// error if the library or one of its dependencies is missing. Loading it again is harmless.
 func loadCUDA() error {
 	if message := C.torch_open_cuda(); message != nil {
 		return errors.New(C.GoString(message))
@@ -48,7 +48,7 @@ func lastError() string {
 	return C.GoString((*C.char)(unsafe.Pointer(c)))
 }
 
-// takeArray reads a C array of tensors that ends in a null, and frees the array.
+// takeArray returns the tensors of a null-terminated C array, and frees the array.
 func takeArray(array *lib.Ctensor) []lib.Ctensor {
 	defer C.free(unsafe.Pointer(array))
 	var all []lib.Ctensor

@@ -5,18 +5,20 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// fewRows is from how many rows on oneDNN's set-up is paid back by its speed.
+// fewRows is the number of rows from which on oneDNN's speed repays its set-up.
 const fewRows = 64
 
-// manyOutputs is from how many outputs a row on the weight is taken for the rows and the rows for
-// the weight, which oneDNN lays out anew each time: so for the scores of a vocabulary.
+// manyOutputs is the number of outputs per row from which on weight and rows are exchanged. oneDNN
+// reorders the operand in the weight's place for each product, so that operand should be the
+// smaller one. This happens for the logits of a vocabulary.
 const manyOutputs = 32
 
-// Linear is t times the transpose of weight [out, in]: a layer without bias.
+// Linear returns t times the transpose of weight [out, in]: a linear layer without bias.
 func (t *Tensor) Linear(weight *Tensor) *Tensor {
 	shape := t.Shape()
 	in := shape[len(shape)-1]
-	if rows := int64(t.Numel()) / max(in, 1); rows >= fewRows && prefersConvolution() && t.Device() == CPU && t.DType() == Float32 {
+	rows := int64(t.Numel()) / max(in, 1)
+	if rows >= fewRows && prefersConvolution() && t.Device() == CPU && t.DType() == Float32 {
 		if out := weight.Dim(0); out >= manyOutputs*rows {
 			s := innermostScope(t, weight)
 			inner := s.Sub()
@@ -31,16 +33,17 @@ func (t *Tensor) Linear(weight *Tensor) *Tensor {
 	return innermostScope(t, weight).wrap("linear", out)
 }
 
-// prefersConvolution tells the processors where libtorch's matrix product (Intel's MKL) does half
-// of what the processor can: on AMD's it keeps to 256-bit instructions. oneDNN, which libtorch uses
-// for convolutions alone, does not.
+// prefersConvolution reports whether a convolution is faster than libtorch's matrix product
+// (Intel's MKL). On AMD's processors, MKL uses 256-bit instructions, which halves its speed.
+// oneDNN, which libtorch uses for convolutions only, uses 512-bit instructions.
 func prefersConvolution() bool {
-	return cpuid.CPU.IsVendor(cpuid.AMD) && cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL)
+	return cpuid.CPU.IsVendor(cpuid.AMD) &&
+		cpuid.CPU.Supports(cpuid.AVX512F, cpuid.AVX512DQ, cpuid.AVX512BW, cpuid.AVX512VL)
 }
 
-// convolve is Linear as what it equals: a convolution with a kernel of one point, over pictures
-// whose points are t's rows and whose channels lie innermost. It copies nothing where rows divide,
-// and its gradient is by convolutions too.
+// convolve computes Linear as an equal convolution: the kernel has one point, t's rows are the
+// points of images, and channels are the innermost dimension. It copies nothing if rows is
+// divisible by the number of images, and its gradient is a convolution too.
 func (t *Tensor) convolve(weight *Tensor, rows int64, shape []int64) *Tensor {
 	out, in := weight.Dim(0), weight.Dim(1)
 	s := innermostScope(t, weight)
@@ -63,10 +66,10 @@ func (t *Tensor) convolve(weight *Tensor, rows int64, shape []int64) *Tensor {
 	return s.Adopt(product.Reshape(shape...))
 }
 
-// convolutionBatch is how many pictures so many rows are laid out as: libtorch's rule for the
-// gradient takes oneDNN from 16 on, and for fewer a product half as quick. Where the rows do not
-// divide, 16 do with some rows of zeros, unless the rows are so few that this is slower than the
-// rule.
+// convolutionBatch returns the number of images for a number of rows. libtorch computes the
+// gradient with oneDNN from 16 images on, and with a product of half the speed for fewer. If the
+// rows are not divisible, rows of zeros fill 16 images, unless there are so few rows that this is
+// slower.
 func convolutionBatch(rows int64) int64 {
 	const fewest, points, worth = 16, 16, 1024
 	if rows%fewest > 0 && rows < worth {

@@ -8,8 +8,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// TestLinearMatchesMatMul compares a layer and its gradient, by whichever way its shape chooses,
-// with libtorch's product of matrices.
+// TestLinearMatchesMatMul compares a layer and its gradient, for shapes of each algorithm, with
+// libtorch's matrix product.
 func TestLinearMatchesMatMul(t *testing.T) {
 	for _, c := range []struct{ rows, in, out int64 }{
 		{7, 32, 48},

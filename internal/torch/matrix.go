@@ -9,17 +9,17 @@ import (
 	"sync"
 )
 
-// Matrix is a layer's weight [out, in] as products with it are quickest: on a CPU with 512-bit
-// vectors, in float32, packed for a kernel of our own. MKL packs a weight anew for each product,
-// which for some dozen rows costs half as much as the product, and on AMD's processors it keeps to
-// 256 bits. Each row of a product is the same whatever stands beside it.
+// Matrix is a layer's weight [out, in] in the fastest form for products: on a CPU with 512-bit
+// vectors, in float32, packed for this package's kernel. MKL packs a weight for each product, which
+// for some dozen rows costs half as much as the product, and on AMD's processors it uses 256-bit
+// vectors only. Each row of a product is independent of the other rows.
 type Matrix struct {
 	plain, packed *Tensor // one of them
-	shared        bool    // plain is somebody else's
+	shared        bool    // plain belongs to the caller
 	out, in       int64
 }
 
-// NewMatrix takes a kept weight over: [Matrix.Free] frees it.
+// NewMatrix returns a matrix that owns a kept weight: [Matrix.Free] frees it.
 func NewMatrix(s *Scope, weight *Tensor) *Matrix {
 	m := ShareMatrix(s, weight)
 	if m.shared = false; m.plain == nil {
@@ -28,7 +28,8 @@ func NewMatrix(s *Scope, weight *Tensor) *Matrix {
 	return m
 }
 
-// ShareMatrix is a matrix of a kept weight that stays its owner's, who frees it after the matrix.
+// ShareMatrix returns a matrix of a kept weight that the caller still owns and frees after the
+// matrix.
 func ShareMatrix(s *Scope, weight *Tensor) *Matrix {
 	m := &Matrix{plain: weight, shared: true, out: weight.Dim(0), in: weight.Dim(1)}
 	if weight.Device() != CPU || weight.DType() != Float32 || !SupportsPacking() {
@@ -42,7 +43,7 @@ func ShareMatrix(s *Scope, weight *Tensor) *Matrix {
 
 func (m *Matrix) panels() int64 { return (m.out + C.TORCH_PANEL - 1) / C.TORCH_PANEL }
 
-// SupportsPacking says whether this processor has the vectors that packed weights are for.
+// SupportsPacking reports whether this processor has the 512-bit vectors that packed weights need.
 func SupportsPacking() bool { return C.torch_packs() != 0 }
 
 // Free frees the weight.
@@ -54,7 +55,7 @@ func (m *Matrix) Free() {
 	}
 }
 
-// Few is x [rows, in] times the transpose of the weight, and Many the same for many rows, see
+// Few returns x [rows, in] times the transpose of the weight, and Many the same for many rows; see
 // [Tensor.LinearFew].
 func (m *Matrix) Few(x *Tensor) *Tensor {
 	if m.packed == nil {
@@ -63,7 +64,7 @@ func (m *Matrix) Few(x *Tensor) *Tensor {
 	return m.product(nil, x)
 }
 
-// Many is the product for many rows, see [Matrix.Few].
+// Many returns the product for many rows; see [Matrix.Few].
 func (m *Matrix) Many(x *Tensor) *Tensor {
 	if m.packed == nil {
 		return x.LinearMany(m.plain)
@@ -71,7 +72,7 @@ func (m *Matrix) Many(x *Tensor) *Tensor {
 	return m.product(nil, x)
 }
 
-// AddFew is t plus the product of few rows.
+// AddFew returns t plus the product of few rows.
 func (m *Matrix) AddFew(t, x *Tensor) *Tensor {
 	if m.packed == nil {
 		return t.AddLinear(x, m.plain)
@@ -79,10 +80,10 @@ func (m *Matrix) AddFew(t, x *Tensor) *Tensor {
 	return m.product(t, x)
 }
 
-// minWorkPerThread is how many multiplications are worth another thread.
+// minWorkPerThread is the number of multiplications that repay another thread.
 const minWorkPerThread = 1 << 20
 
-// product is t, if any, plus x times the transpose of the weight.
+// product returns x times the transpose of the weight, plus t unless it is nil.
 func (m *Matrix) product(t, x *Tensor) *Tensor {
 	s := innermostScope(t, x)
 	x = x.Contiguous()
@@ -95,7 +96,8 @@ func (m *Matrix) product(t, x *Tensor) *Tensor {
 	from, packed, to := (*C.float)(x.Address()), (*C.float)(m.packed.Address()), (*C.float)(y.Address())
 	part := func(first, last int64) {
 		C.torch_packed_linear(
-			from, C.int64_t(rows), C.int64_t(m.in), packed, C.int64_t(m.out), C.int64_t(first), C.int64_t(last), add, to,
+			from, C.int64_t(rows), C.int64_t(m.in), packed, C.int64_t(m.out),
+			C.int64_t(first), C.int64_t(last), add, to,
 		)
 	}
 	panels := m.panels()
@@ -109,7 +111,7 @@ func (m *Matrix) product(t, x *Tensor) *Tensor {
 	return y
 }
 
-// workers is how many threads one operation may use.
+// workers returns the maximum number of threads of one operation.
 func workers() int64 {
 	if n := threads.Load(); n > 0 {
 		return n

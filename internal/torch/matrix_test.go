@@ -9,8 +9,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// A matrix's products are libtorch's, and a row's is the same, bit for bit, whatever stands beside
-// it and however many threads share the work.
+// TestMatrixProducts compares a matrix's products with libtorch's. A row's product is the same, bit
+// for bit, for any other rows and any number of threads.
 func TestMatrixProducts(t *testing.T) {
 	before := torch.Live()
 	err := torch.Run(func(s *torch.Scope) error {
@@ -25,7 +25,8 @@ func TestMatrixProducts(t *testing.T) {
 				defer m.Free()
 				got, many, added := m.Few(x), m.Many(x), m.AddFew(h, x)
 				near := cmpopts.EquateApprox(1e-5, 1e-4)
-				for name, pair := range map[string][2]*torch.Tensor{"few": {want, got}, "many": {want, many}, "sum": {sum, added}} {
+				pairs := map[string][2]*torch.Tensor{"few": {want, got}, "many": {want, many}, "sum": {sum, added}}
+				for name, pair := range pairs {
 					if diff := cmp.Diff(pair[0].Float32s(), pair[1].Float32s(), near); diff != "" {
 						t.Errorf("%s, %v: %s", name, size, diff)
 					}
@@ -34,7 +35,8 @@ func TestMatrixProducts(t *testing.T) {
 					return
 				}
 				for rows := int64(1); rows <= 37; rows++ {
-					if diff := cmp.Diff(got.Narrow(0, 0, rows).Float32s(), m.Few(x.Narrow(0, 0, rows)).Float32s()); diff != "" {
+					few := m.Few(x.Narrow(0, 0, rows)).Float32s()
+					if diff := cmp.Diff(got.Narrow(0, 0, rows).Float32s(), few); diff != "" {
 						t.Fatalf("%d of 37 rows: %s", rows, diff)
 					}
 				}

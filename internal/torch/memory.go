@@ -16,8 +16,8 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// Free is how many bytes of a device's memory nobody uses now, as far as this process may have
-// them; 0 where that is not known.
+// Free returns the bytes of a device's memory that are free and available to this process; 0 if
+// that is unknown.
 func Free(device Device) int64 {
 	if device >= 0 {
 		return int64(C.torch_cuda_free())
@@ -25,12 +25,12 @@ func Free(device Device) int64 {
 	return FreeHost(os.DirFS("/"))
 }
 
-// Trim gives the system back the memory that the process holds and does not use: it is kept
-// otherwise, as a training needs the same again and again.
+// Trim returns the process's unused memory to the system. Otherwise, it is kept, because training
+// allocates the same blocks again and again.
 func Trim() { C.torch_trim() }
 
-// FreeHost is [Free] of the host whose files are root's: what Linux says is available, or what a
-// control group leaves if that is less.
+// FreeHost is [Free] for the host whose file system is root: the memory that Linux reports as
+// available, or what the limit of a control group leaves if that is less.
 func FreeHost(root fs.FS) int64 {
 	free := readFigure(root, "proc/meminfo", "MemAvailable:") << 10
 	groups, err := fs.ReadFile(root, "proc/self/cgroup")
@@ -44,14 +44,16 @@ func FreeHost(root fs.FS) int64 {
 		switch controller {
 		case "": // version 2
 		case "memory":
-			mount, limit, used, cached = "sys/fs/cgroup/memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"
+			mount, limit = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
+			used, cached = "memory.usage_in_bytes", "total_inactive_file"
 		default:
 			continue
 		}
-		for dir := path.Join("/", group); ; dir = path.Dir(dir) { // a limit of any group above counts too
+		for dir := path.Join("/", group); ; dir = path.Dir(dir) { // the limits of all parent groups count too
 			at := path.Join(mount, dir)
 			if most := readFigure(root, path.Join(at, limit), ""); most > 0 {
-				remaining := most - readFigure(root, path.Join(at, used), "") + readFigure(root, path.Join(at, "memory.stat"), cached)
+				inactive := readFigure(root, path.Join(at, "memory.stat"), cached)
+				remaining := most - readFigure(root, path.Join(at, used), "") + inactive
 				free = min(free, max(remaining, 1))
 			}
 			if dir == "/" {
@@ -62,7 +64,7 @@ func FreeHost(root fs.FS) int64 {
 	return free
 }
 
-// readFigure is the number behind a word that begins a line of a file; 0 where there is none.
+// readFigure returns the number after word at the start of a line of a file; 0 if there is none.
 func readFigure(root fs.FS, file, word string) int64 {
 	f, err := root.Open(file)
 	if err != nil {
@@ -85,20 +87,20 @@ func readFigure(root fs.FS, file, word string) int64 {
 	return 0
 }
 
-// oomInjector decides which operations are to lack memory.
+// oomInjector decides which operations run out of memory.
 //
-//nolint:gochecknoglobals // libtorch's allocators, whose lack of memory it brings about, are global too.
+//nolint:gochecknoglobals // libtorch's allocators, which it makes fail, are global too.
 var oomInjector atomic.Pointer[func(bytes int64) bool]
 
-// InjectOOM has libtorch run out of memory, for tests of what happens then: the operations for
-// whose results of so many bytes lack says so. It ends when the function that it returns is called.
+// InjectOOM makes libtorch run out of memory, for tests: fails reports whether an operation with a
+// result of a number of bytes fails. The returned function ends the injection.
 func InjectOOM(fails func(bytes int64) bool) (restore func()) {
 	oomInjector.Store(&fails)
 	return func() { oomInjector.Store(nil) }
 }
 
-// maybeInjectOOM asks libtorch for more memory than there is where an operation's result is to lack
-// it.
+// maybeInjectOOM allocates more memory than exists if the operation should fail, so that libtorch
+// raises its own error.
 func maybeInjectOOM(op string, c lib.Ctensor) {
 	fails := oomInjector.Load()
 	if fails == nil {

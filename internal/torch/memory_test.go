@@ -21,11 +21,13 @@ func TestFreeHostReadsControlGroups(t *testing.T) {
 		"nothing is known": {fstest.MapFS{}, 0},
 		"no groups":        {fstest.MapFS{"proc/meminfo": meminfo}, 20000 << 10},
 		"a group without a limit": {fstest.MapFS{
-			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"), "sys/fs/cgroup/a/b/memory.max": file("max\n"),
+			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"),
+			"sys/fs/cgroup/a/b/memory.max": file("max\n"),
 		}, 20000 << 10},
 		"the group above has one": {fstest.MapFS{
-			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"), "sys/fs/cgroup/a/b/memory.max": file("max\n"),
-			"sys/fs/cgroup/a/memory.max": file("9000000\n"), "sys/fs/cgroup/a/memory.current": file("5000000\n"),
+			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"),
+			"sys/fs/cgroup/a/b/memory.max": file("max\n"),
+			"sys/fs/cgroup/a/memory.max":   file("9000000\n"), "sys/fs/cgroup/a/memory.current": file("5000000\n"),
 			"sys/fs/cgroup/a/memory.stat": file("anon 4000000\ninactive_file 1000000\n"),
 		}, 5_000_000},
 		"nothing is left": {fstest.MapFS{
@@ -34,8 +36,9 @@ func TestFreeHostReadsControlGroups(t *testing.T) {
 		}, 1},
 		"version 1": {fstest.MapFS{
 			"proc/meminfo": meminfo, "proc/self/cgroup": file("4:cpu,cpuacct:/x\n3:memory:/docker/1\n"),
-			"sys/fs/cgroup/memory/memory.limit_in_bytes": file("8000000\n"), "sys/fs/cgroup/memory/memory.usage_in_bytes": file("2000000\n"),
-			"sys/fs/cgroup/memory/memory.stat": file("total_inactive_file 500000\n"),
+			"sys/fs/cgroup/memory/memory.limit_in_bytes": file("8000000\n"),
+			"sys/fs/cgroup/memory/memory.usage_in_bytes": file("2000000\n"),
+			"sys/fs/cgroup/memory/memory.stat":           file("total_inactive_file 500000\n"),
 		}, 6_500_000},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -65,7 +68,7 @@ func TestInjectOOM(t *testing.T) {
 	}
 }
 
-// TestTrimReturnsMemory frees a large tensor below a small one and looks at what the process holds.
+// TestTrimReturnsMemory frees a large tensor below a small one and reads the process's memory.
 func TestTrimReturnsMemory(t *testing.T) {
 	held := func() int64 {
 		statm, err := os.ReadFile("/proc/self/statm")
@@ -85,7 +88,7 @@ func TestTrimReturnsMemory(t *testing.T) {
 		large.Free()
 		torch.Trim()
 		if left := held(); full-left < 200<<20 {
-			t.Errorf("%d MB held, %d after 256 were freed", full>>20, left>>20)
+			t.Errorf("%d MB resident, %d after 256 were freed", full>>20, left>>20)
 		}
 		return nil
 	})

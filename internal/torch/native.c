@@ -7,9 +7,10 @@
 #include <malloc.h>
 #endif
 
-// A training step allocates and frees the same gigabytes again and again. By default glibc gives every big block back to the system and
-// gets it anew, page by page: a third of the time of a small student's step. This runs before the first thread allocates; torch_trim gives back
-// what is free.
+// A training step allocates and frees the same gigabytes again and again. By default, glibc returns
+// every large block to the system and gets it again page by page, which takes a third of the time of
+// a small student's step. This function runs before the first thread allocates. torch_trim returns
+// free memory to the system.
 __attribute__((constructor)) static void keep_memory(void) {
 #ifdef __GLIBC__
   mallopt(M_ARENA_MAX, 1);
@@ -19,7 +20,8 @@ __attribute__((constructor)) static void keep_memory(void) {
 #endif
 }
 
-// gotch's C shim has these, and its Go side does not bind them. They are weak so that this package links by itself.
+// gotch's C shim defines these functions, and its Go side does not bind them. They are weak so that
+// this package links by itself.
 __attribute__((weak)) void at_manual_seed(int64_t seed);
 __attribute__((weak)) void at_set_num_threads(int n);
 
@@ -33,12 +35,13 @@ void torch_trim(void) {
 #endif
 }
 
-// torch_open_cuda makes libtorch's CUDA kernels known to the libtorch that is loaded already; they register themselves.
+// torch_open_cuda loads libtorch's CUDA kernels, which register themselves with the loaded libtorch.
 const char *torch_open_cuda(void) {
   return dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) ? NULL : dlerror();
 }
 
-// torch_cuda_free is how many bytes of the first GPU's memory are free, by the CUDA runtime that libtorch brought along; 0 without one.
+// torch_cuda_free returns the free bytes of the first GPU's memory, from the CUDA runtime of libtorch;
+// 0 without one.
 int64_t torch_cuda_free(void) {
   int (*info)(size_t *, size_t *) = (int (*)(size_t *, size_t *))dlsym(RTLD_DEFAULT, "cudaMemGetInfo");
   size_t unused = 0, all = 0;

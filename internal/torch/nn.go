@@ -4,40 +4,41 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// MatMul is the matrix product over the last two dimensions, with broadcasting over the others.
+// MatMul returns the matrix product over the last two dimensions, with broadcasting over the
+// others.
 func (t *Tensor) MatMul(u *Tensor) *Tensor { return pairwise("matmul", lib.AtgMatmul, t, u) }
 
-// Embedding picks rows of table by t's numbers.
+// Embedding returns the rows of table at t's indices.
 func (t *Tensor) Embedding(table *Tensor) *Tensor {
 	var out lib.Ctensor
 	lib.AtgEmbedding(&out, table.handle(), t.handle(), -1, 0, 0)
 	return innermostScope(t, table).wrap("embedding", out)
 }
 
-// Softmax is exp(t) scaled to a sum of 1 along a dimension.
+// Softmax returns exp(t) scaled to a sum of 1 along a dimension.
 func (t *Tensor) Softmax(dim int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgSoftmax(&out, t.handle(), dim, int32(t.DType()))
 	return innermostScope(t).wrap("softmax", out)
 }
 
-// LogSoftmax is the logarithm of Softmax.
+// LogSoftmax returns the logarithm of Softmax.
 func (t *Tensor) LogSoftmax(dim int64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgLogSoftmax(&out, t.handle(), dim, int32(t.DType()))
 	return innermostScope(t).wrap("log_softmax", out)
 }
 
-// Dropout sets elements to 0 with probability p and scales the others up. It must stand inside
-// [Seeded].
+// Dropout returns t with elements set to 0 with probability p and the others scaled by 1 / (1 - p).
+// Call it inside [Seeded].
 func (t *Tensor) Dropout(p float64) *Tensor {
 	var out lib.Ctensor
 	lib.AtgDropout(&out, t.handle(), p, 1)
 	return innermostScope(t).wrap("dropout", out)
 }
 
-// CrossEntropy is the mean over rows of -log softmax(t)[row][labels[row]]; rows whose label is
-// ignore count nowhere.
+// CrossEntropy returns the mean over rows of -log softmax(t)[row][labels[row]], without rows whose
+// label is ignore.
 func (t *Tensor) CrossEntropy(labels *Tensor, ignore int64) *Tensor {
 	const mean = 1
 	var out lib.Ctensor
@@ -45,15 +46,16 @@ func (t *Tensor) CrossEntropy(labels *Tensor, ignore int64) *Tensor {
 	return innermostScope(t, labels).wrap("cross_entropy", out)
 }
 
-// Attention is softmax(query keys' * scale + bias) values; bias may be nil. Shapes [batch, heads,
-// length, head].
+// Attention returns softmax(query keys' * scale + bias) values; bias may be nil. Shapes are [batch,
+// heads, length, head].
 func Attention(query, keys, values, bias *Tensor, scale float64) *Tensor {
 	var out lib.Ctensor
-	lib.AtgScaledDotProductAttention(&out, query.handle(), keys.handle(), values.handle(), optional(bias), 0, 0, scale, 0)
+	q, k, v := query.handle(), keys.handle(), values.handle()
+	lib.AtgScaledDotProductAttention(&out, q, k, v, optional(bias), 0, 0, scale, 0)
 	return innermostScope(query, keys, values, bias).wrap("scaled_dot_product_attention", out)
 }
 
-// LayerNorm is t less its mean over the last dimension, over its standard deviation, times weight,
+// LayerNorm returns t normalized over the last dimension to mean 0 and variance 1, times weight,
 // plus bias.
 func (t *Tensor) LayerNorm(weight, bias *Tensor, epsilon float64) *Tensor {
 	var out lib.Ctensor

@@ -3,15 +3,16 @@
 #if defined(__x86_64__)
 #include <immintrin.h>
 
-// A weight [out, in] is packed into panels of so many outputs: for each input the panel's weights lie together.
+// A weight [out, in] is packed into panels of TORCH_PANEL outputs. For each input, the panel's weights
+// are adjacent.
 enum { lanes = 16, panel = TORCH_PANEL, block = 8 };
 
 #define WIDE __attribute__((target("avx512f")))
 
-// tile is a few rows of x by one panel. Each sum is made input by input, so that a row's results hang on nothing beside it: neither on how
-// many rows there are nor on who computes the other panels.
-WIDE static inline __attribute__((always_inline)) void tile(const int rows, const float *x, int64_t in, const float *w, const float *add, float *y,
-                                                            int64_t out, int64_t width) {
+// tile multiplies a few rows of x by one panel. Each sum is computed input by input, so that a row's
+// result depends neither on the number of rows nor on the thread that computes other panels.
+WIDE static inline __attribute__((always_inline)) void tile(
+    const int rows, const float *x, int64_t in, const float *w, const float *add, float *y, int64_t out, int64_t width) {
   __m512 sum[block][3];
 #pragma GCC unroll 8
   for (int r = 0; r < rows; r++)
@@ -38,8 +39,8 @@ WIDE static inline __attribute__((always_inline)) void tile(const int rows, cons
     }
 }
 
-WIDE void torch_packed_linear(const float *x, int64_t rows, int64_t in, const float *packed, int64_t out, int64_t first, int64_t last, const float *add,
-                              float *y) {
+WIDE void torch_packed_linear(const float *x, int64_t rows, int64_t in, const float *packed, int64_t out, int64_t first,
+                              int64_t last, const float *add, float *y) {
   for (int64_t p = first; p < last; p++) {
     const float *w = packed + p * panel * in;
     const int64_t column = p * panel, width = out - column;
@@ -62,12 +63,13 @@ WIDE void torch_packed_linear(const float *x, int64_t rows, int64_t in, const fl
 
 int torch_packs(void) { return __builtin_cpu_supports("avx512f"); }
 #else
-void torch_packed_linear(const float *x, int64_t rows, int64_t in, const float *packed, int64_t out, int64_t first, int64_t last, const float *add,
-                         float *y) {}
+void torch_packed_linear(const float *x, int64_t rows, int64_t in, const float *packed, int64_t out, int64_t first,
+                         int64_t last, const float *add, float *y) {}
 int torch_packs(void) { return 0; }
 #endif
 
 void torch_pack(const float *weight, int64_t out, int64_t in, float *packed) {
   for (int64_t row = 0; row < out; row++)
-    for (int64_t k = 0; k < in; k++) packed[(row / TORCH_PANEL * in + k) * TORCH_PANEL + row % TORCH_PANEL] = weight[row * in + k];
+    for (int64_t k = 0; k < in; k++)
+      packed[(row / TORCH_PANEL * in + k) * TORCH_PANEL + row % TORCH_PANEL] = weight[row * in + k];
 }

@@ -14,16 +14,15 @@ import (
 	"github.com/nlpodyssey/gopickle/types"
 )
 
-// Pickle is a PyTorch file that was read without executing anything in it: a state dict, or a whole
-// pickled module.
+// Pickle is a PyTorch file, read without executing its code: a state dict or a pickled module.
 type Pickle struct {
 	path    string
-	file    *zip.ReadCloser // nil where all was read at once, as PyTorch's legacy format must be
+	file    *zip.ReadCloser // nil for PyTorch's legacy format, which is read at once
 	tensors map[string]*pytorch.Tensor
 	root    any
 }
 
-// OpenPickle reads a PyTorch file, zipped or legacy.
+// OpenPickle opens a PyTorch file, zipped or legacy.
 func OpenPickle(path string) (Weights, error) {
 	p, err := ReadPickle(path)
 	if err != nil {
@@ -32,11 +31,11 @@ func OpenPickle(path string) (Weights, error) {
 	return p, nil
 }
 
-// ReadPickle is [OpenPickle] for those who want a module's attributes too.
+// ReadPickle is [OpenPickle] with access to a module's attributes.
 func ReadPickle(path string) (p *Pickle, err error) {
 	p = &Pickle{path: path, tensors: map[string]*pytorch.Tensor{}}
 	defer func() {
-		if raised := recover(); raised != nil { // the reader panics on sizes and forms that it did not expect
+		if raised := recover(); raised != nil { // the unpickler panics on unexpected values
 			err = fmt.Errorf("%v", raised)
 		}
 		if err != nil {
@@ -53,13 +52,13 @@ func ReadPickle(path string) (p *Pickle, err error) {
 	}
 	p.collect("", p.root)
 	if len(p.tensors) == 0 {
-		return p, errors.New("no tensors in it")
+		return p, errors.New("file has no tensors")
 	}
 	return p, nil
 }
 
-// loadLegacy reads a file of the format that PyTorch wrote before its zips, all at once. It refuses
-// what does not start as one does: the reader looks for ever into some of that.
+// loadLegacy reads a whole file of the format that PyTorch wrote before its zip format. It checks
+// the start of the file first, because the unpickler does not terminate on some invalid files.
 func loadLegacy(path string, noZip error) (any, error) {
 	const legacy = "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19."
 	file, err := os.Open(path)
@@ -69,7 +68,7 @@ func loadLegacy(path string, noZip error) (any, error) {
 	start := make([]byte, len(legacy))
 	_, err = io.ReadFull(file, start)
 	if err = firstError(err, file.Close()); err != nil || string(start) != legacy {
-		return nil, fmt.Errorf("neither PyTorch's legacy format nor its zip: %w", noZip)
+		return nil, fmt.Errorf("file is neither in PyTorch's legacy format nor in its zip format: %w", noZip)
 	}
 	return pytorch.LoadWithUnpickler(path, func(r io.Reader) pickle.Unpickler {
 		u := pickle.NewUnpickler(r)
@@ -78,9 +77,8 @@ func loadLegacy(path string, noZip error) (any, error) {
 	})
 }
 
-// collect finds the tensors of a state dict (a dictionary of tensors, perhaps under "state_dict")
-// or of a module (parameters, and modules inside), under the names that PyTorch's state_dict gives
-// them.
+// collect adds the tensors of a state dict (a dictionary of tensors, possibly under "state_dict")
+// or of a module (parameters and submodules), under their names in PyTorch's state_dict.
 func (p *Pickle) collect(prefix string, value any) {
 	switch v := value.(type) {
 	case *object:
@@ -103,7 +101,7 @@ func (p *Pickle) collect(prefix string, value any) {
 	}
 }
 
-// Attribute returns the plain value (string, number, bool) of a module's attribute's attribute, as
+// Attribute returns the value (string, number or bool) of a nested attribute of a module, such as
 // "config", "d_model"; nil if there is none.
 func (p *Pickle) Attribute(path ...string) any {
 	value := p.root
@@ -122,10 +120,10 @@ func (p *Pickle) Attribute(path ...string) any {
 	}
 }
 
-// Names lists the tensors in ascending order.
+// Names returns the names of the tensors in ascending order.
 func (p *Pickle) Names() []string { return slices.Sorted(maps.Keys(p.tensors)) }
 
-// Read copies a tensor to the CPU: no more of its storage than it spans.
+// Read copies a tensor to the CPU. It reads only the part of the storage that the tensor spans.
 func (p *Pickle) Read(s *Scope, name string) (*Tensor, error) {
 	t, ok := p.tensors[name]
 	if !ok {
@@ -138,7 +136,7 @@ func (p *Pickle) Read(s *Scope, name string) (*Tensor, error) {
 	return tensor, nil
 }
 
-// readStrided reads the stretch of its storage in which a tensor lies.
+// readStrided reads the part of the storage that a tensor spans.
 func readStrided(s *Scope, t *pytorch.Tensor) (*Tensor, error) {
 	size, stride := make([]int64, len(t.Size)), make([]int64, len(t.Size))
 	first := int64(t.StorageOffset)
@@ -154,7 +152,7 @@ func readStrided(s *Scope, t *pytorch.Tensor) (*Tensor, error) {
 		return nil, err
 	}
 	if odd || last >= elements {
-		return nil, errors.New("it reaches beyond its storage")
+		return nil, errors.New("tensor extends beyond its storage")
 	}
 	data, err := storage(first, last+1)
 	if err != nil {
@@ -163,9 +161,10 @@ func readStrided(s *Scope, t *pytorch.Tensor) (*Tensor, error) {
 	return data.Strided(size, stride, 0).Contiguous(), nil
 }
 
-// storageOf is a way to get the elements of a storage from one up to, but not including, another,
-// and how many it has.
-func storageOf(s *Scope, source pytorch.StorageInterface) (read func(first, end int64) (*Tensor, error), elements int64, err error) {
+// storageOf returns a function that reads the elements [first, end) of a storage, and their number.
+func storageOf(
+	s *Scope, source pytorch.StorageInterface,
+) (read func(first, end int64) (*Tensor, error), elements int64, err error) {
 	if lazy, ok := source.(*lazyStorage); ok {
 		return func(first, end int64) (*Tensor, error) { return lazy.read(s, first, end) }, int64(lazy.elements), nil
 	}
@@ -173,7 +172,8 @@ func storageOf(s *Scope, source pytorch.StorageInterface) (read func(first, end 
 	if err != nil {
 		return nil, 0, err
 	}
-	return func(first, end int64) (*Tensor, error) { return all.Narrow(0, first, end-first).Clone(), nil }, all.Dim(0), nil
+	read = func(first, end int64) (*Tensor, error) { return all.Narrow(0, first, end-first).Clone(), nil }
+	return read, all.Dim(0), nil
 }
 
 // Close closes the file.
@@ -184,8 +184,8 @@ func (p *Pickle) Close() error {
 	return p.file.Close()
 }
 
-// legacyFloats makes a tensor of a storage of the legacy format. The reader has widened half
-// precision to float32 already, which loses nothing.
+// legacyFloats returns a storage of the legacy format as a tensor. The unpickler has converted half
+// precision to float32 already, which is lossless.
 func legacyFloats(s *Scope, storage pytorch.StorageInterface) (*Tensor, error) {
 	var data []float32
 	switch v := storage.(type) {
@@ -201,13 +201,13 @@ func legacyFloats(s *Scope, storage pytorch.StorageInterface) (*Tensor, error) {
 			data[i] = float32(x)
 		}
 	default:
-		return nil, fmt.Errorf("elements of type %T are no weights", storage)
+		return nil, fmt.Errorf("storage of type %T is not supported", storage)
 	}
 	return s.FromFloat32(data, int64(len(data))), nil
 }
 
-// findClass stands in for every class and function that a pickle names, beside tensors' own:
-// nothing of Python's runs.
+// findClass replaces every class and function that a pickle names, except those of tensors: no
+// Python code runs.
 func findClass(module, name string) (any, error) {
 	if module == "torch._utils" && name == "_rebuild_parameter" {
 		return rebuildParameter{}, nil
@@ -221,18 +221,18 @@ type rebuildParameter struct{}
 // Call returns the parameter's tensor.
 func (rebuildParameter) Call(args ...any) (any, error) {
 	if len(args) == 0 {
-		return nil, fmt.Errorf("a parameter without a tensor")
+		return nil, fmt.Errorf("parameter without a tensor")
 	}
 	return args[0], nil
 }
 
-// class is any class or function; what it makes is an [object].
+// class replaces any class or function. Its instances are [object]s.
 type class struct{}
 
-// Call makes an object.
+// Call returns an object.
 func (class) Call(...any) (any, error) { return newObject(), nil }
 
-// PyNew makes an object.
+// PyNew returns an object.
 func (class) PyNew(...any) (any, error) { return newObject(), nil }
 
 // object is an instance of any class: its attributes, or its items if it is a dictionary.
@@ -240,7 +240,7 @@ type object struct{ state map[string]any }
 
 func newObject() *object { return &object{state: map[string]any{}} }
 
-// PySetState takes attributes.
+// PySetState sets attributes.
 func (o *object) PySetState(state any) error {
 	if pair, ok := state.(*types.Tuple); ok { // (attributes, slots)
 		for _, part := range *pair {
@@ -252,20 +252,20 @@ func (o *object) PySetState(state any) error {
 	return nil
 }
 
-// Set takes a dictionary's item.
+// Set sets a dictionary's item.
 func (o *object) Set(key, value any) {
 	if name, ok := key.(string); ok {
 		o.state[name] = value
 	}
 }
 
-// Append drops a list's item: no weights are in lists.
+// Append ignores a list's item: no weights are in lists.
 func (o *object) Append(any) {}
 
-// Add drops a set's item.
+// Add ignores a set's item.
 func (o *object) Add(any) {}
 
-// entries are a dictionary's items under names.
+// entries returns a dictionary's items with string keys.
 func entries(value any) map[string]any {
 	all := map[string]any{}
 	add := func(key, value any) {

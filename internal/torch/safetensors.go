@@ -13,26 +13,27 @@ import (
 	"slices"
 )
 
-// maxHeader bounds a safetensors header, as the format's own reader does.
+// maxHeader is the maximum size of a safetensors header, as in the format's reference
+// implementation.
 const maxHeader = 100 << 20
 
-// Entry says where a safetensors file keeps a tensor.
+// Entry is the description of a tensor in a safetensors header.
 type Entry struct {
 	DType DType
 	Shape []int64
-	// Start and End bound the tensor's bytes, counted from the first byte after the header.
+	// Start and End are the offsets of the tensor's bytes from the first byte after the header.
 	Start, End int64
 }
 
 // safetensors is an open safetensors file.
 type safetensors struct {
 	file    *os.File
-	data    int64 // where the bytes start
+	data    int64 // the offset of the tensors' bytes
 	entries map[string]Entry
 }
 
-// OpenSafetensors opens a safetensors file, having checked that its header describes exactly the
-// bytes that are there.
+// OpenSafetensors opens a safetensors file. It checks that the header covers exactly the bytes of
+// the file.
 func OpenSafetensors(path string) (Weights, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -49,8 +50,8 @@ func OpenSafetensors(path string) (Weights, error) {
 	return &safetensors{file: file, data: data, entries: entries}, nil
 }
 
-// ReadHeader reads the header of a safetensors file of size bytes; data is where the tensors' bytes
-// start.
+// ReadHeader reads the header of a safetensors file of size bytes. data is the offset of the
+// tensors' bytes.
 func ReadHeader(r io.Reader, size int64) (entries map[string]Entry, data int64, err error) {
 	var prefix [8]byte
 	if _, err := io.ReadFull(r, prefix[:]); err != nil {
@@ -101,21 +102,23 @@ func parseEntry(text json.RawMessage, size int64) (Entry, error) {
 	}
 	bytes := uint64(dtype.Size()) //nolint:gosec // 1 to 8
 	for _, n := range raw.Shape {
-		high, low := bits.Mul64(bytes, uint64(n)) //nolint:gosec // a negative n is refused beside it
+		high, low := bits.Mul64(bytes, uint64(n)) //nolint:gosec // a negative n is rejected below
 		if n < 0 || high != 0 {
 			return Entry{}, fmt.Errorf("shape %v is impossible", raw.Shape)
 		}
 		bytes = low
 	}
 	entry := Entry{DType: dtype, Shape: raw.Shape, Start: raw.Offsets[0], End: raw.Offsets[1]}
-	if entry.Start < 0 || entry.End < entry.Start || entry.End > size || uint64(entry.End-entry.Start) != bytes { //nolint:gosec // not negative
-		return Entry{}, fmt.Errorf("offsets %v do not hold shape %v of %s within %d bytes", raw.Offsets, raw.Shape, raw.DType, size)
+	if entry.Start < 0 || entry.End < entry.Start || entry.End > size ||
+		uint64(entry.End-entry.Start) != bytes { //nolint:gosec // not negative
+		return Entry{}, fmt.Errorf("offsets %v do not match shape %v of %s within %d bytes",
+			raw.Offsets, raw.Shape, raw.DType, size)
 	}
 	return entry, nil
 }
 
-// checkCoverage checks that the tensors fill the file with neither gap nor overlap: a truncated or
-// padded file is refused.
+// checkCoverage checks that the tensors cover the file without gap or overlap, so that truncated
+// and padded files are rejected.
 func checkCoverage(entries map[string]Entry, size int64) error {
 	all := slices.SortedFunc(maps.Values(entries), func(a, b Entry) int {
 		if a.Start != b.Start {
@@ -143,7 +146,7 @@ func safetensorsTypes() map[string]DType {
 	}
 }
 
-// Names lists the tensors in ascending order.
+// Names returns the names of the tensors in ascending order.
 func (f *safetensors) Names() []string { return slices.Sorted(maps.Keys(f.entries)) }
 
 // Read copies a tensor to the CPU.
@@ -168,7 +171,7 @@ type Named struct {
 	Tensor *Tensor
 }
 
-// WriteSafetensors writes tensors to a file, in their order; the same tensors give the same bytes.
+// WriteSafetensors writes tensors to a file, in order. The same tensors give the same bytes.
 func WriteSafetensors(path string, tensors []Named) (err error) {
 	file, err := os.Create(path)
 	if err != nil {

@@ -6,16 +6,17 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// live counts the tensors that exist and made counts those ever made.
+// live is the number of existing tensors and made the number ever created.
 //
 //nolint:gochecknoglobals // two counters of the process's native memory, which is itself global.
 var live, made atomic.Int64
 
-// Live is how many tensors exist in the process: it is the same before and after a piece of work
-// that leaks nothing.
+// Live returns the number of tensors that exist in the process. Work that leaks nothing leaves it
+// unchanged.
 func Live() int64 { return live.Load() }
 
-// Made is how many tensors the process has ever made, which is how many operations it has run.
+// Made returns the number of tensors that the process has ever created, which is the number of
+// operations it has run.
 func Made() int64 { return made.Load() }
 
 // Scope owns tensors and frees them together. It belongs to one goroutine.
@@ -25,15 +26,15 @@ type Scope struct {
 	closed bool
 }
 
-// NewScope opens a scope that the caller must close. Code that ends where it began uses [Run]
-// instead.
+// NewScope opens a scope that the caller must close. If one function can hold the whole work, use
+// [Run] instead.
 func NewScope() *Scope { return &Scope{depth: 1} }
 
-// Sub opens a scope inside s: results of operands from both belong to the inner one. The caller
+// Sub opens a scope inside s: results of operands from both belong to the inner scope. The caller
 // must close it.
 func (s *Scope) Sub() *Scope { return &Scope{depth: s.depth + 1} }
 
-// Close frees what s still owns. A second Close does nothing.
+// Close frees the tensors that s still owns. A second Close does nothing.
 func (s *Scope) Close() {
 	for _, t := range s.owned {
 		if t.scope == s {
@@ -43,14 +44,14 @@ func (s *Scope) Close() {
 	s.owned, s.closed = nil, true
 }
 
-// Use returns t as a tensor of s, so that what is computed from it belongs to s. It shares t's
+// Use returns t as a tensor of s, so that results computed from it belong to s. It shares t's
 // memory and is valid as long as t is.
 func (s *Scope) Use(t *Tensor) *Tensor {
 	t.handle()
 	return &Tensor{c: t.c, scope: s, borrowed: true}
 }
 
-// Keep takes t out of its scope: its new owner calls [Tensor.Free].
+// Keep removes t from its scope. The caller owns it and calls [Tensor.Free].
 func Keep(t *Tensor) *Tensor {
 	if t.borrowed {
 		return Keep(t.Alias())
@@ -60,8 +61,8 @@ func Keep(t *Tensor) *Tensor {
 	return t
 }
 
-// Within calls f with x in a scope of its own, and frees all that f made but its result, which goes
-// to x's scope.
+// Within calls f with x in a scope of its own. It frees all tensors that f created except the
+// result, which moves to x's scope.
 func Within(x *Tensor, f func(x *Tensor) *Tensor) *Tensor {
 	outer := innermostScope(x)
 	inner := outer.Sub()
@@ -69,7 +70,7 @@ func Within(x *Tensor, f func(x *Tensor) *Tensor) *Tensor {
 	return outer.adopt(f(inner.Use(x)))
 }
 
-// Adopt moves t into s, whatever owned it before.
+// Adopt moves t into s, from any owner.
 func (s *Scope) Adopt(t *Tensor) *Tensor { return s.adopt(t) }
 
 func (s *Scope) adopt(t *Tensor) *Tensor {
@@ -85,7 +86,7 @@ func (s *Scope) adopt(t *Tensor) *Tensor {
 	return t
 }
 
-// wrap wraps what operation op made; it panics with what libtorch raised instead.
+// wrap returns the result of operation op as a tensor of s. It panics if libtorch raised an error.
 func (s *Scope) wrap(op string, c lib.Ctensor) *Tensor {
 	check(op)
 	maybeInjectOOM(op, c)
@@ -108,7 +109,7 @@ func (s *Scope) wrapAll(op string, all []lib.Ctensor) []*Tensor {
 	return tensors
 }
 
-// innermostScope is the innermost scope of an operation's operands.
+// innermostScope returns the innermost scope of an operation's operands.
 func innermostScope(operands ...*Tensor) *Scope {
 	var innermost *Scope
 	for _, t := range operands {
@@ -122,5 +123,5 @@ func innermostScope(operands ...*Tensor) *Scope {
 	return innermost
 }
 
-// In returns t as a tensor of u's scope, so that what is computed from it is freed with that.
+// In returns t as a tensor of u's scope, so that results computed from it belong to that scope.
 func (t *Tensor) In(u *Tensor) *Tensor { return innermostScope(u).Use(t) }

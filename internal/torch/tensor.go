@@ -6,7 +6,7 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// DType is what a tensor's elements are; the numbers are libtorch's own.
+// DType is a tensor's element type. The numbers are libtorch's.
 type DType int32
 
 // The element types in use.
@@ -22,7 +22,7 @@ const (
 	BFloat16 DType = 15
 )
 
-// Size is how many bytes an element takes.
+// Size returns the bytes of an element.
 func (d DType) Size() int {
 	switch d {
 	case Uint8, Int8, Bool:
@@ -36,8 +36,8 @@ func (d DType) Size() int {
 	}
 }
 
-// Tensor is one of libtorch's tensors and the scope that frees it. A tensor with no scope was kept:
-// its owner frees it.
+// Tensor is a libtorch tensor and the scope that frees it. A tensor without a scope was kept: its
+// owner frees it.
 type Tensor struct {
 	c        lib.Ctensor
 	scope    *Scope
@@ -51,7 +51,7 @@ func (t *Tensor) handle() lib.Ctensor {
 	return t.c
 }
 
-// optional is the C tensor of an operand that may be absent.
+// optional returns the C tensor of an operand that may be nil.
 func optional(t *Tensor) lib.Ctensor {
 	if t == nil {
 		return nil
@@ -73,7 +73,7 @@ func (t *Tensor) release() {
 // Free frees t now rather than when its scope closes. A second Free does nothing.
 func (t *Tensor) Free() { t.release() }
 
-// Shape is the size of each dimension.
+// Shape returns the size of each dimension.
 func (t *Tensor) Shape() []int64 {
 	n := int(lib.AtDim(t.handle()))
 	if n == 0 {
@@ -85,7 +85,7 @@ func (t *Tensor) Shape() []int64 {
 	return shape
 }
 
-// Dim is the size of dimension i; negative i counts from the last.
+// Dim returns the size of dimension i; a negative i counts from the last.
 func (t *Tensor) Dim(i int) int64 {
 	shape := t.Shape()
 	if i < 0 {
@@ -94,7 +94,7 @@ func (t *Tensor) Dim(i int) int64 {
 	return shape[i]
 }
 
-// Numel is how many elements t has.
+// Numel returns the number of elements.
 func (t *Tensor) Numel() int {
 	n := 1
 	for _, size := range t.Shape() {
@@ -103,24 +103,24 @@ func (t *Tensor) Numel() int {
 	return n
 }
 
-// DType is what t's elements are.
+// DType returns the element type.
 func (t *Tensor) DType() DType { return DType(lib.AtScalarType(t.handle())) }
 
-// Device is where t's elements are. Only the low half of gotch's answer is set.
+// Device returns t's device. Only the low 32 bits of gotch's result are set.
 func (t *Tensor) Device() Device { return Device(int32(lib.AtDevice(t.handle()))) } //nolint:gosec // see above
 
-// Float32s copies t's elements to the host.
+// Float32s returns t's elements, copied to the host.
 func (t *Tensor) Float32s() []float32 { return values[float32](t, Float32) }
 
-// Int64s copies t's elements to the host.
+// Int64s returns t's elements, copied to the host.
 func (t *Tensor) Int64s() []int64 { return values[int64](t, Int64) }
 
-// Float is the single element of t.
+// Float returns the single element of t.
 func (t *Tensor) Float() float64 {
 	return values[float64](t, Float64)[0]
 }
 
-// Bytes copies t's elements to the host as they lie in memory, little-endian.
+// Bytes returns the little-endian bytes of t's elements, copied to the host.
 func (t *Tensor) Bytes() []byte {
 	numel, size := t.Numel(), t.DType().Size()
 	data := make([]byte, numel*size)

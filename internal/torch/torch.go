@@ -1,13 +1,13 @@
-// Package torch is the only code that touches gotch, and it does so at the level of its C shim
-// (gotch/libtch): tensors in, tensors out, freed when their [Scope] closes. The steps: [Run] locks
-// the OS thread (grad mode and OpenMP's pool belong to one) and opens a scope; every operation's
-// result belongs to the innermost scope among its operands; the scope frees what was not kept; a
-// fault inside libtorch is a panic with an [*Error], which Run turns into an error.
+// Package torch is the only package that uses gotch, at the level of its C shim (gotch/libtch). Its
+// operations take and return tensors, which their [Scope] frees when it closes. [Run] locks the OS
+// thread (grad mode and OpenMP's thread pool belong to one) and opens a scope. The result of an
+// operation belongs to the innermost scope of its operands. The scope frees all tensors that were
+// not kept. An error raised by libtorch is a panic with an [*Error], which Run returns as an error.
 //
-// gotch's own ts.Tensor is not used, for four measured reasons: each generated call leaks the C
-// cell it receives its result in (32 bytes, gigabytes over a long training), a finalizer may free a
-// tensor while C still works on it, every tensor is named and entered in a locked map, and an error
-// may be read on another thread than the one that raised it.
+// The package does not use gotch's ts.Tensor, for four measured reasons: each generated call leaks
+// the C cell that receives its result (32 bytes, gigabytes over a long training), a finalizer may
+// free a tensor that C code is still using, every tensor is named and entered in a locked map, and
+// an error may be read on a different thread than the one that raised it.
 package torch
 
 import (
@@ -17,8 +17,8 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// Run calls f with a fresh scope on a locked OS thread and frees the scope afterwards. A fault
-// inside libtorch comes back as an [*Error]; other panics pass. Runs nest.
+// Run calls f with a new scope on a locked OS thread and closes the scope afterwards. It returns an
+// error raised by libtorch as an [*Error]; other panics pass through. Runs may nest.
 func Run(f func(s *Scope) error) (err error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
@@ -39,21 +39,21 @@ func Run(f func(s *Scope) error) (err error) {
 	return f(s)
 }
 
-// NoGrad calls f with gradient recording off. It holds for the calling OS thread only, so it must
-// stand inside [Run].
+// NoGrad calls f without gradient recording. This applies to the calling OS thread only, so call it
+// inside [Run].
 func NoGrad(f func()) {
 	before := lib.AtGradSetEnabled(0)
 	defer lib.AtGradSetEnabled(before & 1)
 	f()
 }
 
-// threads is what [Threads] was last told; 0 means never.
+// threads is the last argument of [Threads]; 0 means never called.
 //
-//nolint:gochecknoglobals // libtorch's number of threads is global too, but each OS thread learns it in a moment of its own.
+//nolint:gochecknoglobals // libtorch's number of threads is global too; each OS thread applies it later.
 var threads atomic.Int64
 
-// Threads sets how many CPU threads one operation may use: in this OS thread now, and in those of
-// later Runs; 0 changes nothing.
+// Threads sets the number of CPU threads of one operation, for this OS thread and those of later
+// Runs; 0 changes nothing.
 func Threads(n int) {
 	if n > 0 {
 		threads.Store(int64(n))

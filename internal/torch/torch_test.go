@@ -45,7 +45,7 @@ func TestRunReturnsErrors(t *testing.T) {
 	})
 	var raised *torch.Error
 	if !errors.As(err, &raised) || raised.Op != "matmul" {
-		t.Errorf("got %v, want a fault of matmul", err)
+		t.Errorf("got %v, want an error of matmul", err)
 	}
 	err = torch.Run(func(s *torch.Scope) error {
 		s.Empty(torch.Float32, torch.CPU, 1<<40)
@@ -55,7 +55,7 @@ func TestRunReturnsErrors(t *testing.T) {
 		t.Errorf("got %v, want out of memory", err)
 	}
 	if live := torch.Live() - before; live != 0 {
-		t.Errorf("%d tensors live after faults", live)
+		t.Errorf("%d tensors live after errors", live)
 	}
 }
 
@@ -88,7 +88,7 @@ func TestSeededIsDeterministic(t *testing.T) {
 		t.Error(diff)
 	}
 	if cmp.Equal(draw(7), draw(8)) {
-		t.Error("seeds 7 and 8 draw the same")
+		t.Error("seeds 7 and 8 give the same samples")
 	}
 }
 
@@ -98,16 +98,16 @@ func TestParseDevice(t *testing.T) {
 			t.Errorf("%q: %v, %v", name, device, err)
 		}
 	}
-	device, err := torch.ParseDevice("auto") // a GPU where there is one
+	device, err := torch.ParseDevice("auto") // a GPU if there is one
 	if err != nil {
 		t.Error(err)
 	}
 	if _, err := torch.ParseDevice("cuda"); (err == nil) != (device != torch.CPU) {
-		t.Errorf("auto picks %v, but cuda says %v", device, err)
+		t.Errorf("auto selects %v, but cuda returns %v", device, err)
 	} else {
 		t.Log(device, err)
 	}
 	if _, err := torch.ParseDevice("tpu"); err == nil {
-		t.Error("a TPU was picked")
+		t.Error("a TPU was accepted")
 	}
 }

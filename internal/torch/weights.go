@@ -8,18 +8,18 @@ import (
 	"slices"
 )
 
-// Weights are named tensors in files. They are read one at a time, so that a model need not fit
+// Weights are named tensors in files. Tensors are read one at a time, so that a model need not fit
 // into memory twice.
 type Weights interface {
-	// Names lists the tensors in ascending order.
+	// Names returns the names of the tensors in ascending order.
 	Names() []string
-	// Read copies a tensor to the CPU, in the type of elements it is stored in.
+	// Read copies a tensor to the CPU, with its stored element type.
 	Read(s *Scope, name string) (*Tensor, error)
-	// Close frees the files.
+	// Close closes the files.
 	Close() error
 }
 
-// Names of the files that a Hugging Face folder keeps its weights in.
+// The names of the weight files in a Hugging Face folder.
 const (
 	SafetensorsFile      = "model.safetensors"
 	SafetensorsIndexFile = "model.safetensors.index.json"
@@ -27,8 +27,8 @@ const (
 	PickleIndexFile      = "pytorch_model.bin.index.json"
 )
 
-// OpenWeights opens the weights of a Hugging Face folder: one file or several with an index,
-// safetensors before pickles.
+// OpenWeights opens the weights of a Hugging Face folder: one file or several with an index. It
+// prefers safetensors to pickles.
 func OpenWeights(dir string) (Weights, error) {
 	opened := []struct {
 		file string
@@ -39,17 +39,17 @@ func OpenWeights(dir string) (Weights, error) {
 		{PickleFile, OpenPickle},
 		{PickleIndexFile, func(path string) (Weights, error) { return openShards(path, OpenPickle) }},
 	}
-	for _, kind := range opened {
-		path := filepath.Join(dir, kind.file)
+	for _, format := range opened {
+		path := filepath.Join(dir, format.file)
 		if _, err := os.Stat(path); err == nil {
-			return kind.open(path)
+			return format.open(path)
 		}
 	}
-	return nil, fmt.Errorf("weights folder %q: none of %q, %q, %q, %q is there", dir,
+	return nil, fmt.Errorf("weights folder %q: contains none of %q, %q, %q, %q", dir,
 		SafetensorsFile, SafetensorsIndexFile, PickleFile, PickleIndexFile)
 }
 
-// shards are weights in several files, as an index of Hugging Face's says.
+// shards are weights in several files with a Hugging Face index.
 type shards struct {
 	names []string
 	of    map[string]Weights // name of tensor to its file
@@ -92,7 +92,7 @@ func (w *shards) add(dir, name, file string, open func(string) (Weights, error))
 	return nil
 }
 
-// Names lists the tensors of all files.
+// Names returns the names of the tensors of all files.
 func (w *shards) Names() []string { return w.names }
 
 // Read copies a tensor from the file that the index names.

@@ -19,7 +19,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// contents reads all of a file's weights as float32.
+// contents returns all weights of a file as float32.
 func contents(t *testing.T, w torch.Weights) map[string][]float32 {
 	t.Helper()
 	all := map[string][]float32{}
@@ -61,7 +61,8 @@ func TestPickledModuleLoadsWithoutExecution(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string][]float32{
-		"shared.weight": sixValues(), "encoder.embed_tokens.weight": sixValues(), "lm_head.weight": sixValues(), "prompt_embeddings.weight": {7, 8},
+		"shared.weight": sixValues(), "encoder.embed_tokens.weight": sixValues(),
+		"lm_head.weight": sixValues(), "prompt_embeddings.weight": {7, 8},
 	}
 	if diff := cmp.Diff(want, contents(t, p)); diff != "" {
 		t.Error(diff)
@@ -69,7 +70,10 @@ func TestPickledModuleLoadsWithoutExecution(t *testing.T) {
 	for _, a := range []struct {
 		name string
 		want any
-	}{{"d_model", 2}, {"feed_forward_proj", "relu"}, {"dropout_rate", 0.1}, {"tie_word_embeddings", true}, {"task_specific_params", nil}, {"absent", nil}} {
+	}{
+		{"d_model", 2}, {"feed_forward_proj", "relu"}, {"dropout_rate", 0.1}, {"tie_word_embeddings", true},
+		{"task_specific_params", nil}, {"absent", nil},
+	} {
 		if got := p.Attribute("config", a.name); got != a.want {
 			t.Errorf("config.%s: %v, want %v", a.name, got, a.want)
 		}
@@ -103,7 +107,7 @@ func TestUnsupportedPicklesAreRejected(t *testing.T) {
 	}
 }
 
-// write makes a safetensors file of tensors of six numbers.
+// write creates a safetensors file of tensors of six numbers each.
 func write(t *testing.T, path string, names ...string) {
 	t.Helper()
 	err := torch.Run(func(s *torch.Scope) error {
@@ -141,7 +145,8 @@ func TestSafetensorsRoundTrip(t *testing.T) {
 	}
 	defer w.Close()
 	want := map[string][]float32{
-		"a": sixValues(), "b": sixValues(), "half": sixValues(), "whole": sixValues(), "view": {0, 3, 1, 4, 2, 5}, "none": {}, "scalar": {15},
+		"a": sixValues(), "b": sixValues(), "half": sixValues(), "whole": sixValues(),
+		"view": {0, 3, 1, 4, 2, 5}, "none": {}, "scalar": {15},
 	}
 	if diff := cmp.Diff(want, contents(t, w)); diff != "" {
 		t.Error(diff)
@@ -186,7 +191,8 @@ func TestBrokenSafetensorsAreRejected(t *testing.T) {
 		t.Fatal(err)
 	}
 	file := func(header string, data int) []byte {
-		return append(append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...), make([]byte, data)...)
+		text := append(binary.LittleEndian.AppendUint64(nil, uint64(len(header))), header...)
+		return append(text, make([]byte, data)...)
 	}
 	for name, data := range map[string][]byte{
 		"empty":             nil,
@@ -201,7 +207,8 @@ func TestBrokenSafetensorsAreRejected(t *testing.T) {
 		"overflowing shape": file(`{"a":{"dtype":"F32","shape":[4611686018427387904,4],"data_offsets":[0,4]}}`, 4),
 		"shape too large":   file(`{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}`, 4),
 		"end before start":  file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}`, 4),
-		"overlap":           file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4),
+		"overlap": file(`{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},`+
+			`"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}`, 4),
 	} {
 		if err := os.WriteFile(path, data, 0o644); err != nil {
 			t.Fatal(err)
@@ -215,7 +222,8 @@ func TestBrokenSafetensorsAreRejected(t *testing.T) {
 func FuzzReadHeader(f *testing.F) {
 	f.Add([]byte("\x08\x00\x00\x00\x00\x00\x00\x00{}      "))
 	f.Add([]byte("\xff\xff\xff\xff\xff\xff\xff\xff{}"))
-	f.Add([]byte("\x3d\x00\x00\x00\x00\x00\x00\x00" + `{"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},  "b":0}1234`))
+	f.Add([]byte("\x3d\x00\x00\x00\x00\x00\x00\x00" +
+		`{"a":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},  "b":0}1234`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		entries, start, err := torch.ReadHeader(bytes.NewReader(data), int64(len(data)))
 		if err != nil {
@@ -223,7 +231,7 @@ func FuzzReadHeader(f *testing.F) {
 		}
 		for name, e := range entries {
 			if e.Start < 0 || e.End < e.Start || start+e.End > int64(len(data)) {
-				t.Errorf("tensor %q lies at %d to %d of %d bytes", name, e.Start, e.End, int64(len(data))-start)
+				t.Errorf("tensor %q has offsets %d to %d in %d bytes", name, e.Start, e.End, int64(len(data))-start)
 			}
 		}
 	})
@@ -240,7 +248,7 @@ func TestPickledTensorsAreReadLazilyAndChecked(t *testing.T) {
 	}
 	at := bytes.Index(data, single)
 	if at < 0 {
-		t.Fatal("the file does not hold the tensor's bytes as they are")
+		t.Fatal("the file does not contain the tensor's bytes unchanged")
 	}
 	data[at+3] ^= 1
 	path := filepath.Join(t.TempDir(), "damaged.bin")
