@@ -10,13 +10,13 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// auditCmd audits a dataset folder. It needs no server, no bucket and no worker.
+// auditCmd audits a dataset folder for leaks. It needs no server, no bucket and no worker.
 type auditCmd struct {
-	Data string `required:"" help:"A folder in RDRec's, POD's and P5's format (sequential.txt, datamaps.json, ...; plain or .gz)."`
-	Seed int64  `help:"Seed of the bootstrap behind the intervals of --json." default:"1"`
+	Data string `required:"" help:"${help_audit_data}"`
+	Seed int64  `help:"${help_audit_seed}" default:"1"`
 }
 
-// Run prints the rule's figures, what was measured, and the findings, the gravest first.
+// Run prints the rule's metrics, the measurements, and the findings, the most severe first.
 func (c *auditCmd) Run(a *app) error {
 	if _, err := os.Stat(c.Data); err != nil {
 		return err
@@ -36,7 +36,7 @@ func (c *auditCmd) Run(a *app) error {
 	return a.print(page.String())
 }
 
-// nameOf is what people call a folder.
+// nameOf returns the base name of a folder.
 func nameOf(folder string) string {
 	if absolute, err := filepath.Abs(folder); err == nil {
 		folder = absolute

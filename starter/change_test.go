@@ -13,8 +13,7 @@ import (
 	"testing"
 )
 
-// change is a scripted change: what a newcomer edits after reading a row of README's "Where to
-// change what".
+// change is a scripted change: the edits that a row of README's "Where to change what" names.
 type change struct {
 	row   string // the row's first cell
 	edits []edit
@@ -94,7 +93,6 @@ var codeSpan = regexp.MustCompile("`([^`]+)`")
 // about a table has a scripted change of exactly the tables and files that it names.
 func TestWhereToChangeWhatNamesWhatExists(t *testing.T) {
 	t.Parallel()
-	skipUntilRenamed(t)
 	scripted := map[string]change{}
 	for _, c := range changes() {
 		scripted[c.row] = c
@@ -129,7 +127,6 @@ func TestWhereToChangeWhatNamesWhatExists(t *testing.T) {
 // prints.
 func TestWhereToChangeWhatCompilesAndShowsUp(t *testing.T) {
 	t.Parallel()
-	skipUntilRenamed(t)
 	program := buildChanged(t)
 	out, err := exec.Command(program, "tables", "--json").Output()
 	if err != nil {
@@ -284,13 +281,4 @@ func copyable(n ast.Node) []ast.Node {
 		}
 	}
 	return rows
-}
-
-// skipUntilRenamed skips while README already has the names that the code is about to get.
-func skipUntilRenamed(t *testing.T) {
-	t.Helper()
-	const renamed = false
-	if !renamed && os.Getenv("RDREC_STYLE") == "" {
-		t.Skip("the vocabulary's renames are under way")
-	}
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/url"
 	"path/filepath"
@@ -11,29 +12,32 @@ import (
 	"strings"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
+	"go.temporal.io/sdk/log"
 
 	"rdrec/storage"
+	"rdrec/workflows"
 )
 
-// connectTimeout is how long the server may take to answer the first call.
+// connectTimeout is the time limit of the first call to the server.
 const connectTimeout = 5 * time.Second
 
-// updateTimeout is how long a running workflow may take to answer an update; without a worker it
-// does not.
+// updateTimeout is the time limit of an update to a running workflow; without a worker, an update
+// always runs into it.
 const updateTimeout = 20 * time.Second
 
-// uiPortOffset is how far above the server's port the dev servers put the Web UI's.
+// uiPortOffset is the distance between the ports of a dev server and of its Web UI.
 const uiPortOffset = 1000
 
-// server is a Temporal server that answers.
+// server is a connection to a Temporal server.
 type server struct {
 	client.Client
 	address, namespace, ui string
 }
 
-// clientOptions are the environment's and the profile's, with our flags over them.
+// clientOptions returns the options of the environment and the profile, overridden by the flags.
 func (a *app) clientOptions() (client.Options, error) {
 	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: a.flags.Profile})
 	if err != nil {
@@ -41,12 +45,12 @@ func (a *app) clientOptions() (client.Options, error) {
 	}
 	options.HostPort = cmp.Or(a.flags.Address, options.HostPort, client.DefaultHostPort)
 	options.Namespace = cmp.Or(a.flags.Namespace, options.Namespace, client.DefaultNamespace)
-	options.Logger = nopLogger{}
+	options.Logger = discardLogger()
 	options.ConnectionOptions.GetSystemInfoTimeout = connectTimeout
 	return options, nil
 }
 
-// connect dials the server that flags, environment or profile name.
+// connect connects to the server named by the flags, the environment or the profile.
 func (a *app) connect(ctx context.Context) (*server, error) {
 	options, err := a.clientOptions()
 	if err != nil {
@@ -61,8 +65,17 @@ func (a *app) connect(ctx context.Context) (*server, error) {
 	return &server{c, options.HostPort, options.Namespace, cmp.Or(a.flags.UI, uiOf(options.HostPort))}, nil
 }
 
-// uiOf guesses the Web UI's address from the server's: the dev servers' own, Temporal Cloud's, or
-// none.
+// noWorkerNote returns a message if no worker polls the CPU queue, and "" otherwise.
+func (s *server) noWorkerNote(ctx context.Context) string {
+	queue, err := s.DescribeTaskQueue(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	if err != nil || len(queue.GetPollers()) > 0 {
+		return ""
+	}
+	return fmt.Sprintf("no worker polls the queue %s: start one with bin/worker", workflows.QueueCPU)
+}
+
+// uiOf derives the Web UI's address from the server's, for dev servers and Temporal Cloud; it
+// returns "" for any other server.
 func uiOf(address string) string {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -78,7 +91,7 @@ func uiOf(address string) string {
 	return "http://" + net.JoinHostPort(host, strconv.Itoa(number+uiPortOffset))
 }
 
-// page is a workflow's page in the Web UI; empty where none is known.
+// page returns the address of an execution in the Web UI, or "" if the UI's address is unknown.
 func (s *server) page(id, run string) string {
 	if s.ui == "" {
 		return ""
@@ -86,7 +99,7 @@ func (s *server) page(id, run string) string {
 	return strings.TrimSuffix(s.ui, "/") + "/namespaces/" + s.namespace + "/workflows/" + url.PathEscape(id) + "/" + run
 }
 
-// bucketURL is the flag's, or the project's own folder.
+// bucketURL returns the URL of the flag, or that of the default folder.
 func (a *app) bucketURL() (string, error) {
 	if a.flags.Bucket != "" {
 		return a.flags.Bucket, nil
@@ -98,8 +111,18 @@ func (a *app) bucketURL() (string, error) {
 	return (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String(), nil
 }
 
-// stateFolder holds what a single machine's runs leave behind: bucket, histories, the worker's log.
+// stateFolder contains the state of a single machine: bucket, histories, logs.
 const stateFolder = ".rdrec"
+
+// checkBucket opens the bucket and closes it again, so that a wrong URL is reported before the work
+// and not after it.
+func (a *app) checkBucket(ctx context.Context) error {
+	bucket, err := a.openBucket(ctx)
+	if err != nil {
+		return err
+	}
+	return bucket.Close()
+}
 
 // openBucket opens the workers' bucket.
 func (a *app) openBucket(ctx context.Context) (*storage.Bucket, error) {
@@ -114,10 +137,6 @@ func (a *app) openBucket(ctx context.Context) (*storage.Bucket, error) {
 	return bucket, nil
 }
 
-// nopLogger is the SDK's log: what matters to people comes back as errors.
-type nopLogger struct{}
-
-func (nopLogger) Debug(string, ...any) {}
-func (nopLogger) Info(string, ...any)  {}
-func (nopLogger) Warn(string, ...any)  {}
-func (nopLogger) Error(string, ...any) {}
+// discardLogger returns a logger for Temporal's client that discards everything: the client's
+// errors are returned and printed.
+func discardLogger() log.Logger { return log.NewStructuredLogger(slog.New(slog.DiscardHandler)) }

@@ -14,18 +14,18 @@ import (
 //go:embed dataset.yaml
 var datasetSpec string
 
-// errNoDataset says that a name is no folder that we know of.
+// errNoDataset is the error for a name that no data folder has.
 var errNoDataset = errors.New("no data set")
 
-// dataFolders is where a data set's name is looked for, in this order: as it is, in the folders of
-// RDREC_DATA, where the reference has its data, and among those that are shipped.
+// dataFolders returns the folders that are searched for a data set, in this order: the current one,
+// those of RDREC_DATA, the reference's data folder, and the shipped data sets.
 func dataFolders() []string {
 	folders := append([]string{""}, filepath.SplitList(os.Getenv("RDREC_DATA"))...)
 	return append(folders, "data", filepath.Join("testdata", "rdrec"))
 }
 
-// findDataset finds the folder of a data set. Relative folders stay relative, so that the spec is
-// the same wherever the project lies.
+// findDataset returns the folder of a data set. Relative folders stay relative, so the spec does
+// not depend on the project's location.
 func findDataset(name string) (string, error) {
 	var tried []string
 	for _, folder := range dataFolders() {
@@ -38,10 +38,11 @@ func findDataset(name string) (string, error) {
 			break
 		}
 	}
-	return "", fmt.Errorf("%w %q: none of %s has a sequential.txt or sequential.txt.gz", errNoDataset, name, strings.Join(tried, ", "))
+	return "", fmt.Errorf("%w %q: none of %s has a sequential.txt or sequential.txt.gz",
+		errNoDataset, name, strings.Join(tried, ", "))
 }
 
-// hasSequences says whether a folder is one of RDRec's, POD's or P5's.
+// hasSequences reports whether a folder is in the format of RDRec, POD and P5.
 func hasSequences(folder string) bool {
 	for _, name := range []string{"sequential.txt", "sequential.txt.gz"} {
 		if info, err := os.Stat(filepath.Join(folder, name)); err == nil && info.Mode().IsRegular() {
@@ -51,12 +52,13 @@ func hasSequences(folder string) bool {
 	return false
 }
 
-// specFor is the text of the spec that runs where a data set is named and no spec.
+// specFor returns the built-in spec for a data set.
 func specFor(folder string) string {
 	return fmt.Sprintf("name: %q\ndata: {folder: %q}\n%s", slugOf(filepath.Base(folder)), folder, datasetSpec)
 }
 
-// slugOf makes a spec's name of a folder's or a file's.
+// slugOf converts the name of a folder or a file to the name of a spec.
 func slugOf(name string) string {
-	return cmp.Or(strings.Trim(regexp.MustCompile(`[^a-z0-9._-]+`).ReplaceAllString(strings.ToLower(name), "-"), "-._"), "dataset")
+	slug := regexp.MustCompile(`[^a-z0-9._-]+`).ReplaceAllString(strings.ToLower(name), "-")
+	return cmp.Or(strings.Trim(slug, "-._"), "dataset")
 }

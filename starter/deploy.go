@@ -10,10 +10,10 @@ import (
 // deployCmd makes a worker version current.
 type deployCmd struct {
 	Deployment string `arg:"" help:"The workers' --deployment."`
-	BuildID    string `arg:"" name:"build-id" help:"The workers' --build-id; a worker of it must have polled before."`
+	BuildID    string `arg:"" name:"build-id" help:"The workers' --build-id; one of its workers must have polled before."`
 }
 
-// Run tells the server. Experiments under way stay on the version that they began with.
+// Run makes the version current. Running experiments stay on the version they started on.
 func (c *deployCmd) Run(ctx context.Context, a *app) error {
 	to, err := a.connect(ctx)
 	if err != nil {
@@ -21,7 +21,8 @@ func (c *deployCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer to.Close()
 	deployment := to.WorkerDeploymentClient().GetHandle(c.Deployment)
-	if _, err := deployment.SetCurrentVersion(ctx, client.WorkerDeploymentSetCurrentVersionOptions{BuildID: c.BuildID}); err != nil {
+	options := client.WorkerDeploymentSetCurrentVersionOptions{BuildID: c.BuildID}
+	if _, err := deployment.SetCurrentVersion(ctx, options); err != nil {
 		return fmt.Errorf("promoting build %q of deployment %q: %w", c.BuildID, c.Deployment, err)
 	}
 	a.logf("new experiments run on build %s of deployment %s", c.BuildID, c.Deployment)

@@ -18,7 +18,7 @@ type devCmd struct {
 	Set    []string `help:"Override a setting, for example port=7300." placeholder:"KEY=VALUE" sep:"none"`
 }
 
-// Run keeps the server up until the command is interrupted.
+// Run runs the server until the command is interrupted.
 func (c *devCmd) Run(ctx context.Context, a *app) error {
 	options, err := devserver.Load(c.Config, c.Set)
 	if err != nil {
@@ -27,7 +27,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	s, err := devserver.Start(ctx, options, serverLog(a.stderr))
 	if interrupted(ctx) && err != nil {
 		a.logf("stopped while starting")
-		return nil //nolint:nilerr // it was asked to stop, and did
+		return nil //nolint:nilerr // the user stopped it
 	}
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	return err
 }
 
-// announce says where the server is.
+// announce prints the addresses of the server.
 func (a *app) announce(s *devserver.Server) error {
 	a.logf("Temporal server  %s\nWeb UI           %s\ndatabase         %s", s.Address(), s.UI(), s.Database())
 	if !a.flags.JSON {
@@ -60,7 +60,7 @@ func (a *app) announce(s *devserver.Server) error {
 	return a.print(string(text) + "\n")
 }
 
-// serverLog writes the dev server's own messages for people.
+// serverLog returns a logger that writes the dev server's messages for people.
 func serverLog(out io.Writer) zerolog.Logger {
 	return zerolog.New(zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: true}).With().Timestamp().Logger()
 }

@@ -16,13 +16,15 @@ import (
 	"rdrec/workflows"
 )
 
-// rationaleFolder is what a distillation leaves in the bucket.
+// rationaleFolder returns a folder with the output of a distillation.
 func rationaleFolder(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	for name, value := range map[string]any{
 		"rationales.jsonl": teacher.Rationale{
-			Text: "soft hair", Preference: "The user prefers soft hair.", Attribution: "The item's attributes are foam.",
+			Text:        "soft hair",
+			Preference:  "The user prefers soft hair.",
+			Attribution: "The item's attributes are foam.",
 		},
 		"distillation.json": activities.Distillation{
 			Teacher: "smollm2", Prompt: "few-shot", Explanations: 100, Wanted: 1,
@@ -40,40 +42,49 @@ func rationaleFolder(t *testing.T) string {
 	return dir
 }
 
-// distillation plays the part of workflows.Distillation: a sample ends at once, all else when a
-// shard is skipped.
-func (env *testEnv) distillation(ctx workflow.Context, in workflows.DistillationInput) (workflows.DistillationResult, error) {
+// distillation is a fake of workflows.Distillation. A sample ends at once, any other distillation
+// when a shard is skipped.
+func (env *testEnv) distillation(
+	ctx workflow.Context, in workflows.DistillationInput,
+) (workflows.DistillationResult, error) {
 	status := workflows.DistillationStatus{Pending: 2, Running: []int{1}}
 	if !workflow.IsReplaying(ctx) {
 		env.inputs <- in
 	}
-	stage := workflows.StageStatus{Name: "distill", State: workflows.Running}
+	stage := workflows.StageStatus{Name: "distill", Stage: "distill", State: workflows.Running}
 	pause := func(paused bool) func(workflow.Context) (workflows.DistillationStatus, error) {
 		return func(workflow.Context) (workflows.DistillationStatus, error) {
 			status.Paused = paused
 			return status, nil
 		}
 	}
+	skip := func(_ workflow.Context, in workflows.SkipShard) (workflows.DistillationStatus, error) {
+		status.Skipped = append(status.Skipped, in.Shard)
+		return status, nil
+	}
+	validate := func(in workflows.SkipShard) error {
+		if in.Shard > 3 {
+			return errors.New("there are 3 shards")
+		}
+		return nil
+	}
 	err := errors.Join(
-		workflow.SetQueryHandler(ctx, workflows.QueryStages, func() ([]workflows.StageStatus, error) { return []workflows.StageStatus{stage}, nil }),
+		workflow.SetQueryHandler(ctx, workflows.QueryStages, func() ([]workflows.StageStatus, error) {
+			return []workflows.StageStatus{stage}, nil
+		}),
 		workflow.SetUpdateHandler(ctx, workflows.UpdatePause, pause(true)),
 		workflow.SetUpdateHandler(ctx, workflows.UpdateResume, pause(false)),
-		workflow.SetUpdateHandlerWithOptions(ctx, workflows.UpdateSkip, func(_ workflow.Context, in workflows.SkipShard) (workflows.DistillationStatus, error) {
-			status.Skipped = append(status.Skipped, in.Shard)
-			return status, nil
-		}, workflow.UpdateHandlerOptions{Validator: func(in workflows.SkipShard) error {
-			if in.Shard > 3 {
-				return errors.New("there are 3 shards")
-			}
-			return nil
-		}}),
+		workflow.SetUpdateHandlerWithOptions(ctx, workflows.UpdateSkip, skip,
+			workflow.UpdateHandlerOptions{Validator: validate}),
 	)
 	if err == nil {
 		err = workflow.Await(ctx, func() bool { return in.Sample > 0 || len(status.Skipped) > 0 })
 	}
 	return workflows.DistillationResult{
 		Rationales: env.rationales, Partial: len(status.Skipped) > 0, Seconds: 3,
-		Stats: map[string]float64{activities.StatRequests: 1, activities.StatSeconds: 2, activities.StatTokens: 30, activities.StatBatchHalvings: 2},
+		Stats: map[string]float64{
+			activities.StatRequests: 1, activities.StatSeconds: 2, activities.StatTokens: 30, activities.StatBatchHalvings: 2,
+		},
 	}, err
 }
 
@@ -88,9 +99,10 @@ func TestDistillPrintsSample(t *testing.T) {
 	in := <-env.inputs
 	if in.Sample != 20 || in.Parallel != 3 || in.Teacher.Model != "gguf:model.gguf" || in.Teacher.Prompt != "paper" ||
 		in.Teacher.Constrain != "two-lines" || in.Data.Folder == "" {
-		t.Errorf("the workflow was told %+v", in)
+		t.Errorf("the workflow received %+v", in)
 	}
-	contains(t, stdout, "review       soft hair", "preference   The user prefers soft hair.", "attribution  The item's attributes are foam.",
+	contains(t, stdout,
+		"review       soft hair", "preference   The user prefers soft hair.", "attribution  The item's attributes are foam.",
 		"1 of 1 wanted rationales by smollm2", "50% of their words", "1 requested now, in 2.0s, 15 tokens/s", "out of memory 2 times",
 		"all 100 explanations: about 3m20s", "30000 tokens read and 3000 written", "rationales   ")
 	contains(t, stderr.String(), "distillation distill-shop-")
@@ -107,7 +119,8 @@ func TestDistillationCommands(t *testing.T) {
 	update := func(want int, message string, args ...string) {
 		t.Helper()
 		stderr := &watchedBuffer{}
-		if code := run(t.Context(), env.with(append([]string{"distill"}, args...)...), &bytes.Buffer{}, stderr); code != want {
+		args = env.with(append([]string{"distill"}, args...)...)
+		if code := run(t.Context(), args, &bytes.Buffer{}, stderr); code != want {
 			t.Errorf("%v: code %d", args, code)
 		}
 		contains(t, stderr.String(), message)
@@ -136,15 +149,18 @@ func TestDistillationCommands(t *testing.T) {
 func TestDistillRejectsInvalidFlags(t *testing.T) {
 	t.Parallel()
 	for want, args := range map[string][]string{
-		"--sample -1: want 1 to 1000":              {"--sample=-1", "--reviews", "x.json"},
-		"--sample 1001: want 1 to 1000":            {"--sample", "1001", "--reviews", "x.json"},
-		"--dataset and --reviews":                  {"--dataset", "x", "--reviews", "x.json"},
-		"teacher.model: must be smollm2":           {"--reviews", "x.json", "--teacher", "gpt"},
-		"is for language models":                   {"--reviews", "x.json", "--teacher", "copy", "--set", "teacher.constrain=two-lines"},
-		"needs a teacher.max_tokens of 16 or more": {"--reviews", "x.json", "--set", "teacher.constrain=two-lines", "--set", "teacher.max_tokens=15"},
+		"--sample -1: want 1 to 1000":    {"--sample=-1", "--reviews", "x.json"},
+		"--sample 1001: want 1 to 1000":  {"--sample", "1001", "--reviews", "x.json"},
+		"--dataset and --reviews":        {"--dataset", "x", "--reviews", "x.json"},
+		"teacher.model: must be smollm2": {"--reviews", "x.json", "--teacher", "gpt"},
+		"applies to language models":     {"--reviews", "x.json", "--teacher", "copy", "--set", "teacher.constrain=two-lines"},
+		"needs a teacher.max_tokens of 16 or more": {
+			"--reviews", "x.json", "--set", "teacher.constrain=two-lines", "--set", "teacher.max_tokens=15",
+		},
 	} {
 		stderr := &watchedBuffer{}
-		if code := run(t.Context(), append([]string{"distill"}, args...), &bytes.Buffer{}, stderr); code != exitUsage && code != exitSpec {
+		code := run(t.Context(), append([]string{"distill"}, args...), &bytes.Buffer{}, stderr)
+		if code != exitUsage && code != exitSpec {
 			t.Errorf("%v: code %d", args, code)
 		}
 		contains(t, stderr.String(), want)

@@ -32,7 +32,7 @@ const (
 	exitInterrupted = 130
 )
 
-// What commands may fail with, beyond what they pass on.
+// Errors of the commands that have an exit code or a hint of their own.
 var (
 	errNoServer     = errors.New("no Temporal server")
 	errNoExperiment = errors.New("no such experiment")
@@ -42,71 +42,84 @@ var (
 	errNoBucket     = errors.New("no bucket")
 	errNoWorker     = errors.New("no worker program")
 	errWorkerEnded  = errors.New("the worker ended")
-	errAttributes   = errors.New("the server does not know our search attributes")
+	errAttributes   = errors.New("the server does not have rdrec's search attributes")
 	errServerFailed = errors.New("the dev server failed")
 	errData         = errors.New("no usable dataset")
 	errInterrupted  = errors.New("interrupted")
 	errCorrupt      = errors.New("the bucket is corrupt")
 )
 
-// usageError is a command line that is wrong.
+// usageError is an invalid command line.
 type usageError struct{ error }
 
 // exit is a row of the table of exit codes.
 type exit struct {
-	code    int
+	code int
+	// meaning documents the code in --help; a code's further rows leave it empty.
 	meaning string
 	is      func(error) bool
 	hint    string
 }
 
-// exits is the table of exit codes and hints; the first row that fits an error counts.
-func exits() []exit {
-	is := func(targets ...error) func(error) bool {
-		return func(err error) bool {
-			for _, target := range targets {
-				if errors.Is(err, target) {
-					return true
-				}
-			}
-			return false
-		}
+// is returns a predicate that reports whether an error is one of the targets.
+func is(targets ...error) func(error) bool {
+	return func(err error) bool {
+		return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 	}
+}
+
+// as returns a predicate that reports whether an error has the type of E.
+func as[E error]() func(error) bool {
+	return func(err error) bool { return errors.As(err, new(E)) }
+}
+
+// exits returns the table of exit codes and hints; the first row that matches an error applies.
+func exits() []exit {
 	return []exit{
-		{exitUsage, "the command line is wrong", func(err error) bool { return errors.As(err, new(usageError)) }, `see "starter --help"`},
-		{exitSpec, "the spec or the settings are wrong", func(err error) bool { return errors.As(err, new(document.Error)) }, ""},
+		{exitUsage, "the command line is wrong", as[usageError](), `see "starter --help"`},
+		{exitSpec, "the spec or the settings are wrong", as[document.Error](), ""},
 		{exitNoServer, "no Temporal server answers", is(errNoServer), `run "starter dev" or set TEMPORAL_ADDRESS`},
-		{exitNoServer, "", is(errAttributes), "register those of temporal-dev.yaml: temporal operator search-attribute create"},
-		{exitNoServer, "", is(errServerFailed), "look at its messages above; log_level in temporal-dev.yaml shows more"},
-		{exitNoBucket, "the bucket or an object in it is missing", is(errNoBucket), "set --bucket or RDREC_BUCKET to the workers' bucket"},
-		{exitNoBucket, "", is(storage.ErrNotFound), "set --bucket or RDREC_BUCKET to the workers' bucket"},
+		{exitNoServer, "", is(errAttributes), hintAttributes},
+		{exitNoServer, "", is(errServerFailed), "see its messages above; log_level in temporal-dev.yaml shows more"},
+		{exitNoBucket, "the bucket or an object in it is missing", is(errNoBucket, storage.ErrNotFound), hintBucket},
 		{exitExperiment, "the experiment failed", is(errExperiment), "fix the cause and run it again: finished stages are cached"},
-		{exitExperiment, "", is(errWorkerEnded), "look at its log; what it finished is kept, so run it again"},
-		{exitDiffers, "a rerun produced different bytes", is(errDiffers), "on a CPU, with as many threads and the same libtorch, the bytes are the same: see what differs first"},
-		{exitRejected, "the nightly run's model was rejected", is(errRejected), "\"starter nightly list\" shows the reasons; later runs skip its files unless started with nightly run --retry-all"},
-		{exitFailed, "", is(errNoSchedule), "\"starter schedule list\" lists them"},
+		{exitExperiment, "", is(errWorkerEnded), "see its log; finished work is kept, so run it again"},
+		{exitDiffers, "a rerun produced different bytes", is(errDiffers), hintDiffers},
+		{exitRejected, "the nightly run's model was rejected", is(errRejected), hintRejected},
+		{exitFailed, "", is(errNoSchedule), `"starter schedule list" lists them`},
 		{exitExperiment, "", is(errUnfinished), `wait for it with "starter watch"`},
 		{exitCancelled, "the experiment was cancelled", is(errCancelled), "run it again to resume"},
-		{exitInUse, "a port or the database is in use", is(devserver.ErrPortTaken), portHint},
-		{exitInUse, "", is(devserver.ErrDatabaseInUse), "use that server, stop it, or take another file: --set database=FILE"},
-		{exitInUse, "", is(devserver.ErrForeignDatabase), "move it away to start without history, or use the rdrec version that wrote it"},
-		{exitCorrupt, "the bucket has corrupt objects", is(errCorrupt), corruptHint},
-		{exitCorrupt, "", func(err error) bool { return errors.As(err, new(*storage.CorruptError)) }, "\"starter verify --all\" names all of them"},
+		{exitInUse, "a port or the database is in use", is(devserver.ErrPortTaken), hintPort},
+		{exitInUse, "", is(devserver.ErrDatabaseInUse), hintDatabase},
+		{exitInUse, "", is(devserver.ErrForeignDatabase), hintForeignDatabase},
+		{exitCorrupt, "the bucket has corrupt objects", is(errCorrupt), hintCorrupt},
+		{exitCorrupt, "", as[*storage.CorruptError](), `"starter verify --all" lists all of them`},
 		{exitInterrupted, "interrupted", is(errInterrupted, context.Canceled), ""},
 		{exitFailed, "", is(errNoExperiment), `"starter status" lists experiments`},
 		{exitFailed, "", is(errNoWorker), `run "make build"`},
-		{exitSpec, "", is(errNoDataset), "name a folder, or set RDREC_DATA to where the folders lie"},
+		{exitSpec, "", is(errNoDataset), "name a folder, or set RDREC_DATA to the parent folders of the data sets"},
 		{exitSpec, "", is(os.ErrNotExist), "check the path"},
-		{exitData, "a dataset is corrupt or missing", is(errData), "a folder needs sequential.txt and datamaps.json, plain or .gz; fix the named file"},
+		{exitData, "a dataset is corrupt or missing", is(errData), hintData},
 		{exitFailed, "anything else", func(error) bool { return true }, ""},
 	}
 }
 
-const portHint = "stop what listens there, or set ip, port and ui_port in temporal-dev.yaml or with --set"
+// Hints that are too long for their row.
+const (
+	hintAttributes = "register the search attributes in temporal-dev.yaml: temporal operator search-attribute create"
+	hintBucket     = "set --bucket or RDREC_BUCKET to the workers' bucket"
+	hintDiffers    = "on a CPU, with the same number of threads and the same libtorch, the bytes are the same: " +
+		"see the first artifact that differs"
+	hintRejected = `"starter nightly list" shows the reasons; ` +
+		"later runs skip its files unless started with nightly run --retry-all"
+	hintPort            = "stop what listens there, or set ip, port and ui_port in temporal-dev.yaml or with --set"
+	hintDatabase        = "use that server, stop it, or use another file: --set database=FILE"
+	hintForeignDatabase = "move it away to start without history, or use the rdrec version that wrote it"
+	hintCorrupt         = "delete the corrupt objects and their stage records (stages/); the next run recreates them"
+	hintData            = "a folder needs sequential.txt and datamaps.json, plain or .gz; fix the named file"
+)
 
-const corruptHint = "delete the corrupt objects and their stage records (stages/); the next run recreates them"
-
-// row finds an error's row.
+// row returns the row of the table that applies to an error.
 func row(err error) exit {
 	for _, e := range exits() {
 		if e.is(err) {
@@ -116,14 +129,14 @@ func row(err error) exit {
 	return exit{code: exitFailed}
 }
 
-// codeOf is the exit code for an error.
+// codeOf returns the exit code of an error.
 func codeOf(err error) int { return row(err).code }
 
-// explain puts an error into lines for people: what is wrong, then what to do.
+// explain returns the lines that describe an error: the cause, then the hint.
 func explain(err error) []string {
-	var wrong document.Error
-	if errors.As(err, &wrong) {
-		return explainDiagnostics(wrong.Diagnostics)
+	var invalid document.Error
+	if errors.As(err, &invalid) {
+		return explainDiagnostics(invalid.Diagnostics)
 	}
 	lines := []string{"error: " + err.Error()}
 	if hint := row(err).hint; hint != "" {
@@ -132,18 +145,19 @@ func explain(err error) []string {
 	return lines
 }
 
+// explainDiagnostics returns the lines of all diagnostics of a file.
 func explainDiagnostics(diagnostics []document.Diagnostic) []string {
 	var lines []string
-	for _, f := range diagnostics {
-		lines = append(lines, "error: "+f.String())
-		if f.Hint != "" {
-			lines = append(lines, "hint: "+f.Hint)
+	for _, d := range diagnostics {
+		lines = append(lines, "error: "+d.String())
+		if d.Hint != "" {
+			lines = append(lines, "hint: "+d.Hint)
 		}
 	}
 	return lines
 }
 
-// exitHelp documents the exit codes for --help, in their order.
+// exitHelp returns the documentation of the exit codes for --help, in numeric order.
 func exitHelp() string {
 	var b strings.Builder
 	b.WriteString("Exit codes: 0 done")

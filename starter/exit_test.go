@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestExitCodesAreListedInOrder reads the codes out of the help: each once, rising.
+// TestExitCodesAreListedInOrder checks that the help lists each exit code once, in ascending order.
 func TestExitCodesAreListedInOrder(t *testing.T) {
 	var codes []int
 	for _, found := range regexp.MustCompile(`(?:Exit codes: |, )(\d+) `).FindAllStringSubmatch(exitHelp(), -1) {

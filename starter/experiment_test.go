@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
@@ -23,7 +24,7 @@ import (
 	"rdrec/workflows"
 )
 
-// watchedBuffer is a stderr that tells when a text has been written.
+// watchedBuffer is a stderr that notifies waiters when a text has been written.
 type watchedBuffer struct {
 	mutex   sync.Mutex
 	text    bytes.Buffer
@@ -49,7 +50,7 @@ func (s *watchedBuffer) String() string {
 	return s.text.String()
 }
 
-// awaitClosed makes a channel that closes when the text appears.
+// await returns a channel that is closed when the text appears.
 func (s *watchedBuffer) await(text string) <-chan struct{} {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -60,24 +61,24 @@ func (s *watchedBuffer) await(text string) <-chan struct{} {
 	return s.waiters[text]
 }
 
-// testEnv is a real server with a worker that only plays experiments, so that what people see is
-// tested without the work.
+// testEnv is a real server with a worker that runs fake workflows, so the output is tested without
+// the actual work.
 type testEnv struct {
 	address, namespace string
-	// bucket is the URL.
+	// bucket is the bucket's URL.
 	bucket  string
 	report  storage.Ref
-	unblock <-chan struct{} // ends the long stage
-	// rationales are what a distillation makes, asked what it was told.
+	unblock <-chan struct{} // ends the pretrain stage
+	// rationales is the output of every distillation; inputs receives their inputs.
 	rationales storage.Ref
 	inputs     chan workflows.DistillationInput
 }
 
-func newTestEnv(t *testing.T, release <-chan struct{}) *testEnv {
+func newTestEnv(t *testing.T, unblock <-chan struct{}) *testEnv {
 	t.Helper()
-	env := &testEnv{unblock: release, inputs: make(chan workflows.DistillationInput, 8)}
+	env := &testEnv{unblock: unblock, inputs: make(chan workflows.DistillationInput, 8)}
 	env.address, env.namespace = servers.Take(t)
-	c, err := client.Dial(client.Options{HostPort: env.address, Namespace: env.namespace, Logger: nopLogger{}})
+	c, err := client.Dial(client.Options{HostPort: env.address, Namespace: env.namespace, Logger: discardLogger()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +101,8 @@ func newTestEnv(t *testing.T, release <-chan struct{}) *testEnv {
 func (env *testEnv) fillBucket(t *testing.T) {
 	t.Helper()
 	dir := t.TempDir()
-	for name, text := range map[string]string{"report.txt": "the table\n", "report.json": `{"users": 3}`, "report.html": "<html>"} {
+	files := map[string]string{"report.txt": "the table\n", "report.json": `{"users": 3}`, "report.html": "<html>"}
+	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -119,35 +121,41 @@ func (env *testEnv) fillBucket(t *testing.T) {
 	}
 }
 
-// execution plays the part of workflows.Experiment: what its name says decides how it ends.
+// experiment is a fake of workflows.Experiment; the spec's name decides how it ends.
 func (env *testEnv) experiment(ctx workflow.Context, in workflows.ExperimentInput) (workflows.ExperimentResult, error) {
-	stages := []workflows.StageStatus{{Name: "import", State: workflows.Cached}}
-	err := workflow.SetQueryHandler(ctx, workflows.QueryStages, func() ([]workflows.StageStatus, error) { return stages, nil })
+	stages := []workflows.StageStatus{{Name: "import", Stage: "import", State: workflows.Cached}}
+	err := workflow.SetQueryHandler(ctx, workflows.QueryStages, func() ([]workflows.StageStatus, error) {
+		return stages, nil
+	})
 	if err != nil {
 		return workflows.ExperimentResult{}, err
 	}
 	switch in.Spec.Name {
 	case "fails":
-		err = temporal.NewNonRetryableApplicationError("evaluate.num_beams are too many", activities.TypeInvalidConfig, nil)
+		err = temporal.NewNonRetryableApplicationError("evaluate.num_beams is too large", activities.TypeInvalidConfig, nil)
 		return workflows.ExperimentResult{}, err
 	case "waits":
 		ctx.Done().Receive(ctx, nil)
 		return workflows.ExperimentResult{}, ctx.Err()
 	}
-	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: workflow.GetInfo(ctx).WorkflowExecution.ID + "/rdrec-1"})
+	id := workflow.GetInfo(ctx).WorkflowExecution.ID + "/rdrec-1"
+	child := workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{WorkflowID: id})
 	err = workflow.ExecuteChildWorkflow(child, "Trial").Get(ctx, nil)
 	return workflows.ExperimentResult{Report: env.report, HTML: "runs/report.html"}, err
 }
 
+// trial is a fake of workflows.Trial with one stage.
 func (env *testEnv) trial(ctx workflow.Context) error {
-	stage := workflows.StageStatus{Name: "pretrain rdrec/1", State: workflows.Running}
+	stage := workflows.StageStatus{Name: "pretrain rdrec/1", Stage: "pretrain", State: workflows.Running}
 	err := workflow.SetQueryHandler(ctx, workflows.QueryStages, func() ([]workflows.StageStatus, error) {
 		return []workflows.StageStatus{stage}, nil
 	})
 	if err != nil {
 		return err
 	}
-	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: workflowTimeout, HeartbeatTimeout: workflowTimeout})
+	ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
+		StartToCloseTimeout: time.Minute, HeartbeatTimeout: time.Minute,
+	})
 	if err := workflow.ExecuteActivity(ctx, "Pretrain").Get(ctx, nil); err != nil {
 		return err
 	}
@@ -155,10 +163,12 @@ func (env *testEnv) trial(ctx workflow.Context) error {
 	return nil
 }
 
-const workflowTimeout = 60_000_000_000 // a minute
-
+// pretrain is a fake of the activity Pretrain: it reports progress and ends when the test allows
+// it.
 func (env *testEnv) pretrain(ctx context.Context) error {
-	activity.RecordHeartbeat(ctx, activities.Progress{Stage: "pretrain", Done: 3, Total: 10, Unit: "steps", Rate: 0.5, Note: "loss 7.1"})
+	activity.RecordHeartbeat(ctx, activities.Progress{
+		Stage: "pretrain", Done: 3, Total: 10, Unit: "steps", Rate: 0.5, Note: "loss 7.1",
+	})
 	select {
 	case <-env.unblock:
 		return nil
@@ -167,7 +177,7 @@ func (env *testEnv) pretrain(ctx context.Context) error {
 	}
 }
 
-// command runs the starter against the theatre's server and bucket.
+// command runs the starter against the environment's server and bucket.
 func (env *testEnv) command(t *testing.T, stderr *watchedBuffer, args ...string) (stdout string, code int) {
 	t.Helper()
 	var out bytes.Buffer
@@ -175,9 +185,9 @@ func (env *testEnv) command(t *testing.T, stderr *watchedBuffer, args ...string)
 	return out.String(), code
 }
 
-// do returns a command line that names the theatre's server.
-func (play *testEnv) with(args ...string) []string {
-	return append(slices.Clone(args), "--address", play.address, "--namespace", play.namespace)
+// with returns a command line with the flags of the environment's server.
+func (env *testEnv) with(args ...string) []string {
+	return append(slices.Clone(args), "--address", env.address, "--namespace", env.namespace)
 }
 
 func writeSpec(t *testing.T, name string) string {
@@ -207,7 +217,8 @@ func TestRunWatchesUntilTheReport(t *testing.T) {
 		t.Fatalf("run: code %d, stdout %q, stderr:\n%s", code, stdout, first)
 	}
 	contains(t, first.String(), "experiment shop-", " runs\n", "Web UI     http://127.0.0.1:", "import", "cached",
-		"pretrain rdrec/1", "██████░░░░░░░░░░░░░░", "3/10 steps  0.5/s  left 14s  loss 7.1", "done       1m15s", "report     /", "runs/report.html")
+		"pretrain rdrec/1", "██████░░░░░░░░░░░░░░", "3/10 steps  0.5/s  left 14s  loss 7.1", "done       1m15s",
+		"report     /", "runs/report.html")
 
 	second := &watchedBuffer{}
 	stdout, code = env.command(t, second, "run", path)
@@ -222,7 +233,8 @@ func TestRunWatchesUntilTheReport(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitOK {
 		t.Fatalf("report: code %d, %v, stdout:\n%s", code, err, stdout)
 	}
-	if got.ID != id || !strings.HasSuffix(got.HTML, "runs/report.html") || !strings.Contains(string(got.Report), `"users": 3`) {
+	if got.ID != id || !strings.HasSuffix(got.HTML, "runs/report.html") ||
+		!strings.Contains(string(got.Report), `"users": 3`) {
 		t.Errorf("report: got %+v", got)
 	}
 	stdout, code = env.command(t, &watchedBuffer{}, "status", id)
@@ -239,27 +251,28 @@ func TestRunReportsFailure(t *testing.T) {
 	if code != exitExperiment || stdout != "" {
 		t.Errorf("code %d, stdout %q", code, stdout)
 	}
-	contains(t, stderr.String(), "error: the experiment failed: fails-", ": evaluate.num_beams are too many", "hint: fix the cause")
+	contains(t, stderr.String(), "error: the experiment failed: fails-", ": evaluate.num_beams is too large",
+		"hint: fix the cause")
 }
 
 func TestRunCanBeCancelledAndDetached(t *testing.T) {
 	t.Parallel()
 	env, path, stderr := newTestEnv(t, nil), writeSpec(t, "waits"), &watchedBuffer{}
-	ctx, leave := context.WithCancel(t.Context())
+	ctx, interrupt := context.WithCancel(t.Context())
 	seen := stderr.await("import")
 	go func() {
 		<-seen
-		leave()
+		interrupt()
 	}()
 	code := run(ctx, env.with("run", path), &bytes.Buffer{}, stderr)
 	if code != exitInterrupted {
-		t.Errorf("left: code %d, stderr:\n%s", code, stderr)
+		t.Errorf("interrupted: code %d, stderr:\n%s", code, stderr)
 	}
 	contains(t, stderr.String(), "the experiment continues")
 
 	id := strings.Fields(stderr.String())[1]
 	if _, code := env.command(t, &watchedBuffer{}, "report", id); code != exitExperiment {
-		t.Errorf("report of a running one: code %d", code)
+		t.Errorf("report of a running experiment: code %d", code)
 	}
 	if _, code := env.command(t, &watchedBuffer{}, "cancel", id); code != exitOK {
 		t.Errorf("cancel: code %d", code)
@@ -270,7 +283,7 @@ func TestRunCanBeCancelledAndDetached(t *testing.T) {
 	}
 }
 
-// storeRun stores what a run is said to have made: one dataset of that text.
+// storeRun stores the record of a run with one artifact: a dataset with the given text.
 func (env *testEnv) storeRun(t *testing.T, id, run, text string) {
 	t.Helper()
 	bucket, err := storage.Open(t.Context(), env.bucket)
@@ -305,14 +318,15 @@ func TestRerunComparesArtifacts(t *testing.T) {
 	env := newTestEnv(t, released)
 	ids := make([]string, 3)
 	for i, text := range []string{"1 1 2 3", "1 1 2 3", "1 9 9 9"} {
-		stdout, code := env.command(t, &watchedBuffer{}, "run", writeSpec(t, "shop"), "--no-watch", "--json", "--set", "seed="+strings.Repeat("7", i+1))
+		seed := "seed=" + strings.Repeat("7", i+1)
+		stdout, code := env.command(t, &watchedBuffer{}, "run", writeSpec(t, "shop"), "--no-watch", "--json", "--set", seed)
 		var started struct{ ID, Run string }
 		if err := json.Unmarshal([]byte(stdout), &started); err != nil || code != exitOK {
 			t.Fatalf("run: code %d, %v", code, err)
 		}
 		env.command(t, &watchedBuffer{}, "watch", started.ID)
 		env.storeRun(t, started.ID, started.Run, text)
-		ids[i] = started.Run // either id will do
+		ids[i] = started.Run // rerun accepts either id
 		if i == 0 {
 			ids[i] = started.ID
 		}
@@ -334,7 +348,7 @@ func TestRerunComparesArtifacts(t *testing.T) {
 		t.Errorf("code %d, stdout:\n%s", code, stdout)
 	}
 	if _, code := env.command(t, &watchedBuffer{}, "rerun", "none"); code != exitFailed {
-		t.Errorf("rerun of nothing: code %d", code)
+		t.Errorf("rerun of an unknown run: code %d", code)
 	}
 }
 

@@ -1,12 +1,13 @@
-// Command starter is how people use rdrec: it starts experiments, watches them and shows what came
-// out, and it brings a Temporal server along for a single machine. In: flags, a spec, and a
-// Temporal server's address; out: data on stdout (with --json for programs), everything for people
-// on stderr, and an exit code of the table in exit.go. It does no work itself and links no
+// Command starter is the command line of rdrec. It starts experiments, follows them, prints their
+// results, and runs a Temporal server for a single machine. In: flags, a spec, and the address of a
+// Temporal server. Out: data on stdout (JSON with --json), messages for people on stderr, and an
+// exit code of the table in exit.go. The worker does the actual work: the starter links no
 // libtorch.
 package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,50 +19,49 @@ import (
 
 	"github.com/alecthomas/kong"
 
-	"rdrec/internal/devserver"
 	"rdrec/internal/document"
 )
 
-// cli is the grammar: flags for all commands, then the commands.
+// cli is the grammar: the flags that all commands share, then the commands. A help text that is too
+// long for a line here is in help.go.
 type cli struct {
-	Address   string `help:"Temporal server as host:port; over TEMPORAL_ADDRESS and the profile's." group:"Server"`
-	Namespace string `help:"Temporal namespace; over TEMPORAL_NAMESPACE and the profile's." group:"Server"`
-	Profile   string `help:"Profile of temporal.toml; over TEMPORAL_PROFILE." group:"Server"`
-	UI        string `name:"ui" help:"Address of the Web UI; on the loopback it is found by itself." env:"RDREC_UI" group:"Server"`
-	Bucket    string `help:"URL of the bucket that the workers use: file:///path, s3://, gs://, azblob://; the default is .rdrec/bucket here." env:"RDREC_BUCKET" group:"Server"`
+	Address   string `help:"${help_address}" group:"Server"`
+	Namespace string `help:"${help_namespace}" group:"Server"`
+	Profile   string `help:"Profile of temporal.toml; overrides TEMPORAL_PROFILE." group:"Server"`
+	UI        string `name:"ui" help:"${help_ui}" env:"RDREC_UI" group:"Server"`
+	Bucket    string `help:"${help_bucket}" env:"RDREC_BUCKET" group:"Server"`
 	JSON      bool   `name:"json" help:"Write JSON to stdout."`
 
-	Run         runCmd         `cmd:"" help:"Start the experiment of a spec, or find it where it was started before, and watch it."`
-	Demo        demoCmd        `cmd:"" help:"Run experiments/demo.yaml with a server and a worker of its own."`
-	Dev         devCmd         `cmd:"" help:"Run a Temporal server and its Web UI here, for one machine."`
-	Distill     distillCmd     `cmd:"" help:"Distill explanations into rationales: start, sample, pause, resume, skip."`
-	Status      statusCmd      `cmd:"" help:"Show the stages of an experiment, or list the latest experiments."`
-	Watch       watchCmd       `cmd:"" help:"Watch an experiment until it ends."`
-	Report      reportCmd      `cmd:"" help:"Print an experiment's report and say where its pages are."`
-	Export      exportCmd      `cmd:"" help:"Export recommendations for all users of a model as Parquet, JSON lines or CSV, or export the student itself."`
-	Recommend   recommendCmd   `cmd:"" help:"Recommend to one user."`
-	Rerun       rerunCmd       `cmd:"" help:"Rerun a finished experiment without the cache and diff every artifact."`
-	Cancel      cancelCmd      `cmd:"" help:"Stop an experiment; what it finished is kept, and running it again goes on from there."`
-	Verify      verifyCmd      `cmd:"" help:"Verify the hashes of all objects that a run refers to, or of the whole bucket; list corrupt objects and the affected runs."`
-	GC          gcCmd          `cmd:"" name:"gc" help:"Delete unreferenced objects from the bucket."`
-	Deploy      deployCmd      `cmd:"" help:"Make a version of the workers the current one: experiments that begin from now on run on it."`
-	Nightly     nightlyCmd     `cmd:"" help:"Run nightly retraining: ingest new reviews, train, and promote the model unless it is worse. List past runs."`
-	Schedule    scheduleCmd    `cmd:"" help:"Manage the nightly retraining schedule."`
-	Promote     promoteCmd     `cmd:"" help:"Promote the model of a finished run."`
-	Rollback    rollbackCmd    `cmd:"" help:"Roll back to the previous model."`
-	Promotions  promotionsCmd  `cmd:"" help:"List the models that were in use under a name."`
-	NightlyRuns nightlyListCmd `cmd:"" help:"List the last nightly runs: metrics, volumes, costs, promotions and drift."`
-	Spec        specCmd        `cmd:"" help:"Check a spec and print it with every default written out."`
-	Audit       auditCmd       `cmd:"" help:"Look for leaks in a dataset folder: what a rule without a model reaches, and why."`
-	Tables      tablesCmd      `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
+	Run        runCmd        `cmd:"" help:"Start the experiment of a spec, or find the one already started, and watch it."`
+	Demo       demoCmd       `cmd:"" help:"Run experiments/demo.yaml with a server and a worker of its own."`
+	Dev        devCmd        `cmd:"" help:"Run a Temporal server and its Web UI for one machine."`
+	Distill    distillCmd    `cmd:"" help:"Distill explanations into rationales: start, sample, pause, resume, skip."`
+	Status     statusCmd     `cmd:"" help:"Show the stages of an experiment, or list the latest experiments."`
+	Watch      watchCmd      `cmd:"" help:"Watch an experiment until it ends."`
+	Report     reportCmd     `cmd:"" help:"Print an experiment's report and the address of its HTML page."`
+	Export     exportCmd     `cmd:"" help:"${help_export}"`
+	Recommend  recommendCmd  `cmd:"" help:"Recommend items to one user."`
+	Rerun      rerunCmd      `cmd:"" help:"Rerun a finished experiment without the cache and diff every artifact."`
+	Cancel     cancelCmd     `cmd:"" help:"Cancel an experiment; its finished work is kept, and running it again resumes."`
+	Verify     verifyCmd     `cmd:"" help:"${help_verify}"`
+	GC         gcCmd         `cmd:"" name:"gc" help:"Delete unreferenced objects from the bucket."`
+	Deploy     deployCmd     `cmd:"" help:"Make a worker version current: experiments started from now on run on it."`
+	Nightly    nightlyCmd    `cmd:"" help:"${help_nightly}"`
+	Schedule   scheduleCmd   `cmd:"" help:"Manage the nightly retraining schedule."`
+	Promote    promoteCmd    `cmd:"" help:"Promote the model of a finished run."`
+	Rollback   rollbackCmd   `cmd:"" help:"Roll back to the previous model."`
+	Promotions promotionsCmd `cmd:"" help:"List the models that were promoted under a name."`
+	Spec       specCmd       `cmd:"" help:"Check a spec and print it with every default written out."`
+	Audit      auditCmd      `cmd:"" help:"Look for leaks in a dataset folder: what a rule without a model scores, and why."`
+	Tables     tablesCmd     `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
 }
 
-// app is what commands need from the world.
+// app is the environment of a command.
 type app struct {
 	stdout, stderr io.Writer
 	// now is the clock.
 	now func() time.Time
-	// program is the starter's own file; the worker lies beside it.
+	// program is the path of the starter; the worker is in the same folder.
 	program string
 	flags   *cli
 }
@@ -73,7 +73,7 @@ func main() {
 	os.Exit(code)
 }
 
-// run does one command and returns the exit code.
+// run executes one command and returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	program, err := os.Executable()
 	if err != nil {
@@ -86,14 +86,14 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Description("Runs experiments: raw reviews to rationales to a student to recommendations.\n\n"+exitHelp()),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
-		kong.Vars{"dev_config": devserver.DefaultPath},
+		helpTexts(),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 	)
 	if err != nil {
 		return a.fail(err)
 	}
 	command, err := parser.Parse(args)
-	if exited >= 0 { // --help has been answered
+	if exited >= 0 { // --help was printed
 		return exited
 	}
 	if err != nil {
@@ -106,8 +106,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	return exitOK
 }
 
-// fail tells people what went wrong and what to do, and returns the exit code for it. What it says
-// is without passwords.
+// fail prints the error and its hint, with passwords redacted, and returns its exit code.
 func (a *app) fail(err error) int {
 	for _, line := range explain(err) {
 		a.logf("%s", document.Redact(line))
@@ -115,12 +114,12 @@ func (a *app) fail(err error) int {
 	return codeOf(err)
 }
 
-// logf writes a line for people.
+// logf writes a line to stderr, for people.
 func (a *app) logf(format string, args ...any) {
-	fmt.Fprintf(a.stderr, format+"\n", args...) // where stderr is gone nobody listens
+	fmt.Fprintf(a.stderr, format+"\n", args...) // nobody reads a closed stderr
 }
 
-// print writes data.
+// print writes data to stdout.
 func (a *app) print(text string) error {
 	if _, err := io.WriteString(a.stdout, text); err != nil {
 		return fmt.Errorf("writing to stdout: %w", err)
@@ -128,5 +127,14 @@ func (a *app) print(text string) error {
 	return nil
 }
 
-// interrupted says whether the command was asked to stop.
+// printJSON writes a value to stdout as indented JSON.
+func (a *app) printJSON(value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return fmt.Errorf("writing JSON: %w", err)
+	}
+	return a.print(string(text) + "\n")
+}
+
+// interrupted reports whether the user stopped the command.
 func interrupted(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }

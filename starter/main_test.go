@@ -16,12 +16,12 @@ import (
 	"rdrec/internal/devserver/servertest"
 )
 
-// TestMain makes this very program a command of the scripts.
+// TestMain makes the test binary the command "starter" of the scripts.
 func TestMain(m *testing.M) {
 	testscript.Main(testMain{m}, map[string]func(){"starter": main})
 }
 
-// servers are the real servers that tests share.
+// servers are the real servers that the tests share.
 var servers servertest.Pool
 
 // testMain stops the shared servers after the tests.
@@ -37,7 +37,7 @@ func (s testMain) Run() int {
 	return code
 }
 
-// TestScripts runs the command lines of testdata against the real thing.
+// TestScripts runs the scripts in testdata.
 func TestScripts(t *testing.T) {
 	t.Parallel()
 	experiments, err := filepath.Abs("../experiments")
@@ -57,11 +57,13 @@ func TestScripts(t *testing.T) {
 			env.Setenv("TEMPORAL_CONFIG_FILE", filepath.Join(env.WorkDir, "temporal.toml"))
 			return os.WriteFile(filepath.Join(env.WorkDir, "temporal.toml"), nil, 0o600)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exitsWith, "listens": awaitListener},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits": exitsWith, "listens": awaitListener,
+		},
 	})
 }
 
-// exitsWith is exits CODE COMMAND... runs a command that must end with that exit code.
+// exitsWith implements "exits CODE COMMAND...", which runs a command and checks its exit code.
 func exitsWith(script *testscript.TestScript, _ bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	script.Check(err)
@@ -77,7 +79,7 @@ func exitsWith(script *testscript.TestScript, _ bool, args []string) {
 	}
 }
 
-// awaitListener ADDRESS waits until something listens there.
+// awaitListener implements "listens ADDRESS", which waits until the address accepts connections.
 func awaitListener(script *testscript.TestScript, _ bool, args []string) {
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
@@ -91,7 +93,7 @@ func awaitListener(script *testscript.TestScript, _ bool, args []string) {
 	script.Fatalf("nothing listens at %s", args[0])
 }
 
-// freePort finds a port that is free now.
+// freePort returns a port that is free now.
 func freePort() (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

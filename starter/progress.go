@@ -16,46 +16,50 @@ import (
 	"rdrec/workflows"
 )
 
-// queryTimeout is how long a worker may take to answer for a workflow; without a worker nothing
-// does.
+// queryTimeout is the time limit of a workflow query; without a worker, a query always runs into
+// it.
 const queryTimeout = 3 * time.Second
 
-// stageLine is one stage as people see it.
+// stageLine is a stage in the output.
 type stageLine struct {
 	workflows.StageStatus
 	// Progress is the latest heartbeat of the stage's activity; nil before the first.
 	Progress *activities.Progress `json:"progress,omitempty"`
-	// Problem is why the last attempt ended, or what the stage waits for.
-	Problem string `json:"trouble,omitempty"`
-	// Since is when a running stage was first seen.
+	// Problem is the error of the last attempt, or what the stage is waiting for.
+	Problem string `json:"problem,omitempty"`
+	// Since is the time at which a running stage was first seen.
 	Since time.Time `json:"since,omitzero"`
 }
 
-// progressTracker follows an experiment and the trials that it starts.
+// progressTracker polls an experiment and its child workflows.
 type progressTracker struct {
 	*server
 	now func() time.Time
-	// workflows are those seen so far, the experiment first; lines are their stages.
+	// workflows are the ids seen so far, the experiment first; lines are their stages.
 	workflows []string
 	lines     map[string][]stageLine
 	closed    map[string]bool
-	// noWorker says that no worker answers for the workflow.
+	// noWorker is true if no worker answered the last query.
 	noWorker bool
 }
 
 func newProgressTracker(e *execution, now func() time.Time) *progressTracker {
 	return &progressTracker{
-		server: e.server, now: now, workflows: []string{e.id}, lines: map[string][]stageLine{}, closed: map[string]bool{},
+		server:    e.server,
+		now:       now,
+		workflows: []string{e.id},
+		lines:     map[string][]stageLine{},
+		closed:    map[string]bool{},
 	}
 }
 
-// poll asks the server for the experiment's state and all its stages.
+// poll returns the experiment's status and all its stages.
 func (t *progressTracker) poll(ctx context.Context) (enums.WorkflowExecutionStatus, []stageLine, error) {
 	status, err := t.pollWorkflow(ctx, t.workflows[0])
 	if err != nil {
 		return status, nil, err
 	}
-	for i := 1; i < len(t.workflows); i++ { // pollWorkflow may find more on the way
+	for i := 1; i < len(t.workflows); i++ { // pollWorkflow appends child workflows
 		if _, err := t.pollWorkflow(ctx, t.workflows[i]); err != nil {
 			return status, nil, err
 		}
@@ -63,7 +67,16 @@ func (t *progressTracker) poll(ctx context.Context) (enums.WorkflowExecutionStat
 	return status, t.stages(), nil
 }
 
-// stages are the stages of all workflows, the experiment's closing ones last.
+// note returns a message if no worker polls the workflows' queue, and "" otherwise.
+func (t *progressTracker) note(ctx context.Context) string {
+	if !t.noWorker {
+		return ""
+	}
+	return t.noWorkerNote(ctx)
+}
+
+// stages returns the stages of all workflows. The stages of a child workflow replace the stage that
+// it works on while that is running.
 func (t *progressTracker) stages() []stageLine {
 	var all []stageLine
 	for _, id := range t.workflows {
@@ -81,12 +94,12 @@ func (t *progressTracker) stages() []stageLine {
 	return all
 }
 
-// hasStage says whether a workflow has a stage of this name, which a child of that name works at.
+// hasStage reports whether a workflow has a stage of this name.
 func (t *progressTracker) hasStage(id, stage string) bool {
 	return slices.ContainsFunc(t.lines[id], func(l stageLine) bool { return l.Name == stage })
 }
 
-// pollWorkflow asks for one workflow, unless its end has been seen.
+// pollWorkflow polls one workflow, unless it was seen closed.
 func (t *progressTracker) pollWorkflow(ctx context.Context, id string) (enums.WorkflowExecutionStatus, error) {
 	if t.closed[id] {
 		return enums.WORKFLOW_EXECUTION_STATUS_COMPLETED, nil
@@ -109,8 +122,8 @@ func (t *progressTracker) pollWorkflow(ctx context.Context, id string) (enums.Wo
 	return status, nil
 }
 
-// queryStages queries a workflow's stages; ok is false where no worker answers in time, or none has
-// begun with the workflow.
+// queryStages queries a workflow's stages; ok is false if no worker answers in time, or if the
+// workflow has not started.
 func (t *progressTracker) queryStages(ctx context.Context, id string) (stages []workflows.StageStatus, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -122,8 +135,10 @@ func (t *progressTracker) queryStages(ctx context.Context, id string) (stages []
 	return stages, response.Get(&stages) == nil
 }
 
-// merge joins what the workflow says about its stages with what its activities last reported.
-func (t *progressTracker) merge(before []stageLine, stages []workflows.StageStatus, pending []*workflowpb.PendingActivityInfo) []stageLine {
+// merge adds the progress of the pending activities to the stages of their workflow.
+func (t *progressTracker) merge(
+	before []stageLine, stages []workflows.StageStatus, pending []*workflowpb.PendingActivityInfo,
+) []stageLine {
 	lines := make([]stageLine, len(stages))
 	for i, s := range stages {
 		lines[i] = stageLine{StageStatus: s}
@@ -135,11 +150,11 @@ func (t *progressTracker) merge(before []stageLine, stages []workflows.StageStat
 			lines[i].Since, lines[i].Progress = before[i].Since, before[i].Progress
 		}
 		if s.Progress != nil {
-			lines[i].Progress, lines[i].Problem = combineProgress(*s.Progress, pending, s.Name)
+			lines[i].Progress, lines[i].Problem = combineProgress(*s.Progress, pending, s.Stage)
 			continue
 		}
 		for _, activity := range pending {
-			if isStageActivity(activity, s.Name) {
+			if isStageActivity(activity, s.Stage) {
 				lines[i].Problem = problemOf(activity)
 				lines[i].Progress = heartbeat(activity.GetHeartbeatDetails(), lines[i].Progress)
 			}
@@ -148,8 +163,8 @@ func (t *progressTracker) merge(before []stageLine, stages []workflows.StageStat
 	return lines
 }
 
-// combineProgress adds what the activities of a stage report to what their workflow knows. One of
-// them that works is enough to say nothing of those that wait.
+// combineProgress adds the progress of a stage's activities to that of their workflow. If one of
+// them is running, those that wait for a worker are no problem.
 func combineProgress(
 	base activities.Progress, pending []*workflowpb.PendingActivityInfo, stage string,
 ) (sum *activities.Progress, problem string) {
@@ -172,17 +187,16 @@ func combineProgress(
 	return &base, problem
 }
 
-// waiters is the trouble of an activity that no worker has taken yet.
+// waitingForWorker is the problem of an activity that no worker has taken yet.
 const waitingForWorker = "waiting for a worker"
 
-// isStageActivity says whether an activity does a stage's work: a stage's name begins with its
-// activity's type, or with the first word of it.
+// isStageActivity reports whether an activity does the work of a stage.
 func isStageActivity(activity *workflowpb.PendingActivityInfo, stage string) bool {
-	word, _, _ := strings.Cut(stage, " ")
-	return strings.HasPrefix(strings.ToLower(activity.GetActivityType().GetName()), word)
+	return slices.Contains(activities.StagesOf(activity.GetActivityType().GetName()), stage)
 }
 
-// heartbeat reads an activity's progress; what cannot be read changes nothing.
+// heartbeat decodes the progress in an activity's last heartbeat. It returns before if there is
+// none.
 func heartbeat(details *common.Payloads, before *activities.Progress) *activities.Progress {
 	var p activities.Progress
 	if len(details.GetPayloads()) == 0 || converter.GetDefaultDataConverter().FromPayloads(details, &p) != nil {
@@ -191,7 +205,7 @@ func heartbeat(details *common.Payloads, before *activities.Progress) *activitie
 	return &p
 }
 
-// problemOf says what keeps an activity from going on.
+// problemOf returns the reason why an activity is not running, or "".
 func problemOf(activity *workflowpb.PendingActivityInfo) string {
 	switch {
 	case activity.GetPaused():

@@ -13,15 +13,15 @@ import (
 	"rdrec/workflows"
 )
 
-// recommendCmd asks a model for one user.
+// recommendCmd recommends items to one user.
 type recommendCmd struct {
 	modelArg
 	User    string `help:"The user's id in the shop." required:"" placeholder:"ID"`
-	Top     int    `help:"Items, at most." default:"10"`
+	Top     int    `help:"Maximum number of items." default:"10"`
 	Explain bool   `help:"Add the student's explanation of each item."`
 }
 
-// Run has a worker recommend to the user and prints the answer.
+// Run starts a workflow that recommends items to the user, and prints them.
 func (c *recommendCmd) Run(ctx context.Context, a *app) error {
 	bucket, err := a.openBucket(ctx)
 	if err != nil {
@@ -44,10 +44,12 @@ func (c *recommendCmd) Run(ctx context.Context, a *app) error {
 		ExportInput: activities.ExportInput{Model: model, Top: c.Top, Explain: c.Explain}, User: c.User,
 	}
 	run, err := to.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
-		ID: "recommend-" + uuid.NewString(), TaskQueue: workflows.QueueCPU, StaticSummary: "recommendations by " + model.Name,
+		ID:            "recommend-" + uuid.NewString(),
+		TaskQueue:     workflows.QueueCPU,
+		StaticSummary: "recommendations by " + model.Name,
 	}, workflows.Recommend, in)
 	if err != nil {
-		return fmt.Errorf("asking for recommendations: %w", err)
+		return fmt.Errorf("requesting recommendations: %w", err)
 	}
 	var result activities.Recommendations
 	if err := run.Get(ctx, &result); err != nil {
@@ -62,7 +64,7 @@ func (c *recommendCmd) Run(ctx context.Context, a *app) error {
 	return a.print(recommendationText(result))
 }
 
-// recommendationText is what people read.
+// recommendationText returns the recommendations for people.
 func recommendationText(result activities.Recommendations) string {
 	var page strings.Builder
 	if result.Cold {
@@ -79,6 +81,6 @@ func recommendationText(result activities.Recommendations) string {
 			fmt.Fprintf(w, "\t\t\t%s\n", row.Explanation)
 		}
 	}
-	_ = w.Flush() // a strings.Builder takes everything
+	_ = w.Flush() // a write to a strings.Builder never fails
 	return page.String()
 }

@@ -15,24 +15,27 @@ import (
 	"rdrec/workflows"
 )
 
-// plainInterval is how often a running stage is reported where lines cannot be updated in place.
+// plainInterval is how often the progress of a running stage is printed if stderr is not a
+// terminal.
 const plainInterval = 10 * time.Second
 
-// stageDisplay shows stages: on a terminal one line each, updated in place; elsewhere a line for
-// each change and now and then.
+// stageDisplay prints stages. On a terminal, each stage has one line, which is updated in place;
+// elsewhere, each change of state is a new line, and so is the progress every plainInterval.
 type stageDisplay struct {
 	out        io.Writer
-	width      int // 0: not a terminal
-	linesDrawn int // lines on the terminal now
+	width      int // columns of the terminal; 0 if out is not a terminal
+	linesShown int // lines on the terminal now
 	printed    map[string]string
 	printedAt  map[string]time.Time
 }
 
 func newStageDisplay(out io.Writer) *stageDisplay {
-	return &stageDisplay{out: out, width: widthOf(out), printed: map[string]string{}, printedAt: map[string]time.Time{}}
+	return &stageDisplay{
+		out: out, width: widthOf(out), printed: map[string]string{}, printedAt: map[string]time.Time{},
+	}
 }
 
-// widthOf is a terminal's width in columns, 0 for anything else.
+// widthOf returns the width of a terminal in columns, and 0 for any other writer.
 func widthOf(out io.Writer) int {
 	file, ok := out.(*os.File)
 	if !ok || !isatty.IsTerminal(file.Fd()) {
@@ -45,7 +48,7 @@ func widthOf(out io.Writer) int {
 	return int(size.Col)
 }
 
-// show brings the board up to date; note is a line for people below the stages.
+// show updates the display; note is a message below the stages.
 func (b *stageDisplay) show(lines []stageLine, note string, now time.Time) {
 	if b.width > 0 {
 		b.redraw(lines, note, now)
@@ -62,23 +65,23 @@ func (b *stageDisplay) show(lines []stageLine, note string, now time.Time) {
 // redraw rewrites the lines on the terminal.
 func (b *stageDisplay) redraw(lines []stageLine, note string, now time.Time) {
 	var page strings.Builder
-	if b.linesDrawn > 0 {
-		fmt.Fprintf(&page, "\x1b[%dA", b.linesDrawn)
+	if b.linesShown > 0 {
+		fmt.Fprintf(&page, "\x1b[%dA", b.linesShown)
 	}
 	for _, l := range lines {
 		page.WriteString("\r\x1b[2K" + clip(format(l, now), b.width-1) + "\n")
 	}
-	b.linesDrawn = len(lines)
+	b.linesShown = len(lines)
 	if note != "" {
 		page.WriteString("\r\x1b[2K" + clip(note, b.width-1) + "\n")
-		b.linesDrawn++
+		b.linesShown++
 	}
 	page.WriteString("\x1b[J")
-	_, _ = io.WriteString(b.out, page.String()) //nolint:errcheck // where the terminal is gone nobody looks
+	_, _ = io.WriteString(b.out, page.String()) //nolint:errcheck // nobody reads a closed terminal
 }
 
-// describe writes a line when its state is new, or when a running stage was not heard of for a
-// while.
+// printChange prints a line if its state is new, or if it is running and was last printed
+// plainInterval ago.
 func (b *stageDisplay) printChange(name, state, line string, now time.Time, running bool) {
 	if b.printed[name] == state && (!running || now.Sub(b.printedAt[name]) < plainInterval) {
 		return
@@ -87,7 +90,7 @@ func (b *stageDisplay) printChange(name, state, line string, now time.Time, runn
 	fmt.Fprintln(b.out, strings.TrimRight(line, " "))
 }
 
-// format puts a stage into one line.
+// format returns the line of a stage.
 func format(l stageLine, now time.Time) string {
 	head := fmt.Sprintf("%-28s ", l.Name)
 	switch l.State {
@@ -102,7 +105,7 @@ func format(l stageLine, now time.Time) string {
 	}
 }
 
-// progressText puts a running stage's progress into words.
+// progressText returns the progress of a running stage: bar, time, units, rates and notes.
 func progressText(l stageLine, now time.Time) string {
 	elapsed := seconds(now.Sub(l.Since).Seconds())
 	p := l.Progress
@@ -127,14 +130,14 @@ func progressText(l stageLine, now time.Time) string {
 	return strings.Join(words, "  ")
 }
 
-// bar draws twenty cells.
+// bar returns a progress bar of 20 cells.
 func bar(done, total int) string {
 	const cells = 20
 	full := min(cells, max(0, done*cells/total))
 	return strings.Repeat("█", full) + strings.Repeat("░", cells-full)
 }
 
-// seconds is a duration for people: 0.4s, 12s, 3m05s, 2h10m.
+// seconds formats a duration in seconds for people: 0.4s, 12s, 3m05s, 2h10m.
 func seconds(s float64) string {
 	d := time.Duration(max(0, s) * float64(time.Second))
 	switch {
@@ -149,7 +152,8 @@ func seconds(s float64) string {
 	}
 }
 
-// clip cuts a line to the terminal's width, which must not wrap.
+// clip shortens a line to the terminal's width, because a wrapped line could not be updated in
+// place.
 func clip(line string, width int) string {
 	line = strings.TrimRight(strings.NewReplacer("\n", " ", "\t", " ").Replace(line), " ")
 	if utf8.RuneCountInString(line) <= width {

@@ -15,11 +15,12 @@ import (
 	"rdrec/workflows"
 )
 
-// secondsAfterStart is a moment so many seconds after the tests' beginning of time.
+// secondsAfterStart returns a time that many seconds after an arbitrary start.
 func secondsAfterStart(seconds int) time.Time {
 	return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(seconds) * time.Second)
 }
 
+// line returns a stage that took 3 seconds, or is running with done of 100 rows.
 func line(name string, state workflows.State, done int) stageLine {
 	l := stageLine{StageStatus: workflows.StageStatus{Name: name, State: state, Seconds: 3}}
 	if state == workflows.Running {
@@ -33,9 +34,11 @@ func TestPlainDisplayPrintsChanges(t *testing.T) {
 	var out bytes.Buffer
 	b := newStageDisplay(&out)
 	for second := range 12 {
-		b.show([]stageLine{line("import", workflows.Finished, 0), line("distill", workflows.Running, second)}, "", secondsAfterStart(second))
+		lines := []stageLine{line("import", workflows.Finished, 0), line("distill", workflows.Running, second)}
+		b.show(lines, "", secondsAfterStart(second))
 	}
-	b.show([]stageLine{line("import", workflows.Finished, 0), line("distill", workflows.Failed, 0)}, "no worker", secondsAfterStart(12))
+	lines := []stageLine{line("import", workflows.Finished, 0), line("distill", workflows.Failed, 0)}
+	b.show(lines, "no worker", secondsAfterStart(12))
 	want := strings.Join([]string{
 		"import                       done        3.0s",
 		"distill                      ░░░░░░░░░░░░░░░░░░░░    0.0s  0/100 rows",
@@ -44,7 +47,7 @@ func TestPlainDisplayPrintsChanges(t *testing.T) {
 		"no worker", "",
 	}, "\n")
 	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Errorf("board (-want +got):\n%s", diff)
+		t.Errorf("display (-want +got):\n%s", diff)
 	}
 }
 
@@ -58,7 +61,7 @@ func TestTerminalDisplayUpdatesInPlace(t *testing.T) {
 	want := "\r\x1b[2Kimport                       █████████…\n\r\x1b[2Knote\n\x1b[J" +
 		"\x1b[2A\r\x1b[2Kimport                       done     …\n\x1b[J"
 	if diff := cmp.Diff(want, out.String()); diff != "" {
-		t.Errorf("board (-want +got):\n%s", diff)
+		t.Errorf("display (-want +got):\n%s", diff)
 	}
 }
 
@@ -74,8 +77,12 @@ func TestSeconds(t *testing.T) {
 func TestUIOf(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{
-		"127.0.0.1:7233": "http://127.0.0.1:8233", "localhost:7300": "http://localhost:8300", "[::1]:7233": "http://[::1]:8233",
-		"10.0.0.7:7233": "", "shop.a1b2c.tmprl.cloud:7233": "https://cloud.temporal.io", "nonsense": "",
+		"127.0.0.1:7233":              "http://127.0.0.1:8233",
+		"localhost:7300":              "http://localhost:8300",
+		"[::1]:7233":                  "http://[::1]:8233",
+		"10.0.0.7:7233":               "",
+		"shop.a1b2c.tmprl.cloud:7233": "https://cloud.temporal.io",
+		"nonsense":                    "",
 	} {
 		if got := uiOf(address); got != want {
 			t.Errorf("uiOf(%q) = %q, want %q", address, got, want)
@@ -91,9 +98,16 @@ func TestExitCodes(t *testing.T) {
 		text []string
 	}{
 		{errors.New("odd"), exitFailed, []string{"error: odd"}},
-		{fmt.Errorf("x: %w", errNoServer), exitNoServer, []string{"error: x: no Temporal server", `hint: run "starter dev" or set TEMPORAL_ADDRESS`}},
 		{
-			document.Error{Diagnostics: []document.Diagnostic{{File: "a.yaml", Line: 2, Key: "k", Reason: "is odd", Hint: "even it"}, {File: "a.yaml", Reason: "is empty"}}},
+			fmt.Errorf("x: %w", errNoServer),
+			exitNoServer,
+			[]string{"error: x: no Temporal server", `hint: run "starter dev" or set TEMPORAL_ADDRESS`},
+		},
+		{
+			document.Error{Diagnostics: []document.Diagnostic{
+				{File: "a.yaml", Line: 2, Key: "k", Reason: "is odd", Hint: "even it"},
+				{File: "a.yaml", Reason: "is empty"},
+			}},
 			exitSpec,
 			[]string{"error: a.yaml:2: k: is odd", "hint: even it", "error: a.yaml: is empty"},
 		},

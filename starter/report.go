@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	"go.temporal.io/api/enums/v1"
+
+	"rdrec/workflows"
 )
 
 // reportCmd prints a report.
@@ -28,7 +30,7 @@ func (c *reportCmd) Run(ctx context.Context, a *app) error {
 	return a.printResult(ctx, e)
 }
 
-// finishedReport is what programs learn about a finished experiment.
+// finishedReport is the report of a finished experiment, for programs.
 type finishedReport struct {
 	ID     string          `json:"id"`
 	Run    string          `json:"run"`
@@ -37,13 +39,23 @@ type finishedReport struct {
 	Report json.RawMessage `json:"report"`
 }
 
-// printResult prints a closed experiment's tables, or what a distillation came to, or its failure.
+// printResult prints the result of a closed workflow: an experiment's report, a distillation's
+// quality, or a nightly run's verdict. It returns the error of one that failed.
 func (a *app) printResult(ctx context.Context, e *execution) error {
-	if e.workflowType == distillation {
+	switch e.workflowType {
+	case typeDistillation:
 		return a.printDistillation(ctx, e, false)
+	case typeNightly:
+		return a.printVerdict(ctx, e)
+	default:
+		return a.printReport(ctx, e)
 	}
-	result, err := e.experimentResult(ctx)
-	if err != nil {
+}
+
+// printReport prints the report of a closed experiment.
+func (a *app) printReport(ctx context.Context, e *execution) error {
+	var result workflows.ExperimentResult
+	if err := e.result(ctx, &result); err != nil {
 		return err
 	}
 	bucket, err := a.openBucket(ctx)

@@ -19,17 +19,17 @@ import (
 	"rdrec/workflows"
 )
 
-// rerunCmd proves, or disproves, that a run can be reproduced.
+// rerunCmd checks that a run can be reproduced.
 type rerunCmd struct {
-	RunID                string `arg:"" name:"run" help:"The run: an experiment's id, as run prints it, or the id of one of its runs."`
-	Compare              string `help:"Start nothing: compare with this run, for example a detached rerun." placeholder:"RUN"`
-	RegenerateRationales bool   `help:"Also request rationales from a teacher behind a server again. This may cost money and is rarely reproducible; without it, finished rows are reused."`
+	RunID                string `arg:"" name:"run" help:"The run: an experiment's id, or the id of one of its runs."`
+	Compare              string `help:"${help_rerun_compare}" placeholder:"RUN"`
+	RegenerateRationales bool   `help:"${help_rerun_rationales}"`
 }
 
-// errDiffers says that a rerun produced different bytes.
+// errDiffers is the error of a rerun that produced different bytes.
 var errDiffers = errors.New("the runs differ")
 
-// Run starts the same resolved spec anew, waits, and compares what the two made.
+// Run starts the same resolved spec again without the cache, waits, and compares the artifacts.
 func (c *rerunCmd) Run(ctx context.Context, a *app) error {
 	bucket, err := a.openBucket(ctx)
 	if err != nil {
@@ -71,7 +71,7 @@ func (c *rerunCmd) Run(ctx context.Context, a *app) error {
 	return nil
 }
 
-// finished finds a run by its experiment's id or its own, and refuses one that has no results.
+// finished finds a run by its experiment's id or its own; a run without results is an error.
 func finished(ctx context.Context, to *server, name string) (*execution, error) {
 	e, err := find(ctx, to, name)
 	if errors.Is(err, errNoExperiment) {
@@ -83,27 +83,28 @@ func finished(ctx context.Context, to *server, name string) (*execution, error) 
 	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return nil, fmt.Errorf("%w: %s", errUnfinished, e.id)
 	}
-	_, err = e.experimentResult(ctx)
-	return e, err
+	return e, e.result(ctx, nil)
 }
 
-// findRun finds an experiment by the id of one of its runs; missing is the error where there is
-// none.
+// findRun finds an experiment by the id of one of its runs. It returns the error missing if there
+// is none.
 func findRun(ctx context.Context, to *server, run string, missing error) (*execution, error) {
 	if uuid.Validate(run) != nil {
 		return nil, missing
 	}
-	list, err := to.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{Query: "RunId = '" + run + "'", PageSize: 1})
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: "RunId = '" + run + "'", PageSize: 1}
+	list, err := to.ListWorkflow(ctx, request)
 	if err != nil {
 		return nil, fmt.Errorf("looking for run %q: %w", run, err)
 	}
 	for _, info := range list.GetExecutions() {
-		return &execution{to, info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
+		id := info.GetExecution()
+		return &execution{to, id.GetWorkflowId(), id.GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
 	}
 	return nil, missing
 }
 
-// recordOf reads what a run read and made.
+// recordOf reads the record of a run: its inputs and its artifacts.
 func recordOf(ctx context.Context, bucket *storage.Bucket, e *execution) (activities.ReportInput, error) {
 	var record activities.ReportInput
 	data, err := bucket.GetRun(ctx, e.id, e.run, storage.RunRecord)
@@ -116,9 +117,11 @@ func recordOf(ctx context.Context, bucket *storage.Bucket, e *execution) (activi
 	return record, nil
 }
 
-// secondRun is the run to compare with: the one that was named, or one that is started now and
-// waited for.
-func (c *rerunCmd) secondRun(ctx context.Context, a *app, to *server, first *execution, record activities.ReportInput) (*execution, error) {
+// secondRun returns the run to compare with: the one named by --compare, or a new one, once it is
+// finished.
+func (c *rerunCmd) secondRun(
+	ctx context.Context, a *app, to *server, first *execution, record activities.ReportInput,
+) (*execution, error) {
 	if c.Compare != "" {
 		return finished(ctx, to, c.Compare)
 	}
@@ -126,40 +129,36 @@ func (c *rerunCmd) secondRun(ctx context.Context, a *app, to *server, first *exe
 	if err != nil {
 		return nil, err
 	}
-	noCache := workflows.NoCache{Nonce: uuid.NewString()[:8], Rationales: c.RegenerateRationales || !strings.HasPrefix(record.Spec.Teacher.Model, "openai:")}
+	noCache := workflows.NoCache{
+		Nonce:      uuid.NewString()[:8],
+		Rationales: c.RegenerateRationales || !strings.HasPrefix(record.Spec.Teacher.Model, "openai:"),
+	}
 	if !noCache.Rationales {
 		a.logf("the server's replies are reused; --regenerate-rationales requests new ones")
 	}
 	options.ID = first.id + "-rerun-" + noCache.Nonce
 	options.StaticSummary = "rerun of " + first.id + ": " + options.StaticSummary
 	in := workflows.ExperimentInput{Spec: record.Spec, NoCache: noCache}
-	if _, err := to.ExecuteWorkflow(ctx, options, workflows.Experiment, in); err != nil {
-		return nil, fmt.Errorf("starting rerun %q: %w", options.ID, err)
-	}
-	e, err := find(ctx, to, options.ID)
+	e, err := startOrFind(ctx, to, options, workflows.Experiment, in)
 	if err != nil {
 		return nil, err
 	}
 	a.printStarted(e)
-	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		err = a.awaitClosed(ctx, e)
-	}
-	if interrupted(ctx) {
-		a.logf("the rerun continues; compare with \"starter rerun %s --compare %s\"", c.RunID, e.id)
-		return nil, errInterrupted
-	}
-	if err != nil {
+	const message = "the rerun continues; compare with \"starter rerun %s --compare %s\""
+	if err := a.await(ctx, e, fmt.Sprintf(message, c.RunID, e.id)); err != nil {
 		return nil, err
 	}
-	_, err = e.experimentResult(ctx)
-	return e, err
+	return e, e.result(ctx, nil)
 }
 
-// printDiff prints the table.
+// printDiff prints the compared artifacts.
 func (a *app) printDiff(first, second *execution, rows []activities.Diff) error {
 	if a.flags.JSON {
 		return a.printJSON(map[string]any{
-			"first": first.id + "/" + first.run, "second": second.id + "/" + second.run, "same": countDifferent(rows) == 0, "rows": rows,
+			"first":  first.id + "/" + first.run,
+			"second": second.id + "/" + second.run,
+			"same":   countDifferent(rows) == 0,
+			"rows":   rows,
 		})
 	}
 	var page strings.Builder
@@ -169,13 +168,15 @@ func (a *app) printDiff(first, second *execution, rows []activities.Diff) error 
 		if !row.Equal {
 			state = "DIFFERS"
 		}
-		line := fmt.Sprintf("%-28s %-8s %-12.12s  %-12.12s  %s", row.Name, state, row.First, row.Second, strings.Join(row.Files, ", "))
+		line := fmt.Sprintf("%-28s %-8s %-12.12s  %-12.12s  %s",
+			row.Name, state, row.First, row.Second, strings.Join(row.Files, ", "))
 		page.WriteString(strings.TrimRight(line, " ") + "\n")
 	}
 	fmt.Fprintf(&page, "%d of %d are identical\n", len(rows)-countDifferent(rows), len(rows))
 	return a.print(page.String())
 }
 
+// countDifferent returns the number of rows that differ.
 func countDifferent(rows []activities.Diff) int {
 	n := 0
 	for _, row := range rows {
@@ -186,7 +187,8 @@ func countDifferent(rows []activities.Diff) int {
 	return n
 }
 
-// printBuildDiff says how the programs of two runs differ, which may be why their bytes do.
+// printBuildDiff prints the differences between the builds of two runs, which may explain different
+// bytes.
 func (a *app) printBuildDiff(ctx context.Context, bucket *storage.Bucket, first, second *execution) {
 	before, after := buildIn(ctx, bucket, first), buildIn(ctx, bucket, second)
 	for _, name := range slices.Sorted(maps.Keys(before)) {
@@ -196,7 +198,7 @@ func (a *app) printBuildDiff(ctx context.Context, bucket *storage.Bucket, first,
 	}
 }
 
-// buildIn reads who made a run's report; what can't be read differs in nothing.
+// buildIn returns the build that a run's report names, or nil if there is no readable report.
 func buildIn(ctx context.Context, bucket *storage.Bucket, e *execution) map[string]string {
 	var r report.Report
 	data, err := bucket.GetRun(ctx, e.id, e.run, "report.json")

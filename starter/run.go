@@ -1,16 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/serviceerror"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
@@ -24,14 +20,16 @@ type runCmd struct {
 	Watch bool `help:"Watch the experiment until it ends." default:"true" negatable:""`
 }
 
-// Run starts the experiment, or finds the one that the same spec started before, and watches it.
+// Run starts the experiment, or finds the one that was started from the same spec, and watches it.
 func (c *runCmd) Run(ctx context.Context, a *app) error {
 	s, err := c.load()
 	if err != nil {
 		return err
 	}
-	if err := c.checkBucket(ctx, a); err != nil {
-		return err
+	if c.Watch {
+		if err := a.checkBucket(ctx); err != nil {
+			return err
+		}
 	}
 	to, err := a.connect(ctx)
 	if err != nil {
@@ -49,48 +47,18 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 	return a.watch(ctx, e)
 }
 
-// checkBucket finds out before the work, rather than after it, that the report could not be
-// fetched.
-func (c *runCmd) checkBucket(ctx context.Context, a *app) error {
-	if !c.Watch {
-		return nil
-	}
-	bucket, err := a.openBucket(ctx)
-	if err != nil {
-		return err
-	}
-	return bucket.Close()
-}
-
-// execution is a workflow on a server.
-type execution struct {
-	*server
-	id, run string
-	// status is as of when the experiment was found.
-	status enums.WorkflowExecutionStatus
-	// workflowType is the workflow's: most are experiments, but distillations are watched and
-	// reported too.
-	workflowType string
-}
-
-// startExperiment starts the experiment of a spec. The id is the spec's, so whoever asks for the
-// same experiment finds the running or the finished one; only a failed, cancelled or terminated one
-// is started again.
+// startExperiment starts the experiment of a spec. Its id is derived from the spec, so the same
+// spec finds the running or the finished experiment; only one that failed, was cancelled or was
+// terminated is started again.
 func startExperiment(ctx context.Context, to *server, s spec.Spec) (*execution, error) {
 	options, err := startOptions(s)
 	if err != nil {
 		return nil, err
 	}
-	run, err := to.ExecuteWorkflow(ctx, options, workflows.Experiment, workflows.ExperimentInput{Spec: s})
-	if invalid := new(serviceerror.InvalidArgument); errors.As(err, &invalid) && strings.Contains(invalid.Message, "earch attribute") {
-		return nil, fmt.Errorf("%w: %w", errAttributes, err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("starting experiment %q: %w", options.ID, err)
-	}
-	return find(ctx, to, run.GetID())
+	return startOrFind(ctx, to, options, workflows.Experiment, workflows.ExperimentInput{Spec: s})
 }
 
+// startOptions returns the id, the texts for the Web UI and the search attributes of an experiment.
 func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 	id, err := s.WorkflowID()
 	if err != nil {
@@ -100,14 +68,14 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 	if err != nil {
 		return client.StartWorkflowOptions{}, err
 	}
+	data := dataName(s)
 	return client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.QueueCPU,
-		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING,
-		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
-		StaticSummary:            fmt.Sprintf("%s on %s, protocol %s", strings.Join(s.Methods, ", "), dataName(s), s.Protocol),
-		StaticDetails:            "```yaml\n" + string(text) + "```\n",
+		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
+		StaticSummary:         fmt.Sprintf("%s on %s, protocol %s", strings.Join(s.Methods, ", "), data, s.Protocol),
+		StaticDetails:         "```yaml\n" + string(text) + "```\n",
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword("RdrecDataset").ValueSet(dataName(s)),
+			temporal.NewSearchAttributeKeyKeyword("RdrecDataset").ValueSet(data),
 			temporal.NewSearchAttributeKeyKeywordList("RdrecMethod").ValueSet(s.Methods),
 			temporal.NewSearchAttributeKeyKeyword("RdrecProtocol").ValueSet(s.Protocol),
 			temporal.NewSearchAttributeKeyKeyword("RdrecTeacher").ValueSet(s.Teacher.Model),
@@ -116,49 +84,12 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 	}, nil
 }
 
-// dataName is a short name of the spec's data, for people: the folder's or the file's without its
-// endings.
+// dataName returns a short name of the spec's data, for people: the base name of the folder, or
+// that of the review file without its extensions.
 func dataName(s spec.Spec) string {
 	if s.Data.Reviews == nil {
 		return filepath.Base(s.Data.Folder)
 	}
 	name, _, _ := strings.Cut(filepath.Base(s.Data.Reviews.Path), ".")
 	return name
-}
-
-// find looks an experiment up by its id.
-func find(ctx context.Context, to *server, id string) (*execution, error) {
-	found, err := to.DescribeWorkflowExecution(ctx, id, "")
-	if missing := new(serviceerror.NotFound); errors.As(err, &missing) {
-		return nil, fmt.Errorf("%w: %q in namespace %q of %s", errNoExperiment, id, to.namespace, to.address)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("looking for experiment %q: %w", id, err)
-	}
-	info := found.GetWorkflowExecutionInfo()
-	return &execution{to, id, info.GetExecution().GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
-}
-
-// printStarted says what was started or found.
-func (a *app) printStarted(e *execution) {
-	verb := map[enums.WorkflowExecutionStatus]string{
-		enums.WORKFLOW_EXECUTION_STATUS_RUNNING:   "runs",
-		enums.WORKFLOW_EXECUTION_STATUS_COMPLETED: "is finished already",
-	}[e.status]
-	a.logf("%s %s %s", cmp.Or(strings.ToLower(e.workflowType), "experiment"), e.id, verb)
-	if page := e.page(e.id, e.run); page != "" {
-		a.logf("Web UI     %s", page)
-	}
-}
-
-// printStartedJSON tells programs what was started.
-func (a *app) printStartedJSON(e *execution) error {
-	if !a.flags.JSON {
-		return a.print(e.id + "\n")
-	}
-	text, err := json.Marshal(map[string]string{"id": e.id, "run": e.run, "ui": e.page(e.id, e.run)})
-	if err != nil {
-		return fmt.Errorf("writing the experiment as JSON: %w", err)
-	}
-	return a.print(string(text) + "\n")
 }

@@ -8,17 +8,16 @@ import (
 	"rdrec/internal/spec"
 )
 
-// specArg names a spec, or a data set for the small one that we bring along, and what to change in
-// it.
+// specArg names a spec, or a data set for the built-in spec, and the values to override in it.
 type specArg struct {
-	Spec    string   `arg:"" optional:"" help:"The spec, a YAML file; paths in it are relative to the worker's folder. Without one, --dataset is run with a small spec of ours."`
-	Dataset string   `help:"The data: a folder in RDRec's format, or the name of one in RDREC_DATA, data or testdata/rdrec." placeholder:"NAME|DIR"`
-	Methods []string `help:"The methods, as --set methods=a,b." placeholder:"a,b"`
-	Trials  int      `help:"Seeds for each method, as --set trials=N." placeholder:"N"`
+	Spec    string   `arg:"" optional:"" help:"${help_spec}"`
+	Dataset string   `help:"${help_dataset}" placeholder:"NAME|DIR"`
+	Methods []string `help:"The methods; same as --set methods=a,b." placeholder:"a,b"`
+	Trials  int      `help:"Number of seeds per method; same as --set trials=N." placeholder:"N"`
 	Set     []string `help:"Override a value of the spec, for example train.epochs=2." placeholder:"KEY=VALUE" sep:"none"`
 }
 
-// load reads the spec. The flags come before --set, which has the last word.
+// load reads the spec and applies the flags, then --set, which overrides them.
 func (s specArg) load() (spec.Spec, error) {
 	var overrides []string
 	folder := ""
@@ -46,10 +45,10 @@ func (s specArg) load() (spec.Spec, error) {
 	}
 }
 
-// specCmd prints a spec.
+// specCmd checks and prints a spec.
 type specCmd struct{ specArg }
 
-// Run prints the spec with its defaults, as YAML or JSON.
+// Run prints the spec with all defaults, as YAML or JSON.
 func (c *specCmd) Run(a *app) error {
 	s, err := c.load()
 	if err != nil {

@@ -12,10 +12,10 @@ import (
 	"rdrec/internal/task"
 )
 
-// tablesCmd lists what a spec may name, and what a report names.
+// tablesCmd lists the names that a spec may contain, and those of a report.
 type tablesCmd struct{}
 
-// table is one of the project's tables for people.
+// table is one of the project's tables, as text.
 type table struct {
 	name   string
 	header []string
@@ -41,7 +41,7 @@ func (c *tablesCmd) Run(a *app) error {
 	return a.print(b.String())
 }
 
-// tablesJSON is each table as a list of objects.
+// tablesJSON returns each table as a list of objects.
 func tablesJSON() map[string][]map[string]string {
 	all := map[string][]map[string]string{}
 	for _, t := range tables() {
@@ -56,7 +56,7 @@ func tablesJSON() map[string][]map[string]string {
 	return all
 }
 
-// tables are the domain's own tables.
+// tables returns all tables; their rows come from the packages that use them.
 func tables() []table {
 	return []table{
 		methods(), templateSets(), sizes(), protocols(), switchRows(), indexings(), metrics(), baselines(),
@@ -74,9 +74,12 @@ func methods() table {
 	return t
 }
 
-// templateSets counts each set's templates by task.
+// templateSets returns the number of templates per task of each set.
 func templateSets() table {
-	t := table{name: "template_sets", header: []string{"TEMPLATES", "EXPLANATION", "SEQUENTIAL", "TOPN", "RATIONALE"}}
+	t := table{
+		name:   "template_sets",
+		header: []string{"TEMPLATES", "EXPLANATION", "SEQUENTIAL", "TOPN", "RATIONALE"},
+	}
 	for _, set := range task.TemplateSets() {
 		rationale := 0
 		for _, text := range []string{set.Preference, set.Attribute} {
@@ -85,8 +88,8 @@ func templateSets() table {
 			}
 		}
 		t.rows = append(t.rows, []string{
-			set.Name, strconv.Itoa(len(set.Explanation)), strconv.Itoa(len(set.Sequential)), strconv.Itoa(len(set.TopN)),
-			strconv.Itoa(rationale),
+			set.Name, strconv.Itoa(len(set.Explanation)), strconv.Itoa(len(set.Sequential)),
+			strconv.Itoa(len(set.TopN)), strconv.Itoa(rationale),
 		})
 	}
 	return t
@@ -95,7 +98,9 @@ func templateSets() table {
 func sizes() table {
 	t := table{name: "sizes", header: []string{"SIZE", "D_MODEL", "LAYERS", "HEADS", "NOTE"}}
 	for _, z := range spec.Sizes() {
-		t.rows = append(t.rows, []string{z.Name, strconv.Itoa(z.Model), strconv.Itoa(z.Layers), strconv.Itoa(z.Heads), z.Note})
+		t.rows = append(t.rows, []string{
+			z.Name, strconv.Itoa(z.Model), strconv.Itoa(z.Layers), strconv.Itoa(z.Heads), z.Note,
+		})
 	}
 	return t
 }
@@ -108,7 +113,7 @@ func protocols() table {
 	return t
 }
 
-// switchRows are what a spec's fixes and ablate may name.
+// switchRows returns the switches that a spec's switches and ablate may name.
 func switchRows() table {
 	t := table{name: "switches", header: []string{"SWITCH", "ABOUT"}}
 	for _, w := range spec.Switches() {
@@ -144,7 +149,7 @@ func baselines() table {
 	return t
 }
 
-// singleColumn is a table of one column.
+// singleColumn returns a table of one column.
 func singleColumn(name, header string, all []string) table {
 	t := table{name: name, header: []string{header}}
 	for _, word := range all {
@@ -153,20 +158,21 @@ func singleColumn(name, header string, all []string) table {
 	return t
 }
 
-// namedSwitch is a switch with its name for people.
+// namedSwitch is a switch and its name for people.
 type namedSwitch struct {
 	on   bool
 	name string
 }
 
-// taskNames names the kinds of examples a method learns.
+// taskNames returns the tasks that a method trains on.
 func taskNames(m spec.Method) string {
 	return enabledSwitches(
-		namedSwitch{m.Explanation, "explanation"}, namedSwitch{m.Sequential, "sequential"}, namedSwitch{m.Rationale, "rationale"}, namedSwitch{m.TopN, "top-N"},
+		namedSwitch{m.Explanation, "explanation"}, namedSwitch{m.Sequential, "sequential"},
+		namedSwitch{m.Rationale, "rationale"}, namedSwitch{m.TopN, "top-N"},
 	)
 }
 
-// changedSwitches names what a protocol does otherwise than the reference.
+// changedSwitches returns the switches by which a protocol differs from the reference.
 func changedSwitches(p spec.Protocol) string {
 	rows := spec.Switches()
 	all := make([]namedSwitch, len(rows))
@@ -176,7 +182,7 @@ func changedSwitches(p spec.Protocol) string {
 	return enabledSwitches(all...)
 }
 
-// enabledSwitches lists those that are on.
+// enabledSwitches returns the names of the switches that are on.
 func enabledSwitches(all ...namedSwitch) string {
 	var on []string
 	for _, s := range all {

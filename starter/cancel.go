@@ -1,0 +1,33 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"go.temporal.io/api/enums/v1"
+)
+
+// cancelCmd cancels an experiment.
+type cancelCmd struct{ idArg }
+
+// Run requests cancellation; the experiment's workers save their state first.
+func (c *cancelCmd) Run(ctx context.Context, a *app) error {
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	e, err := find(ctx, to, c.ID)
+	if err != nil {
+		return err
+	}
+	if e.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		a.logf("experiment %s is already %s", e.id, statusName(e.status))
+		return nil
+	}
+	if err := to.CancelWorkflow(ctx, e.id, e.run); err != nil {
+		return fmt.Errorf("cancelling experiment %q: %w", e.id, err)
+	}
+	a.logf("cancellation of experiment %s requested; its workers save a last checkpoint first", e.id)
+	return nil
+}

@@ -1,0 +1,93 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"go.temporal.io/api/workflowservice/v1"
+
+	"rdrec/storage"
+)
+
+// gcCmd collects the bucket's garbage.
+type gcCmd struct {
+	DryRun bool          `help:"Only count the objects that would be deleted."`
+	Grace  time.Duration `help:"Keep objects written within this time; at least 2h." default:"168h"`
+}
+
+// minGrace is the smallest --grace. A running workflow may refer to content that was up to an hour
+// old when it was found ([storage.CollectOptions]); the second hour covers clocks that differ.
+const minGrace = 2 * time.Hour
+
+// Run deletes unreferenced objects, except those written since the oldest running workflow started.
+// It needs the server of the bucket's workers to know which workflows are running.
+func (c *gcCmd) Run(ctx context.Context, a *app) error {
+	if c.Grace < minGrace {
+		return usageError{fmt.Errorf("--grace %s: must be at least %s", c.Grace, minGrace)}
+	}
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	before, err := to.ageLimit(ctx, a.now().Add(-c.Grace))
+	if err != nil {
+		return err
+	}
+	bucket, err := a.openBucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	found, err := bucket.Collect(ctx, storage.CollectOptions{Before: before, DryRun: c.DryRun})
+	if err != nil {
+		return fmt.Errorf("collecting garbage: %w", err)
+	}
+	if a.flags.JSON {
+		return a.printJSON(found)
+	}
+	return a.print(c.summary(found, before))
+}
+
+// ageLimit returns before, or the start of the oldest running workflow less minGrace if that is
+// earlier.
+func (s *server) ageLimit(ctx context.Context, before time.Time) (time.Time, error) {
+	request := &workflowservice.ListWorkflowExecutionsRequest{Query: "ExecutionStatus = 'Running'"}
+	for {
+		page, err := s.ListWorkflow(ctx, request)
+		if err != nil {
+			return before, fmt.Errorf("listing running workflows: %w", err)
+		}
+		for _, w := range page.GetExecutions() {
+			if started := w.GetStartTime().AsTime().Add(-minGrace); started.Before(before) {
+				before = started
+			}
+		}
+		if request.NextPageToken = page.GetNextPageToken(); len(request.NextPageToken) == 0 {
+			return before, nil
+		}
+	}
+}
+
+// summary returns the counts of a collection, for people.
+func (c *gcCmd) summary(found storage.CollectResult, before time.Time) string {
+	verb := "deleted"
+	if c.DryRun {
+		verb = "would delete"
+	}
+	var page strings.Builder
+	line := func(verb string, n storage.Count, description string) {
+		size := humanize.Bytes(uint64(n.Bytes)) //nolint:gosec // a size
+		fmt.Fprintf(&page, "%-12s %6d objects %9s  %s\n", verb, n.Objects, size, description)
+	}
+	line(verb, found.Contents, "content that no run and no stage record refers to")
+	line(verb, found.Checkpoints, "checkpoints of finished training, and incomplete ones")
+	line(verb, found.Quarantined, "quarantined objects")
+	line(verb, found.TempFiles, "temporary files of killed writers")
+	line("remaining", found.Remaining,
+		"content, checkpoints and quarantine, including all objects written after "+before.Local().Format(time.DateTime))
+	return page.String()
+}

@@ -1,0 +1,83 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/api/workflowservice/v1"
+)
+
+// statusCmd prints the current state.
+type statusCmd struct {
+	ID string `arg:"" optional:"" help:"The experiment's id; without it, the latest experiments are listed."`
+}
+
+// Run prints the stages of one experiment, or the latest experiments.
+func (c *statusCmd) Run(ctx context.Context, a *app) error {
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if c.ID == "" {
+		return a.list(ctx, to)
+	}
+	e, err := find(ctx, to, c.ID)
+	if err != nil {
+		return err
+	}
+	tracker := newProgressTracker(e, a.now)
+	status, lines, err := tracker.poll(ctx)
+	if err != nil {
+		return fmt.Errorf("polling experiment %q: %w", c.ID, err)
+	}
+	if note := tracker.note(ctx); note != "" {
+		a.logf("%s", note)
+	}
+	if a.flags.JSON {
+		return a.printJSON(map[string]any{"id": e.id, "run": e.run, "status": statusName(status), "stages": lines})
+	}
+	var page strings.Builder
+	fmt.Fprintf(&page, "%s %s\n", e.id, statusName(status))
+	for _, l := range lines {
+		page.WriteString(strings.TrimRight(format(l, a.now()), " ") + "\n")
+	}
+	return a.print(page.String())
+}
+
+// listedExecution is an experiment in the list.
+type listedExecution struct {
+	ID      string    `json:"id"`
+	Run     string    `json:"run"`
+	Status  string    `json:"status"`
+	Started time.Time `json:"started"`
+}
+
+// maxListed is the number of experiments listed.
+const maxListed = 20
+
+// list prints the latest experiments.
+func (a *app) list(ctx context.Context, to *server) error {
+	found, err := to.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
+		Query: "WorkflowType = 'Experiment'", PageSize: maxListed,
+	})
+	if err != nil {
+		return fmt.Errorf("listing experiments: %w", err)
+	}
+	experiments := make([]listedExecution, 0, maxListed)
+	var page strings.Builder
+	for _, info := range found.GetExecutions() {
+		l := listedExecution{
+			info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), statusName(info.GetStatus()),
+			info.GetStartTime().AsTime(),
+		}
+		experiments = append(experiments, l)
+		fmt.Fprintf(&page, "%-40s %-10s %s\n", l.ID, l.Status, l.Started.Local().Format(time.DateTime))
+	}
+	if a.flags.JSON {
+		return a.printJSON(experiments)
+	}
+	return a.print(page.String())
+}
