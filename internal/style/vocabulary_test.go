@@ -48,12 +48,15 @@ func (r rule) mayMatch(lower string) bool {
 		slices.ContainsFunc(r.literals, func(s string) bool { return strings.Contains(lower, s) })
 }
 
-// matches returns the places of the word in a text: the group "word" of the pattern, or all of it.
+// matches returns the positions of the word in a text: the group "word" of the pattern, or all of it.
+// An alternative without that group is an accepted use.
 func (r rule) matches(text string) [][]int {
 	group := max(0, r.pattern.SubexpIndex("word"))
-	all := r.pattern.FindAllStringSubmatchIndex(text, -1)
-	for i, at := range all {
-		all[i] = at[2*group : 2*group+2]
+	var all [][]int
+	for _, at := range r.pattern.FindAllStringSubmatchIndex(text, -1) {
+		if at[2*group] >= 0 {
+			all = append(all, at[2*group:2*group+2])
+		}
 	}
 	return all
 }
