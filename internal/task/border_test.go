@@ -16,8 +16,8 @@ import (
 	"rdrec/internal/token"
 )
 
-// TestRemainderGoesToTheLargestTask: where top-N is off, what rounding leaves goes to the first of
-// the kinds that have the most.
+// TestRemainderGoesToTheLargestTask: if top-N is disabled, the rounding remainder goes to the first
+// of the tasks with the largest share.
 func TestRemainderGoesToTheLargestTask(t *testing.T) {
 	without := func(off ...task.Task) task.Settings {
 		s := paper("rdrec")
@@ -63,9 +63,9 @@ func TestRemainderGoesToTheLargestTask(t *testing.T) {
 	}
 }
 
-// TestEpochCoversTheFirstTaskOnce that a batch has of explanations, rationales, sequences and
-// top-N users, and one step at least. small has four explanations and two rationales to learn from,
-// two sequences and three users.
+// TestEpochCoversTheFirstTaskOnce covers the first task of explanations, rationales, sequences and
+// top-N that a batch has, with at least one step. small has four explanations and two rationales to
+// train on, two sequences and three users.
 func TestEpochCoversTheFirstTaskOnce(t *testing.T) {
 	for _, c := range []struct {
 		ratio spec.Ratio
@@ -93,7 +93,7 @@ func TestEpochCoversTheFirstTaskOnce(t *testing.T) {
 	}
 }
 
-// TestBordersOfACorpus are the last accepted settings and the first refused ones.
+// TestBordersOfACorpus has the last accepted settings and the first rejected ones.
 func TestBordersOfACorpus(t *testing.T) {
 	data := func(items int, histories ...[]int) *dataset.Dataset {
 		d := &dataset.Dataset{Name: "border", Items: items}
@@ -113,21 +113,21 @@ func TestBordersOfACorpus(t *testing.T) {
 		settings task.Settings
 		want     string
 	}{
-		"as many left as needed": {data(40, five), negatives("pod", 35), ""},
+		"exactly enough unseen": {data(40, five), negatives("pod", 35), ""},
 		"one too few": {
 			data(40, five), negatives("pod", 36),
-			"has seen 5 of 40 items: 35 are left, where each top-N example takes 36",
+			"has seen 5 of 40 items: 35 are left, each top-N example needs 36",
 		},
-		"an item twice is one": {data(40, twice), negatives("pod", 35), ""},
-		"an item twice and one too few": {
+		"a repeated item": {data(40, twice), negatives("pod", 35), ""},
+		"a repeated item and one too few": {
 			data(40, twice), negatives("pod", 36), "user 1 has seen 5 of 40 items: 35 are left",
 		},
-		"each user has seen others": {data(40, twice, []int{1, 2, 3, 4, 5, 5}), negatives("pod", 35), ""},
+		"users with other items": {data(40, twice, []int{1, 2, 3, 4, 5, 5}), negatives("pod", 35), ""},
 		"the second user has too few": {
 			data(40, []int{1, 2, 3}, five), negatives("pod", 36), "user 2 has seen 5 of 40",
 		},
-		"a user who is left out may have too few": {data(40, []int{1, 2}, []int{1, 2, 3}), negatives("pod", 37), ""},
-		"510 whole words":                         {data(2000, five), negatives("pod", 509), ""},
+		"an omitted user may have too few": {data(40, []int{1, 2}, []int{1, 2, 3}), negatives("pod", 37), ""},
+		"510 whole words":                  {data(2000, five), negatives("pod", 509), ""},
 		"511 whole words": {
 			data(2000, five), negatives("pod", 510), "a list of 511 items has more whole words",
 		},
@@ -145,14 +145,14 @@ func TestBordersOfACorpus(t *testing.T) {
 	}
 }
 
-// TestDatasetNegativesCountAsWholeWords: the test list is bounded as the training examples are.
+// TestDatasetNegativesCountAsWholeWords: the test list has the same limit as the training examples.
 func TestDatasetNegativesCountAsWholeWords(t *testing.T) {
-	for negatives, refused := range map[int]bool{509: false, 510: true} {
+	for negatives, rejected := range map[int]bool{509: false, 510: true} {
 		data := small()
 		data.Items = 2000
 		data.Negatives[4] = upTo(negatives)
 		_, err := newCorpus(t, data, paper("pod")).Test(task.TopN, 1)
-		if refused != (err != nil) {
+		if rejected != (err != nil) {
 			t.Errorf("%d negatives: error %v", negatives, err)
 		}
 		if err != nil &&
@@ -184,22 +184,26 @@ func TestBordersOfAMixersState(t *testing.T) {
 	for name, c := range map[string]struct{ state, want string }{
 		"at the start":     {state(counts, four, 0), ""},
 		"at the end":       {state(counts, four, 4), ""},
-		"before the start": {state(counts, four, -1), "explanation: -1 of 4 records, where the dataset has 4"},
-		"behind the end":   {state(counts, four, 5), "explanation: 5 of 4 records, where the dataset has 4"},
-		"a record less":    {state(counts, "[2,1,0]", 0), "explanation: 0 of 3 records, where the dataset has 4"},
+		"before the start": {state(counts, four, -1), "explanation: -1 of 4 records, but the dataset has 4"},
+		"behind the end":   {state(counts, four, 5), "explanation: 5 of 4 records, but the dataset has 4"},
+		"a record less":    {state(counts, "[2,1,0]", 0), "explanation: 0 of 3 records, but the dataset has 4"},
 		"a record too far": {
-			state(counts, "[4,1,0,2]", 0), "explanation: record 4 stands in its order twice or is none of 4",
+			state(counts, "[4,1,0,2]", 0),
+			"explanation: record 4 is duplicated in its order or out of range (4 records)",
 		},
 		"a record below": {
-			state(counts, "[-1,1,0,2]", 0), "explanation: record -1 stands in its order twice or is none of 4",
+			state(counts, "[-1,1,0,2]", 0),
+			"explanation: record -1 is duplicated in its order or out of range (4 records)",
 		},
 		"a record twice": {
-			state(counts, "[3,1,3,2]", 0), "explanation: record 3 stands in its order twice or is none of 4",
+			state(counts, "[3,1,3,2]", 0),
+			"explanation: record 3 is duplicated in its order or out of range (4 records)",
 		},
-		"other counts": {state("[1,1,0,1]", four, 0), "they have [1 1 0 1] records of each kind, want [1 1 1 1]"},
+		"other counts": {state("[1,1,0,1]", four, 0), "they have [1 1 0 1] records per task, want [1 1 1 1]"},
 		"no state":     {"[]", "restore training batches: json"},
 		"broken randomness": {
-			strings.Replace(state(counts, four, 0), `"random":"`, `"random":"AAAA`, 1), "restore training batches: invalid PCG",
+			strings.Replace(state(counts, four, 0), `"random":"`, `"random":"AAAA`, 1),
+			"restore training batches: invalid PCG",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -208,9 +212,9 @@ func TestBordersOfAMixersState(t *testing.T) {
 			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 				t.Fatalf("error %v, want one with %q", err, c.want)
 			}
-			if err != nil { // nothing of it was taken
+			if err != nil { // the mixer is unchanged
 				if diff := cmp.Diff(next(mixer(), 3), next(m, 3)); diff != "" {
-					t.Errorf("batches after a refused state:\n%s", diff)
+					t.Errorf("batches after a rejected state:\n%s", diff)
 				}
 			}
 		})
@@ -220,7 +224,7 @@ func TestBordersOfAMixersState(t *testing.T) {
 // bare is randomness without a state.
 type bare struct{ task.Random }
 
-// broken is randomness whose state cannot be written.
+// broken is randomness whose state cannot be marshaled.
 type broken struct{ task.Random }
 
 func (broken) MarshalBinary() ([]byte, error) { return nil, errors.New("no state") }
@@ -232,7 +236,8 @@ func TestRandomnessWithoutAState(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := mixer.State(); err == nil || err.Error() != "save training batches: their randomness cannot be saved" {
+	const unsaved = "save training batches: their random generator cannot be saved"
+	if _, err := mixer.State(); err == nil || err.Error() != unsaved {
 		t.Errorf("saving: error %v", err)
 	}
 	failing, err := corpus.MixerFrom(settings, broken{task.NewPCG(1, 0)})
@@ -249,14 +254,14 @@ func TestRandomnessWithoutAState(t *testing.T) {
 	if err := mixer.Restore(
 		state,
 	); err == nil ||
-		err.Error() != "restore training batches: their randomness cannot be restored" {
+		err.Error() != "restore training batches: their random generator cannot be restored" {
 		t.Errorf("restoring: error %v", err)
 	}
 }
 
-// TestAnswersAreCutAtTheirBorder has answers one token shorter than the border, of its length and
+// TestTargetsAreTruncatedAtTheLimit has targets one token shorter than the limit, of its length and
 // one token longer.
-func TestAnswersAreCutAtTheirBorder(t *testing.T) {
+func TestTargetsAreTruncatedAtTheLimit(t *testing.T) {
 	const border = 4
 	t5, err := token.NewT5()
 	if err != nil {
@@ -264,7 +269,9 @@ func TestAnswersAreCutAtTheirBorder(t *testing.T) {
 	}
 	for _, s := range []task.Settings{paper("rdrec"), clean("rdrec")} {
 		encoder := newEncoder(t, s, border)
-		for text, long := range map[string]bool{"soft hair": false, "very soft hair": false, "very very soft hair": true} {
+		for text, long := range map[string]bool{
+			"soft hair": false, "very soft hair": false, "very very soft hair": true,
+		} {
 			ids := t5.Encode(text)
 			want := make([]int64, border)
 			for i := range min(border, len(ids)) {
@@ -285,17 +292,17 @@ func TestAnswersAreCutAtTheirBorder(t *testing.T) {
 	odd.Method.TemplateSet = "poetry"
 	_, err = task.NewEncoder(t5, odd, 4)
 	if err == nil || !strings.HasPrefix(err.Error(), `method "rdrec": no template set "poetry"`) {
-		t.Errorf("templates that are none: error %v", err)
+		t.Errorf("unknown template set: error %v", err)
 	}
-	for tokens, refused := range map[int]bool{0: true, 1: false} {
-		if _, err := task.NewEncoder(t5, paper("rdrec"), tokens); refused != (err != nil) {
-			t.Errorf("answers of %d tokens: error %v", tokens, err)
+	for tokens, rejected := range map[int]bool{0: true, 1: false} {
+		if _, err := task.NewEncoder(t5, paper("rdrec"), tokens); rejected != (err != nil) {
+			t.Errorf("targets of %d tokens: error %v", tokens, err)
 		}
 	}
 }
 
-// TestReferencesAreCutAtTheirBorder: "very soft hair" is three tokens and the end token.
-func TestReferencesAreCutAtTheirBorder(t *testing.T) {
+// TestReferencesAreTruncatedAtTheLimit: "very soft hair" is three tokens and the end token.
+func TestReferencesAreTruncatedAtTheLimit(t *testing.T) {
 	t5, err := token.NewT5()
 	if err != nil {
 		t.Fatal(err)

@@ -8,30 +8,29 @@ import (
 	"rdrec/internal/token"
 )
 
-// WholeWords is how many rows the student's table of whole words has; number 0 is none.
+// WholeWords is the number of rows of the student's whole-word table; row 0 means no word.
 const WholeWords = 512
 
-// Lengths that the samplers ask of a user's sequence: training leaves the last two items out, and a
-// segment has at least two.
+// Minimum and maximum lengths for the samplers: training omits the last two items of a user's
+// sequence, and a segment has at least two.
 const (
 	minSegment = dataset.MinItems + 1
 	maxSegment = 21
 )
 
-// Settings say which examples a corpus makes.
+// Settings select the examples of a corpus.
 type Settings struct {
 	Method   spec.Method
 	Protocol spec.Protocol
-	// Negatives is how many unseen items stand beside the true one in a top-N example (99 in the
+	// Negatives is the number of unseen items beside the true item in a top-N example (99 in the
 	// paper).
 	Negatives int
 }
 
-// Corpus is a dataset as a method sees it: which kinds of examples there are, and of what they are
-// made. It is read-only.
+// Corpus is a dataset as a method sees it: its tasks and the records of each. It is read-only.
 type Corpus struct {
-	// Notices say what the data lacks, for people; each begins with the kind that is off or the
-	// count of what is left out.
+	// Notices tell people what the data lacks; each begins with the disabled task or the number of
+	// omitted records.
 	Notices []string
 
 	settings    Settings
@@ -39,15 +38,15 @@ type Corpus struct {
 	items       int
 	templateSet TemplateSet
 	templates   templates
-	negatives   map[int][]int // for testing
+	negatives   map[int][]int // of the test list
 
 	explanations, rationales dataset.Splits
-	segments                 []dataset.User // users whose sequence has a segment to learn from
+	segments                 []dataset.User // users whose sequence has a training segment
 	users                    []dataset.User // users whose sequence can be split
 }
 
-// New makes the corpus of a dataset. Kinds that the method lacks or the data does not allow are
-// off, which Notices say.
+// New returns the corpus of a dataset. Tasks that the method lacks or the data does not allow are
+// disabled; Notices list the latter.
 func New(data *dataset.Dataset, settings Settings) (*Corpus, error) {
 	set, err := TemplateSetNamed(settings.Method.TemplateSet)
 	if err != nil {
@@ -86,16 +85,18 @@ func (c *Corpus) selectUsers(data *dataset.Dataset) {
 		}
 	}
 	if short := len(data.Users) - len(c.users); short > 0 {
-		c.addNotice("%d of %d users have fewer than %d items: they are left out of sequential and top-N examples", short, len(data.Users), dataset.MinItems)
+		c.addNotice("%d of %d users have fewer than %d items: they are left out of sequential and top-N examples",
+			short, len(data.Users), dataset.MinItems)
 	}
 	if short := len(c.users) - len(c.segments); short > 0 {
-		c.addNotice("%d of %d users have fewer than %d items: they are left out of sequential training", short, len(data.Users), minSegment)
+		c.addNotice("%d of %d users have fewer than %d items: they are left out of sequential training",
+			short, len(data.Users), minSegment)
 	}
 }
 
-// selectExplanations picks the records to learn from. Where the protocol holds pairs out, no
-// explanation of a user's last two items is learnt, and none of the last is validated on; the
-// reference splits explanations at random and learns most of them.
+// selectExplanations selects the explanations to train on. If the protocol holds pairs out,
+// training omits explanations of a user's last two items, and validation those of the last item;
+// the reference splits explanations at random and trains on most of them.
 func (c *Corpus) selectExplanations(data *dataset.Dataset) {
 	c.explanations = data.Explanations
 	if c.settings.Protocol.HeldOut {
@@ -107,12 +108,16 @@ func (c *Corpus) selectExplanations(data *dataset.Dataset) {
 			end := ends[e.User]
 			return e.Item != end[0] && e.Item != end[1]
 		})
-		c.explanations.Val = filter(data.Explanations.Val, func(e dataset.Explanation) bool { return e.Item != ends[e.User][1] })
+		c.explanations.Val = filter(data.Explanations.Val, func(e dataset.Explanation) bool {
+			return e.Item != ends[e.User][1]
+		})
 		if out := len(data.Explanations.Train) - len(c.explanations.Train); out > 0 {
-			c.addNotice("%d of %d training explanations are about a validation or test item: they are held out", out, len(data.Explanations.Train))
+			c.addNotice("%d of %d training explanations are about a validation or test item: they are held out",
+				out, len(data.Explanations.Train))
 		}
 		if out := len(data.Explanations.Val) - len(c.explanations.Val); out > 0 {
-			c.addNotice("%d of %d validation explanations are about a test item: they are held out", out, len(data.Explanations.Val))
+			c.addNotice("%d of %d validation explanations are about a test item: they are held out",
+				out, len(data.Explanations.Val))
 		}
 	}
 	c.rationales = dataset.Splits{
@@ -136,13 +141,13 @@ func (c *Corpus) addNotice(format string, args ...any) {
 	c.Notices = append(c.Notices, fmt.Sprintf(format, args...))
 }
 
-// noteDisabledTasks says which kinds of the method the data does not allow.
+// noteDisabledTasks adds notices of the method's tasks that the data does not allow.
 func (c *Corpus) noteDisabledTasks() {
 	reasons := map[Task]string{
 		Explanation: "has no training explanations",
 		Sequential:  fmt.Sprintf("has no user with at least %d items", minSegment),
 		TopN:        fmt.Sprintf("has no user with at least %d items", dataset.MinItems),
-		Rationale:   "has no training rationales (distil them)",
+		Rationale:   "has no training rationales (distill them)",
 	}
 	for _, task := range Tasks() {
 		if c.settings.includes(task) && !c.Has(task) {
@@ -155,17 +160,18 @@ func (c *Corpus) noteDisabledTasks() {
 	}
 }
 
-// checkTasks fails when the method wants a kind that its templates lack.
+// checkTasks fails if a task of the method has no templates.
 func (c *Corpus) checkTasks() error {
 	for _, task := range Tasks() {
 		if c.settings.includes(task) && !c.templates.has(task) {
-			return fmt.Errorf("method %q: template set %q has no templates for %s", c.settings.Method.Name, c.settings.Method.TemplateSet, task)
+			return fmt.Errorf("method %q: template set %q has no templates for %s",
+				c.settings.Method.Name, c.settings.Method.TemplateSet, task)
 		}
 	}
 	return nil
 }
 
-// checkNegatives fails when a user has seen so many items that too few are left to draw from; the
+// checkNegatives fails if a user has seen so many items that too few unseen ones remain; the
 // reference never ends then.
 func (c *Corpus) checkNegatives() error {
 	seen := map[int]bool{}
@@ -178,14 +184,15 @@ func (c *Corpus) checkNegatives() error {
 			seen[item] = true
 		}
 		if left := c.items - len(seen); left < c.settings.Negatives {
-			return fmt.Errorf("dataset %q: user %d has seen %d of %d items: %d are left, each top-N example needs %d (data.negatives)",
+			return fmt.Errorf("dataset %q: user %d has seen %d of %d items: %d are left, "+
+				"each top-N example needs %d (data.negatives)",
 				c.name, user.ID, len(seen), c.items, left, c.settings.Negatives)
 		}
 	}
 	return nil
 }
 
-// Has says whether there are training examples of a kind.
+// Has reports whether there are training examples of a task.
 func (c *Corpus) Has(task Task) bool { return c.settings.includes(task) && c.records(task) > 0 }
 
 func (s Settings) includes(task Task) bool {
@@ -201,7 +208,7 @@ func (s Settings) includes(task Task) bool {
 	}
 }
 
-// records is how many training records a kind's sampler walks over.
+// records returns the number of training records of a task.
 func (c *Corpus) records(task Task) int {
 	switch task {
 	case Explanation:
@@ -215,18 +222,18 @@ func (c *Corpus) records(task Task) int {
 	}
 }
 
-// check fails when a list of so many items has more whole words than the student's table has rows.
+// check fails if a list of so many items has more whole words than the student's table has rows.
 func (f TemplateSet) check(items int) error {
-	words, most := items, 0
+	words, longest := items, 0
 	if f.Words == token.BlankWords {
 		words = 2 * items // separators are words too
 		for _, text := range f.TopN {
-			most = max(most, len(token.Fields(text)))
+			longest = max(longest, len(token.Fields(text)))
 		}
 	}
-	if words+most+1 >= WholeWords {
-		return fmt.Errorf("template set %q: a list of %d items has more whole words than the student's %d whole-word embeddings",
-			f.Name, items, WholeWords-1)
+	if words+longest+1 >= WholeWords {
+		return fmt.Errorf("template set %q: a list of %d items has more whole words than the student's %d "+
+			"whole-word embeddings", f.Name, items, WholeWords-1)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ import (
 	"rdrec/internal/token"
 )
 
-// small is a dataset of four users, of 2, 3, 4 and 5 items, and explanations of all splits.
+// small returns a dataset of four users with 2, 3, 4 and 5 items, and explanations in all splits.
 func small() *dataset.Dataset {
 	return &dataset.Dataset{
 		Name: "small", Items: 40,
@@ -59,10 +59,10 @@ func TestCorpusNoticesDisabledTasks(t *testing.T) {
 	for name, c := range map[string]struct {
 		data     *dataset.Dataset
 		settings task.Settings
-		kinds    []task.Task
+		tasks    []task.Task
 		notices  []string
 	}{
-		"nothing to say": {long, clean("rdrec"), task.Tasks(), nil},
+		"no notices": {long, clean("rdrec"), task.Tasks(), nil},
 		"one held out of each": {one, clean("rdrec"), task.Tasks(), []string{
 			"1 of 2 training explanations are about a validation or test item: they are held out",
 			"1 of 2 validation explanations are about a test item: they are held out",
@@ -72,7 +72,9 @@ func TestCorpusNoticesDisabledTasks(t *testing.T) {
 			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
 			"2 of 4 training explanations have no rationale: they are left out of rationale examples",
 		}},
-		"no rationales asked": {small(), paper("pod"), []task.Task{task.Explanation, task.Sequential, task.TopN}, []string{
+		"a method without rationales": {small(), paper("pod"), []task.Task{
+			task.Explanation, task.Sequential, task.TopN,
+		}, []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
 			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
 		}},
@@ -80,7 +82,7 @@ func TestCorpusNoticesDisabledTasks(t *testing.T) {
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
 			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
 			`explanation is off: dataset "small" has no training explanations`,
-			`rationale is off: dataset "small" has no training rationales (distil them)`,
+			`rationale is off: dataset "small" has no training rationales (distill them)`,
 		}},
 		"held out": {small(), clean("rdrec"), task.Tasks(), []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
@@ -96,7 +98,7 @@ func TestCorpusNoticesDisabledTasks(t *testing.T) {
 				t.Errorf("notices (-want +got):\n%s", diff)
 			}
 			for _, tk := range task.Tasks() {
-				if want := slices.Contains(c.kinds, tk); corpus.Has(tk) != want {
+				if want := slices.Contains(c.tasks, tk); corpus.Has(tk) != want {
 					t.Errorf("has %s: %t, want %t", tk, !want, want)
 				}
 			}
@@ -120,7 +122,7 @@ func TestHeldOutPairsAreNeverTrainedOn(t *testing.T) {
 		t.Error("protocol paper holds explanations out, the reference does not")
 	}
 	if shows(clean("rdrec")) {
-		t.Error("protocol clean learns an explanation of a held-out pair")
+		t.Error("protocol clean trains on an explanation of a held-out pair")
 	}
 	list, err := newCorpus(t, data, clean("rdrec")).Validation(task.Explanation, 1, 1)
 	if err != nil || len(list.Examples) != 1 {
@@ -146,11 +148,17 @@ func TestCorpusRejectsInvalidData(t *testing.T) {
 		settings task.Settings
 		want     string
 	}{
-		"an unknown family":       {small(), odd, `no template set "poetry": there are pod, p5`},
+		"an unknown template set": {small(), odd, `no template set "poetry"; known are pod, p5`},
 		"a family without a kind": {small(), p5, `template set "p5" has no templates for rationale`},
-		"too few items":           {small(), many, "user 4 has seen 5 of 40 items: 35 are left, where each top-N example takes 36"},
-		"too many numbers":        {large, table, "a list of 511 items has more whole words than the 511"},
-		"too many words":          {large, blanks, "a list of 251 items has more whole words than the 511"},
+		"too few items": {
+			small(), many, "user 4 has seen 5 of 40 items: 35 are left, each top-N example needs 36",
+		},
+		"too many numbers": {
+			large, table, "a list of 511 items has more whole words than the student's 511 whole-word embeddings",
+		},
+		"too many words": {
+			large, blanks, "a list of 251 items has more whole words than the student's 511 whole-word embeddings",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, err := task.New(c.data, c.settings); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -182,7 +190,8 @@ func TestListsFollowTheSplit(t *testing.T) {
 		t.Errorf("sequential validation (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]row{
-		{"user_2 item_1 item_2", "3"}, {"user_3 item_4 item_5 item_6", "7"}, {"user_4 item_8 item_9 item_10 item_11", "12"},
+		{"user_2 item_1 item_2", "3"}, {"user_3 item_4 item_5 item_6", "7"},
+		{"user_4 item_8 item_9 item_10 item_11", "12"},
 	}, rows(corpus.Test(task.Sequential, 1))); diff != "" {
 		t.Errorf("sequential test (-want +got):\n%s", diff)
 	}
@@ -209,7 +218,7 @@ func TestTopNCandidatesFollowTheProtocol(t *testing.T) {
 		t.Error("protocol paper: epochs 1 and 2 are validated on the same negatives")
 	}
 	if !cmp.Equal(valid(paper("rdrec"), 1), valid(paper("rdrec"), 1)) {
-		t.Error("protocol paper: epoch 1 is validated on other negatives the second time")
+		t.Error("protocol paper: epoch 1 has other negatives the second time")
 	}
 	if diff := cmp.Diff(valid(clean("rdrec"), 1), valid(clean("rdrec"), 2)); diff != "" {
 		t.Errorf("protocol clean: epochs 1 and 2 differ:\n%s", diff)
@@ -224,7 +233,8 @@ func TestTopNCandidatesFollowTheProtocol(t *testing.T) {
 	}
 	data := small()
 	delete(data.Negatives, 3)
-	if _, err := newCorpus(t, data, paper("rdrec")).Test(task.TopN, 1); err == nil || !strings.Contains(err.Error(), "user 3 has no negatives") {
+	_, err = newCorpus(t, data, paper("rdrec")).Test(task.TopN, 1)
+	if err == nil || !strings.Contains(err.Error(), "user 3 has no negatives") {
 		t.Errorf("error %v, want one about user 3", err)
 	}
 }
@@ -262,7 +272,8 @@ func TestBatchesCountRecords(t *testing.T) {
 func TestOnlyPaperPadsToTheWholeList(t *testing.T) {
 	data := small()
 	data.Explanations.Val = []dataset.Explanation{
-		{User: 4, Item: 9, Explanation: "ok"}, {User: 4, Item: 9, Explanation: "a much longer text than the one before it"},
+		{User: 4, Item: 9, Explanation: "ok"},
+		{User: 4, Item: 9, Explanation: "a much longer text than the one before it"},
 	}
 	widths := func(s task.Settings) []int {
 		list, err := newCorpus(t, data, s).Validation(task.Explanation, 1, 1)
@@ -333,7 +344,8 @@ func TestDumpShowsEachTask(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]int{"explanation": 2, "sequential": 2, "topn": 2, "rationale": 4}, wrote); diff != "" {
+	want := map[string]int{"explanation": 2, "sequential": 2, "topn": 2, "rationale": 4}
+	if diff := cmp.Diff(want, wrote); diff != "" {
 		t.Errorf("wrote (-want +got):\n%s", diff)
 	}
 	for line := range strings.Lines(out.String()) {
@@ -352,8 +364,8 @@ func TestDumpShowsEachTask(t *testing.T) {
 	}
 }
 
-// TestDumpWritesTextsAsTheyAre, of the kinds that there are.
-func TestDumpWritesTextsAsTheyAre(t *testing.T) {
+// TestDumpDoesNotEscapeTexts also expects only the tasks of the corpus.
+func TestDumpDoesNotEscapeTexts(t *testing.T) {
 	data := small()
 	data.Explanations.Train[0].Explanation = "soft & <b>good</b>"
 	var out strings.Builder
@@ -370,7 +382,8 @@ func TestDumpWritesTextsAsTheyAre(t *testing.T) {
 	}
 	full := errors.New("the disk is full")
 	wrote, err = newCorpus(t, small(), paper("rdrec")).Dump(refusal{full}, newEncoder(t, paper("rdrec"), 20), 1, 9)
-	if !errors.Is(err, full) || len(wrote) != 0 || !strings.HasPrefix(err.Error(), `write examples of dataset "small"`) {
+	if !errors.Is(err, full) || len(wrote) != 0 ||
+		!strings.HasPrefix(err.Error(), `write examples of dataset "small"`) {
 		t.Errorf("on a full disk: %v, %v", wrote, err)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"io"
 )
 
-// dumpedExample is an example as people read it.
+// dumpedExample is an example in a form for people.
 type dumpedExample struct {
 	Task       string  `json:"task"`
 	Prompt     string  `json:"prompt"`
@@ -19,8 +19,9 @@ type dumpedExample struct {
 	Target     []int32 `json:"target_ids"`
 }
 
-// Dump writes n training records of each kind that the corpus has, one example a line as JSON, and
-// returns how many examples it wrote of each kind. Drawing them disturbs no training.
+// Dump writes n training records of each task of the corpus, one example per line as JSON, and
+// returns the number of examples written per task. It uses a random stream of its own, so training
+// is not affected.
 func (c *Corpus) Dump(w io.Writer, encoder *Encoder, seed int64, n int) (map[string]int, error) {
 	lines := json.NewEncoder(w)
 	lines.SetEscapeHTML(false)
@@ -44,7 +45,7 @@ func (c *Corpus) Dump(w io.Writer, encoder *Encoder, seed int64, n int) (map[str
 func (e *Encoder) dump(task Task, x Example) dumpedExample {
 	ids, whole := e.tokenizer.EncodeWords(x.Source, e.words)
 	return dumpedExample{
-		Task: task.String(), Prompt: x.Prompt.String(), SourceText: x.Source, TargetText: x.Target, User: x.User, Item: x.Item,
-		IDs: ids, Whole: whole, Target: e.truncate(e.tokenizer.Encode(x.Target)),
+		Task: task.String(), Prompt: x.Prompt.String(), SourceText: x.Source, TargetText: x.Target,
+		User: x.User, Item: x.Item, IDs: ids, Whole: whole, Target: e.truncate(e.tokenizer.Encode(x.Target)),
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"rdrec/internal/token"
 )
 
-// Encoder turns examples into arrays of token ids. It is safe for concurrent use.
+// Encoder converts examples to arrays of token ids. It is safe for concurrent use.
 type Encoder struct {
 	tokenizer       *token.T5
 	words           token.WordRule
@@ -15,23 +15,27 @@ type Encoder struct {
 	keepEnd         bool
 }
 
-// NewEncoder returns the encoder of a method's examples; answers are cut to targetTokens tokens.
-// The reference loses the end token of an answer that it cuts; a protocol that skips pads keeps it.
+// NewEncoder returns the encoder of a method's examples; targets are truncated to maxTargetTokens
+// tokens. The reference loses the end token of a truncated target; a protocol that skips pads keeps
+// it.
 func NewEncoder(tokenizer *token.T5, settings Settings, maxTargetTokens int) (*Encoder, error) {
 	set, err := TemplateSetNamed(settings.Method.TemplateSet)
 	if err != nil {
 		return nil, fmt.Errorf("method %q: %w", settings.Method.Name, err)
 	}
 	if maxTargetTokens < 1 {
-		return nil, fmt.Errorf("cut answers to %d tokens: at least 1 is needed", maxTargetTokens)
+		return nil, fmt.Errorf("truncate targets to %d tokens: at least 1 is needed", maxTargetTokens)
 	}
-	return &Encoder{tokenizer: tokenizer, words: set.Words, maxTargetTokens: maxTargetTokens, keepEnd: settings.Protocol.SkipPads}, nil
+	return &Encoder{
+		tokenizer: tokenizer, words: set.Words, maxTargetTokens: maxTargetTokens, keepEnd: settings.Protocol.SkipPads,
+	}, nil
 }
 
 // Encode pads sources and targets to the longest of the examples.
 func (e *Encoder) Encode(examples []Example) Batch {
-	sources, words, targets := make([][]int32, len(examples)), make([][]int32, len(examples)), make([][]int32, len(examples))
-	b := Batch{Size: len(examples), Prompts: make([]int64, len(examples))}
+	n := len(examples)
+	sources, words, targets := make([][]int32, n), make([][]int32, n), make([][]int32, n)
+	b := Batch{Size: n, Prompts: make([]int64, n)}
 	for i, example := range examples {
 		b.Prompts[i] = int64(example.Prompt)
 		sources[i], words[i] = e.tokenizer.EncodeWords(example.Source, e.words)
@@ -60,7 +64,7 @@ func (e *Encoder) truncate(ids []int32) []int32 {
 	return ids
 }
 
-// pad lays rows out in one array of the given width.
+// pad copies rows into one array of the given width.
 func pad(rows [][]int32, width int) []int64 {
 	out := make([]int64, len(rows)*width)
 	for i, row := range rows {
@@ -71,8 +75,8 @@ func pad(rows [][]int32, width int) []int64 {
 	return out
 }
 
-// Reference is what BLEU and ROUGE see of a reference text: its words, once it has been cut to so
-// many tokens (the reference's exp_len) and decoded again, which drops unknown characters.
+// Reference returns a reference text as BLEU and ROUGE see it: its words after truncating it to so
+// many tokens (the reference's exp_len) and decoding it again, which drops unknown characters.
 func Reference(tokenizer *token.T5, text string, tokens int) (string, error) {
 	ids := tokenizer.Encode(text)
 	text, err := tokenizer.Decode(ids[:min(len(ids), tokens)])

@@ -1,16 +1,15 @@
 // Package task turns a dataset into what the student reads. In: users' histories, explanations,
-// rationales and a method's family of templates; out: mixed training batches, and the validation
-// and test lists, as texts and as padded arrays of token ids. The steps: [New] decides which kinds
-// of examples the data allows, [Corpus.Mixer] samples training batches exactly as the reference
-// does, [Corpus.Validation] and [Corpus.Test] list the examples to be judged, and [Encoder] makes
-// ids of texts.
+// rationales and a method's template set; out: mixed training batches, and the validation and test
+// lists, as texts and as padded arrays of token ids. The steps: [New] decides which tasks the data
+// allows, [Corpus.Mixer] samples training batches exactly as the reference does,
+// [Corpus.Validation] and [Corpus.Test] list the examples to evaluate, and [Encoder] converts texts
+// to ids.
 package task
 
-// Prompt is what the student is asked for; it picks the prompt vectors that stand before the
-// tokens.
+// Prompt is what an example asks the student for; it selects the prompt vectors before the tokens.
 type Prompt int
 
-// The five tasks, in the order of the model's prompt vectors.
+// The five prompts, in the order of the model's prompt vectors.
 const (
 	PromptExplanation Prompt = iota
 	PromptSequential
@@ -19,19 +18,19 @@ const (
 	PromptAttribute
 )
 
-// Prompts is how many tasks there are.
+// NumPrompts is the number of prompts.
 const NumPrompts = 5
 
-// String names the task.
+// String returns the prompt's name.
 func (t Prompt) String() string {
 	return [NumPrompts]string{"explanation", "sequential", "topn", "preference", "attribute"}[t]
 }
 
-// Task is a source of examples with a sampler of its own. It differs from [Prompt] because a
-// rationale is two examples.
+// Task is a source of examples with its own sampler. It differs from [Prompt] because a rationale
+// is two examples.
 type Task int
 
-// The four kinds, in the order in which a mixed batch draws them.
+// The four tasks, in the order in which a mixed batch samples them.
 const (
 	Explanation Task = iota
 	Sequential
@@ -39,38 +38,37 @@ const (
 	Rationale
 )
 
-// Tasks lists all kinds in the order in which a mixed batch draws them.
+// Tasks returns all tasks in the order in which a mixed batch samples them.
 func Tasks() []Task { return []Task{Explanation, Sequential, TopN, Rationale} }
 
-// String names the kind.
+// String returns the task's name.
 func (k Task) String() string {
 	return [...]string{"explanation", "sequential", "topn", "rationale"}[k]
 }
 
-// Example is a text to read and the text to answer.
+// Example is an input text and a target text.
 type Example struct {
 	Prompt Prompt `json:"prompt"`
 	Source string `json:"source"`
 	Target string `json:"target"`
-	// User is whom it is about; Item is the item that is explained, described or to be found. 0
-	// means none.
+	// User is the user of the example; Item is the item to explain, describe or find. 0 means none.
 	User int `json:"user,omitempty"`
 	Item int `json:"item,omitempty"`
-	// Items are the history (sequential) or the candidates (top-N) that the source names, in its
-	// order; nil for other tasks.
+	// Items are the history (sequential) or the candidates (top-N) in the order of the source; nil
+	// for other tasks.
 	Items []int `json:"items,omitempty"`
 }
 
-// Batch is examples as token ids, row-major and padded to the longest row with 0. Rows share
-// nothing, so a batch may be cut by rows.
+// Batch is a batch of examples as token ids, row-major and padded to the longest row with 0. Rows
+// are independent, so a batch may be split by rows.
 type Batch struct {
 	Size, SourceLen, TargetLen int
-	// Prompts picks the prompt vectors. [Size]
+	// Prompts are the prompt ids. [Size]
 	Prompts []int64
-	// SourceText is the token ids, Mask is 1 where a token stands, Whole is the number of the whole
-	// word it belongs to (0 none).
+	// Source is the token ids, Mask is 1 at tokens and 0 at padding, Whole is the number of each
+	// token's whole word (0 means none).
 	Source, Mask, Whole []int64 // [Size, SourceLen]
-	// TargetText is the answer's token ids; padding is part of the loss in protocol paper.
+	// Target is the token ids of the target; padding is part of the loss in protocol paper.
 	Target []int64 // [Size, TargetLen]
 }
 

@@ -1,12 +1,12 @@
 package task
 
-// Has reports whether the family has texts for a kind.
-func (f TemplateSet) Has(kind Task) (bool, error) {
+// Has reports whether the template set has texts for a task.
+func (f TemplateSet) Has(task Task) (bool, error) {
 	t, err := f.compile()
-	return t.has(kind), err
+	return t.has(task), err
 }
 
-// Lacking returns the corpus with templates that lack all kinds.
+// Lacking returns the corpus with templates that lack all tasks.
 func (c *Corpus) Lacking() *Corpus {
 	lacking := *c
 	lacking.templates = templates{}

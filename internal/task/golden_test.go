@@ -45,7 +45,7 @@ func TestTemplatesMatchTheReference(t *testing.T) {
 	}
 }
 
-// pythonPlaceholders writes placeholders as Python does.
+// pythonPlaceholders writes placeholders in Python's form.
 func pythonPlaceholders(texts []string) []string {
 	var out []string
 	for _, text := range texts {
@@ -89,9 +89,10 @@ type goldenBatch struct {
 func TestListsMatchTheReference(t *testing.T) {
 	var want map[string]json.RawMessage
 	golden.Load(t, "batchify.json", &want)
+	listName := regexp.MustCompile(`^(explanation|rationale|sequential)_(valid|test)_b(\d+)(?:_len(\d+))?$`)
 	lists := 0
 	for name, raw := range want {
-		parts := regexp.MustCompile(`^(explanation|rationale|sequential)_(valid|test)_b(\d+)(?:_len(\d+))?$`).FindStringSubmatch(name)
+		parts := listName.FindStringSubmatch(name)
 		if parts == nil {
 			continue
 		}
@@ -109,7 +110,7 @@ func TestListsMatchTheReference(t *testing.T) {
 	}
 }
 
-// goldenData reads the dataset whose path the reference was given.
+// goldenData reads the dataset at the path that the reference was given.
 func goldenData(t *testing.T, raw json.RawMessage) *dataset.Dataset {
 	t.Helper()
 	var folder string
@@ -130,7 +131,9 @@ func read(t testing.TB, name string) *dataset.Dataset {
 
 func checkList(t *testing.T, data *dataset.Dataset, parts []string, want []goldenBatch) {
 	t.Helper()
-	tasks := map[string]task.Task{"explanation": task.Explanation, "rationale": task.Rationale, "sequential": task.Sequential}
+	tasks := map[string]task.Task{
+		"explanation": task.Explanation, "rationale": task.Rationale, "sequential": task.Sequential,
+	}
 	size, target := atoi(t, parts[2]), 1000
 	if parts[3] != "" {
 		target = atoi(t, parts[3])
@@ -205,14 +208,18 @@ func TestRatiosSplitAsTheReference(t *testing.T) {
 			t.Errorf("ratio %s of %d: %v", c.Ratio, c.Batch, err)
 			continue
 		}
-		wanted := task.Counts{task.Explanation: *c.Explanation, task.Sequential: c.Sequential, task.TopN: c.TopN, task.Rationale: c.Rationale}
+		wanted := task.Counts{
+			task.Explanation: *c.Explanation, task.Sequential: c.Sequential, task.TopN: c.TopN,
+			task.Rationale: c.Rationale,
+		}
 		if counts != wanted || mixer.Counts() != wanted {
 			t.Errorf("ratio %s of %d: %v, in the mixer %v, want %v", c.Ratio, c.Batch, counts, mixer.Counts(), wanted)
 		}
-		// The reference divides by zero at the epoch's end where it counts no batches; an epoch is
-		// one step then.
+		// The reference divides by zero at the end of an epoch without batches; an epoch is one
+		// step then.
 		if steps := max(1, c.Steps); counts.Rows() != c.Rows || mixer.EpochSteps() != steps {
-			t.Errorf("ratio %s of %d: %d rows, %d steps, want %d, %d", c.Ratio, c.Batch, counts.Rows(), mixer.EpochSteps(), c.Rows, steps)
+			t.Errorf("ratio %s of %d: %d rows, %d steps, want %d, %d",
+				c.Ratio, c.Batch, counts.Rows(), mixer.EpochSteps(), c.Rows, steps)
 		}
 		if got := len(mixer.Next()); got != c.Rows {
 			t.Errorf("ratio %s of %d: a batch has %d rows, want %d", c.Ratio, c.Batch, got, c.Rows)

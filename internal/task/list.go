@@ -7,17 +7,17 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// List is the examples that a student is judged by, all of one kind, in the data's order.
+// List is the examples of one task that a student is evaluated on, in the data's order.
 type List struct {
 	Task     Task
 	Examples []Example
 
-	// padToLongest pads every batch to the longest example of the whole list, and halves misassigns
-	// rationale tasks, as the reference does.
+	// padToLongest pads every batch to the longest example of the whole list, and promptsByHalf
+	// misassigns rationale prompts, as the reference does.
 	padToLongest, promptsByHalf bool
 }
 
-// rowsPerRecord is how many examples a record of the kind makes.
+// rowsPerRecord returns the number of examples per record of the task.
 func (l List) rowsPerRecord() int {
 	if l.Task == Rationale {
 		return 2
@@ -25,8 +25,8 @@ func (l List) rowsPerRecord() int {
 	return 1
 }
 
-// SampleEvenly is n records of the list at equal distances (see [dataset.SampleEvenly]), all of it
-// where n is 0.
+// SampleEvenly returns n records of the list at equal distances (see [dataset.SampleEvenly]), or
+// all of them if n is 0.
 func (l List) SampleEvenly(n int) List {
 	rows := l.rowsPerRecord()
 	var picked []Example
@@ -37,19 +37,19 @@ func (l List) SampleEvenly(n int) List {
 	return l
 }
 
-// Batches encodes the list, size records at a time: a rationale batch has two rows a record.
+// Batches encodes the list, size records at a time: a rationale batch has two rows per record.
 func (l List) Batches(encoder *Encoder, size int) iter.Seq[Batch] {
 	size *= l.rowsPerRecord()
 	return func(yield func(Batch) bool) {
-		var whole Batch
+		var padded Batch
 		if l.padToLongest {
-			whole = encoder.Encode(l.Examples)
+			padded = encoder.Encode(l.Examples)
 		}
 		for from := 0; from < len(l.Examples); from += size {
 			to := min(from+size, len(l.Examples))
 			var batch Batch
 			if l.padToLongest {
-				batch = whole.Rows(from, to)
+				batch = padded.Rows(from, to)
 			} else {
 				batch = encoder.Encode(l.Examples[from:to])
 			}
@@ -63,8 +63,8 @@ func (l List) Batches(encoder *Encoder, size int) iter.Seq[Batch] {
 	}
 }
 
-// setPromptIDsByHalf gives a rationale batch the reference's tasks: the first half preference, the
-// second attribute, though rows alternate.
+// setPromptIDsByHalf assigns the reference's prompts to a rationale batch: preference to the first
+// half, attribute to the second, although the rows alternate.
 func setPromptIDsByHalf(prompts []int64) {
 	for i := range prompts {
 		prompts[i] = int64(PromptPreference)
@@ -74,8 +74,9 @@ func setPromptIDsByHalf(prompts []int64) {
 	}
 }
 
-// Validation lists the validation examples of a kind. Top-N candidates are drawn anew each epoch,
-// as in the reference, unless the protocol constrains ranking: then all epochs see the same.
+// Validation returns the validation examples of a task. Top-N candidates are sampled anew each
+// epoch, as in the reference, unless the protocol constrains ranking: then they are the same in all
+// epochs.
 func (c *Corpus) Validation(task Task, seed int64, epoch int) (List, error) {
 	stream := streamValidation
 	if !c.settings.Protocol.Constrained {
@@ -84,7 +85,7 @@ func (c *Corpus) Validation(task Task, seed int64, epoch int) (List, error) {
 	return c.ValidationFrom(task, NewPCG(seed, stream))
 }
 
-// ValidationFrom is Valid with top-N candidates drawn from random.
+// ValidationFrom is [Corpus.Validation] with top-N candidates sampled with random.
 func (c *Corpus) ValidationFrom(task Task, random Random) (List, error) {
 	s := sampler{c, random}
 	return c.list(task, listSource{
@@ -99,8 +100,8 @@ func (c *Corpus) ValidationFrom(task Task, random Random) (List, error) {
 	})
 }
 
-// Test lists the test examples of a kind. Top-N candidates are the dataset's negatives and the true
-// item, shuffled.
+// Test returns the test examples of a task. Top-N candidates are the dataset's negatives and the
+// true item, shuffled.
 func (c *Corpus) Test(task Task, seed int64) (List, error) {
 	random := NewPCG(seed, streamTest)
 	return c.list(task, listSource{
@@ -115,12 +116,12 @@ func (c *Corpus) Test(task Task, seed int64) (List, error) {
 	})
 }
 
-// listSource is where the examples of a list come from.
+// listSource is the source of the examples of a list.
 type listSource struct {
 	explanations, rationales []dataset.Explanation
-	// sequence is a user's history and, last, the item to find.
+	// sequence returns a user's history followed by the item to find.
 	sequence func(dataset.User) []int
-	// candidates are a user's candidates and the true one of them.
+	// candidates returns a user's candidates and the true item among them.
 	candidates func(dataset.User) ([]int, int, error)
 }
 
@@ -144,7 +145,9 @@ func (c *Corpus) list(task Task, source listSource) (List, error) {
 		}
 	case Sequential:
 		for _, user := range c.users {
-			list.Examples = append(list.Examples, c.sequentialExample(user.ID, recent(source.sequence(user)), last(c.templates.sequential)))
+			segment := recent(source.sequence(user))
+			example := c.sequentialExample(user.ID, segment, last(c.templates.sequential))
+			list.Examples = append(list.Examples, example)
 		}
 	case TopN:
 		for _, user := range c.users {
@@ -158,7 +161,7 @@ func (c *Corpus) list(task Task, source listSource) (List, error) {
 	return list, nil
 }
 
-// candidates are the dataset's negatives of a user and, last, the test item.
+// candidates returns the dataset's negatives of a user followed by the test item.
 func (c *Corpus) candidates(user dataset.User) ([]int, error) {
 	negatives := c.negatives[user.ID]
 	if len(negatives) == 0 {

@@ -9,31 +9,31 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Streams of a seed: one for each use, so that none disturbs another.
+// Random streams of a seed: one for each use, so that none affects another.
 const (
 	streamMixer uint64 = iota
 	streamTest
 	streamDump
-	streamValidation // and those behind it, one an epoch
+	streamValidation // and the following ones, one per epoch
 )
 
-// Mixer draws training batches: some examples of each kind, shuffled. It is not safe for concurrent
-// use.
+// Mixer samples training batches: some examples of each task, shuffled. It is not safe for
+// concurrent use.
 type Mixer struct {
 	corpus *Corpus
 	random Random
 	counts Counts
 	steps  int
 	orders [4]order
-	order  []int // of the rows in a batch
+	order  []int // of the rows of a batch
 }
 
-// Mixer starts the training batches of a seed.
+// Mixer returns the training batches of a seed.
 func (c *Corpus) Mixer(train spec.Train, seed int64) (*Mixer, error) {
 	return c.MixerFrom(train, NewPCG(seed, streamMixer))
 }
 
-// MixerFrom starts training batches that draw from random.
+// MixerFrom returns training batches sampled with random.
 func (c *Corpus) MixerFrom(train spec.Train, random Random) (*Mixer, error) {
 	counts, err := c.split(train.Ratio, train.Batch)
 	if err != nil {
@@ -49,13 +49,13 @@ func (c *Corpus) MixerFrom(train spec.Train, random Random) (*Mixer, error) {
 	return m, nil
 }
 
-// EpochSteps is how many batches an epoch has, at least 1.
+// EpochSteps returns the number of batches per epoch, at least 1.
 func (m *Mixer) EpochSteps() int { return m.steps }
 
-// Counts is how many records of each kind a batch has.
+// Counts returns the number of records per task in a batch.
 func (m *Mixer) Counts() Counts { return m.counts }
 
-// NextItemList draws a batch.
+// Next samples a batch.
 func (m *Mixer) Next() []Example {
 	sampled := make([]Example, 0, len(m.order))
 	for _, task := range Tasks() {
@@ -72,18 +72,19 @@ func (m *Mixer) Next() []Example {
 	return mixed
 }
 
-// mixerState is a Mixer at rest.
+// mixerState is the saved state of a Mixer.
 type mixerState struct {
 	Counts Counts   `json:"counts"`
 	Orders [4]order `json:"orders"`
 	Random []byte   `json:"random"`
 }
 
-// State is what [Mixer.Restore] needs to go on with the very same batches, as JSON.
+// State returns the state, as JSON, from which [Mixer.Restore] continues with the very same
+// batches.
 func (m *Mixer) State() ([]byte, error) {
 	marshaler, ok := m.random.(encoding.BinaryMarshaler)
 	if !ok {
-		return nil, errors.New("save training batches: their randomness cannot be saved")
+		return nil, errors.New("save training batches: their random generator cannot be saved")
 	}
 	random, err := marshaler.MarshalBinary()
 	if err != nil {
@@ -92,15 +93,14 @@ func (m *Mixer) State() ([]byte, error) {
 	return json.Marshal(mixerState{Counts: m.counts, Orders: m.orders, Random: random})
 }
 
-// Restore goes on where State was taken. It must be the state of a mixer of the same corpus and
-// settings.
+// Restore continues from a state. It must be the state of a mixer of the same corpus and settings.
 func (m *Mixer) Restore(data []byte) error {
 	var state mixerState
 	if err := json.Unmarshal(data, &state); err != nil {
 		return fmt.Errorf("restore training batches: %w", err)
 	}
 	if state.Counts != m.counts {
-		return fmt.Errorf("restore training batches: they have %v records of each kind, want %v", state.Counts, m.counts)
+		return fmt.Errorf("restore training batches: they have %v records per task, want %v", state.Counts, m.counts)
 	}
 	for _, task := range Tasks() {
 		if err := state.Orders[task].check(len(m.orders[task].Indices)); err != nil {
@@ -109,7 +109,7 @@ func (m *Mixer) Restore(data []byte) error {
 	}
 	unmarshaler, ok := m.random.(encoding.BinaryUnmarshaler)
 	if !ok {
-		return errors.New("restore training batches: their randomness cannot be restored")
+		return errors.New("restore training batches: their random generator cannot be restored")
 	}
 	if err := unmarshaler.UnmarshalBinary(state.Random); err != nil {
 		return fmt.Errorf("restore training batches: %w", err)
@@ -121,7 +121,7 @@ func (m *Mixer) Restore(data []byte) error {
 // check fails unless the order is a permutation of so many records.
 func (o order) check(records int) error {
 	if len(o.Indices) != records || o.At < 0 || o.At > records {
-		return fmt.Errorf("%d of %d records, where the dataset has %d", o.At, len(o.Indices), records)
+		return fmt.Errorf("%d of %d records, but the dataset has %d", o.At, len(o.Indices), records)
 	}
 	seen := make([]bool, records)
 	for _, i := range o.Indices {

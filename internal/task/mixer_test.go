@@ -35,7 +35,7 @@ func next(mixer *task.Mixer, batches int) [][]task.Example {
 
 func TestMixerResumesFromItsState(t *testing.T) {
 	data := read(t, "beauty_mini")
-	first := newMixer(t, data, paper("rdrec"), train(400), 7) // 100 users a batch: the walks end and are reshuffled
+	first := newMixer(t, data, paper("rdrec"), train(400), 7) // 100 users per batch: the orders end and are reshuffled
 	next(first, 10)
 	state, err := first.State()
 	if err != nil {
@@ -89,11 +89,20 @@ func TestMixerRejectsAnotherMixersState(t *testing.T) {
 		state string
 		want  string
 	}{
-		"another batch":    {newMixer(t, data, paper("rdrec"), train(32), 1), string(state), "records of each kind"},
-		"another dataset":  {newMixer(t, &smaller, paper("rdrec"), train(16), 1), string(state), "sequential: 4 of 300 records, where the dataset has 100"},
-		"half a state":     {newMixer(t, data, paper("rdrec"), train(16), 1), string(state[:100]), "unexpected end"},
-		"a record twice":   {newMixer(t, data, paper("rdrec"), train(16), 1), strings.Replace(string(state), "[0,1,2,", "[0,0,2,", 1), "stands in its order twice"},
-		"other randomness": {newMixer(t, data, paper("rdrec"), train(16), 1), strings.Replace(string(state), `"random":"`, `"random":"AAAA`, 1), "invalid PCG"},
+		"another batch": {newMixer(t, data, paper("rdrec"), train(32), 1), string(state), "records per task"},
+		"another dataset": {
+			newMixer(t, &smaller, paper("rdrec"), train(16), 1), string(state),
+			"sequential: 4 of 300 records, but the dataset has 100",
+		},
+		"a truncated state": {newMixer(t, data, paper("rdrec"), train(16), 1), string(state[:100]), "unexpected end"},
+		"a record twice": {
+			newMixer(t, data, paper("rdrec"), train(16), 1), strings.Replace(string(state), "[0,1,2,", "[0,0,2,", 1),
+			"is duplicated in its order",
+		},
+		"other randomness": {
+			newMixer(t, data, paper("rdrec"), train(16), 1),
+			strings.Replace(string(state), `"random":"`, `"random":"AAAA`, 1), "invalid PCG",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if err := c.mixer.Restore([]byte(c.state)); err == nil || !strings.Contains(err.Error(), c.want) {
@@ -215,7 +224,9 @@ func TestMixerWithoutTopNReassignsTheRemainder(t *testing.T) {
 func TestMixerNeedsAPositiveWeight(t *testing.T) {
 	data := read(t, "beauty_mini")
 	data.Explanations = dataset.Splits{}
-	_, err := newCorpus(t, data, paper("rdrec")).Mixer(spec.Train{Batch: 8, Ratio: spec.Ratio{Explanation: 1, Rationale: 1}}, 1)
+	_, err := newCorpus(t, data, paper("rdrec")).Mixer(
+		spec.Train{Batch: 8, Ratio: spec.Ratio{Explanation: 1, Rationale: 1}}, 1,
+	)
 	if err == nil || !strings.Contains(err.Error(), `method "rdrec" on dataset "beauty_mini": ratio 0:0:0:0`) {
 		t.Errorf("error %v", err)
 	}

@@ -4,8 +4,8 @@ import (
 	"math/rand/v2"
 )
 
-// Random is the randomness that samplers use: the reference's calls come down to these two, so a
-// tape of them can stand in.
+// Random is the randomness of the samplers. The reference's random calls reduce to these two, so a
+// recording of them can replace the generator.
 type Random interface {
 	// IntN returns a number from 0 up to, but not including, n.
 	IntN(n int) int
@@ -13,14 +13,14 @@ type Random interface {
 	Shuffle(values []int)
 }
 
-// PCG is the seeded [Random] of real runs. Its state is 20 bytes, so a run resumes in the middle of
-// a stream.
+// PCG is the seeded [Random] of real runs. Its state has 20 bytes, so a run can resume in the
+// middle of a stream.
 type PCG struct {
 	source *rand.PCG
 	random *rand.Rand
 }
 
-// NewPCG returns stream number stream of a seed.
+// NewPCG returns a numbered random stream of a seed.
 func NewPCG(seed int64, stream uint64) *PCG {
 	source := rand.NewPCG(uint64(seed), stream)
 	return &PCG{source: source, random: rand.New(source)}

@@ -7,10 +7,10 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Counts is how many records of each kind a mixed batch has; a rationale record is two rows.
+// Counts is the number of records per task in a mixed batch; a rationale record is two rows.
 type Counts [4]int
 
-// Rows is how many rows the batch has.
+// Rows returns the number of rows of the batch.
 func (c Counts) Rows() int {
 	rows := c[Rationale]
 	for _, n := range c {
@@ -19,8 +19,8 @@ func (c Counts) Rows() int {
 	return rows
 }
 
-// Split shares a batch out by a ratio as the reference does: each kind's share is cut to a whole
-// number, and what remains goes to top-N, whatever its weight.
+// Split splits a batch by a ratio as the reference does: each task's share is rounded down, and the
+// remainder goes to top-N, regardless of its weight.
 func Split(ratio spec.Ratio, batch int) (Counts, error) {
 	weights := [4]float64{ratio.Explanation, ratio.Sequential, ratio.Rationale, ratio.TopN}
 	sum := 0.0
@@ -45,11 +45,12 @@ func Split(ratio spec.Ratio, batch int) (Counts, error) {
 }
 
 func ratioText(r spec.Ratio) string {
-	return fmt.Sprintf("%g:%g:%g:%g (explanation:sequential:rationale:top-N)", r.Explanation, r.Sequential, r.Rationale, r.TopN)
+	return fmt.Sprintf("%g:%g:%g:%g (explanation:sequential:rationale:top-N)",
+		r.Explanation, r.Sequential, r.Rationale, r.TopN)
 }
 
-// split is [Split] over the kinds that the corpus has: the others have weight 0, and where top-N is
-// off the first kind with the greatest share takes what remains.
+// split is [Split] over the tasks of the corpus: the others have weight 0, and if top-N is
+// disabled, the remainder goes to the first task with the largest share.
 func (c *Corpus) split(ratio spec.Ratio, batch int) (Counts, error) {
 	have := spec.Ratio{}
 	if c.Has(Explanation) {
@@ -81,9 +82,9 @@ func (c *Corpus) split(ratio spec.Ratio, batch int) (Counts, error) {
 	return counts, nil
 }
 
-// steps is how many batches an epoch has: so many that the explanations have been seen once, or
-// where a batch has none the rationales, else the sequences, else the top-N users. It is at least
-// 1; the reference divides by zero where a batch is larger than its data.
+// steps returns the number of batches per epoch: enough to see each explanation once, or each
+// rationale, sequence or top-N user if a batch has none of the former. It is at least 1; the
+// reference divides by zero if a batch is larger than its data.
 func (c *Corpus) steps(counts Counts) int {
 	for _, task := range []Task{Explanation, Rationale, Sequential, TopN} {
 		if counts[task] > 0 {

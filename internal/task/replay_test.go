@@ -43,13 +43,16 @@ func TestMixerReplaysTheReferencesRandomCalls(t *testing.T) {
 	data := &dataset.Dataset{Name: "tape", Items: file.Items, Users: histories(t, file.Histories)}
 	for _, r := range file.Records {
 		data.Explanations.Train = append(data.Explanations.Train, dataset.Explanation{
-			User: r.User, Item: r.Item, Explanation: r.Explanation, Feature: r.Feature, Preference: r.Preference, Attribution: r.Attribution,
+			User: r.User, Item: r.Item, Explanation: r.Explanation, Feature: r.Feature, Preference: r.Preference,
+			Attribution: r.Attribution,
 		})
 	}
 	settings := paper("rdrec")
 	settings.Negatives = file.Negatives
 	recorded := &replay{t: t}
-	mixer, err := newCorpus(t, data, settings).MixerFrom(spec.Train{Batch: file.Batch, Ratio: parseRatio(t, file.Ratio)}, recorded)
+	mixer, err := newCorpus(t, data, settings).MixerFrom(
+		spec.Train{Batch: file.Batch, Ratio: parseRatio(t, file.Ratio)}, recorded,
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,10 +65,11 @@ func TestMixerReplaysTheReferencesRandomCalls(t *testing.T) {
 			inputs, outputs = append(inputs, example.Source), append(outputs, example.Target)
 		}
 		if len(recorded.calls) > 0 {
-			t.Errorf("batch %d: calls %v are left on the tape", i, recorded.calls)
+			t.Errorf("batch %d: recorded calls %v were not made", i, recorded.calls)
 		}
 		for what, diff := range map[string]string{
-			"tasks": cmp.Diff(want.Task, tasks), "inputs": cmp.Diff(want.Inputs, inputs), "outputs": cmp.Diff(want.Outputs, outputs),
+			"tasks": cmp.Diff(want.Task, tasks), "inputs": cmp.Diff(want.Inputs, inputs),
+			"outputs": cmp.Diff(want.Outputs, outputs),
 		} {
 			if diff != "" {
 				t.Errorf("batch %d: %s (-want +got):\n%s", i, what, diff)
@@ -132,8 +136,8 @@ func (c *call) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// replay answers with what the reference's random calls gave, and checks that the calls are the
-// same.
+// replay is a Random that returns the results of the reference's recorded calls, and checks that
+// the calls are the same.
 type replay struct {
 	t     *testing.T
 	calls []call
@@ -142,12 +146,12 @@ type replay struct {
 func (p *replay) take(names ...string) call {
 	p.t.Helper()
 	if len(p.calls) == 0 {
-		p.t.Fatalf("a call of %v, but the tape is at its end", names)
+		p.t.Fatalf("a call of %v after the end of the recording", names)
 	}
 	taken := p.calls[0]
 	p.calls = p.calls[1:]
 	if !slices.Contains(names, taken.name) {
-		p.t.Fatalf("a call of %v, the tape has %v", names, taken)
+		p.t.Fatalf("a call of %v, the recording has %v", names, taken)
 	}
 	return taken
 }
@@ -159,7 +163,7 @@ func (p *replay) IntN(n int) int {
 		low, high, result = taken.numbers[0], taken.numbers[1], taken.numbers[2]
 	}
 	if high-low+1 != n {
-		p.t.Fatalf("a call with %d outcomes, the tape has %v", n, taken)
+		p.t.Fatalf("a call with %d outcomes, the recording has %v", n, taken)
 	}
 	return result - low
 }
@@ -168,7 +172,7 @@ func (p *replay) Shuffle(values []int) {
 	taken := p.take("shuffle_values", "shuffle_order")
 	before := slices.Clone(values)
 	if len(taken.values) != len(values) {
-		p.t.Fatalf("a shuffle of %d, the tape has %v", len(values), taken)
+		p.t.Fatalf("a shuffle of %d values, the recording has %v", len(values), taken)
 	}
 	copy(values, taken.values)
 	if taken.name == "shuffle_order" {
@@ -177,6 +181,6 @@ func (p *replay) Shuffle(values []int) {
 		}
 	}
 	if diff := cmp.Diff(slices.Sorted(slices.Values(before)), slices.Sorted(slices.Values(values))); diff != "" {
-		p.t.Fatalf("shuffle of other values (-ours +tape):\n%s", diff)
+		p.t.Fatalf("shuffle of other values (-ours +recording):\n%s", diff)
 	}
 }

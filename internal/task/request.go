@@ -6,9 +6,9 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// NextItemList asks, for each user, what comes after the whole history: unlike [Corpus.Test] it
-// keeps no item back to judge by. Short histories are asked about too; one without items is an
-// error, as the student has nothing to read.
+// NextItemList returns the examples that ask what each user will choose after the whole history;
+// unlike [Corpus.Test], it holds no item out. Short histories are included; an empty one is an
+// error, because the student would have nothing to read.
 func (c *Corpus) NextItemList(users []dataset.User) (List, error) {
 	if !c.templates.has(Sequential) {
 		return List{}, c.missingTemplates(Sequential)
@@ -19,7 +19,8 @@ func (c *Corpus) NextItemList(users []dataset.User) (List, error) {
 			return List{}, fmt.Errorf("dataset %q: user %d has an empty history", c.name, user.ID)
 		}
 		history := user.Items[max(0, len(user.Items)-maxSegment+1):]
-		list.Examples = append(list.Examples, c.withItems(Example{Prompt: PromptSequential, User: user.ID, Items: history}, last(c.templates.sequential)))
+		example := Example{Prompt: PromptSequential, User: user.ID, Items: history}
+		list.Examples = append(list.Examples, c.withItems(example, last(c.templates.sequential)))
 	}
 	return list, nil
 }
@@ -27,7 +28,7 @@ func (c *Corpus) NextItemList(users []dataset.User) (List, error) {
 // Pair is a user and an item.
 type Pair struct{ User, Item int }
 
-// ExplanationList asks, for each pair, why the user would choose the item.
+// ExplanationList returns the examples that ask why the user of each pair would choose the item.
 func (c *Corpus) ExplanationList(pairs []Pair) (List, error) {
 	if !c.templates.has(Explanation) {
 		return List{}, c.missingTemplates(Explanation)
@@ -41,11 +42,12 @@ func (c *Corpus) ExplanationList(pairs []Pair) (List, error) {
 }
 
 func (c *Corpus) missingTemplates(task Task) error {
-	return fmt.Errorf("method %q has no %s examples: template set %q has none", c.settings.Method.Name, task, c.templateSet.Name)
+	return fmt.Errorf("method %q has no %s examples: template set %q has none",
+		c.settings.Method.Name, task, c.templateSet.Name)
 }
 
-// Inputs are what the student reads when it is asked to explain an item to a user, and for what
-// comes after a history.
+// Inputs returns what the student reads to explain an item to a user, and to predict what follows a
+// history.
 func (f TemplateSet) Inputs(pair Pair, history []int) (explain, next string, err error) {
 	texts, err := f.compile()
 	if err != nil {

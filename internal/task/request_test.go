@@ -11,7 +11,7 @@ import (
 	"rdrec/internal/task"
 )
 
-// upTo is the numbers from 1 to n.
+// upTo returns the numbers from 1 to n.
 func upTo(n int) []int {
 	all := make([]int, n)
 	for i := range all {
@@ -20,9 +20,9 @@ func upTo(n int) []int {
 	return all
 }
 
-// TestHistoriesAreCutToTwenty: serving reads the last 20 items of a whole history; validation and
-// testing the last 20 before the item that is to be found.
-func TestHistoriesAreCutToTwenty(t *testing.T) {
+// TestHistoriesAreTruncatedToTwenty: serving reads the last 20 items of a whole history; validation
+// and testing the last 20 before the item to find.
+func TestHistoriesAreTruncatedToTwenty(t *testing.T) {
 	for _, c := range []struct{ items, next, test, valid [2]int }{
 		{[2]int{1, 3}, [2]int{1, 3}, [2]int{1, 2}, [2]int{1, 1}},
 		{[2]int{1, 20}, [2]int{1, 20}, [2]int{1, 19}, [2]int{1, 18}},
@@ -53,7 +53,7 @@ func TestHistoriesAreCutToTwenty(t *testing.T) {
 	}
 }
 
-func TestNextAsksForWhatComesAfterAll(t *testing.T) {
+func TestNextItemListReadsTheWholeHistory(t *testing.T) {
 	users := []dataset.User{{ID: 9, Items: []int{7}}, {ID: 4, Items: []int{5, 6}}}
 	list, err := newCorpus(t, small(), paper("rdrec")).NextItemList(users)
 	if err != nil {
@@ -73,8 +73,9 @@ func TestNextAsksForWhatComesAfterAll(t *testing.T) {
 	}
 }
 
-func TestWhyAsksAboutPairs(t *testing.T) {
-	list, err := newCorpus(t, small(), paper("rdrec")).ExplanationList([]task.Pair{{User: 9, Item: 7}, {User: 1, Item: 2}})
+func TestExplanationListAsksAboutPairs(t *testing.T) {
+	pairs := []task.Pair{{User: 9, Item: 7}, {User: 1, Item: 2}}
+	list, err := newCorpus(t, small(), paper("rdrec")).ExplanationList(pairs)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,12 +115,12 @@ func TestListsWithoutTemplates(t *testing.T) {
 	}
 }
 
-// TestKindsOfAFamily: a rationale needs both of its halves.
-func TestKindsOfAFamily(t *testing.T) {
+// TestTasksOfATemplateSet: a rationale needs both of its halves.
+func TestTasksOfATemplateSet(t *testing.T) {
 	one := []string{"x"}
 	for name, c := range map[string]struct {
-		family task.TemplateSet
-		want   []task.Task
+		set  task.TemplateSet
+		want []task.Task
 	}{
 		"none":              {task.TemplateSet{}, nil},
 		"explanations":      {task.TemplateSet{Explanation: one}, []task.Task{task.Explanation}},
@@ -130,13 +131,13 @@ func TestKindsOfAFamily(t *testing.T) {
 		"rationales":        {task.TemplateSet{Preference: "x", Attribute: "x"}, []task.Task{task.Rationale}},
 	} {
 		var got []task.Task
-		for _, kind := range task.Tasks() {
-			has, err := c.family.Has(kind)
+		for _, tk := range task.Tasks() {
+			has, err := c.set.Has(tk)
 			if err != nil {
 				t.Fatal(err)
 			}
 			if has {
-				got = append(got, kind)
+				got = append(got, tk)
 			}
 		}
 		if diff := cmp.Diff(c.want, got); diff != "" {
@@ -145,9 +146,9 @@ func TestKindsOfAFamily(t *testing.T) {
 	}
 }
 
-// TestWhyPadsAsTheProtocolSays: to the longest of all pairs in protocol paper, to that of a batch
-// in protocol clean.
-func TestWhyPadsAsTheProtocolSays(t *testing.T) {
+// TestExplanationListPadding: to the longest of all pairs in protocol paper, to the longest of a
+// batch in protocol clean.
+func TestExplanationListPadding(t *testing.T) {
 	pairs := []task.Pair{{User: 1, Item: 2}, {User: 987654321, Item: 987654321}}
 	for _, s := range []task.Settings{paper("rdrec"), clean("rdrec")} {
 		list, err := newCorpus(t, small(), s).ExplanationList(pairs)
@@ -169,7 +170,7 @@ func TestTemplateSetInputs(t *testing.T) {
 		return task.TemplateSet{Name: "odd", Explanation: []string{text}, Sequential: []string{"x"}}
 	}
 	for name, c := range map[string]struct {
-		family              task.TemplateSet
+		set                 task.TemplateSet
 		explain, next, want string
 	}{
 		"the last of each": {
@@ -181,12 +182,12 @@ func TestTemplateSetInputs(t *testing.T) {
 		},
 		"unknown": {
 			bad("a {users}"), "", "",
-			`"odd": template "a {users}" has a placeholder that is none of {user}, {item}, {items}, {chain}`,
+			`"odd": template "a {users}" has a placeholder other than {user}, {item}, {items}, {chain}`,
 		},
 		"unclosed": {bad("a {user"), "", "", `template set "odd": template "a {user" has a placeholder`},
 	} {
 		t.Run(name, func(t *testing.T) {
-			explain, next, err := c.family.Inputs(task.Pair{User: 3, Item: 8}, []int{5, 6, 7})
+			explain, next, err := c.set.Inputs(task.Pair{User: 3, Item: 8}, []int{5, 6, 7})
 			if explain != c.explain || next != c.next {
 				t.Errorf("texts %q and %q, want %q and %q", explain, next, c.explain, c.next)
 			}

@@ -6,8 +6,8 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// order is a walk over records: in the data's order first, reshuffled each time it ends. As in the
-// reference there is no shuffle before the first end, so the first epoch sees the data in file
+// order iterates over records: first in the data's order, then reshuffled at each end. As in the
+// reference, there is no shuffle before the first end, so the first epoch sees the data in file
 // order.
 type order struct {
 	Indices []int `json:"indices"`
@@ -31,8 +31,8 @@ func (o *order) next(random Random) int {
 	return o.Indices[o.At-1]
 }
 
-// sampler draws training examples. The order of its calls to random is the reference's, so that a
-// tape of them can be replayed.
+// sampler samples training examples. The order of its calls to random is the reference's, so that a
+// recording of them can be replayed.
 type sampler struct {
 	*Corpus
 	random Random
@@ -40,7 +40,7 @@ type sampler struct {
 
 func (s sampler) choose(list []template) template { return list[s.random.IntN(len(list))] }
 
-// sample appends n records of a kind.
+// sample appends n records of a task.
 func (s sampler) sample(out []Example, task Task, o *order, n int) []Example {
 	from := len(out)
 	for range n {
@@ -70,8 +70,8 @@ func (s sampler) sample(out []Example, task Task, o *order, n int) []Example {
 	return out
 }
 
-// setPromptsByHalf gives rationale rows the reference's tasks: the first half preference, the
-// second attribute, though the rows alternate.
+// setPromptsByHalf assigns the reference's prompts to rationale rows: preference to the first half,
+// attribute to the second, although the rows alternate.
 func setPromptsByHalf(rows []Example) {
 	for i := range rows {
 		rows[i].Prompt = PromptPreference
@@ -81,18 +81,18 @@ func setPromptsByHalf(rows []Example) {
 	}
 }
 
-// segment is a part of a sequence without its last two items, at least two items long and cut to
-// the last 21.
+// segment returns a random part of a sequence without its last two items, at least two items long
+// and truncated to the last 21.
 func (s sampler) segment(items []int) []int {
 	start := s.random.IntN(len(items) - 3)
 	end := start + 1 + s.random.IntN(len(items)-3-start)
 	return recent(items[start : end+1])
 }
 
-// recent is the last 21 items at most: a history of 20 and its answer.
+// recent returns at most the last 21 items: a history of 20 and its target.
 func recent(items []int) []int { return items[max(0, len(items)-maxSegment):] }
 
-// unseen draws different items that the user has never had, with room for one more.
+// unseen samples distinct items that the user has never seen, with capacity for one more.
 func (s sampler) unseen(user dataset.User) []int {
 	sampled := make([]int, 0, s.settings.Negatives+1)
 	for len(sampled) < s.settings.Negatives {

@@ -23,7 +23,7 @@ func TestPCGIsTheStreamOfASeed(t *testing.T) {
 		want, got := rand.New(rand.NewPCG(uint64(c.seed), c.stream)), task.NewPCG(c.seed, c.stream)
 		for range 5 {
 			if w, g := want.IntN(1000), got.IntN(1000); w != g {
-				t.Errorf("seed %d, stream %d: drew %d, want %d", c.seed, c.stream, g, w)
+				t.Errorf("seed %d, stream %d: got %d, want %d", c.seed, c.stream, g, w)
 			}
 		}
 		shuffled, mixed := upTo(9), upTo(9)
@@ -35,8 +35,9 @@ func TestPCGIsTheStreamOfASeed(t *testing.T) {
 	}
 }
 
-// TestRandomStreamsAreDistinct: 0 mixes training batches, 1 orders the candidates of tests, 2
-// draws what is shown, and those from 3 on are the validations', one an epoch in protocol paper.
+// TestRandomStreamsAreDistinct: stream 0 mixes training batches, 1 orders the test candidates, 2
+// samples the dump, and those from 3 on sample the validation candidates, one per epoch in protocol
+// paper.
 func TestRandomStreamsAreDistinct(t *testing.T) {
 	const seed = 5
 	corpus := newCorpus(t, small(), paper("rdrec"))
@@ -80,8 +81,8 @@ func TestRandomStreamsAreDistinct(t *testing.T) {
 	}
 }
 
-// TestCandidatesOfTheTest are the file's negatives and the last item, shuffled by stream 1 from
-// user to user.
+// TestCandidatesOfTheTest are the file's negatives and the last item, shuffled by stream 1, user by
+// user.
 func TestCandidatesOfTheTest(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 1))
 	var want [][]int
@@ -110,11 +111,11 @@ func TestCandidatesOfTheTest(t *testing.T) {
 	}
 }
 
-// TestCandidatesOfAValidation are drawn one by one from 1 to the number of items, without those
-// that the user has had and those drawn before.
+// TestCandidatesOfAValidation samples them one by one from 1 to the number of items, without the
+// user's items and those sampled before.
 func TestCandidatesOfAValidation(t *testing.T) {
 	data := small()
-	data.Items = 14 // few, so that many draws are had or drawn already
+	data.Items = 14 // few, so that many samples are rejected
 	random := rand.New(rand.NewPCG(5, 3+2))
 	var want [][]int
 	for _, user := range data.Users[1:] {
@@ -141,8 +142,7 @@ func TestCandidatesOfAValidation(t *testing.T) {
 	}
 }
 
-// TestDumpUsesItsOwnStream: what is shown of the explanations uses the templates that stream 2
-// draws.
+// TestDumpUsesItsOwnStream: the dumped explanations use the templates that stream 2 samples.
 func TestDumpUsesItsOwnStream(t *testing.T) {
 	random := rand.New(rand.NewPCG(5, 2))
 	set, err := task.TemplateSetNamed("pod")
@@ -152,13 +152,8 @@ func TestDumpUsesItsOwnStream(t *testing.T) {
 	var want []string
 	for _, record := range small().Explanations.Train[:3] {
 		text := set.Explanation[random.IntN(len(set.Explanation))]
-		explain, _, err := task.TemplateSet{
-			Explanation: []string{text},
-			Sequential:  []string{"x"},
-		}.Inputs(
-			task.Pair{User: record.User, Item: record.Item},
-			nil,
-		)
+		set := task.TemplateSet{Explanation: []string{text}, Sequential: []string{"x"}}
+		explain, _, err := set.Inputs(task.Pair{User: record.User, Item: record.Item}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -170,11 +165,11 @@ func TestDumpUsesItsOwnStream(t *testing.T) {
 	}
 	var got []string
 	for line := range strings.Lines(out.String()) {
-		var shown struct{ Kind, Source string }
+		var shown struct{ Task, Source string }
 		if err := json.Unmarshal([]byte(line), &shown); err != nil {
 			t.Fatal(err)
 		}
-		if shown.Kind == "explanation" {
+		if shown.Task == "explanation" {
 			got = append(got, shown.Source)
 		}
 	}
@@ -183,10 +178,10 @@ func TestDumpUsesItsOwnStream(t *testing.T) {
 	}
 }
 
-// TestEachSwitchActsIndependently turns each of the protocol's switches on by itself: it changes
-// what it is for, and nothing else.
+// TestEachSwitchActsIndependently turns each of the protocol's switches on alone: it changes what
+// it is for, and nothing else.
 func TestEachSwitchActsIndependently(t *testing.T) {
-	type effects struct{ Narrow, KeepsEnd, RightTasks, SameCandidates, HeldOut bool }
+	type effects struct{ Narrow, KeepsEnd, CorrectTasks, SameCandidates, HeldOut bool }
 	data := small()
 	data.Explanations.Val = append(data.Explanations.Val, data.Explanations.Val[0])
 	data.Explanations.Val[0].Explanation = "a much longer text than the one after it"
@@ -224,18 +219,18 @@ func TestEachSwitchActsIndependently(t *testing.T) {
 		narrow := func(tk task.Task) bool { w := widths(tk); return w[0] != w[len(w)-1] }
 		var e effects
 		if e.Narrow = narrow(task.Explanation); e.Narrow != narrow(task.Rationale) {
-			t.Errorf("%+v: rationales are padded otherwise than explanations", p)
+			t.Errorf("%+v: rationales and explanations are padded differently", p)
 		}
 		e.KeepsEnd = encoder.Encode([]task.Example{{Target: "a rather long answer, which is cut"}}).Target[5] == 1
 		for b := range list(task.Rationale, 1).Batches(encoder, 2) {
-			e.RightTasks = b.Prompts[1] == int64(task.PromptAttribute) && b.Prompts[2] == int64(task.PromptPreference)
+			e.CorrectTasks = b.Prompts[1] == int64(task.PromptAttribute) && b.Prompts[2] == int64(task.PromptPreference)
 		}
 		sampled := newMixer(t, data, s, spec.Train{Batch: 2, Ratio: spec.Ratio{Rationale: 1}}, 1).Next()
 		right := !slices.ContainsFunc(sampled, func(x task.Example) bool {
 			return (x.Prompt == task.PromptPreference) != strings.Contains(x.Source, "preference")
 		})
-		if right != e.RightTasks {
-			t.Errorf("%+v: training has other tasks than validation", p)
+		if right != e.CorrectTasks {
+			t.Errorf("%+v: training and validation have different prompts", p)
 		}
 		e.SameCandidates = cmp.Equal(list(task.TopN, 1).Examples, list(task.TopN, 2).Examples)
 		e.HeldOut = len(list(task.Explanation, 1).Examples) == 2
@@ -246,7 +241,7 @@ func TestEachSwitchActsIndependently(t *testing.T) {
 			Narrow: true,
 		},
 		"skip_pads":       {KeepsEnd: true},
-		"correct_tasks":   {RightTasks: true},
+		"correct_tasks":   {CorrectTasks: true},
 		"patience_resets": {},
 		"constrained":     {SameCandidates: true},
 		"held_out":        {HeldOut: true},

@@ -9,7 +9,7 @@ import (
 	"rdrec/internal/token"
 )
 
-// paper is the settings of a method under protocol paper, clean under protocol clean.
+// paper returns the settings of a method in protocol paper, clean those in protocol clean.
 func paper(method string) task.Settings { return settings(method, spec.Paper) }
 
 func clean(method string) task.Settings { return settings(method, spec.Clean) }

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// template is a text cut at its placeholders: literals at even places, names of placeholders at odd
-// ones.
+// template is a text split at its placeholders: literals at even indices, names of placeholders at
+// odd ones.
 type template []string
 
 func newTemplate(text string) (template, error) {
@@ -25,14 +25,14 @@ func newTemplate(text string) (template, error) {
 			closed = false
 		}
 		if !closed {
-			return nil, fmt.Errorf("template %q has a placeholder that is none of {user}, {item}, {items}, {chain}", text)
+			return nil, fmt.Errorf("template %q has a placeholder other than {user}, {item}, {items}, {chain}", text)
 		}
 		t = append(t, name)
 		rest = tail
 	}
 }
 
-// placeholders is what fills a template.
+// placeholders are the values that fill a template.
 type placeholders struct {
 	user, item int
 	items      []int
@@ -68,7 +68,8 @@ func join(out []byte, items []int, separator string) []byte {
 	return out
 }
 
-// templates are a family's texts. Validation and testing ask with the last of a list.
+// templates are the compiled texts of a template set. Validation and testing use the last of each
+// list.
 type templates struct {
 	explanation, sequential, topn, preference, attribute []template
 }
@@ -103,7 +104,7 @@ func nonEmpty(text string) []string {
 	return []string{text}
 }
 
-// has says whether there are templates for a kind.
+// has reports whether there are templates for a task.
 func (t templates) has(task Task) bool {
 	switch task {
 	case Explanation:

@@ -7,25 +7,25 @@ import (
 	"rdrec/internal/token"
 )
 
-// TemplateSet is the texts that ask for the tasks. Training draws one of a list; validation and
-// testing ask with the last of it. In a text `{user}` and `{item}` stand for one id, `{items}` for
-// the history or the candidates, joined by Separator, and `{chain}` for the same, joined by arrows.
-// To add a template, add a line.
+// TemplateSet is a set of input texts for the tasks. Training samples one text of a list;
+// validation and testing use the last. In a text, `{user}` and `{item}` are replaced by an id,
+// `{items}` by the history or the candidates joined by Separator, and `{chain}` by the same joined
+// by arrows. To add a template, add a line.
 type TemplateSet struct {
 	Name                          string
 	Explanation, Sequential, TopN []string
-	// PromptPreference and Attribute are the two halves of a rationale; a family without them has
-	// no rationales.
+	// Preference and Attribute are the two halves of a rationale; a set without them has no
+	// rationales.
 	Preference, Attribute string
-	// Separator stands between the items of a list.
+	// Separator separates the items of a list.
 	Separator string
 	// Words is the rule for whole words.
 	Words token.WordRule
 }
 
-// TemplateSets is the table of families: POD's templates, which RDRec shares, and texts of the
-// shape that P5's have (lists of plain numbers, blanks around punctuation) for the tasks that P5
-// has in common with the two.
+// TemplateSets is the table of template sets: POD's templates, which RDRec shares, and texts in the
+// style of P5's (lists of plain numbers, blanks around punctuation) for the tasks that P5 has in
+// common with them.
 func TemplateSets() []TemplateSet {
 	return []TemplateSet{
 		{
@@ -42,21 +42,27 @@ func TemplateSets() []TemplateSet {
 				"user_{user} item_{item}",
 			},
 			Sequential: []string{
-				"Given the following purchase history of user_{user}: item_{items}, predict next possible item to be purchased by the user.",
-				"I find the purchase history list of user_{user}: item_{items}. I wonder what is the next item to recommend to the user. " +
-					"Can you help me decide?",
-				"Here is the purchase history list of user_{user}: item_{items}. Try to recommend next item to the user.",
-				"Given the following purchase history of user_{user}: item_{items}, predict next possible item for the user.",
-				"Based on the purchase history of user_{user}: item_{items}, can you decide the next item likely to be purchased by the user?",
+				"Given the following purchase history of user_{user}: item_{items}, predict next possible item to " +
+					"be purchased by the user.",
+				"I find the purchase history list of user_{user}: item_{items}. I wonder what is the next item to " +
+					"recommend to the user. Can you help me decide?",
+				"Here is the purchase history list of user_{user}: item_{items}. Try to recommend " +
+					"next item to the user.",
+				"Given the following purchase history of user_{user}: item_{items}, predict next possible item for " +
+					"the user.",
+				"Based on the purchase history of user_{user}: item_{items}, can you decide the next item likely to " +
+					"be purchased by the user?",
 				"Here is the purchase history of user_{user}: item_{items}. What to recommend next for the user?",
-				"According to the purchase history of user_{user}: item_{items}, can you recommend the next possible item to the user?",
+				"According to the purchase history of user_{user}: item_{items}, can you recommend the next " +
+					"possible item to the user?",
 				"user_{user} item_{items}",
 			},
 			TopN: []string{
 				"Which item of the following to recommend for user_{user}? item_{items}",
 				"Choose the best item from the candidates to recommend for user_{user}? item_{items}",
 				"Pick the most suitable item from the following list and recommend to user_{user}: item_{items}",
-				"We want to make recommendation for user_{user}. Select the best item from these candidates: item_{items}",
+				"We want to make recommendation for user_{user}. Select the best item from these candidates: " +
+					"item_{items}",
 				"user_{user} item_{items}",
 			},
 			Preference: "Generate user_{user}'s preference",
@@ -89,7 +95,7 @@ func TemplateSets() []TemplateSet {
 	}
 }
 
-// TemplateSetNamed returns the family of a name.
+// TemplateSetNamed returns the template set of that name.
 func TemplateSetNamed(name string) (TemplateSet, error) {
 	var known []string
 	for _, set := range TemplateSets() {
@@ -98,5 +104,5 @@ func TemplateSetNamed(name string) (TemplateSet, error) {
 		}
 		known = append(known, set.Name)
 	}
-	return TemplateSet{}, fmt.Errorf("no template set %q: there are %s", name, strings.Join(known, ", "))
+	return TemplateSet{}, fmt.Errorf("no template set %q; known are %s", name, strings.Join(known, ", "))
 }
