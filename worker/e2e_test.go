@@ -262,6 +262,10 @@ func TestKilledWorkerResumes(t *testing.T) {
 		t.Errorf("%d parts of rationales, want one for each of 4 shards", parts)
 	}
 	p.checkSecondRunIsCached(s, want)
+	undisturbed.recordAll("Experiment", "experiment")
+	undisturbed.recordAll("Trial", "trial")
+	p.recordAll("Experiment", "", "experiment-stages-found")
+	p.recordAll("Trial", "trial-resumed")
 }
 
 // checkSecondRunIsCached runs the same spec again: every stage is found, none is done.

@@ -168,6 +168,8 @@ func TestExportResumesAfterWorkerDeath(t *testing.T) {
 	s.checkRecommendCommand(data, rows)
 	s.checkUsageErrors(dir)
 	s.checkActivitiesRanOnce(nil)
+	s.recordAll("Export", "export-resumed", "export-found")
+	s.recordAll("Recommend", "recommend")
 }
 
 // checkRecommendCommand checks single recommendations against the export's rows.

@@ -17,6 +17,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/dataset"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -80,7 +81,7 @@ func shortRunFlags(more ...string) (flags []string) {
 }
 
 // triggerRun has the schedule begin a night and waits for its verdict.
-func (s *faultEnv) triggerRun(code int) (run activities.NightlyRun) {
+func (s *faultEnv) triggerRun(code int) (run registry.NightlyRun) {
 	s.t.Helper()
 	out, stderr, got := s.starter("schedule", "trigger", "beauty-nightly", "--wait", "--json")
 	if got != code {
@@ -103,7 +104,7 @@ func newWebhook(t *testing.T) (url string, heard func() []string) {
 	var verdicts []string
 	server := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
-		var run activities.NightlyRun
+		var run registry.NightlyRun
 		if err != nil || json.Unmarshal(body, &run) != nil {
 			t.Errorf("the webhook hears %q, %v", body, err)
 		}
@@ -134,7 +135,7 @@ func TestThreeNightlyRuns(t *testing.T) {
 	s.addReviews("2017-05-31.json", 0, firstOfJune, unchanged)
 	s.mustStarter(append([]string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}, shortRunFlags("nightly.webhook="+hook)...)...)
 	first := s.triggerRun(0)
-	if first.Verdict != activities.VerdictFirst || first.Counts[activities.CountRequests] == 0 || first.WarmStart {
+	if first.Verdict != registry.VerdictFirst || first.Counts[activities.CountRequests] == 0 || first.WarmStart {
 		t.Errorf("the first night: %+v", first)
 	}
 	s.addReviews("2017-09-30.json", firstOfJune, firstOfOctober, unchanged)
@@ -142,7 +143,7 @@ func TestThreeNightlyRuns(t *testing.T) {
 	before, after := s.dataset(first.Dataset), s.dataset(second.Dataset)
 	checkIDsUnchanged(t, before, after)
 	requested, newTextCount := second.Counts[activities.CountRequests], newTexts(before, after)
-	if second.Verdict != activities.VerdictPromoted || !second.WarmStart || newTextCount == 0 || requested != newTextCount {
+	if second.Verdict != registry.VerdictPromoted || !second.WarmStart || newTextCount == 0 || requested != newTextCount {
 		t.Errorf("the second night asked for %d rationales and has %d new texts: %+v", requested, newTextCount, second)
 	}
 	s.addReviews("2018-10-01.json", firstOfOctober, forever, func(i int, line string) string {
@@ -152,11 +153,11 @@ func TestThreeNightlyRuns(t *testing.T) {
 		return line
 	})
 	third := s.triggerRun(12)
-	if third.Verdict != activities.VerdictRejected || third.Promotion != 2 || len(third.Reasons) != 1 || third.Counts[activities.CountRequests] != 0 {
+	if third.Verdict != registry.VerdictRejected || third.Promotion != 2 || len(third.Reasons) != 1 || third.Counts[activities.CountRequests] != 0 {
 		t.Errorf("the poisoned night: %+v", third)
 	}
 	s.mustStarter("rollback", "beauty-nightly")
-	if after := s.triggerRun(0); after.Verdict != activities.VerdictIdle || after.SkippedFiles != 2 || after.Promotion != 3 {
+	if after := s.triggerRun(0); after.Verdict != registry.VerdictIdle || after.SkippedFiles != 2 || after.Promotion != 3 {
 		t.Errorf("after the rollback: %+v; want nothing new, two files held back, and the rollback in use", after)
 	}
 	if got, want := strings.Join(heard(), " "), "first promoted rejected idle"; got != want {
@@ -168,6 +169,8 @@ func TestThreeNightlyRuns(t *testing.T) {
 		t.Errorf("the page has %d nights, %v; want 4", len(page.Rows), err)
 	}
 	s.mustStarter("verify", "--all")
+	s.recordAll("Nightly", "nightly-first", "nightly-promoted", "nightly-rejected", "nightly-idle")
+	s.recordAll("Promotion", "promotion-rollback")
 }
 
 // TestNightlyRunsIngestFromATable has two nights on a file that others write to: the second takes
@@ -183,13 +186,13 @@ func TestNightlyRunsIngestFromATable(t *testing.T) {
 		"data.reviews.columns={user: reviewerID, item: asin, time: unixReviewTime, rating: overall, text: reviewText}",
 	)...)...)
 	first := s.triggerRun(0)
-	if idle := s.triggerRun(0); first.Verdict != activities.VerdictFirst || idle.Verdict != activities.VerdictIdle {
+	if idle := s.triggerRun(0); first.Verdict != registry.VerdictFirst || idle.Verdict != registry.VerdictIdle {
 		t.Errorf("the first night: %s, then %s", first.Verdict, idle.Verdict)
 	}
 	added := s.reviewsBetween(firstOfJune, firstOfOctober, unchanged)
 	writeFile(t, table, s.reviewsBetween(0, firstOfOctober, unchanged))
 	second := s.triggerRun(0)
-	if got, want := second.Counts[activities.CountNewRows], strings.Count(added, "\n"); second.Verdict != activities.VerdictPromoted || got != want {
+	if got, want := second.Counts[activities.CountNewRows], strings.Count(added, "\n"); second.Verdict != registry.VerdictPromoted || got != want {
 		t.Errorf("the second night took in %d rows of %d: %+v", got, want, second)
 	}
 }

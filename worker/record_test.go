@@ -4,10 +4,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	historypb "go.temporal.io/api/history/v1"
+	workflowpb "go.temporal.io/api/workflow/v1"
+	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -31,6 +34,35 @@ func (p *testEnv) recordHistory(run client.WorkflowRun, name string) {
 	}
 	if err := os.WriteFile(filepath.Join(folder, name+".json"), text, 0o600); err != nil {
 		p.t.Fatal(err)
+	}
+}
+
+// recordAll writes the histories of the finished workflows of a type, oldest first, under names;
+// an empty name passes a workflow over.
+func (p *testEnv) recordAll(workflowType string, names ...string) {
+	p.t.Helper()
+	if os.Getenv(recordFolder) == "" {
+		return
+	}
+	closed, err := p.client.ListWorkflow(p.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: p.namespace, Query: fmt.Sprintf("WorkflowType = %q AND ExecutionStatus != 'Running'", workflowType),
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	runs := closed.GetExecutions()
+	slices.SortFunc(runs, func(a, b *workflowpb.WorkflowExecutionInfo) int {
+		return a.GetStartTime().AsTime().Compare(b.GetStartTime().AsTime())
+	})
+	if len(runs) < len(names) {
+		p.t.Fatalf("%d runs of %s, want %d", len(runs), workflowType, len(names))
+	}
+	for i, name := range names {
+		if name == "" {
+			continue
+		}
+		execution := runs[i].GetExecution()
+		p.recordHistory(p.client.GetWorkflow(p.t.Context(), execution.GetWorkflowId(), execution.GetRunId()), name)
 	}
 }
 
