@@ -111,8 +111,13 @@ bench-scale: bin/bench ## what an examination costs as users, items, histories, 
 bench-serve: build bin/bench ## a served model under load on the loopback: p50, p99, requests/s, memory (docs/performance.md; SECS=15, SIZE=t5-small)
 	@bin/bench serve -seconds $(or $(SECS),15) -size $(or $(SIZE),t5-small) -json bin/bench-serve.json
 
+.PHONY: histories
+histories: setup ## record the workflow histories that the replay tests read anew, after a change of names or a version
+	RDREC_RECORD='$(CURDIR)/workflows/testdata' go test -buildvcs=false -count=1 -timeout 30m \
+		-run '^(TestRecordHistories|TestKilledWorkerResumes|TestFinishedRowsAreNotRequestedAgain|TestShardsAndPausesKeepBytes|TestShardedEvaluationKeepsBytes|TestExportResumesAfterWorkerDeath|TestThreeNightlyRuns)$$' ./worker
+
 .PHONY: nightly
-nightly: setup ## three nights on the shipped reviews, begun by a schedule: docs/nightly.md
+nightly: setup ## three nightly runs on the shipped reviews, started by a schedule: docs/nightly.md
 	@go test -buildvcs=false -count=1 -v -timeout 20m -run '^TestThreeNightlyRuns$$' ./worker
 
 bench-go: setup ## Go's benchmarks of single packages
