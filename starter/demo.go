@@ -15,10 +15,10 @@ import (
 // demoCmd runs one experiment with a server and a worker of its own.
 type demoCmd struct {
 	Spec        string   `arg:"" optional:"" help:"Another spec." default:"experiments/demo.yaml"`
-	Set         []string `help:"Override a value of the spec, for example train.epochs=2." placeholder:"KEY=VALUE" sep:"none"`
+	Set         []string `help:"${help_set}" placeholder:"KEY=VALUE" sep:"none"`
 	Config      string   `help:"The server's settings file." default:"${dev_config}"`
 	Worker      string   `help:"The worker program; the default is in the folder of this program."`
-	KeepServing string   `help:"Keep serving afterwards: yes, no, or auto (on a terminal)." enum:"yes,no,auto" default:"auto"`
+	KeepServing string   `help:"${help_keep_serving}" enum:"yes,no,auto" default:"auto"`
 }
 
 // Run runs the experiment, prints its report, and stops the server and the worker that it started.

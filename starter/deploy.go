@@ -10,7 +10,7 @@ import (
 // deployCmd makes a worker version current.
 type deployCmd struct {
 	Deployment string `arg:"" help:"The workers' --deployment."`
-	BuildID    string `arg:"" name:"build-id" help:"The workers' --build-id; one of its workers must have polled before."`
+	BuildID    string `arg:"" name:"build-id" help:"The workers' --build-id; one of them must have polled before."`
 }
 
 // Run makes the version current. Running experiments stay on the version they started on.

@@ -62,5 +62,6 @@ func (a *app) announce(s *devserver.Server) error {
 
 // serverLog returns a logger that writes the dev server's messages for people.
 func serverLog(out io.Writer) zerolog.Logger {
-	return zerolog.New(zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: true}).With().Timestamp().Logger()
+	console := zerolog.ConsoleWriter{Out: out, TimeFormat: time.DateTime, NoColor: true}
+	return zerolog.New(console).With().Timestamp().Logger()
 }

@@ -31,7 +31,7 @@ type distillStartCmd struct {
 	Teacher  string   `help:"${help_distill_teacher}" placeholder:"FORM"`
 	Sample   int      `help:"${help_distill_sample}" placeholder:"N"`
 	Parallel int      `help:"${help_parallel}"`
-	Set      []string `help:"Override a value of the spec, for example teacher.prompt=paper." placeholder:"KEY=VALUE" sep:"none"`
+	Set      []string `help:"${help_set}" placeholder:"KEY=VALUE" sep:"none"`
 	Watch    bool     `help:"Watch until it ends." default:"true" negatable:""`
 }
 
@@ -91,7 +91,8 @@ func (c *distillStartCmd) Run(ctx context.Context, a *app) error {
 	if !c.Watch {
 		return a.printStartedJSON(e)
 	}
-	const message = "the distillation continues; the same command shows it again, \"starter distill pause %s\" pauses it"
+	const message = "the distillation continues; the same command shows it again, " +
+		"\"starter distill pause %s\" pauses it"
 	if err := a.await(ctx, e, fmt.Sprintf(message, e.id)); err != nil {
 		return err
 	}

@@ -37,7 +37,10 @@ func (a *app) printDistillation(ctx context.Context, e *execution, sample bool) 
 	}
 	defer bucket.Close()
 	d := distillationResult{
-		ID: e.id, Rationales: bucket.URL(storage.ContentKey(result.Rationales)), Partial: result.Partial, Stats: result.Stats,
+		ID:         e.id,
+		Rationales: bucket.URL(storage.ContentKey(result.Rationales)),
+		Partial:    result.Partial,
+		Stats:      result.Stats,
 	}
 	record, err := bucket.ReadArtifactFile(ctx, result.Rationales, "distillation.json")
 	if err == nil {
@@ -79,7 +82,8 @@ func (d *distillationResult) text() string {
 	for i, row := range d.Sample {
 		fmt.Fprintf(&page, "%3d  review       %s\n", i+1, row.Text)
 		if row.Failed != "" {
-			fmt.Fprintf(&page, "     not used     %s\n     its reply    %s\n\n", row.Failed, strings.ReplaceAll(row.Reply, "\n", " / "))
+			reply := strings.ReplaceAll(row.Reply, "\n", " / ")
+			fmt.Fprintf(&page, "     not used     %s\n     its reply    %s\n\n", row.Failed, reply)
 			continue
 		}
 		fmt.Fprintf(&page, "     preference   %s\n     attribution  %s\n\n", row.Preference, row.Attribution)
@@ -87,8 +91,9 @@ func (d *distillationResult) text() string {
 	q := d.Summary.Quality
 	fmt.Fprintf(&page, "%d of %d wanted rationales by %s (%s prompt): ",
 		q.Rationales, d.Summary.Wanted, d.Summary.Teacher, d.Summary.Prompt)
-	fmt.Fprintf(&page, "%d parsed, %d retried, %d quarantined, %d leaked the prompt, %.0f%% of their words from the review\n",
-		q.Parsed, q.Retried, q.Quarantined, q.Leaked, 100*q.Grounded)
+	fmt.Fprintf(&page, "%d parsed, %d retried, %d quarantined, %d leaked the prompt, ",
+		q.Parsed, q.Retried, q.Quarantined, q.Leaked)
+	fmt.Fprintf(&page, "%.0f%% of their words from the review\n", 100*q.Grounded)
 	for _, reason := range q.Reasons {
 		fmt.Fprintf(&page, "  quarantined: %s\n", reason)
 	}
@@ -113,7 +118,8 @@ func (d *distillationResult) writeCost(page *strings.Builder) {
 	}
 	if n := float64(len(d.Sample)); n > 0 && requests > 0 {
 		q, all := d.Summary.Quality, float64(d.Summary.Explanations)
-		fmt.Fprintf(page, "all %.0f explanations: about %s on one worker like this, %.0f tokens read and %.0f written\n",
-			all, seconds(all*elapsed/requests), all*float64(q.PromptTokens)/n, all*float64(q.Tokens)/n)
+		fmt.Fprintf(page, "all %.0f explanations: about %s on one worker like this, ",
+			all, seconds(all*elapsed/requests))
+		fmt.Fprintf(page, "%.0f tokens read and %.0f written\n", all*float64(q.PromptTokens)/n, all*float64(q.Tokens)/n)
 	}
 }

@@ -83,7 +83,8 @@ func (env *testEnv) distillation(
 	return workflows.DistillationResult{
 		Rationales: env.rationales, Partial: len(status.Skipped) > 0, Seconds: 3,
 		Stats: map[string]float64{
-			activities.StatRequests: 1, activities.StatSeconds: 2, activities.StatTokens: 30, activities.StatBatchHalvings: 2,
+			activities.StatRequests: 1, activities.StatSeconds: 2, activities.StatTokens: 30,
+			activities.StatBatchHalvings: 2,
 		},
 	}, err
 }
@@ -102,8 +103,10 @@ func TestDistillPrintsSample(t *testing.T) {
 		t.Errorf("the workflow received %+v", in)
 	}
 	contains(t, stdout,
-		"review       soft hair", "preference   The user prefers soft hair.", "attribution  The item's attributes are foam.",
-		"1 of 1 wanted rationales by smollm2", "50% of their words", "1 requested now, in 2.0s, 15 tokens/s", "out of memory 2 times",
+		"review       soft hair", "preference   The user prefers soft hair.",
+		"attribution  The item's attributes are foam.",
+		"1 of 1 wanted rationales by smollm2", "50% of their words", "1 requested now, in 2.0s, 15 tokens/s",
+		"out of memory 2 times",
 		"all 100 explanations: about 3m20s", "30000 tokens read and 3000 written", "rationales   ")
 	contains(t, stderr.String(), "distillation distill-shop-")
 }
@@ -153,7 +156,9 @@ func TestDistillRejectsInvalidFlags(t *testing.T) {
 		"--sample 1001: want 1 to 1000":  {"--sample", "1001", "--reviews", "x.json"},
 		"--dataset and --reviews":        {"--dataset", "x", "--reviews", "x.json"},
 		"teacher.model: must be smollm2": {"--reviews", "x.json", "--teacher", "gpt"},
-		"applies to language models":     {"--reviews", "x.json", "--teacher", "copy", "--set", "teacher.constrain=two-lines"},
+		"applies to language models": {
+			"--reviews", "x.json", "--teacher", "copy", "--set", "teacher.constrain=two-lines",
+		},
 		"needs a teacher.max_tokens of 16 or more": {
 			"--reviews", "x.json", "--set", "teacher.constrain=two-lines", "--set", "teacher.max_tokens=15",
 		},

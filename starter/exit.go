@@ -82,7 +82,7 @@ func exits() []exit {
 		{exitNoServer, "", is(errAttributes), hintAttributes},
 		{exitNoServer, "", is(errServerFailed), "see its messages above; log_level in temporal-dev.yaml shows more"},
 		{exitNoBucket, "the bucket or an object in it is missing", is(errNoBucket, storage.ErrNotFound), hintBucket},
-		{exitExperiment, "the experiment failed", is(errExperiment), "fix the cause and run it again: finished stages are cached"},
+		{exitExperiment, "the experiment failed", is(errExperiment), hintExperiment},
 		{exitExperiment, "", is(errWorkerEnded), "see its log; finished work is kept, so run it again"},
 		{exitDiffers, "a rerun produced different bytes", is(errDiffers), hintDiffers},
 		{exitRejected, "the nightly run's model was rejected", is(errRejected), hintRejected},
@@ -108,6 +108,7 @@ func exits() []exit {
 const (
 	hintAttributes = "register the search attributes in temporal-dev.yaml: temporal operator search-attribute create"
 	hintBucket     = "set --bucket or RDREC_BUCKET to the workers' bucket"
+	hintExperiment = "fix the cause and run it again: finished stages are cached"
 	hintDiffers    = "on a CPU, with the same number of threads and the same libtorch, the bytes are the same: " +
 		"see the first artifact that differs"
 	hintRejected = `"starter nightly list" shows the reasons; ` +

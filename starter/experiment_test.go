@@ -20,6 +20,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
+	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -132,7 +133,8 @@ func (env *testEnv) experiment(ctx workflow.Context, in workflows.ExperimentInpu
 	}
 	switch in.Spec.Name {
 	case "fails":
-		err = temporal.NewNonRetryableApplicationError("evaluate.num_beams is too large", activities.TypeInvalidConfig, nil)
+		const message = "evaluate.num_beams is too large"
+		err = temporal.NewNonRetryableApplicationError(message, activities.TypeInvalidConfig, nil)
 		return workflows.ExperimentResult{}, err
 	case "waits":
 		ctx.Done().Receive(ctx, nil)
@@ -299,7 +301,7 @@ func (env *testEnv) storeRun(t *testing.T, id, run, text string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	record, err := json.Marshal(activities.ReportInput{Dataset: ref, Identity: activities.Identity{Data: "d1"}})
+	record, err := json.Marshal(registry.RunRecord{Dataset: ref, Identity: registry.Identity{Data: "d1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,7 +321,8 @@ func TestRerunComparesArtifacts(t *testing.T) {
 	ids := make([]string, 3)
 	for i, text := range []string{"1 1 2 3", "1 1 2 3", "1 9 9 9"} {
 		seed := "seed=" + strings.Repeat("7", i+1)
-		stdout, code := env.command(t, &watchedBuffer{}, "run", writeSpec(t, "shop"), "--no-watch", "--json", "--set", seed)
+		args := []string{"run", writeSpec(t, "shop"), "--no-watch", "--json", "--set", seed}
+		stdout, code := env.command(t, &watchedBuffer{}, args...)
 		var started struct{ ID, Run string }
 		if err := json.Unmarshal([]byte(stdout), &started); err != nil || code != exitOK {
 			t.Fatalf("run: code %d, %v", code, err)
@@ -335,14 +338,16 @@ func TestRerunComparesArtifacts(t *testing.T) {
 	if code != exitOK {
 		t.Errorf("code %d, stdout:\n%s", code, stdout)
 	}
-	contains(t, stdout, "input: data                  same", "dataset                      same", "2 of 2 are identical\n")
+	contains(t, stdout,
+		"input: data                  same", "dataset                      same", "2 of 2 are identical\n")
 	stderr := &watchedBuffer{}
 	stdout, code = env.command(t, stderr, "rerun", ids[0], "--compare", ids[2])
 	if code != exitDiffers {
 		t.Errorf("code %d, stdout:\n%s", code, stdout)
 	}
 	contains(t, stdout, "dataset                      DIFFERS", "  sequential.txt\n", "1 of 2 are identical\n")
-	contains(t, stderr.String(), "build differs: threads 1 1 2 3, then 1 9 9 9", "error: the runs differ: 1 of 2 differ")
+	contains(t, stderr.String(),
+		"build differs: threads 1 1 2 3, then 1 9 9 9", "error: the runs differ: 1 of 2 differ")
 	stdout, code = env.command(t, &watchedBuffer{}, "rerun", ids[0], "--compare", ids[1], "--json")
 	if code != exitOK || !strings.Contains(stdout, `"same": true`) {
 		t.Errorf("code %d, stdout:\n%s", code, stdout)

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
+	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -22,15 +23,15 @@ type modelArg struct {
 }
 
 // find looks the model up in the bucket.
-func (m modelArg) find(ctx context.Context, bucket *storage.Bucket) (activities.Model, error) {
-	return activities.FindModel(ctx, bucket, m.Model, m.Method)
+func (m modelArg) find(ctx context.Context, bucket *storage.Bucket) (registry.Model, error) {
+	return registry.FindModel(ctx, bucket, m.Model, m.Method)
 }
 
 // exportCmd exports recommendations, or the student itself.
 type exportCmd struct {
 	modelArg
 	Out           string `help:"${help_out}" placeholder:"DIR|URL" xor:"what"`
-	Student       string `help:"Write the student itself instead, as a Hugging Face folder." placeholder:"DIR" xor:"what"`
+	Student       string `help:"Write the student instead, as a Hugging Face folder." placeholder:"DIR" xor:"what"`
 	Format        string `help:"parquet, jsonl or csv." enum:"parquet,jsonl,csv" default:"parquet"`
 	Top           int    `help:"Maximum number of items per user." default:"10"`
 	Explain       bool   `help:"${help_explain}"`
@@ -65,7 +66,8 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	a.printStarted(e)
-	if err := a.await(ctx, e, "the export continues; the same command shows it again and writes the table"); err != nil {
+	const message = "the export continues; the same command shows it again and writes the table"
+	if err := a.await(ctx, e, message); err != nil {
 		return err
 	}
 	return c.writeTable(ctx, a, bucket, e)
@@ -73,7 +75,7 @@ func (c *exportCmd) Run(ctx context.Context, a *app) error {
 
 // start starts the export, or finds the running one with the same input. One that has ended is
 // started again, and finds its finished stages.
-func (c *exportCmd) start(ctx context.Context, to *server, model activities.Model) (*execution, error) {
+func (c *exportCmd) start(ctx context.Context, to *server, model registry.Model) (*execution, error) {
 	in := workflows.ExportInput{
 		ExportInput:   activities.ExportInput{Model: model, Top: c.Top, Explain: c.Explain},
 		Format:        c.Format,

@@ -9,17 +9,17 @@ import (
 	"path/filepath"
 	"strings"
 
-	"rdrec/activities"
 	"rdrec/internal/hfexport"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/internal/token"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
 // exportStudent writes a student's folder. It writes to a temporary name and renames it at the end,
 // so the folder is either complete or absent.
-func (a *app) exportStudent(ctx context.Context, bucket *storage.Bucket, model activities.Model, dir string) error {
+func (a *app) exportStudent(ctx context.Context, bucket *storage.Bucket, model registry.Model, dir string) error {
 	if found, err := os.ReadDir(dir); err == nil && len(found) > 0 {
 		return usageError{fmt.Errorf("--student %s: the folder is not empty", dir)}
 	}
@@ -50,7 +50,7 @@ func (a *app) exportStudent(ctx context.Context, bucket *storage.Bucket, model a
 }
 
 // fetchStudent copies a student's folder and the ids of its users and items from the bucket.
-func fetchStudent(ctx context.Context, bucket *storage.Bucket, model activities.Model, dir string) error {
+func fetchStudent(ctx context.Context, bucket *storage.Bucket, model registry.Model, dir string) error {
 	if err := bucket.GetFolder(ctx, model.Student, dir); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func fetchStudent(ctx context.Context, bucket *storage.Bucket, model activities.
 }
 
 // studentCard returns the content of the exported README.
-func studentCard(model activities.Model, dir string) (hfexport.Card, error) {
+func studentCard(model registry.Model, dir string) (hfexport.Card, error) {
 	card := hfexport.Card{Model: model.Name, Method: model.Method, Data: dataName(model.Spec)}
 	text, err := os.ReadFile(filepath.Join(dir, "config.json")) //nolint:gosec // the student that was just written
 	if err != nil {

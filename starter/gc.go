@@ -87,7 +87,7 @@ func (c *gcCmd) summary(found storage.CollectResult, before time.Time) string {
 	line(verb, found.Checkpoints, "checkpoints of finished training, and incomplete ones")
 	line(verb, found.Quarantined, "quarantined objects")
 	line(verb, found.TempFiles, "temporary files of killed writers")
-	line("remaining", found.Remaining,
-		"content, checkpoints and quarantine, including all objects written after "+before.Local().Format(time.DateTime))
+	limit := before.Local().Format(time.DateTime)
+	line("remaining", found.Remaining, "content, checkpoints and quarantine, including objects written after "+limit)
 	return page.String()
 }

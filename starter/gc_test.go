@@ -54,7 +54,8 @@ func TestGCSparesObjectsOfRunningWorkflows(t *testing.T) {
 	defer to.Close()
 	now := time.Now()
 	if before, err := to.ageLimit(t.Context(), now); err != nil || now.Sub(before) < minGrace {
-		t.Errorf("%v, %v: objects %s old are deleted although a running workflow may need them", before, err, now.Sub(before))
+		t.Errorf("%v, %v: objects %s old are deleted although a running workflow may need them",
+			before, err, now.Sub(before))
 	}
 	if _, code := env.command(t, &watchedBuffer{}, "gc", "--grace", "1h"); code != exitUsage {
 		t.Errorf("a grace of 1h: code %d", code)

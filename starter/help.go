@@ -22,12 +22,19 @@ func helpTexts() kong.Vars {
 			"or export the student itself.",
 		"help_verify": "Verify the hashes of all objects that a run refers to, or of the whole bucket; " +
 			"list corrupt objects and the affected runs.",
-		"help_nightly": "Run nightly retraining: ingest new reviews, train, and promote the model unless it is worse. " +
-			"List past runs.",
+		"help_nightly": "Run nightly retraining: ingest new reviews, train, " +
+			"and promote the model unless it is worse. List past runs.",
+		"help_run":    "Start the experiment of a spec, or find the one already started, and watch it.",
+		"help_cancel": "Cancel an experiment; its finished work is kept, and running it again resumes.",
+		"help_audit":  "Look for leaks in a dataset folder: what a rule without a model scores, and why.",
+
+		"help_set":          "Override a value of the spec, for example train.epochs=2.",
+		"help_keep_serving": "Keep serving afterwards: yes, no, or auto (on a terminal).",
 
 		"help_spec": "The spec, a YAML file; its paths are relative to the worker's folder. " +
 			"Without one, --dataset runs with a small built-in spec.",
-		"help_dataset": "The data: a folder in RDRec's format, or the name of one in RDREC_DATA, data or testdata/rdrec.",
+		"help_dataset": "The data: a folder in RDRec's format, or the name of one in RDREC_DATA, " +
+			"data or testdata/rdrec.",
 
 		"help_distill_start": "Distill a data set's explanations into rationales; finished rows are reused.",
 		"help_distill_skip": "Skip a shard; its finished rows are kept, " +
@@ -54,13 +61,14 @@ func helpTexts() kong.Vars {
 			"12 if it was rejected.",
 		"help_promote_run": "The run that trained it: WORKFLOW/RUN, as printed in its report; " +
 			"a workflow alone means its latest run.",
-		"help_rollback_to": "Number of the promotion to return to; the default is the one before the current promotion.",
+		"help_rollback_to": "Number of the promotion to return to; the default is the one before the current one.",
 
-		"help_schedule_zone": "Time zone, such as Europe/Vienna. In a zone with daylight saving, a time that is skipped " +
-			"in spring is not run that day, and one that occurs twice in autumn is run twice (the second is skipped " +
-			"while the first runs): prefer times outside 01:00 to 03:00, or UTC.",
+		"help_schedule_zone": "Time zone, such as Europe/Vienna. In a zone with daylight saving, a time that is " +
+			"skipped in spring is not run that day, and one that occurs twice in autumn is run twice (the second " +
+			"is skipped while the first runs): prefer times outside 01:00 to 03:00, or UTC.",
 
-		"help_audit_data": "A folder in the format of RDRec, POD and P5 (sequential.txt, datamaps.json, ...; plain or .gz).",
+		"help_audit_data": "A folder in the format of RDRec, POD and P5 " +
+			"(sequential.txt, datamaps.json, ...; plain or .gz).",
 		"help_audit_seed": "Seed of the bootstrap for the confidence intervals of --json.",
 	}
 }

@@ -32,7 +32,7 @@ type cli struct {
 	Bucket    string `help:"${help_bucket}" env:"RDREC_BUCKET" group:"Server"`
 	JSON      bool   `name:"json" help:"Write JSON to stdout."`
 
-	Run        runCmd        `cmd:"" help:"Start the experiment of a spec, or find the one already started, and watch it."`
+	Run        runCmd        `cmd:"" help:"${help_run}"`
 	Demo       demoCmd       `cmd:"" help:"Run experiments/demo.yaml with a server and a worker of its own."`
 	Dev        devCmd        `cmd:"" help:"Run a Temporal server and its Web UI for one machine."`
 	Distill    distillCmd    `cmd:"" help:"Distill explanations into rationales: start, sample, pause, resume, skip."`
@@ -42,7 +42,7 @@ type cli struct {
 	Export     exportCmd     `cmd:"" help:"${help_export}"`
 	Recommend  recommendCmd  `cmd:"" help:"Recommend items to one user."`
 	Rerun      rerunCmd      `cmd:"" help:"Rerun a finished experiment without the cache and diff every artifact."`
-	Cancel     cancelCmd     `cmd:"" help:"Cancel an experiment; its finished work is kept, and running it again resumes."`
+	Cancel     cancelCmd     `cmd:"" help:"${help_cancel}"`
 	Verify     verifyCmd     `cmd:"" help:"${help_verify}"`
 	GC         gcCmd         `cmd:"" name:"gc" help:"Delete unreferenced objects from the bucket."`
 	Deploy     deployCmd     `cmd:"" help:"Make a worker version current: experiments started from now on run on it."`
@@ -52,7 +52,7 @@ type cli struct {
 	Rollback   rollbackCmd   `cmd:"" help:"Roll back to the previous model."`
 	Promotions promotionsCmd `cmd:"" help:"List the models that were promoted under a name."`
 	Spec       specCmd       `cmd:"" help:"Check a spec and print it with every default written out."`
-	Audit      auditCmd      `cmd:"" help:"Look for leaks in a dataset folder: what a rule without a model scores, and why."`
+	Audit      auditCmd      `cmd:"" help:"${help_audit}"`
 	Tables     tablesCmd     `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
 }
 

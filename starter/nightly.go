@@ -10,6 +10,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/workflows"
 )
 
@@ -81,28 +82,30 @@ func (c *nightlyRunCmd) Run(ctx context.Context, a *app) error {
 // printVerdict prints the record of a closed nightly run, and returns errRejected if its model was
 // rejected.
 func (a *app) printVerdict(ctx context.Context, e *execution) error {
-	var run activities.NightlyRun
+	var run registry.NightlyRun
 	if err := e.result(ctx, &run); err != nil {
 		return err
 	}
 	if err := a.printNightlyRun(run); err != nil {
 		return err
 	}
-	if run.Verdict == activities.VerdictRejected {
+	if run.Verdict == registry.VerdictRejected {
 		return fmt.Errorf("%w: %s", errRejected, strings.Join(run.Reasons, "; "))
 	}
 	return nil
 }
 
 // printNightlyRun prints the record of a nightly run.
-func (a *app) printNightlyRun(run activities.NightlyRun) error {
+func (a *app) printNightlyRun(run registry.NightlyRun) error {
 	if a.flags.JSON {
 		return a.printJSON(run)
 	}
 	var page strings.Builder
-	fmt.Fprintf(&page, "nightly run %d of %s: %s; promotion %d is in use\n", run.Number, run.Name, run.Verdict, run.Promotion)
-	fmt.Fprintf(&page, "ingested %d files: %d rows, %d unreadable; %d rationales requested, %d reused\n", len(run.Ingested),
-		run.Counts[activities.CountNewRows], run.Counts[activities.CountNewBad], run.Counts[activities.CountRequests],
+	fmt.Fprintf(&page, "nightly run %d of %s: %s; promotion %d is in use\n",
+		run.Number, run.Name, run.Verdict, run.Promotion)
+	fmt.Fprintf(&page, "ingested %d files: %d rows, %d unreadable; %d rationales requested, %d reused\n",
+		len(run.Ingested), run.Counts[activities.CountNewRows], run.Counts[activities.CountNewBad],
+		run.Counts[activities.CountRequests],
 		run.Counts[activities.CountRationales]-run.Counts[activities.CountRequests])
 	if c := run.Comparison; c != nil {
 		fmt.Fprintf(&page, "%s over %d users: %.4f, before %.4f, difference %+.4f (95%% %+.4f to %+.4f), p %.3f\n",

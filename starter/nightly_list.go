@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"time"
 
-	"rdrec/activities"
 	"rdrec/internal/report"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -26,7 +26,7 @@ func (c *nightlyListCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer bucket.Close()
-	page, err := activities.ReadNightlyPage(ctx, bucket, c.Name, c.Last, a.now())
+	page, err := registry.ReadNightlyPage(ctx, bucket, c.Name, c.Last, a.now())
 	if err != nil {
 		return err
 	}

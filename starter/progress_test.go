@@ -14,6 +14,10 @@ import (
 	"rdrec/workflows"
 )
 
+func rows(done int) *activities.Progress {
+	return &activities.Progress{Done: done, Total: 100, Unit: "rows"}
+}
+
 // pending returns a pending activity; done below 0 means that it has sent no heartbeat.
 func pending(
 	t *testing.T, activityType string, state enums.PendingActivityState, done int,
@@ -23,7 +27,7 @@ func pending(
 	if done < 0 {
 		return info
 	}
-	details, err := converter.GetDefaultDataConverter().ToPayloads(activities.Progress{Done: done, Total: 100, Unit: "rows"})
+	details, err := converter.GetDefaultDataConverter().ToPayloads(rows(done))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,16 +59,19 @@ func TestProgressOfStages(t *testing.T) {
 		{"no worker", "sasrec", nil, []*workflowpb.PendingActivityInfo{
 			pending(t, "TrainSasrec", scheduled, -1),
 		}, want{-1, waitingForWorker}},
-		{"shards are added up", "distill", &activities.Progress{Done: 20, Total: 100, Unit: "rows"}, []*workflowpb.PendingActivityInfo{
-			pending(t, "DistillShard", started, 3), pending(t, "DistillShard", scheduled, -1), pending(t, "DistillShard", started, 4),
+		{"shards are added up", "distill", rows(20), []*workflowpb.PendingActivityInfo{
+			pending(t, "DistillShard", started, 3), pending(t, "DistillShard", scheduled, -1),
+			pending(t, "DistillShard", started, 4),
 		}, want{27, ""}},
-		{"every shard waits", "distill", &activities.Progress{Done: 20, Total: 100, Unit: "rows"}, []*workflowpb.PendingActivityInfo{
+		{"every shard waits", "distill", rows(20), []*workflowpb.PendingActivityInfo{
 			pending(t, "DistillShard", scheduled, -1),
 		}, want{20, waitingForWorker}},
 	}
 	for _, test := range tests {
 		tracker := &progressTracker{now: func() time.Time { return secondsAfterStart(0) }}
-		status := workflows.StageStatus{Name: test.stage + " x/1", Stage: test.stage, State: workflows.Running, Progress: test.base}
+		status := workflows.StageStatus{
+			Name: test.stage + " x/1", Stage: test.stage, State: workflows.Running, Progress: test.base,
+		}
 		got := tracker.merge(nil, []workflows.StageStatus{status}, test.pending)[0]
 		found := want{-1, got.Problem}
 		if got.Progress != nil {

@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rdrec/activities"
+	"rdrec/registry"
 	"rdrec/workflows"
 )
 
@@ -50,7 +51,7 @@ func (a *app) startPromotion(ctx context.Context, in activities.ChooseModelInput
 		return err
 	}
 	defer bucket.Close()
-	current, err := bucket.CurrentPromotion(ctx, in.Name)
+	current, err := registry.CurrentPromotion(ctx, bucket, in.Name)
 	if err != nil {
 		return fmt.Errorf("reading the current promotion of %q: %w", in.Name, err)
 	}

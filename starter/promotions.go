@@ -7,6 +7,7 @@ import (
 	"strings"
 	"text/tabwriter"
 
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -22,7 +23,7 @@ func (c *promotionsCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer bucket.Close()
-	history, err := bucket.Promotions(ctx, c.Name)
+	history, err := registry.Promotions(ctx, bucket, c.Name)
 	if errors.Is(err, storage.ErrNotFound) {
 		return fmt.Errorf("no model is promoted under %q: %w", c.Name, err)
 	}

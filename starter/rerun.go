@@ -13,8 +13,8 @@ import (
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 
-	"rdrec/activities"
 	"rdrec/internal/report"
+	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -57,7 +57,7 @@ func (c *rerunCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	rows, err := activities.CompareRuns(ctx, bucket, before, after)
+	rows, err := registry.CompareRuns(ctx, bucket, before, after)
 	if err != nil {
 		return err
 	}
@@ -105,8 +105,8 @@ func findRun(ctx context.Context, to *server, run string, missing error) (*execu
 }
 
 // recordOf reads the record of a run: its inputs and its artifacts.
-func recordOf(ctx context.Context, bucket *storage.Bucket, e *execution) (activities.ReportInput, error) {
-	var record activities.ReportInput
+func recordOf(ctx context.Context, bucket *storage.Bucket, e *execution) (registry.RunRecord, error) {
+	var record registry.RunRecord
 	data, err := bucket.GetRun(ctx, e.id, e.run, storage.RunRecord)
 	if err != nil {
 		return record, fmt.Errorf("reading the record of %q: %w", e.id, err)
@@ -120,7 +120,7 @@ func recordOf(ctx context.Context, bucket *storage.Bucket, e *execution) (activi
 // secondRun returns the run to compare with: the one named by --compare, or a new one, once it is
 // finished.
 func (c *rerunCmd) secondRun(
-	ctx context.Context, a *app, to *server, first *execution, record activities.ReportInput,
+	ctx context.Context, a *app, to *server, first *execution, record registry.RunRecord,
 ) (*execution, error) {
 	if c.Compare != "" {
 		return finished(ctx, to, c.Compare)
@@ -152,7 +152,7 @@ func (c *rerunCmd) secondRun(
 }
 
 // printDiff prints the compared artifacts.
-func (a *app) printDiff(first, second *execution, rows []activities.Diff) error {
+func (a *app) printDiff(first, second *execution, rows []registry.Diff) error {
 	if a.flags.JSON {
 		return a.printJSON(map[string]any{
 			"first":  first.id + "/" + first.run,
@@ -177,7 +177,7 @@ func (a *app) printDiff(first, second *execution, rows []activities.Diff) error 
 }
 
 // countDifferent returns the number of rows that differ.
-func countDifferent(rows []activities.Diff) int {
+func countDifferent(rows []registry.Diff) int {
 	n := 0
 	for _, row := range rows {
 		if !row.Equal {

@@ -59,7 +59,8 @@ func (c *scheduleCreateCmd) Run(ctx context.Context, a *app) error {
 		return fmt.Errorf("creating schedule %q: %w", s.Name, err)
 	}
 	a.logf("schedule %s: %q in %s; a run that is due while another is running is skipped, "+
-		"one missed by more than %s is dropped, a failed one pauses the schedule", s.Name, c.Cron, c.Zone, catchupWindow)
+		"one missed by more than %s is dropped, a failed one pauses the schedule",
+		s.Name, c.Cron, c.Zone, catchupWindow)
 	return nil
 }
 
@@ -81,6 +82,9 @@ func (c *scheduleCreateCmd) options(s spec.Spec) (client.ScheduleOptions, error)
 			StaticDetails:         start.StaticDetails,
 			TypedSearchAttributes: start.TypedSearchAttributes,
 		},
-		Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP, CatchupWindow: catchupWindow, PauseOnFailure: true, Paused: c.Paused,
+		Overlap:        enums.SCHEDULE_OVERLAP_POLICY_SKIP,
+		CatchupWindow:  catchupWindow,
+		PauseOnFailure: true,
+		Paused:         c.Paused,
 	}, nil
 }

@@ -32,7 +32,8 @@ func (c *scheduleTriggerCmd) Run(ctx context.Context, a *app) error {
 		if err != nil {
 			return err
 		}
-		if err := h.Trigger(ctx, client.ScheduleTriggerOptions{Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP}); err != nil {
+		options := client.ScheduleTriggerOptions{Overlap: enums.SCHEDULE_OVERLAP_POLICY_SKIP}
+		if err := h.Trigger(ctx, options); err != nil {
 			return err
 		}
 		if !c.Wait {
@@ -63,7 +64,9 @@ func latestRun(ctx context.Context, h client.ScheduleHandle) (scheduledRun, erro
 }
 
 // awaitScheduledRun waits until the schedule has started a run other than before.
-func awaitScheduledRun(ctx context.Context, to *server, h client.ScheduleHandle, before scheduledRun) (*execution, error) {
+func awaitScheduledRun(
+	ctx context.Context, to *server, h client.ScheduleHandle, before scheduledRun,
+) (*execution, error) {
 	ctx, cancel := context.WithTimeout(ctx, triggerTimeout)
 	defer cancel()
 	ticker := time.NewTicker(pollInterval / 4)
@@ -72,7 +75,7 @@ func awaitScheduledRun(ctx context.Context, to *server, h client.ScheduleHandle,
 		run, err := latestRun(ctx, h)
 		if err == nil && run.Run != before.Run {
 			const running = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-			return &execution{server: to, id: run.Workflow, run: run.Run, status: running, workflowType: typeNightly}, nil
+			return &execution{to, run.Workflow, run.Run, running, typeNightly}, nil
 		}
 		select {
 		case <-ctx.Done():

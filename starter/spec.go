@@ -14,7 +14,7 @@ type specArg struct {
 	Dataset string   `help:"${help_dataset}" placeholder:"NAME|DIR"`
 	Methods []string `help:"The methods; same as --set methods=a,b." placeholder:"a,b"`
 	Trials  int      `help:"Number of seeds per method; same as --set trials=N." placeholder:"N"`
-	Set     []string `help:"Override a value of the spec, for example train.epochs=2." placeholder:"KEY=VALUE" sep:"none"`
+	Set     []string `help:"${help_set}" placeholder:"KEY=VALUE" sep:"none"`
 }
 
 // load reads the spec and applies the flags, then --set, which overrides them.
