@@ -104,7 +104,7 @@ bench: bin/bench ## the student's speed against the reference's way (docs/perfor
 bench-teacher: bin/bench ## the teacher's tokens a second against transformers' and llama.cpp's (docs/performance.md; TURNS=2, REVIEWS=64, THREADS=, PYTHON=)
 	@bin/bench teacher $(if $(THREADS),-threads $(THREADS)) -pairs $(or $(TURNS),2) -reviews $(or $(REVIEWS),64) -python '$(PYTHON)' -json bin/bench-teacher.json
 
-bench-scale: bin/bench ## what an examination costs as users, items, histories, beams and batches grow; draws docs/img/scale.svg
+bench-scale: bin/bench ## what evaluation costs as users, items, histories, beams and batches grow; draws docs/img/scale.svg
 	@bin/bench scale -picture docs/img/scale.svg
 
 .PHONY: bench-serve
