@@ -1,6 +1,7 @@
-// Package cache says where what set-up fetched lies. It turns the environment (RDREC_CACHE,
-// RDREC_TEACHER_DIR and the user's cache folder) into paths; it reads and writes no file. Set-up
-// writes there, the worker reads there, and all clones of the project on one machine share it.
+// Package cachedir locates the cache of files that set-up fetches. In: the environment
+// (RDREC_CACHE, RDREC_TEACHER_DIR and the user's cache folder). Out: paths; it reads and writes no
+// file. Set-up writes to the cache, the worker reads from it, and all clones of the project on one
+// machine share it.
 package cachedir
 
 import (
@@ -11,16 +12,16 @@ import (
 )
 
 const (
-	// DirEnv names the variable that moves the whole cache.
+	// DirEnv is the environment variable that overrides the folder of the cache.
 	DirEnv = "RDREC_CACHE"
-	// TeacherDirEnv names the variable that moves the teachers alone, for machines that get them
-	// another way.
+	// TeacherDirEnv is the environment variable that overrides the folder of the teachers alone,
+	// for machines that get them another way.
 	TeacherDirEnv = "RDREC_TEACHER_DIR"
-	// DemoTeacher is the file of the demo's teacher, SmolLM2-135M-Instruct.
+	// DemoTeacher is the file name of the demo's teacher, SmolLM2-135M-Instruct.
 	DemoTeacher = "smollm2.gguf"
 )
 
-// Dir is the cache's folder: $RDREC_CACHE, or else "rdrec" in the user's cache folder
+// Dir returns the folder of the cache: $RDREC_CACHE, or else "rdrec" in the user's cache folder
 // ($XDG_CACHE_HOME or ~/.cache). The folder may not exist yet.
 func Dir() (string, error) {
 	if dir := os.Getenv(DirEnv); dir != "" {
@@ -37,7 +38,8 @@ func Dir() (string, error) {
 	return filepath.Join(base, "rdrec"), nil
 }
 
-// TeacherDir is where teachers' weights lie: $RDREC_TEACHER_DIR, or else "teacher" in [Dir].
+// TeacherDir returns the folder of the teachers' weights: $RDREC_TEACHER_DIR, or else "teacher" in
+// [Dir].
 func TeacherDir() (string, error) {
 	if dir := os.Getenv(TeacherDirEnv); dir != "" {
 		abs, err := filepath.Abs(dir)
@@ -53,11 +55,11 @@ func TeacherDir() (string, error) {
 	return filepath.Join(dir, "teacher"), nil
 }
 
-// ErrNoTeacher says that the demo's teacher was not fetched yet.
-var ErrNoTeacher = errors.New("the demo's teacher is not there")
+// ErrNoTeacher means that the demo's teacher was not fetched.
+var ErrNoTeacher = errors.New("the demo's teacher is missing")
 
-// DemoTeacherFile is the path of the demo's teacher. The error is [ErrNoTeacher], with the path and
-// what to do about it, when no file is there.
+// DemoTeacherFile returns the path of the demo's teacher. If the file is missing, the error is
+// [ErrNoTeacher] with the path and the command that fetches it.
 func DemoTeacherFile() (string, error) {
 	dir, err := TeacherDir()
 	if err != nil {
@@ -65,7 +67,8 @@ func DemoTeacherFile() (string, error) {
 	}
 	path := filepath.Join(dir, DemoTeacher)
 	if _, err := os.Stat(path); err != nil {
-		return path, fmt.Errorf("%w: %q (make setup fetches it; %s may name another folder): %w", ErrNoTeacher, path, TeacherDirEnv, err)
+		return path, fmt.Errorf("%w: %q (make setup fetches it; %s may name another folder): %w",
+			ErrNoTeacher, path, TeacherDirEnv, err)
 	}
 	return path, nil
 }

@@ -45,7 +45,7 @@ func TestDemoTeacherFile(t *testing.T) {
 	want := filepath.Join(dir, "teacher", cachedir.DemoTeacher)
 	path, err := cachedir.DemoTeacherFile()
 	if path != want || !errors.Is(err, cachedir.ErrNoTeacher) || !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("Teacher() = %q, %v; want %q and ErrNoTeacher", path, err, want)
+		t.Errorf("DemoTeacherFile() = %q, %v; want %q and ErrNoTeacher", path, err, want)
 	}
 
 	other := t.TempDir()
@@ -55,7 +55,7 @@ func TestDemoTeacherFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	if path, err := cachedir.DemoTeacherFile(); path != want || err != nil {
-		t.Errorf("Teacher() = %q, %v; want %q", path, err, want)
+		t.Errorf("DemoTeacherFile() = %q, %v; want %q", path, err, want)
 	}
 }
 

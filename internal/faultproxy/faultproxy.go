@@ -1,7 +1,7 @@
-// Package badnet is the bad network of tests: a proxy between a worker and a real server that
-// answers some requests itself, resets connections or lets half a body through. Beside it are the
-// real blob servers that make conformance fetches, each started in a process of its own. Only tests
-// import this package.
+// Package faultproxy injects network faults in tests. In: the address of a real server. Out: a
+// proxy that answers some requests itself, resets connections or truncates bodies. It also starts
+// the blob servers that make conformance fetches, each in a process of its own. Only tests import
+// this package.
 package faultproxy
 
 import (
@@ -19,20 +19,21 @@ import (
 	"time"
 )
 
-// ServersEnv in the environment names the folder where make conformance has put the real servers.
+// ServersEnv is the environment variable with the folder of the servers that make conformance
+// fetches.
 const ServersEnv = "RDREC_SERVERS"
 
-// StartServer starts a server of that folder on a free port, with the arguments that args makes of
-// the port, and returns its address once it listens. A server that is not there skips the test.
+// StartServer starts a server of that folder on a free port and returns its address once it
+// listens; args returns the arguments for the port. A missing server skips the test.
 func StartServer(t *testing.T, program string, args func(port string) []string) string {
 	t.Helper()
 	path := filepath.Join(os.Getenv(ServersEnv), program)
 	if _, err := os.Stat(path); os.Getenv(ServersEnv) == "" || err != nil {
-		t.Skipf("%s is not there: make conformance fetches it", program)
+		t.Skipf("%s is missing: make conformance fetches it", program)
 	}
 	port := FreePort(t)
 	address := "127.0.0.1:" + port
-	server := exec.CommandContext(t.Context(), path, args(port)...) //nolint:gosec // a test's own server
+	server := exec.CommandContext(t.Context(), path, args(port)...) //nolint:gosec // the test's own server
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -50,11 +51,11 @@ func StartServer(t *testing.T, program string, args func(port string) []string) 
 		}
 		<-ticker.C
 	}
-	t.Fatalf("%s did not come up", program)
+	t.Fatalf("%s does not listen at %s", program, address)
 	return ""
 }
 
-// FreePort is a port of this machine on which nobody listens.
+// FreePort returns a TCP port of the loopback interface that is free now.
 func FreePort(t *testing.T) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed at once
@@ -72,27 +73,30 @@ func FreePort(t *testing.T) string {
 // S3 is the program of the S3-compatible server.
 const S3 = "gofakes3"
 
-// S3Bucket is the URL of bucket rdrec of the S3-compatible server behind address, and what the
-// environment of its users must have.
+// S3Bucket returns the URL of the bucket rdrec on the S3-compatible server at address, and the
+// environment variables that its clients need.
 func S3Bucket(address string) (bucket string, env map[string]string) {
-	return "s3://rdrec?region=us-east-1&use_path_style=true&endpoint=" + url.QueryEscape("http://"+address),
-		map[string]string{"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true"}
+	env = map[string]string{
+		"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_EC2_METADATA_DISABLED": "true",
+	}
+	endpoint := url.QueryEscape("http://" + address)
+	return "s3://rdrec?region=us-east-1&use_path_style=true&endpoint=" + endpoint, env
 }
 
-// Fault says whether it has dealt with a request; one that it has not dealt with goes to the
-// server.
+// Fault injects a fault and reports whether it has handled the request; the proxy forwards all
+// others to the server.
 type Fault func(w http.ResponseWriter, r *http.Request) bool
 
-// Proxy stands before a server and hurts some of the requests.
+// Proxy forwards requests to a server and injects faults into some of them.
 type Proxy struct {
-	// Address is where it listens.
+	// Address is the host and port that the proxy listens on.
 	Address  string
 	fault    atomic.Pointer[Fault]
 	injected atomic.Int64
 }
 
-// NewProxy starts a proxy before the server at target. keepHost lets the host's name of a request
-// through: signatures cover it.
+// NewProxy starts a proxy for the server at target. With keepHost, requests keep their Host header,
+// which signatures cover.
 func NewProxy(t *testing.T, target string, keepHost bool) *Proxy {
 	t.Helper()
 	forward := &httputil.ReverseProxy{
@@ -102,7 +106,9 @@ func NewProxy(t *testing.T, target string, keepHost bool) *Proxy {
 				r.Out.Host = r.In.Host
 			}
 		},
-		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) {
+			w.WriteHeader(http.StatusBadGateway)
+		},
 	}
 	p := &Proxy{}
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed with the server
@@ -110,13 +116,14 @@ func NewProxy(t *testing.T, target string, keepHost bool) *Proxy {
 		t.Fatal(err)
 	}
 	p.Address = l.Addr().String()
-	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if fault := p.fault.Load(); fault != nil && (*fault)(w, r) {
 			p.injected.Add(1)
 			return
 		}
 		forward.ServeHTTP(w, r)
-	})}
+	})
+	server := &http.Server{ReadHeaderTimeout: time.Minute, Handler: handler}
 	go func() {
 		if err := server.Serve(l); !errors.Is(err, http.ErrServerClosed) {
 			t.Errorf("proxy: %v", err)
@@ -126,25 +133,25 @@ func NewProxy(t *testing.T, target string, keepHost bool) *Proxy {
 	return p
 }
 
-// Inject makes the proxy hurt requests from now on.
+// Inject makes the proxy inject the fault into requests from now on.
 func (p *Proxy) Inject(fault Fault) { p.fault.Store(&fault) }
 
-// Clear lets all requests through.
+// Clear makes the proxy forward all requests.
 func (p *Proxy) Clear() { p.fault.Store(nil) }
 
-// Injected is how many requests were hurt so far.
+// Injected returns the number of requests that a fault has handled.
 func (p *Proxy) Injected() int { return int(p.injected.Load()) }
 
-// IsWrite says whether a request changes anything.
+// IsWrite reports whether a request writes.
 func IsWrite(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }
 
-// Unavailable answers that the server is out of order.
+// Unavailable answers with status 503.
 func Unavailable(w http.ResponseWriter, _ *http.Request) bool {
 	w.WriteHeader(http.StatusServiceUnavailable)
 	return true
 }
 
-// Reset closes the connection after half of the request's body was read.
+// Reset closes the connection after half of the request body was read.
 func Reset(w http.ResponseWriter, r *http.Request) bool {
 	if _, err := io.CopyN(io.Discard, r.Body, r.ContentLength/2); err == nil {
 		closeConnection(w)
@@ -152,18 +159,18 @@ func Reset(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-// Truncate answers half of what it promises.
+// Truncate sends a shorter body than the Content-Length, then closes the connection.
 func Truncate(w http.ResponseWriter, _ *http.Request) bool {
-	for name, value := range map[string]string{"Content-Length": "100", "Last-Modified": "Mon, 02 Jan 2006 15:04:05 GMT", "ETag": `"1"`} {
-		w.Header().Set(name, value)
-	}
+	w.Header().Set("Content-Length", "100")
+	w.Header().Set("Last-Modified", "Mon, 02 Jan 2006 15:04:05 GMT")
+	w.Header().Set("ETag", `"1"`)
 	if _, err := io.WriteString(w, "half of it"); err == nil {
 		closeConnection(w)
 	}
 	return true
 }
 
-// Delay lets each request wait before it goes on.
+// Delay delays each request, which is then forwarded.
 func Delay(d time.Duration) Fault {
 	return func(_ http.ResponseWriter, r *http.Request) bool {
 		timer := time.NewTimer(d)

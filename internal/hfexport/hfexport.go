@@ -1,7 +1,7 @@
-// Package handover makes a trained student's folder complete for people who use Hugging Face's
-// transformers. In: a folder with config.json and model.safetensors; added: the tokenizer's files,
-// our two tables in a file of their own, and a README that says how they enter. It links no
-// libtorch: tables are copied as bytes.
+// Package hfexport completes the folder of a trained student for Hugging Face's transformers. In: a
+// folder with config.json and model.safetensors. Added: the tokenizer's files, a file with rdrec's
+// two embedding tables, and a README that shows how to use them. It links no libtorch: the tables
+// are copied as bytes.
 package hfexport
 
 import (
@@ -19,12 +19,12 @@ import (
 // Files of the folder.
 const (
 	weightsFile = "model.safetensors"
-	// EmbeddingsFile has the prompt vectors and the whole-word embeddings.
+	// EmbeddingsFile contains the prompt vectors and the whole-word embeddings.
 	EmbeddingsFile = "rdrec_embeddings.safetensors"
 	readmeFile     = "README.md"
 )
 
-// extraTensors are the tensors that Hugging Face's T5 does not have.
+// extraTensors returns the names of the tensors that Hugging Face's T5 does not have.
 func extraTensors() []string {
 	return []string{"prompt_embeddings.weight", "whole_word_embeddings.weight"}
 }
@@ -32,22 +32,23 @@ func extraTensors() []string {
 //go:embed README.md.tmpl
 var readme string
 
-// Card is what the README says of the student.
+// Card is the content of the README.
 type Card struct {
-	// Model is where it comes from, Method what it learnt by, Data what it was trained on.
+	// Model is the name of the student, Method its training method, Data its training data.
 	Model, Method, Data string
-	// Prompts is how many prompt vectors a task has; Blanks says that whole words are numbered at
-	// blanks.
-	Prompts       int
+	// Prompts is the number of prompt vectors per task.
+	Prompts int
+	// SplitOnSpaces is true if every word after a space has a whole-word id of its own.
 	SplitOnSpaces bool
-	// ExplainPrompt and Next are examples of texts that ask.
+	// ExplainPrompt and SequentialPrompt are example inputs of the two tasks.
 	ExplainPrompt, SequentialPrompt string
 }
 
-// Complete adds what is missing to the folder dir of a student.
+// Complete adds the missing files to the folder dir of a student.
 func Complete(dir string, card Card) error {
 	for name, content := range tokenizerFiles() {
-		if err := os.WriteFile(filepath.Join(dir, name), content, 0o644); err != nil { //nolint:gosec // for people and their programs
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // for people and their programs
 			return fmt.Errorf("write the tokenizer: %w", err)
 		}
 	}
@@ -65,20 +66,27 @@ func Complete(dir string, card Card) error {
 	return os.WriteFile(filepath.Join(dir, readmeFile), text.Bytes(), 0o644) //nolint:gosec // for people
 }
 
-// tokenizerFiles are those that transformers' T5Tokenizer reads.
+// tokenizerFiles returns the files that transformers' T5Tokenizer reads.
 func tokenizerFiles() map[string][]byte {
-	special := map[string]any{"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "additional_special_tokens": token.Sentinels()}
-	config := map[string]any{"tokenizer_class": "T5Tokenizer", "extra_ids": len(token.Sentinels()), "legacy": true, "model_max_length": 512}
+	special := map[string]any{
+		"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "additional_special_tokens": token.Sentinels(),
+	}
+	config := map[string]any{
+		"tokenizer_class": "T5Tokenizer", "extra_ids": len(token.Sentinels()), "legacy": true, "model_max_length": 512,
+	}
 	for key, value := range special {
 		config[key] = value
 	}
+	generation := map[string]any{"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
 	return map[string][]byte{
-		"spiece.model": token.SentencePiece(), "tokenizer_config.json": marshal(config), "special_tokens_map.json": marshal(special),
-		"generation_config.json": marshal(map[string]any{"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}),
+		"spiece.model":            token.SentencePiece(),
+		"tokenizer_config.json":   marshal(config),
+		"special_tokens_map.json": marshal(special),
+		"generation_config.json":  marshal(generation),
 	}
 }
 
-// marshal is JSON of what always can be: maps of texts and numbers.
+// marshal returns indented JSON. The values are texts and numbers, which always have a JSON form.
 func marshal(value map[string]any) []byte {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {

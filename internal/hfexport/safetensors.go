@@ -9,24 +9,24 @@ import (
 	"os"
 )
 
-// entry is a tensor in a safetensors file's header; Offsets count from the header's end.
+// entry is a tensor in the header of a safetensors file; Offsets count from the end of the header.
 type entry struct {
 	Type    string   `json:"dtype"`
 	Shape   []int64  `json:"shape"`
 	Offsets [2]int64 `json:"data_offsets"`
 }
 
-// maxHeader bounds a header, as the format's own reader does.
+// maxHeader is the largest header in bytes, the same as in the format's own reader.
 const maxHeader = 100 << 20
 
-// readHeader reads the header of a safetensors file and says where its data begin.
+// readHeader returns the tensors of a safetensors file, and the offset of its data.
 func readHeader(r io.Reader) (map[string]entry, int64, error) {
 	var size uint64
 	if err := binary.Read(r, binary.LittleEndian, &size); err != nil {
 		return nil, 0, fmt.Errorf("read its length: %w", err)
 	}
 	if size > maxHeader {
-		return nil, 0, fmt.Errorf("a header of %d bytes", size)
+		return nil, 0, fmt.Errorf("header of %d bytes is larger than %d", size, maxHeader)
 	}
 	text := make([]byte, size)
 	if _, err := io.ReadFull(r, text); err != nil {
@@ -44,14 +44,14 @@ func readHeader(r io.Reader) (map[string]entry, int64, error) {
 			return nil, 0, fmt.Errorf("tensor %q: %w", name, err)
 		}
 		if e.Offsets[0] < 0 || e.Offsets[1] < e.Offsets[0] {
-			return nil, 0, fmt.Errorf("tensor %q: its bytes are %d to %d", name, e.Offsets[0], e.Offsets[1])
+			return nil, 0, fmt.Errorf("tensor %q: data_offsets %d to %d are invalid", name, e.Offsets[0], e.Offsets[1])
 		}
 		entries[name] = e
 	}
 	return entries, 8 + int64(size), nil
 }
 
-// extract copies those of the named tensors that a safetensors file has into another one.
+// extract copies the named tensors from one safetensors file to another; a missing one is left out.
 func extract(from, to string, names []string) (err error) {
 	in, err := os.Open(from)
 	if err != nil {
@@ -83,7 +83,7 @@ func extract(from, to string, names []string) (err error) {
 	return write(out, header, io.MultiReader(parts...), at)
 }
 
-// write writes a header, padded to eight bytes as the format asks, and the data.
+// write writes a header, padded with spaces to a multiple of 8 bytes, and the data.
 func write(w io.Writer, header map[string]entry, data io.Reader, size int64) error {
 	text, err := json.Marshal(header)
 	if err != nil {

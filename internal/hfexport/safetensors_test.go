@@ -11,12 +11,13 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// weights are a safetensors file of three tensors of bytes.
+// weights returns a safetensors file of three tensors of bytes.
 func weights(t testing.TB) []byte {
 	t.Helper()
 	header := map[string]entry{
-		"shared.weight": {"U8", []int64{2}, [2]int64{0, 2}}, "whole_word_embeddings.weight": {"U8", []int64{3}, [2]int64{2, 5}},
-		"prompt_embeddings.weight": {"U8", []int64{1, 2}, [2]int64{5, 7}},
+		"shared.weight":                {"U8", []int64{2}, [2]int64{0, 2}},
+		"whole_word_embeddings.weight": {"U8", []int64{3}, [2]int64{2, 5}},
+		"prompt_embeddings.weight":     {"U8", []int64{1, 2}, [2]int64{5, 7}},
 	}
 	var file bytes.Buffer
 	if err := write(&file, header, strings.NewReader("abCDEfg"), 7); err != nil {
@@ -30,7 +31,11 @@ func TestCompleteWritesEmbeddings(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, weightsFile), weights(t), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := Complete(dir, Card{Model: "x/1", Method: "rdrec", Data: "shop", Prompts: 2, ExplainPrompt: "user_7 item_12", SequentialPrompt: "user_7 item_3"}); err != nil {
+	card := Card{
+		Model: "x/1", Method: "rdrec", Data: "shop", Prompts: 2,
+		ExplainPrompt: "user_7 item_12", SequentialPrompt: "user_7 item_3",
+	}
+	if err := Complete(dir, card); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.Open(filepath.Join(dir, EmbeddingsFile))
@@ -43,7 +48,8 @@ func TestCompleteWritesEmbeddings(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := map[string]entry{
-		"prompt_embeddings.weight": {"U8", []int64{1, 2}, [2]int64{0, 2}}, "whole_word_embeddings.weight": {"U8", []int64{3}, [2]int64{2, 5}},
+		"prompt_embeddings.weight":     {"U8", []int64{1, 2}, [2]int64{0, 2}},
+		"whole_word_embeddings.weight": {"U8", []int64{3}, [2]int64{2, 5}},
 	}
 	if diff := cmp.Diff(want, header); diff != "" {
 		t.Error(diff)
@@ -75,7 +81,7 @@ func FuzzReadHeader(f *testing.F) {
 			return
 		}
 		if data < 8 || data > int64(len(file)) {
-			t.Errorf("data begin at %d of %d", data, len(file))
+			t.Errorf("data starts at %d of %d", data, len(file))
 		}
 		for name, e := range entries {
 			if e.Offsets[0] < 0 || e.Offsets[1] < e.Offsets[0] {

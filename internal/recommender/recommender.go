@@ -1,8 +1,8 @@
-// Package advice is a trained student's answers in the shop's own words. In: users' and items'
-// original ids; out: [Row]s with titles, scores and explanations. Steps: [New] learns the dataset's
-// names once, then each question is put to the [Student] in numbers and its answer is named. A user
-// whom the dataset does not know gets what is popular. It links no libtorch: the worker brings the
-// student.
+// Package recommender recommends items by a trained student, in the shop's own ids. In: original
+// ids of users and items. Out: [Row]s with titles, scores and explanations. Steps: [New] indexes
+// the dataset's ids once; each request is then passed to the [Student] with the dataset's indices,
+// and the result is mapped back. A user who is not in the dataset gets the most popular items. It
+// links no libtorch: the worker provides the student.
 package recommender
 
 import (
@@ -16,58 +16,58 @@ import (
 	"rdrec/internal/task"
 )
 
-// Row is a recommendation as it is handed out: a line of an export, an item of an answer.
+// Row is a recommendation: a line of an export, or an item of a response.
 type Row struct {
-	// User and Item are the shop's own ids; where the data has none, our numbers.
+	// User and Item are the shop's own ids, or the dataset's indices if the data has no ids.
 	User string `json:"user"`
 	// Rank counts from 1.
 	Rank  int    `json:"rank"`
 	Item  string `json:"item"`
 	Title string `json:"title,omitempty"`
-	// Score is the log-probability of the item among all that the user has not had; 0 where it is
-	// only popular.
+	// Score is the log-probability of the item among all items that are not in the user's history;
+	// 0 for a popular item.
 	Score float64 `json:"score"`
-	// Explanation is the student's own words, where they were asked for.
+	// Explanation is the student's explanation, if requested.
 	Explanation string `json:"explanation,omitempty"`
 }
 
-// Ranked is what a student recommends to one user, best first.
+// Ranked is the ranking of one user: indices of items and their scores, best first.
 type Ranked struct {
 	Items  []int
 	Scores []float64
 }
 
-// Student answers in the dataset's numbers. It is for one goroutine at a time.
+// Student recommends and explains by the dataset's indices. It is for one goroutine at a time.
 type Student interface {
-	// Recommend recommends up to k unseen items to each user, in the users' order.
+	// Recommend returns up to k unseen items for each user, in the users' order.
 	Recommend(ctx context.Context, users []dataset.User, k int, progress Progress) ([]Ranked, error)
-	// Explain explains each pair, in their order.
+	// Explain returns an explanation of each pair, in their order.
 	Explain(ctx context.Context, pairs []task.Pair, progress Progress) ([]string, error)
 	// Close frees the student's memory.
 	Close()
 }
 
-// Progress is told how far a piece of work is; nil for nobody.
+// Progress receives the finished and the total units of work; nil means that nobody needs them.
 type Progress func(done, total int)
 
-// What nobody can be told.
+// Errors of unknown ids.
 var (
-	// ErrUser and ErrItem say that the dataset has no such user or item.
+	// ErrUser and ErrItem mean that the dataset has no such user or item.
 	ErrUser = errors.New("no such user in the model's data")
 	ErrItem = errors.New("no such item in the model's data")
 )
 
-// Recommender answers questions in the shop's ids. It is for one goroutine at a time, but for
+// Recommender recommends and explains by the shop's ids. It is for one goroutine at a time, except
 // [Recommender.Popular], [Recommender.Known] and [Recommender.Pair].
 type Recommender struct {
 	data    *dataset.Dataset
 	student Student
-	users   map[string]int // place in data.Users
-	items   map[string]int // number
+	users   map[string]int // id of a user to the index in data.Users
+	items   map[string]int // id of an item to its index
 	popular baseline.Rank
 }
 
-// New returns a desk where student answers.
+// New returns a recommender for the users and items of data.
 func New(data *dataset.Dataset, student Student) (*Recommender, error) {
 	row, ok := baseline.Find(baseline.Popularity)
 	if !ok {
@@ -86,48 +86,51 @@ func New(data *dataset.Dataset, student Student) (*Recommender, error) {
 	return r, nil
 }
 
-// name is the shop's id of a number, else the number.
-func name(ids []string, number int) string {
-	if number >= 1 && number <= len(ids) && ids[number-1] != "" {
-		return ids[number-1]
+// name returns the shop's id of an index from 1, or the index itself if there is no id.
+func name(ids []string, index int) string {
+	if index >= 1 && index <= len(ids) && ids[index-1] != "" {
+		return ids[index-1]
 	}
-	return strconv.Itoa(number)
+	return strconv.Itoa(index)
 }
 
 // Close frees the student.
 func (r *Recommender) Close() { r.student.Close() }
 
-// Known says whether the student can answer for a user.
+// Known reports whether the dataset has the user.
 func (r *Recommender) Known(user string) bool {
 	_, ok := r.users[user]
 	return ok
 }
 
-// Popular is what a user gets of whom nothing is known: the items that most histories hold.
+// Popular returns the recommendations for an unknown user: the items in most histories.
 func (r *Recommender) Popular(user string, k int) []Row {
 	items := r.popular(baseline.Query{K: k})
 	return r.rows(user, Ranked{Items: items, Scores: make([]float64, len(items))})
 }
 
+// rows returns the rows of a ranking.
 func (r *Recommender) rows(user string, ranked Ranked) []Row {
 	rows := make([]Row, len(ranked.Items))
 	for i, item := range ranked.Items {
-		rows[i] = Row{User: user, Rank: i + 1, Item: name(r.data.ItemIDs, item), Title: r.Title(item), Score: ranked.Scores[i]}
+		rows[i] = Row{
+			User: user, Rank: i + 1, Item: name(r.data.ItemIDs, item), Title: r.Title(item), Score: ranked.Scores[i],
+		}
 	}
 	return rows
 }
 
-// Options say what is asked for each user.
+// Options are the settings of a request.
 type Options struct {
-	// Top is how many items a user gets, at most.
+	// Top is the maximum number of items per user.
 	Top int
-	// Explain adds the student's explanation to each.
+	// Explain adds the student's explanation to each row.
 	Explain bool
-	// Progress is told of users, or of explanations where those are asked for.
+	// Progress counts users, or explanations if Explain is set.
 	Progress Progress
 }
 
-// Users recommends to known users, in their order.
+// Users returns the recommendations for known users, in their order.
 func (r *Recommender) Users(ctx context.Context, users []string, o Options) ([][]Row, error) {
 	histories := make([]dataset.User, len(users))
 	for i, user := range users {
@@ -140,7 +143,7 @@ func (r *Recommender) Users(ctx context.Context, users []string, o Options) ([][
 	return r.Histories(ctx, histories, o)
 }
 
-// Histories recommends to users of the dataset, in their order.
+// Histories returns the recommendations for users of the dataset, in their order.
 func (r *Recommender) Histories(ctx context.Context, users []dataset.User, o Options) ([][]Row, error) {
 	progress := o.Progress
 	if o.Explain {
@@ -173,20 +176,20 @@ func (r *Recommender) Histories(ctx context.Context, users []dataset.User, o Opt
 	return all, nil
 }
 
-// Pair finds the numbers of a user and an item.
+// Pair returns the dataset's indices of a user and an item.
 func (r *Recommender) Pair(user, item string) (task.Pair, error) {
 	index, ok := r.users[user]
 	if !ok {
 		return task.Pair{}, fmt.Errorf("%w: %q", ErrUser, user)
 	}
-	number, ok := r.items[item]
+	itemIndex, ok := r.items[item]
 	if !ok {
 		return task.Pair{}, fmt.Errorf("%w: %q", ErrItem, item)
 	}
-	return task.Pair{User: r.data.Users[index].ID, Item: number}, nil
+	return task.Pair{User: r.data.Users[index].ID, Item: itemIndex}, nil
 }
 
-// Title is an item's, for people; empty where it has none of its own.
+// Title returns the title of an item, or "" if the item has only an id.
 func (r *Recommender) Title(item int) string {
 	if title := r.data.Title(item); title != name(r.data.ItemIDs, item) {
 		return title
@@ -194,7 +197,7 @@ func (r *Recommender) Title(item int) string {
 	return ""
 }
 
-// Explain explains pairs that [Recommender.Pair] found.
+// Explain returns an explanation of each pair, in their order; [Recommender.Pair] returns pairs.
 func (r *Recommender) Explain(ctx context.Context, pairs []task.Pair) ([]string, error) {
 	return r.student.Explain(ctx, pairs, nil)
 }

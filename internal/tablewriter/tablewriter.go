@@ -1,6 +1,6 @@
-// Package table writes recommendations as Parquet or CSV. In: JSON lines of [advice.Row]; out: one
-// file with a row a line, in their order, under the same names. DuckDB does it, out of core: it
-// holds no more than its memory limit, whatever the number of users.
+// Package tablewriter writes recommendations as Parquet or CSV. In: JSON lines of recommender.Row.
+// Out: one file with the same rows, order and column names. DuckDB writes it out of core: its
+// memory is bounded, whatever the number of users.
 package tablewriter
 
 import (
@@ -14,14 +14,14 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// memoryMB bounds what DuckDB holds.
+// memoryMB is DuckDB's memory limit in MB.
 const memoryMB = 1024
 
-// columns are the fields of a line and their types; the order is the table's. They are those of
-// advice.Row.
-const columns = `{user: 'VARCHAR', rank: 'INTEGER', item: 'VARCHAR', title: 'VARCHAR', score: 'DOUBLE', explanation: 'VARCHAR'}`
+// columns are the columns of the table and their types, in order: the fields of recommender.Row.
+const columns = "{user: 'VARCHAR', rank: 'INTEGER', item: 'VARCHAR', title: 'VARCHAR', " +
+	"score: 'DOUBLE', explanation: 'VARCHAR'}"
 
-// options are DuckDB's for each format.
+// options returns DuckDB's options for a format.
 func options(format string) (string, error) {
 	switch format {
 	case "parquet":
@@ -33,15 +33,15 @@ func options(format string) (string, error) {
 	}
 }
 
-// Write turns the JSON lines at lines into the file out; scratch is a folder for what does not fit
-// into memory.
+// Write writes the JSON lines of the file lines as a table to the file out; scratch is a folder for
+// data that exceeds the memory limit.
 func Write(ctx context.Context, lines, out, format, scratch string) (err error) {
 	with, err := options(format)
 	if err != nil {
 		return err
 	}
 	if err := os.MkdirAll(scratch, 0o750); err != nil {
-		return fmt.Errorf("make folder for the table: %w", err)
+		return fmt.Errorf("make the scratch folder of the table: %w", err)
 	}
 	connector, err := duckdb.NewConnector("", nil)
 	if err != nil {
@@ -63,5 +63,5 @@ func Write(ctx context.Context, lines, out, format, scratch string) (err error) 
 	return nil
 }
 
-// sqlString is an SQL string.
+// sqlString returns an SQL string literal.
 func sqlString(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }

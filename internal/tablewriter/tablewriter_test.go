@@ -18,15 +18,17 @@ import (
 	"rdrec/internal/tablewriter"
 )
 
-// rows have what spoils careless tables: quotes, commas, line ends, ids that look like numbers,
-// nothing at all.
+// rows returns rows with values that are easily corrupted: quotes, commas, line breaks, ids that
+// look like numbers, empty values.
 func rows() []recommender.Row {
 	all := []recommender.Row{
 		{User: "007", Rank: 1, Item: "B000,\"x\"", Title: "a 'b'\nc", Score: -0.125, Explanation: "caf\u00e9 \u4e2d"},
 		{User: "007", Rank: 2, Item: "12", Score: -1e-9},
 	}
 	for i := range 5000 {
-		all = append(all, recommender.Row{User: fmt.Sprint("u", 5000-i), Rank: 1, Item: fmt.Sprint(i), Title: "t", Score: -float64(i)})
+		all = append(all, recommender.Row{
+			User: fmt.Sprint("u", 5000-i), Rank: 1, Item: fmt.Sprint(i), Title: "t", Score: -float64(i),
+		})
 	}
 	return all
 }
@@ -45,7 +47,10 @@ func TestWriteKeepsRowsAndOrder(t *testing.T) {
 	if err := os.WriteFile(lines, text.Bytes(), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for format, read := range map[string]string{"parquet": "read_parquet('%s')", "csv": "read_csv('%s', all_varchar = true, header = true)"} {
+	for format, read := range map[string]string{
+		"parquet": "read_parquet('%s')",
+		"csv":     "read_csv('%s', all_varchar = true, header = true)",
+	} {
 		out := filepath.Join(dir, "out."+format)
 		if err := tablewriter.Write(t.Context(), lines, out, format, filepath.Join(dir, "spill")); err != nil {
 			t.Fatal(err)
@@ -54,11 +59,13 @@ func TestWriteKeepsRowsAndOrder(t *testing.T) {
 			t.Errorf("%s: %s", format, diff)
 		}
 	}
-	if err := tablewriter.Write(t.Context(), lines, filepath.Join(dir, "x"), "xls", dir); err == nil || !strings.Contains(err.Error(), "xls") {
+	err := tablewriter.Write(t.Context(), lines, filepath.Join(dir, "x"), "xls", dir)
+	if err == nil || !strings.Contains(err.Error(), "xls") {
 		t.Errorf("an unknown format: %v", err)
 	}
 }
 
+// readBack returns the rows of a written table.
 func readBack(t *testing.T, from string) []recommender.Row {
 	t.Helper()
 	db, err := sql.Open("duckdb", "")
@@ -66,7 +73,8 @@ func readBack(t *testing.T, from string) []recommender.Row {
 		t.Fatal(err)
 	}
 	defer db.Close()
-	found, err := db.QueryContext(t.Context(), `SELECT "user", rank::INT, item, coalesce(title, ''), score::DOUBLE, coalesce(explanation, '') FROM `+from)
+	const query = `SELECT "user", rank::INT, item, coalesce(title, ''), score::DOUBLE, coalesce(explanation, '') FROM `
+	found, err := db.QueryContext(t.Context(), query+from)
 	if err != nil {
 		t.Fatal(err)
 	}
