@@ -2,16 +2,16 @@ package teacher
 
 import "context"
 
-// Copy is no teacher at all: both sentences of a rationale are the explanation itself, which is
-// what the reference falls back to. It is the ablation that tells what a language model adds.
+// Copy is a teacher without a model: both sentences of a rationale are the explanation itself, as
+// in the reference's fallback. As an ablation it shows what a language model adds.
 type Copy struct{}
 
-// Rationale is the explanation, twice.
+// Rationale returns the explanation, twice.
 func (Copy) Rationale(explanation string) (preference, attribution string) {
 	return explanation, explanation
 }
 
-// Complete answers each prompt with what its last message adds to the lead that all prompts share.
+// Complete replies to each prompt with the part of its last message after the shared prefix.
 func (Copy) Complete(ctx context.Context, prompts []Prompt, emit func(int, Reply) error) error {
 	for i, p := range prompts {
 		if err := ctx.Err(); err != nil {

@@ -1,7 +1,7 @@
 package teacher
 
-// Stem cuts English endings off a word.
+// Stem removes English endings from a word.
 func Stem(word string) string { return stem(word) }
 
-// ContentWords are a text's words that carry content.
+// ContentWords returns the content words of a text.
 func ContentWords(text string) []string { return contentWords(text) }

@@ -9,12 +9,12 @@ import (
 	"rdrec/internal/spec"
 )
 
-// version changes when this package would make another rationale of the same reply.
+// version changes when this package starts to derive other rationales from the same replies.
 const version = 1
 
-// Fingerprint names everything that a rationale's text hangs on beside the explanation: the
-// weights, by their digest, the prompt as it is written out, how replies are drawn and how they are
-// read. Batch, shard and the number of reviews change no text and are left out.
+// Fingerprint returns a digest of everything that determines a rationale's text beside the
+// explanation: the weights, by their digest, the formatted prompt, and how replies are sampled and
+// parsed. Batch, shard_rows and max_reviews change no text and are excluded.
 func Fingerprint(settings spec.Teacher, weightsDigest string) string {
 	probes := []Prompt{}
 	if s, err := findPromptStyle(settings.Prompt); err == nil {
@@ -23,11 +23,12 @@ func Fingerprint(settings spec.Teacher, weightsDigest string) string {
 		}
 	}
 	data, err := json.Marshal(map[string]any{
-		"version": version, "weights": weightsDigest, "prompt": settings.Prompt, "parse": settings.Parse, "probes": probes,
+		"version": version, "weights": weightsDigest, "prompt": settings.Prompt, "parse": settings.Parse,
+		"probes":  probes,
 		"context": settings.MaxContext,
 	})
 	if err != nil {
-		panic(fmt.Sprintf("teacher: settings that can't be written: %v", err)) // numbers come validated: none is NaN
+		panic(fmt.Sprintf("teacher: settings cannot be marshaled: %v", err)) // numbers are validated: none is NaN
 	}
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])

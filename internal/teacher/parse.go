@@ -6,21 +6,21 @@ import (
 	"strings"
 )
 
-// Ways to parse a reply.
+// The modes of parsing a reply.
 const (
 	modePaper  = "paper"
 	modeStrict = "strict"
 )
 
-// parsed is what was read out of a reply.
+// parsed is the content of a reply.
 type parsed struct {
 	preference, attribution string
-	fellBack                bool // the reference's answer to what it can't read: the explanation itself
+	fellBack                bool // the reference's fallback: the explanation itself
 }
 
-// parsePaper reads a reply as the reference does: the second and third lines without their first
-// three characters, whatever these are. With fewer lines both fields become the explanation; its
-// repair of one-line replies never runs, since Python's str has no contains.
+// parsePaper parses a reply as the reference does: the second and third lines without their first
+// three characters, whatever these are. With fewer lines both fields become the explanation; the
+// reference's repair of one-line replies never runs, because Python's str has no contains.
 func parsePaper(reply, explanation string) parsed {
 	lines := strings.Split(reply, "\n")
 	if len(lines) < 3 {
@@ -29,13 +29,13 @@ func parsePaper(reply, explanation string) parsed {
 	return parsed{preference: afterThree(lines[1]), attribution: afterThree(lines[2])}
 }
 
-// afterThree drops a line's first three characters.
+// afterThree returns a line without its first three characters.
 func afterThree(line string) string {
 	runes := []rune(line)
 	return string(runes[min(3, len(runes)):])
 }
 
-// Why a reply can't be used.
+// Reasons why a reply cannot be used.
 var (
 	errNoFirst    = errors.New("no line begins with number 1")
 	errNoSecond   = errors.New("the line after the first does not begin with number 2")
@@ -46,8 +46,8 @@ var (
 	errLeaked     = errors.New("the reply leaks words of the prompt's examples")
 )
 
-// parseStrict reads two numbered sentences on lines of their own; what stands before them (a
-// greeting) or after is left out. cut says that the reply has as many tokens as it may.
+// parseStrict parses two numbered sentences, each on its own line. Text before them (a greeting)
+// and after them is ignored. truncated means that the reply has the maximum number of tokens.
 func parseStrict(reply string, truncated bool) (parsed, error) {
 	lines := numberedLines(reply)
 	second := len(lines) > 1 && strings.HasPrefix(lines[1], "2.")
@@ -66,8 +66,8 @@ func parseStrict(reply string, truncated bool) (parsed, error) {
 	return p, p.check()
 }
 
-// numberedLines are the lines of a reply that say something, from the one that begins with 1. on,
-// without blanks at their ends.
+// numberedLines returns the non-empty lines of a reply from the first that begins with "1." on,
+// trimmed.
 func numberedLines(reply string) []string {
 	var out []string
 	for line := range strings.FieldsFuncSeq(reply, func(r rune) bool { return r == '\n' || r == '\r' }) {
@@ -79,7 +79,7 @@ func numberedLines(reply string) []string {
 	return out
 }
 
-// check refuses sentences that are none.
+// check rejects sentences without usable content.
 func (p parsed) check() error {
 	switch {
 	case len(contentWords(p.preference)) == 0 || len(contentWords(p.attribution)) == 0:
@@ -93,18 +93,18 @@ func (p parsed) check() error {
 	}
 }
 
-// sentence is a numbered line without its number.
+// sentence returns a numbered line without its number.
 func sentence(line string) string {
 	return strings.TrimSpace(line[len("1."):])
 }
 
-// isTemplate says whether a sentence still has the template's placeholders.
+// isTemplate reports whether a sentence still contains the template's placeholders.
 func isTemplate(sentence string) bool {
 	return strings.Contains(strings.ToLower(sentence), "xxx") || strings.ContainsAny(sentence, "[]<>{}")
 }
 
-// leakedWord names the first of the examples' own words in a rationale that its explanation doesn't
-// have, or "".
+// leakedWord returns the first of the examples' own words in a rationale that its explanation does
+// not contain, or "".
 func leakedWord(p parsed, explanation string, exampleWords map[string]bool) string {
 	generated := stemSet(explanation)
 	for _, word := range contentWords(p.preference + " " + p.attribution) {
@@ -115,7 +115,7 @@ func leakedWord(p parsed, explanation string, exampleWords map[string]bool) stri
 	return ""
 }
 
-// parse parses a reply in the given way; the error says why it can't be used.
+// parse parses a reply in the given mode; the error is the reason why the reply cannot be used.
 func parse(mode string, reply Reply, explanation string, settings parseSettings) (parsed, error) {
 	if mode == modePaper {
 		return parsePaper(reply.Text, explanation), nil
@@ -130,7 +130,7 @@ func parse(mode string, reply Reply, explanation string, settings parseSettings)
 	return p, nil
 }
 
-// parseSettings is what parsing a reply hangs on beside the reply.
+// parseSettings are the settings that parsing depends on.
 type parseSettings struct {
 	maxTokens    int
 	exampleWords map[string]bool // stems of the examples' own words

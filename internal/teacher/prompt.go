@@ -7,19 +7,19 @@ import (
 	"rdrec/internal/spec"
 )
 
-// promptStyle is a way to ask: a row of the table of prompts.
+// promptStyle is a row of the table of prompts.
 type promptStyle struct {
 	name string
-	// write makes the prompt for an explanation, without its sampling.
+	// write returns the prompt for an explanation, without its sampling.
 	write func(explanation string) Prompt
-	// lines is after how many lines a reply is complete for each way to parse it; 0 leaves the end
-	// to the model.
+	// paperLines and strictLines are the numbers of lines after which a reply is complete, per
+	// parser; 0 lets the model decide.
 	paperLines, strictLines int
-	// forbiddenTags are texts that the style can't hold; an explanation with one of them is
-	// answered with refusal and not asked.
+	// forbiddenTags are texts that the style cannot contain; an explanation with one of them gets
+	// the reply rejection without a request.
 	forbiddenTags []string
 	rejection     string
-	// examples are the prompt's own replies, whose words must not turn up in a rationale.
+	// examples are the prompt's own replies, whose words must not occur in a rationale.
 	examples []example
 }
 
@@ -46,7 +46,7 @@ func findPromptStyle(name string) (promptStyle, error) {
 	return promptStyle{}, fmt.Errorf("prompt %q is not one of %s", name, strings.Join(names, ", "))
 }
 
-// rejects says whether the style can't ask about an explanation.
+// rejects reports whether the style cannot contain an explanation.
 func (s *promptStyle) rejects(explanation string) bool {
 	for _, tag := range s.forbiddenTags {
 		if strings.Contains(explanation, tag) {
@@ -56,7 +56,7 @@ func (s *promptStyle) rejects(explanation string) bool {
 	return false
 }
 
-// prompt writes the whole prompt of an explanation.
+// prompt returns the complete prompt for an explanation.
 func (s *promptStyle) prompt(explanation string, settings spec.Teacher, attempt int) Prompt {
 	p := s.write(explanation)
 	p.Sampling = sampling(explanation, settings, attempt)
@@ -70,7 +70,7 @@ func (s *promptStyle) prompt(explanation string, settings spec.Teacher, attempt 
 	return p
 }
 
-// Texts of the reference's prompt (data/*/distillation_*.py), blanks and all.
+// Texts of the reference's prompt (its data/*/distillation_*.py), including all blanks.
 const (
 	paperSystem = "Use two extremely short sentences to reply. The first one is '1. The user prefers xxx .'" +
 		"The second one is '2. The item's attributes are xxx."
@@ -78,7 +78,7 @@ const (
 	paperTail = "\".  Use two sentences to explain the user's preference and the item's attributions, respectively. "
 )
 
-// writePaper is the reference's prompt, for big chat models.
+// writePaper returns the reference's prompt, for large chat models.
 func writePaper(explanation string) Prompt {
 	return Prompt{
 		Messages:     []Message{{System, paperSystem}, {User, paperLead + explanation + paperTail}},
@@ -86,13 +86,13 @@ func writePaper(explanation string) Prompt {
 	}
 }
 
-// example is an explanation with the rationale that shows a small model what to write.
+// example is an explanation and its rationale, shown to a small model.
 type example struct {
 	explanation, preference, attribution string
 }
 
-// examples are far from what shops' reviews are mostly about, so that their words are known again
-// where they leak; they take their words from the explanation, so that the model does.
+// examples are about unusual products, so that leaked words are recognized. Their rationales reuse
+// the words of the explanation, so that the model does so too.
 func examples() []example {
 	return []example{
 		{
@@ -119,15 +119,16 @@ func examples() []example {
 }
 
 const (
-	fewShotSystem = "You read what a customer says about an item. Reply with two short sentences in the customer's own words: " +
+	fewShotSystem = "You read what a customer says about an item. " +
+		"Reply with two short sentences in the customer's own words: " +
 		"what the user prefers, and what the item's attributes are."
 	fewShotLead = "A user bought an item and said \""
 	fewShotTail = "\"."
-	// fewShotReplyPrefix begin each reply, so that it starts with the first of the two lines.
+	// fewShotReplyPrefix starts each reply, so that it begins with the first of the two lines.
 	fewShotReplyPrefix = "1. The user prefers"
 )
 
-// writeFewShot shows a small model four talks of the kind before it is asked: alone, SmolLM2 chats
+// writeFewShot shows a small model four example conversations first: without them, SmolLM2 chats
 // back.
 func writeFewShot(explanation string) Prompt {
 	shot := examples()

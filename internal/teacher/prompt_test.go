@@ -12,8 +12,8 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// TestSampling pins how each attempt is drawn: the seeds are the first eight bytes of SHA-256 over
-// "0 soft hair", "1 soft hair" and "2 soft hair".
+// TestSampling pins how each attempt is sampled: the seeds are the first eight bytes of SHA-256
+// over "0 soft hair", "1 soft hair" and "2 soft hair".
 func TestSampling(t *testing.T) {
 	seeds := []uint64{14696357547814894580, 10265406397329273911, 16205842440435111336}
 	for name, c := range map[string]struct {
@@ -29,7 +29,7 @@ func TestSampling(t *testing.T) {
 			s := settings("few-shot", "strict")
 			s.MaxTokens, s.Temperature, s.TopP, s.RepetitionPenalty = 33, c.temperature, c.topP, 1.25
 			engine := &scriptedEngine{replies: map[string][]string{"soft hair": {"chat"}}}
-			distil(t, engine, s, "soft hair")
+			distill(t, engine, s, "soft hair")
 			var got []teacher.Sampling
 			for _, p := range engine.prompts {
 				got = append(got, p.Sampling)
@@ -37,18 +37,12 @@ func TestSampling(t *testing.T) {
 			want := []teacher.Sampling{
 				{MaxTokens: 33, Temperature: c.temperature, TopP: c.topP, RepetitionPenalty: 1.25, Seed: seeds[0]},
 				{
-					MaxTokens:         33,
-					Temperature:       c.retryTemperature,
-					TopP:              c.retryTopP,
-					RepetitionPenalty: 1.25,
-					Seed:              seeds[1],
+					MaxTokens: 33, Temperature: c.retryTemperature, TopP: c.retryTopP, RepetitionPenalty: 1.25,
+					Seed: seeds[1],
 				},
 				{
-					MaxTokens:         33,
-					Temperature:       c.retryTemperature,
-					TopP:              c.retryTopP,
-					RepetitionPenalty: 1.25,
-					Seed:              seeds[2],
+					MaxTokens: 33, Temperature: c.retryTemperature, TopP: c.retryTopP, RepetitionPenalty: 1.25,
+					Seed: seeds[2],
 				},
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -58,8 +52,8 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// TestPromptsEndAsTheyAreParsed: after how many lines a reply is complete, what it begins with and
-// whether it is held to a form.
+// TestPromptsEndAsTheyAreParsed covers the number of lines after which a reply is complete, its
+// prefix and its constraint.
 func TestPromptsEndAsTheyAreParsed(t *testing.T) {
 	for name, c := range map[string]struct {
 		prompt, parse, constrain string
@@ -79,52 +73,53 @@ func TestPromptsEndAsTheyAreParsed(t *testing.T) {
 			s := settings(c.prompt, c.parse)
 			s.Constrain = c.constrain
 			engine := &scriptedEngine{replies: map[string][]string{"soft hair": {"1. Soft hair.\n2. It softens.\n"}}}
-			distil(t, engine, s, "soft hair")
+			distill(t, engine, s, "soft hair")
 			p := engine.prompts[0]
-			if p.MaxLines != c.lines || p.TwoLines != c.twoLines || p.ReplyPrefix != c.begin || len(p.Messages) != c.messages {
-				t.Errorf(
-					"%d lines, two lines %t, begins %q, %d messages",
-					p.MaxLines,
-					p.TwoLines,
-					p.ReplyPrefix,
-					len(p.Messages),
-				)
+			if p.MaxLines != c.lines || p.TwoLines != c.twoLines || p.ReplyPrefix != c.begin ||
+				len(p.Messages) != c.messages {
+				t.Errorf("%d lines, two lines %t, prefix %q, %d messages",
+					p.MaxLines, p.TwoLines, p.ReplyPrefix, len(p.Messages))
 			}
-			if last := p.Messages[len(p.Messages)-1].Content; last[:p.SharedPrefix] != `A user bought an item and said "` {
-				t.Errorf("the first %d bytes of %q are not the lead", p.SharedPrefix, last)
+			last := p.Messages[len(p.Messages)-1].Content
+			if last[:p.SharedPrefix] != `A user bought an item and said "` {
+				t.Errorf("the first %d bytes of %q are not the shared prefix", p.SharedPrefix, last)
 			}
 		})
 	}
 }
 
-// TestCutReplies: a reply is cut where the engine says so or where it has all the tokens that it
-// may have; then a second sentence needs its end.
-func TestCutReplies(t *testing.T) {
-	const room = 10
+// TestTruncatedReplies: a reply is truncated if the engine reports so or if it has the maximum
+// number of tokens; then the second sentence must be complete.
+func TestTruncatedReplies(t *testing.T) {
+	const limit = 10
 	for name, c := range map[string]struct {
-		reply  string
-		tokens int
-		cut    bool
-		failed string
+		reply     string
+		tokens    int
+		truncated bool
+		failed    string
 	}{
-		"one token left":            {"1. Soft hair.\n2. It softens and", room - 1, false, ""},
-		"no token left":             {"1. Soft hair.\n2. It softens and", room, false, "cut at its longest"},
-		"cut early":                 {"1. Soft hair.\n2. It softens and", 1, true, "cut at its longest"},
-		"cut after a full stop":     {"1. Soft hair.\n2. It softens.", room, true, ""},
-		"cut after an exclamation":  {"1. Soft hair.\n2. It softens!", room, true, ""},
-		"cut in a third line":       {"1. Soft hair.\n2. It softens\nand", room, true, ""},
-		"cut in the first line":     {"1. Soft", room, true, "cut at its longest"},
-		"cut before the first line": {"Well", room, true, "no line begins with number 1"},
-		"cut behind a wrong number": {"1. Soft hair.\n3. It softens", room, true, "does not begin with number 2"},
-		"one line that was not cut": {"1. Soft", room - 1, false, "does not begin with number 2"},
+		"one token left": {"1. Soft hair.\n2. It softens and", limit - 1, false, ""},
+		"no token left": {
+			"1. Soft hair.\n2. It softens and", limit, false, "reached its maximum length",
+		},
+		"truncated early":                 {"1. Soft hair.\n2. It softens and", 1, true, "reached its maximum length"},
+		"truncated after a full stop":     {"1. Soft hair.\n2. It softens.", limit, true, ""},
+		"truncated after an exclamation":  {"1. Soft hair.\n2. It softens!", limit, true, ""},
+		"truncated in a third line":       {"1. Soft hair.\n2. It softens\nand", limit, true, ""},
+		"truncated in the first line":     {"1. Soft", limit, true, "reached its maximum length"},
+		"truncated before the first line": {"Well", limit, true, "no line begins with number 1"},
+		"truncated after a wrong number": {
+			"1. Soft hair.\n3. It softens", limit, true, "does not begin with number 2",
+		},
+		"one complete line": {"1. Soft", limit - 1, false, "does not begin with number 2"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := settings("few-shot", "strict")
-			s.MaxTokens = room
+			s.MaxTokens = limit
 			engine := engineFunc(func(emit func(int, teacher.Reply) error) error {
-				return emit(0, teacher.Reply{Text: c.reply, Tokens: c.tokens, Truncated: c.cut})
+				return emit(0, teacher.Reply{Text: c.reply, Tokens: c.tokens, Truncated: c.truncated})
 			})
-			row := distil(t, engine, s, "soft hair")[0]
+			row := distill(t, engine, s, "soft hair")[0]
 			if !strings.Contains(row.Failed, c.failed) || (row.Failed == "") != (c.failed == "") {
 				t.Errorf("failed: %q, want %q", row.Failed, c.failed)
 			}
@@ -132,8 +127,7 @@ func TestCutReplies(t *testing.T) {
 	}
 }
 
-// TestRationalesCountTokensOfAllAttempts: tokens, leaks and grounded words, also of attempts that
-// failed.
+// TestRationalesCountTokensOfAllAttempts also covers leaks and grounded words.
 func TestRationalesCountTokensOfAllAttempts(t *testing.T) {
 	engine := &scriptedEngine{replies: map[string][]string{
 		"soft hair": {
@@ -168,23 +162,23 @@ func TestRationalesCountTokensOfAllAttempts(t *testing.T) {
 			Failed:       "the reply leaks words of the prompt's examples: trumpet",
 		},
 	}
-	if diff := cmp.Diff(want, distil(t, engine, settings("few-shot", "strict"), "soft hair", "shine")); diff != "" {
+	if diff := cmp.Diff(want, distill(t, engine, settings("few-shot", "strict"), "soft hair", "shine")); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
 	}
 }
 
-// TestPaperModeSendsEmptyExplanations: only the strict parser refuses them beforehand.
+// TestPaperModeSendsEmptyExplanations: only the strict parser rejects them without a request.
 func TestPaperModeSendsEmptyExplanations(t *testing.T) {
 	engine := &scriptedEngine{replies: map[string][]string{" . ": {"a\n1. b\n2. c"}}}
-	row := distil(t, engine, settings("paper", "paper"), " . ")[0]
+	row := distill(t, engine, settings("paper", "paper"), " . ")[0]
 	if row.Attempts != 1 || row.Preference != "b" || row.Attribution != "c" {
 		t.Errorf("got %+v", row)
 	}
 }
 
-// TestShortLinesOfThePaper: a line of three characters or fewer says nothing, and two lines are too
+// TestPaperParserWithShortReplies: a line of up to three characters is empty, and two lines are too
 // few.
-func TestShortLinesOfThePaper(t *testing.T) {
+func TestPaperParserWithShortReplies(t *testing.T) {
 	for reply, want := range map[string][3]any{
 		"a\n1.\né–½":      {"", "", false},
 		"a\n1. b\né–½d":   {"b", "d", false},
@@ -192,20 +186,20 @@ func TestShortLinesOfThePaper(t *testing.T) {
 		"a\n1. b\n2. c\n": {"b", "c", false},
 	} {
 		engine := &scriptedEngine{replies: map[string][]string{"soft hair": {reply}}}
-		row := distil(t, engine, settings("paper", "paper"), "soft hair")[0]
+		row := distill(t, engine, settings("paper", "paper"), "soft hair")[0]
 		if diff := cmp.Diff(want, [3]any{row.Preference, row.Attribution, row.FellBack}); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", reply, diff)
 		}
 	}
 }
 
-// TestEmitsErrorEndsDistilling, whether the row was asked about, or copied.
-func TestEmitsErrorEndsDistilling(t *testing.T) {
+// TestEmitErrorEndsDistillation, whether the row was requested or copied.
+func TestEmitErrorEndsDistillation(t *testing.T) {
 	full := errors.New("the disk is full")
 	good := engineFunc(func(emit func(int, teacher.Reply) error) error {
 		return emit(0, teacher.Reply{Text: "1. Soft hair.\n2. It softens."})
 	})
-	for name, engine := range map[string]teacher.Engine{"asked": good, "copied": teacher.Copy{}} {
+	for name, engine := range map[string]teacher.Engine{"requested": good, "copied": teacher.Copy{}} {
 		t.Run(name, func(t *testing.T) {
 			calls := 0
 			err := teacher.Distill(t.Context(), engine, settings("few-shot", "strict"),
@@ -218,11 +212,11 @@ func TestEmitsErrorEndsDistilling(t *testing.T) {
 	}
 }
 
-// lines is an engine that answers all but the prompts of one number with two good lines.
-type lines struct{ answer []int }
+// indexEngine emits two good lines for each of its indices.
+type indexEngine struct{ indices []int }
 
-func (e lines) Complete(_ context.Context, _ []teacher.Prompt, emit func(int, teacher.Reply) error) error {
-	for _, i := range e.answer {
+func (e indexEngine) Complete(_ context.Context, _ []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+	for _, i := range e.indices {
 		if err := emit(i, teacher.Reply{Text: "1. Soft hair.\n2. It softens."}); err != nil {
 			return err
 		}
@@ -230,29 +224,22 @@ func (e lines) Complete(_ context.Context, _ []teacher.Prompt, emit func(int, te
 	return nil
 }
 
-// TestPromptsWithoutAReplyAreNamed: one reply too few, one beside the prompts, one twice.
-func TestPromptsWithoutAReplyAreNamed(t *testing.T) {
+// TestMissingAndUnexpectedReplies: no reply, one to an unknown prompt, two to one prompt.
+func TestMissingAndUnexpectedReplies(t *testing.T) {
 	for name, c := range map[string]struct {
-		answer []int
-		want   string
+		indices []int
+		want    string
 	}{
-		"the last one missing": {[]int{0}, `ask teacher "smollm2": no reply to prompt 1 of 2`},
-		"before the first":     {[]int{-1}, `ask teacher "smollm2": a reply to prompt -1 of 2 that was not expected`},
-		"behind the last":      {[]int{1, 2}, `ask teacher "smollm2": a reply to prompt 2 of 2 that was not expected`},
-		"the first one twice":  {[]int{0, 0}, `ask teacher "smollm2": a reply to prompt 0 of 2 that was not expected`},
+		"the last one missing": {[]int{0}, `teacher "smollm2": no reply to prompt 1 of 2`},
+		"before the first":     {[]int{-1}, `teacher "smollm2": unexpected reply to prompt -1 of 2`},
+		"behind the last":      {[]int{1, 2}, `teacher "smollm2": unexpected reply to prompt 2 of 2`},
+		"the first one twice":  {[]int{0, 0}, `teacher "smollm2": unexpected reply to prompt 0 of 2`},
 		"both":                 {[]int{1, 0}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := teacher.Distill(
-				t.Context(),
-				lines{c.answer},
-				settings("few-shot", "strict"),
-				[]teacher.Request{
-					{ID: "1", Text: "soft hair"},
-					{ID: "2", Text: "hair"},
-				},
-				func(teacher.Rationale) error { return nil },
-			)
+			err := teacher.Distill(t.Context(), indexEngine{c.indices}, settings("few-shot", "strict"),
+				[]teacher.Request{{ID: "1", Text: "soft hair"}, {ID: "2", Text: "hair"}},
+				func(teacher.Rationale) error { return nil })
 			if got := errText(err); got != c.want {
 				t.Errorf("error %q, want %q", got, c.want)
 			}
@@ -267,9 +254,9 @@ func errText(err error) string {
 	return err.Error()
 }
 
-// TestSentencesThatAreNone: each sign of a placeholder in either sentence, one without a word, both
-// the same.
-func TestSentencesThatAreNone(t *testing.T) {
+// TestUnusableSentences: each sign of a placeholder in either sentence, a sentence without content
+// words, identical sentences.
+func TestUnusableSentences(t *testing.T) {
 	wants := map[string]string{
 		"1. Of the.\n2. It softens.":   "a sentence is empty",
 		"1. Soft hair.\n2. It is.":     "a sentence is empty",
@@ -281,14 +268,14 @@ func TestSentencesThatAreNone(t *testing.T) {
 	}
 	for reply, want := range wants {
 		engine := &scriptedEngine{replies: map[string][]string{"soft hair": {reply}}}
-		if row := distil(t, engine, settings("few-shot", "strict"), "soft hair")[0]; row.Failed != want {
+		if row := distill(t, engine, settings("few-shot", "strict"), "soft hair")[0]; row.Failed != want {
 			t.Errorf("%q: failed %q, want %q", reply, row.Failed, want)
 		}
 	}
 }
 
-// TestCopyLeavesTheLeadOut: it repeats what a prompt adds to the lead.
-func TestCopyLeavesTheLeadOut(t *testing.T) {
+// TestCopyOmitsTheSharedPrefix expects the part of a prompt after the shared prefix.
+func TestCopyOmitsTheSharedPrefix(t *testing.T) {
 	var got []teacher.Reply
 	err := teacher.Copy{}.Complete(t.Context(), []teacher.Prompt{
 		{

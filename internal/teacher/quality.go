@@ -7,37 +7,37 @@ import (
 	"strings"
 )
 
-// Quality is what a set of rationales is worth.
+// Quality summarizes a set of rationales.
 type Quality struct {
 	Rationales int `json:"rationales"`
-	// Parsed were understood, Quarantined given up. Retried were asked more than once, and Leaked
-	// had a reply with words of the prompt's examples: both may still have ended well. FellBack
-	// took the explanation itself, as the reference does.
+	// Parsed and Quarantined count final rationales. Retried needed more than one request, and
+	// Leaked had a reply with words of the prompt's examples: both may still have succeeded.
+	// FellBack used the explanation itself, as the reference does.
 	Parsed      int `json:"parsed"`
 	Quarantined int `json:"quarantined"`
 	Retried     int `json:"retried"`
 	Leaked      int `json:"leaked"`
 	FellBack    int `json:"fell_back"`
-	// Grounded is the share of the rationales' content words that stand in their explanations, 0 to
+	// Grounded is the share of the rationales' content words that occur in their explanations, 0 to
 	// 1.
 	Grounded float64 `json:"grounded"`
-	// PromptTokens and Tokens were read and written.
+	// PromptTokens and Tokens are the tokens read and generated.
 	PromptTokens int `json:"prompt_tokens"`
 	Tokens       int `json:"tokens"`
-	// Reasons are why rationales were given up, the most frequent first.
+	// Reasons are the reasons for quarantined rationales, the most frequent first.
 	Reasons []Reason `json:"reasons,omitempty"`
 }
 
-// Reason is why some rationales were given up.
+// Reason is a reason for quarantined rationales and how many have it.
 type Reason struct {
 	Reason string `json:"reason"`
 	Count  int    `json:"count"`
 }
 
-// String is the reason as a person reads it.
+// String returns the reason for people.
 func (r Reason) String() string { return fmt.Sprintf("%s (%d times)", r.Reason, r.Count) }
 
-// Measure counts rationales. Their order does not matter.
+// Measure summarizes rationales. Their order does not matter.
 func Measure(rationales []Rationale) Quality {
 	q := Quality{Rationales: len(rationales)}
 	words, found := 0, 0

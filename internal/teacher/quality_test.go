@@ -33,18 +33,17 @@ func TestMeasureCounts(t *testing.T) {
 		t.Errorf("quality (-want +got):\n%s", diff)
 	}
 	if got := teacher.Measure(nil); got.Grounded != 0 || got.Reasons != nil {
-		t.Errorf("of nothing: %+v", got)
+		t.Errorf("without rationales: %+v", got)
 	}
 	if got := teacher.Measure([]teacher.Rationale{{Words: 1, Grounded: 1}}); got.Grounded != 1 {
-		t.Errorf("one word, which is grounded: %v", got.Grounded)
+		t.Errorf("one grounded word: %v", got.Grounded)
 	}
 	if got, want := (teacher.Reason{Reason: "too long", Count: 4}).String(), "too long (4 times)"; got != want {
 		t.Errorf("reason %q, want %q", got, want)
 	}
 }
 
-// TestEqualReasonsAreInAlphabeticalOrder has so many reasons of one count that the order of a map
-// would show.
+// TestEqualReasonsAreInAlphabeticalOrder has enough reasons with equal counts to reveal map order.
 func TestEqualReasonsAreInAlphabeticalOrder(t *testing.T) {
 	rows := []teacher.Rationale{{Failed: "z"}, {Failed: "z"}}
 	want := []teacher.Reason{{Reason: "z", Count: 2}}

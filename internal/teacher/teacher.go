@@ -1,14 +1,14 @@
-// Package teacher distils explanations into rationales: it asks a language model what the user
-// prefers and what the item is like. In: explanations and an [Engine] that answers prompts; out:
-// one [Rationale] for each, as soon as it is done, and what they are worth ([Quality]). The steps:
-// write the prompt (prompt.go), let the engine answer many together, read the two sentences out of
-// each answer (paper.go, strict.go), ask again what failed in another way, and hand over with a
-// reason what keeps failing (distill.go).
+// Package teacher distills explanations into rationales: it asks a language model what the user
+// prefers and what the item is like. In: explanations and an [Engine] that completes prompts; out:
+// one [Rationale] for each, as soon as it is final, and a summary ([Quality]). The steps: write the
+// prompt (prompt.go), let the engine complete many together, parse the two sentences of each reply
+// (parse.go), retry failed replies with sampling, and quarantine what keeps failing with a reason
+// (distill.go).
 package teacher
 
 import "context"
 
-// Role is who speaks in a message.
+// Role is the author of a message.
 type Role string
 
 // The roles that chat models know.
@@ -18,61 +18,61 @@ const (
 	Assistant Role = "assistant"
 )
 
-// Message is one turn of a talk.
+// Message is one turn of a conversation.
 type Message struct {
 	Role    Role   `json:"role"`
 	Content string `json:"content"`
 }
 
-// Prompt is what an engine is asked.
+// Prompt is a request to an engine.
 type Prompt struct {
-	// Messages end with a user's.
+	// Messages end with a user's message.
 	Messages []Message `json:"messages"`
-	// SharedPrefix is how many bytes of the last message are the same in all prompts of its kind,
-	// as are the messages before it: engines may read that part once.
+	// SharedPrefix is the number of bytes of the last message that are the same in all prompts of
+	// this style, as are the messages before it: engines may process that part once.
 	SharedPrefix int `json:"shared_prefix"`
-	// ReplyPrefix is what the reply begins with, given beforehand; engines that can't do so ignore
-	// it.
+	// ReplyPrefix is a given start of the reply; engines that do not support it ignore it.
 	ReplyPrefix string `json:"reply_prefix"`
-	// MaxLines is after how many lines a reply is complete; 0 means that only the model ends it.
+	// MaxLines is the number of lines after which a reply is complete; 0 means that only the model
+	// ends it.
 	MaxLines int `json:"max_lines"`
-	// TwoLines has the engine hold the reply to two numbered lines, each with a word; engines that
-	// can't do so ignore it.
+	// TwoLines constrains the reply to two numbered lines, each with a word; engines that do not
+	// support it ignore it.
 	TwoLines bool `json:"two_lines"`
-	// Sampling says how the reply is drawn.
+	// Sampling configures how the reply is sampled.
 	Sampling Sampling `json:"sampling"`
 }
 
-// Sampling says how a reply's tokens are chosen.
+// Sampling configures how a reply's tokens are chosen.
 type Sampling struct {
-	// MaxTokens bounds the reply.
+	// MaxTokens is the maximum length of the reply.
 	MaxTokens int `json:"max_tokens"`
-	// Temperature 0 takes the likeliest token; TopP is the share of probability that is drawn from
+	// Temperature 0 takes the most likely token; TopP is the probability mass of nucleus sampling
 	// (1 means all of it).
 	Temperature float64 `json:"temperature"`
 	TopP        float64 `json:"top_p"`
-	// RepetitionPenalty divides the weight of tokens that stand in the reply or in the prompt's
+	// RepetitionPenalty penalizes the logits of tokens that occur in the reply or in the prompt's
 	// examples (1 means none).
 	RepetitionPenalty float64 `json:"repetition_penalty"`
-	// Seed makes what is drawn the same each time.
+	// Seed makes sampling reproducible.
 	Seed uint64 `json:"seed"`
 }
 
-// Reply is an engine's answer.
+// Reply is an engine's reply to a prompt.
 type Reply struct {
-	// Text begins with the prompt's Begin.
+	// Text begins with the prompt's ReplyPrefix.
 	Text string
-	// PromptTokens were read and Tokens written for it.
+	// PromptTokens are the tokens read, Tokens the tokens generated.
 	PromptTokens, Tokens int
-	// Truncated says that the reply ended where its room did, not where the model ended it.
+	// Truncated reports that the reply reached its maximum length before the model ended it.
 	Truncated bool
-	// Failed says why there is no answer; empty means that there is one.
+	// Failed is the reason why there is no reply; empty means that there is one.
 	Failed string
 }
 
-// Engine answers prompts. It calls emit once for each prompt, in any order, one call at a time,
-// with the prompt's index; emit's error ends the work. What concerns one prompt only is said in its
-// reply; an error means that the engine itself can't go on.
+// Engine completes prompts. It calls emit once for each prompt, in any order, one call at a time,
+// with the prompt's index; an error of emit ends the work. Problems of a single prompt are reported
+// in its reply; an error means that the engine itself cannot continue.
 type Engine interface {
 	Complete(ctx context.Context, prompts []Prompt, emit func(index int, reply Reply) error) error
 }

@@ -15,14 +15,16 @@ import (
 	"rdrec/internal/teacher/teachertest"
 )
 
-// scriptedEngine is an engine that gives prepared replies: the n-th asking of a prompt gets the
-// n-th one, by its last message.
+// scriptedEngine is an engine with prepared replies: the n-th request for a prompt gets the n-th
+// reply, by its last message.
 type scriptedEngine struct {
 	replies map[string][]string
 	prompts []teacher.Prompt
 }
 
-func (s *scriptedEngine) Complete(_ context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+func (s *scriptedEngine) Complete(
+	_ context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error,
+) error {
 	for i := range slices.Backward(prompts) {
 		p := prompts[i]
 		s.prompts = append(s.prompts, p)
@@ -32,7 +34,8 @@ func (s *scriptedEngine) Complete(_ context.Context, prompts []teacher.Prompt, e
 		if len(s.replies[text]) > 1 {
 			s.replies[text] = s.replies[text][1:]
 		}
-		if err := emit(i, teacher.Reply{Text: reply, PromptTokens: 10, Tokens: len(strings.Fields(reply))}); err != nil {
+		err := emit(i, teacher.Reply{Text: reply, PromptTokens: 10, Tokens: len(strings.Fields(reply))})
+		if err != nil {
 			return err
 		}
 	}
@@ -45,7 +48,7 @@ func settings(prompt, parse string) spec.Teacher {
 	return s
 }
 
-func distil(t *testing.T, engine teacher.Engine, settings spec.Teacher, texts ...string) []teacher.Rationale {
+func distill(t *testing.T, engine teacher.Engine, settings spec.Teacher, texts ...string) []teacher.Rationale {
 	t.Helper()
 	var requests []teacher.Request
 	for _, text := range texts {
@@ -74,15 +77,18 @@ func TestPaperPromptsMatchTheReference(t *testing.T) {
 	}
 	golden.Load(t, "distill.json", &file)
 	for _, want := range file.Prompts {
-		engine := &scriptedEngine{replies: map[string][]string{want.Explanation: {"x"}, strings.SplitN(want.Explanation, "\"", 2)[0]: {"x"}}}
-		row := distil(t, engine, settings("paper", "paper"), want.Explanation)[0]
+		beforeQuote, _, _ := strings.Cut(want.Explanation, "\"")
+		engine := &scriptedEngine{replies: map[string][]string{want.Explanation: {"x"}, beforeQuote: {"x"}}}
+		row := distill(t, engine, settings("paper", "paper"), want.Explanation)[0]
 		if want.Refusal != nil {
 			if len(engine.prompts) != 0 || row.Reply != *want.Refusal || !row.FellBack {
-				t.Errorf("%q was asked, or answered with %+v", want.Explanation, row)
+				t.Errorf("%q was sent, or has the row %+v", want.Explanation, row)
 			}
 			continue
 		}
-		messages := []teacher.Message{{Role: teacher.System, Content: want.System}, {Role: teacher.User, Content: want.User}}
+		messages := []teacher.Message{
+			{Role: teacher.System, Content: want.System}, {Role: teacher.User, Content: want.User},
+		}
 		if diff := cmp.Diff(messages, engine.prompts[0].Messages); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", want.Explanation, diff)
 		}
@@ -101,7 +107,7 @@ func TestPaperParserMatchesTheReference(t *testing.T) {
 	golden.Load(t, "distill.json", &file)
 	for _, want := range file.Answers {
 		engine := &scriptedEngine{replies: map[string][]string{want.Explanation: {want.Answer}}}
-		row := distil(t, engine, settings("paper", "paper"), want.Explanation)[0]
+		row := distill(t, engine, settings("paper", "paper"), want.Explanation)[0]
 		got := []any{row.Preference, row.Attribution, row.FellBack, row.Failed, row.Attempts}
 		if diff := cmp.Diff([]any{want.Preference, want.Attribution, want.FellBack, "", 1}, got); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", want.Answer, diff)
@@ -110,27 +116,37 @@ func TestPaperParserMatchesTheReference(t *testing.T) {
 }
 
 func TestStrictParser(t *testing.T) {
-	const said = "soft hair all day"
+	const text = "soft hair all day"
 	for name, c := range map[string]struct{ reply, preference, attribution, failed string }{
-		"two lines":              {"1. The user prefers soft hair.\n2. The item's attributes are soft.", "The user prefers soft hair.", "The item's attributes are soft.", ""},
-		"a greeting":             {" Sure!\n\n1. Soft hair.\n2. It softens.\n\nI hope this helps!", "Soft hair.", "It softens.", ""},
+		"two lines": {
+			"1. The user prefers soft hair.\n2. The item's attributes are soft.", "The user prefers soft hair.",
+			"The item's attributes are soft.", "",
+		},
+		"a greeting": {
+			" Sure!\n\n1. Soft hair.\n2. It softens.\n\nI hope this helps!", "Soft hair.", "It softens.", "",
+		},
 		"blank between":          {"1. Soft hair.\n \n2. It softens.", "Soft hair.", "It softens.", ""},
 		"carriage returns":       {"1. Soft hair.\r\n2. It softens.\r\n", "Soft hair.", "It softens.", ""},
 		"carriage returns alone": {"1. Soft hair.\r2. It softens.\r", "Soft hair.", "It softens.", ""},
 		"no blanks":              {"1.Soft hair.\n2.It softens.", "Soft hair.", "It softens.", ""},
 		"chat":                   {"I'm glad to hear that!", "", "", "no line begins with number 1"},
-		"nothing":                {"", "", "", "no line begins with number 1"},
+		"empty":                  {"", "", "", "no line begins with number 1"},
 		"one line":               {"1. Soft hair.", "", "", "does not begin with number 2"},
 		"wrong number":           {"1. Soft hair.\n3. It softens.", "", "", "does not begin with number 2"},
-		"empty sentence":         {"1. The user prefers\n2. It softens.", "", "", "says nothing"},
-		"template":               {"1. The user prefers xxx.\n2. The item's attributes are xxx.", "", "", "template"},
-		"placeholder":            {"1. The user prefers [soft] hair.\n2. It softens.", "", "", "template"},
-		"the same":               {"1. Soft hair.\n2. Soft hair.", "", "", "the same"},
-		"an example's words":     {"1. The user prefers a trumpet.\n2. It softens.", "", "", "the reply leaks words of the prompt's examples: trumpet"},
+		"empty sentence":         {"1. The user prefers\n2. It softens.", "", "", "a sentence is empty"},
+		"template": {
+			"1. The user prefers xxx.\n2. The item's attributes are xxx.", "", "", "repeats the template",
+		},
+		"placeholder": {"1. The user prefers [soft] hair.\n2. It softens.", "", "", "repeats the template"},
+		"the same":    {"1. Soft hair.\n2. Soft hair.", "", "", "both sentences are identical"},
+		"an example's words": {
+			"1. The user prefers a trumpet.\n2. It softens.", "", "",
+			"the reply leaks words of the prompt's examples: trumpet",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			engine := &scriptedEngine{replies: map[string][]string{said: {c.reply}}}
-			row := distil(t, engine, settings("few-shot", "strict"), said)[0]
+			engine := &scriptedEngine{replies: map[string][]string{text: {c.reply}}}
+			row := distill(t, engine, settings("few-shot", "strict"), text)[0]
 			if row.Preference != c.preference || row.Attribution != c.attribution {
 				t.Errorf("got %q and %q", row.Preference, row.Attribution)
 			}
@@ -145,7 +161,7 @@ func TestTruncatedReplyIsUnfinished(t *testing.T) {
 	s := settings("few-shot", "strict")
 	s.MaxTokens = 8
 	engine := &scriptedEngine{replies: map[string][]string{"soft hair": {"1. Soft hair.\n2. It softens hair and also"}}}
-	if row := distil(t, engine, s, "soft hair")[0]; !strings.Contains(row.Failed, "cut at its longest") {
+	if row := distill(t, engine, s, "soft hair")[0]; !strings.Contains(row.Failed, "reached its maximum length") {
 		t.Errorf("got %+v", row)
 	}
 }
@@ -154,7 +170,8 @@ func TestWordsOfTheReviewAreNotLeaks(t *testing.T) {
 	engine := &scriptedEngine{replies: map[string][]string{
 		"this trumpet rolls": {"1. The user prefers a trumpet that is rolling.\n2. It rolls."},
 	}}
-	if row := distil(t, engine, settings("few-shot", "strict"), "this trumpet rolls")[0]; row.Failed != "" || row.Leaks != 0 {
+	row := distill(t, engine, settings("few-shot", "strict"), "this trumpet rolls")[0]
+	if row.Failed != "" || row.Leaks != 0 {
 		t.Errorf("got %+v", row)
 	}
 }
@@ -162,9 +179,9 @@ func TestWordsOfTheReviewAreNotLeaks(t *testing.T) {
 func TestRetriesWithSamplingThenQuarantines(t *testing.T) {
 	const good = "1. Soft hair.\n2. It softens."
 	engine := &scriptedEngine{replies: map[string][]string{
-		"right away": {good}, "finally": {"chat", "1. A trumpet.\n2. A tent.", good}, "hopeless": {"chat"},
+		"right away": {good}, "finally": {"chat", "1. A trumpet.\n2. A tent.", good}, "never": {"chat"},
 	}}
-	rows := distil(t, engine, settings("few-shot", "strict"), "right away", "finally", "hopeless")
+	rows := distill(t, engine, settings("few-shot", "strict"), "right away", "finally", "never")
 	var got []int
 	for _, row := range rows {
 		got = append(got, row.Attempts)
@@ -189,7 +206,7 @@ func TestRetriesWithSamplingThenQuarantines(t *testing.T) {
 		}
 	}
 	if len(seeds) != 7 {
-		t.Errorf("%d different seeds in 7 askings", len(seeds))
+		t.Errorf("%d different seeds in 7 requests", len(seeds))
 	}
 }
 
@@ -198,9 +215,9 @@ func TestMisbehavingEngine(t *testing.T) {
 		"twice": func(emit func(int, teacher.Reply) error) error {
 			return errors.Join(emit(0, teacher.Reply{}), emit(0, teacher.Reply{}))
 		},
-		"beyond":   func(emit func(int, teacher.Reply) error) error { return emit(1, teacher.Reply{}) },
-		"not":      func(func(int, teacher.Reply) error) error { return nil },
-		"by fault": func(func(int, teacher.Reply) error) error { return errors.New("no memory") },
+		"unknown index": func(emit func(int, teacher.Reply) error) error { return emit(1, teacher.Reply{}) },
+		"no reply":      func(func(int, teacher.Reply) error) error { return nil },
+		"error":         func(func(int, teacher.Reply) error) error { return errors.New("no memory") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			err := teacher.Distill(t.Context(), engineFunc(complete), settings("few-shot", "strict"),
@@ -224,15 +241,15 @@ func TestFailedRepliesAreNotRetried(t *testing.T) {
 		calls++
 		return emit(0, teacher.Reply{Failed: "the prompt is too long"})
 	})
-	row := distil(t, engine, settings("few-shot", "strict"), "soft hair")[0]
+	row := distill(t, engine, settings("few-shot", "strict"), "soft hair")[0]
 	if calls != 1 || row.Failed != "the prompt is too long" {
-		t.Errorf("asked %d times: %+v", calls, row)
+		t.Errorf("requested %d times: %+v", calls, row)
 	}
 }
 
 func TestEmptyExplanationsAreNotSent(t *testing.T) {
 	engine := &scriptedEngine{}
-	row := distil(t, engine, settings("few-shot", "strict"), " . ")[0]
+	row := distill(t, engine, settings("few-shot", "strict"), " . ")[0]
 	if row.Failed == "" || row.Attempts != 0 || len(engine.prompts) != 0 {
 		t.Errorf("got %+v", row)
 	}
@@ -242,8 +259,9 @@ func TestCopyReturnsTheExplanation(t *testing.T) {
 	teachertest.Conform(t, teacher.Copy{})
 	s := settings("few-shot", "strict")
 	s.Model = "copy"
-	row := distil(t, teacher.Copy{}, s, "soft hair")[0]
-	if row.Preference != "soft hair" || row.Attribution != "soft hair" || row.Failed != "" || row.Grounded != row.Words {
+	row := distill(t, teacher.Copy{}, s, "soft hair")[0]
+	if row.Preference != "soft hair" || row.Attribution != "soft hair" || row.Failed != "" ||
+		row.Grounded != row.Words {
 		t.Errorf("got %+v", row)
 	}
 }
@@ -252,9 +270,10 @@ func TestFingerprintCoversEverythingThatChangesText(t *testing.T) {
 	base := settings("few-shot", "strict")
 	known := teacher.Fingerprint(base, "weights")
 	equivalent := base
-	equivalent.Batch, equivalent.ShardRows, equivalent.MaxReviews, equivalent.MaxBad, equivalent.Model = 7, 9, 11, 0.9, "gguf:elsewhere"
+	equivalent.Batch, equivalent.ShardRows, equivalent.MaxReviews = 7, 9, 11
+	equivalent.MaxBad, equivalent.Model = 0.9, "gguf:elsewhere"
 	if teacher.Fingerprint(equivalent, "weights") != known {
-		t.Error("batch, shard, number of reviews, bound on bad replies and the file's place change no text")
+		t.Error("batch, shard_rows, max_reviews, max_bad and the file's path change the fingerprint, but no text")
 	}
 	seen := map[string]string{known: "the base"}
 	for name, change := range map[string]func(*spec.Teacher){
@@ -276,12 +295,12 @@ func TestFingerprintCoversEverythingThatChangesText(t *testing.T) {
 		seen[known] = name
 	}
 	if teacher.Fingerprint(base, "other weights") == known {
-		t.Error("other weights change text")
+		t.Error("the fingerprint does not depend on the weights")
 	}
-	// What a bucket holds under it is asked again where it changes.
-	const pinned = "f3d379c5a8ad38e8787ae71ea0eb80e600a12058132aba151c8f4f799e79de6f"
+	// A changed fingerprint makes buckets distill again.
+	const pinned = "e5d1ec3556d30274aa5637707a6af5dae6e3591bddcf5d94ca8d973d7da172dc"
 	if got := teacher.Fingerprint(spec.Default().Teacher, "weights"); got != pinned {
-		t.Errorf("the default's fingerprint is %s, was %s", got, pinned)
+		t.Errorf("the default's fingerprint is %s, want %s", got, pinned)
 	}
 }
 
@@ -306,12 +325,12 @@ func FuzzParse(f *testing.F) {
 			engine := engineFunc(func(emit func(int, teacher.Reply) error) error {
 				return emit(0, teacher.Reply{Text: reply, Tokens: 1})
 			})
-			row := distil(t, engine, settings("few-shot", parse), text)[0]
+			row := distill(t, engine, settings("few-shot", parse), text)[0]
 			if row.Failed == "" && parse == "strict" && (row.Words == 0 || row.Preference == "") {
 				t.Errorf("%q gave %+v", reply, row)
 			}
 			if row.Grounded > row.Words {
-				t.Errorf("%d of %d words grounded", row.Grounded, row.Words)
+				t.Errorf("%d of %d words are grounded", row.Grounded, row.Words)
 			}
 		}
 	})

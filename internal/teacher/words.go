@@ -6,7 +6,8 @@ import (
 	"unicode"
 )
 
-// functionWords carry no content: English grammar, and what every rationale and many reviews say.
+// functionWords carry no content: English grammar, and words of every rationale and of many
+// reviews.
 const functionWords = `
 a about after all also am an and any are as at be because been being both but by can could did do does doing don down during each even
 every few for from further get gets got had has have having he her here hers him his how i if in into is it its itself just like ll me
@@ -16,7 +17,7 @@ we were what when where which while who whom why will with without would you you
 attribute attributes attribution customer item items prefer preferred preferring prefers product products user users
 `
 
-// functionWordSet is functionWords as a set, made once.
+// functionWordSet returns functionWords as a set, built once.
 //
 //nolint:gochecknoglobals // a table
 var functionWordSet = sync.OnceValue(func() map[string]bool {
@@ -27,10 +28,11 @@ var functionWordSet = sync.OnceValue(func() map[string]bool {
 	return set
 })
 
-// contentWords are a text's words that carry content, in lower case, in order.
+// contentWords returns the words of a text that carry content, in lower case, in order.
 func contentWords(text string) []string {
 	skip := functionWordSet()
-	words := strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) })
+	separator := func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsNumber(r) }
+	words := strings.FieldsFunc(strings.ToLower(text), separator)
 	out := words[:0]
 	for _, word := range words {
 		if len(word) > 1 && !skip[word] {
@@ -40,7 +42,7 @@ func contentWords(text string) []string {
 	return out
 }
 
-// stemSet is the stems of all words of a text.
+// stemSet returns the stems of all words of a text.
 func stemSet(text string) map[string]bool {
 	set := map[string]bool{}
 	for _, word := range contentWords(text) {
@@ -49,8 +51,8 @@ func stemSet(text string) map[string]bool {
 	return set
 }
 
-// stem cuts English endings off, so that "smells", "smelled" and "smelling" count as one word. It
-// is crude, and the same for all teachers.
+// stem removes English endings, so that "smells", "smelled" and "smelling" count as one word. It is
+// simple, and the same for all teachers.
 func stem(word string) string {
 	for _, ending := range []string{"ingly", "edly", "ing", "ed", "ies", "es", "ly", "s", "y", "e"} {
 		if rest, ok := strings.CutSuffix(word, ending); ok && len(rest) >= 3 {
@@ -64,7 +66,7 @@ func stem(word string) string {
 	return word
 }
 
-// exampleWords are the stems of the words that a prompt's examples use.
+// exampleWords returns the stems of the words in a prompt's examples.
 func exampleWords(all []example) map[string]bool {
 	words := map[string]bool{}
 	for _, e := range all {
@@ -75,7 +77,7 @@ func exampleWords(all []example) map[string]bool {
 	return words
 }
 
-// grounded counts a rationale's content words, and those of them that its explanation has.
+// grounded counts a rationale's content words, and those of them that its explanation contains.
 func grounded(p parsed, explanation string) (words, found int) {
 	generated := stemSet(explanation)
 	for _, word := range contentWords(p.preference + " " + p.attribution) {

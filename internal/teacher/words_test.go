@@ -11,17 +11,19 @@ import (
 
 func TestStem(t *testing.T) {
 	for word, want := range map[string]string{
-		// each ending, and where two fit the one that is tried first
+		// each ending; if two fit, the first one tried
 		"surprisingly": "surpris", "excitedly": "excit", "smelling": "smell", "smelled": "smell", "batteries": "batter",
 		"boxes": "box", "softly": "soft", "smells": "smell", "battery": "batter", "surprise": "surpris",
 		"surprised": "surpris",
-		// what is left has three letters or more
-		"adding": "add", "string": "str", "bring": "bring", "added": "add", "used": "used", "uses": "use", "ties": "tie",
+		// at least three letters remain
+		"adding": "add", "string": "str", "bring": "bring", "added": "add", "used": "used", "uses": "use",
+		"ties": "tie",
 		"rely": "rel", "eye": "eye", "gas": "gas", "pies": "pie", "shyly": "shy",
-		// doubled consonants from four letters on, but for s and l
-		"stopped": "stop", "stopping": "stop", "stops": "stop", "runny": "run", "eggs": "egg", "odd": "odd", "misses": "miss",
+		// doubled consonants in words of four letters or more, except s and l
+		"stopped": "stop", "stopping": "stop", "stops": "stop", "runny": "run", "eggs": "egg", "odd": "odd",
+		"misses":  "miss",
 		"missing": "miss", "call": "call", "calls": "call", "buzz": "buz",
-		// none of it
+		// unchanged
 		"soap": "soap", "trumpet": "trumpet",
 	} {
 		if got := teacher.Stem(word); got != want {

@@ -1,6 +1,6 @@
-// Package teachertest is the suite that every teacher's engine passes. In: a way to make the
-// engine; out: a test's verdict. It asks for what [teacher.Engine] promises: each prompt answered
-// once, the same prompt alike in any company, and an end when it is told to.
+// Package teachertest is the conformance suite for engines of teachers. In: an engine; out: test
+// failures. It checks what [teacher.Engine] promises: one reply per prompt, the same reply whatever
+// other prompts are completed together, and an end when the context or emit demands it.
 package teachertest
 
 import (
@@ -14,7 +14,7 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// Conform examines an engine.
+// Conform tests an engine.
 func Conform(t *testing.T, engine teacher.Engine) {
 	t.Helper()
 	t.Run("no prompts", func(t *testing.T) {
@@ -22,14 +22,14 @@ func Conform(t *testing.T, engine teacher.Engine) {
 			t.Error(err)
 		}
 	})
-	t.Run("each prompt is answered once", func(t *testing.T) {
+	t.Run("each prompt gets one reply", func(t *testing.T) {
 		for i, reply := range complete(t, engine, prompts(5)) {
 			if reply.Text == "" || reply.Failed != "" {
 				t.Errorf("prompt %d: %+v", i, reply)
 			}
 		}
 	})
-	t.Run("a prompt's reply does not hang on its company", func(t *testing.T) {
+	t.Run("a reply does not depend on the other prompts", func(t *testing.T) {
 		all := prompts(5)
 		together := complete(t, engine, all)
 		for i := range all {
@@ -49,7 +49,7 @@ func Conform(t *testing.T, engine teacher.Engine) {
 			t.Errorf("error %v after %d calls, want %v after 1", err, calls, stop)
 		}
 	})
-	t.Run("a cancelled context ends the work", func(t *testing.T) {
+	t.Run("a canceled context ends the work", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		if err := engine.Complete(ctx, prompts(2), failEmit); !errors.Is(err, context.Canceled) {
@@ -58,7 +58,7 @@ func Conform(t *testing.T, engine teacher.Engine) {
 	})
 }
 
-// prompts are n different prompts that begin alike; every second one is sampled.
+// prompts returns n different prompts with a shared prefix; every second one is sampled.
 func prompts(n int) []teacher.Prompt {
 	out := make([]teacher.Prompt, n)
 	for i := range out {
@@ -80,23 +80,23 @@ func prompts(n int) []teacher.Prompt {
 func complete(t *testing.T, engine teacher.Engine, prompts []teacher.Prompt) []teacher.Reply {
 	t.Helper()
 	replies := make([]teacher.Reply, len(prompts))
-	answered := make([]int, len(prompts))
+	count := make([]int, len(prompts))
 	err := engine.Complete(t.Context(), prompts, func(i int, reply teacher.Reply) error {
 		replies[i] = reply
-		answered[i]++
+		count[i]++
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, n := range answered {
+	for i, n := range count {
 		if n != 1 {
-			t.Fatalf("prompt %d was answered %d times", i, n)
+			t.Fatalf("prompt %d got %d replies", i, n)
 		}
 	}
 	return replies
 }
 
 func failEmit(i int, _ teacher.Reply) error {
-	return fmt.Errorf("an answer to prompt %d, and none was due", i)
+	return fmt.Errorf("unexpected reply to prompt %d", i)
 }
