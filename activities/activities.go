@@ -11,6 +11,7 @@ import (
 
 	"github.com/rs/zerolog"
 
+	"rdrec/internal/prediction"
 	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
@@ -63,8 +64,8 @@ type Teachers interface {
 // Students trains and examines the student.
 type Students interface {
 	Train(ctx context.Context, job TrainJob) error
-	Recommend(ctx context.Context, job RecommendJob) ([]Prediction, error)
-	Explain(ctx context.Context, job RecommendJob) ([]Text, error)
+	Recommend(ctx context.Context, job RecommendJob) ([]prediction.Prediction, error)
+	Explain(ctx context.Context, job RecommendJob) ([]prediction.Text, error)
 }
 
 // Recommenders opens trained students to ask them.

@@ -8,8 +8,10 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"rdrec/internal/metric"
+	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -30,10 +32,10 @@ type CompareModelsInput struct {
 
 // CompareModelsResult is the verdict on the metrics.
 type CompareModelsResult struct {
-	Metrics    []storage.Measure   `json:"metrics"`
-	Comparison *storage.Comparison `json:"comparison"`
-	Coverage   float64             `json:"coverage"`
-	Reasons    []string            `json:"reasons"`
+	Metrics    []registry.Measure   `json:"metrics"`
+	Comparison *registry.Comparison `json:"comparison"`
+	Coverage   float64              `json:"coverage"`
+	Reasons    []string             `json:"reasons"`
 }
 
 // CompareModels compares the two on the same users.
@@ -42,13 +44,13 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	defer hb.stop()
 	defer func() { err = temporalError(ctx, err) }()
 	task := GateTask(in.Gate)
-	candidate, err := readPredictions[Prediction](ctx, a.Bucket, in.New, task)
+	candidate, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.New, task)
 	if err != nil {
 		return out, err
 	}
 	scores := metric.ScoreRankings(lists(candidate), in.Strict, in.Seed)
 	for _, s := range scores {
-		out.Metrics = append(out.Metrics, storage.Measure{Name: s.Metric, Value: s.Value, Low: s.Interval.Low, High: s.Interval.High})
+		out.Metrics = append(out.Metrics, registry.Measure{Name: s.Metric, Value: s.Value, Low: s.Interval.Low, High: s.Interval.High})
 	}
 	out.Coverage = coverage(candidate, in.Items)
 	if len(in.Old) == 0 {
@@ -58,7 +60,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 		out.Reasons = append(out.Reasons, fmt.Sprintf("catalog coverage is %.2f%%, less than nightly.gate.min_coverage %g requires",
 			100*out.Coverage, in.Gate.MinCoverage))
 	}
-	current, err := readPredictions[Prediction](ctx, a.Bucket, in.Old, task)
+	current, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.Old, task)
 	if err != nil {
 		return out, err
 	}
@@ -83,7 +85,7 @@ func GateTask(g spec.Gate) task.Task {
 }
 
 // coverage is the share of all items that the lists name.
-func coverage(predictions []Prediction, items int) float64 {
+func coverage(predictions []prediction.Prediction, items int) float64 {
 	recommended := map[int]bool{}
 	for _, p := range predictions {
 		for _, item := range p.Items {
@@ -93,7 +95,7 @@ func coverage(predictions []Prediction, items int) float64 {
 	return float64(len(recommended)) / float64(max(items, 1))
 }
 
-func sameUsers(a, b []Prediction) error {
+func sameUsers(a, b []prediction.Prediction) error {
 	if len(a) != len(b) || len(a) == 0 {
 		return fmt.Errorf("%w: %d users were evaluated with the new model and %d with the current one", ErrData, len(a), len(b))
 	}
@@ -107,12 +109,12 @@ func sameUsers(a, b []Prediction) error {
 
 // compare is the paired test: the hypothesis is that the new student is worse by the margin or
 // more, on average over users.
-func compare(in CompareModelsInput, candidate, current []metric.Score) (*storage.Comparison, error) {
+func compare(in CompareModelsInput, candidate, current []metric.Score) (*registry.Comparison, error) {
 	for i, score := range candidate {
 		if score.Metric != in.Gate.Metric {
 			continue
 		}
-		c := &storage.Comparison{
+		c := &registry.Comparison{
 			Metric: score.Metric, CurrentPromotion: in.CurrentPromotion, Users: score.N, Candidate: score.Value, Current: current[i].Value,
 			Difference: score.Value - current[i].Value, Low: -1, High: 1, P: 1,
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/storage"
@@ -27,34 +28,6 @@ type EvaluateInput struct {
 	// in the same batches either way.
 	Shard  int `json:"shard,omitempty"`
 	Shards int `json:"shards,omitempty"`
-}
-
-// Prediction is what the student recommended to one user.
-type Prediction struct {
-	// Index is where it stands among all parts' answers; the whole, which is in that order, does
-	// not say it.
-	Index int `json:"index,omitempty"`
-	User  int `json:"user"`
-	Truth int `json:"truth"`
-	// Items are item ids, best first; Texts and Scores are what the student wrote and its score for
-	// each beam.
-	Items  []int     `json:"items"`
-	Texts  []string  `json:"texts,omitempty"`
-	Scores []float64 `json:"scores,omitempty"`
-	// Replaced counts texts that were no item, in whose place protocol paper puts a random one;
-	// Seen counts items of the history, which were dropped.
-	Replaced int `json:"replaced,omitempty"`
-	Seen     int `json:"seen,omitempty"`
-}
-
-// Text is an explanation that the student wrote, beside the user's own.
-type Text struct {
-	// Index is as in [Prediction].
-	Index     int    `json:"index,omitempty"`
-	User      int    `json:"user"`
-	Item      int    `json:"item"`
-	Reference string `json:"reference"`
-	Generated string `json:"generated"`
 }
 
 // Evaluate lets the student answer the test examples of one kind and stores its answers as JSON
@@ -98,7 +71,7 @@ func (a *Activities) predict(ctx context.Context, job RecommendJob, path string)
 			return err
 		}
 		if job.Shards == 0 {
-			texts = sortByIndex(texts, textIndex)
+			texts = prediction.Complete(texts)
 		}
 		return writeJSONL(path, texts)
 	}
@@ -107,7 +80,7 @@ func (a *Activities) predict(ctx context.Context, job RecommendJob, path string)
 		return err
 	}
 	if job.Shards == 0 {
-		predictions = sortByIndex(predictions, predictionIndex)
+		predictions = prediction.Complete(predictions)
 	}
 	return writeJSONL(path, predictions)
 }

@@ -5,8 +5,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
+	"rdrec/internal/prediction"
 	"rdrec/internal/task"
 	"rdrec/storage"
 )
@@ -30,9 +30,9 @@ func (a *Activities) MergePredictions(ctx context.Context, in MergePredictionsIn
 		return ref, fmt.Errorf("make folder for predictions: %w", err)
 	}
 	if in.Task == task.Explanation {
-		err = merge(ctx, a.Bucket, in, path, textIndex)
+		err = merge[prediction.Text](ctx, a.Bucket, in, path)
 	} else {
-		err = merge(ctx, a.Bucket, in, path, predictionIndex)
+		err = merge[prediction.Prediction](ctx, a.Bucket, in, path)
 	}
 	if err != nil {
 		return ref, err
@@ -40,27 +40,13 @@ func (a *Activities) MergePredictions(ctx context.Context, in MergePredictionsIn
 	return a.Bucket.PutFolder(ctx, "evaluation", filepath.Dir(path))
 }
 
-func merge[Row any](ctx context.Context, b *storage.Bucket, in MergePredictionsInput, path string, index func(*Row) *int) error {
-	var all []Row
-	for _, shard := range in.Shards {
-		rows, err := readArtifactJSONL[Row](ctx, b, shard, predictionsFile(in.Task))
-		if err != nil {
+func merge[R prediction.Row[R]](ctx context.Context, b *storage.Bucket, in MergePredictionsInput, path string) error {
+	shards := make([][]R, len(in.Shards))
+	for i, shard := range in.Shards {
+		var err error
+		if shards[i], err = readArtifactJSONL[R](ctx, b, shard, predictionsFile(in.Task)); err != nil {
 			return err
 		}
-		all = append(all, rows...)
 	}
-	return writeJSONL(path, sortByIndex(all, index))
+	return writeJSONL(path, prediction.Complete(shards...))
 }
-
-// sortByIndex sorts answers by their places, which then go without saying.
-func sortByIndex[Row any](rows []Row, index func(*Row) *int) []Row {
-	slices.SortStableFunc(rows, func(a, b Row) int { return *index(&a) - *index(&b) })
-	for i := range rows {
-		*index(&rows[i]) = 0
-	}
-	return rows
-}
-
-func predictionIndex(p *Prediction) *int { return &p.Index }
-
-func textIndex(t *Text) *int { return &t.Index }

@@ -9,6 +9,7 @@ import (
 	"rdrec/internal/baseline"
 	"rdrec/internal/dataset"
 	"rdrec/internal/metric"
+	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/storage"
@@ -64,9 +65,9 @@ func rank(dir string, data *dataset.Dataset, row baseline.Baseline, settings spe
 }
 
 func writeRanking(dir, name string, task task.Task, users []dataset.User, lists []metric.List) error {
-	predictions := make([]Prediction, len(users))
+	predictions := make([]prediction.Prediction, len(users))
 	for i, user := range users {
-		predictions[i] = Prediction{User: user.ID, Truth: user.TestItem(), Items: lists[i].Items}
+		predictions[i] = prediction.Prediction{User: user.ID, Truth: user.TestItem(), Items: lists[i].Items}
 	}
 	return writeJSONL(filepath.Join(dir, rankingFile(name, task)), predictions)
 }

@@ -10,26 +10,28 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
 // answering is a student with fixed answers.
 type answering struct {
 	activities.Students
-	predictions []activities.Prediction
-	texts       []activities.Text
+	predictions []prediction.Prediction
+	texts       []prediction.Text
 	closed      int
 	broken      error
 }
 
-func (a *answering) Recommend(context.Context, activities.RecommendJob) ([]activities.Prediction, error) {
+func (a *answering) Recommend(context.Context, activities.RecommendJob) ([]prediction.Prediction, error) {
 	return a.predictions, a.broken
 }
 
-func (a *answering) Explain(context.Context, activities.RecommendJob) ([]activities.Text, error) {
+func (a *answering) Explain(context.Context, activities.RecommendJob) ([]prediction.Text, error) {
 	return a.texts, a.broken
 }
 
@@ -73,8 +75,8 @@ func TestPartsKeepTheirPlaces(t *testing.T) {
 		{task.Explanation, 2, `{"index":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" + `{"index":3,"user":3,"item":0,"reference":"","generated":""}` + "\n"},
 	} {
 		student := &answering{
-			predictions: []activities.Prediction{{Index: 2, User: 2}, {Index: 1, User: 1}},
-			texts:       []activities.Text{{Index: 4, User: 4}, {Index: 3, User: 3}},
+			predictions: []prediction.Prediction{{Index: 2, User: 2}, {Index: 1, User: 1}},
+			texts:       []prediction.Text{{Index: 4, User: 4}, {Index: 3, User: 3}},
 		}
 		s.Students = student
 		in := activities.EvaluateInput{
@@ -105,7 +107,7 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 	student := &answering{}
 	s.Recommenders = student
 	examples := s.imports("../testdata/rdrec/beauty_mini")
-	model := activities.Model{Method: "rdrec", Preprocessed: examples, Student: s.putArtifact("m", "m"), Spec: spec.Default()}
+	model := registry.Model{Method: "rdrec", Preprocessed: examples, Student: s.putArtifact("m", "m"), Spec: spec.Default()}
 	in := activities.ExportInput{Model: model, Top: 2}
 	plan, err := run[activities.ExportPlan](s, s.PlanExport, in)
 	if err != nil {
@@ -189,7 +191,7 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 	export := func(examples, student storage.Ref) activities.ExportInput {
 		return activities.ExportInput{
 			Top:   1,
-			Model: activities.Model{Method: "rdrec", Preprocessed: examples, Student: student},
+			Model: registry.Model{Method: "rdrec", Preprocessed: examples, Student: student},
 		}
 	}
 	for name, c := range map[string]struct {
@@ -232,18 +234,18 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 				ok)}
 		}},
 		"report": {s.Report, func(bad storage.Ref) any {
-			return activities.ReportInput{
+			return registry.RunRecord{
 				Spec:         spec.Default(),
 				Preprocessed: bad,
 			}
 		}},
 		"report's data": {s.Report, func(bad storage.Ref) any {
-			return activities.ReportInput{Spec: spec.Default(), Preprocessed: ok, Dataset: bad}
+			return registry.RunRecord{Spec: spec.Default(), Preprocessed: ok, Dataset: bad}
 		}},
 		"report's students": {s.Report, func(bad storage.Ref) any {
-			return activities.ReportInput{
+			return registry.RunRecord{
 				Spec: spec.Default(), Preprocessed: ok, Dataset: ok,
-				Trials: []activities.TrialResult{{Method: "rdrec", Model: bad}},
+				Trials: []registry.TrialResult{{Method: "rdrec", Model: bad}},
 			}
 		}},
 	} {

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"rdrec/internal/baseline"
+	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/storage"
@@ -33,7 +34,7 @@ type SasrecJob struct {
 	// Data is the folder of examples.
 	Data string
 	// Ranked takes what a seed's model ranked for the test users of a kind.
-	Ranked   func(seed int64, kind task.Task, predictions []Prediction) error
+	Ranked   func(seed int64, kind task.Task, predictions []prediction.Prediction) error
 	Progress func(Progress)
 	// Stop is closed when the worker drains: the job returns ErrDrained and another worker begins
 	// anew.
@@ -68,7 +69,7 @@ func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref 
 	}
 	record, err := a.Rankers.Sasrec(ctx, SasrecJob{
 		TrainSasrecInput: in, Data: filepath.Join(work.dir, "preprocessed"), Progress: work.report, Stop: activity.GetWorkerStopChannel(ctx),
-		Ranked: func(seed int64, t task.Task, predictions []Prediction) error {
+		Ranked: func(seed int64, t task.Task, predictions []prediction.Prediction) error {
 			return writeJSONL(filepath.Join(out, sasrecFile(seed, t)), predictions)
 		},
 	})

@@ -9,6 +9,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/baseline"
 	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 	"rdrec/internal/sasrec"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
@@ -88,9 +89,9 @@ func rankAll(ctx context.Context, data *dataset.Dataset, job activities.SasrecJo
 		if err != nil {
 			return err
 		}
-		predictions := make([]activities.Prediction, len(users))
+		predictions := make([]prediction.Prediction, len(users))
 		for i, user := range users {
-			predictions[i] = activities.Prediction{User: user.ID, Truth: user.TestItem(), Items: lists[i]}
+			predictions[i] = prediction.Prediction{User: user.ID, Truth: user.TestItem(), Items: lists[i]}
 		}
 		if err := job.Ranked(seed, t, predictions); err != nil {
 			return err

@@ -14,6 +14,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/baseline"
+	"rdrec/internal/prediction"
 	"rdrec/internal/sasrec"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
@@ -28,7 +29,7 @@ func sasrecJob() activities.SasrecJob {
 	return activities.SasrecJob{
 		TrainSasrecInput: activities.TrainSasrecInput{Sasrec: settings, SequentialUsers: 40, TopNUsers: 20, TopN: 10, Seeds: []int64{4, 5}},
 		Data:             "../testdata/rdrec/beauty_mini",
-		Ranked:           func(int64, task.Task, []activities.Prediction) error { return nil },
+		Ranked:           func(int64, task.Task, []prediction.Prediction) error { return nil },
 		Progress:         func(activities.Progress) {},
 	}
 }
@@ -39,8 +40,8 @@ func TestSasrecRanksTheStudentsUsers(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := sasrecJob()
-	ranked := map[string][]activities.Prediction{}
-	job.Ranked = func(seed int64, current task.Task, predictions []activities.Prediction) error {
+	ranked := map[string][]prediction.Prediction{}
+	job.Ranked = func(seed int64, current task.Task, predictions []prediction.Prediction) error {
 		ranked[fmt.Sprint(current, " ", seed)] = predictions
 		return nil
 	}
@@ -148,7 +149,7 @@ func TestSasrecErrorsAreClassified(t *testing.T) {
 	}
 	full := errors.New("disk is full")
 	job := sasrecJob()
-	job.Ranked = func(int64, task.Task, []activities.Prediction) error { return full }
+	job.Ranked = func(int64, task.Task, []prediction.Prediction) error { return full }
 	if _, err := (rankers{"cpu", 1}).Sasrec(t.Context(), job); !errors.Is(err, full) {
 		t.Errorf("rankings that can't be kept: error %v", err)
 	}

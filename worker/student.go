@@ -11,8 +11,8 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 	"rdrec/internal/recommend"
-	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
@@ -27,9 +27,6 @@ type students struct {
 	threads int
 	now     func() time.Time
 }
-
-// trainingRecordFile stands beside the weights in a model's folder.
-const trainingRecordFile = "training.json"
 
 // Train trains a student and leaves its Hugging Face folder, with training.json, in job.Out.
 func (s students) Train(ctx context.Context, job activities.TrainJob) error {
@@ -56,7 +53,7 @@ func (s students) Train(ctx context.Context, job activities.TrainJob) error {
 	if err != nil {
 		return err
 	}
-	if err := writeRecord(filepath.Join(result.Dir, trainingRecordFile), result); err != nil {
+	if err := writeRecord(result.Dir, result.TrainingRecord); err != nil {
 		return err
 	}
 	return os.Rename(result.Dir, job.Out)
@@ -72,28 +69,13 @@ func progressOf(p train.Progress) activities.Progress {
 	return activities.Progress{Done: p.Step, Total: p.Steps, Unit: "steps", Note: note}
 }
 
-func writeRecord(path string, r train.Result) error {
-	record := activities.TrainingRecord{
-		Parameters: r.Parameters, Steps: r.Steps, Epochs: len(r.Curves), StoppedEarly: r.StoppedEarly, Weights: r.Hash,
-		Notices: r.Notices,
-	}
-	for _, e := range r.Curves {
-		point := report.Epoch{Epoch: e.Epoch, Train: e.Loss}
-		for _, t := range task.Tasks() {
-			if loss, ok := e.Validation[t.String()]; ok {
-				point.Validation = append(point.Validation, report.Loss{Task: t.String(), Value: loss})
-			}
-		}
-		record.Curve = append(record.Curve, point)
-		if e.Best {
-			record.BestEpoch = e.Epoch
-		}
-	}
+// writeRecord writes a training's record beside the weights.
+func writeRecord(dir string, record prediction.TrainingRecord) error {
 	data, err := json.MarshalIndent(record, "", " ")
 	if err != nil {
 		return fmt.Errorf("encode training record: %w", err)
 	}
-	return os.WriteFile(path, append(data, '\n'), 0o600)
+	return os.WriteFile(filepath.Join(dir, prediction.TrainingRecordFile), append(data, '\n'), 0o600)
 }
 
 func readData(dir string) (*dataset.Dataset, error) {
@@ -104,33 +86,25 @@ func readData(dir string) (*dataset.Dataset, error) {
 	return data, nil
 }
 
-// Recommend ranks items for the test users of a job's kind.
-func (s students) Recommend(ctx context.Context, job activities.RecommendJob) ([]activities.Prediction, error) {
+// Recommend ranks items for the test users of a sequential or top-N job.
+func (s students) Recommend(
+	ctx context.Context, job activities.RecommendJob,
+) (predictions []prediction.Prediction, err error) {
 	rank := recommend.Sequential
 	if job.Task == task.TopN {
 		rank = recommend.TopN
 	}
-	var predictions []activities.Prediction
-	err := s.withStudent(job, func(r recommend.Job) error {
-		rankings, err := rank(ctx, r)
-		for _, x := range rankings {
-			predictions = append(predictions, activities.Prediction{
-				Index: x.Index, User: x.User, Truth: x.Truth, Items: x.Items, Texts: x.Texts, Scores: x.Scores, Replaced: x.Replaced, Seen: x.Seen,
-			})
-		}
+	err = s.withStudent(job, func(r recommend.Job) (err error) {
+		predictions, err = rank(ctx, r)
 		return err
 	})
 	return predictions, err
 }
 
-// Explain writes the explanations of the test records.
-func (s students) Explain(ctx context.Context, job activities.RecommendJob) ([]activities.Text, error) {
-	var texts []activities.Text
-	err := s.withStudent(job, func(r recommend.Job) error {
-		written, err := recommend.Explain(ctx, r)
-		for _, x := range written {
-			texts = append(texts, activities.Text{Index: x.Index, User: x.User, Item: x.Item, Reference: x.Reference, Generated: x.Generated})
-		}
+// Explain generates the explanations of the test records.
+func (s students) Explain(ctx context.Context, job activities.RecommendJob) (texts []prediction.Text, err error) {
+	err = s.withStudent(job, func(r recommend.Job) (err error) {
+		texts, err = recommend.Explain(ctx, r)
 		return err
 	})
 	return texts, err

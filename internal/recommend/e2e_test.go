@@ -14,6 +14,7 @@ import (
 	"rdrec/internal/dataset"
 	"rdrec/internal/golden"
 	"rdrec/internal/metric"
+	"rdrec/internal/prediction"
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
@@ -163,7 +164,7 @@ func TestGoldenTopN(t *testing.T) {
 
 // compare checks texts, items and the printed figures. An item drawn by lot may be any, there and
 // here: figures are computed with the reference's in its place.
-func (s script) compare(t *testing.T, rankings []recommend.Ranking) {
+func (s script) compare(t *testing.T, rankings []prediction.Prediction) {
 	t.Helper()
 	if len(rankings) != len(s.Texts) {
 		t.Fatalf("%d rankings, the reference has %d", len(rankings), len(s.Texts))

@@ -5,7 +5,7 @@
 // search as transformers 4.36.2 has it ([Search]) and texts are read as the reference's scripts do
 // ([ParseItem]); in protocol clean it walks a trie of the items that may be recommended
 // ([SearchItems]), so that every answer is one. A job may be cut into parts for several workers;
-// their answers merge exactly ([Merge]).
+// their answers merge exactly ([rdrec/internal/prediction.Merge]).
 package recommend
 
 import (
@@ -32,7 +32,7 @@ type Job struct {
 	// texts that are no number.
 	Seed int64
 	// Shard, from 0, is which of Parts equal runs of batches is examined; Parts 0 means 1. Batches
-	// are the same however many parts there are, so that the parts' answers put together by [Merge]
+	// are the same however many parts there are, so that the parts' answers put together by [rdrec/internal/prediction.Merge]
 	// are those of a single one.
 	Shard, Shards int
 	// Progress, where set, is told after each batch how many of the part's rows are done.
@@ -119,14 +119,4 @@ func (p *plan) each(ctx context.Context, progress func(done, total int), f func(
 		first += b.Size
 	}
 	return nil
-}
-
-// indexed is an answer with a place in the data's order.
-type indexed interface{ index() int }
-
-// Merge puts the answers of a job's parts back into the data's order.
-func Merge[T indexed](parts ...[]T) []T {
-	all := slices.Concat(parts...)
-	slices.SortStableFunc(all, func(a, b T) int { return a.index() - b.index() })
-	return all
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rdrec/internal/beam"
+	"rdrec/internal/prediction"
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
@@ -70,22 +71,22 @@ func TestShardsMergeExactly(t *testing.T) {
 
 func merge(t *testing.T, shards []any) any {
 	t.Helper()
-	var rankings [][]recommend.Ranking
-	var texts [][]recommend.Text
+	var rankings [][]prediction.Prediction
+	var texts [][]prediction.Text
 	for _, shard := range shards {
 		switch found := shard.(type) {
-		case []recommend.Ranking:
+		case []prediction.Prediction:
 			rankings = append(rankings, found)
-		case []recommend.Text:
+		case []prediction.Text:
 			texts = append(texts, found)
 		}
 	}
 	slices.Reverse(rankings) // workers end in any order
 	slices.Reverse(texts)
 	if rankings != nil {
-		return recommend.Merge(rankings...)
+		return prediction.Merge(rankings...)
 	}
-	return recommend.Merge(texts...)
+	return prediction.Merge(texts...)
 }
 
 // TestCleanRankings checks what protocol clean promises: in the catalogue, unseen or candidates,
@@ -96,7 +97,7 @@ func TestCleanRankings(t *testing.T) {
 	for _, user := range job.Data.Users {
 		history[user.ID] = user.Items[:len(user.Items)-1]
 	}
-	check := func(rankings []recommend.Ranking, users, want int, allowed func(r recommend.Ranking, item int) bool) {
+	check := func(rankings []prediction.Prediction, users, want int, allowed func(r prediction.Prediction, item int) bool) {
 		if len(rankings) != users {
 			t.Fatalf("%d rankings for %d users", len(rankings), users)
 		}
@@ -123,14 +124,14 @@ func TestCleanRankings(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(rankings, 10, job.Evaluate.NumReturnSequences, func(r recommend.Ranking, item int) bool {
+	check(rankings, 10, job.Evaluate.NumReturnSequences, func(r prediction.Prediction, item int) bool {
 		return 1 <= item && item <= job.Data.Items && !slices.Contains(history[r.User], item)
 	})
 	rankings, err = recommend.TopN(t.Context(), job)
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(rankings, 6, job.Evaluate.TopN, func(r recommend.Ranking, item int) bool {
+	check(rankings, 6, job.Evaluate.TopN, func(r prediction.Prediction, item int) bool {
 		return item == r.Truth || slices.Contains(job.Data.Negatives[r.User], item)
 	})
 }
@@ -241,7 +242,7 @@ func TestCleanIsIndependentOfBatches(t *testing.T) {
 // TestPaperRandomItemsDependOnTheSeedAlone checks that random items come from the seed alone.
 func TestPaperRandomItemsDependOnTheSeedAlone(t *testing.T) {
 	job := miniJob(t, spec.Paper)
-	run := func(seed int64) []recommend.Ranking {
+	run := func(seed int64) []prediction.Prediction {
 		job.Seed = seed
 		rankings, err := recommend.Sequential(t.Context(), job)
 		if err != nil {
@@ -250,7 +251,7 @@ func TestPaperRandomItemsDependOnTheSeedAlone(t *testing.T) {
 		return rankings
 	}
 	first := run(1)
-	if !slices.ContainsFunc(first, func(r recommend.Ranking) bool { return r.Replaced > 0 }) {
+	if !slices.ContainsFunc(first, func(r prediction.Prediction) bool { return r.Replaced > 0 }) {
 		t.Fatal("no text that is no number: the test tests nothing")
 	}
 	if diff := cmp.Diff(first, run(1)); diff != "" {
@@ -313,7 +314,7 @@ func TestNoUsersOrExplanations(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
-		if r, ok := found.([]recommend.Ranking); ok && len(r) > 0 {
+		if r, ok := found.([]prediction.Prediction); ok && len(r) > 0 {
 			t.Errorf("%s: %d rankings", name, len(r))
 		}
 	}

@@ -7,40 +7,19 @@ import (
 	"strconv"
 
 	"rdrec/internal/beam"
+	"rdrec/internal/prediction"
 	"rdrec/internal/task"
 )
 
-// Ranking is what a student recommends to one user.
-type Ranking struct {
-	// Index is the user's among those examined, from 0, in the data's order.
-	Index int `json:"index"`
-	User  int `json:"user"`
-	// Truth is the item that the user took in fact.
-	Truth int `json:"truth"`
-	// Items are the recommendations, best first. In protocol paper they may repeat, and be no items
-	// at all.
-	Items []int `json:"items"`
-	// Texts and Scores are what was decoded, best first, before anything was dropped.
-	Texts  []string  `json:"texts"`
-	Scores []float64 `json:"scores"`
-	// Replaced is how many of Items were drawn by lot, as their text was no number (protocol
-	// paper).
-	Replaced int `json:"replaced,omitempty"`
-	// Seen is how many texts were dropped as items of the user's history (protocol paper).
-	Seen int `json:"seen,omitempty"`
-}
-
-func (r Ranking) index() int { return r.Index }
-
 // Sequential recommends each user's next item after all but the last: the reference's seq.py, or in
 // protocol clean a search among the items that the user has not had.
-func Sequential(ctx context.Context, job Job) ([]Ranking, error) {
+func Sequential(ctx context.Context, job Job) ([]prediction.Prediction, error) {
 	return job.rank(ctx, task.Sequential, job.Evaluate.SequentialUsers)
 }
 
 // TopN recommends each user one of a list of candidates: the reference's topn.py, or in protocol
 // clean a search among them.
-func TopN(ctx context.Context, job Job) ([]Ranking, error) {
+func TopN(ctx context.Context, job Job) ([]prediction.Prediction, error) {
 	return job.rank(ctx, task.TopN, job.Evaluate.TopNUsers)
 }
 
@@ -53,7 +32,7 @@ type ranker struct {
 	catalog  *Catalog      // nil where decoding is free
 }
 
-func (j Job) rank(ctx context.Context, tk task.Task, users int) ([]Ranking, error) {
+func (j Job) rank(ctx context.Context, tk task.Task, users int) ([]prediction.Prediction, error) {
 	if users < 0 {
 		return nil, nil
 	}
@@ -65,7 +44,7 @@ func (j Job) rank(ctx context.Context, tk task.Task, users int) ([]Ranking, erro
 }
 
 // Rank recommends to the users of a sequential or top-N list.
-func Rank(ctx context.Context, job Job, list task.List) ([]Ranking, error) {
+func Rank(ctx context.Context, job Job, list task.List) ([]prediction.Prediction, error) {
 	p, err := job.plan(list)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", list.Task, err)
@@ -86,8 +65,8 @@ func Rank(ctx context.Context, job Job, list task.List) ([]Ranking, error) {
 }
 
 // run ranks for all users of the plan.
-func (r *ranker) run(ctx context.Context) ([]Ranking, error) {
-	var all []Ranking
+func (r *ranker) run(ctx context.Context) ([]prediction.Prediction, error) {
+	var all []prediction.Prediction
 	err := r.plan.each(ctx, r.Progress, func(b task.Batch, first int) error {
 		search := r.unconstrained
 		if r.catalog != nil {
@@ -97,7 +76,7 @@ func (r *ranker) run(ctx context.Context) ([]Ranking, error) {
 		all = append(all, rankings...)
 		return err
 	})
-	return Merge(all), err
+	return prediction.Merge(all), err
 }
 
 // itemEncodings spells all items of the data as a target would.
@@ -111,17 +90,17 @@ func (j Job) newCatalog() (*Catalog, error) {
 }
 
 // rankings are the batch's users, with nothing recommended yet.
-func (r *ranker) rankings(b task.Batch, first int) []Ranking {
-	all := make([]Ranking, b.Size)
+func (r *ranker) rankings(b task.Batch, first int) []prediction.Prediction {
+	all := make([]prediction.Prediction, b.Size)
 	for i := range all {
 		example := r.plan.list.Examples[first+i]
-		all[i] = Ranking{Index: r.plan.order[first+i], User: example.User, Truth: example.Item}
+		all[i] = prediction.Prediction{Index: r.plan.order[first+i], User: example.User, Truth: example.Item}
 	}
 	return all
 }
 
 // constrained ranks a batch by a search that only finds what may be recommended.
-func (r *ranker) constrained(ctx context.Context, b task.Batch, first int) ([]Ranking, error) {
+func (r *ranker) constrained(ctx context.Context, b task.Batch, first int) ([]prediction.Prediction, error) {
 	all := r.rankings(b, first)
 	search := ItemSearch{NumBeams: r.Evaluate.NumBeams, NumItems: r.numItems, MaskCross: r.Settings.Protocol.MaskCross}
 	for i, ranking := range all {
@@ -149,7 +128,7 @@ func (r *ranker) constrained(ctx context.Context, b task.Batch, first int) ([]Ra
 }
 
 // unconstrained ranks a batch by what the student writes when it may write anything.
-func (r *ranker) unconstrained(ctx context.Context, b task.Batch, first int) ([]Ranking, error) {
+func (r *ranker) unconstrained(ctx context.Context, b task.Batch, first int) ([]prediction.Prediction, error) {
 	all := r.rankings(b, first)
 	config := beam.DefaultConfig()
 	config.NumBeams, config.NumReturnSequences, config.MaxLength = r.Evaluate.NumBeams, r.numItems, r.Evaluate.MaxLength
@@ -166,7 +145,8 @@ func (r *ranker) unconstrained(ctx context.Context, b task.Batch, first int) ([]
 			all[i].Texts = append(all[i].Texts, text)
 			all[i].Scores = append(all[i].Scores, h.Score)
 		}
-		all[i].parseTexts(r.seen[all[i].User], r.Data.Items, task.NewPCG(r.Seed, randomItemStream(r.plan.list.Task, all[i].User)))
+		random := task.NewPCG(r.Seed, randomItemStream(r.plan.list.Task, all[i].User))
+		parseTexts(&all[i], r.seen[all[i].User], r.Data.Items, random)
 	}
 	return all, nil
 }
@@ -181,17 +161,17 @@ func randomItemStream(tk task.Task, user int) uint64 {
 // parseTexts makes items of texts as the reference does: items of the history are dropped without
 // refilling, and what is no number becomes a random item, even one of the history (REFERENCE.md 12
 // to 15). The reference draws it without a seed.
-func (r *Ranking) parseTexts(seen []int, items int, random task.Random) {
-	for _, text := range r.Texts {
+func parseTexts(p *prediction.Prediction, seen []int, items int, random task.Random) {
+	for _, text := range p.Texts {
 		item, ok := ParseItem(text)
 		switch {
 		case !ok:
-			r.Items = append(r.Items, 1+random.IntN(items))
-			r.Replaced++
+			p.Items = append(p.Items, 1+random.IntN(items))
+			p.Replaced++
 		case slices.Contains(seen, item):
-			r.Seen++
+			p.Seen++
 		default:
-			r.Items = append(r.Items, item)
+			p.Items = append(p.Items, item)
 		}
 	}
 }

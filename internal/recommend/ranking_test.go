@@ -11,6 +11,7 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 
 	"rdrec/internal/beam"
+	"rdrec/internal/prediction"
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
@@ -53,9 +54,9 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 		history[user.ID] = user.Items[:len(user.Items)-1]
 	}
 	drawn := map[task.Task]map[int][]int{}
-	for kind, run := range map[task.Task]func() ([]recommend.Ranking, error){
-		task.Sequential: func() ([]recommend.Ranking, error) { return recommend.Sequential(t.Context(), job) },
-		task.TopN:       func() ([]recommend.Ranking, error) { return recommend.TopN(t.Context(), job) },
+	for kind, run := range map[task.Task]func() ([]prediction.Prediction, error){
+		task.Sequential: func() ([]prediction.Prediction, error) { return recommend.Sequential(t.Context(), job) },
+		task.TopN:       func() ([]prediction.Prediction, error) { return recommend.TopN(t.Context(), job) },
 	} {
 		rankings, err := run()
 		if err != nil {
@@ -69,7 +70,7 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 					1<<48+uint64(r.User)*4+map[task.Task]uint64{task.Sequential: 1, task.TopN: 2}[kind],
 				),
 			)
-			want := recommend.Ranking{Index: r.Index, User: r.User, Truth: r.Truth, Texts: r.Texts, Scores: r.Scores}
+			want := prediction.Prediction{Index: r.Index, User: r.User, Truth: r.Truth, Texts: r.Texts, Scores: r.Scores}
 			for _, text := range r.Texts {
 				item, ok := recommend.ParseItem(text)
 				switch {

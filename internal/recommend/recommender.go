@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
@@ -42,7 +43,7 @@ func NewRecommender(model *t5.Model, tokenizer *token.T5, data *dataset.Dataset,
 
 // Recommend recommends up to k unseen items to each of the users, best first, in the users' order.
 // A user who has had all but fewer gets those.
-func (a *Recommender) Recommend(ctx context.Context, users []dataset.User, k int, progress func(done, total int)) ([]Ranking, error) {
+func (a *Recommender) Recommend(ctx context.Context, users []dataset.User, k int, progress func(done, total int)) ([]prediction.Prediction, error) {
 	list, err := a.corpus.NextItemList(users)
 	if err != nil {
 		return nil, err

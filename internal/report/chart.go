@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"rdrec/internal/metric"
+	"rdrec/internal/prediction"
 )
 
 // panel is one small chart of horizontal bars: a metric, a bar for each method, all panels of a
@@ -186,7 +187,7 @@ func drawCurve(s Student) *curve {
 	return c
 }
 
-func drawLine(one series, epochs []Epoch, x, y func(float64) float64) line {
+func drawLine(one series, epochs []prediction.Epoch, x, y func(float64) float64) line {
 	var path strings.Builder
 	l := line{Name: one.name, Class: one.class}
 	for i, value := range one.values {
@@ -205,14 +206,14 @@ func drawLine(one series, epochs []Epoch, x, y func(float64) float64) line {
 func seriesOf(s Student) []series {
 	train := series{name: "training", class: "train"}
 	for _, epoch := range s.Curve {
-		train.values = append(train.values, epoch.Train)
+		train.values = append(train.values, epoch.Loss)
 	}
 	all := []series{train}
 	for i, loss := range s.Curve[0].Validation {
 		one := series{name: "valid " + loss.Task, class: fmt.Sprintf("valid-%d", i+1)}
 		for _, epoch := range s.Curve {
 			if i < len(epoch.Validation) {
-				one.values = append(one.values, epoch.Validation[i].Value)
+				one.values = append(one.values, epoch.Validation[i].Loss)
 			}
 		}
 		if len(one.values) == len(s.Curve) {

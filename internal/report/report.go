@@ -12,6 +12,7 @@ import (
 	"rdrec/internal/audit"
 	"rdrec/internal/dataset"
 	"rdrec/internal/metric"
+	"rdrec/internal/prediction"
 )
 
 // Report is everything that stands in a report. Empty parts are left out of the page.
@@ -149,35 +150,11 @@ type Student struct {
 	// Size is the spec's; From the folder it started from, empty for random weights.
 	Size       string `json:"size"`
 	Pretrained string `json:"pretrained,omitempty"`
-	Parameters int    `json:"parameters"`
-	Steps      int    `json:"steps"`
-	// Epochs were trained of at most Limit; Best is the one whose weights are kept.
-	Epochs    int `json:"epochs"`
-	MaxEpochs int `json:"max_epochs,omitempty"`
-	BestEpoch int `json:"best_epoch,omitempty"`
-	// StoppedEarly says that the validation loss had not improved for as long as the spec endures.
-	StoppedEarly     bool    `json:"stopped_early"`
+	prediction.TrainingRecord
+	// MaxEpochs is the maximum number of epochs.
+	MaxEpochs        int     `json:"max_epochs,omitempty"`
 	SamplesPerSecond float64 `json:"samples_per_second,omitempty"`
 	Seconds          float64 `json:"seconds,omitempty"`
-	// Weights is the digest of the kept weights.
-	Weights string  `json:"weights,omitempty"`
-	Curve   []Epoch `json:"curve,omitempty"`
-	// Notices say in words what was left out of training, and why; they become caveats.
-	Notices []string `json:"notices,omitempty"`
-}
-
-// Epoch is one point of the learning curve.
-type Epoch struct {
-	Epoch int     `json:"epoch"`
-	Train float64 `json:"train"`
-	// Validation are the validation losses, one a kind of task, always in the same order.
-	Validation []Loss `json:"validation,omitempty"`
-}
-
-// Loss is one kind's loss.
-type Loss struct {
-	Task  string  `json:"kind"`
-	Value float64 `json:"value"`
 }
 
 // RowKind says what a row of a table is.

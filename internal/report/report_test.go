@@ -18,6 +18,7 @@ import (
 	"rdrec/internal/audit"
 	"rdrec/internal/dataset"
 	"rdrec/internal/metric"
+	"rdrec/internal/prediction"
 	"rdrec/internal/report"
 )
 
@@ -159,7 +160,8 @@ func TestConclude(t *testing.T) {
 		t.Errorf("the gravest caveat is not the first: %v", levels)
 	}
 	quiet := demo
-	quiet.Students = []report.Student{{Method: "rdrec", Notices: []string{"There are no explanations: their task is off."}}}
+	notices := []string{"There are no explanations: their task is off."}
+	quiet.Students = []report.Student{{Method: "rdrec", TrainingRecord: prediction.TrainingRecord{Notices: notices}}}
 	quiet.Conclude()
 	if !has(quiet.Caveats, audit.Caution, "their task is off") {
 		t.Error("a student's notice is no caveat")

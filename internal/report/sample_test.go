@@ -10,6 +10,7 @@ import (
 	"rdrec/internal/audit"
 	"rdrec/internal/dataset"
 	"rdrec/internal/metric"
+	"rdrec/internal/prediction"
 	"rdrec/internal/report"
 	"rdrec/internal/spec"
 )
@@ -88,16 +89,18 @@ func sampleTeacher() *report.Teacher {
 
 func student(method string, seed int64) report.Student {
 	s := report.Student{
-		Method: method, Seed: seed, Size: "t5-mini", Parameters: 4_987_136, Steps: 900, Epochs: 9, MaxEpochs: 9, BestEpoch: 9,
-		SamplesPerSecond: 412, Seconds: 154, Weights: "1f0c77aa30be41",
+		Method: method, Seed: seed, Size: "t5-mini", MaxEpochs: 9, SamplesPerSecond: 412, Seconds: 154,
+		TrainingRecord: prediction.TrainingRecord{
+			Parameters: 4_987_136, Steps: 900, Epochs: 9, BestEpoch: 9, Weights: "1f0c77aa30be41",
+		},
 	}
 	for epoch := 1; epoch <= 9; epoch++ {
 		x := float64(epoch)
-		s.Curve = append(s.Curve, report.Epoch{Epoch: epoch, Train: 0.7 + 5.2*math.Exp(-x/2.2), Validation: []report.Loss{
-			{Task: "explanation", Value: 1.9 + 3.6*math.Exp(-x/2.0)},
-			{Task: "sequential", Value: 0.62 + 2.9*math.Exp(-x/2.4)},
-			{Task: "top-N", Value: 0.66 + 3.0*math.Exp(-x/2.6)},
-			{Task: "rationale", Value: 1.6 + 3.9*math.Exp(-x/2.0)},
+		s.Curve = append(s.Curve, prediction.Epoch{Epoch: epoch, Loss: 0.7 + 5.2*math.Exp(-x/2.2), Validation: []prediction.TaskLoss{
+			{Task: "explanation", Loss: 1.9 + 3.6*math.Exp(-x/2.0)},
+			{Task: "sequential", Loss: 0.62 + 2.9*math.Exp(-x/2.4)},
+			{Task: "top-N", Loss: 0.66 + 3.0*math.Exp(-x/2.6)},
+			{Task: "rationale", Loss: 1.6 + 3.9*math.Exp(-x/2.0)},
 		}})
 	}
 	return s

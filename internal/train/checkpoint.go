@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"rdrec/internal/prediction"
 	"rdrec/internal/torch"
 )
 
@@ -39,9 +40,9 @@ type state struct {
 	Best     *float64 `json:"best,omitempty"`
 	BestHash string   `json:"best_hash,omitempty"`
 	// BadEpochs is how many epochs brought nothing better.
-	BadEpochs    int     `json:"bad_epochs"`
-	StoppedEarly bool    `json:"stopped_early"`
-	Curves       []Epoch `json:"curves"`
+	BadEpochs    int                `json:"bad_epochs"`
+	StoppedEarly bool               `json:"stopped_early"`
+	Curve        []prediction.Epoch `json:"curve"`
 	// Mixer is the mixer's state after step MixerStep (absent at 0); the batches since are drawn
 	// anew.
 	Mixer     json.RawMessage `json:"mixer,omitempty"`
@@ -54,7 +55,7 @@ type state struct {
 	OOMStep    int `json:"oom_step,omitempty"`
 }
 
-func (s *state) epochs() int { return len(s.Curves) }
+func (s *state) epochs() int { return len(s.Curve) }
 
 func (s *state) loss() float64 { return s.LossSum / float64(max(s.Rows, 1)) }
 
@@ -73,8 +74,8 @@ func (s *state) isBest(mean float64) bool { return s.Best == nil || mean < *s.Be
 
 // endEpoch ends an epoch. The reference counts all epochs that were not the best; protocol clean
 // only those since the best.
-func (s *state) endEpoch(epoch Epoch, patience int, resets bool) {
-	s.Curves = append(s.Curves, epoch)
+func (s *state) endEpoch(epoch prediction.Epoch, patience int, resets bool) {
+	s.Curve = append(s.Curve, epoch)
 	s.LossSum, s.Rows = 0, 0
 	switch {
 	case epoch.Best:

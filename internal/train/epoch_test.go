@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
@@ -51,10 +52,10 @@ func TestTrainingStopsAfterBadEpochs(t *testing.T) {
 		var bad []int
 		for i, mean := range c.means {
 			s.LossSum, s.Rows = 7, 3
-			epoch := train.Epoch{Epoch: i + 1, Mean: mean, Best: train.Improves(s, mean)}
+			epoch := prediction.Epoch{Epoch: i + 1, Mean: mean, Best: train.Improves(s, mean)}
 			train.CloseEpoch(s, epoch, c.patience, c.resets)
 			bad = append(bad, s.BadEpochs)
-			if s.LossSum != 0 || s.Rows != 0 || len(s.Curves) != i+1 {
+			if s.LossSum != 0 || s.Rows != 0 || len(s.Curve) != i+1 {
 				t.Errorf("%s: epoch %d: %+v", c.name, i+1, s)
 			}
 			if s.StoppedEarly {
@@ -76,7 +77,7 @@ func TestValidationIsTheMeanByRows(t *testing.T) {
 	j.Spec.Train.Batch, j.Spec.Train.MaxTargetTokens, j.Spec.Train.ValidationRows = 3, 8, 4
 	j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps = 1, 2, 0
 	result := run(t, j)
-	last := result.Curves[1]
+	last := result.Curve[1]
 	if !last.Best {
 		t.Fatal("the second epoch is not the best: its model is not returned")
 	}
@@ -124,7 +125,11 @@ func TestValidationIsTheMeanByRows(t *testing.T) {
 		want[kind.String()] /= 4
 		mean += want[kind.String()] / 3
 	}
-	if diff := cmp.Diff(want, last.Validation, within(1e-6)); diff != "" || math.Abs(mean-last.Mean) > 1e-6 {
+	got := map[string]float64{}
+	for _, validation := range last.Validation {
+		got[validation.Task] = validation.Loss
+	}
+	if diff := cmp.Diff(want, got, within(1e-6)); diff != "" || math.Abs(mean-last.Mean) > 1e-6 {
 		t.Errorf("mean %v, want %v: %s", last.Mean, mean, diff)
 	}
 }
@@ -175,9 +180,9 @@ func TestProgressIsReported(t *testing.T) {
 	var got []train.Progress
 	j.Progress = func(p train.Progress) { got = append(got, p) }
 	result := run(t, j)
-	first, second, third := got[0].Loss, result.Curves[0].Loss, result.Curves[1].Loss
-	if first == second || first == 0 || result.Curves[0].Step != 2 || result.Curves[1].Step != 3 {
-		t.Fatalf("curves %+v", result.Curves)
+	first, second, third := got[0].Loss, result.Curve[0].Loss, result.Curve[1].Loss
+	if first == second || first == 0 || result.Curve[0].Step != 2 || result.Curve[1].Step != 3 {
+		t.Fatalf("curves %+v", result.Curve)
 	}
 	at := func(epoch, step int, loss float64) train.Progress {
 		return train.Progress{Epoch: epoch, Epochs: 2, Step: step, Steps: 3, Loss: loss}
@@ -207,7 +212,7 @@ func TestStepsEndTraining(t *testing.T) {
 		j.Spec.Train.EpochSteps, j.Spec.Train.Steps = 1, limit
 		result := run(t, j)
 		var steps []int
-		for i, epoch := range result.Curves {
+		for i, epoch := range result.Curve {
 			if epoch.Epoch != i+1 {
 				t.Errorf("limit %d: epoch %d is numbered %d", limit, i+1, epoch.Epoch)
 			}

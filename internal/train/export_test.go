@@ -1,6 +1,7 @@
 package train
 
 import (
+	"rdrec/internal/prediction"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
 )
@@ -15,13 +16,13 @@ func DropoutSeed(seed int64, step int) int64 { return stepSeed(seed, step) }
 func Improves(s *State, mean float64) bool { return s.isBest(mean) }
 
 // CloseEpoch ends an epoch.
-func CloseEpoch(s *State, epoch Epoch, patience int, resets bool) {
+func CloseEpoch(s *State, epoch prediction.Epoch, patience int, resets bool) {
 	s.endEpoch(epoch, patience, resets)
 }
 
 // EpochIsDue reports whether an epoch is to be validated after so many steps and validated epochs.
 func EpochIsDue(step, epochs, perEpoch, steps int) bool {
-	t := &trainer{steps: steps, epochSteps: perEpoch, state: state{Step: step, Curves: make([]Epoch, epochs)}}
+	t := &trainer{steps: steps, epochSteps: perEpoch, state: state{Step: step, Curve: make([]prediction.Epoch, epochs)}}
 	return t.atEpochEnd()
 }
 

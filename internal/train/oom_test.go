@@ -25,7 +25,7 @@ func withoutDropout(t *testing.T) train.Job {
 // losses are the curve's, in training and in validation.
 func losses(r train.Result) []float64 {
 	var all []float64
-	for _, epoch := range r.Curves {
+	for _, epoch := range r.Curve {
 		all = append(all, epoch.Loss, epoch.Mean)
 	}
 	return all
@@ -141,7 +141,7 @@ func TestBFloat16Training(t *testing.T) {
 	if same {
 		t.Error("the precision changed nothing")
 	}
-	if again := run(t, half); again.Hash != got.Hash {
+	if again := run(t, half); again.Weights != got.Weights {
 		t.Error("the same training in bfloat16 gave another model")
 	}
 }

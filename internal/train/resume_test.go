@@ -139,7 +139,7 @@ func TestEveryCheckpointResumesToTheSameBytes(t *testing.T) {
 	}{
 		{
 			name: "undisturbed", change: func(*train.Job) {}, steps: []int{2, 3, 4, 6},
-			check: func(r train.Result) bool { return len(r.Curves) == 2 && !r.StoppedEarly && len(r.Notices) == 0 },
+			check: func(r train.Result) bool { return len(r.Curve) == 2 && !r.StoppedEarly && len(r.Notices) == 0 },
 		},
 		{
 			name: "memory ran out for a batch", change: func(*train.Job) {}, failures: 1, steps: []int{2, 3, 4, 6}, first: true,
@@ -155,7 +155,7 @@ func TestEveryCheckpointResumesToTheSameBytes(t *testing.T) {
 				j.Spec.Train.EpochSteps, j.Spec.Train.Epochs = 1, 9
 				j.Spec.Train.Patience, j.Spec.Train.LearningRate = 2, 0.9
 			},
-			check: func(r train.Result) bool { return r.StoppedEarly && r.Curves[0].Best && !r.Curves[2].Best },
+			check: func(r train.Result) bool { return r.StoppedEarly && r.Curve[0].Best && !r.Curve[2].Best },
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {

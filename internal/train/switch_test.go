@@ -5,14 +5,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
-	"rdrec/internal/train"
 )
 
 // trained is what a switch may change of a training.
 type trained struct {
 	Hash   string
-	Curves []train.Epoch
+	Curves []prediction.Epoch
 }
 
 // TestSwitchesAffectTrainingAsDeclared flips each switch by itself: a student, or its validation,
@@ -32,7 +32,7 @@ func TestSwitchesAffectTrainingAsDeclared(t *testing.T) {
 			j.Spec.Train.Batch, j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps = 12, 3, 2, 0
 			j.Spec.Train.MaxTargetTokens, j.Spec.Train.ValidationRows = 8, 6
 			result := run(t, j)
-			return trained{result.Hash, result.Curves}
+			return trained{result.Weights, result.Curve}
 		}
 		for _, base := range spec.Protocols() {
 			before := runProtocol(base)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
 	"rdrec/internal/torch"
 )
@@ -68,35 +69,11 @@ type Progress struct {
 	SamplesPerSecond, WaitFraction float64
 }
 
-// Epoch is a point of the curves.
-type Epoch struct {
-	// Epoch counts from 1, Step is how many steps were done at its end.
-	Epoch int `json:"epoch"`
-	Step  int `json:"step"`
-	// Loss is the mean training loss by rows.
-	Loss float64 `json:"loss"`
-	// Validation is the validation loss of each kind, by rows, and Mean their mean.
-	Validation map[string]float64 `json:"validation"`
-	Mean       float64            `json:"mean"`
-	// Best tells that no epoch before had a lower mean.
-	Best bool `json:"best"`
-}
-
 // Result is a finished training.
 type Result struct {
 	// Dir is the folder of the best model, in Hugging Face's layout.
 	Dir string
-	// Hash is the best model's (see t5.Model.Hash); equal hashes are equal weights.
-	Hash string
-	// Parameters is how many numbers the model has.
-	Parameters int
-	// Curves has a point for each epoch.
-	Curves []Epoch
-	// Steps is how many were done; StoppedEarly tells that validation ended them.
-	Steps        int
-	StoppedEarly bool
-	// Notices say what the data lacks, for people.
-	Notices []string
+	prediction.TrainingRecord
 }
 
 // Run trains until the epochs or steps are done, validation stops it, ctx ends, or it is asked to

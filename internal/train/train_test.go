@@ -134,12 +134,12 @@ func tensors(t *testing.T, k *checkpointStore) []byte {
 
 func TestRunReturnsTheBestModel(t *testing.T) {
 	result := run(t, job(t))
-	if len(result.Curves) != 3 || result.Steps != 40 {
-		t.Fatalf("%d epochs, %d steps", len(result.Curves), result.Steps)
+	if len(result.Curve) != 3 || result.Steps != 40 {
+		t.Fatalf("%d epochs, %d steps", len(result.Curve), result.Steps)
 	}
-	last := result.Curves[2]
-	if first := result.Curves[0]; last.Loss >= first.Loss || len(last.Validation) != 4 || math.IsNaN(last.Mean) {
-		t.Errorf("curves %+v", result.Curves)
+	last := result.Curve[2]
+	if first := result.Curve[0]; last.Loss >= first.Loss || len(last.Validation) != 4 || math.IsNaN(last.Mean) {
+		t.Errorf("curves %+v", result.Curve)
 	}
 	m, err := t5.Load(result.Dir, torch.CPU)
 	if err != nil {
@@ -147,8 +147,8 @@ func TestRunReturnsTheBestModel(t *testing.T) {
 	}
 	defer m.Free()
 	hash, err := m.Hash()
-	if err != nil || hash != result.Hash {
-		t.Errorf("loaded hash %q, want %q (%v)", hash, result.Hash, err)
+	if err != nil || hash != result.Weights {
+		t.Errorf("loaded hash %q, want %q (%v)", hash, result.Weights, err)
 	}
 }
 
@@ -163,7 +163,7 @@ func TestEarlyStoppingFollowsTheProtocol(t *testing.T) {
 			t.Errorf("%s: %d steps, stopped early %v", protocol, result.Steps, result.StoppedEarly)
 		}
 		all, inARow := 0, 0
-		for _, epoch := range result.Curves {
+		for _, epoch := range result.Curve {
 			inARow++
 			if epoch.Best {
 				inARow = 0

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"rdrec/internal/optim"
+	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
@@ -256,8 +257,14 @@ func (t *trainer) result() Result {
 	if t.state.GradientCheckpointing && !t.job.Spec.Train.GradientCheckpointing {
 		notices = append(slices.Clone(notices), "out of memory with a micro-batch of one row: gradient checkpointing was enabled (train.gradient_checkpointing)")
 	}
-	return Result{
-		Dir: filepath.Join(t.job.Dir, bestDir), Hash: t.state.BestHash, Parameters: t.model.Flat().Numel(),
-		Curves: t.state.Curves, Steps: t.state.Step, StoppedEarly: t.state.StoppedEarly, Notices: notices,
+	bestEpoch := 0
+	for _, epoch := range t.state.Curve {
+		if epoch.Best {
+			bestEpoch = epoch.Epoch
+		}
 	}
+	return Result{Dir: filepath.Join(t.job.Dir, bestDir), TrainingRecord: prediction.TrainingRecord{
+		Parameters: t.model.Flat().Numel(), Steps: t.state.Step, Epochs: t.state.epochs(), BestEpoch: bestEpoch,
+		StoppedEarly: t.state.StoppedEarly, Weights: t.state.BestHash, Curve: t.state.Curve, Notices: notices,
+	}}
 }

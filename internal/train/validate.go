@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"rdrec/internal/prediction"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
 )
@@ -21,7 +22,7 @@ func (t *trainer) atEpochEnd() bool {
 // endEpoch validates, keeps the model if it is the best so far, decides on an early stop, and saves
 // a checkpoint.
 func (t *trainer) endEpoch(ctx context.Context) error {
-	epoch := Epoch{Epoch: t.state.epochs() + 1, Step: t.state.Step, Loss: t.state.loss(), Validation: map[string]float64{}}
+	epoch := prediction.Epoch{Epoch: t.state.epochs() + 1, Step: t.state.Step, Loss: t.state.loss()}
 	sum, tasks := 0.0, 0
 	for _, tk := range task.Tasks() {
 		loss, rows, err := t.validate(ctx, tk, epoch.Epoch)
@@ -29,7 +30,7 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 			return err
 		}
 		if rows > 0 {
-			epoch.Validation[tk.String()] = loss
+			epoch.Validation = append(epoch.Validation, prediction.TaskLoss{Task: tk.String(), Loss: loss})
 			sum, tasks = sum+loss, tasks+1
 		}
 	}
