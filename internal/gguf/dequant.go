@@ -15,7 +15,7 @@ func readBF16(out []float32, raw []byte) {
 	out[0] = math.Float32frombits(uint32(binary.LittleEndian.Uint16(raw)) << 16)
 }
 
-// readQ40 reads 32 four-bit numbers around zero with one scale.
+// readQ40 reads 32 signed four-bit values with one scale.
 func readQ40(out []float32, raw []byte) {
 	scale := float16(raw)
 	for i, b := range raw[2:18] {
@@ -24,7 +24,7 @@ func readQ40(out []float32, raw []byte) {
 	}
 }
 
-// readQ41 reads 32 four-bit numbers with a scale and a least value.
+// readQ41 reads 32 four-bit values with a scale and a minimum.
 func readQ41(out []float32, raw []byte) {
 	scale, minimum := float16(raw), float16(raw[2:])
 	for i, b := range raw[4:20] {
@@ -33,7 +33,7 @@ func readQ41(out []float32, raw []byte) {
 	}
 }
 
-// readQ80 reads 32 bytes with one scale.
+// readQ80 reads 32 signed bytes with one scale.
 func readQ80(out []float32, raw []byte) {
 	scale := float16(raw)
 	for i, b := range raw[2:34] {
@@ -41,8 +41,7 @@ func readQ80(out []float32, raw []byte) {
 	}
 }
 
-// scaleMin unpacks the j-th of eight six-bit scales and least values from the twelve bytes that K
-// types keep them in.
+// scaleMin unpacks the j-th of eight six-bit scales and minimums from the twelve bytes of a K type.
 func scaleMin(packed []byte, j int) (scale, minimum float32) {
 	if j < 4 {
 		return float32(packed[j] & 63), float32(packed[j+4] & 63)
@@ -50,7 +49,7 @@ func scaleMin(packed []byte, j int) (scale, minimum float32) {
 	return float32(packed[j+4]&15 | packed[j-4]>>6<<4), float32(packed[j+4]>>4 | packed[j]>>6<<4)
 }
 
-// readQ4K reads 256 four-bit numbers: eight groups of 32, each with its own scale and least value.
+// readQ4K reads 256 four-bit values: eight groups of 32, each with a scale and a minimum.
 func readQ4K(out []float32, raw []byte) {
 	d, dmin, packed, quants := float16(raw), float16(raw[2:]), raw[4:16], raw[16:144]
 	for pair := range 4 {
@@ -64,7 +63,7 @@ func readQ4K(out []float32, raw []byte) {
 	}
 }
 
-// readQ5K is readQ4K with the fifth bits of all numbers in 32 bytes of their own.
+// readQ5K is readQ4K with the fifth bits of all values in 32 separate bytes.
 func readQ5K(out []float32, raw []byte) {
 	d, dmin, packed, fifth, quants := float16(raw), float16(raw[2:]), raw[4:16], raw[16:48], raw[48:176]
 	for pair := range 4 {
@@ -79,8 +78,8 @@ func readQ5K(out []float32, raw []byte) {
 	}
 }
 
-// readQ6K reads 256 six-bit numbers around zero: four low bits and two high bits apart, sixteen
-// groups with a scale of eight bits.
+// readQ6K reads 256 signed six-bit values: four low bits and two high bits stored separately, and
+// sixteen groups with a scale of eight bits.
 func readQ6K(out []float32, raw []byte) {
 	low, high, scales, d := raw[:128], raw[128:192], raw[192:208], float16(raw[208:])
 	for part := range 2 {
@@ -101,10 +100,10 @@ func float16(raw []byte) float32 {
 	bits := binary.LittleEndian.Uint16(raw)
 	sign, exponent, fraction := uint32(bits>>15)<<31, uint32(bits>>10&31), uint32(bits&1023)
 	switch exponent {
-	case 0: // zero and what lies below the least normal number
+	case 0: // zero and subnormal numbers
 		value := float32(fraction) * (1.0 / (1 << 24))
 		return math.Float32frombits(math.Float32bits(value) | sign)
-	case 31: // infinity, or no number
+	case 31: // infinity or NaN
 		return math.Float32frombits(sign | 255<<23 | fraction<<13)
 	default:
 		return math.Float32frombits(sign | (exponent+112)<<23 | fraction<<13)

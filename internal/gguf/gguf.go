@@ -1,8 +1,8 @@
-// Package gguf reads GGUF files, the one-file format of llama.cpp for a language model: its
-// settings, its tokenizer and its weights. In: a file; out: metadata by key, and tensors as
-// float32, one at a time, so that a model is never held twice. The steps: parse the header within
-// strict bounds (parse.go), look values up by key (meta.go), turn quantised blocks into floats
-// (dequant.go). It is pure Go and knows neither tensors on a device nor tokenizers.
+// Package gguf reads GGUF files, llama.cpp's single-file format for the settings, the tokenizer and
+// the weights of a language model. Its input is a file. Its output is metadata by key, and tensors
+// as float32, one at a time, so that a model is never in memory twice. The steps: parse the header
+// within strict bounds (parse.go), look up values by key (meta.go), and dequantize blocks
+// (dequant.go). It is pure Go and depends neither on libtorch nor on tokenizers.
 package gguf
 
 import (
@@ -12,7 +12,7 @@ import (
 	"os"
 )
 
-// ErrFormat marks a file that is no GGUF file, is cut short or contradicts itself. Every error of
+// ErrFormat marks a file that is not a GGUF file, is truncated or is inconsistent. Every error from
 // reading a header wraps it.
 var ErrFormat = errors.New("not a usable gguf file")
 
@@ -28,13 +28,13 @@ type File struct {
 	closer io.Closer
 	meta   map[string]any
 	index  map[string]int
-	data   int64 // where the tensors' data begins
+	data   int64 // offset of the tensors' data
 }
 
-// Tensor is where one weight lies and how it is written.
+// Tensor is the description of a weight: its name, shape and type.
 type Tensor struct {
 	Name string
-	// Shape is row-major: the last number is the one that runs fastest in the file.
+	// Shape is row-major: the last dimension varies fastest in the file.
 	Shape []int
 	Type  Type
 
@@ -42,7 +42,7 @@ type Tensor struct {
 	bytes  int64
 }
 
-// Len is how many values the tensor has.
+// Len returns the number of values.
 func (t Tensor) Len() int {
 	n := 1
 	for _, dim := range t.Shape {
@@ -51,7 +51,7 @@ func (t Tensor) Len() int {
 	return n
 }
 
-// Open reads the header of the file at path. Close it after use.
+// Open opens the file at path and reads its header. The caller must close the file.
 func Open(path string) (*File, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -77,7 +77,7 @@ func (f *File) Close() error {
 	return f.closer.Close()
 }
 
-// Tensor finds a tensor by its name.
+// Tensor returns the tensor with a name, if there is one.
 func (f *File) Tensor(name string) (Tensor, bool) {
 	i, ok := f.index[name]
 	if !ok {
@@ -86,25 +86,24 @@ func (f *File) Tensor(name string) (Tensor, bool) {
 	return f.Tensors[i], true
 }
 
-// Floats reads a tensor and dequantises it. The answer is row-major in the tensor's shape.
+// Floats reads and dequantizes a tensor. The result is row-major in the tensor's shape.
 func (f *File) Floats(name string) ([]float32, error) {
 	tensor, ok := f.Tensor(name)
 	if !ok {
-		return nil, f.errorf("it has no tensor %q", name)
+		return nil, f.errorf("no tensor %q", name)
 	}
 	out := make([]float32, tensor.Len())
 	return out, f.Read(name, out)
 }
 
-// Read dequantises a tensor into out, which must have its length. It needs little memory beside
-// out.
+// Read dequantizes a tensor into out, which must have its length. It allocates little memory.
 func (f *File) Read(name string, out []float32) error {
 	tensor, ok := f.Tensor(name)
 	if !ok {
-		return f.errorf("it has no tensor %q", name)
+		return f.errorf("no tensor %q", name)
 	}
 	if len(out) != tensor.Len() {
-		return fmt.Errorf("read tensor %q of model %q: %d values into %d", name, f.name, tensor.Len(), len(out))
+		return fmt.Errorf("read tensor %q of model %q: %d values do not fit a buffer of %d", name, f.name, tensor.Len(), len(out))
 	}
 	layout, _ := tensor.Type.layout()
 	raw := make([]byte, min(tensor.bytes, int64(1<<20/layout.bytes*layout.bytes)))
@@ -120,7 +119,7 @@ func (f *File) Read(name string, out []float32) error {
 	return nil
 }
 
-// fail is an error about this file.
+// errorf returns an error about this file.
 func (f *File) errorf(format string, args ...any) error {
 	return fmt.Errorf("model %q: %s: %w", f.name, fmt.Sprintf(format, args...), ErrFormat)
 }

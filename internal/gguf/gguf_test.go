@@ -50,7 +50,7 @@ func TestReadsFilesOfTheReferenceWriter(t *testing.T) {
 		t.Error(diff, err)
 	}
 	if !file.BoolOr("a.bool", false) || file.BoolOr("absent", false) || file.TextOr("absent", "x") != "x" {
-		t.Error("defaults do not hold")
+		t.Error("defaults do not apply")
 	}
 }
 
@@ -90,17 +90,17 @@ func TestDequantizationMatchesTheReference(t *testing.T) {
 	if err := json.Unmarshal(data, &cases); err != nil {
 		t.Fatal(err)
 	}
-	kinds := map[string]gguf.Type{
+	types := map[string]gguf.Type{
 		"F32": gguf.F32, "F16": gguf.F16, "BF16": gguf.BF16, "Q4_0": gguf.Q40, "Q4_1": gguf.Q41, "Q8_0": gguf.Q80,
 		"Q4_K": gguf.Q4K, "Q5_K": gguf.Q5K, "Q6_K": gguf.Q6K,
 	}
-	for name, kind := range kinds {
+	for name, typ := range types {
 		t.Run(name, func(t *testing.T) {
 			raw, err := base64.StdEncoding.DecodeString(cases[name].Raw)
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := parsed(t, oneTensor(kind, len(cases[name].Values), raw))
+			got := parsed(t, oneTensor(typ, len(cases[name].Values), raw))
 			for i, want := range cases[name].Values {
 				if got[i] != want {
 					t.Fatalf("value %d is %g, want %g", i, got[i], want)
@@ -127,23 +127,24 @@ func TestBrokenFilesAreRejected(t *testing.T) {
 		want string
 	}{
 		"empty":           {nil, "ends in its header"},
-		"another format":  {[]byte("PK\x03\x04 a zip file of some length"), `it begins with "PK`},
-		"old version":     {append([]byte("GGUF\x01\x00\x00\x00"), make([]byte, 16)...), "version is 1"},
+		"another format":  {[]byte("PK\x03\x04 a zip file of some length"), `file begins with "PK`},
+		"old version":     {append([]byte("GGUF\x01\x00\x00\x00"), make([]byte, 16)...), "version 1 is not supported"},
 		"big-endian":      {append([]byte("GGUF\x00\x00\x00\x03"), make([]byte, 16)...), "big-endian"},
 		"header cut":      {whole[:100], "ends in its header"},
-		"data cut":        {whole[:len(whole)-40], "cut short"},
+		"data cut":        {whole[:len(whole)-40], "truncated"},
 		"2^64 tensors":    {patch(8, math.MaxUint64), "claims"},
 		"2^64 keys":       {patch(16, math.MaxUint64), "claims"},
 		"2^63 long key":   {patch(24, 1<<63), "a string claims"},
 		"one tensor more": {twice, "ends in its header"},
-		"odd block":       {oneTensor(gguf.Q80, 33, make([]byte, 68)), "no multiple"},
+		"odd block":       {oneTensor(gguf.Q80, 33, make([]byte, 68)), "not a multiple"},
 		"unknown type":    {oneTensor(77, 32, make([]byte, 68)), "unknown type 77"},
 		"no values":       {oneTensor(gguf.F32, 0, nil), "dimension of 0"},
 		"huge tensor":     {oneTensor(gguf.F32, 1<<41, nil), "dimension of"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := gguf.Parse(bytes.NewReader(c.data), int64(len(c.data)), "model.gguf")
-			if !errors.Is(err, gguf.ErrFormat) || !strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), `"model.gguf"`) {
+			if !errors.Is(err, gguf.ErrFormat) ||
+				!strings.Contains(err.Error(), c.want) || !strings.Contains(err.Error(), `"model.gguf"`) {
 				t.Errorf("got error %v, want one with %q", err, c.want)
 			}
 		})
@@ -204,8 +205,8 @@ func parsed(t *testing.T, data []byte) []float32 {
 	return values
 }
 
-// oneTensor is a file with the tensor "x" of one dimension.
-func oneTensor(kind gguf.Type, values int, raw []byte) []byte {
+// oneTensor returns a file with the tensor "x" of one dimension.
+func oneTensor(typ gguf.Type, values int, raw []byte) []byte {
 	little := binary.LittleEndian
 	out := []byte("GGUF")
 	out = little.AppendUint32(out, 3)
@@ -215,7 +216,7 @@ func oneTensor(kind gguf.Type, values int, raw []byte) []byte {
 	out = append(out, 'x')
 	out = little.AppendUint32(out, 1)
 	out = little.AppendUint64(out, uint64(values))
-	out = little.AppendUint32(out, uint32(kind))
+	out = little.AppendUint32(out, uint32(typ))
 	out = little.AppendUint64(out, 0)
 	for len(out)%32 != 0 {
 		out = append(out, 0)

@@ -1,18 +1,18 @@
 package gguf
 
-// Has says whether the file has the key.
+// Has reports whether the file has a key.
 func (f *File) Has(key string) bool {
 	_, ok := f.meta[key]
 	return ok
 }
 
-// Int is the whole number at key.
+// Int returns the integer at key.
 func (f *File) Int(key string) (int, error) {
 	v, err := lookup[int64](f, key)
 	return int(v), err
 }
 
-// IntOr is the whole number at key, or other where there is none.
+// IntOr returns the integer at key, or other if there is none.
 func (f *File) IntOr(key string, other int) int {
 	if v, ok := f.meta[key].(int64); ok {
 		return int(v)
@@ -20,10 +20,10 @@ func (f *File) IntOr(key string, other int) int {
 	return other
 }
 
-// Float is the number at key.
+// Float returns the number at key.
 func (f *File) Float(key string) (float64, error) { return lookup[float64](f, key) }
 
-// FloatOr is the number at key, or other where there is none.
+// FloatOr returns the number at key, or other if there is none.
 func (f *File) FloatOr(key string, other float64) float64 {
 	if v, ok := f.meta[key].(float64); ok {
 		return v
@@ -31,10 +31,10 @@ func (f *File) FloatOr(key string, other float64) float64 {
 	return other
 }
 
-// Text is the string at key.
+// Text returns the string at key.
 func (f *File) Text(key string) (string, error) { return lookup[string](f, key) }
 
-// TextOr is the string at key, or other where there is none.
+// TextOr returns the string at key, or other if there is none.
 func (f *File) TextOr(key, other string) string {
 	if v, ok := f.meta[key].(string); ok {
 		return v
@@ -42,7 +42,7 @@ func (f *File) TextOr(key, other string) string {
 	return other
 }
 
-// BoolOr is the switch at key, or other where there is none.
+// BoolOr returns the boolean at key, or other if there is none.
 func (f *File) BoolOr(key string, other bool) bool {
 	if v, ok := f.meta[key].(bool); ok {
 		return v
@@ -50,21 +50,21 @@ func (f *File) BoolOr(key string, other bool) bool {
 	return other
 }
 
-// Texts are the strings of the array at key.
+// Texts returns the array of strings at key.
 func (f *File) Texts(key string) ([]string, error) { return lookup[[]string](f, key) }
 
-// Ints are the whole numbers of the array at key.
+// Ints returns the array of integers at key.
 func (f *File) Ints(key string) ([]int64, error) { return lookup[[]int64](f, key) }
 
-// Floats64 are the numbers of the array at key.
+// Floats64 returns the array of numbers at key.
 func (f *File) Floats64(key string) ([]float64, error) { return lookup[[]float64](f, key) }
 
-// lookup finds a value and checks its kind.
+// lookup returns the value at key if it has type T.
 func lookup[T any](f *File, key string) (T, error) {
 	var zero T
 	value, ok := f.meta[key]
 	if !ok {
-		return zero, f.errorf("it has no key %q", key)
+		return zero, f.errorf("no key %q", key)
 	}
 	typed, ok := value.(T)
 	if !ok {

@@ -7,7 +7,7 @@ import (
 	"math"
 )
 
-// Bounds that no real model comes near; a header beyond them is hostile or broken.
+// Limits far above any real model. A header beyond them is malicious or corrupt.
 const (
 	maxKeys    = 1 << 16
 	maxTensors = 1 << 20
@@ -16,8 +16,8 @@ const (
 	maxDims    = 4
 )
 
-// cursor reads a header's parts one after another. The first fault sticks: later reads give zeros,
-// and err says what it was.
+// cursor reads the parts of a header in order. After the first error, which err holds, reads return
+// zeros.
 type cursor struct {
 	file   *File
 	reader *bufio.Reader
@@ -26,8 +26,8 @@ type cursor struct {
 	err    error
 }
 
-// Parse reads the header of a GGUF file of the given size; name stands in errors. The reader must
-// stay usable for Floats.
+// Parse reads the header of a GGUF file of the given size. Errors contain name. The reader must
+// stay valid for [File.Floats] and [File.Read].
 func Parse(reader io.ReaderAt, size int64, name string) (*File, error) {
 	f := &File{name: name, reader: reader, meta: map[string]any{}, index: map[string]int{}}
 	c := &cursor{file: f, reader: bufio.NewReaderSize(io.NewSectionReader(reader, 0, size), 1<<16), size: size}
@@ -48,22 +48,22 @@ func Parse(reader io.ReaderAt, size int64, name string) (*File, error) {
 	return f, c.err
 }
 
-// start reads what every GGUF file begins with and answers how many tensors and keys follow.
+// start reads the fixed part of the header and returns the numbers of tensors and keys that follow.
 func (c *cursor) start() (tensors, keys uint64) {
 	magic := c.bytes(4)
 	if c.err == nil && string(magic) != "GGUF" {
-		c.fail("it begins with %q, not with \"GGUF\"", magic)
+		c.fail("file begins with %q, not with \"GGUF\"", magic)
 	}
 	c.file.Version = c.u32()
 	tensors, keys = c.u64(), c.u64()
 	switch {
 	case c.err != nil:
 	case c.file.Version&0xffff == 0:
-		c.fail("it is written for big-endian machines")
+		c.fail("file is big-endian")
 	case c.file.Version < 2 || c.file.Version > 3:
-		c.fail("its version is %d; 2 and 3 are known", c.file.Version)
+		c.fail("version %d is not supported (2 and 3 are)", c.file.Version)
 	case keys > maxKeys || tensors > maxTensors:
-		c.fail("it claims %d keys and %d tensors", keys, tensors)
+		c.fail("header claims %d keys and %d tensors", keys, tensors)
 	}
 	if c.err != nil {
 		return 0, 0
@@ -85,7 +85,7 @@ func (c *cursor) readKeyValue() {
 	c.file.meta[key] = value
 }
 
-// Kinds of metadata values, as the format numbers them.
+// The types of metadata values, with the format's numbers.
 const (
 	kindUint8 = iota
 	kindInt8
@@ -102,7 +102,7 @@ const (
 	kindFloat64
 )
 
-// width is the bytes of a kind of fixed size; 0 for the others.
+// width returns the bytes of a type of fixed size; 0 for other types.
 func width(kind uint32) int64 {
 	switch kind {
 	case kindUint8, kindInt8, kindBool:
@@ -128,12 +128,12 @@ func (c *cursor) value(key string, kind uint32) any {
 	case width(kind) > 0:
 		return scalar(kind, c.bytes(width(kind)))
 	default:
-		c.fail("key %q has the unknown kind %d", key, kind)
+		c.fail("key %q has unknown type %d", key, kind)
 		return nil
 	}
 }
 
-// array reads an array; arrays of arrays are not in use and refused.
+// array reads an array. It rejects arrays of arrays, which are not in use.
 func (c *cursor) array(key string) any {
 	kind, count := c.u32(), c.u64()
 	least := width(kind)
@@ -141,10 +141,10 @@ func (c *cursor) array(key string) any {
 		least = 8
 	}
 	if c.err == nil && least == 0 {
-		c.fail("key %q is an array of the unknown kind %d", key, kind)
+		c.fail("key %q is an array of unknown type %d", key, kind)
 	}
 	if c.err == nil && (count > maxItems || int64(count) > (c.size-c.at)/least) {
-		c.fail("key %q claims %d items, more than the file holds", key, count)
+		c.fail("key %q claims %d items, more than the file has room for", key, count)
 	}
 	if c.err != nil {
 		return nil
@@ -163,7 +163,7 @@ func (c *cursor) array(key string) any {
 	}
 }
 
-// gather calls one count times, until the first fault.
+// gather calls one count times, or until the first error.
 func gather[T any](c *cursor, count uint64, one func() T) []T {
 	out := make([]T, 0, min(count, 1<<16))
 	for range count {
@@ -175,7 +175,7 @@ func gather[T any](c *cursor, count uint64, one func() T) []T {
 	return out
 }
 
-// as is a value of a known kind; none (after a fault) is zero.
+// as returns a value of type T, or zero after an error.
 func as[T any](value any) T {
 	if typed, ok := value.(T); ok {
 		return typed
@@ -184,7 +184,7 @@ func as[T any](value any) T {
 	return zero
 }
 
-// scalar decodes a value of fixed size; no bytes (after a fault) give nil.
+// scalar decodes a value of fixed size. It returns nil if raw is empty, which it is after an error.
 func scalar(kind uint32, raw []byte) any {
 	if len(raw) == 0 {
 		return nil
@@ -209,7 +209,7 @@ func scalar(kind uint32, raw []byte) any {
 		return float64(math.Float32frombits(little.Uint32(raw)))
 	case kindFloat64:
 		return math.Float64frombits(little.Uint64(raw))
-	default: // kindUint64 and kindInt64: no setting needs the uppermost bit
+	default: // kindUint64 and kindInt64: no setting needs the highest bit
 		return int64(little.Uint64(raw))
 	}
 }
@@ -240,14 +240,14 @@ func (c *cursor) u64() uint64 {
 	return 0
 }
 
-// bytes reads the next n bytes, nil after a fault. Nothing is set aside for bytes that the file
-// does not hold.
+// bytes returns the next n bytes, or nil after an error. It allocates nothing for bytes beyond the
+// end of the file.
 func (c *cursor) bytes(n int64) []byte {
 	if c.err != nil {
 		return nil
 	}
 	if n > c.size-c.at {
-		c.fail("it ends in its header, at byte %d", c.size)
+		c.fail("file ends in its header, at byte %d", c.size)
 		return nil
 	}
 	raw := make([]byte, n)

@@ -32,7 +32,7 @@ func (c *cursor) tensor() {
 	c.add(t, values, offset)
 }
 
-// add checks a tensor's size and keeps it.
+// add checks a tensor's size and adds it to the file.
 func (c *cursor) add(t Tensor, values int64, offset uint64) {
 	layout, known := t.Type.layout()
 	_, twice := c.file.index[t.Name]
@@ -42,7 +42,8 @@ func (c *cursor) add(t Tensor, values int64, offset uint64) {
 	case !known:
 		c.fail("tensor %q has the unknown type %d", t.Name, t.Type)
 	case t.Shape[0]%layout.values != 0:
-		c.fail("tensor %q has rows of %d values, no multiple of %s's %d", t.Name, t.Shape[0], t.Type, layout.values)
+		c.fail("tensor %q has rows of %d values, not a multiple of %s's %d",
+			t.Name, t.Shape[0], t.Type, layout.values)
 	case offset > uint64(c.size):
 		c.fail("tensor %q begins at %d, past the end", t.Name, offset)
 	}
@@ -55,20 +56,20 @@ func (c *cursor) add(t Tensor, values int64, offset uint64) {
 	c.file.Tensors = append(c.file.Tensors, t)
 }
 
-// locateTensors finds where the data begins and checks that every tensor lies in the file.
+// locateTensors computes the offset of the data and checks that every tensor is within the file.
 func (c *cursor) locateTensors() {
 	if c.err != nil {
 		return
 	}
 	align := c.file.IntOr("general.alignment", 32)
 	if align < 1 || align > 1<<20 || align&(align-1) != 0 {
-		c.fail("general.alignment is %d, no power of two", align)
+		c.fail("general.alignment is %d, not a power of two", align)
 		return
 	}
 	c.file.data = (c.at + int64(align) - 1) / int64(align) * int64(align)
 	for _, t := range c.file.Tensors {
 		if end := c.file.data + t.offset + t.bytes; end > c.size {
-			c.fail("tensor %q ends at byte %d, the file at %d: it is cut short", t.Name, end, c.size)
+			c.fail("tensor %q ends at byte %d, the file at %d: it is truncated", t.Name, end, c.size)
 			return
 		}
 	}

@@ -2,10 +2,10 @@ package gguf
 
 import "fmt"
 
-// Type is how a tensor's values are written, as the format numbers it.
+// Type is the encoding of a tensor's values, with the format's number.
 type Type uint32
 
-// The types that can be read.
+// The supported types.
 const (
 	F32  Type = 0
 	F16  Type = 1
@@ -18,14 +18,14 @@ const (
 	BF16 Type = 30
 )
 
-// block is a type's smallest unit: how many values it holds, in how many bytes, and how it is read.
+// block is the smallest unit of a type: its number of values, its bytes, and its decoder.
 type block struct {
 	name          string
 	values, bytes int
 	read          func(out []float32, raw []byte)
 }
 
-// layout is the table of types.
+// layout returns the block of a type, if the type is supported.
 func (t Type) layout() (block, bool) {
 	switch t {
 	case F32:
@@ -51,7 +51,7 @@ func (t Type) layout() (block, bool) {
 	}
 }
 
-// String is the type's name in the format.
+// String returns the type's name in the format.
 func (t Type) String() string {
 	if layout, ok := t.layout(); ok {
 		return layout.name
@@ -59,7 +59,7 @@ func (t Type) String() string {
 	return fmt.Sprintf("type %d", uint32(t))
 }
 
-// dequantize turns raw blocks into floats; raw holds exactly len(out) values.
+// dequantize decodes raw blocks, which contain exactly len(out) values.
 func (b block) dequantize(out []float32, raw []byte) {
 	for at := 0; at < len(out); at += b.values {
 		b.read(out[at:at+b.values], raw[:b.bytes])

@@ -1,7 +1,7 @@
-// Package golden finds what the Python reference computed, for tests. In: a file's name; out: its
-// path or its decoded JSON. The files lie in the folder that the environment variable RDREC_GOLDEN
-// names, else in the project's own testdata/golden; a file that is absent there skips the test and
-// is named in the skip. Only tests import this package.
+// Package golden gives tests the results of the Python reference. Its input is a file's name; its
+// output is the file's path or its decoded JSON. The files are in the folder of the environment
+// variable RDREC_GOLDEN, or in the project's testdata/golden if it is not set. A test whose file is
+// missing is skipped, and the skip names the file. Only tests import this package.
 package golden
 
 import (
@@ -16,8 +16,8 @@ import (
 	"testing"
 )
 
-// Load decodes the golden file name (plain JSON, or gzipped where it ends in .gz) into out, a
-// pointer. An absent file skips the test.
+// Load decodes the golden file name (JSON, gzipped if the name ends in .gz) into out, a pointer. A
+// missing file skips the test.
 func Load(t testing.TB, name string, out any) {
 	t.Helper()
 	if err := json.Unmarshal(Bytes(t, name), out); err != nil {
@@ -25,7 +25,8 @@ func Load(t testing.TB, name string, out any) {
 	}
 }
 
-// Bytes reads the golden file name, unzipped where it ends in .gz. An absent file skips the test.
+// Bytes returns the content of the golden file name, unzipped if the name ends in .gz. A missing
+// file skips the test.
 func Bytes(t testing.TB, name string) []byte {
 	t.Helper()
 	data, err := os.ReadFile(Path(t, name))
@@ -41,7 +42,7 @@ func Bytes(t testing.TB, name string) []byte {
 	return data
 }
 
-// Path is where the golden file name lies. An absent file skips the test.
+// Path returns the path of the golden file name. A missing file skips the test.
 func Path(t testing.TB, name string) string {
 	t.Helper()
 	folder := os.Getenv("RDREC_GOLDEN")
@@ -50,7 +51,7 @@ func Path(t testing.TB, name string) string {
 	}
 	path := filepath.Join(folder, filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("golden file %q is absent from %q", name, folder)
+		t.Skipf("golden file %q is missing from %q", name, folder)
 	}
 	t.Cleanup(func() {
 		if !t.Failed() && !t.Skipped() {
@@ -60,8 +61,8 @@ func Path(t testing.TB, name string) string {
 	return path
 }
 
-// Data is the path of a file or folder of the project's testdata, such as "rdrec/beauty_mini". It
-// must exist.
+// Data returns the path of a file or folder of the project's testdata, such as "rdrec/beauty_mini".
+// It must exist.
 func Data(t testing.TB, name string) string {
 	t.Helper()
 	path := filepath.Join(root(), "testdata", filepath.FromSlash(name))
@@ -71,7 +72,7 @@ func Data(t testing.TB, name string) string {
 	return path
 }
 
-// root is the project's folder: two above this file's, wherever the test runs.
+// root returns the project's folder, two levels above this file's, wherever the test runs.
 func root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
