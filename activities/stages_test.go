@@ -14,7 +14,6 @@ import (
 	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
-	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -107,7 +106,7 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 	student := &answering{}
 	s.Recommenders = student
 	examples := s.imports("../testdata/rdrec/beauty_mini")
-	model := registry.Model{Method: "rdrec", Preprocessed: examples, Student: s.putArtifact("m", "m"), Spec: spec.Default()}
+	model := activities.Model{Method: "rdrec", Preprocessed: examples, Student: s.putArtifact("m", "m"), Spec: spec.Default()}
 	in := activities.ExportInput{Model: model, Top: 2}
 	plan, err := run[activities.ExportPlan](s, s.PlanExport, in)
 	if err != nil {
@@ -191,7 +190,7 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 	export := func(examples, student storage.Ref) activities.ExportInput {
 		return activities.ExportInput{
 			Top:   1,
-			Model: registry.Model{Method: "rdrec", Preprocessed: examples, Student: student},
+			Model: activities.Model{Method: "rdrec", Preprocessed: examples, Student: student},
 		}
 	}
 	for name, c := range map[string]struct {
@@ -234,18 +233,18 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 				ok)}
 		}},
 		"report": {s.Report, func(bad storage.Ref) any {
-			return registry.RunRecord{
+			return activities.ReportInput{
 				Spec:         spec.Default(),
 				Preprocessed: bad,
 			}
 		}},
 		"report's data": {s.Report, func(bad storage.Ref) any {
-			return registry.RunRecord{Spec: spec.Default(), Preprocessed: ok, Dataset: bad}
+			return activities.ReportInput{Spec: spec.Default(), Preprocessed: ok, Dataset: bad}
 		}},
 		"report's students": {s.Report, func(bad storage.Ref) any {
-			return registry.RunRecord{
+			return activities.ReportInput{
 				Spec: spec.Default(), Preprocessed: ok, Dataset: ok,
-				Trials: []registry.TrialResult{{Method: "rdrec", Model: bad}},
+				Trials: []activities.TrialResult{{Method: "rdrec", Model: bad}},
 			}
 		}},
 	} {
