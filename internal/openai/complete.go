@@ -9,24 +9,25 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// result is a finished prompt.
+// result is the reply to a prompt.
 type result struct {
 	index int
 	reply teacher.Reply
 }
 
-// Complete answers all prompts, see [teacher.Engine]. When the server fails it altogether, nothing
-// more is asked, but what is in flight is waited for and emitted: it is paid for.
+// Complete completes all prompts, see [teacher.Engine]. If the server fails, no new requests start,
+// but replies to requests in flight are awaited and emitted: they are paid for.
 func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
 	sendCtx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	newCtx, stop := context.WithCancelCause(sendCtx) // ends before sending does where replies in flight are still wanted
+	// newCtx ends before sendCtx if the replies in flight are still wanted.
+	newCtx, stop := context.WithCancelCause(sendCtx)
 	defer stop(nil)
 	var failed error
 	done := 0
 	for a := range e.startWorkers(sendCtx, newCtx, stop, prompts) {
 		if failed != nil {
-			continue // let the workers end
+			continue // drain the channel, so that the workers end
 		}
 		done++
 		if failed = emit(a.index, a.reply); failed != nil {
@@ -45,8 +46,8 @@ func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit fu
 	}
 }
 
-// startWorkers starts the workers; the channel is closed when all have ended. The first error of
-// one ends asking.
+// startWorkers starts the workers; the channel is closed when all have ended. The first error of a
+// worker stops new requests.
 func (e *Engine) startWorkers(
 	sendCtx, newCtx context.Context, stop context.CancelCauseFunc, prompts []teacher.Prompt,
 ) <-chan result {

@@ -18,8 +18,8 @@ import (
 	"rdrec/internal/teacher/teachertest"
 )
 
-// llamaCppFolder is the folder in set-up's cache that "make conformance-teacher" puts llama.cpp's
-// server into.
+// llamaCppFolder is the folder in the cache of the set-up into which "make conformance-teacher"
+// installs llama.cpp's server.
 const llamaCppFolder = "llama-cpp-python-0.3.36"
 
 // TestConformanceOfLlamaCpp runs the suite of all teachers against a real llama.cpp server.
@@ -27,22 +27,24 @@ func TestConformanceOfLlamaCpp(t *testing.T) {
 	teachertest.Conform(t, llamaEngine(t))
 }
 
-// TestConformanceOfLlamaCppWithTwoLines asks the same server in the paper's words, which the demo's
-// teacher does not understand, to hold to the form.
+// TestConformanceOfLlamaCppWithTwoLines constrains the same server with the paper's prompt, which
+// the demo's teacher does not follow by itself.
 func TestConformanceOfLlamaCppWithTwoLines(t *testing.T) {
 	e := llamaEngine(t)
 	settings := spec.Default().Teacher
 	settings.Prompt, settings.Constrain = "paper", spec.TwoLines
 	var requests []teacher.Request
-	for _, text := range []string{"my hair is soft and smells of roses", "the cap broke after a week", "it lathers well and keeps my skin moist"} {
+	for _, text := range []string{
+		"my hair is soft and smells of roses", "the cap broke after a week", "it lathers well and keeps my skin moist",
+	} {
 		requests = append(requests, teacher.Request{ID: text, Text: text})
 	}
 	err := teacher.Distill(t.Context(), e, settings, requests, func(r teacher.Rationale) error {
 		lines := strings.Split(strings.TrimSpace(r.Reply), "\n")
 		if len(lines) != 2 || !strings.HasPrefix(lines[0], "1. ") || !strings.HasPrefix(lines[1], "2. ") {
-			t.Errorf("%q has not two numbered lines", r.Reply)
+			t.Errorf("%q does not have two numbered lines", r.Reply)
 		}
-		t.Logf("%q after %d tries: %q %s", r.Text, r.Attempts, r.Reply, r.Failed)
+		t.Logf("%q after %d attempts: %q %s", r.Text, r.Attempts, r.Reply, r.Failed)
 		return nil
 	})
 	if err != nil {
@@ -50,7 +52,7 @@ func TestConformanceOfLlamaCppWithTwoLines(t *testing.T) {
 	}
 }
 
-// llamaEngine asks a llama.cpp server of its own, with the demo's teacher.
+// llamaEngine returns an engine on its own llama.cpp server, with the demo's teacher.
 func llamaEngine(t *testing.T) *openai.Engine {
 	t.Helper()
 	dir, err := cachedir.Dir()
@@ -70,14 +72,14 @@ func llamaEngine(t *testing.T) *openai.Engine {
 	return e
 }
 
-// llamaServer starts the server and waits until it answers.
+// llamaServer starts the server and waits until it responds.
 func llamaServer(t *testing.T, python, model string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := listener.Addr().(*net.TCPAddr) //nolint:errcheck // of a TCP listener it is one
+	address := listener.Addr().(*net.TCPAddr) //nolint:errcheck // the address of a TCP listener
 	if err := listener.Close(); err != nil {
 		t.Fatal(err)
 	}
@@ -85,9 +87,10 @@ func llamaServer(t *testing.T, python, model string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Without a cache of earlier prompts, a prompt is computed alike in any company.
-	command := exec.Command(python, "-m", "llama_cpp.server", "--model", model, "--port", fmt.Sprint(address.Port), "--n_ctx", "1024",
-		"--n_threads", "2", "--cache", "false", "--verbose", "false")
+	// Without a cache of earlier prompts, a reply does not depend on the other prompts.
+	command := exec.Command(python, "-m", "llama_cpp.server", "--model", model,
+		"--port", fmt.Sprint(address.Port), "--n_ctx", "1024", "--n_threads", "2", "--cache", "false",
+		"--verbose", "false")
 	command.Stdout, command.Stderr = log, log
 	if err := command.Start(); err != nil {
 		t.Fatal(err)
@@ -119,6 +122,6 @@ func llamaServer(t *testing.T, python, model string) string {
 		case <-ticker.C:
 		}
 	}
-	t.Fatal("the server did not answer within two minutes")
+	t.Fatal("the server did not respond within two minutes")
 	return ""
 }

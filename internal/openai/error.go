@@ -13,29 +13,37 @@ import (
 	"unicode"
 )
 
-// class is what is to be done about a fault.
+// errorClass decides how an error is handled.
 type errorClass int
 
 const (
-	transient     errorClass = iota // recordedRequest again; the prompt's fault if others are answered: 408, 5xx, timeouts, broken connections
-	malformed                       // the same: a reply that is no whole, short JSON
-	overloaded                      // recordedRequest again; never the prompt's fault: 429, 503
-	rejected                        // asking again is useless; the prompt's fault if others are answered: 400, 413, 422
-	unauthorized                    // nothing more is asked: 401, 403
-	misconfigured                   // nothing more is asked: all other statuses
+	// transient errors are retried, and caused by the prompt if others succeed: 408, 5xx, timeouts,
+	// broken connections.
+	transient errorClass = iota
+	// malformed replies are handled like transient errors: not complete, short JSON.
+	malformed
+	// overloaded servers are asked again, and the prompt is never the cause: 429, 503.
+	overloaded
+	// rejected requests are not retried, and caused by the prompt if others succeed: 400, 413, 422.
+	rejected
+	// unauthorized stops all requests: 401, 403.
+	unauthorized
+	// misconfigured stops all requests: all other statuses.
+	misconfigured
 )
 
-// permanent says whether no prompt will be answered.
+// permanent reports whether the error concerns all prompts and retrying is useless.
 func (k errorClass) permanent() bool { return k == unauthorized || k == misconfigured }
 
-// classify is the kind of a status that is no success.
+// classify returns the class of a status other than success.
 func classify(status int) errorClass {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return unauthorized
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return overloaded
-	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge, status == http.StatusUnprocessableEntity:
+	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge,
+		status == http.StatusUnprocessableEntity:
 		return rejected
 	case status == http.StatusRequestTimeout, status >= http.StatusInternalServerError:
 		return transient
@@ -44,19 +52,20 @@ func classify(status int) errorClass {
 	}
 }
 
-// requestError is why a request has no reply.
+// requestError is the error of a failed request.
 type requestError struct {
 	class errorClass
-	// reason is short, without the key, and begins alike up to a colon where requests fail alike.
+	// reason is short, does not contain the key, and equal causes have equal reasons up to the
+	// first colon.
 	reason string
-	// retryAfter is how long the server wants to be left alone; 0 means that it did not say.
+	// retryAfter is the server's requested pause; 0 means that it requested none.
 	retryAfter time.Duration
 }
 
-// Error is the reason.
+// Error returns the reason.
 func (f *requestError) Error() string { return f.reason }
 
-// Unwrap is the sentinel that callers decide on, if there is one.
+// Unwrap returns the sentinel for callers, if there is one.
 func (f *requestError) Unwrap() error {
 	switch f.class {
 	case unauthorized:
@@ -68,8 +77,8 @@ func (f *requestError) Unwrap() error {
 	}
 }
 
-// RetryAfter is how long the server behind an error of [Engine.Complete] wants to be left alone; 0
-// if it did not say.
+// RetryAfter returns the pause that the server requested in an error of [Engine.Complete]; 0 if it
+// requested none.
 func RetryAfter(err error) time.Duration {
 	if failure, ok := errors.AsType[*requestError](err); ok {
 		return failure.retryAfter
@@ -77,13 +86,13 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
-// statusError is what a status that is no success means.
+// statusError returns the error of a status other than success.
 func statusError(status int, header http.Header, body []byte, key string, now time.Time) *requestError {
 	f := &requestError{class: classify(status), retryAfter: retryAfter(header, now)}
 	statusText := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 	switch f.class {
 	case unauthorized:
-		f.reason = fmt.Sprintf("%v: %s", ErrAuth, statusText) // what the server says of it may quote the key in part
+		f.reason = fmt.Sprintf("%v: %s", ErrAuth, statusText) // the server's message may quote a part of the key
 		return f
 	case misconfigured:
 		f.reason = "the server has no such model, or no chat at this address (does the URL end in /v1?): " + statusText
@@ -98,8 +107,8 @@ func statusError(status int, header http.Header, body []byte, key string, now ti
 	return f
 }
 
-// retryAfter is how long a reply's header asks to wait: milliseconds, seconds or a date; 0 if it
-// does not, or can't be read.
+// retryAfter returns the pause in a reply's header: milliseconds, seconds or a date; 0 if it is
+// absent or invalid.
 func retryAfter(header http.Header, now time.Time) time.Duration {
 	inUnits := func(name string, unit time.Duration) time.Duration {
 		n, err := strconv.ParseFloat(header.Get(name), 64)
@@ -117,7 +126,7 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// message finds what a failed reply says of itself, in the forms that servers have for it.
+// message returns the error message of a failed reply, in any of the formats that servers use.
 func message(body []byte) string {
 	var parsed struct {
 		Error   json.RawMessage `json:"error"`
@@ -140,10 +149,10 @@ func message(body []byte) string {
 	}
 }
 
-// maxMessage is how many runes of a message are kept.
+// maxMessage is the maximum length of a message, in runes.
 const maxMessage = 200
 
-// redact takes the key out of a text that comes from outside, and makes the rest one short line.
+// redact removes the key from an external text and returns it as one short line.
 func redact(text, key string) string {
 	if key != "" {
 		text = strings.ReplaceAll(text, key, Secret(key).String())

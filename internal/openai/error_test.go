@@ -37,11 +37,11 @@ func TestFailingPromptIsQuarantinedAlone(t *testing.T) {
 				t.Errorf("got %+v, want %q", got, c.reason)
 			}
 			if n := s.requestCounts()["poison"]; n != 3 {
-				t.Errorf("it was asked for %d times, want 3", n)
+				t.Errorf("it was sent %d times, want 3", n)
 			}
 			for _, text := range []string{"a", "b", "c", "d", "e"} {
 				if diff := cmp.Diff(goodReply(text), replies[text]); diff != "" || s.requestCounts()[text] != 1 {
-					t.Errorf("%q was asked %d times: %s", text, s.requestCounts()[text], diff)
+					t.Errorf("%q was sent %d times: %s", text, s.requestCounts()[text], diff)
 				}
 			}
 		})
@@ -74,9 +74,10 @@ func TestRejectedPromptIsNotRetried(t *testing.T) {
 		})
 		replies, err := complete(t, engine(t, s, nil), prompts("long", "a"))
 		if err != nil || s.requestCounts()["long"] != 1 || replies["a"] != goodReply("a") {
-			t.Errorf("asked %d times: %+v, %v", s.requestCounts()["long"], replies, err)
+			t.Errorf("sent %d times: %+v, %v", s.requestCounts()["long"], replies, err)
 		}
-		want := fmt.Sprintf("the server rejected the prompt: %d %s, longer than the model's context", code, http.StatusText(code))
+		want := fmt.Sprintf("the server rejected the prompt: %d %s, longer than the model's context",
+			code, http.StatusText(code))
 		if got := replies["long"].Failed; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
@@ -92,11 +93,12 @@ func TestHangingRequestTimesOut(t *testing.T) {
 	})
 	e := engine(t, s, func(o *openai.Options) { o.Timeout, o.MaxAttempts = time.Second, 2 })
 	replies, err := complete(t, e, prompts("a", "hang", "b"))
-	if err != nil || replies["hang"].Failed != "no reply in time: 1s" || replies["a"] != goodReply("a") || replies["b"] != goodReply("b") {
+	if err != nil || replies["hang"].Failed != "no reply in time: 1s" ||
+		replies["a"] != goodReply("a") || replies["b"] != goodReply("b") {
 		t.Errorf("got %+v, %v", replies, err)
 	}
 	if s.requestCounts()["hang"] != 2 {
-		t.Errorf("it was asked for %d times, want 2", s.requestCounts()["hang"])
+		t.Errorf("it was sent %d times, want 2", s.requestCounts()["hang"])
 	}
 }
 
@@ -106,17 +108,30 @@ func TestTransientErrorsAreRetried(t *testing.T) {
 		write func(http.ResponseWriter, *http.Request)
 		slept []time.Duration
 	}{
-		"429 with seconds":      {status(429, header("Retry-After", "7"), ""), []time.Duration{7 * time.Second, 7 * time.Second}},
-		"429 with milliseconds": {status(429, header("Retry-After-Ms", "70"), ""), []time.Duration{70 * time.Millisecond, 70 * time.Millisecond}},
-		"503 with a date":       {status(503, header("Retry-After", "Fri, 02 Jan 2026 03:04:25 GMT"), ""), []time.Duration{20 * time.Second, 2 * time.Second}},
-		"429 alone":             {status(429, nil, ""), []time.Duration{time.Second, 2 * time.Second}},
-		"429 with nonsense":     {status(429, header("Retry-After", "soon"), ""), []time.Duration{time.Second, 2 * time.Second}},
-		"500":                   {status(500, nil, "no JSON"), []time.Duration{time.Second, 2 * time.Second}},
-		"502":                   {status(502, nil, ""), []time.Duration{time.Second, 2 * time.Second}},
-		"503":                   {status(503, nil, ""), []time.Duration{time.Second, 2 * time.Second}},
-		"408":                   {status(408, nil, ""), []time.Duration{time.Second, 2 * time.Second}},
-		"half a reply":          {malformedReplies()["half a JSON reply"].write, []time.Duration{time.Second, 2 * time.Second}},
-		"a cut connection":      {malformedReplies()["connection cut"].write, []time.Duration{time.Second, 2 * time.Second}},
+		"429 with seconds": {
+			status(429, header("Retry-After", "7"), ""), []time.Duration{7 * time.Second, 7 * time.Second},
+		},
+		"429 with milliseconds": {status(429, header("Retry-After-Ms", "70"), ""), []time.Duration{
+			70 * time.Millisecond, 70 * time.Millisecond,
+		}},
+		"503 with a date": {
+			status(503, header("Retry-After", "Fri, 02 Jan 2026 03:04:25 GMT"), ""),
+			[]time.Duration{20 * time.Second, 2 * time.Second},
+		},
+		"429 alone": {status(429, nil, ""), []time.Duration{time.Second, 2 * time.Second}},
+		"429 with nonsense": {
+			status(429, header("Retry-After", "soon"), ""), []time.Duration{time.Second, 2 * time.Second},
+		},
+		"500": {status(500, nil, "no JSON"), []time.Duration{time.Second, 2 * time.Second}},
+		"502": {status(502, nil, ""), []time.Duration{time.Second, 2 * time.Second}},
+		"503": {status(503, nil, ""), []time.Duration{time.Second, 2 * time.Second}},
+		"408": {status(408, nil, ""), []time.Duration{time.Second, 2 * time.Second}},
+		"half a reply": {
+			malformedReplies()["half a JSON reply"].write, []time.Duration{time.Second, 2 * time.Second},
+		},
+		"a cut connection": {
+			malformedReplies()["connection cut"].write, []time.Duration{time.Second, 2 * time.Second},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, r *http.Request, _ string, n int) bool {
@@ -164,15 +179,33 @@ func TestServerErrorsQuarantineNoPrompt(t *testing.T) {
 		sentinels []error
 		message   string
 	}{
-		"401":            {status(401, nil, ""), 1, []error{openai.ErrAuth}, "the server rejected the credentials: 401 Unauthorized"},
-		"403":            {status(403, nil, ""), 1, []error{openai.ErrAuth}, "the server rejected the credentials: 403 Forbidden"},
-		"404":            {status(404, nil, `{"error":"no model tiny"}`), 1, []error{openai.ErrRejected}, "does the URL end in /v1?): 404 Not Found, no model tiny"},
-		"redirection":    {status(307, map[string]string{"Location": "/"}, ""), 1, []error{openai.ErrRejected}, "307 Temporary Redirect"},
-		"400 for all":    {status(400, nil, `{"error":{"message":"no seed"}}`), 2, []error{openai.ErrRejected}, "400 Bad Request, no seed"},
-		"429 for good":   {status(429, nil, ""), 3, nil, "asked 3 times: the server failed: 429 Too Many Requests"},
-		"429 for long":   {status(429, map[string]string{"Retry-After": "1e99"}, ""), 1, nil, "wants to be left alone for"},
-		"503 for good":   {status(503, nil, ""), 3, nil, "asked 3 times: the server failed: 503 Service Unavailable"},
-		"500 for all":    {status(500, nil, ""), 4, nil, "500 Internal Server Error (another prompt failed before with the same error)"},
+		"401": {
+			status(401, nil, ""), 1, []error{openai.ErrAuth}, "the server rejected the credentials: 401 Unauthorized",
+		},
+		"403": {
+			status(403, nil, ""), 1, []error{openai.ErrAuth}, "the server rejected the credentials: 403 Forbidden",
+		},
+		"404": {
+			status(404, nil, `{"error":"no model tiny"}`), 1, []error{openai.ErrRejected},
+			"does the URL end in /v1?): 404 Not Found, no model tiny",
+		},
+		"redirection": {
+			status(307, map[string]string{"Location": "/"}, ""), 1, []error{openai.ErrRejected},
+			"307 Temporary Redirect",
+		},
+		"400 for all": {
+			status(400, nil, `{"error":{"message":"no seed"}}`), 2, []error{openai.ErrRejected},
+			"400 Bad Request, no seed",
+		},
+		"429 for good": {status(429, nil, ""), 3, nil, "after 3 attempts: the server failed: 429 Too Many Requests"},
+		"429 for long": {status(429, map[string]string{"Retry-After": "1e99"}, ""), 1, nil, "it asks to retry after"},
+		"503 for good": {
+			status(503, nil, ""), 3, nil, "after 3 attempts: the server failed: 503 Service Unavailable",
+		},
+		"500 for all": {
+			status(500, nil, ""), 4, nil,
+			"500 Internal Server Error (another prompt failed before with the same error)",
+		},
 		"a login page":   {malformedReplies()["HTML"].write, 4, nil, `its type is "text/html"`},
 		"cut every time": {malformedReplies()["connection cut"].write, 4, nil, "the connection failed: EOF"},
 	} {
@@ -185,7 +218,8 @@ func TestServerErrorsQuarantineNoPrompt(t *testing.T) {
 			})
 			e := engine(t, s, func(o *openai.Options) { o.Concurrency = 1 })
 			replies, err := complete(t, e, prompts("a", "b", "c"))
-			if err == nil || !strings.Contains(err.Error(), c.message) || !strings.Contains(err.Error(), s.URL) || len(replies) != 0 {
+			if err == nil || !strings.Contains(err.Error(), c.message) ||
+				!strings.Contains(err.Error(), s.URL) || len(replies) != 0 {
 				t.Errorf("got %+v, error %v", replies, err)
 			}
 			var sentinels []error
@@ -241,7 +275,8 @@ func TestInFlightRepliesAreKeptWhenTheServerFails(t *testing.T) {
 	if !errors.Is(err, openai.ErrAuth) {
 		t.Errorf("error %v", err)
 	}
-	if diff := cmp.Diff(map[string]teacher.Reply{"first": goodReply("first"), "slow": goodReply("slow")}, replies); diff != "" {
+	want := map[string]teacher.Reply{"first": goodReply("first"), "slow": goodReply("slow")}
+	if diff := cmp.Diff(want, replies); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -250,7 +285,7 @@ type roundTrip func(*http.Request) (*http.Response, error)
 
 func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// endlessBody is a body that never ends and counts what is read of it.
+// endlessBody is a body that never ends and counts the bytes read.
 type endlessBody struct{ read int64 }
 
 func (e *endlessBody) Read(p []byte) (int, error) {
@@ -268,8 +303,11 @@ func TestEndlessReplyIsLimited(t *testing.T) {
 			header := http.Header{"Content-Type": {"application/json"}}
 			return &http.Response{StatusCode: code, Header: header, Body: io.NopCloser(body), Request: r}, nil
 		})
-		e := engine(t, serve(t, nil), func(o *openai.Options) { o.Transport, o.MaxAttempts, o.MaxReply = transport, 1, 1<<20 })
-		if _, err := complete(t, e, prompts("a")); err == nil || body.read > 8<<20 { // one reply, and one for the innocent prompt
+		e := engine(t, serve(t, nil), func(o *openai.Options) {
+			o.Transport, o.MaxAttempts, o.MaxReply = transport, 1, 1<<20
+		})
+		// One reply to the prompt, and one to the probe.
+		if _, err := complete(t, e, prompts("a")); err == nil || body.read > 8<<20 {
 			t.Errorf("status %d: %d bytes were read, error %v", code, body.read, err)
 		}
 	}

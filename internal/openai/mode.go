@@ -15,32 +15,40 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// mode is a way to ask. Servers differ in which they know; what one refuses or does not heed is not
-// tried again.
+// mode is a way to request a reply. Servers support different modes; a mode that the server rejects
+// or ignores is not tried again.
 type mode int
 
 const (
-	modeGrammar      mode = iota // twoLinePrompts to two lines by a grammar of llama.cpp's or a regular expression of vLLM's
-	modeSchema                   // twoLinePrompts to two sentences by a JSON schema, as OpenAI and Ollama do
-	modeContinuation             // the reply is begun beforehand, for the server to go on from there
+	// modeGrammar constrains the reply to two lines with llama.cpp's grammars or vLLM's regular
+	// expressions.
+	modeGrammar mode = iota
+	// modeSchema constrains the reply to two sentences with a JSON schema, as OpenAI and Ollama
+	// support it.
+	modeSchema
+	// modeContinuation sends the reply's prefix, which the server continues.
+	modeContinuation
+	// modePlain sends only the messages.
 	modePlain
 	numModes
 )
 
-// numModes are those in which a prompt may be asked, the best one first.
+// modes returns the modes in which a prompt may be requested, the best one first.
 func (e *Engine) modes(p *teacher.Prompt) []mode {
 	return slices.DeleteFunc([]mode{modeGrammar, modeSchema, modeContinuation, modePlain}, func(w mode) bool {
-		return w < modeContinuation && !p.TwoLines || w == modeContinuation && p.ReplyPrefix == "" || e.unsupported[w].Load()
+		return w < modeContinuation && !p.TwoLines ||
+			w == modeContinuation && p.ReplyPrefix == "" || e.unsupported[w].Load()
 	})
 }
 
-// parse is the text of what a server said, and whether it has the form that was asked for. What has
-// no room left has it if it began so.
-func (w mode) parse(p *teacher.Prompt, answered teacher.Reply) (text string, conforms bool) {
-	text, truncated := answered.Text, answered.Tokens >= p.Sampling.MaxTokens
+// parse returns the text of a reply and whether it has the requested form. A truncated reply has it
+// if its beginning has.
+func (w mode) parse(p *teacher.Prompt, reply teacher.Reply) (text string, conforms bool) {
+	text, truncated := reply.Text, reply.Tokens >= p.Sampling.MaxTokens
 	switch w {
 	case modeGrammar:
-		return text, twoLines(p).MatchString(strings.TrimRight(text, "\r\n")) || truncated && strings.HasPrefix(text, replyPrefix(p))
+		complete := twoLines(p).MatchString(strings.TrimRight(text, "\r\n"))
+		return text, complete || truncated && strings.HasPrefix(text, replyPrefix(p))
 	case modeSchema:
 		lines, ok := fromSchema(text)
 		return lines, ok || truncated && strings.HasPrefix(strings.TrimSpace(text), "{")
@@ -51,60 +59,63 @@ func (w mode) parse(p *teacher.Prompt, answered teacher.Reply) (text string, con
 	}
 }
 
-// The lines' numbers.
+// The prefixes of the two lines.
 const firstPrefix, secondPrefix = "1. ", "2. "
 
-// maxSentenceChars is how many characters a sentence may have behind what it begins with: both are
-// to have room within the reply's tokens, which are some four characters each.
+// maxSentenceChars returns the maximum length of a sentence after its prefix: both sentences must
+// fit into the reply's tokens, which have about four characters each.
 func maxSentenceChars(p *teacher.Prompt) int { return max(p.Sampling.MaxTokens*3/2, 32) }
 
 func replyPrefix(p *teacher.Prompt) string { return cmp.Or(p.ReplyPrefix, firstPrefix) }
 
-// A sentence's characters, its dot within a number, and its end, in regular expressions and in
-// llama.cpp's grammars. The template's placeholders are none of them.
+// The characters of a sentence, a digit after a decimal point, and the end of a sentence, in
+// regular expressions and in llama.cpp's grammars. They exclude the template's placeholders.
 const (
 	sentenceChar = `[^\n\r\[\]<>{}.!?]`
 	decimalDigit = `[0-9]`
 	sentenceEnd  = `[.!?]`
 )
 
-// pattern is two lines of a sentence each as a regular expression that all dialects know.
+// pattern returns a regular expression, valid in all dialects, for two lines of a sentence each.
 func pattern(p *teacher.Prompt) string {
 	sentencePattern := fmt.Sprintf(`(%s|\.%s){1,%d}%s`, sentenceChar, decimalDigit, maxSentenceChars(p), sentenceEnd)
 	return regexp.QuoteMeta(replyPrefix(p)) + sentencePattern + `\n` + regexp.QuoteMeta(secondPrefix) + sentencePattern
 }
 
-// twoLines matches what the pattern is for.
+// twoLines returns the compiled pattern for a whole reply.
 func twoLines(p *teacher.Prompt) *regexp.Regexp { return regexp.MustCompile("^" + pattern(p) + "$") }
 
-// grammar is the same in llama.cpp's notation.
+// grammar returns the pattern in llama.cpp's notation.
 func grammar(p *teacher.Prompt) string {
 	return fmt.Sprintf("root ::= %q sentence %q sentence\nsentence ::= (%s | \".\" %s){1,%d} %s\n",
 		replyPrefix(p), "\n"+secondPrefix, sentenceChar, decimalDigit, maxSentenceChars(p), sentenceEnd)
 }
 
-// grammarOptions are the pattern in the words of llama.cpp, of vLLM since 0.12 and of vLLM before.
+// grammarOptions returns the pattern in the parameters of llama.cpp, of vLLM since 0.12 and of
+// earlier vLLM.
 func grammarOptions(p *teacher.Prompt) []option.RequestOption {
 	return []option.RequestOption{
-		option.WithJSONSet("grammar", grammar(p)), option.WithJSONSet("structured_outputs", map[string]any{"regex": pattern(p)}),
+		option.WithJSONSet("grammar", grammar(p)),
+		option.WithJSONSet("structured_outputs", map[string]any{"regex": pattern(p)}),
 		option.WithJSONSet("guided_regex", pattern(p)),
 	}
 }
 
-// schemaReply is a reply that is held to a JSON schema.
+// schemaReply is a reply in the JSON schema.
 type schemaReply struct {
 	Preference string `json:"user_preference"`
 	Attributes string `json:"item_attributes"`
 }
 
-// schema is that of [schemaReply].
+// schema returns the schema of [schemaReply].
 func schema() openai.ChatCompletionNewParamsResponseFormatUnion {
 	text := func(about string) map[string]any { return map[string]any{"type": "string", "description": about} }
 	return openai.ChatCompletionNewParamsResponseFormatUnion{OfJSONSchema: &openai.ResponseFormatJSONSchemaParam{
 		JSONSchema: openai.ResponseFormatJSONSchemaJSONSchemaParam{
 			Name: "rationale", Strict: openai.Bool(true),
 			Schema: map[string]any{
-				"type": "object", "additionalProperties": false, "required": []string{"user_preference", "item_attributes"},
+				"type": "object", "additionalProperties": false,
+				"required": []string{"user_preference", "item_attributes"},
 				"properties": map[string]any{
 					"user_preference": text("the first sentence: The user prefers ..."),
 					"item_attributes": text("the second sentence: The item's attributes are ..."),
@@ -114,7 +125,7 @@ func schema() openai.ChatCompletionNewParamsResponseFormatUnion {
 	}}
 }
 
-// fromSchema is such a reply as two numbered lines; of another one what came.
+// fromSchema converts such a reply to two numbered lines; it returns any other reply unchanged.
 func fromSchema(reply string) (string, bool) {
 	var parsed schemaReply
 	if json.Unmarshal([]byte(reply), &parsed) != nil || parsed.Preference == "" || parsed.Attributes == "" {

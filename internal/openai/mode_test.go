@@ -13,7 +13,7 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// twoLinePrompts are prompts whose replies are to have two lines.
+// twoLinePrompts returns prompts whose replies must have two lines.
 func twoLinePrompts(texts ...string) []teacher.Prompt {
 	all := prompts(texts...)
 	for i := range all {
@@ -22,26 +22,29 @@ func twoLinePrompts(texts ...string) []teacher.Prompt {
 	return all
 }
 
-// A server is asked for two lines in the first way that it knows; what it refuses or does not heed
-// is not tried again.
+// TestTwoLinesModeFallback: two lines are requested in the first mode that the server supports; a
+// mode that it rejects or ignores is not tried again.
 func TestTwoLinesModeFallback(t *testing.T) {
-	const two, asJSON = "1. The user prefers soap.\n2. It cleans.", `{"user_preference":"The user prefers\nsoap.","item_attributes":"2. It cleans."}`
+	const two = "1. The user prefers soap.\n2. It cleans."
+	const asJSON = `{"user_preference":"The user prefers\nsoap.","item_attributes":"2. It cleans."}`
 	reject := status(400, nil, `{"error":{"message":"unknown field"}}`)
-	chat := func(w http.ResponseWriter, _ *http.Request) { answer(t, w, "Sure, here it is!", "stop") }
+	chat := func(w http.ResponseWriter, _ *http.Request) { writeReply(t, w, "Sure, here it is!", "stop") }
 	grammar, schema := "grammar", "response_format"
 	for name, c := range map[string]struct {
-		knows  string                                       // the field that the server heeds
-		others func(w http.ResponseWriter, r *http.Request) // what it answers where such fields are not heeded
-		text   string
-		asks   []int
+		supports string                                       // the field that the server obeys
+		others   func(w http.ResponseWriter, r *http.Request) // its reply to other such fields
+		text     string
+		requests []int
 	}{
-		"a grammar":                              {grammar, nil, two, []int{1, 1}},
-		"a schema, and grammars are refused":     {schema, reject, two + "\n", []int{2, 1}},
-		"a schema, and grammars pass unheeded":   {schema, chat, two + "\n", []int{2, 1}},
-		"nothing, and all passes unheeded":       {"", chat, "1. The user prefers Sure, here it is!", []int{3, 1}},
-		"nothing, and all is refused":            {"", reject, "Sure, here it is!", []int{4, 1}},
-		"a grammar, and begun replies as well":   {grammar, reject, two, []int{1, 1}},
-		"a schema, but it answers other objects": {schema + "!", chat, "1. The user prefers Sure, here it is!", []int{3, 1}},
+		"a grammar":                       {grammar, nil, two, []int{1, 1}},
+		"a schema; grammars are rejected": {schema, reject, two + "\n", []int{2, 1}},
+		"a schema; grammars are ignored":  {schema, chat, two + "\n", []int{2, 1}},
+		"nothing; everything is ignored":  {"", chat, "1. The user prefers Sure, here it is!", []int{3, 1}},
+		"nothing; everything is rejected": {"", reject, "Sure, here it is!", []int{4, 1}},
+		"a grammar and continuation":      {grammar, reject, two, []int{1, 1}},
+		"a schema, but replies have other fields": {
+			schema + "!", chat, "1. The user prefers Sure, here it is!", []int{3, 1},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var s *server
@@ -51,12 +54,12 @@ func TestTwoLinesModeFallback(t *testing.T) {
 				s.mu.Unlock()
 				has := func(field string) bool { return fields[field] != nil }
 				switch {
-				case c.knows == grammar && has(grammar):
-					answer(t, w, two, "stop")
-				case c.knows == schema && has(schema):
-					answer(t, w, asJSON, "stop")
-				case c.knows == schema+"!" && has(schema):
-					answer(t, w, `{"rating":5}`, "stop")
+				case c.supports == grammar && has(grammar):
+					writeReply(t, w, two, "stop")
+				case c.supports == schema && has(schema):
+					writeReply(t, w, asJSON, "stop")
+				case c.supports == schema+"!" && has(schema):
+					writeReply(t, w, `{"rating":5}`, "stop")
 				case has(grammar), has(schema), has("continue_final_message"):
 					c.others(w, r)
 				default:
@@ -64,11 +67,12 @@ func TestTwoLinesModeFallback(t *testing.T) {
 				}
 				return true
 			})
-			replies, err := complete(t, engine(t, s, func(o *openai.Options) { o.Concurrency = 1 }), twoLinePrompts("a", "b"))
+			e := engine(t, s, func(o *openai.Options) { o.Concurrency = 1 })
+			replies, err := complete(t, e, twoLinePrompts("a", "b"))
 			if err != nil || replies["a"].Text != c.text || replies["b"].Text != c.text {
 				t.Errorf("got %+v, %v, want %q", replies, err, c.text)
 			}
-			if diff := cmp.Diff(map[string]int{"a": c.asks[0], "b": c.asks[1]}, s.requestCounts()); diff != "" {
+			if diff := cmp.Diff(map[string]int{"a": c.requests[0], "b": c.requests[1]}, s.requestCounts()); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -80,22 +84,27 @@ func TestRejectedPromptDoesNotDisableGrammar(t *testing.T) {
 		if text == "long" {
 			status(400, nil, "")(w, r)
 		} else {
-			answer(t, w, "1. The user prefers soap.\n2. It cleans.", "stop")
+			writeReply(t, w, "1. The user prefers soap.\n2. It cleans.", "stop")
 		}
 		return true
 	})
 	e := engine(t, s, func(o *openai.Options) { o.Concurrency = 1 })
 	replies, err := complete(t, e, twoLinePrompts("a", "long", "b"))
-	if err != nil || replies["long"].Failed == "" || replies["b"].Failed != "" || s.requestCounts()["b"] != 1 || s.all[len(s.all)-1].Fields["grammar"] == nil {
-		t.Errorf("got %+v, %v, asked %v", replies, err, s.requestCounts())
+	if err != nil || replies["long"].Failed == "" || replies["b"].Failed != "" || s.requestCounts()["b"] != 1 ||
+		s.all[len(s.all)-1].Fields["grammar"] == nil {
+		t.Errorf("got %+v, %v, requests %v", replies, err, s.requestCounts())
 	}
 }
 
-// What a grammar and a pattern say is what strict parsing reads; a reply without room for its end
-// counts as heeded.
+// TestTwoLinesPattern: the grammar and the pattern match what strict parsing reads; a truncated
+// reply counts as conforming.
 func TestTwoLinesPattern(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request, replyText string, _ int) bool {
-		answer(t, w, "1. The user prefers "+replyText, map[bool]string{true: "length", false: "stop"}[strings.HasPrefix(replyText, "cut")])
+		finish := "stop"
+		if strings.HasPrefix(replyText, "cut") {
+			finish = "length"
+		}
+		writeReply(t, w, "1. The user prefers "+replyText, finish)
 		return true
 	})
 	e := engine(t, s, func(o *openai.Options) { o.Concurrency = 1 })
@@ -103,7 +112,8 @@ func TestTwoLinesPattern(t *testing.T) {
 	if _, err := complete(t, e, twoLinePrompts(texts...)); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(map[string]int{texts[0]: 1, texts[1]: 1, texts[2]: 1, texts[3]: 3}, s.requestCounts()); diff != "" {
+	requests := map[string]int{texts[0]: 1, texts[1]: 1, texts[2]: 1, texts[3]: 3}
+	if diff := cmp.Diff(requests, s.requestCounts()); diff != "" {
 		t.Error(diff)
 	}
 	fields := s.all[0].Fields
@@ -112,10 +122,12 @@ func TestTwoLinesPattern(t *testing.T) {
 		t.Error(replyText)
 	}
 	for text, want := range map[string]bool{
-		"1. The user prefers soap.\n2. It cleans.": true, "1. The user prefers soap.": false, "1. The user prefers soap.\n\n2. It cleans.": false,
-		"1. The user prefers soap for $1.50.\n2. It costs $1.50.": true, "1. The user prefers soap. More.\n2. It cleans.": false,
-		"1. The user prefers soap.\n2. It cleans": false,
-		"1. The user prefers\n2. It cleans.":      false, "1. Soap.\n2. It cleans.": false,
+		"1. The user prefers soap.\n2. It cleans.": true, "1. The user prefers soap.": false,
+		"1. The user prefers soap.\n\n2. It cleans.":              false,
+		"1. The user prefers soap for $1.50.\n2. It costs $1.50.": true,
+		"1. The user prefers soap. More.\n2. It cleans.":          false,
+		"1. The user prefers soap.\n2. It cleans":                 false,
+		"1. The user prefers\n2. It cleans.":                      false, "1. Soap.\n2. It cleans.": false,
 		"1. The user prefers " + strings.Repeat("so ", 11) + "\n2. It cleans.": false,
 	} {
 		if got := regexp.MustCompile("^" + pattern + "$").MatchString(text); got != want {

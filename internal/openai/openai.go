@@ -1,10 +1,10 @@
-// Package openai asks a teacher behind any server that speaks OpenAI's chat protocol: vLLM,
-// llama.cpp, Ollama or OpenAI itself. In: prompts, and the server's address and model ([Parse]);
-// out: a reply for each prompt as soon as it is there. The steps: a bounded number of workers take
-// prompts in turn (complete.go), write each as a chat request (request.go) in the best way that the
-// server knows (mode.go) and send it through a transport that lets only short and whole JSON pass
-// (transport.go); what fails is asked again after a while (retry.go), and what keeps failing is the
-// prompt's fault or the server's, which a second prompt tells (blame).
+// Package openai is a teacher on any server with OpenAI's chat protocol: vLLM, llama.cpp, Ollama or
+// OpenAI itself. In: prompts, and the server's address and model ([Parse]); out: a reply for each
+// prompt as soon as it arrives. The steps: a bounded number of workers take prompts in turn
+// (complete.go), write each as a chat request (request.go) in the best mode that the server
+// supports (mode.go) and send it through a transport that accepts only short and complete JSON
+// (transport.go). Failed requests are retried with backoff (retry.go). If a prompt keeps failing, a
+// request with a second prompt isolates whether the prompt or the server is the cause.
 package openai
 
 import (
@@ -23,18 +23,17 @@ import (
 	"github.com/openai/openai-go/v3/option"
 )
 
-// Errors that end the work for all prompts and that waiting does not mend. Other errors of an
-// engine are worth another try later.
+// Errors that end the work for all prompts and that waiting does not fix. Other errors of an engine
+// may be retried later.
 var (
-	// ErrAuth says that the server refused the key, or that it wants one.
+	// ErrAuth means that the server rejected the key, or requires one.
 	ErrAuth = errors.New("the server rejected the credentials")
-	// ErrRejected says that the server does not do what the settings ask for: no such model, no
-	// such path, no such parameter.
+	// ErrRejected means that the server does not support the settings: no such model, path or
+	// parameter.
 	ErrRejected = errors.New("the server rejects these settings")
 )
 
-// Secret is a key that no log shows: it is written as "(secret)" wherever something prints or
-// marshals it.
+// Secret is a key that is never logged: it is printed and marshaled as "(secret)".
 type Secret string
 
 // String hides the key.
@@ -46,8 +45,8 @@ func (Secret) GoString() string { return "(secret)" }
 // MarshalText hides the key.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Key finds the server's key in the environment: RDREC_TEACHER_KEY, else OPENAI_API_KEY, else none,
-// which servers of one's own accept.
+// Key returns the server's key from the environment: RDREC_TEACHER_KEY, otherwise OPENAI_API_KEY,
+// otherwise none, which self-hosted servers accept.
 func Key(getenv func(string) string) Secret {
 	for _, name := range []string{"RDREC_TEACHER_KEY", "OPENAI_API_KEY"} {
 		if key := strings.TrimSpace(getenv(name)); key != "" {
@@ -57,30 +56,31 @@ func Key(getenv func(string) string) Secret {
 	return ""
 }
 
-// Server is where a teacher is and which of the server's models it is.
+// Server is the address of a teacher's server and a model of it.
 type Server struct {
 	// URL is the protocol's root, such as http://localhost:8000/v1.
 	URL *url.URL
-	// Model is the model's name as the server has it.
+	// Model is the server's name of the model.
 	Model string
 }
 
-// String is the server as a spec names it, without "openai:".
+// String returns the server as in a spec, without "openai:".
 func (s Server) String() string { return s.URL.String() + "#" + s.Model }
 
-// Parse reads URL#MODEL. A key does not belong into it, as the text ends up in logs, reports and
-// object keys: it comes from the environment ([Key]).
+// Parse parses URL#MODEL. The text must not contain a key, because it appears in logs, reports and
+// object keys: the key comes from the environment ([Key]).
 func Parse(text string) (Server, error) {
 	address, model, _ := strings.Cut(text, "#")
 	if model == "" {
-		return Server{}, errors.New("want URL#MODEL, and there is no #MODEL")
+		return Server{}, errors.New("want URL#MODEL: #MODEL is missing")
 	}
 	u, err := url.Parse(address)
 	switch {
 	case err != nil:
-		return Server{}, errors.New("want URL#MODEL, and the URL can't be read") // the cause would quote it, with what is hidden in it
+		return Server{}, errors.New("want URL#MODEL: the URL is invalid") // the cause would quote it and its secrets
 	case u.User != nil || u.RawQuery != "":
-		return Server{}, errors.New("the URL must hold no user, password or query; the key comes from RDREC_TEACHER_KEY")
+		return Server{}, errors.New("the URL must not contain a user, a password or a query; " +
+			"the key comes from RDREC_TEACHER_KEY")
 	case u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
 		return Server{}, fmt.Errorf("URL %q: want http://HOST/v1 or https://HOST/v1", u)
 	}
@@ -90,46 +90,48 @@ func Parse(text string) (Server, error) {
 	return Server{URL: u, Model: model}, nil
 }
 
-// Options say how a server is asked. None of them changes text. Zero values mean what each field
-// says.
+// Options configure the requests to a server. None of them changes text. Zero values mean the
+// default of each field.
 type Options struct {
-	// Key is sent as a bearer token; none is sent when it is empty.
+	// Key is sent as a bearer token, unless it is empty.
 	Key Secret
-	// Concurrency bounds the requests in flight; 0 means 1.
+	// Concurrency is the maximum number of requests in flight; 0 means 1.
 	Concurrency int
-	// Timeout bounds one request, from its first byte to the reply's last one; 0 means 2 minutes.
+	// Timeout is the maximum duration of one request, from its first byte to the reply's last; 0
+	// means 2 minutes.
 	Timeout time.Duration
-	// MaxAttempts is how often a request is sent before it is given up; 0 means 5.
+	// MaxAttempts is the maximum number of attempts per request; 0 means 5.
 	MaxAttempts int
-	// MaxWait is the longest Retry-After that is waited for; a server that wants more ends the
-	// work. 0 means 5 minutes.
+	// MaxWait is the maximum Retry-After that is awaited; a longer one ends the work. 0 means 5
+	// minutes.
 	MaxWait time.Duration
-	// MaxReply bounds a reply's bytes; 0 means 1 MiB.
+	// MaxReply is the maximum size of a reply in bytes; 0 means 1 MiB.
 	MaxReply int64
-	// Transport sends requests; nil means one of its own with Go's defaults and as many kept
-	// connections as requests.
+	// Transport sends requests; nil means Go's default transport with as many idle connections as
+	// requests.
 	Transport http.RoundTripper
-	// Now is the clock, which dates in Retry-After are compared with; nil means the system's.
+	// Now is the clock with which dates in Retry-After are compared; nil means the system clock.
 	Now func() time.Time
-	// Sleep waits, at most until ctx ends, and returns ctx's error if so; nil means that it really
-	// does. Now must have gone on by then.
+	// Sleep waits, until ctx ends at the latest, and returns ctx's error if it ended; nil means
+	// real time. Now must have advanced when it returns.
 	Sleep func(ctx context.Context, d time.Duration) error
 }
 
-// Engine asks a server. It is a [rdrec/internal/teacher.Engine] and safe for concurrent use.
+// Engine sends requests to a server. It is a [rdrec/internal/teacher.Engine] and safe for
+// concurrent use.
 type Engine struct {
 	server  Server
 	options Options
 	chat    openai.ChatCompletionService
 
-	succeeded   atomic.Int64          // goodReply replies so far
-	unsupported [numModes]atomic.Bool // the ways to ask that the server refuses or does not heed
+	succeeded   atomic.Int64          // good replies so far
+	unsupported [numModes]atomic.Bool // modes that the server rejects or ignores
 
 	mu      sync.Mutex
-	retryAt time.Time // nothing is asked before
+	retryAt time.Time // no request starts before
 }
 
-// New makes an engine; it asks nothing yet. Close it after use.
+// New returns an engine; it sends nothing yet. Close it after use.
 func New(server Server, options Options) *Engine {
 	o := &options
 	o.Concurrency = max(o.Concurrency, 1)
@@ -147,24 +149,27 @@ func New(server Server, options Options) *Engine {
 		o.Transport = transport(o.Concurrency)
 	}
 	e := &Engine{server: server, options: options}
-	client := &http.Client{Transport: validatingTransport{next: o.Transport, limit: o.MaxReply, key: string(o.Key), now: o.Now}}
-	// The service alone, not openai.NewClient: that one takes keys, headers and the address from
-	// the environment on its own.
+	client := &http.Client{Transport: validatingTransport{
+		next: o.Transport, limit: o.MaxReply, key: string(o.Key), now: o.Now,
+	}}
+	// The service alone, not openai.NewClient, which would take keys, headers and the address from
+	// the environment.
 	e.chat = openai.NewChatCompletionService(
-		option.WithBaseURL(server.URL.String()), option.WithAPIKey(string(o.Key)), option.WithHTTPClient(client), option.WithMaxRetries(0),
+		option.WithBaseURL(server.URL.String()), option.WithAPIKey(string(o.Key)),
+		option.WithHTTPClient(client), option.WithMaxRetries(0),
 	)
 	return e
 }
 
-// Close ends the connections that are kept for further requests.
+// Close closes idle connections.
 func (e *Engine) Close() {
 	if t, ok := e.options.Transport.(interface{ CloseIdleConnections() }); ok {
 		t.CloseIdleConnections()
 	}
 }
 
-// transport is Go's own, with a kept connection for each request in flight: its default of two
-// would open new ones all the time.
+// transport returns Go's default transport with an idle connection per request in flight: its
+// default of two would keep opening new ones.
 func transport(concurrency int) http.RoundTripper {
 	base, ok := http.DefaultTransport.(*http.Transport)
 	if !ok {

@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) {
 }
 
 func TestConcurrencyLimit(t *testing.T) {
-	const bound = 3
+	const limit = 3
 	var now, most atomic.Int64
 	full := make(chan struct{})
 	s := serve(t, func(http.ResponseWriter, *http.Request, string, int) bool {
@@ -33,27 +33,27 @@ func TestConcurrencyLimit(t *testing.T) {
 		for old := most.Load(); n > old && !most.CompareAndSwap(old, n); old = most.Load() {
 			continue
 		}
-		if n == bound {
+		if n == limit {
 			select {
 			case <-full:
 			default:
 				close(full)
 			}
 		}
-		<-full // retryAt the bound is reached, nobody goes on
+		<-full // all requests wait until the limit is reached
 		return false
 	})
 	var texts []string
 	for i := range 20 {
 		texts = append(texts, fmt.Sprint("text ", i))
 	}
-	replies, err := complete(t, engine(t, s, func(o *openai.Options) { o.Concurrency = bound }), prompts(texts...))
-	if err != nil || len(replies) != len(texts) || most.Load() != bound {
+	replies, err := complete(t, engine(t, s, func(o *openai.Options) { o.Concurrency = limit }), prompts(texts...))
+	if err != nil || len(replies) != len(texts) || most.Load() != limit {
 		t.Errorf("%d replies, at most %d at once, error %v", len(replies), most.Load(), err)
 	}
 	for _, text := range texts {
 		if s.requestCounts()[text] != 1 {
-			t.Errorf("%q was asked %d times", text, s.requestCounts()[text])
+			t.Errorf("%q was sent %d times", text, s.requestCounts()[text])
 		}
 	}
 }
@@ -65,7 +65,9 @@ func TestCancelInterruptsAHangingRequest(t *testing.T) {
 		<-r.Context().Done()
 		return true
 	})
-	err := engine(t, s, nil).Complete(ctx, prompts("a", "b"), func(int, teacher.Reply) error { return errors.New("an answer") })
+	err := engine(t, s, nil).Complete(ctx, prompts("a", "b"), func(int, teacher.Reply) error {
+		return errors.New("a reply")
+	})
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
@@ -84,29 +86,29 @@ func TestKeyIsRedacted(t *testing.T) {
 			})
 			replies, err := complete(t, engine(t, s, nil), prompts("a", "poison"))
 			if err == nil && replies["poison"].Failed == "" {
-				t.Errorf("%d did no harm: %+v", code, replies)
+				t.Errorf("status %d did not fail: %+v", code, replies)
 			}
 			shown = append(shown, fmt.Sprintf("%d %v %+v %#v", code, err, replies, err))
 		}
 	}
 	failing := roundTrip(func(r *http.Request) (*http.Response, error) {
-		return nil, fmt.Errorf("no way with %v", r.Header)
+		return nil, fmt.Errorf("no connection with %v", r.Header)
 	})
 	_, err := complete(t, engine(t, serve(t, nil), func(o *openai.Options) { o.Transport = failing }), prompts("a"))
 	shown = append(shown, fmt.Sprint(err))
 	options := openai.Options{Key: key}
-	marshalled, err := json.Marshal(map[string]any{"key": options.Key})
+	marshaled, err := json.Marshal(map[string]any{"key": options.Key})
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown = append(shown, fmt.Sprintf("%v %+v %#v %s", options, options, options, marshalled))
+	shown = append(shown, fmt.Sprintf("%v %+v %#v %s", options, options, options, marshaled))
 	for _, text := range shown {
 		if strings.Contains(text, key) || strings.Contains(text, "very-secret") {
 			t.Errorf("the key is in %s", text)
 		}
 	}
 	if !strings.Contains(strings.Join(shown, ""), "what is Bearer (secret)?") {
-		t.Error("no message of the server is shown at all")
+		t.Error("no message of the server is shown")
 	}
 }
 
@@ -133,12 +135,12 @@ func TestEnvironmentSetsOnlyTheKey(t *testing.T) {
 	}
 }
 
-func TestDistilling(t *testing.T) {
+func TestDistill(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, r *http.Request, text string, _ int) bool {
 		if strings.Contains(text, "poison") {
 			malformedReplies()["half a JSON reply"].write(w, r)
 		} else {
-			answer(t, w, " soft hair.\n2. The item softens hair.", "stop")
+			writeReply(t, w, " soft hair.\n2. The item softens hair.", "stop")
 		}
 		return true
 	})
@@ -165,15 +167,15 @@ func TestParse(t *testing.T) {
 		"https://api.openai.com/v1/#org/model:7b":        "https://api.openai.com/v1/#org/model:7b",
 		"http://[::1]:11434/v1#smollm2":                  "http://[::1]:11434/v1#smollm2",
 		"http://host#m":                                  "http://host/#m",
-		"http://localhost:8000/v1":                       "error: there is no #MODEL",
-		"http://localhost:8000/v1#":                      "error: there is no #MODEL",
+		"http://localhost:8000/v1":                       "error: #MODEL is missing",
+		"http://localhost:8000/v1#":                      "error: #MODEL is missing",
 		"#m":                                             "error: want http://HOST/v1",
 		"localhost:8000/v1#m":                            "error: want http://HOST/v1",
 		"ftp://host/v1#m":                                "error: want http://HOST/v1",
-		"https://user:" + key + "@host/v1#m":             "error: no user, password or query",
-		"https://host/v1?api-key=" + key + "#m":          "error: no user, password or query",
-		"https://user:" + key + "@host:not-a-port/v1#m":  "error: can't be read",
-		"https://host/v1?api-key=" + key + "\x7f&more#m": "error: can't be read",
+		"https://user:" + key + "@host/v1#m":             "error: must not contain a user, a password or a query",
+		"https://host/v1?api-key=" + key + "#m":          "error: must not contain a user, a password or a query",
+		"https://user:" + key + "@host:not-a-port/v1#m":  "error: the URL is invalid",
+		"https://host/v1?api-key=" + key + "\x7f&more#m": "error: the URL is invalid",
 	} {
 		s, err := openai.Parse(server)
 		if reason, isError := strings.CutPrefix(want, "error: "); isError {
@@ -212,7 +214,7 @@ func FuzzReply(f *testing.F) {
 			w := httptest.NewRecorder()
 			w.Header().Set("Content-Type", media)
 			w.Header().Set("Retry-After", after)
-			w.WriteString(body) //nolint:errcheck // a recorder takes all
+			w.WriteString(body) //nolint:errcheck // a recorder never fails
 			response := w.Result()
 			response.StatusCode, response.Request = code, r
 			return response, nil
@@ -222,7 +224,9 @@ func FuzzReply(f *testing.F) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e := openai.New(server, openai.Options{Key: key, MaxAttempts: 2, Transport: transport, Now: clock.now, Sleep: clock.sleep})
+		e := openai.New(server, openai.Options{
+			Key: key, MaxAttempts: 2, Transport: transport, Now: clock.now, Sleep: clock.sleep,
+		})
 		calls := 0
 		err = e.Complete(t.Context(), prompts("a"), func(int, teacher.Reply) error {
 			calls++

@@ -13,7 +13,7 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// request sends a prompt in one of the ways to ask and returns what the server says.
+// request sends a prompt in one mode and returns the server's reply.
 func (e *Engine) request(ctx context.Context, p *teacher.Prompt, w mode) (teacher.Reply, error) {
 	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
 	defer cancel()
@@ -30,23 +30,26 @@ func (e *Engine) request(ctx context.Context, p *teacher.Prompt, w mode) (teache
 	}
 	choice := &completion.Choices[0]
 	reply := teacher.Reply{
-		Text: choice.Message.Content, PromptTokens: int(completion.Usage.PromptTokens), Tokens: int(completion.Usage.CompletionTokens),
+		Text:         choice.Message.Content,
+		PromptTokens: int(completion.Usage.PromptTokens), Tokens: int(completion.Usage.CompletionTokens),
 	}
 	if choice.FinishReason == "length" {
-		reply.Tokens = max(reply.Tokens, p.Sampling.MaxTokens) // servers that count nothing say at least this
+		reply.Tokens = max(reply.Tokens, p.Sampling.MaxTokens) // a lower bound for servers that do not count
 	}
 	return reply, nil
 }
 
-// params writes a prompt as the protocol has it. What only some servers know is sent only where it
-// matters, as OpenAI's own server refuses what it does not know: the repetition penalty under the
-// names that vLLM and llama.cpp have for it, and vLLM's words for going on with a begun reply,
-// which llama.cpp and Ollama do unasked.
+// params returns a prompt as parameters of the protocol. Parameters that only some servers know are
+// sent only if needed, because OpenAI's own server rejects unknown ones: the repetition penalty
+// under the names of vLLM and llama.cpp, and vLLM's parameters for continuing a started reply,
+// which llama.cpp and Ollama do by default.
 func (e *Engine) params(p *teacher.Prompt, w mode) (openai.ChatCompletionNewParams, []option.RequestOption) {
 	s := p.Sampling
 	params := openai.ChatCompletionNewParams{
-		Model: e.server.Model, Messages: messages(p.Messages), Temperature: openai.Float(s.Temperature), TopP: openai.Float(s.TopP),
-		MaxTokens: openai.Int(int64(s.MaxTokens)), Seed: openai.Int(int64(s.Seed >> 33)), // llama.cpp's seeds have 32 bits, and all ones mean chance
+		Model: e.server.Model, Messages: messages(p.Messages),
+		Temperature: openai.Float(s.Temperature), TopP: openai.Float(s.TopP),
+		MaxTokens: openai.Int(int64(s.MaxTokens)),
+		Seed:      openai.Int(int64(s.Seed >> 33)), // llama.cpp's seeds have 32 bits; all ones means a random seed
 	}
 	if p.MaxLines > 0 && w != modeSchema {
 		params.Stop.OfString = openai.String(stopSequence(p.MaxLines))
@@ -55,17 +58,21 @@ func (e *Engine) params(p *teacher.Prompt, w mode) (openai.ChatCompletionNewPara
 	if s.RepetitionPenalty != 1 && s.RepetitionPenalty != 0 {
 		extra = append(
 			extra,
-			option.WithJSONSet("repetition_penalty", s.RepetitionPenalty), option.WithJSONSet("repeat_penalty", s.RepetitionPenalty),
+			option.WithJSONSet("repetition_penalty", s.RepetitionPenalty),
+			option.WithJSONSet("repeat_penalty", s.RepetitionPenalty),
 		)
 	}
-	switch w { //nolint:exhaustive // plain asks for nothing more
+	switch w { //nolint:exhaustive // modePlain adds nothing
 	case modeGrammar:
 		extra = append(extra, grammarOptions(p)...)
 	case modeSchema:
 		params.ResponseFormat = schema()
 	case modeContinuation:
 		params.Messages = append(params.Messages, openai.AssistantMessage(p.ReplyPrefix))
-		extra = append(extra, option.WithJSONSet("continue_final_message", true), option.WithJSONSet("add_generation_prompt", false))
+		extra = append(
+			extra, option.WithJSONSet("continue_final_message", true),
+			option.WithJSONSet("add_generation_prompt", false),
+		)
 	}
 	return params, extra
 }
@@ -85,8 +92,8 @@ func messages(all []teacher.Message) []openai.ChatCompletionMessageParamUnion {
 	return out
 }
 
-// stopSequence is a text that the server ends a reply before. The protocol can't count lines: of
-// more than one, only the number that would begin the next one is a sign.
+// stopSequence returns the text before which the server ends a reply. The protocol cannot count
+// lines: for more than one, the only sign is the number that would begin the next line.
 func stopSequence(lines int) string {
 	if lines == 1 {
 		return "\n"
@@ -94,7 +101,7 @@ func stopSequence(lines int) string {
 	return fmt.Sprintf("\n%d.", lines+1)
 }
 
-// firstLines cuts a text behind its n-th line, where n is not 0.
+// firstLines truncates a text after its n-th line; 0 means no limit.
 func firstLines(text string, n int) string {
 	end := 0
 	for range n {
@@ -110,9 +117,9 @@ func firstLines(text string, n int) string {
 	return text[:end]
 }
 
-// joinContinuation is a reply with what it was begun with. A server that did not go on from there
-// but replied afresh began by itself, as the prompt's examples teach: one of its lines starts as
-// begin does.
+// joinContinuation returns a reply with its prefix. A server that started over instead of
+// continuing wrote a prefix of its own, as the prompt's examples do: one of its lines starts like
+// begin.
 func joinContinuation(begin, text string) string {
 	first, _, _ := strings.Cut(begin, " ")
 	for line := range strings.Lines(text) {

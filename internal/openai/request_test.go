@@ -22,9 +22,11 @@ func TestRequestParameters(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		`{"max_tokens":12,"messages":[{"content":"Repeat.","role":"system"},{"content":"soft hair","role":"user"}],"model":"tiny",` +
+		`{"max_tokens":12,"messages":[{"content":"Repeat.","role":"system"},` +
+			`{"content":"soft hair","role":"user"}],"model":"tiny",` +
 			`"seed":128,"stop":"\n","temperature":0.6,"top_p":0.9}`,
-		`{"max_tokens":12,"messages":[{"content":"Repeat.","role":"system"},{"content":"hard hair","role":"user"}],"model":"tiny",` +
+		`{"max_tokens":12,"messages":[{"content":"Repeat.","role":"system"},` +
+			`{"content":"hard hair","role":"user"}],"model":"tiny",` +
 			`"repeat_penalty":1.15,"repetition_penalty":1.15,"seed":128,"stop":"\n3.","temperature":0.6,"top_p":0.9}`,
 	}
 	for i, a := range s.all {
@@ -40,17 +42,21 @@ func TestRequestParameters(t *testing.T) {
 
 func TestReplyPrefixes(t *testing.T) {
 	for name, c := range map[string]struct{ reply, want string }{
-		"gone on":                {" soft hair.\n2. It softens.", "1. The user prefers soft hair.\n2. It softens."},
-		"gone on, blank lost":    {"soft hair.\n2. It softens.", "1. The user prefers soft hair.\n2. It softens."},
-		"given again":            {"1. The user prefers soft hair.\n2. It softens.", "1. The user prefers soft hair.\n2. It softens."},
-		"afresh":                 {"1. Soft hair.\n2. It softens.", "1. Soft hair.\n2. It softens."},
-		"afresh with a greeting": {"Sure!\n1. Soft hair.\n2. It softens.", "Sure!\n1. Soft hair.\n"},
-		"more lines than wanted": {" soft hair.\n2. It softens.\nI hope\nthis helps", "1. The user prefers soft hair.\n2. It softens.\n"},
-		"nothing":                {"", "1. The user prefers"},
+		"continued":             {" soft hair.\n2. It softens.", "1. The user prefers soft hair.\n2. It softens."},
+		"continued, blank lost": {"soft hair.\n2. It softens.", "1. The user prefers soft hair.\n2. It softens."},
+		"repeated": {
+			"1. The user prefers soft hair.\n2. It softens.", "1. The user prefers soft hair.\n2. It softens.",
+		},
+		"started over":                 {"1. Soft hair.\n2. It softens.", "1. Soft hair.\n2. It softens."},
+		"started over with a greeting": {"Sure!\n1. Soft hair.\n2. It softens.", "Sure!\n1. Soft hair.\n"},
+		"more lines than requested": {
+			" soft hair.\n2. It softens.\nI hope\nthis helps", "1. The user prefers soft hair.\n2. It softens.\n",
+		},
+		"empty": {"", "1. The user prefers"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, func(w http.ResponseWriter, _ *http.Request, _ string, _ int) bool {
-				answer(t, w, c.reply, "stop")
+				writeReply(t, w, c.reply, "stop")
 				return true
 			})
 			p := prompt("soft hair")
@@ -60,8 +66,9 @@ func TestReplyPrefixes(t *testing.T) {
 				t.Errorf("error %v (-want +got):\n%s", err, diff)
 			}
 			last := s.all[0].Messages[len(s.all[0].Messages)-1]
-			if last.Role != "assistant" || last.Content != p.ReplyPrefix || s.all[0].Fields["continue_final_message"] != true {
-				t.Errorf("asked %+v", s.all[0].Fields)
+			if last.Role != "assistant" || last.Content != p.ReplyPrefix ||
+				s.all[0].Fields["continue_final_message"] != true {
+				t.Errorf("request %+v", s.all[0].Fields)
 			}
 		})
 	}
@@ -74,7 +81,8 @@ func TestFallbackWithoutContinuation(t *testing.T) {
 		_, continued := s.all[len(s.all)-1].Fields["continue_final_message"]
 		s.mu.Unlock()
 		if continued {
-			status(400, nil, `{"error":{"message":"Unrecognized request argument supplied: continue_final_message"}}`)(w, r)
+			reply := `{"error":{"message":"Unrecognized request argument supplied: continue_final_message"}}`
+			status(400, nil, reply)(w, r)
 		}
 		return continued
 	})
@@ -83,7 +91,8 @@ func TestFallbackWithoutContinuation(t *testing.T) {
 		all[i].ReplyPrefix = "1. The user prefers"
 	}
 	replies, err := complete(t, engine(t, s, func(o *openai.Options) { o.Concurrency = 1 }), all)
-	if diff := cmp.Diff(map[string]teacher.Reply{"a": goodReply("a"), "b": goodReply("b"), "c": goodReply("c")}, replies); err != nil || diff != "" {
+	wantReplies := map[string]teacher.Reply{"a": goodReply("a"), "b": goodReply("b"), "c": goodReply("c")}
+	if diff := cmp.Diff(wantReplies, replies); err != nil || diff != "" {
 		t.Errorf("error %v, %s", err, diff)
 	}
 	if want := map[string]int{"a": 2, "b": 1, "c": 1}; !cmp.Equal(want, s.requestCounts()) {
@@ -93,7 +102,7 @@ func TestFallbackWithoutContinuation(t *testing.T) {
 
 func TestTruncatedReplyCountsAllTokens(t *testing.T) {
 	s := serve(t, func(w http.ResponseWriter, _ *http.Request, text string, _ int) bool {
-		answer(t, w, text, "length")
+		writeReply(t, w, text, "length")
 		return true
 	})
 	replies, err := complete(t, engine(t, s, nil), prompts("a"))

@@ -12,8 +12,8 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// complete gets the reply of one prompt. Requests are sent as long as sending lasts; nothing new is
-// asked after asking ends. An error means that the server, not the prompt, is at fault.
+// complete returns the reply to one prompt. Requests are sent until sendCtx ends; no new attempt
+// starts after newCtx ends. An error means that the server, not the prompt, is the cause.
 func (e *Engine) complete(sendCtx, newCtx context.Context, p *teacher.Prompt) (teacher.Reply, error) {
 	for attempt := 1; ; attempt++ {
 		if err := e.awaitRetryTime(newCtx); err != nil {
@@ -43,37 +43,37 @@ func (e *Engine) complete(sendCtx, newCtx context.Context, p *teacher.Prompt) (t
 	}
 }
 
-// send sends a prompt once and says what went wrong, if anything did. Of the ways to ask it takes
-// the first that the server knows.
+// send sends a prompt once, in the first mode that the server supports, and returns the reply or
+// the error.
 func (e *Engine) send(ctx context.Context, p *teacher.Prompt) (reply teacher.Reply, failure *requestError) {
 	var rejectedModes []mode
-	wasted := teacher.Reply{} // what replies cost that are of no use
+	wasted := teacher.Reply{} // tokens of unusable replies
 	for _, w := range e.modes(p) {
-		answered, err := e.request(ctx, p, w)
+		got, err := e.request(ctx, p, w)
 		if err != nil {
 			if failure = e.toRequestError(err); failure.class != rejected {
-				return answered, failure
+				return got, failure
 			}
-			rejectedModes = append(rejectedModes, w) // perhaps it is only the way that the server does not know
+			rejectedModes = append(rejectedModes, w) // maybe the server does not support the mode
 			continue
 		}
-		answered.PromptTokens, answered.Tokens = answered.PromptTokens+wasted.PromptTokens, answered.Tokens+wasted.Tokens
-		text, conforms := w.parse(p, answered)
+		got.PromptTokens, got.Tokens = got.PromptTokens+wasted.PromptTokens, got.Tokens+wasted.Tokens
+		text, conforms := w.parse(p, got)
 		if !conforms {
 			e.unsupported[w].Store(true)
-			wasted = answered
+			wasted = got
 			continue
 		}
-		answered.Text = firstLines(text, p.MaxLines)
+		got.Text = firstLines(text, p.MaxLines)
 		for _, other := range rejectedModes {
 			e.unsupported[other].Store(true)
 		}
-		return answered, nil
+		return got, nil
 	}
 	return reply, failure
 }
 
-// toRequestError says what kind of fault an error of a request is.
+// toRequestError classifies the error of a request.
 func (e *Engine) toRequestError(err error) *requestError {
 	if failure, ok := errors.AsType[*requestError](err); ok {
 		return failure
@@ -82,22 +82,23 @@ func (e *Engine) toRequestError(err error) *requestError {
 		return &requestError{class: transient, reason: fmt.Sprintf("no reply in time: %v", e.options.Timeout)}
 	}
 	if failed, ok := errors.AsType[*url.Error](err); ok {
-		return &requestError{class: transient, reason: "the connection failed: " + redact(failed.Err.Error(), string(e.options.Key))}
+		cause := redact(failed.Err.Error(), string(e.options.Key))
+		return &requestError{class: transient, reason: "the connection failed: " + cause}
 	}
-	return &requestError{class: malformed, reason: "the reply can't be read: " + redact(err.Error(), string(e.options.Key))}
+	cause := redact(err.Error(), string(e.options.Key))
+	return &requestError{class: malformed, reason: "the reply cannot be read: " + cause}
 }
 
-// failedPrompt is a prompt's last fault, and how many good replies there had been when it was asked
-// for the last time.
+// failedPrompt is a prompt's last error, and the number of good replies before its last attempt.
 type failedPrompt struct {
 	err       *requestError
 	succeeded int64
 }
 
-// isolate finds out whose fault it is that a prompt has no reply. If the server has answered others
-// meanwhile, or answers an innocent prompt of the same kind now, the prompt is given up with its
-// reason. Else the server is at fault and no prompt must suffer for it: a prompt that is given up
-// stays so, while a server comes back.
+// isolate finds out whether the prompt or the server is the cause of a failure. If the server has
+// answered other prompts meanwhile, or answers a probe of the same style now, the prompt is
+// quarantined with its reason. Otherwise the server is the cause and no prompt is quarantined:
+// quarantine is final, while a server recovers.
 func (e *Engine) isolate(sendCtx, newCtx context.Context, p *teacher.Prompt, b failedPrompt) (teacher.Reply, error) {
 	quarantined := teacher.Reply{Failed: b.err.reason}
 	if e.succeeded.Load() != b.succeeded {
@@ -117,7 +118,7 @@ func (e *Engine) isolate(sendCtx, newCtx context.Context, p *teacher.Prompt, b f
 	return teacher.Reply{}, fmt.Errorf("%w (another prompt failed before with the same error)", failure)
 }
 
-// probe is a prompt of the same kind that nothing can be wrong with.
+// probe returns a harmless prompt of the same style.
 func probe(p *teacher.Prompt) *teacher.Prompt {
 	other := *p
 	if n := len(p.Messages); n > 0 {
@@ -127,11 +128,12 @@ func probe(p *teacher.Prompt) *teacher.Prompt {
 	return &other
 }
 
-// initialBackoff is how long is waited before a second try; it doubles with each one.
+// initialBackoff is the wait before the second attempt; it doubles with each attempt.
 const initialBackoff = time.Second
 
-// backOff waits before another try: as long as the server says, which then holds for all prompts,
-// or longer each time. The prompts' seeds spread them, so that they don't all come back at once.
+// backOff waits before the next attempt: for the server's requested pause, which then applies to
+// all prompts, or exponentially longer. Jitter from the prompts' seeds keeps retries from
+// coinciding.
 func (e *Engine) backOff(ctx context.Context, p *teacher.Prompt, attempt int, failure *requestError) error {
 	if failure.retryAfter > 0 {
 		e.pauseUntil(e.options.Now().Add(failure.retryAfter))
@@ -150,7 +152,7 @@ func (e *Engine) pauseUntil(until time.Time) {
 	}
 }
 
-// awaitRetryTime waits until the server may be asked again.
+// awaitRetryTime waits until the server accepts requests again.
 func (e *Engine) awaitRetryTime(ctx context.Context) error {
 	for {
 		e.mu.Lock()

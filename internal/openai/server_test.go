@@ -20,7 +20,7 @@ import (
 
 const key = "sk-1234-very-secret"
 
-// recordedRequest is a request as the server got it.
+// recordedRequest is a request as the server received it.
 type recordedRequest struct {
 	Model    string
 	Messages []struct{ Role, Content string }
@@ -28,7 +28,7 @@ type recordedRequest struct {
 	Fields   map[string]any `json:"-"`
 }
 
-// userMessage is what the last user's message says.
+// userMessage returns the last user's message.
 func (a recordedRequest) userMessage() string {
 	for i := len(a.Messages) - 1; i >= 0; i-- {
 		if a.Messages[i].Role == "user" {
@@ -38,8 +38,8 @@ func (a recordedRequest) userMessage() string {
 	return ""
 }
 
-// server is a chat server that repeats what it is told, unless fault answers in its place; it
-// counts what it is asked.
+// server is a chat server that repeats the user's message unless the hook replies; it counts the
+// requests.
 type server struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -47,8 +47,8 @@ type server struct {
 	all   []recordedRequest
 }
 
-// hook answers the n-th request (from 1 on) for a text and says that it did.
-type hook func(w http.ResponseWriter, r *http.Request, said string, n int) bool
+// hook replies to the n-th request (from 1 on) for a text and reports whether it did.
+type hook func(w http.ResponseWriter, r *http.Request, text string, n int) bool
 
 func serve(t *testing.T, f hook) *server {
 	t.Helper()
@@ -62,7 +62,7 @@ func serve(t *testing.T, f hook) *server {
 		a := recordedRequest{Header: r.Header}
 		err := json.NewDecoder(r.Body).Decode(&raw)
 		if errors.Is(err, io.ErrUnexpectedEOF) {
-			return // cancelled in the middle of asking
+			return // canceled while sending
 		}
 		if err != nil {
 			t.Errorf("request: %v", err)
@@ -76,14 +76,14 @@ func serve(t *testing.T, f hook) *server {
 		s.all = append(s.all, a)
 		s.mu.Unlock()
 		if f == nil || !f(w, r, a.userMessage(), n) {
-			answer(t, w, a.userMessage(), "stop")
+			writeReply(t, w, a.userMessage(), "stop")
 		}
 	}))
 	t.Cleanup(s.Close)
 	return s
 }
 
-// requestCounts is how often each text was asked for so far.
+// requestCounts returns the number of requests so far by text.
 func (s *server) requestCounts() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,7 +99,7 @@ func cmpErr(errs ...error) error {
 	return nil
 }
 
-func answer(t *testing.T, w http.ResponseWriter, text, finish string) {
+func writeReply(t *testing.T, w http.ResponseWriter, text, finish string) {
 	t.Helper()
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	err := json.NewEncoder(w).Encode(map[string]any{
@@ -114,7 +114,7 @@ func answer(t *testing.T, w http.ResponseWriter, text, finish string) {
 	}
 }
 
-// clock goes on only when somebody sleeps.
+// clock advances only when somebody sleeps.
 type clock struct {
 	mu    sync.Mutex
 	time  time.Time
@@ -137,7 +137,7 @@ func (c *clock) sleep(ctx context.Context, d time.Duration) error {
 	return ctx.Err()
 }
 
-// engine asks a server in fake time; change may be nil.
+// engine returns an engine in fake time; change may be nil.
 func engine(t *testing.T, s *server, change func(*openai.Options)) *openai.Engine {
 	t.Helper()
 	c := newClock()
@@ -174,8 +174,8 @@ func prompts(texts ...string) []teacher.Prompt {
 	return out
 }
 
-// complete gives the replies that were emitted, by their prompts' texts, and fails on one that came
-// twice.
+// complete returns the emitted replies by their prompts' texts, and fails on a second reply to a
+// prompt.
 func complete(t *testing.T, e *openai.Engine, prompts []teacher.Prompt) (map[string]teacher.Reply, error) {
 	t.Helper()
 	replies := map[string]teacher.Reply{}
@@ -194,7 +194,7 @@ func goodReply(text string) teacher.Reply {
 	return teacher.Reply{Text: text, PromptTokens: 7, Tokens: 3}
 }
 
-// malformedReplies are ways to answer with what is no reply, and what a row says of it.
+// malformedReplies returns invalid responses and the reasons that rows have for them.
 func malformedReplies() map[string]struct {
 	write  func(http.ResponseWriter, *http.Request)
 	reason string
@@ -211,20 +211,28 @@ func malformedReplies() map[string]struct {
 	}
 	const media = "application/json"
 	return map[string]row{
-		"half a JSON reply": {body(media, `{"choices":[{"message":{"content":"1. The us`), "the reply is not valid JSON: 44 bytes"},
-		"an empty reply":    {body(media, ""), "the reply is empty"},
-		"HTML":              {body("text/html; charset=utf-8", "<html>"), `the reply is not JSON: its type is "text/html"`},
-		"no type":           {body("", "{}"), `the reply is not JSON: its type is ""`},
+		"half a JSON reply": {
+			body(media, `{"choices":[{"message":{"content":"1. The us`), "the reply is not valid JSON: 44 bytes",
+		},
+		"an empty reply": {body(media, ""), "the reply is empty"},
+		"HTML": {
+			body("text/html; charset=utf-8", "<html>"), `the reply is not JSON: its type is "text/html"`,
+		},
+		"no type": {body("", "{}"), `the reply is not JSON: its type is ""`},
 		"10 MB": {
-			body(media, `{"choices":[{"message":{"content":"`+strings.Repeat("x", 10<<20)+`"}}]}`), "the reply is too long: more than 1048576 bytes",
+			body(media, `{"choices":[{"message":{"content":"`+strings.Repeat("x", 10<<20)+`"}}]}`),
+			"the reply is too long: more than 1048576 bytes",
 		},
 		"no choices":   {body(media, `{"choices":[]}`), "the reply has no choices"},
 		"a list":       {body(media, `[1]`), "the reply "},
 		"null":         {body(media, `null`), "the reply has no choices"},
 		"other fields": {body(media, `{"choices":"none"}`), "the reply "},
-		"status 500":   {status(500, nil, `{"error":{"message":"no memory"}}`), "the server failed: 500 Internal Server Error, no memory"},
-		"status 502":   {status(502, nil, "<html>bad gateway"), "the server failed: 502 Bad Gateway"},
-		"status 529":   {status(529, nil, `{"message":"too much"}`), "the server failed: 529, too much"},
+		"status 500": {
+			status(500, nil, `{"error":{"message":"no memory"}}`),
+			"the server failed: 500 Internal Server Error, no memory",
+		},
+		"status 502": {status(502, nil, "<html>bad gateway"), "the server failed: 502 Bad Gateway"},
+		"status 529": {status(529, nil, `{"message":"too much"}`), "the server failed: 529, too much"},
 		"connection cut": {func(http.ResponseWriter, *http.Request) {
 			panic(http.ErrAbortHandler)
 		}, "the connection failed: EOF"},

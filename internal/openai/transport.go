@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// validatingTransport is a transport that reads each reply to its end, up to a limit, and lets only
-// whole JSON pass. Everything else becomes a requestError here, where status and header are at
-// hand: the client's own errors lose them for bodies that are no JSON.
+// validatingTransport is a transport that reads each reply to its end, up to a limit, and accepts
+// only complete JSON. Everything else becomes a requestError here, where status and header are
+// available: the client's own errors lose them if the body is not JSON.
 type validatingTransport struct {
 	next  http.RoundTripper
 	limit int64
@@ -28,7 +28,7 @@ func (g validatingTransport) RoundTrip(request *http.Request) (*http.Response, e
 		return nil, err
 	}
 	body, err := io.ReadAll(io.LimitReader(response.Body, g.limit+1))
-	response.Body.Close() // all that is wanted of it was read
+	response.Body.Close() // the body was read
 	if response.StatusCode < 200 || response.StatusCode > 299 {
 		return nil, statusError(response.StatusCode, response.Header, body, g.key, g.now())
 	}
@@ -42,7 +42,7 @@ func (g validatingTransport) RoundTrip(request *http.Request) (*http.Response, e
 	return response, nil
 }
 
-// problem says what is wrong with a successful reply, or "".
+// problem returns the reason why a successful reply is invalid, or "".
 func (g validatingTransport) problem(header http.Header, body []byte) string {
 	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	switch {
