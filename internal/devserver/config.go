@@ -14,17 +14,17 @@ import (
 	"rdrec/internal/document"
 )
 
-// clusterName is the only cluster's; clusterID stays in the database, so it is the same at each
-// start.
+// clusterName is the name of the only cluster. The database stores clusterID, so it is the same at
+// each start.
 const (
 	clusterName = "active"
 	clusterID   = "rdrec-dev"
 )
 
-// joinTimeout bounds the services' wait for each other.
+// joinTimeout is the time limit for the services to find each other.
 const joinTimeout = 30 * time.Second
 
-// serverOptions puts the parts of the server together.
+// serverOptions returns the options of the server: configuration, hosts, log and authorization.
 func (s *Server) serverOptions(p ports, log logger) ([]temporal.ServerOption, error) {
 	dynamic, diagnostics := s.options.dynamic()
 	if len(diagnostics) > 0 {
@@ -50,7 +50,7 @@ func (s *Server) serverOptions(p ports, log logger) ([]temporal.ServerOption, er
 	}, nil
 }
 
-// config is the server's own configuration: one shard, one cluster, SQLite for everything.
+// config returns the server's own configuration: one shard, one cluster, SQLite for everything.
 func (s *Server) config(p ports) *config.Config {
 	frontend := address(s.options.IP, p.frontend)
 	c := &config.Config{}
@@ -76,11 +76,12 @@ func (s *Server) config(p ports) *config.Config {
 	return c
 }
 
+// service returns the configuration of a service that listens on port.
 func (s *Server) service(port int) config.Service {
 	return config.Service{RPC: config.RPC{GRPCPort: port, BindOnIP: s.options.IP}}
 }
 
-// hosts tells the services where each other are, instead of a gossip ring.
+// hosts returns the addresses of the services, which replace a gossip ring.
 func (s *Server) hosts(p ports) map[primitives.ServiceName]static.Hosts {
 	at := func(port int) static.Hosts { return static.SingleLocalHost(address(s.options.IP, port)) }
 	return map[primitives.ServiceName]static.Hosts{

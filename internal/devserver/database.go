@@ -17,11 +17,11 @@ import (
 	"google.golang.org/protobuf/types/known/durationpb"
 )
 
-// ErrForeignDatabase says that the histories were written with another schema. A server that opens
-// one runs plain workflows but fails at schedules, so it is refused.
+// ErrForeignDatabase means that the histories were written with another schema. A server on such a
+// database runs plain workflows but fails on schedules, so it is rejected.
 var ErrForeignDatabase = errors.New("the database was written by another version of Temporal's server")
 
-// ErrDatabaseInUse says that another server has the database open.
+// ErrDatabaseInUse means that another server has the database open.
 var ErrDatabaseInUse = errors.New("another server has the database open")
 
 // database is the locked SQLite file.
@@ -31,14 +31,14 @@ type database struct {
 	sql  *config.SQL
 }
 
-// openDatabase locks the file that the options name, making it first where there is none.
+// openDatabase locks the database file of the options, and creates it if it is missing.
 func openDatabase(o Options) (*database, error) {
 	path, others, err := versionedPath(o.Database)
 	if err != nil {
 		return nil, err
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return nil, fmt.Errorf("making the database's folder: %w", err)
+		return nil, fmt.Errorf("creating the database's folder: %w", err)
 	}
 	lock, err := lockFile(path + ".lock")
 	if err != nil {
@@ -48,7 +48,7 @@ func openDatabase(o Options) (*database, error) {
 	_, err = os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && len(others) > 0:
-		err = fmt.Errorf("%w: %q, where this one needs %q", ErrForeignDatabase, others[0], path)
+		err = fmt.Errorf("%w: %q, but this version needs %q", ErrForeignDatabase, others[0], path)
 	case errors.Is(err, fs.ErrNotExist):
 		err = makeSchema(path)
 	}
@@ -61,11 +61,11 @@ func openDatabase(o Options) (*database, error) {
 	return d, nil
 }
 
-// close gives the lock back.
+// close releases the lock.
 func (d *database) close() error { return d.lock.Close() }
 
-// versionedPath puts the schema's version into the file's name and lists the files of other
-// versions beside it.
+// versionedPath inserts the version of the schema into the file name, and lists the files of other
+// versions in the same folder.
 func versionedPath(name string) (path string, others []string, err error) {
 	ext := filepath.Ext(name)
 	base := strings.TrimSuffix(name, ext)
@@ -77,7 +77,7 @@ func versionedPath(name string) (path string, others []string, err error) {
 	return path, slices.DeleteFunc(others, func(other string) bool { return other == path }), nil
 }
 
-// lockFile takes an exclusive lock, which ends with the process at the latest.
+// lockFile takes an exclusive lock, which the system releases when the process ends.
 func lockFile(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
@@ -89,42 +89,44 @@ func lockFile(path string) (*os.File, error) {
 	return f, nil
 }
 
-// sqlConfig is for a file in a journal mode. In WAL mode a killed process loses no commit.
+// sqlConfig returns the configuration of a database file in a journal mode. In WAL mode, a killed
+// process loses no commit.
 func sqlConfig(path, journal string) *config.SQL {
 	return &config.SQL{
 		PluginName:   sqlite.PluginName,
-		DatabaseName: (&url.URL{Path: path}).EscapedPath(), // the driver reads it as a URI
+		DatabaseName: (&url.URL{Path: path}).EscapedPath(), // the driver parses it as a URI
 		ConnectAttributes: map[string]string{
 			"mode": "rwc", "journal_mode": journal, "synchronous": "normal", "busy_timeout": "10000",
 		},
 	}
 }
 
-// makeSchema makes the file whole or not at all.
+// makeSchema creates the database under a temporary name and renames it, so that the file is either
+// complete or absent.
 func makeSchema(path string) error {
 	partial := path + ".new"
 	if err := os.Remove(partial); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("making the database: %w", err)
+		return fmt.Errorf("creating the database: %w", err)
 	}
 	if err := schema.SetupSchema(sqlConfig(partial, "delete")); err != nil {
-		return fmt.Errorf("making the database %q: %w", path, err)
+		return fmt.Errorf("creating the database %q: %w", path, err)
 	}
 	if err := os.Rename(partial, path); err != nil {
-		return fmt.Errorf("making the database: %w", err)
+		return fmt.Errorf("creating the database: %w", err)
 	}
 	return nil
 }
 
-// makeNamespaces registers the namespaces that are not there yet.
+// makeNamespaces registers the missing namespaces.
 func makeNamespaces(sql *config.SQL, o Options) error {
 	for _, name := range o.Namespaces {
 		namespace, err := schema.NewNamespaceConfig(clusterName, name, false, o.attributes())
 		if err != nil {
-			return fmt.Errorf("making namespace %q: %w", name, err)
+			return fmt.Errorf("creating namespace %q: %w", name, err)
 		}
 		namespace.Detail.Config.Retention = durationpb.New(o.Retention)
 		if err := schema.CreateNamespaces(sql, namespace); err != nil {
-			return fmt.Errorf("making namespace %q: %w", name, err)
+			return fmt.Errorf("creating namespace %q: %w", name, err)
 		}
 	}
 	return nil

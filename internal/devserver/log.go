@@ -7,11 +7,11 @@ import (
 	"go.temporal.io/server/common/log/tag"
 )
 
-// logger writes the server's log into ours. A fatal message ends nothing here: it is handed to
-// whoever watches [Server.Failed].
+// logger writes the server's log to a zerolog logger. A fatal message does not end the process: it
+// is sent to [Server.Failed].
 type logger struct {
 	out      zerolog.Logger
-	stopping *atomic.Bool // while stopping: the services report each other's absence
+	stopping *atomic.Bool // suppresses messages: stopping services report that others are missing
 	failed   chan<- string
 }
 
@@ -42,6 +42,6 @@ func (l logger) Fatal(message string, tags ...tag.Tag) {
 	l.write(zerolog.ErrorLevel, message, tags)
 	select {
 	case l.failed <- message:
-	default: // the first one counts
+	default: // the first reason is kept
 	}
 }

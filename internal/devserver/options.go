@@ -1,7 +1,7 @@
-// Package devserver is a Temporal server and its Web UI inside our own process, for one machine:
-// everything it knows is one SQLite file. In: [Options], usually from temporal-dev.yaml; out: a
-// running [Server]. The steps are: check the ports, lock and if need be make the database, register
-// namespaces and search attributes, start the server, start the UI. It is heavy (the server's
+// Package devserver runs a Temporal server and its Web UI in the calling process, for one machine;
+// its state is one SQLite file. In: [Options], usually from temporal-dev.yaml. Out: a running
+// [Server]. Steps: check the ports, lock the database and create it if it is missing, register
+// namespaces and search attributes, start the server, start the UI. It is large (the server's
 // modules are most of the starter's 160 MB), so only the starter and end-to-end tests import it.
 package devserver
 
@@ -23,33 +23,38 @@ import (
 
 // Options are the keys of temporal-dev.yaml.
 type Options struct {
-	// IP is where server and UI listen; there is no authentication, so keep it on the loopback.
+	// IP is the address that server and UI listen on. There is no authentication: use the loopback
+	// interface.
 	IP string `yaml:"ip" validate:"ip"`
-	// Port is the server's (gRPC); 0 takes a free one.
+	// Port is the server's gRPC port; 0 means a free one.
 	Port int `yaml:"port" validate:"min=0,max=65535"`
-	// UIPort is the Web UI's; 0 takes a free one, -1 starts no UI.
+	// UIPort is the port of the Web UI; 0 means a free one, -1 means no UI.
 	UIPort int `yaml:"ui_port" validate:"min=-1,max=65535"`
-	// Database is the file that keeps all histories. The schema's version is put into its name:
-	// temporal.db -> temporal-0.11.db.
+	// Database is the file with all histories. Its name gets the version of the schema: temporal.db
+	// becomes temporal-0.11.db.
 	Database string `yaml:"database" validate:"required"`
-	// Namespaces exist from the start.
+	// Namespaces are registered at the start.
 	Namespaces []string `yaml:"namespaces" validate:"min=1,unique"`
-	// Retention is how long a namespace keeps finished workflows; it counts when the namespace is
-	// made.
+	// Retention is the retention of finished workflows; it is applied when a namespace is
+	// registered.
 	Retention time.Duration `yaml:"retention" validate:"min=1h"`
-	// LogLevel is the least level of the server's own log.
+	// LogLevel is the minimum level of the server's log.
 	LogLevel string `yaml:"log_level" validate:"oneof=debug info warn error"`
-	// SearchAttributes are ours, by name: Keyword, Text, Int, Double, Bool, Datetime or
-	// KeywordList.
-	SearchAttributes map[string]string `yaml:"search_attributes" validate:"dive,oneof=Keyword Text Int Double Bool Datetime KeywordList"`
-	// DynamicConfig are settings of Temporal's server by their own names.
+	// DynamicConfig has settings of Temporal's server by their own names.
 	DynamicConfig map[string]any `yaml:"dynamic_config"`
+	// SearchAttributes has the types of the custom search attributes by name.
+	SearchAttributes map[string]string `yaml:"search_attributes" validate:"dive,attribute_type"`
 }
 
-// DefaultPath is where [Load] is pointed at unless told otherwise.
+// attributeTypes returns the types that a search attribute may have.
+func attributeTypes() []string {
+	return []string{"Keyword", "Text", "Int", "Double", "Bool", "Datetime", "KeywordList"}
+}
+
+// DefaultPath is the default settings file.
 const DefaultPath = "temporal-dev.yaml"
 
-// Default returns what temporal-dev.yaml says in our repository.
+// Default returns the settings of the repository's temporal-dev.yaml.
 func Default() Options {
 	return Options{
 		IP: "127.0.0.1", Port: 7233, UIPort: 8233,
@@ -69,9 +74,9 @@ func Default() Options {
 	}
 }
 
-// Load reads a settings file strictly and applies overrides such as "port=7300": a key that neither
-// names has its default, and all faults come at once. A missing file at [DefaultPath] means the
-// defaults.
+// Load reads a settings file strictly and applies overrides such as "port=7300". Missing keys have
+// their default, and the error has all diagnostics at once. A missing file at [DefaultPath] means
+// the defaults.
 func Load(path string, overrides []string) (Options, error) {
 	o := Default()
 	d := document.New(path, &o)
@@ -85,22 +90,23 @@ func Load(path string, overrides []string) (Options, error) {
 	for _, override := range overrides {
 		d.Set(override)
 	}
-	if err := d.Check(); err != nil {
+	types := document.Rule{Tag: "attribute_type", Choices: attributeTypes()}
+	if err := d.Check(types); err != nil {
 		return Options{}, err
 	}
 	if _, diagnostics := o.dynamic(); len(diagnostics) > 0 {
-		for _, f := range diagnostics {
-			d.AddDiagnostic(f.Key, f.Reason, "")
+		for _, diagnostic := range diagnostics {
+			d.AddDiagnostic(diagnostic.Key, diagnostic.Reason, "")
 		}
 	}
 	if o.Port != 0 && o.Port == o.UIPort {
-		d.AddDiagnostic("ui_port", "is the server's port too", "give the UI one of its own")
+		d.AddDiagnostic("ui_port", "is the same as port", "give the UI another port")
 	}
 	return o, d.Err()
 }
 
-// dynamic turns the dynamic configuration into the server's form; keys that the server does not
-// know are faults.
+// dynamic converts the dynamic configuration to the server's form, with a diagnostic for each key
+// that the server rejects.
 func (o Options) dynamic() (dynamicconfig.StaticClient, []document.Diagnostic) {
 	values := dynamicconfig.StaticClient{}
 	var diagnostics []document.Diagnostic
@@ -114,7 +120,8 @@ func (o Options) dynamic() (dynamicconfig.StaticClient, []document.Diagnostic) {
 		var loader dynamicconfig.YamlLoader
 		loader.LoadValue(dynamicconfig.MakeKey(key), text)
 		if err := errors.Join(append(loader.Errors, loader.Warnings...)...); err != nil {
-			diagnostics = append(diagnostics, document.Diagnostic{Key: name, Reason: "is refused by the server: " + err.Error()})
+			reason := "is rejected by the server: " + err.Error()
+			diagnostics = append(diagnostics, document.Diagnostic{Key: name, Reason: reason})
 		}
 		for k, v := range loader.Map {
 			values[k] = v
@@ -123,7 +130,7 @@ func (o Options) dynamic() (dynamicconfig.StaticClient, []document.Diagnostic) {
 	return values, diagnostics
 }
 
-// attributes returns the search attributes with the server's types.
+// attributes returns the search attributes with the types of Temporal's API.
 func (o Options) attributes() map[string]enums.IndexedValueType {
 	types := map[string]enums.IndexedValueType{}
 	for name, typeName := range o.SearchAttributes {

@@ -21,13 +21,13 @@ import (
 	"go.temporal.io/server/temporal"
 )
 
-// ErrPortTaken says that something else listens on a port that we need.
+// ErrPortTaken means that another process listens on one of the ports.
 var ErrPortTaken = errors.New("the port is in use")
 
 // readyTimeout bounds the wait for the server to answer.
 const readyTimeout = 30 * time.Second
 
-// Server is a running server; call Stop.
+// Server is a running server; the caller must call Stop.
 type Server struct {
 	options  Options
 	database *database
@@ -37,7 +37,7 @@ type Server struct {
 	failed   chan string
 }
 
-// Start brings the server up and returns when it answers.
+// Start starts the server and returns once it answers.
 func Start(ctx context.Context, o Options, out zerolog.Logger) (*Server, error) {
 	level, err := zerolog.ParseLevel(o.LogLevel)
 	if err != nil {
@@ -68,7 +68,7 @@ func (s *Server) start(ports ports, log logger) error {
 		return err
 	}
 	if s.temporal, err = temporal.NewServer(options...); err != nil {
-		return fmt.Errorf("making the dev server: %w", err)
+		return fmt.Errorf("creating the dev server: %w", err)
 	}
 	if err := s.temporal.Start(); err != nil {
 		return fmt.Errorf("starting the dev server: %w", err)
@@ -79,13 +79,13 @@ func (s *Server) start(ports ports, log logger) error {
 			DefaultNamespace: s.options.Namespaces[0], CORS: uiconfig.CORS{CookieInsecure: true}, HideLogs: true,
 			DisableNewsFetch: true,
 		}))
-		go s.ui.Start() //nolint:errcheck // it returns nil, or ends the process: the port was free a moment ago
+		go s.ui.Start() //nolint:errcheck // it returns nil, or exits: the port was free just now
 	}
 	return nil
 }
 
-// awaitReady waits until the server answers and adds search attributes that the settings gained
-// since the database was made.
+// awaitReady waits until the server answers, and adds the search attributes that are missing in an
+// older database.
 func (s *Server) awaitReady(ctx context.Context, out zerolog.Logger) error {
 	ctx, cancel := context.WithTimeout(ctx, readyTimeout)
 	defer cancel()
@@ -109,7 +109,10 @@ func (s *Server) awaitReady(ctx context.Context, out zerolog.Logger) error {
 	return nil
 }
 
-func (s *Server) addAttributes(ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string) error {
+// addAttributes adds the missing search attributes to a namespace.
+func (s *Server) addAttributes(
+	ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string,
+) error {
 	known, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
 		return fmt.Errorf("listing the search attributes of namespace %q: %w", namespace, err)
@@ -130,8 +133,7 @@ func (s *Server) addAttributes(ctx context.Context, operator operatorservice.Ope
 	return nil
 }
 
-// Stop ends the UI, then the server, and gives the database back. It takes about a second and a
-// half.
+// Stop stops the UI, then the server, and unlocks the database. It takes about 1.5 s.
 func (s *Server) Stop() error {
 	s.stopping.Store(true)
 	if s.ui != nil {
@@ -140,13 +142,13 @@ func (s *Server) Stop() error {
 	return errors.Join(s.temporal.Stop(), s.database.close())
 }
 
-// Failed delivers the reason when the server breaks down while running.
+// Failed returns the channel that receives the reason if the running server fails.
 func (s *Server) Failed() <-chan string { return s.failed }
 
-// Address is where the server listens, host:port.
+// Address returns the address of the server, as host:port.
 func (s *Server) Address() string { return address(s.options.IP, s.options.Port) }
 
-// UI is the Web UI's address, empty where there is none.
+// UI returns the address of the Web UI, or "" if there is none.
 func (s *Server) UI() string {
 	if s.options.UIPort < 0 {
 		return ""
@@ -154,18 +156,18 @@ func (s *Server) UI() string {
 	return "http://" + address(s.options.IP, s.options.UIPort)
 }
 
-// Database is the file in use.
+// Database returns the path of the database file.
 func (s *Server) Database() string { return s.database.path }
 
-// ports are where the server's parts listen.
+// ports are the ports of the server's services and of the UI; a negative one is unused.
 type ports struct{ frontend, ui, history, matching, worker int }
 
-// takePorts finds the ports free, and picks those that are left to us.
+// takePorts checks that the ports are free, and chooses those that are 0.
 func (o Options) takePorts() (p ports, err error) {
 	requested := []*int{&p.frontend, &p.ui, &p.history, &p.matching, &p.worker}
 	p.frontend, p.ui = o.Port, o.UIPort
 	names := []string{"server (port)", "Web UI (ui_port)", "server", "server", "server"}
-	var listeners []net.Listener // held together, so that no two get the same
+	var listeners []net.Listener // open until the end, so that no two get the same port
 	for i, port := range requested {
 		if *port < 0 {
 			continue
@@ -189,4 +191,5 @@ func (o Options) takePorts() (p ports, err error) {
 	return p, err
 }
 
+// address returns ip:port.
 func address(ip string, port int) string { return net.JoinHostPort(ip, strconv.Itoa(port)) }

@@ -23,7 +23,7 @@ import (
 	"rdrec/internal/document"
 )
 
-// options are the defaults with free ports and a database of the test's own.
+// options returns the defaults with free ports and a database of the test's own.
 func options(t *testing.T) devserver.Options {
 	t.Helper()
 	o := devserver.Default()
@@ -59,8 +59,8 @@ func dial(t *testing.T, s *devserver.Server) client.Client {
 
 func greet(_ workflow.Context, name string) (string, error) { return "hello " + name, nil }
 
-// TestHistorySurvivesARestart runs a workflow, starts the server again on the same file, and asks
-// for the result.
+// TestHistorySurvivesARestart runs a workflow, starts the server again on the same file, and reads
+// the result.
 func TestHistorySurvivesARestart(t *testing.T) {
 	t.Parallel()
 	o := options(t)
@@ -93,7 +93,8 @@ func TestHistorySurvivesARestart(t *testing.T) {
 	if err := c.GetWorkflow(t.Context(), "greeting", "").Get(t.Context(), &got); err != nil || got != "hello there" {
 		t.Errorf("after the restart: got %q, %v", got, err)
 	}
-	known, err := c.OperatorService().ListSearchAttributes(t.Context(), &operatorservice.ListSearchAttributesRequest{Namespace: "default"})
+	request := &operatorservice.ListSearchAttributesRequest{Namespace: "default"}
+	known, err := c.OperatorService().ListSearchAttributes(t.Context(), request)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +161,8 @@ func TestUIAnswers(t *testing.T) {
 	defer stop(t, s)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.UI()+"/api/v1/namespaces/default/workflows", http.NoBody)
+	url := s.UI() + "/api/v1/namespaces/default/workflows"
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +176,7 @@ func TestUIAnswers(t *testing.T) {
 	}
 }
 
-// TestShippedSettingsAreTheDefaults keeps temporal-dev.yaml and the code together.
+// TestShippedSettingsAreTheDefaults checks that temporal-dev.yaml has the defaults of the code.
 func TestShippedSettingsAreTheDefaults(t *testing.T) {
 	t.Parallel()
 	got, err := devserver.Load("../../temporal-dev.yaml", nil)
@@ -206,7 +208,7 @@ dynamic_config:
 	_, err := devserver.Load(path, []string{"database="})
 	var diagnostics document.Error
 	if !errors.As(err, &diagnostics) {
-		t.Fatalf("got %v, want faults", err)
+		t.Fatalf("got %v, want diagnostics", err)
 	}
 	want := []string{
 		`:1: ip: must be an IP address, not "localhost"`,
@@ -216,10 +218,11 @@ dynamic_config:
 		`:5: log_level: "loud" is not known (known are debug, info, warn, error)`,
 		`:6: namespaces: must have at least 1 entries`,
 		`:8: search_attributes[RdrecShop]: "Keywrd" is not known (did you mean "Keyword"?)`,
-		`:10: dynamic_config[matching.enableFairnes]: is refused by the server: unregistered key "matching.enablefairnes"`,
+		`:10: dynamic_config[matching.enableFairnes]: is rejected by the server: ` +
+			`unregistered key "matching.enablefairnes"`,
 		`--set database=: database: is required`,
 	}
 	if diff := cmp.Diff(want, strings.Split(strings.ReplaceAll(diagnostics.Error(), path, ""), "\n")); diff != "" {
-		t.Errorf("faults (-want +got):\n%s", diff)
+		t.Errorf("diagnostics (-want +got):\n%s", diff)
 	}
 }

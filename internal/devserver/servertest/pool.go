@@ -1,6 +1,7 @@
-// Package servertest shares real Temporal servers among the tests of a package: in, a test; out,
-// the address of a running server and a namespace that no other test has. Starting a server costs
-// about as much as running a small workflow, so tests that neither stop nor kill one share it.
+// Package servertest shares real Temporal servers among the tests of a package. In: a test. Out:
+// the address of a running server and a namespace that no other test uses. Starting a server takes
+// about as long as running a small workflow, so the tests that neither stop nor kill a server share
+// one.
 package servertest
 
 import (
@@ -17,10 +18,10 @@ import (
 	"rdrec/internal/devserver"
 )
 
-// namespaces is how many tests share a server; the next test starts another one.
+// namespaces is the number of tests that share a server; the next test starts another server.
 const namespaces = 24
 
-// Pool is a set of running servers. Its zero value has none; TestMain calls Stop.
+// Pool is a set of running servers. Its zero value is empty; TestMain must call Stop.
 type Pool struct {
 	mutex   sync.Mutex
 	address string
@@ -28,7 +29,7 @@ type Pool struct {
 	stops   []func() error
 }
 
-// Take returns the address of a server and a namespace of it that no other test has.
+// Take returns the address of a server and one of its namespaces that no other test uses.
 func (p *Pool) Take(t *testing.T) (address, namespace string) {
 	t.Helper()
 	p.mutex.Lock()
