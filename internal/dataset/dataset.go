@@ -45,6 +45,9 @@ type User struct {
 // train, validate and test on.
 const MinItems = 3
 
+// History returns the items that a test recommendation follows: all but the last.
+func (u User) History() []int { return u.Items[:max(0, len(u.Items)-1)] }
+
 // TrainItems returns the training items: all but the last two.
 func (u User) TrainItems() []int { return u.Items[:max(0, len(u.Items)-2)] }
 

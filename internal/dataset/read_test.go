@@ -371,8 +371,11 @@ func TestLeaveOneOut(t *testing.T) {
 	if diff := cmp.Diff([]int{5, 6}, u.TrainItems()); diff != "" || u.ValidationItem() != 7 || u.TestItem() != 8 {
 		t.Errorf("train %v, valid %d, test %d", u.TrainItems(), u.ValidationItem(), u.TestItem())
 	}
+	if diff := cmp.Diff([]int{5, 6, 7}, u.History()); diff != "" {
+		t.Errorf("history (-want +got):\n%s", diff)
+	}
 	short := dataset.User{Items: []int{5}}
-	if len(short.TrainItems()) != 0 || short.ValidationItem() != 0 || short.TestItem() != 0 {
+	if len(dataset.User{}.History()) != 0 || len(short.History()) != 0 || len(short.TrainItems()) != 0 || short.ValidationItem() != 0 || short.TestItem() != 0 {
 		t.Errorf("a short sequence is split: %v", short)
 	}
 }

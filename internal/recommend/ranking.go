@@ -53,7 +53,7 @@ func Rank(ctx context.Context, job Job, list task.List) ([]prediction.Prediction
 	if list.Task == task.Sequential {
 		r.numItems = job.Evaluate.NumReturnSequences
 		for _, user := range job.Data.Users {
-			r.seen[user.ID] = user.Items[:max(0, len(user.Items)-1)]
+			r.seen[user.ID] = user.History()
 		}
 	}
 	if job.Settings.Protocol.Constrained {

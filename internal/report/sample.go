@@ -27,7 +27,7 @@ func PickRecommendations(d *dataset.Dataset, method string, lists []RankedList, 
 	seen := map[string]bool{}
 	for _, list := range lists {
 		user, known := users[list.User]
-		key := fmt.Sprint(history(user))
+		key := fmt.Sprint(user.History())
 		if !known || seen[key] {
 			continue
 		}
@@ -42,11 +42,9 @@ func PickRecommendations(d *dataset.Dataset, method string, lists []RankedList, 
 	return append(hits[:limit:limit], misses[:min(len(misses), n-limit)]...)
 }
 
-func history(user dataset.User) []int { return user.Items[:max(0, len(user.Items)-1)] }
-
 func recommendation(d *dataset.Dataset, method string, user dataset.User, list RankedList) Recommendation {
 	return Recommendation{
-		User: UserName(d, list.User), Method: method, History: Items(d, history(user)...), Recommended: Items(d, list.Items...),
+		User: UserName(d, list.User), Method: method, History: Items(d, user.History()...), Recommended: Items(d, list.Items...),
 		Truth: Items(d, list.Truth)[0], Rank: slices.Index(list.Items, list.Truth) + 1,
 	}
 }
