@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rdrec/activities"
+	"rdrec/internal/report"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
 	"rdrec/workflows"
@@ -111,7 +112,7 @@ func (d *distillationResult) writeCost(page *strings.Builder) {
 	requests, elapsed := d.Stats[activities.StatRequests], d.Stats[activities.StatSeconds]
 	if requests > 0 {
 		fmt.Fprintf(page, "%.0f requested now, in %s, %.0f tokens/s; the others were in the bucket\n",
-			requests, seconds(elapsed), d.Stats[activities.StatTokens]/max(elapsed, 1e-3))
+			requests, report.Duration(elapsed), d.Stats[activities.StatTokens]/max(elapsed, 1e-3))
 	}
 	if n := d.Stats[activities.StatBatchHalvings]; n > 0 {
 		fmt.Fprintf(page, "out of memory %.0f times: the batch size was halved each time\n", n)
@@ -119,7 +120,7 @@ func (d *distillationResult) writeCost(page *strings.Builder) {
 	if n := float64(len(d.Sample)); n > 0 && requests > 0 {
 		q, all := d.Summary.Quality, float64(d.Summary.Explanations)
 		fmt.Fprintf(page, "all %.0f explanations: about %s on one worker like this, ",
-			all, seconds(all*elapsed/requests))
+			all, report.Duration(all*elapsed/requests))
 		fmt.Fprintf(page, "%.0f tokens read and %.0f written\n", all*float64(q.PromptTokens)/n, all*float64(q.Tokens)/n)
 	}
 }

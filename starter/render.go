@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rdrec/activities"
+	"rdrec/internal/report"
 	"rdrec/workflows"
 )
 
@@ -101,20 +102,20 @@ func format(l stageLine, now time.Time) string {
 	case workflows.Failed:
 		return head + "failed: " + l.Note
 	default:
-		return head + strings.TrimSpace(fmt.Sprintf("%-8s %7s  %s", l.State, seconds(l.Seconds), l.Note))
+		return head + strings.TrimSpace(fmt.Sprintf("%-8s %7s  %s", l.State, report.Duration(l.Seconds), l.Note))
 	}
 }
 
 // progressText returns the progress of a running stage: bar, time, units, rates and notes.
 func progressText(l stageLine, now time.Time) string {
-	elapsed := seconds(now.Sub(l.Since).Seconds())
+	elapsed := report.Duration(now.Sub(l.Since).Seconds())
 	p := l.Progress
 	if p == nil || p.Total == 0 {
 		return strings.TrimSpace(fmt.Sprintf("%-20s %7s  %s", l.State, elapsed, l.Problem))
 	}
 	words := []string{fmt.Sprintf("%s %7s  %d/%d %s", bar(p.Done, p.Total), elapsed, p.Done, p.Total, p.Unit)}
 	if p.Rate > 0 {
-		words = append(words, fmt.Sprintf("%.3g/s", p.Rate), "left "+seconds(float64(p.Total-p.Done)/p.Rate))
+		words = append(words, fmt.Sprintf("%.3g/s", p.Rate), "left "+report.Duration(float64(p.Total-p.Done)/p.Rate))
 	}
 	if p.TokenRate > 0 {
 		words = append(words, fmt.Sprintf("%.0f tokens/s", p.TokenRate))
@@ -135,21 +136,6 @@ func bar(done, total int) string {
 	const cells = 20
 	full := min(cells, max(0, done*cells/total))
 	return strings.Repeat("█", full) + strings.Repeat("░", cells-full)
-}
-
-// seconds formats a duration in seconds for people: 0.4s, 12s, 3m05s, 2h10m.
-func seconds(s float64) string {
-	d := time.Duration(max(0, s) * float64(time.Second))
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.0fs", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	default:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
-	}
 }
 
 // clip shortens a line to the terminal's width, because a wrapped line could not be updated in

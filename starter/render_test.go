@@ -65,15 +65,6 @@ func TestTerminalDisplayUpdatesInPlace(t *testing.T) {
 	}
 }
 
-func TestSeconds(t *testing.T) {
-	t.Parallel()
-	for s, want := range map[float64]string{-1: "0.0s", 0.44: "0.4s", 12.3: "12s", 185: "3m05s", 7800: "2h10m"} {
-		if got := seconds(s); got != want {
-			t.Errorf("seconds(%g) = %q, want %q", s, got, want)
-		}
-	}
-}
-
 func TestUIOf(t *testing.T) {
 	t.Parallel()
 	for address, want := range map[string]string{

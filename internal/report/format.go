@@ -5,12 +5,14 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/dustin/go-humanize"
 )
 
-// figure writes a score as the paper's tables do.
+// figure formats a score as in the paper's tables.
 func figure(x float64) string { return strconv.FormatFloat(x, 'f', 4, 64) }
 
-// percent writes a share.
+// percent formats a share.
 func percent(x float64) string {
 	if x > 0 && x < 0.0995 {
 		return strconv.FormatFloat(100*x, 'f', 1, 64) + "%"
@@ -18,7 +20,7 @@ func percent(x float64) string {
 	return strconv.FormatFloat(100*x, 'f', 0, 64) + "%"
 }
 
-// pValue writes a probability, never as 0.
+// pValue formats a p-value, never as 0.
 func pValue(p float64) string {
 	if p < 0.001 {
 		return "<0.001"
@@ -26,32 +28,25 @@ func pValue(p float64) string {
 	return strconv.FormatFloat(p, 'f', 3, 64)
 }
 
-// thousands writes a whole number with separators.
-func thousands(n int) string {
-	digits := strconv.Itoa(n)
-	sign := ""
-	if n < 0 {
-		sign, digits = "-", digits[1:]
-	}
-	for i := len(digits) - 3; i > 0; i -= 3 {
-		digits = digits[:i] + "," + digits[i:]
-	}
-	return sign + digits
-}
+// thousands formats an integer with separators.
+func thousands(n int) string { return humanize.Comma(int64(n)) }
 
-// seconds writes a duration for people.
-func seconds(s float64) string {
+// Duration formats a duration in seconds for people: 0.4s, 12s, 3m05s, 2h10m.
+func Duration(seconds float64) string {
+	d := time.Duration(max(0, seconds) * float64(time.Second))
 	switch {
-	case s < 10:
-		return fmt.Sprintf("%.1f s", s)
-	case s < 120:
-		return fmt.Sprintf("%.0f s", s)
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%.0fs", d.Seconds())
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
 	default:
-		return time.Duration(s * float64(time.Second)).Round(time.Second).String()
+		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
 	}
 }
 
-// listed joins words as a sentence does.
+// listed joins words as in a sentence: "a, b and c".
 func listed(words []string) string {
 	if len(words) < 2 {
 		return strings.Join(words, "")
@@ -59,7 +54,7 @@ func listed(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
-// capital writes the first letter large.
+// capital returns text with an upper-case first letter.
 func capital(text string) string {
 	if text == "" {
 		return ""
@@ -67,5 +62,5 @@ func capital(text string) string {
 	return strings.ToUpper(text[:1]) + text[1:]
 }
 
-// short is the first letters of a digest.
+// short returns the first 12 characters of a digest.
 func short(digest string) string { return digest[:min(12, len(digest))] }

@@ -36,12 +36,12 @@ func HTML(w io.Writer, r Report) error {
 // functions are what the page calls.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"figure": figure, "percent": percent, "thousands": thousands, "seconds": seconds, "short": short, "pValue": pValue,
+		"figure": figure, "percent": percent, "thousands": thousands, "seconds": Duration, "short": short, "pValue": pValue,
 		"capital": capital, "plural": plural, "origin": origin, "trimmed": trimmed,
 		"panels": panels, "curve": drawCurve, "cells": cells, "columns": columns, "grounded": parsedFirst,
 		"bars": stageBars, "recent": recent, "texts": explanations, "level": levelName, "signed": signed, "about": about, "kinds": kinds,
 		"ablations": ablations, "protocolName": protocolName,
-		"total": func(stages []Stage) string { return seconds(longest(stages, true)) },
+		"total": func(stages []Stage) string { return Duration(longest(stages, true)) },
 		"half":  func(x float64) float64 { return x / 2 },
 		"add":   func(a, b float64) float64 { return a + b },
 	}

@@ -185,7 +185,7 @@ func NightlyText(w io.Writer, n Nightly) error {
 		}
 		t.line("%5d  %-16s  %-8s  %5d  %-26s  %9s  %7s  %6s  %6s  %9s  %8s", r.Number, r.Time.UTC().Format("2006-01-02 15:04"), r.Verdict,
 			r.Promotion, value, thousands(r.NewRows), percent(r.badShare()), percent(r.parsedShare()), thousands(r.Requests), thousands(r.Tokens),
-			seconds(r.Seconds))
+			Duration(r.Seconds))
 		for _, reason := range r.Reasons {
 			t.wrap("       ", "why: "+strings.ReplaceAll(reason, "\n", " "))
 		}

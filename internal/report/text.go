@@ -255,7 +255,7 @@ func (t *text) stages(stages []Stage) {
 	}
 	words := make([]string, len(stages))
 	for i, stage := range stages {
-		words[i] = fmt.Sprintf("%s %s", stage.Name, seconds(stage.Seconds))
+		words[i] = fmt.Sprintf("%s %s", stage.Name, Duration(stage.Seconds))
 		if stage.Cached {
 			words[i] += " (cached)"
 		}
