@@ -13,8 +13,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Memory that runs out anywhere costs no reply, changes none, and none is given twice; the batch is
-// halved until it suffices.
+// TestOutOfMemoryHalvesTheBatch checks that running out of memory loses, changes and repeats no
+// reply, and that the batch is halved until memory suffices.
 func TestOutOfMemoryHalvesTheBatch(t *testing.T) {
 	path := newTiny(false).write(t)
 	prompts := append(
@@ -23,15 +23,18 @@ func TestOutOfMemoryHalvesTheBatch(t *testing.T) {
 	)
 	prompts[3].TwoLines, prompts[3].MaxLines, prompts[3].Sampling.MaxTokens = true, 2, 16
 	want := complete(t, open(t, path, testOptions(16)), prompts)
-	const row = 258 * 4 // a line of logits: what is written together shows in its number
+	const row = 258 * 4 // bytes of a row of logits, whose number shows the batch size
 	for name, c := range map[string]struct {
 		lack   func(bytes int64, seen int64) bool
 		halved []int
 	}{
-		"at once, for 64 rows":  {func(bytes, _ int64) bool { return bytes == 64*row }, []int{32}},
-		"for more than 16 rows": {func(bytes, _ int64) bool { return bytes == 64*row || bytes == 32*row }, []int{32, 16}},
-		"after a while":         {func(bytes, seen int64) bool { return bytes == 64*row && seen > 25 }, []int{32}},
-		"once, in the middle":   {func(_, seen int64) bool { return seen == 1500 }, []int{32}},
+		"at once, for 64 rows": {func(bytes, _ int64) bool { return bytes == 64*row }, []int{32}},
+		"for more than 16 rows": {
+			func(bytes, _ int64) bool { return bytes == 64*row || bytes == 32*row },
+			[]int{32, 16},
+		},
+		"after a while":       {func(bytes, seen int64) bool { return bytes == 64*row && seen > 25 }, []int{32}},
+		"once, in the middle": {func(_, seen int64) bool { return seen == 1500 }, []int{32}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var halvings []int
@@ -58,7 +61,7 @@ func TestOutOfMemoryHalvesTheBatch(t *testing.T) {
 			}
 			for i, n := range replies {
 				if n != 1 {
-					t.Errorf("reply %d was given %d times", i, n)
+					t.Errorf("reply %d was emitted %d times", i, n)
 				}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
@@ -67,17 +70,18 @@ func TestOutOfMemoryHalvesTheBatch(t *testing.T) {
 			if diff := cmp.Diff(c.halved, halvings); diff != "" || engine.BatchHalvings() != len(halvings) {
 				t.Errorf("halved %d times to %v, want %v", engine.BatchHalvings(), halvings, c.halved)
 			}
-			if now := torch.Live(); now != before+1 { // the table of two lines
+			if now := torch.Live(); now != before+1 { // the two-line masks
 				t.Errorf("%d tensors live, %d before", now, before)
 			}
 		})
 	}
 }
 
-// What does not fit with the fewest rows ends in an error that says so, and nothing is left behind.
+// TestTooLittleMemoryFails checks that a batch that does not fit with the fewest rows returns an
+// error and leaks no tensor.
 func TestTooLittleMemoryFails(t *testing.T) {
 	path := newTiny(false).write(t)
-	for _, at := range []int64{1, 5, 20} { // while the weights are read
+	for _, at := range []int64{1, 5, 20} { // while reading the weights
 		live, seen := torch.Live(), int64(0)
 		end := torch.InjectOOM(func(int64) bool { seen++; return seen == at })
 		_, err := llama.Open(path, testOptions(64))
@@ -89,7 +93,8 @@ func TestTooLittleMemoryFails(t *testing.T) {
 	engine := open(t, path, testOptions(64))
 	before := torch.Live()
 	defer torch.InjectOOM(func(bytes int64) bool { return bytes >= 16*258*4 })()
-	err := engine.Complete(t.Context(), chatPrompts(40, teacher.Sampling{MaxTokens: 12, RepetitionPenalty: 1}), func(int, teacher.Reply) error { return nil })
+	prompts := chatPrompts(40, teacher.Sampling{MaxTokens: 12, RepetitionPenalty: 1})
+	err := engine.Complete(t.Context(), prompts, func(int, teacher.Reply) error { return nil })
 	if !errors.Is(err, torch.ErrOutOfMemory) {
 		t.Errorf("error %v", err)
 	}
@@ -98,8 +103,8 @@ func TestTooLittleMemoryFails(t *testing.T) {
 	}
 }
 
-// Nobody needs to say how many replies are written together, and what free memory says changes no
-// text.
+// TestDefaultBatchSize checks that the default batch size works, and that the free memory changes
+// no text.
 func TestDefaultBatchSize(t *testing.T) {
 	path := newTiny(false).write(t)
 	prompts := chatPrompts(40, teacher.Sampling{MaxTokens: 12, RepetitionPenalty: 1.3})

@@ -17,8 +17,8 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// BenchmarkDistil distils 64 sentences of real reviews with the demo's settings: rationales and
-// tokens a second, all in.
+// BenchmarkDistil distils 64 sentences of real reviews with the demo's settings and reports
+// rationales and tokens per second, including all overhead.
 func BenchmarkDistil(b *testing.B) {
 	path, err := cachedir.DemoTeacherFile()
 	if err != nil {
@@ -36,7 +36,8 @@ func BenchmarkDistil(b *testing.B) {
 				var rows []teacher.Rationale
 				for b.Loop() {
 					rows = rows[:0]
-					err := teacher.Distill(b.Context(), engine, spec.Default().Teacher, requests, func(r teacher.Rationale) error {
+					settings := spec.Default().Teacher
+					err := teacher.Distill(b.Context(), engine, settings, requests, func(r teacher.Rationale) error {
 						rows = append(rows, r)
 						return nil
 					})
@@ -56,7 +57,7 @@ func BenchmarkDistil(b *testing.B) {
 	}
 }
 
-// BenchmarkRead reads prompts of 64 tokens and writes one token each.
+// BenchmarkRead prefills prompts of 64 tokens and generates one token each.
 func BenchmarkRead(b *testing.B) {
 	path, err := cachedir.DemoTeacherFile()
 	if err != nil {
@@ -66,7 +67,9 @@ func BenchmarkRead(b *testing.B) {
 	var prompts []teacher.Prompt
 	for i := range 32 {
 		prompts = append(prompts, teacher.Prompt{
-			Messages: []teacher.Message{{Role: teacher.User, Content: fmt.Sprintf("%d %s", i, strings.Repeat("soap and water ", 15))}},
+			Messages: []teacher.Message{{
+				Role: teacher.User, Content: fmt.Sprintf("%d %s", i, strings.Repeat("soap and water ", 15)),
+			}},
 			Sampling: teacher.Sampling{MaxTokens: 1, RepetitionPenalty: 1},
 		})
 	}
@@ -79,7 +82,8 @@ func BenchmarkRead(b *testing.B) {
 	b.ReportMetric(float64(tokens)/b.Elapsed().Seconds(), "tokens/s")
 }
 
-// reviewSentences is n different sentences of five to twenty-five words from the shipped reviews.
+// reviewSentences returns n different sentences of five to twenty-five words from the shipped
+// reviews.
 func reviewSentences(b testing.TB, n int) []string {
 	b.Helper()
 	file, err := os.Open(golden.Data(b, "reviews/All_Beauty_5.json.gz"))

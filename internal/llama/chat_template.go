@@ -7,19 +7,19 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// chatTemplate writes messages as a model was taught to read them.
+// chatTemplate renders messages in the format that a model was trained on.
 type chatTemplate func(v *vocabulary, messages []teacher.Message) []int32
 
-// chatTemplates is the table of forms: a form is taken where the mark stands in the template that
-// came with the model.
-func chatTemplates() []struct {
-	mark, piece string
-	form        chatTemplate
-} {
-	return []struct {
-		mark, piece string
-		form        chatTemplate
-	}{
+// templateRule selects a chat template: it applies if marker is in the model's template and the
+// vocabulary has the control token.
+type templateRule struct {
+	marker, token string // token is "" if the template needs none
+	template      chatTemplate
+}
+
+// templateRules returns the rules of the supported chat templates.
+func templateRules() []templateRule {
+	return []templateRule{
 		{"<|im_start|>", "<|im_start|>", chatML},
 		{"<|start_header_id|>", "<|start_header_id|>", llama3},
 		{"[INST]", "<s>", llama2},
@@ -27,20 +27,21 @@ func chatTemplates() []struct {
 	}
 }
 
-// findChatTemplate picks the form by the model's template or, where it has none, by its control
-// pieces.
+// findChatTemplate returns the chat template that matches the model's template or, if the model has
+// none, its control tokens.
 func findChatTemplate(v *vocabulary) (chatTemplate, error) {
-	for _, c := range chatTemplates() {
-		_, known := v.ids[c.piece]
-		if v.template == "" && known || v.template != "" && strings.Contains(v.template, c.mark) && (known || c.piece == "") {
-			return c.form, nil
+	for _, r := range templateRules() {
+		_, known := v.ids[r.token]
+		matches := v.template != "" && strings.Contains(v.template, r.marker) && (known || r.token == "")
+		if v.template == "" && known || matches {
+			return r.template, nil
 		}
 	}
 	return nil, errors.New("unknown chat template (supported: ChatML, Llama 3, Llama 2, Zephyr)")
 }
 
-// zephyr frames each message with its role in a line of its own and </s>, as TinyLlama's template
-// does. The roles are plain text.
+// zephyr writes each message's role on a line of its own and ends the message with </s>, as
+// TinyLlama's template does. The roles are plain text.
 func zephyr(v *vocabulary, messages []teacher.Message) []int32 {
 	end, hasEnd := v.ids["</s>"]
 	var ids []int32
@@ -55,14 +56,17 @@ func zephyr(v *vocabulary, messages []teacher.Message) []int32 {
 	return append(ids, v.Encode(text+"<|"+string(teacher.Assistant)+"|>\n")...)
 }
 
-// chatML frames each message with <|im_start|> and <|im_end|>. SmolLM2 was taught with a system
-// message; it gets its own where there is none, but for other models of the form, whose templates
-// say so.
+// chatML encloses each message in <|im_start|> and <|im_end|>. SmolLM2 was trained with a system
+// message, so conversations without one get its default. Other models with this template do not, if
+// their template shows that they are not SmolLM.
 func chatML(v *vocabulary, messages []teacher.Message) []int32 {
 	start, end := v.ids["<|im_start|>"], v.ids["<|im_end|>"]
 	needsSystem := v.template == "" || strings.Contains(v.template, "named SmolLM")
 	if needsSystem && (len(messages) == 0 || messages[0].Role != teacher.System) {
-		system := teacher.Message{Role: teacher.System, Content: "You are a helpful AI assistant named SmolLM, trained by Hugging Face"}
+		system := teacher.Message{
+			Role:    teacher.System,
+			Content: "You are a helpful AI assistant named SmolLM, trained by Hugging Face",
+		}
 		messages = append([]teacher.Message{system}, messages...)
 	}
 	var ids []int32
@@ -76,7 +80,7 @@ func chatML(v *vocabulary, messages []teacher.Message) []int32 {
 	return append(ids, v.Encode(string(teacher.Assistant)+"\n")...)
 }
 
-// llama3 frames each message's role with header pieces and ends it with <|eot_id|>.
+// llama3 encloses each message's role in header tokens and ends the message with <|eot_id|>.
 func llama3(v *vocabulary, messages []teacher.Message) []int32 {
 	ids := []int32{v.ids["<|begin_of_text|>"]}
 	header := func(role teacher.Role) {
@@ -92,8 +96,8 @@ func llama3(v *vocabulary, messages []teacher.Message) []int32 {
 	return ids
 }
 
-// llama2 is Meta's own way for Llama 2: the system message stands inside the first user's, [INST]
-// and [/INST] are plain text, and each question with its answer is a text of its own.
+// llama2 is Meta's format for Llama 2: the system message is inside the first user message, [INST]
+// and [/INST] are plain text, and each pair of a question and its answer is a separate text.
 func llama2(v *vocabulary, messages []teacher.Message) []int32 {
 	if len(messages) > 1 && messages[0].Role == teacher.System {
 		first := messages[1]

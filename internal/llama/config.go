@@ -5,43 +5,45 @@ import (
 	"math"
 )
 
-// Config is a model's shape.
+// Config is the configuration of a model.
 type Config struct {
-	// Layers, Model, FeedForward and Vocabulary are the sizes that the paper's authors call
-	// n_layers, dim, hidden_dim and vocab_size.
+	// Layers, Model, FeedForward and Vocabulary are n_layers, dim, hidden_dim and vocab_size in
+	// Meta's code.
 	Layers, Model, FeedForward, Vocabulary int
-	// Heads ask, Groups of them share keys and values (grouped heads), Head is the width of each.
+	// Heads is the number of query heads, Groups the number of key/value heads (grouped-query
+	// attention), and Head the width of a head.
 	Heads, Groups, Head int
-	// Context is how many tokens a text may have.
+	// Context is the maximum number of tokens of a text.
 	Context int
-	// Epsilon stands under the root of every norm.
+	// Epsilon is added to the mean square in every norm.
 	Epsilon float64
-	// RopeBase is the slowest wave's base (theta); RopeScale stretches positions (1 means not).
+	// RopeBase is RoPE's base (theta). Positions are divided by RopeScale; 1 means no scaling.
 	RopeBase, RopeScale float64
-	// RopeFactors divide the waves' frequencies, one for each, as Llama 3.1 and later do; nil means
-	// that they stay.
+	// RopeFactors are divisors of RoPE's frequencies, one for each, as in Llama 3.1 and later; nil
+	// means no scaling.
 	RopeFactors []float32
-	// Tied says that the embedding is the head too.
+	// Tied makes the embedding table the output head too.
 	Tied bool
 }
 
-// Ways to stretch positions, as settings name them.
+// The names of the RoPE scaling types.
 const (
 	ropeLinear = "linear"
 	ropeLlama3 = "llama3"
 )
 
-// llama3Rope is how Llama 3.1 and later reach beyond the context that they were first taught: waves
-// longer than Original / Low are stretched by Factor, those shorter than Original / High are not,
-// and those between by something between.
+// llama3Rope is the RoPE scaling with which Llama 3.1 and later extend the context that they were
+// first trained with. Wavelengths longer than Original / Low are scaled by Factor, those shorter
+// than Original / High are not scaled, and those between are interpolated.
 type llama3Rope struct {
 	Factor, Low, High, Original float64
 }
 
-// factors are what the frequencies of heads of the given width are divided by.
+// factors returns the divisors of the frequencies of heads of the given width.
 func (r llama3Rope) factors(base float64, head int) ([]float32, error) {
 	if r.Factor <= 0 || r.Low <= 0 || r.High <= r.Low || r.Original <= 0 {
-		return nil, fmt.Errorf("rope scaling %s with factor %g, low %g, high %g and context %g", ropeLlama3, r.Factor, r.Low, r.High, r.Original)
+		return nil, fmt.Errorf("rope scaling %s: invalid factor %g, low %g, high %g or context %g",
+			ropeLlama3, r.Factor, r.Low, r.High, r.Original)
 	}
 	out := make([]float32, head/2)
 	for i := range out {
@@ -52,14 +54,14 @@ func (r llama3Rope) factors(base float64, head int) ([]float32, error) {
 	return out, nil
 }
 
-// check refuses shapes that make no model.
+// check rejects impossible configurations.
 func (c *Config) check() error {
 	for name, v := range map[string]int{
 		"layers": c.Layers, "width": c.Model, "feed-forward width": c.FeedForward, "heads": c.Heads, "groups": c.Groups,
 		"head width": c.Head, "context": c.Context, "vocabulary": c.Vocabulary,
 	} {
 		if v < 1 || v > 1<<24 {
-			return fmt.Errorf("a model with %s %d", name, v)
+			return fmt.Errorf("%s %d is out of range", name, v)
 		}
 	}
 	switch {
@@ -68,7 +70,7 @@ func (c *Config) check() error {
 	case c.Head%2 != 0:
 		return fmt.Errorf("heads of odd width %d cannot use rope", c.Head)
 	case c.RopeScale <= 0 || c.RopeBase <= 0:
-		return fmt.Errorf("rope base %g and scale %g", c.RopeBase, c.RopeScale)
+		return fmt.Errorf("rope base %g and scale %g must be positive", c.RopeBase, c.RopeScale)
 	}
 	return nil
 }

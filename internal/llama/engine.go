@@ -14,50 +14,48 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Options say how an engine runs. Of them only Type and Context change text.
+// Options configure an engine. Only Type and Context change the generated text.
 type Options struct {
-	// Format is how the model is kept in files; "" finds out.
+	// Format is the file format of the model; "" detects it.
 	Format Format
-	// Context bounds the tokens of a prompt and its reply together, below what the model may have;
-	// 0 means that only the model bounds them.
+	// Context limits the tokens of a prompt and its reply together, below the model's own limit; 0
+	// means no further limit.
 	Context int
 	// Device is "cpu", "cuda" or "auto".
 	Device string
-	// Type is the weights' and the cache's: "f32", "bf16", or "" for f32 on a CPU and bf16 on a
-	// GPU.
+	// Type is the element type of the weights and the KV cache: "f32", "bf16", or "" for f32 on a
+	// CPU and bf16 on a GPU.
 	Type string
-	// Threads is how many CPU threads one operation may use; 0 leaves libtorch's choice.
+	// Threads is the number of CPU threads of one operation; 0 means libtorch's default.
 	Threads int
-	// Batch is how many replies are written together; 0 means as many as pay, as far as there is
-	// memory.
+	// Batch is the maximum number of replies that are generated together; 0 means the device's
+	// default. Memory may limit it further.
 	Batch int
-	// Memory bounds the bytes that the rows take; 0 means half of what is free once the weights are
-	// read. Long prompts get fewer places.
+	// Memory limits the bytes of the rows; 0 means half of the free memory after loading the
+	// weights. Long prompts get fewer slots.
 	Memory int64
-	// BatchHalvings, where set, is told that memory ran out, and how many replies are written
-	// together from then on.
+	// OnBatchHalved, unless nil, is called when memory ran out, with the new batch size.
 	OnBatchHalved func(batch int, err error)
 }
 
-// Engine answers prompts with a model in this process. It is a [teacher.Engine] and safe for
-// concurrent use, one call after another.
+// Engine generates replies with a model in this process. It is a [teacher.Engine]. It is safe for
+// concurrent use; concurrent calls run one after another.
 type Engine struct {
 	mu       sync.Mutex
 	options  Options
 	model    *model
 	vocab    *vocabulary
 	chat     chatTemplate
-	twoLines *twoLineMasks // goldens when first a reply is held to two lines
-	batch    int           // replies together, and memory their bytes, at most
+	twoLines *twoLineMasks // created for the first prompt with TwoLines
+	batch    int           // maximum number of concurrent replies; memory limits their bytes
 	memory   int64
 	halvings atomic.Int64
 }
 
-// ErrModel marks a model whose files can't be what the engine needs: another attempt will not
-// change that.
+// ErrModel marks a model that the engine cannot use. Retrying does not help.
 var ErrModel = errors.New("unusable model")
 
-// Open reads the model at path, a file or a folder. Close it after use.
+// Open loads the model at path, a file or a folder. The caller must close the engine.
 func Open(path string, options Options) (_ *Engine, err error) {
 	files, err := openSource(options.Format, path)
 	if err != nil {
@@ -83,8 +81,9 @@ func (e *Engine) load(files source) error {
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrModel, err)
 	}
-	if size := e.vocab.Size() - len(e.vocab.ids); size > config.Vocabulary { // control pieces that the model lacks are never used
-		return fmt.Errorf("%w: the tokenizer has %d pieces, the embedding %d", ErrModel, size, config.Vocabulary)
+	// Control tokens that the model lacks are never used.
+	if size := e.vocab.Size() - len(e.vocab.ids); size > config.Vocabulary {
+		return fmt.Errorf("%w: the tokenizer has %d tokens, the embedding %d", ErrModel, size, config.Vocabulary)
 	}
 	if n := e.options.Context; n > 0 {
 		config.Context = min(config.Context, n)
@@ -117,19 +116,19 @@ func parseDType(name string, device torch.Device) (torch.DType, error) {
 	}
 }
 
-// Config is the model's shape.
+// Config returns the configuration of the model.
 func (e *Engine) Config() Config { return e.model.config }
 
-// ChatTokens are a talk's, as the model reads it before it replies.
+// ChatTokens returns the tokens of a conversation, with the start of the reply.
 func (e *Engine) ChatTokens(messages []teacher.Message) []int32 { return e.render(messages) }
 
-// Encode is a text's tokens.
+// Encode returns a text's tokens.
 func (e *Engine) Encode(text string) []int32 { return e.vocab.Encode(text) }
 
-// EndTokens are the tokens that end a reply.
+// EndTokens returns the tokens that end a reply.
 func (e *Engine) EndTokens() []int32 { return slices.Sorted(maps.Keys(e.vocab.endTokens)) }
 
-// Decode is what tokens stand for.
+// Decode returns the text of tokens.
 func (e *Engine) Decode(ids []int32) string {
 	var text strings.Builder
 	for _, id := range ids {
@@ -147,8 +146,10 @@ func (e *Engine) Close() error {
 	return nil
 }
 
-// Complete answers all prompts, see [teacher.Engine].
-func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+// Complete generates the replies to all prompts; see [teacher.Engine].
+func (e *Engine) Complete(
+	ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error,
+) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	return torch.Run(func(s *torch.Scope) (err error) {
@@ -167,7 +168,7 @@ func (e *Engine) Complete(ctx context.Context, prompts []teacher.Prompt, emit fu
 	})
 }
 
-// prepare makes what the prompts need beside the model.
+// prepare creates the two-line masks if a prompt needs them.
 func (e *Engine) prepare(s *torch.Scope, prompts []teacher.Prompt) (err error) {
 	if e.twoLines == nil && slices.ContainsFunc(prompts, func(p teacher.Prompt) bool { return p.TwoLines }) {
 		e.twoLines, err = newTwoLineMasks(s, e.vocab, e.model.config.Vocabulary, e.model.device)
@@ -175,7 +176,7 @@ func (e *Engine) prepare(s *torch.Scope, prompts []teacher.Prompt) (err error) {
 	return err
 }
 
-// prefixGroup is rows that begin with the same tokens.
+// prefixGroup is the rows that share a prefix.
 type prefixGroup struct {
 	prefix    []int32
 	sequences []*sequence
@@ -187,14 +188,16 @@ type rejectedPrompt struct {
 	reply teacher.Reply
 }
 
-// minSharedPrefix is the fewest tokens for which a shared prefix pays.
+// minSharedPrefix is the minimum length of a shared prefix in tokens. Sharing shorter ones saves
+// nothing.
 const minSharedPrefix = 16
 
-// minReplyTokens is how many tokens two short sentences take. As in the reference a reply has the
-// room that its prompt leaves, but a prompt that leaves less than this is not worth asking.
+// minReplyTokens is the length of two short sentences in tokens. As in the reference, a reply may
+// use the rest of the context after its prompt, but a prompt that leaves less than this is
+// rejected.
 const minReplyTokens = 32
 
-// groupByPrefix sorts prompts by what they begin with, in the order of their first ones.
+// groupByPrefix groups prompts by their shared prefix, in the order of first occurrence.
 func (e *Engine) groupByPrefix(prompts []teacher.Prompt) []*prefixGroup {
 	var out []*prefixGroup
 	shared := sharedPrefixes{}
@@ -223,7 +226,7 @@ func (e *Engine) groupByPrefix(prompts []teacher.Prompt) []*prefixGroup {
 	return out
 }
 
-// render is the tokens of messages, with the piece that begins every text.
+// render returns the tokens of messages, with the begin token.
 func (e *Engine) render(messages []teacher.Message) []int32 {
 	ids := e.chat(e.vocab, messages)
 	if b := e.vocab.beginToken; b >= 0 && (len(ids) == 0 || ids[0] != b) {
@@ -232,13 +235,13 @@ func (e *Engine) render(messages []teacher.Message) []int32 {
 	return ids
 }
 
-// sharedPrefixes knows what prompts begin with, by kind.
+// sharedPrefixes caches shared prefixes by the messages' common text.
 type sharedPrefixes map[string][]int32
 
-// setBeginToken is the tokens that every prompt of p's kind begins with. It hangs on p's kind alone
-// and not on which prompts stand beside it, so that the same prompt is computed in the same way in
-// every batch: what made-up last messages have in common, which go on behind the lead with all that
-// a tokenizer might join to the lead's end.
+// sharedPrefix returns the tokens that all prompts with p's common text start with. They depend on
+// that text alone and not on the other prompts of a batch, so that a prompt is computed in the same
+// way in every batch. They are the common prefix of probe messages, which continue the common text
+// with characters that a tokenizer might merge with its end.
 func (e *Engine) sharedPrefix(shared sharedPrefixes, p *teacher.Prompt, ids []int32) []int32 {
 	if len(p.Messages) == 0 {
 		return nil
@@ -248,7 +251,8 @@ func (e *Engine) sharedPrefix(shared sharedPrefixes, p *teacher.Prompt, ids []in
 	prefix, ok := shared[key]
 	if !ok {
 		messages := slices.Clone(p.Messages)
-		for i, content := range []string{"0", "x", "I", " ", "\"", "(", ".", "'s", "-", "\n", "\u00e9", "\u4e00", "\U0001f44d"} {
+		endings := []string{"0", "x", "I", " ", "\"", "(", ".", "'s", "-", "\n", "\u00e9", "\u4e00", "\U0001f44d"}
+		for i, content := range endings {
 			messages[last].Content = p.Messages[last].Content[:p.SharedPrefix] + content
 			if probe := e.render(messages); i == 0 {
 				prefix = probe
@@ -272,8 +276,11 @@ func commonPrefix(a, b []int32) []int32 {
 	return a[:n]
 }
 
-// generate answers the rows of a family, those that need much memory first, in fewer places.
-func (e *Engine) generate(ctx context.Context, s *torch.Scope, f *prefixGroup, emit func(int, teacher.Reply) error) error {
+// generate generates the replies of a group: the rows that need most memory first, with fewer
+// slots.
+func (e *Engine) generate(
+	ctx context.Context, s *torch.Scope, f *prefixGroup, emit func(int, teacher.Reply) error,
+) error {
 	for _, failed := range f.failed {
 		if err := emit(failed.index, failed.reply); err != nil {
 			return err

@@ -23,7 +23,7 @@ import (
 
 const lead = "say: "
 
-// chatPrompts are n prompts of different lengths that begin alike.
+// chatPrompts returns n prompts of different lengths with a common start.
 func chatPrompts(n int, sampling teacher.Sampling) []teacher.Prompt {
 	var out []teacher.Prompt
 	for i := range n {
@@ -39,7 +39,7 @@ func chatPrompts(n int, sampling teacher.Sampling) []teacher.Prompt {
 	return out
 }
 
-// testOptions is options for tests, which run beside each other.
+// testOptions returns options for tests that run in parallel.
 func testOptions(batch int) llama.Options {
 	return llama.Options{Device: "cpu", Threads: 1, Batch: batch}
 }
@@ -99,7 +99,8 @@ func TestTinyConforms(t *testing.T) {
 func TestTextIsIndependentOfTheBatch(t *testing.T) {
 	path := newTiny(false).write(t)
 	greedy := chatPrompts(20, teacher.Sampling{MaxTokens: 12, RepetitionPenalty: 1.3})
-	prompts := append(greedy, chatPrompts(20, teacher.Sampling{MaxTokens: 20, Temperature: 0.9, TopP: 0.95, RepetitionPenalty: 1})...)
+	sampled := teacher.Sampling{MaxTokens: 20, Temperature: 0.9, TopP: 0.95, RepetitionPenalty: 1}
+	prompts := append(greedy, chatPrompts(20, sampled)...)
 	want := complete(t, open(t, path, testOptions(16)), prompts)
 	for name, options := range map[string]llama.Options{
 		"one at a time": testOptions(1), "all at once": testOptions(64),
@@ -123,7 +124,7 @@ func TestNoTensorLeaks(t *testing.T) {
 	for range 3 {
 		complete(t, engine, chatPrompts(20, teacher.Sampling{MaxTokens: 5, RepetitionPenalty: 1.1}))
 		if now := torch.Live(); now != weights {
-			t.Errorf("%d tensors live after writing, %d before", now, weights)
+			t.Errorf("%d tensors live after generation, %d before", now, weights)
 		}
 	}
 	if err := engine.Close(); err != nil {
@@ -138,7 +139,7 @@ func TestMaxLinesAndReplyPrefix(t *testing.T) {
 	m := newTiny(false)
 	newline := slices.Index(m.pieces, printable('\n'))
 	head := m.tensors["output.weight"]
-	copy(head[newline*m.model:], make([]float32, m.model)) // a line ends where all else is unlikely
+	copy(head[newline*m.model:], make([]float32, m.model)) // a newline is generated where all other tokens are unlikely
 	for i := range head {
 		head[i] *= 0.1
 	}
@@ -155,7 +156,7 @@ func TestMaxLinesAndReplyPrefix(t *testing.T) {
 		if n := strings.Count(reply.Text, "\n"); n == 1 {
 			ended++
 			if !strings.HasSuffix(reply.Text, "\n") {
-				t.Errorf("reply %d goes on behind its line: %q", i, reply.Text)
+				t.Errorf("reply %d continues after its line: %q", i, reply.Text)
 			}
 		} else if n > 1 {
 			t.Errorf("reply %d has %d lines", i, n)
@@ -171,23 +172,26 @@ func TestLongPromptsAreRejectedIndividually(t *testing.T) {
 	prompts := chatPrompts(3, teacher.Sampling{MaxTokens: 10, RepetitionPenalty: 1})
 	prompts[1].Messages[1].Content = lead + strings.Repeat("long ", 50)
 	replies := complete(t, engine, prompts)
-	if !strings.Contains(replies[1].Failed, "and a reply needs 10, of 200 together") || replies[0].Failed+replies[2].Failed != "" {
+	want := "tokens, plus 10 for a reply, exceed the context of 200"
+	if !strings.Contains(replies[1].Failed, want) || replies[0].Failed+replies[2].Failed != "" {
 		t.Errorf("got %+v", replies)
 	}
 }
 
-// A reply has the room that its prompt leaves, whatever it may have at most, and says where that
-// cut it.
+// TestReplyEndsAtTheContextLimit checks that a reply ends where its prompt leaves no more context,
+// whatever its maximum length, and is then marked as truncated.
 func TestReplyEndsAtTheContextLimit(t *testing.T) {
 	path := newTiny(false).write(t)
 	prompts := chatPrompts(4, teacher.Sampling{MaxTokens: 100, RepetitionPenalty: 1})
 	free := complete(t, open(t, path, testOptions(16)), prompts)
 	options := testOptions(16)
-	options.Context = slices.MaxFunc(free, func(a, b teacher.Reply) int { return a.PromptTokens - b.PromptTokens }).PromptTokens + 40
+	longest := slices.MaxFunc(free, func(a, b teacher.Reply) int { return a.PromptTokens - b.PromptTokens })
+	options.Context = longest.PromptTokens + 40
 	cut := 0
 	for i, reply := range complete(t, open(t, path, options), prompts) {
 		room := options.Context - reply.PromptTokens
-		if want := min(room, free[i].Tokens); reply.Failed != "" || reply.Tokens != want || reply.Truncated != (want == room) {
+		want := min(room, free[i].Tokens)
+		if reply.Failed != "" || reply.Tokens != want || reply.Truncated != (want == room) {
 			t.Errorf("prompt %d of %d tokens: %+v, want %d tokens", i, reply.PromptTokens, reply, want)
 		}
 		if reply.Truncated {
@@ -195,7 +199,7 @@ func TestReplyEndsAtTheContextLimit(t *testing.T) {
 		}
 	}
 	if cut == 0 {
-		t.Error("no reply was cut: the test tests nothing")
+		t.Error("no reply was truncated: the test tests nothing")
 	}
 }
 
@@ -214,8 +218,8 @@ func TestUnsupportedModelsAreRejected(t *testing.T) {
 	}{
 		"a matrix on its side":   {shape, `"blk.1.ffn_up.weight" has shape [48 80], want [80 48]`},
 		"no queries":             {missing, `no tensor "blk.0.attn_q.weight"`},
-		"heads that don't share": {heads, "6 heads do not share 4 groups"},
-		"no chat":                {unsupported, "no piece that ends a reply"},
+		"heads that don't share": {heads, "6 heads are not divisible by 4 key/value heads"},
+		"no chat":                {unsupported, "no end-of-reply token"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			path := c.model.write(t)
@@ -240,7 +244,7 @@ func TestUnsupportedModelsAreRejected(t *testing.T) {
 		t.Error(err)
 	}
 	if _, err := llama.Open(newTiny(true).write(t), llama.Options{Device: "cpu", Type: "int3"}); err == nil {
-		t.Error("a type that nobody knows was taken")
+		t.Error("an unknown type was accepted")
 	}
 }
 
@@ -254,7 +258,8 @@ func TestLlama2PromptsMatchMeta(t *testing.T) {
 	}
 	golden.Load(t, "distill.json", &file)
 	_, here, _, _ := runtime.Caller(0)
-	data, err := os.ReadFile(filepath.Join(filepath.Dir(here), "..", "..", "..", "shared", "data", "llama2", "tokenizer.model"))
+	shared := filepath.Join(filepath.Dir(here), "..", "..", "..", "shared")
+	data, err := os.ReadFile(filepath.Join(shared, "data", "llama2", "tokenizer.model"))
 	if err != nil {
 		t.Skip("Llama 2's tokenizer.model is absent")
 	}
@@ -266,7 +271,9 @@ func TestLlama2PromptsMatchMeta(t *testing.T) {
 		t.Errorf("begin %d, end %d, want %d and %d", tok.Begin(), tok.End(), file.Sampling.BOS, file.Sampling.EOS)
 	}
 	for _, p := range file.Prompts {
-		got := llama.Llama2Tokens(tok, []teacher.Message{{Role: teacher.System, Content: p.System}, {Role: teacher.User, Content: p.User}})
+		got := llama.Llama2Tokens(tok, []teacher.Message{
+			{Role: teacher.System, Content: p.System}, {Role: teacher.User, Content: p.User},
+		})
 		if diff := cmp.Diff(p.IDs, got); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", p.User, diff)
 		}
@@ -307,7 +314,7 @@ func TestSamplesFromTheNucleus(t *testing.T) {
 			counts := llama.Draws(logits, c.temperature, c.p, n, &teacher.Prompt{Sampling: teacher.Sampling{Seed: 3}})
 			for id, want := range c.want {
 				if share := float64(counts[int32(id)]) / n; share < want-0.01 || share > want+0.01 {
-					t.Errorf("token %d was drawn %.3f of the time, want %.3f", id, share, want)
+					t.Errorf("token %d was sampled %.3f of the time, want %.3f", id, share, want)
 				}
 			}
 		})
@@ -317,13 +324,15 @@ func TestSamplesFromTheNucleus(t *testing.T) {
 func TestSharedPrefixIgnoresTheFollowingText(t *testing.T) {
 	engine := smolLM2(t, testOptions(16))
 	starts := map[int]bool{}
-	for _, generated := range []string{"good", "\"good\"", "...good", "(good)", "5 stars", " good", "\u00fcber", "'s", "!!!"} {
+	texts := []string{"good", "\"good\"", "...good", "(good)", "5 stars", " good", "\u00fcber", "'s", "!!!"}
+	for _, text := range texts {
 		const lead = "A user bought an item and said \""
 		starts[engine.SharedPrefixLength(teacher.Prompt{
-			Messages: []teacher.Message{{Role: teacher.User, Content: lead + generated + "\"."}}, SharedPrefix: len(lead),
+			Messages:     []teacher.Message{{Role: teacher.User, Content: lead + text + "\"."}},
+			SharedPrefix: len(lead),
 		})] = true
 	}
 	if len(starts) != 1 || starts[0] {
-		t.Errorf("prompts of one kind share %v tokens", starts)
+		t.Errorf("prompts with one prefix share %v tokens", starts)
 	}
 }

@@ -6,7 +6,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Logits are the model's for the token that follows each of the last n ids.
+// Logits returns the model's logits after each of the last n ids.
 func (e *Engine) Logits(ids []int32, n int) (out [][]float32, err error) {
 	err = torch.Run(func(s *torch.Scope) error {
 		torch.NoGrad(func() {
@@ -28,13 +28,14 @@ func (e *Engine) Logits(ids []int32, n int) (out [][]float32, err error) {
 	return out, err
 }
 
-// Llama2Tokens are a chat's as Meta's code writes it for Llama 2.
+// Llama2Tokens returns the tokens of messages with Llama 2's chat template.
 func Llama2Tokens(tok *token.SentencePieceBPE, messages []teacher.Message) []int32 {
-	v := &vocabulary{tokenizer: tok, ids: map[string]int32{"<s>": tok.Begin(), "</s>": tok.End()}, beginToken: tok.Begin()}
+	ids := map[string]int32{"<s>": tok.Begin(), "</s>": tok.End()}
+	v := &vocabulary{tokenizer: tok, ids: ids, beginToken: tok.Begin()}
 	return llama2(v, messages)
 }
 
-// Draws counts the tokens that n draws give.
+// Draws returns the number of times each token is sampled in n draws.
 func Draws(logits []float32, temperature, p float64, n int, prompt *teacher.Prompt) map[int32]int {
 	r := newSequence(0, prompt, 0, nil, nil)
 	out := map[int32]int{}
@@ -44,23 +45,24 @@ func Draws(logits []float32, temperature, p float64, n int, prompt *teacher.Prom
 	return out
 }
 
-// SharedPrefixLength is how many tokens of a prompt all prompts of its kind begin with.
+// SharedPrefixLength returns the length of the shared prefix of a prompt in tokens.
 func (e *Engine) SharedPrefixLength(p teacher.Prompt) int {
 	return len(e.sharedPrefix(sharedPrefixes{}, &p, e.render(p.Messages)))
 }
 
-// pieces is a tokenizer that only knows what its tokens stand for.
+// pieces is a tokenizer that only decodes: token i is piece i.
 type pieces []string
 
 func (pieces) Encode(string) []int32   { return nil }
 func (p pieces) Piece(id int32) string { return p[id] }
 func (p pieces) Size() int             { return len(p) }
 
-// GenerateTwoLines writes a reply of pieces, the last of which is the model's end; pick chooses
-// among those allowed. It answers the text and whether it had to be cut.
+// GenerateTwoLines generates a reply of pieces, the last of which is the end token. pick chooses
+// among the allowed ones. It returns the text and whether it was truncated.
 func GenerateTwoLines(all []string, begin string, limit int, pick func(n int) int) (text string, cut bool) {
 	v := &vocabulary{tokenizer: pieces(all), endTokens: map[int32]bool{int32(len(all) - 1): true}}
-	prompt := &teacher.Prompt{ReplyPrefix: begin, MaxLines: 2, TwoLines: true, Sampling: teacher.Sampling{MaxTokens: limit}}
+	sampling := teacher.Sampling{MaxTokens: limit}
+	prompt := &teacher.Prompt{ReplyPrefix: begin, MaxLines: 2, TwoLines: true, Sampling: sampling}
 	for r := newSequence(0, prompt, 0, nil, nil); ; {
 		var allowed []int32
 		for id := range all {

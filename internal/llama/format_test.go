@@ -19,7 +19,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// goldens is what transformers makes of a small model (testdata/make.py).
+// goldens is the output of transformers for a small model (internal/llama/testdata/make.py).
 type goldens struct {
 	Rows []struct {
 		IDs    []int32              `json:"ids"`
@@ -35,15 +35,14 @@ type goldens struct {
 	} `json:"chats"`
 }
 
-// formats are the folders in testdata, with the folder that holds their goldens and the form that
-// they are known to have.
+// formats returns the folders in testdata, with the folder of their goldens and their format.
 func formats() map[string]struct {
 	golden string
-	form   llama.Format
+	format llama.Format
 } {
 	return map[string]struct {
 		golden string
-		form   llama.Format
+		format llama.Format
 	}{
 		"hf-llama2": {"hf-llama2", llama.HuggingFace}, "hf-llama3": {"hf-llama3", llama.HuggingFace},
 		"hf-tinyllama": {"hf-tinyllama", llama.HuggingFace}, "hf-smollm2": {"hf-smollm2", llama.HuggingFace},
@@ -68,8 +67,8 @@ func TestFoldersMatchTransformers(t *testing.T) {
 	for name, c := range formats() {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join("testdata", name)
-			if format, err := llama.DetectFormat(path); err != nil || format != c.form {
-				t.Errorf("form %q, %v", format, err)
+			if format, err := llama.DetectFormat(path); err != nil || format != c.format {
+				t.Errorf("format %q, %v", format, err)
 			}
 			engine := open(t, path, testOptions(16))
 			want := readGoldens(t, c.golden)
@@ -106,7 +105,7 @@ func TestFoldersMatchTransformers(t *testing.T) {
 	}
 }
 
-// maxDifference is the largest difference.
+// maxDifference returns the largest absolute difference.
 func maxDifference(got []float32, want []float64) float64 {
 	if len(got) != len(want) {
 		return math.Inf(1)
@@ -119,12 +118,14 @@ func maxDifference(got []float32, want []float64) float64 {
 }
 
 func TestFoldersConform(t *testing.T) {
-	for _, name := range []string{"hf-llama2", "meta-llama2"} { // the others' contexts are too short for the suite's prompts
-		t.Run(name, func(t *testing.T) { teachertest.Conform(t, open(t, filepath.Join("testdata", name), testOptions(16))) })
+	for _, name := range []string{"hf-llama2", "meta-llama2"} { // the suite's prompts exceed the contexts of the others
+		t.Run(name, func(t *testing.T) {
+			teachertest.Conform(t, open(t, filepath.Join("testdata", name), testOptions(16)))
+		})
 	}
 }
 
-// copied is a copy of a folder of testdata.
+// copied returns a copy of a folder of testdata.
 func copied(t *testing.T, name string) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), name)
@@ -152,7 +153,7 @@ func edit(t *testing.T, path, from, to string) {
 func TestUnreadableFolders(t *testing.T) {
 	for name, c := range map[string]struct {
 		folder         string
-		file, from, to string // the file to remove, or to edit where from is given
+		file, from, to string // the file to remove, or to edit if from is set
 		want           []string
 	}{
 		"no weights": {"hf-smollm2", "model.safetensors", "", "", []string{"model.safetensors", "none of"}},
@@ -160,25 +161,37 @@ func TestUnreadableFolders(t *testing.T) {
 			"hf-llama2", "model-00002-of-00002.safetensors", "", "",
 			[]string{"model-00002-of-00002.safetensors", "lacks a file (want config.json, "},
 		},
-		"no tokenizer":         {"hf-llama2", "tokenizer.model", "", "", []string{"tokenizer.model", "lacks a file"}},
-		"no tokenizer at all":  {"hf-llama3", "tokenizer.json", "", "", []string{"tokenizer.model", "lacks a file"}},
-		"Meta's tokenizer":     {"meta-llama2", "tokenizer.model", "", "", []string{"tokenizer.model", "want params.json, "}},
-		"Meta's weights":       {"meta-llama2", "consolidated.0*.pth", "", "", []string{"no consolidated.00.pth"}},
-		"Meta's first weights": {"meta-llama2", "consolidated.00.pth", "", "", []string{"consolidated.00.pth", "lacks a file"}},
+		"no tokenizer":        {"hf-llama2", "tokenizer.model", "", "", []string{"tokenizer.model", "lacks a file"}},
+		"no tokenizer at all": {"hf-llama3", "tokenizer.json", "", "", []string{"tokenizer.model", "lacks a file"}},
+		"Meta's tokenizer": {
+			"meta-llama2", "tokenizer.model", "", "",
+			[]string{"tokenizer.model", "want params.json, "},
+		},
+		"Meta's weights": {"meta-llama2", "consolidated.0*.pth", "", "", []string{"no consolidated.00.pth"}},
+		"Meta's first weights": {
+			"meta-llama2", "consolidated.00.pth", "", "",
+			[]string{"consolidated.00.pth", "lacks a file"},
+		},
 		"one of Meta's parts": {
 			"meta-llama2", "consolidated.01.pth", "", "",
-			[]string{`"tok_embeddings.weight in 1 parts" has shape [340 16], want [340 32]`, "params.json belong together?"},
+			[]string{
+				`"tok_embeddings.weight in 1 parts" has shape [340 16], want [340 32]`,
+				"do the weights match params.json?",
+			},
 		},
 		"no settings": {"hf-llama2", "config.json", "", "", []string{"neither config.json", "nor params.json"}},
 		"another shape": {
 			"hf-llama3", "config.json", `"num_key_value_heads": 2`, `"num_key_value_heads": 4`,
-			[]string{`"model.layers.0.self_attn.k_proj.weight" has shape [32 32], want [64 32]`, "config.json belong together?"},
+			[]string{
+				`"model.layers.0.self_attn.k_proj.weight" has shape [32 32], want [64 32]`,
+				"do the weights match config.json?",
+			},
 		},
 		"unknown rope": {
 			"hf-llama3", "config.json", `"llama3"`, `"yarn"`,
 			[]string{"config.json", `rope scaling "yarn" is not supported (linear and llama3 are)`},
 		},
-		"another family": {
+		"another architecture": {
 			"hf-llama3", "config.json", `"llama"`, `"gpt2"`,
 			[]string{"config.json", `model_type "gpt2": only llama`},
 		},
@@ -188,7 +201,7 @@ func TestUnreadableFolders(t *testing.T) {
 		},
 		"unknown chat": {
 			"hf-smollm2", "tokenizer_config.json", "<|im_start|>", "<start_of_turn>",
-			[]string{"none of the chat forms"},
+			[]string{"unknown chat template"},
 		},
 		"broken JSON": {"hf-smollm2", "config.json", ":", "", []string{"config.json", "invalid"}},
 	} {
@@ -216,7 +229,7 @@ func TestUnreadableFolders(t *testing.T) {
 	}
 }
 
-// remove removes the files of a folder that match.
+// remove removes the files of a folder that match a pattern.
 func remove(t *testing.T, dir, pattern string) {
 	t.Helper()
 	found, err := fs.Glob(os.DirFS(dir), pattern)
@@ -235,9 +248,12 @@ func TestFilesListsEveryInput(t *testing.T) {
 		ignored string
 		want    []string
 	}{
-		"meta-llama2": {"LICENSE", []string{"consolidated.00.pth", "consolidated.01.pth", "params.json", "tokenizer.model"}},
+		"meta-llama2": {
+			"LICENSE",
+			[]string{"consolidated.00.pth", "consolidated.01.pth", "params.json", "tokenizer.model"},
+		},
 		"hf-smollm2": {
-			"pytorch_model.bin", // the same weights again: safetensors are read
+			"pytorch_model.bin", // the same weights again: the engine reads safetensors
 			[]string{"config.json", "golden.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"},
 		},
 	} {
@@ -245,7 +261,7 @@ func TestFilesListsEveryInput(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(dir, c.ignored), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		files, err := llama.Files(formats()[name].form, dir)
+		files, err := llama.Files(formats()[name].format, dir)
 		if err != nil {
 			t.Fatal(err)
 		}

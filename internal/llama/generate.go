@@ -7,28 +7,29 @@ import (
 	"rdrec/internal/torch"
 )
 
-// rowMultiple is what the number of rows in a pass is rounded up to. Below 12 rows MKL, which
-// attention and unpacked weights are multiplied by, takes float32 matrices in another order, and a
-// row's numbers would hang on how many others it has beside it; from there on they do not.
+// The number of rows in a pass is rounded up to a multiple of rowMultiple. Below 12 rows, MKL,
+// which multiplies attention and unpacked weights, sums float32 products in another order, so that
+// a row's values would depend on the number of other rows.
 const rowMultiple = 16
 
-// maxPrefillTokens bounds how many tokens of new rows are read in one pass.
+// maxPrefillTokens is the maximum number of tokens of new rows in one pass.
 const maxPrefillTokens = 512
 
-// generator writes replies: one token for each row in the slots, until no row is left.
+// generator generates replies: one token for each row in the slots per step, until all rows are
+// finished (continuous batching).
 type generator struct {
 	model    *model
 	vocab    *vocabulary
 	prefix   *prefix
 	cache    *kvCache
 	scope    *torch.Scope
-	twoLines *twoLineMasks // nil where no reply is held to two lines
+	twoLines *twoLineMasks // nil if no reply is constrained to two lines
 	waiting  []*sequence   // the longest first
 	active   []*sequence   // by slot; nil means free
 	emit     func(int, teacher.Reply) error
 }
 
-// run writes all waiting rows' replies.
+// run generates the replies of all waiting rows.
 func (w *generator) run(ctx context.Context) error {
 	for {
 		if err := ctx.Err(); err != nil {
@@ -47,8 +48,8 @@ func (w *generator) run(ctx context.Context) error {
 	}
 }
 
-// admit gives free slots to waiting rows and reads their prompts but for the last token, which the
-// next step reads.
+// admit assigns free slots to waiting rows and prefills their prompts without the last token, which
+// the next step reads.
 func (w *generator) admit() error {
 	var admitted []*sequence
 	var slots []int
@@ -78,8 +79,8 @@ func (w *generator) admit() error {
 	return nil
 }
 
-// prefill reads several rows' own tokens in one pass, padded to the first's length: what pads leave
-// in the memory lies behind the row's end and is overwritten before it is looked at.
+// prefill reads the tokens of several rows in one pass, padded to the longest. The pads' keys and
+// values are in the cache after the row's end and are overwritten before any token attends to them.
 func (w *generator) prefill(rows []*sequence, slots []int) {
 	tokens := 0
 	for _, r := range rows {
@@ -106,7 +107,7 @@ func (w *generator) prefill(rows []*sequence, slots []int) {
 	})
 }
 
-// prefixLength is how many tokens stand before the rows' own.
+// prefixLength returns the number of tokens in the shared prefix.
 func (w *generator) prefixLength() int {
 	if w.prefix == nil {
 		return 0
@@ -114,8 +115,8 @@ func (w *generator) prefixLength() int {
 	return len(w.prefix.ids)
 }
 
-// compact moves rows so that the fewest slots hold them, in multiples of the stride, and answers
-// how many slots are in use.
+// compact moves rows into the first slots and returns the number of slots in use, rounded up to
+// rowMultiple.
 func (w *generator) compact() int {
 	count := 0
 	for _, r := range w.active {
@@ -138,7 +139,7 @@ func (w *generator) compact() int {
 	return rows
 }
 
-// step writes one token for each row in the first slots.
+// step generates one token for each row in the first slots.
 func (w *generator) step(rows int) error {
 	s := w.scope.Sub()
 	defer s.Close()
@@ -167,7 +168,7 @@ func (w *generator) step(rows int) error {
 	return w.sampleTokens(m.logits(x), rows)
 }
 
-// sampleTokens picks each row's token and hands finished replies over.
+// sampleTokens selects each row's token and emits finished replies.
 func (w *generator) sampleTokens(logits *torch.Tensor, rows int) error {
 	applyRepetitionPenalty(logits, w.active[:rows])
 	w.twoLines.apply(logits, w.active[:rows])
@@ -213,31 +214,31 @@ func applyRepetitionPenalty(logits *torch.Tensor, rows []*sequence) {
 	}
 }
 
-// cached takes several tokens of each row through the layers; what matters is what they leave in
-// the memory.
+// prefill runs several tokens of each row through the layers to fill the KV cache.
 func (m *model) prefill(s *torch.Scope, ids []int64, w *forwardPass) *torch.Tensor {
 	groupSize := m.config.Heads / m.config.Groups
-	w.mask = s.FromFloat32(causalMask(int(w.tokens), groupSize), 1, w.tokens*int64(groupSize), w.tokens).ToDevice(m.device).To(m.dtype)
+	mask := s.FromFloat32(causalMask(int(w.tokens), groupSize), 1, w.tokens*int64(groupSize), w.tokens)
+	w.mask = mask.ToDevice(m.device).To(m.dtype)
 	return m.run(m.embed(s, ids), w)
 }
 
-// ropeAt is rope's turns at the given positions: [positions, 1, head/2].
+// ropeAt returns RoPE's rotations at the given positions. [positions, 1, head/2]
 func (m *model) ropeAt(s *torch.Scope, positions []int64) *torch.Tensor {
 	return s.Use(m.ropeTable).IndexSelect(0, m.int64s(s, positions)).Unsqueeze(1)
 }
 
-// int64s copies whole numbers to the model's device.
+// int64s copies integers to the model's device.
 func (m *model) int64s(s *torch.Scope, all []int64) *torch.Tensor {
 	return s.FromInt64(all, int64(len(all))).ToDevice(m.device)
 }
 
-// prefillPrefix reads what all prompts begin with.
+// prefillPrefix computes the keys and values of a shared prefix.
 func (m *model) prefillPrefix(s *torch.Scope, ids []int32) *prefix {
 	p := &prefix{groups: int64(m.config.Groups)}
 	complete := false
 	defer func() {
 		if !complete {
-			p.free() // layerCache ran out
+			p.free() // memory ran out
 		}
 	}()
 	positions := make([]int64, len(ids))

@@ -29,7 +29,7 @@ func openGGUF(path string) (source, error) {
 	return ggufSource{file}, nil
 }
 
-// config reads the file's settings.
+// config reads the configuration from the file's metadata.
 func (f ggufSource) config() (Config, error) {
 	var c Config
 	architecture, err := f.Text("general.architecture")
@@ -37,7 +37,7 @@ func (f ggufSource) config() (Config, error) {
 		return c, err
 	}
 	if architecture != "llama" {
-		return c, fmt.Errorf("architecture %q: only the Llama family is supported", architecture)
+		return c, fmt.Errorf("architecture %q: only llama is supported", architecture)
 	}
 	var problems []error
 	positiveInt := func(key string) int {
@@ -45,7 +45,8 @@ func (f ggufSource) config() (Config, error) {
 		problems = append(problems, err)
 		return v
 	}
-	c.Layers, c.Model, c.FeedForward = positiveInt("block_count"), positiveInt("embedding_length"), positiveInt("feed_forward_length")
+	c.Layers, c.Model = positiveInt("block_count"), positiveInt("embedding_length")
+	c.FeedForward = positiveInt("feed_forward_length")
 	c.Heads, c.Context = positiveInt("attention.head_count"), positiveInt("context_length")
 	c.Groups = f.IntOr("llama.attention.head_count_kv", c.Heads)
 	c.Head = f.IntOr("llama.attention.key_length", c.Model/max(c.Heads, 1))
@@ -60,8 +61,7 @@ func (f ggufSource) config() (Config, error) {
 	return c, errors.Join(problems...)
 }
 
-// rope reads how positions are stretched. Llama 3 files divide the waves' frequencies by factors of
-// their own.
+// rope reads the RoPE scaling. Llama 3 files contain divisors of the frequencies.
 func (f ggufSource) rope(c *Config) error {
 	if dims := f.IntOr("llama.rope.dimension_count", c.Head); dims != c.Head {
 		return fmt.Errorf("partial rope (%d of %d dimensions of a head) is not supported", dims, c.Head)
@@ -72,7 +72,7 @@ func (f ggufSource) rope(c *Config) error {
 	case ropeLinear:
 		c.RopeScale = f.FloatOr("llama.rope.scaling.factor", 1)
 	default:
-		return fmt.Errorf("rope scaling %q is not known", kind)
+		return fmt.Errorf("rope scaling %q is not supported", kind)
 	}
 	const factors = "rope_freqs.weight"
 	if _, ok := f.Tensor(factors); !ok {
@@ -85,7 +85,7 @@ func (f ggufSource) rope(c *Config) error {
 	return err
 }
 
-// cached dequantises a weight.
+// read dequantizes a weight.
 func (f ggufSource) read(name string, into *torch.Tensor) error {
 	want := into.Shape()
 	tensor, ok := f.Tensor(name)
@@ -99,7 +99,7 @@ func (f ggufSource) read(name string, into *torch.Tensor) error {
 	return f.Read(name, unsafe.Slice((*float32)(into.Address()), into.Numel()))
 }
 
-// control is the kind that GGUF files give to control pieces.
+// control is the type of control tokens in GGUF files.
 const control = 3
 
 // vocabulary reads the file's tokenizer.
@@ -113,7 +113,7 @@ func (f ggufSource) vocabulary() (*vocabulary, error) {
 		return nil, err
 	}
 	if len(kinds) != len(pieces) {
-		return nil, fmt.Errorf("the vocabulary has %d pieces and %d kinds", len(pieces), len(kinds))
+		return nil, fmt.Errorf("the vocabulary has %d tokens and %d token types", len(pieces), len(kinds))
 	}
 	v := newVocabulary()
 	var markers []int32
@@ -130,7 +130,7 @@ func (f ggufSource) vocabulary() (*vocabulary, error) {
 	case "llama":
 		v.tokenizer, err = f.sentencePiece(pieces, kinds)
 	default:
-		err = fmt.Errorf("tokenizer %q is not known", model)
+		err = fmt.Errorf("tokenizer %q is not supported", model)
 	}
 	if err != nil {
 		return nil, err

@@ -13,7 +13,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Files of a Hugging Face folder beside the weights.
+// The files of a Hugging Face folder besides the weights.
 const (
 	hfConfigFile     = "config.json"
 	hfTokenizerFile  = "tokenizer.json"
@@ -31,11 +31,11 @@ type hfSource struct {
 
 	dir        string
 	shape      Config
-	endTokens  tokenIDs // what config.json and generation_config.json say ends a reply
+	endTokens  tokenIDs // end tokens of config.json and generation_config.json
 	beginToken tokenIDs
 }
 
-// hfConfig is the part of config.json that is read.
+// hfConfig is the part of config.json that the engine reads.
 type hfConfig struct {
 	ModelType     string   `json:"model_type"`
 	Model         int      `json:"hidden_size"`
@@ -56,12 +56,12 @@ type hfConfig struct {
 	ForwardBias   bool     `json:"mlp_bias"`
 	Begin         tokenIDs `json:"bos_token_id"`
 	End           tokenIDs `json:"eos_token_id"`
-	Quantization  struct { // present where weights are no plain numbers
+	Quantization  struct { // present if weights are quantized
 		Method string `json:"quant_method"`
 	} `json:"quantization_config"`
 }
 
-// hfRope says how positions are stretched; newer files have the base here too.
+// hfRope is the RoPE scaling. Newer files have the base here too.
 type hfRope struct {
 	Type     string  `json:"rope_type"`
 	OldType  string  `json:"type"`
@@ -72,10 +72,10 @@ type hfRope struct {
 	Original float64 `json:"original_max_position_embeddings"`
 }
 
-// tokenIDs are token ids, which config.json writes as one number or as a list.
+// tokenIDs are token ids. config.json has one number or a list.
 type tokenIDs []int
 
-// UnmarshalJSON reads either form.
+// UnmarshalJSON parses one number or a list.
 func (i *tokenIDs) UnmarshalJSON(data []byte) error {
 	var one *int
 	if json.Unmarshal(data, &one) == nil {
@@ -100,7 +100,8 @@ func openHuggingFace(dir string) (source, error) {
 	var generation struct {
 		End tokenIDs `json:"eos_token_id"`
 	}
-	if err := readJSON(filepath.Join(dir, hfGenerationFile), &generation); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	err = readJSON(filepath.Join(dir, hfGenerationFile), &generation)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	f.beginToken, f.endTokens = read.Begin, append(read.End, generation.End...)
@@ -121,10 +122,11 @@ func readJSON(path string, into any) error {
 	return nil
 }
 
-// shape is the settings as ours.
+// shape returns the configuration in this package's terms.
 func (c *hfConfig) shape() (Config, error) {
 	out := Config{
-		Layers: c.Layers, Model: c.Model, FeedForward: c.FeedForward, Vocabulary: c.Vocabulary, Heads: c.Heads, Groups: c.Groups, Head: c.Head,
+		Layers: c.Layers, Model: c.Model, FeedForward: c.FeedForward, Vocabulary: c.Vocabulary,
+		Heads: c.Heads, Groups: c.Groups, Head: c.Head,
 		Context: c.Context, Epsilon: c.Epsilon, RopeBase: c.RopeBase, RopeScale: 1, Tied: c.Tied,
 	}
 	if out.Groups == 0 {
@@ -146,7 +148,7 @@ func (c *hfConfig) shape() (Config, error) {
 	return out, out.check()
 }
 
-// checkSupported refuses what is no plain model of the Llama family.
+// checkSupported rejects models that are not plain Llama models.
 func (c *hfConfig) checkSupported() error {
 	switch {
 	case c.ModelType != "llama":
@@ -156,13 +158,16 @@ func (c *hfConfig) checkSupported() error {
 	case c.AttentionBias || c.ForwardBias:
 		return errors.New("attention_bias or mlp_bias: models with biases are not supported")
 	case c.Quantization.Method != "":
-		return fmt.Errorf("quantization_config %q: only unquantized weights are supported (GGUF files may be quantized)", c.Quantization.Method)
+		return fmt.Errorf(
+			"quantization_config %q: only unquantized weights are supported (GGUF files may be quantized)",
+			c.Quantization.Method,
+		)
 	default:
 		return nil
 	}
 }
 
-// apply stretches the positions of a shape.
+// apply sets the RoPE scaling of a configuration.
 func (r *hfRope) apply(c *Config) (err error) {
 	if r.Base > 0 {
 		c.RopeBase = r.Base
@@ -185,18 +190,19 @@ func (r *hfRope) apply(c *Config) (err error) {
 
 func (f *hfSource) config() (Config, error) { return f.shape, nil }
 
-// hfNames are Hugging Face's names for GGUF's; %s is the layer's.
+// hfNames maps GGUF's names of weights to Hugging Face's; %s is the index of the layer.
 func hfNames() map[string]string {
 	return map[string]string{
 		"token_embd": "model.embed_tokens", "output_norm": "model.norm", "output": "lm_head",
 		"attn_norm": "model.layers.%s.input_layernorm", "ffn_norm": "model.layers.%s.post_attention_layernorm",
 		"attn_q": "model.layers.%s.self_attn.q_proj", "attn_k": "model.layers.%s.self_attn.k_proj",
 		"attn_v": "model.layers.%s.self_attn.v_proj", "attn_output": "model.layers.%s.self_attn.o_proj",
-		"ffn_gate": "model.layers.%s.mlp.gate_proj", "ffn_up": "model.layers.%s.mlp.up_proj", "ffn_down": "model.layers.%s.mlp.down_proj",
+		"ffn_gate": "model.layers.%s.mlp.gate_proj", "ffn_up": "model.layers.%s.mlp.up_proj",
+		"ffn_down": "model.layers.%s.mlp.down_proj",
 	}
 }
 
-// translateName turns GGUF's name of a weight into another's of a table.
+// translateName returns the name of a weight in another format, from a table of names by GGUF's.
 func translateName(name string, table map[string]string) string {
 	layer, weight := "", strings.TrimSuffix(name, ".weight")
 	if rest, inLayer := strings.CutPrefix(weight, "blk."); inLayer {
@@ -205,8 +211,8 @@ func translateName(name string, table map[string]string) string {
 	return strings.Replace(table[weight], "%s", layer, 1) + ".weight"
 }
 
-// cached copies a weight. Queries and keys are reordered: Hugging Face pairs the halves of a head,
-// we pair neighbours.
+// read copies a weight. It reorders queries and keys: Hugging Face pairs the halves of a head for
+// RoPE, this package pairs neighbors.
 func (f *hfSource) read(name string, into *torch.Tensor) error {
 	theirs := translateName(name, hfNames())
 	s := into.Scope().Sub()
@@ -241,7 +247,7 @@ func (f *hfSource) vocabulary() (*vocabulary, error) {
 	if err := readJSON(filepath.Join(f.dir, hfSettingsFile), &settings); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	v.template = string(settings.Template) // a text, or a list of named ones: what is looked for stands in either
+	v.template = string(settings.Template) // a text or a list of named texts; the marker is in either
 	if text, err := os.ReadFile(filepath.Join(f.dir, hfTemplateFile)); err == nil {
 		v.template = string(text)
 	}
@@ -253,8 +259,8 @@ func (f *hfSource) vocabulary() (*vocabulary, error) {
 	return v, v.check()
 }
 
-// setSpecialTokens says which tokens end replies and, where texts have such a beginning, which one
-// begins them.
+// setSpecialTokens sets the tokens that end replies and, if begins is set, the token that begins
+// texts.
 func (f *hfSource) setSpecialTokens(v *vocabulary, begins bool) {
 	for _, id := range f.endTokens {
 		v.addEndToken(id)
@@ -267,7 +273,7 @@ func (f *hfSource) setSpecialTokens(v *vocabulary, begins bool) {
 	}
 }
 
-// tokenizer reads tokenizer.json, or tokenizer.model where there is no such file.
+// tokenizer reads tokenizer.json or, if that is missing, tokenizer.model.
 func (f *hfSource) tokenizer(v *vocabulary) error {
 	path := filepath.Join(f.dir, hfTokenizerFile)
 	data, err := os.ReadFile(path) //nolint:gosec // the user's own model
@@ -285,7 +291,7 @@ func (f *hfSource) tokenizer(v *vocabulary) error {
 	return nil
 }
 
-// pieces reads tokenizer.model; pieces that were added to it later need tokenizer.json.
+// pieces reads tokenizer.model. Tokens that were added to it later require tokenizer.json.
 func (f *hfSource) pieces(v *vocabulary) error {
 	if err := readPieces(v, filepath.Join(f.dir, pieceModelFile)); err != nil {
 		return missingFile(err, f.dir, hfFiles)
@@ -296,7 +302,8 @@ func (f *hfSource) pieces(v *vocabulary) error {
 	}
 	for piece, id := range added {
 		if id >= v.Size() {
-			return fmt.Errorf("%q adds the piece %q: that needs %s, which transformers writes by save_pretrained", hfAddedFile, piece, hfTokenizerFile)
+			return fmt.Errorf("%q adds the token %q: this requires %s, which save_pretrained of transformers writes",
+				hfAddedFile, piece, hfTokenizerFile)
 		}
 	}
 	return nil

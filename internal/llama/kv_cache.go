@@ -6,14 +6,14 @@ import (
 	"rdrec/internal/torch"
 )
 
-// cache is the memory of the rows that are being written: keys and values of their own tokens, set
-// aside once. A row that has ended gives its slot to the next one.
+// kvCache holds the keys and values of the rows that are being generated. It is allocated once; the
+// slot of a finished row goes to the next one.
 type kvCache struct {
 	config       Config
 	device       torch.Device
-	rows         int64           // how many rows fit
-	capacity     int64           // how many tokens of its own a row may have
-	keys, values []*torch.Tensor // by layer: [rows groups room, head]
+	rows         int64           // number of slots
+	capacity     int64           // maximum number of tokens of a row, without the prefix
+	keys, values []*torch.Tensor // by layer: [rows groups capacity, head]
 }
 
 func newKVCache(s *torch.Scope, m *model, count, capacity int64) *kvCache {
@@ -26,8 +26,8 @@ func newKVCache(s *torch.Scope, m *model, count, capacity int64) *kvCache {
 	return out
 }
 
-// indices are where the slots' groups keep what stands at the given positions, one position after
-// another for each row and group: [sequences groups tokens] indices of the slots' rows.
+// indices returns the cache indices of tokens positions from the given ones on, for each slot and
+// group. [sequences groups tokens]
 func (c *kvCache) indices(slots []int, from []int, tokens int) []int64 {
 	groups := int64(c.config.Groups)
 	indices := make([]int64, 0, len(slots)*c.config.Groups*tokens)
@@ -53,8 +53,7 @@ func (c *kvCache) moveRow(s *torch.Scope, from, to int) {
 	}
 }
 
-// prefillCache is the memory of a pass that reads several tokens of new rows: they look at each
-// other, and the slots keep them.
+// prefillCache is the cache of a pass over several tokens of new rows, which attend to each other.
 type prefillCache struct {
 	cache   *kvCache
 	indices *torch.Tensor // [sequences groups tokens]
@@ -68,12 +67,12 @@ func (r prefillCache) update(layer int, keys, values *torch.Tensor) (allKeys, al
 	return keys.View(shape[0]*shape[1], shape[2], shape[3]), values.View(shape[0]*shape[1], shape[2], shape[3])
 }
 
-// stepCache is the memory of a pass that adds one token to each of the first slots, which look at
-// all of their past.
+// stepCache is the cache of a pass over one token for each of the first slots, which attends to all
+// earlier tokens.
 type stepCache struct {
 	cache   *kvCache
 	indices *torch.Tensor // [sequences groups]
-	past    int64         // how many positions the longest row has, the new one included
+	past    int64         // length of the longest row, including the new token
 }
 
 func (w stepCache) update(layer int, keys, values *torch.Tensor) (allKeys, allValues *torch.Tensor) {
@@ -81,12 +80,13 @@ func (w stepCache) update(layer int, keys, values *torch.Tensor) (allKeys, allVa
 	rows, head := shape[0]*shape[1], shape[3]
 	cached := func(all, added *torch.Tensor) *torch.Tensor {
 		all.IndexCopyTo(0, w.indices, added.Reshape(rows, head))
-		return added.Scope().Use(all).Narrow(0, 0, rows*w.cache.capacity).View(rows, w.cache.capacity, head).Narrow(1, 0, w.past)
+		used := added.Scope().Use(all).Narrow(0, 0, rows*w.cache.capacity)
+		return used.View(rows, w.cache.capacity, head).Narrow(1, 0, w.past)
 	}
 	return cached(w.cache.keys[layer], keys), cached(w.cache.values[layer], values)
 }
 
-// causalMask lets each token look at itself and at those before it: [1, tokens fan, tokens], 0 or
+// causalMask lets each token look at itself and at those before it: [1, tokens groupSize, tokens], 0 or
 // -inf.
 func causalMask(tokens, groupSize int) []float32 {
 	out := make([]float32, tokens*groupSize*tokens)
@@ -101,8 +101,8 @@ func causalMask(tokens, groupSize int) []float32 {
 	return out
 }
 
-// pastMask lets each row look at its own past: [sequences, past], 0 or -inf. at is the position
-// that each row writes now.
+// pastMask returns the mask with which each row attends to its own tokens: 0 or -inf. at is the
+// current position of each row. [sequences, past]
 func pastMask(at []int, past int) []float32 {
 	out := make([]float32, len(at)*past)
 	for row, position := range at {

@@ -9,14 +9,14 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Files of Meta's folder.
+// The files of Meta's folder.
 const (
 	metaConfigFile = "params.json"
-	metaFiles      = "params.json, consolidated.00.pth and those that follow it, and tokenizer.model"
+	metaFiles      = "params.json, consolidated.00.pth and further parts, and tokenizer.model"
 )
 
-// metaSource is a folder of Meta's: a checkpoint in one file, or in one for each GPU that was to
-// run a part of each layer.
+// metaSource is a folder in Meta's format: a checkpoint in one file, or in one file per GPU of
+// tensor parallelism.
 type metaSource struct {
 	dir    string
 	params metaParams
@@ -39,16 +39,17 @@ type metaParams struct {
 	ScaleFactor float64 `json:"rope_scaling_factor"`
 }
 
-// What Meta's code takes for granted and its folders do not say.
+// Constants of Meta's code that its folders do not contain.
 const (
 	metaContext   = 4096    // Llama 2
-	llama3Context = 8192    // Llama 3; what its rope is stretched from in later ones
+	llama3Context = 8192    // Llama 3; the context from which later versions scale RoPE
 	longContext   = 131_072 // Llama 3.1 and later
 	llama3Base    = 500_000
 )
 
 func openMeta(dir string) (source, error) {
-	f := &metaSource{dir: dir, params: metaParams{Epsilon: 1e-5, RopeBase: 10_000, Multiple: 256, Multiplier: 1, ScaleFactor: 8}, vocab: newVocabulary()}
+	params := metaParams{Epsilon: 1e-5, RopeBase: 10_000, Multiple: 256, Multiplier: 1, ScaleFactor: 8}
+	f := &metaSource{dir: dir, params: params, vocab: newVocabulary()}
 	if err := readJSON(filepath.Join(dir, metaConfigFile), &f.params); err != nil {
 		return nil, missingFile(err, dir, metaFiles)
 	}
@@ -93,15 +94,17 @@ func (f *metaSource) tokenizer() error {
 	return nil
 }
 
-// vocabulary is the tokenizer.
+// vocabulary returns the tokenizer.
 func (f *metaSource) vocabulary() (*vocabulary, error) { return f.vocab, f.vocab.check() }
 
-// config computes the shape as Meta's code does.
+// config computes the configuration as Meta's code does.
 func (f *metaSource) config() (Config, error) {
 	p := f.params
 	c := Config{
-		Layers: p.Layers, Model: p.Model, Heads: p.Heads, Groups: p.Groups, Vocabulary: p.Vocabulary, Head: p.Model / max(p.Heads, 1),
-		Epsilon: p.Epsilon, RopeBase: p.RopeBase, RopeScale: 1, Context: metaContext, Tied: !slices.Contains(f.shards[0].Names(), "output.weight"),
+		Layers: p.Layers, Model: p.Model, Vocabulary: p.Vocabulary,
+		Heads: p.Heads, Groups: p.Groups, Head: p.Model / max(p.Heads, 1),
+		Epsilon: p.Epsilon, RopeBase: p.RopeBase, RopeScale: 1, Context: metaContext,
+		Tied: !slices.Contains(f.shards[0].Names(), "output.weight"),
 	}
 	if c.Groups == 0 {
 		c.Groups = c.Heads
@@ -117,7 +120,8 @@ func (f *metaSource) config() (Config, error) {
 	var err error
 	if p.Scaled {
 		c.Context = longContext
-		c.RopeFactors, err = llama3Rope{Factor: p.ScaleFactor, Low: 1, High: 4, Original: llama3Context}.factors(c.RopeBase, c.Head)
+		scaling := llama3Rope{Factor: p.ScaleFactor, Low: 1, High: 4, Original: llama3Context}
+		c.RopeFactors, err = scaling.factors(c.RopeBase, c.Head)
 	}
 	if err = errors.Join(err, c.check()); err != nil {
 		err = fmt.Errorf("%q: %w", filepath.Join(f.dir, metaConfigFile), err)
@@ -125,20 +129,21 @@ func (f *metaSource) config() (Config, error) {
 	return c, err
 }
 
-// metaNames are Meta's names for GGUF's; %s is the layer's.
+// metaNames maps GGUF's names of weights to Meta's; %s is the index of the layer.
 func metaNames() map[string]string {
 	return map[string]string{
 		"token_embd": "tok_embeddings", "output_norm": "norm", "output": "output",
 		"attn_norm": "layers.%s.attention_norm", "ffn_norm": "layers.%s.ffn_norm",
 		"attn_q": "layers.%s.attention.wq", "attn_k": "layers.%s.attention.wk",
 		"attn_v": "layers.%s.attention.wv", "attn_output": "layers.%s.attention.wo",
-		"ffn_gate": "layers.%s.feed_forward.w1", "ffn_up": "layers.%s.feed_forward.w3", "ffn_down": "layers.%s.feed_forward.w2",
+		"ffn_gate": "layers.%s.feed_forward.w1", "ffn_up": "layers.%s.feed_forward.w3",
+		"ffn_down": "layers.%s.feed_forward.w2",
 	}
 }
 
-// cached merges a weight's shards. Their shape says along which axis: rows of what is split by its
-// output (wq, w1, output; Llama 3's embedding), columns of what is split by its input (wo, w2;
-// Llama 2's embedding). Norms are the same in all shards.
+// read merges a weight's shards. Their shape determines the axis: rows of weights that are split by
+// output (wq, w1, output; Llama 3's embedding), columns of weights that are split by input (wo, w2;
+// Llama 2's embedding). Norms are equal in all shards.
 func (f *metaSource) read(name string, into *torch.Tensor) error {
 	theirs := translateName(name, metaNames())
 	for i, shard := range f.shards {
@@ -149,7 +154,7 @@ func (f *metaSource) read(name string, into *torch.Tensor) error {
 	return nil
 }
 
-// merge puts shard number i of a weight where it belongs.
+// merge copies shard i of a weight to its part of into.
 func (f *metaSource) merge(name string, shard torch.Weights, i int64, into *torch.Tensor) error {
 	s := into.Scope().Sub()
 	defer s.Close()

@@ -6,9 +6,10 @@ import (
 	"slices"
 )
 
-// Nucleus is what sampling draws from: the likeliest tokens that together have the share p, scaled
-// to a sum of 1, the others 0. A token is left out where the sum of those before it exceeds p, so
-// the likeliest one always stays. All arithmetic is in float32, as in Meta's code.
+// Nucleus returns the distribution of top-p sampling: the most likely tokens with a total
+// probability of p, scaled to a sum of 1, and 0 for the others. A token is excluded if the sum of
+// those before it exceeds p, so the most likely one always remains. The arithmetic is float32, as
+// in Meta's code.
 func Nucleus(probabilities []float32, p float64) []float32 {
 	out := make([]float32, len(probabilities))
 	var sum, total float32
@@ -26,7 +27,7 @@ func Nucleus(probabilities []float32, p float64) []float32 {
 	return out
 }
 
-// sortByWeight orders ids by weight, the heaviest first, equal ones by id.
+// sortByWeight returns the ids by descending weight, equal ones by id.
 func sortByWeight(weights []float32) []int {
 	ids := make([]int, len(weights))
 	for id := range ids {
@@ -45,12 +46,13 @@ func sortByWeight(weights []float32) []int {
 	return ids
 }
 
-// negligibleLogit is the distance in logits (at temperature 1) below the best at which a token
-// can't matter: e^-20 of the best's share.
+// negligibleLogit is the distance in logits (at temperature 1) below the best at which a token is
+// negligible: it has e^-20 of the best's probability.
 const negligibleLogit = 20
 
-// sample picks a token from the nucleus of softmax(logits / temperature). Only tokens within reach
-// of the best are sorted: the rest have less than a ten-thousandth of the probability together.
+// sample samples a token from the nucleus of softmax(logits / temperature). Only tokens that are
+// not negligible are sorted: the others together have less than a ten-thousandth of the
+// probability.
 func sample(logits []float32, temperature, p float64, random *rand.Rand) int32 {
 	best := slices.Max(logits)
 	var ids []int32
@@ -81,8 +83,8 @@ func sample(logits []float32, temperature, p float64, random *rand.Rand) int32 {
 	return last
 }
 
-// penalize weakens tokens that were used: their logits are divided by the penalty, or multiplied
-// where they are below zero.
+// penalize applies the repetition penalty to the logit of a used token: it divides positive logits
+// by the penalty and multiplies negative ones.
 func penalize(logit float32, penalty float64) float32 {
 	if logit > 0 {
 		return float32(float64(logit) / penalty)

@@ -8,28 +8,29 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// sequence is one prompt on its way to a reply.
+// sequence is a prompt and its reply so far.
 type sequence struct {
 	index        int // of the prompt
 	prompt       *teacher.Prompt
 	length       int     // tokens of the whole prompt
-	maxNewTokens int     // how many tokens the reply may have
-	tokens       []int32 // tokens after the prefix, then those written
-	cached       int     // how many of own the memory holds
-	generated    int     // how many of own are the reply's
+	maxNewTokens int     // maximum length of the reply
+	tokens       []int32 // the prompt after the prefix, then the reply
+	cached       int     // number of tokens in the KV cache
+	generated    int     // number of tokens of the reply
 	text         []byte  // the reply so far
 	lineCount    int
-	state        lineState      // how far the reply has come, where it is held to two lines
-	truncated    bool           // the reply has no more room
+	state        lineState      // state of the reply if it is constrained to two lines
+	truncated    bool           // the reply has reached its maximum length
 	prefix       []int32        // tokens of the prefix
-	seen         map[int32]bool // tokens that the repetition penalty weakens
+	seen         map[int32]bool // tokens with a repetition penalty
 	random       *rand.Rand
 }
 
-// newSequence prepares a prompt whose tokens after the prefix are own.
+// newSequence returns the sequence of a prompt whose tokens after the prefix are own.
 func newSequence(index int, prompt *teacher.Prompt, length int, own []int32, used []int32) *sequence {
 	r := &sequence{
-		index: index, prompt: prompt, length: length, tokens: own, prefix: used, text: []byte(prompt.ReplyPrefix), seen: map[int32]bool{},
+		index: index, prompt: prompt, length: length, tokens: own, prefix: used,
+		text: []byte(prompt.ReplyPrefix), seen: map[int32]bool{},
 		random: rand.New(rand.NewPCG(prompt.Sampling.Seed, 0)), maxNewTokens: prompt.Sampling.MaxTokens,
 	}
 	if prompt.TwoLines {
@@ -41,20 +42,20 @@ func newSequence(index int, prompt *teacher.Prompt, length int, own []int32, use
 	return r
 }
 
-// restarted is the row as it was before anything was written.
+// restarted returns the sequence without its reply.
 func (r *sequence) restarted() *sequence {
 	restarted := newSequence(r.index, r.prompt, r.length, r.tokens[:len(r.tokens)-r.generated], r.prefix)
 	restarted.maxNewTokens = r.maxNewTokens
 	return restarted
 }
 
-// cacheLength is how many tokens of its own the row may come to have.
+// cacheLength returns the maximum number of tokens of the sequence, without the prefix.
 func (r *sequence) cacheLength() int { return len(r.tokens) - r.generated + r.maxNewTokens }
 
-// next is the token that the model reads now; it stands at position read.
+// next returns the token that the model reads next, at position cached.
 func (r *sequence) next() int64 { return int64(r.tokens[r.cached]) }
 
-// append adds a token to the reply and says whether the reply is complete.
+// append adds a token to the reply and reports whether the reply is complete.
 func (r *sequence) append(v *vocabulary, id int32) bool {
 	r.cached++
 	if v.endTokens[id] {
@@ -71,7 +72,7 @@ func (r *sequence) append(v *vocabulary, id int32) bool {
 	return r.truncated || r.prompt.MaxLines > 0 && r.lineCount >= r.prompt.MaxLines
 }
 
-// reply is the row's answer, cut behind its last line.
+// reply returns the reply, truncated after its last line.
 func (r *sequence) reply() teacher.Reply {
 	text := r.text
 	if n := r.prompt.MaxLines; n > 0 && r.lineCount >= n {
@@ -81,5 +82,8 @@ func (r *sequence) reply() teacher.Reply {
 		}
 		text = text[:at]
 	}
-	return teacher.Reply{Text: strings.ToValidUTF8(string(text), "\uFFFD"), PromptTokens: r.length, Tokens: r.generated, Truncated: r.truncated}
+	return teacher.Reply{
+		Text:         strings.ToValidUTF8(string(text), "\uFFFD"),
+		PromptTokens: r.length, Tokens: r.generated, Truncated: r.truncated,
+	}
 }

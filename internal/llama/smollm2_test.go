@@ -18,8 +18,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// smolLM2 opens the demo's teacher; where set-up did not fetch it the test is skipped. One thread:
-// tests run beside each other.
+// smolLM2 opens the demo's teacher, or skips the test if setup did not fetch it. It uses one
+// thread, because tests run in parallel.
 func smolLM2(t testing.TB, options llama.Options) *llama.Engine {
 	t.Helper()
 	path, err := cachedir.DemoTeacherFile()
@@ -53,8 +53,8 @@ type llamaCPP struct {
 	}
 }
 
-// tolerance is how far a logit may be from llama.cpp's in float32. The largest difference seen is
-// 1e-4.
+// tolerance is the maximum difference of a logit from llama.cpp's in float32. The largest measured
+// difference is 1e-4.
 const tolerance = 1e-3
 
 func TestLogitsMatchLlamaCPP(t *testing.T) {
@@ -144,11 +144,11 @@ func TestSmolLM2Distils(t *testing.T) {
 		t.Logf("%q: %q %q", r.Text, r.Preference, r.Attribution)
 	}
 	if diff := cmp.Diff(rows[:1], distil(t, engine, explanations[:1])); diff != "" {
-		t.Errorf("asked alone (-in company +alone):\n%s", diff)
+		t.Errorf("(-in a batch +alone):\n%s", diff)
 	}
 }
 
-// distil answers the rationales in the order of the explanations.
+// distil returns the rationales in the order of the explanations.
 func distil(t *testing.T, engine teacher.Engine, explanations []string) []teacher.Rationale {
 	t.Helper()
 	return distilAs(t, engine, spec.Default().Teacher, explanations)

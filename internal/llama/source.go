@@ -12,33 +12,35 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Format is how a model is kept in files.
+// Format is the file format of a model.
 type Format string
 
-// The forms that can be read.
+// The supported formats.
 const (
-	// GGUF is llama.cpp's single file.
+	// GGUF is llama.cpp's single-file format.
 	GGUF Format = "gguf"
 	// HuggingFace is a folder with config.json, safetensors (or PyTorch's files) and tokenizer.json
 	// or tokenizer.model.
 	HuggingFace Format = "hf"
-	// Meta is the folder that Meta hands out: params.json, consolidated.*.pth and tokenizer.model.
+	// Meta is the folder that Meta distributes: params.json, consolidated.*.pth and
+	// tokenizer.model.
 	Meta Format = "meta"
 )
 
-// source is a model's files. Weights are named as GGUF names them, and come in GGUF's layout: the
-// pairs that rope turns are neighbours.
+// source is a model's files. Weights have GGUF's names and layout: the pairs that RoPE rotates are
+// neighbors.
 type source interface {
-	// config is the model's shape.
+	// config returns the model's configuration.
 	config() (Config, error)
-	// vocabulary is the tokenizer, with what steers it.
+	// vocabulary returns the tokenizer with its special tokens and chat template.
 	vocabulary() (*vocabulary, error)
-	// cached copies a weight into a float32 tensor of the CPU, whose shape it must have.
+	// read copies a weight into a float32 tensor on the CPU, which must have its shape.
 	read(name string, into *torch.Tensor) error
 	Close() error
 }
 
-// DetectFormat is the form of the model at path: a file, or a folder by what lies in it.
+// DetectFormat returns the format of the model at path: GGUF for a file, and the format of a folder
+// by its files.
 func DetectFormat(path string) (Format, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -48,14 +50,15 @@ func DetectFormat(path string) (Format, error) {
 		return GGUF, nil
 	}
 	for _, known := range []struct {
-		file string
-		form Format
+		file   string
+		format Format
 	}{{hfConfigFile, HuggingFace}, {metaConfigFile, Meta}} {
 		if _, err := os.Stat(filepath.Join(path, known.file)); err == nil {
-			return known.form, nil
+			return known.format, nil
 		}
 	}
-	return "", fmt.Errorf("model folder %q has neither %s, as Hugging Face's have, nor %s, as Meta's have", path, hfConfigFile, metaConfigFile)
+	return "", fmt.Errorf("model folder %q has neither %s (Hugging Face's format) nor %s (Meta's format)",
+		path, hfConfigFile, metaConfigFile)
 }
 
 func openSource(format Format, path string) (source, error) {
@@ -77,8 +80,8 @@ func openSource(format Format, path string) (source, error) {
 	}
 }
 
-// Files are the files that a model's text hangs on, in the order of their names: the file itself,
-// or what is read of a folder.
+// Files returns the files that determine a model's output, in the order of their names: the file
+// itself, or those of a folder that the engine reads.
 func Files(format Format, path string) ([]string, error) {
 	if format == GGUF {
 		return []string{path}, isFile(path)
@@ -88,7 +91,9 @@ func Files(format Format, path string) ([]string, error) {
 		return nil, fmt.Errorf("open the model: %w", err)
 	}
 	known := []string{".json", ".model", ".jinja", ".safetensors", ".bin", ".pth"}
-	hasSafetensors := slices.ContainsFunc(entries, func(e fs.DirEntry) bool { return strings.HasSuffix(e.Name(), ".safetensors") })
+	hasSafetensors := slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		return strings.HasSuffix(e.Name(), ".safetensors")
+	})
 	var files []string
 	for _, e := range entries {
 		kind := filepath.Ext(e.Name())
@@ -104,19 +109,20 @@ func Files(format Format, path string) ([]string, error) {
 	return files, nil
 }
 
-// isFile refuses a folder where a model is one file.
+// isFile returns an error if path is not a file.
 func isFile(path string) error {
 	info, err := os.Stat(path)
 	if err != nil {
 		return fmt.Errorf("open the model: %w", err)
 	}
 	if info.IsDir() {
-		return fmt.Errorf("%w: %q is a folder, and %s is one file (%s and %s are for folders)", ErrModel, path, GGUF, HuggingFace, Meta)
+		return fmt.Errorf("%w: %q is a folder, and %s is one file (%s and %s are for folders)",
+			ErrModel, path, GGUF, HuggingFace, Meta)
 	}
 	return nil
 }
 
-// missingFile turns a missing file's error into one that says what the folder should have.
+// missingFile adds the files that a folder should contain to the error of a missing file.
 func missingFile(err error, folder, want string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("model folder %q lacks a file (want %s): %w", folder, want, err)
@@ -124,7 +130,8 @@ func missingFile(err error, folder, want string) error {
 	return err
 }
 
-// shapeError is a weight of another shape than the settings say.
+// shapeError returns the error of a weight whose shape does not match the settings.
 func shapeError(name string, have, want []int64, settings string) error {
-	return fmt.Errorf("%w: tensor %q has shape %v, want %v (do the weights match %s?)", ErrModel, name, have, want, settings)
+	return fmt.Errorf("%w: tensor %q has shape %v, want %v (do the weights match %s?)",
+		ErrModel, name, have, want, settings)
 }

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// tiny is a small random model: what its GGUF file holds, and a plain forward pass over it in
-// float64 to check ours by.
+// tiny is a small random model: the content of its GGUF file, and a plain forward pass in float64
+// as the expected result.
 type tiny struct {
 	layers, model, forward, heads, groups, head, context int
 	tied                                                 bool
@@ -24,7 +24,7 @@ type tiny struct {
 
 func newTiny(tied bool) *tiny { return newTinyLayers(tied, 2) }
 
-// newTinyLayers is newTiny with so many layers.
+// newTinyLayers is newTiny with the given number of layers.
 func newTinyLayers(tied bool, layers int) *tiny {
 	m := &tiny{
 		layers: layers, model: 48, forward: 80, heads: 6, groups: 2, head: 8, context: 200, tied: tied,
@@ -70,7 +70,7 @@ func newTinyLayers(tied bool, layers int) *tiny {
 	return m
 }
 
-// printable is GPT-2's stand-in for a byte.
+// printable returns GPT-2's printable character for a byte.
 func printable(b int) string {
 	rank := 0
 	for i := range 256 {
@@ -87,7 +87,7 @@ func printable(b int) string {
 	return ""
 }
 
-// generate makes the GGUF file and answers its path.
+// write writes the GGUF file and returns its path.
 func (m *tiny) write(t testing.TB) string {
 	t.Helper()
 	little := binary.LittleEndian
@@ -108,13 +108,15 @@ func (m *tiny) write(t testing.TB) string {
 	}
 	word("general.architecture", "llama")
 	for key, v := range map[string]int{
-		"block_count": m.layers, "embedding_length": m.model, "feed_forward_length": m.forward, "context_length": m.context,
+		"block_count": m.layers, "embedding_length": m.model,
+		"feed_forward_length": m.forward, "context_length": m.context,
 		"attention.head_count": m.heads, "attention.head_count_kv": m.groups, "rope.dimension_count": m.head,
 	} {
 		whole("llama."+key, v)
 	}
 	keys++
-	meta = little.AppendUint32(little.AppendUint32(text(meta, "llama.attention.layer_norm_rms_epsilon"), 6), math.Float32bits(1e-5))
+	meta = little.AppendUint32(text(meta, "llama.attention.layer_norm_rms_epsilon"), 6)
+	meta = little.AppendUint32(meta, math.Float32bits(1e-5))
 	whole("llama.attention.key_length", m.head)
 	word("tokenizer.ggml.model", "gpt2")
 	word("tokenizer.ggml.pre", "smollm")
@@ -161,7 +163,7 @@ func (m *tiny) write(t testing.TB) string {
 	return path
 }
 
-// logits are the model's for the token behind ids, one token and one number at a time.
+// logits returns the model's logits after ids, computed one token and one number at a time.
 func (m *tiny) logits(ids []int32) []float64 {
 	past := m.session()
 	var x []float64
@@ -171,7 +173,7 @@ func (m *tiny) logits(ids []int32) []float64 {
 	return past.logits(x)
 }
 
-// session is a text that is being read or written.
+// session is the state of a text that is read or generated.
 type session struct {
 	m            *tiny
 	keys, values [][][]float64 // by layer and position: [groups head]
@@ -181,14 +183,15 @@ func (m *tiny) session() *session {
 	return &session{m: m, keys: make([][][]float64, m.layers), values: make([][][]float64, m.layers)}
 }
 
-// feed reads the next token and answers what the last layer makes of it.
+// feed reads the next token and returns the output of the last layer.
 func (s *session) feed(id int32) []float64 {
 	m, position := s.m, len(s.keys[0])
 	x := m.row("token_embd.weight", int(id))
 	for i := range m.layers {
 		name := func(s string) string { return fmt.Sprintf("blk.%d.%s.weight", i, s) }
 		h := m.rmsNorm(x, name("attn_norm"))
-		q, k, v := m.rope(m.matMul(name("attn_q"), h), position), m.rope(m.matMul(name("attn_k"), h), position), m.matMul(name("attn_v"), h)
+		q, k := m.rope(m.matMul(name("attn_q"), h), position), m.rope(m.matMul(name("attn_k"), h), position)
+		v := m.matMul(name("attn_v"), h)
 		s.keys[i], s.values[i] = append(s.keys[i], k), append(s.values[i], v)
 		x = sum(x, m.matMul(name("attn_output"), m.attend(q, s.keys[i], s.values[i])))
 		h = m.rmsNorm(x, name("ffn_norm"))
@@ -241,7 +244,7 @@ func (m *tiny) rmsNorm(x []float64, name string) []float64 {
 	return out
 }
 
-// rope is rope over neighbouring pairs of each head.
+// rope applies RoPE to neighboring pairs of each head.
 func (m *tiny) rope(x []float64, position int) []float64 {
 	for i := 0; i < len(x); i += 2 {
 		angle := float64(position) * math.Pow(10000, -float64(i%m.head)/float64(m.head))
@@ -281,7 +284,8 @@ func sum(a, b []float64) []float64 {
 	return a
 }
 
-// greedy writes up to n tokens, weakening those in used and those written, and stops at <|im_end|>.
+// greedy generates up to n tokens with a repetition penalty for those in used and those generated,
+// and stops at <|im_end|>.
 func (m *tiny) greedy(ids []int32, n int, penalty float64, used []int32) []int32 {
 	var out []int32
 	weak := map[int32]bool{}

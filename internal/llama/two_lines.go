@@ -9,31 +9,31 @@ import (
 	"rdrec/internal/torch"
 )
 
-// lineState is how far a reply that is held to two numbered lines has come: "1. ", words, a new
-// line, "2. ", words, the end. Its values are the rows of a table of masks: what may come next.
+// lineState is the state of a reply that is constrained to two numbered lines: "1. ", words, a new
+// line, "2. ", words, the end. Its values are the rows of a table of masks of the allowed tokens.
 type lineState int
 
-// The forms. Of those whose time is up only the way on is left.
+// The states. In a "due" state, the token budget allows only the next transition.
 const (
-	stateFree       lineState = iota // a reply that is held to nothing
+	stateFree       lineState = iota // a reply without constraints
 	stateWantOne                     // the 1
-	stateWantDotOne                  // the dot behind it
-	stateEmptyOne                    // the first line, no word yet
-	stateWordDueOne                  // the same, and its time is up: a word must come
+	stateWantDotOne                  // the dot after it
+	stateEmptyOne                    // the first line, without a word
+	stateWordDueOne                  // the same, and a word must follow
 	stateInOne                       // the first line, with words
-	stateEndDueOne                   // the same, and its time is up: the line must end
+	stateEndDueOne                   // the same, and the line must end
 	stateWantTwo                     // the 2
-	stateWantDotTwo                  // the dot behind it
-	stateEmptyTwo                    // the second line, no word yet
-	stateWordDueTwo                  // the same, and its time is up
+	stateWantDotTwo                  // the dot after it
+	stateEmptyTwo                    // the second line, without a word
+	stateWordDueTwo                  // the same, and a word must follow
 	stateInTwo                       // the second line, with words: the model may end here
-	stateStopDueTwo                  // the same, and there is room for a full stop only
-	stateEndDueTwo                   // the same, and there is room for nothing
+	stateStopDueTwo                  // the same, and only a period fits
+	stateEndDueTwo                   // the same, and only the end token fits
 	stateComplete                    // the second line has ended
-	stateInvalid                     // what no reply may come to
+	stateInvalid                     // not allowed
 )
 
-// next is where a byte leads.
+// next returns the state after a byte.
 func (f lineState) next(b byte) lineState {
 	switch f {
 	case stateWantOne:
@@ -47,7 +47,7 @@ func (f lineState) next(b byte) lineState {
 	case stateEmptyOne, stateInOne, stateEmptyTwo, stateInTwo:
 		return f.nextInLine(b)
 	case stateFree, stateComplete:
-		return f // what comes behind the second line is cut off
+		return f // text after the second line is truncated
 	default:
 		return stateInvalid
 	}
@@ -60,8 +60,8 @@ func expect(b, want byte, to lineState) lineState {
 	return to
 }
 
-// nextInLine is where a byte leads within a line. What strict parsing takes for the template's
-// placeholders leads nowhere.
+// nextInLine returns the state after a byte within a line. Bytes that strict parsing takes for the
+// template's placeholders are invalid.
 func (f lineState) nextInLine(b byte) lineState {
 	switch {
 	case b == '\n' && f == stateInOne:
@@ -83,7 +83,7 @@ func isWord(b byte) bool {
 	return 'a' <= b && b <= 'z' || 'A' <= b && b <= 'Z' || '0' <= b && b <= '9' || b >= 0x80
 }
 
-// advance is where a text leads.
+// advance returns the state after a text.
 func (f lineState) advance(text string) lineState {
 	for i := range len(text) {
 		f = f.next(text[i])
@@ -91,9 +91,9 @@ func (f lineState) advance(text string) lineState {
 	return f
 }
 
-// withDeadline is the form of a reply of which so many tokens of its limit are written: line 1 ends
-// at the latest by half of them, so that line 2 has room, and line 2 has room for a word, a full
-// stop and the model's end.
+// withDeadline returns the state, or its due state, of a reply with written tokens of a limit. Line
+// 1 ends by half of the limit, so that line 2 fits, and line 2 reserves tokens for a word, a period
+// and the end token.
 func (f lineState) withDeadline(written, limit int) lineState {
 	late := written >= limit/2
 	switch {
@@ -112,7 +112,7 @@ func (f lineState) withDeadline(written, limit int) lineState {
 	}
 }
 
-// withoutDeadline is the form without its hurry.
+// withoutDeadline returns the state without its deadline.
 func (f lineState) withoutDeadline() lineState {
 	switch f {
 	case stateWordDueOne:
@@ -128,7 +128,7 @@ func (f lineState) withoutDeadline() lineState {
 	}
 }
 
-// allows says whether a piece may come next.
+// allows reports whether a piece may follow.
 func (f lineState) allows(piece string) bool {
 	if piece == "" || partOfPlaceholder(strings.ToLower(piece)) {
 		return false
@@ -144,18 +144,18 @@ func (f lineState) allows(piece string) bool {
 	case stateStopDueTwo:
 		return to == stateComplete || piece == "." || piece == "!"
 	case stateEndDueTwo, stateComplete:
-		return false // only the model's end
+		return false // only the end token
 	default:
 		return to != stateInvalid
 	}
 }
 
-// partOfPlaceholder says whether a piece could be part of the template's xxx: without these no
-// pieces make it together.
+// partOfPlaceholder reports whether a piece could be part of the template's placeholder xxx, which
+// no other pieces can form.
 func partOfPlaceholder(low string) bool { return low == "x" || strings.Contains(low, "xx") }
 
-// allowsToken says whether a token may come next: a piece, or the model's end behind the second
-// line's words.
+// allowsToken reports whether a token may follow: a piece, or the end token after the second line's
+// words.
 func (f lineState) allowsToken(v *vocabulary, id int32) bool {
 	if v.endTokens[id] {
 		return f.withoutDeadline() == stateInTwo
@@ -163,16 +163,17 @@ func (f lineState) allowsToken(v *vocabulary, id int32) bool {
 	return f.allows(v.Piece(id))
 }
 
-// twoLineMasks holds replies to two numbered lines.
+// twoLineMasks constrains replies to two numbered lines.
 type twoLineMasks struct {
 	vocab *vocabulary
-	masks *torch.Tensor // [formats, vocabulary]: 0 or -inf
+	masks *torch.Tensor // [states, vocabulary]: 0 or -inf
 }
 
-// errNoTwoLines marks a vocabulary that can't write two lines.
+// errNoTwoLines marks a vocabulary that cannot produce two lines.
 var errNoTwoLines = errors.New("the tokenizer has no piece")
 
-// newTwoLineMasks makes the table of masks for a vocabulary of which the model knows size pieces.
+// newTwoLineMasks returns the masks for a vocabulary. size is the number of tokens in the model's
+// embedding.
 func newTwoLineMasks(s *torch.Scope, v *vocabulary, size int, device torch.Device) (*twoLineMasks, error) {
 	table := make([]float32, int(stateComplete)*size)
 	known := min(size, v.Size())
@@ -192,15 +193,14 @@ func newTwoLineMasks(s *torch.Scope, v *vocabulary, size int, device torch.Devic
 	return &twoLineMasks{v, torch.Keep(s.FromFloat32(table, int64(stateComplete), int64(size)).ToDevice(device))}, nil
 }
 
-// stateFree frees the table.
+// free frees the masks.
 func (l *twoLineMasks) free() {
 	if l != nil {
 		l.masks.Free()
 	}
 }
 
-// initialState is the form of a reply that begins with a given text: a word must still come behind
-// it.
+// initialState returns the state of a reply that begins with a text. A word must still follow it.
 func initialState(text string) lineState {
 	switch f := stateWantOne.advance(text); f {
 	case stateInOne:

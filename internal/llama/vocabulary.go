@@ -4,44 +4,44 @@ import (
 	"errors"
 )
 
-// tokenizer is what every kind of tokenizer does.
+// tokenizer is a model's tokenizer.
 type tokenizer interface {
-	// Encode takes text as text: control pieces in it have no power.
+	// Encode returns the tokens of a text. It encodes control tokens in the text as plain text.
 	Encode(text string) []int32
-	// Piece is the bytes that a token stands for, empty for control pieces.
+	// Piece returns the bytes of a token, empty for control tokens.
 	Piece(id int32) string
-	// Size is the number of tokens.
+	// Size returns the number of tokens.
 	Size() int
 }
 
-// vocabulary is a model's tokenizer and what steers it.
+// vocabulary is a model's tokenizer, its special tokens and its chat template.
 type vocabulary struct {
 	tokenizer
-	ids        map[string]int32 // control pieces by their spelling
-	beginToken int32            // stands before every text; -1: nothing does
-	endTokens  map[int32]bool   // addEndToken a reply
-	template   string           // how the model's makers write a talk, in Jinja; "" where they do not say
+	ids        map[string]int32 // control tokens by their text
+	beginToken int32            // precedes every text; -1: none
+	endTokens  map[int32]bool   // tokens that end a reply
+	template   string           // the model's chat template in Jinja; "" if it has none
 }
 
 func newVocabulary() *vocabulary {
 	return &vocabulary{ids: map[string]int32{}, beginToken: -1, endTokens: map[int32]bool{}}
 }
 
-// addEndToken makes a token one that ends replies, where there is such a token.
+// addEndToken adds a token that ends replies, if the vocabulary has it.
 func (v *vocabulary) addEndToken(id int) {
 	if id >= 0 && id < v.Size() {
 		v.endTokens[int32(id)] = true
 	}
 }
 
-// setBeginToken makes a token the one before every text, where there is such a token.
+// setBeginToken sets the token that precedes every text, if the vocabulary has it.
 func (v *vocabulary) setBeginToken(id int) {
 	if id >= 0 && id < v.Size() {
 		v.beginToken = int32(id)
 	}
 }
 
-// check adds the well-known pieces that end replies, and refuses a vocabulary that has none.
+// check adds the well-known tokens that end replies, and rejects a vocabulary without any.
 func (v *vocabulary) check() error {
 	for _, piece := range []string{"<|im_end|>", "<|eot_id|>", "</s>"} {
 		if id, ok := v.ids[piece]; ok {

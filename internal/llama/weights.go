@@ -7,12 +7,12 @@ import (
 	"rdrec/internal/torch"
 )
 
-// loader reads weights tensor by tensor into the device's memory. The first fault sticks.
+// loader reads weights into the device's memory, one tensor at a time. The first error stops it.
 type loader struct {
 	scope  *torch.Scope
 	source source
 	device torch.Device
-	kept   []interface{ Free() } // what was read so far
+	kept   []interface{ Free() } // tensors read so far
 	err    error
 }
 
@@ -22,21 +22,20 @@ func (l *loader) keep(t *torch.Tensor) *torch.Tensor {
 	return t
 }
 
-// freeAll frees what was read, where the whole could not be.
+// freeAll frees the tensors read so far after an error.
 func (l *loader) freeAll() {
 	for _, t := range l.kept {
 		t.Free()
 	}
 }
 
-// part is one of the matrices that stand below each other in a weight: its name and how many rows
-// it has.
+// part is one of the matrices that form a weight: its name and its number of rows.
 type part struct {
 	name string
 	rows int
 }
 
-// load reads a model of the given shape, in the given type. It must stand inside [torch.Run].
+// load reads a model with the given configuration and element type. Call it inside [torch.Run].
 func load(s *torch.Scope, files source, config Config, dtype torch.DType, device torch.Device) (*model, error) {
 	m := &model{config: config, dtype: dtype, device: device}
 	l := &loader{scope: s, source: files, device: device}
@@ -71,17 +70,19 @@ func (l *loader) layer(i int, c *Config, dtype torch.DType) layer {
 		attentionNorm:   l.vector(name("attn_norm"), c.Model),
 		out:             l.pack(l.matrix(dtype, c.Heads*c.Head, part{name("attn_output"), c.Model})),
 		feedForwardNorm: l.vector(name("ffn_norm"), c.Model),
-		gateUp:          l.pack(l.matrix(dtype, c.Model, part{name("ffn_gate"), c.FeedForward}, part{name("ffn_up"), c.FeedForward})),
-		down:            l.pack(l.matrix(dtype, c.FeedForward, part{name("ffn_down"), c.Model})),
+		gateUp: l.pack(l.matrix(dtype, c.Model,
+			part{name("ffn_gate"), c.FeedForward}, part{name("ffn_up"), c.FeedForward})),
+		down: l.pack(l.matrix(dtype, c.FeedForward, part{name("ffn_down"), c.Model})),
 	}
 	queries, others := c.Heads*c.Head, c.Groups*c.Head
 	out.qkv = l.pack(l.scaled(queries, 1/math.Sqrt(float64(c.Head)), func() *torch.Tensor {
-		return l.matrix(torch.Float32, c.Model, part{name("attn_q"), queries}, part{name("attn_k"), others}, part{name("attn_v"), others})
+		return l.matrix(torch.Float32, c.Model,
+			part{name("attn_q"), queries}, part{name("attn_k"), others}, part{name("attn_v"), others})
 	}, dtype))
 	return out
 }
 
-// pack makes a matrix ready for products, which takes its memory over.
+// pack returns a matrix for products, which owns the weight.
 func (l *loader) pack(weight *torch.Tensor) *torch.Matrix {
 	if l.err != nil {
 		return nil
@@ -91,7 +92,7 @@ func (l *loader) pack(weight *torch.Tensor) *torch.Matrix {
 	return m
 }
 
-// packShared makes a matrix of a weight that is used otherwise too.
+// packShared returns a matrix of a weight that has other uses too.
 func (l *loader) packShared(weight *torch.Tensor) *torch.Matrix {
 	if l.err != nil {
 		return nil
@@ -101,7 +102,7 @@ func (l *loader) packShared(weight *torch.Tensor) *torch.Matrix {
 	return m
 }
 
-// scaled multiplies the first rows of a matrix, so that attention need not scale what they give.
+// scaled multiplies the first rows of a matrix, so that attention need not scale its queries.
 func (l *loader) scaled(rows int, by float64, read func() *torch.Tensor, dtype torch.DType) *torch.Tensor {
 	t := read()
 	if l.err != nil {
@@ -118,7 +119,7 @@ func (l *loader) vector(name string, size int) *torch.Tensor {
 	return l.read(torch.Float32, []int64{int64(size)}, part{name, size})
 }
 
-// matrix reads matrices of the same width into one: [sum of rows, columns].
+// matrix reads matrices of the same width into one. [sum of rows, columns]
 func (l *loader) matrix(dtype torch.DType, columns int, parts ...part) *torch.Tensor {
 	rows := 0
 	for _, p := range parts {
@@ -127,7 +128,7 @@ func (l *loader) matrix(dtype torch.DType, columns int, parts ...part) *torch.Te
 	return l.read(dtype, []int64{int64(rows), int64(columns)}, parts...)
 }
 
-// cached fills a tensor of the given shape with the parts, one below the other.
+// read fills a tensor of the given shape with the parts, in order along the first dimension.
 func (l *loader) read(dtype torch.DType, shape []int64, parts ...part) *torch.Tensor {
 	if l.err != nil {
 		return nil
@@ -145,7 +146,7 @@ func (l *loader) read(dtype torch.DType, shape []int64, parts ...part) *torch.Te
 	return l.convert(t, dtype)
 }
 
-// convert moves a kept tensor to the device, in the given type.
+// convert moves a kept tensor to the device with the given element type.
 func (l *loader) convert(t *torch.Tensor, dtype torch.DType) *torch.Tensor {
 	if dtype == torch.Float32 && l.device == torch.CPU {
 		return t
@@ -157,7 +158,7 @@ func (l *loader) convert(t *torch.Tensor, dtype torch.DType) *torch.Tensor {
 	return out
 }
 
-// ropeTable computes rope's angles for all positions as unit complex numbers: [context, head/2].
+// ropeTable computes RoPE's rotations for all positions as unit complex numbers. [context, head/2]
 func (l *loader) ropeTable(c *Config) *torch.Tensor {
 	half := c.Head / 2
 	frequency := make([]float32, half)
