@@ -19,13 +19,13 @@ import (
 //go:embed openapi.json
 var document []byte
 
-// route is one of the paths that are answered, all by GET and HEAD.
+// route is a path that is served by GET and HEAD.
 type route struct {
 	path  string
 	serve func(w http.ResponseWriter, r *http.Request, n *requestInfo) error
 }
 
-// routeTable is every route; openapi.json documents them.
+// routeTable returns all routes; openapi.json documents them.
 func (s *Server) routeTable() []route {
 	return []route{
 		{"/recommend/{user}", s.getRecommend},
@@ -37,26 +37,36 @@ func (s *Server) routeTable() []route {
 	}
 }
 
-// requestInfo is what the access log says of a request beyond what HTTP knows.
+// requestInfo has the fields of the access log that a handler sets.
 type requestInfo struct{ model, source string }
 
-// Handler answers all routes.
+// Handler returns the handler of all routes.
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, row := range s.routes {
 		mux.Handle("GET "+row.path, s.instrument(row.path, row.serve))
-		mux.Handle(row.path, s.instrument(row.path, func(w http.ResponseWriter, r *http.Request, _ *requestInfo) error {
-			w.Header().Set("Allow", "GET, HEAD")
-			return &ProblemError{Status: http.StatusMethodNotAllowed, Detail: r.Method + " is not answered", Hint: "the server is read-only: use GET"}
-		}))
+		mux.Handle(row.path, s.instrument(row.path, rejectMethod))
 	}
-	mux.Handle("/", s.instrument("/", func(http.ResponseWriter, *http.Request, *requestInfo) error {
-		return &ProblemError{Status: http.StatusNotFound, Detail: "there is no such path", Hint: "/openapi.json lists them"}
-	}))
+	mux.Handle("/", s.instrument("/", rejectPath))
 	return mux
 }
 
-// recorder remembers what was answered.
+func rejectMethod(w http.ResponseWriter, r *http.Request, _ *requestInfo) error {
+	w.Header().Set("Allow", "GET, HEAD")
+	return &ProblemError{
+		Status: http.StatusMethodNotAllowed,
+		Detail: "method " + r.Method + " is not supported",
+		Hint:   "the server is read-only: use GET",
+	}
+}
+
+func rejectPath(http.ResponseWriter, *http.Request, *requestInfo) error {
+	return &ProblemError{
+		Status: http.StatusNotFound, Detail: "there is no such path", Hint: "/openapi.json lists the paths",
+	}
+}
+
+// recorder records the status and the size of a response.
 type recorder struct {
 	http.ResponseWriter
 	status int
@@ -76,53 +86,57 @@ func (r *recorder) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// instrument counts, times and logs a route's requests, bounds them, and answers errors as
-// problems.
-func (s *Server) instrument(path string, serve func(http.ResponseWriter, *http.Request, *requestInfo) error) http.Handler {
+// instrument counts, times and logs the requests of a route, limits their time, and writes errors
+// as problems.
+func (s *Server) instrument(
+	path string, serve func(http.ResponseWriter, *http.Request, *requestInfo) error,
+) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		started := s.now()
-		seen := &recorder{ResponseWriter: w, status: http.StatusOK}
+		response := &recorder{ResponseWriter: w, status: http.StatusOK}
 		ctx, cancel := context.WithTimeout(r.Context(), s.options.Timeout)
 		defer cancel()
-		n := &requestInfo{}
-		err := serve(seen, r.WithContext(ctx), n)
+		info := &requestInfo{}
+		err := serve(response, r.WithContext(ctx), info)
 		if err != nil {
-			problemOf(err).write(seen)
+			problemOf(err).write(response)
 		}
 		took := s.now().Sub(started)
-		s.metrics.requests.WithLabelValues(path, strconv.Itoa(seen.status)).Inc()
-		s.metrics.seconds.WithLabelValues(path, n.source).Observe(took.Seconds())
-		// The route and not the path: users' ids do not belong into logs.
-		s.log.WithLevel(levelOf(seen.status, n)).Err(err).Str("method", r.Method).Str("route", path).Int("status", seen.status).
-			Int("bytes", seen.bytes).Dur("ms", took.Round(time.Microsecond)).Str("model", n.model).Str("source", n.source).Msg("request")
+		s.metrics.requests.WithLabelValues(path, strconv.Itoa(response.status)).Inc()
+		s.metrics.seconds.WithLabelValues(path, info.source).Observe(took.Seconds())
+		// The route and not the path: the log must not contain users' ids.
+		s.log.WithLevel(levelOf(response.status, info)).Err(err).
+			Str("method", r.Method).Str("route", path).Int("status", response.status).Int("bytes", response.bytes).
+			Dur("ms", took.Round(time.Microsecond)).Str("model", info.model).Str("source", info.source).Msg("request")
 	})
 }
 
-// levelOf is how loudly a request is logged: what asks no model comes every second.
-func levelOf(status int, n *requestInfo) zerolog.Level {
+// levelOf returns the log level of a request. Requests without a model, such as health checks,
+// arrive every second: debug.
+func levelOf(status int, info *requestInfo) zerolog.Level {
 	switch {
 	case status >= http.StatusInternalServerError && status != http.StatusServiceUnavailable:
 		return zerolog.ErrorLevel
-	case n.model == "":
+	case info.model == "":
 		return zerolog.DebugLevel
 	default:
 		return zerolog.InfoLevel
 	}
 }
 
-// Where an answer came from.
+// Sources of a response.
 const (
 	sourceTable   = "table"
 	sourceLive    = "live"
 	sourcePopular = "popularity"
 )
 
-// Recommendations is the answer of /recommend/{user}.
+// Recommendations is the response of /recommend/{user}.
 type Recommendations struct {
 	User string `json:"user"`
-	// Model names the student.
+	// Model is the name of the student.
 	Model string `json:"model"`
-	// Source is table, live or popularity; Cold says that the model does not know the user.
+	// Source is table, live or popularity; Cold is true if the model does not know the user.
 	Source string `json:"source"`
 	Cold   bool   `json:"cold"`
 	Items  []Item `json:"items"`
@@ -133,12 +147,12 @@ type Item struct {
 	Rank  int    `json:"rank"`
 	Item  string `json:"item"`
 	Title string `json:"title,omitempty"`
-	// Score is the item's log-probability; absent where the item is only popular.
+	// Score is the item's log-probability; absent for a popular item.
 	Score       *float64 `json:"score,omitempty"`
 	Explanation string   `json:"explanation,omitempty"`
 }
 
-// Explanation is the answer of /explain/{user}/{item}.
+// Explanation is the response of /explain/{user}/{item}.
 type Explanation struct {
 	User        string `json:"user"`
 	Item        string `json:"item"`
@@ -148,23 +162,25 @@ type Explanation struct {
 	Explanation string `json:"explanation"`
 }
 
-func (s *Server) getRecommend(w http.ResponseWriter, r *http.Request, n *requestInfo) error {
+func (s *Server) getRecommend(w http.ResponseWriter, r *http.Request, info *requestInfo) error {
 	user, k, err := s.recommendInput(r)
 	if err != nil {
 		return err
 	}
-	g := s.models.acquire()
-	if g == nil {
+	m := s.models.acquire()
+	if m == nil {
 		return errNotReady
 	}
-	defer s.models.release(g)
-	n.model = g.Name
-	rows, source, err := s.rows(r.Context(), g, user, k)
-	n.source = source
+	defer s.models.release(m)
+	info.model = m.Name
+	rows, source, err := s.rows(r.Context(), m, user, k)
+	info.source = source
 	if err != nil {
 		return err
 	}
-	reply := Recommendations{User: user, Model: g.Name, Source: source, Cold: source == sourcePopular, Items: make([]Item, 0, k)}
+	reply := Recommendations{
+		User: user, Model: m.Name, Source: source, Cold: source == sourcePopular, Items: make([]Item, 0, k),
+	}
 	for _, row := range rows[:min(k, len(rows))] {
 		item := Item{Rank: row.Rank, Item: row.Item, Title: row.Title, Explanation: row.Explanation}
 		if !reply.Cold {
@@ -175,52 +191,57 @@ func (s *Server) getRecommend(w http.ResponseWriter, r *http.Request, n *request
 	return writeJSON(w, reply)
 }
 
-// rows are a user's: from the table where it has enough, else decoded now, else popular.
-func (s *Server) rows(ctx context.Context, g *loadedModel, user string, k int) (rows []recommender.Row, source string, err error) {
-	if g.Table != nil && k <= g.Table.Top {
-		rows, ok, err := g.Table.Rows(user)
+// rows returns at least k rows of a user: from the table if it has that many, else decoded now, or
+// the most popular items if the user is unknown.
+func (s *Server) rows(
+	ctx context.Context, m *loadedModel, user string, k int,
+) (rows []recommender.Row, source string, err error) {
+	if m.Table != nil && k <= m.Table.Top {
+		rows, ok, err := m.Table.Rows(user)
 		if err != nil || ok {
 			return rows, sourceTable, err
 		}
 	}
-	if !g.Recommender.Known(user) {
-		return g.Recommender.Popular(user, k), sourcePopular, nil
+	if !m.Recommender.Known(user) {
+		return m.Recommender.Popular(user, k), sourcePopular, nil
 	}
-	found := g.submit(ctx, &request{user: user})
+	found := m.submit(ctx, &request{user: user})
 	return found.rows, sourceLive, found.err
 }
 
-func (s *Server) getExplain(w http.ResponseWriter, r *http.Request, n *requestInfo) error {
+func (s *Server) getExplain(w http.ResponseWriter, r *http.Request, info *requestInfo) error {
 	user, item := r.PathValue("user"), r.PathValue("item")
 	if err := errors.Join(checkID("user", user), checkID("item", item), checkParameters(r)); err != nil {
 		return err
 	}
-	g := s.models.acquire()
-	if g == nil {
+	m := s.models.acquire()
+	if m == nil {
 		return errNotReady
 	}
-	defer s.models.release(g)
-	n.model = g.Name
-	pair, err := g.Recommender.Pair(user, item)
+	defer s.models.release(m)
+	info.model = m.Name
+	pair, err := m.Recommender.Pair(user, item)
 	if err != nil {
 		return err
 	}
-	reply := Explanation{User: user, Item: item, Title: g.Recommender.Title(pair.Item), Model: g.Name}
-	if reply.Explanation, reply.Source, err = g.tableExplanation(user, item); reply.Source == sourceLive && err == nil {
-		found := g.submit(r.Context(), &request{pair: pair})
+	reply := Explanation{User: user, Item: item, Title: m.Recommender.Title(pair.Item), Model: m.Name}
+	reply.Explanation, reply.Source, err = m.tableExplanation(user, item)
+	if reply.Source == sourceLive && err == nil {
+		found := m.submit(r.Context(), &request{pair: pair})
 		reply.Explanation, err = found.text, found.err
 	}
-	n.source = reply.Source
+	info.source = reply.Source
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, reply)
 }
 
-// tableExplanation is the table's explanation; source is live where the student has to be asked.
-func (g *loadedModel) tableExplanation(user, item string) (text, source string, err error) {
-	if g.Table != nil {
-		rows, _, err := g.Table.Rows(user)
+// tableExplanation returns the explanation in the table; source is live if the student must
+// generate it.
+func (m *loadedModel) tableExplanation(user, item string) (text, source string, err error) {
+	if m.Table != nil {
+		rows, _, err := m.Table.Rows(user)
 		if err != nil {
 			return "", sourceTable, err
 		}
@@ -230,7 +251,7 @@ func (g *loadedModel) tableExplanation(user, item string) (text, source string, 
 			}
 		}
 	}
-	if !g.Explains {
+	if !m.Explains {
 		return "", sourceLive, errNoExplanations
 	}
 	return "", sourceLive, nil
@@ -254,30 +275,33 @@ func (s *Server) getMetrics(w http.ResponseWriter, r *http.Request, _ *requestIn
 
 func getDocument(w http.ResponseWriter, _ *http.Request, _ *requestInfo) error {
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(document) //nolint:errcheck // nobody is there to be told
+	_, _ = w.Write(document) //nolint:errcheck // the client has gone
 	return nil
 }
 
-// maxID is the longest id that is looked up.
+// maxID is the maximum length of an id in bytes.
 const maxID = 256
 
-func checkID(what, id string) error {
+func checkID(name, id string) error {
 	if id == "" || len(id) > maxID {
-		return &ProblemError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("the %s's id has %d bytes", what, len(id)), Hint: fmt.Sprintf("ids have 1 to %d bytes", maxID)}
+		detail := fmt.Sprintf("the %s's id has %d bytes", name, len(id))
+		return badRequest(detail, fmt.Sprintf("ids have 1 to %d bytes", maxID))
 	}
 	return nil
 }
 
-// checkParameters refuses parameters that nothing is done with.
+// checkParameters rejects unknown and repeated query parameters.
 func checkParameters(r *http.Request, known ...string) error {
 	for key, values := range r.URL.Query() {
 		if len(values) != 1 || !slices.Contains(known, key) {
-			return &ProblemError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("query parameter %q is unknown or repeated", key), Hint: "/openapi.json lists the parameters"}
+			detail := fmt.Sprintf("query parameter %q is unknown or repeated", key)
+			return badRequest(detail, "/openapi.json lists the parameters")
 		}
 	}
 	return nil
 }
 
+// recommendInput returns the parameters of /recommend/{user}.
 func (s *Server) recommendInput(r *http.Request) (user string, k int, err error) {
 	user, k = r.PathValue("user"), min(defaultK, s.options.Top)
 	if err := errors.Join(checkID("user", user), checkParameters(r, "k")); err != nil {
@@ -285,26 +309,27 @@ func (s *Server) recommendInput(r *http.Request) (user string, k int, err error)
 	}
 	if text := r.URL.Query().Get("k"); r.URL.Query().Has("k") {
 		if k, err = strconv.Atoi(text); err != nil || k < 1 || k > s.options.Top {
-			return "", 0, &ProblemError{Status: http.StatusBadRequest, Detail: fmt.Sprintf("k is %q", text), Hint: fmt.Sprintf("k is a number from 1 to %d", s.options.Top)}
+			hint := fmt.Sprintf("k is a number from 1 to %d", s.options.Top)
+			return "", 0, badRequest(fmt.Sprintf("k is %q", text), hint)
 		}
 	}
 	return user, k, nil
 }
 
-// defaultK is how many items are recommended where nobody says.
+// defaultK is the default number of items.
 const defaultK = 10
 
 func writeJSON(w http.ResponseWriter, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
-		return fmt.Errorf("write the answer: %w", err)
+		return fmt.Errorf("write the response: %w", err)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(text, '\n')) //nolint:errcheck // nobody is there to be told
+	_, _ = w.Write(append(text, '\n')) //nolint:errcheck // the client has gone
 	return nil
 }
 
-// Paths are those that are answered.
+// Paths returns the paths of all routes.
 func (s *Server) Paths() []string {
 	paths := make([]string, len(s.routes))
 	for i, row := range s.routes {

@@ -8,7 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// metrics are what /metrics shows, beside Go's own and the process's.
+// metrics are the metrics of /metrics, in addition to those of the Go runtime and the process.
 type metrics struct {
 	registry *prometheus.Registry
 	requests *prometheus.CounterVec
@@ -28,17 +28,29 @@ func newMetrics() *metrics {
 			Name: "rdrec_requests_total", Help: "Requests by route and status.",
 		}, []string{"route", "status"}),
 		seconds: prometheus.NewHistogramVec(prometheus.HistogramOpts{
-			Name: "rdrec_request_seconds", Help: "How long requests took, by route and by where the answer came from.",
+			Name: "rdrec_request_seconds", Help: "Duration of requests by route and source of the response.",
 			Buckets: prometheus.ExponentialBuckets(0.0001, 2.5, 14),
 		}, []string{"route", "source"}),
 		batches: prometheus.NewHistogram(prometheus.HistogramOpts{
-			Name: "rdrec_batch_size", Help: "How many requests were decoded together.", Buckets: prometheus.ExponentialBuckets(1, 2, 9),
+			Name: "rdrec_batch_size", Help: "Requests per batch of decoding.",
+			Buckets: prometheus.ExponentialBuckets(1, 2, 9),
 		}),
-		waiting:  prometheus.NewGauge(prometheus.GaugeOpts{Name: "rdrec_queue_length", Help: "Requests that wait to be decoded, after the last batch was taken."}),
-		loaded:   prometheus.NewGauge(prometheus.GaugeOpts{Name: "rdrec_models_loaded", Help: "Models in memory: more than one while an old one still answers."}),
-		swaps:    prometheus.NewCounter(prometheus.CounterOpts{Name: "rdrec_model_swaps_total", Help: "Times that another model came into use."}),
-		failures: prometheus.NewCounter(prometheus.CounterOpts{Name: "rdrec_model_refresh_failures_total", Help: "Failed attempts to load a newer model."}),
-		model:    prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "rdrec_model_info", Help: "1 for the model in use."}, []string{"model"}),
+		waiting: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rdrec_queue_length", Help: "Requests in the queue when the last batch started.",
+		}),
+		loaded: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "rdrec_models_loaded",
+			Help: "Models in memory: more than one while a replaced model has open requests.",
+		}),
+		swaps: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rdrec_model_swaps_total", Help: "Changes of the model in use.",
+		}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "rdrec_model_refresh_failures_total", Help: "Failed attempts to load a newer model.",
+		}),
+		model: prometheus.NewGaugeVec(prometheus.GaugeOpts{
+			Name: "rdrec_model_info", Help: "1 for the model in use.",
+		}, []string{"model"}),
 	}
 	m.registry.MustRegister(
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
@@ -47,7 +59,7 @@ func newMetrics() *metrics {
 	return m
 }
 
-// setModel counts a model that comes into use.
+// setModel records that a model was loaded and is now in use.
 func (m *metrics) setModel(name string) {
 	m.loaded.Inc()
 	m.swaps.Inc()

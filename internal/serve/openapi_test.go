@@ -18,10 +18,10 @@ import (
 	"rdrec/internal/serve"
 )
 
-// object is a piece of JSON.
+// object is a JSON object.
 type object = map[string]any
 
-// field is a part of a document.
+// field returns a nested object of a document, or nil.
 func field(o object, keys ...string) object {
 	for _, key := range keys {
 		part, ok := o[key].(object)
@@ -33,7 +33,7 @@ func field(o object, keys ...string) object {
 	return o
 }
 
-// list is a list of a document.
+// list returns an array of an object, or nil.
 func list(o object, key string) []any {
 	all, ok := o[key].([]any)
 	if !ok {
@@ -42,10 +42,11 @@ func list(o object, key string) []any {
 	return all
 }
 
-// schemaViolations says what of a value is otherwise than its schema says.
+// schemaViolations returns the differences between a value and its schema.
 func schemaViolations(document, schema object, value any, at string) []string {
 	if ref, ok := schema["$ref"].(string); ok {
-		return schemaViolations(document, field(document, strings.Split(strings.TrimPrefix(ref, "#/"), "/")...), value, at)
+		path := strings.Split(strings.TrimPrefix(ref, "#/"), "/")
+		return schemaViolations(document, field(document, path...), value, at)
 	}
 	var violations []string
 	if allowed := list(schema, "enum"); allowed != nil && !slices.Contains(allowed, value) {
@@ -68,7 +69,8 @@ func schemaViolations(document, schema object, value any, at string) []string {
 		}
 	case []any:
 		for i, part := range v {
-			violations = append(violations, schemaViolations(document, field(schema, "items"), part, fmt.Sprintf("%s[%d]", at, i))...)
+			element := fmt.Sprintf("%s[%d]", at, i)
+			violations = append(violations, schemaViolations(document, field(schema, "items"), part, element)...)
 		}
 	case string, bool, float64:
 		is := map[bool]string{true: "number"}[fmt.Sprintf("%T", v) == "float64"]
@@ -84,8 +86,8 @@ func schemaViolations(document, schema object, value any, at string) []string {
 	return violations
 }
 
-// TestOpenAPIDocumentsEveryResponse asks for every documented answer of every route: each status
-// must come, with the documented type and fields, and no status may come that is not documented.
+// TestOpenAPIDocumentsEveryResponse requests every documented status of every route. Each response
+// must have the documented type and fields, and no undocumented status may occur.
 func TestOpenAPIDocumentsEveryResponse(t *testing.T) {
 	r := start(t, newFakeSource(t, &fakeStudent{}), nil)
 	r.ready("shop/1")
@@ -93,19 +95,21 @@ func TestOpenAPIDocumentsEveryResponse(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.get("/openapi.json").body), &document); err != nil {
 		t.Fatal(err)
 	}
-	unavailable := newFakeSource(t, &fakeStudent{})
-	unavailable.unavailable = true
-	withoutExplanations := start(t, unavailable, nil)
+	source := newFakeSource(t, &fakeStudent{})
+	source.noExplanations = true
+	withoutExplanations := start(t, source, nil)
 	withoutExplanations.ready("shop/1")
 	failing := start(t, newFakeSource(t, &fakeStudent{fail: errors.New("the device is gone")}), nil)
 	failing.ready("shop/1")
 	nothing := newFakeSource(t, nil)
 	nothing.version = ""
 	empty := start(t, nothing, nil)
-	blocked := start(t, newFakeSource(t, &fakeStudent{release: make(chan struct{})}), func(o *serve.Options) { o.Timeout = 20 * time.Millisecond })
+	blocked := start(t, newFakeSource(t, &fakeStudent{release: make(chan struct{})}), func(o *serve.Options) {
+		o.Timeout = 20 * time.Millisecond
+	})
 	blocked.ready("shop/1")
-	// What makes each status; 429 has a test of its own.
-	asks := []struct {
+	// A request for each status; 429 has a test of its own.
+	requests := []struct {
 		r            *running
 		method, path string
 		route        string
@@ -150,29 +154,29 @@ func TestOpenAPIDocumentsEveryResponse(t *testing.T) {
 			remaining[path+" "+status] = true
 		}
 	}
-	for _, ask := range asks {
-		a := ask.r.do(ask.method, ask.path)
-		at := ask.method + " " + ask.path
-		if a.status != ask.status {
-			t.Errorf("%s: %d, want %d: %s", at, a.status, ask.status, a.body)
+	for _, request := range requests {
+		a := request.r.do(request.method, request.path)
+		at := request.method + " " + request.path
+		if a.status != request.status {
+			t.Errorf("%s: %d, want %d: %s", at, a.status, request.status, a.body)
 			continue
 		}
-		delete(remaining, fmt.Sprint(ask.route, " ", a.status))
-		content := field(document, "paths", ask.route, "get", "responses", fmt.Sprint(a.status), "content")
+		delete(remaining, fmt.Sprint(request.route, " ", a.status))
+		content := field(document, "paths", request.route, "get", "responses", fmt.Sprint(a.status), "content")
 		contentType, _, _ := strings.Cut(a.header.Get("Content-Type"), ";")
 		schema := field(content, contentType, "schema")
 		if schema == nil {
 			t.Errorf("%s: %d with %q is not documented", at, a.status, contentType)
 			continue
 		}
-		if contentType == "text/plain" || ask.path == "/openapi.json" {
+		if contentType == "text/plain" || request.path == "/openapi.json" {
 			continue
 		}
 		var value any
 		if err := json.Unmarshal([]byte(a.body), &value); err != nil {
 			t.Errorf("%s: %v", at, err)
 		}
-		for _, failure := range schemaViolations(document, schema, value, "answer") {
+		for _, failure := range schemaViolations(document, schema, value, "response") {
 			t.Errorf("%s: %s: %s", at, failure, a.body)
 		}
 		if o, ok := value.(object); ok && a.status >= 400 && o["hint"] == nil {
@@ -181,7 +185,7 @@ func TestOpenAPIDocumentsEveryResponse(t *testing.T) {
 	}
 	for name := range remaining {
 		if !strings.HasSuffix(name, " 429") {
-			t.Errorf("documented, and never seen: %s", name)
+			t.Errorf("documented, but never returned: %s", name)
 		}
 	}
 	if a := r.get("/elsewhere"); a.status != http.StatusNotFound || !strings.Contains(a.body, `"hint"`) {
@@ -192,7 +196,7 @@ func TestOpenAPIDocumentsEveryResponse(t *testing.T) {
 	}
 }
 
-// TestOpenAPIDocumentsEveryRoute asks the handler itself which paths it has.
+// TestOpenAPIDocumentsEveryRoute compares the documented paths with those of the handler.
 func TestOpenAPIDocumentsEveryRoute(t *testing.T) {
 	server := serve.New(newFakeSource(t, nil), serve.DefaultOptions(), zerolog.Nop(), time.Now)
 	recorded := httptest.NewRecorder()
@@ -215,7 +219,9 @@ func TestOpenAPIDocumentsEveryRoute(t *testing.T) {
 func TestOpenTableRejectsInvalidFiles(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "t.jsonl")
 	for text, want := range map[string]string{
-		"{\"user\":\"a\"}\n{\"user\":\"b\"}\n{\"user\":\"a\"}\n": "line 3", "{\"user\":\"a\"}\nnone\n": "line 2", "{}\n": "line 1",
+		"{\"user\":\"a\"}\n{\"user\":\"b\"}\n{\"user\":\"a\"}\n": "line 3",
+		"{\"user\":\"a\"}\nnone\n":                               "line 2",
+		"{}\n":                                                   "line 1",
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
@@ -224,7 +230,8 @@ func TestOpenTableRejectsInvalidFiles(t *testing.T) {
 			t.Errorf("%q: %v, want one with %q", text, err, want)
 		}
 	}
-	if err := os.WriteFile(path, []byte("{\"user\":\"a\",\"item\":\"x\"}\n{\"user\":\"b\",\"item\":\"y\"}"), 0o600); err != nil {
+	lines := "{\"user\":\"a\",\"item\":\"x\"}\n{\"user\":\"b\",\"item\":\"y\"}"
+	if err := os.WriteFile(path, []byte(lines), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	table, err := serve.OpenTable(path, 1)

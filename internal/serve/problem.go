@@ -10,49 +10,59 @@ import (
 	"rdrec/internal/recommender"
 )
 
-// ProblemError is an error as clients see it: application/problem+json of RFC 9457, with a hint.
+// ProblemError is the error that a client receives: application/problem+json of RFC 9457, with a
+// hint.
 type ProblemError struct {
 	Type   string `json:"type"`
 	Title  string `json:"title"`
 	Status int    `json:"status"`
 	Detail string `json:"detail"`
-	// Hint says what to do.
+	// Hint is what the client can do.
 	Hint string `json:"hint,omitempty"`
-	// Retry is after how many seconds it may be tried again; 0 says nothing.
+	// Retry is the Retry-After header in seconds; 0 means no header.
 	Retry int `json:"-"`
 }
 
-// Error is what is wrong.
+// Error returns the detail.
 func (p *ProblemError) Error() string { return p.Detail }
 
 var (
 	errNotReady       = errors.New("no model is ready")
-	errNoExplanations = errors.New("the model was not trained to explain")
+	errNoExplanations = errors.New("the model was not trained on explanations")
 )
 
-// problemOf says what a client is told of an error. What is not the client's is not told in detail:
-// it is in the log.
+// badRequest returns the error for an invalid request.
+func badRequest(detail, hint string) *ProblemError {
+	return &ProblemError{Status: http.StatusBadRequest, Detail: detail, Hint: hint}
+}
+
+// problemOf returns the problem that a client receives for an error. Internal errors have no
+// detail: that is in the log.
 func problemOf(err error) *ProblemError {
+	problem := func(status int, detail, hint string, retry int) *ProblemError {
+		return &ProblemError{Status: status, Detail: detail, Hint: hint, Retry: retry}
+	}
 	var known *ProblemError
 	switch {
 	case errors.As(err, &known):
 		return known
 	case errors.Is(err, errNotReady):
-		return &ProblemError{Status: http.StatusServiceUnavailable, Detail: err.Error(), Hint: "/readyz tells when one is", Retry: 5}
+		return problem(http.StatusServiceUnavailable, err.Error(), "/readyz has status 200 once a model is ready", 5)
 	case errors.Is(err, errQueueFull):
-		return &ProblemError{Status: http.StatusTooManyRequests, Detail: err.Error(), Hint: "retry after the time in Retry-After", Retry: 1}
+		return problem(http.StatusTooManyRequests, err.Error(), "retry after the time in Retry-After", 1)
 	case errors.Is(err, errNoExplanations):
-		return &ProblemError{Status: http.StatusNotImplemented, Detail: err.Error(), Hint: "export explanations of a method that trains on them"}
+		return problem(http.StatusNotImplemented, err.Error(), "serve a model whose method trains on explanations", 0)
 	case errors.Is(err, recommender.ErrUser), errors.Is(err, recommender.ErrItem):
-		return &ProblemError{Status: http.StatusNotFound, Detail: err.Error(), Hint: "use the shop's own ids, as in the reviews"}
+		return problem(http.StatusNotFound, err.Error(), "use the shop's own ids, as in the reviews", 0)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return &ProblemError{Status: http.StatusGatewayTimeout, Detail: "the answer took too long", Hint: "try again later, or export a table for all users", Retry: 5}
+		const hint = "try again later, or export a table for all users"
+		return problem(http.StatusGatewayTimeout, "the request timed out", hint, 5)
 	default:
-		return &ProblemError{Status: http.StatusInternalServerError, Detail: "the server failed", Hint: "see its log for the cause"}
+		return problem(http.StatusInternalServerError, "the server failed", "see its log for the cause", 0)
 	}
 }
 
-// write answers with the problem.
+// write writes the problem as the response.
 func (p *ProblemError) write(w http.ResponseWriter) {
 	out := *p
 	out.Type, out.Title = "about:blank", http.StatusText(p.Status)
@@ -65,5 +75,5 @@ func (p *ProblemError) write(w http.ResponseWriter) {
 	}
 	w.Header().Set("Content-Type", "application/problem+json")
 	w.WriteHeader(p.Status)
-	_, _ = w.Write(append(text, '\n')) //nolint:errcheck // nobody is there to be told
+	_, _ = w.Write(append(text, '\n')) //nolint:errcheck // the client has gone
 }

@@ -11,16 +11,17 @@ import (
 	"rdrec/internal/task"
 )
 
-// loadedModel is a model in use, with the requests that wait for it.
+// loadedModel is a model in memory, with the queue of its requests.
 type loadedModel struct {
 	*Model
 	requests chan *request
-	// refs are the requests that use it, retired says that no new one will. Both are the shelf's.
+	// refs is the number of open requests; retired is true once the model has been replaced. Both
+	// are guarded by the registry's mutex.
 	refs    int
 	retired bool
 }
 
-// fakeSource holds the model in use and those that still answer older requests.
+// modelRegistry has the model in use, and waits for the replaced models whose requests are open.
 type modelRegistry struct {
 	mutex   sync.Mutex
 	current *loadedModel
@@ -29,107 +30,109 @@ type modelRegistry struct {
 	onFree  func(*loadedModel)
 }
 
-// setModel returns the model in use, nil for none. Whoever takes one gives it back.
-func (s *modelRegistry) acquire() *loadedModel {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if s.current != nil {
-		s.current.refs++
+// acquire returns the model in use, or nil if there is none. The caller must release it.
+func (r *modelRegistry) acquire() *loadedModel {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.current != nil {
+		r.current.refs++
 	}
-	return s.current
+	return r.current
 }
 
-// release gives a model back; the last to do so frees one that is no longer in use.
-func (s *modelRegistry) release(g *loadedModel) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	g.refs--
-	s.free(g)
+// release ends the use of an acquired model; the last release of a replaced model frees it.
+func (r *modelRegistry) release(m *loadedModel) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	m.refs--
+	r.free(m)
 }
 
-// swap has another model in use; nil for none.
-func (s *modelRegistry) swap(g *loadedModel) {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	previous := s.current
-	s.current = g
-	if g != nil {
-		s.open.Add(1)
+// swap replaces the model in use; nil means none.
+func (r *modelRegistry) swap(m *loadedModel) {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	previous := r.current
+	r.current = m
+	if m != nil {
+		r.open.Add(1)
 	}
 	if previous != nil {
 		previous.retired = true
-		s.free(previous)
+		r.free(previous)
 	}
 }
 
-// free closes a model that nobody uses: its queue ends, and when that is empty its memory is freed.
-func (s *modelRegistry) free(g *loadedModel) {
-	if !g.retired || g.refs > 0 {
+// free closes the queue of a replaced model without open requests; the model is freed once the
+// queue is empty.
+func (r *modelRegistry) free(m *loadedModel) {
+	if !m.retired || m.refs > 0 {
 		return
 	}
-	close(g.requests)
+	close(m.requests)
 }
 
-// version is that of the model in use, empty for none.
-func (s *modelRegistry) version() string {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if s.current == nil {
+// version returns the version of the model in use, or "" if there is none.
+func (r *modelRegistry) version() string {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.current == nil {
 		return ""
 	}
-	return s.current.Version
+	return r.current.Version
 }
 
-// name is the model's in use, empty for none.
-func (s *modelRegistry) name() string {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	if s.current == nil {
+// name returns the name of the model in use, or "" if there is none.
+func (r *modelRegistry) name() string {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	if r.current == nil {
 		return ""
 	}
-	return s.current.Name
+	return r.current.Name
 }
 
-// drain says from now on that the server is not ready.
-func (s *modelRegistry) drain() {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	s.drained = true
+// drain makes ready return false from now on.
+func (r *modelRegistry) drain() {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	r.drained = true
 }
 
-func (s *modelRegistry) ready() bool {
-	s.mutex.Lock()
-	defer s.mutex.Unlock()
-	return s.current != nil && !s.drained
+// ready reports whether there is a model in use and the server is not draining.
+func (r *modelRegistry) ready() bool {
+	r.mutex.Lock()
+	defer r.mutex.Unlock()
+	return r.current != nil && !r.drained
 }
 
-// wait waits until every model is freed.
-func (s *modelRegistry) wait() { s.open.Wait() }
+// wait returns once every model is freed.
+func (r *modelRegistry) wait() { r.open.Wait() }
 
-// request is a request that waits to be decoded: recommendations for a user, or an explanation of a
-// pair.
+// request is a queued request: recommendations for a user, or an explanation of a pair.
 type request struct {
-	ctx  context.Context //nolint:containedctx // the request's: whoever has gone is not answered
+	ctx  context.Context //nolint:containedctx // the client's: a request is skipped once it ends
 	user string
 	pair task.Pair
-	// runBatch is told once.
+	// result receives one response.
 	result chan response
 }
 
+// response is the result of a request.
 type response struct {
 	rows []recommender.Row
 	text string
 	err  error
 }
 
-// errQueueFull says that the queue is full.
+// errQueueFull is the error of a request that finds the queue full.
 var errQueueFull = errors.New("too many requests are waiting")
 
-// submit puts a request into the queue and waits for its answer.
-func (g *loadedModel) submit(ctx context.Context, a *request) response {
+// submit queues a request and waits for its response.
+func (m *loadedModel) submit(ctx context.Context, a *request) response {
 	a.ctx, a.result = ctx, make(chan response, 1)
 	select {
-	case g.requests <- a:
+	case m.requests <- a:
 	default:
 		return response{err: errQueueFull}
 	}
@@ -141,34 +144,35 @@ func (g *loadedModel) submit(ctx context.Context, a *request) response {
 	}
 }
 
-// startModel starts to answer what is asked of a model, until it is freed, however long the context
-// lives that it was opened by.
-func (s *Server) startModel(ctx context.Context, m *Model) *loadedModel {
+// startModel starts decoding the requests of a model until the model is freed, independently of the
+// context that it was opened with.
+func (s *Server) startModel(ctx context.Context, opened *Model) *loadedModel {
 	ctx = context.WithoutCancel(ctx)
-	g := &loadedModel{Model: m, requests: make(chan *request, s.options.Queue)}
+	m := &loadedModel{Model: opened, requests: make(chan *request, s.options.Queue)}
 	go func() {
-		// One thread decodes all batches: on another each time, its native memory would spread over
+		// One thread decodes all batches: on changing threads, native memory would fragment over
 		// the allocator's arenas.
 		runtime.LockOSThread()
 		defer runtime.UnlockOSThread()
-		for first := range g.requests {
-			s.runBatch(ctx, g, s.collectBatch(g, first))
+		for first := range m.requests {
+			s.runBatch(ctx, m, s.collectBatch(m, first))
 		}
-		g.Close()
-		s.models.onFree(g)
+		m.Close()
+		s.models.onFree(m)
 		s.models.open.Done()
 	}()
-	return g
+	return m
 }
 
-// collectBatch waits a moment for requests that can be decoded together with the first.
-func (s *Server) collectBatch(g *loadedModel, first *request) []*request {
+// collectBatch waits for further requests to decode together with the first, at most for the
+// batching window.
+func (s *Server) collectBatch(m *loadedModel, first *request) []*request {
 	batch := []*request{first}
 	timer := time.NewTimer(s.options.Window)
 	defer timer.Stop()
 	for len(batch) < s.options.Batch {
 		select {
-		case a, ok := <-g.requests:
+		case a, ok := <-m.requests:
 			if !ok {
 				return batch
 			}
@@ -181,12 +185,12 @@ func (s *Server) collectBatch(g *loadedModel, first *request) []*request {
 }
 
 // runBatch decodes a batch: all its recommendations together, then all its explanations.
-func (s *Server) runBatch(ctx context.Context, g *loadedModel, batch []*request) {
-	s.metrics.waiting.Set(float64(len(g.requests)))
+func (s *Server) runBatch(ctx context.Context, m *loadedModel, batch []*request) {
+	s.metrics.waiting.Set(float64(len(m.requests)))
 	var users, pairs []*request
 	for _, a := range batch {
 		switch {
-		case a.ctx.Err() != nil: // gone
+		case a.ctx.Err() != nil: // the client has gone
 		case a.user != "":
 			users = append(users, a)
 		default:
@@ -199,22 +203,22 @@ func (s *Server) runBatch(ctx context.Context, g *loadedModel, batch []*request)
 	defer cancel()
 	if len(users) > 0 {
 		s.metrics.batches.Observe(float64(len(users)))
-		s.recommend(ctx, g, users)
+		s.recommend(ctx, m, users)
 	}
 	if len(pairs) > 0 {
 		s.metrics.batches.Observe(float64(len(pairs)))
-		s.explain(ctx, g, pairs)
+		s.explain(ctx, m, pairs)
 	}
 }
 
-// recommend always asks for as many items as anybody may, so that an answer is the beginning of any
-// longer one.
-func (s *Server) recommend(ctx context.Context, g *loadedModel, requests []*request) {
+// recommend always requests the maximum number of items, so that a shorter response is a prefix of
+// a longer one.
+func (s *Server) recommend(ctx context.Context, m *loadedModel, requests []*request) {
 	users := make([]string, len(requests))
 	for i, a := range requests {
 		users[i] = a.user
 	}
-	found, err := g.Recommender.Users(ctx, users, recommender.Options{Top: s.options.Top})
+	found, err := m.Recommender.Users(ctx, users, recommender.Options{Top: s.options.Top})
 	for i, a := range requests {
 		if err != nil {
 			a.result <- response{err: err}
@@ -224,12 +228,13 @@ func (s *Server) recommend(ctx context.Context, g *loadedModel, requests []*requ
 	}
 }
 
-func (s *Server) explain(ctx context.Context, g *loadedModel, requests []*request) {
+// explain generates the explanations of a batch.
+func (s *Server) explain(ctx context.Context, m *loadedModel, requests []*request) {
 	pairs := make([]task.Pair, len(requests))
 	for i, a := range requests {
 		pairs[i] = a.pair
 	}
-	texts, err := g.Recommender.Explain(ctx, pairs)
+	texts, err := m.Recommender.Explain(ctx, pairs)
 	for i, a := range requests {
 		if err != nil {
 			a.result <- response{err: err}

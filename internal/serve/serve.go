@@ -1,9 +1,9 @@
-// Package serve answers over HTTP what a model recommends, read-only. In: a [Source] of models and
-// requests; out: JSON. Steps: what stands in the model's table of recommendations is read from
-// there; what does not is put into a bounded queue, from which requests that arrive within a moment
-// are decoded together; a user whom the model does not know gets what is popular. The model is
-// followed: a new one takes over without a pause, and the old one is freed when its last request
-// has ended. It knows neither buckets nor libtorch.
+// Package serve serves a model's recommendations over HTTP, read-only. In: a [Source] of models,
+// and requests. Out: JSON. Steps: recommendations in the model's table are read from there; other
+// requests enter a bounded queue, and those that arrive within a short window are decoded as one
+// batch; a user whom the model does not know gets the most popular items. The server polls the
+// source: a new model replaces the old one without a pause, and the old one is freed once its last
+// request has ended. The package depends on neither buckets nor libtorch.
 package serve
 
 import (
@@ -20,84 +20,85 @@ import (
 	"rdrec/internal/recommender"
 )
 
-// Model is a student that is ready to answer.
+// Model is a loaded student.
 type Model struct {
-	// Name says for people which it is; Version is what [Source.Version] said of it.
+	// Name identifies the model for people; Version is the version that [Source.Version] returns.
 	Name, Version string
 	Recommender   *recommender.Recommender
-	// Table is what was recommended beforehand; nil for nothing.
+	// Table has the recommendations that were exported before; nil means none.
 	Table *Table
-	// Explains says whether the student has learnt to explain.
+	// Explains is true if the student was trained on explanations.
 	Explains bool
-	// Close frees it.
+	// Close frees the model's memory.
 	Close func()
 }
 
-// Source says what is to be served.
+// Source provides the model to serve.
 type Source interface {
-	// Version names what is to be served now; it changes when that does.
+	// Version returns the version of the current model.
 	Version(ctx context.Context) (string, error)
-	// Open makes it ready. The model's version is that of what was opened.
+	// Open loads the current model and sets its version.
 	Open(ctx context.Context) (*Model, error)
 }
 
 // Options are the settings of a server.
 type Options struct {
-	// Top is the most items that one request may ask for.
+	// Top is the maximum number of items per request.
 	Top int
-	// Window is how long the first request of a batch waits for others, Batch how many make one at
-	// most.
+	// Window is how long the first request of a batch waits for others; Batch is the maximum batch
+	// size.
 	Window time.Duration
 	Batch  int
-	// Queue is how many requests may wait to be decoded; more are turned away.
+	// Queue is the maximum length of the queue; further requests get status 429.
 	Queue int
-	// Timeout bounds a request, Poll is how often the source is asked, Drain is how long open
-	// requests may take when the server stops.
+	// Timeout is the time limit of a request, Poll the interval between checks of the source, and
+	// Drain the time limit of open requests when the server stops.
 	Timeout, Poll, Drain time.Duration
 }
 
-// DefaultOptions are the settings of a server on one machine.
+// DefaultOptions returns the settings for one machine.
 func DefaultOptions() Options {
 	return Options{
-		Top: 20, Window: 5 * time.Millisecond, Batch: 32, Queue: 256, Timeout: 10 * time.Second, Poll: 5 * time.Second, Drain: 30 * time.Second,
+		Top: 20, Window: 5 * time.Millisecond, Batch: 32, Queue: 256,
+		Timeout: 10 * time.Second, Poll: 5 * time.Second, Drain: 30 * time.Second,
 	}
 }
 
-// Server answers requests by the source's newest model.
+// Server serves the source's current model.
 type Server struct {
 	source  Source
 	options Options
 	log     zerolog.Logger
 	now     func() time.Time
 	metrics *metrics
-	// device is held while a batch is decoded: two models may be loaded, but they share one
-	// machine.
+	// device is locked while a batch is decoded: two models may be loaded, but they share one
+	// device.
 	device sync.Mutex
 	models modelRegistry
 	routes []route
-	// lastFailure is why no newer model could be had, so that it is logged once.
+	// lastFailure is the last error of loading a newer model; each is logged once.
 	lastFailure string
 }
 
 // New returns a server; [Server.Run] starts it.
 func New(source Source, options Options, log zerolog.Logger, now func() time.Time) *Server {
 	s := &Server{source: source, options: options, log: log, now: now, metrics: newMetrics()}
-	s.models.onFree = func(g *loadedModel) {
+	s.models.onFree = func(m *loadedModel) {
 		s.metrics.loaded.Dec()
-		s.log.Info().Str("model", g.Name).Msg("model freed")
+		s.log.Info().Str("model", m.Name).Msg("model freed")
 	}
 	s.routes = s.routeTable()
 	return s
 }
 
-// Limits on what clients may send, and how slowly.
+// Limits of a client's connection: the time of a request's header, idle time, and header bytes.
 const (
 	headerTimeout = 5 * time.Second
 	idleTimeout   = time.Minute
 	maxHeader     = 16 << 10
 )
 
-// Run serves on l until ctx ends, then finishes the requests that it has begun.
+// Run serves on l until ctx ends, then finishes the open requests.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	following, stop := context.WithCancel(context.WithoutCancel(ctx))
 	followed := make(chan struct{})
@@ -132,7 +133,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	return fmt.Errorf("serve on %s: %w", l.Addr(), err)
 }
 
-// follow keeps the newest model on the shelf.
+// follow keeps the source's current model in use.
 func (s *Server) follow(ctx context.Context) {
 	ticker := time.NewTicker(s.options.Poll)
 	defer ticker.Stop()
@@ -146,8 +147,8 @@ func (s *Server) follow(ctx context.Context) {
 	}
 }
 
-// refresh takes the source's model if it is another one. What can't be had leaves the old one in
-// place.
+// refresh loads the source's current model if its version has changed. If that fails, the old model
+// stays in use.
 func (s *Server) refresh(ctx context.Context) {
 	version, err := s.source.Version(ctx)
 	if err == nil && version == s.models.version() {
@@ -164,10 +165,11 @@ func (s *Server) refresh(ctx context.Context) {
 	s.lastFailure = ""
 	s.metrics.setModel(model.Name)
 	s.models.swap(s.startModel(ctx, model))
-	s.log.Info().Str("model", model.Name).Str("version", model.Version).Bool("table", model.Table != nil).Msg("model in use")
+	s.log.Info().Str("model", model.Name).Str("version", model.Version).Bool("table", model.Table != nil).
+		Msg("model in use")
 }
 
-// reportFailure notes that no newer model could be had.
+// reportFailure counts and logs a failure to load a newer model.
 func (s *Server) reportFailure(ctx context.Context, err error) {
 	if ctx.Err() != nil {
 		return

@@ -25,11 +25,11 @@ import (
 	"rdrec/internal/task"
 )
 
-// fakeStudent is a student that answers by a rule, and only when it is let: so queues and handovers
-// are tested without waiting for luck. The real one is asked in the worker's tests.
+// fakeStudent is a student with fixed rankings that the test can block, so that queues and model
+// swaps are tested without races. The worker's tests use a real student.
 type fakeStudent struct {
-	release chan struct{} // nil lets everything pass
-	batches chan int      // how many are decoded together
+	release chan struct{} // blocks each batch; nil means never
+	batches chan int      // receives the size of each batch
 	fail    error
 }
 
@@ -47,7 +47,9 @@ func (s *fakeStudent) pass(ctx context.Context, n int) error {
 	return s.fail
 }
 
-func (s *fakeStudent) Recommend(ctx context.Context, users []dataset.User, k int, _ recommender.Progress) ([]recommender.Ranked, error) {
+func (s *fakeStudent) Recommend(
+	ctx context.Context, users []dataset.User, k int, _ recommender.Progress,
+) ([]recommender.Ranked, error) {
 	rankings := make([]recommender.Ranked, len(users))
 	for i, user := range users {
 		for item := 1; item <= 9 && len(rankings[i].Items) < k; item++ {
@@ -70,7 +72,7 @@ func (s *fakeStudent) Explain(ctx context.Context, pairs []task.Pair, _ recommen
 
 func (s *fakeStudent) Close() {}
 
-// testDataset is a dataset of nine items and so many users, of whom user n had item 1 + n mod 3.
+// testDataset returns a dataset of nine items; the history of user n starts with item 1 + n mod 3.
 func testDataset(users int) *dataset.Dataset {
 	data := &dataset.Dataset{Name: "shop", Items: 9, Titles: []string{"Soap"}}
 	for i := range 9 {
@@ -83,16 +85,16 @@ func testDataset(users int) *dataset.Dataset {
 	return data
 }
 
-// fakeSource is a source whose model the test chooses.
+// fakeSource is a source whose model the test sets.
 type fakeSource struct {
-	t           *testing.T
-	mutex       sync.Mutex
-	version     string
-	student     *fakeStudent
-	rows        []recommender.Row
-	top         int
-	unavailable bool
-	freed       chan string
+	t              *testing.T
+	mutex          sync.Mutex
+	version        string
+	student        *fakeStudent
+	rows           []recommender.Row
+	top            int
+	noExplanations bool
+	freed          chan string
 }
 
 func newFakeSource(t *testing.T, student *fakeStudent) *fakeSource {
@@ -123,7 +125,10 @@ func (s *fakeSource) Open(context.Context) (*serve.Model, error) {
 		return nil, err
 	}
 	version := s.version
-	m := &serve.Model{Name: version, Version: version, Recommender: rec, Explains: !s.unavailable, Close: func() { s.freed <- version }}
+	m := &serve.Model{
+		Name: version, Version: version, Recommender: rec, Explains: !s.noExplanations,
+		Close: func() { s.freed <- version },
+	}
 	if s.rows != nil {
 		path := filepath.Join(s.t.TempDir(), "table.jsonl")
 		f, err := os.Create(path)
@@ -146,7 +151,7 @@ func (s *fakeSource) Open(context.Context) (*serve.Model, error) {
 	return m, nil
 }
 
-// running is a server on the loopback.
+// running is a server on the loopback interface.
 type running struct {
 	t     *testing.T
 	url   string
@@ -155,7 +160,7 @@ type running struct {
 	log   *lines
 }
 
-// lines are what was logged.
+// lines is the log.
 type lines struct {
 	mutex sync.Mutex
 	text  strings.Builder
@@ -239,7 +244,7 @@ func (r *running) do(method, path string) reply {
 
 func (r *running) get(path string) reply { return r.do(http.MethodGet, path) }
 
-// recommendations of a path that must be answered.
+// recommendations returns the response of a path, which must have status 200.
 func (r *running) recommendations(path string) serve.Recommendations {
 	r.t.Helper()
 	a := r.get(path)
@@ -260,9 +265,10 @@ func TestSourceOrderIsTableLivePopularity(t *testing.T) {
 	source.top = 2
 	r := start(t, source, nil)
 	r.ready("shop/1")
-	liveRows, tableRows := -0.5, -1.0
+	first, second := -0.5, -1.0
 	want := serve.Recommendations{User: "U1", Model: "shop/1", Source: "table", Items: []serve.Item{
-		{Rank: 1, Item: "B7", Title: "Seven", Score: &liveRows, Explanation: "because"}, {Rank: 2, Item: "B8", Score: &tableRows},
+		{Rank: 1, Item: "B7", Title: "Seven", Score: &first, Explanation: "because"},
+		{Rank: 2, Item: "B8", Score: &second},
 	}}
 	if diff := cmp.Diff(want, r.recommendations("/recommend/U1?k=2")); diff != "" {
 		t.Error(diff)
@@ -270,27 +276,34 @@ func TestSourceOrderIsTableLivePopularity(t *testing.T) {
 	if got := r.recommendations("/recommend/U1?k=1"); len(got.Items) != 1 || got.Source != "table" {
 		t.Errorf("%+v", got)
 	}
-	// More than the table has, and a user whom it lacks.
-	if got := r.recommendations("/recommend/U1?k=3"); got.Source != "live" || len(got.Items) != 3 || got.Items[0].Item != "B1" || got.Items[0].Title != "Soap" {
+	// More items than the table has, and a user who is not in the table.
+	got := r.recommendations("/recommend/U1?k=3")
+	if got.Source != "live" || len(got.Items) != 3 || got.Items[0].Item != "B1" || got.Items[0].Title != "Soap" {
 		t.Errorf("%+v", got)
 	}
-	if got := r.recommendations("/recommend/U3?k=2"); got.Source != "live" || got.Items[1].Item != "B3" || *got.Items[1].Score != -3 {
+	got = r.recommendations("/recommend/U3?k=2")
+	if got.Source != "live" || got.Items[1].Item != "B3" || *got.Items[1].Score != -3 {
 		t.Errorf("%+v", got)
 	}
-	got := r.recommendations("/recommend/some%2Fone%20new?k=2")
-	if got.User != "some/one new" || !got.Cold || got.Source != "popularity" || len(got.Items) != 2 || got.Items[0].Score != nil {
+	got = r.recommendations("/recommend/some%2Fone%20new?k=2")
+	if got.User != "some/one new" || !got.Cold || got.Source != "popularity" {
 		t.Errorf("%+v", got)
+	}
+	if len(got.Items) != 2 || got.Items[0].Score != nil {
+		t.Errorf("%+v", got.Items)
 	}
 	for path, want := range map[string]string{
 		"/explain/U1/B7": `{"user":"U1","item":"B7","model":"shop/1","source":"table","explanation":"because"}`,
-		"/explain/U1/B1": `{"user":"U1","item":"B1","title":"Soap","model":"shop/1","source":"live","explanation":"1 likes 1"}`,
+		"/explain/U1/B1": `{"user":"U1","item":"B1","title":"Soap","model":"shop/1","source":"live",` +
+			`"explanation":"1 likes 1"}`,
 		"/explain/U5/B8": `{"user":"U5","item":"B8","model":"shop/1","source":"live","explanation":"5 likes 8"}`,
 	} {
 		if a := r.get(path); a.status != http.StatusOK || strings.TrimSpace(a.body) != want {
 			t.Errorf("%s: %d %s", path, a.status, a.body)
 		}
 	}
-	if log := r.log.String(); strings.Contains(log, "U1") || !strings.Contains(log, `"route":"/recommend/{user}","status":200`) {
+	const entry = `"route":"/recommend/{user}","status":200`
+	if log := r.log.String(); strings.Contains(log, "U1") || !strings.Contains(log, entry) {
 		t.Errorf("the access log has users' ids, or no routes:\n%s", log)
 	}
 }
@@ -343,7 +356,10 @@ func TestFullQueueReturns429(t *testing.T) {
 			switch a := r.get("/recommend/U2"); {
 			case a.status == http.StatusOK:
 				answered.Add(1)
-			case a.status == http.StatusTooManyRequests && a.header.Get("Retry-After") == "1" && a.header.Get("Content-Type") == "application/problem+json":
+			case a.status == http.StatusTooManyRequests:
+				if a.header.Get("Retry-After") != "1" || a.header.Get("Content-Type") != "application/problem+json" {
+					t.Errorf("headers %v", a.header)
+				}
 				rejected.Add(1)
 			default:
 				t.Errorf("%d %s", a.status, a.body)
@@ -356,10 +372,11 @@ func TestFullQueueReturns429(t *testing.T) {
 	close(student.release)
 	sent.Wait()
 	if answered.Load() != 3 || rejected.Load() != 7 {
-		t.Errorf("%d answered, %d refused; want 3 and 7", answered.Load(), rejected.Load())
+		t.Errorf("%d answered, %d rejected; want 3 and 7", answered.Load(), rejected.Load())
 	}
-	if metrics := r.get("/metrics").body; !strings.Contains(metrics, `rdrec_requests_total{route="/recommend/{user}",status="429"} 7`) {
-		t.Errorf("no refusals among the metrics:\n%s", metrics)
+	want := `rdrec_requests_total{route="/recommend/{user}",status="429"} 7`
+	if metrics := r.get("/metrics").body; !strings.Contains(metrics, want) {
+		t.Errorf("the metrics lack %s:\n%s", want, metrics)
 	}
 }
 
@@ -378,7 +395,7 @@ func TestPromotionSwapsModelAndFreesTheOldOne(t *testing.T) {
 	}
 	select {
 	case freed := <-source.freed:
-		t.Errorf("%s is freed while it answers", freed)
+		t.Errorf("%s is freed while it has an open request", freed)
 	default:
 	}
 	close(first.release)
@@ -388,7 +405,7 @@ func TestPromotionSwapsModelAndFreesTheOldOne(t *testing.T) {
 	if freed := <-source.freed; freed != "shop/1" {
 		t.Errorf("freed %s", freed)
 	}
-	// A pointer that can't be followed leaves the model in place.
+	// The model stays in use if the source fails.
 	source.promote("", nil)
 	for !strings.Contains(r.log.String(), "no newer model") {
 		time.Sleep(time.Millisecond)

@@ -12,21 +12,22 @@ import (
 	"rdrec/internal/recommender"
 )
 
-// Table is recommendations that were made beforehand, on disk; only where each user's stand is in
+// Table is a file of exported recommendations; only the positions of the users' lines are in
 // memory.
 type Table struct {
-	// Top is how many items a user has, at most.
+	// Top is the maximum number of items per user.
 	Top   int
 	file  *os.File
 	users map[string]byteRange
 }
 
-// byteRange is a part of a file.
+// byteRange is a range of bytes in a file.
 type byteRange struct{ offset, size int64 }
 
-// OpenTable opens a file of JSON lines of [advice.Row], in which a user's lines lie together.
+// OpenTable opens a file of JSON lines of [recommender.Row], in which the lines of a user are
+// consecutive.
 func OpenTable(path string, top int) (*Table, error) {
-	file, err := os.Open(path) //nolint:gosec // what was just fetched
+	file, err := os.Open(path) //nolint:gosec // a file that was just fetched
 	if err != nil {
 		return nil, fmt.Errorf("open the table: %w", err)
 	}
@@ -37,7 +38,7 @@ func OpenTable(path string, top int) (*Table, error) {
 	return t, nil
 }
 
-// index finds each user's lines.
+// index finds the lines of each user.
 func (t *Table) index() error {
 	lines := bufio.NewReaderSize(t.file, 1<<20)
 	last, at := "", int64(0)
@@ -58,7 +59,7 @@ func (t *Table) index() error {
 		current, known := t.users[row.User]
 		switch {
 		case row.User == "" || known && row.User != last:
-			return fmt.Errorf("line %d: user %q has no lines that lie together", number, row.User)
+			return fmt.Errorf("line %d: the lines of user %q are not consecutive", number, row.User)
 		case !known:
 			current.offset = at
 		}
@@ -68,10 +69,10 @@ func (t *Table) index() error {
 	}
 }
 
-// Users is how many users the table has.
+// Users returns the number of users.
 func (t *Table) Users() int { return len(t.users) }
 
-// Rows are a user's, best first; ok is false where there are none.
+// Rows returns the recommendations of a user, best first; ok is false if there are none.
 func (t *Table) Rows(user string) (rows []recommender.Row, ok bool, err error) {
 	at, ok := t.users[user]
 	if !ok {
