@@ -7,28 +7,28 @@ import (
 	"unicode/utf8"
 )
 
-// ByteLevel is the byte-level BPE tokenizer of GPT-2's family, with the ways of SmolLM2 and Llama 3
-// to cut a text into words. What it writes decodes to the same text.
+// ByteLevel is the byte-level BPE tokenizer of GPT-2's family, with the pre-tokenizers of SmolLM2
+// and Llama 3. Decoding its tokens gives the same text.
 type ByteLevel struct {
 	preTokenizer PreTokenizer
-	plain        map[string]int32 // by their bytes the pieces that a text may have, for Llama 3
-	pieces       []string         // by id, as text: no longer in the printable alphabet
+	plain        map[string]int32 // pieces of texts, by their bytes, for Llama 3
+	pieces       []string         // by id, decoded from the printable alphabet
 	ids          map[string]int32
 	merges       map[[2]int32]merged
 	bytes        [256]int32 // the token of each byte
-	special      []string   // pieces that stand for control, longest first
+	special      []string   // control pieces, longest first
 	isMarker     []bool     // by id
 }
 
-// merged is what a pair of tokens becomes, and how early.
+// merged is the token that replaces a pair of tokens, and the rank of the merge.
 type merged struct {
 	id   int32
 	rank float64
 }
 
-// NewByteLevel makes the tokenizer from what a GGUF file or tokenizer.json holds: the vocabulary by
-// id and the merges ("left right", earliest first), both in GPT-2's printable alphabet, and the ids
-// of control pieces such as "<|im_start|>".
+// NewByteLevel returns the tokenizer of a GGUF file or tokenizer.json: the vocabulary by id and the
+// merges ("left right", earliest first), both in GPT-2's printable alphabet, and the ids of control
+// pieces such as "<|im_start|>".
 func NewByteLevel(preTokenizer PreTokenizer, vocabulary, merges []string, control []int32) (*ByteLevel, error) {
 	t := &ByteLevel{
 		preTokenizer: preTokenizer, plain: map[string]int32{},
@@ -60,9 +60,9 @@ func NewByteLevel(preTokenizer PreTokenizer, vocabulary, merges []string, contro
 	return t, errors.Join(t.setBytes(byPiece), t.setMerges(merges, byPiece))
 }
 
-// setBytes finds the token of each byte. A byte that has none can't be written and is left out of
-// texts, as Hugging Face's tokenizers do: SmolLM2's vocabulary lacks six control characters and
-// what begins characters from U+40000 on.
+// setBytes finds the token of each byte. A byte without a token is dropped from texts, as Hugging
+// Face's tokenizers do: SmolLM2's vocabulary lacks six control characters and the first bytes of
+// characters from U+40000 on.
 func (t *ByteLevel) setBytes(byPiece map[string]int32) error {
 	found := 0
 	for char, b := range byteDecoder() {
@@ -87,7 +87,7 @@ func (t *ByteLevel) setMerges(merges []string, byPiece map[string]int32) error {
 		r, rok := byPiece[right]
 		id, iok := byPiece[left+right]
 		if !ok || !lok || !rok || !iok {
-			return fmt.Errorf("merge %d, %q, names pieces that are not in the vocabulary", rank, merge)
+			return fmt.Errorf("merge %d, %q, has pieces that are not in the vocabulary", rank, merge)
 		}
 		if _, twice := t.merges[[2]int32{l, r}]; !twice {
 			t.merges[[2]int32{l, r}] = merged{id, float64(rank)}
@@ -96,23 +96,23 @@ func (t *ByteLevel) setMerges(merges []string, byPiece map[string]int32) error {
 	return nil
 }
 
-// Size is the number of tokens.
+// Size returns the number of tokens.
 func (t *ByteLevel) Size() int { return len(t.pieces) }
 
-// ID finds a piece as the vocabulary spells it, such as "<|im_end|>".
+// ID returns the id of a piece as written in the vocabulary, such as "<|im_end|>".
 func (t *ByteLevel) ID(piece string) (int32, bool) {
 	id, ok := t.ids[piece]
 	return id, ok
 }
 
-// Encode turns text into tokens. Control pieces that stand in it are taken as plain text, so that a
-// review can't speak as the system.
+// Encode converts text to tokens. Control pieces in it are treated as plain text, so that a review
+// cannot pose as the system.
 func (t *ByteLevel) Encode(text string) []int32 {
 	return t.encode(nil, text)
 }
 
-// EncodeMarkup turns text into tokens and takes control pieces in it as such. It is for our own
-// text only.
+// EncodeMarkup converts text to tokens and recognizes control pieces in it. It is for trusted text
+// only.
 func (t *ByteLevel) EncodeMarkup(text string) []int32 {
 	var ids []int32
 	for text != "" {
@@ -126,7 +126,7 @@ func (t *ByteLevel) EncodeMarkup(text string) []int32 {
 	return ids
 }
 
-// Decode turns tokens into text without control pieces. Bytes that are no UTF-8 become U+FFFD.
+// Decode converts tokens to text without control pieces. Invalid UTF-8 becomes U+FFFD.
 func (t *ByteLevel) Decode(ids []int32) string {
 	var out strings.Builder
 	for _, id := range ids {
@@ -135,8 +135,8 @@ func (t *ByteLevel) Decode(ids []int32) string {
 	return strings.ToValidUTF8(out.String(), "\uFFFD")
 }
 
-// Piece is the bytes that a token stands for, perhaps half a character; empty for control pieces
-// and ids outside the vocabulary.
+// Piece returns the bytes of a token, possibly part of a character; empty for control pieces and
+// ids outside the vocabulary.
 func (t *ByteLevel) Piece(id int32) string {
 	if id < 0 || int(id) >= len(t.pieces) || t.isMarker[id] {
 		return ""
@@ -173,8 +173,8 @@ func (t *ByteLevel) word(ids []int32, word string) []int32 {
 	return ids
 }
 
-// byteDecoder maps GPT-2's printable stand-ins to the bytes that they stand for: printable Latin-1
-// stands for itself, the other bytes follow from U+0100 on, in order.
+// byteDecoder maps GPT-2's printable alphabet to bytes: printable Latin-1 maps to itself, the other
+// bytes follow from U+0100 on, in order.
 func byteDecoder() map[rune]byte {
 	out := make(map[rune]byte, 256)
 	next := rune(0x100)
@@ -189,7 +189,7 @@ func byteDecoder() map[rune]byte {
 	return out
 }
 
-// decodePrintable turns a piece in the printable alphabet into its bytes; characters outside the
+// decodePrintable converts a piece in the printable alphabet to its bytes; characters outside the
 // alphabet stay.
 func decodePrintable(piece string, decode map[rune]byte) string {
 	out := make([]byte, 0, len(piece))

@@ -9,7 +9,7 @@ import (
 	"rdrec/internal/token"
 )
 
-// TestWordsOfSmolLM: what GPT-2's expression takes once digits have been cut out one by one.
+// TestWordsOfSmolLM: the matches of GPT-2's regular expression after splitting off single digits.
 func TestWordsOfSmolLM(t *testing.T) {
 	for text, want := range map[string][]string{
 		"I'll go":       {"I", "'ll", " go"},
@@ -37,7 +37,7 @@ func TestWordsOfSmolLM(t *testing.T) {
 	}
 }
 
-// TestWordsOfLlama3: what the expression of its tokenizer.json takes.
+// TestWordsOfLlama3: the matches of the regular expression in its tokenizer.json.
 func TestWordsOfLlama3(t *testing.T) {
 	for text, want := range map[string][]string{
 		"I'LL go":         {"I", "'LL", " go"},
@@ -71,12 +71,14 @@ func TestWordsOfLlama3(t *testing.T) {
 	}
 }
 
-// TestIsDigits as Python's str.isdigit has it, at the ends of ranges and beside them.
+// TestIsDigits compares with Python's str.isdigit at and around the ends of ranges.
 func TestIsDigits(t *testing.T) {
 	for text, want := range map[string]bool{
-		"": false, "0": true, "9": true, "12": true, "1a": false, "a1": false, "/": false, ":": false, "½": false, "Ⅷ": false,
+		"": false, "0": true, "9": true, "12": true, "1a": false, "a1": false, "/": false, ":": false, "½": false,
+		"Ⅷ":                  false,
 		"\u00b2\u00b3\u00b9": true, "\u00b1": false, "\u00b4": false, "\u00b8": false, "\u00ba": false,
-		"\u1369": true, "\u1371": true, "\u1368": false, "\u1372": false, "\u2070": true, "\u2071": false, "\u2073": false,
+		"\u1369": true, "\u1371": true, "\u1368": false, "\u1372": false, "\u2070": true, "\u2071": false,
+		"\u2073": false,
 		"\u2074": true, "\u2079": true, "\u207a": false, "\u2460": true, "\u2468": true, "\u2469": false,
 		"\u0660\u0669": true, "\U0001d7ce": true, "\U0001f10a": true, "\U0001f10b": false, "\U0001f0ff": false,
 		"\U0001f100": true,
@@ -87,8 +89,8 @@ func TestIsDigits(t *testing.T) {
 	}
 }
 
-// letters is a tokenizer of the letters a to d, a blank, signs, the merges and the control pieces
-// given; z is no token.
+// letters returns a tokenizer of the letters a to d, a blank, signs, and the given merges and
+// control pieces; z has no token.
 func letters(t *testing.T, cut token.PreTokenizer, merges, control []string) *token.ByteLevel {
 	t.Helper()
 	vocabulary := []string{"a", "b", "c", "d", "Ġ", "<", ">", "Ċ"} // 0 to 7
@@ -114,7 +116,7 @@ func letters(t *testing.T, cut token.PreTokenizer, merges, control []string) *to
 	return tok
 }
 
-// pieces are the texts of tokens.
+// pieces returns the texts of tokens.
 func pieces(tok *token.ByteLevel, ids []int32) []string {
 	out := []string{}
 	for _, id := range ids {
@@ -123,9 +125,9 @@ func pieces(tok *token.ByteLevel, ids []int32) []string {
 	return out
 }
 
-// TestMergesOfOneRankGoFromTheLeft, earlier merges before later ones, and of a merge that is listed
-// twice the first counts.
-func TestMergesOfOneRankGoFromTheLeft(t *testing.T) {
+// TestMergeOrder: earlier merges before later ones, equal ranks from the left, and of a duplicate
+// merge the first counts.
+func TestMergeOrder(t *testing.T) {
 	for text, c := range map[string]struct{ merges, want []string }{
 		"aaa":    {[]string{"a a"}, []string{"aa", "a"}},
 		"aaaa":   {[]string{"a a"}, []string{"aa", "aa"}},
@@ -135,7 +137,7 @@ func TestMergesOfOneRankGoFromTheLeft(t *testing.T) {
 		"abcab":  {[]string{"a b", "b c", "a b"}, []string{"ab", "c", "ab"}},
 		"bcabc":  {[]string{"b c", "a b", "a bc"}, []string{"bc", "abc"}},
 		"ab ab":  {[]string{"Ġ a", "a b"}, []string{"ab", " a", "b"}},
-		"azb":    {[]string{"a b"}, []string{"ab"}}, // z has no token, as if it did not stand there
+		"azb":    {[]string{"a b"}, []string{"ab"}}, // z has no token and is dropped
 		"d\nd":   {[]string{"d Ċ"}, []string{"d", "\n", "d"}},
 		"":       {nil, []string{}},
 		"c\xffd": {nil, []string{"c", "d"}},
@@ -147,13 +149,13 @@ func TestMergesOfOneRankGoFromTheLeft(t *testing.T) {
 	}
 }
 
-// TestWholeWordsOfLlama3 are taken as they are, whatever the merges.
-func TestWholeWordsOfLlama3(t *testing.T) {
+// TestLlama3TakesWordsOfTheVocabulary without merging.
+func TestLlama3TakesWordsOfTheVocabulary(t *testing.T) {
 	tok := letters(t, token.Llama3, []string{"a b"}, nil)
 	if diff := cmp.Diff([]string{"ab", "d"}, pieces(tok, tok.Encode("abd"))); diff != "" {
-		t.Errorf("a word that is none (-want +got):\n%s", diff)
+		t.Errorf("a word outside the vocabulary (-want +got):\n%s", diff)
 	}
-	vocabulary := []string{"a", "b", "c", "ab", "bc", "abc"} // no merge leads to abc, as b and c are joined first
+	vocabulary := []string{"a", "b", "c", "ab", "bc", "abc"} // no merge produces abc, as b and c are joined first
 	merges := []string{"b c", "a b", "ab c"}
 	for cut, want := range map[token.PreTokenizer][]string{token.Llama3: {"abc"}, token.SmolLM: {"a", "bc"}} {
 		tok, err := token.NewByteLevel(cut, vocabulary, merges, nil)
@@ -161,13 +163,13 @@ func TestWholeWordsOfLlama3(t *testing.T) {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, pieces(tok, tok.Encode("abc"))); diff != "" {
-			t.Errorf("cut %d (-want +got):\n%s", cut, diff)
+			t.Errorf("pre-tokenizer %d (-want +got):\n%s", cut, diff)
 		}
 	}
 }
 
-// TestControlPieces are tokens in markup, the earliest first and of those at one place the longest;
-// in a text they are letters.
+// TestControlPieces: in markup they are tokens, the earliest first and the longest of several at
+// one position; in a text they are letters.
 func TestControlPieces(t *testing.T) {
 	tok := letters(t, token.SmolLM, nil, []string{"<a>", "<a>b", "<Ġ>", "<b>"}) // 8 to 11
 	for text, want := range map[string][]int32{
@@ -205,7 +207,7 @@ func TestControlPieces(t *testing.T) {
 	}
 }
 
-// TestControlPiecesAtTheBorders of the vocabulary.
+// TestControlPiecesAtTheBorders has the first and last id of the vocabulary and their neighbors.
 func TestControlPiecesAtTheBorders(t *testing.T) {
 	for id, refused := range map[int32]bool{-1: true, 0: false, 1: false, 2: true} {
 		if _, err := token.NewByteLevel(token.SmolLM, []string{"a", "b"}, nil, []int32{id}); refused != (err != nil) {

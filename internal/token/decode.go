@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// Decode joins token ids to text: special and unknown tokens are left out, and blanks before
-// punctuation and English short forms are removed. An id outside the vocabulary is an error,
+// Decode joins token ids to text: special and unknown tokens are dropped, and blanks before
+// punctuation and English contractions are removed. An id outside the vocabulary is an error,
 // although models have rows for a few of them.
 func (t *T5) Decode(ids []int32) (string, error) {
 	var out strings.Builder
@@ -36,8 +36,8 @@ func (t *T5) Decode(ids []int32) (string, error) {
 	return cleanUp(strings.TrimFunc(out.String(), isBlank)), nil
 }
 
-// cleanUp removes blanks where English has none. The rules apply one after the other, to the whole
-// text each.
+// cleanUp removes blanks where English has none. The rules apply one after the other, each to the
+// whole text.
 func cleanUp(text string) string {
 	for _, rule := range [...][2]string{
 		{" .", "."},
@@ -56,5 +56,5 @@ func cleanUp(text string) string {
 	return text
 }
 
-// Fields splits text at blanks as Python's str.split does: the word list that BLEU sees.
+// Fields splits text at blanks as Python's str.split does: the list of words that BLEU sees.
 func Fields(text string) []string { return strings.FieldsFunc(text, isBlank) }

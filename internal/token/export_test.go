@@ -1,6 +1,6 @@
 package token
 
-// WordRule cuts a text into words.
+// Words splits a text into words.
 func (c PreTokenizer) Words(text string) []string {
 	var words []string
 	for text != "" {

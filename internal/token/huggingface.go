@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// HuggingFace is what a tokenizer.json says: the tokenizer, and its control pieces by their
-// spelling.
+// HuggingFace is the content of a tokenizer.json: the tokenizer, and the ids of its control pieces.
 type HuggingFace struct {
 	// Tokenizer is a [*ByteLevel] or a [*SentencePieceBPE].
 	Tokenizer interface {
@@ -19,7 +18,7 @@ type HuggingFace struct {
 	Control map[string]int32
 }
 
-// hfFile is the part of a tokenizer.json that is read.
+// hfFile is the part of a tokenizer.json that is used.
 type hfFile struct {
 	Model struct {
 		Type         string           `json:"type"`
@@ -36,10 +35,10 @@ type hfFile struct {
 	PreTokenizer json.RawMessage `json:"pre_tokenizer"`
 }
 
-// hfMerge is a merge as "left right", which newer files write as a pair.
+// hfMerge is a merge as "left right"; newer files have a pair instead.
 type hfMerge string
 
-// UnmarshalJSON reads either form.
+// UnmarshalJSON accepts both forms.
 func (m *hfMerge) UnmarshalJSON(data []byte) error {
 	var one string
 	if json.Unmarshal(data, &one) == nil {
@@ -54,15 +53,15 @@ func (m *hfMerge) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// ParseHuggingFace reads a tokenizer.json of the Llama family: byte-level BPE as SmolLM2 and Llama
-// 3 have it, or Llama 2's SentencePiece BPE with its falling back to bytes.
+// ParseHuggingFace reads a tokenizer.json of the Llama family: byte-level BPE as in SmolLM2 and
+// Llama 3, or Llama 2's SentencePiece BPE with byte fallback.
 func ParseHuggingFace(data []byte) (*HuggingFace, error) {
 	var file hfFile
 	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("read tokenizer: %w", err)
 	}
 	if file.Model.Type != "BPE" {
-		return nil, fmt.Errorf("read tokenizer: a model of type %q, want BPE", file.Model.Type)
+		return nil, fmt.Errorf("read tokenizer: the model has type %q, want BPE", file.Model.Type)
 	}
 	pieces, control, err := file.pieces()
 	if err != nil {
@@ -80,16 +79,16 @@ func ParseHuggingFace(data []byte) (*HuggingFace, error) {
 	return out, nil
 }
 
-// maxVocabulary bounds the ids, so that a broken file does not claim all memory.
+// maxVocabulary limits the ids, so that a broken file does not exhaust memory.
 const maxVocabulary = 1 << 22
 
-// pieces are the pieces by id, and the control pieces.
+// pieces returns the pieces by id, and the control pieces.
 func (f *hfFile) pieces() ([]string, map[string]int32, error) {
 	all, control := make(map[int32]string, len(f.Model.Vocab)), map[string]int32{}
 	size := int32(0)
 	add := func(piece string, id int32) error {
 		if other, taken := all[id]; id < 0 || id >= maxVocabulary || taken && other != piece {
-			return fmt.Errorf("piece %q has the id %d, which is %q's or out of bounds", piece, id, other)
+			return fmt.Errorf("piece %q has the id %d, which belongs to %q or is out of bounds", piece, id, other)
 		}
 		all[id] = piece
 		size = max(size, id+1)
@@ -109,12 +108,12 @@ func (f *hfFile) pieces() ([]string, map[string]int32, error) {
 		}
 	}
 	if size == 0 {
-		return nil, nil, errors.New("its vocabulary is empty")
+		return nil, nil, errors.New("the vocabulary is empty")
 	}
 	return inOrder(all, size), control, nil
 }
 
-// inOrder are pieces by id. Ids that no piece has get names that no text has.
+// inOrder returns the pieces by id. Unused ids get names that occur in no text.
 func inOrder(all map[int32]string, size int32) []string {
 	out := make([]string, size)
 	for id := range out {
@@ -143,7 +142,7 @@ func (f *hfFile) byteLevel(pieces []string, control map[string]int32) (*ByteLeve
 	return NewByteLevel(preTokenizer, pieces, merges, markers)
 }
 
-// findPreTokenizer knows the ways to cut a text by what only they have.
+// findPreTokenizer recognizes a pre-tokenizer by its characteristic settings.
 func findPreTokenizer(preTokenizer json.RawMessage) (PreTokenizer, error) {
 	var steps any
 	if err := json.Unmarshal(preTokenizer, &steps); err != nil {
@@ -155,12 +154,12 @@ func findPreTokenizer(preTokenizer json.RawMessage) (PreTokenizer, error) {
 	case strings.Contains(text, "individual_digits:true") && strings.Contains(text, "use_regex:true"):
 		return SmolLM, nil
 	default:
-		return 0, fmt.Errorf("pre_tokenizer: this way to cut a text into words is not known: %s", preTokenizer)
+		return 0, fmt.Errorf("pre_tokenizer: %s is not known", preTokenizer)
 	}
 }
 
-// sentencePiece makes Llama 2's tokenizer: a piece's score is that of the first merge that makes
-// it, in whose order SentencePiece merges.
+// sentencePiece returns Llama 2's tokenizer: a piece's score is that of the first merge that
+// produces it, because SentencePiece merges in this order.
 func (f *hfFile) sentencePiece(pieces []string, control map[string]int32) (*SentencePieceBPE, error) {
 	ranks := make(map[string]int, len(f.Model.Merges))
 	for rank, merge := range f.Model.Merges {
@@ -176,12 +175,12 @@ func (f *hfFile) sentencePiece(pieces []string, control map[string]int32) (*Sent
 		kinds[id], scores[id] = kindOfPiece(piece, isControl, merged), -float64(rank)
 	}
 	blank := string(f.Normalizer) + string(f.PreTokenizer)
-	prefixed := strings.Contains(blank, `"Prepend"`) ||
-		strings.Contains(blank, `"Metaspace"`) && !strings.Contains(blank, `"never"`) && !strings.Contains(blank, `"add_prefix_space":false`)
+	prefixed := strings.Contains(blank, `"Prepend"`) || strings.Contains(blank, `"Metaspace"`) &&
+		!strings.Contains(blank, `"never"`) && !strings.Contains(blank, `"add_prefix_space":false`)
 	return NewSentencePieceBPE(pieces, scores, kinds, prefixed)
 }
 
-// kindOfPiece is the kind that SentencePiece would give to a piece.
+// kindOfPiece returns SentencePiece's type of a piece.
 func kindOfPiece(piece string, isControl, merged bool) int64 {
 	_, isByte := parseBytePiece(piece)
 	switch {
@@ -192,7 +191,7 @@ func kindOfPiece(piece string, isControl, merged bool) int64 {
 	case isByte:
 		return pieceByte
 	case !merged && len([]rune(piece)) > 1:
-		return pieceUnused // nothing makes it
+		return pieceUnused // no merge produces it
 	default:
 		return pieceNormal
 	}

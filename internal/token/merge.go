@@ -2,28 +2,29 @@ package token
 
 import "container/heap"
 
-// symbol is a stretch of the text that is one token so far, in a doubly linked list; a symbol that
-// was merged away has end == start.
+// symbol is a part of the text that is one token so far, in a doubly linked list; a symbol that was
+// merged into another has end == start.
 type symbol struct {
 	id         int32 // -1: not in the vocabulary
 	start, end int   // bytes of the text
 	prev, next int   // -1: none
 }
 
-// pair is two neighbours that may become one token.
+// pair is two adjacent symbols that may become one token.
 type pair struct {
 	rank        float64 // lower merges first; equal ranks merge from the left
 	left, right int
-	end         int // where right ended when the pair was found: a pair whose parts have grown since is stale
+	end         int // the end of right when the pair was found: a pair whose parts have grown since is stale
 	start, mid  int
 	id          int32
 }
 
-// joiner says what two neighbours become, how early, and whether at all.
+// joiner returns the token that replaces two adjacent symbols, its rank, and whether they can be
+// joined.
 type joiner func(left, right symbol) (id int32, rank float64, ok bool)
 
-// mergeAll joins neighbours, lowest rank first, until none can be joined, and calls emit with what
-// is left, in order. It takes n log n steps, so that one long word cannot stall it.
+// mergeAll joins adjacent symbols, lowest rank first, until none can be joined, and calls emit with
+// the remaining symbols, in order. It takes n log n steps, so that one long word cannot stall it.
 func mergeAll(symbols []symbol, join joiner, emit func(symbol)) {
 	for i := range symbols {
 		symbols[i].prev, symbols[i].next = i-1, i+1
@@ -50,18 +51,20 @@ type merger struct {
 	queue   pairs
 }
 
-// push queues two neighbours if they can be joined.
+// push queues two adjacent symbols if they can be joined.
 func (m *merger) push(left, right int) {
 	if left < 0 || right < 0 {
 		return
 	}
 	l, r := m.symbols[left], m.symbols[right]
 	if id, rank, ok := m.join(l, r); ok {
-		heap.Push(&m.queue, pair{rank: rank, left: left, right: right, start: l.start, mid: r.start, end: r.end, id: id})
+		heap.Push(&m.queue, pair{
+			rank: rank, left: left, right: right, start: l.start, mid: r.start, end: r.end, id: id,
+		})
 	}
 }
 
-// merge joins a queued pair unless it is stale, and queues what its neighbours can now become.
+// merge joins a queued pair unless it is stale, and queues the new pairs with its neighbors.
 func (m *merger) merge(p pair) {
 	l, r := &m.symbols[p.left], &m.symbols[p.right]
 	if l.start != p.start || l.end != p.mid || r.start != p.mid || r.end != p.end || l.next != p.right {
@@ -101,5 +104,5 @@ func (p *pairs) Pop() any {
 	return out
 }
 
-// take removes the first pair.
+// take removes and returns the first pair.
 func (p *pairs) take() pair { return heap.Pop(p).(pair) } //nolint:errcheck,forcetypeassert // only pairs are pushed

@@ -8,11 +8,11 @@ import (
 	"unicode/utf8"
 )
 
-// spaceSymbol is how SentencePiece writes a space inside a piece: U+2581.
+// spaceSymbol is SentencePiece's space inside a piece: U+2581.
 const spaceSymbol = "\u2581"
 
 // normalizer rewrites text as SentencePiece does before the search: the longest match in the
-// compiled map is replaced, blanks are merged and written as U+2581, and broken UTF-8 becomes
+// compiled map is replaced, blanks are merged and written as U+2581, and invalid UTF-8 becomes
 // U+FFFD.
 type normalizer struct {
 	units                     []uint32 // double-array trie of the texts to replace
@@ -41,12 +41,12 @@ func newNormalizer(model sentencePiece) (normalizer, error) {
 	return n, nil
 }
 
-// normalize returns the normalised text.
+// normalize returns the normalized text.
 func (n *normalizer) normalize(text string) string {
 	return string(n.appendTo(make([]byte, 0, len(text)+len(spaceSymbol)), text))
 }
 
-// appendTo appends the normalised text to out.
+// appendTo appends the normalized text to out.
 func (n *normalizer) appendTo(out []byte, text string) []byte {
 	from := len(out)
 	afterBlank := n.removeBlanks // blanks at the start are dropped
@@ -62,7 +62,7 @@ func (n *normalizer) appendTo(out []byte, text string) []byte {
 		if chunk == "" {
 			continue
 		}
-		if len(out) == from && n.dummyPrefix { // the prefix comes only if there is any text
+		if len(out) == from && n.dummyPrefix { // no prefix without text
 			out = append(out, spaceSymbol...)
 		}
 		out = appendBlanks(out, chunk)
@@ -76,7 +76,7 @@ func (n *normalizer) appendTo(out []byte, text string) []byte {
 	return out
 }
 
-// appendBlanks appends text with its blanks as pieces have them.
+// appendBlanks appends text with its blanks as U+2581.
 func appendBlanks(out []byte, text string) []byte {
 	for i := range len(text) {
 		if text[i] == ' ' {
@@ -88,8 +88,8 @@ func appendBlanks(out []byte, text string) []byte {
 	return out
 }
 
-// prefix says how many bytes at the start of text are taken and what replaces them; plain means
-// that they stay as they are.
+// prefix returns the number of bytes to take from the start of text and their replacement; plain
+// means that they stay unchanged.
 func (n *normalizer) prefix(text string) (size int, replaced string, plain bool) {
 	if value, length := n.longest(text); length > 0 {
 		if value < len(n.texts) {
@@ -110,8 +110,8 @@ func (n *normalizer) prefix(text string) (size int, replaced string, plain bool)
 	return size, "", true
 }
 
-// longest finds the longest key of the trie that text starts with. The layout is darts-clone's: a
-// unit holds a label, an offset to its children, and whether a value hangs at child 0.
+// longest returns the longest key of the trie at the start of text. The layout is darts-clone's: a
+// unit contains a label, an offset to its children, and whether child 0 is a value.
 func (n *normalizer) longest(text string) (value, length int) {
 	if len(n.units) == 0 {
 		return 0, 0

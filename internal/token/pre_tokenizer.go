@@ -6,22 +6,19 @@ import (
 	"unicode/utf8"
 )
 
-// PreTokenizer is a way to cut a text into the words that a byte-level tokenizer then merges bytes
-// in.
+// PreTokenizer splits a text into the words inside which a byte-level tokenizer merges bytes.
 type PreTokenizer int
 
-// The ways that are known.
+// The supported pre-tokenizers.
 const (
-	// SmolLM cuts as SmolLM2's tokenizer: GPT-2's way, and digits one by one.
+	// SmolLM is SmolLM2's: GPT-2's, with single digits.
 	SmolLM PreTokenizer = iota
-	// Llama3 cuts as Llama 3's tokenizer: up to three digits together, line ends with the signs
-	// before them, and words that the vocabulary has as they are (tokenizers calls it
-	// ignore_merges).
+	// Llama3 is Llama 3's: up to three digits together, line ends with the signs before them, and
+	// words of the vocabulary without merging (tokenizers calls it ignore_merges).
 	Llama3
 )
 
-// nextWord is how many bytes the first word of a text has; never 0 for a text that has something in
-// it.
+// nextWord returns the length of a text's first word in bytes; it is 0 only for an empty text.
 func (c PreTokenizer) nextWord(text string) int {
 	if c == Llama3 {
 		return llama3Len(text)
@@ -29,9 +26,12 @@ func (c PreTokenizer) nextWord(text string) int {
 	return wordLen(text)
 }
 
-// llama3Len is what the expression of Llama 3's tokenizer takes at the start of a text:
+// llama3Len returns the length of the match of the regular expression in Llama 3's tokenizer:
 //
-//	(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+//	(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}|
+//	 ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+
+//
+// (It is one line there.)
 func llama3Len(text string) int {
 	if n := anyCaseContraction(text); n > 0 {
 		return n
@@ -53,8 +53,8 @@ func llama3Len(text string) int {
 	}
 }
 
-// llama3Blanks is the length of leading white space: up to its last line end, else without the last
-// blank when something follows.
+// llama3Blanks returns the length of leading white space: up to its last line end, otherwise
+// without the last blank if text follows.
 func llama3Blanks(text string) int {
 	blank := run(text, blanks)
 	if end := strings.LastIndexAny(text[:blank], "\r\n"); end >= 0 {
@@ -64,10 +64,10 @@ func llama3Blanks(text string) int {
 	if blank == len(text) || blank == last {
 		return blank
 	}
-	return blank - last // the last one belongs to the word that follows
+	return blank - last // the last blank belongs to the next word
 }
 
-// digits is the length of up to three leading numeric characters.
+// digits returns the length of up to three leading numeric characters.
 func digits(text string) int {
 	n := 0
 	for range 3 {
@@ -80,14 +80,14 @@ func digits(text string) int {
 	return n
 }
 
-// signLen is the length of the signs behind the first bytes, these and the line ends after them
-// included.
+// signLen returns the length of the first bytes, the signs after them and the line ends after
+// these.
 func signLen(text string, first int) int {
 	n := first + run(text[first:], signs)
 	return n + len(text[n:]) - len(strings.TrimLeft(text[n:], "\r\n"))
 }
 
-// anyCaseContraction is [contraction] in letters of either case.
+// anyCaseContraction is [contraction] for letters of either case.
 func anyCaseContraction(text string) int {
 	const longest = len("'re")
 	return contraction(strings.ToLower(text[:min(longest, len(text))]))

@@ -8,7 +8,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 )
 
-// Kinds of pieces in a SentencePiece model.
+// The types of pieces in a SentencePiece model.
 const (
 	pieceNormal  = 1
 	pieceUnknown = 2
@@ -18,15 +18,15 @@ const (
 	pieceByte    = 6
 )
 
-// sentencePiece is a SentencePiece model file: the pieces in the order of their ids, and how text
-// is normalised before the search.
+// sentencePiece is a SentencePiece model file: the pieces in the order of their ids, and the
+// normalization of text before the search.
 type sentencePiece struct {
 	pieces []scoredPiece
-	// charsmap is the compiled normalisation: a double-array trie and the texts that it points
-	// into. Empty means none.
+	// charsmap is the compiled normalization: a double-array trie and the texts that it refers to.
+	// Empty means none.
 	charsmap []byte
-	// dummyPrefix puts a blank before the text; removeBlanks keeps one of several blanks and none
-	// at the ends.
+	// dummyPrefix adds a blank before the text; removeBlanks merges blanks and removes those at the
+	// ends.
 	dummyPrefix, removeBlanks bool
 }
 
@@ -36,7 +36,7 @@ type scoredPiece struct {
 	kind  int
 }
 
-// readSentencePiece reads a model file's protocol buffer.
+// readSentencePiece parses the protocol buffer of a model file.
 func readSentencePiece(data []byte) (sentencePiece, error) {
 	model := sentencePiece{dummyPrefix: true, removeBlanks: true}
 	err := eachField(data, func(number protowire.Number, f field) error {
@@ -51,12 +51,12 @@ func readSentencePiece(data []byte) (sentencePiece, error) {
 			if err := model.readNormalizer(f.bytes); err != nil {
 				return fmt.Errorf("normalizer: %w", err)
 			}
-		default: // a field that is not needed
+		default: // an unused field
 		}
 		return nil
 	})
 	if err == nil && len(model.pieces) == 0 {
-		err = errors.New("it has no pieces")
+		err = errors.New("the model has no pieces")
 	}
 	if err != nil {
 		return sentencePiece{}, fmt.Errorf("read SentencePiece model of %d bytes: %w", len(data), err)
@@ -74,12 +74,12 @@ func readPiece(data []byte) (scoredPiece, error) {
 			piece.score = math.Float32frombits(uint32(f.number))
 		case 3:
 			piece.kind = int(f.number)
-		default: // a field that is not needed
+		default: // an unused field
 		}
 		return nil
 	})
 	if err == nil && piece.text == "" {
-		err = errors.New("it is empty")
+		err = errors.New("the piece is empty")
 	}
 	return piece, err
 }
@@ -93,13 +93,13 @@ func (m *sentencePiece) readNormalizer(data []byte) error {
 			m.dummyPrefix = f.number != 0
 		case 4:
 			m.removeBlanks = f.number != 0
-		default: // a field that is not needed
+		default: // an unused field
 		}
 		return nil
 	})
 }
 
-// field is a value of a protocol buffer's field: bytes, or a number of any width.
+// field is the value of a protocol buffer's field: bytes, or a number of any width.
 type field struct {
 	bytes  []byte
 	number uint64

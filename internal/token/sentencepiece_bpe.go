@@ -7,18 +7,18 @@ import (
 	"unicode/utf8"
 )
 
-// SentencePieceBPE is the tokenizer of Llama 2 and its relatives: SentencePiece's BPE, which falls
-// back to bytes. It is read from a tokenizer.model or from the vocabulary that a GGUF file holds.
+// SentencePieceBPE is the tokenizer of Llama 2 and its relatives: SentencePiece's BPE with byte
+// fallback. It is read from a tokenizer.model or from the vocabulary of a GGUF file.
 type SentencePieceBPE struct {
 	normalizer normalizer
 	pieces     []scoredPiece
-	ids        map[string]int32 // pieces that text can become
+	ids        map[string]int32 // pieces of texts
 	bytes      [256]int32
 	unknown    int32
 	begin, end int32
 }
 
-// ParseSentencePieceBPE reads the bytes of a tokenizer.model.
+// ParseSentencePieceBPE parses the bytes of a tokenizer.model.
 func ParseSentencePieceBPE(model []byte) (*SentencePieceBPE, error) {
 	file, err := readSentencePiece(model)
 	if err != nil {
@@ -27,11 +27,14 @@ func ParseSentencePieceBPE(model []byte) (*SentencePieceBPE, error) {
 	return newSentencePieceBPE(file)
 }
 
-// NewSentencePieceBPE makes the tokenizer from a GGUF file's arrays: pieces, scores and kinds by
+// NewSentencePieceBPE returns the tokenizer of a GGUF file's arrays: pieces, scores and types by
 // id.
-func NewSentencePieceBPE(pieces []string, scores []float64, kinds []int64, spaceBefore bool) (*SentencePieceBPE, error) {
+func NewSentencePieceBPE(
+	pieces []string, scores []float64, kinds []int64, spaceBefore bool,
+) (*SentencePieceBPE, error) {
 	if len(pieces) != len(scores) || len(pieces) != len(kinds) {
-		return nil, fmt.Errorf("the vocabulary has %d pieces, %d scores and %d kinds", len(pieces), len(scores), len(kinds))
+		return nil, fmt.Errorf("the vocabulary has %d pieces, %d scores and %d types",
+			len(pieces), len(scores), len(kinds))
 	}
 	file := sentencePiece{dummyPrefix: spaceBefore}
 	for i, piece := range pieces {
@@ -58,7 +61,7 @@ func newSentencePieceBPE(file sentencePiece) (*SentencePieceBPE, error) {
 	return t, nil
 }
 
-// add files one piece by its kind.
+// add registers a piece by its type.
 func (t *SentencePieceBPE) add(id int32, piece scoredPiece) {
 	switch piece.kind {
 	case pieceNormal, pieceUser:
@@ -79,17 +82,17 @@ func (t *SentencePieceBPE) add(id int32, piece scoredPiece) {
 	}
 }
 
-// Size is the number of tokens.
+// Size returns the number of tokens.
 func (t *SentencePieceBPE) Size() int { return len(t.pieces) }
 
-// Begin and End are the ids of <s> and </s>, -1 where the vocabulary has none.
+// Begin returns the id of <s>, -1 if the vocabulary has none.
 func (t *SentencePieceBPE) Begin() int32 { return t.begin }
 
-// End is the id of </s>, -1 where the vocabulary has none.
+// End returns the id of </s>, -1 if the vocabulary has none.
 func (t *SentencePieceBPE) End() int32 { return t.end }
 
-// Encode turns text into tokens, without <s> and </s>. Control pieces that stand in it are taken as
-// plain text.
+// Encode converts text to tokens, without <s> and </s>. Control pieces in it are treated as plain
+// text.
 func (t *SentencePieceBPE) Encode(text string) []int32 {
 	text = t.normalizer.normalize(text)
 	symbols := make([]symbol, 0, len(text))
@@ -110,7 +113,7 @@ func (t *SentencePieceBPE) Encode(text string) []int32 {
 	return ids
 }
 
-// lookup is the id of a piece, -1 where there is none.
+// lookup returns the id of a piece, -1 if there is none.
 func (t *SentencePieceBPE) lookup(piece string) int32 {
 	if id, ok := t.ids[piece]; ok {
 		return id
@@ -118,7 +121,7 @@ func (t *SentencePieceBPE) lookup(piece string) int32 {
 	return -1
 }
 
-// appendPiece appends a piece, or the bytes of one that the vocabulary lacks.
+// appendPiece appends a piece, or the bytes of a text that is no piece.
 func (t *SentencePieceBPE) appendPiece(ids []int32, id int32, text string) []int32 {
 	if id >= 0 {
 		return append(ids, id)
@@ -134,8 +137,8 @@ func (t *SentencePieceBPE) appendPiece(ids []int32, id int32, text string) []int
 	return ids
 }
 
-// Decode turns tokens into text as SentencePiece does: control pieces vanish, the blank before the
-// text too, and bytes that are no UTF-8 become U+FFFD each.
+// Decode converts tokens to text as SentencePiece does: control pieces and the blank before the
+// text are dropped, and each invalid byte of UTF-8 becomes U+FFFD.
 func (t *SentencePieceBPE) Decode(ids []int32) string {
 	var out strings.Builder
 	first := true
@@ -159,7 +162,7 @@ func (t *SentencePieceBPE) Decode(ids []int32) string {
 	return out.String()
 }
 
-// byteRun is the bytes that the leading byte pieces stand for.
+// byteRun returns the bytes of the leading byte pieces.
 func (t *SentencePieceBPE) byteRun(ids []int32) string {
 	var run []byte
 	for _, id := range ids {
@@ -172,8 +175,8 @@ func (t *SentencePieceBPE) byteRun(ids []int32) string {
 	return string(run)
 }
 
-// Piece is the bytes that a token stands for, with blanks as blanks, perhaps half a character;
-// empty for control pieces and ids outside the vocabulary.
+// Piece returns the bytes of a token, with blanks as blanks, possibly part of a character; empty
+// for control pieces and ids outside the vocabulary.
 func (t *SentencePieceBPE) Piece(id int32) string {
 	if id < 0 || int(id) >= len(t.pieces) {
 		return ""
@@ -191,17 +194,17 @@ func (t *SentencePieceBPE) Piece(id int32) string {
 	}
 }
 
-// parseBytePiece reads a byte piece such as <0x0A>.
+// parseBytePiece parses a byte piece such as <0x0A>.
 func parseBytePiece(piece string) (byte, bool) {
 	var b byte
 	n, err := fmt.Sscanf(piece, "<0x%02X>", &b)
 	return b, n == 1 && err == nil && len(piece) == 6
 }
 
-// validEach puts U+FFFD in the place of each byte that is no UTF-8.
+// validEach replaces each invalid byte of UTF-8 by U+FFFD.
 func validEach(run string) string {
 	var out strings.Builder
-	for _, char := range run { // ranging gives U+FFFD for each such byte
+	for _, char := range run { // range gives U+FFFD for each such byte
 		out.WriteRune(char)
 	}
 	return out.String()

@@ -13,7 +13,7 @@ import (
 	"rdrec/internal/token"
 )
 
-// Kinds of pieces, as in SentencePiece's sentencepiece_model.proto.
+// Types of pieces, as in SentencePiece's sentencepiece_model.proto.
 const (
 	normal = iota + 1
 	unknown
@@ -45,7 +45,7 @@ func bpe(t *testing.T, blank bool, pieces ...piece) *token.SentencePieceBPE {
 	return tok
 }
 
-// byteDecoder has a normal piece as id 0, bytes for é, and blanks.
+// alphabet has a normal piece as id 0, bytes for é, and blanks.
 func alphabet() []piece {
 	return []piece{
 		{
@@ -79,7 +79,7 @@ func TestSmallSentencePieceBPE(t *testing.T) {
 	}{
 		{false, "a", []int32{0}},
 		{false, "ab", []int32{2}},
-		{false, "aba", []int32{2, 0}}, // of equal scores the left one
+		{false, "aba", []int32{2, 0}}, // the left one of equal scores
 		{false, "bab", []int32{10, 1}},
 		{false, "é", []int32{6, 7}},
 		{false, "z", []int32{3}},
@@ -118,18 +118,18 @@ func TestSmallSentencePieceBPE(t *testing.T) {
 	}
 	bare := bpe(t, false, piece{"<0x61>", 0, single}, piece{"<unk>", 0, unknown})
 	if diff := cmp.Diff([]int32{0, 1, 0}, bare.Encode("aba")); diff != "" || bare.Begin() != -1 || bare.End() != -1 {
-		t.Errorf("bytes alone: <s> %d, </s> %d (-want +got):\n%s", bare.Begin(), bare.End(), diff)
+		t.Errorf("only bytes: <s> %d, </s> %d (-want +got):\n%s", bare.Begin(), bare.End(), diff)
 	}
 }
 
-func TestVocabulariesThatAreNone(t *testing.T) {
+func TestInvalidVocabularies(t *testing.T) {
 	for want, arrays := range map[string]struct {
 		pieces []string
 		scores []float64
 		kinds  []int64
 	}{
-		"the vocabulary has 1 pieces, 2 scores and 1 kinds": {[]string{"a"}, []float64{0, 0}, []int64{unknown}},
-		"the vocabulary has 1 pieces, 1 scores and 0 kinds": {[]string{"a"}, []float64{0}, nil},
+		"the vocabulary has 1 pieces, 2 scores and 1 types": {[]string{"a"}, []float64{0, 0}, []int64{unknown}},
+		"the vocabulary has 1 pieces, 1 scores and 0 types": {[]string{"a"}, []float64{0}, nil},
 		"the BPE vocabulary has no unknown piece":           {[]string{"a"}, []float64{0}, []int64{normal}},
 	} {
 		_, err := token.NewSentencePieceBPE(arrays.pieces, arrays.scores, arrays.kinds, true)
@@ -145,7 +145,7 @@ func TestVocabulariesThatAreNone(t *testing.T) {
 	}
 }
 
-// model is a SentencePiece file of pieces and fields that nobody reads.
+// model returns a SentencePiece file with the given pieces and with unused fields.
 func model(pieces ...piece) []byte {
 	var out []byte
 	for _, p := range pieces {
@@ -162,8 +162,8 @@ func model(pieces ...piece) []byte {
 	return out
 }
 
-// TestSmallUnigram: the greatest sum of scores; an unknown character is 10 worse than the worst
-// normal piece, whatever its sign.
+// TestSmallUnigram: the greatest sum of scores wins; an unknown character is 10 worse than the
+// worst normal piece, whatever its sign.
 func TestSmallUnigram(t *testing.T) {
 	t5, err := token.ParseT5(model(
 		piece{
@@ -185,7 +185,7 @@ func TestSmallUnigram(t *testing.T) {
 	}
 	for text, want := range map[string][]int32{
 		"x":    {0, 1},
-		"xyz":  {0, 2, 1}, // the unknown piece is 1, as the end token is, which is not added again
+		"xyz":  {0, 2, 1}, // the unknown piece is 1, the id of the end token, which is not repeated
 		"xyzz": {0, 2, 1}, // a run of unknown characters is one piece
 		"xyzy": {0, 2, 1, 2, 1},
 		"uv":   {4, 6, 7, 1},
@@ -198,12 +198,12 @@ func TestSmallUnigram(t *testing.T) {
 	if _, err := token.ParseT5(
 		model(piece{"<unk>", 0, unknown}, piece{"a", 0, normal}, piece{"a", 0, user}),
 	); err == nil ||
-		!strings.Contains(err.Error(), "model has piece a twice") {
-		t.Errorf("a piece twice: error %v", err)
+		!strings.Contains(err.Error(), "model has duplicate piece a") {
+		t.Errorf("duplicate piece: error %v", err)
 	}
 }
 
-// TestCallsShareNothing: the memory of one text is none of the next one's.
+// TestCallsShareNothing: the scratch memory of one text does not affect the next one.
 func TestCallsShareNothing(t *testing.T) {
 	t5 := newT5(t)
 	for range 3 {
@@ -218,7 +218,7 @@ func TestCallsShareNothing(t *testing.T) {
 	}
 }
 
-// TestBlanksArePythons: the four separators are, what stands beside them is not.
+// TestBlanksArePythons: the four separators are blanks, the characters around them are not.
 func TestBlanksArePythons(t *testing.T) {
 	want := []string{"a\x1bb", "c", "d", "e", "f", "g", "h"}
 	if diff := cmp.Diff(want, token.Fields("a\x1bb\x1cc\x1dd\x1ee\x1ff\u0085g\u00a0h")); diff != "" {
@@ -226,7 +226,7 @@ func TestBlanksArePythons(t *testing.T) {
 	}
 }
 
-// TestTextBesideSpecialTokens stays whole.
+// TestTextBesideSpecialTokens expects it unchanged.
 func TestTextBesideSpecialTokens(t *testing.T) {
 	for text, want := range map[string][]string{
 		"soap<extra_id_0>hair": {"▁soap", "<extra_id_0>", "▁hair"},
@@ -240,16 +240,18 @@ func TestTextBesideSpecialTokens(t *testing.T) {
 	}
 }
 
-// TestBrokenCharacters become U+FFFD each; one that stands in the text stays.
-func TestBrokenCharacters(t *testing.T) {
-	for text, want := range map[string]string{"a\x80": "▁a\ufffd", "a\xff\xffb": "▁a\ufffd\ufffdb", "a\u00e9": "▁aé", "a\x7fb": "▁ab"} {
+// TestInvalidUTF8 becomes U+FFFD per byte; a U+FFFD in the text stays.
+func TestInvalidUTF8(t *testing.T) {
+	for text, want := range map[string]string{
+		"a\x80": "▁a\ufffd", "a\xff\xffb": "▁a\ufffd\ufffdb", "a\u00e9": "▁aé", "a\x7fb": "▁ab",
+	} {
 		if got := strings.Join(newT5(t).Pieces(text), ""); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
 	}
 }
 
-// smolLMWords and llama3Words are how a tokenizer.json says how words are cut.
+// smolLMWords and llama3Words are the pre-tokenizers in a tokenizer.json.
 const (
 	smolLMWords = `{"pretokenizers":[{"type":"Digits","individual_digits":true},{"type":"ByteLevel","use_regex":true}]}`
 	llama3Words = `{"pattern":{"Regex":"x|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"}}`
@@ -266,8 +268,8 @@ func parse(t *testing.T, model, words, normalizer string) *token.HuggingFace {
 	return out
 }
 
-// TestSmallHuggingFaceByteLevel: merges in either form, ids without a piece, control pieces, and
-// both ways to cut.
+// TestSmallHuggingFaceByteLevel covers merges in both forms, unused ids, control pieces, and both
+// pre-tokenizers.
 func TestSmallHuggingFaceByteLevel(t *testing.T) {
 	for _, merges := range []string{`["a b","1 2"]`, `[["a","b"],["1","2"]]`} {
 		model := `"vocab":{"a":0,"b":1,"ab":3,"1":4,"2":5,"12":6},"merges":` + merges
@@ -284,7 +286,9 @@ func TestSmallHuggingFaceByteLevel(t *testing.T) {
 			}
 		}
 	}
-	for _, words := range []string{strings.Replace(smolLMWords, "true", "false", 1), strings.Replace(smolLMWords, "use_regex", "regex", 1)} {
+	for _, words := range []string{
+		strings.Replace(smolLMWords, "true", "false", 1), strings.Replace(smolLMWords, "use_regex", "regex", 1),
+	} {
 		_, err := token.ParseHuggingFace(
 			[]byte(`{"model":{"type":"BPE","vocab":{"a":0}},"pre_tokenizer":` + words + `}`),
 		)
@@ -294,13 +298,15 @@ func TestSmallHuggingFaceByteLevel(t *testing.T) {
 	}
 }
 
-// TestSmallHuggingFaceSentencePiece: the first of two merges that make a piece counts, pieces that
-// none makes are not found, and each way to put a blank before a text.
+// TestSmallHuggingFaceSentencePiece: the first of two merges that produce a piece counts, pieces
+// without a merge are not found, and each way to add a blank before a text.
 func TestSmallHuggingFaceSentencePiece(t *testing.T) {
-	const model = `"byte_fallback":true,"vocab":{"<unk>":0,"a":1,"b":2,"c":3,"ab":4,"cd":5,"abc":6,"dd":7,"▁":10,"▁a":11,"<0x0A>":12},` +
-		`"merges":["a b","ab c","c d","▁ a","a bc"]`
+	const model = `"byte_fallback":true,"vocab":{"<unk>":0,"a":1,"b":2,"c":3,"ab":4,"cd":5,"abc":6,"dd":7,` +
+		`"▁":10,"▁a":11,"<0x0A>":12},"merges":["a b","ab c","c d","▁ a","a bc"]`
 	plain := parse(t, model, "null", "null")
-	for text, want := range map[string][]int32{"abcd": {6, 8}, "cd": {5}, "dd": {8, 8}, "\n": {12}, "</s>": {0, 0, 0, 0}, "a": {1}, "z": {0}} {
+	for text, want := range map[string][]int32{
+		"abcd": {6, 8}, "cd": {5}, "dd": {8, 8}, "\n": {12}, "</s>": {0, 0, 0, 0}, "a": {1}, "z": {0},
+	} {
 		if diff := cmp.Diff(want, plain.Tokenizer.Encode(text)); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", text, diff)
 		}

@@ -1,7 +1,7 @@
-// Package token cuts text into the tokens that models read, and joins tokens to text. In: text, or
-// token ids; out: token ids and the whole word that each belongs to, or text. [T5] is the student's
-// tokenizer; the teachers' stand beside it. A T5 text goes through four steps: special tokens are
-// cut out, the rest is normalised, the best-scored pieces are searched, and `</s>` ends it.
+// Package token splits text into the tokens that models read, and joins tokens to text. In: text,
+// or token ids; out: token ids and the whole word of each, or text. [T5] is the student's
+// tokenizer; the others are the teachers'. T5 processes a text in four steps: split off special
+// tokens, normalize the rest, search the best-scored pieces, and append `</s>`.
 package token
 
 import (
@@ -16,31 +16,30 @@ import (
 //go:embed spiece.model
 var spiece []byte
 
-// Ids that every T5 vocabulary has.
+// Ids in every T5 vocabulary.
 const (
 	Pad int32 = 0
 	End int32 = 1
 )
 
-// sentinels is how many tokens `<extra_id_N>` stand behind the model's own pieces, the last number
-// first.
+// sentinels is the number of tokens `<extra_id_N>` after the model's own pieces, the last N first.
 const sentinels = 100
 
-// T5 is T5's tokenizer as transformers 4.36.2 has it, in the legacy mode that is its default. It is
-// safe for concurrent use.
+// T5 is T5's tokenizer as in transformers 4.36.2, in its default legacy mode. It is safe for
+// concurrent use.
 type T5 struct {
 	normalizer normalizer
 	model      unigram
 	unknown    string         // the unknown piece's text
-	special    []specialToken // segment out of texts before the search
+	special    []specialToken // split off before the search
 	scratch    sync.Pool
 }
 
-// specialToken is a text that is a token wherever it stands.
+// specialToken is a text that is always a token of its own.
 type specialToken struct {
 	text string
 	id   int32
-	// strip takes the blanks beside it away.
+	// strip removes the blanks around the token.
 	strip bool
 }
 
@@ -73,13 +72,13 @@ func ParseT5(model []byte) (*T5, error) {
 	return t, nil
 }
 
-// Size is the number of ids: the model's pieces and the sentinels. Models have a few rows more,
-// which no text reaches.
+// Size returns the number of ids: the model's pieces and the sentinels. Models have a few more
+// rows, which no text uses.
 func (t *T5) Size() int { return len(t.model.pieces) + sentinels }
 
 // scratch is the memory of one tokenization.
 type scratch struct {
-	text  []byte // what the spans' positions mean: normalised text and special tokens
+	text  []byte // normalized text and special tokens; the spans refer to it
 	spans []span
 	table []bestPath
 }
@@ -113,7 +112,7 @@ func (t *T5) search(s *scratch, text string) {
 	}
 }
 
-// split finds the first special token in text; nil means none.
+// split returns the first special token in text and the text around it; nil means none.
 func (t *T5) split(text string) (before string, token *specialToken, after string) {
 	for at := 0; ; at++ {
 		next := strings.IndexByte(text[at:], '<')
@@ -133,11 +132,11 @@ func (t *T5) split(text string) (before string, token *specialToken, after strin
 	}
 }
 
-// isBlank is Python's str.isspace of one character.
+// isBlank is Python's str.isspace for one character.
 func isBlank(r rune) bool { return unicode.IsSpace(r) || (r >= 0x1c && r <= 0x1f) }
 
-// Encode returns the token ids of text and the end token, which is not added again where the text
-// ends in `</s>`.
+// Encode returns the token ids of text and the end token, which is not repeated if the text ends in
+// `</s>`.
 func (t *T5) Encode(text string) []int32 {
 	s := t.get()
 	defer t.scratch.Put(s)
@@ -145,8 +144,8 @@ func (t *T5) Encode(text string) []int32 {
 	return s.ids(make([]int32, 0, len(s.spans)+1))
 }
 
-// EncodeWords is [T5.Encode] with, for each token, the number of the whole word it belongs to (see
-// [WordRule]); 0 is none.
+// EncodeWords is [T5.Encode] with the number of each token's whole word (see [WordRule]); 0 means
+// none.
 func (t *T5) EncodeWords(text string, words WordRule) (ids, whole []int32) {
 	s := t.get()
 	defer t.scratch.Put(s)
@@ -157,7 +156,7 @@ func (t *T5) EncodeWords(text string, words WordRule) (ids, whole []int32) {
 	return ids, whole
 }
 
-// Pieces returns the pieces of text; an unknown piece is the text it stands for.
+// Pieces returns the pieces of text; an unknown piece is returned as its text.
 func (t *T5) Pieces(text string) []string {
 	s := t.get()
 	defer t.scratch.Put(s)
@@ -169,7 +168,7 @@ func (t *T5) Pieces(text string) []string {
 	return pieces
 }
 
-// WholeWords returns, for each piece of text, the number of the user or item it belongs to, 0 for
+// WholeWords returns the number of the user or item that each piece of text belongs to; 0 means
 // none.
 func (t *T5) WholeWords(text string) []int32 {
 	s := t.get()
@@ -199,10 +198,10 @@ func (s *scratch) ids(out []int32) []int32 {
 	return out
 }
 
-// SentencePiece is the model of T5's own vocabulary, the bytes of its spiece.model.
+// SentencePiece returns the bytes of T5's own spiece.model.
 func SentencePiece() []byte { return bytes.Clone(spiece) }
 
-// Sentinels are the texts of T5's special tokens `<extra_id_N>`, from 0 on.
+// Sentinels returns the texts of T5's special tokens `<extra_id_N>`, from 0 on.
 func Sentinels() []string {
 	texts := make([]string, sentinels)
 	for i := range texts {

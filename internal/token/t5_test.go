@@ -38,7 +38,7 @@ type tokenization struct {
 		Text  string   `json:"text"`
 		Words []string `json:"words"`
 	} `json:"decode"`
-	OutOfRange [][2]json.RawMessage `json:"out_of_range"` // id, and the text or what is raised
+	OutOfRange [][2]json.RawMessage `json:"out_of_range"` // id, and the text or the exception
 	Vocab      int                  `json:"vocab"`
 }
 
@@ -127,20 +127,21 @@ func TestT5SegmentationMatchesSentencePiece(t *testing.T) {
 	t5 := newT5(t)
 	for _, c := range want.Rows {
 		if c.IDs == nil || hasSpecial(c.Text) {
-			continue // SentencePiece knows no special tokens; transformers' answers are in tokenization.json
+			continue // SentencePiece has no special tokens; those of transformers are in tokenization.json
 		}
 		ids := t5.Encode(c.Text)
 		if diff := cmp.Diff(c.IDs, ids[:len(ids)-1]); diff != "" && len(c.IDs)+len(ids) > 1 {
 			t.Errorf("ids of %q (-want +got):\n%s", c.Text, diff)
 		}
 		if c.Decoded == nil || strings.Contains(*c.Decoded, "\u2047") {
-			continue // SentencePiece writes unknown pieces, transformers leaves them out
+			continue // SentencePiece writes unknown pieces, transformers drops them
 		}
 		got, err := t5.Decode(c.IDs)
 		if err != nil {
 			t.Errorf("decode %v: %v", c.IDs, err)
 		}
-		if diff := cmp.Diff(withoutBlanks(*c.Decoded), withoutBlanks(got)); diff != "" { // transformers alone cleans blanks up
+		// Only transformers cleans up blanks.
+		if diff := cmp.Diff(withoutBlanks(*c.Decoded), withoutBlanks(got)); diff != "" {
 			t.Errorf("text of %v (-want +got):\n%s", c.IDs, diff)
 		}
 	}
@@ -157,13 +158,14 @@ func hasSpecial(text string) bool {
 	return false
 }
 
-// Both cuts of these dots have the same score; rounding decides, as in SentencePiece 0.2.3 (0.2.1
-// and float64 decide otherwise).
+// TestT5TiesMatchSentencePiece: both segmentations of these dots have the same score; rounding
+// decides, as in SentencePiece 0.2.3 (0.2.1 and float64 decide otherwise).
 func TestT5TiesMatchSentencePiece(t *testing.T) {
 	for text, want := range map[string][]string{
 		"it............. BUT.": {"▁it", ".....", "........", "▁BUT", "."},
 		"I've used this shampoo for years and loved it............. BUT.": {
-			"▁I", "'", "ve", "▁used", "▁this", "▁shampoo", "▁for", "▁years", "▁and", "▁loved", "▁it", "........", ".....", "▁BUT", ".",
+			"▁I", "'", "ve", "▁used", "▁this", "▁shampoo", "▁for", "▁years", "▁and", "▁loved", "▁it", "........",
+			".....", "▁BUT", ".",
 		},
 		"Very good product----I use it every day": {
 			"▁Very", "▁good", "▁product", "-", "---", "I", "▁use", "▁it", "▁every", "▁day",
@@ -208,8 +210,8 @@ func TestParseT5Errors(t *testing.T) {
 		want  string
 	}{
 		"nothing":       {nil, "no pieces"},
-		"cut off":       {[]byte{0x0a, 0x7f, 0x01}, "unexpected EOF"},
-		"empty piece":   {[]byte{0x0a, 0x00}, "piece 0: it is empty"},
+		"truncated":     {[]byte{0x0a, 0x7f, 0x01}, "unexpected EOF"},
+		"empty piece":   {[]byte{0x0a, 0x00}, "piece 0: the piece is empty"},
 		"no unknown":    {[]byte{0x0a, 0x03, 0x0a, 0x01, 'a'}, "no piece for unknown text"},
 		"one map byte":  {append(unknownPiece(), 0x1a, 0x03, 0x12, 0x01, 'x'), "character map: 1 bytes"},
 		"no normal one": {unknownPiece(), "no normal piece"},
@@ -226,7 +228,9 @@ func TestParseT5Errors(t *testing.T) {
 func unknownPiece() []byte { return []byte{0x0a, 0x05, 0x0a, 0x01, 'u', 0x18, 0x02} }
 
 func FuzzT5(f *testing.F) {
-	for _, text := range []string{"user_1 item_22", "a_1_2", "<extra_id_5>  </s>", "½ ﬁ e\u0301 日本", "\xff\x00 x", "____"} {
+	for _, text := range []string{
+		"user_1 item_22", "a_1_2", "<extra_id_5>  </s>", "½ ﬁ e\u0301 日本", "\xff\x00 x", "____",
+	} {
 		f.Add(text)
 	}
 	t5, err := token.NewT5()
@@ -255,7 +259,9 @@ func FuzzT5(f *testing.F) {
 func FuzzParseT5(f *testing.F) {
 	f.Add([]byte{})
 	f.Add(append(unknownPiece(), 0x0a, 0x03, 0x0a, 0x01, 'a'))
-	f.Add(append(unknownPiece(), 0x0a, 0x03, 0x0a, 0x01, 'a', 0x1a, 0x0b, 0x12, 0x09, 4, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0))
+	f.Add(append(
+		unknownPiece(), 0x0a, 0x03, 0x0a, 0x01, 'a', 0x1a, 0x0b, 0x12, 0x09, 4, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 0,
+	))
 	f.Fuzz(func(_ *testing.T, model []byte) {
 		if t5, err := token.ParseT5(model); err == nil {
 			t5.Encode("user_1 item_22 é")
@@ -267,7 +273,8 @@ func BenchmarkT5Encode(b *testing.B) {
 	t5 := newT5(b)
 	for name, text := range map[string]string{
 		"explanation": "I love the scent of this shampoo, it leaves my hair soft and shiny.",
-		"history":     "Here is the purchase history of user_123: item_1 item_22 item_333 item_4444 item_55. What to recommend next for the user?",
+		"history": "Here is the purchase history of user_123: item_1 item_22 item_333 item_4444 item_55. " +
+			"What to recommend next for the user?",
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()

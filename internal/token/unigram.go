@@ -7,10 +7,11 @@ import (
 	"unicode/utf8"
 )
 
-// unknownPenalty is how much worse than the worst piece an unknown character is.
+// unknownPenalty is the difference between the score of the worst piece and that of an unknown
+// character.
 const unknownPenalty = 10
 
-// span is a piece found in a normalised text.
+// span is a piece in a normalized text.
 type span struct {
 	id         int32
 	start, end int32
@@ -56,14 +57,16 @@ func newUnigram(pieces []scoredPiece) (unigram, error) {
 	return u, err
 }
 
-// bestPath is the best way to reach a position of the text.
+// bestPath is the best path to a position of the text.
 type bestPath struct {
-	score float32 // float32, rounded at each step as in SentencePiece 0.2.3: it decides between equally good ways
-	start int32   // where its last piece starts; -1 while the position is not reached
+	// score is rounded to float32 at each step as in SentencePiece 0.2.3, which decides between
+	// equally good paths.
+	score float32
+	start int32 // start of its last piece; -1 while the position is unreached
 	id    int32
 }
 
-// tooLow is a score below which float32 is too coarse; the way so far is counted as 0 then.
+// tooLow is the score below which float32 is too coarse; the path so far then counts as 0.
 const tooLow = -100_000
 
 // search appends the pieces of text to spans; their positions count from the start of text. table
@@ -76,7 +79,7 @@ func (u *unigram) search(spans []span, text []byte, table []bestPath) ([]span, [
 	table[0] = bestPath{}
 	for start := 0; start < len(text); {
 		if here := table[start].score; here < tooLow {
-			for i := range table[start:] { // ways not reached yet are overwritten whatever they hold
+			for i := range table[start:] { // unreached positions are overwritten anyway
 				table[start+i].score -= here
 			}
 		}
@@ -98,8 +101,8 @@ func (u *unigram) search(spans []span, text []byte, table []bestPath) ([]span, [
 	return spans, table
 }
 
-// relax tries every piece that starts at start, and the unknown piece where none spans just the
-// next character.
+// relax tries every piece that starts at start, and the unknown piece if no piece covers exactly
+// the next character.
 func (u *unigram) relax(text []byte, table []bestPath, start, size int) {
 	here := table[start].score
 	single := false
@@ -125,10 +128,10 @@ func (u *unigram) relax(text []byte, table []bestPath, start, size int) {
 	}
 }
 
-// improve keeps the better way; the one found first wins a tie.
-func improve(node *bestPath, way bestPath) {
-	if node.start < 0 || way.score > node.score {
-		*node = way
+// improve keeps the better path; the first one found wins a tie.
+func improve(node *bestPath, path bestPath) {
+	if node.start < 0 || path.score > node.score {
+		*node = path
 	}
 }
 
@@ -137,15 +140,15 @@ type trieKey struct {
 	id   int32
 }
 
-// trie finds the pieces that a text starts with, a byte at a time. The children of a node lie side
-// by side, in the order of their labels.
+// trie finds the pieces at the start of a text, byte by byte. The children of a node are adjacent,
+// in the order of their labels.
 type trie struct {
 	root  [256]int32 // children of node 0; 0 means none
 	nodes []trieNode
 }
 
 type trieNode struct {
-	first int32 // nextWord child
+	first int32 // first child
 	id    int32 // the piece that ends here, -1 for none
 	count int16
 	label byte
@@ -155,7 +158,7 @@ func newTrie(keys []trieKey) (trie, error) {
 	slices.SortFunc(keys, func(a, b trieKey) int { return strings.Compare(a.text, b.text) })
 	for i := 1; i < len(keys); i++ {
 		if keys[i].text == keys[i-1].text {
-			return trie{}, errors.New("model has piece " + strings.ToValidUTF8(keys[i].text, "?") + " twice")
+			return trie{}, errors.New("model has duplicate piece " + strings.ToValidUTF8(keys[i].text, "?"))
 		}
 	}
 	t := trie{nodes: []trieNode{{id: -1}}}
@@ -168,7 +171,7 @@ func newTrie(keys []trieKey) (trie, error) {
 	return t, nil
 }
 
-// fill makes the subtree of a node from the sorted keys that share their first depth bytes.
+// fill builds the subtree of a node from the sorted keys that share their first depth bytes.
 func (t *trie) fill(node int32, keys []trieKey, depth int) {
 	if len(keys) > 0 && len(keys[0].text) == depth {
 		t.nodes[node].id = keys[0].id
@@ -193,7 +196,7 @@ func (t *trie) fill(node int32, keys []trieKey, depth int) {
 	}
 }
 
-// next is the child of node along label, -1 where there is none.
+// next returns the child of node along label, -1 if there is none.
 func (t *trie) next(node int32, label byte) int32 {
 	if node == 0 {
 		if child := t.root[label]; child > 0 {
@@ -217,5 +220,5 @@ func (t *trie) next(node int32, label byte) int32 {
 	return -1
 }
 
-// value is the piece that ends at node, -1 for none.
+// value returns the piece that ends at node, -1 if there is none.
 func (t *trie) value(node int32) int32 { return t.nodes[node].id }

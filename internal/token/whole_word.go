@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// WordRule is a rule that says which tokens are one whole word.
+// WordRule decides which tokens form one whole word.
 type WordRule int
 
 // The rules.
@@ -18,7 +18,7 @@ const (
 	BlankWords
 )
 
-// number writes each piece's word number to whole, which is zero before.
+// number writes each piece's word number to whole, which must be zero.
 func (w WordRule) number(whole []int32, s *scratch) {
 	count := int32(0)
 	for i := range whole {
@@ -43,8 +43,8 @@ func (w WordRule) number(whole []int32, s *scratch) {
 	}
 }
 
-// isDigits is Python's str.isdigit: decimal digits of any script, and digits in circles and the
-// like, which are not numbers.
+// isDigits is Python's str.isdigit: decimal digits of any script, and other digits such as circled
+// ones, which are not numbers.
 func isDigits(piece []byte) bool {
 	for rest := piece; len(rest) > 0; {
 		r, size := utf8.DecodeRune(rest)

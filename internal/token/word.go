@@ -7,10 +7,10 @@ import (
 	"unicode/utf8"
 )
 
-// wordLen is how many bytes the first word of a text has, as SmolLM2's tokenizer cuts words: a
-// numeric character is a word of its own; else English contractions, a run of letters or of other
-// signs with the one space before it, or white space without the last blank when a word follows. It
-// never answers 0 for a text that has something in it.
+// wordLen returns the length of a text's first word in bytes, as SmolLM2's pre-tokenizer splits
+// words: a single numeric character; otherwise an English contraction, a run of letters or of other
+// signs with the one space before it, or white space without the last blank if a word follows. It
+// is 0 only for an empty text.
 func wordLen(text string) int {
 	if n := contraction(text); n > 0 {
 		return n
@@ -31,7 +31,7 @@ func wordLen(text string) int {
 	return blankLen(text)
 }
 
-// Kinds of characters.
+// Classes of characters.
 const (
 	letters = iota
 	numbers
@@ -52,7 +52,7 @@ func kindOf(char rune) int {
 	}
 }
 
-// run is the bytes of the leading characters of one kind.
+// run returns the length in bytes of the leading characters of one class.
 func run(text string, kind int) int {
 	for i, char := range text {
 		if kindOf(char) != kind {
@@ -62,9 +62,9 @@ func run(text string, kind int) int {
 	return len(text)
 }
 
-// blankLen is the length of leading white space. Its last character is left to the word that
-// follows; where a number or nothing follows it belongs to the white space, since numbers are cut
-// out first and the white space then ends its piece of text.
+// blankLen returns the length of leading white space. Its last character belongs to the next word,
+// unless a number or nothing follows: numbers are split off first, so the white space ends its part
+// of the text.
 func blankLen(text string) int {
 	n := run(text, blanks)
 	_, last := utf8.DecodeLastRuneInString(text[:n])
@@ -75,7 +75,8 @@ func blankLen(text string) int {
 	return n - last
 }
 
-// contraction is the length of an English ending such as 's or 'll at the start of a text, else 0.
+// contraction returns the length of an English contraction such as 's or 'll at the start of a
+// text, otherwise 0.
 func contraction(text string) int {
 	if !strings.HasPrefix(text, "'") {
 		return 0
@@ -88,8 +89,8 @@ func contraction(text string) int {
 	return 0
 }
 
-// firstOf finds the first place where one of the pieces stands, the longest where several do: its
-// place and the piece, or the text's length and "".
+// firstOf returns the position and the text of the first of the pieces in a text, the longest of
+// several at one position; otherwise the text's length and "".
 func firstOf(text string, pieces []string) (int, string) {
 	at, found := len(text), ""
 	for _, piece := range pieces {
@@ -100,7 +101,7 @@ func firstOf(text string, pieces []string) (int, string) {
 	return at, found
 }
 
-// sortLongest sorts the longest first, so that no piece hides behind its own beginning.
+// sortLongest sorts the longest pieces first, so that no piece is hidden by its own prefix.
 func sortLongest(pieces []string) {
 	slices.SortFunc(pieces, func(a, b string) int {
 		if len(a) != len(b) {
