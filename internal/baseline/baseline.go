@@ -1,9 +1,8 @@
-// Package baseline recommends without a neural model, on the same users as the student: what a
-// student must beat to be worth its cost. In: a dataset; out: ranked lists beside the truth, for
-// package metric. Steps: a row of [Table] is fitted on the training histories (every user's items
-// but the last), then [Sequential] asks it for unseen items of the whole shop and [TopN] for an
-// order of each user's candidates. Ties are broken by popularity and then by item number, so the
-// same data give the same lists.
+// Package baseline has simple recommenders, evaluated on the same users as the student: a student
+// that does not beat them is not worth its cost. In: a dataset; out: ranked lists with the true
+// items, for package metric. Steps: fit a row of [Table] on the histories (all of a user's items
+// but the last); [Sequential] ranks all unseen items of the shop, [TopN] each user's candidates.
+// Ties are broken by popularity and then by item id, so the same data give the same lists.
 package baseline
 
 import (
@@ -16,25 +15,25 @@ import (
 
 // Query asks for at most K items that come next.
 type Query struct {
-	// History is what the user had, oldest first.
+	// History is the user's items, oldest first.
 	History []int
-	// Candidates, where not nil, are the only items that may be ranked; else all items but the
-	// history's may.
+	// Candidates are the items to rank; nil means all items but those of the history.
 	Candidates []int
-	K          int
+	// K is the most items to return.
+	K int
 }
 
-// Rank answers a query, best first. It is safe for use by several goroutines.
+// Rank returns the items for a query, best first. It is safe for concurrent use.
 type Rank func(Query) []int
 
 // Baseline is one row of [Table].
 type Baseline struct {
-	// Name is the method's in specs and reports.
+	// Name is the baseline's name in specs and reports.
 	Name string
-	// About says for people what it does.
+	// About describes the method for people.
 	About string
-	// Fit learns from all items but each user's last; nil for what needs libtorch, which a stage of
-	// its own trains.
+	// Fit trains on all items but each user's last; nil for a baseline that needs libtorch, which
+	// has its own training stage.
 	Fit func(*dataset.Dataset) Rank
 }
 
@@ -47,21 +46,22 @@ const (
 	SASRec     = "sasrec"
 )
 
-// Table is every baseline, in the order of reports. A new baseline is a new row.
+// Table returns every baseline, in the order of reports. A new baseline is a new row.
 func Table() []Baseline {
 	return []Baseline{
-		{Name: Popularity, About: "the items that most training histories hold", Fit: fitPopularity},
+		{Name: Popularity, About: "the most popular items of the training histories", Fit: fitPopularity},
 		{Name: Markov, About: "what most often followed the user's last item, then popularity", Fit: fitMarkov},
 		{Name: ItemKNN, About: "items that share users with the history (cosine), then popularity", Fit: fitKNN},
 		{
 			Name: Rule, Fit: fitRule,
-			About: "max(history)+1, last+1, max(history)+2, then popularity: reads item ids only, so it shows what numbering leaks",
+			About: "max(history)+1, last+1, max(history)+2, then popularity: " +
+				"reads item ids only, so it measures what the item indexing leaks",
 		},
 		{Name: SASRec, About: "a causal transformer over items, full softmax, tuned on the validation items"},
 	}
 }
 
-// Find returns the row of a name.
+// Find returns the row of a name and reports whether there is one.
 func Find(name string) (Baseline, bool) {
 	for _, row := range Table() {
 		if row.Name == name {
@@ -71,8 +71,8 @@ func Find(name string) (Baseline, bool) {
 	return Baseline{}, false
 }
 
-// Users are the users that the student is examined on: limit of those that leave-one-out can
-// examine, spread over the file; limit 0 means all, below 0 none.
+// Users returns the users that the student is evaluated on: limit of those that have a test item,
+// sampled evenly over the file. Limit 0 means all, below 0 none.
 func Users(d *dataset.Dataset, limit int) []dataset.User {
 	if limit < 0 {
 		return nil
@@ -89,18 +89,18 @@ func Users(d *dataset.Dataset, limit int) []dataset.User {
 	return sampled
 }
 
-// SequentialQueries ask for each user's next item among all unseen ones of the shop.
+// SequentialQueries returns, for each user, the query for the next item among all unseen items.
 func SequentialQueries(users []dataset.User, k int) []Query {
 	queries := make([]Query, len(users))
 	for i, user := range users {
-		queries[i] = Query{History: history(user), K: k}
+		queries[i] = Query{History: user.History(), K: k}
 	}
 	return queries
 }
 
-// TopNQueries ask for an order of each user's negatives and the true item. Unlike the reference's
-// student, which may answer any item of the shop (REFERENCE.md 15), a baseline is held to the
-// candidates.
+// TopNQueries returns, for each user, the query that ranks the user's negatives and the true item.
+// The reference's student may generate any item of the shop (docs/deviations.md 15); a baseline
+// ranks only the candidates.
 func TopNQueries(d *dataset.Dataset, users []dataset.User, k int) []Query {
 	queries := SequentialQueries(users, k)
 	for i, user := range users {
@@ -109,17 +109,17 @@ func TopNQueries(d *dataset.Dataset, users []dataset.User, k int) []Query {
 	return queries
 }
 
-// Sequential ranks all unseen items for each of the users, whose last item is the truth.
+// Sequential ranks all unseen items for each of the users; the user's last item is the truth.
 func Sequential(users []dataset.User, rank Rank, k int) []metric.List {
-	return answers(users, SequentialQueries(users, k), rank)
+	return rankAll(users, SequentialQueries(users, k), rank)
 }
 
 // TopN ranks each user's negatives and the true item.
 func TopN(d *dataset.Dataset, users []dataset.User, rank Rank, k int) []metric.List {
-	return answers(users, TopNQueries(d, users, k), rank)
+	return rankAll(users, TopNQueries(d, users, k), rank)
 }
 
-func answers(users []dataset.User, queries []Query, rank Rank) []metric.List {
+func rankAll(users []dataset.User, queries []Query, rank Rank) []metric.List {
 	lists := make([]metric.List, len(users))
 	for i, user := range users {
 		lists[i] = metric.List{Items: rank(queries[i]), Truth: []int{user.TestItem()}}
@@ -127,20 +127,17 @@ func answers(users []dataset.User, queries []Query, rank Rank) []metric.List {
 	return lists
 }
 
-// history is what a baseline may know of a user: all items but the last.
-func history(user dataset.User) []int { return user.Items[:max(0, len(user.Items)-1)] }
-
-// popularity counts and orders items by how many training histories hold them.
+// popularity has the items sorted by the number of times that the histories contain them.
 type popularity struct {
 	order []int // item ids, most popular first
-	rank  []int // [item id] its place in order
+	rank  []int // [item id] its index in order
 	count []int // [item id]
 }
 
 func countPopularity(d *dataset.Dataset) popularity {
 	p := popularity{count: make([]int, d.Items+1), rank: make([]int, d.Items+1), order: make([]int, d.Items)}
 	for _, user := range d.Users {
-		for _, item := range history(user) {
+		for _, item := range user.History() {
 			p.count[item]++
 		}
 	}
@@ -148,26 +145,26 @@ func countPopularity(d *dataset.Dataset) popularity {
 		p.order[i] = i + 1
 	}
 	slices.SortStableFunc(p.order, func(a, b int) int { return cmp.Compare(p.count[b], p.count[a]) })
-	for place, item := range p.order {
-		p.rank[item] = place
+	for index, item := range p.order {
+		p.rank[item] = index
 	}
 	return p
 }
 
-// scored is an item with what a method holds of it.
+// scored is an item with its score by a method.
 type scored struct {
 	item  int
 	score float64
 }
 
-// sort puts the best first, ties by popularity.
+// sort sorts items by score, best first, ties by popularity.
 func (p popularity) sort(items []scored) {
 	slices.SortFunc(items, func(a, b scored) int {
 		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(p.rank[a.item], p.rank[b.item]))
 	})
 }
 
-// recommend takes what a query allows of the method's own items, then of the popular ones.
+// recommend returns the first K items that the query allows, from preferred and then by popularity.
 func (p popularity) recommend(q Query, preferred []int) []int {
 	accept := p.allowed(q)
 	used := make([]int, 0, q.K)
@@ -184,6 +181,7 @@ func (p popularity) recommend(q Query, preferred []int) []int {
 	return used
 }
 
+// allowed returns a function that reports whether a query may return an item.
 func (popularity) allowed(q Query) func(item int) bool {
 	listed, want := q.History, false
 	if q.Candidates != nil {

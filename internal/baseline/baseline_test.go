@@ -48,12 +48,10 @@ func TestRank(t *testing.T) {
 		{baseline.ItemKNN, baseline.Query{History: []int{6}, K: 2}, []int{7, 2}},
 		{baseline.ItemKNN, baseline.Query{History: []int{1}, K: 3}, []int{2, 3, 4}},
 		{baseline.Rule, baseline.Query{History: []int{4, 2}, K: 4}, []int{5, 3, 6, 1}},
-		{baseline.Rule, baseline.Query{History: []int{1, 2}, K: 3}, []int{3, 4, 6}}, // max+1 and last+1 are the same item
-		{
-			baseline.Rule,
-			baseline.Query{History: []int{9, 1}, K: 3},
-			[]int{10, 2, 11},
-		}, // the rule does not know that 9 is the last
+		// max+1 and last+1 are the same item.
+		{baseline.Rule, baseline.Query{History: []int{1, 2}, K: 3}, []int{3, 4, 6}},
+		// The rule does not know that 9 is the last.
+		{baseline.Rule, baseline.Query{History: []int{9, 1}, K: 3}, []int{10, 2, 11}},
 		{baseline.Rule, baseline.Query{K: 1}, []int{2}},
 	}
 	for _, c := range cases {
@@ -66,11 +64,11 @@ func TestRank(t *testing.T) {
 		}
 	}
 	if _, found := baseline.Find("oracle"); found {
-		t.Error("found a baseline that is not there")
+		t.Error("found a baseline that does not exist")
 	}
 }
 
-// TestFitIgnoresTestItems moves every user's last item: no baseline may notice.
+// TestFitIgnoresTestItems replaces every user's last item: no baseline's lists may change.
 func TestFitIgnoresTestItems(t *testing.T) {
 	one := sequences(6, []int{1, 2, 3}, []int{2, 3, 4}, []int{3, 4, 5})
 	two := sequences(6, []int{1, 2, 6}, []int{2, 3, 6}, []int{3, 4, 6})
@@ -107,12 +105,12 @@ func TestUsersAndLists(t *testing.T) {
 	}
 }
 
-// paperData finds a folder of the paper's data, which lies beside the project and not in it.
+// paperData reads a dataset of the paper from a folder next to the project, which is not part of it.
 func paperData(t *testing.T, name string) *dataset.Dataset {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(filepath.Dir(golden.Data(t, "rdrec"))), "..", "shared", "data", "rdrec", name)
 	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the paper's data set %q is absent (looked for ../shared/data/rdrec/%s beside the project)", name, name)
+		t.Skipf("the paper's dataset %q is absent (looked for ../shared/data/rdrec/%s beside the project)", name, name)
 	}
 	d, err := dataset.Read(os.DirFS(path), name)
 	if err != nil {
@@ -121,7 +119,7 @@ func paperData(t *testing.T, name string) *dataset.Dataset {
 	return d
 }
 
-// TestRuleOnPaperData holds the figures that show the leak (docs/deviations.md, 18).
+// TestRuleOnPaperData pins the metrics that show the leak (docs/deviations.md 18).
 func TestRuleOnPaperData(t *testing.T) {
 	for name, want := range map[string]string{
 		"beauty": "HR@5 .0537 NDCG@5 .0494 HR@10 .0605 NDCG@10 .0516",
@@ -137,7 +135,7 @@ func TestRuleOnPaperData(t *testing.T) {
 				line += fmt.Sprintf(" %s %s", name, fmt.Sprintf("%.4f", got[name])[1:])
 			}
 			if line[1:] != want {
-				t.Errorf("the rule's figures = %s, want %s", line[1:], want)
+				t.Errorf("the rule's metrics = %s, want %s", line[1:], want)
 			}
 		})
 	}
@@ -155,9 +153,8 @@ func scoresOf(lists []metric.List) map[string]float64 {
 	return scores
 }
 
-// TestAllBeauty holds the measured figures of the shipped reviews: what the demo's student is
-// compared with. A program in Python that shares nothing with this package counted the hits; NDCG
-// is to six digits.
+// TestAllBeauty pins the metrics of the baselines on the shipped reviews, with which the demo's
+// student is compared. An independent Python program counted the hits; NDCG is to six digits.
 func TestAllBeauty(t *testing.T) {
 	d := allBeauty(t)
 	users := baseline.Users(d, 0)
@@ -191,12 +188,12 @@ func TestAllBeauty(t *testing.T) {
 		}
 	}
 	if diff := gocmp.Diff(want, got, nearly); diff != "" {
-		t.Errorf("figures (-want +got):\n%s", diff)
+		t.Errorf("metrics (-want +got):\n%s", diff)
 	}
 }
 
-// allBeauty reads the reviews shipped for the demo with no importer: users' items in time, the
-// first review of an item only.
+// allBeauty reads the reviews shipped for the demo without the importer: users' items sorted by
+// time, only the first review of an item.
 func allBeauty(t *testing.T) *dataset.Dataset {
 	t.Helper()
 	zipped, err := os.ReadFile(golden.Data(t, "reviews/All_Beauty_5.json.gz"))
@@ -241,13 +238,13 @@ func allBeauty(t *testing.T) *dataset.Dataset {
 	return d
 }
 
-// TestSpecMatchesTheTable: the spec's words and the table's rows are the same.
+// TestSpecMatchesTheTable: the spec's names and the table's rows are the same.
 func TestSpecMatchesTheTable(t *testing.T) {
 	var names []string
 	for _, row := range baseline.Table() {
 		names = append(names, row.Name)
 		if (row.Fit == nil) != (row.Name == baseline.SASRec) {
-			t.Errorf("row %q: fitted here %t", row.Name, row.Fit != nil)
+			t.Errorf("row %q: has Fit: %t", row.Name, row.Fit != nil)
 		}
 	}
 	if diff := gocmp.Diff(spec.Baselines(), names); diff != "" {

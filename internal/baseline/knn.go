@@ -6,17 +6,17 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// neighbors is how many similar items of each item are kept.
+// neighbors is the number of similar items kept for each item.
 const neighbors = 100
 
-// fitKNN keeps each item's most similar items: the cosine of the two items' sets of training users.
+// fitKNN keeps each item's most similar items, by the cosine of the two items' sets of users.
 func fitKNN(d *dataset.Dataset) Rank {
 	p := countPopularity(d)
 	near := similar(d, p)
 	return func(q Query) []int {
 		scores := map[int]float64{}
 		for _, item := range q.History {
-			for _, other := range near[item] { // in a fixed order, so that sums of floats are the same in every run
+			for _, other := range near[item] { // in a fixed order: sums of floats depend on it
 				scores[other.item] += other.score
 			}
 		}
@@ -24,10 +24,11 @@ func fitKNN(d *dataset.Dataset) Rank {
 	}
 }
 
+// similar returns each item's neighbors, most similar first. [item id]
 func similar(d *dataset.Dataset, p popularity) [][]scored {
 	users := make([][]int, d.Items+1) // [item] indices of the users who had it
 	for index, user := range d.Users {
-		for _, item := range history(user) {
+		for _, item := range user.History() {
 			users[item] = append(users[item], index)
 		}
 	}
@@ -35,7 +36,7 @@ func similar(d *dataset.Dataset, p popularity) [][]scored {
 	for item := range near {
 		shared := map[int]float64{}
 		for _, index := range users[item] {
-			for _, other := range history(d.Users[index]) {
+			for _, other := range d.Users[index].History() {
 				if other != item {
 					shared[other]++
 				}

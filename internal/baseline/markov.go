@@ -2,12 +2,12 @@ package baseline
 
 import "rdrec/internal/dataset"
 
-// fitMarkov counts which item follows which in the training histories.
+// fitMarkov counts the transitions from one item to the next in the histories.
 func fitMarkov(d *dataset.Dataset) Rank {
 	p := countPopularity(d)
-	follows := make([]map[int]float64, d.Items+1) // [item] following item to its count
+	follows := make([]map[int]float64, d.Items+1) // [item id] next item to count
 	for _, user := range d.Users {
-		items := history(user)
+		items := user.History()
 		for i := 1; i < len(items); i++ {
 			before := items[i-1]
 			if follows[before] == nil {
@@ -28,13 +28,13 @@ func fitMarkov(d *dataset.Dataset) Rank {
 	}
 }
 
-// best is the n items of the highest scores, ties by popularity.
+// best returns the n items of the highest scores, ties by popularity.
 func (p popularity) best(scores map[int]float64, n int) []int {
 	order := make([]scored, 0, len(scores))
 	for item, score := range scores {
 		order = append(order, scored{item, score})
 	}
-	p.sort(order) // a total order: the map's own never shows
+	p.sort(order) // a total order, so the map's order has no effect
 	items := make([]int, min(n, len(order)))
 	for i := range items {
 		items[i] = order[i].item

@@ -21,8 +21,8 @@ func fit(t *testing.T, name string, d *dataset.Dataset) baseline.Rank {
 	return row.Fit(d)
 }
 
-// numbers returns low to high, both included.
-func numbers(low, high int) []int {
+// itemRange returns the ids from low to high, both included.
+func itemRange(low, high int) []int {
 	var list []int
 	for n := low; n <= high; n++ {
 		list = append(list, n)
@@ -33,8 +33,8 @@ func numbers(low, high int) []int {
 // TestTiesAreBrokenByPopularityThenItemID fits each baseline several times on items that its own
 // score cannot tell apart.
 func TestTiesAreBrokenByPopularityThenItemID(t *testing.T) {
-	// Item 1 is followed once by each of 2 to 41. Items 22 to 41 stand in one more history each,
-	// after an item of their own.
+	// Each of items 2 to 41 follows item 1 once. Items 22 to 41 are in one more history each, after
+	// different items.
 	var histories [][]int
 	for item := 2; item <= 41; item++ {
 		histories = append(histories, []int{1, item, 100})
@@ -42,23 +42,25 @@ func TestTiesAreBrokenByPopularityThenItemID(t *testing.T) {
 	for item := 22; item <= 41; item++ {
 		histories = append(histories, []int{item + 20, item, 100})
 	}
-	followers := slices.Concat(numbers(22, 41), numbers(2, 21))
-	// One history of items 1 to 41: every two of them have the cosine 1.
-	together := [][]int{append(numbers(1, 41), 100)}
+	followers := slices.Concat(itemRange(22, 41), itemRange(2, 21))
+	// One history of items 1 to 41: every pair has the cosine 1.
+	together := [][]int{append(itemRange(1, 41), 100)}
 	for _, c := range []struct {
 		name      string
 		histories [][]int
 		query     baseline.Query
 		want      []int
 	}{
-		{baseline.Popularity, histories, baseline.Query{K: 61}, slices.Concat([]int{1}, numbers(22, 41), numbers(2, 21),
-			numbers(42, 61))},
+		{
+			baseline.Popularity, histories, baseline.Query{K: 61},
+			slices.Concat([]int{1}, itemRange(22, 41), itemRange(2, 21), itemRange(42, 61)),
+		},
 		{baseline.Markov, histories, baseline.Query{History: []int{1}, K: 40}, followers},
-		{baseline.ItemKNN, together, baseline.Query{History: []int{1}, K: 40}, numbers(2, 41)},
-		{baseline.ItemKNN, together, baseline.Query{History: numbers(1, 3), K: 38}, numbers(4, 41)},
+		{baseline.ItemKNN, together, baseline.Query{History: []int{1}, K: 40}, itemRange(2, 41)},
+		{baseline.ItemKNN, together, baseline.Query{History: itemRange(1, 3), K: 38}, itemRange(4, 41)},
 	} {
 		d := sequences(100, c.histories...)
-		for range 8 { // a map's order differs from one walk to the next
+		for range 8 { // a map's order differs from one loop to the next
 			if diff := gocmp.Diff(c.want, fit(t, c.name, d)(c.query)); diff != "" {
 				t.Errorf("%s of %+v (-want +got):\n%s", c.name, c.query, diff)
 				break
@@ -67,10 +69,10 @@ func TestTiesAreBrokenByPopularityThenItemID(t *testing.T) {
 	}
 }
 
-// TestItemKNNByHand ranks by cosines that are computed by hand: of two items, how many training
-// histories hold both over the root of the product of how many hold each.
+// TestItemKNNByHand ranks by cosines computed by hand: for two items, the number of histories that
+// contain both over the square root of the product of the numbers that contain each.
 func TestItemKNNByHand(t *testing.T) {
-	// Training histories, the held-out item 9 left out: items and how often each history occurs.
+	// Histories without the held-out item 9: the number of times, and the items.
 	var histories [][]int
 	add := func(times int, items ...int) {
 		for range times {
@@ -103,41 +105,40 @@ func TestItemKNNByHand(t *testing.T) {
 			t.Errorf("history %v (-want +got):\n%s", c.history, diff)
 		}
 	}
-	// An item is no neighbour of its own: among candidates that hold the history's item, it comes
-	// by its popularity alone.
+	// An item is not its own neighbor: among candidates that contain the history's item, that item
+	// ranks by popularity alone.
 	query := baseline.Query{History: []int{1}, Candidates: []int{1, 8, 3}, K: 3}
 	if diff := gocmp.Diff([]int{3, 8, 1}, fit(t, baseline.ItemKNN, d)(query)); diff != "" {
 		t.Errorf("candidates (-want +got):\n%s", diff)
 	}
 }
 
-// TestItemKNNKeepsAHundredNeighbors: the neighbour of the 101st place counts no more than an item
-// that shares no user.
+// TestItemKNNKeepsAHundredNeighbors: the 101st neighbor counts no more than an item that shares no
+// user.
 func TestItemKNNKeepsAHundredNeighbors(t *testing.T) {
 	for _, c := range []struct {
-		name       string
-		neighbours int
-		want       []int // after the neighbours that all have the same cosine
+		name      string
+		neighbors int
+		want      []int // after the neighbors that all have the same cosine
 	}{
-		// Items 300 (no neighbour) and 200 (the least similar neighbour) are in 4 and 3 histories.
+		// Items 300 (no neighbor) and 200 (the least similar neighbor) are in 4 and 3 histories.
 		{"99 others: the 100th is kept", 99, []int{200, 300}},
 		{"100 others: the 101st is not", 100, []int{300, 200}},
 	} {
 		histories := [][]int{{1, 200, 9}, {200, 9}, {200, 9}, {300, 9}, {300, 9}, {300, 9}, {300, 9}}
-		others := numbers(11, 10+c.neighbours)
+		others := itemRange(11, 10+c.neighbors)
 		for _, other := range others {
 			histories = append(histories, []int{1, other, 9})
 		}
 		d := sequences(300, histories...)
-		query := baseline.Query{History: []int{1}, K: c.neighbours + 2}
+		query := baseline.Query{History: []int{1}, K: c.neighbors + 2}
 		if diff := gocmp.Diff(slices.Concat(others, c.want), fit(t, baseline.ItemKNN, d)(query)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
 		}
 	}
 }
 
-// TestMarkovCountsTheFirstTransition: a training history of two items holds one transition, its
-// first and its last.
+// TestMarkovCountsTheFirstTransition: a history of two items has one transition, which counts.
 func TestMarkovCountsTheFirstTransition(t *testing.T) {
 	// Training histories 4 2, 3 1, 3 1; popularity: 1 and 3 (2), 2 and 4 (1).
 	d := sequences(5, []int{4, 2, 5}, []int{3, 1, 5}, []int{3, 1, 5})
@@ -149,7 +150,7 @@ func TestMarkovCountsTheFirstTransition(t *testing.T) {
 		{[]int{2}, []int{1, 3, 4, 5}},   // 5 followed 2, but as the held-out item
 		{[]int{1, 4}, []int{2, 3, 5}},   // 3 goes to 1, which does not make 1 go to 3
 		{[]int{4, 3}, []int{1, 2, 5}},   // 1 by transition, then popularity
-		{[]int{4, 2, 3}, []int{1, 5}},   // nothing that the user had
+		{[]int{4, 2, 3}, []int{1, 5}},   // no item of the history
 		{[]int{1, 2, 3, 4}, []int{5}},   // one item is left
 		{[]int{1, 2, 3, 4, 5}, []int{}}, // none
 	} {
@@ -159,8 +160,8 @@ func TestMarkovCountsTheFirstTransition(t *testing.T) {
 	}
 }
 
-// TestAnswersHaveAtMostKItems asks for no item, for one, for as many as there are and for one more.
-func TestAnswersHaveAtMostKItems(t *testing.T) {
+// TestListsHaveAtMostKItems asks for no item, one, as many as there are and one more.
+func TestListsHaveAtMostKItems(t *testing.T) {
 	d := sequences(6, []int{1, 2, 3, 4}, []int{1, 2, 5})
 	for k, want := range map[int][]int{0: {}, 1: {2}, 5: {2, 3, 4, 5, 6}, 6: {2, 3, 4, 5, 6}} {
 		for _, name := range []string{baseline.Popularity, baseline.Markov, baseline.ItemKNN, baseline.Rule} {
@@ -175,8 +176,8 @@ func TestAnswersHaveAtMostKItems(t *testing.T) {
 	}
 }
 
-// TestShortSequencesAreHistory: a user of one or two items is not evaluated, and what such a user
-// had before the last counts.
+// TestShortSequencesAreHistory: a user of one or two items is not evaluated, but all items of such
+// a user but the last count.
 func TestShortSequencesAreHistory(t *testing.T) {
 	d := sequences(4, []int{3, 4}, []int{2}, nil, []int{1, 2, 3})
 	if users := baseline.Users(d, 0); len(users) != 1 || users[0].ID != 4 {
@@ -194,9 +195,9 @@ func TestShortSequencesAreHistory(t *testing.T) {
 	}
 }
 
-// TestTopNRanksCandidatesAlone: a user's negatives and the true item, of unseen items that are more
-// popular too.
-func TestTopNRanksCandidatesAlone(t *testing.T) {
+// TestTopNRanksOnlyCandidates: the lists have a user's negatives and the true item, although other
+// unseen items are more popular.
+func TestTopNRanksOnlyCandidates(t *testing.T) {
 	d := sequences(8, []int{1, 2, 7}, []int{3, 4, 1}, []int{3, 4, 2}, []int{3, 5, 2})
 	d.Negatives = map[int][]int{1: {8, 5}, 2: {6}, 3: {}}
 	users := baseline.Users(d, 3)
@@ -211,14 +212,14 @@ func TestTopNRanksCandidatesAlone(t *testing.T) {
 	}
 }
 
-// TestTheLastItemIsOneAsAnyOther has histories that hold the item of the greatest number.
-func TestTheLastItemIsOneAsAnyOther(t *testing.T) {
+// TestHighestItemID: the item of the highest id counts as any other.
+func TestHighestItemID(t *testing.T) {
 	d := sequences(4, []int{4, 3, 1}, []int{1, 2, 3}, []int{1, 2, 3})
 	for name, want := range map[string][]int{
-		baseline.Popularity: {1, 2, 3}, baseline.Markov: {3, 1, 2}, baseline.ItemKNN: {3, 1, 2}, baseline.Rule: {
-			5, 6, 1, 2,
-			3,
-		},
+		baseline.Popularity: {1, 2, 3},
+		baseline.Markov:     {3, 1, 2},
+		baseline.ItemKNN:    {3, 1, 2},
+		baseline.Rule:       {5, 6, 1, 2, 3},
 	} {
 		if diff := gocmp.Diff(want, fit(t, name, d)(baseline.Query{History: []int{4}, K: 5})); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -6,10 +6,10 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// fitRule reads nothing but item numbers: where items are numbered by first appearance along the
-// users' sequences, a user's next new item tends to carry the next number, test items included
-// (REFERENCE.md 18). It does not even know how many items there are: a number beyond the last takes
-// its place in the list and is never right.
+// fitRule predicts from item ids alone: where items are indexed by first appearance in the users'
+// sequences, a user's next new item tends to have the next id, test items included
+// (docs/deviations.md 18). The rule does not know the number of items: an id beyond the last takes
+// up an entry of the list and never hits.
 func fitRule(d *dataset.Dataset) Rank {
 	p := countPopularity(d)
 	return func(q Query) []int {

@@ -9,42 +9,48 @@ import (
 
 // Settings of the clustering tree.
 const (
-	branches     = 10 // clusters that a cluster is split into at most: a decimal digit
-	maxLeafItems = 10 // items that need no splitting
-	maxDepth     = 16 // levels, for what no cut makes smaller
+	branches     = 10 // most children of a cluster: one decimal digit
+	maxLeafItems = 10 // a cluster of at most so many items is not split
+	maxDepth     = 16 // levels, for clusters that no split makes smaller
 )
 
-// collaborative orders items by a tree of clusters: the graph of items that training users have had
-// together is cut into clusters by the leading vectors of its normalised Laplacian and k-means,
-// each cluster is cut again, and the leaves from left to right are the order, so that items of one
-// cluster stand together and share their leading digits.
+// collaborative sorts items by a tree of clusters. The co-occurrence graph of the training
+// histories is split into clusters by the leading eigenvectors of its normalized Laplacian and
+// k-means, each cluster is split again, and the order is that of the leaves from left to right.
+// Items of one cluster get consecutive ids, which share their leading digits.
 //
 // OpenP5's collaborative indexing (src/utils/indexing.py of its repository) has the same graph and
-// the same recursion, and differs in this. An item is there a path of new tokens out of a pool (200
-// by default), one for each cluster on the way and one drawn for its place in the leaf, each with
-// an embedding of its own; here it is a plain number in digits that the student shares with all
-// other numbers, and a cluster whose size is no power of ten shares its leading digits with its
-// neighbours only as far as the numbers go. Their clusters are 20 branches and leaves of at most
-// the pool's size by default, ours 10 and 10. They have scikit-learn assign the clusters
-// (cluster_qr) of the bare graph; we join everything a little first (see affinity) and use k-means.
-// Items that no training history holds get one token and no cluster there; here they stand last, as
-// do those that no training history holds beside another.
+// the same recursion. The differences:
+//
+//   - There an item is a path of new tokens from a pool (200 by default), one for each cluster on
+//     the path and one sampled for its index in the leaf, each with its own embedding. Here an item
+//     id is a plain number whose digits the student shares with all other numbers; a cluster whose
+//     size is no power of ten shares leading digits with its neighbors as the numbers happen to.
+//   - Their default is 20 branches and leaves of at most the pool's size, ours 10 and 10.
+//   - scikit-learn assigns their clusters (cluster_qr) on the bare graph. We connect all items
+//     weakly first (see affinity) and use k-means.
+//   - There, items of no training history get one token and no cluster. Here they come last, and so
+//     do items that share no training history with another item.
 func collaborative(d *dataset.Dataset, seed int64) (items []int, note string) {
 	base, g, connected, isolated := cooccurrence(d, seed)
-	t := &clusterTree{graph: g, random: rand.New(rand.NewPCG(uint64(seed), 0x636f6c6c))} //nolint:gosec // not for secrets
+	random := rand.New(rand.NewPCG(uint64(seed), 0x636f6c6c)) //nolint:gosec // not for secrets
+	t := &clusterTree{graph: g, random: random}
 	t.split(connected, 0)
 	for _, node := range append(t.order, isolated...) {
 		items = append(items, base[node])
 	}
 	note = fmt.Sprintf("%d clusters of at most %d items", t.leaves, t.largest)
-	if words := lastNote(len(isolated), "that no training history holds beside another"); words != "" {
+	if words := lastNote(len(isolated), sharesNoHistory); words != "" {
 		note += "; " + words
 	}
 	return items, note
 }
 
-// cooccurrence is the graph of the items in their order at random, and which of its nodes have any
-// neighbour.
+// sharesNoHistory describes the isolated items of the co-occurrence graph in a note.
+const sharesNoHistory = "that share no training history with another item"
+
+// cooccurrence returns the random order of the items, the co-occurrence graph with its nodes in
+// that order, and which nodes have neighbors and which have none.
 func cooccurrence(d *dataset.Dataset, seed int64) (base []int, g graph, connected, isolated []int) {
 	base, _ = random(d, seed)
 	rank := make([]int, len(base))
@@ -62,7 +68,7 @@ func cooccurrence(d *dataset.Dataset, seed int64) (base []int, g graph, connecte
 	return base, g, connected, isolated
 }
 
-// clusterTree cuts a graph; order is its leaves from left to right so far.
+// clusterTree splits a graph into clusters; order is the nodes of its leaves, from left to right, so far.
 type clusterTree struct {
 	graph           graph
 	random          *rand.Rand
@@ -88,7 +94,7 @@ func (t *clusterTree) split(nodes []int, depth int) {
 	}
 }
 
-// cluster is the clusters of some nodes; one alone where nothing tells them apart.
+// cluster splits some nodes into clusters; one cluster where the nodes have no edges.
 func (t *clusterTree) cluster(nodes []int) [][]int {
 	part := t.graph.subgraph(nodes)
 	if len(part.to) == 0 {

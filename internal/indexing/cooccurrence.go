@@ -7,18 +7,18 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// graph is how many training histories hold two items together: symmetric, in compressed rows,
-// without a diagonal.
+// graph is a sparse matrix in compressed rows. The co-occurrence graph holds, for two items, the
+// number of training histories that contain both; it is symmetric and has no diagonal.
 type graph struct {
-	start  []int // [nodes+1] where each row begins in to and weight
+	start  []int // [nodes+1] index in to and weight at which each row begins
 	to     []int32
 	weight []float64
 }
 
 func (g graph) nodes() int { return len(g.start) - 1 }
 
-// countCooccurrences counts over training histories; items are named by their place, so that the
-// graph does not know their numbers.
+// countCooccurrences builds the graph from the training histories. A node is an item's rank, so the
+// graph does not depend on the incoming ids.
 func countCooccurrences(d *dataset.Dataset, rank []int) graph {
 	var counts []uint64
 	for _, user := range d.Users {
@@ -28,7 +28,8 @@ func countCooccurrences(d *dataset.Dataset, rank []int) graph {
 		for _, a := range items {
 			for _, b := range items {
 				if a != b {
-					counts = append(counts, uint64(rank[a-1])<<32|uint64(rank[b-1])) //nolint:gosec // places are below 2^31
+					edge := uint64(rank[a-1])<<32 | uint64(rank[b-1]) //nolint:gosec // ranks are below 2^31
+					counts = append(counts, edge)
 				}
 			}
 		}
@@ -49,7 +50,7 @@ func countCooccurrences(d *dataset.Dataset, rank []int) graph {
 	return g
 }
 
-// subgraph is the graph among some nodes, which are renamed to their places in the list.
+// subgraph returns the graph among some nodes; node i of the result is nodes[i].
 func (g graph) subgraph(nodes []int) graph {
 	rank := make([]int32, g.nodes())
 	for i, node := range nodes {
@@ -67,7 +68,7 @@ func (g graph) subgraph(nodes []int) graph {
 	return part
 }
 
-// degrees are the sums of the rows.
+// degrees returns the sums of the rows.
 func (g graph) degrees() []float64 {
 	sums := make([]float64, g.nodes())
 	for node := range sums {
@@ -78,10 +79,10 @@ func (g graph) degrees() []float64 {
 	return sums
 }
 
-// affinity is the normalised graph as an operator: D^-1/2 (A + t/n) D^-1/2 with t the mean degree,
-// which is 1 less the normalised Laplacian of a graph in which everything is joined a little.
-// Without that little, the leading vectors of a thin graph name its stray corners and every cut
-// takes off a few items.
+// affinity returns the normalized graph as an operator: D^-1/2 (A + t/n) D^-1/2 with t the mean
+// degree, which is 1 minus the normalized Laplacian of a graph in which all nodes are weakly
+// connected (regularized spectral clustering). Without the regularization, the leading eigenvectors
+// of a sparse graph single out its small outlying parts, and every split takes off only a few items.
 func (g graph) affinity() operator {
 	n := g.nodes()
 	degrees := g.degrees()
@@ -93,12 +94,12 @@ func (g graph) affinity() operator {
 	for i, degree := range degrees {
 		scale[i] = 1 / math.Sqrt(degree+mean)
 	}
-	little := mean / float64(n)
+	weak := mean / float64(n)
 	return func(out, in []float64, k int) {
 		all := make([]float64, k)
 		for i := range n {
 			for j, x := range in[i*k : i*k+k] {
-				all[j] += scale[i] * x * little
+				all[j] += scale[i] * x * weak
 			}
 		}
 		for i := range n {

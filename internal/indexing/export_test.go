@@ -6,7 +6,7 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// rowsOf is the table of some rows.
+// rowsOf returns the table of some rows.
 func rowsOf(rows [][]float64) table {
 	t := table{n: len(rows)}
 	for _, row := range rows {
@@ -24,8 +24,8 @@ func (t table) rows() [][]float64 {
 	return rows
 }
 
-// Together is the graph of the items of training histories, as weights of pairs of items.
-func Together(d *dataset.Dataset) map[[2]int]float64 {
+// Cooccurrences returns the co-occurrence graph as weights of pairs of items.
+func Cooccurrences(d *dataset.Dataset) map[[2]int]float64 {
 	g := countCooccurrences(d, ranks(d))
 	weights := map[[2]int]float64{}
 	for node := range g.nodes() {
@@ -36,7 +36,7 @@ func Together(d *dataset.Dataset) map[[2]int]float64 {
 	return weights
 }
 
-// Affinity is the matrix by which the graph of some items is cut.
+// Affinity returns the matrix by which the graph of some items is split.
 func Affinity(d *dataset.Dataset, items ...int) [][]float64 {
 	nodes := make([]int, len(items))
 	for i, item := range items {
@@ -51,7 +51,7 @@ func Affinity(d *dataset.Dataset, items ...int) [][]float64 {
 	return table{n, n, out}.rows()
 }
 
-// ranks leaves items where their numbers put them.
+// ranks returns the order of the ids.
 func ranks(d *dataset.Dataset) []int {
 	list := make([]int, d.Items)
 	for i := range list {
@@ -60,13 +60,13 @@ func ranks(d *dataset.Dataset) []int {
 	return list
 }
 
-// Assign gives each row the nearest centre, from clusters that it had.
+// Assign moves each row to the cluster of the nearest center and reports whether any row moved.
 func Assign(rows, centers [][]float64, of []int) (changed bool) {
 	return assign(rowsOf(rows), rowsOf(centers), of)
 }
 
-// Means are the centers of k clusters.
-func Means(rows [][]float64, of []int, k int) [][]float64 {
+// Centroids returns the centers of k clusters.
+func Centroids(rows [][]float64, of []int, k int) [][]float64 {
 	return centroids(rowsOf(rows), of, k).rows()
 }
 
@@ -76,11 +76,11 @@ func Cluster(rows [][]float64, k int, seed uint64) (of []int, centers [][]float6
 	return of, found.rows()
 }
 
-// Widest is the column along which rows differ most.
-func Widest(rows [][]float64) int { return rowsOf(rows).widestColumn() }
+// WidestColumn returns the column in which the rows differ most.
+func WidestColumn(rows [][]float64) int { return rowsOf(rows).widestColumn() }
 
-// Leading returns the k leading vectors of a symmetric matrix and its values along them.
-func Leading(matrix [][]float64, k int, seed uint64) (vectors [][]float64, strengths []float64) {
+// LeadingVectors returns the k leading eigenvectors of a symmetric matrix and their eigenvalues.
+func LeadingVectors(matrix [][]float64, k int, seed uint64) (vectors [][]float64, eigenvalues []float64) {
 	multiply := func(out, in []float64, k int) {
 		clear(out)
 		for i, row := range matrix {
@@ -91,6 +91,7 @@ func Leading(matrix [][]float64, k int, seed uint64) (vectors [][]float64, stren
 			}
 		}
 	}
-	found, strengths := leadingVectors(multiply, len(matrix), k, rand.New(rand.NewPCG(seed, 0))) //nolint:gosec // not for secrets
-	return found.rows(), strengths
+	random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // not for secrets
+	found, eigenvalues := leadingVectors(multiply, len(matrix), k, random)
+	return found.rows(), eigenvalues
 }

@@ -1,11 +1,10 @@
-// Package numbering decides which number each item has. The student reads and writes items as
-// numbers, digit by digit, so what a number knows, the student knows. In: a dataset, a row of
-// [spec.Numberings] and a seed; out: the dataset renumbered, and a [Record] of how. The steps:
-// items are first put into an order that knows nothing (a digest of the seed and the shop's id), so
-// that no number of the incoming data can shine through; then a row of the table below orders them
-// anew, from training histories (all but each user's last two items) and titles alone, and the
-// places in that order are the numbers. To add a numbering, add a row to [spec.Numberings] and to
-// [orderings].
+// Package indexing assigns item ids. The student reads and generates item ids digit by digit, so
+// any information that an id carries reaches the student. In: a dataset, a row of [spec.Indexings]
+// and a seed; out: the dataset with new item ids, and a [Record] of the indexing. Steps: sort the
+// items by a digest of the seed and the shop's id, so that the incoming ids have no influence; sort
+// them again by a row of the table below, which reads only training histories (all but each user's
+// last two items) and titles; the rank in that order is the id. To add an indexing, add a row to
+// [spec.Indexings] and to [orderings].
 package indexing
 
 import (
@@ -15,19 +14,19 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Record says how a dataset was numbered.
+// Record is how a dataset's items were indexed.
 type Record struct {
 	Indexing string `json:"indexing"`
-	// Seed decided it; 0 where the numbering has none.
+	// Seed is the seed of the indexing; 0 where the indexing has none.
 	Seed int64 `json:"seed,omitempty"`
-	// Note says in words what came of it.
+	// Note describes the result for people.
 	Note string `json:"note,omitempty"`
 }
 
-// ordering orders all items: the item at place i gets number i+1. The note is for people.
+// ordering sorts all items: the item at index i gets id i+1. The note is for people.
 type ordering func(d *dataset.Dataset, seed int64) (items []int, note string)
 
-// orderings has a row for each of [spec.Numberings] but as-is.
+// orderings has a row for each of [spec.Indexings] but as-is.
 func orderings() map[string]ordering {
 	return map[string]ordering{
 		spec.Appearance:           appearance,
@@ -39,8 +38,8 @@ func orderings() map[string]ordering {
 	}
 }
 
-// Apply renumbers the items of d by the named numbering; the same dataset, name and seed give the
-// same numbers.
+// Apply gives the items of d new ids by the named indexing. The same dataset, name and seed give
+// the same ids.
 func Apply(d *dataset.Dataset, name string, seed int64) (Record, error) {
 	row, err := spec.IndexingNamed(name)
 	if err != nil {

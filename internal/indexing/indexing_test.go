@@ -19,7 +19,7 @@ import (
 	"rdrec/internal/spec"
 )
 
-// mini is the real data of testdata, read anew, because numbering changes it.
+// mini reads the real data of testdata anew, because indexing changes it.
 func mini(t testing.TB) *dataset.Dataset {
 	t.Helper()
 	d, err := dataset.Read(os.DirFS("../../testdata/rdrec/beauty_mini"), "beauty_mini")
@@ -39,27 +39,27 @@ func apply(t testing.TB, d *dataset.Dataset, name string, seed int64) *dataset.D
 	return d
 }
 
-// shopIDs is a dataset in the shop's ids: what no numbering may change.
+// shopIDs returns a dataset in the shop's ids, which no indexing may change.
 func shopIDs(d *dataset.Dataset) map[string][]string {
 	all := map[string][]string{}
-	say := func(key string, item int) { all[key] = append(all[key], d.ItemIDs[item-1]) }
+	add := func(key string, item int) { all[key] = append(all[key], d.ItemIDs[item-1]) }
 	for _, u := range d.Users {
 		for _, item := range u.Items {
-			say(fmt.Sprint("sequence of ", u.ID), item)
+			add(fmt.Sprint("sequence of ", u.ID), item)
 		}
 		for _, item := range d.Negatives[u.ID] {
-			say(fmt.Sprint("negatives of ", u.ID), item)
+			add(fmt.Sprint("negatives of ", u.ID), item)
 		}
 	}
 	for name, split := range map[string][]dataset.Explanation{
 		"train": d.Explanations.Train, "val": d.Explanations.Val, "test": d.Explanations.Test,
 	} {
 		for i, e := range split {
-			say(fmt.Sprint(name, i, e.User, e.Explanation), e.Item)
+			add(fmt.Sprint(name, i, e.User, e.Explanation), e.Item)
 		}
 	}
 	for item, title := range d.Titles {
-		say("title "+title, item+1)
+		add("title "+title, item+1)
 	}
 	for key, ids := range all {
 		if strings.HasPrefix(key, "title ") {
@@ -69,9 +69,9 @@ func shopIDs(d *dataset.Dataset) map[string][]string {
 	return all
 }
 
-// numbersOfSeed7 are digests of beauty_mini's ids in the order of their new numbers: runs that were
-// made before are made again so.
-var numbersOfSeed7 = map[string]string{
+// digestsOfSeed7 has the digests of beauty_mini's shop ids in the order of the new item ids. They
+// pin the indexing, so that earlier runs stay reproducible.
+var digestsOfSeed7 = map[string]string{
 	spec.AsIs:                 "bfbc13f6c26f9ea0",
 	spec.Appearance:           "bfbc13f6c26f9ea0",
 	spec.Random:               "e5c8c6e30b5f0538",
@@ -94,37 +94,44 @@ func TestEveryIndexing(t *testing.T) {
 			before.Titles = titles(before)
 			after := mini(t)
 			after.Titles = titles(after)
-			apply(t, after, row.Name, 7) // it fails if the numbers are not 1 to Items, each once
+			apply(t, after, row.Name, 7) // it fails if the ids are not 1 to Items, each once
 			if diff := cmp.Diff(shopIDs(before), shopIDs(after)); diff != "" {
-				t.Errorf("what the numbers stand for changes (-before +after):\n%s", diff)
+				t.Errorf("the dataset in the shop's ids changes (-before +after):\n%s", diff)
 			}
-			if same := slices.Equal(before.ItemIDs, after.ItemIDs); same != (row.Name == spec.AsIs || row.Name == spec.Appearance) {
-				t.Errorf("numbers stay as they were: %t", same)
+			wantEqual := row.Name == spec.AsIs || row.Name == spec.Appearance
+			if equal := slices.Equal(before.ItemIDs, after.ItemIDs); equal != wantEqual {
+				t.Errorf("ids are unchanged: %t, want %t", equal, wantEqual)
 			}
-			if got := digest(after); got != numbersOfSeed7[row.Name] && runtime.GOARCH == "amd64" { // others fuse products and sums
-				t.Errorf("numbers have the digest %s, want %s as ever", got, numbersOfSeed7[row.Name])
+			// Other architectures fuse products and sums.
+			if got, want := digest(after), digestsOfSeed7[row.Name]; got != want && runtime.GOARCH == "amd64" {
+				t.Errorf("ids have the digest %s, want %s", got, want)
 			}
 			again := mini(t)
 			again.Titles = titles(again)
 			if diff := cmp.Diff(after, apply(t, again, row.Name, 7)); diff != "" {
-				t.Errorf("the same seed gives other numbers:\n%s", diff)
+				t.Errorf("the same seed gives other ids:\n%s", diff)
 			}
 			other := mini(t)
 			other.Titles = titles(other)
-			if same := slices.Equal(after.ItemIDs, apply(t, other, row.Name, 8).ItemIDs); same == row.Seeded {
-				t.Errorf("another seed gives the same numbers: %t", same)
+			if equal := slices.Equal(after.ItemIDs, apply(t, other, row.Name, 8).ItemIDs); equal == row.Seeded {
+				t.Errorf("another seed gives the same ids: %t", equal)
 			}
 		})
 	}
 }
 
-// titles are made of the shop's ids.
+// titles returns titles made of the shop's ids.
 func titles(d *dataset.Dataset) []string {
 	all := make([]string, d.Items)
 	for i, id := range d.ItemIDs {
 		all[i] = fmt.Sprintf("%c%c soap %c", id[len(id)-1], id[len(id)-1], id[len(id)-2])
 	}
 	return all
+}
+
+// leakFree are the indexings that do not depend on held-out items.
+var leakFree = []string{
+	spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic, spec.SemanticCooccurrence,
 }
 
 // TestHeldOutItemsDoNotInfluenceIDs gives the users each other's validation and test items.
@@ -140,15 +147,15 @@ func TestHeldOutItemsDoNotInfluenceIDs(t *testing.T) {
 			}
 			a, b := apply(t, plain, row.Name, 3).ItemIDs, apply(t, shuffled, row.Name, 3).ItemIDs
 			leaks := !slices.Equal(a, b)
-			if want := row.Leaks && row.Name != spec.AsIs; leaks != want { // as-is leaks what its maker put in
-				t.Errorf("held-out items change numbers: %t, want %t", leaks, want)
+			if want := row.Leaks && row.Name != spec.AsIs; leaks != want { // as-is leaks what the data's author put in
+				t.Errorf("held-out items change ids: %t, want %t", leaks, want)
 			}
 		})
 	}
 }
 
-// TestResultIsIndependentOfIncomingIDs numbers data that were numbered by appearance, and the same
-// data numbered at random.
+// TestResultIsIndependentOfIncomingIDs indexes data whose ids are by appearance, and the same data
+// with random ids.
 func TestResultIsIndependentOfIncomingIDs(t *testing.T) {
 	t.Parallel()
 	for _, row := range spec.Indexings() {
@@ -166,8 +173,8 @@ func TestResultIsIndependentOfIncomingIDs(t *testing.T) {
 	}
 }
 
-// ruleHits is how often one of the rule's own three numbers is the test item, without the popular
-// items that it ends with.
+// ruleHits returns how often one of the rule's own three ids is the test item, without the popular
+// items that follow them.
 func ruleHits(d *dataset.Dataset) (hits int) {
 	for _, u := range d.Users {
 		history := u.Items[:len(u.Items)-1]
@@ -179,20 +186,20 @@ func ruleHits(d *dataset.Dataset) (hits int) {
 	return hits
 }
 
-// TestRuleBaselineDropsToChance: on the folder's numbers the rule that reads only numbers is right
-// for most users; on numbers that know nothing of test items it guesses.
+// TestRuleBaselineDropsToChance: on the folder's ids, the rule that reads only ids hits for most
+// users; on ids that do not depend on test items it drops to chance.
 func TestRuleBaselineDropsToChance(t *testing.T) {
 	t.Parallel()
 	d := mini(t)
 	if hits := ruleHits(d); hits < len(d.Users)/2 {
-		t.Fatalf("the folder's numbers give only %d of %d test items away: there is nothing to test", hits, len(d.Users))
+		t.Fatalf("the folder's ids leak only %d of %d test items: there is nothing to test", hits, len(d.Users))
 	}
-	for _, name := range []string{spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic, spec.SemanticCooccurrence} {
+	for _, name := range leakFree {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := apply(t, mini(t), name, 1)
-			// Three guesses among Items, 300 times, are right about once; numbers of like items may
-			// be a little better.
+			// Three guesses among Items, 300 times, hit about once; ids of similar items may hit a
+			// little more often.
 			most := map[string]int{spec.Random: 5}[name]
 			if most == 0 {
 				most = len(d.Users) / 12
@@ -201,19 +208,20 @@ func TestRuleBaselineDropsToChance(t *testing.T) {
 			a := audit.Run(d, 1)
 			rule, _ := audit.Figure(a.Rule, "HR@10")
 			popular, _ := audit.Figure(a.Popularity, "HR@10")
-			t.Logf("%d hits of %d users and %d items; HR@10 of the rule %.3f, of popularity %.3f", hits, len(d.Users), d.Items, rule, popular)
+			t.Logf("%d hits of %d users and %d items; HR@10 of the rule %.3f, of popularity %.3f",
+				hits, len(d.Users), d.Items, rule, popular)
 			if hits > most {
 				t.Errorf("%d of %d guesses hit", hits, len(d.Users))
 			}
 			if name == spec.Random && rule > popular+0.02 {
-				t.Errorf("the rule has HR@10 %.3f, the popular items that it ends with %.3f", rule, popular)
+				t.Errorf("the rule has HR@10 %.3f, popularity alone %.3f", rule, popular)
 			}
 		})
 	}
 }
 
-// TestClusteredItemsGetNearbyIDs: numbers of items that training users have had together are nearer
-// than at random, and so for titles.
+// TestClusteredItemsGetNearbyIDs: ids of consecutive items of a training history are closer than
+// random ids.
 func TestClusteredItemsGetNearbyIDs(t *testing.T) {
 	t.Parallel()
 	distance := func(name string) float64 {
@@ -231,7 +239,7 @@ func TestClusteredItemsGetNearbyIDs(t *testing.T) {
 	far := distance(spec.Random)
 	for _, name := range []string{spec.Collaborative, spec.Semantic} {
 		if near := distance(name); near > far/2 {
-			t.Errorf("%s: neighbours in a history are %.0f numbers apart, at random %.0f", name, near, far)
+			t.Errorf("%s: consecutive items of a history are %.0f ids apart, with random ids %.0f", name, near, far)
 		}
 	}
 }
@@ -239,15 +247,15 @@ func TestClusteredItemsGetNearbyIDs(t *testing.T) {
 func TestSimilarTitlesGetNearbyIDs(t *testing.T) {
 	t.Parallel()
 	d := mini(t)
-	kinds := []string{"red nail polish", "hair dryer cord", "mint soap bar"}
+	products := []string{"red nail polish", "hair dryer cord", "mint soap bar"}
 	d.Titles = make([]string, d.Items)
 	for i := range d.Titles {
-		d.Titles[i] = kinds[i%3]
+		d.Titles[i] = products[i%3]
 	}
 	d.Titles[4] = ""
 	apply(t, d, spec.Semantic, 1)
 	if d.Titles[d.Items-1] != "" {
-		t.Errorf("the item without a title has the title %q in the last place", d.Titles[d.Items-1])
+		t.Errorf("the last item has the title %q, want the item without a title", d.Titles[d.Items-1])
 	}
 	runs := map[string]int{}
 	for i, title := range d.Titles {
@@ -255,13 +263,13 @@ func TestSimilarTitlesGetNearbyIDs(t *testing.T) {
 			runs[title]++
 		}
 	}
-	if diff := cmp.Diff(map[string]int{kinds[0]: 1, kinds[1]: 1, kinds[2]: 1, "": 1}, runs); diff != "" {
-		t.Errorf("runs of like titles:\n%s", diff)
+	if diff := cmp.Diff(map[string]int{products[0]: 1, products[1]: 1, products[2]: 1, "": 1}, runs); diff != "" {
+		t.Errorf("runs of equal titles:\n%s", diff)
 	}
 }
 
-// TestTitlesOnlyAffectSemantic: by company, titles change no number; without titles, both are the
-// same.
+// TestTitlesOnlyAffectSemantic: titles do not change the ids of semantic-cooccurrence; without
+// titles, semantic gives the same ids.
 func TestTitlesOnlyAffectSemantic(t *testing.T) {
 	t.Parallel()
 	titled := func(name string, with bool) []string {
@@ -274,10 +282,10 @@ func TestTitlesOnlyAffectSemantic(t *testing.T) {
 	}
 	cooccurrence := titled(spec.SemanticCooccurrence, false)
 	if !slices.Equal(titled(spec.SemanticCooccurrence, true), cooccurrence) {
-		t.Error("titles change numbers by company")
+		t.Error("titles change the ids of semantic-cooccurrence")
 	}
 	if !slices.Equal(titled(spec.Semantic, false), cooccurrence) {
-		t.Error("without titles, semantic numbers otherwise than by company")
+		t.Error("without titles, semantic gives other ids than semantic-cooccurrence")
 	}
 	if slices.Equal(titled(spec.Semantic, true), cooccurrence) {
 		t.Error("titles change nothing")
@@ -288,11 +296,11 @@ func TestSmallAndOddData(t *testing.T) {
 	t.Parallel()
 	for _, row := range spec.Indexings() {
 		for name, users := range map[string][]dataset.User{
-			"nobody":         nil,
-			"one user":       {{ID: 1, Items: []int{3, 1, 2}}},
-			"no pair":        {{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{4, 2, 3}}},
-			"same item over": {{ID: 1, Items: []int{2, 2, 2, 2, 2}}},
-			"short":          {{ID: 1, Items: []int{1}}},
+			"nobody":        nil,
+			"one user":      {{ID: 1, Items: []int{3, 1, 2}}},
+			"no pair":       {{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{4, 2, 3}}},
+			"repeated item": {{ID: 1, Items: []int{2, 2, 2, 2, 2}}},
+			"short":         {{ID: 1, Items: []int{1}}},
 		} {
 			d := &dataset.Dataset{Name: name, Items: 40, Users: users}
 			if _, err := indexing.Apply(d, row.Name, 1); err != nil {
@@ -307,22 +315,22 @@ func TestSmallAndOddData(t *testing.T) {
 
 func TestReindexRejectsNonPermutations(t *testing.T) {
 	t.Parallel()
-	for _, number := range [][]int{{1}, {1, 1, 2}, {0, 1, 2}} {
+	for _, ids := range [][]int{{1}, {1, 1, 2}, {0, 1, 2}} {
 		d := &dataset.Dataset{Name: "d", Items: 3, Users: []dataset.User{{ID: 1, Items: []int{1, 2, 3}}}}
-		if err := d.Reindex(number); err == nil {
-			t.Errorf("%v: accepted", number)
+		if err := d.Reindex(ids); err == nil {
+			t.Errorf("%v: accepted", ids)
 		}
 	}
 }
 
-// BenchmarkApply numbers the paper's Beauty where it is at hand (RDREC_DATA is the folder of the
-// paper's folders), else beauty_mini.
+// BenchmarkApply indexes the paper's Beauty where RDREC_DATA names the folder of the paper's
+// datasets, else beauty_mini.
 func BenchmarkApply(b *testing.B) {
 	dir := "../../testdata/rdrec/beauty_mini"
 	if root := os.Getenv("RDREC_DATA"); root != "" {
 		dir = filepath.Join(root, "beauty")
 	}
-	for _, name := range []string{spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic, spec.SemanticCooccurrence} {
+	for _, name := range leakFree {
 		b.Run(name, func(b *testing.B) {
 			for b.Loop() {
 				d, err := dataset.Read(os.DirFS(dir), "beauty")

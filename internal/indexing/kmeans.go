@@ -7,12 +7,12 @@ import (
 	"slices"
 )
 
-// maxIterations is how often k-means moves its centers at most.
+// maxIterations bounds the iterations of k-means.
 const maxIterations = 30
 
-// cluster splits rows into at most k clusters by k-means, from k-means++ seeds. It returns each
-// row's cluster and the centers, which are in order along the direction in which they differ most,
-// so that like clusters get neighbouring numbers. Clusters that would be empty are not there.
+// cluster splits rows into at most k clusters by k-means with k-means++ initialization. It returns
+// each row's cluster and the centers, sorted by the column in which they differ most, so that
+// similar clusters get consecutive indices. Empty clusters are dropped.
 func cluster(t table, k int, random *rand.Rand) (of []int, centers table) {
 	centers = seedCentroids(t, k, random)
 	of = make([]int, t.n)
@@ -25,8 +25,8 @@ func cluster(t table, k int, random *rand.Rand) (of []int, centers table) {
 	return orderClusters(t, of, centers.n)
 }
 
-// seedCentroids picks centers among the rows, each with a chance that grows with the square of its
-// distance from those before.
+// seedCentroids samples centers among the rows by k-means++: the probability of a row is
+// proportional to its squared distance from the nearest center so far.
 func seedCentroids(t table, k int, random *rand.Rand) table {
 	centers := t.selectRows([]int{random.IntN(t.n)})
 	distance := make([]float64, t.n)
@@ -53,7 +53,7 @@ func seedCentroids(t table, k int, random *rand.Rand) table {
 	return centers
 }
 
-// assign gives each row the nearest centre, and says whether any changed.
+// assign gives each row the nearest center and reports whether any row changed its cluster.
 func assign(t table, centers table, of []int) (changed bool) {
 	for i := range of {
 		best, nearest := 0, math.Inf(1)
@@ -68,7 +68,7 @@ func assign(t table, centers table, of []int) (changed bool) {
 	return changed
 }
 
-// centroids are the clusters' centers; an empty cluster's is out of reach.
+// centroids returns the clusters' centers; the center of an empty cluster is at infinity.
 func centroids(t table, of []int, k int) table {
 	centers, size := table{k, t.k, make([]float64, k*t.k)}, make([]float64, k)
 	for i, c := range of {
@@ -89,7 +89,7 @@ func centroids(t table, of []int, k int) table {
 	return centers
 }
 
-// orderClusters drops empty clusters and numbers the others along their widest direction.
+// orderClusters drops empty clusters and sorts the others by the widest column of their centers.
 func orderClusters(t table, of []int, k int) ([]int, table) {
 	filled := slices.Compact(slices.Sorted(slices.Values(of)))
 	centers := centroids(t, of, k).selectRows(filled)
@@ -97,10 +97,12 @@ func orderClusters(t table, of []int, k int) ([]int, table) {
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(centers.row(a)[along], centers.row(b)[along]) })
+	slices.SortStableFunc(order, func(a, b int) int {
+		return cmp.Compare(centers.row(a)[along], centers.row(b)[along])
+	})
 	name := make([]int, k)
-	for place, c := range order {
-		name[filled[c]] = place
+	for index, c := range order {
+		name[filled[c]] = index
 	}
 	for i := range of {
 		of[i] = name[of[i]]
@@ -108,7 +110,7 @@ func orderClusters(t table, of []int, k int) ([]int, table) {
 	return of, centers.selectRows(order)
 }
 
-// squaredDistance is the squared distance of two rows.
+// squaredDistance returns the squared Euclidean distance of two rows.
 func squaredDistance(a, b []float64) float64 {
 	sum := 0.0
 	for i, x := range a {

@@ -14,8 +14,8 @@ import (
 	"rdrec/internal/spec"
 )
 
-// shop is a dataset of items with ids, and of users who have the training histories and then two
-// held-out items.
+// shop returns a dataset of items with the shop's ids, and of users with the training histories,
+// each followed by two held-out items.
 func shop(ids string, training ...[]int) *dataset.Dataset {
 	d := &dataset.Dataset{Name: "shop", ItemIDs: strings.Fields(ids)}
 	d.Items = len(d.ItemIDs)
@@ -25,7 +25,7 @@ func shop(ids string, training ...[]int) *dataset.Dataset {
 	return d
 }
 
-// letters are ids of n items: i1, i2, ...
+// letters returns the shop's ids of n items: i1, i2, ...
 func letters(n int) string {
 	ids := make([]string, n)
 	for i := range ids {
@@ -34,7 +34,7 @@ func letters(n int) string {
 	return strings.Join(ids, " ")
 }
 
-// applied returns the shop's ids in the order of their new numbers, and the record.
+// applied returns the shop's ids in the order of the new item ids, and the record.
 func applied(t *testing.T, d *dataset.Dataset, name string, seed int64) (string, indexing.Record) {
 	t.Helper()
 	record, err := indexing.Apply(d, name, seed)
@@ -46,7 +46,8 @@ func applied(t *testing.T, d *dataset.Dataset, name string, seed int64) (string,
 
 var nearly = cmp.Comparer(func(a, b float64) bool { return a == b || math.Abs(a-b) < 1e-6 })
 
-// TestRandomOrderByHand has the orders of the MD5 sums of "item:<seed>:<id>", computed apart.
+// TestRandomOrderByHand: the orders of the MD5 sums of "item:<seed>:<id>" were computed by another
+// program.
 func TestRandomOrderByHand(t *testing.T) {
 	t.Parallel()
 	for seed, want := range map[int64]string{
@@ -64,16 +65,17 @@ func TestRandomOrderByHand(t *testing.T) {
 	}
 }
 
-// TestWalksByHand: items that a walk meets come in its order, the others in the order at random.
-func TestWalksByHand(t *testing.T) {
+// TestFirstSeenOrderByHand: items of the histories come in the order of their first appearance, the
+// others follow in the random order.
+func TestFirstSeenOrderByHand(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		name, want, note string
 		seed             int64
 	}{
-		{spec.Appearance, "wax oil soap comb brush gel", "1 items that no training history holds stand last, at random", 1},
-		{spec.Sequential, "wax oil brush comb soap gel", "3 items that no training history holds stand last, at random", 1},
-		{spec.Sequential, "wax oil brush gel comb soap", "3 items that no training history holds stand last, at random", 2},
+		{spec.Appearance, "wax oil soap comb brush gel", "1 items that are in no training history come last, in random order", 1},
+		{spec.Sequential, "wax oil brush comb soap gel", "3 items that are in no training history come last, in random order", 1},
+		{spec.Sequential, "wax oil brush gel comb soap", "3 items that are in no training history come last, in random order", 2},
 	} {
 		d := shop("soap comb oil brush gel wax", []int{6, 3, 6}, []int{4, 3})
 		got, record := applied(t, d, c.name, c.seed)
@@ -83,20 +85,20 @@ func TestWalksByHand(t *testing.T) {
 	}
 }
 
-// TestGraphByHand: pairs of different items of one training history, each history once; no item
-// beside itself.
-func TestGraphByHand(t *testing.T) {
+// TestCooccurrencesByHand: each training history counts once for each pair of its items; an item
+// does not pair with itself.
+func TestCooccurrencesByHand(t *testing.T) {
 	t.Parallel()
 	d := shop(letters(5), []int{1, 2, 1}, []int{2, 1, 3}, []int{4}, []int{5, 5})
 	want := map[[2]int]float64{{1, 2}: 2, {2, 1}: 2, {1, 3}: 1, {3, 1}: 1, {2, 3}: 1, {3, 2}: 1}
-	if diff := cmp.Diff(want, indexing.Together(d)); diff != "" {
+	if diff := cmp.Diff(want, indexing.Cooccurrences(d)); diff != "" {
 		t.Errorf("weights (-want +got):\n%s", diff)
 	}
 }
 
-// TestItemsAloneComeLast: an item that is alone in its training histories, or twice in one, has no
-// neighbour.
-func TestItemsAloneComeLast(t *testing.T) {
+// TestIsolatedItemsComeLast: an item that is alone in its training histories, or twice in one, has
+// no neighbor.
+func TestIsolatedItemsComeLast(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{spec.Collaborative, spec.SemanticCooccurrence} {
 		d := shop(letters(6), []int{4, 6}, []int{5}, []int{3, 3}, []int{6, 4})
@@ -108,21 +110,21 @@ func TestItemsAloneComeLast(t *testing.T) {
 			t.Errorf("%s: first items (-want +got):\n%s", name, diff)
 		}
 		if diff := cmp.Diff(alone, rest); diff != "" {
-			t.Errorf("%s: the others are not in the order at random (-want +got):\n%s", name, diff)
+			t.Errorf("%s: the others are not in the random order (-want +got):\n%s", name, diff)
 		}
-		const want = "; 4 items that no training history holds beside another stand last, at random"
+		const want = "; 4 items that share no training history with another item come last, in random order"
 		if !strings.HasSuffix(record.Note, want) {
 			t.Errorf("%s: note %q, want it to end in %q", name, record.Note, want)
 		}
 	}
 }
 
-// TestAffinityByHand has an item without a neighbour among those that are looked at: all is finite.
+// TestAffinityByHand: an item without a neighbor in the subgraph gives finite values too.
 func TestAffinityByHand(t *testing.T) {
 	t.Parallel()
 	d := shop(letters(4), []int{1, 2}, []int{1, 2}, []int{3, 4})
-	// Degrees 2, 2 and 0, their mean 4/3, a third of it joined to everything: entries (A + 4/9) /
-	// root((2 + 4/3) (2 + 4/3)) and so on.
+	// Degrees 2, 2 and 0, their mean 4/3, so every pair gets a weight of 4/9: entries (A + 4/9) /
+	// sqrt((2 + 4/3) (2 + 4/3)) and so on.
 	side := math.Sqrt(0.3*0.75) * 4 / 9
 	want := [][]float64{
 		{0.3 * 4 / 9, 0.3 * 22 / 9, side},
@@ -137,8 +139,8 @@ func TestAffinityByHand(t *testing.T) {
 	}
 }
 
-// cliques are training histories of n items in groups: every two of a group are together, no two of
-// different groups.
+// cliques returns the training histories of n items in groups: two items share a history if they
+// are in the same group.
 func cliques(sizes ...int) (n int, training [][]int) {
 	for _, size := range sizes {
 		var group []int
@@ -151,8 +153,8 @@ func cliques(sizes ...int) (n int, training [][]int) {
 	return n, training
 }
 
-// TestClustersAreCutAboveTenItems: ten items are a leaf, eleven are cut.
-func TestClustersAreCutAboveTenItems(t *testing.T) {
+// TestClustersAreSplitAboveTenItems: ten items are a leaf, eleven are split.
+func TestClustersAreSplitAboveTenItems(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		sizes []int
@@ -176,7 +178,7 @@ func TestClustersAreCutAboveTenItems(t *testing.T) {
 	}
 }
 
-// runs counts stretches of ids of one group.
+// runs returns the number of runs of ids of one group.
 func runs(ids string, sizes []int) (n int) {
 	before := -1
 	for _, id := range strings.Fields(ids) {
@@ -194,19 +196,19 @@ func runs(ids string, sizes []int) (n int) {
 	return n
 }
 
-// TestTitlesCountFromHalfOn: titles decide where half of the items have one, training histories
-// where fewer do.
-func TestTitlesCountFromHalfOn(t *testing.T) {
+// TestTitlesAreUsedFromHalfOn: codes come from titles where at least half of the items have one,
+// else from training histories.
+func TestTitlesAreUsedFromHalfOn(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		items, titled int
 		want          string
 	}{
-		{4, 2, "1 codes of titles; 2 items without a title of known words stand last, at random"},
-		{5, 2, "1 codes of training histories; 3 items that no training history holds beside another stand last, at random"},
-		{6, 3, "1 codes of titles; 3 items without a title of known words stand last, at random"},
+		{4, 2, "1 codes of titles; 2 items without a title of known words come last, in random order"},
+		{5, 2, "1 codes of training histories; 3 items that share no training history with another item come last, in random order"},
+		{6, 3, "1 codes of titles; 3 items without a title of known words come last, in random order"},
 		{4, 4, "1 codes of titles"},
-		{3, 0, "1 codes of training histories; 1 items that no training history holds beside another stand last, at random"},
+		{3, 0, "1 codes of training histories; 1 items that share no training history with another item come last, in random order"},
 	} {
 		d := shop(letters(c.items), []int{1, 2})
 		d.Titles = make([]string, c.items)
@@ -219,44 +221,46 @@ func TestTitlesCountFromHalfOn(t *testing.T) {
 	}
 }
 
-// TestWordsCountFromTwoItemsOn: a word of one title alone, however often it is in it, says nothing;
-// case and signs do not matter.
+// TestWordsCountFromTwoItemsOn: a word of only one title is ignored, however often the title has it;
+// case and punctuation do not matter.
 func TestWordsCountFromTwoItemsOn(t *testing.T) {
 	t.Parallel()
 	d := shop("a b c d e f")
 	d.Titles = []string{"Soap-bar", "bar, SOAP!", "brush brush", "7up", "7UP", "soup"}
 	got, record := applied(t, d, spec.Semantic, 1)
 	ids := strings.Fields(got)
-	if want := "2 codes of titles; 2 items without a title of known words stand last, at random"; record.Note != want {
+	if want := "2 codes of titles; 2 items without a title of known words come last, in random order"; record.Note != want {
 		t.Errorf("note %q, want %q", record.Note, want)
 	}
 	pairs := []string{pair(ids[0], ids[1]), pair(ids[2], ids[3])}
 	slices.Sort(pairs)
 	if diff := cmp.Diff([]string{"ab", "de"}, pairs); diff != "" || pair(ids[4], ids[5]) != "cf" {
-		t.Errorf("order %q, want a beside b, d beside e, and c and f last", got)
+		t.Errorf("order %q, want a next to b, d next to e, and c and f last", got)
 	}
 }
 
 func pair(a, b string) string { return min(a, b) + max(a, b) }
 
-// TestEqualCodesKeepTheRandomOrder has more items of one title than a sort that is not stable
-// leaves in their order.
+// TestEqualCodesKeepTheRandomOrder: more items have the same title than an unstable sort would leave
+// in order.
 func TestEqualCodesKeepTheRandomOrder(t *testing.T) {
 	t.Parallel()
 	base, _ := applied(t, shop(letters(60)), spec.Random, 4)
 	d := shop(letters(60))
 	d.Titles = make([]string, 60)
-	kinds := []string{"red nail polish", "hair dryer cord"}
+	products := []string{"red nail polish", "hair dryer cord"}
 	for i := range d.Titles {
-		d.Titles[i] = kinds[i%2]
+		d.Titles[i] = products[i%2]
 	}
 	got, _ := applied(t, d, spec.Semantic, 4)
 	odd := func(id string) bool { return strings.ContainsAny(id[len(id)-1:], "13579") }
 	polish := slices.DeleteFunc(strings.Fields(base), func(id string) bool { return !odd(id) })
 	dryers := slices.DeleteFunc(strings.Fields(base), odd)
-	either := []string{strings.Join(slices.Concat(polish, dryers), " "), strings.Join(slices.Concat(dryers, polish), " ")}
+	either := []string{
+		strings.Join(slices.Concat(polish, dryers), " "), strings.Join(slices.Concat(dryers, polish), " "),
+	}
 	if !slices.Contains(either, got) {
-		t.Errorf("items of equal titles are not in the order at random:\n%s\nwant one of\n%s", got,
+		t.Errorf("items of equal titles are not in the random order:\n%s\nwant one of\n%s", got,
 			strings.Join(either, "\n"))
 	}
 }
@@ -269,25 +273,25 @@ func TestAssignBreaksTiesByTheFirstCenter(t *testing.T) {
 		t.Errorf("clusters %v, changed %t; want 0 1 2 0, changed", of, changed)
 	}
 	if indexing.Assign(rows, centers, of) {
-		t.Error("a second time changes something")
+		t.Error("a second call moved a row")
 	}
-	// A centre out of reach, as that of an empty cluster, gets nothing.
+	// A center at infinity, as that of an empty cluster, gets no row.
 	if indexing.Assign([][]float64{{5}}, [][]float64{{math.Inf(1)}, {9}}, of[:1]); of[0] != 1 {
 		t.Errorf("cluster %d, want 1", of[0])
 	}
 }
 
-func TestMeansOfClusters(t *testing.T) {
+func TestCentroids(t *testing.T) {
 	t.Parallel()
-	got := indexing.Means([][]float64{{1, 2}, {3, 6}, {8, 8}}, []int{0, 0, 2}, 3)
+	got := indexing.Centroids([][]float64{{1, 2}, {3, 6}, {8, 8}}, []int{0, 0, 2}, 3)
 	want := [][]float64{{2, 4}, {math.Inf(1), math.Inf(1)}, {8, 8}}
 	if diff := cmp.Diff(want, got, nearly); diff != "" {
-		t.Errorf("means (-want +got):\n%s", diff)
+		t.Errorf("centroids (-want +got):\n%s", diff)
 	}
 }
 
-// TestClustersAreOrderedAlongTheirWidestColumn: whatever is drawn, equal rows are one cluster and
-// the clusters are in order.
+// TestClustersAreOrderedAlongTheirWidestColumn: with every seed, equal rows are one cluster and the
+// clusters are in order.
 func TestClustersAreOrderedAlongTheirWidestColumn(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(20) {
@@ -298,7 +302,7 @@ func TestClustersAreOrderedAlongTheirWidestColumn(t *testing.T) {
 		if diff := cmp.Diff([][]float64{{0, 0}, {2, 5}, {1, 9}}, centers); diff != "" {
 			t.Errorf("seed %d: centers (-want +got):\n%s", seed, diff)
 		}
-		// As many clusters as asked for, although there are more different rows.
+		// There are at most k clusters, although there are more different rows.
 		of, centers = indexing.Cluster([][]float64{{0}, {1}, {50}, {51}, {100}, {101}}, 3, seed)
 		if len(centers) != 3 || !slices.IsSorted(of) {
 			t.Errorf("seed %d: clusters %v around %v", seed, of, centers)
@@ -306,35 +310,35 @@ func TestClustersAreOrderedAlongTheirWidestColumn(t *testing.T) {
 	}
 }
 
-func TestWidest(t *testing.T) {
+func TestWidestColumn(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		rows [][]float64
 		want int
 	}{
-		{[][]float64{{0, 0}, {1, 1}}, 0}, // of equals the first
+		{[][]float64{{0, 0}, {1, 1}}, 0}, // the first of equals
 		{[][]float64{{0, 0}, {1, 2}}, 1},
 		{[][]float64{{-3, 9}, {1, 9}}, 0},
 		{[][]float64{{5, 7, 9}}, 0},
 	} {
-		if got := indexing.Widest(c.rows); got != c.want {
+		if got := indexing.WidestColumn(c.rows); got != c.want {
 			t.Errorf("widest column of %v = %d, want %d", c.rows, got, c.want)
 		}
 	}
 }
 
-// TestLeadingByHand has matrices whose vectors are known: the strongest comes first, its greatest
-// entry positive, whatever is drawn.
-func TestLeadingByHand(t *testing.T) {
+// TestLeadingVectorsByHand: the largest eigenvalue comes first, and the largest entry of each vector
+// is positive, with every seed.
+func TestLeadingVectorsByHand(t *testing.T) {
 	t.Parallel()
 	root := math.Sqrt2
 	length := math.Hypot(1, root-1)
 	for _, c := range []struct {
-		name      string
-		matrix    [][]float64
-		k         int
-		vectors   [][]float64
-		strengths []float64
+		name        string
+		matrix      [][]float64
+		k           int
+		vectors     [][]float64
+		eigenvalues []float64
 	}{
 		{
 			"two of three",
@@ -354,18 +358,18 @@ func TestLeadingByHand(t *testing.T) {
 		{"none", nil, 3, nil, nil},
 	} {
 		for seed := range uint64(5) {
-			vectors, strengths := indexing.Leading(c.matrix, c.k, seed)
+			vectors, eigenvalues := indexing.LeadingVectors(c.matrix, c.k, seed)
 			if diff := cmp.Diff(c.vectors, vectors, nearly); diff != "" {
 				t.Errorf("%s, seed %d: vectors (-want +got):\n%s", c.name, seed, diff)
 			}
-			if diff := cmp.Diff(c.strengths, strengths, nearly); diff != "" {
-				t.Errorf("%s, seed %d: strengths (-want +got):\n%s", c.name, seed, diff)
+			if diff := cmp.Diff(c.eigenvalues, eigenvalues, nearly); diff != "" {
+				t.Errorf("%s, seed %d: eigenvalues (-want +got):\n%s", c.name, seed, diff)
 			}
 		}
 	}
-	// What an operator loses stays lost: its other vectors are zeros, not what rounding left.
-	vectors, strengths := indexing.Leading([][]float64{{3, 0, 0}, {0, 0, 0}, {0, 0, 0}}, 3, 1)
-	if diff := cmp.Diff([]float64{3, 0, 0}, strengths, nearly); diff != "" || vectors[0][0] < 1-1e-9 {
-		t.Errorf("vectors %v, strengths %v; want one of length 1, strength 3, and zeros", vectors, strengths)
+	// The vectors of a singular matrix beyond its rank are zeros, not rounding errors.
+	vectors, eigenvalues := indexing.LeadingVectors([][]float64{{3, 0, 0}, {0, 0, 0}, {0, 0, 0}}, 3, 1)
+	if diff := cmp.Diff([]float64{3, 0, 0}, eigenvalues, nearly); diff != "" || vectors[0][0] < 1-1e-9 {
+		t.Errorf("vectors %v, eigenvalues %v; want one of length 1 with eigenvalue 3, and zeros", vectors, eigenvalues)
 	}
 }

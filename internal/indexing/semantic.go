@@ -15,15 +15,15 @@ import (
 // Settings of the codes.
 const (
 	dimensions      = 32 // of an item's vector
-	codes           = 10 // at each level: a decimal digit
+	codes           = 10 // at each level: one decimal digit
 	levels          = 4
-	minItemsPerWord = 2 // items that a word must stand in to count
+	minItemsPerWord = 2 // a word in the titles of fewer items is ignored
 )
 
-// semantic orders items by codes of their vectors: the nearest of ten centers is the first digit,
-// the nearest of ten to what is left of the vector the next, and so on (residual quantisation), so
-// that like items share their leading digits. Vectors are of titles' words where half of the items
-// or more have one, else of which items training users have had together.
+// semantic sorts items by codes of their vectors (residual quantization): the nearest of ten
+// centers is the first digit, the nearest of ten to the residual is the next, and so on. Similar
+// items share their leading digits. Vectors come from the words of titles where at least half of
+// the items have one, else from the co-occurrence graph.
 func semantic(d *dataset.Dataset, seed int64) (items []int, note string) {
 	base, _ := random(d, seed)
 	words := titleWords(d, base)
@@ -36,30 +36,29 @@ func semantic(d *dataset.Dataset, seed int64) (items []int, note string) {
 	return known.codedOrder(source, "titles", "without a title of known words")
 }
 
-// semanticCooccurrence is semantic by which items training users have had together, whatever their
-// titles.
+// semanticCooccurrence is semantic indexing by the co-occurrence graph, whatever the titles.
 func semanticCooccurrence(d *dataset.Dataset, seed int64) (items []int, note string) {
 	base, g, connected, isolated := cooccurrence(d, seed)
 	source := codeRandom(seed)
 	vectors, eigenvalues := leadingVectors(g.subgraph(connected).affinity(), len(connected), dimensions, source)
 	vectors.scale(eigenvalues)
-	return itemVectors{vectors, base, connected, isolated}.codedOrder(source, "training histories", "that no training history holds beside another")
+	return itemVectors{vectors, base, connected, isolated}.codedOrder(source, "training histories", sharesNoHistory)
 }
 
-// codeRandom is the randomness of a seed's codes.
+// codeRandom returns the random source of a seed's codes.
 func codeRandom(seed int64) *rand.Rand {
 	return rand.New(rand.NewPCG(uint64(seed), 0x73656d61)) //nolint:gosec // not for secrets
 }
 
-// itemVectors is the vectors of the items at some places of the order base, and the places of the
-// rest.
+// itemVectors has the vectors of the items at the indices present of the order base. The indices
+// missing are those of the items that have no vector.
 type itemVectors struct {
 	vectors                table
 	base, present, missing []int
 }
 
-// codedOrder orders items by the codes of their vectors, and puts the rest behind them. The note
-// says what the codes are of and what the rest lacks.
+// codedOrder sorts items by the codes of their vectors and appends the items that have none. The
+// note names the source of the codes (of) and what the appended items lack (missing).
 func (d itemVectors) codedOrder(source *rand.Rand, of, missing string) (items []int, note string) {
 	d.vectors.normalizeRows()
 	order, cells := quantize(d.vectors, source)
@@ -76,8 +75,7 @@ func (d itemVectors) codedOrder(source *rand.Rand, of, missing string) (items []
 	return items, note
 }
 
-// quantize orders the rows by their codes and says how many different codes there are. Rows of
-// equal codes stay in their order.
+// quantize sorts the rows by their codes, stably, and returns the number of different codes too.
 func quantize(t table, random *rand.Rand) (order []int, cells int) {
 	if t.n == 0 {
 		return nil, 0
@@ -100,14 +98,15 @@ func quantize(t table, random *rand.Rand) (order []int, cells int) {
 	return order, len(slices.Compact(slices.Sorted(slices.Values(code))))
 }
 
-// titles is the words of each item's title, weighed by how rare they are. Rows are items, columns
-// words.
+// titles is the matrix of items (rows) and words of their titles (columns), weighted by inverse
+// document frequency.
 type titles struct {
 	graph // an item's words and their weights
 	words int
 }
 
-// titleWords reads the titles of items in an order; nil where fewer than half have one.
+// titleWords returns the words of the titles, rows in the order base; nil where fewer than half of
+// the items have a title.
 func titleWords(d *dataset.Dataset, base []int) *titles {
 	if 2*d.Stats().Titles < d.Items || len(d.Titles) == 0 {
 		return nil
@@ -130,7 +129,8 @@ func titleWords(d *dataset.Dataset, base []int) *titles {
 			if _, known := column[word]; !known {
 				column[word] = int32(len(column)) //nolint:gosec // no more words than letters in the titles
 			}
-			t.to, t.weight = append(t.to, column[word]), append(t.weight, math.Log(float64(len(base))/float64(holders[word])))
+			inverse := float64(len(base)) / float64(holders[word])
+			t.to, t.weight = append(t.to, column[word]), append(t.weight, math.Log(inverse))
 		}
 		if length := norm(t.weight[from:]); length > 0 {
 			for i := range t.weight[from:] {
@@ -143,13 +143,15 @@ func titleWords(d *dataset.Dataset, base []int) *titles {
 	return t
 }
 
-// wordsOf is the letters and digits of a text, in lower case.
+// wordsOf returns the words of a text, letters and digits in lower case.
 func wordsOf(text string) []string {
-	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
+		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	})
 }
 
-// vectors are the leading directions of the items that have words (latent semantic analysis), and
-// which items have none.
+// vectors returns the vectors of the items that have words (latent semantic analysis), the indices
+// of those items, and the indices of the rest.
 func (t *titles) vectors(random *rand.Rand) (vectors table, known, rest []int) {
 	for i := range t.nodes() {
 		if t.start[i+1] > t.start[i] {
@@ -163,7 +165,7 @@ func (t *titles) vectors(random *rand.Rand) (vectors table, known, rest []int) {
 	return vectors.selectRows(known), known, rest
 }
 
-// similarity multiplies with the items' products of shared words.
+// similarity returns the items' similarity by shared words as an operator.
 func (t *titles) similarity() operator {
 	return func(out, in []float64, k int) {
 		words := make([]float64, t.words*k)

@@ -3,7 +3,7 @@ package indexing
 import (
 	"bytes"
 	"cmp"
-	"crypto/md5" //nolint:gosec // mixes, protects nothing; DuckDB has it too
+	"crypto/md5" //nolint:gosec // not for security; DuckDB has it too
 	"fmt"
 	"slices"
 	"strconv"
@@ -11,9 +11,8 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// random orders items by a digest of the seed and the shop's id. Package review numbers items by
-// the same digest inside DuckDB, so that both ways give the same numbers. Every other numbering
-// starts from it.
+// random sorts items by a digest of the seed and the shop's id. Package review sorts by the same
+// digest inside DuckDB, so both give the same ids. Every other indexing starts from this order.
 func random(d *dataset.Dataset, seed int64) (items []int, note string) {
 	type entry struct {
 		item int
@@ -38,21 +37,21 @@ func random(d *dataset.Dataset, seed int64) (items []int, note string) {
 	return items, ""
 }
 
-// appearance walks whole sequences in the data's order, as the reference does: neighbours get
-// neighbouring numbers, test items too.
+// appearance indexes items by first appearance in the whole sequences, as the reference does:
+// consecutive items of a sequence get consecutive ids, test items included (docs/deviations.md 18).
 func appearance(d *dataset.Dataset, seed int64) (items []int, note string) {
 	return firstSeenOrder(d, seed, func(u dataset.User) []int { return u.Items })
 }
 
-// sequential walks training histories only. Items that only held-out interactions have come last,
-// at random; OpenP5's sequential indexing appends them in the order of the held-out items, which
-// gives some of those away.
+// sequential indexes items by first appearance in the training histories. Items of held-out
+// interactions alone come last, in random order; OpenP5's sequential indexing appends them in the
+// order of the held-out items, which leaks some of those.
 func sequential(d *dataset.Dataset, seed int64) (items []int, note string) {
 	return firstSeenOrder(d, seed, dataset.User.TrainItems)
 }
 
-// firstSeenOrder orders items by when a walk over the users' histories meets them first; those it
-// never meets come last.
+// firstSeenOrder sorts items by their first appearance in the users' histories. Items of no history
+// come last, in random order.
 func firstSeenOrder(d *dataset.Dataset, seed int64, history func(dataset.User) []int) (items []int, note string) {
 	seen := make([]bool, d.Items+1)
 	for _, user := range d.Users {
@@ -70,10 +69,10 @@ func firstSeenOrder(d *dataset.Dataset, seed int64, history func(dataset.User) [
 			items = append(items, item)
 		}
 	}
-	return items, lastNote(unseen, "that no training history holds")
+	return items, lastNote(unseen, "that are in no training history")
 }
 
-// lastNote says how many items stand last, and why.
+// lastNote is the note on the n items that come last; why completes "items".
 func lastNote(n int, why string) string {
 	if n == 0 {
 		return ""

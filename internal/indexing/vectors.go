@@ -8,13 +8,13 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// operator multiplies a symmetric matrix with k vectors: in and out are [nodes, k].
+// operator multiplies a symmetric matrix by k vectors; in and out are [nodes, k].
 type operator func(out, in []float64, k int)
 
-// subspaceIterations is how often a subspace is multiplied: clusters need directions, not digits.
+// subspaceIterations is the number of multiplications: clusters need directions, not precision.
 const subspaceIterations = 40
 
-// table is rows of vectors. [n, k]
+// table is n row vectors. [n, k]
 type table struct {
 	n, k   int
 	values []float64
@@ -22,9 +22,9 @@ type table struct {
 
 func (t table) row(i int) []float64 { return t.values[i*t.k : (i+1)*t.k] }
 
-// leadingVectors returns the k leading vectors of an operator over n nodes, a row a node, the
-// strongest first: subspace iteration from random vectors, then Rayleigh and Ritz. Signs are fixed,
-// so that the same operator gives the same vectors. strengths are the operator's values along them.
+// leadingVectors returns the k leading eigenvectors of an operator over n nodes, one row for each
+// node, largest eigenvalue first, and the eigenvalues: subspace iteration from random vectors, then
+// the Rayleigh-Ritz method. Signs are fixed, so the same operator gives the same vectors.
 func leadingVectors(multiply operator, n, k int, random *rand.Rand) (vectors table, eigenvalues []float64) {
 	k = min(k, n)
 	if k == 0 {
@@ -44,8 +44,8 @@ func leadingVectors(multiply operator, n, k int, random *rand.Rand) (vectors tab
 	return t.rotateToEigenvectors(product)
 }
 
-// orthonormalize makes the columns orthogonal and of length 1 (modified Gram and Schmidt, twice);
-// what is left of a column that the ones before it span is set to 0.
+// orthonormalize makes the columns orthogonal and of length 1 (modified Gram-Schmidt, twice). A
+// column in the span of the earlier ones becomes 0.
 func (t table) orthonormalize() {
 	columns := make([][]float64, t.k)
 	for j := range columns {
@@ -75,8 +75,8 @@ func (t table) orthonormalize() {
 	}
 }
 
-// rotateToEigenvectors turns the columns into the operator's own directions, the strongest first;
-// product is the operator times t.
+// rotateToEigenvectors rotates the columns to the operator's eigenvectors, largest eigenvalue
+// first; product is the operator times t.
 func (t table) rotateToEigenvectors(product []float64) (rotated table, eigenvalues []float64) {
 	inner := mat.NewSymDense(t.k, nil)
 	for a := range t.k {
@@ -89,16 +89,16 @@ func (t table) rotateToEigenvectors(product []float64) (rotated table, eigenvalu
 		}
 	}
 	var eigen mat.EigenSym
-	if !eigen.Factorize(inner, true) { // it fails on what is no number alone
+	if !eigen.Factorize(inner, true) { // it fails only on NaN
 		return t, make([]float64, t.k)
 	}
-	var turn mat.Dense
-	eigen.VectorsTo(&turn)
+	var rotation mat.Dense
+	eigen.VectorsTo(&rotation)
 	out := table{t.n, t.k, make([]float64, len(t.values))}
 	for i := range t.n {
 		for j := range t.k {
 			for a, x := range t.row(i) {
-				out.values[i*t.k+j] += x * turn.At(a, t.k-1-j) // gonum sorts them rising
+				out.values[i*t.k+j] += x * rotation.At(a, t.k-1-j) // gonum sorts in ascending order
 			}
 		}
 	}
@@ -108,7 +108,7 @@ func (t table) rotateToEigenvectors(product []float64) (rotated table, eigenvalu
 	return out, eigenvalues
 }
 
-// fixSigns makes each column's entry of the greatest size positive.
+// fixSigns makes the entry of the largest absolute value of each column positive.
 func (t table) fixSigns() {
 	for j := range t.k {
 		greatest := 0.0
@@ -123,7 +123,7 @@ func (t table) fixSigns() {
 	}
 }
 
-// scale stretches the columns by the roots of their strengths.
+// scale multiplies the columns by the square roots of their eigenvalues.
 func (t table) scale(eigenvalues []float64) {
 	for i := range t.n {
 		for j := range t.k {
@@ -132,7 +132,7 @@ func (t table) scale(eigenvalues []float64) {
 	}
 }
 
-// normalizeRows gives rows length 1; rows of zeros stay.
+// normalizeRows scales rows to length 1; rows of zeros stay.
 func (t table) normalizeRows() {
 	for i := range t.n {
 		row := t.row(i)
@@ -144,7 +144,7 @@ func (t table) normalizeRows() {
 	}
 }
 
-// selectRows is some of the rows.
+// selectRows returns some of the rows.
 func (t table) selectRows(rows []int) table {
 	out := table{len(rows), t.k, make([]float64, 0, len(rows)*t.k)}
 	for _, i := range rows {
@@ -153,7 +153,7 @@ func (t table) selectRows(rows []int) table {
 	return out
 }
 
-// widestColumn is the column along which the rows differ most.
+// widestColumn returns the column with the widest range of values.
 func (t table) widestColumn() int {
 	width := make([]float64, t.k)
 	for j := range width {
