@@ -17,6 +17,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/report"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -75,13 +76,13 @@ func (b *testEnv) putArtifact(kind string, files map[string]string) storage.Ref 
 }
 
 // trialResult is a student that answers as a baseline did.
-func (b *testEnv) trialResult(predictions storage.Ref, as, variant string) activities.TrialResult {
+func (b *testEnv) trialResult(predictions storage.Ref, as, variant string) registry.TrialResult {
 	b.t.Helper()
 	lines, err := b.bucket.ReadArtifactFile(context.Background(), predictions, as+".sequential.jsonl")
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	return activities.TrialResult{
+	return registry.TrialResult{
 		Method: "rdrec", Variant: variant, Seed: 1, Model: b.putArtifact("model", map[string]string{"training.json": `{"epochs": 1}`}),
 		Evaluations: []storage.Ref{b.putArtifact("evaluation", map[string]string{"sequential.jsonl": string(lines)})},
 	}
@@ -96,11 +97,11 @@ func TestReportShowsAblation(t *testing.T) {
 			s := spec.Default()
 			s.Name, s.Protocol, s.Ablate = "ablation", spec.Clean, []string{"skip_pads"}
 			s.Data.Folder, s.Data.Indexing = "../testdata/rdrec/beauty_mini", indexing
-			in := activities.ReportInput{Spec: s}
+			in := registry.RunRecord{Spec: s}
 			in.Dataset = execute[storage.Ref](b, b.acts.Import, activities.ImportInput{Data: s.Data, Seed: 1})
 			in.Preprocessed = execute[storage.Ref](b, b.acts.Preprocess, activities.PreprocessInput{Dataset: in.Dataset, Negatives: 99, Seed: 1})
 			in.Baseline = execute[storage.Ref](b, b.acts.RankBaselines, activities.RankBaselinesInput{Preprocessed: in.Preprocessed, Evaluate: s.Evaluate})
-			in.Trials = []activities.TrialResult{
+			in.Trials = []registry.TrialResult{
 				b.trialResult(in.Baseline, "markov", ""), b.trialResult(in.Baseline, "popularity", "skip_pads off"),
 			}
 			result := execute[activities.ReportResult](b, b.acts.Report, in)
@@ -112,7 +113,7 @@ func TestReportShowsAblation(t *testing.T) {
 
 // checkRunRecord reads the run's own record: what decides the bytes stands there, also what the
 // spec left to its defaults.
-func (b *testEnv) checkRunRecord(result activities.ReportResult, in activities.ReportInput) {
+func (b *testEnv) checkRunRecord(result activities.ReportResult, in registry.RunRecord) {
 	b.t.Helper()
 	run := strings.Split(result.HTML, "/") // runs/<workflow>/<run>/report.html
 	data, err := b.bucket.GetRun(context.Background(), run[1], run[2], "run.json")
@@ -120,13 +121,13 @@ func (b *testEnv) checkRunRecord(result activities.ReportResult, in activities.R
 		b.t.Fatal(err)
 	}
 	var record struct {
-		activities.ReportInput
+		registry.RunRecord
 		Build map[string]string
 	}
 	if err := json.Unmarshal(data, &record); err != nil {
 		b.t.Fatal(err)
 	}
-	if diff := cmp.Diff(in, record.ReportInput); diff != "" {
+	if diff := cmp.Diff(in, record.RunRecord); diff != "" {
 		b.t.Errorf("the record is not what the report was made of (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(b.acts.Build, record.Build); diff != "" {

@@ -48,7 +48,12 @@ func newTried(t *testing.T) *tried {
 			t.Error(err)
 		}
 	})
-	return &tried{&Activities{Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now}, t, root, Progress{}}
+	return &tried{
+		&Activities{Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now},
+		t,
+		root,
+		Progress{},
+	}
 }
 
 func (w *tried) do(activity, in any) error {
@@ -123,7 +128,12 @@ func TestTheNextLife(t *testing.T) {
 		{"one lost and one that left nothing", attemptHistory{Attempt: 1}, 3, attemptHistory{Attempt: 3, Lost: 2}},
 		{"after some", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7}, 5, attemptHistory{Attempt: 5, Lost: 3, MaxDone: 7}},
 		{"after progress", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Progressed: true}, 5, attemptHistory{Attempt: 5, MaxDone: 7}},
-		{"after progress and one that left nothing", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Progressed: true}, 6, attemptHistory{Attempt: 6, Lost: 1, MaxDone: 7}},
+		{
+			"after progress and one that left nothing",
+			attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Progressed: true},
+			6,
+			attemptHistory{Attempt: 6, Lost: 1, MaxDone: 7},
+		},
 		{"after an error", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Ended: true}, 5, attemptHistory{Attempt: 5, MaxDone: 7}},
 	} {
 		if diff := cmp.Diff(c.want, c.last.next(c.attempt)); diff != "" {
@@ -186,7 +196,14 @@ func TestEightAttemptsWithoutACheckpointAreTheEnd(t *testing.T) {
 				return nil
 			})
 			if typeOf(err) != want || trained != (want == "") {
-				t.Errorf("a checkpoint: %t, then %d attempts without one: trained %t, %v; want %q", saved, attempts, trained, err, want)
+				t.Errorf(
+					"a checkpoint: %t, then %d attempts without one: trained %t, %v; want %q",
+					saved,
+					attempts,
+					trained,
+					err,
+					want,
+				)
 			}
 		}
 	}
@@ -239,6 +256,22 @@ func TestTrainingResumesFromTheNewestCheckpoint(t *testing.T) {
 	err = w.pretrain(func(context.Context, TrainJob) error { return errors.New("it trains") })
 	if typeOf(err) != "final DataCorrupt" {
 		t.Errorf("every checkpoint is corrupt: %v", err)
+	}
+}
+
+// TestANightsTrainingBeginsFromTheModelInUse hands its folder to the job.
+func TestANightsTrainingBeginsFromTheModelInUse(t *testing.T) {
+	w := newTried(t)
+	warm := spec.Ref(w.artefact("model.safetensors", "warm"))
+	from := ""
+	w.Students = trainer{train: func(_ context.Context, job TrainJob) error {
+		data, err := os.ReadFile(filepath.Join(job.Student.Pretrained, "model.safetensors"))
+		from = string(data)
+		return errors.Join(err, os.MkdirAll(job.Out, 0o750))
+	}}
+	in := PretrainInput{Preprocessed: w.artefact("e", "e"), Student: spec.Student{WarmStart: &warm}, Fingerprint: pretrained}
+	if err := w.do(w.Pretrain, in); err != nil || from != "warm" {
+		t.Errorf("it begins from %q, %v", from, err)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -21,7 +22,7 @@ func (a *Activities) ChooseModel(ctx context.Context, in ChooseModelInput) (out 
 	ctx, hb := a.startHeartbeat(ctx, "choose model")
 	defer hb.stop()
 	defer func() { err = temporalError(ctx, err) }()
-	current, err := a.Bucket.CurrentPromotion(ctx, in.Name)
+	current, err := registry.CurrentPromotion(ctx, a.Bucket, in.Name)
 	if err != nil && (in.Run == "" || !errors.Is(err, storage.ErrNotFound)) {
 		return out, invalidIfNotFound(err)
 	}
@@ -38,10 +39,10 @@ func (a *Activities) ChooseModel(ctx context.Context, in ChooseModelInput) (out 
 	if in.To == current.Number {
 		return out, fmt.Errorf("%w: promotion %d of %q is already in use", ErrInvalid, in.To, in.Name)
 	}
-	if out.Promotion, err = a.Bucket.Promotion(ctx, in.Name, in.To); err != nil {
+	if out.Promotion, err = registry.ReadPromotion(ctx, a.Bucket, in.Name, in.To); err != nil {
 		return out, invalidIfNotFound(err)
 	}
-	out.Promotion.Kind, out.Promotion.RollbackTo = storage.Rollback, in.To
+	out.Promotion.Kind, out.Promotion.RollbackTo = registry.Rollback, in.To
 	return out, nil
 }
 
@@ -54,9 +55,9 @@ func invalidIfNotFound(err error) error {
 
 // previousModel is the promotion whose model was in use before the present one: rollbacks are
 // followed to what they took back.
-func previousModel(name string, current storage.Promotion) (int, error) {
+func previousModel(name string, current registry.Promotion) (int, error) {
 	number := current.Number
-	if current.Kind == storage.Rollback {
+	if current.Kind == registry.Rollback {
 		number = current.RollbackTo
 	}
 	if number < 2 {
@@ -66,22 +67,22 @@ func previousModel(name string, current storage.Promotion) (int, error) {
 }
 
 // modelOfRun is the first student of a run's first method.
-func (a *Activities) modelOfRun(ctx context.Context, run string) (p storage.Promotion, err error) {
-	_, record, err := readRun(ctx, a.Bucket, run)
+func (a *Activities) modelOfRun(ctx context.Context, run string) (p registry.Promotion, err error) {
+	_, record, err := registry.ReadRun(ctx, a.Bucket, run)
 	if err != nil {
 		return p, err
 	}
-	student, err := record.model("")
+	student, err := record.Student("")
 	if err != nil {
 		return p, fmt.Errorf("%w: run %q: %w", ErrInvalid, run, err)
 	}
-	p = storage.Promotion{Dataset: record.Dataset, Preprocessed: record.Preprocessed}
+	p = registry.Promotion{Dataset: record.Dataset, Preprocessed: record.Preprocessed}
 	if record.Spec.Data.Accumulated != nil {
 		p.Reviews = storage.Ref(record.Spec.Data.Accumulated.Reviews)
 	}
 	if record.NightlyRun != nil {
-		p.Counts, p.Metrics, p.Comparison = record.NightlyRun.Counts, record.NightlyRun.Metrics, record.NightlyRun.Comparison
+		p.Counts, p.Metrics, p.Comparison = &record.NightlyRun.Counts, record.NightlyRun.Metrics, record.NightlyRun.Comparison
 	}
-	p.Model, err = NewPromotedModel(student.Student, record.Spec)
+	p.Model, err = registry.NewPromotedModel(student.Student, record.Spec)
 	return p, err
 }

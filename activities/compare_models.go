@@ -11,6 +11,7 @@ import (
 	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -31,10 +32,10 @@ type CompareModelsInput struct {
 
 // CompareModelsResult is the verdict on the metrics.
 type CompareModelsResult struct {
-	Metrics    []storage.Measure   `json:"metrics"`
-	Comparison *storage.Comparison `json:"comparison"`
-	Coverage   float64             `json:"coverage"`
-	Reasons    []string            `json:"reasons"`
+	Metrics    []registry.Measure   `json:"metrics"`
+	Comparison *registry.Comparison `json:"comparison"`
+	Coverage   float64              `json:"coverage"`
+	Reasons    []string             `json:"reasons"`
 }
 
 // CompareModels compares the two on the same users.
@@ -49,7 +50,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	}
 	scores := metric.ScoreRankings(lists(candidate), in.Strict, in.Seed)
 	for _, s := range scores {
-		out.Metrics = append(out.Metrics, storage.Measure{Name: s.Metric, Value: s.Value, Low: s.Interval.Low, High: s.Interval.High})
+		out.Metrics = append(out.Metrics, registry.Measure{Name: s.Metric, Value: s.Value, Low: s.Interval.Low, High: s.Interval.High})
 	}
 	out.Coverage = coverage(candidate, in.Items)
 	if len(in.Old) == 0 {
@@ -108,12 +109,12 @@ func sameUsers(a, b []prediction.Prediction) error {
 
 // compare is the paired test: the hypothesis is that the new student is worse by the margin or
 // more, on average over users.
-func compare(in CompareModelsInput, candidate, current []metric.Score) (*storage.Comparison, error) {
+func compare(in CompareModelsInput, candidate, current []metric.Score) (*registry.Comparison, error) {
 	for i, score := range candidate {
 		if score.Metric != in.Gate.Metric {
 			continue
 		}
-		c := &storage.Comparison{
+		c := &registry.Comparison{
 			Metric: score.Metric, CurrentPromotion: in.CurrentPromotion, Users: score.N, Candidate: score.Value, Current: current[i].Value,
 			Difference: score.Value - current[i].Value, Low: -1, High: 1, P: 1,
 		}

@@ -7,7 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"rdrec/activities"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -15,18 +15,18 @@ import (
 // the method and the seed in common: only the ablation's weights and answers differ.
 func TestCompareRunsDistinguishesAblations(t *testing.T) {
 	b := newTestEnv(t)
-	run := func(flipped string) activities.ReportInput {
-		trial := func(variant, text string) activities.TrialResult {
-			return activities.TrialResult{
+	run := func(flipped string) registry.RunRecord {
+		trial := func(variant, text string) registry.TrialResult {
+			return registry.TrialResult{
 				Method: "pod", Variant: variant, Seed: 2, Model: b.putArtifact("model", map[string]string{"model.safetensors": text}),
 				Evaluations: []storage.Ref{b.putArtifact("evaluation", map[string]string{"sequential.jsonl": text})},
 			}
 		}
-		return activities.ReportInput{Trials: []activities.TrialResult{trial("", "as it is"), trial("skip_pads off", flipped)}}
+		return registry.RunRecord{Trials: []registry.TrialResult{trial("", "as it is"), trial("skip_pads off", flipped)}}
 	}
 	first, second := run("flipped"), run("flipped otherwise")
-	first.Identity, second.Identity = activities.Identity{Data: "d", Teacher: "t"}, activities.Identity{Data: "d", Teacher: "other"}
-	rows, err := activities.CompareRuns(context.Background(), b.bucket, first, second)
+	first.Identity, second.Identity = registry.Identity{Data: "d", Teacher: "t"}, registry.Identity{Data: "d", Teacher: "other"}
+	rows, err := registry.CompareRuns(context.Background(), b.bucket, first, second)
 	if err != nil {
 		t.Fatal(err)
 	}

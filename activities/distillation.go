@@ -124,11 +124,8 @@ func (done rationaleSet) missing(requests []teacher.Request) []teacher.Request {
 	return missing
 }
 
-// Files of an artifact of rationales.
-const (
-	rationalesFile     = "rationales.jsonl"  // the rows
-	distillationRecord = "distillation.json" // a [Distillation]
-)
+// rationalesFile is the file of an artifact of rationales that holds the rows.
+const rationalesFile = "rationales.jsonl"
 
 // Distillation is what the distill stage says of its rationales, in distillation.json: the same
 // bytes for the same rationales, however many workers and attempts they took.

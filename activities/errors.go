@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/internal/dataset"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -72,7 +73,7 @@ func temporalError(ctx context.Context, err error) error {
 		return nonRetryable(TypeTeacherAuth, err)
 	case errors.Is(err, errNoProgress):
 		return nonRetryable(TypeNoProgress, err)
-	case errors.Is(err, ErrData), errors.Is(err, storage.ErrAllCorrupt), errors.As(err, &corrupt), errors.As(err, &appErr):
+	case errors.Is(err, ErrData), errors.Is(err, registry.ErrCorrupt), errors.Is(err, storage.ErrAllCorrupt), errors.As(err, &corrupt), errors.As(err, &appErr):
 		return nonRetryable(TypeDataCorrupt, err)
 	case errors.Is(err, ErrDrained):
 		return temporal.NewApplicationErrorWithOptions(err.Error(), TypeDrained, temporal.ApplicationErrorOptions{

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/internal/dataset"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -27,7 +28,12 @@ func outcomeOf(err error) outcome {
 	if !errors.As(err, &failed) {
 		return outcome{}
 	}
-	return outcome{failed.Type(), failed.NonRetryable(), failed.NextRetryDelay(), failed.Category() == temporal.ApplicationErrorCategoryBenign}
+	return outcome{
+		failed.Type(),
+		failed.NonRetryable(),
+		failed.NextRetryDelay(),
+		failed.Category() == temporal.ApplicationErrorCategoryBenign,
+	}
 }
 
 // TestWhatIsRetried has each class of error, as it is and wrapped.
@@ -51,7 +57,7 @@ func TestWhatIsRetried(t *testing.T) {
 		{"later", later, outcome{Type: TypeRetryAfter, After: 17 * time.Second}},
 		{"a full disk", storage.ErrFull, outcome{Type: TypeStorageFull}},
 		{"not found", storage.ErrNotFound, outcome{}},
-		{"promoted meanwhile", storage.ErrPromotionConflict, outcome{}},
+		{"promoted meanwhile", registry.ErrPromotionConflict, outcome{}},
 		{"stalled", errStalled, outcome{}},
 		{"frozen", errSuspended, outcome{}},
 		{"cancelled", context.Canceled, outcome{}},
@@ -59,7 +65,10 @@ func TestWhatIsRetried(t *testing.T) {
 		{"any other", errors.New("other"), outcome{}},
 		{"invalid settings in bad data", fmt.Errorf("%w: %w", ErrData, ErrInvalid), config},
 		{"a corrupt object while draining", errors.Join(ErrDrained, corrupt), data},
-		{"later on a full disk", errors.Join(storage.ErrFull, later), outcome{Type: TypeRetryAfter, After: 17 * time.Second}},
+		{
+			"later on a full disk", errors.Join(storage.ErrFull, later),
+			outcome{Type: TypeRetryAfter, After: 17 * time.Second},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, err := range []error{c.err, fmt.Errorf("doing it: %w", c.err)} {

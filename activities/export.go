@@ -9,6 +9,7 @@ import (
 	"rdrec/internal/dataset"
 	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -41,7 +42,7 @@ const ExportSummaryFile = "export.json"
 
 // ExportInput says what is exported.
 type ExportInput struct {
-	Model Model `json:"model"`
+	Model registry.Model `json:"model"`
 	// Top is how many items a user gets, at most; Explain adds the student's explanations.
 	Top     int  `json:"top"`
 	Explain bool `json:"explain"`
@@ -70,7 +71,7 @@ func (in ExportInput) check() error {
 const minBeams = 20
 
 // recommender brings a model here and opens it.
-func (a *Activities) recommender(ctx context.Context, m Model, top int, dir string) (*recommender.Recommender, *dataset.Dataset, error) {
+func (a *Activities) recommender(ctx context.Context, m registry.Model, top int, dir string) (*recommender.Recommender, *dataset.Dataset, error) {
 	data, err := a.readDataset(ctx, m.Preprocessed, filepath.Join(dir, "preprocessed"))
 	if err != nil {
 		return nil, nil, err
@@ -93,7 +94,7 @@ func (a *Activities) recommender(ctx context.Context, m Model, top int, dir stri
 
 // OpenRecommender brings a model to the folder dir and opens it, to be asked for as many items as
 // top: for programs that answer without a workflow.
-func OpenRecommender(ctx context.Context, b *storage.Bucket, recommenders Recommenders, m Model, options RecommenderOptions) (*recommender.Recommender, error) {
+func OpenRecommender(ctx context.Context, b *storage.Bucket, recommenders Recommenders, m registry.Model, options RecommenderOptions) (*recommender.Recommender, error) {
 	a := &Activities{Bucket: b, Recommenders: recommenders}
 	rec, _, err := a.recommender(ctx, m, options.Top, options.Dir)
 	return rec, err

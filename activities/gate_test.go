@@ -12,6 +12,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -47,22 +48,29 @@ func TestTheGatesBounds(t *testing.T) {
 		{"one below min_parsed", minParsed, 8, 0, 10, 4, 1},
 		{"min_parsed without replies", allParsed, 8, 0, 0, 0, 0},
 		{"min_parsed 1 and one reply less", allParsed, 8, 0, 10, 9, 1},
-		{"each bound at once", with(func(g *spec.Gate) { *g = spec.Gate{MinRows: 9, MaxRows: 7, MinParsed: 1} }), 8, 1, 1, 0, 4},
+		{
+			"each bound at once",
+			with(func(g *spec.Gate) { *g = spec.Gate{MinRows: 9, MaxRows: 7, MinParsed: 1} }), 8, 1,
+			1, 0, 4,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := activities.SanityCheckInput{
 				Gate: c.gate, Dataset: s.importedDataset(100+c.rows, 10+c.bad),
-				Rationales: s.putArtifact("distillation.json", fmt.Sprintf(`{"quality":{"rationales":%d,"parsed":%d}}`, 20+c.replies, 7+c.parsed)),
-				Previous:   map[string]int{"rows": 100, "bad": 10, "rationales": 20, "parsed": 7, "users": 4, "items": 5},
+				Rationales: s.putArtifact(
+					"distillation.json",
+					fmt.Sprintf(`{"quality":{"rationales":%d,"parsed":%d}}`, 20+c.replies, 7+c.parsed),
+				),
+				Previous: &registry.Counts{Rows: 100, Bad: 10, Rationales: 20, Parsed: 7, Users: 4, Items: 5},
 			}
 			out, err := run[activities.SanityCheckResult](s, s.SanityCheck, in)
 			if err != nil || len(out.Reasons) != c.refusals {
 				t.Errorf("refused for %q, %v; want %d reasons", out.Reasons, err, c.refusals)
 			}
-			want := map[string]int{
-				"rows": 100 + c.rows, "bad": 10 + c.bad, "users": 10, "items": 5, "interactions": 90 + c.rows - c.bad,
-				"rationales": 20 + c.replies, "parsed": 7 + c.parsed, "new_rows": c.rows, "new_bad": c.bad, "new_users": 6, "new_items": 0,
-				"new_rationales": c.replies, "new_parsed": c.parsed,
+			want := registry.Counts{
+				Rows: 100 + c.rows, Bad: 10 + c.bad, Users: 10, Items: 5, Interactions: 90 + c.rows - c.bad,
+				Rationales: 20 + c.replies, Parsed: 7 + c.parsed, NewRows: c.rows, NewBad: c.bad,
+				NewUsers: 6, NewItems: 0, NewRationales: c.replies, NewParsed: c.parsed,
 			}
 			equal(t, "counts", want, out.Counts)
 		})
@@ -115,7 +123,8 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 				return
 			}
 			var failed *temporal.ApplicationError
-			if !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt || !strings.Contains(failed.Message(), c.want) {
+			if !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt ||
+				!strings.Contains(failed.Message(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
@@ -127,8 +136,20 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 func TestTheVerdictsFigures(t *testing.T) {
 	s := newInboxEnv(t)
 	wrong := []int{7, 8}
-	now := s.answered("sequential.jsonl", answer{1, 1, []int{1}}, answer{2, 2, wrong}, answer{3, 3, []int{3}}, answer{4, 4, []int{4}})
-	old := s.answered("sequential.jsonl", answer{1, 1, wrong}, answer{2, 2, wrong}, answer{3, 3, []int{3}}, answer{4, 4, []int{4}})
+	now := s.answered(
+		"sequential.jsonl",
+		answer{1, 1, []int{1}},
+		answer{2, 2, wrong},
+		answer{3, 3, []int{3}},
+		answer{4, 4, []int{4}},
+	)
+	old := s.answered(
+		"sequential.jsonl",
+		answer{1, 1, wrong},
+		answer{2, 2, wrong},
+		answer{3, 3, []int{3}},
+		answer{4, 4, []int{4}},
+	)
 	in := activities.CompareModelsInput{
 		Gate:  spec.Gate{Task: "sequential", Metric: "HR@1", Alpha: 0.5},
 		Items: 10, Strict: true, Seed: 1, New: now, Old: old, CurrentPromotion: 3,
@@ -154,7 +175,12 @@ func TestTheVerdictsFigures(t *testing.T) {
 		t.Errorf("the difference's interval is %g to %g", c.Low, c.High)
 	}
 	c.P, c.Low, c.High = 0, 0, 0
-	equal(t, "compared", storage.Comparison{Metric: "HR@1", CurrentPromotion: 3, Users: 4, Candidate: 0.75, Current: 0.5, Difference: 0.25}, c)
+	equal(
+		t,
+		"compared",
+		registry.Comparison{Metric: "HR@1", CurrentPromotion: 3, Users: 4, Candidate: 0.75, Current: 0.5, Difference: 0.25},
+		c,
+	)
 	if m := out.Metrics[0]; m.Name != "HR@1" || m.Value != 0.75 || m.Low >= 0.75 || m.High != 1 {
 		t.Errorf("measured %+v", m)
 	}
@@ -166,7 +192,10 @@ func TestTheVerdictsFigures(t *testing.T) {
 	}
 
 	exactly := out.Comparison.P
-	for alpha, refusals := range map[float64]int{exactly: 0, math.Nextafter(exactly, 0): 1, math.Nextafter(exactly, 1): 0} {
+	for alpha, refusals := range map[float64]int{
+		exactly: 0, math.Nextafter(exactly, 0): 1,
+		math.Nextafter(exactly, 1): 0,
+	} {
 		if out := judge(func(in *activities.CompareModelsInput) { in.Gate.Alpha = alpha }); len(out.Reasons) != refusals {
 			t.Errorf("p %g, alpha %g: %q", exactly, alpha, out.Reasons)
 		}
@@ -196,7 +225,8 @@ func TestIdenticalAnswersAreNoWorse(t *testing.T) {
 			New: s.evaluation(30), Old: s.evaluation(30),
 		}
 		out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
-		if err != nil || len(out.Reasons) > 0 || out.Comparison.P != 0 || out.Comparison.Low != 0 || out.Comparison.High != 0 {
+		if err != nil || len(out.Reasons) > 0 || out.Comparison.P != 0 || out.Comparison.Low != 0 ||
+			out.Comparison.High != 0 {
 			t.Errorf("margin %g: %+v, %q, %v; want p 0", margin, out.Comparison, out.Reasons, err)
 		}
 	}
@@ -220,13 +250,14 @@ func TestOneUserShowsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &storage.Comparison{Metric: "HR@1", Users: 1, Candidate: 1, Difference: 1, Low: -1, High: 1, P: 1}
+	want := &registry.Comparison{Metric: "HR@1", Users: 1, Candidate: 1, Difference: 1, Low: -1, High: 1, P: 1}
 	if diff := cmp.Diff(want, out.Comparison); diff != "" || len(out.Reasons) != 1 {
 		t.Errorf("%s %q", diff, out.Reasons)
 	}
 	in.Gate.Metric = "BLEU-4"
 	var failed *temporal.ApplicationError
-	if _, err := run[activities.CompareModelsResult](s, s.CompareModels, in); !errors.As(err, &failed) || failed.Type() != activities.TypeInvalidConfig {
+	if _, err := run[activities.CompareModelsResult](s, s.CompareModels, in); !errors.As(err, &failed) ||
+		failed.Type() != activities.TypeInvalidConfig {
 		t.Errorf("a metric that is no ranking's: %v", err)
 	}
 }

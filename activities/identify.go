@@ -14,6 +14,7 @@ import (
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 )
 
 // IdentifyInput names everything outside the bucket that an experiment reads.
@@ -25,16 +26,8 @@ type IdentifyInput struct {
 	Student     spec.Student `json:"student"`
 }
 
-// Identity is the digests of what an experiment reads from outside the bucket: they are part of the
-// stages' fingerprints, so a changed file is a changed input.
-type Identity struct {
-	Data    string `json:"data"`
-	Teacher string `json:"teacher,omitempty"`
-	Student string `json:"student,omitempty"`
-}
-
 // Identify hashes the raw data, the teacher's weights and the student's starting weights.
-func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id Identity, err error) {
+func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id registry.Identity, err error) {
 	ctx, p := a.startHeartbeat(ctx, "identify")
 	defer p.stop()
 	defer func() { err = temporalError(ctx, err) }()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -25,7 +26,7 @@ type IngestInput struct {
 type IngestResult struct {
 	RunNumber int `json:"run_number"`
 	// Promoted is the model in use; its number is 0 where there is none yet.
-	Promoted storage.Promotion `json:"promoted"`
+	Promoted registry.Promotion `json:"promoted"`
 	// Reviews is an artifact of all reviews so far: those that the model in use was made from, and
 	// Taken.
 	Reviews      storage.Ref    `json:"reviews"`
@@ -49,7 +50,7 @@ func (a *Activities) Ingest(ctx context.Context, in IngestInput) (out IngestResu
 	if err != nil {
 		return out, err
 	}
-	if out.Promoted, err = a.Bucket.CurrentPromotion(ctx, in.Name); err != nil && !errors.Is(err, storage.ErrNotFound) {
+	if out.Promoted, err = registry.CurrentPromotion(ctx, a.Bucket, in.Name); err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return out, err
 	}
 	if _, out.RunNumber, err = a.Bucket.NightlyRuns(ctx, in.Name, 0); err != nil {
@@ -79,7 +80,7 @@ type ingestion struct {
 }
 
 // loadPrevious begins with the reviews of the model in use.
-func (g *ingestion) loadPrevious(ctx context.Context, p storage.Promotion) (err error) {
+func (g *ingestion) loadPrevious(ctx context.Context, p registry.Promotion) (err error) {
 	g.artifact.Kind = "reviews"
 	if p.Reviews.IsZero() {
 		return nil
@@ -118,7 +119,7 @@ func (g *ingestion) skipRejected(ctx context.Context) error {
 	if g.RetryAll {
 		return nil
 	}
-	runs, err := ReadNightlyRuns(ctx, g.Bucket, g.Name, allRuns)
+	runs, err := registry.ReadNightlyRuns(ctx, g.Bucket, g.Name, registry.AllRuns)
 	if err != nil {
 		return err
 	}
@@ -132,12 +133,12 @@ func (g *ingestion) skipRejected(ctx context.Context) error {
 
 // skipRolledBack sets aside what only a model that was rolled back has seen.
 func (g *ingestion) skipRolledBack(ctx context.Context) error {
-	history, err := g.Bucket.Promotions(ctx, g.Name)
+	history, err := registry.Promotions(ctx, g.Bucket, g.Name)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return err
 	}
 	for i, p := range history {
-		if p.Kind != storage.Rollback || i == 0 {
+		if p.Kind != registry.Rollback || i == 0 {
 			continue
 		}
 		bad, err := g.readIngested(ctx, history[i-1].Reviews)

@@ -19,20 +19,11 @@ type StageResult struct {
 	Output  storage.Ref `json:"output"`
 	Seconds float64     `json:"seconds"`
 	// Stats are what else is known of the work, see [storage.Done].
-	Stats map[string]float64 `json:"stats,omitempty"`
+	Stats storage.Stats `json:"stats,omitzero"`
 	// Partial says that people had some of the work left out: it is not recorded, so that the next
 	// one does it.
 	Partial bool `json:"partial,omitempty"`
 }
-
-// Stats of the stage distill.
-const (
-	StatRequests = "requests"
-	StatTokens   = "tokens"
-	StatSeconds  = "seconds"
-	// StatBatchHalvings is there only where memory ran out.
-	StatBatchHalvings = "batch_halvings"
-)
 
 // LookUp finds what a stage made before from the same inputs, and notes in the run's lineage that
 // it uses it. It runs on the CPU queue, before a GPU slot is asked for.

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 
 	"rdrec/internal/teacher"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -51,5 +52,5 @@ func writeRationales(dir string, rows []teacher.Rationale, record Distillation) 
 	if err := writeJSONL(filepath.Join(dir, rationalesFile), rows); err != nil {
 		return err
 	}
-	return writeJSON(filepath.Join(dir, distillationRecord), record)
+	return writeJSON(filepath.Join(dir, registry.DistillationFile), record)
 }

@@ -12,6 +12,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -59,7 +60,7 @@ func TestMergedAnswersAreInTheirPlaces(t *testing.T) {
 // TestATableIsPublishedForItsModel publishes twice.
 func TestATableIsPublishedForItsModel(t *testing.T) {
 	s := newInboxEnv(t)
-	model := activities.Model{
+	model := registry.Model{
 		Method:       "rdrec",
 		Preprocessed: s.putArtifact("e", "e"),
 		Student:      s.putArtifact("m", "m"),
@@ -88,7 +89,7 @@ func TestATableIsPublishedForItsModel(t *testing.T) {
 // TestExportsMerge puts parts one after the other, with a summary beside them.
 func TestExportsMerge(t *testing.T) {
 	s := newInboxEnv(t)
-	model := activities.Model{
+	model := registry.Model{
 		Method:       "rdrec",
 		Preprocessed: s.putArtifact("e", "e"),
 		Student:      s.putArtifact("m", "m"),
@@ -156,7 +157,7 @@ func TestHowManyItemsAreExported(t *testing.T) {
 		{"nosuch", 1, false, true},
 	} {
 		in := activities.ExportInput{
-			Model:   activities.Model{Method: c.method, Preprocessed: examples},
+			Model:   registry.Model{Method: c.method, Preprocessed: examples},
 			Top:     c.top,
 			Explain: c.explain,
 		}

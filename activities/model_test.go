@@ -15,18 +15,26 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
 // storedRationales records a run with two methods, two seeds and an ablation.
-func (s *inboxEnv) finished(workflow, run string) activities.ReportInput {
+func (s *inboxEnv) finished(workflow, run string) registry.RunRecord {
 	s.t.Helper()
-	in := activities.ReportInput{Spec: spec.Default(), Dataset: s.putArtifact("d", "d"), Preprocessed: s.putArtifact("e", "e")}
+	in := registry.RunRecord{Spec: spec.Default(), Dataset: s.putArtifact("d", "d"), Preprocessed: s.putArtifact("e", "e")}
 	in.Spec.Methods = []string{"rdrec", "pod"}
 	in.Spec.Data.Accumulated = &spec.Accumulated{Reviews: spec.Ref(s.putArtifact("r", "r"))}
-	in.NightlyRun = &activities.NightlyRun{Counts: map[string]int{"rows": 1}, Metrics: []storage.Measure{{Name: "HR@1"}}, Comparison: &storage.Comparison{P: 0.5}}
-	for _, trial := range []activities.TrialResult{
-		{Method: "rdrec", Variant: "skip_pads off", Seed: 1}, {Method: "rdrec", Seed: 2}, {Method: "rdrec", Seed: 3}, {Method: "pod", Seed: 4},
+	in.NightlyRun = &registry.NightlyRun{
+		Counts:     registry.Counts{Rows: 1},
+		Metrics:    []registry.Measure{{Name: "HR@1"}},
+		Comparison: &registry.Comparison{P: 0.5},
+	}
+	for _, trial := range []registry.TrialResult{
+		{Method: "rdrec", Variant: "skip_pads off", Seed: 1},
+		{Method: "rdrec", Seed: 2},
+		{Method: "rdrec", Seed: 3},
+		{Method: "pod", Seed: 4},
 	} {
 		trial.Model = s.putArtifact("m", fmt.Sprint(trial.Seed))
 		in.Trials = append(in.Trials, trial)
@@ -45,8 +53,8 @@ func (s *inboxEnv) finished(workflow, run string) activities.ReportInput {
 func TestARunsModelIsItsFirstStudent(t *testing.T) {
 	s := newInboxEnv(t)
 	in := s.finished("exp", "r1")
-	find := func(name, method string) (activities.Model, error) {
-		return activities.FindModel(t.Context(), s.Bucket, name, method)
+	find := func(name, method string) (registry.Model, error) {
+		return registry.FindModel(t.Context(), s.Bucket, name, method)
 	}
 	for _, c := range []struct {
 		method, want string
@@ -59,7 +67,13 @@ func TestARunsModelIsItsFirstStudent(t *testing.T) {
 				t.Fatal(err)
 			}
 			got.Spec = spec.Spec{}
-			want := activities.Model{Name: "exp/r1", Preprocessed: in.Preprocessed, Student: in.Trials[c.trial].Model, Method: c.want, Seed: c.seed}
+			want := registry.Model{
+				Name:         "exp/r1",
+				Preprocessed: in.Preprocessed,
+				Student:      in.Trials[c.trial].Model,
+				Method:       c.want,
+				Seed:         c.seed,
+			}
 			equal(t, name+" "+c.method, want, got)
 		}
 	}
@@ -90,43 +104,51 @@ func TestAPromotedModelComesFirst(t *testing.T) {
 	s.finished("shop", "r1")
 	used := s.promote(s.ingest(nil), "weights")
 	used.Table = s.putArtifact("t", "t")
-	got, err := activities.FindModel(t.Context(), s.Bucket, "shop", "")
+	got, err := registry.FindModel(t.Context(), s.Bucket, "shop", "")
 	if err != nil || got.Name != "shop/1" || got.Student != used.Model.Weights {
 		t.Errorf("found %+v, %v", got, err)
 	}
 	used.Model.Method, used.Model.Seed, used.Model.Spec = "pod", 5, []byte(`{"name":"n"}`)
-	got, err = activities.PromotedModel("shop", used)
+	got, err = registry.ModelOfPromotion("shop", used)
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := activities.Model{Name: "shop/1", Preprocessed: used.Preprocessed, Student: used.Model.Weights, Method: "pod", Seed: 5, Table: used.Table}
+	want := registry.Model{
+		Name:         "shop/1",
+		Preprocessed: used.Preprocessed,
+		Student:      used.Model.Weights,
+		Method:       "pod",
+		Seed:         5,
+		Table:        used.Table,
+	}
 	want.Spec.Name = "n"
 	equal(t, "promoted", want, got)
 	used.Model.Spec = []byte("{")
-	if _, err := activities.PromotedModel("shop", used); !errors.Is(err, activities.ErrData) {
+	if _, err := registry.ModelOfPromotion("shop", used); !errors.Is(err, registry.ErrCorrupt) {
 		t.Errorf("a torn spec: %v", err)
 	}
 }
 
 // TestAModelsIDIsOfWhatItAnswersBy changes one thing at a time.
 func TestAModelsIDIsOfWhatItAnswersBy(t *testing.T) {
-	base := activities.Model{
-		Name: "n", Preprocessed: storage.Ref{Digest: "e", Size: 1}, Student: storage.Ref{Digest: "s", Size: 1}, Method: "rdrec", Seed: 1, Spec: spec.Default(),
+	base := registry.Model{
+		Name: "n", Preprocessed: storage.Ref{Digest: "e", Size: 1}, Student: storage.Ref{Digest: "s", Size: 1},
+		Method: "rdrec", Seed: 1, Spec: spec.Default(),
 	}
 	id, err := base.ID()
 	if err != nil {
 		t.Fatal(err)
 	}
 	for name, c := range map[string]struct {
-		change func(*activities.Model)
+		change func(*registry.Model)
 		same   bool
 	}{
-		"name":     {func(m *activities.Model) { m.Name = "other" }, true},
-		"table":    {func(m *activities.Model) { m.Table.Digest = "t" }, true},
-		"examples": {func(m *activities.Model) { m.Preprocessed.Digest = "other" }, false},
-		"student":  {func(m *activities.Model) { m.Student.Digest = "other" }, false},
-		"method":   {func(m *activities.Model) { m.Method = "pod" }, false},
-		"beams":    {func(m *activities.Model) { m.Spec.Evaluate.NumBeams++ }, false},
+		"name":     {func(m *registry.Model) { m.Name = "other" }, true},
+		"table":    {func(m *registry.Model) { m.Table.Digest = "t" }, true},
+		"examples": {func(m *registry.Model) { m.Preprocessed.Digest = "other" }, false},
+		"student":  {func(m *registry.Model) { m.Student.Digest = "other" }, false},
+		"method":   {func(m *registry.Model) { m.Method = "pod" }, false},
+		"beams":    {func(m *registry.Model) { m.Spec.Evaluate.NumBeams++ }, false},
 	} {
 		m := base
 		c.change(&m)
@@ -153,26 +175,28 @@ func TestPeopleChooseARunOrAPromotion(t *testing.T) {
 		t.Fatalf("chose %+v, %v", ofRun, err)
 	}
 	ofRun.Promotion.Model.Spec = nil
-	want := storage.Promotion{
+	want := registry.Promotion{
 		Reviews: storage.Ref(in.Spec.Data.Accumulated.Reviews), Dataset: in.Dataset, Preprocessed: in.Preprocessed,
-		Model: storage.PromotedModel{
-			Weights: in.Trials[1].Model, Method: "rdrec", Size: in.Spec.Student.Size, Protocol: in.Spec.Protocol, Seed: in.Spec.Seed,
+		Model: registry.PromotedModel{
+			Weights: in.Trials[1].Model, Method: "rdrec", Size: in.Spec.Student.Size, Protocol: in.Spec.Protocol,
+			Seed: in.Spec.Seed,
 		},
-		Counts: in.NightlyRun.Counts, Metrics: in.NightlyRun.Metrics, Comparison: in.NightlyRun.Comparison,
+		Counts: &in.NightlyRun.Counts, Metrics: in.NightlyRun.Metrics, Comparison: in.NightlyRun.Comparison,
 	}
 	equal(t, "a run's model", want, ofRun.Promotion)
 	_, err = choose(activities.ChooseModelInput{Run: "nosuch"})
 	s.isInvalid("a run that is not there", err)
 
 	for k := range 3 {
-		s.promote(activities.IngestResult{Promoted: storage.Promotion{Number: k}}, fmt.Sprint("weights ", k))
+		s.promote(activities.IngestResult{Promoted: registry.Promotion{Number: k}}, fmt.Sprint("weights ", k))
 	}
 	if got, err := choose(activities.ChooseModelInput{Run: "exp/r1"}); err != nil || got.Previous != 3 {
 		t.Errorf("beside promotion 3: %+v, %v", got, err)
 	}
 	for to, want := range map[int]int{0: 2, 1: 1, 2: 2} {
 		got, err := choose(activities.ChooseModelInput{To: to})
-		if err != nil || got.Previous != 3 || got.Promotion.Number != want || got.Promotion.RollbackTo != want || got.Promotion.Kind != storage.Rollback {
+		if err != nil || got.Previous != 3 || got.Promotion.Number != want || got.Promotion.RollbackTo != want ||
+			got.Promotion.Kind != registry.Rollback {
 			t.Errorf("back to %d: %+v, %v; want promotion %d", to, got, err, want)
 		}
 	}
@@ -191,15 +215,18 @@ func TestATornNightIsNamed(t *testing.T) {
 		}
 	}
 	for last, want := range map[int]string{3: "record 2 of the last 3 nightly runs", 2: "record 1 of the last 2 nightly runs"} {
-		_, err := activities.ReadNightlyRuns(t.Context(), s.Bucket, "shop", last)
-		if !errors.Is(err, activities.ErrData) || !strings.HasPrefix(err.Error(), want) {
+		_, err := registry.ReadNightlyRuns(t.Context(), s.Bucket, "shop", last)
+		if !errors.Is(err, registry.ErrCorrupt) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the last %d: %v, want %q", last, err, want)
 		}
 	}
-	if nights, err := activities.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1); err != nil || len(nights) != 1 {
+	if nights, err := registry.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1); err != nil || len(nights) != 1 {
 		t.Errorf("the last one: %v, %v", nights, err)
 	}
-	if _, err := activities.ReadNightlyPage(t.Context(), s.Bucket, "shop", 3, time.Now()); !errors.Is(err, activities.ErrData) {
+	if _, err := registry.ReadNightlyPage(t.Context(), s.Bucket, "shop", 3, time.Now()); !errors.Is(
+		err,
+		registry.ErrCorrupt,
+	) {
 		t.Errorf("their page: %v", err)
 	}
 }
@@ -220,15 +247,28 @@ func TestThePageOfTheNights(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	page, err := activities.ReadNightlyPage(t.Context(), s.Bucket, "shop", 2, now)
-	if err != nil || len(page.Rows) != 2 || page.InUse != 1 || page.Metric != "HR@5" || !page.Made.Equal(now) || page.Name != "shop" {
+	page, err := registry.ReadNightlyPage(t.Context(), s.Bucket, "shop", 2, now)
+	if err != nil || len(page.Rows) != 2 || page.InUse != 1 || page.Metric != "HR@5" || !page.Made.Equal(now) ||
+		page.Name != "shop" {
 		t.Fatalf("%+v, %v", page, err)
 	}
 	if idle := page.Rows[0]; idle.Number != 1 || idle.Trained || idle.Difference != nil || idle.Report != "" {
 		t.Errorf("the idle night: %+v", idle)
 	}
 	row := page.Rows[1]
-	counts := []int{row.NewRows, row.NewBad, row.Rows, row.Users, row.Items, row.NewUsers, row.NewItems, row.NewRationales, row.NewParsed, row.Requests, row.Tokens}
+	counts := []int{
+		row.NewRows,
+		row.NewBad,
+		row.Rows,
+		row.Users,
+		row.Items,
+		row.NewUsers,
+		row.NewItems,
+		row.NewRationales,
+		row.NewParsed,
+		row.Requests,
+		row.Tokens,
+	}
 	equal(t, "counts", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, counts)
 	equal(t, "figures", []float64{0.5, 0.25, 0.75, 7}, []float64{row.Value, row.Low, row.High, row.Seconds})
 	if d := row.Difference; d == nil || d.Mean != 0.1 || d.Low != -0.1 || d.High != 0.2 || d.P != 0.3 {
@@ -255,8 +295,11 @@ func TestAnotherSourceIsDrawnFromItsBeginning(t *testing.T) {
 		source spec.Source
 		want   int
 	}{
-		{spec.Source{Path: "a", Watermark: "c"}, 2}, {spec.Source{Path: "a", Watermark: "c"}, 0}, {spec.Source{Path: "b", Watermark: "c"}, 2},
-		{spec.Source{Path: "b", Table: "t", Watermark: "c"}, 2}, {spec.Source{Path: "b", Table: "t", Watermark: "c"}, 0},
+		{spec.Source{Path: "a", Watermark: "c"}, 2},
+		{spec.Source{Path: "a", Watermark: "c"}, 0},
+		{spec.Source{Path: "b", Watermark: "c"}, 2},
+		{spec.Source{Path: "b", Table: "t", Watermark: "c"}, 2},
+		{spec.Source{Path: "b", Table: "t", Watermark: "c"}, 0},
 		{spec.Source{Path: "b", Table: "t", Watermark: "d"}, 2},
 	} {
 		if got := draw(c.source); got != c.want {
@@ -269,12 +312,13 @@ func TestAnotherSourceIsDrawnFromItsBeginning(t *testing.T) {
 func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
 	s := newInboxEnv(t)
 	identify := func(data spec.Data) (string, error) {
-		id, err := run[activities.Identity](s, s.Identify, activities.IdentifyInput{Data: data})
+		id, err := run[registry.Identity](s, s.Identify, activities.IdentifyInput{Data: data})
 		return id.Data, err
 	}
 	seen := map[string]string{}
 	for name, files := range map[string]map[string]string{
-		"itself": {"a": "1", "b": "2"}, "content": {"a": "1", "b": "3"}, "name": {"a": "1", "c": "2"}, "border": {"a": "1b 1\n2"}, "less": {"a": "1"},
+		"itself": {"a": "1", "b": "2"}, "content": {"a": "1", "b": "3"}, "name": {"a": "1", "c": "2"},
+		"border": {"a": "1b 1\n2"}, "less": {"a": "1"},
 	} {
 		dir := t.TempDir()
 		for file, text := range files {
@@ -290,7 +334,8 @@ func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
 			t.Errorf("%s and %s are the same", name, other)
 		}
 		seen[id] = name
-		if again, err := identify(spec.Data{Reviews: &spec.Reviews{Path: filepath.Join(dir, "*")}}); err != nil || again != id {
+		if again, err := identify(spec.Data{Reviews: &spec.Reviews{Path: filepath.Join(dir, "*")}}); err != nil ||
+			again != id {
 			t.Errorf("%s: as reviews %q, %v", name, again, err)
 		}
 		stored := &spec.Accumulated{Reviews: spec.Ref{Digest: "r"}}
@@ -310,7 +355,13 @@ func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
 // TestADifferenceNamesItsFilesInOrder compares artifacts of many files.
 func TestADifferenceNamesItsFilesInOrder(t *testing.T) {
 	b := newTestEnv(t)
-	first, second, want := map[string]string{"same": "x", "distillation.json": "1"}, map[string]string{"same": "x", "distillation.json": "2"}, []string{}
+	first, second, want := map[string]string{
+		"same":              "x",
+		"distillation.json": "1",
+	}, map[string]string{
+		"same":              "x",
+		"distillation.json": "2",
+	}, []string{}
 	for i := range 9 {
 		name := fmt.Sprint("f", i)
 		switch want = append(want, name); i % 3 {
@@ -322,17 +373,26 @@ func TestADifferenceNamesItsFilesInOrder(t *testing.T) {
 			first[name], second[name] = "1", "2"
 		}
 	}
-	rows, err := activities.CompareRuns(context.Background(), b.bucket,
-		activities.ReportInput{Rationales: b.putArtifact("r", first)}, activities.ReportInput{Rationales: b.putArtifact("r", second)})
+	rows, err := registry.CompareRuns(context.Background(), b.bucket,
+		registry.RunRecord{Rationales: b.putArtifact("r", first)}, registry.RunRecord{Rationales: b.putArtifact("r", second)})
 	if err != nil || len(rows) != 1 || rows[0].Equal || rows[0].Name != "rationales" {
 		t.Fatalf("%+v, %v", rows, err)
 	}
 	if diff := cmp.Diff(want, rows[0].Files); diff != "" {
 		t.Error(diff)
 	}
-	timed := map[string]string{"same": "x", "distillation.json": "3"}
-	rows, err = activities.CompareRuns(context.Background(), b.bucket,
-		activities.ReportInput{Rationales: b.putArtifact("r", map[string]string{"same": "x"})}, activities.ReportInput{Rationales: b.putArtifact("r", timed)})
+	equal, timed := map[string]string{}, map[string]string{"distillation.json": "3"}
+	for i := range 20 {
+		equal[fmt.Sprint("f", i)], timed[fmt.Sprint("f", i)] = "x", "x"
+	}
+	rows, err = registry.CompareRuns(
+		context.Background(),
+		b.bucket,
+		registry.RunRecord{
+			Rationales: b.putArtifact("r", equal),
+		},
+		registry.RunRecord{Rationales: b.putArtifact("r", timed)},
+	)
 	if err != nil || len(rows) != 1 || !rows[0].Equal || len(rows[0].Files) > 0 {
 		t.Errorf("only times differ: %+v, %v", rows, err)
 	}

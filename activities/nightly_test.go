@@ -21,6 +21,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -118,7 +119,7 @@ func (s *inboxEnv) parts(ref storage.Ref) (all []string) {
 }
 
 // promote promotes a model that was made from what was gathered.
-func (s *inboxEnv) promote(g activities.IngestResult, weights string) storage.Promotion {
+func (s *inboxEnv) promote(g activities.IngestResult, weights string) registry.Promotion {
 	s.t.Helper()
 	dir := s.t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), []byte(weights), 0o600); err != nil {
@@ -128,8 +129,8 @@ func (s *inboxEnv) promote(g activities.IngestResult, weights string) storage.Pr
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p := storage.Promotion{Reviews: g.Reviews, Dataset: ref, Preprocessed: ref, Model: storage.PromotedModel{Weights: ref, Spec: []byte("{}")}}
-	promotion, err := run[storage.Promotion](s, s.Promote, activities.PromoteInput{Name: "shop", Previous: g.Promoted.Number, Promotion: p})
+	p := registry.Promotion{Reviews: g.Reviews, Dataset: ref, Preprocessed: ref, Model: registry.PromotedModel{Weights: ref, Spec: []byte("{}")}}
+	promotion, err := run[registry.Promotion](s, s.Promote, activities.PromoteInput{Name: "shop", Previous: g.Promoted.Number, Promotion: p})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -215,7 +216,7 @@ func TestIngestSkipsFilesOfRejectedRuns(t *testing.T) {
 	s.promote(s.ingest(nil), "first")
 	s.putFile("b", "poison")
 	bad := s.ingest(nil)
-	nightly := activities.NightlyRun{Name: "shop", Number: bad.RunNumber, Verdict: activities.VerdictRejected, Ingested: bad.Ingested, SkipFiles: true}
+	nightly := registry.NightlyRun{Name: "shop", Number: bad.RunNumber, Verdict: registry.VerdictRejected, Ingested: bad.Ingested, SkipFiles: true}
 	if number, err := run[int](s, s.RecordNightlyRun, nightly); err != nil || number != 1 {
 		t.Fatalf("recorded as night %d: %v", number, err)
 	}
@@ -245,8 +246,8 @@ func TestIngestSkipsFilesOfRolledBackModel(t *testing.T) {
 	if err != nil || chosen.Previous != 2 || chosen.Promotion.RollbackTo != 1 {
 		t.Fatalf("rolling back chooses %+v, %v; want promotion 1 over 2", chosen, err)
 	}
-	back, err := run[storage.Promotion](s, s.Promote, chosen)
-	if err != nil || back.Number != 3 || back.Kind != storage.Rollback {
+	back, err := run[registry.Promotion](s, s.Promote, chosen)
+	if err != nil || back.Number != 3 || back.Kind != registry.Rollback {
 		t.Fatalf("rolled back to %+v, %v", back, err)
 	}
 	s.putFile("c", "fine")
@@ -288,7 +289,7 @@ func TestSanityCheck(t *testing.T) {
 	s := newInboxEnv(t)
 	gate := spec.DefaultNightly().Gate
 	gate.MaxRows, gate.MinRows = 100, 5
-	before := map[string]int{activities.CountRows: 1000, activities.CountBad: 10, activities.CountRationales: 50, activities.CountParsed: 50}
+	before := &registry.Counts{Rows: 1000, Bad: 10, Rationales: 50, Parsed: 50}
 	for _, c := range []struct {
 		name      string
 		rows, bad int
@@ -310,8 +311,8 @@ func TestSanityCheck(t *testing.T) {
 			if err != nil || strings.Join(out.Reasons, "; ") != c.want {
 				t.Errorf("got %q, %v; want %q", out.Reasons, err, c.want)
 			}
-			if out.Counts[activities.CountNewRows] != c.rows-1000 {
-				t.Errorf("%d new rows, want %d", out.Counts[activities.CountNewRows], c.rows-1000)
+			if out.Counts.NewRows != c.rows-1000 {
+				t.Errorf("%d new rows, want %d", out.Counts.NewRows, c.rows-1000)
 			}
 			in.Previous = nil
 			if first, err := run[activities.SanityCheckResult](s, s.SanityCheck, in); err != nil || len(first.Reasons) > 0 {
@@ -377,7 +378,7 @@ func TestCompareModels(t *testing.T) {
 
 func TestNotifyPostsSignedBody(t *testing.T) {
 	t.Setenv(activities.WebhookSecret, "hush")
-	var received activities.NightlyRun
+	var received registry.NightlyRun
 	status := http.StatusServiceUnavailable
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, err := io.ReadAll(r.Body)
@@ -396,7 +397,7 @@ func TestNotifyPostsSignedBody(t *testing.T) {
 	}))
 	defer server.Close()
 	s := newInboxEnv(t)
-	in := activities.NotifyInput{URL: server.URL, Run: activities.NightlyRun{Name: "shop", Number: 3, Verdict: activities.VerdictRejected}}
+	in := activities.NotifyInput{URL: server.URL, Run: registry.NightlyRun{Name: "shop", Number: 3, Verdict: registry.VerdictRejected}}
 	if _, err := run[any](s, s.Notify, in); err == nil || !strings.Contains(err.Error(), "503") {
 		t.Errorf("a webhook that answers 503: %v", err)
 	}

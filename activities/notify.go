@@ -12,12 +12,14 @@ import (
 	"net/http"
 	"os"
 	"time"
+
+	"rdrec/registry"
 )
 
 // NotifyInput is a night and who is told of it.
 type NotifyInput struct {
-	URL string     `json:"url"`
-	Run NightlyRun `json:"run"`
+	URL string              `json:"url"`
+	Run registry.NightlyRun `json:"run"`
 }
 
 const (

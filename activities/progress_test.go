@@ -8,14 +8,48 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
 // TestProgressOfPartsIsAdded keeps what is of the whole.
 func TestProgressOfPartsIsAdded(t *testing.T) {
-	whole := Progress{Stage: "distill", Done: 1, Total: 10, Unit: "rationales", Rate: 0.5, TokenRate: 2, Parsed: 3, ProgressAttempt: 4, TeacherSeconds: 5, Note: "n"}
-	part := Progress{Stage: "x", Done: 2, Total: 7, Unit: "y", Rate: 0.25, TokenRate: 8, Parsed: 16, ProgressAttempt: 32, TeacherSeconds: 64, Note: "m"}
-	want := Progress{Stage: "distill", Done: 3, Total: 10, Unit: "rationales", Rate: 0.75, TokenRate: 10, Parsed: 19, ProgressAttempt: 4, TeacherSeconds: 5, Note: "n"}
+	whole := Progress{
+		Stage:           "distill",
+		Done:            1,
+		Total:           10,
+		Unit:            "rationales",
+		Rate:            0.5,
+		TokenRate:       2,
+		Parsed:          3,
+		ProgressAttempt: 4,
+		TeacherSeconds:  5,
+		Note:            "n",
+	}
+	part := Progress{
+		Stage:           "x",
+		Done:            2,
+		Total:           7,
+		Unit:            "y",
+		Rate:            0.25,
+		TokenRate:       8,
+		Parsed:          16,
+		ProgressAttempt: 32,
+		TeacherSeconds:  64,
+		Note:            "m",
+	}
+	want := Progress{
+		Stage:           "distill",
+		Done:            3,
+		Total:           10,
+		Unit:            "rationales",
+		Rate:            0.75,
+		TokenRate:       10,
+		Parsed:          19,
+		ProgressAttempt: 4,
+		TeacherSeconds:  5,
+		Note:            "n",
+	}
 	if diff := cmp.Diff(want, whole.Add(part)); diff != "" {
 		t.Error(diff)
 	}
@@ -37,7 +71,10 @@ func TestAShardIsTheSumOfWhatItTook(t *testing.T) {
 // TestAReportKeepsStageAndLife replaces all else.
 func TestAReportKeepsStageAndLife(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	p := &heartbeat{latest: Progress{Stage: "distill", Note: "old", History: attemptHistory{Attempt: 3, MaxDone: 4}}, now: func() time.Time { return now }}
+	p := &heartbeat{
+		latest: Progress{Stage: "distill", Note: "old", History: attemptHistory{Attempt: 3, MaxDone: 4}},
+		now:    func() time.Time { return now },
+	}
 	p.report(Progress{Stage: "x", Done: 5, History: attemptHistory{Attempt: 9}})
 	latest, moved := p.read()
 	want := Progress{Stage: "distill", Done: 5, History: attemptHistory{Attempt: 3, MaxDone: 5, Progressed: true}}
@@ -61,11 +98,14 @@ func TestADrawnFilesName(t *testing.T) {
 
 func TestTheModelBeforeIsFound(t *testing.T) {
 	for _, c := range []struct {
-		now  storage.Promotion
+		now  registry.Promotion
 		want int
 	}{
-		{storage.Promotion{Number: 1}, 0}, {storage.Promotion{Number: 2}, 1}, {storage.Promotion{Number: 5}, 4},
-		{storage.Promotion{Number: 5, Kind: storage.Rollback, RollbackTo: 3}, 2}, {storage.Promotion{Number: 5, Kind: storage.Rollback, RollbackTo: 1}, 0},
+		{registry.Promotion{Number: 1}, 0},
+		{registry.Promotion{Number: 2}, 1},
+		{registry.Promotion{Number: 5}, 4},
+		{registry.Promotion{Number: 5, Kind: registry.Rollback, RollbackTo: 3}, 2},
+		{registry.Promotion{Number: 5, Kind: registry.Rollback, RollbackTo: 1}, 0},
 	} {
 		if got, err := previousModel("shop", c.now); got != c.want || (err != nil) != (c.want == 0) {
 			t.Errorf("%+v: %d, %v; want %d", c.now, got, err, c.want)
@@ -78,16 +118,16 @@ func TestAPromotableModelIsItsSpecs(t *testing.T) {
 	s := spec.Default()
 	s.Methods, s.Seed, s.Protocol, s.Student.Size = []string{"pod", "rdrec"}, 7, spec.Clean, "t5-small"
 	weights := storage.Ref{Digest: "d", Size: 1}
-	got, err := NewPromotedModel(weights, s)
+	got, err := registry.NewPromotedModel(weights, s)
 	if err != nil || len(got.Spec) == 0 {
 		t.Fatal(got, err)
 	}
-	want := storage.PromotedModel{Weights: weights, Method: "pod", Size: "t5-small", Protocol: spec.Clean, Seed: 7}
-	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(storage.PromotedModel{}, "Spec")); diff != "" {
+	want := registry.PromotedModel{Weights: weights, Method: "pod", Size: "t5-small", Protocol: spec.Clean, Seed: 7}
+	if diff := cmp.Diff(want, got, cmpopts.IgnoreFields(registry.PromotedModel{}, "Spec")); diff != "" {
 		t.Error(diff)
 	}
 	s.Methods = []string{"pod"}
-	if got, err := NewPromotedModel(weights, s); err != nil || got.Method != "pod" {
+	if got, err := registry.NewPromotedModel(weights, s); err != nil || got.Method != "pod" {
 		t.Errorf("a spec of one method: %+v, %v", got, err)
 	}
 }

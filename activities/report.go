@@ -20,52 +20,9 @@ import (
 	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
+	"rdrec/registry"
 	"rdrec/storage"
 )
-
-// ReportInput is everything that an experiment made.
-type ReportInput struct {
-	Spec spec.Spec `json:"spec"`
-	// Rationales is zero when no method learns them.
-	Dataset      storage.Ref `json:"dataset"`
-	Rationales   storage.Ref `json:"rationales"`
-	Preprocessed storage.Ref `json:"preprocessed"`
-	Baseline     storage.Ref `json:"baseline"`
-	// TrainSasrec is zero where SASRec is not among the spec's baselines.
-	Sasrec   storage.Ref   `json:"sasrec"`
-	Identity Identity      `json:"identity"`
-	Trials   []TrialResult `json:"trials"`
-	Stages   []StageTime   `json:"stages"`
-	// NightlyRun is the verdict where a night is reported.
-	NightlyRun *NightlyRun `json:"nightly_run,omitempty"`
-}
-
-// TrialResult is one trained and examined student.
-type TrialResult struct {
-	Method string `json:"method"`
-	// Variant is the switch that an ablation flipped, as it was ("skip_pads off"); empty for the
-	// spec's own protocol.
-	Variant string      `json:"variant,omitempty"`
-	Seed    int64       `json:"seed"`
-	Model   storage.Ref `json:"model"`
-	// Evaluations are the artifacts of answers, one for each kind that was examined.
-	Evaluations []storage.Ref `json:"evaluations"`
-	Stages      []StageTime   `json:"stages"`
-}
-
-// Name is the method's in reports.
-func (t TrialResult) Name() string { return spec.MethodLabel(t.Method, t.Variant) }
-
-// StageTime says what a stage took, now or when it was first done.
-type StageTime struct {
-	Name        string      `json:"name"`
-	Cached      bool        `json:"cached"`
-	Seconds     float64     `json:"seconds"`
-	Fingerprint string      `json:"fingerprint"`
-	Output      storage.Ref `json:"output"`
-	// Stats are what else is known of the work, see [storage.Done].
-	Stats map[string]float64 `json:"stats,omitempty"`
-}
 
 // ReportResult is where the report is.
 type ReportResult struct {
@@ -77,7 +34,7 @@ type ReportResult struct {
 
 // Report gathers what the stages made, scores it, and writes report.html, report.json and
 // report.txt, and the run's record.
-func (a *Activities) Report(ctx context.Context, in ReportInput) (out ReportResult, err error) {
+func (a *Activities) Report(ctx context.Context, in registry.RunRecord) (out ReportResult, err error) {
 	ctx, work, err := a.begin(ctx, "report")
 	defer work.finish(&err)
 	if err != nil {
@@ -87,7 +44,7 @@ func (a *Activities) Report(ctx context.Context, in ReportInput) (out ReportResu
 	if err != nil {
 		return out, err
 	}
-	w := &reportBuilder{Activities: a, ReportInput: in, data: data}
+	w := &reportBuilder{Activities: a, RunRecord: in, data: data}
 	if err := w.assemble(ctx); err != nil {
 		return out, err
 	}
@@ -101,7 +58,7 @@ func (a *Activities) Report(ctx context.Context, in ReportInput) (out ReportResu
 // reportBuilder is a running [Activities.Report].
 type reportBuilder struct {
 	*Activities
-	ReportInput
+	registry.RunRecord
 	data   *dataset.Dataset
 	report report.Report
 }
@@ -136,7 +93,7 @@ func (w *reportBuilder) assemble(ctx context.Context) error {
 	w.report.ComparePublished()
 	w.report.Conclude()
 	if w.NightlyRun != nil {
-		w.report.Verdict = append(w.NightlyRun.summary(), w.report.Verdict...)
+		w.report.Verdict = append(w.NightlyRun.Summary(), w.report.Verdict...)
 	}
 	return nil
 }
@@ -158,7 +115,7 @@ func (w *reportBuilder) artifacts() []report.Pair {
 }
 
 // secondsOf is what the stages whose name begins with name took.
-func secondsOf(stages []StageTime, name string) float64 {
+func secondsOf(stages []registry.StageTime, name string) float64 {
 	total := 0.0
 	for _, s := range stages {
 		if strings.HasPrefix(s.Name, name) {
@@ -169,13 +126,13 @@ func secondsOf(stages []StageTime, name string) float64 {
 }
 
 // statsOf are a stage's.
-func statsOf(stages []StageTime, name string) map[string]float64 {
+func statsOf(stages []registry.StageTime, name string) storage.Stats {
 	for _, s := range stages {
 		if s.Name == name {
 			return s.Stats
 		}
 	}
-	return nil
+	return storage.Stats{}
 }
 
 // source says where the data came from, what was left of it and how items were numbered.
@@ -213,7 +170,7 @@ func (w *reportBuilder) teacher(ctx context.Context) error {
 	if w.Rationales.IsZero() {
 		return nil
 	}
-	d, err := readArtifactJSON[Distillation](ctx, w.Bucket, w.Rationales, distillationRecord)
+	d, err := readArtifactJSON[Distillation](ctx, w.Bucket, w.Rationales, registry.DistillationFile)
 	if err != nil {
 		return err
 	}
@@ -227,16 +184,16 @@ func (w *reportBuilder) teacher(ctx context.Context) error {
 	timing := statsOf(w.Stages, "distill")
 	t := &report.Teacher{
 		Model: d.Teacher, Prompt: d.Prompt, Parse: w.Spec.Teacher.Parse, Weights: w.Identity.Teacher,
-		Explanations: d.Explanations, Wanted: d.Wanted - d.Skipped, Requests: int(timing[StatRequests]), Seconds: timing[StatSeconds],
+		Explanations: d.Explanations, Wanted: d.Wanted - d.Skipped, Requests: timing.Requests, Seconds: timing.Seconds,
 		Parsed: d.Quality.Parsed, Retried: d.Quality.Retried, Quarantined: d.Quality.Quarantined, Leaked: d.Quality.Leaked,
 		FellBack: d.Quality.FellBack, PromptTokens: d.Quality.PromptTokens, Tokens: d.Quality.Tokens, Grounded: d.Quality.Grounded,
-		BatchHalvings: int(timing[StatBatchHalvings]),
+		BatchHalvings: timing.BatchHalvings,
 	}
 	for _, r := range d.Quality.Reasons {
 		t.Reasons = append(t.Reasons, report.Pair{Name: r.Reason, Value: strconv.Itoa(r.Count)})
 	}
 	if t.Requests > 0 {
-		t.TokensPerSecond = timing[StatTokens] / max(t.Seconds, 1e-3)
+		t.TokensPerSecond = float64(timing.Tokens) / max(t.Seconds, 1e-3)
 	}
 	for _, row := range rows[:min(len(rows), rationaleSamples)] {
 		t.Samples = append(t.Samples, report.Rationale{
@@ -298,10 +255,10 @@ func (w *reportBuilder) store(ctx context.Context, dir string, files map[string]
 		return out, err
 	}
 	record, err := json.MarshalIndent(struct {
-		ReportInput
+		registry.RunRecord
 		Report storage.Ref       `json:"report"`
 		Build  map[string]string `json:"build"` // of the worker that wrote the report
-	}{w.ReportInput, out.Report, w.Build}, "", " ")
+	}{w.RunRecord, out.Report, w.Build}, "", " ")
 	if err != nil {
 		return out, fmt.Errorf("encode the run's record: %w", err)
 	}

@@ -12,6 +12,7 @@ import (
 	"rdrec/internal/prediction"
 	"rdrec/internal/report"
 	"rdrec/internal/task"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -68,7 +69,7 @@ func (w *reportBuilder) studentRows(ctx context.Context, task task.Task, table *
 }
 
 // studentRow begins the row of a method, or of a method with one switch flipped.
-func (w *reportBuilder) studentRow(trial TrialResult) report.Row {
+func (w *reportBuilder) studentRow(trial registry.TrialResult) report.Row {
 	row := report.Row{Method: trial.Name(), Kind: report.StudentRow, About: w.Spec.Student.Size}
 	if trial.Variant != "" {
 		row.Kind, row.Base = report.AblationRow, trial.Method
@@ -90,7 +91,7 @@ func (w *reportBuilder) baselineRows(ctx context.Context, task task.Task, table 
 			}
 			continue
 		}
-		scores, err := w.ranked(ctx, w.ReportInput.Baseline, rankingFile(row.Name, task), table.Strict)
+		scores, err := w.ranked(ctx, w.RunRecord.Baseline, rankingFile(row.Name, task), table.Strict)
 		if err != nil {
 			return err
 		}
@@ -107,14 +108,14 @@ func (w *reportBuilder) baselineRows(ctx context.Context, task task.Task, table 
 
 // sasrecRow has a trial for each seed, as the students have.
 func (w *reportBuilder) sasrecRow(ctx context.Context, task task.Task, table *report.Table) error {
-	record, err := readArtifactJSON[SasrecRecord](ctx, w.Bucket, w.ReportInput.Sasrec, sasrecRecord)
+	record, err := readArtifactJSON[SasrecRecord](ctx, w.Bucket, w.RunRecord.Sasrec, sasrecRecord)
 	if err != nil {
 		return err
 	}
 	row := report.Row{Method: baseline.SASRec, Kind: report.ModelRow, About: record.Description}
 	for k := range w.Spec.Trials {
 		seed := w.Spec.Seed + int64(k)
-		scores, err := w.ranked(ctx, w.ReportInput.Sasrec, sasrecFile(seed, task), table.Strict)
+		scores, err := w.ranked(ctx, w.RunRecord.Sasrec, sasrecFile(seed, task), table.Strict)
 		if err != nil {
 			return err
 		}
@@ -145,7 +146,7 @@ func lists(predictions []prediction.Prediction) []metric.List {
 const shownSamples = 6
 
 // recommended adds some recommendations for people to read.
-func (w *reportBuilder) recommended(trial TrialResult, t task.Task, predictions []prediction.Prediction) {
+func (w *reportBuilder) recommended(trial registry.TrialResult, t task.Task, predictions []prediction.Prediction) {
 	if t != task.Sequential || trial.Variant != "" {
 		return
 	}
@@ -173,7 +174,7 @@ func (w *reportBuilder) texts(ctx context.Context) error {
 	return nil
 }
 
-func (w *reportBuilder) explained(trial TrialResult, texts []prediction.Text) error {
+func (w *reportBuilder) explained(trial registry.TrialResult, texts []prediction.Text) error {
 	words := make([]metric.Text, len(texts))
 	for i, t := range texts {
 		words[i] = metric.Text{Reference: strings.Fields(t.Reference), Generated: strings.Fields(t.Generated)}

@@ -14,6 +14,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -48,7 +49,7 @@ func (s *inboxEnv) objects() map[string]string {
 // numbered are the nights' numbers with their runs.
 func (s *inboxEnv) numbered() (all []string) {
 	s.t.Helper()
-	nights, err := activities.ReadNightlyRuns(s.t.Context(), s.Bucket, "shop", 100)
+	nights, err := registry.ReadNightlyRuns(s.t.Context(), s.Bucket, "shop", 100)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -84,7 +85,7 @@ func TestARetriedNightIsRecordedOnce(t *testing.T) {
 				}
 			}
 			others(c.before)
-			night := activities.NightlyRun{Name: "shop", Number: c.number, Verdict: activities.VerdictRejected}
+			night := registry.NightlyRun{Name: "shop", Number: c.number, Verdict: registry.VerdictRejected}
 			first, err := run[int](s, s.RecordNightlyRun, night)
 			if err != nil {
 				t.Fatal(err)
@@ -102,10 +103,10 @@ func TestARetriedNightIsRecordedOnce(t *testing.T) {
 func TestANightIsRecordedAsItIs(t *testing.T) {
 	s := newInboxEnv(t)
 	s.Now = func() time.Time { return time.Date(2026, 1, 2, 4, 4, 5, 0, time.FixedZone("", 3600)) }
-	night := activities.NightlyRun{
+	night := registry.NightlyRun{
 		Name:              "shop",
 		Number:            1,
-		Verdict:           activities.VerdictRejected,
+		Verdict:           registry.VerdictRejected,
 		Reasons:           []string{"why"},
 		SkippedFiles:      2,
 		Seconds:           3,
@@ -115,21 +116,21 @@ func TestANightIsRecordedAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	night.Workflow, night.Run, night.Time = testWorkflow, testRun, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	nights, err := activities.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1)
+	nights, err := registry.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "nights", []activities.NightlyRun{night}, nights)
+	equal(t, "nights", []registry.NightlyRun{night}, nights)
 }
 
 func TestARetriedPromotionIsOne(t *testing.T) {
 	s := newInboxEnv(t)
 	s.Now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
 	weights := s.putArtifact("model.safetensors", "w")
-	in := activities.PromoteInput{Name: "shop", Promotion: storage.Promotion{
-		Dataset: weights, Preprocessed: weights, Model: storage.PromotedModel{Weights: weights, Spec: []byte(`{}`)},
+	in := activities.PromoteInput{Name: "shop", Promotion: registry.Promotion{
+		Dataset: weights, Preprocessed: weights, Model: registry.PromotedModel{Weights: weights, Spec: []byte(`{}`)},
 	}}
-	first, err := run[storage.Promotion](s, s.Promote, in)
+	first, err := run[registry.Promotion](s, s.Promote, in)
 	if err != nil || first.Number != 1 || first.Workflow != testWorkflow || first.Run != testRun ||
 		!first.Time.Equal(s.Now()) {
 		t.Fatalf("promoted %+v, %v", first, err)
@@ -137,7 +138,7 @@ func TestARetriedPromotionIsOne(t *testing.T) {
 	before := s.objects()
 	later := s.Now().Add(time.Minute)
 	s.Now = func() time.Time { return later }
-	again, err := run[storage.Promotion](s, s.Promote, in)
+	again, err := run[registry.Promotion](s, s.Promote, in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -145,10 +146,10 @@ func TestARetriedPromotionIsOne(t *testing.T) {
 	equal(t, "bucket", before, s.objects())
 
 	in.Promotion.Model.Weights = s.putArtifact("model.safetensors", "other")
-	_, err = run[storage.Promotion](s, s.Promote, in)
+	_, err = run[registry.Promotion](s, s.Promote, in)
 	s.isInvalid("judged against no model where one is in use", err)
 	in.Previous, in.Promotion.Dataset.Digest = 1, strings.Repeat("0", 64)
-	_, err = run[storage.Promotion](s, s.Promote, in)
+	_, err = run[registry.Promotion](s, s.Promote, in)
 	s.isInvalid("a dataset that is gone", err)
 }
 
@@ -179,7 +180,7 @@ func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		done := storage.StageRecord{Stage: "import", Fingerprint: fingerprint, Output: s.putArtifact("f", "x"), Seconds: 2, Stats: map[string]float64{"requests": 3}}
+		done := storage.StageRecord{Stage: "import", Fingerprint: fingerprint, Output: s.putArtifact("f", "x"), Seconds: 2, Stats: storage.Stats{Requests: 3}}
 		for range 2 {
 			if _, err := run[any](s, s.CommitStage, done); (err != nil) != (c.broken != "") {
 				t.Errorf("%q is broken: %v", c.broken, err)
@@ -288,4 +289,10 @@ func TestRetriedStagesMakeTheSameArtefact(t *testing.T) {
 	objects := s.objects()
 	equal(t, "gather", before, s.ingest(nil))
 	equal(t, "gather: bucket", objects, s.objects())
+}
+
+func TestAWebhookThatIsNoURLIsInvalid(t *testing.T) {
+	s := newInboxEnv(t)
+	_, err := run[any](s, s.Notify, activities.NotifyInput{URL: "::"})
+	s.isInvalid("a webhook's URL", err)
 }

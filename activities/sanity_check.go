@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -12,15 +13,15 @@ import (
 type SanityCheckInput struct {
 	Gate spec.Gate `json:"gate"`
 	// Previous are the counts of the model in use; nil where there is none.
-	Previous   map[string]int `json:"previous"`
-	Dataset    storage.Ref    `json:"dataset"`
-	Rationales storage.Ref    `json:"rationales"`
+	Previous   *registry.Counts `json:"previous"`
+	Dataset    storage.Ref      `json:"dataset"`
+	Rationales storage.Ref      `json:"rationales"`
 }
 
 // SanityCheckResult says whether it is sane.
 type SanityCheckResult struct {
-	Counts  map[string]int `json:"counts"`
-	Reasons []string       `json:"reasons"`
+	Counts  registry.Counts `json:"counts"`
+	Reasons []string        `json:"reasons"`
 }
 
 // SanityCheck counts what came in and holds it against the gate: before the teacher is asked, and
@@ -34,30 +35,28 @@ func (a *Activities) SanityCheck(ctx context.Context, in SanityCheckInput) (out 
 	if err != nil {
 		return out, err
 	}
-	out.Counts = map[string]int{
-		CountRows: rows.Rows, CountBad: rows.Bad, CountUsers: rows.Users, CountItems: rows.Items, CountInteractions: rows.Interactions,
+	out.Counts = registry.Counts{
+		Rows: rows.Rows, Bad: rows.Bad, Users: rows.Users, Items: rows.Items, Interactions: rows.Interactions,
 	}
-	increments := map[string]string{CountNewRows: CountRows, CountNewBad: CountBad, CountNewUsers: CountUsers, CountNewItems: CountItems}
 	if !in.Rationales.IsZero() {
-		d, err := readArtifactJSON[Distillation](ctx, a.Bucket, in.Rationales, distillationRecord)
+		d, err := readArtifactJSON[Distillation](ctx, a.Bucket, in.Rationales, registry.DistillationFile)
 		if err != nil {
 			return out, err
 		}
-		out.Counts[CountRationales], out.Counts[CountParsed] = d.Quality.Rationales, d.Quality.Parsed
-		increments[CountNewRationales], increments[CountNewParsed] = CountRationales, CountParsed
+		out.Counts.Rationales, out.Counts.Parsed = d.Quality.Rationales, d.Quality.Parsed
 	}
-	for name, of := range increments {
-		out.Counts[name] = out.Counts[of] - in.Previous[of]
+	if in.Previous == nil {
+		out.Counts = out.Counts.Since(registry.Counts{})
+		return out, nil
 	}
-	if in.Previous != nil {
-		out.Reasons = sanityFailures(in.Gate, out.Counts)
-	}
+	out.Counts = out.Counts.Since(*in.Previous)
+	out.Reasons = sanityFailures(in.Gate, out.Counts)
 	return out, nil
 }
 
 // sanityFailures says what of the counts is outside the gate.
-func sanityFailures(g spec.Gate, counts map[string]int) (reasons []string) {
-	rows, bad := counts[CountNewRows], counts[CountNewBad]
+func sanityFailures(g spec.Gate, c registry.Counts) (reasons []string) {
+	rows, bad := c.NewRows, c.NewBad
 	if rows < g.MinRows {
 		reasons = append(reasons, fmt.Sprintf("%d rows ingested, fewer than nightly.gate.min_rows %d", rows, g.MinRows))
 	}
@@ -68,7 +67,7 @@ func sanityFailures(g spec.Gate, counts map[string]int) (reasons []string) {
 		reasons = append(reasons, fmt.Sprintf("%d of the %d ingested rows are unreadable, more than nightly.gate.max_bad %g allows",
 			bad, rows, g.MaxBad))
 	}
-	replies, parsed := counts[CountNewRationales], counts[CountNewParsed]
+	replies, parsed := c.NewRationales, c.NewParsed
 	if float64(parsed) < g.MinParsed*float64(replies) {
 		reasons = append(reasons, fmt.Sprintf("%d of the teacher's %d new replies parse, fewer than nightly.gate.min_parsed %g requires",
 			parsed, replies, g.MinParsed))

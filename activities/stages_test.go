@@ -14,6 +14,7 @@ import (
 	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -106,7 +107,7 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 	student := &answering{}
 	s.Recommenders = student
 	examples := s.imports("../testdata/rdrec/beauty_mini")
-	model := activities.Model{Method: "rdrec", Preprocessed: examples, Student: s.putArtifact("m", "m"), Spec: spec.Default()}
+	model := registry.Model{Method: "rdrec", Preprocessed: examples, Student: s.putArtifact("m", "m"), Spec: spec.Default()}
 	in := activities.ExportInput{Model: model, Top: 2}
 	plan, err := run[activities.ExportPlan](s, s.PlanExport, in)
 	if err != nil {
@@ -190,7 +191,7 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 	export := func(examples, student storage.Ref) activities.ExportInput {
 		return activities.ExportInput{
 			Top:   1,
-			Model: activities.Model{Method: "rdrec", Preprocessed: examples, Student: student},
+			Model: registry.Model{Method: "rdrec", Preprocessed: examples, Student: student},
 		}
 	}
 	for name, c := range map[string]struct {
@@ -233,18 +234,18 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 				ok)}
 		}},
 		"report": {s.Report, func(bad storage.Ref) any {
-			return activities.ReportInput{
+			return registry.RunRecord{
 				Spec:         spec.Default(),
 				Preprocessed: bad,
 			}
 		}},
 		"report's data": {s.Report, func(bad storage.Ref) any {
-			return activities.ReportInput{Spec: spec.Default(), Preprocessed: ok, Dataset: bad}
+			return registry.RunRecord{Spec: spec.Default(), Preprocessed: ok, Dataset: bad}
 		}},
 		"report's students": {s.Report, func(bad storage.Ref) any {
-			return activities.ReportInput{
+			return registry.RunRecord{
 				Spec: spec.Default(), Preprocessed: ok, Dataset: ok,
-				Trials: []activities.TrialResult{{Method: "rdrec", Model: bad}},
+				Trials: []registry.TrialResult{{Method: "rdrec", Model: bad}},
 			}
 		}},
 	} {

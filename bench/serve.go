@@ -25,6 +25,7 @@ import (
 	"rdrec/internal/dataset"
 	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -36,16 +37,16 @@ type serveBench struct {
 	dir     string
 	bucket  *storage.Bucket
 	data    *dataset.Dataset
-	model   activities.Model
+	model   registry.Model
 }
 
-// loadLevel is one load on a server.
+// loadLevel is a load on the server.
 type loadLevel struct {
 	name    string
 	clients int
 }
 
-// loadResult is what a turn came to.
+// loadResult is the measurement of a load.
 type loadResult struct {
 	Name     string  `json:"name"`
 	Clients  int     `json:"clients"`
@@ -53,11 +54,10 @@ type loadResult struct {
 	PerS     float64 `json:"requests_per_second"`
 	P50      float64 `json:"p50_ms"`
 	P99      float64 `json:"p99_ms"`
-	// Rejected were answered 429, Failed otherwise than 200.
+	// Rejected is the number of responses with status 429, Failed that of others than 200.
 	Rejected int `json:"rejected"`
 	Failed   int `json:"failed"`
-	// Before and After are the server's resident memory in MB, CPU its processor-seconds in a
-	// second.
+	// Before and After are the server's resident memory in MB, CPU its CPU-seconds per second.
 	Before float64 `json:"rss_before_mb"`
 	After  float64 `json:"rss_after_mb"`
 	CPU    float64 `json:"cpu"`
@@ -65,8 +65,8 @@ type loadResult struct {
 
 const benchModel = "bench"
 
-// serve measures a server process on the loopback: first with the table of all users, then with
-// every answer decoded.
+// serve measures a server process on the loopback interface: first with live decoding, then with
+// precomputed recommendations.
 func (b *bench) serve(ctx context.Context, size string, seconds float64) error {
 	dir, err := os.MkdirTemp("", "rdrec-bench-")
 	if err != nil {
@@ -78,8 +78,10 @@ func (b *bench) serve(ctx context.Context, size string, seconds float64) error {
 		return err
 	}
 	defer s.bucket.Close()
-	fmt.Fprintf(b.out, "%s, %d threads, %s of random weights, %d users, %d items, top 10, %.0f s each\n", cpuModel(), b.threads, size, len(s.data.Users), s.data.Items, seconds)
-	fmt.Fprintf(b.out, "%-12s %8s %9s %11s %9s %9s %8s %7s %17s %5s\n", "answers", "clients", "requests", "requests/s", "p50 ms", "p99 ms", "rejected", "failed", "RSS MB", "CPU")
+	fmt.Fprintf(b.out, "%s, %d threads, %s with random weights, %d users, %d items, top 10, %.0f s each\n",
+		cpuModel(), b.threads, size, len(s.data.Users), s.data.Items, seconds)
+	fmt.Fprintf(b.out, "%-12s %8s %9s %11s %9s %9s %8s %7s %17s %5s\n", "responses", "clients", "requests",
+		"requests/s", "p50 ms", "p99 ms", "rejected", "failed", "RSS MB", "CPU")
 	var all []loadResult
 	for _, table := range []bool{false, true} {
 		turns := []loadLevel{{"live", 1}, {"live", 16}}
@@ -105,7 +107,7 @@ func (b *bench) serve(ctx context.Context, size string, seconds float64) error {
 	return os.WriteFile(b.json, append(text, '\n'), 0o644)
 }
 
-// promote puts the shipped data and a model into a bucket and has it promoted.
+// promote writes the shipped data and a model to a bucket and promotes the model.
 func (s *serveBench) promote(ctx context.Context, size string) (err error) {
 	if s.bucket, err = storage.Open(ctx, "file://"+filepath.Join(s.dir, "bucket")); err != nil {
 		return err
@@ -132,19 +134,19 @@ func (s *serveBench) promote(ctx context.Context, size string) (err error) {
 	if err != nil {
 		return err
 	}
-	promoted, err := s.bucket.Promote(ctx, benchModel, 0, storage.Promotion{
+	promoted, err := registry.Promote(ctx, s.bucket, benchModel, 0, registry.Promotion{
 		Workflow: benchModel, Run: benchModel, Dataset: examples, Preprocessed: examples,
-		Model: storage.PromotedModel{Weights: weights, Method: asked.Methods[0], Seed: asked.Seed, Spec: text},
+		Model: registry.PromotedModel{Weights: weights, Method: asked.Methods[0], Seed: asked.Seed, Spec: text},
 	})
 	if err != nil {
 		return err
 	}
-	s.model, err = activities.PromotedModel(benchModel, promoted)
+	s.model, err = registry.ModelOfPromotion(benchModel, promoted)
 	return err
 }
 
-// putTable makes a table of ten items for each user. Which they are does not matter to how fast it
-// is read.
+// putTable writes a table of ten items for each user. The choice of items does not affect the
+// speed.
 func (s *serveBench) putTable(ctx context.Context) error {
 	const top = 10
 	dir := filepath.Join(s.dir, "table")
@@ -159,7 +161,8 @@ func (s *serveBench) putTable(ctx context.Context) error {
 	for _, user := range s.data.Users {
 		for rank := 1; rank <= top; rank++ {
 			row := recommender.Row{
-				User: s.data.UserIDs[user.ID-1], Rank: rank, Item: s.data.ItemIDs[(user.ID+rank)%s.data.Items], Title: "An item with a title",
+				User: s.data.UserIDs[user.ID-1], Rank: rank,
+				Item: s.data.ItemIDs[(user.ID+rank)%s.data.Items], Title: "An item with a title",
 				Score: -float64(rank), Explanation: "it is good for the price and it smells nice",
 			}
 			if err := enc.Encode(row); err != nil {
@@ -177,7 +180,7 @@ func (s *serveBench) putTable(ctx context.Context) error {
 	if err := os.WriteFile(filepath.Join(dir, activities.ExportSummaryFile), summary, 0o600); err != nil {
 		return err
 	}
-	artefact, err := s.bucket.PutFolder(ctx, "export", dir)
+	artifact, err := s.bucket.PutFolder(ctx, "export", dir)
 	if err != nil {
 		return err
 	}
@@ -185,19 +188,20 @@ func (s *serveBench) putTable(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.bucket.PutTable(ctx, id, storage.Table{Artifact: artefact, Top: top, Explained: true})
+	return s.bucket.PutTable(ctx, id, storage.Table{Artifact: artifact, Top: top, Explained: true})
 }
 
-// runWorker starts a server, has it loaded, and stops it.
+// serve starts a server, applies the loads, and stops it.
 func (s *serveBench) serve(ctx context.Context, turns []loadLevel) (all []loadResult, err error) {
 	if s.address, err = freeAddress(ctx); err != nil {
 		return nil, err
 	}
 	server := exec.CommandContext(ctx, "bin/worker", "serve", "--name", benchModel, "--addr", s.address, "--timeout", "60s",
-		"--bucket", "file://"+filepath.Join(s.dir, "bucket"), "--threads", strconv.Itoa(s.threads), "--scratch", filepath.Join(s.dir, "scratch"), "--log-level", "warn")
+		"--bucket", "file://"+filepath.Join(s.dir, "bucket"), "--threads", strconv.Itoa(s.threads),
+		"--scratch", filepath.Join(s.dir, "scratch"), "--log-level", "warn")
 	server.Stderr = os.Stderr
 	if err := server.Start(); err != nil {
-		return nil, fmt.Errorf("start bin/worker (make build makes it): %w", err)
+		return nil, fmt.Errorf("start bin/worker (built by make build): %w", err)
 	}
 	defer func() {
 		err = errors.Join(err, server.Process.Signal(syscall.SIGTERM), server.Wait())
@@ -206,7 +210,7 @@ func (s *serveBench) serve(ctx context.Context, turns []loadLevel) (all []loadRe
 		return nil, err
 	}
 	for _, t := range turns {
-		s.load(ctx, t, min(s.seconds, 3)) // warm
+		s.load(ctx, t, min(s.seconds, 3)) // warm-up
 		l, err := s.measure(ctx, t)
 		if err != nil {
 			return all, err
@@ -218,7 +222,7 @@ func (s *serveBench) serve(ctx context.Context, turns []loadLevel) (all []loadRe
 	return all, nil
 }
 
-// freeAddress is one of the loopback on which nobody listens.
+// freeAddress returns an unused address of the loopback interface.
 func freeAddress(ctx context.Context) (string, error) {
 	l, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
@@ -227,7 +231,7 @@ func freeAddress(ctx context.Context) (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// ready waits until the server has its model.
+// ready waits until the server is ready.
 func (s *serveBench) ready(ctx context.Context) error {
 	ticker := time.NewTicker(100 * time.Millisecond)
 	defer ticker.Stop()
@@ -261,7 +265,7 @@ func (s *serveBench) get(ctx context.Context, path string) (status int, body str
 	return response.StatusCode, string(text)
 }
 
-// measure loads the server and looks at its memory and processors before and after.
+// measure applies a load and reads the server's memory and CPU time before and after it.
 func (s *serveBench) measure(ctx context.Context, t loadLevel) (loadResult, error) {
 	const memory, cpu = "process_resident_memory_bytes", "process_cpu_seconds_total"
 	before := s.metrics(ctx, memory, cpu)
@@ -275,7 +279,7 @@ func (s *serveBench) measure(ctx context.Context, t loadLevel) (loadResult, erro
 	return l, ctx.Err()
 }
 
-// metrics reads single metrics.
+// metrics returns the values of metrics, or nil if one is missing.
 func (s *serveBench) metrics(ctx context.Context, names ...string) map[string]float64 {
 	_, text := s.get(ctx, "/metrics")
 	found := map[string]float64{}
@@ -291,18 +295,19 @@ func (s *serveBench) metrics(ctx context.Context, names ...string) map[string]fl
 	return found
 }
 
-// evaluationSize has clients ask for users at random, each as soon as it has its answer.
+// load runs clients that request recommendations for random users, one after another.
 func (s *serveBench) load(ctx context.Context, t loadLevel, seconds float64) loadResult {
 	l := loadResult{Name: t.name, Clients: t.clients}
-	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = t.clients //nolint:errcheck,forcetypeassert // it is one
+	//nolint:errcheck,forcetypeassert // http.DefaultTransport is an *http.Transport
+	http.DefaultTransport.(*http.Transport).MaxIdleConnsPerHost = t.clients
 	var mutex sync.Mutex
 	var latencies []float64
 	var clients sync.WaitGroup
-	began := s.now()
+	started := s.now()
 	for c := range t.clients {
 		clients.Go(func() {
 			random := rand.New(rand.NewPCG(uint64(c), 1))
-			for s.now().Sub(began).Seconds() < seconds && ctx.Err() == nil {
+			for s.now().Sub(started).Seconds() < seconds && ctx.Err() == nil {
 				user := s.data.UserIDs[random.IntN(len(s.data.UserIDs))]
 				sent := s.now()
 				status, _ := s.get(ctx, "/recommend/"+url.PathEscape(user)+"?k=10")
@@ -323,7 +328,7 @@ func (s *serveBench) load(ctx context.Context, t loadLevel, seconds float64) loa
 	clients.Wait()
 	slices.Sort(latencies)
 	l.Requests = len(latencies)
-	l.PerS = float64(len(latencies)) / s.now().Sub(began).Seconds()
+	l.PerS = float64(len(latencies)) / s.now().Sub(started).Seconds()
 	if len(latencies) > 0 {
 		l.P50, l.P99 = latencies[len(latencies)/2], latencies[len(latencies)*99/100]
 	}

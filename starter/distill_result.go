@@ -21,7 +21,7 @@ type distillationResult struct {
 	ID         string                  `json:"id"`
 	Rationales string                  `json:"rationales"`
 	Partial    bool                    `json:"partial,omitempty"`
-	Stats      map[string]float64      `json:"stats"`
+	Stats      storage.Stats           `json:"stats"`
 	Summary    activities.Distillation `json:"summary"`
 	Sample     []teacher.Rationale     `json:"sample,omitempty"`
 }
@@ -109,18 +109,18 @@ func (d *distillationResult) text() string {
 // writeCost writes the requests, the time and the tokens of the distillation, and what all
 // explanations would cost if it was a sample.
 func (d *distillationResult) writeCost(page *strings.Builder) {
-	requests, elapsed := d.Stats[activities.StatRequests], d.Stats[activities.StatSeconds]
+	requests, elapsed := d.Stats.Requests, d.Stats.Seconds
 	if requests > 0 {
-		fmt.Fprintf(page, "%.0f requested now, in %s, %.0f tokens/s; the others were in the bucket\n",
-			requests, report.Duration(elapsed), d.Stats[activities.StatTokens]/max(elapsed, 1e-3))
+		fmt.Fprintf(page, "%d requested now, in %s, %.0f tokens/s; the others were in the bucket\n",
+			requests, report.Duration(elapsed), float64(d.Stats.Tokens)/max(elapsed, 1e-3))
 	}
-	if n := d.Stats[activities.StatBatchHalvings]; n > 0 {
-		fmt.Fprintf(page, "out of memory %.0f times: the batch size was halved each time\n", n)
+	if n := d.Stats.BatchHalvings; n > 0 {
+		fmt.Fprintf(page, "out of memory %d times: the batch size was halved each time\n", n)
 	}
 	if n := float64(len(d.Sample)); n > 0 && requests > 0 {
 		q, all := d.Summary.Quality, float64(d.Summary.Explanations)
 		fmt.Fprintf(page, "all %.0f explanations: about %s on one worker like this, ",
-			all, report.Duration(all*elapsed/requests))
+			all, report.Duration(all*elapsed/float64(requests)))
 		fmt.Fprintf(page, "%.0f tokens read and %.0f written\n", all*float64(q.PromptTokens)/n, all*float64(q.Tokens)/n)
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/teacher"
+	"rdrec/storage"
 	"rdrec/workflows"
 )
 
@@ -82,9 +83,9 @@ func (env *testEnv) distillation(
 	}
 	return workflows.DistillationResult{
 		Rationales: env.rationales, Partial: len(status.Skipped) > 0, Seconds: 3,
-		Stats: map[string]float64{
-			activities.StatRequests: 1, activities.StatSeconds: 2, activities.StatTokens: 30,
-			activities.StatBatchHalvings: 2,
+		Stats: storage.Stats{
+			Requests: 1, Seconds: 2, Tokens: 30,
+			BatchHalvings: 2,
 		},
 	}, err
 }

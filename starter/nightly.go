@@ -8,7 +8,6 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 
-	"rdrec/activities"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/workflows"
@@ -104,9 +103,9 @@ func (a *app) printNightlyRun(run registry.NightlyRun) error {
 	fmt.Fprintf(&page, "nightly run %d of %s: %s; promotion %d is in use\n",
 		run.Number, run.Name, run.Verdict, run.Promotion)
 	fmt.Fprintf(&page, "ingested %d files: %d rows, %d unreadable; %d rationales requested, %d reused\n",
-		len(run.Ingested), run.Counts[activities.CountNewRows], run.Counts[activities.CountNewBad],
-		run.Counts[activities.CountRequests],
-		run.Counts[activities.CountRationales]-run.Counts[activities.CountRequests])
+		len(run.Ingested), run.Counts.NewRows, run.Counts.NewBad,
+		run.Counts.Requests,
+		run.Counts.Rationales-run.Counts.Requests)
 	if c := run.Comparison; c != nil {
 		fmt.Fprintf(&page, "%s over %d users: %.4f, before %.4f, difference %+.4f (95%% %+.4f to %+.4f), p %.3f\n",
 			c.Metric, c.Users, c.Candidate, c.Current, c.Difference, c.Low, c.High, c.P)

@@ -46,7 +46,7 @@ func TestWhatCannotBeReadOrEncodedIsNotStored(t *testing.T) {
 	if err := b.PutInbox(t.Context(), "inbox/x", gone); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
-	done := storage.StageRecord{Stage: "s", Fingerprint: strings.Repeat("f", 64), Stats: map[string]float64{"x": math.NaN()}}
+	done := storage.StageRecord{Stage: "s", Fingerprint: strings.Repeat("f", 64), Stats: storage.Stats{Seconds: math.NaN()}}
 	for _, err := range []error{b.Commit(t.Context(), done), b.AddLineage(t.Context(), "w", "r", done)} {
 		if err == nil || !strings.Contains(err.Error(), `record of stage "s"`) {
 			t.Errorf("a figure that is no number: %v", err)

@@ -68,7 +68,12 @@ func (w *training) manifests() []string {
 // TestCheckpointsToKeep saves after an earlier attempt: its checkpoint is the fallback until this
 // attempt has more than enough of its own.
 func TestCheckpointsToKeep(t *testing.T) {
-	const earlier, first, second, third = "000001-a/000000005", "000002-b/000000010", "000002-b/000000020", "000002-b/000000030"
+	const (
+		earlier = "000001-a/000000005"
+		first   = "000002-b/000000010"
+		second  = "000002-b/000000020"
+		third   = "000002-b/000000030"
+	)
 	for _, c := range []struct {
 		keep, saves int
 		want        []string
@@ -133,7 +138,16 @@ func TestRestorePrefersNewestAttemptThenHighestStep(t *testing.T) {
 		{"the owner's name decides nothing", []saves{{"z", []int{100}}, {"a", []int{20}}}, "000002-a", 20},
 		{"a later attempt without a checkpoint", []saves{{"a", []int{100}}, {"b", nil}}, "000001-a", 100},
 		{"ten attempts", []saves{
-			{"a", nil}, {"b", nil}, {"c", nil}, {"d", nil}, {"e", nil}, {"f", nil}, {"g", nil}, {"h", nil}, {"i", []int{90}}, {"j", []int{10}},
+			{"a", nil},
+			{"b", nil},
+			{"c", nil},
+			{"d", nil},
+			{"e", nil},
+			{"f", nil},
+			{"g", nil},
+			{"h", nil},
+			{"i", []int{90}},
+			{"j", []int{10}},
 		}, "000010-j", 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -158,7 +172,8 @@ func TestAttemptsWithoutACheckpointAreCounted(t *testing.T) {
 	w := newTraining(t)
 	for want := range 3 {
 		saved, _, err := w.restore()
-		if !errors.Is(err, storage.ErrNotFound) || saved.AttemptsWithoutCheckpoint != want || !strings.HasPrefix(err.Error(), "resume 0123456789ab: ") {
+		if !errors.Is(err, storage.ErrNotFound) || saved.AttemptsWithoutCheckpoint != want ||
+			!strings.HasPrefix(err.Error(), "resume 0123456789ab: ") {
 			t.Errorf("before the first checkpoint: %+v, %v; want %d attempts without one", saved, err, want)
 		}
 	}
@@ -244,8 +259,8 @@ func TestMissingFileMakesCheckpointCorrupt(t *testing.T) {
 	}
 }
 
-// TestUnreadableCheckpointIsNotQuarantined fails for a reason that may pass: nothing older is used
-// in its place.
+// TestUnreadableCheckpointIsNotQuarantined fails for a reason that may pass: nothing older is
+// used in its place.
 func TestUnreadableCheckpointIsNotQuarantined(t *testing.T) {
 	w := newTraining(t)
 	c := w.attempt("a", 2)

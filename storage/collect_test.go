@@ -93,7 +93,8 @@ func TestCollectDeletesManifestsFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range []int{10, 20} {
-		if err := c.Save(t.Context(), step, folder(t, map[string]string{"adam": "moments", "weights": "w"})); err != nil {
+		if err := c.Save(t.Context(), step,
+			folder(t, map[string]string{"adam": "moments", "weights": "w"})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -116,7 +117,13 @@ func TestCollectDeletesManifestsFirst(t *testing.T) {
 // is done.
 func TestQuarantineIsKeptWhileTrainingIsUnfinished(t *testing.T) {
 	h := newRunHistory(t)
-	unfinished, finished := "quarantine/checkpoints/"+strings.Repeat("c", 64), "quarantine/checkpoints/"+strings.Repeat("b", 64)
+	unfinished, finished := "quarantine/checkpoints/"+strings.Repeat(
+		"c",
+		64,
+	), "quarantine/checkpoints/"+strings.Repeat(
+		"b",
+		64,
+	)
 	const manifest = "/000001-a/000000010/manifest.json"
 	writeFile(t, filepath.Join(h.root, unfinished+manifest))
 	writeFile(t, filepath.Join(h.root, finished+manifest))

@@ -131,7 +131,8 @@ func writeOperations() []struct {
 		{"rationales", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
 			return storage.OpenRationales[int](b, "t").Shard("0123456789abcdefgh").Append(t.Context(), []int{1, 2})
-		}, []string{"rationales/t/0123456789abcdef-a6e2b7a040683432de03a18fd8a1939a2fdf82585b364bfc874bdd4095c4cae1.jsonl"}},
+		}, []string{"rationales/t/0123456789abcdef-" +
+			"a6e2b7a040683432de03a18fd8a1939a2fdf82585b364bfc874bdd4095c4cae1.jsonl"}},
 		{"a run's file", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
 			return b.PutRun(t.Context(), "w", "r", "run.json", []byte("{}"))
@@ -143,8 +144,8 @@ func writeOperations() []struct {
 	}
 }
 
-// TestWritesAreSynced counts the syncs: each written file once, under its final name, then the
-// folders that name it.
+// TestWritesAreSynced counts the syncs: each written file once, under its final name, then
+// the folders that name it.
 func TestWritesAreSynced(t *testing.T) {
 	for _, c := range writeOperations() {
 		for _, suffix := range []string{"", "/"} {
@@ -216,7 +217,8 @@ func TestQuarantinedCheckpointIsSynced(t *testing.T) {
 	if _, err := c.Restore(t.Context(), t.TempDir()); !errors.Is(err, errDisk) {
 		t.Errorf("a sync fails: %v, want %v", err, errDisk)
 	}
-	if _, err := os.Stat(filepath.Join(s.root, "checkpoints/0123456789abcdef/000002-run-1/000000020/manifest.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(s.root,
+		"checkpoints/0123456789abcdef/000002-run-1/000000020/manifest.json")); err != nil {
 		t.Errorf("the manifest was deleted before its copy was on the disk: %v", err)
 	}
 }
@@ -253,9 +255,17 @@ func TestExportIsSyncedBeforeAndAfterTheRename(t *testing.T) {
 		synced []string
 		left   map[string]string
 	}{
-		{0, []string{"table.csv.part: table.csv.part=new table.csv=old", "./: table.csv=new"}, map[string]string{"table.csv": "new"}},
+		{
+			0,
+			[]string{"table.csv.part: table.csv.part=new table.csv=old", "./: table.csv=new"},
+			map[string]string{"table.csv": "new"},
+		},
 		{1, []string{"table.csv.part: table.csv.part=new table.csv=old"}, map[string]string{"table.csv": "old"}},
-		{2, []string{"table.csv.part: table.csv.part=new table.csv=old", "./: table.csv=new"}, map[string]string{"table.csv": "new"}},
+		{
+			2,
+			[]string{"table.csv.part: table.csv.part=new table.csv=old", "./: table.csv=new"},
+			map[string]string{"table.csv": "new"},
+		},
 	} {
 		target := folder(t, map[string]string{"table.csv": "old"})
 		synced, err := exportSyncs(t, target, c.failAt)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -19,6 +18,7 @@ import (
 	"gocloud.dev/blob/driver"
 	"gocloud.dev/gcerrors"
 
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -78,7 +78,10 @@ func (b *broken) ListPaged(_ context.Context, options *driver.ListOptions) (*dri
 	var page driver.ListPage
 	for _, key := range slices.Sorted(maps.Keys(b.objects)) {
 		if strings.HasPrefix(key, options.Prefix) {
-			page.Objects = append(page.Objects, &driver.ListObject{Key: key, Size: int64(len(b.objects[key])), ModTime: b.written})
+			page.Objects = append(
+				page.Objects,
+				&driver.ListObject{Key: key, Size: int64(len(b.objects[key])), ModTime: b.written},
+			)
 		}
 	}
 	return &page, b.call()
@@ -109,7 +112,12 @@ func (r body) Attributes() *driver.ReaderAttributes {
 	return &driver.ReaderAttributes{Size: r.Size(), ModTime: r.of.written}
 }
 
-func (b *broken) NewRangeReader(_ context.Context, key string, _, _ int64, _ *driver.ReaderOptions) (driver.Reader, error) {
+func (b *broken) NewRangeReader(
+	_ context.Context,
+	key string,
+	_, _ int64,
+	_ *driver.ReaderOptions,
+) (driver.Reader, error) {
 	data, err := b.find(key)
 	if err != nil {
 		return nil, err
@@ -220,11 +228,16 @@ func operations() []operation {
 			return b.PutWatermark(ctx, "shop", storage.Watermark{})
 		}},
 		{"promote", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			p := storage.Promotion{Run: "x", Dataset: data, Preprocessed: data, Model: storage.PromotedModel{Weights: model, Spec: []byte("{}")}}
-			return second(b.Promote(ctx, "shop", 2, p))
+			p := registry.Promotion{
+				Run:          "x",
+				Dataset:      data,
+				Preprocessed: data,
+				Model:        registry.PromotedModel{Weights: model, Spec: []byte("{}")},
+			}
+			return second(registry.Promote(ctx, b, "shop", 2, p))
 		}},
 		{"promotions", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			return second(b.Promotions(ctx, "shop"))
+			return second(registry.Promotions(ctx, b, "shop"))
 		}},
 		{"nights", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return third(b.NightlyRuns(ctx, "shop", 2))
@@ -280,7 +293,10 @@ func operations() []operation {
 			t.Helper()
 			return second(b.Export(ctx, model, t.TempDir(), "f"))
 		}},
-		{"verify", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error { return second(b.Verify(ctx, "")) }},
+		{
+			"verify",
+			func(ctx context.Context, _ *testing.T, b *storage.Bucket) error { return second(b.Verify(ctx, "")) },
+		},
 		{"collect", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return second(b.Collect(ctx, storage.CollectOptions{Before: time.Now().Add(time.Hour)}))
 		}},
@@ -292,12 +308,30 @@ func dataAndModel() (data, model storage.Ref) {
 	list := func(kind string, files ...string) storage.Ref {
 		var lines []string
 		for i := 0; i < len(files); i += 2 {
-			lines = append(lines, fmt.Sprintf(`{"name":%q,"digest":%q,"size":%d}`, files[i], storage.Digest([]byte(files[i+1])), len(files[i+1])))
+			lines = append(
+				lines,
+				fmt.Sprintf(
+					`{"name":%q,"digest":%q,"size":%d}`,
+					files[i],
+					storage.Digest([]byte(files[i+1])),
+					len(files[i+1]),
+				),
+			)
 		}
 		text := fmt.Sprintf(`{"kind":%q,"files":[%s]}`, kind, strings.Join(lines, ","))
 		return storage.Ref{Digest: storage.Digest([]byte(text)), Size: int64(len(text))}
 	}
-	return list("dataset", "sequential.txt", "1 2 3", "titles.json", "[]"), list("model", "model.safetensors", "weights")
+	return list(
+			"dataset",
+			"sequential.txt",
+			"1 2 3",
+			"titles.json",
+			"[]",
+		), list(
+			"model",
+			"model.safetensors",
+			"weights",
+		)
 }
 
 // stocked are the objects of a bucket that has something of each kind.
@@ -312,7 +346,8 @@ func stocked(t *testing.T) map[string][]byte {
 	save(t, c, 20)
 	orphan := h.putArtifact(t, "model", map[string]string{"x": "orphan"})
 	for _, err := range []error{
-		h.PutRun(ctx, "first", "run-1", "run.json", []byte("{}")), h.PutTable(ctx, "m", storage.Table{Artifact: h.data}),
+		h.PutRun(ctx, "first", "run-1", "run.json", []byte("{}")),
+		h.PutTable(ctx, "m", storage.Table{Artifact: h.data}),
 		h.PutNightlyRun(ctx, "shop", 1, []byte("{}")), h.PutNightlyRun(ctx, "shop", 2, []byte("{}")),
 		h.PutWatermark(ctx, "shop", storage.Watermark{Value: "v"}),
 		storage.OpenRationales[int](h.Bucket, "teacher").Shard(strings.Repeat("a", 64)).Append(ctx, []int{1}),
@@ -359,64 +394,5 @@ func TestEveryBrokenCallIsReported(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestUploadsToAzureAreStored has the way of writing that only Azure's buckets have; its third and
-// last call stores the object.
-func TestUploadsToAzureAreStored(t *testing.T) {
-	for failAt, want := range []string{"one", "", "", ""} {
-		server := &broken{objects: map[string][]byte{}, failAt: failAt}
-		_, err := storage.Over(blob.NewBucket(server), "azblob://container").Put(t.Context(), []byte("one"))
-		if got := string(server.objects[content(digestOfOne)]); got != want || errors.Is(err, errBroken) != (failAt > 0) || server.calls > 3 {
-			t.Errorf("call %d of %d breaks: stored %q, %v", failAt, server.calls, got, err)
-		}
-	}
-}
-
-func TestABucketThatCannotBeClosedSaysSo(t *testing.T) {
-	if err := storage.Over(blob.NewBucket(&broken{failAt: 1}), "mem://").Close(); !errors.Is(err, errBroken) {
-		t.Error(err)
-	}
-}
-
-func TestWhatCannotBeReadOrEncodedIsNotStored(t *testing.T) {
-	server := &broken{objects: map[string][]byte{}}
-	b := storage.Over(blob.NewBucket(server), "mem://")
-	gone := filepath.Join(t.TempDir(), "gone")
-	if ref, err := b.PutFolder(t.Context(), "x", gone); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a folder that is not there: %v, %v", ref, err)
-	}
-	if ref, err := b.PutFile(t.Context(), gone); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file that is not there: %v, %v", ref, err)
-	}
-	if err := b.PutInbox(t.Context(), "inbox/x", gone); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file that is not there: %v", err)
-	}
-	done := storage.StageRecord{Stage: "s", Fingerprint: strings.Repeat("f", 64), Stats: map[string]float64{"x": math.NaN()}}
-	for _, err := range []error{b.Commit(t.Context(), done), b.AddLineage(t.Context(), "w", "r", done)} {
-		if err == nil || !strings.Contains(err.Error(), `record of stage "s"`) {
-			t.Errorf("a figure that is no number: %v", err)
-		}
-	}
-	if _, err := storage.Fingerprint("s", 1, math.NaN()); err == nil {
-		t.Error("settings that are no JSON have a fingerprint")
-	}
-	if err := storage.OpenRationales[any](b, "t").Append(t.Context(), []any{math.NaN()}); err == nil {
-		t.Error("a row that is no JSON is kept")
-	}
-	if len(server.objects) > 0 {
-		t.Errorf("stored %v", server.objects)
-	}
-}
-
-func TestWhereAnObjectIs(t *testing.T) {
-	for url, want := range map[string]string{
-		"file:///a/bucket": "/a/bucket/runs/w", "file:///a/bucket/": "/a/bucket/runs/w", "file:///a/bucket?metadata=skip": "/a/bucket/runs/w",
-		"s3://bucket?region=x": "s3://bucket/runs/w", "gs://bucket/": "gs://bucket/runs/w", "::": "::/runs/w",
-	} {
-		if got := storage.Over(nil, url).URL("runs/w"); got != want {
-			t.Errorf("%s: %q, want %q", url, got, want)
-		}
 	}
 }

@@ -71,7 +71,8 @@ func lineageKey(workflow, run, stage, fingerprint string) string {
 
 const currentName = "current.json"
 
-func currentKey(name string) string { return nightlyPrefix + name + "/" + currentName }
+// CurrentPromotionKey is the key of the pointer to the promotion in use under a name.
+func CurrentPromotionKey(name string) string { return nightlyPrefix + name + "/" + currentName }
 
 const watermarkName = "watermark.json"
 
@@ -79,8 +80,8 @@ func watermarkKey(name string) string { return nightlyPrefix + name + "/" + wate
 
 func promotionFolder(name string) string { return nightlyPrefix + name + "/promotions/" }
 
-// promotionKey pads the number, so that keys sort as numbers do.
-func promotionKey(name string, number int) string {
+// PromotionKey is the key of a promotion's record. The number is padded, so that keys sort by number.
+func PromotionKey(name string, number int) string {
 	return promotionFolder(name) + fmt.Sprintf("%06d.json", number)
 }
 

@@ -47,7 +47,7 @@ func (l *lineage) nightlyRecordKeys(ctx context.Context, b *Bucket) ([]string, e
 		folder, name := path.Split(key)
 		switch {
 		case name == currentName:
-			current, err := b.CurrentPromotion(ctx, path.Base(folder))
+			current, _, err := b.CurrentPromotion(ctx, path.Base(folder))
 			var corrupt *CorruptError
 			if errors.As(err, &corrupt) || errors.Is(err, ErrNotFound) {
 				l.unreadable[key] = err.Error()
@@ -56,7 +56,7 @@ func (l *lineage) nightlyRecordKeys(ctx context.Context, b *Bucket) ([]string, e
 			if err != nil {
 				return nil, err
 			}
-			chosen = append(chosen, promotionKey(path.Base(folder), current.Number))
+			chosen = append(chosen, PromotionKey(path.Base(folder), current))
 		case name == watermarkName: // refers to nothing
 		case path.Ext(name) == ".json":
 			folders[folder] = append(folders[folder], key) // in order of their numbers, which are padded

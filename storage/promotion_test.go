@@ -12,25 +12,28 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
 // promotion is of a model whose weights say text, in a run of that name.
-func (h runHistory) promotion(t *testing.T, text string) storage.Promotion {
+func (h runHistory) promotion(t *testing.T, text string) registry.Promotion {
 	t.Helper()
-	return storage.Promotion{
-		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Workflow: "nightly", Run: text, Dataset: h.data, Preprocessed: h.data,
-		Model: storage.PromotedModel{
-			Weights: h.putArtifact(t, "model", map[string]string{"model.safetensors": text}), Method: "rdrec", Size: "t5-small", Seed: 1,
+	return registry.Promotion{
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Workflow: "nightly", Run: text, Dataset: h.data,
+		Preprocessed: h.data,
+		Model: registry.PromotedModel{
+			Weights: h.putArtifact(t, "model", map[string]string{"model.safetensors": text}), Method: "rdrec",
+			Size: "t5-small", Seed: 1,
 			Spec: []byte(`{"name":"shop"}`),
 		},
-		Counts: map[string]int{"users": 3},
+		Counts: &registry.Counts{Users: 3},
 	}
 }
 
-func (h runHistory) promote(t *testing.T, previous int, p storage.Promotion) storage.Promotion {
+func (h runHistory) promote(t *testing.T, previous int, p registry.Promotion) registry.Promotion {
 	t.Helper()
-	promoted, err := h.Promote(t.Context(), "shop", previous, p)
+	promoted, err := registry.Promote(t.Context(), h.Bucket, "shop", previous, p)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -39,23 +42,23 @@ func (h runHistory) promote(t *testing.T, previous int, p storage.Promotion) sto
 
 func TestPromoteAppendsToHistory(t *testing.T) {
 	h := newRunHistory(t)
-	if _, err := h.CurrentPromotion(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := registry.CurrentPromotion(t.Context(), h.Bucket, "shop"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("before the first promotion: %v, want ErrNotFound", err)
 	}
 	first := h.promote(t, 0, h.promotion(t, "one"))
 	second := h.promote(t, 1, h.promotion(t, "two"))
 	back := first
-	back.Kind, back.RollbackTo, back.Run = storage.Rollback, first.Number, "three"
+	back.Kind, back.RollbackTo, back.Run = registry.Rollback, first.Number, "three"
 	third := h.promote(t, 2, back)
 	kinds := []string{first.Kind, second.Kind, third.Kind}
 	if diff := cmp.Diff([]string{"first", "promoted", "rollback"}, kinds); diff != "" {
 		t.Error("kinds:", diff)
 	}
-	current, err := h.CurrentPromotion(t.Context(), "shop")
+	current, err := registry.CurrentPromotion(t.Context(), h.Bucket, "shop")
 	if err != nil || current.Number != 3 || current.RollbackTo != 1 || current.Model.Weights != first.Model.Weights {
 		t.Errorf("in use: %+v, %v; want promotion 3 with the first one's weights", current, err)
 	}
-	all, err := h.Promotions(t.Context(), "shop")
+	all, err := registry.Promotions(t.Context(), h.Bucket, "shop")
 	if err != nil || len(all) != 3 || all[1].Run != "two" {
 		t.Errorf("history: %+v, %v", all, err)
 	}
@@ -74,20 +77,22 @@ func TestPromoteDetectsConflict(t *testing.T) {
 	h := newRunHistory(t)
 	h.promote(t, 0, h.promotion(t, "one"))
 	h.promote(t, 1, h.promotion(t, "two"))
-	if _, err := h.Promote(t.Context(), "shop", 1, h.promotion(t, "late")); !errors.Is(err, storage.ErrPromotionConflict) {
+	if _, err := registry.Promote(t.Context(), h.Bucket, "shop", 1, h.promotion(t, "late")); !errors.Is(err,
+		registry.ErrPromotionConflict) {
 		t.Errorf("a promotion judged against number 1 when 2 is in use: %v", err)
 	}
 	gone := h.promotion(t, "gone")
 	gone.Model.Weights = storage.Ref{Digest: strings.Repeat("0", 64), Size: 1}
-	if _, err := h.Promote(t.Context(), "shop", 2, gone); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := registry.Promote(t.Context(), h.Bucket, "shop", 2, gone); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("a model that is not in the bucket: %v, want ErrNotFound", err)
 	}
-	if current, err := h.CurrentPromotion(t.Context(), "shop"); err != nil || current.Number != 2 {
+	if current, err := registry.CurrentPromotion(t.Context(), h.Bucket, "shop"); err != nil || current.Number != 2 {
 		t.Errorf("in use is %d, %v; want 2", current.Number, err)
 	}
 }
 
-// TestPromotionWithoutPointerIsIgnored has a record without a pointer to it, as a crash leaves it.
+// TestPromotionWithoutPointerIsIgnored has a record without a pointer to it, as a
+// crash leaves it.
 func TestPromotionWithoutPointerIsIgnored(t *testing.T) {
 	h := newRunHistory(t)
 	h.promote(t, 0, h.promotion(t, "one"))
@@ -100,7 +105,7 @@ func TestPromotionWithoutPointerIsIgnored(t *testing.T) {
 	if err := os.WriteFile(pointer, before, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if all, err := h.Promotions(t.Context(), "shop"); err != nil || len(all) != 1 {
+	if all, err := registry.Promotions(t.Context(), h.Bucket, "shop"); err != nil || len(all) != 1 {
 		t.Errorf("history has %d, %v; want the first alone", len(all), err)
 	}
 	if next := h.promote(t, 1, h.promotion(t, "three")); next.Number != 2 {
@@ -120,7 +125,7 @@ func TestCorruptPromotionIsDetected(t *testing.T) {
 		t.Fatal(err)
 	}
 	var corrupt *storage.CorruptError
-	if _, err := h.CurrentPromotion(t.Context(), "shop"); !errors.As(err, &corrupt) {
+	if _, err := registry.CurrentPromotion(t.Context(), h.Bucket, "shop"); !errors.As(err, &corrupt) {
 		t.Errorf("reading it: %v, want it corrupt", err)
 	}
 	found, err := h.Verify(t.Context(), "")
@@ -132,8 +137,8 @@ func TestCorruptPromotionIsDetected(t *testing.T) {
 	}
 }
 
-// TestCollectRetainsPromotedModels goes through more promotions than are kept: the newest stay, and
-// the one in use.
+// TestCollectRetainsPromotedModels goes through more promotions than are kept: the newest stay,
+// and the one in use.
 func TestCollectRetainsPromotedModels(t *testing.T) {
 	h := newRunHistory(t)
 	const all, kept = 33, 30
@@ -144,7 +149,8 @@ func TestCollectRetainsPromotedModels(t *testing.T) {
 		t.Fatal(err)
 	}
 	for k := range all {
-		_, err := os.Stat(filepath.Join(h.root, storage.ContentKey(storage.Ref{Digest: storage.Digest([]byte(fmt.Sprint("model ", k)))})))
+		_, err := os.Stat(filepath.Join(h.root,
+			storage.ContentKey(storage.Ref{Digest: storage.Digest([]byte(fmt.Sprint("model ", k)))})))
 		if there := err == nil; there != (k >= all-kept) {
 			t.Errorf("model %d is there: %v", k, there)
 		}
@@ -166,7 +172,10 @@ func TestNightlyRunsAreOrdered(t *testing.T) {
 		}
 	}
 	writeFile(t, filepath.Join(h.root, "nightly/shop/runs/000099.json.1f.tmp"))
-	for last, want := range map[int]string{0: "", 1: "12", 3: "10 11 12", 12: "1 2 3 4 5 6 7 8 9 10 11 12", 13: "1 2 3 4 5 6 7 8 9 10 11 12"} {
+	for last, want := range map[int]string{
+		0: "", 1: "12", 3: "10 11 12", 12: "1 2 3 4 5 6 7 8 9 10 11 12",
+		13: "1 2 3 4 5 6 7 8 9 10 11 12",
+	} {
 		records, newest, err := h.NightlyRuns(t.Context(), "shop", last)
 		if got := string(bytes.Join(records, []byte(" "))); err != nil || newest != 12 || got != want {
 			t.Errorf("the last %d of 12 nights: %q, newest %d, %v; want %q", last, got, newest, err, want)
@@ -174,23 +183,24 @@ func TestNightlyRunsAreOrdered(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(h.root, "nightly/shop/runs/last.json"))
 	var corrupt *storage.CorruptError
-	if _, _, err := h.NightlyRuns(t.Context(), "shop", 1); !errors.As(err, &corrupt) || corrupt.Key != "nightly/shop/runs/last.json" {
+	if _, _, err := h.NightlyRuns(t.Context(), "shop", 1); !errors.As(err,
+		&corrupt) || corrupt.Key != "nightly/shop/runs/last.json" {
 		t.Errorf("a night whose name is no number: %v", err)
 	}
 }
 
 // TestPromotionsOfDifferentRunsOrModelsDiffer repeats a promotion with one thing changed.
 func TestPromotionsOfDifferentRunsOrModelsDiffer(t *testing.T) {
-	for name, change := range map[string]func(h runHistory, p *storage.Promotion){
-		"run":      func(_ runHistory, p *storage.Promotion) { p.Run = "other" },
-		"workflow": func(_ runHistory, p *storage.Promotion) { p.Workflow = "other" },
-		"weights":  func(h runHistory, p *storage.Promotion) { p.Model.Weights = h.model },
+	for name, change := range map[string]func(h runHistory, p *registry.Promotion){
+		"run":      func(_ runHistory, p *registry.Promotion) { p.Run = "other" },
+		"workflow": func(_ runHistory, p *registry.Promotion) { p.Workflow = "other" },
+		"weights":  func(h runHistory, p *registry.Promotion) { p.Model.Weights = h.model },
 	} {
 		h := newRunHistory(t)
 		p := h.promotion(t, "one")
 		h.promote(t, 0, p)
 		change(h, &p)
-		if next := h.promote(t, 1, p); next.Number != 2 || next.Kind != storage.NewPromotion {
+		if next := h.promote(t, 1, p); next.Number != 2 || next.Kind != registry.NewPromotion {
 			t.Errorf("another %s: promotion %d, %q; want the second", name, next.Number, next.Kind)
 		}
 	}
@@ -200,18 +210,19 @@ func TestPromotionsOfDifferentRunsOrModelsDiffer(t *testing.T) {
 func TestPromoteNeedsItsArtifacts(t *testing.T) {
 	h := newRunHistory(t)
 	gone := storage.Ref{Digest: strings.Repeat("0", 64), Size: 1}
-	for what, lose := range map[string]func(p *storage.Promotion){
-		"model":        func(p *storage.Promotion) { p.Model.Weights = gone },
-		"dataset":      func(p *storage.Promotion) { p.Dataset = gone },
-		"preprocessed": func(p *storage.Promotion) { p.Preprocessed = gone },
+	for what, lose := range map[string]func(p *registry.Promotion){
+		"model":        func(p *registry.Promotion) { p.Model.Weights = gone },
+		"dataset":      func(p *registry.Promotion) { p.Dataset = gone },
+		"preprocessed": func(p *registry.Promotion) { p.Preprocessed = gone },
 	} {
 		p := h.promotion(t, "one")
 		lose(&p)
-		if _, err := h.Promote(t.Context(), "shop", 0, p); !errors.Is(err, storage.ErrNotFound) || !strings.Contains(err.Error(), what) {
+		if _, err := registry.Promote(t.Context(), h.Bucket, "shop", 0, p); !errors.Is(err,
+			storage.ErrNotFound) || !strings.Contains(err.Error(), what) {
 			t.Errorf("without its %s: %v", what, err)
 		}
 	}
-	if _, err := h.CurrentPromotion(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := registry.CurrentPromotion(t.Context(), h.Bucket, "shop"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("something is in use: %v", err)
 	}
 }
@@ -220,13 +231,14 @@ func TestAPromotionThatCannotBeEncodedIsRefused(t *testing.T) {
 	h := newRunHistory(t)
 	p := h.promotion(t, "one")
 	p.Model.Spec = []byte("{no JSON")
-	if _, err := h.Promote(t.Context(), "shop", 0, p); err == nil || !strings.Contains(err.Error(), "promotion 1 of \"shop\"") {
+	if _, err := registry.Promote(t.Context(), h.Bucket, "shop", 0, p); err == nil || !strings.Contains(err.Error(),
+		"promotion 1 of \"shop\"") {
 		t.Error(err)
 	}
-	if _, err := h.Promote(t.Context(), "shop", 0, storage.Promotion{}); err == nil {
+	if _, err := registry.Promote(t.Context(), h.Bucket, "shop", 0, registry.Promotion{}); err == nil {
 		t.Error("nothing at all is promoted")
 	}
-	if _, err := h.CurrentPromotion(t.Context(), "shop"); !errors.Is(err, storage.ErrNotFound) {
+	if _, err := registry.CurrentPromotion(t.Context(), h.Bucket, "shop"); !errors.Is(err, storage.ErrNotFound) {
 		t.Errorf("something is in use: %v", err)
 	}
 }
@@ -242,7 +254,7 @@ func TestPromoteRejectsUnexpectedRecords(t *testing.T) {
 		}
 		writeFile(t, filepath.Join(h.root, "nightly/shop/promotions/99.json"))
 		writeFile(t, filepath.Join(h.root, "nightly/shop/promotions/notes.txt"))
-		_, err := h.Promote(t.Context(), "shop", 1, h.promotion(t, "two"))
+		_, err := registry.Promote(t.Context(), h.Bucket, "shop", 1, h.promotion(t, "two"))
 		var corrupt *storage.CorruptError
 		if errors.As(err, &corrupt) != rejected || (err != nil) != rejected {
 			t.Errorf("a record of number %d beside promotion 1: %v, want it refused: %t", number, err, rejected)
@@ -260,7 +272,8 @@ func TestPointerMustNameAPromotion(t *testing.T) {
 			t.Fatal(err)
 		}
 		var corrupt *storage.CorruptError
-		if _, err := h.CurrentPromotion(t.Context(), "shop"); !errors.As(err, &corrupt) || corrupt.Key != "nightly/shop/current.json" {
+		if _, err := registry.CurrentPromotion(t.Context(), h.Bucket, "shop"); !errors.As(err,
+			&corrupt) || corrupt.Key != "nightly/shop/current.json" {
 			t.Errorf("number %d: %v", number, err)
 		}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -38,6 +39,7 @@ func zeroFields(v reflect.Value, at string) (zero []string) {
 		for i := range v.NumField() {
 			zero = append(zero, zeroFields(v.Field(i), at+"."+v.Type().Field(i).Name)...)
 		}
+	default: // a value without fields
 	}
 	return zero
 }
@@ -51,16 +53,31 @@ func refJSON(letter, size string) string {
 }
 
 // fullPromotion has a value in each field; its artifacts are in the bucket of h.
-func fullPromotion(h runHistory) storage.Promotion {
-	return storage.Promotion{
-		Number: 1, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Kind: storage.Rollback, RollbackTo: 7, Workflow: "w", Run: "r",
+func fullPromotion(h runHistory) registry.Promotion {
+	return registry.Promotion{
+		Number: 1, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Kind: registry.Rollback, RollbackTo: 7, Workflow: "w",
+		Run:     "r",
 		Reviews: refOf("1", 10), Dataset: h.data, Preprocessed: h.data, Table: refOf("2", 20),
-		Model: storage.PromotedModel{
-			Weights: h.model, Method: "rdrec", Size: "t5-small", Protocol: "clean", Seed: 3, Spec: json.RawMessage(`{"name":"shop"}`),
+		Model: registry.PromotedModel{
+			Weights: h.model, Method: "rdrec", Size: "t5-small", Protocol: "clean", Seed: 3,
+			Spec: json.RawMessage(`{"name":"shop"}`),
 		},
-		Metrics:    []storage.Measure{{Name: "HR@1", Value: 0.5, Low: 0.25, High: 0.75}},
-		Comparison: &storage.Comparison{Metric: "HR@5", CurrentPromotion: 4, Users: 5, Candidate: 0.5, Current: 0.25, Difference: 0.125, Low: -1, High: 2, P: 0.0625},
-		Counts:     map[string]int{"users": 8},
+		Metrics: []registry.Measure{{Name: "HR@1", Value: 0.5, Low: 0.25, High: 0.75}},
+		Comparison: &registry.Comparison{
+			Metric:           "HR@5",
+			CurrentPromotion: 4,
+			Users:            5,
+			Candidate:        0.5,
+			Current:          0.25,
+			Difference:       0.125,
+			Low:              -1,
+			High:             2,
+			P:                0.0625,
+		},
+		Counts: &registry.Counts{
+			Rows: 1, Bad: 2, Users: 3, Items: 4, Interactions: 5, Rationales: 6, Parsed: 7,
+			NewRows: 8, NewBad: 9, NewUsers: 10, NewItems: 11, NewRationales: 12, NewParsed: 13, Requests: 14, Tokens: 15,
+		},
 	}
 }
 
@@ -69,14 +86,18 @@ func fullPromotion(h runHistory) storage.Promotion {
 func TestRecordsKeepEveryField(t *testing.T) {
 	h := newRunHistory(t)
 	ctx := t.Context()
-	data, model := `{"digest":"`+h.data.Digest+`","size":`+fmt.Sprint(h.data.Size)+`}`, `{"digest":"`+h.model.Digest+`","size":`+fmt.Sprint(h.model.Size)+`}`
+	data, model := `{"digest":"`+h.data.Digest+`","size":`+fmt.Sprint(
+		h.data.Size,
+	)+`}`, `{"digest":"`+h.model.Digest+`","size":`+fmt.Sprint(
+		h.model.Size,
+	)+`}`
 	done := storage.StageRecord{
 		Stage: "import", Fingerprint: strings.Repeat("d", 64), Output: h.data, Inputs: []string{"x", "y"}, Seconds: 1.5,
-		Stats: map[string]float64{"requests": 2}, Workflow: "w", Run: "r",
+		Stats: storage.Stats{Requests: 2, Tokens: 3, Seconds: 4.5, BatchHalvings: 5}, Workflow: "w", Run: "r",
 	}
 	const lineageKey = "runs/w/r/stages/import-dddddddddddd.json"
 	doneJSON := `{"stage":"import","fingerprint":"` + strings.Repeat("d", 64) + `","output":` + data +
-		`,"inputs":["x","y"],"seconds":1.5,"stats":{"requests":2},"workflow":"w","run":"r"}`
+		`,"inputs":["x","y"],"seconds":1.5,"stats":{"requests":2,"tokens":3,"seconds":4.5,"batch_halvings":5},"workflow":"w","run":"r"}`
 	table := storage.Table{Artifact: h.data, Top: 3, Explained: true}
 	mark := storage.Watermark{Source: "s", Column: "c", Value: "v"}
 	for _, c := range []struct {
@@ -93,7 +114,10 @@ func TestRecordsKeepEveryField(t *testing.T) {
 				return got, err
 			},
 		},
-		{lineageKey, doneJSON, done, func() error { return h.AddLineage(ctx, "w", "r", done) }, readJSON[storage.StageRecord](h, lineageKey)},
+		{
+			lineageKey, doneJSON, done, func() error { return h.AddLineage(ctx, "w", "r", done) },
+			readJSON[storage.StageRecord](h, lineageKey),
+		},
 		{
 			"exports/m.json", `{"artifact":` + data + `,"top":3,"explained":true}`, table,
 			func() error { return h.PutTable(ctx, "m", table) },
@@ -113,13 +137,14 @@ func TestRecordsKeepEveryField(t *testing.T) {
 				`,"model":{"weights":` + model + `,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
 				`,"table":` + refJSON("2", "20") + `,"metrics":[{"name":"HR@1","value":0.5,"low":0.25,"high":0.75}]` +
 				`,"comparison":{"metric":"HR@5","current_promotion":4,"users":5,"candidate":0.5,"current":0.25,"difference":0.125,"low":-1,"high":2,"p":0.0625}` +
-				`,"counts":{"users":8}}`,
+				`,"counts":{"rows":1,"bad":2,"users":3,"items":4,"interactions":5,"rationales":6,"parsed":7,"new_rows":8,"new_bad":9` +
+				`,"new_users":10,"new_items":11,"new_rationales":12,"new_parsed":13,"requests":14,"tokens":15}}`,
 			fullPromotion(h),
 			func() error {
-				_, err := h.Promote(ctx, "shop", 0, fullPromotion(h))
+				_, err := registry.Promote(ctx, h.Bucket, "shop", 0, fullPromotion(h))
 				return err
 			},
-			func() (any, error) { return h.CurrentPromotion(ctx, "shop") },
+			func() (any, error) { return registry.CurrentPromotion(ctx, h.Bucket, "shop") },
 		},
 	} {
 		t.Run(c.key, func(t *testing.T) {
@@ -171,7 +196,8 @@ func readJSON[Record any](h runHistory, key string) func() (any, error) {
 	}
 }
 
-// TestFingerprintCoversAllInputs has the SHA-256 of the JSON document that has always been hashed.
+// TestFingerprintCoversAllInputs has the SHA-256 of the JSON document that has
+// always been hashed.
 func TestFingerprintCoversAllInputs(t *testing.T) {
 	settings := map[string]int{"core": 5}
 	of := func(stage string, version int, settings any, inputs ...string) string {
@@ -183,13 +209,16 @@ func TestFingerprintCoversAllInputs(t *testing.T) {
 		return fingerprint
 	}
 	// {"stage":"import","version":1,"settings":{"core":5},"inputs":["a","b"]}
-	if got, want := of("import", 1, settings, "a", "b"), "d1bda20cd1bb76beab8faeee0a67ba1a3ede8c2f88c05059b3f87f4862b5bafc"; got != want {
+	if got, want := of("import", 1, settings, "a",
+		"b"), "d1bda20cd1bb76beab8faeee0a67ba1a3ede8c2f88c05059b3f87f4862b5bafc"; got != want {
 		t.Errorf("got %s, want %s: whoever has a bucket would do all work again", got, want)
 	}
 	seen := map[string]string{}
 	for name, fingerprint := range map[string]string{
-		"itself": of("import", 1, settings, "a", "b"), "stage": of("other", 1, settings, "a", "b"), "version": of("import", 2, settings, "a", "b"),
-		"settings": of("import", 1, map[string]int{"core": 6}, "a", "b"), "fewer inputs": of("import", 1, settings, "a"),
+		"itself": of("import", 1, settings, "a", "b"), "stage": of("other", 1, settings, "a", "b"),
+		"version":         of("import", 2, settings, "a", "b"),
+		"settings":        of("import", 1, map[string]int{"core": 6}, "a", "b"),
+		"fewer inputs":    of("import", 1, settings, "a"),
 		"order of inputs": of("import", 1, settings, "b", "a"), "joined inputs": of("import", 1, settings, "ab"),
 	} {
 		if other, known := seen[fingerprint]; known {
@@ -199,7 +228,8 @@ func TestFingerprintCoversAllInputs(t *testing.T) {
 	}
 }
 
-// TestStageRecordNeedsItsArtifact loses or tears what a record names, one thing at a time.
+// TestStageRecordNeedsItsArtifact loses or tears what a record names, one thing at a
+// time.
 func TestStageRecordNeedsItsArtifact(t *testing.T) {
 	fingerprint := strings.Repeat("a", 64)
 	for name, damage := range map[string]func(t *testing.T, h runHistory){
@@ -221,7 +251,8 @@ func TestStageRecordNeedsItsArtifact(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newRunHistory(t)
-			if got, found, err := h.LookUp(t.Context(), "import", fingerprint); err != nil || !found || got.Output != h.data {
+			if got, found, err := h.LookUp(t.Context(), "import", fingerprint); err != nil || !found ||
+				got.Output != h.data {
 				t.Fatalf("before: %+v, %t, %v", got, found, err)
 			}
 			damage(t, h)
@@ -249,8 +280,8 @@ func TestUnreadableRecordsReportTheirKey(t *testing.T) {
 	for key, read := range map[string]func() error{
 		"exports/m.json":                      func() error { _, _, err := h.Table(ctx, "m"); return err },
 		"nightly/shop/watermark.json":         func() error { _, err := h.Watermark(ctx, "shop"); return err },
-		"nightly/shop/promotions/000001.json": func() error { _, err := h.Promotion(ctx, "shop", 1); return err },
-		"nightly/shop/current.json":           func() error { _, err := h.CurrentPromotion(ctx, "shop"); return err },
+		"nightly/shop/promotions/000001.json": func() error { _, err := registry.ReadPromotion(ctx, h.Bucket, "shop", 1); return err },
+		"nightly/shop/current.json":           func() error { _, err := registry.CurrentPromotion(ctx, h.Bucket, "shop"); return err },
 	} {
 		writeFile(t, filepath.Join(h.root, key))
 		var corrupt *storage.CorruptError
@@ -273,11 +304,17 @@ func TestUnreadableRecordsReportTheirKey(t *testing.T) {
 		}
 	}
 	var corrupt *storage.CorruptError
-	for _, digest := range []string{"", "ab", strings.Repeat("A", 64), strings.Repeat("a", 63), strings.Repeat("a", 65)} {
+	for _, digest := range []string{
+		"", "ab", strings.Repeat("A", 64), strings.Repeat("a", 63),
+		strings.Repeat("a", 65),
+	} {
 		if _, err := h.Get(ctx, storage.Ref{Digest: digest}); !errors.As(err, &corrupt) || corrupt.Key != digest {
 			t.Errorf("digest %q: %v", digest, err)
 		}
-		if err := h.GetFile(ctx, storage.Ref{Digest: digest}, filepath.Join(t.TempDir(), "f")); !errors.As(err, &corrupt) {
+		if err := h.GetFile(ctx, storage.Ref{Digest: digest}, filepath.Join(t.TempDir(), "f")); !errors.As(
+			err,
+			&corrupt,
+		) {
 			t.Errorf("digest %q: %v", digest, err)
 		}
 	}

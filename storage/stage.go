@@ -18,11 +18,20 @@ type StageRecord struct {
 	Inputs []string `json:"inputs,omitempty"`
 	// Seconds is how long the work took; Workflow and Run are who did it first.
 	Seconds float64 `json:"seconds"`
-	// Stats are what else is known of the work and is no part of its output: how many rows were
-	// asked, how many tokens that took.
-	Stats    map[string]float64 `json:"stats,omitempty"`
-	Workflow string             `json:"workflow"`
-	Run      string             `json:"run"`
+	// Stats are no part of the output.
+	Stats    Stats  `json:"stats,omitzero"`
+	Workflow string `json:"workflow"`
+	Run      string `json:"run"`
+}
+
+// Stats are the statistics of a distillation; zero for other stages.
+type Stats struct {
+	// Requests were answered by the teacher, which generated Tokens for them in Seconds.
+	Requests int     `json:"requests"`
+	Tokens   int     `json:"tokens"`
+	Seconds  float64 `json:"seconds"`
+	// BatchHalvings counts how often the teacher ran out of memory and halved its batch.
+	BatchHalvings int `json:"batch_halvings,omitempty"`
 }
 
 // Fingerprint is the name of a stage's work: a hash of the stage, its declared version, the inputs'
@@ -55,13 +64,13 @@ func (b *Bucket) LookUp(ctx context.Context, stage, fingerprint string) (StageRe
 	if err := json.Unmarshal(data, &record); err != nil {
 		return StageRecord{}, false, b.quarantine(ctx, stageKey(stage, fingerprint))
 	}
-	complete, err := b.isComplete(ctx, record.Output)
+	complete, err := b.IsComplete(ctx, record.Output)
 	return record, complete && err == nil, err
 }
 
-// isComplete says whether an artifact and all its files are there with their sizes. Hashes are
+// IsComplete says whether an artifact and all its files are there with their sizes. Hashes are
 // checked when the files are read.
-func (b *Bucket) isComplete(ctx context.Context, ref Ref) (bool, error) {
+func (b *Bucket) IsComplete(ctx context.Context, ref Ref) (bool, error) {
 	artifact, err := b.Artifact(ctx, ref)
 	var corrupt *CorruptError
 	if errors.Is(err, ErrNotFound) || errors.As(err, &corrupt) {

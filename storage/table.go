@@ -63,6 +63,6 @@ func (b *Bucket) Table(ctx context.Context, model string) (t Table, ok bool, err
 	if err := json.Unmarshal(data, &t); err != nil {
 		return t, false, &CorruptError{exportKey(model), err.Error()}
 	}
-	ok, err = b.isComplete(ctx, t.Artifact)
+	ok, err = b.IsComplete(ctx, t.Artifact)
 	return t, ok, err
 }

@@ -82,6 +82,9 @@ type verifier struct {
 func (v *verifier) addRuns(ctx context.Context, line lineage, name string) (runs int, err error) {
 	for key, reason := range line.unreadable {
 		run, _ := runOf(key)
+		if strings.HasPrefix(key, nightlyPrefix) {
+			run = strings.TrimSuffix(key, ".json") // as lineage names it
+		}
 		if matchesRun(run, name) {
 			v.reasons[key] = "not a record: " + reason
 		}

@@ -109,25 +109,65 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 	record := "stages/import/" + strings.Repeat("a", 64) + ".json"
 	for _, c := range []struct{ name, key, text, run, reason string }{
 		{"the same length", weights, "weighty", "second/rdrec-1/run-3", "its 7 bytes hash to " + hash},
-		{"another length", weights, "half", "second/rdrec-1/run-3", "its 4 bytes hash to " + storage.Digest([]byte("half")) + "; 7 bytes were written"},
+		{
+			"another length", weights, "half", "second/rdrec-1/run-3",
+			"its 4 bytes hash to " + storage.Digest([]byte("half")) + "; 7 bytes were written",
+		},
+		{
+			"a manifest that is no JSON", "checkpoints/f/000001-a/000000010/manifest.json", "half", "",
+			"not a checkpoint's manifest: invalid character 'h' looking for beginning of value",
+		},
 		{"a record of no artifact", record, "{}", "", "not a stage's record: its 2 bytes contain no artifact"},
 		{
-			"a record with a field of another type", record, `{"output":{"digest":"` + digestOfOne + `","size":3},"seconds":"x"}`, "",
+			"a record with a field of another type", record,
+			`{"output":{"digest":"` + digestOfOne + `","size":3},"seconds":"x"}`, "",
 			"not a stage's record: its 111 bytes contain no artifact",
 		},
 		{"a record that is no JSON", record, "half", "", "not a stage's record: its 4 bytes contain no artifact"},
-		{"a run's record that is no JSON", note, "half", "first/run-1", "not a record: invalid character 'h' looking for beginning of value"},
+		{
+			"a run's record that is no JSON", note, "half", "first/run-1",
+			"not a record: invalid character 'h' looking for beginning of value",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newRunHistory(t)
+			writeFile(t, filepath.Join(h.root, c.key))
 			if err := os.WriteFile(filepath.Join(h.root, c.key), []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
 			found := h.verify(t, "").BadObjects
-			if len(found) != 1 || found[0].Key != c.key || found[0].Reason != c.reason || strings.Join(found[0].Runs, " ") != c.run {
+			if len(found) != 1 || found[0].Key != c.key || found[0].Reason != c.reason || strings.Join(found[0].Runs,
+				" ") != c.run {
 				t.Errorf("found %+v, want %s of %q: %s", found, c.key, c.run, c.reason)
 			}
 		})
+	}
+}
+
+// TestATornPointerHidesNoOtherName has one under a name that comes before another's, whose model is
+// spoilt.
+func TestATornPointerHidesNoOtherName(t *testing.T) {
+	h := newRunHistory(t)
+	h.promote(t, 0, h.promotion(t, "one"))
+	writeFile(t, filepath.Join(h.root, "nightly/another/current.json"))
+	weights := h.flipByte(t, "one")
+	var got []string
+	for _, f := range h.verify(t, "").BadObjects {
+		got = append(got, f.Key+" of "+strings.Join(f.Runs, " "))
+	}
+	want := []string{weights + " of nightly/shop/promotions/000001", "nightly/another/current.json of nightly/another/current"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestATornPointerIsFoundUnderItsName(t *testing.T) {
+	h := newRunHistory(t)
+	h.promote(t, 0, h.promotion(t, "one"))
+	writeFile(t, filepath.Join(h.root, "nightly/shop/current.json"))
+	faults := h.verify(t, "nightly/shop").BadObjects
+	if len(faults) != 1 || faults[0].Key != "nightly/shop/current.json" {
+		t.Errorf("found %+v, want the pointer", faults)
 	}
 }
 
@@ -179,7 +219,10 @@ func TestVerifyCountsWhatItReads(t *testing.T) {
 // TestARunsOtherFilesAreNoRecords puts files beside the records that would be unreadable ones.
 func TestARunsOtherFilesAreNoRecords(t *testing.T) {
 	h := newRunHistory(t)
-	for _, name := range []string{"report.json", "notes/x.json", "stages/x.json.1f.tmp", "stages/x.txt", "stages/sub/x.json"} {
+	for _, name := range []string{
+		"report.json", "notes/x.json", "stages/x.json.1f.tmp", "stages/x.txt",
+		"stages/sub/x.json",
+	} {
 		writeFile(t, filepath.Join(h.root, "runs/first/run-1", name))
 	}
 	if v := h.verify(t, ""); len(v.BadObjects) > 0 || v.Runs != 3 {
@@ -302,7 +345,10 @@ func TestPutRewritesOldContent(t *testing.T) {
 	if err := os.Chtimes(path, old, old); err != nil {
 		t.Fatal(err)
 	}
-	if again := h.putArtifact(t, "dataset", map[string]string{"sequential.txt": "1 2 3", "titles.json": "[]"}); again != h.data {
+	if again := h.putArtifact(t, "dataset", map[string]string{
+		"sequential.txt": "1 2 3",
+		"titles.json":    "[]",
+	}); again != h.data {
 		t.Fatalf("stored as %v", again)
 	}
 	info, err := os.Stat(path)

@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.temporal.io/sdk/client"
 
-	"rdrec/activities"
 	"rdrec/internal/spec"
 	"rdrec/workflows"
 )
@@ -192,7 +191,7 @@ func TestFinishedRowsAreNotRequestedAgain(t *testing.T) {
 	if counts[1]+counts[2] != rows || counts[2] > 2*concurrency || len(counts) > 2 {
 		t.Errorf("times to prompts: %v; want %d prompts, at most those in flight at the kill twice", counts, rows)
 	}
-	t.Logf("%d prompts asked once, %d that were in flight at the kill twice; %v rows asked in the second life", counts[1], counts[2], first.Stats["requests"])
+	t.Logf("%d prompts asked once, %d that were in flight at the kill twice; %v rows asked in the second life", counts[1], counts[2], first.Stats.Requests)
 	if again := p.awaitDistillation(p.startDistillation("full", in)); again.Rationales != first.Rationales || !cmp.Equal(counts, s.counts()) {
 		t.Errorf("a third run asked again: %v", s.counts())
 	}
@@ -239,7 +238,7 @@ func TestShardsAndPausesKeepBytes(t *testing.T) {
 	if before[1] >= 40 || after[1]+after[2] != 40 || after[2] > concurrency || len(after) > 2 {
 		t.Errorf("times to prompts: %v at the pause, %v in the end", before, after)
 	}
-	if first.Stats[activities.StatRequests] != 40 || first.Stats[activities.StatTokens] != 40*18 {
+	if first.Stats.Requests != 40 || first.Stats.Tokens != 40*18 {
 		t.Errorf("figures %v: want those before the pause too", first.Stats)
 	}
 	p.recordHistory(run, "distillation-paused")
@@ -303,7 +302,7 @@ func TestMetaFolderDistills(t *testing.T) {
 	p := newTestEnv(t)
 	p.start()
 	result := p.awaitDistillation(p.startDistillation("meta", in))
-	if result.Stats["requests"] != 12 || result.Stats["tokens"] < 12*8 {
+	if result.Stats.Requests != 12 || result.Stats.Tokens < 12*8 {
 		t.Errorf("figures %v", result.Stats)
 	}
 	if again := p.awaitDistillation(p.startDistillation("meta", in)); again.Rationales != result.Rationales {

@@ -3,7 +3,7 @@ package main_test
 import (
 	"testing"
 
-	"rdrec/activities"
+	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -29,8 +29,8 @@ func TestShardedEvaluationKeepsBytes(t *testing.T) {
 	s.Evaluate.Shards = 4
 	found := p.runRecord(bucket, "found", workflows.ExperimentInput{Spec: s})
 	four := p.runRecord(bucket, "four", workflows.ExperimentInput{Spec: s, NoCache: workflows.NoCache{Nonce: "four"}})
-	for name, other := range map[string]activities.ReportInput{"the same bucket": found, "done anew": four} {
-		rows, err := activities.CompareRuns(t.Context(), bucket, one, other)
+	for name, other := range map[string]registry.RunRecord{"the same bucket": found, "done anew": four} {
+		rows, err := registry.CompareRuns(t.Context(), bucket, one, other)
 		if err != nil {
 			t.Fatal(err)
 		}

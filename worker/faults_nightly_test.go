@@ -7,8 +7,8 @@ import (
 	"testing"
 	"time"
 
-	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/workflows"
 )
 
@@ -32,8 +32,8 @@ func TestFault16NightlyRunUpgradedMidRun(t *testing.T) {
 	s.promoteBuild("two")
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
-	var nightly activities.NightlyRun
-	if err := run.Get(ctx, &nightly); err != nil || nightly.Verdict != activities.VerdictFirst {
+	var nightly registry.NightlyRun
+	if err := run.Get(ctx, &nightly); err != nil || nightly.Verdict != registry.VerdictFirst {
 		t.Fatalf("the night that was upgraded: %+v, %v", nightly, err)
 	}
 	if got := s.builds(run.GetID(), ""); !slices.Equal(got, []string{"one", "two"}) {
@@ -45,7 +45,7 @@ func TestFault16NightlyRunUpgradedMidRun(t *testing.T) {
 	old.drain()
 	s.addReviews("2017-09-30.json", firstOfJune, firstOfOctober, unchanged)
 	run = s.launch("second-night", workflows.Nightly, workflows.NightlyInput{Spec: settings})
-	if err := run.Get(ctx, &nightly); err != nil || nightly.Verdict != activities.VerdictPromoted || !nightly.WarmStart {
+	if err := run.Get(ctx, &nightly); err != nil || nightly.Verdict != registry.VerdictPromoted || !nightly.WarmStart {
 		t.Fatalf("the night after: %+v, %v", nightly, err)
 	}
 	if got := s.builds(run.GetID(), ""); !slices.Equal(got, []string{"two"}) {

@@ -15,7 +15,6 @@ import (
 
 	"go.temporal.io/api/workflowservice/v1"
 
-	"rdrec/activities"
 	"rdrec/internal/dataset"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -135,14 +134,14 @@ func TestThreeNightlyRuns(t *testing.T) {
 	s.addReviews("2017-05-31.json", 0, firstOfJune, unchanged)
 	s.mustStarter(append([]string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}, shortRunFlags("nightly.webhook="+hook)...)...)
 	first := s.triggerRun(0)
-	if first.Verdict != registry.VerdictFirst || first.Counts[activities.CountRequests] == 0 || first.WarmStart {
+	if first.Verdict != registry.VerdictFirst || first.Counts.Requests == 0 || first.WarmStart {
 		t.Errorf("the first night: %+v", first)
 	}
 	s.addReviews("2017-09-30.json", firstOfJune, firstOfOctober, unchanged)
 	second := s.triggerRun(0)
 	before, after := s.dataset(first.Dataset), s.dataset(second.Dataset)
 	checkIDsUnchanged(t, before, after)
-	requested, newTextCount := second.Counts[activities.CountRequests], newTexts(before, after)
+	requested, newTextCount := second.Counts.Requests, newTexts(before, after)
 	if second.Verdict != registry.VerdictPromoted || !second.WarmStart || newTextCount == 0 || requested != newTextCount {
 		t.Errorf("the second night asked for %d rationales and has %d new texts: %+v", requested, newTextCount, second)
 	}
@@ -153,7 +152,7 @@ func TestThreeNightlyRuns(t *testing.T) {
 		return line
 	})
 	third := s.triggerRun(12)
-	if third.Verdict != registry.VerdictRejected || third.Promotion != 2 || len(third.Reasons) != 1 || third.Counts[activities.CountRequests] != 0 {
+	if third.Verdict != registry.VerdictRejected || third.Promotion != 2 || len(third.Reasons) != 1 || third.Counts.Requests != 0 {
 		t.Errorf("the poisoned night: %+v", third)
 	}
 	s.mustStarter("rollback", "beauty-nightly")
@@ -192,7 +191,7 @@ func TestNightlyRunsIngestFromATable(t *testing.T) {
 	added := s.reviewsBetween(firstOfJune, firstOfOctober, unchanged)
 	writeFile(t, table, s.reviewsBetween(0, firstOfOctober, unchanged))
 	second := s.triggerRun(0)
-	if got, want := second.Counts[activities.CountNewRows], strings.Count(added, "\n"); second.Verdict != registry.VerdictPromoted || got != want {
+	if got, want := second.Counts.NewRows, strings.Count(added, "\n"); second.Verdict != registry.VerdictPromoted || got != want {
 		t.Errorf("the second night took in %d rows of %d: %+v", got, want, second)
 	}
 }

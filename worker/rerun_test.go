@@ -8,14 +8,14 @@ import (
 	"testing"
 	"time"
 
-	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
 
 // repeated runs a spec with all stages done anew, or not, and returns the run's record.
-func (p *testEnv) runRecord(b *storage.Bucket, id string, in workflows.ExperimentInput) activities.ReportInput {
+func (p *testEnv) runRecord(b *storage.Bucket, id string, in workflows.ExperimentInput) registry.RunRecord {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
 	defer cancel()
@@ -27,7 +27,7 @@ func (p *testEnv) runRecord(b *storage.Bucket, id string, in workflows.Experimen
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	var record activities.ReportInput
+	var record registry.RunRecord
 	if err := json.Unmarshal(data, &record); err != nil {
 		p.t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 	noCache := workflows.NoCache{Nonce: "one", Rationales: true}
 	second := p.runRecord(bucket, "second", workflows.ExperimentInput{Spec: s, NoCache: noCache})
 
-	rows, err := activities.CompareRuns(t.Context(), bucket, first, second)
+	rows, err := registry.CompareRuns(t.Context(), bucket, first, second)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,10 +118,10 @@ func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 }
 
 // checkDifferenceIsDetected checks that another seed's weights are told apart.
-func (p *testEnv) checkDifferenceIsDetected(b *storage.Bucket, first, other activities.ReportInput) {
+func (p *testEnv) checkDifferenceIsDetected(b *storage.Bucket, first, other registry.RunRecord) {
 	p.t.Helper()
 	other.Trials[0].Seed = first.Trials[0].Seed // else the names alone would differ
-	rows, err := activities.CompareRuns(p.t.Context(), b, first, other)
+	rows, err := registry.CompareRuns(p.t.Context(), b, first, other)
 	if err != nil {
 		p.t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/serve"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -100,8 +101,8 @@ func (f *modelSource) Version(ctx context.Context) (string, error) {
 }
 
 // resolve resolves the name, with the newest table of the model where it brings none along.
-func (f *modelSource) resolve(ctx context.Context) (activities.Model, string, error) {
-	model, err := activities.FindModel(ctx, f.bucket, f.name, f.method)
+func (f *modelSource) resolve(ctx context.Context) (registry.Model, string, error) {
+	model, err := registry.FindModel(ctx, f.bucket, f.name, f.method)
 	if err != nil {
 		return model, "", err
 	}
@@ -144,7 +145,7 @@ func (f *modelSource) Open(ctx context.Context) (*serve.Model, error) {
 	return m, nil
 }
 
-func (f *modelSource) load(ctx context.Context, model activities.Model, dir string) (*serve.Model, error) {
+func (f *modelSource) load(ctx context.Context, model registry.Model, dir string) (*serve.Model, error) {
 	loading := filepath.Join(dir, "model")
 	rec, err := activities.OpenRecommender(ctx, f.bucket, f.recommenders, model, activities.RecommenderOptions{Top: f.options.Top, Dir: loading})
 	if err != nil {

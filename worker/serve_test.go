@@ -16,6 +16,7 @@ import (
 
 	"rdrec/activities"
 	httpserve "rdrec/internal/serve"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -74,7 +75,7 @@ func (s *faultEnv) promoteRun(name, run string, previous int) {
 		s.t.Fatal(err)
 	}
 	defer b.Close()
-	m, err := activities.FindModel(s.t.Context(), b, run, "")
+	m, err := registry.FindModel(s.t.Context(), b, run, "")
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -82,9 +83,9 @@ func (s *faultEnv) promoteRun(name, run string, previous int) {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	_, err = b.Promote(s.t.Context(), name, previous, storage.Promotion{
+	_, err = registry.Promote(s.t.Context(), b, name, previous, registry.Promotion{
 		Workflow: name, Run: run, Dataset: m.Preprocessed, Preprocessed: m.Preprocessed,
-		Model: storage.PromotedModel{Weights: m.Student, Method: m.Method, Seed: m.Seed, Spec: text},
+		Model: registry.PromotedModel{Weights: m.Student, Method: m.Method, Seed: m.Seed, Spec: text},
 	})
 	if err != nil {
 		s.t.Fatal(err)

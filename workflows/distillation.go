@@ -47,8 +47,8 @@ type DistillationResult struct {
 	// Rationales is an artifact with rationales.jsonl and distillation.json.
 	Rationales storage.Ref `json:"rationales"`
 	// Partial says that shards were skipped. Figures are the stage's.
-	Partial bool               `json:"partial,omitempty"`
-	Stats   map[string]float64 `json:"stats,omitempty"`
+	Partial bool          `json:"partial,omitempty"`
+	Stats   storage.Stats `json:"stats,omitzero"`
 	// Seconds is what it took, or had taken when it was found.
 	Seconds float64 `json:"seconds"`
 }

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
+	"rdrec/storage"
 )
 
 // Limits of a distillation where its input names none.
@@ -116,15 +117,11 @@ func (d *distillation) run(ctx workflow.Context) (found activities.StageResult, 
 	d.idle = true
 	found = activities.StageResult{
 		Partial: d.count(shardSkipped) > 0, Seconds: workflow.Now(ctx).Sub(d.startedAt).Seconds(),
-		Stats: map[string]float64{
-			activities.StatRequests: float64(d.total.Rows), activities.StatTokens: float64(d.total.Tokens),
-			activities.StatSeconds: d.total.Seconds,
+		Stats: storage.Stats{
+			Requests: d.total.Rows, Tokens: d.total.Tokens, Seconds: d.total.Seconds, BatchHalvings: d.total.BatchHalvings,
 		},
 	}
-	if d.total.BatchHalvings > 0 {
-		found.Stats[activities.StatBatchHalvings] = float64(d.total.BatchHalvings)
-	}
-	err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "gather"), stub.MergeRationales, in).Get(ctx, &found.Output)
+	err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "merge"), stub.MergeRationales, in).Get(ctx, &found.Output)
 	return found, err
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -44,8 +45,8 @@ func newDistillEnv(t *testing.T, shards int) *distillEnv {
 	mock := func(name string, f any) {
 		w.env.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
 	}
-	mock("Identify", func(context.Context, activities.IdentifyInput) (activities.Identity, error) {
-		return activities.Identity{Data: "d", Teacher: "t"}, nil
+	mock("Identify", func(context.Context, activities.IdentifyInput) (registry.Identity, error) {
+		return registry.Identity{Data: "d", Teacher: "t"}, nil
 	})
 	mock("Import", func(context.Context, activities.ImportInput) (storage.Ref, error) { return refOf("data"), nil })
 	mock("LookUp", func(context.Context, activities.LookUpInput) (activities.StageResult, error) {
@@ -119,7 +120,7 @@ func TestDistillationRunsEachShardOnce(t *testing.T) {
 	if diff := cmp.Diff(askedTimes(5, 1), w.asked); diff != "" || w.merged != 1 || w.recorded != 1 {
 		t.Errorf("asked %v, gathered %d, recorded %d", w.asked, w.merged, w.recorded)
 	}
-	want := map[string]float64{"requests": 50, "tokens": 500, "seconds": 10}
+	want := storage.Stats{Requests: 50, Tokens: 500, Seconds: 10}
 	if diff := cmp.Diff(want, result.Stats); diff != "" || result.Rationales != refOf("rationales") || result.Partial {
 		t.Errorf("result %+v, %s", result, diff)
 	}
@@ -132,7 +133,7 @@ func TestDistillationCountsBatchHalvings(t *testing.T) {
 		result.BatchHalvings = shard - 1
 		return result, nil
 	}
-	if result := w.run(t, distillationInput(nil)); result.Stats["batch_halvings"] != 3 {
+	if result := w.run(t, distillationInput(nil)); result.Stats.BatchHalvings != 3 {
 		t.Errorf("figures %v, want memory to have run out 3 times", result.Stats)
 	}
 }
@@ -171,7 +172,7 @@ func TestDistillationContinuesAsNew(t *testing.T) {
 				t.Fatal(err)
 			}
 			var result workflows.DistillationResult
-			if err := w.env.GetWorkflowResult(&result); err != nil || !result.Partial || result.Stats["requests"] != 100 || w.recorded != 0 {
+			if err := w.env.GetWorkflowResult(&result); err != nil || !result.Partial || result.Stats.Requests != 100 || w.recorded != 0 {
 				t.Errorf("result %+v, %v, recorded %d", result, err, w.recorded)
 			}
 			break
@@ -296,7 +297,7 @@ func TestDistillationSkipsShards(t *testing.T) {
 		w.update(t, workflows.UpdateSkip, "is already skipped", workflows.SkipShard{Shard: 2})
 	})
 	result := w.run(t, distillationInput(nil))
-	if !result.Partial || result.Stats["requests"] != 30 || w.recorded != 0 || w.merged != 1 {
+	if !result.Partial || result.Stats.Requests != 30 || w.recorded != 0 || w.merged != 1 {
 		t.Errorf("result %+v, recorded %d, gathered %d", result, w.recorded, w.merged)
 	}
 	if diff := cmp.Diff(askedTimes(4, 1), w.asked); diff != "" {

@@ -13,6 +13,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -82,7 +83,7 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, err
 	if err != nil {
 		return ExperimentResult{}, err
 	}
-	return e.report(ctx, activities.ReportInput{
+	return e.report(ctx, registry.RunRecord{
 		Identity: id, Dataset: data, Rationales: rationales, Preprocessed: preprocessed, Baseline: baseline, Sasrec: sasrec, Trials: results,
 	})
 }
@@ -102,18 +103,18 @@ func (e *experiment) usesTeacher() bool {
 	})
 }
 
-func (e *experiment) identify(ctx workflow.Context) (activities.Identity, error) {
+func (e *experiment) identify(ctx workflow.Context) (registry.Identity, error) {
 	return identify(ctx, activities.IdentifyInput{
 		Data: e.spec.Data, Teacher: e.spec.Teacher, UsesTeacher: e.usesTeacher(), Student: e.spec.Student,
 	})
 }
 
-func identify(ctx workflow.Context, in activities.IdentifyInput) (id activities.Identity, err error) {
+func identify(ctx workflow.Context, in activities.IdentifyInput) (id registry.Identity, err error) {
 	err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "hash the inputs"), stub.Identify, in).Get(ctx, &id)
 	return id, err
 }
 
-func (e *experiment) importData(ctx workflow.Context, id activities.Identity) (storage.Ref, error) {
+func (e *experiment) importData(ctx workflow.Context, id registry.Identity) (storage.Ref, error) {
 	return importData(ctx, e.stages, resolvedData(e.spec), e.spec.Seed, id.Data)
 }
 
@@ -136,7 +137,7 @@ func importData(ctx workflow.Context, stages *stageTracker, data spec.Data, seed
 	})
 }
 
-func (e *experiment) distill(ctx workflow.Context, id activities.Identity, data storage.Ref) (storage.Ref, error) {
+func (e *experiment) distill(ctx workflow.Context, id registry.Identity, data storage.Ref) (storage.Ref, error) {
 	if !e.usesTeacher() {
 		return storage.Ref{}, nil
 	}
@@ -192,7 +193,7 @@ func (e *experiment) sasrec(ctx workflow.Context, preprocessed storage.Ref) (sto
 
 // startTrials starts a child workflow for each method and seed, and after those one for each switch
 // that is ablated; they spread over the workers that poll the GPU queue.
-func (e *experiment) startTrials(ctx workflow.Context, id activities.Identity, preprocessed storage.Ref) []workflow.ChildWorkflowFuture {
+func (e *experiment) startTrials(ctx workflow.Context, id registry.Identity, preprocessed storage.Ref) []workflow.ChildWorkflowFuture {
 	var trials []workflow.ChildWorkflowFuture
 	start := func(method, switchName string) {
 		for k := range e.spec.Trials {
@@ -217,8 +218,8 @@ func (e *experiment) startTrials(ctx workflow.Context, id activities.Identity, p
 	return trials
 }
 
-func (e *experiment) awaitTrials(ctx workflow.Context, trials []workflow.ChildWorkflowFuture) ([]activities.TrialResult, error) {
-	results := make([]activities.TrialResult, len(trials))
+func (e *experiment) awaitTrials(ctx workflow.Context, trials []workflow.ChildWorkflowFuture) ([]registry.TrialResult, error) {
+	results := make([]registry.TrialResult, len(trials))
 	for i, trial := range trials {
 		if err := trial.Get(ctx, &results[i]); err != nil {
 			return nil, err
@@ -229,7 +230,7 @@ func (e *experiment) awaitTrials(ctx workflow.Context, trials []workflow.ChildWo
 
 // report is not cached: it names this run, says which stages were found and which were done, and is
 // cheap.
-func (e *experiment) report(ctx workflow.Context, in activities.ReportInput) (ExperimentResult, error) {
+func (e *experiment) report(ctx workflow.Context, in registry.RunRecord) (ExperimentResult, error) {
 	in.Spec = e.spec
 	setStageAttribute(ctx, "report")
 	in.Stages = e.stages.times()

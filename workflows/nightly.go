@@ -9,6 +9,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -27,27 +28,27 @@ func VerdictAttribute() temporal.SearchAttributeKeyKeyword {
 // Nightly is one night: it takes in new reviews, does an experiment's stages on all reviews so far,
 // going on from the model in use, and puts the new model in its place if it is not worse. A night
 // that promotes nothing ends well, and says why; one that fails is recorded and told of, too.
-func Nightly(ctx workflow.Context, in NightlyInput) (activities.NightlyRun, error) {
+func Nightly(ctx workflow.Context, in NightlyInput) (registry.NightlyRun, error) {
 	stages, err := newStageTracker(ctx, "")
 	if err != nil {
-		return activities.NightlyRun{}, err
+		return registry.NightlyRun{}, err
 	}
 	if in.Spec.Nightly == nil || in.Spec.Data.Reviews == nil {
 		err := errors.New("the spec has no nightly block, or no data.reviews")
-		return activities.NightlyRun{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+		return registry.NightlyRun{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
 	}
 	protocol, err := in.Spec.Resolve()
 	if err != nil {
-		return activities.NightlyRun{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+		return registry.NightlyRun{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
 	}
 	n := &nightly{
 		settings: *in.Spec.Nightly, retryAll: in.RetryAll, startedAt: workflow.Now(ctx).Unix(),
 		experiment: &experiment{spec: in.Spec, protocol: protocol, stages: stages},
-		record:     activities.NightlyRun{Name: in.Spec.Name, Metric: in.Spec.Nightly.Gate.Metric, Counts: map[string]int{}},
+		record:     registry.NightlyRun{Name: in.Spec.Name, Metric: in.Spec.Nightly.Gate.Metric},
 	}
 	n.spec.Nightly = nil
 	if err := n.run(ctx); err != nil {
-		n.record.Verdict, n.record.Reasons = activities.VerdictFailed, []string{reason(err)}
+		n.record.Verdict, n.record.Reasons = registry.VerdictFailed, []string{reason(err)}
 		// A cancelled night is recorded and told of like any other.
 		final, cancel := workflow.NewDisconnectedContext(ctx)
 		defer cancel()
@@ -75,9 +76,9 @@ type nightly struct {
 	settings  spec.Nightly
 	retryAll  bool
 	startedAt int64
-	promoted  storage.Promotion
-	results   activities.ReportInput
-	record    activities.NightlyRun
+	promoted  registry.Promotion
+	results   registry.RunRecord
+	record    registry.NightlyRun
 }
 
 // run is the night up to its verdict.
@@ -94,7 +95,7 @@ func (n *nightly) run(ctx workflow.Context) error {
 		}
 	}
 	if len(n.record.Reasons) > 0 {
-		n.record.Verdict, n.record.SkipFiles = activities.VerdictRejected, !n.settings.RetryRejected
+		n.record.Verdict, n.record.SkipFiles = registry.VerdictRejected, !n.settings.RetryRejected
 	} else if err := n.promote(ctx); err != nil {
 		return err
 	}
@@ -108,7 +109,7 @@ func (n *nightly) reject(err error) error {
 	if n.promoted.Number == 0 || !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt {
 		return err
 	}
-	n.record.Verdict, n.record.SkipFiles = activities.VerdictRejected, !n.settings.RetryRejected
+	n.record.Verdict, n.record.SkipFiles = registry.VerdictRejected, !n.settings.RetryRejected
 	n.record.Reasons = append(n.record.Reasons, failed.Message())
 	return nil
 }
@@ -116,13 +117,13 @@ func (n *nightly) reject(err error) error {
 // ingest takes in what is new, and has the experiment go on from the model in use.
 func (n *nightly) ingest(ctx workflow.Context) error {
 	if previous := n.settings.Source; previous != nil {
-		setStageAttribute(ctx, "draw")
+		setStageAttribute(ctx, "ingest source")
 		in := activities.IngestSourceInput{Name: n.spec.Name, Inbox: n.settings.Inbox, Source: *previous}
 		if err := workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "ingest new rows of the source"), stub.IngestSource, in).Get(ctx, nil); err != nil {
 			return err
 		}
 	}
-	setStageAttribute(ctx, "gather")
+	setStageAttribute(ctx, "ingest")
 	in := activities.IngestInput{
 		Name: n.spec.Name, Inbox: n.settings.Inbox, RetryRejected: n.settings.RetryRejected, RetryAll: n.retryAll,
 	}
@@ -134,7 +135,7 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 	n.record.Number, n.record.PreviousPromotion, n.record.Promotion = ingested.RunNumber, ingested.Promoted.Number, ingested.Promoted.Number
 	n.record.Ingested, n.record.SkippedFiles, n.record.Reviews = ingested.Ingested, ingested.SkippedFiles, ingested.Reviews
 	if len(ingested.Ingested) == 0 {
-		n.record.Verdict = activities.VerdictIdle
+		n.record.Verdict = registry.VerdictIdle
 		return nil
 	}
 	reviews := *n.spec.Data.Reviews
@@ -176,8 +177,8 @@ func (n *nightly) distillAndCheck(ctx workflow.Context) (err error) {
 	}
 	for _, stage := range n.stages.times() {
 		if stage.Name == distillStage && !stage.Cached {
-			n.record.Counts[activities.CountRequests] = int(stage.Stats[activities.StatRequests])
-			n.record.Counts[activities.CountTokens] = int(stage.Stats[activities.StatTokens])
+			n.record.Counts.Requests = stage.Stats.Requests
+			n.record.Counts.Tokens = stage.Stats.Tokens
 		}
 	}
 	return nil
@@ -221,7 +222,7 @@ func (n *nightly) compareModels(ctx workflow.Context) error {
 		return err
 	}
 	in := activities.CompareModelsInput{
-		Gate: n.settings.Gate, Items: n.record.Counts[activities.CountItems], Strict: n.protocol.Constrained, Seed: n.spec.Seed,
+		Gate: n.settings.Gate, Items: n.record.Counts.Items, Strict: n.protocol.Constrained, Seed: n.spec.Seed,
 		New: n.results.Trials[0].Evaluations, Old: current, CurrentPromotion: n.promoted.Number,
 	}
 	var out activities.CompareModelsResult
@@ -249,21 +250,21 @@ func (n *nightly) evaluateCurrent(ctx workflow.Context) ([]storage.Ref, error) {
 
 // promote puts the new model in use.
 func (n *nightly) promote(ctx workflow.Context) error {
-	model, err := activities.NewPromotedModel(n.results.Trials[0].Model, n.spec)
+	model, err := registry.NewPromotedModel(n.results.Trials[0].Model, n.spec)
 	if err != nil {
 		return err
 	}
-	in := activities.PromoteInput{Name: n.spec.Name, Previous: n.promoted.Number, Promotion: storage.Promotion{
+	in := activities.PromoteInput{Name: n.spec.Name, Previous: n.promoted.Number, Promotion: registry.Promotion{
 		Reviews: n.record.Reviews, Dataset: n.results.Dataset, Preprocessed: n.results.Preprocessed, Model: model,
-		Metrics: n.record.Metrics, Comparison: n.record.Comparison, Counts: n.record.Counts,
+		Metrics: n.record.Metrics, Comparison: n.record.Comparison, Counts: &n.record.Counts,
 	}}
-	var promotion storage.Promotion
+	var promotion registry.Promotion
 	if err := workflow.ExecuteActivity(bookkeepingOptions(ctx, "promote"), stub.Promote, in).Get(ctx, &promotion); err != nil {
 		return err
 	}
-	n.record.Promotion, n.record.Verdict = promotion.Number, activities.VerdictPromoted
-	if promotion.Kind == storage.FirstPromotion {
-		n.record.Verdict = activities.VerdictFirst
+	n.record.Promotion, n.record.Verdict = promotion.Number, registry.VerdictPromoted
+	if promotion.Kind == registry.FirstPromotion {
+		n.record.Verdict = registry.VerdictFirst
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -26,7 +27,7 @@ type nightlyEnv struct {
 	trained        []activities.PretrainInput
 	imported       []activities.ImportInput
 	promoted       []activities.PromoteInput
-	recorded       []activities.NightlyRun
+	recorded       []registry.NightlyRun
 	notified       int
 	webhookFails   bool
 }
@@ -35,29 +36,29 @@ func newNightlyEnv(t *testing.T) *nightlyEnv {
 	t.Helper()
 	n := &nightlyEnv{workflowEnv: newWorkflowEnv(t), ingested: activities.IngestResult{
 		RunNumber: 4, Reviews: storage.Ref{Digest: "reviews", Size: 1}, Ingested: []storage.File{{Name: "inbox/a"}},
-		Promoted: storage.Promotion{
-			Number: 3, Dataset: storage.Ref{Digest: "numbers"}, Counts: map[string]int{"rows": 9},
-			Model: storage.PromotedModel{Weights: storage.Ref{Digest: "old"}, Method: "rdrec", Size: "t5-small"},
+		Promoted: registry.Promotion{
+			Number: 3, Dataset: storage.Ref{Digest: "numbers"}, Counts: &registry.Counts{Rows: 9},
+			Model: registry.PromotedModel{Weights: storage.Ref{Digest: "old"}, Method: "rdrec", Size: "t5-small"},
 		},
 	}}
 	n.env.RegisterWorkflow(workflows.Nightly)
 	n.mock("Ingest", func(context.Context, activities.IngestInput) (activities.IngestResult, error) { return n.ingested, nil })
 	n.mock("SanityCheck", func(context.Context, activities.SanityCheckInput) (activities.SanityCheckResult, error) {
-		return activities.SanityCheckResult{Counts: map[string]int{"rows": 12, "items": 7}, Reasons: n.sanityFailures}, nil
+		return activities.SanityCheckResult{Counts: registry.Counts{Rows: 12, Items: 7}, Reasons: n.sanityFailures}, nil
 	})
 	n.mock("CompareModels", func(_ context.Context, in activities.CompareModelsInput) (activities.CompareModelsResult, error) {
 		n.compareInput = in
 		return n.compared, nil
 	})
-	n.mock("Promote", func(_ context.Context, in activities.PromoteInput) (storage.Promotion, error) {
+	n.mock("Promote", func(_ context.Context, in activities.PromoteInput) (registry.Promotion, error) {
 		n.promoted = append(n.promoted, in)
-		task := storage.NewPromotion
+		task := registry.NewPromotion
 		if in.Previous == 0 {
-			task = storage.FirstPromotion
+			task = registry.FirstPromotion
 		}
-		return storage.Promotion{Number: in.Previous + 1, Kind: task}, nil
+		return registry.Promotion{Number: in.Previous + 1, Kind: task}, nil
 	})
-	n.mock("RecordNightlyRun", func(_ context.Context, in activities.NightlyRun) (int, error) {
+	n.mock("RecordNightlyRun", func(_ context.Context, in registry.NightlyRun) (int, error) {
 		n.recorded = append(n.recorded, in)
 		return in.Number, nil
 	})
@@ -89,10 +90,10 @@ func nightlySpec() spec.Spec {
 }
 
 // verdict does the night and returns what came of it.
-func (n *nightlyEnv) verdict(t *testing.T) activities.NightlyRun {
+func (n *nightlyEnv) verdict(t *testing.T) registry.NightlyRun {
 	t.Helper()
 	n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: nightlySpec()})
-	var out activities.NightlyRun
+	var out registry.NightlyRun
 	if err := n.env.GetWorkflowResult(&out); err != nil {
 		t.Fatal(err)
 	}
@@ -126,7 +127,7 @@ func TestNightlyIngestsSourceBeforeInbox(t *testing.T) {
 func TestNightlyWarmStartsFromCurrentModel(t *testing.T) {
 	n := newNightlyEnv(t)
 	out := n.verdict(t)
-	if out.Verdict != activities.VerdictPromoted || out.Promotion != 4 || out.PreviousPromotion != 3 || !out.WarmStart || out.HTML == "" {
+	if out.Verdict != registry.VerdictPromoted || out.Promotion != 4 || out.PreviousPromotion != 3 || !out.WarmStart || out.HTML == "" {
 		t.Errorf("verdict %+v, want promotion 4 over 3", out)
 	}
 	if w := n.trained[0].Student.WarmStart; w == nil || w.Digest != "old" {
@@ -138,16 +139,16 @@ func TestNightlyWarmStartsFromCurrentModel(t *testing.T) {
 	if len(n.compareInput.New) != 1 || len(n.compareInput.Old) != 1 || n.compareInput.New[0] == n.compareInput.Old[0] || n.compareInput.Items != 7 {
 		t.Errorf("judged %+v, want the answers of both models", n.compareInput)
 	}
-	if n.reported.NightlyRun == nil || n.reported.NightlyRun.Verdict != activities.VerdictPromoted {
+	if n.reported.NightlyRun == nil || n.reported.NightlyRun.Verdict != registry.VerdictPromoted {
 		t.Errorf("the report says %+v", n.reported.NightlyRun)
 	}
 }
 
 func TestNightlyPromotesFirstModel(t *testing.T) {
 	n := newNightlyEnv(t)
-	n.ingested.Promoted = storage.Promotion{}
+	n.ingested.Promoted = registry.Promotion{}
 	out := n.verdict(t)
-	if out.Verdict != activities.VerdictFirst || out.Promotion != 1 || out.WarmStart || n.trained[0].Student.WarmStart != nil || len(n.compareInput.Old) != 0 {
+	if out.Verdict != registry.VerdictFirst || out.Promotion != 1 || out.WarmStart || n.trained[0].Student.WarmStart != nil || len(n.compareInput.Old) != 0 {
 		t.Errorf("verdict %+v on a student from %+v", out, n.trained[0].Student)
 	}
 }
@@ -157,7 +158,7 @@ func TestNightlyRejectsWorseModel(t *testing.T) {
 	n.webhookFails = true // nobody listens at the webhook: the night ends well all the same
 	n.compared.Reasons = []string{"it is worse"}
 	out := n.verdict(t)
-	if out.Verdict != activities.VerdictRejected || out.Promotion != 3 || !out.SkipFiles || len(n.promoted) > 0 || out.HTML == "" {
+	if out.Verdict != registry.VerdictRejected || out.Promotion != 3 || !out.SkipFiles || len(n.promoted) > 0 || out.HTML == "" {
 		t.Errorf("verdict %+v, promoted %v; want promotion 3 kept, with a report", out, n.promoted)
 	}
 	if n.notified < 2 {
@@ -169,7 +170,7 @@ func TestNightlySanityCheckRejectsBeforeDistilling(t *testing.T) {
 	n := newNightlyEnv(t)
 	n.sanityFailures = []string{"half of it is garbage"}
 	out := n.verdict(t)
-	if out.Verdict != activities.VerdictRejected || !slices.Equal(n.calls, []string{"Import"}) {
+	if out.Verdict != registry.VerdictRejected || !slices.Equal(n.calls, []string{"Import"}) {
 		t.Errorf("verdict %q after %v, want it kept after the import alone", out.Verdict, n.calls)
 	}
 }
@@ -178,12 +179,12 @@ func TestNightlyRejectsUnreadableDataWhenModelIsInUse(t *testing.T) {
 	for _, c := range []struct {
 		inUse int
 		want  string
-	}{{3, activities.VerdictRejected}, {0, activities.VerdictFailed}} {
+	}{{3, registry.VerdictRejected}, {0, registry.VerdictFailed}} {
 		n := newNightlyEnv(t)
 		n.ingested.Promoted.Number = c.inUse
 		n.fail["Import"] = temporal.NewNonRetryableApplicationError("torn file", activities.TypeDataCorrupt, nil)
 		n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: nightlySpec()})
-		if err := n.env.GetWorkflowError(); (err != nil) != (c.want == activities.VerdictFailed) {
+		if err := n.env.GetWorkflowError(); (err != nil) != (c.want == registry.VerdictFailed) {
 			t.Errorf("with promotion %d in use the night's error is %v", c.inUse, err)
 		}
 		if len(n.recorded) != 1 || n.recorded[0].Verdict != c.want || !strings.Contains(n.recorded[0].Reasons[0], "torn file") || n.notified != 1 {
@@ -195,7 +196,7 @@ func TestNightlyRejectsUnreadableDataWhenModelIsInUse(t *testing.T) {
 func TestNightlyWithoutNewReviewsIsIdle(t *testing.T) {
 	n := newNightlyEnv(t)
 	n.ingested.Ingested = nil
-	if out := n.verdict(t); out.Verdict != activities.VerdictIdle || len(n.calls) > 0 {
+	if out := n.verdict(t); out.Verdict != registry.VerdictIdle || len(n.calls) > 0 {
 		t.Errorf("verdict %q after %v", out.Verdict, n.calls)
 	}
 }

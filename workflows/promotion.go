@@ -4,7 +4,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
-	"rdrec/storage"
+	"rdrec/registry"
 )
 
 // PromotionID is the id of the workflow by which people change the model in use under a name: one
@@ -13,12 +13,12 @@ func PromotionID(name string) string { return name + "-promotion" }
 
 // Promotion puts another model in use, because somebody says so: that of a finished run, or that of
 // an earlier promotion.
-func Promotion(ctx workflow.Context, in activities.ChooseModelInput) (storage.Promotion, error) {
+func Promotion(ctx workflow.Context, in activities.ChooseModelInput) (registry.Promotion, error) {
 	var chosen activities.PromoteInput
 	if err := workflow.ExecuteActivity(bookkeepingOptions(ctx, "find the model"), stub.ChooseModel, in).Get(ctx, &chosen); err != nil {
-		return storage.Promotion{}, err
+		return registry.Promotion{}, err
 	}
-	var promoted storage.Promotion
+	var promoted registry.Promotion
 	err := workflow.ExecuteActivity(bookkeepingOptions(ctx, "promote"), stub.Promote, chosen).Get(ctx, &promoted)
 	return promoted, err
 }

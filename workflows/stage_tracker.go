@@ -8,6 +8,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -36,7 +37,7 @@ type StageStatus struct {
 	// activities come on top.
 	Progress *activities.Progress `json:"progress,omitempty"`
 	// Stats are what else is known of the work, see [storage.Done].
-	Stats map[string]float64 `json:"stats,omitempty"`
+	Stats storage.Stats `json:"stats,omitzero"`
 }
 
 // QueryStages is the query that every workflow here answers with its []StageStatus.
@@ -99,10 +100,10 @@ func (t *stageTracker) finish(ctx workflow.Context, entry *StageStatus, state St
 }
 
 // times is what the report says of each stage.
-func (t *stageTracker) times() []activities.StageTime {
-	times := make([]activities.StageTime, 0, len(t.entries))
+func (t *stageTracker) times() []registry.StageTime {
+	times := make([]registry.StageTime, 0, len(t.entries))
 	for _, e := range t.entries {
-		times = append(times, activities.StageTime{
+		times = append(times, registry.StageTime{
 			Name: e.Name, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint, Output: e.Output, Stats: e.Stats,
 		})
 	}

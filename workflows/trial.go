@@ -10,6 +10,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
+	"rdrec/registry"
 	"rdrec/storage"
 )
 
@@ -60,24 +61,24 @@ func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
 }
 
 // Trial trains one student and examines it on every kind of task.
-func Trial(ctx workflow.Context, in TrialInput) (activities.TrialResult, error) {
+func Trial(ctx workflow.Context, in TrialInput) (registry.TrialResult, error) {
 	stages, err := newStageTracker(ctx, in.Nonce)
 	if err != nil {
-		return activities.TrialResult{}, err
+		return registry.TrialResult{}, err
 	}
 	t := &trial{TrialInput: in, stages: stages}
 	if t.method, t.protocol, t.variant, err = in.resolve(); err != nil {
-		return activities.TrialResult{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+		return registry.TrialResult{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
 	}
 	model, err := t.pretrain(ctx)
 	if err != nil {
-		return activities.TrialResult{}, err
+		return registry.TrialResult{}, err
 	}
-	result := activities.TrialResult{Method: in.Method, Variant: t.variant, Seed: in.Seed, Model: model}
+	result := registry.TrialResult{Method: in.Method, Variant: t.variant, Seed: in.Seed, Model: model}
 	for _, task := range t.tasks() {
 		predictions, err := t.evaluate(ctx, model, task)
 		if err != nil {
-			return activities.TrialResult{}, err
+			return registry.TrialResult{}, err
 		}
 		result.Evaluations = append(result.Evaluations, predictions)
 	}

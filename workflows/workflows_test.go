@@ -21,6 +21,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -40,7 +41,7 @@ type workflowEnv struct {
 	// what the report was made of.
 	lookedUp []string
 	trained  []spec.Protocol
-	reported activities.ReportInput
+	reported registry.RunRecord
 	// fail makes a stage fail.
 	fail map[string]error
 }
@@ -62,8 +63,8 @@ func newWorkflowEnv(t *testing.T) *workflowEnv {
 	w.env.RegisterWorkflow(workflows.Experiment)
 	w.env.RegisterWorkflow(workflows.Trial)
 	w.env.RegisterWorkflow(workflows.Distillation)
-	w.mock("Identify", func(context.Context, activities.IdentifyInput) (activities.Identity, error) {
-		return activities.Identity{Data: "d", Teacher: "t"}, nil
+	w.mock("Identify", func(context.Context, activities.IdentifyInput) (registry.Identity, error) {
+		return registry.Identity{Data: "d", Teacher: "t"}, nil
 	})
 	w.mock("LookUp", func(_ context.Context, in activities.LookUpInput) (activities.StageResult, error) {
 		w.mutex.Lock()
@@ -96,7 +97,7 @@ func newWorkflowEnv(t *testing.T) *workflowEnv {
 		w.trained = append(w.trained, in.Protocol)
 		return ref, w.fail["Pretrain"]
 	})
-	w.mock("Report", func(_ context.Context, in activities.ReportInput) (activities.ReportResult, error) {
+	w.mock("Report", func(_ context.Context, in registry.RunRecord) (activities.ReportResult, error) {
 		w.calls, w.reported = append(w.calls, "Report"), in
 		return activities.ReportResult{Report: storage.Ref{Digest: fmt.Sprint(len(in.Trials), " trials")}, HTML: "html"}, nil
 	})

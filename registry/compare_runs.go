@@ -1,4 +1,4 @@
-package activities
+package registry
 
 import (
 	"context"
@@ -21,12 +21,15 @@ type Diff struct {
 	Files []string `json:"files,omitempty"`
 }
 
+// DistillationFile is the file of an artifact of rationales that describes the distillation.
+const DistillationFile = "distillation.json"
+
 // filesWithTimings are the files that say how long something took; all others are the same bytes
 // whenever they are made.
-func filesWithTimings() []string { return []string{distillationRecord} }
+func filesWithTimings() []string { return []string{DistillationFile} }
 
 // CompareRuns compares what two runs read and made, file by file but for those that hold times.
-func CompareRuns(ctx context.Context, bucket *storage.Bucket, first, second ReportInput) ([]Diff, error) {
+func CompareRuns(ctx context.Context, bucket *storage.Bucket, first, second RunRecord) ([]Diff, error) {
 	rows := []Diff{
 		diffInput("input: data", first.Identity.Data, second.Identity.Data),
 		diffInput("input: teacher", first.Identity.Teacher, second.Identity.Teacher),
@@ -64,7 +67,7 @@ type namedArtifact struct {
 }
 
 // artifactsOf lists what a run made, in the order of the stages.
-func artifactsOf(run ReportInput) []namedArtifact {
+func artifactsOf(run RunRecord) []namedArtifact {
 	all := []namedArtifact{
 		{"dataset", run.Dataset},
 		{"rationales", run.Rationales},
@@ -134,12 +137,12 @@ func digests(ctx context.Context, bucket *storage.Bucket, ref storage.Ref) (map[
 	if ref.IsZero() {
 		return nil, nil //nolint:nilnil // no artifact, no files
 	}
-	artefact, err := bucket.Artifact(ctx, ref)
+	artifact, err := bucket.Artifact(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	found := make(map[string]string, len(artefact.Files))
-	for _, file := range artefact.Files {
+	found := make(map[string]string, len(artifact.Files))
+	for _, file := range artifact.Files {
 		found[file.Name] = file.Digest
 	}
 	for _, name := range filesWithTimings() {

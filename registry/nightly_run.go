@@ -1,0 +1,128 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"rdrec/storage"
+)
+
+// NightlyRun is the record of a nightly run. It is stored under nightly/<name>/runs and posted to
+// the webhook.
+type NightlyRun struct {
+	Name    string    `json:"name"`
+	Number  int       `json:"number"`
+	Time    time.Time `json:"time"`
+	Verdict string    `json:"verdict"`
+	// Reasons say why no model was promoted.
+	Reasons  []string `json:"reasons,omitempty"`
+	Workflow string   `json:"workflow"`
+	Run      string   `json:"run"`
+	// Ingested are the new files. SkippedFiles counts the files of the inbox that were left out
+	// because an earlier run rejected them.
+	Ingested     []storage.File `json:"ingested,omitempty"`
+	SkippedFiles int            `json:"skipped_files,omitempty"`
+	// SkipFiles makes later runs skip the ingested files, unless they retry them.
+	SkipFiles bool `json:"skip_files,omitempty"`
+	// PreviousPromotion is the promotion that was in use before the run, Promotion the one in use
+	// after it; 0 means none.
+	PreviousPromotion int     `json:"previous_promotion"`
+	Promotion         int     `json:"promotion"`
+	WarmStart         bool    `json:"warm_start"`
+	Counts            Counts  `json:"counts,omitzero"`
+	Coverage          float64 `json:"coverage,omitempty"`
+	// Metric is the gate's.
+	Metric       string      `json:"metric,omitempty"`
+	Metrics      []Measure   `json:"metrics,omitempty"`
+	Comparison   *Comparison `json:"comparison,omitempty"`
+	Seconds      float64     `json:"seconds"`
+	Reviews      storage.Ref `json:"reviews,omitzero"`
+	Dataset      storage.Ref `json:"dataset,omitzero"`
+	Preprocessed storage.Ref `json:"preprocessed,omitzero"`
+	Model        storage.Ref `json:"model,omitzero"`
+	Report       storage.Ref `json:"report,omitzero"`
+	HTML         string      `json:"html,omitempty"`
+}
+
+// Verdicts of a nightly run.
+const (
+	// VerdictFirst and VerdictPromoted put the new model in use; VerdictRejected leaves the current
+	// one in use.
+	VerdictFirst    = "first"
+	VerdictPromoted = "promoted"
+	VerdictRejected = "rejected"
+	// VerdictIdle means that there was nothing new to train on, VerdictFailed that the run ended
+	// with an error.
+	VerdictIdle   = "idle"
+	VerdictFailed = "failed"
+)
+
+// AllRuns is greater than any number of nightly runs.
+const AllRuns = 1 << 20
+
+// ReadNightlyRuns returns the last nightly runs of a name, oldest first. A record that cannot be
+// decoded is [ErrCorrupt].
+func ReadNightlyRuns(ctx context.Context, b *storage.Bucket, name string, last int) ([]NightlyRun, error) {
+	records, _, err := b.NightlyRuns(ctx, name, last)
+	if err != nil {
+		return nil, err
+	}
+	runs := make([]NightlyRun, len(records))
+	for i, record := range records {
+		if err := json.Unmarshal(record, &runs[i]); err != nil {
+			return nil, fmt.Errorf("record %d of the last %d nightly runs of %q: %w: %w", i+1, len(records), name, ErrCorrupt, err)
+		}
+	}
+	return runs, nil
+}
+
+// PutNightlyRun stores the record of a nightly run and returns its number. A number that another
+// run took in the meantime stays that run's; a run that has a record already keeps its number.
+func PutNightlyRun(ctx context.Context, b *storage.Bucket, run NightlyRun) (number int, err error) {
+	recorded, err := ReadNightlyRuns(ctx, b, run.Name, AllRuns)
+	if err != nil {
+		return 0, err
+	}
+	run.Number = freeNumber(recorded, run)
+	record, err := json.MarshalIndent(run, "", " ")
+	if err != nil {
+		return 0, fmt.Errorf("encode nightly run %d of %q: %w", run.Number, run.Name, err)
+	}
+	return run.Number, b.PutNightlyRun(ctx, run.Name, run.Number, record)
+}
+
+// freeNumber returns the number of run beside the recorded ones.
+func freeNumber(recorded []NightlyRun, run NightlyRun) int {
+	number := run.Number
+	for _, other := range recorded {
+		switch {
+		case other.Run == run.Run:
+			return other.Number
+		case other.Number >= number:
+			number = other.Number + 1
+		}
+	}
+	return number
+}
+
+// Summary returns the verdict on a new model in sentences.
+func (n *NightlyRun) Summary() []string {
+	words := map[string]string{
+		VerdictFirst:    "The new model is the first and is now in use.",
+		VerdictPromoted: "The new model is now in use as promotion %d.",
+		VerdictRejected: "The new model is rejected: promotion %d stays in use.",
+	}[n.Verdict]
+	if n.Verdict == VerdictPromoted || n.Verdict == VerdictRejected {
+		words = fmt.Sprintf(words, n.Promotion)
+	}
+	lines := []string{words}
+	if c := n.Comparison; c != nil {
+		lines = append(lines, fmt.Sprintf(
+			"%s of the same %d users: %.4f after %.4f (difference %+.4f, 95%% interval %+.4f to %+.4f; "+
+				"p %.3f of non-inferiority within the margin).",
+			c.Metric, c.Users, c.Candidate, c.Current, c.Difference, c.Low, c.High, c.P))
+	}
+	return append(lines, n.Reasons...)
+}
