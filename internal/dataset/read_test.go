@@ -375,7 +375,8 @@ func TestLeaveOneOut(t *testing.T) {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
 	short := dataset.User{Items: []int{5}}
-	if len(dataset.User{}.History()) != 0 || len(short.History()) != 0 || len(short.TrainItems()) != 0 || short.ValidationItem() != 0 || short.TestItem() != 0 {
+	if len(dataset.User{}.History()) != 0 || len(short.History()) != 0 || len(short.TrainItems()) != 0 ||
+		short.ValidationItem() != 0 || short.TestItem() != 0 {
 		t.Errorf("a short sequence is split: %v", short)
 	}
 }
