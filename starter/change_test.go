@@ -64,7 +64,7 @@ func changes() []change {
 }
 
 // changeRow is a row of README's table.
-type changeRow struct{ what, where string }
+type changeRow struct{ what, edit string }
 
 func changeRows(t *testing.T) []changeRow {
 	t.Helper()
@@ -100,10 +100,10 @@ func TestWhereToChangeWhatNamesWhatExists(t *testing.T) {
 	for _, row := range changeRows(t) {
 		c, ok := scripted[row.what]
 		delete(scripted, row.what)
-		if aboutTable := strings.Contains(row.where, "a row of `"); aboutTable != ok {
+		if aboutTable := strings.Contains(row.edit, "a row of `"); aboutTable != ok {
 			t.Errorf("row %q: it names a table: %t; it has a scripted change: %t", row.what, aboutTable, ok)
 		}
-		for _, m := range codeSpan.FindAllStringSubmatch(row.where, -1) {
+		for _, m := range codeSpan.FindAllStringSubmatch(row.edit, -1) {
 			if !strings.Contains(m[1], "/") {
 				continue
 			}
@@ -112,8 +112,8 @@ func TestWhereToChangeWhatNamesWhatExists(t *testing.T) {
 			}
 		}
 		for _, e := range c.edits {
-			if !strings.Contains(row.where, "`"+e.file+"`") || !strings.Contains(row.where, e.table) {
-				t.Errorf("row %q does not name %s in %s: %s", row.what, e.table, e.file, row.where)
+			if !strings.Contains(row.edit, "`"+e.file+"`") || !strings.Contains(row.edit, e.table) {
+				t.Errorf("row %q does not name %s in %s: %s", row.what, e.table, e.file, row.edit)
 			}
 		}
 	}
