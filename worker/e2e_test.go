@@ -213,7 +213,7 @@ func (p *testEnv) countFiles(pattern string) int {
 func smallSpec(t *testing.T) spec.Spec {
 	t.Helper()
 	if _, err := cachedir.DemoTeacherFile(); err != nil {
-		t.Skipf("the demo's teacher is not there: %v", err)
+		t.Skipf("the demo's teacher is missing: %v", err)
 	}
 	s, err := spec.Load(filepath.Join(root, "experiments/demo.yaml"), []string{
 		"name=end-to-end", "student.size=t5-tiny", "teacher.max_reviews=12", "teacher.batch=3", "teacher.shard_rows=3",
