@@ -129,8 +129,8 @@ func TestTransientErrorsAreRetried(t *testing.T) {
 		"half a reply": {
 			malformedReplies()["half a JSON reply"].write, []time.Duration{time.Second, 2 * time.Second},
 		},
-		"a cut connection": {
-			malformedReplies()["connection cut"].write, []time.Duration{time.Second, 2 * time.Second},
+		"a broken connection": {
+			malformedReplies()["broken connection"].write, []time.Duration{time.Second, 2 * time.Second},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -206,8 +206,8 @@ func TestServerErrorsQuarantineNoPrompt(t *testing.T) {
 			status(500, nil, ""), 4, nil,
 			"500 Internal Server Error (another prompt failed before with the same error)",
 		},
-		"a login page":   {malformedReplies()["HTML"].write, 4, nil, `its type is "text/html"`},
-		"cut every time": {malformedReplies()["connection cut"].write, 4, nil, "the connection failed: EOF"},
+		"a login page":       {malformedReplies()["HTML"].write, 4, nil, `its type is "text/html"`},
+		"broken connections": {malformedReplies()["broken connection"].write, 4, nil, "the connection failed: EOF"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var requests atomic.Int64
@@ -271,7 +271,7 @@ func TestInFlightRepliesAreKeptWhenTheServerFails(t *testing.T) {
 		return response, err
 	})
 	e := engine(t, s, func(o *openai.Options) { o.Concurrency, o.Transport = 2, transport })
-	replies, err := complete(t, e, prompts("first", "slow", "refused", "never", "never 2", "never 3"))
+	replies, err := complete(t, e, prompts("first", "slow", "rejected", "never", "never 2", "never 3"))
 	if !errors.Is(err, openai.ErrAuth) {
 		t.Errorf("error %v", err)
 	}

@@ -233,10 +233,10 @@ func malformedReplies() map[string]struct {
 		},
 		"status 502": {status(502, nil, "<html>bad gateway"), "the server failed: 502 Bad Gateway"},
 		"status 529": {status(529, nil, `{"message":"too much"}`), "the server failed: 529, too much"},
-		"connection cut": {func(http.ResponseWriter, *http.Request) {
+		"broken connection": {func(http.ResponseWriter, *http.Request) {
 			panic(http.ErrAbortHandler)
 		}, "the connection failed: EOF"},
-		"reply cut": {func(w http.ResponseWriter, _ *http.Request) {
+		"truncated reply": {func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Length", "1000")
 			body(media, `{"choices":[`)(w, nil)
 		}, "the connection failed: unexpected EOF"},

@@ -185,7 +185,7 @@ func TestBordersOfAMixersState(t *testing.T) {
 		"at the start":     {state(counts, four, 0), ""},
 		"at the end":       {state(counts, four, 4), ""},
 		"before the start": {state(counts, four, -1), "explanation: -1 of 4 records, but the dataset has 4"},
-		"behind the end":   {state(counts, four, 5), "explanation: 5 of 4 records, but the dataset has 4"},
+		"after the end":    {state(counts, four, 5), "explanation: 5 of 4 records, but the dataset has 4"},
 		"a record less":    {state(counts, "[2,1,0]", 0), "explanation: 0 of 3 records, but the dataset has 4"},
 		"a record too far": {
 			state(counts, "[4,1,0,2]", 0),

@@ -159,7 +159,7 @@ func TestExplanationListPadding(t *testing.T) {
 		for b := range list.Batches(newEncoder(t, s, 20), 1) {
 			widths = append(widths, b.SourceLen)
 		}
-		if alike := widths[0] == widths[1]; alike != (s.Protocol.Name == spec.Paper) {
+		if equal := widths[0] == widths[1]; equal != (s.Protocol.Name == spec.Paper) {
 			t.Errorf("%s: widths %v", s.Protocol.Name, widths)
 		}
 	}

@@ -87,11 +87,11 @@ func (f TemplateSet) compile() (templates, error) {
 		{&t.attribute, nonEmpty(f.Attribute)},
 	} {
 		for _, text := range list.texts {
-			cut, err := newTemplate(text)
+			compiled, err := newTemplate(text)
 			if err != nil {
 				return t, fmt.Errorf("template set %q: %w", f.Name, err)
 			}
-			*list.to = append(*list.to, cut)
+			*list.to = append(*list.to, compiled)
 		}
 	}
 	return t, nil

@@ -91,7 +91,7 @@ func TestIsDigits(t *testing.T) {
 
 // letters returns a tokenizer of the letters a to d, a blank, signs, and the given merges and
 // control pieces; z has no token.
-func letters(t *testing.T, cut token.PreTokenizer, merges, control []string) *token.ByteLevel {
+func letters(t *testing.T, preTokenizer token.PreTokenizer, merges, control []string) *token.ByteLevel {
 	t.Helper()
 	vocabulary := []string{"a", "b", "c", "d", "Ġ", "<", ">", "Ċ"} // 0 to 7
 	for _, merge := range merges {
@@ -109,7 +109,7 @@ func letters(t *testing.T, cut token.PreTokenizer, merges, control []string) *to
 		ids = append(ids, int32(len(vocabulary)))
 		vocabulary = append(vocabulary, piece)
 	}
-	tok, err := token.NewByteLevel(cut, vocabulary, merges, ids)
+	tok, err := token.NewByteLevel(preTokenizer, vocabulary, merges, ids)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,13 +157,13 @@ func TestLlama3TakesWordsOfTheVocabulary(t *testing.T) {
 	}
 	vocabulary := []string{"a", "b", "c", "ab", "bc", "abc"} // no merge produces abc, as b and c are joined first
 	merges := []string{"b c", "a b", "ab c"}
-	for cut, want := range map[token.PreTokenizer][]string{token.Llama3: {"abc"}, token.SmolLM: {"a", "bc"}} {
-		tok, err := token.NewByteLevel(cut, vocabulary, merges, nil)
+	for preTokenizer, want := range map[token.PreTokenizer][]string{token.Llama3: {"abc"}, token.SmolLM: {"a", "bc"}} {
+		tok, err := token.NewByteLevel(preTokenizer, vocabulary, merges, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, pieces(tok, tok.Encode("abc"))); diff != "" {
-			t.Errorf("pre-tokenizer %d (-want +got):\n%s", cut, diff)
+			t.Errorf("pre-tokenizer %d (-want +got):\n%s", preTokenizer, diff)
 		}
 	}
 }
@@ -209,8 +209,8 @@ func TestControlPieces(t *testing.T) {
 
 // TestControlPiecesAtTheBorders has the first and last id of the vocabulary and their neighbors.
 func TestControlPiecesAtTheBorders(t *testing.T) {
-	for id, refused := range map[int32]bool{-1: true, 0: false, 1: false, 2: true} {
-		if _, err := token.NewByteLevel(token.SmolLM, []string{"a", "b"}, nil, []int32{id}); refused != (err != nil) {
+	for id, rejected := range map[int32]bool{-1: true, 0: false, 1: false, 2: true} {
+		if _, err := token.NewByteLevel(token.SmolLM, []string{"a", "b"}, nil, []int32{id}); rejected != (err != nil) {
 			t.Errorf("control piece %d of 2: error %v", id, err)
 		}
 	}
