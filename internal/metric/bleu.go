@@ -9,18 +9,18 @@ import (
 // MaxOrder is the longest n-gram that [BLEU] counts.
 const MaxOrder = 4
 
-// ErrEmptyCorpus says that a text metric has nothing to divide by: there is no text, or every
-// reference or every generated text is empty. The reference crashes there with a division by zero.
+// ErrEmptyCorpus reports that a text metric would divide by zero: there are no texts, or all
+// reference texts or all generated texts are empty. The reference crashes in this case.
 var ErrEmptyCorpus = errors.New("no words to compare")
 
-// Text is one generated text beside its reference, both split at blanks.
+// Text is a generated text and its reference, both split at spaces.
 type Text struct {
 	Reference []string
 	Generated []string
 }
 
-// Bleu is a corpus' BLEU with its parts. Score, Precisions and Brevity lie in 0 to 1 (the reference
-// prints Score times 100).
+// Bleu is the BLEU score of a corpus and its components. Score, Precisions and Brevity are between 0
+// and 1 (the reference prints Score times 100).
 type Bleu struct {
 	Score      float64   `json:"score"`
 	Precisions []float64 `json:"precisions"` // [order], 1-grams first
@@ -56,12 +56,12 @@ func BLEU(texts []Text, order int, smooth bool) (Bleu, error) {
 	return result, nil
 }
 
-// ngram is up to MaxOrder word numbers; 0 fills a shorter one.
+// ngram is up to MaxOrder word ids, padded with 0.
 type ngram [MaxOrder]int32
 
 // ngramCounter sums matches over a corpus.
 type ngramCounter struct {
-	words                map[string]int32 // word to its number, from 1
+	words                map[string]int32 // word to its id, from 1
 	matches, possible    [MaxOrder]int
 	reference, generated int // words
 }
@@ -69,7 +69,7 @@ type ngramCounter struct {
 func (c *ngramCounter) add(text Text, order int) {
 	c.reference += len(text.Reference)
 	c.generated += len(text.Generated)
-	reference, generated := c.number(text.Reference), c.number(text.Generated)
+	reference, generated := c.ids(text.Reference), c.ids(text.Generated)
 	for n := 1; n <= order; n++ {
 		available := countNgrams(reference, n)
 		for gram, count := range countNgrams(generated, n) {
@@ -79,8 +79,8 @@ func (c *ngramCounter) add(text Text, order int) {
 	}
 }
 
-// number replaces words by their numbers.
-func (c *ngramCounter) number(words []string) []int32 {
+// ids returns the ids of words.
+func (c *ngramCounter) ids(words []string) []int32 {
 	ids := make([]int32, len(words))
 	for i, word := range words {
 		id, known := c.words[word]
@@ -116,7 +116,7 @@ func countNgrams(ids []int32, n int) map[ngram]int {
 	return counts
 }
 
-// geometricMean is 0 as soon as one value is.
+// geometricMean returns the geometric mean; 0 if any value is 0.
 func geometricMean(values []float64) float64 {
 	sum := 0.0
 	for _, value := range values {

@@ -10,17 +10,17 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// Resamples is how often an interval is resampled where nothing else is asked.
+// Resamples is the default number of bootstrap resamples.
 const Resamples = 1000
 
-// Interval is where 95% of the resampled, or likely, means lie.
+// Interval is a 95% interval of a mean.
 type Interval struct {
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
 }
 
 // Bootstrap resamples the values with replacement and returns the middle 95% of the means (the
-// percentile method). The same values, rounds and seed give the same interval. No values give a
+// percentile method). The same values, resamples and seed give the same interval. No values give a
 // zero interval.
 func Bootstrap(values []float64, resamples int, seed int64) Interval {
 	if len(values) == 0 || resamples < 1 {
@@ -34,14 +34,14 @@ func Bootstrap(values []float64, resamples int, seed int64) Interval {
 type Difference struct {
 	Mean     float64  `json:"mean"`
 	Interval Interval `json:"interval"`
-	// P is the two-sided share of resamples on the other side of zero, never below 1 in rounds+1.
+	// P is the two-sided share of resamples on the other side of zero, at least 1/(resamples+1).
 	P float64 `json:"p"`
 }
 
-// BootstrapPaired resamples users and looks at the mean of a - b.
+// BootstrapPaired resamples users and computes the mean of a - b.
 func BootstrapPaired(a, b []float64, resamples int, seed int64) (Difference, error) {
 	if len(a) != len(b) {
-		return Difference{}, fmt.Errorf("paired bootstrap of %d and %d figures: lengths differ", len(a), len(b))
+		return Difference{}, fmt.Errorf("paired bootstrap of %d and %d values: lengths differ", len(a), len(b))
 	}
 	if err := checkSizes(a, b); err != nil {
 		return Difference{}, fmt.Errorf("paired bootstrap: %w", err)
@@ -50,7 +50,7 @@ func BootstrapPaired(a, b []float64, resamples int, seed int64) (Difference, err
 	means := resample(differences, resamples, seed)
 	below := sort.SearchFloat64s(means, 0)
 	above := len(means) - sort.Search(len(means), func(i int) bool { return means[i] > 0 })
-	// A mean of exactly zero speaks for neither side: it counts for both.
+	// A mean of exactly zero favors neither side, so it counts for both.
 	other := min(len(means)-below, len(means)-above)
 	return Difference{
 		Mean:     Mean(differences),
@@ -59,7 +59,7 @@ func BootstrapPaired(a, b []float64, resamples int, seed int64) (Difference, err
 	}, nil
 }
 
-// MeanInterval is the 95% t interval of a mean over trials (seeds). It needs two.
+// MeanInterval returns the 95% t interval of a mean over trials (seeds). It needs at least two.
 func MeanInterval(values []float64) (Interval, error) {
 	if len(values) < 2 {
 		return Interval{}, fmt.Errorf("interval of %d trials: %w", len(values), ErrTooFew)
@@ -69,9 +69,9 @@ func MeanInterval(values []float64) (Interval, error) {
 	return Interval{Low: Mean(values) - half, High: Mean(values) + half}, nil
 }
 
-// resample returns the sorted means of rounds resamples. Most users' figures are zero: how many of
-// the others a resample holds is drawn first (binomial), then which, which is the same distribution
-// in a tenth of the time.
+// resample returns the sorted means of the resamples. Most values are zero, so the number of other
+// values in a resample is sampled first (binomial), then the values themselves. The distribution is
+// the same and sampling takes a tenth of the time.
 func resample(values []float64, resamples int, seed int64) []float64 {
 	source := rand.NewPCG(uint64(seed), 0x626f6f74)
 	random := rand.New(source)
@@ -93,10 +93,10 @@ func resample(values []float64, resamples int, seed int64) []float64 {
 	return means
 }
 
-// quantile interpolates between the two nearest of the sorted values.
+// quantile interpolates between the two nearest sorted values.
 func quantile(sorted []float64, q float64) float64 {
-	place := q * float64(len(sorted)-1)
-	low := int(place)
+	index := q * float64(len(sorted)-1)
+	low := int(index)
 	high := min(low+1, len(sorted)-1)
-	return sorted[low] + (place-float64(low))*(sorted[high]-sorted[low])
+	return sorted[low] + (index-float64(low))*(sorted[high]-sorted[low])
 }

@@ -2,22 +2,22 @@ package metric
 
 import "fmt"
 
-// Rouge is a corpus' mean F score, precision and recall, each in 0 to 1 (the reference prints them
-// times 100).
+// Rouge is the mean F score, precision and recall of a corpus, each between 0 and 1 (the reference
+// prints them times 100).
 type Rouge struct {
 	F         float64 `json:"f"`
 	Precision float64 `json:"precision"`
 	Recall    float64 `json:"recall"`
 }
 
-// ROUGEN is the mean ROUGE of n-grams, as the reference computes it: over sets, so that a repeated
-// n-gram counts once (REFERENCE.md 16).
+// ROUGEN returns the mean ROUGE of n-grams. As in the reference, it compares sets, so a repeated
+// n-gram counts once (docs/deviations.md 16).
 func ROUGEN(texts []Text, n int) (Rouge, error) {
 	return meanRouge(texts, func(text Text) Rouge { return rougeN(text, n) })
 }
 
-// ROUGEL is the mean ROUGE of the longest common subsequence, with the reference's beta of
-// precision over recall.
+// ROUGEL returns the mean ROUGE of the longest common subsequence, with the reference's beta:
+// precision divided by recall.
 func ROUGEL(texts []Text) (Rouge, error) { return meanRouge(texts, rougeL) }
 
 func meanRouge(texts []Text, of func(Text) Rouge) (Rouge, error) {
@@ -35,8 +35,8 @@ func meanRouge(texts []Text, of func(Text) Rouge) (Rouge, error) {
 	return Rouge{F: sum.F / n, Precision: sum.Precision / n, Recall: sum.Recall / n}, nil
 }
 
-// atLeastOne gives an empty text one empty word, which is what the reference's splitting of a
-// joined empty list gives: two empty texts then agree fully.
+// atLeastOne replaces an empty text by one empty word, as the reference does by splitting a joined
+// empty list: two empty texts then match completely.
 func atLeastOne(words []string) []string {
 	if len(words) == 0 {
 		return []string{""}
@@ -46,8 +46,8 @@ func atLeastOne(words []string) []string {
 
 func rougeN(text Text, n int) Rouge {
 	counter := ngramCounter{words: map[string]int32{}}
-	reference := countNgrams(counter.number(text.Reference), n)
-	generated := countNgrams(counter.number(text.Generated), n)
+	reference := countNgrams(counter.ids(text.Reference), n)
+	generated := countNgrams(counter.ids(text.Generated), n)
 	both := 0
 	for gram := range generated {
 		if reference[gram] > 0 {
@@ -66,7 +66,7 @@ func rougeL(text Text) Rouge {
 	return Rouge{F: f, Precision: precision, Recall: recall}
 }
 
-// commonSubsequence is the length of the longest common subsequence.
+// commonSubsequence returns the length of the longest common subsequence.
 func commonSubsequence(a, b []string) int {
 	above, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for i := range a {
@@ -82,7 +82,7 @@ func commonSubsequence(a, b []string) int {
 	return above[len(b)]
 }
 
-// ratio is part of whole, and 0 of nothing.
+// ratio returns part divided by whole, or 0 if whole is 0.
 func ratio(part, whole int) float64 {
 	if whole == 0 {
 		return 0

@@ -10,32 +10,31 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 )
 
-// ErrTooFew says that a sample is too small to be compared: a t-test needs two figures on each
-// side.
-var ErrTooFew = errors.New("a comparison needs at least two figures a side")
+// ErrTooFew reports that a sample is too small for a t-test, which needs two values on each side.
+var ErrTooFew = errors.New("a comparison needs at least two values on each side")
 
-// Test is the outcome of a two-sided t-test. Where neither sample varies, T and P are what scipy
-// gives: not a number for equal means, else an infinite T and P 0.
+// Test is the result of a two-sided t-test. If neither sample varies, T and P are as in scipy: NaN
+// for equal means, otherwise an infinite T and P 0.
 type Test struct {
 	T float64
 	P float64
 	// DF is the degrees of freedom.
 	DF float64
-	// Difference is the difference of means, Error its standard error.
+	// Difference is the difference of means, and Error its standard error.
 	Difference, Error float64
-	// Effect is the difference of means in standard deviations: Cohen's d with the pooled
-	// deviation, or of the differences themselves in a paired test.
+	// Effect is the difference of means in standard deviations: Cohen's d with the pooled deviation,
+	// or with the deviation of the differences in a paired test.
 	Effect float64
 }
 
-// Interval is the 95% interval of the difference of means.
+// Interval returns the 95% interval of the difference of means.
 func (t Test) Interval() Interval {
 	half := distuv.StudentsT{Mu: 0, Sigma: 1, Nu: t.DF}.Quantile(0.975) * t.Error
 	return Interval{Low: t.Difference - half, High: t.Difference + half}
 }
 
-// StudentT tests two independent samples whose variances are taken to be equal, as the reference's
-// script does.
+// StudentT tests two independent samples and assumes equal variances, as the reference's script
+// does.
 func StudentT(a, b []float64) (Test, error) {
 	if err := checkSizes(a, b); err != nil {
 		return Test{}, fmt.Errorf("student's t-test: %w", err)
@@ -65,7 +64,7 @@ func Welch(a, b []float64) (Test, error) {
 // sides.
 func Paired(a, b []float64) (Test, error) {
 	if len(a) != len(b) {
-		return Test{}, fmt.Errorf("paired t-test of %d and %d figures: lengths differ", len(a), len(b))
+		return Test{}, fmt.Errorf("paired t-test of %d and %d values: lengths differ", len(a), len(b))
 	}
 	if err := checkSizes(a, b); err != nil {
 		return Test{}, fmt.Errorf("paired t-test: %w", err)
@@ -75,12 +74,12 @@ func Paired(a, b []float64) (Test, error) {
 	return twoSided(stat.Mean(differences, nil), deviation/math.Sqrt(n), n-1, deviation), nil
 }
 
-// OneSample tests whether the mean of a is the fixed figure, such as that of a method without any
+// OneSample tests whether the mean of a is a fixed value, such as the score of a method without
 // randomness.
-func OneSample(a []float64, figure float64) (Test, error) {
+func OneSample(a []float64, value float64) (Test, error) {
 	fixed := make([]float64, len(a))
 	for i := range fixed {
-		fixed[i] = figure
+		fixed[i] = value
 	}
 	test, err := Paired(a, fixed)
 	if err != nil {
@@ -89,8 +88,8 @@ func OneSample(a []float64, figure float64) (Test, error) {
 	return test, nil
 }
 
-// Holm corrects p-values of several tests (Holm, 1979): below alpha afterwards, the whole family
-// errs with probability alpha.
+// Holm corrects the p-values of several tests (Holm, 1979). If differences with a corrected p-value
+// below alpha are taken as real, the probability of any error among all tests is at most alpha.
 func Holm(p []float64) []float64 {
 	order := make([]int, len(p))
 	for i := range order {
@@ -106,7 +105,7 @@ func Holm(p []float64) []float64 {
 	return corrected
 }
 
-// Mean is the average, summed in order; 0 of nothing.
+// Mean returns the average, summed in order; 0 for no values.
 func Mean(values []float64) float64 {
 	sum := 0.0
 	for _, value := range values {
@@ -115,7 +114,7 @@ func Mean(values []float64) float64 {
 	return sum / max(1, float64(len(values)))
 }
 
-// StdDev is the sample standard deviation; 0 of fewer than two values.
+// StdDev returns the sample standard deviation; 0 for fewer than two values.
 func StdDev(values []float64) float64 {
 	if len(values) < 2 {
 		return 0
@@ -131,7 +130,7 @@ func checkSizes(a, b []float64) error {
 }
 
 func twoSided(difference, errorOfMean, df, stdDev float64) Test {
-	t := difference / errorOfMean // like scipy: 0/0 is not a number, 1/0 is infinite
+	t := difference / errorOfMean // as in scipy: 0/0 is NaN, 1/0 is infinite
 	test := Test{T: t, DF: df, Difference: difference, Error: errorOfMean, Effect: difference / stdDev}
 	switch {
 	case math.IsNaN(t):

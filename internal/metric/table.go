@@ -2,10 +2,10 @@ package metric
 
 import "fmt"
 
-// Input says what a metric is computed from.
+// Input is what a metric is computed from.
 type Input int
 
-// The two things that metrics are computed from.
+// The inputs of metrics.
 const (
 	Rankings Input = iota
 	Texts
@@ -13,23 +13,23 @@ const (
 
 // Metric is one row of [Table].
 type Metric struct {
-	// Name is as people write it, such as "HR@10".
+	// Name is the name in reports, such as "HR@10".
 	Name string
-	// Higher says that more is better.
+	// Higher is set if a higher value is better.
 	Higher bool
-	// Input says which of the functions below are set.
+	// Input determines which of the functions below are set.
 	Input Input
-	// K is how many recommended items a ranking metric looks at; 0 for a text metric.
+	// K is the number of recommended items that a ranking metric considers; 0 for a text metric.
 	K int
-	// Reference and Strict score one user's list: as the Python reference does, and with duplicates
-	// dropped.
+	// Reference and Strict score one user's list: as the Python reference does, and without
+	// duplicates.
 	Reference, Strict func(list List, k int) float64
-	// Corpus scores all texts together, in 0 to 100.
+	// Corpus scores all texts together, from 0 to 100.
 	Corpus func(texts []Text) (float64, error)
 }
 
-// Table is every metric that an experiment reports, in the order of its tables. A new metric is a
-// new row.
+// Table returns every metric that an experiment reports, in the order of its tables. To add a
+// metric, add a row.
 func Table() []Metric {
 	return []Metric{
 		{Name: "HR@1", Higher: true, Input: Rankings, K: 1, Reference: HitRate, Strict: StrictHitRate},
@@ -51,7 +51,7 @@ func Table() []Metric {
 	}
 }
 
-// Names are the names of the metrics that need what is given, in the table's order.
+// Names returns the names of the metrics with an input, in the order of the table.
 func Names(input Input) []string {
 	var names []string
 	for _, row := range Table() {
@@ -68,13 +68,13 @@ type Score struct {
 	Value  float64 `json:"value"`
 	// Interval is the 95% interval of Value over users; nil for a text metric.
 	Interval *Interval `json:"interval,omitempty"`
-	// N is how many users or texts were examined.
+	// N is the number of evaluated users or texts.
 	N int `json:"n"`
-	// Each is every user's own figure, in the order of the lists, for paired tests; not stored.
+	// Each is the value of each user, in the order of the lists, for paired tests; not stored.
 	Each []float64 `json:"-"`
 }
 
-// ScoreRankings scores the lists by every ranking metric: as the reference counts, or strictly.
+// ScoreRankings scores the lists by every ranking metric, as the reference counts or strictly.
 // Intervals are bootstrapped over users from the seed, so the same lists and seed give the same
 // scores. No lists give no scores.
 func ScoreRankings(lists []List, strict bool, seed int64) []Score {
@@ -95,13 +95,14 @@ func ScoreRankings(lists []List, strict bool, seed int64) []Score {
 			each[i] = of(list, row.K)
 		}
 		interval := Bootstrap(each, Resamples, seed)
-		scores = append(scores, Score{Metric: row.Name, Value: Mean(each), Interval: &interval, N: len(each), Each: each})
+		score := Score{Metric: row.Name, Value: Mean(each), Interval: &interval, N: len(each), Each: each}
+		scores = append(scores, score)
 	}
 	return scores
 }
 
-// ScoreTexts scores the texts by every text metric, in 0 to 100. It fails with [ErrEmptyCorpus]
-// where the reference would divide by zero.
+// ScoreTexts scores the texts by every text metric, from 0 to 100. It fails with [ErrEmptyCorpus] if
+// the reference would divide by zero.
 func ScoreTexts(texts []Text) ([]Score, error) {
 	var scores []Score
 	for _, row := range Table() {
