@@ -7,10 +7,10 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// example is one user's training: after each of the inputs came the label at the same place.
+// example is the training sequence of one user: labels[i] is the item after inputs[i].
 type example struct{ inputs, labels []int }
 
-// trainingExamples are the examples of all users who have two training items or more.
+// trainingExamples returns the examples of all users with at least two training items.
 func trainingExamples(d *dataset.Dataset) []example {
 	var all []example
 	for _, user := range d.Users {
@@ -21,18 +21,18 @@ func trainingExamples(d *dataset.Dataset) []example {
 	return all
 }
 
-// Batch is users' histories, each at the left of its row, padded with 0 behind.
+// Batch has the histories of users, one in a row, padded with 0 on the right.
 type Batch struct {
-	// Inputs are rows of Width item ids.
+	// Inputs has rows of Width item ids.
 	Inputs []int64
 	Width  int64
-	// Positions are the positions in Inputs that are no padding, and Labels what came next there,
-	// as item ids less 1.
+	// Positions has the indices in Inputs that are not padding, and Labels the next item of each, as
+	// item id minus 1.
 	Positions, Labels []int64
 }
 
-// NewBatch pads histories to the longest of them; labels[i][j] came after inputs[i][j]. Of a
-// history longer than length the latest items are taken.
+// NewBatch pads histories to the longest of them; labels[i][j] is the item after inputs[i][j]. A
+// history longer than length is truncated to its most recent items.
 func NewBatch(inputs, labels [][]int, length int) Batch {
 	b := Batch{}
 	for _, items := range inputs {
@@ -53,15 +53,15 @@ func NewBatch(inputs, labels [][]int, length int) Batch {
 	return b
 }
 
-// batchesPerBucket is how many batches' users are sorted by length together, so that little of a
-// batch is padding and batches still differ from epoch to epoch.
+// batchesPerBucket is the number of batches whose users are sorted by length together, so that
+// batches have little padding and still differ from epoch to epoch.
 const batchesPerBucket = 16
 
-// shuffled deals all examples out in batches, in an order of its own for each seed and epoch.
+// shuffled returns all examples in batches, in another order at each call.
 func shuffled(all []example, batch int, random *rand.Rand) [][]example {
 	order := make([]example, len(all))
-	for i, place := range random.Perm(len(all)) {
-		order[i] = all[place]
+	for i, index := range random.Perm(len(all)) {
+		order[i] = all[index]
 	}
 	var batches [][]example
 	for chunk := range slices.Chunk(order, batch*batchesPerBucket) {

@@ -16,11 +16,11 @@ import (
 	"rdrec/internal/torch"
 )
 
-// built is a model with the given weights, as a value for each place of a parameter; the others are
-// 0.
-func built(t *testing.T, settings sasrec.Settings, items int,
-	weights map[string]func(place int) float64,
-) *sasrec.Model {
+// weights has functions from an index of a parameter, by the parameter's name, to its value.
+type weights map[string]func(index int) float64
+
+// newModel returns a model with the given weights; all others are 0.
+func newModel(t *testing.T, settings sasrec.Settings, items int, weights weights) *sasrec.Model {
 	t.Helper()
 	settings.Batch, settings.Epochs = max(1, settings.Batch), max(1, settings.Epochs)
 	m, err := sasrec.New(settings, items, 1, torch.CPU)
@@ -48,7 +48,7 @@ func built(t *testing.T, settings sasrec.Settings, items int,
 		}
 	}
 	if found != len(weights) {
-		t.Fatalf("%d of %d weights are the model's", found, len(weights))
+		t.Fatalf("the model has only %d of the %d parameters", found, len(weights))
 	}
 	err = torch.Run(func(s *torch.Scope) error {
 		m.Flat().SetTo(s.FromFloat32(flat, int64(len(flat))))
@@ -60,24 +60,25 @@ func built(t *testing.T, settings sasrec.Settings, items int,
 	return m
 }
 
-func always(value float64) func(int) float64 { return func(int) float64 { return value } }
+func constant(value float64) func(int) float64 { return func(int) float64 { return value } }
 
-// scoring is a model that gives each item the same score whatever the history: scores[i] is item
-// i+1's.
-func scoring(t *testing.T, scores ...float64) *sasrec.Model {
+// fixedScores returns a model whose scores do not depend on the history; scores[i] is that of item
+// i+1.
+func fixedScores(t *testing.T, scores ...float64) *sasrec.Model {
 	t.Helper()
-	return built(t, sasrec.Settings{HiddenSize: 1, Heads: 1, Blocks: 1, MaxLength: 4}, len(scores), map[string]func(int) float64{
-		"items": func(place int) float64 {
-			if place == 0 {
-				return 99 // the padding's, which is no item
+	settings := sasrec.Settings{HiddenSize: 1, Heads: 1, Blocks: 1, MaxLength: 4}
+	return newModel(t, settings, len(scores), weights{
+		"items": func(index int) float64 {
+			if index == 0 {
+				return 99 // of the padding, which is not an item
 			}
-			return scores[place-1]
+			return scores[index-1]
 		},
-		"norm.bias": always(1),
+		"norm.bias": constant(1),
 	})
 }
 
-func TestBestByHand(t *testing.T) {
+func TestTopKByHand(t *testing.T) {
 	history := func(k int, items ...int) baseline.Query { return baseline.Query{History: items, K: k} }
 	among := func(k int, items ...int) baseline.Query {
 		return baseline.Query{History: []int{1}, Candidates: items, K: k}
@@ -97,21 +98,21 @@ func TestBestByHand(t *testing.T) {
 		{history(2, 1, 2, 3, 4, 5, 6), nil},
 		{among(2, 6, 4, 3), []int{3, 4}},
 		{among(2, 3, 4, 6), []int{3, 4}},
-		{among(9, 6, 2, 6, 4, 2), []int{4, 6, 2}}, // scoreEach once
+		{among(9, 6, 2, 6, 4, 2), []int{4, 6, 2}}, // each once
 		{among(2, 6, 4, 6, 4), []int{4, 6}},
-		{among(9, 2, 1), []int{1, 2}}, // the history does not matter to candidates
+		{among(9, 2, 1), []int{1, 2}}, // candidates of the history are ranked too
 		{among(0, 2, 1), nil},
 	} {
-		if got := sasrec.Best(c.query, scores...); !slices.Equal(got, c.want) {
+		if got := sasrec.TopK(c.query, scores...); !slices.Equal(got, c.want) {
 			t.Errorf("%+v: %v, want %v", c.query, got, c.want)
 		}
 	}
-	// More equal items than a sort that is not stable leaves in their order.
+	// More equal items than an unstable sort would leave in order.
 	var want []int
 	for item := 1; item <= 40; item++ {
 		want = append(want, item)
 	}
-	if got := sasrec.Best(history(40), make([]float32, 50)...); !slices.Equal(got, want) {
+	if got := sasrec.TopK(history(40), make([]float32, 50)...); !slices.Equal(got, want) {
 		t.Errorf("equal scores: %v, want items 1 to 40", got)
 	}
 }
@@ -119,34 +120,35 @@ func TestBestByHand(t *testing.T) {
 func TestNewBatchByHand(t *testing.T) {
 	got := sasrec.NewBatch([][]int{{1, 2, 3, 4}, {5}, {6, 7, 8}}, [][]int{{2, 3, 4, 5}, {6}, {7, 8, 9}}, 3)
 	want := sasrec.Batch{
-		Inputs: []int64{2, 3, 4, 5, 0, 0, 6, 7, 8}, Width: 3, // of four items the latest three
+		Inputs: []int64{2, 3, 4, 5, 0, 0, 6, 7, 8}, Width: 3, // of four items the most recent three
 		Positions: []int64{0, 1, 2, 3, 6, 7, 8}, Labels: []int64{2, 3, 4, 5, 6, 7, 8},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("batch (-want +got):\n%s", diff)
 	}
-	unlabelled := sasrec.NewBatch([][]int{{1}, {2, 3}}, nil, 9)
-	if diff := cmp.Diff(sasrec.Batch{Inputs: []int64{1, 0, 2, 3}, Width: 2}, unlabelled); diff != "" {
+	unlabeled := sasrec.NewBatch([][]int{{1}, {2, 3}}, nil, 9)
+	if diff := cmp.Diff(sasrec.Batch{Inputs: []int64{1, 0, 2, 3}, Width: 2}, unlabeled); diff != "" {
 		t.Errorf("without labels (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff(sasrec.Batch{Inputs: []int64{}}, sasrec.NewBatch(nil, nil, 3)); diff != "" {
-		t.Errorf("of nothing (-want +got):\n%s", diff)
+		t.Errorf("without histories (-want +got):\n%s", diff)
 	}
 }
 
-// TestPairsNeedTwoTrainingItems: the last two items are held out, and a single one before them has
-// nothing to predict.
-func TestPairsNeedTwoTrainingItems(t *testing.T) {
+// TestExamplesNeedTwoTrainingItems: the last two items are held out, and a single training item has
+// no successor to predict.
+func TestExamplesNeedTwoTrainingItems(t *testing.T) {
 	d := &dataset.Dataset{Items: 9, Users: []dataset.User{
 		{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{4, 5, 6, 7}}, {ID: 3, Items: []int{1, 2, 3, 4, 5}}, {ID: 4},
 	}}
-	if diff := cmp.Diff([][2][]int{{{4}, {5}}, {{1, 2}, {2, 3}}}, sasrec.Pairs(d)); diff != "" {
+	if diff := cmp.Diff([][2][]int{{{4}, {5}}, {{1, 2}, {2, 3}}}, sasrec.TrainingExamples(d)); diff != "" {
 		t.Errorf("examples (-want +got):\n%s", diff)
 	}
 }
 
-// TestShuffledDealsEachExampleOnce, in batches of one bucket's neighbours by length.
-func TestShuffledDealsEachExampleOnce(t *testing.T) {
+// TestShuffledReturnsEachExampleOnce: each example is in one batch, with others of its bucket that
+// have about the same length.
+func TestShuffledReturnsEachExampleOnce(t *testing.T) {
 	lengths := make([]int, 150)
 	for i := range lengths {
 		lengths[i] = 1 + i%7
@@ -158,10 +160,10 @@ func TestShuffledDealsEachExampleOnce(t *testing.T) {
 		padding := 0
 		for _, batch := range batches {
 			all, sizes = append(all, batch...), append(sizes, len(batch))
-			for i, place := range batch {
-				padding += lengths[batch[len(batch)-1]] - lengths[place]
-				if i > 0 && lengths[place] < lengths[batch[i-1]] {
-					t.Errorf("seed %d: a batch is not in order of length", seed)
+			for i, index := range batch {
+				padding += lengths[batch[len(batch)-1]] - lengths[index]
+				if i > 0 && lengths[index] < lengths[batch[i-1]] {
+					t.Errorf("seed %d: a batch is not sorted by length", seed)
 				}
 			}
 		}
@@ -170,35 +172,36 @@ func TestShuffledDealsEachExampleOnce(t *testing.T) {
 		if slices.Sort(sizes); len(sizes) != 38 || sizes[0] != 2 || sizes[1] != 4 || sizes[37] != 4 {
 			t.Errorf("seed %d: batches of %v", seed, sizes)
 		}
-		if padding > 60 { // hardly any batch has two lengths; of batches in no order nearly all would have three or four
-			t.Errorf("seed %d: %d places of padding", seed, padding)
+		// Hardly any batch has two lengths; without sorting, nearly all would have three or four.
+		if padding > 60 {
+			t.Errorf("seed %d: %d positions of padding", seed, padding)
 		}
 		slices.Sort(all)
-		for i, place := range all {
-			if place != i {
+		for i, index := range all {
+			if index != i {
 				t.Fatalf("seed %d: the examples are %v", seed, all)
 			}
 		}
 		if again := sasrec.Shuffled(lengths, 4, seed); !cmp.Equal(batches, again) {
-			t.Errorf("seed %d gives other batches the second time", seed)
+			t.Errorf("seed %d gives other batches in a second call", seed)
 		}
 	}
 	if len(seen) != 3 {
-		t.Errorf("three seeds gave %d orders", len(seen))
+		t.Errorf("three seeds gave %d different orders", len(seen))
 	}
 }
 
-// TestRankByHand ranks by scores that are known: ties by number, at most K, nothing of the history.
+// TestRankByHand ranks by known scores: ties by item id, at most K, no item of the history.
 func TestRankByHand(t *testing.T) {
-	m := scoring(t, 5, 1, 3, 3, 2, 3)
+	m := fixedScores(t, 5, 1, 3, 3, 2, 3)
 	queries := []baseline.Query{
-		{History: []int{1}, K: 3}, {History: []int{2, 1}, K: 9}, {K: 2}, {
-			History: []int{1}, Candidates: []int{6, 5, 3},
-			K: 2,
-		},
+		{History: []int{1}, K: 3},
+		{History: []int{2, 1}, K: 9},
+		{K: 2},
+		{History: []int{1}, Candidates: []int{6, 5, 3}, K: 2},
 	}
-	want := [][]int{{3, 4, 6}, {3, 4, 6, 5}, {1, 2}, {3, 6}} // nothing to go by: all scores are equal
-	for range 300 {                                          // more than are scored together
+	want := [][]int{{3, 4, 6}, {3, 4, 6, 5}, {1, 2}, {3, 6}} // without a history, all scores are equal
+	for range 300 {                                          // more than one forward pass scores
 		queries, want = append(queries, queries[len(queries)%4]), append(want, want[len(want)%4])
 	}
 	got, err := m.Rank(t.Context(), queries)
@@ -210,10 +213,10 @@ func TestRankByHand(t *testing.T) {
 	}
 }
 
-// TestValidateByHand has one user whose validation item has a known place among the items that are
-// not in the training history.
+// TestValidateByHand: each case has a user whose validation item has a known rank among the items
+// that are not in the training history.
 func TestValidateByHand(t *testing.T) {
-	// Of items 1 to 14 the higher number is the better; all others are equal and below them.
+	// Items 1 to 14 score the higher the higher their id; all others are equal and below them.
 	scores := make([]float64, 30)
 	for i := range scores {
 		scores[i] = -5
@@ -228,7 +231,7 @@ func TestValidateByHand(t *testing.T) {
 		}
 		return d
 	}
-	at := func(place int) float64 { return 1 / math.Log2(float64(place)+1) } // 1 is the first
+	at := func(rank int) float64 { return 1 / math.Log2(float64(rank)+1) } // 1 is the first
 	for _, c := range []struct {
 		name string
 		d    *dataset.Dataset
@@ -236,8 +239,8 @@ func TestValidateByHand(t *testing.T) {
 	}{
 		{"first", users([]int{1, 14, 2}), 1},
 		{"second", users([]int{1, 13, 2}), at(2)},
-		{"first once the history is gone", users([]int{14, 13, 2}), 1},
-		{"the test item is not gone", users([]int{1, 13, 14}), at(2)},
+		{"the history is left out", users([]int{14, 13, 2}), 1},
+		{"the test item is not left out", users([]int{1, 13, 14}), at(2)},
 		{"tenth", users([]int{1, 5, 2}), at(10)},
 		{"eleventh", users([]int{1, 4, 2}), 0},
 		{"ties count against it", users([]int{1, 20, 2}), 0},
@@ -246,23 +249,24 @@ func TestValidateByHand(t *testing.T) {
 		{"bought again", users([]int{1, 1, 2}, []int{1, 13, 2}), at(2)},
 		{"nobody", users([]int{14, 13}), 0},
 	} {
-		if got, err := scoring(t, scores...).Validate(t.Context(), c.d); err != nil || math.Abs(got-c.want) > 1e-9 {
+		got, err := fixedScores(t, scores...).Validate(t.Context(), c.d)
+		if err != nil || math.Abs(got-c.want) > 1e-9 {
 			t.Errorf("%s: %v, %v; want %v", c.name, got, err, c.want)
 		}
 	}
-	tied := scoring(t, 1, 2, 2)
+	tied := fixedScores(t, 1, 2, 2)
 	if got, err := tied.Validate(t.Context(), users([]int{1, 2, 3})); err != nil || math.Abs(got-at(2)) > 1e-9 {
-		t.Errorf("of two equal items: %v, %v; want the second place's %v", got, err, at(2))
+		t.Errorf("with two equal items: %v, %v; want %v of rank 2", got, err, at(2))
 	}
-	none := scoring(t, 1, 2, math.NaN())
-	if got, err := none.Validate(t.Context(), users([]int{1, 2, 3})); err != nil || math.Abs(got-at(2)) > 1e-9 {
-		t.Errorf("beside what is no number: %v, %v; want the second place's %v", got, err, at(2))
+	nan := fixedScores(t, 1, 2, math.NaN())
+	if got, err := nan.Validate(t.Context(), users([]int{1, 2, 3})); err != nil || math.Abs(got-at(2)) > 1e-9 {
+		t.Errorf("with a score of NaN: %v, %v; want %v of rank 2", got, err, at(2))
 	}
 }
 
-// TestTheLatestItemsCount: of a history longer than Length the items before do not matter, those
-// within do.
-func TestTheLatestItemsCount(t *testing.T) {
+// TestOnlyTheMostRecentItemsCount: of a history longer than MaxLength, only the last MaxLength items
+// change the scores.
+func TestOnlyTheMostRecentItemsCount(t *testing.T) {
 	settings := sasrec.Settings{HiddenSize: 8, Heads: 2, Blocks: 2, MaxLength: 3, Batch: 1, Epochs: 1}
 	m, err := sasrec.New(settings, 30, 5, torch.CPU)
 	if err != nil {
@@ -282,22 +286,24 @@ func TestTheLatestItemsCount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, same := range []bool{true, true, true, false, false, false} {
-		if slices.Equal(lists[0], lists[i]) != same {
-			t.Errorf("history %v ranks as %v: %t, want %t", histories[i], histories[0], !same, same)
+	for i, equal := range []bool{true, true, true, false, false, false} {
+		if slices.Equal(lists[0], lists[i]) != equal {
+			t.Errorf("history %v ranks as %v: %t, want %t", histories[i], histories[0], !equal, equal)
 		}
 	}
-	for i, query := range queries { // one by one as together
-		if alone, err := m.Rank(t.Context(), []baseline.Query{query}); err != nil || !slices.Equal(alone[0], lists[i]) {
-			t.Errorf("history %v ranks otherwise alone: %v", query.History, err)
+	for i, query := range queries { // the same one by one as in a batch
+		alone, err := m.Rank(t.Context(), []baseline.Query{query})
+		if err != nil || !slices.Equal(alone[0], lists[i]) {
+			t.Errorf("history %v ranks differently alone: %v", query.History, err)
 		}
 	}
 }
 
-// TestWeightsAreTheSeeds: the same seed gives the same weights, another one others.
-func TestWeightsAreTheSeeds(t *testing.T) {
+// TestWeightsDependOnTheSeed: the same seed gives the same weights, another seed other weights.
+func TestWeightsDependOnTheSeed(t *testing.T) {
 	weights := func(seed int64) []float32 {
-		m, err := sasrec.New(sasrec.Settings{HiddenSize: 4, Heads: 2, Blocks: 1, MaxLength: 3, Batch: 1, Epochs: 1}, 5, seed, torch.CPU)
+		settings := sasrec.Settings{HiddenSize: 4, Heads: 2, Blocks: 1, MaxLength: 3, Batch: 1, Epochs: 1}
+		m, err := sasrec.New(settings, 5, seed, torch.CPU)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -306,15 +312,15 @@ func TestWeightsAreTheSeeds(t *testing.T) {
 	}
 	one := weights(1)
 	if !slices.Equal(one, weights(1)) || slices.Equal(one, weights(2)) {
-		t.Error("weights of seeds 1, 1 and 2 are not the same, and others")
+		t.Error("weights of seeds 1 and 1 differ, or those of seeds 1 and 2 are equal")
 	}
-	// Two tables, 3 * 16 + 16 + 16 + 16 weights, and the norms' and biases' 4 each.
+	// Two embeddings, 3 * 16 + 16 + 16 + 16 weights, and 4 for each norm and bias.
 	if want := 6*4 + 3*4 + 6*16 + 8*4; len(one) != want {
 		t.Errorf("%d weights, want %d", len(one), want)
 	}
 }
 
-func TestSettingsAtTheirLeast(t *testing.T) {
+func TestLeastSettings(t *testing.T) {
 	least := sasrec.Settings{HiddenSize: 2, Heads: 2, Blocks: 1, MaxLength: 1, Batch: 1, Epochs: 1}
 	for name, c := range map[string]struct {
 		change func(*sasrec.Settings)
@@ -342,9 +348,9 @@ func TestSettingsAtTheirLeast(t *testing.T) {
 	}
 }
 
-// TestDropoutIsDrawnFromTheSeed: the same seed drops the same, another one something else; without
-// dropout there is nothing to draw.
-func TestDropoutIsDrawnFromTheSeed(t *testing.T) {
+// TestDropoutDependsOnTheSeed: the same seed drops the same entries, another seed others; without
+// dropout the seed has no effect.
+func TestDropoutDependsOnTheSeed(t *testing.T) {
 	loss := func(dropout float64, seed int64) (value float64) {
 		settings := sasrec.Settings{HiddenSize: 8, Heads: 2, Blocks: 1, MaxLength: 4, Dropout: dropout, Batch: 1, Epochs: 1}
 		m, err := sasrec.New(settings, 9, 1, torch.CPU)
@@ -370,14 +376,14 @@ func TestDropoutIsDrawnFromTheSeed(t *testing.T) {
 	}
 }
 
-// TestDropoutsPlaces has models in which one place of dropout shows: half of the vectors' entries
-// are dropped, the others doubled.
-func TestDropoutsPlaces(t *testing.T) {
+// TestWhereDropoutApplies has models that each show dropout in one part of the network: half of the
+// entries are dropped, the others doubled.
+func TestWhereDropoutApplies(t *testing.T) {
 	const dim = 64
 	settings := sasrec.Settings{HiddenSize: dim, Heads: 2, Blocks: 1, MaxLength: 2}
-	identity := func(rows int) func(int) float64 { // rows of which the last dim are those of the identity
-		return func(place int) float64 {
-			if place/dim-(rows-dim) == place%dim {
+	identity := func(rows int) func(int) float64 { // the last dim rows are the identity's
+		return func(index int) float64 {
+			if index/dim-(rows-dim) == index%dim {
 				return 1
 			}
 			return 0
@@ -394,9 +400,9 @@ func TestDropoutsPlaces(t *testing.T) {
 		sorted := slices.Sorted(slices.Values(entries))
 		return slices.CompactFunc(sorted, func(a, b float32) bool { return math.Abs(float64(a-b)) < 1e-4 })
 	}
-	norm := always(1)
+	norm := constant(1)
 
-	embedding := built(t, settings, 3, map[string]func(int) float64{"items": always(1), "norm.weight": norm})
+	embedding := newModel(t, settings, 3, weights{"items": constant(1), "norm.weight": norm})
 	if got := values(encode(embedding, 0, 1)); len(got) != 1 {
 		t.Errorf("without dropout an item's entries are %v, want them equal", got)
 	}
@@ -404,19 +410,19 @@ func TestDropoutsPlaces(t *testing.T) {
 		t.Errorf("with dropout an item's entries are %v, want two values: dropped and kept", got)
 	}
 
-	// 1 from the first half of the feed-forward layer and 1 from its last bias: {0, 2} + 1 is
-	// dropped again, {0, 2, 6}.
-	feed := built(t, settings, 3, map[string]func(int) float64{
-		"block0.up_bias": always(1), "block0.down": identity(dim), "block0.down_bias": always(1), "norm.weight": norm,
+	// The first half of the feed-forward layer gives 1, its last bias adds 1: dropout of {0, 2} + 1
+	// gives {0, 2, 6}.
+	feed := newModel(t, settings, 3, weights{
+		"block0.up_bias": constant(1), "block0.down": identity(dim), "block0.down_bias": constant(1), "norm.weight": norm,
 	})
 	if got := values(encode(feed, 0.5, 1)); len(got) != 3 {
 		t.Errorf("a feed-forward layer's entries are %v, want three values", got)
 	}
 
-	// A history of one item attends to it alone: dropout of the scores takes a head as a whole,
-	// that of the output single entries.
-	attention := built(t, settings, 3, map[string]func(int) float64{
-		"block0.attention_norm.bias": always(1), "block0.qkv": identity(3 * dim), "block0.out": identity(dim),
+	// A history of one item attends to that item alone: dropout of the attention weights drops a
+	// whole head, dropout of the output single entries.
+	attention := newModel(t, settings, 3, weights{
+		"block0.attention_norm.bias": constant(1), "block0.qkv": identity(3 * dim), "block0.out": identity(dim),
 		"norm.weight": norm,
 	})
 	heads, entries := false, false
@@ -431,46 +437,48 @@ func TestDropoutsPlaces(t *testing.T) {
 	}
 }
 
-// still is a job whose weights hardly move.
-func still(d *dataset.Dataset, settings sasrec.Settings) sasrec.Job {
+// frozen returns a job whose weights hardly change.
+func frozen(d *dataset.Dataset, settings sasrec.Settings) sasrec.Job {
 	settings.LearningRate = 1e-30
 	return sasrec.Job{Data: d, Grid: []sasrec.Settings{settings}, Seeds: []int64{1}}
 }
 
-// TestTheFirstOfEqualEpochsAndPointsIsKept: weights that do not move are as good after each epoch
-// and in each point.
+// TestTheFirstOfEqualEpochsAndPointsIsKept: frozen weights give the same metric after each epoch and
+// at each point.
 func TestTheFirstOfEqualEpochsAndPointsIsKept(t *testing.T) {
 	settings := sasrec.Settings{HiddenSize: 4, Heads: 1, Blocks: 1, MaxLength: 5, Batch: 8}
-	for _, c := range []struct{ epochs, endure, want int }{{10, 2, 3}, {10, 1, 2}, {10, 0, 2}, {2, 5, 2}, {1, 1, 1}} {
-		settings.Epochs, settings.Patience = c.epochs, c.endure
-		tuned, _ := trainJob(t, still(chains(20), settings))
-		if got := tuned.Grid[0]; got.Epochs != c.want || got.BestEpoch != 1 || len(got.Losses) != c.want ||
-			len(got.Validations) != c.want {
-			t.Errorf("%d epochs, endure %d: %d epochs, best %d; want %d and 1", c.epochs, c.endure, got.Epochs, got.BestEpoch, c.want)
+	for _, c := range []struct{ epochs, patience, want int }{{10, 2, 3}, {10, 1, 2}, {10, 0, 2}, {2, 5, 2}, {1, 1, 1}} {
+		settings.Epochs, settings.Patience = c.epochs, c.patience
+		tuned, _ := trainJob(t, frozen(chains(20), settings))
+		got := tuned.Grid[0]
+		lengths := []int{got.Epochs, len(got.Losses), len(got.Validations), got.BestEpoch}
+		if diff := cmp.Diff([]int{c.want, c.want, c.want, 1}, lengths); diff != "" {
+			t.Errorf("%d epochs, patience %d: epochs, losses, validations and best epoch (-want +got):\n%s",
+				c.epochs, c.patience, diff)
 		}
 	}
-	job := still(chains(20), settings)
+	job := frozen(chains(20), settings)
 	job.Grid = append(job.Grid, job.Grid[0], job.Grid[0])
 	if tuned, _ := trainJob(t, job); tuned.Chosen != 0 || len(tuned.Grid) != 3 ||
 		tuned.Grid[1].Validation != tuned.Grid[0].Validation {
 		t.Errorf("chosen %d of %d equal points", tuned.Chosen, len(tuned.Grid))
 	}
-	// Nothing to validate on: the figure is 0, and the first epoch is the best.
+	// Without validation items the metric is 0, and the first epoch is the best.
 	again := &dataset.Dataset{Items: 3, Users: []dataset.User{{ID: 1, Items: []int{1, 2, 1, 3}}}}
 	settings.Epochs, settings.Patience = 3, 1
-	if tuned, _ := trainJob(t, still(again, settings)); tuned.Grid[0].BestEpoch != 1 || tuned.Grid[0].Validation != 0 ||
+	if tuned, _ := trainJob(t, frozen(again, settings)); tuned.Grid[0].BestEpoch != 1 || tuned.Grid[0].Validation != 0 ||
 		tuned.Grid[0].Epochs != 2 {
 		t.Errorf("without validation items: %+v", tuned.Grid[0])
 	}
 }
 
-// TestEachStepDropsAnew: weights that do not move have another loss in each epoch, because each
-// step draws its dropout.
-func TestEachStepDropsAnew(t *testing.T) {
+// TestEachStepSamplesDropout: frozen weights have another loss in each epoch, because each step
+// samples its own dropout.
+func TestEachStepSamplesDropout(t *testing.T) {
 	settings := sasrec.Settings{HiddenSize: 8, Heads: 1, Blocks: 1, MaxLength: 5, Batch: 64, Epochs: 3, Patience: 9}
 	losses := func(dropout float64) []float64 {
 		settings.Dropout = dropout
-		tuned, _ := trainJob(t, still(chains(20), settings)) // one batch
+		tuned, _ := trainJob(t, frozen(chains(20), settings)) // one batch
 		return tuned.Grid[0].Losses
 	}
 	for i, loss := range losses(0) {
@@ -484,8 +492,8 @@ func TestEachStepDropsAnew(t *testing.T) {
 	}
 }
 
-// TestProgressCountsTrainingsEpochsAndSteps: a word at the first step of an epoch, at every
-// twentieth after it and at its end.
+// TestProgressCountsTrainingsEpochsAndSteps: progress is reported at the first step of an epoch, at
+// every twentieth after it and at its end.
 func TestProgressCountsTrainingsEpochsAndSteps(t *testing.T) {
 	settings := sasrec.Settings{
 		HiddenSize: 2, Heads: 1, Blocks: 1, MaxLength: 3, Batch: 1, Epochs: 2, Patience: 5,
@@ -512,14 +520,14 @@ func TestProgressCountsTrainingsEpochsAndSteps(t *testing.T) {
 		t.Errorf("progress (-want +got):\n%s", diff)
 	}
 	if best[0] != 0 || best[2] != tuned.Grid[0].Validations[0] || best[5] != tuned.Grid[0].Validation {
-		t.Errorf("best so far %v, want none, then that of %+v", best[:6], tuned.Grid[0])
+		t.Errorf("best so far %v, want 0, then that of %+v", best[:6], tuned.Grid[0])
 	}
 	if tuned.Trials[0].Parameters != 61*2+3*2+6*4+8*2 {
 		t.Errorf("%d parameters", tuned.Trials[0].Parameters)
 	}
 }
 
-// TestErrorsOfUseEndTheRun, whichever seed they are of, and no tensor stays.
+// TestErrorsOfUseEndTheRun: an error of use ends the run, whatever the seed, and frees all tensors.
 func TestErrorsOfUseEndTheRun(t *testing.T) {
 	before := torch.Live()
 	broken := errors.New("broken")

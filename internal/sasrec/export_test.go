@@ -9,11 +9,11 @@ import (
 	"rdrec/internal/torch"
 )
 
-// BestEpoch is a query's K best items by their scores; the first score is item 1's.
-func Best(q baseline.Query, scores ...float32) []int { return topK(q, scores) }
+// TopK returns a query's K best items by their scores; the first score is item 1's.
+func TopK(q baseline.Query, scores ...float32) []int { return topK(q, scores) }
 
-// Pairs are the training examples' inputs and labels.
-func Pairs(d *dataset.Dataset) [][2][]int {
+// TrainingExamples returns the inputs and labels of the training examples.
+func TrainingExamples(d *dataset.Dataset) [][2][]int {
 	var all [][2][]int
 	for _, e := range trainingExamples(d) {
 		all = append(all, [2][]int{e.inputs, e.labels})
@@ -21,7 +21,7 @@ func Pairs(d *dataset.Dataset) [][2][]int {
 	return all
 }
 
-// Shuffled deals examples of some lengths out in batches, each example as its place among them.
+// Shuffled returns examples of the given lengths in batches; an example is its index in lengths.
 func Shuffled(lengths []int, batch int, seed uint64) [][]int {
 	all := make([]example, len(lengths))
 	for i, n := range lengths {
@@ -38,13 +38,12 @@ func Shuffled(lengths []int, batch int, seed uint64) [][]int {
 	return batches
 }
 
-// Validate is the NDCG@10 on the validation items.
+// Validate returns the NDCG@10 on the validation items.
 func (m *Model) Validate(ctx context.Context, d *dataset.Dataset) (float64, error) {
 	return m.validate(ctx, d)
 }
 
-// Encode is what the network expects next at each position, with dropout drawn from a seed.
-// [positions * dim]
+// Encode returns the hidden state at each position, with dropout sampled by a seed. [positions * dim]
 func (m *Model) Encode(histories []int64, width int64, dropout float64, seed int64) (out []float32, err error) {
 	err = torch.Run(func(s *torch.Scope) error {
 		torch.NoGrad(func() {

@@ -10,16 +10,16 @@ import (
 	"rdrec/internal/torch"
 )
 
-// progressEvery is how many steps lie between two words of progress.
+// progressEvery is the number of steps between two calls of Job.Progress.
 const progressEvery = 20
 
-// fit trains one point with one seed until the validation figure no longer improves, and returns
+// fit trains one point with one seed until the validation NDCG@10 no longer improves, and returns
 // the model of the best epoch.
 func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model, FitResult, error) {
-	r.training++
+	r.trainingIndex++
 	f := FitResult{Settings: settings, Seed: seed}
 	if len(r.examples) == 0 {
-		return nil, f, fmt.Errorf("%w: no user has the four items that training and testing need", ErrSettings)
+		return nil, f, fmt.Errorf("%w: no user has four items, the least that training and evaluation need", ErrSettings)
 	}
 	model, err := New(settings, r.Data.Items, seed, r.device)
 	if err != nil {
@@ -27,7 +27,8 @@ func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model
 	}
 	f.Parameters = model.flat.Numel()
 	t := &training{
-		runner: r, model: model, fitted: &f, adam: optim.NewAdamW(model.flat, optim.DefaultConfig(settings.LearningRate, 0)),
+		runner: r, model: model, fitted: &f,
+		adam:   optim.NewAdamW(model.flat, optim.DefaultConfig(settings.LearningRate, 0)),
 		random: rand.New(rand.NewPCG(uint64(seed), 0x5a5)), //nolint:gosec // a shuffle, not a secret
 	}
 	defer t.adam.Free()
@@ -41,16 +42,16 @@ func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model
 	return model, f, nil
 }
 
-// training is one point under way.
+// training is a running [runner.fit].
 type training struct {
 	*runner
 	model  *Model
 	fitted *FitResult
 	adam   *optim.AdamW
 	random *rand.Rand
-	// topK are the weights after the best epoch so far.
+	// best has the weights after the best epoch so far.
 	best *torch.Tensor
-	// loss and counted are the epoch's so far; step counts all.
+	// loss is the sum over the epoch's positions so far; step counts the steps of all epochs.
 	loss      float64
 	positions int
 	step      int
@@ -77,7 +78,7 @@ func (t *training) run(ctx context.Context) error {
 	return nil
 }
 
-// saveBest remembers the weights.
+// saveBest copies the weights.
 func (t *training) saveBest() {
 	t.freeBest()
 	s := torch.NewScope()
@@ -110,14 +111,14 @@ func (t *training) epoch(ctx context.Context) error {
 
 func (r *runner) checkStop(ctx context.Context) error {
 	select {
-	case <-r.Stop: // never, if nil
+	case <-r.Stop: // blocks if nil
 		return ErrStopped
 	default:
 		return ctx.Err()
 	}
 }
 
-// trainBatch moves the weights by one batch's gradient.
+// trainBatch does one optimizer step on a batch.
 func (t *training) trainBatch(b Batch) error {
 	t.step++
 	return torch.Run(func(s *torch.Scope) error {
@@ -138,7 +139,7 @@ func (t *training) report(step, steps int) {
 		return
 	}
 	t.Progress(Progress{
-		Training: t.training, Trainings: len(t.Grid) + len(t.Seeds) - 1,
+		Training: t.trainingIndex, Trainings: len(t.Grid) + len(t.Seeds) - 1,
 		Epoch: min(t.fitted.Epochs+1, t.model.Epochs), Epochs: t.model.Epochs, Step: step, Steps: steps,
 		Loss: t.loss / float64(max(1, t.positions)), Best: t.fitted.Validation,
 	})

@@ -7,11 +7,11 @@ import (
 	"rdrec/internal/torch"
 )
 
-// epsilon keeps the layer norms' divisor from 0.
+// epsilon is added to the variance in layer normalization.
 const epsilon = 1e-8
 
-// Model is a trained or untrained network. All weights lie in one flat tensor, in the order of
-// [Model.Parameters]. Free it.
+// Model is a trained or untrained network. All weights are in one flat tensor, in the order of
+// [Model.Parameters]. The caller frees it.
 type Model struct {
 	Settings
 	items  int
@@ -19,8 +19,8 @@ type Model struct {
 	flat   *torch.Tensor // [all weights]
 }
 
-// Parameter is one tensor of the model. Its start is normal with Deviation around 0, or Value
-// everywhere where that is 0.
+// Parameter is one tensor of the model. Its initial values are normal with mean 0 and standard
+// deviation Std, or all Value where Std is 0.
 type Parameter struct {
 	Name       string
 	Shape      []int64
@@ -35,11 +35,13 @@ func (p Parameter) numel() int64 {
 	return n
 }
 
-// New returns a model of items 1 to items with random weights, the same for the same seed on every
-// device.
+// New returns a model of the item ids 1 to items with random weights; the same seed gives the same
+// weights on every device.
 func New(settings Settings, items int, seed int64, device torch.Device) (*Model, error) {
-	if settings.Heads < 1 || settings.HiddenSize%settings.Heads != 0 || settings.MaxLength < 1 || settings.Blocks < 1 || settings.Batch < 1 || settings.Epochs < 1 {
-		return nil, fmt.Errorf("%w: %+v: dim must be a multiple of heads, all other counts at least 1", ErrSettings, settings)
+	least := min(settings.Heads, settings.MaxLength, settings.Blocks, settings.Batch, settings.Epochs)
+	if least < 1 || settings.HiddenSize%settings.Heads != 0 {
+		return nil, fmt.Errorf("%w: %+v: hidden_size must be a multiple of heads, all other counts at least 1",
+			ErrSettings, settings)
 	}
 	m := &Model{Settings: settings, items: items, device: device}
 	err := torch.Run(func(s *torch.Scope) error {
@@ -89,21 +91,20 @@ func (m *Model) Parameters() []Parameter {
 	return append(all, norm("norm")...)
 }
 
-// Flat is all weights one after the other. It belongs to the model; who changes it changes the
-// model.
+// Flat returns the tensor of all weights. It belongs to the model: a change to it changes the model.
 func (m *Model) Flat() *torch.Tensor { return m.flat }
 
 // Free frees the weights.
 func (m *Model) Free() { m.flat.Free() }
 
-// network is the model's weights by name, for one pass; dropout is 0 except while training.
+// network has the model's weights by name, for one pass; dropout is 0 except in training.
 type network struct {
 	*Model
 	weights map[string]*torch.Tensor
 	dropout float64
 }
 
-// assemble cuts a flat tensor into the network's weights, as views in flat's scope.
+// assemble splits a flat tensor into the network's weights, as views in flat's scope.
 func (m *Model) assemble(flat *torch.Tensor, dropout float64) network {
 	parameters := m.Parameters()
 	sizes := make([]int64, len(parameters))
@@ -128,10 +129,9 @@ func (n network) norm(name string, x *torch.Tensor) *torch.Tensor {
 	return x.LayerNorm(n.weights[name+".weight"], n.weights[name+".bias"], epsilon)
 }
 
-// encode turns histories into what the network expects next at each of their positions. Histories
-// stand at the left and padding (0) behind them: no position sees one behind it, so padding needs
-// no mask of its own, and position 0 is every history's oldest item. [batch, width] to [batch,
-// width, dim]
+// encode returns the hidden state at each position of the histories, which predicts the next item.
+// Histories are padded with 0 on the right: no position attends to a later one, so padding needs no
+// mask, and position 0 is every history's oldest item. [batch, width] to [batch, width, dim]
 func (n network) encode(s *torch.Scope, histories []int64, width int64) *torch.Tensor {
 	batch := int64(len(histories)) / width
 	rows := s.FromInt64(histories, batch, width).ToDevice(n.device)
@@ -148,20 +148,22 @@ func (n network) encode(s *torch.Scope, histories []int64, width int64) *torch.T
 	return n.norm("norm", x)
 }
 
-// selfAttention is multi-head self-attention. [batch, width, dim]
+// selfAttention returns multi-head self-attention. [batch, width, dim]
 func (n network) selfAttention(name string, x, mask *torch.Tensor) *torch.Tensor {
 	batch, width, heads, head := x.Dim(0), x.Dim(1), int64(n.Heads), int64(n.HiddenSize/n.Heads)
 	split := x.Linear(n.weights[name+"qkv"]).View(batch, width, 3, heads, head).Permute(2, 0, 3, 1, 4).Unbind(0)
-	query, keys, values := split[0], split[1], split[2]                                                                      // [batch, heads, width, head]
-	scores := query.MatMul(keys.Transpose(2, 3)).MulNumber(1 / math.Sqrt(float64(head))).Add(mask)                           // [batch, heads, query, key]
-	attended := n.applyDropout(scores.Softmax(-1)).MatMul(values).Transpose(1, 2).Reshape(batch, width, int64(n.HiddenSize)) // [batch, width, dim]
+	query, keys, values := split[0], split[1], split[2]                   // [batch, heads, width, head]
+	scores := query.MatMul(keys.Transpose(2, 3))                          // [batch, heads, query, key]
+	scores = scores.MulNumber(1 / math.Sqrt(float64(head))).Add(mask)     // [batch, heads, query, key]
+	attended := n.applyDropout(scores.Softmax(-1)).MatMul(values)         // [batch, heads, width, head]
+	attended = attended.Transpose(1, 2).Reshape(batch, width, heads*head) // [batch, width, dim]
 	return n.applyDropout(attended.Linear(n.weights[name+"out"]))
 }
 
-// maskValue takes a position out of attention: its softmax is 0.
+// maskValue is added to the scores of masked positions: their softmax is 0.
 const maskValue = -math.MaxFloat32
 
-// causalMask hides from each position those behind it. [width, width]
+// causalMask masks, for each position, all later ones. [query, key]
 func causalMask(width int64) []float32 {
 	mask := make([]float32, width*width)
 	for query := range width {
@@ -172,25 +174,25 @@ func causalMask(width int64) []float32 {
 	return mask
 }
 
-// logits scores items 1 to items by the vectors of the item table itself. [rows, dim] to [rows,
-// items]
+// logits scores all items with the item embeddings as output weights. [rows, dim] to [rows, items]
 func (n network) logits(x *torch.Tensor) *torch.Tensor {
 	return x.MatMul(n.weights["items"].Narrow(0, 1, int64(n.items)).Transpose(0, 1))
 }
 
-// Gradient is the mean cross-entropy over all items at every position of the batch, with dropout
-// drawn from seed, and its derivative by [Model.Flat].
+// Gradient returns the mean cross-entropy over all items at every position of the batch, with
+// dropout sampled by seed, and its gradient with respect to [Model.Flat].
 func (m *Model) Gradient(s *torch.Scope, b Batch, seed int64) (loss, gradient *torch.Tensor) {
 	leaf := s.Use(m.flat).Leaf()
 	forward := func() {
-		// libtorch keeps what the backward pass needs itself: our handles would only hold it
-		// longer.
+		// libtorch keeps the tensors that the backward pass needs: our handles would only keep all
+		// of them alive longer.
 		inner := s.Sub()
 		defer inner.Close()
 		n := m.assemble(inner.Use(leaf), m.Dropout)
 		positions := inner.FromInt64(b.Positions, int64(len(b.Positions))).ToDevice(m.device)
 		labels := inner.FromInt64(b.Labels, int64(len(b.Labels))).ToDevice(m.device)
-		x := n.encode(inner, b.Inputs, b.Width).Reshape(-1, int64(m.HiddenSize)).IndexSelect(0, positions) // [positions, dim]
+		x := n.encode(inner, b.Inputs, b.Width).Reshape(-1, int64(m.HiddenSize)) // [batch * width, dim]
+		x = x.IndexSelect(0, positions)                                          // [positions, dim]
 		loss = s.Adopt(n.logits(x).CrossEntropy(labels, -1))
 	}
 	if m.Dropout > 0 {

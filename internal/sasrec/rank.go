@@ -11,11 +11,11 @@ import (
 	"rdrec/internal/torch"
 )
 
-// maxScoredRows bounds how many histories are scored together.
+// maxScoredRows is the most histories in one forward pass.
 const maxScoredRows = 256
 
-// Rank answers queries as [baseline.Rank] does: unseen items, or the candidates, best first, ties
-// by number.
+// Rank returns the items for each query as [baseline.Rank] does: unseen items, or the candidates,
+// best first, ties by item id.
 func (m *Model) Rank(ctx context.Context, queries []baseline.Query) ([][]int, error) {
 	lists := make([][]int, 0, len(queries))
 	err := m.scoreEach(ctx, queries, func(q baseline.Query, scores []float32) {
@@ -24,9 +24,13 @@ func (m *Model) Rank(ctx context.Context, queries []baseline.Query) ([][]int, er
 	return lists, err
 }
 
-// scoreEach scores every item for each query, in their order. An empty history has nothing to go
-// by: its scores are all 0.
-func (m *Model) scoreEach(ctx context.Context, queries []baseline.Query, use func(q baseline.Query, scores []float32)) error {
+// scoreEach calls use with the scores of all items for each query, in order. The scores of an empty
+// history are all 0.
+func (m *Model) scoreEach(
+	ctx context.Context,
+	queries []baseline.Query,
+	use func(q baseline.Query, scores []float32),
+) error {
 	for chunk := range slices.Chunk(queries, maxScoredRows) {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -50,7 +54,7 @@ func (m *Model) scoreEach(ctx context.Context, queries []baseline.Query, use fun
 	return nil
 }
 
-// scores are the items' after each history. [histories, items]
+// scores returns the items' scores after each history. [histories, items]
 func (m *Model) scores(histories [][]int) (scores []float32, err error) {
 	b := NewBatch(histories, nil, m.MaxLength)
 	if b.Width == 0 {
@@ -64,7 +68,8 @@ func (m *Model) scores(histories [][]int) (scores []float32, err error) {
 		torch.NoGrad(func() {
 			n := m.assemble(s.Use(m.flat), 0)
 			positions := s.FromInt64(last, int64(len(last))).ToDevice(m.device)
-			x := n.encode(s, b.Inputs, b.Width).Reshape(-1, int64(m.HiddenSize)).IndexSelect(0, positions) // [histories, dim]
+			x := n.encode(s, b.Inputs, b.Width).Reshape(-1, int64(m.HiddenSize)) // [histories * width, dim]
+			x = x.IndexSelect(0, positions)                                      // [histories, dim]
 			scores = n.logits(x).Float32s()
 		})
 		return nil
@@ -72,7 +77,7 @@ func (m *Model) scores(histories [][]int) (scores []float32, err error) {
 	return scores, err
 }
 
-// topK is the query's K best items by their scores.
+// topK returns the query's K best items by their scores.
 func topK(q baseline.Query, scores []float32) []int {
 	items := q.Candidates
 	if items == nil {
@@ -94,7 +99,7 @@ func topK(q baseline.Query, scores []float32) []int {
 			continue
 		}
 		rank, found := slices.BinarySearchFunc(selected, item, order)
-		if found { // a candidate that is listed twice
+		if found { // a candidate listed twice
 			continue
 		}
 		selected = slices.Insert(selected, rank, item)
@@ -103,15 +108,16 @@ func topK(q baseline.Query, scores []float32) []int {
 	return selected
 }
 
-// validate is the NDCG@10 of every user's last but one item among all that they had not had before.
-// A tie counts against the model.
+// validate returns the mean NDCG@10 of the users' validation items among all items that are not in
+// the user's training history. A tie counts against the model.
 func (m *Model) validate(ctx context.Context, d *dataset.Dataset) (float64, error) {
 	const cut = 10
 	var queries []baseline.Query
 	var truths []int
 	for _, user := range d.Users {
 		if user.ValidationItem() != 0 && !slices.Contains(user.TrainItems(), user.ValidationItem()) {
-			queries, truths = append(queries, baseline.Query{History: user.TrainItems()}), append(truths, user.ValidationItem())
+			queries = append(queries, baseline.Query{History: user.TrainItems()})
+			truths = append(truths, user.ValidationItem())
 		}
 	}
 	if len(queries) == 0 {
@@ -125,7 +131,7 @@ func (m *Model) validate(ctx context.Context, d *dataset.Dataset) (float64, erro
 			scores[item-1] = float32(math.Inf(-1))
 		}
 		for item, score := range scores {
-			if item != truth-1 && !(score < scores[truth-1]) { // what is no number counts against it too
+			if item != truth-1 && !(score < scores[truth-1]) { // NaN counts against it too
 				rank++
 			}
 		}

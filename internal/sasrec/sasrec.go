@@ -1,12 +1,13 @@
-// Package sasrec is the strongest simple baseline: SASRec (Kang and McAuley, ICDM 2018), a small
-// causal transformer over items, trained with the full softmax's cross-entropy at every position
-// instead of one sampled negative. In: a dataset, and a grid of [Settings]; out: trained [Model]s
-// that rank items. Steps: [Run] trains each point of the grid with the first seed, keeps the one
-// with the best NDCG@10 on the validation items, and trains that one with the other seeds too.
+// Package sasrec is the strongest baseline: SASRec (Kang and McAuley, ICDM 2018), a small causal
+// transformer over items, trained with the cross-entropy of the full softmax at every position
+// instead of one sampled negative. In: a dataset and a grid of [Settings]; out: trained [Model]s
+// that rank items. Steps: [Run] trains each point of the grid with the first seed, chooses the
+// point with the best NDCG@10 on the validation items, and trains it with the other seeds.
 //
-// It learns from [dataset.User.Train], all items but the last two, as the student does; the last
-// but one stops training and chooses the point; the last is never seen. Item numbers mean nothing
-// to it: renumbering the items only permutes its random start.
+// A model trains on [dataset.User.TrainItems], all items but the last two, as the student does. The
+// validation item (the last but one) serves early stopping and the choice of the point; the test
+// item (the last) is not read. Item ids carry no information: reindexing the items only permutes
+// the random initial weights.
 package sasrec
 
 import (
@@ -20,89 +21,90 @@ import (
 
 // Settings are one point of a grid.
 type Settings struct {
-	// HiddenSize is the width of the vectors, a multiple of Heads; Blocks is how many attention
-	// blocks stand on each other.
+	// HiddenSize is the width of the vectors, a multiple of Heads; Blocks is the number of
+	// attention blocks.
 	HiddenSize int `json:"hidden_size"`
 	Blocks     int `json:"blocks"`
 	Heads      int `json:"heads"`
-	// MaxLength is how many of the latest items are seen.
+	// MaxLength is the number of most recent items that the model reads.
 	MaxLength int     `json:"max_length"`
 	Dropout   float64 `json:"dropout"`
-	// LearningRate is Adam's; there is no weight decay.
+	// LearningRate is that of Adam without weight decay.
 	LearningRate float64 `json:"learning_rate"`
-	// Batch is how many users a step learns from.
+	// Batch is the number of users in a training step.
 	Batch int `json:"batch"`
-	// Epochs bounds training; Endure is how many epochs without a better validation figure are
-	// endured before it stops.
+	// Epochs is the most epochs of a training. Training stops early once the validation NDCG@10 has
+	// not improved for Patience epochs.
 	Epochs   int `json:"epochs"`
 	Patience int `json:"patience"`
 }
 
-// Job is what [Run] does.
+// Job is the input of [Run].
 type Job struct {
 	Data *dataset.Dataset
 	// Grid has one point or more.
 	Grid []Settings
 	// Seeds has one or more; the first chooses the point.
 	Seeds []int64
-	// Device is a name that [torch.Pick] knows; Threads is how many CPU threads an operation uses,
-	// 0 for libtorch's own choice.
+	// Device is a name that [torch.ParseDevice] accepts; Threads is the number of CPU threads of an
+	// operation, 0 for libtorch's default.
 	Device  string
 	Threads int
-	// Progress is told after every epoch and now and then within; nil for nobody.
+	// Progress is called after every epoch and every progressEvery steps; it may be nil.
 	Progress func(Progress)
-	// Stop, when closed, ends training with [ErrStopped]; nil for never.
+	// Stop, when closed, ends training with [ErrStopped]; nil means never.
 	Stop <-chan struct{}
 }
 
-// Progress is how far a job is.
+// Progress is the state of a running job.
 type Progress struct {
-	// Training of Trainings: the grid's points, then the other seeds.
+	// Training, from 1 to Trainings, counts the grid's points, then the other seeds.
 	Training, Trainings int
 	Epoch, Epochs       int
 	Step, Steps         int
-	// Loss is the mean over the epoch so far, Best the best validation NDCG@10 of this training.
+	// Loss is the epoch's mean loss so far, Best the best validation NDCG@10 of this training.
 	Loss, Best float64
 }
 
-// FitResult is what one training came to.
+// FitResult is the result of one training.
 type FitResult struct {
 	Settings Settings `json:"settings"`
 	Seed     int64    `json:"seed"`
-	// Validation is the validation NDCG@10 of the kept weights, which are those after epoch Best of
-	// Epochs.
+	// Validation is the validation NDCG@10 of the kept weights, which are those after epoch
+	// BestEpoch of Epochs.
 	Validation float64 `json:"validation_ndcg10"`
 	BestEpoch  int     `json:"best_epoch"`
 	Epochs     int     `json:"epochs"`
-	// Parameters is how many weights there are.
+	// Parameters is the number of weights.
 	Parameters int `json:"parameters"`
-	// Losses are the training's, and Valids its validation NDCG@10, epoch by epoch.
+	// Losses has the mean training loss and Validations the validation NDCG@10 of each epoch.
 	Losses      []float64 `json:"losses"`
 	Validations []float64 `json:"validations"`
 }
 
-// TuneResult is what a job came to.
+// TuneResult is the result of a job.
 type TuneResult struct {
-	// Grid is every point with the first seed; Chosen is the place of the best in it.
+	// Grid has every point with the first seed; Chosen is the index of the best.
 	Grid   []FitResult `json:"grid"`
 	Chosen int         `json:"chosen"`
-	// Trials is the chosen point with each seed.
+	// Trials has the chosen point with each seed.
 	Trials []FitResult `json:"trials"`
 }
 
-// Errors that callers decide on.
+// Sentinel errors that callers branch on.
 var (
-	// ErrStopped says that training was told to stop.
+	// ErrStopped is the error of a training that Job.Stop ended.
 	ErrStopped = errors.New("sasrec: stopped")
-	// ErrSettings says that nothing can be trained with these settings and data, whoever tries.
+	// ErrSettings is the error of settings or data that cannot be trained; a retry does not help.
 	ErrSettings = errors.New("sasrec")
 )
 
-// Run tunes on the first seed, trains the chosen point with every other seed, and gives each seed's
-// model to use, which may not keep it.
+// Run tunes with the first seed, trains the chosen point with every other seed, and calls use with
+// each seed's model, which is freed after the call.
 func Run(ctx context.Context, job Job, use func(seed int64, m *Model) error) (tuned TuneResult, err error) {
 	if len(job.Grid) == 0 || len(job.Seeds) == 0 {
-		return tuned, fmt.Errorf("%w: a grid of %d points and %d seeds leave nothing to train", ErrSettings, len(job.Grid), len(job.Seeds))
+		return tuned, fmt.Errorf("%w: nothing to train: the grid has %d points and there are %d seeds",
+			ErrSettings, len(job.Grid), len(job.Seeds))
 	}
 	device, err := torch.ParseDevice(job.Device)
 	if err != nil {
@@ -139,11 +141,11 @@ type runner struct {
 	Job
 	device   torch.Device
 	examples []example
-	// training counts the trainings that have begun.
-	training int
+	// trainingIndex counts the trainings that were started.
+	trainingIndex int
 }
 
-// tune trains the grid and returns the best model; of equals the first.
+// tune trains the grid and returns the best model, the first of equals.
 func (r *runner) tune(ctx context.Context, tuned *TuneResult) (best *Model, err error) {
 	defer func() {
 		if err != nil && best != nil {

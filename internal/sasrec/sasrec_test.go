@@ -22,7 +22,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// TestMain keeps to one thread: test machines are busy, and threads that wait for each other there
+// TestMain limits libtorch to one thread: on a busy test machine, threads that wait for each other
 // wait long.
 func TestMain(m *testing.M) {
 	torch.Threads(1)
@@ -36,26 +36,27 @@ var (
 	rate    = flag.Float64("rate", 0.001, "learning rate of TestBeauty")
 )
 
-// small is a point that trains in seconds.
+// small returns a point that trains in seconds.
 func small() sasrec.Settings {
 	return sasrec.Settings{
-		HiddenSize: 32, Blocks: 1, Heads: 2, MaxLength: 20, Dropout: 0.2, LearningRate: 0.005, Batch: 32, Epochs: 30, Patience: 5,
+		HiddenSize: 32, Blocks: 1, Heads: 2, MaxLength: 20, Dropout: 0.2,
+		LearningRate: 0.005, Batch: 32, Epochs: 30, Patience: 5,
 	}
 }
 
-// chains is a dataset in which each item names its successor: users walk along a circle whose items
-// have no telling numbers.
+// chains returns a dataset in which each item determines its successor: the users' sequences follow
+// one cycle of items, whose ids do not give the order away.
 func chains(users int) *dataset.Dataset {
 	const items = 60
 	d := &dataset.Dataset{Name: "chains", Items: items, Negatives: map[int][]int{}}
-	name := func(place int) int { return 1 + (place%items)*17%items } // 17 and items share no factor
+	id := func(index int) int { return 1 + (index%items)*17%items } // 17 and items share no factor
 	for i := range users {
 		user := dataset.User{ID: i + 1}
 		for step := range 5 + i%4 {
-			user.Items = append(user.Items, name(i*7+step))
+			user.Items = append(user.Items, id(i*7+step))
 		}
 		for step := 20; step < 25; step++ {
-			d.Negatives[user.ID] = append(d.Negatives[user.ID], name(i*7+step))
+			d.Negatives[user.ID] = append(d.Negatives[user.ID], id(i*7+step))
 		}
 		d.Users = append(d.Users, user)
 	}
@@ -79,7 +80,9 @@ func TestMatchesPyTorch(t *testing.T) {
 	if err := json.Unmarshal(data, &want); err != nil {
 		t.Fatal(err)
 	}
-	settings := sasrec.Settings{HiddenSize: want.Dim, Heads: want.Heads, Blocks: want.Blocks, MaxLength: want.Length, Batch: 1, Epochs: 1}
+	settings := sasrec.Settings{
+		HiddenSize: want.Dim, Heads: want.Heads, Blocks: want.Blocks, MaxLength: want.Length, Batch: 1, Epochs: 1,
+	}
 	m, err := sasrec.New(settings, want.Items, 1, torch.CPU)
 	if err != nil {
 		t.Fatal(err)
@@ -167,9 +170,9 @@ func ndcg(lists []metric.List) float64 {
 	return sum / float64(len(lists))
 }
 
-// TestTrainsOnSuccessors trains twice: what follows is learnt, the same seed gives the same lists,
-// another one others, no tensor stays.
-func TestTrainsOnSuccessors(t *testing.T) {
+// TestModelPredictsSuccessors trains twice: the model predicts the successors, the same seed gives
+// the same lists, another seed other ones, and all tensors are freed.
+func TestModelPredictsSuccessors(t *testing.T) {
 	before := torch.Live()
 	bad := small()
 	bad.LearningRate = 1e-9
@@ -180,25 +183,25 @@ func TestTrainsOnSuccessors(t *testing.T) {
 	}
 	for seed, ranked := range lists {
 		if got := ndcg(ranked); got < 0.95 {
-			t.Errorf("seed %d: NDCG@10 %.3f on chains that name their successor", seed, got)
+			t.Errorf("seed %d: NDCG@10 %.3f on chains in which each item determines its successor", seed, got)
 		}
 	}
-	again, same := trainJob(t, job)
+	again, againLists := trainJob(t, job)
 	if diff := cmp.Diff(tuned, again); diff != "" {
-		t.Errorf("the same job gave other figures: %s", diff)
+		t.Errorf("the same job gave another result: %s", diff)
 	}
-	if diff := cmp.Diff(lists, same); diff != "" {
+	if diff := cmp.Diff(lists, againLists); diff != "" {
 		t.Errorf("the same job gave other lists: %s", diff)
 	}
 	if cmp.Equal(tuned.Trials[0].Losses, tuned.Trials[1].Losses) {
-		t.Error("two seeds trained alike")
+		t.Error("two seeds have the same losses")
 	}
 	if after := torch.Live(); after != before {
 		t.Errorf("%d tensors were left behind", after-before)
 	}
 }
 
-// TestTrainingIgnoresTestItems moves every user's last item: training and tuning may not notice.
+// TestTrainingIgnoresTestItems replaces every user's last item: the training's result may not change.
 func TestTrainingIgnoresTestItems(t *testing.T) {
 	one, two := chains(60), chains(60)
 	for i := range two.Users {
@@ -212,12 +215,12 @@ func TestTrainingIgnoresTestItems(t *testing.T) {
 	job.Data = two
 	second, _ := trainJob(t, job)
 	if diff := cmp.Diff(first, second); diff != "" {
-		t.Errorf("the test item was seen: %s", diff)
+		t.Errorf("the test item changed the result: %s", diff)
 	}
 }
 
-// TestPatienceResets trains on noise, whose validation goes up and down: training stops Endure
-// epochs after the best, however many worse ones lie before that.
+// TestPatienceResets trains on noise, with a validation metric that goes up and down: training stops
+// Patience epochs after the best, however many worse epochs came before the best.
 func TestPatienceResets(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 3))
 	d := chains(200)
@@ -229,8 +232,8 @@ func TestPatienceResets(t *testing.T) {
 		}
 	}
 	settings := small()
-	const endure = 2
-	settings.Epochs, settings.Patience, settings.LearningRate = 60, endure, 0.001
+	const patience = 2
+	settings.Epochs, settings.Patience, settings.LearningRate = 60, patience, 0.001
 	tuned, _ := trainJob(t, sasrec.Job{Data: d, Grid: []sasrec.Settings{settings}, Seeds: []int64{1, 2, 3, 4, 5, 6}})
 	most := 0
 	for _, f := range tuned.Trials {
@@ -241,15 +244,16 @@ func TestPatienceResets(t *testing.T) {
 			}
 		}
 		most = max(most, worse)
-		if f.Epochs != min(60, f.BestEpoch+endure) {
+		if f.Epochs != min(60, f.BestEpoch+patience) {
 			t.Errorf("seed %d stopped after %d epochs, best %d", f.Seed, f.Epochs, f.BestEpoch)
 		}
 		if f.Validation != slices.Max(f.Validations) || f.Validations[f.BestEpoch-1] != f.Validation {
 			t.Errorf("seed %d kept %v of %v", f.Seed, f.Validation, f.Validations)
 		}
 	}
-	if most < endure {
-		t.Errorf("never more than %d epochs before the best were worse than an earlier one: a patience that never resets would pass too", most)
+	if most < patience {
+		t.Errorf("at most %d epochs before the best were worse than an earlier one: "+
+			"a patience that never resets would pass too", most)
 	}
 }
 
@@ -275,7 +279,7 @@ func TestCandidates(t *testing.T) {
 	}
 	lists, err = m.Rank(t.Context(), []baseline.Query{{K: 3}, {History: []int{2}, K: 0}})
 	if diff := cmp.Diff([][]int{{1, 2, 3}, {}}, lists, cmp.Comparer(slices.Equal[[]int])); diff != "" || err != nil {
-		t.Errorf("nothing to go by: %s, %v", diff, err)
+		t.Errorf("without a history and with K 0: %s, %v", diff, err)
 	}
 }
 
@@ -300,14 +304,15 @@ func TestStopAndInvalidJobs(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	job.Stop, job.Progress = nil, func(sasrec.Progress) { cancel() }
 	if _, err := sasrec.Run(ctx, job, use); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled with %v", err)
+		t.Errorf("canceled with %v", err)
 	}
 	odd := small()
 	odd.Heads = 3
 	short := &dataset.Dataset{Items: 3, Users: []dataset.User{{ID: 1, Items: []int{1, 2, 3}}}}
 	for name, job := range map[string]sasrec.Job{
-		"no grid": {Data: job.Data, Seeds: []int64{1}}, "odd heads": {Data: job.Data, Grid: []sasrec.Settings{odd}, Seeds: []int64{1}},
-		"short": {Data: short, Grid: []sasrec.Settings{small()}, Seeds: []int64{1}},
+		"no grid":   {Data: job.Data, Seeds: []int64{1}},
+		"odd heads": {Data: job.Data, Grid: []sasrec.Settings{odd}, Seeds: []int64{1}},
+		"short":     {Data: short, Grid: []sasrec.Settings{small()}, Seeds: []int64{1}},
 	} {
 		if _, err := sasrec.Run(t.Context(), job, use); !errors.Is(err, sasrec.ErrSettings) {
 			t.Errorf("%s: %v", name, err)
@@ -318,22 +323,24 @@ func TestStopAndInvalidJobs(t *testing.T) {
 	}
 }
 
-// TestBeauty trains on the real Beauty, which takes an hour of one thread; -beauty says for how
-// many epochs (docs/log.md has the figures).
+// TestBeauty trains on the real Beauty, which takes an hour on one thread; -beauty is the number of
+// epochs (docs/log.md has the metrics).
 func TestBeauty(t *testing.T) {
 	if *beauty == 0 {
 		t.Skip("takes an hour: go test ./internal/sasrec -run TestBeauty -v -timeout 3h -args -beauty 100")
 	}
-	path := filepath.Join(filepath.Dir(filepath.Dir(golden.Data(t, "rdrec"))), "..", "shared", "data", "rdrec", "beauty")
+	project := filepath.Dir(filepath.Dir(golden.Data(t, "rdrec")))
+	path := filepath.Join(project, "..", "shared", "data", "rdrec", "beauty")
 	if _, err := os.Stat(path); err != nil {
-		t.Skip("the paper's data set \"beauty\" is absent (looked for ../shared/data/rdrec/beauty beside the project)")
+		t.Skip("the paper's dataset \"beauty\" is absent (looked for ../shared/data/rdrec/beauty beside the project)")
 	}
 	d, err := dataset.Read(os.DirFS(path), "beauty")
 	if err != nil {
 		t.Fatal(err)
 	}
 	settings := sasrec.Settings{
-		HiddenSize: *width, Blocks: 2, Heads: 2, MaxLength: 50, Dropout: *dropout, LearningRate: *rate, Batch: 128, Epochs: *beauty, Patience: 10,
+		HiddenSize: *width, Blocks: 2, Heads: 2, MaxLength: 50, Dropout: *dropout,
+		LearningRate: *rate, Batch: 128, Epochs: *beauty, Patience: 10,
 	}
 	job := sasrec.Job{Data: d, Grid: []sasrec.Settings{settings}, Seeds: []int64{1}, Threads: 1}
 	job.Progress = func(p sasrec.Progress) {
@@ -347,7 +354,7 @@ func TestBeauty(t *testing.T) {
 		t.Logf("%s %.4f (%d users)", score.Metric, score.Value, score.N)
 	}
 	row, _ := baseline.Find(baseline.Markov)
-	if counting := ndcg(baseline.Sequential(baseline.Users(d, 0), row.Fit(d), 10)); ndcg(lists[1]) <= counting {
-		t.Errorf("NDCG@10 %.4f does not beat Markov's %.4f; trained %+v", ndcg(lists[1]), counting, tuned.Trials)
+	if markov := ndcg(baseline.Sequential(baseline.Users(d, 0), row.Fit(d), 10)); ndcg(lists[1]) <= markov {
+		t.Errorf("NDCG@10 %.4f does not beat Markov's %.4f; trained %+v", ndcg(lists[1]), markov, tuned.Trials)
 	}
 }
