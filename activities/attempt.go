@@ -11,17 +11,17 @@ import (
 	"go.temporal.io/sdk/activity"
 )
 
-// attempt is one try at an activity: its pulse, and a folder of its own for temporary files.
+// attempt is one attempt at an activity: its heartbeat, and its own folder for temporary files.
 type attempt struct {
 	*heartbeat
 	dir string
-	// finish is to be deferred whether or not the attempt could begin: it removes the folder, gives
-	// the activity's error the type that decides what is retried, and stops the pulse.
+	// finish must be deferred whether or not the attempt could begin. It removes the folder, gives
+	// the activity's error the type that decides its retry, and stops the heartbeat.
 	finish func(err *error)
 }
 
-// loadHistory starts an attempt at a stage. The returned context is the pulse's: it ends when the
-// activity is cancelled, or when it stalls.
+// begin starts an attempt at a stage. The returned context ends when the activity is cancelled or
+// stalls.
 func (a *Activities) begin(ctx context.Context, stage string) (context.Context, attempt, error) {
 	ctx, p := a.startHeartbeat(ctx, stage)
 	dir, remove, err := a.scratch(ctx)
@@ -32,7 +32,7 @@ func (a *Activities) begin(ctx context.Context, stage string) (context.Context, 
 	}}, err
 }
 
-// scratch makes a folder for one activity's files and returns what removes it.
+// scratch makes a folder for one activity's files and returns a function that removes it.
 func (a *Activities) scratch(ctx context.Context) (dir string, remove func(), err error) {
 	if err := context.Cause(ctx); err != nil {
 		return "", func() {}, err
@@ -66,20 +66,21 @@ func drainable(ctx context.Context) (context.Context, context.CancelFunc) {
 	return ctx, func() { cancel(nil) }
 }
 
-// stopSignal is closed when the worker drains, and when the job is cancelled or stalls.
+// stopSignal returns a channel that is closed when the worker drains, and when the activity is
+// cancelled or stalls.
 func stopSignal(ctx context.Context) <-chan struct{} {
 	working, cancel := drainable(ctx)
 	context.AfterFunc(working, cancel)
 	return working.Done()
 }
 
-// heartbeatInterval is well under the heartbeat timeout; the SDK sends no more often than the
+// heartbeatInterval is well below the heartbeat timeout. The SDK sends no more often than the
 // worker's throttle allows.
 const heartbeatInterval = time.Second
 
-// heartbeat sends an activity's progress from a goroutine of its own, so that a long step does not
-// look like a dead worker, and stops the activity when it makes no progress at all, or when its
-// process stood still for so long that another worker has the job.
+// heartbeat sends an activity's progress from its own goroutine, so that a long step does not look
+// like a dead worker. It stops the activity when it makes no progress, and when its process was
+// suspended for so long that another worker has the job.
 type heartbeat struct {
 	mutex      sync.Mutex
 	latest     Progress
@@ -89,8 +90,8 @@ type heartbeat struct {
 	done       chan struct{}
 }
 
-// startHeartbeat starts the pulse of a stage. The returned context is cancelled when the activity
-// is, or when it stalls; stop ends the pulse.
+// startHeartbeat starts the heartbeat of a stage. The returned context is cancelled when the
+// activity is, or when it stalls; stop ends the heartbeat.
 func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.Context, *heartbeat) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	p := &heartbeat{latest: Progress{Stage: stage}, progressed: a.Now(), now: a.Now, cancel: cancel, done: make(chan struct{})}
@@ -128,9 +129,9 @@ func (p *heartbeat) run(ctx context.Context, stallAfter time.Duration) {
 	}
 }
 
-// suspended says whether the process stood still between two beats for longer than the server waits
-// for one. Whoever wakes up after that must do nothing more, above all ask no teacher: the job is
-// another worker's by now.
+// suspended reports whether the process was suspended between two heartbeats for longer than the
+// server waits for one. Another worker has the job by then, so the process must do nothing more,
+// and above all send no request to a teacher.
 func suspended(previous, now time.Time, timeout time.Duration) bool {
 	return timeout > 0 && now.Sub(previous) > timeout
 }
@@ -149,34 +150,36 @@ func (p *heartbeat) report(latest Progress) {
 	p.latest, p.progressed = latest, p.now()
 }
 
-// stop ends the pulse and releases its context.
+// stop ends the heartbeat and releases its context.
 func (p *heartbeat) stop() {
 	close(p.done)
 	p.cancel(nil)
 }
 
-// maxLostAttempts is how many attempts in a row may lose their worker and get no further. A job
-// that kills its process each time it is tried holds a queue's only slot for a heartbeat timeout
-// each time, and would do so for ever.
+// maxLostAttempts is how many consecutive attempts may lose their worker without progress. A job
+// that kills its process at each attempt occupies a queue's only slot for a heartbeat timeout each
+// time, and would do so forever.
 const maxLostAttempts = 6
 
-// attemptHistory is an attempt's part of a job's history. It travels from attempt to attempt in the
-// heartbeat, which is only a hint: a lost heartbeat makes a job live a little longer, never shorter
-// than maxLostAttempts.
+// attemptHistory counts consecutive attempts that made no progress. It travels in the heartbeat
+// details, so it is best-effort: a lost heartbeat allows a job more attempts, never fewer than
+// maxLostAttempts.
 type attemptHistory struct {
-	// Attempt is whose life it is. Lost is how many attempts before it, in a row, got no further
-	// and ended without an error of their own: their worker was killed, or the server saw nothing
-	// of it for too long.
+	// Attempt is the number of the attempt. Lost is how many consecutive attempts before it made no
+	// progress and ended without an error of their own: their worker was killed, or the server
+	// missed their heartbeat.
 	Attempt int `json:"attempt"`
 	Lost    int `json:"lost,omitempty"`
-	// MaxDone is the most units that any attempt has done; Moved says that this one has raised it.
+	// MaxDone is the greatest number of units that any attempt has done; Progressed means that this
+	// attempt raised it.
 	MaxDone    int  `json:"max_done,omitempty"`
 	Progressed bool `json:"progressed,omitempty"`
-	// Ended says that the attempt returned an error, drained or was cancelled: its worker lives.
+	// Ended means that the attempt returned an error, drained or was cancelled, so its worker is
+	// alive.
 	Ended bool `json:"ended,omitempty"`
 }
 
-// loadHistory reads what the attempts before left.
+// loadHistory returns the history that the previous attempts left.
 func loadHistory(ctx context.Context) attemptHistory {
 	var last Progress
 	if activity.HasHeartbeatDetails(ctx) {
@@ -187,7 +190,7 @@ func loadHistory(ctx context.Context) attemptHistory {
 	return last.History.next(int(activity.GetInfo(ctx).Attempt))
 }
 
-// next is the life of a later attempt. Those between left nothing at all, so they were lost.
+// next returns the history of a later attempt. Attempts in between left nothing, so they were lost.
 func (l attemptHistory) next(attempt int) attemptHistory {
 	missing := attempt - l.Attempt - 1
 	switch {
@@ -208,11 +211,10 @@ func (l attemptHistory) advance(done int) attemptHistory {
 	return l
 }
 
-// heartbeatKey is the context's key of a job's pulse, so that whoever decides how an attempt ends
-// can leave word of it.
+// heartbeatKey is the context key of an activity's heartbeat, for [markEnded].
 type heartbeatKey struct{}
 
-// markEnded tells the next attempt that this one ended with an error of its own.
+// markEnded records in the heartbeat that the attempt ended with its own error.
 func markEnded(ctx context.Context) {
 	p, ok := ctx.Value(heartbeatKey{}).(*heartbeat)
 	if !ok {
@@ -225,15 +227,17 @@ func markEnded(ctx context.Context) {
 	activity.RecordHeartbeat(ctx, latest)
 }
 
-// Limits on what training endures before it says so.
+// Limits after which an attempt fails.
 const (
-	// maxFailedSaves is how many checkpoints in a row may fail to be stored while training goes on.
+	// maxFailedSaves is how many consecutive saves of a checkpoint, or of finished rationales, may
+	// fail before the work fails.
 	maxFailedSaves = 3
-	// maxAttemptsWithoutCheckpoint is how many attempts in a row may end without a checkpoint.
+	// maxAttemptsWithoutCheckpoint is how many consecutive attempts may end without a checkpoint.
 	maxAttemptsWithoutCheckpoint = 8
 )
 
-// lastProgress is what the last attempt told, nothing in the first one.
+// lastProgress returns the progress that the previous attempt reported, the zero value in the first
+// attempt.
 func lastProgress(ctx context.Context) Progress {
 	var last Progress
 	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &last) != nil {

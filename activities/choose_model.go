@@ -9,15 +9,15 @@ import (
 	"rdrec/storage"
 )
 
-// ChooseModelInput names a model that somebody wants in use: that of a finished run (WORKFLOW/RUN),
-// or that of an earlier promotion. Neither means the model that was in use before the present one.
+// ChooseModelInput names a model to put in use: that of a finished run (WORKFLOW/RUN), or that of
+// an earlier promotion. Without either, it is the model that was in use before the current one.
 type ChooseModelInput struct {
 	Name string `json:"name"`
 	Run  string `json:"run"`
 	To   int    `json:"to"`
 }
 
-// ChooseModel finds the model.
+// ChooseModel finds the model and returns the promotion to make.
 func (a *Activities) ChooseModel(ctx context.Context, in ChooseModelInput) (out PromoteInput, err error) {
 	ctx, hb := a.startHeartbeat(ctx, "choose model")
 	defer hb.stop()
@@ -53,8 +53,8 @@ func invalidIfNotFound(err error) error {
 	return err
 }
 
-// previousModel is the promotion whose model was in use before the present one: rollbacks are
-// followed to what they took back.
+// previousModel returns the promotion whose model was in use before the current one. A rollback
+// counts as the promotion that it went back to.
 func previousModel(name string, current registry.Promotion) (int, error) {
 	number := current.Number
 	if current.Kind == registry.Rollback {
@@ -66,7 +66,7 @@ func previousModel(name string, current registry.Promotion) (int, error) {
 	return number - 1, nil
 }
 
-// modelOfRun is the first student of a run's first method.
+// modelOfRun returns a promotion of the first student of a run's first method.
 func (a *Activities) modelOfRun(ctx context.Context, run string) (p registry.Promotion, err error) {
 	_, record, err := registry.ReadRun(ctx, a.Bucket, run)
 	if err != nil {

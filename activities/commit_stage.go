@@ -6,7 +6,7 @@ import (
 	"rdrec/storage"
 )
 
-// CommitStage records a finished stage, so that no later experiment does it again.
+// CommitStage records a finished stage, so that later experiments reuse it.
 func (a *Activities) CommitStage(ctx context.Context, done storage.StageRecord) (err error) {
 	ctx, p := a.startHeartbeat(ctx, "record")
 	defer p.stop()

@@ -15,22 +15,22 @@ import (
 	"rdrec/storage"
 )
 
-// CompareModelsInput is a new student beside the one in use, both examined on the same examples.
+// CompareModelsInput is a new student and the one in use, both evaluated on the same examples.
 type CompareModelsInput struct {
 	Gate spec.Gate `json:"gate"`
-	// Items is how many the dataset has. Strict counts as the spec's protocol does; Seed draws the
-	// intervals.
+	// Items is the number of items in the dataset. Strict is the spec's protocol's way of counting
+	// hits; Seed is the seed of the bootstrap intervals.
 	Items  int   `json:"items"`
 	Strict bool  `json:"strict"`
 	Seed   int64 `json:"seed"`
-	// New are the answers of the new student, Old those of the student in use; none where there is
-	// none. Against is its number.
+	// New are the evaluations of the new student, Old those of the one in use; none where no model
+	// is in use. CurrentPromotion is the number of the promotion in use.
 	New              []storage.Ref `json:"new"`
 	Old              []storage.Ref `json:"old"`
 	CurrentPromotion int           `json:"current_promotion"`
 }
 
-// CompareModelsResult is the verdict on the metrics.
+// CompareModelsResult is the result of the comparison. Reasons say why the new model is rejected.
 type CompareModelsResult struct {
 	Metrics    []registry.Measure   `json:"metrics"`
 	Comparison *registry.Comparison `json:"comparison"`
@@ -38,7 +38,7 @@ type CompareModelsResult struct {
 	Reasons    []string             `json:"reasons"`
 }
 
-// CompareModels compares the two on the same users.
+// CompareModels compares the two students on the same users.
 func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (out CompareModelsResult, err error) {
 	ctx, hb := a.startHeartbeat(ctx, "compare models")
 	defer hb.stop()
@@ -79,12 +79,12 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	return out, nil
 }
 
-// GateTask is the ranking that a gate compares.
+// GateTask returns the ranking task that a gate compares.
 func GateTask(g spec.Gate) task.Task {
 	return map[string]task.Task{"sequential": task.Sequential, "topn": task.TopN}[g.Task]
 }
 
-// coverage is the share of all items that the lists name.
+// coverage returns the share of all items that occur in the lists.
 func coverage(predictions []prediction.Prediction, items int) float64 {
 	recommended := map[int]bool{}
 	for _, p := range predictions {
@@ -107,8 +107,8 @@ func sameUsers(a, b []prediction.Prediction) error {
 	return nil
 }
 
-// compare is the paired test: the hypothesis is that the new student is worse by the margin or
-// more, on average over users.
+// compare runs the paired test of the hypothesis that the new student is worse by the margin or
+// more, on average over the users.
 func compare(in CompareModelsInput, candidate, current []metric.Score) (*registry.Comparison, error) {
 	for i, score := range candidate {
 		if score.Metric != in.Gate.Metric {
@@ -120,7 +120,7 @@ func compare(in CompareModelsInput, candidate, current []metric.Score) (*registr
 		}
 		d, err := metric.BootstrapPaired(score.Each, current[i].Each, metric.Resamples, in.Seed)
 		if errors.Is(err, metric.ErrTooFew) {
-			return c, nil // one user shows nothing
+			return c, nil // one user is too few for a test
 		}
 		if err != nil {
 			return nil, err
@@ -132,8 +132,8 @@ func compare(in CompareModelsInput, candidate, current []metric.Score) (*registr
 	return nil, fmt.Errorf("%w: nightly.gate.metric %q is not a ranking metric", ErrInvalid, in.Gate.Metric)
 }
 
-// nonInferiority is the one-sided p-value of a paired t-test that latest is better than before
-// minus the margin.
+// nonInferiority returns the one-sided p-value of a paired t-test for the candidate being better
+// than the current model minus the margin.
 func nonInferiority(candidate, current []float64, margin float64) (float64, error) {
 	shifted := make([]float64, len(current))
 	for i, value := range current {
@@ -145,7 +145,7 @@ func nonInferiority(candidate, current []float64, margin float64) (float64, erro
 		return 1, err
 	case test.Error > 0:
 		return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: test.DF}.CDF(-test.T), nil
-	case test.Difference >= 0: // each user's figure moved as much: there is no chance in it
+	case test.Difference >= 0: // the difference is the same for every user: no variance, no chance
 		return 0, nil
 	default:
 		return 1, nil

@@ -18,25 +18,24 @@ import (
 type DistillShardInput struct {
 	DistillInput
 	Plan storage.Ref `json:"plan"`
-	// Shard counts from 1.
+	// Shard is the shard's number, from 1.
 	Shard int `json:"shard"`
 }
 
-// DistillShardResult is what is finished of a shard, in this attempt or before.
+// DistillShardResult counts the finished rows of a shard, from this and earlier attempts.
 type DistillShardResult struct {
 	Rows        int `json:"rows"`
 	Parsed      int `json:"parsed"`
 	Quarantined int `json:"quarantined"`
-	// Tokens is how many were written for these rows. Seconds is how long the teacher was asked,
-	// all attempts together: of one that was killed as much as its last heartbeat told.
+	// Tokens is how many tokens the teacher generated for these rows. Seconds is how long it worked
+	// in all attempts; of a killed attempt, as much as its last heartbeat reported.
 	Tokens  int     `json:"tokens"`
 	Seconds float64 `json:"seconds"`
-	// BatchHalvings is how often memory ran out, so that fewer replies were written together from
-	// then on.
+	// BatchHalvings counts how often the teacher ran out of memory and halved its batch.
 	BatchHalvings int `json:"batch_halvings,omitempty"`
 }
 
-// Add joins what is finished of two shards.
+// Add returns the sum of two shards' results.
 func (r DistillShardResult) Add(other DistillShardResult) DistillShardResult {
 	return DistillShardResult{
 		Rows: r.Rows + other.Rows, Parsed: r.Parsed + other.Parsed, Quarantined: r.Quarantined + other.Quarantined,
@@ -45,7 +44,8 @@ func (r DistillShardResult) Add(other DistillShardResult) DistillShardResult {
 	}
 }
 
-// AddPrior is the result with what it took to come to part before, whose rows it has.
+// AddPrior returns the result with the cost of an earlier attempt at the same shard. The rows are
+// in r already.
 func (r DistillShardResult) AddPrior(prior DistillShardResult) DistillShardResult {
 	r.Seconds += prior.Seconds
 	r.BatchHalvings += prior.BatchHalvings
@@ -55,12 +55,12 @@ func (r DistillShardResult) AddPrior(prior DistillShardResult) DistillShardResul
 // DistillShardType is the activity type of [Activities.DistillShard].
 const DistillShardType = "DistillShard"
 
-// maxIdleAttempts is how many attempts in a row may end without a rationale.
+// maxIdleAttempts is how many consecutive attempts may end without a finished rationale.
 const maxIdleAttempts = 30
 
-// DistillShard asks the teacher for the rationales of a shard. Each is stored as soon as it is
-// finished: whatever dies, no finished row is asked again. Rows that can't be parsed are kept with
-// their reason.
+// DistillShard requests the rationales of a shard from the teacher. Each row is stored as soon as
+// it is finished, so no failure makes the teacher generate a finished row again. Rows that cannot
+// be parsed are kept with the reason.
 func (a *Activities) DistillShard(ctx context.Context, in DistillShardInput) (result DistillShardResult, err error) {
 	prior := lastProgress(ctx)
 	ctx, p := a.startHeartbeat(ctx, "distill")
@@ -95,14 +95,14 @@ func (a *Activities) DistillShard(ctx context.Context, in DistillShardInput) (re
 	return result, rows.Compact(ctx, s.done.inOrder(requests))
 }
 
-// activityCancelled reports whether the context ended because the workflow cancelled the activity:
-// the SDK's worker gives a CanceledError as the cause, which is no context.Canceled.
+// activityCancelled reports whether the context ended because the workflow cancelled the activity.
+// The SDK's worker gives a CanceledError as the cause, not context.Canceled.
 func activityCancelled(ctx context.Context) bool {
 	cause := context.Cause(ctx)
 	return temporal.IsCanceledError(cause) || errors.Is(cause, context.Canceled)
 }
 
-// readShard reads what a shard asks, and its digest.
+// readShard returns the requests of a shard and their digest.
 func (a *Activities) readShard(ctx context.Context, in DistillShardInput) ([]teacher.Request, string, error) {
 	lines, err := a.Bucket.ReadArtifactFile(ctx, in.Plan, shardFile(in.Shard))
 	if err != nil {
@@ -115,26 +115,26 @@ func (a *Activities) readShard(ctx context.Context, in DistillShardInput) ([]tea
 	return requests, storage.Digest(lines), nil
 }
 
-// readShard is a running [Activities.DistillShard].
+// shardRun is a running [Activities.DistillShard].
 type shardRun struct {
 	rows     storage.Rationales[teacher.Rationale]
 	requests []teacher.Request
 	done     rationaleSet
-	// resumed were finished before this attempt; tokens are those of the rows asked now.
+	// resumed counts the rows from before this attempt; tokens are those of this attempt's rows.
 	resumed, tokens     int
 	batchHalvings       int
 	parsed, quarantined int
 	heartbeat           *heartbeat
 	now                 func() time.Time
 	started             time.Time
-	// attempt is this one, moved the last one with a rationale, spent what those before took in
-	// seconds.
+	// attempt is the current attempt and progressAttempt the last one that finished a row.
+	// priorSeconds is the teacher's time in earlier attempts.
 	attempt, progressAttempt int
 	priorSeconds             float64
 }
 
-// queryTeacher opens the teacher, if there is anything to ask, and stores what it answers. What is
-// finished is stored also when the worker drains or the activity is cancelled.
+// queryTeacher opens the teacher, if rows are missing, and stores its replies. Finished rows are
+// stored even if the worker drains or the activity is cancelled.
 func (a *Activities) queryTeacher(ctx context.Context, settings spec.Teacher, s *shardRun) error {
 	missing := s.done.missing(s.requests)
 	if len(missing) == 0 {
@@ -162,7 +162,7 @@ func (a *Activities) queryTeacher(ctx context.Context, settings spec.Teacher, s 
 	return err
 }
 
-// batchHalvings is how often an engine has halved its batch, where it does so.
+// batchHalvings returns how often an engine has halved its batch; 0 for an engine that never does.
 func batchHalvings(engine teacher.Engine) int {
 	if e, ok := engine.(interface{ BatchHalvings() int }); ok {
 		return e.BatchHalvings()
@@ -170,7 +170,7 @@ func batchHalvings(engine teacher.Engine) int {
 	return 0
 }
 
-// resume counts what was finished before this attempt.
+// resume counts the rows from before this attempt.
 func (s *shardRun) resume(done rationaleSet) {
 	for _, row := range done {
 		s.count(row)
@@ -179,7 +179,7 @@ func (s *shardRun) resume(done rationaleSet) {
 	s.report()
 }
 
-// add counts a row that was just finished.
+// add counts a row that this attempt finished.
 func (s *shardRun) add(row teacher.Rationale) {
 	s.count(row)
 	s.tokens += row.Tokens
@@ -197,7 +197,7 @@ func (s *shardRun) count(row teacher.Rationale) {
 	}
 }
 
-// report reports how far the shard is.
+// report reports the shard's progress.
 func (s *shardRun) report() {
 	seconds := s.now().Sub(s.started).Seconds()
 	p := Progress{

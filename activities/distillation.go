@@ -11,23 +11,23 @@ import (
 	"rdrec/storage"
 )
 
-// DistillInput says what is distilled, and by whom.
+// DistillInput names the explanations to distill and the teacher.
 type DistillInput struct {
 	Dataset storage.Ref  `json:"dataset"`
 	Teacher spec.Teacher `json:"teacher"`
 	// Weights is the digest of the teacher's weights.
 	Weights string `json:"weights"`
-	// HeldOut keeps explanations of validation and test pairs from being distilled.
+	// HeldOut excludes the explanations of validation and test pairs.
 	HeldOut bool `json:"held_out"`
-	// Nonce, where set, has every row asked again and kept apart from those that were finished
-	// before.
+	// Nonce, where set, requests every row again and stores the rows apart from those of earlier
+	// distillations.
 	Nonce string `json:"nonce,omitempty"`
-	// Sample, where not 0, is how many explanations are distilled for people to read, spread over
-	// all of them.
+	// Sample, where not 0, is how many explanations are distilled for people to read, sampled
+	// evenly.
 	Sample int `json:"sample,omitempty"`
 }
 
-// rationaleSet are all that this teacher has ever written.
+// store returns the stored rationales of the input's teacher.
 func (in *DistillInput) store(b *storage.Bucket) storage.Rationales[teacher.Rationale] {
 	name := teacher.Fingerprint(in.Teacher, in.Weights)
 	if in.Nonce != "" {
@@ -36,8 +36,8 @@ func (in *DistillInput) store(b *storage.Bucket) storage.Rationales[teacher.Rati
 	return storage.OpenRationales[teacher.Rationale](b, name)
 }
 
-// requests are the different texts to distil, in training order and bounded by the settings, and
-// how many there are in all.
+// requests returns the distinct texts to distill, in training order and bounded by the settings,
+// and the number of distinct texts in the dataset.
 func (a *Activities) requests(ctx context.Context, in DistillInput, dir string) ([]teacher.Request, int, error) {
 	data, err := a.readDataset(ctx, in.Dataset, filepath.Join(dir, "dataset"))
 	if err != nil {
@@ -58,7 +58,7 @@ func (a *Activities) requests(ctx context.Context, in DistillInput, dir string) 
 	return requests, all, nil
 }
 
-// explanations are the different texts of a dataset that have no rationale in it, in training
+// explanations returns the distinct texts of a dataset that have no rationale in it, in training
 // order.
 func explanations(data *dataset.Dataset, heldOut bool) []teacher.Request {
 	splits := [][]dataset.Explanation{data.Explanations.Train}
@@ -79,10 +79,10 @@ func explanations(data *dataset.Dataset, heldOut bool) []teacher.Request {
 	return requests
 }
 
-// rationaleSet are finished rows by their requests' ids.
+// rationaleSet is finished rows by the ids of their requests.
 type rationaleSet map[string]teacher.Rationale
 
-// storedRationales are those of the rows in the bucket that were asked for.
+// storedRationales returns the rows in the bucket that belong to the requests.
 func storedRationales(
 	ctx context.Context, store storage.Rationales[teacher.Rationale], requests []teacher.Request,
 ) (rationaleSet, error) {
@@ -103,7 +103,7 @@ func storedRationales(
 	return done, nil
 }
 
-// inOrder are the finished ones in the order of the requests.
+// inOrder returns the finished rows in the order of the requests.
 func (done rationaleSet) inOrder(requests []teacher.Request) []teacher.Rationale {
 	rows := make([]teacher.Rationale, 0, len(requests))
 	for _, r := range requests {
@@ -127,13 +127,13 @@ func (done rationaleSet) missing(requests []teacher.Request) []teacher.Request {
 // rationalesFile is the file of an artifact of rationales that holds the rows.
 const rationalesFile = "rationales.jsonl"
 
-// Distillation is what the distill stage says of its rationales, in distillation.json: the same
-// bytes for the same rationales, however many workers and attempts they took.
+// Distillation is the distill stage's description of its rationales, in distillation.json: the same
+// bytes for the same rationales, whatever the number of workers and attempts.
 type Distillation struct {
 	Teacher string `json:"teacher"`
 	Prompt  string `json:"prompt"`
-	// Explanations is how many different texts the dataset has; Wanted of them were to be
-	// distilled, and Left are not: people had their shards left out.
+	// Explanations is how many distinct texts the dataset has. Wanted of them were to be distilled;
+	// Skipped of those are missing, because people skipped their shards.
 	Explanations int             `json:"explanations"`
 	Wanted       int             `json:"wanted"`
 	Skipped      int             `json:"skipped,omitempty"`

@@ -15,14 +15,14 @@ import (
 
 // Errors that an activity's helpers return; fail turns them into what Temporal acts on.
 var (
-	// ErrDrained says that the worker is shutting down and what can be saved of the work is:
-	// another worker goes on at once.
+	// ErrDrained means that the worker is shutting down and that as much of the work as possible is
+	// saved: another worker continues immediately.
 	ErrDrained = errors.New("worker is draining")
-	// ErrInvalid says that the settings can't be carried out, whoever tries.
+	// ErrInvalid means that the settings cannot be executed by any worker.
 	ErrInvalid = errors.New("invalid configuration")
-	// ErrData says that the input is damaged or does not fit, whoever tries.
+	// ErrData means that the input is damaged or does not fit; no worker can use it.
 	ErrData = errors.New("bad input data")
-	// ErrTeacherAuth says that the teacher refused our credentials.
+	// ErrTeacherAuth means that the teacher rejected the credentials.
 	ErrTeacherAuth = errors.New("the teacher refused the credentials")
 
 	errStalled    = errors.New("no progress")
@@ -30,7 +30,7 @@ var (
 	errNoProgress = errors.New("repeated attempts made no progress")
 )
 
-// RetryAfterError says that a neighbour asked to be left alone for a while.
+// RetryAfterError is the error of a server that asked for a pause before the next request.
 type RetryAfterError struct {
 	After time.Duration
 	Err   error
@@ -38,10 +38,10 @@ type RetryAfterError struct {
 
 func (e *RetryAfterError) Error() string { return e.Err.Error() }
 
-// Unwrap is what went wrong.
+// Unwrap returns the underlying error.
 func (e *RetryAfterError) Unwrap() error { return e.Err }
 
-// Types of application errors, as the Web UI and the workflows see them.
+// Types of application errors, as the Web UI and the workflows show them.
 const (
 	TypeInvalidConfig = "InvalidConfig"
 	TypeDataCorrupt   = "DataCorrupt"
@@ -52,9 +52,9 @@ const (
 	TypeRetryAfter    = "RetryAfter"
 )
 
-// temporalError says what Temporal should do about err. This is the one place where it is decided
-// what is retried: what would fail again whoever tries is final; a drain is retried at once;
-// everything else backs off and retries.
+// temporalError converts err to the error that tells Temporal whether to retry. Retries are decided
+// only here: an error that would occur again on any worker is final, a drained activity is retried
+// immediately, and everything else is retried with backoff.
 func temporalError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

@@ -17,21 +17,21 @@ import (
 type EvaluateInput struct {
 	Preprocessed storage.Ref `json:"preprocessed"`
 	Model        storage.Ref `json:"model"`
-	// Task is what is examined: sequential, top-N or explanation.
+	// Task is the task to evaluate: sequential, top-N or explanation.
 	Task task.Task `json:"task"`
-	// Protocol has its switches as far as these answers depend on them, and no name.
+	// Protocol has only the switches on which the predictions depend, and no name.
 	Protocol spec.Protocol `json:"protocol"`
 	Method   string        `json:"method"`
 	Evaluate spec.Evaluate `json:"evaluate"`
 	Seed     int64         `json:"seed"`
-	// Shard, from 0, is which of so many Parts is answered; Parts 0 is the whole. Rows are decoded
+	// Shard, from 0, is which of Shards parts to evaluate; Shards 0 is everything. Rows are decoded
 	// in the same batches either way.
 	Shard  int `json:"shard,omitempty"`
 	Shards int `json:"shards,omitempty"`
 }
 
-// Evaluate lets the student answer the test examples of one kind and stores its answers as JSON
-// lines.
+// Evaluate lets the student predict the test examples of one task and stores the predictions as
+// JSON lines.
 func (a *Activities) Evaluate(ctx context.Context, in EvaluateInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "evaluate "+in.Task.String())
 	defer work.finish(&err)
@@ -85,14 +85,14 @@ func (a *Activities) predict(ctx context.Context, job RecommendJob, path string)
 	return writeJSONL(path, predictions)
 }
 
-// predictionsFile names the answers of a kind in their artifact.
+// predictionsFile names the predictions of a task in their artifact.
 func predictionsFile(t task.Task) string { return t.String() + ".jsonl" }
 
-// RecommendJob examines a trained student on one kind of task.
+// RecommendJob evaluates a trained student on one task.
 type RecommendJob struct {
 	EvaluateInput
-	// Data is the folder of examples, Model the student's.
+	// Data is the dataset folder, Model the student's.
 	Data, Model string
-	// Progress is told after every batch.
+	// Progress is called after every batch.
 	Progress func(done, total int)
 }

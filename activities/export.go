@@ -13,42 +13,42 @@ import (
 	"rdrec/storage"
 )
 
-// RecommenderJob names a student.
+// RecommenderJob names a student to open.
 type RecommenderJob struct {
 	Method string
-	// Evaluate says how it is searched; Beams is how many paths go on, at least as many as items
-	// are asked for.
+	// Evaluate has the settings of the beam search; its beams are at least as many as the items per
+	// user.
 	Evaluate spec.Evaluate
 	Data     *dataset.Dataset
-	// Model is its folder.
+	// Model is the model's folder.
 	Model string
 }
 
-// Formats of an export.
+// Export formats.
 const (
 	FormatParquet = "parquet"
 	FormatJSONL   = "jsonl"
 	FormatCSV     = "csv"
 )
 
-// ExportFormats lists the formats of an export.
+// ExportFormats returns the export formats.
 func ExportFormats() []string { return []string{FormatParquet, FormatJSONL, FormatCSV} }
 
 // ExportFile names the table in an export's artifact.
 func ExportFile(format string) string { return "recommendations." + format }
 
-// ExportSummaryFile stands beside the table: an [ExportSummary].
+// ExportSummaryFile is the file beside the table that holds an [ExportSummary].
 const ExportSummaryFile = "export.json"
 
-// ExportInput says what is exported.
+// ExportInput names the model to export and the content of the table.
 type ExportInput struct {
 	Model registry.Model `json:"model"`
-	// Top is how many items a user gets, at most; Explain adds the student's explanations.
+	// Top is the maximum number of items per user. Explain adds the student's explanations.
 	Top     int  `json:"top"`
 	Explain bool `json:"explain"`
 }
 
-// MaxTop bounds how many items a user gets.
+// MaxTop is the maximum of Top.
 const MaxTop = 100
 
 func (in ExportInput) check() error {
@@ -65,12 +65,12 @@ func (in ExportInput) check() error {
 	return nil
 }
 
-// minBeams is how many paths go on in a search at the least. A search of so many paths finds the
-// same first items however many are asked for, up to that number: so a table, a single answer and a
-// served one agree.
+// minBeams is the minimum number of beams. A search with this many beams finds the same first items
+// for any smaller number of items, so an exported table, a single recommendation and a served one
+// agree.
 const minBeams = 20
 
-// recommender brings a model here and opens it.
+// recommender fetches a model into dir and opens it.
 func (a *Activities) recommender(ctx context.Context, m registry.Model, top int, dir string) (*recommender.Recommender, *dataset.Dataset, error) {
 	data, err := a.readDataset(ctx, m.Preprocessed, filepath.Join(dir, "preprocessed"))
 	if err != nil {
@@ -92,22 +92,21 @@ func (a *Activities) recommender(ctx context.Context, m registry.Model, top int,
 	return rec, data, err
 }
 
-// OpenRecommender brings a model to the folder dir and opens it, to be asked for as many items as
-// top: for programs that answer without a workflow.
+// OpenRecommender fetches a model into a folder and opens it, for programs that recommend without a
+// workflow.
 func OpenRecommender(ctx context.Context, b *storage.Bucket, recommenders Recommenders, m registry.Model, options RecommenderOptions) (*recommender.Recommender, error) {
 	a := &Activities{Bucket: b, Recommenders: recommenders}
 	rec, _, err := a.recommender(ctx, m, options.Top, options.Dir)
 	return rec, err
 }
 
-// RecommenderOptions say how many items a desk is asked for, at most, and in which folder its files
-// are put.
+// RecommenderOptions are the maximum number of items per user and the folder for the model's files.
 type RecommenderOptions struct {
 	Top int
 	Dir string
 }
 
-// store makes an export's artifact of the files that write leaves in a new folder.
+// store stores the files that write leaves in a new folder as an export's artifact.
 func (a *Activities) store(ctx context.Context, dir string, write func(dir string) error) (storage.Ref, error) {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return storage.Ref{}, fmt.Errorf("make folder for recommendations: %w", err)

@@ -10,14 +10,14 @@ import (
 	"rdrec/storage"
 )
 
-// ExportShardInput is some of the users, by their places in the data.
+// ExportShardInput is a range of the users, by their indices in the dataset.
 type ExportShardInput struct {
 	ExportInput
 	From int `json:"from"`
 	To   int `json:"to"`
 }
 
-// ExportShard recommends to some of the users and stores that as JSON lines.
+// ExportShard recommends to a range of the users and stores the recommendations as JSON lines.
 func (a *Activities) ExportShard(ctx context.Context, in ExportShardInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "export")
 	defer work.finish(&err)

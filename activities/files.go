@@ -58,7 +58,7 @@ func writeJSON(path string, v any) error {
 	return os.WriteFile(path, append(data, '\n'), 0o600)
 }
 
-// fetch brings artifacts into folders of their own under dir, by name.
+// fetch writes artifacts into folders under dir, each named by its key.
 func (a *Activities) fetch(ctx context.Context, dir string, artifacts map[string]storage.Ref) error {
 	for name, ref := range artifacts {
 		if err := a.Bucket.GetFolder(ctx, ref, filepath.Join(dir, name)); err != nil {
@@ -68,7 +68,7 @@ func (a *Activities) fetch(ctx context.Context, dir string, artifacts map[string
 	return nil
 }
 
-// readDataset fetches a dataset artifact and reads it.
+// readDataset fetches a dataset artifact into dir and reads it.
 func (a *Activities) readDataset(ctx context.Context, ref storage.Ref, dir string) (*dataset.Dataset, error) {
 	if err := a.Bucket.GetFolder(ctx, ref, dir); err != nil {
 		return nil, err

@@ -7,22 +7,22 @@ import (
 	"rdrec/storage"
 )
 
-// FormatExportInput is a merged table and the format that it is wanted in.
+// FormatExportInput names a merged table and the format to convert it to.
 type FormatExportInput struct {
 	Table  storage.Ref `json:"table"`
 	Format string      `json:"format"`
 }
 
-// TableJob turns JSON lines of [advice.Row] into another format.
+// TableJob converts JSON lines of [recommender.Row] to another format.
 type TableJob struct {
-	// Lines is the file to read, Out the one to write, Scratch a folder for what does not fit into
-	// memory.
+	// Lines is the file to read, Out the file to write, Scratch a folder for data that does not fit
+	// into memory.
 	Lines, Out, Scratch string
 	// Format is one of [ExportFormats].
 	Format string
 }
 
-// FormatExport writes a merged table in another format.
+// FormatExport converts a merged table to another format.
 func (a *Activities) FormatExport(ctx context.Context, in FormatExportInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "export")
 	defer work.finish(&err)

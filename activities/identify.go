@@ -21,7 +21,7 @@ import (
 type IdentifyInput struct {
 	Data    spec.Data    `json:"data"`
 	Teacher spec.Teacher `json:"teacher"`
-	// UsesTeacher says whether the teacher is needed at all.
+	// UsesTeacher reports whether the methods need a teacher at all.
 	UsesTeacher bool         `json:"uses_teacher"`
 	Student     spec.Student `json:"student"`
 }
@@ -51,8 +51,8 @@ func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id registr
 	return id, nil
 }
 
-// digestData hashes the raw data. What a night accumulated lies in the bucket under its hash
-// already.
+// digestData hashes the raw data. Reviews that a nightly run accumulated are in the bucket under
+// their hash already.
 func digestData(data spec.Data) (string, error) {
 	switch {
 	case data.Accumulated != nil && data.Reviews.Metadata == "":
@@ -67,8 +67,8 @@ func digestData(data spec.Data) (string, error) {
 	}
 }
 
-// needsTeacher says whether a method learns rationales and the data lack any: a folder that holds
-// them all needs no teacher, so the one of the spec does not have to be here.
+// needsTeacher reports whether a method trains on rationales and the data lack any. A folder that
+// has all rationales needs no teacher, so the spec's teacher need not exist.
 func needsTeacher(in IdentifyInput) (bool, error) {
 	if !in.UsesTeacher || in.Data.Reviews != nil {
 		return in.UsesTeacher, nil
@@ -81,8 +81,8 @@ func needsTeacher(in IdentifyInput) (bool, error) {
 		func(e dataset.Explanation) bool { return !e.HasRationale() }), nil
 }
 
-// digestFiles hashes the names and contents of the files that the patterns match. A pattern that
-// matches nothing is an error.
+// digestFiles hashes the names and contents of the files that match the patterns. A pattern without
+// a match is an error.
 func digestFiles(patterns ...string) (string, error) {
 	h := sha256.New()
 	for _, pattern := range patterns {

@@ -14,13 +14,13 @@ import (
 
 // ImportInput is the settings of [Activities.Import].
 type ImportInput struct {
-	// Data names its numbering in full.
+	// Data has its item indexing written out.
 	Data spec.Data `json:"data"`
-	// Seed numbers the items; 0 where the numbering has no seed.
+	// Seed is the seed of the item indexing; 0 where the indexing has none.
 	Seed int64 `json:"seed"`
 }
 
-// Import makes a dataset artifact of raw reviews or of a folder in RDRec's format.
+// Import makes a dataset artifact from raw reviews or from a folder in RDRec's format.
 func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "import")
 	defer work.finish(&err)
@@ -43,8 +43,8 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 	return a.Bucket.PutFolder(ctx, "dataset", out)
 }
 
-// importAccumulated imports what a night gathered, and gives known users and items the numbers that
-// they have in the dataset that the night goes on from.
+// importAccumulated imports the reviews that nightly runs accumulated. Users and items of the
+// dataset that the run starts from keep their ids.
 func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir, out string) error {
 	from := *in.Data.Accumulated
 	parts := filepath.Join(dir, "reviews")
@@ -74,8 +74,8 @@ func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir,
 	return dataset.Write(out, data)
 }
 
-// importReviews numbers items at random or by appearance inside DuckDB, out of core; the other
-// numberings need the dataset in memory.
+// importReviews imports raw reviews. Random and appearance indexing happen inside DuckDB, out of
+// core; the other indexings need the dataset in memory.
 func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir string) error {
 	name := in.Data.Indexing
 	err := a.Importer.Import(ctx, ImportJob{
@@ -94,8 +94,8 @@ func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir stri
 	return writeIndexed(dir, data, in)
 }
 
-// importFolder reads a dataset folder, which checks it whole, and writes it anew with the items
-// numbered.
+// importFolder reads a dataset folder, which validates it completely, indexes its items and writes
+// it to a new folder.
 func importFolder(in ImportInput, to string) error {
 	data, err := readFolder(in.Data.Folder)
 	if err != nil {
@@ -120,10 +120,11 @@ type importCounts struct {
 	Interactions int `json:"interactions"`
 }
 
-// indexingRecord stands beside the dataset and says how items were numbered.
+// indexingRecord is the file beside the dataset that describes its item indexing
+// ([indexing.Record]).
 const indexingRecord = "indexing.json"
 
-// writeIndexed writes a dataset folder whose items are numbered as the settings say.
+// writeIndexed writes a dataset folder with the items indexed by the settings.
 func writeIndexed(dir string, data *dataset.Dataset, in ImportInput) error {
 	record, err := indexing.Apply(data, in.Data.Indexing, in.Seed)
 	if err != nil {
@@ -138,10 +139,10 @@ func writeIndexed(dir string, data *dataset.Dataset, in ImportInput) error {
 // ImportJob is one import of raw reviews.
 type ImportJob struct {
 	Reviews spec.Reviews
-	// Appearance numbers users and items in the order in which they appear; else they are numbered
-	// at random.
+	// Appearance indexes users and items in the order in which they appear; otherwise they are
+	// indexed at random.
 	Appearance bool
 	Seed       int64
-	// Dir is where the dataset folder is written.
+	// Dir is the dataset folder to write.
 	Dir string
 }

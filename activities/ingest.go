@@ -13,37 +13,37 @@ import (
 	"rdrec/storage"
 )
 
-// IngestInput names a nightly's inbox.
+// IngestInput names a nightly schedule's inbox.
 type IngestInput struct {
 	Name  string `json:"name"`
 	Inbox string `json:"inbox"`
-	// RetryRejected takes the files of refused nights again, Retake all that was ever set aside.
+	// RetryRejected ingests the files of rejected runs again, RetryAll all files that were ever
+	// skipped.
 	RetryRejected bool `json:"retry_rejected"`
 	RetryAll      bool `json:"retry_all"`
 }
 
-// IngestResult is what a night goes on from.
+// IngestResult is the starting point of a nightly run.
 type IngestResult struct {
 	RunNumber int `json:"run_number"`
-	// Promoted is the model in use; its number is 0 where there is none yet.
+	// Promoted is the promotion in use; its number is 0 where there is none.
 	Promoted registry.Promotion `json:"promoted"`
-	// Reviews is an artifact of all reviews so far: those that the model in use was made from, and
-	// Taken.
+	// Reviews is an artifact of all reviews so far: those of the model in use, and Ingested.
 	Reviews      storage.Ref    `json:"reviews"`
 	Ingested     []storage.File `json:"ingested"`
 	SkippedFiles int            `json:"skipped_files"`
 }
 
-// In an artifact of reviews, partsFolder holds the files in the order in which they came;
-// ingested.json says where each came from.
+// In an artifact of reviews, partsFolder holds the files in the order of their arrival;
+// ingested.json lists where each came from.
 const (
 	partsFolder    = "parts"
 	ingestedRecord = "ingested.json"
 )
 
-// Ingest takes in the files of the inbox that are not among the reviews of the model in use, and
-// were not set aside: by their hashes, so that no content is taken twice whatever it is called. The
-// inbox itself stays as it is.
+// Ingest adds the files of the inbox to the reviews of the model in use, except those that are
+// among them and those to skip. Files are compared by their hashes, so no content is ingested twice
+// under different names. The inbox itself is not changed.
 func (a *Activities) Ingest(ctx context.Context, in IngestInput) (out IngestResult, err error) {
 	ctx, work, err := a.begin(ctx, "ingest")
 	defer work.finish(&err)
@@ -72,14 +72,14 @@ type ingestion struct {
 	*Activities
 	IngestInput
 	dir string
-	// putArtifact is the reviews so far and taken where each came from, in its order; refused are
-	// hashes that were set aside.
+	// artifact is the reviews so far, and ingested lists where each came from, in the same order.
+	// skip has the hashes of the files to skip.
 	artifact storage.Artifact
 	ingested []storage.File
 	skip     map[string]bool
 }
 
-// loadPrevious begins with the reviews of the model in use.
+// loadPrevious starts from the reviews of the model in use.
 func (g *ingestion) loadPrevious(ctx context.Context, p registry.Promotion) (err error) {
 	g.artifact.Kind = "reviews"
 	if p.Reviews.IsZero() {
@@ -112,8 +112,8 @@ func (a *Activities) readIngested(ctx context.Context, reviews storage.Ref) ([]s
 	return ingested, nil
 }
 
-// skipRejected finds what was set aside: the files of refused nights, and those that a rollback
-// took out of use.
+// skipRejected finds the files to skip: those of rejected runs, and those that a rollback took out
+// of use.
 func (g *ingestion) skipRejected(ctx context.Context) error {
 	g.skip = map[string]bool{}
 	if g.RetryAll {
@@ -131,7 +131,7 @@ func (g *ingestion) skipRejected(ctx context.Context) error {
 	return g.skipRolledBack(ctx)
 }
 
-// skipRolledBack sets aside what only a model that was rolled back has seen.
+// skipRolledBack skips the files on which only a rolled-back model was trained.
 func (g *ingestion) skipRolledBack(ctx context.Context) error {
 	history, err := registry.Promotions(ctx, g.Bucket, g.Name)
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
@@ -169,7 +169,7 @@ func (g *ingestion) skipFiles(files, except []storage.File) {
 	}
 }
 
-// add adds what is new.
+// ingestNew adds the new files to the reviews.
 func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
 	files, err := g.Bucket.Inbox(ctx, g.Inbox)
 	if err != nil {
@@ -212,7 +212,7 @@ func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
 	return err
 }
 
-// extensions are a key's, such as ".jsonl.gz".
+// extensions returns a key's extensions, such as ".jsonl.gz".
 func extensions(key string) string {
 	_, rest, found := strings.Cut(path.Base(key), ".")
 	if !found {

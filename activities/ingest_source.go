@@ -10,16 +10,17 @@ import (
 	"rdrec/storage"
 )
 
-// IngestSourceInput names a nightly's source and its inbox.
+// IngestSourceInput names a nightly schedule's source and its inbox.
 type IngestSourceInput struct {
 	Name   string      `json:"name"`
 	Inbox  string      `json:"inbox"`
 	Source spec.Source `json:"source"`
 }
 
-// IngestSource puts what is new in a source into the inbox, as one Parquet file, and then moves the
-// watermark. A worker that dies between the two leaves a file that the next attempt writes again,
-// the same where the source is; else rows may come in twice, and the import keeps one of them.
+// IngestSource writes the new rows of a source into the inbox, as one Parquet file, and then moves
+// the watermark. A worker that dies in between leaves a file that the next attempt writes again,
+// with the same bytes if the source is unchanged. Otherwise rows may arrive twice, and the import
+// keeps one of them.
 func (a *Activities) IngestSource(ctx context.Context, in IngestSourceInput) (out IngestSourceResult, err error) {
 	ctx, work, err := a.begin(ctx, "ingest source")
 	defer work.finish(&err)
@@ -51,7 +52,8 @@ func (a *Activities) IngestSource(ctx context.Context, in IngestSourceInput) (ou
 	return out, a.Bucket.PutWatermark(ctx, in.Name, latest)
 }
 
-// ingestedName is different for different watermarks, and says which, as far as a file's name can.
+// ingestedName returns a file name that is unique to the watermark and contains it in readable
+// form.
 func ingestedName(w storage.Watermark) string {
 	readable := strings.Map(func(r rune) rune {
 		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r == '-' {
@@ -62,18 +64,18 @@ func ingestedName(w storage.Watermark) string {
 	return fmt.Sprintf("ingested-%.40s-%.8s.parquet", readable, storage.Digest([]byte(w.Source+"\n"+w.Column+"\n"+w.Value)))
 }
 
-// IngestSourceJob names what is drawn from a source: the rows whose watermark is greater than
-// After; all, where that is empty.
+// IngestSourceJob names the rows to ingest from a source: those whose watermark is greater than
+// After, or all rows where After is empty.
 type IngestSourceJob struct {
 	Source      spec.Source
 	After, File string
 }
 
-// IngestSourceResult is what was new in a source.
+// IngestSourceResult is the result of ingesting a source.
 type IngestSourceResult struct {
 	Rows int `json:"rows"`
-	// WithoutWatermark rows have no watermark and are never drawn.
+	// WithoutWatermark counts rows that have no watermark and are never ingested.
 	WithoutWatermark int `json:"without_watermark"`
-	// Watermark is the greatest value that was drawn, as text; empty where nothing was.
+	// Watermark is the greatest ingested value, as text; empty where there were no new rows.
 	Watermark string `json:"watermark"`
 }

@@ -8,25 +8,25 @@ import (
 	"rdrec/storage"
 )
 
-// LookUpInput names a piece of work.
+// LookUpInput names a stage's work.
 type LookUpInput struct {
 	Stage       string `json:"stage"`
 	Fingerprint string `json:"fingerprint"`
 }
 
-// StageResult is an earlier result; its zero value means that there is none.
+// StageResult is the result of a stage; its zero value means that there is none.
 type StageResult struct {
 	Output  storage.Ref `json:"output"`
 	Seconds float64     `json:"seconds"`
-	// Stats are what else is known of the work, see [storage.Done].
+	// Stats are the stage's, see [storage.StageRecord].
 	Stats storage.Stats `json:"stats,omitzero"`
-	// Partial says that people had some of the work left out: it is not recorded, so that the next
-	// one does it.
+	// Partial means that people skipped some of the work. The result is not recorded, so the next
+	// run does the rest.
 	Partial bool `json:"partial,omitempty"`
 }
 
-// LookUp finds what a stage made before from the same inputs, and notes in the run's lineage that
-// it uses it. It runs on the CPU queue, before a GPU slot is asked for.
+// LookUp finds the earlier result of a stage with the same inputs, and adds it to the run's
+// lineage. It runs on the CPU queue, before a GPU slot is requested.
 func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (found StageResult, err error) {
 	ctx, p := a.startHeartbeat(ctx, "look up")
 	defer p.stop()

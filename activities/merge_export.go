@@ -11,14 +11,14 @@ import (
 	"rdrec/storage"
 )
 
-// MergeExportInput is the finished shards, in the users' order.
+// MergeExportInput is the finished shards, in the order of the users.
 type MergeExportInput struct {
 	ExportInput
 	Shards []storage.Ref `json:"shards"`
 	Users  int           `json:"users"`
 }
 
-// ExportSummary is what an export says of itself, in export.json.
+// ExportSummary is the content of an export's export.json.
 type ExportSummary struct {
 	Model   string `json:"model"`
 	Method  string `json:"method"`
@@ -27,7 +27,7 @@ type ExportSummary struct {
 	Explain bool   `json:"explain"`
 }
 
-// MergeExport puts the shards into one table.
+// MergeExport merges the shards into one table.
 func (a *Activities) MergeExport(ctx context.Context, in MergeExportInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "export")
 	defer work.finish(&err)
@@ -47,7 +47,7 @@ func (a *Activities) MergeExport(ctx context.Context, in MergeExportInput) (ref 
 	})
 }
 
-// concatenate writes the parts' lines one after the other.
+// concatenate writes the lines of the shards one after the other.
 func (a *Activities) concatenate(ctx context.Context, shards []storage.Ref, work attempt, path string) (err error) {
 	out, err := os.Create(path) //nolint:gosec // a file of our own scratch folder
 	if err != nil {

@@ -11,14 +11,14 @@ import (
 	"rdrec/storage"
 )
 
-// MergePredictionsInput is the answers of all parts of one examination.
+// MergePredictionsInput is the predictions of all shards of one evaluation.
 type MergePredictionsInput struct {
 	Task   task.Task     `json:"task"`
 	Shards []storage.Ref `json:"shards"`
 }
 
-// MergePredictions puts parts together: byte for byte what [Activities.Evaluate] makes of the
-// whole.
+// MergePredictions merges the shards of an evaluation. The result is byte for byte that of
+// [Activities.Evaluate] without shards.
 func (a *Activities) MergePredictions(ctx context.Context, in MergePredictionsInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "merge")
 	defer work.finish(&err)

@@ -11,9 +11,9 @@ import (
 	"rdrec/storage"
 )
 
-// MergeRationales puts the finished rationales of a dataset into one artifact. It refuses those of
-// a teacher of whom too much could not be used: training on the rest would hide it. A sample is for
-// reading, so it is never refused.
+// MergeRationales merges the finished rationales of a dataset into one artifact. It fails if more
+// rows than the teacher's max_bad are quarantined: training on the rest would hide the problem. A
+// sample is for reading, so it never fails.
 func (a *Activities) MergeRationales(ctx context.Context, in DistillInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "distill")
 	defer work.finish(&err)

@@ -16,25 +16,25 @@ import (
 	"rdrec/registry"
 )
 
-// NotifyInput is a night and who is told of it.
+// NotifyInput is the record of a nightly run and the webhook to notify.
 type NotifyInput struct {
 	URL string              `json:"url"`
 	Run registry.NightlyRun `json:"run"`
 }
 
 const (
-	// WebhookSecret is the variable of the worker's environment that holds what signs a webhook's
-	// posts.
+	// WebhookSecret is the environment variable of the worker with the secret that signs the
+	// webhook's posts.
 	WebhookSecret = "RDREC_WEBHOOK_SECRET"
-	// WebhookSignature is the header of the signature: "sha256=" and the HMAC of the body in
+	// WebhookSignature is the header with the signature: "sha256=" and the HMAC of the body in
 	// hexadecimal.
 	WebhookSignature = "X-Rdrec-Signature"
 	webhookTimeout   = 10 * time.Second
 	webhookReply     = 4 << 10
 )
 
-// Notify posts what came of a night. Anything but a 2xx is tried again, as often as the workflow
-// allows.
+// Notify posts the record of a nightly run to the webhook. Any status but 2xx is an error, which is
+// retried as often as the workflow allows.
 func (a *Activities) Notify(ctx context.Context, in NotifyInput) (err error) {
 	ctx, hb := a.startHeartbeat(ctx, "notify")
 	defer hb.stop()

@@ -10,27 +10,27 @@ import (
 	"rdrec/storage"
 )
 
-// PlanDistillation is how the work is split.
+// DistillPlan is how a distillation is split.
 type DistillPlan struct {
-	// Explanations is how many different texts the dataset has; Wanted of them are to be distilled,
+	// Explanations is how many distinct texts the dataset has. Wanted of them are to be distilled,
 	// and Found are in the bucket already.
 	Explanations int `json:"explanations"`
 	Wanted       int `json:"wanted"`
 	Found        int `json:"found"`
-	// Parsed and Quarantined are of those that were found.
+	// Parsed and Quarantined count the Found rows.
 	Parsed      int `json:"parsed"`
 	Quarantined int `json:"quarantined"`
-	// Shards are the parts of the rest, all in one artifact.
+	// Shards is the number of shards of the missing rows, all in one artifact.
 	Shards   int         `json:"shards"`
 	Artifact storage.Ref `json:"artifact"`
 }
 
-// shardFile names a shard, from 1 on, in the plan's artifact.
+// shardFile names a shard, from 1, in the plan's artifact.
 func shardFile(shard int) string { return fmt.Sprintf("%06d.jsonl", shard) }
 
 // PlanDistillation finds the explanations that have no rationale in the bucket yet and splits them
-// into shards. What is missing decides the shards, so that whoever plans the same work, finds the
-// same shards and what is finished of them.
+// into shards. Only the missing rows determine the shards, so planning the same work again gives
+// the same shards.
 func (a *Activities) PlanDistillation(ctx context.Context, in DistillInput) (plan DistillPlan, err error) {
 	ctx, work, err := a.begin(ctx, "distill")
 	defer work.finish(&err)

@@ -5,12 +5,12 @@ import (
 	"path/filepath"
 )
 
-// PlanExport is how many users there are.
+// ExportPlan is the number of users to export.
 type ExportPlan struct {
 	Users int `json:"users"`
 }
 
-// PlanExport counts the users, and refuses what the model cannot do.
+// PlanExport validates the export and counts the users.
 func (a *Activities) PlanExport(ctx context.Context, in ExportInput) (plan ExportPlan, err error) {
 	ctx, work, err := a.begin(ctx, "export")
 	defer work.finish(&err)

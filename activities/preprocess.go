@@ -18,19 +18,19 @@ import (
 // PreprocessInput is the settings of [Activities.Preprocess].
 type PreprocessInput struct {
 	Dataset storage.Ref `json:"dataset"`
-	// Rationales is zero when the dataset has its own or no method learns them.
+	// Rationales is zero when the dataset has its own or no method trains on them.
 	Rationales storage.Ref `json:"rationales"`
-	// Negatives is how many unseen items a user gets for the top-N test.
+	// Negatives is the number of negative items per user in the top-N test.
 	Negatives int   `json:"negatives"`
 	Seed      int64 `json:"seed"`
 }
 
-// samplesPerTask is how many examples of each task are written out for people to read.
+// samplesPerTask is how many examples of each task are written for people to read.
 const samplesPerTask = 20
 
-// Preprocess joins the dataset with its rationales, draws the top-N test's negatives, and writes
-// the folder that training and evaluation read: a dataset folder, and examples.jsonl with some
-// examples of each task as the student sees them.
+// Preprocess joins the dataset with its rationales, samples the negatives of the top-N test, and
+// writes the folder that training and evaluation read: a dataset folder, and examples.jsonl with
+// some examples of each task as the student sees them.
 func (a *Activities) Preprocess(ctx context.Context, in PreprocessInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "preprocess")
 	defer work.finish(&err)
@@ -62,7 +62,7 @@ func (a *Activities) Preprocess(ctx context.Context, in PreprocessInput) (ref st
 }
 
 // joinRationales gives each explanation the rationale of its text. Explanations that were not
-// distilled keep none.
+// distilled get none.
 func (a *Activities) joinRationales(ctx context.Context, data *dataset.Dataset, ref storage.Ref) error {
 	rows, err := readArtifactJSONL[teacher.Rationale](ctx, a.Bucket, ref, rationalesFile)
 	if err != nil {
@@ -82,8 +82,8 @@ func (a *Activities) joinRationales(ctx context.Context, data *dataset.Dataset, 
 	return nil
 }
 
-// writeSamples writes some examples of each task, as the student of the first method that has all
-// tasks reads them.
+// writeSamples writes some examples of each task in the form of the first method, which has all
+// tasks.
 func writeSamples(path string, data *dataset.Dataset, in PreprocessInput) (err error) {
 	settings := task.Settings{Method: spec.Methods()[0], Protocol: spec.Protocols()[0], Negatives: in.Negatives}
 	corpus, err := task.New(data, settings)

@@ -16,22 +16,22 @@ import (
 // PretrainInput is the settings of [Activities.Pretrain].
 type PretrainInput struct {
 	Preprocessed storage.Ref `json:"preprocessed"`
-	// Protocol has its switches as far as training depends on them, and no name: equal work has
-	// equal settings.
+	// Protocol has only the switches on which training depends, and no name: equal work has equal
+	// settings.
 	Protocol spec.Protocol `json:"protocol"`
 	Method   string        `json:"method"`
 	Student  spec.Student  `json:"student"`
 	Train    spec.Train    `json:"train"`
-	// Negatives is how many unseen items stand in a top-N example.
+	// Negatives is the number of negative items in a top-N example.
 	Negatives int   `json:"negatives"`
 	Seed      int64 `json:"seed"`
-	// Fingerprint is what the checkpoints belong to; it is set by the workflow and no part of
-	// itself.
+	// Fingerprint is the stage fingerprint to which the checkpoints belong. The workflow sets it;
+	// it is no part of the settings that are hashed.
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
-// Pretrain trains the student, going on from the newest checkpoint of the same work, whichever run
-// or worker wrote it.
+// Pretrain trains the student. It resumes from the newest checkpoint of the same work, whichever
+// run or worker wrote it.
 func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "pretrain")
 	defer work.finish(&err)
@@ -57,8 +57,8 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 		return ref, err
 	}
 	job.Save = a.saver(checkpoints)
-	// A cancelled job is asked to stop like a drained one, and has its bucket until it has saved
-	// what it knows.
+	// A cancelled job is stopped like a drained one: it keeps access to the bucket until it has
+	// saved its state.
 	if err := a.Students.Train(context.WithoutCancel(ctx), job); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return ref, fmt.Errorf("training stopped: %w", cause)
@@ -68,14 +68,15 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 	return a.Bucket.PutFolder(ctx, "model", job.Out)
 }
 
-// owner names this attempt uniquely, also beside a zombie of the same attempt number.
+// owner returns a unique name for this attempt, different even from a zombie with the same attempt
+// number.
 func owner(ctx context.Context) string {
 	info := activity.GetInfo(ctx)
 	return fmt.Sprintf("%.8s-%s-%d-%.8s", info.WorkflowExecution.RunID, info.ActivityID, info.Attempt, uuid.NewString())
 }
 
-// resume fetches the newest trustworthy checkpoint into dir, or returns "" when there never was
-// one.
+// resume fetches the newest valid checkpoint into dir and returns dir, or "" when no checkpoint was
+// ever written.
 func (a *Activities) resume(ctx context.Context, checkpoints *storage.Checkpoints, dir string) (string, error) {
 	checkpoint, err := checkpoints.Restore(ctx, dir)
 	if checkpoint.AttemptsWithoutCheckpoint >= maxAttemptsWithoutCheckpoint {
@@ -95,8 +96,8 @@ func (a *Activities) resume(ctx context.Context, checkpoints *storage.Checkpoint
 	return dir, nil
 }
 
-// saver stores checkpoints and lets training go on through a few failures: the next checkpoint may
-// succeed.
+// saver returns a function that stores checkpoints. It lets training continue through a few
+// failures, because the next checkpoint may succeed.
 func (a *Activities) saver(checkpoints *storage.Checkpoints) func(context.Context, int, string) error {
 	failed := 0
 	return func(ctx context.Context, step int, dir string) error {
@@ -117,14 +118,14 @@ func (a *Activities) saver(checkpoints *storage.Checkpoints) func(context.Contex
 // TrainJob is one training run.
 type TrainJob struct {
 	PretrainInput
-	// Data is the folder of examples; Out is where the model's folder is written.
+	// Data is the dataset folder, Out the model folder to write.
 	Data, Out string
-	// Scratch is for temporary files. Resume is the folder of the checkpoint to go on from; empty
-	// starts anew.
+	// Scratch is for temporary files. Resume is the folder of the checkpoint to resume from; empty
+	// starts from the beginning.
 	Scratch, Resume string
 	// Save persists a checkpoint's folder.
 	Save func(ctx context.Context, step int, dir string) error
-	// Progress is told after every step.
+	// Progress is called after every step.
 	Progress func(Progress)
 	// Stop is closed when the worker drains: the job saves a checkpoint and returns ErrDrained.
 	Stop <-chan struct{}

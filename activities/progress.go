@@ -1,34 +1,33 @@
 package activities
 
-// Progress is what an activity says while it works. It travels as the heartbeat's details, so it
-// must stay small.
+// Progress is how far an activity is. It travels as the heartbeat details, so it must stay small.
 type Progress struct {
 	Stage string `json:"stage"`
 	// Done of Total units are finished; Total 0 means unknown.
 	Done  int    `json:"done"`
 	Total int    `json:"total"`
 	Unit  string `json:"unit"`
-	// Rate is units a second.
+	// Rate is in units per second.
 	Rate float64 `json:"rate,omitempty"`
-	// TokenRate is tokens a second that a teacher writes; Parsed is how many of the Done were
-	// understood.
+	// TokenRate is the tokens that a teacher generates per second. Parsed is how many of the Done
+	// replies could be parsed.
 	TokenRate float64 `json:"token_rate,omitempty"`
 	Parsed    int     `json:"parsed,omitempty"`
-	// Progressed is the last attempt at the activity that finished anything; the next one reads it.
+	// ProgressAttempt is the last attempt that finished a unit; the next attempt reads it.
 	ProgressAttempt int `json:"progress_attempt,omitempty"`
-	// TeacherSeconds is the seconds that a teacher has been asked, earlier attempts included; the
-	// next one reads it.
+	// TeacherSeconds is how long the teacher has worked, in seconds, including earlier attempts;
+	// the next attempt reads it.
 	TeacherSeconds float64 `json:"teacher_seconds,omitempty"`
-	// Note is for people: the loss.
+	// Note is a text for people, such as the loss.
 	Note string `json:"note,omitempty"`
-	// History is what the next attempt needs to know of this one.
+	// History is the attempt history; the next attempt reads it.
 	History attemptHistory `json:"history"`
 }
 
-// UnitRationales is what distilling counts.
+// UnitRationales is the unit of distillation's progress.
 const UnitRationales = "rationales"
 
-// Add joins the progress of two parts of the same work.
+// Add returns the progress of two parts of the same work together.
 func (p Progress) Add(part Progress) Progress {
 	p.Done += part.Done
 	p.Rate += part.Rate

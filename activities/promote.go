@@ -11,10 +11,10 @@ import (
 	"rdrec/storage"
 )
 
-// PromoteInput appends to a history.
+// PromoteInput appends a promotion to the history of a name.
 type PromoteInput struct {
 	Name string `json:"name"`
-	// Previous is the promotion that was in use when it was decided.
+	// Previous is the promotion in use when the decision was made.
 	Previous  int                `json:"previous"`
 	Promotion registry.Promotion `json:"promotion"`
 }

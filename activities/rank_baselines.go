@@ -21,8 +21,8 @@ type RankBaselinesInput struct {
 	Evaluate     spec.Evaluate `json:"evaluate"`
 }
 
-// RankBaselines ranks the same users' items with every method of the baselines' table and stores
-// the rankings as JSON lines, one file for each method and kind.
+// RankBaselines ranks items for the evaluated users with every untrained baseline and stores the
+// rankings as JSON lines, one file for each baseline and task.
 func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "baseline")
 	defer work.finish(&err)
@@ -53,7 +53,7 @@ func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (
 	return a.Bucket.PutFolder(ctx, "baseline", out)
 }
 
-// rank writes what one baseline ranks for the users that the student is examined on.
+// rank writes one baseline's rankings for the users on whom the student is evaluated.
 func rank(dir string, data *dataset.Dataset, row baseline.Baseline, settings spec.Evaluate) error {
 	ranker := row.Fit(data)
 	users := baseline.Users(data, settings.SequentialUsers)
@@ -72,5 +72,5 @@ func writeRanking(dir, name string, task task.Task, users []dataset.User, lists 
 	return writeJSONL(filepath.Join(dir, rankingFile(name, task)), predictions)
 }
 
-// rankingFile names a method's rankings in the baseline artifact.
+// rankingFile names a baseline's rankings in the artifact.
 func rankingFile(name string, task task.Task) string { return name + "." + task.String() + ".jsonl" }

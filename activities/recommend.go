@@ -6,23 +6,23 @@ import (
 	"rdrec/internal/recommender"
 )
 
-// RecommendInput asks for one user's recommendations.
+// RecommendInput requests one user's recommendations.
 type RecommendInput struct {
 	ExportInput
-	// User is the shop's own id.
+	// User is the shop's own user id.
 	User string `json:"user"`
 }
 
-// Recommendations is what a user gets.
+// Recommendations are one user's.
 type Recommendations struct {
 	User string `json:"user"`
-	// Cold says that the model does not know the user: the items are popular ones.
+	// Cold means that the model has not seen the user: the items are the most popular ones.
 	Cold  bool              `json:"cold"`
 	Items []recommender.Row `json:"items"`
 }
 
-// Recommend recommends to one user. A user whom the model's data do not know gets what is popular,
-// which is not explained: the student knows nobody to explain it to.
+// Recommend recommends to one user. A user who is not in the model's dataset gets the most popular
+// items, without explanations: the student cannot explain them to an unknown user.
 func (a *Activities) Recommend(ctx context.Context, in RecommendInput) (out Recommendations, err error) {
 	ctx, work, err := a.begin(ctx, "recommend")
 	defer work.finish(&err)

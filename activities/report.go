@@ -32,8 +32,8 @@ type ReportResult struct {
 	HTML string `json:"html"`
 }
 
-// Report gathers what the stages made, scores it, and writes report.html, report.json and
-// report.txt, and the run's record.
+// Report collects and scores the outputs of the stages, and writes report.html, report.json,
+// report.txt and the run's record.
 func (a *Activities) Report(ctx context.Context, in registry.RunRecord) (out ReportResult, err error) {
 	ctx, work, err := a.begin(ctx, "report")
 	defer work.finish(&err)
@@ -63,7 +63,7 @@ type reportBuilder struct {
 	report report.Report
 }
 
-// ingest fills the report from the artifacts.
+// assemble fills the report from the artifacts.
 func (w *reportBuilder) assemble(ctx context.Context) error {
 	info := activity.GetInfo(ctx)
 	auditResult := audit.Run(w.data, w.Spec.Seed)
@@ -98,7 +98,7 @@ func (w *reportBuilder) assemble(ctx context.Context) error {
 	return nil
 }
 
-// artifacts say where people find what was made.
+// artifacts returns the places of the run's artifacts in the bucket.
 func (w *reportBuilder) artifacts() []report.Pair {
 	list := []report.Pair{
 		{Name: "dataset", Value: w.Bucket.URL(storage.ContentKey(w.Dataset))},
@@ -114,7 +114,7 @@ func (w *reportBuilder) artifacts() []report.Pair {
 	return list
 }
 
-// secondsOf is what the stages whose name begins with name took.
+// secondsOf returns the total time of the stages whose name begins with name.
 func secondsOf(stages []registry.StageTime, name string) float64 {
 	total := 0.0
 	for _, s := range stages {
@@ -125,7 +125,7 @@ func secondsOf(stages []registry.StageTime, name string) float64 {
 	return total
 }
 
-// statsOf are a stage's.
+// statsOf returns the statistics of a stage.
 func statsOf(stages []registry.StageTime, name string) storage.Stats {
 	for _, s := range stages {
 		if s.Name == name {
@@ -135,7 +135,7 @@ func statsOf(stages []registry.StageTime, name string) storage.Stats {
 	return storage.Stats{}
 }
 
-// source says where the data came from, what was left of it and how items were numbered.
+// source describes the origin of the data, what the import kept of it, and the item indexing.
 func (w *reportBuilder) source(ctx context.Context) error {
 	w.report.Data = report.Data{
 		Name: w.Spec.Name, Source: w.Spec.Data.Folder, Digest: w.Identity.Data,
@@ -165,7 +165,7 @@ func (w *reportBuilder) source(ctx context.Context) error {
 // rationaleSamples is how many rationales the report shows.
 const rationaleSamples = 8
 
-// teacher says who wrote the rationales.
+// teacher describes the teacher and its rationales.
 func (w *reportBuilder) teacher(ctx context.Context) error {
 	if w.Rationales.IsZero() {
 		return nil
@@ -175,7 +175,7 @@ func (w *reportBuilder) teacher(ctx context.Context) error {
 		return err
 	}
 	if d.Explanations == 0 {
-		return nil // the data hold a rationale for each explanation: no teacher was asked, and the spec's may not even be here
+		return nil // the data have a rationale for each explanation: no teacher was needed
 	}
 	rows, err := readArtifactJSONL[teacher.Rationale](ctx, w.Bucket, w.Rationales, rationalesFile)
 	if err != nil {
@@ -204,7 +204,7 @@ func (w *reportBuilder) teacher(ctx context.Context) error {
 	return nil
 }
 
-// students says how each student was trained.
+// students describes each student's training.
 func (w *reportBuilder) students(ctx context.Context) error {
 	for _, trial := range w.Trials {
 		record, err := readArtifactJSON[prediction.TrainingRecord](ctx, w.Bucket, trial.Model, prediction.TrainingRecordFile)
@@ -220,7 +220,7 @@ func (w *reportBuilder) students(ctx context.Context) error {
 	return nil
 }
 
-// render writes the report in its three forms.
+// render returns the report in its three formats, by file name.
 func render(r report.Report) (map[string][]byte, error) {
 	var html, text bytes.Buffer
 	if err := report.HTML(&html, r); err != nil {
@@ -236,7 +236,7 @@ func render(r report.Report) (map[string][]byte, error) {
 	return map[string][]byte{"report.html": html.Bytes(), "report.txt": text.Bytes(), "report.json": data}, nil
 }
 
-// store keeps the report as an artifact and beside the run's record.
+// store stores the report as an artifact and beside the run's record.
 func (w *reportBuilder) store(ctx context.Context, dir string, files map[string][]byte) (out ReportResult, err error) {
 	run := activity.GetInfo(ctx).WorkflowExecution
 	if err := os.MkdirAll(dir, 0o750); err != nil {

@@ -16,7 +16,7 @@ import (
 	"rdrec/storage"
 )
 
-// tableNames are the rankings' names for people.
+// tableNames are the tables' names in the report.
 var tableNames = map[task.Task]string{task.Sequential: "sequential", task.TopN: "top-N"}
 
 // rankings scores both rankings of every method on the same users.
@@ -68,7 +68,7 @@ func (w *reportBuilder) studentRows(ctx context.Context, task task.Task, table *
 	return nil
 }
 
-// studentRow begins the row of a method, or of a method with one switch flipped.
+// studentRow returns the row of a method, or of a method with one switch flipped.
 func (w *reportBuilder) studentRow(trial registry.TrialResult) report.Row {
 	row := report.Row{Method: trial.Name(), Kind: report.StudentRow, About: w.Spec.Student.Size}
 	if trial.Variant != "" {
@@ -77,8 +77,8 @@ func (w *reportBuilder) studentRow(trial registry.TrialResult) report.Row {
 	return row
 }
 
-// baselineRows scores the spec's baselines, in the table's order. Specs from before there was a
-// choice have the untrained ones.
+// baselineRows scores the spec's baselines, in the table's order. A spec that names none has the
+// untrained ones.
 func (w *reportBuilder) baselineRows(ctx context.Context, task task.Task, table *report.Table) error {
 	for _, row := range baseline.Table() {
 		chosen := slices.Contains(w.Spec.Baselines, row.Name) || (len(w.Spec.Baselines) == 0 && row.Fit != nil)
@@ -106,7 +106,7 @@ func (w *reportBuilder) baselineRows(ctx context.Context, task task.Task, table 
 	return nil
 }
 
-// sasrecRow has a trial for each seed, as the students have.
+// sasrecRow adds SASRec's row, with a trial for each seed like the students' rows.
 func (w *reportBuilder) sasrecRow(ctx context.Context, task task.Task, table *report.Table) error {
 	record, err := readArtifactJSON[SasrecRecord](ctx, w.Bucket, w.RunRecord.Sasrec, sasrecRecord)
 	if err != nil {
@@ -142,10 +142,11 @@ func lists(predictions []prediction.Prediction) []metric.List {
 	return result
 }
 
-// shownSamples is how many recommendations and explanations the report shows of each method.
+// shownSamples is the number of recommendations and explanations that the report shows for each
+// method.
 const shownSamples = 6
 
-// recommended adds some recommendations for people to read.
+// recommended adds a sample of recommendations to the report.
 func (w *reportBuilder) recommended(trial registry.TrialResult, t task.Task, predictions []prediction.Prediction) {
 	if t != task.Sequential || trial.Variant != "" {
 		return
@@ -157,7 +158,7 @@ func (w *reportBuilder) recommended(trial registry.TrialResult, t task.Task, pre
 	w.report.Recommended = append(w.report.Recommended, report.PickRecommendations(w.data, trial.Method, ranked, shownSamples)...)
 }
 
-// texts scores the explanations that the students wrote.
+// texts scores the explanations that the students generated.
 func (w *reportBuilder) texts(ctx context.Context) error {
 	for _, trial := range w.Trials {
 		texts, err := readPredictions[prediction.Text](ctx, w.Bucket, trial.Evaluations, task.Explanation)
@@ -181,7 +182,7 @@ func (w *reportBuilder) explained(trial registry.TrialResult, texts []prediction
 	}
 	scores, err := metric.ScoreTexts(words)
 	if errors.Is(err, metric.ErrEmptyCorpus) {
-		return nil // nothing to score: the table says so by having no row
+		return nil // nothing to score: the table gets no row
 	}
 	if err != nil {
 		return err

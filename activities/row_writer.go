@@ -8,21 +8,21 @@ import (
 	"rdrec/storage"
 )
 
-// rowWriter stores finished rows from a goroutine of its own: at once while the bucket is quick,
-// several together while it is slow. So a row is never lost because others are not finished yet,
-// and the teacher does not wait for the bucket.
+// rowWriter stores finished rows from its own goroutine: one at a time while the bucket is fast,
+// several together while it is slow. No row waits for others to be finished, and the teacher does
+// not wait for the bucket.
 type rowWriter struct {
 	rows    storage.Rationales[teacher.Rationale]
 	mutex   sync.Mutex
 	pending []teacher.Rationale
-	// failures are those in a row, failed is the last of them.
+	// failures counts consecutive failures, lastErr is the last one's error.
 	failures int
 	lastErr  error
 	wake     chan struct{}
 	done     chan struct{}
 }
 
-// newRowWriter begins to store rows; close ends it.
+// newRowWriter starts a row writer; close ends it.
 func newRowWriter(ctx context.Context, rows storage.Rationales[teacher.Rationale]) *rowWriter {
 	k := &rowWriter{rows: rows, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	go func() {
@@ -30,7 +30,7 @@ func newRowWriter(ctx context.Context, rows storage.Rationales[teacher.Rationale
 		for range k.wake {
 			k.store(ctx)
 		}
-		k.store(ctx) // what came last
+		k.store(ctx) // the last rows
 	}()
 	return k
 }
@@ -51,8 +51,8 @@ func (k *rowWriter) store(ctx context.Context) {
 	k.failures, k.lastErr = k.failures+1, err
 }
 
-// add hands a row over. The error says that the bucket takes nothing: one failure or two are
-// endured, and what could not be stored goes with the next.
+// add queues a row. It returns an error once the bucket has failed maxFailedSaves times in a row;
+// until then, rows that could not be stored are stored with the next one.
 func (k *rowWriter) add(row teacher.Rationale) error {
 	k.mutex.Lock()
 	k.pending = append(k.pending, row)
@@ -63,12 +63,13 @@ func (k *rowWriter) add(row teacher.Rationale) error {
 	k.mutex.Unlock()
 	select {
 	case k.wake <- struct{}{}:
-	default: // it is awake
+	default: // already woken
 	}
 	return err
 }
 
-// close stores what is left, also what could not be stored before, and says whether all is.
+// close stores the remaining rows, including those that failed before, and returns the error if
+// some could not be stored.
 func (k *rowWriter) close() error {
 	close(k.wake)
 	<-k.done

@@ -9,7 +9,7 @@ import (
 	"rdrec/storage"
 )
 
-// SanityCheckInput is what a night made of the reviews that came in.
+// SanityCheckInput is the dataset, and later the rationales, of a nightly run.
 type SanityCheckInput struct {
 	Gate spec.Gate `json:"gate"`
 	// Previous are the counts of the model in use; nil where there is none.
@@ -18,15 +18,15 @@ type SanityCheckInput struct {
 	Rationales storage.Ref      `json:"rationales"`
 }
 
-// SanityCheckResult says whether it is sane.
+// SanityCheckResult is the counts and the reasons for a failed sanity check.
 type SanityCheckResult struct {
 	Counts  registry.Counts `json:"counts"`
 	Reasons []string        `json:"reasons"`
 }
 
-// SanityCheck counts what came in and holds it against the gate: before the teacher is asked, and
-// again when it was. Where no model is in use there is nothing to keep, and only the counts are
-// made.
+// SanityCheck counts the ingested reviews and checks the counts against the gate: before the
+// teacher receives requests, and again afterwards. Where no model is in use, nothing needs
+// protection and only the counts are returned.
 func (a *Activities) SanityCheck(ctx context.Context, in SanityCheckInput) (out SanityCheckResult, err error) {
 	ctx, hb := a.startHeartbeat(ctx, "sanity check")
 	defer hb.stop()
@@ -54,7 +54,7 @@ func (a *Activities) SanityCheck(ctx context.Context, in SanityCheckInput) (out 
 	return out, nil
 }
 
-// sanityFailures says what of the counts is outside the gate.
+// sanityFailures returns a reason for each count outside the gate's limits.
 func sanityFailures(g spec.Gate, c registry.Counts) (reasons []string) {
 	rows, bad := c.NewRows, c.NewBad
 	if rows < g.MinRows {

@@ -20,40 +20,40 @@ import (
 type TrainSasrecInput struct {
 	Preprocessed storage.Ref `json:"preprocessed"`
 	Sasrec       spec.Sasrec `json:"sasrec"`
-	// SequentialUsers, TopNUsers and TopN are the spec's of evaluate.
+	// SequentialUsers, TopNUsers and TopN are the spec's evaluation settings.
 	SequentialUsers int `json:"sequential_users"`
 	TopNUsers       int `json:"topn_users"`
 	TopN            int `json:"topn"`
-	// Seeds are the trials'; the first one tunes.
+	// Seeds are the trials' seeds; the first one is used for tuning.
 	Seeds []int64 `json:"seeds"`
 }
 
-// SasrecJob is one tuning and training.
+// SasrecJob is one tuning and training of SASRec.
 type SasrecJob struct {
 	TrainSasrecInput
-	// Data is the folder of examples.
+	// Data is the dataset folder.
 	Data string
-	// Ranked takes what a seed's model ranked for the test users of a kind.
+	// Ranked receives the rankings of one seed's model for the test users of a task.
 	Ranked   func(seed int64, kind task.Task, predictions []prediction.Prediction) error
 	Progress func(Progress)
-	// Stop is closed when the worker drains: the job returns ErrDrained and another worker begins
-	// anew.
+	// Stop is closed when the worker drains: the job returns ErrDrained and another worker starts
+	// from the beginning.
 	Stop <-chan struct{}
 }
 
-// SasrecRecord says how SASRec was tuned. It stands in the artifact as sasrec.json.
+// SasrecRecord describes the tuning of SASRec. It is the artifact's sasrec.json.
 type SasrecRecord struct {
-	// Description is for the report's table.
+	// Description is a text for the report's table.
 	Description string `json:"description"`
-	// Tuning is every training with its settings and validation figures.
+	// Tuning is every training with its settings and validation metrics.
 	Tuning json.RawMessage `json:"tuning"`
 }
 
 const sasrecRecord = "sasrec.json"
 
-// TrainSasrec tunes and trains SASRec and stores what it ranks for the users that the student is
-// examined on, as JSON lines, one file for each kind and seed. It has no checkpoints: an attempt
-// that ends begins anew.
+// TrainSasrec tunes and trains SASRec and stores its rankings for the users on whom the student is
+// evaluated, as JSON lines, one file for each task and seed. It has no checkpoints: each attempt
+// starts from the beginning.
 func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "sasrec")
 	defer work.finish(&err)

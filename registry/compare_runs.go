@@ -9,26 +9,27 @@ import (
 	"rdrec/storage"
 )
 
-// Diff is whether two runs of a spec read or made the same bytes of one thing.
+// Diff is the comparison of one input or artifact of two runs.
 type Diff struct {
-	// Name is an input's or an artifact's name, such as "model rdrec/1".
+	// Name is the input's or artifact's name, such as "model rdrec/1".
 	Name  string `json:"name"`
 	Equal bool   `json:"equal"`
-	// First and Second are the digests of the files that were compared; "" where a run has none.
+	// First and Second are the digests of the compared files; "" where a run has none.
 	First  string `json:"first"`
 	Second string `json:"second"`
-	// Files are the names of those that differ.
+	// Files are the names of the files that differ.
 	Files []string `json:"files,omitempty"`
 }
 
 // DistillationFile is the file of an artifact of rationales that describes the distillation.
 const DistillationFile = "distillation.json"
 
-// filesWithTimings are the files that say how long something took; all others are the same bytes
+// filesWithTimings returns the files that contain durations. All others have the same bytes
 // whenever they are made.
 func filesWithTimings() []string { return []string{DistillationFile} }
 
-// CompareRuns compares what two runs read and made, file by file but for those that hold times.
+// CompareRuns compares the inputs and the artifacts of two runs file by file, except for files with
+// durations.
 func CompareRuns(ctx context.Context, bucket *storage.Bucket, first, second RunRecord) ([]Diff, error) {
 	rows := []Diff{
 		diffInput("input: data", first.Identity.Data, second.Identity.Data),
@@ -49,7 +50,7 @@ func CompareRuns(ctx context.Context, bucket *storage.Bucket, first, second RunR
 	}
 	paired := rows[:0]
 	for _, row := range rows {
-		if row.First != "" || row.Second != "" { // an input that the spec does not have
+		if row.First != "" || row.Second != "" { // else the spec has no such input
 			paired = append(paired, row)
 		}
 	}
@@ -60,13 +61,13 @@ func diffInput(name, first, second string) Diff {
 	return Diff{Name: name, Equal: first == second, First: first, Second: second}
 }
 
-// namedArtifact is an artifact of a run.
+// namedArtifact is an artifact of a run with its name.
 type namedArtifact struct {
 	name string
 	ref  storage.Ref
 }
 
-// artifactsOf lists what a run made, in the order of the stages.
+// artifactsOf returns the artifacts of a run, in the order of the stages.
 func artifactsOf(run RunRecord) []namedArtifact {
 	all := []namedArtifact{
 		{"dataset", run.Dataset},
@@ -76,7 +77,7 @@ func artifactsOf(run RunRecord) []namedArtifact {
 		{"sasrec", run.Sasrec},
 	}
 	for _, trial := range run.Trials {
-		of := fmt.Sprintf(" %s/%d", trial.Name(), trial.Seed) // an ablation's method and seed are its student's, too
+		of := fmt.Sprintf(" %s/%d", trial.Name(), trial.Seed) // an ablation has its student's method and seed
 		all = append(all, namedArtifact{"model" + of, trial.Model})
 		for i, evaluation := range trial.Evaluations {
 			all = append(all, namedArtifact{fmt.Sprintf("evaluation %d%s", i+1, of), evaluation})
@@ -94,7 +95,7 @@ func find(all []namedArtifact, name string) storage.Ref {
 	return storage.Ref{}
 }
 
-// unique keeps the first of each name.
+// unique returns the names without repetitions, in order.
 func unique(names []string) []string {
 	seen := map[string]bool{}
 	var result []string
@@ -132,7 +133,8 @@ func diffArtifact(ctx context.Context, bucket *storage.Bucket, name string, firs
 	return row, nil
 }
 
-// digests are those of an artifact's files by name, without the timed ones.
+// digests returns the digests of an artifact's files by name, without the files that contain
+// durations.
 func digests(ctx context.Context, bucket *storage.Bucket, ref storage.Ref) (map[string]string, error) {
 	if ref.IsZero() {
 		return nil, nil //nolint:nilnil // no artifact, no files
@@ -151,7 +153,7 @@ func digests(ctx context.Context, bucket *storage.Bucket, ref storage.Ref) (map[
 	return found, nil
 }
 
-// combinedDigest is one digest for files and their names; "" for none.
+// combinedDigest returns one digest of files and their names; "" for none.
 func combinedDigest(files map[string]string) string {
 	if len(files) == 0 {
 		return ""
