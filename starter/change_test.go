@@ -17,16 +17,16 @@ import (
 type change struct {
 	row   string // the row's first cell
 	edits []edit
-	shows string // what starter tables prints then
+	shows string // the new name in the output of starter tables
 }
 
-// edit copies a row of a table in Go and gives the copy a name of its own.
+// edit copies a row of a table in Go and replaces the name in the copy.
 type edit struct {
 	file  string
 	table string   // the function that returns the table; "" searches the file
-	from  string   // what the row is found by
-	to    string   // what the copy has in its place
-	also  []string // further pairs of old and new text
+	from  string   // text that identifies the row
+	to    string   // its replacement in the copy
+	also  []string // further pairs of text and replacement
 }
 
 // changes has an entry for each row of README that names a table.
@@ -101,7 +101,7 @@ func TestWhereToChangeWhatNamesWhatExists(t *testing.T) {
 		c, ok := scripted[row.what]
 		delete(scripted, row.what)
 		if aboutTable := strings.Contains(row.edit, "a row of `"); aboutTable != ok {
-			t.Errorf("row %q: it names a table: %t; it has a scripted change: %t", row.what, aboutTable, ok)
+			t.Errorf("row %q: names a table: %t, has a scripted change: %t", row.what, aboutTable, ok)
 		}
 		for _, m := range codeSpan.FindAllStringSubmatch(row.edit, -1) {
 			if !strings.Contains(m[1], "/") {
@@ -122,9 +122,8 @@ func TestWhereToChangeWhatNamesWhatExists(t *testing.T) {
 	}
 }
 
-// TestWhereToChangeWhatCompilesAndShowsUp makes all scripted changes in an overlay, builds the
-// starter and the edited packages with it, and looks for every new name in what starter tables
-// prints.
+// TestWhereToChangeWhatCompilesAndShowsUp builds the starter and the edited packages with an
+// overlay of all scripted changes, and checks that starter tables prints every new name.
 func TestWhereToChangeWhatCompilesAndShowsUp(t *testing.T) {
 	t.Parallel()
 	program := buildChanged(t)

@@ -47,7 +47,7 @@ type Student interface {
 	Close()
 }
 
-// Progress receives the finished and the total units of work; nil means that nobody needs them.
+// Progress receives the finished and the total units of work; nil means no reports.
 type Progress func(done, total int)
 
 // Errors of unknown ids.
