@@ -9,12 +9,12 @@ import (
 	"sort"
 )
 
-// Artifact is a folder of files written once: its own content lists each file's hash, so one [Ref]
-// stands for the whole folder.
+// Artifact is a folder of files that is written once. Its own content lists each file's hash, so
+// one [Ref] identifies the whole folder.
 type Artifact struct {
-	// Kind says what the folder is: dataset, rationales, examples, model, evaluation, report.
+	// Kind is the type of the folder: dataset, rationales, model, evaluation, report and so on.
 	Kind string `json:"kind"`
-	// Files are in order of their slash-separated names.
+	// Files are sorted by their slash-separated names.
 	Files []File `json:"files"`
 }
 
@@ -24,7 +24,7 @@ type File struct {
 	Ref
 }
 
-// PutFolder stores every file under dir, then the artifact that lists them.
+// PutFolder stores every file under dir, and then the artifact that lists them.
 func (b *Bucket) PutFolder(ctx context.Context, kind, dir string) (Ref, error) {
 	names, err := filesUnder(dir)
 	if err != nil {
@@ -41,7 +41,7 @@ func (b *Bucket) PutFolder(ctx context.Context, kind, dir string) (Ref, error) {
 	return b.PutArtifact(ctx, artifact)
 }
 
-// Artifact returns the list behind ref.
+// Artifact returns the list of files of ref.
 func (b *Bucket) Artifact(ctx context.Context, ref Ref) (Artifact, error) {
 	data, err := b.Get(ctx, ref)
 	if err != nil {
@@ -59,7 +59,7 @@ func (b *Bucket) Artifact(ctx context.Context, ref Ref) (Artifact, error) {
 	return a, nil
 }
 
-// GetFolder writes the artifact's files under dir and checks each one's hash.
+// GetFolder writes the artifact's files under dir and checks each file's hash.
 func (b *Bucket) GetFolder(ctx context.Context, ref Ref, dir string) error {
 	artifact, err := b.Artifact(ctx, ref)
 	if err != nil {
@@ -82,7 +82,7 @@ func (b *Bucket) ReadArtifactFile(ctx context.Context, ref Ref, name string) ([]
 	return b.Get(ctx, file)
 }
 
-// ArtifactFile is the reference of one file of an artifact.
+// ArtifactFile returns the reference of one file of an artifact.
 func (b *Bucket) ArtifactFile(ctx context.Context, ref Ref, name string) (Ref, error) {
 	artifact, err := b.Artifact(ctx, ref)
 	if err != nil {
@@ -96,7 +96,7 @@ func (b *Bucket) ArtifactFile(ctx context.Context, ref Ref, name string) (Ref, e
 	return Ref{}, fmt.Errorf("file %q of %s %s: %w", name, artifact.Kind, ref.Digest, ErrNotFound)
 }
 
-// filesUnder lists the regular files under dir by slash-separated name, in order.
+// filesUnder returns the slash-separated names of the regular files under dir, sorted.
 func filesUnder(dir string) ([]string, error) {
 	var names []string
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {

@@ -1,7 +1,7 @@
 // Package storage keeps everything that outlives a process in one blob bucket: content-addressed
-// artifacts, the cache of stages, finished rationales, checkpoints and the record of each run. In:
-// bytes and folders; out: [Ref]s, small enough to travel as workflow payloads. What is written is
-// hashed on the way in and again on the way out. The keys are documented in key.go.
+// artifacts, the cache of stages, finished rationales, checkpoints, and the records of runs. In:
+// bytes and folders; out: [Ref]s, which are small enough to travel as workflow payloads. Content is
+// hashed when it is written and again when it is read. The keys are documented in key.go.
 package storage
 
 import (
@@ -26,7 +26,7 @@ import (
 	"gocloud.dev/gcerrors"
 )
 
-// Bucket is the place where all artifacts live. It is safe for concurrent use.
+// Bucket holds all artifacts and records. It is safe for concurrent use.
 type Bucket struct {
 	blob *blob.Bucket
 	url  string
@@ -34,8 +34,8 @@ type Bucket struct {
 	fsync func(*os.File) error
 }
 
-// Open opens the bucket at a URL: file:///path, s3://, gs://, azblob:// or mem://. A file bucket's
-// folder is made if its parent exists.
+// Open opens the bucket at a URL: file:///path, s3://, gs://, azblob:// or mem://. The folder of a
+// file bucket is created if its parent exists.
 func Open(ctx context.Context, rawURL string) (*Bucket, error) {
 	full, err := withFileOptions(rawURL)
 	if err != nil {
@@ -51,8 +51,8 @@ func Open(ctx context.Context, rawURL string) (*Bucket, error) {
 	return &Bucket{blob: b, url: rawURL, fsync: (*os.File).Sync}, nil
 }
 
-// withFileOptions adds what a file bucket needs: the temporary file of a write beside its target (a
-// rename must not cross disks), no side files for metadata, and the folder itself.
+// withFileOptions adds the options of a file bucket: temporary files beside their targets (a rename
+// must not cross disks), no side files for metadata, and creation of the folder.
 func withFileOptions(rawURL string) (string, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
@@ -71,10 +71,10 @@ func withFileOptions(rawURL string) (string, error) {
 	return u.String(), nil
 }
 
-// Compact releases the bucket.
+// Close releases the bucket.
 func (b *Bucket) Close() error { return b.blob.Close() }
 
-// URL says, for people, where the object of a run lies: a path for a file bucket, a URL for others.
+// URL returns the place of an object for people: a path for a file bucket, a URL for others.
 func (b *Bucket) URL(key string) string {
 	if folder := b.folder(); folder != "" {
 		return filepath.Join(folder, filepath.FromSlash(key))
@@ -82,7 +82,7 @@ func (b *Bucket) URL(key string) string {
 	return strings.TrimSuffix(strings.SplitN(b.url, "?", 2)[0], "/") + "/" + key
 }
 
-// folder is a file bucket's, empty for others.
+// folder returns the folder of a file bucket, empty for others.
 func (b *Bucket) folder() string {
 	u, err := url.Parse(b.url)
 	if err != nil || u.Scheme != "file" {
@@ -100,12 +100,12 @@ func (b *Bucket) read(ctx context.Context, key string) ([]byte, error) {
 	return data, nil
 }
 
-// write stores data at key, whole or not at all.
+// write stores data at key, completely or not at all.
 func (b *Bucket) write(ctx context.Context, key string, data []byte) error {
 	return b.writeFrom(ctx, key, bytes.NewReader(data))
 }
 
-// writeFrom stores all of r at key, whole or not at all: a cancelled writer leaves no object.
+// writeFrom stores all of r at key, completely or not at all: a cancelled writer leaves no object.
 func (b *Bucket) writeFrom(ctx context.Context, key string, r io.Reader) error {
 	disk := &disk{root: b.folder(), fsync: b.fsync}
 	defer disk.close()
@@ -129,16 +129,16 @@ func (b *Bucket) list(ctx context.Context, prefix string) ([]string, error) {
 	return keys, err
 }
 
-// object is what a listing says of one.
+// object is an entry of a listing.
 type object struct {
 	key     string
 	size    int64
 	written time.Time
 }
 
-// copyTo writes r to key. A writer that is cancelled before it is closed leaves no object, where
-// one that is only closed would leave what it has. Azure's panics in that case (gocloud.dev
-// 0.47.0), and there an upload that breaks off leaves none anyway.
+// copyTo writes r to key. A writer that is cancelled before it is closed leaves no object; one that
+// is only closed would leave a partial one. Azure's writer panics when it is cancelled (gocloud.dev
+// 0.47.0), and there an interrupted upload leaves no object anyway.
 func (b *Bucket) copyTo(ctx context.Context, key string, r io.Reader, options *blob.WriterOptions) error {
 	if strings.HasPrefix(b.url, "azblob:") {
 		return b.blob.Upload(ctx, key, r, options)
@@ -179,7 +179,7 @@ func (b *Bucket) scan(ctx context.Context, prefix string, visit func(object) err
 	}
 }
 
-// remove deletes the objects at keys; those that are gone already are no error.
+// remove deletes the objects at keys; an object that is gone already is no error.
 func (b *Bucket) remove(ctx context.Context, keys ...string) error {
 	for _, key := range keys {
 		if err := b.blob.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
@@ -189,21 +189,21 @@ func (b *Bucket) remove(ctx context.Context, keys ...string) error {
 	return nil
 }
 
-// quarantine moves an object out of the way, so that it is never chosen again and can still be
-// looked at.
+// quarantine moves an object out of the way, so that it is never read again but can still be
+// inspected.
 func (b *Bucket) quarantine(ctx context.Context, key string) error {
 	disk := &disk{root: b.folder(), fsync: b.fsync}
 	defer disk.close()
 	if err := b.blob.Copy(ctx, quarantineKey(key), key, &blob.CopyOptions{BeforeCopy: disk.watch}); err != nil {
 		return classify("quarantine", key, err)
 	}
-	if err := disk.sync(); err != nil { // the copy may be all that tells of a corrupt checkpoint
+	if err := disk.sync(); err != nil { // the copy may be the only sign of a corrupt checkpoint
 		return classify("quarantine", key, err)
 	}
 	return b.remove(ctx, key)
 }
 
-// classify gives a failed operation its kind: not found, disk full, or neither.
+// classify wraps the error of a failed operation as not found, disk full, or neither.
 func classify(verb, key string, err error) error {
 	switch {
 	case err == nil:

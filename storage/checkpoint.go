@@ -13,12 +13,12 @@ import (
 	"strings"
 )
 
-// ErrAllCorrupt says that checkpoints exist and none can be trusted: training must not silently
-// start from zero.
+// ErrAllCorrupt means that checkpoints exist and all are corrupt: training must not silently start
+// from step zero.
 var ErrAllCorrupt = errors.New("every checkpoint is corrupt")
 
 // Checkpoints are the training states of one piece of work (a stage's fingerprint). They belong to
-// the work, not to the run, so they outlive it. Each attempt writes under a token of its own, which
+// the work, not to the run, so they outlive it. Each attempt writes under its own token, which
 // sorts after the tokens of all earlier attempts: a zombie attempt may still write, but the newest
 // attempt's files are the ones that are read.
 type Checkpoints struct {
@@ -28,17 +28,18 @@ type Checkpoints struct {
 	keep        int
 }
 
-// Checkpoint is a checkpoint that was found or written.
+// Checkpoint is a checkpoint that was restored.
 type Checkpoint struct {
 	Token string `json:"token"`
 	Step  int    `json:"step"`
 	// Quarantined names the newer checkpoints that were corrupt and are now in quarantine.
 	Quarantined []string `json:"quarantined,omitempty"`
-	// AttemptsWithoutCheckpoint is how many attempts in a row, up to now, have left no checkpoint.
+	// AttemptsWithoutCheckpoint is the number of consecutive attempts before this one that left no
+	// checkpoint.
 	AttemptsWithoutCheckpoint int `json:"attempts_without_checkpoint"`
 }
 
-// A checkpoint is whole once its manifest is there; an attempt is known by its own record.
+// A checkpoint is complete once its manifest exists; an attempt is known by its own record.
 const (
 	manifestName = "manifest.json"
 	attemptName  = "attempt.json"
@@ -49,9 +50,9 @@ type manifest struct {
 	Files []File `json:"files"`
 }
 
-// OpenCheckpoints begins an attempt at the work: owner (run, activity and attempt, and something
-// unique) is recorded under a token that sorts after all earlier ones. keep is how many checkpoints
-// of this attempt are kept.
+// OpenCheckpoints begins an attempt at the work: it records owner (run, activity and attempt, and a
+// unique suffix) under a token that sorts after all earlier ones. keep is the number of this
+// attempt's checkpoints to keep.
 func OpenCheckpoints(ctx context.Context, b *Bucket, fingerprint, owner string, keep int) (*Checkpoints, error) {
 	tokens, err := tokensOf(ctx, b, fingerprint)
 	if err != nil {
@@ -71,7 +72,7 @@ func OpenCheckpoints(ctx context.Context, b *Bucket, fingerprint, owner string, 
 }
 
 // Save stores the files under dir as the state after step: the files first, then the manifest with
-// their hashes. Older checkpoints of this attempt beyond the number to keep are deleted afterwards.
+// their hashes. Afterwards it deletes older checkpoints of this attempt beyond the number to keep.
 func (c *Checkpoints) Save(ctx context.Context, step int, dir string) error {
 	names, err := filesUnder(dir)
 	if err != nil {
@@ -96,9 +97,9 @@ func (c *Checkpoints) Save(ctx context.Context, step int, dir string) error {
 	return c.prune(ctx)
 }
 
-// Restore fetches the newest trustworthy checkpoint of all attempts into dir: the newest attempt
-// that has one, then its highest step. Corrupt ones are quarantined and named. It returns
-// ErrNotFound if there never was one, and ErrAllCorrupt if there were some and none can be trusted.
+// Restore fetches the newest valid checkpoint of all attempts into dir: the newest attempt that has
+// one, then its highest step. Corrupt ones are quarantined and named. It returns ErrNotFound if
+// there never was a checkpoint, and ErrAllCorrupt if there were some and all are corrupt.
 func (c *Checkpoints) Restore(ctx context.Context, dir string) (Checkpoint, error) {
 	manifests, err := c.manifests(ctx)
 	if err != nil {
@@ -125,9 +126,9 @@ func (c *Checkpoints) Restore(ctx context.Context, dir string) (Checkpoint, erro
 	return c.notRestored(ctx, checkpoint)
 }
 
-// notRestored says why nothing was restored. Corrupt checkpoints in quarantine count for ever, not
-// only when they are found: whoever starts the work again must not begin from zero without having
-// said so.
+// notRestored returns the error for a restore without a result. Corrupt checkpoints in quarantine
+// count forever, not only when they are found: a restarted job must not start from step zero
+// without an explicit decision.
 func (c *Checkpoints) notRestored(ctx context.Context, checkpoint Checkpoint) (Checkpoint, error) {
 	folder := quarantineKey(checkpointFolder(c.fingerprint))
 	quarantined, err := c.bucket.list(ctx, folder)
@@ -159,7 +160,7 @@ func (c *Checkpoints) restoreOne(ctx context.Context, key, dir string) (manifest
 	return m, nil
 }
 
-// manifests lists the keys of all checkpoints' manifests, oldest first: tokens and padded steps
+// manifests returns the keys of all checkpoints' manifests, oldest first: tokens and padded steps
 // sort as text.
 func (c *Checkpoints) manifests(ctx context.Context) ([]string, error) {
 	keys, err := c.bucket.list(ctx, checkpointFolder(c.fingerprint))
@@ -171,9 +172,9 @@ func (c *Checkpoints) manifests(ctx context.Context) ([]string, error) {
 	return keys, nil
 }
 
-// prune deletes what this attempt has beyond the checkpoints to keep, and all of earlier attempts
-// once it has enough of its own. The manifest goes first, so that a half-deleted checkpoint is
-// never chosen.
+// prune deletes this attempt's checkpoints beyond the number to keep, and those of earlier attempts
+// once this attempt has enough. The manifest is deleted first, so that a half-deleted checkpoint is
+// never selected.
 func (c *Checkpoints) prune(ctx context.Context) error {
 	manifests, err := c.manifests(ctx)
 	if err != nil {
@@ -224,7 +225,7 @@ func tokensOf(ctx context.Context, b *Bucket, fingerprint string) ([]string, err
 	return tokens, nil
 }
 
-// tokenOf is the attempt's part of a checkpoint's key.
+// tokenOf returns the attempt's part of a checkpoint's key.
 func tokenOf(key string) string {
 	parts := strings.SplitN(strings.TrimPrefix(key, checkpointPrefix), "/", 3)
 	if len(parts) < 3 {
@@ -233,19 +234,20 @@ func tokenOf(key string) string {
 	return parts[1]
 }
 
-// fingerprintOf is the work's part of a checkpoint's key.
+// fingerprintOf returns the fingerprint in a checkpoint's key.
 func fingerprintOf(key string) string {
 	fingerprint, _, _ := strings.Cut(strings.TrimPrefix(key, checkpointPrefix), "/")
 	return fingerprint
 }
 
-// checkpointOf is the folder of the checkpoint that a file belongs to: its manifest lies in it.
+// checkpointOf returns the folder of the checkpoint to which a file belongs, which has the
+// manifest.
 func checkpointOf(key string) string {
 	parts := strings.SplitN(strings.TrimPrefix(key, checkpointPrefix), "/", 4)
 	return checkpointPrefix + path.Join(parts[:min(len(parts), 3)]...)
 }
 
-// tokenOrder is an attempt's place in the line of attempts, 0 if the token is not one of ours.
+// tokenOrder returns an attempt's number in the sequence of attempts, 0 for an invalid token.
 func tokenOrder(token string) int {
 	n, err := strconv.Atoi(strings.SplitN(token, "-", 2)[0])
 	if err != nil {

@@ -11,23 +11,22 @@ import (
 	"time"
 )
 
-// CollectOptions says what [Bucket.Collect] deletes.
+// CollectOptions are the options of [Bucket.Collect].
 type CollectOptions struct {
-	// Before is the age limit: only what was written earlier is deleted. Whoever calls must put it
-	// before the start of every workflow that still runs, by more than an hour: content that a
-	// running workflow stores again is no older than that.
+	// Before is the age limit: only older objects are deleted. It must be more than an hour before
+	// the start of every running workflow: content that a running workflow stores again is no older
+	// than that.
 	Before time.Time
 	// DryRun only counts.
 	DryRun bool
 }
 
-// CollectResult is what [Bucket.Collect] deleted, or would.
+// CollectResult counts the objects that [Bucket.Collect] deleted, or would delete.
 type CollectResult struct {
-	// Remaining is what remains of the kinds of objects that are ever collected.
+	// Remaining counts the objects that remain, of the kinds that can be collected.
 	Remaining Count `json:"remaining"`
-	// Contents were reached by no run and no stage's record; Checkpoints belong to finished
-	// training or are half written; Quarantined and Leftovers (temporary files of killed writers)
-	// are only old.
+	// Contents are reached by no run and no stage's record. Checkpoints belong to finished training
+	// or are incomplete. Quarantined objects and TempFiles (of killed writers) are only old.
 	Contents    Count `json:"contents"`
 	Checkpoints Count `json:"checkpoints"`
 	Quarantined Count `json:"quarantined"`
@@ -45,8 +44,8 @@ func (h *Count) add(o object) {
 	h.Bytes += o.size
 }
 
-// Collect deletes old objects that nothing reaches: no run's record, no stage's, no recent
-// promotion or night, no checkpoint that training could go on from. Records, rationales and reports
+// Collect deletes old objects that nothing reaches: no run's or stage's record, no recent promotion
+// or nightly run, no checkpoint from which training could resume. Records, rationales and reports
 // are never deleted.
 func (b *Bucket) Collect(ctx context.Context, c CollectOptions) (CollectResult, error) {
 	m := &marker{bucket: b, reached: map[string]bool{}, finished: map[string]bool{}, complete: map[string]bool{}}
@@ -87,16 +86,16 @@ func manifestFirst(key string) int {
 	return 1
 }
 
-// marker is what a collection must spare.
+// marker is the set of objects that a collection must keep.
 type marker struct {
 	bucket *Bucket
-	// reached are content keys; finished are the fingerprints of committed stages; whole are
+	// reached are content keys; finished are the fingerprints of committed stages; complete are
 	// checkpoint folders with a manifest.
 	reached, finished, complete map[string]bool
 }
 
-// mark follows every record. One that can't be read stops the collection: what it refers to is not
-// known.
+// mark follows every record. An unreadable record stops the collection, because its references are
+// unknown.
 func (m *marker) mark(ctx context.Context) error {
 	line, err := m.bucket.lineage(ctx)
 	if err != nil {
@@ -154,8 +153,8 @@ func (m *marker) reach(ctx context.Context, refs []Ref) error {
 	return nil
 }
 
-// counter is where an object counts if it is old enough to be deleted; nil for one that is in use
-// or of a kind that is never deleted.
+// counter returns the count to which an object belongs if it is old enough to be deleted, or nil if
+// it is in use or of a kind that is never deleted.
 func (m *marker) counter(prefix string, o object, c *CollectResult) *Count {
 	switch {
 	case strings.HasSuffix(o.key, ".tmp"):
@@ -172,9 +171,9 @@ func (m *marker) counter(prefix string, o object, c *CollectResult) *Count {
 	return nil
 }
 
-// stale says that training will never go on from a checkpoint's file: the training is finished, or
-// no manifest names the file. An attempt's own record stays as long as its work is unfinished: the
-// order of attempts hangs on it.
+// stale reports whether training can never resume from a checkpoint's file: the training is
+// finished, or no manifest names the file. An attempt's own record is kept while its work is
+// unfinished: it defines the order of attempts.
 func (m *marker) stale(key string) bool {
 	if m.finished[fingerprintOf(key)] {
 		return true
@@ -182,8 +181,9 @@ func (m *marker) stale(key string) bool {
 	return path.Base(key) != attemptName && !m.complete[checkpointOf(key)]
 }
 
-// obsolete says that a quarantined object is of no more use: a corrupt checkpoint is the only sign
-// that training must not start from zero, as long as it is unfinished.
+// obsolete reports whether a quarantined object has no further use. A corrupt checkpoint of
+// unfinished training is in use: it is the only sign that the training must not start from step
+// zero.
 func (m *marker) obsolete(key string) bool {
 	return !strings.HasPrefix(key, checkpointPrefix) || m.finished[fingerprintOf(key)]
 }

@@ -13,8 +13,7 @@ import (
 	"time"
 )
 
-// Ref names immutable content by its hash. It is all that a workflow payload says of a file or
-// folder.
+// Ref names immutable content by its hash. It represents a file or a folder in workflow payloads.
 type Ref struct {
 	// Digest is the content's SHA-256 in hexadecimal.
 	Digest string `json:"digest"`
@@ -22,20 +21,20 @@ type Ref struct {
 	Size int64 `json:"size"`
 }
 
-// IsZero says whether r refers to nothing.
+// IsZero reports whether r refers to nothing.
 func (r Ref) IsZero() bool { return r.Digest == "" }
 
-// Digest is the SHA-256 of data in hexadecimal.
+// Digest returns the SHA-256 of data in hexadecimal.
 func Digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
 }
 
-// rewriteAfter is how old content may be that is not written again. Garbage collection goes by age,
-// so content that is stored anew must not look old ([Collect]).
+// rewriteAfter is the age from which existing content is written again. Garbage collection goes by
+// age, so content that is stored again must not look old ([Bucket.Collect]).
 const rewriteAfter = time.Hour
 
-// Put stores data under its hash; content that is there already, and not old, is not written again.
+// Put stores data under its hash. Content that exists already and is not old is not written again.
 func (b *Bucket) Put(ctx context.Context, data []byte) (Ref, error) {
 	ref := Ref{Digest: Digest(data), Size: int64(len(data))}
 	there, err := b.contains(ctx, ref, rewriteAfter)
@@ -59,7 +58,7 @@ func (b *Bucket) PutFile(ctx context.Context, path string) (Ref, error) {
 	return ref, b.writeFrom(ctx, contentKey(ref.Digest), f)
 }
 
-// hashFile returns the file's hash and size, and the file itself at its beginning.
+// hashFile returns the file's hash and size, and the open file at its beginning.
 func hashFile(path string) (Ref, *os.File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -76,8 +75,8 @@ func hashFile(path string) (Ref, *os.File, error) {
 	return Ref{Digest: hex.EncodeToString(h.Sum(nil)), Size: size}, f, nil
 }
 
-// contains says whether content of ref's hash and size is stored, and written no longer ago than
-// within (0: whenever). A torn object of another size is written anew.
+// contains reports whether content of ref's hash and size is stored, and was written within the
+// given time (0: at any time). A truncated object has another size and is written again.
 func (b *Bucket) contains(ctx context.Context, ref Ref, within time.Duration) (bool, error) {
 	key := contentKey(ref.Digest)
 	attrs, err := b.blob.Attributes(ctx, key)
@@ -106,8 +105,8 @@ func (b *Bucket) Get(ctx context.Context, ref Ref) ([]byte, error) {
 	return data, nil
 }
 
-// GetFile writes the content of ref to the file at path, after checking its hash; on error no file
-// is left.
+// GetFile writes the content of ref to the file at path, after checking its hash. On error it
+// leaves no file.
 func (b *Bucket) GetFile(ctx context.Context, ref Ref, path string) error {
 	if !validDigest(ref.Digest) {
 		return &CorruptError{Key: ref.Digest, Reason: "not a SHA-256 digest"}

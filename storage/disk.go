@@ -7,21 +7,21 @@ import (
 	"strings"
 )
 
-// disk makes what is written into a file bucket survive a power cut: the blob library writes and
-// renames, but never waits for the disk. Other buckets' servers do that themselves, and for them it
-// does nothing.
+// disk makes writes to a file bucket survive a power failure: the blob library writes and renames,
+// but never waits for the disk. Servers of other buckets do that themselves, so for them disk does
+// nothing.
 type disk struct {
 	// root is the bucket's folder.
 	root string
-	// file is a second handle on the file that is being written; the rename changes its name, not
-	// the handle.
+	// file is a second handle on the file that is being written. The rename changes the file's
+	// name, not the handle.
 	file *os.File
 	dir  string
 	// fsync is the bucket's.
 	fsync func(*os.File) error
 }
 
-// watch is called by the blob library with the file before it is written.
+// watch receives the file from the blob library before it is written.
 func (d *disk) watch(as func(any) bool) error {
 	var f *os.File
 	if !as(&f) {
@@ -32,7 +32,7 @@ func (d *disk) watch(as func(any) bool) error {
 	return err
 }
 
-// sync waits until the written file and the folders that name it are on the disk.
+// sync waits until the written file and the folders above it are on the disk.
 func (d *disk) sync() error {
 	if d.file == nil {
 		return nil

@@ -5,13 +5,13 @@ import (
 	"fmt"
 )
 
-// ErrNotFound says that no object has the key.
+// ErrNotFound means that no object has the key.
 var ErrNotFound = errors.New("not found in the bucket")
 
-// ErrFull says that the bucket's disk has no room.
+// ErrFull means that the bucket's disk is full.
 var ErrFull = errors.New("no space left in the bucket")
 
-// CorruptError says that an object is not what its name or manifest promises.
+// CorruptError means that an object is not what its name or manifest promises.
 type CorruptError struct {
 	Key    string
 	Reason string

@@ -11,9 +11,9 @@ import (
 	"strings"
 )
 
-// Export writes content to a place outside of the bucket, under a name: whole, or not at all. The
-// place is a folder, or the URL of a bucket, whose path is where in it. It returns where the
-// content is.
+// Export writes content to a target outside the bucket under a name, completely or not at all. The
+// target is a folder, or the URL of a bucket whose path is a prefix in it. Export returns the place
+// of the content.
 func (b *Bucket) Export(ctx context.Context, ref Ref, target, name string) (string, error) {
 	if !strings.Contains(target, "://") {
 		to := filepath.Join(target, name)
@@ -31,7 +31,7 @@ func (b *Bucket) Export(ctx context.Context, ref Ref, target, name string) (stri
 	return other.URL(key), errors.Join(b.exportObject(ctx, ref, other, key), other.Close())
 }
 
-// splitTarget cuts a URL into a bucket's and a prefix; a file bucket is the folder itself.
+// splitTarget splits a URL into a bucket's URL and a prefix. A file bucket is the folder itself.
 func splitTarget(target string) (bucketURL, prefix string, err error) {
 	u, err := url.Parse(target)
 	if err != nil {
@@ -45,7 +45,7 @@ func splitTarget(target string) (bucketURL, prefix string, err error) {
 	return u.String(), prefix, nil
 }
 
-// exportFile writes beside the target and renames.
+// exportFile writes a file beside the target and renames it.
 func (b *Bucket) exportFile(ctx context.Context, ref Ref, to string) error {
 	part := to + ".part"
 	if err := b.GetFile(ctx, ref, part); err != nil {
@@ -67,7 +67,7 @@ func (b *Bucket) exportObject(ctx context.Context, ref Ref, other *Bucket, key s
 		return fmt.Errorf("make a temporary folder: %w", err)
 	}
 	defer os.RemoveAll(dir)
-	file := filepath.Join(dir, "content") // checked before any of it is written
+	file := filepath.Join(dir, "content") // verified before any of it is written to the target
 	if err := b.GetFile(ctx, ref, file); err != nil {
 		return err
 	}

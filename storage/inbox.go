@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Inbox lists the objects under a prefix by their keys, with the hashes of what is in them now. Our
-// own keys are refused.
+// Inbox returns the objects under a prefix by key, with the hashes of their current content.
+// Prefixes of the bucket's own keys are rejected.
 func (b *Bucket) Inbox(ctx context.Context, prefix string) ([]File, error) {
 	for _, own := range []string{casPrefix, stagePrefix, rationalePrefix, checkpointPrefix, runPrefix, nightlyPrefix, exportPrefix, quarantinePrefix} {
 		if strings.HasPrefix(own, prefix) || strings.HasPrefix(prefix, own) {
@@ -48,8 +48,8 @@ func (b *Bucket) hashAt(ctx context.Context, key string) (Ref, error) {
 	return Ref{hex.EncodeToString(h.Sum(nil)), size}, classify("read", key, err)
 }
 
-// IngestObject makes an object content, by way of a file at path, which stays. An object that
-// changed since its hash was taken is refused.
+// IngestObject stores an object as content, by way of a file at path, which remains. An object that
+// has changed since it was hashed is an error.
 func (b *Bucket) IngestObject(ctx context.Context, f File, path string) error {
 	if err := b.fetch(ctx, f.Name, f.Ref, path); err != nil {
 		return err
@@ -58,7 +58,7 @@ func (b *Bucket) IngestObject(ctx context.Context, f File, path string) error {
 	return err
 }
 
-// PutInbox puts the file at path into an inbox, under a key of its prefix.
+// PutInbox stores the file at path in an inbox, under a key with the inbox's prefix.
 func (b *Bucket) PutInbox(ctx context.Context, key, path string) error {
 	_, f, err := hashFile(path)
 	if err != nil {
@@ -68,15 +68,16 @@ func (b *Bucket) PutInbox(ctx context.Context, key, path string) error {
 	return b.writeFrom(ctx, key, f)
 }
 
-// Watermark is up to where a source was drawn into an inbox.
+// Watermark is how far a source was ingested into an inbox.
 type Watermark struct {
-	// Source and Column are what was drawn from; Value is the greatest that the column had.
+	// Source and Column identify the source and its watermark column; Value is the greatest
+	// ingested value of the column.
 	Source string `json:"source"`
 	Column string `json:"column"`
 	Value  string `json:"value"`
 }
 
-// Watermark is the last one under a name; the zero value where nothing was drawn yet.
+// Watermark returns the last watermark of a name; the zero value where nothing was ingested yet.
 func (b *Bucket) Watermark(ctx context.Context, name string) (w Watermark, err error) {
 	key := watermarkKey(name)
 	data, err := b.read(ctx, key)
@@ -92,7 +93,7 @@ func (b *Bucket) Watermark(ctx context.Context, name string) (w Watermark, err e
 	return w, nil
 }
 
-// PutWatermark records one. What was drawn up to it must be delivered already.
+// PutWatermark stores the watermark of a name. The rows up to it must be in the inbox already.
 func (b *Bucket) PutWatermark(ctx context.Context, name string, w Watermark) error {
 	data, err := json.Marshal(w)
 	if err != nil {
@@ -101,7 +102,7 @@ func (b *Bucket) PutWatermark(ctx context.Context, name string, w Watermark) err
 	return b.write(ctx, watermarkKey(name), data)
 }
 
-// PutArtifact stores a list of content that is there already.
+// PutArtifact stores a list of content that is in the bucket already.
 func (b *Bucket) PutArtifact(ctx context.Context, a Artifact) (Ref, error) {
 	data, err := json.Marshal(a)
 	if err != nil {

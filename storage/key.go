@@ -9,18 +9,18 @@ import (
 // Every key of the bucket is made by a function of this file.
 //
 //	cas/sha256/ab/<hash>                           immutable content, named by its hash
-//	stages/<stage>/<fingerprint>.json              which artifact a stage made from exactly these inputs
-//	rationales/<teacher>/<shard>-<hash>.jsonl      finished rationales; a finished shard's parts become one
+//	stages/<stage>/<fingerprint>.json              the artifact that a stage made from these inputs
+//	rationales/<teacher>/<shard>-<hash>.jsonl      finished rationales; finished shards are merged
 //	checkpoints/<fingerprint>/<token>/<step>/...   training state; manifest.json is written last
 //	runs/<workflow>/<run>/<name>                   a run's record (run.json) and report
-//	runs/<workflow>/<run>/stages/<stage>-<fp>.json its lineage: a copy of each stage's record that it found or made
-//	nightly/<name>/current.json                    which promotion is in use: a number and its record's hash
-//	nightly/<name>/promotions/<number>.json        the models that were promoted under a name ([Promotion]); never changed
-//	nightly/<name>/runs/<number>.json              what came of each night, also of those that promoted nothing
-//	nightly/<name>/watermark.json                  up to where a nightly's source was drawn into its inbox
-//	exports/<model>.json                           the newest table of recommendations of a model
-//	nightly/<name>/nightly.html                    a page over the last of them
-//	quarantine/<key>                               what could not be trusted, under its old key
+//	runs/<workflow>/<run>/stages/<stage>-<fp>.json its lineage: copies of its stages' records
+//	nightly/<name>/current.json                    the promotion in use: its number and digest
+//	nightly/<name>/promotions/<number>.json        the models promoted under a name; never changed
+//	nightly/<name>/runs/<number>.json              the records of all nightly runs
+//	nightly/<name>/nightly.html                    a page of the last nightly runs
+//	nightly/<name>/watermark.json                  how far a source was ingested into the inbox
+//	exports/<model>.json                           the newest table of a model's recommendations
+//	quarantine/<key>                               corrupt objects, under their old keys
 const (
 	casPrefix        = "cas/sha256/"
 	stagePrefix      = "stages/"
@@ -34,7 +34,7 @@ const (
 
 func contentKey(digest string) string { return casPrefix + digest[:2] + "/" + digest }
 
-// ContentKey is where the content of ref lies.
+// ContentKey returns the key of the content of ref.
 func ContentKey(ref Ref) string { return contentKey(ref.Digest) }
 
 func stageKey(stage, fingerprint string) string {
@@ -49,15 +49,15 @@ func attemptFolder(fingerprint, token string) string {
 	return checkpointFolder(fingerprint) + token + "/"
 }
 
-// stepFolder pads the step, so that keys sort as steps do.
+// stepFolder pads the step, so that keys sort by step.
 func stepFolder(fingerprint, token string, step int) string {
 	return attemptFolder(fingerprint, token) + fmt.Sprintf("%09d/", step)
 }
 
-// RunKey is where a file of a run's own record lies.
+// RunKey returns the key of a file of a run.
 func RunKey(workflow, run, name string) string { return runPrefix + path.Join(workflow, run, name) }
 
-// RunRecord is the file of a run's folder that says all that it read and made.
+// RunRecord is the file of a run's folder that records everything that the run read and made.
 const RunRecord = "run.json"
 
 func exportKey(model string) string { return exportPrefix + model + ".json" }
@@ -71,7 +71,7 @@ func lineageKey(workflow, run, stage, fingerprint string) string {
 
 const currentName = "current.json"
 
-// CurrentPromotionKey is the key of the pointer to the promotion in use under a name.
+// CurrentPromotionKey returns the key of the pointer to the promotion in use under a name.
 func CurrentPromotionKey(name string) string { return nightlyPrefix + name + "/" + currentName }
 
 const watermarkName = "watermark.json"
@@ -80,12 +80,13 @@ func watermarkKey(name string) string { return nightlyPrefix + name + "/" + wate
 
 func promotionFolder(name string) string { return nightlyPrefix + name + "/promotions/" }
 
-// PromotionKey is the key of a promotion's record. The number is padded, so that keys sort by number.
+// PromotionKey returns the key of a promotion's record. The number is padded, so that keys sort by
+// number.
 func PromotionKey(name string, number int) string {
 	return promotionFolder(name) + fmt.Sprintf("%06d.json", number)
 }
 
-// NightlyPageKey is where the page over a name's nights lies.
+// NightlyPageKey returns the key of the page of a name's nightly runs.
 func NightlyPageKey(name string) string { return nightlyPrefix + name + "/nightly.html" }
 
 func nightlyRunFolder(name string) string { return nightlyPrefix + name + "/runs/" }
@@ -96,7 +97,7 @@ func nightlyRunKey(name string, number int) string {
 
 func quarantineKey(key string) string { return quarantinePrefix + key }
 
-// validDigest says whether s is a SHA-256 in lower-case hexadecimal.
+// validDigest reports whether s is a SHA-256 in lower-case hexadecimal.
 func validDigest(s string) bool {
 	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
 }

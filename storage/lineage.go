@@ -7,18 +7,18 @@ import (
 	"strings"
 )
 
-// lineage is what the records under runs/ and nightly/ say: which artifacts each run found or made,
-// and which a promotion needs.
+// lineage is the content of the records under runs/ and nightly/: the artifacts that each run found
+// or made, and those that a promotion needs.
 type lineage struct {
-	// refs are the artifacts of each run, a run being WORKFLOW/RUN. A run that failed has those of
-	// the stages that it finished.
+	// refs are the artifacts of each run, by WORKFLOW/RUN. A failed run has those of the stages
+	// that it finished.
 	refs map[string][]Ref
-	// unreadable says of each record that is no JSON what is wrong with it.
+	// unreadable are the records that are not JSON, with the reason.
 	unreadable map[string]string
 }
 
-// lineage reads the records of all runs, nights and promotions. Those of nights and promotions
-// stand under their keys without ".json".
+// lineage reads the records of all runs, nightly runs and promotions. Those of nightly runs and
+// promotions have their keys without ".json" as names.
 func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
 	l := lineage{map[string][]Ref{}, map[string]string{}}
 	err := b.scan(ctx, runPrefix, func(o object) error {
@@ -43,7 +43,7 @@ func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
 	return l, l.collectNightlyRefs(ctx, b)
 }
 
-// runOf says whose record a key under runs/ is; ok is false for a run's other files.
+// runOf returns the run whose record a key under runs/ is; ok is false for a run's other files.
 func runOf(key string) (run string, ok bool) {
 	dir, name := path.Split(strings.TrimPrefix(key, runPrefix))
 	dir = strings.TrimSuffix(dir, "/")
@@ -54,8 +54,8 @@ func runOf(key string) (run string, ok bool) {
 	return strings.TrimSuffix(folder, "/"), last == lineageFolder && path.Ext(name) == ".json"
 }
 
-// refsIn finds every [Ref] in a JSON document, whatever its form: other packages decide what their
-// records look like.
+// refsIn returns every [Ref] in a JSON document of any structure: other packages define their
+// records.
 func refsIn(document []byte) ([]Ref, error) {
 	var value any
 	if err := json.Unmarshal(document, &value); err != nil {

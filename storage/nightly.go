@@ -9,12 +9,12 @@ import (
 	"strings"
 )
 
-// retainedRuns is how many of the newest nights and promotions under a name keep what they refer to
-// from being collected.
+// retainedRuns is the number of a name's newest nightly runs and promotions whose artifacts are
+// kept by garbage collection.
 const retainedRuns = 30
 
-// collectNightlyRefs gathers what the newest nights and promotions of all names refer to, and the
-// promotion in use however old it is.
+// collectNightlyRefs adds the references of the newest nightly runs and promotions of all names,
+// and those of the promotion in use however old it is.
 func (l *lineage) collectNightlyRefs(ctx context.Context, b *Bucket) error {
 	records, err := l.nightlyRecordKeys(ctx, b)
 	if err != nil {
@@ -35,7 +35,7 @@ func (l *lineage) collectNightlyRefs(ctx context.Context, b *Bucket) error {
 	return nil
 }
 
-// nightlyRecordKeys are the keys under nightly/ whose references count.
+// nightlyRecordKeys returns the keys under nightly/ whose references count.
 func (l *lineage) nightlyRecordKeys(ctx context.Context, b *Bucket) ([]string, error) {
 	keys, err := b.list(ctx, nightlyPrefix)
 	if err != nil {
@@ -69,19 +69,19 @@ func (l *lineage) nightlyRecordKeys(ctx context.Context, b *Bucket) ([]string, e
 	return slices.Compact(chosen), nil
 }
 
-// PutNightlyRun records what came of a night. Its form is the caller's: any [Ref] in it is
-// followed.
+// PutNightlyRun stores the record of a nightly run. The caller defines its structure; garbage
+// collection follows any [Ref] in it.
 func (b *Bucket) PutNightlyRun(ctx context.Context, name string, number int, record []byte) error {
 	return b.write(ctx, nightlyRunKey(name, number), record)
 }
 
-// PutNightlyPage stores the page over a name's nights under [NightlyPageKey].
+// PutNightlyPage stores the page of a name's nightly runs under [NightlyPageKey].
 func (b *Bucket) PutNightlyPage(ctx context.Context, name string, page []byte) error {
 	return b.write(ctx, NightlyPageKey(name), page)
 }
 
-// NightlyRuns are the records of the last nights under a name, oldest first, and the number of the
-// newest (0 where there is none).
+// NightlyRuns returns the records of the last nightly runs of a name, oldest first, and the number
+// of the newest (0 where there is none).
 func (b *Bucket) NightlyRuns(ctx context.Context, name string, last int) (records [][]byte, newest int, err error) {
 	keys, err := b.list(ctx, nightlyRunFolder(name))
 	if err != nil {

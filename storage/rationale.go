@@ -10,13 +10,13 @@ import (
 	"strings"
 )
 
-// Rationales are the finished rows of one teacher (its fingerprint: weights, prompt, sampling),
-// kept for ever: nothing is asked twice. Rows are written as they finish, each part under the hash
-// of its content; a finished shard's parts become one.
+// Rationales are the finished rows of one teacher (its fingerprint: weights, prompt, sampling).
+// They are kept forever, so no row is requested twice. Rows are written as they finish, each part
+// under the hash of its content; the parts of a finished shard are merged.
 type Rationales[Row any] struct {
 	bucket *Bucket
 	folder string
-	// shard begins the names of the parts; empty means all parts.
+	// shard is the prefix of the parts' names; empty means all parts.
 	shard string
 }
 
@@ -25,14 +25,14 @@ func OpenRationales[Row any](b *Bucket, teacher string) Rationales[Row] {
 	return Rationales[Row]{bucket: b, folder: rationaleFolder(teacher)}
 }
 
-// Shard narrows the rows to those of one shard, which is named by the digest of what it asks:
-// whoever asks the same finds them.
+// Shard restricts the rows to those of one shard, which is named by the digest of its requests: the
+// same requests find the same rows.
 func (r Rationales[Row]) Shard(shard string) Rationales[Row] {
 	r.shard = shard[:16] + "-"
 	return r
 }
 
-// Append stores rows; when it returns they survive a crash of the process.
+// Append stores rows. Once it has returned, they survive a crash of the process.
 func (r Rationales[Row]) Append(ctx context.Context, rows []Row) error {
 	if len(rows) == 0 {
 		return nil
@@ -53,8 +53,8 @@ func (r Rationales[Row]) put(ctx context.Context, rows []Row) (key string, err e
 	return key, r.bucket.write(ctx, key, part.Bytes())
 }
 
-// Compact makes one part of a finished shard's many. Rows must be all of the shard's, so that
-// nothing is lost whatever another attempt at the same shard is doing.
+// Compact merges the parts of a finished shard. Rows must be all of the shard's, so that nothing is
+// lost whatever another attempt at the same shard does.
 func (r Rationales[Row]) Compact(ctx context.Context, rows []Row) error {
 	superseded, err := r.bucket.list(ctx, r.folder+r.shard)
 	if err != nil || len(superseded) < 2 {
@@ -67,11 +67,11 @@ func (r Rationales[Row]) Compact(ctx context.Context, rows []Row) error {
 	return r.bucket.remove(ctx, slices.DeleteFunc(superseded, func(key string) bool { return key == merged })...)
 }
 
-// maxLoads is how often reading begins again when parts were merged meanwhile.
+// maxLoads is how often reading restarts when parts were merged in the meantime.
 const maxLoads = 4
 
-// Load returns all rows, in the order of their parts' keys; one may come twice. A part whose
-// content does not match its name is quarantined and its rows are asked again.
+// Load returns all rows, in the order of their parts' keys; a row may occur twice. A part whose
+// content does not match its name is quarantined, and its rows are requested again.
 func (r Rationales[Row]) Load(ctx context.Context) (rows []Row, err error) {
 	for range maxLoads {
 		if rows, err = r.load(ctx); !errors.Is(err, ErrNotFound) {

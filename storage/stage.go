@@ -7,16 +7,15 @@ import (
 	"fmt"
 )
 
-// StageRecord records that a stage made an artifact from exactly the inputs that its fingerprint
-// stands for.
+// StageRecord records the artifact that a stage made from exactly the inputs of its fingerprint.
 type StageRecord struct {
 	Stage       string `json:"stage"`
 	Fingerprint string `json:"fingerprint"`
 	// Output is the artifact that the stage made.
 	Output Ref `json:"output"`
-	// Inputs are the digests of what it was made from: artifacts, or files outside the bucket.
+	// Inputs are the digests of the inputs: artifacts, or files outside the bucket.
 	Inputs []string `json:"inputs,omitempty"`
-	// Seconds is how long the work took; Workflow and Run are who did it first.
+	// Seconds is how long the work took; Workflow and Run identify the run that did it.
 	Seconds float64 `json:"seconds"`
 	// Stats are no part of the output.
 	Stats    Stats  `json:"stats,omitzero"`
@@ -34,9 +33,9 @@ type Stats struct {
 	BatchHalvings int `json:"batch_halvings,omitempty"`
 }
 
-// Fingerprint is the name of a stage's work: a hash of the stage, its declared version, the inputs'
-// digests and its settings. Settings are marshalled as JSON; struct fields keep their order and map
-// keys are sorted, so equal settings hash equally.
+// Fingerprint identifies a stage's work: it is a hash of the stage, its declared version, the
+// digests of the inputs, and the settings. Settings are encoded as JSON; struct fields keep their
+// order and map keys are sorted, so equal settings hash equally.
 func Fingerprint(stage string, version int, settings any, inputs ...string) (string, error) {
 	data, err := json.Marshal(struct {
 		Stage    string   `json:"stage"`
@@ -50,8 +49,8 @@ func Fingerprint(stage string, version int, settings any, inputs ...string) (str
 	return Digest(data), nil
 }
 
-// LookUp returns what a stage made before from the same inputs. A record whose artifact is gone or
-// torn counts as absent.
+// LookUp returns the earlier result of a stage with the same inputs. A record whose artifact is
+// missing or truncated counts as absent.
 func (b *Bucket) LookUp(ctx context.Context, stage, fingerprint string) (StageRecord, bool, error) {
 	data, err := b.read(ctx, stageKey(stage, fingerprint))
 	if errors.Is(err, ErrNotFound) {
@@ -68,7 +67,7 @@ func (b *Bucket) LookUp(ctx context.Context, stage, fingerprint string) (StageRe
 	return record, complete && err == nil, err
 }
 
-// IsComplete says whether an artifact and all its files are there with their sizes. Hashes are
+// IsComplete reports whether an artifact and all its files exist with their sizes. Hashes are
 // checked when the files are read.
 func (b *Bucket) IsComplete(ctx context.Context, ref Ref) (bool, error) {
 	artifact, err := b.Artifact(ctx, ref)
@@ -87,13 +86,13 @@ func (b *Bucket) IsComplete(ctx context.Context, ref Ref) (bool, error) {
 	return true, nil
 }
 
-// Commit records a finished stage. Only the activity that the workflow schedules for this calls it:
-// a zombie's late result is refused by the server and never becomes the record.
+// Commit records a finished stage. Only the activity that the workflow schedules for this purpose
+// calls it: the server rejects a zombie's late result, so it never becomes the record.
 func (b *Bucket) Commit(ctx context.Context, record StageRecord) error {
 	return b.writeRecord(ctx, stageKey(record.Stage, record.Fingerprint), record)
 }
 
-// AddLineage records that a run uses a stage's result, found or made: the run's lineage.
+// AddLineage records that a run uses a stage's result, cached or computed.
 func (b *Bucket) AddLineage(ctx context.Context, workflow, run string, record StageRecord) error {
 	return b.writeRecord(ctx, lineageKey(workflow, run, record.Stage, record.Fingerprint), record)
 }
@@ -106,12 +105,12 @@ func (b *Bucket) writeRecord(ctx context.Context, key string, record StageRecord
 	return b.write(ctx, key, data)
 }
 
-// GetRun returns a file of a run's own record.
+// GetRun returns a file of a run.
 func (b *Bucket) GetRun(ctx context.Context, workflow, run, name string) ([]byte, error) {
 	return b.read(ctx, RunKey(workflow, run, name))
 }
 
-// PutRun stores a file of a run's own record under [RunKey].
+// PutRun stores a file of a run under [RunKey].
 func (b *Bucket) PutRun(ctx context.Context, workflow, run, name string, data []byte) error {
 	return b.write(ctx, RunKey(workflow, run, name), data)
 }

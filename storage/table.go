@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// LatestRun finds a run's record by its workflow's id, alone for the newest of its runs, or with
-// the run's own id after a slash.
+// LatestRun returns the run of a name that is a workflow's id, alone for its newest run, or
+// followed by a slash and the run's id.
 func (b *Bucket) LatestRun(ctx context.Context, name string) (workflow, run string, err error) {
 	if name == "" || path.Clean("/"+name) != "/"+name {
 		return "", "", fmt.Errorf("records of run %q: %w", name, ErrNotFound)
@@ -33,11 +33,11 @@ func (b *Bucket) LatestRun(ctx context.Context, name string) (workflow, run stri
 	return path.Dir(runID), path.Base(runID), nil
 }
 
-// Table is the recommendations of a model for all its users.
+// Table is a model's recommendations for all its users.
 type Table struct {
-	// Artifact has them as JSON lines, by user.
+	// Artifact has the recommendations as JSON lines, by user.
 	Artifact Ref `json:"artifact"`
-	// Top is how many a user has at most; Explained says that each has an explanation.
+	// Top is the maximum number of items per user; Explained means that each has an explanation.
 	Top       int  `json:"top"`
 	Explained bool `json:"explained"`
 }
@@ -51,7 +51,8 @@ func (b *Bucket) PutTable(ctx context.Context, model string, t Table) error {
 	return b.write(ctx, exportKey(model), data)
 }
 
-// Table returns the newest table of a model; ok is false where it has none, or has lost it.
+// Table returns the newest table of a model; ok is false where it has none, or the table is
+// incomplete.
 func (b *Bucket) Table(ctx context.Context, model string) (t Table, ok bool, err error) {
 	data, err := b.read(ctx, exportKey(model))
 	if errors.Is(err, ErrNotFound) {

@@ -14,27 +14,29 @@ import (
 	"strings"
 )
 
-// VerifyResult is what [Bucket.Verify] found.
+// VerifyResult is the result of [Bucket.Verify].
 type VerifyResult struct {
-	// Runs is how many runs were looked at, Objects and Bytes how much was read and hashed.
+	// Runs is the number of verified runs; Objects and Bytes are the amount that was read and
+	// hashed.
 	Runs    int   `json:"runs"`
 	Objects int   `json:"objects"`
 	Bytes   int64 `json:"bytes"`
-	// BadObjects are the objects that are missing or not what they should be, by key.
+	// BadObjects are the objects that are missing or corrupt, by key.
 	BadObjects []BadObject `json:"bad_objects"`
 }
 
-// BadObject is an object that can't be trusted.
+// BadObject is a missing or corrupt object.
 type BadObject struct {
 	Key    string `json:"key"`
 	Reason string `json:"reason"`
-	// Runs are all runs that refer to it, as WORKFLOW/RUN, whether they were asked for or not.
+	// Runs are all runs that refer to the object, as WORKFLOW/RUN, including those that were not to
+	// be verified.
 	Runs []string `json:"runs"`
 }
 
-// Verify reads and hashes everything that the runs of a workflow and of its children refer to. The
-// run's id may follow the workflow's, after a slash. An empty name verifies the whole bucket, also
-// what no run refers to: stage records, rationales, checkpoints.
+// Verify reads and hashes everything to which the runs of a workflow and of its children refer. The
+// run's id may follow the workflow's, after a slash. An empty name verifies the whole bucket,
+// including objects to which no run refers: stage records, rationales, checkpoints.
 func (b *Bucket) Verify(ctx context.Context, name string) (VerifyResult, error) {
 	line, err := b.lineage(ctx)
 	if err != nil {
@@ -67,18 +69,18 @@ func (b *Bucket) Verify(ctx context.Context, name string) (VerifyResult, error) 
 type verifier struct {
 	bucket *Bucket
 	result VerifyResult
-	// referrers are the runs that refer to each key; sizes are the content keys to hash, with the
-	// sizes that were promised.
+	// referrers are the runs that refer to each key; sizes are the content keys to hash, with their
+	// recorded sizes.
 	referrers map[string][]string
 	sizes     map[string]int64
-	// reasons says of each bad key what is wrong with it; seen are the keys that were hashed.
+	// reasons are the bad keys, each with what is wrong; hashed are the keys that were hashed.
 	reasons map[string]string
 	hashed  map[string]bool
-	// artifacts are the files behind those that were opened.
+	// artifacts are the files of the artifacts that were read.
 	artifacts map[Ref][]Ref
 }
 
-// addRuns notes which runs use which objects, and chooses those of the named runs for hashing.
+// addRuns records which runs use which objects, and selects those of the named runs for hashing.
 func (v *verifier) addRuns(ctx context.Context, line lineage, name string) (runs int, err error) {
 	for key, reason := range line.unreadable {
 		run, _ := runOf(key)
@@ -103,12 +105,13 @@ func (v *verifier) addRuns(ctx context.Context, line lineage, name string) (runs
 	return runs, nil
 }
 
-// matchesRun says whether a run is of the named workflow or its children; an empty name means all.
+// matchesRun reports whether a run is of the named workflow or of its children; an empty name means
+// all.
 func matchesRun(run, name string) bool {
 	return name == "" || run == name || strings.HasPrefix(run, name+"/")
 }
 
-// addRef notes that a run refers to an artifact and its files.
+// addRef records that a run refers to an artifact and its files.
 func (v *verifier) addRef(ctx context.Context, ref Ref, run string, verify bool) error {
 	files, known := v.artifacts[ref]
 	if !known {
@@ -134,7 +137,7 @@ func (v *verifier) addRef(ctx context.Context, ref Ref, run string, verify bool)
 	return nil
 }
 
-// addUnreferenced chooses what no run need refer to.
+// addUnreferenced selects the objects to which runs need not refer.
 func (v *verifier) addUnreferenced(ctx context.Context) error {
 	for prefix, visit := range map[string]func(context.Context, object) error{
 		casPrefix: v.content, stagePrefix: v.stage, rationalePrefix: v.rationales, checkpointPrefix: v.checkpoint,
