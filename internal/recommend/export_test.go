@@ -30,20 +30,24 @@ func (p *Paths) Run(end int32, logProb func(path []int32, token int32) float32) 
 	return p.found
 }
 
-// Text decodes what was generated.
+// Text decodes a hypothesis.
 func (j Job) Text(h beam.Hypothesis) (string, error) { return j.text(h) }
 
-// SearchItemsOnHost is SearchItems that walks on the host, wherever the student is.
-func SearchItemsOnHost(ctx context.Context, m *t5.Model, batch task.Batch, catalogue *Catalog, w ItemSearch) ([][]Found, error) {
+// SearchItemsOnHost is SearchItems with the host backend.
+func SearchItemsOnHost(
+	ctx context.Context, m *t5.Model, batch task.Batch, catalog *Catalog, w ItemSearch,
+) ([][]Found, error) {
 	w.backend = searchOnCPU
-	return SearchItems(ctx, m, batch, catalogue, w)
+	return SearchItems(ctx, m, batch, catalog, w)
 }
 
-// SearchItemsOnDevice is SearchItems that walks on the device, whichever that is.
-func SearchItemsOnDevice(ctx context.Context, m *t5.Model, batch task.Batch, catalog *Catalog, w ItemSearch) ([][]Found, error) {
+// SearchItemsOnDevice is SearchItems with the device backend.
+func SearchItemsOnDevice(
+	ctx context.Context, m *t5.Model, batch task.Batch, catalog *Catalog, w ItemSearch,
+) ([][]Found, error) {
 	w.backend = searchOnDevice
 	return SearchItems(ctx, m, batch, catalog, w)
 }
 
-// Stream numbers the stream of a user's random items in a kind of list.
-func Stream(kind task.Task, user int) uint64 { return randomItemStream(kind, user) }
+// Stream returns the random stream of a user's random items in a task.
+func Stream(tk task.Task, user int) uint64 { return randomItemStream(tk, user) }

@@ -12,15 +12,16 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Catalog is all items as the student spells them, ready for constrained decoding.
+// Catalog contains all items as the student encodes them, for constrained decoding.
 type Catalog struct {
 	*Trie
-	tokens []int64       // the end token, then the tokens that spell items
-	column map[int32]int // of a token in alphabet
+	tokens []int64       // the end token, then the tokens of all items
+	column map[int32]int // by token: its index in tokens
 	end    int32
 }
 
-// NewCatalog makes the catalogue of items spelt as tokens without the end token, which is end.
+// NewCatalog returns the catalog of items, given the tokens of each without the end token, and that
+// token.
 func NewCatalog(encodings map[int][]int32, end int32) (*Catalog, error) {
 	trie, err := NewTrie(encodings)
 	if err != nil {
@@ -37,10 +38,9 @@ func NewCatalog(encodings map[int][]int32, end int32) (*Catalog, error) {
 	return c, nil
 }
 
-// SearchItems decodes a batch to items: for each row, as many as want (or as its constraint has),
-// best first, valid and different by construction. beams paths go on side by side. Probabilities
-// are among the tokens that spell items, so what the student would rather say that is no item takes
-// nothing from one.
+// SearchItems decodes a batch to items: for each row w.NumItems, or fewer if the constraint allows
+// fewer. They are best first, and valid and distinct by construction. The softmax is over the tokens
+// of items only, so other tokens do not lower an item's probability.
 func SearchItems(
 	ctx context.Context, m *t5.Model, batch task.Batch, catalog *Catalog, w ItemSearch,
 ) ([][]Found, error) {
@@ -63,7 +63,8 @@ func SearchItems(
 		torch.NoGrad(func() {
 			var d *t5.Decoding
 			opt := t5.DecodeOptions{
-				NumBeams: max(w.NumBeams, w.NumItems), MaxLength: catalog.Depth() + 2, MaskCross: w.MaskCross, AllowedTokens: catalog.tokens,
+				NumBeams: max(w.NumBeams, w.NumItems), MaxLength: catalog.Depth() + 2, MaskCross: w.MaskCross,
+				AllowedTokens: catalog.tokens,
 			}
 			if d, err = m.Start(batch, opt); err != nil {
 				return
@@ -84,9 +85,11 @@ func SearchItems(
 	return found, nil
 }
 
-// searchOnCPU reads the alphabet's scores of each step and walks on the host; rows that are done
-// leave the batch.
-func searchOnCPU(ctx context.Context, m *t5.Model, d *t5.Decoding, catalog *Catalog, w ItemSearch) ([][]Found, error) {
+// searchOnCPU copies the log-probabilities of each step and searches the tries on the host. Rows that
+// are done leave the batch.
+func searchOnCPU(
+	ctx context.Context, m *t5.Model, d *t5.Decoding, catalog *Catalog, w ItemSearch,
+) ([][]Found, error) {
 	searches := make([]*paths, len(w.Constraints))
 	for i, constraint := range w.Constraints {
 		searches[i] = newPaths(constraint, w.NumBeams, w.NumItems)
@@ -99,23 +102,25 @@ func searchOnCPU(ctx context.Context, m *t5.Model, d *t5.Decoding, catalog *Cata
 	return found, err
 }
 
-// ItemSearch says what [SearchItems] looks for.
+// ItemSearch holds the arguments of [SearchItems].
 type ItemSearch struct {
-	// Constraints are one a row.
+	// Constraints has one element per row.
 	Constraints []Constraint
-	// NumBeams is how many paths go on side by side in a row, at least Want; Want is how many items
-	// are looked for.
+	// NumBeams is the number of active paths in a row, raised to NumItems if lower; NumItems is the
+	// number of items to find.
 	NumBeams, NumItems int
-	// MaskCross hides padding from cross-attention.
+	// MaskCross masks padding in cross-attention.
 	MaskCross bool
-	// backend is how; nil is on the device where that is a GPU.
+	// backend is the implementation; nil means the GPU if the model is on one, else the host.
 	backend searchBackend
 }
 
-// searchBackend takes all rows of a batch down their tries, on the host or on the device.
-type searchBackend func(ctx context.Context, m *t5.Model, d *t5.Decoding, catalogue *Catalog, w ItemSearch) ([][]Found, error)
+// searchBackend searches the tries of all rows of a batch, on the host or on the device.
+type searchBackend func(
+	ctx context.Context, m *t5.Model, d *t5.Decoding, catalog *Catalog, w ItemSearch,
+) ([][]Found, error)
 
-// searchAll takes all rows down their tries, token by token.
+// searchAll searches the tries of all rows, token by token.
 func searchAll(ctx context.Context, d beam.Decoder, catalog *Catalog, rows []*paths, start int64) error {
 	tokens := slices.Repeat([]int64{start}, len(rows))
 	var parents []int64
@@ -139,7 +144,7 @@ func searchAll(ctx context.Context, d beam.Decoder, catalog *Catalog, rows []*pa
 	return nil
 }
 
-// logProbs takes a step and returns log-probabilities on the host, [sequences * letters].
+// logProbs runs the decoder once and returns log-probabilities on the host, [sequences * tokens].
 func logProbs(d beam.Decoder, tokens, parents []int64) ([]float32, error) {
 	scope := torch.NewScope()
 	defer scope.Close()
@@ -150,9 +155,9 @@ func logProbs(d beam.Decoder, tokens, parents []int64) ([]float32, error) {
 	return d.LogProbs(hidden).Float32s(), nil
 }
 
-// nextInputs drops the rows that are done and returns the others and what the decoder is fed next:
-// as many sequences a row as the row with the most paths has. A row with fewer repeats its first
-// parent with padding, which leads nowhere.
+// nextInputs drops the rows that are done and returns the others and the decoder's next inputs: in
+// each row as many sequences as the row with the most paths has. A row with fewer paths is filled
+// with padding, whose scores are ignored.
 func nextInputs(d beam.Decoder, rows []*paths, next [][]int, width int) (remaining []*paths, tokens, parents []int64) {
 	var rowIDs []int
 	maxWidth := 0
@@ -167,14 +172,14 @@ func nextInputs(d beam.Decoder, rows []*paths, next [][]int, width int) (remaini
 	if len(remaining) < len(rows) {
 		d.Keep(rowIDs)
 	}
-	for place, i := range rowIDs {
+	for row, i := range rowIDs {
 		for j := range maxWidth {
 			token, parent := int64(0), 0
 			if j < len(next[i]) {
 				token, parent = int64(rows[i].active[j].token), next[i][j]
 			}
 			tokens = append(tokens, token)
-			parents = append(parents, int64(place*width+parent))
+			parents = append(parents, int64(row*width+parent))
 		}
 	}
 	return remaining, tokens, parents

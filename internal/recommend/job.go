@@ -1,11 +1,11 @@
-// Package recommend examines a trained student. In: a student, a dataset and the settings of an
+// Package recommend evaluates a trained student. In: a student, a dataset and the settings of an
 // evaluation ([Job]); out: what it recommends to each user ([Sequential], [TopN]) and how it
-// explains ([Explain]), in the data's order. The steps: the job's test examples are cut into
-// batches, a batch is decoded, and what was decoded is read. In protocol paper decoding is beam
-// search as transformers 4.36.2 has it ([Search]) and texts are read as the reference's scripts do
-// ([ParseItem]); in protocol clean it walks a trie of the items that may be recommended
-// ([SearchItems]), so that every answer is one. A job may be cut into parts for several workers;
-// their answers merge exactly ([rdrec/internal/prediction.Merge]).
+// explains ([Explain]), in the order of the data. The job's test examples are encoded in batches,
+// each batch is decoded, and the decoded texts are parsed. In protocol paper, decoding is the beam
+// search of package beam, and texts are parsed as by the reference's scripts ([ParseItem]). In
+// protocol clean, decoding is constrained to a trie of the allowed items ([SearchItems]), so every
+// text is an item. A job can be split into shards for several workers; their predictions merge
+// exactly (package prediction).
 package recommend
 
 import (
@@ -20,35 +20,36 @@ import (
 	"rdrec/internal/token"
 )
 
-// Job is an examination of a student, or a part of one.
+// Job is an evaluation of a student, or a shard of one.
 type Job struct {
 	Model     *t5.Model
 	Tokenizer *token.T5
 	Data      *dataset.Dataset
-	// Settings are those that the student was trained with.
+	// Settings are the settings of the training.
 	Settings task.Settings
 	Evaluate spec.Evaluate
-	// Seed draws the order of top-N candidates, and in protocol paper the items that stand for
-	// texts that are no number.
+	// Seed is the seed of the order of top-N candidates and, in protocol paper, of the random items
+	// that replace texts that are not a number.
 	Seed int64
-	// Shard, from 0, is which of Parts equal runs of batches is examined; Parts 0 means 1. Batches
-	// are the same however many parts there are, so that the parts' answers put together by [rdrec/internal/prediction.Merge]
-	// are those of a single one.
+	// Shard, from 0, is the shard to evaluate of Shards contiguous, equal parts of the batches;
+	// Shards 0 means 1. The batches do not depend on Shards, so the merged predictions equal those of
+	// a single shard.
 	Shard, Shards int
-	// Progress, where set, is told after each batch how many of the part's rows are done.
+	// Progress is called after each batch with the number of finished rows of the shard; it may be
+	// nil.
 	Progress func(done, total int)
 }
 
-// plan is the rows of a job in the order in which they are decoded.
+// plan is the rows of a job in decoding order.
 type plan struct {
 	list    task.List
 	encoder *task.Encoder
-	order   []int // elements in the data's order
-	// from and to bound the part's rows within order; batch is how many of them make a batch.
+	order   []int // the index of each row in the order of the data
+	// from and to bound the shard's rows within order; batch is the number of rows in a batch.
 	from, to, batch int
 }
 
-// testList lists limit test examples of a kind, all where limit is 0.
+// testList returns limit test examples of a task, or all if limit is 0.
 func (j Job) testList(tk task.Task, limit int) (task.List, error) {
 	corpus, err := task.New(j.Data, j.Settings)
 	if err != nil {
@@ -58,7 +59,7 @@ func (j Job) testList(tk task.Task, limit int) (task.List, error) {
 	return list.SampleEvenly(limit), err
 }
 
-// plan cuts the job's part out of a list, at a batch's edge.
+// plan selects the job's shard of a list, at batch boundaries.
 func (j Job) plan(list task.List) (*plan, error) {
 	p := &plan{list: list, batch: j.Evaluate.Batch, order: make([]int, len(list.Examples))}
 	for i := range p.order {
@@ -84,8 +85,8 @@ func (j Job) plan(list task.List) (*plan, error) {
 	return p, nil
 }
 
-// sortByLength puts rows of like lengths together, so that little padding is read. It is for
-// protocols in which a row's result does not depend on its batch.
+// sortByLength sorts rows by length, which minimizes padding. It requires a protocol in which a row's
+// result does not depend on its batch.
 func (p *plan) sortByLength() {
 	slices.SortStableFunc(p.order, func(a, b int) int {
 		return len(p.list.Examples[a].Source) - len(p.list.Examples[b].Source)
@@ -97,10 +98,10 @@ func (p *plan) sortByLength() {
 	p.list.Examples = examples
 }
 
-// each calls f with every batch of the part and the place of its first row in order.
+// each calls f with every batch of the shard and the index of its first row in order.
 func (p *plan) each(ctx context.Context, progress func(done, total int), f func(b task.Batch, first int) error) error {
 	list, first := p.list, 0
-	if list.Task != task.Explanation { // explanations may be padded to the longest of the whole list
+	if list.Task != task.Explanation { // explanations can be padded to the longest of the whole list
 		list.Examples, first = list.Examples[p.from:p.to], p.from
 	}
 	for b := range list.Batches(p.encoder, p.batch) {

@@ -6,16 +6,16 @@ import (
 	"unicode"
 )
 
-// ParseItem reads an item id as the reference's scripts do: Python's int() of what stands before
-// the first blank. Signs, single underscores between digits and decimal digits of any script are
-// numbers, so "+7", "1_000" and Arabic digits are; "12.0" and "item_12" are not. Ids beyond an int
-// are clamped: no item has them, so they are misses either way.
+// ParseItem parses an item id as the reference's scripts do: Python's int() of the text before the
+// first space. It accepts signs, single underscores between digits and decimal digits of any script,
+// such as "+7", "1_000" and Arabic digits, but not "12.0" or "item_12". Ids beyond an int are
+// clamped: no item has them, so they are misses either way.
 func ParseItem(text string) (int, bool) {
 	word, _, _ := strings.Cut(text, " ")
 	return pythonInt(strings.TrimFunc(word, unicode.IsSpace))
 }
 
-// pythonInt is Python's int(text) for text without blanks around it.
+// pythonInt returns Python's int(text) for text without surrounding spaces.
 func pythonInt(text string) (int, bool) {
 	sign := 1
 	switch {
@@ -39,7 +39,7 @@ func pythonInt(text string) (int, bool) {
 	return sign * value, afterDigit
 }
 
-// appendDigit is 10*value + digit, or the largest int where that is too large.
+// appendDigit returns 10*value + digit, or the largest int if that overflows.
 func appendDigit(value, digit int) int {
 	if value > (math.MaxInt-digit)/10 {
 		return math.MaxInt
@@ -47,9 +47,9 @@ func appendDigit(value, digit int) int {
 	return 10*value + digit
 }
 
-// decimal is the value of a decimal digit of any script. Unicode encodes each script's ten digits
-// in a row, 0 first, and a range of the table is one or more such rows, so a digit's value is its
-// distance from the range's start, modulo 10.
+// decimal returns the value of a decimal digit of any script. Unicode encodes each script's ten
+// digits consecutively, 0 first, and a range of the table contains one or more such runs, so a
+// digit's value is its distance from the start of the range, modulo 10.
 func decimal(letter rune) (int, bool) {
 	if '0' <= letter && letter <= '9' {
 		return int(letter - '0'), true

@@ -5,45 +5,47 @@ import (
 	"slices"
 )
 
-// Found is an item that a constrained search ended at.
+// Found is an item that a constrained search found.
 type Found struct {
 	Item int
-	// Score is the sum of the log-probabilities of its tokens and the end token, among the tokens
-	// that spell items.
+	// Score is the sum of the log-probabilities of its tokens and the end token, with a softmax over
+	// the tokens of items.
 	Score float64
 }
 
-// path is a way down a row's trie that has not ended.
+// path is an unfinished path in a row's trie.
 type path struct {
 	node  int32
 	token int32 // the last one, 0 at the root
 	score float32
 }
 
-// paths is one row of a constrained search: unlike a [group], whatever it ends at counts, it ends
-// when nothing better can come, and no two of its paths are ever equal.
+// paths is one row of a constrained search. Unlike a group of beam search, it counts every item that
+// it reaches, it ends when no better item is possible, and its paths are always distinct.
 type paths struct {
 	constraint Constraint
 	active     []path
 	found      []Found
-	numBeams   int // how many paths go on
-	numItems   int // how many items are asked for
+	numBeams   int // the number of active paths
+	numItems   int // the number of items to find
 }
 
 // newPaths returns a row before its first step.
-func newPaths(constraint Constraint, width, want int) *paths {
-	return &paths{constraint: constraint, active: make([]path, 1), numBeams: max(width, want), numItems: want}
+func newPaths(constraint Constraint, numBeams, numItems int) *paths {
+	return &paths{
+		constraint: constraint, active: make([]path, 1), numBeams: max(numBeams, numItems), numItems: numItems,
+	}
 }
 
-// step is one way to go on, from the path at place parent.
+// step is a continuation of the path with index parent.
 type step struct {
 	path
 	parent int
 }
 
-// advance takes one step; logProb is the log-probability of a token after the path at a place. It
-// returns the place of each new path's parent. Ties are broken by the parent's place, then by the
-// token.
+// advance takes one step and returns the index of each new path's parent. logProb returns the
+// log-probability of a token after the path with an index. Ties are broken by the parent's index,
+// then by the token.
 func (p *paths) advance(end int32, logProb func(beam int, token int32) float32) []int {
 	var next []step
 	for beam, a := range p.active {
@@ -67,7 +69,7 @@ func (p *paths) advance(end int32, logProb func(beam int, token int32) float32) 
 	return parents
 }
 
-// done says whether no path can lead to anything better than what was found: scores only fall.
+// done reports whether no path can lead to a better item than those found: scores only decrease.
 func (p *paths) done() bool {
 	if len(p.active) == 0 {
 		return true

@@ -11,25 +11,25 @@ import (
 	"rdrec/internal/task"
 )
 
-// Sequential recommends each user's next item after all but the last: the reference's seq.py, or in
-// protocol clean a search among the items that the user has not had.
+// Sequential recommends the item after each user's history: the reference's seq.py or, in protocol
+// clean, a search among the items that are not in the history.
 func Sequential(ctx context.Context, job Job) ([]prediction.Prediction, error) {
 	return job.rank(ctx, task.Sequential, job.Evaluate.SequentialUsers)
 }
 
-// TopN recommends each user one of a list of candidates: the reference's topn.py, or in protocol
-// clean a search among them.
+// TopN recommends one of a list of candidates to each user: the reference's topn.py or, in protocol
+// clean, a search among the candidates.
 func TopN(ctx context.Context, job Job) ([]prediction.Prediction, error) {
 	return job.rank(ctx, task.TopN, job.Evaluate.TopNUsers)
 }
 
-// ranker ranks for the users of one kind of list.
+// ranker ranks items for the users of a list.
 type ranker struct {
 	Job
 	plan     *plan
 	numItems int
-	seen     map[int][]int // backend user: what is dropped
-	catalog  *Catalog      // nil where decoding is free
+	seen     map[int][]int // by user: the items to exclude
+	catalog  *Catalog      // nil if decoding is unconstrained
 }
 
 func (j Job) rank(ctx context.Context, tk task.Task, users int) ([]prediction.Prediction, error) {
@@ -64,7 +64,7 @@ func Rank(ctx context.Context, job Job, list task.List) ([]prediction.Prediction
 	return r.run(ctx)
 }
 
-// run ranks for all users of the plan.
+// run ranks items for all users of the plan.
 func (r *ranker) run(ctx context.Context) ([]prediction.Prediction, error) {
 	var all []prediction.Prediction
 	err := r.plan.each(ctx, r.Progress, func(b task.Batch, first int) error {
@@ -79,7 +79,7 @@ func (r *ranker) run(ctx context.Context) ([]prediction.Prediction, error) {
 	return prediction.Merge(all), err
 }
 
-// itemEncodings spells all items of the data as a target would.
+// newCatalog encodes all items of the data as in a target.
 func (j Job) newCatalog() (*Catalog, error) {
 	encodings := make(map[int][]int32, j.Data.Items)
 	for item := 1; item <= j.Data.Items; item++ {
@@ -89,7 +89,7 @@ func (j Job) newCatalog() (*Catalog, error) {
 	return NewCatalog(encodings, int32(j.Model.End))
 }
 
-// rankings are the batch's users, with nothing recommended yet.
+// rankings returns a prediction for each user of the batch, without items.
 func (r *ranker) rankings(b task.Batch, first int) []prediction.Prediction {
 	all := make([]prediction.Prediction, b.Size)
 	for i := range all {
@@ -99,10 +99,12 @@ func (r *ranker) rankings(b task.Batch, first int) []prediction.Prediction {
 	return all
 }
 
-// constrained ranks a batch by a search that only finds what may be recommended.
+// constrained ranks a batch by a search that finds only allowed items.
 func (r *ranker) constrained(ctx context.Context, b task.Batch, first int) ([]prediction.Prediction, error) {
 	all := r.rankings(b, first)
-	search := ItemSearch{NumBeams: r.Evaluate.NumBeams, NumItems: r.numItems, MaskCross: r.Settings.Protocol.MaskCross}
+	search := ItemSearch{
+		NumBeams: r.Evaluate.NumBeams, NumItems: r.numItems, MaskCross: r.Settings.Protocol.MaskCross,
+	}
 	for i, ranking := range all {
 		trie := r.catalog.Trie
 		if r.plan.list.Task == task.TopN {
@@ -127,7 +129,7 @@ func (r *ranker) constrained(ctx context.Context, b task.Batch, first int) ([]pr
 	return all, nil
 }
 
-// unconstrained ranks a batch by what the student writes when it may write anything.
+// unconstrained ranks a batch by the texts that the student generates freely.
 func (r *ranker) unconstrained(ctx context.Context, b task.Batch, first int) ([]prediction.Prediction, error) {
 	all := r.rankings(b, first)
 	config := beam.DefaultConfig()
@@ -151,16 +153,16 @@ func (r *ranker) unconstrained(ctx context.Context, b task.Batch, first int) ([]
 	return all, nil
 }
 
-// randomItemStream numbers the stream of random items of a user in a kind of list: the draws of one
-// user do not depend on the others, so that parts of a job draw the same.
+// randomItemStream returns the random stream of a user's random items in a task. Each user has a
+// stream, so shards sample the same items as the whole job.
 func randomItemStream(tk task.Task, user int) uint64 {
-	const draws = 1 << 48 // apart from the streams of package task
-	return draws + uint64(user)*uint64(len(task.Tasks())) + uint64(tk)
+	const randomItems = 1 << 48 // above the streams of package task
+	return randomItems + uint64(user)*uint64(len(task.Tasks())) + uint64(tk)
 }
 
-// parseTexts makes items of texts as the reference does: items of the history are dropped without
-// refilling, and what is no number becomes a random item, even one of the history (REFERENCE.md 12
-// to 15). The reference draws it without a seed.
+// parseTexts converts texts to items as the reference does: items of the history are dropped without
+// refilling, and text that is not a number becomes a random item, even one of the history
+// (docs/deviations.md 12 to 15). The reference samples it without a seed.
 func parseTexts(p *prediction.Prediction, seen []int, items int, random task.Random) {
 	for _, text := range p.Texts {
 		item, ok := ParseItem(text)

@@ -12,62 +12,67 @@ import (
 	"rdrec/internal/token"
 )
 
-// Recommender answers for a trained student when nobody knows the truth: what a user may like next,
-// and why. It always searches among the items that the user has not had, with padding hidden,
-// whatever protocol the student was trained in: an answer is an item of the shop, and does not
-// depend on who else asks at the same time. It keeps what all answers need; it is for one goroutine
-// at a time.
+// Recommender recommends and explains items for users whose next item is unknown. It always searches
+// among the items that the user has not had, with padding masked, whatever the protocol of the
+// training: every recommendation is an item of the shop, and does not depend on the other users of
+// the request. It caches the catalog. Use it from one goroutine at a time.
 type Recommender struct {
 	job     Job
 	corpus  *task.Corpus
 	catalog *Catalog
 }
 
-// NewRecommender returns the advisor of a student. The settings of method and evaluation are those
-// that it was trained and examined with.
-func NewRecommender(model *t5.Model, tokenizer *token.T5, data *dataset.Dataset, method spec.Method, settings spec.Evaluate) (*Recommender, error) {
+// NewRecommender returns the recommender of a student. Method and settings are those of its training
+// and its evaluation.
+func NewRecommender(
+	model *t5.Model, tokenizer *token.T5, data *dataset.Dataset, method spec.Method, settings spec.Evaluate,
+) (*Recommender, error) {
 	protocol, err := spec.ProtocolNamed(spec.Clean)
 	if err != nil {
 		return nil, err
 	}
-	a := &Recommender{job: Job{
+	r := &Recommender{job: Job{
 		Model: model, Tokenizer: tokenizer, Data: data, Evaluate: settings,
 		Settings: task.Settings{Method: method, Protocol: protocol, Negatives: data.Stats().Negatives},
 	}}
-	if a.corpus, err = task.New(data, a.job.Settings); err != nil {
+	if r.corpus, err = task.New(data, r.job.Settings); err != nil {
 		return nil, err
 	}
-	a.catalog, err = a.job.newCatalog()
-	return a, err
+	r.catalog, err = r.job.newCatalog()
+	return r, err
 }
 
-// Recommend recommends up to k unseen items to each of the users, best first, in the users' order.
-// A user who has had all but fewer gets those.
-func (a *Recommender) Recommend(ctx context.Context, users []dataset.User, k int, progress func(done, total int)) ([]prediction.Prediction, error) {
-	list, err := a.corpus.NextItemList(users)
+// Recommend recommends up to k unseen items to each of the users, best first, in the order of the
+// users. A user with fewer unseen items gets all of them.
+func (r *Recommender) Recommend(
+	ctx context.Context, users []dataset.User, k int, progress func(done, total int),
+) ([]prediction.Prediction, error) {
+	list, err := r.corpus.NextItemList(users)
 	if err != nil {
 		return nil, err
 	}
-	job := a.job
+	job := r.job
 	job.Progress = progress
 	p, err := job.plan(list)
 	if err != nil {
 		return nil, fmt.Errorf("next item: %w", err)
 	}
-	r := &ranker{Job: job, plan: p, numItems: k, seen: make(map[int][]int, len(users)), catalog: a.catalog}
+	ranker := &ranker{Job: job, plan: p, numItems: k, seen: make(map[int][]int, len(users)), catalog: r.catalog}
 	for _, user := range users {
-		r.seen[user.ID] = user.Items
+		ranker.seen[user.ID] = user.Items
 	}
-	return r.run(ctx)
+	return ranker.run(ctx)
 }
 
-// Explain writes why each user would choose the item beside it, in the order of the pairs.
-func (a *Recommender) Explain(ctx context.Context, pairs []task.Pair, progress func(done, total int)) ([]string, error) {
-	list, err := a.corpus.ExplanationList(pairs)
+// Explain generates an explanation for each pair of user and item, in the order of the pairs.
+func (r *Recommender) Explain(
+	ctx context.Context, pairs []task.Pair, progress func(done, total int),
+) ([]string, error) {
+	list, err := r.corpus.ExplanationList(pairs)
 	if err != nil {
 		return nil, err
 	}
-	job := a.job
+	job := r.job
 	job.Progress = progress
 	generated, err := job.explain(ctx, list)
 	if err != nil {

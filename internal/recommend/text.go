@@ -11,7 +11,7 @@ import (
 	"rdrec/internal/token"
 )
 
-// Explain writes why the users of the test explanations chose their items: the reference's exp.py.
+// Explain generates the explanations of the test records, as the reference's exp.py does.
 func Explain(ctx context.Context, job Job) ([]prediction.Text, error) {
 	if job.Evaluate.Explanations < 0 {
 		return nil, nil
@@ -23,14 +23,15 @@ func Explain(ctx context.Context, job Job) ([]prediction.Text, error) {
 	return job.explain(ctx, list)
 }
 
-// explain writes the explanations of a list.
+// explain generates the explanations of a list.
 func (j Job) explain(ctx context.Context, list task.List) ([]prediction.Text, error) {
 	p, err := j.plan(list)
 	if err != nil {
 		return nil, fmt.Errorf("explanation: %w", err)
 	}
 	e, config := j.Evaluate, beam.DefaultConfig()
-	config.NumBeams, config.NumBeamGroups, config.NumReturnSequences = e.ExplanationNumBeams, e.ExplanationNumBeamGroups, 1
+	config.NumBeams, config.NumBeamGroups = e.ExplanationNumBeams, e.ExplanationNumBeamGroups
+	config.NumReturnSequences = 1
 	config.MinLength, config.MaxLength = e.MinLength, e.MaxLength
 	var all []prediction.Text
 	err = p.each(ctx, j.Progress, func(b task.Batch, first int) error {
@@ -55,8 +56,8 @@ func (j Job) explain(ctx context.Context, list task.List) ([]prediction.Text, er
 	return prediction.Merge(all), err
 }
 
-// text decodes what was generated. The student's vocabulary is a little larger than the
-// tokenizer's; the reference fails on the ids between them, here they are no text.
+// text decodes a hypothesis. The student's vocabulary is slightly larger than the tokenizer's; the
+// reference fails on the additional ids, which are dropped here.
 func (j Job) text(h beam.Hypothesis) (string, error) {
 	var ids []int32
 	for _, id := range h.Tokens {

@@ -7,25 +7,24 @@ import (
 	"slices"
 )
 
-// errDuplicate says that two items are spelt with the same tokens.
+// errDuplicate reports that two items are encoded as the same tokens.
 var errDuplicate = errors.New("two items have the same token sequence")
 
-// Trie is the items that may be decoded, as the sequences of tokens that spell them. It is flat:
-// the edges of node n are places first[n] to first[n+1] of token and child, in the order of token.
-// Node 0 is the root.
+// Trie contains the token sequences of the items that can be decoded. It is flat: the edges of node
+// n are the elements first[n] to first[n+1] of token and child, in ascending order of token. Node 0
+// is the root.
 type Trie struct {
-	first  []int32 // [nodeOf+1]
-	token  []int32 // [edges]
-	child  []int32 // [edges]
-	item   []int32 // [nodeOf], the item that ends here, 0 none
-	count  []int32 // [nodeOf], how many items end here or below
-	nodeOf map[int]int32
-	parent []int32 // [nodeOf], the parent; the root is its own
+	first  []int32       // [nodes+1]
+	token  []int32       // [edges]
+	child  []int32       // [edges]
+	item   []int32       // [nodes], the item that ends here, 0 for none
+	count  []int32       // [nodes], the number of items that end here or below
+	nodeOf map[int]int32 // by item
+	parent []int32       // [nodes], the parent; the root is its own
 	depth  int
 }
 
-// NewTrie makes the trie of a catalogue: for each item, the tokens that spell it, without the end
-// token.
+// NewTrie returns the trie of items, given the tokens of each without the end token.
 func NewTrie(encodings map[int][]int32) (*Trie, error) {
 	items := slices.Collect(maps.Keys(encodings))
 	slices.SortFunc(items, func(a, b int) int { return slices.Compare(encodings[a], encodings[b]) })
@@ -42,15 +41,15 @@ func NewTrie(encodings map[int][]int32) (*Trie, error) {
 	return t, nil
 }
 
-// pendingNode is a node in the making: the items whose spelling starts with its path, and the
-// path's length.
+// pendingNode is a node that is not built yet: the items whose tokens start with its path, and the
+// length of the path.
 type pendingNode struct {
 	items  []int
 	depth  int
 	parent int32
 }
 
-// build lays the nodes out breadth first, so that a node's edges lie together.
+// build orders the nodes breadth first, so that the edges of a node are adjacent.
 func (t *Trie) build(items []int, encodings map[int][]int32) {
 	queue := []pendingNode{{items: items}}
 	for node := int32(0); int(node) < len(queue); node++ {
@@ -81,37 +80,36 @@ func (t *Trie) build(items []int, encodings map[int][]int32) {
 	t.first = append(t.first, int32(len(t.token)))
 }
 
-// Items is how many items the trie holds.
+// Items returns the number of items.
 func (t *Trie) Items() int { return int(t.count[0]) }
 
-// Depth is the number of tokens of the longest item.
+// Depth returns the number of tokens of the longest item.
 func (t *Trie) Depth() int { return t.depth }
 
-// Tokens is the different tokens that spell items, in order.
+// Tokens returns the distinct tokens of all items, in ascending order.
 func (t *Trie) Tokens() []int32 {
 	tokens := slices.Clone(t.token)
 	slices.Sort(tokens)
 	return slices.Compact(tokens)
 }
 
-// Constraint says how the sequences of one row may go on.
+// Constraint determines which items a row can decode to.
 type Constraint interface {
-	// Recommend calls emit with each token that may follow the path to node, in order, and the node
+	// Next calls emit with each token that can follow the path to node, in order, and the node that
 	// it leads to.
 	Next(node int32, emit func(token, child int32))
-	// Item is the item that may end at node, or 0.
+	// Item returns the allowed item that ends at node, or 0.
 	Item(node int32) int
-	// Items is how many items may be found.
+	// Items returns the number of allowed items.
 	Items() int
-	// baseTrie is the trie that the constraint is about, and mark sets, a byte a node of it, which
-	// may be entered and where an item may end.
+	// baseTrie returns the underlying trie. fillMasks sets a byte per node of it to 1: in enter if the
+	// node can be entered, in end if an allowed item ends there.
 	baseTrie() *Trie
 	fillMasks(enter, end []byte)
 }
 
-// Except returns the constraint that allows every item of the trie but the given ones: a row's
-// catalogue without what the user has seen. Items that the trie does not hold, and repeated ones,
-// are ignored.
+// Except returns the constraint that allows every item of the trie except the given ones, such as
+// those that the user has seen. Items that are not in the trie, and repeated ones, are ignored.
 func (t *Trie) Except(items []int) Constraint {
 	excluded := map[int32]int32{}
 	seen := make(map[int]bool, len(items))
@@ -129,15 +127,15 @@ func (t *Trie) Except(items []int) Constraint {
 	return &exclusion{trie: t, excluded: excluded, seen: seen}
 }
 
-// exclusion is a trie without some of its items; gone counts how many of the items at and below a
-// node are left out.
+// exclusion is a trie without some of its items; excluded counts the excluded items at or below a
+// node.
 type exclusion struct {
 	trie     *Trie
 	excluded map[int32]int32
 	seen     map[int]bool
 }
 
-// Recommend implements [Constraint]; branches that hold only left out items are not entered.
+// Next implements [Constraint]; branches with only excluded items are skipped.
 func (e *exclusion) Next(node int32, emit func(token, child int32)) {
 	for edge := e.trie.first[node]; edge < e.trie.first[node+1]; edge++ {
 		child := e.trie.child[edge]
@@ -172,8 +170,8 @@ func (e *exclusion) fillMasks(enter, end []byte) {
 	}
 }
 
-// Only returns the trie of the given items alone: a row's candidates. Items that this trie does not
-// hold are an error.
+// Only returns the trie of the given items, such as a row's candidates. An item that is not in this
+// trie is an error.
 func (t *Trie) Only(items []int) (*Trie, error) {
 	encodings := make(map[int][]int32, len(items))
 	for _, item := range items {
@@ -186,7 +184,7 @@ func (t *Trie) Only(items []int) (*Trie, error) {
 	return NewTrie(encodings)
 }
 
-// tokensTo is the tokens on the path to node.
+// tokensTo returns the tokens on the path to node.
 func (t *Trie) tokensTo(node int32) []int32 {
 	var tokens []int32
 	for ; node != 0; node = t.parent[node] {
