@@ -6,9 +6,9 @@ import (
 	"rdrec/internal/metric"
 )
 
-// ablate tests every ablation against the student that it is of: on the same users by a paired
-// bootstrap and, where there are trials enough, on the same seeds. They are a family of their own
-// for Holm's correction: each asks what one switch is worth.
+// ablate tests every ablation against its student: on the same users by a paired bootstrap and, with
+// enough trials, on the same seeds. Holm's correction covers the ablations separately, because each
+// measures the effect of one switch.
 func (t *Table) ablate(seed int64) {
 	t.Ablations = nil
 	for _, row := range t.Rows {
@@ -29,20 +29,22 @@ func (t *Table) ablate(seed int64) {
 	}
 }
 
-// shownAblation is one line of the ablations' table.
+// shownAblation is a row of the table of ablations.
 type shownAblation struct {
 	Comparison
-	// Figure is the ablation's, Whole the student's that it is of.
+	// Figure is the score of the ablation, and Base that of its student.
 	Figure, Base string
-	// Range is the difference's 95% interval, or why there is none.
+	// Range is the 95% interval of the difference, or why there is none.
 	Range string
 }
 
-// ablations are the lines of the ablations' table.
+// ablations returns the rows of the table of ablations.
 func ablations(t Table) []shownAblation {
 	shown := make([]shownAblation, len(t.Ablations))
 	for i, c := range t.Ablations {
-		shown[i] = shownAblation{Comparison: c, Figure: t.mean(c.Student, c.Metric), Base: t.mean(c.Other, c.Metric), Range: c.Note}
+		shown[i] = shownAblation{
+			Comparison: c, Figure: t.mean(c.Student, c.Metric), Base: t.mean(c.Other, c.Metric), Range: c.Note,
+		}
 		if c.Interval != nil {
 			shown[i].Range = signed(c.Interval.Low) + " to " + signed(c.Interval.High)
 		}
@@ -50,7 +52,7 @@ func ablations(t Table) []shownAblation {
 	return shown
 }
 
-// mean is a row's figure.
+// mean returns the formatted score of a row.
 func (t Table) mean(method, name string) string {
 	for _, row := range t.Rows {
 		if row.Method != method {
@@ -63,12 +65,14 @@ func (t Table) mean(method, name string) string {
 	return "-"
 }
 
-// ablations writes what each switch is worth.
+// ablations writes the effect of each switch.
 func (t *text) ablations(table Table) {
 	if len(table.Ablations) == 0 {
 		return
 	}
-	rows := [][]string{{"flipped switch", "metric", "flipped", "as it is", "difference", "95% interval", "over", "p", "p (Holm)"}}
+	rows := [][]string{{
+		"flipped switch", "metric", "flipped", "as it is", "difference", "95% interval", "over", "p", "p (Holm)",
+	}}
 	for _, a := range ablations(table) {
 		rows = append(rows, []string{
 			a.Student, a.Metric, a.Figure, a.Base, signed(a.Difference), a.Range, fmt.Sprintf("%s %s", thousands(a.N), a.Over),
@@ -77,6 +81,6 @@ func (t *text) ablations(table Table) {
 	}
 	t.line("")
 	t.grid(rows)
-	t.wrap("  ", "Difference: flipped less as it is, on the same users (paired bootstrap) or seeds (paired t-test). p (Holm) is corrected for this "+
-		"table's rows by the same test.")
+	t.wrap("  ", "Difference: flipped minus as it is, on the same users (paired bootstrap) or seeds "+
+		"(paired t-test). p (Holm) is corrected for this table's rows by the same test.")
 }

@@ -12,11 +12,11 @@ import (
 
 // Thresholds of the caveats.
 const (
-	lowGrounding   = 0.5  // share of a rationale's words from its review, below which the teacher mostly hallucinates
-	highQuarantine = 0.05 // share of replies given up, above which the reader should know
+	lowGrounding   = 0.5  // share of words from the review below which the teacher mostly hallucinates
+	highQuarantine = 0.05 // share of quarantined replies above which there is a caveat
 )
 
-// Conclude sets the verdict and the caveats from everything else in the report, the gravest caveat
+// Conclude sets the verdict and the caveats from the rest of the report, the most serious caveat
 // first. Call it last.
 func (r *Report) Conclude() {
 	r.Verdict, r.Caveats = nil, nil
@@ -43,7 +43,7 @@ func (r *Report) warn(level audit.Level, format string, args ...any) {
 	r.Caveats = append(r.Caveats, Caveat{level, fmt.Sprintf(format, args...)})
 }
 
-// verdict says how often a student is right and what it beats.
+// verdict returns a student's hit rates and the rows that it beats.
 func verdict(table Table, row Row) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s task: %s", capital(table.Task), row.Method)
@@ -77,7 +77,7 @@ func bounds(cell Cell) string {
 	return fmt.Sprintf("; 95%% interval %s to %s", figure(cell.Interval.Low), figure(cell.Interval.High))
 }
 
-// baselineCaveats says which simpler rows a student does not beat.
+// baselineCaveats adds a caveat for each simpler row that a student does not beat.
 func (r *Report) baselineCaveats() {
 	for _, table := range r.Tables {
 		for _, row := range table.Rows {
@@ -102,21 +102,23 @@ func (r *Report) baselineCaveat(table Table, row, other Row) {
 	if other.Kind == ModelRow {
 		simpler = "a small transformer that reads item sequences only"
 	}
-	against := fmt.Sprintf("%s %s against %s, p = %s", primaryMetric, figure(mine.Mean), figure(theirs.Mean), pValue(c.Holm))
+	against := fmt.Sprintf("%s %s against %s, p = %s",
+		primaryMetric, figure(mine.Mean), figure(theirs.Mean), pValue(c.Holm))
 	switch {
 	case other.Kind == RuleRow:
-		r.warn(audit.Leak, "%s does not beat the rule that reads only item ids (%s task: %s): it has not shown that it learned "+
-			"more than the item ids reveal.", row.Method, table.Task, against)
+		r.warn(audit.Leak, "%s does not beat the rule that reads only item ids (%s task: %s): "+
+			"it has not shown that it learned more than the item ids reveal.", row.Method, table.Task, against)
 	case stands == worse:
-		r.warn(audit.Caution, "%s does worse than %s, %s (%s task: %s).", row.Method, other.Method, simpler, table.Task, against)
+		r.warn(audit.Caution, "%s does worse than %s, %s (%s task: %s).",
+			row.Method, other.Method, simpler, table.Task, against)
 	default:
 		r.warn(audit.Caution, "%s cannot be told apart from %s, %s (%s task: %s).",
 			row.Method, other.Method, simpler, table.Task, against)
 	}
 }
 
-// idLeakCaveats says where item ids alone give the answer away among candidates: the rule is then
-// far above chance and above popularity.
+// idLeakCaveats adds a caveat for each task whose item ids alone reveal the answer among the
+// candidates: the rule is significantly above chance and popularity.
 func (r *Report) idLeakCaveats() {
 	const name = "HR@10"
 	for _, table := range r.Tables {
@@ -131,16 +133,20 @@ func (r *Report) idLeakCaveats() {
 		}
 		for _, row := range table.Rows {
 			cell, found := row.Cell(name)
-			if row.Kind != RuleRow || !found || cell.Interval == nil || cell.Interval.Low <= max(chance, popular) {
+			if row.Kind != RuleRow || !found || cell.Interval == nil {
 				continue
 			}
-			r.warn(audit.Leak, "The item ids leak the candidates of the %s task: the rule that reads nothing else has an %s of %s, popularity %s, "+
-				"chance %s. Scores of this task also measure the item indexing.", table.Task, name, figure(cell.Mean), figure(popular), figure(chance))
+			if cell.Interval.Low <= max(chance, popular) {
+				continue
+			}
+			r.warn(audit.Leak, "The item ids leak the candidates of the %s task: the rule that reads nothing else "+
+				"has an %s of %s, popularity %s, chance %s. Scores of this task also measure the item indexing.",
+				table.Task, name, figure(cell.Mean), figure(popular), figure(chance))
 		}
 	}
 }
 
-// auditCaveats takes over what the audit found, but not what it looked for in vain.
+// auditCaveats adds the findings of the audit, without those that are fine.
 func (r *Report) auditCaveats() {
 	if r.Audit == nil {
 		return
@@ -152,7 +158,8 @@ func (r *Report) auditCaveats() {
 	}
 }
 
-// trainingCaveats says what short or single training means, once for all students that share it.
+// trainingCaveats adds caveats about short trainings and single trials, one for all students that
+// share it.
 func (r *Report) trainingCaveats() {
 	var improving, stoppedEarly, fromRandom, notices []string
 	for _, s := range r.Students {
@@ -172,30 +179,34 @@ func (r *Report) trainingCaveats() {
 			}
 		}
 	}
-	r.warnStudents(improving, "Under-trained: the validation loss was still falling when training ended, %s. Longer training may well do better.")
-	r.warnStudents(stoppedEarly, "Stopped early, %s: in protocol paper the patience never resets after an improvement, as in the reference.")
-	r.warnStudents(fromRandom, "The student (%s) starts from random weights; the paper's starts from a pretrained T5.")
+	r.warnStudents(improving, "Under-trained: the validation loss was still falling when training ended, %s. "+
+		"Longer training may well do better.")
+	r.warnStudents(stoppedEarly, "Stopped early, %s: in protocol paper the patience never resets after an "+
+		"improvement, as in the reference.")
+	r.warnStudents(fromRandom, "The student (%s) starts from random weights; "+
+		"the paper's starts from a pretrained T5.")
 	for _, notice := range notices {
 		r.warn(audit.Caution, "%s", notice)
 	}
 	if r.Trials < 2 && len(r.Students) > 0 {
-		r.warn(audit.Caution, "One seed only: how much the figures vary from seed to seed is not known, and no comparison over seeds can be made.")
+		r.warn(audit.Caution, "One seed only: how much the scores vary from seed to seed is unknown, "+
+			"and no comparison over seeds is possible.")
 	}
 }
 
-// stillImproving says whether training ended while the validation loss was still getting better.
+// stillImproving reports whether training ended while the validation loss was still falling.
 func (s Student) stillImproving() bool {
 	return !s.StoppedEarly && s.BestEpoch == s.Epochs && s.Epochs > 0
 }
 
-// warnStudents is a caution about some students or sizes, if there are any.
-func (r *Report) warnStudents(whom []string, format string) {
-	if len(whom) > 0 {
-		r.warn(audit.Caution, format, listed(whom))
+// warnStudents adds a caveat about students or sizes, if there are any.
+func (r *Report) warnStudents(names []string, format string) {
+	if len(names) > 0 {
+		r.warn(audit.Caution, format, listed(names))
 	}
 }
 
-// rationaleCaveats says what the rationales are worth.
+// rationaleCaveats adds caveats about the quality of the rationales.
 func (r *Report) rationaleCaveats() {
 	t := r.Teacher
 	if t == nil || t.Wanted == 0 {
@@ -206,30 +217,31 @@ func (r *Report) rationaleCaveats() {
 		return
 	}
 	if t.Wanted < t.Explanations {
-		r.warn(audit.Caution, "Only %s of %s explanations were distilled: the rationale task saw that part of the data.",
-			thousands(t.Wanted), thousands(t.Explanations))
+		r.warn(audit.Caution, "Only %s of %s explanations were distilled: the rationale task saw that part of the "+
+			"data.", thousands(t.Wanted), thousands(t.Explanations))
 	}
 	if quarantined := float64(t.Quarantined) / float64(t.Wanted); quarantined > highQuarantine {
 		r.warn(audit.Caution, "%s of the teacher's replies could not be used (%s of %s).",
 			percent(quarantined), thousands(t.Quarantined), thousands(t.Wanted))
 	}
 	if t.Grounded < lowGrounding {
-		r.warn(audit.Caution, "The teacher, %s, mostly hallucinates: %s of its rationales' content words occur in the review. They show that the "+
-			"pipeline works, not what users prefer.", t.Model, percent(t.Grounded))
+		r.warn(audit.Caution, "The teacher, %s, mostly hallucinates: %s of its rationales' content words occur in the "+
+			"review. They show that the pipeline works, not what users prefer.", t.Model, percent(t.Grounded))
 	}
 }
 
-// protocolCaveats says how protocol paper counts.
+// protocolCaveats adds notes and caveats about the protocol.
 func (r *Report) protocolCaveats() {
 	if r.Protocol == spec.Paper && len(r.Tables) > 0 {
-		r.warn(audit.Fine, "Protocol paper counts as the reference does: an item recommended twice counts twice, text that is no item becomes a "+
-			"random one, and padding takes part in loss and attention (docs/deviations.md lists it all). Protocol clean does not.")
+		r.warn(audit.Fine, "Protocol paper counts as the reference does: an item recommended twice counts twice, "+
+			"text that is not an item becomes a random one, and padding takes part in loss and attention "+
+			"(docs/deviations.md lists all deviations). Protocol clean does not.")
 	}
 	if len(r.Switches) > 0 {
-		r.warn(audit.Fine, "This is not protocol %s as its row has it: the spec has %s.", r.Protocol, listed(r.Switches))
+		r.warn(audit.Fine, "The spec changes switches of protocol %s: %s.", r.Protocol, listed(r.Switches))
 	}
 	if n := r.Data.Indexing; r.Protocol == spec.Clean && n.Leaks {
-		r.warn(audit.Caution, "The spec has protocol clean, but items keep ids that held-out items influenced (data.indexing %s: %s). "+
-			"Take random, sequential, collaborative or semantic.", n.Name, n.About)
+		r.warn(audit.Caution, "The spec has protocol clean, but held-out items influence the item ids "+
+			"(data.indexing %s: %s). Use random, sequential, collaborative or semantic.", n.Name, n.About)
 	}
 }

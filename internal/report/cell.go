@@ -2,18 +2,18 @@ package report
 
 import "rdrec/internal/metric"
 
-// Cell is one figure of a table: a metric of a method over its trials.
+// Cell is a cell of a table: a metric of a method over its trials.
 type Cell struct {
 	Mean float64
-	// SD is the standard deviation over Trials; 0 for one.
+	// SD is the standard deviation over Trials; 0 for one trial.
 	SD     float64
 	Trials int
-	// Interval is the mean's 95% interval: over trials where there are two or more, else over
-	// users; nil where neither is known.
+	// Interval is the 95% interval of the mean: over trials if there are two or more, otherwise over
+	// users; nil if neither is known.
 	Interval *metric.Interval
 }
 
-// Cell is the row's figure for a metric, and whether it has one.
+// Cell returns the row's cell for a metric, and whether it has one.
 func (r Row) Cell(name string) (Cell, bool) {
 	var values []float64
 	cell := Cell{}
@@ -38,8 +38,7 @@ func (r Row) Cell(name string) (Cell, bool) {
 	return cell, true
 }
 
-// Metrics are the names of the metrics that the table has figures for, in the order of
-// [metric.Table].
+// Metrics returns the names of the table's metrics, in the order of [metric.Table].
 func (t Table) Metrics() []string {
 	var names []string
 	for _, name := range metric.Names(metric.Rankings) {
@@ -53,7 +52,7 @@ func (t Table) Metrics() []string {
 	return names
 }
 
-// best is the highest mean of a metric.
+// best returns the highest mean of a metric.
 func (t Table) best(name string) float64 {
 	best := 0.0
 	for _, row := range t.Rows {
@@ -64,7 +63,7 @@ func (t Table) best(name string) float64 {
 	return best
 }
 
-// trials is the most trials of any row.
+// trials returns the largest number of trials of any row.
 func (t Table) trials() int {
 	most := 0
 	for _, row := range t.Rows {
@@ -73,7 +72,7 @@ func (t Table) trials() int {
 	return most
 }
 
-// perUser is a metric of every user, averaged over trials; nil where a trial lacks it.
+// perUser returns a metric of every user, averaged over trials; nil if a trial lacks it.
 func (r Row) perUser(name string) []float64 {
 	var sum []float64
 	for _, trial := range r.Trials {
@@ -95,7 +94,7 @@ func (r Row) perUser(name string) []float64 {
 	return sum
 }
 
-// perTrial are a metric of every trial.
+// perTrial returns a metric of every trial.
 func (r Row) perTrial(name string) []float64 {
 	var values []float64
 	for _, trial := range r.Trials {

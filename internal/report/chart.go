@@ -10,15 +10,15 @@ import (
 	"rdrec/internal/prediction"
 )
 
-// panel is one small chart of horizontal bars: a metric, a bar for each method, all panels of a
-// table on one scale. Lengths are in units of the SVG's view box.
+// panel is a chart of horizontal bars for one metric, with a bar for each method. All panels of a table
+// have the same scale. Lengths are in units of the SVG's view box.
 type panel struct {
 	Metric        string
 	Width, Height float64
-	Left, Base    float64 // where bars begin, where the axis lies
+	Left, Base    float64 // the start of the bars, and the axis
 	Bars          []bar
 	Ticks         []tick
-	// AltText say the same for people who do not see the chart.
+	// AltText describes the chart for people who cannot see it.
 	AltText string
 }
 
@@ -30,7 +30,7 @@ type bar struct {
 	Length float64
 	Value  string
 	ValueX float64
-	// Low and High are the ends of the whisker; both 0 where there is no interval.
+	// Low and High are the ends of the whisker; both are 0 if there is no interval.
 	Low, High float64
 }
 
@@ -46,9 +46,10 @@ const (
 	axisHeight                  = 22.0
 )
 
-// panels draws the metrics that a reader looks at first.
+// panels returns the charts of the main metrics.
 func panels(table Table) []panel {
-	table.Rows = slices.DeleteFunc(slices.Clone(table.Rows), func(row Row) bool { return row.Kind == AblationRow }) // they have a table
+	isAblation := func(row Row) bool { return row.Kind == AblationRow } // they have a table of their own
+	table.Rows = slices.DeleteFunc(slices.Clone(table.Rows), isAblation)
 	highest := 0.0
 	shown := []string{"HR@1", "HR@10", "NDCG@10"}
 	for _, name := range shown {
@@ -65,7 +66,7 @@ func panels(table Table) []panel {
 	var result []panel
 	for _, name := range shown {
 		if slices.Contains(table.Metrics(), name) {
-			result = append(result, drawPanel(table, name, steps))
+			result = append(result, renderPanel(table, name, steps))
 		}
 	}
 	return result
@@ -78,7 +79,7 @@ func upper(interval *metric.Interval) float64 {
 	return interval.High
 }
 
-func drawPanel(table Table, name string, steps []float64) panel {
+func renderPanel(table Table, name string, steps []float64) panel {
 	top := steps[len(steps)-1]
 	scale := func(value float64) float64 { return barLeft + value/top*(barWidth-barLeft-barRight) }
 	base := barTop + barRow*float64(len(table.Rows))
@@ -114,7 +115,7 @@ type curve struct {
 	Left, Right, Top, Bottom float64
 	Lines                    []line
 	X, Y                     []tick
-	// BestEpoch is where the kept epoch lies; 0 when unknown.
+	// BestEpoch is the epoch whose weights were kept, 0 if unknown; Best is its position.
 	Best      float64
 	BestEpoch int
 	AltText   string
@@ -122,9 +123,9 @@ type curve struct {
 
 type line struct {
 	Name  string
-	Class string // "train", or "valid-1" and on
+	Class string // "train", or "valid-1" and so on
 	Path  string
-	// EndX and EndY are the last point; LabelY is where its name stands without touching another.
+	// EndX and EndY are the last point; LabelY is the position of its label, apart from the others.
 	EndX, EndY, LabelY float64
 }
 
@@ -136,14 +137,14 @@ const (
 	labelGap                = 16.0
 )
 
-// series is one line's values by epoch.
+// series is the values of a line by epoch.
 type series struct {
 	name, class string
 	values      []float64
 }
 
-// drawCurve draws a student's losses; nil where it has fewer than two epochs or none.
-func drawCurve(s Student) *curve {
+// renderCurve returns the chart of a student's losses; nil for fewer than two epochs.
+func renderCurve(s Student) *curve {
 	if len(s.Curve) < 2 {
 		return nil
 	}
@@ -180,14 +181,14 @@ func drawCurve(s Student) *curve {
 		}
 	}
 	for _, one := range all {
-		c.Lines = append(c.Lines, drawLine(one, s.Curve, x, y))
+		c.Lines = append(c.Lines, renderLine(one, s.Curve, x, y))
 	}
 	separateLabels(c.Lines)
 	c.AltText = curveAltText(s, all)
 	return c
 }
 
-func drawLine(one series, epochs []prediction.Epoch, x, y func(float64) float64) line {
+func renderLine(one series, epochs []prediction.Epoch, x, y func(float64) float64) line {
 	var path strings.Builder
 	l := line{Name: one.name, Class: one.class}
 	for i, value := range one.values {
@@ -202,7 +203,7 @@ func drawLine(one series, epochs []prediction.Epoch, x, y func(float64) float64)
 	return l
 }
 
-// seriesOf gathers the training loss and each kind of validation loss that every epoch has.
+// seriesOf returns the training loss and the validation loss of each task that every epoch has.
 func seriesOf(s Student) []series {
 	train := series{name: "training", class: "train"}
 	for _, epoch := range s.Curve {
@@ -231,7 +232,7 @@ func curveAltText(s Student, all []series) string {
 	return fmt.Sprintf("Losses of %s, seed %d, over %d epochs: %s", s.Method, s.Seed, len(s.Curve), strings.Join(words, ", "))
 }
 
-// separateLabels moves labels apart that would touch, keeping their order.
+// separateLabels moves overlapping labels apart and keeps their order.
 func separateLabels(lines []line) {
 	order := make([]int, len(lines))
 	for i := range order {
@@ -246,7 +247,7 @@ func separateLabels(lines []line) {
 	for i := 1; i < len(order); i++ {
 		lines[order[i]].LabelY = max(lines[order[i]].LabelY, lines[order[i-1]].LabelY+labelGap)
 	}
-	// What was pushed below the axis pushes the others up again.
+	// Labels below the axis are moved up again, and the others with them.
 	limit := curveHeight - curveBottom
 	for i := len(order) - 1; i >= 0; i-- {
 		lines[order[i]].LabelY = min(lines[order[i]].LabelY, limit)
@@ -254,7 +255,7 @@ func separateLabels(lines []line) {
 	}
 }
 
-// ticks are round numbers, about five steps, that enclose low and high.
+// ticks returns round numbers, in about five steps, that enclose low and high.
 func ticks(low, high float64) []float64 {
 	if high <= low {
 		high = low + 1
@@ -277,13 +278,13 @@ func ticks(low, high float64) []float64 {
 	return all
 }
 
-// number writes a tick without superfluous digits.
+// number formats a tick without trailing zeros.
 func number(x float64) string {
 	text := fmt.Sprintf("%.4f", x)
 	return strings.TrimSuffix(strings.TrimRight(text, "0"), ".")
 }
 
-// trimmed writes a value with three digits, or four where it is small.
+// trimmed formats a value with three decimals, or four if it is small.
 func trimmed(x float64) string {
 	if math.Abs(x) < 0.1 {
 		return fmt.Sprintf("%.4f", x)

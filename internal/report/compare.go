@@ -12,15 +12,15 @@ import (
 // Student, against the rule.
 type Comparison struct {
 	Metric string `json:"metric"`
-	// Student and Other are rows' methods.
+	// Student and Other are the methods of the rows.
 	Student string `json:"student"`
 	Other   string `json:"other"`
-	// Over is what was resampled or repeated: "users" or "seeds"; Test is how.
+	// Over is the unit of the test, "users" or "seeds".
 	Over string `json:"over"`
 	Test Test   `json:"test"`
-	// N is how many users, or seeds of each.
+	// N is the number of users, or of seeds of each row.
 	N int `json:"n"`
-	// Difference is the student's mean less the other's; Interval its 95% interval.
+	// Difference is the student's mean minus the other's; Interval is its 95% interval.
 	Difference float64          `json:"difference"`
 	Interval   *metric.Interval `json:"interval,omitempty"`
 	// T and DF are the t-test's statistic and degrees of freedom; 0 over users.
@@ -29,48 +29,45 @@ type Comparison struct {
 	// P is two-sided; Holm is P corrected for all comparisons of the table by the same test.
 	P    float64 `json:"p"`
 	Holm float64 `json:"holm"`
-	// Effect is the difference in standard deviations: of users' or seeds' differences where they
-	// are paired, else Cohen's d.
+	// Effect is the difference in standard deviations: of the differences in a paired test, otherwise
+	// Cohen's d.
 	Effect float64 `json:"effect"`
-	// Note says why a comparison could not be made; the figures are then 0 but P and Holm, which
-	// are 1.
+	// Note is why a comparison is not possible; then P and Holm are 1 and the other values 0.
 	Note string `json:"note,omitempty"`
 }
 
-// Test is how two rows are compared.
+// Test is the test that compares two rows.
 type Test string
 
-// The tests of a table. Each asks a question of its own, so each is a family of its own for Holm's
-// correction.
+// The tests of a table. Each answers a different question, so Holm's correction covers the comparisons
+// by one test.
 const (
-	// Bootstrap resamples users: would other users of this shop see the same difference?
+	// Bootstrap resamples users: is the difference the same for other users of this shop?
 	Bootstrap Test = "paired bootstrap"
-	// Welch takes seeds as two independent samples: would other seeds?
+	// Welch treats seeds as independent samples: is the difference the same for other seeds?
 	Welch Test = "Welch's t"
 	// PairedSeeds pairs the trials of the same seed.
 	PairedSeeds Test = "paired t"
-	// OneSample compares seeds with the one figure of a row that has no seed.
+	// OneSample compares seeds with the score of a row without seeds.
 	OneSample Test = "one-sample t"
 )
 
-// Alpha is the p-value below which a difference counts.
+// Alpha is the p-value below which a difference is significant.
 const Alpha = 0.05
 
-// comparedMetrics are the metrics that comparisons are made on; judged is the one that verdicts
-// speak of.
+// comparedMetrics are the metrics of the comparisons; primaryMetric is the metric of the verdict.
 const primaryMetric = "NDCG@10"
 
 func comparedMetrics() []string { return []string{"HR@10", primaryMetric} }
 
-// resamples is how often users are resampled: with 1,000 no p-value is below 0.002, too coarse for
-// a corrected one.
+// resamples is the number of bootstrap resamples. With 1,000, no p-value is below 0.002, which is too
+// coarse for a correction.
 const resamples = 10_000
 
-// Compare tests every student against every other row, and another trained model against the rule:
-// on the same users by a paired bootstrap, and over seeds by Welch's t-test and, where both ran
-// with the same seeds, by a paired one; against a row without seeds by a one-sample t-test. The
-// p-values of the same test are corrected together. It needs the scores' Each, which report.json
-// does not hold.
+// Compare tests every student against every other row, and another trained model against the rule. It
+// uses a paired bootstrap over users and, over seeds, Welch's t-test, a paired t-test if both rows have
+// the same seeds, or a one-sample t-test against a row without seeds. The p-values of each test are
+// corrected together. It needs the scores of each user (Each), which report.json does not contain.
 func (t *Table) Compare(seed int64) {
 	t.Comparisons = nil
 	for i, row := range t.Rows {
@@ -91,13 +88,13 @@ func (t *Table) Compare(seed int64) {
 	}
 }
 
-// needsComparison says whether row is tested against other: students against all rows but their
-// ablations, another model against the rule alone.
+// needsComparison reports whether row is tested against other: students against all rows except their
+// ablations, another model against the rule only.
 func needsComparison(row, other Row) bool {
 	return (row.Kind == StudentRow && other.Kind != AblationRow) || (row.Kind == ModelRow && other.Kind == RuleRow)
 }
 
-// correct sets Holm from P over the comparisons by one test that could be made.
+// correct sets Holm for the comparisons by one test.
 func correct(comparisons []Comparison, test Test) {
 	var p []float64
 	for _, c := range comparisons {
@@ -129,7 +126,7 @@ func compareUsers(row, other Row, name string, seed int64) Comparison {
 	return c
 }
 
-// compareSeeds compares two rows by each test over seeds that fits them.
+// compareSeeds compares two rows by each applicable test over seeds.
 func compareSeeds(row, other Row, name string) []Comparison {
 	a, b := row.perTrial(name), other.perTrial(name)
 	if other.deterministic() && len(b) == 1 {
@@ -145,7 +142,7 @@ func compareSeeds(row, other Row, name string) []Comparison {
 	return found
 }
 
-// seedComparison puts a t-test's outcome into words and figures.
+// seedComparison returns the comparison of a t-test.
 func seedComparison(row, other Row, test metric.Test, err error) Comparison {
 	c := Comparison{Student: row.Method, Other: other.Method, Over: "seeds", P: 1, Holm: 1}
 	c.N = len(row.Trials)
@@ -165,7 +162,7 @@ func seedComparison(row, other Row, test metric.Test, err error) Comparison {
 	return c
 }
 
-// labelled says which test of which metric a comparison is.
+// labelled sets the test and the metric of a comparison.
 func (c Comparison) labelled(test Test, name string) Comparison {
 	c.Test, c.Metric = test, name
 	if c.Note == noVariance {
@@ -174,10 +171,10 @@ func (c Comparison) labelled(test Test, name string) Comparison {
 	return c
 }
 
-// noVariance is why a t-test has nothing to measure a difference by.
+// noVariance is the reason why a t-test is not possible.
 const noVariance = "the trials do not vary"
 
-// tooFew says plainly that seeds can't be compared.
+// tooFew explains why seeds cannot be compared.
 func tooFew(row, other Row) string {
 	if other.deterministic() {
 		return fmt.Sprintf("no comparison over seeds can be made: it needs two trials, and %s has %d", row.Method, len(row.Trials))
@@ -186,20 +183,20 @@ func tooFew(row, other Row) string {
 		row.Method, len(row.Trials), other.Method, len(other.Trials))
 }
 
-// deterministic says whether a row is a method without randomness: its one figure is the same with
+// deterministic reports whether a row is a method without randomness, so its score is the same for
 // every seed.
 func (r Row) deterministic() bool {
 	return (r.Kind == BaselineRow || r.Kind == RuleRow) && len(r.Trials) < 2
 }
 
-// sameSeeds says whether two rows' trials have the same seeds in the same order.
+// sameSeeds reports whether the trials of two rows have the same seeds in the same order.
 func (r Row) sameSeeds(other Row) bool {
 	return slices.EqualFunc(r.Trials, other.Trials, func(a, b Trial) bool { return a.Seed == b.Seed })
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
 
-// standing is how a student stands against another row.
+// standing is the result of comparing a student with another row.
 type standing int
 
 const (
@@ -209,7 +206,8 @@ const (
 	worse
 )
 
-// against is how the student stands on the judged metric, over users.
+// against returns the result of comparing a student with another row, by the primary metric over
+// users.
 func (t Table) against(student, other string) (standing, Comparison) {
 	for _, c := range t.Comparisons {
 		if c.Metric != primaryMetric || c.Over != "users" || c.Student != student || c.Other != other || c.Note != "" {

@@ -17,8 +17,8 @@ var pageHTML string
 //go:embed style.css
 var styleCSS string
 
-// HTML writes the report as one page that needs no other file, no network and no script. Everything
-// in it that came from data is escaped.
+// HTML writes the report as one page that needs no other file, no network and no script. All text from
+// data is escaped.
 func HTML(w io.Writer, r Report) error {
 	page, err := template.New("page").Funcs(functions()).Parse(pageHTML)
 	if err != nil {
@@ -33,13 +33,15 @@ func HTML(w io.Writer, r Report) error {
 	return nil
 }
 
-// functions are what the page calls.
+// functions returns the functions of the page template.
 func functions() template.FuncMap {
 	return template.FuncMap{
-		"figure": figure, "percent": percent, "thousands": thousands, "seconds": Duration, "short": short, "pValue": pValue,
+		"figure": figure, "percent": percent, "thousands": thousands, "seconds": Duration, "short": short,
+		"pValue":  pValue,
 		"capital": capital, "plural": plural, "origin": origin, "trimmed": trimmed,
-		"panels": panels, "curve": drawCurve, "cells": cells, "columns": columns, "grounded": parsedFirst,
-		"bars": stageBars, "recent": recent, "texts": explanations, "level": levelName, "signed": signed, "about": about, "kinds": kinds,
+		"panels": panels, "curve": renderCurve, "cells": cells, "columns": columns, "grounded": parsedFirst,
+		"bars": stageBars, "recent": recent, "texts": explanations, "level": levelName,
+		"signed": signed, "about": about, "kinds": kinds,
 		"ablations": ablations, "protocolName": protocolName,
 		"total": func(stages []Stage) string { return Duration(longest(stages, true)) },
 		"half":  func(x float64) float64 { return x / 2 },
@@ -47,13 +49,13 @@ func functions() template.FuncMap {
 	}
 }
 
-// shownCell is a cell of the page.
+// shownCell is a formatted cell.
 type shownCell struct {
 	Value, SD, Interval string
 	Best                bool
 }
 
-// cells are a row's figures for each of the table's metrics.
+// cells returns a row's cells for each metric of the table.
 func cells(table Table, row Row) []shownCell {
 	var shown []shownCell
 	for _, name := range table.Metrics() {
@@ -74,15 +76,16 @@ func cells(table Table, row Row) []shownCell {
 	return shown
 }
 
-// columns says what the small figures of a table are.
+// columns explains the small numbers of a table.
 func columns(table Table) string {
 	if table.trials() > 1 {
-		return "Mean ± standard deviation over trials; below, the 95% interval: of the mean over trials (t), or over users for rows with one trial (bootstrap)."
+		return "Mean ± standard deviation over trials; below, the 95% interval: of the mean over trials (t), " +
+			"or over users for rows with one trial (bootstrap)."
 	}
-	return "Below each figure stands its 95% interval over users (bootstrap)."
+	return "Below each score is its 95% interval over users (bootstrap)."
 }
 
-// kinds are the kinds of rows that the table has, for the charts' key.
+// kinds returns the kinds of the table's rows, for the legend of the charts.
 func kinds(table Table) []Pair {
 	var found []Pair
 	for _, kind := range []Pair{
@@ -98,7 +101,7 @@ func kinds(table Table) []Pair {
 	return found
 }
 
-// about is the line under a row's name.
+// about returns the line below a row's name.
 func about(row Row) string {
 	if len(row.Trials) > 1 {
 		return plural(len(row.Trials), "trial")
@@ -106,7 +109,7 @@ func about(row Row) string {
 	return row.About
 }
 
-// shownStage is a stage with its share of the longest.
+// shownStage is a stage and its share of the longest stage.
 type shownStage struct {
 	Stage
 	Percent float64
@@ -124,7 +127,7 @@ func stageBars(stages []Stage) []shownStage {
 	return shown
 }
 
-// longest is the longest stage, or what this run did in sum.
+// longest returns the time of the longest stage or, if sum is set, the total time of this run.
 func longest(stages []Stage, sum bool) float64 {
 	most := 0.0
 	for _, stage := range stages {
@@ -138,20 +141,20 @@ func longest(stages []Stage, sum bool) float64 {
 	return most
 }
 
-// shownHistory is the end of a history.
+// shownHistory is the last part of a history.
 type shownHistory struct {
 	Earlier int
 	Items   []Item
 }
 
-// recent keeps the last items of a history, oldest first.
+// recent returns the last items of a history, oldest first.
 func recent(items []Item) shownHistory {
-	const kept = 6
-	from := max(0, len(items)-kept)
+	const shown = 6
+	from := max(0, len(items)-shown)
 	return shownHistory{Earlier: from, Items: items[from:]}
 }
 
-// explanationTable is the explanations' table: a column a metric.
+// explanationTable is the table of explanations, with a column per metric.
 type explanationTable struct {
 	N       int
 	Metrics []string
@@ -187,7 +190,7 @@ func levelName(level audit.Level) string {
 	return words[level]
 }
 
-// signed writes a difference with its sign.
+// signed formats a difference with its sign.
 func signed(x float64) string {
 	if x > 0 {
 		return "+" + figure(x)
@@ -195,7 +198,7 @@ func signed(x float64) string {
 	return figure(x)
 }
 
-// parsedFirst are the samples that were understood first, then the failed ones.
+// parsedFirst returns the parsed samples, then the failed ones.
 func parsedFirst(samples []Rationale) []Rationale {
 	sorted := slices.Clone(samples)
 	slices.SortStableFunc(sorted, func(a, b Rationale) int {

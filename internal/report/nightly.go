@@ -13,35 +13,34 @@ import (
 //go:embed nightly.html
 var nightlyHTML string
 
-// Nightly is a page over the last nights of a nightly training.
+// Nightly is the page of the last runs of a nightly retraining.
 type Nightly struct {
 	Name string    `json:"name"`
 	Made time.Time `json:"made"`
-	// InUse is the promotion whose model recommends now, 0 for none; Metric is what its gate looks
-	// at.
+	// InUse is the promotion whose model is in use, 0 for none; Metric is the metric of the gate.
 	InUse  int    `json:"in_use"`
 	Metric string `json:"metric"`
-	// Rows are oldest first.
+	// Rows are the runs, oldest first.
 	Rows []NightlyRun `json:"rows"`
 }
 
-// NightlyRun is one night.
+// NightlyRun is one run.
 type NightlyRun struct {
 	Number    int       `json:"number"`
 	Time      time.Time `json:"time"`
 	Verdict   string    `json:"verdict"`
 	Reasons   []string  `json:"reasons,omitempty"`
 	Promotion int       `json:"promotion"`
-	// Trained says that a student was examined: Value is its metric, Low to High the 95% interval
+	// Trained is set if a student was evaluated: Value is its metric, and Low to High the 95% interval
 	// over users.
 	Trained bool    `json:"trained"`
 	Value   float64 `json:"value"`
 	Low     float64 `json:"low"`
 	High    float64 `json:"high"`
-	// Difference is to the model in use, on the same users, with its interval; nil where there was
-	// none.
+	// Difference is the difference to the model in use, on the same users; nil if none was in use.
 	Difference *Difference `json:"difference,omitempty"`
-	// Files and NewRows came in, NewBad of them unreadable; Rows, Users and Items are all so far.
+	// Files and NewRows were ingested, of which NewBad rows are unreadable; Rows, Users and Items are
+	// totals.
 	Files    int `json:"files"`
 	NewRows  int `json:"new_rows"`
 	NewBad   int `json:"new_bad"`
@@ -50,19 +49,19 @@ type NightlyRun struct {
 	Items    int `json:"items"`
 	NewUsers int `json:"new_users"`
 	NewItems int `json:"new_items"`
-	// NewRationales is how many rationales are new in the data and NewParsed how many of them
-	// parse; Asked were asked of the teacher.
+	// NewRationales is the number of new rationales and NewParsed how many of them were parsed;
+	// Requests is the number of requests to the teacher.
 	NewRationales int     `json:"new_rationales"`
 	NewParsed     int     `json:"new_parsed"`
 	Requests      int     `json:"requests"`
 	Tokens        int     `json:"tokens"`
 	Seconds       float64 `json:"seconds"`
 	Report        string  `json:"report,omitempty"`
-	// Drift says what of the night is unlike the nights before it.
+	// Drift lists how the run differs from the earlier runs.
 	Drift []string `json:"drift,omitempty"`
 }
 
-// Difference is a difference with its interval.
+// Difference is a difference and its interval.
 type Difference struct {
 	Mean float64 `json:"mean"`
 	Low  float64 `json:"low"`
@@ -70,14 +69,14 @@ type Difference struct {
 	P    float64 `json:"p"`
 }
 
-// When a night is unlike those before it.
+// Thresholds of drift.
 const (
-	maxVolumeFactor = 3    // as many rows as the median night, times or divided by this
-	maxParseDrop    = 0.1  // so much less of the replies parse than on the median night
-	maxBadRise      = 0.01 // so much more of the rows cannot be read
+	maxVolumeFactor = 3    // the number of rows, relative to the median of earlier runs
+	maxParseDrop    = 0.1  // the decrease of the parse rate
+	maxBadRise      = 0.01 // the increase of the share of unreadable rows
 )
 
-// DetectDrift sets each night's Drift, from the nights before it that took something in.
+// DetectDrift sets each run's Drift, from the earlier runs with new data.
 func (n *Nightly) DetectDrift() {
 	var before []NightlyRun
 	for i := range n.Rows {
@@ -102,8 +101,10 @@ func (r *NightlyRun) drift(before []NightlyRun, metricName string) (flags []stri
 		slices.Sort(values)
 		return values[len(values)/2]
 	}
-	if volume, now := usual(func(o NightlyRun) float64 { return float64(o.NewRows) }), float64(r.NewRows); now > volume*maxVolumeFactor || now*maxVolumeFactor < volume {
-		flags = append(flags, fmt.Sprintf("volume: %s rows, median of earlier runs %s", thousands(r.NewRows), thousands(int(volume))))
+	volume, now := usual(func(o NightlyRun) float64 { return float64(o.NewRows) }), float64(r.NewRows)
+	if now > volume*maxVolumeFactor || now*maxVolumeFactor < volume {
+		flags = append(flags, fmt.Sprintf("volume: %s rows, median of earlier runs %s",
+			thousands(r.NewRows), thousands(int(volume))))
 	}
 	if bad := usual(NightlyRun.badShare); r.badShare() > bad+maxBadRise {
 		flags = append(flags, fmt.Sprintf("unreadable rows: %s after a usual %s", percent(r.badShare()), percent(bad)))
@@ -129,7 +130,7 @@ func lastTrained(rows []NightlyRun) *NightlyRun {
 
 func (r NightlyRun) badShare() float64 { return float64(r.NewBad) / float64(max(r.NewRows, 1)) }
 
-// parsedShare is 1 where nothing new was asked.
+// parsedShare returns the share of new rationales that were parsed; 1 if there are none.
 func (r NightlyRun) parsedShare() float64 {
 	if r.NewRationales < 1 {
 		return 1
@@ -137,7 +138,7 @@ func (r NightlyRun) parsedShare() float64 {
 	return float64(r.NewParsed) / float64(r.NewRationales)
 }
 
-// NightlyHTML writes the page; like an experiment's it needs no other file.
+// NightlyHTML writes the page. Like the page of an experiment, it needs no other file.
 func NightlyHTML(w io.Writer, n Nightly) error {
 	page, err := template.New("nightly").Funcs(functions()).Funcs(template.FuncMap{
 		"parsed": NightlyRun.parsedShare, "bad": NightlyRun.badShare, "newest": newestFirst, "whisker": whisker,
@@ -160,7 +161,7 @@ func newestFirst(rows []NightlyRun) []NightlyRun {
 	return sorted
 }
 
-// whiskers is a night's interval on the page's scale, in percent of its width.
+// whiskers is a run's interval on the page's scale, in percent of its width.
 type whiskers struct{ From, Wide, At float64 }
 
 func whisker(n Nightly, row NightlyRun) whiskers {
@@ -172,7 +173,7 @@ func whisker(n Nightly, row NightlyRun) whiskers {
 	return whiskers{row.Low * scale, (row.High - row.Low) * scale, row.Value * scale}
 }
 
-// NightlyText writes the nights for a terminal.
+// NightlyText writes the runs for a terminal.
 func NightlyText(w io.Writer, n Nightly) error {
 	t := &text{}
 	t.line("%s · promotion %d is in use · %s", n.Name, n.InUse, plural(len(n.Rows), "run"))

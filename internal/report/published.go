@@ -10,15 +10,15 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Published sets the students beside the ten trials that the reference's t_test.py holds of the
-// same data. Nobody can check those from here, and they were made by other code on another machine:
-// they are no part of the tables, of their corrections or of the verdict.
+// Published compares the students with the ten trials in the reference's t_test.py on the same data.
+// Those cannot be verified here, and other code on another machine produced them, so they are not part
+// of the tables, their corrections or the verdict.
 type Published struct {
 	// Data is "beauty", "sports" or "toys".
 	Data string `json:"data"`
-	// Notes say what keeps the two sides from being the same experiment.
+	// Notes list how the two experiments differ.
 	Notes []string `json:"notes,omitempty"`
-	// Rows are empty where the data is not what the published trials were run on.
+	// Rows are empty if the data is not that of the published trials.
 	Rows []PublishedRow `json:"rows,omitempty"`
 }
 
@@ -26,24 +26,24 @@ type Published struct {
 type PublishedRow struct {
 	Task   string `json:"task"`
 	Metric string `json:"metric"`
-	// Method is ours, Of the published one: "RDRec" or "POD".
+	// Method is a student here; PublishedMethod is "RDRec" or "POD".
 	Method          string `json:"method"`
 	PublishedMethod string `json:"published_method"`
 	Ours            MeanSD `json:"ours"`
 	Theirs          MeanSD `json:"theirs"`
-	// Difference is ours less theirs with its 95% interval, P is Welch's t-test's and Holm is P
-	// corrected for the rows here alone.
+	// Difference is Ours minus Theirs, with its 95% interval; P is the p-value of Welch's t-test, and
+	// Holm is P corrected for these rows only.
 	Difference float64          `json:"difference"`
 	Interval   *metric.Interval `json:"interval,omitempty"`
 	P          float64          `json:"p"`
 	Holm       float64          `json:"holm"`
 	Effect     float64          `json:"effect"`
-	// Caveat is why the published figures should not be used; Note is why no test was made.
+	// Caveat is why the published scores should not be used; Note is why there is no test.
 	Caveat string `json:"caveat,omitempty"`
 	Note   string `json:"note,omitempty"`
 }
 
-// MeanSD is a mean over trials and their standard deviation.
+// MeanSD is the mean and the standard deviation over trials.
 type MeanSD struct {
 	N    int     `json:"n"`
 	Mean float64 `json:"mean"`
@@ -54,15 +54,16 @@ func meanSD(values []float64) MeanSD {
 	return MeanSD{N: len(values), Mean: metric.Mean(values), SD: metric.StdDev(values)}
 }
 
-// ComparePublished sets Published where the data is one of the paper's, or is called like one of
-// them without being it. Call it after the tables are there.
+// ComparePublished sets Published if the data is one of the paper's data sets, or only has the name of
+// one. Call it after the tables are set.
 func (r *Report) ComparePublished() {
 	r.Published = nil
 	name, found := publishedData(r.Data.Sequences)
 	if !found {
 		if called := filepath.Base(r.Data.Source); slices.Contains(publishedNames(), called) {
 			r.Published = &Published{Data: called, Notes: []string{
-				fmt.Sprintf("The folder is called %q, but its sequences are not those of the reference's repository: nothing is compared.", called),
+				fmt.Sprintf("The folder is called %q, but its sequences are not those of the reference's repository: "+
+					"nothing is compared.", called),
 			}}
 		}
 		return
@@ -87,11 +88,13 @@ func publishedNames() []string {
 	return names
 }
 
-// differences lists what was done otherwise here than in the published trials.
+// differences lists how this experiment differs from the published trials.
 func (r *Report) differences() []string {
-	notes := []string{"The published trials were not run here and cannot be checked from here; they are not part of the tests above."}
+	notes := []string{"The published trials were not run here and cannot be verified; " +
+		"they are not part of the tests above."}
 	if r.Protocol != spec.Paper {
-		notes = append(notes, fmt.Sprintf("Protocol %s trains and counts otherwise than the script that made them; protocol paper does not.", r.Protocol))
+		notes = append(notes, fmt.Sprintf("Protocol %s trains and counts differently from the script of the published "+
+			"trials; protocol paper does not.", r.Protocol))
 	}
 	for _, table := range r.Tables {
 		if table.Users < r.Data.Stats.Users {
@@ -102,8 +105,8 @@ func (r *Report) differences() []string {
 	return notes
 }
 
-// add compares every student of the row's task with the published method of its name; what has no
-// namesake stands beside RDRec.
+// add compares every student of the row's task with the published method of the same name, or with
+// RDRec.
 func (p *Published) add(tables []Table, published publishedTrials) {
 	for _, table := range tables {
 		if strings.ToLower(strings.ReplaceAll(table.Task, "-", "")) != published.task {
@@ -125,7 +128,8 @@ func (p *Published) add(tables []Table, published publishedTrials) {
 
 func publishedRow(published publishedTrials, method, publishedMethod string, ours, theirs []float64) PublishedRow {
 	row := PublishedRow{
-		Task: published.task, Metric: published.metric, Method: method, PublishedMethod: publishedMethod, Ours: meanSD(ours), Theirs: meanSD(theirs),
+		Task: published.task, Metric: published.metric, Method: method, PublishedMethod: publishedMethod,
+		Ours: meanSD(ours), Theirs: meanSD(theirs),
 		P: 1, Holm: 1, Caveat: published.caveat,
 	}
 	row.Difference = row.Ours.Mean - row.Theirs.Mean
@@ -139,7 +143,7 @@ func publishedRow(published publishedTrials, method, publishedMethod string, our
 	return row
 }
 
-// correct sets Holm over the rows that could be tested.
+// correct sets Holm for the rows with a test.
 func (p *Published) correct() {
 	var values []float64
 	for _, row := range p.Rows {

@@ -1,9 +1,8 @@
-// Package report says what an experiment found, so that a reader is not misled. In: a [Report] that
-// the report stage fills with counts, scores, curves and samples; out: one self-contained HTML page
-// ([HTML]: no scripts, no other files, light and dark) and a table for the terminal ([Text]).
-// Steps: [Table.Compare] tests the students against the other rows on the same users,
-// [Report.Conclude] puts the verdict and its caveats in plain words, and the writers lay them out,
-// caveats first.
+// Package report presents the results of an experiment so that a reader is not misled. In: a [Report]
+// that the report stage fills with counts, scores, curves and samples; out: one self-contained HTML
+// page ([HTML]: no scripts, no other files, light and dark) and a page for the terminal ([Text]).
+// [Table.Compare] tests the students against the other rows on the same users, [Report.Conclude]
+// writes the verdict and its caveats, and the writers render them, caveats first.
 package report
 
 import (
@@ -15,33 +14,32 @@ import (
 	"rdrec/internal/prediction"
 )
 
-// Report is everything that stands in a report. Empty parts are left out of the page.
+// Report is the content of a report. Empty parts are omitted from the page.
 type Report struct {
-	// Name is the experiment's.
+	// Name is the name of the experiment.
 	Name string `json:"name"`
-	// Run identifies this run, for people who look for its artifacts and its workflow.
+	// Run identifies this run, its artifacts and its workflow.
 	Run  string    `json:"run,omitempty"`
 	Made time.Time `json:"made"`
-	// Protocol and Methods are names of the spec's tables; Seed is the first trial's.
+	// Protocol and Methods are names of the spec's tables; Seed is the seed of the first trial.
 	Protocol string `json:"protocol"`
-	// Switches are the protocol's switches that the spec sets otherwise, each with its state.
+	// Switches are the switches of the protocol that the spec changes, each with its state.
 	Switches []string `json:"switches,omitempty"`
 	Methods  []string `json:"methods"`
 	Seed     int64    `json:"seed"`
 	Trials   int      `json:"trials"`
 	// Spec is the resolved spec as YAML.
 	Spec string `json:"spec"`
-	// Verdict is the result in a sentence or two, Caveats what takes from it: both are set by
-	// Conclude.
+	// Verdict is the result in a sentence or two, and Caveats are its limitations; Conclude sets both.
 	Verdict []string `json:"verdict,omitempty"`
 	Caveats []Caveat `json:"caveats,omitempty"`
 
 	Data     Data      `json:"data"`
 	Teacher  *Teacher  `json:"teacher,omitempty"`
 	Students []Student `json:"students,omitempty"`
-	// Tables are the rankings: one a task.
+	// Tables are the ranking tables, one per task.
 	Tables []Table `json:"tables,omitempty"`
-	// Published is what the paper's script holds of the same data; nil for other data.
+	// Published compares with the published trials on the same data; nil for other data.
 	Published    *Published   `json:"published,omitempty"`
 	Explanations []TextResult `json:"explanations,omitempty"`
 	// Recommended and Explained are samples for people to read.
@@ -50,104 +48,103 @@ type Report struct {
 	Audit       *audit.Audit     `json:"audit,omitempty"`
 
 	Stages []Stage `json:"stages,omitempty"`
-	// Build says which program and libraries did the work.
+	// Build lists the versions of the program and its libraries.
 	Build []Pair `json:"build,omitempty"`
-	// Artifacts say where everything lies.
+	// Artifacts lists the URLs of the artifacts.
 	Artifacts []Pair `json:"artifacts,omitempty"`
 }
 
-// Caveat is something a reader must know before the figures.
+// Caveat is something that a reader must know before reading the scores.
 type Caveat struct {
 	Level audit.Level `json:"level"`
 	Text  string      `json:"text"`
 }
 
-// Pair is a name and what it is, for lists.
+// Pair is a name and its value.
 type Pair struct {
 	Name  string `json:"name"`
 	Value string `json:"value"`
 }
 
-// Data is where the interactions came from and how many were left.
+// Data is the source of the interactions and how many remained.
 type Data struct {
 	Name string `json:"name"`
-	// Source is the file or folder that was read, Digest its SHA-256.
+	// Source is the file or folder of the data, and Digest its SHA-256.
 	Source string `json:"source"`
 	Digest string `json:"digest,omitempty"`
-	// Sequences is the digest of who interacted with what, which writing and numbering do not
-	// change.
+	// Sequences is the digest of the interactions, independent of file format and item indexing.
 	Sequences string `json:"sequences,omitempty"`
-	// Rows, Bad (quarantined), Duplicates and Filtered count raw reviews; all 0 where a folder was
-	// read.
+	// Rows, Bad (quarantined), Duplicates and Filtered count raw reviews; all are 0 for a dataset
+	// folder.
 	Rows       int `json:"rows,omitempty"`
 	Bad        int `json:"bad,omitempty"`
 	Duplicates int `json:"duplicates,omitempty"`
 	Filtered   int `json:"filtered,omitempty"`
-	// Indexing is how items got their numbers.
+	// Indexing is the item indexing.
 	Indexing Indexing      `json:"indexing"`
 	Stats    dataset.Stats `json:"stats"`
 }
 
-// Indexing is how items got their numbers: a row of the spec's table.
+// Indexing is an item indexing: a row of the spec's table.
 type Indexing struct {
 	Name  string `json:"name"`
 	About string `json:"about,omitempty"`
-	// Note says in words what came of it here.
+	// Note describes its result on this data.
 	Note string `json:"note,omitempty"`
-	// Leaks says that held-out items had a part in it.
+	// Leaks is set if held-out items influence the indexing.
 	Leaks bool `json:"leaks,omitempty"`
 }
 
-// Teacher is who wrote the rationales and how well.
+// Teacher describes the teacher and the quality of its rationales.
 type Teacher struct {
-	// Model, Prompt and Parse are the spec's; Weights is the digest of the model's weights.
+	// Model, Prompt and Parse are those of the spec; Weights is the digest of the model's weights.
 	Model   string `json:"model"`
 	Prompt  string `json:"prompt"`
 	Parse   string `json:"parse"`
 	Weights string `json:"weights,omitempty"`
-	// Explanations is how many different texts there were; Wanted of them were to be distilled,
-	// Asked were asked in this run and the others found in the bucket.
+	// Explanations is the number of distinct texts; Wanted of them were to be distilled. This run made
+	// Requests requests; the other rationales were already in the bucket.
 	Explanations int `json:"explanations"`
 	Wanted       int `json:"wanted"`
 	Requests     int `json:"requests"`
-	// Parsed, Retried, Quarantined and Leaked count the wanted: understood, asked again, given up,
-	// and holding words of the prompt's examples.
+	// Parsed, Retried, Quarantined and Leaked count the wanted replies that were parsed, were requested
+	// again, were given up, and contain words of the prompt's examples.
 	Parsed      int `json:"parsed"`
 	Retried     int `json:"retried"`
 	Quarantined int `json:"quarantined"`
 	Leaked      int `json:"leaked"`
-	// FellBack took the explanation itself for a reply that the reference's parser can't read.
+	// FellBack counts replies that the reference's parser cannot parse and replaces by the explanation.
 	FellBack int `json:"fell_back,omitempty"`
-	// Reasons are why explanations were given up, each with how often, the most frequent first.
+	// Reasons counts the reasons for quarantine, the most frequent first.
 	Reasons []Pair `json:"reasons,omitempty"`
-	// PromptTokens were read and Tokens written for the wanted, in this run and before.
+	// PromptTokens and Tokens are the numbers of tokens read and generated, earlier runs included.
 	PromptTokens int `json:"prompt_tokens,omitempty"`
 	Tokens       int `json:"tokens,omitempty"`
-	// Grounded is the share of a rationale's content words that stand in its review, 0 to 1.
+	// Grounded is the share of a rationale's content words that occur in its review, from 0 to 1.
 	Grounded float64 `json:"grounded"`
-	// TokensPerSecond is the speed of asking; 0 where nothing was asked.
+	// TokensPerSecond is the generation speed; 0 if there were no requests.
 	TokensPerSecond float64 `json:"tokens_per_second,omitempty"`
 	Seconds         float64 `json:"seconds,omitempty"`
-	// BatchHalvings is how often memory ran out while it wrote, so that it wrote fewer replies
-	// together from then on.
+	// BatchHalvings is how often memory ran out, so the batch size was halved.
 	BatchHalvings int         `json:"batch_halvings,omitempty"`
 	Samples       []Rationale `json:"samples,omitempty"`
 }
 
-// Rationale is one text and what the teacher made of it.
+// Rationale is an explanation and its rationale.
 type Rationale struct {
 	Text        string `json:"text"`
 	Preference  string `json:"preference"`
 	Attribution string `json:"attribution"`
-	// Failed is why the reply was not used; empty for a good one.
+	// Failed is why the reply was not used; empty if it was.
 	Failed string `json:"failed,omitempty"`
 }
 
-// Student is one trained model: a method and a seed.
+// Student is a trained model: a method and a seed.
 type Student struct {
 	Method string `json:"method"`
 	Seed   int64  `json:"seed"`
-	// Size is the spec's; From the folder it started from, empty for random weights.
+	// Size is the size in the spec; Pretrained is the folder of the initial weights, empty for random
+	// weights.
 	Size       string `json:"size"`
 	Pretrained string `json:"pretrained,omitempty"`
 	prediction.TrainingRecord
@@ -157,32 +154,32 @@ type Student struct {
 	Seconds          float64 `json:"seconds,omitempty"`
 }
 
-// RowKind says what a row of a table is.
+// RowKind is the kind of a row.
 type RowKind string
 
 // The kinds of rows.
 const (
 	StudentRow  RowKind = "student"
 	BaselineRow RowKind = "baseline"
-	ModelRow    RowKind = "model"    // a trained model that is no student: SASRec
-	RuleRow     RowKind = "rule"     // reads item ids only: shows what they give away
-	AblationRow RowKind = "ablation" // a student with one switch of the protocol flipped
+	ModelRow    RowKind = "model"    // a trained model other than a student: SASRec
+	RuleRow     RowKind = "rule"     // reads item ids only, so it shows what they leak
+	AblationRow RowKind = "ablation" // a student with one flipped switch of the protocol
 )
 
 // Table is one ranking task with all methods on the same users.
 type Table struct {
-	// Task is "sequential" or "top-N"; Setting says in words what is ranked.
+	// Task is "sequential" or "top-N"; Setting describes what is ranked.
 	Task    string `json:"task"`
 	Setting string `json:"setting"`
 	Users   int    `json:"users"`
-	// Candidates is how many items are ranked for each user; 0 for all of the shop.
+	// Candidates is the number of items that are ranked for each user; 0 for all items.
 	Candidates int `json:"candidates,omitempty"`
-	// Strict says that duplicates were dropped (protocol clean); else figures count as the
-	// reference does.
+	// Strict is set if duplicates are dropped (protocol clean); otherwise scores count as in the
+	// reference.
 	Strict bool  `json:"strict"`
 	Rows   []Row `json:"rows"`
 	// Comparisons and Ablations are set by Compare: students against other rows, and ablations
-	// against the students they are of.
+	// against their students.
 	Comparisons []Comparison `json:"comparisons,omitempty"`
 	Ablations   []Comparison `json:"ablations,omitempty"`
 }
@@ -191,9 +188,9 @@ type Table struct {
 type Row struct {
 	Method string  `json:"method"`
 	Kind   RowKind `json:"kind"`
-	// PublishedMethod is the student that an ablation flips a switch of.
+	// Base is the student that an ablation changes.
 	Base string `json:"base,omitempty"`
-	// About says in words what the method does.
+	// About describes the method.
 	About  string  `json:"about,omitempty"`
 	Trials []Trial `json:"trials"`
 }
@@ -204,31 +201,31 @@ type Trial struct {
 	Scores []metric.Score `json:"scores"`
 }
 
-// TextResult is how near one trained student's explanations are to the users' own.
+// TextResult scores a student's explanations against the users' own.
 type TextResult struct {
 	Method string         `json:"method"`
 	Seed   int64          `json:"seed"`
 	Scores []metric.Score `json:"scores"`
 }
 
-// Item is an item for people.
+// Item is an item with its title.
 type Item struct {
 	ID    int    `json:"id"`
 	Title string `json:"title,omitempty"`
 }
 
-// Recommendation is one user's history, what was recommended, and what came next.
+// Recommendation is a user's history, the recommended items and the next item.
 type Recommendation struct {
 	User        string `json:"user"`
 	Method      string `json:"method"`
 	History     []Item `json:"history"`
 	Recommended []Item `json:"recommended"`
 	Truth       Item   `json:"truth"`
-	// Rank is where the truth stands in the recommended list, from 1; 0 when it does not.
+	// Rank is the rank of the truth in the recommended list, from 1; 0 if it is not in it.
 	Rank int `json:"rank"`
 }
 
-// Explanation is what a student wrote about an item, and what the user did.
+// Explanation is a generated explanation and the user's own.
 type Explanation struct {
 	User      string `json:"user"`
 	Method    string `json:"method"`
@@ -237,13 +234,13 @@ type Explanation struct {
 	Generated string `json:"generated"`
 }
 
-// Stage is one piece of the work.
+// Stage is a stage of the run.
 type Stage struct {
 	Name string `json:"name"`
-	// Cached says that it was found done; Seconds is what it took, then or now.
+	// Cached is set if its result was found; Seconds is how long it took, then or now.
 	Cached  bool    `json:"cached"`
 	Seconds float64 `json:"seconds"`
-	// Fingerprint identifies its inputs and settings, Output its artifact.
+	// Fingerprint identifies its inputs and settings, and Output its artifact.
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Output      string `json:"output,omitempty"`
 }

@@ -9,15 +9,14 @@ import (
 
 // RankedList is one user's ranked list, to pick samples from.
 type RankedList struct {
-	// User is the dataset's id; Items are item ids, best first; Truth is what came next.
+	// User is the user id of the dataset; Items are item ids, best first; Truth is the next item.
 	User  int
 	Items []int
 	Truth int
 }
 
-// PickRecommendations chooses n answers to show, in the given order: no two users with the same
-// history, and where there are both, hits (the truth among the recommended) and misses in equal
-// parts, so that the samples look neither better nor worse than the table.
+// PickRecommendations chooses n lists to show, in the given order: no two users with the same history
+// and, if possible, as many hits (the truth is recommended) as misses, so the samples do not mislead.
 func PickRecommendations(d *dataset.Dataset, method string, lists []RankedList, n int) []Recommendation {
 	users := make(map[int]dataset.User, len(d.Users))
 	for _, user := range d.Users {
@@ -49,7 +48,7 @@ func recommendation(d *dataset.Dataset, method string, user dataset.User, list R
 	}
 }
 
-// Items names items for people. A number that is no item of the dataset has no title.
+// Items returns items with their titles. An id that is not in the dataset has no title.
 func Items(d *dataset.Dataset, ids ...int) []Item {
 	items := make([]Item, len(ids))
 	for i, id := range ids {
@@ -58,7 +57,7 @@ func Items(d *dataset.Dataset, ids ...int) []Item {
 	return items
 }
 
-// UserName is the shop's id of a user, else the number.
+// UserName returns the shop's id of a user, or the user id if there is none.
 func UserName(d *dataset.Dataset, user int) string {
 	if user >= 1 && user <= len(d.UserIDs) && d.UserIDs[user-1] != "" {
 		return d.UserIDs[user-1]

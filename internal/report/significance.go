@@ -30,8 +30,8 @@ func (t *text) seedIntervals(table Table) {
 	}
 }
 
-// comparisons writes the table's tests: all between students, those on the judged metric against
-// the other rows. What could not be compared is said once.
+// comparisons writes the table's tests: all tests between students, and those of the primary metric
+// against the other rows. Each reason why a test was not possible is written once.
 func (t *text) comparisons(table Table) {
 	rows := [][]string{{"compared", "metric", "test", "n", "difference", "95% interval", "p", "p (Holm)", "effect"}}
 	var notes []string
@@ -43,8 +43,9 @@ func (t *text) comparisons(table Table) {
 			}
 		case c.Metric == primaryMetric || table.student(c.Other):
 			rows = append(rows, []string{
-				c.Student + " against " + c.Other, c.Metric, string(c.Test), fmt.Sprintf("%s %s", thousands(c.N), c.Over),
-				signed(c.Difference), fmt.Sprintf("%s to %s", signed(c.Interval.Low), signed(c.Interval.High)), pValue(c.P), pValue(c.Holm),
+				c.Student + " against " + c.Other, c.Metric, string(c.Test),
+				fmt.Sprintf("%s %s", thousands(c.N), c.Over), signed(c.Difference),
+				fmt.Sprintf("%s to %s", signed(c.Interval.Low), signed(c.Interval.High)), pValue(c.P), pValue(c.Holm),
 				fmt.Sprintf("%.2f", c.Effect),
 			})
 		}
@@ -52,20 +53,20 @@ func (t *text) comparisons(table Table) {
 	if len(rows) > 1 {
 		t.line("")
 		t.grid(rows)
-		t.wrap("  ", "p (Holm) is corrected for all comparisons of this task by the same test, HR@10's too; below 0.05 a difference counts. Effect: the "+
-			"difference in standard deviations.")
+		t.wrap("  ", "p (Holm) is corrected for all comparisons of this task by the same test, HR@10's too; "+
+			"below 0.05 a difference counts. Effect: the difference in standard deviations.")
 	}
 	for _, note := range notes {
 		t.wrap("  ", capital(note)+".")
 	}
 }
 
-// student says whether the method's row is a student's.
+// student reports whether the row of the method is a student.
 func (t Table) student(method string) bool {
 	return slices.ContainsFunc(t.Rows, func(row Row) bool { return row.Kind == StudentRow && row.Method == method })
 }
 
-// published writes the section on the paper's trials, marked as what it is.
+// published writes the comparison with the published trials, which is marked as such.
 func (t *text) published(p *Published) {
 	if p == nil {
 		return
@@ -77,11 +78,14 @@ func (t *text) published(p *Published) {
 	if len(p.Rows) == 0 {
 		return
 	}
-	rows := [][]string{{"method", "metric", "here", "published", "difference", "95% interval", "p", "p (Holm)", "effect"}}
+	rows := [][]string{{
+		"method", "metric", "here", "published", "difference", "95% interval", "p", "p (Holm)", "effect",
+	}}
 	var caveats []string
 	for _, row := range p.Rows {
 		cells := []string{
-			fmt.Sprintf("%s %s", row.Task, row.Method), row.Metric, row.Ours.String(), row.PublishedMethod + " " + row.Theirs.String(), signed(row.Difference),
+			fmt.Sprintf("%s %s", row.Task, row.Method), row.Metric, row.Ours.String(),
+			row.PublishedMethod + " " + row.Theirs.String(), signed(row.Difference),
 		}
 		if row.Note != "" {
 			rows = append(rows, append(cells, "", "", "", ""))
@@ -101,7 +105,7 @@ func (t *text) published(p *Published) {
 	}
 }
 
-// String is the mean with its deviation and how many trials it is of.
+// String returns the mean, the standard deviation and the number of trials.
 func (s MeanSD) String() string {
 	if s.N < 2 {
 		return fmt.Sprintf("%s (%d)", figure(s.Mean), s.N)

@@ -9,10 +9,10 @@ import (
 	"rdrec/internal/audit"
 )
 
-// width is where the terminal's text is wrapped.
+// width is the line width of the terminal page.
 const width = 110
 
-// Text writes the report for a terminal: what it was, its caveats, the tables, and who taught what.
+// Text writes the report for a terminal: the data, the caveats, the tables, and the models.
 func Text(w io.Writer, r Report) error {
 	t := &text{}
 	t.header(r)
@@ -41,7 +41,7 @@ func Text(w io.Writer, r Report) error {
 	return err
 }
 
-// text is a terminal page in the making.
+// text is a buffer for a terminal page.
 type text struct{ strings.Builder }
 
 func (t *text) line(format string, args ...any) {
@@ -59,7 +59,7 @@ func (t *text) header(r Report) {
 	t.line("")
 }
 
-// protocolName is the protocol and what the spec set otherwise.
+// protocolName returns the protocol and the switches that the spec changes.
 func protocolName(r Report) string {
 	return strings.Join(append([]string{r.Protocol}, r.Switches...), ", ")
 }
@@ -86,7 +86,7 @@ func (t *text) caveats(caveats []Caveat) {
 	}
 }
 
-// wrap writes words in lines that begin with the mark, and with as many blanks after the first.
+// wrap writes wrapped words after a mark; further lines are indented by the length of the mark.
 func (t *text) wrap(mark, words string) {
 	line := mark
 	empty := utf8.RuneCountInString(mark)
@@ -143,7 +143,7 @@ func intervalText(row Row) string {
 	return figure(cell.Interval.Low) + " to " + figure(cell.Interval.High)
 }
 
-// grid writes rows with their first column flush left and the others flush right; the first row is
+// grid writes rows with the first column left-aligned and the others right-aligned; the first row is
 // a header.
 func (t *text) grid(rows [][]string) {
 	widths := make([]int, len(rows[0]))
@@ -197,13 +197,15 @@ func (t *text) teacher(teacher *Teacher) {
 		return
 	}
 	t.wrap("teacher    ", fmt.Sprintf("%s (%s prompt): %s of %s explanations distilled, %s parsed, %d retried, %d quarantined, "+
-		"%d leaked the prompt, %s of their words from the review%s", teacher.Model, teacher.Prompt, thousands(teacher.Wanted), thousands(teacher.Explanations),
+		"%d leaked the prompt, %s of their words from the review%s",
+		teacher.Model, teacher.Prompt, thousands(teacher.Wanted), thousands(teacher.Explanations),
 		thousands(teacher.Parsed), teacher.Retried, teacher.Quarantined, teacher.Leaked, percent(teacher.Grounded), speed(*teacher)))
 	if teacher.FellBack > 0 {
 		t.wrap("           ", thousands(teacher.FellBack)+" could not be read and fell back to the explanation itself, as in the reference")
 	}
 	if teacher.BatchHalvings > 0 {
-		t.wrap("           ", fmt.Sprintf("memory ran out %s, and half as many replies were generated per batch from then on", plural(teacher.BatchHalvings, "time")))
+		t.wrap("           ", fmt.Sprintf("memory ran out %s; the batch size was halved each time",
+			plural(teacher.BatchHalvings, "time")))
 	}
 	reasons := make([]string, len(teacher.Reasons))
 	for i, reason := range teacher.Reasons {
@@ -214,7 +216,7 @@ func (t *text) teacher(teacher *Teacher) {
 	}
 }
 
-// speed is the tokens and how fast they came.
+// speed describes the number of tokens and the generation speed.
 func speed(teacher Teacher) string {
 	words := ""
 	if teacher.Tokens > 0 {
