@@ -65,15 +65,15 @@ func (nopLogger) Warn(string, ...any)  {}
 func (nopLogger) Error(string, ...any) {}
 
 // waitFor waits for a condition.
-func (s *faultEnv) waitFor(condition string, within time.Duration, met func() bool) {
-	s.t.Helper()
+func (p *testEnv) waitFor(condition string, within time.Duration, met func() bool) {
+	p.t.Helper()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
 	deadline := time.After(within)
 	for !met() {
 		select {
 		case <-deadline:
-			s.t.Fatalf("not within %s: %s", within, condition)
+			p.t.Fatalf("not within %s: %s", within, condition)
 		case <-ticker.C:
 		}
 	}
@@ -137,8 +137,10 @@ name: short
 data: {folder: testdata/rdrec/beauty_mini}
 teacher: {model: copy}
 student: {size: t5-tiny}
-train: {batch: 8, epochs: 3, epoch_steps: 30, valid_rows: 8, checkpoint_steps: 5, learning_rate: 0.001}
-evaluate: {sequential_users: 4, topn_users: 2, explanations: 2, beams: 4, return: 4, topn: 4, explanation_beams: 3, explanation_groups: 3}
+train: {batch: 4, epochs: 3, epoch_steps: 30, validation_rows: 8, checkpoint_steps: 5, learning_rate: 0.001}
+evaluate:
+  {sequential_users: 4, topn_users: 2, explanations: 2, num_beams: 4, num_return_sequences: 4, topn: 4,
+  explanation_num_beams: 3, explanation_num_beam_groups: 3}
 `
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
@@ -149,6 +151,9 @@ evaluate: {sequential_users: 4, topn_users: 2, explanations: 2, beams: 4, return
 	}
 	return s
 }
+
+// tenSteps are overrides for tests that need a student and are not about its training.
+var tenSteps = []string{"train.epochs=1", "train.epoch_steps=10"}
 
 var (
 	shortReferenceOnce sync.Once

@@ -106,7 +106,7 @@ func TestServeFollowsPromotions(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
 	s.startWorker()
-	for _, set := range [][]string{nil, {"name=other", "seed=7", "train.epoch_steps=10"}} {
+	for _, set := range [][]string{tenSteps, append([]string{"name=other", "seed=7"}, tenSteps...)} {
 		if err := s.awaitError(s.startExperiment(shortSpec(t, set...))); err != nil {
 			t.Fatal(err)
 		}

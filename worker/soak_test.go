@@ -117,7 +117,7 @@ func (k *soak) settings(t *testing.T) spec.Spec {
 	t.Helper()
 	return shortSpec(t, "name=soak", "data.folder=",
 		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}, negatives: 20}",
-		fmt.Sprintf("teacher={model: %q, reviews: %d, batch: %d, shard: 10}", "openai:"+k.teacher.URL+"/v1#counted", soakRows, concurrency))
+		fmt.Sprintf("teacher={model: %q, max_reviews: %d, batch: %d, shard_rows: 10}", "openai:"+k.teacher.URL+"/v1#counted", soakRows, concurrency))
 }
 
 // recordReference runs the experiment undisturbed.
@@ -161,10 +161,10 @@ func (s *faultEnv) outputs() map[string]string {
 }
 
 // rows are the texts of the rationales that the bucket has.
-func (s *faultEnv) rows() map[string]bool {
-	parts, err := filepath.Glob(filepath.Join(s.bucket, "rationales/*/*.jsonl"))
+func (p *testEnv) rows() map[string]bool {
+	parts, err := filepath.Glob(filepath.Join(p.bucket, "rationales/*/*.jsonl"))
 	if err != nil {
-		s.t.Error(err)
+		p.t.Error(err)
 	}
 	rows := map[string]bool{}
 	for _, part := range parts {
