@@ -1,9 +1,9 @@
-// Setup makes a clone of the project ready to build: it finds or fetches libtorch, adapts the Go
-// binding gotch to it, and fetches the demo's teacher. In: the machine's Go, C++ compiler and pip,
-// and the variables LIBTORCH, CUDA, RDREC_CACHE and RDREC_TEACHER_DIR; out: a cache folder shared
-// by all clones, and in this clone .gotch and go.work, both ignored by git. It imports neither
-// gotch nor anything that does, so it runs before either is there. What is finished is not done
-// again.
+// Setup prepares a clone of the project for building: it finds or fetches libtorch, adapts the Go
+// binding gotch to it, and fetches the demo's teacher. Its input is the machine's Go, C++ compiler
+// and pip, and the variables LIBTORCH, CUDA, RDREC_CACHE and RDREC_TEACHER_DIR. Its output is a
+// cache folder that all clones share, and .gotch and go.work in this clone, both ignored by git. It
+// imports neither gotch nor a package that does, so it runs before gotch is present. It skips
+// finished steps.
 package main
 
 import (
@@ -39,8 +39,8 @@ const (
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("setup", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	thorough := flags.Bool("verify", false, "compare the digest of every fetched file again, not its size alone")
-	cuda := flags.Bool("cuda", on(os.Getenv("CUDA")), "also fetch what a GPU needs (CUDA=1 says the same)")
+	thorough := flags.Bool("verify", false, "check the digests of fetched files, not only their sizes")
+	cuda := flags.Bool("cuda", on(os.Getenv("CUDA")), "also fetch the libraries for a GPU (same as CUDA=1)")
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
 	}
@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func on(value string) bool { return value != "" && value != "0" && value != "no" && value != "false" }
 
-// repository is the root of the clone that the working folder is in.
+// repository returns the root of the clone that contains the working folder.
 func repository() (string, error) {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -70,13 +70,14 @@ func repository() (string, error) {
 			return at, nil
 		}
 		if at == filepath.Dir(at) {
-			return "", hint.Wrap(fmt.Errorf("find the project: no go.mod of module rdrec in %q or above", dir), "run make setup in the project's folder")
+			return "", hint.Wrap(fmt.Errorf("find the project: no go.mod of module rdrec in %q or above", dir),
+				"run make setup in the project's folder")
 		}
 	}
 }
 
-// compiler is the C++ compiler that the Go command will use, with its arguments, and the first line
-// that it says about itself.
+// compiler returns the C++ compiler of the Go command, with its arguments, and the first line of
+// its version.
 func compiler(ctx context.Context) (command []string, version string, err error) {
 	out, err := exec.CommandContext(ctx, "go", "env", "CXX", "CGO_ENABLED").Output()
 	if err != nil {
@@ -89,12 +90,13 @@ func compiler(ctx context.Context) (command []string, version string, err error)
 	}
 	line, err := exec.CommandContext(ctx, command[0], "--version").Output()
 	if err != nil {
-		return nil, "", hint.Wrap(errors.Join(ctx.Err(), fmt.Errorf("find a C++ compiler: %q does not run: %w", command[0], err)),
-			"install one (Debian, Ubuntu: apt-get install g++), or let CXX name yours")
+		err = fmt.Errorf("find a C++ compiler: %q does not run: %w", command[0], err)
+		return nil, "", hint.Wrap(errors.Join(ctx.Err(), err),
+			"install one (Debian, Ubuntu: apt-get install g++), or set CXX to yours")
 	}
-	// Without a C compiler on the PATH the Go command turns cgo off.
+	// Without a C compiler on the PATH, the Go command disables cgo.
 	if strings.TrimSpace(cgo) != "1" {
-		return nil, "", hint.Wrap(errors.New("find a C compiler: the Go command has cgo turned off (CGO_ENABLED=0)"),
+		return nil, "", hint.Wrap(errors.New("find a C compiler: cgo is disabled (CGO_ENABLED=0)"),
 			"install a C compiler (Debian, Ubuntu: apt-get install gcc g++), and unset CGO_ENABLED")
 	}
 	version, _, _ = strings.Cut(string(line), "\n")

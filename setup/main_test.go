@@ -16,8 +16,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"setup": main})
 }
 
-// TestScripts runs set-up as a person does, where something is wrong with the machine. None of the
-// scripts needs the network.
+// TestScripts runs set-up from the command line on machines with a problem. No script needs the
+// network.
 func TestScripts(t *testing.T) {
 	torch := faketorch.Make(t, faketorch.Options{Version: "2.11.0", ABI: 1})
 	incomplete := faketorch.Make(t, faketorch.Options{Version: "2.11.0", ABI: 1, Needs: "libnowhere.so.7"})
@@ -47,8 +47,7 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// tools makes a folder with links to Go and the compilers, and nothing else: a PATH without pip and
-// Python.
+// tools creates a folder with links to Go and the compilers only: a PATH without pip and Python.
 func tools(bin string) error {
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return err

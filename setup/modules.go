@@ -16,10 +16,10 @@ import (
 	"rdrec/setup/internal/hint"
 )
 
-// modulesFile, in the copy of gotch, names the go.sum whose modules are there.
+// modulesFile, in the copy of gotch, contains the digest of the go.sum whose modules were fetched.
 const modulesFile = "modules.txt"
 
-// fetchModules has the Go command fetch every module that a build or a test needs, so that these
+// fetchModules makes the Go command fetch every module that a build or a test needs, so that they
 // need no network.
 func (s *steps) fetchModules(ctx context.Context) error {
 	content, err := os.ReadFile(filepath.Join(s.repo, "go.sum"))
@@ -30,10 +30,10 @@ func (s *steps) fetchModules(ctx context.Context) error {
 	want := hex.EncodeToString(sum[:]) + "\n"
 	mark := filepath.Join(s.repo, gotch.Folder, modulesFile)
 	if have, err := os.ReadFile(mark); err == nil && string(have) == want {
-		s.step("modules", "all Go modules of go.sum are there")
+		s.step("modules", "all Go modules of go.sum are present")
 		return nil
 	}
-	s.step("modules", "fetching the Go modules that a build needs (300 MB, 1.8 GB unpacked, where there are none yet)")
+	s.step("modules", "fetching the Go modules that a build needs (at most 300 MB, 1.8 GB unpacked)")
 	cmd := exec.CommandContext(ctx, "go", "list", "-deps", "-test", "./...")
 	cmd.Dir = s.repo
 	var stderr bytes.Buffer
@@ -47,13 +47,15 @@ func (s *steps) fetchModules(ctx context.Context) error {
 	return os.WriteFile(mark, []byte(want), 0o644)
 }
 
-// unreachable is what the Go command says when it cannot fetch, rather than cannot make sense of a
-// package.
-var unreachable = []string{"dial tcp", "no such host", "timeout", "connection refused", "module lookup disabled", "TLS", "proxyconnect"}
+// unreachable lists texts in the Go command's errors that mean a failed download.
+var unreachable = []string{
+	"dial tcp", "no such host", "timeout", "connection refused", "module lookup disabled", "TLS", "proxyconnect",
+}
 
 func (s *steps) explainModules(err error, stderr string) error {
 	if strings.Contains(stderr, "no space left on device") {
-		return hint.Wrap(errors.Join(err, errors.New(firstLine(stderr))), "free some disk, or let GOMODCACHE name a folder on a larger one")
+		return hint.Wrap(errors.Join(err, errors.New(firstLine(stderr))),
+			"free disk space, or set GOMODCACHE to a folder on a larger disk")
 	}
 	for _, sign := range unreachable {
 		if strings.Contains(stderr, sign) {
@@ -61,8 +63,8 @@ func (s *steps) explainModules(err error, stderr string) error {
 				"connect to the network, or set GOPROXY to a module proxy that you can reach")
 		}
 	}
-	// Code that does not build is for the build to report.
-	s.detail("not all packages could be looked at: %s", firstLine(stderr))
+	// The build reports code that does not compile.
+	s.detail("some packages could not be loaded: %s", firstLine(stderr))
 	return nil
 }
 

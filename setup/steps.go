@@ -25,7 +25,7 @@ type options struct {
 	libtorch      string // $LIBTORCH
 }
 
-// steps holds what the steps of one set-up share.
+// steps is the state that the steps of a set-up share.
 type steps struct {
 	options
 	out      io.Writer
@@ -34,14 +34,14 @@ type steps struct {
 	compiler []string
 }
 
-// setUp does the steps in order.
+// setUp runs the steps in order.
 func setUp(ctx context.Context, out io.Writer, o options) (err error) {
 	s := &steps{options: o, out: out}
 	if err := s.inspect(ctx); err != nil {
 		return err
 	}
 	for _, dir := range []string{s.store.Dir, s.repo} {
-		unlock, err := lock.Dir(ctx, dir, func() { s.detail("waiting for another set-up that is at work in %s", dir) })
+		unlock, err := lock.Dir(ctx, dir, func() { s.detail("waiting for another set-up in %s", dir) })
 		if err != nil {
 			return err
 		}
@@ -79,10 +79,11 @@ func (s *steps) detail(format string, args ...any) {
 	fmt.Fprintf(s.out, "    %s\n", fmt.Sprintf(format, args...))
 }
 
-// inspect finds the project, the tools and the cache, and says what there is.
+// inspect finds the project, the tools and the cache, and reports them.
 func (s *steps) inspect(ctx context.Context) (err error) {
 	if runtime.GOOS != "linux" || (runtime.GOARCH != "amd64" && runtime.GOARCH != "arm64") {
-		return hint.Wrap(fmt.Errorf("look around: %s/%s is not supported", runtime.GOOS, runtime.GOARCH), "use Linux on x86-64 or arm64, or a container of it")
+		return hint.Wrap(fmt.Errorf("check the system: %s/%s is not supported", runtime.GOOS, runtime.GOARCH),
+			"use Linux on x86-64 or arm64, or a container with it")
 	}
 	if s.repo, err = repository(); err != nil {
 		return err
@@ -94,22 +95,24 @@ func (s *steps) inspect(ctx context.Context) (err error) {
 	s.step("tools", "%s, %s", runtime.Version(), version)
 	dir, err := cachedir.Dir()
 	if err != nil {
-		return hint.Wrap(err, "let RDREC_CACHE name a folder")
+		return hint.Wrap(err, "set RDREC_CACHE to a folder")
 	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return fmt.Errorf("make the cache: %w", err)
+		return fmt.Errorf("create the cache: %w", err)
 	}
 	free, err := fetch.Free(dir)
 	if err != nil {
 		return err
 	}
 	s.step("cache", "%s, %s free on its disk", dir, fetch.Size(free))
-	s.store = &fetch.Store{Dir: dir, Pins: fetch.Published(), Find: s.findPip, Log: s.detail, VerifyDigests: s.verifyDigests}
+	s.store = &fetch.Store{
+		Dir: dir, Pins: fetch.Published(), Find: s.findPip, Log: s.detail, VerifyDigests: s.verifyDigests,
+	}
 	return nil
 }
 
-// findPip is called when something is to be fetched, so that a machine where all is there needs no
-// pip.
+// findPip finds pip. It is called before the first download, so that a set-up that fetches nothing
+// needs no pip.
 func (s *steps) findPip(ctx context.Context) (fetch.Downloader, error) {
 	p, err := pip.Find(ctx)
 	if err != nil {
@@ -124,13 +127,14 @@ func (s *steps) findPip(ctx context.Context) (fetch.Downloader, error) {
 	return p, nil
 }
 
-// findLibtorch looks at LIBTORCH, then at the torch of the Python on the PATH, then in the cache,
-// which fetches it.
+// findLibtorch uses LIBTORCH, then the torch of the Python on the PATH, then the cache, into which
+// it fetches libtorch if necessary.
 func (s *steps) findLibtorch(ctx context.Context) (libtorch.Libtorch, error) {
 	if s.libtorch != "" {
 		found, err := libtorch.Open(s.libtorch)
 		if err != nil {
-			return found, hint.Wrap(fmt.Errorf("use LIBTORCH: %w", err), "let LIBTORCH name an unzipped libtorch or a Python package torch, or unset it")
+			return found, hint.Wrap(fmt.Errorf("use LIBTORCH: %w", err),
+				"set LIBTORCH to an unzipped libtorch or a Python package torch, or unset it")
 		}
 		s.describe(found, "LIBTORCH")
 		return s.completeLibtorch(ctx, found)
@@ -141,9 +145,10 @@ func (s *steps) findLibtorch(ctx context.Context) (libtorch.Libtorch, error) {
 			s.describe(found, "the torch of the Python on the PATH")
 			return s.completeLibtorch(ctx, found)
 		}
-		s.detail("passing over the torch of the Python on the PATH: %v", err)
+		s.detail("skipping the torch of the Python on the PATH: %v", err)
 	}
-	s.step("libtorch", "%s of Python's package index (neither LIBTORCH nor the Python on the PATH has one)", fetch.TorchVersion)
+	s.step("libtorch", "%s from Python's package index (neither LIBTORCH nor the Python on the PATH has one)",
+		fetch.TorchVersion)
 	dir, err := s.store.Libtorch(ctx)
 	if err != nil {
 		return libtorch.Libtorch{}, err
@@ -160,8 +165,7 @@ func (s *steps) describe(l libtorch.Libtorch, source string) {
 	s.step("libtorch", "%s of %s: %s, string ABI %d", l.Version, source, l.Root, l.ABI)
 }
 
-// completeLibtorch adds the libraries that a libtorch of the user's own needs and that are not on
-// the machine.
+// completeLibtorch fetches the libraries that the user's libtorch needs and the machine lacks.
 func (s *steps) completeLibtorch(ctx context.Context, l libtorch.Libtorch) (libtorch.Libtorch, error) {
 	needs, err := l.Missing()
 	if err != nil || len(needs) == 0 {
@@ -171,7 +175,7 @@ func (s *steps) completeLibtorch(ctx context.Context, l libtorch.Libtorch) (libt
 	for _, need := range needs {
 		names = append(names, need.Name)
 	}
-	s.detail("it needs %s, which Python's package index has", strings.Join(names, " and "))
+	s.detail("needs %s, available from Python's package index", strings.Join(names, " and "))
 	dir, err := s.store.Companions(ctx, needs)
 	if err != nil {
 		return l, err
@@ -180,10 +184,10 @@ func (s *steps) completeLibtorch(ctx context.Context, l libtorch.Libtorch) (libt
 	return l, nil
 }
 
-// addCUDA fetches what a GPU needs when libtorch is the cache's, and checks that everything is
-// there.
+// addCUDA fetches the libraries for a GPU if libtorch is in the cache, and checks that none is
+// missing.
 func (s *steps) addCUDA(ctx context.Context, l libtorch.Libtorch) error {
-	s.step("cuda", "what %s needs", libtorch.CUDA)
+	s.step("cuda", "the libraries that %s needs", libtorch.CUDA)
 	if rel, err := filepath.Rel(s.store.Dir, l.Root); err == nil && filepath.IsLocal(rel) {
 		size, err := s.store.CUDA(ctx)
 		if err != nil {
@@ -194,7 +198,7 @@ func (s *steps) addCUDA(ctx context.Context, l libtorch.Libtorch) error {
 	return fetch.CheckCUDA(s.out, l)
 }
 
-// adaptGotch makes .gotch and go.work, unless they are up to date.
+// adaptGotch creates .gotch and go.work unless they are up to date.
 func (s *steps) adaptGotch(ctx context.Context, l libtorch.Libtorch) error {
 	b := gotch.Build{Libtorch: l, Compiler: s.compiler}
 	current, err := gotch.Current(s.repo, b)
@@ -202,7 +206,7 @@ func (s *steps) adaptGotch(ctx context.Context, l libtorch.Libtorch) error {
 		return err
 	}
 	if current {
-		s.step("gotch", "%s is adapted to this libtorch", gotch.Version)
+		s.step("gotch", "%s is already adapted to this libtorch", gotch.Version)
 		return nil
 	}
 	s.step("gotch", "adapting %s (4 MB) to libtorch %s", gotch.Version, l.Version)
@@ -218,7 +222,8 @@ func (s *steps) adaptGotch(ctx context.Context, l libtorch.Libtorch) error {
 	if b.Module, err = gotch.Download(ctx, s.repo); err != nil {
 		return err
 	}
-	s.detail("looking for functions that are missing in libtorch %s (compiles once or twice when not known yet, 15 s each)", l.Version)
+	s.detail("checking which functions libtorch %s lacks (compiles once or twice on the first run, 15 s each)",
+		l.Version)
 	missing, tried, err := gotch.CachedMissingFunctions(ctx, b, s.store.Dir, filepath.Join(scratch, "module"))
 	if err != nil {
 		return err
@@ -227,7 +232,8 @@ func (s *steps) adaptGotch(ctx context.Context, l libtorch.Libtorch) error {
 	if err := gotch.Install(ctx, s.repo, b, missing); err != nil {
 		return err
 	}
-	s.detail("wrote %s and go.work; the next build compiles it (about 100 s), later ones use Go's cache", gotch.Folder)
+	s.detail("wrote %s and go.work; the next build compiles gotch (about 100 s), later ones use Go's cache",
+		gotch.Folder)
 	return nil
 }
 
@@ -235,14 +241,14 @@ func methodNote(tried bool) string {
 	if tried {
 		return "found by compiling"
 	}
-	return "known from before"
+	return "cached"
 }
 
 func missingNote(missing []string) string {
 	if len(missing) == 0 {
-		return "none"
+		return "no missing functions"
 	}
-	return fmt.Sprintf("%d, which will throw: %s", len(missing), strings.Join(missing, " "))
+	return fmt.Sprintf("%d missing functions, which will throw: %s", len(missing), strings.Join(missing, " "))
 }
 
 // fetchTeacher fetches the demo's teacher.
@@ -251,7 +257,7 @@ func (s *steps) fetchTeacher(ctx context.Context) error {
 	s.step("teacher", "SmolLM2-135M-Instruct (98 MB): %s", file)
 	if os.Getenv(cachedir.TeacherDirEnv) != "" {
 		if err != nil {
-			return hint.Wrap(err, "put the teacher there, or unset "+cachedir.TeacherDirEnv+" to have it fetched")
+			return hint.Wrap(err, "put the teacher there, or unset "+cachedir.TeacherDirEnv+" to fetch it")
 		}
 		return nil
 	}

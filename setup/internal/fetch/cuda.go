@@ -16,8 +16,8 @@ import (
 	"rdrec/setup/internal/wheel"
 )
 
-// driver are libraries that come with a GPU's driver, or with InfiniBand's, never with a wheel: a
-// machine without them has no use for what needs them.
+// driver lists libraries that are part of the driver of a GPU or of InfiniBand, never of a wheel. A
+// machine without them does not need the libraries that require them.
 var driver = map[string]bool{
 	"libcuda.so.1": true, "libnvidia-ml.so.1": true,
 	"libmlx5.so.1": true, "librdmacm.so.1": true, "libibverbs.so.1": true,
@@ -25,9 +25,9 @@ var driver = map[string]bool{
 
 const cudaManifest = "cuda.json"
 
-// CUDA adds to the fetched libtorch what libtorch_cuda.so needs: the wheels that torch's own
-// metadata names. It returns how many bytes that are. Every library then finds the others by its
-// own run path, as in a Python environment.
+// CUDA adds the dependencies of libtorch_cuda.so to the fetched libtorch: the wheels in torch's
+// metadata. It returns their size in bytes. Each library finds the others by its run path, as in a
+// Python environment.
 func (s *Store) CUDA(ctx context.Context) (int64, error) {
 	root := filepath.Join(s.Dir, "libtorch-"+TorchVersion)
 	if m, err := verify(filepath.Join(root, cudaManifest), root, s.VerifyDigests); err == nil {
@@ -53,7 +53,7 @@ func (s *Store) CUDA(ctx context.Context) (int64, error) {
 			continue
 		}
 		if err := os.Rename(filepath.Join(scratch, f.Path), filepath.Join(root, f.Path)); err != nil {
-			return 0, fmt.Errorf("put %q in place: %w", f.Path, err)
+			return 0, fmt.Errorf("move %q into place: %w", f.Path, err)
 		}
 	}
 	if err := m.write(filepath.Join(scratch, cudaManifest)); err != nil {
@@ -98,13 +98,13 @@ func (s *Store) unpackCUDA(ctx context.Context, root, scratch string) (*manifest
 	return &m, nil
 }
 
-// resolve asks which wheels the requirements come to. What holds no libraries (cuda-toolkit itself)
-// costs a few KB.
+// resolve returns the wheels that the requirements resolve to. Those without libraries
+// (cuda-toolkit itself) have a few KB.
 func (s *Store) resolve(ctx context.Context, requirements []string, scratch string) ([]Pinned, error) {
 	if err := s.find(ctx); err != nil {
 		return nil, err
 	}
-	s.Log("torch's metadata names %d packages for a GPU:", len(requirements))
+	s.Log("torch's metadata requires %d packages for a GPU:", len(requirements))
 	for _, requirement := range requirements {
 		s.Log("  %s", requirement)
 	}
@@ -112,7 +112,8 @@ func (s *Store) resolve(ctx context.Context, requirements []string, scratch stri
 	if err != nil {
 		return nil, err
 	}
-	s.Log("which come to %d wheels, about %s to fetch and %s unpacked", len(wheels), Size(fetchedCUDA), Size(unpackedCUDA))
+	s.Log("they resolve to %d wheels, about %s to fetch and %s unpacked",
+		len(wheels), Size(fetchedCUDA), Size(unpackedCUDA))
 	all := make([]Pinned, 0, len(wheels))
 	for _, w := range wheels {
 		all = append(all, Pinned{Wheel: w})
@@ -122,8 +123,9 @@ func (s *Store) resolve(ctx context.Context, requirements []string, scratch stri
 
 var named = regexp.MustCompile(`^(nvidia-|cuda-toolkit\b)`)
 
-// Requirements are the packages with a GPU's libraries that a wheel's metadata asks for, as pip
-// takes them. Python packages, such as triton and cuda-bindings, are left out: no Python runs here.
+// Requirements returns the packages with a GPU's libraries that a wheel's metadata requires, as
+// arguments for pip. It excludes Python packages, such as triton and cuda-bindings, since no Python
+// runs here.
 func Requirements(metadata string) []string {
 	var found []string
 	for line := range strings.Lines(metadata) {
@@ -135,8 +137,7 @@ func Requirements(metadata string) []string {
 	return found
 }
 
-// nvidiaPart is what is needed of a wheel of NVIDIA's: the libraries, where torch's run paths look
-// for them.
+// nvidiaPart selects the libraries of NVIDIA's wheels, at the paths of torch's run paths.
 func nvidiaPart(name string) string {
 	if strings.HasPrefix(name, "nvidia/") && path.Base(path.Dir(name)) == "lib" && isLibrary(name) {
 		return name
@@ -144,13 +145,13 @@ func nvidiaPart(name string) string {
 	return ""
 }
 
-// CheckCUDA follows what libtorch_cuda.so needs and reports it to w. Libraries of the GPU's driver
-// may be missing; any other fails.
+// CheckCUDA checks the dependencies of libtorch_cuda.so and reports them to w. Libraries of the
+// GPU's driver may be missing; any other missing library is an error.
 func CheckCUDA(w io.Writer, l libtorch.Libtorch) error {
 	file := filepath.Join(l.Lib, libtorch.CUDA)
 	if !exists(file) {
 		return hint.Wrap(fmt.Errorf("%w: %q has no %s", libtorch.ErrUnusable, l.Root, libtorch.CUDA),
-			"unset LIBTORCH to have one for GPUs fetched, or leave CUDA=1 out")
+			"unset LIBTORCH to fetch one for GPUs, or omit CUDA=1")
 	}
 	found, err := libtorch.Found(file, l.Folders()...)
 	if err != nil {
@@ -163,14 +164,15 @@ func CheckCUDA(w io.Writer, l libtorch.Libtorch) error {
 	var lacking []string
 	for _, need := range missing {
 		if driver[need.Name] {
-			fmt.Fprintf(w, "    %s comes with the GPU's driver (needed by %s)\n", need.Name, filepath.Base(need.By))
+			fmt.Fprintf(w, "    %s is part of the GPU's driver (needed by %s)\n", need.Name, filepath.Base(need.By))
 			continue
 		}
 		lacking = append(lacking, need.Name+" (needed by "+need.By+")")
 	}
 	if len(lacking) > 0 {
-		return hint.Wrap(fmt.Errorf("%w: %q needs what is nowhere: %s", libtorch.ErrUnusable, file, strings.Join(lacking, ", ")),
-			"install those libraries, or unset LIBTORCH to have all of them fetched")
+		err = fmt.Errorf("%w: %q lacks libraries: %s", libtorch.ErrUnusable, file, strings.Join(lacking, ", "))
+		return hint.Wrap(err,
+			"install those libraries, or unset LIBTORCH to fetch all of them")
 	}
 	_, err = fmt.Fprintf(w, "    %s resolves: %d libraries, all found\n", libtorch.CUDA, len(found))
 	return err

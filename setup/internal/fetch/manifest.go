@@ -10,20 +10,20 @@ import (
 	"rdrec/setup/internal/wheel"
 )
 
-// manifest is what a finished folder of the cache holds, and what it was made from.
+// manifest lists the files of a finished folder of the cache, and the wheels they are from.
 type manifest struct {
 	Wheels []source     `json:"wheels"`
 	Files  []wheel.File `json:"files"`
 }
 
-// source is a wheel that something was unpacked from.
+// source is a wheel that files were unpacked from.
 type source struct {
 	Name    string `json:"name"`
 	Version string `json:"version"`
 	SHA256  string `json:"sha256"`
 }
 
-var errModified = errors.New("not as it was unpacked")
+var errModified = errors.New("modified since it was unpacked")
 
 func (m *manifest) add(p Pinned, file string, files []wheel.File) error {
 	sum, err := digest(file)
@@ -51,7 +51,7 @@ func (m *manifest) write(file string) error {
 	return os.WriteFile(file, append(content, '\n'), 0o644)
 }
 
-// verify reads a manifest and compares the files under dir with it: their sizes, and with thorough
+// verify reads a manifest and checks the files under dir: their sizes and, with verifyDigests,
 // their digests.
 func verify(file, dir string, verifyDigests bool) (*manifest, error) {
 	content, err := os.ReadFile(file)

@@ -2,10 +2,10 @@ package fetch
 
 import "rdrec/setup/internal/pip"
 
-// Pinned is a wheel that must be this one.
+// Pinned is a wheel with a fixed version and digests.
 type Pinned struct {
 	Wheel pip.Wheel
-	// Bytes is its size, 0 when not known beforehand.
+	// Bytes is its size; 0 if unknown.
 	Bytes int64
 }
 
@@ -16,18 +16,18 @@ func (p Pinned) size() string {
 	return " (" + Size(p.Bytes) + ")"
 }
 
-// TorchVersion is the libtorch that is fetched when none is found.
+// TorchVersion is the version of libtorch to fetch if none is found.
 const TorchVersion = "2.11.0"
 
-// Pins says which wheels are fetched.
+// Pins are the wheels to fetch.
 type Pins struct {
 	Torch, Teacher Pinned
-	// Companions are libraries that torch's wheels need even on a bare processor but leave to
-	// wheels of their own, by the name they are asked for.
+	// Companions are the wheels of libraries that torch needs even on a CPU but does not contain,
+	// by the name of the library.
 	Companions map[string]Pinned
 }
 
-// Published are the wheels that this project was tested with, with the digests that the package
+// Published returns the wheels that the project is tested with, with the digests that the package
 // index published for Linux on x86-64 and (second) on arm64.
 func Published() Pins {
 	return Pins{

@@ -12,7 +12,7 @@ import (
 
 const unpackedTeacher = 98_400_000
 
-// Teacher puts the demo's teacher at the given path, fetching it if it is not there and whole.
+// Teacher fetches the demo's teacher to the given path unless it is present and complete.
 func (s *Store) Teacher(ctx context.Context, file string) error {
 	dir, list := filepath.Dir(file), file+".json"
 	if _, err := verify(list, dir, s.VerifyDigests); err == nil {
@@ -40,7 +40,7 @@ func (s *Store) Teacher(ctx context.Context, file string) error {
 		return err
 	}
 	if len(files) != 1 {
-		return fmt.Errorf("unpack %q: it has %d .gguf files, want one", from, len(files))
+		return fmt.Errorf("unpack %q: %d .gguf files, want one", from, len(files))
 	}
 	var m manifest
 	if err := m.add(s.Pins.Teacher, from, files); err != nil {

@@ -7,9 +7,8 @@ import (
 	"unsafe"
 )
 
-// renameat2 is the number of the Linux system call. Package syscall lacks it, and set-up uses
-// nothing but the standard library: it must run, and say what is wrong, where no module can be
-// fetched.
+// renameat2 is the number of the Linux system call. Package syscall lacks it. Set-up uses only the
+// standard library, because it must run, and report the problem, where no module can be fetched.
 var renameat2 = map[string]uintptr{"amd64": 316, "arm64": 276}
 
 const (
@@ -32,7 +31,8 @@ func exchange(a, b string) error {
 		return fmt.Errorf("exchange folders: %q: %w", b, err)
 	}
 	here := workingFolder
-	_, _, errno := syscall.Syscall6(number, uintptr(here), uintptr(unsafe.Pointer(from)), uintptr(here), uintptr(unsafe.Pointer(to)), renameExchange, 0)
+	_, _, errno := syscall.Syscall6(number, uintptr(here), uintptr(unsafe.Pointer(from)),
+		uintptr(here), uintptr(unsafe.Pointer(to)), renameExchange, 0)
 	if errno != 0 {
 		return fmt.Errorf("exchange %q and %q: %w", a, b, errno)
 	}

@@ -1,8 +1,9 @@
-// Package gotch adapts the Go binding of libtorch to the libtorch at hand. In: the module as the Go
-// proxy serves it, and a libtorch; out: the folder .gotch with a patched copy, and a go.work that
-// makes the Go command use it. Steps: copy what is needed of the module, find out by compiling
-// which generated functions this libtorch lacks, patch, and put the finished folder in place in one
-// move. This package never imports gotch: it must work before gotch does.
+// Package gotch adapts gotch, the Go binding of libtorch, to an installed libtorch. Its input is
+// the module from the Go proxy and a libtorch. Its output is the folder .gotch with a patched copy,
+// and a go.work that makes the Go command use it. The steps: copy the necessary part of the module,
+// determine by compiling which generated functions this libtorch lacks, patch, and move the
+// finished folder into place. The package does not import gotch, because it must work before gotch
+// does.
 package gotch
 
 import (
@@ -22,30 +23,31 @@ import (
 	"rdrec/setup/internal/libtorch"
 )
 
-// Path and Version name the module; go.mod requires the same.
+// Path and Version identify the module; go.mod requires the same version.
 const (
 	Path    = "github.com/sugarme/gotch"
 	Version = "v0.9.1"
 )
 
-// Folder is the patched copy, in the root of the repository.
+// Folder is the folder of the patched copy in the root of the repository.
 const Folder = ".gotch"
 
-// Module is gotch as the Go proxy serves it.
+// Module is the module gotch in Go's module cache.
 type Module struct {
-	// Dir is its read-only folder, Sum its checksum as in go.sum.
+	// Dir is its read-only folder, Sum its checksum in go.sum.
 	Dir, Sum string
 }
 
-// Build is everything that the patched copy depends on.
+// Build is the inputs of the patched copy.
 type Build struct {
 	Module   Module
 	Libtorch libtorch.Libtorch
-	// Compiler is the C++ compiler that the Go command will use, with its arguments.
+	// Compiler is the C++ compiler of the Go command, with its arguments.
 	Compiler []string
 }
 
-// Download has the Go command fetch the module into its module cache and check it against go.sum.
+// Download makes the Go command fetch the module into its module cache, and checks it against
+// go.sum.
 func Download(ctx context.Context, repo string) (Module, error) {
 	cmd := exec.CommandContext(ctx, "go", "mod", "download", "-json", Path+"@"+Version)
 	cmd.Dir = repo
@@ -59,19 +61,21 @@ func Download(ctx context.Context, repo string) (Module, error) {
 	}
 	if err != nil || found.Error != "" {
 		text := strings.TrimSpace(found.Error + stderr.String())
-		return Module{}, hint.Wrap(errors.Join(ctx.Err(), fmt.Errorf("fetch the module %s@%s: %w: %s", Path, Version, err, text)),
+		err = fmt.Errorf("fetch the module %s@%s: %w: %s", Path, Version, err, text)
+		return Module{}, hint.Wrap(errors.Join(ctx.Err(), err),
 			"connect to the network, or set GOPROXY to a module proxy that you can reach")
 	}
 	if sum, err := goSumEntry(repo); err != nil || sum != found.Sum {
-		return Module{}, errors.Join(err, fmt.Errorf("fetch the module %s@%s: its checksum is %s, go.sum says %s", Path, Version, found.Sum, sum))
+		return Module{}, errors.Join(err, fmt.Errorf("fetch the module %s@%s: checksum %s, want %s of go.sum",
+			Path, Version, found.Sum, sum))
 	}
 	return Module{Dir: found.Dir, Sum: found.Sum}, nil
 }
 
-// excludedFolders are the module's folders that no program needs: 90 of its 94 MB.
+// excludedFolders are the module's folders that a build does not need: 90 of 94 MB.
 var excludedFolders = []string{"example", "gen"}
 
-// copyModule copies the module, which is read-only, into a folder that can be patched.
+// copyModule copies the read-only module into a folder that can be patched.
 func copyModule(ctx context.Context, from, to string) error {
 	return filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
 		if err := errors.Join(err, ctx.Err()); err != nil {

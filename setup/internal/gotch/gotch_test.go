@@ -17,8 +17,8 @@ import (
 	"rdrec/setup/internal/lock"
 )
 
-// shim stands for torch_api.cpp, generated for the file that it includes: one function that
-// libtorch has, and two that it lacks, one of which returns something.
+// shim is a fake torch_api.cpp, and generated a fake of the file that it includes: one function
+// that libtorch has, and two that it lacks, one of which returns a value.
 const (
 	shim = `#include <ATen/Functions.h>
 #include <stdexcept>
@@ -86,7 +86,8 @@ func repository(t *testing.T) string {
 	t.Helper()
 	return write(t, map[string]string{
 		"go.mod": "module rdrec\n\ngo 1.26.8\n",
-		"go.sum": gotch.Path + " " + gotch.Version + " h1:sum=\n" + gotch.Path + " " + gotch.Version + "/go.mod h1:other=\n",
+		"go.sum": gotch.Path + " " + gotch.Version + " h1:sum=\n" +
+			gotch.Path + " " + gotch.Version + "/go.mod h1:other=\n",
 	})
 }
 
@@ -120,7 +121,7 @@ func TestInstallFindsMissingFunctions(t *testing.T) {
 	b.Compiler = []string{"/no/compiler"}
 	again, tried, err := gotch.CachedMissingFunctions(t.Context(), b, memory, filepath.Join(t.TempDir(), "module"))
 	if diff := cmp.Diff(missing, again); err != nil || diff != "" || tried {
-		t.Fatalf("the second time it was not remembered: tried %v, %v: %s", tried, err, diff)
+		t.Fatalf("the second call did not use the cache: compiled %v, %v: %s", tried, err, diff)
 	}
 
 	if current, err := gotch.Current(repo, b); current || err != nil {
@@ -133,12 +134,12 @@ func TestInstallFindsMissingFunctions(t *testing.T) {
 		t.Fatalf("after, Current = %v, %v", current, err)
 	}
 	checkCopy(t, repo, b)
-	if err := gotch.Install(t.Context(), repo, b, missing); err != nil { // now in place of a copy
+	if err := gotch.Install(t.Context(), repo, b, missing); err != nil { // now with a copy to replace
 		t.Fatal(err)
 	}
 	checkCopy(t, repo, b)
 	if left, err := filepath.Glob(filepath.Join(repo, gotch.Folder+"-*")); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %q, %v", left, err)
+		t.Errorf("leftovers: %q, %v", left, err)
 	}
 	want := "go 1.26.8\n\nuse .\n\nreplace github.com/sugarme/gotch v0.9.1 => ./.gotch\n"
 	if diff := cmp.Diff(want, read(t, repo, "go.work")); diff != "" {
@@ -154,7 +155,9 @@ func checkCopy(t *testing.T, repo string, b gotch.Build) {
 			t.Errorf("%s is still called", name)
 		}
 	}
-	for _, kept := range []string{"torch::add(self, other)", "int *atg_scaled_mm_out(int *out__, int self) {", "  return nullptr;\n"} {
+	for _, kept := range []string{
+		"torch::add(self, other)", "int *atg_scaled_mm_out(int *out__, int self) {", "  return nullptr;\n",
+	} {
 		if !strings.Contains(patched, kept) {
 			t.Errorf("%q is gone", kept)
 		}
@@ -163,7 +166,10 @@ func checkCopy(t *testing.T, repo string, b gotch.Build) {
 		t.Errorf("want 2 throws in %s", patched)
 	}
 	flags := read(t, repo, gotch.Folder, "libtch", "lib.go")
-	for _, flag := range []string{"-I" + b.Libtorch.Include + " ", "-L" + b.Libtorch.Lib + " ", "-Wl,-rpath," + b.Libtorch.Lib + " ", "_ABI=1", "-O1 -g0", "-ltorch_cpu"} {
+	for _, flag := range []string{
+		"-I" + b.Libtorch.Include + " ", "-L" + b.Libtorch.Lib + " ", "-Wl,-rpath," + b.Libtorch.Lib + " ",
+		"_ABI=1", "-O1 -g0", "-ltorch_cpu",
+	} {
 		if !strings.Contains(flags, flag) {
 			t.Errorf("lib.go lacks %q:\n%s", flag, flags)
 		}
@@ -172,7 +178,7 @@ func checkCopy(t *testing.T, repo string, b gotch.Build) {
 		t.Errorf("lib.go links CUDA:\n%s", flags)
 	}
 	if got := read(t, repo, gotch.Folder, "ts", "tensor.go"); !strings.Contains(got, "lots [1]byte") {
-		t.Errorf("the filler stayed: %s", got)
+		t.Errorf("the filler remained: %s", got)
 	}
 	for _, gone := range []string{"example", "gen", "ts/tensor_test.go"} {
 		if _, err := os.Stat(filepath.Join(repo, gotch.Folder, gone)); !errors.Is(err, fs.ErrNotExist) {
@@ -239,8 +245,10 @@ func replace(t *testing.T, file, content string) {
 func TestIncompatibleLibtorch(t *testing.T) {
 	b := build(t, "#include <torch/nowhere.h>\n"+shim)
 	_, _, err := gotch.CachedMissingFunctions(t.Context(), b, t.TempDir(), filepath.Join(t.TempDir(), "module"))
-	if !errors.Is(err, gotch.ErrIncompatible) || !strings.Contains(err.Error(), "torch/nowhere.h") || !strings.Contains(hint.Of(err), "LIBTORCH") {
-		t.Errorf("Remembered: %v, hint %q; want %v naming torch/nowhere.h", err, hint.Of(err), gotch.ErrIncompatible)
+	if !errors.Is(err, gotch.ErrIncompatible) || !strings.Contains(err.Error(), "torch/nowhere.h") ||
+		!strings.Contains(hint.Of(err), "LIBTORCH") {
+		t.Errorf("CachedMissingFunctions: %v, hint %q; want %v naming torch/nowhere.h",
+			err, hint.Of(err), gotch.ErrIncompatible)
 	}
 }
 
@@ -249,23 +257,31 @@ func TestFailingFunctions(t *testing.T) {
 		complaints string
 		want       []string
 	}{
-		"gcc": {"torch_api_generated.cpp.h:12:30: error: 'scaled_mm' is not a member of 'torch'\n", []string{"atg_scaled_mm"}},
+		"gcc": {
+			"torch_api_generated.cpp.h:12:30: error: 'scaled_mm' is not a member of 'torch'\n",
+			[]string{"atg_scaled_mm"},
+		},
 		"gcc, in a template": {
 			"In file included from torch_api.cpp:4:\ntorch_api_generated.cpp.h:5:34:   required from here\n" +
 				"/torch/include/c10/List.h:9:1: error: static assertion failed\n", []string{"atg_add"},
 		},
 		"clang": {
-			"In file included from torch_api.cpp:4:\n./torch_api_generated.cpp.h:19:29: error: no member named 'scaled_mm_out'\n" +
-				"./torch_api_generated.cpp.h:12:29: error: no member named 'scaled_mm'\n", []string{"atg_scaled_mm", "atg_scaled_mm_out"},
+			"In file included from torch_api.cpp:4:\n" +
+				"./torch_api_generated.cpp.h:19:29: error: no member named 'scaled_mm_out'\n" +
+				"./torch_api_generated.cpp.h:12:29: error: no member named 'scaled_mm'\n",
+			[]string{"atg_scaled_mm", "atg_scaled_mm_out"},
 		},
-		"a note is no complaint": {"torch_api_generated.cpp.h:5:1: note: candidate\ntorch_api.cpp:1:1: error: no such header\n", nil},
-		"nothing":                {"", nil},
+		"a note is not an error": {
+			"torch_api_generated.cpp.h:5:1: note: candidate\ntorch_api.cpp:1:1: error: no such header\n",
+			nil,
+		},
+		"nothing": {"", nil},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
 			got, err := gotch.FailingFunctions(c.complaints, []byte(generated))
 			if diff := cmp.Diff(c.want, got); diff != "" || (err == nil) != (c.want != nil) {
-				t.Errorf("Blame: %v %s", err, diff)
+				t.Errorf("FailingFunctions: %v %s", err, diff)
 			}
 		})
 	}
@@ -314,7 +330,7 @@ func TestInterrupted(t *testing.T) {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(half); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("half a copy stayed: %v", err)
+		t.Errorf("an incomplete copy remained: %v", err)
 	}
 }
 
@@ -323,7 +339,7 @@ func FuzzFailingFunctions(f *testing.F) {
 	f.Fuzz(func(t *testing.T, complaints, source string) {
 		names, err := gotch.FailingFunctions(complaints, []byte(source))
 		if (err == nil) != (len(names) > 0) {
-			t.Errorf("Blame = %q, %v", names, err)
+			t.Errorf("FailingFunctions = %q, %v", names, err)
 		}
 	})
 }

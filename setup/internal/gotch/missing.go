@@ -20,22 +20,22 @@ import (
 	"rdrec/setup/internal/libtorch"
 )
 
-// maxCompilations bounds how often the shim is compiled: blanking a function can only uncover
-// another's fault where the compiler gave up early.
+// maxCompilations limits the compilations of the shim. Blanking a function uncovers another error
+// only if the compiler stopped early.
 const maxCompilations = 4
 
-// ErrIncompatible says that the compiler's complaints are not about generated functions, so that
-// nothing can be left out to help.
+// ErrIncompatible is returned if the compiler's errors are not in generated functions, so that
+// blanking does not help.
 var ErrIncompatible = errors.New("gotch does not fit this libtorch")
 
-// MissingFunctions finds the generated functions that the libtorch does not have, or has with other
-// arguments: the shim in dir, a copy of the module, is compiled (syntax only), the functions that
-// the compiler complains about are blanked, and again until it is content.
+// MissingFunctions returns the generated functions that libtorch lacks or has with other arguments.
+// It compiles the shim in dir, a copy of the module (syntax only), blanks the functions with
+// errors, and repeats until there are none.
 func MissingFunctions(ctx context.Context, b Build, dir string) ([]string, error) {
 	file := filepath.Join(dir, "libtch", generated)
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("try gotch: %w", err)
+		return nil, fmt.Errorf("compile gotch: %w", err)
 	}
 	missing := []string{}
 	for range maxCompilations {
@@ -49,22 +49,24 @@ func MissingFunctions(ctx context.Context, b Build, dir string) ([]string, error
 		}
 		found, err := FailingFunctions(complaints, content)
 		if err != nil {
-			return nil, hint.Wrap(fmt.Errorf("try gotch with libtorch %s in %q: %w", b.Libtorch.Version, b.Libtorch.Root, err),
-				"point LIBTORCH to another libtorch (2.1.0 to 2.11.0 were tried), or unset it to have 2.11.0 fetched")
+			err = fmt.Errorf("compile gotch with libtorch %s in %q: %w", b.Libtorch.Version, b.Libtorch.Root, err)
+			return nil, hint.Wrap(err,
+				"set LIBTORCH to another libtorch (2.1.0 to 2.11.0 are tested), or unset it to fetch 2.11.0")
 		}
 		missing = append(missing, found...)
 		if content, err = blank(content, found, b.Libtorch.Version); err != nil {
 			return nil, err
 		}
 		if err := os.WriteFile(file, content, 0o644); err != nil {
-			return nil, fmt.Errorf("try gotch: %w", err)
+			return nil, fmt.Errorf("compile gotch: %w", err)
 		}
 	}
-	return nil, hint.Wrap(fmt.Errorf("%w: after blanking %d functions it still does not compile", ErrIncompatible, len(missing)),
-		"point LIBTORCH to another libtorch (2.1.0 to 2.11.0 were tried)")
+	err = fmt.Errorf("%w: it does not compile even with %d functions blanked", ErrIncompatible, len(missing))
+	return nil, hint.Wrap(err,
+		"set LIBTORCH to another libtorch (2.1.0 to 2.11.0 are tested)")
 }
 
-// compile is what the compiler complains about, "" when it is content.
+// compile returns the compiler's errors, or "" if there are none.
 func compile(ctx context.Context, b Build, dir string) (string, error) {
 	args := append(slices.Clone(b.Compiler[1:]), "-fsyntax-only", "-I.")
 	for _, arg := range headers(b.Libtorch) {
@@ -89,19 +91,20 @@ func compile(ctx context.Context, b Build, dir string) (string, error) {
 	}
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) || !strings.Contains(out.String(), "error:") {
-		return "", fmt.Errorf("try gotch: %s: %w: %s", b.Compiler[0], err, strings.TrimSpace(out.String()))
+		return "", fmt.Errorf("compile gotch: %s: %w: %s", b.Compiler[0], err, strings.TrimSpace(out.String()))
 	}
 	return out.String(), nil
 }
 
-// complaintLine matches a complaint about a line of the generated file, or about a template that
-// such a line asked for.
-var complaintLine = regexp.MustCompile(`(?m)^(?:In file included from )?(?:\S*/)?` + regexp.QuoteMeta(generated) + `:(\d+):(?:\d+:)?\s+(?:fatal )?(?:error:|.*required from|.*requested here)`)
+// complaintLine matches an error in a line of the generated file, or in a template that such a line
+// instantiates.
+var complaintLine = regexp.MustCompile(`(?m)^(?:In file included from )?(?:\S*/)?` + regexp.QuoteMeta(generated) +
+	`:(\d+):(?:\d+:)?\s+(?:fatal )?(?:error:|.*required from|.*requested here)`)
 
 var firstError = regexp.MustCompile(`(?m)^.*error:.*$`)
 
-// FailingFunctions names the generated functions that a compiler's complaints are about, in the
-// order of the file. It fails with [ErrIncompatible] when they are about none.
+// FailingFunctions returns the generated functions that a compiler's errors are in, in the order of
+// the file. It returns [ErrIncompatible] if there are none.
 func FailingFunctions(complaints string, source []byte) ([]string, error) {
 	at := map[int]bool{}
 	for _, found := range complaintLine.FindAllStringSubmatch(complaints, -1) {
@@ -128,10 +131,12 @@ func FailingFunctions(complaints string, source []byte) ([]string, error) {
 	return names, nil
 }
 
-// CachedMissingFunctions is [MissingFunctions] with a memory: the answer for a module and a
-// libtorch is kept in a file of the folder memory, since finding it takes half a minute. The second
-// result says whether it had to be found.
-func CachedMissingFunctions(ctx context.Context, b Build, cacheDir, scratch string) (missing []string, compiled bool, err error) {
+// CachedMissingFunctions is [MissingFunctions] with a cache: the result for a module and a libtorch
+// is stored in a file in cacheDir, since computing it takes half a minute. compiled reports whether
+// it was computed.
+func CachedMissingFunctions(
+	ctx context.Context, b Build, cacheDir, scratch string,
+) (missing []string, compiled bool, err error) {
 	key, err := b.key()
 	if err != nil {
 		return nil, false, err
@@ -153,12 +158,13 @@ func CachedMissingFunctions(ctx context.Context, b Build, cacheDir, scratch stri
 	return missing, true, writeFile(file, append(content, '\n'))
 }
 
-// key is a digest of what decides which functions compile: the module, and the list of functions
-// that the libtorch has.
+// key returns a digest of the inputs that determine which functions compile: the module, and the
+// list of libtorch's functions.
 func (b Build) key() (string, error) {
 	functions, err := os.ReadFile(filepath.Join(b.Libtorch.Include, "ATen", "Functions.h"))
 	if err != nil {
-		return "", hint.Wrap(fmt.Errorf("%w: %w", libtorch.ErrUnusable, err), "point LIBTORCH to a libtorch with all its headers, or unset it")
+		return "", hint.Wrap(fmt.Errorf("%w: %w", libtorch.ErrUnusable, err),
+			"set LIBTORCH to a libtorch with all its headers, or unset it")
 	}
 	sum := sha256.New()
 	for _, part := range [][]byte{[]byte(b.Module.Sum), []byte(b.Libtorch.Version), functions} {
@@ -167,7 +173,7 @@ func (b Build) key() (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// writeFile writes a file whole or not at all.
+// writeFile writes a file atomically.
 func writeFile(file string, content []byte) error {
 	temporary, err := os.CreateTemp(filepath.Dir(file), "."+filepath.Base(file)+"-*")
 	if err != nil {

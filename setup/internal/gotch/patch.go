@@ -17,12 +17,12 @@ const (
 	shim      = "torch_api.cpp"
 )
 
-// patch changes a copy of gotch in three places: the flags it is built with, the functions that
-// this libtorch lacks, and the filler.
+// patch changes three parts of a copy of gotch: the build flags, the functions that this libtorch
+// lacks, and the filler.
 func patch(dir string, l libtorch.Libtorch, missing []string) error {
 	flags := filepath.Join(dir, "libtch", "lib.go")
 	if _, err := os.Stat(flags); err != nil {
-		return fmt.Errorf("patch gotch: it is not laid out as %s: %w", Version, err)
+		return fmt.Errorf("patch gotch: its layout is not that of %s: %w", Version, err)
 	}
 	if err := os.WriteFile(flags, []byte(cgo(l)), 0o644); err != nil {
 		return fmt.Errorf("patch gotch: %w", err)
@@ -51,10 +51,9 @@ func edit(file string, change func([]byte) ([]byte, error)) error {
 	return os.WriteFile(file, changed, 0o644)
 }
 
-// cgo is the file that tells the Go command how to build the shim: quickly (-O1 without -g), with
-// this libtorch's headers and ABI, and linked with what runs on a bare processor; a GPU's libraries
-// are loaded at run time. The old kind of run path (DT_RPATH) is what the loader also asks for the
-// libraries that libtorch itself needs.
+// cgo returns the file with the build flags of the shim: fast compilation (-O1 without -g), this
+// libtorch's headers and ABI, and the libraries for CPUs; a GPU's libraries are loaded at run time.
+// The run path is DT_RPATH, because the loader applies it to libtorch's own dependencies too.
 func cgo(l libtorch.Libtorch) string {
 	libs := make([]string, 0, 2*len(l.Folders()))
 	for _, dir := range l.Folders() {
@@ -72,15 +71,16 @@ func cgo(l libtorch.Libtorch) string {
 	}, "\n")
 }
 
-// headers are the compiler's arguments for code that includes torch's headers, quoted for a cgo
-// line.
+// headers returns the compiler's arguments for code that includes torch's headers, quoted for a
+// #cgo line.
 func headers(l libtorch.Libtorch) []string {
 	return []string{
-		"-std=c++17", "-w", fmt.Sprintf("-D_GLIBCXX_USE_CXX11_ABI=%d", l.ABI), quote("-I" + l.Include), quote("-I" + l.API()),
+		"-std=c++17", "-w", fmt.Sprintf("-D_GLIBCXX_USE_CXX11_ABI=%d", l.ABI),
+		quote("-I" + l.Include), quote("-I" + l.API()),
 	}
 }
 
-// quote makes one argument of a path with blanks, as the Go command splits a #cgo line.
+// quote quotes an argument with blanks, since the Go command splits #cgo lines at blanks.
 func quote(arg string) string {
 	if strings.ContainsAny(arg, " \t") {
 		return `"` + arg + `"`
@@ -88,13 +88,13 @@ func quote(arg string) string {
 	return arg
 }
 
-// functionStart matches the line that a generated function begins with. Some return void, some a
-// pointer to tensors.
+// functionStart matches the first line of a generated function. Functions return void or a pointer
+// to tensors.
 var functionStart = regexp.MustCompile(`^\S[^(]*[ *](atg_\w+)\(.*\{\s*$`)
 
-// blank replaces what is protected in the bodies of the named functions by a throw, which the Go
-// side turns into an error. All other bytes stay. A name that is not there is an error: the list
-// would be another module's.
+// blank replaces the protected bodies of the named functions with a throw, which the Go side
+// converts to an error. All other bytes are unchanged. A missing name is an error, because the list
+// would be that of another module.
 func blank(content []byte, names []string, version string) ([]byte, error) {
 	var out bytes.Buffer
 	left := slices.Clone(names)
@@ -112,7 +112,8 @@ func blank(content []byte, names []string, version string) ([]byte, error) {
 		switch {
 		case current != "" && text == "PROTECT(":
 			inside = true
-			fmt.Fprintf(&out, "%s    throw std::runtime_error(\"libtorch %s has no %s as gotch %s knows it\");\n", line, version, current, Version)
+			fmt.Fprintf(&out, "%s    throw std::runtime_error(\"libtorch %s has no %s as gotch %s knows it\");\n",
+				line, version, current, Version)
 			continue
 		case inside && text == ")":
 			current, inside = "", false
@@ -127,8 +128,8 @@ func blank(content []byte, names []string, version string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// filler is what gotch puts beside every tensor so that Go's collector notices it: 100 KB that cost
-// 30 us. We free tensors by scope.
+// filler is the padding that gotch adds to every tensor so that Go's garbage collector notices it:
+// 100 KB, which take 30 us. Package torch frees tensors by scope and does not need it.
 var filler = []byte("lots [1e5]byte")
 
 func dropFiller(content []byte) ([]byte, error) {

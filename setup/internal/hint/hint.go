@@ -1,6 +1,6 @@
-// Package hint gives errors a second line that says what to do. In: an error and, where the place
-// that failed knows it, an advice; out: the advice to print after "hint:". Errors that come from
-// the machine itself (a full disk, a forbidden folder, Ctrl-C) get theirs here, whoever met them.
+// Package hint adds a hint to errors: the next step for the user, to print after "hint:". Code that
+// knows the remedy wraps its error with a hint. This package has the hints for errors of the
+// machine itself (a full disk, a folder without permission, Ctrl-C).
 package hint
 
 import (
@@ -10,34 +10,33 @@ import (
 	"syscall"
 )
 
-// hinted is an error with an advice.
+// hinted is an error with a hint.
 type hinted struct {
 	error
 	hint string
 }
 
-// Unwrap is the error without the advice.
+// Unwrap returns the error without the hint.
 func (a *hinted) Unwrap() error { return a.error }
 
-// Wrap is err with an advice, a sentence without a full stop. The error's text stays as it is.
+// Wrap returns err with a hint, a sentence without a period. The error's text does not change.
 func Wrap(err error, hint string) error {
 	return &hinted{error: err, hint: hint}
 }
 
-// Of is the advice for an error. It is never empty: what nobody thought of can at least be tried
-// again.
+// Of returns the hint of an error. It is never empty: the default is to try again.
 func Of(err error) string {
 	var a *hinted
 	switch {
 	case errors.Is(err, context.Canceled):
-		return "run make setup again: what was finished is kept, what was half done is done anew"
+		return "run make setup again: finished steps are kept, interrupted ones start again"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EFBIG):
-		return "free some disk, or let RDREC_CACHE name a folder on a larger one"
+		return "free disk space, or set RDREC_CACHE to a folder on a larger disk"
 	case errors.As(err, &a):
 		return a.hint
 	case errors.Is(err, fs.ErrPermission), errors.Is(err, syscall.EROFS):
-		return "make that path writable, or let RDREC_CACHE name a folder that is"
+		return "make that path writable, or set RDREC_CACHE to a writable folder"
 	default:
-		return "run make setup again; it goes on from what is finished"
+		return "run make setup again; it continues after the last finished step"
 	}
 }

@@ -1,6 +1,6 @@
-// Package libtorch looks at a libtorch without running it. In: a folder; out: where its libraries
-// and headers lie, its version, the C++ string ABI it was built with, and which libraries it needs
-// that are nowhere. Only [Libtorch.Try] loads it, in a process of its own.
+// Package libtorch inspects a libtorch without running it. Its input is a folder. Its output is the
+// paths of the libraries and headers, the version, the C++ string ABI of the build, and the missing
+// dependencies. Only [Libtorch.Try] loads it, in a separate process.
 package libtorch
 
 import (
@@ -19,31 +19,30 @@ import (
 	"rdrec/setup/internal/hint"
 )
 
-// Libtorch is a usable-looking libtorch.
+// Libtorch is the description of a libtorch.
 type Libtorch struct {
-	// Root holds Lib and Include; it is an unzipped libtorch or a Python package torch.
+	// Root contains Lib and Include; it is an unzipped libtorch or a Python package torch.
 	Root, Lib, Include string
-	// Version is its own, as in "2.11.0".
+	// Version is the version, such as "2.11.0".
 	Version string
-	// ABI is what _GLIBCXX_USE_CXX11_ABI must be: 0 or 1.
+	// ABI is the value of _GLIBCXX_USE_CXX11_ABI: 0 or 1.
 	ABI int
-	// Beside are further folders with libraries that it needs.
+	// Beside are further folders with its dependencies.
 	Beside []string
 }
 
-// CPU is the file that everything of torch's on the processor is in, and CUDA the one for NVIDIA's
-// GPUs.
+// CPU is the library for CPUs, and CUDA the one for NVIDIA's GPUs.
 const (
 	CPU  = "libtorch_cpu.so"
 	CUDA = "libtorch_cuda.so"
 	core = "libc10.so"
 )
 
-// ErrUnusable says that a folder holds no libtorch that this machine can use.
+// ErrUnusable marks a folder without a libtorch that this machine can use.
 var ErrUnusable = errors.New("unusable libtorch")
 
-// Open reads what a folder says about itself. The folder is a libtorch, a Python package torch, or
-// a folder that holds either.
+// Open inspects a folder: a libtorch, a Python package torch, or a folder that contains one of
+// them.
 func Open(dir string) (Libtorch, error) {
 	abs, err := filepath.Abs(dir)
 	if err != nil {
@@ -54,7 +53,7 @@ func Open(dir string) (Libtorch, error) {
 			return open(root)
 		}
 	}
-	return Libtorch{}, fmt.Errorf("%w: %q holds neither lib/%s nor torch/lib/%s", ErrUnusable, abs, CPU, CPU)
+	return Libtorch{}, fmt.Errorf("%w: %q contains neither lib/%s nor torch/lib/%s", ErrUnusable, abs, CPU, CPU)
 }
 
 func open(root string) (Libtorch, error) {
@@ -72,20 +71,24 @@ func open(root string) (Libtorch, error) {
 	return l, nil
 }
 
-// API is the folder of the headers of torch's C++ interface.
+// API returns the folder of the headers of torch's C++ API.
 func (l Libtorch) API() string { return filepath.Join(l.Include, "torch", "csrc", "api", "include") }
 
-// Folders are all folders with libraries that the program must find at run time.
+// Folders returns all folders with libraries that the program must find at run time.
 func (l Libtorch) Folders() []string { return append([]string{l.Lib}, l.Beside...) }
 
-// versionFiles say the version: in newer libtorches the first only includes the second.
+// versionFiles returns the headers that may define the version: in newer versions, the first only
+// includes the second.
 func (l Libtorch) versionFiles() []string {
-	return []string{filepath.Join(l.API(), "torch", "version.h"), filepath.Join(l.Include, "torch", "headeronly", "version.h")}
+	return []string{
+		filepath.Join(l.API(), "torch", "version.h"),
+		filepath.Join(l.Include, "torch", "headeronly", "version.h"),
+	}
 }
 
 var versionPart = regexp.MustCompile(`(?m)^#define TORCH_VERSION_(?:MAJOR|MINOR|PATCH) +(\d+)`)
 
-// version reads the version from the first file that has all three parts of it, in their order.
+// version returns the version of the first file that has all three parts, in order.
 func version(files []string) (string, error) {
 	for _, file := range files {
 		content, err := os.ReadFile(file)
@@ -101,21 +104,21 @@ func version(files []string) (string, error) {
 			return strings.Join(parts, "."), nil
 		}
 	}
-	return "", fmt.Errorf("read its version: none of %q has it", files)
+	return "", fmt.Errorf("read the version: none of %q has it", files)
 }
 
-// abi looks at the names that libc10.so exports: the constructors of c10::Error take strings, and
-// the new strings of GCC 5 live in the namespace __cxx11, while the old ones have the short name
+// abi returns the string ABI of the names that libc10.so exports. The constructors of c10::Error
+// take strings. GCC 5's new strings are in the namespace __cxx11; the old ones have the short name
 // Ss.
 func abi(file string) (int, error) {
 	f, err := elf.Open(file)
 	if err != nil {
-		return 0, fmt.Errorf("read its string ABI: %w", err)
+		return 0, fmt.Errorf("read the string ABI: %w", err)
 	}
 	defer f.Close()
 	symbols, err := f.DynamicSymbols()
 	if err != nil {
-		return 0, fmt.Errorf("read its string ABI: %q: %w", file, err)
+		return 0, fmt.Errorf("read the string ABI: %q: %w", file, err)
 	}
 	for _, symbol := range symbols {
 		name, ok := strings.CutPrefix(symbol.Name, "_ZN3c105ErrorC")
@@ -127,7 +130,7 @@ func abi(file string) (int, error) {
 			return 0, nil
 		}
 	}
-	return 0, fmt.Errorf("read its string ABI: %q exports no c10::Error made from a string", file)
+	return 0, fmt.Errorf("read the string ABI: %q exports no constructor of c10::Error that takes a string", file)
 }
 
 var machines = map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64}
@@ -144,13 +147,13 @@ func sameMachine(file string) error {
 	return nil
 }
 
-// Python is the folder of the package torch of the Python on the PATH, or "" when it has none.
+// Python returns the folder of the package torch of the Python on the PATH, or "" if it has none.
 func Python(ctx context.Context) string {
-	const ask = `import importlib.util as u
+	const program = `import importlib.util as u
 s = u.find_spec("torch")
 print(next(iter(s.submodule_search_locations), "") if s else "")`
 	for _, python := range []string{"python3", "python"} {
-		out, err := exec.CommandContext(ctx, python, "-c", ask).Output()
+		out, err := exec.CommandContext(ctx, python, "-c", program).Output()
 		if err == nil {
 			return strings.TrimSpace(string(out))
 		}
@@ -158,15 +161,16 @@ print(next(iter(s.submodule_search_locations), "") if s else "")`
 	return ""
 }
 
-// Try links a program that does nothing with the libtorch and runs it: the loader then has to find
-// and accept every library. The scratch folder gets the program.
+// Try links an empty program with the libtorch in the folder scratch and runs it, so that the
+// loader must find and accept every library.
 func (l Libtorch) Try(ctx context.Context, compiler []string, scratch string) error {
 	source := filepath.Join(scratch, "try.cpp")
 	if err := os.WriteFile(source, []byte("int main() { return 0; }\n"), 0o600); err != nil {
 		return fmt.Errorf("try libtorch: %w", err)
 	}
 	program := filepath.Join(scratch, "try")
-	args := append(append([]string{}, compiler[1:]...), source, "-o", program, "-Wl,--no-as-needed", "-Wl,--disable-new-dtags")
+	args := append(append([]string{}, compiler[1:]...),
+		source, "-o", program, "-Wl,--no-as-needed", "-Wl,--disable-new-dtags")
 	for _, dir := range l.Folders() {
 		args = append(args, "-L"+dir, "-Wl,-rpath,"+dir)
 	}
@@ -180,7 +184,7 @@ func (l Libtorch) Try(ctx context.Context, compiler []string, scratch string) er
 	return nil
 }
 
-const libtorchHint = "point LIBTORCH to another libtorch (2.1.0 to 2.11.0 were tried), or unset it to have 2.11.0 fetched"
+const libtorchHint = "set LIBTORCH to another libtorch (2.1.0 to 2.11.0 are tested), or unset it to fetch 2.11.0"
 
 func run(ctx context.Context, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)

@@ -25,7 +25,8 @@ func TestOpen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			root := faketorch.Make(t, o)
 			want := libtorch.Libtorch{
-				Root: root, Lib: filepath.Join(root, "lib"), Include: filepath.Join(root, "include"), Version: o.Version, ABI: o.ABI,
+				Root: root, Lib: filepath.Join(root, "lib"), Include: filepath.Join(root, "include"),
+				Version: o.Version, ABI: o.ABI,
 			}
 			for _, dir := range []string{root, filepath.Dir(root)} {
 				got, err := libtorch.Open(dir)
@@ -50,7 +51,7 @@ func TestOpenRefuses(t *testing.T) {
 		"no core": func(root string) error {
 			return os.WriteFile(filepath.Join(root, "lib", "libc10.so"), []byte("not a library"), 0o600)
 		},
-		"cut short": func(root string) error { return os.Truncate(filepath.Join(root, "lib", libtorch.CPU), 20) },
+		"truncated": func(root string) error { return os.Truncate(filepath.Join(root, "lib", libtorch.CPU), 20) },
 		"another machine": func(root string) error {
 			f, err := os.OpenFile(filepath.Join(root, "lib", libtorch.CPU), os.O_WRONLY, 0)
 			if err != nil {
@@ -86,7 +87,8 @@ func TestMissing(t *testing.T) {
 		t.Errorf("Missing: %v %s", err, diff)
 	}
 	err = l.Try(t.Context(), compiler, t.TempDir())
-	if !errors.Is(err, libtorch.ErrUnusable) || !strings.Contains(err.Error(), needed) || !strings.Contains(hint.Of(err), "LIBTORCH") {
+	if !errors.Is(err, libtorch.ErrUnusable) || !strings.Contains(err.Error(), needed) ||
+		!strings.Contains(hint.Of(err), "LIBTORCH") {
 		t.Errorf("Try without %s: %v, hint %q", needed, err, hint.Of(err))
 	}
 

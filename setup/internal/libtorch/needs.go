@@ -9,45 +9,43 @@ import (
 	"strings"
 )
 
-// Need is a library that some file asks for and that is nowhere.
+// Need is a missing library that a file requires.
 type Need struct {
-	// Name is what is asked for, such as "libcupti.so.13".
+	// Name is the library's name, such as "libcupti.so.13".
 	Name string
-	// By is the path of the file that asks.
+	// By is the path of the file that requires it.
 	By string
 }
 
-// Missing are the libraries that the libtorch needs on a bare processor and that are nowhere,
-// sorted.
+// Missing returns the missing libraries that libtorch requires on a CPU, sorted by name.
 func (l Libtorch) Missing() ([]Need, error) {
 	return Missing(filepath.Join(l.Lib, CPU), l.Beside...)
 }
 
-// Missing follows what a library needs, and what those need, the way the loader does (DT_RPATH or
-// DT_RUNPATH, then the further folders, then the system's), and returns what is nowhere, sorted by
-// name.
+// Missing follows the dependencies of a library as the loader does (DT_RPATH or DT_RUNPATH, then
+// the further folders, then the system's), and returns the missing ones, sorted by name.
 func Missing(file string, further ...string) ([]Need, error) {
 	w := dependencyWalk{further: append(slices.Clone(further), systemFolders()...), seen: map[string]bool{}}
 	if err := w.visit(file); err != nil {
-		return nil, fmt.Errorf("look for what %q needs: %w", file, err)
+		return nil, fmt.Errorf("find the dependencies of %q: %w", file, err)
 	}
 	slices.SortFunc(w.missing, func(a, b Need) int { return strings.Compare(a.Name, b.Name) })
 	return w.missing, nil
 }
 
-// Found are the paths of all libraries that file needs and that are somewhere, itself included, in
-// the order they were met.
+// Found returns the paths of all present dependencies of file, itself included, in the order of the
+// walk.
 func Found(file string, further ...string) ([]string, error) {
 	w := dependencyWalk{further: append(slices.Clone(further), systemFolders()...), seen: map[string]bool{}}
 	if err := w.visit(file); err != nil {
-		return nil, fmt.Errorf("look for what %q needs: %w", file, err)
+		return nil, fmt.Errorf("find the dependencies of %q: %w", file, err)
 	}
 	return w.found, nil
 }
 
 type dependencyWalk struct {
 	further []string
-	seen    map[string]bool // by the name asked for
+	seen    map[string]bool // by the required name
 	found   []string
 	missing []Need
 }
@@ -76,7 +74,7 @@ func (w *dependencyWalk) visit(file string) error {
 	return nil
 }
 
-// dynamic reads which libraries a file needs and in which folders it has them looked for.
+// dynamic returns the libraries that a file requires and its run path folders.
 func dynamic(file string) (needed, folders []string, err error) {
 	f, err := elf.Open(file)
 	if err != nil {
@@ -111,10 +109,14 @@ func find(name string, folders []string) string {
 	return ""
 }
 
-// systemFolders are LD_LIBRARY_PATH's and those where Linux distributions keep libraries.
+// systemFolders returns the folders of LD_LIBRARY_PATH and those where Linux distributions install
+// libraries.
 func systemFolders() []string {
 	folders := filepath.SplitList(os.Getenv("LD_LIBRARY_PATH"))
-	for _, pattern := range []string{"/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib", "/usr/local/lib", "/usr/local/cuda*/lib64"} {
+	for _, pattern := range []string{
+		"/lib/*-linux-gnu", "/usr/lib/*-linux-gnu", "/lib64", "/usr/lib64", "/lib", "/usr/lib",
+		"/usr/local/lib", "/usr/local/cuda*/lib64",
+	} {
 		if found, err := filepath.Glob(pattern); err == nil {
 			folders = append(folders, found...)
 		}

@@ -1,6 +1,6 @@
-// Package lock lets one set-up at a time work on a folder. In: an existing folder; out: the right
-// to change it until unlocked. The lock is the kernel's (flock on the folder itself): it leaves no
-// file behind and goes when its process does, however that ends.
+// Package lock makes sure that only one set-up at a time changes a folder. Its input is an existing
+// folder, its output a lock on it. The lock is the kernel's (flock on the folder itself): it leaves
+// no file behind and is released when its process ends, for whatever reason.
 package lock
 
 import (
@@ -12,11 +12,11 @@ import (
 	"time"
 )
 
-// pause is how often a waiting set-up looks again.
+// pause is the interval at which a waiting set-up retries.
 const pause = 100 * time.Millisecond
 
-// Dir locks a folder and returns the way to unlock it. When another process has it, waiting is
-// called once, and Dir waits until the lock is free or ctx ends.
+// Dir locks a folder and returns a function that unlocks it. If another process has the lock, Dir
+// calls waiting once and waits until the lock is free or ctx ends.
 func Dir(ctx context.Context, dir string, waiting func()) (unlock func() error, err error) {
 	folder, err := os.Open(dir)
 	if err != nil {

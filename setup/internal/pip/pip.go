@@ -1,7 +1,7 @@
-// Package pip fetches wheels with the machine's own pip, so that its index, proxy and certificates
-// are used. In: names, versions and SHA-256 digests; out: wheel files. It installs nothing and runs
-// nothing of what it fetches. The wheels asked for are those of one fixed Python version, so that
-// every machine gets the same bytes whatever Python it has: only the libraries inside are used.
+// Package pip fetches wheels with the machine's pip, and thus with its index, proxy and
+// certificates. Its input is names, versions and SHA-256 digests; its output is wheel files. It
+// neither installs nor runs what it fetches. It requests the wheels of one fixed Python version, so
+// that every machine gets the same bytes whatever its Python: only the libraries in them are used.
 package pip
 
 import (
@@ -21,31 +21,31 @@ import (
 	"rdrec/setup/internal/hint"
 )
 
-// Pip is a pip that runs.
+// Pip is an installed pip.
 type Pip struct {
-	// Command is how it is called: ["pip3"] or ["python3", "-m", "pip"].
+	// Command is the command that runs it: ["pip3"] or ["python3", "-m", "pip"].
 	Command []string
-	// Version is its own first line, without the path.
+	// Version is the first line of its version, without the path.
 	Version string
-	// Progress gets pip's progress bar; nil means none.
+	// Progress receives pip's progress bar; nil means none.
 	Progress io.Writer
 }
 
 // Wheel is one distribution to fetch.
 type Wheel struct {
 	Name, Version string
-	// SHA256 holds the hexadecimal digests that are right, one for each architecture.
+	// SHA256 holds the expected hexadecimal digests, one for each architecture.
 	SHA256 []string
 }
 
-// python is the Python whose wheels are asked for, and glibc the newest C library (2.x) that they
-// may be built for.
+// python is the Python version of the requested wheels, and glibc the newest C library (2.x) that
+// they may require.
 const (
 	python = "3.12"
 	glibc  = 28
 )
 
-// Find looks for a pip on the PATH.
+// Find returns the pip on the PATH.
 func Find(ctx context.Context) (*Pip, error) {
 	for _, command := range [][]string{{"pip3"}, {"pip"}, {"python3", "-m", "pip"}, {"python", "-m", "pip"}} {
 		if _, err := exec.LookPath(command[0]); err != nil {
@@ -59,11 +59,12 @@ func Find(ctx context.Context) (*Pip, error) {
 		return &Pip{Command: command, Version: version}, nil
 	}
 	return nil, hint.Wrap(errors.New("find pip: neither pip3, pip nor python3 -m pip runs"),
-		"install Python's pip (Debian, Ubuntu: apt-get install python3-pip); with a libtorch of your own in LIBTORCH only the teacher needs it")
+		"install Python's pip (Debian, Ubuntu: apt-get install python3-pip); "+
+			"with your own libtorch in LIBTORCH only the teacher needs it")
 }
 
-// Download fetches one wheel into dir and returns its path. Scratch is a folder for what is half
-// done, on the same disk.
+// Download fetches one wheel into dir and returns its path. scratch is a folder for temporary files
+// on the same disk.
 func (p *Pip) Download(ctx context.Context, w Wheel, dir, scratch string) (string, error) {
 	line := w.Name + "==" + w.Version
 	for _, sum := range w.SHA256 {
@@ -73,24 +74,26 @@ func (p *Pip) Download(ctx context.Context, w Wheel, dir, scratch string) (strin
 	if err := os.WriteFile(list, []byte(line+"\n"), 0o600); err != nil {
 		return "", fmt.Errorf("fetch %s %s: %w", w.Name, w.Version, err)
 	}
-	args := append([]string{"download", "--no-deps", "--require-hashes", "--dest", dir, "--requirement", list}, target()...)
+	args := append([]string{
+		"download", "--no-deps", "--require-hashes", "--dest", dir, "--requirement", list,
+	}, target()...)
 	if err := p.run(ctx, scratch, args...); err != nil {
 		return "", fmt.Errorf("fetch %s %s: %w", w.Name, w.Version, err)
 	}
 	found, err := filepath.Glob(filepath.Join(dir, w.Pattern()))
 	if err != nil || len(found) != 1 {
-		return "", fmt.Errorf("fetch %s %s: pip left %q, want one wheel: %w", w.Name, w.Version, found, err)
+		return "", fmt.Errorf("fetch %s %s: pip wrote %q, want one wheel: %w", w.Name, w.Version, found, err)
 	}
 	return found[0], nil
 }
 
-// Pattern matches the wheel's file name, see [filepath.Match].
+// Pattern returns a pattern for the wheel's file name; see [filepath.Match].
 func (w Wheel) Pattern() string {
 	return strings.NewReplacer("-", "_", ".", "_").Replace(w.Name) + "-" + w.Version + "-*.whl"
 }
 
-// Resolve asks pip which wheels the requirements (lines as in a package's Requires-Dist) need in
-// the end, with their digests. Nothing but metadata is fetched.
+// Resolve returns the wheels, with their digests, that pip would install for requirements (lines as
+// in a package's Requires-Dist). It fetches only metadata.
 func (p *Pip) Resolve(ctx context.Context, requirements []string, scratch string) ([]Wheel, error) {
 	report := filepath.Join(scratch, "report.json")
 	args := append([]string{
@@ -101,7 +104,8 @@ func (p *Pip) Resolve(ctx context.Context, requirements []string, scratch string
 	}
 	content, err := os.ReadFile(report)
 	if err != nil {
-		return nil, hint.Wrap(fmt.Errorf("resolve: %s wrote no report: %w", p.Version, err), "update pip to 22.2 or newer")
+		return nil, hint.Wrap(fmt.Errorf("resolve: %s wrote no report: %w", p.Version, err),
+			"update pip to 22.2 or later")
 	}
 	wheels, err := parseReport(content)
 	if err != nil {
@@ -132,15 +136,15 @@ func parseReport(content []byte) ([]Wheel, error) {
 			sum = strings.TrimPrefix(item.DownloadInfo.ArchiveInfo.Hash, "sha256=")
 		}
 		if sum == "" {
-			return nil, fmt.Errorf("the index gives no sha256 for %q", item.Metadata.Name)
+			return nil, fmt.Errorf("the index has no sha256 for %q", item.Metadata.Name)
 		}
 		wheels = append(wheels, Wheel{Name: item.Metadata.Name, Version: item.Metadata.Version, SHA256: []string{sum}})
 	}
 	return wheels, nil
 }
 
-// target asks for wheels of the fixed Python on this machine's architecture, built for any C
-// library up to glibc.
+// target returns the arguments that request wheels of the fixed Python for this machine's
+// architecture and any C library up to glibc.
 func target() []string {
 	arch := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[runtime.GOARCH]
 	args := []string{
@@ -156,11 +160,12 @@ func target() []string {
 	return args
 }
 
-// run calls pip with its temporary files in scratch, which must be on the cache's disk: /tmp is
+// run runs pip with its temporary files in scratch, which must be on the cache's disk: /tmp is
 // often small.
 func (p *Pip) run(ctx context.Context, scratch string, args ...string) error {
 	args = append(append([]string{}, p.Command[1:]...), args...)
-	args = append(args, "--no-cache-dir", "--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60")
+	args = append(args,
+		"--no-cache-dir", "--disable-pip-version-check", "--no-input", "--retries", "3", "--timeout", "60")
 	cmd := exec.CommandContext(ctx, p.Command[0], args...)
 	cmd.Env = append(os.Environ(), "TMPDIR="+scratch, "LC_ALL=C", "PYTHONUNBUFFERED=1")
 	cmd.WaitDelay = 5 * time.Second
@@ -172,16 +177,20 @@ func (p *Pip) run(ctx context.Context, scratch string, args ...string) error {
 		return ctx.Err()
 	}
 	if err != nil {
-		return explain(fmt.Errorf("%s %s: %w: %s", strings.Join(p.Command, " "), args[len(p.Command)-1], err, lastErrorLine(stderr.String())), stderr.String())
+		command := strings.Join(p.Command, " ") + " " + args[len(p.Command)-1]
+		err = fmt.Errorf("%s: %w: %s", command, err, lastErrorLine(stderr.String()))
+		return explain(err, stderr.String())
 	}
 	return nil
 }
 
-// failureSigns are what pip says in each kind of failure, and what helps; the first that is found
-// counts.
-var failureSigns = []struct{ text, advice string }{
-	{"No space left on device", "free some disk, or let RDREC_CACHE name a folder on a larger one"},
-	{"DO NOT MATCH THE HASHES", "the index serves other bytes than this project was tested with: look at pip config list, do not go on"},
+// failureSigns are texts in pip's errors and the hints for them, in order of priority.
+var failureSigns = []struct{ text, hint string }{
+	{"No space left on device", "free disk space, or set RDREC_CACHE to a folder on a larger disk"},
+	{
+		"DO NOT MATCH THE HASHES",
+		"the index serves a different file than the project was tested with: check pip config list, do not continue",
+	},
 	{"Temporary failure in name resolution", offlineHint},
 	{"Name or service not known", offlineHint},
 	{"Connection", offlineHint},
@@ -189,23 +198,27 @@ var failureSigns = []struct{ text, advice string }{
 	{"timed out", offlineHint},
 	{"ProxyError", offlineHint},
 	{"SSLError", "pip does not trust the server's certificate: set PIP_CERT to your network's certificates"},
-	{"no such option", "update pip to 22.2 or newer"},
-	{"No matching distribution", "pip's index has no such wheel: look at pip config list; or point LIBTORCH to a libtorch you have"},
+	{"no such option", "update pip to 22.2 or later"},
+	{
+		"No matching distribution",
+		"pip's index lacks that wheel: check pip config list, or set LIBTORCH to a libtorch you have",
+	},
 }
 
-const offlineHint = "connect to the network (or set PIP_INDEX_URL or HTTPS_PROXY); without one, point LIBTORCH to a libtorch you have"
+const offlineHint = "connect to the network (or set PIP_INDEX_URL or HTTPS_PROXY); " +
+	"without a network, set LIBTORCH to a libtorch you have"
 
 func explain(err error, stderr string) error {
 	for _, sign := range failureSigns {
 		if strings.Contains(stderr, sign.text) {
-			return hint.Wrap(err, sign.advice)
+			return hint.Wrap(err, sign.hint)
 		}
 	}
-	return hint.Wrap(err, "run the same pip command by hand to see more; then run make setup again")
+	return hint.Wrap(err, "run the same pip command by hand for details; then run make setup again")
 }
 
-// lastErrorLine is pip's last error line, which says what went wrong; the warnings before it repeat
-// themselves.
+// lastErrorLine returns pip's last error line, which has the cause; the warnings before it are
+// repetitive.
 func lastErrorLine(stderr string) string {
 	lines := strings.Split(strings.TrimSpace(stderr), "\n")
 	for i := len(lines) - 1; i >= 0; i-- {

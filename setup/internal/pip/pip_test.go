@@ -12,12 +12,13 @@ import (
 	"rdrec/setup/internal/pip"
 )
 
-// install puts a shell script named pip3 on an otherwise empty PATH. It prints its version when
-// asked.
+// install puts a shell script named pip3 on an otherwise empty PATH. It prints a version for
+// --version.
 func install(t *testing.T, body string) {
 	t.Helper()
 	bin := t.TempDir()
-	script := "#!/bin/sh\nPATH=/bin:/usr/bin\n[ \"$1\" = --version ] && { echo 'pip 23.2.1 from /x (python 3.11)'; exit; }\n" + body
+	script := "#!/bin/sh\nPATH=/bin:/usr/bin\n" +
+		"[ \"$1\" = --version ] && { echo 'pip 23.2.1 from /x (python 3.11)'; exit; }\n" + body
 	if err := os.WriteFile(filepath.Join(bin, "pip3"), []byte(script), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -67,7 +68,9 @@ func TestDownload(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"download --no-deps --require-hashes", "--python-version 3.12", "--only-binary=:all:", "--no-cache-dir"} {
+	for _, want := range []string{
+		"download --no-deps --require-hashes", "--python-version 3.12", "--only-binary=:all:", "--no-cache-dir",
+	} {
 		if !strings.Contains(string(arguments), want) {
 			t.Errorf("pip was called with %s, want %q in it", arguments, want)
 		}
@@ -77,15 +80,22 @@ func TestDownload(t *testing.T) {
 func TestFailuresEndInHints(t *testing.T) {
 	cases := map[string]struct{ says, hint string }{
 		"no network": {
-			"WARNING: Retrying ... NewConnectionError: Temporary failure in name resolution\nERROR: No matching distribution found for torch==2.11.0",
+			"WARNING: Retrying ... NewConnectionError: Temporary failure in name resolution\n" +
+				"ERROR: No matching distribution found for torch==2.11.0",
 			"connect to the network",
 		},
 		"server gone": {"WARNING: Connection refused\nERROR: Could not find a version", "connect to the network"},
-		"full disk":   {"ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", "free some disk"},
-		"other bytes": {"ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.", "other bytes"},
-		"unknown":     {"ERROR: No matching distribution found for torch==2.11.0", "lacks that wheel"},
-		"old pip":     {"no such option: --report", "update pip"},
-		"odd":         {"Traceback (most recent call last):", "by hand"},
+		"full disk": {
+			"ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
+			"free disk space",
+		},
+		"other bytes": {
+			"ERROR: THESE PACKAGES DO NOT MATCH THE HASHES FROM THE REQUIREMENTS FILE.",
+			"a different file",
+		},
+		"unknown": {"ERROR: No matching distribution found for torch==2.11.0", "lacks that wheel"},
+		"old pip": {"no such option: --report", "update pip"},
+		"odd":     {"Traceback (most recent call last):", "by hand"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -113,7 +123,8 @@ func TestResolve(t *testing.T) {
 		t.Errorf("Resolve: %v %s", err, diff)
 	}
 
-	install(t, "while [ \"$1\" != --report ]; do shift; done\necho '{\"install\": [{\"metadata\": {\"name\": \"x\"}}]}' > \"$2\"\n")
+	install(t, "while [ \"$1\" != --report ]; do shift; done\n"+
+		"echo '{\"install\": [{\"metadata\": {\"name\": \"x\"}}]}' > \"$2\"\n")
 	if got, err := find(t).Resolve(t.Context(), nil, t.TempDir()); err == nil {
 		t.Errorf("without digests, Resolve = %v", got)
 	}

@@ -1,6 +1,7 @@
-// Package wheel unpacks parts of Python wheels without Python. In: a wheel file and which of its
-// files are wanted; out: those files in a folder, each compared with the SHA-256 that the wheel's
-// own RECORD gives, and a list of what was written. A wheel is a zip archive; nothing in it is run.
+// Package wheel unpacks parts of Python wheels without Python. Its input is a wheel file and a
+// selection of its files. Its output is those files in a folder, each checked against the SHA-256
+// in the wheel's RECORD, and a list of them. A wheel is a zip archive; the package runs nothing in
+// it.
 package wheel
 
 import (
@@ -19,12 +20,12 @@ import (
 	"strings"
 )
 
-// ErrCorrupt says that a wheel is not what it claims to be: cut short, altered, or not a wheel.
+// ErrCorrupt marks a file that is truncated, modified or not a wheel.
 var ErrCorrupt = errors.New("corrupt wheel")
 
 // File is one unpacked file.
 type File struct {
-	// Path is relative to the folder that was unpacked into, with slashes.
+	// Path is relative to the target folder, with slashes.
 	Path string `json:"path"`
 	// Size is in bytes.
 	Size int64 `json:"size"`
@@ -32,12 +33,13 @@ type File struct {
 	SHA256 string `json:"sha256"`
 }
 
-// Selector says where a file of the wheel goes, relative to the folder; "" leaves it out.
+// Selector returns the target path of a file of the wheel, relative to the folder; "" excludes the
+// file.
 type Selector func(name string) string
 
-// Unpack writes the wheel's files that place wants into dir. Folders are made, existing files are
-// replaced. A file that differs from the RECORD fails with [ErrCorrupt]; what was written until
-// then stays, so dir should be a scratch folder.
+// Unpack writes the selected files of a wheel to dir. It creates folders and replaces existing
+// files. A file that differs from RECORD is an [ErrCorrupt]; files written before remain, so dir
+// should be a scratch folder.
 func Unpack(ctx context.Context, file, dir string, selectFile Selector) ([]File, error) {
 	archive, err := zip.OpenReader(file)
 	if err != nil {
@@ -59,14 +61,15 @@ func Unpack(ctx context.Context, file, dir string, selectFile Selector) ([]File,
 			return nil, fmt.Errorf("unpack %q of %q: %w", member.Name, file, err)
 		}
 		if want, ok := record[member.Name]; !ok || want != done.SHA256 {
-			return nil, fmt.Errorf("unpack %q of %q: %w: its RECORD says sha256 %q, the file has %q", member.Name, file, ErrCorrupt, want, done.SHA256)
+			return nil, fmt.Errorf("unpack %q of %q: %w: RECORD has sha256 %q, the file %q",
+				member.Name, file, ErrCorrupt, want, done.SHA256)
 		}
 		files = append(files, done)
 	}
 	return files, nil
 }
 
-// Read is the content of the first file of the wheel whose name matches the pattern (see
+// Read returns the content of the first file of the wheel whose name matches the pattern (see
 // [path.Match]), such as "*.dist-info/METADATA".
 func Read(file, pattern string) ([]byte, error) {
 	archive, err := zip.OpenReader(file)
@@ -97,10 +100,10 @@ func readMember(archive *zip.Reader, pattern string) ([]byte, error) {
 		}
 		return content, nil
 	}
-	return nil, fmt.Errorf("%w: it has no %q", ErrCorrupt, pattern)
+	return nil, fmt.Errorf("%w: no file %q", ErrCorrupt, pattern)
 }
 
-// readRecord is the hexadecimal SHA-256 of each file that RECORD lists with one.
+// readRecord returns the hexadecimal SHA-256 of each file that has one in RECORD.
 func readRecord(archive *zip.Reader) (map[string]string, error) {
 	content, err := readMember(archive, "*.dist-info/RECORD")
 	if err != nil {
@@ -130,7 +133,7 @@ func readRecord(archive *zip.Reader) (map[string]string, error) {
 
 func unpackOne(ctx context.Context, member *zip.File, dir, to string) (File, error) {
 	if !filepath.IsLocal(to) {
-		return File{}, fmt.Errorf("%w: it leads out of the folder, to %q", ErrCorrupt, to)
+		return File{}, fmt.Errorf("%w: path %q is outside the folder", ErrCorrupt, to)
 	}
 	r, err := member.Open()
 	if err != nil {
@@ -153,7 +156,7 @@ func unpackOne(ctx context.Context, member *zip.File, dir, to string) (File, err
 	return File{Path: to, Size: size, SHA256: hex.EncodeToString(sum.Sum(nil))}, nil
 }
 
-// reader stops when its context does, so that Ctrl-C need not wait for half a gigabyte.
+// reader ends with its context, so that Ctrl-C does not wait for half a gigabyte.
 type reader struct {
 	ctx context.Context //nolint:containedctx // the reader lives for one call of io.Copy, which takes no context
 	r   io.Reader

@@ -21,7 +21,7 @@ import (
 
 const library = "torch/lib/libtorch_cpu.so"
 
-// write makes a wheel; lie is the file whose RECORD entry is wrong.
+// write creates a wheel; lie is the file whose RECORD entry is wrong.
 func write(t *testing.T, files map[string]string, lie string) string {
 	t.Helper()
 	var archive bytes.Buffer
@@ -65,7 +65,8 @@ func libraries(name string) string {
 }
 
 func TestUnpack(t *testing.T) {
-	file := write(t, map[string]string{library: "code", "torch/nn/linear.py": "python", "torch/lib/libc10.so": "core"}, "")
+	content := map[string]string{library: "code", "torch/nn/linear.py": "python", "torch/lib/libc10.so": "core"}
+	file := write(t, content, "")
 	dir := t.TempDir()
 	files, err := wheel.Unpack(t.Context(), file, dir, libraries)
 	if err != nil {
@@ -88,7 +89,7 @@ func TestUnpack(t *testing.T) {
 		t.Error(diff)
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
-		t.Errorf("folder holds %v, %v; want lib alone", entries, err)
+		t.Errorf("folder contains %v, %v; want lib alone", entries, err)
 	}
 }
 
@@ -112,7 +113,7 @@ func TestUnpackRefuses(t *testing.T) {
 		want  error
 	}{
 		"another content than RECORD's": {t.Context(), write(t, good, library), libraries, wheel.ErrCorrupt},
-		"cut short":                     {t.Context(), short, libraries, wheel.ErrCorrupt},
+		"truncated":                     {t.Context(), short, libraries, wheel.ErrCorrupt},
 		"a way out of the folder":       {t.Context(), whole, func(string) string { return "../x" }, wheel.ErrCorrupt},
 		"interrupted":                   {stopped, whole, libraries, context.Canceled},
 	}
@@ -147,7 +148,8 @@ func FuzzUnpack(f *testing.F) {
 		files, err := wheel.Unpack(t.Context(), file, dir, func(name string) string { return name })
 		if err == nil {
 			for _, done := range files {
-				if info, err := os.Stat(filepath.Join(dir, done.Path)); err != nil || info.Size() > int64(len(content))*2000 {
+				info, err := os.Stat(filepath.Join(dir, done.Path))
+				if err != nil || info.Size() > int64(len(content))*2000 {
 					t.Errorf("%q: %v", done.Path, err)
 				}
 			}
