@@ -12,18 +12,19 @@ import (
 	"rdrec/internal/train"
 )
 
-// batchWait is how long steps of training wait for their batch, which is made while the one before
-// is learnt.
+// batchWait is how long training steps wait for their batch, which is prepared during the previous
+// step.
 type batchWait struct {
 	Steps int `json:"steps"`
-	// Median and Most are shares of a step's time.
+	// Median and Most are fractions of a step's time.
 	Median float64 `json:"median"`
 	Most   float64 `json:"most"`
 }
 
 const batchWaitName = "training, wait for a batch"
 
-// measureBatchWait trains a small student for some steps: the smaller it is, the sooner it waits.
+// measureBatchWait trains a small student for some steps. The smaller a student is, the more it
+// waits.
 func (b *bench) measureBatchWait(ctx context.Context) (batchWait, error) {
 	const steps = 16
 	data, err := dataset.Read(os.DirFS(dataFolder), "beauty_mini")
@@ -40,9 +41,10 @@ func (b *bench) measureBatchWait(ctx context.Context) (batchWait, error) {
 	s.Train.Batch, s.Train.Epochs, s.Train.EpochSteps, s.Train.ValidationRows = 16, 1, steps, 4
 	var waits []float64
 	_, err = train.Run(ctx, train.Job{
-		Data: data, Spec: s, Method: spec.Methods()[0], Protocol: settings(spec.Clean).Protocol, Seed: 1, Threads: b.threads, Dir: dir, Now: b.now,
+		Data: data, Spec: s, Method: spec.Methods()[0], Protocol: settings(spec.Clean).Protocol,
+		Seed: 1, Threads: b.threads, Dir: dir, Now: b.now,
 		Progress: func(p train.Progress) {
-			if !p.Validating && p.Step > 1 && p.SamplesPerSecond > 0 { // the first batch is not made ahead of anything
+			if !p.Validating && p.Step > 1 && p.SamplesPerSecond > 0 { // no step precedes the first batch
 				waits = append(waits, p.WaitFraction)
 			}
 		},

@@ -16,7 +16,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	must(os.Chdir("..")) // where make runs it
+	must(os.Chdir("..")) // the project's folder, where make runs bench
 	os.Exit(m.Run())
 }
 
@@ -39,7 +39,7 @@ func tiny(t *testing.T) *workloadMaker {
 	return m
 }
 
-// runWorkload has our side do a work so often.
+// runWorkload runs a workload on our side a number of times.
 func runWorkload(t *testing.T, w workload, times int) []measurement {
 	t.Helper()
 	line, err := json.Marshal(w)
@@ -49,7 +49,8 @@ func runWorkload(t *testing.T, w workload, times int) []measurement {
 	var out bytes.Buffer
 	now := time.Time{}
 	clock := func() time.Time { now = now.Add(time.Second); return now }
-	if err := runWorker(t.Context(), strings.NewReader(string(line)+"\n"+strings.Repeat("\n", times)), &out, clock, &workload{}); err != nil {
+	in := strings.NewReader(string(line) + "\n" + strings.Repeat("\n", times))
+	if err := runWorker(t.Context(), in, &out, clock, &workload{}); err != nil {
 		t.Fatal(err)
 	}
 	var all []measurement
@@ -64,7 +65,7 @@ func runWorkload(t *testing.T, w workload, times int) []measurement {
 		all = append(all, r)
 	}
 	if len(all) != times {
-		t.Fatalf("%s: %d answers, want %d", w.Name, len(all), times)
+		t.Fatalf("%s: %d measurements, want %d", w.Name, len(all), times)
 	}
 	return all
 }
@@ -100,7 +101,7 @@ func TestRdrecSearchesAndRanks(t *testing.T) {
 		}
 		replies[1].Tokens[2][0] = []int32{5}
 		if _, err := checkAgreement(replies[0], replies[1], w); err == nil {
-			t.Errorf("%s: a sequence that differs passed", tk)
+			t.Errorf("%s: a different sequence passed", tk)
 		}
 		runWorkload(t, m.clean(w), 1)
 	}
@@ -139,24 +140,29 @@ func TestRatiosCompareTheSameRound(t *testing.T) {
 			t.Errorf("ratios %v, want 3 in each turn", ours.Ratios)
 		}
 	}
-	if median(ours.CPURatios) != 4 || ours.MemoryRatio != 2 || median(ours.Rates) != 2 || median([]float64{1, 9, 2, 4}) != 3 {
+	if median(ours.CPURatios) != 4 || ours.MemoryRatio != 2 ||
+		median(ours.Rates) != 2 || median([]float64{1, 9, 2, 4}) != 3 {
 		t.Errorf("row %+v", ours)
 	}
 }
 
 func TestUnavailableReferenceIsExplained(t *testing.T) {
 	b := &bench{threads: 1, pairs: 1}
-	s, err := startProcess(t.Context(), "a side", []string{"sh", "-c", "read work; echo 'no such model' >&2; exit 3"}, workload{})
+	command := []string{"sh", "-c", "read work; echo 'no such model' >&2; exit 3"}
+	s, err := startProcess(t.Context(), "a side", command, workload{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err = s.runOnce(""); err == nil || !strings.Contains(err.Error(), "no such model") || !strings.Contains(err.Error(), "exit status 3") {
+	_, err = s.runOnce("")
+	if err == nil ||
+		!strings.Contains(err.Error(), "no such model") || !strings.Contains(err.Error(), "exit status 3") {
 		t.Errorf("error %v", err)
 	}
 	t.Setenv("RDREC_CACHE", t.TempDir())
 	t.Setenv("PATH", t.TempDir())
 	b.out = &bytes.Buffer{}
-	if _, err := b.interpreter(t.Context()); err == nil || !strings.Contains(err.Error(), "hint: it needs Python 3.10") {
+	_, err = b.interpreter(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "hint: this needs Python 3.10") {
 		t.Errorf("no Python: %v", err)
 	}
 }
@@ -183,7 +189,8 @@ func TestScaleRendersCharts(t *testing.T) {
 	if got := d.power(1) + " " + d.power(2) + " " + d.power(3); got != "1.00 2.00 0.00" {
 		t.Errorf("powers %s", got)
 	}
-	if picture := renderCharts([]chart{d, d}); strings.Count(picture, "<polyline") != 4 || strings.Contains(picture, "NaN") {
+	picture := renderCharts([]chart{d, d})
+	if strings.Count(picture, "<polyline") != 4 || strings.Contains(picture, "NaN") {
 		t.Errorf("picture %s", picture)
 	}
 }
@@ -198,11 +205,12 @@ func TestTeachersGetTheSamePrompts(t *testing.T) {
 	}
 	for _, p := range requests {
 		text, last := chatML(p), p.Messages[len(p.Messages)-1].Content
-		if !strings.Contains(text, "user\n"+last+"<|im_end|>\n<|im_start|>assistant\n"+p.ReplyPrefix) || p.Sampling.MaxTokens == 0 {
+		want := "user\n" + last + "<|im_end|>\n<|im_start|>assistant\n" + p.ReplyPrefix
+		if !strings.Contains(text, want) || p.Sampling.MaxTokens == 0 {
 			t.Errorf("prompt %q", text)
 		}
 	}
 	if requests[0].Messages[len(requests[0].Messages)-1] == requests[1].Messages[len(requests[1].Messages)-1] {
-		t.Error("two reviews are asked about in the same words")
+		t.Error("two reviews have the same prompt")
 	}
 }

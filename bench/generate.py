@@ -1,7 +1,7 @@
-"""The teacher as the reference runs it: transformers' generate, so many prompts at a time, padded on the left, each read as a whole.
+"""The teacher as the reference runs it: transformers' generate on batches of prompts, padded on the left, without a shared prefix.
 
-In and out as reference.py: a line with the work, then a line for each time that it is to be done; for "check" the first tokens of the first
-prompts are answered, chosen without a penalty.
+Input and output are those of bench/reference.py: one line with the workload, then one line per run. For "check", the program
+prints the first tokens for the first prompts, generated without a penalty.
 """
 
 import itertools
@@ -14,12 +14,12 @@ import torch
 from transformers import LlamaForCausalLM
 
 
-def used():
+def cpu_seconds():
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
-def memory():
+def peak_memory():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM:"))
 
@@ -31,8 +31,8 @@ class Teacher:
         self.work, self.ends = work, work["ends"]
 
     @torch.inference_mode()
-    def write(self, rows, tokens, penalty):
-        """Answers the tokens written for each row, without the end and what follows it."""
+    def generate(self, rows, tokens, penalty):
+        """Returns the generated tokens of each row up to the end token."""
         longest = max(map(len, rows))
         ids = torch.tensor([[self.ends[0]] * (longest - len(row)) + row for row in rows])
         mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
@@ -45,25 +45,26 @@ class Teacher:
     def all(self):
         rows, batch, amount = self.work["ids"], self.work["batch"], 0
         for at in range(0, len(rows), batch):
-            written = self.write(rows[at : at + batch], self.work["tokens"], self.work["penalty"])
-            amount += sum(map(len, written))
+            generated = self.generate(rows[at : at + batch], self.work["tokens"], self.work["penalty"])
+            amount += sum(map(len, generated))
         return amount
 
 
 def main():
     work = json.loads(sys.stdin.readline())
     teacher = Teacher(work)
-    for ask in sys.stdin:
-        if ask.strip() == "ready":
+    for command in sys.stdin:
+        if command.strip() == "ready":
             print("{}", flush=True)
             continue
-        if ask.strip() == "check":
-            print(json.dumps({"tokens": [teacher.write(work["ids"][: work["batch"]], work["checked"], 1.0)]}), flush=True)
+        if command.strip() == "check":
+            tokens = teacher.generate(work["ids"][: work["batch"]], work["checked"], 1.0)
+            print(json.dumps({"tokens": [tokens]}), flush=True)
             continue
-        cpu, begun = used(), time.monotonic()
+        cpu, started = cpu_seconds(), time.monotonic()
         amount = teacher.all()
         print(json.dumps({
-            "seconds": time.monotonic() - begun, "cpu": used() - cpu, "memory": memory(), "amount": amount,
+            "seconds": time.monotonic() - started, "cpu": cpu_seconds() - cpu, "memory": peak_memory(), "amount": amount,
         }), flush=True)
 
 

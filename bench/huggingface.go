@@ -13,17 +13,20 @@ import (
 	"rdrec/internal/torch"
 )
 
-// huggingFace gives the weights of a GGUF file Hugging Face's names.
+// huggingFace returns a replacer from GGUF's names of weights to Hugging Face's.
 func huggingFace() *strings.Replacer {
 	return strings.NewReplacer(
-		"token_embd.", "model.embed_tokens.", "output_norm.", "model.norm.", "output.", "lm_head.", "blk.", "model.layers.",
-		"attn_norm.", "input_layernorm.", "ffn_norm.", "post_attention_layernorm.", "attn_q.", "self_attn.q_proj.", "attn_k.", "self_attn.k_proj.",
-		"attn_v.", "self_attn.v_proj.", "attn_output.", "self_attn.o_proj.", "ffn_gate.", "mlp.gate_proj.", "ffn_up.", "mlp.up_proj.",
+		"token_embd.", "model.embed_tokens.", "output_norm.", "model.norm.", "output.", "lm_head.",
+		"blk.", "model.layers.",
+		"attn_norm.", "input_layernorm.", "ffn_norm.", "post_attention_layernorm.",
+		"attn_q.", "self_attn.q_proj.", "attn_k.", "self_attn.k_proj.",
+		"attn_v.", "self_attn.v_proj.", "attn_output.", "self_attn.o_proj.",
+		"ffn_gate.", "mlp.gate_proj.", "ffn_up.", "mlp.up_proj.",
 		"ffn_down.", "mlp.down_proj.",
 	)
 }
 
-// toHuggingFace writes a GGUF file's model as a folder that transformers reads, in float32.
+// toHuggingFace converts a GGUF file to a folder that transformers reads, in float32.
 func toHuggingFace(path, dir string, c llama.Config) (err error) {
 	file, err := gguf.Open(path)
 	if err != nil {
@@ -31,10 +34,13 @@ func toHuggingFace(path, dir string, c llama.Config) (err error) {
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
 	config, err := json.Marshal(map[string]any{
-		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama", "vocab_size": c.Vocabulary, "hidden_size": c.Model,
-		"intermediate_size": c.FeedForward, "num_hidden_layers": c.Layers, "num_attention_heads": c.Heads, "num_key_value_heads": c.Groups,
-		"max_position_embeddings": c.Context, "rms_norm_eps": c.Epsilon, "rope_theta": c.RopeBase, "tie_word_embeddings": c.Tied,
-		"hidden_act": "silu", "torch_dtype": "float32",
+		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama",
+		"vocab_size": c.Vocabulary, "hidden_size": c.Model,
+		"intermediate_size": c.FeedForward, "num_hidden_layers": c.Layers,
+		"num_attention_heads": c.Heads, "num_key_value_heads": c.Groups,
+		"max_position_embeddings": c.Context, "rms_norm_eps": c.Epsilon, "rope_theta": c.RopeBase,
+		"tie_word_embeddings": c.Tied,
+		"hidden_act":          "silu", "torch_dtype": "float32",
 	})
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600)
@@ -62,8 +68,8 @@ func toHuggingFace(path, dir string, c llama.Config) (err error) {
 	})
 }
 
-// interleaveToHalves reorders the rows of a matrix: rope turns pairs of a head's neighbours in GGUF
-// files, pairs of its halves in transformers.
+// interleaveToHalves reorders the rows of a matrix: RoPE rotates pairs of neighbors in GGUF files,
+// and pairs of halves in transformers.
 func interleaveToHalves(values []float32, head, width int) []float32 {
 	out := make([]float32, len(values))
 	for row := range len(values) / width {

@@ -1,6 +1,6 @@
-"""The teacher as llama.cpp runs it: its own server in this process, so many slots at once, each keeping the prompt's common beginning.
+"""The teacher as llama.cpp runs it: its server in this process, with several slots, each of which caches the prompts' shared prefix.
 
-In and out as reference.py: a line with the work, then a line for each time that it is to be done.
+Input and output are those of bench/reference.py: one line with the workload, then one line per run.
 """
 
 import json
@@ -12,12 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 import xllamacpp
 
 
-def used():
+def cpu_seconds():
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
-def memory():
+def peak_memory():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM:"))
 
@@ -37,22 +37,22 @@ def main():
     work = json.loads(sys.stdin.readline())
     server, pool = serve(work), ThreadPoolExecutor(work["batch"])
 
-    def write(prompt):
-        answer = server.handle_completions({
-            "prompt": prompt["text"], "n_predict": prompt["tokens"], "temperature": 0, "repeat_penalty": prompt["penalty"],
-            "cache_prompt": True,
+    def generate(prompt):
+        reply = server.handle_completions({
+            "prompt": prompt["text"], "n_predict": prompt["tokens"], "temperature": 0,
+            "repeat_penalty": prompt["penalty"], "cache_prompt": True,
         })
-        return answer["usage"]["completion_tokens"]
+        return reply["usage"]["completion_tokens"]
 
-    list(pool.map(write, work["prompts"][:6]))  # warms up
-    for ask in sys.stdin:
-        if ask.strip() == "ready":
+    list(pool.map(generate, work["prompts"][:6]))  # warm-up
+    for command in sys.stdin:
+        if command.strip() == "ready":
             print("{}", flush=True)
             continue
-        cpu, begun = used(), time.monotonic()
-        amount = sum(pool.map(write, work["prompts"]))
+        cpu, started = cpu_seconds(), time.monotonic()
+        amount = sum(pool.map(generate, work["prompts"]))
         print(json.dumps({
-            "seconds": time.monotonic() - begun, "cpu": used() - cpu, "memory": memory(), "amount": amount,
+            "seconds": time.monotonic() - started, "cpu": cpu_seconds() - cpu, "memory": peak_memory(), "amount": amount,
         }), flush=True)
 
 

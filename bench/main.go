@@ -1,8 +1,8 @@
-// Program bench compares the project's speed with that of other ways to do the same work, on this
-// machine. In: random weights, shipped data; out: tables for people and a JSON file. Steps: each
-// side is a process of its own; both do the work once, and what they computed is compared; then
-// they take turns, and what is reported is the ratio of each turn, so that a busy machine spoils
-// both sides alike. docs/performance.md says what is measured and why.
+// Program bench compares the project's speed with other implementations of the same work, on this
+// machine. Its input is random weights and shipped data. Its output is tables and a JSON file. Each
+// side is a separate process. All sides do the work once, and bench compares their results. Then
+// they take turns, and bench reports the ratio of each turn, so that a busy machine affects all
+// sides alike. docs/performance.md explains the measurements.
 package main
 
 import (
@@ -33,14 +33,14 @@ func main() {
 
 type clock func() time.Time
 
-// bench is one call of the program.
+// bench is one run of the program.
 type bench struct {
 	out     io.Writer
 	now     clock
 	threads int
 	pairs   int
 	only    string
-	// records is how many a training's mixed batch has.
+	// records is the number of records in a mixed training batch.
 	records int
 	json    string
 	python  string
@@ -50,15 +50,16 @@ func run(ctx context.Context, args []string, now clock) error {
 	b := &bench{out: os.Stdout, now: now}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&b.threads, "threads", runtime.NumCPU(), "threads of each side")
-	flags.IntVar(&b.pairs, "pairs", 3, "turns of each side that are timed")
-	flags.StringVar(&b.only, "only", "", "do the works alone whose name contains this")
+	flags.IntVar(&b.pairs, "pairs", 3, "timed turns of each side")
+	flags.StringVar(&b.only, "only", "", "run only workloads whose name contains this")
 	flags.IntVar(&b.records, "records", 8, "records of each task in a training batch")
-	flags.StringVar(&b.json, "json", "", "write what was measured to this file")
-	flags.StringVar(&b.python, "python", "", "a Python that has what bench/requirements.txt lists; empty makes one in the cache")
+	flags.StringVar(&b.json, "json", "", "write the measurements to this file")
+	flags.StringVar(&b.python, "python", "",
+		"a Python with the packages of bench/requirements.txt; empty installs one in the cache")
 	chartPath := flags.String("chart", "", "write a chart of the scale measurements to this file")
-	reviews := flags.Int("reviews", 64, "how many reviews the teachers write about")
-	size := flags.String("size", "t5-small", "the student that is served")
-	seconds := flags.Float64("seconds", 15, "how long each load on the server lasts")
+	reviews := flags.Int("reviews", 64, "number of reviews that the teachers process")
+	size := flags.String("size", "t5-small", "size of the served student")
+	seconds := flags.Float64("seconds", 15, "duration of each load on the server in seconds")
 	what := "student"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		what, args = args[0], args[1:]
@@ -78,7 +79,7 @@ func run(ctx context.Context, args []string, now clock) error {
 		"write":   func() error { return runWorker(ctx, os.Stdin, os.Stdout, now, &teacherWorkload{}) },
 	}[what]
 	if !ok {
-		return fmt.Errorf("bench: %q is nothing to measure: want student, teacher, scale or serve", what)
+		return fmt.Errorf("bench: unknown measurement %q: want student, teacher, scale or serve", what)
 	}
 	return do()
 }

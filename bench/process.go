@@ -11,24 +11,24 @@ import (
 	"os/exec"
 )
 
-// measurement is what a side says after it did its work once.
+// measurement is the result of running a side's workload once.
 type measurement struct {
-	// Seconds are by the clock, CPU by the processors; Memory is the most that the process ever
-	// held, in bytes.
+	// Seconds is wall-clock time, CPU is CPU time in seconds, and Memory is the peak memory of the
+	// process in bytes.
 	Seconds float64 `json:"seconds"`
 	CPU     float64 `json:"cpu"`
 	Memory  int64   `json:"memory"`
-	// Operations is how many tensor operations the program started, those of the backward pass left
-	// out; 0 where it was not asked.
+	// Operations is the number of tensor operations, without those of the backward pass; 0 if not
+	// counted.
 	Operations int64 `json:"operations"`
-	// Loss is training's, Tokens a search's: by row, best first.
+	// Loss is set by training and Tokens by a search: by row, best first.
 	Loss   float64     `json:"loss"`
 	Tokens [][][]int32 `json:"tokens"`
-	// Amount is how much was done where the side alone knows: generated tokens.
+	// Amount is the amount of work if only the side knows it: generated tokens.
 	Amount float64 `json:"amount"`
 }
 
-// process is a process that does one work, again and again.
+// process is a process that runs one workload repeatedly.
 type process struct {
 	name   string
 	cmd    *exec.Cmd
@@ -37,11 +37,12 @@ type process struct {
 	stderr bytes.Buffer
 }
 
-// startProcess runs a command that answers lines, and gives it its work.
+// startProcess starts a command that answers each line, and sends it the workload.
 func startProcess(ctx context.Context, name string, command []string, work any) (*process, error) {
 	s := &process{name: name, cmd: exec.CommandContext(ctx, command[0], command[1:]...)}
 	s.cmd.Stderr = &s.stderr
-	s.cmd.Env = append(s.cmd.Environ(), "OMP_WAIT_POLICY=passive", "TOKENIZERS_PARALLELISM=false", "HF_HUB_OFFLINE=1", "TRANSFORMERS_NO_ADVISORY_WARNINGS=1")
+	s.cmd.Env = append(s.cmd.Environ(), "OMP_WAIT_POLICY=passive", "TOKENIZERS_PARALLELISM=false",
+		"HF_HUB_OFFLINE=1", "TRANSFORMERS_NO_ADVISORY_WARNINGS=1")
 	in, err := s.cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -59,13 +60,13 @@ func startProcess(ctx context.Context, name string, command []string, work any) 
 		_, err = in.Write(append(line, '\n'))
 	}
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("%s: hand over the work: %w", name, err), s.close())
+		return nil, errors.Join(fmt.Errorf("%s: send the workload: %w", name, err), s.close())
 	}
 	return s, nil
 }
 
-// runOnce has the work done once; ask is "count" to have operations counted, which takes time,
-// "ready" to learn that it has been prepared, "check" to compare what comes out.
+// runOnce runs the workload once. command is "count" to count operations, which takes time, "ready"
+// to wait until the side is prepared, or "check" to return tokens for comparison.
 func (s *process) runOnce(command string) (r measurement, err error) {
 	if _, err = io.WriteString(s.in, command+"\n"); err == nil {
 		var line []byte
@@ -75,12 +76,12 @@ func (s *process) runOnce(command string) (r measurement, err error) {
 	}
 	if err != nil {
 		closed := s.close()
-		err = fmt.Errorf("%s gave no answer: %w (%w)\n%s", s.name, err, closed, s.stderr.Bytes())
+		err = fmt.Errorf("%s returned no result: %w (%w)\n%s", s.name, err, closed, s.stderr.Bytes())
 	}
 	return r, err
 }
 
-// close lets the process end.
+// close ends the process.
 func (s *process) close() error {
 	if s.cmd.ProcessState != nil {
 		return nil

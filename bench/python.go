@@ -17,19 +17,18 @@ import (
 
 const requirements = "bench/requirements.txt"
 
-// pythonNames are the names under which a Python may be found that the pinned wheels exist for:
-// 3.10 to 3.12.
+// pythonNames are the names of Pythons that may have a version with pinned wheels: 3.10 to 3.12.
 var pythonNames = []string{"python3.12", "python3.11", "python3.10", "python3", "python"}
 
-// interpreter is the Python of the other side: the one asked for, or the one of an environment in
-// the cache, made when it is first needed from wheels whose digests are pinned.
+// interpreter returns the Python of the reference: the one of the flag, or one of an environment in
+// the cache, which is installed on first use from wheels with pinned digests.
 func (b *bench) interpreter(ctx context.Context) (string, error) {
 	if b.python != "" {
 		return b.python, nil
 	}
 	list, err := os.ReadFile(requirements)
 	if err != nil {
-		return "", fmt.Errorf("%w (run it in the project's folder)", err)
+		return "", fmt.Errorf("%w (run bench in the project's folder)", err)
 	}
 	base, err := cachedir.Dir()
 	if err != nil {
@@ -41,10 +40,12 @@ func (b *bench) interpreter(ctx context.Context) (string, error) {
 	if _, err := os.Stat(done); err == nil {
 		return python, nil
 	}
-	fmt.Fprintf(b.out, "==> bench: installing torch and transformers into %s (once: about 3 GB to fetch, 5 GB on disk)\n", dir)
+	fmt.Fprintf(b.out,
+		"==> bench: installing torch and transformers in %s (once: about 3 GB to fetch, 5 GB on disk)\n", dir)
 	if err := install(ctx, dir); err != nil {
-		return "", fmt.Errorf("make the reference's Python: %w\nhint: it needs Python 3.10 to 3.12 with venv, a package index with the wheels of %s, and 5 GB; "+
-			"or give -python a Python that has them (make bench PYTHON=...)", err, requirements)
+		return "", fmt.Errorf("install the reference's Python: %w\nhint: this needs Python 3.10 to 3.12 with venv, "+
+			"a package index with the wheels of %s, and 5 GB; "+
+			"or set -python to a Python that has them (make bench PYTHON=...)", err, requirements)
 	}
 	return python, os.WriteFile(done, nil, 0o644)
 }
@@ -59,7 +60,10 @@ func install(ctx context.Context, dir string) error {
 	}
 	for _, command := range [][]string{
 		{found, "-m", "venv", dir},
-		{filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:", "--progress-bar", "off", "-q", "-r", requirements},
+		{
+			filepath.Join(dir, "bin", "python"), "-m", "pip", "install", "--require-hashes", "--only-binary", ":all:",
+			"--progress-bar", "off", "-q", "-r", requirements,
+		},
 	} {
 		if out, err := exec.CommandContext(ctx, command[0], command[1:]...).CombinedOutput(); err != nil {
 			return fmt.Errorf("%s: %w\n%s", strings.Join(command[:4], " "), err, out)
@@ -68,10 +72,11 @@ func install(ctx context.Context, dir string) error {
 	return nil
 }
 
-// findPython returns a Python on the PATH that is neither too old nor too new.
+// findPython returns a Python on the PATH with a supported version.
 func findPython(ctx context.Context) (string, error) {
 	for _, name := range pythonNames {
-		out, err := exec.CommandContext(ctx, name, "-c", "import sys, venv; print((3, 10) <= sys.version_info[:2] <= (3, 12))").Output()
+		const check = "import sys, venv; print((3, 10) <= sys.version_info[:2] <= (3, 12))"
+		out, err := exec.CommandContext(ctx, name, "-c", check).Output()
 		if err == nil && strings.TrimSpace(string(out)) == "True" {
 			return name, nil
 		}
@@ -79,7 +84,7 @@ func findPython(ctx context.Context) (string, error) {
 	return "", errors.New("no Python of version 3.10 to 3.12 is on the PATH")
 }
 
-// field is the value of the first line that begins with name and has a colon.
+// field returns the value of the first line "name: value".
 func field(text, name string) string {
 	for lines := bufio.NewScanner(strings.NewReader(text)); lines.Scan(); {
 		if key, value, ok := strings.Cut(lines.Text(), ":"); ok && strings.TrimSpace(key) == name {

@@ -19,12 +19,12 @@ import (
 	"rdrec/internal/torch"
 )
 
-// job is a work that our side can do.
+// job is a workload that our side can run.
 type job interface {
 	prepare(ctx context.Context) (once func() (measurement, error), err error)
 }
 
-// runWorker is our side: it reads a work into w and does it once for each further line.
+// runWorker is our side: it reads a workload into w and runs it once for each further line.
 func runWorker(ctx context.Context, in io.Reader, out io.Writer, now clock, w job) error {
 	lines := bufio.NewReader(in)
 	line, err := lines.ReadBytes('\n')
@@ -32,7 +32,7 @@ func runWorker(ctx context.Context, in io.Reader, out io.Writer, now clock, w jo
 		err = json.Unmarshal(line, w)
 	}
 	if err != nil {
-		return fmt.Errorf("read the work: %w", err)
+		return fmt.Errorf("read the workload: %w", err)
 	}
 	return torch.Run(func(*torch.Scope) error {
 		once, err := w.prepare(ctx)
@@ -42,7 +42,7 @@ func runWorker(ctx context.Context, in io.Reader, out io.Writer, now clock, w jo
 		for {
 			command, err := lines.ReadString('\n')
 			if err != nil {
-				return nil //nolint:nilerr // the end of the input is that of the work
+				return nil //nolint:nilerr // the end of the input ends the work
 			}
 			if command == "ready\n" {
 				if err := json.NewEncoder(out).Encode(measurement{}); err != nil {
@@ -66,7 +66,7 @@ func runWorker(ctx context.Context, in io.Reader, out io.Writer, now clock, w jo
 	})
 }
 
-// prepare loads what the work needs and returns what does it once.
+// prepare loads the workload's model and data, and returns a function that runs it once.
 func (w workload) prepare(ctx context.Context) (func() (measurement, error), error) {
 	torch.Threads(w.Threads)
 	model, err := t5.Load(w.Model, torch.CPU)
@@ -105,11 +105,11 @@ func (w workload) prepare(ctx context.Context) (func() (measurement, error), err
 	case workRank:
 		return w.rank(ctx, model)
 	}
-	return nil, fmt.Errorf("no work is of kind %q", w.Type)
+	return nil, fmt.Errorf("unknown workload type %q", w.Type)
 }
 
-// rank returns what examines as many users as the batch has rows, from the dataset to the ranked
-// items or texts.
+// rank returns a function that evaluates as many users as the batch has rows, from the dataset to
+// the ranked items or texts.
 func (w workload) rank(ctx context.Context, model *t5.Model) (func() (measurement, error), error) {
 	m, err := newWorkloadMaker(w.Model, w.Threads)
 	if err != nil {
@@ -133,7 +133,7 @@ func (w workload) rank(ctx context.Context, model *t5.Model) (func() (measuremen
 	}, nil
 }
 
-// cpuSeconds is how many seconds this process has computed.
+// cpuSeconds returns the CPU time of this process in seconds.
 func cpuSeconds() float64 {
 	var used syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
@@ -142,7 +142,7 @@ func cpuSeconds() float64 {
 	return float64(used.Utime.Nano()+used.Stime.Nano()) / 1e9
 }
 
-// peakMemory is the most memory that this process ever held.
+// peakMemory returns the peak memory of this process in bytes.
 func peakMemory() (int64, error) {
 	status, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -151,7 +151,7 @@ func peakMemory() (int64, error) {
 	var kib int64
 	_, after, _ := bytes.Cut(status, []byte("VmHWM:"))
 	if _, err := fmt.Sscan(string(after), &kib); err != nil {
-		return 0, fmt.Errorf("read the greatest memory: %w", err)
+		return 0, fmt.Errorf("read the peak memory: %w", err)
 	}
 	return kib << 10, nil
 }

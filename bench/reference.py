@@ -1,7 +1,8 @@
-"""The student as the reference runs it: transformers' T5 with prompts and whole-word embeddings, in training and in beam search.
+"""The student as the reference runs it: transformers' T5 with prompts and whole-word embeddings, in training and beam search.
 
-In: one line of JSON, a work (see work.go). Then, for each line that comes, the work is done once and one line of JSON goes out: seconds,
-CPU-seconds, the greatest memory so far, and what came of it. What is slow here is slow on purpose: it is what is compared with.
+The first line of the input is a workload in JSON (bench/work.go). For each further line, the program runs the workload once
+and prints one line of JSON: seconds, CPU-seconds, peak memory, and the result. It is slow where the reference is slow, on
+purpose: it is the baseline.
 """
 
 import json
@@ -28,11 +29,11 @@ class Student(T5ForConditionalGeneration):
         self.whole_word_embeddings = torch.nn.Embedding(config.n_positions, config.d_model)
 
     def encode(self, batch, copies=1):
-        """Reads every row as often as it has beams. The decoder is shown padding too: the mask goes to the encoder alone."""
+        """Encodes every row once per beam. Only the encoder gets the mask: the decoder attends to padding too."""
         count = self.config.prompts_per_task
-        prompts = self.prompt_embeddings(batch["Prompts"][:, None] * count + torch.arange(count))
-        words = self.shared(batch["Source"]) + self.whole_word_embeddings(batch["Whole"])
-        mask = torch.cat([torch.ones(len(words), count, dtype=torch.long), batch["Mask"]], 1)
+        prompts = self.prompt_embeddings(batch["prompts"][:, None] * count + torch.arange(count))
+        words = self.shared(batch["source"]) + self.whole_word_embeddings(batch["whole_words"])
+        mask = torch.cat([torch.ones(len(words), count, dtype=torch.long), batch["mask"]], 1)
         return self.encoder(
             inputs_embeds=torch.cat([prompts, words], 1).repeat_interleave(copies, 0),
             attention_mask=mask.repeat_interleave(copies, 0),
@@ -40,26 +41,28 @@ class Student(T5ForConditionalGeneration):
         )
 
     def loss(self, batch):
-        return self(encoder_outputs=self.encode(batch), labels=batch["Target"]).loss
+        return self(encoder_outputs=self.encode(batch), labels=batch["target"]).loss
 
     def search(self, batch, beam):
-        rows, beams, groups = len(batch["Source"]), beam["num_beams"], beam["num_beam_groups"]
+        rows, beams, groups = len(batch["source"]), beam["num_beams"], beam["num_beam_groups"]
         scorer = BeamSearchScorer(
             batch_size=rows, num_beams=beams, num_beam_groups=groups, num_beam_hyps_to_keep=beam["num_return_sequences"],
             device=torch.device("cpu"), do_early_stopping=True,
         )
-        find = self.beam_search if groups == 1 else self.group_beam_search
-        return find(
+        search = self.beam_search if groups == 1 else self.group_beam_search
+        return search(
             torch.full((rows * beams, 1), self.config.decoder_start_token_id),
             scorer,
-            logits_processor=LogitsProcessorList([MinLengthLogitsProcessor(beam["min_length"], self.config.eos_token_id)]),
+            logits_processor=LogitsProcessorList(
+                [MinLengthLogitsProcessor(beam["min_length"], self.config.eos_token_id)]
+            ),
             stopping_criteria=StoppingCriteriaList([MaxLengthCriteria(beam["max_length"])]),
             encoder_outputs=self.encode(batch, beams),
         )
 
 
 class Count(TorchDispatchMode):
-    """Counts the operations that are started while it counts."""
+    """Counts operations while counting is set."""
 
     calls, counting = 0, True
 
@@ -90,7 +93,7 @@ class Training:
         return {"loss": loss.item()}
 
 
-class Searching:
+class Search:
     def __init__(self, model, batch, work):
         self.model, self.batch, self.beam = model.eval(), batch, work["beam"]
 
@@ -102,28 +105,28 @@ class Searching:
 
 
 def trim(ids):
-    """What was generated, without start, end and padding."""
+    """Returns the generated tokens without start, end and padding."""
     ids = ids[1:]
     if 1 in ids:
         ids = ids[:ids.index(1)]
     return ids
 
 
-def used():
+def cpu_seconds():
     usage = resource.getrusage(resource.RUSAGE_SELF)
     return usage.ru_utime + usage.ru_stime
 
 
-def memory():
+def peak_memory():
     with open("/proc/self/status") as status:
         return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM:"))
 
 
 def tensors(batch):
-    shape = {"Prompts": [-1], "Target": [batch["Size"], batch["TargetLen"]]}
+    shape = {"prompts": [-1], "target": [batch["size"], batch["target_len"]]}
     return {
-        name: torch.tensor(batch[name]).view(shape.get(name, [batch["Size"], batch["SourceLen"]]))
-        for name in ("Prompts", "Source", "Mask", "Whole", "Target")
+        name: torch.tensor(batch[name]).view(shape.get(name, [batch["size"], batch["source_len"]]))
+        for name in ("prompts", "source", "mask", "whole_words", "target")
     }
 
 
@@ -132,16 +135,16 @@ def main():
     torch.set_num_threads(work["threads"])
     torch.manual_seed(1)
     model = Student.from_pretrained(work["model"])
-    run = (Training if work["kind"] == "train" else Searching)(model, tensors(work["batch"]), work)
+    run = (Training if work["type"] == "train" else Search)(model, tensors(work["batch"]), work)
     for line in sys.stdin:
-        cpu, begun, operations = used(), time.monotonic(), 0
+        cpu, started, operations = cpu_seconds(), time.monotonic(), 0
         if line.strip() == "count":
             with Count() as count:
                 out = run.once(count)
             operations = count.calls
         else:
             out = run.once()
-        out |= {"seconds": time.monotonic() - begun, "cpu": used() - cpu, "memory": memory(), "operations": operations}
+        out |= {"seconds": time.monotonic() - started, "cpu": cpu_seconds() - cpu, "memory": peak_memory(), "operations": operations}
         print(json.dumps(out), flush=True)
 
 

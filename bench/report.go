@@ -11,41 +11,40 @@ import (
 	"rdrec/internal/torch"
 )
 
-// report is what a call measured.
+// report is the measurements of a run.
 type report struct {
 	What    string `json:"what"`
 	CPU     string `json:"cpu"`
 	Threads int    `json:"threads"`
 	Rounds  int    `json:"turns"`
-	// Peak is what a product of two matrices of 2,048 rows reaches, in thousand million operations
-	// a CPU-second.
+	// Peak is the speed of a product of two matrices of 2,048 rows, in 10^9 operations per
+	// CPU-second.
 	Peak float64   `json:"peak_gflops_per_cpu_second,omitempty"`
 	Rows []*result `json:"rows"`
-	// BatchWait is of a training.
-	BatchWait *batchWait `json:"stall,omitempty"`
+	// BatchWait is how long training waits for its batches.
+	BatchWait *batchWait `json:"batch_wait,omitempty"`
 }
 
-// result is one side's way to do one work.
+// result is the measurements of one side of a workload.
 type result struct {
 	Work string `json:"work"`
 	Side string `json:"side"`
 	Unit string `json:"unit"`
-	// Rates are amounts a second, one a turn; Ratios and CPURatios compare them with the first
-	// side's in the same turn, by the clock and by what the processors did.
+	// Rates are amounts per second, one per turn. Ratios and CPURatios compare them with the first
+	// side's in the same turn, by the clock and by CPU time.
 	Rates     []float64 `json:"rates"`
 	Ratios    []float64 `json:"ratios,omitempty"`
 	CPURatios []float64 `json:"cpu_ratios,omitempty"`
 	Target    float64   `json:"target,omitempty"`
 	Memory    int64     `json:"memory"`
-	// MemoryRatio is the first side's memory by this one's.
+	// MemoryRatio is the first side's memory divided by this one's.
 	MemoryRatio float64 `json:"memory_ratio,omitempty"`
 	Operations  int64   `json:"operations,omitempty"`
-	// Roofline is the time of the necessary arithmetic at Peak by the time that the processors
-	// took.
+	// Roofline is the time of the minimum arithmetic at Peak divided by the CPU time.
 	Roofline  float64 `json:"roofline,omitempty"`
 	Agreement string  `json:"agreement,omitempty"`
 
-	cpu, seconds []float64 // CPU-seconds: by amount, and in all
+	cpu, seconds []float64 // CPU-seconds: per amount, and in total
 }
 
 func (b *bench) report(what string) *report {
@@ -65,7 +64,7 @@ func (r *result) compareTo(first *result) {
 	r.MemoryRatio = float64(first.Memory) / float64(r.Memory)
 }
 
-// cpuSeconds is how many CPU-seconds a turn took.
+// processors returns the median CPU-seconds of a turn.
 func (r *result) processors() float64 { return median(r.seconds) }
 
 func median(values []float64) float64 {
@@ -77,10 +76,10 @@ func median(values []float64) float64 {
 func (r *report) writeHeader(out io.Writer) {
 	fmt.Fprintf(out, "%s, %d threads, %d turns", r.CPU, r.Threads, r.Rounds)
 	if r.Peak > 0 {
-		fmt.Fprintf(out, ", %.0f GFLOP a CPU-second at best", r.Peak)
+		fmt.Fprintf(out, ", at most %.0f GFLOP per CPU-second", r.Peak)
 	}
 	fmt.Fprintf(out, "\n%-28s %-17s %17s %24s %6s %8s %9s %6s %5s  %s\n",
-		"work", "side", "rate (median)", "ratio (least-greatest)", "aim", "CPU", "memory", "ops", "peak", "agreement")
+		"workload", "side", "rate (median)", "ratio (min-max)", "target", "CPU", "memory", "ops", "peak", "agreement")
 }
 
 func (r *result) writeLine(out io.Writer) {
@@ -119,7 +118,7 @@ func (r *report) save(path string) error {
 	return os.WriteFile(path, append(data, '\n'), 0o644)
 }
 
-// cpuModel names the machine's.
+// cpuModel returns the name of the machine's CPU.
 func cpuModel() string {
 	info, err := os.ReadFile("/proc/cpuinfo")
 	if err == nil {
@@ -130,7 +129,7 @@ func cpuModel() string {
 	return runtime.GOARCH
 }
 
-// peakGFLOPS is the best of some products of matrices, by libtorch's product and by a layer's.
+// peakGFLOPS returns the highest speed of several matrix products, by MatMul and by Linear.
 func peakGFLOPS(threads int) (gflops float64, err error) {
 	const size, tries = 2048, 8
 	err = torch.Run(func(s *torch.Scope) error {
@@ -138,9 +137,9 @@ func peakGFLOPS(threads int) (gflops float64, err error) {
 		matrix := s.Zeros(torch.Float32, torch.CPU, size, size).Uniform(-1, 1)
 		for range tries {
 			for _, multiply := range []func(*torch.Tensor) *torch.Tensor{matrix.MatMul, matrix.Linear} {
-				begun := cpuSeconds()
+				started := cpuSeconds()
 				multiply(matrix).Free()
-				gflops = max(gflops, 2*size*size*size/(cpuSeconds()-begun)/1e9)
+				gflops = max(gflops, 2*size*size*size/(cpuSeconds()-started)/1e9)
 			}
 		}
 		return nil

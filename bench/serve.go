@@ -196,7 +196,8 @@ func (s *serveBench) serve(ctx context.Context, turns []loadLevel) (all []loadRe
 	if s.address, err = freeAddress(ctx); err != nil {
 		return nil, err
 	}
-	server := exec.CommandContext(ctx, "bin/worker", "serve", "--name", benchModel, "--addr", s.address, "--timeout", "60s",
+	server := exec.CommandContext(ctx, "bin/worker", "serve",
+		"--name", benchModel, "--addr", s.address, "--timeout", "60s",
 		"--bucket", "file://"+filepath.Join(s.dir, "bucket"), "--threads", strconv.Itoa(s.threads),
 		"--scratch", filepath.Join(s.dir, "scratch"), "--log-level", "warn")
 	server.Stderr = os.Stderr

@@ -14,32 +14,33 @@ import (
 	"rdrec/internal/task"
 )
 
-// variant is a way of ours to do what the reference does.
+// variant is a workload of ours for the same work as the reference's.
 type variant struct {
 	name string
 	work workload
-	// target is the ratio that is aimed at, 0 for none.
+	// target is the target ratio; 0 means none.
 	target float64
 }
 
-// comparison is one work of the reference, and ours beside it.
+// comparison is a workload of the reference and our variants of it.
 type comparison struct {
 	name, unit string
 	reference  workload
 	ours       []variant
-	// runOnce says that one turn is enough: it is there for what it checks, or too slow for more.
+	// once limits the comparison to one turn, because it checks agreement only or is too slow for
+	// more.
 	once bool
 }
 
-// comparisons are those of issue 7's table. Searches for items end after 6 steps, as a trained
-// student's do; one goes on to 50 tokens, as when none of 20 beams ends. Sizes are as small as the
-// reference's slowness demands.
+// comparisons returns the rows of the student's table in docs/performance.md. Item searches end
+// after 6 steps, as those of a trained student; one continues to 50 tokens, as if none of 20 beams
+// ended. Sizes are small because the reference is slow.
 func comparisons(model string, threads, records int) ([]comparison, error) {
 	m, err := newWorkloadMaker(model, threads)
 	if err != nil {
 		return nil, err
 	}
-	const item, text = 7, 15 // greatest lengths, start included
+	const item, text = 7, 15 // maximum lengths, including the start token
 	var problems []error
 	must := func(w workload, err error) workload {
 		problems = append(problems, err)
@@ -48,7 +49,8 @@ func comparisons(model string, threads, records int) ([]comparison, error) {
 	var all []comparison
 	for _, dropout := range []float64{0, 0.1} {
 		name := fmt.Sprintf("training, mixed, dropout %g", dropout)
-		paper, clean := must(m.train(name, spec.Paper, records, dropout)), must(m.train(name, spec.Clean, records, dropout))
+		paper := must(m.train(name, spec.Paper, records, dropout))
+		clean := must(m.train(name, spec.Clean, records, dropout))
 		c := comparison{
 			name: name, unit: "samples/s", once: dropout == 0, reference: paper,
 			ours: []variant{{"paper", paper, 1.2}, {"clean", clean, 5}},
@@ -56,12 +58,16 @@ func comparisons(model string, threads, records int) ([]comparison, error) {
 		if dropout > 0 {
 			checkpointed, half := paper, clean
 			checkpointed.GradientCheckpointing, half.BFloat16 = true, true
-			c.ours = append(c.ours, variant{"paper, gradient checkpointing", checkpointed, 0}, variant{"clean, bfloat16", half, 0})
+			c.ours = append(c.ours,
+				variant{"paper, gradient checkpointing", checkpointed, 0}, variant{"clean, bfloat16", half, 0})
 		}
 		all = append(all, c)
 	}
 	search := func(name, unit string, w workload, targets ...float64) {
-		c := comparison{name: name, unit: unit, once: w.Beam.MaxLength > text, reference: w, ours: []variant{{"paper", w, targets[0]}}}
+		c := comparison{
+			name: name, unit: unit, once: w.Beam.MaxLength > text, reference: w,
+			ours: []variant{{"paper", w, targets[0]}},
+		}
 		if len(targets) > 1 {
 			c.ours = append(c.ours, variant{"clean", m.clean(w), targets[1]})
 		}
@@ -121,11 +127,10 @@ func (b *bench) student(ctx context.Context) error {
 	return r.save(b.json)
 }
 
-// batchWait measures how long a training waits for its batches, if it is among the works that are
-// wanted.
+// batchWait measures how long training waits for its batches, if -only selects it.
 func (b *bench) batchWait(ctx context.Context) (*batchWait, error) {
 	if !strings.Contains(batchWaitName, b.only) {
-		return nil, nil //nolint:nilnil // not wanted
+		return nil, nil //nolint:nilnil // not selected
 	}
 	waits, err := b.measureBatchWait(ctx)
 	if err != nil {
@@ -135,7 +140,7 @@ func (b *bench) batchWait(ctx context.Context) (*batchWait, error) {
 	return &waits, nil
 }
 
-// turns is how many the comparison takes where others take pairs.
+// turns returns the number of turns of the comparison if others take pairs.
 func (c comparison) turns(pairs int) int {
 	if c.once {
 		return 1
@@ -143,7 +148,7 @@ func (c comparison) turns(pairs int) int {
 	return pairs
 }
 
-// compare starts all sides of a comparison, checks that they agree, and lets them take turns.
+// compare starts all sides of a comparison, checks that they agree, and runs them in turns.
 func (b *bench) compare(ctx context.Context, python string, c comparison) (_ []*result, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -159,7 +164,8 @@ func (b *bench) compare(ctx context.Context, python string, c comparison) (_ []*
 			}
 		}
 	}()
-	if sides[0], err = startProcess(ctx, "the reference's way", []string{python, "bench/reference.py"}, c.reference); err != nil {
+	command := []string{python, "bench/reference.py"}
+	if sides[0], err = startProcess(ctx, "the reference", command, c.reference); err != nil {
 		return nil, err
 	}
 	for _, v := range c.ours {
@@ -185,8 +191,8 @@ func (b *bench) compare(ctx context.Context, python string, c comparison) (_ []*
 	return rows, b.turns(sides, rows, c.turns(b.pairs), float64(c.reference.Batch.Size))
 }
 
-// turns lets the sides do their work by turns, in one order and then in the other. The first side
-// is what the others are compared with.
+// turns runs the sides in turns, alternating their order. The others are compared with the first
+// side.
 func (b *bench) turns(sides []*process, rows []*result, pairs int, amount float64) error {
 	for turn := range pairs {
 		for k := range sides {
@@ -210,8 +216,8 @@ func (b *bench) turns(sides []*process, rows []*result, pairs int, amount float6
 	return nil
 }
 
-// checkAgreement compares what two sides computed from the same weights and rows, and says how well
-// they agree in words.
+// checkAgreement compares the results of two sides from the same weights and rows, and returns a
+// description of their agreement.
 func checkAgreement(reference, ours measurement, w workload) (string, error) {
 	if w.Type == workTrain {
 		if w.Dropout > 0 {
@@ -223,17 +229,18 @@ func checkAgreement(reference, ours measurement, w workload) (string, error) {
 		}
 		return fmt.Sprintf("loss %.5f, %.0e off", reference.Loss, gap), nil
 	}
-	same, all := 0, 0
+	equal, all := 0, 0
 	for i, row := range reference.Tokens {
 		for j, tokens := range row {
 			all++
 			if fmt.Sprint(tokens) == fmt.Sprint(ours.Tokens[i][j]) {
-				same++
+				equal++
 			}
 		}
 	}
-	if same < all {
-		return "", fmt.Errorf("%d of %d sequences differ, the first of row 1: %v and %v", all-same, all, reference.Tokens[0][0], ours.Tokens[0][0])
+	if equal < all {
+		return "", fmt.Errorf("%d of %d sequences differ, the first of row 1: %v and %v",
+			all-equal, all, reference.Tokens[0][0], ours.Tokens[0][0])
 	}
-	return fmt.Sprintf("%d of %d sequences equal", same, all), nil
+	return fmt.Sprintf("%d of %d sequences equal", equal, all), nil
 }

@@ -17,14 +17,14 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// teacherWorkload is what both sides' teachers are to write.
+// teacherWorkload is the work of llama.cpp's and our teacher.
 type teacherWorkload struct {
 	Model   string `json:"model"` // a GGUF file
 	Threads int    `json:"threads"`
 	Batch   int    `json:"batch"`
-	// Prompts are as the model reads them, for llama.cpp; Asked are the same for us.
+	// Prompts are the rendered prompts for llama.cpp; Requests are the same for our engine.
 	Prompts  []promptText     `json:"prompts"`
-	Requests []teacher.Prompt `json:"asked"`
+	Requests []teacher.Prompt `json:"requests"`
 }
 
 type promptText struct {
@@ -35,7 +35,7 @@ type promptText struct {
 
 const reviewsFile = "testdata/reviews/All_Beauty_5.json.gz"
 
-// transformersWorkload is what transformers is to write: fewer prompts, since it is the slowest.
+// transformersWorkload is the work of transformers: fewer prompts, since it is the slowest.
 type transformersWorkload struct {
 	Folder  string    `json:"folder"`
 	Threads int       `json:"threads"`
@@ -44,21 +44,21 @@ type transformersWorkload struct {
 	Tokens  int       `json:"tokens"`
 	Penalty float64   `json:"penalty"`
 	Ends    []int32   `json:"ends"`
-	Checked int       `json:"checked"` // how many tokens are compared with ours
+	Checked int       `json:"checked"` // number of tokens to compare with ours
 }
 
-// warmupPrompts is how many prompts each side writes before it is timed; llamacpp.py and
-// generate.py do the same.
+// warmupPrompts is the number of prompts that each side completes before timing; bench/llamacpp.py
+// has the same number.
 const warmupPrompts = 6
 
-// The reference asks six prompts at once; so many of them are asked in a turn.
+// The reference's batch size, and the number of prompts in a turn of transformers.
 const (
 	generateBatch = 6
 	generateRows  = 12
 )
 
-// teacher compares tokens written a second with transformers' and llama.cpp's, the latter with
-// several numbers of replies at once.
+// teacher compares tokens per second with transformers' and llama.cpp's, the latter with several
+// batch sizes.
 func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
 	python, err := b.interpreter(ctx)
 	if err != nil {
@@ -95,9 +95,11 @@ func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
 	return r.save(b.json)
 }
 
-// teachers starts all sides, ours last; transformers, the first, has been found to write what ours
-// does.
-func (b *bench) teachers(ctx context.Context, python, dir string, w teacherWorkload) (sides []*process, rows []*result, err error) {
+// teachers starts all sides, ours last, and checks that transformers, the first, generates the same
+// tokens as ours.
+func (b *bench) teachers(
+	ctx context.Context, python, dir string, w teacherWorkload,
+) (sides []*process, rows []*result, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
@@ -107,7 +109,10 @@ func (b *bench) teachers(ctx context.Context, python, dir string, w teacherWorkl
 		if err == nil {
 			if s, err = startProcess(ctx, name, command, work); err == nil {
 				_, err = s.runOnce("ready")
-				sides, rows = append(sides, s), append(rows, &result{Work: fmt.Sprintf("teacher, %d reviews", len(w.Requests)), Side: name, Unit: "tokens/s"})
+				sides = append(sides, s)
+				rows = append(rows, &result{
+					Work: fmt.Sprintf("teacher, %d reviews", len(w.Requests)), Side: name, Unit: "tokens/s",
+				})
 			}
 		}
 	}
@@ -121,7 +126,8 @@ func (b *bench) teachers(ctx context.Context, python, dir string, w teacherWorkl
 	}
 	if err == nil {
 		rows[0].Work = fmt.Sprintf("teacher, %d reviews", len(g.IDs))
-		rows[0].Agreement, err = sides[0].checkAgreement(ctx, engine, w.Requests[:min(g.Batch, len(g.IDs))], g.Checked)
+		checked := w.Requests[:min(g.Batch, len(g.IDs))]
+		rows[0].Agreement, err = sides[0].checkAgreement(ctx, engine, checked, g.Checked)
 	}
 	err = errors.Join(err, engine.Close())
 	for _, batch := range []int{1, 4, 32} {
@@ -132,11 +138,12 @@ func (b *bench) teachers(ctx context.Context, python, dir string, w teacherWorkl
 	return sides, rows, err
 }
 
-// newTransformersWorkload is what transformers is to do with the model in a folder.
+// newTransformersWorkload returns the work of transformers with the model in dir.
 func newTransformersWorkload(engine *llama.Engine, w teacherWorkload, dir string) transformersWorkload {
-	how := w.Requests[0].Sampling
+	sampling := w.Requests[0].Sampling
 	g := transformersWorkload{
-		Folder: dir, Threads: w.Threads, Batch: generateBatch, Tokens: how.MaxTokens, Penalty: how.RepetitionPenalty, Ends: engine.EndTokens(), Checked: 8,
+		Folder: dir, Threads: w.Threads, Batch: generateBatch,
+		Tokens: sampling.MaxTokens, Penalty: sampling.RepetitionPenalty, Ends: engine.EndTokens(), Checked: 8,
 	}
 	for _, p := range w.Requests[:min(len(w.Requests), generateRows)] {
 		g.IDs = append(g.IDs, append(engine.ChatTokens(p.Messages), engine.Encode(p.ReplyPrefix)...))
@@ -144,9 +151,11 @@ func newTransformersWorkload(engine *llama.Engine, w teacherWorkload, dir string
 	return g
 }
 
-// checkAgreement has a side and our engine write so many tokens for some prompts, without a
-// penalty, and says that they are the same.
-func (s *process) checkAgreement(ctx context.Context, engine *llama.Engine, prompts []teacher.Prompt, tokens int) (string, error) {
+// checkAgreement generates a number of tokens for some prompts with a side and with our engine,
+// without a penalty, and returns an error if they differ.
+func (s *process) checkAgreement(
+	ctx context.Context, engine *llama.Engine, prompts []teacher.Prompt, tokens int,
+) (string, error) {
 	reference, err := s.runOnce("check")
 	if err != nil {
 		return "", err
@@ -157,15 +166,14 @@ func (s *process) checkAgreement(ctx context.Context, engine *llama.Engine, prom
 	}
 	err = engine.Complete(ctx, asked, func(i int, ours teacher.Reply) error {
 		if text := asked[i].ReplyPrefix + engine.Decode(reference.Tokens[0][i]); text != ours.Text {
-			return fmt.Errorf("%s writes %q where we write %q", s.name, text, ours.Text)
+			return fmt.Errorf("%s generates %q, ours %q", s.name, text, ours.Text)
 		}
 		return nil
 	})
 	return fmt.Sprintf("%d tokens for %d prompts equal", tokens, len(asked)), err
 }
 
-// summary says what ours, the last side, is to the others: the first, and the best of those
-// between.
+// summary prints the ratio of ours, the last side, to the first side and to the best of the others.
 func (b *bench) summary(rows []*result) {
 	ours, best := rows[len(rows)-1], rows[1]
 	for _, r := range rows[1 : len(rows)-1] {
@@ -176,13 +184,14 @@ func (b *bench) summary(rows []*result) {
 	fmt.Fprintf(b.out, "%s and ours: %s\n", rows[0].Side, rows[0].Agreement)
 	for _, other := range []struct {
 		*result
-		aim float64
+		target float64
 	}{{best, 1.5}, {rows[0], 4}} {
 		ratios, cpu := make([]float64, len(ours.Rates)), make([]float64, len(ours.Rates))
 		for turn := range ours.Rates {
 			ratios[turn], cpu[turn] = ours.Rates[turn]/other.Rates[turn], other.cpu[turn]/ours.cpu[turn]
 		}
-		fmt.Fprintf(b.out, "%s is %.2fx %s by the clock, %.2fx by CPU-seconds (aim %gx)\n", ours.Side, median(ratios), other.Side, median(cpu), other.aim)
+		fmt.Fprintf(b.out, "%s is %.2fx as fast as %s by the clock, %.2fx by CPU-seconds (target %gx)\n",
+			ours.Side, median(ratios), other.Side, median(cpu), other.target)
 	}
 }
 
@@ -198,7 +207,7 @@ func newTeacherWorkload(ctx context.Context, reviews, threads int) (w teacherWor
 	return w, err
 }
 
-// chatML is a prompt as SmolLM2 reads it.
+// chatML renders a prompt with SmolLM2's chat template.
 func chatML(p teacher.Prompt) string {
 	var text strings.Builder
 	for _, m := range p.Messages {
@@ -207,26 +216,28 @@ func chatML(p teacher.Prompt) string {
 	return text.String() + "<|im_start|>assistant\n" + p.ReplyPrefix
 }
 
-// promptRecorder is an engine that only remembers what it was asked.
+// promptRecorder is an engine that only records its prompts.
 type promptRecorder struct{ prompts []teacher.Prompt }
 
-func (r *promptRecorder) Complete(_ context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+func (r *promptRecorder) Complete(
+	_ context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error,
+) error {
 	if r.prompts == nil {
 		r.prompts = slices.Clone(prompts)
 	}
 	for i := range prompts {
-		if err := emit(i, teacher.Reply{Failed: "only the prompt was wanted"}); err != nil {
+		if err := emit(i, teacher.Reply{Failed: "prompt recorded only"}); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// prompts are what the demo's settings ask about the first sentences of so many shipped reviews.
+// prompts returns the prompts of the demo's settings for the first sentences of n shipped reviews.
 func prompts(ctx context.Context, n int) ([]teacher.Prompt, error) {
 	file, err := os.Open(reviewsFile)
 	if err != nil {
-		return nil, fmt.Errorf("%w (run it in the project's folder)", err)
+		return nil, fmt.Errorf("%w (run bench in the project's folder)", err)
 	}
 	defer file.Close()
 	unzipped, err := gzip.NewReader(file)
@@ -251,7 +262,7 @@ func prompts(ctx context.Context, n int) ([]teacher.Prompt, error) {
 	return r.prompts, err
 }
 
-// prepare loads our teacher and returns what writes all replies once.
+// prepare loads our teacher and returns a function that generates all replies once.
 func (w teacherWorkload) prepare(ctx context.Context) (func() (measurement, error), error) {
 	engine, err := llama.Open(w.Model, llama.Options{Device: "cpu", Threads: w.Threads, Batch: w.Batch})
 	if err != nil {

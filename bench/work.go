@@ -15,36 +15,36 @@ import (
 	"rdrec/internal/torch"
 )
 
-// The kinds of work.
+// The types of workloads.
 const (
 	workTrain  = "train"
 	workSearch = "search"
-	workRank   = "rank" // by our own protocol: what may be recommended, from encoding to the ranked items
+	workRank   = "rank" // in protocol clean: from encoding to the ranked items
 )
 
-// workload is what both sides are to do.
+// workload is the work that all sides run.
 type workload struct {
 	Name    string     `json:"name"`
-	Type    string     `json:"kind"`
-	Model   string     `json:"model"` // a folder as Hugging Face has it
+	Type    string     `json:"type"`
+	Model   string     `json:"model"` // a folder in Hugging Face's format
 	Threads int        `json:"threads"`
 	Batch   task.Batch `json:"batch"`
-	// Protocol is that of spec.Protocols; the reference knows paper alone.
+	// Protocol is a name of spec.Protocols. The reference implements paper only.
 	Protocol string  `json:"protocol"`
 	Dropout  float64 `json:"dropout"`
 	Rate     float64 `json:"rate"`
-	// BFloat16 and Recompute are ways to train of ours alone, see t5.Model.
+	// BFloat16 and GradientCheckpointing apply to our side only; see t5.Model.
 	BFloat16              bool `json:"bfloat16,omitempty"`
 	GradientCheckpointing bool `json:"gradient_checkpointing,omitempty"`
-	// Beam is how a search searches.
+	// Beam configures a search.
 	Beam beam.Config `json:"beam"`
-	// Task is what is ranked, for as many users as Batch has rows.
+	// Task is the ranked task, for as many users as Batch has rows.
 	Task task.Task `json:"task"`
 }
 
 const learningRate = 5e-4
 
-// workloadMaker makes works of the shipped data.
+// workloadMaker builds workloads from the shipped data.
 type workloadMaker struct {
 	data      *dataset.Dataset
 	tokenizer *token.T5
@@ -57,14 +57,16 @@ const dataFolder = "testdata/rdrec/beauty_mini"
 func newWorkloadMaker(model string, threads int) (*workloadMaker, error) {
 	data, err := dataset.Read(os.DirFS(dataFolder), "beauty_mini")
 	if err != nil {
-		return nil, fmt.Errorf("%w (run it in the project's folder)", err)
+		return nil, fmt.Errorf("%w (run bench in the project's folder)", err)
 	}
 	tokenizer, err := token.NewT5()
 	return &workloadMaker{data: data, tokenizer: tokenizer, model: model, threads: threads}, err
 }
 
 func settings(protocol string) task.Settings {
-	s := task.Settings{Method: spec.Methods()[0], Protocol: spec.Protocols()[0], Negatives: spec.Default().Data.Negatives}
+	s := task.Settings{
+		Method: spec.Methods()[0], Protocol: spec.Protocols()[0], Negatives: spec.Default().Data.Negatives,
+	}
 	for _, p := range spec.Protocols() {
 		if p.Name == protocol {
 			s.Protocol = p
@@ -74,10 +76,12 @@ func settings(protocol string) task.Settings {
 }
 
 func (m *workloadMaker) work(name, workType string) workload {
-	return workload{Name: name, Type: workType, Model: m.model, Threads: m.threads, Protocol: spec.Paper, Rate: learningRate}
+	return workload{
+		Name: name, Type: workType, Model: m.model, Threads: m.threads, Protocol: spec.Paper, Rate: learningRate,
+	}
 }
 
-// train is a mixed batch of the default's ratio and so many records.
+// train returns training on a mixed batch with the default ratio and the given number of records.
 func (m *workloadMaker) train(name, protocol string, records int, dropout float64) (workload, error) {
 	w := m.work(name, workTrain)
 	w.Protocol, w.Dropout = protocol, dropout
@@ -99,7 +103,8 @@ func (m *workloadMaker) train(name, protocol string, records int, dropout float6
 	return w, nil
 }
 
-// search is the first batch of so many rows that the reference would search.
+// search returns a search over one batch of the given number of rows of the test set, as the
+// reference does it.
 func (m *workloadMaker) search(name string, tk task.Task, rows, maxLength int) (workload, error) {
 	w := m.work(name, workSearch)
 	w.Task, w.Beam = tk, beam.DefaultConfig()
@@ -110,7 +115,8 @@ func (m *workloadMaker) search(name string, tk task.Task, rows, maxLength int) (
 	case task.TopN:
 		w.Beam.NumReturnSequences = e.TopN
 	case task.Explanation:
-		w.Beam.NumBeams, w.Beam.NumBeamGroups, w.Beam.NumReturnSequences, w.Beam.MinLength = e.ExplanationNumBeams, e.ExplanationNumBeamGroups, 1, e.MinLength
+		w.Beam.NumBeams, w.Beam.NumBeamGroups = e.ExplanationNumBeams, e.ExplanationNumBeamGroups
+		w.Beam.NumReturnSequences, w.Beam.MinLength = 1, e.MinLength
 	}
 	corpus, err := task.New(m.data, settings(spec.Paper))
 	if err != nil {
@@ -130,8 +136,8 @@ func (m *workloadMaker) search(name string, tk task.Task, rows, maxLength int) (
 	return w, nil
 }
 
-// clean is the same users' work in protocol clean. Items take as many steps as the longest is spelt
-// with, the end token included.
+// clean returns the same workload in protocol clean. The maximum length of items is that of the
+// longest item id in tokens, plus start and end token.
 func (m *workloadMaker) clean(w workload) workload {
 	w.Type, w.Protocol = workRank, spec.Clean
 	if w.Task != task.Explanation {
@@ -143,9 +149,9 @@ func (m *workloadMaker) clean(w workload) workload {
 	return w
 }
 
-// newModel writes a student of random weights for both sides. A student that has not learnt says
-// again what it has just said, and beyond that finds all tokens about equally likely, so that the
-// last bits decide: smaller embeddings mend the one, a larger last norm the other.
+// newModel writes a student with random weights for all sides. An untrained student repeats its
+// last token, and otherwise finds all tokens about equally likely, so that rounding decides.
+// Smaller embeddings prevent the former, a larger final norm the latter.
 func newModel(dir, size string) error {
 	scales := map[string]float64{"shared.weight": 0.05, "decoder.final_layer_norm.weight": 100}
 	for _, s := range spec.Sizes() {
@@ -170,12 +176,12 @@ func newModel(dir, size string) error {
 		}
 		return model.Save(dir)
 	}
-	return fmt.Errorf("no student size is named %q", size)
+	return fmt.Errorf("unknown student size %q", size)
 }
 
-// operations is how many floating-point operations the work needs at the least: no padding, each
-// row read once, the logits of a trie's few tokens left out. Attention's scores are left out: they
-// are little beside the rest.
+// operations returns the minimum number of floating-point operations of the workload: without
+// padding, with each row encoded once, and without the logits of a trie's few tokens. It excludes
+// attention's scores, which are negligible.
 func (w workload) operations(c t5.Config) float64 {
 	inner, source, target := float64(c.Heads*c.Head), 0.0, 0.0
 	for _, mask := range w.Batch.Mask {
@@ -185,7 +191,7 @@ func (w workload) operations(c t5.Config) float64 {
 	for _, label := range w.Batch.Target {
 		target += math.Min(1, float64(label))
 	}
-	factor, vocabulary := 6.0, float64(c.Vocabulary) // a multiplication and an addition, forward and twice backward
+	factor, vocabulary := 6.0, float64(c.Vocabulary) // multiply and add, once forward and twice backward
 	if w.Type != workTrain {
 		factor = 2
 		// The first step has one path a row; equal groups of beams are searched as one.

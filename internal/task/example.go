@@ -62,14 +62,18 @@ type Example struct {
 // Batch is a batch of examples as token ids, row-major and padded to the longest row with 0. Rows
 // are independent, so a batch may be split by rows.
 type Batch struct {
-	Size, SourceLen, TargetLen int
+	Size      int `json:"size"`
+	SourceLen int `json:"source_len"`
+	TargetLen int `json:"target_len"`
 	// Prompts are the prompt ids. [Size]
-	Prompts []int64
+	Prompts []int64 `json:"prompts"`
 	// Source is the token ids, Mask is 1 at tokens and 0 at padding, Whole is the number of each
 	// token's whole word (0 means none).
-	Source, Mask, Whole []int64 // [Size, SourceLen]
+	Source []int64 `json:"source"`      // [Size, SourceLen]
+	Mask   []int64 `json:"mask"`        // [Size, SourceLen]
+	Whole  []int64 `json:"whole_words"` // [Size, SourceLen]
 	// Target is the token ids of the target; padding is part of the loss in protocol paper.
-	Target []int64 // [Size, TargetLen]
+	Target []int64 `json:"target"` // [Size, TargetLen]
 }
 
 // Rows returns the rows from up to, but not including, to; it shares the batch's memory.
