@@ -103,7 +103,8 @@ func (f *File) Read(name string, out []float32) error {
 		return f.errorf("no tensor %q", name)
 	}
 	if len(out) != tensor.Len() {
-		return fmt.Errorf("read tensor %q of model %q: %d values do not fit a buffer of %d", name, f.name, tensor.Len(), len(out))
+		return fmt.Errorf("read tensor %q of model %q: %d values do not fit a buffer of %d",
+			name, f.name, tensor.Len(), len(out))
 	}
 	layout, _ := tensor.Type.layout()
 	raw := make([]byte, min(tensor.bytes, int64(1<<20/layout.bytes*layout.bytes)))

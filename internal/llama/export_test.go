@@ -35,8 +35,8 @@ func Llama2Tokens(tok *token.SentencePieceBPE, messages []teacher.Message) []int
 	return llama2(v, messages)
 }
 
-// Draws returns the number of times each token is sampled in n draws.
-func Draws(logits []float32, temperature, p float64, n int, prompt *teacher.Prompt) map[int32]int {
+// SampleCounts returns the number of times each token is sampled in n samples.
+func SampleCounts(logits []float32, temperature, p float64, n int, prompt *teacher.Prompt) map[int32]int {
 	r := newSequence(0, prompt, 0, nil, nil)
 	out := map[int32]int{}
 	for range n {

@@ -86,8 +86,8 @@ func (w stepCache) update(layer int, keys, values *torch.Tensor) (allKeys, allVa
 	return cached(w.cache.keys[layer], keys), cached(w.cache.values[layer], values)
 }
 
-// causalMask lets each token look at itself and at those before it: [1, tokens groupSize, tokens], 0 or
-// -inf.
+// causalMask returns the mask with which each token attends to itself and to earlier tokens: 0 or
+// -inf. [1, tokens groupSize, tokens]
 func causalMask(tokens, groupSize int) []float32 {
 	out := make([]float32, tokens*groupSize*tokens)
 	for token := range tokens {

@@ -169,9 +169,9 @@ func TestBatchesAreCutWhereThatPays(t *testing.T) {
 	}
 }
 
-// TestLengthBucketsDrawDropoutInTurn compares a batch of two length buckets with the same pass over
-// plain tensors: the buckets sample dropout in order.
-func TestLengthBucketsDrawDropoutInTurn(t *testing.T) {
+// TestLengthBucketsSampleDropoutInOrder compares a batch of two length buckets with the same pass
+// over plain tensors: the buckets sample dropout in order.
+func TestLengthBucketsSampleDropoutInOrder(t *testing.T) {
 	p := spec.Protocols()[1]
 	b := ragged(330, []int{330, 3}, []int{2, 1})
 	short, long := ragged(3, []int{0, 3}, []int{0, 1}).Rows(1, 2), b.Rows(0, 1)

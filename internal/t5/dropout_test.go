@@ -83,7 +83,8 @@ func (h hfT5) stack(name string, hidden, encoded, bias, crossBias *torch.Tensor)
 			last := layer(1)
 			if encoded != nil {
 				last = layer(2)
-				hidden = hidden.Add(h.drop(h.attend(h.norm(hidden, layer(1)), encoded, crossBias, layer(1)+"EncDecAttention.")))
+				attended := h.attend(h.norm(hidden, layer(1)), encoded, crossBias, layer(1)+"EncDecAttention.")
+				hidden = hidden.Add(h.drop(attended))
 			}
 			hidden = hidden.Add(h.drop(h.feedForward(h.norm(hidden, last), last+"DenseReluDense.")))
 		})
@@ -241,9 +242,9 @@ func compare(t *testing.T, want, got float64, wantGradient, gotGradient []float3
 	}
 }
 
-// TestMicroBatchesDrawTheirOwnDropout accumulates micro-batches: one that starts at row r samples
+// TestMicroBatchesSampleTheirOwnDropout accumulates micro-batches: one that starts at row r samples
 // dropout with the seed plus r. The weight of each is its number of labels.
-func TestMicroBatchesDrawTheirOwnDropout(t *testing.T) {
+func TestMicroBatchesSampleTheirOwnDropout(t *testing.T) {
 	for _, checkpointing := range []bool{false, true} {
 		for name, c := range map[string]struct {
 			protocol spec.Protocol

@@ -74,10 +74,10 @@ func TestCheckpointedGradientMatches(t *testing.T) {
 	}
 }
 
-// TestCheckpointingDrawsTheSameDropout moves the weights a little along the gradient: the loss must
-// change by the gradient's norm. If the recomputed pass dropped other elements than the first, the
-// gradient would be that of another function.
-func TestCheckpointingDrawsTheSameDropout(t *testing.T) {
+// TestCheckpointingSamplesTheSameDropout moves the weights a little along the gradient: the loss
+// must change by the gradient's norm. If the recomputed pass dropped other elements than the first,
+// the gradient would be that of another function.
+func TestCheckpointingSamplesTheSameDropout(t *testing.T) {
 	m, b := tiny(t), mixedBatch(t)
 	m.GradientCheckpointing, m.Dropout = true, 0.2
 	p := spec.Protocols()[1]

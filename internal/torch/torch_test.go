@@ -75,7 +75,7 @@ func TestGradient(t *testing.T) {
 }
 
 func TestSeededIsDeterministic(t *testing.T) {
-	draw := func(seed int64) (values []float32) {
+	sample := func(seed int64) (values []float32) {
 		if err := torch.Run(func(s *torch.Scope) error {
 			torch.Seeded(seed, func() { values = s.Zeros(torch.Float32, torch.CPU, 8).Normal(0, 1).Float32s() })
 			return nil
@@ -84,10 +84,10 @@ func TestSeededIsDeterministic(t *testing.T) {
 		}
 		return values
 	}
-	if diff := cmp.Diff(draw(7), draw(7)); diff != "" {
+	if diff := cmp.Diff(sample(7), sample(7)); diff != "" {
 		t.Error(diff)
 	}
-	if cmp.Equal(draw(7), draw(8)) {
+	if cmp.Equal(sample(7), sample(8)) {
 		t.Error("seeds 7 and 8 give the same samples")
 	}
 }
