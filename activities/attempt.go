@@ -94,7 +94,9 @@ type heartbeat struct {
 // activity is, or when it stalls; stop ends the heartbeat.
 func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.Context, *heartbeat) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	p := &heartbeat{latest: Progress{Stage: stage}, progressed: a.Now(), now: a.Now, cancel: cancel, done: make(chan struct{})}
+	p := &heartbeat{
+		latest: Progress{Stage: stage}, progressed: a.Now(), now: a.Now, cancel: cancel, done: make(chan struct{}),
+	}
 	p.latest.History = loadHistory(ctx)
 	activity.RecordHeartbeat(ctx, p.latest)
 	if lost := p.latest.History.Lost; lost >= maxLostAttempts {
@@ -244,4 +246,9 @@ func lastProgress(ctx context.Context) Progress {
 		return Progress{}
 	}
 	return last
+}
+
+// rate returns the units per second that were done since the start.
+func (a *Activities) rate(done int, started time.Time) float64 {
+	return float64(done) / max(a.Now().Sub(started).Seconds(), 1e-3)
 }

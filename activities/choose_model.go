@@ -81,7 +81,8 @@ func (a *Activities) modelOfRun(ctx context.Context, run string) (p registry.Pro
 		p.Reviews = storage.Ref(record.Spec.Data.Accumulated.Reviews)
 	}
 	if record.NightlyRun != nil {
-		p.Counts, p.Metrics, p.Comparison = &record.NightlyRun.Counts, record.NightlyRun.Metrics, record.NightlyRun.Comparison
+		nightly := record.NightlyRun
+		p.Counts, p.Metrics, p.Comparison = &nightly.Counts, nightly.Metrics, nightly.Comparison
 	}
 	p.Model, err = registry.NewPromotedModel(student.Student, record.Spec)
 	return p, err

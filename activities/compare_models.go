@@ -50,15 +50,16 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	}
 	scores := metric.ScoreRankings(lists(candidate), in.Strict, in.Seed)
 	for _, s := range scores {
-		out.Metrics = append(out.Metrics, registry.Measure{Name: s.Metric, Value: s.Value, Low: s.Interval.Low, High: s.Interval.High})
+		m := registry.Measure{Name: s.Metric, Value: s.Value, Low: s.Interval.Low, High: s.Interval.High}
+		out.Metrics = append(out.Metrics, m)
 	}
 	out.Coverage = coverage(candidate, in.Items)
 	if len(in.Old) == 0 {
 		return out, nil
 	}
 	if out.Coverage < in.Gate.MinCoverage {
-		out.Reasons = append(out.Reasons, fmt.Sprintf("catalog coverage is %.2f%%, less than nightly.gate.min_coverage %g requires",
-			100*out.Coverage, in.Gate.MinCoverage))
+		out.Reasons = append(out.Reasons, fmt.Sprintf(
+			"catalog coverage is %.2f%%, less than nightly.gate.min_coverage %g requires", 100*out.Coverage, in.Gate.MinCoverage))
 	}
 	current, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.Old, task)
 	if err != nil {
@@ -73,7 +74,8 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	}
 	if c := out.Comparison; c.P > in.Gate.Alpha {
 		out.Reasons = append(out.Reasons, fmt.Sprintf(
-			"%s over the same %d users is %.4f, before %.4f: non-inferiority with margin %g is not shown (p %.3f, more than nightly.gate.alpha %g)",
+			"%s over the same %d users is %.4f, before %.4f: non-inferiority with margin %g is not shown "+
+				"(p %.3f, more than nightly.gate.alpha %g)",
 			c.Metric, c.Users, c.Candidate, c.Current, in.Gate.Margin, c.P, in.Gate.Alpha))
 	}
 	return out, nil
@@ -97,11 +99,16 @@ func coverage(predictions []prediction.Prediction, items int) float64 {
 
 func sameUsers(a, b []prediction.Prediction) error {
 	if len(a) != len(b) || len(a) == 0 {
-		return fmt.Errorf("%w: %d users were evaluated with the new model and %d with the current one", ErrData, len(a), len(b))
+		return fmt.Errorf(
+			"%w: %d users were evaluated with the new model and %d with the current one", ErrData, len(a), len(b),
+		)
 	}
 	for i := range a {
 		if a[i].User != b[i].User || a[i].Truth != b[i].Truth {
-			return fmt.Errorf("%w: prediction %d is of user %d with the new model and of user %d with the current one", ErrData, i+1, a[i].User, b[i].User)
+			return fmt.Errorf(
+				"%w: prediction %d is of user %d with the new model and of user %d with the current one", ErrData,
+				i+1, a[i].User, b[i].User,
+			)
 		}
 	}
 	return nil
@@ -115,7 +122,8 @@ func compare(in CompareModelsInput, candidate, current []metric.Score) (*registr
 			continue
 		}
 		c := &registry.Comparison{
-			Metric: score.Metric, CurrentPromotion: in.CurrentPromotion, Users: score.N, Candidate: score.Value, Current: current[i].Value,
+			Metric: score.Metric, CurrentPromotion: in.CurrentPromotion, Users: score.N, Candidate: score.Value,
+			Current:    current[i].Value,
 			Difference: score.Value - current[i].Value, Low: -1, High: 1, P: 1,
 		}
 		d, err := metric.BootstrapPaired(score.Each, current[i].Each, metric.Resamples, in.Seed)

@@ -68,7 +68,9 @@ func (a *Activities) DistillShard(ctx context.Context, in DistillShardInput) (re
 	defer func() { err = temporalError(ctx, err) }()
 	attempt := int(activity.GetInfo(ctx).Attempt)
 	if attempt-prior.ProgressAttempt > maxIdleAttempts {
-		return result, fmt.Errorf("%w: %d attempts without a finished rationale", errNoProgress, attempt-prior.ProgressAttempt-1)
+		return result, fmt.Errorf(
+			"%w: %d attempts without a finished rationale", errNoProgress, attempt-prior.ProgressAttempt-1,
+		)
 	}
 	requests, digest, err := a.readShard(ctx, in)
 	if err != nil {
@@ -80,7 +82,8 @@ func (a *Activities) DistillShard(ctx context.Context, in DistillShardInput) (re
 		return result, err
 	}
 	s := &shardRun{
-		rows: rows, requests: requests, done: rationaleSet{}, heartbeat: p, now: a.Now, started: a.Now(), attempt: attempt,
+		rows: rows, requests: requests, done: rationaleSet{}, heartbeat: p, now: a.Now, started: a.Now(),
+		attempt:         attempt,
 		progressAttempt: prior.ProgressAttempt, priorSeconds: prior.TeacherSeconds,
 	}
 	s.resume(done)
@@ -201,7 +204,8 @@ func (s *shardRun) count(row teacher.Rationale) {
 func (s *shardRun) report() {
 	seconds := s.now().Sub(s.started).Seconds()
 	p := Progress{
-		Done: len(s.done), Total: len(s.requests), Unit: UnitRationales, Parsed: s.parsed, ProgressAttempt: s.progressAttempt, TeacherSeconds: s.priorSeconds + seconds,
+		Done: len(s.done), Total: len(s.requests), Unit: UnitRationales, Parsed: s.parsed,
+		ProgressAttempt: s.progressAttempt, TeacherSeconds: s.priorSeconds + seconds,
 	}
 	if fresh := len(s.done) - s.resumed; fresh > 0 {
 		seconds = max(seconds, 1e-3)
@@ -212,7 +216,8 @@ func (s *shardRun) report() {
 
 func (s *shardRun) result() DistillShardResult {
 	result := DistillShardResult{
-		Rows: len(s.done), Parsed: s.parsed, Quarantined: s.quarantined, BatchHalvings: s.batchHalvings, Seconds: s.priorSeconds + s.now().Sub(s.started).Seconds(),
+		Rows: len(s.done), Parsed: s.parsed, Quarantined: s.quarantined, BatchHalvings: s.batchHalvings,
+		Seconds: s.priorSeconds + s.now().Sub(s.started).Seconds(),
 	}
 	for _, row := range s.done {
 		result.Tokens += row.Tokens

@@ -73,7 +73,8 @@ func explanations(data *dataset.Dataset, heldOut bool) []teacher.Request {
 				continue
 			}
 			seen[e.Explanation] = true
-			requests = append(requests, teacher.Request{ID: storage.Digest([]byte(e.Explanation))[:32], Text: e.Explanation})
+			id := storage.Digest([]byte(e.Explanation))[:32]
+			requests = append(requests, teacher.Request{ID: id, Text: e.Explanation})
 		}
 	}
 	return requests
@@ -145,7 +146,8 @@ func (r Distillation) check(maxBad float64) error {
 		return nil
 	}
 	if bad := float64(r.Quality.Quarantined) / float64(r.Wanted); bad > maxBad {
-		return fmt.Errorf("%w: %d of %d replies of teacher %q are quarantined, more than teacher.max_bad %g allows; first reasons: %v",
+		return fmt.Errorf("%w: %d of %d replies of teacher %q are quarantined, "+
+			"more than teacher.max_bad %g allows; first reasons: %v",
 			ErrData, r.Quality.Quarantined, r.Wanted, r.Teacher, maxBad, r.Quality.Reasons)
 	}
 	return nil

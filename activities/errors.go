@@ -64,7 +64,7 @@ func temporalError(ctx context.Context, err error) error {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	var corrupt *storage.CorruptError
-	var appErr dataset.Diagnostic
+	var diagnostic dataset.Diagnostic
 	var retryAfter *RetryAfterError
 	switch {
 	case errors.Is(err, ErrInvalid):
@@ -73,7 +73,8 @@ func temporalError(ctx context.Context, err error) error {
 		return nonRetryable(TypeTeacherAuth, err)
 	case errors.Is(err, errNoProgress):
 		return nonRetryable(TypeNoProgress, err)
-	case errors.Is(err, ErrData), errors.Is(err, registry.ErrCorrupt), errors.Is(err, storage.ErrAllCorrupt), errors.As(err, &corrupt), errors.As(err, &appErr):
+	case errors.Is(err, ErrData), errors.Is(err, registry.ErrCorrupt), errors.Is(err, storage.ErrAllCorrupt),
+		errors.As(err, &corrupt), errors.As(err, &diagnostic):
 		return nonRetryable(TypeDataCorrupt, err)
 	case errors.Is(err, ErrDrained):
 		return temporal.NewApplicationErrorWithOptions(err.Error(), TypeDrained, temporal.ApplicationErrorOptions{

@@ -38,14 +38,16 @@ func (a *Activities) Evaluate(ctx context.Context, in EvaluateInput) (ref storag
 	if err != nil {
 		return ref, err
 	}
-	if err := a.fetch(ctx, work.dir, map[string]storage.Ref{"preprocessed": in.Preprocessed, "model": in.Model}); err != nil {
+	if err := a.fetch(
+		ctx, work.dir, map[string]storage.Ref{"preprocessed": in.Preprocessed, "model": in.Model},
+	); err != nil {
 		return ref, err
 	}
 	started := a.Now()
 	job := RecommendJob{
 		EvaluateInput: in, Data: filepath.Join(work.dir, "preprocessed"), Model: filepath.Join(work.dir, "model"),
 		Progress: func(done, total int) {
-			work.report(Progress{Done: done, Total: total, Unit: "rows", Rate: float64(done) / max(a.Now().Sub(started).Seconds(), 1e-3)})
+			work.report(Progress{Done: done, Total: total, Unit: "rows", Rate: a.rate(done, started)})
 		},
 	}
 	out := filepath.Join(work.dir, "evaluation")

@@ -71,7 +71,9 @@ func (in ExportInput) check() error {
 const minBeams = 20
 
 // recommender fetches a model into dir and opens it.
-func (a *Activities) recommender(ctx context.Context, m registry.Model, top int, dir string) (*recommender.Recommender, *dataset.Dataset, error) {
+func (a *Activities) recommender(
+	ctx context.Context, m registry.Model, top int, dir string,
+) (*recommender.Recommender, *dataset.Dataset, error) {
 	data, err := a.readDataset(ctx, m.Preprocessed, filepath.Join(dir, "preprocessed"))
 	if err != nil {
 		return nil, nil, err
@@ -94,7 +96,9 @@ func (a *Activities) recommender(ctx context.Context, m registry.Model, top int,
 
 // OpenRecommender fetches a model into a folder and opens it, for programs that recommend without a
 // workflow.
-func OpenRecommender(ctx context.Context, b *storage.Bucket, recommenders Recommenders, m registry.Model, options RecommenderOptions) (*recommender.Recommender, error) {
+func OpenRecommender(
+	ctx context.Context, b *storage.Bucket, recommenders Recommenders, m registry.Model, options RecommenderOptions,
+) (*recommender.Recommender, error) {
 	a := &Activities{Bucket: b, Recommenders: recommenders}
 	rec, _, err := a.recommender(ctx, m, options.Top, options.Dir)
 	return rec, err

@@ -41,7 +41,7 @@ func (a *Activities) ExportShard(ctx context.Context, in ExportShardInput) (ref 
 	started := a.Now()
 	recommendations, err := rec.Histories(working, data.Users[in.From:in.To], recommender.Options{
 		Top: in.Top, Explain: in.Explain, Progress: func(done, total int) {
-			work.report(Progress{Done: done, Total: total, Unit: unit, Rate: float64(done) / max(a.Now().Sub(started).Seconds(), 1e-3)})
+			work.report(Progress{Done: done, Total: total, Unit: unit, Rate: a.rate(done, started)})
 		},
 	})
 	if errors.Is(context.Cause(working), ErrDrained) {

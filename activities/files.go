@@ -92,7 +92,9 @@ func readFolder(path string) (*dataset.Dataset, error) {
 }
 
 // readArtifactJSON decodes one JSON file of an artifact. A file that is not such JSON is [ErrData].
-func readArtifactJSON[T any](ctx context.Context, b *storage.Bucket, ref storage.Ref, name string) (value T, err error) {
+func readArtifactJSON[T any](
+	ctx context.Context, b *storage.Bucket, ref storage.Ref, name string,
+) (value T, err error) {
 	data, err := b.ReadArtifactFile(ctx, ref, name)
 	if err != nil {
 		return value, err
@@ -119,7 +121,9 @@ func readArtifactJSONL[Row any](ctx context.Context, b *storage.Bucket, ref stor
 // readPredictions returns the predictions for a task of the first evaluation that has them, and nil
 // where none of the evaluations is of that task. An evaluation that is missing from the bucket is an
 // error.
-func readPredictions[Row any](ctx context.Context, b *storage.Bucket, evaluations []storage.Ref, t task.Task) ([]Row, error) {
+func readPredictions[Row any](
+	ctx context.Context, b *storage.Bucket, evaluations []storage.Ref, t task.Task,
+) ([]Row, error) {
 	for _, ref := range evaluations {
 		evaluation, err := b.Artifact(ctx, ref)
 		if err != nil {

@@ -50,7 +50,8 @@ func (a *Activities) Ingest(ctx context.Context, in IngestInput) (out IngestResu
 	if err != nil {
 		return out, err
 	}
-	if out.Promoted, err = registry.CurrentPromotion(ctx, a.Bucket, in.Name); err != nil && !errors.Is(err, storage.ErrNotFound) {
+	out.Promoted, err = registry.CurrentPromotion(ctx, a.Bucket, in.Name)
+	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return out, err
 	}
 	if _, out.RunNumber, err = a.Bucket.NightlyRuns(ctx, in.Name, 0); err != nil {

@@ -40,7 +40,9 @@ func (a *Activities) IngestSource(ctx context.Context, in IngestSourceInput) (ou
 		return out, err
 	}
 	if out.WithoutWatermark > 0 {
-		a.Log.Warn().Int("rows", out.WithoutWatermark).Str("column", in.Source.Watermark).Msg("source rows without a watermark are skipped")
+		a.Log.Warn().Int("rows", out.WithoutWatermark).Str("column", in.Source.Watermark).Msg(
+			"source rows without a watermark are skipped",
+		)
 	}
 	if out.Rows == 0 {
 		return out, nil
@@ -61,7 +63,9 @@ func ingestedName(w storage.Watermark) string {
 		}
 		return '-'
 	}, w.Value)
-	return fmt.Sprintf("ingested-%.40s-%.8s.parquet", readable, storage.Digest([]byte(w.Source+"\n"+w.Column+"\n"+w.Value)))
+	return fmt.Sprintf(
+		"ingested-%.40s-%.8s.parquet", readable, storage.Digest([]byte(w.Source+"\n"+w.Column+"\n"+w.Value)),
+	)
 }
 
 // IngestSourceJob names the rows to ingest from a source: those whose watermark is greater than

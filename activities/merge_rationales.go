@@ -30,7 +30,8 @@ func (a *Activities) MergeRationales(ctx context.Context, in DistillInput) (ref 
 	}
 	rows := done.inOrder(requests)
 	record := Distillation{
-		Teacher: in.Teacher.Model, Prompt: in.Teacher.Prompt, Explanations: all, Wanted: len(requests), Skipped: len(requests) - len(rows),
+		Teacher: in.Teacher.Model, Prompt: in.Teacher.Prompt, Explanations: all, Wanted: len(requests),
+		Skipped: len(requests) - len(rows),
 		Quality: teacher.Measure(rows),
 	}
 	if in.Sample == 0 {

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -60,7 +61,8 @@ func (a *Activities) Notify(ctx context.Context, in NotifyInput) (err error) {
 		return fmt.Errorf("post to the webhook: %w", err)
 	}
 	defer reply.Body.Close()
-	if _, err := io.CopyN(io.Discard, reply.Body, webhookReply); err != nil && err != io.EOF { //nolint:errorlint // CopyN's own
+	_, err = io.CopyN(io.Discard, reply.Body, webhookReply)
+	if err != nil && !errors.Is(err, io.EOF) {
 		return fmt.Errorf("read the webhook's reply: %w", err)
 	}
 	if reply.StatusCode/100 != 2 {

@@ -47,7 +47,8 @@ func (a *Activities) PlanDistillation(ctx context.Context, in DistillInput) (pla
 	}
 	stored := teacher.Measure(done.inOrder(requests))
 	plan = DistillPlan{
-		Explanations: all, Wanted: len(requests), Found: len(done), Parsed: stored.Parsed, Quarantined: stored.Quarantined,
+		Explanations: all, Wanted: len(requests), Found: len(done), Parsed: stored.Parsed,
+		Quarantined: stored.Quarantined,
 	}
 	missing := done.missing(requests)
 	if len(missing) == 0 {

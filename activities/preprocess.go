@@ -72,7 +72,9 @@ func (a *Activities) joinRationales(ctx context.Context, data *dataset.Dataset, 
 	for _, row := range rows {
 		byText[row.Text] = row
 	}
-	for _, split := range [][]dataset.Explanation{data.Explanations.Train, data.Explanations.Val, data.Explanations.Test} {
+	for _, split := range [][]dataset.Explanation{
+		data.Explanations.Train, data.Explanations.Val, data.Explanations.Test,
+	} {
 		for i := range split {
 			if row, ok := byText[split[i].Explanation]; ok && row.Failed == "" {
 				split[i].Preference, split[i].Attribution = row.Preference, row.Attribution

@@ -80,7 +80,9 @@ func owner(ctx context.Context) string {
 func (a *Activities) resume(ctx context.Context, checkpoints *storage.Checkpoints, dir string) (string, error) {
 	checkpoint, err := checkpoints.Restore(ctx, dir)
 	if checkpoint.AttemptsWithoutCheckpoint >= maxAttemptsWithoutCheckpoint {
-		return "", fmt.Errorf("%w: %d attempts without a checkpoint", errNoProgress, checkpoint.AttemptsWithoutCheckpoint)
+		return "", fmt.Errorf(
+			"%w: %d attempts without a checkpoint", errNoProgress, checkpoint.AttemptsWithoutCheckpoint,
+		)
 	}
 	for _, skipped := range checkpoint.Quarantined {
 		a.Log.Warn().Str("checkpoint", skipped).Msg("corrupt checkpoint quarantined; restoring an older one")

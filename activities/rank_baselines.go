@@ -57,7 +57,9 @@ func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (
 func rank(dir string, data *dataset.Dataset, row baseline.Baseline, settings spec.Evaluate) error {
 	ranker := row.Fit(data)
 	users := baseline.Users(data, settings.SequentialUsers)
-	if err := writeRanking(dir, row.Name, task.Sequential, users, baseline.Sequential(users, ranker, settings.TopN)); err != nil {
+	if err := writeRanking(
+		dir, row.Name, task.Sequential, users, baseline.Sequential(users, ranker, settings.TopN),
+	); err != nil {
 		return err
 	}
 	users = baseline.Users(data, settings.TopNUsers)

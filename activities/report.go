@@ -73,7 +73,8 @@ func (w *reportBuilder) assemble(ctx context.Context) error {
 	}
 	w.report = report.Report{
 		Name: w.Spec.Name, Run: info.WorkflowExecution.ID + "/" + info.WorkflowExecution.RunID, Made: w.Now().UTC(),
-		Protocol: w.Spec.Protocol, Switches: w.Spec.ChangedSwitches(), Methods: w.Spec.Methods, Seed: w.Spec.Seed, Trials: w.Spec.Trials, Spec: string(yaml),
+		Protocol: w.Spec.Protocol, Switches: w.Spec.ChangedSwitches(), Methods: w.Spec.Methods, Seed: w.Spec.Seed,
+		Trials: w.Spec.Trials, Spec: string(yaml),
 		Audit: &auditResult, Build: pairs(w.Build),
 	}
 	for _, fill := range []func(context.Context) error{w.source, w.teacher, w.students, w.rankings, w.texts} {
@@ -158,7 +159,8 @@ func (w *reportBuilder) source(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.Source, d.Rows, d.Bad, d.Duplicates, d.Filtered = w.Spec.Data.Reviews.Path, counts.Rows, counts.Bad, counts.Duplicates, counts.Filtered
+	d.Source, d.Rows, d.Bad = w.Spec.Data.Reviews.Path, counts.Rows, counts.Bad
+	d.Duplicates, d.Filtered = counts.Duplicates, counts.Filtered
 	return nil
 }
 
@@ -185,8 +187,9 @@ func (w *reportBuilder) teacher(ctx context.Context) error {
 	t := &report.Teacher{
 		Model: d.Teacher, Prompt: d.Prompt, Parse: w.Spec.Teacher.Parse, Weights: w.Identity.Teacher,
 		Explanations: d.Explanations, Wanted: d.Wanted - d.Skipped, Requests: timing.Requests, Seconds: timing.Seconds,
-		Parsed: d.Quality.Parsed, Retried: d.Quality.Retried, Quarantined: d.Quality.Quarantined, Leaked: d.Quality.Leaked,
-		FellBack: d.Quality.FellBack, PromptTokens: d.Quality.PromptTokens, Tokens: d.Quality.Tokens, Grounded: d.Quality.Grounded,
+		Parsed: d.Quality.Parsed, Retried: d.Quality.Retried, Quarantined: d.Quality.Quarantined,
+		Leaked: d.Quality.Leaked, FellBack: d.Quality.FellBack,
+		PromptTokens: d.Quality.PromptTokens, Tokens: d.Quality.Tokens, Grounded: d.Quality.Grounded,
 		BatchHalvings: timing.BatchHalvings,
 	}
 	for _, r := range d.Quality.Reasons {
@@ -207,7 +210,9 @@ func (w *reportBuilder) teacher(ctx context.Context) error {
 // students describes each student's training.
 func (w *reportBuilder) students(ctx context.Context) error {
 	for _, trial := range w.Trials {
-		record, err := readArtifactJSON[prediction.TrainingRecord](ctx, w.Bucket, trial.Model, prediction.TrainingRecordFile)
+		record, err := readArtifactJSON[prediction.TrainingRecord](
+			ctx, w.Bucket, trial.Model, prediction.TrainingRecordFile,
+		)
 		if err != nil {
 			return err
 		}

@@ -27,7 +27,9 @@ func (w *reportBuilder) rankings(ctx context.Context) error {
 	}
 	settings := map[task.Task]string{
 		task.Sequential: "the next item of each user among all items",
-		task.TopN:       fmt.Sprintf("the next item of each user among it and %d unseen ones", w.report.Data.Stats.Negatives),
+		task.TopN: fmt.Sprintf(
+			"the next item of each user among it and %d unseen ones", w.report.Data.Stats.Negatives,
+		),
 	}
 	for _, t := range []task.Task{task.Sequential, task.TopN} {
 		table := report.Table{Task: tableNames[t], Setting: settings[t], Strict: protocol.Constrained}
@@ -62,7 +64,8 @@ func (w *reportBuilder) studentRows(ctx context.Context, task task.Task, table *
 			w.recommended(trial, task, predictions)
 		}
 		row := &table.Rows[len(table.Rows)-1]
-		row.Trials = append(row.Trials, report.Trial{Seed: trial.Seed, Scores: metric.ScoreRankings(lists(predictions), table.Strict, w.Spec.Seed)})
+		scores := metric.ScoreRankings(lists(predictions), table.Strict, w.Spec.Seed)
+		row.Trials = append(row.Trials, report.Trial{Seed: trial.Seed, Scores: scores})
 		table.Users = len(predictions)
 	}
 	return nil
@@ -155,7 +158,8 @@ func (w *reportBuilder) recommended(trial registry.TrialResult, t task.Task, pre
 	for i, p := range predictions {
 		ranked[i] = report.RankedList{User: p.User, Items: p.Items, Truth: p.Truth}
 	}
-	w.report.Recommended = append(w.report.Recommended, report.PickRecommendations(w.data, trial.Method, ranked, shownSamples)...)
+	picked := report.PickRecommendations(w.data, trial.Method, ranked, shownSamples)
+	w.report.Recommended = append(w.report.Recommended, picked...)
 }
 
 // texts scores the explanations that the students generated.
@@ -187,7 +191,8 @@ func (w *reportBuilder) explained(trial registry.TrialResult, texts []prediction
 	if err != nil {
 		return err
 	}
-	w.report.Explanations = append(w.report.Explanations, report.TextResult{Method: trial.Name(), Seed: trial.Seed, Scores: scores})
+	result := report.TextResult{Method: trial.Name(), Seed: trial.Seed, Scores: scores}
+	w.report.Explanations = append(w.report.Explanations, result)
 	if trial.Seed != w.Spec.Seed || trial.Variant != "" {
 		return nil
 	}

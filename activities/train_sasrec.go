@@ -68,7 +68,8 @@ func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref 
 		return ref, fmt.Errorf("make folder for rankings: %w", err)
 	}
 	record, err := a.Rankers.Sasrec(ctx, SasrecJob{
-		TrainSasrecInput: in, Data: filepath.Join(work.dir, "preprocessed"), Progress: work.report, Stop: activity.GetWorkerStopChannel(ctx),
+		TrainSasrecInput: in, Data: filepath.Join(work.dir, "preprocessed"), Progress: work.report,
+		Stop: activity.GetWorkerStopChannel(ctx),
 		Ranked: func(seed int64, t task.Task, predictions []prediction.Prediction) error {
 			return writeJSONL(filepath.Join(out, sasrecFile(seed, t)), predictions)
 		},

@@ -14,7 +14,9 @@ import (
 const NightlyPageRuns = 60
 
 // ReadNightlyPage returns the data of the page of the last nightly runs of a name.
-func ReadNightlyPage(ctx context.Context, b *storage.Bucket, name string, last int, now time.Time) (report.Nightly, error) {
+func ReadNightlyPage(
+	ctx context.Context, b *storage.Bucket, name string, last int, now time.Time,
+) (report.Nightly, error) {
 	page := report.Nightly{Name: name, Made: now.UTC(), Metric: "NDCG@10"}
 	runs, err := ReadNightlyRuns(ctx, b, name, last)
 	if err != nil {
@@ -39,9 +41,11 @@ func ReadNightlyPage(ctx context.Context, b *storage.Bucket, name string, last i
 func (n *NightlyRun) row(b *storage.Bucket) report.NightlyRun {
 	c := n.Counts
 	row := report.NightlyRun{
-		Number: n.Number, Time: n.Time, Verdict: n.Verdict, Reasons: n.Reasons, Promotion: n.Promotion, Files: len(n.Ingested),
+		Number: n.Number, Time: n.Time, Verdict: n.Verdict, Reasons: n.Reasons, Promotion: n.Promotion,
+		Files:   len(n.Ingested),
 		NewRows: c.NewRows, NewBad: c.NewBad, Rows: c.Rows, Users: c.Users, Items: c.Items, NewUsers: c.NewUsers,
-		NewItems: c.NewItems, NewRationales: c.NewRationales, NewParsed: c.NewParsed, Requests: c.Requests, Tokens: c.Tokens,
+		NewItems: c.NewItems, NewRationales: c.NewRationales, NewParsed: c.NewParsed, Requests: c.Requests,
+		Tokens:  c.Tokens,
 		Seconds: n.Seconds,
 	}
 	for _, m := range n.Metrics {

@@ -72,7 +72,9 @@ func ReadNightlyRuns(ctx context.Context, b *storage.Bucket, name string, last i
 	runs := make([]NightlyRun, len(records))
 	for i, record := range records {
 		if err := json.Unmarshal(record, &runs[i]); err != nil {
-			return nil, fmt.Errorf("record %d of the last %d nightly runs of %q: %w: %w", i+1, len(records), name, ErrCorrupt, err)
+			return nil, fmt.Errorf(
+				"record %d of the last %d nightly runs of %q: %w: %w", i+1, len(records), name, ErrCorrupt, err,
+			)
 		}
 	}
 	return runs, nil

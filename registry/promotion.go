@@ -121,7 +121,9 @@ func Promote(ctx context.Context, b *storage.Bucket, name string, previous int, 
 		return current, nil
 	}
 	if current.Number != previous {
-		return p, fmt.Errorf("%w: %s is at promotion %d, not at %d", ErrPromotionConflict, name, current.Number, previous)
+		return p, fmt.Errorf(
+			"%w: %s is at promotion %d, not at %d", ErrPromotionConflict, name, current.Number, previous,
+		)
 	}
 	if err := checkArtifacts(ctx, b, p); err != nil {
 		return p, err

@@ -53,7 +53,9 @@ func (b *Bucket) Artifact(ctx context.Context, ref Ref) (Artifact, error) {
 	}
 	for _, f := range a.Files {
 		if !fs.ValidPath(f.Name) {
-			return Artifact{}, &CorruptError{contentKey(ref.Digest), fmt.Sprintf("file name %q is outside the folder", f.Name)}
+			return Artifact{}, &CorruptError{
+				contentKey(ref.Digest), fmt.Sprintf("file name %q is outside the folder", f.Name),
+			}
 		}
 	}
 	return a, nil

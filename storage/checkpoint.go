@@ -136,8 +136,9 @@ func (c *Checkpoints) notRestored(ctx context.Context, checkpoint Checkpoint) (C
 		return checkpoint, err
 	}
 	if len(quarantined) > 0 {
+		reasons := strings.Join(append(checkpoint.Quarantined, quarantined...), "; ")
 		return checkpoint, fmt.Errorf("resume %s: %w (delete %s to start from scratch): %s",
-			c.fingerprint[:12], ErrAllCorrupt, c.bucket.URL(folder), strings.Join(append(checkpoint.Quarantined, quarantined...), "; "))
+			c.fingerprint[:12], ErrAllCorrupt, c.bucket.URL(folder), reasons)
 	}
 	checkpoint.AttemptsWithoutCheckpoint = tokenOrder(c.token) - 1
 	return checkpoint, fmt.Errorf("resume %s: %w", c.fingerprint[:12], ErrNotFound)
@@ -153,7 +154,9 @@ func (c *Checkpoints) restoreOne(ctx context.Context, key, dir string) (manifest
 		return m, &CorruptError{key, err.Error()}
 	}
 	for _, f := range m.Files {
-		if err := c.bucket.fetch(ctx, path.Dir(key)+"/"+f.Name, f.Ref, filepath.Join(dir, filepath.FromSlash(f.Name))); err != nil {
+		if err := c.bucket.fetch(
+			ctx, path.Dir(key)+"/"+f.Name, f.Ref, filepath.Join(dir, filepath.FromSlash(f.Name)),
+		); err != nil {
 			return m, err
 		}
 	}

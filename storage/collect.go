@@ -54,7 +54,9 @@ func (b *Bucket) Collect(ctx context.Context, c CollectOptions) (CollectResult, 
 	}
 	var found CollectResult
 	var toDelete []string
-	for _, prefix := range []string{casPrefix, checkpointPrefix, quarantinePrefix, rationalePrefix, stagePrefix, runPrefix} {
+	for _, prefix := range []string{
+		casPrefix, checkpointPrefix, quarantinePrefix, rationalePrefix, stagePrefix, runPrefix,
+	} {
 		err := b.scan(ctx, prefix, func(o object) error {
 			count := m.counter(prefix, o, &found)
 			switch {

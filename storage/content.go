@@ -86,7 +86,8 @@ func (b *Bucket) contains(ctx context.Context, ref Ref, within time.Duration) (b
 	if err != nil {
 		return false, err
 	}
-	recent := within == 0 || attrs.ModTime.After(time.Now().Add(-within)) //nolint:forbidigo // beside the bucket's own clock
+	now := time.Now() //nolint:forbidigo // compared with the bucket's own clock
+	recent := within == 0 || attrs.ModTime.After(now.Add(-within))
 	return attrs.Size == ref.Size && recent, nil
 }
 
@@ -100,7 +101,9 @@ func (b *Bucket) Get(ctx context.Context, ref Ref) ([]byte, error) {
 		return nil, err
 	}
 	if got := Digest(data); got != ref.Digest {
-		return nil, &CorruptError{contentKey(ref.Digest), fmt.Sprintf("its %d bytes hash to %s (%d expected)", len(data), got, ref.Size)}
+		return nil, &CorruptError{
+			contentKey(ref.Digest), fmt.Sprintf("its %d bytes hash to %s (%d expected)", len(data), got, ref.Size),
+		}
 	}
 	return data, nil
 }
@@ -146,7 +149,9 @@ func (b *Bucket) fetch(ctx context.Context, key string, ref Ref, path string) (e
 
 func check(key string, ref Ref, size int64, h hash.Hash) error {
 	if got := hex.EncodeToString(h.Sum(nil)); got != ref.Digest {
-		return &CorruptError{key, fmt.Sprintf("its %d bytes hash to %s; %d bytes of %s were written", size, got, ref.Size, ref.Digest)}
+		return &CorruptError{
+			key, fmt.Sprintf("its %d bytes hash to %s; %d bytes of %s were written", size, got, ref.Size, ref.Digest),
+		}
 	}
 	return nil
 }

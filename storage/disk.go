@@ -40,7 +40,8 @@ func (d *disk) sync() error {
 	if err := d.fsync(d.file); err != nil {
 		return err
 	}
-	for dir := d.dir; dir == d.root || strings.HasPrefix(dir, d.root+string(filepath.Separator)); dir = filepath.Dir(dir) {
+	inside := d.root + string(filepath.Separator)
+	for dir := d.dir; dir == d.root || strings.HasPrefix(dir, inside); dir = filepath.Dir(dir) {
 		if err := syncPath(dir, d.fsync); err != nil {
 			return err
 		}

@@ -1,165 +1,19 @@
 package storage_test
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"gocloud.dev/blob"
-	"gocloud.dev/blob/driver"
-	"gocloud.dev/gcerrors"
-
 	"rdrec/registry"
 	"rdrec/storage"
+	"rdrec/storage/storagetest"
 )
-
-var (
-	errBroken = errors.New("the connection is broken")
-	errAbsent = errors.New("no such object")
-)
-
-// broken is a server of blobs in memory. It breaks at a call: opening, reading or closing an
-// object, listing, copying or deleting.
-type broken struct {
-	driver.Bucket
-	objects map[string][]byte
-	written time.Time
-	calls   int
-	// failAt is the call that fails, counted from 1; 0 is none.
-	failAt int
-}
-
-func (b *broken) call() error {
-	b.calls++
-	if b.calls == b.failAt {
-		return errBroken
-	}
-	return nil
-}
-
-// find is a call that needs the object to be there.
-func (b *broken) find(key string) ([]byte, error) {
-	if err := b.call(); err != nil {
-		return nil, err
-	}
-	data, ok := b.objects[key]
-	if !ok {
-		return nil, errAbsent
-	}
-	return data, nil
-}
-
-func (b *broken) ErrorCode(err error) gcerrors.ErrorCode {
-	if errors.Is(err, errAbsent) {
-		return gcerrors.NotFound
-	}
-	return gcerrors.Unknown
-}
-
-func (b *broken) ErrorAs(error, any) bool { return false }
-
-func (b *broken) Close() error { return b.call() }
-
-func (b *broken) Attributes(_ context.Context, key string) (*driver.Attributes, error) {
-	data, err := b.find(key)
-	return &driver.Attributes{Size: int64(len(data)), ModTime: b.written}, err
-}
-
-func (b *broken) ListPaged(_ context.Context, options *driver.ListOptions) (*driver.ListPage, error) {
-	var page driver.ListPage
-	for _, key := range slices.Sorted(maps.Keys(b.objects)) {
-		if strings.HasPrefix(key, options.Prefix) {
-			page.Objects = append(
-				page.Objects,
-				&driver.ListObject{Key: key, Size: int64(len(b.objects[key])), ModTime: b.written},
-			)
-		}
-	}
-	return &page, b.call()
-}
-
-// body breaks when it is read.
-type body struct {
-	*bytes.Reader
-	of *broken
-}
-
-func (r body) Read(p []byte) (int, error) {
-	if r.Len() > 0 {
-		if err := r.of.call(); err != nil {
-			return 0, err
-		}
-	}
-	return r.Reader.Read(p)
-}
-
-func (r body) WriteTo(w io.Writer) (int64, error) { return io.Copy(w, struct{ io.Reader }{r}) }
-
-func (r body) Close() error { return nil }
-
-func (r body) As(any) bool { return false }
-
-func (r body) Attributes() *driver.ReaderAttributes {
-	return &driver.ReaderAttributes{Size: r.Size(), ModTime: r.of.written}
-}
-
-func (b *broken) NewRangeReader(
-	_ context.Context,
-	key string,
-	_, _ int64,
-	_ *driver.ReaderOptions,
-) (driver.Reader, error) {
-	data, err := b.find(key)
-	if err != nil {
-		return nil, err
-	}
-	return body{bytes.NewReader(data), b}, nil
-}
-
-// upload becomes an object when it is closed, unless it was cancelled.
-type upload struct {
-	bytes.Buffer
-	ctx context.Context //nolint:containedctx // a writer of the library's has one
-	key string
-	of  *broken
-}
-
-func (w *upload) Close() error {
-	if err := errors.Join(w.ctx.Err(), w.of.call()); err != nil {
-		return err
-	}
-	w.of.objects[w.key] = w.Bytes()
-	return nil
-}
-
-func (b *broken) NewTypedWriter(ctx context.Context, key, _ string, _ *driver.WriterOptions) (driver.Writer, error) {
-	return &upload{ctx: ctx, key: key, of: b}, b.call()
-}
-
-func (b *broken) Copy(_ context.Context, to, from string, _ *driver.CopyOptions) error {
-	data, err := b.find(from)
-	if err == nil {
-		b.objects[to] = data
-	}
-	return err
-}
-
-func (b *broken) Delete(_ context.Context, key string, _ *driver.DeleteOptions) error {
-	_, err := b.find(key)
-	if err == nil {
-		delete(b.objects, key)
-	}
-	return err
-}
 
 // operation is something that a bucket does for a caller.
 type operation struct {
@@ -380,17 +234,16 @@ func TestEveryBrokenCallIsReported(t *testing.T) {
 	for _, o := range operations() {
 		t.Run(o.name, func(t *testing.T) {
 			for failAt := 0; ; failAt++ {
-				server := &broken{objects: maps.Clone(objects), written: time.Now(), failAt: failAt}
-				b := storage.Over(blob.NewBucket(server), "mem://")
+				b, server := storagetest.Open(t, objects, failAt)
 				err := o.do(t.Context(), t, b)
 				if failAt == 0 && err != nil {
 					t.Fatal(err)
 				}
-				if failAt > server.calls {
+				if failAt > server.Calls() {
 					break
 				}
-				if failAt > 0 && !errors.Is(err, errBroken) {
-					t.Errorf("call %d of %d breaks: %v", failAt, server.calls, err)
+				if failAt > 0 && !errors.Is(err, storagetest.ErrBroken) {
+					t.Errorf("call %d of %d breaks: %v", failAt, server.Calls(), err)
 				}
 			}
 		})

@@ -14,7 +14,10 @@ import (
 // Inbox returns the objects under a prefix by key, with the hashes of their current content.
 // Prefixes of the bucket's own keys are rejected.
 func (b *Bucket) Inbox(ctx context.Context, prefix string) ([]File, error) {
-	for _, own := range []string{casPrefix, stagePrefix, rationalePrefix, checkpointPrefix, runPrefix, nightlyPrefix, exportPrefix, quarantinePrefix} {
+	for _, own := range []string{
+		casPrefix, stagePrefix, rationalePrefix, checkpointPrefix, runPrefix, nightlyPrefix, exportPrefix,
+		quarantinePrefix,
+	} {
 		if strings.HasPrefix(own, prefix) || strings.HasPrefix(prefix, own) {
 			return nil, fmt.Errorf("inbox %q: reserved for the bucket's own objects (%s)", prefix, own)
 		}

@@ -37,7 +37,9 @@ func (b *Bucket) CurrentPromotion(ctx context.Context, name string) (number int,
 	}
 	var pointer promotionPointer
 	if err := json.Unmarshal(data, &pointer); err != nil || pointer.Number < 1 {
-		return 0, nil, &CorruptError{CurrentPromotionKey(name), fmt.Sprintf("its %d bytes contain no promotion", len(data))}
+		return 0, nil, &CorruptError{
+			CurrentPromotionKey(name), fmt.Sprintf("its %d bytes contain no promotion", len(data)),
+		}
 	}
 	if record, err = b.Promotion(ctx, name, pointer.Number); err != nil {
 		return 0, nil, err

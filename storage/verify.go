@@ -43,7 +43,8 @@ func (b *Bucket) Verify(ctx context.Context, name string) (VerifyResult, error) 
 		return VerifyResult{}, err
 	}
 	v := &verifier{
-		bucket: b, referrers: map[string][]string{}, sizes: map[string]int64{}, reasons: map[string]string{}, hashed: map[string]bool{},
+		bucket: b, referrers: map[string][]string{}, sizes: map[string]int64{}, reasons: map[string]string{},
+		hashed:    map[string]bool{},
 		artifacts: map[Ref][]Ref{},
 	}
 	if v.result.Runs, err = v.addRuns(ctx, line, name); err != nil {

@@ -11,61 +11,60 @@ import (
 	"rdrec/storage"
 )
 
-// DistillationInput says what is distilled, and by whom.
+// DistillationInput names the explanations to distill and the teacher.
 type DistillationInput struct {
-	// Data is where the explanations come from, with its numbering written out; Seed numbers items
-	// as an experiment's does.
+	// Data is the source of the explanations, with its item indexing written out. Seed indexes
+	// items as in an experiment.
 	Data spec.Data `json:"data"`
 	Seed int64     `json:"seed"`
-	// HeldOut keeps explanations of validation and test pairs from being distilled.
+	// HeldOut excludes the explanations of validation and test pairs.
 	HeldOut bool         `json:"held_out"`
 	Teacher spec.Teacher `json:"teacher"`
 	// Sample, where not 0, is how many explanations are distilled for people to read.
 	Sample int `json:"sample"`
-	// Nonce, where set, has every row asked again and kept apart, see [Nonce].
+	// Nonce, where set, requests every row again and stores the rows apart, see [NoCache].
 	Nonce string `json:"nonce,omitempty"`
-	// Parallel is how many shards are worked at together; 0 means 16. Lap is how many of them a run
-	// finishes before it begins its history anew; 0 means 500.
+	// Parallel is the number of shards that run at the same time; 0 means 16. ShardsPerRun is how
+	// many shards a run finishes before it continues as new; 0 means 500.
 	Parallel     int `json:"parallel"`
 	ShardsPerRun int `json:"shards_per_run"`
-	// Imported is what an experiment knows already; nil means that the data are to be imported, and
-	// that the result is recorded here.
+	// Imported is the data of the experiment that distills. Nil means that the workflow imports the
+	// data and records the result itself.
 	Imported *Imported `json:"imported"`
-	// ResumeState is where an earlier run of the same distillation stopped to begin its history
-	// anew.
+	// Resume is the state of the run that continued as new; nil in the first run.
 	Resume *ResumeState `json:"resume"`
 }
 
-// Imported is the imported data and the digest of the teacher's weights.
+// Imported is the imported dataset and the digest of the teacher's weights.
 type Imported struct {
 	Dataset       storage.Ref `json:"dataset"`
 	TeacherDigest string      `json:"teacher_digest"`
 }
 
-// DistillationResult is what [Distillation] made.
+// DistillationResult is the result of [Distillation].
 type DistillationResult struct {
 	// Rationales is an artifact with rationales.jsonl and distillation.json.
 	Rationales storage.Ref `json:"rationales"`
-	// Partial says that shards were skipped. Figures are the stage's.
+	// Partial means that shards were skipped. Stats are the stage's.
 	Partial bool          `json:"partial,omitempty"`
 	Stats   storage.Stats `json:"stats,omitzero"`
-	// Seconds is what it took, or had taken when it was found.
+	// Seconds is how long it took, in the earlier run if it was cached.
 	Seconds float64 `json:"seconds"`
 }
 
 const (
 	distillStage = "distill"
-	// distillVersion is raised when the stage's code changes what it makes from the same inputs.
+	// distillVersion is raised when the stage's code changes the output of the same inputs.
 	distillVersion = 2
 )
 
-// NewDistillation is the distillation of a spec.
+// NewDistillation returns the distillation of a spec.
 func NewDistillation(s spec.Spec) (DistillationInput, error) {
 	protocol, err := s.Resolve()
 	return DistillationInput{Data: resolvedData(s), Seed: s.Seed, HeldOut: protocol.HeldOut, Teacher: s.Teacher}, err
 }
 
-// distillationOptions are those of an experiment's own distillation.
+// distillationOptions are the options of an experiment's own distillation.
 func distillationOptions(ctx workflow.Context, teacher string) workflow.Context {
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
 		WorkflowID:          workflow.GetInfo(ctx).WorkflowExecution.ID + "/" + distillStage,
@@ -75,9 +74,9 @@ func distillationOptions(ctx workflow.Context, teacher string) workflow.Context 
 	})
 }
 
-// Distillation has a teacher write the rationales of a data set, shard by shard, over the workers
-// that poll the GPU queue. People watch it by the queries [QueryStages] and [QueryDistillation] and
-// steer it by the updates [UpdatePause], [UpdateResume] and [UpdateSkip].
+// Distillation lets a teacher generate the rationales of a dataset, in shards for the workers that
+// poll the GPU queue. People watch it by the queries [QueryStages] and [QueryDistillation] and
+// control it by the updates [UpdatePause], [UpdateResume] and [UpdateSkip].
 func Distillation(ctx workflow.Context, in DistillationInput) (DistillationResult, error) {
 	stages, err := newStageTracker(ctx, "")
 	if err != nil {
@@ -103,8 +102,8 @@ func Distillation(ctx workflow.Context, in DistillationInput) (DistillationResul
 	return DistillationResult{found.Output, found.Partial, found.Stats, found.Seconds}, err
 }
 
-// identifyAndImport does what an experiment does before it distils, so that either finds what the
-// other did.
+// identifyAndImport does what an experiment does before it distills, so that each reuses the
+// other's results.
 func identifyAndImport(ctx workflow.Context, stages *stageTracker, in DistillationInput) (*Imported, error) {
 	id, err := identify(ctx, activities.IdentifyInput{Data: in.Data, Teacher: in.Teacher, UsesTeacher: true})
 	if err != nil {
@@ -114,9 +113,11 @@ func identifyAndImport(ctx workflow.Context, stages *stageTracker, in Distillati
 	return &Imported{data, id.Teacher}, err
 }
 
-// distillationStage is the stage of a distillation whose data are known: the same for an experiment
-// and for people who distil beforehand.
-func distillationStage(in DistillationInput, run func(workflow.Context, *StageStatus) (activities.StageResult, error)) stage {
+// distillationStage is the stage of a distillation of imported data: the same for an experiment and
+// for a distillation on its own.
+func distillationStage(
+	in DistillationInput, run func(workflow.Context, *StageStatus) (activities.StageResult, error),
+) stage {
 	settings := in.activityInput()
 	settings.Teacher.Batch, settings.Teacher.ShardRows = 0, 0 // they change speed, never text
 	return stage{
@@ -125,9 +126,10 @@ func distillationStage(in DistillationInput, run func(workflow.Context, *StageSt
 	}
 }
 
-// execute is what the activities are told.
+// activityInput returns the input of the activities.
 func (in *DistillationInput) activityInput() activities.DistillInput {
 	return activities.DistillInput{
-		Dataset: in.Imported.Dataset, Teacher: in.Teacher, Weights: in.Imported.TeacherDigest, HeldOut: in.HeldOut, Sample: in.Sample, Nonce: in.Nonce,
+		Dataset: in.Imported.Dataset, Teacher: in.Teacher, Weights: in.Imported.TeacherDigest, HeldOut: in.HeldOut,
+		Sample: in.Sample, Nonce: in.Nonce,
 	}
 }

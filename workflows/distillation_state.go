@@ -13,27 +13,27 @@ import (
 	"rdrec/storage"
 )
 
-// Limits of a distillation where its input names none.
+// Defaults of a distillation's limits.
 const (
 	defaultParallel     = 16
 	defaultShardsPerRun = 500
 )
 
-// ResumeState is a distillation's state between two histories: no shard is in work.
+// ResumeState is a distillation's state when it continues as new: no shard is running.
 type ResumeState struct {
-	// Standalone says that the result is recorded here.
+	// Standalone means that the workflow records the result itself.
 	Standalone bool                   `json:"standalone"`
 	Plan       activities.DistillPlan `json:"plan"`
 	StartedAt  time.Time              `json:"started_at"`
-	// Settled is how many shards, the first ones, are finished or skipped. Skipped are numbers from
-	// 1 on, of these and maybe of others.
+	// Settled is how many shards, from the first, are finished or skipped. Skipped are shard
+	// numbers from 1, of these and possibly of others.
 	Settled int                           `json:"settled"`
 	Skipped []int                         `json:"skipped"`
 	Paused  bool                          `json:"paused"`
 	Total   activities.DistillShardResult `json:"total"`
 }
 
-// shardState is how far a shard is.
+// shardState is the state of a shard.
 type shardState int
 
 const (
@@ -43,13 +43,14 @@ const (
 	shardSkipped
 )
 
-// shard is a part of a running distillation.
+// shard is a shard of a running distillation.
 type shard struct {
 	state shardState
-	// cancel ends the activity that works at it; skip says that it is not to be begun again.
+	// cancel ends the shard's activity; nil if none is running. skip means that it must not start
+	// again.
 	cancel func()
 	skip   bool
-	// partial is what it came to before people stopped it.
+	// partial is the shard's result when it was last stopped.
 	partial activities.DistillShardResult
 }
 
@@ -59,17 +60,17 @@ type distillation struct {
 	standalone bool
 	entry      *StageStatus
 	plan       activities.DistillPlan
-	// planned says that the shards are known, over that none of them is worked at any more.
+	// planned means that the shards are known, idle that no shard is running or will start.
 	planned, idle bool
 	startedAt     time.Time
 	shards        []shard
 	paused        bool
 	total         activities.DistillShardResult
 	failed        error
-	// settled is how many shards this history has settled. Once that is enough, none beyond limit
-	// is begun.
+	// settled counts the shards that this run has finished or skipped. Once there are enough, no
+	// shard at or beyond limit starts.
 	settled, limit int
-	// events counts what changes the course of the work.
+	// events counts changes of the state.
 	events int
 }
 
@@ -96,13 +97,15 @@ func (d *distillation) split(plan activities.DistillPlan) {
 	d.shards = make([]shard, plan.Shards)
 }
 
-// run plans, has the shards worked at, and gathers what came out.
+// run plans the shards, runs them and merges the rationales.
 func (d *distillation) run(ctx workflow.Context) (found activities.StageResult, err error) {
 	in := d.in.activityInput()
 	if !d.planned {
 		d.startedAt = workflow.Now(ctx)
 		var plan activities.DistillPlan
-		if err := workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "plan"), stub.PlanDistillation, in).Get(ctx, &plan); err != nil {
+		if err := workflow.ExecuteActivity(
+			stageOptions(ctx, QueueCPU, "plan"), stub.PlanDistillation, in,
+		).Get(ctx, &plan); err != nil {
 			return found, err
 		}
 		d.split(plan)
@@ -118,24 +121,28 @@ func (d *distillation) run(ctx workflow.Context) (found activities.StageResult, 
 	found = activities.StageResult{
 		Partial: d.count(shardSkipped) > 0, Seconds: workflow.Now(ctx).Sub(d.startedAt).Seconds(),
 		Stats: storage.Stats{
-			Requests: d.total.Rows, Tokens: d.total.Tokens, Seconds: d.total.Seconds, BatchHalvings: d.total.BatchHalvings,
+			Requests: d.total.Rows, Tokens: d.total.Tokens, Seconds: d.total.Seconds,
+			BatchHalvings: d.total.BatchHalvings,
 		},
 	}
-	err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "merge"), stub.MergeRationales, in).Get(ctx, &found.Output)
+	err = workflow.ExecuteActivity(
+		stageOptions(ctx, QueueCPU, "merge"), stub.MergeRationales, in,
+	).Get(ctx, &found.Output)
 	return found, err
 }
 
-// continueAsNewInput is what the workflow goes on with when its history begins anew.
+// continueAsNewInput returns the input with which the workflow continues as new.
 func (d *distillation) continueAsNewInput() DistillationInput {
 	in := d.in
 	in.Resume = &ResumeState{
-		Standalone: d.standalone, Plan: d.plan, StartedAt: d.startedAt, Settled: d.limit, Skipped: d.shardNumbers(shardSkipped), Paused: d.paused, Total: d.total,
+		Standalone: d.standalone, Plan: d.plan, StartedAt: d.startedAt, Settled: d.limit,
+		Skipped: d.shardNumbers(shardSkipped), Paused: d.paused, Total: d.total,
 	}
 	return in
 }
 
-// execute has the shards worked at until none is left, or as many are settled as one history should
-// have. When it returns nobody works.
+// work runs shards until none is left, or until this run has settled enough of them. When it
+// returns, no shard is running.
 func (d *distillation) work(ctx workflow.Context) error {
 	for {
 		seen := d.events
@@ -149,12 +156,12 @@ func (d *distillation) work(ctx workflow.Context) error {
 	}
 }
 
-// allIdle says whether nobody works at a shard and nobody will.
+// allIdle reports whether no shard is running and none will start.
 func (d *distillation) allIdle() bool {
 	return d.count(shardRunning) == 0 && (d.failed != nil || d.exceedsMaxBad() || d.nextPending() < 0)
 }
 
-// awaitCancellation waits until the cancelled shards have stored what they finished.
+// awaitCancellation waits until the cancelled shards have stored their finished rows.
 func (d *distillation) awaitCancellation(ctx workflow.Context, err error) error {
 	ctx, _ = workflow.NewDisconnectedContext(ctx)
 	if waitErr := workflow.Await(ctx, func() bool { return d.count(shardRunning) == 0 }); waitErr != nil {
@@ -163,13 +170,14 @@ func (d *distillation) awaitCancellation(ctx workflow.Context, err error) error 
 	return err
 }
 
-// startShards begins shards, unless people or a failure stop them.
+// startShards starts shards, unless people or a failure stop them.
 func (d *distillation) startShards(ctx workflow.Context) {
 	if d.failed != nil || d.paused || d.exceedsMaxBad() {
 		d.cancelShards()
 		return
 	}
-	if d.limit == len(d.shards) && (d.settled >= d.in.ShardsPerRun || workflow.GetInfo(ctx).GetContinueAsNewSuggested()) {
+	longHistory := d.settled >= d.in.ShardsPerRun || workflow.GetInfo(ctx).GetContinueAsNewSuggested()
+	if d.limit == len(d.shards) && longHistory {
 		d.limit = d.started()
 	}
 	for i := d.nextPending(); i >= 0 && d.count(shardRunning) < d.in.Parallel; i = d.nextPending() {
@@ -177,7 +185,7 @@ func (d *distillation) startShards(ctx workflow.Context) {
 	}
 }
 
-// cancelShards ends the work at all shards; they are begun again where they stopped, if at all.
+// cancelShards cancels all running shards. A shard that starts again resumes where it stopped.
 func (d *distillation) cancelShards() {
 	for i := range d.shards {
 		if cancel := d.shards[i].cancel; cancel != nil {
@@ -186,7 +194,7 @@ func (d *distillation) cancelShards() {
 	}
 }
 
-// nextPending is the first shard below the limit that is to be begun, or -1.
+// nextPending returns the first pending shard below the limit, or -1.
 func (d *distillation) nextPending() int {
 	for i := range d.limit {
 		if d.shards[i].state == shardPending {
@@ -196,7 +204,7 @@ func (d *distillation) nextPending() int {
 	return -1
 }
 
-// started is how many shards, counted from the first, have been begun.
+// started returns the number of the last shard that has started, 0 for none.
 func (d *distillation) started() int {
 	n := 0
 	for i := range d.shards {
@@ -208,7 +216,7 @@ func (d *distillation) started() int {
 	return n
 }
 
-// startShard has a shard worked at.
+// startShard starts the activity of a shard.
 func (d *distillation) startShard(ctx workflow.Context, i int) {
 	ctx, cancel := workflow.WithCancel(ctx)
 	d.shards[i] = shard{state: shardRunning, cancel: cancel, partial: d.shards[i].partial}
@@ -223,7 +231,7 @@ func (d *distillation) startShard(ctx workflow.Context, i int) {
 	d.publish()
 }
 
-// finishShard notes how the work at a shard ended.
+// finishShard records how a shard's activity ended.
 func (d *distillation) finishShard(s *shard, result activities.DistillShardResult, err error) {
 	s.cancel = nil
 	var cancelled *temporal.CanceledError
@@ -252,8 +260,8 @@ func (d *distillation) finishShard(s *shard, result activities.DistillShardResul
 	d.publish()
 }
 
-// exceedsMaxBad says whether so much could not be used already that the rest can't make up for it:
-// it need not be paid for.
+// exceedsMaxBad reports whether quarantined rows already exceed max_bad, so that finishing cannot
+// succeed and need not be paid for.
 func (d *distillation) exceedsMaxBad() bool {
 	bad := d.plan.Quarantined + d.total.Quarantined
 	return d.in.Sample == 0 && float64(bad) > d.in.Teacher.MaxBad*float64(d.plan.Wanted)
@@ -269,7 +277,7 @@ func (d *distillation) count(state shardState) int {
 	return n
 }
 
-// shardNumbers are the shards in a state, from 1 on.
+// shardNumbers returns the numbers, from 1, of the shards in a state.
 func (d *distillation) shardNumbers(state shardState) []int {
 	var shards []int
 	for i := range d.shards {

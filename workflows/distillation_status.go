@@ -9,34 +9,34 @@ import (
 	"rdrec/activities"
 )
 
-// What a running [Distillation] answers and takes.
+// Queries and updates of a running [Distillation].
 const (
 	// QueryDistillation is answered with a [DistillationStatus].
 	QueryDistillation = "distillation"
-	// UpdatePause ends the work at all shards, keeping each finished row, until UpdateResume;
-	// UpdateSkip, with a [SkipShard], leaves a shard out. All three answer with a
-	// [DistillationStatus], or refuse what makes no sense.
+	// UpdatePause stops all shards, keeping each finished row, until UpdateResume. UpdateSkip, with
+	// a [SkipShard], skips a shard. All three are answered with a [DistillationStatus], or rejected
+	// if they do not apply.
 	UpdatePause  = "pause"
 	UpdateResume = "resume"
 	UpdateSkip   = "skip-shard"
 )
 
-// SkipShard names a shard to leave out, from 1 on.
+// SkipShard is the number, from 1, of a shard to skip.
 type SkipShard struct {
 	Shard int `json:"shard"`
 }
 
-// DistillationStatus is how far a distillation is, as the workflow knows it: what is finished
-// within a shard that is worked at stands in its activity's heartbeat.
+// DistillationStatus is how far a distillation is, as the workflow knows it. The finished rows of a
+// running shard are in its activity's heartbeat.
 type DistillationStatus struct {
 	Plan activities.DistillPlan `json:"plan"`
-	// Done and Waiting count shards; Worked and Skipped are their numbers, from 1 on.
+	// Done and Pending count shards; Running and Skipped are shard numbers from 1.
 	Done    int   `json:"done"`
 	Pending int   `json:"pending"`
 	Running []int `json:"running,omitempty"`
 	Skipped []int `json:"skipped,omitempty"`
 	Paused  bool  `json:"paused"`
-	// Total is of the shards that are done.
+	// Total is the sum of the settled shards.
 	Total activities.DistillShardResult `json:"total"`
 }
 
@@ -47,9 +47,10 @@ func (d *distillation) status() DistillationStatus {
 	}
 }
 
-// setHandlers answers the query and takes the updates.
+// setHandlers registers the query and the updates.
 func (d *distillation) setHandlers(ctx workflow.Context) error {
-	err := workflow.SetQueryHandlerWithOptions(ctx, QueryDistillation, func() (DistillationStatus, error) { return d.status(), nil },
+	status := func() (DistillationStatus, error) { return d.status(), nil }
+	err := workflow.SetQueryHandlerWithOptions(ctx, QueryDistillation, status,
 		workflow.QueryHandlerOptions{Description: "state of all shards and totals"})
 	if err != nil {
 		return err
@@ -72,15 +73,14 @@ func (d *distillation) setHandlers(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateSkip, func(_ workflow.Context, in SkipShard) (DistillationStatus, error) {
-		return d.skip(in.Shard), nil
-	}, workflow.UpdateHandlerOptions{
+	skip := func(_ workflow.Context, in SkipShard) (DistillationStatus, error) { return d.skip(in.Shard), nil }
+	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateSkip, skip, workflow.UpdateHandlerOptions{
 		Description: "skip a shard; its finished rows are kept, the next distillation requests the rest",
 		Validator:   func(in SkipShard) error { return d.validateSkip(in.Shard) },
 	})
 }
 
-// publish brings what people see of the stage up to date.
+// publish updates the stage's status for people.
 func (d *distillation) publish() {
 	if d.entry == nil {
 		return
@@ -98,7 +98,7 @@ func (d *distillation) publish() {
 	d.entry.Progress = &p
 }
 
-// summary say what of the shards is worth a person's while.
+// summary returns the state of the shards for people.
 func (d *distillation) summary() string {
 	var parts []string
 	if len(d.shards) > 1 {
@@ -116,7 +116,7 @@ func (d *distillation) summary() string {
 	return strings.Join(parts, ", ")
 }
 
-// formatNumbers is the first few of some numbers.
+// formatNumbers formats the first few shard numbers.
 func formatNumbers(shards []int) string {
 	const most = 8
 	text := strings.Trim(fmt.Sprint(shards[:min(len(shards), most)]), "[]")

@@ -1,8 +1,7 @@
-// Package workflows says in which order things happen: an experiment imports, distils,
-// preprocesses, trains and evaluates each trial, compares with baselines and reports. In: a
-// [spec.Spec]; out: a reference to the report. It does no work itself: it calls activities, each on
-// the task queue of the resource that it needs, and finds those that were done before in the
-// bucket.
+// Package workflows defines the order of the work: an experiment imports, distills, preprocesses,
+// trains and evaluates each trial, compares with baselines and reports. In: a [spec.Spec]; out: a
+// reference to the report. It does no work itself: it schedules activities, each on the task queue
+// of the resource that it needs, and reuses the results that the bucket has already.
 package workflows
 
 import (
@@ -17,21 +16,21 @@ import (
 	"rdrec/storage"
 )
 
-// ExperimentInput is what [Experiment] is started with.
+// ExperimentInput is the input of [Experiment].
 type ExperimentInput struct {
 	Spec spec.Spec `json:"spec"`
-	// Nonce, where set, has everything done anew.
+	// NoCache, where set, recomputes everything.
 	NoCache NoCache `json:"no_cache,omitzero"`
 }
 
-// Nonce makes a run do every stage itself, to see whether the same spec gives the same bytes. What
-// was done before is neither looked at nor overwritten: the nonce is part of each stage's
-// fingerprint, so records and checkpoints of a fresh run are its own.
+// NoCache makes a run compute every stage itself, to check whether the same spec gives the same
+// bytes. Earlier results are neither read nor overwritten: the nonce is part of each stage's
+// fingerprint, so the run has its own records and checkpoints.
 type NoCache struct {
-	// Nonce names the fresh run; empty for a run that takes over what is done.
+	// Nonce names the run without cache; empty for a run that reuses earlier results.
 	Nonce string `json:"nonce"`
-	// Rationales has the teacher asked again, too. Without it the rows that it finished are taken
-	// over: a server's replies cost money, and are not the same twice.
+	// Rationales makes the run request the rationales again, too. Without it finished rows are
+	// reused: a server's replies cost money, and are not reproducible.
 	Rationales bool `json:"rationales"`
 }
 
@@ -39,7 +38,7 @@ type NoCache struct {
 type ExperimentResult struct {
 	// Report is an artifact with report.html, report.json and report.txt.
 	Report storage.Ref `json:"report"`
-	// HTML is the bucket's key of the report for this run.
+	// HTML is the key of the run's report in the bucket.
 	HTML string `json:"html"`
 }
 
@@ -51,7 +50,9 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, err
 	}
 	protocol, err := in.Spec.Resolve()
 	if err != nil {
-		return ExperimentResult{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+		return ExperimentResult{}, temporal.NewNonRetryableApplicationError(
+			err.Error(), activities.TypeInvalidConfig, err,
+		)
 	}
 	e := &experiment{in.Spec, in.NoCache, protocol, stages}
 	id, err := e.identify(ctx)
@@ -84,7 +85,8 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, err
 		return ExperimentResult{}, err
 	}
 	return e.report(ctx, registry.RunRecord{
-		Identity: id, Dataset: data, Rationales: rationales, Preprocessed: preprocessed, Baseline: baseline, Sasrec: sasrec, Trials: results,
+		Identity: id, Dataset: data, Rationales: rationales, Preprocessed: preprocessed, Baseline: baseline,
+		Sasrec: sasrec, Trials: results,
 	})
 }
 
@@ -96,7 +98,7 @@ type experiment struct {
 	stages   *stageTracker
 }
 
-// usesTeacher says whether any method learns rationales.
+// usesTeacher reports whether any method trains on rationales.
 func (e *experiment) usesTeacher() bool {
 	return slices.ContainsFunc(spec.Methods(), func(m spec.Method) bool {
 		return m.Rationale && slices.Contains(e.spec.Methods, m.Name)
@@ -118,14 +120,16 @@ func (e *experiment) importData(ctx workflow.Context, id registry.Identity) (sto
 	return importData(ctx, e.stages, resolvedData(e.spec), e.spec.Seed, id.Data)
 }
 
-// resolvedData is a spec's data with their numbering written out.
+// resolvedData returns a spec's data with the item indexing written out.
 func resolvedData(s spec.Spec) spec.Data {
 	data := s.Data
 	data.Indexing = s.Indexing()
 	return data
 }
 
-func importData(ctx workflow.Context, stages *stageTracker, data spec.Data, seed int64, digest string) (storage.Ref, error) {
+func importData(
+	ctx workflow.Context, stages *stageTracker, data spec.Data, seed int64, digest string,
+) (storage.Ref, error) {
 	data.Negatives = 0 // drawn later: not an input of this stage
 	in := activities.ImportInput{Data: data}
 	if row, err := spec.IndexingNamed(data.Indexing); err == nil && row.Seeded {
@@ -142,16 +146,22 @@ func (e *experiment) distill(ctx workflow.Context, id registry.Identity, data st
 		return storage.Ref{}, nil
 	}
 	in := DistillationInput{
-		Data: resolvedData(e.spec), Seed: e.spec.Seed, HeldOut: e.protocol.HeldOut, Teacher: e.spec.Teacher, Imported: &Imported{data, id.Teacher},
+		Data: resolvedData(e.spec), Seed: e.spec.Seed, HeldOut: e.protocol.HeldOut, Teacher: e.spec.Teacher,
+		Imported: &Imported{data, id.Teacher},
 	}
 	if e.noCache.Rationales {
 		in.Nonce = e.noCache.Nonce
 	}
-	return e.stages.run(ctx, distillationStage(in, func(ctx workflow.Context, _ *StageStatus) (activities.StageResult, error) {
+	run := func(ctx workflow.Context, _ *StageStatus) (activities.StageResult, error) {
 		var result DistillationResult
-		err := workflow.ExecuteChildWorkflow(distillationOptions(ctx, e.spec.Teacher.Model), Distillation, in).Get(ctx, &result)
-		return activities.StageResult{Output: result.Rationales, Seconds: result.Seconds, Stats: result.Stats, Partial: result.Partial}, err
-	}))
+		err := workflow.ExecuteChildWorkflow(
+			distillationOptions(ctx, e.spec.Teacher.Model), Distillation, in,
+		).Get(ctx, &result)
+		return activities.StageResult{
+			Output: result.Rationales, Seconds: result.Seconds, Stats: result.Stats, Partial: result.Partial,
+		}, err
+	}
+	return e.stages.run(ctx, distillationStage(in, run))
 }
 
 func (e *experiment) preprocess(ctx workflow.Context, data, rationales storage.Ref) (storage.Ref, error) {
@@ -172,15 +182,15 @@ func (e *experiment) baseline(ctx workflow.Context, preprocessed storage.Ref) (s
 	})
 }
 
-// sasrec trains SASRec where the spec wants it. Specs from before there was a choice do not, so
-// their histories replay.
+// sasrec trains SASRec if it is among the spec's baselines.
 func (e *experiment) sasrec(ctx workflow.Context, preprocessed storage.Ref) (storage.Ref, error) {
 	if !slices.Contains(e.spec.Baselines, spec.SASRec) {
 		return storage.Ref{}, nil
 	}
 	in := activities.TrainSasrecInput{
 		Preprocessed: preprocessed, Sasrec: e.spec.Sasrec,
-		SequentialUsers: e.spec.Evaluate.SequentialUsers, TopNUsers: e.spec.Evaluate.TopNUsers, TopN: e.spec.Evaluate.TopN,
+		SequentialUsers: e.spec.Evaluate.SequentialUsers, TopNUsers: e.spec.Evaluate.TopNUsers,
+		TopN: e.spec.Evaluate.TopN,
 	}
 	for k := range e.spec.Trials {
 		in.Seeds = append(in.Seeds, e.spec.Seed+int64(k))
@@ -191,14 +201,17 @@ func (e *experiment) sasrec(ctx workflow.Context, preprocessed storage.Ref) (sto
 	})
 }
 
-// startTrials starts a child workflow for each method and seed, and after those one for each switch
-// that is ablated; they spread over the workers that poll the GPU queue.
-func (e *experiment) startTrials(ctx workflow.Context, id registry.Identity, preprocessed storage.Ref) []workflow.ChildWorkflowFuture {
+// startTrials starts a child workflow for each method and seed, and after those one for each
+// ablated switch. The workers that poll the GPU queue share them.
+func (e *experiment) startTrials(
+	ctx workflow.Context, id registry.Identity, preprocessed storage.Ref,
+) []workflow.ChildWorkflowFuture {
 	var trials []workflow.ChildWorkflowFuture
 	start := func(method, switchName string) {
 		for k := range e.spec.Trials {
 			in := TrialInput{
-				Spec: e.spec, Method: method, FlippedSwitch: switchName, Seed: e.spec.Seed + int64(k), Pretrained: id.Student, Preprocessed: preprocessed,
+				Spec: e.spec, Method: method, FlippedSwitch: switchName, Seed: e.spec.Seed + int64(k),
+				Pretrained: id.Student, Preprocessed: preprocessed,
 				Nonce: e.noCache.Nonce,
 			}
 			trials = append(trials, workflow.ExecuteChildWorkflow(trialOptions(ctx, in), Trial, in))
@@ -218,7 +231,9 @@ func (e *experiment) startTrials(ctx workflow.Context, id registry.Identity, pre
 	return trials
 }
 
-func (e *experiment) awaitTrials(ctx workflow.Context, trials []workflow.ChildWorkflowFuture) ([]registry.TrialResult, error) {
+func (e *experiment) awaitTrials(
+	ctx workflow.Context, trials []workflow.ChildWorkflowFuture,
+) ([]registry.TrialResult, error) {
 	results := make([]registry.TrialResult, len(trials))
 	for i, trial := range trials {
 		if err := trial.Get(ctx, &results[i]); err != nil {
@@ -228,8 +243,7 @@ func (e *experiment) awaitTrials(ctx workflow.Context, trials []workflow.ChildWo
 	return results, nil
 }
 
-// report is not cached: it names this run, says which stages were found and which were done, and is
-// cheap.
+// report is not cached: it names this run, states which stages were cached, and is cheap.
 func (e *experiment) report(ctx workflow.Context, in registry.RunRecord) (ExperimentResult, error) {
 	in.Spec = e.spec
 	setStageAttribute(ctx, "report")

@@ -11,22 +11,22 @@ import (
 	"rdrec/storage"
 )
 
-// ExportInput says what is exported of a model, and how.
+// ExportInput names the model to export, the content of the table and its format.
 type ExportInput struct {
 	activities.ExportInput
 	// Format is one of [activities.ExportFormats].
 	Format string `json:"format"`
-	// UsersPerShard is how many users a worker is given at a time; 0 means 512, or 64 with
-	// explanations, and more where that would be more than 256 shards. Parallel is how many shards
-	// are worked at together; 0 means 16.
+	// UsersPerShard is the number of users in a shard; 0 means 512, or 64 with explanations, and
+	// more where that would give more than 256 shards. Parallel is the number of shards that run at
+	// the same time; 0 means 16.
 	UsersPerShard int `json:"users_per_shard"`
 	Parallel      int `json:"parallel"`
 }
 
-// ExportResult is what [Export] made.
+// ExportResult is the result of [Export].
 type ExportResult struct {
-	// Table is an artifact with all recommendations as JSON lines, Formatted one with them in the
-	// format that was wanted.
+	// Table is an artifact with all recommendations as JSON lines, Formatted one in the requested
+	// format.
 	Table     storage.Ref `json:"table"`
 	Formatted storage.Ref `json:"formatted"`
 	// File names the table in Formatted.
@@ -35,16 +35,16 @@ type ExportResult struct {
 
 const (
 	exportStage = "export"
-	// exportVersion is raised when the code changes what is exported of the same model.
+	// exportVersion is raised when the code changes the export of the same model.
 	exportVersion               = 1
 	defaultUsersPerShard        = 512
 	defaultUsersPerExplainShard = 64
 	maxExportShards             = 256
 )
 
-// Export recommends to every user of a model: in shards over the workers that poll the GPU queue,
-// each a stage whose finished part is found again; then merged in the users' order, published for
-// serving, and written in the format that is wanted.
+// Export recommends to every user of a model. The users are split into shards for the workers that
+// poll the GPU queue; each shard is a stage, so finished shards are reused. Then the shards are
+// merged in the order of the users, published for serving, and converted to the requested format.
 func Export(ctx workflow.Context, in ExportInput) (ExportResult, error) {
 	stages, err := newStageTracker(ctx, "")
 	if err != nil {
@@ -56,7 +56,9 @@ func Export(ctx workflow.Context, in ExportInput) (ExportResult, error) {
 		return ExportResult{}, err
 	}
 	publish := activities.PublishExportInput{ExportInput: in.ExportInput, Table: result.Table}
-	if err := workflow.ExecuteActivity(bookkeepingOptions(ctx, "publish"), stub.PublishExport, publish).Get(ctx, nil); err != nil {
+	if err := workflow.ExecuteActivity(
+		bookkeepingOptions(ctx, "publish"), stub.PublishExport, publish,
+	).Get(ctx, nil); err != nil {
 		return ExportResult{}, err
 	}
 	result.Formatted = result.Table
@@ -72,14 +74,14 @@ type export struct {
 	stages *stageTracker
 }
 
-// settings are the settings that decide what is recommended.
+// exportSettings are the settings that decide the recommendations.
 type exportSettings struct {
 	Method   string        `json:"method"`
 	Evaluate spec.Evaluate `json:"evaluate"`
 	Top      int           `json:"top"`
 	Explain  bool          `json:"explain"`
-	// UsersPerShard is one of them, as users who are decoded together may differ from others in a
-	// score's last bit.
+	// UsersPerShard is one of them because users who are decoded together may differ from others in
+	// the last bit of a score.
 	UsersPerShard int `json:"users_per_shard"`
 }
 
@@ -97,20 +99,24 @@ func (e *export) table(ctx workflow.Context) (storage.Ref, error) {
 		name: exportStage, label: exportStage, version: exportVersion, settings: e.settings(), inputs: e.inputs(),
 		run: func(ctx workflow.Context, _ *StageStatus) (found activities.StageResult, err error) {
 			var plan activities.ExportPlan
-			if err := workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "plan"), stub.PlanExport, e.ExportInput.ExportInput).Get(ctx, &plan); err != nil {
+			if err := workflow.ExecuteActivity(
+				stageOptions(ctx, QueueCPU, "plan"), stub.PlanExport, e.ExportInput.ExportInput,
+			).Get(ctx, &plan); err != nil {
 				return found, err
 			}
 			merge := activities.MergeExportInput{ExportInput: e.ExportInput.ExportInput, Users: plan.Users}
 			if merge.Shards, err = e.shards(ctx, plan.Users); err != nil {
 				return found, err
 			}
-			err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "merge"), stub.MergeExport, merge).Get(ctx, &found.Output)
+			err = workflow.ExecuteActivity(
+				stageOptions(ctx, QueueCPU, "merge"), stub.MergeExport, merge,
+			).Get(ctx, &found.Output)
 			return found, err
 		},
 	})
 }
 
-// shards has the users' shards worked at and returns their parts in order.
+// shards exports the users in shards and returns the shards in order.
 func (e *export) shards(ctx workflow.Context, users int) ([]storage.Ref, error) {
 	size := e.usersPerShard(users)
 	shards := make([]storage.Ref, (users+size-1)/size)
@@ -122,7 +128,7 @@ func (e *export) shards(ctx workflow.Context, users int) ([]storage.Ref, error) 
 	return shards, err
 }
 
-// usersPerShard is how many users a shard has.
+// usersPerShard returns the number of users in a shard.
 func (e *export) usersPerShard(users int) int {
 	if e.UsersPerShard > 0 {
 		return e.UsersPerShard
@@ -147,18 +153,21 @@ func (e *export) shard(ctx workflow.Context, from, to, users int) (storage.Ref, 
 	})
 }
 
-// format is the stage that writes a table otherwise.
+// format is the stage that converts a table to the requested format.
 func (e *export) format(ctx workflow.Context, table storage.Ref) (storage.Ref, error) {
 	in := activities.FormatExportInput{Table: table, Format: e.Format}
 	return e.stages.run(ctx, stage{
-		name: "export-format", label: e.Format, version: exportVersion, settings: e.Format, inputs: []string{table.Digest},
-		queue: QueueCPU, activity: stub.FormatExport, arg: func(string) any { return in },
+		name: "export-format", label: e.Format, version: exportVersion, settings: e.Format,
+		inputs: []string{table.Digest},
+		queue:  QueueCPU, activity: stub.FormatExport, arg: func(string) any { return in },
 	})
 }
 
-// Recommend recommends to one user. It runs on the CPU queue: a single answer is small, and must
-// not wait for a training to end.
+// Recommend recommends to one user. It runs on the CPU queue: a single recommendation is small, and
+// must not wait for a training to end.
 func Recommend(ctx workflow.Context, in activities.RecommendInput) (out activities.Recommendations, err error) {
-	err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "recommend to a user"), stub.Recommend, in).Get(ctx, &out)
+	err = workflow.ExecuteActivity(
+		stageOptions(ctx, QueueCPU, "recommend to a user"), stub.Recommend, in,
+	).Get(ctx, &out)
 	return out, err
 }

@@ -13,21 +13,22 @@ import (
 	"rdrec/storage"
 )
 
-// NightlyInput is what [Nightly] is started with.
+// NightlyInput is the input of [Nightly].
 type NightlyInput struct {
 	Spec spec.Spec `json:"spec"`
-	// RetryAll has the files taken, too, that earlier nights set aside.
+	// RetryAll also ingests the files that earlier runs skipped.
 	RetryAll bool `json:"retry_all,omitempty"`
 }
 
-// VerdictAttribute is the search attribute that says what came of a night.
+// VerdictAttribute is the search attribute with the verdict of a nightly run.
 func VerdictAttribute() temporal.SearchAttributeKeyKeyword {
 	return temporal.NewSearchAttributeKeyKeyword("RdrecVerdict")
 }
 
-// Nightly is one night: it takes in new reviews, does an experiment's stages on all reviews so far,
-// going on from the model in use, and puts the new model in its place if it is not worse. A night
-// that promotes nothing ends well, and says why; one that fails is recorded and told of, too.
+// Nightly is one nightly retraining run: it ingests new reviews, runs an experiment's stages on all
+// reviews so far, starting from the model in use, and promotes the new model if it is not worse. A
+// run that promotes nothing completes, with its reasons; a failed run is recorded and sends the
+// webhook, too.
 func Nightly(ctx workflow.Context, in NightlyInput) (registry.NightlyRun, error) {
 	stages, err := newStageTracker(ctx, "")
 	if err != nil {
@@ -35,11 +36,15 @@ func Nightly(ctx workflow.Context, in NightlyInput) (registry.NightlyRun, error)
 	}
 	if in.Spec.Nightly == nil || in.Spec.Data.Reviews == nil {
 		err := errors.New("the spec has no nightly block, or no data.reviews")
-		return registry.NightlyRun{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+		return registry.NightlyRun{}, temporal.NewNonRetryableApplicationError(
+			err.Error(), activities.TypeInvalidConfig, err,
+		)
 	}
 	protocol, err := in.Spec.Resolve()
 	if err != nil {
-		return registry.NightlyRun{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+		return registry.NightlyRun{}, temporal.NewNonRetryableApplicationError(
+			err.Error(), activities.TypeInvalidConfig, err,
+		)
 	}
 	n := &nightly{
 		settings: *in.Spec.Nightly, retryAll: in.RetryAll, startedAt: workflow.Now(ctx).Unix(),
@@ -49,7 +54,7 @@ func Nightly(ctx workflow.Context, in NightlyInput) (registry.NightlyRun, error)
 	n.spec.Nightly = nil
 	if err := n.run(ctx); err != nil {
 		n.record.Verdict, n.record.Reasons = registry.VerdictFailed, []string{reason(err)}
-		// A cancelled night is recorded and told of like any other.
+		// A cancelled run is recorded and sends the webhook like any other.
 		final, cancel := workflow.NewDisconnectedContext(ctx)
 		defer cancel()
 		if notified := n.recordAndNotify(final); notified != nil {
@@ -60,7 +65,7 @@ func Nightly(ctx workflow.Context, in NightlyInput) (registry.NightlyRun, error)
 	return n.record, n.recordAndNotify(ctx)
 }
 
-// reason is what went wrong without the frames that Temporal puts around it.
+// reason returns the error's message without the frames that Temporal adds.
 func reason(err error) string {
 	var failed *temporal.ApplicationError
 	if errors.As(err, &failed) {
@@ -69,8 +74,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// nightly is a running [Nightly]; its experiment's spec is that of tonight, with what was gathered
-// in the place of files.
+// nightly is a running [Nightly]. Its experiment's spec has the accumulated reviews as data.
 type nightly struct {
 	*experiment
 	settings  spec.Nightly
@@ -81,7 +85,7 @@ type nightly struct {
 	record    registry.NightlyRun
 }
 
-// run is the night up to its verdict.
+// run runs all steps up to the verdict.
 func (n *nightly) run(ctx workflow.Context) error {
 	if err := n.ingest(ctx); err != nil || n.record.Verdict != "" {
 		return err
@@ -102,8 +106,8 @@ func (n *nightly) run(ctx workflow.Context) error {
 	return n.report(ctx)
 }
 
-// reject makes data that can't be used a reason to keep the model in use, where there is one: it
-// came in tonight.
+// reject makes unusable data a reason to reject the run if a model is in use: the data were
+// ingested by this run. Other errors are returned.
 func (n *nightly) reject(err error) error {
 	var failed *temporal.ApplicationError
 	if n.promoted.Number == 0 || !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt {
@@ -114,12 +118,14 @@ func (n *nightly) reject(err error) error {
 	return nil
 }
 
-// ingest takes in what is new, and has the experiment go on from the model in use.
+// ingest ingests the new files, and makes the experiment start from the model in use.
 func (n *nightly) ingest(ctx workflow.Context) error {
 	if previous := n.settings.Source; previous != nil {
 		setStageAttribute(ctx, "ingest source")
 		in := activities.IngestSourceInput{Name: n.spec.Name, Inbox: n.settings.Inbox, Source: *previous}
-		if err := workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "ingest new rows of the source"), stub.IngestSource, in).Get(ctx, nil); err != nil {
+		if err := workflow.ExecuteActivity(
+			stageOptions(ctx, QueueCPU, "ingest new rows of the source"), stub.IngestSource, in,
+		).Get(ctx, nil); err != nil {
 			return err
 		}
 	}
@@ -128,19 +134,25 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 		Name: n.spec.Name, Inbox: n.settings.Inbox, RetryRejected: n.settings.RetryRejected, RetryAll: n.retryAll,
 	}
 	var ingested activities.IngestResult
-	if err := workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "ingest new reviews"), stub.Ingest, in).Get(ctx, &ingested); err != nil {
+	if err := workflow.ExecuteActivity(
+		stageOptions(ctx, QueueCPU, "ingest new reviews"), stub.Ingest, in,
+	).Get(ctx, &ingested); err != nil {
 		return err
 	}
 	n.promoted = ingested.Promoted
-	n.record.Number, n.record.PreviousPromotion, n.record.Promotion = ingested.RunNumber, ingested.Promoted.Number, ingested.Promoted.Number
-	n.record.Ingested, n.record.SkippedFiles, n.record.Reviews = ingested.Ingested, ingested.SkippedFiles, ingested.Reviews
+	n.record.Number = ingested.RunNumber
+	n.record.PreviousPromotion, n.record.Promotion = ingested.Promoted.Number, ingested.Promoted.Number
+	n.record.Ingested, n.record.SkippedFiles = ingested.Ingested, ingested.SkippedFiles
+	n.record.Reviews = ingested.Reviews
 	if len(ingested.Ingested) == 0 {
 		n.record.Verdict = registry.VerdictIdle
 		return nil
 	}
 	reviews := *n.spec.Data.Reviews
-	reviews.Path = n.settings.Inbox // for people: the activity reads what was gathered
-	n.spec.Data.Accumulated = &spec.Accumulated{Reviews: spec.Ref(ingested.Reviews), PreviousDataset: spec.Ref(ingested.Promoted.Dataset)}
+	reviews.Path = n.settings.Inbox // for people: the activity reads the accumulated reviews
+	n.spec.Data.Accumulated = &spec.Accumulated{
+		Reviews: spec.Ref(ingested.Reviews), PreviousDataset: spec.Ref(ingested.Promoted.Dataset),
+	}
 	if n.promoted.Number > 0 {
 		reviews.MaxBad = 1 // the gate decides
 		if n.promoted.Model.Size == n.spec.Student.Size && n.promoted.Model.Method == n.spec.Methods[0] {
@@ -152,7 +164,7 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 	return nil
 }
 
-// importAndCheck imports, and looks at what came in.
+// importAndCheck imports the reviews and runs the sanity check.
 func (n *nightly) importAndCheck(ctx workflow.Context) (err error) {
 	if n.results.Identity, err = n.identify(ctx); err != nil {
 		return err
@@ -167,9 +179,10 @@ func (n *nightly) importAndCheck(ctx workflow.Context) (err error) {
 	return n.sanityCheck(ctx)
 }
 
-// distillAndCheck has the teacher asked for what is new, and looks at its replies.
+// distillAndCheck distills the new explanations and runs the sanity check on the teacher's replies.
 func (n *nightly) distillAndCheck(ctx workflow.Context) (err error) {
-	if n.results.Rationales, err = n.distill(ctx, n.results.Identity, n.results.Dataset); err != nil || n.results.Rationales.IsZero() {
+	n.results.Rationales, err = n.distill(ctx, n.results.Identity, n.results.Dataset)
+	if err != nil || n.results.Rationales.IsZero() {
 		return err
 	}
 	if err := n.sanityCheck(ctx); err != nil {
@@ -186,17 +199,20 @@ func (n *nightly) distillAndCheck(ctx workflow.Context) (err error) {
 
 func (n *nightly) sanityCheck(ctx workflow.Context) error {
 	in := activities.SanityCheckInput{
-		Gate: n.settings.Gate, Previous: n.promoted.Counts, Dataset: n.results.Dataset, Rationales: n.results.Rationales,
+		Gate: n.settings.Gate, Previous: n.promoted.Counts, Dataset: n.results.Dataset,
+		Rationales: n.results.Rationales,
 	}
 	var out activities.SanityCheckResult
-	if err := workflow.ExecuteActivity(bookkeepingOptions(ctx, "check the ingested reviews"), stub.SanityCheck, in).Get(ctx, &out); err != nil {
+	if err := workflow.ExecuteActivity(
+		bookkeepingOptions(ctx, "check the ingested reviews"), stub.SanityCheck, in,
+	).Get(ctx, &out); err != nil {
 		return err
 	}
 	n.record.Counts, n.record.Reasons = out.Counts, out.Reasons
 	return nil
 }
 
-// train makes the new student and examines it, beside the baselines.
+// train trains and evaluates the new student, and ranks the baselines.
 func (n *nightly) train(ctx workflow.Context) (err error) {
 	if n.results.Preprocessed, err = n.preprocess(ctx, n.results.Dataset, n.results.Rationales); err != nil {
 		return err
@@ -215,7 +231,7 @@ func (n *nightly) train(ctx workflow.Context) (err error) {
 	return err
 }
 
-// compareModels examines the model in use on the same examples, and compares.
+// compareModels evaluates the model in use on the same examples, and compares.
 func (n *nightly) compareModels(ctx workflow.Context) error {
 	current, err := n.evaluateCurrent(ctx)
 	if err != nil {
@@ -226,19 +242,24 @@ func (n *nightly) compareModels(ctx workflow.Context) error {
 		New: n.results.Trials[0].Evaluations, Old: current, CurrentPromotion: n.promoted.Number,
 	}
 	var out activities.CompareModelsResult
-	if err := workflow.ExecuteActivity(bookkeepingOptions(ctx, "compare with the current model"), stub.CompareModels, in).Get(ctx, &out); err != nil {
+	if err := workflow.ExecuteActivity(
+		bookkeepingOptions(ctx, "compare with the current model"), stub.CompareModels, in,
+	).Get(ctx, &out); err != nil {
 		return err
 	}
-	n.record.Metrics, n.record.Comparison, n.record.Coverage, n.record.Reasons = out.Metrics, out.Comparison, out.Coverage, out.Reasons
+	n.record.Metrics, n.record.Comparison = out.Metrics, out.Comparison
+	n.record.Coverage, n.record.Reasons = out.Coverage, out.Reasons
 	return nil
 }
 
-// evaluateCurrent has the model in use answer for the users that the new one answers for.
+// evaluateCurrent evaluates the model in use for the new model's users.
 func (n *nightly) evaluateCurrent(ctx workflow.Context) ([]storage.Ref, error) {
 	if n.promoted.Number == 0 {
 		return nil, nil
 	}
-	in := TrialInput{Spec: n.spec, Method: n.promoted.Model.Method, Seed: n.spec.Seed, Preprocessed: n.results.Preprocessed}
+	in := TrialInput{
+		Spec: n.spec, Method: n.promoted.Model.Method, Seed: n.spec.Seed, Preprocessed: n.results.Preprocessed,
+	}
 	t := &trial{TrialInput: in, stages: n.stages}
 	var err error
 	if t.method, t.protocol, t.variant, err = in.resolve(); err != nil {
@@ -259,7 +280,9 @@ func (n *nightly) promote(ctx workflow.Context) error {
 		Metrics: n.record.Metrics, Comparison: n.record.Comparison, Counts: &n.record.Counts,
 	}}
 	var promotion registry.Promotion
-	if err := workflow.ExecuteActivity(bookkeepingOptions(ctx, "promote"), stub.Promote, in).Get(ctx, &promotion); err != nil {
+	if err := workflow.ExecuteActivity(
+		bookkeepingOptions(ctx, "promote"), stub.Promote, in,
+	).Get(ctx, &promotion); err != nil {
 		return err
 	}
 	n.record.Promotion, n.record.Verdict = promotion.Number, registry.VerdictPromoted
@@ -269,8 +292,8 @@ func (n *nightly) promote(ctx workflow.Context) error {
 	return nil
 }
 
-// report is the experiment's with the verdict in it. A night that was refused before it trained has
-// its line on the page of the nights.
+// report is the experiment's report with the verdict. A run that was rejected before it trained has
+// a row on the page of nightly runs only.
 func (n *nightly) report(ctx workflow.Context) error {
 	if len(n.results.Trials) == 0 {
 		return nil
@@ -281,8 +304,8 @@ func (n *nightly) report(ctx workflow.Context) error {
 	return err
 }
 
-// recordAndNotify records the night, shows its verdict and tells the webhook. A webhook that takes
-// nothing stops no night.
+// recordAndNotify records the run, publishes its verdict and notifies the webhook. A failing
+// webhook does not fail the run.
 func (n *nightly) recordAndNotify(ctx workflow.Context) error {
 	n.record.Seconds = float64(workflow.Now(ctx).Unix() - n.startedAt)
 	if err := workflow.UpsertTypedSearchAttributes(ctx, VerdictAttribute().ValueSet(n.record.Verdict)); err != nil {
@@ -290,7 +313,9 @@ func (n *nightly) recordAndNotify(ctx workflow.Context) error {
 	}
 	if n.record.Number > 0 {
 		var number int
-		if err := workflow.ExecuteActivity(bookkeepingOptions(ctx, "record the nightly run"), stub.RecordNightlyRun, n.record).Get(ctx, &number); err != nil {
+		if err := workflow.ExecuteActivity(
+			bookkeepingOptions(ctx, "record the nightly run"), stub.RecordNightlyRun, n.record,
+		).Get(ctx, &number); err != nil {
 			return err
 		}
 		n.record.Number = number
@@ -298,13 +323,17 @@ func (n *nightly) recordAndNotify(ctx workflow.Context) error {
 	if n.settings.Webhook == "" {
 		return nil
 	}
-	info := workflow.GetInfo(ctx)
+	run := workflow.GetInfo(ctx).WorkflowExecution
 	notified := n.record
-	notified.Workflow, notified.Run, notified.Time = info.WorkflowExecution.ID, info.WorkflowExecution.RunID, workflow.Now(ctx).UTC()
+	notified.Workflow, notified.Run, notified.Time = run.ID, run.RunID, workflow.Now(ctx).UTC()
 	in := activities.NotifyInput{URL: n.settings.Webhook, Run: notified}
-	if err := workflow.ExecuteActivity(notifyOptions(ctx, "notify the webhook"), stub.Notify, in).Get(ctx, nil); err != nil {
+	if err := workflow.ExecuteActivity(
+		notifyOptions(ctx, "notify the webhook"), stub.Notify, in,
+	).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Warn("the webhook was not notified", "error", err)
-		workflow.SetCurrentDetails(ctx, fmt.Sprintf("%s, but the webhook was not notified: %s", n.record.Verdict, reason(err)))
+		workflow.SetCurrentDetails(
+			ctx, fmt.Sprintf("%s, but the webhook was not notified: %s", n.record.Verdict, reason(err)),
+		)
 	}
 	return nil
 }

@@ -13,34 +13,34 @@ import (
 const (
 	// QueueCPU is for work that needs a processor and a disk.
 	QueueCPU = "rdrec-cpu"
-	// QueueGPU is for work that fills an accelerator (or all processors): a worker takes one such
-	// job at a time.
+	// QueueGPU is for work that fills an accelerator (or all processors): a worker runs one such
+	// activity at a time.
 	QueueGPU = "rdrec-gpu"
 )
 
-// Queues lists the task queues.
+// Queues returns the task queues.
 func Queues() []string { return []string{QueueCPU, QueueGPU} }
 
 // All timeouts and retries of the project are in this file.
 const (
-	// heartbeatTimeout is how long a dead worker goes unnoticed. Training fills the machine, and
-	// heartbeats of a living worker must get through: 30 seconds were too few on two busy cores
-	// (docs/log.md).
+	// heartbeatTimeout is how long a dead worker can remain undetected. Training fills the machine,
+	// and the heartbeats of a live worker must arrive in time: 30 seconds were too short on two
+	// busy cores (docs/log.md).
 	heartbeatTimeout = 45 * time.Second
 	// workTimeout bounds one attempt at a stage, stageTimeout all of them.
 	workTimeout  = 7 * 24 * time.Hour
 	stageTimeout = 30 * 24 * time.Hour
 	// bookkeepingTimeout bounds one attempt at bookkeeping. It is long because a worker counts it
-	// from the server's clock: one whose own clock is an hour ahead would see a shorter limit as
-	// past before it began. Dead workers are noticed by their heartbeat.
+	// from the server's clock: to a worker whose clock is an hour ahead, a shorter timeout would
+	// have expired before the attempt began. Dead workers are detected by their heartbeat.
 	bookkeepingTimeout = 24 * time.Hour
-	// DrainTimeout is how long a worker's job may take to save its state after SIGTERM; whoever
-	// stops a worker waits longer.
+	// DrainTimeout is how long a worker's activity may take to save its state after SIGTERM.
+	// Whatever stops a worker must wait longer.
 	DrainTimeout = 2 * time.Minute
 )
 
-// execute is for the stages: unlimited attempts, because each goes on where the last one stopped.
-// What would fail for ever says so itself (activities/errors.go).
+// stageOptions are the options for stages: unlimited attempts, because each attempt resumes where
+// the last one stopped. Errors that would occur again are non-retryable (activities/errors.go).
 func stageOptions(ctx workflow.Context, queue, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              queue,
@@ -54,7 +54,7 @@ func stageOptions(ctx workflow.Context, queue, summary string) workflow.Context 
 	})
 }
 
-// bookkeepingOptions is for looking up and recording results.
+// bookkeepingOptions are the options for looking up and recording results.
 func bookkeepingOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              QueueCPU,
@@ -66,10 +66,10 @@ func bookkeepingOptions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
-// maxWebhookAttempts is how often a webhook is told, over about two minutes.
+// maxWebhookAttempts is the number of attempts to notify a webhook, over about two minutes.
 const maxWebhookAttempts = 6
 
-// notifyOptions is for telling others, who may not listen.
+// notifyOptions are the options for notifying others, who may be unreachable.
 func notifyOptions(ctx workflow.Context, summary string) workflow.Context {
 	options := workflow.GetActivityOptions(bookkeepingOptions(ctx, summary))
 	options.RetryPolicy = retryPolicy(2*time.Second, time.Minute)
@@ -81,7 +81,8 @@ func retryPolicy(initialInterval, maximumInterval time.Duration) *temporal.Retry
 	return &temporal.RetryPolicy{
 		InitialInterval: initialInterval, BackoffCoefficient: 2, MaximumInterval: maximumInterval,
 		NonRetryableErrorTypes: []string{
-			activities.TypeInvalidConfig, activities.TypeDataCorrupt, activities.TypeTeacherAuth, activities.TypeNoProgress,
+			activities.TypeInvalidConfig, activities.TypeDataCorrupt, activities.TypeTeacherAuth,
+			activities.TypeNoProgress,
 		},
 	}
 }

@@ -2,8 +2,8 @@ package workflows
 
 import "go.temporal.io/sdk/workflow"
 
-// parallel does n pieces of work, no more than most of them at once. The first failure ends the
-// others; share returns it when all have ended.
+// parallel calls do for each of n items, at most limit at a time. The first error cancels the
+// others; parallel returns it when all have ended.
 func parallel(ctx workflow.Context, n, limit int, do func(ctx workflow.Context, i int) error) error {
 	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()

@@ -7,15 +7,17 @@ import (
 	"rdrec/registry"
 )
 
-// PromotionID is the id of the workflow by which people change the model in use under a name: one
-// at a time.
+// PromotionID returns the id of the workflow by which people change the model in use under a name:
+// one at a time.
 func PromotionID(name string) string { return name + "-promotion" }
 
-// Promotion puts another model in use, because somebody says so: that of a finished run, or that of
-// an earlier promotion.
+// Promotion puts another model in use at a person's request: that of a finished run, or that of an
+// earlier promotion.
 func Promotion(ctx workflow.Context, in activities.ChooseModelInput) (registry.Promotion, error) {
 	var chosen activities.PromoteInput
-	if err := workflow.ExecuteActivity(bookkeepingOptions(ctx, "find the model"), stub.ChooseModel, in).Get(ctx, &chosen); err != nil {
+	if err := workflow.ExecuteActivity(
+		bookkeepingOptions(ctx, "find the model"), stub.ChooseModel, in,
+	).Get(ctx, &chosen); err != nil {
 		return registry.Promotion{}, err
 	}
 	var promoted registry.Promotion

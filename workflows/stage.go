@@ -9,39 +9,37 @@ import (
 	"rdrec/storage"
 )
 
-// stub only lends its methods' names: activities are called by name, on whichever worker polls the
-// queue.
+// stub only provides its methods' names: activities are scheduled by name, on any worker that polls
+// the queue.
 var stub *activities.Activities //nolint:gochecknoglobals // a nil pointer that is never followed
 
-// stage is one step of an experiment: what it is called, what it is made from, and the activity
-// that does it.
+// stage is one step of an experiment: its name, its inputs, and the activity that does the work.
 type stage struct {
 	// name identifies the stage in the bucket; label adds the trial for people.
 	name, label string
-	// version is raised when the stage's code changes what it makes from the same inputs.
+	// version is raised when the stage's code changes the output of the same inputs.
 	version int
-	// settings and inputs are all that decides the output; they make up the fingerprint.
+	// settings and inputs determine the output completely; they make up the fingerprint.
 	settings any
 	inputs   []string
 	queue    string
 	// activity does the work; arg is its input.
 	activity any
 	arg      func(fingerprint string) any
-	// run does the work where it takes more than one activity.
+	// run does the work of a stage that needs more than one activity.
 	run func(ctx workflow.Context, entry *StageStatus) (activities.StageResult, error)
-	// uncached leaves looking up and recording to somebody else.
+	// uncached stages are not looked up and not recorded here: the caller does so.
 	uncached bool
 }
 
-// run finds the stage's earlier result or does the work and records it.
+// run returns the stage's earlier output, or does the work and records it.
 func (t *stageTracker) run(ctx workflow.Context, s stage) (storage.Ref, error) {
 	found, err := t.runStage(ctx, s)
 	return found.Output, err
 }
 
-// run is [stageTracker.run] with all that is known of the work. Only this function writes the
-// record, in an activity that the workflow schedules: the result of an attempt that was given up
-// never becomes one.
+// runStage is [stageTracker.run] with the complete result. Only this function writes the record, in
+// an activity that the workflow schedules, so the result of an abandoned attempt never becomes one.
 func (t *stageTracker) runStage(ctx workflow.Context, s stage) (activities.StageResult, error) {
 	inputs := s.inputs
 	if t.nonce != "" {
@@ -74,12 +72,16 @@ func (t *stageTracker) runStage(ctx workflow.Context, s stage) (activities.Stage
 }
 
 // execute does the stage's work.
-func (s *stage) execute(ctx workflow.Context, entry *StageStatus, fingerprint string) (found activities.StageResult, err error) {
+func (s *stage) execute(
+	ctx workflow.Context, entry *StageStatus, fingerprint string,
+) (found activities.StageResult, err error) {
 	started := workflow.Now(ctx)
 	if s.run != nil {
 		found, err = s.run(ctx, entry)
 	} else {
-		err = workflow.ExecuteActivity(stageOptions(ctx, s.queue, s.label), s.activity, s.arg(fingerprint)).Get(ctx, &found.Output)
+		err = workflow.ExecuteActivity(
+			stageOptions(ctx, s.queue, s.label), s.activity, s.arg(fingerprint),
+		).Get(ctx, &found.Output)
 	}
 	if found.Seconds == 0 {
 		found.Seconds = workflow.Now(ctx).Sub(started).Seconds()
@@ -96,7 +98,8 @@ func lookUp(ctx workflow.Context, name, fingerprint string) (found activities.St
 func commit(ctx workflow.Context, s stage, fingerprint string, found activities.StageResult) error {
 	info := workflow.GetInfo(ctx)
 	done := storage.StageRecord{
-		Stage: s.name, Fingerprint: fingerprint, Output: found.Output, Inputs: s.inputs, Seconds: found.Seconds, Stats: found.Stats,
+		Stage: s.name, Fingerprint: fingerprint, Output: found.Output, Inputs: s.inputs, Seconds: found.Seconds,
+		Stats:    found.Stats,
 		Workflow: info.WorkflowExecution.ID, Run: info.WorkflowExecution.RunID,
 	}
 	return workflow.ExecuteActivity(bookkeepingOptions(ctx, "record "+s.name), stub.CommitStage, done).Get(ctx, nil)

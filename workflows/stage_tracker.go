@@ -12,10 +12,10 @@ import (
 	"rdrec/storage"
 )
 
-// State is how far a stage is.
+// State is the state of a stage.
 type State string
 
-// The states of a stage.
+// States of a stage.
 const (
 	Running  State = "running"
 	Finished State = "done"
@@ -23,7 +23,7 @@ const (
 	Failed   State = "failed"
 )
 
-// StageStatus is one line of the query [QueryStages].
+// StageStatus is one stage in the answer to [QueryStages].
 type StageStatus struct {
 	// Name is the stage's label, which names the trial or the shard, too; Stage is the stage alone.
 	Name        string      `json:"name"`
@@ -33,25 +33,25 @@ type StageStatus struct {
 	Fingerprint string      `json:"fingerprint"`
 	Output      storage.Ref `json:"output"`
 	Note        string      `json:"note,omitempty"`
-	// Progress is what the workflow itself knows of a running stage; the heartbeats of its
-	// activities come on top.
+	// Progress is what the workflow itself knows of a running stage. The heartbeats of its
+	// activities add to it.
 	Progress *activities.Progress `json:"progress,omitempty"`
-	// Stats are what else is known of the work, see [storage.Done].
+	// Stats are the stage's, see [storage.StageRecord].
 	Stats storage.Stats `json:"stats,omitzero"`
 }
 
-// QueryStages is the query that every workflow here answers with its []StageStatus.
+// QueryStages is the query that every workflow of this package answers with its []StageStatus.
 const QueryStages = "stages"
 
-// stageTracker keeps a workflow's stages for people: the query, and the details that the Web UI
-// shows.
+// stageTracker keeps the states of a workflow's stages for people: for the query, and for the
+// details in the Web UI.
 type stageTracker struct {
 	entries []*StageStatus
-	// nonce is the run's [Nonce] nonce.
+	// nonce is the run's [NoCache] nonce.
 	nonce string
 }
 
-// newStageTracker answers the query of a workflow with its ledger.
+// newStageTracker returns a tracker that answers the query of a workflow.
 func newStageTracker(ctx workflow.Context, nonce string) (*stageTracker, error) {
 	l := &stageTracker{nonce: nonce}
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStages, l.list, workflow.QueryHandlerOptions{
@@ -76,7 +76,7 @@ func (t *stageTracker) start(ctx workflow.Context, s stage, fingerprint string) 
 	return entry
 }
 
-// StageAttribute is the search attribute that says what a workflow does now.
+// StageAttribute is the search attribute with the current stage of a workflow.
 func StageAttribute() temporal.SearchAttributeKeyKeyword {
 	return temporal.NewSearchAttributeKeyKeyword("RdrecStage")
 }
@@ -88,10 +88,13 @@ func setStageAttribute(ctx workflow.Context, name string) {
 	}
 }
 
-// finishShard closes an entry and returns err as it is: Temporal would make an error of its own out
-// of a wrapped one, and hide its type.
-func (t *stageTracker) finish(ctx workflow.Context, entry *StageStatus, state State, found activities.StageResult, err error) error {
-	entry.State, entry.Seconds, entry.Output, entry.Stats, entry.Progress = state, found.Seconds, found.Output, found.Stats, nil
+// finish closes an entry and returns err unchanged: Temporal would replace a wrapped error by one
+// of its own, and hide the type.
+func (t *stageTracker) finish(
+	ctx workflow.Context, entry *StageStatus, state State, found activities.StageResult, err error,
+) error {
+	entry.State, entry.Progress = state, nil
+	entry.Seconds, entry.Output, entry.Stats = found.Seconds, found.Output, found.Stats
 	if err != nil {
 		entry.Note = err.Error()
 	}
@@ -99,12 +102,13 @@ func (t *stageTracker) finish(ctx workflow.Context, entry *StageStatus, state St
 	return err
 }
 
-// times is what the report says of each stage.
+// times returns the times of the stages for the report.
 func (t *stageTracker) times() []registry.StageTime {
 	times := make([]registry.StageTime, 0, len(t.entries))
 	for _, e := range t.entries {
 		times = append(times, registry.StageTime{
-			Name: e.Name, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint, Output: e.Output, Stats: e.Stats,
+			Name: e.Name, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint, Output: e.Output,
+			Stats: e.Stats,
 		})
 	}
 	return times

@@ -19,17 +19,18 @@ type TrialInput struct {
 	Spec   spec.Spec `json:"spec"`
 	Method string    `json:"method"`
 	Seed   int64     `json:"seed"`
-	// FlippedSwitch is the switch that an ablation flips; empty leaves the spec's protocol as it
-	// is.
+	// FlippedSwitch is the switch that an ablation flips; empty leaves the spec's protocol
+	// unchanged.
 	FlippedSwitch string `json:"flipped_switch,omitempty"`
-	// Pretrained is the digest of the weights to start from; empty starts from random weights.
+	// Pretrained is the digest of the initial weights; empty starts from random weights.
 	Pretrained   string      `json:"pretrained"`
 	Preprocessed storage.Ref `json:"preprocessed"`
-	// Nonce is the experiment's [Nonce] nonce.
+	// Nonce is the experiment's [NoCache] nonce.
 	Nonce string `json:"nonce,omitempty"`
 }
 
-// resolve finds the tables' rows that the trial is about, and says what an ablation flipped.
+// resolve returns the trial's method and protocol, and the state of the switch that an ablation
+// flipped.
 func (in TrialInput) resolve() (method spec.Method, protocol spec.Protocol, variant string, err error) {
 	if method, err = spec.MethodNamed(in.Method); err != nil {
 		return method, protocol, "", err
@@ -60,7 +61,7 @@ func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
 	})
 }
 
-// Trial trains one student and examines it on every kind of task.
+// Trial trains one student and evaluates it on every task.
 func Trial(ctx workflow.Context, in TrialInput) (registry.TrialResult, error) {
 	stages, err := newStageTracker(ctx, in.Nonce)
 	if err != nil {
@@ -68,7 +69,9 @@ func Trial(ctx workflow.Context, in TrialInput) (registry.TrialResult, error) {
 	}
 	t := &trial{TrialInput: in, stages: stages}
 	if t.method, t.protocol, t.variant, err = in.resolve(); err != nil {
-		return registry.TrialResult{}, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+		return registry.TrialResult{}, temporal.NewNonRetryableApplicationError(
+			err.Error(), activities.TypeInvalidConfig, err,
+		)
 	}
 	model, err := t.pretrain(ctx)
 	if err != nil {
@@ -95,15 +98,16 @@ type trial struct {
 	stages   *stageTracker
 }
 
-// pretrain is the training. Its settings hold of the protocol what it can depend on, so that a
-// switch that changes nothing here finds the same student.
+// pretrain is the training stage. Its settings have only the switches of the protocol on which
+// training depends, so that a switch without effect finds the same student.
 func (t *trial) pretrain(ctx workflow.Context) (storage.Ref, error) {
 	in := activities.PretrainInput{
 		Preprocessed: t.Preprocessed, Protocol: t.protocol.ForTraining(t.method, t.Spec.Train.Ratio), Method: t.Method,
 		Student: t.Spec.Student, Train: t.Spec.Train, Negatives: t.Spec.Data.Negatives, Seed: t.Seed,
 	}
 	settings := in
-	settings.Train.CheckpointSteps, settings.Train.KeepCheckpoints = 0, 0 // they change what a crash costs, never the weights
+	// Checkpoints change the cost of a crash, never the weights.
+	settings.Train.CheckpointSteps, settings.Train.KeepCheckpoints = 0, 0
 	return t.stages.run(ctx, stage{
 		name: "pretrain", label: t.label("pretrain"), version: 1, queue: QueueGPU, activity: stub.Pretrain,
 		settings: settings, inputs: []string{t.Preprocessed.Digest, t.Pretrained},
@@ -111,7 +115,7 @@ func (t *trial) pretrain(ctx workflow.Context) (storage.Ref, error) {
 	})
 }
 
-// tasks are the kinds of tasks that the method learnt and the spec wants examined.
+// tasks returns the tasks to evaluate.
 func (t *trial) tasks() []task.Task {
 	enabled := t.Spec.Evaluate
 	var tasks []task.Task
@@ -145,7 +149,7 @@ func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, current task.T
 	return t.stages.run(ctx, unsharded)
 }
 
-// evaluationStage is the stage that answers a kind of examples, or a part of them.
+// evaluationStage is the stage that evaluates a task, or one shard of it.
 func (t *trial) evaluationStage(name, label string, in activities.EvaluateInput) stage {
 	return stage{
 		name: name, label: label, version: 1, queue: QueueGPU, activity: stub.Evaluate,
@@ -153,9 +157,11 @@ func (t *trial) evaluationStage(name, label string, in activities.EvaluateInput)
 	}
 }
 
-// evaluateShards has an examination's parts answered side by side, each a stage that a later run
-// finds, and puts the answers together.
-func (t *trial) evaluateShards(ctx workflow.Context, in activities.EvaluateInput, shards int, label string) (found activities.StageResult, err error) {
+// evaluateShards evaluates the shards of a task in parallel, each as a stage that a later run
+// reuses, and merges the predictions.
+func (t *trial) evaluateShards(
+	ctx workflow.Context, in activities.EvaluateInput, shards int, label string,
+) (found activities.StageResult, err error) {
 	merge := activities.MergePredictionsInput{Task: in.Task, Shards: make([]storage.Ref, shards)}
 	err = parallel(ctx, shards, shards, func(ctx workflow.Context, i int) error {
 		shard := in
@@ -168,7 +174,9 @@ func (t *trial) evaluateShards(ctx workflow.Context, in activities.EvaluateInput
 	if err != nil {
 		return found, err
 	}
-	err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "merge predictions"), stub.MergePredictions, merge).Get(ctx, &found.Output)
+	err = workflow.ExecuteActivity(
+		stageOptions(ctx, QueueCPU, "merge predictions"), stub.MergePredictions, merge,
+	).Get(ctx, &found.Output)
 	return found, err
 }
 
