@@ -41,7 +41,11 @@ func TestRank(t *testing.T) {
 	}{
 		{baseline.Popularity, baseline.Query{K: 4}, []int{2, 1, 3, 4}},
 		{baseline.Popularity, baseline.Query{History: []int{2, 3}, K: 4}, []int{1, 4, 6, 7}},
-		{baseline.Popularity, baseline.Query{History: []int{2}, Candidates: []int{9, 5, 6, 3}, K: 9}, []int{3, 6, 5, 9}},
+		{
+			baseline.Popularity,
+			baseline.Query{History: []int{2}, Candidates: []int{9, 5, 6, 3}, K: 9},
+			[]int{3, 6, 5, 9},
+		},
 		{baseline.Markov, baseline.Query{History: []int{1, 2}, K: 3}, []int{3, 4, 6}}, // 2 goes to 3 twice, to 4 once
 		{baseline.Markov, baseline.Query{History: []int{9}, K: 2}, []int{2, 1}},
 		{baseline.Markov, baseline.Query{K: 1}, []int{2}},
@@ -105,7 +109,8 @@ func TestUsersAndLists(t *testing.T) {
 	}
 }
 
-// paperData reads a dataset of the paper from a folder next to the project, which is not part of it.
+// paperData reads a dataset of the paper from a folder next to the project, which is not part of
+// it.
 func paperData(t *testing.T, name string) *dataset.Dataset {
 	t.Helper()
 	path := filepath.Join(filepath.Dir(filepath.Dir(golden.Data(t, "rdrec"))), "..", "shared", "data", "rdrec", name)

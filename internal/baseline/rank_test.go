@@ -154,7 +154,8 @@ func TestMarkovCountsTheFirstTransition(t *testing.T) {
 		{[]int{1, 2, 3, 4}, []int{5}},   // one item is left
 		{[]int{1, 2, 3, 4, 5}, []int{}}, // none
 	} {
-		if diff := gocmp.Diff(c.want, fit(t, baseline.Markov, d)(baseline.Query{History: c.history, K: 5})); diff != "" {
+		query := baseline.Query{History: c.history, K: 5}
+		if diff := gocmp.Diff(c.want, fit(t, baseline.Markov, d)(query)); diff != "" {
 			t.Errorf("history %v (-want +got):\n%s", c.history, diff)
 		}
 	}

@@ -16,7 +16,7 @@ import (
 	"rdrec/internal/review"
 )
 
-// extracted is the sentence and feature of a method, "" where there is none.
+// extracted returns the explanation and feature of a method, "" if there is none.
 func extracted(t *testing.T, method, text, summary string) (explanation, feature string) {
 	t.Helper()
 	extractor, err := review.NewExtractor(method, review.Lexicon{"scent": 90, "hair": 120, "price": 200, "skin": 90})
@@ -30,8 +30,8 @@ func extracted(t *testing.T, method, text, summary string) (explanation, feature
 	return explanation, feature
 }
 
-// TestTheBetterSentenceWins pits two sentences against each other that differ in one thing alone.
-// Which stands first matters only between equals.
+// TestTheBetterSentenceWins compares two sentences that differ in one respect. Their order matters
+// only if their scores are equal.
 func TestTheBetterSentenceWins(t *testing.T) {
 	today := func(n int) string { return strings.Repeat(" today", n) }
 	const first, second = true, false
@@ -43,19 +43,22 @@ func TestTheBetterSentenceWins(t *testing.T) {
 		{"equals, the other way round", "My hair is so nice today.", "The scent is so nice today.", first},
 		{"2 less for a question", "The scent is so nice today?", "My hair is so nice today.", second},
 		{"a question is last", "My hair is so nice today.", "The scent is so nice today?", first},
-		{"a question with two opinions is no better", "My hair is so nice today.", "The scent is nice and fresh?", first},
+		{
+			"a question with two opinions is no better",
+			"My hair is so nice today.", "The scent is nice and fresh?", first,
+		},
 		{"3 for an opinion", "The scent is so so today.", "My hair is so nice today.", second},
 		{"1 for a second opinion", "The scent is so nice today.", "My hair is nice and fresh.", second},
-		{"nothing for a third", "My hair is nice and fresh.", "The scent is nice and fresh, perfect.", first},
+		{"0 for a third", "My hair is nice and fresh.", "The scent is nice and fresh, perfect.", first},
 		{"1 for a second feature", "The scent is so nice today.", "My hair and skin are nice.", second},
-		{"nothing for the same feature twice", "The scent is so nice today.", "My hair, hair is so nice.", first},
-		{"1 less for a feature of last resort", "The price is so nice today.", "The scent is so nice today.", second},
-		{"not where there is another", "The price and scent are nice.", "My hair and scent are nice.", first},
-		{"whichever stands first", "The scent and price are nice.", "My hair and scent are nice.", first},
+		{"0 for the same feature twice", "The scent is so nice today.", "My hair, hair is so nice.", first},
+		{"1 less for a common word", "The price is so nice today.", "The scent is so nice today.", second},
+		{"not with another feature", "The price and scent are nice.", "My hair and scent are nice.", first},
+		{"whichever comes first", "The scent and price are nice.", "My hair and scent are nice.", first},
 		{"1 for 5 words", "The scent is nice.", "My hair is so nice.", second},
-		{"nothing for 4 words", "So nice scent.", "My hair is nice.", first},
+		{"0 for 4 words", "So nice scent.", "My hair is nice.", first},
 		{"1 for 16 words", "The scent is nice" + today(13) + ".", "My hair is nice" + today(12) + ".", second},
-		{"nothing for 17 words", "The scent is nice" + today(14) + ".", "My hair is nice" + today(13) + ".", first},
+		{"0 for 17 words", "The scent is nice" + today(14) + ".", "My hair is nice" + today(13) + ".", first},
 	} {
 		got, _ := extracted(t, "sentence", c.one+" "+c.other, "")
 		want := c.one
@@ -68,8 +71,8 @@ func TestTheBetterSentenceWins(t *testing.T) {
 	}
 }
 
-// TestLengthsOfExplanations: 3 to 30 words and 240 bytes of a sentence; 2 to 30 words of a
-// headline.
+// TestLengthsOfExplanations: a sentence has 3 to 30 words, a headline 2 to 30, both at most 240
+// bytes.
 func TestLengthsOfExplanations(t *testing.T) {
 	words := func(n int) string { return "Nice scent" + strings.Repeat(" today", n-2) }
 	bytes := func(n int) string { return "Nice scent of " + strings.Repeat("x", n-14) }
@@ -103,22 +106,23 @@ func TestLengthsOfExplanations(t *testing.T) {
 			want = c.text
 		}
 		if got, _ := extracted(t, c.method, text, summary); got != want {
-			t.Errorf("%s of %d words and %d bytes: %q, want %q", c.method, len(strings.Fields(c.text)), len(c.text), got, want)
+			t.Errorf("%s of %d words and %d bytes: %q, want %q",
+				c.method, len(strings.Fields(c.text)), len(c.text), got, want)
 		}
 	}
 }
 
-// TestTheFeatureNearestToAnOpinion: of equally near ones the one that is not of last resort, then
-// the more frequent, then the first.
+// TestTheFeatureNearestToAnOpinion: of equally near features, one that is not a common word wins,
+// then the more frequent, then the first.
 func TestTheFeatureNearestToAnOpinion(t *testing.T) {
 	for text, want := range map[string]string{
 		"The scent is for my soft hair":    "hair",
 		"My hair is soft, with some scent": "hair",
-		"Scent nice hair":                  "hair", // 120 reviews, 90
+		"Scent nice hair":                  "hair", // 120 reviews against 90
 		"Hair nice scent":                  "hair",
-		"Skin nice scent":                  "skin", // 90 each
+		"Skin nice scent":                  "skin", // 90 reviews each
 		"Scent nice skin":                  "scent",
-		"Price nice scent":                 "scent", // of last resort, however frequent
+		"Price nice scent":                 "scent", // a common word, however frequent
 		"Scent nice price":                 "scent",
 		"Price nice the scent":             "price", // nearer
 		"Nice scent, so so hair, nice":     "hair",  // 1 from either
@@ -130,14 +134,14 @@ func TestTheFeatureNearestToAnOpinion(t *testing.T) {
 	}
 }
 
-// TestEvidence: words of 3 to 30 letters that are no stop words, opinions, adverbs or numbers; "+"
-// where they stand as nouns do.
-func TestEvidence(t *testing.T) {
+// TestFeatureWords: words of 3 to 30 letters that are not stop words, opinions, adverbs or numbers;
+// "+" where they are used like nouns.
+func TestFeatureWords(t *testing.T) {
 	for text, want := range map[string]string{
 		"The scent":                      "scent +scent",
 		"Scent":                          "scent",
 		"Nice scent":                     "scent +scent",
-		"My scent bottle":                "scent bottle", // no noun: a content word follows "scent"
+		"My scent bottle":                "scent bottle", // not a noun: a content word follows "scent"
 		"The scent is here":              "scent +scent",
 		"Scent. The scent. Scent":        "scent +scent",
 		"the ab":                         "",
@@ -148,14 +152,13 @@ func TestEvidence(t *testing.T) {
 		"the a1b and the b90":            "",
 		"the c0lour":                     "",
 	} {
-		if got := strings.Join(review.Evidence(text), " "); got != want {
-			t.Errorf("evidence of %q is %q, want %q", text, got, want)
+		if got := strings.Join(review.FeatureWords(text), " "); got != want {
+			t.Errorf("feature words of %q are %q, want %q", text, got, want)
 		}
 	}
 }
 
-// TestTitlesOfTwoHundredRunes: 200 stay, of 201 the last two become a sign that something is
-// missing.
+// TestTitlesOfTwoHundredRunes: 200 runes stay; of 201, an ellipsis replaces the last two.
 func TestTitlesOfTwoHundredRunes(t *testing.T) {
 	for n, want := range map[int]string{
 		199: strings.Repeat("é", 199), 200: strings.Repeat("é", 200), 201: strings.Repeat("é", 199) + "…",
@@ -166,7 +169,7 @@ func TestTitlesOfTwoHundredRunes(t *testing.T) {
 	}
 }
 
-// TestTagsOfFiveHundredBytes: a longer one is text.
+// TestTagsOfFiveHundredBytes: a longer tag is text.
 func TestTagsOfFiveHundredBytes(t *testing.T) {
 	tag := func(n int) string { return "<b " + strings.Repeat("x", n-4) + ">" }
 	if diff := cmp.Diff([]string{"One two"}, review.Sentences("One"+tag(500)+"two")); diff != "" {
@@ -177,9 +180,11 @@ func TestTagsOfFiveHundredBytes(t *testing.T) {
 	}
 }
 
-// TestPagesMeetOnce: whatever the step, each row comes once and in order.
-func TestPagesMeetOnce(t *testing.T) {
-	for _, c := range []struct{ last, step int }{{0, 3}, {1, 3}, {2, 3}, {3, 3}, {4, 3}, {6, 3}, {7, 3}, {5, 1}, {3, 0}} {
+// TestPagesReturnEachRowOnce: with every page size, each row comes once and in order.
+func TestPagesReturnEachRowOnce(t *testing.T) {
+	for _, c := range []struct{ last, step int }{
+		{0, 3}, {1, 3}, {2, 3}, {3, 3}, {4, 3}, {6, 3}, {7, 3}, {5, 1}, {3, 0},
+	} {
 		var want []int
 		for n := 1; n <= c.last; n++ {
 			want = append(want, n)
@@ -194,9 +199,9 @@ func TestPagesMeetOnce(t *testing.T) {
 	}
 }
 
-// TestCoresAreInclusive: who has as many interactions as the core asks for stays.
+// TestCoresAreInclusive: a user or item with exactly as many interactions as the core stays.
 func TestCoresAreInclusive(t *testing.T) {
-	events := []string{ // x, y and z are of three users, w of one
+	events := []string{ // x, y and z have three users, w has one
 		"a x 1", "a y 2", "a z 3", "b x 1", "b y 2", "b z 3", "b w 4", "c x 1", "c y 2", "c z 3",
 	}
 	for _, c := range []struct {
@@ -223,12 +228,13 @@ func TestCoresAreInclusive(t *testing.T) {
 	}
 }
 
-// TestRatingsAndDaysAreInclusive: a rating of just min_rating counts, and so do both days to their
-// last second.
+// TestRatingsAndDaysAreInclusive: a rating of exactly min_rating counts, and so do both days until
+// their last second.
 func TestRatingsAndDaysAreInclusive(t *testing.T) {
 	lines := ""
 	for i, rating := range []string{"3.9", "4", "4.0", "5", "null", `""`, "4"} {
-		lines += fmt.Sprintf(`{"reviewerID": "a", "asin": "i%d", "unixReviewTime": %d, "overall": %s}`+"\n", i, i, rating)
+		lines += fmt.Sprintf(`{"reviewerID": "a", "asin": "i%d", "unixReviewTime": %d, "overall": %s}`+"\n",
+			i, i, rating)
 	}
 	for _, c := range []struct {
 		least float64
@@ -259,16 +265,15 @@ func TestRatingsAndDaysAreInclusive(t *testing.T) {
 	}
 }
 
-// TestUnitsOfTime: numbers are seconds below 1e11, then milliseconds, microseconds and nanoseconds
-// by steps of a thousand.
+// TestUnitsOfTime: numbers below 1e11 are seconds, below 1e14 milliseconds, below 1e17
+// microseconds, else nanoseconds.
 func TestUnitsOfTime(t *testing.T) {
 	lines := ""
-	for i, moment := range []string{
+	for i, value := range []string{
 		"-5", "7.9", "100000000000", "99999999999", "99999999999999", "100000000000000", "99999999999999999",
-		"100000000000000000",
-		`"1970-01-02"`, `"1970-01-01T00:00:09Z"`, `"01 2, 1970"`,
+		"100000000000000000", `"1970-01-02"`, `"1970-01-01T00:00:09Z"`, `"01 2, 1970"`,
 	} {
-		lines += fmt.Sprintf(`{"reviewerID": "a", "asin": "i%d", "unixReviewTime": %s}`+"\n", i, moment)
+		lines += fmt.Sprintf(`{"reviewerID": "a", "asin": "i%d", "unixReviewTime": %s}`+"\n", i, value)
 	}
 	dir, _ := importInto(t, options(writeFile(t, "units.json", lines)))
 	d := read(t, dir)
@@ -278,15 +283,14 @@ func TestUnitsOfTime(t *testing.T) {
 	}
 	want := map[string]int64{
 		"i0": -5, "i1": 7, "i2": 100000000, "i3": 99999999999, "i4": 99999999999, "i5": 100000000, "i6": 99999999999,
-		"i7": 100000000,
-		"i8": 86400, "i9": 9, "i10": 86400,
+		"i7": 100000000, "i8": 86400, "i9": 9, "i10": 86400,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("seconds (-want +got):\n%s", diff)
 	}
 }
 
-// TestBadRowsUpToMaxBad: just max_bad of the rows may be bad; the error shows the first five.
+// TestBadRowsUpToMaxBad: exactly max_bad of the rows may be bad; the error shows the first five.
 func TestBadRowsUpToMaxBad(t *testing.T) {
 	lines := jsonLines([]string{"a x 1", "a y 2", "a z 3"})
 	for _, c := range []struct {
@@ -307,11 +311,12 @@ func TestBadRowsUpToMaxBad(t *testing.T) {
 	}
 }
 
-// TestFirstOfEqualReviewsWins: of reviews of one item at one time the one that stands first,
-// of others the earliest.
+// TestFirstOfEqualReviewsWins: of several reviews of one item the earliest is kept, of equal times
+// the first in the files.
 func TestFirstOfEqualReviewsWins(t *testing.T) {
 	row := func(item string, second int, text string) string {
-		return fmt.Sprintf(`{"reviewerID": "a", "asin": %q, "unixReviewTime": %d, "summary": %q}`+"\n", item, second, text)
+		return fmt.Sprintf(`{"reviewerID": "a", "asin": %q, "unixReviewTime": %d, "summary": %q}`+"\n",
+			item, second, text)
 	}
 	dir := t.TempDir()
 	for name, text := range map[string]string{
@@ -338,11 +343,13 @@ func TestFirstOfEqualReviewsWins(t *testing.T) {
 	}
 }
 
-// TestFirstTitleWins: of several titles of one item the first that is not blank.
+// TestFirstTitleWins: of several titles of one item, the first that is not blank is kept.
 func TestFirstTitleWins(t *testing.T) {
 	opts := options(writeFile(t, "few.json", jsonLines([]string{"a x 1", "a y 2", "a z 3"})))
-	opts.Metadata = writeFile(t, "meta.jsonl", `{"asin": "x", "title": "Soap"}`+"\n"+`{"asin": "y", "title": "  "}`+"\n"+
-		`{"asin": "x", "title": "A later soap"}`+"\n"+`{"asin": "y", "title": "Comb"}`+"\n"+`{"asin": "z"}`+"\n")
+	opts.Metadata = writeFile(t, "meta.jsonl", strings.Join([]string{
+		`{"asin": "x", "title": "Soap"}`, `{"asin": "y", "title": "  "}`, `{"asin": "x", "title": "A later soap"}`,
+		`{"asin": "y", "title": "Comb"}`, `{"asin": "z"}`, "",
+	}, "\n"))
 	dir, sum := importInto(t, opts)
 	d := read(t, dir)
 	got := map[string]string{}
@@ -354,8 +361,8 @@ func TestFirstTitleWins(t *testing.T) {
 	}
 }
 
-// TestUserIDsDependOnTheSeed has the orders of the MD5 sums of "user:<seed>:<id>" and
-// "item:<seed>:<id>", computed apart.
+// TestUserIDsDependOnTheSeed: the orders of the MD5 sums of "user:<seed>:<id>" and
+// "item:<seed>:<id>" were computed by another program.
 func TestUserIDsDependOnTheSeed(t *testing.T) {
 	var events []string
 	for i, user := range []string{"ann", "bob", "cat", "dan", "eve"} {
@@ -385,7 +392,8 @@ func TestTheOrderOfTheRowsDoesNotMatter(t *testing.T) {
 	for u := range 12 {
 		for i := range 5 {
 			lines = append(lines, fmt.Sprintf(
-				`{"reviewerID": "u%d", "asin": "i%d", "unixReviewTime": %d, "reviewText": "The scent of number %d is nice."}`+"\n",
+				`{"reviewerID": "u%d", "asin": "i%d", "unixReviewTime": %d, `+
+					`"reviewText": "The scent of number %d is nice."}`+"\n",
 				u, (u*3+i)%9, 100*u+i, 10*u+i))
 		}
 	}
@@ -404,8 +412,8 @@ func TestTheOrderOfTheRowsDoesNotMatter(t *testing.T) {
 	}
 }
 
-// TestLexiconByHand: a word is a feature that at least three training reviews hold as a noun, and a
-// quarter of those that hold it at all.
+// TestLexiconByHand: a word is a feature if at least three training reviews use it like a noun, and
+// at least a quarter of those that contain it.
 func TestLexiconByHand(t *testing.T) {
 	for _, c := range []struct {
 		nouns, others int
@@ -413,8 +421,8 @@ func TestLexiconByHand(t *testing.T) {
 	}{{2, 0, 0}, {3, 0, 1}, {3, 9, 1}, {3, 10, 0}, {4, 12, 1}} {
 		var lines strings.Builder
 		add := func(user int, item, text string, second int) {
-			fmt.Fprintf(&lines, `{"reviewerID": "u%02d", "asin": %q, "unixReviewTime": %d, "reviewText": %q}`+"\n", user, item,
-				second, text)
+			fmt.Fprintf(&lines, `{"reviewerID": "u%02d", "asin": %q, "unixReviewTime": %d, "reviewText": %q}`+"\n",
+				user, item, second, text)
 		}
 		for user := range c.nouns + c.others {
 			text := "The scent is here."
@@ -422,43 +430,47 @@ func TestLexiconByHand(t *testing.T) {
 				text = "Scent is here."
 			}
 			add(user, "x", text, 1)
-			add(user, "y", "The colour.", 2) // for validation
-			add(user, "z", "The colour.", 3) // for testing: neither counts
+			add(user, "y", "The color.", 2) // held out for validation: does not count
+			add(user, "z", "The color.", 3) // held out for testing: does not count
 		}
 		if _, sum := importInto(t, options(writeFile(t, "words.json", lines.String()))); sum.Features != c.want {
-			t.Errorf("%d reviews with a noun and %d without: %d features, want %d", c.nouns, c.others, sum.Features, c.want)
+			t.Errorf("%d reviews with a noun and %d without: %d features, want %d",
+				c.nouns, c.others, sum.Features, c.want)
 		}
 	}
 }
 
-// TestProgressNamesTheSteps in their order, each once.
+// TestProgressNamesTheSteps: progress names each step once, in order.
 func TestProgressNamesTheSteps(t *testing.T) {
 	var got []string
 	importer := review.Importer{
-		Options: options(writeFile(t, "few.json", jsonLines([]string{"a x 1", "a y 2", "a z 3"}))), Seed: 1, Dir: t.TempDir(),
+		Options: options(writeFile(t, "few.json", jsonLines([]string{"a x 1", "a y 2", "a z 3"}))),
+		Seed:    1, Dir: t.TempDir(),
 		Progress: func(p review.Progress) { got = append(got, fmt.Sprint(p.Step, p.Rows)) },
 	}
 	if _, err := importer.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"load0", "judge0", "quarantine0", "deduplicate0", "core0", "number0", "titles0", "explain0", "write0"}
+	want := []string{
+		"load0", "check rows0", "quarantine0", "deduplicate0", "core0", "assign ids0", "titles0", "explain0", "write0",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
 	}
 }
 
-// TestFoldersAreNoFiles: a path that is a folder names nothing, and a pattern passes folders over.
-func TestFoldersAreNoFiles(t *testing.T) {
+// TestFoldersAreNotRead: a folder is not an input file, and a pattern skips folders.
+func TestFoldersAreNotRead(t *testing.T) {
 	dir := t.TempDir()
 	if err := os.Mkdir(filepath.Join(dir, "a.json"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := review.Import(t.Context(), options(filepath.Join(dir, "a.json")), 1, t.TempDir()); !errors.Is(err,
-		os.ErrNotExist) {
+	_, err := review.Import(t.Context(), options(filepath.Join(dir, "a.json")), 1, t.TempDir())
+	if !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a folder: %v, want %v", err, os.ErrNotExist)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "b.json"), []byte(jsonLines([]string{"a x 1", "a y 2", "a z 3"})),
-		0o600); err != nil {
+	rows := []byte(jsonLines([]string{"a x 1", "a y 2", "a z 3"}))
+	if err := os.WriteFile(filepath.Join(dir, "b.json"), rows, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, sum := importInto(t, options(filepath.Join(dir, "*.json"))); sum.Rows != 3 {
@@ -466,7 +478,8 @@ func TestFoldersAreNoFiles(t *testing.T) {
 	}
 }
 
-// TestSeparators: the mark that the header has most of, of equals the comma.
+// TestSeparators: the separator is the mark that is most frequent in the header, the comma in a
+// tie.
 func TestSeparators(t *testing.T) {
 	for name, text := range map[string]string{
 		"comma":     "user,item,time\na,x,1\n",

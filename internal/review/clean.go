@@ -7,17 +7,17 @@ import (
 	"unicode"
 )
 
-// cleaner takes the shop's markup out of a text.
+// cleaner removes the shop's markup from a text.
 type cleaner struct{ media *regexp.Regexp }
 
 func newCleaner() cleaner {
 	return cleaner{media: regexp.MustCompile(`\[\[(?:VIDEOID|ASIN):\s*[0-9A-Za-z]*([^\]]*)\]\]`)}
 }
 
-// maxTagLength bounds a tag; a "<" without a ">" so near is a sign of its own ("5 < 6", "<3").
+// maxTagLength is the most bytes of a tag; a "<" without a ">" within them is text ("5 < 6", "<3").
 const maxTagLength = 500
 
-// untag puts a newline in place of tags that end a line and a blank in place of the others.
+// untag replaces tags that end a line by a newline and the others by a space.
 func untag(s string) string {
 	var b strings.Builder
 	for {
@@ -34,7 +34,7 @@ func untag(s string) string {
 	}
 }
 
-// tag measures the tag that s starts with and says what stands in its place; a "<" that starts none
+// tag returns the length of the tag at the start of s and its replacement; a "<" that starts no tag
 // stays.
 func tag(s string) (end int, gap string) {
 	if strings.HasPrefix(s, "<!--") {
@@ -62,8 +62,8 @@ func tag(s string) (end int, gap string) {
 
 func isLetter(c byte) bool { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') }
 
-// text gives what a person reads: entities resolved (some dumps hold them twice), tags gone,
-// paragraphs as newlines, runs of blanks as one blank, no control characters.
+// text returns the plain text: entities decoded (some dumps encode them twice), tags removed,
+// paragraphs as newlines, runs of white space as one space, no control characters.
 func (c cleaner) text(raw string) string {
 	s := html.UnescapeString(html.UnescapeString(raw))
 	if strings.ContainsRune(s, '<') {
@@ -74,7 +74,7 @@ func (c cleaner) text(raw string) string {
 	}
 	var b strings.Builder
 	b.Grow(len(s))
-	gap := rune(0) // the blank to write before the next visible character
+	gap := rune(0) // white space to write before the next visible character
 	for _, r := range s {
 		if class := blank(r); class != 0 {
 			gap = max(gap, class)
@@ -89,8 +89,8 @@ func (c cleaner) text(raw string) string {
 	return b.String()
 }
 
-// title gives an item's title on one line; pages saved by mistake (2018's metadata holds their
-// scripts) give none.
+// title returns an item's title on one line, at most 200 characters; "" for the scripts of pages
+// that 2018's metadata has in place of titles.
 func (c cleaner) title(raw string) string {
 	const most = 200
 	if strings.Contains(raw, "getTime") || strings.Contains(raw, "var aPageStart") {
@@ -103,8 +103,8 @@ func (c cleaner) title(raw string) string {
 	return string(runes)
 }
 
-// blank says whether a character shows nothing: 2 for one that ends a line, 1 for another, 0 for
-// one that shows.
+// blank returns 2 for a character that ends a line, 1 for another invisible one, 0 for a visible
+// one.
 func blank(r rune) rune {
 	switch {
 	case r > ' ' && r < 0x7f:

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// readCSV reads a table with a header, between commas, tabs, semicolons or bars: whichever the
-// header has most of. A record may run over several lines; its number is that of its first.
+// readCSV reads a table with a header. The separator is the comma, tab, semicolon or bar, whichever
+// is most frequent in the header. A record that spans several lines has the number of its first.
 func readCSV(ctx context.Context, in *input, columns []column, out sink) error {
 	t, err := newTable(in, columns)
 	if err != nil {
@@ -33,22 +33,25 @@ func readCSV(ctx context.Context, in *input, columns []column, out sink) error {
 	}
 }
 
-// table is a CSV file under way.
+// table is the state of reading a CSV file.
 type table struct {
 	*csv.Reader
 	in      *input
 	bound   *boundedReader
 	columns []column
-	at      []int // location of each column in a record, -1 for none
+	at      []int // index of each column in a record, -1 for none
 	values  []value
-	last    *csv.ParseError // what was wrong with the record before, if anything
+	last    *csv.ParseError // of the previous record; nil if it was valid
 	line    int64           // of the last record
 }
 
 func newTable(in *input, columns []column) (*table, error) {
 	bound := &boundedReader{r: in}
-	t := &table{Reader: csv.NewReader(bound), in: in, bound: bound, columns: columns, values: make([]value, len(columns))}
-	first, err := in.Peek(1 << 16) // shorter files give what they have
+	t := &table{
+		Reader: csv.NewReader(bound), in: in, bound: bound,
+		columns: columns, values: make([]value, len(columns)),
+	}
+	first, err := in.Peek(1 << 16) // of a shorter file, all bytes and io.EOF
 	if err != nil && !errors.Is(err, io.EOF) {
 		return nil, in.corrupt(0, err)
 	}
@@ -70,8 +73,8 @@ func newTable(in *input, columns []column) (*table, error) {
 	return t, nil
 }
 
-// emit hands one record on, or what is wrong with it; an error that is not the record's own ends
-// the file.
+// emit passes one record, or the reason why it is invalid, to out. An error that is not the
+// record's own ends the file.
 func (t *table) emit(record []string, err error, out sink) error {
 	t.last = nil
 	if err != nil {
@@ -100,8 +103,8 @@ func (t *table) emit(record []string, err error, out sink) error {
 	return out.row(t.line, t.values)
 }
 
-// end refuses a file whose last quote was never closed and took whole lines with it: they would be
-// lost without a word.
+// end returns an error if the last quote was never closed and spans several lines, which would be
+// lost silently.
 func (t *table) end() error {
 	if t.last != nil && errors.Is(t.last.Err, csv.ErrQuote) && t.last.Line > t.last.StartLine {
 		return t.in.corrupt(t.line, errors.New("a quote opened here is never closed"))
@@ -109,7 +112,7 @@ func (t *table) end() error {
 	return nil
 }
 
-// separator is the mark that the header has most of; the comma wins ties.
+// separator returns the most frequent separator of the header, the comma in a tie.
 func separator(header []byte) rune {
 	best, count := ',', bytes.Count(header, []byte{','})
 	for _, mark := range "\t;|" {
@@ -120,15 +123,15 @@ func separator(header []byte) rune {
 	return best
 }
 
-// boundedReader refuses to read further than maxRecord past the last record: one unclosed quote
-// must not take the file into memory.
+// boundedReader fails once it has read more than maxRecord bytes past the last record, so that an
+// unclosed quote does not read the whole file into memory.
 type boundedReader struct {
 	r      io.Reader
 	served int64
 	mark   int64
 }
 
-// Read reads.
+// Read implements [io.Reader].
 func (b *boundedReader) Read(p []byte) (int, error) {
 	if b.served-b.mark > maxRecord {
 		return 0, fmt.Errorf("a record is longer than %d bytes: is a quote not closed?", maxRecord)

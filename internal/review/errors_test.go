@@ -19,7 +19,8 @@ import (
 )
 
 func TestBadRowsAreQuarantined(t *testing.T) {
-	long := `{"reviewerID": "a", "asin": "w", "unixReviewTime": 4, "reviewText": "` + strings.Repeat("große 💄 Tube. ", 200_000) + `"}`
+	long := `{"reviewerID": "a", "asin": "w", "unixReviewTime": 4, "reviewText": "` +
+		strings.Repeat("große 💄 Tube. ", 200_000) + `"}`
 	lines := []string{
 		jsonLines([]string{"a x 1"}), jsonLines([]string{"a y 2"}), jsonLines([]string{"a z 3"}), long + "\n", "\n",
 		`{"reviewerID": "a", "asin": "x", "unixRev` + "\n",
@@ -53,14 +54,16 @@ func TestBadRowsAreQuarantined(t *testing.T) {
 			t.Fatal(err)
 		}
 		if bad.Text == "" {
-			t.Errorf("%+v shows nothing", bad)
+			t.Errorf("%+v has no text", bad)
 		}
 		got = append(got, fmt.Sprintf("%s:%d: %s", bad.File, bad.Line, bad.Reason))
 	}
 	want := []string{
-		"odd.json:6: not JSON: unexpected end of JSON input", "odd.json:7: user is missing", "odd.json:8: user is missing",
-		`odd.json:9: "asin" is a list or an object`, "odd.json:10: time is missing", `odd.json:11: time "soon" is not a time`,
-		`odd.json:12: rating "five" is not a number`, "odd.json:13: row is not an object", "odd.json:14: row is not an object",
+		"odd.json:6: not JSON: unexpected end of JSON input",
+		"odd.json:7: user is missing", "odd.json:8: user is missing",
+		`odd.json:9: "asin" is a list or an object`, "odd.json:10: time is missing",
+		`odd.json:11: time "soon" is not a time`, `odd.json:12: rating "five" is not a number`,
+		"odd.json:13: row is not an object", "odd.json:14: row is not an object",
 		`odd.json:15: "reviewerID" is not UTF-8`, `odd.json:16: time "1e300" is not a time`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -81,7 +84,8 @@ func TestBadRowsAreQuarantined(t *testing.T) {
 }
 
 func TestBadRowsOfTables(t *testing.T) {
-	text := "user,item,time,text\na,x,1,good\na,y,2\na,\"z\"q,3,b\na,z,3,\"two\nlines, \"\"quoted\"\"\"\n,x,4,b\na,w,2020-02-30,b\na,v,2020-02-28,b\n"
+	text := "user,item,time,text\na,x,1,good\na,y,2\na,\"z\"q,3,b\na,z,3,\"two\nlines, \"\"quoted\"\"\"\n" +
+		",x,4,b\na,w,2020-02-30,b\na,v,2020-02-28,b\n"
 	opts := options(writeFile(t, "t.csv", text))
 	opts.MaxBad = 0.9
 	dir, sum := importInto(t, opts)
@@ -90,8 +94,8 @@ func TestBadRowsOfTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		`"line":3,"reason":"not CSV: wrong number of fields"`, `"line":4,"reason":"not CSV: extraneous`, `"line":7,"reason":"user is missing"`,
-		`"line":8,"reason":"time \"2020-02-30\" is not a time"`,
+		`"line":3,"reason":"not CSV: wrong number of fields"`, `"line":4,"reason":"not CSV: extraneous`,
+		`"line":7,"reason":"user is missing"`, `"line":8,"reason":"time \"2020-02-30\" is not a time"`,
 	} {
 		if !strings.Contains(string(data), want) {
 			t.Errorf("want %s in\n%s", want, data)
@@ -112,22 +116,28 @@ func TestUnusableFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	broken := writeFile(t, "broken.parquet", "PAR1 but nothing else")
+	table := func(header string) string { return writeFile(t, "t.csv", header+"\na,b,1\n") }
+	openQuote := writeFile(t, "q.csv", "user,item,time,text\na,b,1,\"x\na,b,1,x\na,b,1,x\n")
+	truncated := fmt.Sprintf("gzip stream is truncated (read %d of %d bytes, unpacked ", len(packed)/2, len(packed)/2)
 	for _, test := range []struct {
 		name, path string
 		columns    map[string]string
 		format     string
 		want       string
 	}{
-		{"truncated", short, nil, "auto", fmt.Sprintf("gzip stream is truncated (read %d of %d bytes, unpacked ", len(packed)/2, len(packed)/2)},
+		{"truncated", short, nil, "auto", truncated},
 		{"empty", writeFile(t, "empty.json", ""), nil, "auto", "empty.json:0: file is empty"},
 		{"empty once unpacked", writeFile(t, "e.json.gz", ""), nil, "auto", "file is empty once unpacked"},
 		{"blank", writeFile(t, "blank.json", "\n\n"), nil, "amazon-2014", "no rows"},
 		{"no such", filepath.Join(t.TempDir(), "no.json"), nil, "auto", "no such file"},
-		{"no column", writeFile(t, "t.csv", "who,item,time\na,b,1\n"), nil, "auto", "t.csv:1: data cannot be used: no column for user"},
-		{"wrong map", writeFile(t, "t.csv", "user,item,time\na,b,1\n"), map[string]string{"time": "when"}, "auto", "no column for time: looked for when among user, item, time"},
+		{"no column", table("who,item,time"), nil, "auto", "t.csv:1: data cannot be used: no column for user"},
+		{
+			"wrong map", table("user,item,time"), map[string]string{"time": "when"}, "auto",
+			"no column for time: looked for when among user, item, time",
+		},
 		{"parquet", broken, nil, "auto", "not a complete Parquet file"},
-		{"not parquet", writeFile(t, "t.csv", "user,item,time\na,b,1\n"), nil, "parquet", "is not what format says"},
-		{"open quote", writeFile(t, "q.csv", "user,item,time,text\na,b,1,\"x\na,b,1,x\na,b,1,x\n"), nil, "auto", "q.csv:2: a quote opened here is never closed"},
+		{"not parquet", table("user,item,time"), nil, "parquet", "format is parquet, but the file is csv"},
+		{"open quote", openQuote, nil, "auto", "q.csv:2: a quote opened here is never closed"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			opts := options(test.path)
@@ -149,22 +159,23 @@ func TestUnusableFiles(t *testing.T) {
 
 func TestInvalidSettings(t *testing.T) {
 	for want, change := range map[string]func(*spec.Reviews){
-		"user_core is 2":             func(o *spec.Reviews) { o.UserCore = 2 },
-		"item_core is 0":             func(o *spec.Reviews) { o.ItemCore = 0 },
-		`extractor "magic"`:          func(o *spec.Reviews) { o.Extractor = "magic" },
-		`"colour" is not a column`:   func(o *spec.Reviews) { o.Columns = map[string]string{"colour": "c"} },
-		`format "xml" is not one of`: func(o *spec.Reviews) { o.Format = "xml" },
-		"is after to":                func(o *spec.Reviews) { o.From, o.To = "2020-01-02", "2020-01-01" },
+		"user_core is 2, want at least 3": func(o *spec.Reviews) { o.UserCore = 2 },
+		"item_core is 0":                  func(o *spec.Reviews) { o.ItemCore = 0 },
+		`extractor "magic"`:               func(o *spec.Reviews) { o.Extractor = "magic" },
+		`columns: "color" is not one of`:  func(o *spec.Reviews) { o.Columns = map[string]string{"color": "c"} },
+		`format "xml" is not one of`:      func(o *spec.Reviews) { o.Format = "xml" },
+		"is after to":                     func(o *spec.Reviews) { o.From, o.To = "2020-01-02", "2020-01-01" },
 	} {
 		opts := options(beauty)
 		change(&opts)
-		if _, err := review.Import(context.Background(), opts, 1, t.TempDir()); err == nil || !strings.Contains(err.Error(), want) {
+		_, err := review.Import(context.Background(), opts, 1, t.TempDir())
+		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("want %q, got %v", want, err)
 		}
 	}
 }
 
-func TestCancelledImportLeavesNothing(t *testing.T) {
+func TestCanceledImportRemovesItsFiles(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	dir := t.TempDir()
 	importer := review.Importer{Options: options(beauty), Seed: 1, Dir: dir, Progress: func(p review.Progress) {

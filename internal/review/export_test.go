@@ -7,9 +7,7 @@ import (
 	"fmt"
 )
 
-// What the fuzz targets need of the inside.
-
-// Row is what a reader gave for one line.
+// Row is a reader's result for one line.
 type Row struct {
 	Line   int64
 	Values map[string]string
@@ -37,7 +35,7 @@ func (c *collector) bad(line int64, reason string, _ []byte) error {
 	return nil
 }
 
-// ReadFile reads a whole file of a format.
+// ReadFile reads all rows of a file of a format.
 func ReadFile(name, format string) (rows []Row, err error) {
 	columns, err := columnsFor(format, nil)
 	if err != nil {
@@ -71,7 +69,7 @@ func ParseJSON(line []byte) (map[string]string, string) {
 	return c.rows[0].Values, ""
 }
 
-// FromPython is the reader of Python's dicts.
+// FromPython converts a printed Python dict into JSON.
 func FromPython(text []byte) ([]byte, bool) { return fromPython(text) }
 
 // Title cleans a title.
@@ -80,7 +78,7 @@ func Title(raw string) string { return newCleaner().title(raw) }
 // Sentences cleans and splits a text.
 func Sentences(raw string) []string { return sentences(newCleaner().text(raw)) }
 
-// MethodNames are the extractors of the table.
+// MethodNames returns the extractors of the table.
 func MethodNames() []string {
 	var names []string
 	for _, m := range methods() {
@@ -89,7 +87,7 @@ func MethodNames() []string {
 	return names
 }
 
-// FormatNames are the formats of the table, and "auto".
+// FormatNames returns "auto" and the formats of the table.
 func FormatNames() []string {
 	names := []string{"auto"}
 	for _, l := range layouts() {
@@ -98,8 +96,8 @@ func FormatNames() []string {
 	return names
 }
 
-// Evidence lists the words of a text that could name a feature.
-func Evidence(text string) []string { return newScorer(nil).featureWords(text) }
+// FeatureWords returns the words of a text that could name a feature.
+func FeatureWords(text string) []string { return newScorer(nil).featureWords(text) }
 
 // Pages fetches the numbers 1 to last from a store in dir, page by page.
 func Pages(ctx context.Context, dir string, last, step int) (numbers []int, err error) {

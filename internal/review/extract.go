@@ -8,15 +8,15 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Extractor finds what in a review explains it: a sentence, and the word of it that names what it
-// is about. ok is false when the review holds nothing of use. An extractor is asked from several
-// threads at once.
+// Extractor finds the explanation of a review: a sentence, and the word of the sentence that names
+// the feature. ok is false if the review has no usable sentence. An extractor is safe for
+// concurrent use.
 type Extractor interface {
 	Extract(text, summary string) (explanation, feature string, ok bool)
 }
 
-// Lexicon is the words that this shop's reviews use as names of features, and in how many reviews
-// each does.
+// Lexicon maps the words that name features in this shop's reviews to the number of reviews in
+// which they do.
 type Lexicon map[string]int
 
 // extractorMethod is a row of the table of extractors.
@@ -25,8 +25,9 @@ type extractorMethod struct {
 	make func(Lexicon) Extractor
 }
 
-// methods is the table of extractors; spec.Extractors has their names. RDRec's own data came from
-// the Sentires tool, which parses with a grammar; "sentence" stands in for it with counts alone.
+// methods is the table of extractors; spec.Extractors has their names. RDRec's data came from the
+// Sentires tool, which parses sentences with a grammar; "sentence" replaces it and only counts
+// words.
 func methods() []extractorMethod {
 	return []extractorMethod{
 		{"sentence", func(l Lexicon) Extractor { return sentenceExtractor{newScorer(l)} }},
@@ -43,7 +44,7 @@ func findExtractor(name string) (func(Lexicon) Extractor, error) {
 	return nil, fmt.Errorf("extractor %q is not one of %s", name, strings.Join(spec.Extractors(), ", "))
 }
 
-// NewExtractor gives the extractor of a name, for the features of a lexicon.
+// NewExtractor returns the named extractor for the features of a lexicon.
 func NewExtractor(name string, lexicon Lexicon) (Extractor, error) {
 	create, err := findExtractor(name)
 	if err != nil {
@@ -61,7 +62,7 @@ var stopWords string
 //go:embed words/common.txt
 var commonWords string
 
-// wordSet reads a list of words.
+// wordSet parses a list of words.
 func wordSet(list string) map[string]bool {
 	set := map[string]bool{}
 	for line := range strings.Lines(list) {
@@ -75,7 +76,7 @@ func wordSet(list string) map[string]bool {
 	return set
 }
 
-// scorer weighs sentences.
+// scorer scores sentences.
 type scorer struct {
 	cleaner
 	lexicon              Lexicon
@@ -86,14 +87,14 @@ func newScorer(lexicon Lexicon) scorer {
 	return scorer{newCleaner(), lexicon, wordSet(opinionWords), wordSet(stopWords), wordSet(commonWords)}
 }
 
-// sentenceExtractor takes the review's best sentence: one that names a feature and judges it.
-// Scores: 4 for a feature, 1 for a second, 1 less where the only ones are of last resort (price,
-// box); 3 for an opinion word, 1 for a second; 1 for 5 to 16 words; 2 less for a question. Of
-// equals the first wins. The feature is the lexicon's word nearest to an opinion word; of equals
-// one that is not of last resort, then the more frequent, then the first.
+// sentenceExtractor returns the review's best sentence: one that names a feature and has an opinion
+// about it. Scores: 4 for a feature, 1 for a second, minus 1 if all features are common words
+// (price, box); 3 for an opinion word, 1 for a second; 1 for 5 to 16 words; minus 2 for a question.
+// The first of equals wins. The feature is the word of the lexicon nearest to an opinion word; of
+// equals, one that is not a common word, then the more frequent, then the first.
 type sentenceExtractor struct{ scorer }
 
-// Extract picks the sentence.
+// Extract returns the sentence with the highest score.
 func (x sentenceExtractor) Extract(text, _ string) (explanation, feature string, ok bool) {
 	best := 0
 	for _, s := range sentences(x.text(text)) {
@@ -115,11 +116,11 @@ func (x sentenceExtractor) Extract(text, _ string) (explanation, feature string,
 	return explanation, feature, best > 0
 }
 
-// summaryExtractor takes the review's own headline, unless it is only its stars ("Five Stars"); the
-// feature may be missing.
+// summaryExtractor returns the review's headline, unless it only states the stars ("Five Stars");
+// the feature may be missing.
 type summaryExtractor struct{ scorer }
 
-// Extract takes the headline.
+// Extract returns the headline.
 func (x summaryExtractor) Extract(_, summary string) (explanation, feature string, ok bool) {
 	list := sentences(strings.ReplaceAll(x.text(summary), "\n", " "))
 	if len(list) == 0 {
@@ -144,7 +145,7 @@ type scoredSentence struct {
 	feature string
 }
 
-// score scores a sentence by its words.
+// score returns the score and feature of a sentence.
 func (s scorer) score(words []string) scoredSentence {
 	var opinions, features []int
 	major, several := false, 0
@@ -173,7 +174,7 @@ func (s scorer) score(words []string) scoredSentence {
 	return scoredSentence{score, s.nearestFeature(words, features, opinions)}
 }
 
-// nearestFeature is the feature that an opinion stands closest to.
+// nearestFeature returns the feature nearest to an opinion word.
 func (s scorer) nearestFeature(words []string, features, opinions []int) string {
 	best, rank := "", [3]int{}
 	for _, at := range features {
@@ -202,9 +203,10 @@ func less(a, b [3]int) bool {
 	return false
 }
 
-// featureWords lists the words of a text that could name a feature, each once, and with a "+"
-// before it once more where it stands as a noun does: behind an article, a possessive or an opinion
-// ("the smell", "my skin", "great smell"), with no content word behind it.
+// featureWords returns the words of a text that could name a feature, each once. A word that is
+// used like a noun at least once is returned a second time, with the prefix "+": after an article,
+// a possessive or an opinion word ("the smell", "my skin", "great smell") and before no content
+// word.
 func (s scorer) featureWords(text string) []string {
 	var list []string
 	seen := map[string]bool{}
@@ -231,7 +233,7 @@ func (s scorer) featureWords(text string) []string {
 	return list
 }
 
-// candidate says whether a word may name a feature at all.
+// candidate reports whether a word may name a feature at all.
 func (s scorer) candidate(w string) bool {
 	if len(w) < 3 || len(w) > 30 || s.stop[w] || s.opinion[w] || strings.HasSuffix(w, "ly") {
 		return false
@@ -241,7 +243,8 @@ func (s scorer) candidate(w string) bool {
 
 func determiner(w string) bool {
 	switch w {
-	case "the", "a", "an", "this", "that", "these", "those", "my", "your", "his", "her", "our", "their", "its", "no", "any", "very":
+	case "the", "a", "an", "this", "that", "these", "those",
+		"my", "your", "his", "her", "our", "their", "its", "no", "any", "very":
 		return true
 	default:
 		return false

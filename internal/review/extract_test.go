@@ -27,7 +27,10 @@ func TestSentences(t *testing.T) {
 	}{
 		{"", nil},
 		{"One.Two! three? Four", []string{"One", "Two", "three", "Four"}},
-		{"It costs 4.50 at example.com, 7.0 oz. of it... really", []string{"It costs 4.50 at example.com, 7.0 oz. of it", "really"}},
+		{
+			"It costs 4.50 at example.com, 7.0 oz. of it... really",
+			[]string{"It costs 4.50 at example.com, 7.0 oz. of it", "really"},
+		},
 		{"Line one<br />line &amp;amp; two<b>bold</b>\r\n- point", []string{"Line one", "line & two bold", "point"}},
 		{"I &lt;3 it 5 < 6 &quot;yes&quot;", []string{"I <3 it 5 < 6 \"yes\""}},
 		{"[[VIDEOID:abc123]] Works. [[ASIN:B000 Nice Soap]] too", []string{"Works", "Nice Soap too"}},
@@ -61,11 +64,26 @@ func TestExtract(t *testing.T) {
 		explanation, feature  string
 		ok                    bool
 	}{
-		{method: "sentence", text: "I bought it in May. The scent is lovely. My hair is long.", explanation: "The scent is lovely", feature: "scent", ok: true},
-		{method: "sentence", text: "Great price. My hair feels soft and clean now.", explanation: "My hair feels soft and clean now", feature: "hair", ok: true},
-		{method: "sentence", text: "The lid is great for my hair", explanation: "The lid is great for my hair", feature: "lid", ok: true},
-		{method: "sentence", text: "Is the scent nice? The scent is nice to have.", explanation: "The scent is nice to have", feature: "scent", ok: true},
-		{method: "sentence", text: "The price and the scent, both perfect!", explanation: "The price and the scent, both perfect", feature: "scent", ok: true},
+		{
+			method: "sentence", text: "I bought it in May. The scent is lovely. My hair is long.",
+			explanation: "The scent is lovely", feature: "scent", ok: true,
+		},
+		{
+			method: "sentence", text: "Great price. My hair feels soft and clean now.",
+			explanation: "My hair feels soft and clean now", feature: "hair", ok: true,
+		},
+		{
+			method: "sentence", text: "The lid is great for my hair",
+			explanation: "The lid is great for my hair", feature: "lid", ok: true,
+		},
+		{
+			method: "sentence", text: "Is the scent nice? The scent is nice to have.",
+			explanation: "The scent is nice to have", feature: "scent", ok: true,
+		},
+		{
+			method: "sentence", text: "The price and the scent, both perfect!",
+			explanation: "The price and the scent, both perfect", feature: "scent", ok: true,
+		},
 		{method: "sentence", text: "Good scent. " + strings.Repeat("hair ", 31), ok: false},
 		{method: "sentence", text: "Love it. As advertised and quick to arrive.", ok: false},
 		{method: "sentence", text: "", summary: "The scent is lovely", ok: false},
@@ -106,7 +124,8 @@ func TestFromPython(t *testing.T) {
 }
 
 func TestParseJSONKeepsMatchingTypes(t *testing.T) {
-	got, reason := review.ParseJSON([]byte(`{"overall": 5.0, "reviewTime": "09 1, 2016", "asin": 123, "reviewerID": "a", "unixReviewTime": 7, "reviewText": ["x"], "summary": null}`))
+	got, reason := review.ParseJSON([]byte(`{"overall": 5.0, "reviewTime": "09 1, 2016", "asin": 123, ` +
+		`"reviewerID": "a", "unixReviewTime": 7, "reviewText": ["x"], "summary": null}`))
 	want := map[string]string{"user": "a", "item": "123", "time": "7", "rating": "5.0"}
 	if diff := cmp.Diff(want, got); diff != "" || reason != "" {
 		t.Errorf("%s %s", diff, reason)

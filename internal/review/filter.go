@@ -6,9 +6,9 @@ import (
 	"time"
 )
 
-// timeSQL reads "time": Unix seconds, milliseconds, microseconds or nanoseconds (told apart by
-// size: seconds reach 1e11 in the year 5138, milliseconds did in 1973), a date or a timestamp in
-// ISO's form (UTC where it names no zone), or "09 1, 2016" as in the dumps.
+// timeSQL parses "time": Unix seconds, milliseconds, microseconds or nanoseconds (distinguished by
+// size: seconds reach 1e11 in the year 5138, milliseconds did in 1973), an ISO 8601 date or
+// timestamp (UTC where it names no zone), or "09 1, 2016" as in the dumps.
 const timeSQL = `
 	CASE
 		WHEN abs(whole) >= 100000000000000000 THEN whole // 1000000000
@@ -19,7 +19,8 @@ const timeSQL = `
 		ELSE try_cast(floor(epoch(coalesce(try_cast("time" AS TIMESTAMP), try_strptime("time", '%%m %%d, %%Y')))) AS BIGINT)
 	END`
 
-// checkRowsSQL is every row of the source with what is needed to keep or drop it.
+// checkRowsSQL creates a table of the source's rows with the columns that decide whether to keep
+// each.
 const checkRowsSQL = `
 	CREATE TABLE checked AS
 	WITH trimmed AS (
@@ -47,7 +48,8 @@ const checkRowsSQL = `
 		END AS snippet
 	FROM timed`
 
-// checkRows sets rows apart that lack a user, an item or a time, and filters by day and rating.
+// checkRows moves rows without a user, an item or a time to table bad, and filters by day and
+// rating.
 func (r *run) checkRows(ctx context.Context) error {
 	from, until, err := r.window()
 	if err != nil {
@@ -56,12 +58,13 @@ func (r *run) checkRows(ctx context.Context) error {
 	if err := r.db.exec(ctx, fmt.Sprintf(checkRowsSQL, from, until, r.Options.MinRating)); err != nil {
 		return err
 	}
-	if err := r.db.exec(ctx, `INSERT INTO bad SELECT row, reason, snippet FROM checked WHERE reason IS NOT NULL`); err != nil {
+	moveBad := `INSERT INTO bad SELECT row, reason, snippet FROM checked WHERE reason IS NOT NULL`
+	if err := r.db.exec(ctx, moveBad); err != nil {
 		return err
 	}
 	var good int
-	if err := r.db.count(ctx, `SELECT count(*) FILTER (reason IS NULL), count(*) FILTER (reason IS NULL AND NOT keep) FROM checked`,
-		&good, &r.sum.Filtered); err != nil {
+	countGood := `SELECT count(*) FILTER (reason IS NULL), count(*) FILTER (reason IS NULL AND NOT keep) FROM checked`
+	if err := r.db.count(ctx, countGood, &good, &r.sum.Filtered); err != nil {
 		return err
 	}
 	if err := r.db.count(ctx, `SELECT count(*) FROM bad`, &r.sum.Bad); err != nil {
@@ -71,7 +74,8 @@ func (r *run) checkRows(ctx context.Context) error {
 	return nil
 }
 
-// window is the seconds between which a review counts: both days are inside.
+// window returns the time range of the reviews to keep, in Unix seconds: from the first second of
+// From until before the day after To.
 func (r *run) window() (from, until int64, err error) {
 	from, until = -1<<40, 1<<40
 	if day := r.Options.From; day != "" {
@@ -94,10 +98,10 @@ func (r *run) window() (from, until int64, err error) {
 	return from, until, nil
 }
 
-// deduplicate keeps a user's earliest review of an item, of equal times the one that stands first:
-// it says when the user met the item, and a later one would move the item behind others that came
-// after it. From here on users and items are numbers of DuckDB's own, and a row's place in time is
-// one number: the second, then the row.
+// deduplicate keeps a user's earliest review of an item, the first in the file of equal times. The
+// earliest review is when the user first interacted with the item; a later one would move the item
+// behind others that followed it. From here on, DuckDB's row numbers identify users and items, and
+// the key of an event, by which events are sorted, combines the second and the row.
 func (r *run) deduplicate(ctx context.Context) error {
 	for _, step := range []string{
 		`CREATE TABLE user0 AS SELECT "user" AS id, CAST(row_number() OVER () AS INTEGER) AS u
@@ -119,14 +123,15 @@ func (r *run) deduplicate(ctx context.Context) error {
 	return nil
 }
 
-// core drops users and items with too few interactions until all that are left have enough.
+// core drops users and items with too few interactions until all others have enough (the k-core).
 func (r *run) core(ctx context.Context) error {
 	users := fmt.Sprintf(`SELECT u FROM event GROUP BY u HAVING count(*) < %d`, r.Options.UserCore)
 	items := fmt.Sprintf(`SELECT i FROM event GROUP BY i HAVING count(*) < %d`, r.Options.ItemCore)
 	before := r.sum.Interactions
 	for {
 		var sparse int
-		if err := r.db.count(ctx, `SELECT (SELECT count(*) FROM (`+users+`)) + (SELECT count(*) FROM (`+items+`))`, &sparse); err != nil {
+		query := `SELECT (SELECT count(*) FROM (` + users + `)) + (SELECT count(*) FROM (` + items + `))`
+		if err := r.db.count(ctx, query, &sparse); err != nil {
 			return err
 		}
 		if sparse == 0 {
@@ -149,8 +154,10 @@ func (r *run) core(ctx context.Context) error {
 	}
 	r.sum.Sparse = before - r.sum.Interactions
 	if r.sum.Interactions == 0 {
-		return fmt.Errorf("%w: none of %d rows is left (%d bad, %d filtered, %d duplicates, %d below user_core %d or item_core %d)",
-			ErrData, r.sum.Rows, r.sum.Bad, r.sum.Filtered, r.sum.Duplicates, r.sum.Sparse, r.Options.UserCore, r.Options.ItemCore)
+		return fmt.Errorf("%w: none of %d rows is left "+
+			"(%d bad, %d filtered, %d duplicates, %d below user_core %d or item_core %d)",
+			ErrData, r.sum.Rows, r.sum.Bad, r.sum.Filtered, r.sum.Duplicates,
+			r.sum.Sparse, r.Options.UserCore, r.Options.ItemCore)
 	}
 	return nil
 }

@@ -12,11 +12,12 @@ import (
 	"rdrec/internal/review"
 )
 
-// FuzzJSON compares a line's values with what the standard library reads.
+// FuzzJSON compares a line's values with those that the standard library reads.
 func FuzzJSON(f *testing.F) {
 	for _, seed := range []string{
 		`{"reviewerID": "a", "asin": "x", "unixReviewTime": 1, "overall": 5.0, "reviewText": "\ud83d\udc84 \u00e9\n"}`,
-		`{"reviewerID": "a", "reviewerID": null}`, `{'asin': u'x'}`, `[]`, `{"asin": "\ud800"}`, `{"asin": `, "{\"asin\": \"\xff\"}",
+		`{"reviewerID": "a", "reviewerID": null}`, `{'asin': u'x'}`, `[]`,
+		`{"asin": "\ud800"}`, `{"asin": `, "{\"asin\": \"\xff\"}",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -30,20 +31,24 @@ func FuzzJSON(f *testing.F) {
 		if err := json.Unmarshal(line, &want); err != nil || reason != "" {
 			return
 		}
-		keys := map[string]string{"user": "reviewerID", "item": "asin", "rating": "overall", "text": "reviewText", "summary": "summary"}
+		keys := map[string]string{
+			"user": "reviewerID", "item": "asin", "rating": "overall", "text": "reviewText", "summary": "summary",
+		}
 		for ours, theirs := range keys {
 			text, ok := want[theirs].(string)
-			if ok && strings.Count(string(line), theirs) == 1 && !strings.Contains(string(line), `\u`) && got[ours] != text {
+			decodable := strings.Count(string(line), theirs) == 1 && !strings.Contains(string(line), `\u`)
+			if ok && decodable && got[ours] != text {
 				t.Errorf("%s of %s is %q, want %q", ours, line, got[ours], text)
 			}
 		}
 	})
 }
 
-// FuzzPython checks that what is given as JSON is so where the input was JSON-like enough, and that
-// nothing panics.
+// FuzzPython checks that the result is valid UTF-8 if the input is, and that no input panics.
 func FuzzPython(f *testing.F) {
-	for _, seed := range []string{`{'a': u'\x41"', "b": None}`, `{'a`, `{'\U0001f484': [1, -.5, True]}`, "{'\\", "u''"} {
+	for _, seed := range []string{
+		`{'a': u'\x41"', "b": None}`, `{'a`, `{'\U0001f484': [1, -.5, True]}`, "{'\\", "u''",
+	} {
 		f.Add([]byte(seed))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
@@ -54,10 +59,11 @@ func FuzzPython(f *testing.F) {
 	})
 }
 
-// FuzzFiles reads whatever as a file of each kind: no panic, and lines' numbers rise.
+// FuzzFiles reads any bytes as a file of each format: no panic, and line numbers increase.
 func FuzzFiles(f *testing.F) {
 	for _, seed := range []string{
-		"user,item,time\na,b,1\n\"x\ny\",b,2\n", "user\titem\ttime\na\tb", "{\"asin\": 1}\n\n{", "\xef\xbb\xbfuser;item;time\n\"", "\x1f\x8b", "PAR1",
+		"user,item,time\na,b,1\n\"x\ny\",b,2\n", "user\titem\ttime\na\tb", "{\"asin\": 1}\n\n{",
+		"\xef\xbb\xbfuser;item;time\n\"", "\x1f\x8b", "PAR1",
 	} {
 		f.Add([]byte(seed))
 	}
@@ -80,7 +86,7 @@ func FuzzFiles(f *testing.F) {
 	})
 }
 
-// FuzzExtract checks that an explanation is whole, short, and holds its feature.
+// FuzzExtract checks that an explanation is one line, short, and contains its feature.
 func FuzzExtract(f *testing.F) {
 	f.Add("The scent is lovely.<br/>My hair &amp; skin?", "Great scent")
 	f.Add("[[VIDEOID:1]]\xff scent\u2028 nice…", "&#x1F484; scent good")
@@ -99,11 +105,12 @@ func FuzzExtract(f *testing.F) {
 			if !ok {
 				continue
 			}
-			if explanation == "" || len(explanation) > 240 || strings.ContainsAny(explanation, "\n\t") || strings.Contains(feature, "\t") {
+			if explanation == "" || len(explanation) > 240 ||
+				strings.ContainsAny(explanation, "\n\t") || strings.Contains(feature, "\t") {
 				t.Errorf("%q, %q gives %q, %q", text, summary, explanation, feature)
 			}
 			if !strings.Contains(strings.ToLower(explanation), feature) {
-				t.Errorf("%q does not hold %q", explanation, feature)
+				t.Errorf("%q does not contain %q", explanation, feature)
 			}
 		}
 		if title := review.Title(text); strings.Contains(title, "\n") {

@@ -7,13 +7,13 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Orders in which numbers are given: of users, and of items.
+// idOrders returns, for each way to assign ids, the queries that order users and items.
 //
-// "random" sorts by a digest of the seed and the shop's id, which knows nothing of what anyone
-// bought; package numbering has the same for items, and makes the other numberings from it.
-// "appearance" is the reference's: users in the order of the file, items in the order in which
-// walking over all users' sequences meets them, test items included; neighbours in a sequence get
-// neighbouring numbers, which leaks (docs/deviations.md).
+// "random" sorts by a digest of the seed and the shop's id, which does not depend on interactions;
+// package indexing has the same order of items and derives the other indexings from it.
+// "appearance" is the reference's: users in the order of the file, items by first appearance in all
+// users' sequences, test items included. Consecutive items of a sequence get consecutive ids, which
+// leaks (docs/deviations.md 18).
 func idOrders(seed int64) map[string][2]string {
 	return map[string][2]string{
 		spec.Random: {
@@ -31,7 +31,7 @@ func idOrders(seed int64) map[string][2]string {
 	}
 }
 
-// assignIDs orders each user's items in time and gives users and items their numbers.
+// assignIDs sorts each user's items by time and assigns ids to users and items.
 func (r *run) assignIDs(ctx context.Context) error {
 	name := spec.Random
 	if r.Appearance {

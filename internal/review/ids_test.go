@@ -13,13 +13,14 @@ import (
 
 func TestAppearanceMatchesTheReference(t *testing.T) {
 	dir := t.TempDir()
-	if _, err := (review.Importer{Options: options(beauty), Appearance: true, Seed: 1, Dir: dir}).Run(context.Background()); err != nil {
+	importer := review.Importer{Options: options(beauty), Appearance: true, Seed: 1, Dir: dir}
+	if _, err := importer.Run(context.Background()); err != nil {
 		t.Fatal(err)
 	}
 	highest := 0
 	for i, u := range read(t, dir).Users {
 		if u.ID != i+1 {
-			t.Fatalf("user %d stands at %d", u.ID, i+1)
+			t.Fatalf("user id %d at index %d", u.ID, i)
 		}
 		for _, item := range u.Items {
 			if item > highest+1 {
@@ -30,8 +31,8 @@ func TestAppearanceMatchesTheReference(t *testing.T) {
 	}
 }
 
-// TestRandomMatchesPackageIndexing: DuckDB's order at random is the one from which package
-// numbering starts.
+// TestRandomMatchesPackageIndexing: DuckDB's random order is the one from which package indexing
+// starts.
 func TestRandomMatchesPackageIndexing(t *testing.T) {
 	dir, _ := importInto(t, options(beauty))
 	want := read(t, dir)
@@ -40,6 +41,6 @@ func TestRandomMatchesPackageIndexing(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("numbered again (-import +numbering):\n%s", diff)
+		t.Errorf("indexed again (-import +indexing):\n%s", diff)
 	}
 }

@@ -27,7 +27,7 @@ import (
 
 const beauty = "../../testdata/reviews/All_Beauty_5.json.gz"
 
-// options are the demo's: everyone who can be examined.
+// options returns the demo's settings, which keep every user that can be evaluated.
 func options(path string) spec.Reviews {
 	opts := spec.DefaultReviews()
 	opts.Path, opts.UserCore, opts.ItemCore = path, 3, 1
@@ -70,7 +70,7 @@ func digests(t *testing.T, dir string) map[string]string {
 	return sums
 }
 
-// writeFile writes a file of a test; a name that ends in .gz is packed.
+// writeFile writes a file into a new folder; a file whose name ends in .gz is compressed.
 func writeFile(t *testing.T, name, text string) string {
 	t.Helper()
 	name = filepath.Join(t.TempDir(), name)
@@ -96,7 +96,8 @@ func TestImportAllBeauty(t *testing.T) {
 	dir, got := importInto(t, options(beauty))
 	want := review.Summary{
 		Rows: 5269, Duplicates: 1177, Sparse: 20, Rounds: 1, Users: 976, Items: 83, Interactions: 4072, Tied: 2836,
-		Explanations: got.Explanations, Train: got.Train, Val: got.Val, Test: got.Test, Repeated: got.Repeated, Features: got.Features,
+		Explanations: got.Explanations, Train: got.Train, Val: got.Val, Test: got.Test,
+		Repeated: got.Repeated, Features: got.Features,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
@@ -120,8 +121,8 @@ func TestImportAllBeauty(t *testing.T) {
 	}
 }
 
-// The shared notes' figures for this file: 976 users, popularity HR@1 .35 and HR@10 .80, last-item
-// Markov HR@1 .77.
+// TestAllBeautyStatistics compares with independent counts of this file: 976 users, popularity HR@1
+// .35 and HR@10 .80, last-item Markov HR@1 .77.
 func TestAllBeautyStatistics(t *testing.T) {
 	dir, _ := importInto(t, options(beauty))
 	d := read(t, dir)
@@ -154,24 +155,29 @@ func TestAllBeautyStatistics(t *testing.T) {
 		}
 	}
 	share := func(n int) float64 { return float64(n) / float64(len(d.Users)) }
-	for _, figure := range []struct {
+	for _, c := range []struct {
 		name      string
 		got, want float64
-	}{{"popularity HR@1", share(top1), .35}, {"popularity HR@10", share(top10), .80}, {"Markov HR@1", share(markov), .77}} {
-		if math.Abs(figure.got-figure.want) > .015 { // items of equal counts stand in the order of their random numbers
-			t.Errorf("%s is %.3f, want %.2f", figure.name, figure.got, figure.want)
+	}{
+		{"popularity HR@1", share(top1), .35},
+		{"popularity HR@10", share(top10), .80},
+		{"Markov HR@1", share(markov), .77},
+	} {
+		if math.Abs(c.got-c.want) > .015 { // items of equal counts are in the order of their random ids
+			t.Errorf("%s is %.3f, want %.2f", c.name, c.got, c.want)
 		}
 	}
 }
 
-// topItems lists what was counted most, without what was seen.
+// topItems returns the items by count, highest first, without the seen ones.
 func topItems(counts map[int]int, seen []int) []int {
-	items := slices.DeleteFunc(slices.Sorted(maps.Keys(counts)), func(item int) bool { return slices.Contains(seen, item) })
+	isSeen := func(item int) bool { return slices.Contains(seen, item) }
+	items := slices.DeleteFunc(slices.Sorted(maps.Keys(counts)), isSeen)
 	slices.SortStableFunc(items, func(a, b int) int { return counts[b] - counts[a] })
 	return items
 }
 
-func TestSplitsHoldOutTheLastTwo(t *testing.T) {
+func TestLastTwoItemsAreHeldOut(t *testing.T) {
 	dir, _ := importInto(t, options(beauty))
 	d := read(t, dir)
 	users := map[int]dataset.User{}
@@ -185,12 +191,12 @@ func TestSplitsHoldOutTheLastTwo(t *testing.T) {
 	}
 	for _, e := range d.Explanations.Val {
 		if users[e.User].ValidationItem() != e.Item {
-			t.Fatalf("validation explanation %+v is not of the last item but one of %v", e, users[e.User])
+			t.Fatalf("validation explanation %+v is not of the last but one item of %v", e, users[e.User])
 		}
 	}
 	for _, e := range d.Explanations.Train {
 		if !slices.Contains(users[e.User].TrainItems(), e.Item) {
-			t.Fatalf("training explanation %+v is not of %v", e, users[e.User].TrainItems())
+			t.Fatalf("training explanation %+v is not of one of the items %v", e, users[e.User].TrainItems())
 		}
 		if !strings.Contains(strings.ToLower(e.Explanation), e.Feature) || strings.ContainsAny(e.Explanation, "\n\t<") {
 			t.Fatalf("odd explanation %+v", e)
@@ -215,26 +221,31 @@ func TestImportIsReproducibleInEveryFormat(t *testing.T) {
 		}
 	})
 	dir := t.TempDir()
+	const odd = `asin AS sku, reviewerID AS who, to_timestamp(unixReviewTime)::TIMESTAMP AS at,
+		overall AS stars, reviewText AS body, summary AS head`
 	for name, columns := range map[string]string{
-		"dump.csv":     `reviewerID, asin, unixReviewTime, overall, reviewText, summary`,
-		"ours.csv.gz":  `overall AS rating, summary, reviewText AS "text", unixReviewTime AS "time", asin AS item, reviewerID AS "user"`,
-		"odd.tsv":      `asin AS sku, reviewerID AS who, to_timestamp(unixReviewTime)::TIMESTAMP AS at, overall AS stars, reviewText AS body, summary AS head`,
-		"ours.parquet": `reviewerID AS "user", asin AS item, unixReviewTime * 1000 AS "time", overall AS rating, reviewText AS "text", summary`,
-		"odd.parquet":  `asin AS sku, reviewerID AS who, to_timestamp(unixReviewTime)::TIMESTAMP AS at, overall AS stars, reviewText AS body, summary AS head`,
+		"dump.csv": `reviewerID, asin, unixReviewTime, overall, reviewText, summary`,
+		"ours.csv.gz": `overall AS rating, summary, reviewText AS "text", unixReviewTime AS "time",
+			asin AS item, reviewerID AS "user"`,
+		"odd.tsv": odd,
+		"ours.parquet": `reviewerID AS "user", asin AS item, unixReviewTime * 1000 AS "time",
+			overall AS rating, reviewText AS "text", summary`,
+		"odd.parquet": odd,
 	} {
 		t.Run(name, func(t *testing.T) {
 			file := filepath.Join(dir, name)
-			how := "FORMAT csv, HEADER"
+			format := "FORMAT csv, HEADER"
 			switch {
 			case strings.Contains(name, "parquet"):
-				how = "FORMAT parquet"
+				format = "FORMAT parquet"
 			case strings.Contains(name, "tsv"):
-				how = "FORMAT csv, HEADER, DELIMITER '\t'"
+				format = "FORMAT csv, HEADER, DELIMITER '\t'"
 			case strings.Contains(name, "gz"):
-				how = "FORMAT csv, HEADER, COMPRESSION gzip"
+				format = "FORMAT csv, HEADER, COMPRESSION gzip"
 			}
-			if _, err := db.Exec(fmt.Sprintf(`COPY (SELECT %s FROM read_json('%s', format = 'newline_delimited', ignore_errors = false))
-				TO '%s' (%s)`, columns, beauty, file, how)); err != nil {
+			source := fmt.Sprintf("read_json('%s', format = 'newline_delimited', ignore_errors = false)", beauty)
+			export := fmt.Sprintf("COPY (SELECT %s FROM %s) TO '%s' (%s)", columns, source, file, format)
+			if _, err := db.Exec(export); err != nil {
 				t.Fatal(err)
 			}
 			opts := options(file)
@@ -269,11 +280,11 @@ func TestSeedChangesOnlyIDs(t *testing.T) {
 		t.Error(diff)
 	}
 	if cmp.Equal(a.ItemIDs, b.ItemIDs) || cmp.Equal(a.UserIDs, b.UserIDs) {
-		t.Error("the seed changes no number")
+		t.Error("the seed changes no ids")
 	}
 }
 
-// shopSequences is the sequences in the shop's ids.
+// shopSequences returns the sequences in the shop's ids.
 func shopSequences(d *dataset.Dataset) map[string][]string {
 	all := map[string][]string{}
 	for _, u := range d.Users {
@@ -293,12 +304,12 @@ func TestSummaryExtractor(t *testing.T) {
 	}
 	for _, e := range read(t, dir).Explanations.Train {
 		if strings.EqualFold(e.Explanation, "five stars") {
-			t.Fatal("stars explain nothing")
+			t.Fatal("a headline that only states the stars is an explanation")
 		}
 	}
 }
 
-// events are made-up interactions, a row "user item second" each.
+// jsonLines returns interactions in the format of the 2018 dump; an event is "user item second".
 func jsonLines(events []string) string {
 	var b strings.Builder
 	for _, event := range events {
@@ -309,7 +320,8 @@ func jsonLines(events []string) string {
 }
 
 func TestCoreReachesAFixedPoint(t *testing.T) {
-	// A chain in which each round's cut makes the next: the last user and item fall first.
+	// A chain in which each round drops the last user and item, which puts the next ones below the
+	// core.
 	var events []string
 	for u := range 40 {
 		for i := range 4 {
@@ -328,13 +340,14 @@ func TestCoreReachesAFixedPoint(t *testing.T) {
 		t.Errorf("%+v", sum)
 	}
 	for user, items := range shopSequences(read(t, dir)) {
-		if !strings.HasPrefix(user, "good") || !cmp.Equal(items, []string{"best0", "best1", "best2", "best3", "best4"}) {
+		want := []string{"best0", "best1", "best2", "best3", "best4"}
+		if !strings.HasPrefix(user, "good") || !cmp.Equal(items, want) {
 			t.Errorf("%s has %v", user, items)
 		}
 	}
 	opts.UserCore = 6
 	_, err := review.Import(context.Background(), opts, 1, t.TempDir())
-	if !errors.Is(err, review.ErrData) || !strings.Contains(err.Error(), "none is left") {
+	if !errors.Is(err, review.ErrData) || !strings.Contains(err.Error(), "none of 185 rows is left") {
 		t.Errorf("got %v", err)
 	}
 }
@@ -353,7 +366,8 @@ func TestOrderDuplicatesAndFilters(t *testing.T) {
 	}
 	opts.From, opts.To = "1970-01-02", "1970-01-02"
 	dir, sum = importInto(t, opts)
-	if diff := cmp.Diff(map[string][]string{"b": {"z", "y", "x"}}, shopSequences(read(t, dir))); diff != "" || sum.Filtered != 8 {
+	want = map[string][]string{"b": {"z", "y", "x"}}
+	if diff := cmp.Diff(want, shopSequences(read(t, dir))); diff != "" || sum.Filtered != 8 {
 		t.Errorf("%s\n%+v", diff, sum)
 	}
 	opts.From, opts.To, opts.MinRating = "", "", 4.5
@@ -363,7 +377,8 @@ func TestOrderDuplicatesAndFilters(t *testing.T) {
 }
 
 func TestOlderAndNewerDumps(t *testing.T) {
-	old := "{'reviewerID': 'a', 'asin': 'x', 'unixReviewTime': 1, 'overall': 5.0, 'reviewText': u'It\\'s a \\xe9clair \"quoted\"', 'helpful': [1, None]}\n" +
+	old := "{'reviewerID': 'a', 'asin': 'x', 'unixReviewTime': 1, 'overall': 5.0, " +
+		"'reviewText': u'It\\'s a \\xe9clair \"quoted\"', 'helpful': [1, None]}\n" +
 		`{"reviewerID": "a", "asin": "y", "reviewTime": "09 1, 2016", "overall": 5}` + "\n" +
 		`{"reviewerID": "a", "asin": "z", "unixReviewTime": null, "reviewTime": "09 2, 2016", "overall": 5}` + "\n"
 	dir, _ := importInto(t, options(writeFile(t, "old.json", old)))
@@ -371,15 +386,23 @@ func TestOlderAndNewerDumps(t *testing.T) {
 	if diff := cmp.Diff([]int64{1, 1472688000, 1472774400}, d.Users[0].Times); diff != "" {
 		t.Error(diff)
 	}
-	newer := `{"rating": 5.0, "title": "t", "text": "b", "asin": "x1", "parent_asin": "x", "user_id": "a", "timestamp": 1588687728923}` + "\n" +
-		`{"rating": 5.0, "title": "t", "text": "b", "parent_asin": "y", "asin": "y1", "user_id": "a", "timestamp": 1588687729923}` + "\n" +
+	newer := `{"rating": 5.0, "title": "t", "text": "b", "asin": "x1", "parent_asin": "x", "user_id": "a", ` +
+		`"timestamp": 1588687728923}` + "\n" +
+		`{"rating": 5.0, "title": "t", "text": "b", "parent_asin": "y", "asin": "y1", "user_id": "a", ` +
+		`"timestamp": 1588687729923}` + "\n" +
 		`{"rating": 5.0, "asin": "z", "user_id": "a", "timestamp": 1588687730000}` + "\n"
 	opts := options(writeFile(t, "new.jsonl.gz", newer))
-	opts.Metadata = writeFile(t, "meta.jsonl", `{"parent_asin": "x", "title": "Soap &amp; <b>Brush</b>"}`+"\n"+`{"parent_asin": "y", "title": ""}`+"\n"+
-		`{"parent_asin": "z", "title": "var aPageStart = (new Date()).getTime();"}`+"\n"+`{"parent_asin": "q", "title": "Other"}`+"\n"+`{"parent_`+"\n")
+	opts.Metadata = writeFile(t, "meta.jsonl", strings.Join([]string{
+		`{"parent_asin": "x", "title": "Soap &amp; <b>Brush</b>"}`,
+		`{"parent_asin": "y", "title": ""}`,
+		`{"parent_asin": "z", "title": "var aPageStart = (new Date()).getTime();"}`,
+		`{"parent_asin": "q", "title": "Other"}`,
+		`{"parent_`, "",
+	}, "\n"))
 	dir, sum := importInto(t, opts)
 	d = read(t, dir)
-	if diff := cmp.Diff(map[string][]string{"a": {"x", "y", "z"}}, shopSequences(d)); diff != "" || sum.Titles != 1 || sum.BadTitles != 1 {
+	want := map[string][]string{"a": {"x", "y", "z"}}
+	if diff := cmp.Diff(want, shopSequences(d)); diff != "" || sum.Titles != 1 || sum.BadTitles != 1 {
 		t.Errorf("%s\n%+v", diff, sum)
 	}
 	if diff := cmp.Diff([]int64{1588687728, 1588687729, 1588687730}, d.Users[0].Times); diff != "" {
@@ -400,7 +423,8 @@ func TestGlobReadsFilesInOrder(t *testing.T) {
 		}
 	}
 	out, sum := importInto(t, options(filepath.Join(dir, "*.json")))
-	if diff := cmp.Diff(map[string][]string{"a": {"x", "y", "z"}}, shopSequences(read(t, out))); diff != "" || sum.Rows != 3 {
+	want := map[string][]string{"a": {"x", "y", "z"}}
+	if diff := cmp.Diff(want, shopSequences(read(t, out))); diff != "" || sum.Rows != 3 {
 		t.Errorf("%s\n%+v", diff, sum)
 	}
 }

@@ -11,18 +11,19 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Ingested is what was new in a source.
+// Ingested is the result of [IngestSource].
 type Ingested struct {
+	// Rows is the number of new rows.
 	Rows int
-	// WithoutWatermark rows have no watermark: they are never drawn.
+	// WithoutWatermark is the number of rows without a watermark, which are never ingested.
 	WithoutWatermark int
-	// Watermark is the greatest value that was drawn, as text; empty where nothing was.
+	// Watermark is the greatest watermark of the new rows, as text; empty if there are none.
 	Watermark string
 }
 
-// IngestSource writes the rows of a source above a watermark (all, where it is empty) into a
-// Parquet file, if there are any. The same rows give the same file. A source that cannot be read as
-// it says is [ErrSettings].
+// IngestSource writes the rows of a source above a watermark (all rows if it is empty) into a
+// Parquet file, if there are any. The same rows give the same file. A source that does not match
+// its settings gives an error that is [ErrSettings].
 func IngestSource(ctx context.Context, source spec.Source, watermark, file string) (out Ingested, err error) {
 	scratch, err := os.MkdirTemp(filepath.Dir(file), ".ingest-")
 	if err != nil {
@@ -48,14 +49,14 @@ func IngestSource(ctx context.Context, source spec.Source, watermark, file strin
 type ingestion struct {
 	Ingested
 	db *store
-	// column is the watermark's, bounds the condition that holds for what is new.
+	// column is the watermark's column, bounds the SQL condition of new rows.
 	column, bounds string
 }
 
-// open makes the source the view "source" and finds what of it is new: up to the greatest watermark
-// that it has now, so that rows which come in meanwhile are the next night's.
+// open creates the view "source" and sets the bounds of the new rows. Their upper bound is the
+// greatest watermark at this time, so rows that are inserted meanwhile wait for the next run.
 func (d *ingestion) open(ctx context.Context, source spec.Source, watermark string) error {
-	table := quoted(source.Path) // DuckDB knows the kind of a file by its name
+	table := quoted(source.Path) // DuckDB detects the format of a file by its name
 	if source.IsDatabase() {
 		if _, err := os.Stat(source.Path); err != nil {
 			return err
@@ -92,5 +93,6 @@ func (d *ingestion) write(ctx context.Context, file string) error {
 		d.Watermark = ""
 		return err
 	}
-	return d.db.exec(ctx, fmt.Sprintf("COPY (SELECT * FROM source WHERE %s ORDER BY ALL) TO %s (FORMAT parquet)", d.bounds, quoted(file)))
+	export := "COPY (SELECT * FROM source WHERE %s ORDER BY ALL) TO %s (FORMAT parquet)"
+	return d.db.exec(ctx, fmt.Sprintf(export, d.bounds, quoted(file)))
 }

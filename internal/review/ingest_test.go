@@ -31,19 +31,19 @@ func shopTable(t *testing.T, path string, statements ...string) {
 	}
 }
 
-// TestIngestOnlyNewRows draws a growing table three times: everything, what came since, and
-// nothing.
+// TestIngestOnlyNewRows ingests a growing table three times: all rows, no new rows, the new rows.
 func TestIngestOnlyNewRows(t *testing.T) {
 	dir := t.TempDir()
 	database := filepath.Join(dir, "shop.duckdb")
 	shopTable(t, database,
-		`CREATE TABLE reviews (who VARCHAR, what VARCHAR, moment BIGINT, said VARCHAR, loaded TIMESTAMP)`,
-		`INSERT INTO reviews SELECT 'u' || (i % 7), 'i' || (i % 5), i, 'Smells nice and fresh.', TIMESTAMP '2026-01-01 00:00:00.123456' + INTERVAL (i) SECOND FROM range(40) r(i)`,
-		`INSERT INTO reviews VALUES ('u1', 'i1', 1, 'never marked', NULL)`)
-	from := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
-	ingest := func(after, name string, rows int) review.Ingested {
+		`CREATE TABLE reviews (who VARCHAR, what VARCHAR, written BIGINT, body VARCHAR, loaded TIMESTAMP)`,
+		`INSERT INTO reviews SELECT 'u' || (i % 7), 'i' || (i % 5), i, 'Smells nice and fresh.',
+			TIMESTAMP '2026-01-01 00:00:00.123456' + INTERVAL (i) SECOND FROM range(40) r(i)`,
+		`INSERT INTO reviews VALUES ('u1', 'i1', 1, 'without a watermark', NULL)`)
+	source := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
+	ingest := func(watermark, name string, rows int) review.Ingested {
 		t.Helper()
-		out, err := review.IngestSource(t.Context(), from, after, filepath.Join(dir, name))
+		out, err := review.IngestSource(t.Context(), source, watermark, filepath.Join(dir, name))
 		if err != nil || out.Rows != rows || out.WithoutWatermark != 1 {
 			t.Fatalf("%+v, %v; want %d rows and one without a watermark", out, err, rows)
 		}
@@ -60,31 +60,33 @@ func TestIngestOnlyNewRows(t *testing.T) {
 		t.Errorf("a file was written for no rows: %v", err)
 	}
 	shopTable(t, database,
-		`INSERT INTO reviews SELECT 'u9', 'i' || i, 100 + i, 'Lasts all day.', TIMESTAMP '2026-01-02' FROM range(5) r(i)`)
+		`INSERT INTO reviews
+			SELECT 'u9', 'i' || i, 100 + i, 'Lasts all day.', TIMESTAMP '2026-01-02' FROM range(5) r(i)`)
 	if second := ingest(first.Watermark, "second.parquet", 5); second.Watermark != "2026-01-02 00:00:00" {
 		t.Errorf("watermark %q", second.Watermark)
 	}
 	opts := spec.DefaultReviews()
 	opts.Path, opts.Format, opts.UserCore, opts.ItemCore = filepath.Join(dir, "[fs]*.parquet"), "parquet", 3, 1
-	opts.Columns = map[string]string{"user": "who", "item": "what", "time": "moment", "text": "said"}
+	opts.Columns = map[string]string{"user": "who", "item": "what", "time": "written", "text": "body"}
 	if _, sum := importInto(t, opts); sum.Rows != 45 || sum.Bad != 0 || sum.Users != 8 {
-		t.Errorf("what was drawn imports as %+v", sum)
+		t.Errorf("the ingested rows import as %+v", sum)
 	}
 }
 
-// TestIngestIsReproducible draws the same rows from tables that were filled in different
-// orders; several share a watermark.
+// TestIngestIsReproducible ingests the same rows from tables that were filled in different orders;
+// several rows share a watermark.
 func TestIngestIsReproducible(t *testing.T) {
 	dir := t.TempDir()
 	files := map[string]string{}
 	for name, order := range map[string]string{"rising": "i", "falling": "i DESC", "mixed": "i % 11, i"} {
 		database := filepath.Join(dir, name+".duckdb")
 		shopTable(t, database,
-			`CREATE TABLE reviews (who VARCHAR, what VARCHAR, moment BIGINT, said VARCHAR, loaded TIMESTAMP)`,
-			`INSERT INTO reviews SELECT 'u' || (i % 7), 'i' || (i % 5), i, 'Smells nice.', TIMESTAMP '2026-01-01' + INTERVAL (i // 10) HOUR
-				FROM range(200) r(i) ORDER BY `+order)
-		from := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
-		if out, err := review.IngestSource(t.Context(), from, "", filepath.Join(dir, name)); err != nil || out.Rows != 200 {
+			`CREATE TABLE reviews (who VARCHAR, what VARCHAR, written BIGINT, body VARCHAR, loaded TIMESTAMP)`,
+			`INSERT INTO reviews SELECT 'u' || (i % 7), 'i' || (i % 5), i, 'Smells nice.',
+				TIMESTAMP '2026-01-01' + INTERVAL (i // 10) HOUR FROM range(200) r(i) ORDER BY `+order)
+		source := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
+		out, err := review.IngestSource(t.Context(), source, "", filepath.Join(dir, name))
+		if err != nil || out.Rows != 200 {
 			t.Fatalf("%s: %+v, %v; want 200 rows", name, out, err)
 		}
 		files[name] = content(t, dir, name)
@@ -94,8 +96,8 @@ func TestIngestIsReproducible(t *testing.T) {
 	}
 }
 
-// TestRowsWithoutWatermarkAreNotIngested: rows that all lack one are counted, and no file is
-// written.
+// TestRowsWithoutWatermarkAreNotIngested: if no row has a watermark, the rows are counted and no
+// file is written.
 func TestRowsWithoutWatermarkAreNotIngested(t *testing.T) {
 	path := writeFile(t, "reviews.csv", "user,item,time,batch\na,x,1,\na,y,2,\n")
 	file := filepath.Join(t.TempDir(), "new.parquet")
@@ -129,16 +131,19 @@ func TestIngestByAnyOrderedColumn(t *testing.T) {
 func TestInvalidSourceIsNamed(t *testing.T) {
 	path := writeFile(t, "reviews.csv", "user,item,time\na,x,1\n")
 	for _, c := range []struct {
-		from spec.Source
-		says string
+		source spec.Source
+		want   string
 	}{
 		{spec.Source{Path: path, Watermark: "loaded"}, "loaded"},
 		{spec.Source{Path: filepath.Join(t.TempDir(), "none-*.parquet"), Watermark: "loaded"}, "none-*.parquet"},
-		{spec.Source{Path: filepath.Join(t.TempDir(), "none.duckdb"), Table: "reviews", Watermark: "loaded"}, "none.duckdb"},
+		{
+			spec.Source{Path: filepath.Join(t.TempDir(), "none.duckdb"), Table: "reviews", Watermark: "loaded"},
+			"none.duckdb",
+		},
 	} {
-		_, err := review.IngestSource(t.Context(), c.from, "", filepath.Join(t.TempDir(), "new.parquet"))
-		if !errors.Is(err, review.ErrSettings) || !strings.Contains(err.Error(), c.says) {
-			t.Errorf("%+v: %v; want ErrSettings that names %s", c.from, err, c.says)
+		_, err := review.IngestSource(t.Context(), c.source, "", filepath.Join(t.TempDir(), "new.parquet"))
+		if !errors.Is(err, review.ErrSettings) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v; want ErrSettings that names %s", c.source, err, c.want)
 		}
 	}
 }

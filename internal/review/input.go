@@ -14,17 +14,17 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// Limits of what is read.
+// Limits of the input.
 const (
-	maxRecord    = 64 << 20 // bytes of one JSON line or CSV record; a longer one is quarantined or ends the import
-	maxSnippet   = 500      // bytes of a bad row that quarantine.jsonl shows
+	maxRecord    = 64 << 20 // bytes of a JSON line (a longer one is bad) or a CSV record (a longer one is an error)
+	maxSnippet   = 500      // bytes of a bad row in quarantine.jsonl
 	progressRows = 100_000
-	lineBits     = 40 // a row's number is its file's index and, in these low bits, its line
+	lineBits     = 40 // a row's number has its line in these low bits and its file's index above them
 	maxFiles     = 1 << 15
 )
 
-// find resolves a path or glob to files, in the order of their names, so that the order of rows
-// does not hang on the file system.
+// find resolves a path or glob pattern to files, sorted by name, so that the order of rows does not
+// depend on the file system.
 func find(pattern string) ([]string, error) {
 	if info, err := os.Stat(pattern); err == nil && !info.IsDir() {
 		return []string{pattern}, nil
@@ -41,13 +41,13 @@ func find(pattern string) ([]string, error) {
 		return nil, fmt.Errorf("path %q: no such file: %w", pattern, os.ErrNotExist)
 	}
 	if len(files) > maxFiles {
-		return nil, fmt.Errorf("path %q: %d files, at most %d can be imported at once", pattern, len(files), maxFiles)
+		return nil, fmt.Errorf("path %q: %d files, but one import reads at most %d", pattern, len(files), maxFiles)
 	}
 	slices.Sort(files)
 	return files, nil
 }
 
-// input is one open file, unpacked as it is read.
+// input is one open file, decompressed as it is read.
 type input struct {
 	*bufio.Reader
 	name     string
@@ -57,20 +57,20 @@ type input struct {
 	unpacked *counter
 }
 
-// counter counts the bytes that pass.
+// counter counts the bytes that are read.
 type counter struct {
 	io.Reader
 	n int64
 }
 
-// Read counts.
+// Read implements [io.Reader].
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.Reader.Read(p)
 	c.n += int64(n)
 	return n, err
 }
 
-// openInput opens a file; gzip is known by its first bytes, not by its name.
+// openInput opens a file; gzip is detected by the first bytes, not by the name.
 func openInput(name string) (*input, error) {
 	file, err := os.Open(name)
 	if err != nil {
@@ -124,25 +124,27 @@ func (in *input) bom() error {
 	return err
 }
 
-// starts says whether these bytes come next.
+// starts reports whether the next bytes are these.
 func (in *input) starts(with string) bool {
 	got, err := in.Peek(len(with))
 	return err == nil && string(got) == with
 }
 
-// corrupt says that reading ended at a line where it should not have.
+// corrupt returns the [CorruptError] of a read that failed after a line.
 func (in *input) corrupt(line int64, err error) error {
 	reason := err.Error()
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		reason = "gzip stream is truncated"
 	}
-	return &CorruptError{File: in.name, Size: in.size, Read: in.packed.n, Unpacked: in.unpacked.n, Line: line, Reason: reason}
+	return &CorruptError{
+		File: in.name, Size: in.size, Read: in.packed.n, Unpacked: in.unpacked.n, Line: line, Reason: reason,
+	}
 }
 
 func (in *input) close() error { return in.file.Close() }
 
-// line reads up to a newline, which it cuts off. long says that the line was over maxRecord and
-// that buf holds its beginning.
+// line reads up to a newline and returns the line without it. long reports whether the line is
+// longer than maxRecord; then only its beginning is returned.
 func (in *input) line(buf []byte) (_ []byte, long bool, err error) {
 	buf = buf[:0]
 	for {
@@ -162,7 +164,7 @@ func (in *input) line(buf []byte) (_ []byte, long bool, err error) {
 	}
 }
 
-// sniff says which format a file has, by its first bytes.
+// sniff returns the format of a file, detected by its beginning.
 func sniff(name string) (format string, err error) {
 	in, err := openInput(name)
 	if err != nil {

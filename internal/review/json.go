@@ -18,15 +18,16 @@ type value struct {
 	ok   bool
 }
 
-// sink takes what a reader finds: values in the order of the columns, or with a reason what cannot
-// be read.
+// sink receives the rows of a reader: the values in the order of the columns, or the text of an
+// unreadable row with the reason.
 type sink interface {
 	row(line int64, values []value) error
 	bad(line int64, reason string, text []byte) error
 }
 
-// readJSON reads JSON lines. A line that is no JSON may still be what Python prints for a dict, as
-// in the dumps of 2014.
+// readJSON reads JSON lines. A line that is not JSON may be a printed Python dict, as in the dumps
+// of
+// 2014.
 func readJSON(ctx context.Context, in *input, columns []column, out sink) error {
 	values := make([]value, len(columns))
 	var buf []byte
@@ -60,9 +61,9 @@ func readJSON(ctx context.Context, in *input, columns []column, out sink) error 
 	}
 }
 
-// parseJSON fills values from one line, or says why it cannot. gjson picks the values (six of some
-// thirty), because it does not build the rest; whether the line is JSON at all, the standard
-// library decides, which bounds the depth.
+// parseJSON fills values from one line, or returns the reason why it cannot. gjson reads the values
+// (six of about thirty) without decoding the rest; the standard library, which limits the depth,
+// decides whether the line is JSON at all.
 func parseJSON(text []byte, columns []column, values []value) (reason string) {
 	if !json.Valid(text) {
 		converted, ok := fromPython(text)
@@ -103,7 +104,7 @@ func indexOf(keys []string, key string) int {
 	return -1
 }
 
-// convert takes a JSON value as text if its type fits the column.
+// convert returns a JSON value as text, or the reason why its type does not fit the column.
 func convert(key string, k kind, got gjson.Result) (value, string) {
 	switch got.Type {
 	case gjson.String:
@@ -111,16 +112,16 @@ func convert(key string, k kind, got gjson.Result) (value, string) {
 	case gjson.Number:
 		return value{got.Raw, true}, ""
 	case gjson.True, gjson.False:
-		return value{}, fmt.Sprintf("%q is a truth value", key)
+		return value{}, fmt.Sprintf("%q is a boolean", key)
 	default:
 		if k == kindText {
-			return value{}, "" // some shops list several texts; the row stays without one
+			return value{}, "" // some shops list several texts; the row has none then
 		}
 		return value{}, fmt.Sprintf("%q is a list or an object", key)
 	}
 }
 
-// clean refuses ids that are no text and mends texts.
+// clean replaces invalid UTF-8 in a text; an id with invalid UTF-8 gives a reason instead.
 func clean(key string, k kind, text string) (value, string) {
 	if utf8.ValidString(text) {
 		return value{text, true}, ""
@@ -131,7 +132,7 @@ func clean(key string, k kind, text string) (value, string) {
 	return value{string(bytes.ToValidUTF8([]byte(text), []byte("\uFFFD"))), true}, ""
 }
 
-// notJSON is the standard library's word on what is wrong.
+// notJSON returns the standard library's error as the reason.
 func notJSON(text []byte) string {
 	var v any
 	err := json.Unmarshal(text, &v)

@@ -8,30 +8,30 @@ import (
 	"rdrec/internal/spec"
 )
 
-// kind says what values a column may have.
+// kind is the type of a column's values.
 type kind int
 
 const (
 	kindID     kind = iota // a string or a number, not blank
-	kindNumber             // a number, or a string that package SQL reads as one or as a date
+	kindNumber             // a number, or a string that timeSQL or a cast parses
 	kindText               // a string
 )
 
-// column is one of our columns and the names that files give it, the first that is there winning.
+// column is one of our columns, with its names in files in order of precedence.
 type column struct {
 	name string
 	keys []string
 	kind kind
 }
 
-// layout is how one shop's files name our columns.
+// layout has the names of our columns in one format.
 type layout struct {
 	format  string
 	columns []column // in the order of spec.Columns
 }
 
-// review makes a layout from the names of its six columns, in the order of spec.Columns; names of
-// one column are separated by blanks.
+// review returns the layout with the names of its six columns, in the order of spec.Columns; names
+// of one column are separated by spaces.
 func review(format string, names [6]string) layout {
 	kinds := [6]kind{kindID, kindID, kindNumber, kindNumber, kindText, kindText}
 	l := layout{format: format}
@@ -48,9 +48,15 @@ func newColumn(name, keys string, kind kind) column {
 // layouts is the table of formats. CSV and Parquet files may use our names or those of any dump.
 func layouts() []layout {
 	return []layout{
-		review("amazon-2014", [6]string{"reviewerID", "asin", "unixReviewTime reviewTime", "overall", "reviewText", "summary"}),
-		review("amazon-2018", [6]string{"reviewerID", "asin", "unixReviewTime reviewTime", "overall", "reviewText", "summary"}),
-		review("amazon-2023", [6]string{"user_id", "parent_asin asin", "timestamp sort_timestamp", "rating", "text", "title"}),
+		review("amazon-2014", [6]string{
+			"reviewerID", "asin", "unixReviewTime reviewTime", "overall", "reviewText", "summary",
+		}),
+		review("amazon-2018", [6]string{
+			"reviewerID", "asin", "unixReviewTime reviewTime", "overall", "reviewText", "summary",
+		}),
+		review("amazon-2023", [6]string{
+			"user_id", "parent_asin asin", "timestamp sort_timestamp", "rating", "text", "title",
+		}),
 		anyNames("csv"),
 		anyNames("parquet"),
 	}
@@ -64,7 +70,7 @@ func anyNames(format string) layout {
 	})
 }
 
-// titleLayout names the columns of metadata files of all formats.
+// titleLayout returns the columns of metadata files of all formats.
 func titleLayout() []column {
 	return []column{
 		{"item", []string{"parent_asin", "asin", "item", "item_id", "product_id"}, kindID},
@@ -74,7 +80,7 @@ func titleLayout() []column {
 
 func known(name string) bool { return slices.Contains(spec.Columns(), name) }
 
-// columnsFor is the layout of a format with the user's names in place of ours.
+// columnsFor returns the columns of a format; names overrides the names in files.
 func columnsFor(format string, names map[string]string) ([]column, error) {
 	for _, l := range layouts() {
 		if l.format != format {
@@ -90,10 +96,10 @@ func columnsFor(format string, names map[string]string) ([]column, error) {
 	return nil, fmt.Errorf("format %q is not one of %s", format, strings.Join(spec.Formats(), ", "))
 }
 
-// required are columns without which a file is of no use.
+// required reports whether a file must have a column.
 func required(name string) bool { return name == "user" || name == "item" || name == "time" }
 
-// match finds each column's place in a header, -1 where it is absent.
+// match returns each column's index in a header, -1 where it is absent.
 func match(columns []column, header []string) []int {
 	at := make([]int, len(columns))
 	for i, c := range columns {
@@ -108,11 +114,11 @@ func match(columns []column, header []string) []int {
 	return at
 }
 
-// missingColumns says which needed columns a header lacks.
+// missingColumns returns an error that names the first required column that a header lacks.
 func missingColumns(columns []column, at []int, header []string) error {
 	for i, c := range columns {
 		if at[i] < 0 && (required(c.name) || c.name == "title") {
-			return fmt.Errorf("%w: no column for %s: looked for %s among %s (columns maps names)",
+			return fmt.Errorf("%w: no column for %s: looked for %s among %s (key columns maps names)",
 				ErrData, c.name, strings.Join(c.keys, ", "), strings.Join(header, ", "))
 		}
 	}

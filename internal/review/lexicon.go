@@ -11,18 +11,18 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// What makes a word a feature: it stands in enough of the training reviews, and often enough as a
-// noun does.
+// A word is a feature if it is used like a noun in enough of the training reviews, and in enough of
+// the reviews that contain the word.
 const (
-	lexiconSample  = 200_000 // training reviews that are counted, spread over all users
-	lexiconShare   = 0.001   // of the counted reviews must hold a word as a noun
-	lexiconFewest  = 3
-	lexiconNouns   = 0.25 // of a word's reviews must hold it as a noun
-	lexiconLongest = 5000
+	lexiconSample  = 200_000 // training reviews that are counted, sampled evenly over the users
+	lexiconShare   = 0.001   // least fraction of the counted reviews that use a word like a noun
+	lexiconFewest  = 3       // least number of such reviews
+	lexiconNouns   = 0.25    // least fraction of the word's reviews that use it like a noun
+	lexiconLongest = 5000    // most words of a lexicon
 )
 
-// extract runs the extractor over every review of the sequences, inside DuckDB, so that texts never
-// gather in memory.
+// extract runs the extractor on every review of the sequences, inside DuckDB, so that the texts do
+// not accumulate in memory.
 func (r *run) extract(ctx context.Context) error {
 	lexicon, err := r.lexicon(ctx)
 	if err != nil {
@@ -44,10 +44,11 @@ func (r *run) extract(ctx context.Context) error {
 		return err
 	}
 	for _, step := range []string{
-		`CREATE TABLE told AS SELECT split, sequence."user", sequence.item, pos, explain(coalesce("text", ''), coalesce(summary, '')) AS said
+		`CREATE TABLE extracted AS SELECT split, sequence."user", sequence.item, pos,
+				explain(coalesce("text", ''), coalesce(summary, '')) AS explanation
 			FROM sequence JOIN source USING (row)`,
-		`CREATE TABLE said AS SELECT * FROM told WHERE said <> '' ORDER BY split, "user", pos`,
-		`DROP TABLE told`,
+		`CREATE TABLE explained AS SELECT * FROM extracted WHERE explanation <> '' ORDER BY split, "user", pos`,
+		`DROP TABLE extracted`,
 	} {
 		if err := r.db.exec(ctx, step); err != nil {
 			return err
@@ -55,16 +56,21 @@ func (r *run) extract(ctx context.Context) error {
 	}
 	return errors.Join(
 		r.db.count(ctx, `SELECT count(*), count(*) FILTER (split = 'train'), count(*) FILTER (split = 'val'),
-			count(*) FILTER (split = 'test') FROM said`, &r.sum.Explanations, &r.sum.Train, &r.sum.Val, &r.sum.Test),
-		r.db.count(ctx, `SELECT count(*) FROM said WHERE split <> 'train' AND EXISTS
-			(SELECT 1 FROM said AS t WHERE t.split = 'train' AND t."user" = said."user" AND hash(t.said) = hash(said.said))`, &r.sum.Repeated),
+			count(*) FILTER (split = 'test') FROM explained`,
+			&r.sum.Explanations, &r.sum.Train, &r.sum.Val, &r.sum.Test),
+		r.db.count(ctx, `SELECT count(*) FROM explained WHERE split <> 'train' AND EXISTS
+			(SELECT 1 FROM explained AS t WHERE t.split = 'train' AND t."user" = explained."user"
+				AND hash(t.explanation) = hash(explained.explanation))`, &r.sum.Repeated),
 	)
 }
 
-// lexicon counts the training reviews' words (those of validation and test stay unseen).
+// lexicon counts the words of the training reviews; validation and test reviews are not read.
 func (r *run) lexicon(ctx context.Context) (Lexicon, error) {
 	counter := newScorer(nil)
-	if err := r.db.function("evidence", 1, func(args []string) string { return strings.Join(counter.featureWords(args[0]), " ") }); err != nil {
+	err := r.db.function("feature_words", 1, func(args []string) string {
+		return strings.Join(counter.featureWords(args[0]), " ")
+	})
+	if err != nil {
 		return nil, err
 	}
 	var train int
@@ -72,24 +78,25 @@ func (r *run) lexicon(ctx context.Context) (Lexicon, error) {
 		return nil, err
 	}
 	every := max(1, train/lexiconSample)
-	if err := r.db.exec(ctx, fmt.Sprintf(`CREATE TABLE evidence AS SELECT evidence(coalesce("text", '')) AS words
+	if err := r.db.exec(ctx, fmt.Sprintf(`CREATE TABLE wordlist AS SELECT feature_words(coalesce("text", '')) AS words
 		FROM sequence JOIN source USING (row) WHERE split = 'train' AND sequence."user" %% %d = 0`, every)); err != nil {
 		return nil, err
 	}
 	if err := r.db.exec(ctx, `CREATE TABLE word AS SELECT word, count(*) AS n
-		FROM (SELECT unnest(string_split(words, ' ')) AS word FROM evidence) GROUP BY word`); err != nil {
+		FROM (SELECT unnest(string_split(words, ' ')) AS word FROM wordlist) GROUP BY word`); err != nil {
 		return nil, err
 	}
 	fewest := max(lexiconFewest, int(lexiconShare*float64(train/every)))
 	lexicon := Lexicon{}
-	for entry, err := range rows(ctx, r.db, scanWord, `SELECT w.word, noun.n FROM word AS w JOIN word AS noun ON noun.word = '+' || w.word
-		WHERE noun.n >= ? AND noun.n >= ? * w.n ORDER BY noun.n DESC, w.word LIMIT ?`, fewest, lexiconNouns, lexiconLongest) {
+	query := `SELECT w.word, noun.n FROM word AS w JOIN word AS noun ON noun.word = '+' || w.word
+		WHERE noun.n >= ? AND noun.n >= ? * w.n ORDER BY noun.n DESC, w.word LIMIT ?`
+	for entry, err := range rows(ctx, r.db, scanWord, query, fewest, lexiconNouns, lexiconLongest) {
 		if err != nil {
 			return nil, err
 		}
 		lexicon[entry.word] = entry.n
 	}
-	return lexicon, r.db.exec(ctx, `DROP TABLE evidence; DROP TABLE word`)
+	return lexicon, r.db.exec(ctx, `DROP TABLE wordlist; DROP TABLE word`)
 }
 
 type wordCount struct {
@@ -99,7 +106,7 @@ type wordCount struct {
 
 func scanWord(row *sql.Rows) (w wordCount, err error) { return w, row.Scan(&w.word, &w.n) }
 
-// function makes a Go function of texts callable from SQL; DuckDB calls it from its own threads.
+// function registers a Go function of texts in SQL; DuckDB calls it from its own threads.
 func (s *store) function(name string, args int, do func([]string) string) error {
 	text, err := duckdb.NewTypeInfo(duckdb.TYPE_VARCHAR)
 	if err != nil {
@@ -109,19 +116,20 @@ func (s *store) function(name string, args int, do func([]string) string) error 
 	for i := range inputs {
 		inputs[i] = text
 	}
-	return duckdb.RegisterScalarUDF(s.conn, name, &function{duckdb.ScalarFuncConfig{InputTypeInfos: inputs, ResultTypeInfo: text}, do})
+	config := duckdb.ScalarFuncConfig{InputTypeInfos: inputs, ResultTypeInfo: text}
+	return duckdb.RegisterScalarUDF(s.conn, name, &function{config, do})
 }
 
-// function is one of ours as DuckDB wants it.
+// function implements [duckdb.ScalarFunc].
 type function struct {
 	config duckdb.ScalarFuncConfig
 	do     func([]string) string
 }
 
-// Config says the types.
+// Config returns the types of the arguments and the result.
 func (f *function) Config() duckdb.ScalarFuncConfig { return f.config }
 
-// Executor calls the function for one row.
+// Executor returns the function that DuckDB calls for each row.
 func (f *function) Executor() duckdb.ScalarFuncExecutor {
 	return duckdb.ScalarFuncExecutor{RowExecutor: func(values []driver.Value) (any, error) {
 		texts := make([]string, len(values))

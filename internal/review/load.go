@@ -11,9 +11,9 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// load brings every file's rows to the view "source" (row, user, item, time, rating, text, summary;
-// all text but the row's number). JSON and CSV go through our readers into a table, which keeps
-// lines' numbers; Parquet is read where it lies, each time anew.
+// load creates the view "source" of all files' rows (row, user, item, time, rating, text, summary;
+// all text but the row's number). Our readers copy JSON and CSV, with line numbers, into a table;
+// each query reads Parquet directly from its files.
 func (r *run) load(ctx context.Context) error {
 	files, err := find(r.Options.Path)
 	if err != nil {
@@ -40,7 +40,7 @@ func (r *run) load(ctx context.Context) error {
 	return r.db.exec(ctx, "CREATE VIEW source AS "+strings.Join(parts, " UNION ALL "))
 }
 
-// loadFile stages one file, or gives the query that reads it.
+// loadFile copies one file into table staged, or returns the query that reads a Parquet file.
 func (r *run) loadFile(ctx context.Context, index int64, name string) (query string, err error) {
 	detected, err := sniff(name)
 	if err != nil {
@@ -82,7 +82,7 @@ func (r *run) loadFile(ctx context.Context, index int64, name string) (query str
 	return "", nil
 }
 
-// stager is the sink that fills the tables of good and bad rows.
+// stager is the sink that fills the tables staged and bad.
 type stager struct {
 	base     int64
 	rows     *duckdb.Appender
@@ -117,12 +117,12 @@ func (s *stager) advance() {
 	}
 }
 
-// snippet is the beginning of a bad row, as text.
+// snippet returns the beginning of a bad row as valid UTF-8.
 func snippet(text []byte) string {
 	return strings.ToValidUTF8(string(text[:min(len(text), maxSnippet)]), "\uFFFD")
 }
 
-// parquet gives the query that reads a Parquet file as text columns.
+// parquet returns the query that reads a Parquet file as text columns.
 func (r *run) parquet(ctx context.Context, index int64, name string, columns []column) (string, error) {
 	header, err := r.header(ctx, name)
 	if err != nil {
@@ -140,10 +140,11 @@ func (r *run) parquet(ctx context.Context, index int64, name string, columns []c
 		}
 		selected = append(selected, fmt.Sprintf("CAST(%s AS VARCHAR) AS %s", from, identifier(c.name)))
 	}
-	return fmt.Sprintf("SELECT %s FROM read_parquet(%s, file_row_number = true)", strings.Join(selected, ", "), quoted(name)), nil
+	query := "SELECT %s FROM read_parquet(%s, file_row_number = true)"
+	return fmt.Sprintf(query, strings.Join(selected, ", "), quoted(name)), nil
 }
 
-// header is the names of a Parquet file's columns.
+// header returns the names of a Parquet file's columns.
 func (r *run) header(ctx context.Context, name string) ([]string, error) {
 	found, err := r.db.conn.QueryContext(ctx, "SELECT * FROM read_parquet("+quoted(name)+") LIMIT 0")
 	if err != nil {

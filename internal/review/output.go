@@ -13,17 +13,18 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// Our files beside the dataset's.
+// The files that an import adds to the dataset's.
 const (
 	quarantineFile = "quarantine.jsonl"
 	summaryFile    = "import.json"
 	maxShownBad    = 5
 )
 
-// quarantine writes the bad rows, in the order of the files, and stops the import when they are too
-// many. The file stays either way.
+// quarantine writes the bad rows, in the order of the files, and stops the import if there are too
+// many. The file stays in both cases.
 func (r *run) quarantine(ctx context.Context) error {
-	if err := r.db.exec(ctx, `CREATE TABLE sorted AS SELECT CAST(row_number() OVER (ORDER BY row) AS BIGINT) AS num, * FROM bad`); err != nil {
+	sort := `CREATE TABLE sorted AS SELECT CAST(row_number() OVER (ORDER BY row) AS BIGINT) AS num, * FROM bad`
+	if err := r.db.exec(ctx, sort); err != nil {
 		return err
 	}
 	var first []Bad
@@ -71,7 +72,9 @@ func (r *run) write(ctx context.Context) error {
 		Times:   r.users(ctx),
 	}
 	if r.sum.Explanations > 0 {
-		source.Train, source.Val, source.Test = r.explanations(ctx, "train"), r.explanations(ctx, "val"), r.explanations(ctx, "test")
+		source.Train = r.explanations(ctx, "train")
+		source.Val = r.explanations(ctx, "val")
+		source.Test = r.explanations(ctx, "test")
 	}
 	if r.Options.Metadata != "" {
 		source.Titles = r.titled(ctx)
@@ -88,13 +91,14 @@ func (r *run) write(ctx context.Context) error {
 
 func (r *run) ids(ctx context.Context, table string, count int) iter.Seq2[string, error] {
 	scan := func(row *sql.Rows) (id string, err error) { return id, row.Scan(&id) }
-	return pages(ctx, r.db, scan, [2]int{count, pageRows}, `SELECT id FROM `+table+` WHERE num BETWEEN ? AND ? ORDER BY num`)
+	query := `SELECT id FROM ` + table + ` WHERE num BETWEEN ? AND ? ORDER BY num`
+	return pages(ctx, r.db, scan, [2]int{count, pageRows}, query)
 }
 
-// usersAPage is so many users that their interactions make about a page.
+// usersAPage returns the number of users whose interactions make about a page.
 func (r *run) usersAPage() int { return pageRows * r.sum.Users / r.sum.Interactions }
 
-// users gathers the rows of the sequences by user.
+// users streams the users with their sequences.
 func (r *run) users(ctx context.Context) iter.Seq2[dataset.User, error] {
 	type event struct {
 		user, item int
@@ -124,7 +128,7 @@ func (r *run) users(ctx context.Context) iter.Seq2[dataset.User, error] {
 	}
 }
 
-// progress streams the explanations of a split, by user.
+// explanations streams the explanations of a split, by user.
 func (r *run) explanations(ctx context.Context, split string) iter.Seq2[dataset.Explanation, error] {
 	scan := func(row *sql.Rows) (e dataset.Explanation, err error) {
 		var explanation string
@@ -137,15 +141,16 @@ func (r *run) explanations(ctx context.Context, split string) iter.Seq2[dataset.
 		}
 		return e, nil
 	}
-	return pages(ctx, r.db, scan, [2]int{r.sum.Users, r.usersAPage()}, `SELECT "user", item, said FROM said
+	return pages(ctx, r.db, scan, [2]int{r.sum.Users, r.usersAPage()}, `SELECT "user", item, explanation FROM explained
 		WHERE split = `+quoted(split)+` AND "user" BETWEEN ? AND ? ORDER BY "user", pos`)
 }
 
-// titled streams the items that have a title, and counts them.
+// titled streams the items that have a title and counts them.
 func (r *run) titled(ctx context.Context) iter.Seq2[[2]string, error] {
 	cleaner := newCleaner()
 	scan := func(row *sql.Rows) (pair [2]string, err error) { return pair, row.Scan(&pair[0], &pair[1]) }
-	found := pages(ctx, r.db, scan, [2]int{r.sum.Items, pageRows}, `SELECT item, title FROM title WHERE num BETWEEN ? AND ? ORDER BY num`)
+	found := pages(ctx, r.db, scan, [2]int{r.sum.Items, pageRows},
+		`SELECT item, title FROM title WHERE num BETWEEN ? AND ? ORDER BY num`)
 	return func(yield func([2]string, error) bool) {
 		for pair, err := range found {
 			pair[1] = cleaner.title(pair[1])

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// fromPython turns what Python prints for a dict of strings, numbers, lists and dicts into JSON:
-// the dumps of 2014 hold such lines. It changes the quotes and the three words, and leaves it to
-// the JSON parser to judge the rest.
+// fromPython converts a printed Python dict of strings, numbers, lists and dicts into JSON: the
+// dumps of 2014 have such lines. It changes the quotes and the constants; the JSON parser checks
+// the rest.
 func fromPython(text []byte) ([]byte, bool) {
 	out := make([]byte, 0, len(text)+len(text)/8)
 	for i := 0; i < len(text); {
@@ -43,10 +43,10 @@ func fromPython(text []byte) ([]byte, bool) {
 }
 
 func isWord(c byte) bool {
-	return c == '_' || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '+' || c == '-'
+	return isLetter(c) || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '+' || c == '-'
 }
 
-// pythonWord maps a bare word: the constants, numbers as they are, and the u of u'...' to nothing.
+// pythonWord converts a bare word: the constants, a number to itself, the u of u'...' to nothing.
 func pythonWord(word []byte, quoteFollows bool) ([]byte, bool) {
 	switch {
 	case bytes.Equal(word, []byte("None")):
@@ -64,7 +64,7 @@ func pythonWord(word []byte, quoteFollows bool) ([]byte, bool) {
 	}
 }
 
-// pythonString appends the string that starts at text[at] as JSON and says where it ends.
+// pythonString appends the string at text[at] as JSON and returns the index after its end.
 func pythonString(out, text []byte, at int) ([]byte, int, bool) {
 	quote := text[at]
 	out = append(out, '"')
@@ -94,7 +94,7 @@ func pythonString(out, text []byte, at int) ([]byte, int, bool) {
 	return nil, 0, false
 }
 
-// pythonEscape appends one escape as JSON and says how long it was; 0 when it is cut off.
+// pythonEscape appends one escape as JSON and returns its length; 0 if it is incomplete.
 func pythonEscape(out, text []byte) ([]byte, int) {
 	if len(text) < 2 {
 		return out, 0
@@ -110,7 +110,7 @@ func pythonEscape(out, text []byte) ([]byte, int) {
 		return pythonHex(out, text, 4)
 	case 'U':
 		return pythonHex(out, text, 8)
-	default: // Python keeps the backslash of an escape it does not know
+	default: // Python keeps the backslash of an unknown escape
 		return append(out, '\\', '\\'), 1
 	}
 }
@@ -124,7 +124,7 @@ func pythonHex(out, text []byte, digits int) ([]byte, int) {
 		return out, 0
 	}
 	switch {
-	case code < 0x10000: // JSON pairs surrogates itself
+	case code < 0x10000: // JSON combines surrogate pairs itself
 		return fmt.Appendf(out, `\u%04x`, code), 2 + digits
 	case code > utf8.MaxRune:
 		return out, 0

@@ -1,11 +1,11 @@
-// Package review turns a shop's raw reviews into a dataset. In: files of reviews (McAuley's 2014,
-// 2018 and 2023 dumps, JSON lines of any shop, CSV, Parquet; plain or .gz), maybe a file of item
-// titles, and [spec.Reviews]. Out: a folder that package dataset reads, import.json (what was kept
-// and why the rest was not) and quarantine.jsonl (every unreadable row by file and line). Steps:
-// load the rows into DuckDB, set bad ones aside, filter by date and rating, keep one review for
-// each user and item, cut to the k-core, order each user's items in time, number users and items,
-// find each review's explanation and feature, write. Every step works out of core: memory does not
-// grow with the number of reviews, and disk does (about the size of the unpacked text).
+// Package review imports a shop's raw reviews as a dataset. In: files of reviews (McAuley's 2014,
+// 2018 and 2023 dumps, JSON lines of any shop, CSV, Parquet; plain or gzip), optionally files of
+// item titles, and [spec.Reviews]. Out: a folder that package dataset reads, import.json (counts of
+// the rows that were kept and dropped) and quarantine.jsonl (every unreadable row by file and
+// line). Steps: load the rows into DuckDB, quarantine bad rows, filter by date and rating, keep one
+// review for each user and item, reduce to the k-core, sort each user's items by time, assign user
+// and item ids, extract each review's explanation and feature, write. Every step works out of core:
+// disk use grows with the number of reviews (about the size of the unpacked text), memory does not.
 package review
 
 import (
@@ -22,43 +22,45 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Summary counts what became of the rows; it is written as import.json.
+// Summary counts the rows by outcome. It is written as import.json.
 type Summary struct {
-	// Rows is all rows but blank lines. Rows = Bad + Filtered + Duplicates + Sparse + Interactions.
+	// Rows counts all but blank lines: Rows = Bad + Filtered + Duplicates + Sparse + Interactions.
 	Rows int `json:"rows"`
-	// Bad could not be read and stand in quarantine.jsonl.
+	// Bad counts the unreadable rows, which are in quarantine.jsonl.
 	Bad int `json:"bad"`
-	// Filtered are outside the dates or below the rating.
+	// Filtered counts the rows outside the dates or below the rating.
 	Filtered int `json:"filtered"`
-	// Duplicates are later reviews of the same item by the same user.
+	// Duplicates counts later reviews of the same item by the same user.
 	Duplicates int `json:"duplicates"`
-	// Sparse are interactions of users or items below the core; Rounds is how often the cut was
-	// made until nothing changed.
+	// Sparse counts the interactions of users or items below the k-core; Rounds is the number of
+	// rounds until no more were dropped.
 	Sparse int `json:"sparse"`
 	Rounds int `json:"rounds"`
-	// Users, Items and Interactions are what the dataset has.
+	// Users, Items and Interactions are the dataset's.
 	Users        int `json:"users"`
 	Items        int `json:"items"`
 	Interactions int `json:"interactions"`
-	// Tied is how many interactions have the time of the user's interaction before: their order is
-	// that of the file.
+	// Tied counts the interactions at the same time as the user's previous one: their order is that
+	// of the file.
 	Tied int `json:"tied"`
-	// Explanations counts reviews in which the extractor found a sentence, and by split.
+	// Explanations counts the reviews for which the extractor found an explanation; Train, Val and
+	// Test count them by split.
 	Explanations int `json:"explanations"`
 	Train        int `json:"explanations_train"`
 	Val          int `json:"explanations_val"`
 	Test         int `json:"explanations_test"`
-	// Repeated is how many of Val and Test say, word for word, what the same user says in Train:
-	// some users paste one review under several items.
+	// Repeated counts the explanations of Val and Test that are the same, word for word, as one of
+	// the same user in Train: some users paste one review under several items.
 	Repeated int `json:"explanations_repeated"`
-	// Features is how many words the extractor knows as features.
+	// Features is the number of words in the lexicon.
 	Features int `json:"features"`
-	// Titles is how many items have one; BadTitles counts unreadable rows of the metadata.
+	// Titles counts the items that have a title, BadTitles the unreadable rows of the metadata.
 	Titles    int `json:"titles"`
 	BadTitles int `json:"bad_titles"`
 }
 
-// Progress is told at the start of each step and every progressRows rows of reading.
+// Progress is reported at the start of each step and, in step load, every progressRows rows of a
+// file; Rows counts those.
 type Progress struct {
 	Step string
 	Rows int
@@ -67,27 +69,27 @@ type Progress struct {
 // Importer is one import. Import is its short form.
 type Importer struct {
 	Options spec.Reviews
-	// Appearance numbers users and items in the order in which they appear, as the reference does,
-	// which leaks; else they are numbered at random.
+	// Appearance assigns ids to users and items by first appearance, as the reference does, which
+	// leaks (docs/deviations.md 18); else ids are random.
 	Appearance bool
-	// Seed decides the random numbering and nothing else.
+	// Seed is the seed of the random ids and of nothing else.
 	Seed int64
-	// Dir is where the folder is written; temporary files lie in it until the import ends.
+	// Dir is the folder to write; temporary files are in it until the import ends.
 	Dir string
-	// MemoryMB is what DuckDB may hold before it spills to disk; 0 means defaultMemoryMB. The rest
-	// of an import stays below half a gigabyte.
+	// MemoryMB is DuckDB's memory limit, in megabytes, beyond which it spills to disk; 0 means
+	// defaultMemoryMB. The rest of an import stays below half a gigabyte.
 	MemoryMB int
 	// Progress may be nil.
 	Progress func(Progress)
 }
 
-// Import reads the reviews that opts names and writes a dataset folder, import.json and
-// quarantine.jsonl into dir. Data that cannot be used gives an error that is [ErrData].
+// Import runs an [Importer] with random ids and defaults otherwise. Unusable data gives an error
+// that is [ErrData].
 func Import(ctx context.Context, opts spec.Reviews, seed int64, dir string) (Summary, error) {
 	return Importer{Options: opts, Seed: seed, Dir: dir}.Run(ctx)
 }
 
-// Run imports.
+// Run reads the reviews and writes a dataset folder with import.json and quarantine.jsonl into Dir.
 func (i Importer) Run(ctx context.Context) (sum Summary, err error) {
 	if err := i.check(); err != nil {
 		return Summary{}, fmt.Errorf("import reviews: %w: %w", ErrSettings, err)
@@ -120,10 +122,11 @@ func (i Importer) Run(ctx context.Context) (sum Summary, err error) {
 	return r.sum, nil
 }
 
-// check refuses settings under which no dataset could be used.
+// check returns the first invalid setting.
 func (i Importer) check() error {
 	if i.Options.UserCore < dataset.MinItems {
-		return fmt.Errorf("user_core is %d: leaving one item out for testing and one for validation needs at least %d items a user",
+		return fmt.Errorf("user_core is %d, want at least %d: "+
+			"one item of each user is held out for testing, one for validation",
 			i.Options.UserCore, dataset.MinItems)
 	}
 	if i.Options.ItemCore < 1 {
@@ -134,21 +137,21 @@ func (i Importer) check() error {
 	}
 	for column := range i.Options.Columns {
 		if !known(column) {
-			return fmt.Errorf("columns: %q is not a column of ours (%s)", column, strings.Join(spec.Columns(), ", "))
+			return fmt.Errorf("columns: %q is not one of %s", column, strings.Join(spec.Columns(), ", "))
 		}
 	}
 	return nil
 }
 
-// run is an import under way.
+// run is a running import.
 type run struct {
 	Importer
 	db    *store
 	sum   Summary
-	files []string // index is the high part of a row's number
+	files []string // a row's number has the index in its high bits
 }
 
-// runSteps is the import, step by step.
+// runSteps runs the steps of the import.
 func (r *run) runSteps(ctx context.Context) error {
 	for _, step := range []struct {
 		name string
@@ -181,7 +184,7 @@ func (r *run) progress(step string, rows int) {
 	}
 }
 
-// location is where a row stands, for people.
+// location returns the file and line of a row, for people.
 func (r *run) location(row int64) (file string, line int64) {
 	at := int(row >> lineBits)
 	if at < len(r.files) {
@@ -190,29 +193,30 @@ func (r *run) location(row int64) (file string, line int64) {
 	return file, row & (1<<lineBits - 1)
 }
 
-// ErrSettings says that the options allow no dataset, whatever the data.
+// ErrSettings is the error of options that are invalid, whatever the data.
 var ErrSettings = errors.New("settings cannot be used")
 
-// ErrData says that the data cannot be used and that trying again will not help.
+// ErrData is the error of unusable data; a retry does not help.
 var ErrData = errors.New("data cannot be used")
 
-// CorruptError is a file that cannot be read to its end. It is [ErrData].
+// CorruptError is the error of a file that cannot be read to its end. It is [ErrData].
 type CorruptError struct {
 	File string
-	// Size is the file's bytes, Read how many of them were taken in, Unpacked how many came out of
-	// the compression.
+	// Size is the file's size, Read the number of bytes read of it, Unpacked the number of bytes
+	// after decompression.
 	Size, Read, Unpacked int64
-	// Line is the last line that was whole.
+	// Line is the last complete line.
 	Line   int64
 	Reason string
 }
 
 // Error names the file and the byte counts.
 func (c *CorruptError) Error() string {
-	return fmt.Sprintf("%s:%d: %s (read %d of %d bytes, unpacked %d)", c.File, c.Line, c.Reason, c.Read, c.Size, c.Unpacked)
+	return fmt.Sprintf("%s:%d: %s (read %d of %d bytes, unpacked %d)",
+		c.File, c.Line, c.Reason, c.Read, c.Size, c.Unpacked)
 }
 
-// Is says that a corrupt file is unusable data.
+// Is reports whether target is [ErrData].
 func (c *CorruptError) Is(target error) bool { return target == ErrData }
 
 // Bad is one quarantined row.
@@ -220,33 +224,34 @@ type Bad struct {
 	File   string `json:"file"`
 	Line   int64  `json:"line"`
 	Reason string `json:"reason"`
-	// Text is the row's beginning.
+	// Text is the beginning of the row.
 	Text string `json:"text"`
 }
 
-// TooManyBadError says that more rows are unreadable than max_bad allows. It is [ErrData].
+// TooManyBadError is the error of more unreadable rows than max_bad allows. It is [ErrData].
 type TooManyBadError struct {
 	Bad, Rows int
-	// Max is the allowed share.
+	// Max is the allowed fraction of the rows.
 	Max float64
-	// First are the first few.
+	// First has the first maxShownBad bad rows.
 	First []Bad
 }
 
 // Error names the first few rows.
 func (t *TooManyBadError) Error() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d of %d rows cannot be read, more than max_bad %g allows; all are in %s, the first are", t.Bad, t.Rows, t.Max, quarantineFile)
+	fmt.Fprintf(&b, "%d of %d rows cannot be read, more than max_bad %g allows; all are in %s, the first are",
+		t.Bad, t.Rows, t.Max, quarantineFile)
 	for _, bad := range t.First {
 		fmt.Fprintf(&b, "\n%s:%d: %s", bad.File, bad.Line, bad.Reason)
 	}
 	return b.String()
 }
 
-// Is says that too many bad rows are unusable data.
+// Is reports whether target is [ErrData].
 func (t *TooManyBadError) Is(target error) bool { return target == ErrData }
 
-// diskFull gives DuckDB's words for a full disk the error that the rest of the program knows.
+// diskFull adds [syscall.ENOSPC] to DuckDB's error of a full disk.
 func diskFull(err error) error {
 	if err != nil && strings.Contains(err.Error(), "No space left on device") && !errors.Is(err, syscall.ENOSPC) {
 		return errors.Join(err, syscall.ENOSPC)

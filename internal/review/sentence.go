@@ -6,12 +6,12 @@ import (
 	"unicode/utf8"
 )
 
-// Bounds of an explanation, in words and bytes: the student learns 20 tokens of it.
+// Bounds of an explanation, in words and bytes: the student trains on its first 20 tokens.
 const (
 	minWords   = 3
 	maxWords   = 30
 	maxBytes   = 240
-	maxScanned = 8000 // bytes of a review that are looked at; what explains stands early
+	maxScanned = 8000 // bytes of a review that are scanned; good explanations come early
 )
 
 // sentences splits a cleaned text at full stops, question and exclamation marks, semicolons and
@@ -32,8 +32,8 @@ func sentences(text string) []string {
 	return appendSentence(list, text[start:])
 }
 
-// endsSentence says whether the mark at i ends a sentence; a stop inside a number, a web address or
-// after an abbreviation does not.
+// endsSentence reports whether the mark r at i ends a sentence; a full stop in a number or a web
+// address or after an abbreviation does not.
 func endsSentence(text string, i int, r rune) bool {
 	switch r {
 	case '\n', '!', '?', ';', '…', '。', '！', '？':
@@ -68,12 +68,12 @@ func appendSentence(list []string, s string) []string {
 	return append(list, s)
 }
 
-// wordsOf are a sentence's words in lower case: letters and digits, cut at an apostrophe (don't,
-// it's, husband's).
+// wordsOf returns a sentence's words in lower case: letters and digits, cut at an apostrophe
+// (don't, it's, husband's).
 func wordsOf(s string) []string {
 	s = strings.ToLower(s)
 	list := make([]string, 0, 1+len(s)/5)
-	start, cut := -1, -1 // where the word began, and its apostrophe
+	start, cut := -1, -1 // start of the word, and its apostrophe
 	for i, r := range s {
 		switch {
 		case wordRune(r):
@@ -109,7 +109,7 @@ func wordRune(r rune) bool {
 	return unicode.IsLetter(r) || unicode.IsDigit(r)
 }
 
-// usable says whether a sentence is of a length that can explain.
+// usable reports whether a sentence is neither too short nor too long for an explanation.
 func usable(s string, words []string) bool {
 	return len(words) >= minWords && len(words) <= maxWords && len(s) <= maxBytes
 }

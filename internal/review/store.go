@@ -13,11 +13,11 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// What an import may use.
+// Resources of an import.
 const (
 	defaultMemoryMB = 4096
 	threads         = 2
-	pageRows        = 200_000 // rows fetched at once: a result is held in memory whole
+	pageRows        = 200_000 // rows of one query: the driver keeps a whole result in memory
 )
 
 // store is a DuckDB file in a scratch folder, used through one connection.
@@ -60,7 +60,7 @@ func (s *store) exec(ctx context.Context, query string) error {
 	return nil
 }
 
-// count runs a query that gives whole numbers in one row.
+// count runs a query that returns one row of integers.
 func (s *store) count(ctx context.Context, query string, into ...*int) error {
 	cells := make([]any, len(into))
 	for i := range into {
@@ -73,7 +73,13 @@ func (s *store) count(ctx context.Context, query string, into ...*int) error {
 }
 
 // rows streams a query's rows, each read by scan.
-func rows[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error), query string, args ...any) iter.Seq2[T, error] {
+func rows[T any](
+	ctx context.Context,
+	s *store,
+	scan func(*sql.Rows) (T, error),
+	query string,
+	args ...any,
+) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
 		found, err := s.conn.QueryContext(ctx, query, args...)
@@ -92,9 +98,16 @@ func rows[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error),
 	}
 }
 
-// pages streams the rows of a query over the numbers 1 to last in steps, because DuckDB's driver
-// holds a result whole. The query has two parameters, the first and the last number of a page.
-func pages[T any](ctx context.Context, s *store, scan func(*sql.Rows) (T, error), bounds [2]int, query string) iter.Seq2[T, error] {
+// pages streams the rows of a query over the numbers 1 to bounds[0] in pages of bounds[1], because
+// DuckDB's driver keeps a whole result in memory. The query has two parameters, the first and the
+// last number of a page.
+func pages[T any](
+	ctx context.Context,
+	s *store,
+	scan func(*sql.Rows) (T, error),
+	bounds [2]int,
+	query string,
+) iter.Seq2[T, error] {
 	last, step := bounds[0], max(1, bounds[1])
 	return func(yield func(T, error) bool) {
 		for from := 1; from <= last; from += step {
@@ -115,7 +128,7 @@ func (s *store) appendTo(ctx context.Context, fill func([]*duckdb.Appender) erro
 	err := s.conn.Raw(func(raw any) (err error) {
 		conn, ok := raw.(driver.Conn)
 		if !ok {
-			return fmt.Errorf("%T is no driver connection", raw)
+			return fmt.Errorf("%T is not a driver connection", raw)
 		}
 		appenders := make([]*duckdb.Appender, len(tables))
 		for i, table := range tables {
@@ -132,8 +145,8 @@ func (s *store) appendTo(ctx context.Context, fill func([]*duckdb.Appender) erro
 	return s.exec(ctx, "COMMIT")
 }
 
-// quoted is an SQL string.
+// quoted returns text as an SQL string.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
 
-// identifier is an SQL name.
+// identifier returns name as an SQL identifier.
 func identifier(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

@@ -8,9 +8,8 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// titles reads the shop's metadata and keeps the titles of the items that are left. Rows that
-// cannot be read are counted and do not stop the import: an item without a title is only harder to
-// read about.
+// titles reads the shop's metadata and keeps the titles of the dataset's items. Unreadable rows are
+// counted and do not stop the import: reports can show an item without its title.
 func (r *run) titles(ctx context.Context) error {
 	if r.Options.Metadata == "" {
 		return nil
@@ -53,11 +52,12 @@ func (r *run) titleFile(ctx context.Context, index int64, name string) (err erro
 	}
 	defer func() { err = errors.Join(err, in.close()) }()
 	return r.db.appendTo(ctx, func(tables []*duckdb.Appender) error {
-		return read(ctx, in, titleLayout(), &titleSink{rows: tables[0], base: index << lineBits, bads: &r.sum.BadTitles})
+		sink := &titleSink{rows: tables[0], base: index << lineBits, bads: &r.sum.BadTitles}
+		return read(ctx, in, titleLayout(), sink)
 	}, "meta")
 }
 
-// titleSink takes items and titles.
+// titleSink is the sink that fills table meta.
 type titleSink struct {
 	rows *duckdb.Appender
 	base int64

@@ -26,8 +26,8 @@ type Batch struct {
 	// Inputs has rows of Width item ids.
 	Inputs []int64
 	Width  int64
-	// Positions has the indices in Inputs that are not padding, and Labels the next item of each, as
-	// item id minus 1.
+	// Positions has the indices in Inputs that are not padding, and Labels the next item of each,
+	// as item id minus 1.
 	Positions, Labels []int64
 }
 

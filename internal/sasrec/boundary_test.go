@@ -139,7 +139,10 @@ func TestNewBatchByHand(t *testing.T) {
 // no successor to predict.
 func TestExamplesNeedTwoTrainingItems(t *testing.T) {
 	d := &dataset.Dataset{Items: 9, Users: []dataset.User{
-		{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{4, 5, 6, 7}}, {ID: 3, Items: []int{1, 2, 3, 4, 5}}, {ID: 4},
+		{ID: 1, Items: []int{1, 2, 3}},
+		{ID: 2, Items: []int{4, 5, 6, 7}},
+		{ID: 3, Items: []int{1, 2, 3, 4, 5}},
+		{ID: 4},
 	}}
 	if diff := cmp.Diff([][2][]int{{{4}, {5}}, {{1, 2}, {2, 3}}}, sasrec.TrainingExamples(d)); diff != "" {
 		t.Errorf("examples (-want +got):\n%s", diff)
@@ -264,8 +267,8 @@ func TestValidateByHand(t *testing.T) {
 	}
 }
 
-// TestOnlyTheMostRecentItemsCount: of a history longer than MaxLength, only the last MaxLength items
-// change the scores.
+// TestOnlyTheMostRecentItemsCount: of a history longer than MaxLength, only the last MaxLength
+// items change the scores.
 func TestOnlyTheMostRecentItemsCount(t *testing.T) {
 	settings := sasrec.Settings{HiddenSize: 8, Heads: 2, Blocks: 2, MaxLength: 3, Batch: 1, Epochs: 1}
 	m, err := sasrec.New(settings, 30, 5, torch.CPU)
@@ -352,7 +355,9 @@ func TestLeastSettings(t *testing.T) {
 // dropout the seed has no effect.
 func TestDropoutDependsOnTheSeed(t *testing.T) {
 	loss := func(dropout float64, seed int64) (value float64) {
-		settings := sasrec.Settings{HiddenSize: 8, Heads: 2, Blocks: 1, MaxLength: 4, Dropout: dropout, Batch: 1, Epochs: 1}
+		settings := sasrec.Settings{
+			HiddenSize: 8, Heads: 2, Blocks: 1, MaxLength: 4, Dropout: dropout, Batch: 1, Epochs: 1,
+		}
 		m, err := sasrec.New(settings, 9, 1, torch.CPU)
 		if err != nil {
 			t.Fatal(err)
@@ -413,7 +418,8 @@ func TestWhereDropoutApplies(t *testing.T) {
 	// The first half of the feed-forward layer gives 1, its last bias adds 1: dropout of {0, 2} + 1
 	// gives {0, 2, 6}.
 	feed := newModel(t, settings, 3, weights{
-		"block0.up_bias": constant(1), "block0.down": identity(dim), "block0.down_bias": constant(1), "norm.weight": norm,
+		"block0.up_bias": constant(1), "block0.down": identity(dim), "block0.down_bias": constant(1),
+		"norm.weight": norm,
 	})
 	if got := values(encode(feed, 0.5, 1)); len(got) != 3 {
 		t.Errorf("a feed-forward layer's entries are %v, want three values", got)
@@ -443,8 +449,8 @@ func frozen(d *dataset.Dataset, settings sasrec.Settings) sasrec.Job {
 	return sasrec.Job{Data: d, Grid: []sasrec.Settings{settings}, Seeds: []int64{1}}
 }
 
-// TestTheFirstOfEqualEpochsAndPointsIsKept: frozen weights give the same metric after each epoch and
-// at each point.
+// TestTheFirstOfEqualEpochsAndPointsIsKept: frozen weights give the same metric after each epoch
+// and at each point.
 func TestTheFirstOfEqualEpochsAndPointsIsKept(t *testing.T) {
 	settings := sasrec.Settings{HiddenSize: 4, Heads: 1, Blocks: 1, MaxLength: 5, Batch: 8}
 	for _, c := range []struct{ epochs, patience, want int }{{10, 2, 3}, {10, 1, 2}, {10, 0, 2}, {2, 5, 2}, {1, 1, 1}} {
@@ -466,9 +472,9 @@ func TestTheFirstOfEqualEpochsAndPointsIsKept(t *testing.T) {
 	// Without validation items the metric is 0, and the first epoch is the best.
 	again := &dataset.Dataset{Items: 3, Users: []dataset.User{{ID: 1, Items: []int{1, 2, 1, 3}}}}
 	settings.Epochs, settings.Patience = 3, 1
-	if tuned, _ := trainJob(t, frozen(again, settings)); tuned.Grid[0].BestEpoch != 1 || tuned.Grid[0].Validation != 0 ||
-		tuned.Grid[0].Epochs != 2 {
-		t.Errorf("without validation items: %+v", tuned.Grid[0])
+	tuned, _ := trainJob(t, frozen(again, settings))
+	if got := tuned.Grid[0]; got.BestEpoch != 1 || got.Validation != 0 || got.Epochs != 2 {
+		t.Errorf("without validation items: %+v", got)
 	}
 }
 
@@ -551,8 +557,8 @@ func TestErrorsOfUseEndTheRun(t *testing.T) {
 	}
 	diverging := settings
 	diverging.LearningRate, diverging.Epochs, diverging.Patience = 1e30, 5, 5
-	_, err := sasrec.Run(t.Context(), sasrec.Job{Data: chains(10), Grid: []sasrec.Settings{diverging}, Seeds: []int64{1}},
-		func(int64, *sasrec.Model) error { return nil })
+	job := sasrec.Job{Data: chains(10), Grid: []sasrec.Settings{diverging}, Seeds: []int64{1}}
+	_, err := sasrec.Run(t.Context(), job, func(int64, *sasrec.Model) error { return nil })
 	if !errors.Is(err, sasrec.ErrSettings) || !strings.Contains(err.Error(), "a lower learning rate may help") {
 		t.Errorf("diverging: %v, want %v", err, sasrec.ErrSettings)
 	}

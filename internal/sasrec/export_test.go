@@ -43,7 +43,8 @@ func (m *Model) Validate(ctx context.Context, d *dataset.Dataset) (float64, erro
 	return m.validate(ctx, d)
 }
 
-// Encode returns the hidden state at each position, with dropout sampled by a seed. [positions * dim]
+// Encode returns the hidden state at each position, with dropout sampled by a seed. [positions *
+// dim]
 func (m *Model) Encode(histories []int64, width int64, dropout float64, seed int64) (out []float32, err error) {
 	err = torch.Run(func(s *torch.Scope) error {
 		torch.NoGrad(func() {

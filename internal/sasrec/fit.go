@@ -19,7 +19,7 @@ func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model
 	r.trainingIndex++
 	f := FitResult{Settings: settings, Seed: seed}
 	if len(r.examples) == 0 {
-		return nil, f, fmt.Errorf("%w: no user has four items, the least that training and evaluation need", ErrSettings)
+		return nil, f, fmt.Errorf("%w: no user has the four items that training and evaluation need", ErrSettings)
 	}
 	model, err := New(settings, r.Data.Items, seed, r.device)
 	if err != nil {

@@ -91,7 +91,8 @@ func (m *Model) Parameters() []Parameter {
 	return append(all, norm("norm")...)
 }
 
-// Flat returns the tensor of all weights. It belongs to the model: a change to it changes the model.
+// Flat returns the tensor of all weights. It belongs to the model: a change to it changes the
+// model.
 func (m *Model) Flat() *torch.Tensor { return m.flat }
 
 // Free frees the weights.

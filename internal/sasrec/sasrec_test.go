@@ -201,7 +201,8 @@ func TestModelPredictsSuccessors(t *testing.T) {
 	}
 }
 
-// TestTrainingIgnoresTestItems replaces every user's last item: the training's result may not change.
+// TestTrainingIgnoresTestItems replaces every user's last item: the training's result may not
+// change.
 func TestTrainingIgnoresTestItems(t *testing.T) {
 	one, two := chains(60), chains(60)
 	for i := range two.Users {
@@ -219,8 +220,8 @@ func TestTrainingIgnoresTestItems(t *testing.T) {
 	}
 }
 
-// TestPatienceResets trains on noise, with a validation metric that goes up and down: training stops
-// Patience epochs after the best, however many worse epochs came before the best.
+// TestPatienceResets trains on noise, with a validation metric that goes up and down: training
+// stops Patience epochs after the best, however many worse epochs came before the best.
 func TestPatienceResets(t *testing.T) {
 	random := rand.New(rand.NewPCG(3, 3))
 	d := chains(200)

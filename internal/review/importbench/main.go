@@ -1,8 +1,8 @@
-// Command importbench shows that an import's memory does not grow with the number of reviews. In:
-// how many reviews; out: on stdout one JSON object with the seconds of each step, the process's
+// Command importbench shows that an import's memory does not grow with the number of reviews. In: a
+// number of reviews; out: on stdout, one JSON object with the seconds of each step, the process's
 // peak memory and the counts. Steps: write synthetic reviews to a Parquet file (users and items
-// drawn from a power law, a few sentences of text each), import them, measure. The file is kept for
-// the next run when -data names it.
+// sampled from a power law, a few sentences of text each), import them, measure. The file is kept
+// for the next run if -data names it.
 package main
 
 import (
@@ -44,7 +44,7 @@ type settings struct {
 	limit     float64
 }
 
-// result is what is printed.
+// result is the output.
 type result struct {
 	Reviews   int                `json:"reviews"`
 	DataBytes int64              `json:"data_bytes"`
@@ -59,11 +59,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	var s settings
 	flags := flag.NewFlagSet("importbench", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.IntVar(&s.reviews, "n", 50_000_000, "how many reviews")
-	flags.StringVar(&s.data, "data", "", "Parquet file of synthetic reviews; made if missing and kept (default: a temporary one)")
-	flags.StringVar(&s.dir, "dir", "", "where to work (default: a temporary folder); needs about 300 bytes of disk a review")
-	flags.IntVar(&s.memory, "memory", 0, "megabytes that DuckDB may hold (default: the importer's own)")
-	flags.Float64Var(&s.limit, "limit", 8, "GiB of memory that must not be exceeded")
+	flags.IntVar(&s.reviews, "n", 50_000_000, "number of reviews")
+	flags.StringVar(&s.data, "data", "",
+		"Parquet file of synthetic reviews; written if missing, and kept (default: a temporary file)")
+	flags.StringVar(&s.dir, "dir", "",
+		"work folder, which needs about 300 bytes of disk for each review (default: a temporary folder)")
+	flags.IntVar(&s.memory, "memory", 0, "DuckDB's memory limit in megabytes (default: the importer's)")
+	flags.Float64Var(&s.limit, "limit", 8, "fail if peak memory exceeds this many GiB")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -90,11 +92,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 	return nil
 }
 
-// measure generates the file where it is missing and imports it.
+// measure writes the file if it is missing and imports it.
 func measure(ctx context.Context, s settings, work string) (result, error) {
 	got := result{Reviews: s.reviews, Steps: map[string]float64{}}
-	begun := time.Now()
-	clock := func() float64 { return time.Since(begun).Seconds() }
+	origin := time.Now()
+	clock := func() float64 { return time.Since(origin).Seconds() }
 	start := clock()
 	if _, err := os.Stat(s.data); errors.Is(err, os.ErrNotExist) {
 		if err := generate(ctx, s.reviews, s.data, work); err != nil {
@@ -111,21 +113,22 @@ func measure(ctx context.Context, s settings, work string) (result, error) {
 	opts.Path = s.data
 	start = clock()
 	step, since := "", start
-	importer := review.Importer{Options: opts, Seed: 1, Dir: filepath.Join(work, "out"), MemoryMB: s.memory, Progress: func(p review.Progress) {
+	importer := review.Importer{Options: opts, Seed: 1, Dir: filepath.Join(work, "out"), MemoryMB: s.memory}
+	importer.Progress = func(p review.Progress) {
 		now := clock()
 		if step != "" {
 			got.Steps[step] += now - since
 		}
 		step, since = p.Step, now
 		fmt.Fprintf(os.Stderr, "%7.1f s  %-12s %5.2f GiB peak\n", now-start, p.Step, peak())
-	}}
+	}
 	got.Summary, err = importer.Run(ctx)
 	got.Steps[step] += clock() - since
 	got.Import, got.PeakGiB = clock()-start, peak()
 	return got, err
 }
 
-// peak is the most memory that this process has held, in GiB.
+// peak returns the process's peak resident memory, in GiB.
 func peak() float64 {
 	var usage syscall.Rusage
 	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
@@ -134,9 +137,9 @@ func peak() float64 {
 	return float64(usage.Maxrss) / (1 << 20)
 }
 
-// generate writes n reviews whose users and items follow power laws (a tenth as many users and a
-// fiftieth as many items as reviews, at most), over ten years, with two to four sentences each. A
-// row is a function of its number: the same file each time.
+// generate writes n reviews over ten years, with two to four sentences each. Users and items follow
+// power laws; there are at most n/10 users and n/50 items. A row is a function of its number, so
+// the file is the same each time.
 func generate(ctx context.Context, n int, name, work string) (err error) {
 	db, err := sql.Open("duckdb", "")
 	if err != nil {
@@ -145,11 +148,14 @@ func generate(ctx context.Context, n int, name, work string) (err error) {
 	defer func() { err = errors.Join(err, db.Close()) }()
 	const u = "(hash(i * 16 + %d) %% 1000003 / 1000003.0)"
 	pick := func(salt int, words string) string {
-		list := "'" + strings.Join(strings.Fields(words), "','") + "'"
-		return fmt.Sprintf("list_extract([%s], 1 + CAST(floor(%s * %d) AS INTEGER))", list, fmt.Sprintf(u, salt), len(strings.Fields(words)))
+		list := strings.Fields(words)
+		return fmt.Sprintf("list_extract(['%s'], 1 + CAST(floor(%s * %d) AS INTEGER))",
+			strings.Join(list, "','"), fmt.Sprintf(u, salt), len(list))
 	}
-	nouns := "scent skin hair texture price lid pump handle strap color sound screen battery zipper fabric taste smell design grip brush"
-	opinions := "great lovely terrible smooth cheap sturdy perfect awful pleasant flimsy soft strong weak excellent poor nice"
+	nouns := "scent skin hair texture price lid pump handle strap color " +
+		"sound screen battery zipper fabric taste smell design grip brush"
+	opinions := "great lovely terrible smooth cheap sturdy perfect awful " +
+		"pleasant flimsy soft strong weak excellent poor nice"
 	query := fmt.Sprintf(`COPY (SELECT
 		'U' || CAST(floor(pow(%s, 1.6) * %d) AS BIGINT) AS "user", 'I' || CAST(floor(pow(%s, 2.2) * %d) AS BIGINT) AS item,
 		1300000000 + CAST(floor(%s * 315000000) AS BIGINT) AS "time", 1 + CAST(floor(%s * 5) AS INTEGER) AS rating,
@@ -159,7 +165,8 @@ func generate(ctx context.Context, n int, name, work string) (err error) {
 		CASE WHEN i %% 2 = 0 THEN 'Five Stars' ELSE 'A ' || %s || ' ' || %s END AS summary
 		FROM range(%d) AS r(i)) TO '%s' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 100000)`,
 		fmt.Sprintf(u, 1), max(1, n/10), fmt.Sprintf(u, 2), max(1, n/50), fmt.Sprintf(u, 3), fmt.Sprintf(u, 4),
-		pick(5, nouns), pick(6, opinions), pick(7, nouns), pick(8, opinions), pick(9, nouns), pick(10, nouns), pick(11, opinions), pick(12, nouns),
+		pick(5, nouns), pick(6, opinions), pick(7, nouns), pick(8, opinions),
+		pick(9, nouns), pick(10, nouns), pick(11, opinions), pick(12, nouns),
 		n, strings.ReplaceAll(name, "'", "''"))
 	for _, step := range []string{
 		"SET memory_limit = '2GB'", "SET threads = 2", "SET preserve_insertion_order = false",
