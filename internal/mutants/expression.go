@@ -63,7 +63,7 @@ func (f *finder) comparison(e *ast.BinaryExpr) {
 	f.infix(e, calling(r.name, bound, negated))
 }
 
-// infix turns a binary expression into a call.
+// infix rewrites a binary expression as a call.
 func (f *finder) infix(e *ast.BinaryExpr, call string) {
 	f.wrap(e, call, ")")
 	f.edit(e.OpPos, e.OpPos+token.Pos(len(e.Op.String())), between, ",")
@@ -128,7 +128,7 @@ func (f *finder) unary(e *ast.UnaryExpr) {
 	}
 }
 
-// literal negates true and false, but not beside an error, where nobody looks at them.
+// literal negates true and false, except in the results before an error, which no caller reads.
 func (f *finder) literal(e *ast.Ident, stack []ast.Node) {
 	switch parent := stack[len(stack)-1].(type) {
 	case *ast.ReturnStmt:
@@ -164,8 +164,7 @@ func (f *finder) isError(e ast.Expr) bool {
 	return ok && t != nil && types.Implements(t, failure)
 }
 
-// context is the source around a short literal that says what it is: the expression or statement
-// that it is part of.
+// context returns the source around a short literal: the expression or statement that contains it.
 func (f *finder) context(e ast.Expr, stack []ast.Node) string { return f.text(around(e, stack)) }
 
 func around(e ast.Expr, stack []ast.Node) ast.Node {

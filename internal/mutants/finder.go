@@ -53,7 +53,7 @@ func (f *finder) declaration(d ast.Decl) {
 	}
 }
 
-// literals walks the functions in a table: the rest of a package variable's value is data.
+// literals walks the function literals of a package variable: the rest of its value is data.
 func (f *finder) literals(values *ast.ValueSpec) {
 	ast.Inspect(values, func(n ast.Node) bool {
 		literal, ok := n.(*ast.FuncLit)
@@ -227,8 +227,8 @@ func isBoolean(e ast.Expr) bool {
 	return ok && (name.Name == "true" || name.Name == "false")
 }
 
-// isBasic reports whether an expression's type is of the kind that flag names (types.IsInteger,
-// ...); type parameters are not.
+// isBasic reports whether an expression has a basic type with the flag (types.IsInteger, ...); a
+// type parameter has none.
 func (f *finder) isBasic(e ast.Expr, flag types.BasicInfo) bool {
 	t := f.info.TypeOf(e)
 	if t == nil {

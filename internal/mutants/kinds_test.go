@@ -11,7 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// mutated is a candidate and what its function returns when it is switched on.
+// mutated is a candidate and the result of its function when it is switched on.
 type mutated struct{ Function, Kind, Mutation, Value string }
 
 var kinds = []mutated{
@@ -81,11 +81,11 @@ var kinds = []mutated{
 	{"stops", "statement", "n++ -> (dropped)", "0"},
 	{"goesOn", "loop", "continue outer -> break outer", "0"},
 	{"table", "arithmetic", "2 * a -> 2 / a", "0"},
-	{"endless", "condition", "next() -> !next()", ""}, // and nothing else of skipped.go
+	{"endless", "condition", "next() -> !next()", ""}, // the only one of skipped.go
 }
 
-// TestKinds builds the package of all kinds once and switches on one mutation after the other: what
-// the mutated function returns stands in the table, and every other function returns what it did.
+// TestKinds builds the package of all kinds once and switches on one mutation after the other: the
+// mutated function returns the table's value, and the results of all other functions stay.
 func TestKinds(t *testing.T) {
 	t.Parallel()
 	sources, err := load(t.Context(), []string{"testdata/kinds"})
@@ -102,12 +102,12 @@ func TestKinds(t *testing.T) {
 	if _, err := output(exec.CommandContext(t.Context(), "go", args...)); err != nil {
 		t.Fatal(err)
 	}
-	right := values(t, program, 0)
+	unmutated := values(t, program, 0)
 	var got []mutated
 	for _, c := range sources[0].candidates() {
-		row := mutated{c.Function, c.Kind, c.Before + " -> " + c.After, right[c.Function]}
+		row := mutated{c.Function, c.Kind, c.Before + " -> " + c.After, unmutated[c.Function]}
 		for function, value := range values(t, program, c.ID) {
-			if value == right[function] {
+			if value == unmutated[function] {
 				continue
 			}
 			if function != c.Function {
@@ -122,7 +122,7 @@ func TestKinds(t *testing.T) {
 	}
 }
 
-// values runs the program with a mutant switched on and returns what each function returned.
+// values runs the program with a mutant switched on and returns the result of each function.
 func values(t *testing.T, program string, id int) map[string]string {
 	t.Helper()
 	c := exec.CommandContext(t.Context(), program)

@@ -6,10 +6,10 @@
 // tests that reach a mutant with its id switched on, quickest first, until one fails. No file of
 // the tree is changed.
 //
-// We tried gremlins v0.6 and go-mutesting (avito-tech) first: gremlins installs but builds and
-// links every mutant anew (5 s with libtorch), drops no plain statements, and knows neither seeded
-// samples, nor coverage by test, nor a list of equivalents. go-mutesting is not on the module
-// proxy, and works in the same way, one build for each mutant.
+// We tried gremlins v0.6 and go-mutesting (avito-tech) first. gremlins builds and links every
+// mutant anew (5 s with libtorch), drops no plain statements, and supports neither seeded samples,
+// nor coverage by test, nor a list of equivalents. go-mutesting is not on the module proxy and also
+// builds every mutant.
 package main
 
 import (
@@ -44,9 +44,9 @@ type settings struct {
 	only        string        // file:line, whose mutants are all tried
 	equivalents string        // file of the mutants that no test can kill
 	jobs        int           // processes at a time
-	grace       time.Duration // processor time that a mutant's tests may take beyond three times their own
-	quick       time.Duration // longest test that counts of a further package
-	least       float64       // share of the non-equivalent mutants that must be killed
+	grace       time.Duration // processor time of a mutant's tests beyond three times their own
+	quick       time.Duration // longest test of a further package that counts
+	least       float64       // fraction of the non-equivalent mutants that must be killed
 	list        bool          // print the candidates and stop
 	verbose     bool          // print each mutant's verdict
 	now         func() time.Time
@@ -65,9 +65,9 @@ func parse(args []string, stdout, stderr io.Writer) (*settings, error) {
 	flags.StringVar(&s.only, "only", "", "file:line: try every mutant of this line")
 	flags.StringVar(&s.equivalents, "equivalents", "internal/mutants/equivalents.txt", "file of the equivalent mutants")
 	flags.IntVar(&s.jobs, "jobs", 2, "test processes at a time")
-	flags.DurationVar(&s.grace, "grace", 10*time.Second, "processor time beyond three times the tests' own")
-	flags.DurationVar(&s.quick, "quick", 15*time.Second, "longest test that counts of a further package (worker)")
-	flags.Float64Var(&s.least, "min", 0.9, "least share of the non-equivalent mutants that is killed")
+	flags.DurationVar(&s.grace, "grace", 10*time.Second, "processor time that tests may take beyond three times their own")
+	flags.DurationVar(&s.quick, "quick", 15*time.Second, "longest test of a further package that counts")
+	flags.Float64Var(&s.least, "min", 0.9, "fail if a smaller fraction of the non-equivalent mutants is killed")
 	flags.BoolVar(&s.list, "list", false, "print the candidates and stop")
 	flags.BoolVar(&s.verbose, "v", false, "print every mutant's verdict")
 	if err := flags.Parse(args); err != nil {
@@ -140,7 +140,7 @@ func candidates(sources []*source) []*Candidate {
 	return all
 }
 
-// folders are the packages to mutate.
+// folders returns the packages to mutate.
 func (s *settings) folders() []string {
 	switch {
 	case s.packages != "":
@@ -153,11 +153,11 @@ func (s *settings) folders() []string {
 
 // core lists the packages that are mutated by default.
 var core = []string{
-	"activities", "storage", "internal/audit", "internal/baseline", "internal/beam", "internal/dataset",
-	"internal/indexing", "internal/metric", "internal/optim", "internal/recommend", "internal/review",
-	"internal/sasrec", "internal/spec", "internal/t5", "internal/task", "internal/teacher", "internal/token",
-	"internal/train",
+	"activities", "registry", "storage", "internal/audit", "internal/baseline", "internal/beam", "internal/dataset",
+	"internal/indexing", "internal/metric", "internal/optim", "internal/prediction", "internal/recommend",
+	"internal/review", "internal/sasrec", "internal/spec", "internal/t5", "internal/task", "internal/teacher",
+	"internal/token", "internal/train",
 }
 
 // further lists the packages whose tests count after a package's own.
-var further = map[string][]string{"activities": {"workflows", "worker"}}
+var further = map[string][]string{"activities": {"workflows", "worker"}, "registry": {"activities"}}

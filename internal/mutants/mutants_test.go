@@ -39,7 +39,7 @@ func TestVerdicts(t *testing.T) {
 	}
 	want := "warning: testdata/verdicts: TestBroken fails with nothing mutated: it does not count\n"
 	if !strings.HasPrefix(stderr.String(), want) {
-		t.Errorf("stderr %q begins not with %q", stderr.String(), want)
+		t.Errorf("stderr %q does not begin with %q", stderr.String(), want)
 	}
 }
 
@@ -53,7 +53,8 @@ func TestOnlyALine(t *testing.T) {
 		t.Error(err)
 	}
 	for _, want := range []string{
-		"equivalent testdata/verdicts/verdicts.go:6:5: comparison: a > b -> a >= b  # either of two equal numbers is the larger\n",
+		"equivalent testdata/verdicts/verdicts.go:6:5: comparison: a > b -> a >= b" +
+			"  # either of two equal numbers is the larger\n",
 		"killed     testdata/verdicts/verdicts.go:6:5: comparison: a > b -> a <= b  # --- FAIL: TestLarger\n",
 	} {
 		if !strings.Contains(stderr.String(), want) {
@@ -83,7 +84,7 @@ func TestArguments(t *testing.T) {
 	}
 }
 
-// lines has three candidates on line 1 and one on each of the lines 2 to 41.
+// lines returns three candidates on line 1 and one on each of the lines 2 to 41.
 func lines() []*Candidate {
 	all := []*Candidate{{ID: 1, File: "a.go", Line: 1}, {ID: 2, File: "a.go", Line: 1}, {ID: 3, File: "a.go", Line: 1}}
 	for line := 2; line <= 41; line++ {
@@ -104,10 +105,10 @@ func TestSample(t *testing.T) {
 	t.Parallel()
 	one := ids(sample(lines(), 10, 1))
 	if diff := cmp.Diff(one, ids(sample(lines(), 10, 1))); diff != "" {
-		t.Errorf("the same seed draws others: %s", diff)
+		t.Errorf("the same seed gives another sample: %s", diff)
 	}
 	if cmp.Equal(one, ids(sample(lines(), 10, 2))) {
-		t.Error("another seed draws the same")
+		t.Error("another seed gives the same sample")
 	}
 	if len(one) != 10 || !slices.IsSorted(one) {
 		t.Errorf("sample %v", one)
@@ -127,7 +128,7 @@ func TestSample(t *testing.T) {
 	}
 }
 
-func TestKeysTellEqualMutationsApart(t *testing.T) {
+func TestKeysOfEqualMutationsDiffer(t *testing.T) {
 	t.Parallel()
 	c := Candidate{File: "p/a.go", Function: "T.F", Kind: "statement", Before: "n++", After: "(dropped)"}
 	one, two, other := c, c, c
@@ -146,8 +147,9 @@ func TestKeysTellEqualMutationsApart(t *testing.T) {
 func TestListOfEquivalents(t *testing.T) {
 	t.Parallel()
 	name := filepath.Join(t.TempDir(), "list.txt")
+	noReason := `:1: no reason: want "file: function: kind: before -> after  # reason"`
 	for text, want := range map[string]string{
-		"a.go: F: boolean: x -> !x\n":                        `:1: no reason: want "file: function: kind: before -> after  # reason"`,
+		"a.go: F: boolean: x -> !x\n":                        noReason,
 		"# note\n\na: b  # one\na: b  # two\n":               ":4: listed twice: a: b",
 		"a.go: F: statement: x -> (dropped) (2)  # as # 1\n": "",
 	} {

@@ -21,16 +21,16 @@ type outcome struct {
 	cpu      time.Duration
 }
 
-// limit is how long a process may take. Processor time tells an endless loop from a busy machine;
-// wall time ends a deadlock.
+// limit is the longest that a process may take. A limit of processor time ends an endless loop even
+// on a busy machine; a limit of wall time ends a deadlock.
 type limit struct{ cpu, wall time.Duration }
 
 // memory is the limit of a test process's address space in KiB: an endless loop may append to a
 // slice.
 const memory = 8 << 20
 
-// run runs some tests of a suite in a process group of its own, in the package's folder, with a
-// temporary folder of its own.
+// run runs some tests of a suite in the package's folder, with their own process group and
+// temporary folder.
 func (s *suite) run(ctx context.Context, tests []*test, most limit, env string) (outcome, error) {
 	temporary, err := os.MkdirTemp(s.scratch, "tmp-")
 	if err != nil {
@@ -42,7 +42,7 @@ func (s *suite) run(ctx context.Context, tests []*test, most limit, env string) 
 	script := fmt.Sprintf(`ulimit -t %d -v %d; exec "$0" "$@"`, int(math.Ceil(most.cpu.Seconds())), memory)
 	args := []string{"-c", script, s.binary, "-test.failfast", "-test.timeout=0", "-test.run", pattern(tests)}
 	c := exec.CommandContext(limited, "bash", args...)
-	// With the overlay in GOFLAGS, a program that a test builds has the mutants as well.
+	// With the overlay in GOFLAGS, programs that a test builds have the mutants too.
 	flags := "GOFLAGS=-buildvcs=false -overlay=" + s.overlay
 	c.Dir, c.Env = s.dir, append(os.Environ(), "TMPDIR="+temporary, "OMP_WAIT_POLICY=passive", flags, env)
 	var out head
@@ -78,7 +78,7 @@ func pattern(tests []*test) string {
 	return "^(" + strings.Join(names, "|") + ")$"
 }
 
-// head keeps the beginning of what a test process writes: enough to see what failed first.
+// head keeps the beginning of a test process's output, which has the first failure.
 type head struct{ bytes.Buffer }
 
 func (h *head) Write(p []byte) (int, error) {

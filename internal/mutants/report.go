@@ -11,7 +11,7 @@ import (
 // count is a row of the table.
 type count struct{ killed, timedOut, survived, equivalent int }
 
-// share returns the part of the non-equivalent mutants that is killed; of none, all are.
+// share returns the killed fraction of the non-equivalent mutants; 1 if there are none.
 func (c count) share() float64 {
 	if c.killed+c.survived == 0 {
 		return 1
@@ -60,7 +60,7 @@ func (v *verdict) reached() string {
 	return "reached by " + strings.Join(names, ", ")
 }
 
-// report prints the survivors, what the list of equivalents has too much, and the table.
+// report prints the survivors, the stale entries of the list of equivalents, and the table.
 func report(w io.Writer, verdicts []*verdict, stale []string) {
 	for _, v := range verdicts {
 		if !v.Killed && v.Equivalent == "" {

@@ -24,8 +24,8 @@ type session struct {
 type verdict struct {
 	*Candidate
 	Killed     bool
-	Equivalent string   // the reason, where it is listed
-	Reason     string   // what killed it
+	Equivalent string   // the listed reason; empty if it is not listed
+	Reason     string   // the test or panic that killed it
 	TimedOut   bool     // killed by running too long
 	Reached    []string // tests that reached it and passed
 }
@@ -116,7 +116,7 @@ func (s *session) tryFolder(
 	return errors.Join(err, suite.clear())
 }
 
-// clear removes a suite's files: its binary may have hundreds of megabytes.
+// clear removes a suite's files: the binary may take hundreds of megabytes.
 func (s *suite) clear() error { return os.RemoveAll(s.scratch) }
 
 // try runs the tests that reach a mutant, quickest first, until one fails.
@@ -140,8 +140,8 @@ func (s *suite) try(ctx context.Context, v *verdict, grace time.Duration) error 
 	return nil
 }
 
-// batches sorts tests by time and cuts them so that a process of many quick tests comes before the
-// slow ones.
+// batches sorts tests by time and splits them, so that one process of many quick tests runs before
+// the slow ones.
 func batches(tests []*test) [][]*test {
 	tests = slices.Clone(tests)
 	slices.SortStableFunc(tests, func(a, b *test) int { return cmp.Compare(a.Time, b.Time) })

@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// site is a place of the source that is rewritten, with the mutations that the rewriting can switch
-// on.
+// site is a rewritten place of the source, with the mutations that can be switched on there.
 type site struct {
 	file       *file
 	candidates []*Candidate
 	edits      []edit
 }
 
-// edit replaces the bytes from offset to end by text. An edit never adds or takes away a line.
+// edit replaces the bytes from offset to end by text. An edit never adds or removes a line.
 type edit struct {
 	offset, end int
 	line        int
@@ -28,8 +27,8 @@ type form int
 
 const (
 	after   form = iota // ends what is before the offset: the inner site first
-	between             // takes the place of an operator
-	before              // begins what is behind the offset: the outer site first
+	between             // replaces an operator
+	before              // begins what is after the offset: the outer site first
 )
 
 func (s *site) covers(line int) bool {

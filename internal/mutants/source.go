@@ -19,8 +19,7 @@ import (
 	"slices"
 )
 
-// source is one package to mutate: its files as they are, its types, and the sites where they can
-// be changed.
+// source is one package to mutate: its files, its types, and the sites where they can be changed.
 type source struct {
 	folder string // from the root of the module
 	name   string // of the package
@@ -38,7 +37,7 @@ type file struct {
 	syntax *ast.File
 }
 
-// listed is what the go command says about a package.
+// listed is a package in the output of go list.
 type listed struct {
 	ImportPath, Name, Dir, Export string
 	GoFiles                       []string
@@ -110,8 +109,7 @@ func list(ctx context.Context, folders []string) ([]listed, error) {
 	}
 }
 
-// output runs a command and returns its standard output; its error has what the command wrote to
-// standard error.
+// output runs a command and returns its standard output; the error includes the standard error.
 func output(c *exec.Cmd) ([]byte, error) {
 	out, err := c.Output()
 	if failed := (*exec.ExitError)(nil); errors.As(err, &failed) {
@@ -172,8 +170,8 @@ func (s *source) drop(at token.Position) {
 	})
 }
 
-// check parses and type-checks the package as render gives its files, with one more file where
-// extra is not nil.
+// check parses and type-checks the files that render returns, and one more file if extra is not
+// nil.
 func (s *source) check(
 	set *token.FileSet, info *types.Info, render func(*file) []byte, extra []byte,
 ) (problems []error, err error) {

@@ -26,7 +26,7 @@ func (f *finder) statement(s ast.Stmt, stack []ast.Node) {
 	}
 }
 
-// condition negates what no mutation of its own negates already.
+// condition negates a condition that no other mutation negates.
 func (f *finder) condition(e ast.Expr) {
 	if e == nil || f.info.Types[e].Value != nil || isOperation(e) {
 		return
@@ -56,7 +56,7 @@ func (f *finder) result(s *ast.ReturnStmt) {
 	case value.Value != nil || value.IsNil():
 	case f.isError(last):
 		if !types.Identical(value.Type, types.Universe.Lookup("error").Type()) {
-			return // a type that happens to be an error as well
+			return // a concrete type that implements error
 		}
 		f.begin()
 		text := f.text(s)
@@ -76,7 +76,7 @@ func (f *finder) branch(s *ast.BranchStmt, stack []ast.Node) {
 		return
 	}
 	if s.Tok == token.CONTINUE && isEndless(stack) {
-		return // a function may end in a loop without a condition only while nothing breaks it off
+		return // a function may end in a loop without a condition only if no break leaves the loop
 	}
 	other := "continue"
 	if s.Tok == token.CONTINUE {
@@ -108,7 +108,7 @@ func isEndless(stack []ast.Node) bool {
 	})
 }
 
-// isListed reports whether a statement is one of a list, where an if statement may take its place.
+// isListed reports whether a statement is in a list, where an if statement may replace it.
 func isListed(s ast.Stmt, stack []ast.Node) bool {
 	if len(stack) == 0 {
 		return false
@@ -124,8 +124,8 @@ func isListed(s ast.Stmt, stack []ast.Node) bool {
 	return false
 }
 
-// isDroppable reports whether a test could see that a statement is missing; what only gives back
-// memory, handles and timers is not worth a mutant.
+// isDroppable reports whether a test could notice that a statement is missing; a statement that
+// only releases memory, handles or timers has no mutant.
 func (f *finder) isDroppable(s ast.Stmt) bool {
 	switch s := s.(type) {
 	case *ast.AssignStmt:

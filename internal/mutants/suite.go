@@ -27,12 +27,12 @@ type suite struct {
 	tests   []*test
 }
 
-// test is a top-level test with what was measured when nothing was mutated.
+// test is a top-level test with its measurements when nothing was mutated.
 type test struct {
 	Name    string
-	Time    time.Duration // by the clock
+	Time    time.Duration // wall time
 	CPU     time.Duration
-	Reached []byte // 1 at the ids of the mutants that it reaches
+	Reached []byte // by id: 1 for the mutants that it reaches
 	Failed  bool
 }
 
@@ -56,7 +56,8 @@ func (s *session) build(ctx context.Context, mutated *source, folder string) (*s
 		return nil, fmt.Errorf("build the tests of %s with %s rewritten: %w", folder, mutated.folder, err)
 	}
 	built := &suite{
-		folder: folder, dir: dir, binary: binary, scratch: scratch, overlay: overlay, mutants: mutated.largest(), now: s.now,
+		folder: folder, dir: dir, binary: binary, scratch: scratch, overlay: overlay,
+		mutants: mutated.largest(), now: s.now,
 	}
 	return built, built.list(ctx, s.tests)
 }
@@ -84,7 +85,7 @@ func (s *source) overlay(folder string) (string, error) {
 	return overlay, os.WriteFile(overlay, text, 0o600)
 }
 
-// list asks the binary for its tests, fuzz targets (which run their seeds) and examples.
+// list lists the binary's tests, fuzz targets (which run their seeds) and examples.
 func (s *suite) list(ctx context.Context, pattern string) error {
 	if _, err := os.Stat(s.binary); errors.Is(err, os.ErrNotExist) {
 		return nil // no test files
