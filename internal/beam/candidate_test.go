@@ -52,8 +52,8 @@ func TestTopCandidates(t *testing.T) {
 	}
 }
 
-// checkPicked compares the picked candidates with the first of all. Of a beam's tokens that tie with
-// the last candidate, any may be picked.
+// checkPicked compares the picked candidates with the first of all. Of a beam's tokens that tie
+// with the last candidate, any may be picked.
 func checkPicked(t *testing.T, all, picked []candidate) {
 	t.Helper()
 	last, before := all[len(picked)-1].score, candidate{beam: -1}

@@ -7,8 +7,8 @@ import (
 	gocmp "github.com/google/go-cmp/cmp"
 )
 
-// TestBadWords: the end token alone is never a bad word, and a word is suppressed when only its last
-// token is missing.
+// TestBadWords: the end token alone is never a bad word, and a word is suppressed when only its
+// last token is missing.
 func TestBadWords(t *testing.T) {
 	b := Config{BadWords: [][]int32{{endToken}, {5}, {5, endToken}}}
 	if diff := gocmp.Diff([][]int32{{5}, {5, endToken}}, b.badWords(endToken)); diff != "" {

@@ -118,8 +118,8 @@ func (g *group) finalize() {
 }
 
 // bestHypotheses returns the n best sequences of a row's groups, each of which represents copies
-// equal groups. Of equal scores the one that finished last comes first, as in Python, which sorts in
-// ascending order and takes from the end.
+// equal groups. Of equal scores the one that finished last comes first, as in Python, which sorts
+// in ascending order and takes from the end.
 func bestHypotheses(groups []*group, copies, n int) []Hypothesis {
 	var all []Hypothesis
 	for _, g := range groups {

@@ -26,8 +26,8 @@ func tokens(all []Hypothesis) []int32 {
 	return out
 }
 
-// TestHypotheses: a group keeps as many of the best sequences as it has beams, in the order in which
-// they finished. Of equal scores in a full group, a later one is not kept and the earliest is
+// TestHypotheses: a group keeps as many of the best sequences as it has beams, in the order in
+// which they finished. Of equal scores in a full group, a later one is not kept and the earliest is
 // replaced by a better one, as in transformers' BeamHypotheses.
 func TestHypotheses(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -188,7 +188,8 @@ func TestAdvanceComparesTheBestCandidate(t *testing.T) {
 	}
 }
 
-// TestFinalize finishes the beams of a group that is not done; their scores are over their own length.
+// TestFinalize finishes the beams of a group that is not done; their scores are over their own
+// length.
 func TestFinalize(t *testing.T) {
 	g := newGroup(2, true)
 	g.beams = []beam{{[]int32{3, 4}, -4}, {[]int32{5, 6}, -6}}

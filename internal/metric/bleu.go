@@ -19,8 +19,8 @@ type Text struct {
 	Generated []string
 }
 
-// Bleu is the BLEU score of a corpus and its components. Score, Precisions and Brevity are between 0
-// and 1 (the reference prints Score times 100).
+// Bleu is the BLEU score of a corpus and its components. Score, Precisions and Brevity are between
+// 0 and 1 (the reference prints Score times 100).
 type Bleu struct {
 	Score      float64   `json:"score"`
 	Precisions []float64 `json:"precisions"` // [order], 1-grams first

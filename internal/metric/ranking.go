@@ -48,8 +48,8 @@ func NDCG(list List, k int) float64 {
 	return gain / ideal
 }
 
-// StrictHitRate returns the share of the true items among the first k distinct recommended items. It
-// never exceeds 1.
+// StrictHitRate returns the share of the true items among the first k distinct recommended items.
+// It never exceeds 1.
 func StrictHitRate(list List, k int) float64 {
 	return HitRate(List{Items: distinct(list.Items), Truth: list.Truth}, k)
 }

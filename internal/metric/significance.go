@@ -22,8 +22,8 @@ type Test struct {
 	DF float64
 	// Difference is the difference of means, and Error its standard error.
 	Difference, Error float64
-	// Effect is the difference of means in standard deviations: Cohen's d with the pooled deviation,
-	// or with the deviation of the differences in a paired test.
+	// Effect is the difference of means in standard deviations: Cohen's d with the pooled
+	// deviation, or with the deviation of the differences in a paired test.
 	Effect float64
 }
 

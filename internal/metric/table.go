@@ -101,8 +101,8 @@ func ScoreRankings(lists []List, strict bool, seed int64) []Score {
 	return scores
 }
 
-// ScoreTexts scores the texts by every text metric, from 0 to 100. It fails with [ErrEmptyCorpus] if
-// the reference would divide by zero.
+// ScoreTexts scores the texts by every text metric, from 0 to 100. It fails with [ErrEmptyCorpus]
+// if the reference would divide by zero.
 func ScoreTexts(texts []Text) ([]Score, error) {
 	var scores []Score
 	for _, row := range Table() {

@@ -1,15 +1,15 @@
 // Package prediction holds the records that training and evaluation produce and that reports read:
 // what a student recommended ([Prediction]), what it wrote ([Text]) and how it was trained
-// ([TrainingRecord]). It links no libtorch, so every layer uses these types as they are. [Merge] and
-// [Complete] put the rows of an evaluation's shards back into the order of the data.
+// ([TrainingRecord]). It links no libtorch, so every layer uses these types as they are. [Merge]
+// and [Complete] put the rows of an evaluation's shards back into the order of the data.
 package prediction
 
 import "slices"
 
 // Prediction is what a student or a baseline recommended to one user.
 type Prediction struct {
-	// Index is the user's position, from 0, among all users of the evaluation. A complete file is in
-	// this order and omits it.
+	// Index is the user's position, from 0, among all users of the evaluation. A complete file is
+	// in this order and omits it.
 	Index int `json:"index,omitempty"`
 	User  int `json:"user"`
 	// Truth is the item that the user chose.
@@ -20,10 +20,11 @@ type Prediction struct {
 	// dropped.
 	Texts  []string  `json:"texts,omitempty"`
 	Scores []float64 `json:"scores,omitempty"`
-	// Replaced counts the texts that are not a number; protocol paper replaces them by random items.
+	// Replaced counts the texts that are not a number; protocol paper replaces them by random
+	// items.
 	Replaced int `json:"replaced,omitempty"`
-	// Seen counts the texts that were dropped because they are items of the user's history (protocol
-	// paper).
+	// Seen counts the texts that were dropped because they are items of the user's history
+	// (protocol paper).
 	Seen int `json:"seen,omitempty"`
 }
 

@@ -20,7 +20,8 @@ func TestMergeSortsShardsByIndex(t *testing.T) {
 	}
 }
 
-// TestCompleteRowsHaveNoIndex: rows with equal indices keep their order, and the shards are unchanged.
+// TestCompleteRowsHaveNoIndex: rows with equal indices keep their order, and the shards are
+// unchanged.
 func TestCompleteRowsHaveNoIndex(t *testing.T) {
 	late := []prediction.Prediction{{Index: 1, User: 11}, {Index: 1, User: 12}}
 	got := prediction.Complete(late, []prediction.Prediction{{User: 10}})

@@ -30,8 +30,8 @@ type Epoch struct {
 	Step  int `json:"step"`
 	// Loss is the mean training loss per row.
 	Loss float64 `json:"loss"`
-	// Validation holds the validation loss of each task, in the order of the tasks; Mean is the mean
-	// of them.
+	// Validation holds the validation loss of each task, in the order of the tasks; Mean is the
+	// mean of them.
 	Validation []TaskLoss `json:"validation"`
 	Mean       float64    `json:"mean"`
 	// Best reports that no earlier epoch had a mean as low.

@@ -9,9 +9,9 @@ import (
 	"rdrec/internal/torch"
 )
 
-// deviceTrie contains the tries of a batch as one flat table on the device, one after the other: the
-// trie of the whole catalog once for all rows, or the candidates of each row. Nodes and edges are
-// numbered consecutively.
+// deviceTrie contains the tries of a batch as one flat table on the device, one after the other:
+// the trie of the whole catalog once for all rows, or the candidates of each row. Nodes and edges
+// are numbered consecutively.
 type deviceTrie struct {
 	first, degree *torch.Tensor // [nodes], a node's first edge and its number of edges
 	column, child *torch.Tensor // [edges], the index of the token in the catalog, and the child
@@ -82,8 +82,8 @@ func (t *Trie) maxDegree() []int64 {
 	return maxDegree
 }
 
-// deviceSearch is the state of a search on the device. It ranks as [paths] does, and nothing is copied
-// to the host before the end; unused paths have a score of minus infinity.
+// deviceSearch is the state of a search on the device. It ranks as [paths] does, and nothing is
+// copied to the host before the end; unused paths have a score of minus infinity.
 type deviceSearch struct {
 	trie        *deviceTrie
 	tokens      *torch.Tensor // [tokens], the tokens of the catalog
@@ -141,9 +141,9 @@ func (w *deviceSearch) finish(logProbs *torch.Tensor) {
 	w.found = torch.Cat(1, w.found, item).Gather(1, order.Narrow(1, 0, w.numItems))
 }
 
-// advance takes one step along the best edges and returns the decoder's next tokens and the sequences
-// that they continue. No node has more than maxDegree edges. Ties are broken as in [paths]: candidates
-// are in the order of paths and tokens, and the sort is stable.
+// advance takes one step along the best edges and returns the decoder's next tokens and the
+// sequences that they continue. No node has more than maxDegree edges. Ties are broken as in
+// [paths]: candidates are in the order of paths and tokens, and the sort is stable.
 func (w *deviceSearch) advance(
 	s *torch.Scope, logProbs *torch.Tensor, maxDegree int64,
 ) (tokens, parents *torch.Tensor) {

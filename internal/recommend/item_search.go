@@ -39,8 +39,8 @@ func NewCatalog(encodings map[int][]int32, end int32) (*Catalog, error) {
 }
 
 // SearchItems decodes a batch to items: for each row w.NumItems, or fewer if the constraint allows
-// fewer. They are best first, and valid and distinct by construction. The softmax is over the tokens
-// of items only, so other tokens do not lower an item's probability.
+// fewer. They are best first, and valid and distinct by construction. The softmax is over the
+// tokens of items only, so other tokens do not lower an item's probability.
 func SearchItems(
 	ctx context.Context, m *t5.Model, batch task.Batch, catalog *Catalog, w ItemSearch,
 ) ([][]Found, error) {
@@ -85,8 +85,8 @@ func SearchItems(
 	return found, nil
 }
 
-// searchOnCPU copies the log-probabilities of each step and searches the tries on the host. Rows that
-// are done leave the batch.
+// searchOnCPU copies the log-probabilities of each step and searches the tries on the host. Rows
+// that are done leave the batch.
 func searchOnCPU(
 	ctx context.Context, m *t5.Model, d *t5.Decoding, catalog *Catalog, w ItemSearch,
 ) ([][]Found, error) {

@@ -32,8 +32,8 @@ type Job struct {
 	// that replace texts that are not a number.
 	Seed int64
 	// Shard, from 0, is the shard to evaluate of Shards contiguous, equal parts of the batches;
-	// Shards 0 means 1. The batches do not depend on Shards, so the merged predictions equal those of
-	// a single shard.
+	// Shards 0 means 1. The batches do not depend on Shards, so the merged predictions equal those
+	// of a single shard.
 	Shard, Shards int
 	// Progress is called after each batch with the number of finished rows of the shard; it may be
 	// nil.
@@ -85,8 +85,8 @@ func (j Job) plan(list task.List) (*plan, error) {
 	return p, nil
 }
 
-// sortByLength sorts rows by length, which minimizes padding. It requires a protocol in which a row's
-// result does not depend on its batch.
+// sortByLength sorts rows by length, which minimizes padding. It requires a protocol in which a
+// row's result does not depend on its batch.
 func (p *plan) sortByLength() {
 	slices.SortStableFunc(p.order, func(a, b int) int {
 		return len(p.list.Examples[a].Source) - len(p.list.Examples[b].Source)

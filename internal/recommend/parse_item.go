@@ -7,9 +7,9 @@ import (
 )
 
 // ParseItem parses an item id as the reference's scripts do: Python's int() of the text before the
-// first space. It accepts signs, single underscores between digits and decimal digits of any script,
-// such as "+7", "1_000" and Arabic digits, but not "12.0" or "item_12". Ids beyond an int are
-// clamped: no item has them, so they are misses either way.
+// first space. It accepts signs, single underscores between digits and decimal digits of any
+// script, such as "+7", "1_000" and Arabic digits, but not "12.0" or "item_12". Ids beyond an int
+// are clamped: no item has them, so they are misses either way.
 func ParseItem(text string) (int, bool) {
 	word, _, _ := strings.Cut(text, " ")
 	return pythonInt(strings.TrimFunc(word, unicode.IsSpace))

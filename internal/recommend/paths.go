@@ -8,8 +8,8 @@ import (
 // Found is an item that a constrained search found.
 type Found struct {
 	Item int
-	// Score is the sum of the log-probabilities of its tokens and the end token, with a softmax over
-	// the tokens of items.
+	// Score is the sum of the log-probabilities of its tokens and the end token, with a softmax
+	// over the tokens of items.
 	Score float64
 }
 
@@ -20,8 +20,8 @@ type path struct {
 	score float32
 }
 
-// paths is one row of a constrained search. Unlike a group of beam search, it counts every item that
-// it reaches, it ends when no better item is possible, and its paths are always distinct.
+// paths is one row of a constrained search. Unlike a group of beam search, it counts every item
+// that it reaches, it ends when no better item is possible, and its paths are always distinct.
 type paths struct {
 	constraint Constraint
 	active     []path

@@ -160,8 +160,8 @@ func randomItemStream(tk task.Task, user int) uint64 {
 	return randomItems + uint64(user)*uint64(len(task.Tasks())) + uint64(tk)
 }
 
-// parseTexts converts texts to items as the reference does: items of the history are dropped without
-// refilling, and text that is not a number becomes a random item, even one of the history
+// parseTexts converts texts to items as the reference does: items of the history are dropped
+// without refilling, and text that is not a number becomes a random item, even one of the history
 // (docs/deviations.md 12 to 15). The reference samples it without a seed.
 func parseTexts(p *prediction.Prediction, seen []int, items int, random task.Random) {
 	for _, text := range p.Texts {

@@ -12,18 +12,18 @@ import (
 	"rdrec/internal/token"
 )
 
-// Recommender recommends and explains items for users whose next item is unknown. It always searches
-// among the items that the user has not had, with padding masked, whatever the protocol of the
-// training: every recommendation is an item of the shop, and does not depend on the other users of
-// the request. It caches the catalog. Use it from one goroutine at a time.
+// Recommender recommends and explains items for users whose next item is unknown. It always
+// searches among the items that the user has not had, with padding masked, whatever the protocol of
+// the training: every recommendation is an item of the shop, and does not depend on the other users
+// of the request. It caches the catalog. Use it from one goroutine at a time.
 type Recommender struct {
 	job     Job
 	corpus  *task.Corpus
 	catalog *Catalog
 }
 
-// NewRecommender returns the recommender of a student. Method and settings are those of its training
-// and its evaluation.
+// NewRecommender returns the recommender of a student. Method and settings are those of its
+// training and its evaluation.
 func NewRecommender(
 	model *t5.Model, tokenizer *token.T5, data *dataset.Dataset, method spec.Method, settings spec.Evaluate,
 ) (*Recommender, error) {

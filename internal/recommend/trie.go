@@ -102,8 +102,8 @@ type Constraint interface {
 	Item(node int32) int
 	// Items returns the number of allowed items.
 	Items() int
-	// baseTrie returns the underlying trie. fillMasks sets a byte per node of it to 1: in enter if the
-	// node can be entered, in end if an allowed item ends there.
+	// baseTrie returns the underlying trie. fillMasks sets a byte per node of it to 1: in enter if
+	// the node can be entered, in end if an allowed item ends there.
 	baseTrie() *Trie
 	fillMasks(enter, end []byte)
 }

@@ -6,9 +6,9 @@ import (
 	"rdrec/internal/metric"
 )
 
-// ablate tests every ablation against its student: on the same users by a paired bootstrap and, with
-// enough trials, on the same seeds. Holm's correction covers the ablations separately, because each
-// measures the effect of one switch.
+// ablate tests every ablation against its student: on the same users by a paired bootstrap and,
+// with enough trials, on the same seeds. Holm's correction covers the ablations separately, because
+// each measures the effect of one switch.
 func (t *Table) ablate(seed int64) {
 	t.Ablations = nil
 	for _, row := range t.Rows {

@@ -8,8 +8,8 @@ type Cell struct {
 	// SD is the standard deviation over Trials; 0 for one trial.
 	SD     float64
 	Trials int
-	// Interval is the 95% interval of the mean: over trials if there are two or more, otherwise over
-	// users; nil if neither is known.
+	// Interval is the 95% interval of the mean: over trials if there are two or more, otherwise
+	// over users; nil if neither is known.
 	Interval *metric.Interval
 }
 

@@ -10,8 +10,8 @@ import (
 	"rdrec/internal/prediction"
 )
 
-// panel is a chart of horizontal bars for one metric, with a bar for each method. All panels of a table
-// have the same scale. Lengths are in units of the SVG's view box.
+// panel is a chart of horizontal bars for one metric, with a bar for each method. All panels of a
+// table have the same scale. Lengths are in units of the SVG's view box.
 type panel struct {
 	Metric        string
 	Width, Height float64

@@ -29,8 +29,8 @@ type Comparison struct {
 	// P is two-sided; Holm is P corrected for all comparisons of the table by the same test.
 	P    float64 `json:"p"`
 	Holm float64 `json:"holm"`
-	// Effect is the difference in standard deviations: of the differences in a paired test, otherwise
-	// Cohen's d.
+	// Effect is the difference in standard deviations: of the differences in a paired test,
+	// otherwise Cohen's d.
 	Effect float64 `json:"effect"`
 	// Note is why a comparison is not possible; then P and Holm are 1 and the other values 0.
 	Note string `json:"note,omitempty"`
@@ -39,8 +39,8 @@ type Comparison struct {
 // Test is the test that compares two rows.
 type Test string
 
-// The tests of a table. Each answers a different question, so Holm's correction covers the comparisons
-// by one test.
+// The tests of a table. Each answers a different question, so Holm's correction covers the
+// comparisons by one test.
 const (
 	// Bootstrap resamples users: is the difference the same for other users of this shop?
 	Bootstrap Test = "paired bootstrap"
@@ -60,14 +60,15 @@ const primaryMetric = "NDCG@10"
 
 func comparedMetrics() []string { return []string{"HR@10", primaryMetric} }
 
-// resamples is the number of bootstrap resamples. With 1,000, no p-value is below 0.002, which is too
-// coarse for a correction.
+// resamples is the number of bootstrap resamples. With 1,000, no p-value is below 0.002, which is
+// too coarse for a correction.
 const resamples = 10_000
 
-// Compare tests every student against every other row, and another trained model against the rule. It
-// uses a paired bootstrap over users and, over seeds, Welch's t-test, a paired t-test if both rows have
-// the same seeds, or a one-sample t-test against a row without seeds. The p-values of each test are
-// corrected together. It needs the scores of each user (Each), which report.json does not contain.
+// Compare tests every student against every other row, and another trained model against the rule.
+// It uses a paired bootstrap over users and, over seeds, Welch's t-test, a paired t-test if both
+// rows have the same seeds, or a one-sample t-test against a row without seeds. The p-values of
+// each test are corrected together. It needs the scores of each user (Each), which report.json does
+// not contain.
 func (t *Table) Compare(seed int64) {
 	t.Comparisons = nil
 	for i, row := range t.Rows {
@@ -88,8 +89,8 @@ func (t *Table) Compare(seed int64) {
 	}
 }
 
-// needsComparison reports whether row is tested against other: students against all rows except their
-// ablations, another model against the rule only.
+// needsComparison reports whether row is tested against other: students against all rows except
+// their ablations, another model against the rule only.
 func needsComparison(row, other Row) bool {
 	return (row.Kind == StudentRow && other.Kind != AblationRow) || (row.Kind == ModelRow && other.Kind == RuleRow)
 }

@@ -17,8 +17,8 @@ var pageHTML string
 //go:embed style.css
 var styleCSS string
 
-// HTML writes the report as one page that needs no other file, no network and no script. All text from
-// data is escaped.
+// HTML writes the report as one page that needs no other file, no network and no script. All text
+// from data is escaped.
 func HTML(w io.Writer, r Report) error {
 	page, err := template.New("page").Funcs(functions()).Parse(pageHTML)
 	if err != nil {

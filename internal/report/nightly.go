@@ -31,16 +31,16 @@ type NightlyRun struct {
 	Verdict   string    `json:"verdict"`
 	Reasons   []string  `json:"reasons,omitempty"`
 	Promotion int       `json:"promotion"`
-	// Trained is set if a student was evaluated: Value is its metric, and Low to High the 95% interval
-	// over users.
+	// Trained is set if a student was evaluated: Value is its metric, and Low to High the 95%
+	// interval over users.
 	Trained bool    `json:"trained"`
 	Value   float64 `json:"value"`
 	Low     float64 `json:"low"`
 	High    float64 `json:"high"`
 	// Difference is the difference to the model in use, on the same users; nil if none was in use.
 	Difference *Difference `json:"difference,omitempty"`
-	// Files and NewRows were ingested, of which NewBad rows are unreadable; Rows, Users and Items are
-	// totals.
+	// Files and NewRows were ingested, of which NewBad rows are unreadable; Rows, Users and Items
+	// are totals.
 	Files    int `json:"files"`
 	NewRows  int `json:"new_rows"`
 	NewBad   int `json:"new_bad"`

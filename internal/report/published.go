@@ -10,9 +10,9 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Published compares the students with the ten trials in the reference's t_test.py on the same data.
-// Those cannot be verified here, and other code on another machine produced them, so they are not part
-// of the tables, their corrections or the verdict.
+// Published compares the students with the ten trials in the reference's t_test.py on the same
+// data. Those cannot be verified here, and other code on another machine produced them, so they are
+// not part of the tables, their corrections or the verdict.
 type Published struct {
 	// Data is "beauty", "sports" or "toys".
 	Data string `json:"data"`
@@ -31,8 +31,8 @@ type PublishedRow struct {
 	PublishedMethod string `json:"published_method"`
 	Ours            MeanSD `json:"ours"`
 	Theirs          MeanSD `json:"theirs"`
-	// Difference is Ours minus Theirs, with its 95% interval; P is the p-value of Welch's t-test, and
-	// Holm is P corrected for these rows only.
+	// Difference is Ours minus Theirs, with its 95% interval; P is the p-value of Welch's t-test,
+	// and Holm is P corrected for these rows only.
 	Difference float64          `json:"difference"`
 	Interval   *metric.Interval `json:"interval,omitempty"`
 	P          float64          `json:"p"`
@@ -54,8 +54,8 @@ func meanSD(values []float64) MeanSD {
 	return MeanSD{N: len(values), Mean: metric.Mean(values), SD: metric.StdDev(values)}
 }
 
-// ComparePublished sets Published if the data is one of the paper's data sets, or only has the name of
-// one. Call it after the tables are set.
+// ComparePublished sets Published if the data is one of the paper's data sets, or only has the name
+// of one. Call it after the tables are set.
 func (r *Report) ComparePublished() {
 	r.Published = nil
 	name, found := publishedData(r.Data.Sequences)

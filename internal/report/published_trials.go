@@ -17,9 +17,9 @@ type publishedTrials struct {
 	caveat string
 }
 
-// publishedTable has a line for each metric: task, data and metric, then ten trials of RDRec and ten
-// of POD, x 1e-4. They are the scores in the reference's t_test.py (RDRec's commit 4055c30), in its
-// order. That script tests only the top-N rows.
+// publishedTable has a line for each metric: task, data and metric, then ten trials of RDRec and
+// ten of POD, x 1e-4. They are the scores in the reference's t_test.py (RDRec's commit 4055c30), in
+// its order. That script tests only the top-N rows.
 const publishedTable = `
 topn toys HR@1 | 650 655 657 688 641 685 671 649 604 695 | 579 579 595 572 612 574 596 583 563 537
 topn toys HR@5 | 1607 1644 1649 1726 1623 1624 1695 1695 1619 1667 | 1461 1480 1447 1444 1534 1473 1533 1450 1456 1335
@@ -79,8 +79,8 @@ func publishedData(sequenceDigest string) (name string, found bool) {
 	return name, found
 }
 
-// tenThousandths parses integers as multiples of 1e-4. It panics on anything else; a test parses the
-// whole table.
+// tenThousandths parses integers as multiples of 1e-4. It panics on anything else; a test parses
+// the whole table.
 func tenThousandths(text string) []float64 {
 	fields := strings.Fields(text)
 	values := make([]float64, len(fields))

@@ -10,8 +10,8 @@ import (
 	"rdrec/internal/report"
 )
 
-// TestPublishedTrials compares means, x 1e-4, with the paper's tables: an error in the figures would
-// change them.
+// TestPublishedTrials compares means, x 1e-4, with the paper's tables: an error in the figures
+// would change them.
 func TestPublishedTrials(t *testing.T) {
 	want := map[string][2]float64{
 		"sequential beauty HR@5":    {601, 559},

@@ -1,8 +1,8 @@
-// Package report presents the results of an experiment so that a reader is not misled. In: a [Report]
-// that the report stage fills with counts, scores, curves and samples; out: one self-contained HTML
-// page ([HTML]: no scripts, no other files, light and dark) and a page for the terminal ([Text]).
-// [Table.Compare] tests the students against the other rows on the same users, [Report.Conclude]
-// writes the verdict and its caveats, and the writers render them, caveats first.
+// Package report presents the results of an experiment so that a reader is not misled. In: a
+// [Report] that the report stage fills with counts, scores, curves and samples; out: one
+// self-contained HTML page ([HTML]: no scripts, no other files, light and dark) and a page for the
+// terminal ([Text]). [Table.Compare] tests the students against the other rows on the same users,
+// [Report.Conclude] writes the verdict and its caveats, and the writers render them, caveats first.
 package report
 
 import (
@@ -30,7 +30,8 @@ type Report struct {
 	Trials   int      `json:"trials"`
 	// Spec is the resolved spec as YAML.
 	Spec string `json:"spec"`
-	// Verdict is the result in a sentence or two, and Caveats are its limitations; Conclude sets both.
+	// Verdict is the result in a sentence or two, and Caveats are its limitations; Conclude sets
+	// both.
 	Verdict []string `json:"verdict,omitempty"`
 	Caveats []Caveat `json:"caveats,omitempty"`
 
@@ -102,18 +103,19 @@ type Teacher struct {
 	Prompt  string `json:"prompt"`
 	Parse   string `json:"parse"`
 	Weights string `json:"weights,omitempty"`
-	// Explanations is the number of distinct texts; Wanted of them were to be distilled. This run made
-	// Requests requests; the other rationales were already in the bucket.
+	// Explanations is the number of distinct texts; Wanted of them were to be distilled. This run
+	// made Requests requests; the other rationales were already in the bucket.
 	Explanations int `json:"explanations"`
 	Wanted       int `json:"wanted"`
 	Requests     int `json:"requests"`
-	// Parsed, Retried, Quarantined and Leaked count the wanted replies that were parsed, were requested
-	// again, were given up, and contain words of the prompt's examples.
+	// Parsed, Retried, Quarantined and Leaked count the wanted replies that were parsed, were
+	// requested again, were given up, and contain words of the prompt's examples.
 	Parsed      int `json:"parsed"`
 	Retried     int `json:"retried"`
 	Quarantined int `json:"quarantined"`
 	Leaked      int `json:"leaked"`
-	// FellBack counts replies that the reference's parser cannot parse and replaces by the explanation.
+	// FellBack counts replies that the reference's parser cannot parse and replaces by the
+	// explanation.
 	FellBack int `json:"fell_back,omitempty"`
 	// Reasons counts the reasons for quarantine, the most frequent first.
 	Reasons []Pair `json:"reasons,omitempty"`
@@ -143,8 +145,8 @@ type Rationale struct {
 type Student struct {
 	Method string `json:"method"`
 	Seed   int64  `json:"seed"`
-	// Size is the size in the spec; Pretrained is the folder of the initial weights, empty for random
-	// weights.
+	// Size is the size in the spec; Pretrained is the folder of the initial weights, empty for
+	// random weights.
 	Size       string `json:"size"`
 	Pretrained string `json:"pretrained,omitempty"`
 	prediction.TrainingRecord

@@ -15,8 +15,9 @@ type RankedList struct {
 	Truth int
 }
 
-// PickRecommendations chooses n lists to show, in the given order: no two users with the same history
-// and, if possible, as many hits (the truth is recommended) as misses, so the samples do not mislead.
+// PickRecommendations chooses n lists to show, in the given order: no two users with the same
+// history and, if possible, as many hits (the truth is recommended) as misses, so the samples do
+// not mislead.
 func PickRecommendations(d *dataset.Dataset, method string, lists []RankedList, n int) []Recommendation {
 	users := make(map[int]dataset.User, len(d.Users))
 	for _, user := range d.Users {

@@ -143,8 +143,8 @@ func intervalText(row Row) string {
 	return figure(cell.Interval.Low) + " to " + figure(cell.Interval.High)
 }
 
-// grid writes rows with the first column left-aligned and the others right-aligned; the first row is
-// a header.
+// grid writes rows with the first column left-aligned and the others right-aligned; the first row
+// is a header.
 func (t *text) grid(rows [][]string) {
 	widths := make([]int, len(rows[0]))
 	for _, row := range rows {

@@ -1,5 +1,5 @@
-// Package safetensors reads the header of safetensors files: which tensors a file holds, their types,
-// shapes and bytes. It links no libtorch.
+// Package safetensors reads the header of safetensors files: which tensors a file holds, their
+// types, shapes and bytes. It links no libtorch.
 package safetensors
 
 import (
