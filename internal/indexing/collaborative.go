@@ -68,7 +68,8 @@ func cooccurrence(d *dataset.Dataset, seed int64) (base []int, g graph, connecte
 	return base, g, connected, isolated
 }
 
-// clusterTree splits a graph into clusters; order is the nodes of its leaves, from left to right, so far.
+// clusterTree splits a graph into clusters; order is the nodes of its leaves, from left to right,
+// so far.
 type clusterTree struct {
 	graph           graph
 	random          *rand.Rand

@@ -82,7 +82,8 @@ func (g graph) degrees() []float64 {
 // affinity returns the normalized graph as an operator: D^-1/2 (A + t/n) D^-1/2 with t the mean
 // degree, which is 1 minus the normalized Laplacian of a graph in which all nodes are weakly
 // connected (regularized spectral clustering). Without the regularization, the leading eigenvectors
-// of a sparse graph single out its small outlying parts, and every split takes off only a few items.
+// of a sparse graph single out its small outlying parts, and every split takes off only a few
+// items.
 func (g graph) affinity() operator {
 	n := g.nodes()
 	degrees := g.degrees()

@@ -69,13 +69,14 @@ func TestRandomOrderByHand(t *testing.T) {
 // others follow in the random order.
 func TestFirstSeenOrderByHand(t *testing.T) {
 	t.Parallel()
+	const last = "that are in no training history come last, in random order"
 	for _, c := range []struct {
 		name, want, note string
 		seed             int64
 	}{
-		{spec.Appearance, "wax oil soap comb brush gel", "1 items that are in no training history come last, in random order", 1},
-		{spec.Sequential, "wax oil brush comb soap gel", "3 items that are in no training history come last, in random order", 1},
-		{spec.Sequential, "wax oil brush gel comb soap", "3 items that are in no training history come last, in random order", 2},
+		{spec.Appearance, "wax oil soap comb brush gel", "1 items " + last, 1},
+		{spec.Sequential, "wax oil brush comb soap gel", "3 items " + last, 1},
+		{spec.Sequential, "wax oil brush gel comb soap", "3 items " + last, 2},
 	} {
 		d := shop("soap comb oil brush gel wax", []int{6, 3, 6}, []int{4, 3})
 		got, record := applied(t, d, c.name, c.seed)
@@ -200,15 +201,16 @@ func runs(ids string, sizes []int) (n int) {
 // else from training histories.
 func TestTitlesAreUsedFromHalfOn(t *testing.T) {
 	t.Parallel()
+	const isolated = "that share no training history with another item come last, in random order"
 	for _, c := range []struct {
 		items, titled int
 		want          string
 	}{
 		{4, 2, "1 codes of titles; 2 items without a title of known words come last, in random order"},
-		{5, 2, "1 codes of training histories; 3 items that share no training history with another item come last, in random order"},
+		{5, 2, "1 codes of training histories; 3 items " + isolated},
 		{6, 3, "1 codes of titles; 3 items without a title of known words come last, in random order"},
 		{4, 4, "1 codes of titles"},
-		{3, 0, "1 codes of training histories; 1 items that share no training history with another item come last, in random order"},
+		{3, 0, "1 codes of training histories; 1 items " + isolated},
 	} {
 		d := shop(letters(c.items), []int{1, 2})
 		d.Titles = make([]string, c.items)
@@ -221,15 +223,16 @@ func TestTitlesAreUsedFromHalfOn(t *testing.T) {
 	}
 }
 
-// TestWordsCountFromTwoItemsOn: a word of only one title is ignored, however often the title has it;
-// case and punctuation do not matter.
+// TestWordsCountFromTwoItemsOn: a word of only one title is ignored, however often the title has
+// it; case and punctuation do not matter.
 func TestWordsCountFromTwoItemsOn(t *testing.T) {
 	t.Parallel()
 	d := shop("a b c d e f")
 	d.Titles = []string{"Soap-bar", "bar, SOAP!", "brush brush", "7up", "7UP", "soup"}
 	got, record := applied(t, d, spec.Semantic, 1)
 	ids := strings.Fields(got)
-	if want := "2 codes of titles; 2 items without a title of known words come last, in random order"; record.Note != want {
+	want := "2 codes of titles; 2 items without a title of known words come last, in random order"
+	if record.Note != want {
 		t.Errorf("note %q, want %q", record.Note, want)
 	}
 	pairs := []string{pair(ids[0], ids[1]), pair(ids[2], ids[3])}
@@ -241,8 +244,8 @@ func TestWordsCountFromTwoItemsOn(t *testing.T) {
 
 func pair(a, b string) string { return min(a, b) + max(a, b) }
 
-// TestEqualCodesKeepTheRandomOrder: more items have the same title than an unstable sort would leave
-// in order.
+// TestEqualCodesKeepTheRandomOrder: more items have the same title than an unstable sort would
+// leave in order.
 func TestEqualCodesKeepTheRandomOrder(t *testing.T) {
 	t.Parallel()
 	base, _ := applied(t, shop(letters(60)), spec.Random, 4)
@@ -327,8 +330,8 @@ func TestWidestColumn(t *testing.T) {
 	}
 }
 
-// TestLeadingVectorsByHand: the largest eigenvalue comes first, and the largest entry of each vector
-// is positive, with every seed.
+// TestLeadingVectorsByHand: the largest eigenvalue comes first, and the largest entry of each
+// vector is positive, with every seed.
 func TestLeadingVectorsByHand(t *testing.T) {
 	t.Parallel()
 	root := math.Sqrt2

@@ -65,7 +65,7 @@ func parse(args []string, stdout, stderr io.Writer) (*settings, error) {
 	flags.StringVar(&s.only, "only", "", "file:line: try every mutant of this line")
 	flags.StringVar(&s.equivalents, "equivalents", "internal/mutants/equivalents.txt", "file of the equivalent mutants")
 	flags.IntVar(&s.jobs, "jobs", 2, "test processes at a time")
-	flags.DurationVar(&s.grace, "grace", 10*time.Second, "processor time that tests may take beyond three times their own")
+	flags.DurationVar(&s.grace, "grace", 10*time.Second, "processor time of tests beyond three times their own")
 	flags.DurationVar(&s.quick, "quick", 15*time.Second, "longest test of a further package that counts")
 	flags.Float64Var(&s.least, "min", 0.9, "fail if a smaller fraction of the non-equivalent mutants is killed")
 	flags.BoolVar(&s.list, "list", false, "print the candidates and stop")
