@@ -39,7 +39,7 @@ dev: build ## Temporal's server with its Web UI, in this terminal
 test: setup ## all tests
 	go test -buildvcs=false -timeout 40m ./worker ./...
 
-# Real processes are killed, frozen, drained and starved, on files in memory where there are any: what is tested is not the disk's speed.
+# Real processes are killed, suspended, drained and run out of memory, on files in memory where possible: the tests are not about disk speed.
 SERVERS := bin/servers
 FAULTS_TMP := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 faults: setup $(SERVERS)/gofakes3 ## the fault matrix (docs/reliability.md) with a verdict for each row, in minutes

@@ -44,7 +44,7 @@ type soakRun struct {
 	timeline   []string
 
 	mutex sync.Mutex
-	// prompts counts prompts; frozen are the keys of workers that stood still.
+	// prompts counts prompts; frozen are the keys of workers that were suspended.
 	prompts                 map[string]int
 	suspended               map[string]bool
 	resumed                 int
@@ -332,6 +332,6 @@ func (o *soakRun) checkResult() {
 		}
 	}
 	if limit := concurrency * len(o.suspended); o.resumed > limit {
-		o.duplicated = append(o.duplicated, fmt.Sprintf("workers that had stood still asked %d finished rows again, want %d at most", o.resumed, limit))
+		o.duplicated = append(o.duplicated, fmt.Sprintf("workers that had been suspended asked %d finished rows again, want %d at most", o.resumed, limit))
 	}
 }

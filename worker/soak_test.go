@@ -58,7 +58,7 @@ type totals struct {
 	experiments, lost, wrong, duplicated int
 	faults                               map[string]int
 	// prompts were asked in all, again are those that a fault caught in flight; thawed were asked
-	// by a process that had stood still.
+	// by a process that had been suspended.
 	prompts, repeated, resumed int
 }
 
@@ -238,7 +238,7 @@ func (k *soak) printSummary(t *testing.T, took time.Duration) {
 	slices.Sort(faultCounts)
 	fmt.Fprintf(os.Stdout, "soak: seed %d, %s, %d experiments, %d faults (%s)\n",
 		k.seed, took.Round(time.Second), n.experiments, faults, strings.Join(faultCounts, ", "))
-	fmt.Fprintf(os.Stdout, "soak: %d prompts; asked again: %d that a fault caught in flight, %d by a worker that had stood still\n", n.prompts, n.repeated, n.resumed)
+	fmt.Fprintf(os.Stdout, "soak: %d prompts; asked again: %d that a fault caught in flight, %d by a worker that had been suspended\n", n.prompts, n.repeated, n.resumed)
 	fmt.Fprintf(os.Stdout, "soak: lost %d, wrong %d, doubled %d\n", n.lost, n.wrong, n.duplicated)
 	if n.lost+n.wrong+n.duplicated > 0 || n.experiments == 0 {
 		t.Fail()
