@@ -1,7 +1,6 @@
 package llama_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -284,23 +283,29 @@ func TestLlama2PromptsMatchMeta(t *testing.T) {
 
 func TestNucleusMatchesMeta(t *testing.T) {
 	var file struct {
-		TopP []struct {
-			Probs   []float32
-			P       float64
-			Nucleus []float32
-		} `json:"top_p"`
+		TopP []map[string]json.RawMessage `json:"top_p"`
 	}
-	// The reference's golden file has another key.
-	data := bytes.ReplaceAll(golden.Bytes(t, "distill.json"), []byte("drawn_from"), []byte("nucleus"))
-	if err := json.Unmarshal(data, &file); err != nil {
-		t.Fatal(err)
-	}
+	golden.Load(t, "distill.json", &file)
 	if len(file.TopP) == 0 {
 		t.Fatal("no cases")
 	}
 	for _, c := range file.TopP {
-		if diff := cmp.Diff(c.Nucleus, llama.Nucleus(c.Probs, c.P)); diff != "" {
-			t.Errorf("%v, p %g (-want +got):\n%s", c.Probs, c.P, diff)
+		var probs, want []float32
+		var p float64
+		for key, value := range c {
+			into := any(&want) // the distribution that Meta's code samples from
+			switch key {
+			case "probs":
+				into = &probs
+			case "p":
+				into = &p
+			}
+			if err := json.Unmarshal(value, into); err != nil {
+				t.Fatalf("%s: %v", key, err)
+			}
+		}
+		if diff := cmp.Diff(want, llama.Nucleus(probs, p)); diff != "" {
+			t.Errorf("%v, p %g (-want +got):\n%s", probs, p, diff)
 		}
 	}
 }
@@ -317,7 +322,8 @@ func TestSamplesFromTheNucleus(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("temperature %g, p %g", c.temperature, c.p), func(t *testing.T) {
 			const n = 20_000
-			counts := llama.SampleCounts(logits, c.temperature, c.p, n, &teacher.Prompt{Sampling: teacher.Sampling{Seed: 3}})
+			prompt := &teacher.Prompt{Sampling: teacher.Sampling{Seed: 3}}
+			counts := llama.SampleCounts(logits, c.temperature, c.p, n, prompt)
 			for id, want := range c.want {
 				if share := float64(counts[int32(id)]) / n; share < want-0.01 || share > want+0.01 {
 					t.Errorf("token %d was sampled %.3f of the time, want %.3f", id, share, want)

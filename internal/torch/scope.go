@@ -118,7 +118,7 @@ func innermostScope(operands ...*Tensor) *Scope {
 		}
 	}
 	if innermost == nil {
-		misuse("no operand is in a scope: nobody would free the result (see Scope.Use)")
+		misuse("no operand is in a scope, so nothing would free the result (see Scope.Use)")
 	}
 	return innermost
 }

@@ -1,5 +1,5 @@
-// The servers that storage's conformance suite runs on (make conformance). They have a go.mod of their own, so that what they need never
-// decides what the program is built with.
+// The servers of storage's conformance suite (make conformance). They have their own go.mod, so that
+// their dependencies do not affect the program's.
 module rdrec/tools/servers
 
 go 1.26.8

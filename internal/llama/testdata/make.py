@@ -1,4 +1,4 @@
-"""Makes this folder's models and what transformers makes of them (see README.md): python make.py"""
+"""Creates this folder's models and goldens (see README.md): python make.py"""
 import io, json, math, os, random, shutil, sys
 import sentencepiece, tokenizers, torch, transformers
 from safetensors.torch import save_file
@@ -54,7 +54,7 @@ def fresh(name):
 
 
 def piece_model():
-    """A SentencePiece model in Llama 2's settings."""
+    """Returns a SentencePiece model with Llama 2's settings."""
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(
         sentence_iterator=iter(CORPUS), model_writer=out, model_type="bpe", vocab_size=340, byte_fallback=True, character_coverage=1.0,
@@ -64,7 +64,7 @@ def piece_model():
 
 
 def byte_level(words, controls):
-    """A byte-level BPE tokenizer."""
+    """Returns a byte-level BPE tokenizer."""
     t = Tokenizer(models.BPE(ignore_merges=words is LLAMA3_WORDS))
     if words is LLAMA3_WORDS:
         t.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(words), "isolated", False),
@@ -79,7 +79,7 @@ def byte_level(words, controls):
 
 
 def weights(config, seed):
-    """Random weights of which the norms matter too, exact in bfloat16 and in half precision."""
+    """Sets random weights, including norms, that are exact in bfloat16 and half precision."""
     torch.manual_seed(seed)
     model = LlamaForCausalLM(config).eval()
     with torch.no_grad():
@@ -90,7 +90,7 @@ def weights(config, seed):
 
 
 def rows(model, seed, lengths):
-    """Random texts and the logits at their middle and their end."""
+    """Returns random texts with the logits at their middle and their end."""
     random.seed(seed)
     out = []
     for n in lengths:
@@ -102,7 +102,7 @@ def rows(model, seed, lengths):
 
 
 def talk(tokenizer, begin):
-    """Texts and talks as tokens. Control pieces that stand in a text are text here, as nobody may speak as the system."""
+    """Returns texts and conversations as tokens. Control tokens in a text are text, so that no text can act as the system."""
     encode = lambda text: tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
     chats = [[{"role": role, "content": content} for role, content in chat] for chat in CHATS]
     return {
@@ -142,7 +142,7 @@ def hugging_face(name, config, seed, dtype, tokenizer, template, begin=(), shard
 
 
 def meta(name, model, shards, dtype, pieces):
-    """The same model as Meta lays it out: neighbours are the pairs that rope turns, and the shards of model-parallel layers."""
+    """Writes the model in Meta's layout: RoPE rotates pairs of neighbors, and layers are split into model-parallel shards."""
     folder, c = fresh(name), model.config
     width = c.hidden_size // c.num_attention_heads
     turn = lambda w: w.view(-1, 2, width // 2, w.shape[1]).transpose(1, 2).reshape(w.shape)
@@ -169,7 +169,7 @@ def meta(name, model, shards, dtype, pieces):
 
 
 def check(model, w):
-    """Meta's own forward pass, written out: it must agree with transformers' before its folder is worth anything."""
+    """Runs Meta's forward pass, which must agree with transformers'."""
     c = model.config
     ids, heads, width = torch.arange(20), c.num_attention_heads, c.hidden_size // c.num_attention_heads
     norm = lambda x, k: x * torch.rsqrt(x.pow(2).mean(-1, keepdim=True) + c.rms_norm_eps) * w[k]

@@ -1,4 +1,4 @@
-"""Makes the PyTorch files of this folder with Python's standard library alone, byte for byte as torch.save lays them out
+"""Creates the PyTorch files of this folder with Python's standard library only, in the layout of torch.save
 (a zip of a protocol-2 pickle and raw storages): python3 make.py"""
 import collections, io, pickle, struct, sys, types, zipfile
 

@@ -19,13 +19,13 @@ func TestOf(t *testing.T) {
 		err  error
 		want string
 	}{
-		"advised":         {hint.Wrap(plain, "install a compiler"), "install a compiler"},
-		"wrapped":         {fmt.Errorf("set up: %w", hint.Wrap(plain, "install a compiler")), "install a compiler"},
-		"full disk":       {fmt.Errorf("unpack: %w", full), "free disk space"},
-		"full, advised":   {hint.Wrap(full, "try something else"), "free disk space"},
-		"forbidden":       {&fs.PathError{Op: "mkdir", Path: "x", Err: syscall.EACCES}, "writable"},
-		"stopped":         {fmt.Errorf("pip: %w", context.Canceled), "again"},
-		"nobody's advice": {plain, "again"},
+		"advised":       {hint.Wrap(plain, "install a compiler"), "install a compiler"},
+		"wrapped":       {fmt.Errorf("set up: %w", hint.Wrap(plain, "install a compiler")), "install a compiler"},
+		"full disk":     {fmt.Errorf("unpack: %w", full), "free disk space"},
+		"full, advised": {hint.Wrap(full, "try something else"), "free disk space"},
+		"forbidden":     {&fs.PathError{Op: "mkdir", Path: "x", Err: syscall.EACCES}, "writable"},
+		"stopped":       {fmt.Errorf("pip: %w", context.Canceled), "again"},
+		"no hint":       {plain, "again"},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {

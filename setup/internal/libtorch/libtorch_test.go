@@ -94,10 +94,10 @@ func TestMissing(t *testing.T) {
 
 	l.Beside = []string{filepath.Join(root, "elsewhere")}
 	if needs, err := l.Missing(); err != nil || len(needs) != 0 {
-		t.Errorf("with the folder beside, Missing = %v, %v", needs, err)
+		t.Errorf("with the further folder, Missing = %v, %v", needs, err)
 	}
 	if err := l.Try(t.Context(), compiler, t.TempDir()); err != nil {
-		t.Errorf("with the folder beside: %v", err)
+		t.Errorf("with the further folder: %v", err)
 	}
 }
 

@@ -133,7 +133,7 @@ func TestRead(t *testing.T) {
 		t.Errorf("Read = %q, %v", got, err)
 	}
 	if _, err := wheel.Read(file, "*.dist-info/WHEEL"); !errors.Is(err, wheel.ErrCorrupt) {
-		t.Errorf("Read of what is not there: %v, want %v", err, wheel.ErrCorrupt)
+		t.Errorf("Read of a missing file: %v, want %v", err, wheel.ErrCorrupt)
 	}
 }
 
