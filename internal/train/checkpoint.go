@@ -11,46 +11,46 @@ import (
 	"rdrec/internal/torch"
 )
 
-// What a checkpoint's folder holds: the state as JSON, weights and moments as they lie in memory,
-// and the best model so far.
+// The files of a checkpoint: the state as JSON, the weights and moments as flat tensors, and the
+// best model so far.
 const (
 	stateFile   = "state.json"
 	tensorsFile = "tensors.safetensors"
 	bestDir     = "best"
 )
 
-// Names of the tensors in a checkpoint. Each is the whole model, flat.
+// Names of the tensors in a checkpoint. Each covers all parameters as one flat tensor.
 const (
 	weightsName      = "weights"
 	firstMomentName  = "first_moment"
 	secondMomentName = "second_moment"
 )
 
-// state is everything, beside tensors, that the next step depends on.
+// state is everything, apart from tensors, that the next step depends on.
 type state struct {
 	Seed int64 `json:"seed"`
-	// Parameters guards against another model's checkpoint.
+	// Parameters detects the checkpoint of another model.
 	Parameters int `json:"parameters"`
 	Step       int `json:"step"`
-	// LossSum and Rows are of the epoch so far.
+	// LossSum and Rows are sums over the epoch so far.
 	LossSum float64 `json:"loss_sum"`
 	Rows    int     `json:"rows"`
-	// Best is the lowest mean validation loss (nil before the first), BestHash the model's that had
-	// it.
+	// Best is the lowest mean validation loss (nil before the first), and BestHash the digest of
+	// its model.
 	Best     *float64 `json:"best,omitempty"`
 	BestHash string   `json:"best_hash,omitempty"`
-	// BadEpochs is how many epochs brought nothing better.
+	// BadEpochs is the number of epochs without improvement.
 	BadEpochs    int                `json:"bad_epochs"`
 	StoppedEarly bool               `json:"stopped_early"`
 	Curve        []prediction.Epoch `json:"curve"`
-	// Mixer is the mixer's state after step MixerStep (absent at 0); the batches since are drawn
-	// anew.
+	// Mixer is the mixer's state after step MixerStep (absent at 0); the batches since then are
+	// sampled again.
 	Mixer     json.RawMessage `json:"mixer,omitempty"`
 	MixerStep int             `json:"mixer_step"`
-	// GradientCheckpointing says that layers are computed again for the gradient.
+	// GradientCheckpointing is set if layers are recomputed for the gradient.
 	GradientCheckpointing bool `json:"gradient_checkpointing,omitempty"`
-	// MicroBatch is how many rows are worked at at a time (0 all); OOMStep is after how many steps
-	// memory first ran out.
+	// MicroBatch is the number of rows that are computed at a time (0 for all); OOMStep is the
+	// number of steps before memory first ran out.
 	MicroBatch int `json:"micro_batch,omitempty"`
 	OOMStep    int `json:"oom_step,omitempty"`
 }
@@ -59,7 +59,7 @@ func (s *state) epochs() int { return len(s.Curve) }
 
 func (s *state) loss() float64 { return s.LossSum / float64(max(s.Rows, 1)) }
 
-// advance counts a step.
+// advance adds a step.
 func (s *state) advance(f prefetched, loss float64) {
 	s.Step++
 	s.LossSum += loss * float64(f.batch.Size)
@@ -69,11 +69,11 @@ func (s *state) advance(f prefetched, loss float64) {
 	}
 }
 
-// isBest tells whether a validation loss is the lowest so far.
+// isBest reports whether a validation loss is the lowest so far.
 func (s *state) isBest(mean float64) bool { return s.Best == nil || mean < *s.Best }
 
-// endEpoch ends an epoch. The reference counts all epochs that were not the best; protocol clean
-// only those since the best.
+// endEpoch ends an epoch. The reference counts all bad epochs; protocol clean counts only those
+// since the best epoch (docs/deviations.md 17).
 func (s *state) endEpoch(epoch prediction.Epoch, patience int, resets bool) {
 	s.Curve = append(s.Curve, epoch)
 	s.LossSum, s.Rows = 0, 0
@@ -89,7 +89,7 @@ func (s *state) endEpoch(epoch prediction.Epoch, patience int, resets bool) {
 	}
 }
 
-// save writes a checkpoint into a folder of its own, hands it over to be persisted, and deletes it.
+// save writes a checkpoint to a folder of its own, calls Save, and deletes the folder.
 func (t *trainer) save(ctx context.Context) (err error) {
 	if t.job.Save == nil {
 		return nil
@@ -139,7 +139,7 @@ func (t *trainer) tensors() []torch.Named {
 	}
 }
 
-// restore puts a fresh trainer where a checkpoint left off.
+// restore sets a new trainer to the state of a checkpoint.
 func (t *trainer) restore(dir string) error {
 	if err := t.readCheckpoint(dir); err != nil {
 		return fmt.Errorf("resuming from checkpoint %q: %w", dir, err)
@@ -202,7 +202,7 @@ func (t *trainer) readTensors(path string) (err error) {
 	})
 }
 
-// replaceDir puts the folder fresh in the place of dir.
+// replaceDir replaces the folder dir by staged.
 func replaceDir(dir, staged string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
@@ -210,8 +210,8 @@ func replaceDir(dir, staged string) error {
 	return os.Rename(staged, dir)
 }
 
-// linkFiles makes a folder with the same files as another; the files are shared where the file
-// system can.
+// linkFiles makes a folder with the same files as another. They are hard links if the file system
+// supports them, otherwise copies.
 func linkFiles(from, to string) error {
 	if err := os.MkdirAll(to, 0o755); err != nil {
 		return err

@@ -100,8 +100,8 @@ func TestValidationIsTheMeanByRows(t *testing.T) {
 		t.Fatal(err)
 	}
 	want, mean := map[string]float64{}, 0.0
-	for _, kind := range []task.Task{task.Explanation, task.Sequential, task.TopN} {
-		list, err := corpus.Validation(kind, 3, 2)
+	for _, tk := range []task.Task{task.Explanation, task.Sequential, task.TopN} {
+		list, err := corpus.Validation(tk, 3, 2)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -110,7 +110,7 @@ func TestValidationIsTheMeanByRows(t *testing.T) {
 			err := torch.Run(func(s *torch.Scope) error {
 				loss, err := m.Loss(s, b, j.Protocol)
 				if err == nil {
-					want[kind.String()] += loss.Float() * float64(b.Size)
+					want[tk.String()] += loss.Float() * float64(b.Size)
 				}
 				return err
 			})
@@ -120,10 +120,10 @@ func TestValidationIsTheMeanByRows(t *testing.T) {
 			rows += b.Size
 		}
 		if rows != 4 {
-			t.Errorf("%s: %d rows", kind, rows)
+			t.Errorf("%s: %d rows", tk, rows)
 		}
-		want[kind.String()] /= 4
-		mean += want[kind.String()] / 3
+		want[tk.String()] /= 4
+		mean += want[tk.String()] / 3
 	}
 	got := map[string]float64{}
 	for _, validation := range last.Validation {

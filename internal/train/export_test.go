@@ -9,7 +9,7 @@ import (
 // State is what a checkpoint holds beside tensors.
 type State = state
 
-// DropoutSeed is the seed that a step's dropout is drawn from.
+// DropoutSeed returns the seed of a step's dropout.
 func DropoutSeed(seed int64, step int) int64 { return stepSeed(seed, step) }
 
 // Improves reports whether a mean validation loss is the lowest so far.

@@ -6,17 +6,17 @@ import (
 	"rdrec/internal/task"
 )
 
-// prefetched is a batch and, now and then, the mixer's state after it.
+// prefetched is a batch and, at some steps, the mixer's state after it.
 type prefetched struct {
 	batch task.Batch
-	// mixer is set at the steps where a checkpoint is due; a checkpoint between them draws the
-	// batches since anew.
+	// mixer is set at the steps where a checkpoint is due. After a checkpoint at another step, the
+	// batches since the last state are sampled again.
 	mixer []byte
 	err   error
 }
 
-// prefetch draws and encodes the coming batches while the student learns. From now on the mixer is
-// the feed's alone. The channel is closed when ctx ends.
+// prefetch samples and encodes the next batches during training. From now on only its goroutine
+// uses the mixer. The channel is closed when ctx ends.
 func (t *trainer) prefetch(ctx context.Context) <-chan prefetched {
 	batches := make(chan prefetched, 2)
 	go func() {

@@ -38,9 +38,9 @@ func TestDropoutSeedsAreSplitMix64(t *testing.T) {
 	}
 }
 
-// TestEachStepDrawsItsOwnDropout takes the gradient of one batch at three steps: each loss is the
+// TestEachStepHasItsOwnDropout takes the gradient of one batch at three steps: each loss is the
 // model's own with the step's seed, for a whole batch and row by row.
-func TestEachStepDrawsItsOwnDropout(t *testing.T) {
+func TestEachStepHasItsOwnDropout(t *testing.T) {
 	for _, rows := range []int{0, 1} {
 		j := quick(t)
 		j.Seed, j.Spec.Train.MicroBatch = 1234567, rows
@@ -73,7 +73,7 @@ func TestEachStepDrawsItsOwnDropout(t *testing.T) {
 				t.Errorf("%d rows at a time, step %d: loss %v, want %v (%v)", rows, step, got, want, err)
 			}
 			if before, ok := seen[got]; ok {
-				t.Errorf("%d rows at a time: steps %d and %d draw the same dropout", rows, before, step)
+				t.Errorf("%d rows at a time: steps %d and %d have the same dropout", rows, before, step)
 			}
 			seen[got] = step
 		}
@@ -89,7 +89,7 @@ func config(t *testing.T, dropout float64) t5.Config {
 }
 
 // TestStudentsStartFromTheirSeed stops before the first step: the weights are the seed's, or the
-// pretrained model's with our tables drawn from the seed, and the moments are 0.
+// pretrained model's with our tables initialized from the seed, and the moments are 0.
 func TestStudentsStartFromTheirSeed(t *testing.T) {
 	dir := t.TempDir()
 	theirs := config(t, 0.25)

@@ -86,7 +86,8 @@ func replaceIn(t *testing.T, path, old, text string) {
 	}
 }
 
-// TestMixerStateIsOfTheCheckpoint: where a checkpoint is due, its batches need not be drawn again.
+// TestMixerStateIsOfTheCheckpoint: where a checkpoint is due, its batches need not be sampled
+// again.
 func TestMixerStateIsOfTheCheckpoint(t *testing.T) {
 	j, all := quick(t), &archive{dir: t.TempDir()}
 	j.Save = all.save
@@ -168,8 +169,8 @@ func TestScratchFolderKeepsTheBestModelAlone(t *testing.T) {
 		if c.fails == 0 && err != nil || c.fails > 0 && !errors.Is(err, full) {
 			t.Errorf("failing at step %d: %v", c.fails, err)
 		}
-		if said := fmt.Sprintf("checkpoint at step %d:", c.fails); err != nil && !strings.Contains(err.Error(), said) {
-			t.Errorf("error %q does not say %q", err, said)
+		if want := fmt.Sprintf("checkpoint at step %d:", c.fails); err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("error %q does not contain %q", err, want)
 		}
 		entries, err := os.ReadDir(j.Dir)
 		if err != nil {

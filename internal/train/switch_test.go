@@ -16,8 +16,8 @@ type trained struct {
 }
 
 // TestSwitchesAffectTrainingAsDeclared flips each switch by itself: a student, or its validation,
-// changes exactly where spec.Protocol.ForTraining, which the stages' fingerprints are made of, says
-// that it can. Patience has a test of its own.
+// changes exactly where spec.Protocol.ForTraining, which is part of the stages' fingerprints, keeps
+// the switch. Patience has a test of its own.
 func TestSwitchesAffectTrainingAsDeclared(t *testing.T) {
 	for _, c := range []struct {
 		method spec.Method

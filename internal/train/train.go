@@ -1,9 +1,9 @@
-// Package train teaches the student. In: a dataset, a method and its settings; out: the model of
-// the epoch with the lowest validation loss, as a Hugging Face folder, and the curves. The steps:
-// mixed batches are drawn ahead of their use; each gives a gradient, by which AdamW moves the
-// weights; after every epoch each kind of example is validated, and training ends when that has not
-// helped for long enough. A checkpoint holds everything that the next step depends on, so that on a
-// CPU a resumed run ends with the very weights of an undisturbed one.
+// Package train trains the student. In: a dataset, a method and its settings; out: the model of the
+// epoch with the lowest validation loss, as a Hugging Face folder, and the learning curve. Mixed
+// batches are prefetched; each gives a gradient, with which AdamW updates the weights. After every
+// epoch each task is validated, and training stops early once validation loss has not improved for
+// `patience` epochs. A checkpoint contains everything that the next step depends on, so on a CPU a
+// resumed run ends with the same weights as an undisturbed one.
 package train
 
 import (
@@ -17,55 +17,54 @@ import (
 	"rdrec/internal/torch"
 )
 
-// ErrStopped is what [Run] returns after it was asked to stop and has saved a checkpoint.
+// ErrStopped is returned by [Run] after it was asked to stop and has saved a checkpoint.
 var ErrStopped = errors.New("training stopped at a checkpoint on request")
 
 // Job is one training.
 type Job struct {
-	// Data, Spec, Method and Seed say what is learnt, and from what.
+	// Data, Spec, Method and Seed are what the student trains on, and how.
 	Data   *dataset.Dataset
 	Spec   spec.Spec
 	Method spec.Method
-	// Protocol says how; Spec's name of one is not looked at.
+	// Protocol is the protocol of the training; Spec's own protocol is ignored.
 	Protocol spec.Protocol
 	Seed     int64
-	// Device is "cpu" (also when empty), "cuda" or "auto"; Threads is how many CPU threads to use,
-	// 0 as libtorch likes.
+	// Device is "cpu" (the default), "cuda" or "auto"; Threads is the number of CPU threads, 0 for
+	// libtorch's default.
 	Device  string
 	Threads int
-	// Dir is a scratch folder; the best model is left in it.
+	// Dir is a scratch folder, which contains the best model at the end.
 	Dir string
-	// Resume is the folder of a checkpoint of the same job to go on from; empty starts afresh.
+	// Resume is the folder of a checkpoint of the same job; empty starts from the beginning.
 	Resume string
-	// Save persists a checkpoint, after which its folder is deleted; nil saves none.
+	// Save stores a checkpoint, whose folder is then deleted; nil saves none.
 	Save func(context.Context, Checkpoint) error
-	// Progress hears of every step and every batch validated; nil means nobody does.
+	// Progress is called after every step and every validated batch; it may be nil.
 	Progress func(Progress)
-	// Stop, once closed, ends training at the next step with a checkpoint and ErrStopped; nil never
-	// does.
+	// Stop, once closed, ends training at the next step with a checkpoint and ErrStopped; it may be
+	// nil.
 	Stop <-chan struct{}
-	// Now is the clock that speed is measured by; nil measures none.
+	// Now is the clock for the training speed; nil disables the measurement.
 	Now func() time.Time
 }
 
-// Checkpoint is a folder that holds a state of training.
+// Checkpoint is a folder that contains a state of training.
 type Checkpoint struct {
 	Dir string
-	// Step is how many steps were done, Epoch how many epochs were finished.
+	// Step and Epoch are the numbers of finished steps and epochs.
 	Step, Epoch int
 }
 
-// Progress says how far training is.
+// Progress is the progress of a training.
 type Progress struct {
-	// Step of Steps in all, in epoch Epoch of Epochs (from 1). An early stop may end training
-	// before.
+	// Step of Steps is finished, in epoch Epoch of Epochs (from 1). Training may stop early.
 	Epoch, Epochs, Step, Steps int
-	// Validating tells that the epoch's steps are done.
+	// Validating reports that the epoch's steps are done.
 	Validating bool
-	// Loss is the mean training loss of the epoch so far, by rows.
+	// Loss is the mean training loss per row of the epoch so far.
 	Loss float64
-	// SamplesPerSecond is the rows of the last step by its time, and WaitFraction is which part of
-	// it was spent waiting for the batch.
+	// SamplesPerSecond is the rows per second of the last step, and WaitFraction the share of its
+	// time that was spent waiting for the batch.
 	SamplesPerSecond, WaitFraction float64
 }
 
@@ -76,8 +75,7 @@ type Result struct {
 	prediction.TrainingRecord
 }
 
-// Run trains until the epochs or steps are done, validation stops it, ctx ends, or it is asked to
-// stop.
+// Run trains until the epochs or steps are done, training stops early, ctx ends, or Stop is closed.
 func Run(ctx context.Context, job Job) (Result, error) {
 	var result Result
 	err := torch.Run(func(*torch.Scope) error {

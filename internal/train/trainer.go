@@ -18,7 +18,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// trainer is a training under way.
+// trainer is a running training.
 type trainer struct {
 	job     Job
 	corpus  *task.Corpus
@@ -27,13 +27,16 @@ type trainer struct {
 	model   *t5.Model
 	adam    *optim.AdamW
 	state   state
-	// steps is how many there are at most, and epochSteps how many an epoch has.
+	// steps is the maximum number of steps, and epochSteps the number of steps in an epoch.
 	steps, epochSteps int
 }
 
-// prepare makes all that training needs, and puts it where a checkpoint left off.
+// prepare returns a trainer before its first step, or restored from a checkpoint.
 func prepare(job Job) (*trainer, error) {
-	t := &trainer{job: job, state: state{Seed: job.Seed, MicroBatch: job.Spec.Train.MicroBatch, GradientCheckpointing: job.Spec.Train.GradientCheckpointing}}
+	t := &trainer{job: job, state: state{
+		Seed: job.Seed, MicroBatch: job.Spec.Train.MicroBatch,
+		GradientCheckpointing: job.Spec.Train.GradientCheckpointing,
+	}}
 	var err error
 	settings := task.Settings{Method: job.Method, Protocol: job.Protocol, Negatives: job.Spec.Data.Negatives}
 	if t.corpus, err = task.New(job.Data, settings); err != nil {
@@ -57,18 +60,20 @@ func prepare(job Job) (*trainer, error) {
 	if t.model, err = newStudent(job); err != nil {
 		return nil, err
 	}
-	t.adam = optim.NewAdamW(t.model.Flat(), optim.DefaultConfig(job.Spec.Train.LearningRate, job.Spec.Train.WeightDecay))
+	config := optim.DefaultConfig(job.Spec.Train.LearningRate, job.Spec.Train.WeightDecay)
+	t.adam = optim.NewAdamW(t.model.Flat(), config)
 	if job.Resume != "" {
 		err = t.restore(job.Resume)
 	}
-	t.model.BFloat16, t.model.GradientCheckpointing = job.Spec.Train.Precision == spec.BFloat16, t.state.GradientCheckpointing
+	t.model.BFloat16 = job.Spec.Train.Precision == spec.BFloat16
+	t.model.GradientCheckpointing = t.state.GradientCheckpointing
 	if err != nil {
 		t.free()
 	}
 	return t, err
 }
 
-// newStudent is the model to begin with.
+// newStudent returns the initial model.
 func newStudent(job Job) (*t5.Model, error) {
 	device, err := torch.ParseDevice(job.Device)
 	if err != nil {
@@ -76,7 +81,9 @@ func newStudent(job Job) (*t5.Model, error) {
 	}
 	settings := job.Spec.Student
 	if settings.Pretrained != "" {
-		return t5.LoadPretrained(settings.Pretrained, t5.PretrainedOptions{Prompts: job.Method.PromptVectors, Dropout: settings.Dropout, Seed: job.Seed}, device)
+		return t5.LoadPretrained(settings.Pretrained, t5.PretrainedOptions{
+			Prompts: job.Method.PromptVectors, Dropout: settings.Dropout, Seed: job.Seed,
+		}, device)
 	}
 	for _, size := range spec.Sizes() {
 		if size.Name == settings.Size {
@@ -96,7 +103,7 @@ func (t *trainer) free() {
 	torch.Trim()
 }
 
-// run is the loop over steps and epochs.
+// run loops over steps and epochs.
 func (t *trainer) run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -124,13 +131,14 @@ func (t *trainer) run(ctx context.Context) error {
 	}
 }
 
-// checkStop ends training when ctx does, and when it was asked to stop: then with a checkpoint.
+// checkStop returns an error if ctx has ended, or if Stop is closed, after it has saved a
+// checkpoint.
 func (t *trainer) checkStop(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
-	case <-t.job.Stop: // never, if nil
+	case <-t.job.Stop: // never ready if nil
 		if err := t.save(ctx); err != nil {
 			return err
 		}
@@ -140,7 +148,7 @@ func (t *trainer) checkStop(ctx context.Context) error {
 	}
 }
 
-// step learns from one batch.
+// step trains on one batch.
 func (t *trainer) step(ctx context.Context, batches <-chan prefetched) error {
 	began := t.now()
 	next, ok := <-batches
@@ -164,7 +172,7 @@ func (t *trainer) step(ctx context.Context, batches <-chan prefetched) error {
 	return nil
 }
 
-// trainBatch moves the weights by the batch's gradient and returns its loss.
+// trainBatch updates the weights by the batch's gradient and returns its loss.
 func (t *trainer) trainBatch(b task.Batch) (float64, error) {
 	var value float64
 	err := torch.Run(func(s *torch.Scope) error {
@@ -174,7 +182,8 @@ func (t *trainer) trainBatch(b task.Batch) (float64, error) {
 		}
 		value = loss.Float()
 		if math.IsNaN(value) || math.IsInf(value, 0) {
-			return fmt.Errorf("loss is %v at learning rate %g; a lower one may help", value, t.job.Spec.Train.LearningRate)
+			return fmt.Errorf("loss is %v at learning rate %g; a lower one may help",
+				value, t.job.Spec.Train.LearningRate)
 		}
 		t.adam.Step(gradient)
 		return nil
@@ -182,10 +191,11 @@ func (t *trainer) trainBatch(b task.Batch) (float64, error) {
 	return value, err
 }
 
-// gradient is the batch's loss and its derivative by the weights.
+// gradient returns the loss of a batch and its gradient.
 func (t *trainer) gradient(s *torch.Scope, b task.Batch) (loss, gradient *torch.Tensor, err error) {
 	err = t.withOOMBackoff(b, func(inner *torch.Scope, rows int) error {
-		l, g, err := t.model.AccumulatedGradient(inner, b, t.job.Protocol, stepSeed(t.job.Seed, t.state.Step), rows)
+		seed := stepSeed(t.job.Seed, t.state.Step)
+		l, g, err := t.model.AccumulatedGradient(inner, b, t.job.Protocol, seed, rows)
 		if err == nil {
 			loss, gradient = s.Adopt(l), s.Adopt(g)
 		}
@@ -194,9 +204,8 @@ func (t *trainer) gradient(s *torch.Scope, b task.Batch) (loss, gradient *torch.
 	return loss, gradient, err
 }
 
-// withOOMBackoff has f work at half as many of the batch's rows at a time for as long as memory
-// does not suffice, and, when it does not for a single one, without keeping what layers computed. f
-// changes nothing before it succeeds.
+// withOOMBackoff calls f, and halves the micro-batch each time memory runs out. If it runs out with
+// a single row, gradient checkpointing is enabled. f must change nothing before it succeeds.
 func (t *trainer) withOOMBackoff(b task.Batch, f func(s *torch.Scope, rows int) error) error {
 	for {
 		err := torch.Run(func(s *torch.Scope) error { return f(s, t.state.MicroBatch) })
@@ -218,8 +227,8 @@ func (t *trainer) withOOMBackoff(b task.Batch, f func(s *torch.Scope, rows int) 
 	}
 }
 
-// stepSeed makes a seed for each step's dropout out of the job's: SplitMix64's scrambling, so that
-// near seeds share nothing.
+// stepSeed derives the seed of a step's dropout from the job's seed. SplitMix64's mixing keeps the
+// streams of adjacent seeds independent.
 func stepSeed(seed int64, step int) int64 {
 	z := uint64(seed) + uint64(step+1)*0x9e3779b97f4a7c15 //nolint:gosec // bits, not numbers
 	z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
@@ -255,7 +264,8 @@ func (t *trainer) result() Result {
 			t.state.OOMStep, t.state.MicroBatch))
 	}
 	if t.state.GradientCheckpointing && !t.job.Spec.Train.GradientCheckpointing {
-		notices = append(slices.Clone(notices), "out of memory with a micro-batch of one row: gradient checkpointing was enabled (train.gradient_checkpointing)")
+		notices = append(slices.Clone(notices), "out of memory with a micro-batch of one row: "+
+			"gradient checkpointing was enabled (train.gradient_checkpointing)")
 	}
 	bestEpoch := 0
 	for _, epoch := range t.state.Curve {

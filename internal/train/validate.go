@@ -12,15 +12,15 @@ import (
 	"rdrec/internal/torch"
 )
 
-// atEpochEnd tells that an epoch's steps are done and it has not been validated. The last epoch may
-// be cut short.
+// atEpochEnd reports whether an epoch's steps are done and it has not been validated. The last
+// epoch may be shorter.
 func (t *trainer) atEpochEnd() bool {
 	end := min((t.state.epochs()+1)*t.epochSteps, t.steps)
 	return t.state.Step >= end && t.state.Step > t.state.epochs()*t.epochSteps
 }
 
-// endEpoch validates, keeps the model if it is the best so far, decides on an early stop, and saves
-// a checkpoint.
+// endEpoch validates, keeps the model if it is the best so far, decides whether to stop early, and
+// saves a checkpoint.
 func (t *trainer) endEpoch(ctx context.Context) error {
 	epoch := prediction.Epoch{Epoch: t.state.epochs() + 1, Step: t.state.Step, Loss: t.state.loss()}
 	sum, tasks := 0.0, 0
@@ -48,8 +48,8 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 	return t.save(ctx)
 }
 
-// validate is the mean loss by rows of a kind of validation examples; no rows if it is not trained
-// or has none.
+// validate returns the mean loss per row of a task's validation examples; rows is 0 if the task is
+// not trained or has none.
 func (t *trainer) validate(ctx context.Context, tk task.Task, epoch int) (loss float64, rows int, err error) {
 	if t.mixer.Counts()[tk] == 0 {
 		return 0, 0, nil
@@ -76,7 +76,7 @@ func (t *trainer) validate(ctx context.Context, tk task.Task, epoch int) (loss f
 	return sum / float64(max(rows, 1)), rows, nil
 }
 
-// loss is a batch's, without dropout.
+// loss returns the loss of a batch without dropout.
 func (t *trainer) loss(b task.Batch) (loss float64, err error) {
 	err = t.withOOMBackoff(b, func(s *torch.Scope, rows int) error {
 		loss = 0
@@ -91,14 +91,14 @@ func (t *trainer) loss(b task.Batch) (loss float64, err error) {
 	return loss, err
 }
 
-// saveBest writes the model beside the last best one and then takes its place.
+// saveBest writes the model to a new folder, which then replaces the previous best model.
 func (t *trainer) saveBest() error {
 	hash, err := t.model.Hash()
 	if err != nil {
 		return err
 	}
 	staged := filepath.Join(t.job.Dir, bestDir+".new")
-	if err := os.RemoveAll(staged); err != nil { // its files may be a checkpoint's too
+	if err := os.RemoveAll(staged); err != nil { // its files may be linked from a checkpoint
 		return err
 	}
 	if err := t.model.Save(staged); err != nil {
