@@ -24,7 +24,7 @@ type Candidate struct {
 	ordinal  int // among the candidates of the same key, from 1
 }
 
-// String returns where a mutant is and what it changes.
+// String returns a mutant's position and change.
 func (c *Candidate) String() string {
 	return fmt.Sprintf("%s:%d:%d: %s: %s -> %s", c.File, c.Line, c.Column, c.Kind, c.Before, c.After)
 }
@@ -39,7 +39,7 @@ func (c *Candidate) Key() string {
 	return key
 }
 
-// number gives the candidates whose keys would be equal their place among them.
+// number sets the ordinal of candidates whose keys would otherwise be equal.
 func number(list []*Candidate) {
 	seen := map[string]int{}
 	for _, c := range list {
@@ -71,18 +71,18 @@ func sample(all []*Candidate, n int, seed uint64) []*Candidate {
 		line int
 	}
 	taken := map[line]bool{}
-	var places []int
+	var indices []int
 	for _, i := range order {
 		at := line{all[i].File, all[i].Line}
-		if len(places) < n && !taken[at] {
+		if len(indices) < n && !taken[at] {
 			taken[at] = true
-			places = append(places, i)
+			indices = append(indices, i)
 		}
 	}
-	slices.Sort(places)
-	chosen := make([]*Candidate, len(places))
-	for i, place := range places {
-		chosen[i] = all[place]
+	slices.Sort(indices)
+	chosen := make([]*Candidate, len(indices))
+	for i, index := range indices {
+		chosen[i] = all[index]
 	}
 	return chosen
 }

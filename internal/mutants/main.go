@@ -2,7 +2,7 @@
 // the packages, a number of mutants and a seed; out: the mutants that no test kills, and a table by
 // package. Steps: find every candidate mutation in the type-checked syntax, sample, rewrite each
 // package once with all its candidates behind an id (mutant schemata), build one test binary with
-// an overlay, run each test alone to learn its time and which candidates it reaches, then run the
+// an overlay, run each test alone to measure its time and the candidates it reaches, then run the
 // tests that reach a mutant with its id switched on, quickest first, until one fails. No file of
 // the tree is changed.
 //

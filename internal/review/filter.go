@@ -16,7 +16,8 @@ const timeSQL = `
 		WHEN abs(whole) >= 100000000000 THEN whole // 1000
 		WHEN whole IS NOT NULL THEN whole
 		WHEN number IS NOT NULL THEN NULL
-		ELSE try_cast(floor(epoch(coalesce(try_cast("time" AS TIMESTAMP), try_strptime("time", '%%m %%d, %%Y')))) AS BIGINT)
+		ELSE try_cast(floor(epoch(coalesce(
+			try_cast("time" AS TIMESTAMP), try_strptime("time", '%%m %%d, %%Y')))) AS BIGINT)
 	END`
 
 // checkRowsSQL creates a table of the source's rows with the columns that decide whether to keep
@@ -24,8 +25,8 @@ const timeSQL = `
 const checkRowsSQL = `
 	CREATE TABLE checked AS
 	WITH trimmed AS (
-		SELECT row, nullif(trim("user"), '') AS "user", nullif(trim(item), '') AS item, nullif(trim("time"), '') AS "time",
-			nullif(trim(rating), '') AS rating
+		SELECT row, nullif(trim("user"), '') AS "user", nullif(trim(item), '') AS item,
+			nullif(trim("time"), '') AS "time", nullif(trim(rating), '') AS rating
 		FROM source
 	), numbered AS (
 		SELECT *, try_cast("time" AS DOUBLE) AS number, try_cast(rating AS DOUBLE) AS stars,
@@ -41,10 +42,12 @@ const checkRowsSQL = `
 			WHEN item IS NULL THEN 'item is missing'
 			WHEN "time" IS NULL THEN 'time is missing'
 			WHEN sec IS NULL OR abs(sec) >= 1099511627776 THEN 'time "' || left("time", 60) || '" is not a time'
-			WHEN rating IS NOT NULL AND NOT coalesce(isfinite(stars), false) THEN 'rating "' || left(rating, 60) || '" is not a number'
+			WHEN rating IS NOT NULL AND NOT coalesce(isfinite(stars), false)
+				THEN 'rating "' || left(rating, 60) || '" is not a number'
 		END AS reason,
 		reason IS NULL AND sec >= %[1]d AND sec < %[2]d AND (%[3]g <= 0 OR coalesce(stars, 0) >= %[3]g) AS keep,
-		CASE WHEN reason IS NOT NULL THEN left(concat_ws(' ', 'user=' || "user", 'item=' || item, 'time=' || "time", 'rating=' || rating), 500)
+		CASE WHEN reason IS NOT NULL THEN left(
+			concat_ws(' ', 'user=' || "user", 'item=' || item, 'time=' || "time", 'rating=' || rating), 500)
 		END AS snippet
 	FROM timed`
 
@@ -109,7 +112,8 @@ func (r *run) deduplicate(ctx context.Context) error {
 		`CREATE TABLE item0 AS SELECT item AS id, CAST(row_number() OVER () AS INTEGER) AS i
 			FROM (SELECT DISTINCT item FROM checked WHERE keep)`,
 		`CREATE TABLE event AS SELECT u, i, min((CAST(sec AS HUGEINT) + 1099511627776) * 72057594037927936 + row) AS key
-			FROM checked JOIN user0 ON user0.id = checked."user" JOIN item0 ON item0.id = checked.item WHERE keep GROUP BY u, i`,
+			FROM checked JOIN user0 ON user0.id = checked."user" JOIN item0 ON item0.id = checked.item
+			WHERE keep GROUP BY u, i`,
 		`DROP TABLE checked`,
 	} {
 		if err := r.db.exec(ctx, step); err != nil {

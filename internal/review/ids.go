@@ -26,7 +26,8 @@ func idOrders(seed int64) map[string][2]string {
 			`SELECT u, id, row_number() OVER (ORDER BY first) AS num
 				FROM user0 JOIN (SELECT u, min(row) AS first FROM ordered GROUP BY u) USING (u)`,
 			`SELECT i, id, row_number() OVER (ORDER BY first) AS num
-				FROM item0 JOIN (SELECT i, min(num * 4294967296 + pos) AS first FROM ordered JOIN usernum USING (u) GROUP BY i) USING (i)`,
+				FROM item0 JOIN (SELECT i, min(num * 4294967296 + pos) AS first
+					FROM ordered JOIN usernum USING (u) GROUP BY i) USING (i)`,
 		},
 	}
 }
@@ -48,7 +49,8 @@ func (r *run) assignIDs(ctx context.Context) error {
 		`DROP TABLE user0`,
 		`DROP TABLE item0`,
 		`CREATE TABLE sequence AS SELECT CAST(usernum.num AS INTEGER) AS "user", CAST(itemnum.num AS INTEGER) AS item,
-			CAST(pos AS INTEGER) AS pos, sec, row, CASE WHEN pos = n THEN 'test' WHEN pos = n - 1 THEN 'val' ELSE 'train' END AS split
+			CAST(pos AS INTEGER) AS pos, sec, row,
+			CASE WHEN pos = n THEN 'test' WHEN pos = n - 1 THEN 'val' ELSE 'train' END AS split
 			FROM ordered JOIN usernum USING (u) JOIN itemnum USING (i) ORDER BY 1, 3`,
 		`DROP TABLE ordered`,
 	} {

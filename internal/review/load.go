@@ -23,8 +23,8 @@ func (r *run) load(ctx context.Context) error {
 	if err := r.db.exec(ctx, `CREATE TABLE bad (row BIGINT, reason VARCHAR, text VARCHAR)`); err != nil {
 		return err
 	}
-	if err := r.db.exec(ctx, `CREATE TABLE staged (row BIGINT, "user" VARCHAR, item VARCHAR, "time" VARCHAR, rating VARCHAR,
-		"text" VARCHAR, summary VARCHAR)`); err != nil {
+	if err := r.db.exec(ctx, `CREATE TABLE staged (row BIGINT, "user" VARCHAR, item VARCHAR, "time" VARCHAR,
+		rating VARCHAR, "text" VARCHAR, summary VARCHAR)`); err != nil {
 		return err
 	}
 	parts := []string{"SELECT * FROM staged"}

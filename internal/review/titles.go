@@ -27,7 +27,8 @@ func (r *run) titles(ctx context.Context) error {
 		}
 	}
 	return r.db.exec(ctx, `CREATE TABLE title AS SELECT num, any_value(id) AS item, arg_min(title, row) AS title
-		FROM meta JOIN itemnum ON itemnum.id = trim(meta.item) WHERE trim(title) <> '' GROUP BY num ORDER BY num; DROP TABLE meta`)
+		FROM meta JOIN itemnum ON itemnum.id = trim(meta.item) WHERE trim(title) <> '' GROUP BY num ORDER BY num;
+		DROP TABLE meta`)
 }
 
 func (r *run) titleFile(ctx context.Context, index int64, name string) (err error) {
