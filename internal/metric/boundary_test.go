@@ -192,7 +192,7 @@ func TestQuantile(t *testing.T) {
 }
 
 // plain resamples figures that hold no zero, user after user, and returns the 2.5 and 97.5
-// percentiles of 1000 means: with 999 steps between the least and the greatest they lie at 24.975
+// percentiles of 1000 means: with 999 steps between the lowest and the highest they are at 24.975
 // and 974.025.
 func plain(values []float64, seed uint64) metric.Interval {
 	random := rand.New(rand.NewPCG(seed, 0x626f6f74)) // "boot"

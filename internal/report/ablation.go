@@ -21,7 +21,8 @@ func (t *Table) ablate(seed int64) {
 			}
 			for _, name := range comparedMetrics() {
 				t.Ablations = append(t.Ablations, compareUsers(row, base, name, seed))
-				if test, err := metric.Paired(row.perTrial(name), base.perTrial(name)); err == nil && row.sameSeeds(base) {
+				test, err := metric.Paired(row.perTrial(name), base.perTrial(name))
+				if err == nil && row.sameSeeds(base) {
 					t.Ablations = append(t.Ablations, seedComparison(row, base, test, nil).labelled(PairedSeeds, name))
 				}
 			}
@@ -75,7 +76,8 @@ func (t *text) ablations(table Table) {
 	}}
 	for _, a := range ablations(table) {
 		rows = append(rows, []string{
-			a.Student, a.Metric, a.Figure, a.Base, signed(a.Difference), a.Range, fmt.Sprintf("%s %s", thousands(a.N), a.Over),
+			a.Student, a.Metric, a.Figure, a.Base, signed(a.Difference), a.Range,
+			fmt.Sprintf("%s %s", thousands(a.N), a.Over),
 			pValue(a.P), pValue(a.Holm),
 		})
 	}

@@ -229,7 +229,8 @@ func curveAltText(s Student, all []series) string {
 	for i, one := range all {
 		words[i] = fmt.Sprintf("%s %s to %s", one.name, trimmed(one.values[0]), trimmed(one.values[len(one.values)-1]))
 	}
-	return fmt.Sprintf("Losses of %s, seed %d, over %d epochs: %s", s.Method, s.Seed, len(s.Curve), strings.Join(words, ", "))
+	return fmt.Sprintf("Losses of %s, seed %d, over %d epochs: %s",
+		s.Method, s.Seed, len(s.Curve), strings.Join(words, ", "))
 }
 
 // separateLabels moves overlapping labels apart and keeps their order.

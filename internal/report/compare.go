@@ -112,7 +112,9 @@ func correct(comparisons []Comparison, test Test) {
 }
 
 func compareUsers(row, other Row, name string, seed int64) Comparison {
-	c := Comparison{Metric: name, Student: row.Method, Other: other.Method, Over: "users", Test: Bootstrap, P: 1, Holm: 1}
+	c := Comparison{
+		Metric: name, Student: row.Method, Other: other.Method, Over: "users", Test: Bootstrap, P: 1, Holm: 1,
+	}
 	a, b := row.perUser(name), other.perUser(name)
 	c.N = len(a)
 	difference, err := metric.BootstrapPaired(a, b, resamples, seed)
@@ -167,7 +169,8 @@ func seedComparison(row, other Row, test metric.Test, err error) Comparison {
 func (c Comparison) labelled(test Test, name string) Comparison {
 	c.Test, c.Metric = test, name
 	if c.Note == noVariance {
-		c.Note = fmt.Sprintf("%s against %s over seeds: %s on %s, so no t-test can be made", c.Student, c.Other, noVariance, name)
+		c.Note = fmt.Sprintf("%s against %s over seeds: %s on %s, so no t-test can be made",
+			c.Student, c.Other, noVariance, name)
 	}
 	return c
 }
@@ -178,7 +181,8 @@ const noVariance = "the trials do not vary"
 // tooFew explains why seeds cannot be compared.
 func tooFew(row, other Row) string {
 	if other.deterministic() {
-		return fmt.Sprintf("no comparison over seeds can be made: it needs two trials, and %s has %d", row.Method, len(row.Trials))
+		return fmt.Sprintf("no comparison over seeds can be made: it needs two trials, and %s has %d",
+			row.Method, len(row.Trials))
 	}
 	return fmt.Sprintf("no comparison over seeds can be made: it needs two trials of each, and %s has %d, %s %d",
 		row.Method, len(row.Trials), other.Method, len(other.Trials))

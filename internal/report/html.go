@@ -176,7 +176,8 @@ func explanations(results []TextResult) *explanationTable {
 		row := explanationRow{Method: result.Method, Seed: result.Seed}
 		for _, score := range result.Scores {
 			if i == 0 {
-				table.Metrics = append(table.Metrics, strings.ReplaceAll(score.Metric, "-", "\u2011")) // a hyphen that does not break
+				const nonBreakingHyphen = "\u2011"
+				table.Metrics = append(table.Metrics, strings.ReplaceAll(score.Metric, "-", nonBreakingHyphen))
 			}
 			row.Values = append(row.Values, fmt.Sprintf("%.2f", score.Value))
 		}

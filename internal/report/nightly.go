@@ -113,8 +113,8 @@ func (r *NightlyRun) drift(before []NightlyRun, metricName string) (flags []stri
 		flags = append(flags, fmt.Sprintf("parse rate: %s after a usual %s", percent(r.parsedShare()), percent(parsed)))
 	}
 	if last := lastTrained(before); r.Trained && last != nil && r.Value < last.Low {
-		flags = append(flags, fmt.Sprintf("%s: %s, below run %d's interval (%s–%s)", metricName, figure(r.Value), last.Number,
-			figure(last.Low), figure(last.High)))
+		flags = append(flags, fmt.Sprintf("%s: %s, below run %d's interval (%s–%s)",
+			metricName, figure(r.Value), last.Number, figure(last.Low), figure(last.High)))
 	}
 	return flags
 }
@@ -177,16 +177,18 @@ func whisker(n Nightly, row NightlyRun) whiskers {
 func NightlyText(w io.Writer, n Nightly) error {
 	t := &text{}
 	t.line("%s · promotion %d is in use · %s", n.Name, n.InUse, plural(len(n.Rows), "run"))
-	t.line("%5s  %-16s  %-8s  %5s  %-26s  %9s  %7s  %6s  %6s  %9s  %8s", "run", "when (UTC)", "verdict", "model", n.Metric, "new rows",
+	t.line("%5s  %-16s  %-8s  %5s  %-26s  %9s  %7s  %6s  %6s  %9s  %8s",
+		"run", "when (UTC)", "verdict", "model", n.Metric, "new rows",
 		"bad", "parsed", "requests", "tokens", "took")
 	for _, r := range n.Rows {
 		value := "–"
 		if r.Trained {
 			value = fmt.Sprintf("%s (%s–%s)", figure(r.Value), figure(r.Low), figure(r.High))
 		}
-		t.line("%5d  %-16s  %-8s  %5d  %-26s  %9s  %7s  %6s  %6s  %9s  %8s", r.Number, r.Time.UTC().Format("2006-01-02 15:04"), r.Verdict,
-			r.Promotion, value, thousands(r.NewRows), percent(r.badShare()), percent(r.parsedShare()), thousands(r.Requests), thousands(r.Tokens),
-			Duration(r.Seconds))
+		t.line("%5d  %-16s  %-8s  %5d  %-26s  %9s  %7s  %6s  %6s  %9s  %8s",
+			r.Number, r.Time.UTC().Format("2006-01-02 15:04"), r.Verdict, r.Promotion, value,
+			thousands(r.NewRows), percent(r.badShare()), percent(r.parsedShare()),
+			thousands(r.Requests), thousands(r.Tokens), Duration(r.Seconds))
 		for _, reason := range r.Reasons {
 			t.wrap("       ", "why: "+strings.ReplaceAll(reason, "\n", " "))
 		}

@@ -170,7 +170,7 @@ func TestConclude(t *testing.T) {
 	copied.Teacher = &report.Teacher{Model: "copy", Wanted: 5, Explanations: 5}
 	copied.Conclude()
 	if !has(copied.Caveats, audit.Caution, "There was no teacher") {
-		t.Error("nothing says that the rationales are copies")
+		t.Error("no caveat about rationales that are copies")
 	}
 }
 
@@ -279,7 +279,7 @@ func TestLosingToTheRuleIsTheFirstCaveat(t *testing.T) {
 		}
 	}
 	if !has(r.Caveats, audit.Caution, "rdrec does worse than sasrec, a small transformer") {
-		t.Errorf("nothing says that SASRec does better: %+v", r.Caveats)
+		t.Errorf("no caveat that SASRec does better: %+v", r.Caveats)
 	}
 	var out bytes.Buffer
 	if err := report.Text(&out, r); err != nil {
@@ -287,6 +287,6 @@ func TestLosingToTheRuleIsTheFirstCaveat(t *testing.T) {
 	}
 	caveatAt, shown := strings.Index(out.String(), "rdrec does not beat the rule"), strings.Index(out.String(), "the next item ·")
 	if caveatAt < 0 || shown < 0 || caveatAt > shown {
-		t.Errorf("the sentence stands at %d, the table at %d", caveatAt, shown)
+		t.Errorf("the sentence is at %d, the table at %d", caveatAt, shown)
 	}
 }

@@ -44,7 +44,8 @@ func PickRecommendations(d *dataset.Dataset, method string, lists []RankedList, 
 
 func recommendation(d *dataset.Dataset, method string, user dataset.User, list RankedList) Recommendation {
 	return Recommendation{
-		User: UserName(d, list.User), Method: method, History: Items(d, user.History()...), Recommended: Items(d, list.Items...),
+		User: UserName(d, list.User), Method: method,
+		History: Items(d, user.History()...), Recommended: Items(d, list.Items...),
 		Truth: Items(d, list.Truth)[0], Rank: slices.Index(list.Items, list.Truth) + 1,
 	}
 }

@@ -179,7 +179,7 @@ func TestComparePublishedNeedsMatchingData(t *testing.T) {
 	}
 }
 
-// Sports' top-N hit rate at 10 lies below its own hit rate at 5 in the script: that is said
+// Sports' top-N hit rate at 10 is below its own hit rate at 5 in the script: a caveat appears
 // wherever it is used.
 func TestPublishedCaveatIsShown(t *testing.T) {
 	r := report.Report{Data: report.Data{Sequences: "52a070d154b15894032f6aede02085f456063a5692ba00e9bae2f7a045415ac1"}, Tables: []report.Table{{
@@ -199,8 +199,8 @@ func TestPublishedCaveatIsShown(t *testing.T) {
 	}
 }
 
-// A rule that reads item ids only and beats popularity among the candidates says that the numbers
-// give the answer away.
+// A rule that reads item ids only and beats popularity among the candidates shows that the item ids
+// leak the answer.
 func TestRuleAmongCandidatesReportsLeak(t *testing.T) {
 	table := func(candidates int, rule float64) report.Report {
 		r := report.Report{Tables: []report.Table{{Task: "top-N", Users: 976, Candidates: candidates, Rows: []report.Row{

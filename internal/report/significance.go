@@ -71,7 +71,8 @@ func (t *text) published(p *Published) {
 	if p == nil {
 		return
 	}
-	t.line("\nPublished · %s · the ten trials of RDRec and of POD in the reference's t_test.py · not run here", p.Data)
+	t.line("\nPublished · %s · the ten trials of RDRec and of POD in the reference's t_test.py · not run here",
+		p.Data)
 	for _, note := range p.Notes {
 		t.wrap("  ", note)
 	}
@@ -90,7 +91,8 @@ func (t *text) published(p *Published) {
 		if row.Note != "" {
 			rows = append(rows, append(cells, "", "", "", ""))
 		} else {
-			rows = append(rows, append(cells, fmt.Sprintf("%s to %s", signed(row.Interval.Low), signed(row.Interval.High)),
+			interval := fmt.Sprintf("%s to %s", signed(row.Interval.Low), signed(row.Interval.High))
+			rows = append(rows, append(cells, interval,
 				pValue(row.P), pValue(row.Holm), fmt.Sprintf("%.2f", row.Effect)))
 		}
 		for _, words := range []string{row.Caveat, row.Note} {

@@ -196,12 +196,14 @@ func (t *text) teacher(teacher *Teacher) {
 	if teacher == nil {
 		return
 	}
-	t.wrap("teacher    ", fmt.Sprintf("%s (%s prompt): %s of %s explanations distilled, %s parsed, %d retried, %d quarantined, "+
-		"%d leaked the prompt, %s of their words from the review%s",
+	t.wrap("teacher    ", fmt.Sprintf("%s (%s prompt): %s of %s explanations distilled, %s parsed, %d retried, "+
+		"%d quarantined, %d leaked the prompt, %s of their words from the review%s",
 		teacher.Model, teacher.Prompt, thousands(teacher.Wanted), thousands(teacher.Explanations),
-		thousands(teacher.Parsed), teacher.Retried, teacher.Quarantined, teacher.Leaked, percent(teacher.Grounded), speed(*teacher)))
+		thousands(teacher.Parsed), teacher.Retried, teacher.Quarantined, teacher.Leaked,
+		percent(teacher.Grounded), speed(*teacher)))
 	if teacher.FellBack > 0 {
-		t.wrap("           ", thousands(teacher.FellBack)+" could not be read and fell back to the explanation itself, as in the reference")
+		t.wrap("           ", thousands(teacher.FellBack)+
+			" could not be parsed and fell back to the explanation itself, as in the reference")
 	}
 	if teacher.BatchHalvings > 0 {
 		t.wrap("           ", fmt.Sprintf("memory ran out %s; the batch size was halved each time",
@@ -220,7 +222,8 @@ func (t *text) teacher(teacher *Teacher) {
 func speed(teacher Teacher) string {
 	words := ""
 	if teacher.Tokens > 0 {
-		words = fmt.Sprintf(", %s tokens read and %s written", thousands(teacher.PromptTokens), thousands(teacher.Tokens))
+		words = fmt.Sprintf(", %s tokens read and %s written",
+			thousands(teacher.PromptTokens), thousands(teacher.Tokens))
 	}
 	if teacher.TokensPerSecond > 0 {
 		words += fmt.Sprintf(", %.0f tokens/s", teacher.TokensPerSecond)
@@ -229,7 +232,8 @@ func speed(teacher Teacher) string {
 }
 
 func (t *text) student(s Student) {
-	t.wrap("student    ", fmt.Sprintf("%s %s, seed %d: %s parameters from %s, %s steps, %s%s", s.Method, s.Size, s.Seed, thousands(s.Parameters),
+	t.wrap("student    ", fmt.Sprintf("%s %s, seed %d: %s parameters from %s, %s steps, %s%s",
+		s.Method, s.Size, s.Seed, thousands(s.Parameters),
 		origin(s), thousands(s.Steps), plural(s.Epochs, "epoch"), stopNote(s)))
 }
 
