@@ -23,9 +23,8 @@ func cpuSeconds(b *testing.B) float64 {
 	return seconds(used.Utime) + seconds(used.Stime)
 }
 
-// BenchmarkDecode examines 32 users at a time with random weights, which end no sequence before its
-// greatest length: seven tokens for items (the reference's figures in REFERENCE.md took six steps),
-// 15 for explanations.
+// BenchmarkDecode evaluates 32 users at a time with random weights, which end no sequence before
+// the maximum length: seven tokens for items, 15 for explanations.
 func BenchmarkDecode(b *testing.B) {
 	for _, size := range []string{"t5-tiny", "t5-mini", "t5-small"} {
 		for _, protocol := range []string{spec.Paper, spec.Clean} {
@@ -100,7 +99,7 @@ func BenchmarkExplanationStep(b *testing.B) {
 	}
 }
 
-// explanationParts are the works of a step, each done so often as it is told.
+// explanationParts returns the parts of a step, each of which runs a number of times.
 func explanationParts(b *testing.B, model *t5.Model, batch task.Batch, parents []int64) map[string]func(steps int) {
 	b.Helper()
 	all := int64(len(parents))

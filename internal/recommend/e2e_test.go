@@ -162,8 +162,8 @@ func TestGoldenTopN(t *testing.T) {
 	s.compare(t, rankings)
 }
 
-// compare checks texts, items and the printed figures. An item drawn by lot may be any, there and
-// here: figures are computed with the reference's in its place.
+// compare checks texts, items and the printed scores. Random items differ from the reference's, so
+// scores are computed with the reference's items in their place.
 func (s script) compare(t *testing.T, rankings []prediction.Prediction) {
 	t.Helper()
 	if len(rankings) != len(s.Texts) {

@@ -20,7 +20,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// miniJob examines the golden model on few users of beauty_mini.
+// miniJob evaluates the golden model on a few users of beauty_mini.
 func miniJob(t *testing.T, protocol string) recommend.Job {
 	t.Helper()
 	job := script{}.job(t, protocol)
@@ -29,7 +29,7 @@ func miniJob(t *testing.T, protocol string) recommend.Job {
 	return job
 }
 
-// evaluations are the three examinations.
+// evaluations returns the three evaluations.
 func evaluations() map[string]func(context.Context, recommend.Job) (any, error) {
 	return map[string]func(context.Context, recommend.Job) (any, error){
 		"sequential": func(ctx context.Context, job recommend.Job) (any, error) { return recommend.Sequential(ctx, job) },
@@ -258,7 +258,7 @@ func TestPaperRandomItemsDependOnTheSeedAlone(t *testing.T) {
 		t.Error(diff)
 	}
 	if cmp.Equal(first, run(2)) {
-		t.Error("another seed draws the same items")
+		t.Error("another seed samples the same items")
 	}
 }
 
@@ -425,7 +425,7 @@ func TestUnknownIDsAreDropped(t *testing.T) {
 	}
 }
 
-// TestEveryMethod examines a student with random weights for each method.
+// TestEveryMethod evaluates a student with random weights for each method.
 func TestEveryMethod(t *testing.T) {
 	for _, method := range spec.Methods() {
 		for _, protocol := range []string{spec.Paper, spec.Clean} {

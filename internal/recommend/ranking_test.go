@@ -17,27 +17,27 @@ import (
 	"rdrec/internal/task"
 )
 
-// TestStreamsOfRandomItems: each user has one for each kind of list, apart from those that package
-// task numbers from 0 on.
+// TestStreamsOfRandomItems: each user has one for each task, above the streams of package task,
+// which start at 0.
 func TestStreamsOfRandomItems(t *testing.T) {
 	for _, c := range []struct {
-		kind task.Task
+		tk   task.Task
 		user int
 		want uint64
 	}{
 		{task.Sequential, 0, 1<<48 + 1}, {task.TopN, 0, 1<<48 + 2}, {task.Sequential, 7, 1<<48 + 29},
 		{task.TopN, 7, 1<<48 + 30},
 	} {
-		if got := recommend.Stream(c.kind, c.user); got != c.want {
-			t.Errorf("user %d, %s: stream %d, want %d", c.user, c.kind, got, c.want)
+		if got := recommend.Stream(c.tk, c.user); got != c.want {
+			t.Errorf("user %d, %s: stream %d, want %d", c.user, c.tk, got, c.want)
 		}
 	}
 	seen := map[uint64]bool{}
 	for user := range 50 {
-		for _, kind := range task.Tasks() {
-			stream := recommend.Stream(kind, user)
+		for _, tk := range task.Tasks() {
+			stream := recommend.Stream(tk, user)
 			if seen[stream] {
-				t.Errorf("user %d, %s: stream %d is another's", user, kind, stream)
+				t.Errorf("user %d, %s: stream %d is another's", user, tk, stream)
 			}
 			seen[stream] = true
 		}
@@ -45,7 +45,7 @@ func TestStreamsOfRandomItems(t *testing.T) {
 }
 
 // TestPaperReadsWhatWasDecoded makes items of the decoded texts once more, by the streams of each
-// user and kind.
+// user and task.
 func TestPaperReadsWhatWasDecoded(t *testing.T) {
 	job := miniJob(t, spec.Paper)
 	job.Seed = 3
@@ -53,8 +53,8 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 	for _, user := range job.Data.Users {
 		history[user.ID] = user.Items[:len(user.Items)-1]
 	}
-	drawn := map[task.Task]map[int][]int{}
-	for kind, run := range map[task.Task]func() ([]prediction.Prediction, error){
+	sampled := map[task.Task]map[int][]int{}
+	for tk, run := range map[task.Task]func() ([]prediction.Prediction, error){
 		task.Sequential: func() ([]prediction.Prediction, error) { return recommend.Sequential(t.Context(), job) },
 		task.TopN:       func() ([]prediction.Prediction, error) { return recommend.TopN(t.Context(), job) },
 	} {
@@ -62,12 +62,12 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		drawn[kind] = map[int][]int{}
+		sampled[tk] = map[int][]int{}
 		for _, r := range rankings {
 			random := rand.New(
 				rand.NewPCG(
 					3,
-					1<<48+uint64(r.User)*4+map[task.Task]uint64{task.Sequential: 1, task.TopN: 2}[kind],
+					1<<48+uint64(r.User)*4+map[task.Task]uint64{task.Sequential: 1, task.TopN: 2}[tk],
 				),
 			)
 			want := prediction.Prediction{Index: r.Index, User: r.User, Truth: r.Truth, Texts: r.Texts, Scores: r.Scores}
@@ -77,20 +77,20 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 				case !ok:
 					item = 1 + random.IntN(job.Data.Items)
 					want.Replaced++
-					drawn[kind][r.User] = append(drawn[kind][r.User], item)
-				case kind == task.Sequential && slices.Contains(history[r.User], item):
+					sampled[tk][r.User] = append(sampled[tk][r.User], item)
+				case tk == task.Sequential && slices.Contains(history[r.User], item):
 					want.Seen++
 					continue
 				}
 				want.Items = append(want.Items, item)
 			}
 			if diff := gocmp.Diff(want, r); diff != "" {
-				t.Errorf("user %d, %s (-want +got):\n%s", r.User, kind, diff)
+				t.Errorf("user %d, %s (-want +got):\n%s", r.User, tk, diff)
 			}
 		}
 	}
-	for user, items := range drawn[task.TopN] {
-		if other := drawn[task.Sequential][user]; len(items) > 1 && len(other) >= len(items) &&
+	for user, items := range sampled[task.TopN] {
+		if other := sampled[task.Sequential][user]; len(items) > 1 && len(other) >= len(items) &&
 			slices.Equal(items, other[:len(items)]) {
 			t.Errorf("user %d: both rankings draw %v", user, items)
 		}
