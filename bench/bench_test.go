@@ -3,8 +3,10 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"math"
 	"os"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -212,5 +214,41 @@ func TestTeachersGetTheSamePrompts(t *testing.T) {
 	}
 	if requests[0].Messages[len(requests[0].Messages)-1] == requests[1].Messages[len(requests[1].Messages)-1] {
 		t.Error("two reviews have the same prompt")
+	}
+}
+
+// TestReferenceReadsKeysThatExist checks each key of a workload that the reference's side reads.
+func TestReferenceReadsKeysThatExist(t *testing.T) {
+	program, err := os.ReadFile("bench/reference.py")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(workload{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var keys struct {
+		Batch, Beam map[string]any
+	}
+	var work map[string]any
+	if err := errors.Join(json.Unmarshal(text, &keys), json.Unmarshal(text, &work)); err != nil {
+		t.Fatal(err)
+	}
+	sent := map[string]map[string]any{"work": work, "batch": keys.Batch, "beam": keys.Beam}
+	read := regexp.MustCompile(`\b(work|batch|beam)\["(\w+)"\]`).FindAllSubmatch(program, -1)
+	for _, m := range read {
+		if _, ok := sent[string(m[1])][string(m[2])]; !ok {
+			t.Errorf("reference.py reads %s, which is not sent", m[0])
+		}
+	}
+	for _, name := range regexp.MustCompile(`for name in \((.*)\)`).FindSubmatch(program)[1:] {
+		for key := range strings.SplitSeq(string(name), ", ") {
+			if _, ok := keys.Batch[strings.Trim(key, `"`)]; !ok {
+				t.Errorf("reference.py reads %s of a batch, which is not sent", key)
+			}
+		}
+	}
+	if len(read) < 15 {
+		t.Errorf("found %d keys in reference.py, want at least 15", len(read))
 	}
 }
