@@ -113,7 +113,8 @@ const (
 		"see the first artifact that differs"
 	hintRejected = `"starter nightly list" shows the reasons; ` +
 		"later runs skip its files unless started with nightly run --retry-all"
-	hintPort            = "stop what listens there, or set ip, port and ui_port in temporal-dev.yaml or with --set"
+	hintPort = "stop the process that listens there, " +
+		"or set ip, port and ui_port in temporal-dev.yaml or with --set"
 	hintDatabase        = "use that server, stop it, or use another file: --set database=FILE"
 	hintForeignDatabase = "move it away to start without history, or use the rdrec version that wrote it"
 	hintCorrupt         = "delete the corrupt objects and their stage records (stages/); the next run recreates them"

@@ -200,7 +200,7 @@ func TestServeRejectsInvalidSettings(t *testing.T) {
 	}{
 		{"--name", []string{"serve", "--bucket", bucket}},
 		{"--top 101: want 1 to 100", []string{"serve", "--bucket", bucket, "--name", "x", "--top", "101"}},
-		{"hint: stop what listens there", []string{"serve", "--bucket", bucket, "--name", "x", "--addr", "256.0.0.1:1", "--scratch", t.TempDir()}},
+		{"hint: stop the process that listens there", []string{"serve", "--bucket", bucket, "--name", "x", "--addr", "256.0.0.1:1", "--scratch", t.TempDir()}},
 	} {
 		if out, err := exec.Command(program, c.args...).CombinedOutput(); err == nil || !strings.Contains(string(out), c.part) {
 			t.Errorf("%q: %v, %s; want %q", c.args, err, out, c.part)
