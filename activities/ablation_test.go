@@ -39,7 +39,8 @@ func newTestEnv(t *testing.T) *testEnv {
 	var suite testsuite.WorkflowTestSuite
 	b := &testEnv{t: t, env: suite.NewTestActivityEnvironment(), bucket: bucket}
 	b.acts = &activities.Activities{
-		Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now, Build: map[string]string{"libtorch": "2.11.0", "rdrec": "a88729e"},
+		Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now,
+		Build: map[string]string{"libtorch": "2.11.0", "rdrec": "a88729e"},
 	}
 	b.env.RegisterActivity(b.acts)
 	b.env.SetTestTimeout(time.Minute)
@@ -83,7 +84,8 @@ func (b *testEnv) trialResult(predictions storage.Ref, as, variant string) regis
 		b.t.Fatal(err)
 	}
 	return registry.TrialResult{
-		Method: "rdrec", Variant: variant, Seed: 1, Model: b.putArtifact("model", map[string]string{"training.json": `{"epochs": 1}`}),
+		Method: "rdrec", Variant: variant, Seed: 1,
+		Model:       b.putArtifact("model", map[string]string{"training.json": `{"epochs": 1}`}),
 		Evaluations: []storage.Ref{b.putArtifact("evaluation", map[string]string{"sequential.jsonl": string(lines)})},
 	}
 }
@@ -99,8 +101,13 @@ func TestReportShowsAblation(t *testing.T) {
 			s.Data.Folder, s.Data.Indexing = "../testdata/rdrec/beauty_mini", indexing
 			in := registry.RunRecord{Spec: s}
 			in.Dataset = execute[storage.Ref](b, b.acts.Import, activities.ImportInput{Data: s.Data, Seed: 1})
-			in.Preprocessed = execute[storage.Ref](b, b.acts.Preprocess, activities.PreprocessInput{Dataset: in.Dataset, Negatives: 99, Seed: 1})
-			in.Baseline = execute[storage.Ref](b, b.acts.RankBaselines, activities.RankBaselinesInput{Preprocessed: in.Preprocessed, Evaluate: s.Evaluate})
+			in.Preprocessed = execute[storage.Ref](
+				b, b.acts.Preprocess, activities.PreprocessInput{Dataset: in.Dataset, Negatives: 99, Seed: 1},
+			)
+			in.Baseline = execute[storage.Ref](
+				b, b.acts.RankBaselines,
+				activities.RankBaselinesInput{Preprocessed: in.Preprocessed, Evaluate: s.Evaluate},
+			)
 			in.Trials = []registry.TrialResult{
 				b.trialResult(in.Baseline, "markov", ""), b.trialResult(in.Baseline, "popularity", "skip_pads off"),
 			}

@@ -30,7 +30,9 @@ func TestAttemptHistoryCountsLostAttempts(t *testing.T) {
 
 func TestSuspendedDetectsMissedHeartbeats(t *testing.T) {
 	then := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	for later, want := range map[time.Duration]bool{time.Second: false, 45 * time.Second: false, 46 * time.Second: true} {
+	for later, want := range map[time.Duration]bool{
+		time.Second: false, 45 * time.Second: false, 46 * time.Second: true,
+	} {
 		if got := suspended(then, then.Add(later), 45*time.Second); got != want {
 			t.Errorf("after %s: %t, want %t", later, got, want)
 		}

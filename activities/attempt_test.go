@@ -68,7 +68,7 @@ func (w *tried) do(activity, in any) error {
 	return err
 }
 
-func (w *tried) artefact(name, text string) storage.Ref {
+func (w *tried) artifact(name, text string) storage.Ref {
 	w.t.Helper()
 	dir := w.t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
@@ -115,7 +115,7 @@ func TestSixLostWorkersInARowAreTheEnd(t *testing.T) {
 	}
 }
 
-func TestTheNextLife(t *testing.T) {
+func TestAttemptHistoryOfTheNextAttempt(t *testing.T) {
 	for _, c := range []struct {
 		name    string
 		last    attemptHistory
@@ -126,21 +126,38 @@ func TestTheNextLife(t *testing.T) {
 		{"the third, which knows of none", attemptHistory{}, 3, attemptHistory{Attempt: 3, Lost: 2}},
 		{"one lost", attemptHistory{Attempt: 1}, 2, attemptHistory{Attempt: 2, Lost: 1}},
 		{"one lost and one that left nothing", attemptHistory{Attempt: 1}, 3, attemptHistory{Attempt: 3, Lost: 2}},
-		{"after some", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7}, 5, attemptHistory{Attempt: 5, Lost: 3, MaxDone: 7}},
-		{"after progress", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Progressed: true}, 5, attemptHistory{Attempt: 5, MaxDone: 7}},
+		{
+			"after some",
+			attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7},
+			5,
+			attemptHistory{Attempt: 5, Lost: 3, MaxDone: 7},
+		},
+		{
+			"after progress",
+			attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Progressed: true},
+			5,
+			attemptHistory{Attempt: 5, MaxDone: 7},
+		},
 		{
 			"after progress and one that left nothing",
 			attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Progressed: true},
 			6,
 			attemptHistory{Attempt: 6, Lost: 1, MaxDone: 7},
 		},
-		{"after an error", attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Ended: true}, 5, attemptHistory{Attempt: 5, MaxDone: 7}},
+		{
+			"after an error",
+			attemptHistory{Attempt: 4, Lost: 2, MaxDone: 7, Ended: true},
+			5,
+			attemptHistory{Attempt: 5, MaxDone: 7},
+		},
 	} {
 		if diff := cmp.Diff(c.want, c.last.next(c.attempt)); diff != "" {
 			t.Errorf("%s: %s", c.name, diff)
 		}
 	}
-	for done, want := range map[int]attemptHistory{6: {MaxDone: 7}, 7: {MaxDone: 7}, 8: {MaxDone: 8, Progressed: true}} {
+	for done, want := range map[int]attemptHistory{
+		6: {MaxDone: 7}, 7: {MaxDone: 7}, 8: {MaxDone: 8, Progressed: true},
+	} {
 		if diff := cmp.Diff(want, (attemptHistory{MaxDone: 7}).advance(done)); diff != "" {
 			t.Errorf("%d done: %s", done, diff)
 		}
@@ -153,7 +170,7 @@ func TestThirtyAttemptsWithoutARationaleAreTheEnd(t *testing.T) {
 	for ago, want := range map[int]string{29: "", 30: "", 31: "final NoProgress"} {
 		w := newTried(t)
 		w.last = Progress{Stage: "distill", ProgressAttempt: 1 - ago, History: attemptHistory{Attempt: 1, Ended: true}}
-		in := DistillShardInput{Plan: w.artefact("000001.jsonl", ""), Shard: 1}
+		in := DistillShardInput{Plan: w.artifact("000001.jsonl", ""), Shard: 1}
 		if err := w.do(w.DistillShard, in); typeOf(err) != want {
 			t.Errorf("%d attempts ago: %v, want %q", ago, err, want)
 		}
@@ -172,7 +189,8 @@ func (w *tried) pretrain(train func(ctx context.Context, job TrainJob) error) er
 		return train(ctx, job)
 	}}
 	return w.do(w.Pretrain, PretrainInput{
-		Preprocessed: w.artefact("e", "e"), Method: "rdrec", Train: spec.Train{KeepCheckpoints: 2}, Seed: 1, Fingerprint: pretrained,
+		Preprocessed: w.artifact("e", "e"), Method: "rdrec", Train: spec.Train{KeepCheckpoints: 2}, Seed: 1,
+		Fingerprint: pretrained,
 	})
 }
 
@@ -259,17 +277,19 @@ func TestTrainingResumesFromTheNewestCheckpoint(t *testing.T) {
 	}
 }
 
-// TestANightsTrainingBeginsFromTheModelInUse hands its folder to the job.
-func TestANightsTrainingBeginsFromTheModelInUse(t *testing.T) {
+// TestNightlyTrainingStartsFromTheModelInUse hands its folder to the job.
+func TestNightlyTrainingStartsFromTheModelInUse(t *testing.T) {
 	w := newTried(t)
-	warm := spec.Ref(w.artefact("model.safetensors", "warm"))
+	warm := spec.Ref(w.artifact("model.safetensors", "warm"))
 	from := ""
 	w.Students = trainer{train: func(_ context.Context, job TrainJob) error {
 		data, err := os.ReadFile(filepath.Join(job.Student.Pretrained, "model.safetensors"))
 		from = string(data)
 		return errors.Join(err, os.MkdirAll(job.Out, 0o750))
 	}}
-	in := PretrainInput{Preprocessed: w.artefact("e", "e"), Student: spec.Student{WarmStart: &warm}, Fingerprint: pretrained}
+	in := PretrainInput{
+		Preprocessed: w.artifact("e", "e"), Student: spec.Student{WarmStart: &warm}, Fingerprint: pretrained,
+	}
 	if err := w.do(w.Pretrain, in); err != nil || from != "warm" {
 		t.Errorf("it begins from %q, %v", from, err)
 	}

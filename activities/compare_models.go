@@ -59,7 +59,8 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	}
 	if out.Coverage < in.Gate.MinCoverage {
 		out.Reasons = append(out.Reasons, fmt.Sprintf(
-			"catalog coverage is %.2f%%, less than nightly.gate.min_coverage %g requires", 100*out.Coverage, in.Gate.MinCoverage))
+			"catalog coverage is %.2f%%, less than nightly.gate.min_coverage %g requires",
+			100*out.Coverage, in.Gate.MinCoverage))
 	}
 	current, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.Old, task)
 	if err != nil {

@@ -18,11 +18,14 @@ func TestCompareRunsDistinguishesAblations(t *testing.T) {
 	run := func(flipped string) registry.RunRecord {
 		trial := func(variant, text string) registry.TrialResult {
 			return registry.TrialResult{
-				Method: "pod", Variant: variant, Seed: 2, Model: b.putArtifact("model", map[string]string{"model.safetensors": text}),
+				Method: "pod", Variant: variant, Seed: 2,
+				Model:       b.putArtifact("model", map[string]string{"model.safetensors": text}),
 				Evaluations: []storage.Ref{b.putArtifact("evaluation", map[string]string{"sequential.jsonl": text})},
 			}
 		}
-		return registry.RunRecord{Trials: []registry.TrialResult{trial("", "as it is"), trial("skip_pads off", flipped)}}
+		return registry.RunRecord{
+			Trials: []registry.TrialResult{trial("", "as it is"), trial("skip_pads off", flipped)},
+		}
 	}
 	first, second := run("flipped"), run("flipped otherwise")
 	first.Identity, second.Identity = registry.Identity{Data: "d", Teacher: "t"}, registry.Identity{Data: "d", Teacher: "other"}

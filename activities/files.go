@@ -119,8 +119,8 @@ func readArtifactJSONL[Row any](ctx context.Context, b *storage.Bucket, ref stor
 }
 
 // readPredictions returns the predictions for a task of the first evaluation that has them, and nil
-// where none of the evaluations is of that task. An evaluation that is missing from the bucket is an
-// error.
+// where none of the evaluations is of that task. An evaluation that is missing from the bucket is
+// an error.
 func readPredictions[Row any](
 	ctx context.Context, b *storage.Bucket, evaluations []storage.Ref, t task.Task,
 ) ([]Row, error) {

@@ -103,8 +103,18 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 		want     string
 	}{
 		{"the same", []answer{{1, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, ""},
-		{"one truth changed", []answer{{1, 10, nil}, {2, 21, nil}, {3, 30, nil}}, now, "prediction 2 is of user 2 with the new model and of user 2"},
-		{"one user changed", []answer{{1, 10, nil}, {2, 20, nil}, {4, 30, nil}}, now, "prediction 3 is of user 3 with the new model and of user 4"},
+		{
+			"one truth changed",
+			[]answer{{1, 10, nil}, {2, 21, nil}, {3, 30, nil}},
+			now,
+			"prediction 2 is of user 2 with the new model and of user 2",
+		},
+		{
+			"one user changed",
+			[]answer{{1, 10, nil}, {2, 20, nil}, {4, 30, nil}},
+			now,
+			"prediction 3 is of user 3 with the new model and of user 4",
+		},
 		{"the first changed", []answer{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, "prediction 1 is of user 1"},
 		{"one less", now[:2], now, "3 users were evaluated with the new model and 2"},
 		{"one more", now, now[:2], "2 users were evaluated with the new model and 3"},
@@ -154,7 +164,7 @@ func TestTheVerdictsFigures(t *testing.T) {
 		Gate:  spec.Gate{Task: "sequential", Metric: "HR@1", Alpha: 0.5},
 		Items: 10, Strict: true, Seed: 1, New: now, Old: old, CurrentPromotion: 3,
 	}
-	judge := func(change func(*activities.CompareModelsInput)) activities.CompareModelsResult {
+	compareModels := func(change func(*activities.CompareModelsInput)) activities.CompareModelsResult {
 		t.Helper()
 		changed := in
 		change(&changed)
@@ -164,7 +174,7 @@ func TestTheVerdictsFigures(t *testing.T) {
 		}
 		return out
 	}
-	out := judge(func(*activities.CompareModelsInput) {})
+	out := compareModels(func(*activities.CompareModelsInput) {})
 	// The differences are 1, 0, 0 and 0: t is 1 with 3 degrees of freedom.
 	p := 0.5 - (math.Sqrt(3)/4+math.Pi/6)/math.Pi
 	c := *out.Comparison
@@ -178,14 +188,16 @@ func TestTheVerdictsFigures(t *testing.T) {
 	equal(
 		t,
 		"compared",
-		registry.Comparison{Metric: "HR@1", CurrentPromotion: 3, Users: 4, Candidate: 0.75, Current: 0.5, Difference: 0.25},
+		registry.Comparison{
+			Metric: "HR@1", CurrentPromotion: 3, Users: 4, Candidate: 0.75, Current: 0.5, Difference: 0.25,
+		},
 		c,
 	)
 	if m := out.Metrics[0]; m.Name != "HR@1" || m.Value != 0.75 || m.Low >= 0.75 || m.High != 1 {
 		t.Errorf("measured %+v", m)
 	}
 	// With a margin of a quarter the differences are 1.25 and three times 0.25: t is 2.
-	wide := judge(func(in *activities.CompareModelsInput) { in.Gate.Margin = 0.25 })
+	wide := compareModels(func(in *activities.CompareModelsInput) { in.Gate.Margin = 0.25 })
 	root := 2 / math.Sqrt(3)
 	if p := 0.5 - (root/(7.0/3)+math.Atan(root))/math.Pi; math.Abs(wide.Comparison.P-p) > 1e-9 {
 		t.Errorf("with a margin p is %g, want %g", wide.Comparison.P, p)
@@ -196,28 +208,30 @@ func TestTheVerdictsFigures(t *testing.T) {
 		exactly: 0, math.Nextafter(exactly, 0): 1,
 		math.Nextafter(exactly, 1): 0,
 	} {
-		if out := judge(func(in *activities.CompareModelsInput) { in.Gate.Alpha = alpha }); len(out.Reasons) != refusals {
+		if out := compareModels(
+			func(in *activities.CompareModelsInput) { in.Gate.Alpha = alpha },
+		); len(out.Reasons) != refusals {
 			t.Errorf("p %g, alpha %g: %q", exactly, alpha, out.Reasons)
 		}
 	}
 	// The new lists name 1, 3, 4, 7 and 8.
 	for least, refusals := range map[float64]int{0.5: 0, 0.51: 1} {
-		out := judge(func(in *activities.CompareModelsInput) { in.Gate.MinCoverage = least })
+		out := compareModels(func(in *activities.CompareModelsInput) { in.Gate.MinCoverage = least })
 		if out.Coverage != 0.5 || len(out.Reasons) != refusals {
 			t.Errorf("coverage %g where %g is the least: %q", out.Coverage, least, out.Reasons)
 		}
 	}
-	first := judge(func(in *activities.CompareModelsInput) { in.Old, in.Gate.MinCoverage = nil, 1 })
+	first := compareModels(func(in *activities.CompareModelsInput) { in.Old, in.Gate.MinCoverage = nil, 1 })
 	if first.Comparison != nil || len(first.Reasons) > 0 || first.Coverage != 0.5 || len(first.Metrics) != 5 {
 		t.Errorf("the first model: %+v", first)
 	}
-	if none := judge(func(in *activities.CompareModelsInput) { in.Items = 0 }); none.Coverage != 5 {
+	if none := compareModels(func(in *activities.CompareModelsInput) { in.Items = 0 }); none.Coverage != 5 {
 		t.Errorf("coverage of a dataset without items: %g", none.Coverage)
 	}
 }
 
-// TestIdenticalAnswersAreNoWorse has no chance in it: each user's figure is what it was.
-func TestIdenticalAnswersAreNoWorse(t *testing.T) {
+// TestIdenticalPredictionsAreNoWorse has no chance in it: each user's figure is what it was.
+func TestIdenticalPredictionsAreNoWorse(t *testing.T) {
 	s := newInboxEnv(t)
 	for _, margin := range []float64{0, 0.25} {
 		in := activities.CompareModelsInput{
@@ -239,7 +253,7 @@ func TestIdenticalAnswersAreNoWorse(t *testing.T) {
 	}
 }
 
-// TestOneUserShowsNothing has no spread to judge by.
+// TestOneUserShowsNothing has no standard deviation.
 func TestOneUserShowsNothing(t *testing.T) {
 	s := newInboxEnv(t)
 	in := activities.CompareModelsInput{

@@ -57,7 +57,9 @@ func TestIdentifyNeedsTeacherOnlyWhenUsed(t *testing.T) {
 			env := suite.NewTestActivityEnvironment()
 			acts := &activities.Activities{Teachers: missingTeacher{}, Now: time.Now}
 			env.RegisterActivity(acts)
-			in := activities.IdentifyInput{Data: spec.Data{Folder: c.folder}, Teacher: spec.Default().Teacher, UsesTeacher: c.distils}
+			in := activities.IdentifyInput{
+				Data: spec.Data{Folder: c.folder}, Teacher: spec.Default().Teacher, UsesTeacher: c.distils,
+			}
 			_, err := env.ExecuteActivity(acts.Identify, in)
 			if c.want == "" && err != nil {
 				t.Errorf("got %v, want none", err)

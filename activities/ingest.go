@@ -176,19 +176,19 @@ func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
 	if err != nil {
 		return err
 	}
-	known := map[string]bool{}
+	present := map[string]bool{}
 	for _, f := range g.ingested {
-		known[f.Digest] = true
+		present[f.Digest] = true
 	}
 	for _, f := range files {
 		switch {
-		case known[f.Digest]:
+		case present[f.Digest]:
 			continue
 		case g.skip[f.Digest]:
 			out.SkippedFiles++
 			continue
 		}
-		known[f.Digest] = true
+		present[f.Digest] = true
 		name := fmt.Sprintf("%s/%06d-%.12s%s", partsFolder, len(g.ingested)+1, f.Digest, extensions(f.Name))
 		if err := g.Bucket.IngestObject(ctx, f, filepath.Join(g.dir, filepath.FromSlash(name))); err != nil {
 			return err

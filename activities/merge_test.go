@@ -16,9 +16,9 @@ import (
 	"rdrec/storage"
 )
 
-// TestMergedAnswersAreInTheirPlaces shuffles places over parts; answers of one place keep the order
+// TestMergedPredictionsAreInOrder shuffles places over parts; answers of one place keep the order
 // of the parts.
-func TestMergedAnswersAreInTheirPlaces(t *testing.T) {
+func TestMergedPredictionsAreInOrder(t *testing.T) {
 	s := newInboxEnv(t)
 	for kind, lines := range map[task.Task][3]string{
 		task.Sequential: {

@@ -22,7 +22,9 @@ import (
 // storedRationales records a run with two methods, two seeds and an ablation.
 func (s *inboxEnv) finished(workflow, run string) registry.RunRecord {
 	s.t.Helper()
-	in := registry.RunRecord{Spec: spec.Default(), Dataset: s.putArtifact("d", "d"), Preprocessed: s.putArtifact("e", "e")}
+	in := registry.RunRecord{
+		Spec: spec.Default(), Dataset: s.putArtifact("d", "d"), Preprocessed: s.putArtifact("e", "e"),
+	}
 	in.Spec.Methods = []string{"rdrec", "pod"}
 	in.Spec.Data.Accumulated = &spec.Accumulated{Reviews: spec.Ref(s.putArtifact("r", "r"))}
 	in.NightlyRun = &registry.NightlyRun{
@@ -77,7 +79,9 @@ func TestARunsModelIsItsFirstStudent(t *testing.T) {
 			equal(t, name+" "+c.method, want, got)
 		}
 	}
-	if _, err := find("exp", "p5"); err == nil || !strings.Contains(err.Error(), `no student of method "p5" (available: [rdrec pod])`) {
+	if _, err := find("exp", "p5"); err == nil || !strings.Contains(
+		err.Error(), `no student of method "p5" (available: [rdrec pod])`,
+	) {
 		t.Errorf("a method that it has not: %v", err)
 	}
 	if _, err := find("nosuch", ""); !errors.Is(err, storage.ErrNotFound) {
@@ -129,8 +133,8 @@ func TestAPromotedModelComesFirst(t *testing.T) {
 	}
 }
 
-// TestAModelsIDIsOfWhatItAnswersBy changes one thing at a time.
-func TestAModelsIDIsOfWhatItAnswersBy(t *testing.T) {
+// TestModelIDDependsOnWhatDecidesItsRecommendations changes one thing at a time.
+func TestModelIDDependsOnWhatDecidesItsRecommendations(t *testing.T) {
 	base := registry.Model{
 		Name: "n", Preprocessed: storage.Ref{Digest: "e", Size: 1}, Student: storage.Ref{Digest: "s", Size: 1},
 		Method: "rdrec", Seed: 1, Spec: spec.Default(),
@@ -206,22 +210,24 @@ func TestPeopleChooseARunOrAPromotion(t *testing.T) {
 	}
 }
 
-// TestATornNightIsNamed counts it among those that are read.
-func TestATornNightIsNamed(t *testing.T) {
+// TestCorruptNightlyRunIsNamed counts it among those that are read.
+func TestCorruptNightlyRunIsNamed(t *testing.T) {
 	s := newInboxEnv(t)
 	for number, text := range []string{"{}", "{", "{}"} {
 		if err := s.Bucket.PutNightlyRun(t.Context(), "shop", number+1, []byte(text)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	for last, want := range map[int]string{3: "record 2 of the last 3 nightly runs", 2: "record 1 of the last 2 nightly runs"} {
+	for last, want := range map[int]string{
+		3: "record 2 of the last 3 nightly runs", 2: "record 1 of the last 2 nightly runs",
+	} {
 		_, err := registry.ReadNightlyRuns(t.Context(), s.Bucket, "shop", last)
 		if !errors.Is(err, registry.ErrCorrupt) || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("the last %d: %v, want %q", last, err, want)
 		}
 	}
-	if nights, err := registry.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1); err != nil || len(nights) != 1 {
-		t.Errorf("the last one: %v, %v", nights, err)
+	if runs, err := registry.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1); err != nil || len(runs) != 1 {
+		t.Errorf("the last one: %v, %v", runs, err)
 	}
 	if _, err := registry.ReadNightlyPage(t.Context(), s.Bucket, "shop", 3, time.Now()); !errors.Is(
 		err,
@@ -231,8 +237,8 @@ func TestATornNightIsNamed(t *testing.T) {
 	}
 }
 
-// TestThePageOfTheNights has a row for each, and the last night's metric.
-func TestThePageOfTheNights(t *testing.T) {
+// TestNightlyPage has a row for each, and the last run's metric.
+func TestNightlyPage(t *testing.T) {
 	s := newInboxEnv(t)
 	s.promote(s.ingest(nil), "weights")
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
@@ -253,7 +259,7 @@ func TestThePageOfTheNights(t *testing.T) {
 		t.Fatalf("%+v, %v", page, err)
 	}
 	if idle := page.Rows[0]; idle.Number != 1 || idle.Trained || idle.Difference != nil || idle.Report != "" {
-		t.Errorf("the idle night: %+v", idle)
+		t.Errorf("the idle run: %+v", idle)
 	}
 	row := page.Rows[1]
 	counts := []int{
@@ -285,7 +291,9 @@ func TestAnotherSourceIsDrawnFromItsBeginning(t *testing.T) {
 	s.Importer = &fakeSource{watermarks: []string{"1", "2"}}
 	draw := func(source spec.Source) int {
 		t.Helper()
-		out, err := run[activities.IngestSourceResult](s, s.IngestSource, activities.IngestSourceInput{Name: "shop", Inbox: "inbox", Source: source})
+		out, err := run[activities.IngestSourceResult](
+			s, s.IngestSource, activities.IngestSourceInput{Name: "shop", Inbox: "inbox", Source: source},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}

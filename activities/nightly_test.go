@@ -98,14 +98,14 @@ func names(files []storage.File) (all []string) {
 	return all
 }
 
-// parts are the contents of a night's reviews, in their order.
+// parts are the contents of a nightly run's reviews, in their order.
 func (s *inboxEnv) parts(ref storage.Ref) (all []string) {
 	s.t.Helper()
-	artefact, err := s.Bucket.Artifact(s.t.Context(), ref)
+	artifact, err := s.Bucket.Artifact(s.t.Context(), ref)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for _, f := range artefact.Files {
+	for _, f := range artifact.Files {
 		if !strings.HasPrefix(f.Name, "parts/") {
 			continue
 		}
@@ -129,8 +129,13 @@ func (s *inboxEnv) promote(g activities.IngestResult, weights string) registry.P
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	p := registry.Promotion{Reviews: g.Reviews, Dataset: ref, Preprocessed: ref, Model: registry.PromotedModel{Weights: ref, Spec: []byte("{}")}}
-	promotion, err := run[registry.Promotion](s, s.Promote, activities.PromoteInput{Name: "shop", Previous: g.Promoted.Number, Promotion: p})
+	p := registry.Promotion{
+		Reviews: g.Reviews, Dataset: ref, Preprocessed: ref,
+		Model: registry.PromotedModel{Weights: ref, Spec: []byte("{}")},
+	}
+	promotion, err := run[registry.Promotion](
+		s, s.Promote, activities.PromoteInput{Name: "shop", Previous: g.Promoted.Number, Promotion: p},
+	)
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -150,7 +155,7 @@ func TestIngestSkipsKnownContent(t *testing.T) {
 	s.putFile("b.jsonl", "two")
 	s.putFile("copy-of-a.jsonl", "one")
 	first := s.ingest(nil)
-	equal(t, "taken on the first night", []string{"a.jsonl", "b.jsonl"}, names(first.Ingested))
+	equal(t, "taken on the first run", []string{"a.jsonl", "b.jsonl"}, names(first.Ingested))
 	s.promote(first, "first")
 	if idle := s.ingest(nil); len(idle.Ingested) != 0 || idle.Reviews != first.Reviews {
 		t.Errorf("with nothing new it takes %v", idle.Ingested)
@@ -158,7 +163,7 @@ func TestIngestSkipsKnownContent(t *testing.T) {
 	s.putFile("renamed.jsonl", "two")
 	s.putFile("c.jsonl.gz", "three")
 	second := s.ingest(nil)
-	equal(t, "taken on the second night", []string{"c.jsonl.gz"}, names(second.Ingested))
+	equal(t, "taken on the second run", []string{"c.jsonl.gz"}, names(second.Ingested))
 	equal(t, "all reviews", []string{"one", "two", "three"}, s.parts(second.Reviews))
 	if second.Promoted.Number != 1 {
 		t.Errorf("it goes on from promotion %d, want 1", second.Promoted.Number)
@@ -171,7 +176,9 @@ type fakeSource struct {
 	watermarks []string
 }
 
-func (w *fakeSource) IngestSource(_ context.Context, job activities.IngestSourceJob) (out activities.IngestSourceResult, err error) {
+func (w *fakeSource) IngestSource(
+	_ context.Context, job activities.IngestSourceJob,
+) (out activities.IngestSourceResult, err error) {
 	var rows []string
 	for _, mark := range w.watermarks {
 		if mark > job.After {
@@ -191,7 +198,9 @@ func TestIngestSourceResumesAtWatermark(t *testing.T) {
 	s.Importer = source
 	ingest := func(name, column string, want int) {
 		t.Helper()
-		in := activities.IngestSourceInput{Name: name, Inbox: "inbox", Source: spec.Source{Path: "reviews.parquet", Watermark: column}}
+		in := activities.IngestSourceInput{
+			Name: name, Inbox: "inbox", Source: spec.Source{Path: "reviews.parquet", Watermark: column},
+		}
 		if out, err := run[activities.IngestSourceResult](s, s.IngestSource, in); err != nil || out.Rows != want {
 			t.Errorf("%+v, %v; want %d rows", out, err, want)
 		}
@@ -216,15 +225,19 @@ func TestIngestSkipsFilesOfRejectedRuns(t *testing.T) {
 	s.promote(s.ingest(nil), "first")
 	s.putFile("b", "poison")
 	bad := s.ingest(nil)
-	nightly := registry.NightlyRun{Name: "shop", Number: bad.RunNumber, Verdict: registry.VerdictRejected, Ingested: bad.Ingested, SkipFiles: true}
+	nightly := registry.NightlyRun{
+		Name: "shop", Number: bad.RunNumber, Verdict: registry.VerdictRejected, Ingested: bad.Ingested, SkipFiles: true,
+	}
 	if number, err := run[int](s, s.RecordNightlyRun, nightly); err != nil || number != 1 {
-		t.Fatalf("recorded as night %d: %v", number, err)
+		t.Fatalf("recorded as nightly run %d: %v", number, err)
 	}
 	s.putFile("c", "fine")
 	next := s.ingest(nil)
 	equal(t, "all reviews", []string{"good", "fine"}, s.parts(next.Reviews))
 	if next.SkippedFiles != 1 || next.RunNumber != 2 {
-		t.Errorf("night %d holds %d files back, want night 2 and one file", next.RunNumber, next.SkippedFiles)
+		t.Errorf(
+			"nightly run %d holds %d files back, want nightly run 2 and one file", next.RunNumber, next.SkippedFiles,
+		)
 	}
 	again := s.ingest(func(in *activities.IngestInput) { in.RetryAll = true })
 	equal(t, "taken again", []string{"b", "c"}, names(again.Ingested))
@@ -232,7 +245,7 @@ func TestIngestSkipsFilesOfRejectedRuns(t *testing.T) {
 	equal(t, "taken where refused files are kept", []string{"b", "c"}, names(retried.Ingested))
 	page, err := os.ReadFile(filepath.Join(s.root, storage.NightlyPageKey("shop")))
 	if err != nil || !strings.Contains(string(page), "rejected") {
-		t.Errorf("the page of the nights: %v, %.80s", err, page)
+		t.Errorf("the page of the runs: %v, %.80s", err, page)
 	}
 }
 
@@ -260,7 +273,9 @@ func TestIngestSkipsFilesOfRolledBackModel(t *testing.T) {
 func TestInboxRejectsReservedPrefixes(t *testing.T) {
 	s := newInboxEnv(t)
 	for _, inbox := range []string{"runs/", "n", "cas/sha256/00"} {
-		if _, err := run[activities.IngestResult](s, s.Ingest, activities.IngestInput{Name: "shop", Inbox: inbox}); err == nil {
+		if _, err := run[activities.IngestResult](
+			s, s.Ingest, activities.IngestInput{Name: "shop", Inbox: inbox},
+		); err == nil {
 			t.Errorf("inbox %q is not refused", inbox)
 		}
 	}
@@ -269,7 +284,9 @@ func TestInboxRejectsReservedPrefixes(t *testing.T) {
 // importedDataset is a dataset's artifact with only its counts.
 func (s *inboxEnv) importedDataset(rows, bad int) storage.Ref {
 	s.t.Helper()
-	return s.putArtifact("import.json", fmt.Sprintf(`{"rows":%d,"bad":%d,"users":10,"items":5,"interactions":%d}`, rows, bad, rows-bad))
+	return s.putArtifact(
+		"import.json", fmt.Sprintf(`{"rows":%d,"bad":%d,"users":10,"items":5,"interactions":%d}`, rows, bad, rows-bad),
+	)
 }
 
 func (s *inboxEnv) putArtifact(name, text string) storage.Ref {
@@ -299,8 +316,14 @@ func TestSanityCheck(t *testing.T) {
 		{"fine", 1050, 11, `{"quality":{"rationales":60,"parsed":59}}`, ""},
 		{"too few", 1004, 10, "", "4 rows ingested, fewer than nightly.gate.min_rows 5"},
 		{"too many", 1101, 10, "", "101 rows ingested, more than nightly.gate.max_rows 100"},
-		{"unreadable", 1050, 13, "", "3 of the 50 ingested rows are unreadable, more than nightly.gate.max_bad 0.05 allows"},
-		{"unparsed", 1050, 10, `{"quality":{"rationales":60,"parsed":54}}`, "4 of the teacher's 10 new replies parse, fewer than nightly.gate.min_parsed 0.5 requires"},
+		{
+			"unreadable", 1050, 13, "",
+			"3 of the 50 ingested rows are unreadable, more than nightly.gate.max_bad 0.05 allows",
+		},
+		{
+			"unparsed", 1050, 10, `{"quality":{"rationales":60,"parsed":54}}`,
+			"4 of the teacher's 10 new replies parse, fewer than nightly.gate.min_parsed 0.5 requires",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := activities.SanityCheckInput{Gate: gate, Previous: before, Dataset: s.importedDataset(c.rows, c.bad)}
@@ -352,11 +375,17 @@ func TestCompareModels(t *testing.T) {
 		{"a little worse", 30, 29, 0, ""},
 		{"not shown to be within the margin", 30, 26, 0, "non-inferiority with margin 0.05 is not shown"},
 		{"much worse", 60, 30, 0, "HR@1 over the same 100 users is 0.3000, before 0.6000"},
-		{"names too few items", 30, 60, 0.5, "catalog coverage is 40.00%, less than nightly.gate.min_coverage 0.5 requires"},
+		{
+			"names too few items", 30, 60, 0.5,
+			"catalog coverage is 40.00%, less than nightly.gate.min_coverage 0.5 requires",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			gate.MinCoverage = c.coverage
-			in := activities.CompareModelsInput{Gate: gate, Items: 10, Strict: true, Seed: 1, New: s.evaluation(c.now), Old: s.evaluation(c.old), CurrentPromotion: 7}
+			in := activities.CompareModelsInput{
+				Gate: gate, Items: 10, Strict: true, Seed: 1, New: s.evaluation(c.now), Old: s.evaluation(c.old),
+				CurrentPromotion: 7,
+			}
 			out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 			if err != nil {
 				t.Fatal(err)
@@ -397,7 +426,9 @@ func TestNotifyPostsSignedBody(t *testing.T) {
 	}))
 	defer server.Close()
 	s := newInboxEnv(t)
-	in := activities.NotifyInput{URL: server.URL, Run: registry.NightlyRun{Name: "shop", Number: 3, Verdict: registry.VerdictRejected}}
+	in := activities.NotifyInput{
+		URL: server.URL, Run: registry.NightlyRun{Name: "shop", Number: 3, Verdict: registry.VerdictRejected},
+	}
 	if _, err := run[any](s, s.Notify, in); err == nil || !strings.Contains(err.Error(), "503") {
 		t.Errorf("a webhook that answers 503: %v", err)
 	}
@@ -405,5 +436,5 @@ func TestNotifyPostsSignedBody(t *testing.T) {
 	if _, err := run[any](s, s.Notify, in); err != nil {
 		t.Error(err)
 	}
-	equal(t, "what it was told", in.Run, received)
+	equal(t, "what it was notified", in.Run, received)
 }

@@ -68,8 +68,8 @@ func TestAShardIsTheSumOfWhatItTook(t *testing.T) {
 	}
 }
 
-// TestAReportKeepsStageAndLife replaces all else.
-func TestAReportKeepsStageAndLife(t *testing.T) {
+// TestReportKeepsStageAndAttemptHistory replaces all else.
+func TestReportKeepsStageAndAttemptHistory(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	p := &heartbeat{
 		latest: Progress{Stage: "distill", Note: "old", History: attemptHistory{Attempt: 3, MaxDone: 4}},
@@ -86,7 +86,8 @@ func TestAReportKeepsStageAndLife(t *testing.T) {
 // TestADrawnFilesName says its watermark in letters, digits and dashes.
 func TestADrawnFilesName(t *testing.T) {
 	for value, want := range map[string]string{
-		"2026-01-02T03:04:05Z": "ingested-2026-01-02T03-04-05Z-", "azAZ09": "ingested-azAZ09-", "/:@[`{": "ingested--------", "\u00e9": "ingested---",
+		"2026-01-02T03:04:05Z": "ingested-2026-01-02T03-04-05Z-", "azAZ09": "ingested-azAZ09-",
+		"/:@[`{": "ingested--------", "\u00e9": "ingested---",
 		"12345678901234567890123456789012345678901": "ingested-1234567890123456789012345678901234567890-",
 	} {
 		mark := storage.Watermark{Source: "s", Column: "c", Value: value}

@@ -98,12 +98,12 @@ func (w *reportBuilder) baselineRows(ctx context.Context, task task.Task, table 
 		if err != nil {
 			return err
 		}
-		rowKind := report.BaselineRow
+		rowType := report.BaselineRow
 		if row.Name == baseline.Rule {
-			rowKind = report.RuleRow
+			rowType = report.RuleRow
 		}
 		table.Rows = append(table.Rows, report.Row{
-			Method: row.Name, Kind: rowKind, About: row.About, Trials: []report.Trial{{Scores: scores}},
+			Method: row.Name, Kind: rowType, About: row.About, Trials: []report.Trial{{Scores: scores}},
 		})
 	}
 	return nil

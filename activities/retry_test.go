@@ -46,22 +46,22 @@ func (s *inboxEnv) objects() map[string]string {
 	return found
 }
 
-// numbered are the nights' numbers with their runs.
+// numbered are the runs' numbers with their runs.
 func (s *inboxEnv) numbered() (all []string) {
 	s.t.Helper()
-	nights, err := registry.ReadNightlyRuns(s.t.Context(), s.Bucket, "shop", 100)
+	runs, err := registry.ReadNightlyRuns(s.t.Context(), s.Bucket, "shop", 100)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	for _, night := range nights {
-		all = append(all, fmt.Sprint(night.Number, " ", night.Run))
+	for _, nightly := range runs {
+		all = append(all, fmt.Sprint(nightly.Number, " ", nightly.Run))
 	}
 	return all
 }
 
-// TestARetriedNightIsRecordedOnce records a night twice, beside nights of other runs that were
-// recorded before, and in between.
-func TestARetriedNightIsRecordedOnce(t *testing.T) {
+// TestRetriedNightlyRunIsRecordedOnce records a nightly run twice, beside those of other runs that
+// were recorded before, and in between.
+func TestRetriedNightlyRunIsRecordedOnce(t *testing.T) {
 	for _, c := range []struct {
 		name            string
 		before, between []int
@@ -85,25 +85,25 @@ func TestARetriedNightIsRecordedOnce(t *testing.T) {
 				}
 			}
 			others(c.before)
-			night := registry.NightlyRun{Name: "shop", Number: c.number, Verdict: registry.VerdictRejected}
-			first, err := run[int](s, s.RecordNightlyRun, night)
+			nightly := registry.NightlyRun{Name: "shop", Number: c.number, Verdict: registry.VerdictRejected}
+			first, err := run[int](s, s.RecordNightlyRun, nightly)
 			if err != nil {
 				t.Fatal(err)
 			}
 			others(c.between)
-			again, err := run[int](s, s.RecordNightlyRun, night)
+			again, err := run[int](s, s.RecordNightlyRun, nightly)
 			if err != nil || again != first {
-				t.Errorf("recorded as night %d and again as %d, %v", first, again, err)
+				t.Errorf("recorded as nightly run %d and again as %d, %v", first, again, err)
 			}
-			equal(t, "nights", c.want, s.numbered())
+			equal(t, "runs", c.want, s.numbered())
 		})
 	}
 }
 
-func TestANightIsRecordedAsItIs(t *testing.T) {
+func TestNightlyRunIsRecordedUnchanged(t *testing.T) {
 	s := newInboxEnv(t)
 	s.Now = func() time.Time { return time.Date(2026, 1, 2, 4, 4, 5, 0, time.FixedZone("", 3600)) }
-	night := registry.NightlyRun{
+	nightly := registry.NightlyRun{
 		Name:              "shop",
 		Number:            1,
 		Verdict:           registry.VerdictRejected,
@@ -112,15 +112,15 @@ func TestANightIsRecordedAsItIs(t *testing.T) {
 		Seconds:           3,
 		PreviousPromotion: 4,
 	}
-	if _, err := run[int](s, s.RecordNightlyRun, night); err != nil {
+	if _, err := run[int](s, s.RecordNightlyRun, nightly); err != nil {
 		t.Fatal(err)
 	}
-	night.Workflow, night.Run, night.Time = testWorkflow, testRun, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	nights, err := registry.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1)
+	nightly.Workflow, nightly.Run, nightly.Time = testWorkflow, testRun, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	runs, err := registry.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "nights", []registry.NightlyRun{night}, nights)
+	equal(t, "runs", []registry.NightlyRun{nightly}, runs)
 }
 
 func TestARetriedPromotionIsOne(t *testing.T) {
@@ -147,7 +147,7 @@ func TestARetriedPromotionIsOne(t *testing.T) {
 
 	in.Promotion.Model.Weights = s.putArtifact("model.safetensors", "other")
 	_, err = run[registry.Promotion](s, s.Promote, in)
-	s.isInvalid("judged against no model where one is in use", err)
+	s.isInvalid("compared against no model where one is in use", err)
 	in.Previous, in.Promotion.Dataset.Digest = 1, strings.Repeat("0", 64)
 	_, err = run[registry.Promotion](s, s.Promote, in)
 	s.isInvalid("a dataset that is gone", err)
@@ -180,7 +180,10 @@ func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		done := storage.StageRecord{Stage: "import", Fingerprint: fingerprint, Output: s.putArtifact("f", "x"), Seconds: 2, Stats: storage.Stats{Requests: 3}}
+		done := storage.StageRecord{
+			Stage: "import", Fingerprint: fingerprint, Output: s.putArtifact("f", "x"), Seconds: 2,
+			Stats: storage.Stats{Requests: 3},
+		}
 		for range 2 {
 			if _, err := run[any](s, s.CommitStage, done); (err != nil) != (c.broken != "") {
 				t.Errorf("%q is broken: %v", c.broken, err)
@@ -232,9 +235,9 @@ func (s *inboxEnv) findsAStageWithoutANote(done storage.StageRecord) {
 	}
 }
 
-// TestADrawThatDiedBeforeItsWatermarkLeavesOneFile takes the watermark away, as a worker leaves it
+// TestIngestThatDiedBeforeItsWatermarkLeavesOneFile takes the watermark away, as a worker leaves it
 // that died before writing it.
-func TestADrawThatDiedBeforeItsWatermarkLeavesOneFile(t *testing.T) {
+func TestIngestThatDiedBeforeItsWatermarkLeavesOneFile(t *testing.T) {
 	s := newInboxEnv(t)
 	s.Importer = &fakeSource{watermarks: []string{"1", "2"}}
 	in := activities.IngestSourceInput{
@@ -260,8 +263,8 @@ func TestADrawThatDiedBeforeItsWatermarkLeavesOneFile(t *testing.T) {
 	}
 }
 
-// TestRetriedStagesMakeTheSameArtefact runs each twice.
-func TestRetriedStagesMakeTheSameArtefact(t *testing.T) {
+// TestRetriedStagesMakeTheSameArtifact runs each twice.
+func TestRetriedStagesMakeTheSameArtifact(t *testing.T) {
 	s := newInboxEnv(t)
 	again := func(what string, activity, in any) storage.Ref {
 		t.Helper()
@@ -281,8 +284,14 @@ func TestRetriedStagesMakeTheSameArtefact(t *testing.T) {
 	data := spec.Data{Folder: "../testdata/rdrec/beauty_mini", Indexing: spec.Random}
 	dataset := again("import", s.Import, activities.ImportInput{Data: data, Seed: 1})
 	examples := again("preprocess", s.Preprocess, activities.PreprocessInput{Dataset: dataset, Negatives: 9, Seed: 1})
-	again("baseline", s.RankBaselines, activities.RankBaselinesInput{Preprocessed: examples, Evaluate: spec.Default().Evaluate})
-	parts := []storage.Ref{s.putArtifact("sequential.jsonl", `{"user":1}`+"\n"), s.putArtifact("sequential.jsonl", `{"user":2,"index":1}`+"\n")}
+	again(
+		"baseline", s.RankBaselines,
+		activities.RankBaselinesInput{Preprocessed: examples, Evaluate: spec.Default().Evaluate},
+	)
+	parts := []storage.Ref{
+		s.putArtifact("sequential.jsonl", `{"user":1}`+"\n"),
+		s.putArtifact("sequential.jsonl", `{"user":2,"index":1}`+"\n"),
+	}
 	again("merge", s.MergePredictions, activities.MergePredictionsInput{Task: task.Sequential, Shards: parts})
 	s.putFile("a", "one")
 	before := s.ingest(nil)

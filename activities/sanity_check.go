@@ -65,12 +65,14 @@ func sanityFailures(g spec.Gate, c registry.Counts) (reasons []string) {
 	}
 	if float64(bad) > g.MaxBad*float64(rows) {
 		reasons = append(reasons, fmt.Sprintf(
-			"%d of the %d ingested rows are unreadable, more than nightly.gate.max_bad %g allows", bad, rows, g.MaxBad))
+			"%d of the %d ingested rows are unreadable, more than nightly.gate.max_bad %g allows",
+			bad, rows, g.MaxBad))
 	}
 	replies, parsed := c.NewRationales, c.NewParsed
 	if float64(parsed) < g.MinParsed*float64(replies) {
 		reasons = append(reasons, fmt.Sprintf(
-			"%d of the teacher's %d new replies parse, fewer than nightly.gate.min_parsed %g requires", parsed, replies, g.MinParsed))
+			"%d of the teacher's %d new replies parse, fewer than nightly.gate.min_parsed %g requires",
+			parsed, replies, g.MinParsed))
 	}
 	return reasons
 }

@@ -44,7 +44,9 @@ func (a *answering) Open(context.Context, activities.RecommenderJob) (recommende
 type loaded answering
 
 // Recommend recommends items 1, 2 and so on to everybody.
-func (a *loaded) Recommend(_ context.Context, users []dataset.User, k int, _ recommender.Progress) ([]recommender.Ranked, error) {
+func (a *loaded) Recommend(
+	_ context.Context, users []dataset.User, k int, _ recommender.Progress,
+) ([]recommender.Ranked, error) {
 	ranked := make([]recommender.Ranked, len(users))
 	for i := range users {
 		for item := range k {
@@ -70,9 +72,18 @@ func TestPartsKeepTheirPlaces(t *testing.T) {
 		want  string
 	}{
 		{task.Sequential, 0, `{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` + "\n"},
-		{task.Sequential, 2, `{"index":2,"user":2,"truth":0,"items":null}` + "\n" + `{"index":1,"user":1,"truth":0,"items":null}` + "\n"},
-		{task.Explanation, 0, `{"user":3,"item":0,"reference":"","generated":""}` + "\n" + `{"user":4,"item":0,"reference":"","generated":""}` + "\n"},
-		{task.Explanation, 2, `{"index":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" + `{"index":3,"user":3,"item":0,"reference":"","generated":""}` + "\n"},
+		{
+			task.Sequential, 2,
+			`{"index":2,"user":2,"truth":0,"items":null}` + "\n" + `{"index":1,"user":1,"truth":0,"items":null}` + "\n",
+		},
+		{
+			task.Explanation, 0,
+			`{"user":3,"item":0,"reference":"","generated":""}` + "\n" + `{"user":4,"item":0,"reference":"","generated":""}` + "\n",
+		},
+		{
+			task.Explanation, 2,
+			`{"index":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" + `{"index":3,"user":3,"item":0,"reference":"","generated":""}` + "\n",
+		},
 	} {
 		student := &answering{
 			predictions: []prediction.Prediction{{Index: 2, User: 2}, {Index: 1, User: 1}},
@@ -107,7 +118,9 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 	student := &answering{}
 	s.Recommenders = student
 	examples := s.imports("../testdata/rdrec/beauty_mini")
-	model := registry.Model{Method: "rdrec", Preprocessed: examples, Student: s.putArtifact("m", "m"), Spec: spec.Default()}
+	model := registry.Model{
+		Method: "rdrec", Preprocessed: examples, Student: s.putArtifact("m", "m"), Spec: spec.Default(),
+	}
 	in := activities.ExportInput{Model: model, Top: 2}
 	plan, err := run[activities.ExportPlan](s, s.PlanExport, in)
 	if err != nil {
@@ -148,7 +161,9 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 		t.Errorf("%d students were opened and %d closed", opened, student.closed)
 	}
 	for user, cold := range map[string]bool{"nobody": true, s.firstUser(examples): false} {
-		got, err := run[activities.Recommendations](s, s.Recommend, activities.RecommendInput{ExportInput: in, User: user})
+		got, err := run[activities.Recommendations](
+			s, s.Recommend, activities.RecommendInput{ExportInput: in, User: user},
+		)
 		if err != nil || got.Cold != cold || len(got.Items) != 2 || got.Items[1].Rank != 2 {
 			t.Errorf("%q: %+v, %v; want cold: %t", user, got, err, cold)
 		}
@@ -205,8 +220,10 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 		"preprocess: rationales": {s.Preprocess, func(bad storage.Ref) any {
 			return activities.PreprocessInput{Dataset: ok, Rationales: bad}
 		}},
-		"baseline": {s.RankBaselines, func(bad storage.Ref) any { return activities.RankBaselinesInput{Preprocessed: bad} }},
-		"plan":     {s.PlanDistillation, func(bad storage.Ref) any { return activities.DistillInput{Dataset: bad} }},
+		"baseline": {
+			s.RankBaselines, func(bad storage.Ref) any { return activities.RankBaselinesInput{Preprocessed: bad} },
+		},
+		"plan": {s.PlanDistillation, func(bad storage.Ref) any { return activities.DistillInput{Dataset: bad} }},
 		"shard": {s.DistillShard, func(bad storage.Ref) any {
 			return activities.DistillShardInput{
 				Plan:  bad,
@@ -229,7 +246,7 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 		"export merge": {s.MergeExport, func(bad storage.Ref) any {
 			return activities.MergeExportInput{Shards: []storage.Ref{bad}}
 		}},
-		"advise": {s.Recommend, func(bad storage.Ref) any {
+		"recommend": {s.Recommend, func(bad storage.Ref) any {
 			return activities.RecommendInput{ExportInput: export(bad,
 				ok)}
 		}},
@@ -265,10 +282,10 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 			s.Pretrain,
 			activities.PretrainInput{Preprocessed: gone, Fingerprint: strings.Repeat("a", 64)},
 		},
-		"sasrec":          {s.TrainSasrec, activities.TrainSasrecInput{Preprocessed: gone}},
-		"export: student": {s.ExportShard, activities.ExportShardInput{ExportInput: export(ok, gone), To: 1}},
-		"advise: student": {s.Recommend, activities.RecommendInput{ExportInput: export(ok, gone)}},
-		"export: format":  {s.FormatExport, activities.FormatExportInput{Table: gone, Format: "csv"}},
+		"sasrec":             {s.TrainSasrec, activities.TrainSasrecInput{Preprocessed: gone}},
+		"export: student":    {s.ExportShard, activities.ExportShardInput{ExportInput: export(ok, gone), To: 1}},
+		"recommend: student": {s.Recommend, activities.RecommendInput{ExportInput: export(ok, gone)}},
+		"export: format":     {s.FormatExport, activities.FormatExportInput{Table: gone, Format: "csv"}},
 		"import: reviews": {
 			s.Import,
 			activities.ImportInput{Data: spec.Data{
@@ -280,11 +297,11 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 			s.Import,
 			activities.ImportInput{Data: spec.Data{Folder: "no such folder", Indexing: spec.AsIs}},
 		},
-		"judge: evaluations": {s.CompareModels, activities.CompareModelsInput{
+		"compare models: evaluations": {s.CompareModels, activities.CompareModelsInput{
 			Gate: spec.DefaultNightly().Gate,
 			New:  []storage.Ref{gone},
 		}},
-		"judge: another kind": {s.CompareModels, activities.CompareModelsInput{
+		"compare models: another task": {s.CompareModels, activities.CompareModelsInput{
 			Gate: spec.DefaultNightly().Gate, New: s.evaluation(1),
 			Old: []storage.Ref{gone},
 		}},

@@ -34,7 +34,7 @@ type SasrecJob struct {
 	// Data is the dataset folder.
 	Data string
 	// Ranked receives the rankings of one seed's model for the test users of a task.
-	Ranked   func(seed int64, kind task.Task, predictions []prediction.Prediction) error
+	Ranked   func(seed int64, t task.Task, predictions []prediction.Prediction) error
 	Progress func(Progress)
 	// Stop is closed when the worker drains: the job returns ErrDrained and another worker starts
 	// from the beginning.

@@ -81,7 +81,7 @@ func ReadNightlyRuns(ctx context.Context, b *storage.Bucket, name string, last i
 }
 
 // PutNightlyRun stores the record of a nightly run and returns its number. A number that another
-// run took in the meantime stays that run's; a run that has a record already keeps its number.
+// run claimed meanwhile stays that run's; a run that has a record already keeps its number.
 func PutNightlyRun(ctx context.Context, b *storage.Bucket, run NightlyRun) (number int, err error) {
 	recorded, err := ReadNightlyRuns(ctx, b, run.Name, AllRuns)
 	if err != nil {

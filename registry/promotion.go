@@ -35,8 +35,8 @@ type Promotion struct {
 	// Workflow and Run identify the run that promoted the model.
 	Workflow string `json:"workflow"`
 	Run      string `json:"run"`
-	// Reviews is the artifact of all raw reviews so far, Dataset the imported dataset with names and
-	// titles, Preprocessed the dataset after preprocessing.
+	// Reviews is the artifact of all raw reviews so far, Dataset the imported dataset with names
+	// and titles, Preprocessed the dataset after preprocessing.
 	Reviews      storage.Ref `json:"reviews,omitzero"`
 	Dataset      storage.Ref `json:"dataset"`
 	Preprocessed storage.Ref `json:"preprocessed"`
@@ -99,7 +99,8 @@ type Comparison struct {
 	Difference float64 `json:"difference"`
 	Low        float64 `json:"low"`
 	High       float64 `json:"high"`
-	// P is the one-sided p-value of the hypothesis that the new model is worse by the margin or more.
+	// P is the one-sided p-value of the hypothesis that the new model is worse by the margin or
+	// more.
 	P float64 `json:"p"`
 }
 

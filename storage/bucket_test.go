@@ -11,30 +11,32 @@ import (
 	"gocloud.dev/blob"
 
 	"rdrec/storage"
+	"rdrec/storage/storagetest"
 )
 
 // TestUploadsToAzureAreStored has the way of writing that only Azure's buckets have; its third and
 // last call stores the object.
 func TestUploadsToAzureAreStored(t *testing.T) {
 	for failAt, want := range []string{"one", "", "", ""} {
-		server := &broken{objects: map[string][]byte{}, failAt: failAt}
+		server := storagetest.NewServer(nil, failAt)
 		_, err := storage.Over(blob.NewBucket(server), "azblob://container").Put(t.Context(), []byte("one"))
-		if got := string(server.objects[content(digestOfOne)]); got != want ||
-			errors.Is(err, errBroken) != (failAt > 0) ||
-			server.calls > 3 {
-			t.Errorf("call %d of %d breaks: stored %q, %v", failAt, server.calls, got, err)
+		if got := string(server.Objects()[content(digestOfOne)]); got != want ||
+			errors.Is(err, storagetest.ErrBroken) != (failAt > 0) ||
+			server.Calls() > 3 {
+			t.Errorf("call %d of %d breaks: stored %q, %v", failAt, server.Calls(), got, err)
 		}
 	}
 }
 
 func TestABucketThatCannotBeClosedSaysSo(t *testing.T) {
-	if err := storage.Over(blob.NewBucket(&broken{failAt: 1}), "mem://").Close(); !errors.Is(err, errBroken) {
+	b := storage.Over(blob.NewBucket(storagetest.NewServer(nil, 1)), "mem://")
+	if err := b.Close(); !errors.Is(err, storagetest.ErrBroken) {
 		t.Error(err)
 	}
 }
 
 func TestWhatCannotBeReadOrEncodedIsNotStored(t *testing.T) {
-	server := &broken{objects: map[string][]byte{}}
+	server := storagetest.NewServer(nil, 0)
 	b := storage.Over(blob.NewBucket(server), "mem://")
 	gone := filepath.Join(t.TempDir(), "gone")
 	if ref, err := b.PutFolder(t.Context(), "x", gone); !errors.Is(err, os.ErrNotExist) {
@@ -46,7 +48,9 @@ func TestWhatCannotBeReadOrEncodedIsNotStored(t *testing.T) {
 	if err := b.PutInbox(t.Context(), "inbox/x", gone); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("a file that is not there: %v", err)
 	}
-	done := storage.StageRecord{Stage: "s", Fingerprint: strings.Repeat("f", 64), Stats: storage.Stats{Seconds: math.NaN()}}
+	done := storage.StageRecord{
+		Stage: "s", Fingerprint: strings.Repeat("f", 64), Stats: storage.Stats{Seconds: math.NaN()},
+	}
 	for _, err := range []error{b.Commit(t.Context(), done), b.AddLineage(t.Context(), "w", "r", done)} {
 		if err == nil || !strings.Contains(err.Error(), `record of stage "s"`) {
 			t.Errorf("a figure that is no number: %v", err)
@@ -58,8 +62,8 @@ func TestWhatCannotBeReadOrEncodedIsNotStored(t *testing.T) {
 	if err := storage.OpenRationales[any](b, "t").Append(t.Context(), []any{math.NaN()}); err == nil {
 		t.Error("a row that is no JSON is kept")
 	}
-	if len(server.objects) > 0 {
-		t.Errorf("stored %v", server.objects)
+	if len(server.Objects()) > 0 {
+		t.Errorf("stored %v", server.Objects())
 	}
 }
 

@@ -269,7 +269,9 @@ func TestUnreadableCheckpointIsNotQuarantined(t *testing.T) {
 	now := w.attempt("b", 2)
 	blocked := filepath.Join(t.TempDir(), "file")
 	writeFile(t, blocked)
-	if saved, err := now.Restore(t.Context(), filepath.Join(blocked, "folder")); err == nil || len(saved.Quarantined) > 0 {
+	if saved, err := now.Restore(
+		t.Context(), filepath.Join(blocked, "folder"),
+	); err == nil || len(saved.Quarantined) > 0 {
 		t.Errorf("restored %+v, %v into a folder that can't be made", saved, err)
 	}
 	if diff := cmp.Diff([]string{"000001-a/000000010", "000001-a/000000020"}, w.manifests()); diff != "" {

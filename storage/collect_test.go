@@ -42,7 +42,10 @@ func TestCollectAgeLimitIsExclusive(t *testing.T) {
 	}{
 		{orphan, func(c storage.CollectResult) storage.Count { return c.Contents }},
 		{half, func(c storage.CollectResult) storage.Count { return c.Checkpoints }},
-		{"quarantine/rationales/teacher/part.jsonl", func(c storage.CollectResult) storage.Count { return c.Quarantined }},
+		{
+			"quarantine/rationales/teacher/part.jsonl",
+			func(c storage.CollectResult) storage.Count { return c.Quarantined },
+		},
 		{"cas/sha256/ab/abcd.1f.tmp", func(c storage.CollectResult) storage.Count { return c.TempFiles }},
 		{"rationales/teacher/part.jsonl.1f.tmp", func(c storage.CollectResult) storage.Count { return c.TempFiles }},
 		{"stages/import/x.json.1f.tmp", func(c storage.CollectResult) storage.Count { return c.TempFiles }},
@@ -57,7 +60,9 @@ func TestCollectAgeLimitIsExclusive(t *testing.T) {
 
 			h.age(t, c.key, limit)
 			kept := storage.Count{Objects: inUse.Objects + 1, Bytes: inUse.Bytes + one.Bytes}
-			if got := collect(t, h, storage.CollectOptions{Before: limit}); got != (storage.CollectResult{Remaining: kept}) {
+			if got := collect(
+				t, h, storage.CollectOptions{Before: limit},
+			); got != (storage.CollectResult{Remaining: kept}) {
 				t.Errorf("written at the limit: %+v, want all of it kept", got)
 			}
 			h.age(t, c.key, limit.Add(-time.Nanosecond))
@@ -138,13 +143,15 @@ func TestQuarantineIsKeptWhileTrainingIsUnfinished(t *testing.T) {
 	}
 }
 
-// TestCollectRetainsLast30NightlyRuns has one more night than keep what they refer to, under each
+// TestCollectRetainsLast30NightlyRuns has one more run than the retained ones, under each
 // of two names.
 func TestCollectRetainsLast30NightlyRuns(t *testing.T) {
 	h := newRunHistory(t)
 	var models []storage.Ref
 	for k := range 31 {
-		models = append(models, h.putArtifact(t, "model", map[string]string{"model.safetensors": fmt.Sprint("model ", k)}))
+		models = append(
+			models, h.putArtifact(t, "model", map[string]string{"model.safetensors": fmt.Sprint("model ", k)}),
+		)
 		record := fmt.Appendf(nil, `{"model":{"digest":%q,"size":%d}}`, models[k].Digest, models[k].Size)
 		if err := h.PutNightlyRun(t.Context(), "shop", k+1, record); err != nil {
 			t.Fatal(err)
@@ -156,11 +163,11 @@ func TestCollectRetainsLast30NightlyRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got := collect(t, h, storage.CollectOptions{Before: time.Now().Add(time.Hour)}); got.Contents.Objects != 2 {
-		t.Errorf("collected %+v, want the first night's model and its list", got.Contents)
+		t.Errorf("collected %+v, want the first run's model and its list", got.Contents)
 	}
 	for k, ref := range append(models, other) {
 		if _, err := h.Get(t.Context(), ref); (err == nil) != (k > 0) {
-			t.Errorf("model of night %d: %v", k+1, err)
+			t.Errorf("model of nightly run %d: %v", k+1, err)
 		}
 	}
 }

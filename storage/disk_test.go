@@ -137,7 +137,7 @@ func writeOperations() []struct {
 			t.Helper()
 			return b.PutRun(t.Context(), "w", "r", "run.json", []byte("{}"))
 		}, []string{"runs/w/r/run.json"}},
-		{"a night", func(t *testing.T, b *storage.Bucket) error {
+		{"a nightly run", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
 			return b.PutNightlyRun(t.Context(), "shop", 12, []byte("{}"))
 		}, []string{"nightly/shop/runs/000012.json"}},
@@ -167,7 +167,7 @@ func TestWritesAreSynced(t *testing.T) {
 }
 
 // TestFailedSyncFailsTheWrite fails each sync in turn: nothing is written after it, and the caller
-// is told.
+// is notified.
 func TestFailedSyncFailsTheWrite(t *testing.T) {
 	for _, c := range writeOperations() {
 		t.Run(c.name, func(t *testing.T) {

@@ -93,13 +93,13 @@ func operations() []operation {
 		{"promotions", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return second(registry.Promotions(ctx, b, "shop"))
 		}},
-		{"nights", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
+		{"runs", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return third(b.NightlyRuns(ctx, "shop", 2))
 		}},
-		{"put a night", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
+		{"put a nightly run", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return b.PutNightlyRun(ctx, "shop", 9, nil)
 		}},
-		{"put the page of nights", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
+		{"put the page of runs", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return b.PutNightlyPage(ctx, "shop", nil)
 		}},
 		{"begin an attempt and save twice", func(ctx context.Context, t *testing.T, b *storage.Bucket) error {

@@ -9,7 +9,7 @@ import (
 // Every key of the bucket is made by a function of this file.
 //
 //	cas/sha256/ab/<hash>                           immutable content, named by its hash
-//	stages/<stage>/<fingerprint>.json              the artifact that a stage made from these inputs
+//	stages/<stage>/<fingerprint>.json              the artifact that a stage made of its inputs
 //	rationales/<teacher>/<shard>-<hash>.jsonl      finished rationales; finished shards are merged
 //	checkpoints/<fingerprint>/<token>/<step>/...   training state; manifest.json is written last
 //	runs/<workflow>/<run>/<name>                   a run's record (run.json) and report

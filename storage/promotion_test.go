@@ -79,7 +79,7 @@ func TestPromoteDetectsConflict(t *testing.T) {
 	h.promote(t, 1, h.promotion(t, "two"))
 	if _, err := registry.Promote(t.Context(), h.Bucket, "shop", 1, h.promotion(t, "late")); !errors.Is(err,
 		registry.ErrPromotionConflict) {
-		t.Errorf("a promotion judged against number 1 when 2 is in use: %v", err)
+		t.Errorf("a promotion compared against number 1 when 2 is in use: %v", err)
 	}
 	gone := h.promotion(t, "gone")
 	gone.Model.Weights = storage.Ref{Digest: strings.Repeat("0", 64), Size: 1}
@@ -164,7 +164,7 @@ func TestCollectRetainsPromotedModels(t *testing.T) {
 func TestNightlyRunsAreOrdered(t *testing.T) {
 	h := newRunHistory(t)
 	if records, newest, err := h.NightlyRuns(t.Context(), "shop", 3); err != nil || newest != 0 || len(records) != 0 {
-		t.Errorf("before the first night: %q, newest %d, %v", records, newest, err)
+		t.Errorf("before the first run: %q, newest %d, %v", records, newest, err)
 	}
 	for k := range 12 {
 		if err := h.PutNightlyRun(t.Context(), "shop", k+1, fmt.Appendf(nil, "%d", k+1)); err != nil {
@@ -178,14 +178,14 @@ func TestNightlyRunsAreOrdered(t *testing.T) {
 	} {
 		records, newest, err := h.NightlyRuns(t.Context(), "shop", last)
 		if got := string(bytes.Join(records, []byte(" "))); err != nil || newest != 12 || got != want {
-			t.Errorf("the last %d of 12 nights: %q, newest %d, %v; want %q", last, got, newest, err, want)
+			t.Errorf("the last %d of 12 runs: %q, newest %d, %v; want %q", last, got, newest, err, want)
 		}
 	}
 	writeFile(t, filepath.Join(h.root, "nightly/shop/runs/last.json"))
 	var corrupt *storage.CorruptError
 	if _, _, err := h.NightlyRuns(t.Context(), "shop", 1); !errors.As(err,
 		&corrupt) || corrupt.Key != "nightly/shop/runs/last.json" {
-		t.Errorf("a night whose name is no number: %v", err)
+		t.Errorf("a nightly run whose name is no number: %v", err)
 	}
 }
 

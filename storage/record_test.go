@@ -55,9 +55,10 @@ func refJSON(letter, size string) string {
 // fullPromotion has a value in each field; its artifacts are in the bucket of h.
 func fullPromotion(h runHistory) registry.Promotion {
 	return registry.Promotion{
-		Number: 1, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Kind: registry.Rollback, RollbackTo: 7, Workflow: "w",
-		Run:     "r",
-		Reviews: refOf("1", 10), Dataset: h.data, Preprocessed: h.data, Table: refOf("2", 20),
+		Number: 1, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Kind: registry.Rollback, RollbackTo: 7,
+		Workflow: "w",
+		Run:      "r",
+		Reviews:  refOf("1", 10), Dataset: h.data, Preprocessed: h.data, Table: refOf("2", 20),
 		Model: registry.PromotedModel{
 			Weights: h.model, Method: "rdrec", Size: "t5-small", Protocol: "clean", Seed: 3,
 			Spec: json.RawMessage(`{"name":"shop"}`),
@@ -76,7 +77,8 @@ func fullPromotion(h runHistory) registry.Promotion {
 		},
 		Counts: &registry.Counts{
 			Rows: 1, Bad: 2, Users: 3, Items: 4, Interactions: 5, Rationales: 6, Parsed: 7,
-			NewRows: 8, NewBad: 9, NewUsers: 10, NewItems: 11, NewRationales: 12, NewParsed: 13, Requests: 14, Tokens: 15,
+			NewRows: 8, NewBad: 9, NewUsers: 10, NewItems: 11, NewRationales: 12, NewParsed: 13, Requests: 14,
+			Tokens: 15,
 		},
 	}
 }
@@ -234,7 +236,10 @@ func TestStageRecordNeedsItsArtifact(t *testing.T) {
 	fingerprint := strings.Repeat("a", 64)
 	for name, damage := range map[string]func(t *testing.T, h runHistory){
 		"the list is gone": func(t *testing.T, h runHistory) { t.Helper(); remove(t, h, storage.ContentKey(h.data)) },
-		"the list is torn": func(t *testing.T, h runHistory) { t.Helper(); corruptObject(t, h.root, storage.ContentKey(h.data)) },
+		"the list is torn": func(t *testing.T, h runHistory) {
+			t.Helper()
+			corruptObject(t, h.root, storage.ContentKey(h.data))
+		},
 		"a file is gone": func(t *testing.T, h runHistory) {
 			t.Helper()
 			remove(t, h, content(storage.Digest([]byte("1 2 3"))))
@@ -247,7 +252,10 @@ func TestStageRecordNeedsItsArtifact(t *testing.T) {
 			t.Helper()
 			corruptObject(t, h.root, content(storage.Digest([]byte("1 2 3"))))
 		},
-		"the record is no JSON": func(t *testing.T, h runHistory) { t.Helper(); corruptObject(t, h.root, "stages/import/*") },
+		"the record is no JSON": func(t *testing.T, h runHistory) {
+			t.Helper()
+			corruptObject(t, h.root, "stages/import/*")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newRunHistory(t)
@@ -278,10 +286,16 @@ func TestUnreadableRecordsReportTheirKey(t *testing.T) {
 	ctx := t.Context()
 	h.promote(t, 0, h.promotion(t, "one"))
 	for key, read := range map[string]func() error{
-		"exports/m.json":                      func() error { _, _, err := h.Table(ctx, "m"); return err },
-		"nightly/shop/watermark.json":         func() error { _, err := h.Watermark(ctx, "shop"); return err },
-		"nightly/shop/promotions/000001.json": func() error { _, err := registry.ReadPromotion(ctx, h.Bucket, "shop", 1); return err },
-		"nightly/shop/current.json":           func() error { _, err := registry.CurrentPromotion(ctx, h.Bucket, "shop"); return err },
+		"exports/m.json":              func() error { _, _, err := h.Table(ctx, "m"); return err },
+		"nightly/shop/watermark.json": func() error { _, err := h.Watermark(ctx, "shop"); return err },
+		"nightly/shop/promotions/000001.json": func() error {
+			_, err := registry.ReadPromotion(ctx, h.Bucket, "shop", 1)
+			return err
+		},
+		"nightly/shop/current.json": func() error {
+			_, err := registry.CurrentPromotion(ctx, h.Bucket, "shop")
+			return err
+		},
 	} {
 		writeFile(t, filepath.Join(h.root, key))
 		var corrupt *storage.CorruptError

@@ -35,10 +35,16 @@ func emulators() []emulator {
 			return []string{"-backend", "memory", "-host", "127.0.0.1:" + port, "-initialbucket", "rdrec"}
 		}, s3Bucket},
 		{"gs (fake-gcs-server)", "fake-gcs-server", false, func(port, dir string) []string {
-			return []string{"-scheme", "http", "-host", "127.0.0.1", "-port", port, "-backend", "memory", "-filesystem-root", dir, "-public-host", "127.0.0.1:" + port}
+			return []string{
+				"-scheme", "http", "-host", "127.0.0.1", "-port", port, "-backend", "memory", "-filesystem-root", dir,
+				"-public-host", "127.0.0.1:" + port,
+			}
 		}, gsBucket},
 		{"azblob (Azurite)", "azurite/node_modules/.bin/azurite-blob", true, func(port, _ string) []string {
-			return []string{"--blobHost", "127.0.0.1", "--blobPort", port, "--silent", "--disableTelemetry", "--skipApiVersionCheck", "--inMemoryPersistence"}
+			return []string{
+				"--blobHost", "127.0.0.1", "--blobPort", port, "--silent", "--disableTelemetry",
+				"--skipApiVersionCheck", "--inMemoryPersistence",
+			}
 		}, azureBucket},
 	}
 }
@@ -86,12 +92,15 @@ func TestConformanceOnEmulators(t *testing.T) {
 	for _, r := range emulators() {
 		t.Run(r.name, func(t *testing.T) {
 			dir := t.TempDir()
-			p := faultproxy.NewProxy(t, faultproxy.StartServer(t, r.program, func(port string) []string { return r.args(port, dir) }), r.signs)
+			p := faultproxy.NewProxy(
+				t, faultproxy.StartServer(t, r.program, func(port string) []string { return r.args(port, dir) }),
+				r.signs,
+			)
 			address := r.bucket(t, p.Address)
 			for name, test := range suite() {
 				t.Run(name, func(t *testing.T) { test(t, open(t, address)) })
 			}
-			t.Run("a few errors are endured", func(t *testing.T) { retriesAfterErrors(t, p, address) })
+			t.Run("a few errors are tolerated", func(t *testing.T) { retriesAfterErrors(t, p, address) })
 			t.Run("a slow server is waited for", func(t *testing.T) { waitsForSlowServer(t, p, address) })
 			t.Run("a broken write leaves no object", func(t *testing.T) { brokenWriteLeavesNoObject(t, p, address) })
 			t.Run("half a body is refused", func(t *testing.T) { truncatedBodyIsRejected(t, p, address) })

@@ -155,7 +155,9 @@ func TestATornPointerHidesNoOtherName(t *testing.T) {
 	for _, f := range h.verify(t, "").BadObjects {
 		got = append(got, f.Key+" of "+strings.Join(f.Runs, " "))
 	}
-	want := []string{weights + " of nightly/shop/promotions/000001", "nightly/another/current.json of nightly/another/current"}
+	want := []string{
+		weights + " of nightly/shop/promotions/000001", "nightly/another/current.json of nightly/another/current",
+	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -261,7 +263,9 @@ func TestVerifyReportsMissingTruncatedAndUnreadable(t *testing.T) {
 
 func TestCollectSparesReferencedObjects(t *testing.T) {
 	h := newRunHistory(t)
-	orphan := h.putArtifact(t, "model", map[string]string{"model.safetensors": "of a training whose record was never written"})
+	orphan := h.putArtifact(
+		t, "model", map[string]string{"model.safetensors": "of a training whose record was never written"},
+	)
 	unfinished := attempt(t, h.Bucket)
 	save(t, unfinished, 10)
 	half := filepath.Join(h.root, "checkpoints/0123456789abcdef/000001-run-1/000000020")
@@ -280,7 +284,9 @@ func TestCollectSparesReferencedObjects(t *testing.T) {
 	all := storage.CollectOptions{Before: time.Now().Add(time.Hour), DryRun: true}
 	want := collect(t, h, all)
 	if want.Contents.Objects != 2 || want.Checkpoints.Objects != 4 || want.TempFiles.Objects != 1 || want.Contents.Bytes == 0 {
-		t.Errorf("dry run: %+v, want the orphan's 2 objects, the finished training's 3 and the half checkpoint's 1, 1 leftover", want)
+		t.Errorf(
+			"dry run: %+v, want the orphan's 2 objects, the finished training's 3 and the half checkpoint's 1, 1 leftover", want,
+		)
 	}
 	if _, err := h.Get(t.Context(), orphan); err != nil {
 		t.Errorf("a dry run deleted: %v", err)

@@ -61,7 +61,9 @@ func newDistillEnv(t *testing.T, shards int) *distillEnv {
 	mock("PlanDistillation", func(context.Context, activities.DistillInput) (activities.DistillPlan, error) {
 		return activities.DistillPlan{Explanations: 99, Wanted: 5 + 10*shards, Found: 5, Parsed: 5, Shards: shards}, nil
 	})
-	mock("DistillShard", func(ctx context.Context, in activities.DistillShardInput) (activities.DistillShardResult, error) {
+	mock("DistillShard", func(
+		ctx context.Context, in activities.DistillShardInput,
+	) (activities.DistillShardResult, error) {
 		w.mutex.Lock()
 		w.asked[in.Shard]++
 		work := w.work
@@ -156,7 +158,7 @@ func TestDistillationContinuesAsNew(t *testing.T) {
 		w.asked = requested
 		if runs == 0 {
 			skipped := make(chan struct{})
-			w.whenBegun(1, func() {
+			w.whenStarted(1, func() {
 				w.update(t, workflows.UpdateSkip, "", workflows.SkipShard{Shard: 9})
 				close(skipped)
 			})
@@ -185,7 +187,7 @@ func TestDistillationContinuesAsNew(t *testing.T) {
 	want := askedTimes(11, 1)
 	delete(want, 9)
 	if diff := cmp.Diff(want, requested); diff != "" || runs < 2 {
-		t.Errorf("%d laps, asked: %s", runs, diff)
+		t.Errorf("%d runs, asked: %s", runs, diff)
 	}
 }
 
@@ -208,11 +210,11 @@ func (w *distillEnv) started() int {
 	return len(w.asked)
 }
 
-// whenBegun calls f once n shards were asked for.
-func (w *distillEnv) whenBegun(n int, f func()) {
+// whenStarted calls f once n shards were asked for.
+func (w *distillEnv) whenStarted(n int, f func()) {
 	w.env.RegisterDelayedCallback(func() {
 		if w.started() < n {
-			w.whenBegun(n, f)
+			w.whenStarted(n, f)
 			return
 		}
 		f()
@@ -248,7 +250,7 @@ func TestDistillationPauseAndResume(t *testing.T) {
 		<-paused // the result comes too late
 		return tenRows, nil
 	}
-	w.whenBegun(2, func() {
+	w.whenStarted(2, func() {
 		w.update(t, workflows.UpdateResume, "is not paused")
 		w.update(t, workflows.UpdatePause, "")
 		w.update(t, workflows.UpdatePause, "already paused")
@@ -289,8 +291,10 @@ func TestDistillationSkipsShards(t *testing.T) {
 		}
 		return tenRows, nil
 	}
-	w.whenBegun(4, func() { // the first is finished
-		for number, want := range map[int]string{0: "there are 4 shards", 5: "there are 4 shards", -1: "there are 4 shards", 1: "is finished"} {
+	w.whenStarted(4, func() { // the first is finished
+		for number, want := range map[int]string{
+			0: "there are 4 shards", 5: "there are 4 shards", -1: "there are 4 shards", 1: "is finished",
+		} {
 			w.update(t, workflows.UpdateSkip, want, workflows.SkipShard{Shard: number})
 		}
 		w.update(t, workflows.UpdateSkip, "", workflows.SkipShard{Shard: 2})
@@ -313,7 +317,9 @@ func TestDistillationFailureCancelsOtherShards(t *testing.T) {
 		}
 		return untilCancelled(ctx, shard)
 	}
-	w.env.ExecuteWorkflow(workflows.Distillation, distillationInput(func(in *workflows.DistillationInput) { in.Parallel = 3 }))
+	w.env.ExecuteWorkflow(
+		workflows.Distillation, distillationInput(func(in *workflows.DistillationInput) { in.Parallel = 3 }),
+	)
 	var failure *temporal.ApplicationError
 	if err := w.env.GetWorkflowError(); !errors.As(err, &failure) || failure.Type() != activities.TypeTeacherAuth {
 		t.Errorf("error %v, want %s", err, activities.TypeTeacherAuth)
@@ -335,7 +341,7 @@ func TestDistillationStopsWhenMaxBadIsExceeded(t *testing.T) {
 		return activities.DistillShardResult{Rows: 10, Quarantined: 10}, nil
 	}
 	w.run(t, distillationInput(func(in *workflows.DistillationInput) { in.Parallel, in.Teacher.MaxBad = 1, 0.2 }))
-	if len(w.asked) != 3 || w.merged != 1 { // 105 wanted: 21 are endured; gathering says what is wrong
+	if len(w.asked) != 3 || w.merged != 1 { // 105 wanted: 21 are tolerated; gathering says what is wrong
 		t.Errorf("asked %v, gathered %d", w.asked, w.merged)
 	}
 }

@@ -19,9 +19,9 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// TestFingerprintsArePinned holds the fingerprint of every stage of one workflow of each kind to the
-// committed ones. A renamed Go field changes none of them. Whoever changes one on purpose discards
-// every cached stage of that name: run with -update, and say so in CHANGELOG.md.
+// TestFingerprintsArePinned holds the fingerprint of every stage of one workflow of each kind to
+// the committed ones. A renamed Go field changes none of them. Whoever changes one on purpose
+// discards every cached stage of that name: run with -update, and say so in CHANGELOG.md.
 func TestFingerprintsArePinned(t *testing.T) {
 	const golden = "testdata/fingerprints.golden"
 	var lines []string

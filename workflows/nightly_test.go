@@ -17,7 +17,7 @@ import (
 	"rdrec/workflows"
 )
 
-// nightlyEnv is a world with the activities of a night.
+// nightlyEnv is a world with the activities of a nightly run.
 type nightlyEnv struct {
 	*workflowEnv
 	ingested       activities.IngestResult
@@ -42,11 +42,16 @@ func newNightlyEnv(t *testing.T) *nightlyEnv {
 		},
 	}}
 	n.env.RegisterWorkflow(workflows.Nightly)
-	n.mock("Ingest", func(context.Context, activities.IngestInput) (activities.IngestResult, error) { return n.ingested, nil })
+	n.mock(
+		"Ingest",
+		func(context.Context, activities.IngestInput) (activities.IngestResult, error) { return n.ingested, nil },
+	)
 	n.mock("SanityCheck", func(context.Context, activities.SanityCheckInput) (activities.SanityCheckResult, error) {
 		return activities.SanityCheckResult{Counts: registry.Counts{Rows: 12, Items: 7}, Reasons: n.sanityFailures}, nil
 	})
-	n.mock("CompareModels", func(_ context.Context, in activities.CompareModelsInput) (activities.CompareModelsResult, error) {
+	n.mock("CompareModels", func(
+		_ context.Context, in activities.CompareModelsInput,
+	) (activities.CompareModelsResult, error) {
 		n.compareInput = in
 		return n.compared, nil
 	})
@@ -89,7 +94,7 @@ func nightlySpec() spec.Spec {
 	return s
 }
 
-// verdict does the night and returns what came of it.
+// verdict does the run and returns what resulted.
 func (n *nightlyEnv) verdict(t *testing.T) registry.NightlyRun {
 	t.Helper()
 	n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: nightlySpec()})
@@ -103,14 +108,16 @@ func (n *nightlyEnv) verdict(t *testing.T) registry.NightlyRun {
 	return out
 }
 
-// TestNightlyIngestsSourceBeforeInbox has a night with a source: it is drawn once, into the inbox
-// that is gathered then.
+// TestNightlyIngestsSourceBeforeInbox has a nightly run with a source: it is ingested once, into
+// the inbox that is gathered then.
 func TestNightlyIngestsSourceBeforeInbox(t *testing.T) {
 	n := newNightlyEnv(t)
 	var ingests []activities.IngestSourceInput
-	n.mock("IngestSource", func(_ context.Context, in activities.IngestSourceInput) (activities.IngestSourceResult, error) {
+	n.mock("IngestSource", func(
+		_ context.Context, in activities.IngestSourceInput,
+	) (activities.IngestSourceResult, error) {
 		if len(n.imported) > 0 {
-			t.Error("it was imported before the source was drawn")
+			t.Error("it was imported before the source was ingested")
 		}
 		ingests = append(ingests, in)
 		return activities.IngestSourceResult{Rows: 3, Watermark: "9"}, nil
@@ -137,7 +144,7 @@ func TestNightlyWarmStartsFromCurrentModel(t *testing.T) {
 		t.Errorf("imported %+v, want all reviews with the numbers of the dataset in use", a)
 	}
 	if len(n.compareInput.New) != 1 || len(n.compareInput.Old) != 1 || n.compareInput.New[0] == n.compareInput.Old[0] || n.compareInput.Items != 7 {
-		t.Errorf("judged %+v, want the answers of both models", n.compareInput)
+		t.Errorf("compared %+v, want the answers of both models", n.compareInput)
 	}
 	if n.reported.NightlyRun == nil || n.reported.NightlyRun.Verdict != registry.VerdictPromoted {
 		t.Errorf("the report says %+v", n.reported.NightlyRun)
@@ -155,14 +162,14 @@ func TestNightlyPromotesFirstModel(t *testing.T) {
 
 func TestNightlyRejectsWorseModel(t *testing.T) {
 	n := newNightlyEnv(t)
-	n.webhookFails = true // nobody listens at the webhook: the night ends well all the same
+	n.webhookFails = true // nobody listens at the webhook: the run ends well all the same
 	n.compared.Reasons = []string{"it is worse"}
 	out := n.verdict(t)
 	if out.Verdict != registry.VerdictRejected || out.Promotion != 3 || !out.SkipFiles || len(n.promoted) > 0 || out.HTML == "" {
 		t.Errorf("verdict %+v, promoted %v; want promotion 3 kept, with a report", out, n.promoted)
 	}
 	if n.notified < 2 {
-		t.Errorf("a deaf webhook is told %d times, want it tried again", n.notified)
+		t.Errorf("a deaf webhook is notified %d times, want it tried again", n.notified)
 	}
 }
 
@@ -185,10 +192,13 @@ func TestNightlyRejectsUnreadableDataWhenModelIsInUse(t *testing.T) {
 		n.fail["Import"] = temporal.NewNonRetryableApplicationError("torn file", activities.TypeDataCorrupt, nil)
 		n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: nightlySpec()})
 		if err := n.env.GetWorkflowError(); (err != nil) != (c.want == registry.VerdictFailed) {
-			t.Errorf("with promotion %d in use the night's error is %v", c.inUse, err)
+			t.Errorf("with promotion %d in use the run's error is %v", c.inUse, err)
 		}
 		if len(n.recorded) != 1 || n.recorded[0].Verdict != c.want || !strings.Contains(n.recorded[0].Reasons[0], "torn file") || n.notified != 1 {
-			t.Errorf("with promotion %d in use: recorded %+v, told %d times; want %q", c.inUse, n.recorded, n.notified, c.want)
+			t.Errorf(
+				"with promotion %d in use: recorded %+v, told %d times; want %q", c.inUse, n.recorded, n.notified,
+				c.want,
+			)
 		}
 	}
 }

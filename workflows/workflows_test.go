@@ -37,7 +37,7 @@ type workflowEnv struct {
 	// in order.
 	done  map[string]storage.Ref
 	calls []string
-	// lookedUp are the records that were looked up, learnt the protocols of trainings, reported
+	// lookedUp are the records that were looked up, trained the protocols of trainings, reported
 	// what the report was made of.
 	lookedUp []string
 	trained  []spec.Protocol
@@ -87,7 +87,9 @@ func newWorkflowEnv(t *testing.T) *workflowEnv {
 	w.mock("MergeRationales", func(_ context.Context, in activities.DistillInput) (storage.Ref, error) {
 		return w.record("Distill", in), w.fail["Distill"]
 	})
-	for _, name := range []string{"Import", "Preprocess", "RankBaselines", "TrainSasrec", "Evaluate", "MergePredictions"} {
+	for _, name := range []string{
+		"Import", "Preprocess", "RankBaselines", "TrainSasrec", "Evaluate", "MergePredictions",
+	} {
 		w.mock(name, func(_ context.Context, in any) (storage.Ref, error) { return w.record(name, in), w.fail[name] })
 	}
 	w.mock("Pretrain", func(_ context.Context, in activities.PretrainInput) (storage.Ref, error) {
@@ -99,7 +101,9 @@ func newWorkflowEnv(t *testing.T) *workflowEnv {
 	})
 	w.mock("Report", func(_ context.Context, in registry.RunRecord) (activities.ReportResult, error) {
 		w.calls, w.reported = append(w.calls, "Report"), in
-		return activities.ReportResult{Report: storage.Ref{Digest: fmt.Sprint(len(in.Trials), " trials")}, HTML: "html"}, nil
+		return activities.ReportResult{
+			Report: storage.Ref{Digest: fmt.Sprint(len(in.Trials), " trials")}, HTML: "html",
+		}, nil
 	})
 	return w
 }
@@ -134,7 +138,9 @@ func TestExperimentRunsEveryStageInOrder(t *testing.T) {
 	if err := w.env.GetWorkflowError(); err != nil {
 		t.Fatal(err)
 	}
-	want := []string{"Import", "Distill", "Preprocess", "RankBaselines", "Pretrain", "Evaluate", "Evaluate", "Evaluate", "Report"}
+	want := []string{
+		"Import", "Distill", "Preprocess", "RankBaselines", "Pretrain", "Evaluate", "Evaluate", "Evaluate", "Report",
+	}
 	if diff := cmp.Diff(counts(want), counts(w.calls)); diff != "" {
 		t.Error(diff)
 	}
@@ -174,7 +180,7 @@ func TestMethodsAndTrialsMultiply(t *testing.T) {
 	}
 }
 
-// The merged answers are the stage's record: without the parts' own, a run in one piece or in
+// The merged predictions are the stage's record: without the parts' own, a run in one piece or in
 // others finds them.
 func TestEvaluationIsSharded(t *testing.T) {
 	w := newWorkflowEnv(t)
@@ -206,7 +212,7 @@ func TestFailedShardFailsEvaluation(t *testing.T) {
 		t.Errorf("got %v, want the part's own fault", err)
 	}
 	if got := counts(w.calls)["MergePredictions"]; got != 0 {
-		t.Errorf("%d merges of a failed examination", got)
+		t.Errorf("%d merges of a failed evaluation", got)
 	}
 }
 
@@ -242,8 +248,14 @@ func TestChangedSettingsRerunOnlyAffectedStages(t *testing.T) {
 		change func(*spec.Spec)
 		want   map[string]int
 	}{
-		"speed": {func(s *spec.Spec) { s.Teacher.Batch, s.Teacher.ShardRows, s.Train.CheckpointSteps = 1, 1, 7 }, map[string]int{"Report": 1}},
-		"beams": {func(s *spec.Spec) { s.Evaluate.NumBeams++ }, map[string]int{"RankBaselines": 1, "Evaluate": 3, "Report": 1}},
+		"speed": {
+			func(s *spec.Spec) { s.Teacher.Batch, s.Teacher.ShardRows, s.Train.CheckpointSteps = 1, 1, 7 },
+			map[string]int{"Report": 1},
+		},
+		"beams": {
+			func(s *spec.Spec) { s.Evaluate.NumBeams++ },
+			map[string]int{"RankBaselines": 1, "Evaluate": 3, "Report": 1},
+		},
 		"rate": {
 			func(s *spec.Spec) { s.Train.LearningRate /= 2 },
 			map[string]int{"Pretrain": 1, "Evaluate": 3, "Report": 1},
@@ -288,23 +300,27 @@ func TestFingerprintsDependOnlyOnRelevantSettings(t *testing.T) {
 		// same are the stages whose inputs stay; all others change.
 		same []string
 	}{
-		"a switch equal to its protocol": {func(s *spec.Spec) { s.Switches = map[string]bool{"skip_pads": true} }, []string{
+		"a switch equal to its protocol": {func(s *spec.Spec) {
+			s.Switches = map[string]bool{"skip_pads": true}
+		}, []string{
 			"import", "distill", "preprocess", "baseline", "pretrain", "evaluate",
 		}},
 		"paper with every switch is clean": {func(s *spec.Spec) {
 			s.Protocol = spec.Paper
 			s.Switches = map[string]bool{
-				"mask_cross": true, "skip_pads": true, "correct_tasks": true, "patience_resets": true, "constrained": true, "held_out": true,
+				"mask_cross": true, "skip_pads": true, "correct_tasks": true, "patience_resets": true,
+				"constrained": true, "held_out": true,
 			}
 		}, []string{"import", "distill", "preprocess", "baseline", "pretrain", "evaluate"}},
 		"held_out": {
 			func(s *spec.Spec) { s.Switches = map[string]bool{"held_out": false} }, []string{"import"}, // it decides what is distilled too
 		},
 		"mask_cross": {
-			func(s *spec.Spec) { s.Switches = map[string]bool{"mask_cross": false} }, []string{"import", "distill", "preprocess", "baseline"},
+			func(s *spec.Spec) { s.Switches = map[string]bool{"mask_cross": false} },
+			[]string{"import", "distill", "preprocess", "baseline"},
 		},
 		"seed of an indexing that has none": {
-			func(s *spec.Spec) { s.Seed++ }, []string{"import", "distill"}, // it draws negatives
+			func(s *spec.Spec) { s.Seed++ }, []string{"import", "distill"}, // it samples negatives
 		},
 		"indexing":           {func(s *spec.Spec) { s.Data.Indexing = spec.Random }, nil},
 		"default for folder": {func(s *spec.Spec) { s.Data.Indexing = "" }, nil}, // random in protocol clean
@@ -376,7 +392,8 @@ func TestAblationsRunAsSeparateTrials(t *testing.T) {
 		labels = append(labels, stage.Name)
 	}
 	if diff := cmp.Diff([]string{
-		"pretrain rdrec, skip_pads off/1", "evaluate sequential rdrec, skip_pads off/1", "evaluate topn rdrec, skip_pads off/1",
+		"pretrain rdrec, skip_pads off/1", "evaluate sequential rdrec, skip_pads off/1",
+		"evaluate topn rdrec, skip_pads off/1",
 		"evaluate explanation rdrec, skip_pads off/1",
 	}, labels); diff != "" {
 		t.Error(diff)
@@ -402,7 +419,9 @@ func TestAblationsRunAsSeparateTrials(t *testing.T) {
 
 func TestBadDataIsNotRetried(t *testing.T) {
 	w := newWorkflowEnv(t)
-	w.fail["Import"] = temporal.NewNonRetryableApplicationError("reviews.json:7: half a line", activities.TypeDataCorrupt, nil)
+	w.fail["Import"] = temporal.NewNonRetryableApplicationError(
+		"reviews.json:7: half a line", activities.TypeDataCorrupt, nil,
+	)
 	w.env.ExecuteWorkflow(workflows.Experiment, workflows.ExperimentInput{Spec: experiment("rdrec")})
 	var failure *temporal.ApplicationError
 	if err := w.env.GetWorkflowError(); !errors.As(err, &failure) || failure.Type() != activities.TypeDataCorrupt {
@@ -428,7 +447,9 @@ func TestStagesAnswerTheQuery(t *testing.T) {
 	for _, s := range stages {
 		names = append(names, s.Name+" "+string(s.State))
 	}
-	if diff := cmp.Diff([]string{"import done", "distill done", "preprocess done", "baseline done"}, names); diff != "" {
+	if diff := cmp.Diff(
+		[]string{"import done", "distill done", "preprocess done", "baseline done"}, names,
+	); diff != "" {
 		t.Error(diff)
 	}
 }
