@@ -47,21 +47,41 @@ func TestValidate(t *testing.T) {
 	}{
 		"all at their limits":  {with(func(*Config) {}), 12, ""},
 		"a smaller vocabulary": {with(func(*Config) {}), 11, "6 beams for a vocabulary of 11"},
-		"one beam":             {with(func(b *Config) { b.NumBeams, b.NumBeamGroups, b.NumReturnSequences = 1, 1, 1 }), 2, ""},
+		"one beam": {
+			with(func(b *Config) { b.NumBeams, b.NumBeamGroups, b.NumReturnSequences = 1, 1, 1 }), 2, "",
+		},
 		"no beam": {
 			with(func(b *Config) { b.NumBeams, b.NumReturnSequences = 0, 1 }), 12,
 			"0 beams: at least 1 is needed\n1 sequences to return of 0 beams",
 		},
-		"no group":           {with(func(b *Config) { b.NumBeamGroups = 0 }), 12, "6 beams are not divisible into 0 groups"},
-		"unequal groups":     {with(func(b *Config) { b.NumBeamGroups = 4 }), 12, "6 beams are not divisible into 4 groups"},
-		"none to return":     {with(func(b *Config) { b.NumReturnSequences = 0 }), 12, "0 sequences to return of 6 beams"},
-		"one to return":      {with(func(b *Config) { b.NumReturnSequences = 1 }), 12, ""},
-		"too many to return": {with(func(b *Config) { b.NumReturnSequences = 7 }), 12, "7 sequences to return of 6 beams"},
-		"a negative length":  {with(func(b *Config) { b.MinLength = -1 }), 12, "minimum length -1 is negative"},
-		"a length of one":    {with(func(b *Config) { b.MaxLength = 1 }), 12, "maximum length 1: at least 2 is needed"},
-		"no repetition":      {with(func(b *Config) { b.RepetitionPenalty = 0 }), 12, "repetition penalty 0 is not positive"},
-		"little repetition":  {with(func(b *Config) { b.RepetitionPenalty = 1e-9 }), 12, ""},
-		"the last token":     {with(func(b *Config) { b.BadWords = [][]int32{{11}, {0, 11}} }), 12, ""},
+		"no group": {
+			with(func(b *Config) { b.NumBeamGroups = 0 }), 12,
+			"6 beams are not divisible into 0 groups",
+		},
+		"unequal groups": {
+			with(func(b *Config) { b.NumBeamGroups = 4 }), 12,
+			"6 beams are not divisible into 4 groups",
+		},
+		"none to return": {
+			with(func(b *Config) { b.NumReturnSequences = 0 }), 12,
+			"0 sequences to return of 6 beams",
+		},
+		"one to return": {with(func(b *Config) { b.NumReturnSequences = 1 }), 12, ""},
+		"too many to return": {
+			with(func(b *Config) { b.NumReturnSequences = 7 }), 12,
+			"7 sequences to return of 6 beams",
+		},
+		"a negative length": {with(func(b *Config) { b.MinLength = -1 }), 12, "minimum length -1 is negative"},
+		"a length of one": {
+			with(func(b *Config) { b.MaxLength = 1 }), 12,
+			"maximum length 1: at least 2 is needed",
+		},
+		"no repetition": {
+			with(func(b *Config) { b.RepetitionPenalty = 0 }), 12,
+			"repetition penalty 0 is not positive",
+		},
+		"little repetition": {with(func(b *Config) { b.RepetitionPenalty = 1e-9 }), 12, ""},
+		"the last token":    {with(func(b *Config) { b.BadWords = [][]int32{{11}, {0, 11}} }), 12, ""},
 		"a token beyond": {
 			with(func(b *Config) { b.BadWords = [][]int32{{0, 12}} }), 12,
 			"token 12 of bad word [0 12] is outside of the vocabulary of 12",
@@ -107,7 +127,8 @@ func TestGroupCounts(t *testing.T) {
 	} {
 		searched, copies := c.beam.groupCounts()
 		if searched != c.searched || copies != c.copies || c.beam.hasRepetitionPenalty() != c.repetitive {
-			t.Errorf("%+v: %d groups for %d, repetition penalty %t", c.beam, searched, copies, c.beam.hasRepetitionPenalty())
+			t.Errorf("%+v: %d groups for %d, repetition penalty %t",
+				c.beam, searched, copies, c.beam.hasRepetitionPenalty())
 		}
 	}
 }

@@ -71,10 +71,13 @@ func TestBestHypotheses(t *testing.T) {
 		"by score":       {[]*group{finishedGroup(3, -3, -1, -2)}, 1, 3, []int32{2, 3, 1}},
 		"equal ones":     {[]*group{finishedGroup(4, -1, -2, -1, -2)}, 1, 4, []int32{3, 1, 4, 2}},
 		"only the first": {[]*group{finishedGroup(4, -1, -2, -1, -2)}, 1, 1, []int32{3}},
-		"of two groups":  {[]*group{finishedGroup(2, -1, -2), finishedGroup(3, -1, -1, -1)}, 1, 5, []int32{3, 2, 1, 1, 2}},
-		"for copies":     {[]*group{finishedGroup(2, -1, -1)}, 2, 4, []int32{2, 1, 2, 1}},
+		"of two groups": {
+			[]*group{finishedGroup(2, -1, -2), finishedGroup(3, -1, -1, -1)}, 1, 5, []int32{3, 2, 1, 1, 2},
+		},
+		"for copies": {[]*group{finishedGroup(2, -1, -1)}, 2, 4, []int32{2, 1, 2, 1}},
 		"many that are equal": {
-			[]*group{finishedGroup(15, make([]float64, 15)...)}, 1, 15, []int32{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1},
+			[]*group{finishedGroup(15, make([]float64, 15)...)}, 1, 15,
+			[]int32{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1},
 		},
 		"copies of other ones": {[]*group{finishedGroup(2, -1, -2)}, 3, 6, []int32{1, 1, 1, 2, 2, 2}},
 	} {

@@ -38,8 +38,10 @@ func TestCompleteRowsHaveNoIndex(t *testing.T) {
 func TestStoredForms(t *testing.T) {
 	for want, record := range map[string]any{
 		`{"user":1,"truth":2,"items":[3]}`: prediction.Prediction{User: 1, Truth: 2, Items: []int{3}},
-		`{"index":4,"user":1,"truth":2,"items":[3],"texts":["3"],"scores":[-0.5],"replaced":5,"seen":6}`: prediction.Prediction{
-			Index: 4, User: 1, Truth: 2, Items: []int{3}, Texts: []string{"3"}, Scores: []float64{-0.5}, Replaced: 5, Seen: 6,
+		`{"index":4,"user":1,"truth":2,"items":[3],"texts":["3"],"scores":[-0.5],` +
+			`"replaced":5,"seen":6}`: prediction.Prediction{
+			Index: 4, User: 1, Truth: 2, Items: []int{3}, Texts: []string{"3"}, Scores: []float64{-0.5},
+			Replaced: 5, Seen: 6,
 		},
 		`{"user":1,"item":2,"reference":"a b","generated":"c"}`: prediction.Text{
 			User: 1, Item: 2, Reference: "a b", Generated: "c",
@@ -49,7 +51,8 @@ func TestStoredForms(t *testing.T) {
 			`"notices":["n"]}`: prediction.TrainingRecord{
 			Parameters: 1, Steps: 2, Epochs: 3, BestEpoch: 4, StoppedEarly: true, Weights: "ab", Notices: []string{"n"},
 			Curve: []prediction.Epoch{{
-				Epoch: 1, Step: 2, Loss: 3, Validation: []prediction.TaskLoss{{Task: "topn", Loss: 4}}, Mean: 5, Best: true,
+				Epoch: 1, Step: 2, Loss: 3, Mean: 5, Best: true,
+				Validation: []prediction.TaskLoss{{Task: "topn", Loss: 4}},
 			}},
 		},
 	} {
