@@ -5,7 +5,14 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"rdrec/internal/spec"
 )
+
+// Import runs an [Importer] with random ids.
+func Import(ctx context.Context, opts spec.Reviews, seed int64, dir string) (Summary, error) {
+	return Importer{Options: opts, Seed: seed, Dir: dir}.Run(ctx)
+}
 
 // Row is a reader's result for one line.
 type Row struct {

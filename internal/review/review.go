@@ -66,7 +66,7 @@ type Progress struct {
 	Rows int
 }
 
-// Importer is one import. Import is its short form.
+// Importer is one import.
 type Importer struct {
 	Options spec.Reviews
 	// Appearance assigns ids to users and items by first appearance, as the reference does, which
@@ -83,13 +83,8 @@ type Importer struct {
 	Progress func(Progress)
 }
 
-// Import runs an [Importer] with random ids and defaults otherwise. Unusable data gives an error
-// that is [ErrData].
-func Import(ctx context.Context, opts spec.Reviews, seed int64, dir string) (Summary, error) {
-	return Importer{Options: opts, Seed: seed, Dir: dir}.Run(ctx)
-}
-
 // Run reads the reviews and writes a dataset folder with import.json and quarantine.jsonl into Dir.
+// Unusable data gives an error that is [ErrData], invalid options one that is [ErrSettings].
 func (i Importer) Run(ctx context.Context) (sum Summary, err error) {
 	if err := i.check(); err != nil {
 		return Summary{}, fmt.Errorf("import reviews: %w: %w", ErrSettings, err)

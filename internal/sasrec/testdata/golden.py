@@ -1,7 +1,7 @@
-"""Computes golden.json with PyTorch: SASRec's loss, gradient and scores on three histories. Run it in this folder.
+"""Compute golden.json with PyTorch: SASRec's loss, gradient and scores of three histories. Run it in this folder.
 
-Written from the paper, with PyTorch's own modules (MultiheadAttention, LayerNorm) and every history by itself, so that nothing here pads
-or masks padding as the Go code does.
+It follows the paper, uses PyTorch's own modules (MultiheadAttention, LayerNorm) and encodes each history alone, so
+that it needs none of the padding and masks of the Go code.
 """
 import json
 import math
@@ -29,7 +29,7 @@ parameters += [last.weight, last.bias]
 with torch.no_grad():
     for p in parameters:
         p.add_(torch.randn_like(p) * 0.3)
-        p.copy_(p.float().double())  # what Go reads is what was computed with
+        p.copy_(p.float().double())  # so that Go reads exactly these values
 
 
 def encode(history):
