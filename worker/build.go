@@ -14,7 +14,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// buildOf says which program and libraries do the work, for the report.
+// buildOf returns the versions of this program and its libraries, for the report.
 func buildOf(device string, threads int) (map[string]string, error) {
 	d, err := torch.ParseDevice(device)
 	if err != nil {
@@ -30,8 +30,8 @@ func buildOf(device string, threads int) (map[string]string, error) {
 	}
 	build["rdrec"] = revisionOf(info)
 	for _, dep := range info.Deps {
-		for _, modules := range []string{"go.temporal.io/sdk", "github.com/sugarme/gotch", "gocloud.dev", "duckdb-go/v2"} {
-			if dep.Path == modules || strings.HasSuffix(dep.Path, "/"+modules) {
+		for _, module := range libraries {
+			if dep.Path == module || strings.HasSuffix(dep.Path, "/"+module) {
 				build[dep.Path] = dep.Version
 			}
 		}
@@ -39,12 +39,15 @@ func buildOf(device string, threads int) (map[string]string, error) {
 	return build, nil
 }
 
-// revision is set by the linker (Makefile): Go itself is told not to look, because it fails where
+// libraries are the modules whose versions the report shows.
+var libraries = []string{"go.temporal.io/sdk", "github.com/sugarme/gotch", "gocloud.dev", "duckdb-go/v2"}
+
+// revision is set by the linker (Makefile). Go's own VCS stamping is disabled, because it fails if
 // git does not trust the folder.
 var revision string //nolint:gochecknoglobals // the linker sets only variables
 
-// revisionOf says what this program was built from: the linker's word, the repository's revision,
-// or the module's version.
+// revisionOf returns what this program was built from: the linker's revision, the repository's
+// revision, or the module's version.
 func revisionOf(info *debug.BuildInfo) string {
 	if revision != "" {
 		return revision
@@ -64,9 +67,8 @@ func revisionOf(info *debug.BuildInfo) string {
 	return cmp.Or(info.Main.Version, unknown)
 }
 
-// libtorchVersion is the version of the libtorch that this process has loaded, as its headers
-// beside it say; "unknown" where they are not there, as on a machine that the program was carried
-// to.
+// libtorchVersion returns the version of the loaded libtorch, from the headers beside it; "unknown"
+// if there are no headers, as on a machine to which only the program was copied.
 func libtorchVersion() string {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
@@ -84,10 +86,10 @@ func libtorchVersion() string {
 
 const unknown = "unknown"
 
-// headerVersion reads the version from the header that has it in this or in older libtorches.
+// headerVersion reads the version from the header that defines it in current or older versions.
 func headerVersion(include string) string {
 	for _, header := range []string{"torch/headeronly/version.h", "torch/csrc/api/include/torch/version.h"} {
-		text, err := os.ReadFile(filepath.Join(include, header)) //nolint:gosec // a header of the libtorch that is loaded
+		text, err := os.ReadFile(filepath.Join(include, header)) //nolint:gosec // the loaded libtorch's header
 		if err != nil {
 			continue
 		}
@@ -98,5 +100,5 @@ func headerVersion(include string) string {
 	return unknown
 }
 
-// versionPart matches the major, minor and patch numbers, which stand in this order.
+// versionPart matches the major, minor and patch numbers, which are in this order.
 var versionPart = regexp.MustCompile(`(?m)^#define TORCH_VERSION_(?:MAJOR|MINOR|PATCH) (\d+)`)

@@ -12,22 +12,24 @@ import (
 	"rdrec/storage"
 )
 
-// importer is DuckDB's.
+// importer imports reviews with DuckDB.
 type importer struct{}
 
-// Import makes a dataset folder of raw reviews.
+// Import converts raw reviews to a dataset folder.
 func (importer) Import(ctx context.Context, job activities.ImportJob) error {
 	_, err := review.Importer{Options: job.Reviews, Appearance: job.Appearance, Seed: job.Seed, Dir: job.Dir}.Run(ctx)
 	return importError(err)
 }
 
-// IngestSource writes what is new in a source into a file.
-func (importer) IngestSource(ctx context.Context, job activities.IngestSourceJob) (activities.IngestSourceResult, error) {
+// IngestSource writes the new rows of a source to a file.
+func (importer) IngestSource(
+	ctx context.Context, job activities.IngestSourceJob,
+) (activities.IngestSourceResult, error) {
 	result, err := review.IngestSource(ctx, job.Source, job.After, job.File)
 	return activities.IngestSourceResult(result), importError(err)
 }
 
-// importError is an import's error in the activities' words.
+// importError wraps an import's error in the corresponding error of activities.
 func importError(err error) error {
 	switch {
 	case errors.Is(err, review.ErrData):

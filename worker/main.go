@@ -1,7 +1,7 @@
-// Command worker does the work: it polls the task queues of the resources that this machine has and
-// runs the stages' activities. It is the only place where the parts are wired: the bucket, DuckDB's
-// importer, the teachers and the student on libtorch. It may be killed at any time: what it
-// finished is in the bucket, and another worker goes on from there.
+// Command worker runs the activities of the stages: it polls the task queues of the resources that
+// this machine has. It is the only place that connects the parts: the bucket, DuckDB's importer,
+// the teachers and the student on libtorch. It can be killed at any time: all finished work is in
+// the bucket, and another worker continues from there.
 package main
 
 import (
@@ -32,39 +32,53 @@ import (
 	"rdrec/workflows"
 )
 
-// command is the worker's grammar: it polls, unless it is told to serve.
+// command is the command line: the worker polls by default, or serves.
 type command struct {
 	Poll  options      `cmd:"" default:"withargs" help:"Poll Temporal's task queues and run the stages' activities."`
-	Serve serveOptions `cmd:"" help:"Serve the promoted model's recommendations over HTTP, read-only; needs no Temporal server."`
+	Serve serveOptions `cmd:"" help:"${help_serve}"`
 }
 
-// machine are the flags of everything that works here.
+// machine holds the flags of both commands.
 type machine struct {
-	Bucket   string `help:"URL of the bucket that holds everything: file:///path, s3://, gs://, azblob://." required:"" env:"RDREC_BUCKET"`
-	Device   string `help:"Device for tensors: auto uses a GPU if one works." enum:"auto,cpu,cuda" default:"auto" env:"RDREC_DEVICE"`
+	Bucket   string `help:"${help_bucket}" required:"" env:"RDREC_BUCKET"`
+	Device   string `help:"${help_device}" enum:"auto,cpu,cuda" default:"auto" env:"RDREC_DEVICE"`
 	Threads  int    `help:"Threads for tensor work; 0 means all processors." env:"RDREC_THREADS"`
 	Scratch  string `help:"Folder for temporary files." type:"path" default:".rdrec/scratch" env:"RDREC_SCRATCH"`
-	LogLevel string `help:"Least level that is logged." enum:"debug,info,warn,error" default:"info" env:"RDREC_LOG_LEVEL"`
-	LogJSON  bool   `help:"Log JSON lines instead of text for people." env:"RDREC_LOG_JSON"`
+	LogLevel string `help:"Lowest logged level." enum:"debug,info,warn,error" default:"info" env:"RDREC_LOG_LEVEL"`
+	LogJSON  bool   `help:"Log JSON lines instead of text." env:"RDREC_LOG_JSON"`
 }
 
-// options are the flags of a worker that polls.
+// options holds the flags of a worker that polls.
 type options struct {
 	machine
 	Address    string   `help:"Temporal server as host:port; default: TEMPORAL_ADDRESS or the profile's."`
 	Namespace  string   `help:"Temporal namespace; default: TEMPORAL_NAMESPACE or the profile's."`
 	Queues     []string `help:"Task queues to poll." enum:"rdrec-cpu,rdrec-gpu" default:"rdrec-cpu,rdrec-gpu"`
-	Deployment string   `help:"Worker Deployment of this worker: experiments stay pinned to the version they started on. Empty: no versions." env:"RDREC_DEPLOYMENT"`
-	BuildID    string   `name:"build-id" help:"This worker's version in its deployment; default: the commit that it was built from." env:"RDREC_BUILD_ID"`
+	Deployment string   `help:"${help_deployment}" env:"RDREC_DEPLOYMENT"`
+	BuildID    string   `name:"build-id" help:"${help_build_id}" env:"RDREC_BUILD_ID"`
+}
+
+// longHelp returns the help texts that do not fit beside their flags.
+func longHelp() kong.Vars {
+	return kong.Vars{
+		"help_serve":  "Serve the promoted model's recommendations over HTTP, read-only; needs no Temporal server.",
+		"help_bucket": "URL of the bucket that contains everything: file:///path, s3://, gs://, azblob://.",
+		"help_device": "Device for tensors: auto uses a GPU if one works.",
+		"help_deployment": "Worker Deployment of this worker: experiments stay pinned to the version they started " +
+			"on. Empty: no versions.",
+		"help_build_id": "This worker's version in its deployment; default: the commit it was built from.",
+		"help_name": "The model to serve: a name of promotions (new promotions are followed), " +
+			"or a finished experiment as ID or ID/RUN.",
+	}
 }
 
 // Limits of a worker.
 const (
-	// maxCPUActivities is how many CPU activities run at once; the GPU queue gets one.
+	// maxCPUActivities is the maximum number of concurrent CPU activities; the GPU queue gets one.
 	maxCPUActivities = 4
-	// stallTimeout is how long a job may make no progress.
+	// stallTimeout is the maximum time without progress.
 	stallTimeout = 30 * time.Minute
-	// heartbeatThrottle lets progress through every two seconds, so that people see it move.
+	// heartbeatThrottle is short, so that displayed progress is current.
 	heartbeatThrottle = 2 * time.Second
 )
 
@@ -74,7 +88,8 @@ func main() {
 		os.Exit(1)
 	}
 	var c command
-	parsed := kong.Parse(&c, kong.Name("worker"), kong.Description("Runs the stages' activities for Temporal, or serves the promoted model."))
+	parsed := kong.Parse(&c, kong.Name("worker"),
+		kong.Description("Runs the stages' activities for Temporal, or serves the promoted model."), longHelp())
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	parsed.BindTo(ctx, (*context.Context)(nil))
@@ -88,10 +103,10 @@ func main() {
 	}
 }
 
-// waitPassively makes OpenMP's threads sleep while they wait for each other. Spinning is a little
-// quicker on an idle machine and ruins everything on a busy one: 17 samples/s against 124 beside
-// one other process on two cores (docs/log.md). OpenMP reads the variable before main begins, so
-// the program starts itself again with it; who sets it beforehand decides.
+// waitPassively makes OpenMP's threads sleep while they wait for each other. Spinning is slightly
+// faster on an idle machine but much slower on a busy one: 17 samples/s instead of 124 beside one
+// other process on two cores (docs/log.md). OpenMP reads the variable before main starts, so the
+// program executes itself again with it. A variable that is already set is kept.
 func waitPassively() error {
 	const policy = "OMP_WAIT_POLICY"
 	if _, set := os.LookupEnv(policy); set {
@@ -104,12 +119,13 @@ func waitPassively() error {
 	return syscall.Exec(program, os.Args, append(os.Environ(), policy+"=passive"))
 }
 
-// errServer and errBucket say which of the two neighbours is missing.
+// errServer and errBucket report that the server or the bucket is not available.
 var (
 	errServer = errors.New("no Temporal server")
 	errBucket = errors.New("no bucket")
 )
 
+// hintFor returns the next step for an error, or "".
 func hintFor(err error) string {
 	switch {
 	case errors.Is(err, errServer):
@@ -117,13 +133,13 @@ func hintFor(err error) string {
 	case errors.Is(err, errBucket):
 		return "set --bucket or RDREC_BUCKET, for example to file:///var/lib/rdrec"
 	case errors.Is(err, errListen):
-		return "stop what listens there, or set --addr"
+		return "stop the process that listens there, or set --addr"
 	default:
 		return ""
 	}
 }
 
-// get begins the log, opens the bucket and counts the processors.
+// open returns the bucket and the logger, and sets Threads if it is 0.
 func (m *machine) open(ctx context.Context, w io.Writer) (*storage.Bucket, zerolog.Logger, error) {
 	logger, err := newLogger(*m, w)
 	if err != nil {
@@ -139,7 +155,7 @@ func (m *machine) open(ctx context.Context, w io.Writer) (*storage.Bucket, zerol
 	return bucket, logger, err
 }
 
-// Run polls until ctx ends, then drains.
+// Run polls until ctx is done, then drains.
 func (o options) Run(ctx context.Context, w io.Writer) error {
 	bucket, logger, err := o.open(ctx, w)
 	if err != nil {
@@ -147,7 +163,10 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 	}
 	defer bucket.Close()
 	var temporal client.Client
-	if err := retryUntilAvailable(ctx, logger, func() (err error) { temporal, err = dial(ctx, o, logger); return err }); err != nil {
+	if err := retryUntilAvailable(ctx, logger, func() (err error) {
+		temporal, err = dial(ctx, o, logger)
+		return err
+	}); err != nil {
 		return fmt.Errorf("%w: %w", errServer, err)
 	}
 	defer temporal.Close()
@@ -160,6 +179,7 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 	return poll(ctx, temporal, o, acts, cache)
 }
 
+// wire connects the activities to the bucket and to this machine's models.
 func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Activities, error) {
 	scratch, err := filepath.Abs(o.Scratch)
 	if err != nil {
@@ -170,14 +190,17 @@ func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Ac
 		return nil, err
 	}
 	return &activities.Activities{
-		Bucket: bucket, Importer: importer{}, Teachers: teachers{o.Device, o.Threads, cache.log, cache}, Students: students{o.Device, o.Threads, time.Now},
-		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{o.Device, o.Threads}, TableWriter: tableWriter{},
+		Bucket: bucket, Importer: importer{}, TableWriter: tableWriter{},
+		Teachers: teachers{o.Device, o.Threads, cache.log, cache}, Students: students{o.Device, o.Threads, time.Now},
+		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{o.Device, o.Threads},
 		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: stallTimeout,
 	}, nil
 }
 
-// poll runs one SDK worker for each queue and stops them all when ctx ends or one of them fails.
-func poll(ctx context.Context, temporal client.Client, o options, acts *activities.Activities, cache *engineCache) error {
+// poll runs one SDK worker per queue until ctx is done or one of them fails, then stops all of them.
+func poll(
+	ctx context.Context, temporal client.Client, o options, acts *activities.Activities, cache *engineCache,
+) error {
 	version, err := versionOf(o)
 	if err != nil {
 		return err
@@ -202,7 +225,7 @@ func poll(ctx context.Context, temporal client.Client, o options, acts *activiti
 	}
 }
 
-// newWorker makes the SDK's worker of a queue.
+// newWorker returns the SDK worker of a queue.
 func newWorker(temporal client.Client, queue string, o sdk.Options, acts *activities.Activities) sdk.Worker {
 	w := sdk.New(temporal, queue, o)
 	w.RegisterActivity(acts)
@@ -213,9 +236,10 @@ func newWorker(temporal client.Client, queue string, o sdk.Options, acts *activi
 		w.RegisterWorkflow(workflows.Export)
 		w.RegisterWorkflow(workflows.Recommend)
 		w.RegisterWorkflow(workflows.Promotion)
-		// A schedule outlives many versions of the worker: its nights begin, and go on, on the
-		// current one.
-		w.RegisterWorkflowWithOptions(workflows.Nightly, workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade})
+		// A schedule outlives many versions of the worker: its runs start and continue on the
+		// current version.
+		autoUpgrade := workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade}
+		w.RegisterWorkflowWithOptions(workflows.Nightly, autoUpgrade)
 	}
 	return w
 }

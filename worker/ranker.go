@@ -15,13 +15,13 @@ import (
 	"rdrec/internal/task"
 )
 
-// rankers are the baselines on libtorch.
+// rankers trains the baselines that need libtorch.
 type rankers struct {
 	device  string
 	threads int
 }
 
-// Sasrec tunes SASRec on the validation items, trains it with each seed, and ranks for the test
+// Sasrec tunes SASRec on the validation items, trains it with each seed, and ranks items for the test
 // users.
 func (r rankers) Sasrec(ctx context.Context, job activities.SasrecJob) (record activities.SasrecRecord, err error) {
 	data, err := readData(job.Data)
@@ -45,15 +45,15 @@ func (r rankers) Sasrec(ctx context.Context, job activities.SasrecJob) (record a
 	return record, err
 }
 
-// grid is every combination of the settings' lists.
+// grid returns every combination of the settings' lists.
 func grid(s spec.Sasrec) []sasrec.Settings {
 	points := make([]sasrec.Settings, 0, len(s.HiddenSizes)*len(s.Dropouts)*len(s.LearningRates))
 	for _, dim := range s.HiddenSizes {
 		for _, dropout := range s.Dropouts {
 			for _, rate := range s.LearningRates {
 				points = append(points, sasrec.Settings{
-					HiddenSize: dim, Blocks: s.Blocks, Heads: s.Heads, MaxLength: s.MaxLength, Dropout: dropout, LearningRate: rate,
-					Batch: s.Batch, Epochs: s.Epochs, Patience: s.Patience,
+					HiddenSize: dim, Blocks: s.Blocks, Heads: s.Heads, MaxLength: s.MaxLength, Dropout: dropout,
+					LearningRate: rate, Batch: s.Batch, Epochs: s.Epochs, Patience: s.Patience,
 				})
 			}
 		}
@@ -68,15 +68,17 @@ func sasrecProgress(p sasrec.Progress) activities.Progress {
 	}
 }
 
+// description returns the report's line about the tuned model.
 func description(tuned sasrec.TuneResult) string {
 	best := tuned.Grid[tuned.Chosen]
-	return fmt.Sprintf("a causal transformer over items, full softmax: %d parameters, dim %d, dropout %g, learning rate %g, the best of %d on the "+
-		"validation items (NDCG@10 %.4f)", best.Parameters, best.Settings.HiddenSize, best.Settings.Dropout, best.Settings.LearningRate,
+	return fmt.Sprintf("a causal transformer over items, full softmax: %d parameters, dim %d, dropout %g, "+
+		"learning rate %g, the best of %d on the validation items (NDCG@10 %.4f)",
+		best.Parameters, best.Settings.HiddenSize, best.Settings.Dropout, best.Settings.LearningRate,
 		len(tuned.Grid), best.Validation)
 }
 
-// rankAll hands over what a seed's model ranks in both tasks, on the users that the student is
-// examined on.
+// rankAll calls Ranked with the rankings of a seed's model for both tasks, on the users of the
+// student's evaluation.
 func rankAll(ctx context.Context, data *dataset.Dataset, job activities.SasrecJob, seed int64, m *sasrec.Model) error {
 	for _, t := range []task.Task{task.Sequential, task.TopN} {
 		users := baseline.Users(data, job.SequentialUsers)

@@ -54,14 +54,16 @@ func (a recommenders) Open(_ context.Context, job activities.RecommenderJob) (re
 	return student, err
 }
 
-// loadedStudent is a loaded student.
+// loadedStudent is a trained student in memory.
 type loadedStudent struct {
 	model       *t5.Model
 	recommender *recommend.Recommender
 }
 
 // Recommend recommends up to k items to each user.
-func (a *loadedStudent) Recommend(ctx context.Context, users []dataset.User, k int, progress recommender.Progress) ([]recommender.Ranked, error) {
+func (a *loadedStudent) Recommend(
+	ctx context.Context, users []dataset.User, k int, progress recommender.Progress,
+) ([]recommender.Ranked, error) {
 	rankings, err := a.recommender.Recommend(ctx, users, k, progress)
 	ranked := make([]recommender.Ranked, len(rankings))
 	for i, r := range rankings {
@@ -71,14 +73,16 @@ func (a *loadedStudent) Recommend(ctx context.Context, users []dataset.User, k i
 }
 
 // Explain explains each pair.
-func (a *loadedStudent) Explain(ctx context.Context, pairs []task.Pair, progress recommender.Progress) ([]string, error) {
+func (a *loadedStudent) Explain(
+	ctx context.Context, pairs []task.Pair, progress recommender.Progress,
+) ([]string, error) {
 	return a.recommender.Explain(ctx, pairs, progress)
 }
 
 // Close frees the student's memory.
 func (a *loadedStudent) Close() { a.model.Free() }
 
-// tableWriter are DuckDB's.
+// tableWriter writes tables with DuckDB.
 type tableWriter struct{}
 
 // Write writes a table of recommendations in another format.

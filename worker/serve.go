@@ -20,25 +20,25 @@ import (
 	"rdrec/storage"
 )
 
-// serveOptions are the flags of a worker that serves.
+// serveOptions holds the flags of a worker that serves.
 type serveOptions struct {
 	machine
-	Name    string        `help:"The model to serve: a name of promotions (new promotions are followed), or a finished experiment as ID or ID/RUN." required:"" env:"RDREC_SERVE_NAME"`
-	Method  string        `help:"Which of an experiment's methods; its first one by default."`
+	Name    string        `help:"${help_name}" required:"" env:"RDREC_SERVE_NAME"`
+	Method  string        `help:"Method of the experiment; default: its first."`
 	Addr    string        `help:"Address to listen on, as host:port." default:"127.0.0.1:8080" env:"RDREC_SERVE_ADDR"`
-	Top     int           `help:"Items that one request may ask for, at most; 1 to 100." default:"20"`
+	Top     int           `help:"Maximum number of items per request, 1 to 100." default:"20"`
 	Window  time.Duration `help:"Batching window: how long a request waits for others." default:"5ms"`
 	Batch   int           `help:"Maximum batch size." default:"32"`
 	Queue   int           `help:"Maximum queue length; further requests get 429." default:"256"`
-	Timeout time.Duration `help:"How long a request may take." default:"10s"`
+	Timeout time.Duration `help:"Maximum duration of a request." default:"10s"`
 	Poll    time.Duration `help:"How often to check for a new promotion." default:"5s"`
-	Drain   time.Duration `help:"How long open requests may take after SIGTERM." default:"30s"`
+	Drain   time.Duration `help:"How long open requests may run after SIGTERM." default:"30s"`
 }
 
-// errListen says that the address can't be listened on.
+// errListen reports that the server cannot listen on the address.
 var errListen = errors.New("can't listen")
 
-// check names what can't be served with.
+// check returns all invalid flags.
 func (o serveOptions) check() error {
 	var problems []error
 	require := func(ok bool, format string, args ...any) {
@@ -47,14 +47,14 @@ func (o serveOptions) check() error {
 		}
 	}
 	require(o.Top >= 1 && o.Top <= activities.MaxTop, "--top %d: want 1 to %d", o.Top, activities.MaxTop)
-	require(o.Batch >= 1, "--batch %d: at least 1 is needed", o.Batch)
-	require(o.Queue >= 1, "--queue %d: at least 1 is needed", o.Queue)
-	require(o.Window >= 0, "--window %s is negative", o.Window)
-	require(o.Timeout > 0 && o.Poll > 0 && o.Drain > 0, "--timeout, --poll and --drain: more than 0 is needed")
+	require(o.Batch >= 1, "--batch %d: want at least 1", o.Batch)
+	require(o.Queue >= 1, "--queue %d: want at least 1", o.Queue)
+	require(o.Window >= 0, "--window %s: want 0 or more", o.Window)
+	require(o.Timeout > 0 && o.Poll > 0 && o.Drain > 0, "--timeout, --poll and --drain: want more than 0")
 	return errors.Join(problems...)
 }
 
-// Run serves until ctx ends, then finishes what it has begun.
+// Run serves until ctx ends, then finishes the open requests.
 func (o serveOptions) Run(ctx context.Context, w io.Writer) error {
 	if err := o.check(); err != nil {
 		return err
@@ -76,15 +76,16 @@ func (o serveOptions) Run(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("%w: %w", errListen, err)
 	}
 	source := &modelSource{
-		bucket: bucket, name: o.Name, method: o.Method, recommenders: recommenders{o.Device, o.Threads}, scratch: scratch, options: o, log: logger,
+		bucket: bucket, name: o.Name, method: o.Method, recommenders: recommenders{o.Device, o.Threads},
+		scratch: scratch, options: o, log: logger,
 	}
 	server := serve.New(source, serve.Options{
 		Top: o.Top, Window: o.Window, Batch: o.Batch, Queue: o.Queue, Timeout: o.Timeout, Poll: o.Poll, Drain: o.Drain,
-	}, logger, time.Now) //nolint:forbidigo // the program's clock is handed out
+	}, logger, time.Now) //nolint:forbidigo // the program's clock is passed in
 	return server.Run(ctx, l)
 }
 
-// modelSource is the model that a name means, now and later.
+// modelSource finds the current model of a name.
 type modelSource struct {
 	bucket       *storage.Bucket
 	name, method string
@@ -94,13 +95,13 @@ type modelSource struct {
 	log          zerolog.Logger
 }
 
-// Version names the model and its table.
+// Version identifies the model and its table.
 func (f *modelSource) Version(ctx context.Context) (string, error) {
 	_, version, err := f.resolve(ctx)
 	return version, err
 }
 
-// resolve resolves the name, with the newest table of the model where it brings none along.
+// resolve finds the model of the name, with its newest table if it has none of its own.
 func (f *modelSource) resolve(ctx context.Context) (registry.Model, string, error) {
 	model, err := registry.FindModel(ctx, f.bucket, f.name, f.method)
 	if err != nil {
@@ -122,7 +123,7 @@ func (f *modelSource) resolve(ctx context.Context) (registry.Model, string, erro
 	return model, fmt.Sprintf("%s %.12s %.12s", model.Name, id, model.Table.Digest), nil
 }
 
-// Open makes the model ready. What it needs of the disk it keeps in a folder of its own.
+// Open loads the model. Its files are in a folder of its own.
 func (f *modelSource) Open(ctx context.Context) (*serve.Model, error) {
 	model, version, err := f.resolve(ctx)
 	if err != nil {
@@ -147,11 +148,12 @@ func (f *modelSource) Open(ctx context.Context) (*serve.Model, error) {
 
 func (f *modelSource) load(ctx context.Context, model registry.Model, dir string) (*serve.Model, error) {
 	loading := filepath.Join(dir, "model")
-	rec, err := activities.OpenRecommender(ctx, f.bucket, f.recommenders, model, activities.RecommenderOptions{Top: f.options.Top, Dir: loading})
+	options := activities.RecommenderOptions{Top: f.options.Top, Dir: loading}
+	rec, err := activities.OpenRecommender(ctx, f.bucket, f.recommenders, model, options)
 	if err != nil {
 		return nil, err
 	}
-	f.remove(loading) // it is in memory
+	f.remove(loading) // the model is in memory
 	m := &serve.Model{Recommender: rec}
 	if !model.Table.IsZero() {
 		if m.Table, err = f.table(ctx, model.Table, filepath.Join(dir, "table")); err != nil {
@@ -163,7 +165,7 @@ func (f *modelSource) load(ctx context.Context, model registry.Model, dir string
 		rec.Close()
 		if m.Table != nil {
 			if err := m.Table.Close(); err != nil {
-				f.log.Warn().Err(err).Msg("table was not closed")
+				f.log.Warn().Err(err).Msg("cannot close table")
 			}
 		}
 		f.remove(dir)
@@ -176,7 +178,7 @@ func (f *modelSource) table(ctx context.Context, ref storage.Ref, dir string) (*
 	if err := f.bucket.GetFolder(ctx, ref, dir); err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(dir, activities.ExportSummaryFile)) //nolint:gosec // what was just fetched
+	text, err := os.ReadFile(filepath.Join(dir, activities.ExportSummaryFile)) //nolint:gosec // just fetched
 	if err != nil {
 		return nil, fmt.Errorf("read the table's summary: %w", err)
 	}
@@ -189,6 +191,6 @@ func (f *modelSource) table(ctx context.Context, ref storage.Ref, dir string) (*
 
 func (f *modelSource) remove(dir string) {
 	if err := os.RemoveAll(dir); err != nil {
-		f.log.Warn().Err(err).Str("dir", dir).Msg("scratch folder was not removed")
+		f.log.Warn().Err(err).Str("dir", dir).Msg("cannot remove scratch folder")
 	}
 }

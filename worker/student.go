@@ -21,14 +21,14 @@ import (
 	"rdrec/internal/train"
 )
 
-// students is the T5 student on libtorch.
+// students trains and evaluates T5 students on libtorch.
 type students struct {
 	device  string
 	threads int
 	now     func() time.Time
 }
 
-// Train trains a student and leaves its Hugging Face folder, with training.json, in job.Out.
+// Train trains a student and writes its Hugging Face folder, with training.json, to job.Out.
 func (s students) Train(ctx context.Context, job activities.TrainJob) error {
 	data, err := readData(job.Data)
 	if err != nil {
@@ -69,7 +69,7 @@ func progressOf(p train.Progress) activities.Progress {
 	return activities.Progress{Done: p.Step, Total: p.Steps, Unit: "steps", Note: note}
 }
 
-// writeRecord writes a training's record beside the weights.
+// writeRecord writes the record of a training run beside the weights.
 func writeRecord(dir string, record prediction.TrainingRecord) error {
 	data, err := json.MarshalIndent(record, "", " ")
 	if err != nil {
@@ -110,7 +110,7 @@ func (s students) Explain(ctx context.Context, job activities.RecommendJob) (tex
 	return texts, err
 }
 
-// withStudent loads the student and calls f with a job for it.
+// withStudent loads the student and calls f with the job for it.
 func (s students) withStudent(job activities.RecommendJob, f func(recommend.Job) error) error {
 	data, err := readData(job.Data)
 	if err != nil {

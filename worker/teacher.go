@@ -24,8 +24,7 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// teachers opens the teachers that a spec may name. A new kind of teacher is a new case in kind and
-// in Open.
+// teachers opens the teachers that a spec can name. To add one, add a case to weights and to Open.
 type teachers struct {
 	device  string
 	threads int
@@ -33,16 +32,17 @@ type teachers struct {
 	cache   *engineCache
 }
 
-// Teachers without a file of weights.
+// Teachers without local weights.
 const (
 	// copyTeacher is the ablation without a language model: the explanation itself is the
 	// rationale.
 	copyTeacher = "copy"
-	// chatServer is the kind of teachers behind a server; its address and model follow.
+	// chatServer is the prefix of teachers behind a server; its address and model follow.
 	chatServer = "openai"
 )
 
-// weights is the form and the place of a teacher's weights, "" and "" for one that has none here.
+// weights returns the format and the path of a teacher's weights; both are "" for a teacher without
+// weights here.
 func weights(model string) (llama.Format, string, error) {
 	prefix, location, _ := strings.Cut(model, ":")
 	switch prefix {
@@ -50,7 +50,8 @@ func weights(model string) (llama.Format, string, error) {
 		return "", "", nil
 	case chatServer:
 		if _, err := openai.Parse(location); err != nil {
-			return "", "", fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err) // the rest may hold a password
+			// The rest of the model's name may contain a password.
+			return "", "", fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err)
 		}
 		return "", "", nil
 	case "smollm2":
@@ -59,14 +60,13 @@ func weights(model string) (llama.Format, string, error) {
 	case string(llama.GGUF), string(llama.HuggingFace), string(llama.Meta):
 		return llama.Format(prefix), location, nil
 	default:
-		return "", "", fmt.Errorf("%w: teacher %q is not one that this worker can open (it has smollm2, gguf:FILE, hf:DIR, meta:DIR, "+
-			"openai:URL#MODEL and copy)", activities.ErrInvalid, model)
+		return "", "", fmt.Errorf("%w: teacher %q is not one that this worker can open "+
+			"(it has smollm2, gguf:FILE, hf:DIR, meta:DIR, openai:URL#MODEL and copy)", activities.ErrInvalid, model)
 	}
 }
 
-// Digest hashes the teacher's weights. A teacher without any here, such as a server's, has its name
-// for it: whoever loads other weights under the same name on the same server must say so by another
-// one.
+// Digest hashes the teacher's weights. The digest of a teacher without weights here, such as a
+// server's, is its name: if a server loads other weights, it must give them another name.
 func (teachers) Digest(ctx context.Context, settings spec.Teacher) (string, error) {
 	form, path, err := weights(settings.Model)
 	if err != nil || path == "" {
@@ -79,7 +79,7 @@ func (teachers) Digest(ctx context.Context, settings spec.Teacher) (string, erro
 	h := sha256.New()
 	for _, file := range files {
 		if len(files) > 1 {
-			fmt.Fprintf(h, "%s\n", filepath.Base(file)) // a hash takes everything
+			fmt.Fprintf(h, "%s\n", filepath.Base(file)) // a hash never returns an error
 		}
 		if err := hashFile(ctx, h, file); err != nil {
 			return "", err
@@ -88,13 +88,13 @@ func (teachers) Digest(ctx context.Context, settings spec.Teacher) (string, erro
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// hashFile adds a file's bytes, as long as there is someone to wait for them.
+// hashFile hashes the bytes of a file until ctx ends.
 func hashFile(ctx context.Context, h io.Writer, path string) error {
 	f, err := os.Open(path) //nolint:gosec // the user's own model
 	if err != nil {
 		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	}
-	defer f.Close() // reading only
+	defer f.Close() // read only
 	for {
 		n, err := io.CopyN(h, f, 1<<26)
 		switch {
@@ -108,7 +108,7 @@ func hashFile(ctx context.Context, h io.Writer, path string) error {
 	}
 }
 
-// Open loads the teacher, or takes the one that the shelf holds.
+// Open loads the teacher, or returns the cached one.
 func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine, func(), error) {
 	form, path, err := weights(settings.Model)
 	if err != nil {
@@ -121,7 +121,8 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 		return teacher.Copy{}, func() {}, nil
 	}
 	engine, free, err := t.load(path, llama.Options{
-		Format: form, Device: t.device, Threads: t.threads, Batch: settings.Batch, Context: settings.MaxContext, OnBatchHalved: t.logHalving,
+		Format: form, Device: t.device, Threads: t.threads, Batch: settings.Batch, Context: settings.MaxContext,
+		OnBatchHalved: t.logHalving,
 	})
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, llama.ErrModel) {
 		err = fmt.Errorf("%w: %w", activities.ErrInvalid, err)
@@ -138,7 +139,7 @@ func (t teachers) load(path string, o llama.Options) (*llama.Engine, func(), err
 		return nil, nil, err
 	}
 	return t.cache.get(key, func() (*llama.Engine, error) {
-		t.log.Info().Str("weights", path).Msg("teacher is loaded")
+		t.log.Info().Str("weights", path).Msg("loading teacher")
 		return llama.Open(path, o)
 	})
 }
@@ -147,29 +148,33 @@ func (t teachers) logHalving(batch int, err error) {
 	t.log.Warn().Err(err).Int("batch", batch).Msg("out of memory: batch size halved")
 }
 
-// defaultInFlight are in flight to a server at once where teacher.batch leaves it to us.
+// defaultInFlight is the number of concurrent requests to a server if teacher.batch is 0.
 const defaultInFlight = 32
 
-// openServer makes a teacher behind a chat server; batch bounds the requests in flight.
+// openServer returns a teacher behind a chat server; batch is the number of concurrent requests.
 func openServer(location string, batch int) (teacher.Engine, func(), error) {
 	server, err := openai.Parse(location)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err)
 	}
-	engine := openai.New(server, openai.Options{Key: openai.Key(os.Getenv), Concurrency: cmp.Or(batch, defaultInFlight)})
+	engine := openai.New(server, openai.Options{
+		Key: openai.Key(os.Getenv), Concurrency: cmp.Or(batch, defaultInFlight),
+	})
 	return serverEngine{engine}, engine.Close, nil
 }
 
-// maxRetryAfter bounds what a server may ask for before it is tried again.
+// maxRetryAfter is the maximum delay of a retry that a server can request.
 const maxRetryAfter = 24 * time.Hour
 
-// serverEngine is a server's engine whose lasting errors are the activities' own.
+// serverEngine is a server's engine with errors of package activities.
 type serverEngine struct {
 	engine *openai.Engine
 }
 
-// Complete asks the server.
-func (r serverEngine) Complete(ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
+// Complete sends the prompts to the server.
+func (r serverEngine) Complete(
+	ctx context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error,
+) error {
 	err := r.engine.Complete(ctx, prompts, emit)
 	switch {
 	case errors.Is(err, openai.ErrAuth):

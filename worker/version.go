@@ -8,12 +8,13 @@ import (
 	"go.temporal.io/sdk/workflow"
 )
 
-// errVersion says that a versioned worker can't tell its version.
-var errVersion = errors.New("this worker was built without a commit's name: give it a --build-id")
+// errVersion reports that a versioned worker does not know its version.
+var errVersion = errors.New("this worker was built without a commit: set --build-id")
 
-// versionOf says which version of which deployment this worker is; the zero value is none.
-// Experiments and trials are pinned: what began on a version ends on it, so a new version may order
-// things otherwise, and its workers run beside the old ones until those have nothing left.
+// versionOf returns the deployment and the version of this worker; the zero value means none.
+// Experiments and trials are pinned: they end on the version on which they started. So a new
+// version can change the order of activities, and its workers run beside the old ones until those
+// have no work left.
 func versionOf(o options) (sdk.DeploymentOptions, error) {
 	if o.Deployment == "" {
 		return sdk.DeploymentOptions{}, nil
@@ -30,8 +31,8 @@ func versionOf(o options) (sdk.DeploymentOptions, error) {
 	}, nil
 }
 
-// commit is the first half of the name of the commit that this program was built from; empty where
-// the build did not note it.
+// commit returns the first 20 digits of the commit that this program was built from; empty if the
+// build did not record it.
 func commit() string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
