@@ -1,0 +1,201 @@
+package registry_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/spec"
+	"rdrec/registry"
+	"rdrec/storage"
+	"rdrec/storage/storagetest"
+)
+
+// artifact stores an artifact of one file.
+func artifact(t *testing.T, b *storage.Bucket, text string) storage.Ref {
+	t.Helper()
+	data, err := b.Put(t.Context(), []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []storage.File{{Name: "file", Ref: data}}
+	ref, err := b.PutArtifact(t.Context(), storage.Artifact{Kind: "test", Files: files})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ref
+}
+
+// twoRuns stores two runs of an experiment, r1 and r2, and two promotions and two nightly runs of
+// shop. It returns the runs' records and the objects.
+func twoRuns(t *testing.T) (first, second registry.RunRecord, objects map[string][]byte) {
+	t.Helper()
+	b, server := storagetest.Open(t, nil, 0)
+	data, weights := artifact(t, b, "data"), artifact(t, b, "weights")
+	first = registry.RunRecord{Dataset: data, Preprocessed: data, Spec: spec.Default()}
+	first.Trials = []registry.TrialResult{{Method: "rdrec", Seed: 1, Model: weights, Evaluations: []storage.Ref{data}}}
+	second = first
+	second.Dataset = artifact(t, b, "other data")
+	for name, record := range map[string]registry.RunRecord{"r1": first, "r2": second} {
+		text, err := json.Marshal(record)
+		if err == nil {
+			err = b.PutRun(t.Context(), "exp", name, storage.RunRecord, text)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for number := 1; number <= 2; number++ {
+		night := registry.NightlyRun{
+			Name: "shop", Number: number, Run: fmt.Sprint(number), Verdict: registry.VerdictIdle,
+		}
+		if _, err := registry.PutNightlyRun(t.Context(), b, night); err != nil {
+			t.Fatal(err)
+		}
+		model := registry.PromotedModel{Weights: weights, Method: "rdrec", Seed: 3, Spec: []byte("{}")}
+		p := registry.Promotion{Run: fmt.Sprint(number), Dataset: data, Preprocessed: data, Model: model}
+		if _, err := registry.Promote(t.Context(), b, "shop", number-1, p); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return first, second, server.Objects()
+}
+
+// TestEveryBrokenCallIsReturned breaks each call of each function's bucket in turn.
+func TestEveryBrokenCallIsReturned(t *testing.T) {
+	first, second, objects := twoRuns(t)
+	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for name, do := range map[string]func(context.Context, *storage.Bucket) error{
+		"model of a promotion": func(ctx context.Context, b *storage.Bucket) error {
+			_, err := registry.FindModel(ctx, b, "shop", "")
+			return err
+		},
+		"model of a run": func(ctx context.Context, b *storage.Bucket) error {
+			_, err := registry.FindModel(ctx, b, "exp", "")
+			return err
+		},
+		"run": func(ctx context.Context, b *storage.Bucket) error {
+			_, _, err := registry.ReadRun(ctx, b, "exp/r1")
+			return err
+		},
+		"latest run": func(ctx context.Context, b *storage.Bucket) error {
+			_, _, err := registry.ReadRun(ctx, b, "exp")
+			return err
+		},
+		"compare runs": func(ctx context.Context, b *storage.Bucket) error {
+			_, err := registry.CompareRuns(ctx, b, first, second)
+			return err
+		},
+		"nightly runs": func(ctx context.Context, b *storage.Bucket) error {
+			_, err := registry.ReadNightlyRuns(ctx, b, "shop", 2)
+			return err
+		},
+		"put a nightly run": func(ctx context.Context, b *storage.Bucket) error {
+			_, err := registry.PutNightlyRun(ctx, b, registry.NightlyRun{Name: "shop", Number: 3, Run: "3"})
+			return err
+		},
+		"page": func(ctx context.Context, b *storage.Bucket) error {
+			_, err := registry.ReadNightlyPage(ctx, b, "shop", 2, now)
+			return err
+		},
+		"write the page": func(ctx context.Context, b *storage.Bucket) error {
+			return registry.WriteNightlyPage(ctx, b, "shop", now)
+		},
+		"promotions": func(ctx context.Context, b *storage.Bucket) error {
+			_, err := registry.Promotions(ctx, b, "shop")
+			return err
+		},
+		"promotion": func(ctx context.Context, b *storage.Bucket) error {
+			_, err := registry.ReadPromotion(ctx, b, "shop", 1)
+			return err
+		},
+		"promote": func(ctx context.Context, b *storage.Bucket) error {
+			p := registry.Promotion{
+				Run: "3", Dataset: first.Dataset, Preprocessed: first.Dataset,
+				Model: registry.PromotedModel{Weights: first.Trials[0].Model, Spec: []byte("{}")},
+			}
+			_, err := registry.Promote(ctx, b, "shop", 2, p)
+			return err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for failAt := 0; ; failAt++ {
+				b, server := storagetest.Open(t, objects, failAt)
+				err := do(t.Context(), b)
+				if failAt == 0 && err != nil {
+					t.Fatal(err)
+				}
+				if failAt > server.Calls() {
+					break
+				}
+				if failAt > 0 && !errors.Is(err, storagetest.ErrBroken) {
+					t.Errorf("call %d of %d breaks: %v", failAt, server.Calls(), err)
+				}
+			}
+		})
+	}
+}
+
+// TestCompareRunsNamesWhatDiffers compares two runs that share all but the dataset, and one with
+// nothing.
+func TestCompareRunsNamesWhatDiffers(t *testing.T) {
+	first, second, objects := twoRuns(t)
+	b, _ := storagetest.Open(t, objects, 0)
+	rows, err := registry.CompareRuns(t.Context(), b, first, second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, row := range rows {
+		got = append(got, fmt.Sprintln(row.Name, row.Equal, row.First == row.Second, row.Files))
+	}
+	want := []string{
+		"dataset false false [file]\n", "preprocessed true true []\n", "model rdrec/1 true true []\n",
+		"evaluation 1 rdrec/1 true true []\n",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	rows, err = registry.CompareRuns(t.Context(), b, registry.RunRecord{Dataset: first.Dataset}, registry.RunRecord{})
+	if err != nil || len(rows) != 1 || rows[0].Equal || rows[0].First == "" || rows[0].Second != "" {
+		t.Errorf("a dataset against none: %+v, %v", rows, err)
+	}
+	gone := registry.RunRecord{Dataset: storage.Ref{Digest: strings.Repeat("0", 64), Size: 1}}
+	for _, pair := range [][2]registry.RunRecord{{gone, first}, {first, gone}} {
+		_, err := registry.CompareRuns(t.Context(), b, pair[0], pair[1])
+		if !errors.Is(err, storage.ErrNotFound) || !strings.HasPrefix(err.Error(), "compare dataset: ") {
+			t.Errorf("a dataset that is gone: %v", err)
+		}
+	}
+}
+
+// TestATornRecordIsNamed has a run, a promotion and a promotion's spec that are not JSON.
+func TestATornRecordIsNamed(t *testing.T) {
+	_, _, objects := twoRuns(t)
+	objects[storage.RunKey("exp", "r2", storage.RunRecord)] = []byte("{")
+	objects[storage.PromotionKey("shop", 1)] = []byte("{")
+	b, _ := storagetest.Open(t, objects, 0)
+	var corrupt *storage.CorruptError
+	if _, _, err := registry.ReadRun(t.Context(), b, "exp/r2"); !errors.As(err, &corrupt) ||
+		corrupt.Key != "runs/exp/r2/run.json" {
+		t.Errorf("a torn run: %v", err)
+	}
+	if _, err := registry.ReadPromotion(t.Context(), b, "shop", 1); !errors.As(err, &corrupt) ||
+		corrupt.Key != storage.PromotionKey("shop", 1) {
+		t.Errorf("a torn promotion: %v", err)
+	}
+	if _, err := registry.Promotions(t.Context(), b, "shop"); !errors.As(err, &corrupt) {
+		t.Errorf("a history with a torn promotion: %v", err)
+	}
+	p := registry.Promotion{Number: 7, Model: registry.PromotedModel{Spec: []byte("{")}}
+	if _, err := registry.ModelOfPromotion("shop", p); !errors.Is(err, registry.ErrCorrupt) ||
+		!strings.HasPrefix(err.Error(), `promotion 7 of "shop"`) {
+		t.Errorf("a torn spec: %v", err)
+	}
+}
