@@ -17,21 +17,20 @@ import (
 	"rdrec/activities"
 )
 
-// A clock that is wrong for one process only: Linux shows each process its clock through a page of
-// code, the vdso, which Go's runtime and C's library both call. The process is stopped before its
-// first instruction, and the function that tells the time of day is led to one that asks the kernel
-// and adds what the test wants. All else, timers above all, goes on as it does when someone sets
-// the clock.
+// A clock that is wrong for one process only: Linux gives each process its clock through a page of
+// code, the vDSO, which Go's runtime and the C library both call. The process is stopped before its
+// first instruction, and clock_gettime is replaced by a function that asks the kernel and adds an
+// offset. Everything else, timers in particular, behaves as when someone sets the clock.
 
-// wrongClock is a process's.
+// wrongClock is the clock of a process with a patched vDSO.
 type wrongClock struct {
 	pid int
-	// offset is where the process's memory holds how many seconds its clock is ahead.
+	// offset is the address of the number of seconds that the process's clock is ahead.
 	offset int64
 }
 
-// clockCode is clock_gettime for x86-64: the system call, then for CLOCK_REALTIME the offset, which
-// follows the code, is added.
+// clockCode is clock_gettime for x86-64: the system call, then, for CLOCK_REALTIME, the addition of
+// the offset, which follows the code.
 var clockCode = []byte{
 	0xb8, 0xe4, 0, 0, 0, // mov eax, 228
 	0x0f, 0x05, // syscall
@@ -40,15 +39,15 @@ var clockCode = []byte{
 	0x48, 0x8b, 0x0d, 0x06, 0, 0, 0, // mov rcx, [offset]
 	0x48, 0x01, 0x0e, // add [rsi], rcx
 	0xc3,       // ret
-	0x90, 0x90, // to a multiple of 8
+	0x90, 0x90, // padding to a multiple of 8
 }
 
-// startAt starts a command whose clock is ahead.
+// startAt starts a command with its clock ahead.
 func startAt(cmd *exec.Cmd, ahead time.Duration) (*wrongClock, error) {
 	if runtime.GOARCH != "amd64" {
 		return nil, errors.ErrUnsupported
 	}
-	runtime.LockOSThread() // who traces is a thread
+	runtime.LockOSThread() // a thread is the tracer
 	defer runtime.UnlockOSThread()
 	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
 	if err := cmd.Start(); err != nil {
@@ -66,7 +65,7 @@ func startAt(cmd *exec.Cmd, ahead time.Duration) (*wrongClock, error) {
 	return clock, errors.Join(err, syscall.PtraceDetach(pid))
 }
 
-// patchVDSO leads a process's vdso to the teller, which is put behind the end of its code.
+// patchVDSO appends clockCode to a process's vDSO and makes its clock_gettime jump there.
 func patchVDSO(pid int) (*wrongClock, error) {
 	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", pid))
 	if err != nil {
@@ -95,9 +94,10 @@ func patchVDSO(pid int) (*wrongClock, error) {
 	}
 	free := int64(len(bytes.TrimRight(image, "\x00"))+15) &^ 7
 	if free+int64(len(clockCode))+8 > to-from {
-		return nil, errors.New("the vdso has no room")
+		return nil, errors.New("the vDSO has no room for the code")
 	}
-	jump := binary.LittleEndian.AppendUint32([]byte{0xe9}, uint32(free-function-5)) //nolint:gosec // both lie in two pages
+	//nolint:gosec // both addresses are within two pages
+	jump := binary.LittleEndian.AppendUint32([]byte{0xe9}, uint32(free-function-5))
 	_, err = memory.WriteAt(append(bytes.Clone(clockCode), make([]byte, 8)...), from+free)
 	if err == nil {
 		_, err = memory.WriteAt(jump, from+function)
@@ -105,7 +105,7 @@ func patchVDSO(pid int) (*wrongClock, error) {
 	return &wrongClock{pid, from + free + int64(len(clockCode))}, err
 }
 
-// clockFunction is where clock_gettime begins in a vdso.
+// clockFunction returns the offset of clock_gettime in a vDSO.
 func clockFunction(image []byte) (int64, error) {
 	f, err := elf.NewFile(bytes.NewReader(image))
 	if err != nil {
@@ -120,7 +120,7 @@ func clockFunction(image []byte) (int64, error) {
 			return int64(s.Value), nil //nolint:gosec // an offset in two pages
 		}
 	}
-	return 0, errors.New("the vdso has no clock")
+	return 0, errors.New("the vDSO has no clock_gettime")
 }
 
 // set sets how far the clock is ahead.
@@ -130,11 +130,13 @@ func (c *wrongClock) set(ahead time.Duration) error {
 		return err
 	}
 	defer memory.Close()
-	_, err = memory.WriteAt(binary.LittleEndian.AppendUint64(nil, uint64(int64(ahead/time.Second))), c.offset) //nolint:gosec // two's complement
+	seconds := uint64(int64(ahead / time.Second)) //nolint:gosec // two's complement
+	_, err = memory.WriteAt(binary.LittleEndian.AppendUint64(nil, seconds), c.offset)
 	return err
 }
 
-// A worker an hour ahead begins, one an hour behind goes on, and its clock is set while it trains.
+// A worker with its clock an hour ahead starts training; one an hour behind resumes it, and its
+// clock is set while it trains.
 func TestFault12ClockSkew(t *testing.T) {
 	t.Parallel()
 	shortReferenceWeights(t)
@@ -153,18 +155,18 @@ func TestFault12ClockSkew(t *testing.T) {
 	}
 	s.checkWeights(run)
 	if step := second.resumedStep(); step != at {
-		t.Errorf("resumed at step %d, drained at %d: keys are ordered by time", step, at)
+		t.Errorf("resumed at step %d, drained at %d: are keys ordered by time?", step, at)
 	}
 	s.checkActivitiesRanOnce(nil)
 	for name, w := range map[string]*process{"ahead": first, "set": second} {
 		if lines := w.logLines("worker polls"); len(lines) != 1 || time.Until(lines[0].Time).Abs() < 55*time.Minute {
-			t.Errorf("the clock %s was right: nothing was tested: %v", name, lines)
+			t.Errorf("the clock %s was not wrong, so nothing was tested: %v", name, lines)
 		}
 	}
 	s.checkNoRetries()
 }
 
-// checkNoRetries checks that no activity had to be tried again but for a worker that drained.
+// checkNoRetries checks that no activity was retried, except after a drain.
 func (s *faultEnv) checkNoRetries() {
 	s.t.Helper()
 	for _, events := range s.histories() {
@@ -173,7 +175,8 @@ func (s *faultEnv) checkNoRetries() {
 				s.t.Errorf("timed out: %v", timeout)
 			}
 			started := e.GetActivityTaskStartedEventAttributes()
-			if activityType := started.GetLastFailure().GetApplicationFailureInfo().GetType(); started.GetAttempt() > 1 && activityType != activities.TypeDrained {
+			errorType := started.GetLastFailure().GetApplicationFailureInfo().GetType()
+			if started.GetAttempt() > 1 && errorType != activities.TypeDrained {
 				s.t.Errorf("attempt %d after %v", started.GetAttempt(), started.GetLastFailure())
 			}
 		}

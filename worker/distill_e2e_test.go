@@ -20,21 +20,21 @@ import (
 	"rdrec/workflows"
 )
 
-// chatServer is a real HTTP server that speaks OpenAI's chat protocol, takes its time, and counts
-// what it is asked.
+// chatServer is an HTTP server that speaks OpenAI's chat protocol with a delay and counts its
+// prompts.
 type chatServer struct {
 	*httptest.Server
 	mutex sync.Mutex
-	// prompts counts the prompts, by their last message; answered are those whose reply was
+	// prompts counts the requests by their last user message; replied is the number of replies
 	// written.
 	prompts map[string]int
 	replied int
-	// The first replies, as many as limit says, come; then reached is closed, and all others wait
-	// until released is. 0 is no limit.
+	// After limit replies (0: no limit), reached is closed and all others wait until released is
+	// closed.
 	limit             int
 	accepted          int
 	reached, released chan struct{}
-	// onPrompt, where set, is told of each prompt and of who asks: the worker's key.
+	// onPrompt, if set, is called with each prompt and the key of the worker that sent it.
 	onPrompt func(key, prompt string)
 }
 
@@ -46,7 +46,7 @@ func newChatServer(t *testing.T, delay time.Duration) *chatServer {
 			Messages []struct{ Role, Content string }
 		}
 		if err := json.NewDecoder(r.Body).Decode(&chatRequest); err != nil {
-			return // the worker was killed while it asked
+			return // the worker was killed during the request
 		}
 		prompt := ""
 		for _, m := range chatRequest.Messages {
@@ -69,9 +69,10 @@ func newChatServer(t *testing.T, delay time.Duration) *chatServer {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		_ = json.NewEncoder(w).Encode(map[string]any{ //nolint:errcheck // nobody may listen any more
+		_ = json.NewEncoder(w).Encode(map[string]any{ //nolint:errcheck // the worker may be gone
 			"choices": []any{map[string]any{"finish_reason": "stop", "message": map[string]any{
-				"role": "assistant", "content": "1. The user prefers soft hair.\n2. The item's attributes are roses and foam.",
+				"role":    "assistant",
+				"content": "1. The user prefers soft hair.\n2. The item's attributes are roses and foam.",
 			}}},
 			"usage": map[string]any{"prompt_tokens": 20, "completion_tokens": 18},
 		})
@@ -85,7 +86,7 @@ func newChatServer(t *testing.T, delay time.Duration) *chatServer {
 	return s
 }
 
-// accept counts a prompt and returns what its reply waits for.
+// accept counts a prompt and returns the channel that its reply waits for.
 func (s *chatServer) accept(prompt string) <-chan struct{} {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -99,17 +100,17 @@ func (s *chatServer) accept(prompt string) <-chan struct{} {
 	return open
 }
 
-// awaitLimit waits until as many prompts were answered as the limit says.
+// awaitLimit waits until the server has replied to limit prompts.
 func (s *chatServer) awaitLimit(t *testing.T) {
 	t.Helper()
 	select {
 	case <-s.reached:
 	case <-time.After(2 * time.Minute):
-		t.Fatalf("the server answered fewer than %d prompts", s.limit)
+		t.Fatalf("the server replied to fewer than %d prompts", s.limit)
 	}
 }
 
-// counts is how often prompts were asked: times to prompts.
+// counts maps a number of requests to the number of prompts that were sent so often.
 func (s *chatServer) counts() map[int]int {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -120,14 +121,20 @@ func (s *chatServer) counts() map[int]int {
 	return n
 }
 
-// concurrency is how many requests are in flight at once, and so how many may be asked twice after
+// concurrency is the number of requests in flight at once: so many prompts may be sent twice after
 // a kill.
 const concurrency = 4
 
-// distillationInput is a distillation of some rows of the small real data set by a server.
+// smallReviews is a spec of the shipped reviews in protocol clean.
+const smallReviews = `
+protocol: clean
+data: {reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}}
+`
+
+// distillationInput returns a distillation of the first rows of the shipped reviews by a server.
 func distillationInput(t *testing.T, s *chatServer, rows int) workflows.DistillationInput {
 	t.Helper()
-	settings, err := spec.Parse("test", []byte("name: counted\nprotocol: clean\ndata: {reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}}\n"), []string{
+	settings, err := spec.Parse("test", []byte("name: counted"+smallReviews), []string{
 		fmt.Sprintf("teacher.model=%q", "openai:"+s.URL+"/v1#counted"), fmt.Sprintf("teacher.max_reviews=%d", rows),
 		fmt.Sprintf("teacher.batch=%d", concurrency), "teacher.shard_rows=15",
 	})
@@ -156,8 +163,8 @@ func (p *testEnv) awaitDistillation(run client.WorkflowRun) (result workflows.Di
 	return result
 }
 
-// Kill -9 in mid-distill, give the run up, and distil again: no finished row is asked again, in a
-// sample, a second run or otherwise.
+// The worker is killed while it distills, the run is terminated, and a second run distills the same
+// rows: no finished row is requested again, whether a sample or the killed run finished it.
 func TestFinishedRowsAreNotRequestedAgain(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("kills processes as Linux does")
@@ -181,9 +188,11 @@ func TestFinishedRowsAreNotRequestedAgain(t *testing.T) {
 	p.kill()
 	close(s.released)
 	if n := s.counts()[1]; n >= rows {
-		t.Fatalf("%d prompts before the worker was killed: nothing was tested", n)
+		t.Fatalf("%d prompts before the worker was killed, so nothing was tested", n)
 	}
-	if err := p.client.TerminateWorkflow(t.Context(), run.GetID(), run.GetRunID(), "the test's user gives it up"); err != nil {
+	if err := p.client.TerminateWorkflow(
+		t.Context(), run.GetID(), run.GetRunID(), "the test replaces the run",
+	); err != nil {
 		t.Fatal(err)
 	}
 	p.start()
@@ -192,14 +201,16 @@ func TestFinishedRowsAreNotRequestedAgain(t *testing.T) {
 	if counts[1]+counts[2] != rows || counts[2] > concurrency || len(counts) > 2 {
 		t.Errorf("times to prompts: %v; want %d prompts, at most those in flight at the kill twice", counts, rows)
 	}
-	t.Logf("%d prompts asked once, %d that were in flight at the kill twice; %v rows asked in the second life", counts[1], counts[2], first.Stats.Requests)
-	if again := p.awaitDistillation(p.startDistillation("full", in)); again.Rationales != first.Rationales || !cmp.Equal(counts, s.counts()) {
-		t.Errorf("a third run asked again: %v", s.counts())
+	t.Logf("%d prompts sent once, %d in flight at the kill sent twice; %v requests by the second run",
+		counts[1], counts[2], first.Stats.Requests)
+	again := p.awaitDistillation(p.startDistillation("full", in))
+	if again.Rationales != first.Rationales || !cmp.Equal(counts, s.counts()) {
+		t.Errorf("the third run sent prompts again: %v", s.counts())
 	}
 	p.recordHistory(run, "distillation-found")
 }
 
-// The artifact is the same bytes for any number of shards, attempts, pauses and workers.
+// The artifact has the same bytes for any number of shards, attempts, pauses and workers.
 func TestShardsAndPausesKeepBytes(t *testing.T) {
 	t.Parallel()
 	s := newChatServer(t, 5*time.Millisecond)
@@ -209,51 +220,51 @@ func TestShardsAndPausesKeepBytes(t *testing.T) {
 	s.limit = 10
 	run := p.startDistillation("paused", in)
 	s.awaitLimit(t)
-	steer := func(update, refusal string, args ...any) workflows.DistillationStatus {
+	update := func(name, wantError string, args ...any) workflows.DistillationStatus {
 		t.Helper()
 		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 		defer cancel()
 		handle, err := p.client.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-			WorkflowID: "paused", UpdateName: update, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
+			WorkflowID: "paused", UpdateName: name, Args: args, WaitForStage: client.WorkflowUpdateStageCompleted,
 		})
 		var status workflows.DistillationStatus
 		if err == nil {
 			err = handle.Get(ctx, &status)
 		}
-		if (err == nil) != (refusal == "") || err != nil && !strings.Contains(err.Error(), refusal) {
-			t.Errorf("%s: error %v, want %q", update, err, refusal)
+		if (err == nil) != (wantError == "") || err != nil && !strings.Contains(err.Error(), wantError) {
+			t.Errorf("%s: error %v, want %q", name, err, wantError)
 		}
 		return status
 	}
-	if status := steer(workflows.UpdatePause, ""); !status.Paused {
+	if status := update(workflows.UpdatePause, ""); !status.Paused {
 		t.Errorf("after the pause: %+v", status)
 	}
-	steer(workflows.UpdatePause, "already paused")
-	steer(workflows.UpdateSkip, "there are 3 shards", workflows.SkipShard{Shard: 4})
+	update(workflows.UpdatePause, "already paused")
+	update(workflows.UpdateSkip, "there are 3 shards", workflows.SkipShard{Shard: 4})
 	p.awaitPaused("paused")
 	before := s.counts()
 	close(s.released)
-	steer(workflows.UpdateResume, "")
+	update(workflows.UpdateResume, "")
 	first := p.awaitDistillation(run)
 	after := s.counts()
 	if before[1] >= 40 || after[1]+after[2] != 40 || after[2] > concurrency || len(after) > 2 {
-		t.Errorf("times to prompts: %v at the pause, %v in the end", before, after)
+		t.Errorf("times to prompts: %v at the pause, %v at the end", before, after)
 	}
 	if first.Stats.Requests != 40 || first.Stats.Tokens != 40*18 {
-		t.Errorf("figures %v: want those before the pause too", first.Stats)
+		t.Errorf("statistics %v: want those before the pause included", first.Stats)
 	}
 	p.recordHistory(run, "distillation-paused")
 
 	other := newTestEnv(t)
 	other.start()
 	in.Teacher.ShardRows, in.Teacher.Batch = 1000, 1
-	if second := other.awaitDistillation(other.startDistillation("whole", in)); second.Rationales != first.Rationales {
+	second := other.awaitDistillation(other.startDistillation("whole", in))
+	if second.Rationales != first.Rationales {
 		t.Errorf("in shards of 15: %v; in one: %v", first.Rationales, second.Rationales)
 	}
 }
 
-// awaitPaused waits until nobody works at a shard, and checks that the people who paused see what
-// is finished.
+// awaitPaused waits until no shard is running, and checks that the status shows the finished rows.
 func (p *testEnv) awaitPaused(id string) {
 	p.t.Helper()
 	for range 400 {
@@ -272,26 +283,27 @@ func (p *testEnv) awaitPaused(id string) {
 				err = value.Get(&stages)
 			}
 			if err != nil || stages[len(stages)-1].Progress.Done < 10 {
-				p.t.Errorf("while it is paused: %+v, %v; want at least 10 rows done", stages, err)
+				p.t.Errorf("while paused: %+v, %v; want at least 10 rows done", stages, err)
 			}
 			return
 		}
 		<-time.After(50 * time.Millisecond)
 	}
-	p.t.Fatal("a shard was still worked at 20 s after the pause")
+	p.t.Fatal("a shard was still running 20 s after the pause")
 }
 
-// A folder in Meta's form, with random weights, distils from end to end: all its replies have two
-// lines, so that what is quarantined of such babble is it for what the lines say.
+// A folder in Meta's format with random weights distills from end to end. Decoding is constrained
+// to two lines, so replies are quarantined only for the content of the lines.
 func TestMetaFolderDistills(t *testing.T) {
 	t.Parallel()
 	folder, err := filepath.Abs(filepath.Join("..", "internal", "llama", "testdata", "meta-llama2"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	settings, err := spec.Parse("test", []byte("name: meta\nprotocol: clean\ndata: {reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}}\n"), []string{
-		fmt.Sprintf("teacher.model=%q", "meta:"+folder), "teacher.prompt=paper", "teacher.constrain=two-lines", "teacher.max_context=4096",
-		"teacher.max_tokens=48", "teacher.max_reviews=12", "teacher.shard_rows=5", "teacher.max_bad=0.25",
+	settings, err := spec.Parse("test", []byte("name: meta"+smallReviews), []string{
+		fmt.Sprintf("teacher.model=%q", "meta:"+folder), "teacher.prompt=paper", "teacher.constrain=two-lines",
+		"teacher.max_context=4096", "teacher.max_tokens=48", "teacher.max_reviews=12", "teacher.shard_rows=5",
+		"teacher.max_bad=0.25",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -304,7 +316,7 @@ func TestMetaFolderDistills(t *testing.T) {
 	p.start()
 	result := p.awaitDistillation(p.startDistillation("meta", in))
 	if result.Stats.Requests != 12 || result.Stats.Tokens < 12*8 {
-		t.Errorf("figures %v", result.Stats)
+		t.Errorf("statistics %v", result.Stats)
 	}
 	if again := p.awaitDistillation(p.startDistillation("meta", in)); again.Rationales != result.Rationales {
 		t.Errorf("%v, then %v", result.Rationales, again.Rationales)

@@ -22,17 +22,17 @@ import (
 	"rdrec/workflows"
 )
 
-// The end-to-end tests run the real worker program against the real embedded server and a file
-// bucket, on real reviews, with the demo's teacher and a small student. They kill the worker with
-// SIGKILL and compare with a run that nobody disturbed.
+// The end-to-end tests run the worker program against the embedded server and a file bucket, on
+// real reviews, with the demo's teacher and a small student. They kill the worker with SIGKILL and
+// compare the result with an undisturbed run's.
 
 // root is the repository's folder.
 const root = ".."
 
-// programDir is the folder of the built programs, if any test needed one.
+// programDir is the folder of the built programs, empty until a test needs one.
 var programDir string
 
-// withoutSymbols leaves out what only debuggers read, so linking takes half as long.
+// withoutSymbols omits the symbols for debuggers, so linking takes half the time.
 const withoutSymbols = "-ldflags=-s -w"
 
 // buildWorker builds the worker once for all tests.
@@ -65,7 +65,7 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
-// testEnv is a namespace of a real server, a bucket and the worker that polls it.
+// testEnv is a namespace of a server, a bucket, and the worker that polls the namespace.
 type testEnv struct {
 	t         *testing.T
 	client    client.Client
@@ -93,8 +93,8 @@ func (p *testEnv) start() {
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	p.worker = exec.Command(program, "--bucket", "file://"+p.bucket, "--address", p.address, "--namespace", p.namespace, "--threads", "2",
-		"--scratch", filepath.Join(p.t.TempDir(), "scratch"))
+	p.worker = exec.Command(program, "--bucket", "file://"+p.bucket, "--address", p.address,
+		"--namespace", p.namespace, "--threads", "2", "--scratch", filepath.Join(p.t.TempDir(), "scratch"))
 	p.worker.Dir, p.worker.Stdout, p.worker.Stderr = root, log, log
 	if err := p.worker.Start(); err != nil {
 		p.t.Fatal(err)
@@ -106,7 +106,7 @@ func (p *testEnv) start() {
 	})
 }
 
-// kill ends the worker as a power cut would.
+// kill ends the worker with SIGKILL.
 func (p *testEnv) kill() {
 	if p.worker == nil {
 		return
@@ -151,7 +151,7 @@ func (p *testEnv) awaitWeights(run client.WorkflowRun) string {
 	return p.weights()
 }
 
-// weights is the digest of model.safetensors in the one model artifact of the bucket.
+// weights returns the digest of model.safetensors in the only model artifact of the bucket.
 func (p *testEnv) weights() string {
 	p.t.Helper()
 	b, err := storage.Open(p.t.Context(), "file://"+p.bucket)
@@ -168,20 +168,20 @@ func (p *testEnv) weights() string {
 	if err != nil || !found {
 		p.t.Fatalf("pretrain's record: %v, %v", found, err)
 	}
-	artefact, err := b.Artifact(p.t.Context(), done.Output)
+	artifact, err := b.Artifact(p.t.Context(), done.Output)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	for _, f := range artefact.Files {
+	for _, f := range artifact.Files {
 		if f.Name == "model.safetensors" {
 			return f.Digest
 		}
 	}
-	p.t.Fatalf("no weights among %v", artefact.Files)
+	p.t.Fatalf("no weights among %v", artifact.Files)
 	return ""
 }
 
-// awaitLimit waits until a file of the bucket matches pattern at least n times.
+// awaitFiles waits until at least n files of the bucket match the pattern.
 func (p *testEnv) awaitFiles(pattern string, n int) {
 	p.t.Helper()
 	ticker := time.NewTicker(20 * time.Millisecond)
@@ -203,7 +203,7 @@ func (p *testEnv) awaitFiles(pattern string, n int) {
 	}
 }
 
-// countFiles is how many files of the bucket match.
+// countFiles returns the number of files of the bucket that match the pattern.
 func (p *testEnv) countFiles(pattern string) int {
 	found, err := filepath.Glob(filepath.Join(p.bucket, pattern))
 	if err != nil {
@@ -212,7 +212,7 @@ func (p *testEnv) countFiles(pattern string) int {
 	return len(found)
 }
 
-// smallSpec is the demo, made small: a few rationales, a tiny student, few users.
+// smallSpec returns a small version of the demo: a few rationales, a tiny student, few users.
 func smallSpec(t *testing.T) spec.Spec {
 	t.Helper()
 	if _, err := cachedir.DemoTeacherFile(); err != nil {
@@ -220,8 +220,10 @@ func smallSpec(t *testing.T) spec.Spec {
 	}
 	s, err := spec.Load(filepath.Join(root, "experiments/demo.yaml"), []string{
 		"name=end-to-end", "student.size=t5-tiny", "teacher.max_reviews=12", "teacher.batch=3", "teacher.shard_rows=3",
-		"train.epochs=3", "train.epoch_steps=30", "train.checkpoint_steps=5", "train.batch=8", "train.validation_rows=16",
-		"evaluate.sequential_users=40", "evaluate.topn_users=8", "evaluate.explanations=8", "evaluate.num_beams=10", "evaluate.num_return_sequences=10",
+		"train.epochs=3", "train.epoch_steps=30", "train.checkpoint_steps=5", "train.batch=8",
+		"train.validation_rows=16",
+		"evaluate.sequential_users=40", "evaluate.topn_users=8", "evaluate.explanations=8", "evaluate.num_beams=10",
+		"evaluate.num_return_sequences=10",
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -245,21 +247,21 @@ func TestKilledWorkerResumes(t *testing.T) {
 	p.awaitFiles("rationales/*/*.jsonl", 1)
 	p.kill()
 	if n := p.countFiles("stages/distill/*.json"); n != 0 {
-		t.Fatal("distilling was over before the worker was killed: nothing was tested")
+		t.Fatal("the distillation ended before the worker was killed, so nothing was tested")
 	}
 	p.start()
 	p.awaitFiles("checkpoints/*/*/*/manifest.json", 1)
 	p.kill()
 	if n := p.countFiles("stages/pretrain/*.json"); n != 0 {
-		t.Fatal("training was over before the worker was killed: nothing was tested")
+		t.Fatal("training ended before the worker was killed, so nothing was tested")
 	}
 	p.start()
 	want := undisturbed.awaitWeights(other)
 	if got := p.awaitWeights(run); got != want {
 		t.Errorf("weights %s after two kills, want %s as in the undisturbed run", got, want)
 	}
-	if tokens := p.countFiles("checkpoints/*/*/attempt.json"); tokens < 2 {
-		t.Errorf("%d attempts at training: it did not resume", tokens)
+	if attempts := p.countFiles("checkpoints/*/*/attempt.json"); attempts < 2 {
+		t.Errorf("%d attempts at training: it did not resume", attempts)
 	}
 	if parts := p.countFiles("rationales/*/*.jsonl"); parts != 4 {
 		t.Errorf("%d parts of rationales, want one for each of 4 shards", parts)
@@ -271,7 +273,7 @@ func TestKilledWorkerResumes(t *testing.T) {
 	p.recordAll("Trial", "trial-resumed")
 }
 
-// checkSecondRunIsCached runs the same spec again: every stage is found, none is done.
+// checkSecondRunIsCached runs the same spec again and checks that every stage is cached.
 func (p *testEnv) checkSecondRunIsCached(s spec.Spec, want string) {
 	p.t.Helper()
 	run := p.startExperiment(s)

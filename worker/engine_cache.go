@@ -15,9 +15,9 @@ import (
 	"rdrec/internal/llama"
 )
 
-// cache keeps the teacher that was asked last with its weights in memory, so that the next shard
-// need not read them again. It keeps one, and gives the memory back when another is asked for, when
-// the worker is given other work, and when it ends. The nil shelf keeps nothing.
+// engineCache keeps the last teacher with its weights in memory, so that the next shard need not
+// read them again. It holds one teacher, and frees it when another one is needed, when the worker
+// gets other work, and when the worker ends. A nil cache holds nothing.
 type engineCache struct {
 	log   zerolog.Logger
 	mutex sync.Mutex
@@ -29,20 +29,22 @@ type cachedEngine struct {
 	key    string
 	engine *llama.Engine
 	refs   int
-	// evicted is freed by its last user.
+	// evicted is set if the last user must free the engine.
 	evicted bool
 }
 
-// get answers the teacher of that key, which load reads where it is not held; free ends its use.
-func (s *engineCache) get(key string, load func() (*llama.Engine, error)) (engine *llama.Engine, free func(), err error) {
+// get returns the teacher with a key, and loads it if it is not cached; free ends its use.
+func (s *engineCache) get(
+	key string, load func() (*llama.Engine, error),
+) (engine *llama.Engine, free func(), err error) {
 	if s == nil {
 		s = &engineCache{}
-		defer s.evict() // its user frees it
+		defer s.evict() // the only user frees it
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	if h := s.entry; h == nil || h.key != key {
-		s.discard() // before the next is loaded: there may not be memory for two
+		s.discard() // first: memory may not suffice for two
 		if engine, err = load(); err != nil {
 			return nil, nil, err
 		}
@@ -61,7 +63,7 @@ func (s *engineCache) release(h *cachedEngine) {
 	}
 }
 
-// evict gives the memory back, once nobody uses the teacher any more.
+// evict frees the teacher once it is no longer in use.
 func (s *engineCache) evict() {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
@@ -82,11 +84,11 @@ func (s *engineCache) discard() {
 
 func (s *engineCache) free(h *cachedEngine) {
 	if err := h.engine.Close(); err != nil {
-		s.log.Warn().Err(err).Msg("engine was not freed")
+		s.log.Warn().Err(err).Msg("cannot free teacher")
 	}
 }
 
-// cacheKey names weights as they lie on the disk now, and how they are used.
+// cacheKey identifies the current weight files and the options.
 func cacheKey(o llama.Options, path string) (string, error) {
 	files, err := llama.Files(o.Format, path)
 	if err != nil {
@@ -104,14 +106,17 @@ func cacheKey(o llama.Options, path string) (string, error) {
 	return key.String(), nil
 }
 
-// evictInterceptor frees the shelf before work that is not a teacher's: training wants the memory.
+// evictInterceptor empties the cache before activities that use no teacher, because training needs
+// the memory.
 type evictInterceptor struct {
 	interceptor.WorkerInterceptorBase
 	cache *engineCache
 }
 
-// InterceptActivity stands before each activity.
-func (c *evictInterceptor) InterceptActivity(_ context.Context, next interceptor.ActivityInboundInterceptor) interceptor.ActivityInboundInterceptor {
+// InterceptActivity wraps each activity.
+func (c *evictInterceptor) InterceptActivity(
+	_ context.Context, next interceptor.ActivityInboundInterceptor,
+) interceptor.ActivityInboundInterceptor {
 	return &evictInbound{interceptor.ActivityInboundInterceptorBase{Next: next}, c.cache}
 }
 
@@ -120,7 +125,7 @@ type evictInbound struct {
 	cache *engineCache
 }
 
-// ExecuteActivity has the activity done.
+// ExecuteActivity executes the activity.
 func (c *evictInbound) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	if name := activity.GetInfo(ctx).ActivityType.Name; name != activities.DistillShardType {
 		c.cache.evict()

@@ -18,7 +18,7 @@ import (
 	"rdrec/internal/torch"
 )
 
-// newTeachers opens a small teacher by way of a shelf.
+// newTeachers returns teachers with an engine cache, and the settings of a small teacher.
 func newTeachers(t *testing.T) (opener teachers, settings spec.Teacher) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "model")
@@ -51,17 +51,17 @@ func TestEngineCacheLoadsTeacherOnce(t *testing.T) {
 	second, free := openTeacher(t, opener, settings)
 	third, alsoFree := openTeacher(t, opener, settings)
 	if second != first || third != first || torch.Live() != heldTensors {
-		t.Errorf("the teacher was loaded again: %d tensors live, %d before", torch.Live(), heldTensors)
+		t.Errorf("the teacher was loaded again: %d live tensors, %d before", torch.Live(), heldTensors)
 	}
 	free()
 	settings.MaxContext = 100
-	other, freeOther := openTeacher(t, opener, settings) // while somebody still uses the first one
+	other, freeOther := openTeacher(t, opener, settings) // while the first one is still in use
 	if other == first || torch.Live() != 2*heldTensors-before {
-		t.Errorf("%d tensors live with two teachers, %d with one", torch.Live(), heldTensors)
+		t.Errorf("%d live tensors with two teachers, %d with one", torch.Live(), heldTensors)
 	}
 	alsoFree()
 	if torch.Live() != heldTensors {
-		t.Errorf("%d tensors live when the first's last user is gone, want %d", torch.Live(), heldTensors)
+		t.Errorf("%d live tensors after the last use of the first teacher, want %d", torch.Live(), heldTensors)
 	}
 	_, path, _ := strings.Cut(settings.Model, ":")
 	now := time.Now().Add(time.Minute)
@@ -71,19 +71,20 @@ func TestEngineCacheLoadsTeacherOnce(t *testing.T) {
 	freeOther()
 	changed, free := openTeacher(t, opener, settings)
 	if changed == other || torch.Live() != heldTensors {
-		t.Errorf("weights that changed on the disk were not read again, or the old ones were kept: %d tensors live, want %d", torch.Live(), heldTensors)
+		t.Errorf("weights that changed on disk were not reloaded, or the old ones were kept: %d live tensors, want %d",
+			torch.Live(), heldTensors)
 	}
 	opener.cache.evict()
 	if torch.Live() != heldTensors {
-		t.Error("a teacher was freed while it was used")
+		t.Error("a teacher was freed while in use")
 	}
 	free()
 	if torch.Live() != before {
-		t.Errorf("%d tensors live in the end, %d before", torch.Live(), before)
+		t.Errorf("%d live tensors at the end, %d before", torch.Live(), before)
 	}
 }
 
-// Other work on the same queue finds the teacher's memory free; the next shard does not.
+// Other activities of the same queue free the teacher's memory; the next shard does not.
 func TestOtherActivitiesEvictTheEngine(t *testing.T) {
 	before := torch.Live()
 	opener, settings := newTeachers(t)
@@ -92,11 +93,13 @@ func TestOtherActivitiesEvictTheEngine(t *testing.T) {
 	heldTensors := torch.Live()
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
-	env.SetWorkerOptions(sdk.Options{Interceptors: []interceptor.WorkerInterceptor{&evictInterceptor{cache: opener.cache}}})
+	env.SetWorkerOptions(
+		sdk.Options{Interceptors: []interceptor.WorkerInterceptor{&evictInterceptor{cache: opener.cache}}},
+	)
 	for name, want := range map[string]int64{"DistillShard": heldTensors, "Train": before} {
 		env.RegisterActivityWithOptions(func(context.Context) error {
 			if torch.Live() != want {
-				t.Errorf("%s: %d tensors live, want %d", name, torch.Live(), want)
+				t.Errorf("%s: %d live tensors, want %d", name, torch.Live(), want)
 			}
 			return nil
 		}, activity.RegisterOptions{Name: name})

@@ -8,11 +8,12 @@ import (
 	"rdrec/workflows"
 )
 
-// One worker answers everything at once, four workers share the answers out among them: the same
+// One worker that evaluates everything and four workers that evaluate a shard each produce the same
 // bytes.
 func TestShardedEvaluationKeepsBytes(t *testing.T) {
 	t.Parallel()
-	s := tinySpec(t, "parts", "evaluate.sequential_users=24", "evaluate.topn_users=10", "evaluate.explanations=6", "evaluate.batch=3")
+	s := tinySpec(t, "parts", "evaluate.sequential_users=24", "evaluate.topn_users=10", "evaluate.explanations=6",
+		"evaluate.batch=3")
 	p := newTestEnv(t)
 	p.start()
 	bucket, err := storage.Open(t.Context(), "file://"+p.bucket)
@@ -29,7 +30,7 @@ func TestShardedEvaluationKeepsBytes(t *testing.T) {
 	s.Evaluate.Shards = 4
 	found := p.runRecord(bucket, "found", workflows.ExperimentInput{Spec: s})
 	four := p.runRecord(bucket, "four", workflows.ExperimentInput{Spec: s, NoCache: workflows.NoCache{Nonce: "four"}})
-	for name, other := range map[string]registry.RunRecord{"the same bucket": found, "done anew": four} {
+	for name, other := range map[string]registry.RunRecord{"cached": found, "without cache": four} {
 		rows, err := registry.CompareRuns(t.Context(), bucket, one, other)
 		if err != nil {
 			t.Fatal(err)
@@ -48,11 +49,12 @@ func TestShardedEvaluationKeepsBytes(t *testing.T) {
 		}
 	}
 	if want := 1 + 3*(1+4); parts != want {
-		t.Errorf("%d stages of the trial were done anew, want %d: training, and three examinations with four parts each", parts, want)
+		t.Errorf("%d stages of the trial were run, want %d: training, and three evaluations with four shards each",
+			parts, want)
 	}
 	for _, stage := range found.Trials[0].Stages {
 		if !stage.Cached {
-			t.Errorf("stage %s was done again", stage.Name)
+			t.Errorf("stage %s was run again", stage.Name)
 		}
 	}
 }

@@ -27,14 +27,16 @@ var buildStarter = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	program := filepath.Join(filepath.Dir(worker), "starter")
-	out, err := exec.Command("go", "build", "-buildvcs=false", withoutSymbols, "-o", program, "../starter").CombinedOutput()
+	out, err := exec.Command(
+		"go", "build", "-buildvcs=false", withoutSymbols, "-o", program, "../starter",
+	).CombinedOutput()
 	if err != nil {
 		return "", errors.New(string(out))
 	}
 	return program, nil
 })
 
-// starter runs a command line of the starter against the site and returns what it prints.
+// starter runs a starter command against the environment and returns its output and exit code.
 func (s *faultEnv) starter(args ...string) (stdout, stderr string, code int) {
 	s.t.Helper()
 	program, err := buildStarter()
@@ -52,7 +54,7 @@ func (s *faultEnv) starter(args ...string) (stdout, stderr string, code int) {
 	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
 }
 
-// mustStarter is starter for command lines that work.
+// mustStarter runs a starter command that must succeed and returns its standard output.
 func (s *faultEnv) mustStarter(args ...string) string {
 	s.t.Helper()
 	out, stderr, code := s.starter(args...)
@@ -62,7 +64,7 @@ func (s *faultEnv) mustStarter(args ...string) string {
 	return out
 }
 
-// miniDataset is the data that the short experiment trains on.
+// miniDataset returns the dataset that the short experiment trains on.
 func miniDataset(t *testing.T) *dataset.Dataset {
 	t.Helper()
 	data, err := dataset.Read(os.DirFS(filepath.Join(root, "testdata/rdrec/beauty_mini")), "beauty_mini")
@@ -90,8 +92,8 @@ func readRows(t *testing.T, path string) []recommender.Row {
 	return rows
 }
 
-// checkRows checks an export's promises: every user in order, so many unseen, different items each,
-// with names of the shop.
+// checkRows checks the rows of an export: every user in order, each with top different unseen
+// items, under the shop's ids.
 func checkRows(t *testing.T, data *dataset.Dataset, rows []recommender.Row, top int) {
 	t.Helper()
 	items := map[string]int{}
@@ -104,7 +106,8 @@ func checkRows(t *testing.T, data *dataset.Dataset, rows []recommender.Row, top 
 	for i, row := range rows {
 		user := data.Users[i/top]
 		item := items[row.Item]
-		if row.User != data.UserIDs[user.ID-1] || row.Rank != i%top+1 || item == 0 || slices.Contains(user.Items, item) {
+		if row.User != data.UserIDs[user.ID-1] || row.Rank != i%top+1 || item == 0 ||
+			slices.Contains(user.Items, item) {
 			t.Errorf("row %d: %+v for user %q", i+1, row, data.UserIDs[user.ID-1])
 		}
 		if row.Rank > 1 && (row.Score > rows[i-1].Score || row.Item == rows[i-1].Item) {
@@ -121,7 +124,9 @@ func TestExportResumesAfterWorkerDeath(t *testing.T) {
 	const top, shard = 4, 30
 	data := miniDataset(t)
 	shards := (len(data.Users) + shard - 1) / shard
-	flags := []string{"export", "short", "--top", strconv.Itoa(top), "--users-per-shard", strconv.Itoa(shard), "--format", "jsonl"}
+	flags := []string{
+		"export", "short", "--top", strconv.Itoa(top), "--users-per-shard", strconv.Itoa(shard), "--format", "jsonl",
+	}
 	dir := t.TempDir()
 
 	first := make(chan string)
@@ -131,32 +136,33 @@ func TestExportResumesAfterWorkerDeath(t *testing.T) {
 	}()
 	s.waitFor("two shards", time.Minute, func() bool { return s.countFiles("stages/export-shard/*.json") >= 2 })
 	if os.Getenv("RDREC_FAULTS") != "" {
-		w.kill() // the shards in work are missed after a heartbeat timeout
+		w.kill() // the running shards are retried after a heartbeat timeout
 	} else {
 		w.drain()
 	}
 	if n := s.countFiles("stages/export-shard/*.json"); n >= shards {
-		t.Fatalf("all %d shards were done before the worker ended: nothing was tested", n)
+		t.Fatalf("all %d shards were finished before the worker ended, so nothing was tested", n)
 	}
 	s.startWorker()
 	stderr := <-first
 	rows := readRows(t, filepath.Join(dir, activities.ExportFile(activities.FormatJSONL)))
 	checkRows(t, data, rows, top)
 	if n := s.completedActivities()["ExportShard"]; n != shards {
-		t.Errorf("%d shards were finished, want each of %d once; the export said:\n%s", n, shards, stderr)
+		t.Errorf("%d shards were finished, want each of %d once; the export printed:\n%s", n, shards, stderr)
 	}
 
-	// The same again, in another format: nothing is decoded anew. As a URL, it is one object.
+	// Exporting another format decodes nothing again. A URL as --out names the folder of the table.
 	bucket := t.TempDir()
 	var result struct {
 		Table string
 		Users int
 	}
-	if err := json.Unmarshal([]byte(s.mustStarter(append(flags[:7:7], "csv", "--json", "--out", "file://"+bucket)...)), &result); err != nil {
+	out := s.mustStarter(append(flags[:7:7], "csv", "--json", "--out", "file://"+bucket)...)
+	if err := json.Unmarshal([]byte(out), &result); err != nil {
 		t.Fatal(err)
 	}
 	if result.Users != len(data.Users) || result.Table != filepath.Join(bucket, "recommendations.csv") {
-		t.Errorf("told %+v", result)
+		t.Errorf("result %+v", result)
 	}
 	if n := s.completedActivities()["ExportShard"]; n != shards {
 		t.Errorf("%d shards were finished after the second export, want still %d", n, shards)
@@ -177,7 +183,8 @@ func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, rows []recommend
 	s.t.Helper()
 	var result activities.Recommendations
 	user := rows[0].User
-	if err := json.Unmarshal([]byte(s.mustStarter("recommend", "short", "--user", user, "--top", "3", "--explain", "--json")), &result); err != nil {
+	out := s.mustStarter("recommend", "short", "--user", user, "--top", "3", "--explain", "--json")
+	if err := json.Unmarshal([]byte(out), &result); err != nil {
 		s.t.Fatal(err)
 	}
 	if result.Cold || len(result.Items) != 3 {
@@ -188,8 +195,9 @@ func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, rows []recommend
 			s.t.Errorf("%+v, the export has %+v", row, rows[i])
 		}
 	}
-	if out := s.mustStarter("recommend", "short", "--user", "nobody", "--top", "2"); !strings.Contains(out, `does not know user "nobody"`) || strings.Count(out, "\n") != 3 {
-		s.t.Errorf("a cold user is told:\n%s", out)
+	out = s.mustStarter("recommend", "short", "--user", "nobody", "--top", "2")
+	if !strings.Contains(out, `does not know user "nobody"`) || strings.Count(out, "\n") != 3 {
+		s.t.Errorf("for a cold user:\n%s", out)
 	}
 	counts := map[int]int{}
 	for _, u := range data.Users {
@@ -197,7 +205,8 @@ func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, rows []recommend
 			counts[item]++
 		}
 	}
-	if err := json.Unmarshal([]byte(s.mustStarter("recommend", "short", "--user", "nobody", "--json", "--top", "1")), &result); err != nil {
+	out = s.mustStarter("recommend", "short", "--user", "nobody", "--json", "--top", "1")
+	if err := json.Unmarshal([]byte(out), &result); err != nil {
 		s.t.Fatal(err)
 	}
 	best := slices.Index(data.ItemIDs, result.Items[0].Item) + 1
@@ -208,7 +217,7 @@ func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, rows []recommend
 	}
 }
 
-// checkUsageErrors checks what is wrong with a command line or a name, and that it is said.
+// checkUsageErrors checks the exit codes and messages of wrong command lines and names.
 func (s *faultEnv) checkUsageErrors(dir string) {
 	s.t.Helper()
 	for _, c := range []struct {
@@ -219,7 +228,7 @@ func (s *faultEnv) checkUsageErrors(dir string) {
 		{5, `records of run "absent"`, []string{"export", "absent", "--out", dir}},
 		{2, "--out or --student", []string{"export", "short"}},
 		{2, "not empty", []string{"export", "short", "--student", dir}},
-		{1, `none of method "p5"`, []string{"recommend", "short", "--user", "x", "--method", "p5"}},
+		{1, `no student of method "p5"`, []string{"recommend", "short", "--user", "x", "--method", "p5"}},
 		{6, "want 1 to 100", []string{"export", "short", "--out", dir, "--top", "101"}},
 	} {
 		if out, stderr, code := s.starter(c.args...); code != c.code || !strings.Contains(stderr, c.part) {
@@ -228,7 +237,7 @@ func (s *faultEnv) checkUsageErrors(dir string) {
 	}
 }
 
-// python is a Python that has modules; the test is skipped where there is none.
+// python returns a Python interpreter that has the modules; it skips the test if there is none.
 func python(t *testing.T, modules string) string {
 	t.Helper()
 	for _, program := range append(filepath.SplitList(os.Getenv("RDREC_PYTHON")), "python3") {
@@ -236,7 +245,7 @@ func python(t *testing.T, modules string) string {
 			return program
 		}
 	}
-	t.Skipf("no Python with %s: set RDREC_PYTHON to one, or to a list", modules)
+	t.Skipf("no Python with %s: set RDREC_PYTHON to an interpreter or a list of them", modules)
 	return ""
 }
 
@@ -245,7 +254,8 @@ import sys, json, pandas, duckdb
 folder = sys.argv[1]
 want = [json.loads(line) for line in open(folder + "/recommendations.jsonl", encoding="utf8")]
 frames = {"parquet": pandas.read_parquet(folder + "/recommendations.parquet"),
-    "csv": pandas.read_csv(folder + "/recommendations.csv", dtype={"user": str, "item": str, "explanation": str}, keep_default_na=False),
+    "csv": pandas.read_csv(folder + "/recommendations.csv", dtype={"user": str, "item": str, "explanation": str},
+        keep_default_na=False),
     "duckdb": duckdb.sql(f"from '{folder}/recommendations.parquet'").df()}
 for name, frame in frames.items():
     assert list(frame.columns) == ["user", "rank", "item", "title", "score", "explanation"], (name, frame.columns)
@@ -268,7 +278,8 @@ func TestPandasAndDuckDBReadTheExport(t *testing.T) {
 		s.mustStarter("export", "short", "--top", "2", "--explain", "--format", format, "--out", dir)
 	}
 	out, err := exec.Command(program, "-c", readTables, dir).CombinedOutput()
-	if users := len(miniDataset(t).Users); err != nil || strings.TrimSpace(string(out)) != strconv.Itoa(2*users)+" "+strconv.Itoa(users) {
+	users := len(miniDataset(t).Users)
+	if err != nil || strings.TrimSpace(string(out)) != fmt.Sprintf("%d %d", 2*users, users) {
 		t.Errorf("%v, %s", err, out)
 	}
 	if parts, err := filepath.Glob(filepath.Join(dir, "*.part")); err != nil || len(parts) > 0 {
@@ -276,22 +287,25 @@ func TestPandasAndDuckDBReadTheExport(t *testing.T) {
 	}
 }
 
-// openStudent runs the program of the folder's README: it must write what the worker writes.
+// openStudent runs the program in the folder's README, which must generate the worker's
+// explanations.
 const openStudent = `
 import json, sys, re
 folder = sys.argv[1]
 exec(re.search("` + "```python\\n(.*?)```" + `", open(folder + "/README.md", encoding="utf8").read(), re.S).group(1))
 from transformers import AutoTokenizer, T5Tokenizer, T5ForConditionalGeneration
 _, info = T5ForConditionalGeneration.from_pretrained(folder, output_loading_info=True)
-assert not info["missing_keys"] and set(info["unexpected_keys"]) <= {"prompt_embeddings.weight", "whole_word_embeddings.weight"}, info
+assert not info["missing_keys"], info
+assert set(info["unexpected_keys"]) <= {"prompt_embeddings.weight", "whole_word_embeddings.weight"}, info
 model, tokenizer, tables = open_student(folder)
 plain = T5Tokenizer.from_pretrained(folder)
 texts = json.load(sys.stdin)
 for text in texts:
     assert plain(text).input_ids == tokenizer(text).input_ids
+how = {"max_length": 50, "min_length": 10, "num_beams": 5, "early_stopping": True}
 json.dump({
     "ids": [tokenizer(text).input_ids for text in texts],
-    "written": [ask(model, tokenizer, tables, text, task=0, max_length=50, min_length=10, num_beams=5, early_stopping=True)[0] for text in texts],
+    "generated": [ask(model, tokenizer, tables, text, task=0, **how)[0] for text in texts],
 }, sys.stdout)
 `
 
@@ -301,17 +315,19 @@ func TestTransformersLoadsTheStudent(t *testing.T) {
 	program := python(t, "torch, transformers, sentencepiece, safetensors")
 	s := newFaultEnv(t)
 	s.startWorker()
-	s.awaitWeights(s.startExperiment(shortSpec(t, "evaluate.explanation_num_beams=5", "evaluate.explanation_num_beam_groups=1")))
+	s.awaitWeights(s.startExperiment(shortSpec(t,
+		"evaluate.explanation_num_beams=5", "evaluate.explanation_num_beam_groups=1")))
 	dir := filepath.Join(t.TempDir(), "student")
 	s.mustStarter("export", "short", "--student", dir)
 
-	// What the worker writes about the items that it recommends.
+	// texts are the inputs for items that the worker recommends, want its explanations of them.
 	var texts, want []string
 	for _, number := range []int{1, 12} {
 		data := miniDataset(t)
 		var result activities.Recommendations
-		prompts := s.mustStarter("recommend", "short", "--user", data.UserIDs[number-1], "--explain", "--top", "2", "--json")
-		if err := json.Unmarshal([]byte(prompts), &result); err != nil {
+		out := s.mustStarter("recommend", "short", "--user", data.UserIDs[number-1],
+			"--explain", "--top", "2", "--json")
+		if err := json.Unmarshal([]byte(out), &result); err != nil {
 			t.Fatal(err)
 		}
 		for _, row := range result.Items {
@@ -328,8 +344,8 @@ func TestTransformersLoadsTheStudent(t *testing.T) {
 	cmd.Stdin, cmd.Stderr = bytes.NewReader(input), &stderr
 	out, err := cmd.Output()
 	var got struct {
-		IDs     [][]int32
-		Written []string
+		IDs       [][]int32
+		Generated []string
 	}
 	if err == nil {
 		err = json.Unmarshal(out, &got)
@@ -338,8 +354,8 @@ func TestTransformersLoadsTheStudent(t *testing.T) {
 		t.Fatalf("%v\n%s", err, stderr.String())
 	}
 	for i, text := range texts {
-		if written := strings.Join(strings.Fields(got.Written[i]), " "); written != want[i] {
-			t.Errorf("%q: transformers writes %q, the worker %q", text, written, want[i])
+		if generated := strings.Join(strings.Fields(got.Generated[i]), " "); generated != want[i] {
+			t.Errorf("%q: transformers generates %q, the worker %q", text, generated, want[i])
 		}
 	}
 	if _, err := os.Stat(dir + ".part"); !os.IsNotExist(err) {

@@ -22,24 +22,24 @@ import (
 	"rdrec/workflows"
 )
 
-// faultEnv is where a fault is tested: a namespace of a real server, a bucket, and any number of
+// faultEnv is the environment of a fault test: a namespace of a server, a bucket, and any number of
 // worker processes.
 type faultEnv struct {
 	*testEnv
-	// url is the bucket's, as the workers see it.
+	// url is the bucket's URL for the workers.
 	url string
 	// env is added to the workers' environment.
 	env []string
-	// clockOffset is how wrong the clocks of workers are that are hired.
+	// clockOffset is how far the clocks of new workers are ahead.
 	clockOffset time.Duration
-	// allWorkers is who was ever hired.
+	// allWorkers are the workers started so far.
 	allWorkers []*process
 }
 
-// servers are shared by all tests that do not hurt them.
+// servers are shared by all tests that do not disturb them.
 var servers servertest.Pool
 
-// newFaultEnv makes a site on a shared server.
+// newFaultEnv returns an environment on a shared server.
 func newFaultEnv(t *testing.T) *faultEnv {
 	t.Helper()
 	address, namespace := servers.Take(t)
@@ -54,7 +54,8 @@ func newFaultEnvAt(t *testing.T, address, namespace string) *faultEnv {
 	}
 	t.Cleanup(c.Close)
 	dir := filepath.Join(t.TempDir(), "bucket")
-	return &faultEnv{testEnv: &testEnv{t: t, client: c, address: address, namespace: namespace, bucket: dir}, url: "file://" + dir}
+	env := &testEnv{t: t, client: c, address: address, namespace: namespace, bucket: dir}
+	return &faultEnv{testEnv: env, url: "file://" + dir}
 }
 
 type nopLogger struct{}
@@ -79,20 +80,20 @@ func (p *testEnv) waitFor(condition string, within time.Duration, met func() boo
 	}
 }
 
-// awaitTraining waits until n checkpoints were written since training began.
+// awaitTraining waits until training has stored n checkpoints.
 func (s *faultEnv) awaitTraining(n int) {
 	s.t.Helper()
 	s.waitFor("checkpoints of training", 3*time.Minute, func() bool { return s.newestStep() >= n*checkpointSteps })
 	if s.countFiles("stages/pretrain/*.json") > 0 {
-		s.t.Fatal("training was over before the fault: nothing was tested")
+		s.t.Fatal("training ended before the fault, so nothing was tested")
 	}
 }
 
-// newTrainingEnv is a site of which the only worker trains the short experiment and has stored n
-// checkpoints.
+// newTrainingEnv returns an environment whose only worker trains the short experiment and has
+// stored n checkpoints.
 func newTrainingEnv(t *testing.T, n int) (*faultEnv, *process, client.WorkflowRun) {
 	t.Helper()
-	shortReferenceWeights(t) // beforehand, so that it disturbs nobody
+	shortReferenceWeights(t) // first, so that it does not run beside this test
 	s := newFaultEnv(t)
 	w := s.startWorker()
 	run := s.startExperiment(shortSpec(t))
@@ -100,8 +101,7 @@ func newTrainingEnv(t *testing.T, n int) (*faultEnv, *process, client.WorkflowRu
 	return s, w, run
 }
 
-// checkWeights waits for a short experiment and checks that its weights are those of an undisturbed
-// run.
+// checkWeights waits for a short experiment and checks that its weights equal an undisturbed run's.
 func (s *faultEnv) checkWeights(run client.WorkflowRun) {
 	s.t.Helper()
 	if got, want := s.awaitWeights(run), shortReferenceWeights(s.t); got != want {
@@ -109,7 +109,7 @@ func (s *faultEnv) checkWeights(run client.WorkflowRun) {
 	}
 }
 
-// newestStep is the step of the newest checkpoint of the newest attempt that has one.
+// newestStep returns the step of the newest checkpoint of the newest attempt that has one.
 func (s *faultEnv) newestStep() int {
 	found, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/*/manifest.json"))
 	if err != nil {
@@ -125,10 +125,10 @@ func (s *faultEnv) newestStep() int {
 	return step
 }
 
-// checkpointSteps is how many steps lie between the short training's checkpoints.
+// checkpointSteps is the number of steps between checkpoints of the short experiment.
 const checkpointSteps = 5
 
-// shortSpec is an experiment that trains for some seconds.
+// shortSpec returns an experiment that trains for a few seconds.
 func shortSpec(t *testing.T, overrides ...string) spec.Spec {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "short.yaml")
@@ -160,7 +160,8 @@ var (
 	shortReference     string
 )
 
-// shortReferenceWeights is the weights' digest of the short experiment when nothing goes wrong.
+// shortReferenceWeights returns the digest of the short experiment's weights after an undisturbed
+// run.
 func shortReferenceWeights(t *testing.T) string {
 	t.Helper()
 	shortReferenceOnce.Do(func() {
@@ -176,27 +177,30 @@ func shortReferenceWeights(t *testing.T) string {
 	return shortReference
 }
 
-// expectedActivities is how often each stage of the short experiment is done, whatever happens.
-var expectedActivities = map[string]int{"Import": 1, "MergeRationales": 1, "Preprocess": 1, "RankBaselines": 1, "Pretrain": 1, "Evaluate": 3}
+// expectedActivities is how often each activity of the short experiment completes, whatever the
+// fault.
+var expectedActivities = map[string]int{
+	"Import": 1, "MergeRationales": 1, "Preprocess": 1, "RankBaselines": 1, "Pretrain": 1, "Evaluate": 3,
+}
 
-// checkActivitiesRanOnce checks that no stage was finished twice, over all runs of the site, and
-// that the bucket is sound.
-func (s *faultEnv) checkActivitiesRanOnce(sound []string) {
+// checkActivitiesRanOnce checks that no activity completed twice, over all runs of the environment,
+// and that every object of the bucket is valid, except those whose key contains one of the parts.
+func (s *faultEnv) checkActivitiesRanOnce(except []string) {
 	s.t.Helper()
 	done := s.completedActivities()
 	for name, want := range expectedActivities {
 		if done[name] != want {
-			s.t.Errorf("%s was finished %d times, want %d", name, done[name], want)
+			s.t.Errorf("%s completed %d times, want %d", name, done[name], want)
 		}
 	}
 	for _, f := range s.badObjects() {
-		if !slices.ContainsFunc(sound, func(part string) bool { return strings.Contains(f.Key, part) }) {
+		if !slices.ContainsFunc(except, func(part string) bool { return strings.Contains(f.Key, part) }) {
 			s.t.Errorf("the bucket is corrupt: %s: %s", f.Key, f.Reason)
 		}
 	}
 }
 
-// badObjects is what of the bucket is not as it was written.
+// badObjects returns the bucket's objects that differ from what was written.
 func (s *faultEnv) badObjects() []storage.BadObject {
 	s.t.Helper()
 	b, err := storage.Open(s.t.Context(), "file://"+s.bucket)
@@ -211,7 +215,7 @@ func (s *faultEnv) badObjects() []storage.BadObject {
 	return v.BadObjects
 }
 
-// completedActivities counts the completed activities of all workflows of the site, by type.
+// completedActivities counts the completed activities of all workflows of the environment, by type.
 func (s *faultEnv) completedActivities() map[string]int {
 	s.t.Helper()
 	done := map[string]int{}
@@ -229,7 +233,7 @@ func (s *faultEnv) completedActivities() map[string]int {
 	return done
 }
 
-// histories are those of all workflows of the site.
+// histories returns the histories of all workflows of the environment.
 func (s *faultEnv) histories() [][]*eventpb.HistoryEvent {
 	s.t.Helper()
 	list, err := s.client.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
@@ -245,12 +249,14 @@ func (s *faultEnv) histories() [][]*eventpb.HistoryEvent {
 	return all
 }
 
-// events are a run's history; an empty run is the workflow's latest.
+// events returns the history of a run; an empty run means the latest.
 func (p *testEnv) events(workflow, run string) []*eventpb.HistoryEvent {
 	p.t.Helper()
 	var events []*eventpb.HistoryEvent
-	for it := p.client.GetWorkflowHistory(p.t.Context(), workflow, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT); it.HasNext(); {
-		e, err := it.Next()
+	history := p.client.GetWorkflowHistory(
+		p.t.Context(), workflow, run, false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for history.HasNext() {
+		e, err := history.Next()
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -272,11 +278,11 @@ func (s *faultEnv) awaitError(run client.WorkflowRun) error {
 	return err
 }
 
-// skipUnlessFaults tests run in make faults only.
+// skipUnlessFaults skips the test except in make faults.
 func skipUnlessFaults(t *testing.T) {
 	t.Helper()
 	if os.Getenv("RDREC_FAULTS") == "" {
-		t.Skip("takes a heartbeat timeout or more: make faults runs it")
+		t.Skip("takes a heartbeat timeout or more; make faults runs it")
 	}
 	t.Parallel()
 }

@@ -15,7 +15,7 @@ import (
 	"rdrec/workflows"
 )
 
-// errorType is the type of the error that an experiment failed with.
+// errorType returns the type of the error that an experiment failed with.
 func errorType(err error) string {
 	var failure *temporal.ApplicationError
 	if errors.As(err, &failure) {
@@ -24,8 +24,8 @@ func errorType(err error) string {
 	return ""
 }
 
-// A job that kills its worker each time it is tried is given up after some attempts, and the job
-// behind it in the queue is done meanwhile.
+// A job that kills its worker at each attempt fails after a number of attempts, and the next job in
+// the queue is done meanwhile.
 func TestFault17PoisonedJobDoesNotBlockTheQueue(t *testing.T) {
 	skipUnlessFaults(t)
 	shortReferenceWeights(t)
@@ -42,17 +42,18 @@ func TestFault17PoisonedJobDoesNotBlockTheQueue(t *testing.T) {
 	victim.Store(s.startWorker())
 	poisoned := s.startExperiment(shortSpec(t, "name=poison", "data.folder=",
 		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}, negatives: 20}",
-		fmt.Sprintf("teacher={model: %q, reviews: 4}", "openai:"+teacher.URL+"/v1#poison")))
+		fmt.Sprintf("teacher={model: %q, max_reviews: 4}", "openai:"+teacher.URL+"/v1#poison")))
 	s.waitFor("the first kill", time.Minute, func() bool { return kills.Load() > 0 })
 	next := s.startExperiment(shortSpec(t))
 	over := make(chan error, 1)
 	go func() { over <- poisoned.Get(t.Context(), nil) }()
-	given, err := s.superviseWorkers(&victim, over)
+	jobError, err := s.superviseWorkers(&victim, over)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if errorType(given) != activities.TypeNoProgress || kills.Load() != 6 {
-		t.Errorf("after %d kills the job ended with %v, want %s after 6", kills.Load(), given, activities.TypeNoProgress)
+	if errorType(jobError) != activities.TypeNoProgress || kills.Load() != 6 {
+		t.Errorf("after %d kills the job ended with %v, want %s after 6",
+			kills.Load(), jobError, activities.TypeNoProgress)
 	}
 	s.checkWeights(next)
 	info, err := s.client.DescribeWorkflowExecution(t.Context(), next.GetID(), next.GetRunID())
@@ -60,12 +61,12 @@ func TestFault17PoisonedJobDoesNotBlockTheQueue(t *testing.T) {
 		t.Fatal(err)
 	}
 	if after := time.Since(info.GetWorkflowExecutionInfo().GetCloseTime().AsTime()); after < 30*time.Second {
-		t.Errorf("the next job ended %s before the poisoned one was given up: it was held up", after)
+		t.Errorf("the next job ended %s before the poisoned one failed, want 30 s or more: it was blocked", after)
 	}
 }
 
-// superviseWorkers hires a worker for each that was killed, as whoever runs workers does, until the
-// job is over.
+// superviseWorkers replaces each killed worker, as a process supervisor does, until the job is
+// over. It returns the job's error, and one of its own if the job does not end in time.
 func (s *faultEnv) superviseWorkers(victim *atomic.Pointer[process], over <-chan error) (error, error) {
 	s.t.Helper()
 	deadline := time.After(12 * time.Minute)
@@ -74,7 +75,7 @@ func (s *faultEnv) superviseWorkers(victim *atomic.Pointer[process], over <-chan
 		case err := <-over:
 			return err, nil
 		case <-deadline:
-			return nil, errors.New("the poisoned job was not given up")
+			return nil, errors.New("the poisoned job did not fail")
 		case <-time.After(time.Second):
 			if victim.Load() == nil {
 				victim.Store(s.startWorker())
@@ -83,12 +84,13 @@ func (s *faultEnv) superviseWorkers(victim *atomic.Pointer[process], over <-chan
 	}
 }
 
-// One worker of the GPU queue does one job of it at a time, whoever else waits.
+// A worker of the GPU queue runs one job at a time, even while others wait.
 func TestFault18OneJobAtATime(t *testing.T) {
 	skipUnlessFaults(t)
 	s := newFaultEnv(t)
 	s.startWorker()
-	first, second := s.startExperiment(shortSpec(t, "name=first")), s.startExperiment(shortSpec(t, "name=second", "seed=7"))
+	first := s.startExperiment(shortSpec(t, "name=first"))
+	second := s.startExperiment(shortSpec(t, "name=second", "seed=7"))
 	for _, err := range []error{s.awaitError(first), s.awaitError(second)} {
 		if err != nil {
 			t.Fatal(err)
@@ -101,7 +103,7 @@ func TestFault18OneJobAtATime(t *testing.T) {
 			trained++
 		}
 		if i > 0 && job.from.Before(jobs[i-1].to) {
-			t.Errorf("%v began before %v had ended", job, jobs[i-1])
+			t.Errorf("%v started before %v ended", job, jobs[i-1])
 		}
 	}
 	if trained != 2 || len(jobs) != 8 {
@@ -109,13 +111,13 @@ func TestFault18OneJobAtATime(t *testing.T) {
 	}
 }
 
-// job is a finished activity.
+// job is a completed activity.
 type job struct {
 	name     string
 	from, to time.Time
 }
 
-// jobs are the finished activities of a queue in their order.
+// jobs returns the completed activities of a queue, in order of their start.
 func (s *faultEnv) jobs(queue string) []job {
 	s.t.Helper()
 	var jobs []job

@@ -25,16 +25,16 @@ func TestFault13Cancelled(t *testing.T) {
 	}
 	requested := time.Now()
 	if err := s.awaitError(run); !temporal.IsCanceledError(err) {
-		t.Errorf("ended with %v, want it cancelled", err)
+		t.Errorf("ended with %v, want a cancellation", err)
 	}
 	took, at := time.Since(requested), s.newestStep()
 	if took > 15*time.Second {
-		t.Errorf("cancelled after %s: the GPU was held too long", took)
+		t.Errorf("cancelled after %s: the GPU was occupied too long", took)
 	}
 	t.Logf("cancelled after %s, at step %d", took.Round(100*time.Millisecond), at)
 	s.checkWeights(s.startExperiment(shortSpec(t)))
 	if step := w.resumedStep(); step != at {
-		t.Errorf("resumed at step %d, the last checkpoint was at %d", step, at)
+		t.Errorf("resumed at step %d, want the last checkpoint's %d", step, at)
 	}
 	s.checkActivitiesRanOnce(nil)
 }
@@ -51,8 +51,9 @@ func TestFault14ZombieAndSuccessor(t *testing.T) {
 	for _, events := range s.histories() {
 		for _, e := range events {
 			started := e.GetActivityTaskStartedEventAttributes()
-			if started != nil && started.GetAttempt() > 1 && strings.HasPrefix(started.GetIdentity(), fmt.Sprintf("%d@", zombie.Process.Pid)) {
-				t.Errorf("the zombie's result was taken: %v", started)
+			ofZombie := strings.HasPrefix(started.GetIdentity(), fmt.Sprintf("%d@", zombie.Process.Pid))
+			if ofZombie && started.GetAttempt() > 1 {
+				t.Errorf("the zombie's result was accepted: %v", started)
 			}
 		}
 	}
@@ -72,10 +73,10 @@ func TestFault15CorruptCheckpoints(t *testing.T) {
 	second := s.startWorker()
 	s.checkWeights(run)
 	if step := second.resumedStep(); step >= newest {
-		t.Errorf("resumed at step %d, want the one before %d", step, newest)
+		t.Errorf("resumed at step %d, want the checkpoint before %d", step, newest)
 	}
 	if len(second.logLines(msgCorrupt)) != 1 {
-		t.Error("nobody was warned of the corrupt checkpoint")
+		t.Error("want one warning of the corrupt checkpoint")
 	}
 	s.checkActivitiesRanOnce([]string{"checkpoints/"})
 }
@@ -92,7 +93,7 @@ func TestFault15AllCheckpointsCorrupt(t *testing.T) {
 		corruptCheckpoint(t, filepath.Dir(file))
 	}
 	s.startWorker()
-	for try := range 2 { // whoever starts it again is told again
+	for try := range 2 { // the second run fails with the same error
 		if err := s.awaitError(run); errorType(err) != activities.TypeDataCorrupt ||
 			!strings.Contains(err.Error(), "every checkpoint is corrupt") {
 			t.Errorf("try %d ended with %v", try, err)
@@ -102,7 +103,7 @@ func TestFault15AllCheckpointsCorrupt(t *testing.T) {
 		}
 	}
 	if s.countFiles("stages/pretrain/*.json") > 0 {
-		t.Error("training began from zero without a word")
+		t.Error("training started from scratch without an error")
 	}
 }
 
@@ -123,8 +124,8 @@ func corruptCheckpoint(t *testing.T, dir string) {
 	}
 }
 
-// A worker is upgraded in the middle of a run: the run ends on the version that it began with, the
-// next one runs on the new version.
+// A worker is upgraded in the middle of a run: the run ends on the version it started on, the next
+// one runs on the new version.
 func TestFault16WorkerUpgradedMidRun(t *testing.T) {
 	skipUnlessFaults(t)
 	shortReferenceWeights(t)
@@ -137,17 +138,18 @@ func TestFault16WorkerUpgradedMidRun(t *testing.T) {
 	s.promoteBuild("two")
 	s.checkWeights(run)
 	if got := s.builds(run.GetID(), run.GetRunID()); !slices.Equal(got, []string{"one"}) {
-		t.Errorf("the run that began on version one ran on %q", got)
+		t.Errorf("the run that started on version one used %q", got)
 	}
 	old.drain()
 	next := s.startExperiment(shortSpec(t))
 	s.checkWeights(next)
 	if got := s.builds(next.GetID(), next.GetRunID()); !slices.Equal(got, []string{"two"}) {
-		t.Errorf("the run that began after the upgrade ran on %q", got)
+		t.Errorf("the run that started after the upgrade used %q", got)
 	}
 	s.checkActivitiesRanOnce(nil)
 }
 
+// promoteBuild makes a build the current version of the deployment.
 func (s *faultEnv) promoteBuild(build string) {
 	s.t.Helper()
 	deployment := s.client.WorkerDeploymentClient().GetHandle("rdrec")
@@ -160,7 +162,7 @@ func (s *faultEnv) promoteBuild(build string) {
 	})
 }
 
-// builds are the versions that a workflow's tasks ran on, in order; an empty run is the workflow's
+// builds returns the versions that a workflow's tasks ran on, in order; an empty run means the
 // latest.
 func (s *faultEnv) builds(workflow, run string) []string {
 	s.t.Helper()

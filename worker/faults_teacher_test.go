@@ -30,14 +30,13 @@ import (
 	"rdrec/storage"
 )
 
-// The teacher's faults (row 11 of the fault matrix), each to its end: what the activity says to
-// Temporal, what is kept, what is asked again by the next attempt. The server, the client, the
-// engine and the bucket are the real ones; only waiting is not.
+// The teacher's faults (row 11 of the fault matrix): the error that Temporal receives, the rows
+// that are kept, and the prompts that the next attempt sends. The server, the client, the engine
+// and the bucket are real; only waiting is simulated.
 
 const secretKey = "sk-never-to-be-seen-4711"
 
-// teachers opens a server's teacher whose waiting costs no time; it notes how long it would have
-// waited.
+// fakeClockTeachers opens a server's teacher that waits on a simulated clock and records its waits.
 type fakeClockTeachers struct {
 	mutex  sync.Mutex
 	time   time.Time
@@ -69,7 +68,7 @@ func (p *fakeClockTeachers) Open(_ context.Context, settings spec.Teacher) (teac
 	return serverEngine{engine}, engine.Close, nil
 }
 
-// teacherEnv is an activity with everything around it.
+// teacherEnv is the activity DistillShard with a server and a bucket.
 type teacherEnv struct {
 	t        *testing.T
 	env      *testsuite.TestActivityEnvironment
@@ -82,16 +81,22 @@ type teacherEnv struct {
 	prompts  map[string]int
 }
 
-// texts are the explanations of the only shard; the second is the one that some faults are about.
+// texts returns the explanations of the only shard. Some faults affect only the second.
 func texts() []string { return []string{"good one", "bad two", "good three", "good four"} }
 
-// accept makes a ward whose server answers as fault does, or well where fault says that it did not.
-func newTeacherEnv(t *testing.T, failure func(w http.ResponseWriter, r *http.Request, text string) bool) *teacherEnv {
+// newTeacherEnv returns an environment whose server answers with the failure if failure returns
+// true, else with a valid reply.
+func newTeacherEnv(
+	t *testing.T, failure func(w http.ResponseWriter, r *http.Request, text string) bool,
+) *teacherEnv {
 	t.Helper()
-	w := &teacherEnv{t: t, folder: t.TempDir(), teachers: &fakeClockTeachers{time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)}, prompts: map[string]int{}}
+	w := &teacherEnv{
+		t: t, folder: t.TempDir(), prompts: map[string]int{},
+		teachers: &fakeClockTeachers{time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)},
+	}
 	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer "+secretKey {
-			t.Errorf("the key did not come: %q", r.Header.Get("Authorization"))
+			t.Errorf("authorization %q, want the key", r.Header.Get("Authorization"))
 		}
 		body, err := io.ReadAll(r.Body)
 		if err != nil {
@@ -122,9 +127,12 @@ func newTeacherEnv(t *testing.T, failure func(w http.ResponseWriter, r *http.Req
 	})
 	settings := spec.Default().Teacher
 	settings.Model, settings.Prompt = "openai:"+server.URL+"/v1#m", "paper"
-	w.in = activities.DistillShardInput{DistillInput: activities.DistillInput{Teacher: settings, Weights: "server"}, Shard: 1, Plan: w.plan()}
+	w.in = activities.DistillShardInput{
+		DistillInput: activities.DistillInput{Teacher: settings, Weights: "server"}, Shard: 1, Plan: w.plan(),
+	}
 	acts := &activities.Activities{
-		Bucket: w.bucket, Teachers: w.teachers, Scratch: t.TempDir(), Log: zerolog.New(&w.log), Now: time.Now, StallTimeout: time.Minute,
+		Bucket: w.bucket, Teachers: w.teachers, Scratch: t.TempDir(), Log: zerolog.New(&w.log), Now: time.Now,
+		StallTimeout: time.Minute,
 	}
 	var suite testsuite.WorkflowTestSuite
 	suite.SetLogger(log.NewStructuredLogger(slog.New(slog.NewTextHandler(&w.log, nil))))
@@ -137,9 +145,11 @@ func writeReply(w io.Writer, text string) {
 	if header, ok := w.(http.ResponseWriter); ok {
 		header.Header().Set("Content-Type", "application/json")
 	}
-	fmt.Fprintf(w, `{"choices":[{"finish_reason":"stop","message":{"role":"assistant","content":"%s"}}],"usage":{"completion_tokens":9}}`, text)
+	fmt.Fprintf(w, `{"choices":[{"finish_reason":"stop","message":{"role":"assistant","content":"%s"}}],
+		"usage":{"completion_tokens":9}}`, text)
 }
 
+// plan stores the plan of the distillation and returns its reference.
 func (w *teacherEnv) plan() storage.Ref {
 	w.t.Helper()
 	dir := w.t.TempDir()
@@ -159,7 +169,7 @@ func (w *teacherEnv) plan() storage.Ref {
 	return ref
 }
 
-// run makes an attempt.
+// run executes one attempt.
 func (w *teacherEnv) run() (result activities.DistillShardResult, err error) {
 	w.t.Helper()
 	value, err := w.env.ExecuteActivity("DistillShard", w.in)
@@ -167,15 +177,16 @@ func (w *teacherEnv) run() (result activities.DistillShardResult, err error) {
 		err = value.Get(&result)
 	}
 	if err != nil && strings.Contains(err.Error(), secretKey) {
-		w.t.Errorf("the key stands in the error: %v", err)
+		w.t.Errorf("the error contains the key: %v", err)
 	}
 	return result, err
 }
 
-// rows are the finished ones: why each can't be used, "" for good ones.
+// rows returns the finished rows: the reason why each is quarantined, "" for good ones.
 func (w *teacherEnv) rows() map[string]string {
 	w.t.Helper()
-	all, err := storage.OpenRationales[teacher.Rationale](w.bucket, teacher.Fingerprint(w.in.Teacher, w.in.Weights)).Load(w.t.Context())
+	fingerprint := teacher.Fingerprint(w.in.Teacher, w.in.Weights)
+	all, err := storage.OpenRationales[teacher.Rationale](w.bucket, fingerprint).Load(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -186,11 +197,11 @@ func (w *teacherEnv) rows() map[string]string {
 	return rows
 }
 
-// checkNoSecret checks that neither log nor bucket has the key.
+// checkNoSecret checks that neither the log nor the bucket contains the key.
 func (w *teacherEnv) checkNoSecret() {
 	w.t.Helper()
 	if strings.Contains(w.log.String(), secretKey) {
-		w.t.Errorf("the key stands in the log:\n%s", &w.log)
+		w.t.Errorf("the log contains the key:\n%s", &w.log)
 	}
 	err := filepath.WalkDir(w.folder, func(path string, entry os.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
@@ -198,7 +209,7 @@ func (w *teacherEnv) checkNoSecret() {
 		}
 		data, err := os.ReadFile(path)
 		if bytes.Contains(data, []byte(secretKey)) || strings.Contains(path, secretKey) {
-			w.t.Errorf("the key stands in %s", path)
+			w.t.Errorf("%s contains the key", path)
 		}
 		return err
 	})
@@ -207,6 +218,7 @@ func (w *teacherEnv) checkNoSecret() {
 	}
 }
 
+// statusOf returns a handler that replies with a status and an error that quotes the key.
 func statusOf(code int, header ...string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if len(header) > 0 {
@@ -217,82 +229,121 @@ func statusOf(code int, header ...string) func(http.ResponseWriter, *http.Reques
 	}
 }
 
+// longBody returns a handler that replies with 10 MB of JSON.
+func longBody() func(http.ResponseWriter, *http.Request) {
+	return bodyOf(`{"x":"` + strings.Repeat("x", 10<<20) + `"}`)
+}
+
+// hang replies nothing until the client gives up.
+func hang(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
+
+// chat replies with text that is no rationale.
+func chat(w http.ResponseWriter, _ *http.Request) { writeReply(w, "How nice of you to ask!") }
+
+// bodyOf returns a handler that replies with a body.
 func bodyOf(text string) func(http.ResponseWriter, *http.Request) {
 	return func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, text) //nolint:errcheck // the client may hang up on 10 MB
+		_, _ = io.WriteString(w, text) //nolint:errcheck // the client may close the connection after 1 MiB
 	}
 }
 
-// What is wrong with the server, from the second prompt on, ends the attempt; what was finished
-// stays, and the next attempt asks only for the rest.
+// A failure of the server from the second prompt on ends the attempt. Finished rows are kept, and
+// the next attempt sends only the other prompts.
 func TestFault11FailingTeacherKeepsFinishedRows(t *testing.T) {
 	for name, c := range map[string]struct {
-		fault   func(http.ResponseWriter, *http.Request)
-		kind    string
-		final   bool
-		after   time.Duration
-		message string
+		fault     func(http.ResponseWriter, *http.Request)
+		errorType string
+		final     bool
+		after     time.Duration
+		message   string
 	}{
-		"401":                       {statusOf(401), activities.TypeTeacherAuth, true, 0, "refused the credentials: 401 Unauthorized"},
-		"403":                       {statusOf(403), activities.TypeTeacherAuth, true, 0, "refused the credentials: 403 Forbidden"},
-		"404":                       {statusOf(404), activities.TypeInvalidConfig, true, 0, "no such model, or no chat at this address"},
-		"429 with a long wait":      {statusOf(429, "Retry-After", "3600"), activities.TypeRetryAfter, false, time.Hour, "wants to be left alone for 1h0m0s"},
-		"429 with an absurd wait":   {statusOf(429, "Retry-After", "1e99"), activities.TypeRetryAfter, false, maxRetryAfter, "wants to be left alone for"},
-		"429 with short ones":       {statusOf(429, "Retry-After", "7"), activities.TypeRetryAfter, false, 7 * time.Second, "asked 5 times: the server failed: 429"},
-		"429 alone":                 {statusOf(429), "", false, 0, "asked 5 times: the server failed: 429 Too Many Requests"},
-		"500":                       {statusOf(500), "", false, 0, "500 Internal Server Error"},
-		"half a reply for everyone": {bodyOf(`{"choices":[{"mess`), "", false, 0, "the reply is not whole JSON: 18 bytes"},
-		"nothing for everyone":      {bodyOf(""), "", false, 0, "the reply is empty"},
-		"10 MB for everyone":        {bodyOf(`{"x":"` + strings.Repeat("x", 10<<20) + `"}`), "", false, 0, "the reply is too long"},
-		"a hang for everyone":       {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, "", false, 0, "no reply in time: 1s"},
+		"401": {
+			statusOf(401), activities.TypeTeacherAuth, true, 0,
+			"the server rejected the credentials: 401 Unauthorized",
+		},
+		"403": {
+			statusOf(403), activities.TypeTeacherAuth, true, 0,
+			"the server rejected the credentials: 403 Forbidden",
+		},
+		"404": {
+			statusOf(404), activities.TypeInvalidConfig, true, 0,
+			"no such model, or no chat at this address",
+		},
+		"429 with a long delay": {
+			statusOf(429, "Retry-After", "3600"), activities.TypeRetryAfter, false, time.Hour,
+			"it asks to retry after 1h0m0s",
+		},
+		"429 with an absurd delay": {
+			statusOf(429, "Retry-After", "1e99"), activities.TypeRetryAfter, false, maxRetryAfter,
+			"it asks to retry after",
+		},
+		"429 with short delays": {
+			statusOf(429, "Retry-After", "7"), activities.TypeRetryAfter, false, 7 * time.Second,
+			"after 5 attempts: the server failed: 429",
+		},
+		"429 without a delay": {
+			statusOf(429), "", false, 0, "after 5 attempts: the server failed: 429 Too Many Requests",
+		},
+		"500":             {statusOf(500), "", false, 0, "500 Internal Server Error"},
+		"partial replies": {bodyOf(`{"choices":[{"mess`), "", false, 0, "the reply is not valid JSON: 18 bytes"},
+		"empty replies":   {bodyOf(""), "", false, 0, "the reply is empty"},
+		"10 MB replies":   {longBody(), "", false, 0, "the reply is too long"},
+		"no replies":      {hang, "", false, 0, "no reply in time: 1s"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ill := true
+			failing := true
 			w := newTeacherEnv(t, func(w http.ResponseWriter, r *http.Request, text string) bool {
-				if ill && text != "good one" {
+				if failing && text != "good one" {
 					c.fault(w, r)
 				}
-				return ill && text != "good one"
+				return failing && text != "good one"
 			})
 			_, err := w.run()
 			var failed *temporal.ApplicationError
 			if !errors.As(err, &failed) || !strings.Contains(err.Error(), c.message) {
 				t.Fatalf("error %v, want %q", err, c.message)
 			}
-			if failed.NonRetryable() != c.final || failed.NextRetryDelay() != c.after || c.kind != "" && failed.Type() != c.kind {
-				t.Errorf("type %q, final %v, after %v; want %q, %v, %v", failed.Type(), failed.NonRetryable(), failed.NextRetryDelay(), c.kind, c.final, c.after)
+			if failed.NonRetryable() != c.final || failed.NextRetryDelay() != c.after ||
+				c.errorType != "" && failed.Type() != c.errorType {
+				t.Errorf("type %q, final %v, after %v; want %q, %v, %v",
+					failed.Type(), failed.NonRetryable(), failed.NextRetryDelay(), c.errorType, c.final, c.after)
 			}
 			if diff := cmp.Diff(map[string]string{"good one": ""}, w.rows()); diff != "" {
-				t.Errorf("what is kept: %s", diff)
+				t.Errorf("finished rows: %s", diff)
 			}
 			if c.final && w.prompts["bad two"] != 1 {
-				t.Errorf("asked %d times for what nobody will answer", w.prompts["bad two"])
+				t.Errorf("%d requests after a non-retryable error, want 1", w.prompts["bad two"])
 			}
-			ill = false
-			if result, err := w.run(); err != nil || result.Rows != 4 || result.Parsed != 4 || w.prompts["good one"] != 1 {
-				t.Errorf("the next attempt: %+v, %v; the finished row was asked %d times", result, err, w.prompts["good one"])
+			failing = false
+			result, err := w.run()
+			if err != nil || result.Rows != 4 || result.Parsed != 4 || w.prompts["good one"] != 1 {
+				t.Errorf(
+					"the next attempt: %+v, %v; %d requests for the finished row", result, err, w.prompts["good one"],
+				)
 			}
 			w.env.SetHeartbeatDetails(activities.Progress{TeacherSeconds: 100})
-			if result, err := w.run(); err != nil || result.Tokens != 4*9 || result.Seconds < 100 || result.Seconds > 160 {
-				t.Errorf("after an attempt of 100 seconds: %+v, %v, want the tokens and seconds of all attempts", result, err)
+			result, err = w.run()
+			if err != nil || result.Tokens != 4*9 || result.Seconds < 100 || result.Seconds > 160 {
+				t.Errorf("after an attempt of 100 seconds: %+v, %v, want the tokens and seconds of all attempts",
+					result, err)
 			}
 			w.checkNoSecret()
 		})
 	}
 }
 
-// A prompt that the server has no whole reply for is set aside with its reason; the others are none
-// the worse.
+// A prompt without a complete reply is quarantined with its reason; the other prompts are not
+// affected.
 func TestFault11PoisonRowIsQuarantinedWithReason(t *testing.T) {
 	for reason, fault := range map[string]func(http.ResponseWriter, *http.Request){
 		"the server failed: 500 Internal Server Error":       statusOf(500),
-		"no reply in time: 1s":                               func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
-		"the reply is not whole JSON: 18 bytes":              bodyOf(`{"choices":[{"mess`),
+		"no reply in time: 1s":                               hang,
+		"the reply is not valid JSON: 18 bytes":              bodyOf(`{"choices":[{"mess`),
 		"the reply is empty":                                 bodyOf(""),
-		"the reply is too long: more than 1048576 bytes":     bodyOf(`{"x":"` + strings.Repeat("x", 10<<20) + `"}`),
-		"no line begins with number 1":                       func(w http.ResponseWriter, _ *http.Request) { writeReply(w, "How nice of you to ask!") },
+		"the reply is too long: more than 1048576 bytes":     longBody(),
+		"no line begins with number 1":                       chat,
 		"the server rejected the prompt: 400 Bad Request, y": statusOf(400),
 	} {
 		t.Run(reason, func(t *testing.T) {
@@ -311,16 +362,17 @@ func TestFault11PoisonRowIsQuarantinedWithReason(t *testing.T) {
 			if !strings.HasPrefix(rows["bad two"], reason) || strings.Contains(rows["bad two"], secretKey) {
 				t.Errorf("reason %q, want %q", rows["bad two"], reason)
 			}
-			asked := w.prompts["bad two"]
-			if _, err := w.run(); err != nil || w.prompts["bad two"] != asked || asked > 5 {
-				t.Errorf("asked %d times, then %d (%v): want 5 at most, and never again", asked, w.prompts["bad two"], err)
+			requests := w.prompts["bad two"]
+			if _, err := w.run(); err != nil || w.prompts["bad two"] != requests || requests > 5 {
+				t.Errorf("%d requests, %d after another attempt (%v): want 5 at most and no more later",
+					requests, w.prompts["bad two"], err)
 			}
 			w.checkNoSecret()
 		})
 	}
 }
 
-// A server that is busy for a moment is waited for as long as it says, within one attempt.
+// A short Retry-After is waited for within the same attempt.
 func TestFault11RetryAfterIsHonored(t *testing.T) {
 	busy := 2
 	w := newTeacherEnv(t, func(w http.ResponseWriter, r *http.Request, _ string) bool {

@@ -21,9 +21,9 @@ import (
 	"rdrec/storage"
 )
 
-// Each test of this file is a row of the fault matrix (docs/reliability.md), on real processes. The
-// invariant of all is that the weights are those of an undisturbed run and that nothing finished is
-// done again. Those that take long run in make faults.
+// Each test of this file is a row of the fault matrix (docs/reliability.md), on real processes. All
+// of them check that the weights equal an undisturbed run's and that no finished work is repeated.
+// The long ones run in make faults only.
 
 func TestFault01KilledMidTraining(t *testing.T) {
 	skipUnlessFaults(t)
@@ -44,12 +44,12 @@ func TestFault01KilledMidTraining(t *testing.T) {
 func TestFault02KilledWhileStoringACheckpoint(t *testing.T) {
 	skipUnlessFaults(t)
 	s, first, run := newTrainingEnv(t, 2)
-	half, before := s.suspendMidUpload(first)
+	partial, before := s.suspendMidUpload(first)
 	first.kill()
 	second := s.startWorker()
 	s.checkWeights(run)
 	if step := second.resumedStep(); step != before {
-		t.Errorf("resumed at step %d, want %d: the half one at %s does not count", step, before, half)
+		t.Errorf("resumed at step %d, want %d: the partial checkpoint at %s does not count", step, before, partial)
 	}
 	s.checkActivitiesRanOnce(nil)
 	b, err := storage.Open(t.Context(), s.url)
@@ -60,29 +60,33 @@ func TestFault02KilledWhileStoringACheckpoint(t *testing.T) {
 	if _, err := b.Collect(t.Context(), storage.CollectOptions{Before: time.Now().Add(time.Hour)}); err != nil {
 		t.Fatal(err)
 	}
-	if left, err := os.ReadDir(half); err == nil && len(left) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("the half checkpoint was not collected: %v, %v", left, err)
+	left, err := os.ReadDir(partial)
+	if err == nil && len(left) > 0 || err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the partial checkpoint was not collected: %v, %v", left, err)
 	}
 }
 
-// suspendMidUpload stops the worker while a checkpoint has files and no manifest.
-func (s *faultEnv) suspendMidUpload(w *process) (half string, newest int) {
+// suspendMidUpload suspends the worker while a checkpoint has files but no manifest. It returns the
+// checkpoint's folder and the newest complete step.
+func (s *faultEnv) suspendMidUpload(w *process) (partial string, newest int) {
 	s.t.Helper()
-	s.waitFor("a checkpoint that is half stored", 2*time.Minute, func() bool {
-		half = s.partialCheckpoint()
-		if half == "" {
+	s.waitFor("a partial checkpoint", 2*time.Minute, func() bool {
+		partial = s.partialCheckpoint()
+		if partial == "" {
 			return false
 		}
 		w.signal(syscall.SIGSTOP)
-		if _, err := os.Stat(filepath.Join(half, "manifest.json")); err != nil {
+		if _, err := os.Stat(filepath.Join(partial, "manifest.json")); err != nil {
 			return true
 		}
 		w.signal(syscall.SIGCONT)
 		return false
 	})
-	return half, s.newestStep()
+	return partial, s.newestStep()
 }
 
+// partialCheckpoint returns the folder of the last checkpoint if it has files but no manifest, else
+// "".
 func (s *faultEnv) partialCheckpoint() string {
 	folders, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/0*"))
 	if err != nil {
@@ -93,7 +97,8 @@ func (s *faultEnv) partialCheckpoint() string {
 	}
 	last := slices.Max(folders)
 	files, err := os.ReadDir(last)
-	if err != nil || len(files) == 0 || slices.ContainsFunc(files, func(f os.DirEntry) bool { return f.Name() == "manifest.json" }) {
+	isManifest := func(f os.DirEntry) bool { return f.Name() == "manifest.json" }
+	if err != nil || len(files) == 0 || slices.ContainsFunc(files, isManifest) {
 		return ""
 	}
 	return last
@@ -126,26 +131,28 @@ func TestFault04ServerKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = server.Wait()                        //nolint:errcheck // it was killed
-	timer := time.NewTimer(55 * time.Second) // longer than a heartbeat may fail to come
+	timer := time.NewTimer(55 * time.Second) // longer than the heartbeat timeout
 	defer timer.Stop()
 	<-timer.C
 	serverProcess(t, settings)
 	s.checkWeights(run)
-	list, err := s.client.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{Query: "WorkflowType = 'Experiment'"})
+	list, err := s.client.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+		Query: "WorkflowType = 'Experiment'",
+	})
 	if err != nil || len(list.GetExecutions()) != 1 {
 		t.Errorf("%d experiments (%v), want one", len(list.GetExecutions()), err)
 	}
 	s.checkActivitiesRanOnce(nil)
 }
 
-// A worker that begins while the server is away waits for it: after a power cut of both nobody need
-// be there to start it again.
+// A worker that starts before its server waits for it, so after a power cut of both machines nobody
+// must restart the worker.
 func TestFault04WorkerBeforeServer(t *testing.T) {
 	skipUnlessFaults(t)
 	settings := filepath.Join(t.TempDir(), "temporal.db") + " " + faultproxy.FreePort(t)
 	s := newFaultEnvAt(t, "127.0.0.1:"+strings.Fields(settings)[1], "default")
 	w := s.startWorker()
-	s.waitFor("the worker waits", time.Minute, func() bool { return len(w.logLines("no Temporal server: waiting for it")) > 1 })
+	s.waitFor("the worker's retries", time.Minute, func() bool { return len(w.logLines(msgNoServer)) > 1 })
 	serverProcess(t, settings)
 	s.checkWeights(s.startExperiment(shortSpec(t)))
 	s.checkActivitiesRanOnce(nil)
@@ -170,7 +177,7 @@ func TestFault07TruncatedInput(t *testing.T) {
 	run := s.startExperiment(shortSpec(t, "data.folder="+folder))
 	s.checkRejected(run, activities.TypeDataCorrupt, "explanation_rationale.json.gz")
 
-	// An object of the bucket that lost its end between two stages.
+	// An object of the bucket is truncated between two stages.
 	other := newFaultEnv(t)
 	w := other.startWorker("--queues", "rdrec-cpu")
 	run = other.startExperiment(shortSpec(t, "methods=[pod]"))
@@ -178,7 +185,7 @@ func TestFault07TruncatedInput(t *testing.T) {
 		return other.countFiles("stages/preprocess/*.json") == 1 && other.countFiles("stages/baseline/*.json") <= 1
 	})
 	w.drain()
-	key := other.largestFile("dataset")
+	key := other.largestFile()
 	if err := os.Truncate(filepath.Join(other.bucket, key), 100); err != nil {
 		t.Fatal(err)
 	}
@@ -186,8 +193,8 @@ func TestFault07TruncatedInput(t *testing.T) {
 	other.checkRejected(run, activities.TypeDataCorrupt, key, "100 bytes")
 }
 
-// largestFile is the key of the largest file of the stage's artifact that no other stage's has.
-func (s *faultEnv) largestFile(string) string {
+// largestFile returns the key of the largest file of the preprocessed dataset.
+func (s *faultEnv) largestFile() string {
 	s.t.Helper()
 	b, err := storage.Open(s.t.Context(), s.url)
 	if err != nil {
@@ -202,15 +209,16 @@ func (s *faultEnv) largestFile(string) string {
 	if err != nil || !found {
 		s.t.Fatal(found, err)
 	}
-	artefact, err := b.Artifact(s.t.Context(), done.Output)
+	artifact, err := b.Artifact(s.t.Context(), done.Output)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return storage.ContentKey(slices.MaxFunc(artefact.Files, func(x, y storage.File) int { return int(x.Size - y.Size) }).Ref)
+	largest := slices.MaxFunc(artifact.Files, func(x, y storage.File) int { return int(x.Size - y.Size) })
+	return storage.ContentKey(largest.Ref)
 }
 
-// checkRejected checks that an experiment fails for good, for a reason that names what is wrong,
-// and before any GPU work.
+// checkRejected checks that an experiment fails with an error of a type that contains the parts,
+// before any GPU work.
 func (s *faultEnv) checkRejected(run client.WorkflowRun, wantType string, parts ...string) {
 	s.t.Helper()
 	err := s.awaitError(run)
@@ -220,11 +228,11 @@ func (s *faultEnv) checkRejected(run client.WorkflowRun, wantType string, parts 
 	}
 	for _, part := range parts {
 		if !strings.Contains(err.Error(), part) {
-			s.t.Errorf("the error does not name %q: %v", part, err)
+			s.t.Errorf("the error does not contain %q: %v", part, err)
 		}
 	}
 	if n := s.countFiles("checkpoints/*/*/*/manifest.json"); n != 0 {
-		s.t.Errorf("trained to %d checkpoints on bad data", n)
+		s.t.Errorf("%d checkpoints of training on bad data, want none", n)
 	}
 }
 
@@ -234,14 +242,14 @@ func TestFault08DiskFull(t *testing.T) {
 	s := newFaultEnv(t)
 	disk := filepath.Dir(s.bucket)
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=70m"); err != nil {
-		t.Skipf("a small file system can't be mounted here: %v", err)
+		t.Skipf("cannot mount a small file system here: %v", err)
 	}
-	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) }) //nolint:errcheck // a worker may still be in it
+	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) }) //nolint:errcheck // a worker may use it
 	w := s.startWorker()
 	run := s.startExperiment(shortSpec(t))
-	s.waitFor("the disk being full", 2*time.Minute, func() bool { return s.pendingFailure() == activities.TypeStorageFull })
+	s.waitFor("the full disk", 2*time.Minute, func() bool { return s.pendingFailure() == activities.TypeStorageFull })
 	if n := s.newestStep(); n == 0 {
-		t.Error("no checkpoint is left on the full disk")
+		t.Error("the full disk has no checkpoint")
 	}
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=1g"); err != nil {
 		t.Fatal(err)
@@ -250,10 +258,11 @@ func TestFault08DiskFull(t *testing.T) {
 	w.resumedStep()
 	s.checkActivitiesRanOnce(nil)
 	if left := s.tempFiles(); len(left) > 0 {
-		t.Errorf("temporary files are left: %v", left)
+		t.Errorf("leftover temporary files: %v", left)
 	}
 }
 
+// tempFiles returns the temporary files in the bucket's folder.
 func (s *faultEnv) tempFiles() []string {
 	var left []string
 	err := filepath.WalkDir(s.bucket, func(path string, _ fs.DirEntry, err error) error {
@@ -268,7 +277,7 @@ func (s *faultEnv) tempFiles() []string {
 	return left
 }
 
-// pendingFailure is the type of the latest failure of the trial's activity under way.
+// pendingFailure returns the type of the latest failure of the trial's running activity, or "".
 func (s *faultEnv) pendingFailure() string {
 	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), "short/rdrec-1", "")
 	if err != nil {
@@ -282,13 +291,14 @@ func (s *faultEnv) pendingFailure() string {
 	return ""
 }
 
-// A setting that can't be carried out fails at once: retrying it would go on for ever.
+// An invalid setting fails at once: retries would never end.
 func TestFault10PoisonSetting(t *testing.T) {
 	skipUnlessFaults(t)
 	s := newFaultEnv(t)
 	s.startWorker()
-	s.checkRejected(s.startExperiment(shortSpec(t, "methods=[pod]", "data.folder=",
-		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 2}}")), activities.TypeInvalidConfig, "user_core is 2")
+	run := s.startExperiment(shortSpec(t, "methods=[pod]", "data.folder=",
+		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 2}}"))
+	s.checkRejected(run, activities.TypeInvalidConfig, "user_core is 2")
 }
 
 func TestFault10PoisonRow(t *testing.T) {
@@ -325,11 +335,12 @@ func TestFault10PoisonRow(t *testing.T) {
 		t.Errorf("200 bad rows: %v, want %s", err, activities.TypeDataCorrupt)
 	}
 	if s.countFiles("checkpoints/*/*/*/manifest.json") != trained {
-		t.Error("trained on data with too many bad rows")
+		t.Error("training ran on data with too many bad rows")
 	}
 }
 
-// reviews writes 600 reviews by 60 users with n broken lines among them.
+// reviews writes a file of 600 reviews by 60 users, with n broken lines among them, and returns its
+// path.
 func reviews(t *testing.T, n int) string {
 	t.Helper()
 	var text strings.Builder
@@ -337,7 +348,8 @@ func reviews(t *testing.T, n int) string {
 		if i < n {
 			text.WriteString("{\"overall\": 5.0, \"reviewerID\": \"half a li\n")
 		}
-		fmt.Fprintf(&text, `{"overall": 5.0, "reviewerID": "U%02d", "asin": "B%02d", "reviewText": "It is soft and smells good, number %d.", "unixReviewTime": %d}`+"\n",
+		fmt.Fprintf(&text, `{"overall": 5.0, "reviewerID": "U%02d", "asin": "B%02d", `+
+			`"reviewText": "It is soft and smells good, number %d.", "unixReviewTime": %d}`+"\n",
 			i%60, (i/60*7+i)%40, i, 1500000000+i*1000)
 	}
 	path := filepath.Join(t.TempDir(), "reviews.json")

@@ -197,7 +197,8 @@ func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Ac
 	}, nil
 }
 
-// poll runs one SDK worker per queue until ctx is done or one of them fails, then stops all of them.
+// poll runs one SDK worker per queue until ctx is done or one of them fails, then stops all of
+// them.
 func poll(
 	ctx context.Context, temporal client.Client, o options, acts *activities.Activities, cache *engineCache,
 ) error {

@@ -20,13 +20,13 @@ import (
 	"rdrec/storage"
 )
 
-// addReviews puts the shipped reviews between two moments into the inbox, changed line by line.
+// addReviews writes the shipped reviews of a time range to the inbox, each line changed by change.
 func (s *faultEnv) addReviews(name string, from, to int64, change func(i int, line string) string) {
 	s.t.Helper()
 	writeFile(s.t, filepath.Join(s.bucket, "inbox/beauty", name), s.reviewsBetween(from, to, change))
 }
 
-// writeFile writes a file and the folders above it.
+// writeFile writes a file and creates its folder.
 func writeFile(t *testing.T, path, text string) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
@@ -37,7 +37,8 @@ func writeFile(t *testing.T, path, text string) {
 	}
 }
 
-// reviewsBetween are the shipped reviews between two moments, changed line by line.
+// reviewsBetween returns the shipped reviews of a time range (Unix seconds, to exclusive), each
+// line changed by change.
 func (s *faultEnv) reviewsBetween(from, to int64, change func(i int, line string) string) string {
 	s.t.Helper()
 	f, err := os.Open(filepath.Join(root, "testdata/reviews/All_Beauty_5.json.gz"))
@@ -68,36 +69,44 @@ func (s *faultEnv) reviewsBetween(from, to int64, change func(i int, line string
 
 func unchanged(_ int, line string) string { return line }
 
-// shortRunFlags has a night train for some steps, and its gate refuse nothing: so short a training
-// says little of who is better (TestOnlyWhatIsNotWorseIsPromoted does the gate).
+// shortRunFlags returns flags for a nightly run that trains for a few steps with a gate that
+// rejects nothing: after so little training, the metrics mean little. Other tests cover the gate.
 func shortRunFlags(more ...string) (flags []string) {
 	for _, set := range append([]string{
-		"train.epochs=1", "train.epoch_steps=10", "train.checkpoint_steps=5", "nightly.gate.margin=1", "nightly.gate.min_coverage=0",
+		"train.epochs=1", "train.epoch_steps=10", "train.checkpoint_steps=5", "nightly.gate.margin=1",
+		"nightly.gate.min_coverage=0",
 	}, more...) {
 		flags = append(flags, "--set", set)
 	}
 	return flags
 }
 
-// triggerRun has the schedule begin a night and waits for its verdict.
+// createSchedule creates the schedule of the short nightly run, with more overrides.
+func (s *faultEnv) createSchedule(overrides ...string) {
+	s.t.Helper()
+	create := []string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}
+	s.mustStarter(append(create, shortRunFlags(overrides...)...)...)
+}
+
+// triggerRun triggers the schedule and waits for the verdict of the nightly run.
 func (s *faultEnv) triggerRun(code int) (run registry.NightlyRun) {
 	s.t.Helper()
 	out, stderr, got := s.starter("schedule", "trigger", "beauty-nightly", "--wait", "--json")
 	if got != code {
-		s.t.Fatalf("the night's exit code is %d, want %d\n%s%s", got, code, out, stderr)
+		s.t.Fatalf("exit code of the nightly run %d, want %d\n%s%s", got, code, out, stderr)
 	}
 	if err := json.Unmarshal([]byte(out), &run); err != nil {
 		s.t.Fatalf("%v in %s", err, out)
 	}
-	s.t.Logf("night %d: %s, promotion %d; %v", run.Number, run.Verdict, run.Promotion, run.Counts)
+	s.t.Logf("nightly run %d: %s, promotion %d; %v", run.Number, run.Verdict, run.Promotion, run.Counts)
 	for _, reason := range run.Reasons {
 		s.t.Logf("  %s", reason)
 	}
 	return run
 }
 
-// newWebhook is a webhook's listener.
-func newWebhook(t *testing.T) (url string, heard func() []string) {
+// newWebhook starts a webhook's server; received returns the verdicts it has received.
+func newWebhook(t *testing.T) (url string, received func() []string) {
 	t.Helper()
 	var mutex sync.Mutex
 	var verdicts []string
@@ -105,7 +114,7 @@ func newWebhook(t *testing.T) (url string, heard func() []string) {
 		body, err := io.ReadAll(r.Body)
 		var run registry.NightlyRun
 		if err != nil || json.Unmarshal(body, &run) != nil {
-			t.Errorf("the webhook hears %q, %v", body, err)
+			t.Errorf("the webhook received %q, %v", body, err)
 		}
 		mutex.Lock()
 		defer mutex.Unlock()
@@ -123,27 +132,27 @@ const (
 	firstOfJune, firstOfOctober, forever = 1496275200, 1506816000, 1 << 40
 )
 
-// TestThreeNightlyRuns goes through docs/nightly.md on a real server with a real worker, begun by a
-// schedule: a first model; a night that distils only what is new; poison that is refused; a
-// rollback, after which the rolled-back reviews stay out.
+// TestThreeNightlyRuns follows docs/nightly.md on a real server with a real worker and a schedule:
+// a first model; a run that distills only new texts; poisoned reviews, whose model is rejected; and
+// a rollback, after which the rolled-back reviews are skipped.
 func TestThreeNightlyRuns(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
 	s.startWorker()
-	hook, heard := newWebhook(t)
+	hook, received := newWebhook(t)
 	s.addReviews("2017-05-31.json", 0, firstOfJune, unchanged)
-	s.mustStarter(append([]string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}, shortRunFlags("nightly.webhook="+hook)...)...)
+	s.createSchedule("nightly.webhook=" + hook)
 	first := s.triggerRun(0)
 	if first.Verdict != registry.VerdictFirst || first.Counts.Requests == 0 || first.WarmStart {
-		t.Errorf("the first night: %+v", first)
+		t.Errorf("the first run: %+v", first)
 	}
 	s.addReviews("2017-09-30.json", firstOfJune, firstOfOctober, unchanged)
 	second := s.triggerRun(0)
 	before, after := s.dataset(first.Dataset), s.dataset(second.Dataset)
 	checkIDsUnchanged(t, before, after)
-	requested, newTextCount := second.Counts.Requests, newTexts(before, after)
-	if second.Verdict != registry.VerdictPromoted || !second.WarmStart || newTextCount == 0 || requested != newTextCount {
-		t.Errorf("the second night asked for %d rationales and has %d new texts: %+v", requested, newTextCount, second)
+	requests, added := second.Counts.Requests, newTexts(before, after)
+	if second.Verdict != registry.VerdictPromoted || !second.WarmStart || added == 0 || requests != added {
+		t.Errorf("the second run requested %d rationales and has %d new texts: %+v", requests, added, second)
 	}
 	s.addReviews("2018-10-01.json", firstOfOctober, forever, func(i int, line string) string {
 		if i%3 == 0 {
@@ -152,51 +161,55 @@ func TestThreeNightlyRuns(t *testing.T) {
 		return line
 	})
 	third := s.triggerRun(12)
-	if third.Verdict != registry.VerdictRejected || third.Promotion != 2 || len(third.Reasons) != 1 || third.Counts.Requests != 0 {
-		t.Errorf("the poisoned night: %+v", third)
+	if third.Verdict != registry.VerdictRejected || third.Promotion != 2 || len(third.Reasons) != 1 ||
+		third.Counts.Requests != 0 {
+		t.Errorf("the poisoned run: %+v", third)
 	}
 	s.mustStarter("rollback", "beauty-nightly")
-	if after := s.triggerRun(0); after.Verdict != registry.VerdictIdle || after.SkippedFiles != 2 || after.Promotion != 3 {
-		t.Errorf("after the rollback: %+v; want nothing new, two files held back, and the rollback in use", after)
+	idle := s.triggerRun(0)
+	if idle.Verdict != registry.VerdictIdle || idle.SkippedFiles != 2 || idle.Promotion != 3 {
+		t.Errorf("after the rollback: %+v; want nothing new, two files skipped, and the rollback in use", idle)
 	}
-	if got, want := strings.Join(heard(), " "), "first promoted rejected idle"; got != want {
-		t.Errorf("the webhook heard %q, want %q", got, want)
+	if got, want := strings.Join(received(), " "), "first promoted rejected idle"; got != want {
+		t.Errorf("the webhook received %q, want %q", got, want)
 	}
 	s.checkVerdictAttribute()
 	var page struct{ Rows []any }
-	if err := json.Unmarshal([]byte(s.mustStarter("nightly", "list", "beauty-nightly", "--json")), &page); err != nil || len(page.Rows) != 4 {
-		t.Errorf("the page has %d nights, %v; want 4", len(page.Rows), err)
+	list := s.mustStarter("nightly", "list", "beauty-nightly", "--json")
+	if err := json.Unmarshal([]byte(list), &page); err != nil || len(page.Rows) != 4 {
+		t.Errorf("the list has %d nightly runs, %v; want 4", len(page.Rows), err)
 	}
 	s.mustStarter("verify", "--all")
 	s.recordAll("Nightly", "nightly-first", "nightly-promoted", "nightly-rejected", "nightly-idle")
 	s.recordAll("Promotion", "promotion-rollback")
 }
 
-// TestNightlyRunsIngestFromATable has two nights on a file that others write to: the second takes
-// in what was added, and nothing else.
+// TestNightlyRunsIngestFromATable runs on a file that grows between runs: the second run ingests
+// the added rows and nothing else.
 func TestNightlyRunsIngestFromATable(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
 	s.startWorker()
 	table := filepath.Join(t.TempDir(), "reviews.jsonl")
 	writeFile(t, table, s.reviewsBetween(0, firstOfJune, unchanged))
-	s.mustStarter(append([]string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}, shortRunFlags(
+	s.createSchedule(
 		"nightly.source={path: "+table+", watermark: unixReviewTime}", "data.reviews.format=parquet",
 		"data.reviews.columns={user: reviewerID, item: asin, time: unixReviewTime, rating: overall, text: reviewText}",
-	)...)...)
+	)
 	first := s.triggerRun(0)
 	if idle := s.triggerRun(0); first.Verdict != registry.VerdictFirst || idle.Verdict != registry.VerdictIdle {
-		t.Errorf("the first night: %s, then %s", first.Verdict, idle.Verdict)
+		t.Errorf("the first run: %s, then %s", first.Verdict, idle.Verdict)
 	}
 	added := s.reviewsBetween(firstOfJune, firstOfOctober, unchanged)
 	writeFile(t, table, s.reviewsBetween(0, firstOfOctober, unchanged))
 	second := s.triggerRun(0)
-	if got, want := second.Counts.NewRows, strings.Count(added, "\n"); second.Verdict != registry.VerdictPromoted || got != want {
-		t.Errorf("the second night took in %d rows of %d: %+v", got, want, second)
+	want := strings.Count(added, "\n")
+	if got := second.Counts.NewRows; second.Verdict != registry.VerdictPromoted || got != want {
+		t.Errorf("the second run ingested %d rows, want %d: %+v", got, want, second)
 	}
 }
 
-// dataset reads what a night trained on.
+// dataset reads the dataset of a nightly run.
 func (s *faultEnv) dataset(ref storage.Ref) *dataset.Dataset {
 	s.t.Helper()
 	b, err := storage.Open(s.t.Context(), s.url)
@@ -215,25 +228,26 @@ func (s *faultEnv) dataset(ref storage.Ref) *dataset.Dataset {
 	return data
 }
 
-// checkIDsUnchanged checks that whoever had a number in the first dataset has it in the second.
+// checkIDsUnchanged checks that users and items of the first dataset have the same ids in the
+// second.
 func checkIDsUnchanged(t *testing.T, first, second *dataset.Dataset) {
 	t.Helper()
 	for _, ids := range [][2][]string{{first.UserIDs, second.UserIDs}, {first.ItemIDs, second.ItemIDs}} {
 		before, after := ids[0], ids[1]
 		if len(before) == 0 || len(after) <= len(before) {
-			t.Fatalf("%d ids, then %d: nothing is tested", len(before), len(after))
+			t.Fatalf("%d ids, then %d: want more", len(before), len(after))
 		}
 		for i, id := range before {
 			if after[i] != id {
-				t.Fatalf("number %d was %s and is %s", i+1, id, after[i])
+				t.Fatalf("id %d was %s and is %s", i+1, id, after[i])
 			}
 		}
 	}
 }
 
-// newTexts counts the training explanations of the second dataset that the first lacks. They are
-// more than the growth in number: as features become more frequent, another sentence of an old
-// review may be the one that explains.
+// newTexts counts the training explanations of the second dataset that the first lacks. There are
+// more of them than of new reviews: as features become more frequent, another sentence of an old
+// review may become its explanation.
 func newTexts(first, second *dataset.Dataset) int {
 	known := map[string]bool{}
 	for _, e := range first.Explanations.Train {
@@ -246,13 +260,13 @@ func newTexts(first, second *dataset.Dataset) int {
 	return len(known) - before
 }
 
-// checkVerdictAttribute looks the refused night up by its search attribute.
+// checkVerdictAttribute finds the rejected run by its search attribute.
 func (s *faultEnv) checkVerdictAttribute() {
 	s.t.Helper()
 	found, err := s.client.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
 		Namespace: s.namespace, Query: "RdrecVerdict = 'rejected'",
 	})
 	if err != nil || len(found.GetExecutions()) != 1 {
-		s.t.Errorf("%d nights have the verdict kept, %v; want one", len(found.GetExecutions()), err)
+		s.t.Errorf("%d nightly runs have the verdict rejected, %v; want one", len(found.GetExecutions()), err)
 	}
 }

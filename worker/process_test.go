@@ -26,11 +26,12 @@ type process struct {
 func (s *faultEnv) startWorker(flags ...string) *process {
 	s.t.Helper()
 	return s.program(append([]string{
-		"--bucket", s.url, "--address", s.address, "--namespace", s.namespace, "--threads", "1", "--device", "cpu", "--log-json",
+		"--bucket", s.url, "--address", s.address, "--namespace", s.namespace, "--threads", "1", "--device", "cpu",
+		"--log-json",
 	}, flags...)...)
 }
 
-// program starts the worker program, with a folder for its log and its scratch.
+// program starts the worker program, with a folder for its log and its scratch files.
 func (s *faultEnv) program(args ...string) *process {
 	s.t.Helper()
 	program, err := buildWorker()
@@ -47,13 +48,13 @@ func (s *faultEnv) program(args ...string) *process {
 	w.Cmd = exec.Command(program, append(args, "--scratch", filepath.Join(dir, "scratch"))...)
 	w.Dir, w.Stdout, w.Stderr, w.Env = root, log, log, append(append(os.Environ(), "OMP_WAIT_POLICY=passive"), s.env...)
 	if err := s.start(w); errors.Is(err, errors.ErrUnsupported) || errors.Is(err, os.ErrPermission) {
-		s.t.Skipf("no process can be given a wrong clock here: %v", err)
+		s.t.Skipf("cannot give a process a wrong clock here: %v", err)
 	} else if err != nil {
 		s.t.Fatal(err)
 	}
 	s.allWorkers = append(s.allWorkers, w)
 	go func() {
-		_ = w.Wait() //nolint:errcheck // the process state says it too
+		_ = w.Wait() //nolint:errcheck // the process state has it
 		close(w.ended)
 	}()
 	s.t.Cleanup(func() {
@@ -66,7 +67,7 @@ func (s *faultEnv) program(args ...string) *process {
 	return w
 }
 
-// start starts a worker with the site's clock.
+// start starts a worker with the environment's clock.
 func (s *faultEnv) start(w *process) (err error) {
 	if s.clockOffset == 0 {
 		return w.Start()
@@ -75,18 +76,18 @@ func (s *faultEnv) start(w *process) (err error) {
 	return err
 }
 
-// signal sends a signal; a worker that has ended takes none.
+// signal sends a signal; it does nothing if the worker has ended.
 func (w *process) signal(which syscall.Signal) {
 	_ = w.Process.Signal(which) //nolint:errcheck // it may have ended
 }
 
-// kill ends the worker as a power cut would.
+// kill ends the worker with SIGKILL and waits until it has ended.
 func (w *process) kill() {
 	w.signal(syscall.SIGKILL)
 	<-w.ended
 }
 
-// drain asks the worker to stop and waits until it has.
+// drain sends SIGTERM and waits until the worker has ended.
 func (w *process) drain() {
 	w.t.Helper()
 	w.signal(syscall.SIGTERM)
@@ -97,7 +98,7 @@ func (w *process) drain() {
 	}
 }
 
-// line is a line of a worker's log.
+// line is a line of a worker's log in JSON.
 type line struct {
 	Message string    `json:"message"`
 	Step    int       `json:"step"`
@@ -123,7 +124,9 @@ func (w *process) logLines(messages ...string) []line {
 	return found
 }
 
+// Log messages of the worker and the activities.
 const (
+	msgNoServer    = "no Temporal server: retrying"
 	msgResumed     = "training resumes from a checkpoint"
 	msgNotStored   = "checkpoint was not saved"
 	msgFromScratch = "training starts without a checkpoint"
@@ -131,13 +134,13 @@ const (
 )
 
 // resumedStep returns the step at which the worker first resumed training. On a machine so busy
-// that heartbeats are missed, it may resume again later.
+// that heartbeats time out, it may resume again later.
 func (w *process) resumedStep() int {
 	w.t.Helper()
 	return w.resumptions()[0]
 }
 
-// checkResumes returns the steps at which the worker resumed training, one at least.
+// resumptions returns the steps at which the worker resumed training, at least one.
 func (w *process) resumptions() []int {
 	w.t.Helper()
 	var steps []int

@@ -21,8 +21,8 @@ type rankers struct {
 	threads int
 }
 
-// Sasrec tunes SASRec on the validation items, trains it with each seed, and ranks items for the test
-// users.
+// Sasrec tunes SASRec on the validation items, trains it with each seed, and ranks items for the
+// test users.
 func (r rankers) Sasrec(ctx context.Context, job activities.SasrecJob) (record activities.SasrecRecord, err error) {
 	data, err := readData(job.Data)
 	if err != nil {

@@ -21,16 +21,18 @@ import (
 	"rdrec/internal/torch"
 )
 
-// sasrecJob is a small one on real sequences.
+// sasrecJob returns a small job on real sequences.
 func sasrecJob() activities.SasrecJob {
 	settings := spec.Default().Sasrec
 	settings.HiddenSizes, settings.Dropouts, settings.LearningRates = []int{8}, []float64{0.2}, []float64{1e-7, 0.01}
 	settings.Epochs, settings.MaxLength = 3, 10
 	return activities.SasrecJob{
-		TrainSasrecInput: activities.TrainSasrecInput{Sasrec: settings, SequentialUsers: 40, TopNUsers: 20, TopN: 10, Seeds: []int64{4, 5}},
-		Data:             "../testdata/rdrec/beauty_mini",
-		Ranked:           func(int64, task.Task, []prediction.Prediction) error { return nil },
-		Progress:         func(activities.Progress) {},
+		TrainSasrecInput: activities.TrainSasrecInput{
+			Sasrec: settings, SequentialUsers: 40, TopNUsers: 20, TopN: 10, Seeds: []int64{4, 5},
+		},
+		Data:     "../testdata/rdrec/beauty_mini",
+		Ranked:   func(int64, task.Task, []prediction.Prediction) error { return nil },
+		Progress: func(activities.Progress) {},
 	}
 }
 
@@ -58,7 +60,8 @@ func TestSasrecRanksTheStudentsUsers(t *testing.T) {
 		for i, user := range baseline.Users(data, job.SequentialUsers) {
 			got := ranked[fmt.Sprint(task.Sequential, " ", seed)][i]
 			seen := user.Items[:len(user.Items)-1]
-			if got.User != user.ID || got.Truth != user.TestItem() || len(got.Items) != 10 || haveCommonItem(got.Items, seen) {
+			if got.User != user.ID || got.Truth != user.TestItem() || len(got.Items) != 10 ||
+				haveCommonItem(got.Items, seen) {
 				t.Errorf("seed %d, user %d with %v: %+v", seed, user.ID, user.Items, got)
 			}
 		}
@@ -72,14 +75,16 @@ func TestSasrecRanksTheStudentsUsers(t *testing.T) {
 		}
 	}
 	if cmp.Equal(ranked["sequential 4"], ranked["sequential 5"]) {
-		t.Error("two seeds ranked alike")
+		t.Error("two seeds have the same ranking")
 	}
 	var tuned sasrec.TuneResult
 	if err := json.Unmarshal(record.Tuning, &tuned); err != nil {
 		t.Fatal(err)
 	}
-	if len(tuned.Grid) != 2 || tuned.Chosen != 1 || len(tuned.Trials) != 2 || !strings.Contains(record.Description, "learning rate 0.01, the best of 2") {
-		t.Errorf("%d points, chosen %d, %d trials: %s", len(tuned.Grid), tuned.Chosen, len(tuned.Trials), record.Description)
+	if len(tuned.Grid) != 2 || tuned.Chosen != 1 || len(tuned.Trials) != 2 ||
+		!strings.Contains(record.Description, "learning rate 0.01, the best of 2") {
+		t.Errorf("%d grid points, chosen %d, %d trials: %s",
+			len(tuned.Grid), tuned.Chosen, len(tuned.Trials), record.Description)
 	}
 	first, last := notes[0], notes[len(notes)-1]
 	if first.Done != 0 || last.Done != 2 || last.Total != 3 || last.Unit != "trainings" {
@@ -91,8 +96,8 @@ func haveCommonItem(a, b []int) bool {
 	return slices.ContainsFunc(a, func(item int) bool { return slices.Contains(b, item) })
 }
 
-// A training that would take hours ends within seconds when it is cancelled or the worker drains,
-// and leaves no tensor.
+// A training of hours ends within seconds when it is cancelled or the worker drains, and leaks no
+// tensors.
 func TestSasrecStopsPromptly(t *testing.T) {
 	before := torch.Live()
 	for name, want := range map[string]error{"cancel": context.Canceled, "drain": activities.ErrDrained} {
@@ -131,11 +136,11 @@ func TestSasrecStopsPromptly(t *testing.T) {
 		cancel()
 	}
 	if after := torch.Live(); after != before {
-		t.Errorf("%d tensors were left behind", after-before)
+		t.Errorf("%d tensors leaked", after-before)
 	}
 }
 
-// What would fail again whoever tries must reach the activities as such.
+// Non-retryable errors carry the activities' sentinels.
 func TestSasrecErrorsAreClassified(t *testing.T) {
 	invalid := sasrecJob()
 	invalid.Sasrec.Heads = 3
@@ -151,6 +156,6 @@ func TestSasrecErrorsAreClassified(t *testing.T) {
 	job := sasrecJob()
 	job.Ranked = func(int64, task.Task, []prediction.Prediction) error { return full }
 	if _, err := (rankers{"cpu", 1}).Sasrec(t.Context(), job); !errors.Is(err, full) {
-		t.Errorf("rankings that can't be kept: error %v", err)
+		t.Errorf("rankings that cannot be stored: error %v", err)
 	}
 }

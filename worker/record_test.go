@@ -17,18 +17,19 @@ import (
 	"rdrec/workflows"
 )
 
-// recordFolder in the environment is where histories are written for the replay tests
-// (workflows/testdata).
+// recordFolder is the environment variable with the folder to which histories for the replay tests
+// (workflows/testdata) are written.
 const recordFolder = "RDREC_RECORD"
 
-// recordHistory writes a run's history.
+// recordHistory writes a run's history, if the tests record.
 func (p *testEnv) recordHistory(run client.WorkflowRun, name string) {
 	p.t.Helper()
 	folder := os.Getenv(recordFolder)
 	if folder == "" {
 		return
 	}
-	text, err := protojson.MarshalOptions{Indent: " "}.Marshal(&historypb.History{Events: p.events(run.GetID(), run.GetRunID())})
+	history := &historypb.History{Events: p.events(run.GetID(), run.GetRunID())}
+	text, err := protojson.MarshalOptions{Indent: " "}.Marshal(history)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -37,8 +38,8 @@ func (p *testEnv) recordHistory(run client.WorkflowRun, name string) {
 	}
 }
 
-// recordAll writes the histories of the finished workflows of a type, oldest first, under names;
-// an empty name passes a workflow over.
+// recordAll writes the histories of the finished workflows of a type, oldest first, under the
+// names; an empty name skips a workflow.
 func (p *testEnv) recordAll(workflowType string, names ...string) {
 	p.t.Helper()
 	if os.Getenv(recordFolder) == "" {
@@ -66,32 +67,38 @@ func (p *testEnv) recordAll(workflowType string, names ...string) {
 	}
 }
 
-// TestRecordHistories runs the kinds of workflow that no other test leaves a history of: done anew
-// with every stage there is, ablated, cancelled, and a distillation that begins its history anew.
+// TestRecordHistories runs the workflows whose histories no other test records: an experiment
+// without cache and with every stage, an ablation, a cancelled one, and a distillation that
+// continues as new.
 func TestRecordHistories(t *testing.T) {
 	if os.Getenv(recordFolder) == "" {
-		t.Skip("writes histories to the folder " + recordFolder)
+		t.Skip("set " + recordFolder + " to the folder for the histories")
 	}
 	s := newFaultEnv(t)
 	s.startWorker()
 	teacher := newChatServer(t, 10*time.Millisecond)
 	latest := func(id string) client.WorkflowRun { return s.client.GetWorkflow(t.Context(), id, "") }
 	rows := []string{
-		"data.folder=", "data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}, negatives: 20}",
-		fmt.Sprintf("teacher={model: %q, reviews: 12, shard: 5}", "openai:"+teacher.URL+"/v1#counted"), "train.epochs=1", "train.epoch_steps=5",
+		"data.folder=",
+		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}, negatives: 20}",
+		fmt.Sprintf("teacher={model: %q, max_reviews: 12, shard_rows: 5}", "openai:"+teacher.URL+"/v1#counted"),
+		"train.epochs=1", "train.epoch_steps=5",
 	}
-	noCache := s.launch("fresh", workflows.Experiment, workflows.ExperimentInput{
-		Spec:    shortSpec(t, append(rows, "name=fresh", "baselines=[popularity, rule, sasrec]", "sasrec={hidden_sizes: [8], epochs: 2, max_length: 10}")...),
+	noCache := s.launch("nocache", workflows.Experiment, workflows.ExperimentInput{
+		Spec: shortSpec(t, append(rows, "name=nocache", "baselines=[popularity, rule, sasrec]",
+			"sasrec={hidden_sizes: [8], epochs: 2, max_length: 10}")...),
 		NoCache: workflows.NoCache{Nonce: "one", Rationales: true},
 	})
 	if err := s.awaitError(noCache); err != nil {
 		t.Fatal(err)
 	}
 	s.recordHistory(noCache, "experiment-nocache")
-	s.recordHistory(latest("fresh/rdrec-1"), "trial-nocache")
-	s.recordHistory(latest("fresh/distill"), "distillation-nocache")
+	s.recordHistory(latest("nocache/rdrec-1"), "trial-nocache")
+	s.recordHistory(latest("nocache/distill"), "distillation-nocache")
 
-	ablated := s.startExperiment(shortSpec(t, "name=ablated", "train.epochs=1", "train.epoch_steps=5", "ablate=[skip_pads]"))
+	ablated := s.startExperiment(
+		shortSpec(t, "name=ablated", "train.epochs=1", "train.epoch_steps=5", "ablate=[skip_pads]"),
+	)
 	if err := s.awaitError(ablated); err != nil {
 		t.Fatal(err)
 	}
@@ -100,21 +107,23 @@ func TestRecordHistories(t *testing.T) {
 
 	trained := s.countFiles("checkpoints/*/*/*/manifest.json")
 	cancelled := s.startExperiment(shortSpec(t, "name=cancelled", "seed=2"))
-	s.waitFor("training", time.Minute, func() bool { return s.countFiles("checkpoints/*/*/*/manifest.json") > trained })
+	s.waitFor("training", time.Minute, func() bool {
+		return s.countFiles("checkpoints/*/*/*/manifest.json") > trained
+	})
 	if err := s.client.CancelWorkflow(t.Context(), cancelled.GetID(), cancelled.GetRunID()); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.awaitError(cancelled); err == nil {
-		t.Fatal("it was not cancelled")
+		t.Fatal("the experiment was not cancelled")
 	}
 	s.recordHistory(cancelled, "experiment-cancelled")
 	s.recordHistory(latest("cancelled/rdrec-2"), "trial-cancelled")
 
 	in := distillationInput(t, teacher, 40)
 	in.ShardsPerRun, in.Parallel = 1, 1
-	continued := s.startDistillation("laps", in)
+	continued := s.startDistillation("continued", in)
 	first := s.client.GetWorkflow(t.Context(), continued.GetID(), continued.GetRunID())
 	s.awaitDistillation(continued)
 	s.recordHistory(first, "distillation-continued")
-	s.recordHistory(latest("laps"), "distillation-last-run")
+	s.recordHistory(latest("continued"), "distillation-last-run")
 }

@@ -14,7 +14,7 @@ import (
 	"rdrec/workflows"
 )
 
-// repeated runs a spec with all stages done anew, or not, and returns the run's record.
+// runRecord runs an experiment and returns the run's record.
 func (p *testEnv) runRecord(b *storage.Bucket, id string, in workflows.ExperimentInput) registry.RunRecord {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
@@ -34,12 +34,14 @@ func (p *testEnv) runRecord(b *storage.Bucket, id string, in workflows.Experimen
 	return record
 }
 
-// tinySpec is a spec of seconds: the demo's data, no teacher, the smallest student, eight steps.
+// tinySpec returns a spec that runs for seconds: the demo's data, no teacher, the smallest student,
+// eight steps.
 func tinySpec(t *testing.T, name string, settings ...string) spec.Spec {
 	t.Helper()
 	s, err := spec.Load(filepath.Join(root, "experiments/demo.yaml"), append([]string{
-		"name=" + name, "teacher.model=copy", "student.size=t5-tiny", "teacher.max_reviews=12", "train.epochs=2", "train.epoch_steps=4",
-		"train.checkpoint_steps=3", "train.batch=8", "train.validation_rows=8", "evaluate.num_beams=10", "evaluate.num_return_sequences=10",
+		"name=" + name, "teacher.model=copy", "student.size=t5-tiny", "teacher.max_reviews=12",
+		"train.epochs=2", "train.epoch_steps=4", "train.checkpoint_steps=3", "train.batch=8", "train.validation_rows=8",
+		"evaluate.num_beams=10", "evaluate.num_return_sequences=10",
 	}, settings...))
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +49,7 @@ func tinySpec(t *testing.T, name string, settings ...string) spec.Spec {
 	return s
 }
 
-// records reads all stage records of the bucket by their file names.
+// records returns all stage records of the bucket by path.
 func (p *testEnv) records() map[string]string {
 	p.t.Helper()
 	paths, err := filepath.Glob(filepath.Join(p.bucket, "stages/*/*.json"))
@@ -65,11 +67,11 @@ func (p *testEnv) records() map[string]string {
 	return found
 }
 
-// A fresh run does every stage itself, makes the same bytes, and leaves what was done before as it
-// is.
+// A run without cache runs every stage itself, produces the same bytes, and changes no earlier
+// record.
 func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 	t.Parallel()
-	s := tinySpec(t, "fresh", "evaluate.sequential_users=8", "evaluate.topn_users=4", "evaluate.explanations=2",
+	s := tinySpec(t, "nocache", "evaluate.sequential_users=8", "evaluate.topn_users=4", "evaluate.explanations=2",
 		"baselines=[popularity, rule, sasrec]", "sasrec.hidden_sizes=[8]", "sasrec.epochs=2", "sasrec.max_length=10")
 	p := newTestEnv(t)
 	p.start()
@@ -88,7 +90,7 @@ func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(rows) != 11 { // two inputs, five artifacts, the model and its three evaluations
-		t.Errorf("%d rows were compared, want 11: %+v", len(rows), rows)
+		t.Errorf("%d rows compared, want 11: %+v", len(rows), rows)
 	}
 	for _, row := range rows {
 		if !row.Equal {
@@ -97,40 +99,40 @@ func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 	}
 	for _, stage := range second.Stages {
 		if stage.Cached {
-			t.Errorf("the fresh run took over stage %s", stage.Name)
+			t.Errorf("the run without cache did not run stage %s", stage.Name)
 		}
 	}
 	after := p.records()
 	if len(after) != 2*len(before) {
-		t.Errorf("%d stage records before the fresh run, %d after: want as many again", len(before), len(after))
+		t.Errorf("%d stage records before the run without cache, %d after: want twice as many", len(before), len(after))
 	}
 	for path, record := range before {
 		if after[path] != record {
-			t.Errorf("the fresh run wrote over %s", path)
+			t.Errorf("the run without cache overwrote %s", path)
 		}
 	}
 	if n := p.countFiles("rationales/*"); n != 2 {
-		t.Errorf("%d folders of rationales, want the first run's and the fresh one's own", n)
+		t.Errorf("%d folders of rationales, want one of each run", n)
 	}
 	s.Seed++
 	other := p.runRecord(bucket, "other", workflows.ExperimentInput{Spec: s})
 	p.checkDifferenceIsDetected(bucket, first, other)
 }
 
-// checkDifferenceIsDetected checks that another seed's weights are told apart.
+// checkDifferenceIsDetected checks that a run with another seed differs in its weights only.
 func (p *testEnv) checkDifferenceIsDetected(b *storage.Bucket, first, other registry.RunRecord) {
 	p.t.Helper()
-	other.Trials[0].Seed = first.Trials[0].Seed // else the names alone would differ
+	other.Trials[0].Seed = first.Trials[0].Seed // otherwise the names would differ
 	rows, err := registry.CompareRuns(p.t.Context(), b, first, other)
 	if err != nil {
 		p.t.Fatal(err)
 	}
 	for _, row := range rows {
 		if row.Name == "model rdrec/1" && (row.Equal || len(row.Files) == 0) {
-			p.t.Errorf("another seed's weights are said to be the same: %+v", row)
+			p.t.Errorf("another seed's weights compare as equal: %+v", row)
 		}
 		if row.Name == "input: data" && !row.Equal {
-			p.t.Errorf("the same data is said to differ: %+v", row)
+			p.t.Errorf("the same data compares as different: %+v", row)
 		}
 	}
 }

@@ -20,7 +20,7 @@ import (
 	"rdrec/storage"
 )
 
-// servingWorker is a worker process that serves.
+// servingWorker is a worker process that serves recommendations.
 type servingWorker struct {
 	*process
 	s    *faultEnv
@@ -31,7 +31,8 @@ type servingWorker struct {
 func (s *faultEnv) serve(name string) *servingWorker {
 	s.t.Helper()
 	c := &servingWorker{s: s}
-	c.process = s.program("serve", "--name", name, "--addr", "127.0.0.1:0", "--poll", "50ms", "--bucket", s.url, "--threads", "1", "--device", "cpu", "--log-json")
+	c.process = s.program("serve", "--name", name, "--addr", "127.0.0.1:0", "--poll", "50ms",
+		"--bucket", s.url, "--threads", "1", "--device", "cpu", "--log-json")
 	s.waitFor("the server listening", time.Minute, func() bool {
 		for _, l := range c.logLines("serving") {
 			c.base = l.Address
@@ -41,7 +42,7 @@ func (s *faultEnv) serve(name string) *servingWorker {
 	return c
 }
 
-// get asks the server; status 0 says that nobody listens.
+// get sends a GET request; status 0 means that nothing listens at the address.
 func (c *servingWorker) get(path string) (status int, body string) {
 	c.s.t.Helper()
 	response, err := http.Get("http://" + c.base + path) //nolint:noctx // a test's own server
@@ -56,7 +57,7 @@ func (c *servingWorker) get(path string) (status int, body string) {
 	return response.StatusCode, string(text)
 }
 
-// recommended is an answer for a user.
+// recommended returns the server's recommendations for a user.
 func (c *servingWorker) recommended(user string, k int) httpserve.Recommendations {
 	c.s.t.Helper()
 	status, body := c.get(fmt.Sprintf("/recommend/%s?k=%d", url.PathEscape(user), k))
@@ -67,7 +68,7 @@ func (c *servingWorker) recommended(user string, k int) httpserve.Recommendation
 	return found
 }
 
-// promoteRun makes a finished experiment's student the one in use.
+// promoteRun promotes a finished experiment's student under a name.
 func (s *faultEnv) promoteRun(name, run string, previous int) {
 	s.t.Helper()
 	b, err := storage.Open(s.t.Context(), s.url)
@@ -101,7 +102,7 @@ func items(all []httpserve.Item) string {
 }
 
 // TestServeFollowsPromotions serves real students: live, from an exported table, and across a
-// promotion under load without one refused request.
+// promotion under load without a failed request.
 func TestServeFollowsPromotions(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
@@ -113,7 +114,7 @@ func TestServeFollowsPromotions(t *testing.T) {
 	}
 	c := s.serve("shop")
 	if status, body := c.get("/healthz"); status != http.StatusOK {
-		t.Errorf("its health: %d %s", status, body)
+		t.Errorf("health: %d %s", status, body)
 	}
 	if status, body := c.get("/readyz"); status != http.StatusServiceUnavailable {
 		t.Errorf("before anything is promoted: %d %s", status, body)
@@ -124,7 +125,8 @@ func TestServeFollowsPromotions(t *testing.T) {
 	user := data.UserIDs[0]
 	live := c.recommended(user, 4)
 	var requested activities.Recommendations
-	if err := json.Unmarshal([]byte(s.mustStarter("recommend", "shop", "--user", user, "--top", "4", "--json")), &requested); err != nil {
+	out := s.mustStarter("recommend", "shop", "--user", user, "--top", "4", "--json")
+	if err := json.Unmarshal([]byte(out), &requested); err != nil {
 		t.Fatal(err)
 	}
 	for i, item := range live.Items {
@@ -132,8 +134,9 @@ func TestServeFollowsPromotions(t *testing.T) {
 			t.Errorf("served %+v, a worker recommends %+v", live, requested)
 		}
 	}
-	if status, body := c.get("/explain/" + user + "/" + live.Items[0].Item); status != http.StatusOK || !strings.Contains(body, `"source":"live"`) {
-		t.Errorf("%d %s", status, body)
+	status, body := c.get("/explain/" + user + "/" + live.Items[0].Item)
+	if status != http.StatusOK || !strings.Contains(body, `"source":"live"`) {
+		t.Errorf("explanation: %d %s", status, body)
 	}
 	if got := c.recommended("a new one", 3); !got.Cold || len(got.Items) != 3 {
 		t.Errorf("%+v", got)
@@ -142,7 +145,7 @@ func TestServeFollowsPromotions(t *testing.T) {
 	s.mustStarter("export", "shop", "--top", "4", "--out", t.TempDir())
 	s.waitFor("the table in use", time.Minute, func() bool { return c.recommended(user, 4).Source == "table" })
 	if table := c.recommended(user, 4); items(table.Items) != items(live.Items) {
-		t.Errorf("the table says %s, the model said %s", items(table.Items), items(live.Items))
+		t.Errorf("the table has %s, the model recommended %s", items(table.Items), items(live.Items))
 	}
 
 	ended := make(chan struct{})
@@ -154,7 +157,7 @@ func TestServeFollowsPromotions(t *testing.T) {
 				case <-ended:
 					return
 				default:
-					c.recommended(data.UserIDs[n%len(data.UserIDs)], 5) // more than the table has: live
+					c.recommended(data.UserIDs[n%len(data.UserIDs)], 5) // more items than the table has, so served live
 				}
 			}
 		})
@@ -163,7 +166,10 @@ func TestServeFollowsPromotions(t *testing.T) {
 	c.awaitModel("shop/2")
 	close(ended)
 	asking.Wait()
-	s.waitFor("the old model freed", time.Minute, func() bool { _, text := c.get("/metrics"); return strings.Contains(text, "\nrdrec_models_loaded 1\n") })
+	s.waitFor("the old model freed", time.Minute, func() bool {
+		_, text := c.get("/metrics")
+		return strings.Contains(text, "\nrdrec_models_loaded 1\n")
+	})
 	c.signal(syscall.SIGTERM)
 	select {
 	case <-c.ended:
@@ -174,11 +180,11 @@ func TestServeFollowsPromotions(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	if left, err := filepath.Glob(filepath.Join(filepath.Dir(c.log), "scratch", "*")); err != nil || len(left) > 0 {
-		t.Errorf("left behind: %v, %v", left, err)
+		t.Errorf("leftover files: %v, %v", left, err)
 	}
 }
 
-// awaitModel waits until a model answers.
+// awaitModel waits until a model is in use.
 func (c *servingWorker) awaitModel(model string) {
 	c.s.t.Helper()
 	c.s.waitFor(model+" in use", time.Minute, func() bool {
@@ -200,9 +206,12 @@ func TestServeRejectsInvalidSettings(t *testing.T) {
 	}{
 		{"--name", []string{"serve", "--bucket", bucket}},
 		{"--top 101: want 1 to 100", []string{"serve", "--bucket", bucket, "--name", "x", "--top", "101"}},
-		{"hint: stop the process that listens there", []string{"serve", "--bucket", bucket, "--name", "x", "--addr", "256.0.0.1:1", "--scratch", t.TempDir()}},
+		{"hint: stop the process that listens there", []string{
+			"serve", "--bucket", bucket, "--name", "x", "--addr", "256.0.0.1:1", "--scratch", t.TempDir(),
+		}},
 	} {
-		if out, err := exec.Command(program, c.args...).CombinedOutput(); err == nil || !strings.Contains(string(out), c.part) {
+		if out, err := exec.Command(program, c.args...).CombinedOutput(); err == nil ||
+			!strings.Contains(string(out), c.part) {
 			t.Errorf("%q: %v, %s; want %q", c.args, err, out, c.part)
 		}
 	}

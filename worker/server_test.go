@@ -20,10 +20,11 @@ import (
 	"rdrec/internal/devserver"
 )
 
-// serverSettings in the environment makes this test program a Temporal server: a database file and
-// a port, with a space between.
+// serverSettings is an environment variable that turns this test program into a Temporal server.
+// Its value is a database file and a port, separated by a space.
 const serverSettings = "RDREC_TEST_SERVER"
 
+// serve runs a Temporal server until SIGTERM and returns the exit code.
 func serve(settings string) int {
 	database, port, _ := strings.Cut(settings, " ")
 	options := devserver.Default()
@@ -46,7 +47,7 @@ func serve(settings string) int {
 	return 0
 }
 
-// serverProcess starts a server in a process of its own and waits until it listens.
+// serverProcess starts a server in its own process and waits until it is healthy.
 func serverProcess(t *testing.T, settings string) *exec.Cmd {
 	t.Helper()
 	server := exec.Command(os.Args[0])
@@ -79,6 +80,6 @@ func serverProcess(t *testing.T, settings string) *exec.Cmd {
 		}
 		<-ticker.C
 	}
-	t.Fatal("the server did not come up")
+	t.Fatal("the server did not start")
 	return nil
 }

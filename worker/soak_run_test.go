@@ -20,7 +20,7 @@ import (
 	"rdrec/internal/faultproxy"
 )
 
-// newRun is an experiment of the soak and what is done to it.
+// soakRun is one experiment of the soak test with its faults.
 type soakRun struct {
 	*faultEnv
 	soak     *soak
@@ -33,31 +33,32 @@ type soakRun struct {
 	err      error
 	workers  []*process
 	started  int
-	// minStep is the step that training must not fall behind when it is resumed; read counts the
-	// lines that were looked at.
+	// minStep is the earliest step at which training may resume; linesRead counts the log lines
+	// already checked.
 	minStep   int
 	linesRead map[*process]int
-	// msgCorrupt are the checkpoints that were corrupted. names are the faults, story is where they
-	// came.
+	// corrupted are the checkpoints that a fault corrupted; faultNames are the injected faults,
+	// and timeline has the stage of each.
 	corrupted  []string
 	faultNames []string
 	timeline   []string
 
 	mutex sync.Mutex
-	// prompts counts prompts; frozen are the keys of workers that were suspended.
+	// prompts counts the requests for each prompt. suspended are the keys of workers suspended past
+	// their heartbeat timeout; resumed counts the finished rows that they requested again.
 	prompts                 map[string]int
 	suspended               map[string]bool
 	resumed                 int
 	lost, wrong, duplicated []string
 }
 
-// fault is a kind of fault. It returns when the experiment has workers and a server again.
+// fault is a type of fault. inject returns once the experiment has workers and a server again.
 type fault struct {
 	name   string
 	inject func(o *soakRun, victim *process)
 }
 
-// faults are drawn evenly.
+// faults are sampled uniformly.
 var faults = []fault{
 	{"kill -9", func(o *soakRun, victim *process) {
 		victim.kill()
@@ -92,14 +93,14 @@ var faults = []fault{
 		o.server = serverProcess(o.t, o.settings)
 	}},
 	{"corrupt checkpoint", func(o *soakRun, victim *process) {
-		for _, w := range o.workers { // so that it is not deleted meanwhile
+		for _, w := range o.workers { // so that none deletes the checkpoint
 			w.signal(syscall.SIGSTOP)
 		}
-		if sound := o.validCheckpoints(); len(sound) > 1 && o.countFiles("stages/pretrain/*.json") == 0 {
-			newest := sound[len(sound)-1]
+		if valid := o.validCheckpoints(); len(valid) > 1 && o.countFiles("stages/pretrain/*.json") == 0 {
+			newest := valid[len(valid)-1]
 			corruptCheckpoint(o.t, newest)
 			o.corrupted = append(o.corrupted, newest)
-			o.minStep = stepOf(sound[len(sound)-2])
+			o.minStep = stepOf(valid[len(valid)-2])
 		}
 		victim.kill()
 		for _, w := range o.workers {
@@ -109,7 +110,7 @@ var faults = []fault{
 	}},
 }
 
-// newRun begins an experiment on a server and workers of its own.
+// newRun starts an experiment on a server and workers of its own.
 func (k *soak) newRun(t *testing.T, number int) *soakRun {
 	t.Helper()
 	o := &soakRun{
@@ -127,6 +128,7 @@ func (k *soak) newRun(t *testing.T, number int) *soakRun {
 	return o
 }
 
+// addWorker starts another worker, with a key of its own for the teacher.
 func (o *soakRun) addWorker() {
 	o.started++
 	if o.soak.clocks {
@@ -136,12 +138,13 @@ func (o *soakRun) addWorker() {
 	o.workers = append(o.workers, o.startWorker())
 }
 
+// replaceWorker starts a worker in place of one that has ended.
 func (o *soakRun) replaceWorker(gone *process) {
 	o.workers = slices.DeleteFunc(o.workers, func(w *process) bool { return w == gone })
 	o.addWorker()
 }
 
-// key is what a worker shows the teacher.
+// key returns the key that the worker sends to the teacher.
 func (w *process) key() string {
 	for _, variable := range w.Env {
 		if key, ok := strings.CutPrefix(variable, "RDREC_TEACHER_KEY="); ok {
@@ -151,7 +154,7 @@ func (w *process) key() string {
 	return ""
 }
 
-// pause waits up to so many seconds.
+// pause waits for a random time of up to the given seconds.
 func (o *soakRun) pause(seconds float64) {
 	o.wait(time.Duration(o.rng.Float64() * seconds * float64(time.Second)))
 }
@@ -162,7 +165,7 @@ func (o *soakRun) wait(d time.Duration) {
 	<-timer.C
 }
 
-// onPrompt is told of a prompt by the teacher.
+// onPrompt records a prompt that the teacher received.
 func (o *soakRun) onPrompt(key, prompt string) {
 	stored := o.rows()[o.soak.texts[prompt]]
 	o.mutex.Lock()
@@ -172,18 +175,19 @@ func (o *soakRun) onPrompt(key, prompt string) {
 	case stored && o.suspended[key]:
 		o.resumed++
 	case stored:
-		o.duplicated = append(o.duplicated, fmt.Sprintf("asked again for the finished row %q", o.soak.texts[prompt]))
+		o.duplicated = append(o.duplicated, fmt.Sprintf("requested the finished row %q again", o.soak.texts[prompt]))
 	}
 }
 
-// injectFaults lets faults come until the experiment has ended or there were enough of them.
+// injectFaults injects one to four faults, fewer if the experiment ends earlier, and waits for its
+// end.
 func (o *soakRun) injectFaults() {
 	ctx, cancel := context.WithTimeout(o.t.Context(), 12*time.Minute)
 	go func() {
 		defer cancel()
 		defer close(o.ended)
 		if o.err = o.run.Get(ctx, nil); ctx.Err() != nil {
-			o.err = errors.New("it did not end")
+			o.err = errors.New("the experiment did not end")
 		}
 	}()
 	for range 1 + o.rng.IntN(4) {
@@ -193,8 +197,8 @@ func (o *soakRun) injectFaults() {
 			break
 		}
 		o.checkResumes()
-		if sound := o.validCheckpoints(); len(sound) > 0 {
-			o.minStep = stepOf(sound[len(sound)-1])
+		if valid := o.validCheckpoints(); len(valid) > 0 {
+			o.minStep = stepOf(valid[len(valid)-1])
 		}
 		o.faultNames = append(o.faultNames, f.name)
 		o.timeline = append(o.timeline, fmt.Sprintf("%s at %s", f.name, o.stage()))
@@ -202,12 +206,12 @@ func (o *soakRun) injectFaults() {
 	}
 	<-o.ended
 	if len(o.timeline) == 0 {
-		o.timeline = []string{"over before a fault came"}
+		o.timeline = []string{"ended before the first fault"}
 	}
 }
 
-// awaitFaultTime waits for a moment that the dice choose, in the stage that is under way or in a
-// later one; it says whether there was one.
+// awaitFaultTime waits for a random moment in the current stage or a later one. It reports whether
+// the experiment is still running.
 func (o *soakRun) awaitFaultTime() bool {
 	conditions := []func() bool{
 		func() bool { return true },
@@ -216,10 +220,10 @@ func (o *soakRun) awaitFaultTime() bool {
 		func() bool { return o.newestStep() >= 40 },
 		func() bool { return o.countFiles("stages/pretrain/*.json") > 0 },
 	}
-	holds := conditions[o.rng.IntN(len(conditions))]
+	condition := conditions[o.rng.IntN(len(conditions))]
 	ticker := time.NewTicker(50 * time.Millisecond)
 	defer ticker.Stop()
-	for !holds() {
+	for !condition() {
 		select {
 		case <-o.ended:
 			return false
@@ -235,7 +239,7 @@ func (o *soakRun) awaitFaultTime() bool {
 	}
 }
 
-// stage is what the experiment is at, as its bucket shows.
+// stage returns the experiment's current stage, derived from its bucket.
 func (o *soakRun) stage() string {
 	switch {
 	case o.countFiles("stages/pretrain/*.json") > 0:
@@ -251,20 +255,20 @@ func (o *soakRun) stage() string {
 	}
 }
 
-// validCheckpoints are the checkpoints that nobody has corrupted, oldest first.
+// validCheckpoints returns the checkpoints that no fault corrupted, oldest first.
 func (o *soakRun) validCheckpoints() []string {
 	found, err := filepath.Glob(filepath.Join(o.bucket, "checkpoints/*/*/*/manifest.json"))
 	if err != nil {
 		o.t.Error(err)
 	}
 	slices.Sort(found)
-	var sound []string
+	var valid []string
 	for _, path := range found {
 		if dir := filepath.Dir(path); !slices.Contains(o.corrupted, dir) {
-			sound = append(sound, dir)
+			valid = append(valid, dir)
 		}
 	}
-	return sound
+	return valid
 }
 
 func stepOf(checkpoint string) int {
@@ -275,24 +279,26 @@ func stepOf(checkpoint string) int {
 	return step
 }
 
-// checkResumes checks that training, wherever it was resumed since the last fault, was so at the
-// newest checkpoint or later, and that no attempt stored one of before.
+// checkResumes checks that training resumed since the last fault only at the newest checkpoint or
+// later, and that no attempt stored an earlier one.
 func (o *soakRun) checkResumes() {
 	for _, w := range o.allWorkers {
 		lines := w.logLines(msgResumed, msgFromScratch)
 		for _, l := range lines[o.linesRead[w]:] {
 			if l.Step < o.minStep {
-				o.lost = append(o.lost, fmt.Sprintf("training went on from step %d, though step %d was stored", l.Step, o.minStep))
+				o.lost = append(o.lost, fmt.Sprintf("training resumed at step %d, though step %d was stored",
+					l.Step, o.minStep))
 			}
 		}
 		o.linesRead[w] = len(lines)
 	}
-	if sound := o.validCheckpoints(); len(sound) > 0 && stepOf(sound[len(sound)-1]) < o.minStep {
-		o.lost = append(o.lost, fmt.Sprintf("the newest checkpoint is %s, though step %d was stored", sound[len(sound)-1], o.minStep))
+	if valid := o.validCheckpoints(); len(valid) > 0 && stepOf(valid[len(valid)-1]) < o.minStep {
+		o.lost = append(o.lost, fmt.Sprintf("the newest checkpoint is %s, though step %d was stored",
+			valid[len(valid)-1], o.minStep))
 	}
 }
 
-// checkResult compares with the undisturbed run.
+// checkResult compares the experiment's outputs and activities with the undisturbed run's.
 func (o *soakRun) checkResult() {
 	if o.err != nil {
 		o.lost = append(o.lost, o.err.Error())
@@ -309,18 +315,19 @@ func (o *soakRun) checkResult() {
 		delete(outputs, stage)
 	}
 	if len(outputs) > 0 {
-		o.wrong = append(o.wrong, fmt.Sprintf("stages that the undisturbed run does not have: %v", outputs))
+		o.wrong = append(o.wrong, fmt.Sprintf("stages that the undisturbed run lacks: %v", outputs))
 	}
 	done := o.completedActivities()
 	for name, want := range o.soak.finished {
 		if done[name] > want {
-			o.duplicated = append(o.duplicated, fmt.Sprintf("%s was finished %d times, want %d", name, done[name], want))
+			o.duplicated = append(o.duplicated, fmt.Sprintf("%s completed %d times, want %d", name, done[name], want))
 		} else if done[name] < want {
-			o.lost = append(o.lost, fmt.Sprintf("%s was finished %d times, want %d", name, done[name], want))
+			o.lost = append(o.lost, fmt.Sprintf("%s completed %d times, want %d", name, done[name], want))
 		}
 	}
 	for _, f := range o.badObjects() {
-		if !slices.ContainsFunc(o.corrupted, func(dir string) bool { return strings.HasPrefix(filepath.Join(o.bucket, f.Key), dir) }) {
+		injected := func(dir string) bool { return strings.HasPrefix(filepath.Join(o.bucket, f.Key), dir) }
+		if !slices.ContainsFunc(o.corrupted, injected) {
 			o.wrong = append(o.wrong, fmt.Sprintf("the bucket is corrupt: %s: %s", f.Key, f.Reason))
 		}
 	}
@@ -328,10 +335,11 @@ func (o *soakRun) checkResult() {
 	defer o.mutex.Unlock()
 	for prompt := range o.soak.texts {
 		if o.prompts[prompt] == 0 {
-			o.lost = append(o.lost, "never asked: "+prompt)
+			o.lost = append(o.lost, "never requested: "+prompt)
 		}
 	}
 	if limit := concurrency * len(o.suspended); o.resumed > limit {
-		o.duplicated = append(o.duplicated, fmt.Sprintf("workers that had been suspended asked %d finished rows again, want %d at most", o.resumed, limit))
+		o.duplicated = append(o.duplicated, fmt.Sprintf(
+			"suspended workers requested %d finished rows again, want %d at most", o.resumed, limit))
 	}
 }

@@ -18,35 +18,34 @@ import (
 	"rdrec/storage"
 )
 
-// The soak runs small real experiments for as long as it is told, each on a server, a bucket and
-// workers of its own, and disturbs each with faults that a seed draws. What an experiment made, and
-// how often it did what, is compared with an undisturbed run's.
+// The soak test runs small real experiments for a given time, each on a server, a bucket and
+// workers of its own, with faults sampled from a seed. It compares the outputs of each experiment,
+// and the number of times each activity completed, with an undisturbed run's.
 
 const (
-	// soakMinutes in the environment is how long to soak; soakSeed draws the faults.
+	// soakMinutes and soakSeed are environment variables: the duration, and the seed of the faults.
 	soakMinutes, soakSeed = "RDREC_SOAK", "RDREC_SEED"
-	// soakParallel is how many experiments run at once: most of their time they wait for a
-	// heartbeat that does not come.
+	// soakParallel is the number of experiments at once: most of the time, they wait for a
+	// heartbeat timeout.
 	soakParallel = 4
-	// soakRows is how many rationales an experiment has written, by a teacher that takes soakDelay
-	// for each.
+	// soakRows is the number of rationales per experiment; the teacher takes soakDelay for each.
 	soakRows  = 40
 	soakDelay = 400 * time.Millisecond
 )
 
-// soak is a running soak.
+// soak is the state of the soak test.
 type soak struct {
 	teacher *chatServer
 	seed    uint64
 	end     time.Time
-	// outputs and finished are those of an undisturbed run; texts are the explanations that its
-	// prompts asked about.
+	// outputs and finished are those of an undisturbed run: the digests of its stages' outputs and
+	// the number of completed activities by type. texts maps its prompts to their explanations.
 	outputs  map[string]string
 	finished map[string]int
 	texts    map[string]string
-	// clocks says that workers' clocks can be wrong here.
+	// clocks is set if workers can get a wrong clock on this machine.
 	clocks bool
-	// running are the ordeals by number, to which the teacher tells what it is asked.
+	// running are the experiments by number, to which the teacher reports its prompts.
 	running sync.Map
 	mutex   sync.Mutex
 	started int
@@ -57,15 +56,15 @@ type soak struct {
 type totals struct {
 	experiments, lost, wrong, duplicated int
 	faults                               map[string]int
-	// prompts were asked in all, again are those that a fault caught in flight; thawed were asked
-	// by a process that had been suspended.
+	// prompts is the number of requests. repeated are those for a prompt that was in flight at a
+	// fault, resumed those by a worker that had been suspended.
 	prompts, repeated, resumed int
 }
 
 func TestSoak(t *testing.T) {
 	minutes, err := strconv.ParseFloat(os.Getenv(soakMinutes), 64)
 	if err != nil {
-		t.Skip("takes as long as it is told: make soak MINUTES=n")
+		t.Skip("runs in make soak MINUTES=n only")
 	}
 	k := &soak{seed: rand.Uint64N(1e6), total: totals{faults: map[string]int{}}}
 	if text := os.Getenv(soakSeed); text != "" {
@@ -77,7 +76,7 @@ func TestSoak(t *testing.T) {
 	k.teacher.onPrompt = func(key, prompt string) {
 		number, _, _ := strings.Cut(key, "-")
 		if o, ok := k.running.Load(number); ok {
-			o.(*soakRun).onPrompt(key, prompt) //nolint:errcheck,forcetypeassert // nothing else is put there
+			o.(*soakRun).onPrompt(key, prompt) //nolint:errcheck,forcetypeassert // the map has no other type
 		}
 	}
 	started := time.Now()
@@ -89,7 +88,8 @@ func TestSoak(t *testing.T) {
 			k.clocks = probe.Wait() == nil
 		}
 	}
-	fmt.Fprintf(os.Stdout, "soak: seed %d, an undisturbed run took %s; workers' clocks an hour off: %t\n", k.seed, time.Since(started).Round(time.Second), k.clocks)
+	fmt.Fprintf(os.Stdout, "soak: seed %d, an undisturbed run took %s; workers' clocks an hour off: %t\n",
+		k.seed, time.Since(started).Round(time.Second), k.clocks)
 	t.Run("lanes", func(t *testing.T) {
 		for lane := range soakParallel {
 			t.Run(strconv.Itoa(lane+1), func(t *testing.T) {
@@ -104,7 +104,7 @@ func TestSoak(t *testing.T) {
 	k.printSummary(t, time.Since(started))
 }
 
-// next is the number of the next experiment. It decides, with the seed, which faults come.
+// next returns the number of the next experiment. With the seed, it determines the faults.
 func (k *soak) next() int {
 	k.mutex.Lock()
 	defer k.mutex.Unlock()
@@ -112,15 +112,17 @@ func (k *soak) next() int {
 	return k.started
 }
 
-// settings are the experiment's: the real reviews, a teacher that counts, a tiny student.
+// settings returns the experiment's spec: the shipped reviews, the counting teacher, a tiny
+// student.
 func (k *soak) settings(t *testing.T) spec.Spec {
 	t.Helper()
 	return shortSpec(t, "name=soak", "data.folder=",
 		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}, negatives: 20}",
-		fmt.Sprintf("teacher={model: %q, max_reviews: %d, batch: %d, shard_rows: 10}", "openai:"+k.teacher.URL+"/v1#counted", soakRows, concurrency))
+		fmt.Sprintf("teacher={model: %q, max_reviews: %d, batch: %d, shard_rows: 10}",
+			"openai:"+k.teacher.URL+"/v1#counted", soakRows, concurrency))
 }
 
-// recordReference runs the experiment undisturbed.
+// recordReference runs the experiment undisturbed and records what checkResult compares with.
 func (k *soak) recordReference(t *testing.T) {
 	t.Helper()
 	s := newFaultEnv(t)
@@ -138,7 +140,7 @@ func (k *soak) recordReference(t *testing.T) {
 			}
 		}
 		if k.texts[prompt] = text; n != 1 || text == "" {
-			t.Fatalf("prompt %q was asked %d times, about %q", prompt, n, text)
+			t.Fatalf("prompt %q was sent %d times, for the explanation %q", prompt, n, text)
 		}
 	}
 	if len(k.texts) != soakRows || len(rows) != soakRows || len(k.outputs) < 8 {
@@ -146,7 +148,7 @@ func (k *soak) recordReference(t *testing.T) {
 	}
 }
 
-// outputs are the digests of what each stage made, by its record.
+// outputs returns the digest of each stage's output, by stage and fingerprint.
 func (s *faultEnv) outputs() map[string]string {
 	s.t.Helper()
 	outputs := map[string]string{}
@@ -182,7 +184,7 @@ func (p *testEnv) rows() map[string]bool {
 	return rows
 }
 
-// experiment runs one experiment and judges it. Whatever else makes its test fail counts as lost.
+// experiment runs one experiment and checks it. Any other failure of its test counts as lost.
 func (k *soak) experiment(t *testing.T, number int) {
 	t.Helper()
 	started := time.Now()
@@ -200,7 +202,7 @@ func (k *soak) experiment(t *testing.T, number int) {
 	}
 }
 
-// printRun prints an experiment's line and adds it up.
+// printRun prints an experiment's line and adds its counts to the totals.
 func (k *soak) printRun(o *soakRun, took time.Duration) {
 	k.running.Delete(strconv.Itoa(o.number))
 	k.mutex.Lock()
@@ -223,7 +225,8 @@ func (k *soak) printRun(o *soakRun, took time.Duration) {
 	if problems := slices.Concat(o.lost, o.wrong, o.duplicated); len(problems) > 0 {
 		verdict = "FAIL: " + strings.Join(problems, "; ")
 	}
-	fmt.Fprintf(os.Stdout, "%4d %5s  %s  %s\n", o.number, took.Round(time.Second), strings.Join(o.timeline, ", "), verdict)
+	fmt.Fprintf(os.Stdout, "%4d %5s  %s  %s\n",
+		o.number, took.Round(time.Second), strings.Join(o.timeline, ", "), verdict)
 }
 
 // printSummary prints the summary.
@@ -238,7 +241,8 @@ func (k *soak) printSummary(t *testing.T, took time.Duration) {
 	slices.Sort(faultCounts)
 	fmt.Fprintf(os.Stdout, "soak: seed %d, %s, %d experiments, %d faults (%s)\n",
 		k.seed, took.Round(time.Second), n.experiments, faults, strings.Join(faultCounts, ", "))
-	fmt.Fprintf(os.Stdout, "soak: %d prompts; asked again: %d that a fault caught in flight, %d by a worker that had been suspended\n", n.prompts, n.repeated, n.resumed)
+	fmt.Fprintf(os.Stdout, "soak: %d prompts; asked again: %d that a fault caught in flight, "+
+		"%d by a worker that had been suspended\n", n.prompts, n.repeated, n.resumed)
 	fmt.Fprintf(os.Stdout, "soak: lost %d, wrong %d, doubled %d\n", n.lost, n.wrong, n.duplicated)
 	if n.lost+n.wrong+n.duplicated > 0 || n.experiments == 0 {
 		t.Fail()

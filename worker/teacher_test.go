@@ -14,11 +14,14 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// A server's lasting errors must reach the activities as theirs, which Temporal does not retry;
-// others must not.
+// A server's non-retryable errors carry the activities' sentinels, which Temporal does not retry.
 func TestServerErrorsAreClassified(t *testing.T) {
-	for status, want := range map[int]error{401: activities.ErrTeacherAuth, 403: activities.ErrTeacherAuth, 404: activities.ErrInvalid} {
-		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	for status, want := range map[int]error{
+		401: activities.ErrTeacherAuth, 403: activities.ErrTeacherAuth, 404: activities.ErrInvalid,
+	} {
+		server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(status)
+		}))
 		defer server.Close()
 		settings := spec.Default().Teacher
 		settings.Model = "openai:" + server.URL + "/v1#llama"
@@ -39,7 +42,7 @@ func TestServerErrorsAreClassified(t *testing.T) {
 	}
 }
 
-// Asking again would not make a file of a folder, nor a model of a text.
+// A folder in place of a file, or a text in place of a model, is a non-retryable error.
 func TestInvalidWeightsAreInvalidConfig(t *testing.T) {
 	dir := t.TempDir()
 	text := filepath.Join(dir, "text.gguf")
@@ -47,7 +50,9 @@ func TestInvalidWeightsAreInvalidConfig(t *testing.T) {
 		t.Fatal(err)
 	}
 	settings := spec.Default().Teacher
-	for _, model := range []string{"gguf:" + dir, "gguf:" + filepath.Join(dir, "absent"), "hf:" + dir, "hf:" + text, "meta:" + dir} {
+	for _, model := range []string{
+		"gguf:" + dir, "gguf:" + filepath.Join(dir, "absent"), "hf:" + dir, "hf:" + text, "meta:" + dir,
+	} {
 		settings.Model = model
 		if _, err := (teachers{}).Digest(t.Context(), settings); !errors.Is(err, activities.ErrInvalid) {
 			t.Errorf("digest of %q: error %v", model, err)
@@ -61,10 +66,11 @@ func TestInvalidWeightsAreInvalidConfig(t *testing.T) {
 	}
 }
 
-// What teacher.max_context leaves no room for is set aside with its reason, and not cut.
+// A prompt that exceeds teacher.max_context is quarantined with its reason, not truncated.
 func TestPromptExceedingContextIsQuarantined(t *testing.T) {
 	settings := spec.Default().Teacher
-	settings.Model, settings.Prompt, settings.MaxTokens = "hf:"+filepath.Join("..", "internal", "llama", "testdata", "hf-llama2"), "paper", 8
+	settings.Model = "hf:" + filepath.Join("..", "internal", "llama", "testdata", "hf-llama2")
+	settings.Prompt, settings.MaxTokens = "paper", 8
 	for context, want := range map[int]string{64: "the prompt does not fit", 4096: ""} {
 		settings.MaxContext = context
 		engine, closeEngine, err := teachers{device: "cpu", threads: 1}.Open(t.Context(), settings)
@@ -89,7 +95,9 @@ func TestPromptExceedingContextIsQuarantined(t *testing.T) {
 }
 
 func TestInvalidServerAddress(t *testing.T) {
-	for _, address := range []string{"openai:localhost#llama", "openai:http://localhost/v1", "openai:http://user:password@localhost/v1#llama"} {
+	for _, address := range []string{
+		"openai:localhost#llama", "openai:http://localhost/v1", "openai:http://user:password@localhost/v1#llama",
+	} {
 		settings := spec.Default().Teacher
 		settings.Model = address
 		_, err := teachers{}.Digest(t.Context(), settings)
