@@ -173,7 +173,8 @@ func (b *testEnv) check(result activities.ReportResult, indexing string, leaks b
 	for _, c := range r.Tables[0].Ablations {
 		flipped, ok := rows[c.Student].Cell(c.Metric)
 		base, found := rows[c.Other].Cell(c.Metric)
-		if !ok || !found || c.Student != "rdrec, skip_pads off" || c.Other != "rdrec" || c.Interval == nil || c.N != r.Tables[0].Users {
+		if !ok || !found || c.Student != "rdrec, skip_pads off" || c.Other != "rdrec" || c.Interval == nil ||
+			c.N != r.Tables[0].Users {
 			b.t.Fatalf("ablation %+v", c)
 		}
 		if got := flipped.Mean - base.Mean; got-c.Difference > 1e-9 || c.Difference-got > 1e-9 {

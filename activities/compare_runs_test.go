@@ -28,7 +28,8 @@ func TestCompareRunsDistinguishesAblations(t *testing.T) {
 		}
 	}
 	first, second := run("flipped"), run("flipped otherwise")
-	first.Identity, second.Identity = registry.Identity{Data: "d", Teacher: "t"}, registry.Identity{Data: "d", Teacher: "other"}
+	first.Identity = registry.Identity{Data: "d", Teacher: "t"}
+	second.Identity = registry.Identity{Data: "d", Teacher: "other"}
 	rows, err := registry.CompareRuns(context.Background(), b.bucket, first, second)
 	if err != nil {
 		t.Fatal(err)

@@ -141,7 +141,8 @@ func (s *inboxEnv) gathersRationales(in activities.DistillInput) {
 		s.t.Fatal(err)
 	}
 	record, err := s.Bucket.ReadArtifactFile(s.t.Context(), ref, "distillation.json")
-	if err != nil || !strings.Contains(string(record), `"wanted": 10`) || strings.Contains(string(record), `"skipped"`) {
+	if err != nil || !strings.Contains(string(record), `"wanted": 10`) ||
+		strings.Contains(string(record), `"skipped"`) {
 		s.t.Errorf("%s, %v", record, err)
 	}
 	again, err := run[storage.Ref](s, s.MergeRationales, in)

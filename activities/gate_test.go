@@ -248,7 +248,8 @@ func TestIdenticalPredictionsAreNoWorse(t *testing.T) {
 		Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: 0.5, Alpha: 0.5}, Items: 10, Strict: true,
 		New: s.evaluation(0), Old: s.evaluation(100),
 	}
-	if out, err := run[activities.CompareModelsResult](s, s.CompareModels, all); err != nil || len(out.Reasons) != 1 || out.Comparison.P != 1 {
+	if out, err := run[activities.CompareModelsResult](s, s.CompareModels, all); err != nil || len(out.Reasons) != 1 ||
+		out.Comparison.P != 1 {
 		t.Errorf("each user's figure is worse by 1: %+v, %q, %v; want p 1", out.Comparison, out.Reasons, err)
 	}
 }

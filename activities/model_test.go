@@ -244,9 +244,12 @@ func TestNightlyPage(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for number, record := range []string{
 		`{"number":1,"verdict":"idle"}`,
-		`{"number":2,"verdict":"rejected","reasons":["why"],"promotion":1,"ingested":[{"name":"a"},{"name":"b"}],"seconds":7,"html":"runs/w/r/report.html",` +
-			`"counts":{"new_rows":1,"new_bad":2,"rows":3,"users":4,"items":5,"new_users":6,"new_items":7,"new_rationales":8,"new_parsed":9,` +
-			`"requests":10,"tokens":11},"metric":"HR@5","metrics":[{"name":"HR@1","value":1},{"name":"HR@5","value":0.5,"low":0.25,"high":0.75}],` +
+		`{"number":2,"verdict":"rejected","reasons":["why"],"promotion":1,"ingested":[{"name":"a"},{"name":"b"}],` +
+			`"seconds":7,"html":"runs/w/r/report.html",` +
+			`"counts":{"new_rows":1,"new_bad":2,"rows":3,"users":4,"items":5,"new_users":6,"new_items":7,` +
+			`"new_rationales":8,"new_parsed":9,` +
+			`"requests":10,"tokens":11},"metric":"HR@5","metrics":[{"name":"HR@1","value":1},{"name":"HR@5",` +
+			`"value":0.5,"low":0.25,"high":0.75}],` +
 			`"comparison":{"difference":0.1,"low":-0.1,"high":0.2,"p":0.3}}`,
 	} {
 		if err := s.Bucket.PutNightlyRun(t.Context(), "shop", number+1, []byte(record)); err != nil {
@@ -280,7 +283,8 @@ func TestNightlyPage(t *testing.T) {
 	if d := row.Difference; d == nil || d.Mean != 0.1 || d.Low != -0.1 || d.High != 0.2 || d.P != 0.3 {
 		t.Errorf("difference %+v", d)
 	}
-	if !row.Trained || row.Files != 2 || row.Promotion != 1 || row.Verdict != "rejected" || row.Report != filepath.Join(s.root, "runs/w/r/report.html") {
+	if !row.Trained || row.Files != 2 || row.Promotion != 1 || row.Verdict != "rejected" ||
+		row.Report != filepath.Join(s.root, "runs/w/r/report.html") {
 		t.Errorf("%+v", row)
 	}
 }
@@ -382,7 +386,9 @@ func TestADifferenceNamesItsFilesInOrder(t *testing.T) {
 		}
 	}
 	rows, err := registry.CompareRuns(context.Background(), b.bucket,
-		registry.RunRecord{Rationales: b.putArtifact("r", first)}, registry.RunRecord{Rationales: b.putArtifact("r", second)})
+		registry.RunRecord{Rationales: b.putArtifact("r", first)}, registry.RunRecord{
+			Rationales: b.putArtifact("r", second),
+		})
 	if err != nil || len(rows) != 1 || rows[0].Equal || rows[0].Name != "rationales" {
 		t.Fatalf("%+v, %v", rows, err)
 	}

@@ -338,7 +338,8 @@ func TestSanityCheck(t *testing.T) {
 				t.Errorf("%d new rows, want %d", out.Counts.NewRows, c.rows-1000)
 			}
 			in.Previous = nil
-			if first, err := run[activities.SanityCheckResult](s, s.SanityCheck, in); err != nil || len(first.Reasons) > 0 {
+			if first, err := run[activities.SanityCheckResult](s, s.SanityCheck, in); err != nil ||
+				len(first.Reasons) > 0 {
 				t.Errorf("where no model is in use: %q, %v; want no objection", first.Reasons, err)
 			}
 		})
@@ -393,7 +394,8 @@ func TestCompareModels(t *testing.T) {
 			if got := strings.Join(out.Reasons, "; "); !strings.Contains(got, c.want) || (c.want == "") != (got == "") {
 				t.Errorf("reasons %q, want %q", got, c.want)
 			}
-			if out.Comparison == nil || out.Comparison.Users != 100 || out.Comparison.CurrentPromotion != 7 || len(out.Metrics) != 5 {
+			if out.Comparison == nil || out.Comparison.Users != 100 || out.Comparison.CurrentPromotion != 7 ||
+				len(out.Metrics) != 5 {
 				t.Errorf("compared %+v with %d metrics", out.Comparison, len(out.Metrics))
 			}
 		})

@@ -78,11 +78,13 @@ func TestPartsKeepTheirPlaces(t *testing.T) {
 		},
 		{
 			task.Explanation, 0,
-			`{"user":3,"item":0,"reference":"","generated":""}` + "\n" + `{"user":4,"item":0,"reference":"","generated":""}` + "\n",
+			`{"user":3,"item":0,"reference":"","generated":""}` + "\n" +
+				`{"user":4,"item":0,"reference":"","generated":""}` + "\n",
 		},
 		{
 			task.Explanation, 2,
-			`{"index":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" + `{"index":3,"user":3,"item":0,"reference":"","generated":""}` + "\n",
+			`{"index":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" +
+				`{"index":3,"user":3,"item":0,"reference":"","generated":""}` + "\n",
 		},
 	} {
 		student := &answering{

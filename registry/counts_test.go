@@ -15,7 +15,9 @@ func TestCountsSince(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ now, want registry.Counts }{
 		"growth": {
-			registry.Counts{Rows: 150, Bad: 13, Users: 9, Items: 5, Interactions: 120, Rationales: 60, Parsed: 48, Requests: 2},
+			registry.Counts{
+				Rows: 150, Bad: 13, Users: 9, Items: 5, Interactions: 120, Rationales: 60, Parsed: 48, Requests: 2,
+			},
 			registry.Counts{
 				Rows: 150, Bad: 13, Users: 9, Items: 5, Interactions: 120, Rationales: 60, Parsed: 48, Requests: 2,
 				NewRows: 50, NewBad: 3, NewUsers: 2, NewItems: 0, NewRationales: 20, NewParsed: 18,

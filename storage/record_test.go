@@ -99,7 +99,8 @@ func TestRecordsKeepEveryField(t *testing.T) {
 	}
 	const lineageKey = "runs/w/r/stages/import-dddddddddddd.json"
 	doneJSON := `{"stage":"import","fingerprint":"` + strings.Repeat("d", 64) + `","output":` + data +
-		`,"inputs":["x","y"],"seconds":1.5,"stats":{"requests":2,"tokens":3,"seconds":4.5,"batch_halvings":5},"workflow":"w","run":"r"}`
+		`,"inputs":["x","y"],"seconds":1.5,"stats":{"requests":2,"tokens":3,"seconds":4.5,"batch_halvings":5},` +
+		`"workflow":"w","run":"r"}`
 	table := storage.Table{Artifact: h.data, Top: 3, Explained: true}
 	mark := storage.Watermark{Source: "s", Column: "c", Value: "v"}
 	for _, c := range []struct {
@@ -134,12 +135,18 @@ func TestRecordsKeepEveryField(t *testing.T) {
 			func() (any, error) { return h.Watermark(ctx, "shop") },
 		},
 		{
-			"nightly/shop/promotions/000001.json", `{"number":1,"time":"2026-01-02T03:04:05.000000006Z","kind":"rollback","rollback_to":7,` +
-				`"workflow":"w","run":"r","reviews":` + refJSON("1", "10") + `,"dataset":` + data + `,"preprocessed":` + data +
-				`,"model":{"weights":` + model + `,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
+			"nightly/shop/promotions/000001.json", `{"number":1,"time":"2026-01-02T03:04:05.000000006Z",` +
+				`"kind":"rollback","rollback_to":7,` +
+				`"workflow":"w","run":"r","reviews":` + refJSON(
+				"1", "10",
+			) + `,"dataset":` + data + `,"preprocessed":` + data +
+				`,"model":{"weights":` + model +
+				`,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
 				`,"table":` + refJSON("2", "20") + `,"metrics":[{"name":"HR@1","value":0.5,"low":0.25,"high":0.75}]` +
-				`,"comparison":{"metric":"HR@5","current_promotion":4,"users":5,"candidate":0.5,"current":0.25,"difference":0.125,"low":-1,"high":2,"p":0.0625}` +
-				`,"counts":{"rows":1,"bad":2,"users":3,"items":4,"interactions":5,"rationales":6,"parsed":7,"new_rows":8,"new_bad":9` +
+				`,"comparison":{"metric":"HR@5","current_promotion":4,"users":5,"candidate":0.5,"current":0.25,` +
+				`"difference":0.125,"low":-1,"high":2,"p":0.0625}` +
+				`,"counts":{"rows":1,"bad":2,"users":3,"items":4,"interactions":5,"rationales":6,"parsed":7,` +
+				`"new_rows":8,"new_bad":9` +
 				`,"new_users":10,"new_items":11,"new_rationales":12,"new_parsed":13,"requests":14,"tokens":15}}`,
 			fullPromotion(h),
 			func() error {

@@ -283,9 +283,12 @@ func TestCollectSparesReferencedObjects(t *testing.T) {
 	}
 	all := storage.CollectOptions{Before: time.Now().Add(time.Hour), DryRun: true}
 	want := collect(t, h, all)
-	if want.Contents.Objects != 2 || want.Checkpoints.Objects != 4 || want.TempFiles.Objects != 1 || want.Contents.Bytes == 0 {
+	if want.Contents.Objects != 2 || want.Checkpoints.Objects != 4 || want.TempFiles.Objects != 1 ||
+		want.Contents.Bytes == 0 {
 		t.Errorf(
-			"dry run: %+v, want the orphan's 2 objects, the finished training's 3 and the half checkpoint's 1, 1 leftover", want,
+			"dry run: %+v, want the orphan's 2 objects, the finished training's 3 and the half checkpoint's 1, 1 "+
+				"leftover",
+			want,
 		)
 	}
 	if _, err := h.Get(t.Context(), orphan); err != nil {

@@ -174,7 +174,8 @@ func TestDistillationContinuesAsNew(t *testing.T) {
 				t.Fatal(err)
 			}
 			var result workflows.DistillationResult
-			if err := w.env.GetWorkflowResult(&result); err != nil || !result.Partial || result.Stats.Requests != 100 || w.recorded != 0 {
+			if err := w.env.GetWorkflowResult(&result); err != nil || !result.Partial || result.Stats.Requests != 100 ||
+				w.recorded != 0 {
 				t.Errorf("result %+v, %v, recorded %d", result, err, w.recorded)
 			}
 			break
@@ -313,7 +314,9 @@ func TestDistillationFailureCancelsOtherShards(t *testing.T) {
 	w := newDistillEnv(t, 6)
 	w.work = func(ctx context.Context, shard int) (activities.DistillShardResult, error) {
 		if shard == 1 {
-			return activities.DistillShardResult{}, temporal.NewNonRetryableApplicationError("401", activities.TypeTeacherAuth, nil)
+			return activities.DistillShardResult{}, temporal.NewNonRetryableApplicationError(
+				"401", activities.TypeTeacherAuth, nil,
+			)
 		}
 		return untilCancelled(ctx, shard)
 	}

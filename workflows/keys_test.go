@@ -102,7 +102,9 @@ func exportedStages(t *testing.T) []string {
 	w.mock("PublishExport", func(context.Context, activities.PublishExportInput) error { return nil })
 	in := workflows.ExportInput{Format: "csv"}
 	in.Model.Name, in.Model.Method, in.Model.Seed, in.Model.Spec = "demo/1", "rdrec", 1, experiment("rdrec")
-	in.Model.Preprocessed, in.Model.Student = storage.Ref{Digest: "data", Size: 1}, storage.Ref{Digest: "student", Size: 1}
+	in.Model.Preprocessed, in.Model.Student = storage.Ref{Digest: "data", Size: 1}, storage.Ref{
+		Digest: "student", Size: 1,
+	}
 	in.Top, in.Explain = 10, true
 	w.env.ExecuteWorkflow(workflows.Export, in)
 	if err := w.env.GetWorkflowError(); err != nil {

@@ -134,16 +134,19 @@ func TestNightlyIngestsSourceBeforeInbox(t *testing.T) {
 func TestNightlyWarmStartsFromCurrentModel(t *testing.T) {
 	n := newNightlyEnv(t)
 	out := n.verdict(t)
-	if out.Verdict != registry.VerdictPromoted || out.Promotion != 4 || out.PreviousPromotion != 3 || !out.WarmStart || out.HTML == "" {
+	if out.Verdict != registry.VerdictPromoted || out.Promotion != 4 || out.PreviousPromotion != 3 || !out.WarmStart ||
+		out.HTML == "" {
 		t.Errorf("verdict %+v, want promotion 4 over 3", out)
 	}
 	if w := n.trained[0].Student.WarmStart; w == nil || w.Digest != "old" {
 		t.Errorf("training begins from %+v, want the weights in use", w)
 	}
-	if a := n.imported[0].Data.Accumulated; a == nil || a.Reviews.Digest != "reviews" || a.PreviousDataset.Digest != "numbers" {
+	if a := n.imported[0].Data.Accumulated; a == nil || a.Reviews.Digest != "reviews" ||
+		a.PreviousDataset.Digest != "numbers" {
 		t.Errorf("imported %+v, want all reviews with the numbers of the dataset in use", a)
 	}
-	if len(n.compareInput.New) != 1 || len(n.compareInput.Old) != 1 || n.compareInput.New[0] == n.compareInput.Old[0] || n.compareInput.Items != 7 {
+	if len(n.compareInput.New) != 1 || len(n.compareInput.Old) != 1 || n.compareInput.New[0] == n.compareInput.Old[0] ||
+		n.compareInput.Items != 7 {
 		t.Errorf("compared %+v, want the answers of both models", n.compareInput)
 	}
 	if n.reported.NightlyRun == nil || n.reported.NightlyRun.Verdict != registry.VerdictPromoted {
@@ -155,7 +158,8 @@ func TestNightlyPromotesFirstModel(t *testing.T) {
 	n := newNightlyEnv(t)
 	n.ingested.Promoted = registry.Promotion{}
 	out := n.verdict(t)
-	if out.Verdict != registry.VerdictFirst || out.Promotion != 1 || out.WarmStart || n.trained[0].Student.WarmStart != nil || len(n.compareInput.Old) != 0 {
+	if out.Verdict != registry.VerdictFirst || out.Promotion != 1 || out.WarmStart ||
+		n.trained[0].Student.WarmStart != nil || len(n.compareInput.Old) != 0 {
 		t.Errorf("verdict %+v on a student from %+v", out, n.trained[0].Student)
 	}
 }
@@ -165,7 +169,8 @@ func TestNightlyRejectsWorseModel(t *testing.T) {
 	n.webhookFails = true // nobody listens at the webhook: the run ends well all the same
 	n.compared.Reasons = []string{"it is worse"}
 	out := n.verdict(t)
-	if out.Verdict != registry.VerdictRejected || out.Promotion != 3 || !out.SkipFiles || len(n.promoted) > 0 || out.HTML == "" {
+	if out.Verdict != registry.VerdictRejected || out.Promotion != 3 || !out.SkipFiles || len(n.promoted) > 0 ||
+		out.HTML == "" {
 		t.Errorf("verdict %+v, promoted %v; want promotion 3 kept, with a report", out, n.promoted)
 	}
 	if n.notified < 2 {
@@ -194,7 +199,8 @@ func TestNightlyRejectsUnreadableDataWhenModelIsInUse(t *testing.T) {
 		if err := n.env.GetWorkflowError(); (err != nil) != (c.want == registry.VerdictFailed) {
 			t.Errorf("with promotion %d in use the run's error is %v", c.inUse, err)
 		}
-		if len(n.recorded) != 1 || n.recorded[0].Verdict != c.want || !strings.Contains(n.recorded[0].Reasons[0], "torn file") || n.notified != 1 {
+		if len(n.recorded) != 1 || n.recorded[0].Verdict != c.want ||
+			!strings.Contains(n.recorded[0].Reasons[0], "torn file") || n.notified != 1 {
 			t.Errorf(
 				"with promotion %d in use: recorded %+v, told %d times; want %q", c.inUse, n.recorded, n.notified,
 				c.want,

@@ -313,7 +313,8 @@ func TestFingerprintsDependOnlyOnRelevantSettings(t *testing.T) {
 			}
 		}, []string{"import", "distill", "preprocess", "baseline", "pretrain", "evaluate"}},
 		"held_out": {
-			func(s *spec.Spec) { s.Switches = map[string]bool{"held_out": false} }, []string{"import"}, // it decides what is distilled too
+			// it decides what is distilled too
+			func(s *spec.Spec) { s.Switches = map[string]bool{"held_out": false} }, []string{"import"},
 		},
 		"mask_cross": {
 			func(s *spec.Spec) { s.Switches = map[string]bool{"mask_cross": false} },

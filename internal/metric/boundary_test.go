@@ -60,7 +60,9 @@ func TestCutsAreInclusive(t *testing.T) {
 func TestStrictCutsCountDifferentItems(t *testing.T) {
 	list := metric.List{Items: []int{1, 1, 2, 2, 3, 5}, Truth: []int{5}} // place 4 of the different items
 	for k, want := range map[int][2]float64{3: {0, 0}, 4: {1, 0.43067656}, 5: {1, 0.43067656}} {
-		if got := [2]float64{metric.StrictHitRate(list, k), math.Round(1e8*metric.StrictNDCG(list, k)) / 1e8}; got != want {
+		if got := [2]float64{
+			metric.StrictHitRate(list, k), math.Round(1e8*metric.StrictNDCG(list, k)) / 1e8,
+		}; got != want {
 			t.Errorf("strict at %d = %v, want %v", k, got, want)
 		}
 	}
@@ -125,7 +127,8 @@ func TestUnequalSamples(t *testing.T) {
 	})
 	welch, err := metric.Welch(a, b)
 	checkTest(t, "welch", welch, err, metric.Test{
-		T: -2 / math.Sqrt(7./3), P: 0.28502284001428, DF: 49. / 17, Difference: -2, Error: math.Sqrt(7. / 3), Effect: effect,
+		T: -2 / math.Sqrt(7./3), P: 0.28502284001428, DF: 49. / 17, Difference: -2, Error: math.Sqrt(7. / 3),
+		Effect: effect,
 	})
 	// Equal variances of the means, 2 / 2 and 3 / 3, of samples of unequal sizes.
 	if got, err := metric.Welch(a, []float64{0, 0, 3}); err != nil || math.Abs(got.DF-8./3) > 1e-12 {
@@ -287,11 +290,13 @@ func TestBLEUByHand(t *testing.T) {
 	}{
 		{"one word short", []string{"a", "b", "c"}, math.Exp(-1. / 3)},                  // all match; 4 / 3 words
 		{"one word more", []string{"a", "b", "c", "d", "e"}, math.Sqrt(4. / 5 * 3 / 4)}, // no brevity penalty
-		{"a word twice", []string{"a", "a", "b", "c"}, math.Sqrt(3. / 4 * 2 / 3)},       // the second "a" matches nothing
+		// the second "a" matches nothing
+		{"a word twice", []string{"a", "a", "b", "c"}, math.Sqrt(3. / 4 * 2 / 3)},
 		{"no pair", []string{"d", "c", "b", "a"}, 0},
 		{"one word", []string{"a"}, 0}, // it has no pair
 	} {
-		if got, err := metric.BLEU(text(abcd, c.generated), 2, false); err != nil || math.Abs(got.Score-c.want) > 1e-12 {
+		if got, err := metric.BLEU(text(abcd, c.generated), 2, false); err != nil ||
+			math.Abs(got.Score-c.want) > 1e-12 {
 			t.Errorf("%s: BLEU-2 %v, %v; want %v", c.name, got.Score, err, c.want)
 		}
 	}
@@ -352,7 +357,8 @@ func TestExplainHasEachMetricInItsRow(t *testing.T) {
 		"BLEU-1": 62.5, "BLEU-4": 100 * math.Pow(5./8*3/7*2/6*1/5, 0.25),
 		"ROUGE-1 F": 100 * 10. / 14, "ROUGE-1 P": 62.5, "ROUGE-1 R": 100 * 5. / 6,
 		"ROUGE-2 F": 50, "ROUGE-2 P": 100 * 3. / 7, "ROUGE-2 R": 60,
-		"ROUGE-L F": 100 * 1.5625 * (5. / 6) * (5. / 8) / (5./6 + 0.5625*5/8), "ROUGE-L P": 62.5, "ROUGE-L R": 100 * 5. / 6,
+		"ROUGE-L F": 100 * 1.5625 * (5. / 6) * (5. / 8) / (5./6 + 0.5625*5/8), "ROUGE-L P": 62.5,
+		"ROUGE-L R": 100 * 5. / 6,
 	}
 	got := map[string]float64{}
 	for _, score := range scores {

@@ -90,7 +90,9 @@ func checkParts(t *testing.T, c textCase) {
 		return // the reference crashed: checkBleu has looked at that
 	}
 	var want metric.Bleu
-	for i, field := range []any{&want.Score, &want.Precisions, &want.Brevity, &want.Ratio, &want.Generated, &want.Reference} {
+	for i, field := range []any{
+		&want.Score, &want.Precisions, &want.Brevity, &want.Ratio, &want.Generated, &want.Reference,
+	} {
 		if err := json.Unmarshal(parts[i], field); err != nil {
 			t.Fatal(err)
 		}
@@ -100,7 +102,9 @@ func checkParts(t *testing.T, c textCase) {
 		t.Fatal(err)
 	}
 	flat := func(b metric.Bleu) []float64 {
-		return append([]float64{b.Score, b.Brevity, b.Ratio, float64(b.Generated), float64(b.Reference)}, b.Precisions...)
+		return append(
+			[]float64{b.Score, b.Brevity, b.Ratio, float64(b.Generated), float64(b.Reference)}, b.Precisions...,
+		)
 	}
 	if !slices.EqualFunc(flat(got), flat(want), func(a, b float64) bool { return math.Abs(a-b) < tolerance }) {
 		t.Errorf("BLEU-4's parts = %+v, want %+v", got, want)
@@ -121,7 +125,9 @@ func TestGoldenROUGE(t *testing.T) {
 			if err != nil {
 				t.Fatalf("%s of %q: %v", variant, c.Name, err)
 			}
-			for part, value := range map[string]float64{"/f_score": got.F, "/p_score": got.Precision, "/r_score": got.Recall} {
+			for part, value := range map[string]float64{
+				"/f_score": got.F, "/p_score": got.Precision, "/r_score": got.Recall,
+			} {
 				if want := c.Rouge[variant+part]; math.Abs(100*value-want) > tolerance {
 					t.Errorf("%s of %q = %v, want %v", variant+part, c.Name, 100*value, want)
 				}
@@ -190,7 +196,9 @@ func TestGoldenStudent(t *testing.T) {
 			t.Fatalf("case %d: %v", i, err)
 		}
 		if !almostEqual(got.T, float64(c.T)) || !almostEqual(got.P, float64(c.P)) || got.DF != c.DF {
-			t.Errorf("case %d (%s %s %s) = %+v, want t %v, p %v, df %v", i, c.Set, c.Data, c.Metric, got, c.T, c.P, c.DF)
+			t.Errorf(
+				"case %d (%s %s %s) = %+v, want t %v, p %v, df %v", i, c.Set, c.Data, c.Metric, got, c.T, c.P, c.DF,
+			)
 		}
 		if c.Significant != nil && *c.Significant != (got.P < file.Alpha) {
 			t.Errorf("case %d: p %v at alpha %v, want significant %t", i, got.P, file.Alpha, *c.Significant)

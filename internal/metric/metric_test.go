@@ -49,7 +49,8 @@ func TestRankFollowsTheTable(t *testing.T) {
 		names := make([]string, 0, len(scores))
 		for _, score := range scores {
 			names = append(names, score.Metric)
-			if score.N != 3 || len(score.Each) != 3 || score.Value < score.Interval.Low || score.Value > score.Interval.High {
+			if score.N != 3 || len(score.Each) != 3 || score.Value < score.Interval.Low ||
+				score.Value > score.Interval.High {
 				t.Errorf("score %+v, interval %+v", score, *score.Interval)
 			}
 		}
@@ -98,9 +99,15 @@ func TestExplain(t *testing.T) {
 func TestWelchAndPaired(t *testing.T) {
 	a, b := []float64{2.1, 2.5, 2.8, 3.9, 4.4}, []float64{1.9, 2.2, 2.9, 3.1, 3.3}
 	welch, err := metric.Welch(a, b)
-	checkTest(t, "welch", welch, err, metric.Test{T: 0.9004043365892119, P: 0.39921641108619205, DF: 6.676611522376413, Difference: 0.46, Error: 0.5108815909777921, Effect: 0.5694657037429589})
+	checkTest(t, "welch", welch, err, metric.Test{
+		T: 0.9004043365892119, P: 0.39921641108619205, DF: 6.676611522376413, Difference: 0.46,
+		Error: 0.5108815909777921, Effect: 0.5694657037429589,
+	})
 	paired, err := metric.Paired(a, b)
-	checkTest(t, "paired", paired, err, metric.Test{T: 2.1309088512155654, P: 0.10010553271165178, DF: 4, Difference: 0.46, Error: 0.2158703314492291, Effect: 0.9529714090347978})
+	checkTest(t, "paired", paired, err, metric.Test{
+		T: 2.1309088512155654, P: 0.10010553271165178, DF: 4, Difference: 0.46, Error: 0.2158703314492291,
+		Effect: 0.9529714090347978,
+	})
 	for name, test := range map[string]func(a, b []float64) (metric.Test, error){
 		"student": metric.StudentT, "welch": metric.Welch, "paired": metric.Paired,
 	} {
@@ -210,9 +217,15 @@ func TestIntervalsOfDifferences(t *testing.T) {
 		effect float64
 		want   metric.Interval
 	}{
-		{"welch", welch, 0.11709042129482286, 1.6838253372125767, metric.Interval{Low: -0.001640832055563807, High: 0.009507498722230454}},
-		{"paired", paired, 0.039029318613648306, 2.836177931138459, metric.Interval{Low: 0.00048822449197941705, High: 0.007378442174687249}},
-		{"one sample", one, 0.06621502447938536, 2.1306832392748696, metric.Interval{Low: 0.04403785044038016 - 0.045, High: 0.05756214955961982 - 0.045}},
+		{"welch", welch, 0.11709042129482286, 1.6838253372125767, metric.Interval{
+			Low: -0.001640832055563807, High: 0.009507498722230454,
+		}},
+		{"paired", paired, 0.039029318613648306, 2.836177931138459, metric.Interval{
+			Low: 0.00048822449197941705, High: 0.007378442174687249,
+		}},
+		{"one sample", one, 0.06621502447938536, 2.1306832392748696, metric.Interval{
+			Low: 0.04403785044038016 - 0.045, High: 0.05756214955961982 - 0.045,
+		}},
 	} {
 		got := c.got.Interval()
 		if math.Abs(got.Low-c.want.Low) > 1e-12 || math.Abs(got.High-c.want.High) > 1e-12 {

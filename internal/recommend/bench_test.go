@@ -80,7 +80,8 @@ func BenchmarkExplanationStep(b *testing.B) {
 		defer model.Free()
 		batch := task.Batch{Size: rows, SourceLen: source, TargetLen: 1}
 		for i := range rows * source {
-			batch.Source, batch.Mask, batch.Whole = append(batch.Source, int64(i+3)), append(batch.Mask, 1), append(batch.Whole, 0)
+			batch.Source = append(batch.Source, int64(i+3))
+			batch.Mask, batch.Whole = append(batch.Mask, 1), append(batch.Whole, 0)
 		}
 		batch.Prompts, batch.Target = make([]int64, rows), make([]int64, rows)
 		parents := make([]int64, rows*beams)
@@ -115,7 +116,9 @@ func explanationParts(b *testing.B, model *t5.Model, batch task.Batch, parents [
 	return map[string]func(steps int){
 		"layers": func(steps int) {
 			within(func(s *torch.Scope) error {
-				d, err := model.Start(batch, t5.DecodeOptions{NumBeams: len(parents) / batch.Size, MaxLength: steps + 2})
+				d, err := model.Start(
+					batch, t5.DecodeOptions{NumBeams: len(parents) / batch.Size, MaxLength: steps + 2},
+				)
 				if err != nil {
 					return err
 				}
@@ -139,7 +142,9 @@ func explanationParts(b *testing.B, model *t5.Model, batch task.Batch, parents [
 		},
 		"logits":  repeated(within, all, model.Model, func(x *torch.Tensor) { x.Linear(head(x, model)) }),
 		"softmax": repeated(within, all, model.Vocabulary, func(x *torch.Tensor) { x.LogSoftmax(-1) }),
-		"best":    repeated(within, all, model.Vocabulary, func(x *torch.Tensor) { x.TopK(2 * all / int64(batch.Size)) }),
+		"best": repeated(
+			within, all, model.Vocabulary, func(x *torch.Tensor) { x.TopK(2 * all / int64(batch.Size)) },
+		),
 	}
 }
 

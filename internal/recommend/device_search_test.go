@@ -97,7 +97,9 @@ func TestDeviceMatchesCPU(t *testing.T) {
 }
 
 // searchOnBoth searches on the host and on the device.
-func searchOnBoth(t *testing.T, m *t5.Model, b task.Batch, catalog *recommend.Catalog, search recommend.ItemSearch) (host, device [][]recommend.Found) {
+func searchOnBoth(
+	t *testing.T, m *t5.Model, b task.Batch, catalog *recommend.Catalog, search recommend.ItemSearch,
+) (host, device [][]recommend.Found) {
 	t.Helper()
 	before := torch.Live()
 	host, err := recommend.SearchItemsOnHost(t.Context(), m, b, catalog, search)

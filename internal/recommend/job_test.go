@@ -32,9 +32,11 @@ func miniJob(t *testing.T, protocol string) recommend.Job {
 // evaluations returns the three evaluations.
 func evaluations() map[string]func(context.Context, recommend.Job) (any, error) {
 	return map[string]func(context.Context, recommend.Job) (any, error){
-		"sequential": func(ctx context.Context, job recommend.Job) (any, error) { return recommend.Sequential(ctx, job) },
-		"topn":       func(ctx context.Context, job recommend.Job) (any, error) { return recommend.TopN(ctx, job) },
-		"explain":    func(ctx context.Context, job recommend.Job) (any, error) { return recommend.Explain(ctx, job) },
+		"sequential": func(ctx context.Context, job recommend.Job) (any, error) {
+			return recommend.Sequential(ctx, job)
+		},
+		"topn":    func(ctx context.Context, job recommend.Job) (any, error) { return recommend.TopN(ctx, job) },
+		"explain": func(ctx context.Context, job recommend.Job) (any, error) { return recommend.Explain(ctx, job) },
 	}
 }
 
@@ -97,7 +99,8 @@ func TestCleanRankings(t *testing.T) {
 	for _, user := range job.Data.Users {
 		history[user.ID] = user.Items[:len(user.Items)-1]
 	}
-	check := func(rankings []prediction.Prediction, users, want int, allowed func(r prediction.Prediction, item int) bool) {
+	type allow = func(r prediction.Prediction, item int) bool
+	check := func(rankings []prediction.Prediction, users, want int, allowed allow) {
 		if len(rankings) != users {
 			t.Fatalf("%d rankings for %d users", len(rankings), users)
 		}
@@ -182,7 +185,10 @@ func TestSearchItemsExact(t *testing.T) {
 			t.Fatalf("row %d: %d of %d candidates found", row, len(found[row]), len(example.Items))
 		}
 		for _, f := range found[row][:10] {
-			want := sequenceScore(t, job, encoder.Encode(list.Examples[row:row+1]), append(slices.Clone(encodings[f.Item]), token.End), tokens)
+			want := sequenceScore(
+				t, job, encoder.Encode(list.Examples[row:row+1]), append(slices.Clone(encodings[f.Item]), token.End),
+				tokens,
+			)
 			if diff := f.Score - want; diff > 1e-4 || diff < -1e-4 {
 				t.Errorf("row %d: item %d scores %v, by itself %v", row, f.Item, f.Score, want)
 			}
@@ -325,9 +331,11 @@ func TestInvalidJobs(t *testing.T) {
 		change func(j *recommend.Job)
 		want   string
 	}{
-		"part":    {func(j *recommend.Job) { j.Shard, j.Shards = 2, 2 }, "shard 2 of 2 is out of range"},
-		"batch":   {func(j *recommend.Job) { j.Evaluate.Batch = 0 }, "batches of 0 rows"},
-		"return":  {func(j *recommend.Job) { j.Evaluate.NumReturnSequences = 21 }, "21 sequences to return of 20 beams"},
+		"part":  {func(j *recommend.Job) { j.Shard, j.Shards = 2, 2 }, "shard 2 of 2 is out of range"},
+		"batch": {func(j *recommend.Job) { j.Evaluate.Batch = 0 }, "batches of 0 rows"},
+		"return": {
+			func(j *recommend.Job) { j.Evaluate.NumReturnSequences = 21 }, "21 sequences to return of 20 beams",
+		},
 		"length":  {func(j *recommend.Job) { j.Evaluate.MaxLength = 1 }, "maximum length 1"},
 		"beams":   {func(j *recommend.Job) { j.Evaluate.NumBeams = 0 }, "0 beams"},
 		"several": {func(j *recommend.Job) { j.Evaluate.NumBeams, j.Evaluate.MaxLength = 0, 1 }, "maximum length 1"},

@@ -70,7 +70,9 @@ func TestPaperReadsWhatWasDecoded(t *testing.T) {
 					1<<48+uint64(r.User)*4+map[task.Task]uint64{task.Sequential: 1, task.TopN: 2}[tk],
 				),
 			)
-			want := prediction.Prediction{Index: r.Index, User: r.User, Truth: r.Truth, Texts: r.Texts, Scores: r.Scores}
+			want := prediction.Prediction{
+				Index: r.Index, User: r.User, Truth: r.Truth, Texts: r.Texts, Scores: r.Scores,
+			}
 			for _, text := range r.Texts {
 				item, ok := recommend.ParseItem(text)
 				switch {
@@ -183,7 +185,8 @@ func TestNarrowTiesKeepTheFirst(t *testing.T) {
 // parts, the last one short.
 func TestPartsHaveWholeBatches(t *testing.T) {
 	job := miniJob(t, spec.Clean)
-	job.Evaluate.Batch, job.Evaluate.SequentialUsers, job.Evaluate.NumBeams, job.Evaluate.NumReturnSequences = 2, 9, 1, 1
+	job.Evaluate.Batch, job.Evaluate.SequentialUsers = 2, 9
+	job.Evaluate.NumBeams, job.Evaluate.NumReturnSequences = 1, 1
 	for _, c := range []struct {
 		part, parts int
 		want        []int // rows done after each batch
@@ -239,13 +242,16 @@ func TestWhatAWalkNeeds(t *testing.T) {
 	}{
 		"one of each": {recommend.ItemSearch{Constraints: all, NumBeams: 1, NumItems: 1}, ""},
 		"no beam": {
-			recommend.ItemSearch{Constraints: all, NumItems: 1}, "item search: 1 items with 0 beams: at least 1 is needed",
+			recommend.ItemSearch{Constraints: all, NumItems: 1},
+			"item search: 1 items with 0 beams: at least 1 is needed",
 		},
 		"no item": {
-			recommend.ItemSearch{Constraints: all, NumBeams: 1}, "item search: 0 items with 1 beams: at least 1 is needed",
+			recommend.ItemSearch{Constraints: all, NumBeams: 1},
+			"item search: 0 items with 1 beams: at least 1 is needed",
 		},
 		"a row too few": {
-			recommend.ItemSearch{Constraints: all[:1], NumBeams: 1, NumItems: 1}, "item search: 1 constraints for 2 rows",
+			recommend.ItemSearch{Constraints: all[:1], NumBeams: 1, NumItems: 1},
+			"item search: 1 constraints for 2 rows",
 		},
 		"nothing at all": {recommend.ItemSearch{}, "item search: 0 constraints for 2 rows"},
 	} {

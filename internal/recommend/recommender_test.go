@@ -34,7 +34,8 @@ func TestRecommender(t *testing.T) {
 	}
 	for i, r := range together {
 		sorted := slices.Sorted(slices.Values(r.Items))
-		if r.User != users[i].ID || len(slices.Compact(sorted)) != k || !slices.IsSortedFunc(r.Scores, func(a, b float64) int { return int(math.Copysign(1, b-a)) }) {
+		if r.User != users[i].ID || len(slices.Compact(sorted)) != k ||
+			!slices.IsSortedFunc(r.Scores, func(a, b float64) int { return int(math.Copysign(1, b-a)) }) {
 			t.Errorf("user %d: %+v", users[i].ID, r)
 		}
 		for _, item := range r.Items {
@@ -50,7 +51,9 @@ func TestRecommender(t *testing.T) {
 			t.Errorf("user %d is answered otherwise beside others: %s", r.User, diff)
 		}
 	}
-	pairs := []task.Pair{{User: 1, Item: together[0].Items[0]}, {User: 2, Item: together[1].Items[1]}, {User: 1, Item: 3}}
+	pairs := []task.Pair{
+		{User: 1, Item: together[0].Items[0]}, {User: 2, Item: together[1].Items[1]}, {User: 1, Item: 3},
+	}
 	texts, err := recommender.Explain(t.Context(), pairs, nil)
 	if err != nil || len(texts) != len(pairs) {
 		t.Fatalf("%q, %v", texts, err)
@@ -61,7 +64,8 @@ func TestRecommender(t *testing.T) {
 			t.Errorf("%v: %q together, %q alone, %v", pairs[i], text, alone, err)
 		}
 	}
-	if _, err := recommender.Recommend(t.Context(), []dataset.User{{ID: 8}}, k, nil); err == nil || !strings.Contains(err.Error(), "user 8") {
+	if _, err := recommender.Recommend(t.Context(), []dataset.User{{ID: 8}}, k, nil); err == nil ||
+		!strings.Contains(err.Error(), "user 8") {
 		t.Errorf("a user without items: %v", err)
 	}
 }

@@ -84,7 +84,9 @@ func TestTrie(t *testing.T) {
 	}
 	seen := []int{1, 12, 1200, 1201, 1201, 7, 99999}
 	unseen := trie.Except(seen)
-	if diff := gocmp.Diff(allowedItems(encodings, func(item int) bool { return !slices.Contains(seen, item) }), constraintItems(unseen)); diff != "" {
+	if diff := gocmp.Diff(
+		allowedItems(encodings, func(item int) bool { return !slices.Contains(seen, item) }), constraintItems(unseen),
+	); diff != "" {
 		t.Error(diff)
 	}
 	if unseen.Items() != 1295 {

@@ -46,7 +46,9 @@ func TestAblationsAreComparedWithTheirBase(t *testing.T) {
 }
 
 func TestReportShowsAblations(t *testing.T) {
-	r := report.Report{Name: "ablation", Protocol: "clean", Switches: []string{"held_out off"}, Tables: []report.Table{ablated()}}
+	r := report.Report{
+		Name: "ablation", Protocol: "clean", Switches: []string{"held_out off"}, Tables: []report.Table{ablated()},
+	}
 	r.Data.Indexing = report.Indexing{Name: "as-is", About: "the folder's own numbers", Leaks: true}
 	r.Conclude()
 	var out bytes.Buffer
@@ -54,12 +56,16 @@ func TestReportShowsAblations(t *testing.T) {
 		t.Fatal(err)
 	}
 	text, html := strings.Join(strings.Fields(out.String()), " "), page(t, r)
-	for _, want := range []string{"flipped switch", "rdrec, skip_pads off NDCG@10", "protocol clean, held_out off", "data.indexing as-is"} {
+	for _, want := range []string{
+		"flipped switch", "rdrec, skip_pads off NDCG@10", "protocol clean, held_out off", "data.indexing as-is",
+	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, out.String())
 		}
 	}
-	for _, want := range []string{"What is each switch worth?", "rdrec, skip_pads off", "clean, held_out off", "Item indexing: as-is"} {
+	for _, want := range []string{
+		"What is each switch worth?", "rdrec, skip_pads off", "clean, held_out off", "Item indexing: as-is",
+	} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q", want)
 		}

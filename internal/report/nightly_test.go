@@ -15,13 +15,19 @@ import (
 func nightly() report.Nightly {
 	day := func(n int) time.Time { return time.Date(2026, 1, n, 3, 0, 0, 0, time.UTC) }
 	n := report.Nightly{Name: "shop", Made: day(5), InUse: 2, Metric: "NDCG@10", Rows: []report.NightlyRun{
-		{Number: 1, Time: day(1), Verdict: "first", Promotion: 1, Files: 1, NewRows: 100, Rows: 100, Trained: true, Value: 0.2, Low: 0.15, High: 0.25, NewRationales: 10, NewParsed: 10},
 		{
-			Number: 2, Time: day(2), Verdict: "promoted", Promotion: 2, Files: 1, NewRows: 120, Rows: 220, Trained: true, Value: 0.22, Low: 0.18, High: 0.26,
-			NewRationales: 20, NewParsed: 19, Difference: &report.Difference{Mean: 0.02, Low: -0.01, High: 0.05, P: 0.0001},
+			Number: 1, Time: day(1), Verdict: "first", Promotion: 1, Files: 1, NewRows: 100, Rows: 100, Trained: true,
+			Value: 0.2, Low: 0.15, High: 0.25, NewRationales: 10, NewParsed: 10,
 		},
 		{
-			Number: 3, Time: day(3), Verdict: "rejected", Promotion: 2, Files: 2, NewRows: 900, NewBad: 450, Rows: 1120, Trained: true, Value: 0.1, Low: 0.05, High: 0.15,
+			Number: 2, Time: day(2), Verdict: "promoted", Promotion: 2, Files: 1, NewRows: 120, Rows: 220,
+			Trained: true, Value: 0.22, Low: 0.18, High: 0.26,
+			NewRationales: 20, NewParsed: 19,
+			Difference: &report.Difference{Mean: 0.02, Low: -0.01, High: 0.05, P: 0.0001},
+		},
+		{
+			Number: 3, Time: day(3), Verdict: "rejected", Promotion: 2, Files: 2, NewRows: 900, NewBad: 450, Rows: 1120,
+			Trained: true, Value: 0.1, Low: 0.05, High: 0.15,
 			NewRationales: 10, NewParsed: 5, Reasons: []string{"<b>worse</b>"},
 		},
 		{Number: 4, Time: day(4), Verdict: "idle", Promotion: 2},
@@ -36,7 +42,8 @@ func TestDetectDrift(t *testing.T) {
 		got = append(got, row.Drift)
 	}
 	want := [][]string{nil, nil, {
-		"volume: 900 rows, median of earlier runs 120", "unreadable rows: 50% after a usual 0%", "parse rate: 50% after a usual 100%",
+		"volume: 900 rows, median of earlier runs 120", "unreadable rows: 50% after a usual 0%",
+		"parse rate: 50% after a usual 100%",
 		"NDCG@10: 0.1000, below run 2's interval (0.1800–0.2600)",
 	}, nil}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -60,7 +67,9 @@ func TestNightlyPage(t *testing.T) {
 	if strings.Index(html.String(), ">4<") > strings.Index(html.String(), ">1<") {
 		t.Error("the newest night does not come first")
 	}
-	for _, want := range []string{"promotion 2 is in use", "why: <b>worse</b>", "drift: volume: 900 rows", "0.2000 (0.1500–0.2500)"} {
+	for _, want := range []string{
+		"promotion 2 is in use", "why: <b>worse</b>", "drift: volume: 900 rows", "0.2000 (0.1500–0.2500)",
+	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())
 		}

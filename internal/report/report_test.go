@@ -70,7 +70,9 @@ func TestText(t *testing.T) {
 // was not escaped.
 func TestHTMLIsSelfContained(t *testing.T) {
 	got := page(t, sample())
-	for _, pattern := range []string{`(?i)<script`, `(?i)<link`, `(?i)<img`, `(?i)@import`, `(?i)url\(`, `(?i)\s(src|on\w+)=`, `(?i)href="[^#]`} {
+	for _, pattern := range []string{
+		`(?i)<script`, `(?i)<link`, `(?i)<img`, `(?i)@import`, `(?i)url\(`, `(?i)\s(src|on\w+)=`, `(?i)href="[^#]`,
+	} {
 		if found := regexp.MustCompile(pattern).FindString(got); found != "" {
 			t.Errorf("the page has %q", found)
 		}
@@ -118,7 +120,9 @@ func TestJSONRoundTrip(t *testing.T) {
 }
 
 func has(caveats []report.Caveat, level audit.Level, words string) bool {
-	return slices.ContainsFunc(caveats, func(c report.Caveat) bool { return c.Level == level && strings.Contains(c.Text, words) })
+	return slices.ContainsFunc(
+		caveats, func(c report.Caveat) bool { return c.Level == level && strings.Contains(c.Text, words) },
+	)
 }
 
 func TestConclude(t *testing.T) {
@@ -149,7 +153,10 @@ func TestConclude(t *testing.T) {
 	}
 	for _, c := range cases {
 		if has(c.in.Caveats, c.level, c.words) != c.want {
-			t.Errorf("%s: caveat %q of level %q there: %t, want %t; all: %+v", c.name, c.words, c.level, !c.want, c.want, c.in.Caveats)
+			t.Errorf(
+				"%s: caveat %q of level %q there: %t, want %t; all: %+v", c.name, c.words, c.level, !c.want, c.want,
+				c.in.Caveats,
+			)
 		}
 	}
 	levels := make([]audit.Level, 0, len(many.Caveats))
@@ -181,7 +188,8 @@ func TestReportShowsBatchHalvings(t *testing.T) {
 	if err := report.Text(&text, short); err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(text.String(), "memory ran out 2 times") || !strings.Contains(page(t, short), "Memory ran out") {
+	if !strings.Contains(text.String(), "memory ran out 2 times") ||
+		!strings.Contains(page(t, short), "Memory ran out") {
 		t.Error("nothing says so")
 	}
 }
@@ -222,7 +230,8 @@ func TestCompare(t *testing.T) {
 
 func TestCell(t *testing.T) {
 	r := report.Row{Trials: []report.Trial{
-		{Seed: 1, Scores: []metric.Score{{Metric: "HR@1", Value: 1}}}, {Seed: 2, Scores: []metric.Score{{Metric: "HR@1", Value: 3}}},
+		{Seed: 1, Scores: []metric.Score{{Metric: "HR@1", Value: 1}}},
+		{Seed: 2, Scores: []metric.Score{{Metric: "HR@1", Value: 3}}},
 	}}
 	cell, found := r.Cell("HR@1")
 	if !found || cell.Mean != 2 || math.Abs(cell.SD-math.Sqrt2) > 1e-12 || cell.Trials != 2 || cell.Interval == nil {
@@ -234,7 +243,10 @@ func TestCell(t *testing.T) {
 }
 
 func TestPickRecommendations(t *testing.T) {
-	d := &dataset.Dataset{Items: 6, Titles: []string{"soap", "comb", "", "", "", ""}, ItemIDs: []string{"a", "b", "c", "d", "e", "f"}, UserIDs: []string{"ada"}}
+	d := &dataset.Dataset{
+		Items: 6, Titles: []string{"soap", "comb", "", "", "", ""}, ItemIDs: []string{"a", "b", "c", "d", "e", "f"},
+		UserIDs: []string{"ada"},
+	}
 	for i := range 5 {
 		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: []int{1, 2, 3, 4}})
 	}
@@ -253,7 +265,8 @@ func TestPickRecommendations(t *testing.T) {
 	}
 	shown := report.PickRecommendations(d, "rdrec", lists, 9)
 	want := report.Recommendation{
-		User: "ada", Method: "rdrec", History: []report.Item{{ID: 1, Title: "soap"}, {ID: 2, Title: "comb"}, {ID: 3, Title: "c"}},
+		User: "ada", Method: "rdrec",
+		History:     []report.Item{{ID: 1, Title: "soap"}, {ID: 2, Title: "comb"}, {ID: 3, Title: "c"}},
 		Recommended: []report.Item{{ID: 4, Title: "d"}, {ID: 9}}, Truth: report.Item{ID: 4, Title: "d"}, Rank: 1,
 	}
 	if diff := cmp.Diff(want, shown[0]); diff != "" || len(shown) != 3 {
@@ -285,7 +298,9 @@ func TestLosingToTheRuleIsTheFirstCaveat(t *testing.T) {
 	if err := report.Text(&out, r); err != nil {
 		t.Fatal(err)
 	}
-	caveatAt, shown := strings.Index(out.String(), "rdrec does not beat the rule"), strings.Index(out.String(), "the next item ·")
+	caveatAt, shown := strings.Index(
+		out.String(), "rdrec does not beat the rule",
+	), strings.Index(out.String(), "the next item ·")
 	if caveatAt < 0 || shown < 0 || caveatAt > shown {
 		t.Errorf("the sentence is at %d, the table at %d", caveatAt, shown)
 	}

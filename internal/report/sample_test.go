@@ -47,14 +47,18 @@ func row(method string, kind report.RowKind, about string, trials ...[]metric.Li
 // sample is a report as the demo's, with everything that a report can have.
 func sample() report.Report {
 	r := report.Report{
-		Name: "demo", Run: "demo-3f2a91c07b1e", Made: time.Date(2026, 3, 14, 15, 9, 0, 0, time.UTC), Protocol: spec.Paper,
-		Methods: []string{"rdrec"}, Seed: 1, Trials: 1, Data: sampleData(), Teacher: sampleTeacher(), Students: []report.Student{student("rdrec", 1)},
-		Tables: sampleTables(), Explanations: []report.TextResult{{Method: "rdrec", Seed: 1, Scores: textScores()}},
-		Spec:   "name: demo\nseed: 1\nprotocol: paper\nmethods: [rdrec]\nteacher:\n  model: smollm2\n  prompt: few-shot\n  reviews: 256\n",
+		Name: "demo", Run: "demo-3f2a91c07b1e", Made: time.Date(2026, 3, 14, 15, 9, 0, 0, time.UTC),
+		Protocol: spec.Paper,
+		Methods:  []string{"rdrec"}, Seed: 1, Trials: 1, Data: sampleData(), Teacher: sampleTeacher(),
+		Students: []report.Student{student("rdrec", 1)},
+		Tables:   sampleTables(), Explanations: []report.TextResult{{Method: "rdrec", Seed: 1, Scores: textScores()}},
+		Spec: "name: demo\nseed: 1\nprotocol: paper\nmethods: [rdrec]\nteacher:\n  model: smollm2\n" +
+			"  prompt: few-shot\n  reviews: 256\n",
 		Stages: sampleStages(), Audit: sampleAudit(),
 		Build: []report.Pair{{"rdrec", "v0.1.0 (4553d9b)"}, {"libtorch", "2.11.0+cpu"}, {"go", "go1.26.8 linux/amd64"}},
 		Artifacts: []report.Pair{
-			{"report", "runs/demo-3f2a91c07b1e/report.html"}, {"model", "objects/model/9c1f20b7aa01"}, {"bucket", "file:///home/ada/rdrec/bucket"},
+			{"report", "runs/demo-3f2a91c07b1e/report.html"}, {"model", "objects/model/9c1f20b7aa01"},
+			{"bucket", "file:///home/ada/rdrec/bucket"},
 		},
 	}
 	r.Recommended, r.Explained = sampleReading()
@@ -64,8 +68,11 @@ func sample() report.Report {
 
 func sampleData() report.Data {
 	return report.Data{
-		Name: "All_Beauty", Source: "testdata/reviews/All_Beauty_5.json.gz (amazon-2018)", Digest: "d60acb128cf7b7f2536e8f38a5b18a05535c9e14c7a355904270e15b0945ea86",
-		Rows: 5269, Bad: 3, Duplicates: 1174, Filtered: 0, Indexing: report.Indexing{Name: "random", About: "a digest of the seed and the shop's id: carries no information"},
+		Name: "All_Beauty", Source: "testdata/reviews/All_Beauty_5.json.gz (amazon-2018)",
+		Digest: "d60acb128cf7b7f2536e8f38a5b18a05535c9e14c7a355904270e15b0945ea86",
+		Rows:   5269, Bad: 3, Duplicates: 1174, Filtered: 0, Indexing: report.Indexing{
+			Name: "random", About: "a digest of the seed and the shop's id: carries no information",
+		},
 		Stats: dataset.Stats{
 			Users: 991, Items: 85, Interactions: 4092, Density: 0.04858, Shortest: 1, Median: 4, Longest: 14, Short: 15,
 			Train: 1980, Val: 902, Test: 911, Rationales: 251, Features: 402, Negatives: 70, Titles: 85,
@@ -75,14 +82,24 @@ func sampleData() report.Data {
 
 func sampleTeacher() *report.Teacher {
 	return &report.Teacher{
-		Model: "smollm2", Prompt: "few-shot", Parse: "strict", Weights: "7be1f3c0c8a94b2f9e", Explanations: 1980, Wanted: 256, Requests: 224,
+		Model: "smollm2", Prompt: "few-shot", Parse: "strict", Weights: "7be1f3c0c8a94b2f9e", Explanations: 1980,
+		Wanted: 256, Requests: 224,
 		Parsed: 251, Retried: 9, Quarantined: 5, Leaked: 12, Grounded: 0.28, TokensPerSecond: 61.4, Seconds: 142,
-		FellBack: 2, PromptTokens: 74_112, Tokens: 8_719, Reasons: []report.Pair{{Name: "no line begins with number 1", Value: "3"}, {Name: "words of the prompt's <b>examples", Value: "2"}},
+		FellBack: 2, PromptTokens: 74_112, Tokens: 8_719, Reasons: []report.Pair{
+			{Name: "no line begins with number 1", Value: "3"}, {Name: "words of the prompt's <b>examples", Value: "2"},
+		},
 		Samples: []report.Rationale{
-			{Text: "I love the smell and my hair feels so soft after using it", Preference: "The user prefers products that smell good and make hair soft.", Attribution: "The item is a shampoo with a pleasant smell."},
-			{Text: "works great <script>alert('no')</script>", Preference: "The user prefers a product that works.", Attribution: "The item works great."},
+			{Text: "I love the smell and my hair feels so soft after using it", Preference: "The user prefers " +
+				"products that smell good and make hair " +
+				"soft.", Attribution: "The item is a shampoo with a pleasant smell."},
+			{
+				Text: "works great <script>alert('no')</script>", Preference: "The user prefers a product that works.",
+				Attribution: "The item works great.",
+			},
 			{Text: "Five stars", Failed: "no second line"},
-			{Text: "This body wash leaves the skin clean without drying it out", Preference: "The user prefers a wash that cleans without drying.", Attribution: "The item cleans skin gently."},
+			{Text: "This body wash leaves the skin clean without drying it " +
+				"out", Preference: "The user prefers a wash that cleans without " +
+				"drying.", Attribution: "The item cleans skin gently."},
 		},
 	}
 }
@@ -96,7 +113,9 @@ func student(method string, seed int64) report.Student {
 	}
 	for epoch := 1; epoch <= 9; epoch++ {
 		x := float64(epoch)
-		s.Curve = append(s.Curve, prediction.Epoch{Epoch: epoch, Loss: 0.7 + 5.2*math.Exp(-x/2.2), Validation: []prediction.TaskLoss{
+		s.Curve = append(s.Curve, prediction.Epoch{Epoch: epoch, Loss: 0.7 + 5.2*math.Exp(
+			-x/2.2,
+		), Validation: []prediction.TaskLoss{
 			{Task: "explanation", Loss: 1.9 + 3.6*math.Exp(-x/2.0)},
 			{Task: "sequential", Loss: 0.62 + 2.9*math.Exp(-x/2.4)},
 			{Task: "top-N", Loss: 0.66 + 3.0*math.Exp(-x/2.6)},
@@ -108,13 +127,14 @@ func student(method string, seed int64) report.Student {
 
 // sampleTables are made once: their intervals and tests are resampled many times.
 var sampleTables = sync.OnceValue(func() []report.Table {
-	sequential := report.Table{Task: "sequential", Setting: "the next item among all 85", Users: 976, Rows: []report.Row{
+	sequential := report.Table{Task: "sequential", Setting: "the next item among all 85", Users: 976}
+	sequential.Rows = []report.Row{
 		row("rdrec", report.StudentRow, "T5 of 5 million parameters, five tasks", lists(1, 0.771, 0.832)),
 		row("popularity", report.BaselineRow, "the items that most training histories hold", lists(2, 0.347, 0.796)),
 		row("markov", report.BaselineRow, "what most often followed the user's last item", lists(3, 0.774, 0.831)),
 		row("item-knn", report.BaselineRow, "items that share users with the history", lists(4, 0.770, 0.824)),
 		row("rule", report.RuleRow, "reads item ids only", lists(5, 0.012, 0.74)),
-	}}
+	}
 	sequential.Compare(1)
 	top := report.Table{Task: "top-N", Setting: "the next item among 71 candidates", Users: 976, Rows: []report.Row{
 		row("rdrec", report.StudentRow, "T5 of 5 million parameters, five tasks", lists(6, 0.52, 0.79)),
@@ -160,9 +180,12 @@ func sampleAudit() *audit.Audit {
 
 func sampleReading() ([]report.Recommendation, []report.Explanation) {
 	titles := []string{
-		"Bath & Body Works Ile De Tahiti Moana Coconut Vanille Moana Body Wash with Tamanoi 8.5 oz, a title that goes on and on for far longer than anyone reads",
-		"Helen of Troy 1579 Tangle Free Hot Air Brush, White, 3/4 Inch Barrel", "Fruits & Passion Blue Refreshing Shower Gel - 6.7 fl. oz.",
-		"Yardley By Yardley Of London Unisexs Lay It On Thick Hand & Foot Cream 5.3 Oz", "Astra Platinum Double Edge Safety Razor Blades, 100 Blades",
+		"Bath & Body Works Ile De Tahiti Moana Coconut Vanille Moana Body Wash with Tamanoi 8.5 oz, a title that " +
+			"goes on and on for far longer than anyone reads",
+		"Helen of Troy 1579 Tangle Free Hot Air Brush, White, 3/4 Inch Barrel",
+		"Fruits & Passion Blue Refreshing Shower Gel - 6.7 fl. oz.",
+		"Yardley By Yardley Of London Unisexs Lay It On Thick Hand & Foot Cream 5.3 Oz",
+		"Astra Platinum Double Edge Safety Razor Blades, 100 Blades",
 	}
 	items := func(ids ...int) []report.Item {
 		list := make([]report.Item, len(ids))
@@ -172,27 +195,38 @@ func sampleReading() ([]report.Recommendation, []report.Explanation) {
 		return list
 	}
 	recommended := []report.Recommendation{
-		{User: "A2Z4FGOQ3KXYZ1", Method: "rdrec", History: items(10, 21, 32), Recommended: items(43, 54, 60, 71, 82), Truth: items(43)[0], Rank: 1},
-		{User: "A1B2C3D4E5F6G7", Method: "rdrec", History: items(1, 2, 3, 4, 5, 6, 7, 8), Recommended: items(9, 11, 13, 15, 17), Truth: items(24)[0]},
+		{
+			User: "A2Z4FGOQ3KXYZ1", Method: "rdrec", History: items(10, 21, 32), Recommended: items(43, 54, 60, 71, 82),
+			Truth: items(43)[0], Rank: 1,
+		},
+		{
+			User: "A1B2C3D4E5F6G7", Method: "rdrec", History: items(1, 2, 3, 4, 5, 6, 7, 8),
+			Recommended: items(9, 11, 13, 15, 17), Truth: items(24)[0],
+		},
 	}
 	var explained []report.Explanation
 	for i, pair := range [][2]string{
-		{"I have used this for years and it never dries my skin", "the scent is great and it leaves my skin feeling soft"},
+		{
+			"I have used this for years and it never dries my skin",
+			"the scent is great and it leaves my skin feeling soft",
+		},
 		{"great razor blades for the price", "great product for the price"},
 	} {
 		explained = append(explained, report.Explanation{
-			User: fmt.Sprintf("A%dQ7", i+1), Method: "rdrec", Item: items(i + 2)[0], Reference: pair[0], Generated: pair[1],
+			User: fmt.Sprintf("A%dQ7", i+1), Method: "rdrec", Item: items(i + 2)[0], Reference: pair[0],
+			Generated: pair[1],
 		})
 	}
 	return recommended, explained
 }
 
 var trialTable = sync.OnceValue(func() report.Table {
-	table := report.Table{Task: "sequential", Setting: "the next item among all 85", Users: 976, Strict: true, Rows: []report.Row{
+	table := report.Table{Task: "sequential", Setting: "the next item among all 85", Users: 976, Strict: true}
+	table.Rows = []report.Row{
 		row("rdrec", report.StudentRow, "", lists(1, 0.771, 0.832), lists(11, 0.764, 0.83), lists(21, 0.778, 0.84)),
 		row("pod", report.StudentRow, "", lists(31, 0.70, 0.80), lists(41, 0.72, 0.81), lists(51, 0.69, 0.79)),
 		row("rule", report.RuleRow, "reads item ids only", lists(5, 0.80, 0.87)),
-	}}
+	}
 	table.Compare(1)
 	return table
 })

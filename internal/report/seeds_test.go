@@ -18,7 +18,9 @@ import (
 func rowWithSeeds(method string, kind report.RowKind, first int64, figures ...float64) report.Row {
 	r := report.Row{Method: method, Kind: kind}
 	for i, figure := range figures {
-		r.Trials = append(r.Trials, report.Trial{Seed: first + int64(i), Scores: []metric.Score{{Metric: "NDCG@10", Value: figure}}})
+		r.Trials = append(
+			r.Trials, report.Trial{Seed: first + int64(i), Scores: []metric.Score{{Metric: "NDCG@10", Value: figure}}},
+		)
 	}
 	return r
 }
@@ -45,19 +47,25 @@ func TestComparisonsOverSeeds(t *testing.T) {
 	podP := oneSampleP(t, table)
 	want := []report.Comparison{
 		{
-			Metric: "NDCG@10", Student: "rdrec", Other: "pod", Over: "seeds", Test: report.Welch, N: 3, Difference: 0.0508 - 0.14060/3,
-			Interval: &metric.Interval{Low: -0.001640832055563807, High: 0.009507498722230454},
-			T:        2.0622564460703128, DF: 3.545647028858829, P: 0.11709042129482286, Holm: 0.11709042129482286, Effect: 1.6838253372125767,
+			Metric: "NDCG@10", Student: "rdrec", Other: "pod", Over: "seeds", Test: report.Welch, N: 3,
+			Difference: 0.0508 - 0.14060/3,
+			Interval:   &metric.Interval{Low: -0.001640832055563807, High: 0.009507498722230454},
+			T:          2.0622564460703128, DF: 3.545647028858829, P: 0.11709042129482286, Holm: 0.11709042129482286,
+			Effect: 1.6838253372125767,
 		},
 		{
-			Metric: "NDCG@10", Student: "rdrec", Other: "pod", Over: "seeds", Test: report.PairedSeeds, N: 3, Difference: 0.0508 - 0.14060/3,
-			Interval: &metric.Interval{Low: 0.00048822449197941705, High: 0.007378442174687249},
-			T:        4.912404276037396, DF: 2, P: 0.039029318613648306, Holm: 0.039029318613648306, Effect: 2.836177931138459,
+			Metric: "NDCG@10", Student: "rdrec", Other: "pod", Over: "seeds", Test: report.PairedSeeds, N: 3,
+			Difference: 0.0508 - 0.14060/3,
+			Interval:   &metric.Interval{Low: 0.00048822449197941705, High: 0.007378442174687249},
+			T:          4.912404276037396, DF: 2, P: 0.039029318613648306, Holm: 0.039029318613648306,
+			Effect: 2.836177931138459,
 		},
 		{
-			Metric: "NDCG@10", Student: "rdrec", Other: "popularity", Over: "seeds", Test: report.OneSample, N: 3, Difference: 0.0058,
-			Interval: &metric.Interval{Low: 0.04403785044038016 - 0.045, High: 0.05756214955961982 - 0.045},
-			T:        3.6904516252595045, DF: 2, P: 0.06621502447938536, Holm: min(1, 2*0.06621502447938536), Effect: 2.1306832392748696,
+			Metric: "NDCG@10", Student: "rdrec", Other: "popularity", Over: "seeds", Test: report.OneSample, N: 3,
+			Difference: 0.0058,
+			Interval:   &metric.Interval{Low: 0.04403785044038016 - 0.045, High: 0.05756214955961982 - 0.045},
+			T:          3.6904516252595045, DF: 2, P: 0.06621502447938536, Holm: min(1, 2*0.06621502447938536),
+			Effect: 2.1306832392748696,
 		},
 	}
 	if podP < 0.06621502447938536 { // Holm: the smaller of the two is doubled, the other at least that
@@ -82,7 +90,8 @@ func oneSampleP(t *testing.T, table report.Table) float64 {
 
 func TestEqualTrialsAreNotTested(t *testing.T) {
 	table := report.Table{Rows: []report.Row{
-		rowWithSeeds("rdrec", report.StudentRow, 1, 0.05, 0.05), rowWithSeeds("popularity", report.BaselineRow, 0, 0.04),
+		rowWithSeeds("rdrec", report.StudentRow, 1, 0.05, 0.05),
+		rowWithSeeds("popularity", report.BaselineRow, 0, 0.04),
 	}}
 	table.Compare(1)
 	const want = "rdrec against popularity over seeds: the trials do not vary on NDCG@10, so no t-test can be made"
@@ -96,7 +105,9 @@ func TestEqualTrialsAreNotTested(t *testing.T) {
 // TestSingleTrialOfTrainedModelIsNotDeterministic: SASRec has seeds, so its single figure is not
 // what a one-sample test is made against.
 func TestSingleTrialOfTrainedModelIsNotDeterministic(t *testing.T) {
-	table := report.Table{Rows: []report.Row{rowWithSeeds("rdrec", report.StudentRow, 1, ours...), rowWithSeeds("sasrec", report.ModelRow, 1, 0.04)}}
+	table := report.Table{Rows: []report.Row{
+		rowWithSeeds("rdrec", report.StudentRow, 1, ours...), rowWithSeeds("sasrec", report.ModelRow, 1, 0.04),
+	}}
 	table.Compare(1)
 	const want = "no comparison over seeds can be made: it needs two trials of each, and rdrec has 3, sasrec 1"
 	found := 0
@@ -132,7 +143,9 @@ func TestDifferentSeedsAreNotPaired(t *testing.T) {
 
 // published is a report on data with a digest, after one method's trials.
 func published(sequences, source string, figures ...float64) report.Report {
-	r := report.Report{Protocol: "clean", Data: report.Data{Sequences: sequences, Source: source}, Tables: []report.Table{{
+	r := report.Report{Protocol: "clean", Data: report.Data{
+		Sequences: sequences, Source: source,
+	}, Tables: []report.Table{{
 		Task: "sequential", Users: 22363, Rows: []report.Row{rowWithSeeds("rdrec", report.StudentRow, 1, figures...)},
 	}}}
 	r.Data.Stats.Users = 22363
@@ -149,15 +162,18 @@ func TestComparePublished(t *testing.T) {
 	}
 	got := r.Published.Rows[0]
 	want := report.PublishedRow{
-		Task: "sequential", Metric: "NDCG@10", Method: "rdrec", PublishedMethod: "RDRec", Ours: report.MeanSD{N: 3, Mean: 0.0508, SD: 0.002722131517763241},
+		Task: "sequential", Metric: "NDCG@10", Method: "rdrec", PublishedMethod: "RDRec",
+		Ours:   report.MeanSD{N: 3, Mean: 0.0508, SD: 0.002722131517763241},
 		Theirs: report.MeanSD{N: 10, Mean: 0.05044, SD: 0.00339254083738624}, Difference: 0.00036,
-		Interval: &metric.Interval{Low: -0.0048726627657890015, High: 0.005592662765788986}, P: 0.8589430823393875, Holm: 0.8589430823393875,
+		Interval: &metric.Interval{Low: -0.0048726627657890015, High: 0.005592662765788986}, P: 0.8589430823393875,
+		Holm:   0.8589430823393875,
 		Effect: 0.10972754339391802,
 	}
 	if diff := cmp.Diff(want, got, cmpopts.EquateApprox(1e-9, 1e-12)); diff != "" {
 		t.Error(diff)
 	}
-	if notes := fmt.Sprint(r.Published.Notes); !strings.Contains(notes, "were not run here") || !strings.Contains(notes, "Protocol clean") {
+	if notes := fmt.Sprint(r.Published.Notes); !strings.Contains(notes, "were not run here") ||
+		!strings.Contains(notes, "Protocol clean") {
 		t.Errorf("notes %q", notes)
 	}
 	if r.Tables[0].Comparisons != nil {
@@ -170,7 +186,8 @@ func TestComparePublishedNeedsMatchingData(t *testing.T) {
 		t.Errorf("data of no paper: %+v", r.Published)
 	}
 	r := published("00", "data/beauty", ours...)
-	if r.Published == nil || len(r.Published.Rows) != 0 || !strings.Contains(fmt.Sprint(r.Published.Notes), "not those of the reference") {
+	if r.Published == nil || len(r.Published.Rows) != 0 ||
+		!strings.Contains(fmt.Sprint(r.Published.Notes), "not those of the reference") {
 		t.Errorf("data that is only called beauty: %+v", r.Published)
 	}
 	one := published(beautySequences, "beauty", ours[0])
@@ -182,9 +199,12 @@ func TestComparePublishedNeedsMatchingData(t *testing.T) {
 // Sports' top-N hit rate at 10 is below its own hit rate at 5 in the script: a caveat appears
 // wherever it is used.
 func TestPublishedCaveatIsShown(t *testing.T) {
-	r := report.Report{Data: report.Data{Sequences: "52a070d154b15894032f6aede02085f456063a5692ba00e9bae2f7a045415ac1"}, Tables: []report.Table{{
+	r := report.Report{Data: report.Data{
+		Sequences: "52a070d154b15894032f6aede02085f456063a5692ba00e9bae2f7a045415ac1",
+	}, Tables: []report.Table{{
 		Task: "top-N", Rows: []report.Row{{Method: "pod", Kind: report.StudentRow, Trials: []report.Trial{
-			{Seed: 1, Scores: []metric.Score{{Metric: "HR@10", Value: 0.2}}}, {Seed: 2, Scores: []metric.Score{{Metric: "HR@10", Value: 0.21}}},
+			{Seed: 1, Scores: []metric.Score{{Metric: "HR@10", Value: 0.2}}},
+			{Seed: 2, Scores: []metric.Score{{Metric: "HR@10", Value: 0.21}}},
 		}}},
 	}}}
 	r.ComparePublished()
@@ -192,7 +212,8 @@ func TestPublishedCaveatIsShown(t *testing.T) {
 	if err := report.Text(&out, r); err != nil {
 		t.Fatal(err)
 	}
-	for _, words := range []string{"not run here", "topn pod", "POD 0.0386", "topn HR@10: POD's hit rate at 10 is below its own hit rate at 5"} {
+	for _, words := range []string{"not run here", "topn pod", "POD 0.0386", "topn HR@10: POD's hit rate at 10 is " +
+		"below its own hit rate at 5"} {
 		if !strings.Contains(out.String(), words) {
 			t.Errorf("%q is missing from:\n%s", words, out.String())
 		}
@@ -203,16 +224,19 @@ func TestPublishedCaveatIsShown(t *testing.T) {
 // leak the answer.
 func TestRuleAmongCandidatesReportsLeak(t *testing.T) {
 	table := func(candidates int, rule float64) report.Report {
-		r := report.Report{Tables: []report.Table{{Task: "top-N", Users: 976, Candidates: candidates, Rows: []report.Row{
-			row("rdrec", report.StudentRow, "", lists(6, 0.52, 0.79)), row("popularity", report.BaselineRow, "", lists(7, 0.36, 0.81)),
+		r := report.Report{Tables: []report.Table{{Task: "top-N", Users: 976, Candidates: candidates}}}
+		r.Tables[0].Rows = []report.Row{
+			row("rdrec", report.StudentRow, "", lists(6, 0.52, 0.79)),
+			row("popularity", report.BaselineRow, "", lists(7, 0.36, 0.81)),
 			row("rule", report.RuleRow, "", lists(8, 0.1, rule)),
-		}}}}
+		}
 		r.Tables[0].Compare(1)
 		r.Conclude()
 		return r
 	}
 	const words = "leak the candidates of the top-N task"
-	if r := table(100, 0.97); !has(r.Caveats, audit.Leak, words) || !has(r.Caveats, audit.Leak, "0.9703, popularity 0.8105, chance 0.1000") {
+	if r := table(100, 0.97); !has(r.Caveats, audit.Leak, words) || !has(r.Caveats, audit.Leak, "0.9703, popularity "+
+		"0.8105, chance 0.1000") {
 		t.Errorf("a rule at .97: %+v", r.Caveats)
 	}
 	if r := table(100, 0.81); has(r.Caveats, audit.Leak, words) {

@@ -65,7 +65,9 @@ func benchmarkStep(b *testing.B, size spec.Size, ratio spec.Ratio) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	encoder, err := task.NewEncoder(tokenizer, task.Settings{Method: method, Protocol: protocol, Negatives: 99}, settings.MaxTargetTokens)
+	encoder, err := task.NewEncoder(
+		tokenizer, task.Settings{Method: method, Protocol: protocol, Negatives: 99}, settings.MaxTargetTokens,
+	)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -62,7 +62,8 @@ func TestTrainingStopsAfterBadEpochs(t *testing.T) {
 				break
 			}
 		}
-		if diff := cmp.Diff(c.bad, bad); diff != "" || *s.Best != c.best || s.StoppedEarly != (len(bad) < len(c.means)) {
+		if diff := cmp.Diff(c.bad, bad); diff != "" || *s.Best != c.best ||
+			s.StoppedEarly != (len(bad) < len(c.means)) {
 			t.Errorf("%s: best %v, stopped early %t, bad epochs %s", c.name, *s.Best, s.StoppedEarly, diff)
 		}
 	}

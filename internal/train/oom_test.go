@@ -103,7 +103,8 @@ func TestGradientCheckpointingWhenNoRowFits(t *testing.T) {
 	step, failed := 0, 0
 	limited.Progress = func(p train.Progress) { step = p.Step }
 	halvings := 0
-	for rows := limited.Spec.Train.Batch * 5 / 4; rows > 1; rows = (rows + 1) / 2 { // a record of rationales is two rows
+	// a record of rationales is two rows
+	for rows := limited.Spec.Train.Batch * 5 / 4; rows > 1; rows = (rows + 1) / 2 {
 		halvings++
 	}
 	restore := torch.InjectOOM(func(int64) bool {

@@ -39,7 +39,9 @@ func (a *archive) tensors(t *testing.T) (weights, first, second []float32) {
 	}
 	defer file.Close()
 	err = torch.Run(func(s *torch.Scope) error {
-		for name, into := range map[string]*[]float32{"weights": &weights, "first_moment": &first, "second_moment": &second} {
+		for name, into := range map[string]*[]float32{
+			"weights": &weights, "first_moment": &first, "second_moment": &second,
+		} {
 			tensor, err := file.Read(s, name)
 			if err != nil {
 				return err
@@ -142,11 +144,13 @@ func TestEveryCheckpointResumesToTheSameBytes(t *testing.T) {
 			check: func(r train.Result) bool { return len(r.Curve) == 2 && !r.StoppedEarly && len(r.Notices) == 0 },
 		},
 		{
-			name: "memory ran out for a batch", change: func(*train.Job) {}, failures: 1, steps: []int{2, 3, 4, 6}, first: true,
+			name: "memory ran out for a batch", change: func(*train.Job) {}, failures: 1, steps: []int{2, 3, 4, 6},
+			first: true,
 			check: func(r train.Result) bool { return len(r.Notices) == 1 },
 		},
 		{
-			name: "memory ran out for a row", change: func(*train.Job) {}, failures: 2, steps: []int{2, 3, 4, 6}, first: true,
+			name: "memory ran out for a row", change: func(*train.Job) {}, failures: 2, steps: []int{2, 3, 4, 6},
+			first: true,
 			check: func(r train.Result) bool { return len(r.Notices) == 2 },
 		},
 		{
@@ -259,7 +263,9 @@ func TestMicroBatchIsHalvedRoundedUp(t *testing.T) {
 		_, err = prepared.ValidationLoss(prepared.Next())
 		end()
 		if got := prepared.MicroBatch(); err != nil || got != c.want {
-			t.Errorf("from %d rows at a time, %d failures: %d rows, want %d (%v)", c.start, c.failures, got, c.want, err)
+			t.Errorf(
+				"from %d rows at a time, %d failures: %d rows, want %d (%v)", c.start, c.failures, got, c.want, err,
+			)
 		}
 		prepared.Free()
 	}

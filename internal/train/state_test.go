@@ -43,7 +43,8 @@ func TestEveryFieldOfACheckpointIsRestored(t *testing.T) {
 	parameters := between(t, string(text), `"parameters":`, ",")
 	mixer := between(t, string(text), `"mixer":`, `,"mixer_step"`)
 	want := fmt.Sprintf(`{"seed":3,"parameters":%s,"step":4,"loss_sum":1.25,"rows":7,"best":0.5,"best_hash":"abc",`+
-		`"bad_epochs":1,"stopped_early":false,"curve":[{"epoch":8,"step":9,"loss":10.5,"validation":[{"task":"sequential","loss":11.5}],`+
+		`"bad_epochs":1,"stopped_early":false,"curve":[{"epoch":8,"step":9,"loss":10.5,`+
+		`"validation":[{"task":"sequential","loss":11.5}],`+
 		`"mean":12.5,"best":true}],`+
 		`"mixer":%s,"mixer_step":3,"gradient_checkpointing":true,"micro_batch":5,"oom_step":6}`, parameters, mixer)
 	if err := os.WriteFile(path, []byte(want), 0o644); err != nil {

@@ -46,7 +46,10 @@ func TestSwitchesAffectTrainingAsDeclared(t *testing.T) {
 				flipped := w.Flip(base)
 				want := flipped.ForTraining(c.method, c.ratio) != base.ForTraining(c.method, c.ratio)
 				if changed := !cmp.Equal(before, runProtocol(flipped)); changed != want {
-					t.Errorf("%s, %s with %s: changed %t, want %t", c.method.Name, base.Name, w.State(flipped), changed, want)
+					t.Errorf(
+						"%s, %s with %s: changed %t, want %t", c.method.Name, base.Name, w.State(flipped), changed,
+						want,
+					)
 				}
 			}
 		}

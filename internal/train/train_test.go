@@ -197,7 +197,8 @@ func TestResumingAnotherJobIsRejected(t *testing.T) {
 		j := job(t)
 		j.Resume = saved.last
 		change(&j)
-		if _, err := train.Run(context.Background(), j); err == nil || !strings.Contains(err.Error(), "resuming from checkpoint") {
+		if _, err := train.Run(context.Background(), j); err == nil ||
+			!strings.Contains(err.Error(), "resuming from checkpoint") {
 			t.Errorf("%s: got %v", what, err)
 		}
 	}
