@@ -71,7 +71,7 @@ func TestPromptExceedingContextIsQuarantined(t *testing.T) {
 	settings := spec.Default().Teacher
 	settings.Model = "hf:" + filepath.Join("..", "internal", "llama", "testdata", "hf-llama2")
 	settings.Prompt, settings.MaxTokens = "paper", 8
-	for context, want := range map[int]string{64: "the prompt does not fit", 4096: ""} {
+	for context, want := range map[int]string{64: "the prompt is too long", 4096: ""} {
 		settings.MaxContext = context
 		engine, closeEngine, err := teachers{device: "cpu", threads: 1}.Open(t.Context(), settings)
 		if err != nil {
