@@ -105,7 +105,7 @@ bench-teacher: bin/bench ## the teacher's tokens a second against transformers' 
 	@bin/bench teacher $(if $(THREADS),-threads $(THREADS)) -pairs $(or $(TURNS),2) -reviews $(or $(REVIEWS),64) -python '$(PYTHON)' -json bin/bench-teacher.json
 
 bench-scale: bin/bench ## what evaluation costs as users, items, histories, beams and batches grow; draws docs/img/scale.svg
-	@bin/bench scale -picture docs/img/scale.svg
+	@bin/bench scale -chart docs/img/scale.svg
 
 .PHONY: bench-serve
 bench-serve: build bin/bench ## a served model under load on the loopback: p50, p99, requests/s, memory (docs/performance.md; SECS=15, SIZE=t5-small)

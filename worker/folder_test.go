@@ -24,10 +24,10 @@ const (
 	metaShards                                                  = 2
 )
 
-// TestMetaFolderDistils writes a folder in the format of Meta's Llama 2 downloads (random weights
+// TestMetaFolderRowsParseOrAreQuarantined writes a folder in the format of Meta's Llama 2 downloads (random weights
 // in two shards, with the real tokenizer) and distills with it as an experiment does. The replies
 // are junk: each row must end as a rationale or be quarantined with a reason.
-func TestMetaFolderDistils(t *testing.T) {
+func TestMetaFolderRowsParseOrAreQuarantined(t *testing.T) {
 	model := "meta:" + metaFolder(t)
 	texts := []string{
 		"I love the smell of this body wash", "It lathers well", "Arrived opened and leaking",

@@ -130,7 +130,7 @@ func (a Audit) measurements() []measurement {
 		{"users whose test item is already in their history", of(s.Repeated, a.Users)},
 		{"explanations", fmt.Sprint(o.Explanations)},
 		{"test pairs with a training explanation", of(o.Train, o.Users)},
-		{"validation pairs with an explanation for training", of(o.Validation, o.Users)},
+		{"validation pairs with a training explanation", of(o.Validation, o.Users)},
 		{"pairs with explanations in several splits", fmt.Sprint(o.InMultipleSplits)},
 		{"sequences with time stamps", of(t.Users, s.Users)},
 		{"of them out of chronological order", of(t.OutOfOrder, t.Users)},

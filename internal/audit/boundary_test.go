@@ -353,7 +353,7 @@ users with the sequence of another user                        0 of 2 (0%)
 users whose test item is already in their history              0 of 2 (0%)
 explanations                                                   0
 test pairs with a training explanation                         0 of 2 (0%)
-validation pairs with an explanation for training              0 of 2 (0%)
+validation pairs with a training explanation                   0 of 2 (0%)
 pairs with explanations in several splits                      0
 sequences with time stamps                                     2 of 2 (100%)
 of them out of chronological order                             0 of 2 (0%)
