@@ -70,7 +70,7 @@ func operations() []operation {
 			t.Helper()
 			return b.PutInbox(ctx, "inbox/b", filepath.Join(folder(t, map[string]string{"f": "x"}), "f"))
 		}},
-		{"take in", func(ctx context.Context, t *testing.T, b *storage.Bucket) error {
+		{"ingest", func(ctx context.Context, t *testing.T, b *storage.Bucket) error {
 			t.Helper()
 			file := storage.File{Name: "inbox/a", Ref: storage.Ref{Digest: digestOfOne, Size: 3}}
 			return b.IngestObject(ctx, file, filepath.Join(t.TempDir(), "f"))
@@ -143,7 +143,7 @@ func operations() []operation {
 		{"load past a torn part", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return second(storage.OpenRationales[int](b, "torn").Load(ctx))
 		}},
-		{"deliver", func(ctx context.Context, t *testing.T, b *storage.Bucket) error {
+		{"export", func(ctx context.Context, t *testing.T, b *storage.Bucket) error {
 			t.Helper()
 			return second(b.Export(ctx, model, t.TempDir(), "f"))
 		}},

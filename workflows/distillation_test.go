@@ -27,8 +27,8 @@ import (
 type distillEnv struct {
 	env   *testsuite.TestWorkflowEnvironment
 	mutex sync.Mutex
-	// settings counts how often each shard was worked at; gathered says that the rest was put
-	// together, recorded that it was recorded.
+	// asked counts the attempts at each shard; merged and recorded count the merges and the records
+	// that follow the last shard.
 	asked            map[int]int
 	merged, recorded int
 	updates          int
@@ -344,7 +344,7 @@ func TestDistillationStopsWhenMaxBadIsExceeded(t *testing.T) {
 		return activities.DistillShardResult{Rows: 10, Quarantined: 10}, nil
 	}
 	w.run(t, distillationInput(func(in *workflows.DistillationInput) { in.Parallel, in.Teacher.MaxBad = 1, 0.2 }))
-	if len(w.asked) != 3 || w.merged != 1 { // 105 wanted: 21 are tolerated; gathering says what is wrong
+	if len(w.asked) != 3 || w.merged != 1 { // 105 wanted: 21 are tolerated; merging names the cause
 		t.Errorf("asked %v, gathered %d", w.asked, w.merged)
 	}
 }

@@ -19,17 +19,17 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// TestFingerprintsArePinned holds the fingerprint of every stage of one workflow of each kind to
+// TestFingerprintsArePinned holds the fingerprint of every stage of one workflow of each run to
 // the committed ones. A renamed Go field changes none of them. Whoever changes one on purpose
 // discards every cached stage of that name: run with -update, and say so in CHANGELOG.md.
 func TestFingerprintsArePinned(t *testing.T) {
 	const golden = "testdata/fingerprints.golden"
 	var lines []string
-	for _, kind := range []string{"paper", "clean", "ablation", "nightly", "export"} {
-		lookedUp := pinnedRuns()[kind](t)
+	for _, run := range []string{"paper", "clean", "ablation", "nightly", "export"} {
+		lookedUp := pinnedRuns()[run](t)
 		slices.Sort(lookedUp)
 		for _, line := range slices.Compact(lookedUp) {
-			lines = append(lines, kind+" "+line)
+			lines = append(lines, run+" "+line)
 		}
 	}
 	got := strings.Join(lines, "\n") + "\n"

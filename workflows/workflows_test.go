@@ -26,7 +26,7 @@ import (
 	"rdrec/workflows"
 )
 
-// The tests of this file are about the order of things only: activities are stood in for by
+// The tests of this file are about the order of stages only: activities are replaced by
 // functions that say what they were asked. The real ones run in the worker's end-to-end tests.
 
 // workflowEnv remembers what the workflows asked for.
@@ -297,8 +297,8 @@ func TestFingerprintsDependOnlyOnRelevantSettings(t *testing.T) {
 	before := fingerprints(t, clean)
 	for name, c := range map[string]struct {
 		change func(*spec.Spec)
-		// same are the stages whose inputs stay; all others change.
-		same []string
+		// unchanged are the stages whose inputs stay; all others change.
+		unchanged []string
 	}{
 		"a switch equal to its protocol": {func(s *spec.Spec) {
 			s.Switches = map[string]bool{"skip_pads": true}
@@ -336,7 +336,7 @@ func TestFingerprintsDependOnlyOnRelevantSettings(t *testing.T) {
 				stages[stage] = stages[stage] || before[key] == 0
 			}
 			for stage, changed := range stages {
-				if changed == slices.Contains(c.same, stage) {
+				if changed == slices.Contains(c.unchanged, stage) {
 					t.Errorf("%s: changed %t", stage, changed)
 				}
 			}

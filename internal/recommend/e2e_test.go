@@ -56,7 +56,8 @@ func (s script) job(t testing.TB, protocol string) recommend.Job {
 	if s.Records != nil {
 		data.Explanations.Test = nil
 		for _, r := range s.Records {
-			data.Explanations.Test = append(data.Explanations.Test, dataset.Explanation{User: r.User, Item: r.Item, Explanation: r.Explanation})
+			e := dataset.Explanation{User: r.User, Item: r.Item, Explanation: r.Explanation}
+			data.Explanations.Test = append(data.Explanations.Test, e)
 		}
 	}
 	job := recommend.Job{
@@ -73,7 +74,8 @@ func (s script) job(t testing.TB, protocol string) recommend.Job {
 			"seq.py":  {"--num_beams": &e.NumBeams, "--top_n": &e.NumReturnSequences},
 			"topn.py": {"--num_beams": &e.NumBeams, "--top_n": &e.TopN, "--negative_num": &job.Settings.Negatives},
 			"exp.py": {
-				"--num_beams": &e.ExplanationNumBeams, "--num_beam_groups": &e.ExplanationNumBeamGroups, "--min_len": &e.MinLength,
+				"--num_beams":       &e.ExplanationNumBeams,
+				"--num_beam_groups": &e.ExplanationNumBeamGroups, "--min_len": &e.MinLength,
 				"--exp_len": &e.MaxReferenceTokens,
 			},
 		}[s.Script][s.Arguments[i]]

@@ -48,7 +48,8 @@ func (r rule) mayMatch(lower string) bool {
 		slices.ContainsFunc(r.literals, func(s string) bool { return strings.Contains(lower, s) })
 }
 
-// matches returns the positions of the word in a text: the group "word" of the pattern, or all of it.
+// matches returns the positions of the word in a text: the group "word" of the pattern, or all of
+// it.
 // An alternative without that group is an accepted use.
 func (r rule) matches(text string) [][]int {
 	group := max(0, r.pattern.SubexpIndex("word"))
