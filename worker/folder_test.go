@@ -24,9 +24,9 @@ const (
 	metaShards                                                  = 2
 )
 
-// TestMetaFolderRowsParseOrAreQuarantined writes a folder in the format of Meta's Llama 2 downloads (random weights
-// in two shards, with the real tokenizer) and distills with it as an experiment does. The replies
-// are junk: each row must end as a rationale or be quarantined with a reason.
+// TestMetaFolderRowsParseOrAreQuarantined writes a folder in the format of Meta's Llama 2 downloads
+// (random weights in two shards, with the real tokenizer) and distills with it as an experiment
+// does. The replies are junk: each row must end as a rationale or be quarantined with a reason.
 func TestMetaFolderRowsParseOrAreQuarantined(t *testing.T) {
 	model := "meta:" + metaFolder(t)
 	texts := []string{
