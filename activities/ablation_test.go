@@ -61,7 +61,7 @@ func execute[Out any](b *testEnv, activity, in any) (out Out) {
 }
 
 // promote stores files as an artifact.
-func (b *testEnv) putArtifact(kind string, files map[string]string) storage.Ref {
+func (b *testEnv) putArtifact(name string, files map[string]string) storage.Ref {
 	b.t.Helper()
 	dir := b.t.TempDir()
 	for name, text := range files {
@@ -69,7 +69,7 @@ func (b *testEnv) putArtifact(kind string, files map[string]string) storage.Ref 
 			b.t.Fatal(err)
 		}
 	}
-	ref, err := b.bucket.PutFolder(context.Background(), kind, dir)
+	ref, err := b.bucket.PutFolder(context.Background(), name, dir)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -118,8 +118,8 @@ func TestReportShowsAblation(t *testing.T) {
 	}
 }
 
-// checkRunRecord reads the run's own record: what decides the bytes stands there, also what the
-// spec left to its defaults.
+// checkRunRecord reads the run's own record: everything that decides the bytes is in it, also what
+// the spec left to its defaults.
 func (b *testEnv) checkRunRecord(result activities.ReportResult, in registry.RunRecord) {
 	b.t.Helper()
 	run := strings.Split(result.HTML, "/") // runs/<workflow>/<run>/report.html
@@ -154,7 +154,7 @@ func (b *testEnv) check(result activities.ReportResult, indexing string, leaks b
 		b.t.Fatal(err)
 	}
 	if r.Data.Indexing.Name != indexing || r.Data.Indexing.Leaks != leaks {
-		b.t.Errorf("numbering %+v", r.Data.Indexing)
+		b.t.Errorf("indexing %+v", r.Data.Indexing)
 	}
 	cautioned := false
 	for _, caveat := range r.Caveats {

@@ -280,7 +280,7 @@ func TestTrainingResumesFromTheNewestCheckpoint(t *testing.T) {
 // TestNightlyTrainingStartsFromTheModelInUse hands its folder to the job.
 func TestNightlyTrainingStartsFromTheModelInUse(t *testing.T) {
 	w := newTried(t)
-	warm := spec.Ref(w.artifact("model.safetensors", "warm"))
+	warmStart := spec.Ref(w.artifact("model.safetensors", "warm"))
 	from := ""
 	w.Students = trainer{train: func(_ context.Context, job TrainJob) error {
 		data, err := os.ReadFile(filepath.Join(job.Student.Pretrained, "model.safetensors"))
@@ -288,7 +288,7 @@ func TestNightlyTrainingStartsFromTheModelInUse(t *testing.T) {
 		return errors.Join(err, os.MkdirAll(job.Out, 0o750))
 	}}
 	in := PretrainInput{
-		Preprocessed: w.artifact("e", "e"), Student: spec.Student{WarmStart: &warm}, Fingerprint: pretrained,
+		Preprocessed: w.artifact("e", "e"), Student: spec.Student{WarmStart: &warmStart}, Fingerprint: pretrained,
 	}
 	if err := w.do(w.Pretrain, in); err != nil || from != "warm" {
 		t.Errorf("it begins from %q, %v", from, err)
@@ -300,9 +300,9 @@ func TestTheThirdFailedCheckpointInARowEndsTraining(t *testing.T) {
 	for saves, want := range map[string]string{"ff": "", "fff": "third", "ffsff": "", "ffsfff": "third"} {
 		w := newTried(t)
 		err := w.pretrain(func(ctx context.Context, job TrainJob) error {
-			for step, kind := range saves {
+			for step, outcome := range saves {
 				dir := job.Out
-				if kind == 'f' {
+				if outcome == 'f' {
 					dir = filepath.Join(job.Out, "no such folder")
 				}
 				if err := job.Save(ctx, step+1, dir); err != nil {

@@ -78,16 +78,16 @@ func TestTheGatesBounds(t *testing.T) {
 }
 
 // predict is one user's list, with the item that is looked for.
-type answer struct {
+type fixedPrediction struct {
 	user, truth int
 	items       []int
 }
 
-// answered is an evaluation with these answers.
-func (s *inboxEnv) answered(file string, answers ...answer) []storage.Ref {
+// predictions stores an evaluation with these predictions.
+func (s *inboxEnv) predictions(file string, predictions ...fixedPrediction) []storage.Ref {
 	s.t.Helper()
 	var lines strings.Builder
-	for _, a := range answers {
+	for _, a := range predictions {
 		items := strings.ReplaceAll(fmt.Sprint(a.items), " ", ",")
 		fmt.Fprintf(&lines, `{"user":%d,"truth":%d,"items":%s}`+"\n", a.user, a.truth, items)
 	}
@@ -96,26 +96,26 @@ func (s *inboxEnv) answered(file string, answers ...answer) []storage.Ref {
 
 func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 	s := newInboxEnv(t)
-	now := []answer{{1, 10, []int{10}}, {2, 20, []int{20}}, {3, 30, []int{30}}}
+	now := []fixedPrediction{{1, 10, []int{10}}, {2, 20, []int{20}}, {3, 30, []int{30}}}
 	for _, c := range []struct {
 		name     string
-		old, now []answer
+		old, now []fixedPrediction
 		want     string
 	}{
-		{"the same", []answer{{1, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, ""},
+		{"the same", []fixedPrediction{{1, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, ""},
 		{
 			"one truth changed",
-			[]answer{{1, 10, nil}, {2, 21, nil}, {3, 30, nil}},
+			[]fixedPrediction{{1, 10, nil}, {2, 21, nil}, {3, 30, nil}},
 			now,
 			"prediction 2 is of user 2 with the new model and of user 2",
 		},
 		{
 			"one user changed",
-			[]answer{{1, 10, nil}, {2, 20, nil}, {4, 30, nil}},
+			[]fixedPrediction{{1, 10, nil}, {2, 20, nil}, {4, 30, nil}},
 			now,
 			"prediction 3 is of user 3 with the new model and of user 4",
 		},
-		{"the first changed", []answer{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, "prediction 1 is of user 1"},
+		{"the first changed", []fixedPrediction{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, "prediction 1 is of user 1"},
 		{"one less", now[:2], now, "3 users were evaluated with the new model and 2"},
 		{"one more", now, now[:2], "2 users were evaluated with the new model and 3"},
 		{"none", nil, nil, "0 users were evaluated with the new model and 0"},
@@ -123,7 +123,7 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			in := activities.CompareModelsInput{
 				Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: 1, Alpha: 0.5}, Items: 10, Strict: true,
-				New: s.answered("sequential.jsonl", c.now...), Old: s.answered("sequential.jsonl", c.old...),
+				New: s.predictions("sequential.jsonl", c.now...), Old: s.predictions("sequential.jsonl", c.old...),
 			}
 			_, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 			if c.want == "" {
@@ -146,19 +146,19 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 func TestTheVerdictsFigures(t *testing.T) {
 	s := newInboxEnv(t)
 	wrong := []int{7, 8}
-	now := s.answered(
+	now := s.predictions(
 		"sequential.jsonl",
-		answer{1, 1, []int{1}},
-		answer{2, 2, wrong},
-		answer{3, 3, []int{3}},
-		answer{4, 4, []int{4}},
+		fixedPrediction{1, 1, []int{1}},
+		fixedPrediction{2, 2, wrong},
+		fixedPrediction{3, 3, []int{3}},
+		fixedPrediction{4, 4, []int{4}},
 	)
-	old := s.answered(
+	old := s.predictions(
 		"sequential.jsonl",
-		answer{1, 1, wrong},
-		answer{2, 2, wrong},
-		answer{3, 3, []int{3}},
-		answer{4, 4, []int{4}},
+		fixedPrediction{1, 1, wrong},
+		fixedPrediction{2, 2, wrong},
+		fixedPrediction{3, 3, []int{3}},
+		fixedPrediction{4, 4, []int{4}},
 	)
 	in := activities.CompareModelsInput{
 		Gate:  spec.Gate{Task: "sequential", Metric: "HR@1", Alpha: 0.5},
@@ -259,7 +259,7 @@ func TestOneUserShowsNothing(t *testing.T) {
 	s := newInboxEnv(t)
 	in := activities.CompareModelsInput{
 		Gate: spec.Gate{Task: "topn", Metric: "HR@1", Alpha: 0.5}, Items: 10, Strict: true,
-		New: s.answered("topn.jsonl", answer{1, 1, []int{1}}), Old: s.answered("topn.jsonl", answer{1, 1, []int{2}}),
+		New: s.predictions("topn.jsonl", fixedPrediction{1, 1, []int{1}}), Old: s.predictions("topn.jsonl", fixedPrediction{1, 1, []int{2}}),
 	}
 	out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 	if err != nil {

@@ -20,7 +20,7 @@ import (
 // of the parts.
 func TestMergedPredictionsAreInOrder(t *testing.T) {
 	s := newInboxEnv(t)
-	for kind, lines := range map[task.Task][3]string{
+	for tk, lines := range map[task.Task][3]string{
 		task.Sequential: {
 			`{"index":2,"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":1,"truth":0,"items":null}` + "\n",
 			`{"index":1,"user":2,"truth":0,"items":null}` + "\n" + `{"index":2,"user":4,"truth":0,"items":null}` + "\n",
@@ -34,9 +34,9 @@ func TestMergedPredictionsAreInOrder(t *testing.T) {
 				`{"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
 		},
 	} {
-		file := kind.String() + ".jsonl"
+		file := tk.String() + ".jsonl"
 		in := activities.MergePredictionsInput{
-			Task:   kind,
+			Task:   tk,
 			Shards: []storage.Ref{s.putArtifact(file, lines[0]), s.putArtifact(file, lines[1])},
 		}
 		ref, err := run[storage.Ref](s, s.MergePredictions, in)

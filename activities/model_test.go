@@ -145,7 +145,7 @@ func TestModelIDDependsOnWhatDecidesItsRecommendations(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		change func(*registry.Model)
-		same   bool
+		equal  bool
 	}{
 		"name":     {func(m *registry.Model) { m.Name = "other" }, true},
 		"table":    {func(m *registry.Model) { m.Table.Digest = "t" }, true},
@@ -156,8 +156,8 @@ func TestModelIDDependsOnWhatDecidesItsRecommendations(t *testing.T) {
 	} {
 		m := base
 		c.change(&m)
-		if got, err := m.ID(); err != nil || (got == id) != c.same {
-			t.Errorf("another %s: the same id: %t, %v", name, got == id, err)
+		if got, err := m.ID(); err != nil || (got == id) != c.equal {
+			t.Errorf("another %s: the equal id: %t, %v", name, got == id, err)
 		}
 	}
 }
@@ -293,7 +293,7 @@ func TestNightlyPage(t *testing.T) {
 func TestAnotherSourceIsDrawnFromItsBeginning(t *testing.T) {
 	s := newInboxEnv(t)
 	s.Importer = &fakeSource{watermarks: []string{"1", "2"}}
-	draw := func(source spec.Source) int {
+	ingest := func(source spec.Source) int {
 		t.Helper()
 		out, err := run[activities.IngestSourceResult](
 			s, s.IngestSource, activities.IngestSourceInput{Name: "shop", Inbox: "inbox", Source: source},
@@ -314,7 +314,7 @@ func TestAnotherSourceIsDrawnFromItsBeginning(t *testing.T) {
 		{spec.Source{Path: "b", Table: "t", Watermark: "c"}, 0},
 		{spec.Source{Path: "b", Table: "t", Watermark: "d"}, 2},
 	} {
-		if got := draw(c.source); got != c.want {
+		if got := ingest(c.source); got != c.want {
 			t.Errorf("%+v: %d rows, want %d", c.source, got, c.want)
 		}
 	}
@@ -342,7 +342,7 @@ func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if other, known := seen[id]; known {
+		if other, found := seen[id]; found {
 			t.Errorf("%s and %s are the same", name, other)
 		}
 		seen[id] = name

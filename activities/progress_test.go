@@ -12,9 +12,9 @@ import (
 	"rdrec/storage"
 )
 
-// TestProgressOfPartsIsAdded keeps what is of the whole.
+// TestProgressOfPartsIsAdded keeps what is of the total.
 func TestProgressOfPartsIsAdded(t *testing.T) {
-	whole := Progress{
+	total := Progress{
 		Stage:           "distill",
 		Done:            1,
 		Total:           10,
@@ -50,7 +50,7 @@ func TestProgressOfPartsIsAdded(t *testing.T) {
 		TeacherSeconds:  5,
 		Note:            "n",
 	}
-	if diff := cmp.Diff(want, whole.Add(part)); diff != "" {
+	if diff := cmp.Diff(want, total.Add(part)); diff != "" {
 		t.Error(diff)
 	}
 }

@@ -67,7 +67,7 @@ func (a *loaded) Close() { a.closed++ }
 func TestPartsKeepTheirPlaces(t *testing.T) {
 	s := newInboxEnv(t)
 	for _, c := range []struct {
-		kind  task.Task
+		task  task.Task
 		parts int
 		want  string
 	}{
@@ -95,21 +95,21 @@ func TestPartsKeepTheirPlaces(t *testing.T) {
 		in := activities.EvaluateInput{
 			Preprocessed: s.putArtifact("e", "e"),
 			Model:        s.putArtifact("m", "m"),
-			Task:         c.kind,
+			Task:         c.task,
 			Shards:       c.parts,
 		}
 		ref, err := run[storage.Ref](s, s.Evaluate, in)
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, err := s.Bucket.ReadArtifactFile(t.Context(), ref, c.kind.String()+".jsonl")
+		got, err := s.Bucket.ReadArtifactFile(t.Context(), ref, c.task.String()+".jsonl")
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, fmt.Sprint(c.kind, " in parts: ", c.parts), c.want, string(got))
+		equal(t, fmt.Sprint(c.task, " in parts: ", c.parts), c.want, string(got))
 		student.broken = errors.New("out of order")
 		if _, err := run[storage.Ref](s, s.Evaluate, in); err == nil || !strings.Contains(err.Error(), "out of order") {
-			t.Errorf("%v: %v", c.kind, err)
+			t.Errorf("%v: %v", c.task, err)
 		}
 	}
 }
