@@ -57,8 +57,8 @@ func (s *inboxEnv) stageCalls(in registry.RunRecord) []call {
 	stage := storage.StageRecord{Stage: "import", Fingerprint: strings.Repeat("b", 64), Output: in.Dataset}
 	s.must(s.Bucket.Commit(s.t.Context(), stage))
 	return []call{
-		{name: "import", in: activities.ImportInput{Data: in.Spec.Data}, activity: importOf},
-		{name: "import in order", in: activities.ImportInput{Data: sequential}, activity: importOf},
+		{name: "import", ignoresCorrupt: true, in: activities.ImportInput{Data: in.Spec.Data}, activity: importOf},
+		{name: "import in order", ignoresCorrupt: true, in: activities.ImportInput{Data: sequential}, activity: importOf},
 		{name: "import accumulated", in: activities.ImportInput{Data: accumulated}, activity: importOf},
 		{
 			name:     "preprocess",
@@ -92,10 +92,10 @@ func (s *inboxEnv) stageCalls(in registry.RunRecord) []call {
 			activity: func(a *activities.Activities) any { return a.MergeRationales },
 		},
 		{
-			name: "look up", in: activities.LookUpInput{Stage: stage.Stage, Fingerprint: stage.Fingerprint},
+			name: "look up", ignoresCorrupt: true, in: activities.LookUpInput{Stage: stage.Stage, Fingerprint: stage.Fingerprint},
 			activity: func(a *activities.Activities) any { return a.LookUp },
 		},
-		{name: "commit", in: stage, activity: func(a *activities.Activities) any { return a.CommitStage }},
+		{name: "commit", ignoresCorrupt: true, in: stage, activity: func(a *activities.Activities) any { return a.CommitStage }},
 	}
 }
 
@@ -134,7 +134,7 @@ func (s *inboxEnv) exportCalls(in registry.RunRecord) []call {
 			activity: func(a *activities.Activities) any { return a.FormatExport },
 		},
 		{
-			name: "publish", in: activities.PublishExportInput{ExportInput: export, Table: table},
+			name: "publish", ignoresCorrupt: true, in: activities.PublishExportInput{ExportInput: export, Table: table},
 			activity: func(a *activities.Activities) any { return a.PublishExport },
 		},
 		{
@@ -168,7 +168,7 @@ func (s *inboxEnv) nightlyCalls(in registry.RunRecord) []call {
 			activity: func(a *activities.Activities) any { return a.Ingest },
 		},
 		{
-			name: "ingest source",
+			name: "ingest source", ignoresCorrupt: true,
 			in: activities.IngestSourceInput{
 				Name: "shop", Inbox: "inbox", Source: spec.Source{Path: "p", Watermark: "w"},
 			},

@@ -3,12 +3,15 @@ package activities_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
 	"rdrec/internal/dataset"
@@ -177,6 +180,8 @@ type call struct {
 	// tolerant means that the activity survives the failure of a call whose work can be done later,
 	// with the same result.
 	tolerant bool
+	// ignoresCorrupt means that the activity reads no object, or takes a corrupt one for none.
+	ignoresCorrupt bool
 }
 
 // TestEveryBrokenCallFailsTheActivity breaks each call of each activity's bucket in turn: the
@@ -196,6 +201,29 @@ func TestEveryBrokenCallFailsTheActivity(t *testing.T) {
 	}
 }
 
+// TestCorruptObjectsFailTheActivityForGood overwrites all objects: what an activity reads is not what
+// it asks for, on any worker.
+func TestCorruptObjectsFailTheActivityForGood(t *testing.T) {
+	s := newStages(t)
+	calls := s.calls(s.record())
+	objects := map[string][]byte{}
+	for key := range s.objects() {
+		objects[key] = []byte("{")
+	}
+	for _, c := range calls {
+		if c.ignoresCorrupt {
+			continue
+		}
+		own := *s.Activities
+		own.Bucket, _ = storagetest.Open(t, objects, 0)
+		var failed *temporal.ApplicationError
+		_, err := run[any](&inboxEnv{&own, t, ""}, c.activity(&own), c.in)
+		if !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt || !failed.NonRetryable() {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 func (c call) breakEach(t *testing.T, s *inboxEnv, objects map[string][]byte) {
 	t.Helper()
 	want := ""
@@ -206,6 +234,9 @@ func (c call) breakEach(t *testing.T, s *inboxEnv, objects map[string][]byte) {
 		var server *storagetest.Server
 		own.Bucket, server = storagetest.Open(t, objects, failAt)
 		out, err := run[json.RawMessage](&inboxEnv{&own, t, ""}, c.activity(&own), c.in)
+		if left, _ := os.ReadDir(own.Scratch); len(left) > 0 {
+			t.Errorf("call %d breaks: %s is left behind", failAt, left)
+		}
 		switch {
 		case failAt > server.Calls():
 			if failAt < 2 {
