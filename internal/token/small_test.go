@@ -218,6 +218,28 @@ func TestCallsShareNothing(t *testing.T) {
 	}
 }
 
+// TestBlanksArePythons: the four separators are, what stands beside them is not.
+func TestBlanksArePythons(t *testing.T) {
+	want := []string{"a\x1bb", "c", "d", "e", "f", "g", "h"}
+	if diff := cmp.Diff(want, token.Fields("a\x1bb\x1cc\x1dd\x1ee\x1ff\u0085g\u00a0h")); diff != "" {
+		t.Errorf("words (-want +got):\n%s", diff)
+	}
+}
+
+// TestTextBesideSpecialTokens stays whole.
+func TestTextBesideSpecialTokens(t *testing.T) {
+	for text, want := range map[string][]string{
+		"soap<extra_id_0>hair": {"▁soap", "<extra_id_0>", "▁hair"},
+		"soap <extra_id_0> a":  {"▁soap", "<extra_id_0>", "▁", "a"},
+		"<extra_id_0></s>soap": {"<extra_id_0>", "</s>", "▁soap"},
+		"soap</s>":             {"▁soap", "</s>"},
+	} {
+		if diff := cmp.Diff(want, newT5(t).Pieces(text)); diff != "" {
+			t.Errorf("%q (-want +got):\n%s", text, diff)
+		}
+	}
+}
+
 // TestBrokenCharacters become U+FFFD each; one that stands in the text stays.
 func TestBrokenCharacters(t *testing.T) {
 	for text, want := range map[string]string{"a\x80": "▁a\ufffd", "a\xff\xffb": "▁a\ufffd\ufffdb", "a\u00e9": "▁aé", "a\x7fb": "▁ab"} {
