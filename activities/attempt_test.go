@@ -48,7 +48,12 @@ func newTried(t *testing.T) *tried {
 			t.Error(err)
 		}
 	})
-	return &tried{&Activities{Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now}, t, root, Progress{}}
+	return &tried{
+		&Activities{Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now},
+		t,
+		root,
+		Progress{},
+	}
 }
 
 func (w *tried) do(activity, in any) error {
@@ -88,7 +93,8 @@ func typeOf(err error) string {
 	return failed.Type()
 }
 
-// TestSixLostWorkersInARowAreTheEnd has what an attempt reads of those before it. The test's attempt is the first, so it adds none.
+// TestSixLostWorkersInARowAreTheEnd has what an attempt reads of those before it. The test's
+// attempt is the first, so it adds none.
 func TestSixLostWorkersInARowAreTheEnd(t *testing.T) {
 	for _, c := range []struct {
 		last life
@@ -122,7 +128,12 @@ func TestTheNextLife(t *testing.T) {
 		{"one lost and one that left nothing", life{Attempt: 1}, 3, life{Attempt: 3, Lost: 2}},
 		{"after some", life{Attempt: 4, Lost: 2, High: 7}, 5, life{Attempt: 5, Lost: 3, High: 7}},
 		{"after progress", life{Attempt: 4, Lost: 2, High: 7, Moved: true}, 5, life{Attempt: 5, High: 7}},
-		{"after progress and one that left nothing", life{Attempt: 4, Lost: 2, High: 7, Moved: true}, 6, life{Attempt: 6, Lost: 1, High: 7}},
+		{
+			"after progress and one that left nothing",
+			life{Attempt: 4, Lost: 2, High: 7, Moved: true},
+			6,
+			life{Attempt: 6, Lost: 1, High: 7},
+		},
 		{"after an error", life{Attempt: 4, Lost: 2, High: 7, Ended: true}, 5, life{Attempt: 5, High: 7}},
 	} {
 		if diff := cmp.Diff(c.want, c.last.next(c.attempt)); diff != "" {
@@ -136,7 +147,8 @@ func TestTheNextLife(t *testing.T) {
 	}
 }
 
-// TestThirtyAttemptsWithoutARationaleAreTheEnd has the last attempt that finished one so many attempts ago.
+// TestThirtyAttemptsWithoutARationaleAreTheEnd has the last attempt that finished one so many
+// attempts ago.
 func TestThirtyAttemptsWithoutARationaleAreTheEnd(t *testing.T) {
 	for ago, want := range map[int]string{29: "", 30: "", 31: "final NoProgress"} {
 		w := newTried(t)
@@ -184,7 +196,14 @@ func TestEightAttemptsWithoutACheckpointAreTheEnd(t *testing.T) {
 				return nil
 			})
 			if typeOf(err) != want || trained != (want == "") {
-				t.Errorf("a checkpoint: %t, then %d attempts without one: trained %t, %v; want %q", saved, attempts, trained, err, want)
+				t.Errorf(
+					"a checkpoint: %t, then %d attempts without one: trained %t, %v; want %q",
+					saved,
+					attempts,
+					trained,
+					err,
+					want,
+				)
 			}
 		}
 	}
@@ -265,7 +284,8 @@ func TestTheThirdFailedCheckpointInARowEndsTraining(t *testing.T) {
 	}
 }
 
-// TestTheThirdFailureInARowEndsDistilling hands rows to a bucket that takes nothing, and then takes all.
+// TestTheThirdFailureInARowEndsDistilling hands rows to a bucket that takes nothing, and then takes
+// all.
 func TestTheThirdFailureInARowEndsDistilling(t *testing.T) {
 	w := newTried(t)
 	rows := storage.OpenRationales[teacher.Rationale](w.Bucket, "t")

@@ -27,7 +27,12 @@ func outcomeOf(err error) outcome {
 	if !errors.As(err, &failed) {
 		return outcome{}
 	}
-	return outcome{failed.Type(), failed.NonRetryable(), failed.NextRetryDelay(), failed.Category() == temporal.ApplicationErrorCategoryBenign}
+	return outcome{
+		failed.Type(),
+		failed.NonRetryable(),
+		failed.NextRetryDelay(),
+		failed.Category() == temporal.ApplicationErrorCategoryBenign,
+	}
 }
 
 // TestWhatIsRetried has each class of error, as it is and wrapped.
@@ -59,7 +64,10 @@ func TestWhatIsRetried(t *testing.T) {
 		{"any other", errors.New("other"), outcome{}},
 		{"invalid settings in bad data", fmt.Errorf("%w: %w", ErrData, ErrInvalid), config},
 		{"a corrupt object while draining", errors.Join(ErrDrained, corrupt), data},
-		{"later on a full disk", errors.Join(storage.ErrFull, later), outcome{Type: TypeLater, After: 17 * time.Second}},
+		{
+			"later on a full disk", errors.Join(storage.ErrFull, later),
+			outcome{Type: TypeLater, After: 17 * time.Second},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			for _, err := range []error{c.err, fmt.Errorf("doing it: %w", c.err)} {
@@ -78,7 +86,8 @@ func TestWhatIsRetried(t *testing.T) {
 	}
 }
 
-// TestTheContextsCauseDecides has an error that comes of a context that ended for a reason of its own.
+// TestTheContextsCauseDecides has an error that comes of a context that ended for a reason of its
+// own.
 func TestTheContextsCauseDecides(t *testing.T) {
 	for _, c := range []struct {
 		cause error

@@ -47,13 +47,27 @@ func TestTheGatesBounds(t *testing.T) {
 		{"one below min_parsed", minParsed, 8, 0, 10, 4, 1},
 		{"min_parsed without replies", allParsed, 8, 0, 0, 0, 0},
 		{"min_parsed 1 and one reply less", allParsed, 8, 0, 10, 9, 1},
-		{"each bound at once", with(func(g *spec.Gate) { *g = spec.Gate{MinRows: 9, MaxRows: 7, MinParsed: 1} }), 8, 1, 1, 0, 4},
+		{
+			"each bound at once",
+			with(func(g *spec.Gate) { *g = spec.Gate{MinRows: 9, MaxRows: 7, MinParsed: 1} }), 8, 1,
+			1, 0, 4,
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := activities.InspectInput{
 				Gate: c.gate, Dataset: s.imported(100+c.rows, 10+c.bad),
-				Rationales: s.artefact("distillation.json", fmt.Sprintf(`{"quality":{"rationales":%d,"parsed":%d}}`, 20+c.replies, 7+c.parsed)),
-				Before:     map[string]int{"rows": 100, "bad": 10, "rationales": 20, "parsed": 7, "users": 4, "items": 5},
+				Rationales: s.artefact(
+					"distillation.json",
+					fmt.Sprintf(`{"quality":{"rationales":%d,"parsed":%d}}`, 20+c.replies, 7+c.parsed),
+				),
+				Before: map[string]int{
+					"rows":       100,
+					"bad":        10,
+					"rationales": 20,
+					"parsed":     7,
+					"users":      4,
+					"items":      5,
+				},
 			}
 			out, err := run[activities.Inspected](s, s.Inspect, in)
 			if err != nil || len(out.Reasons) != c.refusals {
@@ -61,7 +75,8 @@ func TestTheGatesBounds(t *testing.T) {
 			}
 			want := map[string]int{
 				"rows": 100 + c.rows, "bad": 10 + c.bad, "users": 10, "items": 5, "interactions": 90 + c.rows - c.bad,
-				"rationales": 20 + c.replies, "parsed": 7 + c.parsed, "new_rows": c.rows, "new_bad": c.bad, "new_users": 6, "new_items": 0,
+				"rationales": 20 + c.replies, "parsed": 7 + c.parsed, "new_rows": c.rows, "new_bad": c.bad,
+				"new_users": 6, "new_items": 0,
 				"new_rationales": c.replies, "new_parsed": c.parsed,
 			}
 			same(t, "counts", want, out.Counts)
@@ -95,8 +110,18 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 		want     string
 	}{
 		{"the same", []answer{{1, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, ""},
-		{"one truth changed", []answer{{1, 10, nil}, {2, 21, nil}, {3, 30, nil}}, now, "place 2 has user 2 with the new model and user 2"},
-		{"one user changed", []answer{{1, 10, nil}, {2, 20, nil}, {4, 30, nil}}, now, "place 3 has user 3 with the new model and user 4"},
+		{
+			"one truth changed",
+			[]answer{{1, 10, nil}, {2, 21, nil}, {3, 30, nil}},
+			now,
+			"place 2 has user 2 with the new model and user 2",
+		},
+		{
+			"one user changed",
+			[]answer{{1, 10, nil}, {2, 20, nil}, {4, 30, nil}},
+			now,
+			"place 3 has user 3 with the new model and user 4",
+		},
 		{"the first changed", []answer{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, "place 1 has user 1"},
 		{"one less", now[:2], now, "3 users were examined with the new model and 2"},
 		{"one more", now, now[:2], "2 users were examined with the new model and 3"},
@@ -115,19 +140,33 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 				return
 			}
 			var failed *temporal.ApplicationError
-			if !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt || !strings.Contains(failed.Message(), c.want) {
+			if !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt ||
+				!strings.Contains(failed.Message(), c.want) {
 				t.Errorf("%v, want %q", err, c.want)
 			}
 		})
 	}
 }
 
-// TestTheVerdictsFigures compares four users: the new model has three first items right, the old one two.
+// TestTheVerdictsFigures compares four users: the new model has three first items right, the old
+// one two.
 func TestTheVerdictsFigures(t *testing.T) {
 	s := newShop(t)
 	wrong := []int{7, 8}
-	now := s.answered("sequential.jsonl", answer{1, 1, []int{1}}, answer{2, 2, wrong}, answer{3, 3, []int{3}}, answer{4, 4, []int{4}})
-	old := s.answered("sequential.jsonl", answer{1, 1, wrong}, answer{2, 2, wrong}, answer{3, 3, []int{3}}, answer{4, 4, []int{4}})
+	now := s.answered(
+		"sequential.jsonl",
+		answer{1, 1, []int{1}},
+		answer{2, 2, wrong},
+		answer{3, 3, []int{3}},
+		answer{4, 4, []int{4}},
+	)
+	old := s.answered(
+		"sequential.jsonl",
+		answer{1, 1, wrong},
+		answer{2, 2, wrong},
+		answer{3, 3, []int{3}},
+		answer{4, 4, []int{4}},
+	)
 	in := activities.JudgeInput{
 		Gate:  spec.Gate{Task: "sequential", Metric: "HR@1", Alpha: 0.5},
 		Items: 10, Strict: true, Seed: 1, New: now, Old: old, Against: 3,
@@ -153,7 +192,12 @@ func TestTheVerdictsFigures(t *testing.T) {
 		t.Errorf("the difference's interval is %g to %g", c.Low, c.High)
 	}
 	c.P, c.Low, c.High = 0, 0, 0
-	same(t, "compared", storage.Comparison{Metric: "HR@1", Against: 3, Users: 4, New: 0.75, Old: 0.5, Difference: 0.25}, c)
+	same(
+		t,
+		"compared",
+		storage.Comparison{Metric: "HR@1", Against: 3, Users: 4, New: 0.75, Old: 0.5, Difference: 0.25},
+		c,
+	)
 	if m := out.Metrics[0]; m.Name != "HR@1" || m.Value != 0.75 || m.Low >= 0.75 || m.High != 1 {
 		t.Errorf("measured %+v", m)
 	}
@@ -165,7 +209,10 @@ func TestTheVerdictsFigures(t *testing.T) {
 	}
 
 	exactly := out.Compared.P
-	for alpha, refusals := range map[float64]int{exactly: 0, math.Nextafter(exactly, 0): 1, math.Nextafter(exactly, 1): 0} {
+	for alpha, refusals := range map[float64]int{
+		exactly: 0, math.Nextafter(exactly, 0): 1,
+		math.Nextafter(exactly, 1): 0,
+	} {
 		if out := judge(func(in *activities.JudgeInput) { in.Gate.Alpha = alpha }); len(out.Reasons) != refusals {
 			t.Errorf("p %g, alpha %g: %q", exactly, alpha, out.Reasons)
 		}
@@ -195,7 +242,8 @@ func TestIdenticalAnswersAreNoWorse(t *testing.T) {
 			New: s.answers(30), Old: s.answers(30),
 		}
 		out, err := run[activities.Judged](s, s.Judge, in)
-		if err != nil || len(out.Reasons) > 0 || out.Compared.P != 0 || out.Compared.Low != 0 || out.Compared.High != 0 {
+		if err != nil || len(out.Reasons) > 0 || out.Compared.P != 0 || out.Compared.Low != 0 ||
+			out.Compared.High != 0 {
 			t.Errorf("margin %g: %+v, %q, %v; want p 0", margin, out.Compared, out.Reasons, err)
 		}
 	}
@@ -225,7 +273,8 @@ func TestOneUserShowsNothing(t *testing.T) {
 	}
 	in.Gate.Metric = "BLEU-4"
 	var failed *temporal.ApplicationError
-	if _, err := run[activities.Judged](s, s.Judge, in); !errors.As(err, &failed) || failed.Type() != activities.TypeInvalidConfig {
+	if _, err := run[activities.Judged](s, s.Judge, in); !errors.As(err, &failed) ||
+		failed.Type() != activities.TypeInvalidConfig {
 		t.Errorf("a metric that is no ranking's: %v", err)
 	}
 }

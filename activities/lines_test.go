@@ -9,7 +9,8 @@ import (
 // TestAnUnreadableLineIsNamed has a fault in each line in turn.
 func TestAnUnreadableLineIsNamed(t *testing.T) {
 	for text, want := range map[string]string{
-		"x": "line 1: ", "{x}\n{}\n": "line 1: ", "{}\n{x}\n": "line 2: ", "{}\n{}\n{}\n[]\n": "line 4: ", "{}\n\n \r\n{\n": "line 4: ",
+		"x": "line 1: ", "{x}\n{}\n": "line 1: ", "{}\n{x}\n": "line 2: ", "{}\n{}\n{}\n[]\n": "line 4: ",
+		"{}\n\n \r\n{\n": "line 4: ",
 	} {
 		if rows, err := readLines[struct{}]([]byte(text)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: %v, %v; want %q", text, rows, err, want)

@@ -24,9 +24,16 @@ func (s *shop) finished(workflow, run string) activities.ReportInput {
 	in := activities.ReportInput{Spec: spec.Default(), Dataset: s.artefact("d", "d"), Examples: s.artefact("e", "e")}
 	in.Spec.Methods = []string{"rdrec", "pod"}
 	in.Spec.Data.Accumulated = &spec.Accumulated{Reviews: spec.Stored(s.artefact("r", "r"))}
-	in.Night = &activities.Night{Counts: map[string]int{"rows": 1}, Metrics: []storage.Measure{{Name: "HR@1"}}, Compared: &storage.Comparison{P: 0.5}}
+	in.Night = &activities.Night{
+		Counts:   map[string]int{"rows": 1},
+		Metrics:  []storage.Measure{{Name: "HR@1"}},
+		Compared: &storage.Comparison{P: 0.5},
+	}
 	for _, trial := range []activities.TrialResult{
-		{Method: "rdrec", Variant: "skip_pads off", Seed: 1}, {Method: "rdrec", Seed: 2}, {Method: "rdrec", Seed: 3}, {Method: "pod", Seed: 4},
+		{Method: "rdrec", Variant: "skip_pads off", Seed: 1},
+		{Method: "rdrec", Seed: 2},
+		{Method: "rdrec", Seed: 3},
+		{Method: "pod", Seed: 4},
 	} {
 		trial.Model = s.artefact("m", fmt.Sprint(trial.Seed))
 		in.Trials = append(in.Trials, trial)
@@ -59,11 +66,18 @@ func TestARunsModelIsItsFirstStudent(t *testing.T) {
 				t.Fatal(err)
 			}
 			got.Spec = spec.Spec{}
-			want := activities.Model{Name: "exp/r1", Examples: in.Examples, Student: in.Trials[c.trial].Model, Method: c.want, Seed: c.seed}
+			want := activities.Model{
+				Name:     "exp/r1",
+				Examples: in.Examples,
+				Student:  in.Trials[c.trial].Model,
+				Method:   c.want,
+				Seed:     c.seed,
+			}
 			same(t, name+" "+c.method, want, got)
 		}
 	}
-	if _, err := find("exp", "p5"); err == nil || !strings.Contains(err.Error(), `none of method "p5", but of [rdrec pod]`) {
+	if _, err := find("exp", "p5"); err == nil ||
+		!strings.Contains(err.Error(), `none of method "p5", but of [rdrec pod]`) {
 		t.Errorf("a method that it has not: %v", err)
 	}
 	if _, err := find("nosuch", ""); !errors.Is(err, storage.ErrNotFound) {
@@ -99,7 +113,14 @@ func TestAPromotedModelComesFirst(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := activities.Model{Name: "shop/1", Examples: used.Examples, Student: used.Model.Weights, Method: "pod", Seed: 5, Table: used.Table}
+	want := activities.Model{
+		Name:     "shop/1",
+		Examples: used.Examples,
+		Student:  used.Model.Weights,
+		Method:   "pod",
+		Seed:     5,
+		Table:    used.Table,
+	}
 	want.Spec.Name = "n"
 	same(t, "promoted", want, got)
 	used.Model.Spec = []byte("{")
@@ -111,7 +132,8 @@ func TestAPromotedModelComesFirst(t *testing.T) {
 // TestAModelsIDIsOfWhatItAnswersBy changes one thing at a time.
 func TestAModelsIDIsOfWhatItAnswersBy(t *testing.T) {
 	base := activities.Model{
-		Name: "n", Examples: storage.Ref{Digest: "e", Size: 1}, Student: storage.Ref{Digest: "s", Size: 1}, Method: "rdrec", Seed: 1, Spec: spec.Default(),
+		Name: "n", Examples: storage.Ref{Digest: "e", Size: 1}, Student: storage.Ref{Digest: "s", Size: 1},
+		Method: "rdrec", Seed: 1, Spec: spec.Default(),
 	}
 	id, err := base.ID()
 	if err != nil {
@@ -156,7 +178,8 @@ func TestPeopleChooseARunOrAPromotion(t *testing.T) {
 	want := storage.Promotion{
 		Reviews: storage.Ref(in.Spec.Data.Accumulated.Reviews), Dataset: in.Dataset, Examples: in.Examples,
 		Model: storage.PromotedModel{
-			Weights: in.Trials[1].Model, Method: "rdrec", Size: in.Spec.Student.Size, Protocol: in.Spec.Protocol, Seed: in.Spec.Seed,
+			Weights: in.Trials[1].Model, Method: "rdrec", Size: in.Spec.Student.Size, Protocol: in.Spec.Protocol,
+			Seed: in.Spec.Seed,
 		},
 		Counts: in.Night.Counts, Metrics: in.Night.Metrics, Compared: in.Night.Compared,
 	}
@@ -172,7 +195,8 @@ func TestPeopleChooseARunOrAPromotion(t *testing.T) {
 	}
 	for to, want := range map[int]int{0: 2, 1: 1, 2: 2} {
 		got, err := choose(activities.ChooseInput{To: to})
-		if err != nil || got.Before != 3 || got.Promotion.Number != want || got.Promotion.Of != want || got.Promotion.Kind != storage.Rollback {
+		if err != nil || got.Before != 3 || got.Promotion.Number != want || got.Promotion.Of != want ||
+			got.Promotion.Kind != storage.Rollback {
 			t.Errorf("back to %d: %+v, %v; want promotion %d", to, got, err, want)
 		}
 	}
@@ -199,7 +223,10 @@ func TestATornNightIsNamed(t *testing.T) {
 	if nights, err := activities.ReadNights(t.Context(), s.Bucket, "shop", 1); err != nil || len(nights) != 1 {
 		t.Errorf("the last one: %v, %v", nights, err)
 	}
-	if _, err := activities.ReadNightsPage(t.Context(), s.Bucket, "shop", 3, time.Now()); !errors.Is(err, activities.ErrData) {
+	if _, err := activities.ReadNightsPage(t.Context(), s.Bucket, "shop", 3, time.Now()); !errors.Is(
+		err,
+		activities.ErrData,
+	) {
 		t.Errorf("their page: %v", err)
 	}
 }
@@ -211,9 +238,12 @@ func TestThePageOfTheNights(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for number, record := range []string{
 		`{"number":1,"verdict":"idle"}`,
-		`{"number":2,"verdict":"kept","reasons":["why"],"promotion":1,"taken":[{"name":"a"},{"name":"b"}],"seconds":7,"html":"runs/w/r/report.html",` +
-			`"counts":{"new_rows":1,"new_bad":2,"rows":3,"users":4,"items":5,"new_users":6,"new_items":7,"new_rationales":8,"new_parsed":9,` +
-			`"asked":10,"tokens":11},"metric":"HR@5","metrics":[{"name":"HR@1","value":1},{"name":"HR@5","value":0.5,"low":0.25,"high":0.75}],` +
+		`{"number":2,"verdict":"kept","reasons":["why"],"promotion":1,"taken":[{"name":"a"},{"name":"b"}],` +
+			`"seconds":7,"html":"runs/w/r/report.html",` +
+			`"counts":{"new_rows":1,"new_bad":2,"rows":3,"users":4,"items":5,"new_users":6,"new_items":7,` +
+			`"new_rationales":8,"new_parsed":9,` +
+			`"asked":10,"tokens":11},"metric":"HR@5",` +
+			`"metrics":[{"name":"HR@1","value":1},{"name":"HR@5","value":0.5,"low":0.25,"high":0.75}],` +
 			`"compared":{"difference":0.1,"low":-0.1,"high":0.2,"p":0.3}}`,
 	} {
 		if err := s.Bucket.PutNight(t.Context(), "shop", number+1, []byte(record)); err != nil {
@@ -221,20 +251,34 @@ func TestThePageOfTheNights(t *testing.T) {
 		}
 	}
 	page, err := activities.ReadNightsPage(t.Context(), s.Bucket, "shop", 2, now)
-	if err != nil || len(page.Rows) != 2 || page.InUse != 1 || page.Metric != "HR@5" || !page.Made.Equal(now) || page.Name != "shop" {
+	if err != nil || len(page.Rows) != 2 || page.InUse != 1 || page.Metric != "HR@5" || !page.Made.Equal(now) ||
+		page.Name != "shop" {
 		t.Fatalf("%+v, %v", page, err)
 	}
 	if idle := page.Rows[0]; idle.Number != 1 || idle.Trained || idle.Difference != nil || idle.Report != "" {
 		t.Errorf("the idle night: %+v", idle)
 	}
 	row := page.Rows[1]
-	counts := []int{row.NewRows, row.NewBad, row.Rows, row.Users, row.Items, row.NewUsers, row.NewItems, row.NewReplies, row.NewParsed, row.Asked, row.Tokens}
+	counts := []int{
+		row.NewRows,
+		row.NewBad,
+		row.Rows,
+		row.Users,
+		row.Items,
+		row.NewUsers,
+		row.NewItems,
+		row.NewReplies,
+		row.NewParsed,
+		row.Asked,
+		row.Tokens,
+	}
 	same(t, "counts", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, counts)
 	same(t, "figures", []float64{0.5, 0.25, 0.75, 7}, []float64{row.Value, row.Low, row.High, row.Seconds})
 	if d := row.Difference; d == nil || d.Mean != 0.1 || d.Low != -0.1 || d.High != 0.2 || d.P != 0.3 {
 		t.Errorf("difference %+v", d)
 	}
-	if !row.Trained || row.Files != 2 || row.Promotion != 1 || row.Verdict != "kept" || row.Report != filepath.Join(s.root, "runs/w/r/report.html") {
+	if !row.Trained || row.Files != 2 || row.Promotion != 1 || row.Verdict != "kept" ||
+		row.Report != filepath.Join(s.root, "runs/w/r/report.html") {
 		t.Errorf("%+v", row)
 	}
 }
@@ -255,8 +299,11 @@ func TestAnotherSourceIsDrawnFromItsBeginning(t *testing.T) {
 		source spec.Source
 		want   int
 	}{
-		{spec.Source{Path: "a", Watermark: "c"}, 2}, {spec.Source{Path: "a", Watermark: "c"}, 0}, {spec.Source{Path: "b", Watermark: "c"}, 2},
-		{spec.Source{Path: "b", Table: "t", Watermark: "c"}, 2}, {spec.Source{Path: "b", Table: "t", Watermark: "c"}, 0},
+		{spec.Source{Path: "a", Watermark: "c"}, 2},
+		{spec.Source{Path: "a", Watermark: "c"}, 0},
+		{spec.Source{Path: "b", Watermark: "c"}, 2},
+		{spec.Source{Path: "b", Table: "t", Watermark: "c"}, 2},
+		{spec.Source{Path: "b", Table: "t", Watermark: "c"}, 0},
 		{spec.Source{Path: "b", Table: "t", Watermark: "d"}, 2},
 	} {
 		if got := draw(c.source); got != c.want {
@@ -274,7 +321,8 @@ func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
 	}
 	seen := map[string]string{}
 	for name, files := range map[string]map[string]string{
-		"itself": {"a": "1", "b": "2"}, "content": {"a": "1", "b": "3"}, "name": {"a": "1", "c": "2"}, "border": {"a": "1b 1\n2"}, "less": {"a": "1"},
+		"itself": {"a": "1", "b": "2"}, "content": {"a": "1", "b": "3"}, "name": {"a": "1", "c": "2"},
+		"border": {"a": "1b 1\n2"}, "less": {"a": "1"},
 	} {
 		dir := t.TempDir()
 		for file, text := range files {
@@ -290,7 +338,8 @@ func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
 			t.Errorf("%s and %s are the same", name, other)
 		}
 		seen[id] = name
-		if again, err := identify(spec.Data{Reviews: &spec.Reviews{Path: filepath.Join(dir, "*")}}); err != nil || again != id {
+		if again, err := identify(spec.Data{Reviews: &spec.Reviews{Path: filepath.Join(dir, "*")}}); err != nil ||
+			again != id {
 			t.Errorf("%s: as reviews %q, %v", name, again, err)
 		}
 		stored := &spec.Accumulated{Reviews: spec.Stored{Digest: "r"}}
@@ -310,7 +359,13 @@ func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
 // TestADifferenceNamesItsFilesInOrder compares artefacts of many files.
 func TestADifferenceNamesItsFilesInOrder(t *testing.T) {
 	b := newBench(t)
-	first, second, want := map[string]string{"same": "x", "distillation.json": "1"}, map[string]string{"same": "x", "distillation.json": "2"}, []string{}
+	first, second, want := map[string]string{
+		"same":              "x",
+		"distillation.json": "1",
+	}, map[string]string{
+		"same":              "x",
+		"distillation.json": "2",
+	}, []string{}
 	for i := range 9 {
 		name := fmt.Sprint("f", i)
 		switch want = append(want, name); i % 3 {
@@ -331,8 +386,14 @@ func TestADifferenceNamesItsFilesInOrder(t *testing.T) {
 		t.Error(diff)
 	}
 	timed := map[string]string{"same": "x", "distillation.json": "3"}
-	rows, err = activities.CompareRuns(context.Background(), b.bucket,
-		activities.ReportInput{Rationales: b.put("r", map[string]string{"same": "x"})}, activities.ReportInput{Rationales: b.put("r", timed)})
+	rows, err = activities.CompareRuns(
+		context.Background(),
+		b.bucket,
+		activities.ReportInput{
+			Rationales: b.put("r", map[string]string{"same": "x"}),
+		},
+		activities.ReportInput{Rationales: b.put("r", timed)},
+	)
 	if err != nil || len(rows) != 1 || !rows[0].Same || len(rows[0].Files) > 0 {
 		t.Errorf("only times differ: %+v, %v", rows, err)
 	}

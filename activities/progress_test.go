@@ -13,9 +13,42 @@ import (
 
 // TestProgressOfPartsIsAdded keeps what is of the whole.
 func TestProgressOfPartsIsAdded(t *testing.T) {
-	whole := Progress{Stage: "distill", Done: 1, Total: 10, Unit: "rationales", Rate: 0.5, TokenRate: 2, Parsed: 3, Moved: 4, Spent: 5, Note: "n"}
-	part := Progress{Stage: "x", Done: 2, Total: 7, Unit: "y", Rate: 0.25, TokenRate: 8, Parsed: 16, Moved: 32, Spent: 64, Note: "m"}
-	want := Progress{Stage: "distill", Done: 3, Total: 10, Unit: "rationales", Rate: 0.75, TokenRate: 10, Parsed: 19, Moved: 4, Spent: 5, Note: "n"}
+	whole := Progress{
+		Stage:     "distill",
+		Done:      1,
+		Total:     10,
+		Unit:      "rationales",
+		Rate:      0.5,
+		TokenRate: 2,
+		Parsed:    3,
+		Moved:     4,
+		Spent:     5,
+		Note:      "n",
+	}
+	part := Progress{
+		Stage:     "x",
+		Done:      2,
+		Total:     7,
+		Unit:      "y",
+		Rate:      0.25,
+		TokenRate: 8,
+		Parsed:    16,
+		Moved:     32,
+		Spent:     64,
+		Note:      "m",
+	}
+	want := Progress{
+		Stage:     "distill",
+		Done:      3,
+		Total:     10,
+		Unit:      "rationales",
+		Rate:      0.75,
+		TokenRate: 10,
+		Parsed:    19,
+		Moved:     4,
+		Spent:     5,
+		Note:      "n",
+	}
 	if diff := cmp.Diff(want, whole.Add(part)); diff != "" {
 		t.Error(diff)
 	}
@@ -37,7 +70,10 @@ func TestAShardIsTheSumOfWhatItTook(t *testing.T) {
 // TestAReportKeepsStageAndLife replaces all else.
 func TestAReportKeepsStageAndLife(t *testing.T) {
 	now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	p := &pulse{latest: Progress{Stage: "distill", Note: "old", Life: life{Attempt: 3, High: 4}}, now: func() time.Time { return now }}
+	p := &pulse{
+		latest: Progress{Stage: "distill", Note: "old", Life: life{Attempt: 3, High: 4}},
+		now:    func() time.Time { return now },
+	}
 	p.report(Progress{Stage: "x", Done: 5, Life: life{Attempt: 9}})
 	latest, moved := p.read()
 	want := Progress{Stage: "distill", Done: 5, Life: life{Attempt: 3, High: 5, Moved: true}}
@@ -49,7 +85,8 @@ func TestAReportKeepsStageAndLife(t *testing.T) {
 // TestADrawnFilesName says its watermark in letters, digits and dashes.
 func TestADrawnFilesName(t *testing.T) {
 	for value, want := range map[string]string{
-		"2026-01-02T03:04:05Z": "drawn-2026-01-02T03-04-05Z-", "azAZ09": "drawn-azAZ09-", "/:@[`{": "drawn--------", "\u00e9": "drawn---",
+		"2026-01-02T03:04:05Z": "drawn-2026-01-02T03-04-05Z-", "azAZ09": "drawn-azAZ09-", "/:@[`{": "drawn--------",
+		"\u00e9": "drawn---",
 		"12345678901234567890123456789012345678901": "drawn-1234567890123456789012345678901234567890-",
 	} {
 		mark := storage.Watermark{Source: "s", Column: "c", Value: value}
@@ -64,8 +101,11 @@ func TestTheModelBeforeIsFound(t *testing.T) {
 		now  storage.Promotion
 		want int
 	}{
-		{storage.Promotion{Number: 1}, 0}, {storage.Promotion{Number: 2}, 1}, {storage.Promotion{Number: 5}, 4},
-		{storage.Promotion{Number: 5, Kind: storage.Rollback, Of: 3}, 2}, {storage.Promotion{Number: 5, Kind: storage.Rollback, Of: 1}, 0},
+		{storage.Promotion{Number: 1}, 0},
+		{storage.Promotion{Number: 2}, 1},
+		{storage.Promotion{Number: 5}, 4},
+		{storage.Promotion{Number: 5, Kind: storage.Rollback, Of: 3}, 2},
+		{storage.Promotion{Number: 5, Kind: storage.Rollback, Of: 1}, 0},
 	} {
 		if got, err := before("shop", c.now); got != c.want || (err != nil) != (c.want == 0) {
 			t.Errorf("%+v: %d, %v; want %d", c.now, got, err, c.want)

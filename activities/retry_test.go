@@ -1,7 +1,6 @@
 package activities_test
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -59,7 +58,8 @@ func (s *shop) numbered() (all []string) {
 	return all
 }
 
-// TestARetriedNightIsRecordedOnce records a night twice, beside nights of other runs that were recorded before, and in between.
+// TestARetriedNightIsRecordedOnce records a night twice, beside nights of other runs that were
+// recorded before, and in between.
 func TestARetriedNightIsRecordedOnce(t *testing.T) {
 	for _, c := range []struct {
 		name            string
@@ -102,7 +102,15 @@ func TestARetriedNightIsRecordedOnce(t *testing.T) {
 func TestANightIsRecordedAsItIs(t *testing.T) {
 	s := newShop(t)
 	s.Now = func() time.Time { return time.Date(2026, 1, 2, 4, 4, 5, 0, time.FixedZone("", 3600)) }
-	night := activities.Night{Name: "shop", Number: 1, Verdict: activities.NightKept, Reasons: []string{"why"}, Held: 2, Seconds: 3, Against: 4}
+	night := activities.Night{
+		Name:    "shop",
+		Number:  1,
+		Verdict: activities.NightKept,
+		Reasons: []string{"why"},
+		Held:    2,
+		Seconds: 3,
+		Against: 4,
+	}
 	if _, err := run[int](s, s.RecordNight, night); err != nil {
 		t.Fatal(err)
 	}
@@ -122,7 +130,8 @@ func TestARetriedPromotionIsOne(t *testing.T) {
 		Dataset: weights, Examples: weights, Model: storage.PromotedModel{Weights: weights, Spec: []byte(`{}`)},
 	}}
 	first, err := run[storage.Promotion](s, s.Promote, in)
-	if err != nil || first.Number != 1 || first.Workflow != testWorkflow || first.Run != testRun || !first.Time.Equal(s.Now()) {
+	if err != nil || first.Number != 1 || first.Workflow != testWorkflow || first.Run != testRun ||
+		!first.Time.Equal(s.Now()) {
 		t.Fatalf("promoted %+v, %v", first, err)
 	}
 	before := s.objects()
@@ -152,7 +161,8 @@ func (s *shop) isInvalid(what string, err error) {
 	}
 }
 
-// TestAStageIsNotedBeforeItIsRecorded breaks each of the two writes: garbage collection must never see a record without a run.
+// TestAStageIsNotedBeforeItIsRecorded breaks each of the two writes: garbage collection must never
+// see a record without a run.
 func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 	const (
 		note   = "runs/" + testWorkflow + "/" + testRun + "/stages/import-aaaaaaaaaaaa.json"
@@ -169,7 +179,13 @@ func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		done := storage.Done{Stage: "import", Fingerprint: fingerprint, Output: s.artefact("f", "x"), Seconds: 2, Figures: map[string]float64{"asked": 3}}
+		done := storage.Done{
+			Stage:       "import",
+			Fingerprint: fingerprint,
+			Output:      s.artefact("f", "x"),
+			Seconds:     2,
+			Figures:     map[string]float64{"asked": 3},
+		}
 		for range 2 {
 			if _, err := run[any](s, s.CommitStage, done); (err != nil) != (c.broken != "") {
 				t.Errorf("%q is broken: %v", c.broken, err)
@@ -203,7 +219,8 @@ func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 	}
 }
 
-// findsAStageWithoutANote records a stage in a bucket that takes no notes: whoever finds it must not use it unnoted.
+// findsAStageWithoutANote records a stage in a bucket that takes no notes: whoever finds it must
+// not use it unnoted.
 func (s *shop) findsAStageWithoutANote(done storage.Done) {
 	s.t.Helper()
 	s = newShop(s.t)
@@ -214,16 +231,22 @@ func (s *shop) findsAStageWithoutANote(done storage.Done) {
 	if err := os.WriteFile(filepath.Join(s.root, "runs"), nil, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	if found, err := run[activities.Found](s, s.LookUp, activities.LookUpInput{Stage: done.Stage, Fingerprint: done.Fingerprint}); err == nil {
+	if found, err := run[activities.Found](s, s.LookUp,
+		activities.LookUpInput{Stage: done.Stage, Fingerprint: done.Fingerprint}); err == nil {
 		s.t.Errorf("found %+v without a note", found)
 	}
 }
 
-// TestADrawThatDiedBeforeItsWatermarkLeavesOneFile takes the watermark away, as a worker leaves it that died before writing it.
+// TestADrawThatDiedBeforeItsWatermarkLeavesOneFile takes the watermark away, as a worker leaves it
+// that died before writing it.
 func TestADrawThatDiedBeforeItsWatermarkLeavesOneFile(t *testing.T) {
 	s := newShop(t)
 	s.Importer = &well{marks: []string{"1", "2"}}
-	in := activities.DrawInput{Name: "shop", Inbox: "inbox/", Source: spec.Source{Path: "reviews.parquet", Watermark: "loaded"}}
+	in := activities.DrawInput{
+		Name:   "shop",
+		Inbox:  "inbox/",
+		Source: spec.Source{Path: "reviews.parquet", Watermark: "loaded"},
+	}
 	var before map[string]string
 	for range 2 {
 		if _, err := run[activities.Drawn](s, s.Draw, in); err != nil {
@@ -264,131 +287,14 @@ func TestRetriedStagesMakeTheSameArtefact(t *testing.T) {
 	dataset := again("import", s.Import, activities.ImportInput{Data: data, Seed: 1})
 	examples := again("preprocess", s.Preprocess, activities.PreprocessInput{Dataset: dataset, Negatives: 9, Seed: 1})
 	again("baseline", s.Baseline, activities.BaselineInput{Examples: examples, Evaluate: spec.Default().Evaluate})
-	parts := []storage.Ref{s.artefact("sequential.jsonl", `{"user":1}`+"\n"), s.artefact("sequential.jsonl", `{"user":2,"place":1}`+"\n")}
+	parts := []storage.Ref{
+		s.artefact("sequential.jsonl", `{"user":1}`+"\n"),
+		s.artefact("sequential.jsonl", `{"user":2,"place":1}`+"\n"),
+	}
 	again("merge", s.MergeAnswers, activities.MergeInput{Kind: task.KindSequential, Parts: parts})
 	s.deliver("a", "one")
 	before := s.gather(nil)
 	objects := s.objects()
 	same(t, "gather", before, s.gather(nil))
 	same(t, "gather: bucket", objects, s.objects())
-}
-
-// TestMergedAnswersAreInTheirPlaces shuffles places over parts; answers of one place keep the order of the parts.
-func TestMergedAnswersAreInTheirPlaces(t *testing.T) {
-	s := newShop(t)
-	for kind, lines := range map[task.Kind][3]string{
-		task.KindSequential: {
-			`{"place":2,"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":1,"truth":0,"items":null}` + "\n",
-			`{"place":1,"user":2,"truth":0,"items":null}` + "\n" + `{"place":2,"user":4,"truth":0,"items":null}` + "\n",
-			`{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` + "\n" +
-				`{"user":3,"truth":0,"items":[1]}` + "\n" + `{"user":4,"truth":0,"items":null}` + "\n",
-		},
-		task.KindExplanation: {
-			`{"place":10,"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
-			`{"place":9,"user":1,"item":6,"reference":"r","generated":"g"}` + "\n",
-			`{"user":1,"item":6,"reference":"r","generated":"g"}` + "\n" + `{"user":2,"item":5,"reference":"<r>","generated":"g"}` + "\n",
-		},
-	} {
-		file := kind.String() + ".jsonl"
-		in := activities.MergeInput{Kind: kind, Parts: []storage.Ref{s.artefact(file, lines[0]), s.artefact(file, lines[1])}}
-		ref, err := run[storage.Ref](s, s.MergeAnswers, in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := s.Bucket.GetNamed(t.Context(), ref, file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		same(t, file, lines[2], string(got))
-		in.Parts = append(in.Parts, s.artefact(file, "{}\n{no JSON\n"))
-		var failed *temporal.ApplicationError
-		if _, err := run[storage.Ref](s, s.MergeAnswers, in); !errors.As(err, &failed) || !strings.Contains(failed.Message(), "line 2") {
-			t.Errorf("%s: %v, want the line named", file, err)
-		}
-	}
-}
-
-// TestATableIsPublishedForItsModel publishes twice.
-func TestATableIsPublishedForItsModel(t *testing.T) {
-	s := newShop(t)
-	model := activities.Model{Method: "rdrec", Examples: s.artefact("e", "e"), Student: s.artefact("m", "m"), Spec: spec.Default()}
-	id, err := model.ID()
-	if err != nil {
-		t.Fatal(err)
-	}
-	in := activities.ExportPublishInput{ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Table: s.artefact("t", "t")}
-	for range 2 {
-		if _, err := run[any](s, s.ExportPublish, in); err != nil {
-			t.Fatal(err)
-		}
-		got, ok, err := s.Bucket.Table(t.Context(), id)
-		if err != nil || !ok {
-			t.Fatal(ok, err)
-		}
-		same(t, "table", storage.Table{Artefact: in.Table, Top: 7, Explained: true}, got)
-	}
-}
-
-// TestExportsMerge puts parts one after the other, with a summary beside them.
-func TestExportsMerge(t *testing.T) {
-	s := newShop(t)
-	model := activities.Model{Method: "rdrec", Examples: s.artefact("e", "e"), Student: s.artefact("m", "m"), Spec: spec.Default()}
-	id, err := model.ID()
-	if err != nil {
-		t.Fatal(err)
-	}
-	parts := []storage.Ref{s.artefact("recommendations.jsonl", "long line of the first\n"), s.artefact("recommendations.jsonl", "b\nc\n")}
-	in := activities.ExportMergeInput{
-		ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Parts: parts, Users: 3,
-	}
-	var refs []storage.Ref
-	for range 2 {
-		ref, err := run[storage.Ref](s, s.ExportMerge, in)
-		if err != nil {
-			t.Fatal(err)
-		}
-		refs = append(refs, ref)
-	}
-	same(t, "retried", refs[0], refs[1])
-	table, err := s.Bucket.GetNamed(t.Context(), refs[0], "recommendations.jsonl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, "table", "long line of the first\nb\nc\n", string(table))
-	data, err := s.Bucket.GetNamed(t.Context(), refs[0], "export.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var summary map[string]any
-	if err := json.Unmarshal(data, &summary); err != nil {
-		t.Fatal(err)
-	}
-	same(t, "summary", map[string]any{"model": id, "method": "rdrec", "users": 3.0, "top": 7.0, "explain": true}, summary)
-}
-
-// TestHowManyItemsAreExported has the bounds of top, and methods that explain and don't.
-func TestHowManyItemsAreExported(t *testing.T) {
-	s := newShop(t)
-	data := spec.Data{Folder: "../testdata/rdrec/beauty_mini", Numbering: spec.AsIs}
-	examples, err := run[storage.Ref](s, s.Import, activities.ImportInput{Data: data})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, c := range []struct {
-		method  string
-		top     int
-		explain bool
-		refused bool
-	}{
-		{"rdrec", 0, false, true}, {"rdrec", 1, false, false}, {"rdrec", 100, true, false}, {"rdrec", 101, false, true},
-		{"nosuch", 1, false, true},
-	} {
-		in := activities.ExportInput{Model: activities.Model{Method: c.method, Examples: examples}, Top: c.top, Explain: c.explain}
-		plan, err := run[activities.ExportPlan](s, s.ExportPlan, in)
-		if c.refused {
-			s.isInvalid(fmt.Sprintf("%+v", c), err)
-		} else if err != nil || plan.Users == 0 {
-			t.Errorf("%+v: %+v, %v", c, plan, err)
-		}
-	}
 }

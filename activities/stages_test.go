@@ -5,175 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
-
-	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
 	"rdrec/internal/advice"
 	"rdrec/internal/dataset"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
-	"rdrec/internal/teacher"
 	"rdrec/storage"
 )
-
-// scripted is a teacher whose first reply of all can't be used, and whose later ones can. It counts what it is asked.
-type scripted struct {
-	asked, opened, freed int
-	broken               error
-}
-
-func (*scripted) Digest(context.Context, spec.Teacher) (string, error) { return "weights", nil }
-
-func (s *scripted) Open(context.Context, spec.Teacher) (teacher.Engine, func(), error) {
-	s.opened++
-	return s, func() { s.freed++ }, nil
-}
-
-func (s *scripted) Complete(_ context.Context, prompts []teacher.Prompt, emit func(int, teacher.Reply) error) error {
-	for i := range prompts {
-		if s.broken != nil {
-			return s.broken
-		}
-		reply := teacher.Reply{Text: "Sure.\n1. The user likes soap.\n2. The soap is soft.", PromptTokens: 5, Tokens: 3}
-		if s.asked == 0 {
-			reply = teacher.Reply{Failed: "too long", PromptTokens: 5}
-		}
-		s.asked++
-		if err := emit(i, reply); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// undistilled is the small data set without its rationales.
-func (s *shop) undistilled() storage.Ref {
-	s.t.Helper()
-	bare := s.t.TempDir()
-	for _, name := range []string{"sequential.txt.gz", "datamaps.json.gz", "explanation.json.gz"} {
-		data, err := os.ReadFile(filepath.Join("../testdata/rdrec/beauty_mini", name)) //nolint:gosec // testdata
-		if err != nil {
-			s.t.Fatal(err)
-		}
-		if err := os.WriteFile(filepath.Join(bare, name), data, 0o600); err != nil {
-			s.t.Fatal(err)
-		}
-	}
-	return s.imports(bare)
-}
-
-func (s *shop) imports(folder string) storage.Ref {
-	s.t.Helper()
-	ref, err := run[storage.Ref](s, s.Import, activities.ImportInput{Data: spec.Data{Folder: folder, Numbering: spec.AsIs}})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return ref
-}
-
-// TestNoRationaleIsAskedTwice distils ten explanations in shards of four, each shard twice, and gathers them.
-func TestNoRationaleIsAskedTwice(t *testing.T) {
-	s := newShop(t)
-	asks := &scripted{}
-	s.Teachers = asks
-	settings := spec.Default().Teacher
-	settings.Model, settings.Prompt, settings.Parse = "hf:x", "paper", "paper"
-	settings.Reviews, settings.Shard, settings.MaxBad = 10, 4, 0.1
-	in := activities.DistillInput{Dataset: s.undistilled(), Teacher: settings, Weights: "weights"}
-	plan, err := run[activities.DistillPlan](s, s.DistillPlan, in)
-	if err != nil || plan.Wanted != 10 || plan.Found != 0 || plan.Shards != 3 || plan.Explanations <= 10 {
-		t.Fatalf("planned %+v, %v", plan, err)
-	}
-	var sum activities.DistillShardResult
-	for shard, want := range []activities.DistillShardResult{
-		{Rows: 4, Parsed: 3, Quarantined: 1, Tokens: 9}, {Rows: 4, Parsed: 4, Tokens: 12}, {Rows: 2, Parsed: 2, Tokens: 6},
-	} {
-		for range 2 {
-			got, err := run[activities.DistillShardResult](s, s.DistillShard, activities.DistillShardInput{DistillInput: in, Plan: plan.Artefact, Shard: shard + 1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			got.Seconds = 0
-			same(t, fmt.Sprint("shard ", shard+1), want, got)
-		}
-		sum = sum.Add(want)
-	}
-	same(t, "all shards", activities.DistillShardResult{Rows: 10, Parsed: 9, Quarantined: 1, Tokens: 27}, sum)
-	if asks.asked != 10 || asks.opened != 3 || asks.freed != 3 {
-		t.Errorf("the teacher was asked %d times, opened %d and freed %d times", asks.asked, asks.opened, asks.freed)
-	}
-	again, err := run[activities.DistillPlan](s, s.DistillPlan, in)
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, "the plan afterwards", activities.DistillPlan{Explanations: plan.Explanations, Wanted: 10, Found: 10, Parsed: 9, Quarantined: 1}, again)
-	s.gathersRationales(in)
-	in.Fresh = "nonce"
-	if fresh, err := run[activities.DistillPlan](s, s.DistillPlan, in); err != nil || fresh.Found != 0 || fresh.Artefact != plan.Artefact {
-		t.Errorf("asked anew: %+v, %v", fresh, err)
-	}
-}
-
-// gathersRationales has one of ten that can't be used, on the bound of max_bad and beyond it.
-func (s *shop) gathersRationales(in activities.DistillInput) {
-	s.t.Helper()
-	ref, err := run[storage.Ref](s, s.DistillGather, in)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	record, err := s.Bucket.GetNamed(s.t.Context(), ref, "distillation.json")
-	if err != nil || !strings.Contains(string(record), `"wanted": 10`) || strings.Contains(string(record), `"left"`) {
-		s.t.Errorf("%s, %v", record, err)
-	}
-	again, err := run[storage.Ref](s, s.DistillGather, in)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	same(s.t, "gathered again", ref, again)
-	in.Teacher.MaxBad = 0.09
-	var failed *temporal.ApplicationError
-	if _, err = run[storage.Ref](s, s.DistillGather, in); !errors.As(err, &failed) || failed.Type() != activities.TypeDataCorrupt {
-		s.t.Errorf("one of ten is bad and 0.09 may be: %v", err)
-	}
-	in.Sample, in.Teacher.MaxBad = 10, 0
-	if _, err = run[storage.Ref](s, s.DistillGather, in); err != nil {
-		s.t.Errorf("a sample is refused: %v", err)
-	}
-	in.Teacher.Reviews, in.Sample = 12, 0
-	in.Teacher.MaxBad = 1
-	more, err := run[storage.Ref](s, s.DistillGather, in)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if record, err = s.Bucket.GetNamed(s.t.Context(), more, "distillation.json"); err != nil || !strings.Contains(string(record), `"left": 2`) {
-		s.t.Errorf("two of twelve were not asked: %s, %v", record, err)
-	}
-}
-
-// TestABrokenTeacherFailsTheShard keeps the type that decides what is retried.
-func TestABrokenTeacherFailsTheShard(t *testing.T) {
-	s := newShop(t)
-	settings := spec.Default().Teacher
-	settings.Model, settings.Prompt, settings.Parse = "hf:x", "paper", "paper"
-	in := activities.DistillShardInput{
-		DistillInput: activities.DistillInput{Teacher: settings, Weights: "weights"},
-		Plan:         s.artefact("000001.jsonl", `{"id":"1","text":"good soap"}`+"\n"), Shard: 1,
-	}
-	for broken, want := range map[error]string{
-		activities.ErrTeacherAuth: activities.TypeTeacherAuth, errors.New("no answer"): "",
-	} {
-		s.Teachers = &scripted{broken: broken}
-		_, err := run[activities.DistillShardResult](s, s.DistillShard, in)
-		var failed *temporal.ApplicationError
-		if !errors.As(err, &failed) || !strings.Contains(err.Error(), broken.Error()) || (want != "") != (failed.Type() == want) {
-			t.Errorf("%v: %v", broken, err)
-		}
-	}
-}
 
 // answering is a student with fixed answers.
 type answering struct {
@@ -215,7 +56,8 @@ func (a *answering) Why(_ context.Context, pairs []task.Pair, _ advice.Progress)
 
 func (a *answering) Close() { a.closed++ }
 
-// TestPartsKeepTheirPlaces evaluates the whole, whose answers are put in order, and a part, which keeps its own with the places.
+// TestPartsKeepTheirPlaces evaluates the whole, whose answers are put in order, and a part, which
+// keeps its own with the places.
 func TestPartsKeepTheirPlaces(t *testing.T) {
 	s := newShop(t)
 	for _, c := range []struct {
@@ -223,17 +65,26 @@ func TestPartsKeepTheirPlaces(t *testing.T) {
 		parts int
 		want  string
 	}{
-		{task.KindSequential, 0, `{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` + "\n"},
-		{task.KindSequential, 2, `{"place":2,"user":2,"truth":0,"items":null}` + "\n" + `{"place":1,"user":1,"truth":0,"items":null}` + "\n"},
-		{task.KindExplanation, 0, `{"user":3,"item":0,"reference":"","generated":""}` + "\n" + `{"user":4,"item":0,"reference":"","generated":""}` + "\n"},
-		{task.KindExplanation, 2, `{"place":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" + `{"place":3,"user":3,"item":0,"reference":"","generated":""}` + "\n"},
+		{task.KindSequential, 0, `{"user":1,"truth":0,"items":null}` + "\n" + `{"user":2,"truth":0,"items":null}` +
+			"\n"},
+		{task.KindSequential, 2, `{"place":2,"user":2,"truth":0,"items":null}` + "\n" +
+			`{"place":1,"user":1,"truth":0,"items":null}` + "\n"},
+		{task.KindExplanation, 0, `{"user":3,"item":0,"reference":"","generated":""}` + "\n" +
+			`{"user":4,"item":0,"reference":"","generated":""}` + "\n"},
+		{task.KindExplanation, 2, `{"place":4,"user":4,"item":0,"reference":"","generated":""}` + "\n" +
+			`{"place":3,"user":3,"item":0,"reference":"","generated":""}` + "\n"},
 	} {
 		student := &answering{
 			predictions: []activities.Prediction{{Place: 2, User: 2}, {Place: 1, User: 1}},
 			texts:       []activities.Text{{Place: 4, User: 4}, {Place: 3, User: 3}},
 		}
 		s.Students = student
-		in := activities.EvaluateInput{Examples: s.artefact("e", "e"), Model: s.artefact("m", "m"), Kind: c.kind, Parts: c.parts}
+		in := activities.EvaluateInput{
+			Examples: s.artefact("e", "e"),
+			Model:    s.artefact("m", "m"),
+			Kind:     c.kind,
+			Parts:    c.parts,
+		}
 		ref, err := run[storage.Ref](s, s.Evaluate, in)
 		if err != nil {
 			t.Fatal(err)
@@ -267,9 +118,19 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 		from, to int
 		refused  bool
 	}{
-		{0, 1, false}, {0, all, false}, {all - 1, all, false}, {-1, 1, true}, {0, all + 1, true}, {3, 3, true}, {4, 3, true},
+		{0, 1, false},
+		{0, all, false},
+		{all - 1, all, false},
+		{-1, 1, true},
+		{0, all + 1, true},
+		{3, 3, true},
+		{4, 3, true},
 	} {
-		ref, err := run[storage.Ref](s, s.ExportShard, activities.ExportShardInput{ExportInput: in, From: c.from, To: c.to})
+		ref, err := run[storage.Ref](
+			s,
+			s.ExportShard,
+			activities.ExportShardInput{ExportInput: in, From: c.from, To: c.to},
+		)
 		opened++
 		if c.refused {
 			s.isInvalid(fmt.Sprintf("%+v", c), err)
@@ -293,7 +154,8 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 		}
 	}
 	student.broken = errors.New("out of order")
-	if _, err := run[activities.Advice](s, s.Advise, activities.AdviseInput{ExportInput: in, User: s.firstUser(examples)}); err == nil {
+	if _, err := run[activities.Advice](s, s.Advise,
+		activities.AdviseInput{ExportInput: in, User: s.firstUser(examples)}); err == nil {
 		t.Error("a broken student recommends")
 	}
 	if _, err := run[storage.Ref](s, s.ExportShard, activities.ExportShardInput{ExportInput: in, To: 1}); err == nil {
@@ -318,7 +180,8 @@ func (s *shop) firstUser(examples storage.Ref) string {
 	return "1"
 }
 
-// TestAnInputThatIsGoneFailsTheStage gives each stage artefacts that are not in the bucket, or hold something else.
+// TestAnInputThatIsGoneFailsTheStage gives each stage artefacts that are not in the bucket, or hold
+// something else.
 func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 	s := newShop(t)
 	s.Teachers, s.Students, s.Advisors = &scripted{}, &answering{}, &answering{}
@@ -326,33 +189,64 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 	gone := storage.Ref{Digest: strings.Repeat("0", 64), Size: 1}
 	other := s.artefact("other", "something else")
 	export := func(examples, student storage.Ref) activities.ExportInput {
-		return activities.ExportInput{Top: 1, Model: activities.Model{Method: "rdrec", Examples: examples, Student: student}}
+		return activities.ExportInput{
+			Top:   1,
+			Model: activities.Model{Method: "rdrec", Examples: examples, Student: student},
+		}
 	}
 	for name, c := range map[string]struct {
 		activity any
 		in       func(bad storage.Ref) any
 	}{
-		"preprocess: dataset": {s.Preprocess, func(bad storage.Ref) any { return activities.PreprocessInput{Dataset: bad} }},
+		"preprocess: dataset": {
+			s.Preprocess,
+			func(bad storage.Ref) any { return activities.PreprocessInput{Dataset: bad} },
+		},
 		"preprocess: rationales": {s.Preprocess, func(bad storage.Ref) any {
 			return activities.PreprocessInput{Dataset: ok, Rationales: bad}
 		}},
-		"baseline":     {s.Baseline, func(bad storage.Ref) any { return activities.BaselineInput{Examples: bad} }},
-		"plan":         {s.DistillPlan, func(bad storage.Ref) any { return activities.DistillInput{Dataset: bad} }},
-		"shard":        {s.DistillShard, func(bad storage.Ref) any { return activities.DistillShardInput{Plan: bad, Shard: 1} }},
-		"gather":       {s.DistillGather, func(bad storage.Ref) any { return activities.DistillInput{Dataset: bad} }},
-		"inspect":      {s.Inspect, func(bad storage.Ref) any { return activities.InspectInput{Dataset: bad} }},
-		"replies":      {s.Inspect, func(bad storage.Ref) any { return activities.InspectInput{Dataset: s.imported(1, 0), Rationales: bad} }},
-		"merge":        {s.MergeAnswers, func(bad storage.Ref) any { return activities.MergeInput{Parts: []storage.Ref{bad}} }},
-		"export plan":  {s.ExportPlan, func(bad storage.Ref) any { return export(bad, ok) }},
-		"export shard": {s.ExportShard, func(bad storage.Ref) any { return activities.ExportShardInput{ExportInput: export(bad, ok), To: 1} }},
-		"export merge": {s.ExportMerge, func(bad storage.Ref) any { return activities.ExportMergeInput{Parts: []storage.Ref{bad}} }},
-		"advise":       {s.Advise, func(bad storage.Ref) any { return activities.AdviseInput{ExportInput: export(bad, ok)} }},
-		"report":       {s.Report, func(bad storage.Ref) any { return activities.ReportInput{Spec: spec.Default(), Examples: bad} }},
+		"baseline": {s.Baseline, func(bad storage.Ref) any { return activities.BaselineInput{Examples: bad} }},
+		"plan":     {s.DistillPlan, func(bad storage.Ref) any { return activities.DistillInput{Dataset: bad} }},
+		"shard": {s.DistillShard, func(bad storage.Ref) any {
+			return activities.DistillShardInput{
+				Plan:  bad,
+				Shard: 1,
+			}
+		}},
+		"gather":  {s.DistillGather, func(bad storage.Ref) any { return activities.DistillInput{Dataset: bad} }},
+		"inspect": {s.Inspect, func(bad storage.Ref) any { return activities.InspectInput{Dataset: bad} }},
+		"replies": {s.Inspect, func(bad storage.Ref) any {
+			return activities.InspectInput{Dataset: s.imported(1,
+				0), Rationales: bad}
+		}},
+		"merge": {s.MergeAnswers, func(bad storage.Ref) any {
+			return activities.MergeInput{Parts: []storage.Ref{bad}}
+		}},
+		"export plan": {s.ExportPlan, func(bad storage.Ref) any { return export(bad, ok) }},
+		"export shard": {s.ExportShard, func(bad storage.Ref) any {
+			return activities.ExportShardInput{ExportInput: export(bad, ok), To: 1}
+		}},
+		"export merge": {s.ExportMerge, func(bad storage.Ref) any {
+			return activities.ExportMergeInput{Parts: []storage.Ref{bad}}
+		}},
+		"advise": {s.Advise, func(bad storage.Ref) any {
+			return activities.AdviseInput{ExportInput: export(bad,
+				ok)}
+		}},
+		"report": {s.Report, func(bad storage.Ref) any {
+			return activities.ReportInput{
+				Spec:     spec.Default(),
+				Examples: bad,
+			}
+		}},
 		"report's data": {s.Report, func(bad storage.Ref) any {
 			return activities.ReportInput{Spec: spec.Default(), Examples: ok, Dataset: bad}
 		}},
 		"report's students": {s.Report, func(bad storage.Ref) any {
-			return activities.ReportInput{Spec: spec.Default(), Examples: ok, Dataset: ok, Trials: []activities.TrialResult{{Method: "rdrec", Model: bad}}}
+			return activities.ReportInput{
+				Spec: spec.Default(), Examples: ok, Dataset: ok,
+				Trials: []activities.TrialResult{{Method: "rdrec", Model: bad}},
+			}
 		}},
 	} {
 		for what, bad := range map[string]storage.Ref{"gone": gone, "something else": other} {
@@ -365,17 +259,35 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 		activity any
 		in       any
 	}{
-		"evaluate: examples":  {s.Evaluate, activities.EvaluateInput{Examples: gone, Model: ok}},
-		"evaluate: model":     {s.Evaluate, activities.EvaluateInput{Examples: ok, Model: gone}},
-		"pretrain":            {s.Pretrain, activities.PretrainInput{Examples: gone, Fingerprint: strings.Repeat("a", 64)}},
-		"sasrec":              {s.Sasrec, activities.SasrecInput{Examples: gone}},
-		"export: student":     {s.ExportShard, activities.ExportShardInput{ExportInput: export(ok, gone), To: 1}},
-		"advise: student":     {s.Advise, activities.AdviseInput{ExportInput: export(ok, gone)}},
-		"export: format":      {s.ExportFormat, activities.ExportFormatInput{Table: gone, Format: "csv"}},
-		"import: reviews":     {s.Import, activities.ImportInput{Data: spec.Data{Reviews: &spec.Reviews{}, Accumulated: &spec.Accumulated{Reviews: spec.Stored(gone)}}}},
-		"import: no folder":   {s.Import, activities.ImportInput{Data: spec.Data{Folder: "no such folder", Numbering: spec.AsIs}}},
-		"judge: evaluations":  {s.Judge, activities.JudgeInput{Gate: spec.DefaultNightly().Gate, New: []storage.Ref{gone}}},
-		"judge: another kind": {s.Judge, activities.JudgeInput{Gate: spec.DefaultNightly().Gate, New: s.answers(1), Old: []storage.Ref{gone}}},
+		"evaluate: examples": {s.Evaluate, activities.EvaluateInput{Examples: gone, Model: ok}},
+		"evaluate: model":    {s.Evaluate, activities.EvaluateInput{Examples: ok, Model: gone}},
+		"pretrain": {
+			s.Pretrain,
+			activities.PretrainInput{Examples: gone, Fingerprint: strings.Repeat("a", 64)},
+		},
+		"sasrec":          {s.Sasrec, activities.SasrecInput{Examples: gone}},
+		"export: student": {s.ExportShard, activities.ExportShardInput{ExportInput: export(ok, gone), To: 1}},
+		"advise: student": {s.Advise, activities.AdviseInput{ExportInput: export(ok, gone)}},
+		"export: format":  {s.ExportFormat, activities.ExportFormatInput{Table: gone, Format: "csv"}},
+		"import: reviews": {
+			s.Import,
+			activities.ImportInput{Data: spec.Data{
+				Reviews:     &spec.Reviews{},
+				Accumulated: &spec.Accumulated{Reviews: spec.Stored(gone)},
+			}},
+		},
+		"import: no folder": {
+			s.Import,
+			activities.ImportInput{Data: spec.Data{Folder: "no such folder", Numbering: spec.AsIs}},
+		},
+		"judge: evaluations": {s.Judge, activities.JudgeInput{
+			Gate: spec.DefaultNightly().Gate,
+			New:  []storage.Ref{gone},
+		}},
+		"judge: another kind": {s.Judge, activities.JudgeInput{
+			Gate: spec.DefaultNightly().Gate, New: s.answers(1),
+			Old: []storage.Ref{gone},
+		}},
 	} {
 		if _, err := run[any](s, c.activity, c.in); err == nil {
 			t.Errorf("%s is gone, and yet it succeeds", name)
@@ -383,7 +295,8 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 	}
 }
 
-// TestPreprocessJoinsWhatThereIs gives explanations their rationales by text, but for those that failed, and keeps negatives.
+// TestPreprocessJoinsWhatThereIs gives explanations their rationales by text, but for those that
+// failed, and keeps negatives.
 func TestPreprocessJoinsWhatThereIs(t *testing.T) {
 	s := newShop(t)
 	read := func(ref storage.Ref) *dataset.Dataset {
@@ -400,10 +313,20 @@ func TestPreprocessJoinsWhatThereIs(t *testing.T) {
 	}
 	bare := s.undistilled()
 	texts := read(bare).Explanations.Train
-	rationales := s.artefact("rationales.jsonl",
-		fmt.Sprintf(`{"text":%q,"preference":"likes","attribution":"is"}`+"\n"+`{"text":%q,"preference":"x","attribution":"y","failed":"why"}`+"\n",
-			texts[0].Explanation, texts[1].Explanation))
-	ref, err := run[storage.Ref](s, s.Preprocess, activities.PreprocessInput{Dataset: bare, Rationales: rationales, Negatives: 7, Seed: 1})
+	rationales := s.artefact(
+		"rationales.jsonl",
+		fmt.Sprintf(
+			`{"text":%q,"preference":"likes","attribution":"is"}`+"\n"+
+				`{"text":%q,"preference":"x","attribution":"y","failed":"why"}`+"\n",
+			texts[0].Explanation,
+			texts[1].Explanation,
+		),
+	)
+	ref, err := run[storage.Ref](
+		s,
+		s.Preprocess,
+		activities.PreprocessInput{Dataset: bare, Rationales: rationales, Negatives: 7, Seed: 1},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -415,9 +338,18 @@ func TestPreprocessJoinsWhatThereIs(t *testing.T) {
 	if n := len(joined.Negatives); n != len(joined.Users) {
 		t.Errorf("%d users have negatives of %d", n, len(joined.Users))
 	}
-	kept, err := run[storage.Ref](s, s.Preprocess, activities.PreprocessInput{Dataset: s.imports("../testdata/rdrec/beauty_mini"), Negatives: 7, Seed: 1})
+	kept, err := run[storage.Ref](
+		s,
+		s.Preprocess,
+		activities.PreprocessInput{Dataset: s.imports("../testdata/rdrec/beauty_mini"), Negatives: 7, Seed: 1},
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "negatives that are there", read(s.imports("../testdata/rdrec/beauty_mini")).Negatives, read(kept).Negatives)
+	same(
+		t,
+		"negatives that are there",
+		read(s.imports("../testdata/rdrec/beauty_mini")).Negatives,
+		read(kept).Negatives,
+	)
 }

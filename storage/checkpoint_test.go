@@ -65,10 +65,15 @@ func (w *training) manifests() []string {
 	return all
 }
 
-// TestCheckpointsToKeep saves after an earlier attempt: its checkpoint is the fallback until this attempt has more than enough of
-// its own.
+// TestCheckpointsToKeep saves after an earlier attempt: its checkpoint is the fallback until this
+// attempt has more than enough of its own.
 func TestCheckpointsToKeep(t *testing.T) {
-	const earlier, first, second, third = "000001-a/000000005", "000002-b/000000010", "000002-b/000000020", "000002-b/000000030"
+	const (
+		earlier = "000001-a/000000005"
+		first   = "000002-b/000000010"
+		second  = "000002-b/000000020"
+		third   = "000002-b/000000030"
+	)
 	for _, c := range []struct {
 		keep, saves int
 		want        []string
@@ -114,7 +119,8 @@ func TestExactlyAsManySavesAsAreKeptLeaveAFallback(t *testing.T) {
 	}
 }
 
-// TestTheNewestAttemptThenItsHighestStep has steps and attempts of different numbers of digits, saved in any order.
+// TestTheNewestAttemptThenItsHighestStep has steps and attempts of different numbers of digits,
+// saved in any order.
 func TestTheNewestAttemptThenItsHighestStep(t *testing.T) {
 	type saves struct {
 		owner string
@@ -132,7 +138,16 @@ func TestTheNewestAttemptThenItsHighestStep(t *testing.T) {
 		{"the owner's name decides nothing", []saves{{"z", []int{100}}, {"a", []int{20}}}, "000002-a", 20},
 		{"a later attempt without a checkpoint", []saves{{"a", []int{100}}, {"b", nil}}, "000001-a", 100},
 		{"ten attempts", []saves{
-			{"a", nil}, {"b", nil}, {"c", nil}, {"d", nil}, {"e", nil}, {"f", nil}, {"g", nil}, {"h", nil}, {"i", []int{90}}, {"j", []int{10}},
+			{"a", nil},
+			{"b", nil},
+			{"c", nil},
+			{"d", nil},
+			{"e", nil},
+			{"f", nil},
+			{"g", nil},
+			{"h", nil},
+			{"i", []int{90}},
+			{"j", []int{10}},
 		}, "000010-j", 10},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -151,12 +166,14 @@ func TestTheNewestAttemptThenItsHighestStep(t *testing.T) {
 	}
 }
 
-// TestAttemptsWithoutACheckpointAreCounted counts those between the last checkpoint and the present attempt.
+// TestAttemptsWithoutACheckpointAreCounted counts those between the last checkpoint and the present
+// attempt.
 func TestAttemptsWithoutACheckpointAreCounted(t *testing.T) {
 	w := newTraining(t)
 	for want := range 3 {
 		saved, _, err := w.restore()
-		if !errors.Is(err, storage.ErrNotFound) || saved.Barren != want || !strings.HasPrefix(err.Error(), "resume 0123456789ab: ") {
+		if !errors.Is(err, storage.ErrNotFound) || saved.Barren != want ||
+			!strings.HasPrefix(err.Error(), "resume 0123456789ab: ") {
 			t.Errorf("before the first checkpoint: %+v, %v; want %d attempts without one", saved, err, want)
 		}
 	}
@@ -222,7 +239,8 @@ func TestACheckpointsManifest(t *testing.T) {
 	}
 }
 
-// TestAMissingFileIsACorruptCheckpoint deletes a file that the manifest names: the checkpoint before it is used.
+// TestAMissingFileIsACorruptCheckpoint deletes a file that the manifest names: the checkpoint
+// before it is used.
 func TestAMissingFileIsACorruptCheckpoint(t *testing.T) {
 	w := newTraining(t)
 	c := w.attempt("a", 2)
@@ -241,7 +259,8 @@ func TestAMissingFileIsACorruptCheckpoint(t *testing.T) {
 	}
 }
 
-// TestAnUnreadableCheckpointIsNotQuarantined fails for a reason that may pass: nothing older is used in its place.
+// TestAnUnreadableCheckpointIsNotQuarantined fails for a reason that may pass: nothing older is
+// used in its place.
 func TestAnUnreadableCheckpointIsNotQuarantined(t *testing.T) {
 	w := newTraining(t)
 	c := w.attempt("a", 2)
@@ -258,14 +277,15 @@ func TestAnUnreadableCheckpointIsNotQuarantined(t *testing.T) {
 	}
 }
 
-// blockDeletion lets the deletion of the object at path fail just after it is gone: the blob library deletes a file of attributes
-// next, and here that is a folder.
+// blockDeletion lets the deletion of the object at path fail just after it is gone: the blob
+// library deletes a file of attributes next, and here that is a folder.
 func blockDeletion(t *testing.T, path string) {
 	t.Helper()
 	writeFile(t, filepath.Join(path+".attrs", "x.attrs"))
 }
 
-// TestPruningDeletesTheManifestFirst breaks off at the first file: a half-deleted checkpoint is never chosen.
+// TestPruningDeletesTheManifestFirst breaks off at the first file: a half-deleted checkpoint is
+// never chosen.
 func TestPruningDeletesTheManifestFirst(t *testing.T) {
 	w := newTraining(t)
 	c := w.attempt("a", 1)

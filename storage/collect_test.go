@@ -30,7 +30,8 @@ func (h history) ageAll(t *testing.T, written time.Time) {
 	}
 }
 
-// TestCollectionsAgeLimitIsExclusive has one object of each kind that is collected, written at the limit or a moment before.
+// TestCollectionsAgeLimitIsExclusive has one object of each kind that is collected, written at the
+// limit or a moment before.
 func TestCollectionsAgeLimitIsExclusive(t *testing.T) {
 	limit := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	const half = "checkpoints/ffffffffffff/000001-a/000000010/weights"
@@ -71,7 +72,8 @@ func TestCollectionsAgeLimitIsExclusive(t *testing.T) {
 	}
 }
 
-// TestCollectCountsWhatIsKept has the two artefacts of the runs: 2 lists, 2 files of data, 1 of weights.
+// TestCollectCountsWhatIsKept has the two artefacts of the runs: 2 lists, 2 files of data, 1 of
+// weights.
 func TestCollectCountsWhatIsKept(t *testing.T) {
 	h := newHistory(t)
 	got := collect(t, h, storage.Collection{Before: time.Now().Add(time.Hour)})
@@ -81,7 +83,8 @@ func TestCollectCountsWhatIsKept(t *testing.T) {
 	}
 }
 
-// TestCollectDeletesManifestsFirst breaks off at the first file of a checkpoint: no manifest is left, of any checkpoint.
+// TestCollectDeletesManifestsFirst breaks off at the first file of a checkpoint: no manifest is
+// left, of any checkpoint.
 func TestCollectDeletesManifestsFirst(t *testing.T) {
 	h := newHistory(t)
 	finished := strings.Repeat("b", 64)
@@ -90,7 +93,8 @@ func TestCollectDeletesManifestsFirst(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, step := range []int{10, 20} {
-		if err := c.Save(t.Context(), step, folder(t, map[string]string{"adam": "moments", "weights": "w"})); err != nil {
+		if err := c.Save(t.Context(), step,
+			folder(t, map[string]string{"adam": "moments", "weights": "w"})); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -109,10 +113,17 @@ func TestCollectDeletesManifestsFirst(t *testing.T) {
 	}
 }
 
-// TestQuarantineIsKeptWhileTrainingIsUnfinished deletes a corrupt checkpoint only once the training is done.
+// TestQuarantineIsKeptWhileTrainingIsUnfinished deletes a corrupt checkpoint only once the training
+// is done.
 func TestQuarantineIsKeptWhileTrainingIsUnfinished(t *testing.T) {
 	h := newHistory(t)
-	unfinished, finished := "quarantine/checkpoints/"+strings.Repeat("c", 64), "quarantine/checkpoints/"+strings.Repeat("b", 64)
+	unfinished, finished := "quarantine/checkpoints/"+strings.Repeat(
+		"c",
+		64,
+	), "quarantine/checkpoints/"+strings.Repeat(
+		"b",
+		64,
+	)
 	const manifest = "/000001-a/000000010/manifest.json"
 	writeFile(t, filepath.Join(h.root, unfinished+manifest))
 	writeFile(t, filepath.Join(h.root, finished+manifest))
@@ -127,7 +138,8 @@ func TestQuarantineIsKeptWhileTrainingIsUnfinished(t *testing.T) {
 	}
 }
 
-// TestTheLast30NightsAreNotCollected has one more night than keep what they refer to, under each of two names.
+// TestTheLast30NightsAreNotCollected has one more night than keep what they refer to, under each of
+// two names.
 func TestTheLast30NightsAreNotCollected(t *testing.T) {
 	h := newHistory(t)
 	var models []storage.Ref
@@ -153,7 +165,8 @@ func TestTheLast30NightsAreNotCollected(t *testing.T) {
 	}
 }
 
-// TestContentIsWrittenAnewAfterAnHour stores content again when it is a little younger and a little older than that.
+// TestContentIsWrittenAnewAfterAnHour stores content again when it is a little younger and a little
+// older than that.
 func TestContentIsWrittenAnewAfterAnHour(t *testing.T) {
 	h := newHistory(t)
 	file := filepath.Join(folder(t, map[string]string{"f": "two"}), "f")
@@ -181,7 +194,8 @@ func TestContentIsWrittenAnewAfterAnHour(t *testing.T) {
 	}
 }
 
-// TestTornContentIsWrittenAnew stores content again where an object of another size is in its place.
+// TestTornContentIsWrittenAnew stores content again where an object of another size is in its
+// place.
 func TestTornContentIsWrittenAnew(t *testing.T) {
 	h := newHistory(t)
 	writeFile(t, filepath.Join(h.root, content(digestOfOne)))

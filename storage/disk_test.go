@@ -12,7 +12,8 @@ import (
 	"rdrec/storage"
 )
 
-// syncs records which files and folders of a file bucket are synced, in order, by their paths inside of it.
+// syncs records which files and folders of a file bucket are synced, in order, by their paths
+// inside of it.
 type syncs struct {
 	t      *testing.T
 	root   string
@@ -31,7 +32,8 @@ func (s *syncs) fsync(f *os.File) error {
 	return nil
 }
 
-// name is the present path of an open file, which may have been renamed since. A folder's ends with a slash.
+// name is the present path of an open file, which may have been renamed since. A folder's ends with
+// a slash.
 func (s *syncs) name(f *os.File) string {
 	s.t.Helper()
 	info, err := f.Stat()
@@ -72,7 +74,8 @@ func syncedBucket(t *testing.T, suffix string) (*storage.Bucket, *syncs) {
 	return b, s
 }
 
-// written are the syncs of one object: the file under its final name, then each folder above it up to the bucket's.
+// written are the syncs of one object: the file under its final name, then each folder above it up
+// to the bucket's.
 func written(key string) []string {
 	want := []string{key}
 	for parts := strings.Split(key, "/"); len(parts) > 1; {
@@ -82,7 +85,8 @@ func written(key string) []string {
 	return append(want, "./")
 }
 
-// The SHA-256 of "one", "two" and of the artefact {"kind":"model","files":[...]} with both of them in a.txt and b.txt.
+// The SHA-256 of "one", "two" and of the artefact {"kind":"model","files":[...]} with both of them
+// in a.txt and b.txt.
 const (
 	digestOfOne = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
 	digestOfTwo = "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3"
@@ -126,7 +130,8 @@ func durable() []struct {
 		{"rationales", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
 			return storage.OpenRationales[int](b, "t").In("0123456789abcdefgh").Append(t.Context(), []int{1, 2})
-		}, []string{"rationales/t/0123456789abcdef-a6e2b7a040683432de03a18fd8a1939a2fdf82585b364bfc874bdd4095c4cae1.jsonl"}},
+		}, []string{"rationales/t/0123456789abcdef-" +
+			"a6e2b7a040683432de03a18fd8a1939a2fdf82585b364bfc874bdd4095c4cae1.jsonl"}},
 		{"a run's file", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
 			return b.PutRun(t.Context(), "w", "r", "run.json", []byte("{}"))
@@ -138,7 +143,8 @@ func durable() []struct {
 	}
 }
 
-// TestWhatIsWrittenIsSynced counts the syncs: each written file once, under its final name, then the folders that name it.
+// TestWhatIsWrittenIsSynced counts the syncs: each written file once, under its final name, then
+// the folders that name it.
 func TestWhatIsWrittenIsSynced(t *testing.T) {
 	for _, c := range durable() {
 		for _, suffix := range []string{"", "/"} {
@@ -159,7 +165,8 @@ func TestWhatIsWrittenIsSynced(t *testing.T) {
 	}
 }
 
-// TestAFailedSyncFailsTheWrite fails each sync in turn: nothing is written after it, and the caller is told.
+// TestAFailedSyncFailsTheWrite fails each sync in turn: nothing is written after it, and the caller
+// is told.
 func TestAFailedSyncFailsTheWrite(t *testing.T) {
 	for _, c := range durable() {
 		t.Run(c.name, func(t *testing.T) {
@@ -209,7 +216,8 @@ func TestAQuarantinedCheckpointIsOnTheDisk(t *testing.T) {
 	if _, err := c.Restore(t.Context(), t.TempDir()); !errors.Is(err, errDisk) {
 		t.Errorf("a sync fails: %v, want %v", err, errDisk)
 	}
-	if _, err := os.Stat(filepath.Join(s.root, "checkpoints/0123456789abcdef/000002-run-1/000000020/manifest.json")); err != nil {
+	if _, err := os.Stat(filepath.Join(s.root,
+		"checkpoints/0123456789abcdef/000002-run-1/000000020/manifest.json")); err != nil {
 		t.Errorf("the manifest was deleted before its copy was on the disk: %v", err)
 	}
 }
@@ -246,9 +254,17 @@ func TestADeliveryIsSyncedBeforeAndAfterTheRename(t *testing.T) {
 		synced []string
 		left   map[string]string
 	}{
-		{0, []string{"table.csv.part: table.csv.part=new table.csv=old", "./: table.csv=new"}, map[string]string{"table.csv": "new"}},
+		{
+			0,
+			[]string{"table.csv.part: table.csv.part=new table.csv=old", "./: table.csv=new"},
+			map[string]string{"table.csv": "new"},
+		},
 		{1, []string{"table.csv.part: table.csv.part=new table.csv=old"}, map[string]string{"table.csv": "old"}},
-		{2, []string{"table.csv.part: table.csv.part=new table.csv=old", "./: table.csv=new"}, map[string]string{"table.csv": "new"}},
+		{
+			2,
+			[]string{"table.csv.part: table.csv.part=new table.csv=old", "./: table.csv=new"},
+			map[string]string{"table.csv": "new"},
+		},
 	} {
 		place := folder(t, map[string]string{"table.csv": "old"})
 		synced, err := deliveries(t, place, c.failAt)

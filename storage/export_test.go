@@ -47,7 +47,8 @@ func TestLatestRunIsTheNewestOfTheNamed(t *testing.T) {
 	}
 }
 
-// TestOfRunsOfOneTimeTheFirstIsTheLatest has two runs whose records were written in the same moment.
+// TestOfRunsOfOneTimeTheFirstIsTheLatest has two runs whose records were written in the same
+// moment.
 func TestOfRunsOfOneTimeTheFirstIsTheLatest(t *testing.T) {
 	dir := t.TempDir()
 	b := open(t, "file://"+dir)
@@ -56,7 +57,8 @@ func TestOfRunsOfOneTimeTheFirstIsTheLatest(t *testing.T) {
 		if err := b.PutRun(t.Context(), "exp", run, storage.RunRecord, []byte("{}")); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Chtimes(filepath.Join(dir, storage.RunKey("exp", run, storage.RunRecord)), then, then); err != nil {
+		if err := os.Chtimes(filepath.Join(dir, storage.RunKey("exp", run, storage.RunRecord)), then,
+			then); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -27,7 +26,8 @@ var (
 	errAbsent = errors.New("no such object")
 )
 
-// broken is a server of blobs in memory. It breaks at a call: opening, reading or closing an object, listing, copying or deleting.
+// broken is a server of blobs in memory. It breaks at a call: opening, reading or closing an
+// object, listing, copying or deleting.
 type broken struct {
 	driver.Bucket
 	objects map[string][]byte
@@ -77,7 +77,10 @@ func (b *broken) ListPaged(_ context.Context, options *driver.ListOptions) (*dri
 	var page driver.ListPage
 	for _, key := range slices.Sorted(maps.Keys(b.objects)) {
 		if strings.HasPrefix(key, options.Prefix) {
-			page.Objects = append(page.Objects, &driver.ListObject{Key: key, Size: int64(len(b.objects[key])), ModTime: b.written})
+			page.Objects = append(
+				page.Objects,
+				&driver.ListObject{Key: key, Size: int64(len(b.objects[key])), ModTime: b.written},
+			)
 		}
 	}
 	return &page, b.call()
@@ -108,7 +111,12 @@ func (r body) Attributes() *driver.ReaderAttributes {
 	return &driver.ReaderAttributes{Size: r.Size(), ModTime: r.of.written}
 }
 
-func (b *broken) NewRangeReader(_ context.Context, key string, _, _ int64, _ *driver.ReaderOptions) (driver.Reader, error) {
+func (b *broken) NewRangeReader(
+	_ context.Context,
+	key string,
+	_, _ int64,
+	_ *driver.ReaderOptions,
+) (driver.Reader, error) {
 	data, err := b.find(key)
 	if err != nil {
 		return nil, err
@@ -219,7 +227,12 @@ func operations() []operation {
 			return b.PutWatermark(ctx, "shop", storage.Watermark{})
 		}},
 		{"promote", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			p := storage.Promotion{Run: "x", Dataset: data, Examples: data, Model: storage.PromotedModel{Weights: model, Spec: []byte("{}")}}
+			p := storage.Promotion{
+				Run:      "x",
+				Dataset:  data,
+				Examples: data,
+				Model:    storage.PromotedModel{Weights: model, Spec: []byte("{}")},
+			}
 			return second(b.Promote(ctx, "shop", 2, p))
 		}},
 		{"promotions", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
@@ -279,7 +292,10 @@ func operations() []operation {
 			t.Helper()
 			return second(b.Deliver(ctx, model, t.TempDir(), "f"))
 		}},
-		{"verify", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error { return second(b.Verify(ctx, "")) }},
+		{
+			"verify",
+			func(ctx context.Context, _ *testing.T, b *storage.Bucket) error { return second(b.Verify(ctx, "")) },
+		},
 		{"collect", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
 			return second(b.Collect(ctx, storage.Collection{Before: time.Now().Add(time.Hour)}))
 		}},
@@ -291,12 +307,30 @@ func dataAndModel() (data, model storage.Ref) {
 	list := func(kind string, files ...string) storage.Ref {
 		var lines []string
 		for i := 0; i < len(files); i += 2 {
-			lines = append(lines, fmt.Sprintf(`{"name":%q,"digest":%q,"size":%d}`, files[i], storage.Digest([]byte(files[i+1])), len(files[i+1])))
+			lines = append(
+				lines,
+				fmt.Sprintf(
+					`{"name":%q,"digest":%q,"size":%d}`,
+					files[i],
+					storage.Digest([]byte(files[i+1])),
+					len(files[i+1]),
+				),
+			)
 		}
 		text := fmt.Sprintf(`{"kind":%q,"files":[%s]}`, kind, strings.Join(lines, ","))
 		return storage.Ref{Digest: storage.Digest([]byte(text)), Size: int64(len(text))}
 	}
-	return list("dataset", "sequential.txt", "1 2 3", "titles.json", "[]"), list("model", "model.safetensors", "weights")
+	return list(
+			"dataset",
+			"sequential.txt",
+			"1 2 3",
+			"titles.json",
+			"[]",
+		), list(
+			"model",
+			"model.safetensors",
+			"weights",
+		)
 }
 
 // stocked are the objects of a bucket that has something of each kind.
@@ -311,7 +345,8 @@ func stocked(t *testing.T) map[string][]byte {
 	save(t, c, 20)
 	orphan := h.artefact(t, "model", map[string]string{"x": "orphan"})
 	for _, err := range []error{
-		h.PutRun(ctx, "first", "run-1", "run.json", []byte("{}")), h.PutTable(ctx, "m", storage.Table{Artefact: h.data}),
+		h.PutRun(ctx, "first", "run-1", "run.json", []byte("{}")),
+		h.PutTable(ctx, "m", storage.Table{Artefact: h.data}),
 		h.PutNight(ctx, "shop", 1, []byte("{}")), h.PutNight(ctx, "shop", 2, []byte("{}")),
 		h.PutWatermark(ctx, "shop", storage.Watermark{Value: "v"}),
 		storage.OpenRationales[int](h.Bucket, "teacher").In(strings.Repeat("a", 64)).Append(ctx, []int{1}),
@@ -337,8 +372,8 @@ func stocked(t *testing.T) map[string][]byte {
 	return objects
 }
 
-// TestEveryBrokenCallIsReported breaks each call of each operation in turn: no failure looks like an object that is not there, or like
-// success.
+// TestEveryBrokenCallIsReported breaks each call of each operation in turn: no failure looks like
+// an object that is not there, or like success.
 func TestEveryBrokenCallIsReported(t *testing.T) {
 	objects := stocked(t)
 	for _, o := range operations() {
@@ -358,63 +393,5 @@ func TestEveryBrokenCallIsReported(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestUploadsToAzureAreStored has the way of writing that only Azure's buckets have; its third and last call stores the object.
-func TestUploadsToAzureAreStored(t *testing.T) {
-	for failAt, want := range []string{"one", "", "", ""} {
-		server := &broken{objects: map[string][]byte{}, failAt: failAt}
-		_, err := storage.Over(blob.NewBucket(server), "azblob://container").Put(t.Context(), []byte("one"))
-		if got := string(server.objects[content(digestOfOne)]); got != want || errors.Is(err, errBroken) != (failAt > 0) || server.calls > 3 {
-			t.Errorf("call %d of %d breaks: stored %q, %v", failAt, server.calls, got, err)
-		}
-	}
-}
-
-func TestABucketThatCannotBeClosedSaysSo(t *testing.T) {
-	if err := storage.Over(blob.NewBucket(&broken{failAt: 1}), "mem://").Close(); !errors.Is(err, errBroken) {
-		t.Error(err)
-	}
-}
-
-func TestWhatCannotBeReadOrEncodedIsNotStored(t *testing.T) {
-	server := &broken{objects: map[string][]byte{}}
-	b := storage.Over(blob.NewBucket(server), "mem://")
-	gone := filepath.Join(t.TempDir(), "gone")
-	if ref, err := b.PutFolder(t.Context(), "x", gone); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a folder that is not there: %v, %v", ref, err)
-	}
-	if ref, err := b.PutFile(t.Context(), gone); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file that is not there: %v, %v", ref, err)
-	}
-	if err := b.PutInbox(t.Context(), "inbox/x", gone); !errors.Is(err, os.ErrNotExist) {
-		t.Errorf("a file that is not there: %v", err)
-	}
-	done := storage.Done{Stage: "s", Fingerprint: strings.Repeat("f", 64), Figures: map[string]float64{"x": math.NaN()}}
-	for _, err := range []error{b.Commit(t.Context(), done), b.Note(t.Context(), "w", "r", done)} {
-		if err == nil || !strings.Contains(err.Error(), `record of stage "s"`) {
-			t.Errorf("a figure that is no number: %v", err)
-		}
-	}
-	if _, err := storage.Fingerprint("s", 1, math.NaN()); err == nil {
-		t.Error("settings that are no JSON have a fingerprint")
-	}
-	if err := storage.OpenRationales[any](b, "t").Append(t.Context(), []any{math.NaN()}); err == nil {
-		t.Error("a row that is no JSON is kept")
-	}
-	if len(server.objects) > 0 {
-		t.Errorf("stored %v", server.objects)
-	}
-}
-
-func TestWhereAnObjectIs(t *testing.T) {
-	for url, want := range map[string]string{
-		"file:///a/bucket": "/a/bucket/runs/w", "file:///a/bucket/": "/a/bucket/runs/w", "file:///a/bucket?metadata=skip": "/a/bucket/runs/w",
-		"s3://bucket?region=x": "s3://bucket/runs/w", "gs://bucket/": "gs://bucket/runs/w", "::": "::/runs/w",
-	} {
-		if got := storage.Over(nil, url).Where("runs/w"); got != want {
-			t.Errorf("%s: %q, want %q", url, got, want)
-		}
 	}
 }

@@ -25,7 +25,11 @@ func TestAnInboxIsListedByKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	ref := storage.Ref{Digest: digestOfOne, Size: 3}
-	if diff := cmp.Diff([]storage.File{{Name: "inbox/a", Ref: ref}, {Name: "inbox/b", Ref: ref}, {Name: "inbox/sub/c", Ref: ref}}, files); diff != "" {
+	if diff := cmp.Diff([]storage.File{
+		{Name: "inbox/a", Ref: ref},
+		{Name: "inbox/b", Ref: ref},
+		{Name: "inbox/sub/c", Ref: ref},
+	}, files); diff != "" {
 		t.Error(diff)
 	}
 }

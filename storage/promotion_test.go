@@ -19,9 +19,11 @@ import (
 func (h history) promotion(t *testing.T, text string) storage.Promotion {
 	t.Helper()
 	return storage.Promotion{
-		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Workflow: "nightly", Run: text, Dataset: h.data, Examples: h.data,
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), Workflow: "nightly", Run: text, Dataset: h.data,
+		Examples: h.data,
 		Model: storage.PromotedModel{
-			Weights: h.artefact(t, "model", map[string]string{"model.safetensors": text}), Method: "rdrec", Size: "t5-small", Seed: 1,
+			Weights: h.artefact(t, "model", map[string]string{"model.safetensors": text}), Method: "rdrec",
+			Size: "t5-small", Seed: 1,
 			Spec: []byte(`{"name":"shop"}`),
 		},
 		Counts: map[string]int{"users": 3},
@@ -74,7 +76,8 @@ func TestAPromotionJudgedAgainstAnotherIsRefused(t *testing.T) {
 	h := newHistory(t)
 	h.promote(t, 0, h.promotion(t, "one"))
 	h.promote(t, 1, h.promotion(t, "two"))
-	if _, err := h.Promote(t.Context(), "shop", 1, h.promotion(t, "late")); !errors.Is(err, storage.ErrPromotedMeanwhile) {
+	if _, err := h.Promote(t.Context(), "shop", 1, h.promotion(t, "late")); !errors.Is(err,
+		storage.ErrPromotedMeanwhile) {
 		t.Errorf("a promotion judged against number 1 when 2 is in use: %v", err)
 	}
 	gone := h.promotion(t, "gone")
@@ -87,7 +90,8 @@ func TestAPromotionJudgedAgainstAnotherIsRefused(t *testing.T) {
 	}
 }
 
-// TestAWriterThatDiedBeforeThePointerChangedNothing has a record without a pointer to it, as a crash leaves it.
+// TestAWriterThatDiedBeforeThePointerChangedNothing has a record without a pointer to it, as a
+// crash leaves it.
 func TestAWriterThatDiedBeforeThePointerChangedNothing(t *testing.T) {
 	h := newHistory(t)
 	h.promote(t, 0, h.promotion(t, "one"))
@@ -132,7 +136,8 @@ func TestACorruptPromotionIsNoticed(t *testing.T) {
 	}
 }
 
-// TestPromotedModelsAreNotCollected goes through more promotions than are kept: the newest stay, and the one in use.
+// TestPromotedModelsAreNotCollected goes through more promotions than are kept: the newest stay,
+// and the one in use.
 func TestPromotedModelsAreNotCollected(t *testing.T) {
 	h := newHistory(t)
 	const all, kept = 33, 30
@@ -143,7 +148,8 @@ func TestPromotedModelsAreNotCollected(t *testing.T) {
 		t.Fatal(err)
 	}
 	for k := range all {
-		_, err := os.Stat(filepath.Join(h.root, storage.ContentKey(storage.Ref{Digest: storage.Digest([]byte(fmt.Sprint("model ", k)))})))
+		_, err := os.Stat(filepath.Join(h.root,
+			storage.ContentKey(storage.Ref{Digest: storage.Digest([]byte(fmt.Sprint("model ", k)))})))
 		if there := err == nil; there != (k >= all-kept) {
 			t.Errorf("model %d is there: %v", k, there)
 		}
@@ -165,7 +171,10 @@ func TestNightsComeInTheirOrder(t *testing.T) {
 		}
 	}
 	writeFile(t, filepath.Join(h.root, "nightly/shop/nights/000099.json.1f.tmp"))
-	for last, want := range map[int]string{0: "", 1: "12", 3: "10 11 12", 12: "1 2 3 4 5 6 7 8 9 10 11 12", 13: "1 2 3 4 5 6 7 8 9 10 11 12"} {
+	for last, want := range map[int]string{
+		0: "", 1: "12", 3: "10 11 12", 12: "1 2 3 4 5 6 7 8 9 10 11 12",
+		13: "1 2 3 4 5 6 7 8 9 10 11 12",
+	} {
 		records, newest, err := h.Nights(t.Context(), "shop", last)
 		if got := string(bytes.Join(records, []byte(" "))); err != nil || newest != 12 || got != want {
 			t.Errorf("the last %d of 12 nights: %q, newest %d, %v; want %q", last, got, newest, err, want)
@@ -173,7 +182,8 @@ func TestNightsComeInTheirOrder(t *testing.T) {
 	}
 	writeFile(t, filepath.Join(h.root, "nightly/shop/nights/last.json"))
 	var corrupt *storage.CorruptError
-	if _, _, err := h.Nights(t.Context(), "shop", 1); !errors.As(err, &corrupt) || corrupt.Key != "nightly/shop/nights/last.json" {
+	if _, _, err := h.Nights(t.Context(), "shop", 1); !errors.As(err,
+		&corrupt) || corrupt.Key != "nightly/shop/nights/last.json" {
 		t.Errorf("a night whose name is no number: %v", err)
 	}
 }
@@ -206,7 +216,8 @@ func TestAPromotionNeedsItsArtefacts(t *testing.T) {
 	} {
 		p := h.promotion(t, "one")
 		lose(&p)
-		if _, err := h.Promote(t.Context(), "shop", 0, p); !errors.Is(err, storage.ErrNotFound) || !strings.Contains(err.Error(), what) {
+		if _, err := h.Promote(t.Context(), "shop", 0, p); !errors.Is(err,
+			storage.ErrNotFound) || !strings.Contains(err.Error(), what) {
 			t.Errorf("without its %s: %v", what, err)
 		}
 	}
@@ -219,7 +230,8 @@ func TestAPromotionThatCannotBeEncodedIsRefused(t *testing.T) {
 	h := newHistory(t)
 	p := h.promotion(t, "one")
 	p.Model.Spec = []byte("{no JSON")
-	if _, err := h.Promote(t.Context(), "shop", 0, p); err == nil || !strings.Contains(err.Error(), "promotion 1 of \"shop\"") {
+	if _, err := h.Promote(t.Context(), "shop", 0, p); err == nil || !strings.Contains(err.Error(),
+		"promotion 1 of \"shop\"") {
 		t.Error(err)
 	}
 	if _, err := h.Promote(t.Context(), "shop", 0, storage.Promotion{}); err == nil {
@@ -258,7 +270,8 @@ func TestPointersNameAPromotion(t *testing.T) {
 			t.Fatal(err)
 		}
 		var corrupt *storage.CorruptError
-		if _, err := h.Promoted(t.Context(), "shop"); !errors.As(err, &corrupt) || corrupt.Key != "nightly/shop/current.json" {
+		if _, err := h.Promoted(t.Context(), "shop"); !errors.As(err,
+			&corrupt) || corrupt.Key != "nightly/shop/current.json" {
 			t.Errorf("number %d: %v", number, err)
 		}
 	}

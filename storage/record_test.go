@@ -16,7 +16,8 @@ import (
 	"rdrec/storage"
 )
 
-// zeroFields are the paths of the fields that are zero in a record, also inside of structs and of lists' elements.
+// zeroFields are the paths of the fields that are zero in a record, also inside of structs and of
+// lists' elements.
 func zeroFields(v reflect.Value, at string) (zero []string) {
 	if at != "" && v.IsZero() {
 		return []string{at}
@@ -37,6 +38,7 @@ func zeroFields(v reflect.Value, at string) (zero []string) {
 		for i := range v.NumField() {
 			zero = append(zero, zeroFields(v.Field(i), at+"."+v.Type().Field(i).Name)...)
 		}
+	default: // a value without fields
 	}
 	return zero
 }
@@ -52,23 +54,39 @@ func refJSON(letter, size string) string {
 // fullPromotion has a value in each field; its artefacts are in the bucket of h.
 func fullPromotion(h history) storage.Promotion {
 	return storage.Promotion{
-		Number: 1, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Kind: storage.Rollback, Of: 7, Workflow: "w", Run: "r",
+		Number: 1, Time: time.Date(2026, 1, 2, 3, 4, 5, 6, time.UTC), Kind: storage.Rollback, Of: 7, Workflow: "w",
+		Run:     "r",
 		Reviews: refOf("1", 10), Dataset: h.data, Examples: h.data, Table: refOf("2", 20),
 		Model: storage.PromotedModel{
-			Weights: h.model, Method: "rdrec", Size: "t5-small", Protocol: "clean", Seed: 3, Spec: json.RawMessage(`{"name":"shop"}`),
+			Weights: h.model, Method: "rdrec", Size: "t5-small", Protocol: "clean", Seed: 3,
+			Spec: json.RawMessage(`{"name":"shop"}`),
 		},
-		Metrics:  []storage.Measure{{Name: "HR@1", Value: 0.5, Low: 0.25, High: 0.75}},
-		Compared: &storage.Comparison{Metric: "HR@5", Against: 4, Users: 5, New: 0.5, Old: 0.25, Difference: 0.125, Low: -1, High: 2, P: 0.0625},
-		Counts:   map[string]int{"users": 8},
+		Metrics: []storage.Measure{{Name: "HR@1", Value: 0.5, Low: 0.25, High: 0.75}},
+		Compared: &storage.Comparison{
+			Metric:     "HR@5",
+			Against:    4,
+			Users:      5,
+			New:        0.5,
+			Old:        0.25,
+			Difference: 0.125,
+			Low:        -1,
+			High:       2,
+			P:          0.0625,
+		},
+		Counts: map[string]int{"users": 8},
 	}
 }
 
-// TestRecordsKeepEveryField writes each kind of record with a value in each field, compares the JSON in the bucket with what other
-// versions of the program read, and reads it back.
+// TestRecordsKeepEveryField writes each kind of record with a value in each field, compares the
+// JSON in the bucket with what other versions of the program read, and reads it back.
 func TestRecordsKeepEveryField(t *testing.T) {
 	h := newHistory(t)
 	ctx := t.Context()
-	data, model := `{"digest":"`+h.data.Digest+`","size":`+fmt.Sprint(h.data.Size)+`}`, `{"digest":"`+h.model.Digest+`","size":`+fmt.Sprint(h.model.Size)+`}`
+	data, model := `{"digest":"`+h.data.Digest+`","size":`+fmt.Sprint(
+		h.data.Size,
+	)+`}`, `{"digest":"`+h.model.Digest+`","size":`+fmt.Sprint(
+		h.model.Size,
+	)+`}`
 	done := storage.Done{
 		Stage: "import", Fingerprint: strings.Repeat("d", 64), Output: h.data, Inputs: []string{"x", "y"}, Seconds: 1.5,
 		Figures: map[string]float64{"asked": 2}, Workflow: "w", Run: "r",
@@ -92,7 +110,10 @@ func TestRecordsKeepEveryField(t *testing.T) {
 				return got, err
 			},
 		},
-		{lineageKey, doneJSON, done, func() error { return h.Note(ctx, "w", "r", done) }, readJSON[storage.Done](h, lineageKey)},
+		{
+			lineageKey, doneJSON, done, func() error { return h.Note(ctx, "w", "r", done) },
+			readJSON[storage.Done](h, lineageKey),
+		},
 		{
 			"exports/m.json", `{"artefact":` + data + `,"top":3,"explained":true}`, table,
 			func() error { return h.PutTable(ctx, "m", table) },
@@ -107,11 +128,15 @@ func TestRecordsKeepEveryField(t *testing.T) {
 			func() (any, error) { return h.Watermark(ctx, "shop") },
 		},
 		{
-			"nightly/shop/promotions/000001.json", `{"number":1,"time":"2026-01-02T03:04:05.000000006Z","kind":"rollback","of":7,` +
-				`"workflow":"w","run":"r","reviews":` + refJSON("1", "10") + `,"dataset":` + data + `,"examples":` + data +
-				`,"model":{"weights":` + model + `,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
+			"nightly/shop/promotions/000001.json",
+			`{"number":1,"time":"2026-01-02T03:04:05.000000006Z","kind":"rollback","of":7,` +
+				`"workflow":"w","run":"r","reviews":` + refJSON("1",
+				"10") + `,"dataset":` + data + `,"examples":` + data +
+				`,"model":{"weights":` + model + `,"method":"rdrec",` +
+				`"size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
 				`,"table":` + refJSON("2", "20") + `,"metrics":[{"name":"HR@1","value":0.5,"low":0.25,"high":0.75}]` +
-				`,"compared":{"metric":"HR@5","against":4,"users":5,"new":0.5,"old":0.25,"difference":0.125,"low":-1,"high":2,"p":0.0625}` +
+				`,"compared":{"metric":"HR@5","against":4,"users":5,` +
+				`"new":0.5,"old":0.25,"difference":0.125,"low":-1,"high":2,"p":0.0625}` +
 				`,"counts":{"users":8}}`,
 			fullPromotion(h),
 			func() error {
@@ -170,7 +195,8 @@ func readJSON[Record any](h history, key string) func() (any, error) {
 	}
 }
 
-// TestFingerprintsDependOnAllThatDecidesTheWork has the SHA-256 of the JSON document that has always been hashed.
+// TestFingerprintsDependOnAllThatDecidesTheWork has the SHA-256 of the JSON document that has
+// always been hashed.
 func TestFingerprintsDependOnAllThatDecidesTheWork(t *testing.T) {
 	settings := map[string]int{"core": 5}
 	of := func(stage string, version int, settings any, inputs ...string) string {
@@ -182,13 +208,16 @@ func TestFingerprintsDependOnAllThatDecidesTheWork(t *testing.T) {
 		return fingerprint
 	}
 	// {"stage":"import","version":1,"settings":{"core":5},"inputs":["a","b"]}
-	if got, want := of("import", 1, settings, "a", "b"), "d1bda20cd1bb76beab8faeee0a67ba1a3ede8c2f88c05059b3f87f4862b5bafc"; got != want {
+	if got, want := of("import", 1, settings, "a",
+		"b"), "d1bda20cd1bb76beab8faeee0a67ba1a3ede8c2f88c05059b3f87f4862b5bafc"; got != want {
 		t.Errorf("got %s, want %s: whoever has a bucket would do all work again", got, want)
 	}
 	seen := map[string]string{}
 	for name, fingerprint := range map[string]string{
-		"itself": of("import", 1, settings, "a", "b"), "stage": of("other", 1, settings, "a", "b"), "version": of("import", 2, settings, "a", "b"),
-		"settings": of("import", 1, map[string]int{"core": 6}, "a", "b"), "fewer inputs": of("import", 1, settings, "a"),
+		"itself": of("import", 1, settings, "a", "b"), "stage": of("other", 1, settings, "a", "b"),
+		"version":         of("import", 2, settings, "a", "b"),
+		"settings":        of("import", 1, map[string]int{"core": 6}, "a", "b"),
+		"fewer inputs":    of("import", 1, settings, "a"),
 		"order of inputs": of("import", 1, settings, "b", "a"), "joined inputs": of("import", 1, settings, "ab"),
 	} {
 		if other, known := seen[fingerprint]; known {
@@ -198,7 +227,8 @@ func TestFingerprintsDependOnAllThatDecidesTheWork(t *testing.T) {
 	}
 }
 
-// TestAStagesRecordCountsOnlyWithItsArtefact loses or tears what a record names, one thing at a time.
+// TestAStagesRecordCountsOnlyWithItsArtefact loses or tears what a record names, one thing at a
+// time.
 func TestAStagesRecordCountsOnlyWithItsArtefact(t *testing.T) {
 	fingerprint := strings.Repeat("a", 64)
 	for name, damage := range map[string]func(t *testing.T, h history){
@@ -220,7 +250,8 @@ func TestAStagesRecordCountsOnlyWithItsArtefact(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h := newHistory(t)
-			if got, found, err := h.LookUp(t.Context(), "import", fingerprint); err != nil || !found || got.Output != h.data {
+			if got, found, err := h.LookUp(t.Context(), "import", fingerprint); err != nil || !found ||
+				got.Output != h.data {
 				t.Fatalf("before: %+v, %t, %v", got, found, err)
 			}
 			damage(t, h)
@@ -272,11 +303,17 @@ func TestUnreadableRecordsNameTheirKey(t *testing.T) {
 		}
 	}
 	var corrupt *storage.CorruptError
-	for _, digest := range []string{"", "ab", strings.Repeat("A", 64), strings.Repeat("a", 63), strings.Repeat("a", 65)} {
+	for _, digest := range []string{
+		"", "ab", strings.Repeat("A", 64), strings.Repeat("a", 63),
+		strings.Repeat("a", 65),
+	} {
 		if _, err := h.Get(ctx, storage.Ref{Digest: digest}); !errors.As(err, &corrupt) || corrupt.Key != digest {
 			t.Errorf("digest %q: %v", digest, err)
 		}
-		if err := h.GetFile(ctx, storage.Ref{Digest: digest}, filepath.Join(t.TempDir(), "f")); !errors.As(err, &corrupt) {
+		if err := h.GetFile(ctx, storage.Ref{Digest: digest}, filepath.Join(t.TempDir(), "f")); !errors.As(
+			err,
+			&corrupt,
+		) {
 			t.Errorf("digest %q: %v", digest, err)
 		}
 	}

@@ -109,14 +109,21 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 	record := "stages/import/" + strings.Repeat("a", 64) + ".json"
 	for _, c := range []struct{ name, key, text, run, reason string }{
 		{"the same length", weights, "weighty", "second/rdrec-1/run-3", "its 7 bytes hash to " + hash},
-		{"another length", weights, "half", "second/rdrec-1/run-3", "its 4 bytes hash to " + storage.Digest([]byte("half")) + "; 7 bytes were written"},
+		{
+			"another length", weights, "half", "second/rdrec-1/run-3",
+			"its 4 bytes hash to " + storage.Digest([]byte("half")) + "; 7 bytes were written",
+		},
 		{"a record of no artefact", record, "{}", "", "not a stage's record: its 2 bytes name no artefact"},
 		{
-			"a record with a field of another type", record, `{"output":{"digest":"` + digestOfOne + `","size":3},"seconds":"x"}`, "",
+			"a record with a field of another type", record,
+			`{"output":{"digest":"` + digestOfOne + `","size":3},"seconds":"x"}`, "",
 			"not a stage's record: its 111 bytes name no artefact",
 		},
 		{"a record that is no JSON", record, "half", "", "not a stage's record: its 4 bytes name no artefact"},
-		{"a run's record that is no JSON", note, "half", "first/run-1", "not a record: invalid character 'h' looking for beginning of value"},
+		{
+			"a run's record that is no JSON", note, "half", "first/run-1",
+			"not a record: invalid character 'h' looking for beginning of value",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHistory(t)
@@ -124,7 +131,8 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 				t.Fatal(err)
 			}
 			found := h.verify(t, "").Faults
-			if len(found) != 1 || found[0].Key != c.key || found[0].Reason != c.reason || strings.Join(found[0].Runs, " ") != c.run {
+			if len(found) != 1 || found[0].Key != c.key || found[0].Reason != c.reason || strings.Join(found[0].Runs,
+				" ") != c.run {
 				t.Errorf("found %+v, want %s of %q: %s", found, c.key, c.run, c.reason)
 			}
 		})
@@ -156,7 +164,8 @@ func TestVerifyReadsRationales(t *testing.T) {
 	}
 }
 
-// TestVerifyCountsWhatItReads has the two artefacts of the runs, and an orphan that only the whole bucket has.
+// TestVerifyCountsWhatItReads has the two artefacts of the runs, and an orphan that only the whole
+// bucket has.
 func TestVerifyCountsWhatItReads(t *testing.T) {
 	h := newHistory(t)
 	orphan, err := h.Put(t.Context(), []byte("orphan"))
@@ -178,7 +187,10 @@ func TestVerifyCountsWhatItReads(t *testing.T) {
 // TestARunsOtherFilesAreNoRecords puts files beside the records that would be unreadable ones.
 func TestARunsOtherFilesAreNoRecords(t *testing.T) {
 	h := newHistory(t)
-	for _, name := range []string{"report.json", "notes/x.json", "stages/x.json.1f.tmp", "stages/x.txt", "stages/sub/x.json"} {
+	for _, name := range []string{
+		"report.json", "notes/x.json", "stages/x.json.1f.tmp", "stages/x.txt",
+		"stages/sub/x.json",
+	} {
 		writeFile(t, filepath.Join(h.root, "runs/first/run-1", name))
 	}
 	if v := h.verify(t, ""); len(v.Faults) > 0 || v.Runs != 3 {
@@ -301,7 +313,10 @@ func TestOldContentIsWrittenAnew(t *testing.T) {
 	if err := os.Chtimes(path, old, old); err != nil {
 		t.Fatal(err)
 	}
-	if again := h.artefact(t, "dataset", map[string]string{"sequential.txt": "1 2 3", "titles.json": "[]"}); again != h.data {
+	if again := h.artefact(t, "dataset", map[string]string{
+		"sequential.txt": "1 2 3",
+		"titles.json":    "[]",
+	}); again != h.data {
 		t.Fatalf("stored as %v", again)
 	}
 	info, err := os.Stat(path)
