@@ -81,6 +81,9 @@ type verifier struct {
 func (v *verifier) gather(ctx context.Context, line lineage, name string) (runs int, err error) {
 	for key, reason := range line.unread {
 		run, _ := runOf(key)
+		if strings.HasPrefix(key, nightlyPrefix) {
+			run = strings.TrimSuffix(key, ".json") // as lineage names it
+		}
 		if chosen(run, name) {
 			v.faults[key] = "not a record: " + reason
 		}

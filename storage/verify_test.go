@@ -113,6 +113,10 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 			"another length", weights, "half", "second/rdrec-1/run-3",
 			"its 4 bytes hash to " + storage.Digest([]byte("half")) + "; 7 bytes were written",
 		},
+		{
+			"a manifest that is no JSON", "checkpoints/f/000001-a/000000010/manifest.json", "half", "",
+			"not a checkpoint's manifest: invalid character 'h' looking for beginning of value",
+		},
 		{"a record of no artefact", record, "{}", "", "not a stage's record: its 2 bytes name no artefact"},
 		{
 			"a record with a field of another type", record,
@@ -127,6 +131,7 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := newHistory(t)
+			writeFile(t, filepath.Join(h.root, c.key))
 			if err := os.WriteFile(filepath.Join(h.root, c.key), []byte(c.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -136,6 +141,32 @@ func TestVerifySaysWhatIsWrong(t *testing.T) {
 				t.Errorf("found %+v, want %s of %q: %s", found, c.key, c.run, c.reason)
 			}
 		})
+	}
+}
+
+// TestATornPointerHidesNoOtherName has one under a name that comes before another's, whose model is spoilt.
+func TestATornPointerHidesNoOtherName(t *testing.T) {
+	h := newHistory(t)
+	h.promote(t, 0, h.promotion(t, "one"))
+	writeFile(t, filepath.Join(h.root, "nightly/another/current.json"))
+	weights := h.flip(t, "one")
+	var got []string
+	for _, f := range h.verify(t, "").Faults {
+		got = append(got, f.Key+" of "+strings.Join(f.Runs, " "))
+	}
+	want := []string{weights + " of nightly/shop/promotions/000001", "nightly/another/current.json of nightly/another/current"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestATornPointerIsFoundUnderItsName(t *testing.T) {
+	h := newHistory(t)
+	h.promote(t, 0, h.promotion(t, "one"))
+	writeFile(t, filepath.Join(h.root, "nightly/shop/current.json"))
+	faults := h.verify(t, "nightly/shop").Faults
+	if len(faults) != 1 || faults[0].Key != "nightly/shop/current.json" {
+		t.Errorf("found %+v, want the pointer", faults)
 	}
 }
 
