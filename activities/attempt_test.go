@@ -259,6 +259,22 @@ func TestTrainingResumesFromTheNewestCheckpoint(t *testing.T) {
 	}
 }
 
+// TestANightsTrainingBeginsFromTheModelInUse hands its folder to the job.
+func TestANightsTrainingBeginsFromTheModelInUse(t *testing.T) {
+	w := newTried(t)
+	warm := spec.Stored(w.artefact("model.safetensors", "warm"))
+	from := ""
+	w.Students = trainer{train: func(_ context.Context, job TrainJob) error {
+		data, err := os.ReadFile(filepath.Join(job.Student.From, "model.safetensors"))
+		from = string(data)
+		return errors.Join(err, os.MkdirAll(job.Out, 0o750))
+	}}
+	in := PretrainInput{Examples: w.artefact("e", "e"), Student: spec.Student{Warm: &warm}, Fingerprint: pretrained}
+	if err := w.do(w.Pretrain, in); err != nil || from != "warm" {
+		t.Errorf("it begins from %q, %v", from, err)
+	}
+}
+
 // TestTheThirdFailedCheckpointInARowEndsTraining has saves that fail (f) and succeed (s).
 func TestTheThirdFailedCheckpointInARowEndsTraining(t *testing.T) {
 	for saves, want := range map[string]string{"ff": "", "fff": "third", "ffsff": "", "ffsfff": "third"} {

@@ -298,3 +298,9 @@ func TestRetriedStagesMakeTheSameArtefact(t *testing.T) {
 	same(t, "gather", before, s.gather(nil))
 	same(t, "gather: bucket", objects, s.objects())
 }
+
+func TestAWebhookThatIsNoURLIsInvalid(t *testing.T) {
+	s := newShop(t)
+	_, err := run[any](s, s.Notify, activities.NotifyInput{URL: "::"})
+	s.isInvalid("a webhook's URL", err)
+}
