@@ -27,7 +27,7 @@ var builtStarter = sync.OnceValues(func() (string, error) {
 		return "", err
 	}
 	program := filepath.Join(filepath.Dir(worker), "starter")
-	out, err := exec.Command("go", "build", "-buildvcs=false", "-o", program, "../starter").CombinedOutput()
+	out, err := exec.Command("go", "build", "-buildvcs=false", stripped, "-o", program, "../starter").CombinedOutput()
 	if err != nil {
 		return "", errors.New(string(out))
 	}

@@ -105,7 +105,7 @@ func TestServeFollowsPromotions(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	s.hire()
-	for _, set := range [][]string{nil, {"name=other", "seed=7", "train.epoch_steps=10"}} {
+	for _, set := range [][]string{tenSteps, append([]string{"name=other", "seed=7"}, tenSteps...)} {
 		if err := s.ended(s.begin(short(t, set...))); err != nil {
 			t.Fatal(err)
 		}

@@ -64,15 +64,15 @@ func (silent) Warn(string, ...any)  {}
 func (silent) Error(string, ...any) {}
 
 // until waits for a condition.
-func (s *site) until(what string, within time.Duration, holds func() bool) {
-	s.t.Helper()
+func (p *plant) until(what string, within time.Duration, holds func() bool) {
+	p.t.Helper()
 	ticker := time.NewTicker(2 * time.Millisecond)
 	defer ticker.Stop()
 	deadline := time.After(within)
 	for !holds() {
 		select {
 		case <-deadline:
-			s.t.Fatalf("not within %s: %s", within, what)
+			p.t.Fatalf("not within %s: %s", within, what)
 		case <-ticker.C:
 		}
 	}
@@ -134,7 +134,7 @@ name: short
 data: {folder: testdata/rdrec/beauty_mini}
 teacher: {model: copy}
 student: {size: t5-tiny}
-train: {batch: 8, epochs: 3, epoch_steps: 30, valid_rows: 8, checkpoint_steps: 5, learning_rate: 0.001}
+train: {batch: 4, epochs: 3, epoch_steps: 30, valid_rows: 8, checkpoint_steps: 5, learning_rate: 0.001}
 evaluate: {sequential_users: 4, topn_users: 2, explanations: 2, beams: 4, return: 4, topn: 4, explanation_beams: 3, explanation_groups: 3}
 `
 	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
@@ -146,6 +146,9 @@ evaluate: {sequential_users: 4, topn_users: 2, explanations: 2, beams: 4, return
 	}
 	return s
 }
+
+// tenSteps are overrides for tests that need a student and are not about its training.
+var tenSteps = []string{"train.epochs=1", "train.epoch_steps=10"}
 
 var (
 	calmOnce sync.Once

@@ -156,10 +156,10 @@ func (s *site) outputs() map[string]string {
 }
 
 // rows are the texts of the rationales that the bucket has.
-func (s *site) rows() map[string]bool {
-	parts, err := filepath.Glob(filepath.Join(s.bucket, "rationales/*/*.jsonl"))
+func (p *plant) rows() map[string]bool {
+	parts, err := filepath.Glob(filepath.Join(p.bucket, "rationales/*/*.jsonl"))
 	if err != nil {
-		s.t.Error(err)
+		p.t.Error(err)
 	}
 	rows := map[string]bool{}
 	for _, part := range parts {
