@@ -1,5 +1,5 @@
 # make demo   sets everything up and runs the main job on real reviews
-# make test   sets everything up and passes the tests
+# make test   sets everything up and runs all tests
 # make help   lists the rest
 
 SHELL := /bin/bash
@@ -7,13 +7,14 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 .PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import faults soak conformance conformance-teacher bin/bench check fmt lint vet workflowcheck tidy race clean
 
-# Threads of tensor operations sleep while they wait: spinning ruins them beside other processes (docs/log.md).
+# Threads of tensor operations sleep while they wait: spinning slows them down beside other
+# processes (docs/log.md).
 export OMP_WAIT_POLICY ?= passive
 
-# Set-up must run before go.work is there, and in spite of a go.work that is broken.
+# Set-up must run before go.work exists, and even if go.work is broken.
 SETUP := GOWORK=off go run -buildvcs=false ./setup
 TOOLS := bin/tools
-# What the worker is built from, for reports; empty where git cannot say.
+# The revision that the worker is built from, for reports; empty if git does not know it.
 REVISION = $(shell git describe --always --dirty --abbrev=40 2> /dev/null)
 
 help: ## list the targets
@@ -35,11 +36,13 @@ demo: build ## the main job on the shipped reviews: server, worker, experiment, 
 dev: build ## Temporal's server with its Web UI, in this terminal
 	@bin/starter dev
 
-# The worker's tests take longest and mostly wait: they run first, beside all others. Go tests a package once, however often it is named.
+# The worker's tests take longest and mostly wait, so they start first. Go tests a package once,
+# however often it is named.
 test: setup ## all tests
 	go test -buildvcs=false -timeout 40m ./worker ./...
 
-# Real processes are killed, suspended, drained and run out of memory, on files in memory where possible: the tests are not about disk speed.
+# Real processes are killed, suspended, drained and run out of memory. Their files are in memory if
+# possible: the tests do not depend on the speed of the disk.
 SERVERS := bin/servers
 FAULTS_TMP := $(shell test -w /dev/shm && echo /dev/shm || echo $${TMPDIR:-/tmp})
 faults: setup $(SERVERS)/gofakes3 ## the fault matrix (docs/reliability.md) with a verdict for each row, in minutes
@@ -67,18 +70,18 @@ $(SERVERS)/done: tools/servers/go.mod
 	@touch $@
 
 # The packages whose tests compare with golden files; RDREC_GOLDEN names another folder of them.
-test-golden: setup ## the comparisons with the Python reference alone, with what was skipped (RDREC_GOLDEN=dir)
+test-golden: setup ## only the comparisons with the Python reference; lists what is skipped (RDREC_GOLDEN=dir)
 	go test -buildvcs=false -count=1 -v $$(go list -f '{{.ImportPath}} {{join .TestImports " "}} {{join .XTestImports " "}}' ./... \
 		| awk '/ rdrec\/internal\/golden( |$$)/ {print $$1}') | grep -v '^=== '
 
 .PHONY: mutants
-mutants: setup ## break the core packages' code at N sampled places and list what no test notices (docs/reliability.md; N=100, SEED=1, PACKAGES=a,b)
+mutants: setup ## mutate the core packages at N sampled places and list the mutants that no test kills (docs/reliability.md; N=100, SEED=1, PACKAGES=a,b)
 	go run -buildvcs=false ./internal/mutants -n $(or $(N),100) -seed $(or $(SEED),1) $(if $(PACKAGES),-packages '$(PACKAGES)')
 
 bench-import: setup ## import 50 million synthetic reviews within 8 GiB (ROWS=n; minutes, and about 15 GB of disk)
 	go run -buildvcs=false ./internal/review/importbench -n $(or $(ROWS),50000000)
 
-# llama.cpp's server, as llama-cpp-python brings it along, in a virtual environment of its own in set-up's cache.
+# llama.cpp's server, from llama-cpp-python, in a virtual environment of its own in set-up's cache.
 LLAMACPP := 0.3.36
 RDREC_CACHE_DIR := $(or $(RDREC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rdrec)
 LLAMACPP_DIR := $(RDREC_CACHE_DIR)/llama-cpp-python-$(LLAMACPP)
@@ -97,14 +100,14 @@ bin/bench: setup
 	@mkdir -p bin
 	@go build -buildvcs=false -o bin/ ./bench
 
-bench: bin/bench ## the student's speed against the reference's way (docs/performance.md; TURNS=3, PYTHON=one that has torch and transformers)
+bench: bin/bench ## the student's speed against the reference's implementation (docs/performance.md; TURNS=3, PYTHON=a Python with torch and transformers)
 	@bin/bench student -pairs $(or $(TURNS),3) -python '$(PYTHON)' -json bin/bench.json
 
 .PHONY: bench-teacher
 bench-teacher: bin/bench ## the teacher's tokens a second against transformers' and llama.cpp's (docs/performance.md; TURNS=2, REVIEWS=64, THREADS=, PYTHON=)
 	@bin/bench teacher $(if $(THREADS),-threads $(THREADS)) -pairs $(or $(TURNS),2) -reviews $(or $(REVIEWS),64) -python '$(PYTHON)' -json bin/bench-teacher.json
 
-bench-scale: bin/bench ## what evaluation costs as users, items, histories, beams and batches grow; draws docs/img/scale.svg
+bench-scale: bin/bench ## the cost of an evaluation as users, items, histories, beams and batches grow; draws docs/img/scale.svg
 	@bin/bench scale -chart docs/img/scale.svg
 
 .PHONY: bench-serve
@@ -112,7 +115,7 @@ bench-serve: build bin/bench ## a served model under load on the loopback: p50, 
 	@bin/bench serve -seconds $(or $(SECS),15) -size $(or $(SIZE),t5-small) -json bin/bench-serve.json
 
 .PHONY: histories
-histories: setup ## record the workflow histories that the replay tests read anew, after a change of names or a version
+histories: setup ## record the workflow histories of the replay tests again, after a change of names or of a version
 	RDREC_RECORD='$(CURDIR)/workflows/testdata' go test -buildvcs=false -count=1 -timeout 30m \
 		-run '^(TestRecordHistories|TestKilledWorkerResumes|TestFinishedRowsAreNotRequestedAgain|TestShardsAndPausesKeepBytes|TestShardedEvaluationKeepsBytes|TestExportResumesAfterWorkerDeath|TestThreeNightlyRuns)$$' ./worker
 
@@ -123,9 +126,9 @@ nightly: setup ## three nightly runs on the shipped reviews, started by a schedu
 bench-go: setup ## Go's benchmarks of single packages
 	go test -buildvcs=false -run '^$$' -bench . -benchmem ./internal/...
 
-check: setup fmt lint vet workflowcheck tidy race ## everything that must be clean before a commit, but the tests with libtorch
+check: setup fmt lint vet workflowcheck tidy race ## everything that must be clean before a commit, except the tests that need libtorch
 
-fmt: $(TOOLS)/done ## gofumpt and the order of imports: what would change
+fmt: $(TOOLS)/done ## show what gofumpt and the order of imports would change
 	$(TOOLS)/golangci-lint fmt --diff
 
 lint: $(TOOLS)/done ## golangci-lint (.golangci.yml)
@@ -137,20 +140,22 @@ vet:
 workflowcheck: $(TOOLS)/done ## Temporal's check that workflows are deterministic
 	$(TOOLS)/workflowcheck -config tools/workflowcheck.yml ./workflows/...
 
-tidy: ## go.mod and go.sum say what the code needs
+tidy: ## check that go.mod and go.sum match the code
 	GOWORK=off go mod tidy -diff
 
-# The race detector's packages are those whose tests link no libtorch: its threads are none of Go's.
+# The race detector tests the packages whose tests link no libtorch: it does not see libtorch's
+# threads.
 race: ## the tests that need no libtorch, under the race detector
 	go test -buildvcs=false -race $$(go list -test -f '{{.ImportPath}} {{join .Deps " "}}' ./... \
 		| awk '$$1 ~ /\.test$$/ && !/ github.com\/sugarme\/gotch/ {sub(/\.test$$/, "", $$1); print $$1}')
 
-# The linters have a go.mod of their own, so that what they need never decides what the program is built with.
+# The linters have a go.mod of their own, so that their dependencies never change those of the
+# programs.
 $(TOOLS)/done: tools/go.mod tools/go.sum
 	@echo "==> tools: building golangci-lint and workflowcheck (several CPU-minutes, once)"
 	@mkdir -p $(TOOLS)
 	@cd tools && GOWORK=off GOBIN='$(CURDIR)/$(TOOLS)' go install -buildvcs=false tool
 	@touch $@
 
-clean: ## remove what make made here; the shared cache stays
+clean: ## remove everything that make built in this clone; the shared cache stays
 	rm -rf bin .gotch .gotch-* go.work go.work.sum
