@@ -196,7 +196,9 @@ func TestMostSevereFindingsComeFirst(t *testing.T) {
 // TestFindingContainsTheRulesScores expects them in the order of the papers.
 func TestFindingContainsTheRulesScores(t *testing.T) {
 	a := audit.Audit{Rule: []metric.Score{
-		{Metric: "HR@1", Value: 0.5}, {Metric: "NDCG@10", Value: 0.125}, {Metric: "HR@5", Value: 0.25},
+		{Metric: "HR@1", Value: 0.5},
+		{Metric: "NDCG@10", Value: 0.125},
+		{Metric: "HR@5", Value: 0.25},
 		{Metric: "HR@10", Value: 0.0625},
 	}}
 	const want = "reaches HR@5 0.2500, HR@10 0.0625, NDCG@10 0.1250, mostly through"
@@ -299,7 +301,9 @@ func TestUsersWithoutItems(t *testing.T) {
 // TestOverlapByHand has test and validation pairs in each split.
 func TestOverlapByHand(t *testing.T) {
 	d := &dataset.Dataset{Items: 5, Users: []dataset.User{
-		{ID: 1, Items: []int{1, 2, 3}}, {ID: 2, Items: []int{1, 2, 3}}, {ID: 3, Items: []int{1, 2, 3}},
+		{ID: 1, Items: []int{1, 2, 3}},
+		{ID: 2, Items: []int{1, 2, 3}},
+		{ID: 3, Items: []int{1, 2, 3}},
 		{ID: 4, Items: []int{1, 2, 3}},
 	}}
 	d.Explanations = dataset.Splits{

@@ -52,7 +52,8 @@ func TestTiesAreBrokenByPopularityThenItemID(t *testing.T) {
 		want      []int
 	}{
 		{
-			baseline.Popularity, histories, baseline.Query{K: 61},
+			baseline.Popularity, histories,
+			baseline.Query{K: 61},
 			slices.Concat([]int{1}, itemRange(22, 41), itemRange(2, 21), itemRange(42, 61)),
 		},
 		{baseline.Markov, histories, baseline.Query{History: []int{1}, K: 40}, followers},

@@ -76,7 +76,8 @@ func TestBestHypotheses(t *testing.T) {
 		},
 		"for copies": {[]*group{finishedGroup(2, -1, -1)}, 2, 4, []int32{2, 1, 2, 1}},
 		"many that are equal": {
-			[]*group{finishedGroup(15, make([]float64, 15)...)}, 1, 15,
+			[]*group{finishedGroup(15, make([]float64, 15)...)},
+			1, 15,
 			[]int32{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1},
 		},
 		"copies of other ones": {[]*group{finishedGroup(2, -1, -2)}, 3, 6, []int32{1, 1, 1, 2, 2, 2}},
@@ -119,20 +120,30 @@ func TestAdvance(t *testing.T) {
 	}{
 		"no end": {
 			[]candidate{{1, 7, -1}, {0, 8, -2}, {0, 9, -3}, {1, 9, -4}},
-			[]int{1, 0}, []beam{{[]int32{4, 7}, -1}, {[]int32{3, 8}, -2}}, nil, false,
+			[]int{1, 0},
+			[]beam{{[]int32{4, 7}, -1}, {[]int32{3, 8}, -2}},
+			nil, false,
 		},
 		"an end among the best": {
 			[]candidate{{1, 7, -1}, {0, endToken, -2}, {0, 9, -3}, {1, 9, -4}},
-			[]int{1, 0}, []beam{{[]int32{4, 7}, -1}, {[]int32{3, 9}, -3}}, []Hypothesis{{[]int32{3}, -1}}, false,
+			[]int{1, 0},
+			[]beam{{[]int32{4, 7}, -1}, {[]int32{3, 9}, -3}},
+			[]Hypothesis{{[]int32{3}, -1}},
+			false,
 		},
 		"two ends among the best": {
 			[]candidate{{1, endToken, -1}, {0, endToken, -2}, {0, 9, -3}, {1, 9, -4}},
-			[]int{0, 1}, []beam{{[]int32{3, 9}, -3}, {[]int32{4, 9}, -4}},
-			[]Hypothesis{{[]int32{4}, -0.5}, {[]int32{3}, -1}}, true,
+			[]int{0, 1},
+			[]beam{{[]int32{3, 9}, -3}, {[]int32{4, 9}, -4}},
+			[]Hypothesis{{[]int32{4}, -0.5}, {[]int32{3}, -1}},
+			true,
 		},
 		"an end beyond the best": {
 			[]candidate{{1, 7, -1}, {0, endToken, -2}, {1, endToken, -3}, {1, 9, -4}},
-			[]int{1, 1}, []beam{{[]int32{4, 7}, -1}, {[]int32{4, 9}, -4}}, []Hypothesis{{[]int32{3}, -1}}, false,
+			[]int{1, 1},
+			[]beam{{[]int32{4, 7}, -1}, {[]int32{4, 9}, -4}},
+			[]Hypothesis{{[]int32{3}, -1}},
+			false,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -15,7 +15,8 @@ func TestKeepIDs(t *testing.T) {
 		UserIDs: []string{"eve", "bob", "ann"}, ItemIDs: []string{"oil", "brush", "comb", "soap"}, Items: 4,
 		Titles: []string{"Oil", "", "Comb", "Soap"},
 		Users: []dataset.User{
-			{ID: 1, Items: []int{2, 1, 3}, Times: []int64{1, 2, 3}}, {ID: 2, Items: []int{4, 3, 1}},
+			{ID: 1, Items: []int{2, 1, 3}, Times: []int64{1, 2, 3}},
+			{ID: 2, Items: []int{4, 3, 1}},
 			{ID: 3, Items: []int{3, 4, 2}},
 		},
 		Explanations: dataset.Splits{
@@ -30,7 +31,8 @@ func TestKeepIDs(t *testing.T) {
 		UserIDs: []string{"ann", "bob", "eve"}, ItemIDs: []string{"soap", "comb", "oil", "brush"}, Items: 4,
 		Titles: []string{"Soap", "Comb", "Oil", ""},
 		Users: []dataset.User{
-			{ID: 1, Items: []int{2, 1, 4}}, {ID: 2, Items: []int{1, 2, 3}},
+			{ID: 1, Items: []int{2, 1, 4}},
+			{ID: 2, Items: []int{1, 2, 3}},
 			{ID: 3, Items: []int{4, 3, 2}, Times: []int64{1, 2, 3}},
 		},
 		Explanations: dataset.Splits{

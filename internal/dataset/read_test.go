@@ -275,7 +275,8 @@ func TestReadDiagnostics(t *testing.T) {
 			`titles.json:2: item "q" is not in datamaps.json`,
 		}},
 		{
-			"truncated gzip", map[string]string{"sequential.txt": "-", "sequential.txt.gz": complete[:len(complete)-9]},
+			"truncated gzip",
+			map[string]string{"sequential.txt": "-", "sequential.txt.gz": complete[:len(complete)-9]},
 			[]string{"sequential.txt.gz:", "truncated or damaged: unexpected EOF after", "unpacked bytes of a"},
 		},
 		{"no gzip", map[string]string{"negative.txt.gz": "1 2 3\n"}, []string{"negative.txt.gz: not a gzip file"}},

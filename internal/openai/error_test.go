@@ -186,15 +186,18 @@ func TestServerErrorsQuarantineNoPrompt(t *testing.T) {
 			status(403, nil, ""), 1, []error{openai.ErrAuth}, "the server rejected the credentials: 403 Forbidden",
 		},
 		"404": {
-			status(404, nil, `{"error":"no model tiny"}`), 1, []error{openai.ErrRejected},
+			status(404, nil, `{"error":"no model tiny"}`), 1,
+			[]error{openai.ErrRejected},
 			"does the URL end in /v1?): 404 Not Found, no model tiny",
 		},
 		"redirection": {
-			status(307, map[string]string{"Location": "/"}, ""), 1, []error{openai.ErrRejected},
+			status(307, map[string]string{"Location": "/"}, ""), 1,
+			[]error{openai.ErrRejected},
 			"307 Temporary Redirect",
 		},
 		"400 for all": {
-			status(400, nil, `{"error":{"message":"no seed"}}`), 2, []error{openai.ErrRejected},
+			status(400, nil, `{"error":{"message":"no seed"}}`), 2,
+			[]error{openai.ErrRejected},
 			"400 Bad Request, no seed",
 		},
 		"429 for good": {status(429, nil, ""), 3, nil, "after 3 attempts: the server failed: 429 Too Many Requests"},

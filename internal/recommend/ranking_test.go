@@ -25,7 +25,9 @@ func TestStreamsOfRandomItems(t *testing.T) {
 		user int
 		want uint64
 	}{
-		{task.Sequential, 0, 1<<48 + 1}, {task.TopN, 0, 1<<48 + 2}, {task.Sequential, 7, 1<<48 + 29},
+		{task.Sequential, 0, 1<<48 + 1},
+		{task.TopN, 0, 1<<48 + 2},
+		{task.Sequential, 7, 1<<48 + 29},
 		{task.TopN, 7, 1<<48 + 30},
 	} {
 		if got := recommend.Stream(c.tk, c.user); got != c.want {

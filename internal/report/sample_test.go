@@ -57,7 +57,8 @@ func sample() report.Report {
 		Stages: sampleStages(), Audit: sampleAudit(),
 		Build: []report.Pair{{"rdrec", "v0.1.0 (4553d9b)"}, {"libtorch", "2.11.0+cpu"}, {"go", "go1.26.8 linux/amd64"}},
 		Artifacts: []report.Pair{
-			{"report", "runs/demo-3f2a91c07b1e/report.html"}, {"model", "objects/model/9c1f20b7aa01"},
+			{"report", "runs/demo-3f2a91c07b1e/report.html"},
+			{"model", "objects/model/9c1f20b7aa01"},
 			{"bucket", "file:///home/ada/rdrec/bucket"},
 		},
 	}

@@ -132,7 +132,9 @@ func TestUnusableFiles(t *testing.T) {
 		{"no such", filepath.Join(t.TempDir(), "no.json"), nil, "auto", "no such file"},
 		{"no column", table("who,item,time"), nil, "auto", "t.csv:1: data cannot be used: no column for user"},
 		{
-			"wrong map", table("user,item,time"), map[string]string{"time": "when"}, "auto",
+			"wrong map", table("user,item,time"),
+			map[string]string{"time": "when"},
+			"auto",
 			"no column for time: looked for when among user, item, time",
 		},
 		{"parquet", broken, nil, "auto", "not a complete Parquet file"},

@@ -177,7 +177,8 @@ func TestRulesBetweenFields(t *testing.T) {
 		},
 		"columns, format unknown": {onReviews, []string{"data.reviews.columns={user: who}"}, ""},
 		"columns of Amazon": {
-			onReviews, []string{"data.reviews.columns={user: who}", "data.reviews.format=amazon-2023"},
+			onReviews,
+			[]string{"data.reviews.columns={user: who}", "data.reviews.format=amazon-2023"},
 			"applies to CSV",
 		},
 		"Amazon without columns": {onReviews, []string{"data.reviews.format=amazon-2023"}, ""},
@@ -186,7 +187,8 @@ func TestRulesBetweenFields(t *testing.T) {
 		},
 		"two lines, strict": {minimalSpec, []string{"teacher.constrain=two-lines"}, ""},
 		"two lines, the paper's parser": {
-			minimalSpec, []string{"teacher.constrain=two-lines", "teacher.parse=paper"},
+			minimalSpec,
+			[]string{"teacher.constrain=two-lines", "teacher.parse=paper"},
 			"requires teacher.parse strict",
 		},
 		"two lines, teacher copy": {
@@ -200,7 +202,8 @@ func TestRulesBetweenFields(t *testing.T) {
 		},
 		"it affects one method": {minimalSpec, []string{"ablate=correct_tasks", "methods=pod,rdrec"}, ""},
 		"it affects no method": {
-			minimalSpec, []string{"ablate=correct_tasks", "methods=pod,p5"},
+			minimalSpec,
+			[]string{"ablate=correct_tasks", "methods=pod,p5"},
 			`names "correct_tasks", which changes nothing`,
 		},
 		"no method":        {minimalSpec, []string{"methods=[]"}, "methods"},
@@ -223,7 +226,8 @@ func TestRulesBetweenFields(t *testing.T) {
 			minimalSpec, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0.1}"}, "",
 		},
 		"all weights zero": {
-			minimalSpec, []string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0}"},
+			minimalSpec,
+			[]string{"train.ratio={explanation: 0, sequential: 0, rationale: 0, topn: 0}"},
 			"leaves a method no task to train on",
 		},
 		"one of two methods without a task": {
@@ -259,23 +263,28 @@ func TestRulesBetweenFields(t *testing.T) {
 		"a source of Parquet":    {nightlySpec, []string{aSource, "data.reviews.format=parquet"}, ""},
 		"a source of any format": {nightlySpec, []string{aSource, "data.reviews.format=auto"}, ""},
 		"a source of CSV": {
-			nightlySpec, []string{aSource, "data.reviews.format=csv"},
+			nightlySpec,
+			[]string{aSource, "data.reviews.format=csv"},
 			"does not match nightly.source, which is ingested as parquet",
 		},
 		"a table of a file": {
-			nightlySpec, []string{aSource, "data.reviews.format=auto", "nightly.source.table=t"},
+			nightlySpec,
+			[]string{aSource, "data.reviews.format=auto", "nightly.source.table=t"},
 			"is for DuckDB databases",
 		},
 		"a database's table": {
 			nightlySpec,
-			[]string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db", "nightly.source.table=t"}, "",
+			[]string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db", "nightly.source.table=t"},
+			"",
 		},
 		"a table of a .duckdb database": {
 			nightlySpec,
-			[]string{aSource, "data.reviews.format=auto", "nightly.source.path=a.duckdb", "nightly.source.table=t"}, "",
+			[]string{aSource, "data.reviews.format=auto", "nightly.source.path=a.duckdb", "nightly.source.table=t"},
+			"",
 		},
 		"a database without a table": {
-			nightlySpec, []string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db"},
+			nightlySpec,
+			[]string{aSource, "data.reviews.format=auto", "nightly.source.path=a.db"},
 			"is for DuckDB databases",
 		},
 		"a source without reviews": {
@@ -287,11 +296,13 @@ func TestRulesBetweenFields(t *testing.T) {
 			minimalSpec, []string{"methods=rdrek", "ablate=correct_tasks"}, `"rdrek" is not known`,
 		},
 		"a negative number of beams": {
-			minimalSpec, []string{"evaluate.explanation_num_beams=-1"},
+			minimalSpec,
+			[]string{"evaluate.explanation_num_beams=-1"},
 			"evaluate.explanation_num_beams: must be at least 1",
 		},
 		"no group of beams": {
-			minimalSpec, []string{"evaluate.explanation_num_beam_groups=0"},
+			minimalSpec,
+			[]string{"evaluate.explanation_num_beam_groups=0"},
 			"evaluate.explanation_num_beam_groups: must be at least 1",
 		},
 		"no head": {minimalSpec, []string{"sasrec.heads=0"}, "sasrec.heads: must be at least 1"},

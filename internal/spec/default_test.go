@@ -172,25 +172,30 @@ func TestSwitchAffects(t *testing.T) {
 		},
 		"sequences": {rdrec, none, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
 		"rationales": {
-			rdrec, spec.Ratio{Rationale: 0.1},
+			rdrec,
+			spec.Ratio{Rationale: 0.1},
 			[]string{"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out"},
 		},
 		"explanations": {
-			rdrec, spec.Ratio{Explanation: 0.1},
+			rdrec,
+			spec.Ratio{Explanation: 0.1},
 			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"},
 		},
 		"no rationales": {pod, all, []string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"}},
 		"pod on rationales": {
-			pod, spec.Ratio{Rationale: 1, Sequential: 1},
+			pod,
+			spec.Ratio{Rationale: 1, Sequential: 1},
 			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained"},
 		},
 		"no top-N": {noItems, none, []string{"mask_cross", "skip_pads", "patience_resets"}},
 		"no explanations": {
-			noTexts, spec.Ratio{Explanation: 1, Sequential: 1},
+			noTexts,
+			spec.Ratio{Explanation: 1, Sequential: 1},
 			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained"},
 		},
 		"rationales instead": {
-			noTexts, spec.Ratio{Rationale: 1},
+			noTexts,
+			spec.Ratio{Rationale: 1},
 			[]string{"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out"},
 		},
 	} {

@@ -248,7 +248,8 @@ func TestPartsOfABatch(t *testing.T) {
 		{4, spec.Protocol{}, []part{{all[:4], 0, 12. / 15}, {all[4:], 4, 3. / 15}}},
 		{2, spec.Protocol{SkipPads: true}, []part{{all[:2], 0, 3. / 8}, {all[2:4], 2, 3. / 8}, {all[4:], 4, 2. / 8}}},
 		{
-			1, spec.Protocol{SkipPads: true},
+			1,
+			spec.Protocol{SkipPads: true},
 			[]part{{all[:1], 0, 1. / 8}, {all[1:2], 1, 2. / 8}, {all[3:4], 3, 3. / 8}, {all[4:], 4, 2. / 8}},
 		},
 	} {

@@ -76,39 +76,53 @@ func TestRowsAreCutToWhatTheyNeed(t *testing.T) {
 	}{
 		"masked": {
 			ragged(9, []int{4, 2, 3}, []int{1, 2, 1}),
-			both, 0.1, shape{[]int64{1, 2, 0}, 4, 2, 1},
+			both, 0.1,
+			shape{[]int64{1, 2, 0}, 4, 2, 1},
 		},
 		"pads count in the loss": {
 			ragged(9, []int{4, 2, 3}, []int{1, 2, 1}),
-			spec.Protocol{MaskCross: true}, 0.1, shape{[]int64{1, 2, 0}, 4, 3, 1},
+			spec.Protocol{MaskCross: true},
+			0.1,
+			shape{[]int64{1, 2, 0}, 4, 3, 1},
 		},
 		"equal needs keep order": {
 			ragged(9, []int{3, 2, 3, 2}, []int{1, 2, 1, 1}),
-			both, 0, shape{[]int64{3, 1, 0, 2}, 3, 2, 1},
+			both, 0,
+			shape{[]int64{3, 1, 0, 2}, 3, 2, 1},
 		},
 		"no padding": {
 			ragged(4, []int{4, 4}, []int{3, 3}),
-			both, 0, shape{[]int64{0, 1}, 4, 3, 1},
+			both, 0,
+			shape{[]int64{0, 1}, 4, 3, 1},
 		},
 		"a target of pads": {
 			ragged(4, []int{2, 2}, []int{0, 0}),
-			both, 0, shape{[]int64{0, 1}, 2, 1, 1},
+			both, 0,
+			shape{[]int64{0, 1}, 2, 1, 1},
 		},
 		"pads are seen": {
 			ragged(100, []int{4, 2}, []int{1, 1}),
-			spec.Protocol{SkipPads: true}, 0, shape{[]int64{1, 0}, 95, 1, 6},
+			spec.Protocol{SkipPads: true},
+			0,
+			shape{[]int64{1, 0}, 95, 1, 6},
 		},
 		"pads are seen to the edge": {
 			ragged(95, []int{4, 2}, []int{1, 1}),
-			spec.Protocol{SkipPads: true}, 0, shape{[]int64{1, 0}, 95, 1, 1},
+			spec.Protocol{SkipPads: true},
+			0,
+			shape{[]int64{1, 0}, 95, 1, 1},
 		},
 		"all pads are seen": {
 			ragged(50, []int{4, 2}, []int{1, 1}),
-			spec.Protocol{SkipPads: true}, 0, shape{[]int64{0, 1}, 50, 1, 1},
+			spec.Protocol{SkipPads: true},
+			0,
+			shape{[]int64{0, 1}, 50, 1, 1},
 		},
 		"dropout tells pads apart": {
 			ragged(100, []int{4, 2}, []int{1, 1}),
-			spec.Protocol{SkipPads: true}, 0.1, shape{[]int64{0, 1}, 100, 3, 1},
+			spec.Protocol{SkipPads: true},
+			0.1,
+			shape{[]int64{0, 1}, 100, 3, 1},
 		},
 	} {
 		m := newModel(t, small(), 1)

@@ -255,13 +255,18 @@ func TestMicroBatchesSampleTheirOwnDropout(t *testing.T) {
 		}{
 			// Each target has three positions, of which 2, 2 and 3 are not padding.
 			"a row at a time": {
-				spec.Protocol{SkipPads: true}, 1,
+				spec.Protocol{SkipPads: true},
+				1,
 				[]task.Batch{padded().Rows(0, 1), padded().Rows(1, 2), padded().Rows(2, 3)},
-				[]float64{2. / 7, 2. / 7, 3. / 7}, []int64{7, 8, 9},
+				[]float64{2. / 7, 2. / 7, 3. / 7},
+				[]int64{7, 8, 9},
 			},
 			"two rows at a time": {
-				spec.Protocol{}, 2, []task.Batch{padded().Rows(0, 2), padded().Rows(2, 3)},
-				[]float64{2. / 3, 1. / 3}, []int64{7, 9},
+				spec.Protocol{},
+				2,
+				[]task.Batch{padded().Rows(0, 2), padded().Rows(2, 3)},
+				[]float64{2. / 3, 1. / 3},
+				[]int64{7, 9},
 			},
 		} {
 			m := twoLayers(t, "relu")

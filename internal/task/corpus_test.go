@@ -190,7 +190,8 @@ func TestListsFollowTheSplit(t *testing.T) {
 		t.Errorf("sequential validation (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]row{
-		{"user_2 item_1 item_2", "3"}, {"user_3 item_4 item_5 item_6", "7"},
+		{"user_2 item_1 item_2", "3"},
+		{"user_3 item_4 item_5 item_6", "7"},
 		{"user_4 item_8 item_9 item_10 item_11", "12"},
 	}, rows(corpus.Test(task.Sequential, 1))); diff != "" {
 		t.Errorf("sequential test (-want +got):\n%s", diff)

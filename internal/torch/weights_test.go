@@ -71,8 +71,12 @@ func TestPickledModuleLoadsWithoutExecution(t *testing.T) {
 		name string
 		want any
 	}{
-		{"d_model", 2}, {"feed_forward_proj", "relu"}, {"dropout_rate", 0.1}, {"tie_word_embeddings", true},
-		{"task_specific_params", nil}, {"absent", nil},
+		{"d_model", 2},
+		{"feed_forward_proj", "relu"},
+		{"dropout_rate", 0.1},
+		{"tie_word_embeddings", true},
+		{"task_specific_params", nil},
+		{"absent", nil},
 	} {
 		if got := p.Attribute("config", a.name); got != a.want {
 			t.Errorf("config.%s: %v, want %v", a.name, got, a.want)

@@ -21,10 +21,20 @@ func TestEpochsEndAfterTheirSteps(t *testing.T) {
 		step, epochs, steps int // of three steps each
 		want                bool
 	}{
-		{0, 0, 8, false}, {2, 0, 8, false}, {3, 0, 8, true}, {3, 1, 8, false}, {5, 1, 8, false},
-		{6, 1, 8, true}, {6, 2, 8, false},
-		{7, 2, 8, false}, {8, 2, 8, true}, {8, 3, 8, false}, // the last is cut short
-		{6, 1, 6, true}, {6, 2, 6, false}, {1, 0, 1, true}, {1, 1, 1, false},
+		{0, 0, 8, false},
+		{2, 0, 8, false},
+		{3, 0, 8, true},
+		{3, 1, 8, false},
+		{5, 1, 8, false},
+		{6, 1, 8, true},
+		{6, 2, 8, false},
+		{7, 2, 8, false},
+		{8, 2, 8, true},
+		{8, 3, 8, false}, // the last is cut short
+		{6, 1, 6, true},
+		{6, 2, 6, false},
+		{1, 0, 1, true},
+		{1, 1, 1, false},
 	} {
 		if got := train.EpochIsDue(c.step, c.epochs, 3, c.steps); got != c.want {
 			t.Errorf("step %d of %d, %d epochs validated: due %t, want %t", c.step, c.steps, c.epochs, got, c.want)
