@@ -58,7 +58,10 @@ func (s *inboxEnv) stageCalls(in registry.RunRecord) []call {
 	s.must(s.Bucket.Commit(s.t.Context(), stage))
 	return []call{
 		{name: "import", ignoresCorrupt: true, in: activities.ImportInput{Data: in.Spec.Data}, activity: importOf},
-		{name: "import in order", ignoresCorrupt: true, in: activities.ImportInput{Data: sequential}, activity: importOf},
+		{
+			name: "import in order", ignoresCorrupt: true, in: activities.ImportInput{Data: sequential},
+			activity: importOf,
+		},
 		{name: "import accumulated", in: activities.ImportInput{Data: accumulated}, activity: importOf},
 		{
 			name:     "preprocess",
@@ -92,10 +95,14 @@ func (s *inboxEnv) stageCalls(in registry.RunRecord) []call {
 			activity: func(a *activities.Activities) any { return a.MergeRationales },
 		},
 		{
-			name: "look up", ignoresCorrupt: true, in: activities.LookUpInput{Stage: stage.Stage, Fingerprint: stage.Fingerprint},
+			name: "look up", ignoresCorrupt: true,
+			in:       activities.LookUpInput{Stage: stage.Stage, Fingerprint: stage.Fingerprint},
 			activity: func(a *activities.Activities) any { return a.LookUp },
 		},
-		{name: "commit", ignoresCorrupt: true, in: stage, activity: func(a *activities.Activities) any { return a.CommitStage }},
+		{
+			name: "commit", ignoresCorrupt: true, in: stage,
+			activity: func(a *activities.Activities) any { return a.CommitStage },
+		},
 	}
 }
 
@@ -134,7 +141,8 @@ func (s *inboxEnv) exportCalls(in registry.RunRecord) []call {
 			activity: func(a *activities.Activities) any { return a.FormatExport },
 		},
 		{
-			name: "publish", ignoresCorrupt: true, in: activities.PublishExportInput{ExportInput: export, Table: table},
+			name: "publish", ignoresCorrupt: true,
+			in:       activities.PublishExportInput{ExportInput: export, Table: table},
 			activity: func(a *activities.Activities) any { return a.PublishExport },
 		},
 		{
@@ -158,7 +166,7 @@ func (s *inboxEnv) nightlyCalls(in registry.RunRecord) []call {
 	}
 	back := must[activities.PromoteInput](s, s.ChooseModel, activities.ChooseModelInput{Name: "shop", To: 1})
 	must[any](s, s.Promote, back)
-	night := registry.NightlyRun{Name: "shop", Number: 1, Verdict: registry.VerdictRejected, SkipFiles: true}
+	nightly := registry.NightlyRun{Name: "shop", Number: 1, Verdict: registry.VerdictRejected, SkipFiles: true}
 	s.must(s.Bucket.PutNightlyRun(s.t.Context(), "shop", 1, []byte(`{"name":"shop","number":1,"run":"other"}`)))
 	gate := spec.DefaultNightly().Gate
 	gate.Metric = "HR@1"
@@ -196,6 +204,6 @@ func (s *inboxEnv) nightlyCalls(in registry.RunRecord) []call {
 			}},
 			activity: func(a *activities.Activities) any { return a.Promote },
 		},
-		{name: "record", in: night, activity: func(a *activities.Activities) any { return a.RecordNightlyRun }},
+		{name: "record", in: nightly, activity: func(a *activities.Activities) any { return a.RecordNightlyRun }},
 	}
 }

@@ -201,8 +201,8 @@ func TestEveryBrokenCallFailsTheActivity(t *testing.T) {
 	}
 }
 
-// TestCorruptObjectsFailTheActivityForGood overwrites all objects: what an activity reads is not what
-// it asks for, on any worker.
+// TestCorruptObjectsFailTheActivityForGood overwrites all objects: what an activity reads is not
+// what it asks for, on any worker.
 func TestCorruptObjectsFailTheActivityForGood(t *testing.T) {
 	s := newStages(t)
 	calls := s.calls(s.record())

@@ -49,11 +49,13 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 	ctx := t.Context()
 	popularity, settings := baseline.Table()[0], spec.Default().Evaluate
 	file := rankingFile(popularity.Name, task.Sequential)
-	shards := MergePredictionsInput{Shards: []storage.Ref{w.artifact("sequential.jsonl", "{}\n")}, Task: task.Sequential}
+	shard := w.artifact("sequential.jsonl", "{}\n")
+	shards := MergePredictionsInput{Shards: []storage.Ref{shard}, Task: task.Sequential}
 	table := []storage.Ref{w.artifact("recommendations.jsonl", "{}\n")}
 	write := func(name string) func(dir string) error {
 		return func(dir string) error { return writeJSON(filepath.Join(dir, name), 1) }
 	}
+	rationales := func(dir string) error { return writeRationales(dir, nil, Distillation{}) }
 	for name, c := range map[string]struct {
 		file string
 		do   func(dir string) error
@@ -70,10 +72,11 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 			return merge[prediction.Prediction](ctx, w.Bucket, shards, filepath.Join(dir, "f"))
 		}},
 		"merged table": {"f", func(dir string) error {
-			return w.concatenate(ctx, table, attempt{&heartbeat{now: time.Now}, t.TempDir(), nil}, filepath.Join(dir, "f"))
+			work := attempt{&heartbeat{now: time.Now}, t.TempDir(), nil}
+			return w.concatenate(ctx, table, work, filepath.Join(dir, "f"))
 		}},
-		"rationales":   {rationalesFile, func(dir string) error { return writeRationales(dir, nil, Distillation{}) }},
-		"distillation": {"distillation.json", func(dir string) error { return writeRationales(dir, nil, Distillation{}) }},
+		"rationales":   {rationalesFile, rationales},
+		"distillation": {"distillation.json", rationales},
 		"samples": {"f", func(dir string) error {
 			return writeSamples(filepath.Join(dir, "f"), twoUsers(), PreprocessInput{Negatives: 1})
 		}},

@@ -62,16 +62,20 @@ func TestReportAssemblesTheRun(t *testing.T) {
 	}
 	in.NightlyRun = &registry.NightlyRun{Verdict: registry.VerdictFirst}
 	r := s.report(in)
-	equal(t, "head", []any{"mini", testWorkflow + "/" + testRun, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), int64(1), 2},
+	made := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	equal(t, "head", []any{"mini", testWorkflow + "/" + testRun, made, int64(1), 2},
 		[]any{r.Name, r.Run, r.Made, r.Seed, r.Trials})
 	equal(t, "first sentence", "The new model is the first and is now in use.", r.Verdict[0])
 	equal(t, "build", []report.Pair{{Name: "rdrec", Value: "1"}}, r.Build)
 	equal(t, "stages", []report.Stage{
-		{Name: "import", Cached: true, Seconds: 1, Fingerprint: "f", Output: in.Dataset.Digest}, {Name: "distill", Seconds: 9},
+		{Name: "import", Cached: true, Seconds: 1, Fingerprint: "f", Output: in.Dataset.Digest},
+		{Name: "distill", Seconds: 9},
 	}, r.Stages)
 	d := r.Data
-	equal(t, "source", []any{"mini", "reviews.json", "data", "random", 20, 1, 2, 5, 3, 8},
-		[]any{d.Name, d.Source, d.Digest, d.Indexing.Name, d.Rows, d.Bad, d.Duplicates, d.Filtered, d.Stats.Users, d.Stats.Items})
+	equal(t, "source", []string{"mini", "reviews.json", "data", "random"},
+		[]string{d.Name, d.Source, d.Digest, d.Indexing.Name})
+	equal(t, "counts", []int{20, 1, 2, 5, 3, 8},
+		[]int{d.Rows, d.Bad, d.Duplicates, d.Filtered, d.Stats.Users, d.Stats.Items})
 	s.reportsTeacher(r.Teacher)
 	s.reportsStudents(r, in)
 	s.reportsTables(r)
@@ -99,15 +103,20 @@ func (s *inboxEnv) reportsStudents(r report.Report, in registry.RunRecord) {
 			Method: "rdrec", Seed: 1, Size: "t5-small", TrainingRecord: prediction.TrainingRecord{Epochs: 1},
 			MaxEpochs: 100, Seconds: 3.5,
 		},
-		{Method: "rdrec", Seed: 2, Size: "t5-small", TrainingRecord: prediction.TrainingRecord{Epochs: 2}, MaxEpochs: 100},
+		{
+			Method: "rdrec", Seed: 2, Size: "t5-small", TrainingRecord: prediction.TrainingRecord{Epochs: 2},
+			MaxEpochs: 100,
+		},
 	}, r.Students)
 	place := func(ref storage.Ref) string {
 		return filepath.Join(s.root, "cas", "sha256", ref.Digest[:2], ref.Digest)
 	}
 	equal(s.t, "artifacts", []report.Pair{
-		{Name: "dataset", Value: place(in.Dataset)}, {Name: "preprocessed", Value: place(in.Preprocessed)},
+		{Name: "dataset", Value: place(in.Dataset)},
+		{Name: "preprocessed", Value: place(in.Preprocessed)},
 		{Name: "rationales", Value: place(in.Rationales)},
-		{Name: "model rdrec/1", Value: place(in.Trials[0].Model)}, {Name: "model rdrec/2", Value: place(in.Trials[1].Model)},
+		{Name: "model rdrec/1", Value: place(in.Trials[0].Model)},
+		{Name: "model rdrec/2", Value: place(in.Trials[1].Model)},
 	}, r.Artifacts)
 }
 
@@ -128,13 +137,13 @@ func (s *inboxEnv) reportsTables(r report.Report) {
 		rows := scores(got)
 		equal(s.t, "student", "student rdrec 1: 0.6667 of 3 2: 0.6667 of 3", rows[0])
 		equal(s.t, "SASRec", "model sasrec 1: 0.3333 of 3 2: 0.3333 of 3", rows[len(rows)-1])
-		var kinds []string
+		var methods []string
 		for _, row := range got.Rows {
-			kinds = append(kinds, string(row.Kind)+" "+row.Method)
+			methods = append(methods, string(row.Kind)+" "+row.Method)
 		}
 		equal(s.t, "rows", []string{
 			"student rdrec", "baseline popularity", "baseline markov", "baseline item-knn", "rule rule", "model sasrec",
-		}, kinds)
+		}, methods)
 		equal(s.t, "about", []string{"t5-small", "tuned"}, []string{got.Rows[0].About, got.Rows[len(rows)-1].About})
 		got.Rows, got.Comparisons = nil, nil
 		equal(s.t, want.Task, want, got)
@@ -145,7 +154,8 @@ func (s *inboxEnv) reportsTables(r report.Report) {
 	}
 	equal(s.t, "explanations", []string{"rdrec/1 of 1", "rdrec/2 of 1"}, results)
 	equal(s.t, "explained", []report.Explanation{{
-		User: "ben", Method: "rdrec", Item: report.Item{ID: 6, Title: "F"}, Reference: "a fine comb", Generated: "a fine brush",
+		User: "ben", Method: "rdrec", Item: report.Item{ID: 6, Title: "F"},
+		Reference: "a fine comb", Generated: "a fine brush",
 	}}, r.Explained)
 	var shown []string
 	for _, rec := range r.Recommended {
@@ -176,8 +186,10 @@ func TestReportLeavesOutWhatTheRunLacks(t *testing.T) {
 		t.Fatalf("tables %+v", r.Tables)
 	}
 	rows := r.Tables[0].Rows
-	equal(t, "rows", []any{"rdrec", "", report.AblationRow, "rdrec", "popularity", "markov", "item-knn", "rule"},
-		[]any{rows[0].Method, rows[0].Base, rows[1].Kind, rows[1].Base, rows[2].Method, rows[3].Method, rows[4].Method, rows[5].Method})
+	equal(t, "student and ablation", []string{"rdrec", "", "ablation", "rdrec"},
+		[]string{rows[0].Method, rows[0].Base, string(rows[1].Kind), rows[1].Base})
+	equal(t, "baselines", []string{"popularity", "markov", "item-knn", "rule"},
+		[]string{rows[2].Method, rows[3].Method, rows[4].Method, rows[5].Method})
 	in.Trials[0].Evaluations = []storage.Ref{s.putArtifact("sequential.jsonl", "{\n")}
 	_, err := run[any](s, s.Report, in)
 	if err == nil || !strings.Contains(err.Error(), "read sequential.jsonl of artifact") {
@@ -190,23 +202,32 @@ func TestATornArtifactIsDataCorrupt(t *testing.T) {
 	s := newStages(t)
 	in := s.record()
 	torn := func(name string) storage.Ref { return s.putArtifact(name, "{") }
-	named := func(change func(*registry.RunRecord)) registry.RunRecord {
+	changed := func(change func(*registry.RunRecord)) registry.RunRecord {
 		own := in
 		own.Trials = append([]registry.TrialResult{}, in.Trials...)
 		change(&own)
 		return own
 	}
+	unknown := s.putArtifact("indexing.json", `{"indexing":"x"}`)
+	rationales, model := torn("distillation.json"), torn("training.json")
+	texts, ranked := []storage.Ref{torn("explanation.jsonl")}, []storage.Ref{torn("topn.jsonl")}
+	gate := spec.DefaultNightly().Gate
 	for name, c := range map[string]struct{ activity, in any }{
-		"indexing.json":       {s.Report, named(func(r *registry.RunRecord) { r.Dataset = torn("indexing.json") })},
-		"unknown indexing":    {s.Report, named(func(r *registry.RunRecord) { r.Dataset = s.putArtifact("indexing.json", `{"indexing":"x"}`) })},
-		"distillation.json":   {s.Report, named(func(r *registry.RunRecord) { r.Rationales = torn("distillation.json") })},
-		"training.json":       {s.Report, named(func(r *registry.RunRecord) { r.Trials[0].Model = torn("training.json") })},
-		"explanation.jsonl":   {s.Report, named(func(r *registry.RunRecord) { r.Trials[0].Evaluations = []storage.Ref{torn("explanation.jsonl")} })},
-		"sasrec.json":         {s.Report, named(func(r *registry.RunRecord) { r.Sasrec = torn("sasrec.json") })},
-		"rationales.jsonl":    {s.Preprocess, activities.PreprocessInput{Dataset: in.Dataset, Rationales: torn("rationales.jsonl")}},
-		"import.json":         {s.SanityCheck, activities.SanityCheckInput{Dataset: torn("import.json")}},
-		"topn.jsonl":          {s.MergePredictions, activities.MergePredictionsInput{Task: task.TopN, Shards: []storage.Ref{torn("topn.jsonl")}}},
-		"sequential of a run": {s.CompareModels, activities.CompareModelsInput{Gate: spec.DefaultNightly().Gate, New: []storage.Ref{torn("sequential.jsonl")}}},
+		"indexing":          {s.Report, changed(func(r *registry.RunRecord) { r.Dataset = torn("indexing.json") })},
+		"unknown indexing":  {s.Report, changed(func(r *registry.RunRecord) { r.Dataset = unknown })},
+		"distillation.json": {s.Report, changed(func(r *registry.RunRecord) { r.Rationales = rationales })},
+		"training.json":     {s.Report, changed(func(r *registry.RunRecord) { r.Trials[0].Model = model })},
+		"explanation.jsonl": {s.Report, changed(func(r *registry.RunRecord) { r.Trials[0].Evaluations = texts })},
+		"sasrec.json":       {s.Report, changed(func(r *registry.RunRecord) { r.Sasrec = torn("sasrec.json") })},
+		"rationales.jsonl": {
+			s.Preprocess, activities.PreprocessInput{Dataset: in.Dataset, Rationales: torn("rationales.jsonl")},
+		},
+		"import.json": {s.SanityCheck, activities.SanityCheckInput{Dataset: torn("import.json")}},
+		"topn.jsonl":  {s.MergePredictions, activities.MergePredictionsInput{Task: task.TopN, Shards: ranked}},
+		"sequential of a run": {
+			s.CompareModels,
+			activities.CompareModelsInput{Gate: gate, New: []storage.Ref{torn("sequential.jsonl")}},
+		},
 	} {
 		_, err := run[any](s, c.activity, c.in)
 		var failed *temporal.ApplicationError

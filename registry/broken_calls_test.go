@@ -52,10 +52,10 @@ func twoRuns(t *testing.T) (first, second registry.RunRecord, objects map[string
 		}
 	}
 	for number := 1; number <= 2; number++ {
-		night := registry.NightlyRun{
+		nightly := registry.NightlyRun{
 			Name: "shop", Number: number, Run: fmt.Sprint(number), Verdict: registry.VerdictIdle,
 		}
-		if _, err := registry.PutNightlyRun(t.Context(), b, night); err != nil {
+		if _, err := registry.PutNightlyRun(t.Context(), b, nightly); err != nil {
 			t.Fatal(err)
 		}
 		model := registry.PromotedModel{Weights: weights, Method: "rdrec", Seed: 3, Spec: []byte("{}")}
