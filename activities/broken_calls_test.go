@@ -113,10 +113,15 @@ func newStages(t *testing.T) *inboxEnv {
 	t.Helper()
 	s := newInboxEnv(t)
 	s.Build = map[string]string{"rdrec": "1"}
-	tools := toolbox{&answering{predictions: predicted(4, 1, 8), texts: explained()}}
-	s.Importer, s.Students, s.Rankers, s.Recommenders, s.TableWriter = tools, tools, tools, tools, tools
-	s.Teachers = &scripted{}
+	equip(s.Activities)
 	return s
+}
+
+// equip gives activities tools of their own.
+func equip(a *activities.Activities) {
+	tools := toolbox{&answering{predictions: predicted(4, 1, 8), texts: explained()}}
+	a.Importer, a.Students, a.Rankers, a.Recommenders, a.TableWriter = tools, tools, tools, tools, tools
+	a.Teachers = &scripted{}
 }
 
 // must returns the result of an activity that succeeds.
@@ -189,7 +194,7 @@ type call struct {
 func TestEveryBrokenCallFailsTheActivity(t *testing.T) {
 	s := newStages(t)
 	in := s.record()
-	in.Spec.Trials, in.Trials[1].Evaluations = 1, nil
+	in.Spec.Trials = 1
 	in.Spec.Baselines = []string{"popularity", "sasrec"}
 	calls := s.calls(in)
 	objects := map[string][]byte{}
@@ -197,7 +202,10 @@ func TestEveryBrokenCallFailsTheActivity(t *testing.T) {
 		objects[key] = []byte(text)
 	}
 	for _, c := range calls {
-		t.Run(c.name, func(t *testing.T) { c.breakEach(t, s, objects) })
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			c.breakEach(t, objects)
+		})
 	}
 }
 
@@ -224,16 +232,36 @@ func TestCorruptObjectsFailTheActivityForGood(t *testing.T) {
 	}
 }
 
-func (c call) breakEach(t *testing.T, s *inboxEnv, objects map[string][]byte) {
+// TestAScratchFolderThatCannotBeMadeFailsTheActivity has a file in its place.
+func TestAScratchFolderThatCannotBeMadeFailsTheActivity(t *testing.T) {
+	s := newStages(t)
+	calls := s.calls(s.record())
+	s.Scratch = filepath.Join(s.Scratch, "file", "scratch")
+	s.must(os.WriteFile(filepath.Dir(s.Scratch), nil, 0o600))
+	var without []string
+	for _, c := range calls {
+		_, err := run[any](s, c.activity(s.Activities), c.in)
+		if err == nil || !strings.Contains(err.Error(), "make scratch folder: ") {
+			without = append(without, c.name)
+		}
+	}
+	equal(t, "activities without files of their own", []string{
+		"distill", "look up", "commit", "sanity check", "compare models", "choose a run", "choose a promotion",
+		"promote", "record",
+	}, without)
+}
+
+func fixedClock() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+
+func (c call) breakEach(t *testing.T, objects map[string][]byte) {
 	t.Helper()
 	want := ""
 	for failAt := 0; ; failAt++ {
-		own := *s.Activities
-		own.Scratch, own.Teachers = t.TempDir(), &scripted{asked: 1}
-		own.Now = func() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+		own := &activities.Activities{Scratch: t.TempDir(), StallTimeout: time.Minute, Now: fixedClock}
+		equip(own)
 		var server *storagetest.Server
 		own.Bucket, server = storagetest.Open(t, objects, failAt)
-		out, err := run[json.RawMessage](&inboxEnv{&own, t, ""}, c.activity(&own), c.in)
+		out, err := run[json.RawMessage](&inboxEnv{own, t, ""}, c.activity(own), c.in)
 		if left, _ := os.ReadDir(own.Scratch); len(left) > 0 {
 			t.Errorf("call %d breaks: %s is left behind", failAt, left)
 		}

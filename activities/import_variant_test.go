@@ -33,9 +33,9 @@ func (j *jobs) Import(ctx context.Context, job activities.ImportJob) error {
 func TestReviewsAreIndexedByTheImportOrAfterIt(t *testing.T) {
 	s := newStages(t)
 	for indexing, want := range map[string][2]string{
-		spec.Random:     {"reviews.json appearance false seed 7", `"indexing": "random",` + "\n" + ` "seed": 7`},
-		spec.Appearance: {"reviews.json appearance true seed 7", `"indexing": "appearance"`},
-		spec.AsIs:       {"reviews.json appearance false seed 7", `"indexing": "as-is"`},
+		spec.Random:     {"reviews.json appearance false seed 7", "{\n \"indexing\": \"random\",\n \"seed\": 7\n}\n"},
+		spec.Appearance: {"reviews.json appearance true seed 7", "{\n \"indexing\": \"appearance\",\n \"seed\": 7\n}\n"},
+		spec.AsIs:       {"reviews.json appearance false seed 7", "{\n \"indexing\": \"as-is\"\n}\n"},
 		spec.Sequential: {"reviews.json appearance false seed 7", `"indexing": "sequential"`},
 	} {
 		importer := &jobs{toolbox: toolbox{&answering{}}}

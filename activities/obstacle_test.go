@@ -129,6 +129,24 @@ func TestAShardThatIsAFolderCannotBeMerged(t *testing.T) {
 	}
 }
 
+// TestMergingReportsTheShards has two of two lines each.
+func TestMergingReportsTheShards(t *testing.T) {
+	w := newTried(t)
+	shard, path := w.artifact("recommendations.jsonl", "a\nb\n"), filepath.Join(t.TempDir(), "f")
+	work := attempt{&heartbeat{now: time.Now}, t.TempDir(), nil}
+	if err := w.concatenate(t.Context(), []storage.Ref{shard, shard}, work, path); err != nil {
+		t.Fatal(err)
+	}
+	latest, _ := work.read()
+	want := Progress{Done: 1, Total: 2, Unit: "parts"}
+	if diff := cmp.Diff(want, latest, cmpopts.IgnoreFields(Progress{}, "History")); diff != "" {
+		t.Error(diff)
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != "a\nb\na\nb\n" { //nolint:gosec // the test's own file
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
 // TestARankingNamesUsersAndTruths keeps the order of the users.
 func TestARankingNamesUsersAndTruths(t *testing.T) {
 	dir := t.TempDir()

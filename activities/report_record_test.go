@@ -190,6 +190,13 @@ func TestReportLeavesOutWhatTheRunLacks(t *testing.T) {
 		[]string{rows[0].Method, rows[0].Base, string(rows[1].Kind), rows[1].Base})
 	equal(t, "baselines", []string{"popularity", "markov", "item-knn", "rule"},
 		[]string{rows[2].Method, rows[3].Method, rows[4].Method, rows[5].Method})
+	sequential := must[storage.Ref](s, s.Evaluate, activities.EvaluateInput{
+		Preprocessed: in.Preprocessed, Model: in.Trials[0].Model, Task: task.Sequential,
+	})
+	in.Trials[0].Evaluations, in.Trials[1].Evaluations = []storage.Ref{sequential}, []storage.Ref{sequential}
+	if shown := s.report(in).Recommended; len(shown) != 3 {
+		t.Errorf("%d recommendations of the student and its ablation, want the student's 3", len(shown))
+	}
 	in.Trials[0].Evaluations = []storage.Ref{s.putArtifact("sequential.jsonl", "{\n")}
 	_, err := run[any](s, s.Report, in)
 	if err == nil || !strings.Contains(err.Error(), "read sequential.jsonl of artifact") {
