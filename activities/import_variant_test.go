@@ -32,11 +32,12 @@ func (j *jobs) Import(ctx context.Context, job activities.ImportJob) error {
 // TestReviewsAreIndexedByTheImportOrAfterIt has an indexing of each kind.
 func TestReviewsAreIndexedByTheImportOrAfterIt(t *testing.T) {
 	s := newStages(t)
+	const byAppearance, atRandom = "reviews.json appearance true seed 7", "reviews.json appearance false seed 7"
 	for indexing, want := range map[string][2]string{
-		spec.Random:     {"reviews.json appearance false seed 7", "{\n \"indexing\": \"random\",\n \"seed\": 7\n}\n"},
-		spec.Appearance: {"reviews.json appearance true seed 7", "{\n \"indexing\": \"appearance\",\n \"seed\": 7\n}\n"},
-		spec.AsIs:       {"reviews.json appearance false seed 7", "{\n \"indexing\": \"as-is\"\n}\n"},
-		spec.Sequential: {"reviews.json appearance false seed 7", `"indexing": "sequential"`},
+		spec.Random:     {atRandom, "{\n \"indexing\": \"random\",\n \"seed\": 7\n}\n"},
+		spec.Appearance: {byAppearance, "{\n \"indexing\": \"appearance\",\n \"seed\": 7\n}\n"},
+		spec.AsIs:       {atRandom, "{\n \"indexing\": \"as-is\"\n}\n"},
+		spec.Sequential: {atRandom, `"indexing": "sequential"`},
 	} {
 		importer := &jobs{toolbox: toolbox{&answering{}}}
 		s.Importer = importer

@@ -142,7 +142,8 @@ func TestMergingReportsTheShards(t *testing.T) {
 	if diff := cmp.Diff(want, latest, cmpopts.IgnoreFields(Progress{}, "History")); diff != "" {
 		t.Error(diff)
 	}
-	if got, err := os.ReadFile(path); err != nil || string(got) != "a\nb\na\nb\n" { //nolint:gosec // the test's own file
+	got, err := os.ReadFile(path) //nolint:gosec // the test's own file
+	if err != nil || string(got) != "a\nb\na\nb\n" {
 		t.Errorf("%q, %v", got, err)
 	}
 }
