@@ -157,7 +157,7 @@ func (s *inboxEnv) exportCalls(in registry.RunRecord) []call {
 // of which was rolled back.
 func (s *inboxEnv) nightlyCalls(in registry.RunRecord) []call {
 	s.t.Helper()
-	s.finished("exp", "r1")
+	s.finished("exp")
 	for _, name := range []string{"one", "two", "three"} {
 		s.putFile(name, name)
 		if name == "three" {

@@ -19,8 +19,8 @@ import (
 	"rdrec/storage"
 )
 
-// storedRationales records a run with two methods, two seeds and an ablation.
-func (s *inboxEnv) finished(workflow, run string) registry.RunRecord {
+// finished records a run r1 with two methods, two seeds and an ablation.
+func (s *inboxEnv) finished(workflow string) registry.RunRecord {
 	s.t.Helper()
 	in := registry.RunRecord{
 		Spec: spec.Default(), Dataset: s.putArtifact("d", "d"), Preprocessed: s.putArtifact("e", "e"),
@@ -45,7 +45,7 @@ func (s *inboxEnv) finished(workflow, run string) registry.RunRecord {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	if err := s.Bucket.PutRun(s.t.Context(), workflow, run, storage.RunRecord, record); err != nil {
+	if err := s.Bucket.PutRun(s.t.Context(), workflow, "r1", storage.RunRecord, record); err != nil {
 		s.t.Fatal(err)
 	}
 	return in
@@ -54,7 +54,7 @@ func (s *inboxEnv) finished(workflow, run string) registry.RunRecord {
 // TestARunsModelIsItsFirstStudent names none, one and another method, and runs that have none.
 func TestARunsModelIsItsFirstStudent(t *testing.T) {
 	s := newInboxEnv(t)
-	in := s.finished("exp", "r1")
+	in := s.finished("exp")
 	find := func(name, method string) (registry.Model, error) {
 		return registry.FindModel(t.Context(), s.Bucket, name, method)
 	}
@@ -105,7 +105,7 @@ func TestARunsModelIsItsFirstStudent(t *testing.T) {
 // TestAPromotedModelComesFirst has a name that is a run's, too.
 func TestAPromotedModelComesFirst(t *testing.T) {
 	s := newInboxEnv(t)
-	s.finished("shop", "r1")
+	s.finished("shop")
 	used := s.promote(s.ingest(nil), "weights")
 	used.Table = s.putArtifact("t", "t")
 	got, err := registry.FindModel(t.Context(), s.Bucket, "shop", "")
@@ -165,7 +165,7 @@ func TestModelIDDependsOnWhatDecidesItsRecommendations(t *testing.T) {
 // TestPeopleChooseARunOrAPromotion has a name without, with one and with three promotions.
 func TestPeopleChooseARunOrAPromotion(t *testing.T) {
 	s := newInboxEnv(t)
-	in := s.finished("exp", "r1")
+	in := s.finished("exp")
 	choose := func(c activities.ChooseModelInput) (activities.PromoteInput, error) {
 		c.Name = "shop"
 		return run[activities.PromoteInput](s, s.ChooseModel, c)

@@ -94,7 +94,7 @@ func (w *reportBuilder) baselineRows(ctx context.Context, task task.Task, table 
 			}
 			continue
 		}
-		scores, err := w.ranked(ctx, w.RunRecord.Baseline, rankingFile(row.Name, task), table.Strict)
+		scores, err := w.ranked(ctx, w.Baseline, rankingFile(row.Name, task), table.Strict)
 		if err != nil {
 			return err
 		}
@@ -111,14 +111,14 @@ func (w *reportBuilder) baselineRows(ctx context.Context, task task.Task, table 
 
 // sasrecRow adds SASRec's row, with a trial for each seed like the students' rows.
 func (w *reportBuilder) sasrecRow(ctx context.Context, task task.Task, table *report.Table) error {
-	record, err := readArtifactJSON[SasrecRecord](ctx, w.Bucket, w.RunRecord.Sasrec, sasrecRecord)
+	record, err := readArtifactJSON[SasrecRecord](ctx, w.Bucket, w.Sasrec, sasrecRecord)
 	if err != nil {
 		return err
 	}
 	row := report.Row{Method: baseline.SASRec, Kind: report.ModelRow, About: record.Description}
 	for k := range w.Spec.Trials {
 		seed := w.Spec.Seed + int64(k)
-		scores, err := w.ranked(ctx, w.RunRecord.Sasrec, sasrecFile(seed, task), table.Strict)
+		scores, err := w.ranked(ctx, w.Sasrec, sasrecFile(seed, task), table.Strict)
 		if err != nil {
 			return err
 		}

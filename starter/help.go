@@ -1,74 +1,70 @@
 package main
 
 import (
-	"github.com/alecthomas/kong"
-
 	"rdrec/internal/devserver"
 )
 
-// helpTexts returns the help texts that are too long for the line of their flag or command, and the
+// helpTexts holds the help texts that are too long for the line of their flag or command, and the
 // defaults that other packages set.
-func helpTexts() kong.Vars {
-	return kong.Vars{
-		"dev_config": devserver.DefaultPath,
+var helpTexts = map[string]string{
+	"dev_config": devserver.DefaultPath,
 
-		"help_address":   "Temporal server as host:port; overrides TEMPORAL_ADDRESS and the profile's.",
-		"help_namespace": "Temporal namespace; overrides TEMPORAL_NAMESPACE and the profile's.",
-		"help_ui":        "Address of the Web UI; the default is derived from a server on the loopback interface.",
-		"help_bucket": "URL of the workers' bucket: file:///path, s3://, gs:// or azblob://; " +
-			"the default is .rdrec/bucket in the current folder.",
+	"help_address":   "Temporal server as host:port; overrides TEMPORAL_ADDRESS and the profile's.",
+	"help_namespace": "Temporal namespace; overrides TEMPORAL_NAMESPACE and the profile's.",
+	"help_ui":        "Address of the Web UI; the default is derived from a server on the loopback interface.",
+	"help_bucket": "URL of the workers' bucket: file:///path, s3://, gs:// or azblob://; " +
+		"the default is .rdrec/bucket in the current folder.",
 
-		"help_export": "Export recommendations for all users of a model as Parquet, JSON lines or CSV, " +
-			"or export the student itself.",
-		"help_verify": "Verify the hashes of all objects that a run refers to, or of the whole bucket; " +
-			"list corrupt objects and the affected runs.",
-		"help_nightly": "Run nightly retraining: ingest new reviews, train, " +
-			"and promote the model unless it is worse. List past runs.",
-		"help_run":    "Start the experiment of a spec, or find the one already started, and watch it.",
-		"help_cancel": "Cancel an experiment; its finished work is kept, and running it again resumes.",
-		"help_audit":  "Look for leaks in a dataset folder: what a rule without a model scores, and why.",
+	"help_export": "Export recommendations for all users of a model as Parquet, JSON lines or CSV, " +
+		"or export the student itself.",
+	"help_verify": "Verify the hashes of all objects that a run refers to, or of the whole bucket; " +
+		"list corrupt objects and the affected runs.",
+	"help_nightly": "Run nightly retraining: ingest new reviews, train, " +
+		"and promote the model unless it is worse. List past runs.",
+	"help_run":    "Start the experiment of a spec, or find the one already started, and watch it.",
+	"help_cancel": "Cancel an experiment; its finished work is kept, and running it again resumes.",
+	"help_audit":  "Look for leaks in a dataset folder: what a rule without a model scores, and why.",
 
-		"help_set":          "Override a value of the spec, for example train.epochs=2.",
-		"help_keep_serving": "Keep serving afterwards: yes, no, or auto (on a terminal).",
+	"help_set":          "Override a value of the spec, for example train.epochs=2.",
+	"help_keep_serving": "Keep serving afterwards: yes, no, or auto (on a terminal).",
 
-		"help_spec": "The spec, a YAML file; its paths are relative to the worker's folder. " +
-			"Without one, --dataset runs with a small built-in spec.",
-		"help_dataset": "The data: a folder in RDRec's format, or the name of one in RDREC_DATA, " +
-			"data or testdata/rdrec.",
+	"help_spec": "The spec, a YAML file; its paths are relative to the worker's folder. " +
+		"Without one, --dataset runs with a small built-in spec.",
+	"help_dataset": "The data: a folder in RDRec's format, or the name of one in RDREC_DATA, " +
+		"data or testdata/rdrec.",
 
-		"help_distill_start": "Distill a data set's explanations into rationales; finished rows are reused.",
-		"help_distill_skip": "Skip a shard; its finished rows are kept, " +
-			"the next distillation requests the rest.",
-		"help_distill_spec": "A spec, for its data and teacher; or name the data with --dataset or --reviews.",
-		"help_distill_teacher": "The teacher: smollm2, meta:DIR, hf:DIR, gguf:FILE, openai:URL#MODEL or copy; " +
-			"same as --set teacher.model=...",
-		"help_distill_sample": "Distill only N explanations, sampled evenly, and print the rationales, " +
-			"to check quality before paying for all. Their rows are reused.",
-		"help_distill_id": "The distillation's id, as distill prints it. " +
-			"Within an experiment, it is the experiment's id followed by /distill.",
-		"help_parallel": "Shards in parallel; 0 means 16. Each needs a worker on the queue rdrec-gpu.",
+	"help_distill_start": "Distill a data set's explanations into rationales; finished rows are reused.",
+	"help_distill_skip": "Skip a shard; its finished rows are kept, " +
+		"the next distillation requests the rest.",
+	"help_distill_spec": "A spec, for its data and teacher; or name the data with --dataset or --reviews.",
+	"help_distill_teacher": "The teacher: smollm2, meta:DIR, hf:DIR, gguf:FILE, openai:URL#MODEL or copy; " +
+		"same as --set teacher.model=...",
+	"help_distill_sample": "Distill only N explanations, sampled evenly, and print the rationales, " +
+		"to check quality before paying for all. Their rows are reused.",
+	"help_distill_id": "The distillation's id, as distill prints it. " +
+		"Within an experiment, it is the experiment's id followed by /distill.",
+	"help_parallel": "Shards in parallel; 0 means 16. Each needs a worker on the queue rdrec-gpu.",
 
-		"help_model":   "The model: a name of promotions, or a finished experiment as ID or ID/RUN.",
-		"help_out":     "Where to write recommendations.FORMAT: a folder, or a URL such as s3://bucket/path.",
-		"help_explain": "Add the student's explanation of each item; this takes one beam search per row.",
-		"help_shard":   "Users per shard; 0 means 512, or 64 with explanations.",
+	"help_model":   "The model: a name of promotions, or a finished experiment as ID or ID/RUN.",
+	"help_out":     "Where to write recommendations.FORMAT: a folder, or a URL such as s3://bucket/path.",
+	"help_explain": "Add the student's explanation of each item; this takes one beam search per row.",
+	"help_shard":   "Users per shard; 0 means 512, or 64 with explanations.",
 
-		"help_rerun_compare": "Start nothing: compare with this run, for example a detached rerun.",
-		"help_rerun_rationales": "Also request rationales from a teacher behind a server again. This may cost money " +
-			"and is rarely reproducible; without it, finished rows are reused.",
+	"help_rerun_compare": "Start nothing: compare with this run, for example a detached rerun.",
+	"help_rerun_rationales": "Also request rationales from a teacher behind a server again. This may cost money " +
+		"and is rarely reproducible; without it, finished rows are reused.",
 
-		"help_nightly_wait": "Wait for the verdict: exit code 0 if the model was promoted or nothing was new, " +
-			"12 if it was rejected.",
-		"help_promote_run": "The run that trained it: WORKFLOW/RUN, as printed in its report; " +
-			"a workflow alone means its latest run.",
-		"help_rollback_to": "Number of the promotion to return to; the default is the one before the current one.",
+	"help_nightly_wait": "Wait for the verdict: exit code 0 if the model was promoted or nothing was new, " +
+		"12 if it was rejected.",
+	"help_promote_run": "The run that trained it: WORKFLOW/RUN, as printed in its report; " +
+		"a workflow alone means its latest run.",
+	"help_rollback_to": "Number of the promotion to return to; the default is the one before the current one.",
 
-		"help_schedule_zone": "Time zone, such as Europe/Vienna. In a zone with daylight saving, a time that is " +
-			"skipped in spring is not run that day, and one that occurs twice in autumn is run twice (the second " +
-			"is skipped while the first runs): prefer times outside 01:00 to 03:00, or UTC.",
+	"help_schedule_zone": "Time zone, such as Europe/Vienna. In a zone with daylight saving, a time that is " +
+		"skipped in spring is not run that day, and one that occurs twice in autumn is run twice (the second " +
+		"is skipped while the first runs): prefer times outside 01:00 to 03:00, or UTC.",
 
-		"help_audit_data": "A folder in the format of RDRec, POD and P5 " +
-			"(sequential.txt, datamaps.json, ...; plain or .gz).",
-		"help_audit_seed": "Seed of the bootstrap for the confidence intervals of --json.",
-	}
+	"help_audit_data": "A folder in the format of RDRec, POD and P5 " +
+		"(sequential.txt, datamaps.json, ...; plain or .gz).",
+	"help_audit_seed": "Seed of the bootstrap for the confidence intervals of --json.",
 }

@@ -86,7 +86,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		kong.Description("Runs experiments: raw reviews to rationales to a student to recommendations.\n\n"+exitHelp()),
 		kong.Writers(stdout, stderr),
 		kong.Exit(func(code int) { exited = code }),
-		helpTexts(),
+		kong.Vars(helpTexts),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 	)
 	if err != nil {

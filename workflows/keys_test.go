@@ -61,11 +61,13 @@ func pinnedRuns() map[string]func(*testing.T) []string {
 	}
 	return map[string]func(*testing.T) []string{
 		"paper": func(t *testing.T) []string {
+			t.Helper()
 			s := experiment("rdrec", "pod", "p5")
 			s.Baselines = append(s.Baselines, spec.SASRec)
 			return runExperiment(t, s)
 		},
 		"clean": func(t *testing.T) []string {
+			t.Helper()
 			s := experiment("rdrec")
 			reviews := spec.DefaultReviews()
 			reviews.Path, reviews.Metadata = "reviews.jsonl", "items.jsonl"
@@ -75,11 +77,13 @@ func pinnedRuns() map[string]func(*testing.T) []string {
 			return runExperiment(t, s)
 		},
 		"ablation": func(t *testing.T) []string {
+			t.Helper()
 			s := experiment("rdrec")
 			s.Protocol, s.Ablate = spec.Clean, []string{"skip_pads", "constrained"}
 			return runExperiment(t, s)
 		},
 		"nightly": func(t *testing.T) []string {
+			t.Helper()
 			n := newNightlyEnv(t)
 			n.verdict(t)
 			return n.lookedUp

@@ -42,6 +42,7 @@ func (f *finder) binary(e *ast.BinaryExpr) {
 		if f.isBasic(e, types.IsInteger|types.IsFloat) {
 			f.arithmetic(e)
 		}
+	default:
 	}
 }
 

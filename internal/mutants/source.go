@@ -85,7 +85,8 @@ func within(dir, folder string) bool {
 
 func list(ctx context.Context, folders []string) ([]listed, error) {
 	const fields = "-json=ImportPath,Name,Dir,Export,GoFiles,DepOnly,Error"
-	args := []string{"list", "-e", "-buildvcs=false", "-export", "-deps", fields}
+	args := make([]string, 0, 6+len(folders)+len(schemaImports))
+	args = append(args, "list", "-e", "-buildvcs=false", "-export", "-deps", fields)
 	for _, folder := range folders {
 		args = append(args, "./"+path.Clean(folder))
 	}

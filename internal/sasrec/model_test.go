@@ -54,7 +54,7 @@ func newModel(t *testing.T, settings sasrec.Settings, items int, weights weights
 	return m
 }
 
-func constant(value float64) func(int) float64 { return func(int) float64 { return value } }
+func one(int) float64 { return 1 }
 
 // TestWeightsDependOnTheSeed: the same seed gives the same weights, another seed other weights.
 func TestWeightsDependOnTheSeed(t *testing.T) {
@@ -159,9 +159,9 @@ func TestWhereDropoutApplies(t *testing.T) {
 		sorted := slices.Sorted(slices.Values(entries))
 		return slices.CompactFunc(sorted, func(a, b float32) bool { return math.Abs(float64(a-b)) < 1e-4 })
 	}
-	norm := constant(1)
+	norm := one
 
-	embedding := newModel(t, settings, 3, weights{"items": constant(1), "norm.weight": norm})
+	embedding := newModel(t, settings, 3, weights{"items": one, "norm.weight": norm})
 	if got := values(encode(embedding, 0, 1)); len(got) != 1 {
 		t.Errorf("without dropout an item's entries are %v, want them equal", got)
 	}
@@ -172,7 +172,7 @@ func TestWhereDropoutApplies(t *testing.T) {
 	// The first half of the feed-forward layer gives 1, its last bias adds 1: dropout of {0, 2} + 1
 	// gives {0, 2, 6}.
 	feed := newModel(t, settings, 3, weights{
-		"block0.up_bias": constant(1), "block0.down": identity(dim), "block0.down_bias": constant(1),
+		"block0.up_bias": one, "block0.down": identity(dim), "block0.down_bias": one,
 		"norm.weight": norm,
 	})
 	if got := values(encode(feed, 0.5, 1)); len(got) != 3 {
@@ -182,7 +182,7 @@ func TestWhereDropoutApplies(t *testing.T) {
 	// A history of one item attends to that item alone: dropout of the attention weights drops a
 	// whole head, dropout of the output single entries.
 	attention := newModel(t, settings, 3, weights{
-		"block0.attention_norm.bias": constant(1), "block0.qkv": identity(3 * dim), "block0.out": identity(dim),
+		"block0.attention_norm.bias": one, "block0.qkv": identity(3 * dim), "block0.out": identity(dim),
 		"norm.weight": norm,
 	})
 	heads, entries := false, false

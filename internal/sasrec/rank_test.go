@@ -25,7 +25,7 @@ func fixedScores(t *testing.T, scores ...float64) *sasrec.Model {
 			}
 			return scores[index-1]
 		},
-		"norm.bias": constant(1),
+		"norm.bias": one,
 	})
 }
 

@@ -26,7 +26,7 @@ type TemplateSet struct {
 // TemplateSets is the table of template sets: POD's templates, which RDRec shares, and texts in the
 // style of P5's (lists of plain numbers, blanks around punctuation) for the tasks that P5 has in
 // common with them.
-func TemplateSets() []TemplateSet {
+func TemplateSets() []TemplateSet { //nolint:funlen // a table of texts
 	return []TemplateSet{
 		{
 			Name: "pod", Separator: " item_", Words: token.IDWords,

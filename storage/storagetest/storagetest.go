@@ -47,7 +47,7 @@ type Server struct {
 func NewServer(objects map[string][]byte, failAt int) *Server {
 	own := map[string][]byte{}
 	maps.Copy(own, objects)
-	return &Server{objects: own, written: time.Now(), failAt: failAt}
+	return &Server{objects: own, written: time.Now(), failAt: failAt} //nolint:forbidigo // an object has an age
 }
 
 // Open returns a bucket on a new server ([NewServer]) and closes it when the test ends. Opening
@@ -89,7 +89,7 @@ type opener struct {
 	count atomic.Int64
 }
 
-var servers = func() *opener {
+var servers = func() *opener { //nolint:gochecknoglobals // the URL opener is registered once
 	o := &opener{}
 	blob.DefaultURLMux().RegisterBucket(scheme, o)
 	return o
@@ -103,11 +103,12 @@ func (o *opener) add(s *Server) string {
 
 // OpenBucketURL implements [blob.BucketURLOpener].
 func (o *opener) OpenBucketURL(_ context.Context, u *url.URL) (*blob.Bucket, error) {
-	s, ok := o.byURL.Load(u.String())
+	found, _ := o.byURL.Load(u.String())
+	s, ok := found.(*Server)
 	if !ok {
 		return nil, fmt.Errorf("no server at %s", u)
 	}
-	return blob.NewBucket(s.(*Server)), nil
+	return blob.NewBucket(s), nil
 }
 
 // call counts a call. Callers hold no lock.

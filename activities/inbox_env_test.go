@@ -1,0 +1,140 @@
+package activities_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/testsuite"
+
+	"rdrec/activities"
+	"rdrec/registry"
+	"rdrec/storage"
+)
+
+// inboxEnv is a bucket with an inbox, and the activities on it.
+type inboxEnv struct {
+	*activities.Activities
+	t    *testing.T
+	root string
+}
+
+func newInboxEnv(t *testing.T) *inboxEnv {
+	t.Helper()
+	root := filepath.Join(t.TempDir(), "bucket")
+	bucket, err := storage.Open(t.Context(), "file://"+root)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := bucket.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return &inboxEnv{
+		&activities.Activities{Bucket: bucket, Scratch: t.TempDir(), Now: time.Now, StallTimeout: time.Minute}, t, root,
+	}
+}
+
+// run does an activity.
+func run[Out any](s *inboxEnv, activity, in any) (out Out, err error) {
+	s.t.Helper()
+	var suite testsuite.WorkflowTestSuite
+	env := suite.NewTestActivityEnvironment()
+	env.RegisterActivity(s.Activities)
+	value, err := env.ExecuteActivity(activity, in)
+	if err != nil {
+		return out, err
+	}
+	if value.HasValue() {
+		err = value.Get(&out)
+	}
+	return out, err
+}
+
+// putFile puts a file into the inbox.
+func (s *inboxEnv) putFile(name, text string) {
+	s.t.Helper()
+	path := filepath.Join(s.root, "inbox", name)
+	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *inboxEnv) ingest(change func(*activities.IngestInput)) activities.IngestResult {
+	s.t.Helper()
+	in := activities.IngestInput{Name: "shop", Inbox: "inbox/"}
+	if change != nil {
+		change(&in)
+	}
+	result, err := run[activities.IngestResult](s, s.Ingest, in)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return result
+}
+
+// names are the keys that were taken.
+func names(files []storage.File) (all []string) {
+	for _, f := range files {
+		all = append(all, strings.TrimPrefix(f.Name, "inbox/"))
+	}
+	return all
+}
+
+// parts are the contents of a nightly run's reviews, in their order.
+func (s *inboxEnv) parts(ref storage.Ref) (all []string) {
+	s.t.Helper()
+	artifact, err := s.Bucket.Artifact(s.t.Context(), ref)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, f := range artifact.Files {
+		if !strings.HasPrefix(f.Name, "parts/") {
+			continue
+		}
+		data, err := s.Bucket.Get(s.t.Context(), f.Ref)
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		all = append(all, string(data))
+	}
+	return all
+}
+
+// promote promotes a model that was made from what was gathered.
+func (s *inboxEnv) promote(g activities.IngestResult, weights string) registry.Promotion {
+	s.t.Helper()
+	dir := s.t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), []byte(weights), 0o600); err != nil {
+		s.t.Fatal(err)
+	}
+	ref, err := s.Bucket.PutFolder(s.t.Context(), "model", dir)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	p := registry.Promotion{
+		Reviews: g.Reviews, Dataset: ref, Preprocessed: ref,
+		Model: registry.PromotedModel{Weights: ref, Spec: []byte("{}")},
+	}
+	promotion, err := run[registry.Promotion](
+		s, s.Promote, activities.PromoteInput{Name: "shop", Previous: g.Promoted.Number, Promotion: p},
+	)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return promotion
+}
+
+func equal(t *testing.T, name string, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s: %s", name, diff)
+	}
+}
