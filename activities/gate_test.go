@@ -115,7 +115,10 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 			now,
 			"prediction 3 is of user 3 with the new model and of user 4",
 		},
-		{"the first changed", []fixedPrediction{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now, "prediction 1 is of user 1"},
+		{
+			"the first changed", []fixedPrediction{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now,
+			"prediction 1 is of user 1",
+		},
 		{"one less", now[:2], now, "3 users were evaluated with the new model and 2"},
 		{"one more", now, now[:2], "2 users were evaluated with the new model and 3"},
 		{"none", nil, nil, "0 users were evaluated with the new model and 0"},
@@ -259,7 +262,8 @@ func TestOneUserShowsNothing(t *testing.T) {
 	s := newInboxEnv(t)
 	in := activities.CompareModelsInput{
 		Gate: spec.Gate{Task: "topn", Metric: "HR@1", Alpha: 0.5}, Items: 10, Strict: true,
-		New: s.predictions("topn.jsonl", fixedPrediction{1, 1, []int{1}}), Old: s.predictions("topn.jsonl", fixedPrediction{1, 1, []int{2}}),
+		New: s.predictions("topn.jsonl", fixedPrediction{1, 1, []int{1}}),
+		Old: s.predictions("topn.jsonl", fixedPrediction{1, 1, []int{2}}),
 	}
 	out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 	if err != nil {

@@ -113,7 +113,6 @@ func layers(t *testing.T) []layer {
 }
 
 func TestLayerTableNamesEveryPackage(t *testing.T) {
-	skipUntilReady(t)
 	inTable := map[string]bool{}
 	for _, l := range layers(t) {
 		for _, name := range l.packages {
@@ -137,7 +136,6 @@ func TestLayerTableNamesEveryPackage(t *testing.T) {
 }
 
 func TestImportsPointDown(t *testing.T) {
-	skipUntilReady(t)
 	level, name := map[string]int{}, map[string]string{}
 	for i, l := range layers(t) {
 		for _, p := range l.packages {
@@ -161,7 +159,6 @@ func TestImportsPointDown(t *testing.T) {
 var seam = regexp.MustCompile(`torch-seam:(?:\s+#.*)*\s+files: \[(.*)\]`)
 
 func TestOnlyTheListedPackagesImportGotch(t *testing.T) {
-	skipUntilReady(t)
 	rule := seam.FindStringSubmatch(read(t, ".golangci.yml"))
 	if rule == nil {
 		t.Fatal(".golangci.yml has no rule torch-seam with a list of files")
@@ -199,7 +196,6 @@ func importersOf(t *testing.T, wanted string) []string {
 }
 
 func TestGeneratedPartsOfTheArchitecturePage(t *testing.T) {
-	skipUntilReady(t)
 	page := read(t, architecture)
 	all := packages(t)
 	want := page

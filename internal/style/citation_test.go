@@ -130,7 +130,6 @@ func (r repository) unresolved(from, cited string) string {
 }
 
 func TestCommentsCiteWhatExists(t *testing.T) {
-	skipUntilReady(t)
 	r := openRepository(t)
 	var all []finding
 	for _, file := range textFiles(t) {

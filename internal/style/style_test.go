@@ -16,21 +16,10 @@ import (
 	"testing"
 )
 
-// ready is false while the renames of the vocabulary are under way; the checks of the whole
-// repository are skipped then.
-const ready = false
-
 // root is the repository, seen from this package.
 const root = "../.."
 
 var update = flag.Bool("update", false, "write the package diagram of docs/architecture.md")
-
-func skipUntilReady(t *testing.T) {
-	t.Helper()
-	if !ready && os.Getenv("RDREC_STYLE") == "" {
-		t.Skip("the vocabulary's renames are under way")
-	}
-}
 
 // finding is one violation.
 type finding struct {
