@@ -116,7 +116,9 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 			"prediction 3 is of user 3 with the new model and of user 4",
 		},
 		{
-			"the first changed", []fixedPrediction{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}}, now,
+			"the first changed",
+			[]fixedPrediction{{7, 10, nil}, {2, 20, nil}, {3, 30, nil}},
+			now,
 			"prediction 1 is of user 1",
 		},
 		{"one less", now[:2], now, "3 users were evaluated with the new model and 2"},
