@@ -262,9 +262,9 @@ func (c call) breakEach(t *testing.T, objects map[string][]byte) {
 		var server *storagetest.Server
 		own.Bucket, server = storagetest.Open(t, objects, failAt)
 		out, err := run[json.RawMessage](&inboxEnv{own, t, ""}, c.activity(own), c.in)
-		left, err := os.ReadDir(own.Scratch)
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			t.Error(err)
+		left, readErr := os.ReadDir(own.Scratch)
+		if readErr != nil && !errors.Is(readErr, os.ErrNotExist) {
+			t.Error(readErr)
 		}
 		if len(left) > 0 {
 			t.Errorf("call %d breaks: %s is left behind", failAt, left)
