@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -60,8 +61,8 @@ func writeJSON(path string, v any) error {
 
 // fetch writes artifacts into folders under dir, each named by its key.
 func (a *Activities) fetch(ctx context.Context, dir string, artifacts map[string]storage.Ref) error {
-	for name, ref := range artifacts {
-		if err := a.Bucket.GetFolder(ctx, ref, filepath.Join(dir, name)); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(artifacts)) {
+		if err := a.Bucket.GetFolder(ctx, artifacts[name], filepath.Join(dir, name)); err != nil {
 			return err
 		}
 	}

@@ -9,6 +9,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"rdrec/internal/spec"
@@ -149,7 +151,8 @@ func Promote(ctx context.Context, b *storage.Bucket, name string, previous int, 
 // it may have been garbage collected since an old promotion.
 func checkArtifacts(ctx context.Context, b *storage.Bucket, p Promotion) error {
 	artifacts := map[string]storage.Ref{"model": p.Model.Weights, "dataset": p.Dataset, "preprocessed": p.Preprocessed}
-	for name, ref := range artifacts {
+	for _, name := range slices.Sorted(maps.Keys(artifacts)) {
+		ref := artifacts[name]
 		complete, err := b.IsComplete(ctx, ref)
 		if err != nil {
 			return err

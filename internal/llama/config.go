@@ -2,7 +2,9 @@ package llama
 
 import (
 	"fmt"
+	"maps"
 	"math"
+	"slices"
 )
 
 // Config is the configuration of a model.
@@ -56,11 +58,12 @@ func (r llama3Rope) factors(base float64, head int) ([]float32, error) {
 
 // check rejects impossible configurations.
 func (c *Config) check() error {
-	for name, v := range map[string]int{
+	sizes := map[string]int{
 		"layers": c.Layers, "width": c.Model, "feed-forward width": c.FeedForward, "heads": c.Heads, "groups": c.Groups,
 		"head width": c.Head, "context": c.Context, "vocabulary": c.Vocabulary,
-	} {
-		if v < 1 || v > 1<<24 {
+	}
+	for _, name := range slices.Sorted(maps.Keys(sizes)) {
+		if v := sizes[name]; v < 1 || v > 1<<24 {
 			return fmt.Errorf("%s %d is out of range", name, v)
 		}
 	}

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"rdrec/internal/token"
@@ -300,8 +302,8 @@ func (f *hfSource) pieces(v *vocabulary) error {
 	if err := readJSON(filepath.Join(f.dir, hfAddedFile), &added); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	for piece, id := range added {
-		if id >= v.Size() {
+	for _, piece := range slices.Sorted(maps.Keys(added)) {
+		if added[piece] >= v.Size() {
 			return fmt.Errorf("%q adds the token %q: this requires %s, which save_pretrained of transformers writes",
 				hfAddedFile, piece, hfTokenizerFile)
 		}

@@ -1,6 +1,7 @@
 package recommend
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -27,7 +28,10 @@ type Trie struct {
 // NewTrie returns the trie of items, given the tokens of each without the end token.
 func NewTrie(encodings map[int][]int32) (*Trie, error) {
 	items := slices.Collect(maps.Keys(encodings))
-	slices.SortFunc(items, func(a, b int) int { return slices.Compare(encodings[a], encodings[b]) })
+	// Equal tokens go by item, so that an error names the same two items each time.
+	slices.SortFunc(items, func(a, b int) int {
+		return cmp.Or(slices.Compare(encodings[a], encodings[b]), cmp.Compare(a, b))
+	})
 	for i, item := range items {
 		switch {
 		case len(encodings[item]) == 0:

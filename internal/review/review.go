@@ -13,8 +13,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -130,7 +132,7 @@ func (i Importer) check() error {
 	if _, err := findExtractor(i.Options.Extractor); err != nil {
 		return err
 	}
-	for column := range i.Options.Columns {
+	for _, column := range slices.Sorted(maps.Keys(i.Options.Columns)) {
 		if !known(column) {
 			return fmt.Errorf("columns: %q is not one of %s", column, strings.Join(spec.Columns(), ", "))
 		}

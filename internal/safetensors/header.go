@@ -51,8 +51,8 @@ func parseHeader(header []byte, size int64) (map[string]Entry, error) {
 	}
 	delete(raw, "__metadata__")
 	entries := make(map[string]Entry, len(raw))
-	for name, text := range raw {
-		entry, err := parseEntry(text, size)
+	for _, name := range slices.Sorted(maps.Keys(raw)) {
+		entry, err := parseEntry(raw[name], size)
 		if err != nil {
 			return nil, fmt.Errorf("tensor %q: %w", name, err)
 		}

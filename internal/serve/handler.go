@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -292,8 +293,9 @@ func checkID(name, id string) error {
 
 // checkParameters rejects unknown and repeated query parameters.
 func checkParameters(r *http.Request, known ...string) error {
-	for key, values := range r.URL.Query() {
-		if len(values) != 1 || !slices.Contains(known, key) {
+	query := r.URL.Query()
+	for _, key := range slices.Sorted(maps.Keys(query)) {
+		if len(query[key]) != 1 || !slices.Contains(known, key) {
 			detail := fmt.Sprintf("query parameter %q is unknown or repeated", key)
 			return badRequest(detail, "/openapi.json lists the parameters")
 		}

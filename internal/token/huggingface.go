@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -94,8 +96,8 @@ func (f *hfFile) pieces() ([]string, map[string]int32, error) {
 		size = max(size, id+1)
 		return nil
 	}
-	for piece, id := range f.Model.Vocab {
-		if err := add(piece, id); err != nil {
+	for _, piece := range slices.Sorted(maps.Keys(f.Model.Vocab)) {
+		if err := add(piece, f.Model.Vocab[piece]); err != nil {
 			return nil, nil, err
 		}
 	}

@@ -3,6 +3,7 @@ package torch
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -68,8 +69,8 @@ func openShards(path string, open func(string) (Weights, error)) (Weights, error
 		return nil, fmt.Errorf("weights index %q: %w", path, err)
 	}
 	all := &shards{of: map[string]Weights{}, files: map[string]Weights{}}
-	for name, file := range index.WeightMap {
-		if err := all.add(filepath.Dir(path), name, file, open); err != nil {
+	for _, name := range slices.Sorted(maps.Keys(index.WeightMap)) {
+		if err := all.add(filepath.Dir(path), name, index.WeightMap[name], open); err != nil {
 			return nil, fmt.Errorf("weights index %q: tensor %q: %w", path, name, firstError(err, all.Close()))
 		}
 	}
