@@ -2,8 +2,9 @@
 // items, or generated texts with reference texts, and samples of scores to compare; out: scores
 // with 95% intervals, and tests. [Table] lists the metrics and their inputs, [ScoreRankings] and
 // [ScoreTexts] compute them, and [StudentT], [Welch], [Paired], [Bootstrap] and [Holm] test
-// differences. Hit rate, NDCG, BLEU and ROUGE are the Python reference's, quirks included
-// (docs/deviations.md 14 and 16). Protocol clean reports the strict hit rate and NDCG.
+// differences. [MeasureLists] and [MeasureTexts] find output that ignores its input. Hit rate,
+// NDCG, BLEU and ROUGE are the Python reference's, quirks included (docs/deviations.md 14 and 16).
+// Protocol clean reports the strict hit rate and NDCG.
 package metric
 
 import "math"

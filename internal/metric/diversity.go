@@ -1,0 +1,196 @@
+package metric
+
+import (
+	"fmt"
+	"math"
+	"strings"
+)
+
+// Limits of [ListDiversity.Findings] and [TextDiversity.Findings]. A value beyond its limit is
+// degenerate: the model ignores its input, whatever it scores.
+const (
+	// MaxFirstShare is the largest share of users with the same first item.
+	MaxFirstShare = 0.5
+	// MaxListShare is the largest share of users with the same list.
+	MaxListShare = 0.5
+	// MinCoverage is the smallest share of the catalog that occurs in a list, or of the lists'
+	// positions where the catalog has more items than they can hold.
+	MinCoverage = 0.05
+	// MaxRepetitive is the largest share of texts of which one repeated word makes up half.
+	MaxRepetitive = 0.1
+	// MinDistinctTexts is the smallest share of distinct texts.
+	MinDistinctTexts = 0.1
+	// MaxMeanRun is the largest mean length of a text's longest run of one word.
+	MaxMeanRun = 2.0
+)
+
+// minDiverse is the number of lists or texts from which their findings count.
+const minDiverse = 10
+
+// ListDiversity describes how much the lists of different users differ. All shares are from 0 to 1.
+type ListDiversity struct {
+	// Users is the number of lists, and Positions the sum of their lengths.
+	Users     int `json:"users"`
+	Positions int `json:"positions"`
+	// Items is the size of the catalog, whose ids are 1 to Items. Recommended is how many of them
+	// occur in a list, and Coverage the same as a share of Items.
+	Items       int     `json:"items"`
+	Recommended int     `json:"recommended"`
+	Coverage    float64 `json:"coverage"`
+	// DistinctFirst is the number of distinct first items. FirstShare is the share of users with
+	// the most frequent one.
+	DistinctFirst int     `json:"distinct_first"`
+	FirstShare    float64 `json:"first_share"`
+	// DistinctLists is the number of distinct lists, order included. ListShare is the share of
+	// users with the most frequent one.
+	DistinctLists int     `json:"distinct_lists"`
+	ListShare     float64 `json:"list_share"`
+}
+
+// MeasureLists returns the diversity of the lists over a catalog of that many items. An empty
+// list has no first item; an id outside the catalog does not count as recommended.
+func MeasureLists(lists []List, items int) ListDiversity {
+	d := ListDiversity{Users: len(lists), Items: items}
+	first, whole, recommended := map[int]int{}, map[string]int{}, map[int]bool{}
+	for _, list := range lists {
+		d.Positions += len(list.Items)
+		whole[fmt.Sprint(list.Items)]++
+		if len(list.Items) > 0 {
+			first[list.Items[0]]++
+		}
+		for _, item := range list.Items {
+			if 1 <= item && item <= items {
+				recommended[item] = true
+			}
+		}
+	}
+	d.Recommended, d.Coverage = len(recommended), share(len(recommended), items)
+	d.DistinctFirst, d.FirstShare = len(first), share(most(first), len(lists))
+	d.DistinctLists, d.ListShare = len(whole), share(most(whole), len(lists))
+	return d
+}
+
+// TextDiversity describes how repetitive texts are. All shares are from 0 to 1.
+type TextDiversity struct {
+	Texts int `json:"texts"`
+	// Distinct is the number of distinct texts, and DistinctShare the same as a share of Texts.
+	Distinct      int     `json:"distinct"`
+	DistinctShare float64 `json:"distinct_share"`
+	// Repetitive is the share of texts of which one word makes up half or more and occurs at least
+	// twice: "I a a a a", but not "very good".
+	Repetitive float64 `json:"repetitive"`
+	// MeanRun is the mean over texts of the longest run of one word: 4 for "I a a a a", 1 for a
+	// text without a repetition, 0 for an empty text.
+	MeanRun float64 `json:"mean_run"`
+}
+
+// MeasureTexts returns the diversity of the generated words of the texts.
+func MeasureTexts(texts []Text) TextDiversity {
+	d := TextDiversity{Texts: len(texts)}
+	whole := map[string]int{}
+	repetitive, runs := 0, 0
+	for _, text := range texts {
+		whole[strings.Join(text.Generated, " ")]++
+		runs += longestRun(text.Generated)
+		words := map[string]int{}
+		for _, word := range text.Generated {
+			words[word]++
+		}
+		if top := most(words); top > 1 && 2*top >= len(text.Generated) {
+			repetitive++
+		}
+	}
+	d.Distinct, d.DistinctShare = len(whole), share(len(whole), len(texts))
+	d.Repetitive, d.MeanRun = share(repetitive, len(texts)), share(runs, len(texts))
+	return d
+}
+
+// longestRun returns the length of the longest run of one word.
+func longestRun(words []string) int {
+	longest, run := 0, 0
+	for i, word := range words {
+		if i > 0 && word != words[i-1] {
+			run = 0
+		}
+		run++
+		longest = max(longest, run)
+	}
+	return longest
+}
+
+// most returns the highest count.
+func most[K comparable](counts map[K]int) int {
+	highest := 0
+	for _, count := range counts {
+		highest = max(highest, count)
+	}
+	return highest
+}
+
+func share(part, total int) float64 { return float64(part) / float64(max(total, 1)) }
+
+// Degeneracy is a measurement beyond its limit.
+type Degeneracy struct {
+	// Measure is the JSON name of the measurement in [ListDiversity] or [TextDiversity].
+	Measure string  `json:"measure"`
+	Value   float64 `json:"value"`
+	Limit   float64 `json:"limit"`
+	// Text is the finding as a clause, with the value and the limit: "83% of 552 users have the
+	// same first item (limit 50%)".
+	Text string `json:"text"`
+}
+
+// Findings returns the measurements beyond their limits, the most severe first; none for fewer than
+// ten users.
+func (d ListDiversity) Findings() (found []Degeneracy) {
+	if d.Users < minDiverse {
+		return nil
+	}
+	if d.ListShare > MaxListShare {
+		found = append(found, Degeneracy{"list_share", d.ListShare, MaxListShare, fmt.Sprintf(
+			"%s of %d users have the same list (limit %s)", percent(d.ListShare), d.Users, percent(MaxListShare))})
+	}
+	if d.FirstShare > MaxFirstShare {
+		found = append(found, Degeneracy{"first_share", d.FirstShare, MaxFirstShare, fmt.Sprintf(
+			"%s of %d users have the same first item (limit %s); distinct first items: %d",
+			percent(d.FirstShare), d.Users, percent(MaxFirstShare), d.DistinctFirst)})
+	}
+	if expected := math.Ceil(MinCoverage * float64(min(d.Items, d.Positions))); float64(d.Recommended) < expected {
+		found = append(found, Degeneracy{"recommended", float64(d.Recommended), expected, fmt.Sprintf(
+			"%d of %d items are recommended to anyone (%s; at least %.0f expected)",
+			d.Recommended, d.Items, percent(d.Coverage), expected)})
+	}
+	return found
+}
+
+// Findings returns the measurements beyond their limits, the most severe first; none for fewer than
+// ten texts.
+func (d TextDiversity) Findings() (found []Degeneracy) {
+	if d.Texts < minDiverse {
+		return nil
+	}
+	if d.Repetitive > MaxRepetitive {
+		found = append(found, Degeneracy{"repetitive", d.Repetitive, MaxRepetitive, fmt.Sprintf(
+			"in %s of %d texts one repeated word makes up half or more (limit %s)",
+			percent(d.Repetitive), d.Texts, percent(MaxRepetitive))})
+	}
+	if d.MeanRun > MaxMeanRun {
+		found = append(found, Degeneracy{"mean_run", d.MeanRun, MaxMeanRun, fmt.Sprintf(
+			"the longest run of one word is %.1f words on average over %d texts (limit %.1f)",
+			d.MeanRun, d.Texts, MaxMeanRun)})
+	}
+	if d.DistinctShare < MinDistinctTexts {
+		found = append(found, Degeneracy{"distinct_share", d.DistinctShare, MinDistinctTexts, fmt.Sprintf(
+			"%d of %d texts are distinct (%s; at least %s expected)",
+			d.Distinct, d.Texts, percent(d.DistinctShare), percent(MinDistinctTexts))})
+	}
+	return found
+}
+
+// percent formats a share: 0.3%, 12%.
+func percent(x float64) string {
+	if x > 0 && x < 0.0995 {
+		return fmt.Sprintf("%.1f%%", 100*x)
+	}
+	return fmt.Sprintf("%.0f%%", 100*x)
+}
