@@ -87,11 +87,7 @@ func (a *Activities) recommender(
 	if err != nil {
 		return nil, nil, err
 	}
-	rec, err := recommender.New(data, student)
-	if err != nil {
-		student.Close()
-	}
-	return rec, data, err
+	return recommender.New(data, student), data, nil
 }
 
 // OpenRecommender fetches a model into a folder and opens it, for programs that recommend without a

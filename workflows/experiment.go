@@ -177,7 +177,7 @@ func (e *experiment) preprocess(ctx workflow.Context, data, rationales storage.R
 func (e *experiment) baseline(ctx workflow.Context, preprocessed storage.Ref) (storage.Ref, error) {
 	in := activities.RankBaselinesInput{Preprocessed: preprocessed, Evaluate: e.spec.Evaluate.WithoutShards()}
 	return e.stages.run(ctx, stage{
-		name: "baseline", label: "baseline", version: 1, queue: QueueCPU, activity: stub.RankBaselines,
+		name: "baseline", label: "baseline", version: 2, queue: QueueCPU, activity: stub.RankBaselines,
 		settings: in, inputs: []string{preprocessed.Digest}, arg: func(string) any { return in },
 	})
 }

@@ -21,7 +21,8 @@ type Audit struct {
 	// Users is the number of users that leave-one-out evaluates.
 	Users int `json:"users"`
 	// Rule and Popularity are the scores of the two model-free rankings of all items, counted as
-	// the reference does.
+	// the reference does. Popularity counts training items; the rule completes its list with the
+	// items that occur most often before the test item.
 	Rule       []metric.Score `json:"rule"`
 	Popularity []metric.Score `json:"popularity"`
 	Indexing   Indexing       `json:"indexing"`

@@ -343,13 +343,14 @@ func TestTextByHand(t *testing.T) {
 	if err := a.Text(&out); err != nil {
 		t.Fatal(err)
 	}
-	// Histories 1 2 and 4 5, test items 3 and 6: the rule's first guess is right. Popularity orders
-	// the unseen items 4 5 3 6 for the first user and 1 2 3 6 for the second.
+	// Histories 1 2 and 4 5, test items 3 and 6: the rule's first guess is right. With the training
+	// items 1 and 4, popularity orders the unseen items 4 3 5 6 for the first user and 1 2 3 6 for
+	// the second. The NDCG is (1/log2(3) + 1/log2(5)) / 2.
 	want := `Leak audit of leaky: 2 users, leave one out, all items
 
                            HR@1     HR@5   NDCG@5    HR@10  NDCG@10
 rule (item ids)          1.0000   1.0000   1.0000   1.0000   1.0000
-popularity               0.0000   1.0000   0.4653   1.0000   0.4653
+popularity               0.0000   1.0000   0.5308   1.0000   0.5308
 
 rank correlation of item id with first position                1.0000 over 6 items
 test items whose id is the user's highest plus one             2 of 2 (100%)

@@ -1,8 +1,10 @@
 // Package baseline has simple recommenders, evaluated on the same users as the student: a student
 // that does not beat them is not worth its cost. In: a dataset; out: ranked lists with the true
-// items, for package metric. Steps: fit a row of [Table] on the histories (all of a user's items
-// but the last); [Sequential] ranks all unseen items of the shop, [TopN] each user's candidates.
-// Ties are broken by popularity and then by item id, so the same data give the same lists.
+// items, for package metric. Steps: fit a row of [Table] on the training items (all of a user's
+// items but the last two, as for the students; the rule is the exception); [Sequential] ranks all
+// unseen items of the shop, [TopN] each user's candidates. The history of a test query includes the
+// validation item, as a student's does. Ties are broken by popularity and then by item id, so the
+// same data give the same lists.
 package baseline
 
 import (
@@ -32,8 +34,8 @@ type Baseline struct {
 	Name string
 	// About describes the method for people.
 	About string
-	// Fit trains on all items but each user's last; nil for a baseline that needs libtorch, which
-	// has its own training stage.
+	// Fit trains on the training items, [dataset.User.TrainItems]; nil for a baseline that needs
+	// libtorch, which has its own training stage.
 	Fit func(*dataset.Dataset) Rank
 }
 
@@ -49,13 +51,14 @@ const (
 // Table returns every baseline, in the order of reports. A new baseline is a new row.
 func Table() []Baseline {
 	return []Baseline{
-		{Name: Popularity, About: "the most popular items of the training histories", Fit: fitPopularity},
+		{Name: Popularity, About: "the items that occur most often among the training items", Fit: fitPopularity},
 		{Name: Markov, About: "what most often followed the user's last item, then popularity", Fit: fitMarkov},
 		{Name: ItemKNN, About: "items that share users with the history (cosine), then popularity", Fit: fitKNN},
 		{
 			Name: Rule, Fit: fitRule,
 			About: "max(history)+1, last+1, max(history)+2, then popularity: " +
-				"reads item ids only, so it measures what the item indexing leaks",
+				"reads item ids only, so it measures what the item indexing leaks; only its popularity counts " +
+				"validation items",
 		},
 		{Name: SASRec, About: "a causal transformer over items, full softmax, tuned on the validation items"},
 	}
@@ -127,17 +130,18 @@ func rankAll(users []dataset.User, queries []Query, rank Rank) []metric.List {
 	return lists
 }
 
-// popularity has the items sorted by the number of times that the histories contain them.
+// popularity has the items sorted by how often they were counted.
 type popularity struct {
 	order []int // item ids, most popular first
 	rank  []int // [item id] its index in order
 	count []int // [item id]
 }
 
-func countPopularity(d *dataset.Dataset) popularity {
+// countPopularity counts the items that of returns for each user.
+func countPopularity(d *dataset.Dataset, of func(dataset.User) []int) popularity {
 	p := popularity{count: make([]int, d.Items+1), rank: make([]int, d.Items+1), order: make([]int, d.Items)}
 	for _, user := range d.Users {
-		for _, item := range user.History() {
+		for _, item := range of(user) {
 			p.count[item]++
 		}
 	}
@@ -195,6 +199,11 @@ func (popularity) allowed(q Query) func(item int) bool {
 }
 
 func fitPopularity(d *dataset.Dataset) Rank {
-	p := countPopularity(d)
+	return MostPopular(d, dataset.User.TrainItems)
+}
+
+// MostPopular ranks by how often the items that of returns for each user contain an item.
+func MostPopular(d *dataset.Dataset, of func(dataset.User) []int) Rank {
+	p := countPopularity(d, of)
 	return func(q Query) []int { return p.recommend(q, nil) }
 }

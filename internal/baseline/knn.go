@@ -11,7 +11,7 @@ const neighbors = 100
 
 // fitKNN keeps each item's most similar items, by the cosine of the two items' sets of users.
 func fitKNN(d *dataset.Dataset) Rank {
-	p := countPopularity(d)
+	p := countPopularity(d, dataset.User.TrainItems)
 	near := similar(d, p)
 	return func(q Query) []int {
 		scores := map[int]float64{}
@@ -26,9 +26,9 @@ func fitKNN(d *dataset.Dataset) Rank {
 
 // similar returns each item's neighbors, most similar first. [item id]
 func similar(d *dataset.Dataset, p popularity) [][]scored {
-	users := make([][]int, d.Items+1) // [item] indices of the users who had it
+	users := make([][]int, d.Items+1) // [item] indices of the users who have it
 	for index, user := range d.Users {
-		for _, item := range user.History() {
+		for _, item := range user.TrainItems() {
 			users[item] = append(users[item], index)
 		}
 	}
@@ -36,7 +36,7 @@ func similar(d *dataset.Dataset, p popularity) [][]scored {
 	for item := range near {
 		shared := map[int]float64{}
 		for _, index := range users[item] {
-			for _, other := range d.Users[index].History() {
+			for _, other := range d.Users[index].TrainItems() {
 				if other != item {
 					shared[other]++
 				}

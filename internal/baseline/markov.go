@@ -2,12 +2,12 @@ package baseline
 
 import "rdrec/internal/dataset"
 
-// fitMarkov counts the transitions from one item to the next in the histories.
+// fitMarkov counts the transitions from one training item to the next.
 func fitMarkov(d *dataset.Dataset) Rank {
-	p := countPopularity(d)
+	p := countPopularity(d, dataset.User.TrainItems)
 	follows := make([]map[int]float64, d.Items+1) // [item id] next item to count
 	for _, user := range d.Users {
-		items := user.History()
+		items := user.TrainItems()
 		for i := 1; i < len(items); i++ {
 			before := items[i-1]
 			if follows[before] == nil {

@@ -37,14 +37,14 @@ func TestTiesAreBrokenByPopularityThenItemID(t *testing.T) {
 	// different items.
 	var histories [][]int
 	for item := 2; item <= 41; item++ {
-		histories = append(histories, []int{1, item, 100})
+		histories = append(histories, []int{1, item})
 	}
 	for item := 22; item <= 41; item++ {
-		histories = append(histories, []int{item + 20, item, 100})
+		histories = append(histories, []int{item + 20, item})
 	}
 	followers := slices.Concat(itemRange(22, 41), itemRange(2, 21))
 	// One history of items 1 to 41: every pair has the cosine 1.
-	together := [][]int{append(itemRange(1, 41), 100)}
+	together := [][]int{itemRange(1, 41)}
 	for _, c := range []struct {
 		name      string
 		histories [][]int
@@ -60,7 +60,7 @@ func TestTiesAreBrokenByPopularityThenItemID(t *testing.T) {
 		{baseline.ItemKNN, together, baseline.Query{History: []int{1}, K: 40}, itemRange(2, 41)},
 		{baseline.ItemKNN, together, baseline.Query{History: itemRange(1, 3), K: 38}, itemRange(4, 41)},
 	} {
-		d := sequences(100, c.histories...)
+		d := training(100, c.histories...)
 		for range 8 { // a map's order differs from one loop to the next
 			if diff := gocmp.Diff(c.want, fit(t, c.name, d)(c.query)); diff != "" {
 				t.Errorf("%s of %+v (-want +got):\n%s", c.name, c.query, diff)
@@ -73,11 +73,11 @@ func TestTiesAreBrokenByPopularityThenItemID(t *testing.T) {
 // TestItemKNNByHand ranks by cosines computed by hand: for two items, the number of histories that
 // contain both over the square root of the product of the numbers that contain each.
 func TestItemKNNByHand(t *testing.T) {
-	// Histories without the held-out item 9: the number of times, and the items.
+	// Training items: the number of times, and the items.
 	var histories [][]int
 	add := func(times int, items ...int) {
 		for range times {
-			histories = append(histories, append(slices.Clone(items), 9))
+			histories = append(histories, items)
 		}
 	}
 	add(2, 1, 2) // 1 and 2 twice
@@ -87,7 +87,7 @@ func TestItemKNNByHand(t *testing.T) {
 	add(8, 5, 6) // 5 is in 9, 6 in 8
 	add(1, 5, 4) // 4 is in 2
 	// Counts: item 1: 4, 2: 8, 3: 1, 4: 2, 5: 9, 6: 8, 8: 6.
-	d := sequences(9, histories...)
+	d := training(9, histories...)
 	for _, c := range []struct {
 		history, want []int
 	}{
@@ -126,12 +126,12 @@ func TestItemKNNKeepsAHundredNeighbors(t *testing.T) {
 		{"99 others: the 100th is kept", 99, []int{200, 300}},
 		{"100 others: the 101st is not", 100, []int{300, 200}},
 	} {
-		histories := [][]int{{1, 200, 9}, {200, 9}, {200, 9}, {300, 9}, {300, 9}, {300, 9}, {300, 9}}
+		histories := [][]int{{1, 200}, {200}, {200}, {300}, {300}, {300}, {300}}
 		others := itemRange(11, 10+c.neighbors)
 		for _, other := range others {
-			histories = append(histories, []int{1, other, 9})
+			histories = append(histories, []int{1, other})
 		}
-		d := sequences(300, histories...)
+		d := training(301, histories...)
 		query := baseline.Query{History: []int{1}, K: c.neighbors + 2}
 		if diff := gocmp.Diff(slices.Concat(others, c.want), fit(t, baseline.ItemKNN, d)(query)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", c.name, diff)
@@ -139,16 +139,16 @@ func TestItemKNNKeepsAHundredNeighbors(t *testing.T) {
 	}
 }
 
-// TestMarkovCountsTheFirstTransition: a history of two items has one transition, which counts.
+// TestMarkovCountsTheFirstTransition: two training items have one transition, which counts.
 func TestMarkovCountsTheFirstTransition(t *testing.T) {
-	// Training histories 4 2, 3 1, 3 1; popularity: 1 and 3 (2), 2 and 4 (1).
-	d := sequences(5, []int{4, 2, 5}, []int{3, 1, 5}, []int{3, 1, 5})
+	// Popularity: 1 and 3 (2), 2 and 4 (1).
+	d := training(5, []int{4, 2}, []int{3, 1}, []int{3, 1})
 	for _, c := range []struct {
 		history, want []int
 	}{
 		{[]int{4}, []int{2, 1, 3, 5}},
 		{[]int{3, 4}, []int{2, 1, 5}},   // only the last item counts
-		{[]int{2}, []int{1, 3, 4, 5}},   // 5 followed 2, but as the held-out item
+		{[]int{2}, []int{1, 3, 4, 5}},   // 5 followed 2, but as a held-out item
 		{[]int{1, 4}, []int{2, 3, 5}},   // 3 goes to 1, which does not make 1 go to 3
 		{[]int{4, 3}, []int{1, 2, 5}},   // 1 by transition, then popularity
 		{[]int{4, 2, 3}, []int{1, 5}},   // no item of the history
@@ -164,7 +164,7 @@ func TestMarkovCountsTheFirstTransition(t *testing.T) {
 
 // TestListsHaveAtMostKItems asks for no item, one, as many as there are and one more.
 func TestListsHaveAtMostKItems(t *testing.T) {
-	d := sequences(6, []int{1, 2, 3, 4}, []int{1, 2, 5})
+	d := sequences(6, []int{1, 2, 3, 4, 5}, []int{1, 2, 5, 4})
 	for k, want := range map[int][]int{0: {}, 1: {2}, 5: {2, 3, 4, 5, 6}, 6: {2, 3, 4, 5, 6}} {
 		for _, name := range []string{baseline.Popularity, baseline.Markov, baseline.ItemKNN, baseline.Rule} {
 			if diff := gocmp.Diff(want, fit(t, name, d)(baseline.Query{History: []int{1}, K: k})); diff != "" {
@@ -173,15 +173,14 @@ func TestListsHaveAtMostKItems(t *testing.T) {
 		}
 	}
 	lists := baseline.Sequential(d.Users, fit(t, baseline.Popularity, d), 2)
-	if diff := gocmp.Diff([][]int{{4, 5}, {3, 4}}, [][]int{lists[0].Items, lists[1].Items}); diff != "" {
+	if diff := gocmp.Diff([][]int{{5, 6}, {3, 4}}, [][]int{lists[0].Items, lists[1].Items}); diff != "" {
 		t.Errorf("lists cut at 2 (-want +got):\n%s", diff)
 	}
 }
 
-// TestShortSequencesAreHistory: a user of one or two items is not evaluated, but all items of such
-// a user but the last count.
-func TestShortSequencesAreHistory(t *testing.T) {
-	d := sequences(4, []int{3, 4}, []int{2}, nil, []int{1, 2, 3})
+// TestShortSequencesAreNotFitted: a user of one or two items is neither evaluated nor fitted.
+func TestShortSequencesAreNotFitted(t *testing.T) {
+	d := sequences(4, []int{4, 3}, []int{2}, nil, []int{1, 2, 3})
 	if users := baseline.Users(d, 0); len(users) != 1 || users[0].ID != 4 {
 		t.Errorf("users to evaluate %+v, want user 4 alone", users)
 	}
@@ -189,7 +188,7 @@ func TestShortSequencesAreHistory(t *testing.T) {
 		t.Errorf("popularity (-want +got):\n%s", diff)
 	}
 	lists := baseline.Sequential(d.Users, fit(t, baseline.Popularity, d), 4)
-	want := [][]int{{1, 2, 4}, {1, 2, 3, 4}, {1, 2, 3, 4}, {3, 4}}
+	want := [][]int{{1, 2, 3}, {1, 2, 3, 4}, {1, 2, 3, 4}, {3, 4}}
 	for i, list := range lists {
 		if diff := gocmp.Diff(want[i], list.Items); diff != "" {
 			t.Errorf("user %d (-want +got):\n%s", i+1, diff)
@@ -200,23 +199,23 @@ func TestShortSequencesAreHistory(t *testing.T) {
 // TestTopNRanksOnlyCandidates: the lists have a user's negatives and the true item, although other
 // unseen items are more popular.
 func TestTopNRanksOnlyCandidates(t *testing.T) {
-	d := sequences(8, []int{1, 2, 7}, []int{3, 4, 1}, []int{3, 4, 2}, []int{3, 5, 2})
-	d.Negatives = map[int][]int{1: {8, 5}, 2: {6}, 3: {}}
+	d := sequences(8, []int{1, 2, 8, 7}, []int{3, 4, 8, 1}, []int{3, 4, 8, 2}, []int{3, 5, 8, 2})
+	d.Negatives = map[int][]int{1: {6, 5}, 2: {6}, 3: {}}
 	users := baseline.Users(d, 3)
-	for i, want := range [][]int{{5, 7, 8}, {1, 6}, {2}} { // popularity: 3, 4, then 1 2 5, then 6 7 8
+	for i, want := range [][]int{{5, 6, 7}, {1, 6}, {2}} { // popularity: 3, 4, then 1 2 5, then 6 7 8
 		list := baseline.TopN(d, users, fit(t, baseline.Popularity, d), 5)[i]
 		if diff := gocmp.Diff(metric.List{Items: want, Truth: []int{users[i].TestItem()}}, list); diff != "" {
 			t.Errorf("user %d (-want +got):\n%s", users[i].ID, diff)
 		}
 	}
-	if diff := gocmp.Diff([]int{8, 5}, d.Negatives[1]); diff != "" {
+	if diff := gocmp.Diff([]int{6, 5}, d.Negatives[1]); diff != "" {
 		t.Errorf("the negatives changed (-want +got):\n%s", diff)
 	}
 }
 
 // TestHighestItemID: the item of the highest id counts as any other.
 func TestHighestItemID(t *testing.T) {
-	d := sequences(4, []int{4, 3, 1}, []int{1, 2, 3}, []int{1, 2, 3})
+	d := training(4, []int{4, 3}, []int{1, 2}, []int{1, 2})
 	for name, want := range map[string][]int{
 		baseline.Popularity: {1, 2, 3},
 		baseline.Markov:     {3, 1, 2},

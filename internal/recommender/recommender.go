@@ -68,14 +68,11 @@ type Recommender struct {
 }
 
 // New returns a recommender for the users and items of data.
-func New(data *dataset.Dataset, student Student) (*Recommender, error) {
-	row, ok := baseline.Find(baseline.Popularity)
-	if !ok {
-		return nil, fmt.Errorf("no baseline %q", baseline.Popularity)
-	}
+func New(data *dataset.Dataset, student Student) *Recommender {
 	r := &Recommender{
-		data: data, student: student, popular: row.Fit(data),
-		users: make(map[string]int, len(data.Users)), items: make(map[string]int, data.Items),
+		data: data, student: student,
+		popular: baseline.MostPopular(data, func(u dataset.User) []int { return u.Items }),
+		users:   make(map[string]int, len(data.Users)), items: make(map[string]int, data.Items),
 	}
 	for index, user := range data.Users {
 		r.users[name(data.UserIDs, user.ID)] = index
@@ -83,7 +80,7 @@ func New(data *dataset.Dataset, student Student) (*Recommender, error) {
 	for item := 1; item <= data.Items; item++ {
 		r.items[name(data.ItemIDs, item)] = item
 	}
-	return r, nil
+	return r
 }
 
 // name returns the shop's id of an index from 1, or the index itself if there is no id.
@@ -103,7 +100,7 @@ func (r *Recommender) Known(user string) bool {
 	return ok
 }
 
-// Popular returns the recommendations for an unknown user: the items in most histories.
+// Popular returns the recommendations for an unknown user: the items that occur most often.
 func (r *Recommender) Popular(user string, k int) []Row {
 	items := r.popular(baseline.Query{K: k})
 	return r.rows(user, Ranked{Items: items, Scores: make([]float64, len(items))})

@@ -118,10 +118,7 @@ func (s *fakeSource) Version(context.Context) (string, error) {
 func (s *fakeSource) Open(context.Context) (*serve.Model, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	rec, err := recommender.New(testDataset(40), s.student)
-	if err != nil {
-		return nil, err
-	}
+	rec := recommender.New(testDataset(40), s.student)
 	version := s.version
 	m := &serve.Model{
 		Name: version, Version: version, Recommender: rec, Explains: !s.noExplanations,
