@@ -48,7 +48,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	if err != nil {
 		return out, err
 	}
-	scores := metric.ScoreRankings(lists(candidate), in.Strict, in.Seed)
+	scores := metric.ScoreRankings(prediction.Lists(candidate), in.Strict, in.Seed)
 	for _, s := range scores {
 		m := registry.Measure{Name: s.Metric, Value: s.Value, Low: s.Interval.Low, High: s.Interval.High}
 		out.Metrics = append(out.Metrics, m)
@@ -69,7 +69,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	if err := sameUsers(candidate, current); err != nil {
 		return out, err
 	}
-	out.Comparison, err = compare(in, scores, metric.ScoreRankings(lists(current), in.Strict, in.Seed))
+	out.Comparison, err = compare(in, scores, metric.ScoreRankings(prediction.Lists(current), in.Strict, in.Seed))
 	if err != nil {
 		return out, err
 	}

@@ -128,27 +128,15 @@ func (done rationaleSet) missing(requests []teacher.Request) []teacher.Request {
 // rationalesFile is the file of an artifact of rationales that holds the rows.
 const rationalesFile = "rationales.jsonl"
 
-// Distillation is the distill stage's description of its rationales, in distillation.json: the same
-// bytes for the same rationales, whatever the number of workers and attempts.
-type Distillation struct {
-	Teacher string `json:"teacher"`
-	Prompt  string `json:"prompt"`
-	// Explanations is how many distinct texts the dataset has. Wanted of them were to be distilled;
-	// Skipped of those are missing, because people skipped their shards.
-	Explanations int             `json:"explanations"`
-	Wanted       int             `json:"wanted"`
-	Skipped      int             `json:"skipped,omitempty"`
-	Quality      teacher.Quality `json:"quality"`
-}
-
-func (r Distillation) check(maxBad float64) error {
-	if r.Wanted == 0 {
+// checkQuality returns an error if more replies are quarantined than max_bad allows.
+func checkQuality(d teacher.Distillation, maxBad float64) error {
+	if d.Wanted == 0 {
 		return nil
 	}
-	if bad := float64(r.Quality.Quarantined) / float64(r.Wanted); bad > maxBad {
+	if bad := float64(d.Quality.Quarantined) / float64(d.Wanted); bad > maxBad {
 		return fmt.Errorf("%w: %d of %d replies of teacher %q are quarantined, "+
 			"more than teacher.max_bad %g allows; first reasons: %v",
-			ErrData, r.Quality.Quarantined, r.Wanted, r.Teacher, maxBad, r.Quality.Reasons)
+			ErrData, d.Quality.Quarantined, d.Wanted, d.Teacher, maxBad, d.Quality.Reasons)
 	}
 	return nil
 }

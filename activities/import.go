@@ -104,21 +104,9 @@ func importFolder(in ImportInput, to string) error {
 	return writeIndexed(to, data, in)
 }
 
-// importRecord is the file beside a dataset that was imported from raw reviews: [importCounts].
+// importRecord is the file beside a dataset that was imported from raw reviews:
+// [dataset.ImportSummary].
 const importRecord = "import.json"
-
-// importCounts are the counts of an import of raw reviews that the report and the sanity check use.
-type importCounts struct {
-	// Rows were read; Bad of them could not be parsed.
-	Rows int `json:"rows"`
-	Bad  int `json:"bad"`
-	// Duplicates and Filtered rows were dropped.
-	Duplicates   int `json:"duplicates"`
-	Filtered     int `json:"filtered"`
-	Users        int `json:"users"`
-	Items        int `json:"items"`
-	Interactions int `json:"interactions"`
-}
 
 // indexingRecord is the file beside the dataset that describes its item indexing
 // ([indexing.Record]).

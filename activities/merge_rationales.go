@@ -29,13 +29,13 @@ func (a *Activities) MergeRationales(ctx context.Context, in DistillInput) (ref 
 		return ref, err
 	}
 	rows := done.inOrder(requests)
-	record := Distillation{
+	record := teacher.Distillation{
 		Teacher: in.Teacher.Model, Prompt: in.Teacher.Prompt, Explanations: all, Wanted: len(requests),
 		Skipped: len(requests) - len(rows),
 		Quality: teacher.Measure(rows),
 	}
 	if in.Sample == 0 {
-		if err := record.check(in.Teacher.MaxBad); err != nil {
+		if err := checkQuality(record, in.Teacher.MaxBad); err != nil {
 			return ref, err
 		}
 	}
@@ -46,7 +46,7 @@ func (a *Activities) MergeRationales(ctx context.Context, in DistillInput) (ref 
 	return a.Bucket.PutFolder(ctx, "rationales", out)
 }
 
-func writeRationales(dir string, rows []teacher.Rationale, record Distillation) error {
+func writeRationales(dir string, rows []teacher.Rationale, record teacher.Distillation) error {
 	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return fmt.Errorf("make folder for rationales: %w", err)
 	}

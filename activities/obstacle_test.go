@@ -55,7 +55,7 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 	write := func(name string) func(dir string) error {
 		return func(dir string) error { return writeJSON(filepath.Join(dir, name), 1) }
 	}
-	rationales := func(dir string) error { return writeRationales(dir, nil, Distillation{}) }
+	rationales := func(dir string) error { return writeRationales(dir, nil, teacher.Distillation{}) }
 	for name, c := range map[string]struct {
 		file string
 		do   func(dir string) error

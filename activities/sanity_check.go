@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	"rdrec/internal/dataset"
 	"rdrec/internal/spec"
+	"rdrec/internal/teacher"
 	"rdrec/registry"
 	"rdrec/storage"
 )
@@ -31,7 +33,7 @@ func (a *Activities) SanityCheck(ctx context.Context, in SanityCheckInput) (out 
 	ctx, hb := a.startHeartbeat(ctx, "sanity check")
 	defer hb.stop()
 	defer func() { err = temporalError(ctx, err) }()
-	rows, err := readArtifactJSON[importCounts](ctx, a.Bucket, in.Dataset, importRecord)
+	rows, err := readArtifactJSON[dataset.ImportSummary](ctx, a.Bucket, in.Dataset, importRecord)
 	if err != nil {
 		return out, err
 	}
@@ -39,7 +41,7 @@ func (a *Activities) SanityCheck(ctx context.Context, in SanityCheckInput) (out 
 		Rows: rows.Rows, Bad: rows.Bad, Users: rows.Users, Items: rows.Items, Interactions: rows.Interactions,
 	}
 	if !in.Rationales.IsZero() {
-		d, err := readArtifactJSON[Distillation](ctx, a.Bucket, in.Rationales, registry.DistillationFile)
+		d, err := readArtifactJSON[teacher.Distillation](ctx, a.Bucket, in.Rationales, registry.DistillationFile)
 		if err != nil {
 			return out, err
 		}

@@ -9,7 +9,6 @@ import (
 	"io"
 	"strings"
 
-	"rdrec/activities"
 	"rdrec/internal/report"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
@@ -18,12 +17,12 @@ import (
 
 // distillationResult is the result of a distillation, for programs.
 type distillationResult struct {
-	ID         string                  `json:"id"`
-	Rationales string                  `json:"rationales"`
-	Partial    bool                    `json:"partial,omitempty"`
-	Stats      storage.Stats           `json:"stats"`
-	Summary    activities.Distillation `json:"summary"`
-	Sample     []teacher.Rationale     `json:"sample,omitempty"`
+	ID         string               `json:"id"`
+	Rationales string               `json:"rationales"`
+	Partial    bool                 `json:"partial,omitempty"`
+	Stats      storage.Stats        `json:"stats"`
+	Summary    teacher.Distillation `json:"summary"`
+	Sample     []teacher.Rationale  `json:"sample,omitempty"`
 }
 
 // printDistillation prints the result of a closed distillation; for a sample, its rationales, too.

@@ -11,7 +11,6 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
-	"rdrec/activities"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
 	"rdrec/workflows"
@@ -27,7 +26,7 @@ func rationaleFolder(t *testing.T) string {
 			Preference:  "The user prefers soft hair.",
 			Attribution: "The item's attributes are foam.",
 		},
-		"distillation.json": activities.Distillation{
+		"distillation.json": teacher.Distillation{
 			Teacher: "smollm2", Prompt: "few-shot", Explanations: 100, Wanted: 1,
 			Quality: teacher.Quality{Rationales: 1, Parsed: 1, Grounded: 0.5, Tokens: 30, PromptTokens: 300},
 		},

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
 )
 
@@ -63,5 +64,21 @@ func TestStoredForms(t *testing.T) {
 		if diff := cmp.Diff(want, string(got)); diff != "" {
 			t.Errorf("%T (-want +got):\n%s", record, diff)
 		}
+	}
+}
+
+func TestListsAndWords(t *testing.T) {
+	lists := prediction.Lists([]prediction.Prediction{{User: 1, Truth: 7, Items: []int{3, 7}}, {User: 2, Truth: 5}})
+	want := []metric.List{{Items: []int{3, 7}, Truth: []int{7}}, {Truth: []int{5}}}
+	if diff := cmp.Diff(want, lists); diff != "" {
+		t.Error(diff)
+	}
+	words := prediction.Words([]prediction.Text{{Reference: "a fine comb", Generated: " nice  comb "}, {}})
+	wantWords := []metric.Text{
+		{Reference: []string{"a", "fine", "comb"}, Generated: []string{"nice", "comb"}},
+		{Reference: []string{}, Generated: []string{}},
+	}
+	if diff := cmp.Diff(wantWords, words); diff != "" {
+		t.Error(diff)
 	}
 }

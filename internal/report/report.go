@@ -1,5 +1,5 @@
-// Package report presents the results of an experiment so that a reader is not misled. In: a
-// [Report] that the report stage fills with counts, scores, curves and samples; out: one
+// Package report presents the results of an experiment so that a reader is not misled. In: the
+// outputs of a run's stages, which a [Builder] turns into a [Report]; out ([Report.Files]): one
 // self-contained HTML page ([HTML]: no scripts, no other files, light and dark) and a page for the
 // terminal ([Text]). [Table.Compare] tests the students against the other rows on the same users,
 // [Report.Conclude] writes the verdict and its caveats, and the writers render them, caveats first.

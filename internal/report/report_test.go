@@ -251,7 +251,7 @@ func TestPickRecommendations(t *testing.T) {
 		d.Users = append(d.Users, dataset.User{ID: i + 1, Items: []int{1, 2, 3, 4}})
 	}
 	d.Users[2].Items, d.Users[3].Items = []int{2, 3, 4}, []int{1, 3, 4}
-	lists := []report.RankedList{
+	lists := []prediction.Prediction{
 		{User: 1, Items: []int{4, 9}, Truth: 4}, {User: 2, Items: []int{4}, Truth: 4}, // the same history as user 1
 		{User: 3, Items: []int{5, 6}, Truth: 4}, {User: 4, Items: []int{5, 4}, Truth: 4}, {User: 99, Truth: 1},
 	}

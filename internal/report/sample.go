@@ -5,34 +5,29 @@ import (
 	"slices"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 )
 
-// RankedList is one user's ranked list, to pick samples from.
-type RankedList struct {
-	// User is the user id of the dataset; Items are item ids, best first; Truth is the next item.
-	User  int
-	Items []int
-	Truth int
-}
-
-// PickRecommendations chooses n lists to show, in the given order: no two users with the same
+// PickRecommendations chooses n predictions to show, in the given order: no two users with the same
 // history and, if possible, as many hits (the truth is recommended) as misses, so the samples do
 // not mislead.
-func PickRecommendations(d *dataset.Dataset, method string, lists []RankedList, n int) []Recommendation {
+func PickRecommendations(
+	d *dataset.Dataset, method string, predictions []prediction.Prediction, n int,
+) []Recommendation {
 	users := make(map[int]dataset.User, len(d.Users))
 	for _, user := range d.Users {
 		users[user.ID] = user
 	}
 	var hits, misses []Recommendation
 	seen := map[string]bool{}
-	for _, list := range lists {
-		user, known := users[list.User]
+	for _, p := range predictions {
+		user, known := users[p.User]
 		key := fmt.Sprint(user.History())
 		if !known || seen[key] {
 			continue
 		}
 		seen[key] = true
-		if shown := recommendation(d, method, user, list); shown.Rank > 0 {
+		if shown := recommendation(d, method, user, p); shown.Rank > 0 {
 			hits = append(hits, shown)
 		} else {
 			misses = append(misses, shown)
@@ -42,11 +37,11 @@ func PickRecommendations(d *dataset.Dataset, method string, lists []RankedList, 
 	return append(hits[:limit:limit], misses[:min(len(misses), n-limit)]...)
 }
 
-func recommendation(d *dataset.Dataset, method string, user dataset.User, list RankedList) Recommendation {
+func recommendation(d *dataset.Dataset, method string, user dataset.User, p prediction.Prediction) Recommendation {
 	return Recommendation{
-		User: UserName(d, list.User), Method: method,
-		History: Items(d, user.History()...), Recommended: Items(d, list.Items...),
-		Truth: Items(d, list.Truth)[0], Rank: slices.Index(list.Items, list.Truth) + 1,
+		User: UserName(d, p.User), Method: method,
+		History: Items(d, user.History()...), Recommended: Items(d, p.Items...),
+		Truth: Items(d, p.Truth)[0], Rank: slices.Index(p.Items, p.Truth) + 1,
 	}
 }
 

@@ -6,11 +6,12 @@ import (
 	"errors"
 	"fmt"
 
+	"rdrec/internal/dataset"
 	"rdrec/internal/spec"
 )
 
 // Import runs an [Importer] with random ids.
-func Import(ctx context.Context, opts spec.Reviews, seed int64, dir string) (Summary, error) {
+func Import(ctx context.Context, opts spec.Reviews, seed int64, dir string) (dataset.ImportSummary, error) {
 	return Importer{Options: opts, Seed: seed, Dir: dir}.Run(ctx)
 }
 

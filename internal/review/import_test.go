@@ -34,7 +34,7 @@ func options(path string) spec.Reviews {
 	return opts
 }
 
-func importInto(t *testing.T, opts spec.Reviews) (string, review.Summary) {
+func importInto(t *testing.T, opts spec.Reviews) (string, dataset.ImportSummary) {
 	t.Helper()
 	dir := t.TempDir()
 	sum, err := review.Import(context.Background(), opts, 1, dir)
@@ -94,7 +94,7 @@ func writeFile(t *testing.T, name, text string) string {
 
 func TestImportAllBeauty(t *testing.T) {
 	dir, got := importInto(t, options(beauty))
-	want := review.Summary{
+	want := dataset.ImportSummary{
 		Rows: 5269, Duplicates: 1177, Sparse: 20, Rounds: 1, Users: 976, Items: 83, Interactions: 4072, Tied: 2836,
 		Explanations: got.Explanations, Train: got.Train, Val: got.Val, Test: got.Test,
 		Repeated: got.Repeated, Features: got.Features,
@@ -105,7 +105,7 @@ func TestImportAllBeauty(t *testing.T) {
 	if got.Explanations < 2800 || got.Train+got.Val+got.Test != got.Explanations || got.Features < 200 {
 		t.Errorf("explanations: %+v", got)
 	}
-	var saved review.Summary
+	var saved dataset.ImportSummary
 	data, err := os.ReadFile(filepath.Join(dir, "import.json"))
 	if err != nil {
 		t.Fatal(err)

@@ -24,43 +24,6 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Summary counts the rows by outcome. It is written as import.json.
-type Summary struct {
-	// Rows counts all but blank lines: Rows = Bad + Filtered + Duplicates + Sparse + Interactions.
-	Rows int `json:"rows"`
-	// Bad counts the unreadable rows, which are in quarantine.jsonl.
-	Bad int `json:"bad"`
-	// Filtered counts the rows outside the dates or below the rating.
-	Filtered int `json:"filtered"`
-	// Duplicates counts later reviews of the same item by the same user.
-	Duplicates int `json:"duplicates"`
-	// Sparse counts the interactions of users or items below the k-core; Rounds is the number of
-	// rounds until no more were dropped.
-	Sparse int `json:"sparse"`
-	Rounds int `json:"rounds"`
-	// Users, Items and Interactions are the dataset's.
-	Users        int `json:"users"`
-	Items        int `json:"items"`
-	Interactions int `json:"interactions"`
-	// Tied counts the interactions at the same time as the user's previous one: their order is that
-	// of the file.
-	Tied int `json:"tied"`
-	// Explanations counts the reviews for which the extractor found an explanation; Train, Val and
-	// Test count them by split.
-	Explanations int `json:"explanations"`
-	Train        int `json:"explanations_train"`
-	Val          int `json:"explanations_val"`
-	Test         int `json:"explanations_test"`
-	// Repeated counts the explanations of Val and Test that are the same, word for word, as one of
-	// the same user in Train: some users paste one review under several items.
-	Repeated int `json:"explanations_repeated"`
-	// Features is the number of words in the lexicon.
-	Features int `json:"features"`
-	// Titles counts the items that have a title, BadTitles the unreadable rows of the metadata.
-	Titles    int `json:"titles"`
-	BadTitles int `json:"bad_titles"`
-}
-
 // Progress is reported at the start of each step and, in step load, every progressRows rows of a
 // file; Rows counts those.
 type Progress struct {
@@ -87,16 +50,16 @@ type Importer struct {
 
 // Run reads the reviews and writes a dataset folder with import.json and quarantine.jsonl into Dir.
 // Unusable data gives an error that is [ErrData], invalid options one that is [ErrSettings].
-func (i Importer) Run(ctx context.Context) (sum Summary, err error) {
+func (i Importer) Run(ctx context.Context) (sum dataset.ImportSummary, err error) {
 	if err := i.check(); err != nil {
-		return Summary{}, fmt.Errorf("import reviews: %w: %w", ErrSettings, err)
+		return dataset.ImportSummary{}, fmt.Errorf("import reviews: %w: %w", ErrSettings, err)
 	}
 	if err := os.MkdirAll(i.Dir, 0o755); err != nil {
-		return Summary{}, fmt.Errorf("import reviews: %w", err)
+		return dataset.ImportSummary{}, fmt.Errorf("import reviews: %w", err)
 	}
 	scratch, err := os.MkdirTemp(i.Dir, ".import-")
 	if err != nil {
-		return Summary{}, fmt.Errorf("import reviews: %w", err)
+		return dataset.ImportSummary{}, fmt.Errorf("import reviews: %w", err)
 	}
 	defer func() {
 		if removed := os.RemoveAll(scratch); err == nil {
@@ -105,7 +68,7 @@ func (i Importer) Run(ctx context.Context) (sum Summary, err error) {
 	}()
 	db, err := openStore(ctx, scratch, cmp.Or(i.MemoryMB, defaultMemoryMB))
 	if err != nil {
-		return Summary{}, fmt.Errorf("import reviews: %w", err)
+		return dataset.ImportSummary{}, fmt.Errorf("import reviews: %w", err)
 	}
 	defer func() {
 		if closed := db.close(); err == nil {
@@ -144,7 +107,7 @@ func (i Importer) check() error {
 type run struct {
 	Importer
 	db    *store
-	sum   Summary
+	sum   dataset.ImportSummary
 	files []string // a row's number has the index in its high bits
 }
 

@@ -194,12 +194,12 @@ func TestCoresAreInclusive(t *testing.T) {
 	}
 	for _, c := range []struct {
 		users, items int
-		want         review.Summary
+		want         dataset.ImportSummary
 	}{
-		{3, 1, review.Summary{Users: 3, Items: 4, Interactions: 10}},
-		{3, 2, review.Summary{Users: 3, Items: 3, Interactions: 9, Sparse: 1, Rounds: 1}},
-		{3, 3, review.Summary{Users: 3, Items: 3, Interactions: 9, Sparse: 1, Rounds: 1}},
-		{4, 1, review.Summary{Users: 1, Items: 4, Interactions: 4, Sparse: 6, Rounds: 1}},
+		{3, 1, dataset.ImportSummary{Users: 3, Items: 4, Interactions: 10}},
+		{3, 2, dataset.ImportSummary{Users: 3, Items: 3, Interactions: 9, Sparse: 1, Rounds: 1}},
+		{3, 3, dataset.ImportSummary{Users: 3, Items: 3, Interactions: 9, Sparse: 1, Rounds: 1}},
+		{4, 1, dataset.ImportSummary{Users: 1, Items: 4, Interactions: 4, Sparse: 6, Rounds: 1}},
 	} {
 		opts := options(writeFile(t, "core.json", jsonLines(events)))
 		opts.UserCore, opts.ItemCore = c.users, c.items

@@ -22,6 +22,7 @@ import (
 
 	_ "github.com/duckdb/duckdb-go/v2" // the SQL driver
 
+	"rdrec/internal/dataset"
 	"rdrec/internal/review"
 	"rdrec/internal/spec"
 )
@@ -46,13 +47,13 @@ type settings struct {
 
 // result is the output.
 type result struct {
-	Reviews   int                `json:"reviews"`
-	DataBytes int64              `json:"data_bytes"`
-	Generate  float64            `json:"generate_seconds"`
-	Import    float64            `json:"import_seconds"`
-	Steps     map[string]float64 `json:"step_seconds"`
-	PeakGiB   float64            `json:"peak_rss_gib"`
-	Summary   review.Summary     `json:"summary"`
+	Reviews   int                   `json:"reviews"`
+	DataBytes int64                 `json:"data_bytes"`
+	Generate  float64               `json:"generate_seconds"`
+	Import    float64               `json:"import_seconds"`
+	Steps     map[string]float64    `json:"step_seconds"`
+	PeakGiB   float64               `json:"peak_rss_gib"`
+	Summary   dataset.ImportSummary `json:"summary"`
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err error) {

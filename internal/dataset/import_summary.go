@@ -1,0 +1,39 @@
+package dataset
+
+// ImportSummary counts the rows of an import of raw reviews by outcome. It is written beside the
+// dataset, as import.json.
+type ImportSummary struct {
+	// Rows counts all but blank lines: Rows = Bad + Filtered + Duplicates + Sparse + Interactions.
+	Rows int `json:"rows"`
+	// Bad counts the unreadable rows, which are in quarantine.jsonl.
+	Bad int `json:"bad"`
+	// Filtered counts the rows outside the dates or below the rating.
+	Filtered int `json:"filtered"`
+	// Duplicates counts later reviews of the same item by the same user.
+	Duplicates int `json:"duplicates"`
+	// Sparse counts the interactions of users or items below the k-core; Rounds is the number of
+	// rounds until no more were dropped.
+	Sparse int `json:"sparse"`
+	Rounds int `json:"rounds"`
+	// Users, Items and Interactions are the dataset's.
+	Users        int `json:"users"`
+	Items        int `json:"items"`
+	Interactions int `json:"interactions"`
+	// Tied counts the interactions at the same time as the user's previous one: their order is that
+	// of the file.
+	Tied int `json:"tied"`
+	// Explanations counts the reviews for which the extractor found an explanation; Train, Val and
+	// Test count them by split.
+	Explanations int `json:"explanations"`
+	Train        int `json:"explanations_train"`
+	Val          int `json:"explanations_val"`
+	Test         int `json:"explanations_test"`
+	// Repeated counts the explanations of Val and Test that are the same, word for word, as one of
+	// the same user in Train: some users paste one review under several items.
+	Repeated int `json:"explanations_repeated"`
+	// Features is the number of words in the lexicon.
+	Features int `json:"features"`
+	// Titles counts the items that have a title, BadTitles the unreadable rows of the metadata.
+	Titles    int `json:"titles"`
+	BadTitles int `json:"bad_titles"`
+}

@@ -1,0 +1,25 @@
+package prediction
+
+import (
+	"strings"
+
+	"rdrec/internal/metric"
+)
+
+// Lists returns the predictions as package metric scores them.
+func Lists(predictions []Prediction) []metric.List {
+	lists := make([]metric.List, len(predictions))
+	for i, p := range predictions {
+		lists[i] = metric.List{Items: p.Items, Truth: []int{p.Truth}}
+	}
+	return lists
+}
+
+// Words returns the texts as package metric scores them.
+func Words(texts []Text) []metric.Text {
+	words := make([]metric.Text, len(texts))
+	for i, t := range texts {
+		words[i] = metric.Text{Reference: strings.Fields(t.Reference), Generated: strings.Fields(t.Generated)}
+	}
+	return words
+}

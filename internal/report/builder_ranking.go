@@ -1,0 +1,86 @@
+package report
+
+import (
+	"slices"
+
+	"rdrec/internal/baseline"
+	"rdrec/internal/metric"
+	"rdrec/internal/prediction"
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+)
+
+// TrialID names a trained student.
+type TrialID struct {
+	Method string
+	// Variant is the state of the switch that an ablation flipped; empty for the spec's protocol.
+	Variant string
+	Seed    int64
+}
+
+// Name returns the student's name in reports.
+func (id TrialID) Name() string { return spec.MethodLabel(id.Method, id.Variant) }
+
+// shownSamples is the number of recommendations and explanations that the report shows for each
+// method.
+const shownSamples = 6
+
+// AddRecommendations scores what a student recommended for a ranking task.
+func (b *Builder) AddRecommendations(id TrialID, t task.Task, predictions []prediction.Prediction) {
+	table := b.table(t)
+	row := Row{Method: id.Name(), Kind: StudentRow, About: b.run.Spec.Student.Size}
+	if id.Variant != "" {
+		row.Kind, row.Base = AblationRow, id.Method
+	}
+	first := b.addTrial(table, row, id.Seed, predictions)
+	table.Users = len(predictions)
+	if first && t == task.Sequential && id.Variant == "" {
+		picked := PickRecommendations(b.run.Dataset, id.Method, predictions, shownSamples)
+		b.report.Recommended = append(b.report.Recommended, picked...)
+	}
+}
+
+// addTrial adds a trial to the last row if it is of the same method, otherwise to a new row, and
+// reports whether the row is new.
+func (b *Builder) addTrial(table *Table, row Row, seed int64, predictions []prediction.Prediction) bool {
+	scores := metric.ScoreRankings(prediction.Lists(predictions), table.Strict, b.run.Spec.Seed)
+	trial := Trial{Seed: seed, Scores: scores}
+	if last := len(table.Rows) - 1; last >= 0 && table.Rows[last].Method == row.Method {
+		table.Rows[last].Trials = append(table.Rows[last].Trials, trial)
+		return false
+	}
+	row.Trials = []Trial{trial}
+	table.Rows = append(table.Rows, row)
+	return true
+}
+
+// Baselines returns the baselines to add for a task, in the order of the report: those of the spec,
+// or the untrained ones if it names none. There are none if no student is evaluated on the task,
+// because there is nothing to compare.
+func (b *Builder) Baselines(t task.Task) (chosen []baseline.Baseline) {
+	if b.tables[t] == nil {
+		return nil
+	}
+	names := b.run.Spec.Baselines
+	for _, row := range baseline.Table() {
+		if slices.Contains(names, row.Name) || (len(names) == 0 && row.Fit != nil) {
+			chosen = append(chosen, row)
+		}
+	}
+	return chosen
+}
+
+// AddBaseline scores what a baseline recommended for a ranking task. The seed is 0 for a baseline
+// without randomness.
+func (b *Builder) AddBaseline(
+	from baseline.Baseline, t task.Task, seed int64, predictions []prediction.Prediction,
+) {
+	row := Row{Method: from.Name, Kind: BaselineRow, About: from.About}
+	switch {
+	case from.Name == baseline.Rule:
+		row.Kind = RuleRow
+	case from.Fit == nil:
+		row.Kind = ModelRow
+	}
+	b.addTrial(b.table(t), row, seed, predictions)
+}

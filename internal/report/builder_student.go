@@ -1,0 +1,85 @@
+package report
+
+import (
+	"errors"
+	"strconv"
+
+	"rdrec/internal/metric"
+	"rdrec/internal/prediction"
+	"rdrec/internal/teacher"
+)
+
+// AddStudent describes a student's training, which took that many seconds.
+func (b *Builder) AddStudent(id TrialID, record prediction.TrainingRecord, seconds float64) {
+	s := b.run.Spec
+	b.report.Students = append(b.report.Students, Student{
+		Method: id.Name(), Seed: id.Seed, Size: s.Student.Size, Pretrained: s.Student.Pretrained,
+		TrainingRecord: record, MaxEpochs: s.Train.Epochs, Seconds: seconds,
+	})
+}
+
+// AddTexts scores the explanations that a student generated, and shows some of the first trial's.
+// Texts without a word to score add nothing.
+func (b *Builder) AddTexts(id TrialID, texts []prediction.Text) error {
+	scores, err := metric.ScoreTexts(prediction.Words(texts))
+	if errors.Is(err, metric.ErrEmptyCorpus) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	result := TextResult{Method: id.Name(), Seed: id.Seed, Scores: scores}
+	b.report.Explanations = append(b.report.Explanations, result)
+	if id.Seed != b.run.Spec.Seed || id.Variant != "" {
+		return nil
+	}
+	for i := range min(len(texts), shownSamples) {
+		t := texts[i*len(texts)/min(len(texts), shownSamples)]
+		b.report.Explained = append(b.report.Explained, Explanation{
+			User: UserName(b.run.Dataset, t.User), Method: id.Method, Item: Items(b.run.Dataset, t.Item)[0],
+			Reference: t.Reference, Generated: t.Generated,
+		})
+	}
+	return nil
+}
+
+// rationaleSamples is how many rationales the report shows.
+const rationaleSamples = 8
+
+// TeacherStats is the work of the teacher in this run, see [Teacher]. Tokens are those generated.
+type TeacherStats struct {
+	Requests      int
+	Tokens        int
+	Seconds       float64
+	BatchHalvings int
+}
+
+// AddTeacher describes the teacher and its rationales. A distillation of no explanations needed no
+// teacher and adds nothing.
+func (b *Builder) AddTeacher(
+	d teacher.Distillation, rationales []teacher.Rationale, weights string, stats TeacherStats,
+) {
+	if d.Explanations == 0 {
+		return
+	}
+	t := &Teacher{
+		Model: d.Teacher, Prompt: d.Prompt, Parse: b.run.Spec.Teacher.Parse, Weights: weights,
+		Explanations: d.Explanations, Wanted: d.Wanted - d.Skipped, Requests: stats.Requests, Seconds: stats.Seconds,
+		Parsed: d.Quality.Parsed, Retried: d.Quality.Retried, Quarantined: d.Quality.Quarantined,
+		Leaked: d.Quality.Leaked, FellBack: d.Quality.FellBack,
+		PromptTokens: d.Quality.PromptTokens, Tokens: d.Quality.Tokens, Grounded: d.Quality.Grounded,
+		BatchHalvings: stats.BatchHalvings,
+	}
+	for _, r := range d.Quality.Reasons {
+		t.Reasons = append(t.Reasons, Pair{Name: r.Reason, Value: strconv.Itoa(r.Count)})
+	}
+	if t.Requests > 0 {
+		t.TokensPerSecond = float64(stats.Tokens) / max(t.Seconds, 1e-3)
+	}
+	for _, row := range rationales[:min(len(rationales), rationaleSamples)] {
+		t.Samples = append(t.Samples, Rationale{
+			Text: row.Text, Preference: row.Preference, Attribution: row.Attribution, Failed: row.Failed,
+		})
+	}
+	b.report.Teacher = t
+}
