@@ -32,7 +32,7 @@ type CompareModelsInput struct {
 
 // CompareModelsResult is the result of the comparison. Reasons say why the new model is rejected.
 type CompareModelsResult struct {
-	Metrics    []registry.Measure   `json:"metrics"`
+	Metrics    []metric.Score       `json:"metrics"`
 	Comparison *registry.Comparison `json:"comparison"`
 	Coverage   float64              `json:"coverage"`
 	Reasons    []string             `json:"reasons"`
@@ -48,11 +48,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	if err != nil {
 		return out, err
 	}
-	scores := metric.ScoreRankings(prediction.Lists(candidate), in.Strict, in.Seed)
-	for _, s := range scores {
-		m := registry.Measure{Name: s.Metric, Value: s.Value, Low: s.Interval.Low, High: s.Interval.High}
-		out.Metrics = append(out.Metrics, m)
-	}
+	out.Metrics = metric.ScoreRankings(prediction.Lists(candidate), in.Strict, in.Seed)
 	out.Coverage = coverage(candidate, in.Items)
 	if len(in.Old) == 0 {
 		return out, nil
@@ -69,7 +65,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	if err := sameUsers(candidate, current); err != nil {
 		return out, err
 	}
-	out.Comparison, err = compare(in, scores, metric.ScoreRankings(prediction.Lists(current), in.Strict, in.Seed))
+	out.Comparison, err = compare(in, out.Metrics, metric.ScoreRankings(prediction.Lists(current), in.Strict, in.Seed))
 	if err != nil {
 		return out, err
 	}
@@ -125,7 +121,7 @@ func compare(in CompareModelsInput, candidate, current []metric.Score) (*registr
 		c := &registry.Comparison{
 			Metric: score.Metric, CurrentPromotion: in.CurrentPromotion, Users: score.N, Candidate: score.Value,
 			Current:    current[i].Value,
-			Difference: score.Value - current[i].Value, Low: -1, High: 1, P: 1,
+			Difference: score.Value - current[i].Value, Interval: metric.Interval{Low: -1, High: 1}, P: 1,
 		}
 		d, err := metric.BootstrapPaired(score.Each, current[i].Each, metric.Resamples, in.Seed)
 		if errors.Is(err, metric.ErrTooFew) {
@@ -134,7 +130,7 @@ func compare(in CompareModelsInput, candidate, current []metric.Score) (*registr
 		if err != nil {
 			return nil, err
 		}
-		c.Low, c.High = d.Interval.Low, d.Interval.High
+		c.Interval = d.Interval
 		c.P, err = nonInferiority(score.Each, current[i].Each, in.Gate.Margin)
 		return c, err
 	}

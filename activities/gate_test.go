@@ -11,6 +11,8 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
+	"rdrec/internal/metric"
+	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -61,13 +63,13 @@ func TestTheGatesBounds(t *testing.T) {
 					"distillation.json",
 					fmt.Sprintf(`{"quality":{"rationales":%d,"parsed":%d}}`, 20+c.replies, 7+c.parsed),
 				),
-				Previous: &registry.Counts{Rows: 100, Bad: 10, Rationales: 20, Parsed: 7, Users: 4, Items: 5},
+				Previous: &report.NightlyCounts{Rows: 100, Bad: 10, Rationales: 20, Parsed: 7, Users: 4, Items: 5},
 			}
 			out, err := run[activities.SanityCheckResult](s, s.SanityCheck, in)
 			if err != nil || len(out.Reasons) != c.refusals {
 				t.Errorf("refused for %q, %v; want %d reasons", out.Reasons, err, c.refusals)
 			}
-			want := registry.Counts{
+			want := report.NightlyCounts{
 				Rows: 100 + c.rows, Bad: 10 + c.bad, Users: 10, Items: 5, Interactions: 90 + c.rows - c.bad,
 				Rationales: 20 + c.replies, Parsed: 7 + c.parsed, NewRows: c.rows, NewBad: c.bad,
 				NewUsers: 6, NewItems: 0, NewRationales: c.replies, NewParsed: c.parsed,
@@ -186,10 +188,10 @@ func TestTheVerdictsFigures(t *testing.T) {
 	if math.Abs(c.P-p) > 1e-9 {
 		t.Errorf("p is %g, want %g", c.P, p)
 	}
-	if c.Low != 0 || c.High <= 0.25 || c.High > 1 {
-		t.Errorf("the difference's interval is %g to %g", c.Low, c.High)
+	if c.Interval.Low != 0 || c.Interval.High <= 0.25 || c.Interval.High > 1 {
+		t.Errorf("the difference's interval is %g to %g", c.Interval.Low, c.Interval.High)
 	}
-	c.P, c.Low, c.High = 0, 0, 0
+	c.P, c.Interval = 0, metric.Interval{}
 	equal(
 		t,
 		"compared",
@@ -198,7 +200,7 @@ func TestTheVerdictsFigures(t *testing.T) {
 		},
 		c,
 	)
-	if m := out.Metrics[0]; m.Name != "HR@1" || m.Value != 0.75 || m.Low >= 0.75 || m.High != 1 {
+	if m := out.Metrics[0]; m.Metric != "HR@1" || m.Value != 0.75 || m.Interval.Low >= 0.75 || m.Interval.High != 1 {
 		t.Errorf("measured %+v", m)
 	}
 	// With a margin of a quarter the differences are 1.25 and three times 0.25: t is 2.
@@ -244,8 +246,8 @@ func TestIdenticalPredictionsAreNoWorse(t *testing.T) {
 			New: s.evaluation(30), Old: s.evaluation(30),
 		}
 		out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
-		if err != nil || len(out.Reasons) > 0 || out.Comparison.P != 0 || out.Comparison.Low != 0 ||
-			out.Comparison.High != 0 {
+		if err != nil || len(out.Reasons) > 0 || out.Comparison.P != 0 ||
+			out.Comparison.Interval != (metric.Interval{}) {
 			t.Errorf("margin %g: %+v, %q, %v; want p 0", margin, out.Comparison, out.Reasons, err)
 		}
 	}
@@ -271,7 +273,7 @@ func TestOneUserShowsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &registry.Comparison{Metric: "HR@1", Users: 1, Candidate: 1, Difference: 1, Low: -1, High: 1, P: 1}
+	want := &registry.Comparison{Metric: "HR@1", Users: 1, Candidate: 1, Difference: 1, Interval: metric.Interval{Low: -1, High: 1}, P: 1}
 	if diff := cmp.Diff(want, out.Comparison); diff != "" || len(out.Reasons) != 1 {
 		t.Errorf("%s %q", diff, out.Reasons)
 	}

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rdrec/activities"
+	"rdrec/internal/metric"
+	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -28,8 +30,8 @@ func (s *inboxEnv) finished(workflow string) registry.RunRecord {
 	in.Spec.Methods = []string{"rdrec", "pod"}
 	in.Spec.Data.Accumulated = &spec.Accumulated{Reviews: spec.Ref(s.putArtifact("r", "r"))}
 	in.NightlyRun = &registry.NightlyRun{
-		Counts:     registry.Counts{Rows: 1},
-		Metrics:    []registry.Measure{{Name: "HR@1"}},
+		Counts:     report.NightlyCounts{Rows: 1},
+		Metrics:    []metric.Score{{Metric: "HR@1"}},
 		Comparison: &registry.Comparison{P: 0.5},
 	}
 	for _, trial := range []registry.TrialResult{
@@ -248,9 +250,9 @@ func TestNightlyPage(t *testing.T) {
 			`"seconds":7,"html":"runs/w/r/report.html",` +
 			`"counts":{"new_rows":1,"new_bad":2,"rows":3,"users":4,"items":5,"new_users":6,"new_items":7,` +
 			`"new_rationales":8,"new_parsed":9,` +
-			`"requests":10,"tokens":11},"metric":"HR@5","metrics":[{"name":"HR@1","value":1},{"name":"HR@5",` +
-			`"value":0.5,"low":0.25,"high":0.75}],` +
-			`"comparison":{"difference":0.1,"low":-0.1,"high":0.2,"p":0.3}}`,
+			`"requests":10,"tokens":11},"metric":"HR@5","metrics":[{"metric":"HR@1","value":1},{"metric":"HR@5",` +
+			`"value":0.5,"interval":{"low":0.25,"high":0.75}}],` +
+			`"comparison":{"difference":0.1,"interval":{"low":-0.1,"high":0.2},"p":0.3}}`,
 	} {
 		if err := s.Bucket.PutNightlyRun(t.Context(), "shop", number+1, []byte(record)); err != nil {
 			t.Fatal(err)
@@ -261,7 +263,7 @@ func TestNightlyPage(t *testing.T) {
 		page.Name != "shop" {
 		t.Fatalf("%+v, %v", page, err)
 	}
-	if idle := page.Rows[0]; idle.Number != 1 || idle.Trained || idle.Difference != nil || idle.Report != "" {
+	if idle := page.Rows[0]; idle.Number != 1 || idle.Score != nil || idle.Difference != nil || idle.Report != "" {
 		t.Errorf("the idle run: %+v", idle)
 	}
 	row := page.Rows[1]
@@ -279,11 +281,11 @@ func TestNightlyPage(t *testing.T) {
 		row.Tokens,
 	}
 	equal(t, "counts", []int{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}, counts)
-	equal(t, "figures", []float64{0.5, 0.25, 0.75, 7}, []float64{row.Value, row.Low, row.High, row.Seconds})
-	if d := row.Difference; d == nil || d.Mean != 0.1 || d.Low != -0.1 || d.High != 0.2 || d.P != 0.3 {
-		t.Errorf("difference %+v", d)
-	}
-	if !row.Trained || row.Files != 2 || row.Promotion != 1 || row.Verdict != "rejected" ||
+	equal(t, "figures", []float64{0.5, 0.25, 0.75, 7},
+		[]float64{row.Score.Value, row.Score.Interval.Low, row.Score.Interval.High, row.Seconds})
+	difference := &metric.Difference{Mean: 0.1, Interval: metric.Interval{Low: -0.1, High: 0.2}, P: 0.3}
+	equal(t, "difference", difference, row.Difference)
+	if row.Files != 2 || row.Promotion != 1 || row.Verdict != "rejected" ||
 		row.Report != filepath.Join(s.root, "runs/w/r/report.html") {
 		t.Errorf("%+v", row)
 	}

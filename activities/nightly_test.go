@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"rdrec/activities"
+	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -178,7 +179,7 @@ func TestSanityCheck(t *testing.T) {
 	s := newInboxEnv(t)
 	gate := spec.DefaultNightly().Gate
 	gate.MaxRows, gate.MinRows = 100, 5
-	before := &registry.Counts{Rows: 1000, Bad: 10, Rationales: 50, Parsed: 50}
+	before := &report.NightlyCounts{Rows: 1000, Bad: 10, Rationales: 50, Parsed: 50}
 	for _, c := range []struct {
 		name      string
 		rows, bad int

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/registry"
@@ -15,15 +16,15 @@ import (
 type SanityCheckInput struct {
 	Gate spec.Gate `json:"gate"`
 	// Previous are the counts of the model in use; nil where there is none.
-	Previous   *registry.Counts `json:"previous"`
-	Dataset    storage.Ref      `json:"dataset"`
-	Rationales storage.Ref      `json:"rationales"`
+	Previous   *report.NightlyCounts `json:"previous"`
+	Dataset    storage.Ref           `json:"dataset"`
+	Rationales storage.Ref           `json:"rationales"`
 }
 
 // SanityCheckResult is the counts and the reasons for a failed sanity check.
 type SanityCheckResult struct {
-	Counts  registry.Counts `json:"counts"`
-	Reasons []string        `json:"reasons"`
+	Counts  report.NightlyCounts `json:"counts"`
+	Reasons []string             `json:"reasons"`
 }
 
 // SanityCheck counts the ingested reviews and checks the counts against the gate: before the
@@ -37,7 +38,7 @@ func (a *Activities) SanityCheck(ctx context.Context, in SanityCheckInput) (out 
 	if err != nil {
 		return out, err
 	}
-	out.Counts = registry.Counts{
+	out.Counts = report.NightlyCounts{
 		Rows: rows.Rows, Bad: rows.Bad, Users: rows.Users, Items: rows.Items, Interactions: rows.Interactions,
 	}
 	if !in.Rationales.IsZero() {
@@ -48,7 +49,7 @@ func (a *Activities) SanityCheck(ctx context.Context, in SanityCheckInput) (out 
 		out.Counts.Rationales, out.Counts.Parsed = d.Quality.Rationales, d.Quality.Parsed
 	}
 	if in.Previous == nil {
-		out.Counts = out.Counts.Since(registry.Counts{})
+		out.Counts = out.Counts.Since(report.NightlyCounts{})
 		return out, nil
 	}
 	out.Counts = out.Counts.Since(*in.Previous)
@@ -57,7 +58,7 @@ func (a *Activities) SanityCheck(ctx context.Context, in SanityCheckInput) (out 
 }
 
 // sanityFailures returns a reason for each count outside the gate's limits.
-func sanityFailures(g spec.Gate, c registry.Counts) (reasons []string) {
+func sanityFailures(g spec.Gate, c report.NightlyCounts) (reasons []string) {
 	rows, bad := c.NewRows, c.NewBad
 	if rows < g.MinRows {
 		reasons = append(reasons, fmt.Sprintf("%d rows ingested, fewer than nightly.gate.min_rows %d", rows, g.MinRows))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"time"
 
+	"rdrec/internal/metric"
 	"rdrec/internal/report"
 	"rdrec/storage"
 )
@@ -39,22 +40,17 @@ func ReadNightlyPage(
 
 // row returns the run's row of the page.
 func (n *NightlyRun) row(b *storage.Bucket) report.NightlyRun {
-	c := n.Counts
 	row := report.NightlyRun{
 		Number: n.Number, Time: n.Time, Verdict: n.Verdict, Reasons: n.Reasons, Promotion: n.Promotion,
-		Files:   len(n.Ingested),
-		NewRows: c.NewRows, NewBad: c.NewBad, Rows: c.Rows, Users: c.Users, Items: c.Items, NewUsers: c.NewUsers,
-		NewItems: c.NewItems, NewRationales: c.NewRationales, NewParsed: c.NewParsed, Requests: c.Requests,
-		Tokens:  c.Tokens,
-		Seconds: n.Seconds,
+		Files: len(n.Ingested), NightlyCounts: n.Counts, Seconds: n.Seconds,
 	}
-	for _, m := range n.Metrics {
-		if m.Name == n.Metric {
-			row.Trained, row.Value, row.Low, row.High = true, m.Value, m.Low, m.High
+	for _, score := range n.Metrics {
+		if score.Metric == n.Metric {
+			row.Score = &score
 		}
 	}
 	if c := n.Comparison; c != nil {
-		row.Difference = &report.Difference{Mean: c.Difference, Low: c.Low, High: c.High, P: c.P}
+		row.Difference = &metric.Difference{Mean: c.Difference, Interval: c.Interval, P: c.P}
 	}
 	if n.HTML != "" {
 		row.Report = b.URL(n.HTML)

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"rdrec/internal/metric"
+	"rdrec/internal/report"
 	"rdrec/storage"
 )
 
@@ -28,22 +30,22 @@ type NightlyRun struct {
 	SkipFiles bool `json:"skip_files,omitempty"`
 	// PreviousPromotion is the promotion that was in use before the run, Promotion the one in use
 	// after it; 0 means none.
-	PreviousPromotion int     `json:"previous_promotion"`
-	Promotion         int     `json:"promotion"`
-	WarmStart         bool    `json:"warm_start"`
-	Counts            Counts  `json:"counts,omitzero"`
-	Coverage          float64 `json:"coverage,omitempty"`
+	PreviousPromotion int                  `json:"previous_promotion"`
+	Promotion         int                  `json:"promotion"`
+	WarmStart         bool                 `json:"warm_start"`
+	Counts            report.NightlyCounts `json:"counts,omitzero"`
+	Coverage          float64              `json:"coverage,omitempty"`
 	// Metric is the gate's.
-	Metric       string      `json:"metric,omitempty"`
-	Metrics      []Measure   `json:"metrics,omitempty"`
-	Comparison   *Comparison `json:"comparison,omitempty"`
-	Seconds      float64     `json:"seconds"`
-	Reviews      storage.Ref `json:"reviews,omitzero"`
-	Dataset      storage.Ref `json:"dataset,omitzero"`
-	Preprocessed storage.Ref `json:"preprocessed,omitzero"`
-	Model        storage.Ref `json:"model,omitzero"`
-	Report       storage.Ref `json:"report,omitzero"`
-	HTML         string      `json:"html,omitempty"`
+	Metric       string         `json:"metric,omitempty"`
+	Metrics      []metric.Score `json:"metrics,omitempty"`
+	Comparison   *Comparison    `json:"comparison,omitempty"`
+	Seconds      float64        `json:"seconds"`
+	Reviews      storage.Ref    `json:"reviews,omitzero"`
+	Dataset      storage.Ref    `json:"dataset,omitzero"`
+	Preprocessed storage.Ref    `json:"preprocessed,omitzero"`
+	Model        storage.Ref    `json:"model,omitzero"`
+	Report       storage.Ref    `json:"report,omitzero"`
+	HTML         string         `json:"html,omitempty"`
 }
 
 // Verdicts of a nightly run.
@@ -124,7 +126,7 @@ func (n *NightlyRun) Summary() []string {
 		lines = append(lines, fmt.Sprintf(
 			"%s of the same %d users: %.4f after %.4f (difference %+.4f, 95%% interval %+.4f to %+.4f; "+
 				"p %.3f of non-inferiority within the margin).",
-			c.Metric, c.Users, c.Candidate, c.Current, c.Difference, c.Low, c.High, c.P))
+			c.Metric, c.Users, c.Candidate, c.Current, c.Difference, c.Interval.Low, c.Interval.High, c.P))
 	}
 	return append(lines, n.Reasons...)
 }

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"time"
 
+	"rdrec/internal/metric"
+	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 )
@@ -48,10 +50,10 @@ type Promotion struct {
 	Table storage.Ref `json:"table,omitzero"`
 	// Metrics are the model's on the nightly run's users. Comparison is its test against the model
 	// that was in use; nil where there was none.
-	Metrics    []Measure   `json:"metrics,omitempty"`
-	Comparison *Comparison `json:"comparison,omitempty"`
+	Metrics    []metric.Score `json:"metrics,omitempty"`
+	Comparison *Comparison    `json:"comparison,omitempty"`
 	// Counts are the nightly run's; nil for a model of an experiment.
-	Counts *Counts `json:"counts,omitempty"`
+	Counts *report.NightlyCounts `json:"counts,omitempty"`
 }
 
 // Kinds of promotions.
@@ -80,27 +82,18 @@ func NewPromotedModel(weights storage.Ref, s spec.Spec) (PromotedModel, error) {
 	}, err
 }
 
-// Measure is a metric with its 95 % confidence interval.
-type Measure struct {
-	Name  string  `json:"name"`
-	Value float64 `json:"value"`
-	Low   float64 `json:"low"`
-	High  float64 `json:"high"`
-}
-
 // Comparison is a paired test of a new model against the one in use, on the same users.
 type Comparison struct {
 	Metric string `json:"metric"`
 	// CurrentPromotion is the number of the promotion in use.
 	CurrentPromotion int `json:"current_promotion"`
 	Users            int `json:"users"`
-	// Candidate and Current are means over the users. Difference is Candidate - Current with its
-	// 95 % confidence interval.
-	Candidate  float64 `json:"candidate"`
-	Current    float64 `json:"current"`
-	Difference float64 `json:"difference"`
-	Low        float64 `json:"low"`
-	High       float64 `json:"high"`
+	// Candidate and Current are means over the users. Difference is Candidate - Current, Interval
+	// its 95% interval.
+	Candidate  float64         `json:"candidate"`
+	Current    float64         `json:"current"`
+	Difference float64         `json:"difference"`
+	Interval   metric.Interval `json:"interval"`
 	// P is the one-sided p-value of the hypothesis that the new model is worse by the margin or
 	// more.
 	P float64 `json:"p"`

@@ -108,7 +108,7 @@ func (a *app) printNightlyRun(run registry.NightlyRun) error {
 		run.Counts.Rationales-run.Counts.Requests)
 	if c := run.Comparison; c != nil {
 		fmt.Fprintf(&page, "%s over %d users: %.4f, before %.4f, difference %+.4f (95%% %+.4f to %+.4f), p %.3f\n",
-			c.Metric, c.Users, c.Candidate, c.Current, c.Difference, c.Low, c.High, c.P)
+			c.Metric, c.Users, c.Candidate, c.Current, c.Difference, c.Interval.Low, c.Interval.High, c.P)
 	}
 	if run.HTML != "" {
 		fmt.Fprintf(&page, "report %s\n", run.HTML)

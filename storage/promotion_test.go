@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/internal/report"
 	"rdrec/registry"
 	"rdrec/storage"
 )
@@ -27,7 +28,7 @@ func (h runHistory) promotion(t *testing.T, text string) registry.Promotion {
 			Size: "t5-small", Seed: 1,
 			Spec: []byte(`{"name":"shop"}`),
 		},
-		Counts: &registry.Counts{Users: 3},
+		Counts: &report.NightlyCounts{Users: 3},
 	}
 }
 

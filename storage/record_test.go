@@ -13,12 +13,14 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/internal/metric"
+	"rdrec/internal/report"
 	"rdrec/registry"
 	"rdrec/storage"
 )
 
-// zeroFields are the paths of the fields that are zero in a record, also inside of structs and of
-// lists' elements.
+// zeroFields are the paths of the stored fields that are zero in a record, also inside of structs
+// and of lists' elements.
 func zeroFields(v reflect.Value, at string) (zero []string) {
 	if at != "" && v.IsZero() {
 		return []string{at}
@@ -37,7 +39,9 @@ func zeroFields(v reflect.Value, at string) (zero []string) {
 			return nil
 		}
 		for i := range v.NumField() {
-			zero = append(zero, zeroFields(v.Field(i), at+"."+v.Type().Field(i).Name)...)
+			if field := v.Type().Field(i); field.Tag.Get("json") != "-" {
+				zero = append(zero, zeroFields(v.Field(i), at+"."+field.Name)...)
+			}
 		}
 	default: // a value without fields
 	}
@@ -63,7 +67,7 @@ func fullPromotion(h runHistory) registry.Promotion {
 			Weights: h.model, Method: "rdrec", Size: "t5-small", Protocol: "clean", Seed: 3,
 			Spec: json.RawMessage(`{"name":"shop"}`),
 		},
-		Metrics: []registry.Measure{{Name: "HR@1", Value: 0.5, Low: 0.25, High: 0.75}},
+		Metrics: []metric.Score{{Metric: "HR@1", Value: 0.5, Interval: &metric.Interval{Low: 0.25, High: 0.75}, N: 5}},
 		Comparison: &registry.Comparison{
 			Metric:           "HR@5",
 			CurrentPromotion: 4,
@@ -71,11 +75,10 @@ func fullPromotion(h runHistory) registry.Promotion {
 			Candidate:        0.5,
 			Current:          0.25,
 			Difference:       0.125,
-			Low:              -1,
-			High:             2,
+			Interval:         metric.Interval{Low: -1, High: 2},
 			P:                0.0625,
 		},
-		Counts: &registry.Counts{
+		Counts: &report.NightlyCounts{
 			Rows: 1, Bad: 2, Users: 3, Items: 4, Interactions: 5, Rationales: 6, Parsed: 7,
 			NewRows: 8, NewBad: 9, NewUsers: 10, NewItems: 11, NewRationales: 12, NewParsed: 13, Requests: 14,
 			Tokens: 15,
@@ -142,9 +145,10 @@ func TestRecordsKeepEveryField(t *testing.T) {
 			) + `,"dataset":` + data + `,"preprocessed":` + data +
 				`,"model":{"weights":` + model +
 				`,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
-				`,"table":` + refJSON("2", "20") + `,"metrics":[{"name":"HR@1","value":0.5,"low":0.25,"high":0.75}]` +
+				`,"table":` + refJSON("2", "20") +
+				`,"metrics":[{"metric":"HR@1","value":0.5,"interval":{"low":0.25,"high":0.75},"n":5}]` +
 				`,"comparison":{"metric":"HR@5","current_promotion":4,"users":5,"candidate":0.5,"current":0.25,` +
-				`"difference":0.125,"low":-1,"high":2,"p":0.0625}` +
+				`"difference":0.125,"interval":{"low":-1,"high":2},"p":0.0625}` +
 				`,"counts":{"rows":1,"bad":2,"users":3,"items":4,"interactions":5,"rationales":6,"parsed":7,` +
 				`"new_rows":8,"new_bad":9` +
 				`,"new_users":10,"new_items":11,"new_rationales":12,"new_parsed":13,"requests":14,"tokens":15}}`,

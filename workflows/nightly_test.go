@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
+	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -37,7 +38,7 @@ func newNightlyEnv(t *testing.T) *nightlyEnv {
 	n := &nightlyEnv{workflowEnv: newWorkflowEnv(t), ingested: activities.IngestResult{
 		RunNumber: 4, Reviews: storage.Ref{Digest: "reviews", Size: 1}, Ingested: []storage.File{{Name: "inbox/a"}},
 		Promoted: registry.Promotion{
-			Number: 3, Dataset: storage.Ref{Digest: "numbers"}, Counts: &registry.Counts{Rows: 9},
+			Number: 3, Dataset: storage.Ref{Digest: "numbers"}, Counts: &report.NightlyCounts{Rows: 9},
 			Model: registry.PromotedModel{Weights: storage.Ref{Digest: "old"}, Method: "rdrec", Size: "t5-small"},
 		},
 	}}
@@ -47,7 +48,7 @@ func newNightlyEnv(t *testing.T) *nightlyEnv {
 		func(context.Context, activities.IngestInput) (activities.IngestResult, error) { return n.ingested, nil },
 	)
 	n.mock("SanityCheck", func(context.Context, activities.SanityCheckInput) (activities.SanityCheckResult, error) {
-		return activities.SanityCheckResult{Counts: registry.Counts{Rows: 12, Items: 7}, Reasons: n.sanityFailures}, nil
+		return activities.SanityCheckResult{Counts: report.NightlyCounts{Rows: 12, Items: 7}, Reasons: n.sanityFailures}, nil
 	})
 	n.mock("CompareModels", func(
 		_ context.Context, in activities.CompareModelsInput,

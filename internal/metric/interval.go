@@ -30,11 +30,12 @@ func Bootstrap(values []float64, resamples int, seed int64) Interval {
 	return Interval{Low: quantile(means, 0.025), High: quantile(means, 0.975)}
 }
 
-// Difference is a paired bootstrap of two methods on the same users.
+// Difference is a paired test of two methods on the same users.
 type Difference struct {
 	Mean     float64  `json:"mean"`
 	Interval Interval `json:"interval"`
-	// P is the two-sided share of resamples on the other side of zero, at least 1/(resamples+1).
+	// P is the p-value. That of [BootstrapPaired] is the two-sided share of resamples on the other
+	// side of zero, at least 1/(resamples+1).
 	P float64 `json:"p"`
 }
 

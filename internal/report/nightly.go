@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"rdrec/internal/metric"
 )
 
 //go:embed nightly.html
@@ -31,42 +33,18 @@ type NightlyRun struct {
 	Verdict   string    `json:"verdict"`
 	Reasons   []string  `json:"reasons,omitempty"`
 	Promotion int       `json:"promotion"`
-	// Trained is set if a student was evaluated: Value is its metric, and Low to High the 95%
-	// interval over users.
-	Trained bool    `json:"trained"`
-	Value   float64 `json:"value"`
-	Low     float64 `json:"low"`
-	High    float64 `json:"high"`
+	// Score is the gate's metric of the new student, with an interval; nil if none was evaluated.
+	Score *metric.Score `json:"score,omitempty"`
 	// Difference is the difference to the model in use, on the same users; nil if none was in use.
-	Difference *Difference `json:"difference,omitempty"`
-	// Files and NewRows were ingested, of which NewBad rows are unreadable; Rows, Users and Items
-	// are totals.
-	Files    int `json:"files"`
-	NewRows  int `json:"new_rows"`
-	NewBad   int `json:"new_bad"`
-	Rows     int `json:"rows"`
-	Users    int `json:"users"`
-	Items    int `json:"items"`
-	NewUsers int `json:"new_users"`
-	NewItems int `json:"new_items"`
-	// NewRationales is the number of new rationales and NewParsed how many of them were parsed;
-	// Requests is the number of requests to the teacher.
-	NewRationales int     `json:"new_rationales"`
-	NewParsed     int     `json:"new_parsed"`
-	Requests      int     `json:"requests"`
-	Tokens        int     `json:"tokens"`
-	Seconds       float64 `json:"seconds"`
-	Report        string  `json:"report,omitempty"`
+	// Its P is of the gate's test of non-inferiority.
+	Difference *metric.Difference `json:"difference,omitempty"`
+	// Files is the number of ingested files.
+	Files int `json:"files"`
+	NightlyCounts
+	Seconds float64 `json:"seconds"`
+	Report  string  `json:"report,omitempty"`
 	// Drift lists how the run differs from the earlier runs.
 	Drift []string `json:"drift,omitempty"`
-}
-
-// Difference is a difference and its interval.
-type Difference struct {
-	Mean float64 `json:"mean"`
-	Low  float64 `json:"low"`
-	High float64 `json:"high"`
-	P    float64 `json:"p"`
 }
 
 // Thresholds of drift.
@@ -112,16 +90,16 @@ func (r *NightlyRun) drift(before []NightlyRun, metricName string) (flags []stri
 	if parsed := usual(NightlyRun.parsedShare); r.parsedShare() < parsed-maxParseDrop {
 		flags = append(flags, fmt.Sprintf("parse rate: %s after a usual %s", percent(r.parsedShare()), percent(parsed)))
 	}
-	if last := lastTrained(before); r.Trained && last != nil && r.Value < last.Low {
-		flags = append(flags, fmt.Sprintf("%s: %s, below run %d's interval (%s–%s)",
-			metricName, figure(r.Value), last.Number, figure(last.Low), figure(last.High)))
+	if last := lastTrained(before); r.Score != nil && last != nil && r.Score.Value < last.Score.Interval.Low {
+		flags = append(flags, fmt.Sprintf("%s: %s, below run %d's interval (%s)",
+			metricName, figure(r.Score.Value), last.Number, span(last.Score.Interval)))
 	}
 	return flags
 }
 
 func lastTrained(rows []NightlyRun) *NightlyRun {
 	for i := len(rows) - 1; i >= 0; i-- {
-		if rows[i].Trained {
+		if rows[i].Score != nil {
 			return &rows[i]
 		}
 	}
@@ -167,10 +145,17 @@ type whiskers struct{ From, Wide, At float64 }
 func whisker(n Nightly, row NightlyRun) whiskers {
 	most := 0.0
 	for _, other := range n.Rows {
-		most = max(most, other.High)
+		if other.Score != nil {
+			most = max(most, other.Score.Interval.High)
+		}
 	}
 	scale := 100 / max(most, 1e-9)
-	return whiskers{row.Low * scale, (row.High - row.Low) * scale, row.Value * scale}
+	low, high := row.Score.Interval.Low, row.Score.Interval.High
+	return whiskers{low * scale, (high - low) * scale, row.Score.Value * scale}
+}
+
+func span(interval *metric.Interval) string {
+	return figure(interval.Low) + "–" + figure(interval.High)
 }
 
 // NightlyText writes the runs for a terminal.
@@ -182,8 +167,8 @@ func NightlyText(w io.Writer, n Nightly) error {
 		"bad", "parsed", "requests", "tokens", "took")
 	for _, r := range n.Rows {
 		value := "–"
-		if r.Trained {
-			value = fmt.Sprintf("%s (%s–%s)", figure(r.Value), figure(r.Low), figure(r.High))
+		if r.Score != nil {
+			value = fmt.Sprintf("%s (%s)", figure(r.Score.Value), span(r.Score.Interval))
 		}
 		t.line("%5d  %-16s  %-8s  %5d  %-26s  %9s  %7s  %6s  %6s  %9s  %8s",
 			r.Number, r.Time.UTC().Format("2006-01-02 15:04"), r.Verdict, r.Promotion, value,

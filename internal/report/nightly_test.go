@@ -8,27 +8,33 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/internal/metric"
 	"rdrec/internal/report"
 )
+
+func score(value, low, high float64) *metric.Score {
+	return &metric.Score{Metric: "NDCG@10", Value: value, Interval: &metric.Interval{Low: low, High: high}}
+}
 
 // nightly are four: a first, a usual one, one of which much is odd, and one with nothing new.
 func nightly() report.Nightly {
 	day := func(n int) time.Time { return time.Date(2026, 1, n, 3, 0, 0, 0, time.UTC) }
 	n := report.Nightly{Name: "shop", Made: day(5), InUse: 2, Metric: "NDCG@10", Rows: []report.NightlyRun{
 		{
-			Number: 1, Time: day(1), Verdict: "first", Promotion: 1, Files: 1, NewRows: 100, Rows: 100, Trained: true,
-			Value: 0.2, Low: 0.15, High: 0.25, NewRationales: 10, NewParsed: 10,
+			Number: 1, Time: day(1), Verdict: "first", Promotion: 1, Files: 1, Score: score(0.2, 0.15, 0.25),
+			NightlyCounts: report.NightlyCounts{NewRows: 100, Rows: 100, NewRationales: 10, NewParsed: 10},
 		},
 		{
-			Number: 2, Time: day(2), Verdict: "promoted", Promotion: 2, Files: 1, NewRows: 120, Rows: 220,
-			Trained: true, Value: 0.22, Low: 0.18, High: 0.26,
-			NewRationales: 20, NewParsed: 19,
-			Difference: &report.Difference{Mean: 0.02, Low: -0.01, High: 0.05, P: 0.0001},
+			Number: 2, Time: day(2), Verdict: "promoted", Promotion: 2, Files: 1, Score: score(0.22, 0.18, 0.26),
+			NightlyCounts: report.NightlyCounts{NewRows: 120, Rows: 220, NewRationales: 20, NewParsed: 19},
+			Difference:    &metric.Difference{Mean: 0.02, Interval: metric.Interval{Low: -0.01, High: 0.05}, P: 0.0001},
 		},
 		{
-			Number: 3, Time: day(3), Verdict: "rejected", Promotion: 2, Files: 2, NewRows: 900, NewBad: 450, Rows: 1120,
-			Trained: true, Value: 0.1, Low: 0.05, High: 0.15,
-			NewRationales: 10, NewParsed: 5, Reasons: []string{"<b>worse</b>"},
+			Number: 3, Time: day(3), Verdict: "rejected", Promotion: 2, Files: 2, Score: score(0.1, 0.05, 0.15),
+			NightlyCounts: report.NightlyCounts{
+				NewRows: 900, NewBad: 450, Rows: 1120, NewRationales: 10, NewParsed: 5,
+			},
+			Reasons: []string{"<b>worse</b>"},
 		},
 		{Number: 4, Time: day(4), Verdict: "idle", Promotion: 2},
 	}}

@@ -1,8 +1,8 @@
-package registry
+package report
 
-// Counts are the counts of a nightly run. The fields without New are of all reviews so far, those
-// with New of what the run ingested.
-type Counts struct {
+// NightlyCounts are the counts of a nightly run. The fields without New are of all reviews so far,
+// those with New of what the run ingested.
+type NightlyCounts struct {
 	// Rows were read from the reviews; Bad of them could not be parsed.
 	Rows         int `json:"rows"`
 	Bad          int `json:"bad"`
@@ -27,7 +27,7 @@ type Counts struct {
 
 // Since returns c with the New fields set to the growth since previous. The growth of the
 // rationales is 0 where c has none: they have not been counted yet.
-func (c Counts) Since(previous Counts) Counts {
+func (c NightlyCounts) Since(previous NightlyCounts) NightlyCounts {
 	c.NewRows, c.NewBad = c.Rows-previous.Rows, c.Bad-previous.Bad
 	c.NewUsers, c.NewItems = c.Users-previous.Users, c.Items-previous.Items
 	c.NewRationales, c.NewParsed = 0, 0
