@@ -280,7 +280,7 @@ func TestTrainingResumesFromTheNewestCheckpoint(t *testing.T) {
 // TestNightlyTrainingStartsFromTheModelInUse hands its folder to the job.
 func TestNightlyTrainingStartsFromTheModelInUse(t *testing.T) {
 	w := newTried(t)
-	warmStart := spec.Ref(w.artifact("model.safetensors", "warm"))
+	warmStart := w.artifact("model.safetensors", "warm")
 	from := ""
 	w.Students = trainer{train: func(_ context.Context, job TrainJob) error {
 		data, err := os.ReadFile(filepath.Join(job.Student.Pretrained, "model.safetensors"))

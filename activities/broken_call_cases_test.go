@@ -40,13 +40,13 @@ func (s *inboxEnv) stageCalls(in registry.RunRecord) []call {
 	sequential.Indexing = spec.Sequential
 	accumulated := in.Spec.Data
 	accumulated.Accumulated = &spec.Accumulated{
-		Reviews:         spec.Ref(s.putArtifact("reviews", "r")),
-		PreviousDataset: spec.Ref(in.Dataset),
+		Reviews:         s.putArtifact("reviews", "r"),
+		PreviousDataset: in.Dataset,
 	}
 	pretrain := activities.PretrainInput{
 		Preprocessed: in.Preprocessed, Fingerprint: fingerprint, Train: in.Spec.Train, Student: in.Spec.Student,
 	}
-	warmStart := spec.Ref(in.Trials[1].Model)
+	warmStart := in.Trials[1].Model
 	pretrain.Student.WarmStart = &warmStart
 	evaluate := func(t task.Task) activities.EvaluateInput {
 		return activities.EvaluateInput{Preprocessed: in.Preprocessed, Model: in.Trials[0].Model, Task: t}

@@ -78,7 +78,7 @@ func (a *Activities) modelOfRun(ctx context.Context, run string) (p registry.Pro
 	}
 	p = registry.Promotion{Dataset: record.Dataset, Preprocessed: record.Preprocessed}
 	if record.Spec.Data.Accumulated != nil {
-		p.Reviews = storage.Ref(record.Spec.Data.Accumulated.Reviews)
+		p.Reviews = record.Spec.Data.Accumulated.Reviews
 	}
 	if record.NightlyRun != nil {
 		nightly := record.NightlyRun

@@ -48,7 +48,7 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir, out string) error {
 	from := *in.Data.Accumulated
 	parts := filepath.Join(dir, "reviews")
-	if err := a.Bucket.GetFolder(ctx, storage.Ref(from.Reviews), parts); err != nil {
+	if err := a.Bucket.GetFolder(ctx, from.Reviews, parts); err != nil {
 		return err
 	}
 	reviews := *in.Data.Reviews
@@ -60,7 +60,7 @@ func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir,
 	if from.PreviousDataset.Digest == "" {
 		return nil
 	}
-	old, err := a.readDataset(ctx, storage.Ref(from.PreviousDataset), filepath.Join(dir, "previous"))
+	old, err := a.readDataset(ctx, from.PreviousDataset, filepath.Join(dir, "previous"))
 	if err != nil {
 		return err
 	}

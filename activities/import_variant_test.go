@@ -65,9 +65,9 @@ func TestAccumulatedReviewsAreImportedFromTheirParts(t *testing.T) {
 	s.putFile("a", "one")
 	reviews := &spec.Reviews{Path: "reviews.json"}
 	data := spec.Data{Reviews: reviews, Indexing: spec.Random}
-	data.Accumulated = &spec.Accumulated{Reviews: spec.Ref(s.ingest(nil).Reviews)}
+	data.Accumulated = &spec.Accumulated{Reviews: s.ingest(nil).Reviews}
 	first := must[storage.Ref](s, s.Import, activities.ImportInput{Data: data, Seed: 7})
-	data.Accumulated.PreviousDataset = spec.Ref(first)
+	data.Accumulated.PreviousDataset = first
 	must[storage.Ref](s, s.Import, activities.ImportInput{Data: data, Seed: 7})
 	want := "/reviews/parts/* appearance false seed 7"
 	equal(t, "jobs", []string{want, want}, importer.seen)

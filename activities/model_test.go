@@ -28,7 +28,7 @@ func (s *inboxEnv) finished(workflow string) registry.RunRecord {
 		Spec: spec.Default(), Dataset: s.putArtifact("d", "d"), Preprocessed: s.putArtifact("e", "e"),
 	}
 	in.Spec.Methods = []string{"rdrec", "pod"}
-	in.Spec.Data.Accumulated = &spec.Accumulated{Reviews: spec.Ref(s.putArtifact("r", "r"))}
+	in.Spec.Data.Accumulated = &spec.Accumulated{Reviews: s.putArtifact("r", "r")}
 	in.NightlyRun = &registry.NightlyRun{
 		Counts:     report.NightlyCounts{Rows: 1},
 		Metrics:    []metric.Score{{Metric: "HR@1"}},
@@ -182,7 +182,7 @@ func TestPeopleChooseARunOrAPromotion(t *testing.T) {
 	}
 	ofRun.Promotion.Model.Spec = nil
 	want := registry.Promotion{
-		Reviews: storage.Ref(in.Spec.Data.Accumulated.Reviews), Dataset: in.Dataset, Preprocessed: in.Preprocessed,
+		Reviews: in.Spec.Data.Accumulated.Reviews, Dataset: in.Dataset, Preprocessed: in.Preprocessed,
 		Model: registry.PromotedModel{
 			Weights: in.Trials[1].Model, Method: "rdrec", Size: in.Spec.Student.Size, Protocol: in.Spec.Protocol,
 			Seed: in.Spec.Seed,

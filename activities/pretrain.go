@@ -44,7 +44,7 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 	}
 	artifacts := map[string]storage.Ref{"preprocessed": in.Preprocessed}
 	if warmStart := in.Student.WarmStart; warmStart != nil {
-		artifacts["warm_start"], job.Student.Pretrained = storage.Ref(*warmStart), filepath.Join(work.dir, "warm_start")
+		artifacts["warm_start"], job.Student.Pretrained = *warmStart, filepath.Join(work.dir, "warm_start")
 	}
 	if err := a.fetch(ctx, work.dir, artifacts); err != nil {
 		return ref, err

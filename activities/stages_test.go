@@ -292,7 +292,7 @@ func TestAnInputThatIsGoneFailsTheStage(t *testing.T) {
 			s.Import,
 			activities.ImportInput{Data: spec.Data{
 				Reviews:     &spec.Reviews{},
-				Accumulated: &spec.Accumulated{Reviews: spec.Ref(gone)},
+				Accumulated: &spec.Accumulated{Reviews: gone},
 			}},
 		},
 		"import: no folder": {

@@ -154,29 +154,27 @@ func (m *workloadMaker) clean(w workload) workload {
 // Smaller embeddings prevent the former, a larger final norm the latter.
 func newModel(dir, size string) error {
 	scales := map[string]float64{"shared.weight": 0.05, "decoder.final_layer_norm.weight": 100}
-	for _, s := range spec.Sizes() {
-		if s.Name != size {
-			continue
-		}
-		model, err := t5.New(t5.FromSize(s, spec.Methods()[0].PromptVectors), 1, torch.CPU)
-		if err != nil {
-			return err
-		}
-		defer model.Free()
-		err = torch.Run(func(s *torch.Scope) error {
-			for _, p := range model.Named(s.Use(model.Flat())) {
-				if scale, ok := scales[p.Name]; ok {
-					p.Tensor.Scale(scale)
-				}
-			}
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		return model.Save(dir)
+	row, err := spec.SizeNamed(size)
+	if err != nil {
+		return err
 	}
-	return fmt.Errorf("unknown student size %q", size)
+	model, err := t5.New(t5.FromSize(row, spec.Methods()[0].PromptVectors), 1, torch.CPU)
+	if err != nil {
+		return err
+	}
+	defer model.Free()
+	err = torch.Run(func(s *torch.Scope) error {
+		for _, p := range model.Named(s.Use(model.Flat())) {
+			if scale, ok := scales[p.Name]; ok {
+				p.Tensor.Scale(scale)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return model.Save(dir)
 }
 
 // operations returns the minimum number of floating-point operations of the workload: without

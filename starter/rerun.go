@@ -45,7 +45,7 @@ func (c *rerunCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	before, err := recordOf(ctx, bucket, first)
+	_, before, err := registry.ReadRun(ctx, bucket, first.id+"/"+first.run)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (c *rerunCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	after, err := recordOf(ctx, bucket, second)
+	_, after, err := registry.ReadRun(ctx, bucket, second.id+"/"+second.run)
 	if err != nil {
 		return err
 	}
@@ -102,19 +102,6 @@ func findRun(ctx context.Context, to *server, run string, missing error) (*execu
 		return &execution{to, id.GetWorkflowId(), id.GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
 	}
 	return nil, missing
-}
-
-// recordOf reads the record of a run: its inputs and its artifacts.
-func recordOf(ctx context.Context, bucket *storage.Bucket, e *execution) (registry.RunRecord, error) {
-	var record registry.RunRecord
-	data, err := bucket.GetRun(ctx, e.id, e.run, storage.RunRecord)
-	if err != nil {
-		return record, fmt.Errorf("reading the record of %q: %w", e.id, err)
-	}
-	if err := json.Unmarshal(data, &record); err != nil {
-		return record, fmt.Errorf("reading the record of %q: %w", e.id, err)
-	}
-	return record, nil
 }
 
 // secondRun returns the run to compare with: the one named by --compare, or a new one, once it is

@@ -11,18 +11,13 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"rdrec/internal/spec"
 )
 
-// Ref names immutable content by its hash. It represents a file or a folder in workflow payloads.
-type Ref struct {
-	// Digest is the content's SHA-256 in hexadecimal.
-	Digest string `json:"digest"`
-	// Size is in bytes.
-	Size int64 `json:"size"`
-}
-
-// IsZero reports whether r refers to nothing.
-func (r Ref) IsZero() bool { return r.Digest == "" }
+// Ref names immutable content by its hash. A nightly run's spec names its reviews by one, so the
+// type is defined there.
+type Ref = spec.Ref
 
 // Digest returns the SHA-256 of data in hexadecimal.
 func Digest(data []byte) string {

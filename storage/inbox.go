@@ -48,7 +48,7 @@ func (b *Bucket) hashAt(ctx context.Context, key string) (Ref, error) {
 	defer r.Close() // reading only
 	h := sha256.New()
 	size, err := io.Copy(h, r)
-	return Ref{hex.EncodeToString(h.Sum(nil)), size}, classify("read", key, err)
+	return Ref{Digest: hex.EncodeToString(h.Sum(nil)), Size: size}, classify("read", key, err)
 }
 
 // IngestObject stores an object as content, by way of a file at path, which remains. An object that

@@ -73,7 +73,7 @@ func refsIn(document []byte) ([]Ref, error) {
 			digest, named := v["digest"].(string)
 			size, sized := v["size"].(float64)
 			if named && sized && validDigest(digest) {
-				refs = append(refs, Ref{digest, int64(size)})
+				refs = append(refs, Ref{Digest: digest, Size: int64(size)})
 			}
 			for _, element := range v {
 				walk(element)

@@ -151,12 +151,12 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 	reviews := *n.spec.Data.Reviews
 	reviews.Path = n.settings.Inbox // for people: the activity reads the accumulated reviews
 	n.spec.Data.Accumulated = &spec.Accumulated{
-		Reviews: spec.Ref(ingested.Reviews), PreviousDataset: spec.Ref(ingested.Promoted.Dataset),
+		Reviews: ingested.Reviews, PreviousDataset: ingested.Promoted.Dataset,
 	}
 	if n.promoted.Number > 0 {
 		reviews.MaxBad = 1 // the gate decides
 		if n.promoted.Model.Size == n.spec.Student.Size && n.promoted.Model.Method == n.spec.Methods[0] {
-			weights := spec.Ref(n.promoted.Model.Weights)
+			weights := n.promoted.Model.Weights
 			n.spec.Student.WarmStart, n.record.WarmStart = &weights, true
 		}
 	}

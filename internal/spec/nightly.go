@@ -73,11 +73,17 @@ func DefaultNightly() Nightly {
 // SetDefaults makes a nightly block in a document start from [DefaultNightly].
 func (n *Nightly) SetDefaults() { *n = DefaultNightly() }
 
-// Ref refers to content in the bucket, as a storage reference does.
+// Ref names immutable content in the bucket by its hash. It represents a file or a folder in
+// workflow payloads.
 type Ref struct {
+	// Digest is the content's SHA-256 in hexadecimal.
 	Digest string `json:"digest"`
-	Size   int64  `json:"size"`
+	// Size is in bytes.
+	Size int64 `json:"size"`
 }
+
+// IsZero reports whether r refers to nothing.
+func (r Ref) IsZero() bool { return r.Digest == "" }
 
 // Accumulated is the input of a nightly run instead of files: all reviews so far, and the dataset
 // whose ids stay. Users never write it.

@@ -18,7 +18,7 @@ func TestJobsThatCannotBeginAreRefused(t *testing.T) {
 		spoil func(j *train.Job)
 		want  string
 	}{
-		"size":       {func(j *train.Job) { j.Spec.Student.Size = "t5-none" }, `unknown student size "t5-none"`},
+		"size":       {func(j *train.Job) { j.Spec.Student.Size = "t5-none" }, `no size "t5-none"`},
 		"device":     {func(j *train.Job) { j.Device = "abacus" }, "abacus"},
 		"pretrained": {func(j *train.Job) { j.Spec.Student.Pretrained = filepath.Join(j.Dir, "nowhere") }, "nowhere"},
 		"dropout":    {func(j *train.Job) { one := 1.0; j.Spec.Student.Dropout = &one }, "dropout_rate"},

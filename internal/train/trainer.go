@@ -85,16 +85,15 @@ func newStudent(job Job) (*t5.Model, error) {
 			Prompts: job.Method.PromptVectors, Dropout: settings.Dropout, Seed: job.Seed,
 		}, device)
 	}
-	for _, size := range spec.Sizes() {
-		if size.Name == settings.Size {
-			config := t5.FromSize(size, job.Method.PromptVectors)
-			if settings.Dropout != nil {
-				config.Dropout = *settings.Dropout
-			}
-			return t5.New(config, job.Seed, device)
-		}
+	size, err := spec.SizeNamed(settings.Size)
+	if err != nil {
+		return nil, err
 	}
-	return nil, fmt.Errorf("unknown student size %q", settings.Size)
+	config := t5.FromSize(size, job.Method.PromptVectors)
+	if settings.Dropout != nil {
+		config.Dropout = *settings.Dropout
+	}
+	return t5.New(config, job.Seed, device)
 }
 
 func (t *trainer) free() {
