@@ -50,7 +50,7 @@ type Rankers interface {
 type Importer interface {
 	Import(ctx context.Context, job ImportJob) error
 	// IngestSource writes the new rows of a source into a file, if there are any.
-	IngestSource(ctx context.Context, job IngestSourceJob) (IngestSourceResult, error)
+	IngestSource(ctx context.Context, job IngestSourceJob) (spec.Ingested, error)
 }
 
 // Teachers opens the teacher of the settings.

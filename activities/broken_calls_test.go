@@ -59,7 +59,7 @@ const importCounts = `{"rows":20,"bad":1,"duplicates":2,"filtered":5,"users":3,"
 
 func (toolbox) IngestSource(
 	ctx context.Context, job activities.IngestSourceJob,
-) (activities.IngestSourceResult, error) {
+) (spec.Ingested, error) {
 	return (&fakeSource{watermarks: []string{"1", "2"}}).IngestSource(ctx, job)
 }
 

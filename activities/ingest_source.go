@@ -21,7 +21,7 @@ type IngestSourceInput struct {
 // the watermark. A worker that dies in between leaves a file that the next attempt writes again,
 // with the same bytes if the source is unchanged. Otherwise rows may arrive twice, and the import
 // keeps one of them.
-func (a *Activities) IngestSource(ctx context.Context, in IngestSourceInput) (out IngestSourceResult, err error) {
+func (a *Activities) IngestSource(ctx context.Context, in IngestSourceInput) (out spec.Ingested, err error) {
 	ctx, work, err := a.begin(ctx, "ingest source")
 	defer work.finish(&err)
 	if err != nil {
@@ -73,13 +73,4 @@ func ingestedName(w storage.Watermark) string {
 type IngestSourceJob struct {
 	Source      spec.Source
 	After, File string
-}
-
-// IngestSourceResult is the result of ingesting a source.
-type IngestSourceResult struct {
-	Rows int `json:"rows"`
-	// WithoutWatermark counts rows that have no watermark and are never ingested.
-	WithoutWatermark int `json:"without_watermark"`
-	// Watermark is the greatest ingested value, as text; empty where there were no new rows.
-	Watermark string `json:"watermark"`
 }

@@ -297,7 +297,7 @@ func TestAnotherSourceIsDrawnFromItsBeginning(t *testing.T) {
 	s.Importer = &fakeSource{watermarks: []string{"1", "2"}}
 	ingest := func(source spec.Source) int {
 		t.Helper()
-		out, err := run[activities.IngestSourceResult](
+		out, err := run[spec.Ingested](
 			s, s.IngestSource, activities.IngestSourceInput{Name: "shop", Inbox: "inbox", Source: source},
 		)
 		if err != nil {

@@ -51,7 +51,7 @@ type fakeSource struct {
 
 func (w *fakeSource) IngestSource(
 	_ context.Context, job activities.IngestSourceJob,
-) (out activities.IngestSourceResult, err error) {
+) (out spec.Ingested, err error) {
 	var rows []string
 	for _, mark := range w.watermarks {
 		if mark > job.After {
@@ -74,7 +74,7 @@ func TestIngestSourceResumesAtWatermark(t *testing.T) {
 		in := activities.IngestSourceInput{
 			Name: name, Inbox: "inbox", Source: spec.Source{Path: "reviews.parquet", Watermark: column},
 		}
-		if out, err := run[activities.IngestSourceResult](s, s.IngestSource, in); err != nil || out.Rows != want {
+		if out, err := run[spec.Ingested](s, s.IngestSource, in); err != nil || out.Rows != want {
 			t.Errorf("%+v, %v; want %d rows", out, err, want)
 		}
 	}

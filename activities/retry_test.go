@@ -247,7 +247,7 @@ func TestIngestThatDiedBeforeItsWatermarkLeavesOneFile(t *testing.T) {
 	}
 	var before map[string]string
 	for range 2 {
-		if _, err := run[activities.IngestSourceResult](s, s.IngestSource, in); err != nil {
+		if _, err := run[spec.Ingested](s, s.IngestSource, in); err != nil {
 			t.Fatal(err)
 		}
 		if before != nil {

@@ -45,9 +45,9 @@ type loaded answering
 
 // Recommend recommends items 1, 2 and so on to everybody.
 func (a *loaded) Recommend(
-	_ context.Context, users []dataset.User, k int, _ recommender.Progress,
-) ([]recommender.Ranked, error) {
-	ranked := make([]recommender.Ranked, len(users))
+	_ context.Context, users []dataset.User, k int, _ func(done, total int),
+) ([]prediction.Prediction, error) {
+	ranked := make([]prediction.Prediction, len(users))
 	for i := range users {
 		for item := range k {
 			ranked[i].Items, ranked[i].Scores = append(ranked[i].Items, item+1), append(ranked[i].Scores, 0)
@@ -56,7 +56,7 @@ func (a *loaded) Recommend(
 	return ranked, a.broken
 }
 
-func (a *loaded) Explain(_ context.Context, pairs []task.Pair, _ recommender.Progress) ([]string, error) {
+func (a *loaded) Explain(_ context.Context, pairs []task.Pair, _ func(done, total int)) ([]string, error) {
 	return make([]string, len(pairs)), a.broken
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/review"
+	"rdrec/internal/spec"
 	"rdrec/storage"
 )
 
@@ -22,11 +23,9 @@ func (importer) Import(ctx context.Context, job activities.ImportJob) error {
 }
 
 // IngestSource writes the new rows of a source to a file.
-func (importer) IngestSource(
-	ctx context.Context, job activities.IngestSourceJob,
-) (activities.IngestSourceResult, error) {
+func (importer) IngestSource(ctx context.Context, job activities.IngestSourceJob) (spec.Ingested, error) {
 	result, err := review.IngestSource(ctx, job.Source, job.After, job.File)
-	return activities.IngestSourceResult(result), importError(err)
+	return result, importError(err)
 }
 
 // importError wraps an import's error in the corresponding error of activities.

@@ -5,13 +5,11 @@ import (
 	"fmt"
 
 	"rdrec/activities"
-	"rdrec/internal/dataset"
 	"rdrec/internal/recommend"
 	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/tablewriter"
-	"rdrec/internal/task"
 	"rdrec/internal/token"
 	"rdrec/internal/torch"
 )
@@ -48,7 +46,7 @@ func (a recommenders) Open(_ context.Context, job activities.RecommenderJob) (re
 			model.Free()
 			return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 		}
-		student = &loadedStudent{model, rec}
+		student = &loadedStudent{rec, model}
 		return nil
 	})
 	return student, err
@@ -56,27 +54,8 @@ func (a recommenders) Open(_ context.Context, job activities.RecommenderJob) (re
 
 // loadedStudent is a trained student in memory.
 type loadedStudent struct {
-	model       *t5.Model
-	recommender *recommend.Recommender
-}
-
-// Recommend recommends up to k items to each user.
-func (a *loadedStudent) Recommend(
-	ctx context.Context, users []dataset.User, k int, progress recommender.Progress,
-) ([]recommender.Ranked, error) {
-	rankings, err := a.recommender.Recommend(ctx, users, k, progress)
-	ranked := make([]recommender.Ranked, len(rankings))
-	for i, r := range rankings {
-		ranked[i] = recommender.Ranked{Items: r.Items, Scores: r.Scores}
-	}
-	return ranked, err
-}
-
-// Explain explains each pair.
-func (a *loadedStudent) Explain(
-	ctx context.Context, pairs []task.Pair, progress recommender.Progress,
-) ([]string, error) {
-	return a.recommender.Explain(ctx, pairs, progress)
+	*recommend.Recommender
+	model *t5.Model
 }
 
 // Close frees the student's memory.

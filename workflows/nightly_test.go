@@ -116,12 +116,12 @@ func TestNightlyIngestsSourceBeforeInbox(t *testing.T) {
 	var ingests []activities.IngestSourceInput
 	n.mock("IngestSource", func(
 		_ context.Context, in activities.IngestSourceInput,
-	) (activities.IngestSourceResult, error) {
+	) (spec.Ingested, error) {
 		if len(n.imported) > 0 {
 			t.Error("it was imported before the source was ingested")
 		}
 		ingests = append(ingests, in)
-		return activities.IngestSourceResult{Rows: 3, Watermark: "9"}, nil
+		return spec.Ingested{Rows: 3, Watermark: "9"}, nil
 	})
 	s := nightlySpec()
 	s.Nightly.Source = &spec.Source{Path: "reviews.parquet", Watermark: "loaded"}

@@ -13,6 +13,7 @@ import (
 
 	"rdrec/internal/baseline"
 	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 	"rdrec/internal/task"
 )
 
@@ -31,24 +32,18 @@ type Row struct {
 	Explanation string `json:"explanation,omitempty"`
 }
 
-// Ranked is the ranking of one user: indices of items and their scores, best first.
-type Ranked struct {
-	Items  []int
-	Scores []float64
-}
-
 // Student recommends and explains by the dataset's indices. It is for one goroutine at a time.
 type Student interface {
-	// Recommend returns up to k unseen items for each user, in the users' order.
-	Recommend(ctx context.Context, users []dataset.User, k int, progress Progress) ([]Ranked, error)
-	// Explain returns an explanation of each pair, in their order.
-	Explain(ctx context.Context, pairs []task.Pair, progress Progress) ([]string, error)
+	// Recommend returns up to k unseen items for each user and their scores, best first, in the
+	// users' order. Progress, which may be nil, receives the finished and the total users.
+	Recommend(
+		ctx context.Context, users []dataset.User, k int, progress func(done, total int),
+	) ([]prediction.Prediction, error)
+	// Explain returns an explanation of each pair, in their order; progress receives pairs.
+	Explain(ctx context.Context, pairs []task.Pair, progress func(done, total int)) ([]string, error)
 	// Close frees the student's memory.
 	Close()
 }
-
-// Progress receives the finished and the total units of work; nil means no reports.
-type Progress func(done, total int)
 
 // Errors of unknown ids.
 var (
@@ -103,11 +98,11 @@ func (r *Recommender) Known(user string) bool {
 // Popular returns the recommendations for an unknown user: the items that occur most often.
 func (r *Recommender) Popular(user string, k int) []Row {
 	items := r.popular(baseline.Query{K: k})
-	return r.rows(user, Ranked{Items: items, Scores: make([]float64, len(items))})
+	return r.rows(user, prediction.Prediction{Items: items, Scores: make([]float64, len(items))})
 }
 
 // rows returns the rows of a ranking.
-func (r *Recommender) rows(user string, ranked Ranked) []Row {
+func (r *Recommender) rows(user string, ranked prediction.Prediction) []Row {
 	rows := make([]Row, len(ranked.Items))
 	for i, item := range ranked.Items {
 		rows[i] = Row{
@@ -124,7 +119,7 @@ type Options struct {
 	// Explain adds the student's explanation to each row.
 	Explain bool
 	// Progress counts users, or explanations if Explain is set.
-	Progress Progress
+	Progress func(done, total int)
 }
 
 // Users returns the recommendations for known users, in their order.

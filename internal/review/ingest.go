@@ -11,20 +11,10 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Ingested is the result of [IngestSource].
-type Ingested struct {
-	// Rows is the number of new rows.
-	Rows int
-	// WithoutWatermark is the number of rows without a watermark, which are never ingested.
-	WithoutWatermark int
-	// Watermark is the greatest watermark of the new rows, as text; empty if there are none.
-	Watermark string
-}
-
 // IngestSource writes the rows of a source above a watermark (all rows if it is empty) into a
 // Parquet file, if there are any. The same rows give the same file. A source that does not match
 // its settings gives an error that is [ErrSettings].
-func IngestSource(ctx context.Context, source spec.Source, watermark, file string) (out Ingested, err error) {
+func IngestSource(ctx context.Context, source spec.Source, watermark, file string) (out spec.Ingested, err error) {
 	scratch, err := os.MkdirTemp(filepath.Dir(file), ".ingest-")
 	if err != nil {
 		return out, fmt.Errorf("ingest %q: %w", source.Path, err)
@@ -47,7 +37,7 @@ func IngestSource(ctx context.Context, source spec.Source, watermark, file strin
 
 // ingestion is a running [IngestSource].
 type ingestion struct {
-	Ingested
+	spec.Ingested
 	db *store
 	// column is the watermark's column, bounds the SQL condition of new rows.
 	column, bounds string

@@ -41,7 +41,7 @@ func TestIngestOnlyNewRows(t *testing.T) {
 			TIMESTAMP '2026-01-01 00:00:00.123456' + INTERVAL (i) SECOND FROM range(40) r(i)`,
 		`INSERT INTO reviews VALUES ('u1', 'i1', 1, 'without a watermark', NULL)`)
 	source := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
-	ingest := func(watermark, name string, rows int) review.Ingested {
+	ingest := func(watermark, name string, rows int) spec.Ingested {
 		t.Helper()
 		out, err := review.IngestSource(t.Context(), source, watermark, filepath.Join(dir, name))
 		if err != nil || out.Rows != rows || out.WithoutWatermark != 1 {
@@ -102,7 +102,7 @@ func TestRowsWithoutWatermarkAreNotIngested(t *testing.T) {
 	path := writeFile(t, "reviews.csv", "user,item,time,batch\na,x,1,\na,y,2,\n")
 	file := filepath.Join(t.TempDir(), "new.parquet")
 	out, err := review.IngestSource(t.Context(), spec.Source{Path: path, Watermark: "batch"}, "", file)
-	if err != nil || out != (review.Ingested{WithoutWatermark: 2}) {
+	if err != nil || out != (spec.Ingested{WithoutWatermark: 2}) {
 		t.Errorf("%+v, %v; want two rows without a watermark", out, err)
 	}
 	if _, err := os.Stat(file); !errors.Is(err, os.ErrNotExist) {

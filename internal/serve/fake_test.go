@@ -18,6 +18,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 	"rdrec/internal/recommender"
 	"rdrec/internal/serve"
 	"rdrec/internal/task"
@@ -46,9 +47,9 @@ func (s *fakeStudent) pass(ctx context.Context, n int) error {
 }
 
 func (s *fakeStudent) Recommend(
-	ctx context.Context, users []dataset.User, k int, _ recommender.Progress,
-) ([]recommender.Ranked, error) {
-	rankings := make([]recommender.Ranked, len(users))
+	ctx context.Context, users []dataset.User, k int, _ func(done, total int),
+) ([]prediction.Prediction, error) {
+	rankings := make([]prediction.Prediction, len(users))
 	for i, user := range users {
 		for item := 1; item <= 9 && len(rankings[i].Items) < k; item++ {
 			if item != user.Items[0] {
@@ -60,7 +61,7 @@ func (s *fakeStudent) Recommend(
 	return rankings, s.pass(ctx, len(users))
 }
 
-func (s *fakeStudent) Explain(ctx context.Context, pairs []task.Pair, _ recommender.Progress) ([]string, error) {
+func (s *fakeStudent) Explain(ctx context.Context, pairs []task.Pair, _ func(done, total int)) ([]string, error) {
 	texts := make([]string, len(pairs))
 	for i, pair := range pairs {
 		texts[i] = fmt.Sprintf("%d likes %d", pair.User, pair.Item)

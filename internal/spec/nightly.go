@@ -39,6 +39,16 @@ func (s Source) IsDatabase() bool {
 	return strings.HasSuffix(s.Path, ".duckdb") || strings.HasSuffix(s.Path, ".db")
 }
 
+// Ingested is what was read from a [Source].
+type Ingested struct {
+	// Rows is the number of new rows.
+	Rows int `json:"rows"`
+	// WithoutWatermark is the number of rows without a watermark, which are never ingested.
+	WithoutWatermark int `json:"without_watermark"`
+	// Watermark is the greatest watermark of the new rows, as text; empty if there are none.
+	Watermark string `json:"watermark"`
+}
+
 // Gate is what a new student must pass.
 type Gate struct {
 	// Task is the ranking that is compared: sequential or topn; Metric is one of its metrics, such
