@@ -273,7 +273,9 @@ func TestOneUserShowsNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := &registry.Comparison{Metric: "HR@1", Users: 1, Candidate: 1, Difference: 1, Interval: metric.Interval{Low: -1, High: 1}, P: 1}
+	want := &registry.Comparison{
+		Metric: "HR@1", Users: 1, Candidate: 1, Difference: 1, Interval: metric.Interval{Low: -1, High: 1}, P: 1,
+	}
 	if diff := cmp.Diff(want, out.Comparison); diff != "" || len(out.Reasons) != 1 {
 		t.Errorf("%s %q", diff, out.Reasons)
 	}

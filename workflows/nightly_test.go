@@ -48,7 +48,9 @@ func newNightlyEnv(t *testing.T) *nightlyEnv {
 		func(context.Context, activities.IngestInput) (activities.IngestResult, error) { return n.ingested, nil },
 	)
 	n.mock("SanityCheck", func(context.Context, activities.SanityCheckInput) (activities.SanityCheckResult, error) {
-		return activities.SanityCheckResult{Counts: report.NightlyCounts{Rows: 12, Items: 7}, Reasons: n.sanityFailures}, nil
+		return activities.SanityCheckResult{
+			Counts: report.NightlyCounts{Rows: 12, Items: 7}, Reasons: n.sanityFailures,
+		}, nil
 	})
 	n.mock("CompareModels", func(
 		_ context.Context, in activities.CompareModelsInput,
