@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"maps"
 	"math"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -13,9 +12,7 @@ import (
 
 	"rdrec/internal/beam"
 	"rdrec/internal/golden"
-	"rdrec/internal/t5"
-	"rdrec/internal/task"
-	"rdrec/internal/torch"
+	"rdrec/internal/t5/modeltest"
 )
 
 // scoreTolerance is the absolute tolerance of testdata/golden/README.md.
@@ -56,20 +53,10 @@ func set[T any](to, from *T) {
 
 // generateCase is one case of generate.json.
 type generateCase struct {
+	modeltest.Rows
 	Call      json.RawMessage `json:"call"`
-	Task      []int64         `json:"task"`
-	InputIDs  [][]int64       `json:"input_ids"`
-	Mask      [][]int64       `json:"attention_mask"`
-	Whole     [][]int64       `json:"whole_word_ids"`
 	Sequences [][][]int32     `json:"sequences"`
 	Scores    [][]float64     `json:"scores"`
-}
-
-func (g generateCase) batch() task.Batch {
-	return task.Batch{
-		Size: len(g.Task), SourceLen: len(g.InputIDs[0]), Prompts: g.Task,
-		Source: slices.Concat(g.InputIDs...), Mask: slices.Concat(g.Mask...), Whole: slices.Concat(g.Whole...),
-	}
 }
 
 // TestGoldenGenerate searches every case of generate.json.gz: token ids are equal, and scores are
@@ -77,7 +64,7 @@ func (g generateCase) batch() task.Batch {
 func TestGoldenGenerate(t *testing.T) {
 	var file map[string]generateCase
 	golden.Load(t, "generate.json.gz", &file)
-	model := tiny(t)
+	model := modeltest.Tiny(t)
 	for _, name := range slices.Sorted(maps.Keys(file)) {
 		t.Run(name, func(t *testing.T) {
 			c := file[name]
@@ -88,7 +75,7 @@ func TestGoldenGenerate(t *testing.T) {
 				t.Fatalf("call %s: %v", c.Call, err)
 			}
 			config := call.config()
-			found, err := beam.Search(t.Context(), model, c.batch(), config, false)
+			found, err := beam.Search(t.Context(), model, c.Batch(), config, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -126,16 +113,4 @@ func padded(found [][]beam.Hypothesis, most int) [][][]int32 {
 		}
 	}
 	return rows
-}
-
-// tiny is the model of all goldens.
-func tiny(t *testing.T) *t5.Model {
-	t.Helper()
-	golden.Path(t, "tiny/config.json")
-	model, err := t5.Load(filepath.Dir(golden.Path(t, "tiny/model.safetensors")), torch.CPU)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(model.Free)
-	return model
 }

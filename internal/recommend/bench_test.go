@@ -2,26 +2,14 @@ package recommend_test
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
+	"rdrec/internal/t5/modeltest"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
 )
-
-// cpuSeconds is the time that the process has computed: on a shared machine it says more than the
-// clock.
-func cpuSeconds(b *testing.B) float64 {
-	b.Helper()
-	var used syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &used); err != nil {
-		b.Fatal(err)
-	}
-	seconds := func(t syscall.Timeval) float64 { return float64(t.Sec) + float64(t.Usec)/1e6 }
-	return seconds(used.Utime) + seconds(used.Stime)
-}
 
 // BenchmarkDecode evaluates 32 users at a time with random weights, which end no sequence before
 // the maximum length: seven tokens for items, 15 for explanations.
@@ -31,16 +19,7 @@ func BenchmarkDecode(b *testing.B) {
 			for _, name := range []string{"sequential", "topn", "explain"} {
 				b.Run(fmt.Sprintf("%s/%s/%s", size, protocol, name), func(b *testing.B) {
 					job := script{}.job(b, protocol)
-					for _, s := range spec.Sizes() {
-						if s.Name == size {
-							model, err := t5.New(t5.FromSize(s, 3), 1, torch.CPU)
-							if err != nil {
-								b.Fatal(err)
-							}
-							b.Cleanup(model.Free)
-							job.Model = model
-						}
-					}
+					job.Model = modeltest.Random(b, size)
 					rows := 32
 					job.Evaluate.MaxLength = 7
 					switch name {
@@ -51,14 +30,14 @@ func BenchmarkDecode(b *testing.B) {
 					}
 					job.Evaluate.Batch = rows
 					job.Evaluate.SequentialUsers, job.Evaluate.TopNUsers, job.Evaluate.Explanations = rows, rows, rows
-					before := cpuSeconds(b)
+					before := modeltest.CPUSeconds(b)
 					for b.Loop() {
 						if _, err := evaluations()[name](b.Context(), job); err != nil {
 							b.Fatal(err)
 						}
 					}
 					b.ReportMetric(float64(rows*b.N)/b.Elapsed().Seconds(), "rows/s")
-					b.ReportMetric(float64(rows*b.N)/(cpuSeconds(b)-before), "rows/cpu-s")
+					b.ReportMetric(float64(rows*b.N)/(modeltest.CPUSeconds(b)-before), "rows/cpu-s")
 				})
 			}
 		}
@@ -69,34 +48,25 @@ func BenchmarkDecode(b *testing.B) {
 // what 21 in 3 equal groups come to.
 func BenchmarkExplanationStep(b *testing.B) {
 	const rows, beams, source, steps = 32, 7, 16, 15
-	for _, s := range spec.Sizes() {
-		if s.Name != "t5-small" {
-			continue
-		}
-		model, err := t5.New(t5.FromSize(s, 3), 1, torch.CPU)
-		if err != nil {
-			b.Fatal(err)
-		}
-		defer model.Free()
-		batch := task.Batch{Size: rows, SourceLen: source, TargetLen: 1}
-		for i := range rows * source {
-			batch.Source = append(batch.Source, int64(i+3))
-			batch.Mask, batch.Whole = append(batch.Mask, 1), append(batch.Whole, 0)
-		}
-		batch.Prompts, batch.Target = make([]int64, rows), make([]int64, rows)
-		parents := make([]int64, rows*beams)
-		for i := range parents {
-			parents[i] = int64(i / beams)
-		}
-		for part, do := range explanationParts(b, model, batch, parents) {
-			b.Run(part, func(b *testing.B) {
-				before := cpuSeconds(b)
-				for b.Loop() {
-					do(steps)
-				}
-				b.ReportMetric(1e3*(cpuSeconds(b)-before)/float64(b.N*steps), "cpu-ms/step")
-			})
-		}
+	model := modeltest.Random(b, "t5-small")
+	batch := task.Batch{Size: rows, SourceLen: source, TargetLen: 1}
+	for i := range rows * source {
+		batch.Source = append(batch.Source, int64(i+3))
+		batch.Mask, batch.Whole = append(batch.Mask, 1), append(batch.Whole, 0)
+	}
+	batch.Prompts, batch.Target = make([]int64, rows), make([]int64, rows)
+	parents := make([]int64, rows*beams)
+	for i := range parents {
+		parents[i] = int64(i / beams)
+	}
+	for part, do := range explanationParts(b, model, batch, parents) {
+		b.Run(part, func(b *testing.B) {
+			before := modeltest.CPUSeconds(b)
+			for b.Loop() {
+				do(steps)
+			}
+			b.ReportMetric(1e3*(modeltest.CPUSeconds(b)-before)/float64(b.N*steps), "cpu-ms/step")
+		})
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
+	"rdrec/internal/t5/modeltest"
 	"rdrec/internal/task"
 	"rdrec/internal/token"
 	"rdrec/internal/torch"
@@ -26,7 +27,7 @@ func itemBatch(t testing.TB, rows int) (recommend.Job, task.Batch, *recommend.Ca
 	if err != nil {
 		t.Fatal(err)
 	}
-	job.Model = tinyOn(t, device)
+	job.Model = modeltest.TinyOn(t, device)
 	corpus, err := task.New(job.Data, job.Settings)
 	if err != nil {
 		t.Fatal(err)
@@ -151,17 +152,7 @@ func TestDeviceBreaksTiesByToken(t *testing.T) {
 // BenchmarkItemSearch searches for 32 users on the host and on the device.
 func BenchmarkItemSearch(b *testing.B) {
 	job, batch, catalog, _ := itemBatch(b, 32)
-	for _, size := range spec.Sizes() {
-		if size.Name != "t5-mini" {
-			continue
-		}
-		model, err := t5.New(t5.FromSize(size, 3), 1, torch.CPU)
-		if err != nil {
-			b.Fatal(err)
-		}
-		b.Cleanup(model.Free)
-		job.Model = model
-	}
+	job.Model = modeltest.Random(b, "t5-mini")
 	itemSearch := recommend.ItemSearch{NumBeams: 20, NumItems: 10, MaskCross: true}
 	for row := range batch.Size {
 		itemSearch.Constraints = append(itemSearch.Constraints, catalog.Except([]int{1 + row}))
@@ -177,13 +168,13 @@ func BenchmarkItemSearch(b *testing.B) {
 		},
 	} {
 		b.Run(name, func(b *testing.B) {
-			before := cpuSeconds(b)
+			before := modeltest.CPUSeconds(b)
 			for b.Loop() {
 				if err := search(); err != nil {
 					b.Fatal(err)
 				}
 			}
-			b.ReportMetric(1e3*(cpuSeconds(b)-before)/float64(b.N), "cpu-ms")
+			b.ReportMetric(1e3*(modeltest.CPUSeconds(b)-before)/float64(b.N), "cpu-ms")
 		})
 	}
 }

@@ -3,7 +3,6 @@ package recommend_test
 import (
 	"fmt"
 	"maps"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"rdrec/internal/prediction"
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
+	"rdrec/internal/t5/modeltest"
 	"rdrec/internal/task"
 	"rdrec/internal/token"
 )
@@ -46,7 +46,7 @@ func (s script) job(t testing.TB, protocol string) recommend.Job {
 	if err != nil {
 		t.Fatal(err)
 	}
-	data := mini(t)
+	data := modeltest.BeautyMini(t)
 	if s.Histories != nil {
 		data.Users = nil
 		for _, user := range slices.Sorted(maps.Keys(s.Histories)) {
@@ -61,8 +61,8 @@ func (s script) job(t testing.TB, protocol string) recommend.Job {
 		}
 	}
 	job := recommend.Job{
-		Model: tiny(t), Tokenizer: tokenizer, Data: data, Evaluate: spec.Default().Evaluate, Seed: 1,
-		Settings: task.Settings{Negatives: 99, Method: spec.Methods()[0], Protocol: protocolNamed(t, protocol)},
+		Model: modeltest.Tiny(t), Tokenizer: tokenizer, Data: data, Evaluate: spec.Default().Evaluate, Seed: 1,
+		Settings: task.Settings{Negatives: 99, Method: spec.Methods()[0], Protocol: modeltest.Protocol(t, protocol)},
 	}
 	for i := 0; i+1 < len(s.Arguments); i += 2 {
 		n, err := strconv.Atoi(s.Arguments[i+1])
@@ -100,26 +100,6 @@ func atois(t testing.TB, texts []string) []int {
 		}
 	}
 	return all
-}
-
-func mini(t testing.TB) *dataset.Dataset {
-	t.Helper()
-	data, err := dataset.Read(os.DirFS(golden.Data(t, "rdrec/beauty_mini")), "beauty_mini")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data
-}
-
-func protocolNamed(t testing.TB, name string) spec.Protocol {
-	t.Helper()
-	for _, p := range spec.Protocols() {
-		if p.Name == name {
-			return p
-		}
-	}
-	t.Fatalf("no protocol %q", name)
-	return spec.Protocol{}
 }
 
 // scriptNamed is a run of e2e.json; a file without it skips the test.

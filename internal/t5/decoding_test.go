@@ -7,6 +7,7 @@ import (
 	"rdrec/internal/golden"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
+	"rdrec/internal/t5/modeltest"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
 )
@@ -57,10 +58,10 @@ func TestStepwiseDecodingMatchesForward(t *testing.T) {
 		Batches map[string]goldenPass `json:"batches"`
 	}
 	golden.Load(t, "train.json.gz", &file)
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	for _, name := range []string{"explanation", "sequential", "rationale_valid"} {
 		for _, maskCross := range []bool{false, true} {
-			b := file.Batches[name].batch()
+			b := file.Batches[name].Batch()
 			const beams = 3
 			steps := decodeStepwise(t, m, b, beams, maskCross)
 			err := torch.Run(func(s *torch.Scope) error {
@@ -86,16 +87,16 @@ func TestStepwiseDecodingMatchesForward(t *testing.T) {
 
 func TestFirstStepMatchesTheReference(t *testing.T) {
 	var file map[string]struct {
-		goldenRows
+		modeltest.Rows
 		Top struct {
 			IDs     []int64   `json:"ids"`
 			LogProb []float32 `json:"logprobs"`
 		} `json:"first_step_top40"`
 	}
 	golden.Load(t, "generate.json.gz", &file)
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	want := file["sequential_one_row_unpadded"]
-	scores := decodeStepwise(t, m, targets(want.batch(), 1), 1, false)[0]
+	scores := decodeStepwise(t, m, targets(want.Batch(), 1), 1, false)[0]
 	w := &deviation{t: t, name: "log-probability"}
 	for i, id := range want.Top.IDs {
 		w.near(float64(scores[id]), float64(want.Top.LogProb[i]), absolute)
@@ -113,10 +114,10 @@ func targets(b task.Batch, length int) task.Batch {
 }
 
 func TestKeepLeavesRowsUnchanged(t *testing.T) {
-	var file map[string]struct{ goldenRows }
+	var file map[string]struct{ modeltest.Rows }
 	golden.Load(t, "generate.json.gz", &file)
-	m := tiny(t)
-	b := file["explanation"].batch() // 6 rows
+	m := modeltest.Tiny(t)
+	b := file["explanation"].Batch() // 6 rows
 	err := torch.Run(func(s *torch.Scope) error {
 		decode := func(keep bool) []float32 {
 			d, err := m.Start(b, t5.DecodeOptions{NumBeams: 2, MaxLength: 5, MaskCross: true})
@@ -155,10 +156,10 @@ func TestKeepLeavesRowsUnchanged(t *testing.T) {
 }
 
 func TestStepRejectsInvalidInput(t *testing.T) {
-	var file map[string]struct{ goldenRows }
+	var file map[string]struct{ modeltest.Rows }
 	golden.Load(t, "generate.json.gz", &file)
-	m := tiny(t)
-	b := file["explanation"].batch()
+	m := modeltest.Tiny(t)
+	b := file["explanation"].Batch()
 	for name, call := range map[string]struct{ tokens, parents []int64 }{
 		"too few sequences":      {make([]int64, 5), nil},
 		"too many sequences":     {make([]int64, 18), nil},

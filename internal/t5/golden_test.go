@@ -10,7 +10,7 @@ import (
 	"rdrec/internal/golden"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
-	"rdrec/internal/task"
+	"rdrec/internal/t5/modeltest"
 	"rdrec/internal/torch"
 )
 
@@ -21,32 +21,8 @@ const (
 	relativeNorm = 1e-3
 )
 
-// goldenRows are a golden file's rows, as the reference padded them.
-type goldenRows struct {
-	Task      []int64   `json:"task"`
-	InputIDs  [][]int64 `json:"input_ids"`
-	Attention [][]int64 `json:"attention_mask"`
-	Whole     [][]int64 `json:"whole_word_ids"`
-	Labels    [][]int64 `json:"labels"`
-}
-
-func (r goldenRows) batch() task.Batch {
-	flat := func(rows [][]int64) (all []int64, length int) {
-		for _, row := range rows {
-			all, length = append(all, row...), len(row)
-		}
-		return all, length
-	}
-	b := task.Batch{Size: len(r.Task), Prompts: r.Task}
-	b.Source, b.SourceLen = flat(r.InputIDs)
-	b.Mask, _ = flat(r.Attention)
-	b.Whole, _ = flat(r.Whole)
-	b.Target, b.TargetLen = flat(r.Labels)
-	return b
-}
-
 type goldenPass struct {
-	goldenRows
+	modeltest.Rows
 	Loss          float64            `json:"loss"`
 	LossSkipPads  *float64           `json:"loss_if_pads_were_ignored"`
 	LossMaskCross *float64           `json:"loss_if_cross_attention_were_masked"`
@@ -58,27 +34,6 @@ type goldenPass struct {
 	EncoderOutput [][][]float32      `json:"encoder_slice_2x6x4"`
 	EncoderLast   [][]float32        `json:"encoder_last_position_x4"`
 	GradientNorm  map[string]float64 `json:"grad_norm"`
-}
-
-func protocol(t testing.TB, name string) spec.Protocol {
-	t.Helper()
-	for _, p := range spec.Protocols() {
-		if p.Name == name {
-			return p
-		}
-	}
-	t.Fatalf("no protocol %q", name)
-	return spec.Protocol{}
-}
-
-func tiny(t testing.TB) *t5.Model {
-	t.Helper()
-	m, err := t5.Load(filepath.Dir(golden.Path(t, "tiny/model.safetensors")), torch.CPU)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Free)
-	return m
 }
 
 // deviation tracks the largest deviation from the golden values. It ends the test after a few that
@@ -122,11 +77,11 @@ func TestForwardMatchesTheReference(t *testing.T) {
 		Batches map[string]goldenPass `json:"batches"`
 	}
 	golden.Load(t, "train.json.gz", &file)
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	for name, want := range file.Batches {
 		t.Run(name, func(t *testing.T) {
 			err := torch.Run(func(s *torch.Scope) error {
-				pass, err := m.Forward(s, want.batch(), protocol(t, spec.Paper))
+				pass, err := m.Forward(s, want.Batch(), modeltest.Protocol(t, spec.Paper))
 				if err != nil {
 					return err
 				}
@@ -159,7 +114,7 @@ func checkPass(t *testing.T, pass t5.ForwardOutput, want goldenPass) {
 		last := pass.Encoded.Select(0, int64(row)).Select(0, -1)
 		w.all(last.Float32s(), want.EncoderLast[row])
 	}
-	b := want.batch()
+	b := want.Batch()
 	labels := pass.Logits.NewInt64(b.Target, int64(b.Size), int64(b.TargetLen), 1)
 	w.name = "label logits"
 	w.all(pass.Logits.Gather(2, labels).Float32s(), want.LabelLogits...)
@@ -180,12 +135,12 @@ func TestLossAndGradientMatchTheReference(t *testing.T) {
 		Batches map[string]goldenPass `json:"batches"`
 	}
 	golden.Load(t, "train.json.gz", &file)
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	for name, want := range file.Batches {
 		t.Run(name, func(t *testing.T) {
 			loss := func(p spec.Protocol) (value float64) {
 				if err := torch.Run(func(s *torch.Scope) error {
-					loss, err := m.Loss(s, want.batch(), p)
+					loss, err := m.Loss(s, want.Batch(), p)
 					if err == nil {
 						value = loss.Float()
 					}
@@ -214,7 +169,7 @@ func TestLossAndGradientMatchTheReference(t *testing.T) {
 func checkGradient(t *testing.T, m *t5.Model, want goldenPass, rows int) {
 	t.Helper()
 	err := torch.Run(func(s *torch.Scope) error {
-		loss, gradient, err := m.AccumulatedGradient(s, want.batch(), spec.Protocol{}, 1, rows)
+		loss, gradient, err := m.AccumulatedGradient(s, want.Batch(), spec.Protocol{}, 1, rows)
 		if err != nil {
 			return err
 		}

@@ -11,6 +11,7 @@ import (
 	"rdrec/internal/golden"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
+	"rdrec/internal/t5/modeltest"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
 )
@@ -22,7 +23,7 @@ func mixedBatch(t *testing.T) task.Batch {
 		Batches map[string]goldenPass `json:"batches"`
 	}
 	golden.Load(t, "train.json.gz", &file)
-	return repeat(file.Batches["mixed"].batch(), 4)
+	return repeat(file.Batches["mixed"].Batch(), 4)
 }
 
 // gradient returns the loss of a batch and its gradient with respect to all weights.
@@ -57,7 +58,7 @@ func relativeDistance(a, b []float32) (distance, cosine float64) {
 }
 
 func TestCheckpointedGradientMatches(t *testing.T) {
-	m, b := tiny(t), mixedBatch(t)
+	m, b := modeltest.Tiny(t), mixedBatch(t)
 	m.Dropout = 0
 	for _, p := range spec.Protocols() {
 		for _, rows := range []int{0, 3} {
@@ -78,7 +79,7 @@ func TestCheckpointedGradientMatches(t *testing.T) {
 // must change by the gradient's norm. If the recomputed pass dropped other elements than the first,
 // the gradient would be that of another function.
 func TestCheckpointingSamplesTheSameDropout(t *testing.T) {
-	m, b := tiny(t), mixedBatch(t)
+	m, b := modeltest.Tiny(t), mixedBatch(t)
 	m.GradientCheckpointing, m.Dropout = true, 0.2
 	p := spec.Protocols()[1]
 	_, g := gradient(t, m, b, p, 0)

@@ -12,6 +12,7 @@ import (
 	"rdrec/internal/golden"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
+	"rdrec/internal/t5/modeltest"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
 )
@@ -22,7 +23,7 @@ func TestPositionBiasMatchesTheReference(t *testing.T) {
 		Decoder [][][]float64 `json:"decoder_bias_6x6"`
 	}
 	golden.Load(t, "internals.json", &want)
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	err := torch.Run(func(s *torch.Scope) error {
 		for _, p := range m.Named(s.Use(m.Flat())) {
 			stack, isBias := strings.CutSuffix(p.Name, ".block.0.layer.0.SelfAttention.relative_attention_bias.weight")
@@ -59,8 +60,8 @@ func TestLengthBucketsKeepTheLoss(t *testing.T) {
 		Batches map[string]goldenPass `json:"batches"`
 	}
 	golden.Load(t, "train.json.gz", &file)
-	m := tiny(t)
-	b := repeat(file.Batches["mixed"].batch(), 4) // enough rows for several buckets
+	m := modeltest.Tiny(t)
+	b := repeat(file.Batches["mixed"].Batch(), 4) // enough rows for several buckets
 	masked := spec.Protocol{Name: "masked", MaskCross: true}
 	skipping := spec.Protocol{Name: "skipping", SkipPads: true}
 	for _, p := range append(spec.Protocols(), masked, skipping) {

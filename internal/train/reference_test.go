@@ -2,50 +2,14 @@ package train_test
 
 import (
 	"math"
-	"path/filepath"
 	"testing"
 
 	"rdrec/internal/golden"
 	"rdrec/internal/optim"
 	"rdrec/internal/spec"
-	"rdrec/internal/t5"
-	"rdrec/internal/task"
+	"rdrec/internal/t5/modeltest"
 	"rdrec/internal/torch"
 )
-
-// rows are the rows of a golden batch.
-type rows struct {
-	Task      []int64   `json:"task"`
-	InputIDs  [][]int64 `json:"input_ids"`
-	Attention [][]int64 `json:"attention_mask"`
-	Whole     [][]int64 `json:"whole_word_ids"`
-	Labels    [][]int64 `json:"labels"`
-}
-
-func (r rows) batch() task.Batch {
-	flat := func(rows [][]int64) (all []int64, length int) {
-		for _, row := range rows {
-			all, length = append(all, row...), len(row)
-		}
-		return all, length
-	}
-	b := task.Batch{Size: len(r.Task), Prompts: r.Task}
-	b.Source, b.SourceLen = flat(r.InputIDs)
-	b.Mask, _ = flat(r.Attention)
-	b.Whole, _ = flat(r.Whole)
-	b.Target, b.TargetLen = flat(r.Labels)
-	return b
-}
-
-func tiny(t testing.TB) *t5.Model {
-	t.Helper()
-	m, err := t5.Load(filepath.Dir(golden.Path(t, "tiny/model.safetensors")), torch.CPU)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.Free)
-	return m
-}
 
 func TestTwentyStepsMatchTheReference(t *testing.T) {
 	const tolerance = 2e-2 // of testdata/golden/README.md: AdamW magnifies rounding in gradients near 0
@@ -54,7 +18,7 @@ func TestTwentyStepsMatchTheReference(t *testing.T) {
 			LearningRate float64 `json:"lr"`
 			WeightDecay  float64 `json:"weight_decay"`
 		} `json:"optimizer"`
-		Batches map[string]rows `json:"batches"`
+		Batches map[string]modeltest.Rows `json:"batches"`
 		Steps   []struct {
 			Batch  string  `json:"batch"`
 			Before float64 `json:"loss_before"`
@@ -63,7 +27,7 @@ func TestTwentyStepsMatchTheReference(t *testing.T) {
 		} `json:"steps"`
 	}
 	golden.Load(t, "train.json.gz", &file)
-	m := tiny(t)
+	m := modeltest.Tiny(t)
 	adam := optim.NewAdamW(m.Flat(), optim.DefaultConfig(file.Optimizer.LearningRate, file.Optimizer.WeightDecay))
 	defer adam.Free()
 	worst := 0.0
@@ -76,7 +40,7 @@ func TestTwentyStepsMatchTheReference(t *testing.T) {
 	}
 	for i, want := range file.Steps {
 		err := torch.Run(func(s *torch.Scope) error {
-			b := file.Batches[want.Batch].batch()
+			b := file.Batches[want.Batch].Batch()
 			loss, gradient, err := m.Gradient(s, b, spec.Protocol{}, 1)
 			if err != nil {
 				return err

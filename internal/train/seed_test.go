@@ -83,7 +83,11 @@ func TestEachStepHasItsOwnDropout(t *testing.T) {
 // config is the shape of the student of the jobs here.
 func config(t *testing.T, dropout float64) t5.Config {
 	t.Helper()
-	c := t5.FromSize(size(t, "t5-tiny"), spec.Methods()[0].PromptVectors)
+	size, err := spec.SizeNamed("t5-tiny")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := t5.FromSize(size, spec.Methods()[0].PromptVectors)
 	c.Dropout = dropout
 	return c
 }
