@@ -18,6 +18,7 @@ import (
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
+	"rdrec/storage/storagetest"
 )
 
 // trainer is a student that does what the test wants.
@@ -38,16 +39,7 @@ type tried struct {
 
 func newTried(t *testing.T) *tried {
 	t.Helper()
-	root := filepath.Join(t.TempDir(), "bucket")
-	bucket, err := storage.Open(t.Context(), "file://"+root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := bucket.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	bucket, root := storagetest.OpenFolder(t)
 	return &tried{
 		&Activities{Bucket: bucket, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now},
 		t,
@@ -70,15 +62,7 @@ func (w *tried) do(activity, in any) error {
 
 func (w *tried) artifact(name, text string) storage.Ref {
 	w.t.Helper()
-	dir := w.t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-		w.t.Fatal(err)
-	}
-	ref, err := w.Bucket.PutFolder(w.t.Context(), "test", dir)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return ref
+	return storagetest.PutArtifact(w.t, w.Bucket, map[string]string{name: text})
 }
 
 // typeOf is the type of an activity's error, and whether it is final.

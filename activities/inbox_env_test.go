@@ -13,6 +13,7 @@ import (
 	"rdrec/activities"
 	"rdrec/registry"
 	"rdrec/storage"
+	"rdrec/storage/storagetest"
 )
 
 // inboxEnv is a bucket with an inbox, and the activities on it.
@@ -24,16 +25,7 @@ type inboxEnv struct {
 
 func newInboxEnv(t *testing.T) *inboxEnv {
 	t.Helper()
-	root := filepath.Join(t.TempDir(), "bucket")
-	bucket, err := storage.Open(t.Context(), "file://"+root)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := bucket.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	bucket, root := storagetest.OpenFolder(t)
 	return &inboxEnv{
 		&activities.Activities{Bucket: bucket, Scratch: t.TempDir(), Now: time.Now, StallTimeout: time.Minute}, t, root,
 	}
@@ -45,6 +37,7 @@ func run[Out any](s *inboxEnv, activity, in any) (out Out, err error) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.RegisterActivity(s.Activities)
+	env.SetTestTimeout(time.Minute)
 	value, err := env.ExecuteActivity(activity, in)
 	if err != nil {
 		return out, err
@@ -80,6 +73,12 @@ func (s *inboxEnv) ingest(change func(*activities.IngestInput)) activities.Inges
 	return result
 }
 
+// putArtifact stores an artifact of one file.
+func (s *inboxEnv) putArtifact(name, text string) storage.Ref {
+	s.t.Helper()
+	return storagetest.PutArtifact(s.t, s.Bucket, map[string]string{name: text})
+}
+
 // names are the keys that were taken.
 func names(files []storage.File) (all []string) {
 	for _, f := range files {
@@ -111,14 +110,7 @@ func (s *inboxEnv) parts(ref storage.Ref) (all []string) {
 // promote promotes a model that was made from what was gathered.
 func (s *inboxEnv) promote(g activities.IngestResult, weights string) registry.Promotion {
 	s.t.Helper()
-	dir := s.t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), []byte(weights), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	ref, err := s.Bucket.PutFolder(s.t.Context(), "model", dir)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	ref := s.putArtifact("model.safetensors", weights)
 	p := registry.Promotion{
 		Reviews: g.Reviews, Dataset: ref, Preprocessed: ref,
 		Model: registry.PromotedModel{Weights: ref, Spec: []byte("{}")},

@@ -162,19 +162,6 @@ func (s *inboxEnv) importedDataset(rows, bad int) storage.Ref {
 	)
 }
 
-func (s *inboxEnv) putArtifact(name, text string) storage.Ref {
-	s.t.Helper()
-	dir := s.t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-		s.t.Fatal(err)
-	}
-	ref, err := s.Bucket.PutFolder(s.t.Context(), "test", dir)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return ref
-}
-
 func TestSanityCheck(t *testing.T) {
 	s := newInboxEnv(t)
 	gate := spec.DefaultNightly().Gate

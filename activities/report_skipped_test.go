@@ -10,7 +10,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/registry"
-	"rdrec/storage"
+	"rdrec/storage/storagetest"
 )
 
 // brokenRanker trains nothing.
@@ -35,26 +35,13 @@ func TestReportCountsSkippedExplanations(t *testing.T) {
 	in := s.record()
 	in.Trials[0].Evaluations = nil
 	in.Spec.Baselines = []string{"popularity"}
-	in.Rationales = s.putFiles(map[string]string{
+	in.Rationales = storagetest.PutArtifact(t, s.Bucket, map[string]string{
 		"distillation.json": `{"explanations":9,"wanted":7,"skipped":2}`, "rationales.jsonl": "",
 	})
 	r := s.report(in)
 	if r.Teacher.Wanted != 5 || len(r.Tables) != 2 || len(r.Explanations) != 1 {
 		t.Errorf("wanted %d, %d tables, %d explained", r.Teacher.Wanted, len(r.Tables), len(r.Explanations))
 	}
-}
-
-func (s *inboxEnv) putFiles(files map[string]string) storage.Ref {
-	s.t.Helper()
-	var all storage.Artifact
-	for name, text := range files {
-		ref, err := s.Bucket.Put(s.t.Context(), []byte(text))
-		s.must(err)
-		all.Files = append(all.Files, storage.File{Name: name, Ref: ref})
-	}
-	ref, err := s.Bucket.PutArtifact(s.t.Context(), all)
-	s.must(err)
-	return ref
 }
 
 func TestNotifyPostsJSON(t *testing.T) {

@@ -9,8 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
-
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -20,16 +18,35 @@ import (
 // artifact stores an artifact of one file.
 func artifact(t *testing.T, b *storage.Bucket, text string) storage.Ref {
 	t.Helper()
-	data, err := b.Put(t.Context(), []byte(text))
+	return storagetest.PutArtifact(t, b, map[string]string{"file": text})
+}
+
+// putRun stores the record of a run.
+func putRun(t *testing.T, b *storage.Bucket, workflow, run string, record registry.RunRecord) {
+	t.Helper()
+	text, err := json.Marshal(record)
+	if err == nil {
+		err = b.PutRun(t.Context(), workflow, run, storage.RunRecord, text)
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	files := []storage.File{{Name: "file", Ref: data}}
-	ref, err := b.PutArtifact(t.Context(), storage.Artifact{Kind: "test", Files: files})
+}
+
+// promote puts a model in use as shop's promotion after the previous one.
+func promote(t *testing.T, b *storage.Bucket, previous int) registry.Promotion {
+	t.Helper()
+	data := artifact(t, b, "data")
+	promoted, err := registry.Promote(t.Context(), b, "shop", previous, registry.Promotion{
+		Run: fmt.Sprint(previous + 1), Dataset: data, Preprocessed: data,
+		Model: registry.PromotedModel{
+			Weights: artifact(t, b, "weights"), Method: "rdrec", Seed: 3, Spec: []byte("{}"),
+		},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ref
+	return promoted
 }
 
 // twoRuns stores two runs of an experiment, r1 and r2, and two promotions and two nightly runs of
@@ -42,15 +59,8 @@ func twoRuns(t *testing.T) (first, second registry.RunRecord, objects map[string
 	first.Trials = []registry.TrialResult{{Method: "rdrec", Seed: 1, Model: weights, Evaluations: []storage.Ref{data}}}
 	second = first
 	second.Dataset = artifact(t, b, "other data")
-	for name, record := range map[string]registry.RunRecord{"r1": first, "r2": second} {
-		text, err := json.Marshal(record)
-		if err == nil {
-			err = b.PutRun(t.Context(), "exp", name, storage.RunRecord, text)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
+	putRun(t, b, "exp", "r1", first)
+	putRun(t, b, "exp", "r2", second)
 	for number := 1; number <= 2; number++ {
 		nightly := registry.NightlyRun{
 			Name: "shop", Number: number, Run: fmt.Sprint(number), Verdict: registry.VerdictIdle,
@@ -58,11 +68,7 @@ func twoRuns(t *testing.T) (first, second registry.RunRecord, objects map[string
 		if _, err := registry.PutNightlyRun(t.Context(), b, nightly); err != nil {
 			t.Fatal(err)
 		}
-		model := registry.PromotedModel{Weights: weights, Method: "rdrec", Seed: 3, Spec: []byte("{}")}
-		p := registry.Promotion{Run: fmt.Sprint(number), Dataset: data, Preprocessed: data, Model: model}
-		if _, err := registry.Promote(t.Context(), b, "shop", number-1, p); err != nil {
-			t.Fatal(err)
-		}
+		promote(t, b, number-1)
 	}
 	return first, second, server.Objects()
 }
@@ -139,39 +145,6 @@ func TestEveryBrokenCallIsReturned(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-// TestCompareRunsNamesWhatDiffers compares two runs that share all but the dataset, and one with
-// nothing.
-func TestCompareRunsNamesWhatDiffers(t *testing.T) {
-	first, second, objects := twoRuns(t)
-	b, _ := storagetest.Open(t, objects, 0)
-	rows, err := registry.CompareRuns(t.Context(), b, first, second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var got []string
-	for _, row := range rows {
-		got = append(got, fmt.Sprintln(row.Name, row.Equal, row.First == row.Second, row.Files))
-	}
-	want := []string{
-		"dataset false false [file]\n", "preprocessed true true []\n", "model rdrec/1 true true []\n",
-		"evaluation 1 rdrec/1 true true []\n",
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
-	}
-	rows, err = registry.CompareRuns(t.Context(), b, registry.RunRecord{Dataset: first.Dataset}, registry.RunRecord{})
-	if err != nil || len(rows) != 1 || rows[0].Equal || rows[0].First == "" || rows[0].Second != "" {
-		t.Errorf("a dataset against none: %+v, %v", rows, err)
-	}
-	gone := registry.RunRecord{Dataset: storage.Ref{Digest: strings.Repeat("0", 64), Size: 1}}
-	for _, pair := range [][2]registry.RunRecord{{gone, first}, {first, gone}} {
-		_, err := registry.CompareRuns(t.Context(), b, pair[0], pair[1])
-		if !errors.Is(err, storage.ErrNotFound) || !strings.HasPrefix(err.Error(), "compare dataset: ") {
-			t.Errorf("a dataset that is gone: %v", err)
-		}
 	}
 }
 

@@ -30,7 +30,9 @@ func job(t testing.TB) train.Job {
 	settings.Train.Batch = 4
 	settings.Train.EpochSteps, settings.Train.Epochs, settings.Train.Steps = 15, 3, 40
 	settings.Train.CheckpointSteps, settings.Train.ValidationRows = 7, 8
-	return train.Job{Data: modeltest.BeautyMini(t), Spec: settings, Method: spec.Methods()[0], Seed: 3, Threads: 1, Dir: t.TempDir()}
+	return train.Job{
+		Data: modeltest.BeautyMini(t), Spec: settings, Method: spec.Methods()[0], Seed: 3, Threads: 1, Dir: t.TempDir(),
+	}
 }
 
 // checkpointStore persists checkpoints as a worker would, and knows the last.
