@@ -195,7 +195,7 @@ func TestFingerprintsDependOnlyOnRelevantSettings(t *testing.T) {
 			s.Protocol = spec.Paper
 			s.Switches = map[string]bool{
 				"mask_cross": true, "skip_pads": true, "correct_tasks": true, "patience_resets": true,
-				"constrained": true, "held_out": true,
+				"constrained": true, "held_out": true, "full_prefixes": true, "blind_negatives": true,
 			}
 		}, []string{"import", "distill", "preprocess", "baseline", "pretrain", "evaluate"}},
 		"held_out": {

@@ -168,35 +168,58 @@ func TestSwitchAffects(t *testing.T) {
 	}{
 		"all": {
 			rdrec, all,
-			[]string{"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out"},
+			[]string{
+				"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out",
+				"full_prefixes", "blind_negatives",
+			},
 		},
-		"sequences": {rdrec, none, []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}},
+		"sequences": {
+			rdrec, none,
+			[]string{
+				"mask_cross", "skip_pads", "patience_resets", "constrained", "full_prefixes", "blind_negatives",
+			},
+		},
 		"rationales": {
 			rdrec,
 			spec.Ratio{Rationale: 0.1},
-			[]string{"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out"},
+			[]string{
+				"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out",
+				"full_prefixes", "blind_negatives",
+			},
 		},
 		"explanations": {
 			rdrec,
 			spec.Ratio{Explanation: 0.1},
-			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"},
+			[]string{
+				"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out",
+				"full_prefixes", "blind_negatives",
+			},
 		},
-		"no rationales": {pod, all, []string{"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out"}},
+		"no rationales": {
+			pod, all,
+			[]string{
+				"mask_cross", "skip_pads", "patience_resets", "constrained", "held_out",
+				"full_prefixes", "blind_negatives",
+			},
+		},
 		"pod on rationales": {
 			pod,
 			spec.Ratio{Rationale: 1, Sequential: 1},
-			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained"},
+			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained", "full_prefixes", "blind_negatives"},
 		},
-		"no top-N": {noItems, none, []string{"mask_cross", "skip_pads", "patience_resets"}},
+		"no top-N": {noItems, none, []string{"mask_cross", "skip_pads", "patience_resets", "full_prefixes"}},
 		"no explanations": {
 			noTexts,
 			spec.Ratio{Explanation: 1, Sequential: 1},
-			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained"},
+			[]string{"mask_cross", "skip_pads", "patience_resets", "constrained", "full_prefixes", "blind_negatives"},
 		},
 		"rationales instead": {
 			noTexts,
 			spec.Ratio{Rationale: 1},
-			[]string{"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out"},
+			[]string{
+				"mask_cross", "skip_pads", "correct_tasks", "patience_resets", "constrained", "held_out",
+				"full_prefixes", "blind_negatives",
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -221,7 +244,7 @@ func TestSwitchAffects(t *testing.T) {
 			want := c.training
 			if name == "no top-N" {
 				// predictions are constrained anyway
-				want = []string{"mask_cross", "skip_pads", "patience_resets", "constrained"}
+				want = []string{"mask_cross", "skip_pads", "patience_resets", "constrained", "full_prefixes"}
 			}
 			if diff := cmp.Diff(want, affecting); diff != "" {
 				t.Errorf("affecting (-want +got):\n%s", diff)

@@ -56,6 +56,7 @@ func TestSwitchesOverrideTheProtocol(t *testing.T) {
 	}
 	want := spec.Protocol{
 		Name: spec.Clean, MaskCross: true, CorrectTasks: true, PatienceResets: true, Constrained: true, HeldOut: true,
+		FullPrefixes: true, BlindNegatives: true,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

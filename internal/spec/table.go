@@ -22,6 +22,12 @@ type Protocol struct {
 	Constrained bool `json:"constrained"`
 	// HeldOut excludes explanations of validation and test pairs from every task (row 18).
 	HeldOut bool `json:"held_out"`
+	// FullPrefixes trains the sequential task on every pair of a user and a position of the
+	// training items, all equally likely, with the whole history before it (row 21).
+	FullPrefixes bool `json:"full_prefixes,omitempty"`
+	// BlindNegatives samples negatives for training and validation without looking at items that
+	// are held out from it (row 22).
+	BlindNegatives bool `json:"blind_negatives,omitempty"`
 }
 
 // Protocols is the table of protocols.
@@ -30,7 +36,7 @@ func Protocols() []Protocol {
 		{Name: Paper},
 		{
 			Name: Clean, MaskCross: true, SkipPads: true, CorrectTasks: true, PatienceResets: true,
-			Constrained: true, HeldOut: true,
+			Constrained: true, HeldOut: true, FullPrefixes: true, BlindNegatives: true,
 		},
 	}
 }
@@ -81,6 +87,17 @@ func Switches() []Switch {
 				return m.Explanation && r.Explanation > 0 || m.Rationale && r.Rationale > 0
 			},
 			field: func(p *Protocol) *bool { return &p.HeldOut },
+		},
+		{
+			Name: "full_prefixes", About: "training on all prefixes",
+			// the sequential task may take what rounding leaves, even at a ratio of 0
+			trainingDepends: func(m Method, _ Ratio) bool { return m.Sequential },
+			field:           func(p *Protocol) *bool { return &p.FullPrefixes },
+		},
+		{
+			Name: "blind_negatives", About: "negatives blind to held-out items",
+			trainingDepends: func(m Method, _ Ratio) bool { return m.TopN },
+			field:           func(p *Protocol) *bool { return &p.BlindNegatives },
 		},
 	}
 }

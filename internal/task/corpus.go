@@ -42,6 +42,7 @@ type Corpus struct {
 
 	explanations, rationales dataset.Splits
 	segments                 []dataset.User // users whose sequence has a training segment
+	prefixes                 []prefix       // of segments; nil unless the protocol has FullPrefixes
 	users                    []dataset.User // users whose sequence can be split
 }
 
@@ -78,7 +79,7 @@ func New(data *dataset.Dataset, settings Settings) (*Corpus, error) {
 func (c *Corpus) selectUsers(data *dataset.Dataset) {
 	for _, user := range data.Users {
 		if len(user.Items) >= minSegment {
-			c.segments = append(c.segments, user)
+			c.addSegments(user)
 		}
 		if len(user.Items) >= dataset.MinItems {
 			c.users = append(c.users, user)
@@ -92,6 +93,20 @@ func (c *Corpus) selectUsers(data *dataset.Dataset) {
 		c.addNotice("%d of %d users have fewer than %d items: they are left out of sequential training",
 			short, len(data.Users), minSegment)
 	}
+}
+
+// prefix is a training pair: the target is the item at a position of segments[user].
+type prefix struct{ user, position int }
+
+// addSegments adds a user with a training segment, and the user's prefixes if the protocol has
+// FullPrefixes.
+func (c *Corpus) addSegments(user dataset.User) {
+	if c.settings.Protocol.FullPrefixes {
+		for position := 1; position < len(user.TrainItems()); position++ {
+			c.prefixes = append(c.prefixes, prefix{len(c.segments), position})
+		}
+	}
+	c.segments = append(c.segments, user)
 }
 
 // selectExplanations selects the explanations to train on. If the protocol holds pairs out,
@@ -214,6 +229,9 @@ func (c *Corpus) records(task Task) int {
 	case Explanation:
 		return len(c.explanations.Train)
 	case Sequential:
+		if c.settings.Protocol.FullPrefixes {
+			return len(c.prefixes)
+		}
 		return len(c.segments)
 	case TopN:
 		return len(c.users)

@@ -93,7 +93,7 @@ func (c *Corpus) ValidationFrom(task Task, random Random) (List, error) {
 		rationales:   c.rationales.Val,
 		sequence:     func(user dataset.User) []int { return user.Items[:len(user.Items)-1] },
 		candidates: func(user dataset.User) ([]int, int, error) {
-			candidates := append(s.unseen(user), user.ValidationItem())
+			candidates := append(s.unseen(user, user.History()), user.ValidationItem())
 			random.Shuffle(candidates)
 			return candidates, user.ValidationItem(), nil
 		},

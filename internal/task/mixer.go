@@ -46,6 +46,9 @@ func (c *Corpus) MixerFrom(train spec.Train, random Random) (*Mixer, error) {
 	for _, task := range Tasks() {
 		m.orders[task] = newOrder(c.records(task))
 	}
+	if c.settings.Protocol.FullPrefixes { // the prefixes of a user are neighbors: shuffle them first
+		m.orders[Sequential].At = c.records(Sequential)
+	}
 	return m, nil
 }
 

@@ -49,14 +49,13 @@ func (s sampler) sample(out []Example, task Task, o *order, n int) []Example {
 			record := s.explanations.Train[i]
 			out = append(out, s.explanationExample(record, s.choose(s.templates.explanation)))
 		case Sequential:
-			user := s.segments[i]
-			segment := s.segment(user.Items)
+			user, segment := s.segmentOf(i)
 			out = append(out, s.sequentialExample(user.ID, segment, s.choose(s.templates.sequential)))
 		case TopN:
 			user := s.users[i]
 			trainItems := user.TrainItems()
 			truth := trainItems[s.random.IntN(len(trainItems))]
-			candidates := append(s.unseen(user), truth)
+			candidates := append(s.unseen(user, user.TrainItems()), truth)
 			s.random.Shuffle(candidates)
 			out = append(out, s.topNExample(user.ID, truth, candidates, s.choose(s.templates.topn)))
 		case Rationale:
@@ -81,6 +80,17 @@ func setPromptsByHalf(rows []Example) {
 	}
 }
 
+// segmentOf returns the user and the items of a sequential record: a history and its target.
+func (s sampler) segmentOf(record int) (user dataset.User, segment []int) {
+	if s.settings.Protocol.FullPrefixes {
+		p := s.prefixes[record]
+		user = s.segments[p.user]
+		return user, recent(user.Items[:p.position+1])
+	}
+	user = s.segments[record]
+	return user, s.segment(user.Items)
+}
+
 // segment returns a random part of a sequence without its last two items, at least two items long
 // and truncated to the last 21.
 func (s sampler) segment(items []int) []int {
@@ -92,12 +102,17 @@ func (s sampler) segment(items []int) []int {
 // recent returns at most the last 21 items: a history of 20 and its target.
 func recent(items []int) []int { return items[max(0, len(items)-maxSegment):] }
 
-// unseen samples distinct items that the user has never seen, with capacity for one more.
-func (s sampler) unseen(user dataset.User) []int {
+// unseen samples distinct items that the user has not seen, with capacity for one more. If the
+// protocol has BlindNegatives, only the known items count as seen; otherwise all items of the user
+// do, as in the reference: an item that is never a negative of its user may then be a test item.
+func (s sampler) unseen(user dataset.User, known []int) []int {
+	if !s.settings.Protocol.BlindNegatives {
+		known = user.Items
+	}
 	sampled := make([]int, 0, s.settings.Negatives+1)
 	for len(sampled) < s.settings.Negatives {
 		item := 1 + s.random.IntN(s.items)
-		if !slices.Contains(user.Items, item) && !slices.Contains(sampled, item) {
+		if !slices.Contains(known, item) && !slices.Contains(sampled, item) {
 			sampled = append(sampled, item)
 		}
 	}

@@ -181,7 +181,9 @@ func TestDumpUsesItsOwnStream(t *testing.T) {
 // TestEachSwitchActsIndependently turns each of the protocol's switches on alone: it changes what
 // it is for, and nothing else.
 func TestEachSwitchActsIndependently(t *testing.T) {
-	type effects struct{ Narrow, KeepsEnd, CorrectTasks, SameCandidates, HeldOut bool }
+	type effects struct {
+		Narrow, KeepsEnd, CorrectTasks, SameCandidates, HeldOut, FullPrefixes, BlindNegatives bool
+	}
 	data := small()
 	data.Explanations.Val = append(data.Explanations.Val, data.Explanations.Val[0])
 	data.Explanations.Val[0].Explanation = "a much longer text than the one after it"
@@ -234,6 +236,11 @@ func TestEachSwitchActsIndependently(t *testing.T) {
 		}
 		e.SameCandidates = cmp.Equal(list(task.TopN, 1).Examples, list(task.TopN, 2).Examples)
 		e.HeldOut = len(list(task.Explanation, 1).Examples) == 2
+		e.FullPrefixes = newMixer(t, data, s, onlySequential(1), 1).EpochSteps() == 3
+		candidates := newMixer(t, data, s, spec.Train{Batch: 99, Ratio: spec.Ratio{TopN: 1}}, 1).Next()
+		e.BlindNegatives = slices.ContainsFunc(candidates, func(x task.Example) bool {
+			return x.User == 2 && slices.Contains(x.Items, 3) // the test item
+		})
 		return e
 	}
 	want := map[string]effects{
@@ -245,6 +252,8 @@ func TestEachSwitchActsIndependently(t *testing.T) {
 		"patience_resets": {},
 		"constrained":     {SameCandidates: true},
 		"held_out":        {HeldOut: true},
+		"full_prefixes":   {FullPrefixes: true},
+		"blind_negatives": {BlindNegatives: true},
 	}
 	for _, w := range spec.Switches() {
 		if diff := cmp.Diff(want[w.Name], of(w.Flip(spec.Protocol{}))); diff != "" {
