@@ -65,7 +65,7 @@ func TestReportAssemblesTheRun(t *testing.T) {
 	made := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	equal(t, "head", []any{"mini", testWorkflow + "/" + testRun, made, int64(1), 2},
 		[]any{r.Name, r.Run, r.Made, r.Seed, r.Trials})
-	equal(t, "first sentence", "The new model is the first and is now in use.", r.Verdict[0])
+	equal(t, "first sentence", "The new model is the first and is now in use.", r.Nightly[0])
 	equal(t, "build", []report.Pair{{Name: "rdrec", Value: "1"}}, r.Build)
 	equal(t, "stages", []report.Stage{
 		{Name: "import", Cached: true, Seconds: 1, Fingerprint: "f", Output: in.Dataset.Digest},

@@ -58,7 +58,8 @@ func NewBuilder(run Run) (*Builder, error) {
 	b.report = Report{
 		Name: s.Name, Run: run.ID, Made: run.Made, Protocol: s.Protocol, Switches: s.ChangedSwitches(),
 		Methods: s.Methods, Seed: s.Seed, Trials: s.Trials, Spec: string(yaml), Data: sourceOf(run), Audit: &found,
-		Stages: run.Stages, Artifacts: run.Artifacts, Build: sortedPairs(run.Build),
+		Stages: run.Stages, Artifacts: run.Artifacts, Build: sortedPairs(run.Build), Nightly: run.Nightly,
+		Conventions: conventions(b.strict),
 	}
 	return b, nil
 }
@@ -88,7 +89,6 @@ func (b *Builder) Report() Report {
 	}
 	b.report.ComparePublished()
 	b.report.Conclude()
-	b.report.Verdict = append(slices.Clone(b.run.Nightly), b.report.Verdict...)
 	return b.report
 }
 
@@ -114,4 +114,15 @@ func (b *Builder) table(t task.Task) *Table {
 	}
 	b.tables[t] = table
 	return table
+}
+
+// conventions returns the rules by which the figures are counted, for people.
+func conventions(strict bool) []string {
+	counted := "Protocol paper: an item that is recommended twice counts twice."
+	if strict {
+		counted = "Of an item that is recommended twice, the first counts."
+	}
+	return []string{
+		"The target is the last item of each user; all methods of a table are evaluated on the same users.", counted,
+	}
 }

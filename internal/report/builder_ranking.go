@@ -43,8 +43,11 @@ func (b *Builder) AddRecommendations(id TrialID, t task.Task, predictions []pred
 // addTrial adds a trial to the last row if it is of the same method, otherwise to a new row, and
 // reports whether the row is new.
 func (b *Builder) addTrial(table *Table, row Row, seed int64, predictions []prediction.Prediction) bool {
-	scores := metric.ScoreRankings(prediction.Lists(predictions), table.Strict, b.run.Spec.Seed)
-	trial := Trial{Seed: seed, Scores: scores}
+	lists := prediction.Lists(predictions)
+	trial := Trial{
+		Seed: seed, Scores: metric.ScoreRankings(lists, table.Strict, b.run.Spec.Seed),
+		Diversity: metric.MeasureLists(lists, b.run.Dataset.Items),
+	}
 	if last := len(table.Rows) - 1; last >= 0 && table.Rows[last].Method == row.Method {
 		table.Rows[last].Trials = append(table.Rows[last].Trials, trial)
 		return false

@@ -21,14 +21,15 @@ func (b *Builder) AddStudent(id TrialID, record prediction.TrainingRecord, secon
 // AddTexts scores the explanations that a student generated, and shows some of the first trial's.
 // Texts without a word to score add nothing.
 func (b *Builder) AddTexts(id TrialID, texts []prediction.Text) error {
-	scores, err := metric.ScoreTexts(prediction.Words(texts))
+	words := prediction.Words(texts)
+	scores, err := metric.ScoreTexts(words)
 	if errors.Is(err, metric.ErrEmptyCorpus) {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	result := TextResult{Method: id.Name(), Seed: id.Seed, Scores: scores}
+	result := TextResult{Method: id.Name(), Seed: id.Seed, Scores: scores, Diversity: metric.MeasureTexts(words)}
 	b.report.Explanations = append(b.report.Explanations, result)
 	if id.Seed != b.run.Spec.Seed || id.Variant != "" {
 		return nil

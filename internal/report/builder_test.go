@@ -142,7 +142,7 @@ func TestBuilderDescribesTheData(t *testing.T) {
 	run := shopRun()
 	run.Nightly = []string{"The new model is rejected."}
 	r := newBuilder(t, run).Report()
-	got := []any{r.Name, r.Run, r.Data.Source, r.Data.Digest, r.Data.Rows, r.Data.Stats.Users, r.Verdict[0]}
+	got := []any{r.Name, r.Run, r.Data.Source, r.Data.Digest, r.Data.Rows, r.Data.Stats.Users, r.Nightly[0]}
 	want := []any{"shop", "shop/run-1", "shop/data", "ab12", 0, 4, "The new model is rejected."}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

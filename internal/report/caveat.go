@@ -3,7 +3,6 @@ package report
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"rdrec/internal/audit"
 	"rdrec/internal/baseline"
@@ -16,105 +15,83 @@ const (
 	highQuarantine = 0.05 // share of quarantined replies above which there is a caveat
 )
 
-// Conclude sets the verdict and the caveats from the rest of the report, the most serious caveat
-// first. Call it last.
+// Conclude sets the verdict, the standings and the caveats from the rest of the report, the most
+// serious caveat first. Call it last.
 func (r *Report) Conclude() {
-	r.Verdict, r.Caveats = nil, nil
-	for _, table := range r.Tables {
-		for _, row := range table.Rows {
-			if row.Kind == StudentRow {
-				r.Verdict = append(r.Verdict, verdict(table, row))
-			}
-		}
-	}
+	r.Caveats, r.Standings = nil, r.standings()
+	r.studentCaveats()
 	r.baselineCaveats()
 	r.idLeakCaveats()
 	r.auditCaveats()
+	r.degenerateCaveats()
 	r.trainingCaveats()
 	r.rationaleCaveats()
 	r.protocolCaveats()
-	order := []audit.Level{audit.Leak, audit.Caution, audit.Fine}
-	slices.SortStableFunc(r.Caveats, func(a, b Caveat) int {
-		return slices.Index(order, a.Level) - slices.Index(order, b.Level)
-	})
+	sortCaveats(r.Caveats)
+	r.Verdict = r.conclude()
 }
 
-func (r *Report) warn(level audit.Level, format string, args ...any) {
-	r.Caveats = append(r.Caveats, Caveat{level, fmt.Sprintf(format, args...)})
+func (r *Report) warn(about Concern, format string, args ...any) {
+	r.Caveats = append(r.Caveats, Caveat{about, fmt.Sprintf(format, args...)})
 }
 
-// verdict returns a student's hit rates and the rows that it beats.
-func verdict(table Table, row Row) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "%s task: %s", capital(table.Task), row.Method)
-	first, hasFirst := row.Cell("HR@1")
-	ten, hasTen := row.Cell("HR@10")
-	if hasFirst && hasTen {
-		fmt.Fprintf(&b, " has an HR@1 of %s and an HR@10 of %s (%s users%s).",
-			figure(first.Mean), figure(ten.Mean), thousands(table.Users), bounds(ten))
-	}
-	words := map[standing][]string{}
-	for _, other := range table.Rows {
-		if stands, _ := table.against(row.Method, other.Method); stands != unknown {
-			words[stands] = append(words[stands], other.Method)
+// studentCaveats adds, for each student, one caveat about the methods that are better and one about
+// those that it cannot be told apart from.
+func (r *Report) studentCaveats() {
+	for _, row := range r.rows(StudentRow) {
+		if lost := r.found(row.Method, Worse); len(lost) > 0 {
+			r.warn(WeakStudent, "%s does worse %s.%s",
+				row.Method, r.byTask(lost, said("than %s")), unlessRuleBeaten(row.Method, lost))
+		}
+		if tied := r.found(row.Method, Undecidable); len(tied) > 0 {
+			r.warn(Uncertain, "%s cannot be told apart %s: the difference in %s may be chance.%s",
+				row.Method, r.byTask(tied, said("from %s")), primaryMetric, unlessRuleBeaten(row.Method, tied))
 		}
 	}
-	for _, part := range []struct {
-		stands standing
-		say    string
-	}{{better, "It beats %s"}, {equal, "It cannot be told apart from %s"}, {worse, "It does worse than %s"}} {
-		if len(words[part.stands]) > 0 {
-			fmt.Fprintf(&b, " "+part.say+" on %s.", listed(words[part.stands]), primaryMetric)
+}
+
+// unlessRuleBeaten returns what it means that a student does not beat the rule, if that is so.
+func unlessRuleBeaten(student string, methods map[string][]Standing) string {
+	for _, found := range methods {
+		if slices.ContainsFunc(found, func(s Standing) bool { return s.Kind == RuleRow }) {
+			return fmt.Sprintf(" Because the rule reads only item ids, %s has not shown that it learned more than the "+
+				"item ids reveal.", student)
 		}
 	}
-	return b.String()
+	return ""
 }
 
-func bounds(cell Cell) string {
-	if cell.Interval == nil {
-		return ""
-	}
-	return fmt.Sprintf("; 95%% interval %s to %s", figure(cell.Interval.Low), figure(cell.Interval.High))
-}
-
-// baselineCaveats adds a caveat for each simpler row that a student does not beat.
+// baselineCaveats adds caveats about the methods that students are compared with: baselines that
+// the spec leaves out, and a trained model that does not beat the rule.
 func (r *Report) baselineCaveats() {
+	if missing := r.leftOut(); len(r.Standings) > 0 && len(missing) > 0 {
+		r.warn(Uncertain, "Not compared with %s, which the spec leaves out: a simpler method may do as well.",
+			listed(missing))
+	}
 	for _, table := range r.Tables {
 		for _, row := range table.Rows {
-			if row.Kind != StudentRow && row.Kind != ModelRow {
-				continue
-			}
-			for _, other := range table.Rows {
-				r.baselineCaveat(table, row, other)
+			for _, rule := range table.Rows {
+				on := table.standing(row.Method, rule.Method)
+				if row.Kind == ModelRow && rule.Kind == RuleRow && on.Outcome != Better && on.Outcome != "" {
+					r.warn(Caution, "%s does not beat the rule that reads only item ids (%s task: %s %s against %s): a "+
+						"comparison with it shows little.",
+						row.Method, table.Task, primaryMetric, figure(on.Score), figure(on.OtherScore))
+				}
 			}
 		}
 	}
 }
 
-func (r *Report) baselineCaveat(table Table, row, other Row) {
-	stands, c := table.against(row.Method, other.Method)
-	if other.Kind == StudentRow || (stands != equal && stands != worse) {
-		return
+// leftOut returns the untrained baselines that are in no table; the rule is no competitor.
+func (r *Report) leftOut() (missing []string) {
+	compared := r.rows(BaselineRow)
+	for _, b := range baseline.Table() {
+		used := slices.ContainsFunc(compared, func(row Row) bool { return row.Method == b.Name })
+		if b.Fit != nil && b.Name != baseline.Rule && !used {
+			missing = append(missing, b.Name)
+		}
 	}
-	mine, _ := row.Cell(primaryMetric)
-	theirs, _ := other.Cell(primaryMetric)
-	simpler := "which needs no model"
-	if other.Kind == ModelRow {
-		simpler = "a small transformer that reads item sequences only"
-	}
-	against := fmt.Sprintf("%s %s against %s, p = %s",
-		primaryMetric, figure(mine.Mean), figure(theirs.Mean), pValue(c.Holm))
-	switch {
-	case other.Kind == RuleRow:
-		r.warn(audit.Leak, "%s does not beat the rule that reads only item ids (%s task: %s): "+
-			"it has not shown that it learned more than the item ids reveal.", row.Method, table.Task, against)
-	case stands == worse:
-		r.warn(audit.Caution, "%s does worse than %s, %s (%s task: %s).",
-			row.Method, other.Method, simpler, table.Task, against)
-	default:
-		r.warn(audit.Caution, "%s cannot be told apart from %s, %s (%s task: %s).",
-			row.Method, other.Method, simpler, table.Task, against)
-	}
+	return missing
 }
 
 // idLeakCaveats adds a caveat for each task whose item ids alone reveal the answer among the
@@ -139,7 +116,7 @@ func (r *Report) idLeakCaveats() {
 			if cell.Interval.Low <= max(chance, popular) {
 				continue
 			}
-			r.warn(audit.Leak, "The item ids leak the candidates of the %s task: the rule that reads nothing else "+
+			r.warn(DataLeak, "The item ids leak the candidates of the %s task: the rule that reads nothing else "+
 				"has an %s of %s, popularity %s, chance %s. Scores of this task also measure the item indexing.",
 				table.Task, name, figure(cell.Mean), figure(popular), figure(chance))
 		}
@@ -153,7 +130,7 @@ func (r *Report) auditCaveats() {
 	}
 	for _, finding := range r.Audit.Findings {
 		if finding.Level != audit.Fine {
-			r.warn(finding.Level, "%s. %s", finding.Title, finding.Text)
+			r.warn(concernOf(finding.Level), "%s. %s", finding.Title, finding.Text)
 		}
 	}
 }
@@ -186,10 +163,10 @@ func (r *Report) trainingCaveats() {
 	r.warnStudents(fromRandom, "The student (%s) starts from random weights; "+
 		"the paper's starts from a pretrained T5.")
 	for _, notice := range notices {
-		r.warn(audit.Caution, "%s", notice)
+		r.warn(Caution, "%s", notice)
 	}
-	if r.Trials < 2 && len(r.Students) > 0 {
-		r.warn(audit.Caution, "One seed only: how much the scores vary from seed to seed is unknown, "+
+	if r.Trials < 2 && len(r.Standings) > 0 {
+		r.warn(Uncertain, "One seed only: how much the scores vary from seed to seed is unknown, "+
 			"and no comparison over seeds is possible.")
 	}
 }
@@ -202,7 +179,7 @@ func (s Student) stillImproving() bool {
 // warnStudents adds a caveat about students or sizes, if there are any.
 func (r *Report) warnStudents(names []string, format string) {
 	if len(names) > 0 {
-		r.warn(audit.Caution, format, listed(names))
+		r.warn(Caution, format, listed(names))
 	}
 }
 
@@ -213,19 +190,19 @@ func (r *Report) rationaleCaveats() {
 		return
 	}
 	if t.Model == "copy" {
-		r.warn(audit.Caution, "There was no teacher: each rationale is the explanation itself.")
+		r.warn(Caution, "There was no teacher: each rationale is the explanation itself.")
 		return
 	}
 	if t.Wanted < t.Explanations {
-		r.warn(audit.Caution, "Only %s of %s explanations were distilled: the rationale task saw that part of the "+
+		r.warn(Caution, "Only %s of %s explanations were distilled: the rationale task saw that part of the "+
 			"data.", thousands(t.Wanted), thousands(t.Explanations))
 	}
 	if quarantined := float64(t.Quarantined) / float64(t.Wanted); quarantined > highQuarantine {
-		r.warn(audit.Caution, "%s of the teacher's replies could not be used (%s of %s).",
+		r.warn(Caution, "%s of the teacher's replies could not be used (%s of %s).",
 			percent(quarantined), thousands(t.Quarantined), thousands(t.Wanted))
 	}
 	if t.Grounded < lowGrounding {
-		r.warn(audit.Caution, "The teacher, %s, mostly hallucinates: %s of its rationales' content words occur in the "+
+		r.warn(Caution, "The teacher, %s, mostly hallucinates: %s of its rationales' content words occur in the "+
 			"review. They show that the pipeline works, not what users prefer.", t.Model, percent(t.Grounded))
 	}
 }
@@ -233,15 +210,15 @@ func (r *Report) rationaleCaveats() {
 // protocolCaveats adds notes and caveats about the protocol.
 func (r *Report) protocolCaveats() {
 	if r.Protocol == spec.Paper && len(r.Tables) > 0 {
-		r.warn(audit.Fine, "Protocol paper counts as the reference does: an item recommended twice counts twice, "+
+		r.warn(Note, "Protocol paper counts as the reference does: an item recommended twice counts twice, "+
 			"text that is not an item becomes a random one, and padding takes part in loss and attention "+
 			"(docs/deviations.md lists all deviations). Protocol clean does not.")
 	}
 	if len(r.Switches) > 0 {
-		r.warn(audit.Fine, "The spec changes switches of protocol %s: %s.", r.Protocol, listed(r.Switches))
+		r.warn(Note, "The spec changes switches of protocol %s: %s.", r.Protocol, listed(r.Switches))
 	}
 	if n := r.Data.Indexing; r.Protocol == spec.Clean && n.Leaks {
-		r.warn(audit.Caution, "The spec has protocol clean, but held-out items influence the item ids "+
+		r.warn(Caution, "The spec has protocol clean, but held-out items influence the item ids "+
 			"(data.indexing %s: %s). Use random, sequential, collaborative or semantic.", n.Name, n.About)
 	}
 }

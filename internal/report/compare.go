@@ -200,32 +200,3 @@ func (r Row) sameSeeds(other Row) bool {
 }
 
 func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
-
-// standing is the result of comparing a student with another row.
-type standing int
-
-const (
-	unknown standing = iota
-	better
-	equal
-	worse
-)
-
-// against returns the result of comparing a student with another row, by the primary metric over
-// users.
-func (t Table) against(student, other string) (standing, Comparison) {
-	for _, c := range t.Comparisons {
-		if c.Metric != primaryMetric || c.Over != "users" || c.Student != student || c.Other != other || c.Note != "" {
-			continue
-		}
-		switch {
-		case c.Holm >= Alpha:
-			return equal, c
-		case c.Difference > 0:
-			return better, c
-		default:
-			return worse, c
-		}
-	}
-	return unknown, Comparison{}
-}

@@ -40,8 +40,11 @@ func functions() template.FuncMap {
 		"pValue":  pValue,
 		"capital": capital, "plural": plural, "origin": origin, "trimmed": trimmed,
 		"panels": panels, "curve": renderCurve, "cells": cells, "columns": columns, "grounded": parsedFirst,
-		"bars": stageBars, "recent": recent, "texts": explanations, "level": levelName,
-		"signed": signed, "about": about, "kinds": kinds,
+		"bars": stageBars, "recent": recent, "texts": explanations, "level": levelName, "standings": standingTable,
+		"diversities": diversities, "diversityNote": diversityNote, "textDiversityNote": textDiversityNote,
+		"concern":      func(c Concern) string { return string(c) },
+		"standingNote": func(s *shownStandings) string { return standingNote(*s) },
+		"signed":       signed, "about": about, "kinds": kinds,
 		"ablations": ablations, "protocolName": protocolName,
 		"total": func(stages []Stage) string { return Duration(longest(stages, true)) },
 		"half":  func(x float64) float64 { return x / 2 },
@@ -165,6 +168,9 @@ type explanationRow struct {
 	Method string
 	Seed   int64
 	Values []string
+	// Diversity is the share of repetitive texts, the mean longest run, and the share of distinct
+	// texts.
+	Diversity []string
 }
 
 func explanations(results []TextResult) *explanationTable {
@@ -181,6 +187,7 @@ func explanations(results []TextResult) *explanationTable {
 			}
 			row.Values = append(row.Values, fmt.Sprintf("%.2f", score.Value))
 		}
+		row.Diversity = diversityCells(result)
 		table.Rows = append(table.Rows, row)
 	}
 	return table

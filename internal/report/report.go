@@ -30,10 +30,15 @@ type Report struct {
 	Trials   int      `json:"trials"`
 	// Spec is the resolved spec as YAML.
 	Spec string `json:"spec"`
-	// Verdict is the result in a sentence or two, and Caveats are its limitations; Conclude sets
-	// both.
-	Verdict []string `json:"verdict,omitempty"`
-	Caveats []Caveat `json:"caveats,omitempty"`
+	// Nightly is what a nightly run did with the new model, in sentences.
+	Nightly []string `json:"nightly,omitempty"`
+	// Verdict is the result in a sentence, Standings are the comparisons that it is based on, and
+	// Caveats its limitations, the most serious first; Conclude sets them.
+	Verdict   Verdict    `json:"verdict"`
+	Standings []Standing `json:"standings,omitempty"`
+	Caveats   []Caveat   `json:"caveats,omitempty"`
+	// Conventions are the rules by which the figures were counted.
+	Conventions []string `json:"conventions,omitempty"`
 
 	Data     Data      `json:"data"`
 	Teacher  *Teacher  `json:"teacher,omitempty"`
@@ -53,12 +58,6 @@ type Report struct {
 	Build []Pair `json:"build,omitempty"`
 	// Artifacts lists the URLs of the artifacts.
 	Artifacts []Pair `json:"artifacts,omitempty"`
-}
-
-// Caveat is something that a reader must know before reading the scores.
-type Caveat struct {
-	Level audit.Level `json:"level"`
-	Text  string      `json:"text"`
 }
 
 // Pair is a name and its value.
@@ -201,13 +200,16 @@ type Row struct {
 type Trial struct {
 	Seed   int64          `json:"seed"`
 	Scores []metric.Score `json:"scores"`
+	// Diversity tells lists that depend on the user from lists that do not.
+	Diversity metric.ListDiversity `json:"diversity,omitzero"`
 }
 
 // TextResult scores a student's explanations against the users' own.
 type TextResult struct {
-	Method string         `json:"method"`
-	Seed   int64          `json:"seed"`
-	Scores []metric.Score `json:"scores"`
+	Method    string               `json:"method"`
+	Seed      int64                `json:"seed"`
+	Scores    []metric.Score       `json:"scores"`
+	Diversity metric.TextDiversity `json:"diversity,omitzero"`
 }
 
 // Item is an item with its title.

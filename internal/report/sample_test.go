@@ -39,9 +39,19 @@ func lists(seed uint64, first, ten float64) []metric.List {
 func row(method string, kind report.RowKind, about string, trials ...[]metric.List) report.Row {
 	r := report.Row{Method: method, Kind: kind, About: about}
 	for i, lists := range trials {
-		r.Trials = append(r.Trials, report.Trial{Seed: int64(i + 1), Scores: metric.ScoreRankings(lists, false, 1)})
+		r.Trials = append(r.Trials, report.Trial{
+			Seed: int64(i + 1), Scores: metric.ScoreRankings(lists, false, 1), Diversity: diverse(),
+		})
 	}
 	return r
+}
+
+// diverse is the diversity of lists that depend on the user.
+func diverse() metric.ListDiversity {
+	return metric.ListDiversity{
+		Users: 976, Positions: 9760, Items: 85, Recommended: 80, Coverage: 80.0 / 85, DistinctFirst: 41, FirstShare: 0.31,
+		DistinctLists: 512, ListShare: 0.08,
+	}
 }
 
 // sample is a report as the demo's, with everything that a report can have.
@@ -51,7 +61,8 @@ func sample() report.Report {
 		Protocol: spec.Paper,
 		Methods:  []string{"rdrec"}, Seed: 1, Trials: 1, Data: sampleData(), Teacher: sampleTeacher(),
 		Students: []report.Student{student("rdrec", 1)},
-		Tables:   sampleTables(), Explanations: []report.TextResult{{Method: "rdrec", Seed: 1, Scores: textScores()}},
+		Tables:   sampleTables(), Explanations: []report.TextResult{sampleTexts()},
+		Conventions: []string{"The target is the last item of each user."},
 		Spec: "name: demo\nseed: 1\nprotocol: paper\nmethods: [rdrec]\nteacher:\n  model: smollm2\n" +
 			"  prompt: few-shot\n  reviews: 256\n",
 		Stages: sampleStages(), Audit: sampleAudit(),
@@ -151,6 +162,12 @@ func textScores() []metric.Score {
 		scores = append(scores, metric.Score{Metric: name, Value: 14.25 - float64(i)/2, N: 200})
 	}
 	return scores
+}
+
+func sampleTexts() report.TextResult {
+	return report.TextResult{Method: "rdrec", Seed: 1, Scores: textScores(), Diversity: metric.TextDiversity{
+		Texts: 200, Distinct: 180, DistinctShare: 0.9, Repetitive: 0.02, MeanRun: 1.1,
+	}}
 }
 
 func sampleStages() []report.Stage {

@@ -9,7 +9,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
-	"rdrec/internal/audit"
 	"rdrec/internal/metric"
 	"rdrec/internal/report"
 )
@@ -235,21 +234,21 @@ func TestRuleAmongCandidatesReportsLeak(t *testing.T) {
 		return r
 	}
 	const words = "leak the candidates of the top-N task"
-	if r := table(100, 0.97); !has(r.Caveats, audit.Leak, words) || !has(r.Caveats, audit.Leak, "0.9703, popularity "+
+	if r := table(100, 0.97); !has(r.Caveats, report.DataLeak, words) || !has(r.Caveats, report.DataLeak, "0.9703, popularity "+
 		"0.8105, chance 0.1000") {
 		t.Errorf("a rule at .97: %+v", r.Caveats)
 	}
-	if r := table(100, 0.81); has(r.Caveats, audit.Leak, words) {
+	if r := table(100, 0.81); has(r.Caveats, report.DataLeak, words) {
 		t.Errorf("a rule as good as popularity: %+v", r.Caveats)
 	}
-	if r := table(0, 0.97); has(r.Caveats, audit.Leak, words) {
+	if r := table(0, 0.97); has(r.Caveats, report.DataLeak, words) {
 		t.Errorf("no candidates: %+v", r.Caveats)
 	}
 	weak := table(100, 0.5)
 	weak.Tables[0].Rows[0] = row("rdrec", report.StudentRow, "", lists(6, 0.1, 0.5))
 	weak.Tables[0].Compare(1)
 	weak.Conclude()
-	if !has(weak.Caveats, audit.Caution, "rdrec does worse than popularity, which needs no model (top-N task") {
+	if !has(weak.Caveats, report.WeakStudent, "rdrec does worse than popularity on the top-N task.") {
 		t.Errorf("a student below popularity: %+v", weak.Caveats)
 	}
 }

@@ -5,29 +5,33 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
-
-	"rdrec/internal/audit"
 )
 
 // width is the line width of the terminal page.
 const width = 110
 
-// Text writes the report for a terminal: the data, the caveats, the tables, and the models.
+// Text writes the report for a terminal: the data, the verdict, at most three caveats, the table of
+// comparisons, the other caveats, the tables of each task, and the models.
 func Text(w io.Writer, r Report) error {
 	t := &text{}
 	t.header(r)
-	for _, verdict := range r.Verdict {
-		t.wrap("  ", verdict)
+	for _, line := range r.Nightly {
+		t.wrap("", line)
 	}
-	t.caveats(r.Caveats)
+	t.wrap("", r.Verdict.Text)
+	t.caveats("", r.Leading())
+	t.standings(r)
+	t.caveats("More cautions:", r.Further())
 	for _, table := range r.Tables {
 		t.table(table)
 		t.seedIntervals(table)
+		t.diversity(table)
 		t.comparisons(table)
 		t.ablations(table)
 	}
 	t.published(r.Published)
 	t.explanations(r.Explanations)
+	t.conventions(r)
 	t.line("")
 	t.teacher(r.Teacher)
 	for _, student := range r.Students {
@@ -72,17 +76,59 @@ func quarantined(d Data) string {
 		thousands(d.Rows), thousands(d.Bad), thousands(d.Duplicates), thousands(d.Filtered))
 }
 
-func (t *text) caveats(caveats []Caveat) {
+// caveats writes caveats below a heading, each with its concern.
+func (t *text) caveats(heading string, caveats []Caveat) {
 	if len(caveats) == 0 {
 		return
 	}
-	t.line("\nCaveats:")
-	for _, caveat := range caveats {
-		mark := map[audit.Level]string{audit.Leak: "!! ", audit.Caution: "!  "}[caveat.Level]
-		if mark == "" {
-			mark = "   "
+	t.line("")
+	if heading != "" {
+		t.line("%s", heading)
+	}
+	width := 0
+	for _, c := range caveats {
+		width = max(width, len(c.Concern.String()))
+	}
+	for _, c := range caveats {
+		t.wrap(fmt.Sprintf("  %-*s  ", width, c.Concern), c.Text)
+	}
+}
+
+// standings writes the students beside all other methods on every task.
+func (t *text) standings(r Report) {
+	shown := standingTable(r)
+	if shown == nil {
+		return
+	}
+	header := []string{"compared on " + primaryMetric}
+	for _, task := range shown.Tasks {
+		header = append(header, task, "student is", "difference")
+	}
+	rows := [][]string{header}
+	for _, row := range shown.Rows {
+		name := row.Method
+		if row.Student {
+			name += " (student)"
 		}
-		t.wrap(mark, caveat.Text)
+		cells := []string{name}
+		for _, cell := range row.Cells {
+			cells = append(cells, cell.Score, string(cell.Outcome), cell.Difference)
+		}
+		rows = append(rows, cells)
+	}
+	t.line("")
+	t.grid(rows)
+	t.wrap("  ", standingNote(*shown))
+}
+
+// conventions writes the rules by which the figures are counted.
+func (t *text) conventions(r Report) {
+	if len(r.Tables) == 0 || len(r.Conventions) == 0 {
+		return
+	}
+	t.line("\nConventions")
+	for _, line := range r.Conventions {
+		t.wrap("  ", line)
 	}
 }
 
@@ -187,9 +233,20 @@ func (t *text) explanations(results []TextResult) {
 			}
 			cells = append(cells, fmt.Sprintf("%.2f", score.Value))
 		}
-		rows = append(rows, cells)
+		rows = append(rows, append(cells, diversityCells(result)...))
 	}
+	header = append(header, "repetitive", "longest run", "distinct")
 	t.grid(append([][]string{header}, rows...))
+	t.wrap("  ", textDiversityNote())
+}
+
+// diversityCells formats the diversity of a student's texts.
+func diversityCells(result TextResult) []string {
+	d := result.Diversity
+	if d.Texts == 0 {
+		return []string{"-", "-", "-"}
+	}
+	return []string{percent(d.Repetitive), fmt.Sprintf("%.1f", d.MeanRun), percent(d.DistinctShare)}
 }
 
 func (t *text) teacher(teacher *Teacher) {
