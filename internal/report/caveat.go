@@ -41,11 +41,11 @@ func (r *Report) studentCaveats() {
 	for _, row := range r.rows(StudentRow) {
 		if lost := r.found(row.Method, Worse); len(lost) > 0 {
 			r.warn(WeakStudent, "%s does worse %s.%s",
-				row.Method, r.byTask(lost, said("than %s")), unlessRuleBeaten(row.Method, lost))
+				row.Method, r.byTask(lost, inWords("than %s")), unlessRuleBeaten(row.Method, lost))
 		}
 		if tied := r.found(row.Method, Undecidable); len(tied) > 0 {
 			r.warn(Uncertain, "%s cannot be told apart %s: the difference in %s may be chance.%s",
-				row.Method, r.byTask(tied, said("from %s")), primaryMetric, unlessRuleBeaten(row.Method, tied))
+				row.Method, r.byTask(tied, inWords("from %s")), primaryMetric, unlessRuleBeaten(row.Method, tied))
 		}
 	}
 }
@@ -73,8 +73,8 @@ func (r *Report) baselineCaveats() {
 			for _, rule := range table.Rows {
 				on := table.standing(row.Method, rule.Method)
 				if row.Kind == ModelRow && rule.Kind == RuleRow && on.Outcome != Better && on.Outcome != "" {
-					r.warn(Caution, "%s does not beat the rule that reads only item ids (%s task: %s %s against %s): a "+
-						"comparison with it shows little.",
+					r.warn(Caution, "%s does not beat the rule that reads only item ids (%s task: %s %s against "+
+						"%s): a comparison with it shows little.",
 						row.Method, table.Task, primaryMetric, figure(on.Score), figure(on.OtherScore))
 				}
 			}

@@ -25,9 +25,12 @@ const (
 // concerns returns every concern with its name for people, in the order of the page.
 func concerns() []Pair {
 	return []Pair{
-		{string(DataLeak), "Data leak"}, {string(Degenerate), "Degenerate output"},
-		{string(WeakStudent), "Weak student"}, {string(Uncertain), "Uncertain"},
-		{string(Caution), "Caution"}, {string(Note), "Note"},
+		{string(DataLeak), "Data leak"},
+		{string(Degenerate), "Degenerate output"},
+		{string(WeakStudent), "Weak student"},
+		{string(Uncertain), "Uncertain"},
+		{string(Caution), "Caution"},
+		{string(Note), "Note"},
 	}
 }
 

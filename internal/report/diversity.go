@@ -53,7 +53,8 @@ func (r *Report) degenerateCaveats() {
 		found := r.degenerateLists(row.Method)
 		for _, table := range r.Tables {
 			if why := found[table.Task]; why != "" {
-				r.warn(Degenerate, "The lists of %s hardly depend on the user (%s task): %s.", row.Method, table.Task, why)
+				r.warn(Degenerate, "The lists of %s hardly depend on the user (%s task): %s.",
+					row.Method, table.Task, why)
 			}
 		}
 	}
@@ -111,10 +112,12 @@ func diversities(t Table) (shown []shownDiversity) {
 
 // diversity writes how much the lists of different users differ.
 func (t *text) diversity(table Table) {
-	rows := [][]string{{
+	shown := diversities(table)
+	rows := make([][]string, 0, 1+len(shown))
+	rows = append(rows, []string{
 		"lists", "distinct first", "same first item", "same list", "items recommended", "coverage",
-	}}
-	for _, d := range diversities(table) {
+	})
+	for _, d := range shown {
 		rows = append(rows, []string{d.Method, d.DistinctFirst, d.FirstShare, d.ListShare, d.Recommended, d.Coverage})
 	}
 	if len(rows) > 1 {
@@ -126,9 +129,9 @@ func (t *text) diversity(table Table) {
 
 // diversityNote explains the table of diversity with its limits.
 func diversityNote() string {
-	return fmt.Sprintf("Same first item, same list: the share of users with the most frequent one. Coverage: the share "+
-		"of the catalog that is recommended to anyone. Degenerate: a share above %s, or fewer items than %s of those "+
-		"that have room in the lists.", percent(metric.MaxFirstShare), percent(metric.MinCoverage))
+	return fmt.Sprintf("Same first item, same list: the share of users with the most frequent one. Coverage: the "+
+		"share of the catalog that is recommended to anyone. Degenerate: a share above %s, or fewer items than %s of "+
+		"those that have room in the lists.", percent(metric.MaxFirstShare), percent(metric.MinCoverage))
 }
 
 // textDiversityNote explains the diversity of texts with its limits.

@@ -147,7 +147,8 @@ func TestConclude(t *testing.T) {
 		{"demo", demo, report.Degenerate, "", false},
 		{"demo", demo, report.Uncertain, "apart from popularity", false},
 		{"demo", demo, report.Uncertain, "the spec leaves out", false},
-		{"trials", many, report.WeakStudent, "rdrec does worse than the item-id rule on the sequential task. Because", true},
+		{"trials", many, report.WeakStudent, "rdrec does worse than the item-id rule on the sequential task. " +
+			"Because", true},
 		{"trials", many, report.WeakStudent, "pod has not shown that it learned more than the item ids reveal", true},
 		{"trials", many, report.DataLeak, "", false},
 		{"trials", many, report.Uncertain, "Not compared with popularity, markov and item-knn, which the spec", true},

@@ -49,8 +49,8 @@ func row(method string, kind report.RowKind, about string, trials ...[]metric.Li
 // diverse is the diversity of lists that depend on the user.
 func diverse() metric.ListDiversity {
 	return metric.ListDiversity{
-		Users: 976, Positions: 9760, Items: 85, Recommended: 80, Coverage: 80.0 / 85, DistinctFirst: 41, FirstShare: 0.31,
-		DistinctLists: 512, ListShare: 0.08,
+		Users: 976, Positions: 9760, Items: 85, Recommended: 80, Coverage: 80.0 / 85,
+		DistinctFirst: 41, FirstShare: 0.31, DistinctLists: 512, ListShare: 0.08,
 	}
 }
 

@@ -234,8 +234,8 @@ func TestRuleAmongCandidatesReportsLeak(t *testing.T) {
 		return r
 	}
 	const words = "leak the candidates of the top-N task"
-	if r := table(100, 0.97); !has(r.Caveats, report.DataLeak, words) || !has(r.Caveats, report.DataLeak, "0.9703, popularity "+
-		"0.8105, chance 0.1000") {
+	const figures = "0.9703, popularity 0.8105, chance 0.1000"
+	if r := table(100, 0.97); !has(r.Caveats, report.DataLeak, words) || !has(r.Caveats, report.DataLeak, figures) {
 		t.Errorf("a rule at .97: %+v", r.Caveats)
 	}
 	if r := table(100, 0.81); has(r.Caveats, report.DataLeak, words) {

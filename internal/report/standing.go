@@ -31,8 +31,8 @@ type Standing struct {
 type TaskStanding struct {
 	Task   string `json:"task"`
 	Metric string `json:"metric"`
-	// Score and OtherScore are means over trials; Difference is Score minus OtherScore, with its 95%
-	// interval over users and its p-value after Holm's correction.
+	// Score and OtherScore are means over trials; Difference is Score minus OtherScore, with its
+	// 95% interval over users and its p-value after Holm's correction.
 	Score      float64          `json:"score"`
 	OtherScore float64          `json:"other_score"`
 	Difference float64          `json:"difference"`
@@ -130,8 +130,8 @@ func (s Standing) named() string {
 	return s.Other
 }
 
-// said returns a function that puts the names of the other methods into a format.
-func said(format string) func([]Standing) string {
+// inWords returns a function that puts the names of the other methods into a format.
+func inWords(format string) func([]Standing) string {
 	return func(standings []Standing) string { return fmt.Sprintf(format, names(standings)) }
 }
 

@@ -55,15 +55,15 @@ func (r *Report) unevaluated() Verdict {
 	}
 	if len(r.Explanations) > 0 {
 		return Verdict{Decision: NotEvaluated, Text: fmt.Sprintf(
-			"No recommendation was evaluated: the run trained %s and scored explanations only, so nothing shows whether "+
-				"to serve the model; %s.", who, remedy)}
+			"No recommendation was evaluated: the run trained %s and scored explanations only, so nothing shows "+
+				"whether to serve the model; %s.", who, remedy)}
 	}
 	return Verdict{Decision: NotEvaluated, Text: fmt.Sprintf(
 		"Nothing was evaluated: the run trained %s, and no score shows whether to serve the model; %s.", who, remedy)}
 }
 
-// decide returns the verdict on one of several students. A method that is better decides first, then
-// degenerate output, leaks, and undecided comparisons.
+// decide returns the verdict on one of several students. A method that is better decides first,
+// then degenerate output, leaks, and undecided comparisons.
 func (r *Report) decide(student string, of int) Verdict {
 	who := student
 	if of > 1 {
@@ -83,7 +83,7 @@ func (r *Report) decide(student string, of int) Verdict {
 	case len(tied) > 0:
 		v.Decision = Undecided
 		v.Text = fmt.Sprintf("Not decided: %s cannot be told apart %s; evaluate more users or seeds before "+
-			"serving it.", aside(who, of), r.byTask(tied, said("from %s")))
+			"serving it.", aside(who, of), r.byTask(tied, inWords("from %s")))
 	case len(won) == 0:
 		v.Decision = Undecided
 		v.Text = fmt.Sprintf("Not decided: %s was not compared with a simpler method.", aside(who, of))
@@ -133,15 +133,15 @@ func (r *Report) lost(who string, lost, tied map[string][]Standing) string {
 // byTask says something of methods on each task: "markov on both tasks", or per task where the
 // methods differ.
 func (r *Report) byTask(methods map[string][]Standing, say func([]Standing) string) string {
-	var parts, said []string
+	var parts, phrases []string
 	for _, table := range r.Tables {
 		if found := methods[table.Task]; len(found) > 0 {
-			said = append(said, say(found))
+			phrases = append(phrases, say(found))
 			parts = append(parts, fmt.Sprintf("%s on the %s task", say(found), table.Task))
 		}
 	}
-	if len(said) > 1 && len(slices.Compact(slices.Clone(said))) == 1 {
-		return said[0] + " on " + allTasks(len(said))
+	if len(phrases) > 1 && len(slices.Compact(slices.Clone(phrases))) == 1 {
+		return phrases[0] + " on " + allTasks(len(phrases))
 	}
 	return listed(parts)
 }
@@ -154,7 +154,8 @@ func common(methods map[string][]Standing) map[string][]Standing {
 		for _, s := range standings {
 			everywhere := true
 			for _, found := range methods {
-				everywhere = everywhere && slices.ContainsFunc(found, func(other Standing) bool { return other.Other == s.Other })
+				isThere := slices.ContainsFunc(found, func(other Standing) bool { return other.Other == s.Other })
+				everywhere = everywhere && isThere
 			}
 			if everywhere {
 				shared[task] = append(shared[task], s)

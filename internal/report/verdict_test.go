@@ -13,8 +13,8 @@ import (
 	"rdrec/internal/report"
 )
 
-// outcomes is a table of one student, rdrec, beside methods that are better (+), worse (-) or not to
-// be told apart (=) from the student's view, written as "popularity-".
+// outcomes is a table of one student, rdrec, beside methods that are better (+), worse (-) or not
+// to be told apart (=) from the student's view, written as "popularity-".
 func outcomes(task string, others ...string) report.Table {
 	return outcomesOf("rdrec", task, others...)
 }
@@ -58,7 +58,10 @@ func TestVerdict(t *testing.T) {
 		want   report.Verdict
 	}{
 		"popularity wins twice": {
-			[]report.Table{outcomes("sequential", "popularity-", "markov+"), outcomes("top-N", "popularity-", "markov-")},
+			[]report.Table{
+				outcomes("sequential", "popularity-", "markov+"),
+				outcomes("top-N", "popularity-", "markov-"),
+			},
 			report.Verdict{
 				Decision: report.DoNotServe, Text: "Do not serve rdrec: popularity is better on both tasks.",
 			},
@@ -71,29 +74,36 @@ func TestVerdict(t *testing.T) {
 			},
 		},
 		"different methods win": {
-			[]report.Table{outcomes("sequential", "popularity-", "markov+"), outcomes("top-N", "popularity+", "markov-")},
-			report.Verdict{Decision: report.DoNotServe, Text: "Do not serve rdrec: popularity is better on the sequential " +
-				"task and markov is better on the top-N task."},
+			[]report.Table{
+				outcomes("sequential", "popularity-", "markov+"),
+				outcomes("top-N", "popularity+", "markov-"),
+			},
+			report.Verdict{Decision: report.DoNotServe, Text: "Do not serve rdrec: popularity is better on the " +
+				"sequential task and markov is better on the top-N task."},
 		},
 		"one task is lost, one won": {
 			[]report.Table{outcomes("sequential", "popularity+"), outcomes("top-N", "popularity-")},
-			report.Verdict{Decision: report.DoNotServe, Text: "Do not serve rdrec for the top-N task, where popularity is " +
-				"better; on the sequential task no compared method is better."},
+			report.Verdict{Decision: report.DoNotServe, Text: "Do not serve rdrec for the top-N task, where " +
+				"popularity is better; on the sequential task no compared method is better."},
 		},
 		"one task is lost, one tied": {
 			[]report.Table{outcomes("sequential", "popularity="), outcomes("top-N", "popularity-")},
-			report.Verdict{Decision: report.DoNotServe, Text: "Do not serve rdrec for the top-N task, where popularity is " +
-				"better; on the sequential task it cannot be told apart from popularity."},
+			report.Verdict{Decision: report.DoNotServe, Text: "Do not serve rdrec for the top-N task, where " +
+				"popularity is better; on the sequential task it cannot be told apart from popularity."},
 		},
 		"tied": {
-			[]report.Table{outcomes("sequential", "popularity+", "markov="), outcomes("top-N", "popularity+", "markov+")},
-			report.Verdict{Decision: report.Undecided, Text: "Not decided: rdrec cannot be told apart from markov on the " +
-				"sequential task; evaluate more users or seeds before serving it."},
+			[]report.Table{
+				outcomes("sequential", "popularity+", "markov="),
+				outcomes("top-N", "popularity+", "markov+"),
+			},
+			report.Verdict{Decision: report.Undecided, Text: "Not decided: rdrec cannot be told apart from markov " +
+				"on the sequential task; evaluate more users or seeds before serving it."},
 		},
 		"won": {
 			[]report.Table{outcomes("sequential", wonAll()...), outcomes("top-N", wonAll()...)},
 			report.Verdict{
-				Decision: report.Serve, Text: "Serve rdrec: it is better than popularity, markov and item-knn on both tasks.",
+				Decision: report.Serve, Text: "Serve rdrec: it is better than popularity, markov and item-knn on " +
+					"both tasks.",
 			},
 		},
 		"won one of one": {
@@ -105,7 +115,8 @@ func TestVerdict(t *testing.T) {
 		},
 		"a baseline is left out": {
 			[]report.Table{outcomes("sequential", "popularity+", "item-knn+", "rule+")},
-			report.Verdict{Decision: report.Undecided, Text: "Not decided: rdrec is better than popularity, item-knn and " +
+			report.Verdict{Decision: report.Undecided, Text: "Not decided: rdrec is better than popularity, " +
+				"item-knn and " +
 				"the item-id rule on the sequential task, but the spec leaves out markov, which may do as well."},
 		},
 		"no baseline": {
@@ -133,16 +144,16 @@ func TestVerdictOnSeveralStudents(t *testing.T) {
 		return concluded(table)
 	}
 	for name, c := range map[string]struct{ rdrec, pod, want string }{
-		"the second serves": {"item-knn-", "item-knn+", "Serve pod, the best of 2 students: it is better than popularity, " +
-			"markov and item-knn on the sequential task."},
+		"the second serves": {"item-knn-", "item-knn+", "Serve pod, the best of 2 students: it is better than " +
+			"popularity, markov and item-knn on the sequential task."},
 		"the first serves": {"item-knn+", "item-knn=", "Serve rdrec, the best of 2 students: it is better than " +
 			"popularity, markov and item-knn on the sequential task."},
 		"both serve": {"item-knn+", "item-knn+", "Serve pod, the best of 2 students: it is better than popularity, " +
 			"markov and item-knn on the sequential task."},
 		"both lose": {"item-knn-", "item-knn-", "Do not serve pod, the best of 2 students: item-knn is better on the " +
 			"sequential task."},
-		"one is tied": {"item-knn-", "item-knn=", "Not decided: pod, the best of 2 students, cannot be told apart from " +
-			"item-knn on the sequential task; evaluate more users or seeds before serving it."},
+		"one is tied": {"item-knn-", "item-knn=", "Not decided: pod, the best of 2 students, cannot be told apart " +
+			"from item-knn on the sequential task; evaluate more users or seeds before serving it."},
 	} {
 		if got := both(c.rdrec, c.pod).Verdict.Text; got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
@@ -154,12 +165,13 @@ func TestVerdictOnSeveralStudents(t *testing.T) {
 func leaky() *audit.Audit {
 	return &audit.Audit{Findings: []audit.Finding{
 		{Level: audit.Leak, Title: "Item ids leak test items", Text: "A rule reads them."},
-		{Level: audit.Caution, Title: "Many ties", Text: "So many."}, {Level: audit.Fine, Title: "Checked", Text: "Fine."},
+		{Level: audit.Caution, Title: "Many ties", Text: "So many."},
+		{Level: audit.Fine, Title: "Checked", Text: "Fine."},
 	}}
 }
 
-// TestLeakAndWeaknessAreDifferentThings: a weak student is no leak, and a leak decides nothing about
-// a student that loses.
+// TestLeakAndWeaknessAreDifferentThings: a weak student is no leak, and a leak decides nothing
+// about a student that loses.
 func TestLeakAndWeaknessAreDifferentThings(t *testing.T) {
 	weak := concluded(outcomes("sequential", "rule-"))
 	if has(weak.Caveats, report.DataLeak, "") || !has(weak.Caveats, report.WeakStudent, "than the item-id rule") {
@@ -172,7 +184,8 @@ func TestLeakAndWeaknessAreDifferentThings(t *testing.T) {
 	if diff := cmp.Diff(want, r.Verdict); diff != "" {
 		t.Error(diff)
 	}
-	if first := r.Caveats[0]; first.Concern != report.DataLeak || first.Text != "Item ids leak test items. A rule reads them." {
+	if first := r.Caveats[0]; first.Concern != report.DataLeak || first.Text != "Item ids leak test items. A rule "+
+		"reads them." {
 		t.Errorf("first caveat %+v", first)
 	}
 	if !has(r.Caveats, report.Caution, "Many ties. So many.") || has(r.Caveats, report.Note, "Checked") {
@@ -189,8 +202,8 @@ func TestNothingEvaluatedIsTheVerdict(t *testing.T) {
 	const remedy = "set evaluate.sequential_users or evaluate.topn_users to 0 (all) or more and run again."
 	r := report.Report{Students: []report.Student{{Method: "rdrec"}, {Method: "pod"}}}
 	r.Conclude()
-	want := report.Verdict{Decision: report.NotEvaluated, Text: "Nothing was evaluated: the run trained 2 students, and " +
-		"no score shows whether to serve the model; " + remedy}
+	want := report.Verdict{Decision: report.NotEvaluated, Text: "Nothing was evaluated: the run trained 2 students, " +
+		"and no score shows whether to serve the model; " + remedy}
 	if diff := cmp.Diff(want, r.Verdict); diff != "" {
 		t.Error(diff)
 	}
@@ -219,8 +232,8 @@ func TestDegenerateListsAreAFinding(t *testing.T) {
 		r.Verdict.Text != "Do not serve rdrec: its lists hardly depend on the user." {
 		t.Errorf("verdict %+v", r.Verdict)
 	}
-	want := report.Caveat{Concern: report.Degenerate, Text: "The lists of rdrec hardly depend on the user (sequential " +
-		"task): 83% of 552 users have the same first item (limit 50%); distinct first items: 18."}
+	want := report.Caveat{Concern: report.Degenerate, Text: "The lists of rdrec hardly depend on the user " +
+		"(sequential task): 83% of 552 users have the same first item (limit 50%); distinct first items: 18."}
 	if diff := cmp.Diff(want, r.Caveats[0]); diff != "" {
 		t.Error(diff)
 	}
@@ -243,8 +256,8 @@ func TestRepetitiveTextsAreAFinding(t *testing.T) {
 		"markov and item-knn on the sequential task."; r.Verdict.Text != want {
 		t.Errorf("verdict %q, want %q", r.Verdict.Text, want)
 	}
-	want := "The explanations of rdrec repeat themselves: in 40% of 200 texts one repeated word makes up half or more " +
-		"(limit 10%); the longest run of one word is 3.2 words on average over 200 texts (limit 2.0)."
+	want := "The explanations of rdrec repeat themselves: in 40% of 200 texts one repeated word makes up half or " +
+		"more (limit 10%); the longest run of one word is 3.2 words on average over 200 texts (limit 2.0)."
 	if first := r.Caveats[0]; first.Concern != report.Degenerate || first.Text != want {
 		t.Errorf("first caveat %+v, want %q", first, want)
 	}
