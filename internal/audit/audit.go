@@ -18,7 +18,7 @@ import (
 // Audit is the result for one dataset.
 type Audit struct {
 	Name string `json:"name"`
-	// Users is the number of users that leave-one-out evaluates.
+	// Users is the number of users that leave-one-out evaluates. All counts of users are of these.
 	Users int `json:"users"`
 	// Rule and Popularity are the scores of the two model-free rankings of all items, counted as
 	// the reference does. Popularity counts training items; the rule completes its list with the
@@ -59,9 +59,9 @@ func Run(d *dataset.Dataset, seed int64) Audit {
 		Rule:       scores(d, users, baseline.Rule, seed),
 		Popularity: scores(d, users, baseline.Popularity, seed),
 		Indexing:   indexing(d, users),
-		Sequences:  sequences(d),
+		Sequences:  sequences(users),
 		Overlap:    overlap(d, users),
-		Timestamps: timestamps(d),
+		Timestamps: timestamps(users),
 	}
 	a.Findings = a.findings()
 	return a
@@ -89,7 +89,7 @@ func Figure(scores []metric.Score, name string) (float64, bool) {
 // Text writes the audit for a terminal.
 func (a Audit) Text(w io.Writer) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "Leak audit of %s: %d users, leave one out, all items\n\n", a.Name, a.Users)
+	fmt.Fprintf(&b, "Leak audit of %s: %s users, leave one out, all items\n\n", a.Name, thousands(a.Users))
 	fmt.Fprintf(&b, "%-22s", "")
 	for _, score := range a.Rule {
 		fmt.Fprintf(&b, " %8s", score.Metric)
@@ -122,17 +122,17 @@ type measurement struct{ name, value string }
 func (a Audit) measurements() []measurement {
 	n, s, o, t := a.Indexing, a.Sequences, a.Overlap, a.Timestamps
 	of := func(part, total int) string {
-		return fmt.Sprintf("%d of %d (%s)", part, total, percent(ratio(part, total)))
+		return fmt.Sprintf("%s of %s (%s)", thousands(part), thousands(total), percent(ratio(part, total)))
 	}
 	return []measurement{
-		{"rank correlation of item id with first position", fmt.Sprintf("%.4f over %d items", n.Spearman, n.Items)},
+		{"rank correlation of item id with first position", fmt.Sprintf("%.4f over %s items", n.Spearman, thousands(n.Items))},
 		{"test items whose id is the user's highest plus one", of(n.NextIDHits, a.Users)},
 		{"users with the sequence of another user", of(s.Shared, s.Users)},
 		{"users whose test item is already in their history", of(s.Repeated, a.Users)},
-		{"explanations", fmt.Sprint(o.Explanations)},
+		{"explanations", thousands(o.Explanations)},
 		{"test pairs with a training explanation", of(o.Train, o.Users)},
 		{"validation pairs with a training explanation", of(o.Validation, o.Users)},
-		{"pairs with explanations in several splits", fmt.Sprint(o.InMultipleSplits)},
+		{"pairs with explanations in several splits", thousands(o.InMultipleSplits)},
 		{"sequences with time stamps", of(t.Users, s.Users)},
 		{"of them out of chronological order", of(t.OutOfOrder, t.Users)},
 		{"of them with a tie in time before the test item", of(t.Tied, t.Users)},

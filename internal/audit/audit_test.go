@@ -80,7 +80,7 @@ func TestDuplicatesOverlapAndTimestamps(t *testing.T) {
 		t.Error(diff)
 	}
 	wantSequences := audit.Sequences{
-		Users: 12, Distinct: 3, Shared: 10, Repeated: 1,
+		Users: 11, Distinct: 2, Shared: 10, Repeated: 1,
 		Largest: []audit.Group{{Users: 10, Items: []int{40, 12, 7, 3}}},
 	}
 	if diff := cmp.Diff(wantSequences, a.Sequences); diff != "" {

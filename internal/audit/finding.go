@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/dustin/go-humanize"
 )
 
 // Thresholds from which a finding is not [Fine].
@@ -26,7 +28,8 @@ func (a Audit) findings() []Finding {
 	}
 	if a.Overlap.InMultipleSplits > 0 {
 		list = append(list, Finding{Leak, "Pairs occur in several splits", fmt.Sprintf(
-			"%d pairs of user and item have explanations in two of train, val and test.", a.Overlap.InMultipleSplits)})
+			"%s pairs of user and item have explanations in two of train, val and test.",
+			thousands(a.Overlap.InMultipleSplits))})
 	}
 	order := []Level{Leak, Caution, Fine}
 	slices.SortStableFunc(
@@ -70,21 +73,21 @@ func (s Sequences) finding() Finding {
 	share := ratio(s.Shared, s.Users)
 	if share < duplicateShare || len(s.Largest) == 0 {
 		return Finding{Fine, "User sequences are distinct", fmt.Sprintf(
-			"%s of the %d users have a sequence that another user has too.", percent(share), s.Users)}
+			"%s of the %s have a sequence that another user has too.", percent(share), userCount(s.Users))}
 	}
 	var groups []string
 	for i, group := range s.Largest {
 		if i == 0 || ratio(group.Users, s.Users) >= largeGroupShare {
 			groups = append(
-				groups, fmt.Sprintf("%d users share one sequence of %d items", group.Users, len(group.Items)),
+				groups, fmt.Sprintf("%s share one sequence of %d items", userCount(group.Users), len(group.Items)),
 			)
 		}
 	}
 	return Finding{Caution, "Many users have identical sequences", fmt.Sprintf(
-		"%s; in all %s of the %d users have a sequence that another user has too. Counting which item follows which "+
+		"%s; in all %s of the %s have a sequence that another user has too. Counting which item follows which "+
 			"is enough to score well here: these scores show that the pipeline works and trains, not how good a "+
 			"recommender is.",
-		strings.Join(groups, ", "), percent(share), s.Users)}
+		strings.Join(groups, ", "), percent(share), userCount(s.Users))}
 }
 
 func (o Overlap) finding() Finding {
@@ -94,17 +97,17 @@ func (o Overlap) finding() Finding {
 		return Finding{Fine, "There are no explanations", "So none covers a test pair."}
 	case o.Explained == 0:
 		return Finding{Fine, "No training explanation covers a test pair", fmt.Sprintf(
-			"None of the %d test pairs has an explanation for training.", o.Users)}
+			"None of the %s test pairs has an explanation for training.", thousands(o.Users))}
 	case share >= leakedPairShare:
 		return Finding{Leak, "Training explanations cover test pairs", fmt.Sprintf(
-			"%d of the %d test pairs (%s) have an explanation in the training split, and so have %d validation pairs: "+
+			"%s of the %s test pairs (%s) have an explanation in the training split, and so have %s validation pairs: "+
 				"a student that trains on explanations has seen these users with their test items. Protocol clean "+
 				"holds them out.",
-			o.Train, o.Users, percent(share), o.Validation)}
+			thousands(o.Train), thousands(o.Users), percent(share), thousands(o.Validation))}
 	default:
 		return Finding{Fine, "Training explanations exclude test pairs", fmt.Sprintf(
-			"%d of the %d test pairs have an explanation in the training split; %d have one in "+
-				"any.", o.Train, o.Users, o.Explained)}
+			"%s of the %s test pairs have an explanation in the training split; %s have one in "+
+				"any.", thousands(o.Train), thousands(o.Users), thousands(o.Explained))}
 	}
 }
 
@@ -117,18 +120,17 @@ func (t Timestamps) finding() Finding {
 		}
 	case t.OutOfOrder > 0:
 		return Finding{Leak, "Some sequences are out of chronological order", fmt.Sprintf(
-			"%d of %s have items out of order, so their test item is not their last.", t.OutOfOrder, userCount(
-				t.Users,
-			))}
+			"%s of %s have items out of order, so their test item is not their last.",
+			thousands(t.OutOfOrder), userCount(t.Users))}
 	case ratio(t.Tied, t.Users) >= tiedShare:
 		return Finding{Caution, "The last item is often ambiguous", fmt.Sprintf(
-			"For %d of %s (%s) the test item has the same time stamp as the item before it, so which of them is "+
+			"For %s of %s (%s) the test item has the same time stamp as the item before it, so which of them is "+
 				"last is "+
 				"arbitrary.",
-			t.Tied, userCount(t.Users), percent(ratio(t.Tied, t.Users)))}
+			thousands(t.Tied), userCount(t.Users), percent(ratio(t.Tied, t.Users)))}
 	default:
 		return Finding{Fine, "Sequences are in chronological order", fmt.Sprintf(
-			"All of %s; the last two items of %d have the same time stamp.", userCount(t.Users), t.Tied)}
+			"All of %s; the last two items of %s have the same time stamp.", userCount(t.Users), thousands(t.Tied))}
 	}
 }
 
@@ -136,8 +138,11 @@ func userCount(n int) string {
 	if n == 1 {
 		return "1 user"
 	}
-	return fmt.Sprintf("%d users", n)
+	return thousands(n) + " users"
 }
+
+// thousands formats an integer with separators.
+func thousands(n int) string { return humanize.Comma(int64(n)) }
 
 // percent formats a share as a percentage, with more decimals for small shares.
 func percent(share float64) string {

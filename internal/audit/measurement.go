@@ -118,16 +118,16 @@ func ranks(values []float64) []float64 {
 	return result
 }
 
-func sequences(d *dataset.Dataset) Sequences {
+func sequences(users []dataset.User) Sequences {
 	groups := map[string]*Group{}
-	s := Sequences{Users: len(d.Users)}
-	for _, user := range d.Users {
+	s := Sequences{Users: len(users)}
+	for _, user := range users {
 		key := strings.Trim(fmt.Sprint(user.Items), "[]")
 		if groups[key] == nil {
 			groups[key] = &Group{Items: user.Items}
 		}
 		groups[key].Users++
-		if test := user.TestItem(); test != 0 && slices.Contains(user.Items[:len(user.Items)-1], test) {
+		if slices.Contains(user.History(), user.TestItem()) {
 			s.Repeated++
 		}
 	}
@@ -184,9 +184,9 @@ func overlap(d *dataset.Dataset, users []dataset.User) Overlap {
 	return o
 }
 
-func timestamps(d *dataset.Dataset) Timestamps {
+func timestamps(users []dataset.User) Timestamps {
 	t := Timestamps{}
-	for _, user := range d.Users {
+	for _, user := range users {
 		n := len(user.Times)
 		if n == 0 {
 			continue

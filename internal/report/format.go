@@ -31,19 +31,21 @@ func pValue(p float64) string {
 // thousands formats an integer with separators.
 func thousands(n int) string { return humanize.Comma(int64(n)) }
 
-// Duration formats a duration in seconds for people: 0.4s, 12s, 3m05s, 2h10m.
+// Duration formats a duration in seconds for people, rounded to the last unit shown: 0.4s, 12s,
+// 3m05s, 2h10m.
 func Duration(seconds float64) string {
 	d := time.Duration(max(0, seconds) * float64(time.Second))
-	switch {
-	case d < 10*time.Second:
-		return fmt.Sprintf("%.1fs", d.Seconds())
-	case d < time.Minute:
-		return fmt.Sprintf("%.0fs", d.Seconds())
-	case d < time.Hour:
-		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
-	default:
-		return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+	if tenths := d.Round(time.Second / 10); tenths < 10*time.Second {
+		return fmt.Sprintf("%.1fs", tenths.Seconds())
 	}
+	if whole := d.Round(time.Second); whole < time.Hour {
+		if whole < time.Minute {
+			return fmt.Sprintf("%ds", whole/time.Second)
+		}
+		return fmt.Sprintf("%dm%02ds", whole/time.Minute, whole%time.Minute/time.Second)
+	}
+	whole := d.Round(time.Minute)
+	return fmt.Sprintf("%dh%02dm", whole/time.Hour, whole%time.Hour/time.Minute)
 }
 
 // listed joins words as in a sentence: "a, b and c".

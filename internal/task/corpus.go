@@ -3,6 +3,8 @@ package task
 import (
 	"fmt"
 
+	"github.com/dustin/go-humanize"
+
 	"rdrec/internal/dataset"
 	"rdrec/internal/spec"
 	"rdrec/internal/token"
@@ -85,13 +87,14 @@ func (c *Corpus) selectUsers(data *dataset.Dataset) {
 			c.users = append(c.users, user)
 		}
 	}
-	if short := len(data.Users) - len(c.users); short > 0 {
-		c.addNotice("%d of %d users have fewer than %d items: they are left out of sequential and top-N examples",
-			short, len(data.Users), dataset.MinItems)
+	all := len(data.Users)
+	if short := all - len(c.users); short > 0 {
+		c.addNotice("%s of %s users have fewer than %d items: they are left out of sequential and top-N examples",
+			thousands(short), thousands(all), dataset.MinItems)
 	}
 	if short := len(c.users) - len(c.segments); short > 0 {
-		c.addNotice("%d of %d users have fewer than %d items: they are left out of sequential training",
-			short, len(data.Users), minSegment)
+		c.addNotice("%s of %s users have %d items, of which one is to train on: they are evaluated, but left out of "+
+			"sequential training", thousands(short), thousands(all), dataset.MinItems)
 	}
 }
 
@@ -127,12 +130,12 @@ func (c *Corpus) selectExplanations(data *dataset.Dataset) {
 			return e.Item != ends[e.User][1]
 		})
 		if out := len(data.Explanations.Train) - len(c.explanations.Train); out > 0 {
-			c.addNotice("%d of %d training explanations are about a validation or test item: they are held out",
-				out, len(data.Explanations.Train))
+			c.addNotice("%s of %s training explanations are about a validation or test item: they are held out",
+				thousands(out), thousands(len(data.Explanations.Train)))
 		}
 		if out := len(data.Explanations.Val) - len(c.explanations.Val); out > 0 {
-			c.addNotice("%d of %d validation explanations are about a test item: they are held out",
-				out, len(data.Explanations.Val))
+			c.addNotice("%s of %s validation explanations are about a test item: they are held out",
+				thousands(out), thousands(len(data.Explanations.Val)))
 		}
 	}
 	c.rationales = dataset.Splits{
@@ -152,6 +155,9 @@ func filter(list []dataset.Explanation, accept func(dataset.Explanation) bool) [
 	return filtered
 }
 
+// thousands formats an integer with separators.
+func thousands(n int) string { return humanize.Comma(int64(n)) }
+
 func (c *Corpus) addNotice(format string, args ...any) {
 	c.Notices = append(c.Notices, fmt.Sprintf(format, args...))
 }
@@ -170,8 +176,8 @@ func (c *Corpus) noteDisabledTasks() {
 		}
 	}
 	if total := len(c.explanations.Train); c.Has(Rationale) && len(c.rationales.Train) < total {
-		c.addNotice("%d of %d training explanations have no rationale: they are left out of rationale examples",
-			total-len(c.rationales.Train), total)
+		c.addNotice("%s of %s training explanations have no rationale: they are left out of rationale examples",
+			thousands(total-len(c.rationales.Train)), thousands(total))
 	}
 }
 

@@ -69,24 +69,28 @@ func TestCorpusNoticesDisabledTasks(t *testing.T) {
 		}},
 		"everything": {small(), paper("rdrec"), task.Tasks(), []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
-			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
+			"1 of 4 users have 3 items, of which one is to train on: they are evaluated, but left out of " +
+				"sequential training",
 			"2 of 4 training explanations have no rationale: they are left out of rationale examples",
 		}},
 		"a method without rationales": {small(), paper("pod"), []task.Task{
 			task.Explanation, task.Sequential, task.TopN,
 		}, []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
-			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
+			"1 of 4 users have 3 items, of which one is to train on: they are evaluated, but left out of " +
+				"sequential training",
 		}},
 		"no explanations": {bare, paper("rdrec"), []task.Task{task.Sequential, task.TopN}, []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
-			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
+			"1 of 4 users have 3 items, of which one is to train on: they are evaluated, but left out of " +
+				"sequential training",
 			`explanation is off: dataset "small" has no training explanations`,
 			`rationale is off: dataset "small" has no training rationales (distill them)`,
 		}},
 		"held out": {small(), clean("rdrec"), task.Tasks(), []string{
 			"1 of 4 users have fewer than 3 items: they are left out of sequential and top-N examples",
-			"1 of 4 users have fewer than 4 items: they are left out of sequential training",
+			"1 of 4 users have 3 items, of which one is to train on: they are evaluated, but left out of " +
+				"sequential training",
 			"2 of 4 training explanations are about a validation or test item: they are held out",
 			"1 of 2 validation explanations are about a test item: they are held out",
 			"1 of 2 training explanations have no rationale: they are left out of rationale examples",
