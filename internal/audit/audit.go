@@ -125,7 +125,10 @@ func (a Audit) measurements() []measurement {
 		return fmt.Sprintf("%s of %s (%s)", thousands(part), thousands(total), percent(ratio(part, total)))
 	}
 	return []measurement{
-		{"rank correlation of item id with first position", fmt.Sprintf("%.4f over %s items", n.Spearman, thousands(n.Items))},
+		{
+			"rank correlation of item id with first position",
+			fmt.Sprintf("%.4f over %s items", n.Spearman, thousands(n.Items)),
+		},
 		{"test items whose id is the user's highest plus one", of(n.NextIDHits, a.Users)},
 		{"users with the sequence of another user", of(s.Shared, s.Users)},
 		{"users whose test item is already in their history", of(s.Repeated, a.Users)},

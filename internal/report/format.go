@@ -38,14 +38,14 @@ func Duration(seconds float64) string {
 	if tenths := d.Round(time.Second / 10); tenths < 10*time.Second {
 		return fmt.Sprintf("%.1fs", tenths.Seconds())
 	}
-	if whole := d.Round(time.Second); whole < time.Hour {
-		if whole < time.Minute {
-			return fmt.Sprintf("%ds", whole/time.Second)
+	if rounded := d.Round(time.Second); rounded < time.Hour {
+		if rounded < time.Minute {
+			return fmt.Sprintf("%ds", rounded/time.Second)
 		}
-		return fmt.Sprintf("%dm%02ds", whole/time.Minute, whole%time.Minute/time.Second)
+		return fmt.Sprintf("%dm%02ds", rounded/time.Minute, rounded%time.Minute/time.Second)
 	}
-	whole := d.Round(time.Minute)
-	return fmt.Sprintf("%dh%02dm", whole/time.Hour, whole%time.Hour/time.Minute)
+	rounded := d.Round(time.Minute)
+	return fmt.Sprintf("%dh%02dm", rounded/time.Hour, rounded%time.Hour/time.Minute)
 }
 
 // listed joins words as in a sentence: "a, b and c".
