@@ -26,7 +26,8 @@ type CollectResult struct {
 	// Remaining counts the objects that remain, of the kinds that can be collected.
 	Remaining Count `json:"remaining"`
 	// Contents are reached by no run and no stage's record. Checkpoints belong to finished training
-	// or are incomplete. Quarantined objects and TempFiles (of killed writers) are only old.
+	// or are incomplete. Quarantined objects and TempFiles (of killed writers and access checks)
+	// are only old.
 	Contents    Count `json:"contents"`
 	Checkpoints Count `json:"checkpoints"`
 	Quarantined Count `json:"quarantined"`
@@ -55,7 +56,7 @@ func (b *Bucket) Collect(ctx context.Context, c CollectOptions) (CollectResult, 
 	var found CollectResult
 	var toDelete []string
 	for _, prefix := range []string{
-		casPrefix, checkpointPrefix, quarantinePrefix, rationalePrefix, stagePrefix, runPrefix,
+		casPrefix, checkpointPrefix, quarantinePrefix, rationalePrefix, stagePrefix, runPrefix, probePrefix,
 	} {
 		err := b.scan(ctx, prefix, func(o object) error {
 			count := m.counter(prefix, o, &found)
@@ -159,7 +160,7 @@ func (m *marker) reach(ctx context.Context, refs []Ref) error {
 // it is in use or of a kind that is never deleted.
 func (m *marker) counter(prefix string, o object, c *CollectResult) *Count {
 	switch {
-	case strings.HasSuffix(o.key, ".tmp"):
+	case strings.HasSuffix(o.key, ".tmp"), prefix == probePrefix:
 		return &c.TempFiles
 	case prefix == casPrefix && !m.reached[o.key]:
 		return &c.Contents

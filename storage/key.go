@@ -8,6 +8,7 @@ import (
 
 // Every key of the bucket is made by a function of this file.
 //
+//	bucket.json                                    the bucket's id, made once
 //	cas/sha256/ab/<hash>                           immutable content, named by its hash
 //	stages/<stage>/<fingerprint>.json              the artifact that a stage made of its inputs
 //	rationales/<teacher>/<shard>-<hash>.jsonl      finished rationales; finished shards are merged
@@ -21,7 +22,10 @@ import (
 //	nightly/<name>/watermark.json                  how far a source was ingested into the inbox
 //	exports/<model>.json                           the newest table of a model's recommendations
 //	quarantine/<key>                               corrupt objects, under their old keys
+//	probes/<random>                                access checks of starting workers; deleted at once
 const (
+	identityKey      = "bucket.json"
+	probePrefix      = "probes/"
 	casPrefix        = "cas/sha256/"
 	stagePrefix      = "stages/"
 	rationalePrefix  = "rationales/"
