@@ -7,12 +7,15 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
@@ -35,6 +38,8 @@ const uiPortOffset = 1000
 type server struct {
 	client.Client
 	address, namespace, ui string
+	// inBucket returns a context whose workflows belong to the starter's bucket.
+	inBucket func(context.Context) (context.Context, error)
 }
 
 // clientOptions returns the options of the environment and the profile, overridden by the flags.
@@ -45,7 +50,7 @@ func (a *app) clientOptions() (client.Options, error) {
 	}
 	options.HostPort = cmp.Or(a.flags.Address, options.HostPort, client.DefaultHostPort)
 	options.Namespace = cmp.Or(a.flags.Namespace, options.Namespace, client.DefaultNamespace)
-	options.Logger = discardLogger()
+	options.Logger, options.ContextPropagators = discardLogger(), workflows.Propagators()
 	options.ConnectionOptions.GetSystemInfoTimeout = connectTimeout
 	return options, nil
 }
@@ -62,16 +67,32 @@ func (a *app) connect(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w answers at %s: %w", errNoServer, options.HostPort, err)
 	}
-	return &server{c, options.HostPort, options.Namespace, cmp.Or(a.flags.UI, uiOf(options.HostPort))}, nil
+	ui := cmp.Or(a.flags.UI, uiOf(options.HostPort))
+	return &server{c, options.HostPort, options.Namespace, ui, a.inBucket}, nil
 }
 
-// noWorkerNote returns a message if no worker polls the CPU queue, and "" otherwise.
-func (s *server) noWorkerNote(ctx context.Context) string {
-	queue, err := s.DescribeTaskQueue(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_WORKFLOW)
-	if err != nil || len(queue.GetPollers()) > 0 {
-		return ""
+// livePoller is how recently a live worker has asked for a task. The server lists workers that have
+// ended for some minutes more.
+const livePoller = 90 * time.Second
+
+// polled reports whether a worker polls a queue. It reports true where the server does not say.
+func (s *server) polled(ctx context.Context, queue string, kind enums.TaskQueueType) bool {
+	described, err := s.DescribeTaskQueue(ctx, queue, kind)
+	if err != nil {
+		return true
 	}
-	return fmt.Sprintf("no worker polls the queue %s: start one with bin/worker", workflows.QueueCPU)
+	return slices.ContainsFunc(described.GetPollers(), func(p *taskqueue.PollerInfo) bool {
+		return time.Since(p.GetLastAccessTime().AsTime()) < livePoller
+	})
+}
+
+// noWorkerNote returns the message that no worker polls a queue.
+func noWorkerNote(queue string) string {
+	flag := ""
+	if queue != workflows.QueueCPU {
+		flag = " --queues " + queue
+	}
+	return fmt.Sprintf("no worker polls %s; start one with bin/worker%s --bucket URL", queue, flag)
 }
 
 // uiOf derives the Web UI's address from the server's, for dev servers and Temporal Cloud; it
@@ -122,6 +143,25 @@ func (a *app) checkBucket(ctx context.Context) error {
 		return err
 	}
 	return bucket.Close()
+}
+
+// inBucket returns a context whose workflows belong to the bucket of the flags: workers on another
+// bucket refuse them. Without a flag and without the default bucket nothing is compared, because
+// the starter may run where the bucket cannot be reached.
+func (a *app) inBucket(ctx context.Context) (context.Context, error) {
+	if _, err := os.Stat(filepath.Join(stateFolder, "bucket")); err != nil && a.flags.Bucket == "" {
+		return ctx, nil //nolint:nilerr // there is no default bucket
+	}
+	bucket, err := a.openBucket(ctx)
+	if err != nil {
+		return ctx, err
+	}
+	defer bucket.Close()
+	identity, err := bucket.Identity(ctx)
+	if err != nil {
+		return ctx, fmt.Errorf("reading the bucket's identity: %w", err)
+	}
+	return workflows.WithBucket(ctx, identity), nil
 }
 
 // openBucket opens the workers' bucket.

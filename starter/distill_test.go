@@ -11,6 +11,7 @@ import (
 
 	"go.temporal.io/sdk/workflow"
 
+	"rdrec/internal/exitcode"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
 	"rdrec/workflows"
@@ -94,7 +95,7 @@ func TestDistillPrintsSample(t *testing.T) {
 	env, stderr := newTestEnv(t, nil), &watchedBuffer{}
 	stdout, code := env.command(t, stderr, "distill", writeSpec(t, "shop"), "--sample", "20", "--parallel", "3",
 		"--teacher", "gguf:model.gguf", "--set", "teacher.prompt=paper", "--set", "teacher.constrain=two-lines")
-	if code != exitOK {
+	if code != exitcode.OK {
 		t.Fatalf("code %d, stderr:\n%s", code, stderr)
 	}
 	in := <-env.inputs
@@ -116,7 +117,7 @@ func TestDistillationCommands(t *testing.T) {
 	env := newTestEnv(t, nil)
 	var got struct{ ID string }
 	stdout, code := env.command(t, &watchedBuffer{}, "distill", writeSpec(t, "shop"), "--no-watch", "--json")
-	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitOK {
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitcode.OK {
 		t.Fatalf("code %d, %v: %q", code, err, stdout)
 	}
 	update := func(want int, message string, args ...string) {
@@ -128,18 +129,18 @@ func TestDistillationCommands(t *testing.T) {
 		}
 		contains(t, stderr.String(), message)
 	}
-	update(exitOK, got.ID+" is paused: 0 shards done, 1 running, 2 pending, 0 skipped", "pause", got.ID)
-	update(exitOK, got.ID+" runs: ", "resume", got.ID)
-	update(exitFailed, "there are 3 shards", "skip", got.ID, "4")
-	update(exitFailed, "distillation \"absent\"", "pause", "absent")
-	if _, code := env.command(t, &watchedBuffer{}, "report", got.ID); code != exitExperiment {
+	update(exitcode.OK, got.ID+" is paused: 0 shards done, 1 running, 2 pending, 0 skipped", "pause", got.ID)
+	update(exitcode.OK, got.ID+" runs: ", "resume", got.ID)
+	update(exitcode.Failed, "there are 3 shards", "skip", got.ID, "4")
+	update(exitcode.Failed, "distillation \"absent\"", "pause", "absent")
+	if _, code := env.command(t, &watchedBuffer{}, "report", got.ID); code != exitcode.Experiment {
 		t.Errorf("report of a running distillation: code %d", code)
 	}
-	update(exitOK, "1 skipped", "skip", got.ID, "2")
+	update(exitcode.OK, "1 skipped", "skip", got.ID, "2")
 	for _, command := range []string{"watch", "report"} {
 		stderr := &watchedBuffer{}
 		stdout, code := env.command(t, stderr, command, got.ID)
-		if code != exitOK {
+		if code != exitcode.OK {
 			t.Fatalf("%s: code %d, stderr:\n%s", command, code, stderr)
 		}
 		contains(t, stdout, "1 of 1 wanted rationales by smollm2", "shards were skipped")
@@ -165,7 +166,7 @@ func TestDistillRejectsInvalidFlags(t *testing.T) {
 	} {
 		stderr := &watchedBuffer{}
 		code := run(t.Context(), append([]string{"distill"}, args...), &bytes.Buffer{}, stderr)
-		if code != exitUsage && code != exitSpec {
+		if code != exitcode.Usage && code != exitcode.Spec {
 			t.Errorf("%v: code %d", args, code)
 		}
 		contains(t, stderr.String(), want)

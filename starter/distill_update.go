@@ -1,7 +1,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 
@@ -32,7 +31,7 @@ func (s distillationUpdate) send(ctx context.Context, a *app, update string, arg
 		err = handle.Get(ctx, &status)
 	}
 	if err != nil {
-		return fmt.Errorf("distillation %q: %s", s.ID, cmp.Or(rootCause(err), err.Error()))
+		return fmt.Errorf("distillation %q: %s", s.ID, workflows.FailureOf(err).Cause)
 	}
 	if a.flags.JSON {
 		return a.printJSON(status)

@@ -40,6 +40,10 @@ func startOrFind(
 ) (*execution, error) {
 	options.TaskQueue = workflows.QueueCPU
 	options.WorkflowIDConflictPolicy = enums.WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING
+	ctx, err := to.inBucket(ctx)
+	if err != nil {
+		return nil, err
+	}
 	run, err := to.ExecuteWorkflow(ctx, options, workflow, in)
 	invalid := new(serviceerror.InvalidArgument)
 	if errors.As(err, &invalid) && strings.Contains(invalid.Message, "earch attribute") {
@@ -81,24 +85,33 @@ func (e *execution) result(ctx context.Context, into any) error {
 		return fmt.Errorf("%w: %s", errCancelled, e.id)
 	}
 	if err != nil {
-		return fmt.Errorf("%w: %s: %s", errExperiment, e.id, rootCause(err))
+		return failedError{e.id, workflows.FailureOf(err)}
 	}
 	return nil
 }
 
-// rootCause returns the message of the activity's own error, without the errors that Temporal wraps
-// around it.
-func rootCause(err error) string {
-	var failed *temporal.ApplicationError
-	if errors.As(err, &failed) {
-		for inner := error(failed); errors.As(inner, &failed); inner = failed.Unwrap() {
-			err = failed
-			if failed.Unwrap() == nil {
-				break
-			}
-		}
+// failedError is the error of a workflow that failed: its message ends with the cause.
+type failedError struct {
+	id string
+	workflows.Failure
+}
+
+func (e failedError) Error() string { return fmt.Sprintf("%s: %s: %s", errExperiment, e.id, e.Cause) }
+
+// Is reports whether the target is [errExperiment].
+func (failedError) Is(target error) bool { return target == errExperiment }
+
+// failure returns why the workflow failed, or nil if it did not.
+func (e *execution) failure(ctx context.Context) *workflows.Failure {
+	const running, completed = enums.WORKFLOW_EXECUTION_STATUS_RUNNING, enums.WORKFLOW_EXECUTION_STATUS_COMPLETED
+	if e.status == running || e.status == completed {
+		return nil
 	}
-	return strings.TrimSpace(err.Error())
+	var failed failedError
+	if errors.As(e.result(ctx, nil), &failed) {
+		return &failed.Failure
+	}
+	return nil
 }
 
 // printStarted prints the id, the status and the page of an execution, for people.

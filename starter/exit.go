@@ -1,35 +1,16 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
-	"strings"
 
 	"rdrec/internal/devserver"
 	"rdrec/internal/document"
+	"rdrec/internal/exitcode"
 	"rdrec/storage"
-)
-
-// Exit codes; exitHelp documents them.
-const (
-	exitOK          = 0
-	exitFailed      = 1
-	exitUsage       = 2
-	exitSpec        = 3
-	exitNoServer    = 4
-	exitNoBucket    = 5
-	exitExperiment  = 6
-	exitCancelled   = 7
-	exitInUse       = 8
-	exitData        = 9
-	exitCorrupt     = 10
-	exitDiffers     = 11
-	exitRejected    = 12
-	exitInterrupted = 130
+	"rdrec/workflows"
 )
 
 // Errors of the commands that have an exit code or a hint of their own.
@@ -55,10 +36,8 @@ type usageError struct{ error }
 // exit is a row of the table of exit codes.
 type exit struct {
 	code int
-	// meaning documents the code in --help; a code's further rows leave it empty.
-	meaning string
-	is      func(error) bool
-	hint    string
+	is   func(error) bool
+	hint string
 }
 
 // is returns a predicate that reports whether an error is one of the targets.
@@ -76,39 +55,45 @@ func as[E error]() func(error) bool {
 // exits returns the table of exit codes and hints; the first row that matches an error applies.
 func exits() []exit {
 	return []exit{
-		{exitUsage, "the command line is wrong", as[usageError](), `see "starter --help"`},
-		{exitSpec, "the spec or the settings are wrong", as[document.Error](), ""},
-		{exitNoServer, "no Temporal server answers", is(errNoServer), `run "starter dev" or set TEMPORAL_ADDRESS`},
-		{exitNoServer, "", is(errAttributes), hintAttributes},
-		{exitNoServer, "", is(errServerFailed), "see its messages above; log_level in temporal-dev.yaml shows more"},
-		{exitNoBucket, "the bucket or an object in it is missing", is(errNoBucket, storage.ErrNotFound), hintBucket},
-		{exitExperiment, "the experiment failed", is(errExperiment), hintExperiment},
-		{exitExperiment, "", is(errWorkerEnded), "see its log; finished work is kept, so run it again"},
-		{exitDiffers, "a rerun produced different bytes", is(errDiffers), hintDiffers},
-		{exitRejected, "the nightly run's model was rejected", is(errRejected), hintRejected},
-		{exitFailed, "", is(errNoSchedule), `"starter schedule list" lists them`},
-		{exitExperiment, "", is(errUnfinished), `wait for it with "starter watch"`},
-		{exitCancelled, "the experiment was cancelled", is(errCancelled), "run it again to resume"},
-		{exitInUse, "a port or the database is in use", is(devserver.ErrPortTaken), hintPort},
-		{exitInUse, "", is(devserver.ErrDatabaseInUse), hintDatabase},
-		{exitInUse, "", is(devserver.ErrForeignDatabase), hintForeignDatabase},
-		{exitCorrupt, "the bucket has corrupt objects", is(errCorrupt), hintCorrupt},
-		{exitCorrupt, "", as[*storage.CorruptError](), `"starter verify --all" lists all of them`},
-		{exitInterrupted, "interrupted", is(errInterrupted, context.Canceled), ""},
-		{exitFailed, "", is(errNoExperiment), `"starter status" lists experiments`},
-		{exitFailed, "", is(errNoWorker), `run "make build"`},
-		{exitSpec, "", is(errNoDataset), "name a folder, or set RDREC_DATA to the parent folders of the data sets"},
-		{exitSpec, "", is(os.ErrNotExist), "check the path"},
-		{exitData, "a dataset is corrupt or missing", is(errData), hintData},
-		{exitFailed, "anything else", func(error) bool { return true }, ""},
+		{exitcode.Usage, as[usageError](), `see "starter --help"`},
+		{exitcode.Spec, as[document.Error](), ""},
+		{exitcode.NoServer, is(errNoServer), `run "starter dev" or set TEMPORAL_ADDRESS`},
+		{exitcode.NoServer, is(errAttributes), hintAttributes},
+		{exitcode.NoServer, is(errServerFailed), "see its messages above; log_level in temporal-dev.yaml shows more"},
+		{exitcode.OtherBucket, isOtherBucket, ""},
+		{exitcode.NoBucket, is(errNoBucket, storage.ErrNotFound), hintBucket},
+		{exitcode.Experiment, is(errExperiment), ""},
+		{exitcode.Experiment, is(errWorkerEnded), "see its log; finished work is kept, so run it again"},
+		{exitcode.Differs, is(errDiffers), hintDiffers},
+		{exitcode.Rejected, is(errRejected), hintRejected},
+		{exitcode.Failed, is(errNoSchedule), `"starter schedule list" lists them`},
+		{exitcode.Experiment, is(errUnfinished), `wait for it with "starter watch"`},
+		{exitcode.Cancelled, is(errCancelled), "run it again to resume"},
+		{exitcode.InUse, is(devserver.ErrPortTaken), hintPort},
+		{exitcode.InUse, is(devserver.ErrDatabaseInUse), hintDatabase},
+		{exitcode.InUse, is(devserver.ErrForeignDatabase), hintForeignDatabase},
+		{exitcode.Corrupt, is(errCorrupt), hintCorrupt},
+		{exitcode.Corrupt, as[*storage.CorruptError](), `"starter verify --all" lists all of them`},
+		{exitcode.Interrupted, is(errInterrupted, context.Canceled), ""},
+		{exitcode.Failed, is(errNoExperiment), `"starter status" lists experiments`},
+		{exitcode.Failed, is(errNoWorker), `run "make build"`},
+		{exitcode.Spec, is(errNoDataset), "name a folder, or set RDREC_DATA to the parent folders of the data sets"},
+		{exitcode.Spec, is(os.ErrNotExist), "check the path"},
+		{exitcode.Data, is(errData), hintData},
+		{exitcode.Failed, func(error) bool { return true }, ""},
 	}
+}
+
+// isOtherBucket reports whether a run reached a worker on another bucket.
+func isOtherBucket(err error) bool {
+	var failed failedError
+	return errors.As(err, &failed) && failed.Type == workflows.TypeWrongBucket
 }
 
 // Hints that are too long for their row.
 const (
 	hintAttributes = "register the search attributes in temporal-dev.yaml: temporal operator search-attribute create"
 	hintBucket     = "set --bucket or RDREC_BUCKET to the workers' bucket"
-	hintExperiment = "fix the cause and run it again: finished stages are cached"
 	hintDiffers    = "on a CPU, with the same number of threads and the same libtorch, the bytes are the same: " +
 		"see the first artifact that differs"
 	hintRejected = `"starter nightly list" shows the reasons; ` +
@@ -128,11 +113,45 @@ func row(err error) exit {
 			return e
 		}
 	}
-	return exit{code: exitFailed}
+	return exit{code: exitcode.Failed}
 }
 
 // codeOf returns the exit code of an error.
 func codeOf(err error) int { return row(err).code }
+
+// hintOf returns the next step for an error, or "".
+func hintOf(err error) string {
+	var failed failedError
+	if errors.As(err, &failed) {
+		return failed.Hint
+	}
+	return row(err).hint
+}
+
+// errorOutput is an error, for programs.
+type errorOutput struct {
+	// Error is the message without its hint; Code is the exit code.
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+	Code  int    `json:"code"`
+	// Failure is the failure of the workflow, if one failed; Diagnostics are the problems of a spec.
+	Failure     *workflows.Failure    `json:"failure,omitempty"`
+	Diagnostics []document.Diagnostic `json:"diagnostics,omitempty"`
+}
+
+// errorDocument returns the error for programs, with passwords redacted.
+func errorDocument(err error) errorOutput {
+	out := errorOutput{Error: document.Redact(err.Error()), Hint: document.Redact(hintOf(err)), Code: codeOf(err)}
+	var failed failedError
+	var invalid document.Error
+	if errors.As(err, &failed) {
+		out.Failure = &failed.Failure
+	}
+	if errors.As(err, &invalid) {
+		out.Diagnostics = invalid.Diagnostics
+	}
+	return out
+}
 
 // explain returns the lines that describe an error: the cause, then the hint.
 func explain(err error) []string {
@@ -141,7 +160,7 @@ func explain(err error) []string {
 		return explainDiagnostics(invalid.Diagnostics)
 	}
 	lines := []string{"error: " + err.Error()}
-	if hint := row(err).hint; hint != "" {
+	if hint := hintOf(err); hint != "" {
 		lines = append(lines, "hint: "+hint)
 	}
 	return lines
@@ -159,15 +178,5 @@ func explainDiagnostics(diagnostics []document.Diagnostic) []string {
 	return lines
 }
 
-// exitHelp returns the documentation of the exit codes for --help, in numeric order.
-func exitHelp() string {
-	var b strings.Builder
-	b.WriteString("Exit codes: 0 done")
-	byCode := func(a, b exit) int { return cmp.Compare(a.code, b.code) }
-	for _, e := range slices.SortedStableFunc(slices.Values(exits()), byCode) {
-		if e.meaning != "" {
-			fmt.Fprintf(&b, ", %d %s", e.code, e.meaning)
-		}
-	}
-	return b.String() + "."
-}
+// exitHelp returns the documentation of the exit codes for --help.
+func exitHelp() string { return exitcode.Help() }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -20,6 +21,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
+	"rdrec/internal/exitcode"
 	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
@@ -89,6 +91,7 @@ func newTestEnv(t *testing.T, unblock <-chan struct{}) *testEnv {
 	w.RegisterWorkflowWithOptions(env.trial, workflow.RegisterOptions{Name: "Trial"})
 	w.RegisterWorkflowWithOptions(env.distillation, workflow.RegisterOptions{Name: "Distillation"})
 	w.RegisterActivityWithOptions(env.pretrain, activity.RegisterOptions{Name: "Pretrain"})
+	w.RegisterActivityWithOptions(identify, activity.RegisterOptions{Name: "Identify"})
 	if err := w.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -133,9 +136,8 @@ func (env *testEnv) experiment(ctx workflow.Context, in workflows.ExperimentInpu
 	}
 	switch in.Spec.Name {
 	case "fails":
-		const message = "evaluate.num_beams is too large"
-		err = temporal.NewNonRetryableApplicationError(message, activities.TypeInvalidConfig, nil)
-		return workflows.ExperimentResult{}, err
+		ctx = workflow.WithActivityOptions(ctx, workflow.ActivityOptions{StartToCloseTimeout: time.Minute})
+		return workflows.ExperimentResult{}, workflow.ExecuteActivity(ctx, "Identify").Get(ctx, nil)
 	case "waits":
 		ctx.Done().Receive(ctx, nil)
 		return workflows.ExperimentResult{}, ctx.Err()
@@ -179,6 +181,14 @@ func (env *testEnv) pretrain(ctx context.Context) error {
 	}
 }
 
+// identify is a fake of the activity Identify that finds no file. A worker without
+// [workflows.FailureConverter] stores its message three times.
+func identify(context.Context) error {
+	err := fmt.Errorf("%w: no file matches %q", activities.ErrInvalid, "mine/nope.csv.gz")
+	err = fmt.Errorf("read the data: %w", err)
+	return temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+}
+
 // command runs the starter against the environment's server and bucket.
 func (env *testEnv) command(t *testing.T, stderr *watchedBuffer, args ...string) (stdout string, code int) {
 	t.Helper()
@@ -215,7 +225,7 @@ func TestRunWatchesUntilTheReport(t *testing.T) {
 	path, first := writeSpec(t, "shop"), &watchedBuffer{}
 	env := newTestEnv(t, first.await("3/10 steps"))
 	stdout, code := env.command(t, first, "run", path)
-	if code != exitOK || stdout != "the table\n" {
+	if code != exitcode.OK || stdout != "the table\n" {
 		t.Fatalf("run: code %d, stdout %q, stderr:\n%s", code, stdout, first)
 	}
 	contains(t, first.String(), "experiment shop-", " runs\n", "Web UI     http://127.0.0.1:", "import", "cached",
@@ -224,7 +234,7 @@ func TestRunWatchesUntilTheReport(t *testing.T) {
 
 	second := &watchedBuffer{}
 	stdout, code = env.command(t, second, "run", path)
-	if code != exitOK || stdout != "the table\n" {
+	if code != exitcode.OK || stdout != "the table\n" {
 		t.Errorf("run again: code %d, stdout %q, stderr:\n%s", code, stdout, second)
 	}
 	contains(t, second.String(), "is finished already")
@@ -232,7 +242,7 @@ func TestRunWatchesUntilTheReport(t *testing.T) {
 	id := strings.Fields(second.String())[1]
 	stdout, code = env.command(t, &watchedBuffer{}, "report", id, "--json")
 	var got finishedReport
-	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitOK {
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitcode.OK {
 		t.Fatalf("report: code %d, %v, stdout:\n%s", code, err, stdout)
 	}
 	if got.ID != id || !strings.HasSuffix(got.HTML, "runs/report.html") ||
@@ -240,21 +250,42 @@ func TestRunWatchesUntilTheReport(t *testing.T) {
 		t.Errorf("report: got %+v", got)
 	}
 	stdout, code = env.command(t, &watchedBuffer{}, "status", id)
-	if code != exitOK {
+	if code != exitcode.OK {
 		t.Errorf("status: code %d", code)
 	}
 	contains(t, stdout, id+" completed\n", "import                       cached\n")
 }
 
-func TestRunReportsFailure(t *testing.T) {
+// TestEveryCommandNamesTheCause checks that all commands print the cause of a failed experiment.
+func TestEveryCommandNamesTheCause(t *testing.T) {
 	t.Parallel()
+	const cause = `read the data: invalid configuration: no file matches "mine/nope.csv.gz"`
 	env, stderr := newTestEnv(t, nil), &watchedBuffer{}
 	stdout, code := env.command(t, stderr, "run", writeSpec(t, "fails"))
-	if code != exitExperiment || stdout != "" {
+	if code != exitcode.Experiment || stdout != "" {
 		t.Errorf("code %d, stdout %q", code, stdout)
 	}
-	contains(t, stderr.String(), "error: the experiment failed: fails-", ": evaluate.num_beams is too large",
-		"hint: fix the cause")
+	id := strings.Fields(stderr.String())[1]
+	message := "the experiment failed: " + id + ": " + cause
+	contains(t, stderr.String(), "\nerror: "+message+"\nhint: change the spec")
+	for _, command := range []string{"watch", "report"} {
+		stderr := &watchedBuffer{}
+		stdout, code := env.command(t, stderr, command, id, "--json")
+		var got errorOutput
+		if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitcode.Experiment {
+			t.Fatalf("%s: code %d, %v, stdout:\n%s", command, code, err, stdout)
+		}
+		if got.Error != message || got.Code != code || got.Failure == nil || got.Failure.Cause != cause {
+			t.Errorf("%s: %+v", command, got)
+		}
+		contains(t, stderr.String(), "error: "+message+"\n")
+	}
+	stdout, code = env.command(t, &watchedBuffer{}, "status", id)
+	if code != exitcode.OK || !strings.Contains(stdout, "\nfailed: "+cause+"\n") {
+		t.Errorf("status: code %d, stdout:\n%s", code, stdout)
+	}
+	stdout, _ = env.command(t, &watchedBuffer{}, "status", id, "--json")
+	contains(t, stdout, `"cause": "read the data: invalid configuration: no file matches \"mine/nope.csv.gz\""`)
 }
 
 func TestRunCanBeCancelledAndDetached(t *testing.T) {
@@ -267,20 +298,20 @@ func TestRunCanBeCancelledAndDetached(t *testing.T) {
 		interrupt()
 	}()
 	code := run(ctx, env.with("run", path), &bytes.Buffer{}, stderr)
-	if code != exitInterrupted {
+	if code != exitcode.Interrupted {
 		t.Errorf("interrupted: code %d, stderr:\n%s", code, stderr)
 	}
 	contains(t, stderr.String(), "the experiment continues")
 
 	id := strings.Fields(stderr.String())[1]
-	if _, code := env.command(t, &watchedBuffer{}, "report", id); code != exitExperiment {
+	if _, code := env.command(t, &watchedBuffer{}, "report", id); code != exitcode.Experiment {
 		t.Errorf("report of a running experiment: code %d", code)
 	}
-	if _, code := env.command(t, &watchedBuffer{}, "cancel", id); code != exitOK {
+	if _, code := env.command(t, &watchedBuffer{}, "cancel", id); code != exitcode.OK {
 		t.Errorf("cancel: code %d", code)
 	}
 	after := &watchedBuffer{}
-	if _, code := env.command(t, after, "watch", id); code != exitCancelled {
+	if _, code := env.command(t, after, "watch", id); code != exitcode.Cancelled {
 		t.Errorf("watch: code %d, stderr:\n%s", code, after)
 	}
 }
@@ -324,7 +355,7 @@ func TestRerunComparesArtifacts(t *testing.T) {
 		args := []string{"run", writeSpec(t, "shop"), "--no-watch", "--json", "--set", seed}
 		stdout, code := env.command(t, &watchedBuffer{}, args...)
 		var started struct{ ID, Run string }
-		if err := json.Unmarshal([]byte(stdout), &started); err != nil || code != exitOK {
+		if err := json.Unmarshal([]byte(stdout), &started); err != nil || code != exitcode.OK {
 			t.Fatalf("run: code %d, %v", code, err)
 		}
 		env.command(t, &watchedBuffer{}, "watch", started.ID)
@@ -335,24 +366,24 @@ func TestRerunComparesArtifacts(t *testing.T) {
 		}
 	}
 	stdout, code := env.command(t, &watchedBuffer{}, "rerun", ids[0], "--compare", ids[1])
-	if code != exitOK {
+	if code != exitcode.OK {
 		t.Errorf("code %d, stdout:\n%s", code, stdout)
 	}
 	contains(t, stdout,
 		"input: data                  same", "dataset                      same", "2 of 2 are identical\n")
 	stderr := &watchedBuffer{}
 	stdout, code = env.command(t, stderr, "rerun", ids[0], "--compare", ids[2])
-	if code != exitDiffers {
+	if code != exitcode.Differs {
 		t.Errorf("code %d, stdout:\n%s", code, stdout)
 	}
 	contains(t, stdout, "dataset                      DIFFERS", "  sequential.txt\n", "1 of 2 are identical\n")
 	contains(t, stderr.String(),
 		"build differs: threads 1 1 2 3, then 1 9 9 9", "error: the runs differ: 1 of 2 differ")
 	stdout, code = env.command(t, &watchedBuffer{}, "rerun", ids[0], "--compare", ids[1], "--json")
-	if code != exitOK || !strings.Contains(stdout, `"same": true`) {
+	if code != exitcode.OK || !strings.Contains(stdout, `"same": true`) {
 		t.Errorf("code %d, stdout:\n%s", code, stdout)
 	}
-	if _, code := env.command(t, &watchedBuffer{}, "rerun", "none"); code != exitFailed {
+	if _, code := env.command(t, &watchedBuffer{}, "rerun", "none"); code != exitcode.Failed {
 		t.Errorf("rerun of an unknown run: code %d", code)
 	}
 }
@@ -367,7 +398,7 @@ func TestFault09ConcurrentStartsShareOneRun(t *testing.T) {
 		all.Go(func() {
 			stdout, code := env.command(t, &watchedBuffer{}, "run", "--no-watch", "--json", path)
 			var started struct{ Run string }
-			if err := json.Unmarshal([]byte(stdout), &started); err != nil || code != exitOK {
+			if err := json.Unmarshal([]byte(stdout), &started); err != nil || code != exitcode.OK {
 				t.Errorf("start %d: code %d, %v", i, code, err)
 			}
 			runs[i] = started.Run

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"rdrec/internal/exitcode"
 )
 
 // TestGCSparesObjectsOfRunningWorkflows checks that old unreferenced content is deleted only if no
@@ -15,7 +17,7 @@ func TestGCSparesObjectsOfRunningWorkflows(t *testing.T) {
 	t.Parallel()
 	env, stderr := newTestEnv(t, nil), &watchedBuffer{}
 	_, code := env.command(t, stderr, "run", "--no-watch", writeSpec(t, "waits"))
-	if code != exitOK {
+	if code != exitcode.OK {
 		t.Fatalf("run: code %d, stderr:\n%s", code, stderr)
 	}
 	root := strings.TrimPrefix(env.bucket, "file://")
@@ -34,7 +36,7 @@ func TestGCSparesObjectsOfRunningWorkflows(t *testing.T) {
 	}
 	age(1)
 	stdout, code := env.command(t, stderr, "gc", "--dry-run", "--grace", "2h")
-	if code != exitOK {
+	if code != exitcode.OK {
 		t.Fatalf("code %d, stderr:\n%s", code, stderr)
 	}
 	contains(t, stdout, "would delete      0 objects       0 B  content")
@@ -57,7 +59,7 @@ func TestGCSparesObjectsOfRunningWorkflows(t *testing.T) {
 		t.Errorf("%v, %v: objects %s old are deleted although a running workflow may need them",
 			before, err, now.Sub(before))
 	}
-	if _, code := env.command(t, &watchedBuffer{}, "gc", "--grace", "1h"); code != exitUsage {
+	if _, code := env.command(t, &watchedBuffer{}, "gc", "--grace", "1h"); code != exitcode.Usage {
 		t.Errorf("a grace of 1h: code %d", code)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"rdrec/internal/document"
+	"rdrec/internal/exitcode"
 )
 
 // cli is the grammar: the flags that all commands share, then the commands. A help text that is too
@@ -103,13 +104,17 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if err := command.Run(a); err != nil {
 		return a.fail(err)
 	}
-	return exitOK
+	return exitcode.OK
 }
 
-// fail prints the error and its hint, with passwords redacted, and returns its exit code.
+// fail prints the error and its hint, with passwords redacted, and returns its exit code. With
+// --json, stdout gets the error, too.
 func (a *app) fail(err error) int {
 	for _, line := range explain(err) {
 		a.logf("%s", document.Redact(line))
+	}
+	if a.flags.JSON {
+		_ = a.printJSON(errorDocument(err)) //nolint:errcheck // stderr and the exit code have the error
 	}
 	return codeOf(err)
 }

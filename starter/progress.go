@@ -9,8 +9,11 @@ import (
 
 	"go.temporal.io/api/common/v1"
 	"go.temporal.io/api/enums/v1"
+	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
 	"go.temporal.io/sdk/converter"
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
 	"rdrec/workflows"
@@ -39,8 +42,12 @@ type progressTracker struct {
 	workflows []string
 	lines     map[string][]stageLine
 	closed    map[string]bool
-	// noWorker is true if no worker answered the last query.
+	// histories are the workflows whose stages were found without a worker.
+	histories map[string]replayedHistory
+	// noWorker is true if no worker answered the last query; waitsFor are the queues of activities
+	// that no worker has taken.
 	noWorker bool
+	waitsFor map[string]bool
 }
 
 func newProgressTracker(e *execution, now func() time.Time) *progressTracker {
@@ -50,11 +57,13 @@ func newProgressTracker(e *execution, now func() time.Time) *progressTracker {
 		workflows: []string{e.id},
 		lines:     map[string][]stageLine{},
 		closed:    map[string]bool{},
+		histories: map[string]replayedHistory{},
 	}
 }
 
 // poll returns the experiment's status and all its stages.
 func (t *progressTracker) poll(ctx context.Context) (enums.WorkflowExecutionStatus, []stageLine, error) {
+	t.noWorker, t.waitsFor = !t.polled(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_WORKFLOW), map[string]bool{}
 	status, err := t.pollWorkflow(ctx, t.workflows[0])
 	if err != nil {
 		return status, nil, err
@@ -67,12 +76,16 @@ func (t *progressTracker) poll(ctx context.Context) (enums.WorkflowExecutionStat
 	return status, t.stages(), nil
 }
 
-// note returns a message if no worker polls the workflows' queue, and "" otherwise.
-func (t *progressTracker) note(ctx context.Context) string {
-	if !t.noWorker {
-		return ""
+// notes returns a message for each queue on which the experiment waits for a worker.
+func (t *progressTracker) notes(ctx context.Context) []string {
+	var notes []string
+	for _, queue := range workflows.Queues() {
+		waits := t.waitsFor[queue] || queue == workflows.QueueCPU && t.noWorker
+		if waits && !t.polled(ctx, queue, enums.TASK_QUEUE_TYPE_ACTIVITY) {
+			notes = append(notes, noWorkerNote(queue))
+		}
 	}
-	return t.noWorkerNote(ctx)
+	return notes
 }
 
 // stages returns the stages of all workflows. The stages of a child workflow replace the stage that
@@ -108,22 +121,70 @@ func (t *progressTracker) pollWorkflow(ctx context.Context, id string) (enums.Wo
 	if err != nil {
 		return 0, err
 	}
-	for _, child := range found.GetPendingChildren() {
-		if !slices.Contains(t.workflows, child.GetWorkflowId()) {
-			t.workflows = append(t.workflows, child.GetWorkflowId())
-		}
-	}
 	status := found.GetWorkflowExecutionInfo().GetStatus()
-	stages, ok := t.queryStages(ctx, id)
-	if ok {
+	closed := status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+	if err := t.addChildren(ctx, id, found.GetPendingChildren(), closed); err != nil {
+		return status, err
+	}
+	t.addQueues(found.GetPendingActivities())
+	if stages, ok := t.stagesOf(ctx, found.GetWorkflowExecutionInfo()); ok {
 		t.lines[id] = t.merge(t.lines[id], stages, found.GetPendingActivities())
-		t.closed[id] = status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING
+		t.closed[id] = closed
 	}
 	return status, nil
 }
 
-// queryStages queries a workflow's stages; ok is false if no worker answers in time, or if the
-// workflow has not started.
+// addChildren adds the workflow's children: from its history when it is first seen and when it is
+// closed, because the server lists only running children.
+func (t *progressTracker) addChildren(
+	ctx context.Context, id string, pending []*workflowpb.PendingChildExecutionInfo, closed bool,
+) error {
+	var children []string
+	if _, seen := t.lines[id]; !seen || closed {
+		history, err := t.history(ctx, id)
+		if err != nil {
+			return err
+		}
+		for _, event := range history.GetEvents() {
+			if started := event.GetChildWorkflowExecutionStartedEventAttributes(); started != nil {
+				children = append(children, started.GetWorkflowExecution().GetWorkflowId())
+			}
+		}
+	}
+	for _, child := range pending {
+		children = append(children, child.GetWorkflowId())
+	}
+	for _, child := range children {
+		if !slices.Contains(t.workflows, child) {
+			t.workflows = append(t.workflows, child)
+		}
+	}
+	return nil
+}
+
+// addQueues notes the queues of activities that no worker has taken.
+func (t *progressTracker) addQueues(pending []*workflowpb.PendingActivityInfo) {
+	for _, activity := range pending {
+		if activity.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED {
+			t.waitsFor[activity.GetActivityOptions().GetTaskQueue().GetName()] = true
+		}
+	}
+}
+
+// stagesOf returns a workflow's stages: a worker's answer, or what the history says if no worker
+// answers. ok is false if neither is to be had.
+func (t *progressTracker) stagesOf(
+	ctx context.Context, info *workflowpb.WorkflowExecutionInfo,
+) (stages []workflows.StageStatus, ok bool) {
+	if !t.noWorker {
+		if stages, ok := t.queryStages(ctx, info.GetExecution().GetWorkflowId()); ok {
+			return stages, true
+		}
+	}
+	return t.replayStages(ctx, info)
+}
+
+// queryStages queries a workflow's stages; ok is false if no worker answers in time.
 func (t *progressTracker) queryStages(ctx context.Context, id string) (stages []workflows.StageStatus, ok bool) {
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -133,6 +194,48 @@ func (t *progressTracker) queryStages(ctx context.Context, id string) (stages []
 		return nil, false
 	}
 	return stages, response.Get(&stages) == nil
+}
+
+// replayedHistory is a history of which the stages are known.
+type replayedHistory struct {
+	run    string
+	length int64
+	stages []workflows.StageStatus
+}
+
+// replayStages finds a workflow's stages by replaying its history in this process.
+func (t *progressTracker) replayStages(
+	ctx context.Context, info *workflowpb.WorkflowExecutionInfo,
+) (stages []workflows.StageStatus, ok bool) {
+	execution := workflow.Execution{ID: info.GetExecution().GetWorkflowId(), RunID: info.GetExecution().GetRunId()}
+	known := t.histories[execution.ID]
+	if known.run == execution.RunID && known.length == info.GetHistoryLength() {
+		return known.stages, true
+	}
+	history, err := t.history(ctx, execution.ID)
+	if err != nil {
+		return nil, false
+	}
+	stages, err = workflows.ReplayStages(history, execution)
+	if err != nil {
+		return nil, false // the run belongs to another version
+	}
+	t.histories[execution.ID] = replayedHistory{execution.RunID, info.GetHistoryLength(), stages}
+	return stages, true
+}
+
+// history fetches the history of a workflow's latest run.
+func (t *progressTracker) history(ctx context.Context, id string) (*historypb.History, error) {
+	var history historypb.History
+	events := t.GetWorkflowHistory(ctx, id, "", false, enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+	for events.HasNext() {
+		event, err := events.Next()
+		if err != nil {
+			return nil, err
+		}
+		history.Events = append(history.Events, event)
+	}
+	return &history, nil
 }
 
 // merge adds the progress of the pending activities to the stages of their workflow.
@@ -211,7 +314,8 @@ func problemOf(activity *workflowpb.PendingActivityInfo) string {
 	case activity.GetPaused():
 		return "paused"
 	case activity.GetLastFailure() != nil && activity.GetState() != enums.PENDING_ACTIVITY_STATE_STARTED:
-		return "retrying: " + activity.GetLastFailure().GetMessage()
+		last := temporal.GetDefaultFailureConverter().FailureToError(activity.GetLastFailure())
+		return "retrying: " + workflows.FailureOf(last).Cause
 	case activity.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED:
 		return waitingForWorker
 	default:

@@ -30,6 +30,9 @@ func (a *app) startPromotion(ctx context.Context, in activities.ChooseModelInput
 		return err
 	}
 	defer to.Close()
+	if ctx, err = to.inBucket(ctx); err != nil {
+		return err
+	}
 	run, err := to.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID: workflows.PromotionID(in.Name), TaskQueue: workflows.QueueCPU,
 		WorkflowIDConflictPolicy: enums.WORKFLOW_ID_CONFLICT_POLICY_FAIL,

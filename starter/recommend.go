@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/google/uuid"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"rdrec/activities"
@@ -37,11 +38,14 @@ func (c *recommendCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer to.Close()
-	if note := to.noWorkerNote(ctx); note != "" {
-		a.logf("%s", note)
+	if !to.polled(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_ACTIVITY) {
+		a.logf("%s", noWorkerNote(workflows.QueueCPU))
 	}
 	in := activities.RecommendInput{
 		ExportInput: activities.ExportInput{Model: model, Top: c.Top, Explain: c.Explain}, User: c.User,
+	}
+	if ctx, err = to.inBucket(ctx); err != nil {
+		return err
 	}
 	run, err := to.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:            "recommend-" + uuid.NewString(),
@@ -56,7 +60,7 @@ func (c *recommendCmd) Run(ctx context.Context, a *app) error {
 		if interrupted(ctx) {
 			return errInterrupted
 		}
-		return fmt.Errorf("%w: %s: %s", errExperiment, run.GetID(), rootCause(err))
+		return failedError{run.GetID(), workflows.FailureOf(err)}
 	}
 	if a.flags.JSON {
 		return a.printJSON(result)

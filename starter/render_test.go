@@ -12,6 +12,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/document"
+	"rdrec/internal/exitcode"
 	"rdrec/workflows"
 )
 
@@ -88,10 +89,10 @@ func TestExitCodes(t *testing.T) {
 		code int
 		text []string
 	}{
-		{errors.New("odd"), exitFailed, []string{"error: odd"}},
+		{errors.New("odd"), exitcode.Failed, []string{"error: odd"}},
 		{
 			fmt.Errorf("x: %w", errNoServer),
-			exitNoServer,
+			exitcode.NoServer,
 			[]string{"error: x: no Temporal server", `hint: run "starter dev" or set TEMPORAL_ADDRESS`},
 		},
 		{
@@ -99,7 +100,7 @@ func TestExitCodes(t *testing.T) {
 				{File: "a.yaml", Line: 2, Key: "k", Reason: "is odd", Hint: "even it"},
 				{File: "a.yaml", Reason: "is empty"},
 			}},
-			exitSpec,
+			exitcode.Spec,
 			[]string{"error: a.yaml:2: k: is odd", "hint: even it", "error: a.yaml: is empty"},
 		},
 	}

@@ -48,6 +48,9 @@ func (c *scheduleCreateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if ctx, err = to.inBucket(ctx); err != nil {
+		return err
+	}
 	_, err = to.ScheduleClient().Create(ctx, options)
 	if errors.Is(err, temporal.ErrScheduleAlreadyRunning) {
 		return usageError{fmt.Errorf("schedule %q exists already: delete it first", s.Name)}

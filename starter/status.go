@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"go.temporal.io/api/workflowservice/v1"
+
+	"rdrec/workflows"
 )
 
 // statusCmd prints the current state.
@@ -33,18 +35,38 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return fmt.Errorf("polling experiment %q: %w", c.ID, err)
 	}
-	if note := tracker.note(ctx); note != "" {
+	failure := e.failure(ctx)
+	notes := tracker.notes(ctx)
+	for _, note := range notes {
 		a.logf("%s", note)
 	}
+	if failure != nil {
+		a.logf("hint: %s", failure.Hint)
+	}
 	if a.flags.JSON {
-		return a.printJSON(map[string]any{"id": e.id, "run": e.run, "status": statusName(status), "stages": lines})
+		return a.printJSON(experimentStatus{e.id, e.run, statusName(status), failure, lines, notes})
 	}
 	var page strings.Builder
 	fmt.Fprintf(&page, "%s %s\n", e.id, statusName(status))
+	if failure != nil {
+		fmt.Fprintf(&page, "failed: %s\n", failure.Cause)
+	}
 	for _, l := range lines {
 		page.WriteString(strings.TrimRight(format(l, a.now()), " ") + "\n")
 	}
 	return a.print(page.String())
+}
+
+// experimentStatus is the state of an experiment, for programs.
+type experimentStatus struct {
+	ID     string `json:"id"`
+	Run    string `json:"run"`
+	Status string `json:"status"`
+	// Failure is why it failed; nil if it did not.
+	Failure *workflows.Failure `json:"failure,omitempty"`
+	Stages  []stageLine        `json:"stages"`
+	// Notes are messages for people, such as that no worker polls a queue.
+	Notes []string `json:"notes,omitempty"`
 }
 
 // listedExecution is an experiment in the list.

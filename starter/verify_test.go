@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"rdrec/internal/exitcode"
 	"rdrec/storage"
 )
 
@@ -47,7 +48,7 @@ func TestVerifyReportsCorruptObjects(t *testing.T) {
 	for _, name := range []string{"--all", "demo-1", "demo-1/run-1"} {
 		var out bytes.Buffer
 		stderr := &watchedBuffer{}
-		if code := run(t.Context(), []string{"verify", name, "--bucket", bucket}, &out, stderr); code != exitCorrupt {
+		if code := run(t.Context(), []string{"verify", name, "--bucket", bucket}, &out, stderr); code != exitcode.Corrupt {
 			t.Errorf("%s: code %d, stderr:\n%s", name, code, stderr)
 		}
 		contains(t, out.String(), "corrupt  "+key+": its 5 bytes hash to ", "\n  affects demo-1/run-1\n")
@@ -57,7 +58,7 @@ func TestVerifyReportsCorruptObjects(t *testing.T) {
 	verify := func(args ...string) int {
 		return run(t.Context(), append([]string{"verify", "--bucket", bucket}, args...), &out, &watchedBuffer{})
 	}
-	if code := verify("demo-1", "--json"); code != exitCorrupt {
+	if code := verify("demo-1", "--json"); code != exitcode.Corrupt {
 		t.Errorf("--json: code %d", code)
 	}
 	var v storage.VerifyResult
@@ -65,7 +66,7 @@ func TestVerifyReportsCorruptObjects(t *testing.T) {
 	if err != nil || len(v.BadObjects) != 1 || v.BadObjects[0].Runs[0] != "demo-1/run-1" {
 		t.Errorf("--json: %v, %+v", err, v)
 	}
-	for code, args := range map[int][]string{exitNoBucket: {"nobody"}, exitUsage: {"demo-1", "--all"}} {
+	for code, args := range map[int][]string{exitcode.NoBucket: {"nobody"}, exitcode.Usage: {"demo-1", "--all"}} {
 		if got := verify(args...); got != code {
 			t.Errorf("verify %v: code %d, want %d", args, got, code)
 		}

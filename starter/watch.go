@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"go.temporal.io/api/enums/v1"
@@ -74,7 +75,7 @@ func (a *app) showStages(ctx context.Context, e *execution) error {
 		case err != nil && !unavailable:
 			a.logf("the server does not answer; retrying: %v", err)
 		case err == nil:
-			display.show(lines, tracker.note(ctx), a.now())
+			display.show(lines, strings.Join(tracker.notes(ctx), "; "), a.now())
 		}
 		unavailable = err != nil
 		if err == nil && status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {

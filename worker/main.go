@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -24,10 +23,9 @@ import (
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/log"
 	sdk "go.temporal.io/sdk/worker"
-	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
-	"rdrec/internal/document"
+	"rdrec/internal/exitcode"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -84,23 +82,36 @@ const (
 
 func main() {
 	if err := waitPassively(); err != nil {
-		fmt.Fprintf(os.Stderr, "error: %v\n", err)
-		os.Exit(1)
+		os.Exit(fail(os.Stderr, err))
 	}
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run executes a command line and returns the exit code.
+func run(args []string, stdout, stderr io.Writer) int {
 	var c command
-	parsed := kong.Parse(&c, kong.Name("worker"),
-		kong.Description("Runs the stages' activities for Temporal, or serves the promoted model."), longHelp())
+	exited := -1
+	parser, err := kong.New(&c, kong.Name("worker"),
+		kong.Description("Runs the stages' activities for Temporal, or serves the promoted model.\n\n"+exitHelp()),
+		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), longHelp())
+	if err != nil {
+		return fail(stderr, err)
+	}
+	parsed, err := parser.Parse(args)
+	if exited >= 0 { // --help was printed
+		return exited
+	}
+	if err != nil {
+		return fail(stderr, usageError{err})
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	parsed.BindTo(ctx, (*context.Context)(nil))
-	parsed.BindTo(os.Stderr, (*io.Writer)(nil))
+	parsed.BindTo(stderr, (*io.Writer)(nil))
 	if err := parsed.Run(); err != nil {
-		fmt.Fprintf(os.Stderr, "error: %s\n", document.Redact(err.Error()))
-		if hint := hintFor(err); hint != "" {
-			fmt.Fprintf(os.Stderr, "hint: %s\n", hint)
-		}
-		os.Exit(1)
+		return fail(stderr, err)
 	}
+	return exitcode.OK
 }
 
 // waitPassively makes OpenMP's threads sleep while they wait for each other. Spinning is slightly
@@ -117,26 +128,6 @@ func waitPassively() error {
 		return fmt.Errorf("find this program: %w", err)
 	}
 	return syscall.Exec(program, os.Args, append(os.Environ(), policy+"=passive"))
-}
-
-// errServer and errBucket report that the server or the bucket is not available.
-var (
-	errServer = errors.New("no Temporal server")
-	errBucket = errors.New("no bucket")
-)
-
-// hintFor returns the next step for an error, or "".
-func hintFor(err error) string {
-	switch {
-	case errors.Is(err, errServer):
-		return `start one with "starter dev", or set --address or TEMPORAL_ADDRESS`
-	case errors.Is(err, errBucket):
-		return "set --bucket or RDREC_BUCKET, for example to file:///var/lib/rdrec"
-	case errors.Is(err, errListen):
-		return "stop the process that listens there, or set --addr"
-	default:
-		return ""
-	}
 }
 
 // open returns the bucket and the logger, and sets Threads if it is 0.
@@ -162,21 +153,42 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	defer bucket.Close()
+	own, err := enter(ctx, bucket)
+	if err != nil {
+		return err
+	}
 	var temporal client.Client
 	if err := retryUntilAvailable(ctx, logger, func() (err error) {
-		temporal, err = dial(ctx, o, logger)
+		temporal, err = dial(ctx, o, own, logger)
 		return err
-	}); err != nil {
+	}); err != nil && ctx.Err() != nil {
+		return nil // stopped while it waited for the server
+	} else if err != nil {
 		return fmt.Errorf("%w: %w", errServer, err)
 	}
 	defer temporal.Close()
+	peers := peerCheck{own, pollersOf(temporal), waitForPoll, logger}
+	if err := peers.run(ctx); err != nil || ctx.Err() != nil {
+		return err
+	}
 	cache := &engineCache{log: logger}
 	defer cache.evict()
 	acts, err := wire(o, bucket, cache)
 	if err != nil {
 		return err
 	}
-	return poll(ctx, temporal, o, acts, cache)
+	return poll(ctx, temporal, o, acts, &machineInterceptors{own, cache})
+}
+
+// enter checks the rights of a worker in its bucket and returns the bucket's identity.
+func enter(ctx context.Context, bucket *storage.Bucket) (own storage.Identity, err error) {
+	if err := bucket.CheckAccess(ctx); err != nil {
+		return own, fmt.Errorf("%w: %w", errBucketAccess, err)
+	}
+	if own, err = bucket.Identity(ctx); err != nil {
+		return own, fmt.Errorf("%w: %w", errBucketAccess, err)
+	}
+	return own, nil
 }
 
 // wire connects the activities to the bucket and to this machine's models.
@@ -200,7 +212,7 @@ func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Ac
 // poll runs one SDK worker per queue until ctx is done or one of them fails, then stops all of
 // them.
 func poll(
-	ctx context.Context, temporal client.Client, o options, acts *activities.Activities, cache *engineCache,
+	ctx context.Context, temporal client.Client, o options, acts *activities.Activities, before *machineInterceptors,
 ) error {
 	version, err := versionOf(o)
 	if err != nil {
@@ -208,18 +220,18 @@ func poll(
 	}
 	fatal := make(chan error, len(o.Queues))
 	for _, queue := range o.Queues {
-		w, err := startWorker(ctx, cache.log, func() sdk.Worker {
-			return newWorker(temporal, queue, workerOptions(queue, version, cache, fatal), acts)
+		w, err := startWorker(ctx, acts.Log, func() sdk.Worker {
+			return newWorker(temporal, queue, workerOptions(queue, version, before.of(queue), fatal), acts)
 		})
 		if err != nil {
 			return fmt.Errorf("poll queue %q: %w", queue, err)
 		}
 		defer w.Stop()
 	}
-	cache.log.Info().Strs("queues", o.Queues).Interface("build", acts.Build).Msg("worker polls")
+	acts.Log.Info().Stringer("bucket", before.own).Strs("queues", o.Queues).Interface("build", acts.Build).Msg("worker polls")
 	select {
 	case <-ctx.Done():
-		cache.log.Info().Msg("worker drains")
+		acts.Log.Info().Msg("worker drains")
 		return nil
 	case err := <-fatal:
 		return fmt.Errorf("worker stopped: %w", err)
@@ -231,25 +243,32 @@ func newWorker(temporal client.Client, queue string, o sdk.Options, acts *activi
 	w := sdk.New(temporal, queue, o)
 	w.RegisterActivity(acts)
 	if queue == workflows.QueueCPU {
-		w.RegisterWorkflow(workflows.Experiment)
-		w.RegisterWorkflow(workflows.Trial)
-		w.RegisterWorkflow(workflows.Distillation)
-		w.RegisterWorkflow(workflows.Export)
-		w.RegisterWorkflow(workflows.Recommend)
-		w.RegisterWorkflow(workflows.Promotion)
-		// A schedule outlives many versions of the worker: its runs start and continue on the
-		// current version.
-		autoUpgrade := workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade}
-		w.RegisterWorkflowWithOptions(workflows.Nightly, autoUpgrade)
+		workflows.Register(w)
 	}
 	return w
 }
 
-func workerOptions(queue string, version sdk.DeploymentOptions, cache *engineCache, fatal chan<- error) sdk.Options {
-	jobs := maxCPUActivities
-	var before []interceptor.WorkerInterceptor
+// machineInterceptors are what happens before an activity on this machine.
+type machineInterceptors struct {
+	own   storage.Identity
+	cache *engineCache
+}
+
+// of returns the interceptors of a queue.
+func (m *machineInterceptors) of(queue string) []interceptor.WorkerInterceptor {
+	all := []interceptor.WorkerInterceptor{&bucketInterceptor{own: m.own}}
 	if queue == workflows.QueueGPU {
-		jobs, before = 1, []interceptor.WorkerInterceptor{&evictInterceptor{cache: cache}}
+		all = append(all, &evictInterceptor{cache: m.cache})
+	}
+	return all
+}
+
+func workerOptions(
+	queue string, version sdk.DeploymentOptions, before []interceptor.WorkerInterceptor, fatal chan<- error,
+) sdk.Options {
+	jobs := maxCPUActivities
+	if queue == workflows.QueueGPU {
+		jobs = 1
 	}
 	return sdk.Options{
 		MaxConcurrentActivityExecutionSize: jobs,
@@ -263,7 +282,7 @@ func workerOptions(queue string, version sdk.DeploymentOptions, cache *engineCac
 	}
 }
 
-func dial(ctx context.Context, o options, logger zerolog.Logger) (client.Client, error) {
+func dial(ctx context.Context, o options, own storage.Identity, logger zerolog.Logger) (client.Client, error) {
 	opts, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return nil, fmt.Errorf("read Temporal settings: %w", err)
@@ -274,6 +293,8 @@ func dial(ctx context.Context, o options, logger zerolog.Logger) (client.Client,
 	if o.Namespace != "" {
 		opts.Namespace = o.Namespace
 	}
+	opts.FailureConverter, opts.ContextPropagators = workflows.FailureConverter(), workflows.Propagators()
+	opts.Identity = workflows.WorkerIdentity(processName(), own)
 	opts.Logger = log.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(logger)))
 	return client.DialContext(ctx, opts)
 }

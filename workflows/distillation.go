@@ -77,7 +77,8 @@ func distillationOptions(ctx workflow.Context, teacher string) workflow.Context 
 // Distillation lets a teacher generate the rationales of a dataset, in shards for the workers that
 // poll the GPU queue. People watch it by the queries [QueryStages] and [QueryDistillation] and
 // control it by the updates [UpdatePause], [UpdateResume] and [UpdateSkip].
-func Distillation(ctx workflow.Context, in DistillationInput) (DistillationResult, error) {
+func Distillation(ctx workflow.Context, in DistillationInput) (result DistillationResult, err error) {
+	defer func() { err = workflowError(err) }()
 	stages, err := newStageTracker(ctx, "")
 	if err != nil {
 		return DistillationResult{}, err

@@ -7,7 +7,6 @@ package workflows
 import (
 	"slices"
 
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
@@ -43,16 +42,15 @@ type ExperimentResult struct {
 }
 
 // Experiment runs a spec from data to report.
-func Experiment(ctx workflow.Context, in ExperimentInput) (ExperimentResult, error) {
+func Experiment(ctx workflow.Context, in ExperimentInput) (result ExperimentResult, err error) {
+	defer func() { err = workflowError(err) }()
 	stages, err := newStageTracker(ctx, in.NoCache.Nonce)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
 	protocol, err := in.Spec.Resolve()
 	if err != nil {
-		return ExperimentResult{}, temporal.NewNonRetryableApplicationError(
-			err.Error(), activities.TypeInvalidConfig, err,
-		)
+		return ExperimentResult{}, invalidSpec(err)
 	}
 	e := &experiment{in.Spec, in.NoCache, protocol, stages}
 	id, err := e.identify(ctx)

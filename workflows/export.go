@@ -45,13 +45,14 @@ const (
 // Export recommends to every user of a model. The users are split into shards for the workers that
 // poll the GPU queue; each shard is a stage, so finished shards are reused. Then the shards are
 // merged in the order of the users, published for serving, and converted to the requested format.
-func Export(ctx workflow.Context, in ExportInput) (ExportResult, error) {
+func Export(ctx workflow.Context, in ExportInput) (result ExportResult, err error) {
+	defer func() { err = workflowError(err) }()
 	stages, err := newStageTracker(ctx, "")
 	if err != nil {
 		return ExportResult{}, err
 	}
 	e := &export{in, stages}
-	result := ExportResult{File: activities.ExportFile(in.Format)}
+	result.File = activities.ExportFile(in.Format)
 	if result.Table, err = e.table(ctx); err != nil {
 		return ExportResult{}, err
 	}
@@ -166,6 +167,7 @@ func (e *export) format(ctx workflow.Context, table storage.Ref) (storage.Ref, e
 // Recommend recommends to one user. It runs on the CPU queue: a single recommendation is small, and
 // must not wait for a training to end.
 func Recommend(ctx workflow.Context, in activities.RecommendInput) (out activities.Recommendations, err error) {
+	defer func() { err = workflowError(err) }()
 	err = workflow.ExecuteActivity(
 		stageOptions(ctx, QueueCPU, "recommend to a user"), stub.Recommend, in,
 	).Get(ctx, &out)

@@ -29,22 +29,18 @@ func VerdictAttribute() temporal.SearchAttributeKeyKeyword {
 // reviews so far, starting from the model in use, and promotes the new model if it is not worse. A
 // run that promotes nothing completes, with its reasons; a failed run is recorded and sends the
 // webhook, too.
-func Nightly(ctx workflow.Context, in NightlyInput) (registry.NightlyRun, error) {
+func Nightly(ctx workflow.Context, in NightlyInput) (run registry.NightlyRun, err error) {
+	defer func() { err = workflowError(err) }()
 	stages, err := newStageTracker(ctx, "")
 	if err != nil {
 		return registry.NightlyRun{}, err
 	}
 	if in.Spec.Nightly == nil || in.Spec.Data.Reviews == nil {
-		err := errors.New("the spec has no nightly block, or no data.reviews")
-		return registry.NightlyRun{}, temporal.NewNonRetryableApplicationError(
-			err.Error(), activities.TypeInvalidConfig, err,
-		)
+		return registry.NightlyRun{}, invalidSpec(errors.New("the spec has no nightly block, or no data.reviews"))
 	}
 	protocol, err := in.Spec.Resolve()
 	if err != nil {
-		return registry.NightlyRun{}, temporal.NewNonRetryableApplicationError(
-			err.Error(), activities.TypeInvalidConfig, err,
-		)
+		return registry.NightlyRun{}, invalidSpec(err)
 	}
 	n := &nightly{
 		settings: *in.Spec.Nightly, retryAll: in.RetryAll, startedAt: workflow.Now(ctx).Unix(),
@@ -53,7 +49,7 @@ func Nightly(ctx workflow.Context, in NightlyInput) (registry.NightlyRun, error)
 	}
 	n.spec.Nightly = nil
 	if err := n.run(ctx); err != nil {
-		n.record.Verdict, n.record.Reasons = registry.VerdictFailed, []string{reason(err)}
+		n.record.Verdict, n.record.Reasons = registry.VerdictFailed, []string{FailureOf(err).Cause}
 		// A cancelled run is recorded and sends the webhook like any other.
 		final, cancel := workflow.NewDisconnectedContext(ctx)
 		defer cancel()
@@ -63,15 +59,6 @@ func Nightly(ctx workflow.Context, in NightlyInput) (registry.NightlyRun, error)
 		return n.record, err
 	}
 	return n.record, n.recordAndNotify(ctx)
-}
-
-// reason returns the error's message without the frames that Temporal adds.
-func reason(err error) string {
-	var failed *temporal.ApplicationError
-	if errors.As(err, &failed) {
-		return failed.Message()
-	}
-	return err.Error()
 }
 
 // nightly is a running [Nightly]. Its experiment's spec has the accumulated reviews as data.
@@ -263,7 +250,7 @@ func (n *nightly) evaluateCurrent(ctx workflow.Context) ([]storage.Ref, error) {
 	t := &trial{TrialInput: in, stages: n.stages}
 	var err error
 	if t.method, t.protocol, t.variant, err = in.resolve(); err != nil {
-		return nil, temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+		return nil, invalidSpec(err)
 	}
 	predictions, err := t.evaluate(ctx, n.promoted.Model.Weights, activities.GateTask(n.settings.Gate))
 	return []storage.Ref{predictions}, err
@@ -332,7 +319,7 @@ func (n *nightly) recordAndNotify(ctx workflow.Context) error {
 	).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Warn("the webhook was not notified", "error", err)
 		workflow.SetCurrentDetails(
-			ctx, fmt.Sprintf("%s, but the webhook was not notified: %s", n.record.Verdict, reason(err)),
+			ctx, fmt.Sprintf("%s, but the webhook was not notified: %s", n.record.Verdict, FailureOf(err).Cause),
 		)
 	}
 	return nil

@@ -13,14 +13,14 @@ func PromotionID(name string) string { return name + "-promotion" }
 
 // Promotion puts another model in use at a person's request: that of a finished run, or that of an
 // earlier promotion.
-func Promotion(ctx workflow.Context, in activities.ChooseModelInput) (registry.Promotion, error) {
+func Promotion(ctx workflow.Context, in activities.ChooseModelInput) (promoted registry.Promotion, err error) {
+	defer func() { err = workflowError(err) }()
 	var chosen activities.PromoteInput
 	if err := workflow.ExecuteActivity(
 		bookkeepingOptions(ctx, "find the model"), stub.ChooseModel, in,
 	).Get(ctx, &chosen); err != nil {
 		return registry.Promotion{}, err
 	}
-	var promoted registry.Promotion
-	err := workflow.ExecuteActivity(bookkeepingOptions(ctx, "promote"), stub.Promote, chosen).Get(ctx, &promoted)
+	err = workflow.ExecuteActivity(bookkeepingOptions(ctx, "promote"), stub.Promote, chosen).Get(ctx, &promoted)
 	return promoted, err
 }

@@ -96,7 +96,7 @@ func (t *stageTracker) finish(
 	entry.State, entry.Progress = state, nil
 	entry.Seconds, entry.Output, entry.Stats = found.Seconds, found.Output, found.Stats
 	if err != nil {
-		entry.Note = err.Error()
+		entry.Note = FailureOf(err).Cause
 	}
 	t.publish(ctx)
 	return err
@@ -117,6 +117,11 @@ func (t *stageTracker) times() []registry.StageTime {
 // publish writes the stages as a Markdown table into the workflow's details.
 func (t *stageTracker) publish(ctx workflow.Context) {
 	var table strings.Builder
+	for _, e := range t.entries {
+		if e.State == Failed {
+			fmt.Fprintf(&table, "**%s failed:** %s\n\n", e.Name, e.Note)
+		}
+	}
 	table.WriteString("| stage | state | seconds | artifact |\n| --- | --- | ---: | --- |\n")
 	for _, e := range t.entries {
 		artifact := ""

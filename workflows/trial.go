@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
@@ -62,22 +61,21 @@ func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
 }
 
 // Trial trains one student and evaluates it on every task.
-func Trial(ctx workflow.Context, in TrialInput) (registry.TrialResult, error) {
+func Trial(ctx workflow.Context, in TrialInput) (result registry.TrialResult, err error) {
+	defer func() { err = workflowError(err) }()
 	stages, err := newStageTracker(ctx, in.Nonce)
 	if err != nil {
 		return registry.TrialResult{}, err
 	}
 	t := &trial{TrialInput: in, stages: stages}
 	if t.method, t.protocol, t.variant, err = in.resolve(); err != nil {
-		return registry.TrialResult{}, temporal.NewNonRetryableApplicationError(
-			err.Error(), activities.TypeInvalidConfig, err,
-		)
+		return registry.TrialResult{}, invalidSpec(err)
 	}
 	model, err := t.pretrain(ctx)
 	if err != nil {
 		return registry.TrialResult{}, err
 	}
-	result := registry.TrialResult{Method: in.Method, Variant: t.variant, Seed: in.Seed, Model: model}
+	result = registry.TrialResult{Method: in.Method, Variant: t.variant, Seed: in.Seed, Model: model}
 	for _, task := range t.tasks() {
 		predictions, err := t.evaluate(ctx, model, task)
 		if err != nil {

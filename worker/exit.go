@@ -1,0 +1,76 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"rdrec/internal/document"
+	"rdrec/internal/exitcode"
+	"rdrec/storage"
+)
+
+// Errors that have an exit code or a hint of their own.
+var (
+	errServer       = errors.New("no Temporal server")
+	errBucket       = errors.New("no bucket")
+	errBucketAccess = errors.New("the bucket is not accessible")
+)
+
+// usageError is an invalid command line.
+type usageError struct{ error }
+
+// exit is a row of the table of exit codes.
+type exit struct {
+	is   error
+	code int
+	hint string
+}
+
+// exits returns the table; the first row that matches an error applies.
+func exits() []exit {
+	return []exit{
+		{errServer, exitcode.NoServer, `start one with "starter dev", or set --address or TEMPORAL_ADDRESS`},
+		{errBucketAccess, exitcode.NoBucket, "give the worker the right to write, read, list and delete in the bucket"},
+		{errBucket, exitcode.NoBucket, "set --bucket or RDREC_BUCKET, for example to file:///var/lib/rdrec"},
+		{errOtherBucket, exitcode.OtherBucket, "set --bucket or RDREC_BUCKET to their bucket, " +
+			"or stop them; other namespaces may have other buckets"},
+		{errListen, exitcode.InUse, "stop the process that listens there, or set --addr"},
+		{storage.ErrNotFound, exitcode.NoBucket, "check the name, and set --bucket or RDREC_BUCKET to the workers' bucket"},
+	}
+}
+
+// row returns the row that applies to an error.
+func row(err error) exit {
+	if errors.As(err, new(usageError)) {
+		return exit{err, exitcode.Usage, `see "worker --help"`}
+	}
+	rows := exits()
+	if i := slices.IndexFunc(rows, func(e exit) bool { return errors.Is(err, e.is) }); i >= 0 {
+		return rows[i]
+	}
+	return exit{code: exitcode.Failed}
+}
+
+// hintFor returns the next step for an error, or "".
+func hintFor(err error) string { return row(err).hint }
+
+// fail prints an error and its hint and returns the exit code.
+func fail(w io.Writer, err error) int {
+	found := row(err)
+	fmt.Fprintf(w, "error: %s\n", document.Redact(err.Error()))
+	if found.hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", found.hint)
+	}
+	return found.code
+}
+
+// exitHelp returns the documentation of the worker's exit codes.
+func exitHelp() string {
+	codes := []int{exitcode.OK, exitcode.Failed, exitcode.Usage}
+	for _, e := range exits() {
+		codes = append(codes, e.code)
+	}
+	return exitcode.Help(codes...)
+}
