@@ -185,9 +185,9 @@ func TestMessagesAreTruncated(t *testing.T) {
 		strings.Count(got, "\n") != 20 {
 		t.Errorf("21 problems: %s", got)
 	}
-	for n, want := range map[int]string{60: `"` + strings.Repeat("é", 60) + `" is not`, 61: `"` +
-		strings.Repeat("é", 60) + `"... is not`} {
-		if got := read(map[string]string{"sequential.txt": "1 " + strings.Repeat("é", n) +
+	for n, want := range map[int]string{60: `"` + strings.Repeat("·", 60) + `" is not`, 61: `"` +
+		strings.Repeat("·", 60) + `"... is not`} {
+		if got := read(map[string]string{"sequential.txt": "1 " + strings.Repeat("·", n) +
 			"\n2 2 3 4\n"}); !strings.Contains(got, want) {
 			t.Errorf("a value of %d runes: %s, want %s", n, got, want)
 		}

@@ -72,7 +72,7 @@ func (o *object) delim(want json.Delim) bool {
 		return o.syntax(err) && false
 	}
 	if token != want {
-		o.diags.add(o.f.name, line, "want %q, got %s", want.String(), quote(fmt.Sprint(token)))
+		o.diags.add(o.f.name, line, "want %q, got %s", want.String(), quoteNumber(fmt.Sprint(token)))
 		return false
 	}
 	return true
@@ -93,7 +93,7 @@ func (o *object) entries(visit func(key string, line int) bool) bool {
 		}
 		key, ok := token.(string)
 		if !ok {
-			o.diags.add(o.f.name, line, "want a key, got %s", quote(fmt.Sprint(token)))
+			o.diags.add(o.f.name, line, "want a key, got %s", quoteNumber(fmt.Sprint(token)))
 			return false
 		}
 		if first, twice := seen[key]; twice {

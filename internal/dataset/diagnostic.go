@@ -3,7 +3,10 @@ package dataset
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Diagnostic is one problem of one file. [Read] returns all of them joined (the first
@@ -53,12 +56,28 @@ func (f *diagnostics) err() error {
 	}
 }
 
-// quote truncates and quotes a value for a message.
+// quote truncates and quotes an id for a message. A text with words, as in a file of another
+// format, is described instead: it may be a customer's review.
 func quote(text string) string {
+	if strings.ContainsFunc(text, unicode.IsSpace) && strings.ContainsFunc(text, unicode.IsLetter) {
+		return describe(text)
+	}
 	const limit = 60
 	runes := []rune(strings.ToValidUTF8(text, "\uFFFD"))
 	if len(runes) > limit {
 		return fmt.Sprintf("%q...", string(runes[:limit]))
 	}
 	return fmt.Sprintf("%q", string(runes))
+}
+
+// quoteNumber quotes what should be a number, unless it contains a word.
+func quoteNumber(text string) string {
+	if regexp.MustCompile(`\pL{4}`).MatchString(text) {
+		return describe(text)
+	}
+	return quote(text)
+}
+
+func describe(text string) string {
+	return fmt.Sprintf("a text of %d characters", utf8.RuneCountInString(text))
 }

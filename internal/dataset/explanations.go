@@ -170,7 +170,7 @@ func (r *reader) keywords(f *file) {
 		}
 		n, err := strconv.Atoi(fields[0])
 		if err != nil {
-			r.diags.add(f.name, line, "%s is not a number", quote(fields[0]))
+			r.diags.add(f.name, line, "%s is not a number", quoteNumber(fields[0]))
 			continue
 		}
 		if n < 1 || n > len(titles) {

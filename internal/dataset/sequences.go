@@ -38,14 +38,14 @@ func (r *reader) rows(f *file) []idLine {
 func (r *reader) row(name string, line int, text []byte) (idLine, bool) {
 	fields := bytes.Fields(text)
 	if len(fields) < 2 {
-		r.diags.add(name, line, "want \"user number number ...\", got %s", quote(string(text)))
+		r.diags.add(name, line, "want \"user number number ...\", got %s", quoteNumber(string(text)))
 		return idLine{}, false
 	}
 	ids := make([]int64, len(fields))
 	for i, field := range fields {
 		n, err := strconv.ParseInt(string(field), 10, 64)
 		if err != nil {
-			r.diags.add(name, line, "%s is not a number", quote(string(field)))
+			r.diags.add(name, line, "%s is not a number", quoteNumber(string(field)))
 			return idLine{}, false
 		}
 		ids[i] = n

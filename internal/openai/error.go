@@ -11,6 +11,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"rdrec/internal/teacher"
 )
 
 // errorClass decides how an error is handled.
@@ -58,12 +60,19 @@ type requestError struct {
 	// reason is short, does not contain the key, and equal causes have equal reasons up to the
 	// first colon.
 	reason string
+	// message is the server's own message; empty if it sent none.
+	message string
 	// retryAfter is the server's requested pause; 0 means that it requested none.
 	retryAfter time.Duration
 }
 
-// Error returns the reason.
-func (f *requestError) Error() string { return f.reason }
+// Error returns the reason and the server's message.
+func (f *requestError) Error() string {
+	if f.message == "" {
+		return f.reason
+	}
+	return f.reason + ", " + f.message
+}
 
 // Unwrap returns the sentinel for callers, if there is one.
 func (f *requestError) Unwrap() error {
@@ -101,9 +110,7 @@ func statusError(status int, header http.Header, body []byte, key string, now ti
 	default:
 		f.reason = "the server failed: " + statusText
 	}
-	if message := redact(message(body), key); message != "" {
-		f.reason += ", " + message
-	}
+	f.message = redact(message(body), key)
 	return f
 }
 
@@ -157,14 +164,39 @@ func redact(text, key string) string {
 	if key != "" {
 		text = strings.ReplaceAll(text, key, Secret(key).String())
 	}
-	text = strings.Map(func(r rune) rune {
+	text = printable(text)
+	if runes := []rune(text); len(runes) > maxMessage {
+		text = string(runes[:maxMessage]) + "..."
+	}
+	return strings.TrimSpace(text)
+}
+
+// minEcho is the length, in bytes, from which a part of a review in a server's message counts as
+// quoted. Shorter ones are words that any message may have.
+const minEcho = 8
+
+// withoutPrompt ends a server's message where it begins to quote the prompt's own part: a review of
+// a customer, which must not reach errors and logs.
+func withoutPrompt(message string, p *teacher.Prompt) string {
+	if len(p.Messages) == 0 {
+		return message
+	}
+	last := p.Messages[len(p.Messages)-1].Content
+	own := strings.TrimSpace(printable(last[min(p.SharedPrefix, len(last)):]))
+	for at := 0; at+minEcho <= len(message); at++ {
+		if strings.Contains(own, message[at:at+minEcho]) {
+			return strings.TrimSpace(strings.ToValidUTF8(message[:at], "") + " (the rest quotes the prompt)")
+		}
+	}
+	return message
+}
+
+// printable returns a text on one line.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
 		if unicode.IsPrint(r) {
 			return r
 		}
 		return ' '
 	}, strings.ToValidUTF8(text, ""))
-	if runes := []rune(text); len(runes) > maxMessage {
-		text = string(runes[:maxMessage]) + "..."
-	}
-	return strings.TrimSpace(text)
 }

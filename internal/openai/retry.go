@@ -51,7 +51,9 @@ func (e *Engine) send(ctx context.Context, p *teacher.Prompt) (reply teacher.Rep
 	for _, w := range e.modes(p) {
 		got, err := e.request(ctx, p, w)
 		if err != nil {
-			if failure = e.toRequestError(err); failure.class != rejected {
+			failure = e.toRequestError(err)
+			failure.message = withoutPrompt(failure.message, p)
+			if failure.class != rejected {
 				return got, failure
 			}
 			rejectedModes = append(rejectedModes, w) // maybe the server does not support the mode
@@ -100,7 +102,7 @@ type failedPrompt struct {
 // quarantined with its reason. Otherwise the server is the cause and no prompt is quarantined:
 // quarantine is final, while a server recovers.
 func (e *Engine) isolate(sendCtx, newCtx context.Context, p *teacher.Prompt, b failedPrompt) (teacher.Reply, error) {
-	quarantined := teacher.Reply{Failed: b.err.reason}
+	quarantined := teacher.Reply{Failed: b.err.Error()}
 	if e.succeeded.Load() != b.succeeded {
 		return quarantined, nil
 	}

@@ -62,7 +62,7 @@ func TestBadRowsAreQuarantined(t *testing.T) {
 		"odd.json:6: not JSON: unexpected end of JSON input",
 		"odd.json:7: user is missing", "odd.json:8: user is missing",
 		`odd.json:9: "asin" is a list or an object`, "odd.json:10: time is missing",
-		`odd.json:11: time "soon" is not a time`, `odd.json:12: rating "five" is not a number`,
+		`odd.json:11: time of 4 characters is not a time`, `odd.json:12: rating of 4 characters is not a number`,
 		"odd.json:13: row is not an object", "odd.json:14: row is not an object",
 		`odd.json:15: "reviewerID" is not UTF-8`, `odd.json:16: time "1e300" is not a time`,
 	}

@@ -22,7 +22,8 @@ const timeSQL = `
 
 // checkRowsSQL creates a table of the source's rows with the columns that decide whether to keep
 // each.
-const checkRowsSQL = `
+func checkRowsSQL() string {
+	return `
 	CREATE TABLE checked AS
 	WITH trimmed AS (
 		SELECT row, nullif(trim("user"), '') AS "user", nullif(trim(item), '') AS item,
@@ -41,15 +42,23 @@ const checkRowsSQL = `
 			WHEN "user" IS NULL THEN 'user is missing'
 			WHEN item IS NULL THEN 'item is missing'
 			WHEN "time" IS NULL THEN 'time is missing'
-			WHEN sec IS NULL OR abs(sec) >= 1099511627776 THEN 'time "' || left("time", 60) || '" is not a time'
+			WHEN sec IS NULL OR abs(sec) >= 1099511627776 THEN 'time ' || ` + shownSQL(`"time"`) + ` || ' is not a time'
 			WHEN rating IS NOT NULL AND NOT coalesce(isfinite(stars), false)
-				THEN 'rating "' || left(rating, 60) || '" is not a number'
+				THEN 'rating ' || ` + shownSQL(`rating`) + ` || ' is not a number'
 		END AS reason,
 		reason IS NULL AND sec >= %[1]d AND sec < %[2]d AND (%[3]g <= 0 OR coalesce(stars, 0) >= %[3]g) AS keep,
 		CASE WHEN reason IS NOT NULL THEN left(
 			concat_ws(' ', 'user=' || "user", 'item=' || item, 'time=' || "time", 'rating=' || rating), 500)
 		END AS snippet
 	FROM timed`
+}
+
+// shownSQL returns the SQL of a value in a message. A value with a word is described instead: in a
+// file whose columns are swapped it is a customer's review.
+func shownSQL(value string) string {
+	return fmt.Sprintf(`CASE WHEN regexp_matches(%[1]s, '\pL{4}')
+		THEN 'of ' || length(%[1]s) || ' characters' ELSE '"' || left(%[1]s, 60) || '"' END`, value)
+}
 
 // checkRows moves rows without a user, an item or a time to table bad, and filters by day and
 // rating.
@@ -58,7 +67,7 @@ func (r *run) checkRows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.db.exec(ctx, fmt.Sprintf(checkRowsSQL, from, until, r.Options.MinRating)); err != nil {
+	if err := r.db.exec(ctx, fmt.Sprintf(checkRowsSQL(), from, until, r.Options.MinRating)); err != nil {
 		return err
 	}
 	moveBad := `INSERT INTO bad SELECT row, reason, snippet FROM checked WHERE reason IS NOT NULL`

@@ -63,7 +63,7 @@ func (d *ingestion) open(ctx context.Context, source spec.Source, watermark stri
 	var greatest sql.NullString
 	query := fmt.Sprintf("SELECT any_value(typeof(%[1]s)), CAST(max(%[1]s) AS VARCHAR) FROM source", d.column)
 	if err := d.db.conn.QueryRowContext(ctx, query).Scan(&sqlType, &greatest); err != nil {
-		return err
+		return queryError(err, query)
 	}
 	if !greatest.Valid {
 		d.bounds = "false"

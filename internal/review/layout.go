@@ -3,6 +3,7 @@ package review
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"rdrec/internal/spec"
@@ -119,8 +120,27 @@ func missingColumns(columns []column, at []int, header []string) error {
 	for i, c := range columns {
 		if at[i] < 0 && (required(c.name) || c.name == "title") {
 			return fmt.Errorf("%w: no column for %s: looked for %s among %s (key columns maps names)",
-				ErrData, c.name, strings.Join(c.keys, ", "), strings.Join(header, ", "))
+				ErrData, c.name, strings.Join(c.keys, ", "), columnNames(header))
 		}
 	}
 	return nil
+}
+
+// Limits of a column name, in bytes and words: anything longer is a value.
+const (
+	maxColumnName  = 40
+	maxColumnWords = 4
+)
+
+// columnNames returns the names of a file's columns for a message. The first line of a file without
+// a header is a row, and may have a customer's review.
+func columnNames(header []string) string {
+	isValue := func(name string) bool {
+		_, err := strconv.ParseFloat(name, 64)
+		return err == nil || len(name) > maxColumnName || len(strings.Fields(name)) > maxColumnWords
+	}
+	if slices.ContainsFunc(header, isValue) {
+		return fmt.Sprintf("%d columns, but the first line is not a header", len(header))
+	}
+	return strings.Join(header, ", ")
 }

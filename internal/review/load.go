@@ -148,7 +148,7 @@ func (r *run) parquet(ctx context.Context, index int64, name string, columns []c
 func (r *run) header(ctx context.Context, name string) ([]string, error) {
 	found, err := r.db.conn.QueryContext(ctx, "SELECT * FROM read_parquet("+quoted(name)+") LIMIT 0")
 	if err != nil {
-		return nil, &CorruptError{File: name, Reason: "not a complete Parquet file: " + err.Error()}
+		return nil, &CorruptError{File: name, Reason: "not a complete Parquet file: " + withoutValues(err.Error())}
 	}
 	header, err := found.Columns()
 	if err := errors.Join(err, found.Err(), found.Close()); err != nil {

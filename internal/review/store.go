@@ -55,7 +55,7 @@ func (s *store) close() error { return errors.Join(s.conn.Close(), s.db.Close())
 
 func (s *store) exec(ctx context.Context, query string) error {
 	if _, err := s.conn.ExecContext(ctx, query); err != nil {
-		return fmt.Errorf("%w (in %s)", err, strings.Join(strings.Fields(query), " "))
+		return queryError(err, query)
 	}
 	return nil
 }
@@ -67,7 +67,7 @@ func (s *store) count(ctx context.Context, query string, into ...*int) error {
 		cells[i] = into[i]
 	}
 	if err := s.conn.QueryRowContext(ctx, query).Scan(cells...); err != nil {
-		return fmt.Errorf("%w (in %s)", err, strings.Join(strings.Fields(query), " "))
+		return queryError(err, query)
 	}
 	return nil
 }
@@ -84,7 +84,7 @@ func rows[T any](
 		var zero T
 		found, err := s.conn.QueryContext(ctx, query, args...)
 		if err != nil {
-			yield(zero, fmt.Errorf("%w (in %s)", err, strings.Join(strings.Fields(query), " ")))
+			yield(zero, queryError(err, query))
 			return
 		}
 		stopped := false
@@ -93,7 +93,7 @@ func rows[T any](
 			stopped = !yield(v, err) || err != nil
 		}
 		if err := errors.Join(found.Err(), found.Close()); err != nil && !stopped {
-			yield(zero, err)
+			yield(zero, queryError(err, query))
 		}
 	}
 }
