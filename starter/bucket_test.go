@@ -74,16 +74,19 @@ func TestBucketOfARun(t *testing.T) {
 	other := storage.Identity{ID: "xyz", URL: "file:///a"}
 	for _, c := range []struct {
 		name    string
-		ctx     context.Context
+		run     storage.Identity
 		refused bool
 	}{
-		{"the same", workflows.WithBucket(t.Context(), own), false},
-		{"the same through another URL", workflows.WithBucket(t.Context(), moved), false},
-		{"another with the same URL", workflows.WithBucket(t.Context(), other), true},
-		{"a run without a bucket", t.Context(), false},
+		{"the same", own, false},
+		{"the same through another URL", moved, false},
+		{"another with the same URL", other, true},
 	} {
-		if err := workflows.CheckBucket(c.ctx, own, "1@host"); (err != nil) != c.refused {
+		ctx := workflows.WithBucket(t.Context(), c.run)
+		if err := workflows.CheckBucket(ctx, own, "1@host"); (err != nil) != c.refused {
 			t.Errorf("%s: %v", c.name, err)
 		}
+	}
+	if err := workflows.CheckBucket(t.Context(), own, "1@host"); err != nil {
+		t.Errorf("a run without a bucket: %v", err)
 	}
 }

@@ -150,7 +150,7 @@ func (a *app) checkBucket(ctx context.Context) error {
 // the starter may run where the bucket cannot be reached.
 func (a *app) inBucket(ctx context.Context) (context.Context, error) {
 	if _, err := os.Stat(filepath.Join(stateFolder, "bucket")); err != nil && a.flags.Bucket == "" {
-		return ctx, nil //nolint:nilerr // there is no default bucket
+		return ctx, nil
 	}
 	bucket, err := a.openBucket(ctx)
 	if err != nil {

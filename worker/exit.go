@@ -68,8 +68,10 @@ func fail(w io.Writer, err error) int {
 
 // exitHelp returns the documentation of the worker's exit codes.
 func exitHelp() string {
-	codes := []int{exitcode.OK, exitcode.Failed, exitcode.Usage}
-	for _, e := range exits() {
+	rows := exits()
+	codes := make([]int, 0, len(rows)+3)
+	codes = append(codes, exitcode.OK, exitcode.Failed, exitcode.Usage)
+	for _, e := range rows {
 		codes = append(codes, e.code)
 	}
 	return exitcode.Help(codes...)
