@@ -62,7 +62,8 @@ func TestRunForAnotherBucketIsRefused(t *testing.T) {
 		t.Errorf("code %d, stdout %q", code, stdout)
 	}
 	contains(t, stderr.String(),
-		": the run was started for the bucket "+own.String()+", but worker 7@shop uses the bucket "+theirs.String()+"\n",
+		": the run was started for the bucket "+own.String()+
+			", but worker 7@shop uses the bucket "+theirs.String()+"\n",
 		"hint: set --bucket or RDREC_BUCKET of the starter and of all workers to the same bucket")
 }
 

@@ -76,8 +76,8 @@ func (a *app) connect(ctx context.Context) (*server, error) {
 const livePoller = 90 * time.Second
 
 // polled reports whether a worker polls a queue. It reports true where the server does not say.
-func (s *server) polled(ctx context.Context, queue string, kind enums.TaskQueueType) bool {
-	described, err := s.DescribeTaskQueue(ctx, queue, kind)
+func (s *server) polled(ctx context.Context, queue string, tasks enums.TaskQueueType) bool {
+	described, err := s.DescribeTaskQueue(ctx, queue, tasks)
 	if err != nil {
 		return true
 	}

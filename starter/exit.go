@@ -134,7 +134,7 @@ type errorOutput struct {
 	Error string `json:"error"`
 	Hint  string `json:"hint,omitempty"`
 	Code  int    `json:"code"`
-	// Failure is the failure of the workflow, if one failed; Diagnostics are the problems of a spec.
+	// Failure is that of the workflow, if one failed; Diagnostics are the problems of a spec.
 	Failure     *workflows.Failure    `json:"failure,omitempty"`
 	Diagnostics []document.Diagnostic `json:"diagnostics,omitempty"`
 }

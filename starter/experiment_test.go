@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -16,7 +15,6 @@ import (
 
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
 
@@ -181,14 +179,6 @@ func (env *testEnv) pretrain(ctx context.Context) error {
 	}
 }
 
-// identify is a fake of the activity Identify that finds no file. A worker without
-// [workflows.FailureConverter] stores its message three times.
-func identify(context.Context) error {
-	err := fmt.Errorf("%w: no file matches %q", activities.ErrInvalid, "mine/nope.csv.gz")
-	err = fmt.Errorf("read the data: %w", err)
-	return temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
-}
-
 // command runs the starter against the environment's server and bucket.
 func (env *testEnv) command(t *testing.T, stderr *watchedBuffer, args ...string) (stdout string, code int) {
 	t.Helper()
@@ -254,38 +244,6 @@ func TestRunWatchesUntilTheReport(t *testing.T) {
 		t.Errorf("status: code %d", code)
 	}
 	contains(t, stdout, id+" completed\n", "import                       cached\n")
-}
-
-// TestEveryCommandNamesTheCause checks that all commands print the cause of a failed experiment.
-func TestEveryCommandNamesTheCause(t *testing.T) {
-	t.Parallel()
-	const cause = `read the data: invalid configuration: no file matches "mine/nope.csv.gz"`
-	env, stderr := newTestEnv(t, nil), &watchedBuffer{}
-	stdout, code := env.command(t, stderr, "run", writeSpec(t, "fails"))
-	if code != exitcode.Experiment || stdout != "" {
-		t.Errorf("code %d, stdout %q", code, stdout)
-	}
-	id := strings.Fields(stderr.String())[1]
-	message := "the experiment failed: " + id + ": " + cause
-	contains(t, stderr.String(), "\nerror: "+message+"\nhint: change the spec")
-	for _, command := range []string{"watch", "report"} {
-		stderr := &watchedBuffer{}
-		stdout, code := env.command(t, stderr, command, id, "--json")
-		var got errorOutput
-		if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitcode.Experiment {
-			t.Fatalf("%s: code %d, %v, stdout:\n%s", command, code, err, stdout)
-		}
-		if got.Error != message || got.Code != code || got.Failure == nil || got.Failure.Cause != cause {
-			t.Errorf("%s: %+v", command, got)
-		}
-		contains(t, stderr.String(), "error: "+message+"\n")
-	}
-	stdout, code = env.command(t, &watchedBuffer{}, "status", id)
-	if code != exitcode.OK || !strings.Contains(stdout, "\nfailed: "+cause+"\n") {
-		t.Errorf("status: code %d, stdout:\n%s", code, stdout)
-	}
-	stdout, _ = env.command(t, &watchedBuffer{}, "status", id, "--json")
-	contains(t, stdout, `"cause": "read the data: invalid configuration: no file matches \"mine/nope.csv.gz\""`)
 }
 
 func TestRunCanBeCancelledAndDetached(t *testing.T) {

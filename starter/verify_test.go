@@ -48,7 +48,8 @@ func TestVerifyReportsCorruptObjects(t *testing.T) {
 	for _, name := range []string{"--all", "demo-1", "demo-1/run-1"} {
 		var out bytes.Buffer
 		stderr := &watchedBuffer{}
-		if code := run(t.Context(), []string{"verify", name, "--bucket", bucket}, &out, stderr); code != exitcode.Corrupt {
+		code := run(t.Context(), []string{"verify", name, "--bucket", bucket}, &out, stderr)
+		if code != exitcode.Corrupt {
 			t.Errorf("%s: code %d, stderr:\n%s", name, code, stderr)
 		}
 		contains(t, out.String(), "corrupt  "+key+": its 5 bytes hash to ", "\n  affects demo-1/run-1\n")

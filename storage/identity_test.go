@@ -76,7 +76,8 @@ func TestCorruptIdentityIsNamed(t *testing.T) {
 		t.Fatal(err)
 	}
 	var corrupt *storage.CorruptError
-	if _, err := openFile(t, folder, "").Identity(t.Context()); !errors.As(err, &corrupt) || corrupt.Key != "bucket.json" {
+	_, err := openFile(t, folder, "").Identity(t.Context())
+	if !errors.As(err, &corrupt) || corrupt.Key != "bucket.json" {
 		t.Errorf("%v", err)
 	}
 }
@@ -106,7 +107,8 @@ func TestCheckAccessOfAFileBucket(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(folder, "probes"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := openFile(t, folder, "").CheckAccess(t.Context()); err == nil || !strings.Contains(err.Error(), "write \"probes/") {
+	err := openFile(t, folder, "").CheckAccess(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "write \"probes/") {
 		t.Errorf("%v", err)
 	}
 }

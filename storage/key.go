@@ -22,7 +22,7 @@ import (
 //	nightly/<name>/watermark.json                  how far a source was ingested into the inbox
 //	exports/<model>.json                           the newest table of a model's recommendations
 //	quarantine/<key>                               corrupt objects, under their old keys
-//	probes/<random>                                access checks of starting workers; deleted at once
+//	probes/<random>                                access checks of workers; deleted at once
 const (
 	identityKey      = "bucket.json"
 	probePrefix      = "probes/"

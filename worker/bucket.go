@@ -76,7 +76,8 @@ func (p *peerCheck) run(ctx context.Context) error {
 		for identity, polled := range now {
 			if before, known := first[identity]; !known || polled.After(before) {
 				process, bucket, _ := workflows.BucketOfWorker(identity)
-				return fmt.Errorf("%w: worker %s uses %s, this one would use %s", errOtherBucket, process, bucket, p.own)
+				return fmt.Errorf("%w: worker %s uses %s, this one would use %s",
+					errOtherBucket, process, bucket, p.own)
 			}
 		}
 	}
@@ -130,10 +131,10 @@ func pollersOf(temporal client.Client) func(context.Context) (map[string]time.Ti
 	return func(ctx context.Context) (map[string]time.Time, error) {
 		found := map[string]time.Time{}
 		for _, queue := range workflows.Queues() {
-			for _, kind := range []enums.TaskQueueType{
+			for _, tasks := range []enums.TaskQueueType{
 				enums.TASK_QUEUE_TYPE_WORKFLOW, enums.TASK_QUEUE_TYPE_ACTIVITY,
 			} {
-				described, err := temporal.DescribeTaskQueue(ctx, queue, kind)
+				described, err := temporal.DescribeTaskQueue(ctx, queue, tasks)
 				if err != nil {
 					return nil, fmt.Errorf("list the workers of queue %q: %w", queue, err)
 				}

@@ -37,7 +37,8 @@ func exits() []exit {
 		{errOtherBucket, exitcode.OtherBucket, "set --bucket or RDREC_BUCKET to their bucket, " +
 			"or stop them; other namespaces may have other buckets"},
 		{errListen, exitcode.InUse, "stop the process that listens there, or set --addr"},
-		{storage.ErrNotFound, exitcode.NoBucket, "check the name, and set --bucket or RDREC_BUCKET to the workers' bucket"},
+		{storage.ErrNotFound, exitcode.NoBucket, "check the name, and set --bucket or RDREC_BUCKET " +
+			"to the workers' bucket"},
 	}
 }
 

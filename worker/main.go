@@ -228,7 +228,8 @@ func poll(
 		}
 		defer w.Stop()
 	}
-	acts.Log.Info().Stringer("bucket", before.own).Strs("queues", o.Queues).Interface("build", acts.Build).Msg("worker polls")
+	acts.Log.Info().Stringer("bucket", before.own).Strs("queues", o.Queues).Interface("build", acts.Build).
+		Msg("worker polls")
 	select {
 	case <-ctx.Done():
 		acts.Log.Info().Msg("worker drains")

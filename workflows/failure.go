@@ -64,8 +64,8 @@ func trialOf(err error) string {
 	return path.Base(child.WorkflowID())
 }
 
-func timeoutCause(kind enums.TimeoutType) string {
-	switch kind {
+func timeoutCause(timeout enums.TimeoutType) string {
+	switch timeout {
 	case enums.TIMEOUT_TYPE_HEARTBEAT:
 		return fmt.Sprintf("the worker was lost: it sent no heartbeat for %s", heartbeatTimeout)
 	case enums.TIMEOUT_TYPE_START_TO_CLOSE:
@@ -115,13 +115,13 @@ func plainMessage(text string) string {
 func withoutRepetition(line string) string {
 	const separator = ": "
 	parts := strings.Split(line, separator)
-	kept := parts[:1]
+	unrepeated := parts[:1]
 	for _, part := range parts[1:] {
-		if part != kept[len(kept)-1] {
-			kept = append(kept, part)
+		if part != unrepeated[len(unrepeated)-1] {
+			unrepeated = append(unrepeated, part)
 		}
 	}
-	return strings.Join(kept, separator)
+	return strings.Join(unrepeated, separator)
 }
 
 // workflowError returns the error that a workflow ends with: one whose message is the cause, so

@@ -35,10 +35,14 @@ func TestFailureOf(t *testing.T) {
 		{
 			"an activity's error", missingFile(), workflows.Failure{
 				Type: activities.TypeInvalidConfig, Cause: missingFileCause,
-				Hint: "change the spec, or the file that the message names, and run it again: finished stages are cached",
+				Hint: "change the spec, or the file that the message names, and run it again: " +
+					"finished stages are cached",
 			},
 		},
-		{"a plain error", errors.New("the bucket is slow"), workflows.Failure{Cause: "the bucket is slow", Hint: again}},
+		{
+			"a plain error", errors.New("the bucket is slow"),
+			workflows.Failure{Cause: "the bucket is slow", Hint: again},
+		},
 		{
 			"a repeated part", errors.New("read: no space: no space"),
 			workflows.Failure{Cause: "read: no space", Hint: again},
@@ -67,7 +71,8 @@ func TestFailureConverterStoresTheMessageOnce(t *testing.T) {
 	t.Parallel()
 	for name, err := range map[string]error{
 		"non-retryable": missingFile(),
-		"any other":     fmt.Errorf("read the data: %w: %w", activities.ErrInvalid, errors.New(`no file matches "mine/nope.csv.gz"`)),
+		"any other": fmt.Errorf("read the data: %w: %w", activities.ErrInvalid,
+			errors.New(`no file matches "mine/nope.csv.gz"`)),
 	} {
 		stored := workflows.FailureConverter().ErrorToFailure(err)
 		text := stored.String()

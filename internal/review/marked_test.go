@@ -29,7 +29,7 @@ func TestErrorsQuoteNoReview(t *testing.T) {
 		"line.json":   fmt.Sprintf("{\"user\": \"a\", \"text\": %q\n", marked),
 		"types.json":  fmt.Sprintf("{\"user\": [%q], \"item\": \"x\", \"time\": 1}\n", marked),
 		"plain.json":  marked + "\n",
-		"nested.json": fmt.Sprintf("{\"user\": \"a\", \"item\": \"x\", \"time\": %q, \"rating\": %q}\n", marked, marked),
+		"nested.json": fmt.Sprintf("{\"user\": \"a\", \"item\": \"x\", \"time\": %q, \"rating\": 5}\n", marked),
 	} {
 		opts := options(writeFile(t, name, text))
 		opts.MaxBad = 0

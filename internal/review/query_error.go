@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// queryFailure is an error of DuckDB. Its message has no values of the data, which may be customers'
-// reviews.
+// queryFailure is an error of DuckDB. Its message has no values of the data, which may be the
+// reviews of customers.
 type queryFailure struct {
 	message string
 	err     error
