@@ -65,6 +65,8 @@ type app struct {
 	// program is the path of the starter; the worker is in the same folder.
 	program string
 	flags   *cli
+	// printed means that stdout has a result.
+	printed bool
 }
 
 func main() {
@@ -108,12 +110,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 }
 
 // fail prints the error and its hint, with passwords redacted, and returns its exit code. With
-// --json, stdout gets the error, too.
+// --json, stdout gets the error, too, unless it has a result already.
 func (a *app) fail(err error) int {
 	for _, line := range explain(err) {
 		a.logf("%s", document.Redact(line))
 	}
-	if a.flags.JSON {
+	if a.flags.JSON && !a.printed {
 		_ = a.printJSON(errorDocument(err)) //nolint:errcheck // stderr and the exit code have the error
 	}
 	return codeOf(err)
@@ -126,6 +128,7 @@ func (a *app) logf(format string, args ...any) {
 
 // print writes data to stdout.
 func (a *app) print(text string) error {
+	a.printed = true
 	if _, err := io.WriteString(a.stdout, text); err != nil {
 		return fmt.Errorf("writing to stdout: %w", err)
 	}
