@@ -192,6 +192,7 @@ func (s *inboxEnv) nightlyCalls(in registry.RunRecord) []call {
 			name: "compare models",
 			in: activities.CompareModelsInput{
 				Gate: gate, Items: 8, New: in.Trials[0].Evaluations[:1], Old: in.Trials[0].Evaluations[:1],
+				Baselines: in.Baseline,
 			},
 			activity: func(a *activities.Activities) any { return a.CompareModels },
 		},

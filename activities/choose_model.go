@@ -43,6 +43,7 @@ func (a *Activities) ChooseModel(ctx context.Context, in ChooseModelInput) (out 
 		return out, invalidIfNotFound(err)
 	}
 	out.Promotion.Kind, out.Promotion.RollbackTo = registry.Rollback, in.To
+	out.Promotion.Manual, out.Promotion.FromRun = true, ""
 	return out, nil
 }
 
@@ -68,7 +69,7 @@ func previousModel(name string, current registry.Promotion) (int, error) {
 
 // modelOfRun returns a promotion of the first student of a run's first method.
 func (a *Activities) modelOfRun(ctx context.Context, run string) (p registry.Promotion, err error) {
-	_, record, err := registry.ReadRun(ctx, a.Bucket, run)
+	run, record, err := registry.ReadRun(ctx, a.Bucket, run)
 	if err != nil {
 		return p, err
 	}
@@ -76,7 +77,7 @@ func (a *Activities) modelOfRun(ctx context.Context, run string) (p registry.Pro
 	if err != nil {
 		return p, fmt.Errorf("%w: run %q: %w", ErrInvalid, run, err)
 	}
-	p = registry.Promotion{Dataset: record.Dataset, Preprocessed: record.Preprocessed}
+	p = registry.Promotion{Dataset: record.Dataset, Preprocessed: record.Preprocessed, Manual: true, FromRun: run}
 	if record.Spec.Data.Accumulated != nil {
 		p.Reviews = record.Spec.Data.Accumulated.Reviews
 	}

@@ -125,12 +125,14 @@ func TestOnlyTheSameUsersAreCompared(t *testing.T) {
 		},
 		{"one less", now[:2], now, "3 users were evaluated with the new model and 2"},
 		{"one more", now, now[:2], "2 users were evaluated with the new model and 3"},
-		{"none", nil, nil, "0 users were evaluated with the new model and 0"},
+		{"none", nil, nil, "no user was evaluated in nightly.gate.task \"sequential\""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			in := activities.CompareModelsInput{
-				Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: 1, Alpha: 0.5}, Items: 10, Strict: true,
+				Gate:  spec.Gate{Task: "sequential", Metric: "HR@1", Margin: 1, Alpha: 0.5, Floor: "popularity"},
+				Items: 10, Strict: true,
 				New: s.predictions("sequential.jsonl", c.now...), Old: s.predictions("sequential.jsonl", c.old...),
+				Baselines: s.predictions("popularity.sequential.jsonl", now...)[0],
 			}
 			_, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 			if c.want == "" {
@@ -168,8 +170,15 @@ func TestTheVerdictsFigures(t *testing.T) {
 		fixedPrediction{4, 4, []int{4}},
 	)
 	in := activities.CompareModelsInput{
-		Gate:  spec.Gate{Task: "sequential", Metric: "HR@1", Alpha: 0.5},
+		Gate: spec.Gate{
+			Task: "sequential", Metric: "HR@1", MarginType: "absolute", Alpha: 0.5, Floor: "none", MaxFirstShare: 1,
+		},
 		Items: 10, Strict: true, Seed: 1, New: now, Old: old, CurrentPromotion: 3,
+		Baselines: s.predictions(
+			"popularity.sequential.jsonl",
+			fixedPrediction{1, 1, []int{1}}, fixedPrediction{2, 2, wrong},
+			fixedPrediction{3, 3, wrong}, fixedPrediction{4, 4, wrong},
+		)[0],
 	}
 	compareModels := func(change func(*activities.CompareModelsInput)) activities.CompareModelsResult {
 		t.Helper()
@@ -204,10 +213,16 @@ func TestTheVerdictsFigures(t *testing.T) {
 		t.Errorf("measured %+v", m)
 	}
 	// With a margin of a quarter the differences are 1.25 and three times 0.25: t is 2.
-	wide := compareModels(func(in *activities.CompareModelsInput) { in.Gate.Margin = 0.25 })
 	root := 2 / math.Sqrt(3)
-	if p := 0.5 - (root/(7.0/3)+math.Atan(root))/math.Pi; math.Abs(wide.Comparison.P-p) > 1e-9 {
-		t.Errorf("with a margin p is %g, want %g", wide.Comparison.P, p)
+	p = 0.5 - (root/(7.0/3)+math.Atan(root))/math.Pi
+	for _, change := range []func(*spec.Gate){
+		func(g *spec.Gate) { g.Margin = 0.25 },
+		func(g *spec.Gate) { g.MarginType, g.Margin = "relative", 0.5 }, // half of the 0.5 of the old model
+	} {
+		wide := compareModels(func(in *activities.CompareModelsInput) { change(&in.Gate) }).Comparison
+		if math.Abs(wide.P-p) > 1e-9 || wide.Margin != 0.25 {
+			t.Errorf("with a margin of %g p is %g, want %g", wide.Margin, wide.P, p)
+		}
 	}
 
 	exactly := out.Comparison.P
@@ -221,20 +236,116 @@ func TestTheVerdictsFigures(t *testing.T) {
 			t.Errorf("p %g, alpha %g: %q", exactly, alpha, out.Reasons)
 		}
 	}
-	// The new lists name 1, 3, 4, 7 and 8.
-	for least, refusals := range map[float64]int{0.5: 0, 0.51: 1} {
-		out := compareModels(func(in *activities.CompareModelsInput) { in.Gate.MinCoverage = least })
-		if out.Coverage != 0.5 || len(out.Reasons) != refusals {
-			t.Errorf("coverage %g where %g is the least: %q", out.Coverage, least, out.Reasons)
-		}
+	// Popularity has one first item right: the differences are 0, 0, 1 and 1.
+	if b := out.Baseline; b.Baseline != "popularity" || b.Current != 0.25 || b.Candidate != 0.75 || b.Users != 4 {
+		t.Errorf("the floor's comparison: %+v", b)
 	}
-	first := compareModels(func(in *activities.CompareModelsInput) { in.Old, in.Gate.MinCoverage = nil, 1 })
-	if first.Comparison != nil || len(first.Reasons) > 0 || first.Coverage != 0.5 || len(first.Metrics) != 5 {
+	first := compareModels(func(in *activities.CompareModelsInput) { in.Old = nil })
+	if first.Comparison != nil || len(first.Reasons) > 0 || len(first.Metrics) != 5 {
 		t.Errorf("the first model: %+v", first)
 	}
-	if none := compareModels(func(in *activities.CompareModelsInput) { in.Items = 0 }); none.Coverage != 5 {
-		t.Errorf("coverage of a dataset without items: %g", none.Coverage)
+}
+
+// TestTheGatesListChecks has lists of three users over a catalog of 10 items: they name 1, 2, 3 and
+// 4, in 6 positions, and 1 is first for two of them.
+func TestTheGatesListChecks(t *testing.T) {
+	s := newInboxEnv(t)
+	predicted := []fixedPrediction{{1, 1, []int{1, 2}}, {2, 1, []int{1, 3}}, {3, 1, []int{4, 1}}}
+	for _, c := range []struct {
+		name     string
+		coverage float64
+		first    float64
+		want     []string
+	}{
+		{"both at the bound", 4.0 / 6, 2.0 / 3, nil},
+		{"too few items", 0.67, 1, []string{
+			"only 4 of 10 items are recommended to anyone, fewer than nightly.gate.min_coverage 0.67 requires",
+		}},
+		{"the same first item", 0, 0.66, []string{
+			"67% of 3 users have the same first item, more than nightly.gate.max_first_share 0.66 allows",
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			out, err := run[activities.CompareModelsResult](s, s.CompareModels, activities.CompareModelsInput{
+				Gate: spec.Gate{
+					Task: "sequential", Metric: "HR@1", Alpha: 0.5, Floor: "none", MinCoverage: c.coverage,
+					MaxFirstShare: c.first,
+				},
+				Items: 10, Strict: true, New: s.predictions("sequential.jsonl", predicted...),
+				Baselines: s.predictions("popularity.sequential.jsonl", predicted...)[0],
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			equal(t, "reasons", c.want, out.Reasons)
+			equal(t, "lists", metric.ListDiversity{
+				Users: 3, Positions: 6, Items: 10, Recommended: 4, Coverage: 0.4, DistinctFirst: 2, FirstShare: 2.0 / 3,
+				DistinctLists: 3, ListShare: 1.0 / 3,
+			}, out.Lists)
+		})
 	}
+}
+
+// TestTheGatesFloor has a new model with 30 of 100 first items right, and none in use.
+func TestTheGatesFloor(t *testing.T) {
+	s := newInboxEnv(t)
+	for _, c := range []struct {
+		floor string
+		hits  int // of the floor
+		want  []string
+	}{
+		{"popularity", 29, nil},
+		{"popularity", 30, nil},
+		{"popularity", 31, []string{
+			"HR@1 is 0.3000, below the 0.3100 of nightly.gate.floor popularity on the same 100 users",
+		}},
+		{"markov", 31, []string{"HR@1 is 0.3000, below the 0.3100 of nightly.gate.floor markov on the same 100 users"}},
+		{"none", 31, nil},
+	} {
+		name := c.floor
+		if name == "none" {
+			name = "popularity"
+		}
+		out, err := run[activities.CompareModelsResult](s, s.CompareModels, activities.CompareModelsInput{
+			Gate:  spec.Gate{Task: "sequential", Metric: "HR@1", Alpha: 0.05, Floor: c.floor, MaxFirstShare: 1},
+			Items: 10, Strict: true, New: s.evaluation(30), Baselines: s.ranked(name, c.hits),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "reasons", c.want, out.Reasons)
+		equal(t, "the baseline", name, out.Baseline.Baseline)
+	}
+}
+
+// TestAbsoluteMarginMustBeBelowTheMetric has a model in use with 30 of 100 first items right.
+func TestAbsoluteMarginMustBeBelowTheMetric(t *testing.T) {
+	s := newInboxEnv(t)
+	for margin, refused := range map[float64]bool{0: false, 0.29: false, 0.3: true, 0.5: true} {
+		in := activities.CompareModelsInput{
+			Gate: spec.Gate{
+				Task: "sequential", Metric: "HR@1", Margin: margin, MarginType: "absolute", Alpha: 0.5, Floor: "none",
+				MaxFirstShare: 1,
+			},
+			Items: 10, Strict: true, New: s.evaluation(30), Old: s.evaluation(30), Baselines: s.ranked("popularity", 0),
+		}
+		_, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
+		var failed *temporal.ApplicationError
+		if errors.As(err, &failed) != refused || refused && failed.Type() != activities.TypeInvalidConfig {
+			t.Errorf("margin %g: %v", margin, err)
+		}
+		in.Gate.MarginType = "relative"
+		if _, err := run[activities.CompareModelsResult](s, s.CompareModels, in); err != nil {
+			t.Errorf("relative margin %g: %v", margin, err)
+		}
+	}
+}
+
+// TestTheGatesDefaultsAreTheReportsLimits keeps the gate from passing what the report calls
+// degenerate.
+func TestTheGatesDefaultsAreTheReportsLimits(t *testing.T) {
+	g := spec.DefaultNightly().Gate
+	equal(t, "defaults", []float64{metric.MinCoverage, metric.MaxFirstShare}, []float64{g.MinCoverage, g.MaxFirstShare})
 }
 
 // TestIdenticalPredictionsAreNoWorse has no chance in it: each user's figure is what it was.
@@ -242,8 +353,10 @@ func TestIdenticalPredictionsAreNoWorse(t *testing.T) {
 	s := newInboxEnv(t)
 	for _, margin := range []float64{0, 0.25} {
 		in := activities.CompareModelsInput{
-			Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: margin, Alpha: 0.01}, Items: 10, Strict: true,
-			New: s.evaluation(30), Old: s.evaluation(30),
+			Gate: spec.Gate{
+				Task: "sequential", Metric: "HR@1", Margin: margin, Alpha: 0.01, Floor: "popularity", MaxFirstShare: 1,
+			},
+			Items: 10, Strict: true, New: s.evaluation(30), Old: s.evaluation(30), Baselines: s.ranked("popularity", 30),
 		}
 		out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 		if err != nil || len(out.Reasons) > 0 || out.Comparison.P != 0 ||
@@ -252,8 +365,10 @@ func TestIdenticalPredictionsAreNoWorse(t *testing.T) {
 		}
 	}
 	all := activities.CompareModelsInput{
-		Gate: spec.Gate{Task: "sequential", Metric: "HR@1", Margin: 0.5, Alpha: 0.5}, Items: 10, Strict: true,
-		New: s.evaluation(0), Old: s.evaluation(100),
+		Gate: spec.Gate{
+			Task: "sequential", Metric: "HR@1", Margin: 0.5, Alpha: 0.5, Floor: "none", MaxFirstShare: 1,
+		},
+		Items: 10, Strict: true, New: s.evaluation(0), Old: s.evaluation(100), Baselines: s.ranked("popularity", 0),
 	}
 	if out, err := run[activities.CompareModelsResult](s, s.CompareModels, all); err != nil || len(out.Reasons) != 1 ||
 		out.Comparison.P != 1 {
@@ -265,9 +380,11 @@ func TestIdenticalPredictionsAreNoWorse(t *testing.T) {
 func TestOneUserShowsNothing(t *testing.T) {
 	s := newInboxEnv(t)
 	in := activities.CompareModelsInput{
-		Gate: spec.Gate{Task: "topn", Metric: "HR@1", Alpha: 0.5}, Items: 10, Strict: true,
-		New: s.predictions("topn.jsonl", fixedPrediction{1, 1, []int{1}}),
-		Old: s.predictions("topn.jsonl", fixedPrediction{1, 1, []int{2}}),
+		Gate:  spec.Gate{Task: "topn", Metric: "HR@1", Alpha: 0.5, Floor: "none", MaxFirstShare: 1},
+		Items: 10, Strict: true,
+		New:       s.predictions("topn.jsonl", fixedPrediction{1, 1, []int{1}}),
+		Old:       s.predictions("topn.jsonl", fixedPrediction{1, 1, []int{2}}),
+		Baselines: s.predictions("popularity.topn.jsonl", fixedPrediction{1, 1, []int{2}})[0],
 	}
 	out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
+	"rdrec/internal/metric"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/registry"
@@ -99,12 +100,14 @@ func TestExportsMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// The lists of two users are x, y, and that of the third is y.
+	first := `{"user":"u","item":"x","score":1}` + "\n" + `{"user":"u","item":"y"}` + "\n" + `{"user":"v","item":"x"}` + "\n"
+	second := `{"user":"v","item":"y"}` + "\n" + `{"user":"w","item":"y"}` + "\n"
 	parts := []storage.Ref{
-		s.putArtifact("recommendations.jsonl", "long line of the first\n"),
-		s.putArtifact("recommendations.jsonl", "b\nc\n"),
+		s.putArtifact("recommendations.jsonl", first), s.putArtifact("recommendations.jsonl", second),
 	}
 	in := activities.MergeExportInput{
-		ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Shards: parts, Users: 3,
+		ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true}, Shards: parts, Users: 3, Items: 4,
 	}
 	var refs []storage.Ref
 	for range 2 {
@@ -119,19 +122,24 @@ func TestExportsMerge(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "table", "long line of the first\nb\nc\n", string(table))
+	equal(t, "table", first+second, string(table))
 	data, err := s.Bucket.ReadArtifactFile(t.Context(), refs[0], "export.json")
 	if err != nil {
 		t.Fatal(err)
 	}
-	var summary map[string]any
+	var summary activities.ExportSummary
 	if err := json.Unmarshal(data, &summary); err != nil {
 		t.Fatal(err)
 	}
 	equal(
 		t,
 		"summary",
-		map[string]any{"model": id, "method": "rdrec", "users": 3.0, "top": 7.0, "explain": true},
+		activities.ExportSummary{
+			Model: id, Method: "rdrec", Users: 3, Top: 7, Explain: true, Lists: metric.ListDiversity{
+				Users: 3, Positions: 5, Items: 4, Recommended: 2, Coverage: 0.5, DistinctFirst: 2, FirstShare: 2.0 / 3,
+				DistinctLists: 2, ListShare: 2.0 / 3,
+			},
+		},
 		summary,
 	)
 }

@@ -69,6 +69,7 @@ func TestPeopleChooseARunOrAPromotion(t *testing.T) {
 			Seed: in.Spec.Seed,
 		},
 		Counts: &in.NightlyRun.Counts, Metrics: in.NightlyRun.Metrics, Comparison: in.NightlyRun.Comparison,
+		Manual: true, FromRun: "exp/r1",
 	}
 	equal(t, "a run's model", want, ofRun.Promotion)
 	_, err = choose(activities.ChooseModelInput{Run: "nosuch"})
@@ -83,7 +84,7 @@ func TestPeopleChooseARunOrAPromotion(t *testing.T) {
 	for to, want := range map[int]int{0: 2, 1: 1, 2: 2} {
 		got, err := choose(activities.ChooseModelInput{To: to})
 		if err != nil || got.Previous != 3 || got.Promotion.Number != want || got.Promotion.RollbackTo != want ||
-			got.Promotion.Kind != registry.Rollback {
+			got.Promotion.Kind != registry.Rollback || !got.Promotion.Manual {
 			t.Errorf("back to %d: %+v, %v; want promotion %d", to, got, err, want)
 		}
 	}

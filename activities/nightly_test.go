@@ -210,6 +210,17 @@ func TestSanityCheck(t *testing.T) {
 // place.
 func (s *inboxEnv) evaluation(hits int) []storage.Ref {
 	s.t.Helper()
+	return []storage.Ref{s.hundred("sequential.jsonl", hits)}
+}
+
+// ranked is the same for a baseline.
+func (s *inboxEnv) ranked(baseline string, hits int) storage.Ref {
+	s.t.Helper()
+	return s.hundred(baseline+".sequential.jsonl", hits)
+}
+
+func (s *inboxEnv) hundred(file string, hits int) storage.Ref {
+	s.t.Helper()
 	var lines strings.Builder
 	for user := 1; user <= 100; user++ {
 		items := "[2,3,4]"
@@ -218,34 +229,34 @@ func (s *inboxEnv) evaluation(hits int) []storage.Ref {
 		}
 		fmt.Fprintf(&lines, `{"user":%d,"truth":1,"items":%s}`+"\n", user, items)
 	}
-	return []storage.Ref{s.putArtifact("sequential.jsonl", lines.String())}
+	return s.putArtifact(file, lines.String())
 }
 
 func TestCompareModels(t *testing.T) {
 	s := newInboxEnv(t)
 	gate := spec.DefaultNightly().Gate
-	gate.Metric, gate.Margin = "HR@1", 0.05
+	gate.Metric, gate.MaxFirstShare = "HR@1", 1
 	for _, c := range []struct {
 		name     string
 		old, now int
-		coverage float64
+		margin   float64
 		want     string
 	}{
-		{"better", 30, 60, 0, ""},
-		{"the same", 30, 30, 0, ""},
-		{"a little worse", 30, 29, 0, ""},
-		{"not shown to be within the margin", 30, 26, 0, "non-inferiority with margin 0.05 is not shown"},
-		{"much worse", 60, 30, 0, "HR@1 over the same 100 users is 0.3000, before 0.6000"},
+		{"better", 30, 60, 0.1, ""},
+		{"the same", 30, 30, 0.1, ""},
+		{"a little worse", 30, 29, 0.15, ""},
 		{
-			"names too few items", 30, 60, 0.5,
-			"catalog coverage is 40.00%, less than nightly.gate.min_coverage 0.5 requires",
+			"not shown to be within the margin", 30, 26, 0.15,
+			"HR@1 is 0.2600 after 0.3000 on the same 100 users: a fall by nightly.gate.margin, 15%, or more is not " +
+				"ruled out (p 0.400, more than nightly.gate.alpha 0.05)",
 		},
+		{"much worse", 60, 30, 0.1, "HR@1 is 0.3000 after 0.6000 on the same 100 users"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			gate.MinCoverage = c.coverage
+			gate.Margin = c.margin
 			in := activities.CompareModelsInput{
 				Gate: gate, Items: 10, Strict: true, Seed: 1, New: s.evaluation(c.now), Old: s.evaluation(c.old),
-				CurrentPromotion: 7,
+				CurrentPromotion: 7, Baselines: s.ranked("popularity", 10),
 			}
 			out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 			if err != nil {
@@ -261,7 +272,9 @@ func TestCompareModels(t *testing.T) {
 		})
 	}
 	other := s.putArtifact("sequential.jsonl", `{"user":9,"truth":1,"items":[1]}`+"\n")
-	in := activities.CompareModelsInput{Gate: gate, Items: 10, New: s.evaluation(1), Old: []storage.Ref{other}}
+	in := activities.CompareModelsInput{
+		Gate: gate, Items: 10, New: s.evaluation(1), Old: []storage.Ref{other}, Baselines: s.ranked("popularity", 1),
+	}
 	if _, err := run[activities.CompareModelsResult](s, s.CompareModels, in); err == nil {
 		t.Error("other users are compared without an error")
 	}

@@ -73,7 +73,7 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 		}},
 		"merged table": {"f", func(dir string) error {
 			work := attempt{&heartbeat{now: time.Now}, t.TempDir(), nil}
-			return w.concatenate(ctx, table, work, filepath.Join(dir, "f"))
+			return w.concatenate(ctx, table, work, filepath.Join(dir, "f"), newRowMeter(0))
 		}},
 		"rationales":   {rationalesFile, rationales},
 		"distillation": {"distillation.json", rationales},
@@ -121,7 +121,8 @@ func TestAShardThatIsAFolderCannotBeMerged(t *testing.T) {
 		"is a directory": folder, "no such file or directory": w.artifact("other", "x"),
 	} {
 		work := attempt{&heartbeat{now: time.Now}, t.TempDir(), nil}
-		err := w.concatenate(t.Context(), []storage.Ref{shard}, work, filepath.Join(t.TempDir(), "f"))
+		path := filepath.Join(t.TempDir(), "f")
+		err := w.concatenate(t.Context(), []storage.Ref{shard}, work, path, newRowMeter(0))
 		if err == nil || !strings.HasPrefix(err.Error(), "merge the table: shard 1: ") ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -132,9 +133,9 @@ func TestAShardThatIsAFolderCannotBeMerged(t *testing.T) {
 // TestMergingReportsTheShards has two of two lines each.
 func TestMergingReportsTheShards(t *testing.T) {
 	w := newTried(t)
-	shard, path := w.artifact("recommendations.jsonl", "a\nb\n"), filepath.Join(t.TempDir(), "f")
+	shard, path := w.artifact("recommendations.jsonl", "{}\n{}\n"), filepath.Join(t.TempDir(), "f")
 	work := attempt{&heartbeat{now: time.Now}, t.TempDir(), nil}
-	if err := w.concatenate(t.Context(), []storage.Ref{shard, shard}, work, path); err != nil {
+	if err := w.concatenate(t.Context(), []storage.Ref{shard, shard}, work, path, newRowMeter(0)); err != nil {
 		t.Fatal(err)
 	}
 	latest, _ := work.read()
@@ -143,7 +144,7 @@ func TestMergingReportsTheShards(t *testing.T) {
 		t.Error(diff)
 	}
 	got, err := os.ReadFile(path) //nolint:gosec // the test's own file
-	if err != nil || string(got) != "a\nb\na\nb\n" {
+	if err != nil || string(got) != "{}\n{}\n{}\n{}\n" {
 		t.Errorf("%q, %v", got, err)
 	}
 }

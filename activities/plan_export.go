@@ -5,12 +5,13 @@ import (
 	"path/filepath"
 )
 
-// ExportPlan is the number of users to export.
+// ExportPlan is the number of users to export, and of items that can be recommended.
 type ExportPlan struct {
 	Users int `json:"users"`
+	Items int `json:"items"`
 }
 
-// PlanExport validates the export and counts the users.
+// PlanExport validates the export and counts the users and items.
 func (a *Activities) PlanExport(ctx context.Context, in ExportInput) (plan ExportPlan, err error) {
 	ctx, work, err := a.begin(ctx, "export")
 	defer work.finish(&err)
@@ -24,5 +25,5 @@ func (a *Activities) PlanExport(ctx context.Context, in ExportInput) (plan Expor
 	if err != nil {
 		return plan, err
 	}
-	return ExportPlan{Users: len(data.Users)}, nil
+	return ExportPlan{Users: len(data.Users), Items: data.Items}, nil
 }

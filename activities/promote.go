@@ -19,7 +19,8 @@ type PromoteInput struct {
 	Promotion registry.Promotion `json:"promotion"`
 }
 
-// Promote puts a model in use.
+// Promote puts a model in use. A promotion by hand is shown on the page of the name's nightly runs,
+// too; a nightly run writes the page itself ([Activities.RecordNightlyRun]).
 func (a *Activities) Promote(ctx context.Context, in PromoteInput) (p registry.Promotion, err error) {
 	ctx, hb := a.startHeartbeat(ctx, "promote")
 	defer hb.stop()
@@ -30,5 +31,8 @@ func (a *Activities) Promote(ctx context.Context, in PromoteInput) (p registry.P
 	if errors.Is(err, registry.ErrPromotionConflict) || errors.Is(err, storage.ErrNotFound) {
 		return p, fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
-	return p, err
+	if err != nil || !in.Promotion.Manual {
+		return p, err
+	}
+	return p, registry.WriteNightlyPage(ctx, a.Bucket, in.Name, a.Now())
 }

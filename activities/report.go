@@ -78,7 +78,7 @@ func (w *reportWork) open(ctx context.Context, dir string) error {
 		})
 	}
 	if w.NightlyRun != nil {
-		run.Nightly = w.NightlyRun.Summary()
+		run.Nightly = w.NightlyRun.Sentences()
 	}
 	if run.Indexing, err = w.indexing(ctx); err != nil {
 		return err

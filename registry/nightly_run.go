@@ -18,7 +18,8 @@ type NightlyRun struct {
 	Number  int       `json:"number"`
 	Time    time.Time `json:"time"`
 	Verdict string    `json:"verdict"`
-	// Reasons say why no model was promoted.
+	// Summary is the verdict as a sentence for people; Reasons say why no model was promoted.
+	Summary  string   `json:"summary,omitempty"`
 	Reasons  []string `json:"reasons,omitempty"`
 	Workflow string   `json:"workflow"`
 	Run      string   `json:"run"`
@@ -34,11 +35,14 @@ type NightlyRun struct {
 	Promotion         int                  `json:"promotion"`
 	WarmStart         bool                 `json:"warm_start"`
 	Counts            report.NightlyCounts `json:"counts,omitzero"`
-	Coverage          float64              `json:"coverage,omitempty"`
-	// Metric is the gate's.
+	// Lists is the diversity of the new model's recommendations; nil if none was evaluated.
+	Lists *metric.ListDiversity `json:"lists,omitempty"`
+	// Metric is the gate's. Comparison is with the model in use, nil if there was none; Baseline is
+	// with the gate's floor, or with popularity where the floor is switched off.
 	Metric       string         `json:"metric,omitempty"`
 	Metrics      []metric.Score `json:"metrics,omitempty"`
 	Comparison   *Comparison    `json:"comparison,omitempty"`
+	Baseline     *Comparison    `json:"baseline,omitempty"`
 	Seconds      float64        `json:"seconds"`
 	Reviews      storage.Ref    `json:"reviews,omitzero"`
 	Dataset      storage.Ref    `json:"dataset,omitzero"`
@@ -109,24 +113,4 @@ func freeNumber(recorded []NightlyRun, run NightlyRun) int {
 		}
 	}
 	return number
-}
-
-// Summary returns the verdict on a new model in sentences.
-func (n *NightlyRun) Summary() []string {
-	words := map[string]string{
-		VerdictFirst:    "The new model is the first and is now in use.",
-		VerdictPromoted: "The new model is now in use as promotion %d.",
-		VerdictRejected: "The new model is rejected: promotion %d stays in use.",
-	}[n.Verdict]
-	if n.Verdict == VerdictPromoted || n.Verdict == VerdictRejected {
-		words = fmt.Sprintf(words, n.Promotion)
-	}
-	lines := []string{words}
-	if c := n.Comparison; c != nil {
-		lines = append(lines, fmt.Sprintf(
-			"%s of the same %d users: %.4f after %.4f (difference %+.4f, 95%% interval %+.4f to %+.4f; "+
-				"p %.3f of non-inferiority within the margin).",
-			c.Metric, c.Users, c.Candidate, c.Current, c.Difference, c.Interval.Low, c.Interval.High, c.P))
-	}
-	return append(lines, n.Reasons...)
 }

@@ -54,6 +54,10 @@ type Promotion struct {
 	Comparison *Comparison    `json:"comparison,omitempty"`
 	// Counts are the nightly run's; nil for a model of an experiment.
 	Counts *report.NightlyCounts `json:"counts,omitempty"`
+	// Manual means that a person put the model in use, not a nightly run; FromRun is the run whose
+	// model it is, empty for a rollback.
+	Manual  bool   `json:"manual,omitempty"`
+	FromRun string `json:"from_run,omitempty"`
 }
 
 // Kinds of promotions.
@@ -82,21 +86,25 @@ func NewPromotedModel(weights storage.Ref, s spec.Spec) (PromotedModel, error) {
 	}, err
 }
 
-// Comparison is a paired test of a new model against the one in use, on the same users.
+// Comparison is a paired test of a new model against the one in use, or against a baseline, on the
+// same users.
 type Comparison struct {
 	Metric string `json:"metric"`
-	// CurrentPromotion is the number of the promotion in use.
-	CurrentPromotion int `json:"current_promotion"`
-	Users            int `json:"users"`
-	// Candidate and Current are means over the users. Difference is Candidate - Current, Interval
-	// its 95% interval.
+	// CurrentPromotion is the number of the promotion in use. Baseline is the baseline that takes
+	// its place; empty for a comparison with the promotion.
+	CurrentPromotion int    `json:"current_promotion"`
+	Baseline         string `json:"baseline,omitempty"`
+	Users            int    `json:"users"`
+	// Candidate and Current are means over the users: of the new model, and of the one in use or
+	// the baseline. Difference is Candidate - Current, Interval its 95% interval.
 	Candidate  float64         `json:"candidate"`
 	Current    float64         `json:"current"`
 	Difference float64         `json:"difference"`
 	Interval   metric.Interval `json:"interval"`
-	// P is the one-sided p-value of the hypothesis that the new model is worse by the margin or
-	// more.
-	P float64 `json:"p"`
+	// P is the one-sided p-value of the hypothesis that the new model is worse by Margin or more.
+	// Margin is in units of the metric.
+	Margin float64 `json:"margin"`
+	P      float64 `json:"p"`
 }
 
 // Promote appends p to the history of a name and makes it the promotion in use. Previous is the

@@ -127,8 +127,11 @@ func (c *exportCmd) writeTable(ctx context.Context, a *app, bucket *storage.Buck
 	if err != nil {
 		return fmt.Errorf("fetching the table of %q: %w", e.id, err)
 	}
+	for _, finding := range x.Lists.Findings() {
+		a.logf("warning: %s", finding.Text)
+	}
 	if a.flags.JSON {
 		return a.printJSON(x)
 	}
-	return a.print(fmt.Sprintf("%s\n%d users, top %d, %d bytes\n", x.Table, x.Users, x.Top, x.Bytes))
+	return a.print(fmt.Sprintf("%s\n%d users, top %d, %d bytes\n%s\n", x.Table, x.Users, x.Top, x.Bytes, x.Lists))
 }

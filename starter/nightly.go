@@ -100,15 +100,24 @@ func (a *app) printNightlyRun(run registry.NightlyRun) error {
 		return a.printJSON(run)
 	}
 	var page strings.Builder
-	fmt.Fprintf(&page, "nightly run %d of %s: %s; promotion %d is in use\n",
-		run.Number, run.Name, run.Verdict, run.Promotion)
+	inUse := "no model is in use"
+	if run.Promotion > 0 {
+		inUse = fmt.Sprintf("promotion %d is in use", run.Promotion)
+	}
+	fmt.Fprintf(&page, "nightly run %d of %s: %s; %s\n", run.Number, run.Name, run.Summary, inUse)
 	fmt.Fprintf(&page, "ingested %d files: %d rows, %d unreadable; %d rationales requested, %d reused\n",
 		len(run.Ingested), run.Counts.NewRows, run.Counts.NewBad,
 		run.Counts.Requests,
 		run.Counts.Rationales-run.Counts.Requests)
 	if c := run.Comparison; c != nil {
-		fmt.Fprintf(&page, "%s over %d users: %.4f, before %.4f, difference %+.4f (95%% %+.4f to %+.4f), p %.3f\n",
-			c.Metric, c.Users, c.Candidate, c.Current, c.Difference, c.Interval.Low, c.Interval.High, c.P)
+		fmt.Fprintf(&page, "%s of the same %d users: %.4f, before %.4f, p %.3f of a fall by %.4f or more\n",
+			c.Metric, c.Users, c.Candidate, c.Current, c.P, c.Margin)
+	}
+	if c := run.Baseline; c != nil {
+		fmt.Fprintf(&page, "%s of %s on these users: %.4f\n", c.Metric, c.Baseline, c.Current)
+	}
+	if run.Lists != nil {
+		fmt.Fprintf(&page, "%s\n", run.Lists)
 	}
 	if run.HTML != "" {
 		fmt.Fprintf(&page, "report %s\n", run.HTML)

@@ -18,10 +18,9 @@ func TestFault16NightlyRunUpgradedMidRun(t *testing.T) {
 	skipUnlessFaults(t)
 	s := newFaultEnv(t)
 	s.addReviews("2017-05-31.json", 0, firstOfJune, unchanged)
-	settings, err := spec.Load(filepath.Join(root, "experiments/beauty-nightly.yaml"), []string{
-		"train.epochs=2", "train.epoch_steps=40", "train.checkpoint_steps=5", "nightly.gate.margin=1",
-		"nightly.gate.min_coverage=0",
-	})
+	settings, err := spec.Load(filepath.Join(root, "experiments/beauty-nightly.yaml"), append(
+		openGate(), "train.epochs=2", "train.epoch_steps=40", "train.checkpoint_steps=5",
+	))
 	if err != nil {
 		t.Fatal(err)
 	}

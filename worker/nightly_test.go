@@ -72,13 +72,19 @@ func unchanged(_ int, line string) string { return line }
 // shortRunFlags returns flags for a nightly run that trains for a few steps with a gate that
 // rejects nothing: after so little training, the metrics mean little. Other tests cover the gate.
 func shortRunFlags(more ...string) (flags []string) {
-	for _, set := range append([]string{
-		"train.epochs=1", "train.epoch_steps=10", "train.checkpoint_steps=5", "nightly.gate.margin=1",
-		"nightly.gate.min_coverage=0",
-	}, more...) {
+	short := append(openGate(), "train.epochs=1", "train.epoch_steps=10", "train.checkpoint_steps=5")
+	for _, set := range append(short, more...) {
 		flags = append(flags, "--set", set)
 	}
 	return flags
+}
+
+// openGate returns overrides for a gate that rejects next to nothing.
+func openGate() []string {
+	return []string{
+		"nightly.gate.margin=0.99", "nightly.gate.alpha=0.5", "nightly.gate.floor=none", "nightly.gate.min_coverage=0",
+		"nightly.gate.max_first_share=1",
+	}
 }
 
 // createSchedule creates the schedule of the short nightly run, with more overrides.
@@ -174,10 +180,12 @@ func TestThreeNightlyRuns(t *testing.T) {
 		t.Errorf("the webhook received %q, want %q", got, want)
 	}
 	s.checkVerdictAttribute()
-	var page struct{ Rows []any }
+	var page struct {
+		Rows []struct{ Verdict string }
+	}
 	list := s.mustStarter("nightly", "list", "beauty-nightly", "--json")
-	if err := json.Unmarshal([]byte(list), &page); err != nil || len(page.Rows) != 4 {
-		t.Errorf("the list has %d nightly runs, %v; want 4", len(page.Rows), err)
+	if err := json.Unmarshal([]byte(list), &page); err != nil || len(page.Rows) != 5 || page.Rows[3].Verdict != "rollback" {
+		t.Errorf("the list is %+v, %v; want four nightly runs, and the rollback before the last", page.Rows, err)
 	}
 	s.mustStarter("verify", "--all")
 	s.recordAll("Nightly", "nightly-first", "nightly-promoted", "nightly-rejected", "nightly-idle")

@@ -36,7 +36,9 @@ type ExportResult struct {
 const (
 	exportStage = "export"
 	// exportVersion is raised when the code changes the export of the same model.
-	exportVersion               = 1
+	exportVersion = 1
+	// tableVersion is the same for the merged table, whose summary is part of the export.
+	tableVersion                = 2
 	defaultUsersPerShard        = 512
 	defaultUsersPerExplainShard = 64
 	maxExportShards             = 256
@@ -97,7 +99,7 @@ func (e *export) inputs() []string {
 // table is the stage that makes all recommendations.
 func (e *export) table(ctx workflow.Context) (storage.Ref, error) {
 	return e.stages.run(ctx, stage{
-		name: exportStage, label: exportStage, version: exportVersion, settings: e.settings(), inputs: e.inputs(),
+		name: exportStage, label: exportStage, version: tableVersion, settings: e.settings(), inputs: e.inputs(),
 		run: func(ctx workflow.Context, _ *StageStatus) (found activities.StageResult, err error) {
 			var plan activities.ExportPlan
 			if err := workflow.ExecuteActivity(
@@ -105,7 +107,7 @@ func (e *export) table(ctx workflow.Context) (storage.Ref, error) {
 			).Get(ctx, &plan); err != nil {
 				return found, err
 			}
-			merge := activities.MergeExportInput{ExportInput: e.ExportInput.ExportInput, Users: plan.Users}
+			merge := activities.MergeExportInput{ExportInput: e.ExportInput.ExportInput, Users: plan.Users, Items: plan.Items}
 			if merge.Shards, err = e.shards(ctx, plan.Users); err != nil {
 				return found, err
 			}

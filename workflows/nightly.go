@@ -86,7 +86,9 @@ func (n *nightly) run(ctx workflow.Context) error {
 		}
 	}
 	if len(n.record.Reasons) > 0 {
-		n.record.Verdict, n.record.SkipFiles = registry.VerdictRejected, !n.settings.RetryRejected
+		// Without a model in use, the files are all there is to train on.
+		n.record.Verdict = registry.VerdictRejected
+		n.record.SkipFiles = !n.settings.RetryRejected && n.promoted.Number > 0
 	} else if err := n.promote(ctx); err != nil {
 		return err
 	}
@@ -135,6 +137,9 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 		n.record.Verdict = registry.VerdictIdle
 		return nil
 	}
+	if err := n.checkMargin(); err != nil {
+		return err
+	}
 	reviews := *n.spec.Data.Reviews
 	reviews.Path = n.settings.Inbox // for people: the activity reads the accumulated reviews
 	n.spec.Data.Accumulated = &spec.Accumulated{
@@ -148,6 +153,20 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 		}
 	}
 	n.spec.Data.Reviews = &reviews
+	return nil
+}
+
+// checkMargin returns an error if the gate's margin cannot protect the model in use, before the run
+// pays for anything. [activities.Activities.CompareModels] checks it on the run's own users.
+func (n *nightly) checkMargin() error {
+	for _, m := range n.promoted.Metrics {
+		if m.Metric != n.settings.Gate.Metric {
+			continue
+		}
+		if _, err := activities.Margin(n.settings.Gate, m.Value); err != nil {
+			return temporal.NewNonRetryableApplicationError(err.Error(), activities.TypeInvalidConfig, err)
+		}
+	}
 	return nil
 }
 
@@ -227,6 +246,7 @@ func (n *nightly) compareModels(ctx workflow.Context) error {
 	in := activities.CompareModelsInput{
 		Gate: n.settings.Gate, Items: n.record.Counts.Items, Strict: n.protocol.Constrained, Seed: n.spec.Seed,
 		New: n.results.Trials[0].Evaluations, Old: current, CurrentPromotion: n.promoted.Number,
+		Baselines: n.results.Baseline,
 	}
 	var out activities.CompareModelsResult
 	if err := workflow.ExecuteActivity(
@@ -234,8 +254,8 @@ func (n *nightly) compareModels(ctx workflow.Context) error {
 	).Get(ctx, &out); err != nil {
 		return err
 	}
-	n.record.Metrics, n.record.Comparison = out.Metrics, out.Comparison
-	n.record.Coverage, n.record.Reasons = out.Coverage, out.Reasons
+	n.record.Metrics, n.record.Comparison, n.record.Baseline = out.Metrics, out.Comparison, out.Baseline
+	n.record.Lists, n.record.Reasons = &out.Lists, out.Reasons
 	return nil
 }
 
@@ -294,6 +314,7 @@ func (n *nightly) report(ctx workflow.Context) error {
 // recordAndNotify records the run, publishes its verdict and notifies the webhook. A failing
 // webhook does not fail the run.
 func (n *nightly) recordAndNotify(ctx workflow.Context) error {
+	n.record.Summary = n.record.Sentence()
 	n.record.Seconds = float64(workflow.Now(ctx).Unix() - n.startedAt)
 	if err := workflow.UpsertTypedSearchAttributes(ctx, VerdictAttribute().ValueSet(n.record.Verdict)); err != nil {
 		workflow.GetLogger(ctx).Warn("the verdict's search attribute was not set", "error", err)

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
+	"rdrec/internal/metric"
 	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/registry"
@@ -178,6 +179,36 @@ func TestNightlyRejectsWorseModel(t *testing.T) {
 	}
 	if n.notified < 2 {
 		t.Errorf("a deaf webhook is notified %d times, want it tried again", n.notified)
+	}
+}
+
+// TestNightlyRejectsFirstModel keeps the files for the next run: they are all there is.
+func TestNightlyRejectsFirstModel(t *testing.T) {
+	n := newNightlyEnv(t)
+	n.ingested.Promoted = registry.Promotion{}
+	n.compared.Reasons = []string{"below the floor"}
+	n.compared.Baseline = &registry.Comparison{Metric: "HR@1", Baseline: "popularity", Candidate: 0.1, Current: 0.2}
+	out := n.verdict(t)
+	if out.Verdict != registry.VerdictRejected || out.Promotion != 0 || out.SkipFiles || len(n.promoted) > 0 ||
+		out.Summary != "HR@1 is 0.1000, that of popularity 0.2000: rejected" || out.Lists == nil {
+		t.Errorf("verdict %+v, promoted %v; want no model in use, and no file skipped", out, n.promoted)
+	}
+	if n.compareInput.Baselines.IsZero() {
+		t.Error("compared without the baselines")
+	}
+}
+
+// TestNightlyRefusesAMarginAboveTheMetric does not even import.
+func TestNightlyRefusesAMarginAboveTheMetric(t *testing.T) {
+	n := newNightlyEnv(t)
+	n.ingested.Promoted.Metrics = []metric.Score{{Metric: "HR@1", Value: 0.9}, {Metric: "NDCG@10", Value: 0.041}}
+	s := nightlySpec()
+	s.Nightly.Gate.Margin, s.Nightly.Gate.MarginType = 0.05, spec.AbsoluteMargin
+	n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: s})
+	err := n.env.GetWorkflowError()
+	if err == nil || !strings.Contains(err.Error(), "nightly.gate.margin 0.05 is absolute and not less than the NDCG@10") ||
+		len(n.calls) > 0 || len(n.recorded) != 1 || n.recorded[0].Verdict != registry.VerdictFailed {
+		t.Errorf("%v after %v, recorded %+v", err, n.calls, n.recorded)
 	}
 }
 

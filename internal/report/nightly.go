@@ -26,18 +26,26 @@ type Nightly struct {
 	Rows []NightlyRun `json:"rows"`
 }
 
-// NightlyRun is one run.
+// NightlyRun is one run, or a promotion by hand between two runs.
 type NightlyRun struct {
-	Number    int       `json:"number"`
-	Time      time.Time `json:"time"`
-	Verdict   string    `json:"verdict"`
-	Reasons   []string  `json:"reasons,omitempty"`
-	Promotion int       `json:"promotion"`
+	// Number is the number of the run; 0 for a promotion by hand.
+	Number  int       `json:"number"`
+	Time    time.Time `json:"time"`
+	Verdict string    `json:"verdict"`
+	// Summary is the verdict as a sentence.
+	Summary   string   `json:"summary,omitempty"`
+	Reasons   []string `json:"reasons,omitempty"`
+	Promotion int      `json:"promotion"`
 	// Score is the gate's metric of the new student, with an interval; nil if none was evaluated.
 	Score *metric.Score `json:"score,omitempty"`
 	// Difference is the difference to the model in use, on the same users; nil if none was in use.
 	// Its P is of the gate's test of non-inferiority.
 	Difference *metric.Difference `json:"difference,omitempty"`
+	// Baseline is the metric of a baseline on the same users, and BaselineName its name; Lists is
+	// the diversity of the student's lists, nil if none was evaluated.
+	BaselineName string                `json:"baseline_name,omitempty"`
+	Baseline     float64               `json:"baseline,omitempty"`
+	Lists        *metric.ListDiversity `json:"lists,omitempty"`
 	// Files is the number of ingested files.
 	Files int `json:"files"`
 	NightlyCounts
@@ -46,6 +54,9 @@ type NightlyRun struct {
 	// Drift lists how the run differs from the earlier runs.
 	Drift []string `json:"drift,omitempty"`
 }
+
+// ByHand reports whether a person put the model in use.
+func (r NightlyRun) ByHand() bool { return r.Number == 0 }
 
 // Thresholds of drift.
 const (
@@ -120,6 +131,7 @@ func (r NightlyRun) parsedShare() float64 {
 func NightlyHTML(w io.Writer, n Nightly) error {
 	page, err := template.New("nightly").Funcs(functions()).Funcs(template.FuncMap{
 		"parsed": NightlyRun.parsedShare, "bad": NightlyRun.badShare, "newest": newestFirst, "whisker": whisker,
+		"runs": Nightly.runs,
 	}).Parse(nightlyHTML)
 	if err != nil {
 		return fmt.Errorf("parse the nightly page: %w", err)
@@ -161,26 +173,60 @@ func span(interval *metric.Interval) string {
 // NightlyText writes the runs for a terminal.
 func NightlyText(w io.Writer, n Nightly) error {
 	t := &text{}
-	t.line("%s · promotion %d is in use · %s", n.Name, n.InUse, plural(len(n.Rows), "run"))
+	t.line("%s · %s · %s", n.Name, n.inUse(), plural(n.runs(), "run"))
 	t.line("%5s  %-16s  %-8s  %5s  %-26s  %9s  %7s  %6s  %6s  %9s  %8s",
 		"run", "when (UTC)", "verdict", "model", n.Metric, "new rows",
 		"bad", "parsed", "requests", "tokens", "took")
 	for _, r := range n.Rows {
-		value := "–"
-		if r.Score != nil {
-			value = fmt.Sprintf("%s (%s)", figure(r.Score.Value), span(r.Score.Interval))
-		}
-		t.line("%5d  %-16s  %-8s  %5d  %-26s  %9s  %7s  %6s  %6s  %9s  %8s",
-			r.Number, r.Time.UTC().Format("2006-01-02 15:04"), r.Verdict, r.Promotion, value,
-			thousands(r.NewRows), percent(r.badShare()), percent(r.parsedShare()),
-			thousands(r.Requests), thousands(r.Tokens), Duration(r.Seconds))
-		for _, reason := range r.Reasons {
-			t.wrap("       ", "why: "+strings.ReplaceAll(reason, "\n", " "))
-		}
-		for _, flag := range r.Drift {
-			t.wrap("       ", "drift: "+flag)
-		}
+		r.text(t)
 	}
 	_, err := io.WriteString(w, t.String())
 	return err
+}
+
+// inUse names the model in use.
+func (n Nightly) inUse() string {
+	if n.InUse == 0 {
+		return "no model is in use"
+	}
+	return fmt.Sprintf("promotion %d is in use", n.InUse)
+}
+
+// runs returns the number of rows that are runs.
+func (n Nightly) runs() int {
+	count := 0
+	for _, r := range n.Rows {
+		if !r.ByHand() {
+			count++
+		}
+	}
+	return count
+}
+
+// text writes the row and its notes.
+func (r NightlyRun) text(t *text) {
+	if r.ByHand() {
+		t.line("%5s  %-16s  %-8s  %5d  %s", "–", r.Time.UTC().Format("2006-01-02 15:04"), r.Verdict, r.Promotion, r.Summary)
+		return
+	}
+	value := "–"
+	if r.Score != nil {
+		value = fmt.Sprintf("%s (%s)", figure(r.Score.Value), span(r.Score.Interval))
+	}
+	t.line("%5d  %-16s  %-8s  %5d  %-26s  %9s  %7s  %6s  %6s  %9s  %8s",
+		r.Number, r.Time.UTC().Format("2006-01-02 15:04"), r.Verdict, r.Promotion, value,
+		thousands(r.NewRows), percent(r.badShare()), percent(r.parsedShare()),
+		thousands(r.Requests), thousands(r.Tokens), Duration(r.Seconds))
+	if r.Score != nil && r.Summary != "" {
+		t.wrap("       ", r.Summary)
+	}
+	if r.Lists != nil {
+		t.wrap("       ", "lists: "+r.Lists.String())
+	}
+	for _, reason := range r.Reasons {
+		t.wrap("       ", "why: "+strings.ReplaceAll(reason, "\n", " "))
+	}
+	for _, flag := range r.Drift {
+		t.wrap("       ", "drift: "+flag)
+	}
 }

@@ -16,13 +16,16 @@ func score(value, low, high float64) *metric.Score {
 	return &metric.Score{Metric: "NDCG@10", Value: value, Interval: &metric.Interval{Low: low, High: high}}
 }
 
-// nightly are four: a first, a usual one, one of which much is odd, and one with nothing new.
+// nightly are four runs: a first, a usual one, one of which much is odd, and one with nothing new;
+// and a rollback by hand.
 func nightly() report.Nightly {
 	day := func(n int) time.Time { return time.Date(2026, 1, n, 3, 0, 0, 0, time.UTC) }
-	n := report.Nightly{Name: "shop", Made: day(5), InUse: 2, Metric: "NDCG@10", Rows: []report.NightlyRun{
+	n := report.Nightly{Name: "shop", Made: day(5), InUse: 3, Metric: "NDCG@10", Rows: []report.NightlyRun{
 		{
 			Number: 1, Time: day(1), Verdict: "first", Promotion: 1, Files: 1, Score: score(0.2, 0.15, 0.25),
 			NightlyCounts: report.NightlyCounts{NewRows: 100, Rows: 100, NewRationales: 10, NewParsed: 10},
+			Summary:       "NDCG@10 is 0.2000, that of popularity 0.1000: promoted", BaselineName: "popularity", Baseline: 0.1,
+			Lists: &metric.ListDiversity{Users: 8, Items: 4, Recommended: 3, Coverage: 0.75, FirstShare: 0.5},
 		},
 		{
 			Number: 2, Time: day(2), Verdict: "promoted", Promotion: 2, Files: 1, Score: score(0.22, 0.18, 0.26),
@@ -36,7 +39,8 @@ func nightly() report.Nightly {
 			},
 			Reasons: []string{"<b>worse</b>"},
 		},
-		{Number: 4, Time: day(4), Verdict: "idle", Promotion: 2},
+		{Time: day(3), Verdict: "rollback", Promotion: 3, Summary: "by hand: the model of promotion 1 is in use again"},
+		{Number: 4, Time: day(4), Verdict: "idle", Promotion: 3},
 	}}
 	n.DetectDrift()
 	return n
@@ -51,7 +55,7 @@ func TestDetectDrift(t *testing.T) {
 		"volume: 900 rows, median of earlier runs 120", "unreadable rows: 50% after a usual 0%",
 		"parse rate: 50% after a usual 100%",
 		"NDCG@10: 0.1000, below run 2's interval (0.1800–0.2600)",
-	}, nil}
+	}, nil, nil}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
@@ -65,7 +69,11 @@ func TestNightlyPage(t *testing.T) {
 	if err := report.NightlyText(&text, nightly()); err != nil {
 		t.Fatal(err)
 	}
-	for _, want := range []string{"promotion 2 in use", "parse rate: 50%", "0.2200", "&lt;b&gt;worse&lt;/b&gt;"} {
+	for _, want := range []string{
+		"promotion 3 in use", "parse rate: 50%", "0.2200", "&lt;b&gt;worse&lt;/b&gt;", "popularity 0.1000",
+		"3 of 4 items", "that of popularity 0.1000: promoted", "by hand: the model of promotion 1",
+		"<dt>Runs shown</dt><dd>4</dd>",
+	} {
 		if !strings.Contains(html.String(), want) {
 			t.Errorf("the page lacks %q", want)
 		}
@@ -74,7 +82,9 @@ func TestNightlyPage(t *testing.T) {
 		t.Error("the newest night does not come first")
 	}
 	for _, want := range []string{
-		"promotion 2 is in use", "why: <b>worse</b>", "drift: volume: 900 rows", "0.2000 (0.1500–0.2500)",
+		"shop · promotion 3 is in use · 4 runs", "by hand: the model of promotion 1 is in use again",
+		"that of popularity 0.1000: promoted",
+		"lists: 3 of 4 items recommended (75%), 50% of 8 users with the same first item", "why: <b>worse</b>", "drift: volume: 900 rows", "0.2000 (0.1500–0.2500)",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())

@@ -57,13 +57,20 @@ type Gate struct {
 	Metric string `json:"metric" yaml:"metric" validate:"oneof=HR@1 HR@5 NDCG@5 HR@10 NDCG@10"`
 	// Margin is how much worse the new student may be, on average over the same users; Alpha is the
 	// probability of promoting a student that is worse than that.
-	Margin float64 `json:"margin" yaml:"margin" validate:"min=0,max=1"`
-	Alpha  float64 `json:"alpha" yaml:"alpha" validate:"gt=0,max=0.5"`
+	Margin float64 `json:"margin" yaml:"margin" validate:"min=0,lt=1"`
+	// MarginType is [RelativeMargin] or [AbsoluteMargin].
+	MarginType string  `json:"margin_type" yaml:"margin_type" validate:"oneof=relative absolute"`
+	Alpha      float64 `json:"alpha" yaml:"alpha" validate:"gt=0,max=0.5"`
+	// Floor is the baseline that the new student must not be below, fitted on the same data; the
+	// value none switches the floor off.
+	Floor string `json:"floor" yaml:"floor" validate:"oneof=popularity markov item-knn none"`
 	// MinParsed is the minimum share of this run's teacher replies that must parse.
 	MinParsed float64 `json:"min_parsed" yaml:"min_parsed" validate:"min=0,max=1"`
 	// MinCoverage is the minimum share of all items that the evaluated users' recommendations must
-	// contain.
+	// contain, or of the places in their lists where there are fewer places than items.
 	MinCoverage float64 `json:"min_coverage" yaml:"min_coverage" validate:"min=0,max=1"`
+	// MaxFirstShare is the maximum share of the evaluated users with the same first item.
+	MaxFirstShare float64 `json:"max_first_share" yaml:"max_first_share" validate:"gt=0,max=1"`
 	// MinRows and MaxRows bound the number of rows ingested by a nightly run if a model is in use;
 	// MaxRows 0 means unbounded.
 	MinRows int `json:"min_rows" yaml:"min_rows" validate:"min=0"`
@@ -72,11 +79,22 @@ type Gate struct {
 	MaxBad float64 `json:"max_bad" yaml:"max_bad" validate:"min=0,max=1"`
 }
 
+// Types of margins.
+const (
+	// RelativeMargin is a share of the promoted model's metric, AbsoluteMargin a difference of the
+	// metric.
+	RelativeMargin = "relative"
+	AbsoluteMargin = "absolute"
+)
+
+// FloorNone is the value of [Gate.Floor] that switches the floor off.
+const FloorNone = "none"
+
 // DefaultNightly returns the defaults of a nightly block; a YAML document overrides what it sets.
 func DefaultNightly() Nightly {
 	return Nightly{Gate: Gate{
-		Task: "sequential", Metric: "NDCG@10", Margin: 0.01, Alpha: 0.05, MinParsed: 0.5, MinCoverage: 0.01, MinRows: 1,
-		MaxBad: 0.05,
+		Task: "sequential", Metric: "NDCG@10", Margin: 0.1, MarginType: RelativeMargin, Alpha: 0.05, Floor: "popularity",
+		MinParsed: 0.5, MinCoverage: 0.05, MaxFirstShare: 0.5, MinRows: 1, MaxBad: 0.05,
 	}}
 }
 
