@@ -21,11 +21,41 @@ type Error struct {
 func (e *Error) Error() string { return fmt.Sprintf("libtorch: %s: %s", e.Op, e.Message) }
 
 // Is reports whether target is [ErrOutOfMemory] and memory ran out.
-func (e *Error) Is(target error) bool { return target == ErrOutOfMemory && e.outOfMemory() }
+func (e *Error) Is(target error) bool { return target == ErrOutOfMemory && e.OutOfMemory() }
 
-// outOfMemory reports whether the message is one of libtorch's two allocators
+// DeviceLost reports whether the error left the CUDA context of this process unusable: each later
+// operation on the device fails, so that only a new process can go on (the "sticky" errors of the
+// CUDA runtime).
+func (e *Error) DeviceLost() bool {
+	_, kind, found := strings.Cut(e.Message, "CUDA error: ")
+	if !found {
+		return false
+	}
+	kind, _, _ = strings.Cut(kind, "\n")
+	for _, sign := range stickyErrors() {
+		if strings.Contains(kind, sign) {
+			return true
+		}
+	}
+	return false
+}
+
+// stickyErrors returns the messages of cudaGetErrorString for errors that destroy the context, and
+// cuBLAS's status for a kernel that such an error ended.
+func stickyErrors() []string {
+	return []string{
+		"an illegal memory access was encountered", "device-side assert triggered", "unspecified launch failure",
+		"misaligned address", "an illegal instruction was encountered", "invalid program counter",
+		"operation not supported on global/shared address space", "hardware stack error",
+		"the launch timed out and was terminated", "uncorrectable ECC error encountered",
+		"uncorrectable NVLink error detected", "context is destroyed", "unknown error",
+		"CUBLAS_STATUS_EXECUTION_FAILED",
+	}
+}
+
+// OutOfMemory reports whether the message is one of libtorch's two allocators
 // (c10/core/CPUAllocator.cpp, c10/cuda/CUDACachingAllocator.cpp) or of C++'s own.
-func (e *Error) outOfMemory() bool {
+func (e *Error) OutOfMemory() bool {
 	for _, sign := range []string{"out of memory", "can't allocate memory", "std::bad_alloc"} {
 		if strings.Contains(e.Message, sign) {
 			return true
