@@ -79,8 +79,8 @@ func Margin(g spec.Gate, value float64) (float64, error) {
 	return g.Margin, nil
 }
 
-// compare runs the paired test of the hypothesis that the candidate is worse than the other model by
-// the margin or more, on average over the users.
+// compare runs the paired test of the hypothesis that the candidate is worse than the other model
+// by the margin or more, on average over the users.
 func (g *gateCheck) compare(
 	other []prediction.Prediction, margin func(float64) (float64, error),
 ) (*registry.Comparison, error) {
@@ -126,7 +126,8 @@ func gateFailures(g spec.Gate, out CompareModelsResult) (reasons []string) {
 			c.Metric, c.Candidate, c.Current, c.Users, allowed, c.P, g.Alpha))
 	}
 	if c := out.Baseline; g.Floor != spec.FloorNone && c.Candidate < c.Current {
-		reasons = append(reasons, fmt.Sprintf("%s is %.4f, below the %.4f of nightly.gate.floor %s on the same %d users",
+		reasons = append(reasons, fmt.Sprintf(
+			"%s is %.4f, below the %.4f of nightly.gate.floor %s on the same %d users",
 			c.Metric, c.Candidate, c.Current, c.Baseline, c.Users))
 	}
 	d := out.Lists

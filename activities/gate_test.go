@@ -356,7 +356,8 @@ func TestIdenticalPredictionsAreNoWorse(t *testing.T) {
 			Gate: spec.Gate{
 				Task: "sequential", Metric: "HR@1", Margin: margin, Alpha: 0.01, Floor: "popularity", MaxFirstShare: 1,
 			},
-			Items: 10, Strict: true, New: s.evaluation(30), Old: s.evaluation(30), Baselines: s.ranked("popularity", 30),
+			Items: 10, Strict: true, New: s.evaluation(30), Old: s.evaluation(30),
+			Baselines: s.ranked("popularity", 30),
 		}
 		out, err := run[activities.CompareModelsResult](s, s.CompareModels, in)
 		if err != nil || len(out.Reasons) > 0 || out.Comparison.P != 0 ||

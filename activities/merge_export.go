@@ -49,7 +49,8 @@ func (a *Activities) MergeExport(ctx context.Context, in MergeExportInput) (ref 
 			return err
 		}
 		return writeJSON(filepath.Join(dir, ExportSummaryFile), ExportSummary{
-			Model: id, Method: in.Model.Method, Users: in.Users, Top: in.Top, Explain: in.Explain, Lists: meter.diversity(),
+			Model: id, Method: in.Model.Method, Users: in.Users, Top: in.Top, Explain: in.Explain,
+			Lists: meter.diversity(),
 		})
 	})
 }

@@ -101,7 +101,8 @@ func TestExportsMerge(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The lists of two users are x, y, and that of the third is y.
-	first := `{"user":"u","item":"x","score":1}` + "\n" + `{"user":"u","item":"y"}` + "\n" + `{"user":"v","item":"x"}` + "\n"
+	first := `{"user":"u","item":"x","score":1}` + "\n" + `{"user":"u","item":"y"}` + "\n" +
+		`{"user":"v","item":"x"}` + "\n"
 	second := `{"user":"v","item":"y"}` + "\n" + `{"user":"w","item":"y"}` + "\n"
 	parts := []storage.Ref{
 		s.putArtifact("recommendations.jsonl", first), s.putArtifact("recommendations.jsonl", second),

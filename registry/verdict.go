@@ -52,7 +52,8 @@ func (c *Comparison) Change() string {
 	}
 	text := fmt.Sprintf("%s %s by %s", c.Metric, word, percent(math.Abs(c.Difference)/c.Current))
 	if c.Users > 1 {
-		text += fmt.Sprintf(" (95%% %s to %s)", signedPercent(c.Interval.Low/c.Current), signedPercent(c.Interval.High/c.Current))
+		low, high := c.Interval.Low/c.Current, c.Interval.High/c.Current
+		text += fmt.Sprintf(" (95%% %s to %s)", signedPercent(low), signedPercent(high))
 	}
 	return text
 }

@@ -12,13 +12,15 @@ import (
 
 func TestSentence(t *testing.T) {
 	fell := &registry.Comparison{
-		Metric: "NDCG@10", Users: 552, Candidate: 0.0172, Current: 0.04, Difference: -0.0228, Interval: metric.Interval{Low: -0.0284, High: -0.0172},
+		Metric: "NDCG@10", Users: 552, Candidate: 0.0172, Current: 0.04, Difference: -0.0228,
+		Interval: metric.Interval{Low: -0.0284, High: -0.0172},
 	}
 	for want, run := range map[string]registry.NightlyRun{
 		"NDCG@10 fell by 57% (95% -71% to -43%): rejected": {Verdict: registry.VerdictRejected, Comparison: fell},
 		"NDCG@10 rose by 2.0% (95% -1.0% to +12%): promoted": {
 			Verdict: registry.VerdictPromoted, Comparison: &registry.Comparison{
-				Metric: "NDCG@10", Users: 9, Candidate: 0.51, Current: 0.5, Difference: 0.01, Interval: metric.Interval{Low: -0.005, High: 0.06},
+				Metric: "NDCG@10", Users: 9, Candidate: 0.51, Current: 0.5, Difference: 0.01,
+				Interval: metric.Interval{Low: -0.005, High: 0.06},
 			},
 		},
 		"HR@1 did not change (0.2500): promoted": {
@@ -28,12 +30,15 @@ func TestSentence(t *testing.T) {
 		},
 		"HR@1 rose from 0.0000 to 0.2500 (95% +0.1000 to +0.4000): promoted": {
 			Verdict: registry.VerdictPromoted, Comparison: &registry.Comparison{
-				Metric: "HR@1", Users: 9, Candidate: 0.25, Difference: 0.25, Interval: metric.Interval{Low: 0.1, High: 0.4},
+				Metric: "HR@1", Users: 9, Candidate: 0.25, Difference: 0.25,
+				Interval: metric.Interval{Low: 0.1, High: 0.4},
 			},
 		},
 		"HR@1 fell by 100%: rejected": {
-			Verdict:    registry.VerdictRejected,
-			Comparison: &registry.Comparison{Metric: "HR@1", Users: 1, Current: 1, Difference: -1, Interval: metric.Interval{Low: -1, High: 1}},
+			Verdict: registry.VerdictRejected,
+			Comparison: &registry.Comparison{
+				Metric: "HR@1", Users: 1, Current: 1, Difference: -1, Interval: metric.Interval{Low: -1, High: 1},
+			},
 		},
 		"HR@1 is 0.2500, that of popularity 0.1250: promoted": {
 			Verdict:  registry.VerdictFirst,
@@ -58,7 +63,9 @@ func TestSentences(t *testing.T) {
 			Metric: "HR@1", Users: 1, Candidate: 0.25, Current: 0.5, Difference: -0.25,
 		},
 		Baseline: &registry.Comparison{Metric: "HR@1", Baseline: "popularity", Current: 0.125},
-		Lists:    &metric.ListDiversity{Users: 552, Items: 12101, Recommended: 18, Coverage: 18.0 / 12101, FirstShare: 0.83},
+		Lists: &metric.ListDiversity{
+			Users: 552, Items: 12101, Recommended: 18, Coverage: 18.0 / 12101, FirstShare: 0.83,
+		},
 	}
 	want := []string{
 		"The new model is rejected: promotion 2 stays in use.",

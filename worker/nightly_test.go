@@ -184,7 +184,8 @@ func TestThreeNightlyRuns(t *testing.T) {
 		Rows []struct{ Verdict string }
 	}
 	list := s.mustStarter("nightly", "list", "beauty-nightly", "--json")
-	if err := json.Unmarshal([]byte(list), &page); err != nil || len(page.Rows) != 5 || page.Rows[3].Verdict != "rollback" {
+	if err := json.Unmarshal([]byte(list), &page); err != nil || len(page.Rows) != 5 ||
+		page.Rows[3].Verdict != "rollback" {
 		t.Errorf("the list is %+v, %v; want four nightly runs, and the rollback before the last", page.Rows, err)
 	}
 	s.mustStarter("verify", "--all")

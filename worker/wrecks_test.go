@@ -171,8 +171,8 @@ func newGateEnv(t *testing.T, d *dataset.Dataset) *gateEnv {
 	return e
 }
 
-// judge lets the gate decide with its defaults.
-func (e *gateEnv) judge(candidate, current []storage.Ref) activities.CompareModelsResult {
+// decide lets the gate decide with its defaults.
+func (e *gateEnv) decide(candidate, current []storage.Ref) activities.CompareModelsResult {
 	e.t.Helper()
 	return do[activities.CompareModelsResult](e, e.acts.CompareModels, activities.CompareModelsInput{
 		Gate: e.spec.Nightly.Gate, Items: e.items, Strict: true, Seed: 1, New: candidate, Old: current,
@@ -180,15 +180,15 @@ func (e *gateEnv) judge(candidate, current []storage.Ref) activities.CompareMode
 	})
 }
 
-// TestWrecksAreRejected trains a sane student and three wrecks. The gate accepts the sane one as the
-// first model and beside itself. It rejects each wreck, as the first model and beside the sane one.
+// TestWrecksAreRejected trains a good student and three wrecks. The gate accepts the good one as
+// the first model and beside itself. It rejects each wreck, as the first model and beside the good one.
 func TestWrecksAreRejected(t *testing.T) {
 	d := shop(60)
 	e := newGateEnv(t, d)
-	sane := e.student(e.data, func(*spec.Train) {})
-	for name, current := range map[string][]storage.Ref{"first": nil, "in use already": sane} {
-		if out := e.judge(sane, current); len(out.Reasons) > 0 {
-			t.Fatalf("the sane student, %s, is rejected: %q", name, out.Reasons)
+	good := e.student(e.data, func(*spec.Train) {})
+	for name, current := range map[string][]storage.Ref{"first": nil, "in use already": good} {
+		if out := e.decide(good, current); len(out.Reasons) > 0 {
+			t.Fatalf("the good student, %s, is rejected: %q", name, out.Reasons)
 		}
 	}
 	for name, c := range map[string]struct {
@@ -200,7 +200,7 @@ func TestWrecksAreRejected(t *testing.T) {
 		"an epoch of nothing": {e.data, func(t *spec.Train) { t.EpochSteps = 1 }},
 	} {
 		wreck := e.student(c.data, c.change)
-		beside, first := e.judge(wreck, sane), e.judge(wreck, nil)
+		beside, first := e.decide(wreck, good), e.decide(wreck, nil)
 		t.Logf("%s: %s; %s; as the first model: %s", name, beside.Comparison.Change(),
 			strings.Join(beside.Reasons, "; "), strings.Join(first.Reasons, "; "))
 		if len(first.Reasons) == 0 || len(beside.Reasons) == 0 || beside.Comparison.P < 0.5 {

@@ -107,7 +107,9 @@ func (e *export) table(ctx workflow.Context) (storage.Ref, error) {
 			).Get(ctx, &plan); err != nil {
 				return found, err
 			}
-			merge := activities.MergeExportInput{ExportInput: e.ExportInput.ExportInput, Users: plan.Users, Items: plan.Items}
+			merge := activities.MergeExportInput{
+				ExportInput: e.ExportInput.ExportInput, Users: plan.Users, Items: plan.Items,
+			}
 			if merge.Shards, err = e.shards(ctx, plan.Users); err != nil {
 				return found, err
 			}

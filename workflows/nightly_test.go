@@ -206,7 +206,8 @@ func TestNightlyRefusesAMarginAboveTheMetric(t *testing.T) {
 	s.Nightly.Gate.Margin, s.Nightly.Gate.MarginType = 0.05, spec.AbsoluteMargin
 	n.env.ExecuteWorkflow(workflows.Nightly, workflows.NightlyInput{Spec: s})
 	err := n.env.GetWorkflowError()
-	if err == nil || !strings.Contains(err.Error(), "nightly.gate.margin 0.05 is absolute and not less than the NDCG@10") ||
+	const want = "nightly.gate.margin 0.05 is absolute and not less than the NDCG@10"
+	if err == nil || !strings.Contains(err.Error(), want) ||
 		len(n.calls) > 0 || len(n.recorded) != 1 || n.recorded[0].Verdict != registry.VerdictFailed {
 		t.Errorf("%v after %v, recorded %+v", err, n.calls, n.recorded)
 	}

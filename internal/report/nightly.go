@@ -206,7 +206,8 @@ func (n Nightly) runs() int {
 // text writes the row and its notes.
 func (r NightlyRun) text(t *text) {
 	if r.ByHand() {
-		t.line("%5s  %-16s  %-8s  %5d  %s", "–", r.Time.UTC().Format("2006-01-02 15:04"), r.Verdict, r.Promotion, r.Summary)
+		when := r.Time.UTC().Format("2006-01-02 15:04")
+		t.line("%5s  %-16s  %-8s  %5d  %s", "–", when, r.Verdict, r.Promotion, r.Summary)
 		return
 	}
 	value := "–"

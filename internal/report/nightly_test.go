@@ -24,7 +24,8 @@ func nightly() report.Nightly {
 		{
 			Number: 1, Time: day(1), Verdict: "first", Promotion: 1, Files: 1, Score: score(0.2, 0.15, 0.25),
 			NightlyCounts: report.NightlyCounts{NewRows: 100, Rows: 100, NewRationales: 10, NewParsed: 10},
-			Summary:       "NDCG@10 is 0.2000, that of popularity 0.1000: promoted", BaselineName: "popularity", Baseline: 0.1,
+			Summary:       "NDCG@10 is 0.2000, that of popularity 0.1000: promoted",
+			BaselineName:  "popularity", Baseline: 0.1,
 			Lists: &metric.ListDiversity{Users: 8, Items: 4, Recommended: 3, Coverage: 0.75, FirstShare: 0.5},
 		},
 		{
@@ -84,7 +85,8 @@ func TestNightlyPage(t *testing.T) {
 	for _, want := range []string{
 		"shop · promotion 3 is in use · 4 runs", "by hand: the model of promotion 1 is in use again",
 		"that of popularity 0.1000: promoted",
-		"lists: 3 of 4 items recommended (75%), 50% of 8 users with the same first item", "why: <b>worse</b>", "drift: volume: 900 rows", "0.2000 (0.1500–0.2500)",
+		"lists: 3 of 4 items recommended (75%), 50% of 8 users with the same first item",
+		"why: <b>worse</b>", "drift: volume: 900 rows", "0.2000 (0.1500–0.2500)",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("the text lacks %q:\n%s", want, text.String())

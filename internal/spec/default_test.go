@@ -76,7 +76,8 @@ func TestDefaultsOfBlocks(t *testing.T) {
 		`{"path":"","format":"auto","user_core":5,"item_core":5,"min_rating":0,"extractor":"sentence",` +
 			`"max_bad":0.01}`: spec.DefaultReviews(),
 		`{"inbox":"","gate":{"task":"sequential","metric":"NDCG@10","margin":0.1,"margin_type":"relative",` +
-			`"alpha":0.05,"floor":"popularity","min_parsed":0.5,"min_coverage":0.05,"max_first_share":0.5,"min_rows":1,"max_rows":0,"max_bad":0.05},` +
+			`"alpha":0.05,"floor":"popularity","min_parsed":0.5,"min_coverage":0.05,"max_first_share":0.5,` +
+			`"min_rows":1,"max_rows":0,"max_bad":0.05},` +
 			`"retry_rejected":false}`: spec.DefaultNightly(),
 	} {
 		text, err := json.Marshal(block)

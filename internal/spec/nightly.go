@@ -93,8 +93,8 @@ const FloorNone = "none"
 // DefaultNightly returns the defaults of a nightly block; a YAML document overrides what it sets.
 func DefaultNightly() Nightly {
 	return Nightly{Gate: Gate{
-		Task: "sequential", Metric: "NDCG@10", Margin: 0.1, MarginType: RelativeMargin, Alpha: 0.05, Floor: "popularity",
-		MinParsed: 0.5, MinCoverage: 0.05, MaxFirstShare: 0.5, MinRows: 1, MaxBad: 0.05,
+		Task: "sequential", Metric: "NDCG@10", Margin: 0.1, MarginType: RelativeMargin, Alpha: 0.05,
+		Floor: "popularity", MinParsed: 0.5, MinCoverage: 0.05, MaxFirstShare: 0.5, MinRows: 1, MaxBad: 0.05,
 	}}
 }
 

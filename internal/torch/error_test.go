@@ -8,16 +8,16 @@ import (
 )
 
 func TestErrorsOfTheDevice(t *testing.T) {
-	const advice = "\nCUDA kernel errors might be asynchronously reported at some other API call"
+	const rest = "\nCUDA kernel errors might be asynchronously reported at some other API call"
 	for message, want := range map[string]struct{ lost, outOfMemory bool }{
-		"CUDA error: an illegal memory access was encountered" + advice: {true, false},
-		"CUDA error: device-side assert triggered" + advice:             {true, false},
-		"CUDA error: unspecified launch failure" + advice:               {true, false},
-		"CUDA error: uncorrectable ECC error encountered":               {true, false},
+		"CUDA error: an illegal memory access was encountered" + rest:                    {true, false},
+		"CUDA error: device-side assert triggered" + rest:                                {true, false},
+		"CUDA error: unspecified launch failure" + rest:                                  {true, false},
+		"CUDA error: uncorrectable ECC error encountered":                                {true, false},
 		"CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm( handle)`": {true, false},
-		"CUDA error: out of memory" + advice:                                             {false, true},
+		"CUDA error: out of memory" + rest:                                               {false, true},
 		"CUDA out of memory. Tried to allocate 2.00 GiB":                                 {false, true},
-		"CUDA error: invalid argument" + advice:                                          {false, false},
+		"CUDA error: invalid argument" + rest:                                            {false, false},
 		"CUDA error: no kernel image is available for execution on the device":           {false, false},
 		"The size of tensor a (3) must match the size of tensor b (4)":                   {false, false},
 		"an illegal memory access was encountered":                                       {false, false},
