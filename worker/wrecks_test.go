@@ -181,7 +181,8 @@ func (e *gateEnv) decide(candidate, current []storage.Ref) activities.CompareMod
 }
 
 // TestWrecksAreRejected trains a good student and three wrecks. The gate accepts the good one as
-// the first model and beside itself. It rejects each wreck, as the first model and beside the good one.
+// the first model and beside itself. It rejects each wreck, as the first model and beside the good
+// one.
 func TestWrecksAreRejected(t *testing.T) {
 	d := shop(60)
 	e := newGateEnv(t, d)
