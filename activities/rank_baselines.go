@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"rdrec/internal/baseline"
 	"rdrec/internal/dataset"
@@ -19,9 +20,12 @@ import (
 type RankBaselinesInput struct {
 	Preprocessed storage.Ref   `json:"preprocessed"`
 	Evaluate     spec.Evaluate `json:"evaluate"`
+	// Baselines are the baselines to rank with; those with a training stage of their own are
+	// skipped. Empty means the spec's default.
+	Baselines []string `json:"baselines"`
 }
 
-// RankBaselines ranks items for the evaluated users with every untrained baseline and stores the
+// RankBaselines ranks items for the evaluated users with the untrained baselines and stores the
 // rankings as JSON lines, one file for each baseline and task.
 func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, "baseline")
@@ -37,13 +41,10 @@ func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (
 	if err := os.MkdirAll(out, 0o750); err != nil {
 		return ref, fmt.Errorf("make folder for rankings: %w", err)
 	}
-	rows := baseline.Table()
+	rows := untrained(in.Baselines)
 	for i, row := range rows {
 		if err := ctx.Err(); err != nil {
 			return ref, err
-		}
-		if row.Fit == nil {
-			continue
 		}
 		work.report(Progress{Done: i, Total: len(rows), Unit: "methods", Note: row.Name})
 		if err := rank(out, data, row, in.Evaluate); err != nil {
@@ -51,6 +52,19 @@ func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (
 		}
 	}
 	return a.Bucket.PutFolder(ctx, "baseline", out)
+}
+
+// untrained returns the named baselines that [Activities.RankBaselines] ranks with.
+func untrained(names []string) (rows []baseline.Baseline) {
+	if len(names) == 0 {
+		names = spec.Default().Baselines
+	}
+	for _, row := range baseline.Table() {
+		if row.Fit != nil && slices.Contains(names, row.Name) {
+			rows = append(rows, row)
+		}
+	}
+	return rows
 }
 
 // rank writes one baseline's rankings for the users on whom the student is evaluated.

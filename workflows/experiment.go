@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
+	"rdrec/internal/baseline"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -173,11 +174,25 @@ func (e *experiment) preprocess(ctx workflow.Context, data, rationales storage.R
 }
 
 func (e *experiment) baseline(ctx workflow.Context, preprocessed storage.Ref) (storage.Ref, error) {
-	in := activities.RankBaselinesInput{Preprocessed: preprocessed, Evaluate: e.spec.Evaluate.WithoutShards()}
+	in := activities.RankBaselinesInput{
+		Preprocessed: preprocessed, Evaluate: e.spec.Evaluate.WithoutShards(), Baselines: untrained(e.spec.Baselines),
+	}
 	return e.stages.run(ctx, stage{
 		name: "baseline", label: "baseline", version: 2, queue: QueueCPU, activity: stub.RankBaselines,
 		settings: in, inputs: []string{preprocessed.Digest}, arg: func(string) any { return in },
 	})
+}
+
+// untrained returns the baselines without a training stage. Popularity is always among them, as the
+// floor of what may be served.
+func untrained(names []string) []string {
+	all := []string{baseline.Popularity}
+	for _, name := range names {
+		if name != spec.SASRec && name != baseline.Popularity {
+			all = append(all, name)
+		}
+	}
+	return all
 }
 
 // sasrec trains SASRec if it is among the spec's baselines.

@@ -45,6 +45,8 @@ const (
 	Markov     = "markov"
 	ItemKNN    = "item-knn"
 	Rule       = "rule"
+	TGH        = "tgh-2"
+	Mix        = "decayed-mix"
 	SASRec     = "sasrec"
 )
 
@@ -59,6 +61,15 @@ func Table() []Baseline {
 			About: "max(history)+1, last+1, max(history)+2, then popularity: " +
 				"reads item ids only, so it measures what the item indexing leaks; only its popularity counts " +
 				"validation items",
+		},
+		{
+			Name: TGH, Fit: fitTGH,
+			About: "items one and two transitions from the last two items, by transitions and by the similarity of " +
+				"titles (TGH-2)",
+		},
+		{
+			Name: Mix, Fit: fitMix,
+			About: "one and two transitions from the last six items and the similarity of titles, decayed by age",
 		},
 		{Name: SASRec, About: "a causal transformer over items, full softmax, tuned on the validation items"},
 	}
@@ -163,9 +174,12 @@ type scored struct {
 
 // sort sorts items by score, best first, ties by popularity.
 func (p popularity) sort(items []scored) {
-	slices.SortFunc(items, func(a, b scored) int {
-		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(p.rank[a.item], p.rank[b.item]))
-	})
+	slices.SortFunc(items, p.compare)
+}
+
+// compare orders items by score, best first, ties by popularity: a total order.
+func (p popularity) compare(a, b scored) int {
+	return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(p.rank[a.item], p.rank[b.item]))
 }
 
 // recommend returns the first K items that the query allows, from preferred and then by popularity.
@@ -183,6 +197,26 @@ func (p popularity) recommend(q Query, preferred []int) []int {
 		}
 	}
 	return used
+}
+
+// top returns the query's K best items of the sums, ties by popularity.
+func (p popularity) top(q Query, scores *sums) []int {
+	accept := p.allowed(q)
+	var best []scored // sorted
+	for _, item := range scores.items {
+		one := scored{item, scores.value[item]}
+		if len(best) == q.K && (q.K == 0 || p.compare(best[q.K-1], one) < 0) || !accept(item) {
+			continue
+		}
+		at, _ := slices.BinarySearchFunc(best, one, p.compare)
+		best = slices.Insert(best, at, one)
+		best = best[:min(len(best), q.K)]
+	}
+	items := make([]int, len(best))
+	for i, one := range best {
+		items[i] = one.item
+	}
+	return items
 }
 
 // allowed returns a function that reports whether a query may return an item.

@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"math"
+	"sync"
 
 	"rdrec/internal/dataset"
 )
@@ -13,14 +14,17 @@ const neighbors = 100
 func fitKNN(d *dataset.Dataset) Rank {
 	p := countPopularity(d, dataset.User.TrainItems)
 	near := similar(d, p)
+	pool := sync.Pool{New: func() any { return newSums(d.Items) }}
 	return func(q Query) []int {
-		scores := map[int]float64{}
+		scores := pool.Get().(*sums) //nolint:errcheck,forcetypeassert // the pool has no other type
+		defer pool.Put(scores)
+		defer scores.clear()
 		for _, item := range q.History {
 			for _, other := range near[item] { // in a fixed order: sums of floats depend on it
-				scores[other.item] += other.score
+				scores.add(other.item, other.score)
 			}
 		}
-		return p.recommend(q, p.best(scores, len(scores)))
+		return p.recommend(q, p.top(q, scores))
 	}
 }
 

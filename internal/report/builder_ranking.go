@@ -58,15 +58,18 @@ func (b *Builder) addTrial(table *Table, row Row, seed int64, predictions []pred
 }
 
 // Baselines returns the baselines to add for a task, in the order of the report: those of the spec,
-// or the untrained ones if it names none. There are none if no student is evaluated on the task,
+// or the default ones if it names none. There are none if no student is evaluated on the task,
 // because there is nothing to compare.
 func (b *Builder) Baselines(t task.Task) (chosen []baseline.Baseline) {
 	if b.tables[t] == nil {
 		return nil
 	}
 	names := b.run.Spec.Baselines
+	if len(names) == 0 {
+		names = spec.Default().Baselines
+	}
 	for _, row := range baseline.Table() {
-		if slices.Contains(names, row.Name) || (len(names) == 0 && row.Fit != nil) {
+		if slices.Contains(names, row.Name) {
 			chosen = append(chosen, row)
 		}
 	}

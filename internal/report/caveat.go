@@ -82,12 +82,13 @@ func (r *Report) baselineCaveats() {
 	}
 }
 
-// leftOut returns the untrained baselines that are in no table; the rule is no competitor.
+// leftOut returns the default baselines that are in no table; the rule is no competitor.
 func (r *Report) leftOut() (missing []string) {
 	compared := r.rows(BaselineRow)
+	defaults := spec.Default().Baselines
 	for _, b := range baseline.Table() {
 		used := slices.ContainsFunc(compared, func(row Row) bool { return row.Method == b.Name })
-		if b.Fit != nil && b.Name != baseline.Rule && !used {
+		if slices.Contains(defaults, b.Name) && b.Name != baseline.Rule && !used {
 			missing = append(missing, b.Name)
 		}
 	}

@@ -226,7 +226,9 @@ func Sizes() []Size {
 const SASRec = "sasrec"
 
 // Baselines returns the names of the baselines; package baseline has their table.
-func Baselines() []string { return []string{"popularity", "markov", "item-knn", "rule", SASRec} }
+func Baselines() []string {
+	return []string{"popularity", "markov", "item-knn", "rule", "tgh-2", "decayed-mix", SASRec}
+}
 
 // Prompts returns the names of the teacher's prompts; package teacher has their texts.
 func Prompts() []string { return []string{"paper", "few-shot"} }
