@@ -10,8 +10,8 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// shop has nine items and the transitions 1 to 2 (twice), 1 to 3, 2 to 4, 2 to 5, 3 to 5, 3 to 6 and
-// 8 to 1. Titles: 1, 3 and 4 are soaps, 2 and 5 combs, 6 has none.
+// shop has nine items and the transitions 1 to 2 (twice), 1 to 3, 2 to 4, 2 to 5, 3 to 5, 3 to 6
+// and 8 to 1. Titles: 1, 3 and 4 are soaps, 2 and 5 combs, 6 has none.
 func shop() *dataset.Dataset {
 	d := training(9, []int{1, 2, 4}, []int{1, 2, 5}, []int{1, 3, 5}, []int{3, 6}, []int{8, 1})
 	d.Titles = []string{"Rose soap", "comb", "rose SOAP", "soap", "comb", "", "soap", "brush", ""}
@@ -20,20 +20,21 @@ func shop() *dataset.Dataset {
 
 // TestDecayedMixByHand adds the scores of each item, with sim for the cosine of titles.
 func TestDecayedMixByHand(t *testing.T) {
-	// Titles 1 and 3 are equal: sim 1. Title 4 shares "soap" with 1: idf(rose) = ln(10/3)+1 = 2.204,
-	// idf(soap) = ln(10/5)+1 = 1.693, so sim(1, 4) = 1.693/sqrt(2.204²+1.693²) = .609.
+	// Titles 1 and 3 are equal: sim 1. Title 4 shares "soap" with 1: idf(rose) = ln(10/3)+1 =
+	// 2.204, idf(soap) = ln(10/5)+1 = 1.693, so sim(1, 4) = 1.693/sqrt(2.204²+1.693²) = .609.
 	for _, c := range []struct {
 		name          string
 		history, want []int
 	}{
 		// From 1: 2 has 2/3 + .3*0 + .05 = .717; 3 has 1/3 + .3*1 + .05 = .683. Two hops: 5 has
-		// 2/3*1/2 + 1/3*1/2 = 1/2, times .2 = .1; 4 has .2*2/3*1/2 + .15*.609 = .158; 6 has .2/6 = .033.
+		// 2/3*1/2 + 1/3*1/2 = 1/2, times .2 = .1; 4 has .2*2/3*1/2 + .15*.609 = .158; 6 has
+		// .2/6 = .033.
 		{"one item", []int{1}, []int{2, 3, 4, 5, 6}},
-		// 8 goes to 1 alone (1.05); two hops, with half the weight below: 2 has .2*2/3 = .133, 3 has
-		// .2/3 = .067. From 1 at full weight: as above. 2 has .717 + .067 = .783, 3 .683 + .033.
+		// 8 goes to 1 alone; two hops from 8: 2 has .2*2/3 = .133, 3 has .2/3 = .067. From 1 as
+		// above, with twice the weight: 2 has .717 + .067 = .783, 3 has .683 + .033.
 		{"two items", []int{8, 1}, []int{2, 3, 4, 5, 6}},
-		// 2 is last: 4 and 5 have 1/2 + .05, 5 also .3*1. Half of 1's: 3 has .342, 4 gains .079, 5 .05,
-		// 6 .017.
+		// 2 is last: 4 and 5 have 1/2 + .05, 5 also .3*1. Half of 1's: 3 has .342, 4 gains .079,
+		// 5 gains .05, 6 has .017.
 		{"the last item counts most", []int{1, 2}, []int{5, 4, 3, 6}},
 		// The other way round: 1 at full weight.
 		{"in the other order", []int{2, 1}, []int{3, 5, 4, 6}},
@@ -51,9 +52,9 @@ func TestDecayedMixByHand(t *testing.T) {
 // TestTGHByHand has lists of ten, so budgets of 5 and 1 from the last item and of 3 and 1 from the
 // one before it.
 func TestTGHByHand(t *testing.T) {
-	// Item 1 goes to 11 (four times), to 12 (once, equal title) and to 13 to 17 (once each, no words
-	// in common): scores .5; .5*ln2/ln5 + 1 = 1.215; .215. Two hops: 21 by way of 13 (equal title) and
-	// 22 by way of 14. Item 2 goes to 31 and 12.
+	// Item 1 goes to 11 (four times), to 12 (once, equal title) and to 13 to 17 (once each, no
+	// words in common): scores .5; .5*ln2/ln5 + 1 = 1.215; .215. Two hops: 21 by way of 13 (equal
+	// title) and 22 by way of 14. Item 2 goes to 31 and 12.
 	var histories [][]int
 	for range 4 {
 		histories = append(histories, []int{1, 11})
@@ -71,8 +72,8 @@ func TestTGHByHand(t *testing.T) {
 		name          string
 		history, want []int
 	}{
-		// Five of the first ring, one of the second; the next in popularity order; then the rest of
-		// the rings: 16, 17 and 22. Of the ties, 13 and 14 are more popular than 15 to 17.
+		// Five of the first ring, one of the second, then the rest of the rings: 16, 17 and 22;
+		// then popularity. Of the ties, 13 and 14 are more popular than 15 to 17.
 		{"one source", []int{1}, []int{12, 11, 13, 14, 15, 21, 16, 17, 22, 2}},
 		// From 2: 31 (12 is taken). Its budget of 3 and 1 is not used up.
 		{"two sources", []int{2, 1}, []int{12, 11, 13, 14, 15, 21, 31, 16, 17, 22}},
@@ -92,8 +93,8 @@ func TestTGHByHand(t *testing.T) {
 func TestGraphBaselinesIgnoreHeldOutItems(t *testing.T) {
 	d := sequences(6, []int{1, 2, 4, 3}, []int{1, 2, 4, 3}, []int{1, 5, 4, 3})
 	for _, name := range []string{baseline.TGH, baseline.Mix} {
-		// 2 followed 1 twice, 5 once. 4 followed both, but as a validation item: 3 and 4 come in the
-		// order of ids.
+		// 2 followed 1 twice, 5 once. 4 followed both, but as a validation item: 3 and 4 come in
+		// the order of ids.
 		got := fit(t, name, d)(baseline.Query{History: []int{6, 1}, K: 4})
 		if diff := gocmp.Diff([]int{2, 5, 3, 4}, got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)

@@ -19,30 +19,37 @@ const (
 // fitMix scores items by one and two transitions from the latest items of the history and by the
 // similarity of titles, with less weight for earlier items.
 func fitMix(d *dataset.Dataset) Rank {
-	p, t, titles := countPopularity(d, dataset.User.TrainItems), countTransitions(d), newTitleVectors(d)
-	pool := sync.Pool{New: func() any { return &mixScratch{newSums(d.Items), newSums(d.Items)} }}
+	p, g := countPopularity(d, dataset.User.TrainItems), newTitleGraph(d)
+	pool := sync.Pool{New: func() any { return newSums(d.Items) }}
+	around := cached(g.mixAround)
 	return func(q Query) []int {
-		scratch := pool.Get().(*mixScratch) //nolint:errcheck,forcetypeassert // the pool has no other type
-		defer pool.Put(scratch)
-		defer scratch.scores.clear()
+		scores := pool.Get().(*sums) //nolint:errcheck,forcetypeassert // the pool has no other type
+		defer pool.Put(scores)
+		defer scores.clear()
 		weight := 1.0
 		for age := range min(mixItems, len(q.History)) {
-			item := q.History[len(q.History)-1-age]
-			for _, successor := range t.next[item] {
-				similar := titles.similarity(item, successor.item)
-				scratch.scores.add(successor.item, weight*(t.share(item, successor)+mixTitle*similar+mixSuccessor))
+			for _, other := range around(q.History[len(q.History)-1-age]) {
+				scores.add(other.item, weight*other.score)
 			}
-			t.twoHops(item, scratch.far)
-			for _, other := range scratch.far.items {
-				similar := titles.similarity(item, other)
-				scratch.scores.add(other, weight*(mixTwoHops*scratch.far.value[other]+mixFarTitle*similar))
-			}
-			scratch.far.clear()
 			weight *= mixDecay
 		}
-		return p.recommend(q, p.top(q, scratch.scores))
+		return p.recommend(q, p.top(q, scores))
 	}
 }
 
-// mixScratch is the memory of one query.
-type mixScratch struct{ scores, far *sums }
+// mixAround returns the items around an item in the graph with their scores.
+func (g *titleGraph) mixAround(from int) []scored {
+	scores := newSums(len(g.next))
+	for _, next := range g.next[from] {
+		similar := g.titles.similarity(from, next.item)
+		scores.add(next.item, g.share(from, next)+mixTitle*similar+mixSuccessor)
+	}
+	for _, far := range g.twoHops(from) {
+		scores.add(far.item, mixTwoHops*far.score+mixFarTitle*g.titles.similarity(from, far.item))
+	}
+	list := make([]scored, len(scores.items))
+	for i, item := range scores.items {
+		list[i] = scored{item, scores.value[item]}
+	}
+	return list
+}

@@ -2,7 +2,7 @@ package baseline
 
 import (
 	"math"
-	"sync"
+	"slices"
 
 	"rdrec/internal/dataset"
 )
@@ -15,64 +15,58 @@ const tghCount = 0.5
 func tghBudgets() [2][2]int { return [2][2]int{{5, 1}, {3, 1}} }
 
 // fitTGH recommends the neighbors in the graph of transitions whose titles are most similar: the
-// heuristic TGH-2 of Han et al. (arXiv 2605.07125). Differences: it excludes the history, it compares
-// titles instead of embeddings, and popular items complete a list instead of random ones.
+// heuristic TGH-2 of Han et al. (arXiv 2605.07125). Differences: it excludes the history, compares
+// titles instead of embeddings, and completes a list with popular items instead of random ones.
 func fitTGH(d *dataset.Dataset) Rank {
-	g := tgh{countTransitions(d), newTitleVectors(d), countPopularity(d, dataset.User.TrainItems)}
-	pool := sync.Pool{New: func() any { return newSums(d.Items) }}
+	g, p := newTitleGraph(d), countPopularity(d, dataset.User.TrainItems)
+	around := cached(func(item int) [2][]int { return g.rings(item, p) })
 	return func(q Query) []int {
-		far := pool.Get().(*sums) //nolint:errcheck,forcetypeassert // the pool has no other type
-		defer pool.Put(far)
-		accept, picked := g.allowed(q), map[int]bool{}
+		accept, picked := p.allowed(q), map[int]bool{}
+		taken := func(item int) bool { return !accept(item) || picked[item] }
 		var list, overflow []int
 		for age, budgets := range tghBudgets() {
 			if age >= len(q.History) {
 				break
 			}
-			free := func(item int) bool { return accept(item) && !picked[item] }
-			chosen, rest := chooseRings(g.rings(q.History[len(q.History)-1-age], free, far), budgets)
+			rings := around(q.History[len(q.History)-1-age])
+			for i, ring := range rings {
+				rings[i] = slices.DeleteFunc(slices.Clone(ring), taken)
+			}
+			chosen, rest := chooseRings(rings, budgets)
 			for _, item := range chosen {
 				picked[item] = true
 			}
 			list, overflow = append(list, chosen...), append(overflow, rest...)
 		}
-		return g.recommend(q, append(list, overflow...))
+		return p.recommend(q, append(list, overflow...))
 	}
 }
 
-// tgh is what a fit knows.
-type tgh struct {
-	transitions
-	titles titleVectors
-	popularity
-}
-
-// rings returns the accepted items that are exactly one and exactly two transitions from an item,
-// best first.
-func (g tgh) rings(from int, accept func(int) bool, far *sums) (rings [2][]int) {
-	defer far.clear()
+// rings returns the items that are exactly one and exactly two transitions from an item, best
+// first, ties by popularity.
+func (g *titleGraph) rings(from int, p popularity) (rings [2][]int) {
 	most := 0.0
 	for _, next := range g.next[from] {
 		most = max(most, math.Log1p(next.score))
 	}
-	g.twoHops(from, far)
-	var near, further []scored
+	var scores [2][]scored
+	near := map[int]bool{from: true}
 	for _, next := range g.next[from] {
-		far.has[next.item] = false // one transition away, not two
-		if next.item != from && accept(next.item) {
+		if next.item != from {
+			near[next.item] = true
 			score := g.titles.similarity(from, next.item) + tghCount*math.Log1p(next.score)/most
-			near = append(near, scored{next.item, score})
+			scores[0] = append(scores[0], scored{next.item, score})
 		}
 	}
-	for _, item := range far.items {
-		if far.has[item] && accept(item) {
-			further = append(further, scored{item, g.titles.similarity(from, item)})
+	for _, far := range g.twoHops(from) {
+		if !near[far.item] {
+			scores[1] = append(scores[1], scored{far.item, g.titles.similarity(from, far.item)})
 		}
 	}
-	for ring, items := range [2][]scored{near, further} {
-		g.sort(items)
+	for i, items := range scores {
+		p.sort(items)
 		for _, one := range items {
-			rings[ring] = append(rings[ring], one.item)
+			rings[i] = append(rings[i], one.item)
 		}
 	}
 	return rings

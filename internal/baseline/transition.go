@@ -3,6 +3,7 @@ package baseline
 import (
 	"cmp"
 	"slices"
+	"sync"
 
 	"rdrec/internal/dataset"
 )
@@ -42,16 +43,55 @@ func countTransitions(d *dataset.Dataset) transitions {
 // share returns the share of an edge among all transitions from an item.
 func (t transitions) share(from int, to scored) float64 { return to.score / t.total[from] }
 
-// twoHops adds the probability of each item after two transitions from an item to the sums. The
-// item itself is left out.
-func (t transitions) twoHops(from int, add *sums) {
+// twoHops returns the items after two transitions from an item, with their probabilities. The item
+// itself is left out.
+func (t transitions) twoHops(from int) []scored {
+	at, list := map[int]int{}, []scored(nil)
 	for _, middle := range t.next[from] {
 		first := t.share(from, middle)
 		for _, end := range t.next[middle.item] {
-			if end.item != from {
-				add.add(end.item, first*t.share(middle.item, end))
+			if end.item == from {
+				continue
+			}
+			index, known := at[end.item]
+			if !known {
+				index = len(list)
+				at[end.item], list = index, append(list, scored{end.item, 0})
+			}
+			list[index].score += first * t.share(middle.item, end)
+		}
+	}
+	return list
+}
+
+// titleGraph is the graph of transitions with the items' titles.
+type titleGraph struct {
+	transitions
+	titles titleVectors
+}
+
+func newTitleGraph(d *dataset.Dataset) *titleGraph {
+	return &titleGraph{countTransitions(d), newTitleVectors(d)}
+}
+
+// maxCached is the number of results that [cached] keeps.
+const maxCached = 50_000
+
+// cached returns a function that computes each item's value once, and keeps the first of them.
+func cached[T any](compute func(item int) T) func(item int) T {
+	var mutex sync.Mutex
+	values := map[int]T{}
+	return func(item int) T {
+		mutex.Lock()
+		defer mutex.Unlock()
+		value, known := values[item]
+		if !known {
+			value = compute(item)
+			if len(values) < maxCached {
+				values[item] = value
 			}
 		}
+		return value
 	}
 }
 
