@@ -1,24 +1,13 @@
 package main_test
 
 import (
-	"context"
-	"errors"
-	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
-	"sync"
 	"testing"
-	"time"
-
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/sdk/client"
 
 	"rdrec/internal/cachedir"
 	"rdrec/internal/spec"
-	"rdrec/storage"
+	"rdrec/internal/staging"
 	"rdrec/workflows"
 )
 
@@ -26,199 +15,13 @@ import (
 // real reviews, with the demo's teacher and a small student. They kill the worker with SIGKILL and
 // compare the result with an undisturbed run's.
 
-// root is the repository's folder.
-const root = ".."
-
-// programDir is the folder of the built programs, empty until a test needs one.
-var programDir string
-
-// withoutSymbols omits the symbols for debuggers, so linking takes half the time.
-const withoutSymbols = "-ldflags=-s -w"
-
-// buildWorker builds the worker once for all tests.
-var buildWorker = sync.OnceValues(func() (string, error) {
-	dir, err := os.MkdirTemp("", "rdrec-worker-")
-	if err != nil {
-		return "", err
-	}
-	programDir = dir
-	program := filepath.Join(dir, "worker")
-	out, err := exec.Command("go", "build", "-buildvcs=false", withoutSymbols, "-o", program, ".").CombinedOutput()
-	if err != nil {
-		return "", errors.New(string(out))
-	}
-	return program, nil
-})
-
-func TestMain(m *testing.M) {
-	if settings := os.Getenv(serverSettings); settings != "" {
-		os.Exit(serve(settings))
-	}
-	code := m.Run()
-	if err := servers.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	if err := os.RemoveAll(programDir); err != nil {
-		code = 1
-	}
-	os.Exit(code)
-}
-
-// testEnv is a namespace of a server, a bucket, and the worker that polls the namespace.
-type testEnv struct {
-	t         *testing.T
-	client    client.Client
-	address   string
-	namespace string
-	bucket    string
-	worker    *exec.Cmd
-}
-
-func newTestEnv(t *testing.T) *testEnv {
-	t.Helper()
-	p := newFaultEnv(t).testEnv
-	t.Cleanup(p.kill)
-	return p
-}
-
-// start starts the worker program.
-func (p *testEnv) start() {
-	p.t.Helper()
-	program, err := buildWorker()
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	log, err := os.Create(filepath.Join(p.t.TempDir(), "worker.log"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.worker = exec.Command(program, "--bucket", "file://"+p.bucket, "--address", p.address,
-		"--namespace", p.namespace, "--threads", "2", "--scratch", filepath.Join(p.t.TempDir(), "scratch"))
-	p.worker.Dir, p.worker.Stdout, p.worker.Stderr = root, log, log
-	if err := p.worker.Start(); err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() {
-		if data, err := os.ReadFile(log.Name()); err == nil && p.t.Failed() {
-			p.t.Logf("worker's log:\n%s", data)
-		}
-	})
-}
-
-// kill ends the worker with SIGKILL.
-func (p *testEnv) kill() {
-	if p.worker == nil {
-		return
-	}
-	if err := p.worker.Process.Kill(); err != nil {
-		p.t.Logf("the worker had ended before it was killed: %v", err)
-	}
-	var killed *exec.ExitError
-	if err := p.worker.Wait(); err != nil && !errors.As(err, &killed) {
-		p.t.Error(err)
-	}
-	p.worker = nil
-}
-
-// launch starts a workflow and returns its handle.
-func (p *testEnv) launch(id string, workflow, in any) client.WorkflowRun {
-	p.t.Helper()
-	run, err := p.client.ExecuteWorkflow(p.t.Context(), client.StartWorkflowOptions{
-		ID: id, TaskQueue: workflows.QueueCPU, WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
-	}, workflow, in)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return run
-}
-
-// startExperiment starts the experiment and returns its handle.
-func (p *testEnv) startExperiment(s spec.Spec) client.WorkflowRun {
-	p.t.Helper()
-	return p.launch(s.Name, workflows.Experiment, workflows.ExperimentInput{Spec: s})
-}
-
-// awaitWeights waits for the experiment and returns the digest of its student's weights.
-func (p *testEnv) awaitWeights(run client.WorkflowRun) string {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 8*time.Minute)
-	defer cancel()
-	var result workflows.ExperimentResult
-	if err := run.Get(ctx, &result); err != nil {
-		p.t.Fatal(err)
-	}
-	return p.weights()
-}
-
-// weights returns the digest of model.safetensors in the only model artifact of the bucket.
-func (p *testEnv) weights() string {
-	p.t.Helper()
-	b, err := storage.Open(p.t.Context(), "file://"+p.bucket)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	defer b.Close()
-	records, err := filepath.Glob(filepath.Join(p.bucket, "stages/pretrain/*.json"))
-	if err != nil || len(records) != 1 {
-		p.t.Fatalf("pretrain's records: %v, %v; want one", records, err)
-	}
-	fingerprint := strings.TrimSuffix(filepath.Base(records[0]), ".json")
-	done, found, err := b.LookUp(p.t.Context(), "pretrain", fingerprint)
-	if err != nil || !found {
-		p.t.Fatalf("pretrain's record: %v, %v", found, err)
-	}
-	artifact, err := b.Artifact(p.t.Context(), done.Output)
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	for _, f := range artifact.Files {
-		if f.Name == "model.safetensors" {
-			return f.Digest
-		}
-	}
-	p.t.Fatalf("no weights among %v", artifact.Files)
-	return ""
-}
-
-// awaitFiles waits until at least n files of the bucket match the pattern.
-func (p *testEnv) awaitFiles(pattern string, n int) {
-	p.t.Helper()
-	ticker := time.NewTicker(20 * time.Millisecond)
-	defer ticker.Stop()
-	deadline := time.After(4 * time.Minute)
-	for {
-		found, err := filepath.Glob(filepath.Join(p.bucket, pattern))
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		if len(found) >= n {
-			return
-		}
-		select {
-		case <-deadline:
-			p.t.Fatalf("%q never matched %d files", pattern, n)
-		case <-ticker.C:
-		}
-	}
-}
-
-// countFiles returns the number of files of the bucket that match the pattern.
-func (p *testEnv) countFiles(pattern string) int {
-	found, err := filepath.Glob(filepath.Join(p.bucket, pattern))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return len(found)
-}
-
 // smallSpec returns a small version of the demo: a few rationales, a tiny student, few users.
 func smallSpec(t *testing.T) spec.Spec {
 	t.Helper()
 	if _, err := cachedir.DemoTeacherFile(); err != nil {
 		t.Skipf("the demo's teacher is missing: %v", err)
 	}
-	s, err := spec.Load(filepath.Join(root, "experiments/demo.yaml"), []string{
+	s, err := spec.Load(filepath.Join(staging.Root(), "experiments/demo.yaml"), []string{
 		"name=end-to-end", "student.size=t5-tiny", "teacher.max_reviews=12", "teacher.batch=3", "teacher.shard_rows=3",
 		"train.epochs=3", "train.epoch_steps=30", "train.checkpoint_steps=5", "train.batch=8",
 		"train.validation_rows=16",
@@ -237,33 +40,33 @@ func TestKilledWorkerResumes(t *testing.T) {
 	}
 	t.Parallel()
 	s := smallSpec(t)
-	undisturbed := newTestEnv(t)
-	undisturbed.start()
-	other := undisturbed.startExperiment(s) // runs while the killed workers' heartbeats are missed
+	undisturbed := newFaultEnv(t)
+	undisturbed.StartWorker()
+	other := undisturbed.StartExperiment(s) // runs while the killed workers' heartbeats are missed
 
-	p := newTestEnv(t)
-	p.start()
-	run := p.startExperiment(s)
-	p.awaitFiles("rationales/*/*.jsonl", 1)
-	p.kill()
-	if n := p.countFiles("stages/distill/*.json"); n != 0 {
+	p := newFaultEnv(t)
+	w := p.StartWorker()
+	run := p.StartExperiment(s)
+	p.AwaitFiles("rationales/*/*.jsonl", 1)
+	w.Kill()
+	if n := p.CountFiles("stages/distill/*.json"); n != 0 {
 		t.Fatal("the distillation ended before the worker was killed, so nothing was tested")
 	}
-	p.start()
-	p.awaitFiles("checkpoints/*/*/*/manifest.json", 1)
-	p.kill()
-	if n := p.countFiles("stages/pretrain/*.json"); n != 0 {
+	w = p.StartWorker()
+	p.AwaitFiles("checkpoints/*/*/*/manifest.json", 1)
+	w.Kill()
+	if n := p.CountFiles("stages/pretrain/*.json"); n != 0 {
 		t.Fatal("training ended before the worker was killed, so nothing was tested")
 	}
-	p.start()
-	want := undisturbed.awaitWeights(other)
-	if got := p.awaitWeights(run); got != want {
+	p.StartWorker()
+	want := undisturbed.AwaitWeights(other)
+	if got := p.AwaitWeights(run); got != want {
 		t.Errorf("weights %s after two kills, want %s as in the undisturbed run", got, want)
 	}
-	if attempts := p.countFiles("checkpoints/*/*/attempt.json"); attempts < 2 {
+	if attempts := p.CountFiles("checkpoints/*/*/attempt.json"); attempts < 2 {
 		t.Errorf("%d attempts at training: it did not resume", attempts)
 	}
-	if parts := p.countFiles("rationales/*/*.jsonl"); parts != 4 {
+	if parts := p.CountFiles("rationales/*/*.jsonl"); parts != 4 {
 		t.Errorf("%d parts of rationales, want one for each of 4 shards", parts)
 	}
 	p.checkSecondRunIsCached(s, want)
@@ -274,26 +77,26 @@ func TestKilledWorkerResumes(t *testing.T) {
 }
 
 // checkSecondRunIsCached runs the same spec again and checks that every stage is cached.
-func (p *testEnv) checkSecondRunIsCached(s spec.Spec, want string) {
-	p.t.Helper()
-	run := p.startExperiment(s)
-	if got := p.awaitWeights(run); got != want {
-		p.t.Errorf("second run: weights %s, want %s", got, want)
+func (s *faultEnv) checkSecondRunIsCached(settings spec.Spec, want string) {
+	s.T.Helper()
+	run := s.StartExperiment(settings)
+	if got := s.AwaitWeights(run); got != want {
+		s.T.Errorf("second run: weights %s, want %s", got, want)
 	}
-	value, err := p.client.QueryWorkflow(p.t.Context(), run.GetID(), run.GetRunID(), workflows.QueryStages)
+	value, err := s.Client.QueryWorkflow(s.T.Context(), run.GetID(), run.GetRunID(), workflows.QueryStages)
 	if err != nil {
-		p.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	var stages []workflows.StageStatus
 	if err := value.Get(&stages); err != nil {
-		p.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if len(stages) < 4 {
-		p.t.Errorf("only %d stages: %+v", len(stages), stages)
+		s.T.Errorf("only %d stages: %+v", len(stages), stages)
 	}
-	for _, s := range stages {
-		if s.State != workflows.Cached {
-			p.t.Errorf("stage %s is %q in the second run, want it cached", s.Name, s.State)
+	for _, stage := range stages {
+		if stage.State != workflows.Cached {
+			s.T.Errorf("stage %s is %q in the second run, want it cached", stage.Name, stage.State)
 		}
 	}
 }

@@ -14,18 +14,16 @@ func TestShardedEvaluationKeepsBytes(t *testing.T) {
 	t.Parallel()
 	s := tinySpec(t, "parts", "evaluate.sequential_users=24", "evaluate.topn_users=10", "evaluate.explanations=6",
 		"evaluate.batch=3")
-	p := newTestEnv(t)
-	p.start()
-	bucket, err := storage.Open(t.Context(), "file://"+p.bucket)
+	p := newFaultEnv(t)
+	p.StartWorker()
+	bucket, err := storage.Open(t.Context(), "file://"+p.Bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer bucket.Close()
 	one := p.runRecord(bucket, "one", workflows.ExperimentInput{Spec: s})
 	for range 3 {
-		another := *p
-		another.start()
-		t.Cleanup(another.kill)
+		p.StartWorker()
 	}
 	s.Evaluate.Shards = 4
 	found := p.runRecord(bucket, "found", workflows.ExperimentInput{Spec: s})
@@ -41,7 +39,7 @@ func TestShardedEvaluationKeepsBytes(t *testing.T) {
 			}
 		}
 	}
-	p.recordHistory(p.client.GetWorkflow(t.Context(), "four/rdrec-1", ""), "trial-sharded")
+	p.recordHistory(p.Client.GetWorkflow(t.Context(), "four/rdrec-1", ""), "trial-sharded")
 	parts := 0
 	for _, stage := range four.Trials[0].Stages {
 		if !stage.Cached {

@@ -3,7 +3,6 @@ package main_test
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -11,63 +10,19 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"rdrec/activities"
 	"rdrec/internal/dataset"
 	"rdrec/internal/recommender"
+	"rdrec/internal/staging"
 )
-
-// buildStarter builds the starter once, beside the worker.
-var buildStarter = sync.OnceValues(func() (string, error) {
-	worker, err := buildWorker()
-	if err != nil {
-		return "", err
-	}
-	program := filepath.Join(filepath.Dir(worker), "starter")
-	out, err := exec.Command(
-		"go", "build", "-buildvcs=false", withoutSymbols, "-o", program, "../starter",
-	).CombinedOutput()
-	if err != nil {
-		return "", errors.New(string(out))
-	}
-	return program, nil
-})
-
-// starter runs a starter command against the environment and returns its output and exit code.
-func (s *faultEnv) starter(args ...string) (stdout, stderr string, code int) {
-	s.t.Helper()
-	program, err := buildStarter()
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	var out, errOut bytes.Buffer
-	cmd := exec.CommandContext(s.t.Context(), program,
-		append([]string{"--bucket", s.url, "--address", s.address, "--namespace", s.namespace}, args...)...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = root, &out, &errOut
-	err = cmd.Run()
-	if cmd.ProcessState == nil {
-		s.t.Fatal(err)
-	}
-	return out.String(), errOut.String(), cmd.ProcessState.ExitCode()
-}
-
-// mustStarter runs a starter command that must succeed and returns its standard output.
-func (s *faultEnv) mustStarter(args ...string) string {
-	s.t.Helper()
-	out, stderr, code := s.starter(args...)
-	if code != 0 {
-		s.t.Fatalf("starter %s: exit code %d\n%s%s", strings.Join(args, " "), code, out, stderr)
-	}
-	return out
-}
 
 // miniDataset returns the dataset that the short experiment trains on.
 func miniDataset(t *testing.T) *dataset.Dataset {
 	t.Helper()
-	data, err := dataset.Read(os.DirFS(filepath.Join(root, "testdata/rdrec/beauty_mini")), "beauty_mini")
+	data, err := dataset.Read(os.DirFS(filepath.Join(staging.Root(), "testdata/rdrec/beauty_mini")), "beauty_mini")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -119,8 +74,8 @@ func checkRows(t *testing.T, data *dataset.Dataset, rows []recommender.Row, top 
 func TestExportResumesAfterWorkerDeath(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
-	w := s.startWorker()
-	s.awaitWeights(s.startExperiment(shortSpec(t)))
+	w := s.StartWorker()
+	s.AwaitWeights(s.StartExperiment(staging.ShortSpec(t)))
 	const top, shard = 4, 30
 	data := miniDataset(t)
 	shards := (len(data.Users) + shard - 1) / shard
@@ -131,23 +86,23 @@ func TestExportResumesAfterWorkerDeath(t *testing.T) {
 
 	first := make(chan string)
 	go func() {
-		out, stderr, _ := s.starter(append(flags, "--out", dir)...)
+		out, stderr, _ := s.Starter(append(flags, "--out", dir)...)
 		first <- out + stderr
 	}()
-	s.waitFor("two shards", time.Minute, func() bool { return s.countFiles("stages/export-shard/*.json") >= 2 })
+	s.WaitFor("two shards", time.Minute, func() bool { return s.CountFiles("stages/export-shard/*.json") >= 2 })
 	if os.Getenv("RDREC_FAULTS") != "" {
-		w.kill() // the running shards are retried after a heartbeat timeout
+		w.Kill() // the running shards are retried after a heartbeat timeout
 	} else {
-		w.drain()
+		w.Drain()
 	}
-	if n := s.countFiles("stages/export-shard/*.json"); n >= shards {
+	if n := s.CountFiles("stages/export-shard/*.json"); n >= shards {
 		t.Fatalf("all %d shards were finished before the worker ended, so nothing was tested", n)
 	}
-	s.startWorker()
+	s.StartWorker()
 	stderr := <-first
 	rows := readRows(t, filepath.Join(dir, activities.ExportFile(activities.FormatJSONL)))
 	checkRows(t, data, rows, top)
-	if n := s.completedActivities()["ExportShard"]; n != shards {
+	if n := s.CompletedActivities()["ExportShard"]; n != shards {
 		t.Errorf("%d shards were finished, want each of %d once; the export printed:\n%s", n, shards, stderr)
 	}
 
@@ -157,14 +112,14 @@ func TestExportResumesAfterWorkerDeath(t *testing.T) {
 		Table string
 		Users int
 	}
-	out := s.mustStarter(append(flags[:7:7], "csv", "--json", "--out", "file://"+bucket)...)
+	out := s.MustStarter(append(flags[:7:7], "csv", "--json", "--out", "file://"+bucket)...)
 	if err := json.Unmarshal([]byte(out), &result); err != nil {
 		t.Fatal(err)
 	}
 	if result.Users != len(data.Users) || result.Table != filepath.Join(bucket, "recommendations.csv") {
 		t.Errorf("result %+v", result)
 	}
-	if n := s.completedActivities()["ExportShard"]; n != shards {
+	if n := s.CompletedActivities()["ExportShard"]; n != shards {
 		t.Errorf("%d shards were finished after the second export, want still %d", n, shards)
 	}
 	text, err := os.ReadFile(result.Table)
@@ -180,24 +135,24 @@ func TestExportResumesAfterWorkerDeath(t *testing.T) {
 
 // checkRecommendCommand checks single recommendations against the export's rows.
 func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, rows []recommender.Row) {
-	s.t.Helper()
+	s.T.Helper()
 	var result activities.Recommendations
 	user := rows[0].User
-	out := s.mustStarter("recommend", "short", "--user", user, "--top", "3", "--explain", "--json")
+	out := s.MustStarter("recommend", "short", "--user", user, "--top", "3", "--explain", "--json")
 	if err := json.Unmarshal([]byte(out), &result); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if result.Cold || len(result.Items) != 3 {
-		s.t.Fatalf("%+v", result)
+		s.T.Fatalf("%+v", result)
 	}
 	for i, row := range result.Items {
 		if row.Item != rows[i].Item || row.Explanation == "" {
-			s.t.Errorf("%+v, the export has %+v", row, rows[i])
+			s.T.Errorf("%+v, the export has %+v", row, rows[i])
 		}
 	}
-	out = s.mustStarter("recommend", "short", "--user", "nobody", "--top", "2")
+	out = s.MustStarter("recommend", "short", "--user", "nobody", "--top", "2")
 	if !strings.Contains(out, `does not know user "nobody"`) || strings.Count(out, "\n") != 3 {
-		s.t.Errorf("for a cold user:\n%s", out)
+		s.T.Errorf("for a cold user:\n%s", out)
 	}
 	counts := map[int]int{}
 	for _, u := range data.Users {
@@ -205,21 +160,21 @@ func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, rows []recommend
 			counts[item]++
 		}
 	}
-	out = s.mustStarter("recommend", "short", "--user", "nobody", "--json", "--top", "1")
+	out = s.MustStarter("recommend", "short", "--user", "nobody", "--json", "--top", "1")
 	if err := json.Unmarshal([]byte(out), &result); err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	best := slices.Index(data.ItemIDs, result.Items[0].Item) + 1
 	for item, n := range counts {
 		if n > counts[best] {
-			s.t.Errorf("a cold user gets item %d with %d users, item %d has %d", best, counts[best], item, n)
+			s.T.Errorf("a cold user gets item %d with %d users, item %d has %d", best, counts[best], item, n)
 		}
 	}
 }
 
 // checkUsageErrors checks the exit codes and messages of wrong command lines and names.
 func (s *faultEnv) checkUsageErrors(dir string) {
-	s.t.Helper()
+	s.T.Helper()
 	for _, c := range []struct {
 		code int
 		part string
@@ -231,8 +186,8 @@ func (s *faultEnv) checkUsageErrors(dir string) {
 		{1, `no student of method "p5"`, []string{"recommend", "short", "--user", "x", "--method", "p5"}},
 		{6, "want 1 to 100", []string{"export", "short", "--out", dir, "--top", "101"}},
 	} {
-		if out, stderr, code := s.starter(c.args...); code != c.code || !strings.Contains(stderr, c.part) {
-			s.t.Errorf("%q: exit code %d, want %d with %q:\n%s%s", c.args, code, c.code, c.part, out, stderr)
+		if out, stderr, code := s.Starter(c.args...); code != c.code || !strings.Contains(stderr, c.part) {
+			s.T.Errorf("%q: exit code %d, want %d with %q:\n%s%s", c.args, code, c.code, c.part, out, stderr)
 		}
 	}
 }
@@ -271,11 +226,11 @@ func TestPandasAndDuckDBReadTheExport(t *testing.T) {
 	t.Parallel()
 	program := python(t, "pandas, pyarrow, duckdb")
 	s := newFaultEnv(t)
-	s.startWorker()
-	s.awaitWeights(s.startExperiment(shortSpec(t)))
+	s.StartWorker()
+	s.AwaitWeights(s.StartExperiment(staging.ShortSpec(t)))
 	dir := t.TempDir()
 	for _, format := range activities.ExportFormats() {
-		s.mustStarter("export", "short", "--top", "2", "--explain", "--format", format, "--out", dir)
+		s.MustStarter("export", "short", "--top", "2", "--explain", "--format", format, "--out", dir)
 	}
 	out, err := exec.Command(program, "-c", readTables, dir).CombinedOutput()
 	users := len(miniDataset(t).Users)
@@ -314,18 +269,18 @@ func TestTransformersLoadsTheStudent(t *testing.T) {
 	t.Parallel()
 	program := python(t, "torch, transformers, sentencepiece, safetensors")
 	s := newFaultEnv(t)
-	s.startWorker()
-	s.awaitWeights(s.startExperiment(shortSpec(t,
+	s.StartWorker()
+	s.AwaitWeights(s.StartExperiment(staging.ShortSpec(t,
 		"evaluate.explanation_num_beams=5", "evaluate.explanation_num_beam_groups=1")))
 	dir := filepath.Join(t.TempDir(), "student")
-	s.mustStarter("export", "short", "--student", dir)
+	s.MustStarter("export", "short", "--student", dir)
 
 	// texts are the inputs for items that the worker recommends, want its explanations of them.
 	var texts, want []string
 	for _, number := range []int{1, 12} {
 		data := miniDataset(t)
 		var result activities.Recommendations
-		out := s.mustStarter("recommend", "short", "--user", data.UserIDs[number-1],
+		out := s.MustStarter("recommend", "short", "--user", data.UserIDs[number-1],
 			"--explain", "--top", "2", "--json")
 		if err := json.Unmarshal([]byte(out), &result); err != nil {
 			t.Fatal(err)

@@ -2,43 +2,13 @@ package main_test
 
 import (
 	"net/http"
-	"os"
 	"strings"
 	"testing"
 	"time"
 
 	"rdrec/internal/faultproxy"
+	"rdrec/internal/staging"
 )
-
-// useS3 moves the bucket to an S3-compatible server, behind a proxy that injects faults. The server
-// stores objects as files, so the test can still read them.
-func (s *faultEnv) useS3() *faultproxy.Proxy {
-	s.t.Helper()
-	if err := os.MkdirAll(s.bucket, 0o750); err != nil {
-		s.t.Fatal(err)
-	}
-	proxy := faultproxy.NewProxy(s.t, faultproxy.StartServer(s.t, faultproxy.S3, func(port string) []string {
-		return []string{
-			"-host", "127.0.0.1:" + port, "-backend", "directfs", "-directfs.path", s.bucket,
-			"-directfs.bucket", "rdrec", "-directfs.meta", s.t.TempDir(),
-		}
-	}), true)
-	url, env := faultproxy.S3Bucket(proxy.Address)
-	s.url = url
-	for name, value := range env {
-		s.env = append(s.env, name+"="+value)
-	}
-	return proxy
-}
-
-// currentAttempt returns the attempt number of the trial's running activity, or 0.
-func (s *faultEnv) currentAttempt() int {
-	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), "short/rdrec-1", "")
-	if err != nil || len(d.GetPendingActivities()) == 0 {
-		return 0
-	}
-	return int(d.GetPendingActivities()[0].GetAttempt())
-}
 
 // failCheckpointWrites applies a fault to writes of checkpoints.
 func failCheckpointWrites(fault faultproxy.Fault) faultproxy.Fault {
@@ -67,25 +37,25 @@ func trainWithBucketFaults(t *testing.T, write, read faultproxy.Fault) {
 	t.Helper()
 	shortReferenceWeights(t)
 	s := newFaultEnv(t)
-	proxy := s.useS3()
-	w := s.startWorker()
-	run := s.startExperiment(shortSpec(t))
+	proxy := s.UseS3()
+	w := s.StartWorker()
+	run := s.StartExperiment(staging.ShortSpec(t))
 	s.awaitTraining(2)
 
 	proxy.Inject(failCheckpointWrites(write))
-	s.waitFor("a checkpoint that cannot be stored", time.Minute, func() bool {
-		return len(w.logLines(msgNotStored)) > 0
+	s.WaitFor("a checkpoint that cannot be stored", time.Minute, func() bool {
+		return len(w.LogLines(staging.MsgNotStored)) > 0
 	})
 	proxy.Clear()
-	before := s.newestStep()
-	s.waitFor("the next checkpoint", time.Minute, func() bool { return s.newestStep() > before })
-	if n := s.currentAttempt(); n != 1 || len(w.logLines(msgNotStored)) > 2 {
-		t.Errorf("attempt %d after %d lost checkpoints: training did not continue", n, len(w.logLines(msgNotStored)))
+	before := s.NewestStep()
+	s.WaitFor("the next checkpoint", time.Minute, func() bool { return s.NewestStep() > before })
+	if n, lost := s.CurrentAttempt(), len(w.LogLines(staging.MsgNotStored)); n != 1 || lost > 2 {
+		t.Errorf("attempt %d after %d lost checkpoints: training did not continue", n, lost)
 	}
 
 	proxy.Inject(failCheckpointWrites(write))
-	before = s.newestStep()
-	s.waitFor("the attempt's end", 2*time.Minute, func() bool { return s.currentAttempt() > 1 })
+	before = s.NewestStep()
+	s.WaitFor("the attempt's end", 2*time.Minute, func() bool { return s.CurrentAttempt() > 1 })
 	injected := proxy.Injected()
 	proxy.Inject(func(w http.ResponseWriter, r *http.Request) bool {
 		if faultproxy.IsWrite(r) {
@@ -93,17 +63,17 @@ func trainWithBucketFaults(t *testing.T, write, read faultproxy.Fault) {
 		}
 		return read(w, r)
 	})
-	s.waitFor("another attempt", 2*time.Minute, func() bool {
-		return s.currentAttempt() > 2 && proxy.Injected() > injected
+	s.WaitFor("another attempt", 2*time.Minute, func() bool {
+		return s.CurrentAttempt() > 2 && proxy.Injected() > injected
 	})
 	proxy.Inject(faultproxy.Delay(200 * time.Millisecond))
 	s.checkWeights(run)
-	steps := w.resumptions()
+	steps := w.Resumptions()
 	if step := steps[len(steps)-1]; step < before {
 		t.Errorf("resumed at step %d, though step %d was stored", step, before)
 	}
 	s.checkActivitiesRanOnce(nil)
-	if n := s.countFiles("quarantine/*"); n > 0 {
+	if n := s.CountFiles("quarantine/*"); n > 0 {
 		t.Error("a truncated response was quarantined as a corrupt object")
 	}
 }

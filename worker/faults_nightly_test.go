@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"rdrec/internal/spec"
+	"rdrec/internal/staging"
 	"rdrec/registry"
 	"rdrec/workflows"
 )
@@ -18,17 +19,17 @@ func TestFault16NightlyRunUpgradedMidRun(t *testing.T) {
 	skipUnlessFaults(t)
 	s := newFaultEnv(t)
 	s.addReviews("2017-05-31.json", 0, firstOfJune, unchanged)
-	settings, err := spec.Load(filepath.Join(root, "experiments/beauty-nightly.yaml"), append(
+	settings, err := spec.Load(filepath.Join(staging.Root(), "experiments/beauty-nightly.yaml"), append(
 		openGate(), "train.epochs=2", "train.epoch_steps=40", "train.checkpoint_steps=5",
 	))
 	if err != nil {
 		t.Fatal(err)
 	}
-	old := s.startWorker("--deployment", "rdrec", "--build-id", "one")
+	old := s.StartWorker("--deployment", "rdrec", "--build-id", "one")
 	s.promoteBuild("one")
-	run := s.launch("first-run", workflows.Nightly, workflows.NightlyInput{Spec: settings})
+	run := s.Launch("first-run", workflows.Nightly, workflows.NightlyInput{Spec: settings})
 	s.awaitTraining(2)
-	s.startWorker("--deployment", "rdrec", "--build-id", "two")
+	s.StartWorker("--deployment", "rdrec", "--build-id", "two")
 	s.promoteBuild("two")
 	ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 	defer cancel()
@@ -42,16 +43,16 @@ func TestFault16NightlyRunUpgradedMidRun(t *testing.T) {
 	if got := s.builds(run.GetID()+"/rdrec-1", ""); !slices.Equal(got, []string{"one"}) {
 		t.Errorf("its training used %q, want one", got)
 	}
-	old.drain()
+	old.Drain()
 	s.addReviews("2017-09-30.json", firstOfJune, firstOfOctober, unchanged)
-	run = s.launch("second-run", workflows.Nightly, workflows.NightlyInput{Spec: settings})
+	run = s.Launch("second-run", workflows.Nightly, workflows.NightlyInput{Spec: settings})
 	if err := run.Get(ctx, &nightly); err != nil || nightly.Verdict != registry.VerdictPromoted || !nightly.WarmStart {
 		t.Fatalf("the next run: %+v, %v", nightly, err)
 	}
 	if got := s.builds(run.GetID(), ""); !slices.Equal(got, []string{"two"}) {
 		t.Errorf("the next run used %q, want two", got)
 	}
-	if faults := s.badObjects(); len(faults) > 0 {
+	if faults := s.BadObjects(); len(faults) > 0 {
 		t.Errorf("the bucket is corrupt: %v", faults)
 	}
 }

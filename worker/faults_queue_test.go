@@ -1,10 +1,8 @@
 package main_test
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -12,6 +10,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
+	"rdrec/internal/staging"
 	"rdrec/workflows"
 )
 
@@ -30,21 +29,21 @@ func TestFault17PoisonedJobDoesNotBlockTheQueue(t *testing.T) {
 	skipUnlessFaults(t)
 	shortReferenceWeights(t)
 	s := newFaultEnv(t)
-	var victim atomic.Pointer[process]
+	var victim atomic.Pointer[staging.Process]
 	var kills atomic.Int32
-	teacher := newChatServer(t, time.Minute)
-	teacher.onPrompt = func(string, string) {
+	teacher := staging.NewChatServer(t, time.Minute)
+	teacher.OnPrompt = func(string, string) {
 		if w := victim.Swap(nil); w != nil {
 			kills.Add(1)
-			w.kill()
+			w.Kill()
 		}
 	}
-	victim.Store(s.startWorker())
-	poisoned := s.startExperiment(shortSpec(t, "name=poison", "data.folder=",
+	victim.Store(s.StartWorker())
+	poisoned := s.StartExperiment(staging.ShortSpec(t, "name=poison", "data.folder=",
 		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}, negatives: 20}",
 		fmt.Sprintf("teacher={model: %q, max_reviews: 4}", "openai:"+teacher.URL+"/v1#poison")))
-	s.waitFor("the first kill", time.Minute, func() bool { return kills.Load() > 0 })
-	next := s.startExperiment(shortSpec(t))
+	s.WaitFor("the first kill", time.Minute, func() bool { return kills.Load() > 0 })
+	next := s.StartExperiment(staging.ShortSpec(t))
 	over := make(chan error, 1)
 	go func() { over <- poisoned.Get(t.Context(), nil) }()
 	jobError, err := s.superviseWorkers(&victim, over)
@@ -56,7 +55,7 @@ func TestFault17PoisonedJobDoesNotBlockTheQueue(t *testing.T) {
 			kills.Load(), jobError, activities.TypeNoProgress)
 	}
 	s.checkWeights(next)
-	info, err := s.client.DescribeWorkflowExecution(t.Context(), next.GetID(), next.GetRunID())
+	info, err := s.Client.DescribeWorkflowExecution(t.Context(), next.GetID(), next.GetRunID())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -67,8 +66,8 @@ func TestFault17PoisonedJobDoesNotBlockTheQueue(t *testing.T) {
 
 // superviseWorkers replaces each killed worker, as a process supervisor does, until the job is
 // over. It returns the job's error, and one of its own if the job does not end in time.
-func (s *faultEnv) superviseWorkers(victim *atomic.Pointer[process], over <-chan error) (error, error) {
-	s.t.Helper()
+func (s *faultEnv) superviseWorkers(victim *atomic.Pointer[staging.Process], over <-chan error) (error, error) {
+	s.T.Helper()
 	deadline := time.After(12 * time.Minute)
 	for {
 		select {
@@ -78,7 +77,7 @@ func (s *faultEnv) superviseWorkers(victim *atomic.Pointer[process], over <-chan
 			return nil, errors.New("the poisoned job did not fail")
 		case <-time.After(time.Second):
 			if victim.Load() == nil {
-				victim.Store(s.startWorker())
+				victim.Store(s.StartWorker())
 			}
 		}
 	}
@@ -88,57 +87,25 @@ func (s *faultEnv) superviseWorkers(victim *atomic.Pointer[process], over <-chan
 func TestFault18OneJobAtATime(t *testing.T) {
 	skipUnlessFaults(t)
 	s := newFaultEnv(t)
-	s.startWorker()
-	first := s.startExperiment(shortSpec(t, "name=first"))
-	second := s.startExperiment(shortSpec(t, "name=second", "seed=7"))
-	for _, err := range []error{s.awaitError(first), s.awaitError(second)} {
+	s.StartWorker()
+	first := s.StartExperiment(staging.ShortSpec(t, "name=first"))
+	second := s.StartExperiment(staging.ShortSpec(t, "name=second", "seed=7"))
+	for _, err := range []error{s.AwaitError(first), s.AwaitError(second)} {
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	jobs := s.jobs(workflows.QueueGPU)
+	jobs := s.Jobs(workflows.QueueGPU)
 	trained := 0
 	for i, job := range jobs {
-		if job.name == "Pretrain" {
+		if job.Name == "Pretrain" {
 			trained++
 		}
-		if i > 0 && job.from.Before(jobs[i-1].to) {
+		if i > 0 && job.From.Before(jobs[i-1].To) {
 			t.Errorf("%v started before %v ended", job, jobs[i-1])
 		}
 	}
 	if trained != 2 || len(jobs) != 8 {
 		t.Errorf("%d jobs, %d of them training, want 8 and 2: %v", len(jobs), trained, jobs)
 	}
-}
-
-// job is a completed activity.
-type job struct {
-	name     string
-	from, to time.Time
-}
-
-// jobs returns the completed activities of a queue, in order of their start.
-func (s *faultEnv) jobs(queue string) []job {
-	s.t.Helper()
-	var jobs []job
-	for _, events := range s.histories() {
-		startedAt := map[int64]job{}
-		for _, e := range events {
-			if scheduled := e.GetActivityTaskScheduledEventAttributes(); scheduled.GetTaskQueue().GetName() == queue {
-				startedAt[e.GetEventId()] = job{name: scheduled.GetActivityType().GetName()}
-			}
-			started := e.GetActivityTaskStartedEventAttributes()
-			if j, ok := startedAt[started.GetScheduledEventId()]; ok && started != nil {
-				j.from = e.GetEventTime().AsTime()
-				startedAt[started.GetScheduledEventId()] = j
-			}
-			completed := e.GetActivityTaskCompletedEventAttributes()
-			if j, ok := startedAt[completed.GetScheduledEventId()]; ok && completed != nil {
-				j.to = e.GetEventTime().AsTime()
-				jobs = append(jobs, j)
-			}
-		}
-	}
-	slices.SortFunc(jobs, func(x, y job) int { return cmp.Compare(x.from.UnixNano(), y.from.UnixNano()) })
-	return jobs
 }

@@ -17,7 +17,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rdrec/activities"
-	"rdrec/internal/faultproxy"
+	"rdrec/internal/staging"
 	"rdrec/storage"
 )
 
@@ -28,14 +28,14 @@ import (
 func TestFault01KilledMidTraining(t *testing.T) {
 	skipUnlessFaults(t)
 	s, first, run := newTrainingEnv(t, 3)
-	before := s.newestStep()
-	first.kill()
+	before := s.NewestStep()
+	first.Kill()
 	killed := time.Now()
-	second := s.startWorker()
-	s.waitFor("the takeover", 80*time.Second, func() bool { return len(second.logLines(msgResumed)) > 0 })
+	second := s.StartWorker()
+	s.WaitFor("the takeover", 80*time.Second, func() bool { return len(second.LogLines(staging.MsgResumed)) > 0 })
 	t.Logf("taken over after %s", time.Since(killed).Round(time.Second))
 	s.checkWeights(run)
-	if step := second.resumedStep(); step < before {
+	if step := second.ResumedStep(); step < before {
 		t.Errorf("resumed at step %d, though step %d was stored", step, before)
 	}
 	s.checkActivitiesRanOnce(nil)
@@ -45,14 +45,14 @@ func TestFault02KilledWhileStoringACheckpoint(t *testing.T) {
 	skipUnlessFaults(t)
 	s, first, run := newTrainingEnv(t, 2)
 	partial, before := s.suspendMidUpload(first)
-	first.kill()
-	second := s.startWorker()
+	first.Kill()
+	second := s.StartWorker()
 	s.checkWeights(run)
-	if step := second.resumedStep(); step != before {
+	if step := second.ResumedStep(); step != before {
 		t.Errorf("resumed at step %d, want %d: the partial checkpoint at %s does not count", step, before, partial)
 	}
 	s.checkActivitiesRanOnce(nil)
-	b, err := storage.Open(t.Context(), s.url)
+	b, err := storage.Open(t.Context(), s.URL)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,50 +68,31 @@ func TestFault02KilledWhileStoringACheckpoint(t *testing.T) {
 
 // suspendMidUpload suspends the worker while a checkpoint has files but no manifest. It returns the
 // checkpoint's folder and the newest complete step.
-func (s *faultEnv) suspendMidUpload(w *process) (partial string, newest int) {
-	s.t.Helper()
-	s.waitFor("a partial checkpoint", 2*time.Minute, func() bool {
-		partial = s.partialCheckpoint()
+func (s *faultEnv) suspendMidUpload(w *staging.Process) (partial string, newest int) {
+	s.T.Helper()
+	s.WaitFor("a partial checkpoint", 2*time.Minute, func() bool {
+		partial = s.PartialCheckpoint()
 		if partial == "" {
 			return false
 		}
-		w.signal(syscall.SIGSTOP)
+		w.Signal(syscall.SIGSTOP)
 		if _, err := os.Stat(filepath.Join(partial, "manifest.json")); err != nil {
 			return true
 		}
-		w.signal(syscall.SIGCONT)
+		w.Signal(syscall.SIGCONT)
 		return false
 	})
-	return partial, s.newestStep()
-}
-
-// partialCheckpoint returns the folder of the last checkpoint if it has files but no manifest, else
-// "".
-func (s *faultEnv) partialCheckpoint() string {
-	folders, err := filepath.Glob(filepath.Join(s.bucket, "checkpoints/*/*/0*"))
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	if len(folders) == 0 {
-		return ""
-	}
-	last := slices.Max(folders)
-	files, err := os.ReadDir(last)
-	isManifest := func(f os.DirEntry) bool { return f.Name() == "manifest.json" }
-	if err != nil || len(files) == 0 || slices.ContainsFunc(files, isManifest) {
-		return ""
-	}
-	return last
+	return partial, s.NewestStep()
 }
 
 func TestFault03Drained(t *testing.T) {
 	t.Parallel()
 	s, first, run := newTrainingEnv(t, 3)
-	first.drain()
-	at := s.newestStep()
-	second := s.startWorker()
+	first.Drain()
+	at := s.NewestStep()
+	second := s.StartWorker()
 	s.checkWeights(run)
-	if step := second.resumedStep(); step != at {
+	if step := second.ResumedStep(); step != at {
 		t.Errorf("resumed at step %d, drained at %d", step, at)
 	}
 	t.Logf("drained and resumed at step %d", at)
@@ -121,11 +102,11 @@ func TestFault03Drained(t *testing.T) {
 func TestFault04ServerKilled(t *testing.T) {
 	skipUnlessFaults(t)
 	shortReferenceWeights(t)
-	settings := filepath.Join(t.TempDir(), "temporal.db") + " " + faultproxy.FreePort(t)
-	server := serverProcess(t, settings)
-	s := newFaultEnvAt(t, "127.0.0.1:"+strings.Fields(settings)[1], "default")
-	s.startWorker()
-	run := s.startExperiment(shortSpec(t))
+	settings, address := staging.ServerSettings(t)
+	server := staging.StartServer(t, settings)
+	s := &faultEnv{staging.NewAt(t, address, "default")}
+	s.StartWorker()
+	run := s.StartExperiment(staging.ShortSpec(t))
 	s.awaitTraining(2)
 	if err := server.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -134,9 +115,9 @@ func TestFault04ServerKilled(t *testing.T) {
 	timer := time.NewTimer(55 * time.Second) // longer than the heartbeat timeout
 	defer timer.Stop()
 	<-timer.C
-	serverProcess(t, settings)
+	staging.StartServer(t, settings)
 	s.checkWeights(run)
-	list, err := s.client.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+	list, err := s.Client.ListWorkflow(t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
 		Query: "WorkflowType = 'Experiment'",
 	})
 	if err != nil || len(list.GetExecutions()) != 1 {
@@ -149,21 +130,21 @@ func TestFault04ServerKilled(t *testing.T) {
 // must restart the worker.
 func TestFault04WorkerBeforeServer(t *testing.T) {
 	skipUnlessFaults(t)
-	settings := filepath.Join(t.TempDir(), "temporal.db") + " " + faultproxy.FreePort(t)
-	s := newFaultEnvAt(t, "127.0.0.1:"+strings.Fields(settings)[1], "default")
-	w := s.startWorker()
-	s.waitFor("the worker's retries", time.Minute, func() bool { return len(w.logLines(msgNoServer)) > 1 })
-	serverProcess(t, settings)
-	s.checkWeights(s.startExperiment(shortSpec(t)))
+	settings, address := staging.ServerSettings(t)
+	s := &faultEnv{staging.NewAt(t, address, "default")}
+	w := s.StartWorker()
+	s.WaitFor("the worker's retries", time.Minute, func() bool { return len(w.LogLines(staging.MsgNoServer)) > 1 })
+	staging.StartServer(t, settings)
+	s.checkWeights(s.StartExperiment(staging.ShortSpec(t)))
 	s.checkActivitiesRanOnce(nil)
 }
 
 func TestFault07TruncatedInput(t *testing.T) {
 	skipUnlessFaults(t)
 	s := newFaultEnv(t)
-	s.startWorker()
+	s.StartWorker()
 	folder := filepath.Join(t.TempDir(), "data")
-	if err := os.CopyFS(folder, os.DirFS(filepath.Join(root, "testdata/rdrec/beauty_mini"))); err != nil {
+	if err := os.CopyFS(folder, os.DirFS(filepath.Join(staging.Root(), "testdata/rdrec/beauty_mini"))); err != nil {
 		t.Fatal(err)
 	}
 	file := filepath.Join(folder, "explanation_rationale.json.gz")
@@ -174,45 +155,29 @@ func TestFault07TruncatedInput(t *testing.T) {
 	if err := os.Truncate(file, info.Size()/2); err != nil {
 		t.Fatal(err)
 	}
-	run := s.startExperiment(shortSpec(t, "data.folder="+folder))
+	run := s.StartExperiment(staging.ShortSpec(t, "data.folder="+folder))
 	s.checkRejected(run, activities.TypeDataCorrupt, "explanation_rationale.json.gz")
 
 	// An object of the bucket is truncated between two stages.
 	other := newFaultEnv(t)
-	w := other.startWorker("--queues", "rdrec-cpu")
-	run = other.startExperiment(shortSpec(t, "methods=[pod]"))
-	other.waitFor("preprocessing", 2*time.Minute, func() bool {
-		return other.countFiles("stages/preprocess/*.json") == 1 && other.countFiles("stages/baseline/*.json") <= 1
+	w := other.StartWorker("--queues", "rdrec-cpu")
+	run = other.StartExperiment(staging.ShortSpec(t, "methods=[pod]"))
+	other.WaitFor("preprocessing", 2*time.Minute, func() bool {
+		return other.CountFiles("stages/preprocess/*.json") == 1 && other.CountFiles("stages/baseline/*.json") <= 1
 	})
-	w.drain()
+	w.Drain()
 	key := other.largestFile()
-	if err := os.Truncate(filepath.Join(other.bucket, key), 100); err != nil {
+	if err := os.Truncate(filepath.Join(other.Bucket, key), 100); err != nil {
 		t.Fatal(err)
 	}
-	other.startWorker()
+	other.StartWorker()
 	other.checkRejected(run, activities.TypeDataCorrupt, key, "100 bytes")
 }
 
 // largestFile returns the key of the largest file of the preprocessed dataset.
 func (s *faultEnv) largestFile() string {
-	s.t.Helper()
-	b, err := storage.Open(s.t.Context(), s.url)
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer b.Close()
-	records, err := filepath.Glob(filepath.Join(s.bucket, "stages/preprocess/*.json"))
-	if err != nil || len(records) != 1 {
-		s.t.Fatal(records, err)
-	}
-	done, found, err := b.LookUp(s.t.Context(), "preprocess", strings.TrimSuffix(filepath.Base(records[0]), ".json"))
-	if err != nil || !found {
-		s.t.Fatal(found, err)
-	}
-	artifact, err := b.Artifact(s.t.Context(), done.Output)
-	if err != nil {
-		s.t.Fatal(err)
-	}
+	s.T.Helper()
+	artifact := s.StageArtifact("preprocess")
 	largest := slices.MaxFunc(artifact.Files, func(x, y storage.File) int { return int(x.Size - y.Size) })
 	return storage.ContentKey(largest.Ref)
 }
@@ -220,19 +185,19 @@ func (s *faultEnv) largestFile() string {
 // checkRejected checks that an experiment fails with an error of a type that contains the parts,
 // before any GPU work.
 func (s *faultEnv) checkRejected(run client.WorkflowRun, wantType string, parts ...string) {
-	s.t.Helper()
-	err := s.awaitError(run)
+	s.T.Helper()
+	err := s.AwaitError(run)
 	if errorType(err) != wantType {
-		s.t.Errorf("ended with %v, want %s", err, wantType)
+		s.T.Errorf("ended with %v, want %s", err, wantType)
 		return
 	}
 	for _, part := range parts {
 		if !strings.Contains(err.Error(), part) {
-			s.t.Errorf("the error does not contain %q: %v", part, err)
+			s.T.Errorf("the error does not contain %q: %v", part, err)
 		}
 	}
-	if n := s.countFiles("checkpoints/*/*/*/manifest.json"); n != 0 {
-		s.t.Errorf("%d checkpoints of training on bad data, want none", n)
+	if n := s.CountFiles("checkpoints/*/*/*/manifest.json"); n != 0 {
+		s.T.Errorf("%d checkpoints of training on bad data, want none", n)
 	}
 }
 
@@ -240,63 +205,34 @@ func TestFault08DiskFull(t *testing.T) {
 	skipUnlessFaults(t)
 	shortReferenceWeights(t)
 	s := newFaultEnv(t)
-	disk := filepath.Dir(s.bucket)
+	disk := filepath.Dir(s.Bucket)
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", 0, "size=70m"); err != nil {
 		t.Skipf("cannot mount a small file system here: %v", err)
 	}
 	t.Cleanup(func() { _ = syscall.Unmount(disk, syscall.MNT_DETACH) }) //nolint:errcheck // a worker may use it
-	w := s.startWorker()
-	run := s.startExperiment(shortSpec(t))
-	s.waitFor("the full disk", 2*time.Minute, func() bool { return s.pendingFailure() == activities.TypeStorageFull })
-	if n := s.newestStep(); n == 0 {
+	w := s.StartWorker()
+	run := s.StartExperiment(staging.ShortSpec(t))
+	s.WaitFor("the full disk", 2*time.Minute, func() bool { return s.PendingFailure() == activities.TypeStorageFull })
+	if n := s.NewestStep(); n == 0 {
 		t.Error("the full disk has no checkpoint")
 	}
 	if err := syscall.Mount("tmpfs", disk, "tmpfs", syscall.MS_REMOUNT, "size=1g"); err != nil {
 		t.Fatal(err)
 	}
 	s.checkWeights(run)
-	w.resumedStep()
+	w.ResumedStep()
 	s.checkActivitiesRanOnce(nil)
-	if left := s.tempFiles(); len(left) > 0 {
+	if left := s.TempFiles(); len(left) > 0 {
 		t.Errorf("leftover temporary files: %v", left)
 	}
-}
-
-// tempFiles returns the temporary files in the bucket's folder.
-func (s *faultEnv) tempFiles() []string {
-	var left []string
-	err := filepath.WalkDir(s.bucket, func(path string, _ fs.DirEntry, err error) error {
-		if strings.HasSuffix(path, ".tmp") {
-			left = append(left, path)
-		}
-		return err
-	})
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	return left
-}
-
-// pendingFailure returns the type of the latest failure of the trial's running activity, or "".
-func (s *faultEnv) pendingFailure() string {
-	d, err := s.client.DescribeWorkflowExecution(s.t.Context(), "short/rdrec-1", "")
-	if err != nil {
-		return ""
-	}
-	for _, a := range d.GetPendingActivities() {
-		if errorType := a.GetLastFailure().GetApplicationFailureInfo().GetType(); errorType != "" {
-			return errorType
-		}
-	}
-	return ""
 }
 
 // An invalid setting fails at once: retries would never end.
 func TestFault10PoisonSetting(t *testing.T) {
 	skipUnlessFaults(t)
 	s := newFaultEnv(t)
-	s.startWorker()
-	run := s.startExperiment(shortSpec(t, "methods=[pod]", "data.folder=",
+	s.StartWorker()
+	run := s.StartExperiment(staging.ShortSpec(t, "methods=[pod]", "data.folder=",
 		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 2}}"))
 	s.checkRejected(run, activities.TypeInvalidConfig, "user_core is 2")
 }
@@ -304,18 +240,18 @@ func TestFault10PoisonSetting(t *testing.T) {
 func TestFault10PoisonRow(t *testing.T) {
 	skipUnlessFaults(t)
 	s := newFaultEnv(t)
-	s.startWorker()
+	s.StartWorker()
 	good, bad := reviews(t, 1), reviews(t, 200)
 	set := []string{
 		"methods=[pod]", "train.epochs=1", "train.epoch_steps=5", "data.folder=",
 		"data={reviews: {path: %s, format: amazon-2018, user_core: 3, item_core: 1}, negatives: 5}",
 	}
 	with := func(path string) []string { return append(slices.Clone(set[:4]), fmt.Sprintf(set[4], path)) }
-	run := s.startExperiment(shortSpec(t, append(with(good), "name=one-bad-row")...))
-	if err := s.awaitError(run); err != nil {
+	run := s.StartExperiment(staging.ShortSpec(t, append(with(good), "name=one-bad-row")...))
+	if err := s.AwaitError(run); err != nil {
 		t.Fatal(err)
 	}
-	reports, err := filepath.Glob(filepath.Join(s.bucket, "runs/one-bad-row/*/report.json"))
+	reports, err := filepath.Glob(filepath.Join(s.Bucket, "runs/one-bad-row/*/report.json"))
 	if err != nil || len(reports) != 1 {
 		t.Fatal(reports, err)
 	}
@@ -329,12 +265,12 @@ func TestFault10PoisonRow(t *testing.T) {
 	if err := json.Unmarshal(text, &report); err != nil || report.Data.Bad != 1 {
 		t.Errorf("the report counts %d bad rows (%v), want 1", report.Data.Bad, err)
 	}
-	trained := s.countFiles("checkpoints/*/*/*/manifest.json")
-	run = s.startExperiment(shortSpec(t, append(with(bad), "name=many-bad-rows")...))
-	if err := s.awaitError(run); errorType(err) != activities.TypeDataCorrupt {
+	trained := s.CountFiles("checkpoints/*/*/*/manifest.json")
+	run = s.StartExperiment(staging.ShortSpec(t, append(with(bad), "name=many-bad-rows")...))
+	if err := s.AwaitError(run); errorType(err) != activities.TypeDataCorrupt {
 		t.Errorf("200 bad rows: %v, want %s", err, activities.TypeDataCorrupt)
 	}
-	if s.countFiles("checkpoints/*/*/*/manifest.json") != trained {
+	if s.CountFiles("checkpoints/*/*/*/manifest.json") != trained {
 		t.Error("training ran on data with too many bad rows")
 	}
 }

@@ -16,14 +16,15 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/staging"
 	"rdrec/registry"
 	"rdrec/storage"
 )
 
 // addReviews writes the shipped reviews of a time range to the inbox, each line changed by change.
 func (s *faultEnv) addReviews(name string, from, to int64, change func(i int, line string) string) {
-	s.t.Helper()
-	writeFile(s.t, filepath.Join(s.bucket, "inbox/beauty", name), s.reviewsBetween(from, to, change))
+	s.T.Helper()
+	writeFile(s.T, filepath.Join(s.Bucket, "inbox/beauty", name), s.reviewsBetween(from, to, change))
 }
 
 // writeFile writes a file and creates its folder.
@@ -40,15 +41,15 @@ func writeFile(t *testing.T, path, text string) {
 // reviewsBetween returns the shipped reviews of a time range (Unix seconds, to exclusive), each
 // line changed by change.
 func (s *faultEnv) reviewsBetween(from, to int64, change func(i int, line string) string) string {
-	s.t.Helper()
-	f, err := os.Open(filepath.Join(root, "testdata/reviews/All_Beauty_5.json.gz"))
+	s.T.Helper()
+	f, err := os.Open(filepath.Join(staging.Root(), "testdata/reviews/All_Beauty_5.json.gz"))
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer f.Close()
 	unpacked, err := gzip.NewReader(f)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	var out strings.Builder
 	i := 0
@@ -57,7 +58,7 @@ func (s *faultEnv) reviewsBetween(from, to int64, change func(i int, line string
 			Time int64 `json:"unixReviewTime"`
 		}
 		if err := json.Unmarshal(lines.Bytes(), &review); err != nil {
-			s.t.Fatal(err)
+			s.T.Fatal(err)
 		}
 		if review.Time >= from && review.Time < to {
 			out.WriteString(change(i, lines.Text()) + "\n")
@@ -89,24 +90,24 @@ func openGate() []string {
 
 // createSchedule creates the schedule of the short nightly run, with more overrides.
 func (s *faultEnv) createSchedule(overrides ...string) {
-	s.t.Helper()
+	s.T.Helper()
 	create := []string{"schedule", "create", "experiments/beauty-nightly.yaml", "--cron", "0 3 * * *"}
-	s.mustStarter(append(create, shortRunFlags(overrides...)...)...)
+	s.MustStarter(append(create, shortRunFlags(overrides...)...)...)
 }
 
 // triggerRun triggers the schedule and waits for the verdict of the nightly run.
 func (s *faultEnv) triggerRun(code int) (run registry.NightlyRun) {
-	s.t.Helper()
-	out, stderr, got := s.starter("schedule", "trigger", "beauty-nightly", "--wait", "--json")
+	s.T.Helper()
+	out, stderr, got := s.Starter("schedule", "trigger", "beauty-nightly", "--wait", "--json")
 	if got != code {
-		s.t.Fatalf("exit code of the nightly run %d, want %d\n%s%s", got, code, out, stderr)
+		s.T.Fatalf("exit code of the nightly run %d, want %d\n%s%s", got, code, out, stderr)
 	}
 	if err := json.Unmarshal([]byte(out), &run); err != nil {
-		s.t.Fatalf("%v in %s", err, out)
+		s.T.Fatalf("%v in %s", err, out)
 	}
-	s.t.Logf("nightly run %d: %s, promotion %d; %v", run.Number, run.Verdict, run.Promotion, run.Counts)
+	s.T.Logf("nightly run %d: %s, promotion %d; %v", run.Number, run.Verdict, run.Promotion, run.Counts)
 	for _, reason := range run.Reasons {
-		s.t.Logf("  %s", reason)
+		s.T.Logf("  %s", reason)
 	}
 	return run
 }
@@ -144,7 +145,7 @@ const (
 func TestThreeNightlyRuns(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
-	s.startWorker()
+	s.StartWorker()
 	hook, received := newWebhook(t)
 	s.addReviews("2017-05-31.json", 0, firstOfJune, unchanged)
 	s.createSchedule("nightly.webhook=" + hook)
@@ -171,7 +172,7 @@ func TestThreeNightlyRuns(t *testing.T) {
 		third.Counts.Requests != 0 {
 		t.Errorf("the poisoned run: %+v", third)
 	}
-	s.mustStarter("rollback", "beauty-nightly")
+	s.MustStarter("rollback", "beauty-nightly")
 	idle := s.triggerRun(0)
 	if idle.Verdict != registry.VerdictIdle || idle.SkippedFiles != 2 || idle.Promotion != 3 {
 		t.Errorf("after the rollback: %+v; want nothing new, two files skipped, and the rollback in use", idle)
@@ -183,12 +184,12 @@ func TestThreeNightlyRuns(t *testing.T) {
 	var page struct {
 		Rows []struct{ Verdict string }
 	}
-	list := s.mustStarter("nightly", "list", "beauty-nightly", "--json")
+	list := s.MustStarter("nightly", "list", "beauty-nightly", "--json")
 	if err := json.Unmarshal([]byte(list), &page); err != nil || len(page.Rows) != 5 ||
 		page.Rows[3].Verdict != "rollback" {
 		t.Errorf("the list is %+v, %v; want four nightly runs, and the rollback before the last", page.Rows, err)
 	}
-	s.mustStarter("verify", "--all")
+	s.MustStarter("verify", "--all")
 	s.recordAll("Nightly", "nightly-first", "nightly-promoted", "nightly-rejected", "nightly-idle")
 	s.recordAll("Promotion", "promotion-rollback")
 }
@@ -198,7 +199,7 @@ func TestThreeNightlyRuns(t *testing.T) {
 func TestNightlyRunsIngestFromATable(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
-	s.startWorker()
+	s.StartWorker()
 	table := filepath.Join(t.TempDir(), "reviews.jsonl")
 	writeFile(t, table, s.reviewsBetween(0, firstOfJune, unchanged))
 	s.createSchedule(
@@ -220,19 +221,19 @@ func TestNightlyRunsIngestFromATable(t *testing.T) {
 
 // dataset reads the dataset of a nightly run.
 func (s *faultEnv) dataset(ref storage.Ref) *dataset.Dataset {
-	s.t.Helper()
-	b, err := storage.Open(s.t.Context(), s.url)
+	s.T.Helper()
+	b, err := storage.Open(s.T.Context(), s.URL)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer b.Close()
-	dir := s.t.TempDir()
-	if err := b.GetFolder(s.t.Context(), ref, dir); err != nil {
-		s.t.Fatal(err)
+	dir := s.T.TempDir()
+	if err := b.GetFolder(s.T.Context(), ref, dir); err != nil {
+		s.T.Fatal(err)
 	}
 	data, err := dataset.Read(os.DirFS(dir), "dataset")
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return data
 }
@@ -271,11 +272,11 @@ func newTexts(first, second *dataset.Dataset) int {
 
 // checkVerdictAttribute finds the rejected run by its search attribute.
 func (s *faultEnv) checkVerdictAttribute() {
-	s.t.Helper()
-	found, err := s.client.ListWorkflow(s.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: s.namespace, Query: "RdrecVerdict = 'rejected'",
+	s.T.Helper()
+	found, err := s.Client.ListWorkflow(s.T.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: s.Namespace, Query: "RdrecVerdict = 'rejected'",
 	})
 	if err != nil || len(found.GetExecutions()) != 1 {
-		s.t.Errorf("%d nightly runs have the verdict rejected, %v; want one", len(found.GetExecutions()), err)
+		s.T.Errorf("%d nightly runs have the verdict rejected, %v; want one", len(found.GetExecutions()), err)
 	}
 }

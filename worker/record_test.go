@@ -14,6 +14,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"rdrec/internal/staging"
 	"rdrec/workflows"
 )
 
@@ -22,48 +23,48 @@ import (
 const recordFolder = "RDREC_RECORD"
 
 // recordHistory writes a run's history, if the tests record.
-func (p *testEnv) recordHistory(run client.WorkflowRun, name string) {
-	p.t.Helper()
+func (s *faultEnv) recordHistory(run client.WorkflowRun, name string) {
+	s.T.Helper()
 	folder := os.Getenv(recordFolder)
 	if folder == "" {
 		return
 	}
-	history := &historypb.History{Events: p.events(run.GetID(), run.GetRunID())}
+	history := &historypb.History{Events: s.Events(run.GetID(), run.GetRunID())}
 	text, err := protojson.MarshalOptions{Indent: " "}.Marshal(history)
 	if err != nil {
-		p.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	if err := os.WriteFile(filepath.Join(folder, name+".json"), text, 0o600); err != nil {
-		p.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 }
 
 // recordAll writes the histories of the finished workflows of a type, oldest first, under the
 // names; an empty name skips a workflow.
-func (p *testEnv) recordAll(workflowType string, names ...string) {
-	p.t.Helper()
+func (s *faultEnv) recordAll(workflowType string, names ...string) {
+	s.T.Helper()
 	if os.Getenv(recordFolder) == "" {
 		return
 	}
-	closed, err := p.client.ListWorkflow(p.t.Context(), &workflowservice.ListWorkflowExecutionsRequest{
-		Namespace: p.namespace, Query: fmt.Sprintf("WorkflowType = %q AND ExecutionStatus != 'Running'", workflowType),
+	closed, err := s.Client.ListWorkflow(s.T.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: s.Namespace, Query: fmt.Sprintf("WorkflowType = %q AND ExecutionStatus != 'Running'", workflowType),
 	})
 	if err != nil {
-		p.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	runs := closed.GetExecutions()
 	slices.SortFunc(runs, func(a, b *workflowpb.WorkflowExecutionInfo) int {
 		return a.GetStartTime().AsTime().Compare(b.GetStartTime().AsTime())
 	})
 	if len(runs) < len(names) {
-		p.t.Fatalf("%d runs of %s, want %d", len(runs), workflowType, len(names))
+		s.T.Fatalf("%d runs of %s, want %d", len(runs), workflowType, len(names))
 	}
 	for i, name := range names {
 		if name == "" {
 			continue
 		}
 		execution := runs[i].GetExecution()
-		p.recordHistory(p.client.GetWorkflow(p.t.Context(), execution.GetWorkflowId(), execution.GetRunId()), name)
+		s.recordHistory(s.Client.GetWorkflow(s.T.Context(), execution.GetWorkflowId(), execution.GetRunId()), name)
 	}
 }
 
@@ -75,45 +76,45 @@ func TestRecordHistories(t *testing.T) {
 		t.Skip("set " + recordFolder + " to the folder for the histories")
 	}
 	s := newFaultEnv(t)
-	s.startWorker()
-	teacher := newChatServer(t, 10*time.Millisecond)
-	latest := func(id string) client.WorkflowRun { return s.client.GetWorkflow(t.Context(), id, "") }
+	s.StartWorker()
+	teacher := staging.NewChatServer(t, 10*time.Millisecond)
+	latest := func(id string) client.WorkflowRun { return s.Client.GetWorkflow(t.Context(), id, "") }
 	rows := []string{
 		"data.folder=",
 		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}, negatives: 20}",
 		fmt.Sprintf("teacher={model: %q, max_reviews: 12, shard_rows: 5}", "openai:"+teacher.URL+"/v1#counted"),
 		"train.epochs=1", "train.epoch_steps=5",
 	}
-	noCache := s.launch("nocache", workflows.Experiment, workflows.ExperimentInput{
-		Spec: shortSpec(t, append(rows, "name=nocache", "baselines=[popularity, rule, sasrec]",
+	noCache := s.Launch("nocache", workflows.Experiment, workflows.ExperimentInput{
+		Spec: staging.ShortSpec(t, append(rows, "name=nocache", "baselines=[popularity, rule, sasrec]",
 			"sasrec={hidden_sizes: [8], epochs: 2, max_length: 10}")...),
 		NoCache: workflows.NoCache{Nonce: "one", Rationales: true},
 	})
-	if err := s.awaitError(noCache); err != nil {
+	if err := s.AwaitError(noCache); err != nil {
 		t.Fatal(err)
 	}
 	s.recordHistory(noCache, "experiment-nocache")
 	s.recordHistory(latest("nocache/rdrec-1"), "trial-nocache")
 	s.recordHistory(latest("nocache/distill"), "distillation-nocache")
 
-	ablated := s.startExperiment(
-		shortSpec(t, "name=ablated", "train.epochs=1", "train.epoch_steps=5", "ablate=[skip_pads]"),
+	ablated := s.StartExperiment(
+		staging.ShortSpec(t, "name=ablated", "train.epochs=1", "train.epoch_steps=5", "ablate=[skip_pads]"),
 	)
-	if err := s.awaitError(ablated); err != nil {
+	if err := s.AwaitError(ablated); err != nil {
 		t.Fatal(err)
 	}
 	s.recordHistory(ablated, "experiment-ablated")
 	s.recordHistory(latest("ablated/rdrec-1-skip_pads"), "trial-ablated")
 
-	trained := s.countFiles("checkpoints/*/*/*/manifest.json")
-	cancelled := s.startExperiment(shortSpec(t, "name=cancelled", "seed=2"))
-	s.waitFor("training", time.Minute, func() bool {
-		return s.countFiles("checkpoints/*/*/*/manifest.json") > trained
+	trained := s.CountFiles("checkpoints/*/*/*/manifest.json")
+	cancelled := s.StartExperiment(staging.ShortSpec(t, "name=cancelled", "seed=2"))
+	s.WaitFor("training", time.Minute, func() bool {
+		return s.CountFiles("checkpoints/*/*/*/manifest.json") > trained
 	})
-	if err := s.client.CancelWorkflow(t.Context(), cancelled.GetID(), cancelled.GetRunID()); err != nil {
+	if err := s.Client.CancelWorkflow(t.Context(), cancelled.GetID(), cancelled.GetRunID()); err != nil {
 		t.Fatal(err)
 	}
-	if err := s.awaitError(cancelled); err == nil {
+	if err := s.AwaitError(cancelled); err == nil {
 		t.Fatal("the experiment was not cancelled")
 	}
 	s.recordHistory(cancelled, "experiment-cancelled")
@@ -122,7 +123,7 @@ func TestRecordHistories(t *testing.T) {
 	in := distillationInput(t, teacher, 40)
 	in.ShardsPerRun, in.Parallel = 1, 1
 	continued := s.startDistillation("continued", in)
-	first := s.client.GetWorkflow(t.Context(), continued.GetID(), continued.GetRunID())
+	first := s.Client.GetWorkflow(t.Context(), continued.GetID(), continued.GetRunID())
 	s.awaitDistillation(continued)
 	s.recordHistory(first, "distillation-continued")
 	s.recordHistory(latest("continued"), "distillation-last-run")

@@ -3,33 +3,33 @@ package main_test
 import (
 	"context"
 	"encoding/json"
-	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
 	"rdrec/internal/spec"
+	"rdrec/internal/staging"
 	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
 
 // runRecord runs an experiment and returns the run's record.
-func (p *testEnv) runRecord(b *storage.Bucket, id string, in workflows.ExperimentInput) registry.RunRecord {
-	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 4*time.Minute)
+func (s *faultEnv) runRecord(b *storage.Bucket, id string, in workflows.ExperimentInput) registry.RunRecord {
+	s.T.Helper()
+	ctx, cancel := context.WithTimeout(s.T.Context(), 4*time.Minute)
 	defer cancel()
-	run := p.launch(id, workflows.Experiment, in)
+	run := s.Launch(id, workflows.Experiment, in)
 	if err := run.Get(ctx, nil); err != nil {
-		p.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	data, err := b.GetRun(ctx, run.GetID(), run.GetRunID(), storage.RunRecord)
 	if err != nil {
-		p.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	var record registry.RunRecord
 	if err := json.Unmarshal(data, &record); err != nil {
-		p.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	return record
 }
@@ -38,7 +38,7 @@ func (p *testEnv) runRecord(b *storage.Bucket, id string, in workflows.Experimen
 // eight steps.
 func tinySpec(t *testing.T, name string, settings ...string) spec.Spec {
 	t.Helper()
-	s, err := spec.Load(filepath.Join(root, "experiments/demo.yaml"), append([]string{
+	s, err := spec.Load(filepath.Join(staging.Root(), "experiments/demo.yaml"), append([]string{
 		"name=" + name, "teacher.model=copy", "student.size=t5-tiny", "teacher.max_reviews=12",
 		"train.epochs=2", "train.epoch_steps=4", "train.checkpoint_steps=3", "train.batch=8", "train.validation_rows=8",
 		"evaluate.num_beams=10", "evaluate.num_return_sequences=10",
@@ -49,39 +49,21 @@ func tinySpec(t *testing.T, name string, settings ...string) spec.Spec {
 	return s
 }
 
-// records returns all stage records of the bucket by path.
-func (p *testEnv) records() map[string]string {
-	p.t.Helper()
-	paths, err := filepath.Glob(filepath.Join(p.bucket, "stages/*/*.json"))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	found := map[string]string{}
-	for _, path := range paths {
-		data, err := os.ReadFile(path)
-		if err != nil {
-			p.t.Fatal(err)
-		}
-		found[path] = string(data)
-	}
-	return found
-}
-
 // A run without cache runs every stage itself, produces the same bytes, and changes no earlier
 // record.
 func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 	t.Parallel()
 	s := tinySpec(t, "nocache", "evaluate.sequential_users=8", "evaluate.topn_users=4", "evaluate.explanations=2",
 		"baselines=[popularity, rule, sasrec]", "sasrec.hidden_sizes=[8]", "sasrec.epochs=2", "sasrec.max_length=10")
-	p := newTestEnv(t)
-	p.start()
-	bucket, err := storage.Open(t.Context(), "file://"+p.bucket)
+	p := newFaultEnv(t)
+	p.StartWorker()
+	bucket, err := storage.Open(t.Context(), "file://"+p.Bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer bucket.Close()
 	first := p.runRecord(bucket, "first", workflows.ExperimentInput{Spec: s})
-	before := p.records()
+	before := p.Records()
 	noCache := workflows.NoCache{Nonce: "one", Rationales: true}
 	second := p.runRecord(bucket, "second", workflows.ExperimentInput{Spec: s, NoCache: noCache})
 
@@ -102,7 +84,7 @@ func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 			t.Errorf("the run without cache did not run stage %s", stage.Name)
 		}
 	}
-	after := p.records()
+	after := p.Records()
 	if len(after) != 2*len(before) {
 		t.Errorf("%d stage records before the run without cache, %d after: want twice as many", len(before), len(after))
 	}
@@ -111,7 +93,7 @@ func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 			t.Errorf("the run without cache overwrote %s", path)
 		}
 	}
-	if n := p.countFiles("rationales/*"); n != 2 {
+	if n := p.CountFiles("rationales/*"); n != 2 {
 		t.Errorf("%d folders of rationales, want one of each run", n)
 	}
 	s.Seed++
@@ -120,19 +102,19 @@ func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 }
 
 // checkDifferenceIsDetected checks that a run with another seed differs in its weights only.
-func (p *testEnv) checkDifferenceIsDetected(b *storage.Bucket, first, other registry.RunRecord) {
-	p.t.Helper()
+func (s *faultEnv) checkDifferenceIsDetected(b *storage.Bucket, first, other registry.RunRecord) {
+	s.T.Helper()
 	other.Trials[0].Seed = first.Trials[0].Seed // otherwise the names would differ
-	rows, err := registry.CompareRuns(p.t.Context(), b, first, other)
+	rows, err := registry.CompareRuns(s.T.Context(), b, first, other)
 	if err != nil {
-		p.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	for _, row := range rows {
 		if row.Name == "model rdrec/1" && (row.Equal || len(row.Files) == 0) {
-			p.t.Errorf("another seed's weights compare as equal: %+v", row)
+			s.T.Errorf("another seed's weights compare as equal: %+v", row)
 		}
 		if row.Name == "input: data" && !row.Equal {
-			p.t.Errorf("the same data compares as different: %+v", row)
+			s.T.Errorf("the same data compares as different: %+v", row)
 		}
 	}
 }

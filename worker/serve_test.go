@@ -16,25 +16,26 @@ import (
 
 	"rdrec/activities"
 	httpserve "rdrec/internal/serve"
+	"rdrec/internal/staging"
 	"rdrec/registry"
 	"rdrec/storage"
 )
 
 // servingWorker is a worker process that serves recommendations.
 type servingWorker struct {
-	*process
+	*staging.Process
 	s    *faultEnv
 	base string
 }
 
 // serve starts a worker that serves what is promoted under a name.
 func (s *faultEnv) serve(name string) *servingWorker {
-	s.t.Helper()
+	s.T.Helper()
 	c := &servingWorker{s: s}
-	c.process = s.program("serve", "--name", name, "--addr", "127.0.0.1:0", "--poll", "50ms",
-		"--bucket", s.url, "--threads", "1", "--device", "cpu", "--log-json")
-	s.waitFor("the server listening", time.Minute, func() bool {
-		for _, l := range c.logLines("serving") {
+	c.Process = s.StartProgram("serve", "--name", name, "--addr", "127.0.0.1:0", "--poll", "50ms",
+		"--bucket", s.URL, "--threads", "1", "--device", "cpu", "--log-json")
+	s.WaitFor("the server listening", time.Minute, func() bool {
+		for _, l := range c.LogLines("serving") {
 			c.base = l.Address
 		}
 		return c.base != ""
@@ -44,7 +45,7 @@ func (s *faultEnv) serve(name string) *servingWorker {
 
 // get sends a GET request; status 0 means that nothing listens at the address.
 func (c *servingWorker) get(path string) (status int, body string) {
-	c.s.t.Helper()
+	c.s.T.Helper()
 	response, err := http.Get("http://" + c.base + path) //nolint:noctx // a test's own server
 	if err != nil {
 		return 0, err.Error()
@@ -52,44 +53,44 @@ func (c *servingWorker) get(path string) (status int, body string) {
 	defer response.Body.Close()
 	text, err := io.ReadAll(response.Body)
 	if err != nil {
-		c.s.t.Error(err)
+		c.s.T.Error(err)
 	}
 	return response.StatusCode, string(text)
 }
 
 // recommended returns the server's recommendations for a user.
 func (c *servingWorker) recommended(user string, k int) httpserve.Recommendations {
-	c.s.t.Helper()
+	c.s.T.Helper()
 	status, body := c.get(fmt.Sprintf("/recommend/%s?k=%d", url.PathEscape(user), k))
 	var found httpserve.Recommendations
 	if err := json.Unmarshal([]byte(body), &found); status != http.StatusOK || err != nil {
-		c.s.t.Errorf("user %q: %d %s", user, status, body)
+		c.s.T.Errorf("user %q: %d %s", user, status, body)
 	}
 	return found
 }
 
 // promoteRun promotes a finished experiment's student under a name.
 func (s *faultEnv) promoteRun(name, run string, previous int) {
-	s.t.Helper()
-	b, err := storage.Open(s.t.Context(), s.url)
+	s.T.Helper()
+	b, err := storage.Open(s.T.Context(), s.URL)
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	defer b.Close()
-	m, err := registry.FindModel(s.t.Context(), b, run, "")
+	m, err := registry.FindModel(s.T.Context(), b, run, "")
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 	text, err := m.Spec.Canonical()
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
-	_, err = registry.Promote(s.t.Context(), b, name, previous, registry.Promotion{
+	_, err = registry.Promote(s.T.Context(), b, name, previous, registry.Promotion{
 		Workflow: name, Run: run, Dataset: m.Preprocessed, Preprocessed: m.Preprocessed,
 		Model: registry.PromotedModel{Weights: m.Student, Method: m.Method, Seed: m.Seed, Spec: text},
 	})
 	if err != nil {
-		s.t.Fatal(err)
+		s.T.Fatal(err)
 	}
 }
 
@@ -106,9 +107,9 @@ func items(all []httpserve.Item) string {
 func TestServeFollowsPromotions(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
-	s.startWorker()
+	s.StartWorker()
 	for _, set := range [][]string{tenSteps, append([]string{"name=other", "seed=7"}, tenSteps...)} {
-		if err := s.awaitError(s.startExperiment(shortSpec(t, set...))); err != nil {
+		if err := s.AwaitError(s.StartExperiment(staging.ShortSpec(t, set...))); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -125,7 +126,7 @@ func TestServeFollowsPromotions(t *testing.T) {
 	user := data.UserIDs[0]
 	live := c.recommended(user, 4)
 	var requested activities.Recommendations
-	out := s.mustStarter("recommend", "shop", "--user", user, "--top", "4", "--json")
+	out := s.MustStarter("recommend", "shop", "--user", user, "--top", "4", "--json")
 	if err := json.Unmarshal([]byte(out), &requested); err != nil {
 		t.Fatal(err)
 	}
@@ -142,8 +143,8 @@ func TestServeFollowsPromotions(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 
-	s.mustStarter("export", "shop", "--top", "4", "--out", t.TempDir())
-	s.waitFor("the table in use", time.Minute, func() bool { return c.recommended(user, 4).Source == "table" })
+	s.MustStarter("export", "shop", "--top", "4", "--out", t.TempDir())
+	s.WaitFor("the table in use", time.Minute, func() bool { return c.recommended(user, 4).Source == "table" })
 	if table := c.recommended(user, 4); items(table.Items) != items(live.Items) {
 		t.Errorf("the table has %s, the model recommended %s", items(table.Items), items(live.Items))
 	}
@@ -166,28 +167,28 @@ func TestServeFollowsPromotions(t *testing.T) {
 	c.awaitModel("shop/2")
 	close(ended)
 	asking.Wait()
-	s.waitFor("the old model freed", time.Minute, func() bool {
+	s.WaitFor("the old model freed", time.Minute, func() bool {
 		_, text := c.get("/metrics")
 		return strings.Contains(text, "\nrdrec_models_loaded 1\n")
 	})
-	c.signal(syscall.SIGTERM)
+	c.Signal(syscall.SIGTERM)
 	select {
-	case <-c.ended:
+	case <-c.Ended:
 	case <-time.After(time.Minute):
 		t.Fatal("the server did not stop")
 	}
 	if code := c.ProcessState.ExitCode(); code != 0 {
 		t.Errorf("exit code %d", code)
 	}
-	if left, err := filepath.Glob(filepath.Join(filepath.Dir(c.log), "scratch", "*")); err != nil || len(left) > 0 {
+	if left, err := filepath.Glob(filepath.Join(filepath.Dir(c.Log), "scratch", "*")); err != nil || len(left) > 0 {
 		t.Errorf("leftover files: %v, %v", left, err)
 	}
 }
 
 // awaitModel waits until a model is in use.
 func (c *servingWorker) awaitModel(model string) {
-	c.s.t.Helper()
-	c.s.waitFor(model+" in use", time.Minute, func() bool {
+	c.s.T.Helper()
+	c.s.WaitFor(model+" in use", time.Minute, func() bool {
 		_, body := c.get("/readyz")
 		return strings.Contains(body, `"model":"`+model+`"`)
 	})
@@ -195,7 +196,7 @@ func (c *servingWorker) awaitModel(model string) {
 
 func TestServeRejectsInvalidSettings(t *testing.T) {
 	t.Parallel()
-	program, err := buildWorker()
+	program, err := staging.BuildWorker()
 	if err != nil {
 		t.Fatal(err)
 	}

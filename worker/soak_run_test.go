@@ -17,7 +17,7 @@ import (
 
 	"go.temporal.io/sdk/client"
 
-	"rdrec/internal/faultproxy"
+	"rdrec/internal/staging"
 )
 
 // soakRun is one experiment of the soak test with its faults.
@@ -31,12 +31,12 @@ type soakRun struct {
 	run      client.WorkflowRun
 	ended    chan struct{}
 	err      error
-	workers  []*process
+	workers  []*staging.Process
 	started  int
 	// minStep is the earliest step at which training may resume; linesRead counts the log lines
 	// already checked.
 	minStep   int
-	linesRead map[*process]int
+	linesRead map[*staging.Process]int
 	// corrupted are the checkpoints that a fault corrupted; faultNames are the injected faults,
 	// and timeline has the stage of each.
 	corrupted  []string
@@ -55,56 +55,56 @@ type soakRun struct {
 // fault is a type of fault. inject returns once the experiment has workers and a server again.
 type fault struct {
 	name   string
-	inject func(o *soakRun, victim *process)
+	inject func(o *soakRun, victim *staging.Process)
 }
 
 // faults are sampled uniformly.
 var faults = []fault{
-	{"kill -9", func(o *soakRun, victim *process) {
-		victim.kill()
+	{"kill -9", func(o *soakRun, victim *staging.Process) {
+		victim.Kill()
 		o.pause(3)
 		o.replaceWorker(victim)
 	}},
-	{"SIGTERM", func(o *soakRun, victim *process) {
-		victim.drain()
+	{"SIGTERM", func(o *soakRun, victim *staging.Process) {
+		victim.Drain()
 		o.replaceWorker(victim)
 	}},
-	{"pause", func(o *soakRun, victim *process) {
-		victim.signal(syscall.SIGSTOP)
+	{"pause", func(o *soakRun, victim *staging.Process) {
+		victim.Signal(syscall.SIGSTOP)
 		o.pause(20)
-		victim.signal(syscall.SIGCONT)
+		victim.Signal(syscall.SIGCONT)
 	}},
-	{"zombie", func(o *soakRun, victim *process) {
+	{"zombie", func(o *soakRun, victim *staging.Process) {
 		o.mutex.Lock()
-		o.suspended[victim.key()] = true
+		o.suspended[victim.Variable(teacherKey)] = true
 		o.mutex.Unlock()
-		victim.signal(syscall.SIGSTOP)
+		victim.Signal(syscall.SIGSTOP)
 		o.addWorker()
 		o.wait(50 * time.Second)
 		o.pause(10)
-		victim.signal(syscall.SIGCONT)
+		victim.Signal(syscall.SIGCONT)
 	}},
-	{"server kill -9", func(o *soakRun, _ *process) {
+	{"server kill -9", func(o *soakRun, _ *staging.Process) {
 		if err := o.server.Process.Kill(); err != nil {
-			o.t.Error(err)
+			o.T.Error(err)
 		}
 		_ = o.server.Wait() //nolint:errcheck // it was killed
 		o.pause(15)
-		o.server = serverProcess(o.t, o.settings)
+		o.server = staging.StartServer(o.T, o.settings)
 	}},
-	{"corrupt checkpoint", func(o *soakRun, victim *process) {
+	{"corrupt checkpoint", func(o *soakRun, victim *staging.Process) {
 		for _, w := range o.workers { // so that none deletes the checkpoint
-			w.signal(syscall.SIGSTOP)
+			w.Signal(syscall.SIGSTOP)
 		}
-		if valid := o.validCheckpoints(); len(valid) > 1 && o.countFiles("stages/pretrain/*.json") == 0 {
+		if valid := o.validCheckpoints(); len(valid) > 1 && o.CountFiles("stages/pretrain/*.json") == 0 {
 			newest := valid[len(valid)-1]
-			corruptCheckpoint(o.t, newest)
+			staging.CorruptCheckpoint(o.T, newest)
 			o.corrupted = append(o.corrupted, newest)
-			o.minStep = stepOf(valid[len(valid)-2])
+			o.minStep = staging.StepOf(valid[len(valid)-2])
 		}
-		victim.kill()
+		victim.Kill()
 		for _, w := range o.workers {
-			w.signal(syscall.SIGCONT)
+			w.Signal(syscall.SIGCONT)
 		}
 		o.replaceWorker(victim)
 	}},
@@ -115,43 +115,37 @@ func (k *soak) newRun(t *testing.T, number int) *soakRun {
 	t.Helper()
 	o := &soakRun{
 		soak: k, number: number, rng: rand.New(rand.NewPCG(k.seed, uint64(number))), ended: make(chan struct{}),
-		settings:  filepath.Join(t.TempDir(), "temporal.db") + " " + faultproxy.FreePort(t),
-		linesRead: map[*process]int{}, prompts: map[string]int{}, suspended: map[string]bool{},
+		linesRead: map[*staging.Process]int{}, prompts: map[string]int{}, suspended: map[string]bool{},
 	}
+	settings, address := staging.ServerSettings(t)
+	o.settings = settings
 	k.running.Store(strconv.Itoa(number), o)
-	o.server = serverProcess(t, o.settings)
-	o.faultEnv = newFaultEnvAt(t, "127.0.0.1:"+strings.Fields(o.settings)[1], "default")
+	o.server = staging.StartServer(t, o.settings)
+	o.faultEnv = &faultEnv{staging.NewAt(t, address, "default")}
 	for range 1 + o.rng.IntN(2) {
 		o.addWorker()
 	}
-	o.run = o.startExperiment(k.settings(t))
+	o.run = o.StartExperiment(k.settings(t))
 	return o
 }
+
+// teacherKey is the environment variable with the key that a worker sends to the teacher.
+const teacherKey = "RDREC_TEACHER_KEY"
 
 // addWorker starts another worker, with a key of its own for the teacher.
 func (o *soakRun) addWorker() {
 	o.started++
 	if o.soak.clocks {
-		o.clockOffset = time.Duration(o.rng.IntN(3)-1) * time.Hour
+		o.ClockOffset = time.Duration(o.rng.IntN(3)-1) * time.Hour
 	}
-	o.env = []string{fmt.Sprintf("RDREC_TEACHER_KEY=%d-%d", o.number, o.started)}
-	o.workers = append(o.workers, o.startWorker())
+	o.Variables = []string{fmt.Sprintf(teacherKey+"=%d-%d", o.number, o.started)}
+	o.workers = append(o.workers, o.StartWorker())
 }
 
 // replaceWorker starts a worker in place of one that has ended.
-func (o *soakRun) replaceWorker(gone *process) {
-	o.workers = slices.DeleteFunc(o.workers, func(w *process) bool { return w == gone })
+func (o *soakRun) replaceWorker(gone *staging.Process) {
+	o.workers = slices.DeleteFunc(o.workers, func(w *staging.Process) bool { return w == gone })
 	o.addWorker()
-}
-
-// key returns the key that the worker sends to the teacher.
-func (w *process) key() string {
-	for _, variable := range w.Env {
-		if key, ok := strings.CutPrefix(variable, "RDREC_TEACHER_KEY="); ok {
-			return key
-		}
-	}
-	return ""
 }
 
 // pause waits for a random time of up to the given seconds.
@@ -167,7 +161,7 @@ func (o *soakRun) wait(d time.Duration) {
 
 // onPrompt records a prompt that the teacher received.
 func (o *soakRun) onPrompt(key, prompt string) {
-	stored := o.rows()[o.soak.texts[prompt]]
+	stored := o.Rows()[o.soak.texts[prompt]]
 	o.mutex.Lock()
 	defer o.mutex.Unlock()
 	o.prompts[prompt]++
@@ -182,7 +176,7 @@ func (o *soakRun) onPrompt(key, prompt string) {
 // injectFaults injects one to four faults, fewer if the experiment ends earlier, and waits for its
 // end.
 func (o *soakRun) injectFaults() {
-	ctx, cancel := context.WithTimeout(o.t.Context(), 12*time.Minute)
+	ctx, cancel := context.WithTimeout(o.T.Context(), 12*time.Minute)
 	go func() {
 		defer cancel()
 		defer close(o.ended)
@@ -198,7 +192,7 @@ func (o *soakRun) injectFaults() {
 		}
 		o.checkResumes()
 		if valid := o.validCheckpoints(); len(valid) > 0 {
-			o.minStep = stepOf(valid[len(valid)-1])
+			o.minStep = staging.StepOf(valid[len(valid)-1])
 		}
 		o.faultNames = append(o.faultNames, f.name)
 		o.timeline = append(o.timeline, fmt.Sprintf("%s at %s", f.name, o.stage()))
@@ -215,10 +209,10 @@ func (o *soakRun) injectFaults() {
 func (o *soakRun) awaitFaultTime() bool {
 	conditions := []func() bool{
 		func() bool { return true },
-		func() bool { return o.countFiles("rationales/*/*.jsonl") > 0 },
-		func() bool { return o.newestStep() > 0 },
-		func() bool { return o.newestStep() >= 40 },
-		func() bool { return o.countFiles("stages/pretrain/*.json") > 0 },
+		func() bool { return o.CountFiles("rationales/*/*.jsonl") > 0 },
+		func() bool { return o.NewestStep() > 0 },
+		func() bool { return o.NewestStep() >= 40 },
+		func() bool { return o.CountFiles("stages/pretrain/*.json") > 0 },
 	}
 	condition := conditions[o.rng.IntN(len(conditions))]
 	ticker := time.NewTicker(50 * time.Millisecond)
@@ -242,14 +236,14 @@ func (o *soakRun) awaitFaultTime() bool {
 // stage returns the experiment's current stage, derived from its bucket.
 func (o *soakRun) stage() string {
 	switch {
-	case o.countFiles("stages/pretrain/*.json") > 0:
+	case o.CountFiles("stages/pretrain/*.json") > 0:
 		return "evaluate"
-	case o.newestStep() > 0:
-		return fmt.Sprintf("step %d", o.newestStep())
-	case o.countFiles("stages/distill/*.json") > 0:
+	case o.NewestStep() > 0:
+		return fmt.Sprintf("step %d", o.NewestStep())
+	case o.CountFiles("stages/distill/*.json") > 0:
 		return "preprocess"
-	case o.countFiles("rationales/*/*.jsonl") > 0:
-		return fmt.Sprintf("row %d", len(o.rows()))
+	case o.CountFiles("rationales/*/*.jsonl") > 0:
+		return fmt.Sprintf("row %d", len(o.Rows()))
 	default:
 		return "import"
 	}
@@ -257,33 +251,14 @@ func (o *soakRun) stage() string {
 
 // validCheckpoints returns the checkpoints that no fault corrupted, oldest first.
 func (o *soakRun) validCheckpoints() []string {
-	found, err := filepath.Glob(filepath.Join(o.bucket, "checkpoints/*/*/*/manifest.json"))
-	if err != nil {
-		o.t.Error(err)
-	}
-	slices.Sort(found)
-	var valid []string
-	for _, path := range found {
-		if dir := filepath.Dir(path); !slices.Contains(o.corrupted, dir) {
-			valid = append(valid, dir)
-		}
-	}
-	return valid
-}
-
-func stepOf(checkpoint string) int {
-	step, err := strconv.Atoi(filepath.Base(checkpoint))
-	if err != nil {
-		return -1
-	}
-	return step
+	return slices.DeleteFunc(o.Checkpoints(), func(dir string) bool { return slices.Contains(o.corrupted, dir) })
 }
 
 // checkResumes checks that training resumed since the last fault only at the newest checkpoint or
 // later, and that no attempt stored an earlier one.
 func (o *soakRun) checkResumes() {
-	for _, w := range o.allWorkers {
-		lines := w.logLines(msgResumed, msgFromScratch)
+	for _, w := range o.Workers {
+		lines := w.LogLines(staging.MsgResumed, staging.MsgFromScratch)
 		for _, l := range lines[o.linesRead[w]:] {
 			if l.Step < o.minStep {
 				o.lost = append(o.lost, fmt.Sprintf("training resumed at step %d, though step %d was stored",
@@ -292,7 +267,7 @@ func (o *soakRun) checkResumes() {
 		}
 		o.linesRead[w] = len(lines)
 	}
-	if valid := o.validCheckpoints(); len(valid) > 0 && stepOf(valid[len(valid)-1]) < o.minStep {
+	if valid := o.validCheckpoints(); len(valid) > 0 && staging.StepOf(valid[len(valid)-1]) < o.minStep {
 		o.lost = append(o.lost, fmt.Sprintf("the newest checkpoint is %s, though step %d was stored",
 			valid[len(valid)-1], o.minStep))
 	}
@@ -305,7 +280,7 @@ func (o *soakRun) checkResult() {
 		return
 	}
 	o.checkResumes()
-	outputs := o.outputs()
+	outputs := o.Outputs()
 	for stage, want := range o.soak.outputs {
 		if got, there := outputs[stage]; !there {
 			o.lost = append(o.lost, "no record of stage "+stage)
@@ -317,7 +292,7 @@ func (o *soakRun) checkResult() {
 	if len(outputs) > 0 {
 		o.wrong = append(o.wrong, fmt.Sprintf("stages that the undisturbed run lacks: %v", outputs))
 	}
-	done := o.completedActivities()
+	done := o.CompletedActivities()
 	for name, want := range o.soak.finished {
 		if done[name] > want {
 			o.duplicated = append(o.duplicated, fmt.Sprintf("%s completed %d times, want %d", name, done[name], want))
@@ -325,8 +300,8 @@ func (o *soakRun) checkResult() {
 			o.lost = append(o.lost, fmt.Sprintf("%s completed %d times, want %d", name, done[name], want))
 		}
 	}
-	for _, f := range o.badObjects() {
-		injected := func(dir string) bool { return strings.HasPrefix(filepath.Join(o.bucket, f.Key), dir) }
+	for _, f := range o.BadObjects() {
+		injected := func(dir string) bool { return strings.HasPrefix(filepath.Join(o.Bucket, f.Key), dir) }
 		if !slices.ContainsFunc(o.corrupted, injected) {
 			o.wrong = append(o.wrong, fmt.Sprintf("the bucket is corrupt: %s: %s", f.Key, f.Reason))
 		}

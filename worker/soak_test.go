@@ -1,12 +1,10 @@
 package main_test
 
 import (
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,7 +13,7 @@ import (
 	"time"
 
 	"rdrec/internal/spec"
-	"rdrec/storage"
+	"rdrec/internal/staging"
 )
 
 // The soak test runs small real experiments for a given time, each on a server, a bucket and
@@ -35,7 +33,7 @@ const (
 
 // soak is the state of the soak test.
 type soak struct {
-	teacher *chatServer
+	teacher *staging.ChatServer
 	seed    uint64
 	end     time.Time
 	// outputs and finished are those of an undisturbed run: the digests of its stages' outputs and
@@ -72,8 +70,8 @@ func TestSoak(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	k.teacher = newChatServer(t, soakDelay)
-	k.teacher.onPrompt = func(key, prompt string) {
+	k.teacher = staging.NewChatServer(t, soakDelay)
+	k.teacher.OnPrompt = func(key, prompt string) {
 		number, _, _ := strings.Cut(key, "-")
 		if o, ok := k.running.Load(number); ok {
 			o.(*soakRun).onPrompt(key, prompt) //nolint:errcheck,forcetypeassert // the map has no other type
@@ -82,9 +80,9 @@ func TestSoak(t *testing.T) {
 	started := time.Now()
 	k.end = started.Add(time.Duration(minutes * float64(time.Minute)))
 	k.recordReference(t)
-	if program, err := buildWorker(); err == nil {
+	if program, err := staging.BuildWorker(); err == nil {
 		probe := exec.Command(program, "--help")
-		if _, err := startAt(probe, time.Hour); err == nil {
+		if _, err := staging.StartAt(probe, time.Hour); err == nil {
 			k.clocks = probe.Wait() == nil
 		}
 	}
@@ -116,7 +114,7 @@ func (k *soak) next() int {
 // student.
 func (k *soak) settings(t *testing.T) spec.Spec {
 	t.Helper()
-	return shortSpec(t, "name=soak", "data.folder=",
+	return staging.ShortSpec(t, "name=soak", "data.folder=",
 		"data={reviews: {path: testdata/reviews/All_Beauty_5.json.gz, user_core: 3, item_core: 1}, negatives: 20}",
 		fmt.Sprintf("teacher={model: %q, max_reviews: %d, batch: %d, shard_rows: 10}",
 			"openai:"+k.teacher.URL+"/v1#counted", soakRows, concurrency))
@@ -126,13 +124,13 @@ func (k *soak) settings(t *testing.T) spec.Spec {
 func (k *soak) recordReference(t *testing.T) {
 	t.Helper()
 	s := newFaultEnv(t)
-	w := s.startWorker()
-	s.awaitWeights(s.startExperiment(k.settings(t)))
-	w.drain()
-	k.outputs, k.finished = s.outputs(), s.completedActivities()
+	w := s.StartWorker()
+	s.AwaitWeights(s.StartExperiment(k.settings(t)))
+	w.Drain()
+	k.outputs, k.finished = s.Outputs(), s.CompletedActivities()
 	k.texts = map[string]string{}
-	rows := s.rows()
-	for prompt, n := range k.teacher.prompts {
+	rows := s.Rows()
+	for prompt, n := range k.teacher.Prompts() {
 		text := ""
 		for row := range rows {
 			if strings.Contains(prompt, row) && len(row) > len(text) {
@@ -146,42 +144,6 @@ func (k *soak) recordReference(t *testing.T) {
 	if len(k.texts) != soakRows || len(rows) != soakRows || len(k.outputs) < 8 {
 		t.Fatalf("%d prompts, %d rows, outputs %v", len(k.texts), len(rows), k.outputs)
 	}
-}
-
-// outputs returns the digest of each stage's output, by stage and fingerprint.
-func (s *faultEnv) outputs() map[string]string {
-	s.t.Helper()
-	outputs := map[string]string{}
-	for path, data := range s.records() {
-		var done storage.StageRecord
-		if err := json.Unmarshal([]byte(data), &done); err != nil {
-			s.t.Fatalf("%s: %v", path, err)
-		}
-		outputs[done.Stage+" "+done.Fingerprint[:12]] = done.Output.Digest
-	}
-	return outputs
-}
-
-// rows are the texts of the rationales that the bucket has.
-func (p *testEnv) rows() map[string]bool {
-	parts, err := filepath.Glob(filepath.Join(p.bucket, "rationales/*/*.jsonl"))
-	if err != nil {
-		p.t.Error(err)
-	}
-	rows := map[string]bool{}
-	for _, part := range parts {
-		data, err := os.ReadFile(part)
-		if err != nil {
-			continue // it was merged with others meanwhile
-		}
-		for line := range strings.Lines(string(data)) {
-			var row struct{ Text string }
-			if json.Unmarshal([]byte(line), &row) == nil {
-				rows[row.Text] = true
-			}
-		}
-	}
-	return rows
 }
 
 // experiment runs one experiment and checks it. Any other failure of its test counts as lost.

@@ -47,7 +47,7 @@ func Path(t testing.TB, name string) string {
 	t.Helper()
 	folder := os.Getenv("RDREC_GOLDEN")
 	if folder == "" {
-		folder = filepath.Join(root(), "testdata", "golden")
+		folder = filepath.Join(Root(), "testdata", "golden")
 	}
 	path := filepath.Join(folder, filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
@@ -65,15 +65,15 @@ func Path(t testing.TB, name string) string {
 // It must exist.
 func Data(t testing.TB, name string) string {
 	t.Helper()
-	path := filepath.Join(root(), "testdata", filepath.FromSlash(name))
+	path := filepath.Join(Root(), "testdata", filepath.FromSlash(name))
 	if _, err := os.Stat(path); err != nil {
 		t.Fatalf("test data %q: %v", name, err)
 	}
 	return path
 }
 
-// root returns the project's folder, two levels above this file's, wherever the test runs.
-func root() string {
+// Root returns the project's folder, two levels above this file's, wherever the test runs.
+func Root() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 }

@@ -1,4 +1,4 @@
-package main_test
+package staging
 
 import (
 	"context"
@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +19,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rdrec/internal/devserver"
+	"rdrec/internal/faultproxy"
 )
 
 // serverSettings is an environment variable that turns this test program into a Temporal server.
@@ -47,10 +49,19 @@ func serve(settings string) int {
 	return 0
 }
 
-// serverProcess starts a server in its own process and waits until it is healthy.
-func serverProcess(t *testing.T, settings string) *exec.Cmd {
+// ServerSettings returns settings of a server with a database of its own, on a free port, and the
+// server's address.
+func ServerSettings(t *testing.T) (settings, address string) {
 	t.Helper()
-	server := exec.Command(os.Args[0])
+	port := faultproxy.FreePort(t)
+	return filepath.Join(t.TempDir(), "temporal.db") + " " + port, "127.0.0.1:" + port
+}
+
+// StartServer starts a server in a process of its own and waits until it is healthy. A server with
+// the settings of one that was killed continues on its database.
+func StartServer(t *testing.T, settings string) *exec.Cmd {
+	t.Helper()
+	server := exec.Command(os.Args[0]) //nolint:gosec // this test program
 	server.Env = append(os.Environ(), serverSettings+"="+settings)
 	server.Stderr = io.Discard
 	if err := server.Start(); err != nil {
