@@ -6,11 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"database/sql"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"maps"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -90,91 +86,6 @@ func writeFile(t *testing.T, name, text string) string {
 		t.Fatal(err)
 	}
 	return name
-}
-
-func TestImportAllBeauty(t *testing.T) {
-	dir, got := importInto(t, options(beauty))
-	want := dataset.ImportSummary{
-		Rows: 5269, Duplicates: 1177, Sparse: 20, Rounds: 1, Users: 976, Items: 83, Interactions: 4072, Tied: 2836,
-		Explanations: got.Explanations, Train: got.Train, Val: got.Val, Test: got.Test,
-		Repeated: got.Repeated, Features: got.Features,
-	}
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Error(diff)
-	}
-	if got.Explanations < 2800 || got.Train+got.Val+got.Test != got.Explanations || got.Features < 200 {
-		t.Errorf("explanations: %+v", got)
-	}
-	var saved dataset.ImportSummary
-	data, err := os.ReadFile(filepath.Join(dir, "import.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(data, &saved); err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(got, saved); diff != "" {
-		t.Error(diff)
-	}
-	if left := digests(t, dir); len(left) != 6 {
-		t.Errorf("files are %v", slices.Sorted(maps.Keys(left)))
-	}
-}
-
-// TestAllBeautyStatistics compares with independent counts of this file: 976 users, popularity HR@1
-// .35 and HR@10 .80, last-item Markov HR@1 .77.
-func TestAllBeautyStatistics(t *testing.T) {
-	dir, _ := importInto(t, options(beauty))
-	d := read(t, dir)
-	popularity := map[int]int{}
-	next := map[int]map[int]int{}
-	for _, u := range d.Users {
-		for i, item := range u.Items[:len(u.Items)-1] {
-			popularity[item]++
-			if i > 0 {
-				before := u.Items[i-1]
-				if next[before] == nil {
-					next[before] = map[int]int{}
-				}
-				next[before][item]++
-			}
-		}
-	}
-	var top1, top10, markov int
-	for _, u := range d.Users {
-		popular := topItems(popularity, u.Items[:len(u.Items)-1])
-		follow := append(topItems(next[u.ValidationItem()], u.Items[:len(u.Items)-1]), popular...)
-		if popular[0] == u.TestItem() {
-			top1++
-		}
-		if slices.Contains(popular[:10], u.TestItem()) {
-			top10++
-		}
-		if follow[0] == u.TestItem() {
-			markov++
-		}
-	}
-	share := func(n int) float64 { return float64(n) / float64(len(d.Users)) }
-	for _, c := range []struct {
-		name      string
-		got, want float64
-	}{
-		{"popularity HR@1", share(top1), .35},
-		{"popularity HR@10", share(top10), .80},
-		{"Markov HR@1", share(markov), .77},
-	} {
-		if math.Abs(c.got-c.want) > .015 { // items of equal counts are in the order of their random ids
-			t.Errorf("%s is %.3f, want %.2f", c.name, c.got, c.want)
-		}
-	}
-}
-
-// topItems returns the items by count, highest first, without the seen ones.
-func topItems(counts map[int]int, seen []int) []int {
-	isSeen := func(item int) bool { return slices.Contains(seen, item) }
-	items := slices.DeleteFunc(slices.Sorted(maps.Keys(counts)), isSeen)
-	slices.SortStableFunc(items, func(a, b int) int { return counts[b] - counts[a] })
-	return items
 }
 
 func TestLastTwoItemsAreHeldOut(t *testing.T) {
@@ -306,73 +217,6 @@ func TestSummaryExtractor(t *testing.T) {
 		if strings.EqualFold(e.Explanation, "five stars") {
 			t.Fatal("a headline that only states the stars is an explanation")
 		}
-	}
-}
-
-// jsonLines returns interactions in the format of the 2018 dump; an event is "user item second".
-func jsonLines(events []string) string {
-	var b strings.Builder
-	for _, event := range events {
-		f := strings.Fields(event)
-		fmt.Fprintf(&b, `{"reviewerID": %q, "asin": %q, "unixReviewTime": %s, "overall": 4}`+"\n", f[0], f[1], f[2])
-	}
-	return b.String()
-}
-
-func TestCoreReachesAFixedPoint(t *testing.T) {
-	// A chain in which each round drops the last user and item, which puts the next ones below the
-	// core.
-	var events []string
-	for u := range 40 {
-		for i := range 4 {
-			events = append(events, fmt.Sprintf("u%02d i%02d %d", u, u+i, 1000+u*10+i))
-		}
-	}
-	for u := range 5 {
-		for i := range 5 {
-			events = append(events, fmt.Sprintf("good%d best%d %d", u, i, 5000+i))
-		}
-	}
-	opts := options(writeFile(t, "chain.json", jsonLines(events)))
-	opts.UserCore, opts.ItemCore = 4, 4
-	dir, sum := importInto(t, opts)
-	if sum.Users != 5 || sum.Items != 5 || sum.Interactions != 25 || sum.Sparse != 160 || sum.Rounds < 5 {
-		t.Errorf("%+v", sum)
-	}
-	for user, items := range shopSequences(read(t, dir)) {
-		want := []string{"best0", "best1", "best2", "best3", "best4"}
-		if !strings.HasPrefix(user, "good") || !cmp.Equal(items, want) {
-			t.Errorf("%s has %v", user, items)
-		}
-	}
-	opts.UserCore = 6
-	_, err := review.Import(context.Background(), opts, 1, t.TempDir())
-	if !errors.Is(err, review.ErrData) || !strings.Contains(err.Error(), "none of 185 rows is left") {
-		t.Errorf("got %v", err)
-	}
-}
-
-func TestOrderDuplicatesAndFilters(t *testing.T) {
-	events := []string{
-		"a x 300", "a y 100", "a z 300", "a x 200", "a y 100", // x at 200, y at 100, z at 300
-		"b z 86400", "b y 86400", "b x 86400", // equal times: the order of the file
-		"c x 50", "c y 172800", "c z 172799", "c w 86399", // outside the days
-	}
-	opts := options(writeFile(t, "few.json.gz", jsonLines(events)))
-	dir, sum := importInto(t, opts)
-	want := map[string][]string{"a": {"y", "x", "z"}, "b": {"z", "y", "x"}, "c": {"x", "w", "z", "y"}}
-	if diff := cmp.Diff(want, shopSequences(read(t, dir))); diff != "" || sum.Duplicates != 2 || sum.Tied != 2 {
-		t.Errorf("%s\n%+v", diff, sum)
-	}
-	opts.From, opts.To = "1970-01-02", "1970-01-02"
-	dir, sum = importInto(t, opts)
-	want = map[string][]string{"b": {"z", "y", "x"}}
-	if diff := cmp.Diff(want, shopSequences(read(t, dir))); diff != "" || sum.Filtered != 8 {
-		t.Errorf("%s\n%+v", diff, sum)
-	}
-	opts.From, opts.To, opts.MinRating = "", "", 4.5
-	if _, err := review.Import(context.Background(), opts, 1, t.TempDir()); !errors.Is(err, review.ErrData) {
-		t.Errorf("got %v", err)
 	}
 }
 
