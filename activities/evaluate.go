@@ -87,9 +87,6 @@ func (a *Activities) predict(ctx context.Context, job RecommendJob, path string)
 	return writeJSONL(path, predictions)
 }
 
-// predictionsFile names the predictions of a task in their artifact.
-func predictionsFile(t task.Task) string { return t.String() + ".jsonl" }
-
 // RecommendJob evaluates a trained student on one task.
 type RecommendJob struct {
 	EvaluateInput

@@ -136,3 +136,6 @@ func readPredictions[Row any](
 	}
 	return nil, nil
 }
+
+// predictionsFile names the predictions of a task in their artifact.
+func predictionsFile(t task.Task) string { return t.String() + ".jsonl" }

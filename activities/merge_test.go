@@ -58,19 +58,21 @@ func TestMergedPredictionsAreInOrder(t *testing.T) {
 	}
 }
 
+// model returns a model and its id.
+func (s *inboxEnv) model() (model registry.Model, id string) {
+	s.t.Helper()
+	model = registry.Model{
+		Method: "rdrec", Preprocessed: s.putArtifact("e", "e"), Student: s.putArtifact("m", "m"), Spec: spec.Default(),
+	}
+	id, err := model.ID()
+	s.must(err)
+	return model, id
+}
+
 // TestATableIsPublishedForItsModel publishes twice.
 func TestATableIsPublishedForItsModel(t *testing.T) {
 	s := newInboxEnv(t)
-	model := registry.Model{
-		Method:       "rdrec",
-		Preprocessed: s.putArtifact("e", "e"),
-		Student:      s.putArtifact("m", "m"),
-		Spec:         spec.Default(),
-	}
-	id, err := model.ID()
-	if err != nil {
-		t.Fatal(err)
-	}
+	model, id := s.model()
 	in := activities.PublishExportInput{
 		ExportInput: activities.ExportInput{Model: model, Top: 7, Explain: true},
 		Table:       s.putArtifact("t", "t"),
@@ -90,16 +92,7 @@ func TestATableIsPublishedForItsModel(t *testing.T) {
 // TestExportsMerge puts parts one after the other, with a summary beside them.
 func TestExportsMerge(t *testing.T) {
 	s := newInboxEnv(t)
-	model := registry.Model{
-		Method:       "rdrec",
-		Preprocessed: s.putArtifact("e", "e"),
-		Student:      s.putArtifact("m", "m"),
-		Spec:         spec.Default(),
-	}
-	id, err := model.ID()
-	if err != nil {
-		t.Fatal(err)
-	}
+	model, id := s.model()
 	// The lists of two users are x, y, and that of the third is y.
 	first := `{"user":"u","item":"x","score":1}` + "\n" + `{"user":"u","item":"y"}` + "\n" +
 		`{"user":"v","item":"x"}` + "\n"
