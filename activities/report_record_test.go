@@ -88,11 +88,16 @@ func (s *inboxEnv) reportsTeacher(got *report.Teacher) {
 		Parsed: 2, Quarantined: 1, Reasons: []report.Pair{{Name: "too long", Value: "1"}},
 		PromptTokens: 15, Tokens: 6, TokensPerSecond: 5, Seconds: 8, BatchHalvings: 2,
 	}
-	want.Samples = []report.Rationale{
-		{Text: "good brush", Failed: "too long"},
-		{Text: "nice cream", Preference: "The user likes soap.", Attribution: "The soap is soft."},
-		{Text: "fine comb", Preference: "The user likes soap.", Attribution: "The soap is soft."},
+	var samples [][]string
+	for _, r := range got.Samples {
+		samples = append(samples, []string{r.Text, r.Preference, r.Attribution, r.Failed})
 	}
+	equal(s.t, "samples", [][]string{
+		{"good brush", "", "", "too long"},
+		{"nice cream", "The user likes soap.", "The soap is soft.", ""},
+		{"fine comb", "The user likes soap.", "The soap is soft.", ""},
+	}, samples)
+	want.Samples = got.Samples
 	equal(s.t, "teacher", want, got)
 }
 

@@ -2,6 +2,7 @@ package report
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"rdrec/internal/metric"
@@ -77,10 +78,6 @@ func (b *Builder) AddTeacher(
 	if t.Requests > 0 {
 		t.TokensPerSecond = float64(stats.Tokens) / max(t.Seconds, 1e-3)
 	}
-	for _, row := range rationales[:min(len(rationales), rationaleSamples)] {
-		t.Samples = append(t.Samples, Rationale{
-			Text: row.Text, Preference: row.Preference, Attribution: row.Attribution, Failed: row.Failed,
-		})
-	}
+	t.Samples = slices.Clone(rationales[:min(len(rationales), rationaleSamples)])
 	b.report.Teacher = t
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"rdrec/internal/audit"
+	"rdrec/internal/teacher"
 )
 
 //go:embed page.html
@@ -207,9 +208,9 @@ func signed(x float64) string {
 }
 
 // parsedFirst returns the parsed samples, then the failed ones.
-func parsedFirst(samples []Rationale) []Rationale {
+func parsedFirst(samples []teacher.Rationale) []teacher.Rationale {
 	sorted := slices.Clone(samples)
-	slices.SortStableFunc(sorted, func(a, b Rationale) int {
+	slices.SortStableFunc(sorted, func(a, b teacher.Rationale) int {
 		return boolInt(a.Failed != "") - boolInt(b.Failed != "")
 	})
 	return sorted

@@ -12,6 +12,7 @@ import (
 	"rdrec/internal/dataset"
 	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
+	"rdrec/internal/teacher"
 )
 
 // Report is the content of a report. Empty parts are omitted from the page.
@@ -127,17 +128,8 @@ type Teacher struct {
 	TokensPerSecond float64 `json:"tokens_per_second,omitempty"`
 	Seconds         float64 `json:"seconds,omitempty"`
 	// BatchHalvings is how often memory ran out, so the batch size was halved.
-	BatchHalvings int         `json:"batch_halvings,omitempty"`
-	Samples       []Rationale `json:"samples,omitempty"`
-}
-
-// Rationale is an explanation and its rationale.
-type Rationale struct {
-	Text        string `json:"text"`
-	Preference  string `json:"preference"`
-	Attribution string `json:"attribution"`
-	// Failed is why the reply was not used; empty if it was.
-	Failed string `json:"failed,omitempty"`
+	BatchHalvings int                 `json:"batch_halvings,omitempty"`
+	Samples       []teacher.Rationale `json:"samples,omitempty"`
 }
 
 // Student is a trained model: a method and a seed.

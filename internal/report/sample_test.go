@@ -13,6 +13,7 @@ import (
 	"rdrec/internal/prediction"
 	"rdrec/internal/report"
 	"rdrec/internal/spec"
+	"rdrec/internal/teacher"
 )
 
 // lists are 976 users' lists that find the truth first for a share of users and among ten for
@@ -100,7 +101,7 @@ func sampleTeacher() *report.Teacher {
 		FellBack: 2, PromptTokens: 74_112, Tokens: 8_719, Reasons: []report.Pair{
 			{Name: "no line begins with number 1", Value: "3"}, {Name: "words of the prompt's <b>examples", Value: "2"},
 		},
-		Samples: []report.Rationale{
+		Samples: []teacher.Rationale{
 			{Text: "I love the smell and my hair feels so soft after using it", Preference: "The user prefers " +
 				"products that smell good and make hair " +
 				"soft.", Attribution: "The item is a shampoo with a pleasant smell."},
