@@ -11,6 +11,7 @@ func (a *Activities) CommitStage(ctx context.Context, done storage.StageRecord) 
 	ctx, p := a.startHeartbeat(ctx, "record")
 	defer p.stop()
 	defer func() { err = temporalError(ctx, err) }()
+	done.Time = a.Now().UTC()
 	if err := a.addLineage(ctx, done); err != nil {
 		return err
 	}

@@ -31,6 +31,10 @@ func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id registr
 	ctx, p := a.startHeartbeat(ctx, "identify")
 	defer p.stop()
 	defer func() { err = temporalError(ctx, err) }()
+	return a.identify(ctx, in)
+}
+
+func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registry.Identity, err error) {
 	if id.Data, err = digestData(in.Data); err != nil {
 		return id, fmt.Errorf("read the data: %w", err)
 	}

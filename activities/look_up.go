@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"time"
 
 	"go.temporal.io/sdk/activity"
 
@@ -23,6 +24,15 @@ type StageResult struct {
 	// Partial means that people skipped some of the work. The result is not recorded, so the next
 	// run does the rest.
 	Partial bool `json:"partial,omitempty"`
+	// From is the run that did the work, if it was an earlier one.
+	From StageOrigin `json:"from,omitzero"`
+}
+
+// StageOrigin is the run that did a stage's work, and when it was recorded.
+type StageOrigin struct {
+	Workflow string    `json:"workflow"`
+	Run      string    `json:"run"`
+	Time     time.Time `json:"time,omitzero"`
 }
 
 // LookUp finds the earlier result of a stage with the same inputs, and adds it to the run's
@@ -35,7 +45,11 @@ func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (found StageRes
 	if err != nil || !ok {
 		return found, err
 	}
-	return StageResult{Output: done.Output, Seconds: done.Seconds, Stats: done.Stats}, a.addLineage(ctx, done)
+	found = StageResult{
+		Output: done.Output, Seconds: done.Seconds, Stats: done.Stats,
+		From: StageOrigin{done.Workflow, done.Run, done.Time},
+	}
+	return found, a.addLineage(ctx, done)
 }
 
 func (a *Activities) addLineage(ctx context.Context, done storage.StageRecord) error {

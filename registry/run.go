@@ -24,6 +24,8 @@ type RunRecord struct {
 	Identity Identity      `json:"identity"`
 	Trials   []TrialResult `json:"trials"`
 	Stages   []StageTime   `json:"stages"`
+	// StageVersions are the versions of the stages' code; nil in records of older versions.
+	StageVersions map[string]int `json:"stage_versions,omitempty"`
 	// NightlyRun is the record of a nightly run; nil for an experiment.
 	NightlyRun *NightlyRun `json:"nightly_run,omitempty"`
 }

@@ -42,7 +42,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer w.stop(a)
-	e, err := startExperiment(ctx, to, specification)
+	e, err := a.startExperiment(ctx, to, specification, false)
 	if err != nil {
 		return err
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/serviceerror"
@@ -25,6 +26,10 @@ type execution struct {
 	status enums.WorkflowExecutionStatus
 	// workflowType is the registered name of the workflow; most executions are experiments.
 	workflowType string
+	// ended is when it ended; zero if it runs.
+	ended time.Time
+	// reused is the finished run that a start found, if its inputs did not change.
+	reused *reuse
 }
 
 // Workflow types that print a result of their own; all others are experiments.
@@ -75,7 +80,14 @@ func find(ctx context.Context, to *server, id string) (*execution, error) {
 		return nil, fmt.Errorf("looking for experiment %q: %w", id, err)
 	}
 	info := found.GetWorkflowExecutionInfo()
-	return &execution{to, id, info.GetExecution().GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
+	e := &execution{
+		server: to, id: id, run: info.GetExecution().GetRunId(), status: info.GetStatus(),
+		workflowType: info.GetType().GetName(),
+	}
+	if info.GetCloseTime() != nil {
+		e.ended = info.GetCloseTime().AsTime()
+	}
+	return e, nil
 }
 
 // result waits for the workflow to close and decodes its result; into may be nil.
@@ -135,7 +147,12 @@ func (a *app) printStartedJSON(e *execution) error {
 	if !a.flags.JSON {
 		return a.print(e.id + "\n")
 	}
-	text, err := json.Marshal(map[string]string{"id": e.id, "run": e.run, "ui": e.page(e.id, e.run)})
+	text, err := json.Marshal(struct {
+		ID     string `json:"id"`
+		Run    string `json:"run"`
+		UI     string `json:"ui"`
+		Reused *reuse `json:"reused,omitempty"`
+	}{e.id, e.run, e.page(e.id, e.run), e.reused})
 	if err != nil {
 		return fmt.Errorf("writing the experiment as JSON: %w", err)
 	}

@@ -67,6 +67,7 @@ func exits() []exit {
 		{exitcode.Differs, is(errDiffers), hintDiffers},
 		{exitcode.Rejected, is(errRejected), hintRejected},
 		{exitcode.Failed, is(errNoSchedule), `"starter schedule list" lists them`},
+		{exitcode.Experiment, is(errRunning), `"starter cancel" stops it`},
 		{exitcode.Experiment, is(errUnfinished), `wait for it with "starter watch"`},
 		{exitcode.Cancelled, is(errCancelled), "run it again to resume"},
 		{exitcode.InUse, is(devserver.ErrPortTaken), hintPort},

@@ -86,6 +86,7 @@ func newTestEnv(t *testing.T, unblock <-chan struct{}) *testEnv {
 	env.fillBucket(t)
 	w := worker.New(c, workflows.QueueCPU, worker.Options{})
 	w.RegisterWorkflowWithOptions(env.experiment, workflow.RegisterOptions{Name: "Experiment"})
+	w.RegisterWorkflowWithOptions(compareInputs, workflow.RegisterOptions{Name: "Inputs"})
 	w.RegisterWorkflowWithOptions(env.trial, workflow.RegisterOptions{Name: "Trial"})
 	w.RegisterWorkflowWithOptions(env.distillation, workflow.RegisterOptions{Name: "Distillation"})
 	w.RegisterActivityWithOptions(env.pretrain, activity.RegisterOptions{Name: "Pretrain"})
@@ -227,9 +228,10 @@ func TestRunWatchesUntilTheReport(t *testing.T) {
 	if code != exitcode.OK || stdout != "the table\n" {
 		t.Errorf("run again: code %d, stdout %q, stderr:\n%s", code, stdout, second)
 	}
-	contains(t, second.String(), "is finished already")
+	contains(t, second.String(), "reused: the run that ended at 20", "its inputs did not change (data 3f9a1c)",
+		"is finished already")
 
-	id := strings.Fields(second.String())[1]
+	id := strings.Fields(first.String())[1]
 	stdout, code = env.command(t, &watchedBuffer{}, "report", id, "--json")
 	var got finishedReport
 	if err := json.Unmarshal([]byte(stdout), &got); err != nil || code != exitcode.OK {

@@ -21,7 +21,9 @@ var helpTexts = map[string]string{
 		"list corrupt objects and the affected runs.",
 	"help_nightly": "Run nightly retraining: ingest new reviews, train, " +
 		"and promote the model unless it is worse. List past runs.",
-	"help_run":    "Start the experiment of a spec, or find the one already started, and watch it.",
+	"help_run": "Start the experiment of a spec and watch it. Stages whose inputs did not change are reused.",
+	"help_force": "Recompute all stages, also if nothing changed since the last run. " +
+		"Rationales of a teacher behind a server are reused.",
 	"help_cancel": "Cancel an experiment; its finished work is kept, and running it again resumes.",
 	"help_audit":  "Look for leaks in a dataset folder: what a rule without a model scores, and why.",
 

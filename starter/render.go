@@ -98,11 +98,23 @@ func format(l stageLine, now time.Time) string {
 	case workflows.Running:
 		return head + progressText(l, now)
 	case workflows.Cached:
-		return head + "cached"
+		return head + strings.TrimSpace("cached     "+originText(l.From))
 	case workflows.Failed:
 		return head + "failed: " + l.Note
 	default:
 		return head + strings.TrimSpace(fmt.Sprintf("%-8s %7s  %s", l.State, report.Duration(l.Seconds), l.Note))
+	}
+}
+
+// originText returns the run that did a cached stage's work, and when.
+func originText(from activities.StageOrigin) string {
+	switch {
+	case from.Workflow == "":
+		return ""
+	case from.Time.IsZero():
+		return "from " + from.Workflow
+	default:
+		return fmt.Sprintf("from %s, %s", from.Workflow, from.Time.Local().Format(time.DateTime))
 	}
 }
 

@@ -32,10 +32,12 @@ func (c *reportCmd) Run(ctx context.Context, a *app) error {
 
 // finishedReport is the report of a finished experiment, for programs.
 type finishedReport struct {
-	ID     string          `json:"id"`
-	Run    string          `json:"run"`
-	UI     string          `json:"ui,omitempty"`
-	HTML   string          `json:"html"`
+	ID   string `json:"id"`
+	Run  string `json:"run"`
+	UI   string `json:"ui,omitempty"`
+	HTML string `json:"html"`
+	// Reused is the finished run that run found instead of starting one.
+	Reused *reuse          `json:"reused,omitempty"`
 	Report json.RawMessage `json:"report"`
 }
 
@@ -69,7 +71,7 @@ func (a *app) printReport(ctx context.Context, e *execution) error {
 		if err != nil {
 			return fmt.Errorf("fetching the report of %q: %w", e.id, err)
 		}
-		return a.printJSON(finishedReport{e.id, e.run, e.page(e.id, e.run), html, report})
+		return a.printJSON(finishedReport{e.id, e.run, e.page(e.id, e.run), html, e.reused, report})
 	}
 	table, err := bucket.ReadArtifactFile(ctx, result.Report, "report.txt")
 	if err != nil {

@@ -99,7 +99,10 @@ func findRun(ctx context.Context, to *server, run string, missing error) (*execu
 	}
 	for _, info := range list.GetExecutions() {
 		id := info.GetExecution()
-		return &execution{to, id.GetWorkflowId(), id.GetRunId(), info.GetStatus(), info.GetType().GetName()}, nil
+		return &execution{
+			server: to, id: id.GetWorkflowId(), run: id.GetRunId(), status: info.GetStatus(),
+			workflowType: info.GetType().GetName(),
+		}, nil
 	}
 	return nil, missing
 }
@@ -116,16 +119,13 @@ func (c *rerunCmd) secondRun(
 	if err != nil {
 		return nil, err
 	}
-	noCache := workflows.NoCache{
-		Nonce:      uuid.NewString()[:8],
-		Rationales: c.RegenerateRationales || !strings.HasPrefix(record.Spec.Teacher.Model, "openai:"),
-	}
-	if !noCache.Rationales {
+	cacheless := noCache(record.Spec, c.RegenerateRationales)
+	if !cacheless.Rationales {
 		a.logf("the server's replies are reused; --regenerate-rationales requests new ones")
 	}
-	options.ID = first.id + "-rerun-" + noCache.Nonce
+	options.ID = first.id + "-rerun-" + cacheless.Nonce
 	options.StaticSummary = "rerun of " + first.id + ": " + options.StaticSummary
-	in := workflows.ExperimentInput{Spec: record.Spec, NoCache: noCache}
+	in := workflows.ExperimentInput{Spec: record.Spec, NoCache: cacheless}
 	e, err := startOrFind(ctx, to, options, workflows.Experiment, in)
 	if err != nil {
 		return nil, err

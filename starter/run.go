@@ -18,6 +18,7 @@ import (
 type runCmd struct {
 	specArg
 	Watch bool `help:"Watch the experiment until it ends." default:"true" negatable:""`
+	Force bool `help:"${help_force}"`
 }
 
 // Run starts the experiment, or finds the one that was started from the same spec, and watches it.
@@ -36,7 +37,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer to.Close()
-	e, err := startExperiment(ctx, to, s)
+	e, err := a.startExperiment(ctx, to, s, c.Force)
 	if err != nil {
 		return err
 	}
@@ -45,17 +46,6 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		return a.printStartedJSON(e)
 	}
 	return a.watch(ctx, e)
-}
-
-// startExperiment starts the experiment of a spec. Its id is derived from the spec, so the same
-// spec finds the running or the finished experiment; only one that failed, was cancelled or was
-// terminated is started again.
-func startExperiment(ctx context.Context, to *server, s spec.Spec) (*execution, error) {
-	options, err := startOptions(s)
-	if err != nil {
-		return nil, err
-	}
-	return startOrFind(ctx, to, options, workflows.Experiment, workflows.ExperimentInput{Spec: s})
 }
 
 // startOptions returns the id, the texts for the Web UI and the search attributes of an experiment.

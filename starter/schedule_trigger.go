@@ -75,7 +75,7 @@ func awaitScheduledRun(
 		run, err := latestRun(ctx, h)
 		if err == nil && run.Run != before.Run {
 			const running = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-			return &execution{to, run.Workflow, run.Run, running, typeNightly}, nil
+			return &execution{server: to, id: run.Workflow, run: run.Run, status: running, workflowType: typeNightly}, nil
 		}
 		select {
 		case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // StageRecord records the artifact that a stage made from exactly the inputs of its fingerprint.
@@ -15,12 +16,14 @@ type StageRecord struct {
 	Output Ref `json:"output"`
 	// Inputs are the digests of the inputs: artifacts, or files outside the bucket.
 	Inputs []string `json:"inputs,omitempty"`
-	// Seconds is how long the work took; Workflow and Run identify the run that did it.
+	// Seconds is how long the work took; Workflow and Run identify the run that did it, and Time is
+	// when it was recorded.
 	Seconds float64 `json:"seconds"`
 	// Stats are no part of the output.
-	Stats    Stats  `json:"stats,omitzero"`
-	Workflow string `json:"workflow"`
-	Run      string `json:"run"`
+	Stats    Stats     `json:"stats,omitzero"`
+	Workflow string    `json:"workflow"`
+	Run      string    `json:"run"`
+	Time     time.Time `json:"time,omitzero"`
 }
 
 // Stats are the statistics of a distillation; zero for other stages.

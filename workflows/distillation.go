@@ -52,11 +52,7 @@ type DistillationResult struct {
 	Seconds float64 `json:"seconds"`
 }
 
-const (
-	distillStage = "distill"
-	// distillVersion is raised when the stage's code changes the output of the same inputs.
-	distillVersion = 2
-)
+const distillStage = "distill"
 
 // NewDistillation returns the distillation of a spec.
 func NewDistillation(s spec.Spec) (DistillationInput, error) {
@@ -122,7 +118,7 @@ func distillationStage(
 	settings := in.activityInput()
 	settings.Teacher.Batch, settings.Teacher.ShardRows = 0, 0 // they change speed, never text
 	return stage{
-		name: distillStage, label: distillStage, version: distillVersion, settings: settings,
+		name: distillStage, label: distillStage, settings: settings,
 		inputs: []string{in.Imported.Dataset.Digest, in.Imported.TeacherDigest}, run: run,
 	}
 }

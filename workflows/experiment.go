@@ -105,9 +105,13 @@ func (e *experiment) usesTeacher() bool {
 }
 
 func (e *experiment) identify(ctx workflow.Context) (registry.Identity, error) {
-	return identify(ctx, activities.IdentifyInput{
+	return identify(ctx, e.identifyInput())
+}
+
+func (e *experiment) identifyInput() activities.IdentifyInput {
+	return activities.IdentifyInput{
 		Data: e.spec.Data, Teacher: e.spec.Teacher, UsesTeacher: e.usesTeacher(), Student: e.spec.Student,
-	})
+	}
 }
 
 func identify(ctx workflow.Context, in activities.IdentifyInput) (id registry.Identity, err error) {
@@ -135,7 +139,7 @@ func importData(
 		in.Seed = seed
 	}
 	return stages.run(ctx, stage{
-		name: "import", label: "import", version: 1, queue: QueueCPU, activity: stub.Import,
+		name: "import", label: "import", queue: QueueCPU, activity: stub.Import,
 		settings: in, inputs: []string{digest}, arg: func(string) any { return in },
 	})
 }
@@ -168,7 +172,7 @@ func (e *experiment) preprocess(ctx workflow.Context, data, rationales storage.R
 		Dataset: data, Rationales: rationales, Negatives: e.spec.Data.Negatives, Seed: e.spec.Seed,
 	}
 	return e.stages.run(ctx, stage{
-		name: "preprocess", label: "preprocess", version: 1, queue: QueueCPU, activity: stub.Preprocess,
+		name: "preprocess", label: "preprocess", queue: QueueCPU, activity: stub.Preprocess,
 		settings: in, inputs: []string{data.Digest, rationales.Digest}, arg: func(string) any { return in },
 	})
 }
@@ -178,7 +182,7 @@ func (e *experiment) baseline(ctx workflow.Context, preprocessed storage.Ref) (s
 		Preprocessed: preprocessed, Evaluate: e.spec.Evaluate.WithoutShards(), Baselines: untrained(e.spec.Baselines),
 	}
 	return e.stages.run(ctx, stage{
-		name: "baseline", label: "baseline", version: 2, queue: QueueCPU, activity: stub.RankBaselines,
+		name: "baseline", label: "baseline", queue: QueueCPU, activity: stub.RankBaselines,
 		settings: in, inputs: []string{preprocessed.Digest}, arg: func(string) any { return in },
 	})
 }
@@ -209,7 +213,7 @@ func (e *experiment) sasrec(ctx workflow.Context, preprocessed storage.Ref) (sto
 		in.Seeds = append(in.Seeds, e.spec.Seed+int64(k))
 	}
 	return e.stages.run(ctx, stage{
-		name: "sasrec", label: "sasrec", version: 1, queue: QueueGPU, activity: stub.TrainSasrec,
+		name: "sasrec", label: "sasrec", queue: QueueGPU, activity: stub.TrainSasrec,
 		settings: in, inputs: []string{preprocessed.Digest}, arg: func(string) any { return in },
 	})
 }
@@ -258,7 +262,7 @@ func (e *experiment) awaitTrials(
 
 // report is not cached: it names this run, states which stages were cached, and is cheap.
 func (e *experiment) report(ctx workflow.Context, in registry.RunRecord) (ExperimentResult, error) {
-	in.Spec = e.spec
+	in.Spec, in.StageVersions = e.spec, experimentVersions()
 	setStageAttribute(ctx, "report")
 	in.Stages = e.stages.times()
 	for _, trial := range in.Trials {

@@ -34,11 +34,7 @@ type ExportResult struct {
 }
 
 const (
-	exportStage = "export"
-	// exportVersion is raised when the code changes the export of the same model.
-	exportVersion = 1
-	// tableVersion is the same for the merged table, whose summary is part of the export.
-	tableVersion                = 2
+	exportStage                 = "export"
 	defaultUsersPerShard        = 512
 	defaultUsersPerExplainShard = 64
 	maxExportShards             = 256
@@ -99,7 +95,7 @@ func (e *export) inputs() []string {
 // table is the stage that makes all recommendations.
 func (e *export) table(ctx workflow.Context) (storage.Ref, error) {
 	return e.stages.run(ctx, stage{
-		name: exportStage, label: exportStage, version: tableVersion, settings: e.settings(), inputs: e.inputs(),
+		name: exportStage, label: exportStage, settings: e.settings(), inputs: e.inputs(),
 		run: func(ctx workflow.Context, _ *StageStatus) (found activities.StageResult, err error) {
 			var plan activities.ExportPlan
 			if err := workflow.ExecuteActivity(
@@ -148,7 +144,7 @@ func (e *export) usersPerShard(users int) int {
 func (e *export) shard(ctx workflow.Context, from, to, users int) (storage.Ref, error) {
 	in := activities.ExportShardInput{ExportInput: e.ExportInput.ExportInput, From: from, To: to}
 	return e.stages.run(ctx, stage{
-		name: "export-shard", label: fmt.Sprintf("users %d to %d of %d", from+1, to, users), version: exportVersion,
+		name: "export-shard", label: fmt.Sprintf("users %d to %d of %d", from+1, to, users),
 		settings: struct {
 			exportSettings
 			From int `json:"from"`
@@ -162,7 +158,7 @@ func (e *export) shard(ctx workflow.Context, from, to, users int) (storage.Ref, 
 func (e *export) format(ctx workflow.Context, table storage.Ref) (storage.Ref, error) {
 	in := activities.FormatExportInput{Table: table, Format: e.Format}
 	return e.stages.run(ctx, stage{
-		name: "export-format", label: e.Format, version: exportVersion, settings: e.Format,
+		name: "export-format", label: e.Format, settings: e.Format,
 		inputs: []string{table.Digest},
 		queue:  QueueCPU, activity: stub.FormatExport, arg: func(string) any { return in },
 	})

@@ -13,6 +13,7 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflow(Export)
 	r.RegisterWorkflow(Recommend)
 	r.RegisterWorkflow(Promotion)
+	r.RegisterWorkflow(Inputs)
 	// A schedule outlives many versions of the worker: its runs start and continue on the current
 	// version.
 	autoUpgrade := workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade}

@@ -1,7 +1,9 @@
 package workflows
 
 import (
+	"maps"
 	"slices"
+	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -17,8 +19,6 @@ var stub *activities.Activities //nolint:gochecknoglobals // a nil pointer that 
 type stage struct {
 	// name identifies the stage in the bucket; label adds the trial for people.
 	name, label string
-	// version is raised when the stage's code changes the output of the same inputs.
-	version int
 	// settings and inputs determine the output completely; they make up the fingerprint.
 	settings any
 	inputs   []string
@@ -30,6 +30,22 @@ type stage struct {
 	run func(ctx workflow.Context, entry *StageStatus) (activities.StageResult, error)
 	// uncached stages are not looked up and not recorded here: the caller does so.
 	uncached bool
+}
+
+// stageVersions returns the versions of the stages. A version is raised when the stage's code
+// changes the output of the same inputs.
+func stageVersions() map[string]int {
+	return map[string]int{
+		"import": 1, distillStage: 2, "preprocess": 1, "baseline": 2, "sasrec": 1, "pretrain": 1, "evaluate": 1,
+		"evaluate-shard": 1, exportStage: 2, "export-shard": 1, "export-format": 1,
+	}
+}
+
+// experimentVersions are the versions of the stages that an experiment can have.
+func experimentVersions() map[string]int {
+	versions := stageVersions()
+	maps.DeleteFunc(versions, func(name string, _ int) bool { return strings.HasPrefix(name, exportStage) })
+	return versions
 }
 
 // run returns the stage's earlier output, or does the work and records it.
@@ -45,7 +61,7 @@ func (t *stageTracker) runStage(ctx workflow.Context, s stage) (activities.Stage
 	if t.nonce != "" {
 		inputs = append(slices.Clone(inputs), "nocache "+t.nonce)
 	}
-	fingerprint, err := storage.Fingerprint(s.name, s.version, s.settings, inputs...)
+	fingerprint, err := storage.Fingerprint(s.name, stageVersions()[s.name], s.settings, inputs...)
 	if err != nil {
 		return activities.StageResult{}, err
 	}

@@ -33,6 +33,8 @@ type StageStatus struct {
 	Fingerprint string      `json:"fingerprint"`
 	Output      storage.Ref `json:"output"`
 	Note        string      `json:"note,omitempty"`
+	// From is the run that did the work of a cached stage.
+	From activities.StageOrigin `json:"from,omitzero"`
 	// Progress is what the workflow itself knows of a running stage. The heartbeats of its
 	// activities add to it.
 	Progress *activities.Progress `json:"progress,omitempty"`
@@ -94,7 +96,7 @@ func (t *stageTracker) finish(
 	ctx workflow.Context, entry *StageStatus, state State, found activities.StageResult, err error,
 ) error {
 	entry.State, entry.Progress = state, nil
-	entry.Seconds, entry.Output, entry.Stats = found.Seconds, found.Output, found.Stats
+	entry.Seconds, entry.Output, entry.Stats, entry.From = found.Seconds, found.Output, found.Stats, found.From
 	if err != nil {
 		entry.Note = FailureOf(err).Cause
 	}

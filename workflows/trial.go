@@ -107,7 +107,7 @@ func (t *trial) pretrain(ctx workflow.Context) (storage.Ref, error) {
 	// Checkpoints change the cost of a crash, never the weights.
 	settings.Train.CheckpointSteps, settings.Train.KeepCheckpoints = 0, 0
 	return t.stages.run(ctx, stage{
-		name: "pretrain", label: t.label("pretrain"), version: 1, queue: QueueGPU, activity: stub.Pretrain,
+		name: "pretrain", label: t.label("pretrain"), queue: QueueGPU, activity: stub.Pretrain,
 		settings: settings, inputs: []string{t.Preprocessed.Digest, t.Pretrained},
 		arg: func(fingerprint string) any { in.Fingerprint = fingerprint; return in },
 	})
@@ -150,7 +150,7 @@ func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, current task.T
 // evaluationStage is the stage that evaluates a task, or one shard of it.
 func (t *trial) evaluationStage(name, label string, in activities.EvaluateInput) stage {
 	return stage{
-		name: name, label: label, version: 1, queue: QueueGPU, activity: stub.Evaluate,
+		name: name, label: label, queue: QueueGPU, activity: stub.Evaluate,
 		settings: in, inputs: []string{in.Preprocessed.Digest, in.Model.Digest}, arg: func(string) any { return in },
 	}
 }
