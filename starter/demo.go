@@ -23,7 +23,7 @@ type demoCmd struct {
 
 // Run runs the experiment, prints its report, and stops the server and the worker that it started.
 func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
-	specification, err := specArg{Spec: c.Spec, Set: c.Set}.load()
+	specification, err := specArg{Spec: c.Spec, Set: c.Set}.loadExperiment(a, findFiles)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func (c *distillStartCmd) load() (spec.Spec, error) {
 	}
 	if c.Spec != "" {
 		overrides = append([]string{fmt.Sprintf("data.reviews.path=%q", c.Reviews)}, overrides...)
-		return spec.Load(c.Spec, append(overrides, c.Set...))
+		return readSpec(c.Spec, append(overrides, c.Set...))
 	}
 	name, _, _ := strings.Cut(filepath.Base(c.Reviews), ".")
 	text := fmt.Sprintf("name: %q\ndata: {reviews: {path: %q}}\n%s", slugOf(name), c.Reviews, datasetSpec)
@@ -66,6 +66,9 @@ func (c *distillStartCmd) load() (spec.Spec, error) {
 func (c *distillStartCmd) Run(ctx context.Context, a *app) error {
 	s, err := c.load()
 	if err != nil {
+		return err
+	}
+	if err := onlyExperiment(s, c.Spec); err != nil {
 		return err
 	}
 	in, err := workflows.NewDistillation(s)

@@ -57,6 +57,7 @@ func exits() []exit {
 	return []exit{
 		{exitcode.Usage, as[usageError](), `see "starter --help"`},
 		{exitcode.Spec, as[document.Error](), ""},
+		{exitcode.Spec, as[specError](), ""},
 		{exitcode.NoServer, is(errNoServer), `run "starter dev" or set TEMPORAL_ADDRESS`},
 		{exitcode.NoServer, is(errAttributes), hintAttributes},
 		{exitcode.NoServer, is(errServerFailed), "see its messages above; log_level in temporal-dev.yaml shows more"},
@@ -125,6 +126,10 @@ func hintOf(err error) string {
 	var failed failedError
 	if errors.As(err, &failed) {
 		return failed.Hint
+	}
+	var unusable specError
+	if errors.As(err, &unusable) {
+		return unusable.hint
 	}
 	return row(err).hint
 }

@@ -32,6 +32,8 @@ var helpTexts = map[string]string{
 
 	"help_spec": "The spec, a YAML file; its paths are relative to the worker's folder. " +
 		"Without one, --dataset runs with a small built-in spec.",
+	"help_files": "Look for the files that the spec names, as a worker in this folder would. " +
+		"--no-files skips it where the files are on other machines.",
 	"help_dataset": "The data: a folder in RDRec's format, or the name of one in RDREC_DATA, " +
 		"data or testdata/rdrec.",
 

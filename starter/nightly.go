@@ -36,9 +36,11 @@ type nightlySpec struct {
 var errRejected = errors.New("the nightly run's model was rejected")
 
 func (c nightlySpec) load() (spec.Spec, error) {
-	s, err := spec.Load(c.Spec, c.Set)
+	s, err := readSpec(c.Spec, c.Set)
 	if err == nil && s.Nightly == nil {
-		err = usageError{fmt.Errorf("%s has no nightly block", c.Spec)}
+		err = specError{
+			fmt.Errorf("%s has no nightly block", c.Spec), fmt.Sprintf("start it with \"starter run %s\"", c.Spec),
+		}
 	}
 	return s, err
 }

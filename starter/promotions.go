@@ -2,13 +2,9 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
-
-	"rdrec/registry"
-	"rdrec/storage"
 )
 
 // promotionsCmd lists the promotions of a name.
@@ -18,15 +14,7 @@ type promotionsCmd struct {
 
 // Run prints every promotion, oldest first, and the number of the current one.
 func (c *promotionsCmd) Run(ctx context.Context, a *app) error {
-	bucket, err := a.openBucket(ctx)
-	if err != nil {
-		return err
-	}
-	defer bucket.Close()
-	history, err := registry.Promotions(ctx, bucket, c.Name)
-	if errors.Is(err, storage.ErrNotFound) {
-		return fmt.Errorf("no model is promoted under %q: %w", c.Name, err)
-	}
+	history, err := a.promotionsOf(ctx, c.Name)
 	if err != nil {
 		return err
 	}

@@ -23,7 +23,7 @@ type runCmd struct {
 
 // Run starts the experiment, or finds the one that was started from the same spec, and watches it.
 func (c *runCmd) Run(ctx context.Context, a *app) error {
-	s, err := c.load()
+	s, err := c.loadExperiment(a)
 	if err != nil {
 		return err
 	}

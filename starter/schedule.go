@@ -33,6 +33,18 @@ type scheduleArg struct {
 	Name string `arg:"" help:"The schedule's name: the nightly spec's."`
 }
 
+// change calls fn with the schedule and prints what was done; verb names the call in errors.
+func (c scheduleArg) change(ctx context.Context, a *app, verb, done string, fn func(client.ScheduleHandle) error) error {
+	if err := c.do(ctx, a, verb, fn); err != nil {
+		return err
+	}
+	a.logf("schedule %s %s", c.Name, done)
+	if a.flags.JSON {
+		return a.printJSON(map[string]string{"schedule": c.Name, "done": done})
+	}
+	return nil
+}
+
 // do calls fn with the schedule; verb names the call in errors.
 func (c scheduleArg) do(ctx context.Context, a *app, verb string, fn func(client.ScheduleHandle) error) error {
 	to, err := a.connect(ctx)
@@ -61,7 +73,7 @@ type schedulePauseCmd struct {
 
 // Run pauses the schedule; a run that has started continues.
 func (c *schedulePauseCmd) Run(ctx context.Context, a *app) error {
-	return c.do(ctx, a, "pausing", func(h client.ScheduleHandle) error {
+	return c.change(ctx, a, "pausing", "is paused", func(h client.ScheduleHandle) error {
 		return h.Pause(ctx, client.SchedulePauseOptions{Note: c.Note})
 	})
 }
@@ -74,7 +86,7 @@ type scheduleUnpauseCmd struct {
 
 // Run unpauses the schedule.
 func (c *scheduleUnpauseCmd) Run(ctx context.Context, a *app) error {
-	return c.do(ctx, a, "unpausing", func(h client.ScheduleHandle) error {
+	return c.change(ctx, a, "unpausing", "runs again", func(h client.ScheduleHandle) error {
 		return h.Unpause(ctx, client.ScheduleUnpauseOptions{Note: c.Note})
 	})
 }
@@ -91,7 +103,7 @@ func (c *scheduleBackfillCmd) Run(ctx context.Context, a *app) error {
 	if !c.From.Before(c.To) {
 		return usageError{fmt.Errorf("%s is not before %s", c.From.Format(time.RFC3339), c.To.Format(time.RFC3339))}
 	}
-	return c.do(ctx, a, "backfilling", func(h client.ScheduleHandle) error {
+	return c.change(ctx, a, "backfilling", "runs the missed runs, one after the other", func(h client.ScheduleHandle) error {
 		return h.Backfill(ctx, client.ScheduleBackfillOptions{Backfill: []client.ScheduleBackfill{
 			{Start: c.From, End: c.To, Overlap: enums.SCHEDULE_OVERLAP_POLICY_BUFFER_ALL},
 		}})
@@ -103,5 +115,5 @@ type scheduleDeleteCmd struct{ scheduleArg }
 
 // Run deletes the schedule.
 func (c *scheduleDeleteCmd) Run(ctx context.Context, a *app) error {
-	return c.do(ctx, a, "deleting", func(h client.ScheduleHandle) error { return h.Delete(ctx) })
+	return c.change(ctx, a, "deleting", "is deleted; its runs, models and reports stay", func(h client.ScheduleHandle) error { return h.Delete(ctx) })
 }

@@ -42,8 +42,12 @@ func (c *scheduleTriggerCmd) Run(ctx context.Context, a *app) error {
 		e, err = awaitScheduledRun(ctx, to, h, before)
 		return err
 	})
-	if err != nil || e == nil {
+	if err != nil {
 		return err
+	}
+	if e == nil {
+		a.logf("schedule %s: a run was requested; it is skipped if another is running", c.Name)
+		return nil
 	}
 	a.printStarted(e)
 	if err := a.await(ctx, e, "the nightly run continues"); err != nil {

@@ -18,7 +18,7 @@ type specArg struct {
 }
 
 // load reads the spec and applies the flags, then --set, which overrides them.
-func (s specArg) load() (spec.Spec, error) {
+func (s specArg) load(checks ...spec.Check) (spec.Spec, error) {
 	var overrides []string
 	folder := ""
 	if s.Dataset != "" {
@@ -37,26 +37,55 @@ func (s specArg) load() (spec.Spec, error) {
 	overrides = append(overrides, s.Set...)
 	switch {
 	case s.Spec != "":
-		return spec.Load(s.Spec, overrides)
+		return readSpec(s.Spec, overrides, checks...)
 	case s.Dataset != "":
-		return spec.Parse("the spec of --dataset", []byte(specFor(folder)), overrides)
+		return spec.Parse("the spec of --dataset", []byte(specFor(folder)), overrides, checks...)
 	default:
 		return spec.Spec{}, usageError{errors.New("expected a spec or --dataset")}
 	}
 }
 
-// specCmd checks and prints a spec.
-type specCmd struct{ specArg }
+// loadExperiment is load for a command that runs experiments. It prints the warnings.
+func (s specArg) loadExperiment(a *app, checks ...spec.Check) (spec.Spec, error) {
+	loaded, err := s.load(checks...)
+	if err != nil {
+		return loaded, err
+	}
+	a.warn(loaded)
+	return loaded, onlyExperiment(loaded, s.Spec)
+}
 
-// Run prints the spec with all defaults, as YAML or JSON.
+// warn prints the values of a spec that rarely make sense.
+func (a *app) warn(s spec.Spec) {
+	for _, problem := range spec.Warnings(s) {
+		hint := ""
+		if problem.Hint != "" {
+			hint = "; " + problem.Hint
+		}
+		a.logf("warning: %s: %s%s", problem.Key, problem.Reason, hint)
+	}
+}
+
+// specCmd checks and prints a spec.
+type specCmd struct {
+	specArg
+	Files bool `help:"${help_files}" default:"true" negatable:""`
+}
+
+// Run prints the spec with every key, as YAML or JSON, and its warnings.
 func (c *specCmd) Run(a *app) error {
-	s, err := c.load()
+	var checks []spec.Check
+	if c.Files {
+		checks = append(checks, findFiles)
+	}
+	s, err := c.load(checks...)
 	if err != nil {
 		return err
 	}
-	text, err := s.YAML()
+	a.warn(s)
+	text, err := s.CompleteYAML()
 	if a.flags.JSON {
-		text, err = s.Canonical()
+		text, err = s.CompleteJSON()
 		text = append(text, '\n')
 	}
 	if err != nil {

@@ -13,23 +13,32 @@ func (r *Reviews) SetDefaults() { *r = DefaultReviews() }
 // Load reads a spec from a YAML file and applies overrides such as "train.epochs=2" in order. An
 // invalid spec returns all its problems at once, as a [document.Error]. Relative paths in it stay
 // as they are: the worker that reads the data resolves them against its own working directory, so
-// the digest does not depend on where a project is.
-func Load(path string, overrides []string) (Spec, error) {
+// the digest does not depend on where a project is. The checks find further problems of a valid
+// spec.
+func Load(path string, overrides []string, checks ...Check) (Spec, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return Spec{}, fmt.Errorf("reading spec: %w", err)
 	}
-	return Parse(path, text, overrides)
+	return Parse(path, text, overrides, checks...)
 }
 
 // Parse is [Load] for a text; diagnostics contain name as the file.
-func Parse(name string, text []byte, overrides []string) (Spec, error) {
+func Parse(name string, text []byte, overrides []string, checks ...Check) (Spec, error) {
 	s := Default()
 	d := document.Read(name, text, &s)
 	for _, o := range overrides {
 		d.Set(o)
 	}
 	if err := check(d, s); err != nil {
+		return Spec{}, err
+	}
+	for _, find := range checks {
+		for _, problem := range find(s) {
+			d.AddDiagnostic(problem.Key, problem.Reason, problem.Hint)
+		}
+	}
+	if err := d.Err(); err != nil {
 		return Spec{}, err
 	}
 	return s, nil
