@@ -25,7 +25,7 @@ func TestCompareInputs(t *testing.T) {
 		}
 		return path
 	}
-	same, other := write("reviews.csv", "user,item\na,x\n"), write("reviews.csv", "user,item\na,y\n")
+	reviews, other := write("reviews.csv", "user,item\na,x\n"), write("reviews.csv", "user,item\na,y\n")
 	weights := filepath.Dir(write("model.safetensors", "1"))
 	versions := map[string]int{"import": 1, "pretrain": 2}
 	input := func(path, pretrained string) activities.IdentifyInput {
@@ -33,7 +33,7 @@ func TestCompareInputs(t *testing.T) {
 			Data: spec.Data{Reviews: &spec.Reviews{Path: path}}, Student: spec.Student{Pretrained: pretrained},
 		}
 	}
-	identity, err := run[registry.Identity](s, s.Identify, input(same, weights))
+	identity, err := run[registry.Identity](s, s.Identify, input(reviews, weights))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -60,16 +60,31 @@ func TestCompareInputs(t *testing.T) {
 		report   storage.Ref
 		want     []activities.Change
 	}{
-		"nothing":        {input(same, weights), "new", versions, report, nil},
-		"another path":   {input(write("reviews.csv", "user,item\na,x\n"), weights), "new", versions, report, nil},
-		"the data":       {input(other, weights), "new", versions, report, changes(activities.DataChanged)},
-		"the teacher":    {input(same, weights), "teacher", versions, report, changes(activities.TeacherChanged)},
-		"no student":     {input(same, ""), "new", versions, report, changes(activities.StudentChanged)},
-		"the code":       {input(same, weights), "new", map[string]int{"import": 2}, report, changes(activities.CodeChanged)},
-		"an old record":  {input(same, weights), "old", versions, report, nil},
-		"data and code":  {input(other, weights), "new", nil, report, changes(activities.DataChanged, activities.CodeChanged)},
-		"no record":      {input(same, weights), "gone", versions, report, changes(activities.ResultsMissing)},
-		"no report left": {input(same, weights), "new", versions, storage.Ref{Digest: identity.Data}, changes(activities.ResultsMissing)},
+		"nothing":      {input(reviews, weights), "new", versions, report, nil},
+		"another path": {input(write("reviews.csv", "user,item\na,x\n"), weights), "new", versions, report, nil},
+		"the data":     {input(other, weights), "new", versions, report, changes(activities.DataChanged)},
+		"the teacher": {
+			input(reviews, weights), "teacher", versions, report,
+			changes(activities.TeacherChanged),
+		},
+		"no student": {input(reviews, ""), "new", versions, report, changes(activities.StudentChanged)},
+		"the code": {
+			input(reviews, weights), "new", map[string]int{"import": 2}, report,
+			changes(activities.CodeChanged),
+		},
+		"an old record": {input(reviews, weights), "old", versions, report, nil},
+		"data and code": {
+			input(other, weights), "new", nil, report,
+			changes(activities.DataChanged, activities.CodeChanged),
+		},
+		"no record": {
+			input(reviews, weights), "gone", versions, report,
+			changes(activities.ResultsMissing),
+		},
+		"no report left": {
+			input(reviews, weights), "new", versions, storage.Ref{Digest: identity.Data},
+			changes(activities.ResultsMissing),
+		},
 	} {
 		in := activities.CompareInputsInput{
 			IdentifyInput: c.in, Workflow: "shop-1", Run: c.run, Report: c.report, StageVersions: c.versions,

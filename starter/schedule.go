@@ -34,7 +34,9 @@ type scheduleArg struct {
 }
 
 // change calls fn with the schedule and prints what was done; verb names the call in errors.
-func (c scheduleArg) change(ctx context.Context, a *app, verb, done string, fn func(client.ScheduleHandle) error) error {
+func (c scheduleArg) change(
+	ctx context.Context, a *app, verb, done string, fn func(client.ScheduleHandle) error,
+) error {
 	if err := c.do(ctx, a, verb, fn); err != nil {
 		return err
 	}
@@ -103,7 +105,8 @@ func (c *scheduleBackfillCmd) Run(ctx context.Context, a *app) error {
 	if !c.From.Before(c.To) {
 		return usageError{fmt.Errorf("%s is not before %s", c.From.Format(time.RFC3339), c.To.Format(time.RFC3339))}
 	}
-	return c.change(ctx, a, "backfilling", "runs the missed runs, one after the other", func(h client.ScheduleHandle) error {
+	const done = "runs the missed runs, one after the other"
+	return c.change(ctx, a, "backfilling", done, func(h client.ScheduleHandle) error {
 		return h.Backfill(ctx, client.ScheduleBackfillOptions{Backfill: []client.ScheduleBackfill{
 			{Start: c.From, End: c.To, Overlap: enums.SCHEDULE_OVERLAP_POLICY_BUFFER_ALL},
 		}})
@@ -115,5 +118,6 @@ type scheduleDeleteCmd struct{ scheduleArg }
 
 // Run deletes the schedule.
 func (c *scheduleDeleteCmd) Run(ctx context.Context, a *app) error {
-	return c.change(ctx, a, "deleting", "is deleted; its runs, models and reports stay", func(h client.ScheduleHandle) error { return h.Delete(ctx) })
+	const done = "is deleted; its runs, models and reports stay"
+	return c.change(ctx, a, "deleting", done, func(h client.ScheduleHandle) error { return h.Delete(ctx) })
 }

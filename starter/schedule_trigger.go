@@ -79,7 +79,9 @@ func awaitScheduledRun(
 		run, err := latestRun(ctx, h)
 		if err == nil && run.Run != before.Run {
 			const running = enums.WORKFLOW_EXECUTION_STATUS_RUNNING
-			return &execution{server: to, id: run.Workflow, run: run.Run, status: running, workflowType: typeNightly}, nil
+			return &execution{
+				server: to, id: run.Workflow, run: run.Run, status: running, workflowType: typeNightly,
+			}, nil
 		}
 		select {
 		case <-ctx.Done():

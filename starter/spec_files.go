@@ -14,8 +14,8 @@ import (
 	"rdrec/internal/spec"
 )
 
-// findFiles looks for the files that a spec names, as a worker on this machine in this folder would,
-// and finds what must fail once they are read.
+// findFiles looks for the files that a spec names, as a worker in this folder would, and finds what
+// must fail once they are read.
 func findFiles(s spec.Spec) []spec.Problem {
 	c := &fileCheck{}
 	needsTeacher := slices.ContainsFunc(spec.Methods(), func(m spec.Method) bool {
@@ -108,7 +108,7 @@ func lacksRationales(data *dataset.Dataset) bool {
 	return slices.ContainsFunc(all, func(e dataset.Explanation) bool { return !e.HasRationale() })
 }
 
-// readSpec reads a spec; the error of a missing file or a folder says what to name instead.
+// readSpec reads a spec; the hint of a missing file or a folder names others.
 func readSpec(path string, overrides []string, checks ...spec.Check) (spec.Spec, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -119,7 +119,9 @@ func readSpec(path string, overrides []string, checks ...spec.Check) (spec.Spec,
 			fmt.Errorf("%q is a data set, not a spec", path), fmt.Sprintf("use it with --dataset %s", path),
 		}
 	case err == nil && info.IsDir():
-		return spec.Spec{}, specError{fmt.Errorf("%q is a folder, not a spec", path), suggestSpec(filepath.Join(path, "x"))}
+		return spec.Spec{}, specError{
+			fmt.Errorf("%q is a folder, not a spec", path), suggestSpec(filepath.Join(path, "x")),
+		}
 	}
 	return spec.Load(path, overrides, checks...)
 }
@@ -161,6 +163,7 @@ func onlyExperiment(s spec.Spec, path string) error {
 	}
 	return specError{
 		fmt.Errorf("%s: nightly: this is the spec of nightly runs, which have no data of their own", path),
-		fmt.Sprintf("start it with \"starter nightly run %s\", or schedule it with \"starter schedule create %s\"", path, path),
+		fmt.Sprintf("start it with \"starter nightly run %[1]s\", "+
+			"or schedule it with \"starter schedule create %[1]s\"", path),
 	}
 }

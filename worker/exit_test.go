@@ -42,11 +42,13 @@ func TestExitCodes(t *testing.T) {
 			[]string{"error: no bucket: ", "hint: set --bucket or RDREC_BUCKET"},
 		},
 		{
-			"no right to write", []string{"--bucket", "file://" + filepath.ToSlash(readOnly)}, exitcode.NoBucket,
-			[]string{"error: the bucket is not accessible: write \"probes/", "hint: give the worker the right to write"},
+			"no right to write",
+			[]string{"--bucket", "file://" + filepath.ToSlash(readOnly)}, exitcode.NoBucket,
+			[]string{"error: the bucket is not accessible: write \"probes/", "hint: give the worker the right"},
 		},
 		{
-			"an address in use", []string{"serve", "--name", "shop", "--bucket", bucket, "--addr", busy.Addr().String()},
+			"an address in use",
+			[]string{"serve", "--name", "shop", "--bucket", bucket, "--addr", busy.Addr().String()},
 			exitcode.InUse, []string{"hint: stop the process that listens there"},
 		},
 	} {

@@ -19,8 +19,8 @@ type InputsInput struct {
 // InputsID returns the id of the workflow that compares the inputs of an experiment.
 func InputsID(experiment string) string { return experiment + "/inputs" }
 
-// Inputs hashes what a spec reads from outside the bucket, as a worker sees it, and compares it with
-// what a finished experiment of the same spec read.
+// Inputs hashes what a spec reads from outside the bucket, as a worker finds it, and compares it
+// with what a finished experiment of the same spec read.
 func Inputs(ctx workflow.Context, in InputsInput) (out activities.CompareInputsResult, err error) {
 	defer func() { err = workflowError(err) }()
 	e := &experiment{spec: in.Spec}

@@ -42,12 +42,14 @@ func warnings() []rule {
 				e := s.Evaluate
 				return e.SequentialUsers < 0 && e.TopNUsers < 0 && e.Explanations < 0
 			},
-			"evaluates no task: the report will have no metric", "set one of sequential_users, topn_users, explanations to 0",
+			"evaluates no task: the report will have no metric",
+			"set one of sequential_users, topn_users, explanations to 0",
 		},
 		{
 			"data.negatives",
 			func(s Spec) bool { return s.Evaluate.TopNUsers >= 0 && s.Data.Negatives < minCandidates },
-			fmt.Sprintf("is below %d: HR@10 of the top-N task is 1 for every method", minCandidates), "the paper's is 99",
+			fmt.Sprintf("is below %d: HR@10 of the top-N task is 1 for every method", minCandidates),
+			"the paper's is 99",
 		},
 		{
 			"teacher.temperature", func(s Spec) bool { return s.Teacher.Temperature > 1 },
