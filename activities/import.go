@@ -71,6 +71,11 @@ func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir,
 	if err := data.KeepIDs(old); err != nil {
 		return fmt.Errorf("keep the item ids of dataset %s: %w: %w", from.PreviousDataset.Digest, ErrData, err)
 	}
+	if old.Codes != nil && in.Data.Codes != nil {
+		if err := indexing.KeepCodes(data, old.Codes, in.Data.Indexing, *in.Data.Codes, in.Seed); err != nil {
+			return fmt.Errorf("keep the item codes of dataset %s: %w: %w", from.PreviousDataset.Digest, ErrData, err)
+		}
+	}
 	return dataset.Write(out, data)
 }
 
@@ -114,7 +119,7 @@ const indexingRecord = "indexing.json"
 
 // writeIndexed writes a dataset folder with the items indexed by the settings.
 func writeIndexed(dir string, data *dataset.Dataset, in ImportInput) error {
-	record, err := indexing.Apply(data, in.Data.Indexing, in.Seed)
+	record, err := indexing.Apply(data, in.Data.Indexing, in.Data.Codes, in.Seed)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}

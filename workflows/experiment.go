@@ -123,10 +123,10 @@ func (e *experiment) importData(ctx workflow.Context, id registry.Identity) (sto
 	return importData(ctx, e.stages, resolvedData(e.spec), e.spec.Seed, id.Data)
 }
 
-// resolvedData returns a spec's data with the item indexing written out.
+// resolvedData returns a spec's data with the item indexing and its codes written out.
 func resolvedData(s spec.Spec) spec.Data {
 	data := s.Data
-	data.Indexing = s.Indexing()
+	data.Indexing, data.Codes = s.Indexing(), s.Codes()
 	return data
 }
 

@@ -1,7 +1,7 @@
 // Package dataset contains what every later step reads: who interacted with what, in which order,
 // and why. In: a folder in the format of RDRec, POD and P5 (sequential.txt, datamaps.json, and
-// optionally negative.txt, explanation.json, explanation_rationale.json, titles.json, times.txt;
-// plain or .gz). Out: a [Dataset], and the same folder again. Steps: read every file, report every
+// optionally negative.txt, explanation.json, explanation_rationale.json, titles.json, times.txt,
+// codes.json; plain or .gz). Out: a [Dataset], and the same folder again. Steps: read every file, report every
 // problem by file and line, check the files against each other, fill in missing negatives. It knows
 // neither reviews nor tensors.
 package dataset
@@ -20,6 +20,8 @@ type Dataset struct {
 	UserIDs, ItemIDs []string
 	// Titles are names of the items for people ("" if unknown); index id-1; nil if there are none.
 	Titles []string
+	// Codes are the codes of the items; nil if items have only ids.
+	Codes *Codes
 	// Explanations are what users wrote about items; all nil if the folder has none.
 	Explanations Splits
 	// Negatives are unseen items of each user, ranked together with the true one; nil until read or

@@ -15,6 +15,7 @@ const (
 	fileExplanation  = "explanation.json"
 	fileRationale    = "explanation_rationale.json"
 	fileItemKeywords = "item_keywords.tsv"
+	fileCodes        = "codes.json"
 )
 
 // Read reads the folder fsys; name identifies it for people. It returns all problems of all files
@@ -30,6 +31,7 @@ func Read(fsys fs.FS, name string) (*Dataset, error) {
 	r.negatives()
 	r.explanations()
 	r.titles()
+	r.codes()
 	if err := diags.err(); err != nil {
 		return nil, fmt.Errorf("read dataset %q: %w", name, err)
 	}

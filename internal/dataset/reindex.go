@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// Reindex changes the item ids everywhere in d: sequences, negatives, explanations, the shop's ids
-// and titles. ids[item-1] is the new id of an item; ids must contain 1 to Items, each once.
+// Reindex changes the item ids everywhere in d: sequences, negatives, explanations, the shop's ids,
+// titles and codes. ids[item-1] is the new id of an item; ids must contain 1 to Items, each once.
 func (d *Dataset) Reindex(ids []int) error {
 	if err := permutation(ids, d.Items); err != nil {
 		return fmt.Errorf("reindex dataset %q: %w", d.Name, err)
@@ -30,17 +30,20 @@ func (d *Dataset) Reindex(ids []int) error {
 		}
 	}
 	d.ItemIDs, d.Titles = permute(d.ItemIDs, ids), permute(d.Titles, ids)
+	if d.Codes != nil {
+		d.Codes = &Codes{Widths: d.Codes.Widths, Items: permute(d.Codes.Items, ids)}
+	}
 	return nil
 }
 
-// permute moves each item's text to the index of its new id; nil stays nil.
-func permute(texts []string, ids []int) []string {
-	if texts == nil {
+// permute moves each item's value to the index of its new id; nil stays nil.
+func permute[T any](values []T, ids []int) []T {
+	if values == nil {
 		return nil
 	}
-	out := make([]string, len(ids))
-	for i, text := range texts {
-		out[ids[i]-1] = text
+	out := make([]T, len(ids))
+	for i, value := range values {
+		out[ids[i]-1] = value
 	}
 	return out
 }

@@ -26,6 +26,8 @@ type Source struct {
 	Rationales bool
 	// Titles are pairs of the shop's item id and the title.
 	Titles iter.Seq2[[2]string, error]
+	// Codes are the codes of the items.
+	Codes *Codes
 	// Indent is the number of spaces per level of the JSON; 0 means 1.
 	Indent int
 }
@@ -33,7 +35,10 @@ type Source struct {
 // Write writes d as a folder that [Read] and the reference can read: same dataset, same bytes. It
 // creates dir if missing; files of an older dataset in it are overwritten, not removed.
 func Write(dir string, d *Dataset) error {
-	s := Source{UserIDs: streamOf(d.UserIDs), ItemIDs: streamOf(d.ItemIDs), Users: streamOf(d.Users), Indent: d.Indent}
+	s := Source{
+		UserIDs: streamOf(d.UserIDs), ItemIDs: streamOf(d.ItemIDs), Users: streamOf(d.Users), Codes: d.Codes,
+		Indent: d.Indent,
+	}
 	if len(d.Users) > 0 && d.Users[0].Times != nil {
 		s.Times = streamOf(d.Users)
 	}
@@ -84,6 +89,7 @@ func Stream(dir string, s Source) error {
 		},
 		{fileRationale, !s.Rationales, func(w *bufio.Writer) error { return s.explanations(newJSON(w, indent), true) }},
 		{fileTitles, s.Titles == nil, func(w *bufio.Writer) error { return s.titles(newJSON(w, indent)) }},
+		{fileCodes, s.Codes == nil, s.Codes.write},
 	} {
 		if out.skipped {
 			continue

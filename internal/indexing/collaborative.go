@@ -3,6 +3,7 @@ package indexing
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 
 	"rdrec/internal/dataset"
 )
@@ -33,9 +34,8 @@ const (
 //     do items that share no training history with another item.
 func collaborative(d *dataset.Dataset, seed int64) (items []int, note string) {
 	base, g, connected, isolated := cooccurrence(d, seed)
-	random := rand.New(rand.NewPCG(uint64(seed), 0x636f6c6c)) //nolint:gosec // not for secrets
-	t := &clusterTree{graph: g, random: random}
-	t.split(connected, 0)
+	t := &clusterTree{graph: g, random: collaborativeRandom(seed)}
+	t.split(connected, nil)
 	for _, node := range append(t.order, isolated...) {
 		items = append(items, base[node])
 	}
@@ -44,6 +44,11 @@ func collaborative(d *dataset.Dataset, seed int64) (items []int, note string) {
 		note += "; " + words
 	}
 	return items, note
+}
+
+// collaborativeRandom returns the random source of a seed's tree.
+func collaborativeRandom(seed int64) *rand.Rand {
+	return rand.New(rand.NewPCG(uint64(seed), 0x636f6c6c)) //nolint:gosec // not for secrets
 }
 
 // sharesNoHistory describes the isolated items of the co-occurrence graph in a note.
@@ -75,23 +80,29 @@ type clusterTree struct {
 	random          *rand.Rand
 	order           []int
 	leaves, largest int
+	// leaf, where set, receives the nodes of each leaf and the leaf's path: the index of its branch
+	// at each level.
+	leaf func(nodes, path []int)
 }
 
-func (t *clusterTree) split(nodes []int, depth int) {
+func (t *clusterTree) split(nodes, path []int) {
 	if len(nodes) == 0 {
 		return
 	}
 	parts := [][]int{nodes}
-	if len(nodes) > maxLeafItems && depth < maxDepth {
+	if len(nodes) > maxLeafItems && len(path) < maxDepth {
 		parts = t.cluster(nodes)
 	}
 	if len(parts) == 1 {
 		t.order = append(t.order, nodes...)
 		t.leaves, t.largest = t.leaves+1, max(t.largest, len(nodes))
+		if t.leaf != nil {
+			t.leaf(nodes, path)
+		}
 		return
 	}
-	for _, part := range parts {
-		t.split(part, depth+1)
+	for i, part := range parts {
+		t.split(part, append(slices.Clone(path), i))
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/spec"
 )
 
 // rowsOf returns the table of some rows.
@@ -74,6 +75,24 @@ func Centroids(rows [][]float64, of []int, k int) [][]float64 {
 func Cluster(rows [][]float64, k int, seed uint64) (of []int, centers [][]float64) {
 	of, found := cluster(rowsOf(rows), k, rand.New(rand.NewPCG(seed, 0))) //nolint:gosec // not for secrets
 	return of, found.rows()
+}
+
+// QuantizeVectors returns the codes of rows with their last codes, how many rows share their other
+// codes at most, and whether width suffices.
+func QuantizeVectors(rows [][]float64, settings spec.Codes, seed uint64) (codes [][]int, largest int, ok bool) {
+	source := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // not for secrets
+	q := quantizeVectors(rowsOf(rows), settings, source)
+	_, largest, ok = q.distinguish(settings.Width)
+	return q.codes, largest, ok
+}
+
+// PartVectors returns the vectors of the items, in the order of their ids.
+func PartVectors(d *dataset.Dataset, settings spec.Codes, seed int64) [][]float64 {
+	base := ranks(d)
+	for i := range base {
+		base[i]++
+	}
+	return partVectors(d, base, settings, codesRandom(seed)).rows()
 }
 
 // WidestColumn returns the column in which the rows differ most.

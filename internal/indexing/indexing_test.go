@@ -31,12 +31,19 @@ func mini(t testing.TB) *dataset.Dataset {
 
 func apply(t testing.TB, d *dataset.Dataset, name string, seed int64) *dataset.Dataset {
 	t.Helper()
-	record, err := indexing.Apply(d, name, seed)
+	record, err := indexing.Apply(d, name, smallCodes(), seed)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Logf("%+v", record)
 	return d
+}
+
+// smallCodes returns settings of codes that are computed quickly.
+func smallCodes() *spec.Codes {
+	codes := spec.DefaultCodes()
+	codes.Levels, codes.Width, codes.Dimensions = 2, 32, 8
+	return &codes
 }
 
 // shopIDs returns a dataset in the shop's ids, which no indexing may change.
@@ -79,6 +86,9 @@ var digestsOfSeed7 = map[string]string{
 	spec.Collaborative:        "48dd3946b640f967",
 	spec.Semantic:             "475711b7ebd1bc7e",
 	spec.SemanticCooccurrence: "ee3f275e4889dd44",
+	spec.ItemCodes:            "e5c8c6e30b5f0538",
+	spec.SemanticCodes:        "e5c8c6e30b5f0538",
+	spec.CollaborativeCodes:   "e5c8c6e30b5f0538",
 }
 
 func digest(d *dataset.Dataset) string {
@@ -131,7 +141,8 @@ func titles(d *dataset.Dataset) []string {
 
 // leakFree are the indexings that do not depend on held-out items.
 var leakFree = []string{
-	spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic, spec.SemanticCooccurrence,
+	spec.Random, spec.Sequential, spec.Collaborative, spec.Semantic, spec.SemanticCooccurrence, spec.ItemCodes,
+	spec.SemanticCodes, spec.CollaborativeCodes,
 }
 
 // TestHeldOutItemsDoNotInfluenceIDs gives the users each other's validation and test items.
@@ -145,8 +156,12 @@ func TestHeldOutItemsDoNotInfluenceIDs(t *testing.T) {
 				mine, theirs := &shuffled.Users[i], plain.Users[(i+17)%len(plain.Users)]
 				mine.Items = append(slices.Clone(mine.TrainItems()), theirs.ValidationItem(), theirs.TestItem())
 			}
-			a, b := apply(t, plain, row.Name, 3).ItemIDs, apply(t, shuffled, row.Name, 3).ItemIDs
-			leaks := !slices.Equal(a, b)
+			apply(t, plain, row.Name, 3)
+			apply(t, shuffled, row.Name, 3)
+			leaks := !slices.Equal(plain.ItemIDs, shuffled.ItemIDs)
+			if diff := cmp.Diff(plain.Codes, shuffled.Codes); diff != "" {
+				t.Errorf("held-out items change codes:\n%s", diff)
+			}
 			if want := row.Leaks && row.Name != spec.AsIs; leaks != want { // as-is leaks what the data's author put in
 				t.Errorf("held-out items change ids: %t, want %t", leaks, want)
 			}
@@ -303,12 +318,12 @@ func TestSmallAndOddData(t *testing.T) {
 			"short":         {{ID: 1, Items: []int{1}}},
 		} {
 			d := &dataset.Dataset{Name: name, Items: 40, Users: users}
-			if _, err := indexing.Apply(d, row.Name, 1); err != nil {
+			if _, err := indexing.Apply(d, row.Name, smallCodes(), 1); err != nil {
 				t.Errorf("%s, %s: %v", row.Name, name, err)
 			}
 		}
 	}
-	if _, err := indexing.Apply(mini(t), "sequentail", 1); err == nil {
+	if _, err := indexing.Apply(mini(t), "sequentail", nil, 1); err == nil {
 		t.Error("an unknown indexing was accepted")
 	}
 }
@@ -337,7 +352,8 @@ func BenchmarkApply(b *testing.B) {
 				if err != nil {
 					b.Fatal(err)
 				}
-				record, err := indexing.Apply(d, name, 1)
+				settings := spec.DefaultCodes()
+				record, err := indexing.Apply(d, name, &settings, 1)
 				if err != nil {
 					b.Fatal(err)
 				}

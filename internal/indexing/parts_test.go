@@ -37,7 +37,7 @@ func letters(n int) string {
 // applied returns the shop's ids in the order of the new item ids, and the record.
 func applied(t *testing.T, d *dataset.Dataset, name string, seed int64) (string, indexing.Record) {
 	t.Helper()
-	record, err := indexing.Apply(d, name, seed)
+	record, err := indexing.Apply(d, name, nil, seed)
 	if err != nil {
 		t.Fatal(err)
 	}

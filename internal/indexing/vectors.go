@@ -26,6 +26,13 @@ func (t table) row(i int) []float64 { return t.values[i*t.k : (i+1)*t.k] }
 // node, largest eigenvalue first, and the eigenvalues: subspace iteration from random vectors, then
 // the Rayleigh-Ritz method. Signs are fixed, so the same operator gives the same vectors.
 func leadingVectors(multiply operator, n, k int, random *rand.Rand) (vectors table, eigenvalues []float64) {
+	return iterateSubspace(multiply, n, k, subspaceIterations, random)
+}
+
+// iterateSubspace is [leadingVectors] with a number of multiplications.
+func iterateSubspace(
+	multiply operator, n, k, iterations int, random *rand.Rand,
+) (vectors table, eigenvalues []float64) {
 	k = min(k, n)
 	if k == 0 {
 		return table{}, nil
@@ -35,7 +42,7 @@ func leadingVectors(multiply operator, n, k int, random *rand.Rand) (vectors tab
 		t.values[i] = random.NormFloat64()
 	}
 	t.orthonormalize()
-	for range subspaceIterations {
+	for range iterations {
 		multiply(product, t.values, k)
 		t.values, product = product, t.values
 		t.orthonormalize()

@@ -37,7 +37,7 @@ func TestRandomMatchesPackageIndexing(t *testing.T) {
 	dir, _ := importInto(t, options(beauty))
 	want := read(t, dir)
 	got := read(t, dir)
-	if _, err := indexing.Apply(got, spec.Random, 1); err != nil {
+	if _, err := indexing.Apply(got, spec.Random, nil, 1); err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -145,6 +145,7 @@ func TestIndexings(t *testing.T) {
 	want := map[string][2]bool{ // seeded, leaks
 		"as-is": {false, true}, "appearance": {false, true}, "random": {true, false}, "sequential": {true, false},
 		"collaborative": {true, false}, "semantic": {true, false}, "semantic-cooccurrence": {true, false},
+		"codes": {true, false}, "semantic-codes": {true, false}, "collaborative-codes": {true, false},
 	}
 	got := map[string][2]bool{}
 	for _, n := range spec.Indexings() {

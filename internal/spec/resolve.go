@@ -14,6 +14,22 @@ func (s Spec) Indexing() string {
 	}
 }
 
+// Codes returns the settings of the item codes, defaults resolved; nil where the indexing gives none.
+func (s Spec) Codes() *Codes {
+	row, err := IndexingNamed(s.Indexing())
+	if err != nil || !row.Codes {
+		return nil
+	}
+	codes := DefaultCodes()
+	if s.Data.Codes != nil {
+		codes = *s.Data.Codes
+	}
+	if row.Name == SemanticCodes {
+		codes.Parts = []string{PartTitles}
+	}
+	return &codes
+}
+
 // Resolve returns the spec's protocol with the spec's switches applied. Its name stays that of the
 // protocol.
 func (s Spec) Resolve() (Protocol, error) {

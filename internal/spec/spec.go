@@ -66,12 +66,40 @@ type Data struct {
 	// Indexing is a row of [Indexings]: how items get their ids. Empty means "as-is" for a folder
 	// in protocol paper, otherwise "random".
 	Indexing string `json:"indexing,omitempty" yaml:"indexing,omitempty" validate:"omitempty,indexing"`
+	// Codes configures an indexing that gives items codes; nil means [DefaultCodes].
+	Codes *Codes `json:"codes,omitempty" yaml:"codes,omitempty"`
 	// Negatives is the number of unseen items beside the true item in a top-N example (99 in the
 	// paper).
 	Negatives int `json:"negatives" yaml:"negatives" validate:"min=1,max=1000"`
 	// Accumulated is what a nightly run reads instead of Reviews.Path.
 	Accumulated *Accumulated `json:"accumulated,omitempty" yaml:"-"`
 }
+
+// Codes configures how items get codes. Each item has a vector, the concatenation of its parts;
+// k-means turns it into a code at each level, and a last code distinguishes items of equal codes.
+type Codes struct {
+	// Quantizer is "residual" (each level quantizes what the levels before it leave) or "product"
+	// (each level quantizes a part of the dimensions).
+	Quantizer string `json:"quantizer" yaml:"quantizer" validate:"oneof=residual product"`
+	// Parts are the parts of a vector, each of length 1: "cooccurrence" in training histories (SVD
+	// of the positive pointwise mutual information) and "titles" (SVD of TF-IDF).
+	Parts []string `json:"parts" yaml:"parts" validate:"min=1,unique,dive,oneof=cooccurrence titles"`
+	// Levels is the number of codes of an item besides the last; Width is the number of different
+	// codes at each level, and the maximum number of items with equal codes.
+	Levels int `json:"levels" yaml:"levels" validate:"min=1,max=16"`
+	Width  int `json:"width" yaml:"width" validate:"min=2,max=4096"`
+	// Dimensions is the number of dimensions of each part.
+	Dimensions int `json:"dimensions" yaml:"dimensions" validate:"min=1,max=1024"`
+}
+
+// The parts of an item's vector.
+const (
+	PartCooccurrence = "cooccurrence"
+	PartTitles       = "titles"
+)
+
+// ProductQuantizer is the non-default quantizer of [Codes].
+const ProductQuantizer = "product"
 
 // Reviews configures how raw reviews become a dataset.
 type Reviews struct {
@@ -262,6 +290,13 @@ func Default() Spec {
 			Heads: 2, MaxLength: 50,
 			Batch: 128, Epochs: 200, Patience: 10,
 		},
+	}
+}
+
+// DefaultCodes returns the defaults of a codes block; a YAML document overrides what it sets.
+func DefaultCodes() Codes {
+	return Codes{
+		Quantizer: "residual", Parts: []string{PartCooccurrence, PartTitles}, Levels: 3, Width: 256, Dimensions: 64,
 	}
 }
 

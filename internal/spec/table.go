@@ -102,12 +102,14 @@ func Switches() []Switch {
 	}
 }
 
-// Indexing is a way to assign item ids. The T5 reads and writes items as ids, so whatever an id
-// encodes, the student knows.
+// Indexing is a way to assign item ids, and codes. The T5 reads and writes items as ids, or as codes
+// where they have some, so whatever these encode, the student knows.
 type Indexing struct {
 	Name, About string
 	// Seeded indexings depend on the seed; Leaks marks those that use held-out items.
 	Seeded, Leaks bool
+	// Codes marks those that give items codes; their ids are those of random.
+	Codes bool
 }
 
 // Names of the indexings.
@@ -119,6 +121,9 @@ const (
 	Collaborative        = "collaborative"
 	Semantic             = "semantic"
 	SemanticCooccurrence = "semantic-cooccurrence"
+	ItemCodes            = "codes"
+	SemanticCodes        = "semantic-codes"
+	CollaborativeCodes   = "collaborative-codes"
 )
 
 // Indexings is the table of item indexings; package indexing implements them.
@@ -143,6 +148,15 @@ func Indexings() []Indexing {
 		{
 			Name: SemanticCooccurrence, Seeded: true,
 			About: "like semantic, but always by co-occurrence in training histories",
+		},
+		{
+			Name: ItemCodes, Seeded: true, Codes: true,
+			About: "random ids, and codes with tokens of their own: k-means of co-occurrence and titles (data.codes)",
+		},
+		{Name: SemanticCodes, Seeded: true, Codes: true, About: "like codes, but of titles alone"},
+		{
+			Name: CollaborativeCodes, Seeded: true, Codes: true,
+			About: "random ids, and the paths of collaborative's tree of clusters as codes",
 		},
 	}
 }

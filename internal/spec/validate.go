@@ -98,6 +98,18 @@ func rules() []rule {
 			"use random, which leaks nothing, or appearance, the reference's order",
 		},
 		{
+			"data.codes", func(s Spec) bool { return s.Data.Codes != nil && s.Codes() == nil },
+			"applies to an indexing that gives items codes", "set data.indexing to " + ItemCodes + ", or remove it",
+		},
+		{
+			"data.indexing", func(s Spec) bool {
+				protocol, err := s.Resolve()
+				return err == nil && s.Codes() != nil && !protocol.Constrained
+			},
+			"gives items codes, which only a constrained search decodes",
+			"set protocol to clean, or switches.constrained to true",
+		},
+		{
 			"teacher.model", func(s Spec) bool {
 				_, location, _ := strings.Cut(s.Teacher.Model, ":")
 				address, err := url.Parse(location)
