@@ -1,8 +1,6 @@
 package task
 
 import (
-	"strconv"
-
 	"rdrec/internal/dataset"
 )
 
@@ -28,7 +26,7 @@ func (c *Corpus) topNExample(user, truth int, candidates []int, text template) E
 
 func (c *Corpus) withItems(e Example, text template) Example {
 	e.Source = text.fill(placeholders{user: e.User, items: e.Items, separator: c.templateSet.Separator})
-	e.Target = strconv.Itoa(e.Item)
+	e.Target = c.templateSet.target(e.Item)
 	return e
 }
 

@@ -27,6 +27,21 @@ type Settings struct {
 	// Negatives is the number of unseen items beside the true item in a top-N example (99 in the
 	// paper).
 	Negatives int
+	// Items is how the student reads and generates items; zero for ids as text.
+	Items ItemTokens
+}
+
+// templateSet returns the template set of the examples: the method's, or that of item tokens.
+func (s Settings) templateSet() (TemplateSet, error) {
+	name := s.Method.TemplateSet
+	if s.Items.Codes != nil {
+		name = itemTemplates
+	}
+	set, err := TemplateSetNamed(name)
+	if err != nil {
+		return set, fmt.Errorf("method %q: %w", s.Method.Name, err)
+	}
+	return set, nil
 }
 
 // Corpus is a dataset as a method sees it: its tasks and the records of each. It is read-only.
@@ -51,9 +66,9 @@ type Corpus struct {
 // New returns the corpus of a dataset. Tasks that the method lacks or the data does not allow are
 // disabled; Notices list the latter.
 func New(data *dataset.Dataset, settings Settings) (*Corpus, error) {
-	set, err := TemplateSetNamed(settings.Method.TemplateSet)
+	set, err := settings.templateSet()
 	if err != nil {
-		return nil, fmt.Errorf("method %q: %w", settings.Method.Name, err)
+		return nil, err
 	}
 	c := &Corpus{
 		settings: settings, name: data.Name, items: data.Items, templateSet: set, negatives: data.Negatives,
@@ -186,7 +201,7 @@ func (c *Corpus) checkTasks() error {
 	for _, task := range Tasks() {
 		if c.settings.includes(task) && !c.templates.has(task) {
 			return fmt.Errorf("method %q: template set %q has no templates for %s",
-				c.settings.Method.Name, c.settings.Method.TemplateSet, task)
+				c.settings.Method.Name, c.templateSet.Name, task)
 		}
 	}
 	return nil

@@ -43,9 +43,9 @@ func (c *Corpus) Dump(w io.Writer, encoder *Encoder, seed int64, n int) (map[str
 }
 
 func (e *Encoder) dump(task Task, x Example) dumpedExample {
-	ids, whole := e.tokenizer.EncodeWords(x.Source, e.words)
+	ids, whole := e.source(x)
 	return dumpedExample{
 		Task: task.String(), Prompt: x.Prompt.String(), SourceText: x.Source, TargetText: x.Target,
-		User: x.User, Item: x.Item, IDs: ids, Whole: whole, Target: e.truncate(e.tokenizer.Encode(x.Target)),
+		User: x.User, Item: x.Item, IDs: ids, Whole: whole, Target: e.truncate(e.target(x)),
 	}
 }

@@ -11,6 +11,7 @@ import (
 type Encoder struct {
 	tokenizer       *token.T5
 	words           token.WordRule
+	items           ItemTokens
 	maxTargetTokens int
 	keepEnd         bool
 }
@@ -19,15 +20,16 @@ type Encoder struct {
 // tokens. The reference loses the end token of a truncated target; a protocol that skips pads keeps
 // it.
 func NewEncoder(tokenizer *token.T5, settings Settings, maxTargetTokens int) (*Encoder, error) {
-	set, err := TemplateSetNamed(settings.Method.TemplateSet)
+	set, err := settings.templateSet()
 	if err != nil {
-		return nil, fmt.Errorf("method %q: %w", settings.Method.Name, err)
+		return nil, err
 	}
 	if maxTargetTokens < 1 {
 		return nil, fmt.Errorf("truncate targets to %d tokens: at least 1 is needed", maxTargetTokens)
 	}
 	return &Encoder{
-		tokenizer: tokenizer, words: set.Words, maxTargetTokens: maxTargetTokens, keepEnd: settings.Protocol.SkipPads,
+		tokenizer: tokenizer, words: set.Words, items: settings.Items, maxTargetTokens: maxTargetTokens,
+		keepEnd: settings.Protocol.SkipPads,
 	}, nil
 }
 
@@ -38,8 +40,8 @@ func (e *Encoder) Encode(examples []Example) Batch {
 	b := Batch{Size: n, Prompts: make([]int64, n)}
 	for i, example := range examples {
 		b.Prompts[i] = int64(example.Prompt)
-		sources[i], words[i] = e.tokenizer.EncodeWords(example.Source, e.words)
-		targets[i] = e.truncate(e.tokenizer.Encode(example.Target))
+		sources[i], words[i] = e.source(example)
+		targets[i] = e.truncate(e.target(example))
 		b.SourceLen, b.TargetLen = max(b.SourceLen, len(sources[i])), max(b.TargetLen, len(targets[i]))
 	}
 	b.Source, b.Whole = pad(sources, b.SourceLen), pad(words, b.SourceLen)
@@ -50,7 +52,29 @@ func (e *Encoder) Encode(examples []Example) Batch {
 			b.Mask[i*b.SourceLen+j] = 1
 		}
 	}
+	if e.items.Codes != nil {
+		b.addNextItems(examples, sources)
+	}
 	return b
+}
+
+// source returns the tokens of the source and the number of each token's whole word.
+func (e *Encoder) source(x Example) (ids, whole []int32) {
+	if e.items.Codes == nil {
+		return e.tokenizer.EncodeWords(x.Source, e.words)
+	}
+	return e.items.source(e, x.Source)
+}
+
+// target returns the tokens of the target.
+func (e *Encoder) target(x Example) []int32 {
+	if e.items.Codes == nil || x.Prompt != PromptSequential && x.Prompt != PromptTopN {
+		return e.tokenizer.Encode(x.Target)
+	}
+	if x.Item == 0 { // to predict
+		return []int32{token.End}
+	}
+	return append(e.items.Target(x.Item), token.End)
 }
 
 func (e *Encoder) truncate(ids []int32) []int32 {

@@ -74,12 +74,17 @@ type Batch struct {
 	Whole  []int64 `json:"whole_words"` // [Size, SourceLen]
 	// Target is the token ids of the target; padding is part of the loss in protocol paper.
 	Target []int64 `json:"target"` // [Size, TargetLen]
+	// Last is the source position of the last token of each row's history, and Next the item that
+	// follows the history, if a student with item tokens is trained on the sequential task; -1 and 0
+	// in other rows. Both are nil without item tokens.
+	Last []int64 `json:"last,omitempty"` // [Size]
+	Next []int64 `json:"next,omitempty"` // [Size]
 }
 
 // Rows returns the rows from up to, but not including, to; it shares the batch's memory.
 func (b Batch) Rows(from, to int) Batch {
 	source, target := b.SourceLen, b.TargetLen
-	return Batch{
+	rows := Batch{
 		Size: to - from, SourceLen: source, TargetLen: target,
 		Prompts: b.Prompts[from:to],
 		Source:  b.Source[from*source : to*source],
@@ -87,4 +92,8 @@ func (b Batch) Rows(from, to int) Batch {
 		Whole:   b.Whole[from*source : to*source],
 		Target:  b.Target[from*target : to*target],
 	}
+	if b.Last != nil {
+		rows.Last, rows.Next = b.Last[from:to], b.Next[from:to]
+	}
+	return rows
 }

@@ -2,6 +2,7 @@ package task
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 
 	"rdrec/internal/token"
@@ -23,9 +24,21 @@ type TemplateSet struct {
 	Words token.WordRule
 }
 
+// itemTemplates is the set of students with item tokens, whatever their method.
+const itemTemplates = "items"
+
+// target returns the target text of an item.
+func (f TemplateSet) target(item int) string {
+	if f.Name == itemTemplates {
+		return itemToken(item)
+	}
+	return strconv.Itoa(item)
+}
+
 // TemplateSets is the table of template sets: POD's templates, which RDRec shares, and texts in the
 // style of P5's (lists of plain numbers, blanks around punctuation) for the tasks that P5 has in
-// common with them.
+// common with them. The last set is for students with item tokens, which are written <item_12>: a
+// history needs no words around it.
 func TemplateSets() []TemplateSet { //nolint:funlen // a table of texts
 	return []TemplateSet{
 		{
@@ -91,6 +104,18 @@ func TemplateSets() []TemplateSet { //nolint:funlen // a table of texts
 				"One of the following is right for user_{user} : {items} . Which one ?",
 				"Select the item for user_{user} among : {items}",
 			},
+		},
+		{
+			Name: itemTemplates, Separator: "> <item_", Words: token.IDWords,
+			Explanation: []string{
+				"Generate an explanation for user_{user} about <item_{item}>",
+				"Explain to user_{user} why to buy <item_{item}>",
+				"user_{user} <item_{item}>",
+			},
+			Sequential: []string{"<item_{items}>"},
+			TopN:       []string{"user_{user} <item_{items}>"},
+			Preference: "Generate user_{user}'s preference",
+			Attribute:  "Generate the attributions of <item_{item}>",
 		},
 	}
 }
