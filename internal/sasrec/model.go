@@ -194,7 +194,7 @@ func (m *Model) Gradient(s *torch.Scope, b Batch, seed int64) (loss, gradient *t
 		labels := inner.FromInt64(b.Labels, int64(len(b.Labels))).ToDevice(m.device)
 		x := n.encode(inner, b.Inputs, b.Width).Reshape(-1, int64(m.HiddenSize)) // [batch * width, dim]
 		x = x.IndexSelect(0, positions)                                          // [positions, dim]
-		loss = s.Adopt(n.logits(x).CrossEntropy(labels, -1))
+		loss = s.Adopt(n.logits(x).CrossEntropy(labels, -1, 0))
 	}
 	if m.Dropout > 0 {
 		torch.Seeded(seed, forward)

@@ -64,6 +64,9 @@ type Config struct {
 	// If Prompts is 0, there are none.
 	Tasks   int64 `json:"task_num"`
 	Prompts int64 `json:"prompts_per_task"`
+	ItemConfig
+	// InitializerRange, where set, is the standard deviation of all sampled initial weights.
+	InitializerRange float64 `json:"initializer_range,omitempty"`
 }
 
 // FromSize returns the configuration of a size of [spec.Sizes], with prompts vectors per prompt.
@@ -129,5 +132,8 @@ func (c Config) check() error {
 	report(c.MaxDistance <= c.Buckets/2, "relative_attention_max_distance", c.MaxDistance)
 	report(c.Dropout < 0 || c.Dropout >= 1, "dropout_rate", c.Dropout)
 	report(c.Prompts < 0 || c.Tasks < 0, "prompts_per_task", c.Prompts)
+	report(c.ItemCodes < 0 || c.ItemCodes > c.Vocabulary-specialTokens, "item_codes", c.ItemCodes)
+	report(c.ItemCodes > 0 && max(c.Pad, c.End) >= specialTokens, "item_codes with eos_token_id", c.End)
+	report(c.ItemEmbeddings < 0, "item_embeddings", c.ItemEmbeddings)
 	return errors.Join(problems...)
 }

@@ -76,8 +76,8 @@ func (d *Decoding) encode(b task.Batch) {
 	b.TargetLen, b.Target = 0, nil
 	g := lengthBucket{batch: b, padRepeats: 1}
 	mask := n.padMask(inner, b, d.model.device)
-	source := n.embed(inner, []lengthBucket{g}, d.model.device)[0].source
-	encoded := n.encode(inner, source, mask) // [rows, source, model]
+	embedded, _ := n.embed(inner, []lengthBucket{g}, d.model.device)
+	encoded := n.encode(inner, embedded[0].source, mask) // [rows, source, model]
 	for _, block := range n.decoder.blocks {
 		kv := block.cross.splitHeads(encoded.Linear(block.cross.keys), 2)
 		d.crossKeys = append(d.crossKeys, d.scope.Adopt(kv[0]))     // [rows, heads, source, head]

@@ -142,7 +142,7 @@ func (h hfT5) loss(s *torch.Scope, p spec.Protocol, buckets ...task.Batch) *torc
 	if p.SkipPads {
 		ignored = 0
 	}
-	return h.times(all, head).CrossEntropy(s.FromInt64(labels, int64(len(labels))), ignored)
+	return h.times(all, head).CrossEntropy(s.FromInt64(labels, int64(len(labels))), ignored, 0)
 }
 
 // hfGradient returns the loss of length buckets and its gradient, in the order of [t5.Model.Flat].

@@ -17,19 +17,27 @@ type embeddedBucket struct {
 // pads and the end token get row 0 of the whole-word table; the prompts get none
 // (docs/deviations.md, behavior 3). Each table is looked up once for all buckets, because each
 // lookup's gradient is as large as the table.
-func (n *network) embed(s *torch.Scope, buckets []lengthBucket, device torch.Device) []embeddedBucket {
-	tables := []string{"shared", "prompt_embeddings", "whole_word_embeddings"}
+//
+// A pass that needs the items' vectors gets them too, nil otherwise. [items, model]
+func (n *network) embed(
+	s *torch.Scope, buckets []lengthBucket, device torch.Device,
+) (embedded []embeddedBucket, vectors *torch.Tensor) {
+	tables := []string{"shared", "prompt_embeddings", "whole_word_embeddings", "item_embeddings"}
 	texts := n.segments(s, tables, func(s *torch.Scope, n *network, _ []*torch.Tensor) []*torch.Tensor {
 		return n.lookUp(s, buckets, device)
 	})
-	embedded := make([]embeddedBucket, len(buckets))
+	embedded = make([]embeddedBucket, len(buckets))
 	for i, g := range buckets {
 		embedded[i] = embeddedBucket{lengthBucket: g, source: texts[i], target: texts[len(buckets)+i]}
 	}
-	return embedded
+	if len(texts) > 2*len(buckets) {
+		vectors = texts[2*len(buckets)]
+	}
+	return embedded, vectors
 }
 
-// lookUp returns the encoder's input of each bucket, then the decoder's.
+// lookUp returns the encoder's input of each bucket, then the decoder's, then the items' vectors if
+// the pass needs them.
 func (n *network) lookUp(s *torch.Scope, buckets []lengthBucket, device torch.Device) []*torch.Tensor {
 	var tokens, wholes, prompts lookup
 	for _, g := range buckets {
@@ -40,7 +48,16 @@ func (n *network) lookUp(s *torch.Scope, buckets []lengthBucket, device torch.De
 	for _, g := range buckets {
 		tokens.add(g.batch.TargetLen, n.shift(g.batch))
 	}
-	texts := tokens.embed(s, n.words, device) // of all sources, then of all targets
+	var texts []*torch.Tensor // of all sources, then of all targets
+	var items *torch.Tensor
+	if n.needsItemVectors() {
+		items = n.itemVectors(s)
+	}
+	if n.OnePosition && items != nil {
+		texts = tokens.embedItems(s, n.words, items, n.Vocabulary, device)
+	} else {
+		texts = tokens.embed(s, n.words, device)
+	}
 	whole := wholes.embed(s, n.wholeWords, device)
 	vectors := prompts.embed(s, n.prompts, device)
 	for i := range buckets {
@@ -48,6 +65,9 @@ func (n *network) lookUp(s *torch.Scope, buckets []lengthBucket, device torch.De
 		if n.Prompts > 0 {
 			texts[i] = torch.Cat(1, vectors[i], texts[i]) // [rows, prompts + source, model]
 		}
+	}
+	if items != nil {
+		texts = append(texts, items)
 	}
 	return texts
 }
@@ -79,11 +99,15 @@ func (l *lookup) add(length int, ids []int64) {
 // embed looks the ids up and returns one tensor per text, [rows, length, model], or nil for an
 // empty text.
 func (l *lookup) embed(s *torch.Scope, table *torch.Tensor, device torch.Device) []*torch.Tensor {
-	texts := make([]*torch.Tensor, len(l.sizes))
 	if len(l.ids) == 0 {
-		return texts
+		return make([]*torch.Tensor, len(l.sizes))
 	}
-	all := s.FromInt64(l.ids, int64(len(l.ids))).ToDevice(device).Embedding(table) // [ids, model]
+	return l.split(s.FromInt64(l.ids, int64(len(l.ids))).ToDevice(device).Embedding(table))
+}
+
+// split splits the embeddings of all ids, [ids, model], by texts.
+func (l *lookup) split(all *torch.Tensor) []*torch.Tensor {
+	texts := make([]*torch.Tensor, len(l.sizes))
 	for i, text := range all.Split(0, l.sizes...) {
 		if l.sizes[i] > 0 {
 			texts[i] = text.View(l.sizes[i]/l.lengths[i], l.lengths[i], -1)

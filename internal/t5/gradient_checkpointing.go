@@ -56,7 +56,7 @@ func (m *Model) checkpointedGradient(
 	defer inner.Close()
 	t := &savedActivations{model: m, scope: inner, seed: seed, gradients: map[*torch.Tensor]*torch.Tensor{}}
 	n := m.assemble(m.views, m.Dropout, false) // segments have networks of their own
-	n.saved = t
+	n.saved, n.headWeight = t, m.HeadWeight
 	loss = n.loss(inner, buckets, p, m.device)
 	gradient = s.Zeros(torch.Float32, m.device, int64(m.flat.Numel()))
 	views := m.cut(inner.Use(gradient))

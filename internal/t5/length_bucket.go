@@ -136,6 +136,9 @@ func gatherRows(b task.Batch, rows []rowLength) task.Batch {
 		g.Mask = append(g.Mask, b.Mask[source:source+g.SourceLen]...)
 		g.Whole = append(g.Whole, b.Whole[source:source+g.SourceLen]...)
 		g.Target = append(g.Target, b.Target[target:target+g.TargetLen]...)
+		if b.Last != nil {
+			g.Last, g.Next = append(g.Last, b.Last[length.row]), append(g.Next, b.Next[length.row])
+		}
 	}
 	return g
 }

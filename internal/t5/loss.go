@@ -23,9 +23,9 @@ func (m *Model) Forward(s *torch.Scope, b task.Batch, p spec.Protocol) (ForwardO
 		return ForwardOutput{}, err
 	}
 	n := m.assemble(m.views, 0, false)
-	r := n.embed(s, []lengthBucket{{batch: b, padRepeats: 1}}, m.device)[0]
-	encoded, decoded := n.forward(s, r, p, m.device)
-	return ForwardOutput{r.source, encoded, n.logits(decoded)}, nil
+	embedded, _ := n.embed(s, []lengthBucket{{batch: b, padRepeats: 1}}, m.device)
+	encoded, decoded := n.forward(s, embedded[0], p, m.device)
+	return ForwardOutput{embedded[0].source, encoded, n.logits(decoded)}, nil
 }
 
 // Loss returns the mean cross-entropy of the batch's targets, without dropout. Protocol paper
@@ -36,7 +36,9 @@ func (m *Model) Loss(s *torch.Scope, b task.Batch, p spec.Protocol) (*torch.Tens
 	}
 	inner := s.Sub()
 	defer inner.Close()
-	return s.Adopt(m.assemble(m.views, 0, false).loss(inner, m.lengthBuckets(b, p, 0), p, m.device)), nil
+	n := m.assemble(m.views, 0, false)
+	n.headWeight = m.HeadWeight
+	return s.Adopt(n.loss(inner, m.lengthBuckets(b, p, 0), p, m.device)), nil
 }
 
 // Gradient returns the loss with dropout, sampled with seed, and its gradient with respect to
@@ -139,10 +141,15 @@ func (n *network) forward(
 
 // loss computes the cross-entropy of all buckets, over the target positions that count.
 func (n *network) loss(s *torch.Scope, buckets []lengthBucket, p spec.Protocol, device torch.Device) *torch.Tensor {
+	embedded, vectors := n.embed(s, buckets, device)
 	decodedStates := make([]*torch.Tensor, 0, len(buckets))
-	for _, r := range n.embed(s, buckets, device) {
-		_, decoded := n.forward(s, r, p, device)
-		decodedStates = append(decodedStates, decoded)
+	var encodedStates []*torch.Tensor
+	for _, r := range embedded {
+		encoded, decoded := n.forward(s, r, p, device)
+		decodedStates, encodedStates = append(decodedStates, decoded), append(encodedStates, encoded)
+	}
+	if n.items != nil {
+		return n.tokenSegment(s, buckets, decodedStates, encodedStates, vectors, p)
 	}
 	return n.segment(s, []string{n.headName()}, func(n *network, decodedStates []*torch.Tensor) *torch.Tensor {
 		var labels []int64
@@ -158,7 +165,7 @@ func (n *network) loss(s *torch.Scope, buckets []lengthBucket, p spec.Protocol, 
 			selected[i], labels = decoded, append(labels, targets...)
 		}
 		logits := n.logits(torch.Cat(0, selected...)) // [all counted, vocabulary]
-		return logits.CrossEntropy(logits.NewInt64(labels, int64(len(labels))), ignoreIndex)
+		return logits.CrossEntropy(logits.NewInt64(labels, int64(len(labels))), ignoreIndex, n.labelSmoothing)
 	}, decodedStates...)
 }
 

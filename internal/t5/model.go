@@ -18,6 +18,7 @@ type Model struct {
 	fusedWeights []fusedWeight
 	flat         *torch.Tensor   // [all parameters]
 	views        []*torch.Tensor // of flat, one per fused weight, without gradients
+	items        *itemIndex      // nil until [Model.UseItems]
 
 	// BFloat16 makes [Model.Gradient] multiply matrices in bfloat16. Weights, sums, norms, softmax,
 	// loss and gradient stay float32, as in PyTorch's autocast.
@@ -26,6 +27,11 @@ type Model struct {
 	// recompute the others in the backward pass: a third more arithmetic, a fraction of the memory.
 	// Without dropout, the gradient is the same up to rounding; dropout samples differ.
 	GradientCheckpointing bool
+	// HeadWeight is the weight of the item head's loss: its prediction of an item counts as so many
+	// labels of the decoder. 0 switches it off.
+	HeadWeight float64
+	// LabelSmoothing is the probability, in [Model.Gradient], that labels share with all classes.
+	LabelSmoothing float64
 }
 
 // New returns a model with random weights, which seed determines.
@@ -115,6 +121,7 @@ func (m *Model) Device() torch.Device { return m.device }
 
 // Free frees the weights.
 func (m *Model) Free() {
+	m.freeItems()
 	for _, view := range m.views {
 		view.Free()
 	}

@@ -19,14 +19,20 @@ type network struct {
 	// saved recomputes the segments of the pass for the gradient; nil without gradient
 	// checkpointing.
 	saved *savedActivations
+	// items are the codes of the items, and headWeight and labelSmoothing parts of the loss (see
+	// [Model]).
+	items                      *itemIndex
+	headWeight, labelSmoothing float64
 
-	words, prompts, wholeWords, head *torch.Tensor
-	encoder, decoder                 stack
+	words, prompts, wholeWords, itemEmbeddings, head *torch.Tensor
+	encoder, decoder                                 stack
 }
 
 // trainingNetwork returns a network for training: with the model's dropout, in its precision.
 func (m *Model) trainingNetwork(views []*torch.Tensor) *network {
-	return m.assemble(views, m.Dropout, m.BFloat16)
+	n := m.assemble(views, m.Dropout, m.BFloat16)
+	n.headWeight, n.labelSmoothing = m.HeadWeight, m.LabelSmoothing
+	return n
 }
 
 // assemble builds a network from fused weights; those that are not used may be nil. With half, it
@@ -40,9 +46,9 @@ func (m *Model) assemble(views []*torch.Tensor, dropout float64, half bool) *net
 		}
 	}
 	n := &network{
-		Config: m.Config, dropout: dropout, half: half,
+		Config: m.Config, dropout: dropout, half: half, items: m.items,
 		words: byName["shared"], prompts: byName["prompt_embeddings"], wholeWords: byName["whole_word_embeddings"],
-		head: matrix[m.headName()],
+		itemEmbeddings: byName["item_embeddings"], head: matrix[m.headName()],
 	}
 	n.encoder = n.stack(byName, matrix, "encoder", m.Layers)
 	n.decoder = n.stack(byName, matrix, "decoder", m.DecoderLayers)

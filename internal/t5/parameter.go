@@ -84,7 +84,29 @@ func (c Config) layout() []fusedWeight {
 		l.addOne("prompt_embeddings", initializer{uniformRange: 0.1}, c.Tasks*c.Prompts, c.Model)
 	}
 	l.addOne("whole_word_embeddings", normal(1), c.Positions, c.Model)
+	if c.ItemEmbeddings > 0 {
+		l.addOne("item_embeddings", normal(1), c.ItemEmbeddings, c.Model)
+	}
+	if c.InitializerRange > 0 {
+		l.setRange(c)
+	}
 	return l.weights
+}
+
+// setRange gives all sampled weights the configuration's standard deviation. The decoder's last norm
+// starts at the square root of the width, which cancels the scale of a tied head: otherwise the
+// logits of small embeddings would start near 0.
+func (l *layout) setRange(c Config) {
+	for _, weight := range l.weights {
+		for i, part := range weight.parts {
+			switch {
+			case part.initializer.mean == 0:
+				weight.parts[i].initializer = normal(c.InitializerRange)
+			case weight.name == "decoder.final_layer_norm" && c.Tied:
+				weight.parts[i].initializer.mean = math.Sqrt(float64(c.Model))
+			}
+		}
+	}
 }
 
 func (l *layout) stack(c Config, name string, layers int) {

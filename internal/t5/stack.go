@@ -94,9 +94,12 @@ func (n *network) dropoutSegment(s *torch.Scope, hidden *torch.Tensor) *torch.Te
 }
 
 // logits returns the logits of all tokens of the vocabulary. [..., vocabulary]
-func (n *network) logits(hidden *torch.Tensor) *torch.Tensor {
+func (n *network) logits(hidden *torch.Tensor) *torch.Tensor { return n.logitsOf(hidden, n.head) }
+
+// logitsOf returns the logits of the tokens whose rows head has. [..., tokens]
+func (n *network) logitsOf(hidden, head *torch.Tensor) *torch.Tensor {
 	if n.Tied {
 		hidden = hidden.MulNumber(rsqrt(n.Model))
 	}
-	return n.toFloat32(n.linear(hidden, n.head))
+	return n.toFloat32(n.linear(hidden, head))
 }

@@ -38,11 +38,11 @@ func (t *Tensor) Dropout(p float64) *Tensor {
 }
 
 // CrossEntropy returns the mean over rows of -log softmax(t)[row][labels[row]], without rows whose
-// label is ignore.
-func (t *Tensor) CrossEntropy(labels *Tensor, ignore int64) *Tensor {
+// label is ignore. A smoothing above 0 gives all classes together that part of a label's weight.
+func (t *Tensor) CrossEntropy(labels *Tensor, ignore int64, smoothing float64) *Tensor {
 	const mean = 1
 	var out lib.Ctensor
-	lib.AtgCrossEntropyLoss(&out, t.handle(), labels.handle(), nil, mean, ignore, 0)
+	lib.AtgCrossEntropyLoss(&out, t.handle(), labels.handle(), nil, mean, ignore, smoothing)
 	return innermostScope(t, labels).wrap("cross_entropy", out)
 }
 
