@@ -78,6 +78,13 @@ func FromSize(size spec.Size, prompts int) Config {
 	return c
 }
 
+// WithItems returns the configuration with item tokens, after the tokens of words.
+func (c Config) WithItems(items ItemConfig) Config {
+	c.Vocabulary += items.ItemCodes - c.ItemCodes
+	c.ItemConfig = items
+	return c
+}
+
 // defaults returns the values that Hugging Face uses for keys missing from config.json.
 func defaults() Config {
 	return Config{

@@ -28,13 +28,6 @@ type ItemConfig struct {
 // words returns the number of tokens before those of codes.
 func (c Config) words() int64 { return c.Vocabulary - c.ItemCodes }
 
-// withItems returns the configuration with other item tokens after the same words.
-func (c Config) withItems(items ItemConfig) Config {
-	c.Vocabulary += items.ItemCodes - c.ItemCodes
-	c.ItemConfig = items
-	return c
-}
-
 // itemIndex holds the codes of all items on the model's device.
 type itemIndex struct {
 	codes *dataset.Codes

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"slices"
 	"strings"
@@ -26,12 +27,21 @@ type PretrainedOptions struct {
 	Seed    int64
 	// Dropout replaces the model's dropout rate unless it is nil.
 	Dropout *float64
+	// Items are the student's item tokens. Tokens of codes that the model lacks are added to its
+	// tables, with the standard deviation of its own rows.
+	Items ItemConfig
 }
 
-// LoadPretrained is [Load] for a model that may lack prompt vectors and whole-word embeddings (such
-// as t5-small): it initializes missing ones and keeps those of the model.
+// LoadPretrained is [Load] for a model that may lack prompt vectors, whole-word embeddings and item
+// tokens (such as t5-small): it initializes missing ones and keeps those of the model. A model
+// trained on fewer items keeps their embeddings.
 func LoadPretrained(path string, extra PretrainedOptions, device torch.Device) (*Model, error) {
 	return load(path, func(c Config) (*Model, error) {
+		if c.ItemCodes > 0 && c.ItemCodes != extra.Items.ItemCodes {
+			return nil, fmt.Errorf("model %q: it has %d codes of items, the data has %d",
+				path, c.ItemCodes, extra.Items.ItemCodes)
+		}
+		c = c.WithItems(extra.Items)
 		c.Prompts = int64(extra.Prompts)
 		if extra.Dropout != nil {
 			c.Dropout = *extra.Dropout
@@ -119,7 +129,7 @@ func (m *Model) fill(weights torch.Weights, allowMissing bool) error {
 			if !ok {
 				return fmt.Errorf("tensor %q is missing", p.Name)
 			}
-			if err := copyInto(p.Tensor, weights, name); err != nil {
+			if err := copyInto(p.Tensor, weights, name, allowMissing && isItemTable(p.Name)); err != nil {
 				return err
 			}
 		}
@@ -127,12 +137,19 @@ func (m *Model) fill(weights torch.Weights, allowMissing bool) error {
 	})
 }
 
-func copyInto(dst *torch.Tensor, weights torch.Weights, name string) error {
+// copyInto copies a tensor of weights to dst. A table that may be extended can have fewer rows than
+// dst, whose last rows then stay, scaled to the standard deviation of the table.
+func copyInto(dst *torch.Tensor, weights torch.Weights, name string, extended bool) error {
 	inner := torch.NewScope()
 	defer inner.Close()
 	t, err := weights.Read(inner, name)
 	if err != nil {
 		return err
+	}
+	if missing := dst.Dim(0) - t.Dim(0); extended && missing > 0 && t.Dim(0) > 0 {
+		rest := dst.Narrow(0, t.Dim(0), missing)
+		rest.Scale(rootMeanSquare(inner.Use(t).To(torch.Float32)) / max(rootMeanSquare(rest), math.SmallestNonzeroFloat32))
+		dst = dst.Narrow(0, 0, t.Dim(0))
 	}
 	if !slices.Equal(t.Shape(), dst.Shape()) {
 		return fmt.Errorf("tensor %q: shape %v, want %v", name, t.Shape(), dst.Shape())
@@ -141,9 +158,19 @@ func copyInto(dst *torch.Tensor, weights torch.Weights, name string) error {
 	return nil
 }
 
-// isStudentTable reports whether a parameter is one of the two tables that Hugging Face's T5 lacks.
+// rootMeanSquare returns the root of the mean square of the elements.
+func rootMeanSquare(t *torch.Tensor) float64 { return t.Norm().Float() / math.Sqrt(float64(t.Numel())) }
+
+// isStudentTable reports whether a parameter is one of the tables that Hugging Face's T5 lacks.
 func isStudentTable(name string) bool {
-	return strings.HasPrefix(name, "prompt_embeddings.") || strings.HasPrefix(name, "whole_word_embeddings.")
+	return strings.HasPrefix(name, "prompt_embeddings.") || strings.HasPrefix(name, "whole_word_embeddings.") ||
+		strings.HasPrefix(name, "item_embeddings.")
+}
+
+// isItemTable reports whether a parameter has a row for each token or item, so that it grows with the
+// items.
+func isItemTable(name string) bool {
+	return slices.Contains([]string{"shared.weight", "lm_head.weight", "item_embeddings.weight"}, name)
 }
 
 // storedName returns the name of a parameter in the weights. Older files store the shared table
