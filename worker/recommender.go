@@ -41,7 +41,11 @@ func (a recommenders) Open(_ context.Context, job activities.RecommenderJob) (re
 		if err != nil {
 			return err
 		}
-		rec, err := recommend.NewRecommender(model, tokenizer, job.Data, method, job.Evaluate)
+		err = useItems(model, job.Data)
+		var rec *recommend.Recommender
+		if err == nil {
+			rec, err = recommend.NewRecommender(model, tokenizer, job.Data, method, job.Evaluate)
+		}
 		if err != nil {
 			model.Free()
 			return fmt.Errorf("%w: %w", activities.ErrInvalid, err)

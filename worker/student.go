@@ -135,11 +135,25 @@ func (s students) withStudent(job activities.RecommendJob, f func(recommend.Job)
 			return err
 		}
 		defer model.Free()
+		if err := useItems(model, data); err != nil {
+			return err
+		}
 		return f(recommend.Job{
 			Model: model, Tokenizer: tokenizer, Data: data, Settings: settings, Evaluate: job.Evaluate,
 			Seed: job.Seed, Shard: job.Shard, Shards: job.Shards, Progress: job.Progress,
 		})
 	})
+}
+
+// useItems gives a model the codes of the data's items, if they have some.
+func useItems(model *t5.Model, data *dataset.Dataset) error {
+	if data.Codes == nil || model.ItemCodes == 0 { // a model of ids stays one
+		return nil
+	}
+	if err := model.UseItems(data.Codes); err != nil {
+		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	}
+	return nil
 }
 
 func settingsOf(job activities.RecommendJob, data *dataset.Dataset) (task.Settings, error) {

@@ -69,6 +69,9 @@ func (a *AdamW) Moments() (first, second *torch.Tensor) { return a.firstMoment, 
 // SetStep sets the number of steps taken, for an optimizer whose moments were restored.
 func (a *AdamW) SetStep(step int) { a.step = step }
 
+// SetLearningRate sets the learning rate of the next steps.
+func (a *AdamW) SetLearningRate(rate float64) { a.config.LearningRate = rate }
+
 // Free frees the moments.
 func (a *AdamW) Free() {
 	a.firstMoment.Free()

@@ -34,7 +34,9 @@ type Epoch struct {
 	// mean of them.
 	Validation []TaskLoss `json:"validation"`
 	Mean       float64    `json:"mean"`
-	// Best reports that no earlier epoch had a mean as low.
+	// NDCG10 is the NDCG@10 of a sample of validation users, if it selects the best epoch.
+	NDCG10 *float64 `json:"ndcg_10,omitempty"`
+	// Best reports that no earlier epoch had a mean as low, or an NDCG@10 as high.
 	Best bool `json:"best"`
 }
 

@@ -28,6 +28,8 @@ type Job struct {
 	// Settings are the settings of the training.
 	Settings task.Settings
 	Evaluate spec.Evaluate
+	// Validation ranks the validation items: a user's items to exclude are then the training items.
+	Validation bool
 	// Seed is the seed of the order of top-N candidates and, in protocol paper, of the random items
 	// that replace texts that are not a number.
 	Seed int64
@@ -49,9 +51,16 @@ type plan struct {
 	from, to, batch int
 }
 
+// settings returns the settings of the examples, with the model's item tokens.
+func (j Job) settings() task.Settings {
+	settings := j.Settings
+	settings.Items = j.Model.ItemTokens()
+	return settings
+}
+
 // testList returns limit test examples of a task, or all if limit is 0.
 func (j Job) testList(tk task.Task, limit int) (task.List, error) {
-	corpus, err := task.New(j.Data, j.Settings)
+	corpus, err := task.New(j.Data, j.settings())
 	if err != nil {
 		return task.List{}, err
 	}
@@ -69,7 +78,7 @@ func (j Job) plan(list task.List) (*plan, error) {
 		p.sortByLength()
 	}
 	var err error
-	if p.encoder, err = task.NewEncoder(j.Tokenizer, j.Settings, j.Evaluate.MaxReferenceTokens); err != nil {
+	if p.encoder, err = task.NewEncoder(j.Tokenizer, j.settings(), j.Evaluate.MaxReferenceTokens); err != nil {
 		return nil, err
 	}
 	if p.batch < 1 {

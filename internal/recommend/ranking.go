@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"rdrec/internal/beam"
+	"rdrec/internal/dataset"
 	"rdrec/internal/prediction"
 	"rdrec/internal/task"
 )
@@ -53,7 +54,7 @@ func Rank(ctx context.Context, job Job, list task.List) ([]prediction.Prediction
 	if list.Task == task.Sequential {
 		r.numItems = job.Evaluate.NumReturnSequences
 		for _, user := range job.Data.Users {
-			r.seen[user.ID] = user.History()
+			r.seen[user.ID] = job.seen(user)
 		}
 	}
 	if job.Settings.Protocol.Constrained {
@@ -62,6 +63,14 @@ func Rank(ctx context.Context, job Job, list task.List) ([]prediction.Prediction
 		}
 	}
 	return r.run(ctx)
+}
+
+// seen returns the items that a user's ranking excludes.
+func (j Job) seen(user dataset.User) []int {
+	if j.Validation {
+		return user.TrainItems()
+	}
+	return user.History()
 }
 
 // run ranks items for all users of the plan.
@@ -82,7 +91,12 @@ func (r *ranker) run(ctx context.Context) ([]prediction.Prediction, error) {
 // newCatalog encodes all items of the data as in a target.
 func (j Job) newCatalog() (*Catalog, error) {
 	encodings := make(map[int][]int32, j.Data.Items)
+	items := j.Model.ItemTokens()
 	for item := 1; item <= j.Data.Items; item++ {
+		if items.Codes != nil {
+			encodings[item] = items.Target(item)
+			continue
+		}
 		tokens := j.Tokenizer.Encode(strconv.Itoa(item))
 		encodings[item] = tokens[:len(tokens)-1] // all but the end token
 	}

@@ -35,7 +35,7 @@ func NewRecommender(
 		Model: model, Tokenizer: tokenizer, Data: data, Evaluate: settings,
 		Settings: task.Settings{Method: method, Protocol: protocol, Negatives: data.Stats().Negatives},
 	}}
-	if r.corpus, err = task.New(data, r.job.Settings); err != nil {
+	if r.corpus, err = task.New(data, r.job.settings()); err != nil {
 		return nil, err
 	}
 	r.catalog, err = r.job.newCatalog()

@@ -174,10 +174,25 @@ type Student struct {
 	Pretrained string `json:"pretrained,omitempty" yaml:"pretrained,omitempty"`
 	// Dropout overrides the size's own rate when set.
 	Dropout *float64 `json:"dropout,omitempty" yaml:"dropout,omitempty" validate:"omitempty,min=0,max=0.9"`
+	// History is how an item of the source enters the encoder where items have codes: [HistoryCodes]
+	// (empty too), one position for each code, or [HistoryItems], one position for each item, the sum
+	// of its codes' embeddings.
+	History string `json:"history,omitempty" yaml:"history,omitempty" validate:"omitempty,oneof=codes items"`
+	// ItemEmbeddings adds an embedding of each item's own to that sum.
+	ItemEmbeddings bool `json:"item_embeddings,omitempty" yaml:"item_embeddings,omitempty"`
+	// InitializerRange is the standard deviation of random initial weights; 0 means T5's own
+	// initializers.
+	InitializerRange float64 `json:"initializer_range,omitempty" yaml:"initializer_range,omitempty" validate:"min=0,max=1"`
 	// WarmStart is the model that a nightly run continues from, instead of Pretrained. Users never
 	// write it.
 	WarmStart *Ref `json:"warm_start,omitempty" yaml:"-"`
 }
+
+// The ways in which an item of a source enters the encoder.
+const (
+	HistoryCodes = "codes"
+	HistoryItems = "items"
+)
 
 // Train configures the student's training.
 type Train struct {
@@ -199,6 +214,28 @@ type Train struct {
 	// parameter).
 	LearningRate float64 `json:"learning_rate" yaml:"learning_rate" validate:"gt=0,max=1"`
 	WeightDecay  float64 `json:"weight_decay" yaml:"weight_decay" validate:"min=0,max=1"`
+	// WarmupSteps is the number of steps in which the learning rate rises from 0; Scheduler is empty
+	// for a constant rate after it, or [Cosine], with which it falls to 0 at the last step.
+	WarmupSteps int    `json:"warmup_steps,omitempty" yaml:"warmup_steps,omitempty" validate:"min=0"`
+	Scheduler   string `json:"scheduler,omitempty" yaml:"scheduler,omitempty" validate:"omitempty,oneof=cosine"`
+	// LabelSmoothing is the probability that a label shares with all others; MaxGradNorm, if not 0,
+	// is the norm above which a gradient is scaled down to it.
+	LabelSmoothing float64 `json:"label_smoothing,omitempty" yaml:"label_smoothing,omitempty" validate:"min=0,max=0.9"`
+	MaxGradNorm    float64 `json:"max_grad_norm,omitempty" yaml:"max_grad_norm,omitempty" validate:"min=0"`
+	// BatchTokens, if not 0, makes a step of as many batches as are needed for so many tokens of
+	// sources and targets.
+	BatchTokens int `json:"batch_tokens,omitempty" yaml:"batch_tokens,omitempty" validate:"min=0"`
+	// EMADecay, if not 0, is the decay rate of a moving average of the weights, which is validated
+	// and kept in the place of the weights.
+	EMADecay float64 `json:"ema_decay,omitempty" yaml:"ema_decay,omitempty" validate:"min=0,lt=1"`
+	// HeadWeight, if not 0, trains the item head, a softmax over all items, where items have codes:
+	// its prediction of a next item counts as so many labels of the decoder.
+	HeadWeight float64 `json:"head_weight,omitempty" yaml:"head_weight,omitempty" validate:"min=0,max=1000"`
+	// SelectBy is the validation measure of the best epoch: the loss (empty), [SelectNDCG], the
+	// NDCG@10 of the sequential task by the search, or [SelectHeadNDCG], by the item head. It is
+	// measured on SelectionUsers users, sampled evenly; 0 means 1,000.
+	SelectBy       string `json:"select_by,omitempty" yaml:"select_by,omitempty" validate:"omitempty,oneof=ndcg head-ndcg"`
+	SelectionUsers int    `json:"selection_users,omitempty" yaml:"selection_users,omitempty" validate:"min=0"`
 	// Epochs limits training; Steps, if not 0, limits it further.
 	Epochs int `json:"epochs" yaml:"epochs" validate:"min=1"`
 	Steps  int `json:"steps,omitempty" yaml:"steps,omitempty" validate:"min=0"`
@@ -217,6 +254,13 @@ type Train struct {
 	CheckpointSteps int `json:"checkpoint_steps" yaml:"checkpoint_steps" validate:"min=1"`
 	KeepCheckpoints int `json:"keep_checkpoints" yaml:"keep_checkpoints" validate:"min=1"`
 }
+
+// Values of [Train]'s Scheduler and SelectBy.
+const (
+	Cosine         = "cosine"
+	SelectNDCG     = "ndcg"
+	SelectHeadNDCG = "head-ndcg"
+)
 
 // Ratio weights the tasks in a mixed batch.
 type Ratio struct {

@@ -211,7 +211,11 @@ func Sizes() []Size {
 		},
 		{
 			Name: "t5-mini", Model: 128, Head: 32, FeedForward: 512, Layers: 2, Heads: 4,
-			Note: "5 million parameters; the demo on a CPU",
+			Note: "5 million parameters; the demo on a CPU, and the CPU recipe of item codes",
+		},
+		{
+			Name: "t5-efficient-tiny", Model: 256, Head: 64, FeedForward: 1024, Layers: 4, Heads: 4, Dropout: 0.1,
+			Note: "16 million parameters; the GPU recipe of item codes",
 		},
 		{
 			Name: "t5-small", Model: 512, Head: 64, FeedForward: 2048, Layers: 6, Heads: 8, Dropout: 0.1,

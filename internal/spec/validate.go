@@ -98,18 +98,6 @@ func rules() []rule {
 			"use random, which leaks nothing, or appearance, the reference's order",
 		},
 		{
-			"data.codes", func(s Spec) bool { return s.Data.Codes != nil && s.Codes() == nil },
-			"applies to an indexing that gives items codes", "set data.indexing to " + ItemCodes + ", or remove it",
-		},
-		{
-			"data.indexing", func(s Spec) bool {
-				protocol, err := s.Resolve()
-				return err == nil && s.Codes() != nil && !protocol.Constrained
-			},
-			"gives items codes, which only a constrained search decodes",
-			"set protocol to clean, or switches.constrained to true",
-		},
-		{
 			"teacher.model", func(s Spec) bool {
 				_, location, _ := strings.Cut(s.Teacher.Model, ":")
 				address, err := url.Parse(location)
@@ -133,7 +121,54 @@ func rules() []rule {
 			"applies to CSV and Parquet files; the columns of this format are fixed",
 			"remove it, or set data.reviews.format",
 		},
-	}, slices.Concat(ablationRules(), constrainRules(), numberRules(), nightlyRules(), sourceRules())...)
+	}, slices.Concat(
+		ablationRules(), constrainRules(), numberRules(), codeRules(), nightlyRules(), sourceRules(),
+	)...)
+}
+
+// codeRules returns the rules for item codes and the item head.
+func codeRules() []rule {
+	return []rule{
+		{
+			"data.codes", func(s Spec) bool { return s.Data.Codes != nil && s.Codes() == nil },
+			"applies to an indexing that gives items codes", "set data.indexing to " + ItemCodes + ", or remove it",
+		},
+		{
+			"data.indexing", func(s Spec) bool {
+				protocol, err := s.Resolve()
+				return err == nil && s.Codes() != nil && !protocol.Constrained
+			},
+			"gives items codes, which only a constrained search decodes",
+			"set protocol to clean, or switches.constrained to true",
+		},
+		{
+			"student.history", func(s Spec) bool { return s.Student.History != "" && s.Codes() == nil },
+			"applies to items with codes", "set data.indexing to " + ItemCodes + ", or remove it",
+		},
+		{
+			"student.item_embeddings", func(s Spec) bool { return s.Student.ItemEmbeddings && s.Student.History != HistoryItems },
+			"is part of an item's one position", "set student.history to " + HistoryItems + ", or remove it",
+		},
+		{
+			"train.head_weight", func(s Spec) bool { return s.Train.HeadWeight > 0 && s.Codes() == nil },
+			"applies to items with codes", "set data.indexing to " + ItemCodes + ", or remove it",
+		},
+		{
+			"train.select_by", func(s Spec) bool { return s.Train.SelectBy == SelectHeadNDCG && s.Train.HeadWeight == 0 },
+			"measures an item head that is not trained", "set train.head_weight, or train.select_by to " + SelectNDCG,
+		},
+		{
+			"train.select_by", func(s Spec) bool {
+				protocol, err := s.Resolve()
+				return err == nil && s.Train.SelectBy != "" && !protocol.Constrained
+			},
+			"ranks by a constrained search", "set protocol to clean, or switches.constrained to true",
+		},
+		{
+			"train.warmup_steps", func(s Spec) bool { return s.Train.Steps > 0 && s.Train.WarmupSteps >= s.Train.Steps },
+			"leaves no step at the full rate in train.steps", "",
+		},
+	}
 }
 
 // constrainRules returns the rules for teacher.constrain.

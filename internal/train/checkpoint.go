@@ -24,6 +24,7 @@ const (
 	weightsName      = "weights"
 	firstMomentName  = "first_moment"
 	secondMomentName = "second_moment"
+	averageName      = "average"
 )
 
 // state is everything, apart from tensors, that the next step depends on.
@@ -35,8 +36,8 @@ type state struct {
 	// LossSum and Rows are sums over the epoch so far.
 	LossSum float64 `json:"loss_sum"`
 	Rows    int     `json:"rows"`
-	// Best is the lowest mean validation loss (nil before the first), and BestHash the digest of
-	// its model.
+	// Best is the lowest mean validation loss, or minus the highest NDCG@10 where that selects (nil
+	// before the first), and BestHash the digest of its model.
 	Best     *float64 `json:"best,omitempty"`
 	BestHash string   `json:"best_hash,omitempty"`
 	// BadEpochs is the number of epochs without improvement.
@@ -69,17 +70,17 @@ func (s *state) advance(f prefetched, loss float64) {
 	}
 }
 
-// isBest reports whether a validation loss is the lowest so far.
-func (s *state) isBest(mean float64) bool { return s.Best == nil || mean < *s.Best }
+// isBest reports whether a validation measure is the lowest so far.
+func (s *state) isBest(measure float64) bool { return s.Best == nil || measure < *s.Best }
 
 // endEpoch ends an epoch. The reference counts all bad epochs; protocol clean counts only those
 // since the best epoch (docs/deviations.md 17).
-func (s *state) endEpoch(epoch prediction.Epoch, patience int, resets bool) {
+func (s *state) endEpoch(epoch prediction.Epoch, measure float64, patience int, resets bool) {
 	s.Curve = append(s.Curve, epoch)
 	s.LossSum, s.Rows = 0, 0
 	switch {
 	case epoch.Best:
-		s.Best = &epoch.Mean
+		s.Best = &measure
 		if resets {
 			s.BadEpochs = 0
 		}
@@ -129,14 +130,18 @@ func (t *trainer) writeCheckpoint(dir string) error {
 	return torch.WriteSafetensors(filepath.Join(dir, tensorsFile), t.tensors())
 }
 
-// tensors returns the tensors of a checkpoint: weights and AdamW's moments.
+// tensors returns the tensors of a checkpoint: weights, AdamW's moments and the weights' average.
 func (t *trainer) tensors() []torch.Named {
 	first, second := t.adam.Moments()
-	return []torch.Named{
-		{Name: weightsName, Tensor: t.model.Flat()},
+	named := []torch.Named{
+		{Name: weightsName, Tensor: t.average.trained(t.model.Flat())},
 		{Name: firstMomentName, Tensor: first},
 		{Name: secondMomentName, Tensor: second},
 	}
+	if t.average != nil {
+		named = append(named, torch.Named{Name: averageName, Tensor: t.average.weights})
+	}
+	return named
 }
 
 // restore sets a new trainer to the state of a checkpoint.
@@ -175,7 +180,7 @@ func (t *trainer) readCheckpoint(dir string) error {
 		}
 	}
 	for range restored.Step - restored.MixerStep {
-		t.mixer.Next()
+		t.nextBatch()
 	}
 	return t.readTensors(filepath.Join(dir, tensorsFile))
 }

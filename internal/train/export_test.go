@@ -17,7 +17,7 @@ func Improves(s *State, mean float64) bool { return s.isBest(mean) }
 
 // CloseEpoch ends an epoch.
 func CloseEpoch(s *State, epoch prediction.Epoch, patience int, resets bool) {
-	s.endEpoch(epoch, patience, resets)
+	s.endEpoch(epoch, epoch.Mean, patience, resets)
 }
 
 // EpochIsDue reports whether an epoch is to be validated after so many steps and validated epochs.
@@ -39,7 +39,7 @@ func Prepare(job Job) (Prepared, error) {
 func (p Prepared) Free() { p.t.free() }
 
 // Next returns the next training batch.
-func (p Prepared) Next() task.Batch { return p.t.encoder.Encode(p.t.mixer.Next()) }
+func (p Prepared) Next() task.Batch { return p.t.nextBatch() }
 
 // Loss returns the loss of a batch with the dropout of a step.
 func (p Prepared) Loss(b task.Batch, step int) (loss float64, err error) {
@@ -59,3 +59,39 @@ func (p Prepared) ValidationLoss(b task.Batch) (float64, error) { return p.t.los
 
 // MicroBatch returns how many rows of a batch are computed at a time.
 func (p Prepared) MicroBatch() int { return p.t.state.MicroBatch }
+
+// ScheduledRate returns the learning rate after so many of all steps.
+func ScheduledRate(rate float64, step, warmup, steps int, scheduler string) float64 {
+	return scheduledRate(rate, step, warmup, steps, scheduler)
+}
+
+// Clipped returns a gradient after clipping.
+func Clipped(gradient []float32, limit float64) (clipped []float32) {
+	s := torch.NewScope()
+	defer s.Close()
+	g := s.FromFloat32(gradient, int64(len(gradient)))
+	clipNorm(g, limit)
+	return g.Float32s()
+}
+
+// Averages returns the moving averages of weights after each of their steps, and the weights that
+// each swap restores.
+func Averages(start float32, steps []float32, decay float64) (averages, restored []float32) {
+	s := torch.NewScope()
+	defer s.Close()
+	weights := s.FromFloat32([]float32{start}, 1)
+	a := newAverage(weights)
+	defer a.free()
+	for i, x := range steps {
+		weights.Fill(float64(x))
+		a.update(weights, decay, i)
+		a.swapIn(weights)
+		averages = append(averages, weights.Float32s()[0])
+		if a.trained(weights).Float32s()[0] != x {
+			averages[i] = 0
+		}
+		a.swapOut(weights)
+		restored = append(restored, weights.Float32s()[0])
+	}
+	return averages, restored
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"rdrec/internal/task"
+	"rdrec/internal/token"
 )
 
 // prefetched is a batch and, at some steps, the mixer's state after it.
@@ -22,7 +23,7 @@ func (t *trainer) prefetch(ctx context.Context) <-chan prefetched {
 	go func() {
 		defer close(batches)
 		for step := t.state.Step + 1; step <= t.steps; step++ {
-			next := prefetched{batch: t.encoder.Encode(t.mixer.Next())}
+			next := prefetched{batch: t.nextBatch()}
 			if step%t.job.Spec.Train.CheckpointSteps == 0 || step%t.epochSteps == 0 {
 				next.mixer, next.err = t.mixer.State()
 			}
@@ -34,4 +35,31 @@ func (t *trainer) prefetch(ctx context.Context) <-chan prefetched {
 		}
 	}()
 	return batches
+}
+
+// nextBatch samples a batch, or, with a number of tokens for a step, as many batches as are needed for
+// them.
+func (t *trainer) nextBatch() task.Batch {
+	examples := t.mixer.Next()
+	batch := t.encoder.Encode(examples)
+	limit := t.job.Spec.Train.BatchTokens
+	for limit > 0 && tokens(batch) < limit {
+		examples = append(examples, t.mixer.Next()...)
+		batch = t.encoder.Encode(examples)
+	}
+	return batch
+}
+
+// tokens returns the number of tokens of sources and targets, without padding.
+func tokens(b task.Batch) int {
+	count := 0
+	for _, isToken := range b.Mask {
+		count += int(isToken)
+	}
+	for _, id := range b.Target {
+		if id != int64(token.Pad) {
+			count++
+		}
+	}
+	return count
 }

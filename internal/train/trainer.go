@@ -26,7 +26,11 @@ type trainer struct {
 	mixer   *task.Mixer
 	model   *t5.Model
 	adam    *optim.AdamW
+	// average is the moving average of the weights; nil for none.
+	average *average
 	state   state
+	// tokenizer decodes what the selection of the best epoch generates.
+	tokenizer *token.T5
 	// steps is the maximum number of steps, and epochSteps the number of steps in an epoch.
 	steps, epochSteps int
 }
@@ -37,40 +41,80 @@ func prepare(job Job) (*trainer, error) {
 		Seed: job.Seed, MicroBatch: job.Spec.Train.MicroBatch,
 		GradientCheckpointing: job.Spec.Train.GradientCheckpointing,
 	}}
-	var err error
-	settings := task.Settings{Method: job.Method, Protocol: job.Protocol, Negatives: job.Spec.Data.Negatives}
-	if t.corpus, err = task.New(job.Data, settings); err != nil {
+	err := t.prepareModel()
+	if err == nil {
+		err = t.prepareBatches()
+	}
+	if err == nil && job.Resume != "" {
+		err = t.restore(job.Resume)
+	}
+	if err != nil {
+		t.free()
 		return nil, err
+	}
+	t.model.GradientCheckpointing = t.state.GradientCheckpointing
+	return t, nil
+}
+
+// prepareBatches creates what makes the training batches.
+func (t *trainer) prepareBatches() (err error) {
+	job := t.job
+	settings := task.Settings{
+		Method: job.Method, Protocol: job.Protocol, Negatives: job.Spec.Data.Negatives, Items: t.model.ItemTokens(),
+	}
+	if t.corpus, err = task.New(job.Data, settings); err != nil {
+		return err
 	}
 	if t.mixer, err = t.corpus.Mixer(job.Spec.Train, job.Seed); err != nil {
-		return nil, err
+		return err
 	}
-	tokenizer, err := token.NewT5()
-	if err != nil {
-		return nil, err
+	if t.tokenizer, err = token.NewT5(); err != nil {
+		return err
 	}
-	if t.encoder, err = task.NewEncoder(tokenizer, settings, job.Spec.Train.MaxTargetTokens); err != nil {
-		return nil, err
+	if t.encoder, err = task.NewEncoder(t.tokenizer, settings, job.Spec.Train.MaxTargetTokens); err != nil {
+		return err
 	}
 	t.epochSteps = t.mixer.EpochSteps()
 	t.steps = t.epochSteps * job.Spec.Train.Epochs
 	if limit := job.Spec.Train.Steps; limit > 0 {
 		t.steps = min(t.steps, limit)
 	}
+	return nil
+}
+
+// prepareModel creates the initial model and its optimizer.
+func (t *trainer) prepareModel() (err error) {
+	job, settings := t.job, t.job.Spec.Train
 	if t.model, err = newStudent(job); err != nil {
-		return nil, err
+		return err
 	}
-	config := optim.DefaultConfig(job.Spec.Train.LearningRate, job.Spec.Train.WeightDecay)
-	t.adam = optim.NewAdamW(t.model.Flat(), config)
-	if job.Resume != "" {
-		err = t.restore(job.Resume)
+	if job.Data.Codes != nil {
+		if err := t.model.UseItems(job.Data.Codes); err != nil {
+			return err
+		}
 	}
-	t.model.BFloat16 = job.Spec.Train.Precision == spec.BFloat16
-	t.model.GradientCheckpointing = t.state.GradientCheckpointing
-	if err != nil {
-		t.free()
+	t.adam = optim.NewAdamW(t.model.Flat(), optim.DefaultConfig(settings.LearningRate, settings.WeightDecay))
+	if settings.EMADecay > 0 {
+		t.average = newAverage(t.model.Flat())
 	}
-	return t, err
+	t.model.BFloat16 = settings.Precision == spec.BFloat16
+	t.model.HeadWeight, t.model.LabelSmoothing = settings.HeadWeight, settings.LabelSmoothing
+	return nil
+}
+
+// itemConfig returns the student's item tokens; none if the items have no codes.
+func (j Job) itemConfig() t5.ItemConfig {
+	if j.Data.Codes == nil {
+		return t5.ItemConfig{}
+	}
+	items := t5.ItemConfig{
+		ItemCodes: int64(j.Data.Codes.Tokens()), OnePosition: j.Spec.Student.History == spec.HistoryItems,
+		ItemHead: j.Spec.Train.HeadWeight > 0,
+	}
+	if j.Spec.Student.ItemEmbeddings {
+		items.ItemEmbeddings = int64(j.Data.Items)
+	}
+	return items
 }
 
 // newStudent returns the initial model.
@@ -82,14 +126,15 @@ func newStudent(job Job) (*t5.Model, error) {
 	settings := job.Spec.Student
 	if settings.Pretrained != "" {
 		return t5.LoadPretrained(settings.Pretrained, t5.PretrainedOptions{
-			Prompts: job.Method.PromptVectors, Dropout: settings.Dropout, Seed: job.Seed,
+			Prompts: job.Method.PromptVectors, Dropout: settings.Dropout, Seed: job.Seed, Items: job.itemConfig(),
 		}, device)
 	}
 	size, err := spec.SizeNamed(settings.Size)
 	if err != nil {
 		return nil, err
 	}
-	config := t5.FromSize(size, job.Method.PromptVectors)
+	config := t5.FromSize(size, job.Method.PromptVectors).WithItems(job.itemConfig())
+	config.InitializerRange = settings.InitializerRange
 	if settings.Dropout != nil {
 		config.Dropout = *settings.Dropout
 	}
@@ -97,8 +142,13 @@ func newStudent(job Job) (*t5.Model, error) {
 }
 
 func (t *trainer) free() {
-	t.model.Free()
-	t.adam.Free()
+	if t.model != nil {
+		t.model.Free()
+	}
+	if t.adam != nil {
+		t.adam.Free()
+	}
+	t.average.free()
 	torch.Trim()
 }
 
@@ -184,7 +234,10 @@ func (t *trainer) trainBatch(b task.Batch) (float64, error) {
 			return fmt.Errorf("loss is %v at learning rate %g; a lower one may help",
 				value, t.job.Spec.Train.LearningRate)
 		}
+		clipNorm(gradient, t.job.Spec.Train.MaxGradNorm)
+		t.adam.SetLearningRate(t.learningRate())
 		t.adam.Step(gradient)
+		t.average.update(t.model.Flat(), t.job.Spec.Train.EMADecay, t.state.Step)
 		return nil
 	})
 	return value, err

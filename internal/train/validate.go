@@ -22,12 +22,34 @@ func (t *trainer) atEpochEnd() bool {
 // endEpoch validates, keeps the model if it is the best so far, decides whether to stop early, and
 // saves a checkpoint.
 func (t *trainer) endEpoch(ctx context.Context) error {
+	t.average.swapIn(t.model.Flat())
+	epoch, err := t.validateEpoch(ctx)
+	if err != nil {
+		return err
+	}
+	measure := epoch.Mean
+	if epoch.NDCG10 != nil {
+		measure = -*epoch.NDCG10
+	}
+	epoch.Best = t.state.isBest(measure)
+	if epoch.Best {
+		if err := t.saveBest(); err != nil {
+			return err
+		}
+	}
+	t.average.swapOut(t.model.Flat())
+	t.state.endEpoch(epoch, measure, t.job.Spec.Train.Patience, t.job.Protocol.PatienceResets)
+	return t.save(ctx)
+}
+
+// validateEpoch returns the point of the learning curve at the end of an epoch.
+func (t *trainer) validateEpoch(ctx context.Context) (prediction.Epoch, error) {
 	epoch := prediction.Epoch{Epoch: t.state.epochs() + 1, Step: t.state.Step, Loss: t.state.loss()}
 	sum, tasks := 0.0, 0
 	for _, tk := range task.Tasks() {
 		loss, rows, err := t.validate(ctx, tk, epoch.Epoch)
 		if err != nil {
-			return err
+			return epoch, err
 		}
 		if rows > 0 {
 			epoch.Validation = append(epoch.Validation, prediction.TaskLoss{Task: tk.String(), Loss: loss})
@@ -35,17 +57,17 @@ func (t *trainer) endEpoch(ctx context.Context) error {
 		}
 	}
 	if tasks == 0 {
-		return errors.New("no validation data: none of the trained tasks has validation examples")
+		return epoch, errors.New("no validation data: none of the trained tasks has validation examples")
 	}
 	epoch.Mean = sum / float64(tasks)
-	epoch.Best = t.state.isBest(epoch.Mean)
-	if epoch.Best {
-		if err := t.saveBest(); err != nil {
-			return err
+	if t.job.Spec.Train.SelectBy != "" {
+		ndcg, err := t.rankValidation(ctx)
+		if err != nil {
+			return epoch, fmt.Errorf("validating NDCG@10 after step %d: %w", t.state.Step, err)
 		}
+		epoch.NDCG10 = &ndcg
 	}
-	t.state.endEpoch(epoch, t.job.Spec.Train.Patience, t.job.Protocol.PatienceResets)
-	return t.save(ctx)
+	return epoch, nil
 }
 
 // validate returns the mean loss per row of a task's validation examples; rows is 0 if the task is
