@@ -51,3 +51,14 @@ func SearchItemsOnDevice(
 
 // Stream returns the random stream of a user's random items in a task.
 func Stream(tk task.Task, user int) uint64 { return randomItemStream(tk, user) }
+
+// TopItems returns the n best items by scores.
+func TopItems(scores []float32, excluded []int, n int) []Found { return topItems(scores, excluded, n) }
+
+// NewCatalog returns the catalog of a job's items.
+func (j Job) NewCatalog() (*Catalog, error) { return j.newCatalog() }
+
+// Encoder returns the encoder of a job's examples.
+func (j Job) Encoder(maxTargetTokens int) (*task.Encoder, error) {
+	return task.NewEncoder(j.Tokenizer, j.settings(), maxTargetTokens)
+}

@@ -1,0 +1,163 @@
+package recommend_test
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/indexing"
+	"rdrec/internal/recommend"
+	"rdrec/internal/spec"
+	"rdrec/internal/t5"
+	"rdrec/internal/task"
+	"rdrec/internal/token"
+	"rdrec/internal/torch"
+)
+
+func TestTopItemsByHand(t *testing.T) {
+	scores := []float32{-1, -3, -1, 0, -2, -3}
+	for _, c := range []struct {
+		excluded []int
+		n        int
+		want     []int
+	}{
+		{nil, 3, []int{4, 1, 3}},
+		{[]int{4, 1}, 3, []int{3, 5, 2}},
+		{[]int{4, 4, 99}, 9, []int{1, 3, 5, 2, 6}},
+		{[]int{1, 2, 3, 4, 5, 6}, 2, nil},
+	} {
+		var got []int
+		for _, f := range recommend.TopItems(scores, c.excluded, c.n) {
+			got = append(got, f.Item)
+			if f.Score != float64(scores[f.Item-1]) {
+				t.Errorf("item %d has the score %v", f.Item, f.Score)
+			}
+		}
+		if diff := cmp.Diff(c.want, got); diff != "" {
+			t.Errorf("%v, %d (-want +got):\n%s", c.excluded, c.n, diff)
+		}
+	}
+}
+
+// codedJob returns a job whose items have codes, and a random student with an item head.
+func codedJob(t *testing.T, onePosition bool) recommend.Job {
+	t.Helper()
+	job := miniJob(t, spec.Clean)
+	codes := spec.DefaultCodes()
+	codes.Levels, codes.Width, codes.Dimensions = 2, 32, 8
+	if _, err := indexing.Apply(job.Data, spec.ItemCodes, &codes, 1); err != nil {
+		t.Fatal(err)
+	}
+	config := t5.FromSize(spec.Size{Model: 16, Head: 8, FeedForward: 16, Layers: 1, Heads: 2}, 3)
+	config.Vocabulary = 32128
+	model, err := t5.New(config.WithItems(t5.ItemConfig{
+		ItemCodes: int64(job.Data.Codes.Tokens()), OnePosition: onePosition, ItemHead: true,
+	}), 5, torch.CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(model.Free)
+	if err := model.UseItems(job.Data.Codes); err != nil {
+		t.Fatal(err)
+	}
+	job.Model = model
+	job.Evaluate.SequentialUsers = 7
+	return job
+}
+
+// TestSearchOfCodes compares both searches with each found item's own score.
+func TestSearchOfCodes(t *testing.T) {
+	for _, onePosition := range []bool{false, true} {
+		job := codedJob(t, onePosition)
+		predictions, err := recommend.Sequential(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		settings := job.Settings
+		settings.Items = job.Model.ItemTokens()
+		corpus, err := task.New(job.Data, settings)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list, err := corpus.Test(task.Sequential, job.Seed)
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = list.SampleEvenly(7)
+		encoder, err := job.Encoder(20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		catalog, err := job.NewCatalog()
+		if err != nil {
+			t.Fatal(err)
+		}
+		allowed := append([]int32{token.End}, catalog.Tokens()...)
+		search := recommend.ItemSearch{NumBeams: job.Evaluate.NumBeams, NumItems: job.Evaluate.NumReturnSequences, MaskCross: true}
+		for i, p := range predictions {
+			history := job.Data.Users[slices.IndexFunc(job.Data.Users, func(u dataset.User) bool { return u.ID == p.User })].History()
+			search.Constraints = append(search.Constraints, catalog.Except(history))
+			if p.Truth != list.Examples[i].Item || len(p.Items) != job.Evaluate.NumReturnSequences {
+				t.Errorf("user %d: %d items, truth %d", p.User, len(p.Items), p.Truth)
+			}
+			batch := encoder.Encode(list.Examples[i : i+1])
+			tokens := append(settings.Items.Target(p.Items[0]), token.End)
+			if want := sequenceScore(t, job, batch, tokens, allowed); p.Scores[0]-want > 1e-4 || want-p.Scores[0] > 1e-4 {
+				t.Errorf("user %d: item %d has the score %v, by itself %v", p.User, p.Items[0], p.Scores[0], want)
+			}
+		}
+		host, device := searchOnBoth(t, job.Model, encoder.Encode(list.Examples), catalog, search)
+		compareFound(t, fmt.Sprint("one position ", onePosition), host, device)
+	}
+}
+
+// TestRankingByHead compares the rankings with the scores of all items.
+func TestRankingByHead(t *testing.T) {
+	job := codedJob(t, true)
+	got, err := recommend.SequentialByHead(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != 7 {
+		t.Fatalf("%d predictions", len(got))
+	}
+	for _, p := range got {
+		user := job.Data.Users[slices.IndexFunc(job.Data.Users, func(u dataset.User) bool { return u.ID == p.User })]
+		if len(p.Items) != job.Evaluate.NumReturnSequences || p.Truth != user.TestItem() {
+			t.Errorf("user %d: %d items, truth %d", p.User, len(p.Items), p.Truth)
+		}
+		for i, item := range p.Items {
+			if slices.Contains(user.History(), item) {
+				t.Errorf("user %d: item %d is in the history", p.User, item)
+			}
+			if i > 0 && p.Scores[i] > p.Scores[i-1] {
+				t.Errorf("user %d: scores %v", p.User, p.Scores)
+			}
+		}
+	}
+	job.Shards = 2
+	var merged [][]int
+	for job.Shard = range 2 {
+		part, err := recommend.SequentialByHead(t.Context(), job)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range part {
+			merged = append(merged, append([]int{p.Index}, p.Items...))
+		}
+	}
+	slices.SortFunc(merged, func(a, b []int) int { return a[0] - b[0] })
+	for i, p := range got {
+		if !slices.Equal(merged[i][1:], p.Items) {
+			t.Errorf("user %d: the shards give %v, want %v", p.User, merged[i][1:], p.Items)
+		}
+	}
+	job.Shards, job.Shard, job.Validation = 0, 0, true
+	job.Model.ItemHead = false
+	if none, err := recommend.SequentialByHead(t.Context(), job); none != nil || err != nil {
+		t.Errorf("a student without a head gives %v, %v", none, err)
+	}
+}
