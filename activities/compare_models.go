@@ -47,7 +47,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	defer hb.stop()
 	defer func() { err = temporalError(ctx, err) }()
 	task := GateTask(in.Gate)
-	candidate, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.New, task)
+	candidate, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.New, predictionsFile(task))
 	if err != nil {
 		return out, err
 	}
@@ -57,7 +57,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	}
 	g.scores = out.Metrics
 	if len(in.Old) > 0 {
-		current, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.Old, task)
+		current, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.Old, predictionsFile(task))
 		if err != nil {
 			return out, err
 		}

@@ -81,6 +81,18 @@ func (a *Activities) predict(ctx context.Context, job RecommendJob, path string)
 	if err != nil {
 		return err
 	}
+	if err := writePredictions(path, job, predictions); err != nil || job.Task != task.Sequential {
+		return err
+	}
+	job.Head = true
+	if predictions, err = a.Students.Recommend(ctx, job); err != nil || predictions == nil {
+		return err
+	}
+	return writePredictions(filepath.Join(filepath.Dir(path), headFile), job, predictions)
+}
+
+// writePredictions writes rankings, without their indices if they are all there are.
+func writePredictions(path string, job RecommendJob, predictions []prediction.Prediction) error {
 	if job.Shards == 0 {
 		predictions = prediction.Complete(predictions)
 	}
@@ -92,6 +104,8 @@ type RecommendJob struct {
 	EvaluateInput
 	// Data is the dataset folder, Model the student's.
 	Data, Model string
+	// Head ranks by the student's item head. There is no result if it has none.
+	Head bool
 	// Progress is called after every batch.
 	Progress func(done, total int)
 }

@@ -14,7 +14,6 @@ import (
 	"slices"
 
 	"rdrec/internal/dataset"
-	"rdrec/internal/task"
 	"rdrec/storage"
 )
 
@@ -119,19 +118,18 @@ func readArtifactJSONL[Row any](ctx context.Context, b *storage.Bucket, ref stor
 	return rows, nil
 }
 
-// readPredictions returns the predictions for a task of the first evaluation that has them, and nil
-// where none of the evaluations is of that task. An evaluation that is missing from the bucket is
-// an error.
+// readPredictions returns the predictions in the named file of the first evaluation that has it, and
+// nil where none of the evaluations does. An evaluation that is missing from the bucket is an error.
 func readPredictions[Row any](
-	ctx context.Context, b *storage.Bucket, evaluations []storage.Ref, t task.Task,
+	ctx context.Context, b *storage.Bucket, evaluations []storage.Ref, name string,
 ) ([]Row, error) {
 	for _, ref := range evaluations {
 		evaluation, err := b.Artifact(ctx, ref)
 		if err != nil {
 			return nil, err
 		}
-		if slices.ContainsFunc(evaluation.Files, func(f storage.File) bool { return f.Name == predictionsFile(t) }) {
-			return readArtifactJSONL[Row](ctx, b, ref, predictionsFile(t))
+		if hasFile(evaluation, name) {
+			return readArtifactJSONL[Row](ctx, b, ref, name)
 		}
 	}
 	return nil, nil
@@ -139,3 +137,11 @@ func readPredictions[Row any](
 
 // predictionsFile names the predictions of a task in their artifact.
 func predictionsFile(t task.Task) string { return t.String() + ".jsonl" }
+
+// headFile names the sequential rankings of the item head, in the artifact of those of the search.
+const headFile = "sequential-head.jsonl"
+
+// hasFile reports whether an artifact has a file.
+func hasFile(a storage.Artifact, name string) bool {
+	return slices.ContainsFunc(a.Files, func(f storage.File) bool { return f.Name == name })
+}

@@ -25,28 +25,45 @@ func (a *Activities) MergePredictions(ctx context.Context, in MergePredictionsIn
 	if err != nil {
 		return ref, err
 	}
-	path := filepath.Join(work.dir, "evaluation", predictionsFile(in.Task))
-	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
+	dir := filepath.Join(work.dir, "evaluation")
+	if err := os.MkdirAll(dir, 0o750); err != nil {
 		return ref, fmt.Errorf("make folder for predictions: %w", err)
 	}
 	if in.Task == task.Explanation {
-		err = merge[prediction.Text](ctx, a.Bucket, in, path)
+		err = merge[prediction.Text](ctx, a.Bucket, in, dir, predictionsFile(in.Task))
 	} else {
-		err = merge[prediction.Prediction](ctx, a.Bucket, in, path)
+		err = a.mergeRankings(ctx, in, dir)
 	}
 	if err != nil {
 		return ref, err
 	}
-	return a.Bucket.PutFolder(ctx, "evaluation", filepath.Dir(path))
+	return a.Bucket.PutFolder(ctx, "evaluation", dir)
 }
 
-func merge[R prediction.Row[R]](ctx context.Context, b *storage.Bucket, in MergePredictionsInput, path string) error {
+// mergeRankings merges the rankings of the search and, if there are some, of the item head.
+func (a *Activities) mergeRankings(ctx context.Context, in MergePredictionsInput, dir string) error {
+	if err := merge[prediction.Prediction](ctx, a.Bucket, in, dir, predictionsFile(in.Task)); err != nil {
+		return err
+	}
+	if in.Task != task.Sequential || len(in.Shards) == 0 {
+		return nil
+	}
+	first, err := a.Bucket.Artifact(ctx, in.Shards[0])
+	if err != nil || !hasFile(first, headFile) {
+		return err
+	}
+	return merge[prediction.Prediction](ctx, a.Bucket, in, dir, headFile)
+}
+
+func merge[R prediction.Row[R]](
+	ctx context.Context, b *storage.Bucket, in MergePredictionsInput, dir, name string,
+) error {
 	shards := make([][]R, len(in.Shards))
 	for i, shard := range in.Shards {
 		var err error
-		if shards[i], err = readArtifactJSONL[R](ctx, b, shard, predictionsFile(in.Task)); err != nil {
+		if shards[i], err = readArtifactJSONL[R](ctx, b, shard, name); err != nil {
 			return err
 		}
 	}
-	return writeJSONL(path, prediction.Complete(shards...))
+	return writeJSONL(filepath.Join(dir, name), prediction.Complete(shards...))
 }

@@ -68,8 +68,8 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 		"top-N ranking": {rankingFile(popularity.Name, task.TopN), func(dir string) error {
 			return rank(dir, twoUsers(), popularity, settings)
 		}},
-		"merged predictions": {"f", func(dir string) error {
-			return merge[prediction.Prediction](ctx, w.Bucket, shards, filepath.Join(dir, "f"))
+		"merged predictions": {predictionsFile(shards.Task), func(dir string) error {
+			return merge[prediction.Prediction](ctx, w.Bucket, shards, dir, predictionsFile(shards.Task))
 		}},
 		"merged table": {"f", func(dir string) error {
 			work := attempt{&heartbeat{now: time.Now}, t.TempDir(), nil}

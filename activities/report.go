@@ -165,7 +165,7 @@ func (w *reportWork) addStudents(ctx context.Context) error {
 func (w *reportWork) addRankings(ctx context.Context) error {
 	for _, t := range []task.Task{task.Sequential, task.TopN} {
 		for _, trial := range w.Trials {
-			predictions, err := readPredictions[prediction.Prediction](ctx, w.Bucket, trial.Evaluations, t)
+			predictions, err := readPredictions[prediction.Prediction](ctx, w.Bucket, trial.Evaluations, predictionsFile(t))
 			if err != nil {
 				return err
 			}
@@ -173,10 +173,29 @@ func (w *reportWork) addRankings(ctx context.Context) error {
 				w.builder.AddRecommendations(trialID(trial), t, predictions)
 			}
 		}
+		if t == task.Sequential {
+			if err := w.addHeads(ctx); err != nil {
+				return err
+			}
+		}
 		for _, row := range w.builder.Baselines(t) {
 			if err := w.addBaseline(ctx, row, t); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// addHeads adds the sequential rankings by the students' item heads.
+func (w *reportWork) addHeads(ctx context.Context) error {
+	for _, trial := range w.Trials {
+		predictions, err := readPredictions[prediction.Prediction](ctx, w.Bucket, trial.Evaluations, headFile)
+		if err != nil {
+			return err
+		}
+		if predictions != nil {
+			w.builder.AddHead(trialID(trial), predictions)
 		}
 	}
 	return nil
@@ -209,7 +228,7 @@ func (w *reportWork) addBaseline(ctx context.Context, row baseline.Baseline, t t
 // addTexts adds the explanations that the students generated.
 func (w *reportWork) addTexts(ctx context.Context) error {
 	for _, trial := range w.Trials {
-		texts, err := readPredictions[prediction.Text](ctx, w.Bucket, trial.Evaluations, task.Explanation)
+		texts, err := readPredictions[prediction.Text](ctx, w.Bucket, trial.Evaluations, predictionsFile(task.Explanation))
 		if err != nil {
 			return err
 		}

@@ -22,12 +22,16 @@ import (
 type answering struct {
 	activities.Students
 	predictions []prediction.Prediction
+	head        []prediction.Prediction // by the item head
 	texts       []prediction.Text
 	closed      int
 	broken      error
 }
 
-func (a *answering) Recommend(context.Context, activities.RecommendJob) ([]prediction.Prediction, error) {
+func (a *answering) Recommend(_ context.Context, job activities.RecommendJob) ([]prediction.Prediction, error) {
+	if job.Head {
+		return a.head, a.broken
+	}
 	return a.predictions, a.broken
 }
 

@@ -90,8 +90,17 @@ func readData(dir string) (*dataset.Dataset, error) {
 func (s students) Recommend(
 	ctx context.Context, job activities.RecommendJob,
 ) (predictions []prediction.Prediction, err error) {
+	if job.Head {
+		config, err := t5.ReadConfig(job.Model)
+		if err != nil || !config.ItemHead {
+			return nil, err
+		}
+	}
 	rank := recommend.Sequential
-	if job.Task == task.TopN {
+	switch {
+	case job.Head:
+		rank = recommend.SequentialByHead
+	case job.Task == task.TopN:
 		rank = recommend.TopN
 	}
 	err = s.withStudent(job, func(r recommend.Job) (err error) {

@@ -40,6 +40,16 @@ func (b *Builder) AddRecommendations(id TrialID, t task.Task, predictions []pred
 	}
 }
 
+// AddHead scores what a student recommended for the sequential task by its item head. An ablation's
+// row is one of the head, too.
+func (b *Builder) AddHead(id TrialID, predictions []prediction.Prediction) {
+	row := Row{Method: id.Name() + ", item head", Kind: StudentRow, About: b.run.Spec.Student.Size}
+	if id.Variant != "" {
+		row.Kind, row.Base = AblationRow, id.Method+", item head"
+	}
+	b.addTrial(b.table(task.Sequential), row, id.Seed, predictions)
+}
+
 // addTrial adds a trial to the last row if it is of the same method, otherwise to a new row, and
 // reports whether the row is new.
 func (b *Builder) addTrial(table *Table, row Row, seed int64, predictions []prediction.Prediction) bool {
