@@ -118,8 +118,9 @@ func readArtifactJSONL[Row any](ctx context.Context, b *storage.Bucket, ref stor
 	return rows, nil
 }
 
-// readPredictions returns the predictions in the named file of the first evaluation that has it, and
-// nil where none of the evaluations does. An evaluation that is missing from the bucket is an error.
+// readPredictions returns the predictions in the named file of the first evaluation that has it,
+// and nil where none of the evaluations does. An evaluation that is missing from the bucket is an
+// error.
 func readPredictions[Row any](
 	ctx context.Context, b *storage.Bucket, evaluations []storage.Ref, name string,
 ) ([]Row, error) {

@@ -17,14 +17,16 @@ func TestTheItemHeadIsEvaluatedBesideTheSearch(t *testing.T) {
 	evaluate := func(shard, shards int) storage.Ref {
 		student := &answering{}
 		for index := range 2 {
-			ranked := prediction.Prediction{Index: 2*shard + index, User: 1 + 2*shard + index, Truth: 3, Items: []int{1}}
+			at := 2*shard + index
+			ranked := prediction.Prediction{Index: at, User: at + 1, Truth: 3, Items: []int{1}}
 			student.predictions = append(student.predictions, ranked)
 			ranked.Items = []int{3}
 			student.head = append(student.head, ranked)
 		}
 		s.Students = student
 		return must[storage.Ref](s, s.Evaluate, activities.EvaluateInput{
-			Preprocessed: in.Preprocessed, Model: in.Trials[0].Model, Task: task.Sequential, Shard: shard, Shards: shards,
+			Preprocessed: in.Preprocessed, Model: in.Trials[0].Model, Task: task.Sequential,
+			Shard: shard, Shards: shards,
 		})
 	}
 	merged := must[storage.Ref](s, s.MergePredictions, activities.MergePredictionsInput{

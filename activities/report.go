@@ -165,7 +165,9 @@ func (w *reportWork) addStudents(ctx context.Context) error {
 func (w *reportWork) addRankings(ctx context.Context) error {
 	for _, t := range []task.Task{task.Sequential, task.TopN} {
 		for _, trial := range w.Trials {
-			predictions, err := readPredictions[prediction.Prediction](ctx, w.Bucket, trial.Evaluations, predictionsFile(t))
+			predictions, err := readPredictions[prediction.Prediction](
+				ctx, w.Bucket, trial.Evaluations, predictionsFile(t),
+			)
 			if err != nil {
 				return err
 			}
@@ -228,7 +230,9 @@ func (w *reportWork) addBaseline(ctx context.Context, row baseline.Baseline, t t
 // addTexts adds the explanations that the students generated.
 func (w *reportWork) addTexts(ctx context.Context) error {
 	for _, trial := range w.Trials {
-		texts, err := readPredictions[prediction.Text](ctx, w.Bucket, trial.Evaluations, predictionsFile(task.Explanation))
+		texts, err := readPredictions[prediction.Text](
+			ctx, w.Bucket, trial.Evaluations, predictionsFile(task.Explanation),
+		)
 		if err != nil {
 			return err
 		}

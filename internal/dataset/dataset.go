@@ -1,9 +1,9 @@
 // Package dataset contains what every later step reads: who interacted with what, in which order,
 // and why. In: a folder in the format of RDRec, POD and P5 (sequential.txt, datamaps.json, and
 // optionally negative.txt, explanation.json, explanation_rationale.json, titles.json, times.txt,
-// codes.json; plain or .gz). Out: a [Dataset], and the same folder again. Steps: read every file, report every
-// problem by file and line, check the files against each other, fill in missing negatives. It knows
-// neither reviews nor tensors.
+// codes.json; plain or .gz). Out: a [Dataset], and the same folder again. Steps: read every file,
+// report every problem by file and line, check the files against each other, fill in missing
+// negatives. It knows neither reviews nor tensors.
 package dataset
 
 // Dataset contains interactions, explanations and the names behind the ids. It is read-only once

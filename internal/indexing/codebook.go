@@ -71,8 +71,8 @@ func (b *codebook) descend(item, from, to, depth int) bool {
 	return slices.ContainsFunc(branches, func(x branch) bool { return b.descend(item, x.from, x.to, depth+1) })
 }
 
-// likeness is the cosine of two vectors. A vector of zeros, of an item that nothing is known about, is
-// only like another of its kind.
+// likeness is the cosine of two vectors. A vector of zeros, of an item that nothing is known about,
+// is only like another of its kind.
 func likeness(a, b []float64) float64 {
 	lengths := norm(a) * norm(b)
 	switch {

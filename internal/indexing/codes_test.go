@@ -14,8 +14,8 @@ import (
 	"rdrec/internal/spec"
 )
 
-// TestResidualCodesByHand: the first code is the column of a grid, the second the row in it, and the
-// last distinguishes equal points.
+// TestResidualCodesByHand: the first code is the column of a grid, the second the row in it, and
+// the last distinguishes equal points.
 func TestResidualCodesByHand(t *testing.T) {
 	t.Parallel()
 	rows := [][]float64{{0, 0}, {100, 0}, {0, 1}, {100, 1}, {0, 0}}
@@ -47,8 +47,8 @@ func TestFullCodesOverflowToTheNearest(t *testing.T) {
 	}
 }
 
-// TestVectorsByHand: soap and comb are always bought together, oil and gel too, so the two pairs have
-// one direction each.
+// TestVectorsByHand: soap and comb are always bought together, oil and gel too, so the two pairs
+// have one direction each.
 func TestVectorsByHand(t *testing.T) {
 	t.Parallel()
 	d := shop("soap comb oil gel")

@@ -1,12 +1,12 @@
 // Package indexing assigns item ids. The student reads and generates item ids digit by digit, so
 // any information that an id carries reaches the student. Some indexings give items codes as well,
-// which the student reads and generates in the place of ids. In: a dataset, a row of [spec.Indexings]
-// and a seed; out: the dataset with new item ids (and codes), and a [Record] of the indexing. Steps: sort the
-// items by a digest of the seed and the shop's id, so that the incoming ids have no influence; sort
-// them again by a row of the table below, which reads only training histories (all but each user's
-// last two items) and titles; the rank in that order is the id. Codes are k-means of vectors made from
-// the same, or the paths of a tree of clusters. To add an indexing, add a row to
-// [spec.Indexings] and to [orderings].
+// which the student reads and generates in the place of ids. In: a dataset, a row of
+// [spec.Indexings] and a seed; out: the dataset with new item ids (and codes), and a [Record] of
+// the indexing. Steps: sort the items by a digest of the seed and the shop's id, so that the
+// incoming ids have no influence; sort them again by a row of the table below, which reads only
+// training histories (all but each user's last two items) and titles; the rank in that order is the
+// id. Codes are k-means of vectors made from the same, or the paths of a tree of clusters. To add
+// an indexing, add a row to [spec.Indexings] and to [orderings].
 package indexing
 
 import (

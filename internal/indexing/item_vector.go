@@ -13,9 +13,9 @@ import (
 const codeIterations = 12
 
 // partVectors returns a vector for each item, rows in the order base: the parts of the settings one
-// after the other, each scaled to length 1. An item that a part knows nothing about has zeros there.
-// As in [semantic], titles count where at least half of the items have one; co-occurrence replaces
-// them where there is no other part.
+// after the other, each scaled to length 1. An item that a part knows nothing about has zeros
+// there. As in [semantic], titles count where at least half of the items have one; co-occurrence
+// replaces them where there is no other part.
 func partVectors(d *dataset.Dataset, base []int, settings spec.Codes, random *rand.Rand) table {
 	var parts []table
 	for _, part := range settings.Parts {
@@ -55,9 +55,9 @@ func concatenate(parts []table) table {
 }
 
 // cooccurrenceOperator returns the items' positive pointwise mutual information in the training
-// histories as an operator: log(c(i,j) n / (c(i) c(j))) where it is positive, with c(i,i) the number
-// of histories that contain item i. Without the diagonal, items that are always bought together would
-// have orthogonal rows.
+// histories as an operator: log(c(i,j) n / (c(i) c(j))) where it is positive, with c(i,i) the
+// number of histories that contain item i. Without the diagonal, items that are always bought
+// together would have orthogonal rows.
 func cooccurrenceOperator(d *dataset.Dataset, base []int) operator {
 	rank := make([]int, len(base))
 	for i, item := range base {

@@ -67,8 +67,8 @@ func (q quantized) distinguish(width int) (cells, largest int, ok bool) {
 	return len(used), largest, true
 }
 
-// nearestCodes returns all codes of the last level by the distance of their centers from a row, those
-// without a center last, if they are wanted.
+// nearestCodes returns all codes of the last level by the distance of their centers from a row,
+// those without a center last, if they are wanted.
 func (q quantized) nearestCodes(row, width int, wanted bool) []int {
 	if !wanted {
 		return nil

@@ -2,6 +2,7 @@ package recommend_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -68,6 +69,11 @@ func codedJob(t *testing.T, onePosition bool) recommend.Job {
 	return job
 }
 
+// userOf returns the user with an id.
+func userOf(d *dataset.Dataset, id int) dataset.User {
+	return d.Users[slices.IndexFunc(d.Users, func(u dataset.User) bool { return u.ID == id })]
+}
+
 // TestSearchOfCodes compares both searches with each found item's own score.
 func TestSearchOfCodes(t *testing.T) {
 	for _, onePosition := range []bool{false, true} {
@@ -96,16 +102,17 @@ func TestSearchOfCodes(t *testing.T) {
 			t.Fatal(err)
 		}
 		allowed := append([]int32{token.End}, catalog.Tokens()...)
-		search := recommend.ItemSearch{NumBeams: job.Evaluate.NumBeams, NumItems: job.Evaluate.NumReturnSequences, MaskCross: true}
+		search := recommend.ItemSearch{
+			NumBeams: job.Evaluate.NumBeams, NumItems: job.Evaluate.NumReturnSequences, MaskCross: true,
+		}
 		for i, p := range predictions {
-			history := job.Data.Users[slices.IndexFunc(job.Data.Users, func(u dataset.User) bool { return u.ID == p.User })].History()
-			search.Constraints = append(search.Constraints, catalog.Except(history))
+			search.Constraints = append(search.Constraints, catalog.Except(userOf(job.Data, p.User).History()))
 			if p.Truth != list.Examples[i].Item || len(p.Items) != job.Evaluate.NumReturnSequences {
 				t.Errorf("user %d: %d items, truth %d", p.User, len(p.Items), p.Truth)
 			}
 			batch := encoder.Encode(list.Examples[i : i+1])
 			tokens := append(settings.Items.Target(p.Items[0]), token.End)
-			if want := sequenceScore(t, job, batch, tokens, allowed); p.Scores[0]-want > 1e-4 || want-p.Scores[0] > 1e-4 {
+			if want := sequenceScore(t, job, batch, tokens, allowed); math.Abs(p.Scores[0]-want) > 1e-4 {
 				t.Errorf("user %d: item %d has the score %v, by itself %v", p.User, p.Items[0], p.Scores[0], want)
 			}
 		}
@@ -125,7 +132,7 @@ func TestRankingByHead(t *testing.T) {
 		t.Fatalf("%d predictions", len(got))
 	}
 	for _, p := range got {
-		user := job.Data.Users[slices.IndexFunc(job.Data.Users, func(u dataset.User) bool { return u.ID == p.User })]
+		user := userOf(job.Data, p.User)
 		if len(p.Items) != job.Evaluate.NumReturnSequences || p.Truth != user.TestItem() {
 			t.Errorf("user %d: %d items, truth %d", p.User, len(p.Items), p.Truth)
 		}

@@ -105,6 +105,7 @@ func TestSizes(t *testing.T) {
 	if diff := cmp.Diff(map[string]config{
 		"t5-tiny":  {64, 16, 128, 2, 4, 0},
 		"t5-mini":  {128, 32, 512, 2, 4, 0},
+		"t5-midi":  {256, 64, 1024, 4, 4, 0},
 		"t5-small": {512, 64, 2048, 6, 8, 0.1},
 		"t5-base":  {768, 64, 3072, 12, 12, 0.1},
 		"t5-large": {1024, 64, 4096, 24, 16, 0.1},

@@ -14,7 +14,8 @@ func (s Spec) Indexing() string {
 	}
 }
 
-// Codes returns the settings of the item codes, defaults resolved; nil where the indexing gives none.
+// Codes returns the settings of the item codes, defaults resolved; nil where the indexing gives
+// none.
 func (s Spec) Codes() *Codes {
 	row, err := IndexingNamed(s.Indexing())
 	if err != nil || !row.Codes {

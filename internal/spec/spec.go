@@ -174,9 +174,9 @@ type Student struct {
 	Pretrained string `json:"pretrained,omitempty" yaml:"pretrained,omitempty"`
 	// Dropout overrides the size's own rate when set.
 	Dropout *float64 `json:"dropout,omitempty" yaml:"dropout,omitempty" validate:"omitempty,min=0,max=0.9"`
-	// History is how an item of the source enters the encoder where items have codes: [HistoryCodes]
-	// (empty too), one position for each code, or [HistoryItems], one position for each item, the sum
-	// of its codes' embeddings.
+	// History is how an item of the source enters the encoder where items have codes:
+	// [HistoryCodes] (empty too), one position for each code, or [HistoryItems], one position for
+	// each item, the sum of its codes' embeddings.
 	History string `json:"history,omitempty" yaml:"history,omitempty" validate:"omitempty,oneof=codes items"`
 	// ItemEmbeddings adds an embedding of each item's own to that sum.
 	ItemEmbeddings bool `json:"item_embeddings,omitempty" yaml:"item_embeddings,omitempty"`
@@ -214,8 +214,8 @@ type Train struct {
 	// parameter).
 	LearningRate float64 `json:"learning_rate" yaml:"learning_rate" validate:"gt=0,max=1"`
 	WeightDecay  float64 `json:"weight_decay" yaml:"weight_decay" validate:"min=0,max=1"`
-	// WarmupSteps is the number of steps in which the learning rate rises from 0; Scheduler is empty
-	// for a constant rate after it, or [Cosine], with which it falls to 0 at the last step.
+	// WarmupSteps is the number of steps in which the learning rate rises from 0; Scheduler is
+	// empty for a constant rate after it, or [Cosine], with which it falls to 0 at the last step.
 	WarmupSteps int    `json:"warmup_steps,omitempty" yaml:"warmup_steps,omitempty" validate:"min=0"`
 	Scheduler   string `json:"scheduler,omitempty" yaml:"scheduler,omitempty" validate:"omitempty,oneof=cosine"`
 	// LabelSmoothing is the probability that a label shares with all others; MaxGradNorm, if not 0,

@@ -102,8 +102,8 @@ func Switches() []Switch {
 	}
 }
 
-// Indexing is a way to assign item ids, and codes. The T5 reads and writes items as ids, or as codes
-// where they have some, so whatever these encode, the student knows.
+// Indexing is a way to assign item ids, and codes. The T5 reads and writes items as ids, or as
+// codes where they have some, so whatever these encode, the student knows.
 type Indexing struct {
 	Name, About string
 	// Seeded indexings depend on the seed; Leaks marks those that use held-out items.
@@ -214,7 +214,7 @@ func Sizes() []Size {
 			Note: "5 million parameters; the demo on a CPU, and the CPU recipe of item codes",
 		},
 		{
-			Name: "t5-efficient-tiny", Model: 256, Head: 64, FeedForward: 1024, Layers: 4, Heads: 4, Dropout: 0.1,
+			Name: "t5-midi", Model: 256, Head: 64, FeedForward: 1024, Layers: 4, Heads: 4,
 			Note: "16 million parameters; the GPU recipe of item codes",
 		},
 		{

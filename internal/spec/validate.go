@@ -146,7 +146,8 @@ func codeRules() []rule {
 			"applies to items with codes", "set data.indexing to " + ItemCodes + ", or remove it",
 		},
 		{
-			"student.item_embeddings", func(s Spec) bool { return s.Student.ItemEmbeddings && s.Student.History != HistoryItems },
+			"student.item_embeddings",
+			func(s Spec) bool { return s.Student.ItemEmbeddings && s.Student.History != HistoryItems },
 			"is part of an item's one position", "set student.history to " + HistoryItems + ", or remove it",
 		},
 		{
@@ -154,7 +155,8 @@ func codeRules() []rule {
 			"applies to items with codes", "set data.indexing to " + ItemCodes + ", or remove it",
 		},
 		{
-			"train.select_by", func(s Spec) bool { return s.Train.SelectBy == SelectHeadNDCG && s.Train.HeadWeight == 0 },
+			"train.select_by",
+			func(s Spec) bool { return s.Train.SelectBy == SelectHeadNDCG && s.Train.HeadWeight == 0 },
 			"measures an item head that is not trained", "set train.head_weight, or train.select_by to " + SelectNDCG,
 		},
 		{
@@ -165,7 +167,8 @@ func codeRules() []rule {
 			"ranks by a constrained search", "set protocol to clean, or switches.constrained to true",
 		},
 		{
-			"train.warmup_steps", func(s Spec) bool { return s.Train.Steps > 0 && s.Train.WarmupSteps >= s.Train.Steps },
+			"train.warmup_steps",
+			func(s Spec) bool { return s.Train.Steps > 0 && s.Train.WarmupSteps >= s.Train.Steps },
 			"leaves no step at the full rate in train.steps", "",
 		},
 	}

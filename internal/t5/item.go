@@ -38,8 +38,8 @@ type itemIndex struct {
 	ragged        bool
 }
 
-// UseItems sets the codes of the items, which a model with item tokens needs before any batch. Items
-// beyond its table have no embedding of their own.
+// UseItems sets the codes of the items, which a model with item tokens needs before any batch.
+// Items beyond its table have no embedding of their own.
 func (m *Model) UseItems(codes *dataset.Codes) error {
 	if tokens := int64(codes.Tokens()); tokens != m.ItemCodes {
 		return fmt.Errorf("the items have %d codes, the model has %d", tokens, m.ItemCodes)

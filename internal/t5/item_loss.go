@@ -24,7 +24,8 @@ func (l *labelled) add(states *torch.Tensor, positions, labels []int64) {
 func (l *labelled) sum(n *network, logits func(states *torch.Tensor) *torch.Tensor) *torch.Tensor {
 	scores := logits(torch.Cat(0, l.states...)) // [all counted, classes]
 	count := int64(len(l.labels))
-	return scores.CrossEntropy(scores.NewInt64(l.labels, count), ignoreIndex, n.labelSmoothing).MulNumber(float64(count))
+	mean := scores.CrossEntropy(scores.NewInt64(l.labels, count), ignoreIndex, n.labelSmoothing)
+	return mean.MulNumber(float64(count))
 }
 
 // tokenSegment computes [network.tokenLoss] as a segment.
@@ -83,8 +84,8 @@ func (n *network) tokenLoss(
 // besides codes: the pad and the end token.
 const specialTokens = 2
 
-// splitLabels returns the target positions that count and their labels: those of texts, and those of
-// items as indices among the pad token, the end token and the tokens of codes.
+// splitLabels returns the target positions that count and their labels: those of texts, and those
+// of items as indices among the pad token, the end token and the tokens of codes.
 func (n *network) splitLabels(g lengthBucket, p spec.Protocol) (texts, items, textLabels, itemLabels []int64) {
 	b := g.batch
 	for i, label := range b.Target {

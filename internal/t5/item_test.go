@@ -136,8 +136,9 @@ func TestItemLossByHand(t *testing.T) {
 				}
 				sum += 2.5 * crossEntropy(all, int(b.Next[row])-1)
 				for item := range all {
-					if want := -crossEntropy(all, item); math.Abs(float64(got[row*4+item])-want) > 1e-4 {
-						t.Errorf("%+v: row %d item %d has the score %v, want %v", items, row, item+1, got[row*4+item], want)
+					score, want := float64(got[row*4+item]), -crossEntropy(all, item)
+					if math.Abs(score-want) > 1e-4 {
+						t.Errorf("%+v: row %d item %d has the score %v, want %v", items, row, item+1, score, want)
 					}
 				}
 			}
@@ -249,8 +250,8 @@ func TestPretrainedTablesGrow(t *testing.T) {
 		if rows := len(after["item_embeddings.weight"]); rows != 4*8 {
 			t.Errorf("%d numbers of items' embeddings", rows)
 		}
-		if own, added := spread(before["shared.weight"]), spread(after["shared.weight"][64*8:]); old == plain &&
-			math.Abs(added/own-1) > 1e-4 {
+		own, added := rootMeanSquare(before["shared.weight"]), rootMeanSquare(after["shared.weight"][64*8:])
+		if old == plain && math.Abs(added/own-1) > 1e-4 {
 			t.Errorf("rows of codes have the root mean square %v, those of words %v", added, own)
 		}
 	}
@@ -264,7 +265,7 @@ func TestPretrainedTablesGrow(t *testing.T) {
 	}
 }
 
-func spread(values []float32) float64 {
+func rootMeanSquare(values []float32) float64 {
 	sum := 0.0
 	for _, x := range values {
 		sum += float64(x) * float64(x)
@@ -315,7 +316,7 @@ func TestInitializerRange(t *testing.T) {
 	c.InitializerRange = 0.02
 	weights := parameters(t, newModel(t, c, 1))
 	for _, name := range []string{"shared.weight", "whole_word_embeddings.weight"} {
-		if got := spread(weights[name]); math.Abs(got/0.02-1) > 0.15 {
+		if got := rootMeanSquare(weights[name]); math.Abs(got/0.02-1) > 0.15 {
 			t.Errorf("%s has the root mean square %v", name, got)
 		}
 	}

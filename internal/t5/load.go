@@ -148,7 +148,8 @@ func copyInto(dst *torch.Tensor, weights torch.Weights, name string, extended bo
 	}
 	if missing := dst.Dim(0) - t.Dim(0); extended && missing > 0 && t.Dim(0) > 0 {
 		rest := dst.Narrow(0, t.Dim(0), missing)
-		rest.Scale(rootMeanSquare(inner.Use(t).To(torch.Float32)) / max(rootMeanSquare(rest), math.SmallestNonzeroFloat32))
+		size := rootMeanSquare(inner.Use(t).To(torch.Float32))
+		rest.Scale(size / max(rootMeanSquare(rest), math.SmallestNonzeroFloat32))
 		dst = dst.Narrow(0, 0, t.Dim(0))
 	}
 	if !slices.Equal(t.Shape(), dst.Shape()) {
@@ -167,8 +168,8 @@ func isStudentTable(name string) bool {
 		strings.HasPrefix(name, "item_embeddings.")
 }
 
-// isItemTable reports whether a parameter has a row for each token or item, so that it grows with the
-// items.
+// isItemTable reports whether a parameter has a row for each token or item, so that it grows with
+// the items.
 func isItemTable(name string) bool {
 	return slices.Contains([]string{"shared.weight", "lm_head.weight", "item_embeddings.weight"}, name)
 }

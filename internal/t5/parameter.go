@@ -93,9 +93,9 @@ func (c Config) layout() []fusedWeight {
 	return l.weights
 }
 
-// setRange gives all sampled weights the configuration's standard deviation. The decoder's last norm
-// starts at the square root of the width, which cancels the scale of a tied head: otherwise the
-// logits of small embeddings would start near 0.
+// setRange gives all sampled weights the configuration's standard deviation. The decoder's last
+// norm starts at the square root of the width, which cancels the scale of a tied head: otherwise
+// the logits of small embeddings would start near 0.
 func (l *layout) setRange(c Config) {
 	for _, weight := range l.weights {
 		for i, part := range weight.parts {

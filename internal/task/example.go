@@ -75,8 +75,8 @@ type Batch struct {
 	// Target is the token ids of the target; padding is part of the loss in protocol paper.
 	Target []int64 `json:"target"` // [Size, TargetLen]
 	// Last is the source position of the last token of each row's history, and Next the item that
-	// follows the history, if a student with item tokens is trained on the sequential task; -1 and 0
-	// in other rows. Both are nil without item tokens.
+	// follows the history, if a student with item tokens is trained on the sequential task; -1 and
+	// 0 in other rows. Both are nil without item tokens.
 	Last []int64 `json:"last,omitempty"` // [Size]
 	Next []int64 `json:"next,omitempty"` // [Size]
 }

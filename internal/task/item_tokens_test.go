@@ -21,8 +21,8 @@ func codedItems(onePosition bool) task.ItemTokens {
 	}
 }
 
-// TestItemsAreTokens: a history is its items alone; elsewhere items are between words. Items count as
-// whole words, like users.
+// TestItemsAreTokens: a history is its items alone; elsewhere items are between words. Items count
+// as whole words, like users.
 func TestItemsAreTokens(t *testing.T) {
 	tokenizer, err := token.NewT5()
 	if err != nil {
@@ -106,7 +106,8 @@ func TestCorpusWritesItemTokens(t *testing.T) {
 	}
 	for _, method := range spec.Methods() {
 		settings := task.Settings{
-			Method: method, Protocol: spec.Protocols()[1], Negatives: 5, Items: task.ItemTokens{Codes: codes, First: 32128},
+			Method: method, Protocol: spec.Protocols()[1], Negatives: 5,
+			Items: task.ItemTokens{Codes: codes, First: 32128},
 		}
 		corpus, err := task.New(data, settings)
 		if err != nil {
@@ -121,7 +122,8 @@ func TestCorpusWritesItemTokens(t *testing.T) {
 			t.Fatal(err)
 		}
 		for line := range strings.Lines(lines.String()) {
-			if strings.Contains(line, " item_") || !strings.Contains(line, "item_") && !strings.Contains(line, "preference") {
+			hasItem := strings.Contains(line, "item_") || strings.Contains(line, "preference")
+			if strings.Contains(line, " item_") || !hasItem {
 				t.Errorf("%s: %s", method.Name, line)
 			}
 			if strings.Contains(line, `"task":"sequential"`) && !strings.Contains(line, `"target":"<item_`) {

@@ -37,8 +37,8 @@ func (t *trainer) prefetch(ctx context.Context) <-chan prefetched {
 	return batches
 }
 
-// nextBatch samples a batch, or, with a number of tokens for a step, as many batches as are needed for
-// them.
+// nextBatch samples a batch, or, with a number of tokens for a step, as many batches as are needed
+// for them.
 func (t *trainer) nextBatch() task.Batch {
 	examples := t.mixer.Next()
 	batch := t.encoder.Encode(examples)

@@ -7,8 +7,8 @@ import (
 	"rdrec/internal/torch"
 )
 
-// learningRate returns the rate of the next step: it rises from 0 for warmup_steps, and then stays or
-// falls to 0 along a cosine.
+// learningRate returns the rate of the next step: it rises from 0 for warmup_steps, and then stays
+// or falls to 0 along a cosine.
 func (t *trainer) learningRate() float64 {
 	settings := t.job.Spec.Train
 	return scheduledRate(settings.LearningRate, t.state.Step, settings.WarmupSteps, t.steps, settings.Scheduler)

@@ -44,8 +44,8 @@ func TestClippedGradientByHand(t *testing.T) {
 	}
 }
 
-// TestAverageByHand: the decay rates of the first three steps are 1/10, 2/11 and 3/12, then the limit
-// of 0.2 is lower.
+// TestAverageByHand: the decay rates of the first three steps are 1/10, 2/11 and 3/12, then the
+// limit of 0.2 is lower.
 func TestAverageByHand(t *testing.T) {
 	averages, restored := train.Averages(10, []float32{20, 30, 40}, 0.2)
 	first := 0.1*10 + 0.9*20
@@ -79,8 +79,8 @@ func recipe(t *testing.T) train.Job {
 	return j
 }
 
-// TestRecipeResumesBitExactly stops a training with codes, head and the whole recipe in the middle of
-// an epoch and in the middle of a validation.
+// TestRecipeResumesBitExactly stops a training with codes, head and the whole recipe in the middle
+// of an epoch and in the middle of a validation.
 func TestRecipeResumesBitExactly(t *testing.T) {
 	whole := recipe(t)
 	want, err := train.Run(context.Background(), whole)

@@ -17,8 +17,8 @@ const (
 	selectionBatch = 64
 )
 
-// rankValidation returns the NDCG@10 of the validation items of a sample of users, the same in every
-// epoch.
+// rankValidation returns the NDCG@10 of the validation items of a sample of users, the same in
+// every epoch.
 func (t *trainer) rankValidation(ctx context.Context) (float64, error) {
 	list, err := t.corpus.Validation(task.Sequential, t.job.Seed, 1)
 	if err != nil {
