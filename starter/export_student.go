@@ -54,11 +54,18 @@ func fetchStudent(ctx context.Context, bucket *storage.Bucket, model registry.Mo
 	if err := bucket.GetFolder(ctx, model.Student, dir); err != nil {
 		return err
 	}
-	maps, err := bucket.ArtifactFile(ctx, model.Preprocessed, "datamaps.json")
+	data, err := bucket.Artifact(ctx, model.Preprocessed)
 	if err != nil {
 		return err
 	}
-	return bucket.GetFile(ctx, maps, filepath.Join(dir, "datamaps.json"))
+	for _, file := range data.Files {
+		if file.Name == "datamaps.json" || file.Name == "codes.json" {
+			if err := bucket.GetFile(ctx, file.Ref, filepath.Join(dir, file.Name)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // studentCard returns the content of the exported README.
@@ -69,17 +76,24 @@ func studentCard(model registry.Model, dir string) (hfexport.Card, error) {
 		return card, fmt.Errorf("reading the student: %w", err)
 	}
 	var config struct {
-		Prompts int `json:"prompts_per_task"`
+		Prompts     int  `json:"prompts_per_task"`
+		ItemCodes   int  `json:"item_codes"`
+		OnePosition bool `json:"item_one_position"`
+		ItemHead    bool `json:"item_head"`
 	}
 	if err := json.Unmarshal(text, &config); err != nil {
 		return card, fmt.Errorf("reading the student's config.json: %w", err)
 	}
-	card.Prompts = config.Prompts
+	card.Prompts, card.OnePosition, card.ItemHead = config.Prompts, config.OnePosition, config.ItemHead
 	method, err := spec.MethodNamed(model.Method)
 	if err != nil {
 		return card, err
 	}
-	templateSet, err := task.TemplateSetNamed(method.TemplateSet)
+	name := method.TemplateSet
+	if card.Codes = config.ItemCodes > 0; card.Codes {
+		name = task.ItemTemplates
+	}
+	templateSet, err := task.TemplateSetNamed(name)
 	if err != nil {
 		return card, err
 	}

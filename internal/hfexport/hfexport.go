@@ -26,7 +26,7 @@ const (
 
 // extraTensors returns the names of the tensors that Hugging Face's T5 does not have.
 func extraTensors() []string {
-	return []string{"prompt_embeddings.weight", "whole_word_embeddings.weight"}
+	return []string{"prompt_embeddings.weight", "whole_word_embeddings.weight", "item_embeddings.weight"}
 }
 
 //go:embed README.md.tmpl
@@ -40,6 +40,9 @@ type Card struct {
 	Prompts int
 	// SplitOnSpaces is true if every word after a space has a whole-word id of its own.
 	SplitOnSpaces bool
+	// Codes is true if items are tokens of codes (codes.json), OnePosition if an item of a source is
+	// one position, and ItemHead if the student scores all items at once.
+	Codes, OnePosition, ItemHead bool
 	// ExplainPrompt and SequentialPrompt are example inputs of the two tasks.
 	ExplainPrompt, SequentialPrompt string
 }

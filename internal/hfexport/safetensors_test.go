@@ -68,10 +68,53 @@ func TestCompleteWritesEmbeddings(t *testing.T) {
 	if err != nil || !strings.Contains(string(page), "user_7 item_3") || strings.Contains(string(page), "{{") {
 		t.Errorf("%v\n%s", err, page)
 	}
+	if strings.Contains(string(page), "codes") {
+		t.Errorf("items without codes are described as codes\n%s", page)
+	}
 	for _, name := range []string{"tokenizer_config.json", "special_tokens_map.json", "generation_config.json"} {
 		text, err := os.ReadFile(filepath.Join(dir, name))
 		if err != nil || !json.Valid(text) {
 			t.Errorf("%s: %v\n%s", name, err, text)
+		}
+	}
+}
+
+// TestReadmeOfItemCodes has a student whose items are tokens.
+func TestReadmeOfItemCodes(t *testing.T) {
+	for _, c := range []struct {
+		card           Card
+		texts, without []string
+	}{
+		{
+			Card{Codes: true, OnePosition: true, ItemHead: true},
+			[]string{"codes.json", "item_vectors(model, tables, codes)[[item - 1", "by the item head"},
+			[]string{"tokenizer.tokenize", "sum(tokens, [])"},
+		},
+		{
+			Card{Codes: true}, []string{"codes.json", "sum(tokens, [])"},
+			[]string{"tokenizer.tokenize", "[[item - 1", "item head"},
+		},
+	} {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, weightsFile), weights(t), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := Complete(dir, c.card); err != nil {
+			t.Fatal(err)
+		}
+		page, err := os.ReadFile(filepath.Join(dir, readmeFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range c.texts {
+			if !strings.Contains(string(page), text) {
+				t.Errorf("%+v: no %q in\n%s", c.card, text, page)
+			}
+		}
+		for _, text := range c.without {
+			if strings.Contains(string(page), text) {
+				t.Errorf("%+v: %q in\n%s", c.card, text, page)
+			}
 		}
 	}
 }

@@ -21,7 +21,7 @@ func TestCodesOfASpec(t *testing.T) {
 	for overrides, want := range map[string]*spec.Codes{
 		"protocol=clean":                                                                      nil,
 		"protocol=clean data.indexing=codes":                                                  &defaults,
-		"switches={constrained:true} data.indexing=codes":                                       &defaults,
+		"switches={constrained:true} data.indexing=codes":                                     &defaults,
 		"protocol=clean data.indexing=collaborative-codes":                                    &defaults,
 		"protocol=clean data.indexing=semantic-codes":                                         &titles,
 		"protocol=clean data.indexing=codes data.codes.levels=2 data.codes.quantizer=product": &changed,

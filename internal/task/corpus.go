@@ -35,7 +35,7 @@ type Settings struct {
 func (s Settings) templateSet() (TemplateSet, error) {
 	name := s.Method.TemplateSet
 	if s.Items.Codes != nil {
-		name = itemTemplates
+		name = ItemTemplates
 	}
 	set, err := TemplateSetNamed(name)
 	if err != nil {

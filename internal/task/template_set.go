@@ -24,12 +24,12 @@ type TemplateSet struct {
 	Words token.WordRule
 }
 
-// itemTemplates is the set of students with item tokens, whatever their method.
-const itemTemplates = "items"
+// ItemTemplates is the name of the set of students with item tokens, whatever their method.
+const ItemTemplates = "items"
 
 // target returns the target text of an item.
 func (f TemplateSet) target(item int) string {
-	if f.Name == itemTemplates {
+	if f.Name == ItemTemplates {
 		return itemToken(item)
 	}
 	return strconv.Itoa(item)
@@ -106,7 +106,7 @@ func TemplateSets() []TemplateSet { //nolint:funlen // a table of texts
 			},
 		},
 		{
-			Name: itemTemplates, Separator: "> <item_", Words: token.IDWords,
+			Name: ItemTemplates, Separator: "> <item_", Words: token.IDWords,
 			Explanation: []string{
 				"Generate an explanation for user_{user} about <item_{item}>",
 				"Explain to user_{user} why to buy <item_{item}>",
