@@ -28,21 +28,28 @@ func (l *labelled) sum(n *network, logits func(states *torch.Tensor) *torch.Tens
 	return mean.MulNumber(float64(count))
 }
 
+// passStates is what the loss of a pass reads: the states of both stacks, one tensor for each bucket,
+// and the items' vectors. Without an item head, only the decoder's states are read.
+type passStates struct {
+	decoded []*torch.Tensor // [rows, target, model]
+	encoded []*torch.Tensor // [rows, prompts + source, model]
+	vectors *torch.Tensor   // [items, model]
+}
+
 // tokenSegment computes [network.tokenLoss] as a segment.
 func (n *network) tokenSegment(
-	s *torch.Scope, buckets []lengthBucket, decoded, encoded []*torch.Tensor, vectors *torch.Tensor, p spec.Protocol,
+	s *torch.Scope, buckets []lengthBucket, all passStates, p spec.Protocol,
 ) *torch.Tensor {
-	in, count := slices.Clone(decoded), len(decoded)
+	in, count := slices.Clone(all.decoded), len(all.decoded)
 	if n.headWeight > 0 {
-		in = append(append(in, encoded...), vectors)
+		in = append(append(in, all.encoded...), all.vectors)
 	}
 	return n.segment(s, []string{n.headName()}, func(n *network, in []*torch.Tensor) *torch.Tensor {
-		var encoded []*torch.Tensor
-		var vectors *torch.Tensor
+		read := passStates{decoded: in[:count]}
 		if n.headWeight > 0 {
-			encoded, vectors = in[count:2*count], in[2*count]
+			read.encoded, read.vectors = in[count:2*count], in[2*count]
 		}
-		return n.tokenLoss(buckets, in[:count], encoded, vectors, p)
+		return n.tokenLoss(buckets, read, p)
 	}, in...)
 }
 
@@ -51,22 +58,20 @@ func (n *network) tokenSegment(
 // whole vocabulary. The item head's cross-entropies are added with the head's weight, so that one
 // counts as much as that many labels.
 // [1]
-func (n *network) tokenLoss(
-	buckets []lengthBucket, decoded, encoded []*torch.Tensor, vectors *torch.Tensor, p spec.Protocol,
-) *torch.Tensor {
+func (n *network) tokenLoss(buckets []lengthBucket, all passStates, p spec.Protocol) *torch.Tensor {
 	var texts, items, next labelled
 	for i, g := range buckets {
 		textPositions, itemPositions, textLabels, itemLabels := n.splitLabels(g, p)
-		states := decoded[i].View(-1, n.Model) // [rows * target, model]
+		states := all.decoded[i].View(-1, n.Model) // [rows * target, model]
 		texts.add(states, textPositions, textLabels)
 		items.add(states, itemPositions, itemLabels)
 		if n.headWeight > 0 {
-			if ends, labels := n.ends(encoded[i], g.batch, false); ends != nil {
+			if ends, labels := n.ends(all.encoded[i], g.batch, false); ends != nil {
 				next.states, next.labels = append(next.states, ends), append(next.labels, labels...)
 			}
 		}
 	}
-	total := decoded[0].NewFloat32([]float32{0}).View() // a scalar
+	total := all.decoded[0].NewFloat32([]float32{0}).View() // a scalar
 	if len(texts.labels) > 0 {
 		total = total.Add(texts.sum(n, n.logits))
 	}
@@ -74,7 +79,7 @@ func (n *network) tokenLoss(
 		total = total.Add(items.sum(n, n.codeLogits))
 	}
 	if len(next.labels) > 0 {
-		head := next.sum(n, func(states *torch.Tensor) *torch.Tensor { return n.itemLogits(states, vectors) })
+		head := next.sum(n, func(states *torch.Tensor) *torch.Tensor { return n.itemLogits(states, all.vectors) })
 		total = total.Add(head.MulNumber(n.headWeight))
 	}
 	return total.MulNumber(1 / float64(len(texts.labels)+len(items.labels)))

@@ -82,7 +82,10 @@ func crossEntropy(logits []float64, label int) float64 {
 func TestItemLossByHand(t *testing.T) {
 	p := spec.Protocols()[1]
 	for _, items := range []t5.ItemConfig{
-		{}, {OnePosition: true}, {OnePosition: true, ItemEmbeddings: 4}, {OnePosition: true, ItemEmbeddings: 3},
+		{},
+		{OnePosition: true},
+		{OnePosition: true, ItemEmbeddings: 4},
+		{OnePosition: true, ItemEmbeddings: 3},
 		{ItemEmbeddings: 6},
 	} {
 		m, b := itemModel(t, items, fourItems()), itemBatch(items.OnePosition)

@@ -142,14 +142,12 @@ func (n *network) forward(
 // loss computes the cross-entropy of all buckets, over the target positions that count.
 func (n *network) loss(s *torch.Scope, buckets []lengthBucket, p spec.Protocol, device torch.Device) *torch.Tensor {
 	embedded, vectors := n.embed(s, buckets, device)
-	decodedStates := make([]*torch.Tensor, 0, len(buckets))
-	var encodedStates []*torch.Tensor
-	for _, r := range embedded {
-		encoded, decoded := n.forward(s, r, p, device)
-		decodedStates, encodedStates = append(decodedStates, decoded), append(encodedStates, encoded)
+	decodedStates, encodedStates := make([]*torch.Tensor, len(embedded)), make([]*torch.Tensor, len(embedded))
+	for i, r := range embedded {
+		encodedStates[i], decodedStates[i] = n.forward(s, r, p, device)
 	}
 	if n.items != nil {
-		return n.tokenSegment(s, buckets, decodedStates, encodedStates, vectors, p)
+		return n.tokenSegment(s, buckets, passStates{decodedStates, encodedStates, vectors}, p)
 	}
 	return n.segment(s, []string{n.headName()}, func(n *network, decodedStates []*torch.Tensor) *torch.Tensor {
 		var labels []int64
