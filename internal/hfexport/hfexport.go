@@ -40,8 +40,8 @@ type Card struct {
 	Prompts int
 	// SplitOnSpaces is true if every word after a space has a whole-word id of its own.
 	SplitOnSpaces bool
-	// Codes is true if items are tokens of codes (codes.json), OnePosition if an item of a source is
-	// one position, and ItemHead if the student scores all items at once.
+	// Codes is true if items are tokens of codes (codes.json), OnePosition if an item of a source
+	// is one position, and ItemHead if the student scores all items at once.
 	Codes, OnePosition, ItemHead bool
 	// ExplainPrompt and SequentialPrompt are example inputs of the two tasks.
 	ExplainPrompt, SequentialPrompt string

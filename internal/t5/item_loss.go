@@ -28,8 +28,8 @@ func (l *labelled) sum(n *network, logits func(states *torch.Tensor) *torch.Tens
 	return mean.MulNumber(float64(count))
 }
 
-// passStates is what the loss of a pass reads: the states of both stacks, one tensor for each bucket,
-// and the items' vectors. Without an item head, only the decoder's states are read.
+// passStates is what the loss of a pass reads: the states of both stacks, one tensor for each
+// bucket, and the items' vectors. Without an item head, only the decoder's states are read.
 type passStates struct {
 	decoded []*torch.Tensor // [rows, target, model]
 	encoded []*torch.Tensor // [rows, prompts + source, model]
