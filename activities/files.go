@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/task"
 	"rdrec/storage"
 )
 
