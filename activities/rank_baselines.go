@@ -51,8 +51,36 @@ func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (
 			return ref, err
 		}
 	}
+	if err := a.measureTies(ctx, filepath.Join(out, tiesFile), data, in, work); err != nil {
+		return ref, err
+	}
 	return a.Bucket.PutFolder(ctx, "baseline", out)
 }
+
+// tiesFile is the file of the artifact with [baseline.Ties].
+const tiesFile = "ties.json"
+
+// measureTies writes how much the order of equal times matters, and the ranges of the baselines
+// where it does.
+func (a *Activities) measureTies(
+	ctx context.Context, path string, data *dataset.Dataset, in RankBaselinesInput, work attempt,
+) error {
+	ties := baseline.CountTies(data, in.Evaluate.SequentialUsers)
+	if ties.Matter() {
+		report := func(done int) error {
+			work.report(Progress{Done: done, Total: baseline.TieOrders, Unit: "orders", Note: "equal times"})
+			return ctx.Err()
+		}
+		rows := untrained(in.Baselines)
+		if err := ties.AddRanges(data, rows, in.Evaluate.SequentialUsers, tieSeed, report); err != nil {
+			return err
+		}
+	}
+	return writeJSON(path, ties)
+}
+
+// tieSeed seeds the random orders of equal times: the same for all experiments.
+const tieSeed = 1
 
 // untrained returns the named baselines that [Activities.RankBaselines] ranks with.
 func untrained(names []string) (rows []baseline.Baseline) {

@@ -179,6 +179,9 @@ func (w *reportWork) addRankings(ctx context.Context) error {
 			if err := w.addHeads(ctx); err != nil {
 				return err
 			}
+			if err := w.addTies(ctx); err != nil {
+				return err
+			}
 		}
 		for _, row := range w.builder.Baselines(t) {
 			if err := w.addBaseline(ctx, row, t); err != nil {
@@ -200,6 +203,19 @@ func (w *reportWork) addHeads(ctx context.Context) error {
 			w.builder.AddHead(trialID(trial), predictions)
 		}
 	}
+	return nil
+}
+
+// addTies adds what the order of equal times changes.
+func (w *reportWork) addTies(ctx context.Context) error {
+	if w.Baseline.IsZero() {
+		return nil
+	}
+	ties, err := readArtifactJSON[baseline.Ties](ctx, w.Bucket, w.Baseline, tiesFile)
+	if err != nil {
+		return err
+	}
+	w.builder.AddTies(ties)
 	return nil
 }
 

@@ -6,6 +6,8 @@ import (
 	"strings"
 
 	"github.com/dustin/go-humanize"
+
+	"rdrec/internal/baseline"
 )
 
 // Thresholds from which a finding is not [Fine].
@@ -15,7 +17,6 @@ const (
 	duplicateShare     = 0.2  // share of users with the sequence of another user
 	largeGroupShare    = 0.05 // share of users from which a sequence is named beside the largest
 	leakedPairShare    = 0.01 // share of test pairs with a training explanation
-	tiedShare          = 0.05 // share of users whose last item is ambiguous
 )
 
 // findings returns a finding for each measurement, the most severe first.
@@ -122,7 +123,7 @@ func (t Timestamps) finding() Finding {
 		return Finding{Leak, "Some sequences are out of chronological order", fmt.Sprintf(
 			"%s of %s have items out of order, so their test item is not their last.",
 			thousands(t.OutOfOrder), userCount(t.Users))}
-	case ratio(t.Tied, t.Users) >= tiedShare:
+	case ratio(t.Tied, t.Users) >= baseline.TiedShare:
 		return Finding{Caution, "The last item is often ambiguous", fmt.Sprintf(
 			"For %s of %s (%s) the test item has the same time stamp as the item before it, so which of them is "+
 				"last is "+

@@ -187,15 +187,14 @@ func overlap(d *dataset.Dataset, users []dataset.User) Overlap {
 func timestamps(users []dataset.User) Timestamps {
 	t := Timestamps{}
 	for _, user := range users {
-		n := len(user.Times)
-		if n == 0 {
+		if len(user.Times) == 0 {
 			continue
 		}
 		t.Users++
 		if !slices.IsSorted(user.Times) {
 			t.OutOfOrder++
 		}
-		if n > 1 && user.Times[n-1] == user.Times[n-2] {
+		if user.LastTied() {
 			t.Tied++
 		}
 	}

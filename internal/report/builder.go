@@ -59,7 +59,7 @@ func NewBuilder(run Run) (*Builder, error) {
 		Name: s.Name, Run: run.ID, Made: run.Made, Protocol: s.Protocol, Switches: s.ChangedSwitches(),
 		Methods: s.Methods, Seed: s.Seed, Trials: s.Trials, Spec: string(yaml), Data: sourceOf(run), Audit: &found,
 		Stages: run.Stages, Artifacts: run.Artifacts, Build: sortedPairs(run.Build), Nightly: run.Nightly,
-		Conventions: conventions(b.strict),
+		Conventions: conventions(run, b.strict),
 	}
 	return b, nil
 }
@@ -114,15 +114,4 @@ func (b *Builder) table(t task.Task) *Table {
 	}
 	b.tables[t] = table
 	return table
-}
-
-// conventions returns the rules by which the figures are counted, for people.
-func conventions(strict bool) []string {
-	counted := "Protocol paper: an item that is recommended twice counts twice."
-	if strict {
-		counted = "Of an item that is recommended twice, the first counts."
-	}
-	return []string{
-		"The target is the last item of each user; all methods of a table are evaluated on the same users.", counted,
-	}
 }

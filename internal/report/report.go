@@ -171,6 +171,9 @@ type Table struct {
 	// reference.
 	Strict bool  `json:"strict"`
 	Rows   []Row `json:"rows"`
+	// TieNote has the ranges of the baselines' scores over random orders of equal times, where many
+	// users are affected.
+	TieNote string `json:"tie_note,omitempty"`
 	// Comparisons and Ablations are set by Compare: students against other rows, and ablations
 	// against their students.
 	Comparisons []Comparison `json:"comparisons,omitempty"`

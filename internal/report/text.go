@@ -24,6 +24,7 @@ func Text(w io.Writer, r Report) error {
 	t.caveats("More cautions:", r.Further())
 	for _, table := range r.Tables {
 		t.table(table)
+		t.tieNote(table)
 		t.seedIntervals(table)
 		t.diversity(table)
 		t.comparisons(table)
@@ -119,6 +120,12 @@ func (t *text) standings(r Report) {
 	t.line("")
 	t.grid(rows)
 	t.wrap("  ", standingNote(*shown))
+}
+
+func (t *text) tieNote(table Table) {
+	if table.TieNote != "" {
+		t.wrap("  ", table.TieNote)
+	}
 }
 
 // conventions writes the rules by which the figures are counted.
