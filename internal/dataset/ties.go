@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// LastTied reports whether the last item shares its time with the one before it, so that which of
-// them is last is arbitrary. It is false without times.
+// LastTied reports whether the last item shares its time with the one before it: their order is
+// arbitrary. It is false without times.
 func (u User) LastTied() bool {
 	n := len(u.Times)
 	return n > 1 && u.Times[n-1] == u.Times[n-2]
