@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"path"
 	"slices"
 	"strings"
@@ -44,10 +45,11 @@ type progressTracker struct {
 	closed    map[string]bool
 	// histories are the workflows whose stages were found without a worker.
 	histories map[string]replayedHistory
-	// noWorker is true if no worker answered the last query; waitsFor are the queues of activities
-	// that no worker has taken.
-	noWorker bool
-	waitsFor map[string]bool
+	// noWorker is true if no worker polls for workflows, or if none answered the last query, which
+	// unanswered reports. waitsFor are the queues of activities that no worker has taken.
+	// running is true while the experiment runs.
+	running, noWorker, unanswered bool
+	waitsFor                      map[string]bool
 }
 
 func newProgressTracker(e *execution, now func() time.Time) *progressTracker {
@@ -63,11 +65,13 @@ func newProgressTracker(e *execution, now func() time.Time) *progressTracker {
 
 // poll returns the experiment's status and all its stages.
 func (t *progressTracker) poll(ctx context.Context) (enums.WorkflowExecutionStatus, []stageLine, error) {
-	t.noWorker, t.waitsFor = !t.polled(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_WORKFLOW), map[string]bool{}
+	t.noWorker = !t.polled(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_WORKFLOW)
+	t.unanswered, t.waitsFor = false, map[string]bool{}
 	status, err := t.pollWorkflow(ctx, t.workflows[0])
 	if err != nil {
 		return status, nil, err
 	}
+	t.running = status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING
 	for i := 1; i < len(t.workflows); i++ { // pollWorkflow appends child workflows
 		if _, err := t.pollWorkflow(ctx, t.workflows[i]); err != nil {
 			return status, nil, err
@@ -76,12 +80,18 @@ func (t *progressTracker) poll(ctx context.Context) (enums.WorkflowExecutionStat
 	return status, t.stages(), nil
 }
 
-// notes returns a message for each queue on which the experiment waits for a worker.
+// notes returns a message for each queue on which a running experiment waits for a worker.
 func (t *progressTracker) notes(ctx context.Context) []string {
+	if !t.running {
+		return nil
+	}
 	var notes []string
 	for _, queue := range workflows.Queues() {
-		waits := t.waitsFor[queue] || queue == workflows.QueueCPU && t.noWorker
-		if waits && !t.polled(ctx, queue, enums.TASK_QUEUE_TYPE_ACTIVITY) {
+		forWorkflows := queue == workflows.QueueCPU && t.noWorker
+		switch waits := forWorkflows || t.waitsFor[queue]; {
+		case forWorkflows && t.unanswered:
+			notes = append(notes, fmt.Sprintf("no worker answers on %s; start one with bin/worker --bucket URL", queue))
+		case waits && !t.polled(ctx, queue, enums.TASK_QUEUE_TYPE_ACTIVITY):
 			notes = append(notes, noWorkerNote(queue))
 		}
 	}
@@ -189,7 +199,7 @@ func (t *progressTracker) queryStages(ctx context.Context, id string) (stages []
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	response, err := t.QueryWorkflow(ctx, id, "", workflows.QueryStages)
-	t.noWorker = err != nil
+	t.noWorker, t.unanswered = err != nil, err != nil
 	if err != nil {
 		return nil, false
 	}
@@ -259,6 +269,9 @@ func (t *progressTracker) merge(
 		for _, activity := range pending {
 			if isStageActivity(activity, s.Stage) {
 				lines[i].Problem = problemOf(activity)
+				if started := activity.GetLastStartedTime(); started != nil && i >= len(before) {
+					lines[i].Since = started.AsTime()
+				}
 				lines[i].Progress = heartbeat(activity.GetHeartbeatDetails(), lines[i].Progress)
 			}
 		}

@@ -97,7 +97,7 @@ func (a *app) checkInputs(ctx context.Context, e *execution, s spec.Spec) (uncha
 		for i, change := range compared.Changes {
 			reasons[i] = string(change)
 		}
-		a.logf("since the run that ended at %s: %s; it runs again and reuses the other stages",
+		a.logf("since the run that ended at %s: %s; it runs again, stages with unchanged inputs are reused",
 			ended, strings.Join(reasons, ", "))
 		return false, nil
 	}

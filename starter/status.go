@@ -35,26 +35,19 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return fmt.Errorf("polling experiment %q: %w", c.ID, err)
 	}
-	failure := e.failure(ctx)
-	notes := tracker.notes(ctx)
-	for _, note := range notes {
+	found := experimentStatus{
+		e.id, e.run, statusName(status), e.failure(ctx), append([]stageLine{}, lines...), tracker.notes(ctx),
+	}
+	if err := found.print(a); err != nil {
+		return err
+	}
+	for _, note := range found.Notes {
 		a.logf("%s", note)
 	}
-	if failure != nil {
-		a.logf("hint: %s", failure.Hint)
+	if found.Failure != nil {
+		a.logf("hint: %s", found.Failure.Hint)
 	}
-	if a.flags.JSON {
-		return a.printJSON(experimentStatus{e.id, e.run, statusName(status), failure, lines, notes})
-	}
-	var page strings.Builder
-	fmt.Fprintf(&page, "%s %s\n", e.id, statusName(status))
-	if failure != nil {
-		fmt.Fprintf(&page, "failed: %s\n", failure.Cause)
-	}
-	for _, l := range lines {
-		page.WriteString(strings.TrimRight(format(l, a.now()), " ") + "\n")
-	}
-	return a.print(page.String())
+	return nil
 }
 
 // experimentStatus is the state of an experiment, for programs.
@@ -67,6 +60,22 @@ type experimentStatus struct {
 	Stages  []stageLine        `json:"stages"`
 	// Notes are messages for people, such as that no worker polls a queue.
 	Notes []string `json:"notes,omitempty"`
+}
+
+// print prints the state for people, or for programs.
+func (s *experimentStatus) print(a *app) error {
+	if a.flags.JSON {
+		return a.printJSON(s)
+	}
+	var page strings.Builder
+	fmt.Fprintf(&page, "%s %s\n", s.ID, s.Status)
+	if s.Failure != nil {
+		fmt.Fprintf(&page, "failed: %s\n", s.Failure.Cause)
+	}
+	for _, l := range s.Stages {
+		page.WriteString(strings.TrimRight(format(l, a.now()), " ") + "\n")
+	}
+	return a.print(page.String())
 }
 
 // listedExecution is an experiment in the list.
