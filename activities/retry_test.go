@@ -208,7 +208,12 @@ func TestAStageIsNotedBeforeItIsRecorded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		equal(t, "found", activities.StageResult{Output: done.Output, Seconds: 2, Stats: done.Stats}, found)
+		if age := time.Since(found.From.Time); age < 0 || age > time.Hour {
+			t.Errorf("the stage was recorded at %v", found.From.Time)
+		}
+		equal(t, "found", activities.StageResult{
+			Output: done.Output, Seconds: 2, Stats: done.Stats, From: activities.StageOrigin{Time: found.From.Time},
+		}, found)
 		equal(t, "the note of who found it", objects[note], s.objects()[note])
 		in.Fingerprint = strings.Repeat("b", 64)
 		if found, err := run[activities.StageResult](s, s.LookUp, in); err != nil || !found.Output.IsZero() {
