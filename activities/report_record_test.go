@@ -132,10 +132,13 @@ func (s *inboxEnv) reportsTables(r report.Report) {
 		s.t.Fatalf("%d tables", len(r.Tables))
 	}
 	for i, want := range []report.Table{
-		{Task: "sequential", Setting: "the next item of each user among all items", Users: 3, Strict: true},
+		{
+			Task: "sequential", Setting: "the next item of each user among all items", Users: 3, Strict: true,
+			TargetShare: 1.0 / 3,
+		},
 		{
 			Task: "top-N", Setting: "the next item of each user among it and 2 unseen ones", Users: 3, Strict: true,
-			Candidates: 3,
+			TargetShare: 1.0 / 3, Candidates: 3,
 		},
 	} {
 		got := r.Tables[i]

@@ -33,7 +33,7 @@ func (b *Builder) AddRecommendations(id TrialID, t task.Task, predictions []pred
 		row.Kind, row.Base = AblationRow, id.Method
 	}
 	first := b.addTrial(table, row, id.Seed, predictions)
-	table.Users = len(predictions)
+	table.Users, table.TargetShare = len(predictions), targetShare(predictions)
 	if first && t == task.Sequential && id.Variant == "" {
 		picked := PickRecommendations(b.run.Dataset, id.Method, predictions, shownSamples)
 		b.report.Recommended = append(b.report.Recommended, picked...)
@@ -48,6 +48,16 @@ func (b *Builder) AddHead(id TrialID, predictions []prediction.Prediction) {
 		row.Kind, row.Base = AblationRow, id.Method+", item head"
 	}
 	b.addTrial(b.table(task.Sequential), row, id.Seed, predictions)
+}
+
+// targetShare returns the share of users with the most frequent target.
+func targetShare(predictions []prediction.Prediction) float64 {
+	counts, most := map[int]int{}, 0
+	for _, p := range predictions {
+		counts[p.Truth]++
+		most = max(most, counts[p.Truth])
+	}
+	return float64(most) / float64(max(len(predictions), 1))
 }
 
 // addTrial adds a trial to the last row if it is of the same method, otherwise to a new row, and

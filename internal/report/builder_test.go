@@ -110,6 +110,9 @@ func TestBuilderGroupsTrialsIntoRows(t *testing.T) {
 		t.Error(diff)
 	}
 	top := r.Tables[1]
+	if top.TargetShare != 0.5 { // item 4 is the target of two of four users
+		t.Errorf("target share %v", top.TargetShare)
+	}
 	if top.Candidates != 3 || top.Users != 4 || !top.Strict ||
 		top.Setting != "the next item of each user among it and 2 unseen ones" {
 		t.Errorf("top-N table %+v", top)
@@ -234,7 +237,7 @@ func TestFiles(t *testing.T) {
 	if err := json.Unmarshal(files["report.json"], &r); err != nil || r.Name != "demo" {
 		t.Errorf("report.json: %q, %v", r.Name, err)
 	}
-	if len(files) != 3 || !strings.HasPrefix(string(files["report.html"]), "<!doctype html>") ||
+	if len(files) != 3 || !strings.HasPrefix(string(files["report.html"]), "<!DOCTYPE html>") ||
 		!strings.HasPrefix(string(files["report.txt"]), "demo · ") {
 		t.Errorf("%d files", len(files))
 	}

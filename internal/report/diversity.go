@@ -18,13 +18,21 @@ func (r *Report) degenerateLists(student string) map[string]string {
 				continue
 			}
 			for _, trial := range row.Trials {
-				if findings := trial.Diversity.Findings(); len(findings) > 0 && found[table.Task] == "" {
+				if findings := table.degenerate(trial); len(findings) > 0 && found[table.Task] == "" {
 					found[table.Task] = clauses(findings)
 				}
 			}
 		}
 	}
 	return found
+}
+
+// degenerate returns the findings about a trial's lists. A first item that is as frequent as the
+// most frequent target is none.
+func (t Table) degenerate(trial Trial) []metric.Degeneracy {
+	return slices.DeleteFunc(trial.Diversity.Findings(), func(d metric.Degeneracy) bool {
+		return d.Measure == "first_share" && d.Value <= t.TargetShare
+	})
 }
 
 // degenerateTexts returns why a student's explanations are degenerate, from the first trial that
@@ -123,15 +131,16 @@ func (t *text) diversity(table Table) {
 	if len(rows) > 1 {
 		t.line("")
 		t.grid(rows)
-		t.wrap("  ", diversityNote())
+		t.wrap("  ", diversityNote(table))
 	}
 }
 
 // diversityNote explains the table of diversity with its limits.
-func diversityNote() string {
+func diversityNote(t Table) string {
 	return fmt.Sprintf("Same first item, same list: the share of users with the most frequent one. Coverage: the "+
 		"share of the catalog that is recommended to anyone. Degenerate: a share above %s, or fewer items than %s of "+
-		"those that have room in the lists.", percent(metric.MaxFirstShare), percent(metric.MinCoverage))
+		"those that have room in the lists. For comparison, %s of the users have the most frequent target.",
+		percent(metric.MaxFirstShare), percent(metric.MinCoverage), percent(t.TargetShare))
 }
 
 // textDiversityNote explains the diversity of texts with its limits.

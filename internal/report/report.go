@@ -165,6 +165,9 @@ type Table struct {
 	Task    string `json:"task"`
 	Setting string `json:"setting"`
 	Users   int    `json:"users"`
+	// TargetShare is the share of users with the most frequent target: as many may rightly have the
+	// same first item.
+	TargetShare float64 `json:"target_share,omitempty"`
 	// Candidates is the number of items that are ranked for each user; 0 for all items.
 	Candidates int `json:"candidates,omitempty"`
 	// Strict is set if duplicates are dropped (protocol clean); otherwise scores count as in the

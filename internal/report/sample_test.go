@@ -140,7 +140,7 @@ func student(method string, seed int64) report.Student {
 
 // sampleTables are made once: their intervals and tests are resampled many times.
 var sampleTables = sync.OnceValue(func() []report.Table {
-	sequential := report.Table{Task: "sequential", Setting: "the next item among all 85", Users: 976}
+	sequential := report.Table{Task: "sequential", Setting: "the next item among all 85", Users: 976, TargetShare: 0.37}
 	sequential.Rows = []report.Row{
 		row("rdrec", report.StudentRow, "T5 of 5 million parameters, five tasks", lists(1, 0.771, 0.832)),
 		row("popularity", report.BaselineRow, "the items that most training histories hold", lists(2, 0.347, 0.796)),

@@ -154,8 +154,8 @@ type shownStandings struct {
 }
 
 type shownStanding struct {
-	Method  string
-	Kind    RowKind
+	Method string
+	// Student is set for the row of the student itself.
 	Student bool
 	// Cells has an element for each task.
 	Cells []standingCell
@@ -182,7 +182,7 @@ func standingTable(r Report) *shownStandings {
 			student, students = s.Student, students+1
 			shown.Rows = append(shown.Rows, studentStanding(s))
 		}
-		row := shownStanding{Method: s.Other, Kind: s.Kind}
+		row := shownStanding{Method: s.Other}
 		for _, on := range s.Tasks {
 			row.Cells = append(row.Cells, on.cell())
 		}
@@ -194,7 +194,7 @@ func standingTable(r Report) *shownStandings {
 
 // studentStanding returns the row of the student itself.
 func studentStanding(s Standing) shownStanding {
-	row := shownStanding{Method: s.Student, Kind: StudentRow, Student: true}
+	row := shownStanding{Method: s.Student, Student: true}
 	for _, on := range s.Tasks {
 		row.Cells = append(row.Cells, standingCell{Score: figure(on.Score)})
 	}

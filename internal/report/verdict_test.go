@@ -2,7 +2,10 @@ package report_test
 
 import (
 	"bytes"
+	"fmt"
 	"html"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -237,6 +240,14 @@ func TestDegenerateListsAreAFinding(t *testing.T) {
 	if diff := cmp.Diff(want, r.Caveats[0]); diff != "" {
 		t.Error(diff)
 	}
+	r.Tables[0].TargetShare = 0.83 // the data are so: most users really choose the same item
+	if r.Conclude(); r.Verdict.Decision != report.Undecided || has(r.Caveats, report.Degenerate, "") {
+		t.Errorf("lists as uneven as the targets: %+v, %+v", r.Verdict, r.Caveats)
+	}
+	r.Tables[0].TargetShare = 0.82
+	if r.Conclude(); !has(r.Caveats, report.Degenerate, "") {
+		t.Error("lists more uneven than the targets have no finding")
+	}
 	if has(r.Caveats, report.Degenerate, "popularity") {
 		t.Error("popularity, which is the same for everyone, has a finding")
 	}
@@ -311,6 +322,35 @@ func TestFormsOfTheReportAgree(t *testing.T) {
 					}
 				}
 			}
+		}
+	}
+}
+
+// TestDocsDescribeTheReport: docs/report.md names every decision, every concern and the limits.
+func TestDocsDescribeTheReport(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "report.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	percent := func(x float64) string { return fmt.Sprintf("%.0f%%", 100*x) }
+	wanted := []string{
+		"| `first_share` | above " + percent(metric.MaxFirstShare),
+		"| `list_share` | above " + percent(metric.MaxListShare),
+		"fewer than " + percent(metric.MinCoverage), "| `repetitive` | above " + percent(metric.MaxRepetitive),
+		fmt.Sprintf("| `mean_run` | above %.0f", metric.MaxMeanRun),
+		"| `distinct_share` | below " + percent(metric.MinDistinctTexts),
+	}
+	for _, d := range []report.Decision{report.Serve, report.DoNotServe, report.Undecided, report.NotEvaluated} {
+		wanted = append(wanted, "| `"+string(d)+"` |")
+	}
+	for _, c := range []report.Concern{
+		report.DataLeak, report.Degenerate, report.WeakStudent, report.Uncertain, report.Caution, report.Note,
+	} {
+		wanted = append(wanted, fmt.Sprintf("| %s | `%s` |", c.String(), string(c)))
+	}
+	for _, words := range wanted {
+		if !strings.Contains(string(data), words) {
+			t.Errorf("docs/report.md lacks %q", words)
 		}
 	}
 }
