@@ -61,7 +61,11 @@ func (t *stageTracker) runStage(ctx workflow.Context, s stage) (activities.Stage
 	if t.nonce != "" {
 		inputs = append(slices.Clone(inputs), "nocache "+t.nonce)
 	}
-	fingerprint, err := storage.Fingerprint(s.name, stageVersions()[s.name], s.settings, inputs...)
+	version, versioned := stageVersions()[s.name]
+	if !versioned {
+		panic("stage " + s.name + " has no version")
+	}
+	fingerprint, err := storage.Fingerprint(s.name, version, s.settings, inputs...)
 	if err != nil {
 		return activities.StageResult{}, err
 	}
