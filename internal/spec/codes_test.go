@@ -41,6 +41,10 @@ func TestCodesOfASpec(t *testing.T) {
 func TestCodeRules(t *testing.T) {
 	t.Parallel()
 	codes := []string{"protocol=clean", "data.indexing=codes"}
+	itemsOnly := []string{
+		"student.items_only=true", "train.ratio={explanation: 0, sequential: 1, rationale: 0, topn: 0}",
+		"evaluate.topn_users=-1", "evaluate.explanations=-1",
+	}
 	for _, c := range []struct {
 		overrides []string
 		want      string // "" accepts
@@ -52,6 +56,11 @@ func TestCodeRules(t *testing.T) {
 		{append(slices.Clone(codes), "student.item_embeddings=true"), "is part of an item's one position"},
 		{append(slices.Clone(codes), "student.item_embeddings=true", "student.history=codes"), "is part of"},
 		{append(slices.Clone(codes), "student.item_embeddings=true", "student.history=items"), ""},
+		{append(slices.Clone(codes), "student.items_only=true"), "student.items_only: needs items with codes"},
+		{append(slices.Clone(codes), itemsOnly...), ""},
+		{append(slices.Clone(codes), append(itemsOnly, "student.pretrained=t5")...), "needs items with codes, random"},
+		{append(slices.Clone(codes), append(itemsOnly, "train.ratio.topn=1")...), "needs items with codes"},
+		{append(slices.Clone(codes), append(itemsOnly, "evaluate.explanations=0")...), "needs items with codes"},
 		{[]string{"train.head_weight=1"}, "train.head_weight: applies to items with codes"},
 		{append(slices.Clone(codes), "train.select_by=head-ndcg"), "an item head that is not trained"},
 		{append(slices.Clone(codes), "train.select_by=head-ndcg", "train.head_weight=1"), ""},

@@ -151,6 +151,11 @@ func codeRules() []rule {
 			"is part of an item's one position", "set student.history to " + HistoryItems + ", or remove it",
 		},
 		{
+			"student.items_only", func(s Spec) bool { return s.Student.ItemsOnly && !s.itemsOnly() },
+			"needs items with codes, random weights, and the sequential task alone in train.ratio and evaluate",
+			"set data.indexing to " + ItemCodes + ", the other weights to 0, topn_users and explanations to -1",
+		},
+		{
 			"train.head_weight", func(s Spec) bool { return s.Train.HeadWeight > 0 && s.Codes() == nil },
 			"applies to items with codes", "set data.indexing to " + ItemCodes + ", or remove it",
 		},
@@ -172,6 +177,13 @@ func codeRules() []rule {
 			"leaves no step at the full rate in train.steps", "",
 		},
 	}
+}
+
+// itemsOnly reports whether training and evaluation read and generate nothing but items.
+func (s Spec) itemsOnly() bool {
+	r, e := s.Train.Ratio, s.Evaluate
+	return s.Codes() != nil && s.Student.Pretrained == "" && r.Explanation+r.Rationale+r.TopN == 0 &&
+		e.TopNUsers == -1 && e.Explanations == -1
 }
 
 // constrainRules returns the rules for teacher.constrain.

@@ -78,6 +78,13 @@ func FromSize(size spec.Size, prompts int) Config {
 	return c
 }
 
+// WithoutWords returns the configuration without the tokens of words, for a student that reads and
+// generates items only.
+func (c Config) WithoutWords() Config {
+	c.Vocabulary = specialTokens + c.ItemCodes
+	return c
+}
+
 // WithItems returns the configuration with item tokens, after the tokens of words.
 func (c Config) WithItems(items ItemConfig) Config {
 	c.Vocabulary += items.ItemCodes - c.ItemCodes

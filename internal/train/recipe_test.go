@@ -122,6 +122,26 @@ func TestRecipeResumesBitExactly(t *testing.T) {
 	}
 }
 
+// TestStudentOfItemsOnly: without words, the student has two special tokens and those of codes.
+func TestStudentOfItemsOnly(t *testing.T) {
+	j := recipe(t)
+	j.Spec.Student.ItemsOnly = true
+	j.Spec.Train.Ratio = spec.Ratio{Sequential: 1}
+	j.Spec.Train.SelectBy = spec.SelectNDCG
+	got, err := train.Run(context.Background(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := t5.Load(got.Dir, torch.CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Free()
+	if first, last := got.Curve[0], got.Curve[1]; m.Vocabulary != 2+3*32 || !(last.Loss < first.Loss) {
+		t.Errorf("%d tokens, losses %v and %v", m.Vocabulary, first.Loss, last.Loss)
+	}
+}
+
 // TestStepsHaveEnoughTokens: a step of batch_tokens has so many tokens, and no batch too many.
 func TestStepsHaveEnoughTokens(t *testing.T) {
 	j := recipe(t)

@@ -133,7 +133,11 @@ func newStudent(job Job) (*t5.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	config := t5.FromSize(size, job.Method.PromptVectors).WithItems(job.itemConfig())
+	config := t5.FromSize(size, job.Method.PromptVectors)
+	if settings.ItemsOnly {
+		config = config.WithoutWords()
+	}
+	config = config.WithItems(job.itemConfig())
 	config.InitializerRange = settings.InitializerRange
 	if settings.Dropout != nil {
 		config.Dropout = *settings.Dropout
