@@ -204,7 +204,7 @@ func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Ac
 	return &activities.Activities{
 		Bucket: bucket, Importer: importer{}, TableWriter: tableWriter{},
 		Teachers: teachers{o.Device, o.Threads, cache.log, cache}, Students: students{o.Device, o.Threads, time.Now},
-		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{o.Device, o.Threads},
+		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{device: o.Device, threads: o.Threads},
 		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: stallTimeout,
 	}, nil
 }

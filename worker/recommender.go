@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"rdrec/activities"
+	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 	"rdrec/internal/recommend"
 	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
@@ -18,6 +20,8 @@ import (
 type recommenders struct {
 	device  string
 	threads int
+	// quick recommends by the item head of students that have one.
+	quick bool
 }
 
 // Open loads a student.
@@ -50,7 +54,7 @@ func (a recommenders) Open(_ context.Context, job activities.RecommenderJob) (re
 			model.Free()
 			return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 		}
-		student = &loadedStudent{rec, model}
+		student = &loadedStudent{rec, model, a.quick && model.ItemHead}
 		return nil
 	})
 	return student, err
@@ -59,7 +63,18 @@ func (a recommenders) Open(_ context.Context, job activities.RecommenderJob) (re
 // loadedStudent is a trained student in memory.
 type loadedStudent struct {
 	*recommend.Recommender
-	model *t5.Model
+	model  *t5.Model
+	byHead bool
+}
+
+// Recommend recommends by the item head where it is asked to.
+func (a *loadedStudent) Recommend(
+	ctx context.Context, users []dataset.User, k int, progress func(done, total int),
+) ([]prediction.Prediction, error) {
+	if a.byHead {
+		return a.RecommendByHead(ctx, users, k, progress)
+	}
+	return a.Recommender.Recommend(ctx, users, k, progress)
 }
 
 // Close frees the student's memory.

@@ -27,6 +27,7 @@ type serveOptions struct {
 	Method  string        `help:"Method of the experiment; default: its first."`
 	Addr    string        `help:"Address to listen on, as host:port." default:"127.0.0.1:8080" env:"RDREC_SERVE_ADDR"`
 	Top     int           `help:"Maximum number of items per request, 1 to 100." default:"20"`
+	Quick   bool          `help:"Rank by the item head, if the student has one, instead of searching its codes."`
 	Window  time.Duration `help:"Batching window: how long a request waits for others." default:"5ms"`
 	Batch   int           `help:"Maximum batch size." default:"32"`
 	Queue   int           `help:"Maximum queue length; further requests get 429." default:"256"`
@@ -76,7 +77,7 @@ func (o serveOptions) Run(ctx context.Context, w io.Writer) error {
 		return fmt.Errorf("%w: %w", errListen, err)
 	}
 	source := &modelSource{
-		bucket: bucket, name: o.Name, method: o.Method, recommenders: recommenders{o.Device, o.Threads},
+		bucket: bucket, name: o.Name, method: o.Method, recommenders: recommenders{o.Device, o.Threads, o.Quick},
 		scratch: scratch, options: o, log: logger,
 	}
 	server := serve.New(source, serve.Options{

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -166,5 +167,46 @@ func TestRankingByHead(t *testing.T) {
 	job.Model.ItemHead = false
 	if none, err := recommend.SequentialByHead(t.Context(), job); none != nil || err != nil {
 		t.Errorf("a student without a head gives %v, %v", none, err)
+	}
+}
+
+// TestRecommenderByHead recommends to users whose next item is unknown: their whole history is read,
+// and no item of it is recommended.
+func TestRecommenderByHead(t *testing.T) {
+	job := codedJob(t, true)
+	rec, err := recommend.NewRecommender(job.Model, job.Tokenizer, job.Data, job.Settings.Method, job.Evaluate)
+	if err != nil {
+		t.Fatal(err)
+	}
+	users := job.Data.Users[:5]
+	got, err := rec.RecommendByHead(t.Context(), users, 4, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	encoder, err := job.Encoder(20)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, user := range users {
+		var source strings.Builder
+		for _, item := range user.Items[max(0, len(user.Items)-20):] {
+			fmt.Fprintf(&source, "<item_%d> ", item)
+		}
+		batch := encoder.Encode([]task.Example{{Prompt: task.PromptSequential, Source: source.String()}})
+		var want []int
+		if err := torch.Run(func(s *torch.Scope) error {
+			scores, err := job.Model.ItemScores(s, batch)
+			if err == nil {
+				for _, f := range recommend.TopItems(scores.Float32s(), user.Items, 4) {
+					want = append(want, f.Item)
+				}
+			}
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got[i].Items); diff != "" {
+			t.Errorf("user %d (-want +got):\n%s", user.ID, diff)
+		}
 	}
 }

@@ -47,6 +47,27 @@ func NewRecommender(
 func (r *Recommender) Recommend(
 	ctx context.Context, users []dataset.User, k int, progress func(done, total int),
 ) ([]prediction.Prediction, error) {
+	ranker, err := r.ranker(users, k, progress)
+	if err != nil {
+		return nil, err
+	}
+	return ranker.run(ctx)
+}
+
+// RecommendByHead is [Recommender.Recommend] by the item head: one pass of the encoder scores all
+// items, and nothing is searched. The scores are log-probabilities among all items.
+func (r *Recommender) RecommendByHead(
+	ctx context.Context, users []dataset.User, k int, progress func(done, total int),
+) ([]prediction.Prediction, error) {
+	ranker, err := r.ranker(users, k, progress)
+	if err != nil {
+		return nil, err
+	}
+	return ranker.runByHead(ctx)
+}
+
+// ranker returns the ranker of users whose next item is unknown.
+func (r *Recommender) ranker(users []dataset.User, k int, progress func(done, total int)) (*ranker, error) {
 	list, err := r.corpus.NextItemList(users)
 	if err != nil {
 		return nil, err
@@ -61,7 +82,7 @@ func (r *Recommender) Recommend(
 	for _, user := range users {
 		ranker.seen[user.ID] = user.Items
 	}
-	return ranker.run(ctx)
+	return ranker, nil
 }
 
 // Explain generates an explanation for each pair of user and item, in the order of the pairs.
