@@ -170,8 +170,8 @@ func TestRankingByHead(t *testing.T) {
 	}
 }
 
-// TestRecommenderByHead recommends to users whose next item is unknown: their whole history is read,
-// and no item of it is recommended.
+// TestRecommenderByHead recommends to users whose next item is unknown: their whole history is
+// read, and no item of it is recommended.
 func TestRecommenderByHead(t *testing.T) {
 	job := codedJob(t, true)
 	rec, err := recommend.NewRecommender(job.Model, job.Tokenizer, job.Data, job.Settings.Method, job.Evaluate)

@@ -180,8 +180,9 @@ type Student struct {
 	History string `json:"history,omitempty" yaml:"history,omitempty" validate:"omitempty,oneof=codes items"`
 	// ItemEmbeddings adds an embedding of each item's own to that sum.
 	ItemEmbeddings bool `json:"item_embeddings,omitempty" yaml:"item_embeddings,omitempty"`
-	// ItemsOnly leaves T5's words out of the vocabulary: a student from random weights that is trained
-	// on the sequential task alone reads and generates items only, and is smaller and faster without.
+	// ItemsOnly leaves T5's words out of the vocabulary: a student from random weights that is
+	// trained on the sequential task alone reads and generates items only, and is smaller and
+	// faster without.
 	ItemsOnly bool `json:"items_only,omitempty" yaml:"items_only,omitempty"`
 	// InitializerRange is the standard deviation of random initial weights; 0 means T5's own
 	// initializers.
