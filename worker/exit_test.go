@@ -34,22 +34,28 @@ func TestExitCodes(t *testing.T) {
 	}{
 		{"help", []string{"--help"}, exitcode.OK, []string{"Exit codes: 0 done, 1 anything else, 2 the command line"}},
 		{
-			"an unknown flag", []string{"--nope"}, exitcode.Usage,
+			"an unknown flag",
+			[]string{"--nope"},
+			exitcode.Usage,
 			[]string{"error: unknown flag --nope\n", `hint: see "worker --help"`},
 		},
 		{
-			"no such bucket", []string{"--bucket", "nowhere://x"}, exitcode.NoBucket,
+			"no such bucket",
+			[]string{"--bucket", "nowhere://x"},
+			exitcode.NoBucket,
 			[]string{"error: no bucket: ", "hint: set --bucket or RDREC_BUCKET"},
 		},
 		{
 			"no right to write",
-			[]string{"--bucket", "file://" + filepath.ToSlash(readOnly)}, exitcode.NoBucket,
+			[]string{"--bucket", "file://" + filepath.ToSlash(readOnly)},
+			exitcode.NoBucket,
 			[]string{"error: the bucket is not accessible: write \"probes/", "hint: give the worker the right"},
 		},
 		{
 			"an address in use",
 			[]string{"serve", "--name", "shop", "--bucket", bucket, "--addr", busy.Addr().String()},
-			exitcode.InUse, []string{"hint: stop the process that listens there"},
+			exitcode.InUse,
+			[]string{"hint: stop the process that listens there"},
 		},
 	} {
 		var stdout, stderr bytes.Buffer

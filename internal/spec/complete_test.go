@@ -18,7 +18,7 @@ func completeSpecs(t *testing.T) map[string]spec.Spec {
 	t.Helper()
 	all := map[string]spec.Spec{}
 	for name, text := range map[string]string{
-		"folder":  minimalSpec,
+		"folder": minimalSpec,
 		"reviews": "name: shop\ndata: {reviews: {path: x.csv, columns: {user: u}}}\n" +
 			"student: {dropout: 0}\nablate: [skip_pads]\n",
 		"nightly": "name: shop\nswitches: {skip_pads: true}\ndata: {reviews: {}}\n" +
