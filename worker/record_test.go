@@ -97,14 +97,21 @@ func TestRecordHistories(t *testing.T) {
 	s.recordHistory(latest("nocache/rdrec-1"), "trial-nocache")
 	s.recordHistory(latest("nocache/distill"), "distillation-nocache")
 
-	ablated := s.StartExperiment(
-		staging.ShortSpec(t, "name=ablated", "train.epochs=1", "train.epoch_steps=5", "ablate=[skip_pads]"),
-	)
-	if err := s.AwaitError(ablated); err != nil {
+	ablatedSpec := staging.ShortSpec(t, "name=ablated", "train.epochs=1", "train.epoch_steps=5", "ablate=[skip_pads]")
+	ablated := s.StartExperiment(ablatedSpec)
+	var result workflows.ExperimentResult
+	if err := ablated.Get(t.Context(), &result); err != nil {
 		t.Fatal(err)
 	}
 	s.recordHistory(ablated, "experiment-ablated")
 	s.recordHistory(latest("ablated/rdrec-1-skip_pads"), "trial-ablated")
+	inputs := s.Launch(workflows.InputsID("ablated"), workflows.Inputs, workflows.InputsInput{
+		Spec: ablatedSpec, Workflow: ablated.GetID(), Run: ablated.GetRunID(), Report: result.Report,
+	})
+	if err := s.AwaitError(inputs); err != nil {
+		t.Fatal(err)
+	}
+	s.recordHistory(inputs, "inputs")
 
 	trained := s.CountFiles("checkpoints/*/*/*/manifest.json")
 	cancelled := s.StartExperiment(staging.ShortSpec(t, "name=cancelled", "seed=2"))
