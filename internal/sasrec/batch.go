@@ -7,14 +7,22 @@ import (
 	"rdrec/internal/dataset"
 )
 
-// example is the training sequence of one user: labels[i] is the item after inputs[i].
+// example is a row of training: labels are the items after the last len(labels) of inputs.
 type example struct{ inputs, labels []int }
 
-// trainingExamples returns the examples of all users with at least two training items.
-func trainingExamples(d *dataset.Dataset) []example {
+// trainingExamples returns the examples of all users with at least two training items: with
+// LossLast one for each prefix of the training items, otherwise one for each user.
+func trainingExamples(d *dataset.Dataset, loss string) []example {
 	var all []example
 	for _, user := range d.Users {
-		if items := user.TrainItems(); len(items) > 1 {
+		items := user.TrainItems()
+		switch {
+		case len(items) < 2:
+		case loss == LossLast:
+			for position := 1; position < len(items); position++ {
+				all = append(all, example{items[:position], items[position : position+1]})
+			}
+		default:
 			all = append(all, example{items[:len(items)-1], items[1:]})
 		}
 	}
@@ -26,13 +34,13 @@ type Batch struct {
 	// Inputs has rows of Width item ids.
 	Inputs []int64
 	Width  int64
-	// Positions has the indices in Inputs that are not padding, and Labels the next item of each,
-	// as item id minus 1.
+	// Positions has the indices in Inputs that have a label, and Labels the next item of each, as
+	// item id minus 1.
 	Positions, Labels []int64
 }
 
-// NewBatch pads histories to the longest of them; labels[i][j] is the item after inputs[i][j]. A
-// history longer than length is truncated to its most recent items.
+// NewBatch pads histories to the longest of them; labels[i] are the items after the last
+// len(labels[i]) of inputs[i]. A history longer than length is truncated to its most recent items.
 func NewBatch(inputs, labels [][]int, length int) Batch {
 	b := Batch{}
 	for _, items := range inputs {
@@ -44,9 +52,12 @@ func NewBatch(inputs, labels [][]int, length int) Batch {
 		row := int64(i) * b.Width
 		for j, item := range inputs[i][start:] {
 			b.Inputs[row+int64(j)] = int64(item)
-			if labels != nil {
+			if labels == nil {
+				continue
+			}
+			if label := start + j - len(inputs[i]) + len(labels[i]); label >= 0 {
 				b.Positions = append(b.Positions, row+int64(j))
-				b.Labels = append(b.Labels, int64(labels[i][start+j])-1)
+				b.Labels = append(b.Labels, int64(labels[i][label])-1)
 			}
 		}
 	}

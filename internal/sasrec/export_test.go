@@ -13,9 +13,9 @@ import (
 func TopK(q baseline.Query, scores ...float32) []int { return topK(q, scores) }
 
 // TrainingExamples returns the inputs and labels of the training examples.
-func TrainingExamples(d *dataset.Dataset) [][2][]int {
+func TrainingExamples(d *dataset.Dataset, loss string) [][2][]int {
 	var all [][2][]int
-	for _, e := range trainingExamples(d) {
+	for _, e := range trainingExamples(d, loss) {
 		all = append(all, [2][]int{e.inputs, e.labels})
 	}
 	return all
@@ -36,6 +36,12 @@ func Shuffled(lengths []int, batch int, seed uint64) [][]int {
 		batches = append(batches, list)
 	}
 	return batches
+}
+
+// LowPass returns the matrix of the filter.
+func LowPass(maxLength, cutoff int, width int64) []float32 {
+	m := Model{Settings: Settings{MaxLength: maxLength, Cutoff: cutoff}}
+	return m.lowPass(width)
 }
 
 // Validate returns the NDCG@10 on the validation items.

@@ -18,7 +18,8 @@ const progressEvery = 20
 func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model, FitResult, error) {
 	r.trainingIndex++
 	f := FitResult{Settings: settings, Seed: seed}
-	if len(r.examples) == 0 {
+	examples := trainingExamples(r.Data, settings.Loss)
+	if len(examples) == 0 {
 		return nil, f, fmt.Errorf("%w: no user has the four items that training and evaluation need", ErrSettings)
 	}
 	model, err := New(settings, r.Data.Items, seed, r.device)
@@ -27,7 +28,7 @@ func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model
 	}
 	f.Parameters = model.flat.Numel()
 	t := &training{
-		runner: r, model: model, fitted: &f,
+		runner: r, model: model, fitted: &f, examples: examples,
 		adam:   optim.NewAdamW(model.flat, optim.DefaultConfig(settings.LearningRate, 0)),
 		random: rand.New(rand.NewPCG(uint64(seed), 0x5a5)), //nolint:gosec // a shuffle, not a secret
 	}
@@ -45,10 +46,11 @@ func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model
 // training is a running [runner.fit].
 type training struct {
 	*runner
-	model  *Model
-	fitted *FitResult
-	adam   *optim.AdamW
-	random *rand.Rand
+	model    *Model
+	fitted   *FitResult
+	examples []example
+	adam     *optim.AdamW
+	random   *rand.Rand
 	// best has the weights after the best epoch so far.
 	best *torch.Tensor
 	// loss is the sum over the epoch's positions so far; step counts the steps of all epochs.

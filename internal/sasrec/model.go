@@ -38,10 +38,8 @@ func (p Parameter) numel() int64 {
 // New returns a model of the item ids 1 to items with random weights; the same seed gives the same
 // weights on every device.
 func New(settings Settings, items int, seed int64, device torch.Device) (*Model, error) {
-	least := min(settings.Heads, settings.MaxLength, settings.Blocks, settings.Batch, settings.Epochs)
-	if least < 1 || settings.HiddenSize%settings.Heads != 0 {
-		return nil, fmt.Errorf("%w: %+v: hidden_size must be a multiple of heads, all other counts at least 1",
-			ErrSettings, settings)
+	if err := settings.check(); err != nil {
+		return nil, err
 	}
 	m := &Model{Settings: settings, items: items, device: device}
 	err := torch.Run(func(s *torch.Scope) error {
@@ -61,9 +59,14 @@ func New(settings Settings, items int, seed int64, device torch.Device) (*Model,
 	return m, err
 }
 
+// deviation is the standard deviation of initial embeddings.
+const deviation = 0.02
+
 // Parameters lists the weights in their order.
 func (m *Model) Parameters() []Parameter {
-	const deviation = 0.02
+	if m.Alpha > 0 {
+		return m.filterParameters()
+	}
 	d := int64(m.HiddenSize)
 	all := []Parameter{
 		{"items", []int64{int64(m.items) + 1, d}, deviation, 0}, // row 0 is padding
@@ -136,9 +139,13 @@ func (n network) norm(name string, x *torch.Tensor) *torch.Tensor {
 func (n network) encode(s *torch.Scope, histories []int64, width int64) *torch.Tensor {
 	batch := int64(len(histories)) / width
 	rows := s.FromInt64(histories, batch, width).ToDevice(n.device)
-	x := rows.Embedding(n.weights["items"]).MulNumber(math.Sqrt(float64(n.HiddenSize))) // [batch, width, dim]
-	x = n.applyDropout(x.Add(n.weights["positions"].Narrow(0, 0, width)))               // [batch, width, dim]
-	mask := s.FromFloat32(causalMask(width), 1, 1, width, width).ToDevice(n.device)     // [1, 1, query, key]
+	mask := s.FromFloat32(causalMask(width), 1, 1, width, width).ToDevice(n.device) // [1, 1, query, key]
+	x := rows.Embedding(n.weights["items"])                                         // [batch, width, dim]
+	positions := n.positions(s, histories, width)                                   // [1 or batch, width, dim]
+	if n.Alpha > 0 {
+		return n.filteredBlocks(s, x.Add(positions), mask, histories)
+	}
+	x = n.applyDropout(x.MulNumber(math.Sqrt(float64(n.HiddenSize))).Add(positions))
 	for i := range n.Blocks {
 		name := fmt.Sprintf("block%d.", i)
 		x = x.Add(n.selfAttention(name, n.norm(name+"attention_norm", x), mask))
@@ -147,6 +154,31 @@ func (n network) encode(s *torch.Scope, histories []int64, width int64) *torch.T
 		x = x.Add(n.applyDropout(h))
 	}
 	return n.norm("norm", x)
+}
+
+// positions returns the embeddings of the positions, which count from the oldest item, or from the
+// latest one in a model that was trained on prefixes. [1 or batch, width, dim]
+func (n network) positions(s *torch.Scope, histories []int64, width int64) *torch.Tensor {
+	if n.Loss != LossLast {
+		return n.weights["positions"].Narrow(0, 0, width)
+	}
+	ids := make([]int64, len(histories))
+	for row := int64(0); row < int64(len(histories)); row += width {
+		length := historyLength(histories[row : row+width])
+		for i := range length {
+			ids[row+i] = int64(n.MaxLength) - length + i
+		}
+	}
+	return s.FromInt64(ids, int64(len(ids))/width, width).ToDevice(n.device).Embedding(n.weights["positions"])
+}
+
+// historyLength returns the number of items in a padded row.
+func historyLength(row []int64) int64 {
+	length := int64(len(row))
+	for length > 0 && row[length-1] == 0 {
+		length--
+	}
+	return length
 }
 
 // selfAttention returns multi-head self-attention. [batch, width, dim]

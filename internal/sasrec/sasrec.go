@@ -1,5 +1,6 @@
-// Package sasrec is the strongest baseline: SASRec (Kang and McAuley, ICDM 2018), a small causal
-// transformer over items, trained with the cross-entropy of the full softmax at every position
+// Package sasrec has the baselines that are trained: SASRec (Kang and McAuley, ICDM 2018), a small
+// causal transformer over items, and BSARec (Shin et al., AAAI 2024, arXiv 2312.10325), which adds a
+// frequency filter to each block. Both are trained with the cross-entropy of the full softmax
 // instead of one sampled negative. In: a dataset and a grid of [Settings]; out: trained [Model]s
 // that rank items. Steps: [Run] trains each point of the grid with the first seed, chooses the
 // point with the best NDCG@10 on the validation items, and trains it with the other seeds.
@@ -37,6 +38,37 @@ type Settings struct {
 	// not improved for Patience epochs.
 	Epochs   int `json:"epochs"`
 	Patience int `json:"patience"`
+	// Loss is LossAll or LossLast; empty means LossAll.
+	Loss string `json:"loss,omitempty"`
+	// Alpha is the weight of the frequency filter beside attention in each block, as in BSARec; 0
+	// means SASRec, without a filter. Cutoff is the number of frequencies that the filter keeps.
+	Alpha  float64 `json:"alpha,omitempty"`
+	Cutoff int     `json:"cutoff,omitempty"`
+}
+
+// The losses. LossAll predicts the next item at every position of a user's history in one row.
+// LossLast has a row for each prefix of the history and predicts the item after its last position;
+// positions are counted from the end then, so that the latest item always has the same one.
+const (
+	LossAll  = "all"
+	LossLast = "last"
+)
+
+// check fails for settings that cannot be trained.
+func (s Settings) check() error {
+	least := min(s.Heads, s.MaxLength, s.Blocks, s.Batch, s.Epochs)
+	switch {
+	case least < 1 || s.HiddenSize%s.Heads != 0:
+		return fmt.Errorf("%w: %+v: hidden_size must be a multiple of heads, all other counts at least 1", ErrSettings, s)
+	case s.Loss != "" && s.Loss != LossAll && s.Loss != LossLast:
+		return fmt.Errorf("%w: loss %q is neither %q nor %q", ErrSettings, s.Loss, LossAll, LossLast)
+	case s.Alpha < 0 || s.Alpha > 1 || s.Alpha > 0 && (s.Cutoff < 1 || s.Cutoff > s.MaxLength/2+1):
+		return fmt.Errorf("%w: %+v: alpha must be from 0 to 1, cutoff from 1 to max_length/2+1", ErrSettings, s)
+	case s.Alpha > 0 && s.Loss != LossLast:
+		return fmt.Errorf("%w: the filter sees later items, so it needs loss %q", ErrSettings, LossLast)
+	default:
+		return nil
+	}
 }
 
 // Job is the input of [Run].
@@ -111,7 +143,7 @@ func Run(ctx context.Context, job Job, use func(seed int64, m *Model) error) (tu
 		return tuned, err
 	}
 	torch.Threads(job.Threads)
-	r := &runner{Job: job, device: device, examples: trainingExamples(job.Data)}
+	r := &runner{Job: job, device: device}
 	best, err := r.tune(ctx, &tuned)
 	if err != nil {
 		return tuned, err
@@ -139,8 +171,7 @@ func Run(ctx context.Context, job Job, use func(seed int64, m *Model) error) (tu
 // runner is a running [Run].
 type runner struct {
 	Job
-	device   torch.Device
-	examples []example
+	device torch.Device
 	// trainingIndex counts the trainings that were started.
 	trainingIndex int
 }
