@@ -42,7 +42,7 @@ type Activities struct {
 
 // Rankers trains the baselines that need libtorch.
 type Rankers interface {
-	// Sasrec tunes and trains SASRec and passes its rankings to the job's Ranked.
+	// Sasrec tunes and trains SASRec or BSARec and passes its rankings to the job's Ranked.
 	Sasrec(ctx context.Context, job SasrecJob) (SasrecRecord, error)
 }
 

@@ -13,7 +13,7 @@ var stagesOf = map[string][]string{
 	"Evaluate":         {"evaluate", "evaluate-shard"},
 	"MergePredictions": {"evaluate"},
 	"RankBaselines":    {"baseline"},
-	"TrainSasrec":      {"sasrec"},
+	"TrainSasrec":      {"sasrec", "bsarec"},
 	"PlanExport":       {"export"},
 	"MergeExport":      {"export"},
 	"ExportShard":      {"export-shard"},

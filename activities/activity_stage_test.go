@@ -23,7 +23,7 @@ func TestStagesOfEveryActivity(t *testing.T) {
 		"Evaluate":         {"evaluate", "evaluate-shard"},
 		"MergePredictions": {"evaluate"},
 		"RankBaselines":    {"baseline"},
-		"TrainSasrec":      {"sasrec"},
+		"TrainSasrec":      {"sasrec", "bsarec"},
 		"PlanExport":       {"export"},
 		"ExportShard":      {"export-shard"},
 		"MergeExport":      {"export"},

@@ -222,15 +222,16 @@ func (w *reportWork) addTies(ctx context.Context) error {
 // addBaseline adds a baseline's ranking, and SASRec's for each seed.
 func (w *reportWork) addBaseline(ctx context.Context, row baseline.Baseline, t task.Task) error {
 	from, files, seeds := w.Baseline, []string{rankingFile(row.Name, t)}, []int64{0}
-	if row.Name == baseline.SASRec {
-		record, err := readArtifactJSON[SasrecRecord](ctx, w.Bucket, w.Sasrec, sasrecRecord)
+	if row.Fit == nil {
+		from = map[string]storage.Ref{baseline.SASRec: w.Sasrec, baseline.BSARec: w.Bsarec}[row.Name]
+		record, err := readArtifactJSON[SasrecRecord](ctx, w.Bucket, from, sasrecRecord)
 		if err != nil {
 			return err
 		}
-		from, files, seeds, row.About = w.Sasrec, nil, nil, record.Description
+		files, seeds, row.About = nil, nil, record.Description
 		for k := range w.Spec.Trials {
 			seed := w.Spec.Seed + int64(k)
-			files, seeds = append(files, sasrecFile(seed, t)), append(seeds, seed)
+			files, seeds = append(files, sasrecFile(row.Name, seed, t)), append(seeds, seed)
 		}
 	}
 	for i, file := range files {

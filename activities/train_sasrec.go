@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -19,7 +20,9 @@ import (
 // TrainSasrecInput is the settings of [Activities.TrainSasrec].
 type TrainSasrecInput struct {
 	Preprocessed storage.Ref `json:"preprocessed"`
-	Sasrec       spec.Sasrec `json:"sasrec"`
+	// Baseline is the baseline's name, sasrec or bsarec; empty means sasrec.
+	Baseline string      `json:"baseline,omitempty"`
+	Sasrec   spec.Sasrec `json:"sasrec"`
 	// SequentialUsers, TopNUsers and TopN are the spec's evaluation settings.
 	SequentialUsers int `json:"sequential_users"`
 	TopNUsers       int `json:"topn_users"`
@@ -27,6 +30,9 @@ type TrainSasrecInput struct {
 	// Seeds are the trials' seeds; the first one is used for tuning.
 	Seeds []int64 `json:"seeds"`
 }
+
+// Name returns the name of the baseline to train.
+func (in TrainSasrecInput) Name() string { return cmp.Or(in.Baseline, baseline.SASRec) }
 
 // SasrecJob is one tuning and training of SASRec.
 type SasrecJob struct {
@@ -51,11 +57,11 @@ type SasrecRecord struct {
 
 const sasrecRecord = "sasrec.json"
 
-// TrainSasrec tunes and trains SASRec and stores its rankings for the users on whom the student is
-// evaluated, as JSON lines, one file for each task and seed. It has no checkpoints: each attempt
-// starts from the beginning.
+// TrainSasrec tunes and trains SASRec or BSARec and stores its rankings for the users on whom the
+// student is evaluated, as JSON lines, one file for each task and seed. It has no checkpoints: each
+// attempt starts from the beginning.
 func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref storage.Ref, err error) {
-	ctx, work, err := a.begin(ctx, "sasrec")
+	ctx, work, err := a.begin(ctx, in.Name())
 	defer work.finish(&err)
 	if err != nil {
 		return ref, err
@@ -71,7 +77,7 @@ func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref 
 		TrainSasrecInput: in, Data: filepath.Join(work.dir, "preprocessed"), Progress: work.report,
 		Stop: activity.GetWorkerStopChannel(ctx),
 		Ranked: func(seed int64, t task.Task, predictions []prediction.Prediction) error {
-			return writeJSONL(filepath.Join(out, sasrecFile(seed, t)), predictions)
+			return writeJSONL(filepath.Join(out, sasrecFile(in.Name(), seed, t)), predictions)
 		},
 	})
 	if err != nil {
@@ -84,10 +90,10 @@ func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref 
 	if err := os.WriteFile(filepath.Join(out, sasrecRecord), data, 0o600); err != nil {
 		return ref, fmt.Errorf("write %s: %w", sasrecRecord, err)
 	}
-	return a.Bucket.PutFolder(ctx, "sasrec", out)
+	return a.Bucket.PutFolder(ctx, in.Name(), out)
 }
 
 // sasrecFile names a seed's rankings in the artifact.
-func sasrecFile(seed int64, task task.Task) string {
-	return rankingFile(fmt.Sprintf("%s-%d", baseline.SASRec, seed), task)
+func sasrecFile(name string, seed int64, task task.Task) string {
+	return rankingFile(fmt.Sprintf("%s-%d", name, seed), task)
 }

@@ -75,6 +75,7 @@ func artifactsOf(run RunRecord) []namedArtifact {
 		{"preprocessed", run.Preprocessed},
 		{"baseline", run.Baseline},
 		{"sasrec", run.Sasrec},
+		{"bsarec", run.Bsarec},
 	}
 	for _, trial := range run.Trials {
 		of := fmt.Sprintf(" %s/%d", trial.Name(), trial.Seed) // an ablation has its student's method and seed

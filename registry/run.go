@@ -20,7 +20,9 @@ type RunRecord struct {
 	Preprocessed storage.Ref `json:"preprocessed"`
 	Baseline     storage.Ref `json:"baseline"`
 	// Sasrec is zero where SASRec is not among the spec's baselines.
-	Sasrec   storage.Ref   `json:"sasrec"`
+	Sasrec storage.Ref `json:"sasrec"`
+	// Bsarec is zero where BSARec is not.
+	Bsarec   storage.Ref   `json:"bsarec,omitzero"`
 	Identity Identity      `json:"identity"`
 	Trials   []TrialResult `json:"trials"`
 	Stages   []StageTime   `json:"stages"`

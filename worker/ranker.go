@@ -47,18 +47,29 @@ func (r rankers) Sasrec(ctx context.Context, job activities.SasrecJob) (record a
 
 // grid returns every combination of the settings' lists.
 func grid(s spec.Sasrec) []sasrec.Settings {
-	points := make([]sasrec.Settings, 0, len(s.HiddenSizes)*len(s.Dropouts)*len(s.LearningRates))
-	for _, dim := range s.HiddenSizes {
-		for _, dropout := range s.Dropouts {
-			for _, rate := range s.LearningRates {
-				points = append(points, sasrec.Settings{
-					HiddenSize: dim, Blocks: s.Blocks, Heads: s.Heads, MaxLength: s.MaxLength, Dropout: dropout,
-					LearningRate: rate, Batch: s.Batch, Epochs: s.Epochs, Patience: s.Patience,
-				})
-			}
-		}
+	points := []sasrec.Settings{{
+		Blocks: s.Blocks, Heads: s.Heads, MaxLength: s.MaxLength, Batch: s.Batch, Epochs: s.Epochs,
+		Patience: s.Patience, Loss: s.Loss, Cutoff: s.Cutoff,
+	}}
+	points = combine(points, s.HiddenSizes, func(p *sasrec.Settings, dim int) { p.HiddenSize = dim })
+	points = combine(points, s.Dropouts, func(p *sasrec.Settings, dropout float64) { p.Dropout = dropout })
+	points = combine(points, s.LearningRates, func(p *sasrec.Settings, rate float64) { p.LearningRate = rate })
+	if len(s.Alphas) > 0 {
+		points = combine(points, s.Alphas, func(p *sasrec.Settings, alpha float64) { p.Alpha = alpha })
 	}
 	return points
+}
+
+// combine returns each point with each of the values.
+func combine[T any](points []sasrec.Settings, values []T, set func(*sasrec.Settings, T)) []sasrec.Settings {
+	all := make([]sasrec.Settings, 0, len(points)*len(values))
+	for _, point := range points {
+		for _, value := range values {
+			set(&point, value)
+			all = append(all, point)
+		}
+	}
+	return all
 }
 
 func sasrecProgress(p sasrec.Progress) activities.Progress {
@@ -71,10 +82,17 @@ func sasrecProgress(p sasrec.Progress) activities.Progress {
 // description returns the report's line about the tuned model.
 func description(tuned sasrec.TuneResult) string {
 	best := tuned.Grid[tuned.Chosen]
-	return fmt.Sprintf("a causal transformer over items, full softmax: %d parameters, dim %d, dropout %g, "+
-		"learning rate %g, the best of %d on the validation items (NDCG@10 %.4f)",
-		best.Parameters, best.Settings.HiddenSize, best.Settings.Dropout, best.Settings.LearningRate,
-		len(tuned.Grid), best.Validation)
+	loss, filter := "", ""
+	if best.Settings.Loss == sasrec.LossLast {
+		loss = " on the last position of each prefix"
+	}
+	if best.Settings.Alpha > 0 {
+		filter = fmt.Sprintf(", filter weight %g", best.Settings.Alpha)
+	}
+	return fmt.Sprintf("a causal transformer over items, full softmax%s: %d parameters, dim %d, dropout %g, "+
+		"learning rate %g%s, the best of %d on the validation items (NDCG@10 %.4f)",
+		loss, best.Parameters, best.Settings.HiddenSize, best.Settings.Dropout, best.Settings.LearningRate,
+		filter, len(tuned.Grid), best.Validation)
 }
 
 // rankAll calls Ranked with the rankings of a seed's model for both tasks, on the users of the

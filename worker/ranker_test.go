@@ -96,6 +96,30 @@ func haveCommonItem(a, b []int) bool {
 	return slices.ContainsFunc(a, func(item int) bool { return slices.Contains(b, item) })
 }
 
+// TestBsarecGrid tunes the weight of the filter.
+func TestBsarecGrid(t *testing.T) {
+	job := sasrecJob()
+	job.Baseline, job.Sasrec = spec.BSARec, spec.DefaultBsarec()
+	job.Sasrec.HiddenSizes, job.Sasrec.Alphas = []int{8}, []float64{0.3, 0.7}
+	job.Sasrec.Epochs, job.Sasrec.MaxLength, job.Seeds = 1, 10, []int64{4}
+	record, err := rankers{"cpu", 1}.Sasrec(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tuned sasrec.TuneResult
+	if err := json.Unmarshal(record.Tuning, &tuned); err != nil {
+		t.Fatal(err)
+	}
+	var alphas []float64
+	for _, point := range tuned.Grid {
+		alphas = append(alphas, point.Settings.Alpha)
+	}
+	if diff := cmp.Diff([]float64{0.3, 0.7}, alphas); diff != "" ||
+		!strings.Contains(record.Description, "prefix") || !strings.Contains(record.Description, "filter weight 0.") {
+		t.Errorf("weights of the grid (-want +got):\n%s\n%s", diff, record.Description)
+	}
+}
+
 // A training of hours ends within seconds when it is cancelled or the worker drains, and leaks no
 // tensors.
 func TestSasrecStopsPromptly(t *testing.T) {

@@ -79,13 +79,17 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (result ExperimentResu
 	if err != nil {
 		return ExperimentResult{}, err
 	}
+	bsarec, err := e.bsarec(ctx, preprocessed)
+	if err != nil {
+		return ExperimentResult{}, err
+	}
 	results, err := e.awaitTrials(ctx, trials)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
 	return e.report(ctx, registry.RunRecord{
 		Identity: id, Dataset: data, Rationales: rationales, Preprocessed: preprocessed, Baseline: baseline,
-		Sasrec: sasrec, Trials: results,
+		Sasrec: sasrec, Bsarec: bsarec, Trials: results,
 	})
 }
 
@@ -192,7 +196,7 @@ func (e *experiment) baseline(ctx workflow.Context, preprocessed storage.Ref) (s
 func untrained(names []string) []string {
 	all := []string{baseline.Popularity}
 	for _, name := range names {
-		if name != spec.SASRec && name != baseline.Popularity {
+		if name != spec.SASRec && name != spec.BSARec && name != baseline.Popularity {
 			all = append(all, name)
 		}
 	}
@@ -201,19 +205,30 @@ func untrained(names []string) []string {
 
 // sasrec trains SASRec if it is among the spec's baselines.
 func (e *experiment) sasrec(ctx workflow.Context, preprocessed storage.Ref) (storage.Ref, error) {
-	if !slices.Contains(e.spec.Baselines, spec.SASRec) {
+	return e.trainBaseline(ctx, preprocessed, activities.TrainSasrecInput{Sasrec: e.spec.Sasrec})
+}
+
+// bsarec trains BSARec if it is among the spec's baselines.
+func (e *experiment) bsarec(ctx workflow.Context, preprocessed storage.Ref) (storage.Ref, error) {
+	in := activities.TrainSasrecInput{Baseline: spec.BSARec, Sasrec: e.spec.BsarecGrid()}
+	return e.trainBaseline(ctx, preprocessed, in)
+}
+
+func (e *experiment) trainBaseline(
+	ctx workflow.Context, preprocessed storage.Ref, in activities.TrainSasrecInput,
+) (storage.Ref, error) {
+	name := in.Name()
+	if !slices.Contains(e.spec.Baselines, name) {
 		return storage.Ref{}, nil
 	}
-	in := activities.TrainSasrecInput{
-		Preprocessed: preprocessed, Sasrec: e.spec.Sasrec,
-		SequentialUsers: e.spec.Evaluate.SequentialUsers, TopNUsers: e.spec.Evaluate.TopNUsers,
-		TopN: e.spec.Evaluate.TopN,
-	}
+	in.Preprocessed = preprocessed
+	in.SequentialUsers, in.TopNUsers = e.spec.Evaluate.SequentialUsers, e.spec.Evaluate.TopNUsers
+	in.TopN = e.spec.Evaluate.TopN
 	for k := range e.spec.Trials {
 		in.Seeds = append(in.Seeds, e.spec.Seed+int64(k))
 	}
 	return e.stages.run(ctx, stage{
-		name: "sasrec", label: "sasrec", queue: QueueGPU, activity: stub.TrainSasrec,
+		name: name, label: name, queue: QueueGPU, activity: stub.TrainSasrec,
 		settings: in, inputs: []string{preprocessed.Digest}, arg: func(string) any { return in },
 	})
 }

@@ -231,6 +231,9 @@ func (n *nightly) train(ctx workflow.Context) (err error) {
 	if n.results.Sasrec, err = n.sasrec(ctx, n.results.Preprocessed); err != nil {
 		return err
 	}
+	if n.results.Bsarec, err = n.bsarec(ctx, n.results.Preprocessed); err != nil {
+		return err
+	}
 	if n.results.Trials, err = n.awaitTrials(ctx, trials); err == nil {
 		n.record.Model = n.results.Trials[0].Model
 	}

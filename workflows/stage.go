@@ -36,7 +36,8 @@ type stage struct {
 // changes the output of the same inputs.
 func stageVersions() map[string]int {
 	return map[string]int{
-		"import": 1, distillStage: 2, "preprocess": 1, "baseline": 2, "sasrec": 1, "pretrain": 1, "evaluate": 1,
+		"import": 1, distillStage: 2, "preprocess": 1, "baseline": 2, "sasrec": 1, "bsarec": 1,
+		"pretrain": 1, "evaluate": 1,
 		"evaluate-shard": 1, exportStage: 2, "export-shard": 1, "export-format": 1,
 	}
 }

@@ -48,6 +48,7 @@ const (
 	TGH        = "tgh-2"
 	Mix        = "decayed-mix"
 	SASRec     = "sasrec"
+	BSARec     = "bsarec"
 )
 
 // Table returns every baseline, in the order of reports. A new baseline is a new row.
@@ -72,6 +73,7 @@ func Table() []Baseline {
 			About: "one and two transitions from the last six items and the similarity of titles, decayed by age",
 		},
 		{Name: SASRec, About: "a causal transformer over items, full softmax, tuned on the validation items"},
+		{Name: BSARec, About: "SASRec with a frequency filter beside attention, tuned on the validation items"},
 	}
 }
 

@@ -38,7 +38,8 @@ func TestExamplesNeedTwoTrainingItems(t *testing.T) {
 		{ID: 3, Items: []int{1, 2, 3, 4, 5}},
 		{ID: 4},
 	}}
-	if diff := cmp.Diff([][2][]int{{{4}, {5}}, {{1, 2}, {2, 3}}}, sasrec.TrainingExamples(d, sasrec.LossAll)); diff != "" {
+	want := [][2][]int{{{4}, {5}}, {{1, 2}, {2, 3}}}
+	if diff := cmp.Diff(want, sasrec.TrainingExamples(d, sasrec.LossAll)); diff != "" {
 		t.Errorf("examples (-want +got):\n%s", diff)
 	}
 }

@@ -1,6 +1,6 @@
 // Package sasrec has the baselines that are trained: SASRec (Kang and McAuley, ICDM 2018), a small
-// causal transformer over items, and BSARec (Shin et al., AAAI 2024, arXiv 2312.10325), which adds a
-// frequency filter to each block. Both are trained with the cross-entropy of the full softmax
+// causal transformer over items, and BSARec (Shin et al., AAAI 2024, arXiv 2312.10325), which adds
+// a frequency filter to each block. Both are trained with the cross-entropy of the full softmax
 // instead of one sampled negative. In: a dataset and a grid of [Settings]; out: trained [Model]s
 // that rank items. Steps: [Run] trains each point of the grid with the first seed, chooses the
 // point with the best NDCG@10 on the validation items, and trains it with the other seeds.
@@ -59,7 +59,8 @@ func (s Settings) check() error {
 	least := min(s.Heads, s.MaxLength, s.Blocks, s.Batch, s.Epochs)
 	switch {
 	case least < 1 || s.HiddenSize%s.Heads != 0:
-		return fmt.Errorf("%w: %+v: hidden_size must be a multiple of heads, all other counts at least 1", ErrSettings, s)
+		return fmt.Errorf("%w: %+v: hidden_size must be a multiple of heads, all other counts at least 1",
+			ErrSettings, s)
 	case s.Loss != "" && s.Loss != LossAll && s.Loss != LossLast:
 		return fmt.Errorf("%w: loss %q is neither %q nor %q", ErrSettings, s.Loss, LossAll, LossLast)
 	case s.Alpha < 0 || s.Alpha > 1 || s.Alpha > 0 && (s.Cutoff < 1 || s.Cutoff > s.MaxLength/2+1):

@@ -13,6 +13,9 @@ func (r *Reviews) SetDefaults() { *r = DefaultReviews() }
 // SetDefaults makes a codes block in a document start from [DefaultCodes].
 func (c *Codes) SetDefaults() { *c = DefaultCodes() }
 
+// SetDefaults makes a bsarec block in a document start from [DefaultBsarec].
+func (s *Sasrec) SetDefaults() { *s = DefaultBsarec() }
+
 // Load reads a spec from a YAML file and applies overrides such as "train.epochs=2" in order. An
 // invalid spec returns all its problems at once, as a [document.Error]. Relative paths in it stay
 // as they are: the worker that reads the data resolves them against its own working directory, so

@@ -32,12 +32,14 @@ type Spec struct {
 	// Sasrec configures the tuning of the baseline sasrec. It is ignored unless Baselines contains
 	// sasrec.
 	Sasrec Sasrec `json:"sasrec" yaml:"sasrec"`
+	// Bsarec configures the tuning of the baseline bsarec; nil means [DefaultBsarec].
+	Bsarec *Sasrec `json:"bsarec,omitempty" yaml:"bsarec,omitempty"`
 	// Nightly, where set, configures nightly retraining.
 	Nightly *Nightly `json:"nightly,omitempty" yaml:"nightly,omitempty"`
 }
 
-// Sasrec is the hyperparameter grid of SASRec: every combination of HiddenSizes, Dropouts and
-// LearningRates. It is searched with the first seed, on validation items only.
+// Sasrec is the hyperparameter grid of SASRec or BSARec: every combination of HiddenSizes,
+// Dropouts, LearningRates and Alphas. It is searched with the first seed, on validation items only.
 type Sasrec struct {
 	// HiddenSizes are embedding widths, multiples of Heads.
 	HiddenSizes   []int     `json:"hidden_sizes" yaml:"hidden_sizes" validate:"min=1,unique,dive,min=4,max=1024"`
@@ -53,6 +55,13 @@ type Sasrec struct {
 	Batch    int `json:"batch" yaml:"batch" validate:"min=1"`
 	Epochs   int `json:"epochs" yaml:"epochs" validate:"min=1"`
 	Patience int `json:"patience" yaml:"patience" validate:"min=1"`
+	// Loss is "all" (the default; every position of a user's history in one row) or "last" (a row
+	// for each prefix, whose last position counts).
+	Loss string `json:"loss,omitempty" yaml:"loss,omitempty" validate:"omitempty,oneof=all last"`
+	// Alphas are the weights of BSARec's frequency filter beside attention, and Cutoff is the
+	// number of frequencies that it keeps; SASRec has neither.
+	Alphas []float64 `json:"alphas,omitempty" yaml:"alphas,omitempty" validate:"omitempty,unique,dive,gt=0,max=1"`
+	Cutoff int       `json:"cutoff,omitempty" yaml:"cutoff,omitempty" validate:"min=0,max=501"`
 }
 
 // Data selects the source of interactions and explanations: exactly one of Folder and Reviews is
@@ -346,6 +355,23 @@ func DefaultCodes() Codes {
 	return Codes{
 		Quantizer: "residual", Parts: []string{PartCooccurrence, PartTitles}, Levels: 3, Width: 256, Dimensions: 64,
 	}
+}
+
+// DefaultBsarec returns the defaults of a bsarec block: the settings that its authors published for
+// Beauty. A YAML document overrides what it sets.
+func DefaultBsarec() Sasrec {
+	return Sasrec{
+		HiddenSizes: []int{64}, Dropouts: []float64{0.5}, LearningRates: []float64{0.0005}, Blocks: 2, Heads: 1,
+		MaxLength: 50, Batch: 256, Epochs: 200, Patience: 10, Loss: "last", Alphas: []float64{0.7}, Cutoff: 3,
+	}
+}
+
+// BsarecGrid returns the spec's bsarec block, or its defaults if it has none.
+func (s Spec) BsarecGrid() Sasrec {
+	if s.Bsarec != nil {
+		return *s.Bsarec
+	}
+	return DefaultBsarec()
 }
 
 // DefaultReviews returns the defaults of a reviews block; a YAML document overrides what it sets.

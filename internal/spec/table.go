@@ -243,9 +243,12 @@ func Sizes() []Size {
 // SASRec is the baseline that is trained with libtorch, in a stage of its own.
 const SASRec = "sasrec"
 
+// BSARec is SASRec with a frequency filter, in a stage of its own too.
+const BSARec = "bsarec"
+
 // Baselines returns the names of the baselines; package baseline has their table.
 func Baselines() []string {
-	return []string{"popularity", "markov", "item-knn", "rule", "tgh-2", "decayed-mix", SASRec}
+	return []string{"popularity", "markov", "item-knn", "rule", "tgh-2", "decayed-mix", SASRec, BSARec}
 }
 
 // Prompts returns the names of the teacher's prompts; package teacher has their texts.

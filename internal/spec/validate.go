@@ -254,6 +254,32 @@ func numberRules() []rule {
 			"has a size that sasrec.heads does not divide", "",
 		},
 		{
+			"sasrec.alphas", func(s Spec) bool { return len(s.Sasrec.Alphas) > 0 || s.Sasrec.Cutoff > 0 },
+			"is of the baseline bsarec", "write it in the block bsarec",
+		},
+		{
+			"bsarec.hidden_sizes", func(s Spec) bool {
+				b := s.BsarecGrid()
+				return b.Heads > 0 && slices.ContainsFunc(b.HiddenSizes, func(dim int) bool { return dim%b.Heads != 0 })
+			},
+			"has a size that bsarec.heads does not divide", "",
+		},
+		{
+			"bsarec.loss", func(s Spec) bool { return s.BsarecGrid().Loss != "last" },
+			"must be \"last\": the filter sees later items", "",
+		},
+		{
+			"bsarec.alphas", func(s Spec) bool { return len(s.BsarecGrid().Alphas) == 0 },
+			"must have at least one weight", "the baseline without a filter is sasrec",
+		},
+		{
+			"bsarec.cutoff", func(s Spec) bool {
+				b := s.BsarecGrid()
+				return b.Cutoff < 1 || b.Cutoff > b.MaxLength/2+1
+			},
+			"must be from 1 to bsarec.max_length/2+1", "",
+		},
+		{
 			"teacher.max_tokens",
 			func(s Spec) bool { return s.Teacher.MaxContext >= 64 && s.Teacher.MaxTokens >= s.Teacher.MaxContext },
 			"leaves no room for a prompt in teacher.max_context", "",
