@@ -63,9 +63,18 @@ func (s Settings) check() error {
 			ErrSettings, s)
 	case s.Loss != "" && s.Loss != LossAll && s.Loss != LossLast:
 		return fmt.Errorf("%w: loss %q is neither %q nor %q", ErrSettings, s.Loss, LossAll, LossLast)
-	case s.Alpha < 0 || s.Alpha > 1 || s.Alpha > 0 && (s.Cutoff < 1 || s.Cutoff > s.MaxLength/2+1):
+	case s.Alpha != 0:
+		return s.checkFilter()
+	default:
+		return nil
+	}
+}
+
+func (s Settings) checkFilter() error {
+	switch {
+	case s.Alpha < 0 || s.Alpha > 1 || s.Cutoff < 1 || s.Cutoff > s.MaxLength/2+1:
 		return fmt.Errorf("%w: %+v: alpha must be from 0 to 1, cutoff from 1 to max_length/2+1", ErrSettings, s)
-	case s.Alpha > 0 && s.Loss != LossLast:
+	case s.Loss != LossLast:
 		return fmt.Errorf("%w: the filter sees later items, so it needs loss %q", ErrSettings, LossLast)
 	default:
 		return nil

@@ -122,7 +122,7 @@ func rules() []rule {
 			"remove it, or set data.reviews.format",
 		},
 	}, slices.Concat(
-		ablationRules(), constrainRules(), numberRules(), codeRules(), nightlyRules(), sourceRules(),
+		ablationRules(), constrainRules(), numberRules(), bsarecRules(), codeRules(), nightlyRules(), sourceRules(),
 	)...)
 }
 
@@ -237,22 +237,9 @@ func (w Switch) affectsAny(s Spec) bool {
 	})
 }
 
-// numberRules returns the rules between numeric fields.
-func numberRules() []rule {
+// bsarecRules returns the rules of the block bsarec.
+func bsarecRules() []rule {
 	return []rule{
-		{
-			"train.ratio", func(s Spec) bool {
-				return slices.ContainsFunc(s.Methods, func(m string) bool { return allWeightsZero(m, s.Train.Ratio) })
-			},
-			"leaves a method no task to train on", "give one of its tasks a weight above 0",
-		},
-		{
-			"sasrec.hidden_sizes", func(s Spec) bool {
-				return s.Sasrec.Heads > 0 &&
-					slices.ContainsFunc(s.Sasrec.HiddenSizes, func(dim int) bool { return dim%s.Sasrec.Heads != 0 })
-			},
-			"has a size that sasrec.heads does not divide", "",
-		},
 		{
 			"sasrec.alphas", func(s Spec) bool { return len(s.Sasrec.Alphas) > 0 || s.Sasrec.Cutoff > 0 },
 			"is of the baseline bsarec", "write it in the block bsarec",
@@ -278,6 +265,25 @@ func numberRules() []rule {
 				return b.Cutoff < 1 || b.Cutoff > b.MaxLength/2+1
 			},
 			"must be from 1 to bsarec.max_length/2+1", "",
+		},
+	}
+}
+
+// numberRules returns the rules between numeric fields.
+func numberRules() []rule {
+	return []rule{
+		{
+			"train.ratio", func(s Spec) bool {
+				return slices.ContainsFunc(s.Methods, func(m string) bool { return allWeightsZero(m, s.Train.Ratio) })
+			},
+			"leaves a method no task to train on", "give one of its tasks a weight above 0",
+		},
+		{
+			"sasrec.hidden_sizes", func(s Spec) bool {
+				return s.Sasrec.Heads > 0 &&
+					slices.ContainsFunc(s.Sasrec.HiddenSizes, func(dim int) bool { return dim%s.Sasrec.Heads != 0 })
+			},
+			"has a size that sasrec.heads does not divide", "",
 		},
 		{
 			"teacher.max_tokens",
