@@ -38,6 +38,9 @@ type Activities struct {
 	// StallTimeout is how long an activity may go without progress before it is stopped and
 	// retried.
 	StallTimeout time.Duration
+	// MaxFailures is how many attempts of an activity may fail in a row without progress before its
+	// workflow pauses; 0 means no limit.
+	MaxFailures int
 }
 
 // Rankers trains the baselines that need libtorch.

@@ -88,6 +88,8 @@ type heartbeat struct {
 	now        func() time.Time
 	cancel     context.CancelCauseFunc
 	done       chan struct{}
+	// maxFailures is [Activities.MaxFailures].
+	maxFailures int
 }
 
 // startHeartbeat starts the heartbeat of a stage. The returned context is cancelled when the
@@ -96,6 +98,7 @@ func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.
 	ctx, cancel := context.WithCancelCause(ctx)
 	p := &heartbeat{
 		latest: Progress{Stage: stage}, progressed: a.Now(), now: a.Now, cancel: cancel, done: make(chan struct{}),
+		maxFailures: a.MaxFailures,
 	}
 	p.latest.History = loadHistory(ctx)
 	activity.RecordHeartbeat(ctx, p.latest)
@@ -172,6 +175,8 @@ type attemptHistory struct {
 	// missed their heartbeat.
 	Attempt int `json:"attempt"`
 	Lost    int `json:"lost,omitempty"`
+	// Failed is how many consecutive attempts returned an error without progress.
+	Failed int `json:"failed,omitempty"`
 	// MaxDone is the greatest number of units that any attempt has done; Progressed means that this
 	// attempt raised it.
 	MaxDone    int  `json:"max_done,omitempty"`
@@ -195,14 +200,23 @@ func loadHistory(ctx context.Context) attemptHistory {
 // next returns the history of a later attempt. Attempts in between left nothing, so they were lost.
 func (l attemptHistory) next(attempt int) attemptHistory {
 	missing := attempt - l.Attempt - 1
-	switch {
-	case l.Progressed || l.Ended:
-		return attemptHistory{Attempt: attempt, Lost: missing, MaxDone: l.MaxDone}
-	case l.Attempt == 0:
-		return attemptHistory{Attempt: attempt, Lost: missing}
-	default:
-		return attemptHistory{Attempt: attempt, Lost: l.Lost + missing + 1, MaxDone: l.MaxDone}
+	after := attemptHistory{Attempt: attempt, Lost: missing, MaxDone: l.MaxDone}
+	if !l.Progressed {
+		after.Failed = l.Failed
 	}
+	if !l.Progressed && !l.Ended && l.Attempt > 0 {
+		after.Lost += l.Lost + 1
+	}
+	return after
+}
+
+// fail counts a failure.
+func (l attemptHistory) fail() attemptHistory {
+	l.Failed++
+	if l.Progressed {
+		l.Failed = 0
+	}
+	return l
 }
 
 // advance counts units of work.

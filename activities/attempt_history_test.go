@@ -28,6 +28,47 @@ func TestAttemptHistoryCountsLostAttempts(t *testing.T) {
 	}
 }
 
+func TestAttemptHistoryCountsFailures(t *testing.T) {
+	var l attemptHistory
+	fail := func(attempt, want int) {
+		t.Helper()
+		if l = l.next(attempt).fail(); l.Failed != want {
+			t.Errorf("attempt %d: %d failures, want %d", attempt, l.Failed, want)
+		}
+		l.Ended = true
+	}
+	fail(1, 1)
+	fail(2, 2)
+	l = l.next(3) // lost its worker: neither a failure nor progress
+	fail(4, 3)
+	l = l.next(5)
+	l.Ended = true // drained
+	fail(6, 4)
+	l = l.next(7).advance(1).fail()
+	if l.Failed != 0 {
+		t.Errorf("an attempt with progress: %d failures", l.Failed)
+	}
+	fail(8, 1)
+	l = l.next(9).advance(2) // progressed, then lost its worker
+	fail(10, 1)
+}
+
+// TestAnHourWithoutTheBucketPausesNothing adds up the delays before the twentieth failure: those of
+// the retry policy (workflows/options.go), and those that follow.
+func TestAnHourWithoutTheBucketPausesNothing(t *testing.T) {
+	total := time.Duration(0)
+	for failures := 1; failures < 20; failures++ {
+		delay := retryDelay(failures)
+		if delay == 0 {
+			delay = min(time.Second<<(failures-1), 30*time.Second)
+		}
+		total += delay
+	}
+	if want := 106*time.Minute + 61*time.Second; total != want {
+		t.Errorf("twenty failures take %s, want %s", total, want)
+	}
+}
+
 func TestSuspendedDetectsMissedHeartbeats(t *testing.T) {
 	then := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	for later, want := range map[time.Duration]bool{

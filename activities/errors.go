@@ -24,6 +24,8 @@ var (
 	ErrData = errors.New("bad input data")
 	// ErrTeacherAuth means that the teacher rejected the credentials.
 	ErrTeacherAuth = errors.New("the teacher refused the credentials")
+	// ErrQuota means that the teacher's server answers no more requests until somebody pays.
+	ErrQuota = errors.New("the teacher's quota is exhausted")
 
 	errStalled    = errors.New("no progress")
 	errSuspended  = errors.New("the process was suspended past its heartbeat timeout")
@@ -50,44 +52,66 @@ const (
 	TypeStorageFull   = "StorageFull"
 	TypeDrained       = "Drained"
 	TypeRetryAfter    = "RetryAfter"
+	// The workflow pauses on these until a person resumes it, see [Pauses].
+	TypeTeacherQuota     = "TeacherQuota"
+	TypeOutOfMemory      = "OutOfMemory"
+	TypeRepeatedFailures = "RepeatedFailures"
+	// TypeFailed is any other error after several failures in a row.
+	TypeFailed = "Failed"
+	// TypeDeviceLost makes the worker exit: its process can do no more work.
+	TypeDeviceLost = "DeviceLost"
 )
 
 // temporalError converts err to the error that tells Temporal whether to retry. Retries are decided
 // only here: an error that would occur again on any worker is final, a drained activity is retried
-// immediately, and everything else is retried with backoff.
+// immediately, and everything else is retried with backoff, until it has failed so often without
+// progress that the workflow pauses ([Pauses]).
 func temporalError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
 	}
-	markEnded(ctx)
+	var tensor tensorError
+	if errors.As(err, &tensor) && tensor.DeviceLost() {
+		// The attempt counts as one that lost its worker.
+		return retryable(TypeDeviceLost, err, time.Second)
+	}
+	defer markEnded(ctx)
 	if cause := context.Cause(ctx); errors.Is(cause, errStalled) || errors.Is(cause, errNoProgress) {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
-	var corrupt *storage.CorruptError
-	var diagnostic dataset.Diagnostic
-	var retryAfter *RetryAfterError
+	if final := finalType(err); final != "" {
+		return nonRetryable(final, err)
+	}
 	switch {
-	case errors.Is(err, ErrInvalid):
-		return nonRetryable(TypeInvalidConfig, err)
-	case errors.Is(err, ErrTeacherAuth):
-		return nonRetryable(TypeTeacherAuth, err)
-	case errors.Is(err, errNoProgress):
-		return nonRetryable(TypeNoProgress, err)
-	case errors.Is(err, ErrData), errors.Is(err, registry.ErrCorrupt), errors.Is(err, storage.ErrAllCorrupt),
-		errors.As(err, &corrupt), errors.As(err, &diagnostic):
-		return nonRetryable(TypeDataCorrupt, err)
 	case errors.Is(err, ErrDrained):
 		return temporal.NewApplicationErrorWithOptions(err.Error(), TypeDrained, temporal.ApplicationErrorOptions{
 			NextRetryDelay: time.Second, Cause: err, Category: temporal.ApplicationErrorCategoryBenign,
 		})
-	case errors.As(err, &retryAfter):
-		return temporal.NewApplicationErrorWithOptions(err.Error(), TypeRetryAfter, temporal.ApplicationErrorOptions{
-			NextRetryDelay: retryAfter.After, Cause: err,
-		})
-	case errors.Is(err, storage.ErrFull):
-		return temporal.NewApplicationErrorWithCause(err.Error(), TypeStorageFull, err)
-	default:
+	case temporal.IsCanceledError(err), activityCancelled(ctx), errors.Is(err, errSuspended):
 		return err
+	default:
+		return retryOrPause(ctx, err)
+	}
+}
+
+// finalType returns the type of an error that would occur again on any worker, and "" for others.
+func finalType(err error) string {
+	var corrupt *storage.CorruptError
+	var diagnostic dataset.Diagnostic
+	switch {
+	case errors.Is(err, ErrInvalid):
+		return TypeInvalidConfig
+	case errors.Is(err, ErrTeacherAuth):
+		return TypeTeacherAuth
+	case errors.Is(err, ErrQuota):
+		return TypeTeacherQuota
+	case errors.Is(err, errNoProgress):
+		return TypeNoProgress
+	case errors.Is(err, ErrData), errors.Is(err, registry.ErrCorrupt), errors.Is(err, storage.ErrAllCorrupt),
+		errors.As(err, &corrupt), errors.As(err, &diagnostic):
+		return TypeDataCorrupt
+	default:
+		return ""
 	}
 }
 

@@ -63,6 +63,9 @@ const (
 	// with an error.
 	VerdictIdle   = "idle"
 	VerdictFailed = "failed"
+	// VerdictPaused means that the run waits for a person, see Reasons; it is posted to the webhook,
+	// never recorded.
+	VerdictPaused = "paused"
 )
 
 // AllRuns is greater than any number of nightly runs.

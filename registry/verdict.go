@@ -17,6 +17,8 @@ func (n *NightlyRun) Sentence() string {
 		return "nothing new to train on"
 	case n.Verdict == VerdictFailed:
 		return "failed: " + strings.Join(n.Reasons, "; ")
+	case n.Verdict == VerdictPaused:
+		return fmt.Sprintf("paused until \"starter resume\": %s", strings.Join(n.Reasons, "; "))
 	case n.Comparison != nil:
 		return n.Comparison.Change() + ": " + verdict
 	case n.Baseline != nil:

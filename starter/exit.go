@@ -28,6 +28,7 @@ var (
 	errData         = errors.New("no usable dataset")
 	errInterrupted  = errors.New("interrupted")
 	errCorrupt      = errors.New("the bucket is corrupt")
+	errNotPaused    = errors.New("nothing to resume")
 )
 
 // usageError is an invalid command line.
@@ -78,6 +79,7 @@ func exits() []exit {
 		{exitcode.Corrupt, as[*storage.CorruptError](), `"starter verify --all" lists all of them`},
 		{exitcode.Interrupted, is(errInterrupted, context.Canceled), ""},
 		{exitcode.Failed, is(errNoExperiment), `"starter status" lists experiments`},
+		{exitcode.Failed, is(errNotPaused), `"starter status ID" shows its stages`},
 		{exitcode.Failed, is(errNoWorker), `run "make build"`},
 		{exitcode.Spec, is(errNoDataset), "name a folder, or set RDREC_DATA to the parent folders of the data sets"},
 		{exitcode.Spec, is(os.ErrNotExist), "check the path"},

@@ -43,6 +43,7 @@ type cli struct {
 	Export     exportCmd     `cmd:"" help:"${help_export}"`
 	Recommend  recommendCmd  `cmd:"" help:"Recommend items to one user."`
 	Rerun      rerunCmd      `cmd:"" help:"Rerun a finished experiment without the cache and diff every artifact."`
+	Resume     resumeCmd     `cmd:"" help:"Resume a run that paused because of a lasting error."`
 	Cancel     cancelCmd     `cmd:"" help:"${help_cancel}"`
 	Verify     verifyCmd     `cmd:"" help:"${help_verify}"`
 	GC         gcCmd         `cmd:"" name:"gc" help:"Delete unreferenced objects from the bucket."`

@@ -80,7 +80,8 @@ func (t *progressTracker) poll(ctx context.Context) (enums.WorkflowExecutionStat
 	return status, t.stages(), nil
 }
 
-// notes returns a message for each queue on which a running experiment waits for a worker.
+// notes returns a message for each queue on which a running experiment waits for a worker, and one
+// if it is paused.
 func (t *progressTracker) notes(ctx context.Context) []string {
 	if !t.running {
 		return nil
@@ -94,6 +95,9 @@ func (t *progressTracker) notes(ctx context.Context) []string {
 		case waits && !t.polled(ctx, queue, enums.TASK_QUEUE_TYPE_ACTIVITY):
 			notes = append(notes, noWorkerNote(queue))
 		}
+	}
+	if len(t.paused()) > 0 {
+		notes = append(notes, fmt.Sprintf("paused: fix the cause, then \"starter resume %s\"", t.workflows[0]))
 	}
 	return notes
 }

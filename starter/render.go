@@ -97,6 +97,8 @@ func format(l stageLine, now time.Time) string {
 	switch l.State {
 	case workflows.Running:
 		return head + progressText(l, now)
+	case workflows.Paused:
+		return head + "paused: " + l.Note
 	case workflows.Cached:
 		return head + strings.TrimSpace("cached     "+originText(l.From))
 	case workflows.Failed:

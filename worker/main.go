@@ -54,6 +54,8 @@ type options struct {
 	Queues     []string `help:"Task queues to poll." enum:"rdrec-cpu,rdrec-gpu" default:"rdrec-cpu,rdrec-gpu"`
 	Deployment string   `help:"${help_deployment}" env:"RDREC_DEPLOYMENT"`
 	BuildID    string   `name:"build-id" help:"${help_build_id}" env:"RDREC_BUILD_ID"`
+	// MaxFailures is [activities.Activities.MaxFailures].
+	MaxFailures int `name:"max-failures" help:"${help_max_failures}" default:"20" env:"RDREC_MAX_FAILURES"`
 }
 
 // longHelp returns the help texts that do not fit beside their flags.
@@ -65,6 +67,8 @@ func longHelp() kong.Vars {
 		"help_deployment": "Worker Deployment of this worker: experiments stay pinned to the version they started " +
 			"on. Empty: no versions.",
 		"help_build_id": "This worker's version in its deployment; default: the commit it was built from.",
+		"help_max_failures": "Attempts of a job that may fail in a row without progress before its run pauses; " +
+			"0 means no limit.",
 		"help_name": "The model to serve: a name of promotions (new promotions are followed), " +
 			"or a finished experiment as ID or ID/RUN.",
 	}
@@ -206,6 +210,7 @@ func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Ac
 		Teachers: teachers{o.Device, o.Threads, cache.log, cache}, Students: students{o.Device, o.Threads, time.Now},
 		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{device: o.Device, threads: o.Threads},
 		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: stallTimeout,
+		MaxFailures: o.MaxFailures,
 	}, nil
 }
 
@@ -218,10 +223,10 @@ func poll(
 	if err != nil {
 		return err
 	}
-	fatal := make(chan error, len(o.Queues))
+	fatal := make(chan error, 2*len(o.Queues))
 	for _, queue := range o.Queues {
 		w, err := startWorker(ctx, acts.Log, func() sdk.Worker {
-			return newWorker(temporal, queue, workerOptions(queue, version, before.of(queue), fatal), acts)
+			return newWorker(temporal, queue, workerOptions(queue, version, before.of(queue, fatal), fatal), acts)
 		})
 		if err != nil {
 			return fmt.Errorf("poll queue %q: %w", queue, err)
@@ -256,8 +261,8 @@ type machineInterceptors struct {
 }
 
 // of returns the interceptors of a queue.
-func (m *machineInterceptors) of(queue string) []interceptor.WorkerInterceptor {
-	all := []interceptor.WorkerInterceptor{&bucketInterceptor{own: m.own}}
+func (m *machineInterceptors) of(queue string, fatal chan<- error) []interceptor.WorkerInterceptor {
+	all := []interceptor.WorkerInterceptor{&bucketInterceptor{own: m.own}, &deviceInterceptor{fatal: fatal}}
 	if queue == workflows.QueueGPU {
 		all = append(all, &evictInterceptor{cache: m.cache})
 	}

@@ -43,7 +43,7 @@ func (a recommenders) Open(_ context.Context, job activities.RecommenderJob) (re
 		torch.Threads(a.threads)
 		model, err := t5.Load(job.Model, device)
 		if err != nil {
-			return err
+			return modelError(err)
 		}
 		err = useItems(model, job.Data)
 		var rec *recommend.Recommender

@@ -51,12 +51,20 @@ func (s students) Train(ctx context.Context, job activities.TrainJob) error {
 		return fmt.Errorf("%w: %w", activities.ErrDrained, err)
 	}
 	if err != nil {
-		return err
+		return modelError(err)
 	}
 	if err := writeRecord(result.Dir, result.TrainingRecord); err != nil {
 		return err
 	}
 	return os.Rename(result.Dir, job.Out)
+}
+
+// modelError makes an unusable model final: no worker can read it.
+func modelError(err error) error {
+	if errors.Is(err, t5.ErrModel) {
+		return fmt.Errorf("%w: %w", activities.ErrData, err)
+	}
+	return err
 }
 
 func progressOf(p train.Progress) activities.Progress {
@@ -141,7 +149,7 @@ func (s students) withStudent(job activities.RecommendJob, f func(recommend.Job)
 		torch.Threads(s.threads)
 		model, err := t5.Load(job.Model, device)
 		if err != nil {
-			return err
+			return modelError(err)
 		}
 		defer model.Free()
 		if err := useItems(model, data); err != nil {

@@ -179,6 +179,8 @@ func (r serverEngine) Complete(
 	switch {
 	case errors.Is(err, openai.ErrAuth):
 		return fmt.Errorf("%w: %w", activities.ErrTeacherAuth, err)
+	case errors.Is(err, openai.ErrQuota):
+		return fmt.Errorf("%w: %w", activities.ErrQuota, err)
 	case errors.Is(err, openai.ErrRejected):
 		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	case openai.RetryAfter(err) > 0:

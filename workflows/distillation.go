@@ -75,11 +75,12 @@ func distillationOptions(ctx workflow.Context, teacher string) workflow.Context 
 // control it by the updates [UpdatePause], [UpdateResume] and [UpdateSkip].
 func Distillation(ctx workflow.Context, in DistillationInput) (result DistillationResult, err error) {
 	defer func() { err = workflowError(err) }()
-	stages, err := newStageTracker(ctx, "")
+	ctx, stages, err := newStageTracker(ctx, "")
 	if err != nil {
 		return DistillationResult{}, err
 	}
 	d := newDistillation(in)
+	d.pauser = stages.pauser
 	if err := d.setHandlers(ctx); err != nil {
 		return DistillationResult{}, err
 	}

@@ -72,6 +72,8 @@ type distillation struct {
 	settled, limit int
 	// events counts changes of the state.
 	events int
+	// pauser knows the shards, and the other activities, that wait for a person.
+	pauser *pauser
 }
 
 func newDistillation(in DistillationInput) *distillation {
@@ -103,9 +105,7 @@ func (d *distillation) run(ctx workflow.Context) (found activities.StageResult, 
 	if !d.planned {
 		d.startedAt = workflow.Now(ctx)
 		var plan activities.DistillPlan
-		if err := workflow.ExecuteActivity(
-			stageOptions(ctx, QueueCPU, "plan"), stub.PlanDistillation, in,
-		).Get(ctx, &plan); err != nil {
+		if err := execute(stageOptions(ctx, QueueCPU, "plan"), stub.PlanDistillation, in, &plan); err != nil {
 			return found, err
 		}
 		d.split(plan)
@@ -125,9 +125,7 @@ func (d *distillation) run(ctx workflow.Context) (found activities.StageResult, 
 			BatchHalvings: d.total.BatchHalvings,
 		},
 	}
-	err = workflow.ExecuteActivity(
-		stageOptions(ctx, QueueCPU, "merge"), stub.MergeRationales, in,
-	).Get(ctx, &found.Output)
+	err = execute(stageOptions(ctx, QueueCPU, "merge"), stub.MergeRationales, in, &found.Output)
 	return found, err
 }
 
@@ -224,7 +222,7 @@ func (d *distillation) startShard(ctx workflow.Context, i int) {
 		in := activities.DistillShardInput{DistillInput: d.in.activityInput(), Plan: d.plan.Artifact, Shard: i + 1}
 		var result activities.DistillShardResult
 		summary := fmt.Sprintf("shard %d of %d", i+1, len(d.shards))
-		err := workflow.ExecuteActivity(stageOptions(ctx, QueueGPU, summary), stub.DistillShard, in).Get(ctx, &result)
+		err := execute(stageOptions(ctx, QueueGPU, summary), stub.DistillShard, in, &result)
 		cancel()
 		d.finishShard(&d.shards[i], result, err)
 	})
@@ -290,11 +288,11 @@ func (d *distillation) shardNumbers(state shardState) []int {
 
 func (d *distillation) validatePause(pause bool) error {
 	switch {
-	case d.idle:
+	case d.idle && len(d.pauser.waiting) == 0:
 		return fmt.Errorf("nothing to pause or resume: all shards are finished or skipped")
 	case pause && d.paused:
 		return fmt.Errorf("the distillation is already paused")
-	case !pause && !d.paused:
+	case !pause && !d.paused && len(d.pauser.waiting) == 0:
 		return fmt.Errorf("the distillation is not paused")
 	default:
 		return nil
@@ -303,6 +301,12 @@ func (d *distillation) validatePause(pause bool) error {
 
 func (d *distillation) pause(pause bool) DistillationStatus {
 	d.paused = pause
+	if !pause {
+		d.pauser.resume()
+	}
+	if d.entry != nil {
+		d.entry.State = map[bool]State{true: Paused, false: Running}[pause]
+	}
 	d.events++
 	d.publish()
 	return d.status()

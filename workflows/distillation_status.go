@@ -35,7 +35,10 @@ type DistillationStatus struct {
 	Pending int   `json:"pending"`
 	Running []int `json:"running,omitempty"`
 	Skipped []int `json:"skipped,omitempty"`
-	Paused  bool  `json:"paused"`
+	// Paused means that people paused the distillation, or that a shard waits for them: Reason says
+	// why.
+	Paused bool   `json:"paused"`
+	Reason string `json:"reason,omitempty"`
 	// Total is the sum of the settled shards.
 	Total activities.DistillShardResult `json:"total"`
 }
@@ -43,7 +46,8 @@ type DistillationStatus struct {
 func (d *distillation) status() DistillationStatus {
 	return DistillationStatus{
 		Plan: d.plan, Done: d.count(shardDone), Pending: d.count(shardPending), Running: d.shardNumbers(shardRunning),
-		Skipped: d.shardNumbers(shardSkipped), Paused: d.paused, Total: d.total,
+		Skipped: d.shardNumbers(shardSkipped), Paused: d.paused || len(d.pauser.waiting) > 0, Total: d.total,
+		Reason: d.pauser.reason(),
 	}
 }
 

@@ -45,7 +45,7 @@ type ExperimentResult struct {
 // Experiment runs a spec from data to report.
 func Experiment(ctx workflow.Context, in ExperimentInput) (result ExperimentResult, err error) {
 	defer func() { err = workflowError(err) }()
-	stages, err := newStageTracker(ctx, in.NoCache.Nonce)
+	ctx, stages, err := trackStages(ctx, in.NoCache.Nonce)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
@@ -119,7 +119,7 @@ func (e *experiment) identifyInput() activities.IdentifyInput {
 }
 
 func identify(ctx workflow.Context, in activities.IdentifyInput) (id registry.Identity, err error) {
-	err = workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "hash the inputs"), stub.Identify, in).Get(ctx, &id)
+	err = execute(stageOptions(ctx, QueueCPU, "hash the inputs"), stub.Identify, in, &id)
 	return id, err
 }
 
@@ -284,6 +284,6 @@ func (e *experiment) report(ctx workflow.Context, in registry.RunRecord) (Experi
 		in.Stages = append(in.Stages, trial.Stages...)
 	}
 	var out activities.ReportResult
-	err := workflow.ExecuteActivity(stageOptions(ctx, QueueCPU, "report"), stub.Report, in).Get(ctx, &out)
+	err := execute(stageOptions(ctx, QueueCPU, "report"), stub.Report, in, &out)
 	return ExperimentResult{out.Report, out.HTML}, err
 }

@@ -45,7 +45,7 @@ const (
 // merged in the order of the users, published for serving, and converted to the requested format.
 func Export(ctx workflow.Context, in ExportInput) (result ExportResult, err error) {
 	defer func() { err = workflowError(err) }()
-	stages, err := newStageTracker(ctx, "")
+	ctx, stages, err := trackStages(ctx, "")
 	if err != nil {
 		return ExportResult{}, err
 	}
@@ -55,9 +55,7 @@ func Export(ctx workflow.Context, in ExportInput) (result ExportResult, err erro
 		return ExportResult{}, err
 	}
 	publish := activities.PublishExportInput{ExportInput: in.ExportInput, Table: result.Table}
-	if err := workflow.ExecuteActivity(
-		bookkeepingOptions(ctx, "publish"), stub.PublishExport, publish,
-	).Get(ctx, nil); err != nil {
+	if err := execute(bookkeepingOptions(ctx, "publish"), stub.PublishExport, publish, nil); err != nil {
 		return ExportResult{}, err
 	}
 	result.Formatted = result.Table
@@ -98,9 +96,7 @@ func (e *export) table(ctx workflow.Context) (storage.Ref, error) {
 		name: exportStage, label: exportStage, settings: e.settings(), inputs: e.inputs(),
 		run: func(ctx workflow.Context, _ *StageStatus) (found activities.StageResult, err error) {
 			var plan activities.ExportPlan
-			if err := workflow.ExecuteActivity(
-				stageOptions(ctx, QueueCPU, "plan"), stub.PlanExport, e.ExportInput.ExportInput,
-			).Get(ctx, &plan); err != nil {
+			if err := execute(stageOptions(ctx, QueueCPU, "plan"), stub.PlanExport, e.ExportInput.ExportInput, &plan); err != nil {
 				return found, err
 			}
 			merge := activities.MergeExportInput{
@@ -109,9 +105,7 @@ func (e *export) table(ctx workflow.Context) (storage.Ref, error) {
 			if merge.Shards, err = e.shards(ctx, plan.Users); err != nil {
 				return found, err
 			}
-			err = workflow.ExecuteActivity(
-				stageOptions(ctx, QueueCPU, "merge"), stub.MergeExport, merge,
-			).Get(ctx, &found.Output)
+			err = execute(stageOptions(ctx, QueueCPU, "merge"), stub.MergeExport, merge, &found.Output)
 			return found, err
 		},
 	})
@@ -168,8 +162,6 @@ func (e *export) format(ctx workflow.Context, table storage.Ref) (storage.Ref, e
 // must not wait for a training to end.
 func Recommend(ctx workflow.Context, in activities.RecommendInput) (out activities.Recommendations, err error) {
 	defer func() { err = workflowError(err) }()
-	err = workflow.ExecuteActivity(
-		stageOptions(ctx, QueueCPU, "recommend to a user"), stub.Recommend, in,
-	).Get(ctx, &out)
+	err = execute(stageOptions(ctx, QueueCPU, "recommend to a user"), stub.Recommend, in, &out)
 	return out, err
 }

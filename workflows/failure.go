@@ -86,6 +86,12 @@ func failureHint(errorType string) string {
 		return "set the workers' RDREC_TEACHER_KEY or OPENAI_API_KEY and run it again: finished rationales are kept"
 	case activities.TypeNoProgress:
 		return "the workers' logs show how the attempts ended; run it again after the cause is fixed"
+	case activities.TypeTeacherQuota:
+		return "buy credit for the teacher's account, then resume the run: finished rationales are kept"
+	case activities.TypeOutOfMemory:
+		return "start a worker with more memory or release memory, then resume the run"
+	case activities.TypeRepeatedFailures:
+		return "fix the cause that the message names, then resume the run"
 	case activities.TypeStorageFull:
 		return "free space in the bucket; attempts continue by themselves"
 	case TypeWrongBucket:

@@ -31,7 +31,7 @@ func VerdictAttribute() temporal.SearchAttributeKeyKeyword {
 // webhook, too.
 func Nightly(ctx workflow.Context, in NightlyInput) (run registry.NightlyRun, err error) {
 	defer func() { err = workflowError(err) }()
-	stages, err := newStageTracker(ctx, "")
+	ctx, stages, err := trackStages(ctx, "")
 	if err != nil {
 		return registry.NightlyRun{}, err
 	}
@@ -48,6 +48,7 @@ func Nightly(ctx workflow.Context, in NightlyInput) (run registry.NightlyRun, er
 		record:     registry.NightlyRun{Name: in.Spec.Name, Metric: in.Spec.Nightly.Gate.Metric},
 	}
 	n.spec.Nightly = nil
+	stages.pauser.notify = n.paused
 	if err := n.run(ctx); err != nil {
 		n.record.Verdict, n.record.Reasons = registry.VerdictFailed, []string{FailureOf(err).Cause}
 		// A cancelled run is recorded and sends the webhook like any other.
@@ -112,9 +113,7 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 	if previous := n.settings.Source; previous != nil {
 		setStageAttribute(ctx, "ingest source")
 		in := activities.IngestSourceInput{Name: n.spec.Name, Inbox: n.settings.Inbox, Source: *previous}
-		if err := workflow.ExecuteActivity(
-			stageOptions(ctx, QueueCPU, "ingest new rows of the source"), stub.IngestSource, in,
-		).Get(ctx, nil); err != nil {
+		if err := execute(stageOptions(ctx, QueueCPU, "ingest new rows of the source"), stub.IngestSource, in, nil); err != nil {
 			return err
 		}
 	}
@@ -123,9 +122,7 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 		Name: n.spec.Name, Inbox: n.settings.Inbox, RetryRejected: n.settings.RetryRejected, RetryAll: n.retryAll,
 	}
 	var ingested activities.IngestResult
-	if err := workflow.ExecuteActivity(
-		stageOptions(ctx, QueueCPU, "ingest new reviews"), stub.Ingest, in,
-	).Get(ctx, &ingested); err != nil {
+	if err := execute(stageOptions(ctx, QueueCPU, "ingest new reviews"), stub.Ingest, in, &ingested); err != nil {
 		return err
 	}
 	n.promoted = ingested.Promoted
@@ -209,9 +206,7 @@ func (n *nightly) sanityCheck(ctx workflow.Context) error {
 		Rationales: n.results.Rationales,
 	}
 	var out activities.SanityCheckResult
-	if err := workflow.ExecuteActivity(
-		bookkeepingOptions(ctx, "check the ingested reviews"), stub.SanityCheck, in,
-	).Get(ctx, &out); err != nil {
+	if err := execute(bookkeepingOptions(ctx, "check the ingested reviews"), stub.SanityCheck, in, &out); err != nil {
 		return err
 	}
 	n.record.Counts, n.record.Reasons = out.Counts, out.Reasons
@@ -252,9 +247,7 @@ func (n *nightly) compareModels(ctx workflow.Context) error {
 		Baselines: n.results.Baseline,
 	}
 	var out activities.CompareModelsResult
-	if err := workflow.ExecuteActivity(
-		bookkeepingOptions(ctx, "compare with the current model"), stub.CompareModels, in,
-	).Get(ctx, &out); err != nil {
+	if err := execute(bookkeepingOptions(ctx, "compare with the current model"), stub.CompareModels, in, &out); err != nil {
 		return err
 	}
 	n.record.Metrics, n.record.Comparison, n.record.Baseline = out.Metrics, out.Comparison, out.Baseline
@@ -290,9 +283,7 @@ func (n *nightly) promote(ctx workflow.Context) error {
 		Metrics: n.record.Metrics, Comparison: n.record.Comparison, Counts: &n.record.Counts,
 	}}
 	var promotion registry.Promotion
-	if err := workflow.ExecuteActivity(
-		bookkeepingOptions(ctx, "promote"), stub.Promote, in,
-	).Get(ctx, &promotion); err != nil {
+	if err := execute(bookkeepingOptions(ctx, "promote"), stub.Promote, in, &promotion); err != nil {
 		return err
 	}
 	n.record.Promotion, n.record.Verdict = promotion.Number, registry.VerdictPromoted
@@ -324,18 +315,32 @@ func (n *nightly) recordAndNotify(ctx workflow.Context) error {
 	}
 	if n.record.Number > 0 {
 		var number int
-		if err := workflow.ExecuteActivity(
-			bookkeepingOptions(ctx, "record the nightly run"), stub.RecordNightlyRun, n.record,
-		).Get(ctx, &number); err != nil {
+		if err := execute(bookkeepingOptions(ctx, "record the nightly run"), stub.RecordNightlyRun, n.record, &number); err != nil {
 			return err
 		}
 		n.record.Number = number
 	}
+	n.notify(ctx, n.record)
+	return nil
+}
+
+// paused tells people that the run waits for them.
+func (n *nightly) paused(ctx workflow.Context, reason string) {
+	record := n.record
+	record.Verdict, record.Reasons = registry.VerdictPaused, []string{reason}
+	record.Summary = record.Sentence()
+	if err := workflow.UpsertTypedSearchAttributes(ctx, VerdictAttribute().ValueSet(record.Verdict)); err != nil {
+		workflow.GetLogger(ctx).Warn("the verdict's search attribute was not set", "error", err)
+	}
+	n.notify(ctx, record)
+}
+
+// notify posts a record to the webhook, if there is one. A failing webhook fails no run.
+func (n *nightly) notify(ctx workflow.Context, notified registry.NightlyRun) {
 	if n.settings.Webhook == "" {
-		return nil
+		return
 	}
 	run := workflow.GetInfo(ctx).WorkflowExecution
-	notified := n.record
 	notified.Workflow, notified.Run, notified.Time = run.ID, run.RunID, workflow.Now(ctx).UTC()
 	in := activities.NotifyInput{URL: n.settings.Webhook, Run: notified}
 	if err := workflow.ExecuteActivity(
@@ -343,8 +348,7 @@ func (n *nightly) recordAndNotify(ctx workflow.Context) error {
 	).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Warn("the webhook was not notified", "error", err)
 		workflow.SetCurrentDetails(
-			ctx, fmt.Sprintf("%s, but the webhook was not notified: %s", n.record.Verdict, FailureOf(err).Cause),
+			ctx, fmt.Sprintf("%s, but the webhook was not notified: %s", notified.Verdict, FailureOf(err).Cause),
 		)
 	}
-	return nil
 }

@@ -16,11 +16,9 @@ func PromotionID(name string) string { return name + "-promotion" }
 func Promotion(ctx workflow.Context, in activities.ChooseModelInput) (promoted registry.Promotion, err error) {
 	defer func() { err = workflowError(err) }()
 	var chosen activities.PromoteInput
-	if err := workflow.ExecuteActivity(
-		bookkeepingOptions(ctx, "find the model"), stub.ChooseModel, in,
-	).Get(ctx, &chosen); err != nil {
+	if err := execute(bookkeepingOptions(ctx, "find the model"), stub.ChooseModel, in, &chosen); err != nil {
 		return registry.Promotion{}, err
 	}
-	err = workflow.ExecuteActivity(bookkeepingOptions(ctx, "promote"), stub.Promote, chosen).Get(ctx, &promoted)
+	err = execute(bookkeepingOptions(ctx, "promote"), stub.Promote, chosen, &promoted)
 	return promoted, err
 }

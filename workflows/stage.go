@@ -71,6 +71,7 @@ func (t *stageTracker) runStage(ctx workflow.Context, s stage) (activities.Stage
 		return activities.StageResult{}, err
 	}
 	entry := t.start(ctx, s, fingerprint)
+	ctx = workflow.WithValue(ctx, entryKey{}, entry)
 	var found activities.StageResult
 	if !s.uncached {
 		if found, err = lookUp(ctx, s.name, fingerprint); err != nil {
@@ -100,9 +101,7 @@ func (s *stage) execute(
 	if s.run != nil {
 		found, err = s.run(ctx, entry)
 	} else {
-		err = workflow.ExecuteActivity(
-			stageOptions(ctx, s.queue, s.label), s.activity, s.arg(fingerprint),
-		).Get(ctx, &found.Output)
+		err = execute(stageOptions(ctx, s.queue, s.label), s.activity, s.arg(fingerprint), &found.Output)
 	}
 	if found.Seconds == 0 {
 		found.Seconds = workflow.Now(ctx).Sub(started).Seconds()
@@ -112,7 +111,7 @@ func (s *stage) execute(
 
 func lookUp(ctx workflow.Context, name, fingerprint string) (found activities.StageResult, err error) {
 	in := activities.LookUpInput{Stage: name, Fingerprint: fingerprint}
-	err = workflow.ExecuteActivity(bookkeepingOptions(ctx, "look up "+name), stub.LookUp, in).Get(ctx, &found)
+	err = execute(bookkeepingOptions(ctx, "look up "+name), stub.LookUp, in, &found)
 	return found, err
 }
 
@@ -123,5 +122,5 @@ func commit(ctx workflow.Context, s stage, fingerprint string, found activities.
 		Stats:    found.Stats,
 		Workflow: info.WorkflowExecution.ID, Run: info.WorkflowExecution.RunID,
 	}
-	return workflow.ExecuteActivity(bookkeepingOptions(ctx, "record "+s.name), stub.CommitStage, done).Get(ctx, nil)
+	return execute(bookkeepingOptions(ctx, "record "+s.name), stub.CommitStage, done, nil)
 }

@@ -50,16 +50,29 @@ const QueryStages = "stages"
 type stageTracker struct {
 	entries []*StageStatus
 	// nonce is the run's [NoCache] nonce.
-	nonce string
+	nonce  string
+	pauser *pauser
 }
 
-// newStageTracker returns a tracker that answers the query of a workflow.
-func newStageTracker(ctx workflow.Context, nonce string) (*stageTracker, error) {
-	l := &stageTracker{nonce: nonce}
+// trackStages is [newStageTracker] for a workflow without an update to resume it of its own.
+func trackStages(ctx workflow.Context, nonce string) (workflow.Context, *stageTracker, error) {
+	ctx, t, err := newStageTracker(ctx, nonce)
+	if err == nil {
+		err = t.pauser.setResumeHandler(ctx)
+	}
+	return ctx, t, err
+}
+
+// newStageTracker returns a tracker that answers the query of a workflow, and a context whose
+// activities pause the workflow.
+func newStageTracker(ctx workflow.Context, nonce string) (workflow.Context, *stageTracker, error) {
+	ctx, p := newPauser(ctx)
+	l := &stageTracker{nonce: nonce, pauser: p}
+	p.publish = l.publish
 	err := workflow.SetQueryHandlerWithOptions(ctx, QueryStages, l.list, workflow.QueryHandlerOptions{
 		Description: "stages with their states and results",
 	})
-	return l, err
+	return ctx, l, err
 }
 
 func (t *stageTracker) list() ([]StageStatus, error) {
@@ -67,7 +80,7 @@ func (t *stageTracker) list() ([]StageStatus, error) {
 	for _, e := range t.entries {
 		stages = append(stages, *e)
 	}
-	return stages, nil
+	return append(stages, t.pauser.outside()...), nil
 }
 
 func (t *stageTracker) start(ctx workflow.Context, s stage, fingerprint string) *StageStatus {
@@ -124,6 +137,7 @@ func (t *stageTracker) publish(ctx workflow.Context) {
 			fmt.Fprintf(&table, "**%s failed:** %s\n\n", e.Name, e.Note)
 		}
 	}
+	table.WriteString(t.pauser.headline(ctx))
 	table.WriteString("| stage | state | seconds | artifact |\n| --- | --- | ---: | --- |\n")
 	for _, e := range t.entries {
 		artifact := ""

@@ -63,7 +63,7 @@ func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
 // Trial trains one student and evaluates it on every task.
 func Trial(ctx workflow.Context, in TrialInput) (result registry.TrialResult, err error) {
 	defer func() { err = workflowError(err) }()
-	stages, err := newStageTracker(ctx, in.Nonce)
+	ctx, stages, err := trackStages(ctx, in.Nonce)
 	if err != nil {
 		return registry.TrialResult{}, err
 	}
@@ -172,9 +172,7 @@ func (t *trial) evaluateShards(
 	if err != nil {
 		return found, err
 	}
-	err = workflow.ExecuteActivity(
-		stageOptions(ctx, QueueCPU, "merge predictions"), stub.MergePredictions, merge,
-	).Get(ctx, &found.Output)
+	err = execute(stageOptions(ctx, QueueCPU, "merge predictions"), stub.MergePredictions, merge, &found.Output)
 	return found, err
 }
 

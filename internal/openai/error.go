@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -30,18 +31,30 @@ const (
 	rejected
 	// unauthorized stops all requests: 401, 403.
 	unauthorized
+	// exhausted stops all requests: 402, and any status with one of the codes of quotaCodes.
+	exhausted
 	// misconfigured stops all requests: all other statuses.
 	misconfigured
 )
 
 // permanent reports whether the error concerns all prompts and retrying is useless.
-func (k errorClass) permanent() bool { return k == unauthorized || k == misconfigured }
+func (k errorClass) permanent() bool {
+	return k == unauthorized || k == exhausted || k == misconfigured
+}
+
+// quotaCodes returns the codes of errors that mean an exhausted quota, not a limit on the rate of
+// requests. OpenAI's server sends both with 429.
+func quotaCodes() []string {
+	return []string{"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+}
 
 // classify returns the class of a status other than success.
 func classify(status int) errorClass {
 	switch {
 	case status == http.StatusUnauthorized, status == http.StatusForbidden:
 		return unauthorized
+	case status == http.StatusPaymentRequired:
+		return exhausted
 	case status == http.StatusTooManyRequests, status == http.StatusServiceUnavailable:
 		return overloaded
 	case status == http.StatusBadRequest, status == http.StatusRequestEntityTooLarge,
@@ -79,6 +92,8 @@ func (f *requestError) Unwrap() error {
 	switch f.class {
 	case unauthorized:
 		return ErrAuth
+	case exhausted:
+		return ErrQuota
 	case rejected, misconfigured:
 		return ErrRejected
 	default:
@@ -98,6 +113,10 @@ func RetryAfter(err error) time.Duration {
 // statusError returns the error of a status other than success.
 func statusError(status int, header http.Header, body []byte, key string, now time.Time) *requestError {
 	f := &requestError{class: classify(status), retryAfter: retryAfter(header, now)}
+	detail := parseError(body)
+	if slices.Contains(quotaCodes(), detail.Code) || slices.Contains(quotaCodes(), detail.Type) {
+		f.class = exhausted
+	}
 	statusText := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 	switch f.class {
 	case unauthorized:
@@ -105,12 +124,14 @@ func statusError(status int, header http.Header, body []byte, key string, now ti
 		return f
 	case misconfigured:
 		f.reason = "the server has no such model, or no chat at this address (does the URL end in /v1?): " + statusText
+	case exhausted:
+		f.reason = fmt.Sprintf("%v: %s", ErrQuota, statusText)
 	case rejected:
 		f.reason = "the server rejected the prompt: " + statusText
 	default:
 		f.reason = "the server failed: " + statusText
 	}
-	f.message = redact(message(body), key)
+	f.message = redact(detail.Message, key)
 	return f
 }
 
@@ -133,26 +154,35 @@ func retryAfter(header http.Header, now time.Time) time.Duration {
 	return 0
 }
 
-// message returns the error message of a failed reply, in any of the formats that servers use.
-func message(body []byte) string {
+// errorDetail is what a failed reply says.
+type errorDetail struct {
+	Message string `json:"message"`
+	Type    string `json:"type"`
+	Code    string `json:"code"`
+}
+
+// parseError returns the error of a failed reply, in any of the formats that servers use.
+func parseError(body []byte) (detail errorDetail) {
 	var parsed struct {
 		Error   json.RawMessage `json:"error"`
 		Message string          `json:"message"`
 	}
 	if json.Unmarshal(body, &parsed) != nil {
-		return ""
+		return detail
 	}
 	var object struct {
-		Message string `json:"message"`
+		errorDetail
+		Code any `json:"code"` // a number with some servers
 	}
 	var text string
 	switch {
 	case json.Unmarshal(parsed.Error, &object) == nil && object.Message != "":
-		return object.Message
+		object.errorDetail.Code, _ = object.Code.(string)
+		return object.errorDetail
 	case json.Unmarshal(parsed.Error, &text) == nil && text != "":
-		return text
+		return errorDetail{Message: text}
 	default:
-		return parsed.Message
+		return errorDetail{Message: parsed.Message}
 	}
 }
 

@@ -200,6 +200,18 @@ func TestServerErrorsQuarantineNoPrompt(t *testing.T) {
 			[]error{openai.ErrRejected},
 			"400 Bad Request, no seed",
 		},
+		"402": {status(402, nil, `{"error":{"message":"no credit"}}`), 1, []error{openai.ErrQuota}, "402 Payment Required, no credit"},
+		"insufficient_quota": {
+			status(429, nil, `{"error":{"message":"see your plan","type":"insufficient_quota","code":"insufficient_quota"}}`), 1,
+			[]error{openai.ErrQuota}, "the account's quota is exhausted: 429 Too Many Requests, see your plan",
+		},
+		"429 for a rate limit": {
+			status(429, nil, `{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}`), 3, nil,
+			"the server failed: 429 Too Many Requests, slow down",
+		},
+		"500 with a numeric code": {
+			status(500, nil, `{"error":{"message":"odd","code":500}}`), 4, nil, "500 Internal Server Error, odd",
+		},
 		"429 for good": {status(429, nil, ""), 3, nil, "after 3 attempts: the server failed: 429 Too Many Requests"},
 		"429 for long": {status(429, map[string]string{"Retry-After": "1e99"}, ""), 1, nil, "it asks to retry after"},
 		"503 for good": {
@@ -226,7 +238,7 @@ func TestServerErrorsQuarantineNoPrompt(t *testing.T) {
 				t.Errorf("got %+v, error %v", replies, err)
 			}
 			var sentinels []error
-			for _, sentinel := range []error{openai.ErrAuth, openai.ErrRejected} {
+			for _, sentinel := range []error{openai.ErrAuth, openai.ErrRejected, openai.ErrQuota} {
 				if errors.Is(err, sentinel) {
 					sentinels = append(sentinels, sentinel)
 				}

@@ -31,6 +31,9 @@ var (
 	// ErrRejected means that the server does not support the settings: no such model, path or
 	// parameter.
 	ErrRejected = errors.New("the server rejects these settings")
+	// ErrQuota means that the account has no credit left: the server answers no more requests until
+	// somebody pays.
+	ErrQuota = errors.New("the account's quota is exhausted")
 )
 
 // Secret is a key that is never logged: it is printed and marshaled as "(secret)".

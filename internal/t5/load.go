@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"slices"
@@ -11,6 +12,9 @@ import (
 
 	"rdrec/internal/torch"
 )
+
+// ErrModel marks a model whose files are damaged, incomplete or not a T5's. Retrying does not help.
+var ErrModel = errors.New("unusable model")
 
 // Load reads a model from a Hugging Face folder (config.json, and weights in safetensors or
 // PyTorch's format, in one or several files, in single or half precision), or from the reference's
@@ -38,8 +42,7 @@ type PretrainedOptions struct {
 func LoadPretrained(path string, extra PretrainedOptions, device torch.Device) (*Model, error) {
 	return load(path, func(c Config) (*Model, error) {
 		if c.ItemCodes > 0 && c.ItemCodes != extra.Items.ItemCodes {
-			return nil, fmt.Errorf("model %q: it has %d codes of items, the data has %d",
-				path, c.ItemCodes, extra.Items.ItemCodes)
+			return nil, fmt.Errorf("it has %d codes of items, the data has %d", c.ItemCodes, extra.Items.ItemCodes)
 		}
 		c = c.WithItems(extra.Items)
 		c.Prompts = int64(extra.Prompts)
@@ -55,17 +58,28 @@ func LoadPretrained(path string, extra PretrainedOptions, device torch.Device) (
 func load(path string, newModel func(Config) (*Model, error), allowMissing bool) (*Model, error) {
 	c, weights, err := open(path)
 	if err != nil {
-		return nil, err
+		return nil, unusable(path, err)
 	}
 	m, err := newModel(c)
 	if err != nil {
-		return nil, errors.Join(err, weights.Close())
+		return nil, unusable(path, errors.Join(err, weights.Close()))
 	}
 	if err := errors.Join(m.fill(weights, allowMissing), weights.Close()); err != nil {
 		m.Free()
-		return nil, fmt.Errorf("model %q: %w", path, err)
+		return nil, unusable(path, err)
 	}
 	return m, nil
+}
+
+// unusable marks an error of a model's files, unless reading failed or memory ran out: then another
+// attempt may succeed.
+func unusable(path string, err error) error {
+	var failed *fs.PathError
+	var raised *torch.Error
+	if errors.As(err, &raised) || errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("model %q: %w", path, err)
+	}
+	return fmt.Errorf("model %q: %w: %w", path, ErrModel, err)
 }
 
 func open(path string) (Config, torch.Weights, error) {

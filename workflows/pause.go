@@ -1,0 +1,208 @@
+package workflows
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+)
+
+// Paused is the state of a stage that waits for a person to act and to resume the workflow.
+const Paused State = "paused"
+
+// signalPaused is the signal by which a workflow tells its parent that it pauses.
+const signalPaused = "child-paused"
+
+// childPause is the signal's argument: the child workflow and why it pauses; no reason means that it
+// goes on.
+type childPause struct {
+	Workflow string `json:"workflow"`
+	Reason   string `json:"reason,omitempty"`
+}
+
+// pauser makes a workflow wait where an activity fails for a reason that does not go away by itself
+// ([activities.Pauses]), until a person resumes it by [UpdateResume].
+type pauser struct {
+	waiting []*pausedActivity
+	// children are the reasons of paused child workflows, by workflow id.
+	children map[string]string
+	// publish, if set, shows the state to people; notify, if set, is called when the workflow or one
+	// of its children pauses while none was paused before.
+	publish func(workflow.Context)
+	notify  func(ctx workflow.Context, reason string)
+}
+
+// pausedActivity is an activity that waits to be executed again.
+type pausedActivity struct {
+	label, reason string
+	// entry is the status of its stage; nil for an activity outside of a stage.
+	entry   *StageStatus
+	resumed bool
+}
+
+// pauserKey and entryKey are the context keys of a workflow's pauser and of a stage's status.
+type (
+	pauserKey struct{}
+	entryKey  struct{}
+)
+
+// newPauser returns a context whose activities pause the workflow, and its pauser.
+func newPauser(ctx workflow.Context) (workflow.Context, *pauser) {
+	p := &pauser{children: map[string]string{}}
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		for signals := workflow.GetSignalChannel(ctx, signalPaused); ; {
+			var child childPause
+			signals.Receive(ctx, &child)
+			p.childPaused(ctx, child)
+		}
+	})
+	return workflow.WithValue(ctx, pauserKey{}, p), p
+}
+
+// setResumeHandler registers the update by which a person resumes the workflow.
+func (p *pauser) setResumeHandler(ctx workflow.Context) error {
+	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateResume, func(workflow.Context) ([]string, error) {
+		return p.resume(), nil
+	}, workflow.UpdateHandlerOptions{
+		Description: "execute the activities again that made the workflow pause",
+		Validator: func() error {
+			if len(p.waiting) == 0 {
+				return errors.New("the workflow is not paused")
+			}
+			return nil
+		},
+	})
+}
+
+// resume executes the paused activities again and returns their labels.
+func (p *pauser) resume() []string {
+	var labels []string
+	for _, w := range p.waiting {
+		w.resumed = true
+		labels = append(labels, w.label)
+	}
+	return labels
+}
+
+// execute executes an activity and waits for its result; out may be nil. If it fails for a reason
+// that does not go away by itself, execute waits until a person resumes the workflow, and executes
+// the activity again.
+func execute(ctx workflow.Context, activity, in, out any) error {
+	for {
+		err := workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
+		p, found := ctx.Value(pauserKey{}).(*pauser)
+		var failed *temporal.ApplicationError
+		if !found || !errors.As(err, &failed) || !activities.Pauses(failed.Type()) {
+			return err
+		}
+		if err := p.wait(ctx, FailureOf(err)); err != nil {
+			return err
+		}
+	}
+}
+
+// wait waits until a person resumes the workflow.
+func (p *pauser) wait(ctx workflow.Context, failure Failure) error {
+	entry, _ := ctx.Value(entryKey{}).(*StageStatus) //nolint:errcheck // nil outside of a stage
+	w := &pausedActivity{label: workflow.GetActivityOptions(ctx).Summary, reason: failure.Cause, entry: entry}
+	p.waiting = append(p.waiting, w)
+	if entry != nil {
+		entry.State, entry.Note = Paused, w.reason
+	}
+	if len(p.waiting) == 1 {
+		setStageAttribute(ctx, string(Paused))
+		p.tell(ctx, w.label+": "+w.reason)
+	}
+	p.show(ctx)
+	err := workflow.Await(ctx, func() bool { return w.resumed })
+	p.waiting = slices.DeleteFunc(p.waiting, func(other *pausedActivity) bool { return other == w })
+	sameStage := func(other *pausedActivity) bool { return other.entry == entry }
+	if entry != nil && !slices.ContainsFunc(p.waiting, sameStage) {
+		entry.State, entry.Note = Running, ""
+	}
+	if len(p.waiting) == 0 {
+		if entry != nil {
+			setStageAttribute(ctx, entry.Stage)
+		}
+		p.tellParent(ctx, "")
+	}
+	p.show(ctx)
+	return err
+}
+
+// tell tells the parent workflow and the notified that the workflow pauses.
+func (p *pauser) tell(ctx workflow.Context, reason string) {
+	p.tellParent(ctx, reason)
+	if p.notify != nil && len(p.children) == 0 {
+		workflow.Go(ctx, func(ctx workflow.Context) { p.notify(ctx, reason) })
+	}
+}
+
+// tellParent sends the signal to the parent workflow, if there is one. A lost signal costs a
+// message to people, no work.
+func (p *pauser) tellParent(ctx workflow.Context, reason string) {
+	info := workflow.GetInfo(ctx)
+	if parent := info.ParentWorkflowExecution; parent != nil {
+		workflow.SignalExternalWorkflow(
+			ctx, parent.ID, parent.RunID, signalPaused, childPause{info.WorkflowExecution.ID, reason},
+		)
+	}
+}
+
+// childPaused records that a child workflow pauses or goes on.
+func (p *pauser) childPaused(ctx workflow.Context, child childPause) {
+	if child.Reason == "" {
+		delete(p.children, child.Workflow)
+		p.show(ctx)
+		return
+	}
+	first := len(p.children) == 0 && len(p.waiting) == 0
+	p.children[child.Workflow] = child.Reason
+	p.show(ctx)
+	if first && p.notify != nil {
+		p.notify(ctx, child.Reason)
+	}
+}
+
+func (p *pauser) show(ctx workflow.Context) {
+	if p.publish != nil {
+		p.publish(ctx)
+	}
+}
+
+// reason returns why the first paused activity waits, or "".
+func (p *pauser) reason() string {
+	if len(p.waiting) == 0 {
+		return ""
+	}
+	return p.waiting[0].label + ": " + p.waiting[0].reason
+}
+
+// outside returns the paused activities outside of stages, as stages.
+func (p *pauser) outside() (all []StageStatus) {
+	for _, w := range p.waiting {
+		if w.entry == nil {
+			all = append(all, StageStatus{Name: w.label, Stage: w.label, State: Paused, Note: w.reason})
+		}
+	}
+	return all
+}
+
+// headline returns what people must know first, in Markdown; "" if nothing is paused.
+func (p *pauser) headline(ctx workflow.Context) string {
+	reason := p.reason()
+	for _, id := range workflow.DeterministicKeys(p.children) {
+		if reason == "" {
+			reason = id + ": " + p.children[id]
+		}
+	}
+	if reason == "" {
+		return ""
+	}
+	id := workflow.GetInfo(ctx).WorkflowExecution.ID
+	return fmt.Sprintf("**Paused**: %s. Fix the cause, then `starter resume %s`.\n\n", reason, id)
+}
