@@ -97,7 +97,11 @@ func TestRepeatedFailuresPauseUntilResumed(t *testing.T) {
 	paused := watched.await("import                       paused: 2 attempts in a row failed without progress: " +
 		"attempt 2: the disk is on fire")
 	hint := watched.await(`paused: fix the cause, then "starter resume shop"`)
-	go env.command(t, watched, "watch", "shop")
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		env.command(t, watched, "watch", "shop")
+	}()
 	for _, seen := range []<-chan struct{}{paused, hint} {
 		select {
 		case <-seen:
@@ -115,6 +119,7 @@ func TestRepeatedFailuresPauseUntilResumed(t *testing.T) {
 	if err := started.Get(t.Context(), nil); err == nil || !strings.Contains(err.Error(), "torn in half") {
 		t.Errorf("after the repair: %v", err)
 	}
+	<-ended
 	stderr := &watchedBuffer{}
 	if _, code := env.command(t, stderr, "resume", "shop"); code != exitcode.Failed {
 		t.Errorf("resume of a failed run: code %d", code)

@@ -6,6 +6,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -176,12 +177,15 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	cache := &engineCache{log: logger}
-	defer cache.evict()
 	acts, err := wire(o, bucket, cache)
 	if err != nil {
 		return err
 	}
-	return poll(ctx, temporal, o, acts, &machineInterceptors{own, cache})
+	err = poll(ctx, temporal, o, acts, &machineInterceptors{own, cache})
+	if !errors.Is(err, errDeviceLost) { // libtorch cannot free memory of a lost device
+		cache.evict()
+	}
+	return err
 }
 
 // enter checks the rights of a worker in its bucket and returns the bucket's identity.

@@ -24,6 +24,7 @@ const (
 	Differs     = 11
 	Rejected    = 12
 	OtherBucket = 13
+	DeviceLost  = 14
 	Interrupted = 130
 )
 
@@ -49,6 +50,7 @@ func table() []meaning {
 		{Differs, "a rerun produced different bytes"},
 		{Rejected, "the nightly run's model was rejected"},
 		{OtherBucket, "the workers use another bucket"},
+		{DeviceLost, "the GPU is lost to the worker's process"},
 		{Interrupted, "interrupted"},
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -59,7 +60,7 @@ var ErrModel = errors.New("unusable model")
 func Open(path string, options Options) (_ *Engine, err error) {
 	files, err := openSource(options.Format, path)
 	if err != nil {
-		return nil, err
+		return nil, unusable(err)
 	}
 	defer func() { err = errors.Join(err, files.Close()) }()
 	e := &Engine{options: options}
@@ -70,9 +71,23 @@ func Open(path string, options Options) (_ *Engine, err error) {
 		return nil, fmt.Errorf("model %q: %w: %w", path, ErrModel, err)
 	}
 	if err := e.load(files); err != nil {
-		return nil, fmt.Errorf("model %q: %w", path, err)
+		return nil, fmt.Errorf("model %q: %w", path, unusable(err))
 	}
 	return e, nil
+}
+
+// unusable marks an error of a model's files with [ErrModel], unless reading failed or memory ran
+// out: then another attempt may succeed.
+func unusable(err error) error {
+	var failed *fs.PathError
+	var raised *torch.Error
+	switch {
+	case errors.Is(err, ErrModel), errors.As(err, &raised),
+		errors.As(err, &failed) && !errors.Is(err, fs.ErrNotExist):
+		return err
+	default:
+		return fmt.Errorf("%w: %w", ErrModel, err)
+	}
 }
 
 // load reads the weights.

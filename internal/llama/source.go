@@ -104,7 +104,7 @@ func Files(format Format, path string) ([]string, error) {
 		files = append(files, filepath.Join(path, e.Name()))
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("model folder %q is empty", path)
+		return nil, fmt.Errorf("%w: folder %q is empty", ErrModel, path)
 	}
 	return files, nil
 }
