@@ -32,8 +32,8 @@ const (
 	// and distilling halve their batches first, so another attempt helps only if another process
 	// has released memory meanwhile.
 	maxOutOfMemory = 3
-	// policyFailures is the number of failures in a row up to which the retry policy's own intervals
-	// apply: 1 s to 32 s. From there on the delay doubles up to maxRetryDelay.
+	// policyFailures is the number of failures in a row up to which the retry policy's own
+	// intervals apply: 1 s to 32 s. From there on the delay doubles up to maxRetryDelay.
 	policyFailures = 6
 	maxRetryDelay  = 10 * time.Minute
 )
@@ -48,8 +48,8 @@ func retryDelay(failures int) time.Duration {
 	return min(time.Second<<min(failures-1, 20), maxRetryDelay)
 }
 
-// retryOrPause returns the error that makes Temporal retry after the delay, or the one that makes the
-// workflow pause after too many failures.
+// retryOrPause returns the error that makes Temporal retry after the delay, or the one that makes
+// the workflow pause after too many failures.
 func retryOrPause(ctx context.Context, err error) error {
 	failures, limit := countFailure(ctx)
 	var tensor tensorError

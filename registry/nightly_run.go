@@ -63,8 +63,8 @@ const (
 	// with an error.
 	VerdictIdle   = "idle"
 	VerdictFailed = "failed"
-	// VerdictPaused means that the run waits for a person, see Reasons; it is posted to the webhook,
-	// never recorded.
+	// VerdictPaused means that the run waits for a person, see Reasons. It is posted to the
+	// webhook, never recorded.
 	VerdictPaused = "paused"
 )
 

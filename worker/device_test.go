@@ -45,7 +45,8 @@ func TestALostDeviceStopsTheWorker(t *testing.T) {
 		fatal := make(chan error, 1)
 		var suite testsuite.WorkflowTestSuite
 		env := suite.NewTestActivityEnvironment()
-		env.SetWorkerOptions(sdk.Options{Interceptors: []interceptor.WorkerInterceptor{&deviceInterceptor{fatal: fatal}}})
+		stop := []interceptor.WorkerInterceptor{&deviceInterceptor{fatal: fatal}}
+		env.SetWorkerOptions(sdk.Options{Interceptors: stop})
 		env.RegisterActivity(&acts)
 		in := activities.EvaluateInput{Preprocessed: e.data, Model: e.data, Task: task.Sequential}
 		for range 2 { // the second one finds the channel full
@@ -78,7 +79,7 @@ func TestADamagedModelIsFinal(t *testing.T) {
 	method, protocol := e.method()
 	for name, files := range map[string]map[string]string{
 		"no files":            {},
-		"no weights":          {"config.json": `{"d_model": 64, "d_kv": 16, "d_ff": 128, "num_layers": 2, "num_heads": 4}`},
+		"no weights":          {"config.json": `{"d_model": 64, "d_kv": 16, "d_ff": 128}`},
 		"torn configuration":  {"config.json": "{"},
 		"truncated weights":   {"config.json": "{}", "model.safetensors": "\x10\x00\x00\x00\x00\x00\x00\x00{}"},
 		"weights of no model": {"config.json": "{}", "model.safetensors": "\x02\x00\x00\x00\x00\x00\x00\x00{}"},

@@ -36,7 +36,7 @@ func exits() []exit {
 		{errBucket, exitcode.NoBucket, "set --bucket or RDREC_BUCKET, for example to file:///var/lib/rdrec"},
 		{errOtherBucket, exitcode.OtherBucket, "set --bucket or RDREC_BUCKET to their bucket, " +
 			"or stop them; other namespaces may have other buckets"},
-		{errDeviceLost, exitcode.DeviceLost, "start the worker again, by a supervisor: its job continues on any worker"},
+		{errDeviceLost, exitcode.DeviceLost, "start the worker again: its job continues on any worker"},
 		{errListen, exitcode.InUse, "stop the process that listens there, or set --addr"},
 		{storage.ErrNotFound, exitcode.NoBucket, "check the name, and set --bucket or RDREC_BUCKET " +
 			"to the workers' bucket"},

@@ -35,8 +35,8 @@ type DistillationStatus struct {
 	Pending int   `json:"pending"`
 	Running []int `json:"running,omitempty"`
 	Skipped []int `json:"skipped,omitempty"`
-	// Paused means that people paused the distillation, or that a shard waits for them: Reason says
-	// why.
+	// Paused means that people paused the distillation, or that a shard waits for them because of
+	// Reason.
 	Paused bool   `json:"paused"`
 	Reason string `json:"reason,omitempty"`
 	// Total is the sum of the settled shards.

@@ -96,7 +96,8 @@ func (e *export) table(ctx workflow.Context) (storage.Ref, error) {
 		name: exportStage, label: exportStage, settings: e.settings(), inputs: e.inputs(),
 		run: func(ctx workflow.Context, _ *StageStatus) (found activities.StageResult, err error) {
 			var plan activities.ExportPlan
-			if err := execute(stageOptions(ctx, QueueCPU, "plan"), stub.PlanExport, e.ExportInput.ExportInput, &plan); err != nil {
+			in := e.ExportInput.ExportInput
+			if err := execute(stageOptions(ctx, QueueCPU, "plan"), stub.PlanExport, in, &plan); err != nil {
 				return found, err
 			}
 			merge := activities.MergeExportInput{

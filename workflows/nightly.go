@@ -113,7 +113,8 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 	if previous := n.settings.Source; previous != nil {
 		setStageAttribute(ctx, "ingest source")
 		in := activities.IngestSourceInput{Name: n.spec.Name, Inbox: n.settings.Inbox, Source: *previous}
-		if err := execute(stageOptions(ctx, QueueCPU, "ingest new rows of the source"), stub.IngestSource, in, nil); err != nil {
+		options := stageOptions(ctx, QueueCPU, "ingest new rows of the source")
+		if err := execute(options, stub.IngestSource, in, nil); err != nil {
 			return err
 		}
 	}
@@ -247,7 +248,8 @@ func (n *nightly) compareModels(ctx workflow.Context) error {
 		Baselines: n.results.Baseline,
 	}
 	var out activities.CompareModelsResult
-	if err := execute(bookkeepingOptions(ctx, "compare with the current model"), stub.CompareModels, in, &out); err != nil {
+	options := bookkeepingOptions(ctx, "compare with the current model")
+	if err := execute(options, stub.CompareModels, in, &out); err != nil {
 		return err
 	}
 	n.record.Metrics, n.record.Comparison, n.record.Baseline = out.Metrics, out.Comparison, out.Baseline
@@ -315,7 +317,8 @@ func (n *nightly) recordAndNotify(ctx workflow.Context) error {
 	}
 	if n.record.Number > 0 {
 		var number int
-		if err := execute(bookkeepingOptions(ctx, "record the nightly run"), stub.RecordNightlyRun, n.record, &number); err != nil {
+		options := bookkeepingOptions(ctx, "record the nightly run")
+		if err := execute(options, stub.RecordNightlyRun, n.record, &number); err != nil {
 			return err
 		}
 		n.record.Number = number

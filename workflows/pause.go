@@ -17,8 +17,8 @@ const Paused State = "paused"
 // signalPaused is the signal by which a workflow tells its parent that it pauses.
 const signalPaused = "child-paused"
 
-// childPause is the signal's argument: the child workflow and why it pauses; no reason means that it
-// goes on.
+// childPause is the signal's argument: the child workflow and why it pauses; no reason means that
+// it goes on.
 type childPause struct {
 	Workflow string `json:"workflow"`
 	Reason   string `json:"reason,omitempty"`
@@ -30,8 +30,8 @@ type pauser struct {
 	waiting []*pausedActivity
 	// children are the reasons of paused child workflows, by workflow id.
 	children map[string]string
-	// publish, if set, shows the state to people; notify, if set, is called when the workflow or one
-	// of its children pauses while none was paused before.
+	// publish, if set, shows the state to people; notify, if set, is called when the workflow or
+	// one of its children pauses while none was paused before.
 	publish func(workflow.Context)
 	notify  func(ctx workflow.Context, reason string)
 }
@@ -115,7 +115,7 @@ func (p *pauser) wait(ctx workflow.Context, failure Failure) error {
 	}
 	if len(p.waiting) == 1 {
 		setStageAttribute(ctx, string(Paused))
-		p.tell(ctx, w.label+": "+w.reason)
+		p.announce(ctx, w.label+": "+w.reason)
 	}
 	p.show(ctx)
 	err := workflow.Await(ctx, func() bool { return w.resumed })
@@ -128,23 +128,23 @@ func (p *pauser) wait(ctx workflow.Context, failure Failure) error {
 		if entry != nil {
 			setStageAttribute(ctx, entry.Stage)
 		}
-		p.tellParent(ctx, "")
+		p.signalParent(ctx, "")
 	}
 	p.show(ctx)
 	return err
 }
 
-// tell tells the parent workflow and the notified that the workflow pauses.
-func (p *pauser) tell(ctx workflow.Context, reason string) {
-	p.tellParent(ctx, reason)
+// announce notifies the parent workflow and people that the workflow pauses.
+func (p *pauser) announce(ctx workflow.Context, reason string) {
+	p.signalParent(ctx, reason)
 	if p.notify != nil && len(p.children) == 0 {
 		workflow.Go(ctx, func(ctx workflow.Context) { p.notify(ctx, reason) })
 	}
 }
 
-// tellParent sends the signal to the parent workflow, if there is one. A lost signal costs a
+// signalParent sends the signal to the parent workflow, if there is one. A lost signal costs a
 // message to people, no work.
-func (p *pauser) tellParent(ctx workflow.Context, reason string) {
+func (p *pauser) signalParent(ctx workflow.Context, reason string) {
 	info := workflow.GetInfo(ctx)
 	if parent := info.ParentWorkflowExecution; parent != nil {
 		workflow.SignalExternalWorkflow(

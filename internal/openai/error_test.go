@@ -200,13 +200,16 @@ func TestServerErrorsQuarantineNoPrompt(t *testing.T) {
 			[]error{openai.ErrRejected},
 			"400 Bad Request, no seed",
 		},
-		"402": {status(402, nil, `{"error":{"message":"no credit"}}`), 1, []error{openai.ErrQuota}, "402 Payment Required, no credit"},
+		"402": {
+			status(402, nil, `{"error":{"message":"no credit"}}`), 1,
+			[]error{openai.ErrQuota}, "402 Payment Required, no credit",
+		},
 		"insufficient_quota": {
-			status(429, nil, `{"error":{"message":"see your plan","type":"insufficient_quota","code":"insufficient_quota"}}`), 1,
+			status(429, nil, `{"error":{"message":"see your plan","type":"x","code":"insufficient_quota"}}`), 1,
 			[]error{openai.ErrQuota}, "the account's quota is exhausted: 429 Too Many Requests, see your plan",
 		},
 		"429 for a rate limit": {
-			status(429, nil, `{"error":{"message":"slow down","type":"requests","code":"rate_limit_exceeded"}}`), 3, nil,
+			status(429, nil, `{"error":{"message":"slow down","type":"requests","code":"rate_limit"}}`), 3, nil,
 			"the server failed: 429 Too Many Requests, slow down",
 		},
 		"500 with a numeric code": {
