@@ -75,9 +75,12 @@ func fullPromotion(h runHistory) registry.Promotion {
 			Candidate:        0.5,
 			Current:          0.25,
 			Difference:       0.125,
+			Baseline:         "markov",
 			Interval:         metric.Interval{Low: -1, High: 2},
+			Margin:           0.5,
 			P:                0.0625,
 		},
+		Manual: true, FromRun: "w/r",
 		Counts: &report.NightlyCounts{
 			Rows: 1, Bad: 2, Users: 3, Items: 4, Interactions: 5, Rationales: 6, Parsed: 7,
 			NewRows: 8, NewBad: 9, NewUsers: 10, NewItems: 11, NewRationales: 12, NewParsed: 13, Requests: 14,
@@ -99,11 +102,12 @@ func TestRecordsKeepEveryField(t *testing.T) {
 	done := storage.StageRecord{
 		Stage: "import", Fingerprint: strings.Repeat("d", 64), Output: h.data, Inputs: []string{"x", "y"}, Seconds: 1.5,
 		Stats: storage.Stats{Requests: 2, Tokens: 3, Seconds: 4.5, BatchHalvings: 5}, Workflow: "w", Run: "r",
+		Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
 	const lineageKey = "runs/w/r/stages/import-dddddddddddd.json"
 	doneJSON := `{"stage":"import","fingerprint":"` + strings.Repeat("d", 64) + `","output":` + data +
 		`,"inputs":["x","y"],"seconds":1.5,"stats":{"requests":2,"tokens":3,"seconds":4.5,"batch_halvings":5},` +
-		`"workflow":"w","run":"r"}`
+		`"workflow":"w","run":"r","time":"2026-01-02T03:04:05Z"}`
 	table := storage.Table{Artifact: h.data, Top: 3, Explained: true}
 	mark := storage.Watermark{Source: "s", Column: "c", Value: "v"}
 	for _, c := range []struct {
@@ -147,11 +151,12 @@ func TestRecordsKeepEveryField(t *testing.T) {
 				`,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
 				`,"table":` + refJSON("2", "20") +
 				`,"metrics":[{"metric":"HR@1","value":0.5,"interval":{"low":0.25,"high":0.75},"n":5}]` +
-				`,"comparison":{"metric":"HR@5","current_promotion":4,"users":5,"candidate":0.5,"current":0.25,` +
-				`"difference":0.125,"interval":{"low":-1,"high":2},"p":0.0625}` +
+				`,"comparison":{"metric":"HR@5","current_promotion":4,"baseline":"markov","users":5,"candidate":0.5,"current":0.25,` +
+				`"difference":0.125,"interval":{"low":-1,"high":2},"margin":0.5,"p":0.0625}` +
 				`,"counts":{"rows":1,"bad":2,"users":3,"items":4,"interactions":5,"rationales":6,"parsed":7,` +
 				`"new_rows":8,"new_bad":9` +
-				`,"new_users":10,"new_items":11,"new_rationales":12,"new_parsed":13,"requests":14,"tokens":15}}`,
+				`,"new_users":10,"new_items":11,"new_rationales":12,"new_parsed":13,"requests":14,"tokens":15}` +
+				`,"manual":true,"from_run":"w/r"}`,
 			fullPromotion(h),
 			func() error {
 				_, err := registry.Promote(ctx, h.Bucket, "shop", 0, fullPromotion(h))
