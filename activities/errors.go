@@ -52,7 +52,8 @@ const (
 	TypeStorageFull   = "StorageFull"
 	TypeDrained       = "Drained"
 	TypeRetryAfter    = "RetryAfter"
-	// The workflow pauses on these until a person resumes it, see [Pauses].
+	// TypeTeacherQuota and the next two make the workflow pause until a person resumes it, see
+	// [Pauses].
 	TypeTeacherQuota     = "TeacherQuota"
 	TypeOutOfMemory      = "OutOfMemory"
 	TypeRepeatedFailures = "RepeatedFailures"

@@ -151,7 +151,8 @@ func TestRecordsKeepEveryField(t *testing.T) {
 				`,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
 				`,"table":` + refJSON("2", "20") +
 				`,"metrics":[{"metric":"HR@1","value":0.5,"interval":{"low":0.25,"high":0.75},"n":5}]` +
-				`,"comparison":{"metric":"HR@5","current_promotion":4,"baseline":"markov","users":5,"candidate":0.5,"current":0.25,` +
+				`,"comparison":{"metric":"HR@5","current_promotion":4,"baseline":"markov","users":5,` +
+				`"candidate":0.5,"current":0.25,` +
 				`"difference":0.125,"interval":{"low":-1,"high":2},"margin":0.5,"p":0.0625}` +
 				`,"counts":{"rows":1,"bad":2,"users":3,"items":4,"interactions":5,"rationales":6,"parsed":7,` +
 				`"new_rows":8,"new_bad":9` +

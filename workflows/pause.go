@@ -80,7 +80,7 @@ func (p *pauser) setResumeHandler(ctx workflow.Context) error {
 
 // resume executes the paused activities again and returns their labels.
 func (p *pauser) resume() []string {
-	var labels []string
+	labels := make([]string, 0, len(p.waiting))
 	for _, w := range p.waiting {
 		w.resumed = true
 		labels = append(labels, w.label)

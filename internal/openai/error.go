@@ -177,7 +177,9 @@ func parseError(body []byte) (detail errorDetail) {
 	var text string
 	switch {
 	case json.Unmarshal(parsed.Error, &object) == nil && object.Message != "":
-		object.errorDetail.Code, _ = object.Code.(string)
+		if code, ok := object.Code.(string); ok {
+			object.errorDetail.Code = code
+		}
 		return object.errorDetail
 	case json.Unmarshal(parsed.Error, &text) == nil && text != "":
 		return errorDetail{Message: text}

@@ -202,11 +202,13 @@ func TestServerErrorsQuarantineNoPrompt(t *testing.T) {
 		},
 		"402": {
 			status(402, nil, `{"error":{"message":"no credit"}}`), 1,
-			[]error{openai.ErrQuota}, "402 Payment Required, no credit",
+			[]error{openai.ErrQuota},
+			"402 Payment Required, no credit",
 		},
 		"insufficient_quota": {
 			status(429, nil, `{"error":{"message":"see your plan","type":"x","code":"insufficient_quota"}}`), 1,
-			[]error{openai.ErrQuota}, "the account's quota is exhausted: 429 Too Many Requests, see your plan",
+			[]error{openai.ErrQuota},
+			"the account's quota is exhausted: 429 Too Many Requests, see your plan",
 		},
 		"429 for a rate limit": {
 			status(429, nil, `{"error":{"message":"slow down","type":"requests","code":"rate_limit"}}`), 3, nil,
