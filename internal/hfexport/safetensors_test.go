@@ -91,7 +91,8 @@ func TestReadmeOfItemCodes(t *testing.T) {
 			[]string{"tokenizer.tokenize", "sum(tokens, [])"},
 		},
 		{
-			Card{Codes: true}, []string{"codes.json", "sum(tokens, [])"},
+			Card{Codes: true},
+			[]string{"codes.json", "sum(tokens, [])"},
 			[]string{"tokenizer.tokenize", "[[item - 1", "item head"},
 		},
 	} {
