@@ -54,6 +54,8 @@ func (s Spec) emptyMeans() map[string]string {
 	set("train.steps", "as many as the epochs have", s.Train.Steps == 0)
 	set("train.epoch_steps", "the reference's rule", s.Train.EpochSteps == 0)
 	set("train.validation_rows", "all", s.Train.ValidationRows == 0)
+	set("sasrec.loss", "all", s.Sasrec.Loss == "")
+	set("bsarec", "its own defaults", s.Bsarec == nil)
 	set("evaluate.shards", "one", s.Evaluate.Shards == 0)
 	set("evaluate.sequential_users", "all", s.Evaluate.SequentialUsers == 0)
 	set("evaluate.topn_users", "all", s.Evaluate.TopNUsers == 0)
