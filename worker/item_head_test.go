@@ -15,8 +15,8 @@ import (
 	"rdrec/internal/task"
 )
 
-// TestAStudentOfCodesIsTrainedEvaluatedAndServed trains a small student on items with codes and lets
-// it recommend by the search, by the item head, and quickly.
+// TestAStudentOfCodesIsTrainedEvaluatedAndServed trains a small student on items with codes and
+// lets it recommend by the search, by the item head, and quickly.
 func TestAStudentOfCodesIsTrainedEvaluatedAndServed(t *testing.T) {
 	dir := t.TempDir()
 	data, err := dataset.Read(os.DirFS("../testdata/rdrec/beauty_mini"), "beauty_mini")
