@@ -69,7 +69,9 @@ func TestCompareInputs(t *testing.T) {
 		},
 		"no student": {input(reviews, ""), "new", versions, report, changes(activities.StudentChanged)},
 		"the code": {
-			input(reviews, weights), "new", map[string]int{"import": 2}, report,
+			input(reviews, weights), "new",
+			map[string]int{"import": 2},
+			report,
 			changes(activities.CodeChanged),
 		},
 		"an old record": {input(reviews, weights), "old", versions, report, nil},
@@ -82,7 +84,8 @@ func TestCompareInputs(t *testing.T) {
 			changes(activities.ResultsMissing),
 		},
 		"no report left": {
-			input(reviews, weights), "new", versions, storage.Ref{Digest: identity.Data},
+			input(reviews, weights), "new", versions,
+			storage.Ref{Digest: identity.Data},
 			changes(activities.ResultsMissing),
 		},
 	} {

@@ -6,23 +6,23 @@ import (
 	"strings"
 )
 
-// queryFailure is an error of DuckDB. Its message has no values of the data, which may be the
+// databaseError is an error of DuckDB. Its message has no values of the data, which may be the
 // reviews of customers.
-type queryFailure struct {
+type databaseError struct {
 	message string
 	err     error
 }
 
 // Error returns DuckDB's message without values, and the query.
-func (q *queryFailure) Error() string { return q.message }
+func (q *databaseError) Error() string { return q.message }
 
 // Unwrap returns DuckDB's error.
-func (q *queryFailure) Unwrap() error { return q.err }
+func (q *databaseError) Unwrap() error { return q.err }
 
 // queryError returns the error of a query.
 func queryError(err error, query string) error {
 	message := fmt.Sprintf("%s (in %s)", withoutValues(err.Error()), strings.Join(strings.Fields(query), " "))
-	return &queryFailure{message, err}
+	return &databaseError{message, err}
 }
 
 // Parts of DuckDB's messages that quote values: the line of a CSV file, a value that does not
