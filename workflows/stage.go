@@ -1,9 +1,7 @@
 package workflows
 
 import (
-	"maps"
 	"slices"
-	"strings"
 
 	"go.temporal.io/sdk/workflow"
 
@@ -32,21 +30,20 @@ type stage struct {
 	uncached bool
 }
 
-// stageVersions returns the versions of the stages. A version is raised when the stage's code
+// stageVersions returns the versions of all stages. A version is raised when the stage's code
 // changes the output of the same inputs.
 func stageVersions() map[string]int {
-	return map[string]int{
-		"import": 1, distillStage: 2, "preprocess": 1, "baseline": 2, "sasrec": 1, "bsarec": 1,
-		"pretrain": 1, "evaluate": 1,
-		"evaluate-shard": 1, exportStage: 2, "export-shard": 1, "export-format": 1,
-	}
+	versions := experimentVersions()
+	versions[exportStage], versions["export-shard"], versions["export-format"] = 2, 1, 1
+	return versions
 }
 
 // experimentVersions are the versions of the stages that an experiment can have.
 func experimentVersions() map[string]int {
-	versions := stageVersions()
-	maps.DeleteFunc(versions, func(name string, _ int) bool { return strings.HasPrefix(name, exportStage) })
-	return versions
+	return map[string]int{
+		"import": 1, distillStage: 2, "preprocess": 1, "baseline": 2, "sasrec": 1, "bsarec": 1,
+		"pretrain": 1, "evaluate": 1, "evaluate-shard": 1,
+	}
 }
 
 // run returns the stage's earlier output, or does the work and records it.
