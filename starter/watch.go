@@ -12,6 +12,10 @@ import (
 // pollInterval is how often a watched experiment is polled.
 const pollInterval = time.Second
 
+// noteDelay is how long the stages are shown before the notes on queues: the server lists a worker
+// that has just started only after its first poll.
+const noteDelay = 5 * time.Second
+
 // idArg names an experiment.
 type idArg struct {
 	ID string `arg:"" help:"The experiment's id, as run prints it."`
@@ -66,7 +70,7 @@ func (a *app) showStages(ctx context.Context, e *execution) error {
 	tracker, display := newProgressTracker(e, a.now), newStageDisplay(a.stderr)
 	ticker := time.NewTicker(pollInterval)
 	defer ticker.Stop()
-	unavailable := false
+	began, unavailable := a.now(), false
 	for {
 		status, lines, err := tracker.poll(ctx)
 		switch {
@@ -75,7 +79,11 @@ func (a *app) showStages(ctx context.Context, e *execution) error {
 		case err != nil && !unavailable:
 			a.logf("the server does not answer; retrying: %v", err)
 		case err == nil:
-			display.show(lines, strings.Join(tracker.notes(ctx), "; "), a.now())
+			var notes []string
+			if a.now().Sub(began) >= noteDelay {
+				notes = tracker.notes(ctx)
+			}
+			display.show(lines, strings.Join(notes, "; "), a.now())
 		}
 		unavailable = err != nil
 		if err == nil && status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
