@@ -12,15 +12,11 @@ type cancelCmd struct{ idArg }
 
 // Run requests cancellation; the experiment's workers save their state first.
 func (c *cancelCmd) Run(ctx context.Context, a *app) error {
-	to, err := a.connect(ctx)
+	to, e, err := a.connectTo(ctx, c.ID)
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	e, err := find(ctx, to, c.ID)
-	if err != nil {
-		return err
-	}
 	if e.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		a.logf("experiment %s is already %s", e.id, statusName(e.status))
 		return nil

@@ -180,3 +180,17 @@ func (a *app) openBucket(ctx context.Context) (*storage.Bucket, error) {
 // discardLogger returns a logger for Temporal's client that discards everything: the client's
 // errors are returned and printed.
 func discardLogger() log.Logger { return log.NewStructuredLogger(slog.New(slog.DiscardHandler)) }
+
+// connectTo connects to the server and finds an execution. The caller closes the server.
+func (a *app) connectTo(ctx context.Context, id string) (*server, *execution, error) {
+	to, err := a.connect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	e, err := find(ctx, to, id)
+	if err != nil {
+		to.Close()
+		return nil, nil, err
+	}
+	return to, e, nil
+}

@@ -15,15 +15,11 @@ type reportCmd struct{ idArg }
 
 // Run prints the report of a finished experiment.
 func (c *reportCmd) Run(ctx context.Context, a *app) error {
-	to, err := a.connect(ctx)
+	to, e, err := a.connectTo(ctx, c.ID)
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	e, err := find(ctx, to, c.ID)
-	if err != nil {
-		return err
-	}
 	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return fmt.Errorf("%w: %s", errUnfinished, e.id)
 	}

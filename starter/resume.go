@@ -26,15 +26,11 @@ type resumedRun struct {
 
 // Run resumes every paused workflow of the run.
 func (c *resumeCmd) Run(ctx context.Context, a *app) error {
-	to, err := a.connect(ctx)
+	to, e, err := a.connectTo(ctx, c.ID)
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	e, err := find(ctx, to, c.ID)
-	if err != nil {
-		return err
-	}
 	if e.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
 		return fmt.Errorf("%w: %s is %s", errNotPaused, e.id, statusName(e.status))
 	}

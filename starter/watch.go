@@ -26,15 +26,11 @@ type watchCmd struct{ idArg }
 
 // Run shows the stages until the experiment ends, then its report.
 func (c *watchCmd) Run(ctx context.Context, a *app) error {
-	to, err := a.connect(ctx)
+	to, e, err := a.connectTo(ctx, c.ID)
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	e, err := find(ctx, to, c.ID)
-	if err != nil {
-		return err
-	}
 	a.printStarted(e)
 	return a.watch(ctx, e)
 }
