@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
-	"strings"
 )
 
 // Limits of [ListDiversity.Findings] and [TextDiversity.Findings]. A value beyond its limit is
@@ -19,6 +18,12 @@ const (
 	MinCoverage = 0.05
 	// MaxRepetitive is the largest share of texts of which one repeated word makes up half.
 	MaxRepetitive = 0.1
+	// MaxLooping is the largest share of texts of which a phrase in a loop makes up half.
+	MaxLooping = 0.1
+	// MaxEmpty is the largest share of empty texts.
+	MaxEmpty = 0.1
+	// MaxTextShare is the largest share of texts that are the same.
+	MaxTextShare = 0.5
 	// MinDistinctTexts is the smallest share of distinct texts.
 	MinDistinctTexts = 0.1
 	// MaxMeanRun is the largest mean length of a text's longest run of one word.
@@ -106,54 +111,6 @@ func (d ListDiversity) String() string {
 		d.Recommended, d.Items, percent(d.Coverage), percent(d.FirstShare), d.Users)
 }
 
-// TextDiversity describes how repetitive texts are. All shares are from 0 to 1.
-type TextDiversity struct {
-	Texts int `json:"texts"`
-	// Distinct is the number of distinct texts, and DistinctShare the same as a share of Texts.
-	Distinct      int     `json:"distinct"`
-	DistinctShare float64 `json:"distinct_share"`
-	// Repetitive is the share of texts of which one word makes up half or more and occurs at least
-	// twice: "I a a a a", but not "very good".
-	Repetitive float64 `json:"repetitive"`
-	// MeanRun is the mean over texts of the longest run of one word: 4 for "I a a a a", 1 for a
-	// text without a repetition, 0 for an empty text.
-	MeanRun float64 `json:"mean_run"`
-}
-
-// MeasureTexts returns the diversity of the generated words of the texts.
-func MeasureTexts(texts []Text) TextDiversity {
-	d := TextDiversity{Texts: len(texts)}
-	whole := map[string]int{}
-	repetitive, runs := 0, 0
-	for _, text := range texts {
-		whole[strings.Join(text.Generated, " ")]++
-		runs += longestRun(text.Generated)
-		words := map[string]int{}
-		for _, word := range text.Generated {
-			words[word]++
-		}
-		if top := most(words); top > 1 && 2*top >= len(text.Generated) {
-			repetitive++
-		}
-	}
-	d.Distinct, d.DistinctShare = len(whole), share(len(whole), len(texts))
-	d.Repetitive, d.MeanRun = share(repetitive, len(texts)), share(runs, len(texts))
-	return d
-}
-
-// longestRun returns the length of the longest run of one word.
-func longestRun(words []string) int {
-	longest, run := 0, 0
-	for i, word := range words {
-		if i > 0 && word != words[i-1] {
-			run = 0
-		}
-		run++
-		longest = max(longest, run)
-	}
-	return longest
-}
-
 // most returns the highest count.
 func most[K comparable](counts map[K]int) int {
 	highest := 0
@@ -195,30 +152,6 @@ func (d ListDiversity) Findings() (found []Degeneracy) {
 		found = append(found, Degeneracy{"recommended", float64(d.Recommended), expected, fmt.Sprintf(
 			"%d of %d items are recommended to anyone (%s; at least %.0f expected)",
 			d.Recommended, d.Items, percent(d.Coverage), expected)})
-	}
-	return found
-}
-
-// Findings returns the measurements beyond their limits, the most severe first; none for fewer than
-// ten texts.
-func (d TextDiversity) Findings() (found []Degeneracy) {
-	if d.Texts < minDiverse {
-		return nil
-	}
-	if d.Repetitive > MaxRepetitive {
-		found = append(found, Degeneracy{"repetitive", d.Repetitive, MaxRepetitive, fmt.Sprintf(
-			"in %s of %d texts one repeated word makes up half or more (limit %s)",
-			percent(d.Repetitive), d.Texts, percent(MaxRepetitive))})
-	}
-	if d.MeanRun > MaxMeanRun {
-		found = append(found, Degeneracy{"mean_run", d.MeanRun, MaxMeanRun, fmt.Sprintf(
-			"the longest run of one word is %.1f words on average over %d texts (limit %.1f)",
-			d.MeanRun, d.Texts, MaxMeanRun)})
-	}
-	if d.DistinctShare < MinDistinctTexts {
-		found = append(found, Degeneracy{"distinct_share", d.DistinctShare, MinDistinctTexts, fmt.Sprintf(
-			"%d of %d texts are distinct (%s; at least %s expected)",
-			d.Distinct, d.Texts, percent(d.DistinctShare), percent(MinDistinctTexts))})
 	}
 	return found
 }

@@ -64,16 +64,30 @@ func TestMeasureTexts(t *testing.T) {
 		// "a" makes up 4 of 5 words, "good" 2 of 4; "very" only 2 of 5. Runs: 4, 1, 2, 1 and 0.
 		"repetitions": {
 			[]string{"I a a a a", "good not good bad", "very very nice soap this", "very good", ""},
-			metric.TextDiversity{Texts: 5, Distinct: 5, DistinctShare: 1, Repetitive: 0.4, MeanRun: 1.6},
+			metric.TextDiversity{
+				Texts: 5, Distinct: 5, DistinctShare: 1, TextShare: 0.2, Empty: 0.2, Repetitive: 0.4, MeanRun: 1.6,
+			},
 		},
 		"equal texts": {
 			[]string{"nice soap", "nice soap", "nice soap", "soap nice"},
-			metric.TextDiversity{Texts: 4, Distinct: 2, DistinctShare: 0.5, MeanRun: 1},
+			metric.TextDiversity{Texts: 4, Distinct: 2, DistinctShare: 0.5, TextShare: 0.75, MeanRun: 1},
 		},
 		// A run that starts again after another word: 2, then 3.
 		"two runs": {[]string{"a a b a a a"}, metric.TextDiversity{
-			Texts: 1, Distinct: 1, DistinctShare: 1, Repetitive: 1, MeanRun: 3,
+			Texts: 1, Distinct: 1, DistinctShare: 1, TextShare: 1, Repetitive: 1, MeanRun: 3,
 		}},
+		// "soft and" three times is 6 of 12 words, and of 13; "a b c" twice is no loop, and three
+		// times a word is a run.
+		"loops": {
+			[]string{
+				"it is so soft and soft and soft and my hair smells", "it is so soft and soft and soft and my hair smells nice",
+				"a b c a b c", "not so bad bad bad", "x y x y x", "x y x y x y x",
+			},
+			metric.TextDiversity{
+				Texts: 6, Distinct: 6, DistinctShare: 1, TextShare: 1. / 6, Looping: 2. / 6, Repetitive: 3. / 6,
+				MeanRun: 8. / 6,
+			},
+		},
 	} {
 		if diff := cmp.Diff(c.want, metric.MeasureTexts(generated(c.texts...))); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
@@ -143,6 +157,10 @@ func TestTextFindings(t *testing.T) {
 	for i := range words {
 		words[i] = fmt.Sprintf("I%d a a a a", i)
 	}
+	loops := make([]string, 3)
+	for i := range loops {
+		loops[i] = fmt.Sprintf("number %d it is it is it is", i)
+	}
 	for name, c := range map[string]struct {
 		texts, want []string
 	}{
@@ -157,7 +175,17 @@ func TestTextFindings(t *testing.T) {
 			"repetitive: in 100% of 20 texts one repeated word makes up half or more (limit 10%)",
 			"mean_run: the longest run of one word is 4.0 words on average over 20 texts (limit 2.0)",
 		}},
+		"half empty": {append(make([]string, 10), distinct[10:]...), []string{
+			"empty: 50% of 20 texts are empty (limit 10%)",
+		}},
+		"loops": {append(distinct[:17:17], loops...), []string{
+			"looping: in 15% of 20 texts a phrase in a loop makes up half or more (limit 10%)",
+		}},
+		"most are the same": {append(distinct[:9:9], same[:11]...), []string{
+			"text_share: 55% of 20 texts are the same (limit 50%)",
+		}},
 		"one text only": {same, []string{
+			"text_share: 100% of 20 texts are the same (limit 50%)",
 			"distinct_share: 1 of 20 texts are distinct (5.0%; at least 10% expected)",
 		}},
 	} {

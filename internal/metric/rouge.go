@@ -26,13 +26,18 @@ func meanRouge(texts []Text, of func(Text) Rouge) (Rouge, error) {
 	}
 	sum := Rouge{}
 	for _, text := range texts {
-		one := of(Text{Reference: atLeastOne(text.Reference), Generated: atLeastOne(text.Generated)})
+		one := textRouge(text, of)
 		sum.F += one.F
 		sum.Precision += one.Precision
 		sum.Recall += one.Recall
 	}
 	n := float64(len(texts))
 	return Rouge{F: sum.F / n, Precision: sum.Precision / n, Recall: sum.Recall / n}, nil
+}
+
+// textRouge returns the ROUGE of one text.
+func textRouge(text Text, of func(Text) Rouge) Rouge {
+	return of(Text{Reference: atLeastOne(text.Reference), Generated: atLeastOne(text.Generated)})
 }
 
 // atLeastOne replaces an empty text by one empty word, as the reference does by splitting a joined

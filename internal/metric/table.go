@@ -9,6 +9,7 @@ type Input int
 const (
 	Rankings Input = iota
 	Texts
+	Features
 )
 
 // Metric is one row of [Table].
@@ -19,13 +20,16 @@ type Metric struct {
 	Higher bool
 	// Input determines which of the functions below are set.
 	Input Input
-	// K is the number of recommended items that a ranking metric considers; 0 for a text metric.
+	// K is the number of recommended items that a ranking metric considers; 0 for other metrics.
 	K int
 	// Reference and Strict score one user's list: as the Python reference does, and without
 	// duplicates.
 	Reference, Strict func(list List, k int) float64
-	// Corpus scores all texts together, from 0 to 100.
+	// Corpus scores all texts together, and Each one of them, from 0 to 100; BLEU has no Each.
 	Corpus func(texts []Text) (float64, error)
+	Each   func(text Text) float64
+	// Explanations scores all texts by the features that they mention.
+	Explanations func(e Explanations) (Score, error)
 }
 
 // Table returns every metric that an experiment reports, in the order of its tables. To add a
@@ -39,15 +43,19 @@ func Table() []Metric {
 		{Name: "NDCG@10", Higher: true, Input: Rankings, K: 10, Reference: NDCG, Strict: StrictNDCG},
 		{Name: "BLEU-1", Higher: true, Input: Texts, Corpus: bleuRow(1)},
 		{Name: "BLEU-4", Higher: true, Input: Texts, Corpus: bleuRow(4)},
-		{Name: "ROUGE-1 F", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(1), fScore)},
-		{Name: "ROUGE-1 P", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(1), precision)},
-		{Name: "ROUGE-1 R", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(1), recall)},
-		{Name: "ROUGE-2 F", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(2), fScore)},
-		{Name: "ROUGE-2 P", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(2), precision)},
-		{Name: "ROUGE-2 R", Higher: true, Input: Texts, Corpus: rougeRow(rougeGrams(2), recall)},
-		{Name: "ROUGE-L F", Higher: true, Input: Texts, Corpus: rougeRow(ROUGEL, fScore)},
-		{Name: "ROUGE-L P", Higher: true, Input: Texts, Corpus: rougeRow(ROUGEL, precision)},
-		{Name: "ROUGE-L R", Higher: true, Input: Texts, Corpus: rougeRow(ROUGEL, recall)},
+		rougeMetric("ROUGE-1 F", rougeGrams(1), fScore),
+		rougeMetric("ROUGE-1 P", rougeGrams(1), precision),
+		rougeMetric("ROUGE-1 R", rougeGrams(1), recall),
+		rougeMetric("ROUGE-2 F", rougeGrams(2), fScore),
+		rougeMetric("ROUGE-2 P", rougeGrams(2), precision),
+		rougeMetric("ROUGE-2 R", rougeGrams(2), recall),
+		rougeMetric("ROUGE-L F", rougeL, fScore),
+		rougeMetric("ROUGE-L P", rougeL, precision),
+		rougeMetric("ROUGE-L R", rougeL, recall),
+		{Name: "USR", Higher: true, Input: Features, Explanations: UniqueSentenceRatio},
+		{Name: "FMR", Higher: true, Input: Features, Explanations: FeatureMatchingRatio},
+		{Name: "FCR", Higher: true, Input: Features, Explanations: FeatureCoverageRatio},
+		{Name: "DIV", Input: Features, Explanations: FeatureDiversity},
 	}
 }
 
@@ -70,7 +78,8 @@ type Score struct {
 	Interval *Interval `json:"interval,omitempty"`
 	// N is the number of evaluated users or texts.
 	N int `json:"n"`
-	// Each is the value of each user, in the order of the lists, for paired tests; not stored.
+	// Each is the value of each user or text, in their order, for paired tests; nil for a metric of
+	// all texts together; not stored.
 	Each []float64 `json:"-"`
 }
 
@@ -113,9 +122,30 @@ func ScoreTexts(texts []Text) ([]Score, error) {
 		if err != nil {
 			return nil, fmt.Errorf("score %q: %w", row.Name, err)
 		}
-		scores = append(scores, Score{Metric: row.Name, Value: value, N: len(texts)})
+		score := Score{Metric: row.Name, Value: value, N: len(texts)}
+		if row.Each != nil {
+			for _, text := range texts {
+				score.Each = append(score.Each, row.Each(text))
+			}
+		}
+		scores = append(scores, score)
 	}
 	return scores, nil
+}
+
+// ScoreFeatures scores the explanations by every feature metric that has something to count.
+func ScoreFeatures(e Explanations) []Score {
+	var scores []Score
+	for _, row := range Table() {
+		if row.Input != Features {
+			continue
+		}
+		if score, err := row.Explanations(e); err == nil {
+			score.Metric = row.Name
+			scores = append(scores, score)
+		}
+	}
+	return scores
 }
 
 func bleuRow(order int) func([]Text) (float64, error) {
@@ -125,15 +155,19 @@ func bleuRow(order int) func([]Text) (float64, error) {
 	}
 }
 
-func rougeGrams(n int) func([]Text) (Rouge, error) {
-	return func(texts []Text) (Rouge, error) { return ROUGEN(texts, n) }
+func rougeMetric(name string, of func(Text) Rouge, part func(Rouge) float64) Metric {
+	return Metric{
+		Name: name, Higher: true, Input: Texts,
+		Corpus: func(texts []Text) (float64, error) {
+			rouge, err := meanRouge(texts, of)
+			return 100 * part(rouge), err
+		},
+		Each: func(text Text) float64 { return 100 * part(textRouge(text, of)) },
+	}
 }
 
-func rougeRow(of func([]Text) (Rouge, error), part func(Rouge) float64) func([]Text) (float64, error) {
-	return func(texts []Text) (float64, error) {
-		rouge, err := of(texts)
-		return 100 * part(rouge), err
-	}
+func rougeGrams(n int) func(Text) Rouge {
+	return func(text Text) Rouge { return rougeN(text, n) }
 }
 
 func fScore(r Rouge) float64    { return r.F }
