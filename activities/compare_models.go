@@ -37,7 +37,9 @@ type CompareModelsResult struct {
 	Comparison *registry.Comparison `json:"comparison"`
 	Baseline   *registry.Comparison `json:"baseline"`
 	Lists      metric.ListDiversity `json:"lists"`
-	Reasons    []string             `json:"reasons"`
+	// Texts is the diversity of the new student's explanations; nil unless the gate checks them.
+	Texts   *metric.TextDiversity `json:"texts,omitempty"`
+	Reasons []string              `json:"reasons"`
 }
 
 // CompareModels compares the new student with the one in use and with a baseline on the same users,
@@ -46,8 +48,8 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	ctx, hb := a.startHeartbeat(ctx, "compare models")
 	defer hb.stop()
 	defer func() { err = temporalError(ctx, err) }()
-	task := GateTask(in.Gate)
-	candidate, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.New, predictionsFile(task))
+	ranked := GateTask(in.Gate)
+	candidate, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.New, predictionsFile(ranked))
 	if err != nil {
 		return out, err
 	}
@@ -57,7 +59,7 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 	}
 	g.scores = out.Metrics
 	if len(in.Old) > 0 {
-		current, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.Old, predictionsFile(task))
+		current, err := readPredictions[prediction.Prediction](ctx, a.Bucket, in.Old, predictionsFile(ranked))
 		if err != nil {
 			return out, err
 		}
@@ -65,18 +67,35 @@ func (a *Activities) CompareModels(ctx context.Context, in CompareModelsInput) (
 			return out, err
 		}
 	}
-	ranked, err := readArtifactJSONL[prediction.Prediction](
-		ctx, a.Bucket, in.Baselines, rankingFile(g.baseline(), task),
+	floor, err := readArtifactJSONL[prediction.Prediction](
+		ctx, a.Bucket, in.Baselines, rankingFile(g.baseline(), ranked),
 	)
 	if err != nil {
 		return out, err
 	}
-	if out.Baseline, err = g.compareBaseline(ranked); err != nil {
+	if out.Baseline, err = g.compareBaseline(floor); err != nil {
 		return out, err
 	}
 	out.Lists = metric.MeasureLists(prediction.Lists(candidate), in.Items)
+	if err := a.measureTexts(ctx, in, &out); err != nil {
+		return out, err
+	}
 	out.Reasons = gateFailures(in.Gate, out)
 	return out, nil
+}
+
+// measureTexts measures the new student's explanations, if the gate checks them.
+func (a *Activities) measureTexts(ctx context.Context, in CompareModelsInput, out *CompareModelsResult) error {
+	if !in.Gate.Explanations {
+		return nil
+	}
+	texts, err := readPredictions[prediction.Text](ctx, a.Bucket, in.New, predictionsFile(task.Explanation))
+	if err != nil {
+		return err
+	}
+	diversity := metric.MeasureTexts(prediction.Words(texts))
+	out.Texts = &diversity
+	return nil
 }
 
 // GateTask returns the ranking task that a gate compares.

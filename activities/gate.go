@@ -141,6 +141,12 @@ func gateFailures(g spec.Gate, out CompareModelsResult) (reasons []string) {
 			"%.0f%% of %d users have the same first item, more than nightly.gate.max_first_share %g allows",
 			100*d.FirstShare, d.Users, g.MaxFirstShare))
 	}
+	if out.Texts != nil {
+		for _, finding := range out.Texts.Findings() {
+			reasons = append(reasons, "the explanations are degenerate, which nightly.gate.explanations forbids: "+
+				finding.Text)
+		}
+	}
 	return reasons
 }
 

@@ -286,6 +286,32 @@ func TestTheGatesListChecks(t *testing.T) {
 	}
 }
 
+// TestTheGateChecksExplanations has ten explanations that are all the same, with and without the key.
+func TestTheGateChecksExplanations(t *testing.T) {
+	s := newInboxEnv(t)
+	ranked := []fixedPrediction{{1, 1, []int{1}}, {2, 2, []int{2}}}
+	texts := strings.Repeat(`{"user":1,"item":1,"reference":"soft hair","generated":"it is nice"}`+"\n", 10)
+	for checked, want := range map[bool][]string{false: nil, true: {
+		"the explanations are degenerate, which nightly.gate.explanations forbids: 100% of 10 texts are the same (limit 50%)",
+	}} {
+		out, err := run[activities.CompareModelsResult](s, s.CompareModels, activities.CompareModelsInput{
+			Gate: spec.Gate{
+				Task: "sequential", Metric: "HR@1", Alpha: 0.5, Floor: "none", MaxFirstShare: 1, Explanations: checked,
+			},
+			Items: 2, Strict: true,
+			New:       append(s.predictions("sequential.jsonl", ranked...), s.putArtifact("explanation.jsonl", texts)),
+			Baselines: s.predictions("popularity.sequential.jsonl", ranked...)[0],
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "reasons", want, out.Reasons)
+		if (out.Texts != nil) != checked {
+			t.Errorf("texts measured: %v, want %t", out.Texts, checked)
+		}
+	}
+}
+
 // TestTheGatesFloor has a new model with 30 of 100 first items right, and none in use.
 func TestTheGatesFloor(t *testing.T) {
 	s := newInboxEnv(t)

@@ -138,6 +138,9 @@ func metrics() table {
 	for _, name := range metric.Names(metric.Texts) {
 		t.rows = append(t.rows, []string{name, "explanations"})
 	}
+	for _, name := range metric.Names(metric.Features) {
+		t.rows = append(t.rows, []string{name, "features of explanations"})
+	}
 	return t
 }
 

@@ -19,8 +19,8 @@ func (t *Table) ablate(seed int64) {
 			if base.Kind != StudentRow || base.Method != row.Base {
 				continue
 			}
-			for _, name := range comparedMetrics() {
-				t.Ablations = append(t.Ablations, compareUsers(row, base, name, seed))
+			for _, name := range t.comparedMetrics() {
+				t.Ablations = append(t.Ablations, t.compareUsers(row, base, name, seed))
 				test, err := metric.Paired(row.perTrial(name), base.perTrial(name))
 				if err == nil && row.sameSeeds(base) {
 					t.Ablations = append(t.Ablations, seedComparison(row, base, test, nil).labelled(PairedSeeds, name))
@@ -83,6 +83,6 @@ func (t *text) ablations(table Table) {
 	}
 	t.line("")
 	t.grid(rows)
-	t.wrap("  ", "Difference: flipped minus as it is, on the same users (paired bootstrap) or seeds "+
+	t.wrap("  ", "Difference: flipped minus as it is, on the same "+table.unit()+" (paired bootstrap) or seeds "+
 		"(paired t-test). p (Holm) is corrected for this table's rows by the same test.")
 }

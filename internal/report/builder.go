@@ -87,6 +87,7 @@ func (b *Builder) Report() Report {
 			b.report.Tables = append(b.report.Tables, *table)
 		}
 	}
+	b.report.compareTexts()
 	b.report.ComparePublished()
 	b.report.Conclude()
 	return b.report

@@ -1,11 +1,9 @@
 package report
 
 import (
-	"errors"
 	"slices"
 	"strconv"
 
-	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
 	"rdrec/internal/teacher"
 )
@@ -17,32 +15,6 @@ func (b *Builder) AddStudent(id TrialID, record prediction.TrainingRecord, secon
 		Method: id.Name(), Seed: id.Seed, Size: s.Student.Size, Pretrained: s.Student.Pretrained,
 		TrainingRecord: record, MaxEpochs: s.Train.Epochs, Seconds: seconds,
 	})
-}
-
-// AddTexts scores the explanations that a student generated, and shows some of the first trial's.
-// Texts without a word to score add nothing.
-func (b *Builder) AddTexts(id TrialID, texts []prediction.Text) error {
-	words := prediction.Words(texts)
-	scores, err := metric.ScoreTexts(words)
-	if errors.Is(err, metric.ErrEmptyCorpus) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	result := TextResult{Method: id.Name(), Seed: id.Seed, Scores: scores, Diversity: metric.MeasureTexts(words)}
-	b.report.Explanations = append(b.report.Explanations, result)
-	if id.Seed != b.run.Spec.Seed || id.Variant != "" {
-		return nil
-	}
-	for i := range min(len(texts), shownSamples) {
-		t := texts[i*len(texts)/min(len(texts), shownSamples)]
-		b.report.Explained = append(b.report.Explained, Explanation{
-			User: UserName(b.run.Dataset, t.User), Method: id.Method, Item: Items(b.run.Dataset, t.Item)[0],
-			Reference: t.Reference, Generated: t.Generated,
-		})
-	}
-	return nil
 }
 
 // rationaleSamples is how many rationales the report shows.

@@ -220,6 +220,109 @@ func TestBuilderScoresTexts(t *testing.T) {
 	}
 }
 
+// TestBuilderScoresFeatures: features are those of the data, found by user and item.
+func TestBuilderScoresFeatures(t *testing.T) {
+	run := shopRun()
+	run.Dataset.Explanations = dataset.Splits{
+		Train: []dataset.Explanation{{User: 1, Item: 1, Feature: "scent"}, {User: 2, Item: 2, Feature: "teeth"}},
+		Val:   []dataset.Explanation{{User: 2, Item: 1, Feature: "price"}},
+		Test: []dataset.Explanation{
+			{User: 1, Item: 4, Feature: "hair"}, {User: 2, Item: 4, Feature: "scent"}, {User: 3, Item: 5},
+		},
+	}
+	b := newBuilder(t, run)
+	// The first mentions its feature, the second another one, the third's text has none.
+	err := b.AddTexts(report.TrialID{Method: "pod", Seed: 1}, []prediction.Text{
+		{User: 1, Item: 4, Reference: "soft hair", Generated: "for my hair."},
+		{User: 2, Item: 4, Reference: "a scent", Generated: "for my hair."},
+		{User: 3, Item: 5, Reference: "it works", Generated: "it works"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, score := range b.Report().Explanations[0].Scores {
+		got[score.Metric] = score.Value
+	}
+	for name, want := range map[string]float64{"USR": 2. / 3, "FMR": 0.5, "FCR": 0.25, "DIV": 1. / 3} {
+		if got[name] != want {
+			t.Errorf("%s %v, want %v", name, got[name], want)
+		}
+	}
+}
+
+// TestEmptyTextsAreAFinding: a student that writes nothing has no score, but a caveat.
+func TestEmptyTextsAreAFinding(t *testing.T) {
+	b := newBuilder(t, shopRun())
+	texts := slices.Repeat([]prediction.Text{{User: 1, Item: 4, Reference: "a fine brush"}}, 10)
+	if err := b.AddTexts(report.TrialID{Method: "rdrec", Seed: 1}, texts); err != nil {
+		t.Fatal(err)
+	}
+	r := b.Report()
+	want := report.Caveat{
+		Concern: report.Degenerate, Text: "The explanations of rdrec are degenerate: 100% of 10 texts are empty (limit " +
+			"10%); 100% of 10 texts are the same (limit 50%).",
+	}
+	if !slices.Contains(r.Caveats, want) {
+		t.Errorf("caveats %+v, want %q", r.Caveats, want.Text)
+	}
+	if text := plainText(t, r); !strings.Contains(text, "rdrec (seed 1) - - - - - ") {
+		t.Errorf("the table lacks the student's row:\n%s", text)
+	}
+}
+
+// TestExplanationsAreCompared: every pair of students on the same texts and seeds, and an ablation
+// with its student.
+func TestExplanationsAreCompared(t *testing.T) {
+	run := shopRun()
+	run.Dataset.Explanations.Test = []dataset.Explanation{
+		{User: 1, Item: 4, Feature: "hair"}, {User: 2, Item: 4, Feature: "hair"},
+	}
+	b := newBuilder(t, run)
+	add := func(id report.TrialID, generated ...string) {
+		texts := make([]prediction.Text, len(generated))
+		for i, words := range generated {
+			texts[i] = prediction.Text{User: i + 1, Item: 4, Reference: "soft hair", Generated: words}
+		}
+		if err := b.AddTexts(id, texts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	// ROUGE-1 F of "soft hair" with itself is 100, with "soft skin" 50, with "skin" 0.
+	add(report.TrialID{Method: "rdrec", Seed: 1}, "soft hair", "soft hair")
+	add(report.TrialID{Method: "rdrec", Seed: 2}, "soft hair", "soft skin")
+	add(report.TrialID{Method: "pod", Seed: 1}, "soft skin", "soft skin")
+	add(report.TrialID{Method: "pod", Seed: 2}, "soft hair", "skin")
+	add(report.TrialID{Method: "rdrec", Variant: "skip_pads off", Seed: 1}, "soft skin", "skin")
+	r := b.Report()
+	var got []string
+	for _, c := range slices.Concat(r.TextComparisons, r.TextAblations) {
+		if c.Note == "" {
+			got = append(got, fmt.Sprintf("%s against %s, %s, %s, %d %s: %.2f",
+				c.Student, c.Other, c.Metric, c.Test, c.N, c.Over, c.Difference))
+		}
+	}
+	want := []string{
+		"rdrec against pod, FMR, paired bootstrap, 2 texts: 0.50", // 100% and 50% against 0% and 50%
+		"rdrec against pod, FMR, Welch's t, 2 seeds: 0.50",
+		"rdrec against pod, FMR, paired t, 2 seeds: 0.50",
+		"rdrec against pod, ROUGE-1 F, paired bootstrap, 2 texts: 37.50",
+		"rdrec against pod, ROUGE-1 F, Welch's t, 2 seeds: 37.50",
+		"rdrec against pod, ROUGE-1 F, paired t, 2 seeds: 37.50", // 100 and 75 against 50 and 50
+		"rdrec, skip_pads off against rdrec, FMR, paired bootstrap, 2 texts: -0.75",
+		"rdrec, skip_pads off against rdrec, ROUGE-1 F, paired bootstrap, 2 texts: -62.50",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	text := plainText(t, r)
+	for _, words := range []string{"rdrec (2 seeds) ", "rdrec against pod ROUGE-1 F paired bootstrap 2 texts"} {
+		if !strings.Contains(text, words) {
+			t.Errorf("the page lacks %q:\n%s", words, text)
+		}
+	}
+}
+
 func TestBuilderRejectsAnInvalidSpec(t *testing.T) {
 	run := shopRun()
 	run.Spec.Protocol = "unknown"

@@ -15,15 +15,15 @@ type Comparison struct {
 	// Student and Other are the methods of the rows.
 	Student string `json:"student"`
 	Other   string `json:"other"`
-	// Over is the unit of the test, "users" or "seeds".
+	// Over is the unit of the test, "users", "texts" or "seeds".
 	Over string `json:"over"`
 	Test Test   `json:"test"`
-	// N is the number of users, or of seeds of each row.
+	// N is the number of users or texts, or of seeds of each row.
 	N int `json:"n"`
 	// Difference is the student's mean minus the other's; Interval is its 95% interval.
 	Difference float64          `json:"difference"`
 	Interval   *metric.Interval `json:"interval,omitempty"`
-	// T and DF are the t-test's statistic and degrees of freedom; 0 over users.
+	// T and DF are the t-test's statistic and degrees of freedom; 0 for a bootstrap.
 	T  float64 `json:"t,omitempty"`
 	DF float64 `json:"df,omitempty"`
 	// P is two-sided; Holm is P corrected for all comparisons of the table by the same test.
@@ -55,10 +55,38 @@ const (
 // Alpha is the p-value below which a difference is significant.
 const Alpha = 0.05
 
-// comparedMetrics are the metrics of the comparisons; primaryMetric is the metric of the verdict.
-const primaryMetric = "NDCG@10"
+// primaryMetric is the metric of the verdict, and primaryTextMetric that of explanations.
+const (
+	primaryMetric     = "NDCG@10"
+	primaryTextMetric = "ROUGE-1 F"
+)
 
-func comparedMetrics() []string { return []string{"HR@10", primaryMetric} }
+// primary returns the table's primary metric.
+func (t Table) primary() string {
+	if t.Task == explanationTask {
+		return primaryTextMetric
+	}
+	return primaryMetric
+}
+
+// secondary returns the other metric of the table's comparisons.
+func (t Table) secondary() string {
+	if t.Task == explanationTask {
+		return "FMR"
+	}
+	return "HR@10"
+}
+
+// comparedMetrics returns the metrics of the table's comparisons.
+func (t Table) comparedMetrics() []string { return []string{t.secondary(), t.primary()} }
+
+// unit is what the table's methods share, and what a bootstrap resamples.
+func (t Table) unit() string {
+	if t.Task == explanationTask {
+		return "texts"
+	}
+	return "users"
+}
 
 // resamples is the number of bootstrap resamples. With 1,000, no p-value is below 0.002, which is
 // too coarse for a correction.
@@ -76,8 +104,8 @@ func (t *Table) Compare(seed int64) {
 			if !needsComparison(row, other) || i == j || (other.Kind == StudentRow && j < i) {
 				continue
 			}
-			for _, name := range comparedMetrics() {
-				t.Comparisons = append(t.Comparisons, compareUsers(row, other, name, seed))
+			for _, name := range t.comparedMetrics() {
+				t.Comparisons = append(t.Comparisons, t.compareUsers(row, other, name, seed))
 				t.Comparisons = append(t.Comparisons, compareSeeds(row, other, name)...)
 			}
 		}
@@ -111,15 +139,16 @@ func correct(comparisons []Comparison, test Test) {
 	}
 }
 
-func compareUsers(row, other Row, name string, seed int64) Comparison {
+// compareUsers compares two rows on the same users or texts.
+func (t Table) compareUsers(row, other Row, name string, seed int64) Comparison {
 	c := Comparison{
-		Metric: name, Student: row.Method, Other: other.Method, Over: "users", Test: Bootstrap, P: 1, Holm: 1,
+		Metric: name, Student: row.Method, Other: other.Method, Over: t.unit(), Test: Bootstrap, P: 1, Holm: 1,
 	}
 	a, b := row.perUser(name), other.perUser(name)
 	c.N = len(a)
 	difference, err := metric.BootstrapPaired(a, b, resamples, seed)
 	if err != nil {
-		c.Note = "needs the same two users or more on both sides"
+		c.Note = fmt.Sprintf("needs the same two %s or more on both sides", t.unit())
 		return c
 	}
 	c.Difference, c.Interval, c.P = difference.Mean, &difference.Interval, difference.P

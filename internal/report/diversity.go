@@ -68,7 +68,7 @@ func (r *Report) degenerateCaveats() {
 	}
 	for _, student := range r.explainers() {
 		if why := r.degenerateTexts(student); why != "" {
-			r.warn(Degenerate, "The explanations of %s repeat themselves: %s.", student, why)
+			r.warn(Degenerate, "The explanations of %s are degenerate: %s.", student, why)
 		}
 	}
 }
@@ -141,11 +141,4 @@ func diversityNote(t Table) string {
 		"share of the catalog that is recommended to anyone. Degenerate: a share above %s, or fewer items than %s of "+
 		"those that have room in the lists. For comparison, %s of the users have the most frequent target.",
 		percent(metric.MaxFirstShare), percent(metric.MinCoverage), percent(t.TargetShare))
-}
-
-// textDiversityNote explains the diversity of texts with its limits.
-func textDiversityNote() string {
-	return fmt.Sprintf("Repetitive: the share of texts of which one repeated word makes up half or more (degenerate "+
-		"above %s). Longest run: of one word, mean over the texts (above %.0f). Distinct: the share of distinct texts "+
-		"(below %s).", percent(metric.MaxRepetitive), metric.MaxMeanRun, percent(metric.MinDistinctTexts))
 }

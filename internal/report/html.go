@@ -6,7 +6,6 @@ import (
 	"html/template"
 	"io"
 	"slices"
-	"strings"
 
 	"rdrec/internal/audit"
 	"rdrec/internal/teacher"
@@ -41,7 +40,8 @@ func functions() template.FuncMap {
 		"pValue":  pValue,
 		"capital": capital, "plural": plural, "origin": origin, "trimmed": trimmed,
 		"panels": panels, "curve": renderCurve, "cells": cells, "columns": columns, "grounded": parsedFirst,
-		"bars": stageBars, "recent": recent, "texts": explanations, "level": levelName, "standings": standingTable,
+		"bars": stageBars, "recent": recent, "texts": shownTexts, "textTable": textTable, "unit": Table.unit,
+		"textMetrics": textMetrics, "featureColumns": featureColumns, "level": levelName, "standings": standingTable,
 		"diversities": diversities, "diversityNote": diversityNote, "textDiversityNote": textDiversityNote,
 		"concern":      func(c Concern) string { return string(c) },
 		"standingNote": func(s *shownStandings) string { return standingNote(*s) },
@@ -156,42 +156,6 @@ func recent(items []Item) shownHistory {
 	const shown = 6
 	from := max(0, len(items)-shown)
 	return shownHistory{Earlier: from, Items: items[from:]}
-}
-
-// explanationTable is the table of explanations, with a column per metric.
-type explanationTable struct {
-	N       int
-	Metrics []string
-	Rows    []explanationRow
-}
-
-type explanationRow struct {
-	Method string
-	Seed   int64
-	Values []string
-	// Diversity is the share of repetitive texts, the mean longest run, and the share of distinct
-	// texts.
-	Diversity []string
-}
-
-func explanations(results []TextResult) *explanationTable {
-	if len(results) == 0 || len(results[0].Scores) == 0 {
-		return nil
-	}
-	table := &explanationTable{N: results[0].Scores[0].N}
-	for i, result := range results {
-		row := explanationRow{Method: result.Method, Seed: result.Seed}
-		for _, score := range result.Scores {
-			if i == 0 {
-				const nonBreakingHyphen = "\u2011"
-				table.Metrics = append(table.Metrics, strings.ReplaceAll(score.Metric, "-", nonBreakingHyphen))
-			}
-			row.Values = append(row.Values, fmt.Sprintf("%.2f", score.Value))
-		}
-		row.Diversity = diversityCells(result)
-		table.Rows = append(table.Rows, row)
-	}
-	return table
 }
 
 func levelName(level audit.Level) string {

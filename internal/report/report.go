@@ -49,6 +49,10 @@ type Report struct {
 	// Published compares with the published trials on the same data; nil for other data.
 	Published    *Published   `json:"published,omitempty"`
 	Explanations []TextResult `json:"explanations,omitempty"`
+	// TextComparisons and TextAblations test the explanations on the same texts and seeds, as those
+	// of a [Table] test rankings.
+	TextComparisons []Comparison `json:"text_comparisons,omitempty"`
+	TextAblations   []Comparison `json:"text_ablations,omitempty"`
 	// Recommended and Explained are samples for people to read.
 	Recommended []Recommendation `json:"recommended,omitempty"`
 	Explained   []Explanation    `json:"explained,omitempty"`
@@ -202,10 +206,14 @@ type Trial struct {
 	Diversity metric.ListDiversity `json:"diversity,omitzero"`
 }
 
-// TextResult scores a student's explanations against the users' own.
+// TextResult scores a method's explanations against the users' own.
 type TextResult struct {
-	Method    string               `json:"method"`
-	Seed      int64                `json:"seed"`
+	Method string `json:"method"`
+	// Kind is that of a row; Base is the student that an ablation changes.
+	Kind RowKind `json:"kind"`
+	Base string  `json:"base,omitempty"`
+	Seed int64   `json:"seed"`
+	// Scores are empty if no text has a word.
 	Scores    []metric.Score       `json:"scores"`
 	Diversity metric.TextDiversity `json:"diversity,omitzero"`
 }

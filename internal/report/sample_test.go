@@ -162,13 +162,18 @@ func textScores() []metric.Score {
 	for i, name := range metric.Names(metric.Texts) {
 		scores = append(scores, metric.Score{Metric: name, Value: 14.25 - float64(i)/2, N: 200})
 	}
+	for i, name := range metric.Names(metric.Features) {
+		scores = append(scores, metric.Score{Metric: name, Value: 0.9 / float64(i+1), N: 200})
+	}
 	return scores
 }
 
 func sampleTexts() report.TextResult {
-	return report.TextResult{Method: "rdrec", Seed: 1, Scores: textScores(), Diversity: metric.TextDiversity{
-		Texts: 200, Distinct: 180, DistinctShare: 0.9, Repetitive: 0.02, MeanRun: 1.1,
-	}}
+	return report.TextResult{
+		Method: "rdrec", Kind: report.StudentRow, Seed: 1, Scores: textScores(), Diversity: metric.TextDiversity{
+			Texts: 200, Distinct: 180, DistinctShare: 0.9, TextShare: 0.02, Empty: 0.005, Repetitive: 0.02, MeanRun: 1.1,
+		},
+	}
 }
 
 func sampleStages() []report.Stage {

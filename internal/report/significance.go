@@ -41,7 +41,7 @@ func (t *text) comparisons(table Table) {
 			if !slices.Contains(notes, c.Note) {
 				notes = append(notes, c.Note)
 			}
-		case c.Metric == primaryMetric || table.student(c.Other):
+		case c.Metric == table.primary() || table.student(c.Other):
 			rows = append(rows, []string{
 				c.Student + " against " + c.Other, c.Metric, string(c.Test),
 				fmt.Sprintf("%s %s", thousands(c.N), c.Over), signed(c.Difference),
@@ -53,8 +53,8 @@ func (t *text) comparisons(table Table) {
 	if len(rows) > 1 {
 		t.line("")
 		t.grid(rows)
-		t.wrap("  ", "p (Holm) is corrected for all comparisons of this task by the same test, HR@10's too; "+
-			"below 0.05 a difference counts. Effect: the difference in standard deviations.")
+		t.wrap("  ", "p (Holm) is corrected for all comparisons of this task by the same test, "+table.secondary()+
+			"'s too; below 0.05 a difference counts. Effect: the difference in standard deviations.")
 	}
 	for _, note := range notes {
 		t.wrap("  ", capital(note)+".")

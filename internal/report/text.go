@@ -31,7 +31,7 @@ func Text(w io.Writer, r Report) error {
 		t.ablations(table)
 	}
 	t.published(r.Published)
-	t.explanations(r.Explanations)
+	t.explanations(r)
 	t.conventions(r)
 	t.line("")
 	t.teacher(r.Teacher)
@@ -220,40 +220,6 @@ func (t *text) grid(rows [][]string) {
 			t.line("  %s", strings.Repeat("─", utf8.RuneCountInString(line)-2))
 		}
 	}
-}
-
-func (t *text) explanations(results []TextResult) {
-	if len(results) == 0 || len(results[0].Scores) == 0 {
-		return
-	}
-	t.line("\nExplanations · %s test texts · beside the users' own", thousands(results[0].Scores[0].N))
-	header := []string{"method"}
-	rows := make([][]string, 0, len(results))
-	for i, result := range results {
-		cells := []string{fmt.Sprintf("%s (seed %d)", result.Method, result.Seed)}
-		for _, score := range result.Scores {
-			if strings.HasSuffix(score.Metric, " P") || strings.HasSuffix(score.Metric, " R") {
-				continue
-			}
-			if i == 0 {
-				header = append(header, score.Metric)
-			}
-			cells = append(cells, fmt.Sprintf("%.2f", score.Value))
-		}
-		rows = append(rows, append(cells, diversityCells(result)...))
-	}
-	header = append(header, "repetitive", "longest run", "distinct")
-	t.grid(append([][]string{header}, rows...))
-	t.wrap("  ", textDiversityNote())
-}
-
-// diversityCells formats the diversity of a student's texts.
-func diversityCells(result TextResult) []string {
-	d := result.Diversity
-	if d.Texts == 0 {
-		return []string{"-", "-", "-"}
-	}
-	return []string{percent(d.Repetitive), fmt.Sprintf("%.1f", d.MeanRun), percent(d.DistinctShare)}
 }
 
 func (t *text) teacher(teacher *Teacher) {

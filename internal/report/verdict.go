@@ -95,7 +95,7 @@ func (r *Report) decide(student string, of int) Verdict {
 		v.Decision = Serve
 		v.Text = fmt.Sprintf("Serve %s: it is better than %s.", who, r.byTask(won, names))
 		if r.degenerateTexts(student) != "" {
-			v.Text = fmt.Sprintf("Serve %s without its explanations, which repeat themselves: it is better than %s.",
+			v.Text = fmt.Sprintf("Serve %s without its explanations, which are degenerate: it is better than %s.",
 				who, r.byTask(won, names))
 		}
 	}

@@ -263,11 +263,11 @@ func TestRepetitiveTextsAreAFinding(t *testing.T) {
 		Texts: 200, Distinct: 150, DistinctShare: 0.75, Repetitive: 0.4, MeanRun: 3.25,
 	}
 	r.Conclude()
-	if want := "Serve rdrec without its explanations, which repeat themselves: it is better than popularity, " +
+	if want := "Serve rdrec without its explanations, which are degenerate: it is better than popularity, " +
 		"markov and item-knn on the sequential task."; r.Verdict.Text != want {
 		t.Errorf("verdict %q, want %q", r.Verdict.Text, want)
 	}
-	want := "The explanations of rdrec repeat themselves: in 40% of 200 texts one repeated word makes up half or " +
+	want := "The explanations of rdrec are degenerate: in 40% of 200 texts one repeated word makes up half or " +
 		"more (limit 10%); the longest run of one word is 3.2 words on average over 200 texts (limit 2.0)."
 	if first := r.Caveats[0]; first.Concern != report.Degenerate || first.Text != want {
 		t.Errorf("first caveat %+v, want %q", first, want)
@@ -339,6 +339,8 @@ func TestDocsDescribeTheReport(t *testing.T) {
 		"fewer than " + percent(metric.MinCoverage), "| `repetitive` | above " + percent(metric.MaxRepetitive),
 		fmt.Sprintf("| `mean_run` | above %.0f", metric.MaxMeanRun),
 		"| `distinct_share` | below " + percent(metric.MinDistinctTexts),
+		"| `text_share` | above " + percent(metric.MaxTextShare), "| `empty` | above " + percent(metric.MaxEmpty),
+		"| `looping` | above " + percent(metric.MaxLooping),
 	}
 	for _, d := range []report.Decision{report.Serve, report.DoNotServe, report.Undecided, report.NotEvaluated} {
 		wanted = append(wanted, "| `"+string(d)+"` |")

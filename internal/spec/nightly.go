@@ -71,6 +71,9 @@ type Gate struct {
 	MinCoverage float64 `json:"min_coverage" yaml:"min_coverage" validate:"min=0,max=1"`
 	// MaxFirstShare is the maximum share of the evaluated users with the same first item.
 	MaxFirstShare float64 `json:"max_first_share" yaml:"max_first_share" validate:"gt=0,max=1"`
+	// Explanations rejects a new student whose explanations are degenerate, as the report finds
+	// them: the same for most users, empty, or repetitive.
+	Explanations bool `json:"explanations,omitempty" yaml:"explanations,omitempty"`
 	// MinRows and MaxRows bound the number of rows ingested by a nightly run if a model is in use;
 	// MaxRows 0 means unbounded.
 	MinRows int `json:"min_rows" yaml:"min_rows" validate:"min=0"`
@@ -153,6 +156,11 @@ func nightlyRules() []rule {
 				users := map[string]int{"sequential": s.Evaluate.SequentialUsers, "topn": s.Evaluate.TopNUsers}
 				return users[s.Nightly.Gate.Task] < 0
 			}), "evaluates no user in nightly.gate.task", "",
+		},
+		{
+			"evaluate.explanations", nightlyRule(func(s Spec) bool {
+				return s.Nightly.Gate.Explanations && s.Evaluate.Explanations < 0
+			}), "evaluates no text for nightly.gate.explanations", "",
 		},
 		{
 			"nightly.webhook", nightlyRule(func(s Spec) bool {

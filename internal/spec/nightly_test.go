@@ -37,7 +37,15 @@ func TestInvalidNightlySpecsAreRejected(t *testing.T) {
 			t.Errorf("%s: got %v, want %q", set, err, want)
 		}
 	}
-	_, err := spec.Parse("e.yaml", []byte("name: e\ndata: {reviews: {format: csv}}\n"), nil)
+	sets := []string{"nightly.gate.explanations=true", "evaluate.explanations=-1"}
+	_, err := spec.Parse("nightly.yaml", []byte(nightlySpec), sets)
+	if err == nil || !strings.Contains(err.Error(), "evaluates no text for nightly.gate.explanations") {
+		t.Errorf("a gate for explanations without any: %v", err)
+	}
+	if _, err = spec.Parse("nightly.yaml", []byte(nightlySpec), sets[1:]); err != nil {
+		t.Errorf("no explanations, and no gate for them: %v", err)
+	}
+	_, err = spec.Parse("e.yaml", []byte("name: e\ndata: {reviews: {format: csv}}\n"), nil)
 	if err == nil || !strings.Contains(err.Error(), "names no file") {
 		t.Errorf("reviews without a path: %v", err)
 	}
