@@ -49,7 +49,8 @@ func TestScoreFeatures(t *testing.T) {
 		},
 		// Of two references with a feature, one is matched.
 		"a reference without a feature": {
-			[]string{"scent", "", "price"}, []string{"scent", "price", "hair"},
+			[]string{"scent", "", "price"},
+			[]string{"scent", "price", "hair"},
 			map[string]float64{"USR": 1, "FMR": 0.5, "FCR": 0.75, "DIV": 0},
 		},
 		"no references with features": {

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -248,6 +249,9 @@ func TestSwitchAffects(t *testing.T) {
 			if name == "no top-N" {
 				// predictions are constrained anyway
 				want = []string{"mask_cross", "skip_pads", "patience_resets", "constrained", "full_prefixes"}
+			}
+			if c.method.Rationale && c.ratio.Rationale > 0 { // off in protocol clean
+				want = append(slices.Clone(want), "shuffled_rationales")
 			}
 			if diff := cmp.Diff(want, affecting); diff != "" {
 				t.Errorf("affecting (-want +got):\n%s", diff)

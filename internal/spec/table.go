@@ -7,7 +7,7 @@ const (
 )
 
 // Protocol is the set of switches that fix the reference's quirks (docs/deviations.md has a row for
-// each). In paper every switch is off, so the quirks are kept.
+// each), and of those that make a control. In paper every switch is off, so the quirks are kept.
 type Protocol struct {
 	Name string `json:"name"`
 	// MaskCross masks padding in the decoder's cross-attention (docs/deviations.md, row 1).
@@ -28,6 +28,9 @@ type Protocol struct {
 	// BlindNegatives samples negatives for training and validation without looking at items that
 	// are held out from it (row 22).
 	BlindNegatives bool `json:"blind_negatives,omitempty"`
+	// ShuffledRationales gives each explanation the rationale of another user's. It is a control,
+	// off in both protocols: what is left of a gain then does not come from the rationales' content.
+	ShuffledRationales bool `json:"shuffled_rationales,omitempty"`
 }
 
 // Protocols is the table of protocols.
@@ -98,6 +101,11 @@ func Switches() []Switch {
 			Name: "blind_negatives", About: "negatives blind to held-out items",
 			trainingDepends: func(m Method, _ Ratio) bool { return m.TopN },
 			field:           func(p *Protocol) *bool { return &p.BlindNegatives },
+		},
+		{
+			Name: "shuffled_rationales", About: "rationales shuffled between users",
+			trainingDepends: func(m Method, r Ratio) bool { return m.Rationale && r.Rationale > 0 },
+			field:           func(p *Protocol) *bool { return &p.ShuffledRationales },
 		},
 	}
 }

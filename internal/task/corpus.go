@@ -27,6 +27,8 @@ type Settings struct {
 	// Negatives is the number of unseen items beside the true item in a top-N example (99 in the
 	// paper).
 	Negatives int
+	// Seed shuffles the rationales, if the protocol has ShuffledRationales.
+	Seed int64
 	// Items is how the student reads and generates items; zero for ids as text.
 	Items ItemTokens
 }
@@ -157,6 +159,11 @@ func (c *Corpus) selectExplanations(data *dataset.Dataset) {
 		Train: filter(c.explanations.Train, dataset.Explanation.HasRationale),
 		Val:   filter(c.explanations.Val, dataset.Explanation.HasRationale),
 		Test:  filter(c.explanations.Test, dataset.Explanation.HasRationale),
+	}
+	if c.settings.Protocol.ShuffledRationales {
+		random := NewPCG(c.settings.Seed, streamRationales)
+		c.rationales.Train = shuffleRationales(c.rationales.Train, random)
+		c.rationales.Val = shuffleRationales(c.rationales.Val, random)
 	}
 }
 

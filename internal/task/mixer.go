@@ -17,6 +17,9 @@ const (
 	streamValidation // and the following ones, one per epoch
 )
 
+// streamRationales is the random stream that shuffles rationales, far from those of the epochs.
+const streamRationales uint64 = 1 << 63
+
 // Mixer samples training batches: some examples of each task, shuffled. It is not safe for
 // concurrent use.
 type Mixer struct {

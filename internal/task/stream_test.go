@@ -182,13 +182,14 @@ func TestDumpUsesItsOwnStream(t *testing.T) {
 // it is for, and nothing else.
 func TestEachSwitchActsIndependently(t *testing.T) {
 	type effects struct {
-		Narrow, KeepsEnd, CorrectTasks, SameCandidates, HeldOut, FullPrefixes, BlindNegatives bool
+		Narrow, KeepsEnd, CorrectTasks, SameCandidates, HeldOut, FullPrefixes, BlindNegatives, Shuffled bool
 	}
 	data := small()
 	data.Explanations.Val = append(data.Explanations.Val, data.Explanations.Val[0])
 	data.Explanations.Val[0].Explanation = "a much longer text than the one after it"
 	data.Explanations.Val[0].Preference, data.Explanations.Val[0].Attribution = "p", "a"
 	data.Explanations.Val[2].Preference, data.Explanations.Val[2].Attribution = "a long preference", "a"
+	data.Explanations.Val[2].User = 3
 	t5, err := token.NewT5()
 	if err != nil {
 		t.Fatal(err)
@@ -234,6 +235,9 @@ func TestEachSwitchActsIndependently(t *testing.T) {
 		if right != e.CorrectTasks {
 			t.Errorf("%+v: training and validation have different prompts", p)
 		}
+		e.Shuffled = slices.ContainsFunc(list(task.Rationale, 1).Examples, func(x task.Example) bool {
+			return x.User == 3 && x.Target == "p" // user 4's
+		})
 		e.SameCandidates = cmp.Equal(list(task.TopN, 1).Examples, list(task.TopN, 2).Examples)
 		e.HeldOut = len(list(task.Explanation, 1).Examples) == 2
 		e.FullPrefixes = newMixer(t, data, s, onlySequential(1), 1).EpochSteps() == 3
@@ -247,13 +251,14 @@ func TestEachSwitchActsIndependently(t *testing.T) {
 		"mask_cross": {
 			Narrow: true,
 		},
-		"skip_pads":       {KeepsEnd: true},
-		"correct_tasks":   {CorrectTasks: true},
-		"patience_resets": {},
-		"constrained":     {SameCandidates: true},
-		"held_out":        {HeldOut: true},
-		"full_prefixes":   {FullPrefixes: true},
-		"blind_negatives": {BlindNegatives: true},
+		"skip_pads":           {KeepsEnd: true},
+		"correct_tasks":       {CorrectTasks: true},
+		"patience_resets":     {},
+		"constrained":         {SameCandidates: true},
+		"held_out":            {HeldOut: true},
+		"full_prefixes":       {FullPrefixes: true},
+		"blind_negatives":     {BlindNegatives: true},
+		"shuffled_rationales": {Shuffled: true},
 	}
 	for _, w := range spec.Switches() {
 		if diff := cmp.Diff(want[w.Name], of(w.Flip(spec.Protocol{}))); diff != "" {

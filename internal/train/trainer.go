@@ -60,7 +60,8 @@ func prepare(job Job) (*trainer, error) {
 func (t *trainer) prepareBatches() (err error) {
 	job := t.job
 	settings := task.Settings{
-		Method: job.Method, Protocol: job.Protocol, Negatives: job.Spec.Data.Negatives, Items: t.model.ItemTokens(),
+		Method: job.Method, Protocol: job.Protocol, Negatives: job.Spec.Data.Negatives, Seed: job.Seed,
+		Items: t.model.ItemTokens(),
 	}
 	if t.corpus, err = task.New(job.Data, settings); err != nil {
 		return err
