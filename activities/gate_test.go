@@ -286,13 +286,15 @@ func TestTheGatesListChecks(t *testing.T) {
 	}
 }
 
-// TestTheGateChecksExplanations has ten explanations that are all the same, with and without the key.
+// TestTheGateChecksExplanations has ten explanations that are all the same, with and without the
+// key.
 func TestTheGateChecksExplanations(t *testing.T) {
 	s := newInboxEnv(t)
 	ranked := []fixedPrediction{{1, 1, []int{1}}, {2, 2, []int{2}}}
 	texts := strings.Repeat(`{"user":1,"item":1,"reference":"soft hair","generated":"it is nice"}`+"\n", 10)
 	for checked, want := range map[bool][]string{false: nil, true: {
-		"the explanations are degenerate, which nightly.gate.explanations forbids: 100% of 10 texts are the same (limit 50%)",
+		"the explanations are degenerate, which nightly.gate.explanations forbids: 100% of 10 texts are the same " +
+			"(limit 50%)",
 	}} {
 		out, err := run[activities.CompareModelsResult](s, s.CompareModels, activities.CompareModelsInput{
 			Gate: spec.Gate{

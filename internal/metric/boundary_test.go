@@ -110,8 +110,8 @@ func TestExplainHasEachMetricInItsRow(t *testing.T) {
 	}
 }
 
-// TestEachMetricHasWhatItNeeds: more is better in all of them but DIV, and each text metric fails on
-// its own where there is no text.
+// TestEachMetricHasWhatItNeeds: more is better in all of them but DIV, and each text metric fails
+// on its own where there is no text.
 func TestEachMetricHasWhatItNeeds(t *testing.T) {
 	for _, row := range metric.Table() {
 		if row.Higher == (row.Name == "DIV") {

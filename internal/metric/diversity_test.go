@@ -80,7 +80,8 @@ func TestMeasureTexts(t *testing.T) {
 		// times a word is a run.
 		"loops": {
 			[]string{
-				"it is so soft and soft and soft and my hair smells", "it is so soft and soft and soft and my hair smells nice",
+				"it is so soft and soft and soft and my hair smells",
+				"it is so soft and soft and soft and my hair smells nice",
 				"a b c a b c", "not so bad bad bad", "x y x y x", "x y x y x y x",
 			},
 			metric.TextDiversity{

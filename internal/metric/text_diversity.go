@@ -14,8 +14,8 @@ type TextDiversity struct {
 	// TextShare is the share of the most frequent text, and Empty that of texts without a word.
 	TextShare float64 `json:"text_share"`
 	Empty     float64 `json:"empty"`
-	// Looping is the share of texts of which a phrase of two or more words, three times or more in a
-	// row, makes up half or more: "so soft and soft and soft and".
+	// Looping is the share of texts of which a phrase of two or more words, three times or more in
+	// a row, makes up half or more: "so soft and soft and soft and".
 	Looping float64 `json:"looping"`
 	// Repetitive is the share of texts of which one word makes up half or more and occurs at least
 	// twice: "I a a a a", but not "very good".

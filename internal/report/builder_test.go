@@ -260,8 +260,8 @@ func TestEmptyTextsAreAFinding(t *testing.T) {
 	}
 	r := b.Report()
 	want := report.Caveat{
-		Concern: report.Degenerate, Text: "The explanations of rdrec are degenerate: 100% of 10 texts are empty (limit " +
-			"10%); 100% of 10 texts are the same (limit 50%).",
+		Concern: report.Degenerate, Text: "The explanations of rdrec are degenerate: 100% of 10 texts are empty " +
+			"(limit 10%); 100% of 10 texts are the same (limit 50%).",
 	}
 	if !slices.Contains(r.Caveats, want) {
 		t.Errorf("caveats %+v, want %q", r.Caveats, want.Text)

@@ -26,8 +26,8 @@ func textTable(r Report) Table {
 	return t
 }
 
-// compareTexts tests the explanations of every student against those of every other method. It needs
-// the scores of each text, which report.json does not contain.
+// compareTexts tests the explanations of every student against those of every other method. It
+// needs the scores of each text, which report.json does not contain.
 func (r *Report) compareTexts() {
 	r.TextComparisons, r.TextAblations = nil, nil
 	table := textTable(*r)
@@ -37,8 +37,8 @@ func (r *Report) compareTexts() {
 	}
 }
 
-// shownText is the explanations of a method: its scores, each the mean over trials with its standard
-// deviation, and the diversity of its texts.
+// shownText is the explanations of a method: its scores, each the mean over trials with its
+// standard deviation, and the diversity of its texts.
 type shownText struct {
 	Method, Trials string
 	Kind           RowKind
@@ -163,9 +163,10 @@ func (t *text) explanations(r Report) {
 func textDiversityNote() string {
 	return fmt.Sprintf("USR: the share of distinct texts (degenerate below %s). FMR: the share of texts that mention "+
 		"the feature of the user's own text. FCR: the share of all features of the data that any text mentions. DIV: "+
-		"the mean number of features that two texts share; less is better. Same text: the share of the most frequent "+
-		"one (degenerate above %s). Empty: above %s. Repetitive: texts of which one repeated word makes up half or more "+
-		"(above %s). Looping: of which a phrase, three times or more in a row, does (above %s). Longest run: of one "+
-		"word, mean over the texts (above %.0f).", percent(metric.MinDistinctTexts), percent(metric.MaxTextShare),
-		percent(metric.MaxEmpty), percent(metric.MaxRepetitive), percent(metric.MaxLooping), metric.MaxMeanRun)
+		"the mean number of features that two texts share; less is better. Same text: the share of the most "+
+		"frequent one (degenerate above %s). Empty: above %s. Repetitive: texts of which one repeated word makes "+
+		"up half or more (above %s). Looping: of which a phrase, three times or more in a row, does (above %s). "+
+		"Longest run: of one word, mean over the texts (above %.0f).", percent(metric.MinDistinctTexts),
+		percent(metric.MaxTextShare), percent(metric.MaxEmpty), percent(metric.MaxRepetitive),
+		percent(metric.MaxLooping), metric.MaxMeanRun)
 }

@@ -171,7 +171,8 @@ func textScores() []metric.Score {
 func sampleTexts() report.TextResult {
 	return report.TextResult{
 		Method: "rdrec", Kind: report.StudentRow, Seed: 1, Scores: textScores(), Diversity: metric.TextDiversity{
-			Texts: 200, Distinct: 180, DistinctShare: 0.9, TextShare: 0.02, Empty: 0.005, Repetitive: 0.02, MeanRun: 1.1,
+			Texts: 200, Distinct: 180, DistinctShare: 0.9, TextShare: 0.02, Empty: 0.005, Repetitive: 0.02,
+			MeanRun: 1.1,
 		},
 	}
 }

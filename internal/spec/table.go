@@ -29,7 +29,7 @@ type Protocol struct {
 	// are held out from it (row 22).
 	BlindNegatives bool `json:"blind_negatives,omitempty"`
 	// ShuffledRationales gives each explanation the rationale of another user's. It is a control,
-	// off in both protocols: what is left of a gain then does not come from the rationales' content.
+	// off in both protocols: a gain that it keeps does not come from the rationales' content.
 	ShuffledRationales bool `json:"shuffled_rationales,omitempty"`
 }
 

@@ -2,8 +2,8 @@ package task
 
 import "rdrec/internal/dataset"
 
-// shuffleRationales returns the explanations with their rationales shuffled: each gets the rationale
-// of another user's explanation, as long as there is one to exchange with.
+// shuffleRationales returns the explanations with their rationales shuffled: each gets the
+// rationale of another user's explanation, as long as there is one to exchange with.
 func shuffleRationales(list []dataset.Explanation, random Random) []dataset.Explanation {
 	from := make([]int, len(list)) // where each gets its rationale
 	for i := range from {

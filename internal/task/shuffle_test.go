@@ -62,8 +62,8 @@ type unshuffled struct{}
 func (unshuffled) IntN(int) int  { return 0 }
 func (unshuffled) Shuffle([]int) {}
 
-// TestShuffledRationales: every rationale stays whole and is used once, by another user, in training
-// and in validation; the seed decides by whom.
+// TestShuffledRationales: every rationale stays whole and is used once, by another user, in
+// training and in validation; the seed decides by whom.
 func TestShuffledRationales(t *testing.T) {
 	s := clean("rdrec")
 	s.Seed = 1
