@@ -69,6 +69,8 @@ type Students interface {
 	Train(ctx context.Context, job TrainJob) error
 	Recommend(ctx context.Context, job RecommendJob) ([]prediction.Prediction, error)
 	Explain(ctx context.Context, job RecommendJob) ([]prediction.Text, error)
+	// Fuse fits or applies a mix of rankings.
+	Fuse(ctx context.Context, job FuseJob) (FusedRankings, error)
 }
 
 // Recommenders opens trained students for recommending.

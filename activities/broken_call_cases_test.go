@@ -82,6 +82,13 @@ func (s *inboxEnv) stageCalls(in registry.RunRecord) []call {
 			activity: func(a *activities.Activities) any { return a.Pretrain },
 		},
 		{name: "evaluate", in: evaluate(task.TopN), activity: evaluateOf},
+		{
+			name: "fuse", activity: func(a *activities.Activities) any { return a.Fuse },
+			in: activities.FuseInput{
+				Preprocessed: in.Preprocessed, Model: in.Trials[0].Model, Fitted: in.Trials[1].Model,
+				Trained: map[string]storage.Ref{spec.SASRec: in.Baseline},
+			},
+		},
 		{name: "evaluate explanations", in: evaluate(task.Explanation), activity: evaluateOf},
 		{name: "merge", in: merge(task.TopN, 1), activity: mergeOf},
 		{name: "merge explanations", in: merge(task.Explanation, 2), activity: mergeOf},

@@ -85,6 +85,6 @@ func (a *Activities) modelOfRun(ctx context.Context, run string) (p registry.Pro
 		nightly := record.NightlyRun
 		p.Counts, p.Metrics, p.Comparison = &nightly.Counts, nightly.Metrics, nightly.Comparison
 	}
-	p.Model, err = registry.NewPromotedModel(student.Student, record.Spec)
+	p.Model, err = registry.NewPromotedModel(student.Student, student.Fusion, record.Spec)
 	return p, err
 }

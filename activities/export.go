@@ -20,8 +20,8 @@ type RecommenderJob struct {
 	// user.
 	Evaluate spec.Evaluate
 	Data     *dataset.Dataset
-	// Model is the model's folder.
-	Model string
+	// Model is the model's folder, and Fusion that of its fusion; "" for none.
+	Model, Fusion string
 }
 
 // Export formats.
@@ -82,6 +82,12 @@ func (a *Activities) recommender(
 		return nil, nil, err
 	}
 	job := RecommenderJob{Method: m.Method, Evaluate: m.Spec.Evaluate, Data: data, Model: filepath.Join(dir, "model")}
+	if !m.Fusion.IsZero() {
+		if err := a.fetch(ctx, dir, map[string]storage.Ref{"fusion": m.Fusion}); err != nil {
+			return nil, nil, err
+		}
+		job.Fusion = filepath.Join(dir, "fusion")
+	}
 	job.Evaluate.NumBeams = max(job.Evaluate.NumBeams, top, minBeams)
 	student, err := a.Recommenders.Open(ctx, job)
 	if err != nil {

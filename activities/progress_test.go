@@ -119,7 +119,7 @@ func TestAPromotableModelIsItsSpecs(t *testing.T) {
 	s := spec.Default()
 	s.Methods, s.Seed, s.Protocol, s.Student.Size = []string{"pod", "rdrec"}, 7, spec.Clean, "t5-small"
 	weights := storage.Ref{Digest: "d", Size: 1}
-	got, err := registry.NewPromotedModel(weights, s)
+	got, err := registry.NewPromotedModel(weights, storage.Ref{}, s)
 	if err != nil || len(got.Spec) == 0 {
 		t.Fatal(got, err)
 	}
@@ -128,7 +128,7 @@ func TestAPromotableModelIsItsSpecs(t *testing.T) {
 		t.Error(diff)
 	}
 	s.Methods = []string{"pod"}
-	if got, err := registry.NewPromotedModel(weights, s); err != nil || got.Method != "pod" {
+	if got, err := registry.NewPromotedModel(weights, storage.Ref{}, s); err != nil || got.Method != "pod" {
 		t.Errorf("a spec of one method: %+v, %v", got, err)
 	}
 }

@@ -179,6 +179,9 @@ func (w *reportWork) addRankings(ctx context.Context) error {
 			if err := w.addHeads(ctx); err != nil {
 				return err
 			}
+			if err := w.addFusions(ctx); err != nil {
+				return err
+			}
 			if err := w.addTies(ctx); err != nil {
 				return err
 			}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -24,6 +25,7 @@ type answering struct {
 	predictions []prediction.Prediction
 	head        []prediction.Prediction // by the item head
 	texts       []prediction.Text
+	fused       []activities.FuseJob
 	closed      int
 	broken      error
 }
@@ -37,6 +39,19 @@ func (a *answering) Recommend(_ context.Context, job activities.RecommendJob) ([
 
 func (a *answering) Explain(context.Context, activities.RecommendJob) ([]prediction.Text, error) {
 	return a.texts, a.broken
+}
+
+// Fuse recommends item 4 to everybody, and item 2 without the part markov.
+func (a *answering) Fuse(_ context.Context, job activities.FuseJob) (activities.FusedRankings, error) {
+	weights := `{"mix":{"parts":["search","markov"],"candidates":3,` +
+		`"groups":[{"users":2,"score":[1,0.5],"missing":[0,0]}]},"users":3,"covered":2}`
+	if err := os.WriteFile(filepath.Join(job.Out, activities.FusionFile), []byte(weights), 0o600); err != nil {
+		return activities.FusedRankings{}, err
+	}
+	a.fused = append(a.fused, job)
+	return activities.FusedRankings{
+		Mixed: predicted(4, 4, 4), Without: map[string][]prediction.Prediction{"markov": predicted(2, 2, 2)},
+	}, a.broken
 }
 
 // Open returns the student itself, loaded.

@@ -39,6 +39,8 @@ type SasrecJob struct {
 	TrainSasrecInput
 	// Data is the dataset folder.
 	Data string
+	// Models names the folder that receives one seed's model.
+	Models func(seed int64) string
 	// Ranked receives the rankings of one seed's model for the test users of a task.
 	Ranked   func(seed int64, t task.Task, predictions []prediction.Prediction) error
 	Progress func(Progress)
@@ -75,7 +77,8 @@ func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref 
 	}
 	record, err := a.Rankers.Sasrec(ctx, SasrecJob{
 		TrainSasrecInput: in, Data: filepath.Join(work.dir, "preprocessed"), Progress: work.report,
-		Stop: activity.GetWorkerStopChannel(ctx),
+		Stop:   activity.GetWorkerStopChannel(ctx),
+		Models: func(seed int64) string { return filepath.Join(out, sasrecModel(seed)) },
 		Ranked: func(seed int64, t task.Task, predictions []prediction.Prediction) error {
 			return writeJSONL(filepath.Join(out, sasrecFile(in.Name(), seed, t)), predictions)
 		},
@@ -94,6 +97,9 @@ func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref 
 }
 
 // sasrecFile names a seed's rankings in the artifact.
+// sasrecModel names the folder of one seed's model.
+func sasrecModel(seed int64) string { return fmt.Sprintf("model-%d", seed) }
+
 func sasrecFile(name string, seed int64, task task.Task) string {
 	return rankingFile(fmt.Sprintf("%s-%d", name, seed), task)
 }

@@ -20,6 +20,9 @@ type Model struct {
 	// student's own.
 	Preprocessed storage.Ref `json:"preprocessed"`
 	Student      storage.Ref `json:"student"`
+	// Fusion is the mix of the student and baselines that recommends in the place of the student;
+	// zero for none.
+	Fusion storage.Ref `json:"fusion,omitzero"`
 	// Method is the training method, Seed the trial's seed.
 	Method string    `json:"method"`
 	Seed   int64     `json:"seed"`
@@ -33,8 +36,12 @@ func (m Model) ID() (string, error) {
 	key := struct {
 		Method   string        `json:"method"`
 		Evaluate spec.Evaluate `json:"evaluate"`
-	}{m.Method, m.Spec.Evaluate.WithoutShards()}
-	return storage.Fingerprint("model", 1, key, m.Preprocessed.Digest, m.Student.Digest)
+	}{m.Method, m.Spec.Evaluate.ForPredictions()}
+	parts := []string{m.Preprocessed.Digest, m.Student.Digest}
+	if !m.Fusion.IsZero() {
+		parts = append(parts, m.Fusion.Digest)
+	}
+	return storage.Fingerprint("model", 1, key, parts...)
 }
 
 // FindModel returns the model that a name means. A name of promotions means the model in use; ID or
@@ -64,6 +71,7 @@ func FindModel(ctx context.Context, b *storage.Bucket, name, method string) (Mod
 func ModelOfPromotion(name string, p Promotion) (Model, error) {
 	m := Model{
 		Name: fmt.Sprintf("%s/%d", name, p.Number), Preprocessed: p.Preprocessed, Student: p.Model.Weights,
+		Fusion: p.Model.Fusion,
 		Method: p.Model.Method, Seed: p.Model.Seed, Table: p.Table,
 	}
 	if err := json.Unmarshal(p.Model.Spec, &m.Spec); err != nil {

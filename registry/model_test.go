@@ -22,7 +22,7 @@ func TestARunsModelIsItsFirstStudent(t *testing.T) {
 		{Method: "rdrec", Variant: "skip_pads off", Seed: 1, Model: artifact(t, b, "1")},
 		{Method: "rdrec", Seed: 2, Model: artifact(t, b, "2")},
 		{Method: "rdrec", Seed: 3, Model: artifact(t, b, "3")},
-		{Method: "pod", Seed: 4, Model: artifact(t, b, "4")},
+		{Method: "pod", Seed: 4, Model: artifact(t, b, "4"), Fusion: artifact(t, b, "mix")},
 	}
 	putRun(t, b, "exp", "r1", in)
 	find := func(name, method string) (registry.Model, error) {
@@ -43,6 +43,7 @@ func TestARunsModelIsItsFirstStudent(t *testing.T) {
 				Name:         "exp/r1",
 				Preprocessed: in.Preprocessed,
 				Student:      in.Trials[c.trial].Model,
+				Fusion:       in.Trials[c.trial].Fusion,
 				Method:       c.want,
 				Seed:         c.seed,
 			}
@@ -125,6 +126,7 @@ func TestModelIDDependsOnWhatDecidesItsRecommendations(t *testing.T) {
 		"table":    {func(m *registry.Model) { m.Table.Digest = "t" }, true},
 		"examples": {func(m *registry.Model) { m.Preprocessed.Digest = "other" }, false},
 		"student":  {func(m *registry.Model) { m.Student.Digest = "other" }, false},
+		"fusion":   {func(m *registry.Model) { m.Fusion = storage.Ref{Digest: "mix", Size: 1} }, false},
 		"method":   {func(m *registry.Model) { m.Method = "pod" }, false},
 		"beams":    {func(m *registry.Model) { m.Spec.Evaluate.NumBeams++ }, false},
 	} {

@@ -70,6 +70,8 @@ const (
 // PromotedModel is a student and how it is to be used.
 type PromotedModel struct {
 	Weights storage.Ref `json:"weights"`
+	// Fusion is the mix that recommends in the place of the student; zero for none.
+	Fusion storage.Ref `json:"fusion,omitzero"`
 	// Method, Size, Protocol and Seed are the spec's; Spec is the whole spec as canonical JSON.
 	Method   string          `json:"method"`
 	Size     string          `json:"size"`
@@ -78,11 +80,12 @@ type PromotedModel struct {
 	Spec     json.RawMessage `json:"spec"`
 }
 
-// NewPromotedModel returns the student of a spec's first method.
-func NewPromotedModel(weights storage.Ref, s spec.Spec) (PromotedModel, error) {
+// NewPromotedModel returns the student of a spec's first method, with its fusion if it has one.
+func NewPromotedModel(weights, fusion storage.Ref, s spec.Spec) (PromotedModel, error) {
 	text, err := s.Canonical()
 	return PromotedModel{
-		Weights: weights, Method: s.Methods[0], Size: s.Student.Size, Protocol: s.Protocol, Seed: s.Seed, Spec: text,
+		Weights: weights, Fusion: fusion, Method: s.Methods[0], Size: s.Student.Size, Protocol: s.Protocol,
+		Seed: s.Seed, Spec: text,
 	}, err
 }
 
@@ -152,6 +155,9 @@ func Promote(ctx context.Context, b *storage.Bucket, name string, previous int, 
 // it may have been garbage collected since an old promotion.
 func checkArtifacts(ctx context.Context, b *storage.Bucket, p Promotion) error {
 	artifacts := map[string]storage.Ref{"model": p.Model.Weights, "dataset": p.Dataset, "preprocessed": p.Preprocessed}
+	if !p.Model.Fusion.IsZero() {
+		artifacts["fusion"] = p.Model.Fusion
+	}
 	for _, name := range slices.Sorted(maps.Keys(artifacts)) {
 		ref := artifacts[name]
 		complete, err := b.IsComplete(ctx, ref)

@@ -50,7 +50,17 @@ type TrialResult struct {
 	Model   storage.Ref `json:"model"`
 	// Evaluations are the artifacts of predictions, one for each evaluated task.
 	Evaluations []storage.Ref `json:"evaluations"`
-	Stages      []StageTime   `json:"stages"`
+	// Fusion is the mix of the student and baselines that is served; zero where there is none.
+	Fusion storage.Ref `json:"fusion,omitzero"`
+	Stages []StageTime `json:"stages"`
+}
+
+// Served returns the artifacts of predictions, those of what is served first.
+func (t TrialResult) Served() []storage.Ref {
+	if t.Fusion.IsZero() {
+		return t.Evaluations
+	}
+	return append([]storage.Ref{t.Fusion}, t.Evaluations...)
 }
 
 // Name returns the trial's name in reports.
@@ -97,7 +107,8 @@ func (r RunRecord) Student(method string) (Model, error) {
 	for _, trial := range r.Trials {
 		if trial.Method == method && trial.Variant == "" {
 			return Model{
-				Preprocessed: r.Preprocessed, Student: trial.Model, Method: method, Seed: trial.Seed, Spec: r.Spec,
+				Preprocessed: r.Preprocessed, Student: trial.Model, Fusion: trial.Fusion, Method: method,
+				Seed: trial.Seed, Spec: r.Spec,
 			}, nil
 		}
 	}

@@ -15,9 +15,10 @@ import (
 	"rdrec/internal/task"
 )
 
-// TestAStudentOfCodesIsTrainedEvaluatedAndServed trains a small student on items with codes and
-// lets it recommend by the search, by the item head, and quickly.
-func TestAStudentOfCodesIsTrainedEvaluatedAndServed(t *testing.T) {
+// studentOfCodes trains a small student with an item head on items with codes, and returns its
+// data, their folder and its own.
+func studentOfCodes(t *testing.T) (data *dataset.Dataset, folder, model string) {
+	t.Helper()
 	dir := t.TempDir()
 	data, err := dataset.Read(os.DirFS("../testdata/rdrec/beauty_mini"), "beauty_mini")
 	if err != nil {
@@ -28,7 +29,7 @@ func TestAStudentOfCodesIsTrainedEvaluatedAndServed(t *testing.T) {
 	if _, err := indexing.Apply(data, spec.ItemCodes, &codes, 1); err != nil {
 		t.Fatal(err)
 	}
-	folder, model := filepath.Join(dir, "data"), filepath.Join(dir, "model")
+	folder, model = filepath.Join(dir, "data"), filepath.Join(dir, "model")
 	if err := dataset.Write(folder, data); err != nil {
 		t.Fatal(err)
 	}
@@ -36,11 +37,10 @@ func TestAStudentOfCodesIsTrainedEvaluatedAndServed(t *testing.T) {
 	settings.Train.Batch, settings.Train.Epochs, settings.Train.EpochSteps = 8, 1, 3
 	settings.Train.ValidationRows, settings.Train.HeadWeight = 8, 2
 	settings.Train.Ratio = spec.Ratio{Sequential: 1}
-	protocol := spec.Protocols()[1]
 	s := students{device: "cpu", threads: 1, now: time.Now}
 	err = s.Train(t.Context(), activities.TrainJob{
 		PretrainInput: activities.PretrainInput{
-			Protocol: protocol, Method: "pod", Train: settings.Train, Negatives: 9, Seed: 1,
+			Protocol: spec.Protocols()[1], Method: "pod", Train: settings.Train, Negatives: 9, Seed: 1,
 			Student: spec.Student{Size: "t5-tiny", History: spec.HistoryItems, ItemsOnly: true},
 		},
 		Data: folder, Out: model, Scratch: filepath.Join(dir, "work"), Progress: func(activities.Progress) {},
@@ -49,7 +49,16 @@ func TestAStudentOfCodesIsTrainedEvaluatedAndServed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return data, folder, model
+}
+
+// TestAStudentOfCodesIsTrainedEvaluatedAndServed lets a student recommend by the search, by the
+// item head, and quickly.
+func TestAStudentOfCodesIsTrainedEvaluatedAndServed(t *testing.T) {
+	data, folder, model := studentOfCodes(t)
+	settings, protocol := spec.Default(), spec.Protocols()[1]
 	settings.Evaluate.SequentialUsers = 5
+	s := students{device: "cpu", threads: 1, now: time.Now}
 	job := activities.RecommendJob{
 		EvaluateInput: activities.EvaluateInput{
 			Task: task.Sequential, Protocol: protocol, Method: "pod", Evaluate: settings.Evaluate, Seed: 1,
@@ -57,6 +66,7 @@ func TestAStudentOfCodesIsTrainedEvaluatedAndServed(t *testing.T) {
 		Data: folder, Model: model, Progress: func(int, int) {},
 	}
 	found := map[bool][]prediction.Prediction{}
+	var err error
 	for _, job.Head = range []bool{false, true} {
 		if found[job.Head], err = s.Recommend(t.Context(), job); err != nil {
 			t.Fatal(err)

@@ -117,5 +117,5 @@ func rankAll(ctx context.Context, data *dataset.Dataset, job activities.SasrecJo
 			return err
 		}
 	}
-	return nil
+	return m.Save(job.Models(seed))
 }

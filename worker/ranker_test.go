@@ -5,7 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +25,9 @@ import (
 )
 
 // sasrecJob returns a small job on real sequences.
-func sasrecJob() activities.SasrecJob {
+func sasrecJob(t *testing.T) activities.SasrecJob {
+	t.Helper()
+	models := t.TempDir()
 	settings := spec.Default().Sasrec
 	settings.HiddenSizes, settings.Dropouts, settings.LearningRates = []int{8}, []float64{0.2}, []float64{1e-7, 0.01}
 	settings.Epochs, settings.MaxLength = 3, 10
@@ -32,16 +37,17 @@ func sasrecJob() activities.SasrecJob {
 		},
 		Data:     "../testdata/rdrec/beauty_mini",
 		Ranked:   func(int64, task.Task, []prediction.Prediction) error { return nil },
+		Models:   func(seed int64) string { return filepath.Join(models, strconv.FormatInt(seed, 10)) },
 		Progress: func(activities.Progress) {},
 	}
 }
 
 func TestSasrecRanksTheStudentsUsers(t *testing.T) {
-	data, err := readData(sasrecJob().Data)
+	data, err := readData(sasrecJob(t).Data)
 	if err != nil {
 		t.Fatal(err)
 	}
-	job := sasrecJob()
+	job := sasrecJob(t)
 	ranked := map[string][]prediction.Prediction{}
 	job.Ranked = func(seed int64, current task.Task, predictions []prediction.Prediction) error {
 		ranked[fmt.Sprint(current, " ", seed)] = predictions
@@ -57,6 +63,9 @@ func TestSasrecRanksTheStudentsUsers(t *testing.T) {
 		t.Errorf("%d rankings, want one for each task and seed", len(ranked))
 	}
 	for _, seed := range job.Seeds {
+		if _, err := os.Stat(filepath.Join(job.Models(seed), torch.SafetensorsFile)); err != nil {
+			t.Errorf("seed %d has no model: %v", seed, err)
+		}
 		for i, user := range baseline.Users(data, job.SequentialUsers) {
 			got := ranked[fmt.Sprint(task.Sequential, " ", seed)][i]
 			seen := user.Items[:len(user.Items)-1]
@@ -98,7 +107,7 @@ func haveCommonItem(a, b []int) bool {
 
 // TestBsarecGrid tunes the weight of the filter.
 func TestBsarecGrid(t *testing.T) {
-	job := sasrecJob()
+	job := sasrecJob(t)
 	job.Baseline, job.Sasrec = spec.BSARec, spec.DefaultBsarec()
 	job.Sasrec.HiddenSizes, job.Sasrec.Alphas = []int{8}, []float64{0.3, 0.7}
 	job.Sasrec.Epochs, job.Sasrec.MaxLength, job.Seeds = 1, 10, []int64{4}
@@ -127,7 +136,7 @@ func TestSasrecStopsPromptly(t *testing.T) {
 	for name, want := range map[string]error{"cancel": context.Canceled, "drain": activities.ErrDrained} {
 		ctx, cancel := context.WithCancel(t.Context())
 		stop := make(chan struct{})
-		job := sasrecJob()
+		job := sasrecJob(t)
 		job.Sasrec.Epochs, job.Sasrec.Patience, job.Stop = 1_000_000, 1_000_000, stop
 		progressed := make(chan struct{}, 1_000)
 		job.Progress = func(activities.Progress) {
@@ -166,18 +175,18 @@ func TestSasrecStopsPromptly(t *testing.T) {
 
 // Non-retryable errors carry the activities' sentinels.
 func TestSasrecErrorsAreClassified(t *testing.T) {
-	invalid := sasrecJob()
+	invalid := sasrecJob(t)
 	invalid.Sasrec.Heads = 3
 	if _, err := (rankers{"cpu", 1}).Sasrec(t.Context(), invalid); !errors.Is(err, activities.ErrInvalid) {
 		t.Errorf("odd heads: error %v", err)
 	}
-	absent := sasrecJob()
+	absent := sasrecJob(t)
 	absent.Data = t.TempDir()
 	if _, err := (rankers{"cpu", 1}).Sasrec(t.Context(), absent); !errors.Is(err, activities.ErrData) {
 		t.Errorf("no data: error %v", err)
 	}
 	full := errors.New("disk is full")
-	job := sasrecJob()
+	job := sasrecJob(t)
 	job.Ranked = func(int64, task.Task, []prediction.Prediction) error { return full }
 	if _, err := (rankers{"cpu", 1}).Sasrec(t.Context(), job); !errors.Is(err, full) {
 		t.Errorf("rankings that cannot be stored: error %v", err)

@@ -24,8 +24,22 @@ type recommenders struct {
 	quick bool
 }
 
-// Open loads a student.
+// Open loads a student, with its fusion if it has one.
 func (a recommenders) Open(_ context.Context, job activities.RecommenderJob) (recommender.Student, error) {
+	student, err := a.student(job)
+	if err != nil || job.Fusion == "" || student.byHead {
+		return student, err
+	}
+	fused, err := a.fuse(student, job.Data, job.Fusion)
+	if err != nil {
+		student.Close()
+		return nil, err
+	}
+	return fused, nil
+}
+
+// student loads a student.
+func (a recommenders) student(job activities.RecommenderJob) (*loadedStudent, error) {
 	method, err := spec.MethodNamed(job.Method)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", activities.ErrInvalid, err)
@@ -54,7 +68,7 @@ func (a recommenders) Open(_ context.Context, job activities.RecommenderJob) (re
 			model.Free()
 			return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 		}
-		student = &loadedStudent{rec, model, a.quick && model.ItemHead}
+		student = &loadedStudent{rec, model, a.quick && model.ItemHead, job.Evaluate.NumBeams}
 		return nil
 	})
 	return student, err
@@ -65,6 +79,7 @@ type loadedStudent struct {
 	*recommend.Recommender
 	model  *t5.Model
 	byHead bool
+	beams  int // of a search
 }
 
 // Recommend recommends by the item head where it is asked to.

@@ -80,7 +80,7 @@ func newWorkflowEnv(t *testing.T) *workflowEnv {
 		return w.record("Distill", in), w.fail["Distill"]
 	})
 	for _, name := range []string{
-		"Import", "Preprocess", "RankBaselines", "TrainSasrec", "Evaluate", "MergePredictions",
+		"Import", "Preprocess", "RankBaselines", "TrainSasrec", "Evaluate", "MergePredictions", "Fuse",
 	} {
 		w.mock(name, func(_ context.Context, in any) (storage.Ref, error) { return w.record(name, in), w.fail[name] })
 	}

@@ -5,6 +5,7 @@
 package workflows
 
 import (
+	"fmt"
 	"slices"
 
 	"go.temporal.io/sdk/workflow"
@@ -87,10 +88,14 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (result ExperimentResu
 	if err != nil {
 		return ExperimentResult{}, err
 	}
-	return e.report(ctx, registry.RunRecord{
+	record := registry.RunRecord{
 		Identity: id, Dataset: data, Rationales: rationales, Preprocessed: preprocessed, Baseline: baseline,
 		Sasrec: sasrec, Bsarec: bsarec, Trials: results,
-	})
+	}
+	if err := e.fuse(ctx, &record); err != nil {
+		return ExperimentResult{}, err
+	}
+	return e.report(ctx, record)
 }
 
 // experiment is a running [Experiment].
@@ -183,7 +188,7 @@ func (e *experiment) preprocess(ctx workflow.Context, data, rationales storage.R
 
 func (e *experiment) baseline(ctx workflow.Context, preprocessed storage.Ref) (storage.Ref, error) {
 	in := activities.RankBaselinesInput{
-		Preprocessed: preprocessed, Evaluate: e.spec.Evaluate.WithoutShards(), Baselines: untrained(e.spec.Baselines),
+		Preprocessed: preprocessed, Evaluate: e.spec.Evaluate.ForPredictions(), Baselines: untrained(e.spec.Baselines),
 	}
 	return e.stages.run(ctx, stage{
 		name: "baseline", label: "baseline", queue: QueueCPU, activity: stub.RankBaselines,
@@ -196,7 +201,7 @@ func (e *experiment) baseline(ctx workflow.Context, preprocessed storage.Ref) (s
 func untrained(names []string) []string {
 	all := []string{baseline.Popularity}
 	for _, name := range names {
-		if name != spec.SASRec && name != spec.BSARec && name != baseline.Popularity {
+		if !spec.IsTrained(name) && name != baseline.Popularity {
 			all = append(all, name)
 		}
 	}
@@ -231,6 +236,46 @@ func (e *experiment) trainBaseline(
 		name: name, label: name, queue: QueueGPU, activity: stub.TrainSasrec,
 		settings: in, inputs: []string{preprocessed.Digest}, arg: func(string) any { return in },
 	})
+}
+
+// fuse mixes each student with the baselines of the spec's fusion, if it has one.
+func (e *experiment) fuse(ctx workflow.Context, record *registry.RunRecord) error {
+	fusion := e.spec.Fusion()
+	if fusion == nil {
+		return nil
+	}
+	in := activities.FuseInput{
+		Preprocessed: record.Preprocessed, Evaluate: e.spec.Evaluate.ForPredictions(), Fusion: *fusion,
+		Trained: map[string]storage.Ref{},
+	}
+	if slices.Contains(fusion.Parts, spec.SASRec) {
+		in.Trained[spec.SASRec] = record.Sasrec
+	}
+	if slices.Contains(fusion.Parts, spec.BSARec) {
+		in.Trained[spec.BSARec] = record.Bsarec
+	}
+	return parallel(ctx, len(record.Trials), len(record.Trials), func(ctx workflow.Context, i int) (err error) {
+		trial := &record.Trials[i]
+		if trial.Variant != "" { // an ablation is of the student alone
+			return nil
+		}
+		in := in
+		in.Model, in.Method, in.Seed = trial.Model, trial.Method, trial.Seed
+		trial.Fusion, err = e.stages.run(ctx, fuseStage(in))
+		return err
+	})
+}
+
+// fuseStage fits or applies a fusion.
+func fuseStage(in activities.FuseInput) stage {
+	inputs := []string{
+		in.Preprocessed.Digest, in.Model.Digest, in.Fitted.Digest, in.Trained[spec.SASRec].Digest,
+		in.Trained[spec.BSARec].Digest,
+	}
+	return stage{
+		name: "fuse", label: fmt.Sprintf("fuse %s/%d", in.Method, in.Seed), queue: QueueGPU, activity: stub.Fuse,
+		settings: in, inputs: inputs, arg: func(string) any { return in },
+	}
 }
 
 // startTrials starts a child workflow for each method and seed, and after those one for each

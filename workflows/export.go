@@ -83,7 +83,7 @@ type exportSettings struct {
 }
 
 func (e *export) settings() exportSettings {
-	return exportSettings{e.Model.Method, e.Model.Spec.Evaluate.WithoutShards(), e.Top, e.Explain, e.UsersPerShard}
+	return exportSettings{e.Model.Method, e.Model.Spec.Evaluate.ForPredictions(), e.Top, e.Explain, e.UsersPerShard}
 }
 
 func (e *export) inputs() []string {

@@ -9,6 +9,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/spec"
+	"rdrec/internal/task"
 	"rdrec/registry"
 	"rdrec/storage"
 )
@@ -230,10 +231,11 @@ func (n *nightly) train(ctx workflow.Context) (err error) {
 	if n.results.Bsarec, err = n.bsarec(ctx, n.results.Preprocessed); err != nil {
 		return err
 	}
-	if n.results.Trials, err = n.awaitTrials(ctx, trials); err == nil {
-		n.record.Model = n.results.Trials[0].Model
+	if n.results.Trials, err = n.awaitTrials(ctx, trials); err != nil {
+		return err
 	}
-	return err
+	n.record.Model = n.results.Trials[0].Model
+	return n.fuse(ctx, &n.results)
 }
 
 // compareModels evaluates the model in use on the same examples, and compares.
@@ -244,7 +246,7 @@ func (n *nightly) compareModels(ctx workflow.Context) error {
 	}
 	in := activities.CompareModelsInput{
 		Gate: n.settings.Gate, Items: n.record.Counts.Items, Strict: n.protocol.Constrained, Seed: n.spec.Seed,
-		New: n.results.Trials[0].Evaluations, Old: current, CurrentPromotion: n.promoted.Number,
+		New: n.results.Trials[0].Served(), Old: current, CurrentPromotion: n.promoted.Number,
 		Baselines: n.results.Baseline,
 	}
 	var out activities.CompareModelsResult
@@ -270,13 +272,21 @@ func (n *nightly) evaluateCurrent(ctx workflow.Context) ([]storage.Ref, error) {
 	if t.method, t.protocol, t.variant, err = in.resolve(); err != nil {
 		return nil, invalidSpec(err)
 	}
-	predictions, err := t.evaluate(ctx, n.promoted.Model.Weights, activities.GateTask(n.settings.Gate))
+	gated := activities.GateTask(n.settings.Gate)
+	if fitted := n.promoted.Model.Fusion; !fitted.IsZero() && gated == task.Sequential {
+		mixed, err := n.stages.run(ctx, fuseStage(activities.FuseInput{
+			Preprocessed: n.results.Preprocessed, Model: n.promoted.Model.Weights, Fitted: fitted,
+			Method: n.promoted.Model.Method, Evaluate: n.spec.Evaluate.ForPredictions(), Seed: n.spec.Seed,
+		}))
+		return []storage.Ref{mixed}, err
+	}
+	predictions, err := t.evaluate(ctx, n.promoted.Model.Weights, gated)
 	return []storage.Ref{predictions}, err
 }
 
 // promote puts the new model in use.
 func (n *nightly) promote(ctx workflow.Context) error {
-	model, err := registry.NewPromotedModel(n.results.Trials[0].Model, n.spec)
+	model, err := registry.NewPromotedModel(n.results.Trials[0].Model, n.results.Trials[0].Fusion, n.spec)
 	if err != nil {
 		return err
 	}

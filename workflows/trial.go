@@ -136,7 +136,7 @@ func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, current task.T
 	}
 	in := activities.EvaluateInput{
 		Preprocessed: t.Preprocessed, Model: model, Task: current, Protocol: protocol, Method: t.Method,
-		Evaluate: t.Spec.Evaluate.WithoutShards(), Seed: t.Seed,
+		Evaluate: t.Spec.Evaluate.ForPredictions(), Seed: t.Seed,
 	}
 	unsharded := t.evaluationStage("evaluate", t.label("evaluate "+current.String()), in)
 	if shards := t.Spec.Evaluate.Shards; shards > 1 {

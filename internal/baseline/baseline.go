@@ -28,6 +28,10 @@ type Query struct {
 // Rank returns the items for a query, best first. It is safe for concurrent use.
 type Rank func(Query) []int
 
+// Scorer returns the items that score for a query and their scores, best first; they may be fewer
+// than K, and never complete a list with popular items. It is safe for concurrent use.
+type Scorer func(Query) (items []int, scores []float64)
+
 // Baseline is one row of [Table].
 type Baseline struct {
 	// Name is the baseline's name in specs and reports.
@@ -37,6 +41,25 @@ type Baseline struct {
 	// Fit trains on the training items, [dataset.User.TrainItems]; nil for a baseline that needs
 	// libtorch, which has its own training stage.
 	Fit func(*dataset.Dataset) Rank
+	// fitScorer is Fit for a baseline whose scores mean more than their order; nil for the others.
+	fitScorer func(*dataset.Dataset) Scorer
+}
+
+// FitScorer is Fit with the scores, of 0 or more. Where only the order means something, the score
+// of an item is the reciprocal of its rank.
+func (b Baseline) FitScorer(d *dataset.Dataset) Scorer {
+	if b.fitScorer != nil {
+		return b.fitScorer(d)
+	}
+	rank := b.Fit(d)
+	return func(q Query) ([]int, []float64) {
+		items := rank(q)
+		scores := make([]float64, len(items))
+		for i := range items {
+			scores[i] = 1 / float64(i+1)
+		}
+		return items, scores
+	}
 }
 
 // Names of the baselines.
@@ -56,7 +79,10 @@ func Table() []Baseline {
 	return []Baseline{
 		{Name: Popularity, About: "the items that occur most often among the training items", Fit: fitPopularity},
 		{Name: Markov, About: "what most often followed the user's last item, then popularity", Fit: fitMarkov},
-		{Name: ItemKNN, About: "items that share users with the history (cosine), then popularity", Fit: fitKNN},
+		{
+			Name: ItemKNN, Fit: fitKNN, fitScorer: knnScorer,
+			About: "items that share users with the history (cosine), then popularity",
+		},
 		{
 			Name: Rule, Fit: fitRule,
 			About: "max(history)+1, last+1, max(history)+2, then popularity: " +
@@ -69,7 +95,7 @@ func Table() []Baseline {
 				"titles (TGH-2)",
 		},
 		{
-			Name: Mix, Fit: fitMix,
+			Name: Mix, Fit: fitMix, fitScorer: mixScorer,
 			About: "one and two transitions from the last six items and the similarity of titles, decayed by age",
 		},
 		{Name: SASRec, About: "a causal transformer over items, full softmax, tuned on the validation items"},
@@ -201,8 +227,8 @@ func (p popularity) recommend(q Query, preferred []int) []int {
 	return used
 }
 
-// top returns the query's K best items of the sums, ties by popularity.
-func (p popularity) top(q Query, scores *sums) []int {
+// top returns the query's K best items of the sums and their scores, ties by popularity.
+func (p popularity) top(q Query, scores *sums) ([]int, []float64) {
 	accept := p.allowed(q)
 	var best []scored // sorted
 	for _, item := range scores.items {
@@ -214,11 +240,19 @@ func (p popularity) top(q Query, scores *sums) []int {
 		best = slices.Insert(best, at, one)
 		best = best[:min(len(best), q.K)]
 	}
-	items := make([]int, len(best))
+	items, values := make([]int, len(best)), make([]float64, len(best))
 	for i, one := range best {
-		items[i] = one.item
+		items[i], values[i] = one.item, one.score
 	}
-	return items
+	return items, values
+}
+
+// complete returns the rank of a scorer, whose lists popular items complete.
+func (p popularity) complete(score Scorer) Rank {
+	return func(q Query) []int {
+		items, _ := score(q)
+		return p.recommend(q, items)
+	}
 }
 
 // allowed returns a function that reports whether a query may return an item.

@@ -10,12 +10,16 @@ import (
 // neighbors is the number of similar items kept for each item.
 const neighbors = 100
 
-// fitKNN keeps each item's most similar items, by the cosine of the two items' sets of users.
 func fitKNN(d *dataset.Dataset) Rank {
+	return countPopularity(d, dataset.User.TrainItems).complete(knnScorer(d))
+}
+
+// knnScorer keeps each item's most similar items, by the cosine of the two items' sets of users.
+func knnScorer(d *dataset.Dataset) Scorer {
 	p := countPopularity(d, dataset.User.TrainItems)
 	near := similar(d, p)
 	pool := sync.Pool{New: func() any { return newSums(d.Items) }}
-	return func(q Query) []int {
+	return func(q Query) ([]int, []float64) {
 		scores := pool.Get().(*sums) //nolint:errcheck,forcetypeassert // the pool has no other type
 		defer pool.Put(scores)
 		defer scores.clear()
@@ -24,7 +28,7 @@ func fitKNN(d *dataset.Dataset) Rank {
 				scores.add(other.item, other.score)
 			}
 		}
-		return p.recommend(q, p.top(q, scores))
+		return p.top(q, scores)
 	}
 }
 

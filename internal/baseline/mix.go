@@ -16,13 +16,17 @@ const (
 	mixFarTitle  = 0.15 // of the titles' similarity to an item two transitions away
 )
 
-// fitMix scores items by one and two transitions from the latest items of the history and by the
-// similarity of titles, with less weight for earlier items.
 func fitMix(d *dataset.Dataset) Rank {
+	return countPopularity(d, dataset.User.TrainItems).complete(mixScorer(d))
+}
+
+// mixScorer scores items by one and two transitions from the latest items of the history and by the
+// similarity of titles, with less weight for earlier items.
+func mixScorer(d *dataset.Dataset) Scorer {
 	p, g := countPopularity(d, dataset.User.TrainItems), newTitleGraph(d)
 	pool := sync.Pool{New: func() any { return newSums(d.Items) }}
 	around := cached(g.mixAround)
-	return func(q Query) []int {
+	return func(q Query) ([]int, []float64) {
 		scores := pool.Get().(*sums) //nolint:errcheck,forcetypeassert // the pool has no other type
 		defer pool.Put(scores)
 		defer scores.clear()
@@ -33,7 +37,7 @@ func fitMix(d *dataset.Dataset) Rank {
 			}
 			weight *= mixDecay
 		}
-		return p.recommend(q, p.top(q, scores))
+		return p.top(q, scores)
 	}
 }
 

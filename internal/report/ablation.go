@@ -6,9 +6,9 @@ import (
 	"rdrec/internal/metric"
 )
 
-// ablate tests every ablation against its student: on the same users by a paired bootstrap and,
-// with enough trials, on the same seeds. Holm's correction covers the ablations separately, because
-// each measures the effect of one switch.
+// ablate tests every ablation against its student or its fusion: on the same users by a paired
+// bootstrap and, with enough trials, on the same seeds. Holm's correction covers the ablations
+// separately, because each measures the effect of one switch.
 func (t *Table) ablate(seed int64) {
 	t.Ablations = nil
 	for _, row := range t.Rows {
@@ -16,7 +16,7 @@ func (t *Table) ablate(seed int64) {
 			continue
 		}
 		for _, base := range t.Rows {
-			if base.Kind != StudentRow || base.Method != row.Base {
+			if !base.servable() || base.Method != row.Base {
 				continue
 			}
 			for _, name := range t.comparedMetrics() {
@@ -72,7 +72,7 @@ func (t *text) ablations(table Table) {
 		return
 	}
 	rows := [][]string{{
-		"flipped switch", "metric", "flipped", "as it is", "difference", "95% interval", "over", "p", "p (Holm)",
+		"changed", "metric", "changed", "as it is", "difference", "95% interval", "over", "p", "p (Holm)",
 	}}
 	for _, a := range ablations(table) {
 		rows = append(rows, []string{
@@ -83,6 +83,6 @@ func (t *text) ablations(table Table) {
 	}
 	t.line("")
 	t.grid(rows)
-	t.wrap("  ", "Difference: flipped minus as it is, on the same "+table.unit()+" (paired bootstrap) or seeds "+
+	t.wrap("  ", "Difference: changed minus as it is, on the same "+table.unit()+" (paired bootstrap) or seeds "+
 		"(paired t-test). p (Holm) is corrected for this table's rows by the same test.")
 }

@@ -57,14 +57,14 @@ func TestReportShowsAblations(t *testing.T) {
 	}
 	text, html := strings.Join(strings.Fields(out.String()), " "), page(t, r)
 	for _, want := range []string{
-		"flipped switch", "rdrec, skip_pads off NDCG@10", "protocol clean, held_out off", "data.indexing as-is",
+		"changed ", "rdrec, skip_pads off NDCG@10", "protocol clean, held_out off", "data.indexing as-is",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("the text lacks %q:\n%s", want, out.String())
 		}
 	}
 	for _, want := range []string{
-		"What is each switch worth?", "rdrec, skip_pads off", "clean, held_out off", "Item indexing: as-is",
+		"What is each part worth?", "rdrec, skip_pads off", "clean, held_out off", "Item indexing: as-is",
 	} {
 		if !strings.Contains(html, want) {
 			t.Errorf("the page lacks %q", want)

@@ -38,7 +38,7 @@ func (r *Report) warn(about Concern, format string, args ...any) {
 // studentCaveats adds, for each student, one caveat about the methods that are better and one about
 // those that it cannot be told apart from.
 func (r *Report) studentCaveats() {
-	for _, row := range r.rows(StudentRow) {
+	for _, row := range r.served() {
 		if lost := r.found(row.Method, Worse); len(lost) > 0 {
 			r.warn(WeakStudent, "%s does worse %s.%s",
 				row.Method, r.byTask(lost, inWords("than %s")), unlessRuleBeaten(row.Method, lost))

@@ -101,7 +101,7 @@ func (t *Table) Compare(seed int64) {
 	t.Comparisons = nil
 	for i, row := range t.Rows {
 		for j, other := range t.Rows {
-			if !needsComparison(row, other) || i == j || (other.Kind == StudentRow && j < i) {
+			if !needsComparison(row, other) || i == j || (other.Kind == row.Kind && j < i) {
 				continue
 			}
 			for _, name := range t.comparedMetrics() {
@@ -117,11 +117,23 @@ func (t *Table) Compare(seed int64) {
 	}
 }
 
-// needsComparison reports whether row is tested against other: students against all rows except
-// their ablations, another model against the rule only.
+// needsComparison reports whether row is tested against other: a fusion against all rows except
+// ablations, a student against these except fusions, another model against the rule only.
 func needsComparison(row, other Row) bool {
-	return (row.Kind == StudentRow && other.Kind != AblationRow) || (row.Kind == ModelRow && other.Kind == RuleRow)
+	switch row.Kind {
+	case FusionRow:
+		return other.Kind != AblationRow
+	case StudentRow:
+		return other.Kind != AblationRow && other.Kind != FusionRow
+	case ModelRow:
+		return other.Kind == RuleRow
+	default:
+		return false
+	}
 }
+
+// servable reports whether a row is of a model that can be served: a student or a fusion.
+func (r Row) servable() bool { return r.Kind == StudentRow || r.Kind == FusionRow }
 
 // correct sets Holm for the comparisons by one test.
 func correct(comparisons []Comparison, test Test) {

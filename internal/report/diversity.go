@@ -57,7 +57,7 @@ func clauses(findings []metric.Degeneracy) string {
 
 // degenerateCaveats adds a caveat for each student whose lists or texts ignore the input.
 func (r *Report) degenerateCaveats() {
-	for _, row := range r.rows(StudentRow) {
+	for _, row := range r.rows(FusionRow, StudentRow) {
 		found := r.degenerateLists(row.Method)
 		for _, table := range r.Tables {
 			if why := found[table.Task]; why != "" {

@@ -43,6 +43,8 @@ func functions() template.FuncMap {
 		"bars": stageBars, "recent": recent, "texts": shownTexts, "textTable": textTable, "unit": Table.unit,
 		"textMetrics": textMetrics, "featureColumns": featureColumns, "level": levelName, "standings": standingTable,
 		"diversities": diversities, "diversityNote": diversityNote, "textDiversityNote": textDiversityNote,
+		"fusions":      func(r Report) []shownFusion { return r.fusions() },
+		"fusionNote":   func(f shownFusion) string { return fusionNote(f.Fusion) },
 		"concern":      func(c Concern) string { return string(c) },
 		"standingNote": func(s *shownStandings) string { return standingNote(*s) },
 		"signed":       signed, "about": about, "kinds": kinds,
@@ -93,6 +95,7 @@ func columns(table Table) string {
 func kinds(table Table) []Pair {
 	var found []Pair
 	for _, kind := range []Pair{
+		{string(FusionRow), "fusion: what is served"},
 		{string(StudentRow), "student"},
 		{string(BaselineRow), "baseline"},
 		{string(ModelRow), "trained baseline"},

@@ -46,6 +46,8 @@ type Report struct {
 	Students []Student `json:"students,omitempty"`
 	// Tables are the ranking tables, one per task.
 	Tables []Table `json:"tables,omitempty"`
+	// Fusions are the weights of the mixes that are served in the place of the students.
+	Fusions []Fusion `json:"fusions,omitempty"`
 	// Published compares with the published trials on the same data; nil for other data.
 	Published    *Published   `json:"published,omitempty"`
 	Explanations []TextResult `json:"explanations,omitempty"`
@@ -158,9 +160,12 @@ type RowKind string
 const (
 	StudentRow  RowKind = "student"
 	BaselineRow RowKind = "baseline"
-	ModelRow    RowKind = "model"    // a trained model other than a student: SASRec
-	RuleRow     RowKind = "rule"     // reads item ids only, so it shows what they leak
-	AblationRow RowKind = "ablation" // a student with one flipped switch of the protocol
+	ModelRow    RowKind = "model" // a trained model other than a student: SASRec
+	RuleRow     RowKind = "rule"  // reads item ids only, so it shows what they leak
+	// AblationRow is a student with one flipped switch of the protocol, or a fusion without a part.
+	AblationRow RowKind = "ablation"
+	// FusionRow is a mix of a student and baselines, which is what is served.
+	FusionRow RowKind = "fusion"
 )
 
 // Table is one ranking task with all methods on the same users.
@@ -191,7 +196,7 @@ type Table struct {
 type Row struct {
 	Method string  `json:"method"`
 	Kind   RowKind `json:"kind"`
-	// Base is the student that an ablation changes.
+	// Base is the student or the fusion that an ablation changes.
 	Base string `json:"base,omitempty"`
 	// About describes the method.
 	About  string  `json:"about,omitempty"`

@@ -61,9 +61,9 @@ func (t *text) comparisons(table Table) {
 	}
 }
 
-// student reports whether the row of the method is a student.
+// student reports whether the row of the method is a student or a fusion.
 func (t Table) student(method string) bool {
-	return slices.ContainsFunc(t.Rows, func(row Row) bool { return row.Kind == StudentRow && row.Method == method })
+	return slices.ContainsFunc(t.Rows, func(row Row) bool { return row.servable() && row.Method == method })
 }
 
 // published writes the comparison with the published trials, which is marked as such.

@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"slices"
 
 	"rdrec/internal/metric"
 )
@@ -41,10 +42,20 @@ type TaskStanding struct {
 	Outcome    Outcome          `json:"outcome,omitempty"`
 }
 
-// standings compares every student with every other row but ablations, in the order of the tables.
+// served returns the rows that the verdict is about: the fusions, or the students where there are
+// none.
+func (r *Report) served() []Row {
+	if fusions := r.rows(FusionRow); len(fusions) > 0 {
+		return fusions
+	}
+	return r.rows(StudentRow)
+}
+
+// standings compares every fusion and every student with every other row but ablations, in the
+// order of the tables.
 func (r *Report) standings() (all []Standing) {
-	for _, student := range r.rows(StudentRow) {
-		for _, other := range r.rows(StudentRow, BaselineRow, ModelRow, RuleRow) {
+	for _, student := range r.rows(FusionRow, StudentRow) {
+		for _, other := range r.rows(FusionRow, StudentRow, BaselineRow, ModelRow, RuleRow) {
 			s := Standing{Student: student.Method, Other: other.Method, Kind: other.Kind}
 			compared := false
 			for _, table := range r.Tables {
@@ -96,6 +107,11 @@ func (t Table) standing(student, other string) TaskStanding {
 		return s
 	}
 	return s
+}
+
+// has reports whether a method has a row.
+func (t Table) has(method string) bool {
+	return slices.ContainsFunc(t.Rows, func(row Row) bool { return row.Method == method })
 }
 
 // score returns the primary metric of a method; 0 if it has none.

@@ -30,6 +30,7 @@ func Text(w io.Writer, r Report) error {
 		t.comparisons(table)
 		t.ablations(table)
 	}
+	t.fusions(r)
 	t.published(r.Published)
 	t.explanations(r)
 	t.conventions(r)
@@ -163,11 +164,12 @@ func (t *text) table(table Table) {
 	}
 	t.line("\n%s · %s · %s users · %s", capital(table.Task), table.Setting, thousands(table.Users), counted)
 	metrics := table.Metrics()
+	kindNotes := map[RowKind]string{FusionRow: " (served)", StudentRow: " (student)", RuleRow: " (item ids)"}
 	rows := make([][]string, 0, 1+len(table.Rows))
 	rows = append(rows, append(append([]string{"method"}, metrics...), "95% of "+primaryMetric))
 	for _, row := range table.Rows {
 		cells := make([]string, 0, len(metrics)+2)
-		cells = append(cells, row.Method+map[RowKind]string{StudentRow: " (student)", RuleRow: " (item ids)"}[row.Kind])
+		cells = append(cells, row.Method+kindNotes[row.Kind])
 		for _, name := range metrics {
 			cells = append(cells, cellText(row, name))
 		}

@@ -27,7 +27,7 @@ type Verdict struct {
 
 // conclude returns the verdict from the standings and the caveats.
 func (r *Report) conclude() Verdict {
-	students := r.rows(StudentRow)
+	students := r.served()
 	if len(students) == 0 {
 		return r.unevaluated()
 	}
@@ -73,7 +73,7 @@ func (r *Report) decide(student string, of int) Verdict {
 	lost, tied, won := r.found(student, Worse), r.found(student, Undecidable), r.found(student, Better)
 	switch {
 	case len(lost) > 0:
-		v.Text = r.lost(who, lost, tied)
+		v.Text = r.lost(student, who, lost, tied)
 	case len(r.degenerateLists(student)) > 0:
 		v.Text = fmt.Sprintf("Do not serve %s: its lists hardly depend on the user.", who)
 	case r.concerned(DataLeak):
@@ -111,7 +111,7 @@ func aside(who string, of int) string {
 }
 
 // lost returns the verdict on a student that a simpler method beats.
-func (r *Report) lost(who string, lost, tied map[string][]Standing) string {
+func (r *Report) lost(student, who string, lost, tied map[string][]Standing) string {
 	if len(lost) == len(r.Tables) {
 		return fmt.Sprintf("Do not serve %s: %s.", who, r.byTask(common(lost), areBetter))
 	}
@@ -123,9 +123,12 @@ func (r *Report) lost(who string, lost, tied map[string][]Standing) string {
 		case len(tied[table.Task]) > 0:
 			elsewhere = append(elsewhere, fmt.Sprintf(
 				"on the %s task it cannot be told apart from %s", table.Task, names(tied[table.Task])))
-		default:
+		case table.has(student):
 			elsewhere = append(elsewhere, fmt.Sprintf("on the %s task no compared method is better", table.Task))
 		}
+	}
+	if len(elsewhere) == 0 {
+		return fmt.Sprintf("Do not serve %s for %s.", who, listed(there))
 	}
 	return fmt.Sprintf("Do not serve %s for %s; %s.", who, listed(there), strings.Join(elsewhere, "; "))
 }

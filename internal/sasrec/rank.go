@@ -8,6 +8,7 @@ import (
 
 	"rdrec/internal/baseline"
 	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 	"rdrec/internal/torch"
 )
 
@@ -22,6 +23,31 @@ func (m *Model) Rank(ctx context.Context, queries []baseline.Query) ([][]int, er
 		lists = append(lists, topK(q, scores))
 	})
 	return lists, err
+}
+
+// Recommend returns up to k unseen items for each user and the logarithms of their probabilities
+// among all items, best first, in the users' order. Items that are new since the training are not
+// recommended and not read.
+func (m *Model) Recommend(ctx context.Context, users []dataset.User, k int) ([]prediction.Prediction, error) {
+	queries := make([]baseline.Query, len(users))
+	for i, user := range users {
+		isNew := func(item int) bool { return item > m.items }
+		queries[i] = baseline.Query{History: slices.DeleteFunc(slices.Clone(user.Items), isNew), K: k}
+	}
+	all := make([]prediction.Prediction, 0, len(users))
+	err := m.scoreEach(ctx, queries, func(q baseline.Query, scores []float32) {
+		p := prediction.Prediction{User: users[len(all)].ID, Items: topK(q, scores)}
+		total := 0.0
+		highest := float64(slices.Max(scores))
+		for _, score := range scores {
+			total += math.Exp(float64(score) - highest)
+		}
+		for _, item := range p.Items {
+			p.Scores = append(p.Scores, float64(scores[item-1])-highest-math.Log(total))
+		}
+		all = append(all, p)
+	})
+	return all, err
 }
 
 // scoreEach calls use with the scores of all items for each query, in order. The scores of an empty

@@ -292,13 +292,13 @@ func TestMethodLabel(t *testing.T) {
 	}
 }
 
-// TestWithoutShards expects that only the number of shards is left out.
-func TestWithoutShards(t *testing.T) {
+// TestForPredictions expects that only the number of shards is left out.
+func TestForPredictions(t *testing.T) {
 	t.Parallel()
 	want := spec.Default().Evaluate
 	sharded := want
 	sharded.Shards = 7
-	if diff := cmp.Diff(want, sharded.WithoutShards()); diff != "" {
+	if diff := cmp.Diff(want, sharded.ForPredictions()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

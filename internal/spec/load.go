@@ -13,6 +13,9 @@ func (r *Reviews) SetDefaults() { *r = DefaultReviews() }
 // SetDefaults makes a codes block in a document start from [DefaultCodes].
 func (c *Codes) SetDefaults() { *c = DefaultCodes() }
 
+// SetDefaults makes a fusion block in a document start from [DefaultFusion].
+func (f *Fusion) SetDefaults() { *f = DefaultFusion() }
+
 // SetDefaults makes a bsarec block in a document start from [DefaultBsarec].
 func (s *Sasrec) SetDefaults() { *s = DefaultBsarec() }
 

@@ -313,11 +313,14 @@ type Evaluate struct {
 	// MaxReferenceTokens truncates the reference texts for BLEU and ROUGE (exp.py's exp_len: 100 in
 	// RDRec, 20 in POD).
 	MaxReferenceTokens int `json:"max_reference_tokens" yaml:"max_reference_tokens" validate:"min=2,max=512"`
+	// Fusion mixes the sequential rankings of each student and of baselines into one, which is then
+	// what is served; nil means none.
+	Fusion *Fusion `json:"fusion,omitempty" yaml:"fusion,omitempty"`
 }
 
-// WithoutShards returns the settings that predictions depend on.
-func (e Evaluate) WithoutShards() Evaluate {
-	e.Shards = 0
+// ForPredictions returns the settings that the predictions of a student and of baselines depend on.
+func (e Evaluate) ForPredictions() Evaluate {
+	e.Shards, e.Fusion = 0, nil
 	return e
 }
 

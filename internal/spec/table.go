@@ -254,9 +254,18 @@ const SASRec = "sasrec"
 // BSARec is SASRec with a frequency filter, in a stage of its own too.
 const BSARec = "bsarec"
 
+// IsTrained reports whether a baseline is trained with libtorch, in a stage of its own.
+func IsTrained(baseline string) bool { return baseline == SASRec || baseline == BSARec }
+
+// Names of baselines that this package treats specially.
+const (
+	Rule       = "rule"
+	DecayedMix = "decayed-mix"
+)
+
 // Baselines returns the names of the baselines; package baseline has their table.
 func Baselines() []string {
-	return []string{"popularity", "markov", "item-knn", "rule", "tgh-2", "decayed-mix", SASRec, BSARec}
+	return []string{"popularity", "markov", "item-knn", Rule, "tgh-2", DecayedMix, SASRec, BSARec}
 }
 
 // Prompts returns the names of the teacher's prompts; package teacher has their texts.

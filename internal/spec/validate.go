@@ -32,6 +32,7 @@ func tags() []document.Rule {
 		{Tag: "indexing", Choices: names(Indexings(), func(n Indexing) string { return n.Name })},
 		{Tag: "method", Choices: names(Methods(), func(m Method) string { return m.Name })},
 		{Tag: "baseline", Choices: Baselines()},
+		{Tag: "part", Choices: FusionParts()},
 		{Tag: "size", Choices: names(Sizes(), func(z Size) string { return z.Name })},
 		{Tag: "format", Choices: Formats()},
 		{Tag: "column", Choices: Columns()},
@@ -122,7 +123,8 @@ func rules() []rule {
 			"remove it, or set data.reviews.format",
 		},
 	}, slices.Concat(
-		ablationRules(), constrainRules(), numberRules(), bsarecRules(), codeRules(), nightlyRules(), sourceRules(),
+		ablationRules(), constrainRules(), numberRules(), bsarecRules(), codeRules(), fusionRules(), nightlyRules(),
+		sourceRules(),
 	)...)
 }
 
