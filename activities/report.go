@@ -247,7 +247,7 @@ func (w *reportWork) addBaseline(ctx context.Context, row baseline.Baseline, t t
 	return nil
 }
 
-// addTexts adds the explanations that the students generated.
+// addTexts adds the explanations that the students generated, and the ranked statements.
 func (w *reportWork) addTexts(ctx context.Context) error {
 	for _, trial := range w.Trials {
 		texts, err := readPredictions[prediction.Text](
@@ -263,7 +263,7 @@ func (w *reportWork) addTexts(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return w.builder.AddStatements()
 }
 
 // secondsOf returns the total time of the stages whose name begins with name.

@@ -8,6 +8,7 @@ import (
 
 	"rdrec/internal/audit"
 	"rdrec/internal/dataset"
+	"rdrec/internal/prediction"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 )
@@ -40,6 +41,9 @@ type Builder struct {
 	report Report
 	strict bool
 	tables map[task.Task]*Table
+	// heldOut is the protocol's switch; explained is the explanations of the last student.
+	heldOut   bool
+	explained []prediction.Text
 }
 
 // NewBuilder returns a builder with everything that is known before the outputs are read. It fails
@@ -54,7 +58,7 @@ func NewBuilder(run Run) (*Builder, error) {
 		return nil, err
 	}
 	s, found := run.Spec, audit.Run(run.Dataset, run.Spec.Seed)
-	b := &Builder{run: run, strict: protocol.Constrained, tables: map[task.Task]*Table{}}
+	b := &Builder{run: run, strict: protocol.Constrained, heldOut: protocol.HeldOut, tables: map[task.Task]*Table{}}
 	b.report = Report{
 		Name: s.Name, Run: run.ID, Made: run.Made, Protocol: s.Protocol, Switches: s.ChangedSwitches(),
 		Methods: s.Methods, Seed: s.Seed, Trials: s.Trials, Spec: string(yaml), Data: sourceOf(run), Audit: &found,

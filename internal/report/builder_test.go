@@ -323,6 +323,77 @@ func TestExplanationsAreCompared(t *testing.T) {
 	}
 }
 
+// TestRankedStatementsAreAMethod: statements are those of training rows, without held-out pairs,
+// for the users and items of the students' texts.
+func TestRankedStatementsAreAMethod(t *testing.T) {
+	run := shopRun()
+	run.Dataset.Explanations.Train = []dataset.Explanation{
+		{User: 1, Item: 1, Explanation: "a gentle soap", Preference: "wants gentle soap", Attribution: "it is gentle"},
+		{User: 3, Item: 5, Explanation: "held out", Preference: "wants a leak", Attribution: "it leaks"},
+		{User: 3, Item: 1, Explanation: "strong", Preference: "wants strong combs", Attribution: "it is strong"},
+		{User: 2, Item: 2, Explanation: "soap again"},
+	}
+	texts := []prediction.Text{
+		{User: 2, Item: 1, Reference: "a gentle soap", Generated: "soap"},
+		{User: 3, Item: 5, Reference: "it leaks", Generated: "soap"},
+	}
+	b := newBuilder(t, run)
+	for _, method := range []string{"rdrec", "pod"} {
+		if err := b.AddTexts(report.TrialID{Method: method, Seed: 1}, texts); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := b.AddStatements(); err != nil {
+		t.Fatal(err)
+	}
+	r := b.Report()
+	got := r.Explanations[len(r.Explanations)-1]
+	if got.Method != report.RankedStatements || got.Kind != report.BaselineRow || got.Diversity.Texts != 2 {
+		t.Errorf("the last row is %+v", got)
+	}
+	var shown []string
+	for _, e := range r.Explained {
+		if e.Method == report.RankedStatements {
+			shown = append(shown, e.Generated+" / "+e.Reference)
+		}
+	}
+	// Nobody else's statement about item 5 is to train on, so user 3 reads their own preference.
+	want := []string{"wants gentle soap / a gentle soap", "wants strong combs / it leaks"}
+	if diff := cmp.Diff(want, shown); diff != "" {
+		t.Error(diff)
+	}
+	compared := slices.ContainsFunc(r.TextComparisons, func(c report.Comparison) bool {
+		return c.Student == "rdrec" && c.Other == report.RankedStatements && c.Over == "texts"
+	})
+	if text := plainText(t, r); !compared || !strings.Contains(text, "ranked statements (no seed) ") {
+		t.Errorf("compared: %t; the page:\n%s", compared, text)
+	}
+}
+
+// TestNoStatementsWithoutRationales: neither data without rationales nor a run without texts has
+// them.
+func TestNoStatementsWithoutRationales(t *testing.T) {
+	rationale := dataset.Explanation{User: 1, Item: 1, Preference: "p", Attribution: "a"}
+	for name, c := range map[string]struct {
+		train []dataset.Explanation
+		texts []prediction.Text
+		want  int // rows
+	}{
+		"no rationales": {nil, []prediction.Text{{User: 1, Item: 4, Reference: "a b", Generated: "a"}}, 1},
+		"no texts":      {[]dataset.Explanation{rationale}, nil, 0},
+	} {
+		run := shopRun()
+		run.Dataset.Explanations.Train = c.train
+		b := newBuilder(t, run)
+		if err := b.AddTexts(report.TrialID{Method: "rdrec", Seed: 1}, c.texts); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.AddStatements(); err != nil || len(b.Report().Explanations) != c.want {
+			t.Errorf("%s: %v, %+v", name, err, b.Report().Explanations)
+		}
+	}
+}
+
 func TestBuilderRejectsAnInvalidSpec(t *testing.T) {
 	run := shopRun()
 	run.Spec.Protocol = "unknown"

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"strings"
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
+	"rdrec/internal/statement"
 )
 
 // AddTexts scores the explanations that a student generated, and shows some of the first trial's.
@@ -23,6 +25,33 @@ func (b *Builder) AddTexts(id TrialID, texts []prediction.Text) error {
 	if id.Seed == b.run.Spec.Seed && id.Variant == "" {
 		b.showTexts(id.Method, texts)
 	}
+	b.explained = texts
+	return nil
+}
+
+// RankedStatements is the method that explains by the best of the teacher's statements.
+const RankedStatements = "ranked statements"
+
+// AddStatements scores what ranked statements say about the users and items of the students'
+// explanations, where the data have rationales. Call it after AddTexts.
+func (b *Builder) AddStatements() error {
+	if len(b.explained) == 0 || !b.run.Dataset.HasRationales() {
+		return nil
+	}
+	rows := b.run.Dataset.Explanations.Train
+	if b.heldOut {
+		rows = b.run.Dataset.WithoutHeldOut().Train
+	}
+	ranker := statement.NewRanker(rows)
+	texts := slices.Clone(b.explained)
+	for i, t := range texts {
+		best := ranker.Rank(t.User, t.Item, 1)
+		texts[i].Generated = strings.Join(strings.Fields(strings.Join(best, " ")), " ")
+	}
+	if added, err := b.addTexts(TextResult{Method: RankedStatements, Kind: BaselineRow}, texts); err != nil || !added {
+		return err
+	}
+	b.showTexts(RankedStatements, texts)
 	return nil
 }
 

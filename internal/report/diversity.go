@@ -73,10 +73,10 @@ func (r *Report) degenerateCaveats() {
 	}
 }
 
-// explainers returns the methods that explained, in the order of the report.
+// explainers returns the students that explained, in the order of the report.
 func (r *Report) explainers() (methods []string) {
 	for _, result := range r.Explanations {
-		if !slices.Contains(methods, result.Method) {
+		if result.Kind != BaselineRow && !slices.Contains(methods, result.Method) {
 			methods = append(methods, result.Method)
 		}
 	}

@@ -51,7 +51,10 @@ type shownText struct {
 func shownTexts(r Report) (shown []shownText) {
 	for _, row := range textTable(r).Rows {
 		s := shownText{Method: row.Method, Kind: row.Kind, Trials: fmt.Sprintf("%d seeds", len(row.Trials))}
-		if len(row.Trials) == 1 {
+		switch {
+		case row.Kind == BaselineRow:
+			s.Trials = "no seed"
+		case len(row.Trials) == 1:
 			s.Trials = fmt.Sprintf("seed %d", row.Trials[0].Seed)
 		}
 		for _, name := range metric.Names(metric.Texts) {

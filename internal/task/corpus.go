@@ -135,17 +135,7 @@ func (c *Corpus) addSegments(user dataset.User) {
 func (c *Corpus) selectExplanations(data *dataset.Dataset) {
 	c.explanations = data.Explanations
 	if c.settings.Protocol.HeldOut {
-		ends := make(map[int][2]int, len(c.users))
-		for _, user := range c.users {
-			ends[user.ID] = [2]int{user.ValidationItem(), user.TestItem()}
-		}
-		c.explanations.Train = filter(data.Explanations.Train, func(e dataset.Explanation) bool {
-			end := ends[e.User]
-			return e.Item != end[0] && e.Item != end[1]
-		})
-		c.explanations.Val = filter(data.Explanations.Val, func(e dataset.Explanation) bool {
-			return e.Item != ends[e.User][1]
-		})
+		c.explanations = data.WithoutHeldOut()
 		if out := len(data.Explanations.Train) - len(c.explanations.Train); out > 0 {
 			c.addNotice("%s of %s training explanations are about a validation or test item: they are held out",
 				thousands(out), thousands(len(data.Explanations.Train)))
