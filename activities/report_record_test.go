@@ -160,11 +160,14 @@ func (s *inboxEnv) reportsTables(r report.Report) {
 	for _, result := range r.Explanations {
 		results = append(results, fmt.Sprintf("%s/%d of %d", result.Method, result.Seed, result.Scores[0].N))
 	}
-	equal(s.t, "explanations", []string{"rdrec/1 of 1", "rdrec/2 of 1"}, results)
-	equal(s.t, "explained", []report.Explanation{{
+	equal(s.t, "explanations", []string{"rdrec/1 of 1", "rdrec/2 of 1", "ranked statements/0 of 1"}, results)
+	generated := report.Explanation{
 		User: "ben", Method: "rdrec", Item: report.Item{ID: 6, Title: "F"},
 		Reference: "a fine comb", Generated: "a fine brush",
-	}}, r.Explained)
+	}
+	ranked := generated
+	ranked.Method, ranked.Generated = "ranked statements", "is"
+	equal(s.t, "explained", []report.Explanation{generated, ranked}, r.Explained)
 	var shown []string
 	for _, rec := range r.Recommended {
 		shown = append(shown, fmt.Sprint(rec.User, " ", rec.Method, " ", rec.Rank, " ", rec.Truth.Title))
