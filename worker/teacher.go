@@ -115,7 +115,7 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 		return nil, nil, err
 	}
 	if prefix, location, _ := strings.Cut(settings.Model, ":"); prefix == chatServer {
-		return openServer(location, settings.Batch)
+		return t.openServer(location, settings)
 	}
 	if path == "" {
 		return teacher.Copy{}, func() {}, nil
@@ -151,16 +151,23 @@ func (t teachers) logHalving(batch int, err error) {
 // defaultInFlight is the number of concurrent requests to a server if teacher.batch is 0.
 const defaultInFlight = 32
 
-// openServer returns a teacher behind a chat server; batch is the number of concurrent requests.
-func openServer(location string, batch int) (teacher.Engine, func(), error) {
+// openServer returns a teacher behind a chat server; settings.Batch is the number of concurrent
+// requests.
+func (t teachers) openServer(location string, settings spec.Teacher) (teacher.Engine, func(), error) {
 	server, err := openai.Parse(location)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%w: teacher %q: %w", activities.ErrInvalid, chatServer, err)
 	}
 	engine := openai.New(server, openai.Options{
-		Key: openai.Key(os.Getenv), Concurrency: cmp.Or(batch, defaultInFlight),
+		Key: openai.Key(os.Getenv), Concurrency: cmp.Or(settings.Batch, defaultInFlight), Request: settings.Request,
+		OnAdjusted: t.logAdjusted,
 	})
 	return serverEngine{engine}, engine.Close, nil
+}
+
+func (t teachers) logAdjusted(field, renamed string) {
+	t.log.Warn().Str("field", field).Str("renamed", renamed).
+		Msg("chat server rejects a request field: dropped, or renamed")
 }
 
 // maxRetryAfter is the maximum delay of a retry that a server can request.

@@ -41,6 +41,73 @@ func readQ80(out []float32, raw []byte) {
 	}
 }
 
+// readQ50 reads 32 signed five-bit values with one scale; the fifth bits are in separate bytes.
+func readQ50(out []float32, raw []byte) {
+	scale, fifth := float16(raw), binary.LittleEndian.Uint32(raw[2:])
+	for i, b := range raw[6:22] {
+		out[i] = float32(int(b&15|bit(fifth, i)<<4)-16) * scale
+		out[i+16] = float32(int(b>>4|bit(fifth, i+16)<<4)-16) * scale
+	}
+}
+
+// readQ51 reads 32 five-bit values with a scale and a minimum.
+func readQ51(out []float32, raw []byte) {
+	scale, minimum, fifth := float16(raw), float16(raw[2:]), binary.LittleEndian.Uint32(raw[4:])
+	for i, b := range raw[8:24] {
+		out[i] = float32(float32(b&15|bit(fifth, i)<<4)*scale) + minimum
+		out[i+16] = float32(float32(b>>4|bit(fifth, i+16)<<4)*scale) + minimum
+	}
+}
+
+// bit returns the i-th bit.
+func bit(bits uint32, i int) byte { return byte(bits >> i & 1) }
+
+// nonlinear are the values that the four bits of the types IQ4 stand for.
+var nonlinear = [16]float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
+
+// readIQ4NL reads 32 indices of nonlinear with one scale.
+func readIQ4NL(out []float32, raw []byte) { lookUp(out, raw[2:18], float16(raw)) }
+
+// lookUp decodes 32 indices of nonlinear.
+func lookUp(out []float32, raw []byte, scale float32) {
+	for i, b := range raw {
+		out[i], out[i+16] = scale*nonlinear[b&15], scale*nonlinear[b>>4]
+	}
+}
+
+// readIQ4XS reads 256 indices of nonlinear: eight groups of 32, each with a scale of six bits.
+func readIQ4XS(out []float32, raw []byte) {
+	d, high, low, quants := float16(raw), binary.LittleEndian.Uint16(raw[2:]), raw[4:8], raw[8:136]
+	for group := range 8 {
+		scale := int(low[group/2]>>(group%2*4)&15) | int(high>>(2*group)&3)<<4
+		lookUp(out[32*group:], quants[16*group:16*group+16], d*float32(scale-32))
+	}
+}
+
+// readQ2K reads 256 two-bit values: sixteen groups of 16, each with a scale and a minimum of four
+// bits. Each of the two halves of 128 values has four values in a byte.
+func readQ2K(out []float32, raw []byte) {
+	scales, quants, d, dmin := raw[:16], raw[16:80], float16(raw[80:]), float16(raw[82:])
+	for i := range out {
+		s := scales[i/16]
+		q := quants[i/128*32+i%32] >> (i % 128 / 32 * 2) & 3
+		out[i] = float32(d*float32(s&15)*float32(q)) - dmin*float32(s>>4)
+	}
+}
+
+// readQ3K reads 256 signed three-bit values: sixteen groups of 16, each with a scale of six bits.
+// The low two bits are as in Q2_K. The third bits, inverted, are in 32 separate bytes.
+func readQ3K(out []float32, raw []byte) {
+	third, quants, packed, d := raw[:32], raw[32:96], raw[96:108], float16(raw[108:])
+	for i := range out {
+		group := i / 16
+		scale := int(packed[group%8]>>(group/8*4)&15) | int(packed[8+group%4]>>(group/4*2)&3)<<4
+		q := int(quants[i/128*32+i%32] >> (i % 128 / 32 * 2) & 3)
+		q -= int(^third[i%32]>>(i/32)&1) << 2
+		out[i] = d * float32(scale-32) * float32(q)
+	}
+}
+
 // scaleMin unpacks the j-th of eight six-bit scales and minimums from the twelve bytes of a K type.
 func scaleMin(packed []byte, j int) (scale, minimum float32) {
 	if j < 4 {

@@ -1,8 +1,9 @@
 // Package gguf reads GGUF files, llama.cpp's single-file format for the settings, the tokenizer and
 // the weights of a language model. Its input is a file. Its output is metadata by key, and tensors
 // as float32, one at a time, so that a model is never in memory twice. The steps: parse the header
-// within strict bounds (parse.go), look up values by key (meta.go), and dequantize blocks
-// (dequant.go). It is pure Go and depends neither on libtorch nor on tokenizers.
+// within strict bounds (parse.go), add the other parts of a split model (split.go), look up values
+// by key (meta.go), and dequantize blocks (dequant.go). It is pure Go and depends neither on
+// libtorch nor on tokenizers.
 package gguf
 
 import (
@@ -23,12 +24,11 @@ type File struct {
 	// Tensors are the weights in the file's order.
 	Tensors []Tensor
 
-	name   string
-	reader io.ReaderAt
-	closer io.Closer
-	meta   map[string]any
-	index  map[string]int
-	data   int64 // offset of the tensors' data
+	name    string
+	reader  io.ReaderAt
+	closers []io.Closer
+	meta    map[string]any
+	index   map[string]int
 }
 
 // Tensor is the description of a weight: its name, shape and type.
@@ -38,7 +38,8 @@ type Tensor struct {
 	Shape []int
 	Type  Type
 
-	offset int64 // from the start of the data
+	reader io.ReaderAt // the part that has it
+	offset int64       // from the start of the data; after parsing, from the start of the file
 	bytes  int64
 }
 
@@ -51,8 +52,21 @@ func (t Tensor) Len() int {
 	return n
 }
 
-// Open opens the file at path and reads its header. The caller must close the file.
+// Open opens the file at path and reads its header; of a model that is split into several files,
+// path is the first one, and Open opens all of them. The caller must close the file.
 func Open(path string) (*File, error) {
+	file, err := openOne(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := file.addParts(); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
+// openOne opens the file at path without other parts.
+func openOne(path string) (*File, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return nil, fmt.Errorf("open the model: %w", err)
@@ -65,16 +79,17 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, errors.Join(err, file.Close())
 	}
-	parsed.closer = file
+	parsed.closers = []io.Closer{file}
 	return parsed, nil
 }
 
-// Close closes the file that Open opened.
+// Close closes the files that Open opened.
 func (f *File) Close() error {
-	if f.closer == nil {
-		return nil
+	errs := make([]error, 0, len(f.closers))
+	for _, closer := range f.closers {
+		errs = append(errs, closer.Close())
 	}
-	return f.closer.Close()
+	return errors.Join(errs...)
 }
 
 // Tensor returns the tensor with a name, if there is one.
@@ -110,7 +125,7 @@ func (f *File) Read(name string, out []float32) error {
 	raw := make([]byte, min(tensor.bytes, int64(1<<20/layout.bytes*layout.bytes)))
 	for at := int64(0); at < tensor.bytes; at += int64(len(raw)) {
 		raw = raw[:min(int64(len(raw)), tensor.bytes-at)]
-		if _, err := f.reader.ReadAt(raw, f.data+tensor.offset+at); err != nil {
+		if _, err := tensor.reader.ReadAt(raw, tensor.offset+at); err != nil {
 			return fmt.Errorf("read tensor %q of model %q: %w", name, f.name, err)
 		}
 		n := len(raw) / layout.bytes * layout.values

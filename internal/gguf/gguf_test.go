@@ -92,13 +92,14 @@ func TestDequantizationMatchesTheReference(t *testing.T) {
 	}
 	types := map[string]gguf.Type{
 		"F32": gguf.F32, "F16": gguf.F16, "BF16": gguf.BF16, "Q4_0": gguf.Q40, "Q4_1": gguf.Q41, "Q8_0": gguf.Q80,
-		"Q4_K": gguf.Q4K, "Q5_K": gguf.Q5K, "Q6_K": gguf.Q6K,
+		"Q4_K": gguf.Q4K, "Q5_K": gguf.Q5K, "Q6_K": gguf.Q6K, "Q5_0": gguf.Q50, "Q5_1": gguf.Q51, "Q2_K": gguf.Q2K,
+		"Q3_K": gguf.Q3K, "IQ4_NL": gguf.IQ4NL, "IQ4_XS": gguf.IQ4XS,
 	}
 	for name, typ := range types {
 		t.Run(name, func(t *testing.T) {
 			raw, err := base64.StdEncoding.DecodeString(cases[name].Raw)
-			if err != nil {
-				t.Fatal(err)
+			if err != nil || len(cases[name].Values) == 0 {
+				t.Fatal(len(cases[name].Values), err)
 			}
 			got := parsed(t, oneTensor(typ, len(cases[name].Values), raw))
 			for i, want := range cases[name].Values {
@@ -138,8 +139,11 @@ func TestBrokenFilesAreRejected(t *testing.T) {
 		"one tensor more": {twice, "ends in its header"},
 		"odd block":       {oneTensor(gguf.Q80, 33, make([]byte, 68)), "not a multiple"},
 		"unknown type":    {oneTensor(77, 32, make([]byte, 68)), "unknown type 77"},
-		"no values":       {oneTensor(gguf.F32, 0, nil), "dimension of 0"},
-		"huge tensor":     {oneTensor(gguf.F32, 1<<41, nil), "dimension of"},
+		"unsupported": {
+			oneTensor(21, 256, make([]byte, 110)), "has type IQ3_S, which is not supported (supported: F32, ",
+		},
+		"no values":   {oneTensor(gguf.F32, 0, nil), "dimension of 0"},
+		"huge tensor": {oneTensor(gguf.F32, 1<<41, nil), "dimension of"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := gguf.Parse(bytes.NewReader(c.data), int64(len(c.data)), "model.gguf")

@@ -40,7 +40,7 @@ func (c *cursor) add(t Tensor, values int64, offset uint64) {
 	case twice:
 		c.fail("tensor %q is duplicated", t.Name)
 	case !known:
-		c.fail("tensor %q has the unknown type %d", t.Name, t.Type)
+		c.fail("tensor %q has %s, which is not supported (supported: %s)", t.Name, t.Type, supported())
 	case t.Shape[0]%layout.values != 0:
 		c.fail("tensor %q has rows of %d values, not a multiple of %s's %d",
 			t.Name, t.Shape[0], t.Type, layout.values)
@@ -50,7 +50,7 @@ func (c *cursor) add(t Tensor, values int64, offset uint64) {
 	if c.err != nil {
 		return
 	}
-	t.offset, t.bytes = int64(offset), values/int64(layout.values)*int64(layout.bytes)
+	t.reader, t.offset, t.bytes = c.file.reader, int64(offset), values/int64(layout.values)*int64(layout.bytes)
 	slices.Reverse(t.Shape)
 	c.file.index[t.Name] = len(c.file.Tensors)
 	c.file.Tensors = append(c.file.Tensors, t)
@@ -66,9 +66,11 @@ func (c *cursor) locateTensors() {
 		c.fail("general.alignment is %d, not a power of two", align)
 		return
 	}
-	c.file.data = (c.at + int64(align) - 1) / int64(align) * int64(align)
-	for _, t := range c.file.Tensors {
-		if end := c.file.data + t.offset + t.bytes; end > c.size {
+	data := (c.at + int64(align) - 1) / int64(align) * int64(align)
+	for i := range c.file.Tensors {
+		t := &c.file.Tensors[i]
+		t.offset += data
+		if end := t.offset + t.bytes; end > c.size {
 			c.fail("tensor %q ends at byte %d, the file at %d: it is truncated", t.Name, end, c.size)
 			return
 		}

@@ -2,6 +2,7 @@ package llama_test
 
 import (
 	"encoding/json"
+	"errors"
 	"io/fs"
 	"math"
 	"os"
@@ -203,6 +204,10 @@ func TestUnreadableFolders(t *testing.T) {
 			"hf-smollm2", "tokenizer_config.json", "<|im_start|>", "<start_of_turn>",
 			[]string{"unknown chat template"},
 		},
+		"a tensor is missing": {
+			"hf-smollm2", "config.json", `"num_hidden_layers": 2`, `"num_hidden_layers": 3`,
+			[]string{"model.safetensors", `no tensor "model.layers.2.`},
+		},
 		"broken JSON": {"hf-smollm2", "config.json", ":", "", []string{"config.json", "invalid"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -216,6 +221,9 @@ func TestUnreadableFolders(t *testing.T) {
 			engine, err := llama.Open(dir, testOptions(16))
 			if err == nil {
 				t.Fatal("opened", engine.Close())
+			}
+			if !errors.Is(err, llama.ErrModel) {
+				t.Errorf("error %v is not marked with ErrModel: it would be retried", err)
 			}
 			for _, want := range append(c.want, dir) {
 				if !strings.Contains(err.Error(), want) {
@@ -271,5 +279,24 @@ func TestFilesListsEveryInput(t *testing.T) {
 		if diff := cmp.Diff(c.want, files); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+}
+
+func TestFilesListsAllPartsOfASplitFile(t *testing.T) {
+	dir := t.TempDir()
+	first, second := filepath.Join(dir, "m-00001-of-00002.gguf"), filepath.Join(dir, "m-00002-of-00002.gguf")
+	if err := os.WriteFile(first, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := llama.Files(llama.GGUF, first)
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), second) {
+		t.Errorf("error %v, want one with %q", err, second)
+	}
+	if err := os.WriteFile(second, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	files, err := llama.Files(llama.GGUF, first)
+	if diff := cmp.Diff([]string{first, second}, files); err != nil || diff != "" {
+		t.Error(err, diff)
 	}
 }

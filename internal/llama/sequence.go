@@ -1,7 +1,6 @@
 package llama
 
 import (
-	"bytes"
 	"math/rand/v2"
 	"strings"
 
@@ -12,13 +11,13 @@ import (
 type sequence struct {
 	index        int // of the prompt
 	prompt       *teacher.Prompt
-	length       int     // tokens of the whole prompt
-	maxNewTokens int     // maximum length of the reply
-	tokens       []int32 // the prompt after the prefix, then the reply
-	cached       int     // number of tokens in the KV cache
-	generated    int     // number of tokens of the reply
-	text         []byte  // the reply so far
-	lineCount    int
+	length       int            // tokens of the whole prompt
+	maxNewTokens int            // maximum length of the reply
+	tokens       []int32        // the prompt after the prefix, then the reply
+	cached       int            // number of tokens in the KV cache
+	generated    int            // number of tokens of the reply
+	text         []byte         // the reply so far
+	complete     bool           // the reply has its maximum number of lines
 	state        lineState      // state of the reply if it is constrained to two lines
 	truncated    bool           // the reply has reached its maximum length
 	prefix       []int32        // tokens of the prefix
@@ -67,23 +66,18 @@ func (r *sequence) append(v *vocabulary, id int32) bool {
 	piece := v.Piece(id)
 	r.text = append(r.text, piece...)
 	r.state = r.state.advance(piece)
-	r.lineCount += strings.Count(piece, "\n")
+	if strings.Contains(piece, "\n") {
+		_, r.complete = r.prompt.Limit(string(r.text))
+	}
 	r.truncated = r.generated == r.maxNewTokens
-	return r.truncated || r.prompt.MaxLines > 0 && r.lineCount >= r.prompt.MaxLines
+	return r.truncated || r.complete
 }
 
 // reply returns the reply, truncated after its last line.
 func (r *sequence) reply() teacher.Reply {
-	text := r.text
-	if n := r.prompt.MaxLines; n > 0 && r.lineCount >= n {
-		at := 0
-		for range n {
-			at += bytes.IndexByte(text[at:], '\n') + 1
-		}
-		text = text[:at]
-	}
+	text, _ := r.prompt.Limit(string(r.text))
 	return teacher.Reply{
-		Text:         strings.ToValidUTF8(string(text), "\uFFFD"),
+		Text:         strings.ToValidUTF8(text, "\uFFFD"),
 		PromptTokens: r.length, Tokens: r.generated, Truncated: r.truncated,
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"rdrec/internal/gguf"
 	"rdrec/internal/torch"
 )
 
@@ -81,10 +82,15 @@ func openSource(format Format, path string) (source, error) {
 }
 
 // Files returns the files that determine a model's output, in the order of their names: the file
-// itself, or those of a folder that the engine reads.
+// itself (all parts of a GGUF file that is split), or those of a folder that the engine reads.
 func Files(format Format, path string) ([]string, error) {
 	if format == GGUF {
-		return []string{path}, isFile(path)
+		parts := gguf.Parts(path)
+		missing := make([]error, 0, len(parts))
+		for _, part := range parts {
+			missing = append(missing, isFile(part))
+		}
+		return parts, errors.Join(missing...)
 	}
 	entries, err := os.ReadDir(path)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -27,6 +28,8 @@ const (
 	malformed
 	// overloaded servers are asked again, and the prompt is never the cause: 429, 503.
 	overloaded
+	// loading servers are overloaded ones that say that they load their model.
+	loading
 	// rejected requests are not retried, and caused by the prompt if others succeed: 400, 413, 422.
 	rejected
 	// unauthorized stops all requests: 401, 403.
@@ -41,6 +44,9 @@ const (
 func (k errorClass) permanent() bool {
 	return k == unauthorized || k == exhausted || k == misconfigured
 }
+
+// busy reports whether the server cannot answer any prompt now.
+func (k errorClass) busy() bool { return k == overloaded || k == loading }
 
 // quotaCodes returns the codes of errors that mean an exhausted quota, not a limit on the rate of
 // requests. OpenAI's server sends both with 429.
@@ -75,6 +81,8 @@ type requestError struct {
 	reason string
 	// message is the server's own message; empty if it sent none.
 	message string
+	// fields are the optional fields of the request that a rejection names.
+	fields []string
 	// retryAfter is the server's requested pause; 0 means that it requested none.
 	retryAfter time.Duration
 }
@@ -101,6 +109,15 @@ func (f *requestError) Unwrap() error {
 	}
 }
 
+// final returns the error of a request that is not sent again, with the server's requested pause if
+// that is too long.
+func (f *requestError) final(maxWait time.Duration) error {
+	if f.retryAfter > maxWait {
+		return fmt.Errorf("%w; it asks to retry after %v", f, f.retryAfter)
+	}
+	return f
+}
+
 // RetryAfter returns the pause that the server requested in an error of [Engine.Complete]; 0 if it
 // requested none.
 func RetryAfter(err error) time.Duration {
@@ -110,12 +127,21 @@ func RetryAfter(err error) time.Duration {
 	return 0
 }
 
+// loadingMessage is what servers say while they load their model.
+var loadingMessage = regexp.MustCompile(`(?i)loading|warming up|starting up|not (yet )?ready`)
+
 // statusError returns the error of a status other than success.
 func statusError(status int, header http.Header, body []byte, key string, now time.Time) *requestError {
 	f := &requestError{class: classify(status), retryAfter: retryAfter(header, now)}
 	detail := parseError(body)
 	if slices.Contains(quotaCodes(), detail.Code) || slices.Contains(quotaCodes(), detail.Type) {
 		f.class = exhausted
+	}
+	switch {
+	case f.class == rejected:
+		f.fields = rejectedFields(detail, body)
+	case f.class == overloaded && status == http.StatusServiceUnavailable && loadingMessage.MatchString(detail.Message):
+		f.class = loading
 	}
 	statusText := strings.TrimSpace(fmt.Sprintf("%d %s", status, http.StatusText(status)))
 	switch f.class {
@@ -159,6 +185,7 @@ type errorDetail struct {
 	Message string `json:"message"`
 	Type    string `json:"type"`
 	Code    string `json:"code"`
+	Param   string `json:"param"`
 }
 
 // parseError returns the error of a failed reply, in any of the formats that servers use.
@@ -172,13 +199,17 @@ func parseError(body []byte) (detail errorDetail) {
 	}
 	var object struct {
 		errorDetail
-		Code any `json:"code"` // a number with some servers
+		Code  any `json:"code"`  // a number with some servers
+		Param any `json:"param"` // null, mostly
 	}
 	var text string
 	switch {
 	case json.Unmarshal(parsed.Error, &object) == nil && object.Message != "":
 		if code, ok := object.Code.(string); ok {
 			object.errorDetail.Code = code
+		}
+		if param, ok := object.Param.(string); ok {
+			object.errorDetail.Param = param
 		}
 		return object.errorDetail
 	case json.Unmarshal(parsed.Error, &text) == nil && text != "":

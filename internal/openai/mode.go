@@ -41,10 +41,24 @@ func (e *Engine) modes(p *teacher.Prompt) []mode {
 	})
 }
 
-// parse returns the text of a reply and whether it has the requested form. A truncated reply has it
-// if its beginning has.
+// parse returns the text of a reply, with the mark of thoughts for thoughts, and whether it has the
+// requested form.
 func (w mode) parse(p *teacher.Prompt, reply teacher.Reply) (text string, conforms bool) {
-	text, truncated := reply.Text, reply.Tokens >= p.Sampling.MaxTokens
+	answer, thinking := teacher.Answer(reply.Text)
+	truncated := reply.Tokens >= p.Sampling.MaxTokens
+	if thinking || truncated && strings.TrimSpace(answer) == "" {
+		return reply.Text, true // parsing names the reason
+	}
+	text, conforms = w.parseAnswer(p, answer, truncated)
+	if answer != reply.Text {
+		text = teacher.ThoughtsMark + text
+	}
+	return text, conforms
+}
+
+// parseAnswer returns the text of an answer and whether it has the requested form. A truncated
+// answer has it if its beginning has.
+func (w mode) parseAnswer(p *teacher.Prompt, text string, truncated bool) (string, bool) {
 	switch w {
 	case modeGrammar:
 		complete := twoLines(p).MatchString(strings.TrimRight(text, "\r\n"))
@@ -63,8 +77,9 @@ func (w mode) parse(p *teacher.Prompt, reply teacher.Reply) (text string, confor
 const firstPrefix, secondPrefix = "1. ", "2. "
 
 // maxSentenceChars returns the maximum length of a sentence after its prefix: both sentences must
-// fit into the reply's tokens, which have about four characters each.
-func maxSentenceChars(p *teacher.Prompt) int { return max(p.Sampling.MaxTokens*3/2, 32) }
+// fit into the reply's tokens, which have about four characters each. Tokens beyond the reference's
+// 511 are for thoughts; regular expressions limit repetitions, too.
+func maxSentenceChars(p *teacher.Prompt) int { return max(min(p.Sampling.MaxTokens, 511)*3/2, 32) }
 
 func replyPrefix(p *teacher.Prompt) string { return cmp.Or(p.ReplyPrefix, firstPrefix) }
 

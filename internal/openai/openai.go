@@ -2,9 +2,10 @@
 // OpenAI itself. In: prompts, and the server's address and model ([Parse]); out: a reply for each
 // prompt as soon as it arrives. The steps: a bounded number of workers take prompts in turn
 // (complete.go), write each as a chat request (request.go) in the best mode that the server
-// supports (mode.go) and send it through a transport that accepts only short and complete JSON
-// (transport.go). Failed requests are retried with backoff (retry.go). If a prompt keeps failing, a
-// request with a second prompt isolates whether the prompt or the server is the cause.
+// supports (mode.go), without the fields that it rejects (adjust.go), and send it through a
+// transport that accepts only short and complete JSON (transport.go). Failed requests are retried
+// with backoff (retry.go). If a prompt keeps failing, a request with a second prompt isolates
+// whether the prompt or the server is the cause.
 package openai
 
 import (
@@ -93,8 +94,8 @@ func Parse(text string) (Server, error) {
 	return Server{URL: u, Model: model}, nil
 }
 
-// Options configure the requests to a server. None of them changes text. Zero values mean the
-// default of each field.
+// Options configure the requests to a server. None of them but Request changes text. Zero values
+// mean the default of each field.
 type Options struct {
 	// Key is sent as a bearer token, unless it is empty.
 	Key Secret
@@ -110,6 +111,11 @@ type Options struct {
 	MaxWait time.Duration
 	// MaxReply is the maximum size of a reply in bytes; 0 means 1 MiB.
 	MaxReply int64
+	// Request holds further fields of each request.
+	Request map[string]any
+	// OnAdjusted, unless nil, is called once for each optional field that the server rejects: it is
+	// dropped from all further requests, or renamed if renamed is not empty.
+	OnAdjusted func(field, renamed string)
 	// Transport sends requests; nil means Go's default transport with as many idle connections as
 	// requests.
 	Transport http.RoundTripper
@@ -130,8 +136,9 @@ type Engine struct {
 	succeeded   atomic.Int64          // good replies so far
 	unsupported [numModes]atomic.Bool // modes that the server rejects or ignores
 
-	mu      sync.Mutex
-	retryAt time.Time // no request starts before
+	mu       sync.Mutex
+	retryAt  time.Time   // no request starts before
+	adjusted adjustments // optional fields that the server rejects
 }
 
 // New returns an engine; it sends nothing yet. Close it after use.
@@ -151,7 +158,7 @@ func New(server Server, options Options) *Engine {
 	if o.Transport == nil {
 		o.Transport = transport(o.Concurrency)
 	}
-	e := &Engine{server: server, options: options}
+	e := &Engine{server: server, options: options, adjusted: adjustments{}}
 	client := &http.Client{Transport: validatingTransport{
 		next: o.Transport, limit: o.MaxReply, key: string(o.Key), now: o.Now,
 	}}

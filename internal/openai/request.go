@@ -2,8 +2,13 @@ package openai
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -13,30 +18,84 @@ import (
 	"rdrec/internal/teacher"
 )
 
+// serverReply is a reply with what the server says about its end.
+type serverReply struct {
+	teacher.Reply
+
+	finish   string // the reason why it ended
+	reasoned bool   // the server returned thoughts beside the text
+}
+
 // request sends a prompt in one mode and returns the server's reply.
-func (e *Engine) request(ctx context.Context, p *teacher.Prompt, w mode) (teacher.Reply, error) {
-	ctx, cancel := context.WithTimeout(ctx, e.options.Timeout)
+func (e *Engine) request(ctx context.Context, p *teacher.Prompt, w mode, adjusted adjustments) (serverReply, error) {
+	// A reply of many tokens takes proportionally longer.
+	timeout := e.options.Timeout * time.Duration(1+p.Sampling.MaxTokens/1024)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	params, extra := e.params(p, w)
+	extra = append(extra, adjusted.options(p)...)
+	for _, field := range slices.Sorted(maps.Keys(e.options.Request)) {
+		extra = append(extra, option.WithJSONSet(field, e.options.Request[field]))
+	}
 	completion, err := e.chat.New(ctx, params, extra...)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		}
-		return teacher.Reply{}, err
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = &requestError{class: transient, reason: fmt.Sprintf("no reply in time: %v", timeout)}
+		}
+		return serverReply{}, err
 	}
 	if completion == nil || len(completion.Choices) == 0 {
-		return teacher.Reply{}, &requestError{class: malformed, reason: "the reply has no choices"}
+		failure := &requestError{class: malformed, reason: "the reply has no choices"}
+		if completion != nil {
+			failure.message = redact(parseError([]byte(completion.RawJSON())).Message, string(e.options.Key))
+		}
+		return serverReply{}, failure
 	}
 	choice := &completion.Choices[0]
-	reply := teacher.Reply{
-		Text:         choice.Message.Content,
-		PromptTokens: int(completion.Usage.PromptTokens), Tokens: int(completion.Usage.CompletionTokens),
+	reply := serverReply{
+		Reply: teacher.Reply{
+			Text:         content(&choice.Message),
+			PromptTokens: int(completion.Usage.PromptTokens), Tokens: int(completion.Usage.CompletionTokens),
+		},
+		finish: choice.FinishReason, reasoned: reasoned(&choice.Message),
 	}
 	if choice.FinishReason == "length" {
 		reply.Tokens = max(reply.Tokens, p.Sampling.MaxTokens) // a lower bound for servers that do not count
 	}
 	return reply, nil
+}
+
+// content returns the text of a message. Some servers return a list of parts, of which thoughts
+// have another type.
+func content(m *openai.ChatCompletionMessage) string {
+	var parts []struct {
+		Type string `json:"type"`
+		Text string `json:"text"`
+	}
+	if json.Unmarshal([]byte(m.JSON.Content.Raw()), &parts) != nil {
+		return m.Content
+	}
+	var text strings.Builder
+	for _, part := range parts {
+		if part.Type == "text" {
+			text.WriteString(part.Text)
+		}
+	}
+	return text.String()
+}
+
+// reasoned reports whether a server returned thoughts beside the text, under any of the names in
+// use.
+func reasoned(m *openai.ChatCompletionMessage) bool {
+	for _, field := range []string{"reasoning_content", "reasoning", "thinking"} {
+		if f, ok := m.JSON.ExtraFields[field]; ok && f.Raw() != "null" && f.Raw() != `""` {
+			return true
+		}
+	}
+	return false
 }
 
 // params returns a prompt as parameters of the protocol. Parameters that only some servers know are
@@ -101,31 +160,18 @@ func stopSequence(lines int) string {
 	return fmt.Sprintf("\n%d.", lines+1)
 }
 
-// firstLines truncates a text after its n-th line; 0 means no limit.
-func firstLines(text string, n int) string {
-	end := 0
-	for range n {
-		at := strings.IndexByte(text[end:], '\n')
-		if at < 0 {
-			return text
-		}
-		end += at + 1
-	}
-	if n == 0 {
-		return text
-	}
-	return text[:end]
-}
-
 // joinContinuation returns a reply with its prefix. A server that started over instead of
 // continuing wrote a prefix of its own, as the prompt's examples do: one of its lines starts like
 // begin.
 func joinContinuation(begin, text string) string {
-	first, _, _ := strings.Cut(begin, " ")
+	first, rest, _ := strings.Cut(begin, " ")
 	for line := range strings.Lines(text) {
 		if strings.HasPrefix(strings.TrimSpace(line), first) {
 			return text
 		}
+	}
+	if trimmed := strings.TrimLeft(text, "\r\n"); trimmed != text {
+		text = " " + strings.TrimSpace(strings.TrimPrefix(strings.TrimSpace(trimmed), rest)) // a line of its own
 	}
 	last, _ := utf8.DecodeLastRuneInString(begin)
 	next, _ := utf8.DecodeRuneInString(text)

@@ -15,6 +15,7 @@ import (
 // complete returns the reply to one prompt. Requests are sent until sendCtx ends; no new attempt
 // starts after newCtx ends. An error means that the server, not the prompt, is the cause.
 func (e *Engine) complete(sendCtx, newCtx context.Context, p *teacher.Prompt) (teacher.Reply, error) {
+	loaded := time.Duration(0) // how long the server has been loading its model
 	for attempt := 1; ; attempt++ {
 		if err := e.awaitRetryTime(newCtx); err != nil {
 			return teacher.Reply{}, err
@@ -28,60 +29,93 @@ func (e *Engine) complete(sendCtx, newCtx context.Context, p *teacher.Prompt) (t
 		switch {
 		case sendCtx.Err() != nil:
 			return teacher.Reply{}, sendCtx.Err()
-		case failure.retryAfter > e.options.MaxWait:
-			return teacher.Reply{}, fmt.Errorf("%w; it asks to retry after %v", failure, failure.retryAfter)
-		case failure.class.permanent():
-			return teacher.Reply{}, failure
-		case failure.class == rejected || attempt == e.options.MaxAttempts && failure.class != overloaded:
+		case failure.class.permanent() || failure.retryAfter > e.options.MaxWait:
+			return teacher.Reply{}, failure.final(e.options.MaxWait)
+		case failure.class == rejected || attempt == e.options.MaxAttempts && !failure.class.busy():
 			return e.isolate(sendCtx, newCtx, p, failedPrompt{failure, succeeded})
 		case attempt == e.options.MaxAttempts:
 			return teacher.Reply{}, fmt.Errorf("after %d attempts: %w", attempt, failure)
 		}
+		attempt = e.countAttempt(attempt, failure, &loaded)
 		if err := e.backOff(newCtx, p, attempt, failure); err != nil {
 			return teacher.Reply{}, err
 		}
 	}
 }
 
+// countAttempt returns the number of failed attempts. Waiting for a server that loads its model is
+// none, up to the maximum wait; it sets the pause before the next request.
+func (e *Engine) countAttempt(attempt int, failure *requestError, loaded *time.Duration) int {
+	if failure.class != loading || failure.retryAfter > 0 || *loaded >= e.options.MaxWait {
+		return attempt
+	}
+	*loaded += loadingPause
+	failure.retryAfter = loadingPause
+	return 0
+}
+
+// loadingPause is the time between two requests to a server that loads its model.
+const loadingPause = 5 * time.Second
+
 // send sends a prompt once, in the first mode that the server supports, and returns the reply or
 // the error.
 func (e *Engine) send(ctx context.Context, p *teacher.Prompt) (reply teacher.Reply, failure *requestError) {
 	var rejectedModes []mode
+	adjusted := e.adjustments()
 	wasted := teacher.Reply{} // tokens of unusable replies
 	for _, w := range e.modes(p) {
-		got, err := e.request(ctx, p, w)
-		if err != nil {
-			failure = e.toRequestError(err)
-			failure.message = withoutPrompt(failure.message, p)
+		var got serverReply
+		if got, failure = e.requestAdjusted(ctx, p, w, adjusted); failure != nil {
 			if failure.class != rejected {
-				return got, failure
+				return got.Reply, failure
 			}
 			rejectedModes = append(rejectedModes, w) // maybe the server does not support the mode
 			continue
 		}
 		got.PromptTokens, got.Tokens = got.PromptTokens+wasted.PromptTokens, got.Tokens+wasted.Tokens
-		text, conforms := w.parse(p, got)
+		text, conforms := w.parse(p, got.Reply)
 		if !conforms {
 			e.unsupported[w].Store(true)
-			wasted = got
+			wasted = got.Reply
 			continue
 		}
-		got.Text = firstLines(text, p.MaxLines)
+		got.Text, _ = p.Limit(text)
 		for _, other := range rejectedModes {
 			e.unsupported[other].Store(true)
 		}
-		return got, nil
+		e.remember(adjusted)
+		return got.Reply, nil
 	}
 	return reply, failure
+}
+
+// requestAdjusted sends a prompt in one mode, without the optional fields that the server rejects,
+// which it adds to adjusted.
+func (e *Engine) requestAdjusted(
+	ctx context.Context, p *teacher.Prompt, w mode, adjusted adjustments,
+) (serverReply, *requestError) {
+	for {
+		got, err := e.request(ctx, p, w, adjusted)
+		if err == nil {
+			_, dropped := adjusted[stopField]
+			if dropped || !stoppedInThoughts(got) {
+				return got, nil
+			}
+			adjusted[stopField] = ""
+			continue
+		}
+		failure := e.toRequestError(err)
+		failure.message = withoutPrompt(failure.message, p)
+		if failure.class != rejected || !adjusted.adjust(failure) {
+			return got, failure
+		}
+	}
 }
 
 // toRequestError classifies the error of a request.
 func (e *Engine) toRequestError(err error) *requestError {
 	if failure, ok := errors.AsType[*requestError](err); ok {
 		return failure
-	}
-	if errors.Is(err, context.DeadlineExceeded) {
-		return &requestError{class: transient, reason: fmt.Sprintf("no reply in time: %v", e.options.Timeout)}
 	}
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		cause := redact(failed.Err.Error(), string(e.options.Key))

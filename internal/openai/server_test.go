@@ -218,10 +218,13 @@ func malformedReplies() map[string]struct {
 		"HTML": {
 			body("text/html; charset=utf-8", "<html>"), `the reply is not JSON: its type is "text/html"`,
 		},
-		"no type": {body("", "{}"), `the reply is not JSON: its type is ""`},
+		"no type": {body("", "{"), "the reply is not valid JSON: 1 bytes"},
 		"10 MB": {
 			body(media, `{"choices":[{"message":{"content":"`+strings.Repeat("x", 10<<20)+`"}}]}`),
 			"the reply is too long: more than 1048576 bytes",
+		},
+		"an error with status 200": {
+			body(media, `{"error":{"message":"no provider"}}`), "the reply has no choices, no provider",
 		},
 		"no choices":   {body(media, `{"choices":[]}`), "the reply has no choices"},
 		"a list":       {body(media, `[1]`), "the reply "},

@@ -39,22 +39,30 @@ func (g validatingTransport) RoundTrip(request *http.Request) (*http.Response, e
 		return nil, &requestError{class: malformed, reason: reason}
 	}
 	response.Body = io.NopCloser(bytes.NewReader(body))
+	response.Header.Set("Content-Type", "application/json") // whatever the server calls it
 	return response, nil
 }
 
 // problem returns the reason why a successful reply is invalid, or "".
 func (g validatingTransport) problem(header http.Header, body []byte) string {
-	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
 	switch {
 	case int64(len(body)) > g.limit:
 		return fmt.Sprintf("the reply is too long: more than %d bytes", g.limit)
 	case len(bytes.TrimSpace(body)) == 0:
 		return "the reply is empty"
-	case err != nil || media != "application/json" && !strings.HasSuffix(media, "+json"):
-		return fmt.Sprintf("the reply is not JSON: its type is %q", redact(media, g.key))
 	case !json.Valid(body):
-		return fmt.Sprintf("the reply is not valid JSON: %d bytes", len(body))
+		return g.notJSON(header, len(body))
 	default:
 		return ""
 	}
+}
+
+// notJSON returns the reason why a reply that is not JSON is invalid: its type, unless that claims
+// JSON.
+func (g validatingTransport) notJSON(header http.Header, size int) string {
+	media, _, err := mime.ParseMediaType(header.Get("Content-Type"))
+	if err != nil || media == "application/json" || strings.HasSuffix(media, "+json") {
+		return fmt.Sprintf("the reply is not valid JSON: %d bytes", size)
+	}
+	return fmt.Sprintf("the reply is not JSON: its type is %q", redact(media, g.key))
 }

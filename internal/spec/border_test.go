@@ -10,6 +10,7 @@ import (
 
 const (
 	onReviews = "name: shop\ndata: {reviews: {path: x.csv}}\n"
+	aServer   = "openai:http://localhost:8000/v1#m"
 	aSource   = "nightly.source={path: shop.parquet, watermark: loaded}"
 )
 
@@ -56,6 +57,8 @@ func borders() []border {
 		with(at("teacher.max_tokens", "63", "64 65"), "teacher.max_context=64"),
 		with(at("teacher.max_tokens", "16", "15"), "teacher.constrain=two-lines"),
 		with(at("teacher.max_context", "64 131072", "63 131073"), "teacher.max_tokens=8"),
+		with(at("teacher.max_tokens", "8 512 131072", "7 131073"), "teacher.model="+aServer),
+		with(at("teacher.max_tokens", "16", "15"), "teacher.model="+aServer, "teacher.constrain=two-lines"),
 		at("teacher.temperature", "0 2", "-0.01 2.01"),
 		at("teacher.top_p", "0.001 1", "0 1.01"),
 		at("teacher.repetition_penalty", "1 2", "0.99 2.01"),
@@ -205,6 +208,35 @@ func TestRulesBetweenFields(t *testing.T) {
 			minimalSpec,
 			[]string{"teacher.constrain=two-lines", "teacher.parse=paper"},
 			"requires teacher.parse strict",
+		},
+		"request fields": {
+			minimalSpec, []string{
+				"teacher.model=" + aServer,
+				"teacher.request={chat_template_kwargs: {enable_thinking: false}, effort: low, top_k: 20}",
+			}, "",
+		},
+		"request fields, no server": {
+			minimalSpec, []string{"teacher.request={top_k: 20}"}, "teacher.request: applies to chat servers",
+		},
+		"a request field of its own key": {
+			minimalSpec,
+			[]string{"teacher.model=" + aServer, "teacher.request={temperature: 1}"},
+			`teacher.request: sets "temperature", which teacher.temperature decides`,
+		},
+		"a request field with a dot": {
+			minimalSpec,
+			[]string{"teacher.model=" + aServer, "teacher.request={a.b: 1}"},
+			"the name of a request field",
+		},
+		"a request field without a value": {
+			minimalSpec,
+			[]string{"teacher.model=" + aServer, "teacher.request={a: }"},
+			"teacher.request[a]: has no value",
+		},
+		"a request field that is no JSON": {
+			minimalSpec,
+			[]string{"teacher.model=" + aServer, "teacher.request={a: .nan}"},
+			"teacher.request: has a value that JSON cannot hold",
 		},
 		"two lines, teacher copy": {
 			minimalSpec, []string{"teacher.constrain=two-lines", "teacher.model=copy"}, "applies to language models",

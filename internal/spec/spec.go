@@ -159,8 +159,9 @@ type Teacher struct {
 	// ShardRows is the number of explanations per shard, the unit of work given to a worker. It
 	// changes speed, never text.
 	ShardRows int `json:"shard_rows" yaml:"shard_rows" validate:"min=1"`
-	// MaxTokens is the maximum length of a reply.
-	MaxTokens int `json:"max_tokens" yaml:"max_tokens" validate:"min=8,max=511"`
+	// MaxTokens is the maximum length of a reply: up to [MaxLocalTokens] in this process, up to
+	// [MaxServerTokens] on a server, whose reasoning counts too.
+	MaxTokens int `json:"max_tokens" yaml:"max_tokens" validate:"min=8,max=131072"`
 	// MaxContext is the maximum length of a prompt and its reply together, for models in this
 	// process (512 in the reference); a server has its own limit. A prompt that leaves too little
 	// room for a reply is quarantined with that reason.
@@ -173,7 +174,16 @@ type Teacher struct {
 	RepetitionPenalty float64 `json:"repetition_penalty" yaml:"repetition_penalty" validate:"min=1,max=2"`
 	// MaxBad is the share of replies that may fail to parse before the stage fails.
 	MaxBad float64 `json:"max_bad" yaml:"max_bad" validate:"min=0,max=1"`
+	// Request holds further fields of each request to a server, such as chat_template_kwargs or
+	// reasoning_effort; see [ReservedFields].
+	Request map[string]any `json:"request,omitempty" yaml:"request,omitempty" validate:"omitempty,dive,keys,requestfield,endkeys"`
 }
+
+// The bounds of teacher.max_tokens.
+const (
+	MaxLocalTokens  = 511
+	MaxServerTokens = 131_072
+)
 
 // Student selects the T5 that is trained.
 type Student struct {

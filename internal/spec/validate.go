@@ -38,6 +38,10 @@ func tags() []document.Rule {
 		{Tag: "column", Choices: Columns()},
 		{Tag: "extractor", Choices: Extractors()},
 		{
+			Tag: "requestfield", Accept: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`).MatchString,
+			Want: "the name of a request field: letters, digits, '_' and '-'",
+		},
+		{
 			Tag: "teacher", Accept: teacher, Choices: Teachers(),
 			Want: "smollm2, copy, gguf:FILE, meta:DIR, hf:DIR or openai:URL#MODEL",
 		},
@@ -123,7 +127,8 @@ func rules() []rule {
 			"remove it, or set data.reviews.format",
 		},
 	}, slices.Concat(
-		ablationRules(), constrainRules(), numberRules(), bsarecRules(), codeRules(), fusionRules(), nightlyRules(),
+		ablationRules(), constrainRules(), serverRules(), numberRules(), bsarecRules(), codeRules(), fusionRules(),
+		nightlyRules(), sourceRules(),
 		sourceRules(),
 	)...)
 }
@@ -289,7 +294,10 @@ func numberRules() []rule {
 		},
 		{
 			"teacher.max_tokens",
-			func(s Spec) bool { return s.Teacher.MaxContext >= 64 && s.Teacher.MaxTokens >= s.Teacher.MaxContext },
+			func(s Spec) bool {
+				t := s.Teacher
+				return !t.onServer() && t.MaxContext >= 64 && t.MaxTokens >= t.MaxContext
+			},
 			"leaves no room for a prompt in teacher.max_context", "",
 		},
 		{

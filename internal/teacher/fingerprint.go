@@ -22,11 +22,15 @@ func Fingerprint(settings spec.Teacher, weightsDigest string) string {
 			probes = append(probes, s.prompt("\x00", settings, attempt))
 		}
 	}
-	data, err := json.Marshal(map[string]any{
+	identity := map[string]any{
 		"version": version, "weights": weightsDigest, "prompt": settings.Prompt, "parse": settings.Parse,
 		"probes":  probes,
 		"context": settings.MaxContext,
-	})
+	}
+	if len(settings.Request) > 0 {
+		identity["request"] = settings.Request
+	}
+	data, err := json.Marshal(identity)
 	if err != nil {
 		panic(fmt.Sprintf("teacher: settings cannot be marshaled: %v", err)) // numbers are validated: none is NaN
 	}

@@ -3,6 +3,7 @@ package teacher
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -35,8 +36,27 @@ func afterThree(line string) string {
 	return string(runes[min(3, len(runes)):])
 }
 
+// paperAnswer returns a reply without thoughts for [parsePaper]. Thoughts take the place of the
+// line before the sentences, which the reference expects. A reply that ends within its thoughts has
+// no lines.
+func paperAnswer(reply string) string {
+	answer, thinking := Answer(reply)
+	if thinking || answer == reply {
+		return answer
+	}
+	lines := nonBlankLines(answer)
+	if len(lines) > 0 && isFirst(lines[0]) {
+		lines = slices.Insert(lines, 0, "")
+	}
+	return strings.Join(lines, "\n")
+}
+
 // Reasons why a reply cannot be used.
 var (
+	errReasoning = errors.New("all tokens of the reply went into reasoning: " +
+		"raise teacher.max_tokens, or switch reasoning off in teacher.request")
+	errThinking   = errors.New("the reply ends within its thoughts")
+	errNoText     = errors.New("the reply has no text")
 	errNoFirst    = errors.New("no line begins with number 1")
 	errNoSecond   = errors.New("the line after the first does not begin with number 2")
 	errUnfinished = errors.New("the reply reached its maximum length")
@@ -46,15 +66,24 @@ var (
 	errLeaked     = errors.New("the reply leaks words of the prompt's examples")
 )
 
-// parseStrict parses two numbered sentences, each on its own line. Text before them (a greeting)
-// and after them is ignored. truncated means that the reply has the maximum number of tokens.
+// maxGreeting is the maximum length of the text before the sentences of a truncated reply, in
+// bytes. A longer text may be thoughts without tags.
+const maxGreeting = 300
+
+// parseStrict parses two numbered sentences, each on its own line. Text before them (thoughts, a
+// greeting) and after them is ignored. truncated means that the reply has the maximum number of
+// tokens.
 func parseStrict(reply string, truncated bool) (parsed, error) {
-	lines := numberedLines(reply)
+	answer, thinking := Answer(reply)
+	if thinking || strings.TrimSpace(answer) == "" {
+		return parsed{}, noAnswer(thinking, truncated)
+	}
+	lines, greeting := numberedLines(answer)
 	second := len(lines) > 1 && strings.HasPrefix(lines[1], "2.")
 	switch {
 	case len(lines) == 0:
 		return parsed{}, errNoFirst
-	case len(lines) < 2 && truncated:
+	case truncated && (len(lines) < 2 || greeting > maxGreeting):
 		return parsed{}, errUnfinished
 	case !second:
 		return parsed{}, errNoSecond
@@ -66,13 +95,36 @@ func parseStrict(reply string, truncated bool) (parsed, error) {
 	return p, p.check()
 }
 
-// numberedLines returns the non-empty lines of a reply from the first that begins with "1." on,
-// trimmed.
-func numberedLines(reply string) []string {
+// noAnswer returns the reason why a reply has no answer.
+func noAnswer(thinking, truncated bool) error {
+	switch {
+	case truncated:
+		return errReasoning
+	case thinking:
+		return errThinking
+	default:
+		return errNoText
+	}
+}
+
+// numberedLines returns the non-blank lines of a reply from the one with number 1 on, trimmed, and
+// the number of bytes before them.
+func numberedLines(reply string) (lines []string, before int) {
+	all := nonBlankLines(reply)
+	for i, line := range all {
+		if isFirst(line) {
+			return all[i:], before
+		}
+		before += len(line)
+	}
+	return nil, before
+}
+
+// nonBlankLines returns the lines of a text that are not blank, trimmed.
+func nonBlankLines(text string) []string {
 	var out []string
-	for line := range strings.FieldsFuncSeq(reply, func(r rune) bool { return r == '\n' || r == '\r' }) {
-		line = strings.TrimSpace(line)
-		if line != "" && (len(out) > 0 || strings.HasPrefix(line, "1.")) {
+	for line := range strings.FieldsFuncSeq(text, func(r rune) bool { return r == '\n' || r == '\r' }) {
+		if line = strings.TrimSpace(line); line != "" {
 			out = append(out, line)
 		}
 	}
@@ -118,7 +170,7 @@ func leakedWord(p parsed, explanation string, exampleWords map[string]bool) stri
 // parse parses a reply in the given mode; the error is the reason why the reply cannot be used.
 func parse(mode string, reply Reply, explanation string, settings parseSettings) (parsed, error) {
 	if mode == modePaper {
-		return parsePaper(reply.Text, explanation), nil
+		return parsePaper(paperAnswer(reply.Text), explanation), nil
 	}
 	p, err := parseStrict(reply.Text, reply.Truncated || reply.Tokens >= settings.maxTokens)
 	if err != nil {

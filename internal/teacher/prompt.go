@@ -60,9 +60,9 @@ func (s *promptStyle) rejects(explanation string) bool {
 func (s *promptStyle) prompt(explanation string, settings spec.Teacher, attempt int) Prompt {
 	p := s.write(explanation)
 	p.Sampling = sampling(explanation, settings, attempt)
-	p.MaxLines = s.strictLines
+	p.MaxLines, p.Numbered = s.strictLines, true
 	if settings.Parse == modePaper {
-		p.MaxLines = s.paperLines
+		p.MaxLines, p.Numbered = s.paperLines, false
 	}
 	if settings.Constrain == spec.TwoLines {
 		p.MaxLines, p.TwoLines = 2, true

@@ -34,8 +34,10 @@ type Prompt struct {
 	// ReplyPrefix is a given start of the reply; engines that do not support it ignore it.
 	ReplyPrefix string `json:"reply_prefix"`
 	// MaxLines is the number of lines after which a reply is complete; 0 means that only the model
-	// ends it.
+	// ends it. See [Prompt.Limit].
 	MaxLines int `json:"max_lines"`
+	// Numbered means that MaxLines counts the non-blank lines from the one with number 1 on.
+	Numbered bool `json:"-"`
 	// TwoLines constrains the reply to two numbered lines, each with a word; engines that do not
 	// support it ignore it.
 	TwoLines bool `json:"two_lines"`
@@ -60,7 +62,7 @@ type Sampling struct {
 
 // Reply is an engine's reply to a prompt.
 type Reply struct {
-	// Text begins with the prompt's ReplyPrefix.
+	// Text begins with the prompt's ReplyPrefix, unless the model began anew.
 	Text string
 	// PromptTokens are the tokens read, Tokens the tokens generated.
 	PromptTokens, Tokens int

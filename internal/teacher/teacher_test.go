@@ -130,7 +130,7 @@ func TestStrictParser(t *testing.T) {
 		"carriage returns alone": {"1. Soft hair.\r2. It softens.\r", "Soft hair.", "It softens.", ""},
 		"no blanks":              {"1.Soft hair.\n2.It softens.", "Soft hair.", "It softens.", ""},
 		"chat":                   {"I'm glad to hear that!", "", "", "no line begins with number 1"},
-		"empty":                  {"", "", "", "no line begins with number 1"},
+		"empty":                  {"", "", "", "the reply has no text"},
 		"one line":               {"1. Soft hair.", "", "", "does not begin with number 2"},
 		"wrong number":           {"1. Soft hair.\n3. It softens.", "", "", "does not begin with number 2"},
 		"empty sentence":         {"1. The user prefers\n2. It softens.", "", "", "a sentence is empty"},

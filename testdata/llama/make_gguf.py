@@ -8,6 +8,7 @@ import gguf
 import numpy as np
 
 TYPES = ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q8_0", "Q4_K", "Q5_K", "Q6_K"]
+LATER = ["Q5_0", "Q5_1", "Q2_K", "Q3_K", "IQ4_NL", "IQ4_XS"]  # after the others, whose random bytes stay
 
 
 def halves(block, rng, spans):
@@ -16,7 +17,8 @@ def halves(block, rng, spans):
         block[start : start + 2] = np.frombuffer(np.float16(rng.normal(0, 0.1)).tobytes(), np.uint8)
 
 
-SCALES = {"Q4_0": [0], "Q4_1": [0, 2], "Q8_0": [0], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208]}
+SCALES = {"Q4_0": [0], "Q4_1": [0, 2], "Q8_0": [0], "Q4_K": [0, 2], "Q5_K": [0, 2], "Q6_K": [208],
+          "Q5_0": [0], "Q5_1": [0, 2], "Q2_K": [80, 82], "Q3_K": [108], "IQ4_NL": [0], "IQ4_XS": [0]}
 
 
 def blocks(name, rng, count):
@@ -36,7 +38,7 @@ def blocks(name, rng, count):
 def main(folder):
     rng = np.random.default_rng(7)
     out = {}
-    for name in TYPES:
+    for name in TYPES + LATER:
         kind, raw = blocks(name, rng, 3)
         floats = gguf.quants.dequantize(raw, kind).reshape(-1).astype(np.float32)
         out[name] = {"raw": base64.b64encode(raw.tobytes()).decode(), "values": [float(str(x)) for x in floats]}
