@@ -129,7 +129,6 @@ func rules() []rule {
 	}, slices.Concat(
 		ablationRules(), constrainRules(), serverRules(), numberRules(), bsarecRules(), codeRules(), fusionRules(),
 		nightlyRules(), sourceRules(),
-		sourceRules(),
 	)...)
 }
 
