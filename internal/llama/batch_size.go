@@ -34,10 +34,10 @@ func (o *Options) limits(device torch.Device) (batch int, memory int64) {
 func (e *Engine) BatchHalvings() int { return int(e.halvings.Load()) }
 
 // maxRows returns the number of rows of the given length that fit into memory, at most the batch:
-// their keys and values, and a row of logits that is copied a few times.
+// their keys and values, and a row of logits, which sampling copies in float64.
 func (e *Engine) maxRows(tokens int) int {
 	c := e.model.config
-	row := int64(2*c.Layers*c.Groups*c.Head*e.model.dtype.Size())*int64(tokens) + 16*int64(c.Vocabulary)
+	row := int64(2*c.Layers*c.Groups*c.Head*e.model.dtype.Size())*int64(tokens) + 32*int64(c.Vocabulary)
 	return int(min(max(e.memory/row, 1), int64(max(e.batch, 1))))
 }
 
@@ -65,11 +65,11 @@ func (e *Engine) generateBatch(
 	capacity := roundUp(rows[0].cacheLength())
 	slots := roundUp(min(e.maxRows(capacity), len(rows)))
 	w := &generator{
-		model: e.model, vocab: e.vocab, prefix: start, emit: emit, twoLines: e.twoLines,
+		model: e.model, vocab: e.vocab, prefix: start, emit: emit, twoLines: e.twoLines, sampler: newSampler(),
 		waiting: slices.Clone(rows), active: make([]*sequence, slots),
 	}
 	err = torch.Run(func(s *torch.Scope) error {
-		w.scope, w.cache = s, newKVCache(s, e.model, int64(slots), int64(capacity))
+		w.prepare(s, int64(capacity))
 		return w.run(ctx)
 	})
 	if !errors.Is(err, torch.ErrOutOfMemory) || slots <= rowMultiple {

@@ -23,7 +23,7 @@ func TestOutOfMemoryHalvesTheBatch(t *testing.T) {
 	)
 	prompts[3].TwoLines, prompts[3].MaxLines, prompts[3].Sampling.MaxTokens = true, 2, 16
 	want := complete(t, open(t, path, testOptions(16)), prompts)
-	const row = 258 * 4 // bytes of a row of logits, whose number shows the batch size
+	const row = 258 * 8 // bytes of a row of logits in float64, whose number shows the batch size
 	for name, c := range map[string]struct {
 		lack   func(bytes int64, seen int64) bool
 		halved []int

@@ -9,21 +9,20 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"rdrec/internal/cachedir"
 	"rdrec/internal/golden"
 	"rdrec/internal/llama"
 	"rdrec/internal/spec"
+	"rdrec/internal/t5/modeltest"
 	"rdrec/internal/teacher"
 )
 
 // BenchmarkDistil distils 64 sentences of real reviews with the demo's settings and reports
 // rationales and tokens per second, including all overhead.
 func BenchmarkDistil(b *testing.B) {
-	path, err := cachedir.DemoTeacherFile()
-	if err != nil {
-		b.Skip(err)
-	}
+	path := demoTeacher(b)
 	texts := reviewSentences(b, 64)
 	var requests []teacher.Request
 	for _, text := range texts {
@@ -59,11 +58,7 @@ func BenchmarkDistil(b *testing.B) {
 
 // BenchmarkRead prefills prompts of 64 tokens and generates one token each.
 func BenchmarkRead(b *testing.B) {
-	path, err := cachedir.DemoTeacherFile()
-	if err != nil {
-		b.Skip(err)
-	}
-	engine := open(b, path, llama.Options{Device: "cpu", Batch: 32})
+	engine := open(b, demoTeacher(b), llama.Options{Device: "cpu", Batch: 32})
 	var prompts []teacher.Prompt
 	for i := range 32 {
 		prompts = append(prompts, teacher.Prompt{
@@ -107,4 +102,50 @@ func reviewSentences(b testing.TB, n int) []string {
 		}
 	}
 	return out
+}
+
+// BenchmarkSampling generates with 64 rows and reports a step's milliseconds and CPU milliseconds,
+// without prefill: greedily, with the paper's temperature and top-p, and with the demo's repetition
+// penalty. "tiny" has Llama 2's 32,000 tokens and random weights.
+func BenchmarkSampling(b *testing.B) {
+	const rows, long, short = 64, 20, 4
+	wide := newTinyLayers(false, 4).withVocabulary(32_000)
+	for name, path := range map[string]string{"tiny": wide.write(b), "smollm2": demoTeacher(b)} {
+		for kind, sampling := range map[string]teacher.Sampling{
+			"greedy":  {RepetitionPenalty: 1},
+			"paper":   {Temperature: 0.6, TopP: 0.9, RepetitionPenalty: 1},
+			"penalty": {RepetitionPenalty: 1.15},
+		} {
+			b.Run(name+"/"+kind, func(b *testing.B) {
+				engine := open(b, path, llama.Options{Device: "cpu", Batch: rows})
+				run := func(tokens int) (seconds, cpu float64) {
+					sampling.MaxTokens = tokens
+					prompts := chatPrompts(rows, sampling)
+					began, before := time.Now(), modeltest.CPUSeconds(b)
+					complete(b, engine, prompts)
+					return time.Since(began).Seconds(), modeltest.CPUSeconds(b) - before
+				}
+				run(short)
+				var seconds, cpu float64
+				for b.Loop() {
+					longSeconds, longCPU := run(long)
+					shortSeconds, shortCPU := run(short)
+					seconds, cpu = seconds+longSeconds-shortSeconds, cpu+longCPU-shortCPU
+				}
+				steps := float64(b.N * (long - short))
+				b.ReportMetric(1e3*seconds/steps, "ms/step")
+				b.ReportMetric(1e3*cpu/steps, "cpu-ms/step")
+				b.ReportMetric(0, "ns/op")
+			})
+		}
+	}
+}
+
+func demoTeacher(b *testing.B) string {
+	b.Helper()
+	path, err := cachedir.DemoTeacherFile()
+	if err != nil {
+		b.Skip(err)
+	}
+	return path
 }

@@ -234,7 +234,7 @@ func (e *Engine) groupByPrefix(prompts []teacher.Prompt) []*prefixGroup {
 			out[at].failed = append(out[at].failed, rejectedPrompt{i, reply})
 			continue
 		}
-		r := newSequence(i, p, len(ids), ids[len(start):], start)
+		r := newSequence(i, p, len(ids), ids[len(start):])
 		r.maxNewTokens = min(r.maxNewTokens, available)
 		out[at].sequences = append(out[at].sequences, r)
 	}

@@ -1,9 +1,7 @@
 package llama_test
 
 import (
-	"encoding/json"
 	"errors"
-	"fmt"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -179,6 +177,22 @@ func TestLongPromptsAreRejectedIndividually(t *testing.T) {
 	}
 }
 
+// TestPromptMayFillTheContext checks that a prompt that leaves a single token of the context is
+// read, whatever its length is rounded up to.
+func TestPromptMayFillTheContext(t *testing.T) {
+	path := newTiny(false).write(t)
+	prompts := chatPrompts(1, teacher.Sampling{MaxTokens: 1, RepetitionPenalty: 1})
+	for _, shared := range []int{0, len(lead)} {
+		prompts[0].SharedPrefix = shared
+		want := complete(t, open(t, path, testOptions(16)), prompts)
+		options := testOptions(16)
+		options.Context = want[0].PromptTokens + 1
+		if diff := cmp.Diff(want, complete(t, open(t, path, options), prompts)); diff != "" {
+			t.Errorf("(-all context +just enough):\n%s", diff)
+		}
+	}
+}
+
 // TestReplyEndsAtTheContextLimit checks that a reply ends where its prompt leaves no more context,
 // whatever its maximum length, and is then marked as truncated.
 func TestReplyEndsAtTheContextLimit(t *testing.T) {
@@ -278,58 +292,6 @@ func TestLlama2PromptsMatchMeta(t *testing.T) {
 		if diff := cmp.Diff(p.IDs, got); diff != "" {
 			t.Errorf("%q (-want +got):\n%s", p.User, diff)
 		}
-	}
-}
-
-func TestNucleusMatchesMeta(t *testing.T) {
-	var file struct {
-		TopP []map[string]json.RawMessage `json:"top_p"`
-	}
-	golden.Load(t, "distill.json", &file)
-	if len(file.TopP) == 0 {
-		t.Fatal("no cases")
-	}
-	for _, c := range file.TopP {
-		var probs, want []float32
-		var p float64
-		for key, value := range c {
-			into := any(&want) // the distribution that Meta's code samples from
-			switch key {
-			case "probs":
-				into = &probs
-			case "p":
-				into = &p
-			}
-			if err := json.Unmarshal(value, into); err != nil {
-				t.Fatalf("%s: %v", key, err)
-			}
-		}
-		if diff := cmp.Diff(want, llama.Nucleus(probs, p)); diff != "" {
-			t.Errorf("%v, p %g (-want +got):\n%s", probs, p, diff)
-		}
-	}
-}
-
-func TestSamplesFromTheNucleus(t *testing.T) {
-	logits := []float32{2, 1, 0, -1, -50}
-	for _, c := range []struct {
-		temperature, p float64
-		want           []float64
-	}{
-		{1, 1, []float64{0.644, 0.237, 0.087, 0.032, 0}},
-		{0.6, 0.9, []float64{0.841, 0.159, 0, 0, 0}},
-		{1, 0, []float64{1, 0, 0, 0, 0}},
-	} {
-		t.Run(fmt.Sprintf("temperature %g, p %g", c.temperature, c.p), func(t *testing.T) {
-			const n = 20_000
-			prompt := &teacher.Prompt{Sampling: teacher.Sampling{Seed: 3}}
-			counts := llama.SampleCounts(logits, c.temperature, c.p, n, prompt)
-			for id, want := range c.want {
-				if share := float64(counts[int32(id)]) / n; share < want-0.01 || share > want+0.01 {
-					t.Errorf("token %d was sampled %.3f of the time, want %.3f", id, share, want)
-				}
-			}
-		})
 	}
 }
 

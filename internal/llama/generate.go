@@ -23,10 +23,29 @@ type generator struct {
 	prefix   *prefix
 	cache    *kvCache
 	scope    *torch.Scope
+	rope     *torch.Tensor // RoPE's rotations after the prefix: complex [positions, 1, head/2]
 	twoLines *twoLineMasks // nil if no reply is constrained to two lines
-	waiting  []*sequence   // the longest first
-	active   []*sequence   // by slot; nil means free
-	emit     func(int, teacher.Reply) error
+	// penalties is nil if no reply has a repetition penalty.
+	penalties *repetitionPenalties
+	sampler   sampler
+	waiting   []*sequence // the longest first
+	active    []*sequence // by slot; nil means free
+	emit      func(int, teacher.Reply) error
+}
+
+// prepare allocates what all steps share, for rows whose maximum length is capacity.
+func (w *generator) prepare(s *torch.Scope, capacity int64) {
+	m, start := w.model, int64(w.prefixLength())
+	w.scope, w.cache = s, newKVCache(s, m, int64(len(w.active)), capacity)
+	w.rope = s.Use(m.ropeTable).Narrow(0, start, int64(m.config.Context)-start).Unsqueeze(1)
+	maxReply, penalized := 0, false
+	for _, r := range w.waiting {
+		maxReply = max(maxReply, r.maxNewTokens)
+		penalized = penalized || r.prompt.Sampling.RepetitionPenalty != 1
+	}
+	if penalized {
+		w.penalties = newRepetitionPenalties(s, m, w.prefix, len(w.active), maxReply)
+	}
 }
 
 // run generates the replies of all waiting rows.
@@ -86,24 +105,22 @@ func (w *generator) prefill(rows []*sequence, slots []int) {
 	for _, r := range rows {
 		tokens = max(tokens, r.cached)
 	}
-	tokens = min(roundUp(tokens), int(w.cache.capacity))
-	ids := make([]int64, 0, len(rows)*tokens)
-	positions := make([]int64, 0, len(rows)*tokens)
-	for _, r := range rows {
-		for i := range tokens {
-			id := int64(0)
-			if i < r.cached {
-				id = int64(r.tokens[i])
-			}
-			ids, positions = append(ids, id), append(positions, int64(w.prefixLength()+i))
+	tokens = min(roundUp(tokens), int(w.cache.capacity), int(w.rope.Dim(0)))
+	data := make([]int64, len(rows)*tokens, len(rows)*tokens+len(rows))
+	for i, r := range rows {
+		for j, id := range r.tokens[:r.cached] {
+			data[i*tokens+j] = int64(id)
 		}
+		data = append(data, int64(slots[i]))
 	}
 	s := w.scope.Sub()
 	defer s.Close()
-	indices := w.model.int64s(s, w.cache.indices(slots, make([]int, len(slots)), tokens))
+	input, length := w.model.int64s(s, data), int64(tokens)
+	ids, rowSlots := input.Narrow(0, 0, int64(len(rows))*length), input.Narrow(0, int64(len(rows))*length, int64(len(rows)))
+	rope := s.Use(w.rope).Narrow(0, 0, length).Unsqueeze(0).Expand(int64(len(rows)), -1, -1, -1)
 	w.model.prefill(s, ids, &forwardPass{
-		rows: int64(len(rows)), tokens: int64(tokens), rope: w.model.ropeAt(s, positions), prefix: w.prefix,
-		cache: prefillCache{cache: w.cache, indices: indices},
+		rows: int64(len(rows)), tokens: length, rope: rope.Reshape(int64(len(rows))*length, 1, -1), prefix: w.prefix,
+		cache: prefillCache{cache: w.cache, indices: w.cache.rowIndices(rowSlots, length)},
 	})
 }
 
@@ -134,54 +151,25 @@ func (w *generator) compact() int {
 			free++
 		}
 		w.cache.moveRow(w.scope, slot, free)
+		w.penalties.moveRow(w.scope, slot, free)
 		w.active[free], w.active[slot] = w.active[slot], nil
 	}
 	return rows
 }
 
-// step generates one token for each row in the first slots.
+// step generates one token for each row in the first slots, and emits finished replies.
 func (w *generator) step(rows int) error {
 	s := w.scope.Sub()
 	defer s.Close()
-	ids, at, all := make([]int64, rows), make([]int, rows), make([]int, rows)
-	positions := make([]int64, rows)
-	past := 0
-	for slot := range rows {
-		all[slot] = slot
-		if r := w.active[slot]; r != nil {
-			ids[slot], at[slot] = r.next(), r.cached
-		}
-		positions[slot] = int64(w.prefixLength() + at[slot])
-		past = max(past, at[slot]+1)
-	}
-	past = min(roundUp(past), int(w.cache.capacity))
-	m := w.model
-	groups := int64(m.config.Groups)
-	mask := s.FromFloat32(pastMask(at, past), int64(rows), 1, 1, int64(past)).ToDevice(m.device).To(m.dtype)
-	x := m.run(m.embed(s, ids), &forwardPass{
-		rows: int64(rows), tokens: 1, rope: m.ropeAt(s, positions), prefix: w.prefix,
-		mask: mask.Expand(int64(rows), groups, 1, int64(past)).Reshape(int64(rows)*groups, 1, int64(past)),
-		cache: stepCache{
-			cache: w.cache, past: int64(past), indices: m.int64s(s, w.cache.indices(all, at, 1)),
-		},
+	in, m := w.newStepInput(s, rows), w.model
+	cache, mask := w.cache.step(in)
+	x := m.run(m.embed(in.ints(inputToken)), &forwardPass{
+		rows: in.rows, tokens: 1, rope: w.rope.IndexSelect(0, in.ints(inputPosition)), prefix: w.prefix,
+		mask: mask, cache: cache,
 	})
-	return w.sampleTokens(m.logits(x), rows)
-}
-
-// sampleTokens selects each row's token and emits finished replies.
-func (w *generator) sampleTokens(logits *torch.Tensor, rows int) error {
-	applyRepetitionPenalty(logits, w.active[:rows])
-	w.twoLines.apply(logits, w.active[:rows])
-	argmax := logits.ArgMax(1).Int64s()
-	for slot, r := range w.active[:rows] {
-		if r == nil {
-			continue
-		}
-		id := int32(argmax[slot])
-		if sampling := r.prompt.Sampling; sampling.Temperature > 0 {
-			id = sample(logits.Select(0, int64(slot)).Float32s(), sampling.Temperature, sampling.TopP, r.random)
-		}
-		if !r.append(w.vocab, id) {
+	for slot, id := range w.chooseTokens(m.logits(x), in) {
+		r := w.active[slot]
+		if r == nil || !r.append(w.vocab, int32(id)) {
 			continue
 		}
 		w.active[slot] = nil
@@ -192,39 +180,25 @@ func (w *generator) sampleTokens(logits *torch.Tensor, rows int) error {
 	return nil
 }
 
-// applyRepetitionPenalty applies the rows' repetition penalties to the logits [sequences,
-// vocabulary].
-func applyRepetitionPenalty(logits *torch.Tensor, rows []*sequence) {
-	for slot, r := range rows {
-		if r == nil || r.prompt.Sampling.RepetitionPenalty == 1 || len(r.seen) == 0 {
-			continue
-		}
-		ids := make([]int64, 0, len(r.seen))
-		for id := range r.seen {
-			ids = append(ids, int64(id))
-		}
-		s := logits.Scope()
-		index := s.FromInt64(ids, int64(len(ids))).ToDevice(logits.Device())
-		rowLogits := logits.Select(0, int64(slot))
-		values := rowLogits.IndexSelect(0, index).Float32s()
-		for i := range values {
-			values[i] = penalize(values[i], r.prompt.Sampling.RepetitionPenalty)
-		}
-		rowLogits.IndexCopyTo(0, index, s.FromFloat32(values, int64(len(values))).ToDevice(logits.Device()))
+// chooseTokens returns the rows' next tokens.
+func (w *generator) chooseTokens(logits *torch.Tensor, in *stepInput) []int64 {
+	if in.penalized {
+		w.penalties.apply(logits, in)
 	}
+	if in.constrained {
+		w.twoLines.apply(logits, in.ints(inputState))
+	}
+	tokens, ids := w.sampler.choose(logits, in)
+	if in.penalized {
+		w.penalties.add(tokens, in)
+	}
+	return ids
 }
 
 // prefill runs several tokens of each row through the layers to fill the KV cache.
-func (m *model) prefill(s *torch.Scope, ids []int64, w *forwardPass) *torch.Tensor {
-	groupSize := m.config.Heads / m.config.Groups
-	mask := s.FromFloat32(causalMask(int(w.tokens), groupSize), 1, w.tokens*int64(groupSize), w.tokens)
-	w.mask = mask.ToDevice(m.device).To(m.dtype)
-	return m.run(m.embed(s, ids), w)
-}
-
-// ropeAt returns RoPE's rotations at the given positions. [positions, 1, head/2]
-func (m *model) ropeAt(s *torch.Scope, positions []int64) *torch.Tensor {
-	return s.Use(m.ropeTable).IndexSelect(0, m.int64s(s, positions)).Unsqueeze(1)
+func (m *model) prefill(s *torch.Scope, ids *torch.Tensor, w *forwardPass) *torch.Tensor {
+	w.mask = causalMask(s, m, w.tokens)
+	return m.run(m.embed(ids), w)
 }
 
 // int64s copies integers to the model's device.
@@ -241,14 +215,15 @@ func (m *model) prefillPrefix(s *torch.Scope, ids []int32) *prefix {
 			p.free() // memory ran out
 		}
 	}()
-	positions := make([]int64, len(ids))
-	for i, id := range ids {
+	for _, id := range ids {
 		p.ids = append(p.ids, int64(id))
-		positions[i] = int64(i)
 	}
 	inner := s.Sub()
 	defer inner.Close()
-	m.prefill(inner, p.ids, &forwardPass{rows: 1, tokens: int64(len(ids)), rope: m.ropeAt(inner, positions), cache: p})
+	length := int64(len(ids))
+	m.prefill(inner, m.int64s(inner, p.ids), &forwardPass{
+		rows: 1, tokens: length, rope: inner.Use(m.ropeTable).Narrow(0, 0, length).Unsqueeze(1), cache: p,
+	})
 	complete = true
 	return p
 }

@@ -9,42 +9,56 @@ import (
 // kvCache holds the keys and values of the rows that are being generated. It is allocated once; the
 // slot of a finished row goes to the next one.
 type kvCache struct {
-	config       Config
-	device       torch.Device
 	rows         int64           // number of slots
+	groups       int64           // per row
 	capacity     int64           // maximum number of tokens of a row, without the prefix
 	keys, values []*torch.Tensor // by layer: [rows groups capacity, head]
+	first        *torch.Tensor   // the cache index of each row's first token [rows, groups]
+	last         *torch.Tensor   // the cache index of the last token that fits [rows groups]
+	// masks holds, for each number of tokens that fit after a row's token, the mask with which it
+	// attends to its own tokens: 0 or -inf. Each mask is the one before it without its first
+	// element, so all are views of one vector. [capacity, capacity]
+	masks *torch.Tensor
 }
 
 func newKVCache(s *torch.Scope, m *model, count, capacity int64) *kvCache {
-	out := &kvCache{config: m.config, device: m.device, rows: count, capacity: capacity}
+	out := &kvCache{rows: count, groups: int64(m.config.Groups), capacity: capacity}
 	for range m.layers {
-		shape := []int64{count * int64(m.config.Groups) * capacity, int64(m.config.Head)}
+		shape := []int64{count * out.groups * capacity, int64(m.config.Head)}
 		out.keys = append(out.keys, s.Zeros(m.dtype, m.device, shape...))
 		out.values = append(out.values, s.Zeros(m.dtype, m.device, shape...))
 	}
+	first, last := make([]int64, count*out.groups), make([]int64, count*out.groups)
+	for i := range first {
+		first[i] = int64(i) * capacity
+		last[i] = first[i] + capacity - 1
+	}
+	out.first, out.last = m.int64s(s, first).View(count, -1), m.int64s(s, last)
+	vector := s.Zeros(m.dtype, m.device, 2*capacity)
+	vector.Narrow(0, capacity, capacity).Fill(math.Inf(-1))
+	out.masks = vector.Strided([]int64{capacity, capacity}, []int64{1, 1}, 0)
 	return out
 }
 
-// indices returns the cache indices of tokens positions from the given ones on, for each slot and
-// group. [sequences groups tokens]
-func (c *kvCache) indices(slots []int, from []int, tokens int) []int64 {
-	groups := int64(c.config.Groups)
-	indices := make([]int64, 0, len(slots)*c.config.Groups*tokens)
-	for i, slot := range slots {
-		for group := range groups {
-			start := (int64(slot)*groups+group)*c.capacity + int64(from[i])
-			for token := range int64(tokens) {
-				indices = append(indices, start+token)
-			}
-		}
-	}
-	return indices
+// rowIndices returns the cache indices of the first tokens of each slot and group.
+// [sequences groups tokens]
+func (c *kvCache) rowIndices(slots *torch.Tensor, tokens int64) *torch.Tensor {
+	offsets := slots.Scope().Arange(tokens, slots.Device())
+	return c.first.IndexSelect(0, slots).Unsqueeze(2).Add(offsets).View(-1)
+}
+
+// step returns the cache of a step, and the mask with which its tokens attend to the rows' own
+// tokens. [sequences groups, 1, past]
+func (c *kvCache) step(in *stepInput) (cache stepCache, mask *torch.Tensor) {
+	remaining := in.remaining()
+	mask = c.masks.In(remaining).Narrow(1, 0, in.past).IndexSelect(0, remaining).Unsqueeze(1)
+	indices := c.last.In(remaining).Narrow(0, 0, in.rows*c.groups).Sub(remaining)
+	return stepCache{cache: c, past: in.past, indices: indices}, mask
 }
 
 // moveRow copies a row's keys and values to another slot.
 func (c *kvCache) moveRow(s *torch.Scope, from, to int) {
-	row := int64(c.config.Groups) * c.capacity
+	row := c.groups * c.capacity
 	for i := range c.keys {
 		for _, all := range []*torch.Tensor{c.keys[i], c.values[i]} {
 			all := s.Use(all)
@@ -88,27 +102,7 @@ func (w stepCache) update(layer int, keys, values *torch.Tensor) (allKeys, allVa
 
 // causalMask returns the mask with which each token attends to itself and to earlier tokens: 0 or
 // -inf. [1, tokens groupSize, tokens]
-func causalMask(tokens, groupSize int) []float32 {
-	out := make([]float32, tokens*groupSize*tokens)
-	for token := range tokens {
-		for query := range groupSize {
-			row := out[(token*groupSize+query)*tokens:]
-			for key := token + 1; key < tokens; key++ {
-				row[key] = float32(math.Inf(-1))
-			}
-		}
-	}
-	return out
-}
-
-// pastMask returns the mask with which each row attends to its own tokens: 0 or -inf. at is the
-// current position of each row. [sequences, past]
-func pastMask(at []int, past int) []float32 {
-	out := make([]float32, len(at)*past)
-	for row, position := range at {
-		for key := position + 1; key < past; key++ {
-			out[row*past+key] = float32(math.Inf(-1))
-		}
-	}
-	return out
+func causalMask(s *torch.Scope, m *model, tokens int64) *torch.Tensor {
+	mask := s.Full(math.Inf(-1), m.dtype, m.device, tokens, tokens).UpperTriangle(1)
+	return mask.RepeatInterleave(int64(m.config.Heads/m.config.Groups), 0).Unsqueeze(0)
 }

@@ -80,9 +80,9 @@ func (m *model) run(x *torch.Tensor, w *forwardPass) *torch.Tensor {
 	return x
 }
 
-// embed returns the embeddings of tokens. [sequences tokens, model]
-func (m *model) embed(s *torch.Scope, ids []int64) *torch.Tensor {
-	return m.int64s(s, ids).Embedding(m.embedding).To(torch.Float32)
+// embed returns the embeddings of tokens [sequences tokens]. [sequences tokens, model]
+func (m *model) embed(ids *torch.Tensor) *torch.Tensor {
+	return ids.Embedding(m.embedding).To(torch.Float32)
 }
 
 // logits returns the logits of all tokens of the vocabulary.

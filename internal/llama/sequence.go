@@ -11,39 +11,33 @@ import (
 type sequence struct {
 	index        int // of the prompt
 	prompt       *teacher.Prompt
-	length       int            // tokens of the whole prompt
-	maxNewTokens int            // maximum length of the reply
-	tokens       []int32        // the prompt after the prefix, then the reply
-	cached       int            // number of tokens in the KV cache
-	generated    int            // number of tokens of the reply
-	text         []byte         // the reply so far
-	complete     bool           // the reply has its maximum number of lines
-	state        lineState      // state of the reply if it is constrained to two lines
-	truncated    bool           // the reply has reached its maximum length
-	prefix       []int32        // tokens of the prefix
-	seen         map[int32]bool // tokens with a repetition penalty
+	length       int       // tokens of the whole prompt
+	maxNewTokens int       // maximum length of the reply
+	tokens       []int32   // the prompt after the prefix, then the reply
+	cached       int       // number of tokens in the KV cache
+	generated    int       // number of tokens of the reply
+	text         []byte    // the reply so far
+	complete     bool      // the reply has its maximum number of lines
+	state        lineState // state of the reply if it is constrained to two lines
+	truncated    bool      // the reply has reached its maximum length
 	random       *rand.Rand
 }
 
 // newSequence returns the sequence of a prompt whose tokens after the prefix are own.
-func newSequence(index int, prompt *teacher.Prompt, length int, own []int32, used []int32) *sequence {
+func newSequence(index int, prompt *teacher.Prompt, length int, own []int32) *sequence {
 	r := &sequence{
-		index: index, prompt: prompt, length: length, tokens: own, prefix: used,
-		text: []byte(prompt.ReplyPrefix), seen: map[int32]bool{},
+		index: index, prompt: prompt, length: length, tokens: own, text: []byte(prompt.ReplyPrefix),
 		random: rand.New(rand.NewPCG(prompt.Sampling.Seed, 0)), maxNewTokens: prompt.Sampling.MaxTokens,
 	}
 	if prompt.TwoLines {
 		r.state = initialState(prompt.ReplyPrefix)
-	}
-	for _, id := range used {
-		r.seen[id] = true
 	}
 	return r
 }
 
 // restarted returns the sequence without its reply.
 func (r *sequence) restarted() *sequence {
-	restarted := newSequence(r.index, r.prompt, r.length, r.tokens[:len(r.tokens)-r.generated], r.prefix)
+	restarted := newSequence(r.index, r.prompt, r.length, r.tokens[:len(r.tokens)-r.generated])
 	restarted.maxNewTokens = r.maxNewTokens
 	return restarted
 }
@@ -62,7 +56,6 @@ func (r *sequence) append(v *vocabulary, id int32) bool {
 	}
 	r.tokens = append(r.tokens, id)
 	r.generated++
-	r.seen[id] = true
 	piece := v.Piece(id)
 	r.text = append(r.text, piece...)
 	r.state = r.state.advance(piece)

@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"testing"
+
+	"rdrec/internal/llama"
+	"rdrec/internal/teacher"
 )
 
 // tiny is a small random model: the content of its GGUF file, and a plain forward pass in float64
@@ -66,6 +69,24 @@ func newTinyLayers(tied bool, layers int) *tiny {
 		add(name("ffn_gate"), 0.3, m.forward, m.model)
 		add(name("ffn_up"), 0.3, m.forward, m.model)
 		add(name("ffn_down"), 0.3, m.model, m.forward)
+	}
+	return m
+}
+
+// withVocabulary returns the model with more tokens, which no text is encoded as.
+func (m *tiny) withVocabulary(size int) *tiny {
+	random := rand.New(rand.NewPCG(3, 4))
+	for i := len(m.pieces); i < size; i++ {
+		m.pieces = append(m.pieces, fmt.Sprintf("<|%d|>", i))
+		for _, name := range []string{"token_embd.weight", "output.weight"} {
+			if m.shapes[name] == nil {
+				continue
+			}
+			for range m.model {
+				m.tensors[name] = append(m.tensors[name], float32(random.NormFloat64()*0.3))
+			}
+			m.shapes[name][0] = size
+		}
 	}
 	return m
 }
@@ -287,6 +308,12 @@ func sum(a, b []float64) []float64 {
 // greedy generates up to n tokens with a repetition penalty for those in used and those generated,
 // and stops at <|im_end|>.
 func (m *tiny) greedy(ids []int32, n int, penalty float64, used []int32) []int32 {
+	sampling := teacher.Sampling{MaxTokens: n, RepetitionPenalty: penalty}
+	return m.generate(ids, &teacher.Prompt{Sampling: sampling}, used)
+}
+
+// generate is greedy with the settings of a prompt.
+func (m *tiny) generate(ids []int32, prompt *teacher.Prompt, used []int32) []int32 {
 	var out []int32
 	weak := map[int32]bool{}
 	for _, id := range used {
@@ -297,22 +324,25 @@ func (m *tiny) greedy(ids []int32, n int, penalty float64, used []int32) []int32
 	for _, id := range ids {
 		x = past.feed(id)
 	}
-	for range n {
-		logits := past.logits(x)
-		for id := range weak {
-			if logits[id] > 0 {
-				logits[id] /= penalty
-			} else {
-				logits[id] *= penalty
+	penalty := prompt.Sampling.RepetitionPenalty
+	for _, random := range llama.RandomNumbers(prompt, prompt.Sampling.MaxTokens) {
+		var logits []float32
+		for id, logit := range past.logits(x) {
+			switch {
+			case weak[int32(id)] && logit > 0:
+				logit /= penalty
+			case weak[int32(id)]:
+				logit *= penalty
 			}
+			logits = append(logits, float32(logit))
 		}
-		best := int32(slices.Index(logits, slices.Max(logits)))
-		if m.pieces[best] == "<|im_end|>" {
+		next := int32(plainSample(logits, llama.SampleInput{Sampling: prompt.Sampling, Random: random}))
+		if m.pieces[next] == "<|im_end|>" {
 			break
 		}
-		out = append(out, best)
-		weak[best] = true
-		x = past.feed(best)
+		out = append(out, next)
+		weak[next] = true
+		x = past.feed(next)
 	}
 	return out
 }

@@ -212,17 +212,7 @@ func initialState(text string) lineState {
 	}
 }
 
-// apply adds the rows' masks to their logits [sequences, vocabulary].
-func (l *twoLineMasks) apply(logits *torch.Tensor, rows []*sequence) {
-	if l == nil {
-		return
-	}
-	states := make([]int64, len(rows))
-	for i, r := range rows {
-		if r != nil {
-			states[i] = int64(r.state.withDeadline(r.generated, r.maxNewTokens))
-		}
-	}
-	s := logits.Scope()
-	logits.AddTo(s.Use(l.masks).IndexSelect(0, s.FromInt64(states, int64(len(states))).ToDevice(logits.Device())))
+// apply adds the masks of the rows' states to their logits [sequences, vocabulary].
+func (l *twoLineMasks) apply(logits, states *torch.Tensor) {
+	logits.AddTo(logits.Scope().Use(l.masks).IndexSelect(0, states))
 }

@@ -37,6 +37,7 @@ func fromSlice[T any](s *Scope, data []T, dtype DType, shape []int64) *Tensor {
 	if len(dims) == 0 {
 		dims = []int64{1}
 	}
+	uploads.Add(1)
 	c := lib.AtTensorOfData(unsafe.Pointer(&data[0]), dims, uint(len(shape)), uint(dtype.Size()), int(dtype))
 	return s.wrap("copy from host", c)
 }

@@ -47,6 +47,11 @@ func (t *Tensor) SqrtTo() *Tensor {
 	return inPlace("sqrt_", t, func(out *lib.Ctensor) { lib.AtgSqrt_(out, t.handle()) })
 }
 
+// ExpTo replaces t's elements by e to their power.
+func (t *Tensor) ExpTo() *Tensor {
+	return inPlace("exp_", t, func(out *lib.Ctensor) { lib.AtgExp_(out, t.handle()) })
+}
+
 // Lerp moves t towards end in place: t += weight * (end - t).
 func (t *Tensor) Lerp(end *Tensor, weight float64) *Tensor {
 	return inPlace("lerp_", t, func(out *lib.Ctensor) {

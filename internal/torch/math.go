@@ -107,6 +107,18 @@ func (t *Tensor) GreaterNumber(y float64) *Tensor { return withNumber("gt", lib.
 // LessNumber returns where t < y.
 func (t *Tensor) LessNumber(y float64) *Tensor { return withNumber("lt", lib.AtgLt, t, y) }
 
+// Less returns where t < u.
+func (t *Tensor) Less(u *Tensor) *Tensor { return pairwise("lt", lib.AtgLtTensor, t, u) }
+
+// LessEqual returns where t <= u.
+func (t *Tensor) LessEqual(u *Tensor) *Tensor { return pairwise("le", lib.AtgLeTensor, t, u) }
+
+// Greater returns where t > u.
+func (t *Tensor) Greater(u *Tensor) *Tensor { return pairwise("gt", lib.AtgGtTensor, t, u) }
+
+// Minimum returns the smaller of t and u, element by element.
+func (t *Tensor) Minimum(u *Tensor) *Tensor { return pairwise("minimum", lib.AtgMinimum, t, u) }
+
 // Finite returns where t is neither infinite nor NaN.
 func (t *Tensor) Finite() *Tensor { return unary("isfinite", lib.AtgIsfinite, t) }
 

@@ -38,6 +38,27 @@ func (t *Tensor) ArgMax(dim int64) *Tensor {
 	return innermostScope(t).wrap("argmax", out)
 }
 
+// MaxAlong returns the largest element along a dimension, which keeps size 1.
+func (t *Tensor) MaxAlong(dim int64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgAmax(&out, t.handle(), []int64{dim}, 1, 1)
+	return innermostScope(t).wrap("amax", out)
+}
+
+// MinAlong returns the smallest element along a dimension, which keeps size 1.
+func (t *Tensor) MinAlong(dim int64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgAmin(&out, t.handle(), []int64{dim}, 1, 1)
+	return innermostScope(t).wrap("amin", out)
+}
+
+// CountAlong returns the number of elements that are not 0 along a dimension, which is dropped.
+func (t *Tensor) CountAlong(dim int64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgCountNonzero(&out, t.handle(), dim, 0)
+	return innermostScope(t).wrap("count_nonzero", out)
+}
+
 // LogSumExp returns log(sum(exp(t))) along a dimension, which is dropped.
 func (t *Tensor) LogSumExp(dim int64) *Tensor {
 	var out lib.Ctensor

@@ -6,10 +6,11 @@ import (
 	lib "github.com/sugarme/gotch/libtch"
 )
 
-// live is the number of existing tensors and made the number ever created.
+// live is the number of existing tensors, made the number ever created, and uploads and reads the
+// numbers of copies from and to the host.
 //
-//nolint:gochecknoglobals // two counters of the process's native memory, which is itself global.
-var live, made atomic.Int64
+//nolint:gochecknoglobals // counters of the process's native memory, which is itself global.
+var live, made, uploads, reads atomic.Int64
 
 // Live returns the number of tensors that exist in the process. Work that leaks nothing leaves it
 // unchanged.
@@ -18,6 +19,14 @@ func Live() int64 { return live.Load() }
 // Made returns the number of tensors that the process has ever created, which is the number of
 // operations it has run.
 func Made() int64 { return made.Load() }
+
+// Uploads returns the number of tensors that were ever copied from the host's memory. On a GPU, each
+// of these copies waits for the operations before it.
+func Uploads() int64 { return uploads.Load() }
+
+// Reads returns the number of tensors that were ever copied to the host's memory. On a GPU, each of
+// these copies waits for the operations before it.
+func Reads() int64 { return reads.Load() }
 
 // Scope owns tensors and frees them together. It belongs to one goroutine.
 type Scope struct {

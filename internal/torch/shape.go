@@ -11,6 +11,13 @@ func (t *Tensor) View(shape ...int64) *Tensor {
 	return innermostScope(t).wrap("view", out)
 }
 
+// ViewAs returns t's memory as elements of another type of the same size, without a copy.
+func (t *Tensor) ViewAs(dtype DType) *Tensor {
+	var out lib.Ctensor
+	lib.AtgViewDtype(&out, t.handle(), int32(dtype))
+	return innermostScope(t).wrap("view", out)
+}
+
 // Reshape is View, with a copy if t's memory layout requires one.
 func (t *Tensor) Reshape(shape ...int64) *Tensor {
 	var out lib.Ctensor
@@ -146,6 +153,13 @@ func (t *Tensor) Gather(dim int64, index *Tensor) *Tensor {
 // MaskedSelect returns the elements where mask is true, as one dimension.
 func (t *Tensor) MaskedSelect(mask *Tensor) *Tensor {
 	return pairwise("masked_select", lib.AtgMaskedSelect, t, mask)
+}
+
+// UpperTriangle returns a matrix with zeros below the given diagonal; 0 is the main diagonal.
+func (t *Tensor) UpperTriangle(diagonal int64) *Tensor {
+	var out lib.Ctensor
+	lib.AtgTriu(&out, t.handle(), diagonal)
+	return innermostScope(t).wrap("triu", out)
 }
 
 func handles(all []*Tensor) []lib.Ctensor {

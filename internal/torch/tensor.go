@@ -125,6 +125,7 @@ func (t *Tensor) Bytes() []byte {
 	numel, size := t.Numel(), t.DType().Size()
 	data := make([]byte, numel*size)
 	if numel > 0 {
+		reads.Add(1)
 		lib.AtCopyData(t.handle(), unsafe.Pointer(&data[0]), uint(numel), uint(size))
 		check("copy to host")
 	}
@@ -139,6 +140,7 @@ func values[T float32 | float64 | int64](t *Tensor, dtype DType) []T {
 	}
 	data := make([]T, t.Numel())
 	if len(data) > 0 {
+		reads.Add(1)
 		lib.AtCopyData(t.handle(), unsafe.Pointer(&data[0]), uint(len(data)), uint(dtype.Size()))
 		check("copy to host")
 	}
