@@ -77,7 +77,9 @@ func TestSamplesFromTheNucleus(t *testing.T) {
 }
 
 // plainSample samples a token one number at a time: the expected result.
-func plainSample(logits []float32, d llama.SampleInput) int64 { return plainSampleIn[float64](logits, d) }
+func plainSample(logits []float32, d llama.SampleInput) int64 {
+	return plainSampleIn[float64](logits, d)
+}
 
 // plainSampleIn adds up the probabilities in a type.
 func plainSampleIn[T float32 | float64](logits []float32, d llama.SampleInput) int64 {
