@@ -115,11 +115,12 @@ func (w *generator) prefill(rows []*sequence, slots []int) {
 	}
 	s := w.scope.Sub()
 	defer s.Close()
-	input, length := w.model.int64s(s, data), int64(tokens)
-	ids, rowSlots := input.Narrow(0, 0, int64(len(rows))*length), input.Narrow(0, int64(len(rows))*length, int64(len(rows)))
-	rope := s.Use(w.rope).Narrow(0, 0, length).Unsqueeze(0).Expand(int64(len(rows)), -1, -1, -1)
+	count, length := int64(len(rows)), int64(tokens)
+	input := w.model.int64s(s, data)
+	ids, rowSlots := input.Narrow(0, 0, count*length), input.Narrow(0, count*length, count)
+	rope := s.Use(w.rope).Narrow(0, 0, length).Unsqueeze(0).Expand(count, -1, -1, -1)
 	w.model.prefill(s, ids, &forwardPass{
-		rows: int64(len(rows)), tokens: length, rope: rope.Reshape(int64(len(rows))*length, 1, -1), prefix: w.prefix,
+		rows: count, tokens: length, rope: rope.Reshape(count*length, 1, -1), prefix: w.prefix,
 		cache: prefillCache{cache: w.cache, indices: w.cache.rowIndices(rowSlots, length)},
 	})
 }

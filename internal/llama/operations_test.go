@@ -12,9 +12,9 @@ import (
 // from and to the host.
 type stepCounts struct{ layer, rest, uploads, reads int64 }
 
-// TestOperationsPerStep bounds the counts of a step, which generates a token for each row. On a GPU,
-// a small batch waits for its operations (docs/performance.md), and each copy waits for all of them,
-// so the counts may only fall.
+// TestOperationsPerStep bounds the counts of a step, which generates a token for each row. On a
+// GPU, a small batch waits for its operations (docs/performance.md), and each copy waits for all of
+// them, so the counts may only fall.
 func TestOperationsPerStep(t *testing.T) {
 	sampling := func(temperature, topP, penalty float64) teacher.Sampling {
 		return teacher.Sampling{Temperature: temperature, TopP: topP, RepetitionPenalty: penalty}

@@ -59,9 +59,9 @@ func TestSamplesFromTheNucleus(t *testing.T) {
 		t.Run(fmt.Sprintf("temperature %g, p %g", c.temperature, c.p), func(t *testing.T) {
 			const n = 20_000
 			prompt := &teacher.Prompt{Sampling: teacher.Sampling{Seed: 3}}
-			inputs := make([]llama.SampleInput, n)
+			inputs, sampling := make([]llama.SampleInput, n), teacher.Sampling{Temperature: c.temperature, TopP: c.p}
 			for i, random := range llama.RandomNumbers(prompt, n) {
-				inputs[i] = llama.SampleInput{Sampling: teacher.Sampling{Temperature: c.temperature, TopP: c.p}, Random: random}
+				inputs[i] = llama.SampleInput{Sampling: sampling, Random: random}
 			}
 			counts := make([]int, len(logits))
 			for _, id := range llama.Sample(slices.Repeat([][]float32{logits}, n), inputs, 256) {

@@ -20,8 +20,8 @@ func Live() int64 { return live.Load() }
 // operations it has run.
 func Made() int64 { return made.Load() }
 
-// Uploads returns the number of tensors that were ever copied from the host's memory. On a GPU, each
-// of these copies waits for the operations before it.
+// Uploads returns the number of tensors that were ever copied from the host's memory. On a GPU,
+// each of these copies waits for the operations before it.
 func Uploads() int64 { return uploads.Load() }
 
 // Reads returns the number of tensors that were ever copied to the host's memory. On a GPU, each of
