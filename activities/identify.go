@@ -13,6 +13,7 @@ import (
 	"sort"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/fileset"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 )
@@ -62,10 +63,10 @@ func digestData(data spec.Data) (string, error) {
 	case data.Accumulated != nil && data.Reviews.Metadata == "":
 		return data.Accumulated.Reviews.Digest, nil
 	case data.Accumulated != nil:
-		titles, err := digestFiles(data.Reviews.Metadata)
+		titles, err := digestSources(data.Reviews.Metadata)
 		return data.Accumulated.Reviews.Digest + titles, err
 	case data.Reviews != nil:
-		return digestFiles(data.Reviews.Path, data.Reviews.Metadata)
+		return digestSources(data.Reviews.Path, data.Reviews.Metadata)
 	default:
 		return digestFiles(filepath.Join(data.Folder, "*"))
 	}
@@ -85,26 +86,42 @@ func needsTeacher(in IdentifyInput) (bool, error) {
 		func(e dataset.Explanation) bool { return !e.HasRationale() }), nil
 }
 
-// digestFiles hashes the names and contents of the files that match the patterns. A pattern without
-// a match is an error.
-func digestFiles(patterns ...string) (string, error) {
-	h := sha256.New()
-	for _, pattern := range patterns {
-		if pattern == "" {
+// digestSources hashes the files of paths to raw data: files, folders or patterns. An empty path is
+// none.
+func digestSources(paths ...string) (string, error) {
+	var all []string
+	for _, path := range paths {
+		if path == "" {
 			continue
 		}
-		paths, err := filepath.Glob(pattern)
+		files, _, err := fileset.Find(path)
 		if err != nil {
-			return "", fmt.Errorf("pattern %q: %w: %w", pattern, ErrInvalid, err)
+			return "", fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
-		if len(paths) == 0 {
-			return "", fmt.Errorf("%w: no file matches %q", ErrInvalid, pattern)
-		}
-		sort.Strings(paths)
-		for _, path := range paths {
-			if err := digestFile(h, path); err != nil {
-				return "", err
-			}
+		all = append(all, files...)
+	}
+	return digest(all)
+}
+
+// digestFiles hashes the files that match a pattern. A pattern without a match is an error.
+func digestFiles(pattern string) (string, error) {
+	paths, err := filepath.Glob(pattern)
+	if err != nil {
+		return "", fmt.Errorf("pattern %q: %w: %w", pattern, ErrInvalid, err)
+	}
+	if len(paths) == 0 {
+		return "", fmt.Errorf("%w: no file matches %q", ErrInvalid, pattern)
+	}
+	sort.Strings(paths)
+	return digest(paths)
+}
+
+// digest hashes the names and contents of files.
+func digest(paths []string) (string, error) {
+	h := sha256.New()
+	for _, path := range paths {
+		if err := digestFile(h, path); err != nil {
+			return "", err
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil

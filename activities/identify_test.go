@@ -40,6 +40,14 @@ func TestTheDataAreIdentifiedByNameAndContent(t *testing.T) {
 			again != id {
 			t.Errorf("%s: as reviews %q, %v", name, again, err)
 		}
+		if err := os.WriteFile(filepath.Join(dir, "_SUCCESS"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{dir, filepath.Join(dir, "*")} {
+			if again, err := identify(spec.Data{Reviews: &spec.Reviews{Path: path}}); err != nil || again != id {
+				t.Errorf("%s with a marker: %s as reviews %q, %v", name, path, again, err)
+			}
+		}
 		stored := &spec.Accumulated{Reviews: spec.Ref{Digest: "r"}}
 		if got, err := identify(spec.Data{Reviews: &spec.Reviews{}, Accumulated: stored}); err != nil || got != "r" {
 			t.Errorf("accumulated: %q, %v", got, err)

@@ -2,6 +2,7 @@ package activities
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -89,6 +90,9 @@ func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir stri
 	if err != nil {
 		return err
 	}
+	if err := a.logImport(dir); err != nil {
+		return err
+	}
 	if name == spec.Appearance || name == spec.Random {
 		return writeJSON(filepath.Join(dir, indexingRecord), indexing.Record{Indexing: name, Seed: in.Seed})
 	}
@@ -97,6 +101,25 @@ func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir stri
 		return fmt.Errorf("read imported reviews: %w", err)
 	}
 	return writeIndexed(dir, data, in)
+}
+
+// logImport logs how the reviews' files were read.
+func (a *Activities) logImport(dir string) error {
+	data, err := os.ReadFile(filepath.Join(dir, importRecord))
+	if err != nil {
+		return fmt.Errorf("read the import's summary: %w", err)
+	}
+	var sum dataset.ImportSummary
+	if err := json.Unmarshal(data, &sum); err != nil {
+		return fmt.Errorf("read %s: %w: %w", importRecord, ErrData, err)
+	}
+	for _, source := range sum.Sources {
+		a.Log.Info().Str("stage", "import").Str("read_as", source).Msg("read reviews")
+	}
+	if len(sum.PassedOver) > 0 {
+		a.Log.Info().Str("stage", "import").Strs("files", sum.PassedOver).Msg("passed over files without rows")
+	}
+	return nil
 }
 
 // importFolder reads a dataset folder, which validates it completely, indexes its items and writes

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"rdrec/internal/fileset"
 	"rdrec/registry"
 	"rdrec/storage"
 )
@@ -181,7 +182,11 @@ func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
 		present[f.Digest] = true
 	}
 	for _, f := range files {
+		reason := g.passOver(f)
 		switch {
+		case reason != "":
+			g.Log.Info().Str("file", f.Name).Str("reason", reason).Msg("passed over a file without rows")
+			continue
 		case present[f.Digest]:
 			continue
 		case g.skip[f.Digest]:
@@ -211,6 +216,17 @@ func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
 	g.artifact.Files = append(g.artifact.Files, storage.File{Name: ingestedRecord, Ref: ref})
 	out.Reviews, err = g.Bucket.PutArtifact(ctx, g.artifact)
 	return err
+}
+
+// passOver returns why a file of the inbox has no rows, by the names below the inbox and the size.
+// It returns "" if the file may have some.
+func (g *ingestion) passOver(f storage.File) string {
+	for name := range strings.SplitSeq(strings.TrimPrefix(f.Name, g.Inbox), "/") {
+		if reason := fileset.PassOver(name, f.Size); reason != "" {
+			return reason
+		}
+	}
+	return ""
 }
 
 // extensions returns a key's extensions, such as ".jsonl.gz".

@@ -43,6 +43,18 @@ func TestIngestSkipsKnownContent(t *testing.T) {
 	}
 }
 
+// TestIngestPassesOverFilesWithoutRows: what Spark writes beside its parts.
+func TestIngestPassesOverFilesWithoutRows(t *testing.T) {
+	s := newInboxEnv(t)
+	for name, text := range map[string]string{
+		"night/_SUCCESS": "", "night/._SUCCESS.crc": "crc", "night/.part-0.json.crc": "crc",
+		"night/_temporary/0/part-9.json": "half", "night/part-1.json": "", "night/part-0.json": "one",
+	} {
+		s.putFile(name, text)
+	}
+	equal(t, "ingested", []string{"night/part-0.json"}, names(s.ingest(nil).Ingested))
+}
+
 // fakeSource is a source: what is in it now, by ascending watermarks.
 type fakeSource struct {
 	activities.Importer

@@ -8,7 +8,10 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
+
+	"rdrec/internal/dataset"
 )
 
 //go:embed dataset.yaml
@@ -42,14 +45,15 @@ func findDataset(name string) (string, error) {
 		errNoDataset, name, strings.Join(tried, ", "))
 }
 
-// hasSequences reports whether a folder is in the format of RDRec, POD and P5.
+// hasSequences reports whether a folder is in the format of RDRec, POD, P5 or OpenP5.
 func hasSequences(folder string) bool {
-	for _, name := range []string{"sequential.txt", "sequential.txt.gz"} {
-		if info, err := os.Stat(filepath.Join(folder, name)); err == nil && info.Mode().IsRegular() {
-			return true
-		}
+	isFile := func(name string) bool {
+		info, err := os.Stat(filepath.Join(folder, name))
+		return err == nil && info.Mode().IsRegular()
 	}
-	return false
+	return slices.ContainsFunc(dataset.SequenceFiles(), func(name string) bool {
+		return isFile(name) || isFile(name+".gz")
+	})
 }
 
 // specFor returns the built-in spec for a data set.

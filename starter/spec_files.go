@@ -11,6 +11,7 @@ import (
 
 	"rdrec/internal/cachedir"
 	"rdrec/internal/dataset"
+	"rdrec/internal/fileset"
 	"rdrec/internal/spec"
 )
 
@@ -22,8 +23,8 @@ func findFiles(s spec.Spec) []spec.Problem {
 		return m.Rationale && slices.Contains(s.Methods, m.Name)
 	})
 	if s.Data.Reviews != nil {
-		c.pattern("data.reviews.path", s.Data.Reviews.Path)
-		c.pattern("data.reviews.metadata", s.Data.Reviews.Metadata)
+		c.source("data.reviews.path", s.Data.Reviews.Path)
+		c.source("data.reviews.metadata", s.Data.Reviews.Metadata)
 	} else if data := c.folder(s); data != nil {
 		needsTeacher = needsTeacher && lacksRationales(data)
 	}
@@ -47,6 +48,17 @@ const hintFiles = "paths are relative to the folder of the worker; --no-files sk
 
 func (c *fileCheck) add(key, reason, hint string) {
 	c.problems = append(c.problems, spec.Problem{Key: key, Reason: reason, Hint: hint})
+}
+
+// source checks that a path to raw data (a file, a folder or a pattern) has files, unless it is
+// empty.
+func (c *fileCheck) source(key, path string) {
+	if path == "" {
+		return
+	}
+	if _, _, err := fileset.Find(path); err != nil {
+		c.add(key, err.Error(), hintFiles)
+	}
 }
 
 // pattern checks that a file matches a pattern, unless the pattern is empty.

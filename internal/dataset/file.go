@@ -19,9 +19,19 @@ type file struct {
 	lineEnds []int // offset of each line's newline, filled by line
 }
 
-// open reads name, or name.gz if name does not exist. It returns nil, without a diagnostic, if
-// neither exists.
+// open reads name, or P5's name for it, plain or .gz. It returns nil, without a diagnostic, if none
+// exists.
 func open(fsys fs.FS, name string, diags *diagnostics) *file {
+	for _, name := range names(name) {
+		if f := openNamed(fsys, name, diags); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// openNamed reads name, or name.gz if name does not exist.
+func openNamed(fsys fs.FS, name string, diags *diagnostics) *file {
 	for _, candidate := range []string{name, name + ".gz"} {
 		raw, err := fs.ReadFile(fsys, candidate)
 		if errors.Is(err, fs.ErrNotExist) {

@@ -19,14 +19,17 @@ const (
 )
 
 // Read reads the folder fsys; name identifies it for people. It returns all problems of all files
-// at once, joined, each a [Diagnostic]. sequential.txt and datamaps.json are required. Of the two
-// explanation files, the one with rationales takes precedence.
+// at once, joined, each a [Diagnostic]. sequential.txt and datamaps.json are required, or OpenP5's
+// user_sequence.txt in their place. P5's names of files are accepted, too. Of the two explanation
+// files, the one with rationales takes precedence.
 func Read(fsys fs.FS, name string) (*Dataset, error) {
 	diags := &diagnostics{}
 	d := &Dataset{Name: name}
 	r := &reader{fsys: fsys, d: d, diags: diags, lineOf: map[int]int{}}
-	r.datamaps()
-	r.sequences()
+	if !r.openP5() {
+		r.datamaps()
+		r.sequences()
+	}
 	r.times()
 	r.negatives()
 	r.explanations()

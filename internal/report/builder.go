@@ -79,6 +79,10 @@ func sourceOf(run Run) Data {
 	}
 	if n := run.Import; n != nil {
 		d.Rows, d.Bad, d.Duplicates, d.Filtered = n.Rows, n.Bad, n.Duplicates, n.Filtered
+		d.Sources, d.PassedOver, d.Replaced, d.OddTimes = n.Sources, n.PassedOver, n.Replaced, n.OddTimes
+		if run.Spec.Data.Reviews.Metadata != "" {
+			d.Untitled = n.Items - n.Titles
+		}
 	}
 	return d
 }

@@ -6,6 +6,7 @@ import (
 
 	"rdrec/internal/audit"
 	"rdrec/internal/baseline"
+	"rdrec/internal/dataset"
 	"rdrec/internal/spec"
 )
 
@@ -22,6 +23,7 @@ func (r *Report) Conclude() {
 	r.studentCaveats()
 	r.baselineCaveats()
 	r.idLeakCaveats()
+	r.importCaveats()
 	r.auditCaveats()
 	r.degenerateCaveats()
 	r.trainingCaveats()
@@ -133,6 +135,24 @@ func (r *Report) auditCaveats() {
 		if finding.Level != audit.Fine {
 			r.warn(concernOf(finding.Level), "%s. %s", finding.Title, finding.Text)
 		}
+	}
+}
+
+// importCaveats adds caveats about raw reviews that may have been misread.
+func (r *Report) importCaveats() {
+	d := r.Data
+	if d.OddTimes > 0 {
+		r.warn(Caution, "%s of %s reviews are dated before %d or after %d: the order of the items may be wrong. "+
+			"Check data.reviews.time_format.",
+			thousands(d.OddTimes), thousands(d.Rows), dataset.FirstYear, dataset.LastYear)
+	}
+	if d.Replaced > 0 {
+		r.warn(Caution, "The texts of %s of %s reviews lost characters that are not UTF-8. Check "+
+			"data.reviews.encoding.",
+			thousands(d.Replaced), thousands(d.Rows))
+	}
+	if d.Untitled > 0 {
+		r.warn(Note, "%s of %s items have no title in the metadata.", thousands(d.Untitled), thousands(d.Stats.Items))
 	}
 }
 

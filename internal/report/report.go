@@ -87,6 +87,14 @@ type Data struct {
 	Bad        int `json:"bad,omitempty"`
 	Duplicates int `json:"duplicates,omitempty"`
 	Filtered   int `json:"filtered,omitempty"`
+	// Sources describes how the raw reviews were read; PassedOver names the files without rows.
+	Sources    []string `json:"sources,omitempty"`
+	PassedOver []string `json:"passed_over,omitempty"`
+	// Replaced counts the rows whose texts lost characters, OddTimes those in implausible years,
+	// and Untitled the items that the metadata have no title for.
+	Replaced int `json:"replaced,omitempty"`
+	OddTimes int `json:"odd_times,omitempty"`
+	Untitled int `json:"untitled,omitempty"`
 	// Indexing is the item indexing.
 	Indexing Indexing      `json:"indexing"`
 	Stats    dataset.Stats `json:"stats"`

@@ -59,6 +59,12 @@ func (t *text) header(r Report) {
 	t.line("%s · protocol %s · seed %d · %s", r.Name, protocolName(r), r.Seed, plural(r.Trials, "trial"))
 	t.line("%s: %s users, %s items, %s interactions%s", r.Data.Name, thousands(stats.Users), thousands(stats.Items),
 		thousands(stats.Interactions), quarantined(r.Data))
+	for _, source := range r.Data.Sources {
+		t.wrap("", "read "+source)
+	}
+	if names := r.Data.PassedOver; len(names) > 0 {
+		t.wrap("", "passed over "+strings.Join(names, ", "))
+	}
 	if n := r.Data.Indexing; n.Name != "" {
 		t.wrap("", fmt.Sprintf("item indexing: %s (%s)", n.Name, n.About))
 	}

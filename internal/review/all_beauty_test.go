@@ -35,6 +35,12 @@ func TestImportAllBeauty(t *testing.T) {
 	if err := json.Unmarshal(data, &saved); err != nil {
 		t.Fatal(err)
 	}
+	const source = "All_Beauty_5.json.gz: JSON lines (amazon-2018), UTF-8, gzip: user=reviewerID item=asin " +
+		"time=unixReviewTime rating=overall text=reviewText summary=summary"
+	if diff := cmp.Diff([]string{source}, saved.Sources); diff != "" {
+		t.Error(diff)
+	}
+	saved.Sources = nil
 	if diff := cmp.Diff(got, saved); diff != "" {
 		t.Error(diff)
 	}

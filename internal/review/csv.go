@@ -3,140 +3,269 @@ package review
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
+	"unicode/utf8"
+
+	"rdrec/internal/delimited"
+	"rdrec/internal/spec"
 )
 
-// readCSV reads a table with a header. The separator is the comma, tab, semicolon or bar, whichever
-// is most frequent in the header. A record that spans several lines has the number of its first.
-func readCSV(ctx context.Context, in *input, columns []column, out sink) error {
-	t, err := newTable(in, columns)
-	if err != nil {
-		return err
+// table reads delimited text. A record that spans several lines has the number of its first.
+type table struct {
+	*delimited.Reader
+	source  *source
+	layout  layouter
+	header  bool
+	at      []int // index of each column in a record, -1 for none
+	values  []value
+	skipped int64 // lines before the header
+}
+
+// detectTable finds the dialect and the columns of the file.
+func (s *source) detectTable(l layouter) error {
+	sample := s.sample()
+	t := &table{source: s, layout: l}
+	dialect := delimited.Dialect{Delimiter: delimiterOf(l.table.Delimiter)}
+	if first, rest, _ := bytes.Cut(sample, []byte{'\n'}); bytes.HasPrefix(first, []byte("sep=")) { // Excel's first line
+		sample, t.skipped = rest, 1
+		if dialect.Delimiter == "" {
+			dialect.Delimiter = strings.TrimSpace(string(first[len("sep="):]))
+		}
 	}
-	for rows := 1; ; rows++ {
-		if rows%1024 == 0 && ctx.Err() != nil {
+	if bytes.IndexByte(firstLine(sample), 0) >= 0 {
+		return s.corrupt(1, errors.New("this is binary data of a kind that is not read"))
+	}
+	if dialect.Delimiter == "" {
+		dialect.Delimiter = delimited.SniffDelimiter(sample)
+	}
+	first, err := firstRecord(sample, dialect, l.table)
+	if err != nil {
+		return s.corrupt(1, fmt.Errorf("header: %w", err))
+	}
+	if err := t.findColumns(dialect, first); err != nil {
+		return fmt.Errorf("%s:%d: %w", s.name, 1+t.skipped, err)
+	}
+	dialect.Quote, dialect.Escape = quoteOf(l.table, func() (quote, escape byte) {
+		return delimited.SniffQuote(sample, dialect.Delimiter, len(first), t.isRow)
+	})
+	t.Reader = delimited.NewReader(t.lines(), dialect)
+	t.Fields, t.IsRow = len(first), t.isRow
+	s.about = t.about(dialect, first)
+	s.read = t.read
+	return nil
+}
+
+func firstLine(sample []byte) []byte {
+	line, _, _ := bytes.Cut(sample, []byte{'\n'})
+	return line
+}
+
+// delimiterOf returns the delimiter of a setting.
+func delimiterOf(setting string) string {
+	switch setting {
+	case spec.Tab:
+		return "\t"
+	case spec.Space:
+		return delimited.Whitespace
+	default:
+		return setting
+	}
+}
+
+// quoteOf returns the quote and the escape of the settings, or what sniff finds.
+func quoteOf(settings spec.Table, sniff func() (quote, escape byte)) (quote, escape byte) {
+	character := func(setting string) byte {
+		if setting == "" || setting == spec.NoQuote {
+			return 0
+		}
+		return setting[0]
+	}
+	switch {
+	case settings.Quote == "" && settings.Escape == "":
+		return sniff()
+	case settings.Quote == "":
+		return '"', character(settings.Escape)
+	default:
+		return character(settings.Quote), character(settings.Escape)
+	}
+}
+
+// firstRecord returns the fields of the first record, without white space around them.
+func firstRecord(sample []byte, dialect delimited.Dialect, settings spec.Table) ([]string, error) {
+	dialect.Quote, dialect.Escape = quoteOf(settings, func() (quote, escape byte) {
+		if bytes.HasPrefix(sample, []byte{'\''}) {
+			return '\'', 0
+		}
+		return '"', 0
+	})
+	record, err := delimited.NewReader(linesFrom(sampleInput(sample)), dialect).Read()
+	if err != nil {
+		return nil, err
+	}
+	if record.Reason != "" {
+		return nil, errors.New(record.Reason)
+	}
+	fields := slices.Clone(record.Fields)
+	for i, field := range fields {
+		fields[i] = strings.TrimSpace(field)
+	}
+	return fields, nil
+}
+
+// linesFrom returns the lines of an input.
+func linesFrom(in *input) delimited.Lines {
+	var buf []byte
+	return func() ([]byte, bool, error) {
+		text, long, err := in.line(buf)
+		buf = text
+		return text, long, err
+	}
+}
+
+// lines returns the file's lines, without the one before the header.
+func (t *table) lines() delimited.Lines {
+	next, skip := linesFrom(t.source.input), t.skipped
+	return func() ([]byte, bool, error) {
+		for ; skip > 0; skip-- {
+			if _, _, err := next(); err != nil {
+				return nil, false, err
+			}
+		}
+		return next()
+	}
+}
+
+// findColumns finds the columns by the names in the first record, or by position where it has none.
+func (t *table) findColumns(dialect delimited.Dialect, first []string) error {
+	columns := t.source.columns
+	resolve(columns, first)
+	t.at = match(columns, first)
+	named := missingColumns(columns, t.at, first)
+	byPosition := positions(columns, t.at, len(first))
+	switch header := t.layout.table.Header; {
+	case header != nil:
+		t.header = *header
+	case named == nil:
+		t.header = true
+	case missingColumns(columns, byPosition, first) == nil:
+		t.at = byPosition
+		t.header = !t.isRow(first)
+	default:
+		t.header = dialect.Delimiter != "::" // MovieLens has no header
+	}
+	if t.header {
+		t.at = byPosition
+		return missingColumns(columns, t.at, first)
+	}
+	t.at = positions(columns, nil, len(first))
+	if !slices.ContainsFunc(columns, func(c column) bool { return c.mapped }) {
+		for i, c := range columns {
+			if at := slices.Index(t.layout.positions, c.name); at < len(first) {
+				t.at[i] = at
+			}
+		}
+	}
+	for i, c := range columns {
+		if t.at[i] < 0 && (required(c.name) || c.mapped) {
+			return fmt.Errorf(
+				"%w: header is false, and columns.%s is not a position from 1 to %d", ErrData, c.name, len(first),
+			)
+		}
+	}
+	return nil
+}
+
+// positions returns the indexes in at, and those of the columns that the spec names by position.
+func positions(columns []column, at []int, fields int) []int {
+	all := make([]int, len(columns))
+	for i, c := range columns {
+		all[i] = -1
+		if at != nil {
+			all[i] = at[i]
+		}
+		if all[i] >= 0 || !c.mapped {
+			continue
+		}
+		if n, err := strconv.Atoi(c.keys[0]); err == nil && n >= 1 && n <= fields {
+			all[i] = n - 1
+		}
+	}
+	return all
+}
+
+// isRow reports whether fields make a row by themselves.
+func (t *table) isRow(fields []string) bool { return t.layout.isRow(fields, t.at) }
+
+// about describes how the table is read.
+func (t *table) about(dialect delimited.Dialect, first []string) string {
+	header := "header"
+	if !t.header {
+		header = "no header"
+	}
+	return fmt.Sprintf("table of %d columns, %s, %s, %s%s: %s", len(first), header, dialect, t.source.encoding,
+		t.source.packing(), describe(t.source.columns, func(i int) string {
+			switch at := t.at[i]; {
+			case at < 0:
+				return ""
+			case t.header:
+				return first[at]
+			default:
+				return strconv.Itoa(at + 1)
+			}
+		}))
+}
+
+// read passes all rows to a sink.
+func (t *table) read(ctx context.Context, out sink) error {
+	t.values = make([]value, len(t.source.columns))
+	line := int64(0)
+	for rows := 0; ; rows++ {
+		if rows%1024 == 1 && ctx.Err() != nil {
 			return ctx.Err()
 		}
-		t.bound.mark = t.InputOffset()
 		record, err := t.Read()
 		if errors.Is(err, io.EOF) {
-			return t.end()
+			return nil
 		}
-		if err := t.emit(record, err, out); err != nil {
+		var unclosed *delimited.UnclosedError
+		if errors.As(err, &unclosed) {
+			line = unclosed.Line
+		}
+		if err != nil {
+			return t.source.corrupt(line+t.skipped, err)
+		}
+		line = record.Line
+		if rows == 0 && t.header {
+			continue
+		}
+		if err := t.emit(record, out); err != nil {
 			return err
 		}
 	}
 }
 
-// table is the state of reading a CSV file.
-type table struct {
-	*csv.Reader
-	in      *input
-	bound   *boundedReader
-	columns []column
-	at      []int // index of each column in a record, -1 for none
-	values  []value
-	last    *csv.ParseError // of the previous record; nil if it was valid
-	line    int64           // of the last record
-}
-
-func newTable(in *input, columns []column) (*table, error) {
-	bound := &boundedReader{r: in}
-	t := &table{
-		Reader: csv.NewReader(bound), in: in, bound: bound,
-		columns: columns, values: make([]value, len(columns)),
+// emit passes one record, or the reason why it cannot be read, to a sink.
+func (t *table) emit(record delimited.Record, out sink) error {
+	line := record.Line + t.skipped
+	if record.Reason != "" {
+		return out.bad(line, "not CSV: "+record.Reason, []byte(record.Text))
 	}
-	first, err := in.Peek(1 << 16) // of a shorter file, all bytes and io.EOF
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, in.corrupt(0, err)
-	}
-	first, _, _ = bytes.Cut(first, []byte{'\n'})
-	t.Comma = separator(first)
-	t.ReuseRecord = true
-	header, err := t.Read()
-	if err != nil {
-		return nil, in.corrupt(1, fmt.Errorf("header: %w", err))
-	}
-	header = slices.Clone(header)
-	for i, name := range header {
-		header[i] = strings.TrimSpace(name)
-	}
-	t.at = match(columns, header)
-	if err := missingColumns(columns, t.at, header); err != nil {
-		return nil, fmt.Errorf("%s:1: %w", in.name, err)
-	}
-	return t, nil
-}
-
-// emit passes one record, or the reason why it is invalid, to out. An error that is not the
-// record's own ends the file.
-func (t *table) emit(record []string, err error, out sink) error {
-	t.last = nil
-	if err != nil {
-		if !errors.As(err, &t.last) {
-			return t.in.corrupt(t.line, err)
-		}
-		t.line = int64(t.last.StartLine)
-		reason := "not CSV: " + t.last.Err.Error()
-		if t.last.Line > t.last.StartLine {
-			reason = fmt.Sprintf("%s (the record runs to line %d)", reason, t.last.Line)
-		}
-		return out.bad(t.line, reason, []byte(strings.Join(record, string(t.Comma))))
-	}
-	line, _ := t.FieldPos(0)
-	t.line = int64(line)
-	for i, c := range t.columns {
+	for i, c := range t.source.columns {
 		t.values[i] = value{}
-		if t.at[i] < 0 || record[t.at[i]] == "" {
+		if t.at[i] < 0 || record.Fields[t.at[i]] == "" {
 			continue
 		}
 		var reason string
-		if t.values[i], reason = clean(c.keys[0], c.kind, record[t.at[i]]); reason != "" {
-			return out.bad(t.line, reason, []byte(strings.Join(record, string(t.Comma))))
+		if t.values[i], reason = clean(c.keys[0], c.kind, record.Fields[t.at[i]]); reason != "" {
+			return out.bad(line, reason, []byte(strings.Join(record.Fields, t.Delimiter)))
 		}
+		t.values[i].replaced = t.values[i].replaced ||
+			t.source.decoded && strings.ContainsRune(t.values[i].text, utf8.RuneError)
 	}
-	return out.row(t.line, t.values)
-}
-
-// end returns an error if the last quote was never closed and spans several lines, which would be
-// lost silently.
-func (t *table) end() error {
-	if t.last != nil && errors.Is(t.last.Err, csv.ErrQuote) && t.last.Line > t.last.StartLine {
-		return t.in.corrupt(t.line, errors.New("a quote opened here is never closed"))
-	}
-	return nil
-}
-
-// separator returns the most frequent separator of the header, the comma in a tie.
-func separator(header []byte) rune {
-	best, count := ',', bytes.Count(header, []byte{','})
-	for _, mark := range "\t;|" {
-		if n := bytes.Count(header, []byte(string(mark))); n > count {
-			best, count = mark, n
-		}
-	}
-	return best
-}
-
-// boundedReader fails once it has read more than maxRecord bytes past the last record, so that an
-// unclosed quote does not read the whole file into memory.
-type boundedReader struct {
-	r      io.Reader
-	served int64
-	mark   int64
-}
-
-// Read implements [io.Reader].
-func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.served-b.mark > maxRecord {
-		return 0, fmt.Errorf("a record is longer than %d bytes: is a quote not closed?", maxRecord)
-	}
-	n, err := b.r.Read(p)
-	b.served += int64(n)
-	return n, err
+	return out.row(line, t.values)
 }

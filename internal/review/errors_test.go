@@ -117,7 +117,7 @@ func TestUnusableFiles(t *testing.T) {
 	}
 	broken := writeFile(t, "broken.parquet", "PAR1 but nothing else")
 	table := func(header string) string { return writeFile(t, "t.csv", header+"\na,b,1\n") }
-	openQuote := writeFile(t, "q.csv", "user,item,time,text\na,b,1,\"x\na,b,1,x\na,b,1,x\n")
+	openQuote := writeFile(t, "q.csv", "user,item,time,text\na,b,1,\"x\nhello, you\nand you\n")
 	truncated := fmt.Sprintf("gzip stream is truncated (read %d of %d bytes, unpacked ", len(packed)/2, len(packed)/2)
 	for _, test := range []struct {
 		name, path string
@@ -129,7 +129,7 @@ func TestUnusableFiles(t *testing.T) {
 		{"empty", writeFile(t, "empty.json", ""), nil, "auto", "empty.json:0: file is empty"},
 		{"empty once unpacked", writeFile(t, "e.json.gz", ""), nil, "auto", "file is empty once unpacked"},
 		{"blank", writeFile(t, "blank.json", "\n\n"), nil, "amazon-2014", "no rows"},
-		{"no such", filepath.Join(t.TempDir(), "no.json"), nil, "auto", "no such file"},
+		{"no such", filepath.Join(t.TempDir(), "no.json"), nil, "auto", "no file matches"},
 		{"no column", table("who,item,time"), nil, "auto", "t.csv:1: data cannot be used: no column for user"},
 		{
 			"wrong map", table("user,item,time"),

@@ -45,21 +45,19 @@ func (c *collector) bad(line int64, reason string, _ []byte) error {
 
 // ReadFile reads all rows of a file of a format.
 func ReadFile(name, format string) (rows []Row, err error) {
-	columns, err := columnsFor(format, nil)
+	return ReadRows(name, spec.Reviews{Format: format})
+}
+
+// ReadRows reads all rows of a file with the options.
+func ReadRows(name string, opts spec.Reviews) (rows []Row, err error) {
+	r := &run{Importer: Importer{Options: opts}}
+	s, err := openSource(name, r.reviewLayout())
 	if err != nil {
 		return nil, err
 	}
-	in, err := openInput(name)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, in.close()) }()
-	c := &collector{columns: columns}
-	if format == "csv" {
-		err = readCSV(context.Background(), in, columns, c)
-	} else {
-		err = readJSON(context.Background(), in, columns, c)
-	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	c := &collector{columns: s.columns}
+	err = s.read(context.Background(), c)
 	return c.rows, err
 }
 

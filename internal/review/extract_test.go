@@ -106,17 +106,18 @@ func TestExtract(t *testing.T) {
 
 func TestFromPython(t *testing.T) {
 	for text, want := range map[string]string{
-		`{'a': 1, u'b': [None, True, -2.5e3], "c": {}}`: `{"a": 1, "b": [null, true, -2.5e3], "c": {}}`,
-		`{'it\'s': "say \"x\"", 'n': 'a"b\\\n'}`:        `{"it's": "say \"x\"", "n": "a\"b\\\n"}`,
-		`{'\xe9\u20ac\U0001f484\q': ''}`:                `{"\u00e9\u20ac💄\\q": ""}`,
-		"{'tab': '\t'}":                                 `{"tab": "\u0009"}`,
+		`{'a': 1, u'b': [None, True, -2.5e3], "c": {}}`:           `{"a": 1, "b": [null, true, -2.5e3], "c": {}}`,
+		`{'it\'s': "say \"x\"", 'n': 'a"b\\\n'}`:                  `{"it's": "say \"x\"", "n": "a\"b\\\n"}`,
+		`{'\xe9\u20ac\U0001f484\q': ''}`:                          `{"\u00e9\u20ac💄\\q": ""}`,
+		"{'tab': '\t'}":                                           `{"tab": "\u0009"}`,
+		`{"a": NaN, "b": [-Infinity, true, null], "c": "N \/ x"}`: `{"a": null, "b": [null, true, null], "c": "N / x"}`,
 	} {
 		got, ok := review.FromPython([]byte(text))
 		if !ok || string(got) != want {
 			t.Errorf("%s gives %s (%t), want %s", text, got, ok, want)
 		}
 	}
-	for _, text := range []string{`{'open`, `{'a': nan}`, `{'a': '\x4'}`, `{'a': '\U99999999'}`, `{'a': '\`} {
+	for _, text := range []string{`{'open`, `{'a': naan}`, `{'a': '\x4'}`, `{'a': '\U99999999'}`, `{'a': '\`} {
 		if got, ok := review.FromPython([]byte(text)); ok {
 			t.Errorf("%s gives %s", text, got)
 		}

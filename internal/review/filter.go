@@ -2,27 +2,14 @@ package review
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"time"
 )
 
-// timeSQL parses "time": Unix seconds, milliseconds, microseconds or nanoseconds (distinguished by
-// size: seconds reach 1e11 in the year 5138, milliseconds did in 1973), an ISO 8601 date or
-// timestamp (UTC where it names no zone), or "09 1, 2016" as in the dumps.
-const timeSQL = `
-	CASE
-		WHEN abs(whole) >= 100000000000000000 THEN whole // 1000000000
-		WHEN abs(whole) >= 100000000000000 THEN whole // 1000000
-		WHEN abs(whole) >= 100000000000 THEN whole // 1000
-		WHEN whole IS NOT NULL THEN whole
-		WHEN number IS NOT NULL THEN NULL
-		ELSE try_cast(floor(epoch(coalesce(
-			try_cast("time" AS TIMESTAMP), try_strptime("time", '%%m %%d, %%Y')))) AS BIGINT)
-	END`
-
 // checkRowsSQL creates a table of the source's rows with the columns that decide whether to keep
 // each.
-func checkRowsSQL() string {
+func checkRowsSQL(format string) string {
 	return `
 	CREATE TABLE checked AS
 	WITH trimmed AS (
@@ -30,14 +17,14 @@ func checkRowsSQL() string {
 			nullif(trim("time"), '') AS "time", nullif(trim(rating), '') AS rating
 		FROM source
 	), numbered AS (
-		SELECT *, try_cast("time" AS DOUBLE) AS number, try_cast(rating AS DOUBLE) AS stars,
-			CASE WHEN regexp_full_match("time", '-?[0-9]+') THEN try_cast("time" AS BIGINT)
-				WHEN isfinite(number) AND abs(number) < 9e18 THEN CAST(floor(number) AS BIGINT) END AS whole
+		SELECT *, try_cast(CASE WHEN regexp_full_match(rating, '[0-9]+,[0-9]+') THEN replace(rating, ',', '.')
+			ELSE rating END AS DOUBLE) AS stars, ` + numberSQL + `
 		FROM trimmed
 	), timed AS (
-		SELECT *, ` + timeSQL + ` AS sec FROM numbered
+		SELECT numbered.*, coalesce(` + timeSQL(format) + `, written.unix) AS sec
+		FROM numbered LEFT JOIN written ON spelling = "time"
 	)
-	SELECT row, "user", item, sec,
+	SELECT row, "user", item, sec, stars,
 		CASE
 			WHEN "user" IS NULL THEN 'user is missing'
 			WHEN item IS NULL THEN 'item is missing'
@@ -46,12 +33,17 @@ func checkRowsSQL() string {
 			WHEN rating IS NOT NULL AND NOT coalesce(isfinite(stars), false)
 				THEN 'rating ' || ` + shownSQL(`rating`) + ` || ' is not a number'
 		END AS reason,
-		reason IS NULL AND sec >= %[1]d AND sec < %[2]d AND (%[3]g <= 0 OR coalesce(stars, 0) >= %[3]g) AS keep,
+		reason IS NULL AND wanted(sec, stars) AS keep,
 		CASE WHEN reason IS NOT NULL THEN left(
 			concat_ws(' ', 'user=' || "user", 'item=' || item, 'time=' || "time", 'rating=' || rating), 500)
 		END AS snippet
 	FROM timed`
 }
+
+// keepSQL creates the condition of the rows to keep: from a second until another, and the least
+// rating.
+const keepSQL = `CREATE MACRO wanted(sec, stars) AS
+	sec >= %[1]d AND sec < %[2]d AND (%[3]g <= 0 OR coalesce(stars, 0) >= %[3]g)`
 
 // shownSQL returns the SQL of a value in a message. A value with a word is described instead: in a
 // file whose columns are swapped it is a customer's review.
@@ -67,11 +59,26 @@ func (r *run) checkRows(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := r.db.exec(ctx, fmt.Sprintf(checkRowsSQL(), from, until, r.Options.MinRating)); err != nil {
+	if err := r.readTimes(ctx); err != nil {
 		return err
+	}
+	for _, step := range []string{
+		fmt.Sprintf(keepSQL, from, until, r.Options.MinRating),
+		checkRowsSQL(r.Options.TimeFormat),
+		`DROP TABLE written`,
+	} {
+		if err := r.db.exec(ctx, step); err != nil {
+			return err
+		}
 	}
 	moveBad := `INSERT INTO bad SELECT row, reason, snippet FROM checked WHERE reason IS NOT NULL`
 	if err := r.db.exec(ctx, moveBad); err != nil {
+		return err
+	}
+	if err := r.countOddTimes(ctx); err != nil {
+		return err
+	}
+	if err := r.checkLeastRating(ctx); err != nil {
 		return err
 	}
 	var good int
@@ -83,6 +90,23 @@ func (r *run) checkRows(ctx context.Context) error {
 		return err
 	}
 	r.sum.Rows = good + r.sum.Bad
+	return nil
+}
+
+// checkLeastRating returns an error if the least rating to keep is above all ratings.
+func (r *run) checkLeastRating(ctx context.Context) error {
+	var greatest sql.NullFloat64
+	query := `SELECT max(stars) FROM checked WHERE reason IS NULL`
+	if r.Options.MinRating == 0 {
+		return nil
+	}
+	if err := r.db.conn.QueryRowContext(ctx, query).Scan(&greatest); err != nil {
+		return queryError(err, query)
+	}
+	if greatest.Valid && greatest.Float64 < r.Options.MinRating {
+		return fmt.Errorf("%w: min_rating %g is above the greatest rating of the data, %g",
+			ErrData, r.Options.MinRating, greatest.Float64)
+	}
 	return nil
 }
 

@@ -7,54 +7,32 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
-	"github.com/klauspost/compress/gzip"
+	"rdrec/internal/container"
 )
 
 // Limits of the input.
 const (
-	maxRecord    = 64 << 20 // bytes of a JSON line (a longer one is bad) or a CSV record (a longer one is an error)
+	maxRecord    = 64 << 20 // bytes of a line or a JSON object; a longer line is bad
 	maxSnippet   = 500      // bytes of a bad row in quarantine.jsonl
 	progressRows = 100_000
 	lineBits     = 40 // a row's number has its line in these low bits and its file's index above them
 	maxFiles     = 1 << 15
+	bufferSize   = 1 << 18 // bytes of a file's beginning from which its format is detected
 )
 
-// find resolves a path or glob pattern to files, sorted by name, so that the order of rows does not
-// depend on the file system.
-func find(pattern string) ([]string, error) {
-	if info, err := os.Stat(pattern); err == nil && !info.IsDir() {
-		return []string{pattern}, nil
-	}
-	files, err := filepath.Glob(pattern)
-	if err != nil {
-		return nil, fmt.Errorf("path %q: %w", pattern, err)
-	}
-	files = slices.DeleteFunc(files, func(name string) bool {
-		info, err := os.Stat(name)
-		return err != nil || info.IsDir()
-	})
-	if len(files) == 0 {
-		return nil, fmt.Errorf("path %q: no such file: %w", pattern, os.ErrNotExist)
-	}
-	if len(files) > maxFiles {
-		return nil, fmt.Errorf("path %q: %d files, but one import reads at most %d", pattern, len(files), maxFiles)
-	}
-	slices.Sort(files)
-	return files, nil
-}
-
-// input is one open file, decompressed as it is read.
+// input is one open file, unpacked and decoded to UTF-8 as it is read.
 type input struct {
 	*bufio.Reader
 	name     string
 	file     *os.File
 	size     int64
+	content  *container.Reader
 	packed   *counter
 	unpacked *counter
+	encoding string // its name for people
+	decoded  bool   // the encoding is not UTF-8
 }
 
 // counter counts the bytes that are read.
@@ -70,20 +48,30 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// openInput opens a file; gzip is detected by the first bytes, not by the name.
-func openInput(name string) (*input, error) {
+// packedFile is a file whose sequential reads are counted.
+type packedFile struct {
+	*counter
+	io.ReaderAt
+}
+
+// openInput opens a file. Packing is detected by the first bytes, not by the name; an empty
+// encoding is detected too.
+func openInput(name, encoding string) (*input, error) {
 	file, err := os.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	in := &input{name: name, file: file}
-	if err := in.start(); err != nil {
-		return nil, errors.Join(err, file.Close())
+	if err := in.start(encoding); err != nil {
+		return nil, errors.Join(err, in.close())
 	}
 	return in, nil
 }
 
-func (in *input) start() error {
+// errEmpty is the reason of a file without any bytes, before or after unpacking.
+var errEmpty = errors.New("file is empty")
+
+func (in *input) start(encoding string) error {
 	info, err := in.file.Stat()
 	if err != nil {
 		return err
@@ -92,36 +80,24 @@ func (in *input) start() error {
 	in.packed = &counter{Reader: in.file}
 	in.unpacked = in.packed
 	if in.size == 0 {
-		return in.corrupt(0, errors.New("file is empty"))
+		return in.corrupt(0, errEmpty)
 	}
-	packed := bufio.NewReaderSize(in.packed, 1<<18)
-	in.Reader = packed
-	if !in.starts("\x1f\x8b") {
-		return in.bom()
-	}
-	zip, err := gzip.NewReader(packed)
+	in.content, err = container.Open(packedFile{in.packed, in.file}, in.size)
 	if err != nil {
 		return in.corrupt(0, err)
 	}
-	in.unpacked = &counter{Reader: zip}
-	in.Reader = bufio.NewReaderSize(in.unpacked, 1<<18)
+	in.Reader = in.content.Reader
+	if len(in.content.Layers) > 0 {
+		in.unpacked = &counter{Reader: in.content.Reader}
+		in.Reader = bufio.NewReaderSize(in.unpacked, bufferSize)
+	}
 	if _, err := in.Peek(1); err != nil {
 		if errors.Is(err, io.EOF) {
-			err = errors.New("file is empty once unpacked")
+			err = fmt.Errorf("%w once unpacked", errEmpty)
 		}
 		return in.corrupt(0, err)
 	}
-	return in.bom()
-}
-
-// bom skips a byte order mark.
-func (in *input) bom() error {
-	const mark = "\xef\xbb\xbf"
-	if !in.starts(mark) {
-		return nil
-	}
-	_, err := in.Discard(len(mark))
-	return err
+	return in.decode(encoding)
 }
 
 // starts reports whether the next bytes are these.
@@ -130,18 +106,47 @@ func (in *input) starts(with string) bool {
 	return err == nil && string(got) == with
 }
 
+// sample returns the beginning of the file, up to the end of a line where there is one.
+func (in *input) sample() []byte {
+	beginning, err := in.Peek(bufferSize)
+	if err == nil {
+		if end := bytes.LastIndexByte(beginning, '\n'); end >= 0 {
+			return beginning[:end+1]
+		}
+	}
+	return beginning // reading reports an error at its line
+}
+
 // corrupt returns the [CorruptError] of a read that failed after a line.
 func (in *input) corrupt(line int64, err error) error {
 	reason := err.Error()
 	if errors.Is(err, io.ErrUnexpectedEOF) {
-		reason = "gzip stream is truncated"
+		reason = "file is truncated"
+		if in.content != nil && len(in.content.Layers) > 0 {
+			reason = in.content.Layers[len(in.content.Layers)-1] + " stream is truncated"
+		}
 	}
 	return &CorruptError{
 		File: in.name, Size: in.size, Read: in.packed.n, Unpacked: in.unpacked.n, Line: line, Reason: reason,
+		empty: errors.Is(err, errEmpty), notUTF8: errors.Is(err, errNotUTF8),
 	}
 }
 
-func (in *input) close() error { return in.file.Close() }
+func (in *input) close() error {
+	var err error
+	if in.content != nil {
+		err = in.content.Close()
+	}
+	return errors.Join(err, in.file.Close())
+}
+
+// packing returns the names of the layers that were unpacked.
+func (in *input) packing() string {
+	if in.content == nil || len(in.content.Layers) == 0 {
+		return ""
+	}
+	return ", " + strings.Join(in.content.Layers, ", ")
+}
 
 // line reads up to a newline and returns the line without it. long reports whether the line is
 // longer than maxRecord; then only its beginning is returned.
@@ -161,34 +166,5 @@ func (in *input) line(buf []byte) (_ []byte, long bool, err error) {
 			err = nil
 		}
 		return bytes.TrimRight(buf, "\r\n"), long, err
-	}
-}
-
-// sniff returns the format of a file, detected by its beginning.
-func sniff(name string) (format string, err error) {
-	in, err := openInput(name)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, in.close()) }()
-	if in.starts("PAR1") {
-		return "parquet", nil
-	}
-	for {
-		text, _, err := in.line(nil)
-		if err != nil {
-			return "", in.corrupt(0, fmt.Errorf("no rows: %w", err))
-		}
-		text = bytes.TrimSpace(text)
-		switch {
-		case len(text) == 0:
-			continue
-		case text[0] != '{':
-			return "csv", nil
-		case strings.Contains(string(text), "user_id"):
-			return "amazon-2023", nil
-		default:
-			return "amazon-2018", nil
-		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"rdrec/internal/spec"
 )
@@ -14,7 +15,7 @@ type kind int
 
 const (
 	kindID     kind = iota // a string or a number, not blank
-	kindNumber             // a number, or a string that timeSQL or a cast parses
+	kindNumber             // a number, or a string that is read as a time or a number
 	kindText               // a string
 )
 
@@ -23,6 +24,8 @@ type column struct {
 	name string
 	keys []string
 	kind kind
+	// mapped is set if the spec names the column; keys is that name then, or a position.
+	mapped bool
 }
 
 // layout has the names of our columns in one format.
@@ -43,10 +46,10 @@ func review(format string, names [6]string) layout {
 }
 
 func newColumn(name, keys string, kind kind) column {
-	return column{name, strings.Fields(keys), kind}
+	return column{name: name, keys: strings.Fields(keys), kind: kind}
 }
 
-// layouts is the table of formats. CSV and Parquet files may use our names or those of any dump.
+// layouts is the table of formats. Files of the last three may use our names or those of any dump.
 func layouts() []layout {
 	return []layout{
 		review("amazon-2014", [6]string{
@@ -58,47 +61,66 @@ func layouts() []layout {
 		review("amazon-2023", [6]string{
 			"user_id", "parent_asin asin", "timestamp sort_timestamp", "rating", "text", "title",
 		}),
+		anyNames("json"),
 		anyNames("csv"),
 		anyNames("parquet"),
 	}
 }
 
+// itemKeys are the less common names of an item's id.
+const itemKeys = "item_id itemId product_id movieId business_id gmap_id book_id isbn " +
+	"anime_id game_id app_id recipe_id track_id song_id artist_id hotel_id beer_id listing_id"
+
+// anyNames returns the layout of a format whose files have names of many origins. A name also
+// stands for its spellings (userId, User ID, USER_ID).
 func anyNames(format string) layout {
 	return review(format, [6]string{
-		"user reviewerID user_id userId customer_id", "item parent_asin asin item_id itemId product_id",
-		"time unixReviewTime timestamp reviewTime date review_date", "rating overall stars star_rating",
-		"text reviewText review_body review", "summary title review_headline",
+		"user reviewerID user_id userId customer_id reviewer_id member_id author_id uid username reviewer",
+		"item parent_asin asin " + itemKeys,
+		"time unixReviewTime timestamp reviewTime date review_date review_time datetime created_at date_added " +
+			"date_created submitted posted publish_date review/time",
+		"rating overall stars star_rating score review_rating review_score user_rating review/score review/overall",
+		"text reviewText review_body review review_text content comment comments body review/text",
+		"summary title review_headline headline review_title review_summary review/summary",
 	})
 }
 
 // titleLayout returns the columns of metadata files of all formats.
 func titleLayout() []column {
 	return []column{
-		{"item", []string{"parent_asin", "asin", "item", "item_id", "product_id"}, kindID},
-		{"title", []string{"title", "name"}, kindText},
+		newColumn("item", "parent_asin asin item "+itemKeys, kindID),
+		newColumn(spec.TitleColumn, "title name item_name product_title product_name movie_title book_title", kindText),
 	}
 }
 
-func known(name string) bool { return slices.Contains(spec.Columns(), name) }
+func known(name string) bool {
+	return name == spec.TitleColumn || slices.Contains(spec.Columns(), name)
+}
 
 // columnsFor returns the columns of a format; names overrides the names in files.
 func columnsFor(format string, names map[string]string) ([]column, error) {
 	for _, l := range layouts() {
-		if l.format != format {
-			continue
+		if l.format == format {
+			return withNames(l.columns, names), nil
 		}
-		for i, c := range l.columns {
-			if name, ok := names[c.name]; ok {
-				l.columns[i].keys = []string{name}
-			}
-		}
-		return l.columns, nil
 	}
 	return nil, fmt.Errorf("format %q is not one of %s", format, strings.Join(spec.Formats(), ", "))
 }
 
+// withNames sets the names of the columns that the spec names.
+func withNames(columns []column, names map[string]string) []column {
+	for i, c := range columns {
+		if name, ok := names[c.name]; ok {
+			columns[i].keys, columns[i].mapped = []string{name}, true
+		}
+	}
+	return columns
+}
+
 // required reports whether a file must have a column.
-func required(name string) bool { return name == "user" || name == "item" || name == "time" }
+func required(name string) bool {
+	return name == "user" || name == "item" || name == "time" || name == spec.TitleColumn
+}
 
 // match returns each column's index in a header, -1 where it is absent.
 func match(columns []column, header []string) []int {
@@ -115,10 +137,37 @@ func match(columns []column, header []string) []int {
 	return at
 }
 
+// resolve replaces the names of a column by a name of the header that is spelled differently, if
+// none of them is in the header itself.
+func resolve(columns []column, header []string) {
+	for i, at := range match(columns, header) {
+		if at >= 0 {
+			continue
+		}
+		for _, key := range columns[i].keys {
+			found := slices.IndexFunc(header, func(name string) bool { return spelling(name) == spelling(key) })
+			if found >= 0 {
+				columns[i].keys = []string{header[found]}
+				break
+			}
+		}
+	}
+}
+
+// spelling returns the letters and digits of a name, in lower case.
+func spelling(name string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) {
+			return unicode.ToLower(r)
+		}
+		return -1
+	}, name)
+}
+
 // missingColumns returns an error that names the first required column that a header lacks.
 func missingColumns(columns []column, at []int, header []string) error {
 	for i, c := range columns {
-		if at[i] < 0 && (required(c.name) || c.name == "title") {
+		if at[i] < 0 && required(c.name) {
 			return fmt.Errorf("%w: no column for %s: looked for %s among %s (key columns maps names)",
 				ErrData, c.name, strings.Join(c.keys, ", "), columnNames(header))
 		}
@@ -126,10 +175,12 @@ func missingColumns(columns []column, at []int, header []string) error {
 	return nil
 }
 
-// Limits of a column name, in bytes and words: anything longer is a value.
+// Limits of a column name, in bytes and words: anything longer is a value. An error shows at most
+// maxColumns names.
 const (
 	maxColumnName  = 40
 	maxColumnWords = 4
+	maxColumns     = 40
 )
 
 // columnNames returns the names of a file's columns for a message. The first line of a file without
@@ -140,7 +191,10 @@ func columnNames(header []string) string {
 		return err == nil || len(name) > maxColumnName || len(strings.Fields(name)) > maxColumnWords
 	}
 	if slices.ContainsFunc(header, isValue) {
-		return fmt.Sprintf("%d columns, but the first line is not a header", len(header))
+		return fmt.Sprintf("%d columns, but the first line is not a header "+
+			"(header: false and columns by position, such as {user: 1, item: 2, rating: 3, time: 4}, read such a "+
+			"table)",
+			len(header))
 	}
-	return strings.Join(header, ", ")
+	return strings.Join(header[:min(len(header), maxColumns)], ", ")
 }

@@ -2,83 +2,153 @@ package review
 
 import (
 	"context"
+	"database/sql"
 	"database/sql/driver"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/duckdb/duckdb-go/v2"
+
+	"rdrec/internal/fileset"
+	"rdrec/internal/spec"
 )
 
 // load creates the view "source" of all files' rows (row, user, item, time, rating, text, summary;
-// all text but the row's number). Our readers copy JSON and CSV, with line numbers, into a table;
-// each query reads Parquet directly from its files.
+// all text but the row's number). Our readers copy JSON and delimited text, with line numbers, into
+// a table; each query reads Parquet directly from its files.
 func (r *run) load(ctx context.Context) error {
-	files, err := find(r.Options.Path)
+	files, err := r.find(r.Options.Path)
 	if err != nil {
 		return err
 	}
 	r.files = files
-	if err := r.db.exec(ctx, `CREATE TABLE bad (row BIGINT, reason VARCHAR, text VARCHAR)`); err != nil {
-		return err
-	}
-	if err := r.db.exec(ctx, `CREATE TABLE staged (row BIGINT, "user" VARCHAR, item VARCHAR, "time" VARCHAR,
-		rating VARCHAR, "text" VARCHAR, summary VARCHAR)`); err != nil {
-		return err
-	}
-	parts := []string{"SELECT * FROM staged"}
-	for i, name := range files {
-		part, err := r.loadFile(ctx, int64(i), name)
-		if err != nil {
+	for _, step := range []string{
+		`CREATE TABLE bad (row BIGINT, reason VARCHAR, text VARCHAR)`,
+		`CREATE TABLE staged (row BIGINT, "user" VARCHAR, item VARCHAR, "time" VARCHAR, rating VARCHAR,
+			"text" VARCHAR, summary VARCHAR)`,
+		// Values that Python, pandas and databases write where there is none are absent.
+		`CREATE MACRO given(value) AS CASE WHEN value IN
+			('NaN', 'nan', 'NaT', 'None', 'null', 'NULL', '<NA>', '\N') THEN NULL ELSE value END`,
+		// pandas makes ids floats where some rows have none.
+		`CREATE MACRO identity(value) AS regexp_replace(trim(given(value)), '^(-?[0-9]+)[.]0+$', '\1')`,
+	} {
+		if err := r.db.exec(ctx, step); err != nil {
 			return err
 		}
+	}
+	if err := r.db.function("utf8_of", 1, textOfHex); err != nil {
+		return err
+	}
+	parts, err := r.loadFiles(ctx, files)
+	if err != nil {
+		return err
+	}
+	r.sum.Sources = linesOf(r.sources)
+	return r.db.exec(ctx, `CREATE VIEW source AS SELECT row, identity("user") AS "user", identity(item) AS item,
+		given("time") AS "time", given(rating) AS rating, given("text") AS "text", given(summary) AS summary
+		FROM (`+strings.Join(parts, " UNION ALL ")+`)`)
+}
+
+// find returns the files of a path and notes those that it passes over.
+func (r *run) find(path string) ([]string, error) {
+	files, passedOver, err := fileset.Find(path)
+	if err != nil {
+		return nil, err
+	}
+	if len(files) > maxFiles {
+		return nil, fmt.Errorf("path %q: %d files, but one import reads at most %d", path, len(files), maxFiles)
+	}
+	r.sum.PassedOver = append(r.sum.PassedOver, passedOver...)
+	return files, nil
+}
+
+// loadFiles returns the queries of the files' rows. Of several files, those without any bytes are
+// passed over.
+func (r *run) loadFiles(ctx context.Context, files []string) ([]string, error) {
+	parts := []string{"SELECT * FROM staged"}
+	var empty error
+	rows := 0
+	for i, name := range files {
+		part, err := r.loadFile(ctx, int64(i), name)
+		var corrupt *CorruptError
+		if errors.As(err, &corrupt) && corrupt.empty {
+			r.sum.PassedOver = append(r.sum.PassedOver, filepath.Base(name)+" (empty)")
+			empty = err
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		rows++
 		if part != "" {
 			parts = append(parts, part)
 		}
 	}
-	return r.db.exec(ctx, "CREATE VIEW source AS "+strings.Join(parts, " UNION ALL "))
+	if rows == 0 {
+		return nil, empty
+	}
+	return parts, nil
+}
+
+// reviewLayout returns how the reviews' files are laid out.
+func (r *run) reviewLayout() layouter {
+	return layouter{
+		format: r.Options.Format, table: r.Options.Table(), isRow: r.isReview,
+		positions: []string{"user", "item", "rating", "time"}, // MovieLens, Amazon's ratings of 2014
+		columns: func(format string) ([]column, error) {
+			return columnsFor(format, r.Options.Columns)
+		},
+	}
+}
+
+// isReview reports whether fields make a review: a user, an item, a time, and a number for a
+// rating.
+func (r *run) isReview(fields []string, at []int) bool {
+	for i, name := range spec.Columns() {
+		if at[i] < 0 || at[i] >= len(fields) {
+			continue
+		}
+		switch field := strings.TrimSpace(fields[at[i]]); {
+		case required(name) && field == "":
+			return false
+		case name == "time" && !looksLikeTime(field):
+			return false
+		case name == "rating" && field != "":
+			if _, err := strconv.ParseFloat(strings.ReplaceAll(field, ",", "."), 64); err != nil {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // loadFile copies one file into table staged, or returns the query that reads a Parquet file.
 func (r *run) loadFile(ctx context.Context, index int64, name string) (query string, err error) {
-	detected, err := sniff(name)
+	s, err := openSource(name, r.reviewLayout())
 	if err != nil {
 		return "", err
 	}
-	format := r.Options.Format
-	if format == "auto" {
-		format = detected
-	} else if (format == "parquet") != (detected == "parquet") {
-		return "", fmt.Errorf("%w: %s: format is %s, but the file is %s", ErrData, name, format, detected)
+	defer func() { err = errors.Join(err, s.close()) }()
+	if s.read == nil {
+		return r.parquet(ctx, index, s)
 	}
-	columns, err := columnsFor(format, r.Options.Columns)
-	if err != nil {
-		return "", err
-	}
-	if format == "parquet" {
-		return r.parquet(ctx, index, name, columns)
-	}
-	read := readJSON
-	if format == "csv" {
-		read = readCSV
-	}
-	in, err := openInput(name)
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, in.close()) }()
 	staged := &stager{base: index << lineBits, progress: r.progress}
 	err = r.db.appendTo(ctx, func(tables []*duckdb.Appender) error {
 		staged.rows, staged.rejected = tables[0], tables[1]
-		return read(ctx, in, columns, staged)
+		return s.read(ctx, staged)
 	}, "staged", "bad")
 	if err != nil {
 		return "", err
 	}
 	if staged.count == 0 {
-		return "", in.corrupt(0, errors.New("file has no rows"))
+		return "", s.corrupt(0, fmt.Errorf("file has no rows: %w", errEmpty))
 	}
+	r.sum.Replaced += staged.replaced
+	r.sources = add(r.sources, name, s.about)
 	return "", nil
 }
 
@@ -89,17 +159,23 @@ type stager struct {
 	rejected *duckdb.Appender
 	cells    []driver.Value
 	count    int
+	replaced int // rows with a text that lost characters
 	progress func(step string, rows int)
 }
 
 func (s *stager) row(line int64, values []value) error {
 	s.cells = append(s.cells[:0], s.base|line)
+	replaced := false
 	for _, v := range values {
+		replaced = replaced || v.replaced
 		if v.ok {
 			s.cells = append(s.cells, v.text)
 		} else {
 			s.cells = append(s.cells, nil)
 		}
+	}
+	if replaced {
+		s.replaced++
 	}
 	s.advance()
 	return s.rows.AppendRow(s.cells...)
@@ -123,36 +199,101 @@ func snippet(text []byte) string {
 }
 
 // parquet returns the query that reads a Parquet file as text columns.
-func (r *run) parquet(ctx context.Context, index int64, name string, columns []column) (string, error) {
-	header, err := r.header(ctx, name)
+func (r *run) parquet(ctx context.Context, index int64, s *source) (string, error) {
+	name, err := plainName(s.name, r.scratch)
 	if err != nil {
 		return "", err
 	}
-	at := match(columns, header)
-	if err := missingColumns(columns, at, header); err != nil {
-		return "", fmt.Errorf("%s: %w", name, err)
+	header, types, err := r.header(ctx, name)
+	if err != nil {
+		return "", err
 	}
+	resolve(s.columns, header)
+	at := positions(s.columns, match(s.columns, header), len(header))
+	if err := missingColumns(s.columns, at, header); err != nil {
+		return "", fmt.Errorf("%s: %w", s.name, err)
+	}
+	s.about += ": " + describe(s.columns, func(i int) string {
+		if at[i] < 0 {
+			return ""
+		}
+		return header[at[i]]
+	})
 	selected := []string{fmt.Sprintf("%d + file_row_number + 1 AS row", index<<lineBits)}
-	for i, c := range columns {
+	for i, c := range s.columns {
 		from := "NULL"
 		if at[i] >= 0 {
-			from = identifier(header[at[i]])
+			from = textSQL(identifier(header[at[i]]), types[at[i]], c.kind)
 		}
 		selected = append(selected, fmt.Sprintf("CAST(%s AS VARCHAR) AS %s", from, identifier(c.name)))
 	}
-	query := "SELECT %s FROM read_parquet(%s, file_row_number = true)"
-	return fmt.Sprintf(query, strings.Join(selected, ", "), quoted(name)), nil
+	query := fmt.Sprintf("SELECT %s FROM read_parquet(%s, file_row_number = true)",
+		strings.Join(selected, ", "), quoted(name))
+	r.sources = add(r.sources, s.name, s.about)
+	return query, r.countReplaced(ctx, query, s.columns, at, types)
 }
 
-// header returns the names of a Parquet file's columns.
-func (r *run) header(ctx context.Context, name string) ([]string, error) {
-	found, err := r.db.conn.QueryContext(ctx, "SELECT * FROM read_parquet("+quoted(name)+") LIMIT 0")
+// countReplaced counts the rows of a Parquet file whose texts are bytes that are not UTF-8. Other
+// texts of Parquet are UTF-8.
+func (r *run) countReplaced(ctx context.Context, query string, columns []column, at []int, types []string) error {
+	var conditions []string
+	for i, c := range columns {
+		if at[i] >= 0 && types[at[i]] == "BLOB" && c.kind == kindText {
+			conditions = append(conditions, fmt.Sprintf("contains(%s, chr(65533))", identifier(c.name)))
+		}
+	}
+	if len(conditions) == 0 {
+		return nil
+	}
+	var replaced int
+	err := r.db.count(
+		ctx, fmt.Sprintf("SELECT count(*) FROM (%s) WHERE %s", query, strings.Join(conditions, " OR ")), &replaced,
+	)
+	r.sum.Replaced += replaced
+	return err
+}
+
+// textSQL returns the SQL of a Parquet column's value as text. Older writers mark strings as bytes,
+// pandas makes ids floats, and lists are no texts.
+func textSQL(name, sqlType string, k kind) string {
+	isFloat := sqlType == "DOUBLE" || sqlType == "FLOAT"
+	switch {
+	case sqlType == "BLOB":
+		return fmt.Sprintf("utf8_of(hex(%s))", name)
+	case k == kindID && isFloat:
+		return fmt.Sprintf("coalesce(CAST(CASE WHEN %[1]s = floor(%[1]s) THEN try_cast(%[1]s AS HUGEINT) END AS "+
+			"VARCHAR), "+
+			"CAST(%[1]s AS VARCHAR))", name)
+	case k == kindText && (strings.HasSuffix(sqlType, "]") || strings.HasPrefix(sqlType, "STRUCT") ||
+		strings.HasPrefix(sqlType, "MAP")):
+		return "NULL"
+	default:
+		return name
+	}
+}
+
+// textOfHex returns the text of bytes in hexadecimal; invalid UTF-8 is replaced.
+func textOfHex(args []string) string {
+	text, err := hex.DecodeString(args[0])
 	if err != nil {
-		return nil, &CorruptError{File: name, Reason: "not a complete Parquet file: " + withoutValues(err.Error())}
+		return args[0]
 	}
-	header, err := found.Columns()
-	if err := errors.Join(err, found.Err(), found.Close()); err != nil {
-		return nil, fmt.Errorf("%s: %w", filepath.Base(name), err)
+	return strings.ToValidUTF8(string(text), "\uFFFD")
+}
+
+// header returns the names and the types of a Parquet file's columns.
+func (r *run) header(ctx context.Context, name string) (names, types []string, err error) {
+	scan := func(row *sql.Rows) (pair [2]string, err error) {
+		var ignored any
+		return pair, row.Scan(&pair[0], &pair[1], &ignored, &ignored, &ignored, &ignored)
 	}
-	return header, nil
+	for pair, err := range rows(ctx, r.db, scan, "DESCRIBE SELECT * FROM read_parquet("+quoted(name)+")") {
+		if err != nil {
+			return nil, nil, &CorruptError{
+				File: name, Reason: "not a complete Parquet file: " + withoutValues(err.Error()),
+			}
+		}
+		names, types = append(names, pair[0]), append(types, pair[1])
+	}
+	return names, types, nil
 }

@@ -58,7 +58,12 @@ func (r *run) quarantine(ctx context.Context) error {
 		return err
 	}
 	if float64(r.sum.Bad) > r.Options.MaxBad*float64(r.sum.Rows) {
-		return &TooManyBadError{Bad: r.sum.Bad, Rows: r.sum.Rows, Max: r.Options.MaxBad, First: first}
+		return &TooManyBadError{
+			Bad: r.sum.Bad, Rows: r.sum.Rows, Max: r.Options.MaxBad, First: first, Sources: r.sum.Sources,
+		}
+	}
+	if float64(r.sum.Replaced) > r.Options.MaxBad*float64(r.sum.Rows) {
+		return &NotUTF8Error{Replaced: r.sum.Replaced, Rows: r.sum.Rows}
 	}
 	return r.db.exec(ctx, `DROP TABLE sorted; DROP TABLE bad`)
 }

@@ -7,9 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// fromPython converts a printed Python dict of strings, numbers, lists and dicts into JSON: the
-// dumps of 2014 have such lines. It changes the quotes and the constants; the JSON parser checks
-// the rest.
+// fromPython converts a printed Python dict of strings, numbers, lists and dicts into JSON (the
+// dumps of 2014 have such lines), and JSON with Python's NaN and Infinity, which become null. It
+// changes the quotes and the constants; the JSON parser checks the rest.
 func fromPython(text []byte) ([]byte, bool) {
 	out := make([]byte, 0, len(text)+len(text)/8)
 	for i := 0; i < len(text); {
@@ -46,15 +46,19 @@ func isWord(c byte) bool {
 	return isLetter(c) || (c >= '0' && c <= '9') || c == '_' || c == '.' || c == '+' || c == '-'
 }
 
+// constants has JSON's word for each constant of Python and of JSON. Numbers that are not finite
+// are absent.
+var constants = map[string]string{
+	"None": "null", "True": "true", "False": "false", "null": "null", "true": "true", "false": "false",
+	"NaN": "null", "Infinity": "null", "-Infinity": "null", "nan": "null", "inf": "null", "-inf": "null",
+}
+
 // pythonWord converts a bare word: the constants, a number to itself, the u of u'...' to nothing.
 func pythonWord(word []byte, quoteFollows bool) ([]byte, bool) {
+	if constant, ok := constants[string(word)]; ok {
+		return []byte(constant), true
+	}
 	switch {
-	case bytes.Equal(word, []byte("None")):
-		return []byte("null"), true
-	case bytes.Equal(word, []byte("True")):
-		return []byte("true"), true
-	case bytes.Equal(word, []byte("False")):
-		return []byte("false"), true
 	case quoteFollows && bytes.Equal(word, []byte("u")):
 		return nil, true
 	case word[0] >= '0' && word[0] <= '9' || word[0] == '-' || word[0] == '.':
@@ -102,8 +106,8 @@ func pythonEscape(out, text []byte) ([]byte, int) {
 	switch c := text[1]; c {
 	case 'n', 'r', 't', 'b', 'f', '\\', '"':
 		return append(out, '\\', c), 2
-	case '\'':
-		return append(out, '\''), 2
+	case '\'', '/': // JSON may escape the slash
+		return append(out, c), 2
 	case 'x':
 		return pythonHex(out, text, 2)
 	case 'u':

@@ -1,11 +1,12 @@
 // Package review imports a shop's raw reviews as a dataset. In: files of reviews (McAuley's 2014,
-// 2018 and 2023 dumps, JSON lines of any shop, CSV, Parquet; plain or gzip), optionally files of
-// item titles, and [spec.Reviews]. Out: a folder that package dataset reads, import.json (counts of
-// the rows that were kept and dropped) and quarantine.jsonl (every unreadable row by file and
-// line). Steps: load the rows into DuckDB, quarantine bad rows, filter by date and rating, keep one
-// review for each user and item, reduce to the k-core, sort each user's items by time, assign user
-// and item ids, extract each review's explanation and feature, write. Every step works out of core:
-// disk use grows with the number of reviews (about the size of the unpacked text), memory does not.
+// 2018 and 2023 dumps, JSON of any shop, delimited text, Parquet; packed or not; docs/formats.md),
+// optionally files of item titles, and [spec.Reviews]. Out: a folder that package dataset reads,
+// import.json (counts of the rows that were kept and dropped) and quarantine.jsonl (every
+// unreadable row by file and line). Steps: load the rows into DuckDB, quarantine bad rows, filter
+// by date and rating, keep one review for each user and item, reduce to the k-core, sort each
+// user's items by time, assign user and item ids, extract each review's explanation and feature,
+// write. Every step works out of core: disk use grows with the number of reviews (about the size of
+// the unpacked text), memory does not.
 package review
 
 import (
@@ -75,7 +76,7 @@ func (i Importer) Run(ctx context.Context) (sum dataset.ImportSummary, err error
 			err = closed
 		}
 	}()
-	r := &run{Importer: i, db: db}
+	r := &run{Importer: i, db: db, scratch: scratch}
 	if err := r.runSteps(ctx); err != nil {
 		return r.sum, fmt.Errorf("import reviews %q: %w", i.Options.Path, diskFull(err))
 	}
@@ -97,7 +98,8 @@ func (i Importer) check() error {
 	}
 	for _, column := range slices.Sorted(maps.Keys(i.Options.Columns)) {
 		if !known(column) {
-			return fmt.Errorf("columns: %q is not one of %s", column, strings.Join(spec.Columns(), ", "))
+			return fmt.Errorf("columns: %q is not one of %s, %s", column,
+				strings.Join(spec.Columns(), ", "), spec.TitleColumn)
 		}
 	}
 	return nil
@@ -106,9 +108,11 @@ func (i Importer) check() error {
 // run is a running import.
 type run struct {
 	Importer
-	db    *store
-	sum   dataset.ImportSummary
-	files []string // a row's number has the index in its high bits
+	db      *store
+	sum     dataset.ImportSummary
+	scratch string   // the folder of temporary files
+	files   []string // a row's number has the index in its high bits
+	sources []reading
 }
 
 // runSteps runs the steps of the import.
@@ -168,6 +172,9 @@ type CorruptError struct {
 	// Line is the last complete line.
 	Line   int64
 	Reason string
+	// empty is set if the file has no rows because it has no bytes, notUTF8 if its encoding has to
+	// be named.
+	empty, notUTF8 bool
 }
 
 // Error names the file and the byte counts.
@@ -195,6 +202,8 @@ type TooManyBadError struct {
 	Max float64
 	// First has the first maxShownBad bad rows.
 	First []Bad
+	// Sources describes how the files were read.
+	Sources []string
 }
 
 // Error names the first few rows.
@@ -204,6 +213,9 @@ func (t *TooManyBadError) Error() string {
 		t.Bad, t.Rows, t.Max, quarantineFile)
 	for _, bad := range t.First {
 		fmt.Fprintf(&b, "\n%s:%d: %s", bad.File, bad.Line, bad.Reason)
+	}
+	for _, about := range t.Sources {
+		fmt.Fprintf(&b, "\nread as: %s", about)
 	}
 	return b.String()
 }

@@ -45,8 +45,20 @@ func borders() []border {
 		at("data.negatives", "1 1000", "0 1001"),
 		in(onReviews, "data.reviews.user_core", "1", "0"),
 		in(onReviews, "data.reviews.item_core", "1", "0"),
-		in(onReviews, "data.reviews.min_rating", "0 5", "-0.01 5.01"),
+		in(onReviews, "data.reviews.min_rating", "0 5 5.01 100", "-0.01"),
 		in(onReviews, "data.reviews.max_bad", "0 1", "-0.01 1.01"),
+		in(onReviews, "data.reviews.header", "true false", "maybe"),
+		in(onReviews, "data.reviews.delimiter", "tab space , ; | '::' \"\\t\"", "'::::'"),
+		in(onReviews, "data.reviews.quote", "none '\"' |", "double"),
+		in(onReviews, "data.reviews.escape", "\\ none", "ab"),
+		in(
+			onReviews, "data.reviews.encoding", "latin-1 windows-1252 utf-16le gb18030 gbk Shift_JIS cp932 utf-8",
+			"latin utf8x",
+		),
+		in(
+			onReviews, "data.reviews.time_format", "unix dmy mdy '%d/%m/%Y' '%Y%m%d%H%M%S' '%-d.%-m.%y'",
+			"ymd '%d/%m' '%Q%Y' '%'",
+		),
 		in(onReviews, "data.reviews.from", "2019-01-01 2020-02-29", "2019-02-29 2019-1-1"),
 		in(onReviews, "data.reviews.to", "2019-01-01 2020-02-29", "2019-02-29 2019-1-1"),
 		with(in(onReviews, "data.reviews.from", "2019-01-01 2018-12-31", "2019-01-02"), "data.reviews.to=2019-01-01"),
@@ -197,7 +209,26 @@ func TestRulesBetweenFields(t *testing.T) {
 		"columns of Amazon": {
 			onReviews,
 			[]string{"data.reviews.columns={user: who}", "data.reviews.format=amazon-2023"},
-			"applies to CSV",
+			"applies to files of any names",
+		},
+		"columns of JSON": {
+			onReviews, []string{"data.reviews.columns={user: who}", "data.reviews.format=json"}, "",
+		},
+		"a title's column": {onReviews, []string{"data.reviews.columns={title: name}"}, ""},
+		"quotes of Parquet": {
+			onReviews, []string{"data.reviews.quote=none", "data.reviews.format=parquet"}, "data.reviews.format",
+		},
+		"quotes of CSV": {onReviews, []string{"data.reviews.quote=none", "data.reviews.format=csv"}, ""},
+		"a table without metadata": {
+			onReviews, []string{"data.reviews.metadata_table.header=false"}, "applies to data.reviews.metadata",
+		},
+		"a table of metadata": {
+			onReviews, []string{"data.reviews.metadata_table.header=false", "data.reviews.metadata=m"}, "",
+		},
+		"a user's column of an item": {
+			onReviews,
+			[]string{"data.reviews.metadata_table.columns={user: 1}", "data.reviews.metadata=m"},
+			"metadata_table.columns[user]",
 		},
 		"Amazon without columns": {onReviews, []string{"data.reviews.format=amazon-2023"}, ""},
 		"an empty column name": {

@@ -19,7 +19,8 @@ func completeSpecs(t *testing.T) map[string]spec.Spec {
 	all := map[string]spec.Spec{}
 	for name, text := range map[string]string{
 		"folder": minimalSpec,
-		"reviews": "name: shop\ndata: {reviews: {path: x.csv, columns: {user: u}}}\n" +
+		"reviews": "name: shop\ndata: {reviews: {path: x.csv, columns: {user: u}, header: false, metadata: m, " +
+			"metadata_table: {quote: none}}}\n" +
 			"student: {dropout: 0}\nablate: [skip_pads]\n",
 		"nightly": "name: shop\nswitches: {skip_pads: true}\ndata: {reviews: {}}\n" +
 			"nightly: {inbox: in/, source: {path: x.parquet, watermark: loaded}}\n",

@@ -7,9 +7,6 @@ import (
 	"rdrec/internal/document"
 )
 
-// SetDefaults makes a reviews block in a document start from [DefaultReviews].
-func (r *Reviews) SetDefaults() { *r = DefaultReviews() }
-
 // SetDefaults makes a codes block in a document start from [DefaultCodes].
 func (c *Codes) SetDefaults() { *c = DefaultCodes() }
 

@@ -121,7 +121,7 @@ evaluate:
 			"2018-01-01}}\n", nil, []string{
 			`shop.yaml:2: data.reviews.columns[usr]: "usr" is not known (did you mean "user"?)`,
 			"shop.yaml:2: data.reviews.from: is later than data.reviews.to",
-			"shop.yaml:2: data.reviews.columns: applies to CSV and Parquet files; the columns of this format are " +
+			"shop.yaml:2: data.reviews.columns: applies to files of any names; the columns of this format are " +
 				"fixed (remove it, or set data.reviews.format)",
 		}},
 		{"reviews have no item ids", "name: a\ndata:\n  reviews: {path: x}\n  indexing: as-is\n", nil, []string{

@@ -110,33 +110,6 @@ const (
 // ProductQuantizer is the non-default quantizer of [Codes].
 const ProductQuantizer = "product"
 
-// Reviews configures how raw reviews become a dataset.
-type Reviews struct {
-	// Path is a file or glob: JSON lines, CSV or Parquet, plain or .gz.
-	Path string `json:"path" yaml:"path"`
-	// Format is a row of [Formats]; "auto" detects it from the first line.
-	Format string `json:"format" yaml:"format" validate:"format"`
-	// Metadata is the shop's item file (titles), optional.
-	Metadata string `json:"metadata,omitempty" yaml:"metadata,omitempty"`
-	// Columns renames columns of CSV and Parquet files: it maps our names (user, item, time,
-	// rating, text, summary) to the file's.
-	Columns map[string]string `json:"columns,omitempty" yaml:"columns,omitempty" validate:"omitempty,dive,keys,column,endkeys,required"`
-	// UserCore and ItemCore are the minimum number of interactions per user and per item (k-core;
-	// at least 1).
-	UserCore int `json:"user_core" yaml:"user_core" validate:"min=1"`
-	ItemCore int `json:"item_core" yaml:"item_core" validate:"min=1"`
-	// From and To bound the day of a review (YYYY-MM-DD, both inclusive); empty means unbounded.
-	From string `json:"from,omitempty" yaml:"from,omitempty" validate:"omitempty,datetime=2006-01-02"`
-	To   string `json:"to,omitempty" yaml:"to,omitempty" validate:"omitempty,datetime=2006-01-02"`
-	// MinRating drops reviews with a lower rating; 0 keeps all.
-	MinRating float64 `json:"min_rating" yaml:"min_rating" validate:"min=0,max=5"`
-	// Extractor is a row of [Extractors]: how a review's explanation and feature are found.
-	Extractor string `json:"extractor" yaml:"extractor" validate:"extractor"`
-	// MaxBad is the share of unreadable rows (0 to 1) above which the import fails instead of
-	// quarantining them.
-	MaxBad float64 `json:"max_bad" yaml:"max_bad" validate:"min=0,max=1"`
-}
-
 // Teacher configures the model that generates the rationales and its prompts.
 type Teacher struct {
 	// Model is "smollm2" (the demo's), "gguf:FILE", "meta:DIR", "hf:DIR", "openai:URL#MODEL" or
@@ -385,9 +358,4 @@ func (s Spec) BsarecGrid() Sasrec {
 		return *s.Bsarec
 	}
 	return DefaultBsarec()
-}
-
-// DefaultReviews returns the defaults of a reviews block; a YAML document overrides what it sets.
-func DefaultReviews() Reviews {
-	return Reviews{Format: "auto", UserCore: 5, ItemCore: 5, Extractor: "sentence", MaxBad: 0.01}
 }

@@ -279,11 +279,14 @@ const TwoLines = "two-lines"
 
 // Formats returns the formats of review files; package review reads them.
 func Formats() []string {
-	return []string{"auto", "amazon-2014", "amazon-2018", "amazon-2023", "csv", "parquet"}
+	return []string{"auto", "amazon-2014", "amazon-2018", "amazon-2023", "json", "csv", "parquet"}
 }
 
 // Columns returns our names for a review's columns.
 func Columns() []string { return []string{"user", "item", "time", "rating", "text", "summary"} }
+
+// TitleColumn is our name for the column of titles in the shop's item file.
+const TitleColumn = "title"
 
 // Extractors returns the ways to find a review's explanation and feature; package review implements
 // them.

@@ -35,7 +35,18 @@ func tags() []document.Rule {
 		{Tag: "part", Choices: FusionParts()},
 		{Tag: "size", Choices: names(Sizes(), func(z Size) string { return z.Name })},
 		{Tag: "format", Choices: Formats()},
-		{Tag: "column", Choices: Columns()},
+		{Tag: "column", Choices: append(Columns(), TitleColumn)},
+		{Tag: "item_column", Choices: []string{"item", TitleColumn}},
+		{
+			Tag: "encoding", Accept: isEncoding,
+			Want: "the name of an encoding, such as windows-1252, gb18030 or utf-16le",
+		},
+		{Tag: "delimiter", Accept: isDelimiter, Want: "tab, space, or one to three characters"},
+		{Tag: "quote", Accept: isQuote, Want: "one character, or none"},
+		{
+			Tag: "time_format", Accept: isTimeFormat,
+			Want: "unix, dmy, mdy, or a pattern such as %d/%m/%Y %H:%M",
+		},
 		{Tag: "extractor", Choices: Extractors()},
 		{
 			Tag: "requestfield", Accept: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`).MatchString,
@@ -111,24 +122,9 @@ func rules() []rule {
 			"contains credentials in its URL, and specs are stored and shown",
 			"the key comes only from the worker's environment: RDREC_TEACHER_KEY or OPENAI_API_KEY",
 		},
-		{
-			"data.reviews.from", func(s Spec) bool {
-				r := s.Data.Reviews
-				return r != nil && r.From != "" && r.To != "" && r.From > r.To
-			},
-			"is later than data.reviews.to", "",
-		},
-		{
-			"data.reviews.columns", func(s Spec) bool {
-				r := s.Data.Reviews
-				return r != nil && len(r.Columns) > 0 && strings.HasPrefix(r.Format, "amazon-")
-			},
-			"applies to CSV and Parquet files; the columns of this format are fixed",
-			"remove it, or set data.reviews.format",
-		},
 	}, slices.Concat(
-		ablationRules(), constrainRules(), serverRules(), numberRules(), bsarecRules(), codeRules(), fusionRules(),
-		nightlyRules(), sourceRules(),
+		reviewRules(), ablationRules(), constrainRules(), serverRules(), numberRules(), bsarecRules(), codeRules(),
+		fusionRules(), nightlyRules(), sourceRules(),
 	)...)
 }
 
