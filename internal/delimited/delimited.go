@@ -124,18 +124,9 @@ func (s *scanner) line(line string) (more bool) {
 
 // next reads the next character, or several, and returns their length.
 func (s *scanner) next(rest string) int {
-	switch c := rest[0]; s.state {
+	switch s.state {
 	case inQuotes:
 		return s.quoted(rest)
-	case afterQuote:
-		if strings.HasPrefix(rest, s.Delimiter) {
-			s.endField()
-			return len(s.Delimiter)
-		}
-		s.malformed = true
-		s.state = inPlain
-		s.field = append(s.field, s.Quote)
-		return 0
 	case atStart:
 		if blank := len(rest) - len(strings.TrimLeft(rest, " ")); s.Quote != 0 && blank < len(rest) &&
 			rest[blank] == s.Quote {
@@ -145,15 +136,26 @@ func (s *scanner) next(rest string) int {
 		s.state = inPlain
 		return 0
 	default:
-		if strings.HasPrefix(rest, s.Delimiter) {
-			s.endField()
-			return len(s.Delimiter)
-		}
-		if s.Quote == 0 && s.Escape != 0 && c == s.Escape && len(rest) > 1 {
-			s.field = append(s.field, plain(rest[1]))
-			return 2
-		}
-		s.field = append(s.field, c)
+		return s.unquoted(rest)
+	}
+}
+
+// unquoted reads the next character outside of quotes.
+func (s *scanner) unquoted(rest string) int {
+	switch {
+	case strings.HasPrefix(rest, s.Delimiter):
+		s.endField()
+		return len(s.Delimiter)
+	case s.state == afterQuote:
+		s.malformed = true
+		s.state = inPlain
+		s.field = append(s.field, s.Quote)
+		return 0
+	case s.Quote == 0 && s.Escape != 0 && rest[0] == s.Escape && len(rest) > 1:
+		s.field = append(s.field, plain(rest[1]))
+		return 2
+	default:
+		s.field = append(s.field, rest[0])
 		return 1
 	}
 }

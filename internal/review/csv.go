@@ -162,10 +162,17 @@ func (t *table) findColumns(dialect delimited.Dialect, first []string) error {
 		t.at = byPosition
 		return missingColumns(columns, t.at, first)
 	}
-	t.at = positions(columns, nil, len(first))
+	return t.numberColumns(len(first))
+}
+
+// numberColumns finds the columns of a table without a header: those that the spec names by
+// position or, if it names none, the usual ones.
+func (t *table) numberColumns(fields int) error {
+	columns := t.source.columns
+	t.at = positions(columns, nil, fields)
 	if !slices.ContainsFunc(columns, func(c column) bool { return c.mapped }) {
 		for i, c := range columns {
-			if at := slices.Index(t.layout.positions, c.name); at < len(first) {
+			if at := slices.Index(t.layout.positions, c.name); at < fields {
 				t.at[i] = at
 			}
 		}
@@ -173,7 +180,7 @@ func (t *table) findColumns(dialect delimited.Dialect, first []string) error {
 	for i, c := range columns {
 		if t.at[i] < 0 && (required(c.name) || c.mapped) {
 			return fmt.Errorf(
-				"%w: header is false, and columns.%s is not a position from 1 to %d", ErrData, c.name, len(first),
+				"%w: header is false, and columns.%s is not a position from 1 to %d", ErrData, c.name, fields,
 			)
 		}
 	}

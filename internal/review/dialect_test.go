@@ -181,8 +181,8 @@ func TestJSONShapes(t *testing.T) {
 		},
 		{
 			"Goodreads",
-			`{"user_id": "a", "book_id": "x", "date_added": "Tue Jan 14 12:00:00 -0800 " +
-				"2014", "rating": 5, "review_text": "ok"}` + "\n",
+			`{"user_id": "a", "book_id": "x", "date_added": "Tue Jan 14 12:00:00 -0800 2014", ` +
+				`"rating": 5, "review_text": "ok"}` + "\n",
 			nil,
 			[]string{"a|x|Tue Jan 14 12:00:00 -0800 2014|5|ok"},
 		},

@@ -254,16 +254,27 @@ func toJSON(text []byte) ([]byte, bool) {
 
 // fill sets the values of the columns that an object has.
 func fill(object []byte, columns []column, values []value) (reason string) {
-	rank := make([]int, len(columns))
-	for i := range rank {
-		rank[i] = len(columns[i].keys)
-	}
 	set := func(i int, key string, got gjson.Result) {
 		var why string
 		values[i], why = convert(key, columns[i].kind, got)
 		if why != "" && reason == "" {
 			reason = why
 		}
+	}
+	fillByKey(object, columns, values, set)
+	for i, c := range columns {
+		if got := pathOf(c, object); !values[i].ok && got.Exists() && got.Type != gjson.Null {
+			set(i, c.keys[0], got)
+		}
+	}
+	return reason
+}
+
+// fillByKey sets the values of the columns whose keys an object has.
+func fillByKey(object []byte, columns []column, values []value, set func(i int, key string, got gjson.Result)) {
+	rank := make([]int, len(columns))
+	for i := range rank {
+		rank[i] = len(columns[i].keys)
 	}
 	gjson.ParseBytes(object).ForEach(func(key, got gjson.Result) bool {
 		for i, c := range columns {
@@ -277,12 +288,6 @@ func fill(object []byte, columns []column, values []value) (reason string) {
 		}
 		return true
 	})
-	for i, c := range columns {
-		if got := pathOf(c, object); !values[i].ok && got.Exists() && got.Type != gjson.Null {
-			set(i, c.keys[0], got)
-		}
-	}
-	return reason
 }
 
 // convert returns a JSON value as text, or the reason why its type does not fit the column.

@@ -87,12 +87,37 @@ func (e *elements) byte() (byte, error) {
 	return c, err
 }
 
-// object reads an object to its closing brace. Strings are enclosed in either kind of quotes, since
-// Python prints them so.
+// nesting is the place within a JSON value.
+type nesting struct {
+	depth   int
+	quote   byte
+	escaped bool
+}
+
+// next moves past a character. Strings are enclosed in either kind of quotes, since Python prints
+// them so.
+func (n *nesting) next(c byte) {
+	switch {
+	case n.escaped:
+		n.escaped = false
+	case n.quote != 0:
+		n.escaped = c == '\\'
+		if c == n.quote {
+			n.quote = 0
+		}
+	case c == '"' || c == '\'':
+		n.quote = c
+	case c == '{' || c == '[':
+		n.depth++
+	case c == '}' || c == ']':
+		n.depth--
+	}
+}
+
+// object reads an object to its closing brace.
 func (e *elements) object() error {
 	start := e.line + 1
-	var quote byte
-	for depth := 1; depth > 0; {
+	for at := (nesting{depth: 1}); at.depth > 0; {
 		c, err := e.byte()
 		if errors.Is(err, io.EOF) {
 			return e.in.corrupt(start, errors.New("the JSON object that begins here is not closed: file is truncated"))
@@ -106,22 +131,7 @@ func (e *elements) object() error {
 				start, fmt.Errorf("the JSON object that begins here is longer than %d bytes", maxRecord),
 			)
 		}
-		switch {
-		case quote != 0 && c == '\\':
-			if c, err = e.byte(); err == nil {
-				e.buf = append(e.buf, c)
-			}
-		case quote != 0:
-			if c == quote {
-				quote = 0
-			}
-		case c == '"' || c == '\'':
-			quote = c
-		case c == '{' || c == '[':
-			depth++
-		case c == '}' || c == ']':
-			depth--
-		}
+		at.next(c)
 	}
 	return nil
 }
@@ -130,13 +140,18 @@ func (e *elements) object() error {
 func (e *elements) scalar(first byte) error {
 	quoted := first == '"'
 	for len(e.buf) < maxSnippet {
-		next, err := e.in.Peek(1)
-		if err != nil || !quoted && bytes.IndexByte([]byte(",[]{}\n"), next[0]) >= 0 {
+		c, err := e.byte()
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
-		c, err := e.byte()
 		if err != nil {
 			return err
+		}
+		if !quoted && bytes.IndexByte([]byte(",[]{}\n"), c) >= 0 {
+			if c == '\n' {
+				e.line--
+			}
+			return e.in.UnreadByte()
 		}
 		e.buf = append(e.buf, c)
 		if quoted && c == '"' {

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"rdrec/internal/spec"
@@ -92,18 +93,21 @@ func (s *source) formatOf(sample []byte, objects [][]byte) (string, error) {
 		return "", s.corrupt(0, fmt.Errorf("no rows: %w", errEmpty))
 	case text[0] != '{' && text[0] != '[':
 		return "csv", nil
-	}
-	keys := map[string]bool{}
-	for _, key := range keysOf(objects) {
-		keys[key] = true
-	}
-	switch {
-	case keys["reviewerID"]:
-		return "amazon-2018", nil
-	case keys["user_id"] && (keys["parent_asin"] || keys["asin"]):
-		return "amazon-2023", nil
 	default:
-		return "json", nil
+		return formatOfKeys(keysOf(objects)), nil
+	}
+}
+
+// formatOfKeys returns the format of JSON objects.
+func formatOfKeys(keys []string) string {
+	has := func(key string) bool { return slices.Contains(keys, key) }
+	switch {
+	case has("reviewerID"):
+		return "amazon-2018"
+	case has("user_id") && (has("parent_asin") || has("asin")):
+		return "amazon-2023"
+	default:
+		return "json"
 	}
 }
 
@@ -136,7 +140,7 @@ func plainName(name, folder string) (string, error) {
 	return link, os.Symlink(absolute, link)
 }
 
-// read is one way in which several files are read.
+// reading is one way in which several files are read.
 type reading struct {
 	first, about string
 	more         int
@@ -153,9 +157,9 @@ func add(list []reading, name, about string) []reading {
 	return append(list, reading{first: filepath.Base(name), about: about})
 }
 
-// lines returns one line for each way of reading.
+// linesOf returns one line for each way of reading.
 func linesOf(list []reading) []string {
-	var lines []string
+	lines := make([]string, 0, len(list))
 	for _, r := range list {
 		files := r.first
 		if r.more > 0 {

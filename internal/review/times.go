@@ -145,7 +145,6 @@ func (r *run) dateOrder(ctx context.Context) (timestamp.Order, error) {
 		}
 		return nil
 	})
-	day, month := counts[timestamp.DayFirst], counts[timestamp.MonthFirst]
 	switch {
 	case err != nil:
 		return timestamp.None, err
@@ -153,6 +152,15 @@ func (r *run) dateOrder(ctx context.Context) (timestamp.Order, error) {
 		return timestamp.DayFirst, nil
 	case r.Options.TimeFormat == spec.MonthFirst:
 		return timestamp.MonthFirst, nil
+	default:
+		return decideOrder(counts, example)
+	}
+}
+
+// decideOrder returns the order of day and month in a source, by the number of times of each order.
+func decideOrder(counts map[timestamp.Order]int, example string) (timestamp.Order, error) {
+	day, month := counts[timestamp.DayFirst], counts[timestamp.MonthFirst]
+	switch {
 	case counts[timestamp.Either] == 0:
 		return timestamp.None, nil
 	case day == 0 && month == 0:

@@ -10,17 +10,17 @@ import (
 // Dutch.
 var months = [13]string{
 	1:  "january januar jänner janvier enero janeiro gennaio januari",
-	2:  "february februar février fevrier febrero fevereiro febbraio februari",
+	2:  "february februar février febrero fevereiro febbraio februari",
 	3:  "march märz maerz mars marzo março marco maart mrt",
 	4:  "april avril abril aprile",
 	5:  "may mai mayo maio maggio mei",
 	6:  "june juni juin junio junho giugno",
 	7:  "july juli juillet julio julho luglio",
-	8:  "august août aout agosto augustus",
+	8:  "august août agosto augustus",
 	9:  "september septembre septiembre setembro settembre sept",
 	10: "october oktober octobre octubre outubro ottobre",
 	11: "november novembre noviembre novembro",
-	12: "december dezember décembre decembre diciembre dezembro dicembre",
+	12: "december dezember décembre diciembre dezembro dicembre",
 }
 
 // shortestMonth is the number of letters of the shortest abbreviation.

@@ -197,10 +197,12 @@ func (p *parts) words(text string) bool {
 			return false
 		}
 	}
-	if p.first == 0 || len(numbers) != 2 {
-		return false
-	}
-	day, year := numbers[0], numbers[1]
+	return p.first != 0 && len(numbers) == 2 && p.dayAndYear(numbers[0], numbers[1])
+}
+
+// dayAndYear sets the day and the year of a date with the name of a month; a number of four digits
+// is the year.
+func (p *parts) dayAndYear(day, year string) bool {
 	if len(day) == 4 {
 		day, year = year, day
 	}
@@ -229,27 +231,31 @@ func (p parts) order() Order {
 	}
 }
 
+// monthAndDay returns the month and the day; ok is false if both readings of a date are possible.
+func (p parts) monthAndDay(order Order) (month, day int, ok bool) {
+	own := p.order()
+	if own == Either || p.dots && (order == DayFirst || order == MonthFirst) {
+		own = order
+	}
+	switch {
+	case p.ordered || own == MonthFirst:
+		return p.first, p.second, true
+	case own == DayFirst:
+		return p.second, p.first, true
+	default:
+		return p.first, p.second, p.first == p.second
+	}
+}
+
 // seconds returns the Unix seconds of the parts.
 func (p parts) seconds(order Order) (int64, bool) {
-	month, day := p.first, p.second
-	if !p.ordered {
-		own := p.order()
-		if own == Either || p.dots && order != None && order != Either {
-			own = order
-		}
-		switch own {
-		case DayFirst:
-			month, day = p.second, p.first
-		case MonthFirst:
-		default:
-			if p.first != p.second {
-				return 0, false
-			}
-		}
-	}
-	at := time.Date(p.year, time.Month(month), day, p.hour, p.minute, p.sec, 0, time.UTC)
-	if month < 1 || month > 12 || at.Day() != day && p.hour < 24 && p.sec < 60 || day < 1 {
+	month, day, ok := p.monthAndDay(order)
+	if !ok || month < 1 || month > 12 || day < 1 {
 		return 0, false
 	}
-	return at.Unix() - int64(p.offset), true
+	midnight := time.Date(p.year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
+	if midnight.Day() != day {
+		return 0, false
+	}
+	return midnight.Unix() + int64(p.hour*3600+p.minute*60+p.sec-p.offset), true
 }
