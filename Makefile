@@ -119,6 +119,11 @@ histories: setup ## record the workflow histories of the replay tests again, aft
 	RDREC_RECORD='$(CURDIR)/workflows/testdata' go test -buildvcs=false -count=1 -timeout 30m \
 		-run '^(TestRecordHistories|TestKilledWorkerResumes|TestFinishedRowsAreNotRequestedAgain|TestShardsAndPausesKeepBytes|TestShardedEvaluationKeepsBytes|TestExportResumesAfterWorkerDeath|TestThreeNightlyRuns)$$' ./worker
 
+.PHONY: cases
+cases: setup ## import every input of testdata/cases and print the situation, what is right, and the result (docs/formats.md)
+	@go test -buildvcs=false -count=1 -v -run '^(TestCases|TestP5Names)$$' ./internal/review ./internal/dataset > .cases.log && failed=0 || failed=1; \
+	echo "situation | right | got"; sed -n 's/^.*_test.go:[0-9]*: case: //p' .cases.log; test $$failed = 0 || { echo "details: .cases.log"; exit 1; }
+
 .PHONY: nightly
 nightly: setup ## three nightly runs on the shipped reviews, started by a schedule: docs/nightly.md
 	@go test -buildvcs=false -count=1 -v -timeout 20m -run '^TestThreeNightlyRuns$$' ./worker
