@@ -2,42 +2,60 @@ package llama
 
 import (
 	"errors"
+	"slices"
 	"strings"
 
 	"rdrec/internal/teacher"
 )
 
 // chatTemplate renders messages in the format that a model was trained on.
-type chatTemplate func(v *vocabulary, messages []teacher.Message) []int32
+type chatTemplate func(v *vocabulary, messages []teacher.Message) ([]int32, error)
 
-// templateRule selects a chat template: it applies if marker is in the model's template and the
-// vocabulary has the control token.
+// templateRule selects one of the well-known formats: it applies if the markers are in the model's
+// template and the vocabulary has the control token.
 type templateRule struct {
-	marker, token string // token is "" if the template needs none
-	template      chatTemplate
+	markers  []string
+	token    string // "" if the format needs none
+	template func(v *vocabulary, messages []teacher.Message) []int32
 }
 
-// templateRules returns the rules of the supported chat templates.
+// templateRules returns the rules of the well-known formats.
 func templateRules() []templateRule {
 	return []templateRule{
-		{"<|im_start|>", "<|im_start|>", chatML},
-		{"<|start_header_id|>", "<|start_header_id|>", llama3},
-		{"[INST]", "<s>", llama2},
-		{"<|assistant|>", "", zephyr},
+		{[]string{"<|im_start|>"}, "<|im_start|>", chatML},
+		{[]string{"<|start_header_id|>"}, "<|start_header_id|>", llama3},
+		{[]string{"[INST]", "<<SYS>>"}, "<s>", llama2},
+		{[]string{"<|user|>", "<|assistant|>", "content'] + eos_token }}"}, "", zephyr},
 	}
 }
 
-// findChatTemplate returns the chat template that matches the model's template or, if the model has
-// none, its control tokens.
+// chatPieces returns the pieces that the well-known formats and Mistral's write around messages.
+// They are control tokens whatever type a vocabulary gives them: some conversions call them
+// user-defined or normal.
+func chatPieces() []string {
+	return []string{
+		"<|im_start|>", "<|im_end|>", "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>", "<|eot_id|>",
+		"<s>", "</s>", "[INST]", "[/INST]",
+	}
+}
+
+// findChatTemplate returns the well-known format that the model's template shows or, if the model
+// has none, its control tokens. Any other template is rendered.
 func findChatTemplate(v *vocabulary) (chatTemplate, error) {
 	for _, r := range templateRules() {
 		_, known := v.ids[r.token]
-		matches := v.template != "" && strings.Contains(v.template, r.marker) && (known || r.token == "")
+		lacks := func(marker string) bool { return !strings.Contains(v.template, marker) }
+		matches := v.template != "" && !slices.ContainsFunc(r.markers, lacks) && (known || r.token == "")
 		if v.template == "" && known || matches {
-			return r.template, nil
+			return func(v *vocabulary, messages []teacher.Message) ([]int32, error) {
+				return r.template(v, messages), nil
+			}, nil
 		}
 	}
-	return nil, errors.New("unknown chat template (supported: ChatML, Llama 3, Llama 2, Zephyr)")
+	if v.template == "" {
+		return nil, errors.New("no chat template, and no control token of ChatML, Llama 3 or Llama 2")
+	}
+	return newRenderedTemplate(v)
 }
 
 // zephyr writes each message's role on a line of its own and ends the message with </s>, as

@@ -134,8 +134,15 @@ func parseDType(name string, device torch.Device) (torch.DType, error) {
 // Config returns the configuration of the model.
 func (e *Engine) Config() Config { return e.model.config }
 
-// ChatTokens returns the tokens of a conversation, with the start of the reply.
-func (e *Engine) ChatTokens(messages []teacher.Message) []int32 { return e.render(messages) }
+// ChatTokens returns the tokens of a conversation, with the start of the reply; nil if the model's
+// template rejects it.
+func (e *Engine) ChatTokens(messages []teacher.Message) []int32 {
+	ids, err := e.render(messages)
+	if err != nil {
+		return nil
+	}
+	return ids
+}
 
 // Encode returns a text's tokens.
 func (e *Engine) Encode(text string) []int32 { return e.vocab.Encode(text) }
@@ -218,7 +225,8 @@ func (e *Engine) groupByPrefix(prompts []teacher.Prompt) []*prefixGroup {
 	shared := sharedPrefixes{}
 	for i := range prompts {
 		p := &prompts[i]
-		ids := append(e.render(p.Messages), e.vocab.Encode(p.ReplyPrefix)...)
+		ids, err := e.render(p.Messages)
+		ids = append(ids, e.vocab.Encode(p.ReplyPrefix)...)
 		start := e.sharedPrefix(shared, p, ids)
 		at := slices.IndexFunc(out, func(f *prefixGroup) bool { return slices.Equal(f.prefix, start) })
 		if at < 0 {
@@ -226,12 +234,8 @@ func (e *Engine) groupByPrefix(prompts []teacher.Prompt) []*prefixGroup {
 			out = append(out, &prefixGroup{prefix: start})
 		}
 		available := e.model.config.Context - len(ids)
-		if available < min(p.Sampling.MaxTokens, minReplyTokens) {
-			reply := teacher.Reply{Failed: fmt.Sprintf(
-				"the prompt is too long: %d tokens, plus %d for a reply, exceed the context of %d",
-				len(ids), min(p.Sampling.MaxTokens, minReplyTokens), e.model.config.Context,
-			)}
-			out[at].failed = append(out[at].failed, rejectedPrompt{i, reply})
+		if reason := e.rejection(p, available, err); reason != "" {
+			out[at].failed = append(out[at].failed, rejectedPrompt{i, teacher.Reply{Failed: reason}})
 			continue
 		}
 		r := newSequence(i, p, len(ids), ids[len(start):])
@@ -241,13 +245,31 @@ func (e *Engine) groupByPrefix(prompts []teacher.Prompt) []*prefixGroup {
 	return out
 }
 
+// rejection returns the reason why a prompt gets no reply, or "". available is the room for the
+// reply, err the error of rendering the prompt.
+func (e *Engine) rejection(p *teacher.Prompt, available int, err error) string {
+	want, context := min(p.Sampling.MaxTokens, minReplyTokens), e.model.config.Context
+	switch {
+	case err != nil:
+		return err.Error()
+	case available < want:
+		return fmt.Sprintf("the prompt is too long: %d tokens, plus %d for a reply, exceed the context of %d",
+			context-available, want, context)
+	default:
+		return ""
+	}
+}
+
 // render returns the tokens of messages, with the begin token.
-func (e *Engine) render(messages []teacher.Message) []int32 {
-	ids := e.chat(e.vocab, messages)
+func (e *Engine) render(messages []teacher.Message) ([]int32, error) {
+	ids, err := e.chat(e.vocab, messages)
+	if err != nil {
+		return nil, err
+	}
 	if b := e.vocab.beginToken; b >= 0 && (len(ids) == 0 || ids[0] != b) {
 		ids = append([]int32{b}, ids...)
 	}
-	return ids
+	return ids, nil
 }
 
 // sharedPrefixes caches shared prefixes by the messages' common text.
@@ -269,7 +291,8 @@ func (e *Engine) sharedPrefix(shared sharedPrefixes, p *teacher.Prompt, ids []in
 		endings := []string{"0", "x", "I", " ", "\"", "(", ".", "'s", "-", "\n", "\u00e9", "\u4e00", "\U0001f44d"}
 		for i, content := range endings {
 			messages[last].Content = p.Messages[last].Content[:p.SharedPrefix] + content
-			if probe := e.render(messages); i == 0 {
+			probe, err := e.render(messages)
+			if err != nil || i == 0 {
 				prefix = probe
 			} else {
 				prefix = commonPrefix(prefix, probe)

@@ -91,7 +91,7 @@ func RandomNumbers(prompt *teacher.Prompt, n int) []float64 {
 
 // SharedPrefixLength returns the length of the shared prefix of a prompt in tokens.
 func (e *Engine) SharedPrefixLength(p teacher.Prompt) int {
-	return len(e.sharedPrefix(sharedPrefixes{}, &p, e.render(p.Messages)))
+	return len(e.sharedPrefix(sharedPrefixes{}, &p, e.ChatTokens(p.Messages)))
 }
 
 // pieces is a tokenizer that only decodes: token i is piece i.

@@ -3,6 +3,7 @@ package llama
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"unsafe"
 
 	"rdrec/internal/gguf"
@@ -118,7 +119,8 @@ func (f ggufSource) vocabulary() (*vocabulary, error) {
 	v := newVocabulary()
 	var markers []int32
 	for id, kind := range kinds {
-		if kind == control {
+		if kind == control || slices.Contains(chatPieces(), pieces[id]) {
+			kinds[id] = control
 			v.ids[pieces[id]] = int32(id)
 			markers = append(markers, int32(id))
 		}
@@ -141,6 +143,7 @@ func (f ggufSource) vocabulary() (*vocabulary, error) {
 	if f.BoolOr("tokenizer.ggml.add_bos_token", model == "llama") {
 		v.setBeginToken(f.IntOr("tokenizer.ggml.bos_token_id", -1))
 	}
+	v.nameTokens(f.IntOr("tokenizer.ggml.bos_token_id", -1), f.IntOr("tokenizer.ggml.eos_token_id", -1))
 	v.template = f.TextOr("tokenizer.chat_template", "")
 	return v, v.check()
 }

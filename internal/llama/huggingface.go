@@ -249,7 +249,7 @@ func (f *hfSource) vocabulary() (*vocabulary, error) {
 	if err := readJSON(filepath.Join(f.dir, hfSettingsFile), &settings); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	v.template = string(settings.Template) // a text or a list of named texts; the marker is in either
+	v.template = defaultTemplate(settings.Template)
 	if text, err := os.ReadFile(filepath.Join(f.dir, hfTemplateFile)); err == nil {
 		v.template = string(text)
 	}
@@ -261,18 +261,44 @@ func (f *hfSource) vocabulary() (*vocabulary, error) {
 	return v, v.check()
 }
 
+// defaultTemplate returns the template of a setting: a text, or a list of named texts.
+func defaultTemplate(setting json.RawMessage) string {
+	var one string
+	var named []struct {
+		Name     string `json:"name"`
+		Template string `json:"template"`
+	}
+	if json.Unmarshal(setting, &one) == nil || json.Unmarshal(setting, &named) != nil {
+		return one
+	}
+	for i, t := range named {
+		if i == 0 || t.Name == "default" {
+			one = t.Template
+		}
+	}
+	return one
+}
+
 // setSpecialTokens sets the tokens that end replies and, if begins is set, the token that begins
 // texts.
 func (f *hfSource) setSpecialTokens(v *vocabulary, begins bool) {
 	for _, id := range f.endTokens {
 		v.addEndToken(id)
 	}
+	v.nameTokens(first(f.beginToken), first(f.endTokens))
 	if !begins {
 		return
 	}
 	for _, id := range f.beginToken {
 		v.setBeginToken(id)
 	}
+}
+
+func first(ids tokenIDs) int {
+	if len(ids) == 0 {
+		return -1
+	}
+	return ids[0]
 }
 
 // tokenizer reads tokenizer.json or, if that is missing, tokenizer.model.
@@ -285,7 +311,7 @@ func (f *hfSource) tokenizer(v *vocabulary) error {
 	if err != nil {
 		return err
 	}
-	read, err := token.ParseHuggingFace(data)
+	read, err := token.ParseHuggingFace(data, chatPieces()...)
 	if err != nil {
 		return fmt.Errorf("%q: %w", path, err)
 	}

@@ -1,6 +1,7 @@
 package llama_test
 
 import (
+	"cmp"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -22,6 +23,7 @@ type tiny struct {
 	pieces                                               []string
 	tensors                                              map[string][]float32
 	names                                                []string
+	markerKind                                           uint32 // the type of the chat pieces; 0 means control
 	shapes                                               map[string][]int
 }
 
@@ -149,7 +151,7 @@ func (m *tiny) write(t testing.TB) string {
 	for i := range m.pieces {
 		kind := uint32(1)
 		if i >= 256 {
-			kind = 3
+			kind = cmp.Or(m.markerKind, 3)
 		}
 		meta = little.AppendUint32(meta, kind)
 	}

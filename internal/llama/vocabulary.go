@@ -18,6 +18,7 @@ type tokenizer interface {
 type vocabulary struct {
 	tokenizer
 	ids        map[string]int32 // control tokens by their text
+	begin, end string           // the texts of the tokens that begin and end a text, for templates
 	beginToken int32            // precedes every text; -1: none
 	endTokens  map[int32]bool   // tokens that end a reply
 	template   string           // the model's chat template in Jinja; "" if it has none
@@ -38,6 +39,18 @@ func (v *vocabulary) addEndToken(id int) {
 func (v *vocabulary) setBeginToken(id int) {
 	if id >= 0 && id < v.Size() {
 		v.beginToken = int32(id)
+	}
+}
+
+// nameTokens sets the texts of the tokens that begin and end a text, if they are control tokens.
+func (v *vocabulary) nameTokens(begin, end int) {
+	for piece, id := range v.ids {
+		if int(id) == begin {
+			v.begin = piece
+		}
+		if int(id) == end {
+			v.end = piece
+		}
 	}
 }
 

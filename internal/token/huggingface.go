@@ -56,8 +56,9 @@ func (m *hfMerge) UnmarshalJSON(data []byte) error {
 }
 
 // ParseHuggingFace reads a tokenizer.json of the Llama family: byte-level BPE as in SmolLM2 and
-// Llama 3, or Llama 2's SentencePiece BPE with byte fallback.
-func ParseHuggingFace(data []byte) (*HuggingFace, error) {
+// Llama 3, or Llama 2's SentencePiece BPE with byte fallback. Added pieces that the file marks as
+// special, and those of further, are control pieces.
+func ParseHuggingFace(data []byte, further ...string) (*HuggingFace, error) {
 	var file hfFile
 	if err := json.Unmarshal(data, &file); err != nil {
 		return nil, fmt.Errorf("read tokenizer: %w", err)
@@ -65,7 +66,7 @@ func ParseHuggingFace(data []byte) (*HuggingFace, error) {
 	if file.Model.Type != "BPE" {
 		return nil, fmt.Errorf("read tokenizer: the model has type %q, want BPE", file.Model.Type)
 	}
-	pieces, control, err := file.pieces()
+	pieces, control, err := file.pieces(further)
 	if err != nil {
 		return nil, fmt.Errorf("read tokenizer: %w", err)
 	}
@@ -85,7 +86,7 @@ func ParseHuggingFace(data []byte) (*HuggingFace, error) {
 const maxVocabulary = 1 << 22
 
 // pieces returns the pieces by id, and the control pieces.
-func (f *hfFile) pieces() ([]string, map[string]int32, error) {
+func (f *hfFile) pieces(further []string) ([]string, map[string]int32, error) {
 	all, control := make(map[int32]string, len(f.Model.Vocab)), map[string]int32{}
 	size := int32(0)
 	add := func(piece string, id int32) error {
@@ -105,7 +106,7 @@ func (f *hfFile) pieces() ([]string, map[string]int32, error) {
 		if err := add(added.Content, added.ID); err != nil {
 			return nil, nil, err
 		}
-		if added.Special {
+		if added.Special || slices.Contains(further, added.Content) {
 			control[added.Content] = added.ID
 		}
 	}

@@ -1,0 +1,216 @@
+package jinja
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// undefined is the value of a variable that does not exist. It is empty text.
+type undefined struct{}
+
+// truth returns whether a value counts as true.
+func truth(v any) bool {
+	switch v := v.(type) {
+	case nil, undefined:
+		return false
+	case bool:
+		return v
+	case string:
+		return v != ""
+	case int:
+		return v != 0
+	case float64:
+		return v != 0
+	case []any:
+		return len(v) > 0
+	case map[string]any:
+		return len(v) > 0
+	default:
+		return true
+	}
+}
+
+// textOf returns a value as Python prints it.
+func textOf(v any) string {
+	switch v := v.(type) {
+	case undefined:
+		return ""
+	case string:
+		return v
+	case nil:
+		return "None"
+	case bool:
+		if v {
+			return "True"
+		}
+		return "False"
+	case int:
+		return strconv.Itoa(v)
+	default:
+		return jsonOf(v)
+	}
+}
+
+// jsonOf returns a value as JSON with Python's spaces.
+func jsonOf(v any) string {
+	switch v := v.(type) {
+	case []any:
+		parts := make([]string, len(v))
+		for i, item := range v {
+			parts[i] = jsonOf(item)
+		}
+		return "[" + strings.Join(parts, ", ") + "]"
+	case map[string]any:
+		parts := make([]string, 0, len(v))
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			parts = append(parts, jsonOf(key)+": "+jsonOf(v[key]))
+		}
+		return "{" + strings.Join(parts, ", ") + "}"
+	default:
+		var out strings.Builder
+		encoder := json.NewEncoder(&out)
+		encoder.SetEscapeHTML(false)
+		if encoder.Encode(v) != nil {
+			return ""
+		}
+		return strings.TrimSpace(out.String())
+	}
+}
+
+// listOf returns the items of a list, the keys of a map or the characters of a text.
+func listOf(v any) ([]any, error) {
+	switch v := v.(type) {
+	case nil, undefined:
+		return nil, nil
+	case []any:
+		return v, nil
+	case map[string]any:
+		out := make([]any, 0, len(v))
+		for _, key := range slices.Sorted(maps.Keys(v)) {
+			out = append(out, key)
+		}
+		return out, nil
+	case string:
+		var out []any
+		for _, char := range v {
+			out = append(out, string(char))
+		}
+		return out, nil
+	default:
+		return nil, fmt.Errorf("%s is not a list", textOf(v))
+	}
+}
+
+// equal reports whether two values are equal.
+func equal(a, b any) bool {
+	x, xok := number(a)
+	y, yok := number(b)
+	if xok && yok {
+		return x == y
+	}
+	return xok == yok && fmt.Sprintf("%T %s", a, jsonOf(a)) == fmt.Sprintf("%T %s", b, jsonOf(b))
+}
+
+// number returns the value of a number or a boolean.
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case int:
+		return float64(v), true
+	case float64:
+		return v, true
+	case bool:
+		if v {
+			return 1, true
+		}
+		return 0, true
+	default:
+		return 0, false
+	}
+}
+
+// contains reports whether a container has an item.
+func contains(container, item any) (bool, error) {
+	switch c := container.(type) {
+	case string:
+		return strings.Contains(c, textOf(item)), nil
+	case map[string]any:
+		_, ok := c[textOf(item)]
+		return ok, nil
+	case []any:
+		return slices.ContainsFunc(c, func(v any) bool { return equal(v, item) }), nil
+	case nil, undefined:
+		return false, nil
+	default:
+		return false, fmt.Errorf("%s contains nothing", textOf(container))
+	}
+}
+
+// item returns an item of a list, a map or a text.
+func item(container, key any) any {
+	switch c := container.(type) {
+	case map[string]any:
+		if v, ok := c[textOf(key)]; ok {
+			return v
+		}
+	case []any:
+		if i, ok := key.(int); ok {
+			if i < 0 {
+				i += len(c)
+			}
+			return at(c, i)
+		}
+	case string:
+		if i, ok := key.(int); ok {
+			all, _ := listOf(c) //nolint:errcheck // a text is a list of characters
+			return item(all, i)
+		}
+	}
+	return undefined{}
+}
+
+// slice returns a part of a list or a text, as [from:to:by] does; nil means that a bound is absent.
+func slice(container any, from, to, by any) (any, error) {
+	all, err := listOf(container)
+	if err != nil {
+		return nil, err
+	}
+	step := 1
+	if n, ok := by.(int); ok && n != 0 {
+		step = n
+	}
+	start, end := 0, len(all)
+	if step < 0 {
+		start, end = len(all)-1, -1
+	}
+	start, end = bound(from, start, len(all)), bound(to, end, len(all))
+	out := []any{}
+	for i := start; step > 0 && i < end || step < 0 && i > end; i += step {
+		if i >= 0 && i < len(all) {
+			out = append(out, all[i])
+		}
+	}
+	if _, isText := container.(string); !isText {
+		return out, nil
+	}
+	var text strings.Builder
+	for _, char := range out {
+		text.WriteString(textOf(char))
+	}
+	return text.String(), nil
+}
+
+func bound(v any, other, size int) int {
+	n, ok := v.(int)
+	switch {
+	case !ok:
+		return other
+	case n < 0:
+		return max(n+size, 0)
+	default:
+		return min(n, size)
+	}
+}
