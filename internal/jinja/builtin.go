@@ -82,13 +82,9 @@ func function(name string, a arguments) (expression, error) {
 }
 
 func numberRange(values []any) (any, error) {
-	from, to := 0, 0
-	switch len(values) {
-	case 1:
-		to, _ = values[0].(int)
-	case 2:
-		from, _ = values[0].(int)
-		to, _ = values[1].(int)
+	from, to := 0, wholeOr(at(values, 0), 0)
+	if len(values) > 1 {
+		from, to = to, wholeOr(values[1], 0)
 	}
 	if to-from > maxSteps {
 		return nil, fmt.Errorf("range of %d numbers", to-from)
@@ -98,6 +94,14 @@ func numberRange(values []any) (any, error) {
 		out = append(out, i)
 	}
 	return out, nil
+}
+
+// wholeOr returns a whole number, or other for any other value.
+func wholeOr(v any, other int) int {
+	if n, ok := v.(int); ok {
+		return n
+	}
+	return other
 }
 
 // attribute parses an attribute, or the call of a method.
@@ -190,10 +194,7 @@ func textMethod(name, text string, values []any) (any, error) {
 }
 
 func split(text, separator string, given bool, values []any) []any {
-	limit := -1
-	if n, ok := at(values, 1).(int); ok {
-		limit = n + 1
-	}
+	limit := wholeOr(at(values, 1), -2) + 1
 	parts := strings.Fields(text)
 	if given && separator != "" {
 		parts = strings.SplitN(text, separator, limit)
@@ -272,7 +273,10 @@ func filtered(name string, v any, values []any) (any, error) {
 		}
 		return v, nil
 	case "items":
-		m, _ := v.(map[string]any)
+		m, ok := v.(map[string]any)
+		if !ok {
+			return nil, fmt.Errorf("%s has no items", textOf(v))
+		}
 		return mapMethod("items", m, nil)
 	case "selectattr", "rejectattr":
 		return selected(v, values, name == "selectattr")
@@ -348,32 +352,32 @@ func (p *parser) test(of expression) (expression, error) {
 	}, nil
 }
 
-func tester(name string) (func(v any) bool, error) {
-	switch name {
-	case "defined":
-		return func(v any) bool { return v != undefined{} }, nil
-	case "undefined":
-		return func(v any) bool { return v == undefined{} }, nil
-	case "none":
-		return func(v any) bool { return v == nil }, nil
-	case "string":
-		return is[string], nil
-	case "mapping":
-		return is[map[string]any], nil
-	case "sequence", "iterable":
-		return func(v any) bool { return is[[]any](v) || is[string](v) || is[map[string]any](v) }, nil
-	case "boolean":
-		return is[bool], nil
-	case "number", "integer":
-		return func(v any) bool { return is[int](v) || is[float64](v) }, nil
-	case "true":
-		return func(v any) bool { return v == true }, nil
-	case "false":
-		return func(v any) bool { return v == false }, nil
-	default:
-		return nil, fmt.Errorf("test %q is not supported", name)
-	}
+// tests are the tests after "is".
+var tests = map[string]func(v any) bool{
+	"defined":   func(v any) bool { return v != undefined{} },
+	"undefined": func(v any) bool { return v == undefined{} },
+	"none":      func(v any) bool { return v == nil },
+	"true":      func(v any) bool { return v == true },
+	"false":     func(v any) bool { return v == false },
+	"string":    is[string],
+	"mapping":   is[map[string]any],
+	"boolean":   is[bool],
+	"sequence":  isIterable,
+	"iterable":  isIterable,
+	"number":    isNumber,
+	"integer":   is[int],
 }
+
+func tester(name string) (func(v any) bool, error) {
+	if check, ok := tests[name]; ok {
+		return check, nil
+	}
+	return nil, fmt.Errorf("test %q is not supported", name)
+}
+
+func isIterable(v any) bool { return is[[]any](v) || is[string](v) || is[map[string]any](v) }
+
+func isNumber(v any) bool { return is[int](v) || is[float64](v) }
 
 func is[T any](v any) bool {
 	_, ok := v.(T)

@@ -1,8 +1,10 @@
 package jinja
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 )
@@ -114,20 +116,25 @@ func apply(operator string, left, right expression) expression {
 		if err != nil {
 			return nil, err
 		}
-		switch operator {
-		case "and", "or":
-			return b, nil
-		case "==":
-			return equal(a, b), nil
-		case "!=":
-			return !equal(a, b), nil
-		case "in":
-			return contains(b, a)
-		case "~":
-			return textOf(a) + textOf(b), nil
-		default:
-			return arithmetic(operator, a, b)
-		}
+		return operate(operator, a, b)
+	}
+}
+
+// operate applies an operator to its values.
+func operate(operator string, a, b any) (any, error) {
+	switch operator {
+	case "and", "or":
+		return b, nil
+	case "==":
+		return equal(a, b), nil
+	case "!=":
+		return !equal(a, b), nil
+	case "in":
+		return contains(b, a)
+	case "~":
+		return textOf(a) + textOf(b), nil
+	default:
+		return arithmetic(operator, a, b)
 	}
 }
 
@@ -151,32 +158,36 @@ func arithmetic(operator string, a, b any) (any, error) {
 }
 
 func texts(operator, a, b string) (any, error) {
-	switch operator {
-	case "+":
+	if operator == "+" {
 		return a + b, nil
+	}
+	if result, ok := ordered(operator, a, b); ok {
+		return result, nil
+	}
+	return nil, fmt.Errorf("%q does not apply to texts", operator)
+}
+
+// ordered compares two values; ok reports whether the operator is a comparison.
+func ordered[T cmp.Ordered](operator string, a, b T) (result, ok bool) {
+	switch operator {
 	case "<":
-		return a < b, nil
+		return a < b, true
 	case ">":
-		return a > b, nil
+		return a > b, true
 	case "<=":
-		return a <= b, nil
+		return a <= b, true
 	case ">=":
-		return a >= b, nil
+		return a >= b, true
 	default:
-		return nil, fmt.Errorf("%q does not apply to texts", operator)
+		return false, false
 	}
 }
 
 func numbers(operator string, a, b float64) (any, error) {
+	if result, ok := ordered(operator, a, b); ok {
+		return result, nil
+	}
 	switch operator {
-	case "<":
-		return a < b, nil
-	case ">":
-		return a > b, nil
-	case "<=":
-		return a <= b, nil
-	case ">=":
-		return a >= b, nil
 	case "+":
 		return whole(a + b), nil
 	case "-":
@@ -187,18 +198,13 @@ func numbers(operator string, a, b float64) (any, error) {
 	if b == 0 {
 		return nil, errors.New("division by zero")
 	}
-	quotient := a / b
-	floor := float64(int(quotient))
-	if floor > quotient {
-		floor--
-	}
-	switch operator {
+	switch floor := math.Floor(a / b); operator {
 	case "//":
 		return int(floor), nil
 	case "%":
 		return whole(a - b*floor), nil
 	default:
-		return quotient, nil
+		return a / b, nil
 	}
 }
 

@@ -1,8 +1,8 @@
-// Package jinja renders chat templates: the part of Jinja that the templates of language models use.
-// In: a template, and the values of its variables; out: text. The steps: split the template into
-// text, expressions and statements (lex.go), parse them into functions (statement.go, expression.go)
-// and call these (value.go, builtin.go). A template comes with a downloaded model, so it can read
-// nothing but its variables, and its steps and its output are limited.
+// Package jinja renders chat templates: the part of Jinja that the templates of language models
+// use. In: a template, and the values of its variables; out: text. The steps: split the template
+// into text, expressions and statements (lex.go), parse them into functions (statement.go,
+// expression.go) and call these (value.go, builtin.go). A template comes with a downloaded model,
+// so it can read nothing but its variables, and its steps and its output are limited.
 package jinja
 
 import (

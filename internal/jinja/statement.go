@@ -263,25 +263,7 @@ type forLoop struct {
 // loop parses a for statement after its name.
 func (p *parser) loop() (block, error) {
 	l := forLoop{otherwise: sequence(nil)}
-	for {
-		name, err := p.expectKind(nameToken)
-		if err != nil {
-			return nil, err
-		}
-		if l.names = append(l.names, name); !p.accept(",") {
-			break
-		}
-	}
-	err := p.expect("in")
-	if err == nil {
-		l.list, err = p.binary(0)
-	}
-	if err == nil && p.accept("if") {
-		l.test, err = p.expression()
-	}
-	if err == nil {
-		err = p.closeTag()
-	}
+	err := p.loopHead(&l)
 	if err != nil {
 		return nil, err
 	}
@@ -300,6 +282,30 @@ func (p *parser) loop() (block, error) {
 		err = fmt.Errorf("want endfor, got %q", end)
 	}
 	return l.run, err
+}
+
+// loopHead parses the variables, the list and the test of a for statement.
+func (p *parser) loopHead(l *forLoop) error {
+	for {
+		name, err := p.expectKind(nameToken)
+		if err != nil {
+			return err
+		}
+		if l.names = append(l.names, name); !p.accept(",") {
+			break
+		}
+	}
+	err := p.expect("in")
+	if err == nil {
+		l.list, err = p.binary(0)
+	}
+	if err == nil && p.accept("if") {
+		l.test, err = p.expression()
+	}
+	if err != nil {
+		return err
+	}
+	return p.closeTag()
 }
 
 // run runs the loop.

@@ -178,22 +178,17 @@ func slice(container any, from, to, by any) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	step := 1
-	if n, ok := by.(int); ok && n != 0 {
-		step = n
-	}
-	start, end := 0, len(all)
-	if step < 0 {
-		start, end = len(all)-1, -1
-	}
-	start, end = bound(from, start, len(all)), bound(to, end, len(all))
 	out := []any{}
-	for i := start; step > 0 && i < end || step < 0 && i > end; i += step {
-		if i >= 0 && i < len(all) {
+	if step := wholeOr(by, 1); step > 0 {
+		for i := bound(from, 0, len(all)); i < bound(to, len(all), len(all)); i += step {
+			out = append(out, all[i])
+		}
+	} else if step < 0 {
+		for i := min(bound(from, len(all)-1, len(all)), len(all)-1); i > bound(to, -1, len(all)); i += step {
 			out = append(out, all[i])
 		}
 	}
-	if _, isText := container.(string); !isText {
+	if !is[string](container) {
 		return out, nil
 	}
 	var text strings.Builder

@@ -201,8 +201,8 @@ func TestUnreadableFolders(t *testing.T) {
 			[]string{"tokenizer.json", "read tokenizer: pre_tokenizer: "},
 		},
 		"unknown chat": {
-			"hf-smollm2", "tokenizer_config.json", "{% for message", "{% include 'x' %}{% for message",
-			[]string{`chat template: statement "include" is not supported`},
+			"hf-smollm2", "tokenizer_config.json", "<|im_start|>", "' + f() + '",
+			[]string{`chat template: function "f" is not supported`},
 		},
 		"a tensor is missing": {
 			"hf-smollm2", "config.json", `"num_hidden_layers": 2`, `"num_hidden_layers": 3`,

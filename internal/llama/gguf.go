@@ -117,14 +117,7 @@ func (f ggufSource) vocabulary() (*vocabulary, error) {
 		return nil, fmt.Errorf("the vocabulary has %d tokens and %d token types", len(pieces), len(kinds))
 	}
 	v := newVocabulary()
-	var markers []int32
-	for id, kind := range kinds {
-		if kind == control || slices.Contains(chatPieces(), pieces[id]) {
-			kinds[id] = control
-			v.ids[pieces[id]] = int32(id)
-			markers = append(markers, int32(id))
-		}
-	}
+	markers := v.addControl(pieces, kinds)
 	model := f.TextOr("tokenizer.ggml.model", "")
 	switch model {
 	case "gpt2":
@@ -146,6 +139,18 @@ func (f ggufSource) vocabulary() (*vocabulary, error) {
 	v.nameTokens(f.IntOr("tokenizer.ggml.bos_token_id", -1), f.IntOr("tokenizer.ggml.eos_token_id", -1))
 	v.template = f.TextOr("tokenizer.chat_template", "")
 	return v, v.check()
+}
+
+// addControl adds the control tokens, marks the chat pieces as such and returns the ids of all.
+func (v *vocabulary) addControl(pieces []string, kinds []int64) (ids []int32) {
+	for id, kind := range kinds {
+		if kind == control || slices.Contains(chatPieces(), pieces[id]) {
+			kinds[id] = control
+			v.ids[pieces[id]] = int32(id)
+			ids = append(ids, int32(id))
+		}
+	}
+	return ids
 }
 
 func (f ggufSource) byteLevel(pieces []string, markers []int32) (tokenizer, error) {

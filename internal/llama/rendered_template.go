@@ -51,8 +51,8 @@ func newRenderedTemplate(v *vocabulary) (chatTemplate, error) {
 	return r.tokens, nil
 }
 
-// guard splits control tokens that occur in a message, so that a review cannot pose as another role.
-// It is a noncharacter of Unicode.
+// guard splits control tokens that occur in a message, so that a review cannot pose as another
+// role. It is a noncharacter of Unicode.
 const guard = "\uFDD0"
 
 // tokens returns the tokens of a rendered conversation.
