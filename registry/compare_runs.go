@@ -83,6 +83,9 @@ func artifactsOf(run RunRecord) []namedArtifact {
 		for i, evaluation := range trial.Evaluations {
 			all = append(all, namedArtifact{fmt.Sprintf("evaluation %d%s", i+1, of), evaluation})
 		}
+		if !trial.Fusion.IsZero() {
+			all = append(all, namedArtifact{"fusion" + of, trial.Fusion})
+		}
 	}
 	return all
 }

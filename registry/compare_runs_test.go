@@ -58,9 +58,11 @@ func TestCompareRunsDistinguishesAblations(t *testing.T) {
 				Evaluations: []storage.Ref{storagetest.PutArtifact(t, b, map[string]string{"sequential.jsonl": text})},
 			}
 		}
-		return registry.RunRecord{
+		record := registry.RunRecord{
 			Trials: []registry.TrialResult{trial("", "as it is"), trial("skip_pads off", flipped)},
 		}
+		record.Trials[0].Fusion = storagetest.PutArtifact(t, b, map[string]string{"fusion.json": flipped})
+		return record
 	}
 	first, second := run("flipped"), run("flipped otherwise")
 	first.Identity = registry.Identity{Data: "d", Teacher: "t"}
@@ -78,6 +80,7 @@ func TestCompareRunsDistinguishesAblations(t *testing.T) {
 		"input: teacher: false []",
 		"model pod/2: true []",
 		"evaluation 1 pod/2: true []",
+		"fusion pod/2: false [fusion.json]",
 		"model pod, skip_pads off/2: false [model.safetensors]",
 		"evaluation 1 pod, skip_pads off/2: false [sequential.jsonl]",
 	}
