@@ -62,7 +62,7 @@ func (s students) Fuse(ctx context.Context, job activities.FuseJob) (ranked acti
 	if err := writeFusion(job.Out, fitted, folders); err != nil {
 		return ranked, err
 	}
-	return rankFused(ctx, parts.all, fitted, data, job)
+	return rankFused(ctx, fitted.Mix.Select(parts.all), fitted, data, job)
 }
 
 // rankFused ranks for the test users with the mix, and with those that lack a part.

@@ -12,6 +12,7 @@ import (
 	"gonum.org/v1/gonum/optimize"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
 )
 
@@ -31,12 +32,16 @@ type Settings struct {
 // Fitted is the result of [Fit].
 type Fitted struct {
 	Mix Mix `json:"mix"`
+	// Validation is the NDCG@10 of the mix on the validation items that it was fitted on.
+	Validation float64 `json:"validation_ndcg10"`
+	// Dropped are the parts without which the mix was as good on these items, in that order.
+	Dropped []string `json:"dropped,omitempty"`
 	// Users is the number of validation users, Covered the number of those whose item is among the
-	// candidates, which alone the weights are fitted on.
+	// candidates of all parts, which alone the weights are fitted on.
 	Users   int `json:"users"`
 	Covered int `json:"covered"`
-	// Without has, for each part, the mix of all others, fitted on the same users; nil for a mix of
-	// one part.
+	// Without has, for each part of the mix, the mix of all others, fitted on the same users; nil
+	// for a mix of one part.
 	Without []Mix `json:"without,omitempty"`
 }
 
@@ -88,18 +93,65 @@ func Fit(
 	if err != nil {
 		return Fitted{}, err
 	}
+	return selectParts(parts, choices, settings)
+}
+
+// selectParts fits a mix of all parts, and then drops the part without which the NDCG@10 is highest
+// as long as it does not fall.
+func selectParts(parts []Part, choices []choice, settings Settings) (Fitted, error) {
 	fitted := Fitted{Users: len(choices)}
-	if fitted.Mix, fitted.Covered, err = fit(parts, choices, settings); err != nil || len(parts) == 1 {
+	var err error
+	if fitted.Mix, fitted.Covered, err = fit(parts, choices, settings); err != nil {
 		return fitted, err
 	}
-	for i := range parts {
-		mix, _, err := fit(without(parts, i), leaveOut(choices, i), settings)
-		if err != nil {
-			return fitted, fmt.Errorf("without %s: %w", parts[i].Name, err)
-		}
-		fitted.Without = append(fitted.Without, mix)
+	if fitted.Covered == 0 {
+		return fitted, ErrTooFew
 	}
+	fitted.Validation = fitted.Mix.ndcg(choices)
+	for len(parts) > 1 {
+		best, bestScore := 0, -1.0
+		fitted.Without = make([]Mix, len(parts))
+		for i := range parts {
+			rest := leaveOut(choices, i)
+			if fitted.Without[i], _, err = fit(without(parts, i), rest, settings); err != nil {
+				return fitted, fmt.Errorf("without %s: %w", parts[i].Name, err)
+			}
+			if score := fitted.Without[i].ndcg(rest); score > bestScore {
+				best, bestScore = i, score
+			}
+		}
+		if bestScore < fitted.Validation {
+			return fitted, nil
+		}
+		fitted.Mix, fitted.Validation = fitted.Without[best], bestScore
+		fitted.Dropped = append(fitted.Dropped, parts[best].Name)
+		parts, choices = without(parts, best), leaveOut(choices, best)
+	}
+	fitted.Without = nil
 	return fitted, nil
+}
+
+// ndcg returns the mean NDCG@10 of the mix.
+func (m Mix) ndcg(choices []choice) float64 {
+	const cut = 10
+	sum := 0.0
+	for _, c := range choices {
+		items, _ := m.Rank(c.history, c.lists, cut)
+		sum += metric.StrictNDCG(metric.List{Items: items, Truth: []int{c.item}}, cut)
+	}
+	return sum / float64(max(len(choices), 1))
+}
+
+// Select returns the parts of a mix, in its order.
+func (m Mix) Select(parts []Part) []Part {
+	selected := make([]Part, 0, len(m.Parts))
+	for _, name := range m.Parts {
+		index := slices.IndexFunc(parts, func(p Part) bool { return p.Name == name })
+		if index >= 0 {
+			selected = append(selected, parts[index])
+		}
+	}
+	return selected
 }
 
 // without returns a copy of values that lacks one.
@@ -122,7 +174,7 @@ const (
 	pullUsers = 50
 )
 
-// fit fits the weights of all users, then those of each group.
+// fit fits the weights of all users, then those of each group. Without a covered choice they are 0.
 func fit(parts []Part, choices []choice, settings Settings) (mix Mix, covered int, err error) {
 	mix.Candidates = settings.Candidates
 	for _, part := range parts {
@@ -142,12 +194,11 @@ func fit(parts []Part, choices []choice, settings Settings) (mix Mix, covered in
 		all.add(rows, truth)
 		groups[mix.group(c.history)].add(rows, truth)
 	}
-	if covered = len(all.truths); covered == 0 {
-		return mix, 0, ErrTooFew
-	}
-	common, err := all.minimize()
-	if err != nil {
-		return mix, covered, err
+	common := all.prior
+	if covered = len(all.truths); covered > 0 {
+		if common, err = all.minimize(); err != nil {
+			return mix, covered, err
+		}
 	}
 	for i := range groups {
 		weights := common

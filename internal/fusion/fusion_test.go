@@ -192,6 +192,33 @@ func TestMixFindsMoreThanItsParts(t *testing.T) {
 	}
 }
 
+// TestFitDropsAPartThatAddsNothing: without noise the mix is as good, and without a good part it is
+// not.
+func TestFitDropsAPartThatAddsNothing(t *testing.T) {
+	s := newShop(1500, func(int) [2]float64 { return [2]float64{2, 2} })
+	noise := newShop(1500, func(int) [2]float64 { return [2]float64{} })
+	random := rand.New(rand.NewPCG(9, 9)) //nolint:gosec // not a secret
+	for _, scores := range noise.scores {
+		for item := range scores[0] {
+			scores[0][item] = random.NormFloat64()
+		}
+	}
+	parts := []fusion.Part{s.part(0, "head"), noise.part(0, "noise"), s.part(1, "counts")}
+	got, err := fusion.Fit(t.Context(), parts, s.users, fusion.Settings{Candidates: 50}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got.Dropped, []string{"noise"}) || !slices.Equal(got.Mix.Parts, []string{"head", "counts"}) {
+		t.Errorf("dropped %v, kept %v", got.Dropped, got.Mix.Parts)
+	}
+	if selected := got.Mix.Select(parts); len(selected) != 2 || selected[1].Name != "counts" {
+		t.Errorf("selected %v", selected)
+	}
+	if got.Validation < 0.5 || got.Validation > 1 || len(got.Without) != 2 {
+		t.Errorf("NDCG@10 %.4f, %d mixes without a part", got.Validation, len(got.Without))
+	}
+}
+
 // TestFitNeedsAChoice: an item that no part ranks teaches nothing.
 func TestFitNeedsAChoice(t *testing.T) {
 	s := newShop(20, func(int) [2]float64 { return [2]float64{0, 0} })

@@ -115,9 +115,15 @@ func (r Report) sequential() *Table {
 
 // fusionNote describes how the weights of a fusion were fitted.
 func fusionNote(f Fusion) string {
+	dropped := ""
+	if len(f.Dropped) > 0 {
+		dropped = " Left out, because the mix is as good without on these users: " + listed(f.Dropped) + "."
+	}
 	return fmt.Sprintf("Weights of the logarithmic scores, by the length of the history; fitted on the validation "+
-		"items of %s users, of which %s are among the candidates (%d of each part).",
-		thousands(f.Users), percent(float64(f.Covered)/float64(max(f.Users, 1))), f.Mix.Candidates)
+		"items of %s users, of which %s are among the candidates (%d of each part): "+
+		"%s %s there.%s",
+		thousands(f.Users), percent(float64(f.Covered)/float64(max(f.Users, 1))), f.Mix.Candidates,
+		primaryMetric, figure(f.Validation), dropped)
 }
 
 // fusions writes the parts of the fusions.
