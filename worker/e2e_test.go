@@ -26,7 +26,7 @@ func smallSpec(t *testing.T) spec.Spec {
 		"train.epochs=3", "train.epoch_steps=30", "train.checkpoint_steps=5", "train.batch=8",
 		"train.validation_rows=16",
 		"evaluate.sequential_users=40", "evaluate.topn_users=8", "evaluate.explanations=8", "evaluate.num_beams=10",
-		"evaluate.num_return_sequences=10",
+		"evaluate.num_return_sequences=10", "evaluate.fusion.users=40",
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -71,8 +71,8 @@ func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(rows) != 11 { // two inputs, five artifacts, the model and its three evaluations
-		t.Errorf("%d rows compared, want 11: %+v", len(rows), rows)
+	if len(rows) != 12 { // two inputs, five artifacts, the model, its three evaluations and its fusion
+		t.Errorf("%d rows compared, want 12: %+v", len(rows), rows)
 	}
 	for _, row := range rows {
 		if !row.Equal {
