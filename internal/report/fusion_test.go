@@ -28,9 +28,10 @@ func withFusion() report.Report {
 		{Users: 1200, Score: []float64{0.75, 1.5}}, {MinHistory: 8, Users: 300, Score: []float64{1.25, 0.5}},
 	}}
 	for _, seed := range []int64{3, 4} {
-		r.Fusions = append(r.Fusions, report.Fusion{
-			Method: "pod", Seed: seed, Fitted: fusion.Fitted{Mix: mix, Validation: 0.625, Dropped: []string{"markov"}, Users: 2000, Covered: 1500},
-		})
+		fitted := fusion.Fitted{
+			Mix: mix, Validation: 0.625, Dropped: []string{"markov"}, Users: 2000, Covered: 1500,
+		}
+		r.Fusions = append(r.Fusions, report.Fusion{Method: "pod", Seed: seed, Fitted: fitted})
 	}
 	r.Conclude()
 	return r
