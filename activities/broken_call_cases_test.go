@@ -89,6 +89,13 @@ func (s *inboxEnv) stageCalls(in registry.RunRecord) []call {
 				Trained: map[string]storage.Ref{spec.SASRec: in.Baseline},
 			},
 		},
+		{
+			name: "entailment", activity: func(a *activities.Activities) any { return a.CheckEntailment },
+			in: activities.EntailmentInput{
+				Preprocessed: in.Preprocessed, Texts: 1,
+				Students: []activities.EntailmentStudent{{Method: "rdrec", Evaluations: in.Trials[0].Evaluations}},
+			},
+		},
 		{name: "evaluate explanations", in: evaluate(task.Explanation), activity: evaluateOf},
 		{name: "merge", in: merge(task.TopN, 1), activity: mergeOf},
 		{name: "merge explanations", in: merge(task.Explanation, 2), activity: mergeOf},

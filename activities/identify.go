@@ -23,8 +23,11 @@ type IdentifyInput struct {
 	Data    spec.Data    `json:"data"`
 	Teacher spec.Teacher `json:"teacher"`
 	// UsesTeacher reports whether the methods need a teacher at all.
-	UsesTeacher bool         `json:"uses_teacher"`
-	Student     spec.Student `json:"student"`
+	UsesTeacher bool `json:"uses_teacher"`
+	// ChecksEntailment reports whether a teacher checks explanations, whatever the methods and the
+	// data.
+	ChecksEntailment bool         `json:"checks_entailment,omitempty"`
+	Student          spec.Student `json:"student"`
 }
 
 // Identify hashes the raw data, the teacher's weights and the student's starting weights.
@@ -72,10 +75,14 @@ func digestData(data spec.Data) (string, error) {
 	}
 }
 
-// needsTeacher reports whether a method trains on rationales and the data lack any. A folder that
-// has all rationales needs no teacher, so the spec's teacher need not exist.
+// needsTeacher reports whether a method trains on rationales and the data lack any, or explanations
+// are checked. A folder that has all rationales needs no teacher to train on, so the spec's teacher
+// need not exist.
 func needsTeacher(in IdentifyInput) (bool, error) {
-	if !in.UsesTeacher || in.Data.Reviews != nil {
+	switch {
+	case in.ChecksEntailment:
+		return true, nil
+	case !in.UsesTeacher || in.Data.Reviews != nil:
 		return in.UsesTeacher, nil
 	}
 	data, err := readFolder(in.Data.Folder)

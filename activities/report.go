@@ -263,7 +263,15 @@ func (w *reportWork) addTexts(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.builder.AddStatements()
+	if err := w.builder.AddStatements(); err != nil || w.Entailment.IsZero() {
+		return err
+	}
+	entailments, err := readArtifactJSON[[]report.Entailment](ctx, w.Bucket, w.Entailment, entailmentFile)
+	if err != nil {
+		return err
+	}
+	w.builder.AddEntailments(entailments)
+	return nil
 }
 
 // secondsOf returns the total time of the stages whose name begins with name.

@@ -28,6 +28,8 @@ type RunRecord struct {
 	Stages   []StageTime   `json:"stages"`
 	// StageVersions are the versions of the stages' code; nil in records of older versions.
 	StageVersions map[string]int `json:"stage_versions,omitempty"`
+	// Entailment is the artifact of the explanations' entailment; zero if the teacher checked none.
+	Entailment storage.Ref `json:"entailment,omitzero"`
 	// NightlyRun is the record of a nightly run; nil for an experiment.
 	NightlyRun *NightlyRun `json:"nightly_run,omitempty"`
 }

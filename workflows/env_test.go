@@ -81,6 +81,7 @@ func newWorkflowEnv(t *testing.T) *workflowEnv {
 	})
 	for _, name := range []string{
 		"Import", "Preprocess", "RankBaselines", "TrainSasrec", "Evaluate", "MergePredictions", "Fuse",
+		"CheckEntailment",
 	} {
 		w.mock(name, func(_ context.Context, in any) (storage.Ref, error) { return w.record(name, in), w.fail[name] })
 	}

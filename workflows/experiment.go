@@ -92,8 +92,10 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (result ExperimentResu
 		Identity: id, Dataset: data, Rationales: rationales, Preprocessed: preprocessed, Baseline: baseline,
 		Sasrec: sasrec, Bsarec: bsarec, Trials: results,
 	}
-	if err := e.fuse(ctx, &record); err != nil {
-		return ExperimentResult{}, err
+	for _, step := range []func(workflow.Context, *registry.RunRecord) error{e.fuse, e.checkEntailment} {
+		if err := step(ctx, &record); err != nil {
+			return ExperimentResult{}, err
+		}
 	}
 	return e.report(ctx, record)
 }
@@ -119,7 +121,8 @@ func (e *experiment) identify(ctx workflow.Context) (registry.Identity, error) {
 
 func (e *experiment) identifyInput() activities.IdentifyInput {
 	return activities.IdentifyInput{
-		Data: e.spec.Data, Teacher: e.spec.Teacher, UsesTeacher: e.usesTeacher(), Student: e.spec.Student,
+		Data: e.spec.Data, Teacher: e.spec.Teacher, UsesTeacher: e.usesTeacher(),
+		ChecksEntailment: e.spec.Evaluate.EntailmentTexts > 0, Student: e.spec.Student,
 	}
 }
 
@@ -276,6 +279,31 @@ func fuseStage(in activities.FuseInput) stage {
 		name: "fuse", label: fmt.Sprintf("fuse %s/%d", in.Method, in.Seed), queue: QueueGPU, activity: stub.Fuse,
 		settings: in, inputs: inputs, arg: func(string) any { return in },
 	}
+}
+
+// checkEntailment lets the teacher check some explanations of the first trial of each student, if
+// the spec wants that.
+func (e *experiment) checkEntailment(ctx workflow.Context, record *registry.RunRecord) (err error) {
+	if e.spec.Evaluate.EntailmentTexts == 0 {
+		return nil
+	}
+	in := activities.EntailmentInput{
+		Preprocessed: record.Preprocessed, Teacher: e.spec.Teacher, Weights: record.Identity.Teacher,
+		HeldOut: e.protocol.HeldOut, Texts: e.spec.Evaluate.EntailmentTexts,
+	}
+	inputs := []string{in.Preprocessed.Digest, in.Weights}
+	for _, trial := range record.Trials {
+		if trial.Seed == e.spec.Seed {
+			in.Students = append(in.Students, activities.EntailmentStudent{
+				Method: trial.Name(), Evaluations: trial.Evaluations,
+			})
+		}
+	}
+	record.Entailment, err = e.stages.run(ctx, stage{
+		name: "entailment", label: "check entailment", queue: QueueGPU, activity: stub.CheckEntailment,
+		settings: in, inputs: inputs, arg: func(string) any { return in },
+	})
+	return err
 }
 
 // startTrials starts a child workflow for each method and seed, and after those one for each

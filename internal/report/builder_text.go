@@ -4,7 +4,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"strings"
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/metric"
@@ -38,16 +37,7 @@ func (b *Builder) AddStatements() error {
 	if len(b.explained) == 0 || !b.run.Dataset.HasRationales() {
 		return nil
 	}
-	rows := b.run.Dataset.Explanations.Train
-	if b.heldOut {
-		rows = b.run.Dataset.WithoutHeldOut().Train
-	}
-	ranker := statement.NewRanker(rows)
-	texts := slices.Clone(b.explained)
-	for i, t := range texts {
-		best := ranker.Rank(t.User, t.Item, 1)
-		texts[i].Generated = strings.Join(strings.Fields(strings.Join(best, " ")), " ")
-	}
+	texts := statement.Explain(b.run.Dataset, b.heldOut, b.explained)
 	if added, err := b.addTexts(TextResult{Method: RankedStatements, Kind: BaselineRow}, texts); err != nil || !added {
 		return err
 	}

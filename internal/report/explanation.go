@@ -159,6 +159,7 @@ func (t *text) explanations(r Report) {
 	table := textTable(r)
 	t.comparisons(table)
 	t.ablations(table)
+	t.entailments(r.Entailments)
 }
 
 // textDiversityNote explains the metrics of features and the measurements of degenerate texts, with

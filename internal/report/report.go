@@ -55,6 +55,8 @@ type Report struct {
 	// of a [Table] test rankings.
 	TextComparisons []Comparison `json:"text_comparisons,omitempty"`
 	TextAblations   []Comparison `json:"text_ablations,omitempty"`
+	// Entailments is what the teacher found about a sample of the explanations.
+	Entailments []Entailment `json:"entailments,omitempty"`
 	// Recommended and Explained are samples for people to read.
 	Recommended []Recommendation `json:"recommended,omitempty"`
 	Explained   []Explanation    `json:"explained,omitempty"`
@@ -229,6 +231,22 @@ type TextResult struct {
 	// Scores are empty if no text has a word.
 	Scores    []metric.Score       `json:"scores"`
 	Diversity metric.TextDiversity `json:"diversity,omitzero"`
+}
+
+// Entailment is how many explanations and users' own texts entail each other, as the teacher finds
+// for a sample of a method's first trial; each explanation counts as one statement.
+type Entailment struct {
+	Method string `json:"method"`
+	Texts  int    `json:"texts"`
+	// Unusable counts replies that are neither yes nor no; the shares leave them out.
+	Unusable int `json:"unusable"`
+	// Precision is the share of explanations that the user's own text entails, and Recall that of
+	// users' own texts that the explanation entails.
+	Precision float64 `json:"precision"`
+	Recall    float64 `json:"recall"`
+	// Control is the share of explanations that another user's text entails: a teacher whose
+	// Precision is no higher cannot tell.
+	Control float64 `json:"control"`
 }
 
 // Item is an item with its title.

@@ -57,6 +57,7 @@ func (s Spec) emptyMeans() map[string]string {
 	set("sasrec.loss", "all", s.Sasrec.Loss == "")
 	set("bsarec", "its own defaults", s.Bsarec == nil)
 	set("evaluate.fusion", "none", s.Evaluate.Fusion == nil)
+	set("evaluate.entailment_texts", "none", s.Evaluate.EntailmentTexts == 0)
 	set("evaluate.shards", "one", s.Evaluate.Shards == 0)
 	set("evaluate.sequential_users", "all", s.Evaluate.SequentialUsers == 0)
 	set("evaluate.topn_users", "all", s.Evaluate.TopNUsers == 0)

@@ -292,12 +292,12 @@ func TestMethodLabel(t *testing.T) {
 	}
 }
 
-// TestForPredictions expects that only the number of shards is left out.
+// TestForPredictions expects that only the numbers of shards and of checked texts are left out.
 func TestForPredictions(t *testing.T) {
 	t.Parallel()
 	want := spec.Default().Evaluate
 	sharded := want
-	sharded.Shards = 7
+	sharded.Shards, sharded.EntailmentTexts = 7, 9
 	if diff := cmp.Diff(want, sharded.ForPredictions()); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}

@@ -296,6 +296,9 @@ type Evaluate struct {
 	// MaxReferenceTokens truncates the reference texts for BLEU and ROUGE (exp.py's exp_len: 100 in
 	// RDRec, 20 in POD).
 	MaxReferenceTokens int `json:"max_reference_tokens" yaml:"max_reference_tokens" validate:"min=2,max=512"`
+	// EntailmentTexts is the number of test texts of each method whose entailment the teacher
+	// checks, sampled evenly; 0 means none.
+	EntailmentTexts int `json:"entailment_texts,omitempty" yaml:"entailment_texts,omitempty" validate:"min=0,max=10000"`
 	// Fusion mixes the sequential rankings of each student and of baselines into one, which is then
 	// what is served; nil means none.
 	Fusion *Fusion `json:"fusion,omitempty" yaml:"fusion,omitempty"`
@@ -303,7 +306,7 @@ type Evaluate struct {
 
 // ForPredictions returns the settings that the predictions of a student and of baselines depend on.
 func (e Evaluate) ForPredictions() Evaluate {
-	e.Shards, e.Fusion = 0, nil
+	e.Shards, e.EntailmentTexts, e.Fusion = 0, 0, nil
 	return e
 }
 

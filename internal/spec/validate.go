@@ -124,7 +124,7 @@ func rules() []rule {
 		},
 	}, slices.Concat(
 		reviewRules(), ablationRules(), constrainRules(), serverRules(), numberRules(), bsarecRules(), codeRules(),
-		fusionRules(), nightlyRules(), sourceRules(),
+		entailmentRules(), fusionRules(), nightlyRules(), sourceRules(),
 	)...)
 }
 
