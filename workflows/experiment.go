@@ -92,10 +92,16 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (result ExperimentResu
 		Identity: id, Dataset: data, Rationales: rationales, Preprocessed: preprocessed, Baseline: baseline,
 		Sasrec: sasrec, Bsarec: bsarec, Trials: results,
 	}
-	for _, step := range []func(workflow.Context, *registry.RunRecord) error{e.fuse, e.checkEntailment} {
-		if err := step(ctx, &record); err != nil {
-			return ExperimentResult{}, err
-		}
+	return e.finish(ctx, record)
+}
+
+// finish does what needs all trials, and reports.
+func (e *experiment) finish(ctx workflow.Context, record registry.RunRecord) (ExperimentResult, error) {
+	if err := e.fuse(ctx, &record); err != nil {
+		return ExperimentResult{}, err
+	}
+	if err := e.checkEntailment(ctx, &record); err != nil {
+		return ExperimentResult{}, err
 	}
 	return e.report(ctx, record)
 }
