@@ -87,6 +87,9 @@ func artifactsOf(run RunRecord) []namedArtifact {
 			all = append(all, namedArtifact{"fusion" + of, trial.Fusion})
 		}
 	}
+	if !run.Entailment.IsZero() {
+		all = append(all, namedArtifact{"entailment", run.Entailment})
+	}
 	return all
 }
 

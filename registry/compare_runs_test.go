@@ -61,6 +61,7 @@ func TestCompareRunsDistinguishesAblations(t *testing.T) {
 		record := registry.RunRecord{
 			Trials: []registry.TrialResult{trial("", "as it is"), trial("skip_pads off", flipped)},
 		}
+		record.Entailment = storagetest.PutArtifact(t, b, map[string]string{"entailment.json": flipped})
 		record.Trials[0].Fusion = storagetest.PutArtifact(t, b, map[string]string{"fusion.json": flipped})
 		return record
 	}
@@ -83,6 +84,7 @@ func TestCompareRunsDistinguishesAblations(t *testing.T) {
 		"fusion pod/2: false [fusion.json]",
 		"model pod, skip_pads off/2: false [model.safetensors]",
 		"evaluation 1 pod, skip_pads off/2: false [sequential.jsonl]",
+		"entailment: false [entailment.json]",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("compared (-want +got):\n%s", diff)
