@@ -15,6 +15,7 @@ import (
 	"rdrec/internal/dataset"
 	"rdrec/internal/fileset"
 	"rdrec/internal/spec"
+	"rdrec/internal/token"
 	"rdrec/registry"
 )
 
@@ -54,6 +55,11 @@ func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registr
 	if in.Student.Pretrained != "" {
 		if id.Student, err = digestFiles(filepath.Join(in.Student.Pretrained, "*")); err != nil {
 			return id, fmt.Errorf("read the student's weights: %w", err)
+		}
+		if _, err := token.OpenStudent(in.Student.Pretrained); errors.Is(err, token.ErrTokenizer) {
+			return id, fmt.Errorf("%w: %w", ErrInvalid, err)
+		} else if err != nil {
+			return id, err
 		}
 	}
 	return id, nil

@@ -44,7 +44,7 @@ func (a recommenders) student(job activities.RecommenderJob) (*loadedStudent, er
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	}
-	tokenizer, err := token.NewT5()
+	tokenizer, err := token.OpenStudent(job.Model)
 	if err != nil {
 		return nil, err
 	}

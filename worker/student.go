@@ -61,7 +61,7 @@ func (s students) Train(ctx context.Context, job activities.TrainJob) error {
 
 // modelError makes an unusable model final: no worker can read it.
 func modelError(err error) error {
-	if errors.Is(err, t5.ErrModel) {
+	if errors.Is(err, t5.ErrModel) || errors.Is(err, token.ErrTokenizer) {
 		return fmt.Errorf("%w: %w", activities.ErrData, err)
 	}
 	return err
@@ -137,7 +137,7 @@ func (s students) withStudent(job activities.RecommendJob, f func(recommend.Job)
 	if err != nil {
 		return err
 	}
-	tokenizer, err := token.NewT5()
+	tokenizer, err := token.OpenStudent(job.Model)
 	if err != nil {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"text/template"
@@ -49,7 +50,11 @@ type Card struct {
 
 // Complete adds the missing files to the folder dir of a student.
 func Complete(dir string, card Card) error {
-	for name, content := range tokenizerFiles() {
+	tokenizer, err := token.OpenStudent(dir)
+	if err != nil {
+		return err
+	}
+	for name, content := range tokenizerFiles(tokenizer) {
 		path := filepath.Join(dir, name)
 		if err := os.WriteFile(path, content, 0o644); err != nil { //nolint:gosec // for people and their programs
 			return fmt.Errorf("write the tokenizer: %w", err)
@@ -69,24 +74,31 @@ func Complete(dir string, card Card) error {
 	return os.WriteFile(filepath.Join(dir, readmeFile), text.Bytes(), 0o644) //nolint:gosec // for people
 }
 
-// tokenizerFiles returns the files that transformers' T5Tokenizer reads.
-func tokenizerFiles() map[string][]byte {
+// tokenizerFiles returns the files that transformers' T5Tokenizer reads. A tokenizer of the
+// student's own keeps its files.
+func tokenizerFiles(tokenizer *token.T5) map[string][]byte {
+	sentinels := tokenizer.Sentinels()
 	special := map[string]any{
-		"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "additional_special_tokens": token.Sentinels(),
+		"eos_token": "</s>", "pad_token": "<pad>", "unk_token": "<unk>", "additional_special_tokens": sentinels,
 	}
 	config := map[string]any{
-		"tokenizer_class": "T5Tokenizer", "extra_ids": len(token.Sentinels()), "legacy": true, "model_max_length": 512,
+		"tokenizer_class": "T5Tokenizer", "extra_ids": len(sentinels), "legacy": true, "model_max_length": 512,
 	}
 	for key, value := range special {
 		config[key] = value
 	}
 	generation := map[string]any{"decoder_start_token_id": 0, "eos_token_id": 1, "pad_token_id": 0}
-	return map[string][]byte{
+	files := map[string][]byte{
 		"spiece.model":            token.SentencePiece(),
 		"tokenizer_config.json":   marshal(config),
 		"special_tokens_map.json": marshal(special),
 		"generation_config.json":  marshal(generation),
 	}
+	if own := tokenizer.Files(); len(own) > 0 {
+		delete(files, "spiece.model") // unless the student's own is one
+		maps.Copy(files, own)
+	}
+	return files
 }
 
 // marshal returns indented JSON. The values are texts and numbers, which always have a JSON form.

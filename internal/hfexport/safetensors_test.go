@@ -119,3 +119,23 @@ func TestReadmeOfItemCodes(t *testing.T) {
 		}
 	}
 }
+
+func TestCompleteKeepsTheStudentsTokenizer(t *testing.T) {
+	dir := t.TempDir()
+	pieces, err := os.ReadFile("../token/testdata/zh/spiece.model")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, data := range map[string][]byte{weightsFile: weights(t), "spiece.model": pieces} {
+		if err := os.WriteFile(filepath.Join(dir, name), data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Complete(dir, Card{}); err != nil {
+		t.Fatal(err)
+	}
+	kept, err := os.ReadFile(filepath.Join(dir, "spiece.model"))
+	if err != nil || !bytes.Equal(pieces, kept) {
+		t.Errorf("another tokenizer: %v", err)
+	}
+}

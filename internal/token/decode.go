@@ -22,6 +22,11 @@ func (t *T5) Decode(ids []int32) (string, error) {
 		if piece.kind == pieceControl || piece.kind == pieceUnknown {
 			continue
 		}
+		if b, isByte := parseBytePiece(piece.text); isByte && piece.kind == pieceByte {
+			out.WriteByte(b)
+			first, bare = false, false
+			continue
+		}
 		text := piece.text
 		if first {
 			text = strings.TrimLeft(text, spaceSymbol)
@@ -33,7 +38,7 @@ func (t *T5) Decode(ids []int32) (string, error) {
 		}
 		out.WriteString(strings.ReplaceAll(text, spaceSymbol, " "))
 	}
-	return cleanUp(strings.TrimFunc(out.String(), isBlank)), nil
+	return cleanUp(strings.TrimFunc(strings.ToValidUTF8(out.String(), "\uFFFD"), isBlank)), nil
 }
 
 // cleanUp removes blanks where English has none. The rules apply one after the other, each to the

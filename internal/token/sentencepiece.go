@@ -28,6 +28,29 @@ type sentencePiece struct {
 	// dummyPrefix adds a blank before the text; removeBlanks merges blanks and removes those at the
 	// ends.
 	dummyPrefix, removeBlanks bool
+	// modelType is the number of the model's type, byteFallback whether unknown characters are
+	// written as bytes.
+	modelType    int
+	byteFallback bool
+}
+
+// byteIDs returns the ids of the pieces of bytes, or nil if unknown characters are not written as
+// bytes.
+func (m *sentencePiece) byteIDs() []int32 {
+	if !m.byteFallback {
+		return nil
+	}
+	ids, found := make([]int32, 256), 0
+	for id, piece := range m.pieces {
+		if b, isByte := parseBytePiece(piece.text); isByte && piece.kind == pieceByte {
+			ids[b] = int32(id)
+			found++
+		}
+	}
+	if found < len(ids) {
+		return nil
+	}
+	return ids
 }
 
 type scoredPiece struct {
@@ -47,6 +70,10 @@ func readSentencePiece(data []byte) (sentencePiece, error) {
 				return fmt.Errorf("piece %d: %w", len(model.pieces), err)
 			}
 			model.pieces = append(model.pieces, piece)
+		case 2:
+			if err := model.readTrainer(f.bytes); err != nil {
+				return fmt.Errorf("trainer: %w", err)
+			}
 		case 3:
 			if err := model.readNormalizer(f.bytes); err != nil {
 				return fmt.Errorf("normalizer: %w", err)
@@ -82,6 +109,20 @@ func readPiece(data []byte) (scoredPiece, error) {
 		err = errors.New("the piece is empty")
 	}
 	return piece, err
+}
+
+// readTrainer reads the settings with which the model was trained.
+func (m *sentencePiece) readTrainer(data []byte) error {
+	return eachField(data, func(number protowire.Number, f field) error {
+		switch number {
+		case 3:
+			m.modelType = int(f.number)
+		case 35:
+			m.byteFallback = f.number != 0
+		default: // an unused field
+		}
+		return nil
+	})
 }
 
 func (m *sentencePiece) readNormalizer(data []byte) error {

@@ -8,6 +8,7 @@ import (
 	"bytes"
 	_ "embed"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"unicode"
@@ -32,6 +33,9 @@ type T5 struct {
 	model      unigram
 	unknown    string         // the unknown piece's text
 	special    []specialToken // split off before the search
+	sentinels  int            // the number of tokens <extra_id_N> after the pieces
+	bytes      []int32        // the pieces of bytes, for unknown characters; nil if there are none
+	files      map[string][]byte
 	scratch    sync.Pool
 }
 
@@ -52,7 +56,11 @@ func ParseT5(model []byte) (*T5, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &T5{scratch: sync.Pool{New: func() any { return new(scratch) }}}
+	return newT5(file, sentinels)
+}
+
+func newT5(file sentencePiece, extra int) (t *T5, err error) {
+	t = &T5{sentinels: extra, scratch: sync.Pool{New: func() any { return new(scratch) }}}
 	if t.normalizer, err = newNormalizer(file); err != nil {
 		return nil, fmt.Errorf("read T5 vocabulary: %w", err)
 	}
@@ -65,8 +73,9 @@ func ParseT5(model []byte) (*T5, error) {
 			t.special = append(t.special, specialToken{text: piece.text, id: int32(id)})
 		}
 	}
-	for i := range sentinels {
-		id := int32(len(file.pieces) + sentinels - 1 - i)
+	t.bytes = file.byteIDs()
+	for i := range extra {
+		id := int32(len(file.pieces) + extra - 1 - i)
 		t.special = append(t.special, specialToken{text: fmt.Sprintf("<extra_id_%d>", i), id: id, strip: true})
 	}
 	return t, nil
@@ -74,7 +83,7 @@ func ParseT5(model []byte) (*T5, error) {
 
 // Size returns the number of ids: the model's pieces and the sentinels. Models have a few more
 // rows, which no text uses.
-func (t *T5) Size() int { return len(t.model.pieces) + sentinels }
+func (t *T5) Size() int { return len(t.model.pieces) + t.sentinels }
 
 // scratch is the memory of one tokenization.
 type scratch struct {
@@ -110,6 +119,28 @@ func (t *T5) search(s *scratch, text string) {
 		s.spans[i].start += int32(from)
 		s.spans[i].end += int32(from)
 	}
+	if t.bytes != nil {
+		s.spans = t.fallBack(s, first)
+	}
+}
+
+// fallBack replaces each unknown piece by the pieces of its bytes.
+func (t *T5) fallBack(s *scratch, first int) []span {
+	if !slices.ContainsFunc(s.spans[first:], func(one span) bool { return one.id == t.model.unknown }) {
+		return s.spans
+	}
+	found := slices.Clone(s.spans[first:])
+	out := s.spans[:first]
+	for _, one := range found {
+		if one.id != t.model.unknown {
+			out = append(out, one)
+			continue
+		}
+		for at := one.start; at < one.end; at++ {
+			out = append(out, span{t.bytes[s.text[at]], at, at + 1})
+		}
+	}
+	return out
 }
 
 // split returns the first special token in text and the text around it; nil means none.
@@ -201,9 +232,9 @@ func (s *scratch) ids(out []int32) []int32 {
 // SentencePiece returns the bytes of T5's own spiece.model.
 func SentencePiece() []byte { return bytes.Clone(spiece) }
 
-// Sentinels returns the texts of T5's special tokens `<extra_id_N>`, from 0 on.
-func Sentinels() []string {
-	texts := make([]string, sentinels)
+// Sentinels returns the texts of the special tokens `<extra_id_N>`, from 0 on.
+func (t *T5) Sentinels() []string {
+	texts := make([]string, t.sentinels)
 	for i := range texts {
 		texts[i] = fmt.Sprintf("<extra_id_%d>", i)
 	}

@@ -69,7 +69,7 @@ func (t *trainer) prepareBatches() (err error) {
 	if t.mixer, err = t.corpus.Mixer(job.Spec.Train, job.Seed); err != nil {
 		return err
 	}
-	if t.tokenizer, err = token.NewT5(); err != nil {
+	if t.tokenizer, err = token.OpenStudent(job.Spec.Student.Pretrained); err != nil {
 		return err
 	}
 	if t.encoder, err = task.NewEncoder(t.tokenizer, settings, job.Spec.Train.MaxTargetTokens); err != nil {
@@ -314,7 +314,7 @@ func (t *trainer) report(p Progress) {
 }
 
 func (t *trainer) result() Result {
-	notices := t.corpus.Notices
+	notices := slices.Concat(t.corpus.Notices, t.unknownNotices())
 	if t.state.MicroBatch != t.job.Spec.Train.MicroBatch {
 		notices = append(slices.Clone(notices), fmt.Sprintf(
 			"out of memory after step %d: from there on the micro-batch was %d rows, with gradient accumulation",

@@ -126,6 +126,9 @@ func (t *trainer) saveBest() error {
 	if err := t.model.Save(staged); err != nil {
 		return fmt.Errorf("best model: %w", err)
 	}
+	if err := t.tokenizer.Save(staged); err != nil {
+		return fmt.Errorf("best model: %w", err)
+	}
 	t.state.BestHash = hash
 	return replaceDir(filepath.Join(t.job.Dir, bestDir), staged)
 }
