@@ -28,6 +28,7 @@ func (r *Report) Conclude() {
 	r.degenerateCaveats()
 	r.trainingCaveats()
 	r.rationaleCaveats()
+	r.textCaveats()
 	r.entailmentCaveats()
 	r.protocolCaveats()
 	sortCaveats(r.Caveats)

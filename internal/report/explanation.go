@@ -37,6 +37,18 @@ func (r *Report) compareTexts() {
 	}
 }
 
+// textCaveats adds a caveat for each student whose explanations are worse than ranked statements.
+func (r *Report) textCaveats() {
+	for _, c := range r.TextComparisons {
+		if c.Test == Bootstrap && c.Metric == primaryTextMetric && c.Other == RankedStatements &&
+			c.Holm < Alpha && c.Difference < 0 {
+			r.warn(WeakStudent, "The explanations of %s have less in common with the users' own texts than ranked "+
+				"statements, which need no student (%s %.2f lower on the same %s texts).",
+				c.Student, c.Metric, -c.Difference, thousands(c.N))
+		}
+	}
+}
+
 // shownText is the explanations of a method: its scores, each the mean over trials with its
 // standard deviation, and the diversity of its texts.
 type shownText struct {
