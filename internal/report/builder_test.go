@@ -271,6 +271,25 @@ func TestEmptyTextsAreAFinding(t *testing.T) {
 	}
 }
 
+// TestATrialWithoutScoresIsNotCompared: the mean over trials of a text needs all of them.
+func TestATrialWithoutScoresIsNotCompared(t *testing.T) {
+	b := newBuilder(t, shopRun())
+	for method, generated := range map[string][2]string{"rdrec": {"soft hair", ""}, "pod": {"hair", "soft"}} {
+		for seed, words := range generated {
+			text := prediction.Text{User: 1, Item: 4, Reference: "soft hair", Generated: words}
+			id := report.TrialID{Method: method, Seed: int64(seed + 1)}
+			if err := b.AddTexts(id, []prediction.Text{text, text}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for _, c := range b.Report().TextComparisons {
+		if c.Over == "texts" && c.Note == "" {
+			t.Errorf("compared over %d texts: %+v", c.N, c)
+		}
+	}
+}
+
 // TestExplanationsAreCompared: every pair of students on the same texts and seeds, and an ablation
 // with its student.
 func TestExplanationsAreCompared(t *testing.T) {

@@ -72,9 +72,10 @@ func (t Table) trials() int {
 	return most
 }
 
-// perUser returns a metric of every user, averaged over trials; nil if a trial lacks it.
+// perUser returns a metric of every user or text, averaged over trials; nil if a trial lacks it.
 func (r Row) perUser(name string) []float64 {
 	var sum []float64
+	found := 0
 	for _, trial := range r.Trials {
 		for _, score := range trial.Scores {
 			if score.Metric != name {
@@ -86,10 +87,14 @@ func (r Row) perUser(name string) []float64 {
 			if len(score.Each) != len(sum) {
 				return nil
 			}
+			found++
 			for i, value := range score.Each {
 				sum[i] += value / float64(len(r.Trials))
 			}
 		}
+	}
+	if found < len(r.Trials) {
+		return nil
 	}
 	return sum
 }
