@@ -96,6 +96,9 @@ func (b *Builder) Report() Report {
 		}
 	}
 	b.report.compareTexts()
+	if len(b.report.Explanations) > 0 {
+		b.report.RepeatedTexts = b.repeatedTexts()
+	}
 	b.report.ComparePublished()
 	b.report.Conclude()
 	return b.report

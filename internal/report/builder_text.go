@@ -80,6 +80,34 @@ func (b *Builder) showTexts(method string, texts []prediction.Text) {
 	}
 }
 
+// repeatedTexts returns the share of the test explanations that the same user also wrote in the
+// training explanations.
+func (b *Builder) repeatedTexts() float64 {
+	type text struct {
+		user int
+		text string
+	}
+	written := map[text]bool{}
+	for _, e := range b.trainingRows() {
+		written[text{e.User, e.Explanation}] = true
+	}
+	test, repeated := b.run.Dataset.Explanations.Test, 0
+	for _, e := range test {
+		if written[text{e.User, e.Explanation}] {
+			repeated++
+		}
+	}
+	return float64(repeated) / float64(max(len(test), 1))
+}
+
+// trainingRows returns the explanations to train on.
+func (b *Builder) trainingRows() []dataset.Explanation {
+	if b.heldOut {
+		return b.run.Dataset.WithoutHeldOut().Train
+	}
+	return b.run.Dataset.Explanations.Train
+}
+
 // pair is a user and an item.
 type pair struct{ user, item int }
 

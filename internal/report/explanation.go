@@ -37,8 +37,17 @@ func (r *Report) compareTexts() {
 	}
 }
 
-// textCaveats adds a caveat for each student whose explanations are worse than ranked statements.
+// manyRepeated is the share of repeated test explanations above which there is a caveat.
+const manyRepeated = 0.05
+
+// textCaveats adds a caveat about test explanations that are in the training data, and one for each
+// student whose explanations are worse than ranked statements.
 func (r *Report) textCaveats() {
+	if r.RepeatedTexts > manyRepeated {
+		r.warn(Caution, "%s of the test explanations are, word for word, texts that the same user wrote about a "+
+			"training item: scores of explanations show what is copied, not what is understood.",
+			percent(r.RepeatedTexts))
+	}
 	for _, c := range r.TextComparisons {
 		if c.Test == Bootstrap && c.Metric == primaryTextMetric && c.Other == RankedStatements &&
 			c.Holm < Alpha && c.Difference < 0 {

@@ -51,6 +51,9 @@ type Report struct {
 	// Published compares with the published trials on the same data; nil for other data.
 	Published    *Published   `json:"published,omitempty"`
 	Explanations []TextResult `json:"explanations,omitempty"`
+	// RepeatedTexts is the share of the test explanations that the same user also wrote about a
+	// training item, word for word.
+	RepeatedTexts float64 `json:"repeated_texts,omitempty"`
 	// TextComparisons and TextAblations test the explanations on the same texts and seeds, as those
 	// of a [Table] test rankings.
 	TextComparisons []Comparison `json:"text_comparisons,omitempty"`
