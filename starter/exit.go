@@ -26,6 +26,7 @@ var (
 	errAttributes   = errors.New("the server does not have rdrec's search attributes")
 	errServerFailed = errors.New("the dev server failed")
 	errData         = errors.New("no usable dataset")
+	errReviews      = errors.New("the reviews cannot be imported")
 	errInterrupted  = errors.New("interrupted")
 	errCorrupt      = errors.New("the bucket is corrupt")
 	errNotPaused    = errors.New("nothing to resume")
@@ -84,6 +85,7 @@ func exits() []exit {
 		{exitcode.Spec, is(errNoDataset), "name a folder, or set RDREC_DATA to the parent folders of the data sets"},
 		{exitcode.Spec, is(os.ErrNotExist), "check the path"},
 		{exitcode.Data, is(errData), hintData},
+		{exitcode.Data, is(errReviews), hintFormats},
 		{exitcode.Failed, func(error) bool { return true }, ""},
 	}
 }
@@ -107,6 +109,7 @@ const (
 	hintDatabase        = "use that server, stop it, or use another file: --set database=FILE"
 	hintForeignDatabase = "move it away to start without history, or use the rdrec version that wrote it"
 	hintCorrupt         = "delete the corrupt objects and their stage records (stages/); the next run recreates them"
+	hintFormats         = "docs/formats.md lists the formats and the setting that each needs"
 	hintData            = "a folder needs sequential.txt and datamaps.json, plain or .gz; fix the named file"
 )
 

@@ -27,6 +27,13 @@ var helpTexts = map[string]string{
 	"help_cancel": "Cancel an experiment; its finished work is kept, and running it again resumes.",
 	"help_audit":  "Look for leaks in a dataset folder: what a rule without a model scores, and why.",
 
+	"help_import": "Read raw reviews: print the counts by cause and the first rows as they were understood. " +
+		"Needs no server and trains nothing.",
+	"help_import_spec": "The spec, for its data.reviews; or name the reviews with --from.",
+	"help_import_from": "The reviews, without a spec: a file, a folder or a pattern. --set adds settings, " +
+		"for example data.reviews.header=false.",
+	"help_import_out": "Keep the dataset folder that the import writes.",
+
 	"help_set":          "Override a value of the spec, for example train.epochs=2.",
 	"help_keep_serving": "Keep serving afterwards: yes, no, or auto (on a terminal).",
 

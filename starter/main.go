@@ -54,6 +54,7 @@ type cli struct {
 	Rollback   rollbackCmd   `cmd:"" help:"Roll back to the previous model."`
 	Promotions promotionsCmd `cmd:"" help:"List the models that were promoted under a name."`
 	Spec       specCmd       `cmd:"" help:"Check a spec and print it with every default written out."`
+	Import     importCmd     `cmd:"" help:"${help_import}"`
 	Audit      auditCmd      `cmd:"" help:"${help_audit}"`
 	Tables     tablesCmd     `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
 }

@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 
+	"rdrec/activities"
 	"rdrec/internal/document"
 	"rdrec/internal/exitcode"
 	"rdrec/storage"
@@ -38,6 +39,8 @@ func exits() []exit {
 			"or stop them; other namespaces may have other buckets"},
 		{errDeviceLost, exitcode.DeviceLost, "start the worker again: its job continues on any worker"},
 		{errListen, exitcode.InUse, "stop the process that listens there, or set --addr"},
+		{activities.ErrData, exitcode.Data, "docs/formats.md lists the formats and the setting that each needs"},
+		{activities.ErrInvalid, exitcode.Spec, ""},
 		{storage.ErrNotFound, exitcode.NoBucket, "check the name, and set --bucket or RDREC_BUCKET " +
 			"to the workers' bucket"},
 	}

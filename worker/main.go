@@ -31,10 +31,12 @@ import (
 	"rdrec/workflows"
 )
 
-// command is the command line: the worker polls by default, or serves.
+// command is the command line: the worker polls by default, or serves, or imports reviews.
 type command struct {
 	Poll  options      `cmd:"" default:"withargs" help:"Poll Temporal's task queues and run the stages' activities."`
 	Serve serveOptions `cmd:"" help:"${help_serve}"`
+	// Import is for "starter import", which links no DuckDB.
+	Import importOptions `cmd:"" help:"${help_import}"`
 }
 
 // machine holds the flags of both commands.
@@ -62,6 +64,9 @@ type options struct {
 // longHelp returns the help texts that do not fit beside their flags.
 func longHelp() kong.Vars {
 	return kong.Vars{
+		"help_import": "Import the raw reviews of a spec as a dataset folder, and print counts and the first rows " +
+			"as JSON; " +
+			"needs no Temporal server and no bucket.",
 		"help_serve":  "Serve the promoted model's recommendations over HTTP, read-only; needs no Temporal server.",
 		"help_bucket": "URL of the bucket that contains everything: file:///path, s3://, gs://, azblob://.",
 		"help_device": "Device for tensors: auto uses a GPU if one works.",
@@ -113,6 +118,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	defer stop()
 	parsed.BindTo(ctx, (*context.Context)(nil))
 	parsed.BindTo(stderr, (*io.Writer)(nil))
+	parsed.Bind(results{stdout})
 	if err := parsed.Run(); err != nil {
 		return fail(stderr, err)
 	}

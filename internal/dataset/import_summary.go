@@ -52,3 +52,25 @@ const (
 	FirstYear = 1990
 	LastYear  = 2050
 )
+
+// ImportPreview is what "worker import" prints: the counts of an import, and its first rows as they
+// were understood.
+type ImportPreview struct {
+	Summary ImportSummary `json:"summary"`
+	Rows    []ImportedRow `json:"rows"`
+}
+
+// ImportedRow is one review as it was understood.
+type ImportedRow struct {
+	// File and Line are its place; a JSON array counts its elements.
+	File string `json:"file"`
+	Line int64  `json:"line"`
+	User string `json:"user"`
+	Item string `json:"item"`
+	// Time is in ISO 8601, in UTC.
+	Time string `json:"time"`
+	// Rating is nil if the row has none.
+	Rating  *float64 `json:"rating"`
+	Text    string   `json:"text"`
+	Summary string   `json:"summary"`
+}

@@ -47,6 +47,8 @@ type Importer struct {
 	MemoryMB int
 	// Progress may be nil.
 	Progress func(Progress)
+	// Sample, if set, receives the first sampleRows rows as they were understood.
+	Sample func(dataset.ImportedRow)
 }
 
 // Run reads the reviews and writes a dataset folder with import.json and quarantine.jsonl into Dir.
@@ -123,6 +125,7 @@ func (r *run) runSteps(ctx context.Context) error {
 	}{
 		{"load", r.load},
 		{"check rows", r.checkRows},
+		{"sample", r.sample},
 		{"quarantine", r.quarantine},
 		{"deduplicate", r.deduplicate},
 		{"core", r.core},

@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/review"
+	"rdrec/internal/spec"
+)
+
+// importOptions holds the flags of an import without a server.
+type importOptions struct {
+	Spec string   `arg:"" help:"The spec, for its data.reviews; its paths are relative to the current folder."`
+	Set  []string `help:"Override a value of the spec." placeholder:"KEY=VALUE" sep:"none"`
+	Out  string   `help:"The dataset folder to write." required:""`
+}
+
+// results is where a command writes its results.
+type results struct{ io.Writer }
+
+// errNoReviews is the error of a spec that names no reviews.
+var errNoReviews = errors.New("the spec names no file of reviews (data.reviews.path)")
+
+// Run imports the reviews and prints a [dataset.ImportPreview] as JSON, also if the import fails
+// once rows were read.
+func (o importOptions) Run(ctx context.Context, out results) error {
+	s, err := spec.Load(o.Spec, o.Set)
+	if err != nil {
+		return err
+	}
+	if s.Data.Reviews == nil || s.Data.Reviews.Path == "" {
+		return usageError{fmt.Errorf("%s: %w", o.Spec, errNoReviews)}
+	}
+	preview := dataset.ImportPreview{Rows: []dataset.ImportedRow{}}
+	preview.Summary, err = review.Importer{
+		Options: *s.Data.Reviews, Appearance: s.Indexing() == spec.Appearance, Seed: s.Seed, Dir: o.Out,
+		Sample: func(row dataset.ImportedRow) { preview.Rows = append(preview.Rows, row) },
+	}.Run(ctx)
+	encoder := json.NewEncoder(out)
+	encoder.SetEscapeHTML(false)
+	return errors.Join(encoder.Encode(preview), importError(err))
+}
