@@ -206,7 +206,7 @@ func (r *run) parquet(ctx context.Context, index int64, s *source) (string, erro
 	}
 	header, types, err := r.header(ctx, name)
 	if err != nil {
-		return "", err
+		return "", s.corrupt(0, err)
 	}
 	resolve(s.columns, header)
 	at := positions(s.columns, match(s.columns, header), len(header))
@@ -289,9 +289,7 @@ func (r *run) header(ctx context.Context, name string) (names, types []string, e
 	}
 	for pair, err := range rows(ctx, r.db, scan, "DESCRIBE SELECT * FROM read_parquet("+quoted(name)+")") {
 		if err != nil {
-			return nil, nil, &CorruptError{
-				File: name, Reason: "not a complete Parquet file: " + withoutValues(err.Error()),
-			}
+			return nil, nil, fmt.Errorf("not a complete Parquet file: %s", withoutValues(err.Error()))
 		}
 		names, types = append(names, pair[0]), append(types, pair[1])
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/duckdb/duckdb-go/v2"
 
+	"rdrec/internal/dataset"
 	"rdrec/internal/spec"
 )
 
@@ -89,7 +90,7 @@ func (r *run) titleFile(ctx context.Context, index int64, name string) (err erro
 	}
 	r.sources = add(r.sources, name, s.about)
 	return r.db.appendTo(ctx, func(tables []*duckdb.Appender) error {
-		return s.read(ctx, &titleSink{rows: tables[0], base: index << lineBits, bads: &r.sum.BadTitles})
+		return s.read(ctx, &titleSink{rows: tables[0], base: index << lineBits, sum: &r.sum})
 	}, "meta")
 }
 
@@ -97,17 +98,20 @@ func (r *run) titleFile(ctx context.Context, index int64, name string) (err erro
 type titleSink struct {
 	rows *duckdb.Appender
 	base int64
-	bads *int
+	sum  *dataset.ImportSummary
 }
 
 func (s *titleSink) row(line int64, values []value) error {
 	if !values[0].ok || !values[1].ok {
 		return nil // an item without a title
 	}
+	if values[1].replaced {
+		s.sum.Replaced++
+	}
 	return s.rows.AppendRow(s.base|line, values[0].text, values[1].text)
 }
 
 func (s *titleSink) bad(int64, string, []byte) error {
-	*s.bads++
+	s.sum.BadTitles++
 	return nil
 }

@@ -5,6 +5,7 @@
 package timestamp
 
 import (
+	"cmp"
 	"regexp"
 	"strconv"
 	"strings"
@@ -24,12 +25,13 @@ const (
 )
 
 var (
-	clock = regexp.MustCompile(`(?i)(?:^|[ T,])(\d{1,2})(?:[:h.](\d{2})(?:[:.](\d{2})(?:[.,]\d+)?)?)?` +
-		`\s*([ap])\.?\s?m\b\.?|(?:^|[ T,])(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?`)
+	clock = regexp.MustCompile(`(?i)(?:^|[ T,:])(\d{1,2})(?:[:h.](\d{2})(?:[:.](\d{2})(?:[.,]\d+)?)?)?` +
+		`\s*([ap])\.?\s?m\b\.?|(?:^|[ T,:])(\d{1,2}):(\d{2})(?::(\d{2})(?:[.,]\d+)?)?`)
 	zone = regexp.MustCompile(
 		`(?i)(?:^|\s|\b(?:utc|gmt|z))([+-]\d{2}):?(\d{2})\b|\b(utc|gmt|z|est|edt|cst|cdt|mst|mdt|pst|pdt|cet|cest)\b`,
 	)
 	yearLast = regexp.MustCompile(`^(\d{1,2})([-/. ])(\d{1,2})[-/. ](\d{4}|\d{2})$`)
+	basic    = regexp.MustCompile(`^(\d{4})(\d{2})(\d{2})(?:T(\d{2})(\d{2})(\d{2})?Z?)?\b`)
 	isoDate  = regexp.MustCompile(`^(\d{4})[-/. ](\d{1,2})[-/. ](\d{1,2})$`)
 	cjkDate  = regexp.MustCompile(`^(\d{4})\s*[年년]\s*(\d{1,2})\s*[月월]\s*(\d{1,2})\s*[日일]?$`)
 	ordinal  = regexp.MustCompile(`(?i)\b(\d{1,2})(?:st|nd|rd|th|er|º|ª)\b`)
@@ -74,6 +76,12 @@ func split(text string) (p parts, ok bool) {
 	text = strings.TrimSpace(text)
 	if len(text) > maxLength || !strings.ContainsAny(text, "0123456789") {
 		return p, false
+	}
+	if m := basic.FindStringSubmatch(text); m != nil { // ISO's basic form
+		text = m[1] + "-" + m[2] + "-" + m[3] + text[len(m[0]):]
+		if m[4] != "" {
+			text += " " + m[4] + ":" + m[5] + ":" + cmp.Or(m[6], "00")
+		}
 	}
 	if text, ok = p.clock(text); !ok {
 		return p, false
