@@ -36,9 +36,9 @@ type ImportSummary struct {
 	// Titles counts the items that have a title, BadTitles the unreadable rows of the metadata.
 	Titles    int `json:"titles"`
 	BadTitles int `json:"bad_titles"`
-	// Replaced counts the rows whose texts or titles lost characters because they are not UTF-8, and
-	// OddTimes those dated before [FirstYear] or after [LastYear], which are kept: their times may
-	// be misread.
+	// Replaced counts the rows whose texts or titles lost characters because they are not UTF-8.
+	// OddTimes counts those dated before [FirstYear] or after [LastYear], which are kept: their
+	// times may be misread.
 	Replaced int `json:"replaced,omitzero"`
 	OddTimes int `json:"odd_times,omitzero"`
 	// Sources describes how the files were read: format, dialect, encoding and columns. PassedOver
