@@ -80,7 +80,8 @@ func TestRepeatedTextsAreACaveat(t *testing.T) {
 			{User: 1, Item: 1, Explanation: "a fine brush"}, {User: 3, Item: 5, Explanation: "held out"},
 		},
 		Test: []dataset.Explanation{
-			{User: 1, Item: 4, Explanation: "a fine brush"}, {User: 2, Item: 4, Explanation: "a fine brush"},
+			{User: 1, Item: 4, Explanation: "a fine brush"},
+			{User: 2, Item: 4, Explanation: "a fine brush"},
 			{User: 3, Item: 5, Explanation: "held out"},
 		},
 	}
