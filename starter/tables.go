@@ -63,6 +63,7 @@ func tables() []table {
 		singleColumn("teachers", "TEACHER", spec.Teachers()), singleColumn("prompts", "PROMPT", spec.Prompts()),
 		singleColumn("formats", "FORMAT", spec.Formats()), singleColumn("columns", "COLUMN", spec.Columns()),
 		singleColumn("extractors", "EXTRACTOR", spec.Extractors()),
+		singleColumn("languages", "LANGUAGE", spec.Languages()),
 	}
 }
 

@@ -31,6 +31,12 @@ type ImportSummary struct {
 	// Repeated counts the explanations of Val and Test that are the same, word for word, as one of
 	// the same user in Train: some users paste one review under several items.
 	Repeated int `json:"explanations_repeated"`
+	// Language is the language whose word lists found the explanations. Texts counts the reviews
+	// with a text (or a headline, where that is the explanation); Unexplained counts the reviews
+	// without an explanation by cause.
+	Language    string         `json:"language,omitempty"`
+	Texts       int            `json:"texts,omitzero"`
+	Unexplained map[string]int `json:"unexplained,omitempty"`
 	// Features is the number of words in the lexicon.
 	Features int `json:"features"`
 	// Titles counts the items that have a title, BadTitles the unreadable rows of the metadata.

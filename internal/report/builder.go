@@ -80,6 +80,10 @@ func sourceOf(run Run) Data {
 	if n := run.Import; n != nil {
 		d.Rows, d.Bad, d.Duplicates, d.Filtered = n.Rows, n.Bad, n.Duplicates, n.Filtered
 		d.Sources, d.PassedOver, d.Replaced, d.OddTimes = n.Sources, n.PassedOver, n.Replaced, n.OddTimes
+		d.Language, d.Texts, d.Explained = n.Language, n.Texts, n.Explanations
+		for _, cause := range slices.Sorted(maps.Keys(n.Unexplained)) {
+			d.Unexplained = append(d.Unexplained, Pair{Name: cause, Value: thousands(n.Unexplained[cause])})
+		}
 		if run.Spec.Data.Reviews.Metadata != "" {
 			d.Untitled = n.Items - n.Titles
 		}

@@ -140,6 +140,9 @@ func (r *Report) auditCaveats() {
 	}
 }
 
+// minCoverage is the share of reviews with text below which few have an explanation.
+const minCoverage = 0.2
+
 // importCaveats adds caveats about raw reviews that may have been misread.
 func (r *Report) importCaveats() {
 	d := r.Data
@@ -152,6 +155,11 @@ func (r *Report) importCaveats() {
 		r.warn(Caution, "The texts of %s of %s reviews lost characters that are not UTF-8. Check "+
 			"data.reviews.encoding.",
 			thousands(d.Replaced), thousands(d.Rows))
+	}
+	if d.Texts > 0 && float64(d.Explained) < minCoverage*float64(d.Texts) {
+		r.warn(Caution, "Only %s of %s reviews with text have an explanation, by the word lists of language %s. Check "+
+			"data.reviews.language.",
+			thousands(d.Explained), thousands(d.Texts), d.Language)
 	}
 	if d.Untitled > 0 {
 		r.warn(Note, "%s of %s items have no title in the metadata.", thousands(d.Untitled), thousands(d.Stats.Items))

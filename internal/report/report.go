@@ -100,6 +100,12 @@ type Data struct {
 	Replaced int `json:"replaced,omitempty"`
 	OddTimes int `json:"odd_times,omitempty"`
 	Untitled int `json:"untitled,omitempty"`
+	// Language is the language whose word lists found the explanations in Texts reviews with text;
+	// Explained counts the reviews with an explanation, Unexplained those without by cause.
+	Language    string `json:"language,omitempty"`
+	Texts       int    `json:"texts,omitempty"`
+	Explained   int    `json:"explained,omitempty"`
+	Unexplained []Pair `json:"unexplained,omitempty"`
 	// Indexing is the item indexing.
 	Indexing Indexing      `json:"indexing"`
 	Stats    dataset.Stats `json:"stats"`

@@ -1,6 +1,7 @@
 package report_test
 
 import (
+	"fmt"
 	"bytes"
 	"encoding/json"
 	"flag"
@@ -124,6 +125,24 @@ func has(caveats []report.Caveat, about report.Concern, words string) bool {
 	)
 }
 
+func TestFewExplanationsAreACaveat(t *testing.T) {
+	for explained, want := range map[int]bool{0: true, 199: true, 200: false} {
+		r := report.Report{Data: report.Data{
+			Texts: 1000, Explained: explained, Language: "en",
+			Unexplained: []report.Pair{{Name: "no text", Value: "7"}},
+		}}
+		r.Conclude()
+		words := fmt.Sprintf("Only %d of 1,000 reviews with text have an explanation", explained)
+		if has(r.Caveats, report.Caution, words) != want {
+			t.Errorf("%d explained: %+v", explained, r.Caveats)
+		}
+		text := fmt.Sprintf("explanations found in %d of 1,000 reviews with text (word lists: en); no text: 7", explained)
+		if got := r.Data.Coverage(); got != text {
+			t.Errorf("got %q, want %q", got, text)
+		}
+	}
+}
+
 func TestConclude(t *testing.T) {
 	demo, many := sample(), trials()
 	cases := []struct {
@@ -137,6 +156,7 @@ func TestConclude(t *testing.T) {
 		{"demo", demo, report.Caution, "not how good a recommender is", true},
 		{"demo", demo, report.Uncertain, "rdrec cannot be told apart from markov on the sequential task", true},
 		{"demo", demo, report.Caution, "Under-trained", true},
+		{"demo", demo, report.Caution, "have an explanation", false},
 		{"demo", demo, report.Uncertain, "One seed only", true},
 		{"demo", demo, report.Caution, "random weights", true},
 		{"demo", demo, report.Caution, "mostly hallucinates: 28%", true},

@@ -65,6 +65,9 @@ func (t *text) header(r Report) {
 	if names := r.Data.PassedOver; len(names) > 0 {
 		t.wrap("", "passed over "+strings.Join(names, ", "))
 	}
+	if text := r.Data.Coverage(); text != "" {
+		t.wrap("", text)
+	}
 	if n := r.Data.Indexing; n.Name != "" {
 		t.wrap("", fmt.Sprintf("item indexing: %s (%s)", n.Name, n.About))
 	}
@@ -82,6 +85,20 @@ func quarantined(d Data) string {
 	}
 	return fmt.Sprintf(" (%s reviews read, %s quarantined, %s duplicates, %s filtered)",
 		thousands(d.Rows), thousands(d.Bad), thousands(d.Duplicates), thousands(d.Filtered))
+}
+
+// Coverage describes how many reviews have an explanation, and why the others have none; "" if the
+// data are no raw reviews.
+func (d Data) Coverage() string {
+	if d.Texts == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("explanations found in %s of %s reviews with text (word lists: %s)",
+		thousands(d.Explained), thousands(d.Texts), d.Language)
+	for _, cause := range d.Unexplained {
+		text += fmt.Sprintf("; %s: %s", cause.Name, cause.Value)
+	}
+	return text
 }
 
 // caveats writes caveats below a heading, each with its concern.

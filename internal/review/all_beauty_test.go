@@ -19,13 +19,20 @@ func TestImportAllBeauty(t *testing.T) {
 	want := dataset.ImportSummary{
 		Rows: 5269, Duplicates: 1177, Sparse: 20, Rounds: 1, Users: 976, Items: 83, Interactions: 4072, Tied: 2836,
 		Explanations: got.Explanations, Train: got.Train, Val: got.Val, Test: got.Test,
-		Repeated: got.Repeated, Features: got.Features,
+		Repeated: got.Repeated, Features: got.Features, Language: "en", Texts: 4063, Unexplained: got.Unexplained,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	if got.Explanations < 2800 || got.Train+got.Val+got.Test != got.Explanations || got.Features < 200 {
 		t.Errorf("explanations: %+v", got)
+	}
+	unexplained := 0
+	for _, n := range got.Unexplained {
+		unexplained += n
+	}
+	if got.Explanations+unexplained != got.Interactions {
+		t.Errorf("explanations: %d and %v of %d", got.Explanations, got.Unexplained, got.Interactions)
 	}
 	var saved dataset.ImportSummary
 	data, err := os.ReadFile(filepath.Join(dir, "import.json"))

@@ -12,7 +12,7 @@ import (
 func BenchmarkExtract(b *testing.B) {
 	text := strings.Repeat("I bought this for my sister last year, and she loves it. "+
 		"The scent is lovely &amp; fresh!<br />My hair feels soft. ", 5)
-	x, err := review.NewExtractor("sentence", review.Lexicon{"scent": 90, "hair": 120, "price": 200, "lid": 4})
+	x, err := review.NewExtractor("sentence", "", review.Lexicon{"scent": 90, "hair": 120, "price": 200, "lid": 4})
 	if err != nil {
 		b.Fatal(err)
 	}

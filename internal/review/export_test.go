@@ -93,6 +93,15 @@ func MethodNames() []string {
 	return names
 }
 
+// LanguageNames returns the languages of the table, and the one without lists.
+func LanguageNames() []string {
+	var names []string
+	for _, l := range languages() {
+		names = append(names, l.name)
+	}
+	return append(names, spec.OtherLanguage)
+}
+
 // FormatNames returns "auto" and the formats of the table.
 func FormatNames() []string {
 	names := []string{"auto"}
@@ -103,7 +112,7 @@ func FormatNames() []string {
 }
 
 // FeatureWords returns the words of a text that could name a feature.
-func FeatureWords(text string) []string { return newScorer(nil).featureWords(text) }
+func FeatureWords(text string) []string { return newScorer(languages()[0], nil).featureWords(text) }
 
 // Pages fetches the numbers 1 to last from a store in dir, page by page.
 func Pages(ctx context.Context, dir string, last, step int) (numbers []int, err error) {

@@ -1,7 +1,6 @@
 package review
 
 import (
-	_ "embed" // the word lists
 	"fmt"
 	"strings"
 
@@ -22,7 +21,7 @@ type Lexicon map[string]int
 // extractorMethod is a row of the table of extractors.
 type extractorMethod struct {
 	name string
-	make func(Lexicon) Extractor
+	make func(language, Lexicon) Extractor
 }
 
 // methods is the table of extractors; spec.Extractors has their names. RDRec's data came from the
@@ -30,12 +29,12 @@ type extractorMethod struct {
 // words.
 func methods() []extractorMethod {
 	return []extractorMethod{
-		{"sentence", func(l Lexicon) Extractor { return sentenceExtractor{newScorer(l)} }},
-		{"summary", func(l Lexicon) Extractor { return summaryExtractor{newScorer(l)} }},
+		{"sentence", func(in language, l Lexicon) Extractor { return sentenceExtractor{newScorer(in, l)} }},
+		{"summary", func(in language, l Lexicon) Extractor { return summaryExtractor{newScorer(in, l)} }},
 	}
 }
 
-func findExtractor(name string) (func(Lexicon) Extractor, error) {
+func findExtractor(name string) (func(language, Lexicon) Extractor, error) {
 	for _, m := range methods() {
 		if m.name == name {
 			return m.make, nil
@@ -44,23 +43,24 @@ func findExtractor(name string) (func(Lexicon) Extractor, error) {
 	return nil, fmt.Errorf("extractor %q is not one of %s", name, strings.Join(spec.Extractors(), ", "))
 }
 
-// NewExtractor returns the named extractor for the features of a lexicon.
-func NewExtractor(name string, lexicon Lexicon) (Extractor, error) {
+// NewExtractor returns the named extractor for the features of a lexicon, with the word lists of a
+// language; "" means English. [spec.OtherLanguage] has no lists, so that sentences are found by
+// item words alone.
+func NewExtractor(name, in string, lexicon Lexicon) (Extractor, error) {
 	create, err := findExtractor(name)
 	if err != nil {
 		return nil, err
 	}
-	return create(lexicon), nil
+	lists, ok := findLanguage(in)
+	switch {
+	case ok:
+		return create(lists, lexicon), nil
+	case name == "summary":
+		return create(languages()[0], lexicon), nil // which needs words only for "five stars"
+	default:
+		return itemWordExtractor{newCleaner(), lexicon}, nil
+	}
 }
-
-//go:embed words/opinion.txt
-var opinionWords string
-
-//go:embed words/stop.txt
-var stopWords string
-
-//go:embed words/common.txt
-var commonWords string
 
 // wordSet parses a list of words.
 func wordSet(list string) map[string]bool {
@@ -79,12 +79,16 @@ func wordSet(list string) map[string]bool {
 // scorer scores sentences.
 type scorer struct {
 	cleaner
+	language
 	lexicon              Lexicon
 	opinion, stop, minor map[string]bool
+	determiner           map[string]bool
 }
 
-func newScorer(lexicon Lexicon) scorer {
-	return scorer{newCleaner(), lexicon, wordSet(opinionWords), wordSet(stopWords), wordSet(commonWords)}
+func newScorer(in language, lexicon Lexicon) scorer {
+	return scorer{
+		newCleaner(), in, lexicon, in.words("opinion"), in.words("stop"), in.words("common"), in.words("determiner"),
+	}
 }
 
 // sentenceExtractor returns the review's best sentence: one that names a feature and has an opinion
@@ -223,7 +227,7 @@ func (s scorer) featureWords(text string) []string {
 				continue
 			}
 			note(w)
-			before := i > 0 && (determiner(words[i-1]) || s.opinion[words[i-1]])
+			before := i > 0 && (s.determiner[words[i-1]] || s.opinion[words[i-1]])
 			after := i+1 == len(words) || !s.candidate(words[i+1])
 			if before && after {
 				note("+" + w)
@@ -235,18 +239,9 @@ func (s scorer) featureWords(text string) []string {
 
 // candidate reports whether a word may name a feature at all.
 func (s scorer) candidate(w string) bool {
-	if len(w) < 3 || len(w) > 30 || s.stop[w] || s.opinion[w] || strings.HasSuffix(w, "ly") {
+	adverb := s.adverb != "" && strings.HasSuffix(w, s.adverb)
+	if len(w) < 3 || len(w) > 30 || s.stop[w] || s.opinion[w] || adverb {
 		return false
 	}
 	return strings.IndexFunc(w, func(r rune) bool { return r >= '0' && r <= '9' }) < 0
-}
-
-func determiner(w string) bool {
-	switch w {
-	case "the", "a", "an", "this", "that", "these", "those",
-		"my", "your", "his", "her", "our", "their", "its", "no", "any", "very":
-		return true
-	default:
-		return false
-	}
 }

@@ -92,7 +92,7 @@ func TestExtract(t *testing.T) {
 		{method: "summary", summary: "Would buy again", explanation: "Would buy again", ok: true},
 		{method: "summary", summary: "Great", ok: false},
 	} {
-		extractor, err := review.NewExtractor(test.method, lexicon)
+		extractor, err := review.NewExtractor(test.method, "", lexicon)
 		if err != nil {
 			t.Fatal(err)
 		}

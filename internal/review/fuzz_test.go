@@ -93,7 +93,7 @@ func FuzzExtract(f *testing.F) {
 	lexicon := review.Lexicon{"scent": 9, "hair": 5, "price": 3}
 	var extractors []review.Extractor
 	for _, name := range review.MethodNames() {
-		x, err := review.NewExtractor(name, lexicon)
+		x, err := review.NewExtractor(name, "", lexicon)
 		if err != nil {
 			f.Fatal(err)
 		}

@@ -98,6 +98,9 @@ func (i Importer) check() error {
 	if _, err := findExtractor(i.Options.Extractor); err != nil {
 		return err
 	}
+	if err := checkLanguage(i.Options.Language); err != nil {
+		return err
+	}
 	for _, column := range slices.Sorted(maps.Keys(i.Options.Columns)) {
 		if !known(column) {
 			return fmt.Errorf("columns: %q is not one of %s, %s", column,

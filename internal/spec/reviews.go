@@ -45,6 +45,9 @@ type Reviews struct {
 	MinRating float64 `json:"min_rating" yaml:"min_rating" validate:"min=0"`
 	// Extractor is a row of [Extractors]: how a review's explanation and feature are found.
 	Extractor string `json:"extractor" yaml:"extractor" validate:"extractor"`
+	// Language is the language of the reviews, a row of [Languages], whose word lists the extractor
+	// uses; empty means English, or another one if the reviews are evidently not English.
+	Language string `json:"language,omitempty" yaml:"language,omitempty" validate:"omitempty,language"`
 	// MaxBad is the share of unreadable rows (0 to 1) above which the import fails instead of
 	// quarantining them.
 	MaxBad float64 `json:"max_bad" yaml:"max_bad" validate:"min=0,max=1"`

@@ -292,6 +292,12 @@ const TitleColumn = "title"
 // them.
 func Extractors() []string { return []string{"sentence", "summary"} }
 
+// OtherLanguage is the language without word lists: explanations are found by item words alone.
+const OtherLanguage = "other"
+
+// Languages returns the languages of reviews; package review has their word lists.
+func Languages() []string { return []string{"en", "de", OtherLanguage} }
+
 // Teachers returns the forms of a teacher's name: a whole name, or a prefix that ends in a colon.
 func Teachers() []string {
 	return []string{"smollm2", "copy", "gguf:", "meta:", "hf:", "openai:"}

@@ -48,6 +48,7 @@ func tags() []document.Rule {
 			Want: "unix, dmy, mdy, or a pattern such as %d/%m/%Y %H:%M",
 		},
 		{Tag: "extractor", Choices: Extractors()},
+		{Tag: "language", Choices: Languages()},
 		{
 			Tag: "requestfield", Accept: regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`).MatchString,
 			Want: "the name of a request field: letters, digits, '_' and '-'",
