@@ -1,10 +1,10 @@
 package report_test
 
 import (
-	"fmt"
 	"bytes"
 	"encoding/json"
 	"flag"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -136,7 +136,8 @@ func TestFewExplanationsAreACaveat(t *testing.T) {
 		if has(r.Caveats, report.Caution, words) != want {
 			t.Errorf("%d explained: %+v", explained, r.Caveats)
 		}
-		text := fmt.Sprintf("explanations found in %d of 1,000 reviews with text (word lists: en); no text: 7", explained)
+		text := fmt.Sprintf("explanations found in %d of 1,000 reviews with text (word lists: en); no text: 7",
+			explained)
 		if got := r.Data.Coverage(); got != text {
 			t.Errorf("got %q, want %q", got, text)
 		}

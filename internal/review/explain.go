@@ -110,7 +110,8 @@ func (r *run) explain(ctx context.Context, function, in string) error {
 		fmt.Sprintf(`CREATE TABLE extracted AS SELECT split, sequence."user", sequence.item, pos,
 				%s(coalesce("text", ''), coalesce(summary, '')) AS explanation
 			FROM sequence JOIN source USING (row)`, function),
-		`CREATE TABLE explained AS SELECT * FROM extracted WHERE contains(explanation, chr(9)) ORDER BY split, "user", pos`,
+		`CREATE TABLE explained AS SELECT * FROM extracted WHERE contains(explanation, chr(9))
+			ORDER BY split, "user", pos`,
 	} {
 		if err := r.db.exec(ctx, step); err != nil {
 			return err

@@ -13,7 +13,8 @@ import (
 // extracted returns the explanation and feature of a method, "" if there is none.
 func extracted(t *testing.T, method, text, summary string) (explanation, feature string) {
 	t.Helper()
-	extractor, err := review.NewExtractor(method, "", review.Lexicon{"scent": 90, "hair": 120, "price": 200, "skin": 90})
+	lexicon := review.Lexicon{"scent": 90, "hair": 120, "price": 200, "skin": 90}
+	extractor, err := review.NewExtractor(method, "", lexicon)
 	if err != nil {
 		t.Fatal(err)
 	}

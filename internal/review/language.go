@@ -53,9 +53,9 @@ func (l language) words(list string) map[string]bool {
 	return wordSet(string(text))
 }
 
-// itemWordExtractor works without word lists, in any language: it returns the first sentence with an
-// item word, a word of the lexicon. The feature is the sentence's most frequent item word, of equals
-// the first.
+// itemWordExtractor works without word lists, in any language: it returns the first sentence with
+// an item word, a word of the lexicon. The feature is the sentence's most frequent item word, of
+// equals the first.
 type itemWordExtractor struct {
 	cleaner
 	lexicon Lexicon
@@ -107,8 +107,8 @@ func units(s string) (words []string, size int) {
 
 // withoutSpaces reports whether a character belongs to a script that writes no spaces.
 func withoutSpaces(r rune) bool {
-	return r >= 0x0e00 &&
-		unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana, unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
+	return r >= 0x0e00 && unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana,
+		unicode.Thai, unicode.Lao, unicode.Khmer, unicode.Myanmar)
 }
 
 // itemWords returns the words of a text that could be item words, each once.

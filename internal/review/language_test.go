@@ -79,8 +79,10 @@ func TestImportDetectsTheLanguage(t *testing.T) {
 	if german.Language != "de" || german.Texts != 60 || german.Explanations < 50 {
 		t.Errorf("German: %+v", german)
 	}
-	if opts.Language = "xx"; !strings.Contains(fmt.Sprint(importError(t, opts)), `language "xx" is not one of en, de, other`) {
-		t.Error(importError(t, opts))
+	opts.Language = "xx"
+	_, err := review.Import(t.Context(), opts, 1, t.TempDir())
+	if !strings.Contains(fmt.Sprint(err), `language "xx" is not one of en, de, other`) {
+		t.Error(err)
 	}
 }
 
@@ -91,12 +93,6 @@ func imported(t *testing.T, opts spec.Reviews) dataset.ImportSummary {
 		t.Fatal(err)
 	}
 	return summary
-}
-
-func importError(t *testing.T, opts spec.Reviews) error {
-	t.Helper()
-	_, err := review.Import(t.Context(), opts, 1, t.TempDir())
-	return err
 }
 
 // germanReviews writes reviews of ten users and eight items, as the 2018 dump has them.
