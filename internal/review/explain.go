@@ -50,7 +50,7 @@ func (r *run) extract(ctx context.Context) error {
 // detectLanguage returns the language with most stop words in the training reviews, or
 // [spec.OtherLanguage] if no language has enough.
 func (r *run) detectLanguage(ctx context.Context) (string, error) {
-	var stop []map[string]bool
+	stop := make([]map[string]bool, 0, len(languages()))
 	for _, l := range languages() {
 		stop = append(stop, l.words("stop"))
 	}
