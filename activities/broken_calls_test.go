@@ -75,7 +75,16 @@ func (toolbox) Train(ctx context.Context, job activities.TrainJob) error {
 	return job.Save(ctx, 7, job.Scratch)
 }
 
-func (toolbox) Sasrec(_ context.Context, job activities.SasrecJob) (activities.SasrecRecord, error) {
+func (toolbox) Sasrec(ctx context.Context, job activities.SasrecJob) (activities.SasrecRecord, error) {
+	if err := os.MkdirAll(job.Scratch, 0o750); err != nil {
+		return activities.SasrecRecord{}, err
+	}
+	if err := os.WriteFile(filepath.Join(job.Scratch, "state.json"), []byte("{}"), 0o600); err != nil {
+		return activities.SasrecRecord{}, err
+	}
+	if err := job.Save(ctx, 7, job.Scratch); err != nil {
+		return activities.SasrecRecord{}, err
+	}
 	for _, seed := range job.Seeds {
 		for _, t := range []task.Task{task.Sequential, task.TopN} {
 			if err := job.Ranked(seed, t, predicted(4, 1, 1)); err != nil {
@@ -155,6 +164,7 @@ func (s *inboxEnv) record() registry.RunRecord {
 		Preprocessed: in.Preprocessed, Evaluate: in.Spec.Evaluate,
 	})
 	in.Sasrec = must[storage.Ref](s, s.TrainSasrec, activities.TrainSasrecInput{
+		Fingerprint:  strings.Repeat("e", 64),
 		Preprocessed: in.Preprocessed, Seeds: []int64{1, 2},
 	})
 	for seed := int64(1); seed <= 2; seed++ {

@@ -7,8 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-
-	"go.temporal.io/sdk/activity"
+	"time"
 
 	"rdrec/internal/baseline"
 	"rdrec/internal/prediction"
@@ -29,6 +28,9 @@ type TrainSasrecInput struct {
 	TopN            int `json:"topn"`
 	// Seeds are the trials' seeds; the first one is used for tuning.
 	Seeds []int64 `json:"seeds"`
+	// Fingerprint is the stage fingerprint to which the checkpoints belong. The workflow sets it; it is
+	// no part of the settings that are hashed.
+	Fingerprint string `json:"fingerprint,omitempty"`
 }
 
 // Name returns the name of the baseline to train.
@@ -44,8 +46,13 @@ type SasrecJob struct {
 	// Ranked receives the rankings of one seed's model for the test users of a task.
 	Ranked   func(seed int64, t task.Task, predictions []prediction.Prediction) error
 	Progress func(Progress)
-	// Stop is closed when the worker drains: the job returns ErrDrained and another worker starts
-	// from the beginning.
+	// Scratch is for checkpoints before they are saved. Resume is the folder of the checkpoint to
+	// resume from; empty starts from the beginning.
+	Scratch, Resume string
+	// Save persists a checkpoint's folder. SaveDue reports whether one is due.
+	Save    func(ctx context.Context, step int, dir string) error
+	SaveDue func() bool
+	// Stop is closed when the worker drains: the job saves a checkpoint and returns ErrDrained.
 	Stop <-chan struct{}
 }
 
@@ -60,8 +67,8 @@ type SasrecRecord struct {
 const sasrecRecord = "sasrec.json"
 
 // TrainSasrec tunes and trains SASRec or BSARec and stores its rankings for the users on whom the
-// student is evaluated, as JSON lines, one file for each task and seed. It has no checkpoints: each
-// attempt starts from the beginning.
+// student is evaluated, as JSON lines, one file for each task and seed. It resumes from the newest
+// checkpoint of the same work, whichever run or worker wrote it.
 func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref storage.Ref, err error) {
 	ctx, work, err := a.begin(ctx, in.Name())
 	defer work.finish(&err)
@@ -75,15 +82,28 @@ func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref 
 	if err := os.MkdirAll(out, 0o750); err != nil {
 		return ref, fmt.Errorf("make folder for rankings: %w", err)
 	}
-	record, err := a.Rankers.Sasrec(ctx, SasrecJob{
+	job := SasrecJob{
 		TrainSasrecInput: in, Data: filepath.Join(work.dir, "preprocessed"), Progress: work.report,
-		Stop:   activity.GetWorkerStopChannel(ctx),
+		Scratch: filepath.Join(work.dir, "work"), Stop: stopSignal(ctx), SaveDue: a.every(checkpointInterval),
 		Models: func(seed int64) string { return filepath.Join(out, sasrecModel(seed)) },
 		Ranked: func(seed int64, t task.Task, predictions []prediction.Prediction) error {
 			return writeJSONL(filepath.Join(out, sasrecFile(in.Name(), seed, t)), predictions)
 		},
-	})
+	}
+	checkpoints, err := storage.OpenCheckpoints(ctx, a.Bucket, in.Fingerprint, owner(ctx), keptCheckpoints)
 	if err != nil {
+		return ref, err
+	}
+	if job.Resume, err = a.resume(ctx, checkpoints, filepath.Join(work.dir, "checkpoint")); err != nil {
+		return ref, err
+	}
+	job.Save = a.saver(checkpoints)
+	// As in [Activities.Pretrain], a cancelled job saves its state.
+	record, err := a.Rankers.Sasrec(context.WithoutCancel(ctx), job)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil {
+			return ref, fmt.Errorf("training stopped: %w", cause)
+		}
 		return ref, err
 	}
 	data, err := json.MarshalIndent(record, "", " ")
@@ -96,10 +116,28 @@ func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref 
 	return a.Bucket.PutFolder(ctx, in.Name(), out)
 }
 
-// sasrecFile names a seed's rankings in the artifact.
+// The checkpoints of a trained baseline.
+const (
+	checkpointInterval = time.Minute
+	keptCheckpoints    = 2
+)
+
+// every returns a function that reports once in each interval that it is over.
+func (a *Activities) every(interval time.Duration) func() bool {
+	last := a.Now()
+	return func() bool {
+		if now := a.Now(); now.Sub(last) >= interval {
+			last = now
+			return true
+		}
+		return false
+	}
+}
+
 // sasrecModel names the folder of one seed's model.
 func sasrecModel(seed int64) string { return fmt.Sprintf("model-%d", seed) }
 
+// sasrecFile names a seed's rankings in the artifact.
 func sasrecFile(name string, seed int64, task task.Task) string {
 	return rankingFile(fmt.Sprintf("%s-%d", name, seed), task)
 }

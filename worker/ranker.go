@@ -30,6 +30,7 @@ func (r rankers) Sasrec(ctx context.Context, job activities.SasrecJob) (record a
 	}
 	tuned, err := sasrec.Run(ctx, sasrec.Job{
 		Data: data, Grid: grid(job.Sasrec), Seeds: job.Seeds, Device: r.device, Threads: r.threads, Stop: job.Stop,
+		Save: job.Save, SaveDue: job.SaveDue, Dir: job.Scratch, Resume: job.Resume,
 		Progress: func(p sasrec.Progress) { job.Progress(sasrecProgress(p)) },
 	}, func(seed int64, m *sasrec.Model) error { return rankAll(ctx, data, job, seed, m) })
 	switch {

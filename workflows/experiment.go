@@ -243,7 +243,8 @@ func (e *experiment) trainBaseline(
 	}
 	return e.stages.run(ctx, stage{
 		name: name, label: name, queue: QueueGPU, activity: stub.TrainSasrec,
-		settings: in, inputs: []string{preprocessed.Digest}, arg: func(string) any { return in },
+		settings: in, inputs: []string{preprocessed.Digest},
+		arg: func(fingerprint string) any { in.Fingerprint = fingerprint; return in },
 	})
 }
 

@@ -13,43 +13,15 @@ import (
 // progressEvery is the number of steps between two calls of Job.Progress.
 const progressEvery = 20
 
-// fit trains one point with one seed until the validation NDCG@10 no longer improves, and returns
-// the model of the best epoch.
-func (r *runner) fit(ctx context.Context, settings Settings, seed int64) (*Model, FitResult, error) {
-	r.trainingIndex++
-	f := FitResult{Settings: settings, Seed: seed}
-	examples := trainingExamples(r.Data, settings.Loss)
-	if len(examples) == 0 {
-		return nil, f, fmt.Errorf("%w: no user has the four items that training and evaluation need", ErrSettings)
-	}
-	model, err := New(settings, r.Data.Items, seed, r.device)
-	if err != nil {
-		return nil, f, err
-	}
-	f.Parameters = model.flat.Numel()
-	t := &training{
-		runner: r, model: model, fitted: &f, examples: examples,
-		adam:   optim.NewAdamW(model.flat, optim.DefaultConfig(settings.LearningRate, 0)),
-		random: rand.New(rand.NewPCG(uint64(seed), 0x5a5)), //nolint:gosec // a shuffle, not a secret
-	}
-	defer t.adam.Free()
-	if err := t.run(ctx); err != nil {
-		t.freeBest()
-		model.Free()
-		return nil, f, err
-	}
-	model.flat.Free()
-	model.flat = t.best
-	return model, f, nil
-}
-
-// training is a running [runner.fit].
+// training is the training of one point with one seed, until the validation NDCG@10 no longer
+// improves. Its weights are those of the best epoch.
 type training struct {
 	*runner
 	model    *Model
 	fitted   *FitResult
 	examples []example
 	adam     *optim.AdamW
+	source   *rand.PCG
 	random   *rand.Rand
 	// best has the weights after the best epoch so far.
 	best *torch.Tensor
@@ -57,6 +29,41 @@ type training struct {
 	loss      float64
 	positions int
 	step      int
+	// batch is the number of batches of the running epoch that are done, and shuffle the state of the
+	// random source before the epoch, from which its order follows.
+	batch   int
+	shuffle []byte
+}
+
+func (r *runner) newTraining(settings Settings, seed int64) (*training, error) {
+	examples := trainingExamples(r.Data, settings.Loss)
+	if len(examples) == 0 {
+		return nil, fmt.Errorf("%w: no user has the four items that training and evaluation need", ErrSettings)
+	}
+	model, err := New(settings, r.Data.Items, seed, r.device)
+	if err != nil {
+		return nil, err
+	}
+	source := rand.NewPCG(uint64(seed), 0x5a5) //nolint:gosec // a shuffle, not a secret
+	return &training{
+		runner: r, model: model, examples: examples, source: source, random: rand.New(source), //nolint:gosec // as above
+		fitted: &FitResult{Settings: settings, Seed: seed, Parameters: model.flat.Numel()},
+		adam:   optim.NewAdamW(model.flat, optim.DefaultConfig(settings.LearningRate, 0)),
+	}, nil
+}
+
+// free frees the tensors.
+func (t *training) free() {
+	t.freeBest()
+	t.adam.Free()
+	t.model.Free()
+}
+
+// takeBest returns the weights of the best epoch, which the caller frees.
+func (t *training) takeBest() *torch.Tensor {
+	best := t.best
+	t.best = nil
+	return best
 }
 
 func (t *training) run(ctx context.Context) error {
@@ -91,23 +98,41 @@ func (t *training) saveBest() {
 func (t *training) freeBest() {
 	if t.best != nil {
 		t.best.Free()
+		t.best = nil
 	}
 }
 
-func (t *training) epoch(ctx context.Context) error {
-	t.loss, t.positions = 0, 0
-	batches := shuffled(t.examples, t.model.Batch, t.random)
-	for i, examples := range batches {
-		if err := t.checkStop(ctx); err != nil {
+// epoch does an epoch, or what is left of one that was interrupted.
+func (t *training) epoch(ctx context.Context) (err error) {
+	done := t.batch
+	if done == 0 {
+		t.loss, t.positions = 0, 0
+		if t.shuffle, err = t.source.MarshalBinary(); err != nil {
 			return err
+		}
+	}
+	batches := shuffled(t.examples, t.model.Batch, t.random)
+	for range done {
+		t.random.Int64() // the seeds of the steps that are done
+	}
+	for i, examples := range batches[done:] {
+		i += done
+		if err := t.checkStop(ctx); err != nil {
+			return t.saveStopped(ctx, err)
 		}
 		if err := t.trainBatch(batchOf(examples, t.model.MaxLength)); err != nil {
 			return fmt.Errorf("sasrec %+v, epoch %d, step %d: %w", t.model.Settings, t.fitted.Epochs+1, i+1, err)
 		}
-		if i%progressEvery == 0 {
+		if t.batch++; i%progressEvery == 0 {
 			t.report(i+1, len(batches))
 		}
+		if t.SaveDue != nil && t.SaveDue() && t.batch < len(batches) {
+			if err := t.save(ctx); err != nil {
+				return err
+			}
+		}
 	}
+	t.batch = 0
 	return nil
 }
 
@@ -123,6 +148,7 @@ func (r *runner) checkStop(ctx context.Context) error {
 // trainBatch does one optimizer step on a batch.
 func (t *training) trainBatch(b Batch) error {
 	t.step++
+	t.steps++
 	return torch.Run(func(s *torch.Scope) error {
 		loss, gradient := t.model.Gradient(s, b, t.random.Int64())
 		value := loss.Float()
@@ -141,7 +167,7 @@ func (t *training) report(step, steps int) {
 		return
 	}
 	t.Progress(Progress{
-		Training: t.trainingIndex, Trainings: len(t.Grid) + len(t.Seeds) - 1,
+		Training: len(t.finished) + 1, Trainings: t.trainings(),
 		Epoch: min(t.fitted.Epochs+1, t.model.Epochs), Epochs: t.model.Epochs, Step: step, Steps: steps,
 		Loss: t.loss / float64(max(1, t.positions)), Best: t.fitted.Validation,
 	})

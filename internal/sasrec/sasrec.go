@@ -94,8 +94,15 @@ type Job struct {
 	Threads int
 	// Progress is called after every epoch and every progressEvery steps; it may be nil.
 	Progress func(Progress)
-	// Stop, when closed, ends training with [ErrStopped]; nil means never.
+	// Stop, when closed, ends training with [ErrStopped], after a checkpoint; nil means never.
 	Stop <-chan struct{}
+	// Save stores a checkpoint, the files of a folder, whose number of steps grows; nil means none.
+	// SaveDue reports after each step whether a checkpoint is due; nil means never.
+	Save    func(ctx context.Context, step int, dir string) error
+	SaveDue func() bool
+	// Dir is a folder for checkpoints before they are stored. Resume is the folder of one to continue
+	// from; "" starts from the beginning.
+	Dir, Resume string
 }
 
 // Progress is the state of a running job.
@@ -141,8 +148,9 @@ var (
 	ErrSettings = errors.New("sasrec")
 )
 
-// Run tunes with the first seed, trains the chosen point with every other seed, and calls use with
-// each seed's model, which is freed after the call.
+// Run tunes with the first seed, trains the chosen point with every other seed, and then calls use
+// with each seed's model, which is freed afterwards. A run that continues from a checkpoint has
+// the same result as one that was not interrupted.
 func Run(ctx context.Context, job Job, use func(seed int64, m *Model) error) (tuned TuneResult, err error) {
 	if len(job.Grid) == 0 || len(job.Seeds) == 0 {
 		return tuned, fmt.Errorf("%w: nothing to train: the grid has %d points and there are %d seeds",
@@ -154,24 +162,20 @@ func Run(ctx context.Context, job Job, use func(seed int64, m *Model) error) (tu
 	}
 	torch.Threads(job.Threads)
 	r := &runner{Job: job, device: device}
-	best, err := r.tune(ctx, &tuned)
-	if err != nil {
-		return tuned, err
-	}
-	defer best.Free()
-	tuned.Trials = append(tuned.Trials, tuned.Grid[tuned.Chosen])
-	if err := use(job.Seeds[0], best); err != nil {
-		return tuned, err
-	}
-	for _, seed := range job.Seeds[1:] {
-		model, fitted, err := r.fit(ctx, job.Grid[tuned.Chosen], seed)
-		if err != nil {
-			return tuned, err
+	defer r.free()
+	if job.Resume != "" {
+		if err := r.restore(job.Resume); err != nil {
+			return tuned, fmt.Errorf("sasrec: resuming from checkpoint %q: %w", job.Resume, err)
 		}
-		tuned.Trials = append(tuned.Trials, fitted)
-		err = use(seed, model)
-		model.Free()
-		if err != nil {
+	}
+	for len(r.finished) < r.trainings() {
+		if err := r.train(ctx); err != nil {
+			return r.result(), err
+		}
+	}
+	tuned = r.result()
+	for i, seed := range job.Seeds {
+		if err := use(seed, r.model(i)); err != nil {
 			return tuned, err
 		}
 	}
@@ -182,31 +186,92 @@ func Run(ctx context.Context, job Job, use func(seed int64, m *Model) error) (tu
 type runner struct {
 	Job
 	device torch.Device
-	// trainingIndex counts the trainings that were started.
-	trainingIndex int
+	// finished are the trainings so far: the points of the grid, then the chosen one with the other
+	// seeds. chosen is the index of the best point so far, the first of equals.
+	finished []finishedFit
+	chosen   int
+	// training is the running one, nil between two.
+	training *training
+	// steps counts the steps of all trainings.
+	steps int
 }
 
-// tune trains the grid and returns the best model, the first of equals.
-func (r *runner) tune(ctx context.Context, tuned *TuneResult) (best *Model, err error) {
-	defer func() {
-		if err != nil && best != nil {
-			best.Free()
-		}
-	}()
-	for i, settings := range r.Grid {
-		model, fitted, err := r.fit(ctx, settings, r.Seeds[0])
-		if err != nil {
-			return best, err
-		}
-		tuned.Grid = append(tuned.Grid, fitted)
-		if best != nil && fitted.Validation <= tuned.Grid[tuned.Chosen].Validation {
-			model.Free()
-			continue
-		}
-		if best != nil {
-			best.Free()
-		}
-		best, tuned.Chosen = model, i
+// finishedFit is a finished training. A point of the grid that is not the chosen one has no weights.
+type finishedFit struct {
+	FitResult
+	weights *torch.Tensor
+}
+
+func (r *runner) trainings() int { return len(r.Grid) + len(r.Seeds) - 1 }
+
+// next returns the point and the seed of the next training.
+func (r *runner) next() (Settings, int64) {
+	if index := len(r.finished); index >= len(r.Grid) {
+		return r.Grid[r.chosen], r.Seeds[index-len(r.Grid)+1]
 	}
-	return best, nil
+	return r.Grid[len(r.finished)], r.Seeds[0]
+}
+
+// train does the next training, or what is left of it.
+func (r *runner) train(ctx context.Context) error {
+	if r.training == nil {
+		var err error
+		if r.training, err = r.newTraining(r.next()); err != nil {
+			return err
+		}
+	}
+	if err := r.training.run(ctx); err != nil {
+		return err
+	}
+	fit := finishedFit{*r.training.fitted, r.training.takeBest()}
+	r.training.free()
+	r.training = nil
+	r.finished = append(r.finished, fit)
+	if index := len(r.finished) - 1; index > 0 && index < len(r.Grid) {
+		worse := index
+		if fit.Validation > r.finished[r.chosen].Validation {
+			worse, r.chosen = r.chosen, index
+		}
+		r.finished[worse].weights.Free()
+		r.finished[worse].weights = nil
+	}
+	return nil
+}
+
+// result returns the finished trainings.
+func (r *runner) result() (tuned TuneResult) {
+	for i, fit := range r.finished {
+		if i < len(r.Grid) {
+			tuned.Grid = append(tuned.Grid, fit.FitResult)
+		}
+	}
+	if len(tuned.Grid) < len(r.Grid) {
+		return tuned
+	}
+	tuned.Chosen = r.chosen
+	tuned.Trials = append(tuned.Trials, tuned.Grid[r.chosen])
+	for _, fit := range r.finished[len(r.Grid):] {
+		tuned.Trials = append(tuned.Trials, fit.FitResult)
+	}
+	return tuned
+}
+
+// model returns the model of a trial. The runner frees its weights.
+func (r *runner) model(trial int) *Model {
+	fit := r.finished[r.chosen]
+	if trial > 0 {
+		fit = r.finished[len(r.Grid)+trial-1]
+	}
+	return &Model{Settings: fit.Settings, items: r.Data.Items, device: r.device, flat: fit.weights}
+}
+
+func (r *runner) free() {
+	for _, fit := range r.finished {
+		if fit.weights != nil {
+			fit.weights.Free()
+		}
+	}
+	if r.training != nil {
+		r.training.free()
+	}
 }
