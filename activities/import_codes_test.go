@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -43,7 +44,10 @@ func (g *growing) Import(ctx context.Context, job activities.ImportJob) error {
 	if err := os.RemoveAll(job.Dir); err != nil {
 		return err
 	}
-	return dataset.Write(job.Dir, d)
+	if err := dataset.Write(job.Dir, d); err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(job.Dir, "import.json"), []byte(importCounts), 0o600)
 }
 
 // codesOf returns the codes of a dataset by the shop's ids.

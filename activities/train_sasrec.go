@@ -28,8 +28,8 @@ type TrainSasrecInput struct {
 	TopN            int `json:"topn"`
 	// Seeds are the trials' seeds; the first one is used for tuning.
 	Seeds []int64 `json:"seeds"`
-	// Fingerprint is the stage fingerprint to which the checkpoints belong. The workflow sets it; it is
-	// no part of the settings that are hashed.
+	// Fingerprint is the stage fingerprint to which the checkpoints belong. The workflow sets it;
+	// it is no part of the settings that are hashed.
 	Fingerprint string `json:"fingerprint,omitempty"`
 }
 

@@ -90,8 +90,8 @@ func TestAResumedRunHasTheSameResult(t *testing.T) {
 	}
 }
 
-// TestSavesWhenDue stores a checkpoint at each step that is due, and none at an epoch's end: the next
-// step follows at once.
+// TestSavesWhenDue stores a checkpoint at each step that is due, and none at an epoch's end: the
+// next step follows at once.
 func TestSavesWhenDue(t *testing.T) {
 	job := resumable()
 	job.Dir = t.TempDir()

@@ -29,8 +29,8 @@ type training struct {
 	loss      float64
 	positions int
 	step      int
-	// batch is the number of batches of the running epoch that are done, and shuffle the state of the
-	// random source before the epoch, from which its order follows.
+	// batch is the number of batches of the running epoch that are done, and shuffle the state of
+	// the random source before the epoch, from which its order follows.
 	batch   int
 	shuffle []byte
 }
@@ -46,7 +46,8 @@ func (r *runner) newTraining(settings Settings, seed int64) (*training, error) {
 	}
 	source := rand.NewPCG(uint64(seed), 0x5a5) //nolint:gosec // a shuffle, not a secret
 	return &training{
-		runner: r, model: model, examples: examples, source: source, random: rand.New(source), //nolint:gosec // as above
+		runner: r, model: model, examples: examples, source: source,
+		random: rand.New(source), //nolint:gosec // as above
 		fitted: &FitResult{Settings: settings, Seed: seed, Parameters: model.flat.Numel()},
 		adam:   optim.NewAdamW(model.flat, optim.DefaultConfig(settings.LearningRate, 0)),
 	}, nil

@@ -100,8 +100,8 @@ type Job struct {
 	// SaveDue reports after each step whether a checkpoint is due; nil means never.
 	Save    func(ctx context.Context, step int, dir string) error
 	SaveDue func() bool
-	// Dir is a folder for checkpoints before they are stored. Resume is the folder of one to continue
-	// from; "" starts from the beginning.
+	// Dir is a folder for checkpoints before they are stored. Resume is the folder of one to
+	// continue from; "" starts from the beginning.
 	Dir, Resume string
 }
 
@@ -196,7 +196,8 @@ type runner struct {
 	steps int
 }
 
-// finishedFit is a finished training. A point of the grid that is not the chosen one has no weights.
+// finishedFit is a finished training. A point of the grid that is not the chosen one has no
+// weights.
 type finishedFit struct {
 	FitResult
 	weights *torch.Tensor
