@@ -1,6 +1,7 @@
 package review
 
 import (
+	"bytes"
 	"context"
 	"database/sql"
 	"errors"
@@ -8,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"rdrec/internal/delimited"
+	"rdrec/internal/fileset"
 	"rdrec/internal/spec"
 )
 
@@ -46,7 +49,7 @@ type ingestion struct {
 // open creates the view "source" and sets the bounds of the new rows. Their upper bound is the
 // greatest watermark at this time, so rows that are inserted meanwhile wait for the next run.
 func (d *ingestion) open(ctx context.Context, source spec.Source, watermark string) error {
-	table := quoted(source.Path) // DuckDB detects the format of a file by its name
+	var table string
 	if source.IsDatabase() {
 		if _, err := os.Stat(source.Path); err != nil {
 			return err
@@ -55,6 +58,11 @@ func (d *ingestion) open(ctx context.Context, source spec.Source, watermark stri
 			return err
 		}
 		table = "shop." + identifier(source.Table)
+	} else {
+		var err error
+		if table, err = fileTable(source.Path); err != nil {
+			return err
+		}
 	}
 	if err := d.db.exec(ctx, "CREATE VIEW source AS SELECT * FROM "+table); err != nil {
 		return err
@@ -75,6 +83,42 @@ func (d *ingestion) open(ctx context.Context, source spec.Source, watermark stri
 		d.bounds += fmt.Sprintf(" AND %s > CAST(%s AS %s)", d.column, quoted(watermark), sqlType)
 	}
 	return nil
+}
+
+// fileTable returns the SQL of the rows of files. DuckDB detects the format of a file by its name;
+// the dialect of delimited text is the one that package delimited finds, so that quotes which are
+// plain characters lose no rows.
+func fileTable(path string) (table string, err error) {
+	files, _, err := fileset.Find(path)
+	if err != nil {
+		return "", err
+	}
+	in, err := openInput(files[0], "")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, in.close()) }()
+	sample := in.sample()
+	text := bytes.TrimSpace(sample)
+	if len(text) == 0 || in.starts("PAR1") || text[0] == '{' || text[0] == '[' {
+		return quoted(path), nil
+	}
+	dialect := delimited.Dialect{Delimiter: delimited.SniffDelimiter(sample)}
+	first, err := firstRecord(sample, dialect, spec.Table{})
+	if err != nil {
+		return "", in.corrupt(1, err)
+	}
+	dialect.Quote, dialect.Escape = delimited.SniffQuote(sample, dialect.Delimiter, len(first), nil)
+	quote, escape := "", ""
+	if dialect.Quote != 0 {
+		quote = string(dialect.Quote)
+		escape = quote
+	}
+	if dialect.Escape != 0 {
+		escape = string(dialect.Escape)
+	}
+	return fmt.Sprintf("read_csv(%s, delim = %s, quote = %s, escape = %s, header = true)",
+		quoted(path), quoted(dialect.Delimiter), quoted(quote), quoted(escape)), nil
 }
 
 func (d *ingestion) write(ctx context.Context, file string) error {

@@ -147,3 +147,18 @@ func TestInvalidSourceIsNamed(t *testing.T) {
 		}
 	}
 }
+
+// TestIngestKeepsPlainQuotes: a table with tabs whose quotes are plain characters loses no rows.
+func TestIngestKeepsPlainQuotes(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "night.parquet")
+	source := spec.Source{Path: filepath.Join(cases, "04-tsv-quotes", "silent.tsv"), Watermark: "review_id"}
+	out, err := review.IngestSource(t.Context(), source, "", file)
+	if err != nil || out.Rows != 60 {
+		t.Fatalf("%+v, %v; want 60 rows", out, err)
+	}
+	_, sum := importInto(t, options(file))
+	if sum.Rows != 60 || sum.Bad != 0 {
+		t.Errorf("%+v", sum)
+	}
+}
