@@ -28,29 +28,12 @@ type importCmd struct {
 }
 
 // Run prints how the files were read, the counts, and the first rows.
-func (c *importCmd) Run(ctx context.Context, a *app) (err error) {
+func (c *importCmd) Run(ctx context.Context, a *app) error {
 	loaded, err := c.load()
 	if err != nil {
 		return err
 	}
-	scratch, err := os.MkdirTemp("", "rdrec-import-")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	out := c.Out
-	if out == "" {
-		out = filepath.Join(scratch, "dataset")
-	}
-	text, err := loaded.CompleteYAML()
-	if err != nil {
-		return err
-	}
-	file := filepath.Join(scratch, "spec.yaml")
-	if err := os.WriteFile(file, text, 0o600); err != nil {
-		return err
-	}
-	preview, failed := a.runImport(ctx, c.Worker, file, out)
+	preview, failed := a.importReviews(ctx, c.Worker, loaded, c.Out)
 	if preview != nil && (failed == nil || preview.Summary.Rows > 0) {
 		if err := a.printPreview(*preview, loaded.Data.Reviews.Metadata != ""); err != nil {
 			return err
@@ -80,6 +63,29 @@ func (c *importCmd) load() (loaded spec.Spec, err error) {
 		err = usageError{errors.New("the spec names no file of reviews (data.reviews.path)")}
 	}
 	return loaded, err
+}
+
+// importReviews imports the reviews of a spec into a folder, or into a temporary one if out is empty.
+func (a *app) importReviews(
+	ctx context.Context, program string, s spec.Spec, out string,
+) (preview *dataset.ImportPreview, err error) {
+	scratch, err := os.MkdirTemp("", "rdrec-import-")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
+	if out == "" {
+		out = filepath.Join(scratch, "dataset")
+	}
+	text, err := s.CompleteYAML()
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(scratch, "spec.yaml")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return nil, err
+	}
+	return a.runImport(ctx, program, file, out)
 }
 
 // runImport runs the worker's import. The preview is nil if no row was read.

@@ -55,6 +55,7 @@ type cli struct {
 	Promotions promotionsCmd `cmd:"" help:"List the models that were promoted under a name."`
 	Spec       specCmd       `cmd:"" help:"Check a spec and print it with every default written out."`
 	Import     importCmd     `cmd:"" help:"${help_import}"`
+	Init       initCmd       `cmd:"" help:"Write a commented spec for raw reviews, with what was recognized in them."`
 	Audit      auditCmd      `cmd:"" help:"${help_audit}"`
 	Tables     tablesCmd     `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
 }
