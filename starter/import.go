@@ -65,7 +65,8 @@ func (c *importCmd) load() (loaded spec.Spec, err error) {
 	return loaded, err
 }
 
-// importReviews imports the reviews of a spec into a folder, or into a temporary one if out is empty.
+// importReviews imports the reviews of a spec into a folder, or into a temporary one if out is
+// empty.
 func (a *app) importReviews(
 	ctx context.Context, program string, s spec.Spec, out string,
 ) (preview *dataset.ImportPreview, err error) {

@@ -67,12 +67,14 @@ func initialSpec(s spec.Spec, sum dataset.ImportSummary) (string, error) {
 	for _, source := range sum.Sources {
 		fmt.Fprintf(&b, "# read %s\n", source)
 	}
-	fmt.Fprintf(&b, "# %d rows, %d of them bad: %d users, %d items, %d interactions, %d explanations\n",
+	fmt.Fprintf(&b,
+		"# %d rows, %d of them bad: %d users, %d items, %d interactions, %d explanations\n",
 		sum.Rows, sum.Bad, sum.Users, sum.Items, sum.Interactions, sum.Explanations)
 	fmt.Fprintf(&b, "name: %q\nmethods: [rdrec]\nprotocol: clean\n", s.Name)
 	b.WriteString("data:\n  # unseen items beside the true one in the top-N task\n")
 	fmt.Fprintf(&b, "  negatives: %d\n", max(1, min(maxNegatives, sum.Items/negativeShare)))
-	b.WriteString("  # docs/formats.md has the settings: columns, header, quote, encoding, time_format, metadata, ...\n")
+	b.WriteString("  # docs/formats.md has the settings: " +
+		"columns, header, quote, encoding, time_format, metadata, ...\n")
 	b.WriteString("  reviews:\n")
 	for line := range strings.Lines(string(reviews)) {
 		b.WriteString("    " + line)
