@@ -125,6 +125,10 @@ func situations() []situation {
 		},
 		{name: "half surrogate pairs, NUL, U+2028", file: "26-odd-unicode/r.json", right: same},
 		{
+			name: "reviews in Chinese", file: "10-languages/zh.json",
+			right: "60 rows, 0 bad; same events; explanations in 60 of 60 texts (language other)",
+		},
+		{
 			name: "Steam's Python dicts", file: "27-steam-dicts/s.json",
 			set: func(o *spec.Reviews) {
 				o.Columns = columns("user", "username", "item", "product_id", "time", "date")
@@ -216,6 +220,9 @@ func (s situation) outcome(t *testing.T, references map[string]*dataset.Dataset)
 	}
 	if sum.Filtered == 0 && !strings.Contains(s.file, "hostile") {
 		got += s.compare(t, read(t, dir), references)
+	}
+	if sum.Language != "en" {
+		got += fmt.Sprintf("; explanations in %d of %d texts (language %s)", sum.Explanations, sum.Texts, sum.Language)
 	}
 	if opts.Metadata != "" {
 		got += fmt.Sprintf("; %d of %d titles", sum.Titles, sum.Items)
