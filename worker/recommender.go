@@ -93,7 +93,10 @@ func (a *loadedStudent) Recommend(
 }
 
 // Close frees the student's memory.
-func (a *loadedStudent) Close() { a.model.Free() }
+func (a *loadedStudent) Close() {
+	a.Free()
+	a.model.Free()
+}
 
 // tableWriter writes tables with DuckDB.
 type tableWriter struct{}

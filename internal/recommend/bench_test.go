@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/t5/modeltest"
@@ -134,5 +135,26 @@ func repeated(within func(func(*torch.Scope) error), rows, columns int64, f func
 			}
 			return nil
 		})
+	}
+}
+
+// BenchmarkConstraints builds the constraints of 256 users with 8 seen items each among Beauty's
+// 12,101, and copies them as for a search on a device.
+func BenchmarkConstraints(b *testing.B) {
+	const users, items, seen = 256, 12_101, 8
+	catalog, err := recommend.NewCatalog(itemEncodings(items), 1)
+	if err != nil {
+		b.Fatal(err)
+	}
+	for b.Loop() {
+		constraints := make([]recommend.Constraint, users)
+		for user := range constraints {
+			excluded := make([]int, seen)
+			for i := range excluded {
+				excluded[i] = 1 + (user*seen+i)*7%items
+			}
+			constraints[user] = catalog.Except(excluded)
+		}
+		recommend.CopyConstraints(catalog, constraints)
 	}
 }

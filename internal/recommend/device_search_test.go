@@ -110,6 +110,7 @@ func searchOnBoth(
 	if device, err = recommend.SearchItemsOnDevice(t.Context(), m, b, catalog, search); err != nil {
 		t.Fatal(err)
 	}
+	catalog.Free()
 	if left := torch.Live() - before; left != 0 {
 		t.Errorf("%d tensors left", left)
 	}
@@ -149,6 +150,31 @@ func TestDeviceBreaksTiesByToken(t *testing.T) {
 	}
 }
 
+// TestDeviceSearchCopiesOnce checks that a batch after the first copies its rows, their padding and
+// their constraints to the device once each, and only its items back. The catalog is there already.
+func TestDeviceSearchCopiesOnce(t *testing.T) {
+	job, batch, catalog, candidates := itemBatch(t, 6)
+	defer catalog.Free()
+	search := recommend.ItemSearch{NumBeams: 20, NumItems: 10, MaskCross: true}
+	for row := range batch.Size {
+		search.Constraints = append(search.Constraints, catalog.Except(candidates[row]))
+	}
+	for turn := range 2 {
+		uploads, reads := torch.Uploads(), torch.Reads()
+		if _, err := recommend.SearchItemsOnDevice(t.Context(), job.Model, batch, catalog, search); err != nil {
+			t.Fatal(err)
+		}
+		uploads, reads = torch.Uploads()-uploads, torch.Reads()-reads
+		want := int64(3)
+		if turn == 0 {
+			want += 2 // the catalog's tokens and its tables
+		}
+		if uploads > want || reads > 1 {
+			t.Errorf("batch %d: %d uploads and %d reads, want at most %d and 1", turn+1, uploads, reads, want)
+		}
+	}
+}
+
 // BenchmarkItemSearch searches for 32 users on the host and on the device.
 func BenchmarkItemSearch(b *testing.B) {
 	job, batch, catalog, _ := itemBatch(b, 32)
@@ -157,6 +183,7 @@ func BenchmarkItemSearch(b *testing.B) {
 	for row := range batch.Size {
 		itemSearch.Constraints = append(itemSearch.Constraints, catalog.Except([]int{1 + row}))
 	}
+	defer catalog.Free()
 	for name, search := range map[string]func() error{
 		"host": func() error {
 			_, err := recommend.SearchItemsOnHost(b.Context(), job.Model, batch, catalog, itemSearch)

@@ -6,6 +6,7 @@ import (
 	"rdrec/internal/beam"
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
+	"rdrec/internal/torch"
 )
 
 // Paths lets tests drive one row of a constrained search without a model.
@@ -61,4 +62,11 @@ func (j Job) NewCatalog() (*Catalog, error) { return j.newCatalog() }
 // Encoder returns the encoder of a job's examples.
 func (j Job) Encoder(maxTargetTokens int) (*task.Encoder, error) {
 	return task.NewEncoder(j.Tokenizer, j.settings(), maxTargetTokens)
+}
+
+// CopyConstraints copies the constraints of a batch to the CPU as a search on a device does.
+func CopyConstraints(catalog *Catalog, constraints []Constraint) {
+	s := torch.NewScope()
+	defer s.Close()
+	newDeviceTrie(s, catalog, constraints, torch.CPU)
 }

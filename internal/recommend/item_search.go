@@ -12,12 +12,15 @@ import (
 	"rdrec/internal/torch"
 )
 
-// Catalog contains all items as the student encodes them, for constrained decoding.
+// Catalog contains all items as the student encodes them, for constrained decoding. After a search,
+// it keeps tensors on the student's device until [Catalog.Free]. Use it from one goroutine at a
+// time.
 type Catalog struct {
 	*Trie
 	tokens []int64       // the end token, then the tokens of all items
 	column map[int32]int // by token: its index in tokens
 	end    int32
+	cached *deviceCatalog // nil until a search
 }
 
 // NewCatalog returns the catalog of items, given the tokens of each without the end token, and that
@@ -64,7 +67,7 @@ func SearchItems(
 			var d *t5.Decoding
 			opt := t5.DecodeOptions{
 				NumBeams: max(w.NumBeams, w.NumItems), MaxLength: catalog.Depth() + 2, MaskCross: w.MaskCross,
-				AllowedTokens: catalog.tokens,
+				AllowedTokens: catalog.onDevice(m.Device()).tokens,
 			}
 			if d, err = m.Start(batch, opt); err != nil {
 				return

@@ -187,15 +187,22 @@ func TestNoTensorLeaks(t *testing.T) {
 		job.Evaluate.Batch, job.Evaluate.NumBeams, job.Evaluate.NumReturnSequences = 1, 4, 4
 		job.Evaluate.SequentialUsers, job.Evaluate.TopNUsers, job.Evaluate.Explanations = 50, 4, 4
 		job.Evaluate.TopN, job.Evaluate.MaxLength = 4, 14
-		before := torch.Live()
-		job.Progress = func(done, total int) {
-			if live := torch.Live(); live != before {
-				t.Fatalf("%d of %d rows: %d tensors, %d at the start", done, total, live, before)
-			}
-		}
 		for name, run := range evaluations() {
+			before, during := torch.Live(), int64(0)
+			job.Progress = func(done, total int) {
+				live := torch.Live()
+				if during == 0 {
+					during = live // with what the catalog keeps
+				}
+				if live != during {
+					t.Fatalf("%d of %d rows: %d tensors, %d after the first batch", done, total, live, during)
+				}
+			}
 			if _, err := run(t.Context(), job); err != nil {
 				t.Fatalf("%s %s: %v", protocol, name, err)
+			}
+			if after := torch.Live(); after != before {
+				t.Errorf("%s %s: %d tensors left", protocol, name, after-before)
 			}
 		}
 	}

@@ -61,6 +61,7 @@ func Rank(ctx context.Context, job Job, list task.List) ([]prediction.Prediction
 		if r.catalog, err = job.newCatalog(); err != nil {
 			return nil, fmt.Errorf("%s: %w", list.Task, err)
 		}
+		defer r.catalog.Free()
 	}
 	return r.run(ctx)
 }

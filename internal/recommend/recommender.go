@@ -15,7 +15,8 @@ import (
 // Recommender recommends and explains items for users whose next item is unknown. It always
 // searches among the items that the user has not had, with padding masked, whatever the protocol of
 // the training: every recommendation is an item of the shop, and does not depend on the other users
-// of the request. It caches the catalog. Use it from one goroutine at a time.
+// of the request. It caches the catalog. Use it from one goroutine at a time, and free it with
+// [Recommender.Free].
 type Recommender struct {
 	job     Job
 	corpus  *task.Corpus
@@ -41,6 +42,9 @@ func NewRecommender(
 	r.catalog, err = r.job.newCatalog()
 	return r, err
 }
+
+// Free frees what the recommender keeps on the student's device, but not the student.
+func (r *Recommender) Free() { r.catalog.Free() }
 
 // Recommend recommends up to k unseen items to each of the users, best first, in the order of the
 // users. A user with fewer unseen items gets all of them.

@@ -106,73 +106,87 @@ type Constraint interface {
 	Item(node int32) int
 	// Items returns the number of allowed items.
 	Items() int
-	// baseTrie returns the underlying trie. fillMasks sets a byte per node of it to 1: in enter if
-	// the node can be entered, in end if an allowed item ends there.
+	// baseTrie returns the underlying trie.
 	baseTrie() *Trie
-	fillMasks(enter, end []byte)
+	// excludedNodes returns the nodes of the underlying trie, except the root, that cannot be
+	// entered, and those whose item is not allowed, both in ascending order.
+	excludedNodes() (closed, ends []int32)
 }
 
 // Except returns the constraint that allows every item of the trie except the given ones, such as
 // those that the user has seen. Items that are not in the trie, and repeated ones, are ignored.
 func (t *Trie) Except(items []int) Constraint {
-	excluded := map[int32]int32{}
-	seen := make(map[int]bool, len(items))
+	e := &exclusion{trie: t}
 	for _, item := range items {
-		node, ok := t.nodeOf[item]
-		if !ok || seen[item] {
-			continue
+		if node, ok := t.nodeOf[item]; ok {
+			e.ends = append(e.ends, node)
 		}
-		seen[item] = true
-		for ; node != 0; node = t.parent[node] {
-			excluded[node]++
-		}
-		excluded[0]++
 	}
-	return &exclusion{trie: t, excluded: excluded, seen: seen}
+	slices.Sort(e.ends)
+	e.ends = slices.Compact(e.ends)
+	var nodes []int32 // those on the path to each excluded item
+	for _, node := range e.ends {
+		for ; node != 0; node = t.parent[node] {
+			nodes = append(nodes, node)
+		}
+	}
+	slices.Sort(nodes)
+	for from := 0; from < len(nodes); {
+		to := from + 1
+		for to < len(nodes) && nodes[to] == nodes[from] {
+			to++
+		}
+		if int32(to-from) == t.count[nodes[from]] {
+			e.closed = append(e.closed, nodes[from])
+		}
+		from = to
+	}
+	return e
 }
 
-// exclusion is a trie without some of its items; excluded counts the excluded items at or below a
-// node.
+// exclusion is a trie without some of its items.
 type exclusion struct {
-	trie     *Trie
-	excluded map[int32]int32
-	seen     map[int]bool
+	trie   *Trie
+	ends   []int32 // the nodes where the excluded items end, in ascending order
+	closed []int32 // the nodes below which all items are excluded, in ascending order
 }
 
 // Next implements [Constraint]; branches with only excluded items are skipped.
 func (e *exclusion) Next(node int32, emit func(token, child int32)) {
-	for edge := e.trie.first[node]; edge < e.trie.first[node+1]; edge++ {
+	first, end := e.trie.first[node], e.trie.first[node+1]
+	if first == end {
+		return
+	}
+	closed := e.closed
+	at, _ := slices.BinarySearch(closed, e.trie.child[first]) // the children of a node ascend, too
+	for edge := first; edge < end; edge++ {
 		child := e.trie.child[edge]
-		if e.excluded[child] < e.trie.count[child] {
-			emit(e.trie.token[edge], child)
+		if at < len(closed) && closed[at] == child {
+			at++
+			continue
 		}
+		emit(e.trie.token[edge], child)
 	}
 }
 
 // Item implements [Constraint].
 func (e *exclusion) Item(node int32) int {
 	item := int(e.trie.item[node])
-	if e.seen[item] {
+	if item == 0 {
+		return 0
+	}
+	if _, excluded := slices.BinarySearch(e.ends, node); excluded {
 		return 0
 	}
 	return item
 }
 
 // Items implements [Constraint].
-func (e *exclusion) Items() int { return e.trie.Items() - int(e.excluded[0]) }
+func (e *exclusion) Items() int { return e.trie.Items() - len(e.ends) }
 
 func (e *exclusion) baseTrie() *Trie { return e.trie }
 
-func (e *exclusion) fillMasks(enter, end []byte) {
-	for node := range enter {
-		if e.excluded[int32(node)] < e.trie.count[node] {
-			enter[node] = 1
-		}
-		if e.Item(int32(node)) != 0 {
-			end[node] = 1
-		}
-	}
-}
+func (e *exclusion) excludedNodes() (closed, ends []int32) { return e.closed, e.ends }
 
 // Only returns the trie of the given items, such as a row's candidates. An item that is not in this
 // trie is an error.

@@ -183,8 +183,9 @@ func TestScoredTokensAreTheOnlyOnes(t *testing.T) {
 		if err != nil {
 			return err
 		}
-		want := pass.Logits.IndexSelect(2, pass.Logits.NewInt64(scored, 3)).LogSoftmax(-1) // [rows, target, 3]
-		d, err := m.Start(b, t5.DecodeOptions{NumBeams: 1, MaxLength: 3, AllowedTokens: scored})
+		allowed := pass.Logits.NewInt64(scored, 3)
+		want := pass.Logits.IndexSelect(2, allowed).LogSoftmax(-1) // [rows, target, 3]
+		d, err := m.Start(b, t5.DecodeOptions{NumBeams: 1, MaxLength: 3, AllowedTokens: allowed})
 		if err != nil {
 			return err
 		}

@@ -18,9 +18,9 @@ type DecodeOptions struct {
 	MaxLength int
 	// MaskCross masks padding in the cross-attention, as in [spec.Protocol].
 	MaskCross bool
-	// AllowedTokens restricts scores to these tokens, in this order; nil means the whole
-	// vocabulary.
-	AllowedTokens []int64
+	// AllowedTokens restricts scores to these tokens, in this order; nil means the whole vocabulary.
+	// It is on the model's device, of type int64. [tokens]
+	AllowedTokens *torch.Tensor
 }
 
 // Decoding is the state of decoding a batch one token at a time. The encoder's states and the
@@ -86,8 +86,7 @@ func (d *Decoding) encode(b task.Batch) {
 	if mask = n.crossMask(encoded, mask, g, d.opt.MaskCross); mask != nil {
 		d.crossMask = d.scope.Adopt(mask)
 	}
-	if len(d.opt.AllowedTokens) > 0 {
-		allowed := encoded.NewInt64(d.opt.AllowedTokens, int64(len(d.opt.AllowedTokens)))
+	if allowed := d.opt.AllowedTokens; allowed != nil {
 		d.n.head = d.scope.Adopt(n.head.In(encoded).IndexSelect(0, allowed))
 	}
 	d.pack(inner)

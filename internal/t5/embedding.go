@@ -53,13 +53,17 @@ func (n *network) lookUp(s *torch.Scope, buckets []lengthBucket, device torch.De
 	if n.needsItemVectors() {
 		items = n.itemVectors(s)
 	}
+	lookups, tables := []*lookup{&wholes, &prompts}, []*torch.Tensor{n.wholeWords, n.prompts}
 	if n.OnePosition && items != nil {
 		texts = tokens.embedItems(s, n.words, items, n.Vocabulary, device)
 	} else {
-		texts = tokens.embed(s, n.words, device)
+		lookups, tables = append(lookups, &tokens), append(tables, n.words)
 	}
-	whole := wholes.embed(s, n.wholeWords, device)
-	vectors := prompts.embed(s, n.prompts, device)
+	embedded := embedAll(s, lookups, tables, device)
+	whole, vectors := embedded[0], embedded[1]
+	if len(embedded) > 2 {
+		texts = embedded[2]
+	}
 	for i := range buckets {
 		texts[i] = texts[i].Add(whole[i]) // [rows, source, model]
 		if n.Prompts > 0 {
@@ -96,13 +100,22 @@ func (l *lookup) add(length int, ids []int64) {
 	l.lengths = append(l.lengths, int64(length))
 }
 
-// embed looks the ids up and returns one tensor per text, [rows, length, model], or nil for an
-// empty text.
-func (l *lookup) embed(s *torch.Scope, table *torch.Tensor, device torch.Device) []*torch.Tensor {
-	if len(l.ids) == 0 {
-		return make([]*torch.Tensor, len(l.sizes))
+// embedAll looks all ids up in the table of their lookup, and returns for each lookup one tensor per
+// text, [rows, length, model], or nil for an empty text. All ids are copied to the device at once.
+func embedAll(s *torch.Scope, lookups []*lookup, tables []*torch.Tensor, device torch.Device) [][]*torch.Tensor {
+	var ids, sizes []int64
+	for _, l := range lookups {
+		ids, sizes = append(ids, l.ids...), append(sizes, int64(len(l.ids)))
 	}
-	return l.split(s.FromInt64(l.ids, int64(len(l.ids))).ToDevice(device).Embedding(table))
+	embedded := make([][]*torch.Tensor, len(lookups))
+	for i, part := range s.FromInt64(ids, int64(len(ids))).ToDevice(device).Split(0, sizes...) {
+		if l := lookups[i]; len(l.ids) == 0 {
+			embedded[i] = make([]*torch.Tensor, len(l.sizes))
+		} else {
+			embedded[i] = l.split(part.Embedding(tables[i]))
+		}
+	}
+	return embedded
 }
 
 // split splits the embeddings of all ids, [ids, model], by texts.

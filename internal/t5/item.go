@@ -106,7 +106,7 @@ func (n *network) needsItemVectors() bool {
 	return n.items != nil && (n.OnePosition || n.headWeight > 0)
 }
 
-// embedItems is [lookup.embed] for ids of which those from vocabulary on are items.
+// embedItems is [embedAll] for the ids of one lookup of which those from vocabulary on are items.
 func (l *lookup) embedItems(
 	s *torch.Scope, table, vectors *torch.Tensor, vocabulary int64, device torch.Device,
 ) []*torch.Tensor {

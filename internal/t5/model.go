@@ -19,6 +19,7 @@ type Model struct {
 	flat         *torch.Tensor   // [all parameters]
 	views        []*torch.Tensor // of flat, one per fused weight, without gradients
 	items        *itemIndex      // nil until [Model.UseItems]
+	positions    *positionTables
 
 	// BFloat16 makes [Model.Gradient] multiply matrices in bfloat16. Weights, sums, norms, softmax,
 	// loss and gradient stay float32, as in PyTorch's autocast.
@@ -49,7 +50,10 @@ func New(c Config, seed int64, device torch.Device) (*Model, error) {
 
 // allocate returns a model with all weights 0.
 func allocate(c Config, device torch.Device) *Model {
-	m := &Model{Config: c, device: device, fusedWeights: c.layout()}
+	m := &Model{
+		Config: c, device: device, fusedWeights: c.layout(), positions: &positionTables{config: c, device: device},
+	}
+	m.positions.upTo(initialPositions)
 	s := torch.NewScope()
 	defer s.Close()
 	total := int64(0)
@@ -122,6 +126,7 @@ func (m *Model) Device() torch.Device { return m.device }
 // Free frees the weights.
 func (m *Model) Free() {
 	m.freeItems()
+	m.positions.free()
 	for _, view := range m.views {
 		view.Free()
 	}

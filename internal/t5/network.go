@@ -19,9 +19,10 @@ type network struct {
 	// saved recomputes the segments of the pass for the gradient; nil without gradient
 	// checkpointing.
 	saved *savedActivations
-	// items are the codes of the items, and headWeight and labelSmoothing parts of the loss (see
+	// items are the codes of the items, positions tables, and headWeight and labelSmoothing parts of the loss (see
 	// [Model]).
 	items                      *itemIndex
+	positions                  *positionTables
 	headWeight, labelSmoothing float64
 
 	words, prompts, wholeWords, itemEmbeddings, head *torch.Tensor
@@ -46,7 +47,7 @@ func (m *Model) assemble(views []*torch.Tensor, dropout float64, half bool) *net
 		}
 	}
 	n := &network{
-		Config: m.Config, dropout: dropout, half: half, items: m.items,
+		Config: m.Config, dropout: dropout, half: half, items: m.items, positions: m.positions,
 		words: byName["shared"], prompts: byName["prompt_embeddings"], wholeWords: byName["whole_word_embeddings"],
 		itemEmbeddings: byName["item_embeddings"], head: matrix[m.headName()],
 	}

@@ -87,6 +87,13 @@ func (t *Tensor) IndexCopyTo(dim int64, index, u *Tensor) *Tensor {
 	})
 }
 
+// IndexFillTo sets the slices of dimension dim at index to value, in place.
+func (t *Tensor) IndexFillTo(dim int64, index *Tensor, value float64) *Tensor {
+	return inPlace("index_fill_", t, func(out *lib.Ctensor) {
+		withScalar(value, func(v lib.Cscalar) { lib.AtgIndexFill_(out, t.handle(), dim, index.handle(), v) })
+	})
+}
+
 // Uniform samples every element from the uniform distribution over [from, to). Call it inside
 // [Seeded].
 func (t *Tensor) Uniform(from, to float64) *Tensor {
