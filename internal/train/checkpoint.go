@@ -60,14 +60,18 @@ func (s *state) epochs() int { return len(s.Curve) }
 
 func (s *state) loss() float64 { return s.LossSum / float64(max(s.Rows, 1)) }
 
-// advance adds a step.
-func (s *state) advance(f prefetched, loss float64) {
+// advance adds a step, whose loss addLoss adds later.
+func (s *state) advance(f prefetched) {
 	s.Step++
-	s.LossSum += loss * float64(f.batch.Size)
-	s.Rows += f.batch.Size
 	if f.mixer != nil {
 		s.Mixer, s.MixerStep = f.mixer, s.Step
 	}
+}
+
+// addLoss adds the mean loss of a step's rows.
+func (s *state) addLoss(loss float64, rows int) {
+	s.LossSum += loss * float64(rows)
+	s.Rows += rows
 }
 
 // isBest reports whether a validation measure is the lowest so far.

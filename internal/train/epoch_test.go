@@ -177,8 +177,37 @@ func TestValidationStartsAgainWhenMemoryRunsOut(t *testing.T) {
 	}
 }
 
-// TestProgressIsReported has a clock that ticks a second at each look: a step waits one for its
-// batch and takes two.
+// TestStepReadsTheLossBeforeIt checks that a step copies its batch to the device and reads nothing
+// but the loss of the step before, also to clip its gradient. On a GPU each copy waits, so their
+// numbers may only fall.
+func TestStepReadsTheLossBeforeIt(t *testing.T) {
+	j := quick(t)
+	j.Spec.Train.MaxGradNorm = 0.1
+	var losses []float64
+	j.Progress = func(p train.Progress) { losses = append(losses, p.Loss) }
+	prepared, err := train.Prepare(j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer prepared.Free()
+	for step := range 3 {
+		uploads, reads := torch.Uploads(), torch.Reads()
+		if err := prepared.Step(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		uploads, reads = torch.Uploads()-uploads, torch.Reads()-reads
+		if want := min(int64(step), 1); reads != want || len(losses) != step || uploads > 3 {
+			t.Errorf("step %d: %d uploads, %d reads, %d losses; want 3, %d, %d", step+1, uploads, reads, len(losses), want, step)
+		}
+	}
+	if err := prepared.Settle(); err != nil || len(losses) != 3 {
+		t.Errorf("%d losses after the last step, error %v", len(losses), err)
+	}
+}
+
+// TestProgressIsReported has a clock that ticks a second at each look. The first step has two
+// seconds of waiting in four: for its batch and for the next one. The second step has neither. The
+// third waits for its batch alone.
 func TestProgressIsReported(t *testing.T) {
 	j := quick(t)
 	j.Spec.Train.EpochSteps, j.Spec.Train.Epochs = 2, 2
@@ -198,8 +227,8 @@ func TestProgressIsReported(t *testing.T) {
 	at := func(epoch, step int, loss float64) train.Progress {
 		return train.Progress{Epoch: epoch, Epochs: 2, Step: step, Steps: 3, Loss: loss}
 	}
-	step := func(p train.Progress) train.Progress {
-		p.SamplesPerSecond, p.WaitFraction = 1, 0.5 // two rows in two seconds
+	step := func(p train.Progress, samplesPerSecond, waitFraction float64) train.Progress {
+		p.SamplesPerSecond, p.WaitFraction = samplesPerSecond, waitFraction
 		return p
 	}
 	validating := func(p train.Progress) train.Progress {
@@ -207,8 +236,9 @@ func TestProgressIsReported(t *testing.T) {
 		return p
 	}
 	want := []train.Progress{
-		step(at(1, 1, first)), step(at(1, 2, second)), validating(at(1, 2, second)), validating(at(1, 2, second)),
-		step(at(2, 3, third)), validating(at(2, 3, third)), validating(at(2, 3, third)),
+		step(at(1, 1, first), 0.5, 0.5), step(at(1, 2, second), 2, 0),
+		validating(at(1, 2, second)), validating(at(1, 2, second)),
+		step(at(2, 3, third), 1, 0.5), validating(at(2, 3, third)), validating(at(2, 3, third)),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -1,6 +1,8 @@
 package train
 
 import (
+	"context"
+
 	"rdrec/internal/prediction"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
@@ -40,6 +42,16 @@ func (p Prepared) Free() { p.t.free() }
 
 // Next returns the next training batch.
 func (p Prepared) Next() task.Batch { return p.t.nextBatch() }
+
+// Step trains on the next batch.
+func (p Prepared) Step(ctx context.Context) error {
+	batches := make(chan prefetched, 1)
+	batches <- prefetched{batch: p.t.nextBatch()}
+	return p.t.step(ctx, batches)
+}
+
+// Settle reads the loss of the last step.
+func (p Prepared) Settle() error { return p.t.settle() }
 
 // Loss returns the loss of a batch with the dropout of a step.
 func (p Prepared) Loss(b task.Batch, step int) (loss float64, err error) {

@@ -32,9 +32,11 @@ func clipNorm(gradient *torch.Tensor, limit float64) {
 	if limit == 0 {
 		return
 	}
-	if norm := gradient.Norm().Float(); norm > limit {
-		gradient.Scale(limit / norm)
-	}
+	s := torch.NewScope()
+	defer s.Close()
+	number := func(x float64) *torch.Tensor { return s.Full(x, torch.Float64, gradient.Device()) }
+	scale := number(limit).Div(s.Use(gradient).Norm().To(torch.Float64)).Minimum(number(1))
+	gradient.MulTo(scale.To(torch.Float32))
 }
 
 // average is a moving average of the weights. A nil average does nothing.

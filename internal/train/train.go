@@ -64,7 +64,8 @@ type Progress struct {
 	// Loss is the mean training loss per row of the epoch so far.
 	Loss float64
 	// SamplesPerSecond is the rows per second of the last step, and WaitFraction the share of its
-	// time that was spent waiting for the batch.
+	// time that was spent waiting for a batch. The time ends when the step's loss is read, after
+	// the next batch has arrived.
 	SamplesPerSecond, WaitFraction float64
 }
 

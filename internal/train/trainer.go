@@ -29,6 +29,9 @@ type trainer struct {
 	// average is the moving average of the weights; nil for none.
 	average *average
 	state   state
+	// unread is the loss of the last step until it is read; lastRead is when one was read last.
+	unread   *unreadLoss
+	lastRead time.Time
 	// tokenizer decodes what the selection of the best epoch generates.
 	tokenizer *token.T5
 	// steps is the maximum number of steps, and epochSteps the number of steps in an epoch.
@@ -154,6 +157,9 @@ func (t *trainer) free() {
 		t.adam.Free()
 	}
 	t.average.free()
+	if t.unread != nil {
+		t.unread.loss.Free()
+	}
 	torch.Trim()
 }
 
@@ -164,6 +170,9 @@ func (t *trainer) run(ctx context.Context) error {
 	batches := t.prefetch(ctx)
 	for {
 		if t.atEpochEnd() {
+			if err := t.settle(); err != nil {
+				return err
+			}
 			if err := t.endEpoch(ctx); err != nil {
 				return err
 			}
@@ -171,13 +180,13 @@ func (t *trainer) run(ctx context.Context) error {
 		if t.state.StoppedEarly || t.state.Step >= t.steps {
 			return nil
 		}
-		if err := t.checkStop(ctx); err != nil {
-			return err
-		}
 		if err := t.step(ctx, batches); err != nil {
 			return err
 		}
 		if t.state.Step%t.job.Spec.Train.CheckpointSteps == 0 && !t.atEpochEnd() {
+			if err := t.settle(); err != nil {
+				return err
+			}
 			if err := t.save(ctx); err != nil {
 				return err
 			}
@@ -202,7 +211,8 @@ func (t *trainer) checkStop(ctx context.Context) error {
 	}
 }
 
-// step trains on one batch.
+// step trains on one batch. It reads the loss of the step before and leaves its own to be read
+// later, so that a GPU does not wait for the host in between.
 func (t *trainer) step(ctx context.Context, batches <-chan prefetched) error {
 	began := t.now()
 	next, ok := <-batches
@@ -213,39 +223,81 @@ func (t *trainer) step(ctx context.Context, batches <-chan prefetched) error {
 		return fmt.Errorf("step %d: %w", t.state.Step+1, next.err)
 	}
 	waited := t.now().Sub(began)
+	if t.unread != nil {
+		t.unread.waited += waited
+		if err := t.settle(); err != nil {
+			return err
+		}
+		began, waited = t.lastRead, 0
+	}
+	if err := t.checkStop(ctx); err != nil {
+		return err
+	}
 	loss, err := t.trainBatch(next.batch)
 	if err != nil {
 		return fmt.Errorf("step %d: %w", t.state.Step+1, err)
 	}
-	t.state.advance(next, loss)
+	t.state.advance(next)
+	t.unread = &unreadLoss{loss: loss, rows: next.batch.Size, began: began, waited: waited}
+	return nil
+}
+
+// unreadLoss is the loss of the last step, which may still be computed.
+type unreadLoss struct {
+	loss *torch.Tensor
+	rows int
+	// began is the time at which the loss before it was read, or the step began; waited is the time
+	// since then that was spent waiting for a batch.
+	began  time.Time
+	waited time.Duration
+}
+
+// settle reads the loss of the last step, unless it has been read, and reports the step. The state
+// is complete only afterwards.
+func (t *trainer) settle() error {
+	last := t.unread
+	if last == nil {
+		return nil
+	}
+	t.unread = nil
+	var loss float64
+	err := torch.Run(func(*torch.Scope) error {
+		defer last.loss.Free()
+		loss = last.loss.Float()
+		return nil
+	})
+	if err == nil && (math.IsNaN(loss) || math.IsInf(loss, 0)) {
+		err = fmt.Errorf("loss is %v at learning rate %g; a lower one may help", loss, t.job.Spec.Train.LearningRate)
+	}
+	if err != nil {
+		return fmt.Errorf("step %d: %w", t.state.Step, err)
+	}
+	t.state.addLoss(loss, last.rows)
+	t.lastRead = t.now()
 	p := t.progress()
-	if elapsed := t.now().Sub(began).Seconds(); elapsed > 0 {
-		p.SamplesPerSecond, p.WaitFraction = float64(next.batch.Size)/elapsed, waited.Seconds()/elapsed
+	if elapsed := t.lastRead.Sub(last.began).Seconds(); elapsed > 0 {
+		p.SamplesPerSecond, p.WaitFraction = float64(last.rows)/elapsed, last.waited.Seconds()/elapsed
 	}
 	t.report(p)
 	return nil
 }
 
-// trainBatch updates the weights by the batch's gradient and returns its loss.
-func (t *trainer) trainBatch(b task.Batch) (float64, error) {
-	var value float64
-	err := torch.Run(func(s *torch.Scope) error {
-		loss, gradient, err := t.gradient(s, b)
+// trainBatch updates the weights by the batch's gradient and returns its loss, which the caller
+// frees.
+func (t *trainer) trainBatch(b task.Batch) (loss *torch.Tensor, err error) {
+	err = torch.Run(func(s *torch.Scope) error {
+		batchLoss, gradient, err := t.gradient(s, b)
 		if err != nil {
 			return err
-		}
-		value = loss.Float()
-		if math.IsNaN(value) || math.IsInf(value, 0) {
-			return fmt.Errorf("loss is %v at learning rate %g; a lower one may help",
-				value, t.job.Spec.Train.LearningRate)
 		}
 		clipNorm(gradient, t.job.Spec.Train.MaxGradNorm)
 		t.adam.SetLearningRate(t.learningRate())
 		t.adam.Step(gradient)
 		t.average.update(t.model.Flat(), t.job.Spec.Train.EMADecay, t.state.Step)
+		loss = torch.Keep(batchLoss.Detach())
 		return nil
 	})
-	return value, err
+	return loss, err
 }
 
 // gradient returns the loss of a batch and its gradient.
