@@ -18,8 +18,8 @@ type DecodeOptions struct {
 	MaxLength int
 	// MaskCross masks padding in the cross-attention, as in [spec.Protocol].
 	MaskCross bool
-	// AllowedTokens restricts scores to these tokens, in this order; nil means the whole vocabulary.
-	// It is on the model's device, of type int64. [tokens]
+	// AllowedTokens restricts scores to these tokens, in this order; nil means the whole
+	// vocabulary. It is on the model's device, of type int64. [tokens]
 	AllowedTokens *torch.Tensor
 }
 

@@ -100,8 +100,9 @@ func (l *lookup) add(length int, ids []int64) {
 	l.lengths = append(l.lengths, int64(length))
 }
 
-// embedAll looks all ids up in the table of their lookup, and returns for each lookup one tensor per
-// text, [rows, length, model], or nil for an empty text. All ids are copied to the device at once.
+// embedAll looks all ids up in the table of their lookup, and returns for each lookup one tensor
+// per text, [rows, length, model], or nil for an empty text. All ids are copied to the device at
+// once.
 func embedAll(s *torch.Scope, lookups []*lookup, tables []*torch.Tensor, device torch.Device) [][]*torch.Tensor {
 	var ids, sizes []int64
 	for _, l := range lookups {

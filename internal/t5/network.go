@@ -19,8 +19,8 @@ type network struct {
 	// saved recomputes the segments of the pass for the gradient; nil without gradient
 	// checkpointing.
 	saved *savedActivations
-	// items are the codes of the items, positions tables, and headWeight and labelSmoothing parts of the loss (see
-	// [Model]).
+	// items are the codes of the items, positions the tables of relative positions, and headWeight
+	// and labelSmoothing parts of the loss (see [Model]).
 	items                      *itemIndex
 	positions                  *positionTables
 	headWeight, labelSmoothing float64

@@ -197,7 +197,8 @@ func TestStepReadsTheLossBeforeIt(t *testing.T) {
 		}
 		uploads, reads = torch.Uploads()-uploads, torch.Reads()-reads
 		if want := min(int64(step), 1); reads != want || len(losses) != step || uploads > 3 {
-			t.Errorf("step %d: %d uploads, %d reads, %d losses; want 3, %d, %d", step+1, uploads, reads, len(losses), want, step)
+			t.Errorf("step %d: %d uploads, %d reads, %d losses; want 3, %d, %d",
+				step+1, uploads, reads, len(losses), want, step)
 		}
 	}
 	if err := prepared.Settle(); err != nil || len(losses) != 3 {
