@@ -141,7 +141,8 @@ type deviceTrie struct {
 // newDeviceTrie copies the constraints of a batch to the device.
 func newDeviceTrie(s *torch.Scope, catalog *Catalog, constraints []Constraint, device torch.Device) *deviceTrie {
 	tries, base := baseTries(constraints)
-	var closed, excluded, offset, root []int64
+	var closed, excluded []int64
+	offset, root := make([]int64, 0, len(constraints)), make([]int64, 0, len(constraints))
 	size := int64(0) // of a mask
 	for _, c := range constraints {
 		trie := c.baseTrie()

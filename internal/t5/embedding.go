@@ -104,7 +104,8 @@ func (l *lookup) add(length int, ids []int64) {
 // per text, [rows, length, model], or nil for an empty text. All ids are copied to the device at
 // once.
 func embedAll(s *torch.Scope, lookups []*lookup, tables []*torch.Tensor, device torch.Device) [][]*torch.Tensor {
-	var ids, sizes []int64
+	var ids []int64
+	sizes := make([]int64, 0, len(lookups))
 	for _, l := range lookups {
 		ids, sizes = append(ids, l.ids...), append(sizes, int64(len(l.ids)))
 	}
