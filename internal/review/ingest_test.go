@@ -151,7 +151,7 @@ func TestInvalidSourceIsNamed(t *testing.T) {
 // TestIngestKeepsPlainQuotes: a table with tabs whose quotes are plain characters loses no rows.
 func TestIngestKeepsPlainQuotes(t *testing.T) {
 	dir := t.TempDir()
-	file := filepath.Join(dir, "night.parquet")
+	file := filepath.Join(dir, "reviews.parquet")
 	source := spec.Source{Path: filepath.Join(cases, "04-tsv-quotes", "silent.tsv"), Watermark: "review_id"}
 	out, err := review.IngestSource(t.Context(), source, "", file)
 	if err != nil || out.Rows != 60 {
