@@ -23,9 +23,7 @@ func (brokenRanker) Sasrec(context.Context, activities.SasrecJob) (activities.Sa
 func TestARankerThatFailsLeavesNoRankings(t *testing.T) {
 	s := newStages(t)
 	s.Rankers = brokenRanker{}
-	in := activities.TrainSasrecInput{
-		Preprocessed: s.putArtifact("e", "e"), Seeds: []int64{1}, Fingerprint: strings.Repeat("a", 64),
-	}
+	in := activities.TrainSasrecInput{Preprocessed: s.putArtifact("e", "e"), Seeds: []int64{1}}
 	if _, err := run[any](s, s.TrainSasrec, in); err == nil || !strings.Contains(err.Error(), "out of order") {
 		t.Error(err)
 	}

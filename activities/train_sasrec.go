@@ -90,14 +90,9 @@ func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref 
 			return writeJSONL(filepath.Join(out, sasrecFile(in.Name(), seed, t)), predictions)
 		},
 	}
-	checkpoints, err := storage.OpenCheckpoints(ctx, a.Bucket, in.Fingerprint, owner(ctx), keptCheckpoints)
-	if err != nil {
+	if err := a.useCheckpoints(ctx, &job, filepath.Join(work.dir, "checkpoint")); err != nil {
 		return ref, err
 	}
-	if job.Resume, err = a.resume(ctx, checkpoints, filepath.Join(work.dir, "checkpoint")); err != nil {
-		return ref, err
-	}
-	job.Save = a.saver(checkpoints)
 	// As in [Activities.Pretrain], a cancelled job saves its state.
 	record, err := a.Rankers.Sasrec(context.WithoutCancel(ctx), job)
 	if err != nil {
@@ -114,6 +109,21 @@ func (a *Activities) TrainSasrec(ctx context.Context, in TrainSasrecInput) (ref 
 		return ref, fmt.Errorf("write %s: %w", sasrecRecord, err)
 	}
 	return a.Bucket.PutFolder(ctx, in.Name(), out)
+}
+
+// useCheckpoints fetches the newest checkpoint into dir and lets the job save its own. An activity
+// that an older program scheduled has no fingerprint, and so no checkpoints.
+func (a *Activities) useCheckpoints(ctx context.Context, job *SasrecJob, dir string) error {
+	if job.Fingerprint == "" {
+		return nil
+	}
+	checkpoints, err := storage.OpenCheckpoints(ctx, a.Bucket, job.Fingerprint, owner(ctx), keptCheckpoints)
+	if err != nil {
+		return err
+	}
+	job.Save = a.saver(checkpoints)
+	job.Resume, err = a.resume(ctx, checkpoints, dir)
+	return err
 }
 
 // The checkpoints of a trained baseline.
