@@ -46,7 +46,7 @@ func (a recommenders) student(job activities.RecommenderJob) (*loadedStudent, er
 	}
 	tokenizer, err := token.OpenStudent(job.Model)
 	if err != nil {
-		return nil, err
+		return nil, modelError(err)
 	}
 	device, err := torch.ParseDevice(a.device)
 	if err != nil {

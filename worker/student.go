@@ -139,7 +139,7 @@ func (s students) withStudent(job activities.RecommendJob, f func(recommend.Job)
 	}
 	tokenizer, err := token.OpenStudent(job.Model)
 	if err != nil {
-		return err
+		return modelError(err)
 	}
 	device, err := torch.ParseDevice(s.device)
 	if err != nil {

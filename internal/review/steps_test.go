@@ -28,7 +28,8 @@ func TestProgressNamesTheSteps(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"load0", "check rows0", "quarantine0", "deduplicate0", "core0", "assign ids0", "titles0", "explain0", "write0",
+		"load0", "check rows0", "sample0", "quarantine0", "deduplicate0", "core0", "assign ids0", "titles0",
+		"explain0", "write0",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("steps (-want +got):\n%s", diff)
@@ -205,6 +206,7 @@ func TestCoresAreInclusive(t *testing.T) {
 		opts.UserCore, opts.ItemCore = c.users, c.items
 		_, got := importInto(t, opts)
 		c.want.Rows, c.want.OddTimes = 10, 10 // the times are 1 to 4: seconds of 1970
+		c.want.Language, c.want.Unexplained = "en", map[string]int{"no text": c.want.Interactions}
 		if diff := cmp.Diff(c.want, got); diff != "" {
 			t.Errorf("cores %d and %d (-want +got):\n%s", c.users, c.items, diff)
 		}
