@@ -14,6 +14,8 @@ var stagesOf = map[string][]string{
 	"MergePredictions": {"evaluate"},
 	"RankBaselines":    {"baseline"},
 	"TrainSasrec":      {"sasrec", "bsarec"},
+	"Fuse":             {"fuse"},
+	"CheckEntailment":  {"entailment"},
 	"PlanExport":       {"export"},
 	"MergeExport":      {"export"},
 	"ExportShard":      {"export-shard"},

@@ -24,6 +24,8 @@ func TestStagesOfEveryActivity(t *testing.T) {
 		"MergePredictions": {"evaluate"},
 		"RankBaselines":    {"baseline"},
 		"TrainSasrec":      {"sasrec", "bsarec"},
+		"Fuse":             {"fuse"},
+		"CheckEntailment":  {"entailment"},
 		"PlanExport":       {"export"},
 		"ExportShard":      {"export-shard"},
 		"MergeExport":      {"export"},

@@ -173,3 +173,18 @@ func checkKeys(t *testing.T, seen map[reflect.Type]bool, typ reflect.Type) {
 		}
 	}
 }
+
+// TestEveryStageHasAnActivity: without one, a stage shows no progress.
+func TestEveryStageHasAnActivity(t *testing.T) {
+	work, known := reflect.TypeFor[*activities.Activities](), map[string]bool{}
+	for method := range work.Methods() {
+		for _, stage := range activities.StagesOf(method.Name) {
+			known[stage] = true
+		}
+	}
+	for stage := range workflows.StageVersions() {
+		if !known[stage] {
+			t.Errorf("no activity does the work of stage %q", stage)
+		}
+	}
+}
