@@ -75,7 +75,8 @@ func (t *training) save(ctx context.Context) (err error) {
 func (t *training) tensors() []torch.Named {
 	first, second := t.adam.Moments()
 	named := []torch.Named{
-		{Name: "weights", Tensor: t.model.flat}, {Name: "first_moment", Tensor: first},
+		{Name: "weights", Tensor: t.model.flat},
+		{Name: "first_moment", Tensor: first},
 		{Name: "second_moment", Tensor: second},
 	}
 	if t.best != nil {
