@@ -176,14 +176,14 @@ func checkKeys(t *testing.T, seen map[reflect.Type]bool, typ reflect.Type) {
 
 // TestEveryStageHasAnActivity: without one, a stage shows no progress.
 func TestEveryStageHasAnActivity(t *testing.T) {
-	work, known := reflect.TypeFor[*activities.Activities](), map[string]bool{}
+	work, covered := reflect.TypeFor[*activities.Activities](), map[string]bool{}
 	for method := range work.Methods() {
 		for _, stage := range activities.StagesOf(method.Name) {
-			known[stage] = true
+			covered[stage] = true
 		}
 	}
 	for stage := range workflows.StageVersions() {
-		if !known[stage] {
+		if !covered[stage] {
 			t.Errorf("no activity does the work of stage %q", stage)
 		}
 	}
