@@ -105,7 +105,7 @@ func (e *Env) Rows() map[string]bool {
 // StageArtifact returns the artifact of a stage that ran once.
 func (e *Env) StageArtifact(stage string) storage.Artifact {
 	e.T.Helper()
-	b, err := storage.Open(e.T.Context(), e.URL)
+	b, err := storage.Open(e.T.Context(), "file://"+e.Bucket)
 	if err != nil {
 		e.T.Fatal(err)
 	}
