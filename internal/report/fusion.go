@@ -6,6 +6,7 @@ import (
 
 	"rdrec/internal/fusion"
 	"rdrec/internal/prediction"
+	"rdrec/internal/spec"
 	"rdrec/internal/task"
 )
 
@@ -95,9 +96,9 @@ func historyRange(groups []fusion.Group, i int) string {
 // alone returns the method of a part's own row.
 func (f Fusion) alone(part string) string {
 	switch part {
-	case "search":
+	case spec.PartSearch:
 		return f.Method
-	case "item-head":
+	case spec.PartItemHead:
 		return f.Method + ", item head"
 	default:
 		return part
