@@ -209,7 +209,7 @@ func causalMask(width int64) []float32 {
 
 // logits scores all items with the item embeddings as output weights. [rows, dim] to [rows, items]
 func (n network) logits(x *torch.Tensor) *torch.Tensor {
-	return x.MatMul(n.weights["items"].Narrow(0, 1, int64(n.items)).Transpose(0, 1))
+	return x.Linear(n.weights["items"].Narrow(0, 1, int64(n.items)))
 }
 
 // Gradient returns the mean cross-entropy over all items at every position of the batch, with

@@ -19,6 +19,7 @@ func withoutDropout(t *testing.T) train.Job {
 	none := 0.0
 	j.Spec.Student.Dropout = &none
 	j.Protocol = spec.Protocols()[1]
+	j.Spec.Train.Steps = 20
 	return j
 }
 
