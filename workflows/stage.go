@@ -42,7 +42,7 @@ func stageVersions() map[string]int {
 func experimentVersions() map[string]int {
 	return map[string]int{
 		"import": 2, distillStage: 2, "preprocess": 1, "baseline": 2, "sasrec": 3, "bsarec": 3,
-		"pretrain": 1, "evaluate": 1, "evaluate-shard": 1, "fuse": 1, "entailment": 1,
+		"pretrain": 1, "evaluate": 1, "evaluate-shard": 1, "fuse": 2, "entailment": 1,
 	}
 }
 

@@ -7,12 +7,7 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/mat"
-	"gonum.org/v1/gonum/optimize"
-
 	"rdrec/internal/dataset"
-	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
 )
 
@@ -61,10 +56,12 @@ func (f Fitted) RankAll(
 	return all, err
 }
 
-// choice is a user's lists, one for each part, and the item that the user chose.
+// choice is a user's candidates and the item that the user chose.
 type choice struct {
-	history, item int
-	lists         []prediction.Prediction
+	candidates
+	history int
+	// truth is the row of the item among the candidates, -1 if it is not one of them.
+	truth int
 }
 
 // Fit fits the weights of a mix on the validation items of users: each part ranks for the training
@@ -85,15 +82,24 @@ func Fit(
 	for i, index := range indices {
 		sampled[i] = asked[index]
 	}
-	choices := make([]choice, 0, len(sampled))
+	choices, floors := make([]choice, 0, len(sampled)), floorsOf(parts)
 	ask := lister{parts, settings.Candidates, progress}
 	err := ask.each(ctx, sampled, func(user dataset.User, lists []prediction.Prediction) {
-		choices = append(choices, choice{len(user.Items), truths[user.ID], lists})
+		united := newCandidates(lists, floors, settings.Candidates)
+		choices = append(choices, newChoice(united, len(user.Items), truths[user.ID]))
 	})
 	if err != nil {
 		return Fitted{}, err
 	}
 	return selectParts(parts, choices, settings)
+}
+
+func newChoice(c candidates, history, item int) choice {
+	row, found := slices.BinarySearch(c.items, item)
+	if !found {
+		row = -1
+	}
+	return choice{c, history, row}
 }
 
 // selectParts fits a mix of all parts, and then drops the part without which the NDCG@10 is highest
@@ -136,8 +142,18 @@ func (m Mix) ndcg(choices []choice) float64 {
 	const cut = 10
 	sum := 0.0
 	for _, c := range choices {
-		items, _ := m.Rank(c.history, c.lists, cut)
-		sum += metric.StrictNDCG(metric.List{Items: items, Truth: []int{c.item}}, cut)
+		if c.truth < 0 {
+			continue
+		}
+		rank, utilities := 1, c.utilities(m.Groups[m.group(c.history)].weights())
+		for row, utility := range utilities {
+			if utility > utilities[c.truth] || utility == utilities[c.truth] && row < c.truth {
+				rank++
+			}
+		}
+		if rank <= cut {
+			sum += 1 / math.Log2(float64(rank+1))
+		}
 	}
 	return sum / float64(max(len(choices), 1))
 }
@@ -159,10 +175,23 @@ func without[T any](values []T, index int) []T {
 	return slices.Delete(slices.Clone(values), index, index+1)
 }
 
+func floorsOf(parts []Part) []float64 {
+	floors := make([]float64, len(parts))
+	for i, part := range parts {
+		floors[i] = part.Floor
+	}
+	return floors
+}
+
+// leaveOut returns the choices among the items that other parts list.
 func leaveOut(choices []choice, part int) []choice {
 	rest := make([]choice, len(choices))
 	for i, c := range choices {
-		rest[i] = choice{c.history, c.item, without(c.lists, part)}
+		item := 0
+		if c.truth >= 0 {
+			item = c.items[c.truth]
+		}
+		rest[i] = newChoice(c.leaveOut(part), c.history, item)
 	}
 	return rest
 }
@@ -176,9 +205,9 @@ const (
 
 // fit fits the weights of all users, then those of each group. Without a covered choice they are 0.
 func fit(parts []Part, choices []choice, settings Settings) (mix Mix, covered int, err error) {
-	mix.Candidates = settings.Candidates
+	mix.Candidates, mix.Floors = settings.Candidates, floorsOf(parts)
 	for _, part := range parts {
-		mix.Parts, mix.Floors = append(mix.Parts, part.Name), append(mix.Floors, part.Floor)
+		mix.Parts = append(mix.Parts, part.Name)
 	}
 	for _, minimum := range append([]int{0}, settings.Groups...) {
 		mix.Groups = append(mix.Groups, Group{MinHistory: minimum})
@@ -186,109 +215,27 @@ func fit(parts []Part, choices []choice, settings Settings) (mix Mix, covered in
 	all := logit{prior: make([]float64, 2*len(parts)), ridge: ridge}
 	groups := make([]logit, len(mix.Groups))
 	for _, c := range choices {
-		rows := mix.candidatesOf(c.lists)
-		truth, found := slices.BinarySearch(rows.items, c.item)
-		if !found {
-			continue
+		if c.truth >= 0 {
+			group := &groups[mix.group(c.history)]
+			all.choices, group.choices = append(all.choices, c), append(group.choices, c)
 		}
-		all.add(rows, truth)
-		groups[mix.group(c.history)].add(rows, truth)
 	}
 	common := all.prior
-	if covered = len(all.truths); covered > 0 {
+	if covered = len(all.choices); covered > 0 {
 		if common, err = all.minimize(); err != nil {
 			return mix, covered, err
 		}
 	}
 	for i := range groups {
 		weights := common
-		if n := len(groups[i].truths); n > 0 && len(groups) > 1 {
+		if n := len(groups[i].choices); n > 0 && len(groups) > 1 {
 			groups[i].prior, groups[i].ridge = common, pullUsers/float64(n)
 			if weights, err = groups[i].minimize(); err != nil {
 				return mix, covered, err
 			}
 		}
 		g := &mix.Groups[i]
-		g.Users, g.Score, g.Missing = len(groups[i].truths), weights[:len(parts)], weights[len(parts):]
+		g.Users, g.Score, g.Missing = len(groups[i].choices), weights[:len(parts)], weights[len(parts):]
 	}
 	return mix, covered, nil
-}
-
-// logit is the penalized loss of a conditional logit: the mean of minus the log-probability of each
-// choice among its candidates, plus half of ridge times the squared distance of the weights from
-// prior.
-type logit struct {
-	candidates []candidates
-	truths     []int // the row of each choice
-	prior      []float64
-	ridge      float64
-}
-
-func (l *logit) add(c candidates, truth int) {
-	l.candidates, l.truths = append(l.candidates, c), append(l.truths, truth)
-}
-
-// minimize returns the weights of the smallest loss.
-func (l *logit) minimize() ([]float64, error) {
-	problem := optimize.Problem{
-		Func: func(weights []float64) float64 {
-			loss, _, _ := l.evaluate(weights, 0)
-			return loss
-		},
-		Grad: func(gradient, weights []float64) {
-			_, g, _ := l.evaluate(weights, 1)
-			copy(gradient, g)
-		},
-		Hess: func(hessian *mat.SymDense, weights []float64) {
-			_, _, h := l.evaluate(weights, 2)
-			hessian.CopySym(h)
-		},
-	}
-	const tolerance = 1e-7 // of the gradient
-	settings := &optimize.Settings{GradientThreshold: tolerance, MajorIterations: 100}
-	found, err := optimize.Minimize(problem, slices.Clone(l.prior), settings, &optimize.Newton{})
-	if found == nil {
-		return nil, fmt.Errorf("fusion: fit the weights: %w", err)
-	}
-	// Near the minimum a step may no longer lower the rounded loss; then the gradient decides.
-	if _, gradient, _ := l.evaluate(found.X, 1); floats.Norm(gradient, math.Inf(1)) > 1e-4 {
-		return nil, fmt.Errorf("fusion: the fit of the weights does not converge: %s: %w", found.Status, err)
-	}
-	return found.X, nil
-}
-
-// evaluate returns the loss, with its gradient for an order of 1 or more and its Hessian for 2.
-func (l *logit) evaluate(weights []float64, order int) (loss float64, gradient []float64, hessian *mat.SymDense) {
-	d := len(weights)
-	gradient, hessian = make([]float64, d), mat.NewSymDense(d, nil)
-	scale := 1 / float64(len(l.truths))
-	mean := make([]float64, d)
-	for i, c := range l.candidates {
-		utilities := c.utilities(weights)
-		total := logSumExp(utilities)
-		loss += scale * (total - utilities[l.truths[i]])
-		if order == 0 {
-			continue
-		}
-		clear(mean)
-		for row, features := range c.features {
-			share := math.Exp(utilities[row] - total)
-			floats.AddScaled(mean, share, features)
-			if order > 1 {
-				hessian.SymRankOne(hessian, scale*share, mat.NewVecDense(d, features))
-			}
-		}
-		floats.AddScaled(gradient, scale, mean)
-		floats.AddScaled(gradient, -scale, c.features[l.truths[i]])
-		if order > 1 {
-			hessian.SymRankOne(hessian, -scale, mat.NewVecDense(d, mean))
-		}
-	}
-	for i, weight := range weights {
-		away := weight - l.prior[i]
-		loss += l.ridge / 2 * away * away
-		gradient[i] += l.ridge * away
-		hessian.SetSym(i, i, hessian.At(i, i)+l.ridge)
-	}
-	return loss, gradient, hessian
 }

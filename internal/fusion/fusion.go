@@ -60,23 +60,20 @@ type candidates struct {
 	features [][]float64
 }
 
-// candidatesOf unites the lists of a user, one for each part.
-func (m Mix) candidatesOf(lists []prediction.Prediction) candidates {
+// newCandidates returns the items of a user's lists, one for each part. An item that a list of size
+// items lacks has the list's lowest score, and one that a shorter list lacks has the part's floor.
+func newCandidates(lists []prediction.Prediction, floors []float64, size int) candidates {
 	var c candidates
 	for _, list := range lists {
 		c.items = append(c.items, list.Items...)
 	}
 	slices.Sort(c.items)
 	c.items = slices.Compact(c.items)
-	parts := len(m.Parts)
-	all := make([]float64, 2*parts*len(c.items))
-	c.features = make([][]float64, len(c.items))
-	for row := range c.features {
-		c.features[row] = all[2*parts*row : 2*parts*(row+1)]
-	}
+	parts := len(lists)
+	c.features = featureRows(len(c.items), 2*parts)
 	for part, list := range lists {
-		missing := m.Floors[part]
-		if n := len(list.Scores); n > 0 && n >= m.Candidates {
+		missing := floors[part]
+		if n := len(list.Scores); n > 0 && n >= size {
 			missing = list.Scores[n-1]
 		}
 		for _, row := range c.features {
@@ -88,6 +85,29 @@ func (m Mix) candidatesOf(lists []prediction.Prediction) candidates {
 		}
 	}
 	return c
+}
+
+func featureRows(rows, columns int) [][]float64 {
+	return slices.Collect(slices.Chunk(make([]float64, rows*columns), columns))
+}
+
+// leaveOut returns the candidates of all parts but one.
+func (c candidates) leaveOut(part int) candidates {
+	if len(c.items) == 0 {
+		return c
+	}
+	parts := len(c.features[0]) / 2
+	var rest candidates
+	for row, features := range featureRows(len(c.items), 2*(parts-1)) {
+		all := c.features[row]
+		features = append(features[:0], all[:part]...)
+		features = append(features, all[part+1:parts+part]...)
+		features = append(features, all[parts+part+1:]...)
+		if slices.Contains(features[parts-1:], 0) { // not missing from all others
+			rest.items, rest.features = append(rest.items, c.items[row]), append(rest.features, features)
+		}
+	}
+	return rest
 }
 
 // group returns the index of the group of a length of the history.
@@ -107,9 +127,9 @@ func (g Group) weights() []float64 { return slices.Concat(g.Score, g.Missing) }
 // Rank returns the k best items of a user's lists, one for each part, and the logarithms of their
 // probabilities among all candidates, best first. Equal scores go by item.
 func (m Mix) Rank(history int, lists []prediction.Prediction, k int) (items []int, scores []float64) {
-	c := m.candidatesOf(lists)
+	c := newCandidates(lists, m.Floors, m.Candidates)
 	utilities := c.utilities(m.Groups[m.group(history)].weights())
-	total := logSumExp(utilities)
+	total := softmax(slices.Clone(utilities))
 	order := make([]int, len(c.items))
 	for i := range order {
 		order[i] = i
@@ -132,13 +152,19 @@ func (c candidates) utilities(weights []float64) []float64 {
 	return sums
 }
 
-func logSumExp(values []float64) float64 {
-	if len(values) == 0 {
+// softmax replaces utilities by their probabilities, and returns the logarithm of the sum of their
+// exponentials.
+func softmax(utilities []float64) float64 {
+	if len(utilities) == 0 {
 		return 0
 	}
-	highest, sum := slices.Max(values), 0.0
-	for _, value := range values {
-		sum += math.Exp(value - highest)
+	highest, sum := slices.Max(utilities), 0.0
+	for i, utility := range utilities {
+		utilities[i] = math.Exp(utility - highest)
+		sum += utilities[i]
+	}
+	for i := range utilities {
+		utilities[i] /= sum
 	}
 	return highest + math.Log(sum)
 }
