@@ -74,15 +74,15 @@ func TestSmolLM2WritesTwoLines(t *testing.T) {
 	engine := smolLM2(t, llama.Options{Batch: 16})
 	for _, c := range []struct {
 		prompt, constrain string
-		rows              int
+		rows, tokens      int
 	}{
-		{"few-shot", spec.TwoLines, 6},
-		{"paper", spec.TwoLines, 6},
-		{"paper", "", 1}, // three tries, none of which parses
+		{"few-shot", spec.TwoLines, 6, 48},
+		{"paper", spec.TwoLines, 4, 48},
+		{"paper", "", 1, 48}, // three tries, none of which parses
 	} {
 		explanations := reviewSentences(t, c.rows)
 		settings := spec.Default().Teacher
-		settings.Prompt, settings.Constrain = c.prompt, c.constrain
+		settings.Prompt, settings.Constrain, settings.MaxTokens = c.prompt, c.constrain, c.tokens
 		rows := distilAs(t, engine, settings, explanations)
 		q := teacher.Measure(rows)
 		if c.constrain != "" && (q.Parsed != len(explanations) || q.Retried > 0) {
