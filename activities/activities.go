@@ -52,6 +52,8 @@ type Rankers interface {
 // Importer makes a dataset folder from raw reviews.
 type Importer interface {
 	Import(ctx context.Context, job ImportJob) error
+	// Check returns an error that is [ErrData] if nothing in the job's file can be imported.
+	Check(ctx context.Context, job CheckJob) error
 	// IngestSource writes the new rows of a source into a file, if there are any.
 	IngestSource(ctx context.Context, job IngestSourceJob) (spec.Ingested, error)
 }

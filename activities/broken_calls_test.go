@@ -57,6 +57,8 @@ func (toolbox) Import(_ context.Context, job activities.ImportJob) error {
 
 const importCounts = `{"rows":20,"bad":1,"duplicates":2,"filtered":5,"users":3,"items":8,"interactions":12}`
 
+func (toolbox) Check(context.Context, activities.CheckJob) error { return nil }
+
 func (toolbox) IngestSource(
 	ctx context.Context, job activities.IngestSourceJob,
 ) (spec.Ingested, error) {

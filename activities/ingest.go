@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rdrec/internal/fileset"
+	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
 )
@@ -22,6 +23,10 @@ type IngestInput struct {
 	// skipped.
 	RetryRejected bool `json:"retry_rejected"`
 	RetryAll      bool `json:"retry_all"`
+	// Retake names files of the inbox that were skipped or set aside, to ingest them again.
+	Retake []string `json:"retake,omitempty"`
+	// Reviews says how the files are read; nil sets none aside.
+	Reviews *spec.Reviews `json:"reviews,omitempty"`
 }
 
 // IngestResult is the starting point of a nightly run.
@@ -33,6 +38,8 @@ type IngestResult struct {
 	Reviews      storage.Ref    `json:"reviews"`
 	Ingested     []storage.File `json:"ingested"`
 	SkippedFiles int            `json:"skipped_files"`
+	// SetAside are the new files that cannot be read.
+	SetAside []registry.SetAside `json:"set_aside,omitempty"`
 }
 
 // In an artifact of reviews, partsFolder holds the files in the order of their arrival;
@@ -43,7 +50,7 @@ const (
 )
 
 // Ingest adds the files of the inbox to the reviews of the model in use, except those that are
-// among them and those to skip. Files are compared by their hashes, so no content is ingested twice
+// among them, those to skip, and those that cannot be read, which are set aside. Files are compared by their hashes, so no content is ingested twice
 // under different names. The inbox itself is not changed.
 func (a *Activities) Ingest(ctx context.Context, in IngestInput) (out IngestResult, err error) {
 	ctx, work, err := a.begin(ctx, "ingest")
@@ -59,14 +66,20 @@ func (a *Activities) Ingest(ctx context.Context, in IngestInput) (out IngestResu
 		return out, err
 	}
 	out.RunNumber++
-	g := &ingestion{Activities: a, IngestInput: in, dir: work.dir}
+	g := &ingestion{Activities: a, IngestInput: in, dir: work.dir, retake: map[string]bool{}}
+	for _, name := range in.Retake {
+		g.retake[strings.TrimPrefix(name, in.Inbox)] = false
+	}
 	if err := g.loadPrevious(ctx, out.Promoted); err != nil {
 		return out, err
 	}
 	if err := g.skipRejected(ctx); err != nil {
 		return out, err
 	}
-	return out, g.ingestNew(ctx, &out)
+	if err := g.ingestNew(ctx, &out); err != nil {
+		return out, err
+	}
+	return out, g.checkRetaken()
 }
 
 // ingestion is a running [Activities.Ingest].
@@ -79,6 +92,9 @@ type ingestion struct {
 	artifact storage.Artifact
 	ingested []storage.File
 	skip     map[string]bool
+	// retake has the names of files to ingest although they were skipped, and whether they were
+	// found.
+	retake map[string]bool
 }
 
 // loadPrevious starts from the reviews of the model in use.
@@ -114,8 +130,8 @@ func (a *Activities) readIngested(ctx context.Context, reviews storage.Ref) ([]s
 	return ingested, nil
 }
 
-// skipRejected finds the files to skip: those of rejected runs, and those that a rollback took out
-// of use.
+// skipRejected finds the files to skip: those that were set aside, those of rejected runs, and those
+// that a rollback took out of use.
 func (g *ingestion) skipRejected(ctx context.Context) error {
 	g.skip = map[string]bool{}
 	if g.RetryAll {
@@ -126,6 +142,9 @@ func (g *ingestion) skipRejected(ctx context.Context) error {
 		return err
 	}
 	for _, run := range runs {
+		for _, bad := range run.SetAside {
+			g.skip[bad.File.Digest] = true
+		}
 		if run.SkipFiles && !g.RetryRejected {
 			g.skipFiles(run.Ingested, nil)
 		}
@@ -182,23 +201,35 @@ func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
 		present[f.Digest] = true
 	}
 	for _, f := range files {
-		reason := g.passOver(f)
+		reason, name := g.passOver(f), strings.TrimPrefix(f.Name, g.Inbox)
+		_, retake := g.retake[name]
+		if retake {
+			g.retake[name] = true
+		}
 		switch {
 		case reason != "":
 			g.Log.Info().Str("file", f.Name).Str("reason", reason).Msg("passed over a file without rows")
 			continue
 		case present[f.Digest]:
 			continue
-		case g.skip[f.Digest]:
+		case g.skip[f.Digest] && !retake:
 			out.SkippedFiles++
 			continue
 		}
 		present[f.Digest] = true
-		name := fmt.Sprintf("%s/%06d-%.12s%s", partsFolder, len(g.ingested)+1, f.Digest, extensions(f.Name))
-		if err := g.Bucket.IngestObject(ctx, f, filepath.Join(g.dir, filepath.FromSlash(name))); err != nil {
+		part := fmt.Sprintf("%s/%06d-%.12s%s", partsFolder, len(g.ingested)+1, f.Digest, extensions(f.Name))
+		file := filepath.Join(g.dir, filepath.FromSlash(part))
+		if err := g.Bucket.IngestObject(ctx, f, file); err != nil {
 			return err
 		}
-		g.artifact.Files = append(g.artifact.Files, storage.File{Name: name, Ref: f.Ref})
+		if reason, err := g.check(ctx, file, path.Base(name)); err != nil {
+			return err
+		} else if reason != "" {
+			g.Log.Warn().Str("file", f.Name).Str("reason", reason).Msg("set aside a file that cannot be read")
+			out.SetAside = append(out.SetAside, registry.SetAside{File: f, Reason: reason})
+			continue
+		}
+		g.artifact.Files = append(g.artifact.Files, storage.File{Name: part, Ref: f.Ref})
 		g.ingested, out.Ingested = append(g.ingested, f), append(out.Ingested, f)
 	}
 	if len(out.Ingested) == 0 {
@@ -216,6 +247,36 @@ func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
 	g.artifact.Files = append(g.artifact.Files, storage.File{Name: ingestedRecord, Ref: ref})
 	out.Reviews, err = g.Bucket.PutArtifact(ctx, g.artifact)
 	return err
+}
+
+// CheckJob is a file of reviews to check, and how its rows are read. Dir receives temporary files.
+type CheckJob struct {
+	Reviews   spec.Reviews
+	File, Dir string
+}
+
+// check returns why a file, which people know by name, cannot be read; "" if it can.
+func (g *ingestion) check(ctx context.Context, file, name string) (reason string, err error) {
+	if g.Reviews == nil {
+		return "", nil
+	}
+	err = g.Importer.Check(ctx, CheckJob{Reviews: *g.Reviews, File: file, Dir: filepath.Join(g.dir, "check")})
+	if errors.Is(err, ErrData) {
+		reason = strings.TrimPrefix(err.Error(), ErrData.Error()+": ")
+		reason = strings.ReplaceAll(reason, file, name)
+		return strings.ReplaceAll(reason, filepath.Base(file), name), nil
+	}
+	return "", err
+}
+
+// checkRetaken returns an error if a file to retake is not in the inbox.
+func (g *ingestion) checkRetaken() error {
+	for name, found := range g.retake {
+		if !found {
+			return fmt.Errorf("%w: retake %q: no such file in the inbox %s", ErrInvalid, name, g.Inbox)
+		}
+	}
+	return nil
 }
 
 // passOver returns why a file of the inbox has no rows, by the names below the inbox and the size.

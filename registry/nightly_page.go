@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rdrec/internal/metric"
@@ -94,6 +95,9 @@ func (n *NightlyRun) row(b *storage.Bucket) report.NightlyRun {
 	row := report.NightlyRun{
 		Number: n.Number, Time: n.Time, Verdict: n.Verdict, Summary: n.Summary, Reasons: n.Reasons,
 		Promotion: n.Promotion, Lists: n.Lists, Files: len(n.Ingested), NightlyCounts: n.Counts, Seconds: n.Seconds,
+	}
+	for _, bad := range n.SetAside {
+		row.Reasons = append(slices.Clip(row.Reasons), bad.String())
 	}
 	for _, score := range n.Metrics {
 		if score.Metric == n.Metric {

@@ -27,6 +27,8 @@ type NightlyRun struct {
 	// because an earlier run rejected them.
 	Ingested     []storage.File `json:"ingested,omitempty"`
 	SkippedFiles int            `json:"skipped_files,omitempty"`
+	// SetAside are new files that cannot be read. Later runs skip them.
+	SetAside []SetAside `json:"set_aside,omitempty"`
 	// SkipFiles makes later runs skip the ingested files, unless they retry them.
 	SkipFiles bool `json:"skip_files,omitempty"`
 	// PreviousPromotion is the promotion that was in use before the run, Promotion the one in use
@@ -51,6 +53,15 @@ type NightlyRun struct {
 	Report       storage.Ref    `json:"report,omitzero"`
 	HTML         string         `json:"html,omitempty"`
 }
+
+// SetAside is a file of an inbox that cannot be read, and why.
+type SetAside struct {
+	File   storage.File `json:"file"`
+	Reason string       `json:"reason"`
+}
+
+// String names the file and the reason.
+func (s SetAside) String() string { return "set aside " + s.File.Name + ": " + s.Reason }
 
 // Verdicts of a nightly run.
 const (

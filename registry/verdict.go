@@ -99,5 +99,8 @@ func (n *NightlyRun) Sentences() []string {
 	if n.Lists != nil {
 		lines = append(lines, n.Lists.String()+".")
 	}
+	for _, bad := range n.SetAside {
+		lines = append(lines, "The run "+bad.String())
+	}
 	return append(lines, n.Reasons...)
 }

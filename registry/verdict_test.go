@@ -8,6 +8,7 @@ import (
 
 	"rdrec/internal/metric"
 	"rdrec/registry"
+	"rdrec/storage"
 )
 
 func TestSentence(t *testing.T) {
@@ -63,6 +64,7 @@ func TestSentences(t *testing.T) {
 			Metric: "HR@1", Users: 1, Candidate: 0.25, Current: 0.5, Difference: -0.25,
 		},
 		Baseline: &registry.Comparison{Metric: "HR@1", Baseline: "popularity", Current: 0.125},
+		SetAside: []registry.SetAside{{File: storage.File{Name: "inbox/a.csv"}, Reason: "a.csv:1: torn"}},
 		Lists: &metric.ListDiversity{
 			Users: 552, Items: 12101, Recommended: 18, Coverage: 18.0 / 12101, FirstShare: 0.83,
 		},
@@ -72,6 +74,7 @@ func TestSentences(t *testing.T) {
 		"HR@1 fell by 50%: 0.2500 after 0.5000 on the same 1 users.",
 		"The HR@1 of popularity on these users is 0.1250.",
 		"18 of 12101 items recommended (0.1%), 83% of 552 users with the same first item.",
+		"The run set aside inbox/a.csv: a.csv:1: torn",
 		"too bad",
 	}
 	if diff := cmp.Diff(want, run.Sentences()); diff != "" {

@@ -22,8 +22,9 @@ type nightlyCmd struct {
 // nightlyRunCmd starts a nightly run.
 type nightlyRunCmd struct {
 	nightlySpec
-	Wait     bool `help:"${help_nightly_wait}"`
-	RetryAll bool `help:"Also ingest files that earlier runs skipped or rejected."`
+	Wait     bool     `help:"${help_nightly_wait}"`
+	RetryAll bool     `help:"Also ingest files that earlier runs skipped or rejected."`
+	Retake   []string `help:"Ingest this file of the inbox although an earlier run skipped it or set it aside." placeholder:"FILE" sep:"none"`
 }
 
 // nightlySpec is a spec with a nightly block.
@@ -66,7 +67,9 @@ func (c *nightlyRunCmd) Run(ctx context.Context, a *app) error {
 	}
 	options.ID = nightlyWorkflowID(s.Name)
 	options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
-	e, err := startOrFind(ctx, to, options, workflows.Nightly, workflows.NightlyInput{Spec: s, RetryAll: c.RetryAll})
+	e, err := startOrFind(ctx, to, options, workflows.Nightly, workflows.NightlyInput{
+		Spec: s, RetryAll: c.RetryAll, Retake: c.Retake,
+	})
 	if err != nil {
 		return err
 	}
@@ -111,6 +114,9 @@ func (a *app) printNightlyRun(run registry.NightlyRun) error {
 		len(run.Ingested), run.Counts.NewRows, run.Counts.NewBad,
 		run.Counts.Requests,
 		run.Counts.Rationales-run.Counts.Requests)
+	for _, bad := range run.SetAside {
+		fmt.Fprintln(&page, bad)
+	}
 	if c := run.Comparison; c != nil {
 		fmt.Fprintf(&page, "%s of the same %d users: %.4f, before %.4f, p %.3f of a fall by %.4f or more\n",
 			c.Metric, c.Users, c.Candidate, c.Current, c.P, c.Margin)

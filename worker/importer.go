@@ -22,6 +22,14 @@ func (importer) Import(ctx context.Context, job activities.ImportJob) error {
 	return importError(err)
 }
 
+// Check reads a file of raw reviews.
+func (importer) Check(ctx context.Context, job activities.CheckJob) error {
+	options := job.Reviews
+	options.Path = job.File
+	_, err := review.Importer{Options: options, Dir: job.Dir}.Check(ctx)
+	return importError(err)
+}
+
 // IngestSource writes the new rows of a source to a file.
 func (importer) IngestSource(ctx context.Context, job activities.IngestSourceJob) (spec.Ingested, error) {
 	result, err := review.IngestSource(ctx, job.Source, job.After, job.File)

@@ -140,7 +140,7 @@ const (
 )
 
 // TestThreeNightlyRuns follows docs/nightly.md on a real server with a real worker and a schedule:
-// a first model; a run that distills only new texts; poisoned reviews, whose model is rejected; and
+// a first model; a run that distills only new texts and sets a torn file aside; poisoned reviews, whose model is rejected; and
 // a rollback, after which the rolled-back reviews are skipped.
 func TestThreeNightlyRuns(t *testing.T) {
 	t.Parallel()
@@ -154,12 +154,17 @@ func TestThreeNightlyRuns(t *testing.T) {
 		t.Errorf("the first run: %+v", first)
 	}
 	s.addReviews("2017-09-30.json", firstOfJune, firstOfOctober, unchanged)
+	writeFile(t, filepath.Join(s.Bucket, "inbox/beauty/torn.json.gz"), "\x1f\x8b\x08\x00torn")
 	second := s.triggerRun(0)
 	before, after := s.dataset(first.Dataset), s.dataset(second.Dataset)
 	checkIDsUnchanged(t, before, after)
 	requests, added := second.Counts.Requests, newTexts(before, after)
 	if second.Verdict != registry.VerdictPromoted || !second.WarmStart || added == 0 || requests != added {
 		t.Errorf("the second run requested %d rationales and has %d new texts: %+v", requests, added, second)
+	}
+	if len(second.SetAside) != 1 || second.SetAside[0].File.Name != "inbox/beauty/torn.json.gz" ||
+		!strings.HasPrefix(second.SetAside[0].Reason, "torn.json.gz:0: ") {
+		t.Errorf("set aside: %v", second.SetAside)
 	}
 	s.addReviews("2018-10-01.json", firstOfOctober, forever, func(i int, line string) string {
 		if i%3 == 0 {
@@ -174,8 +179,8 @@ func TestThreeNightlyRuns(t *testing.T) {
 	}
 	s.MustStarter("rollback", "beauty-nightly")
 	idle := s.triggerRun(0)
-	if idle.Verdict != registry.VerdictIdle || idle.SkippedFiles != 2 || idle.Promotion != 3 {
-		t.Errorf("after the rollback: %+v; want nothing new, two files skipped, and the rollback in use", idle)
+	if idle.Verdict != registry.VerdictIdle || idle.SkippedFiles != 3 || idle.Promotion != 3 {
+		t.Errorf("after the rollback: %+v; want nothing new, three files skipped, and the rollback in use", idle)
 	}
 	if got, want := strings.Join(received(), " "), "first promoted rejected idle"; got != want {
 		t.Errorf("the webhook received %q, want %q", got, want)

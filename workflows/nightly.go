@@ -19,6 +19,8 @@ type NightlyInput struct {
 	Spec spec.Spec `json:"spec"`
 	// RetryAll also ingests the files that earlier runs skipped.
 	RetryAll bool `json:"retry_all,omitempty"`
+	// Retake names files of the inbox to ingest although earlier runs skipped them or set them aside.
+	Retake []string `json:"retake,omitempty"`
 }
 
 // VerdictAttribute is the search attribute with the verdict of a nightly run.
@@ -44,7 +46,7 @@ func Nightly(ctx workflow.Context, in NightlyInput) (run registry.NightlyRun, er
 		return registry.NightlyRun{}, invalidSpec(err)
 	}
 	n := &nightly{
-		settings: *in.Spec.Nightly, retryAll: in.RetryAll, startedAt: workflow.Now(ctx).Unix(),
+		settings: *in.Spec.Nightly, retryAll: in.RetryAll, retake: in.Retake, startedAt: workflow.Now(ctx).Unix(),
 		experiment: &experiment{spec: in.Spec, protocol: protocol, stages: stages},
 		record:     registry.NightlyRun{Name: in.Spec.Name, Metric: in.Spec.Nightly.Gate.Metric},
 	}
@@ -68,6 +70,7 @@ type nightly struct {
 	*experiment
 	settings  spec.Nightly
 	retryAll  bool
+	retake    []string
 	startedAt int64
 	promoted  registry.Promotion
 	results   registry.RunRecord
@@ -122,6 +125,7 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 	setStageAttribute(ctx, "ingest")
 	in := activities.IngestInput{
 		Name: n.spec.Name, Inbox: n.settings.Inbox, RetryRejected: n.settings.RetryRejected, RetryAll: n.retryAll,
+		Retake: n.retake, Reviews: n.spec.Data.Reviews,
 	}
 	var ingested activities.IngestResult
 	if err := execute(stageOptions(ctx, QueueCPU, "ingest new reviews"), stub.Ingest, in, &ingested); err != nil {
@@ -131,9 +135,13 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 	n.record.Number = ingested.RunNumber
 	n.record.PreviousPromotion, n.record.Promotion = ingested.Promoted.Number, ingested.Promoted.Number
 	n.record.Ingested, n.record.SkippedFiles = ingested.Ingested, ingested.SkippedFiles
-	n.record.Reviews = ingested.Reviews
+	n.record.Reviews, n.record.SetAside = ingested.Reviews, ingested.SetAside
 	if len(ingested.Ingested) == 0 {
 		n.record.Verdict = registry.VerdictIdle
+		if len(ingested.SetAside) > 0 {
+			n.record.Verdict = registry.VerdictRejected
+			n.record.Reasons = []string{fmt.Sprintf("none of %d new files can be read", len(ingested.SetAside))}
+		}
 		return nil
 	}
 	if err := n.checkMargin(); err != nil {

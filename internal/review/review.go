@@ -53,16 +53,32 @@ type Importer struct {
 
 // Run reads the reviews and writes a dataset folder with import.json and quarantine.jsonl into Dir.
 // Unusable data gives an error that is [ErrData], invalid options one that is [ErrSettings].
-func (i Importer) Run(ctx context.Context) (sum dataset.ImportSummary, err error) {
+func (i Importer) Run(ctx context.Context) (dataset.ImportSummary, error) {
+	sum, err := i.do(ctx, (*run).runSteps)
+	if err != nil {
+		err = fmt.Errorf("import reviews %q: %w", i.Options.Path, err)
+	}
+	return sum, err
+}
+
+// Check reads the rows as [Importer.Run] does and writes nothing. Files that cannot be read to
+// their end, or none of whose rows can be read, give an error that is [ErrData].
+func (i Importer) Check(ctx context.Context) (dataset.ImportSummary, error) {
+	i.Options.From, i.Options.To, i.Options.MinRating = "", "", 0
+	return i.do(ctx, (*run).checkSteps)
+}
+
+// do runs steps with a database in a scratch folder.
+func (i Importer) do(ctx context.Context, steps func(*run, context.Context) error) (_ dataset.ImportSummary, err error) {
 	if err := i.check(); err != nil {
-		return dataset.ImportSummary{}, fmt.Errorf("import reviews: %w: %w", ErrSettings, err)
+		return dataset.ImportSummary{}, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
 	if err := os.MkdirAll(i.Dir, 0o755); err != nil {
-		return dataset.ImportSummary{}, fmt.Errorf("import reviews: %w", err)
+		return dataset.ImportSummary{}, err
 	}
 	scratch, err := os.MkdirTemp(i.Dir, ".import-")
 	if err != nil {
-		return dataset.ImportSummary{}, fmt.Errorf("import reviews: %w", err)
+		return dataset.ImportSummary{}, err
 	}
 	defer func() {
 		if removed := os.RemoveAll(scratch); err == nil {
@@ -71,7 +87,7 @@ func (i Importer) Run(ctx context.Context) (sum dataset.ImportSummary, err error
 	}()
 	db, err := openStore(ctx, scratch, cmp.Or(i.MemoryMB, defaultMemoryMB))
 	if err != nil {
-		return dataset.ImportSummary{}, fmt.Errorf("import reviews: %w", err)
+		return dataset.ImportSummary{}, err
 	}
 	defer func() {
 		if closed := db.close(); err == nil {
@@ -79,8 +95,8 @@ func (i Importer) Run(ctx context.Context) (sum dataset.ImportSummary, err error
 		}
 	}()
 	r := &run{Importer: i, db: db, scratch: scratch}
-	if err := r.runSteps(ctx); err != nil {
-		return r.sum, fmt.Errorf("import reviews %q: %w", i.Options.Path, diskFull(err))
+	if err := steps(r, ctx); err != nil {
+		return r.sum, diskFull(err)
 	}
 	return r.sum, nil
 }
@@ -146,6 +162,28 @@ func (r *run) runSteps(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// checkSteps loads and checks the rows.
+func (r *run) checkSteps(ctx context.Context) error {
+	if err := r.load(ctx); err != nil {
+		return err
+	}
+	if err := r.checkRows(ctx); err != nil {
+		return err
+	}
+	if r.sum.Bad < r.sum.Rows {
+		return nil
+	}
+	var first Bad
+	var at int64
+	query := `SELECT row, reason FROM bad ORDER BY row LIMIT 1`
+	if err := r.db.conn.QueryRowContext(ctx, query).Scan(&at, &first.Reason); err != nil {
+		return queryError(err, query)
+	}
+	first.File, first.Line = r.location(at)
+	return fmt.Errorf("%w: none of %d rows can be read; %s:%d: %s",
+		ErrData, r.sum.Rows, first.File, first.Line, first.Reason)
 }
 
 func (r *run) progress(step string, rows int) {
