@@ -25,7 +25,7 @@ type IngestInput struct {
 	RetryAll      bool `json:"retry_all"`
 	// Retake names files of the inbox that were skipped or set aside, to ingest them again.
 	Retake []string `json:"retake,omitempty"`
-	// Reviews says how the files are read; nil sets none aside.
+	// Reviews are the settings that the files are read with; nil sets none aside.
 	Reviews *spec.Reviews `json:"reviews,omitempty"`
 }
 
@@ -50,8 +50,9 @@ const (
 )
 
 // Ingest adds the files of the inbox to the reviews of the model in use, except those that are
-// among them, those to skip, and those that cannot be read, which are set aside. Files are compared by their hashes, so no content is ingested twice
-// under different names. The inbox itself is not changed.
+// among them, those to skip, and those that cannot be read, which are set aside. Files are compared
+// by their hashes, so no content is ingested twice under different names. The inbox itself is not
+// changed.
 func (a *Activities) Ingest(ctx context.Context, in IngestInput) (out IngestResult, err error) {
 	ctx, work, err := a.begin(ctx, "ingest")
 	defer work.finish(&err)
@@ -130,8 +131,8 @@ func (a *Activities) readIngested(ctx context.Context, reviews storage.Ref) ([]s
 	return ingested, nil
 }
 
-// skipRejected finds the files to skip: those that were set aside, those of rejected runs, and those
-// that a rollback took out of use.
+// skipRejected finds the files to skip: those that were set aside, those of rejected runs, and
+// those that a rollback took out of use.
 func (g *ingestion) skipRejected(ctx context.Context) error {
 	g.skip = map[string]bool{}
 	if g.RetryAll {

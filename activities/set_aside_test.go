@@ -28,8 +28,8 @@ func (realImporter) Check(ctx context.Context, job activities.CheckJob) error {
 	return err
 }
 
-// TestIngestSetsUnreadableFilesAside has a night with a good file, one cut short and one that is no
-// table. The next night skips the bad ones; a file is taken again by name, or with other bytes.
+// TestIngestSetsUnreadableFilesAside has a good file, one cut short and one without a valid row.
+// The next run skips the bad ones; a file is taken again by name, or with other bytes.
 func TestIngestSetsUnreadableFilesAside(t *testing.T) {
 	s := newInboxEnv(t)
 	s.Importer = realImporter{}
@@ -66,7 +66,7 @@ func TestIngestSetsUnreadableFilesAside(t *testing.T) {
 
 	s.promote(first, "first")
 	next := ingest()
-	equal(t, "new on the next night", []string(nil), names(next.Ingested))
+	equal(t, "new in the next run", []string(nil), names(next.Ingested))
 	equal(t, "skipped", 2, next.SkippedFiles)
 
 	settings.Columns = map[string]string{"time": "rating"} // a change of the settings makes it readable
@@ -75,7 +75,8 @@ func TestIngestSetsUnreadableFilesAside(t *testing.T) {
 	settings.Columns = nil
 	equal(t, "still unreadable", 1, len(ingest("cut.csv.gz").SetAside))
 	in := activities.IngestInput{Name: "shop", Inbox: "inbox/", Retake: []string{"typo.csv"}}
-	if _, err := run[activities.IngestResult](s, s.Ingest, in); err == nil || !strings.Contains(err.Error(), "typo.csv") {
+	_, err = run[activities.IngestResult](s, s.Ingest, in)
+	if err == nil || !strings.Contains(err.Error(), "typo.csv") {
 		t.Errorf("a file that is not there is taken again: %v", err)
 	}
 

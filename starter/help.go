@@ -65,6 +65,7 @@ var helpTexts = map[string]string{
 	"help_rerun_rationales": "Also request rationales from a teacher behind a server again. This may cost money " +
 		"and is rarely reproducible; without it, finished rows are reused.",
 
+	"help_retake": "Ingest this file of the inbox although an earlier run skipped it or set it aside.",
 	"help_nightly_wait": "Wait for the verdict: exit code 0 if the model was promoted or nothing was new, " +
 		"12 if it was rejected.",
 	"help_promote_run": "The run that trained it: WORKFLOW/RUN, as printed in its report; " +

@@ -24,7 +24,7 @@ type nightlyRunCmd struct {
 	nightlySpec
 	Wait     bool     `help:"${help_nightly_wait}"`
 	RetryAll bool     `help:"Also ingest files that earlier runs skipped or rejected."`
-	Retake   []string `help:"Ingest this file of the inbox although an earlier run skipped it or set it aside." placeholder:"FILE" sep:"none"`
+	Retake   []string `help:"${help_retake}" placeholder:"FILE" sep:"none"`
 }
 
 // nightlySpec is a spec with a nightly block.

@@ -140,8 +140,8 @@ const (
 )
 
 // TestThreeNightlyRuns follows docs/nightly.md on a real server with a real worker and a schedule:
-// a first model; a run that distills only new texts and sets a torn file aside; poisoned reviews, whose model is rejected; and
-// a rollback, after which the rolled-back reviews are skipped.
+// a first model; a run that distills only new texts and sets a torn file aside; poisoned reviews,
+// whose model is rejected; and a rollback, after which the rolled-back reviews are skipped.
 func TestThreeNightlyRuns(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)

@@ -19,7 +19,8 @@ type NightlyInput struct {
 	Spec spec.Spec `json:"spec"`
 	// RetryAll also ingests the files that earlier runs skipped.
 	RetryAll bool `json:"retry_all,omitempty"`
-	// Retake names files of the inbox to ingest although earlier runs skipped them or set them aside.
+	// Retake names files of the inbox to ingest although earlier runs skipped them or set them
+	// aside.
 	Retake []string `json:"retake,omitempty"`
 }
 

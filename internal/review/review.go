@@ -69,7 +69,9 @@ func (i Importer) Check(ctx context.Context) (dataset.ImportSummary, error) {
 }
 
 // do runs steps with a database in a scratch folder.
-func (i Importer) do(ctx context.Context, steps func(*run, context.Context) error) (_ dataset.ImportSummary, err error) {
+func (i Importer) do(
+	ctx context.Context, steps func(*run, context.Context) error,
+) (_ dataset.ImportSummary, err error) {
 	if err := i.check(); err != nil {
 		return dataset.ImportSummary{}, fmt.Errorf("%w: %w", ErrSettings, err)
 	}
