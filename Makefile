@@ -39,7 +39,7 @@ dev: build ## Temporal's server with its Web UI, in this terminal
 # The packages whose tests take longest start first. Go tests a package once,
 # however often it is named.
 test: setup ## all tests
-	go test -buildvcs=false -timeout 40m ./worker ./internal/train ./internal/llama ./...
+	go test -buildvcs=false -timeout 40m ./worker ./internal/train ./internal/llama ./starter ./...
 
 # Real processes are killed, suspended, drained and run out of memory. Their files are in memory if
 # possible: the tests do not depend on the speed of the disk.
