@@ -27,6 +27,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/torch"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -42,12 +43,15 @@ type command struct {
 // machine holds the flags of both commands.
 type machine struct {
 	Bucket   string `help:"${help_bucket}" required:"" env:"RDREC_BUCKET"`
-	Device   string `help:"${help_device}" enum:"auto,cpu,cuda" default:"auto" env:"RDREC_DEVICE"`
+	Device   string `help:"${help_device}" default:"auto" env:"RDREC_DEVICE"`
 	Threads  int    `help:"Threads for tensor work; 0 means all processors." env:"RDREC_THREADS"`
 	Scratch  string `help:"Folder for temporary files." type:"path" default:".rdrec/scratch" env:"RDREC_SCRATCH"`
 	LogLevel string `help:"Lowest logged level." enum:"debug,info,warn,error" default:"info" env:"RDREC_LOG_LEVEL"`
 	LogJSON  bool   `help:"Log JSON lines instead of text." env:"RDREC_LOG_JSON"`
 }
+
+// Validate rejects a device that no machine has; kong calls it.
+func (m machine) Validate() error { return torch.CheckDevice(m.Device) }
 
 // options holds the flags of a worker that polls.
 type options struct {
@@ -69,7 +73,7 @@ func longHelp() kong.Vars {
 			"needs no Temporal server and no bucket.",
 		"help_serve":  "Serve the promoted model's recommendations over HTTP, read-only; needs no Temporal server.",
 		"help_bucket": "URL of the bucket that contains everything: file:///path, s3://, gs://, azblob://.",
-		"help_device": "Device for tensors: auto uses a GPU if one works.",
+		"help_device": "Device for tensors: auto (a GPU if one works), cpu, cuda, or cuda:N (GPU N, from 0).",
 		"help_deployment": "Worker Deployment of this worker: experiments stay pinned to the version they started " +
 			"on. Empty: no versions.",
 		"help_build_id": "This worker's version in its deployment; default: the commit it was built from.",
@@ -149,6 +153,9 @@ func (m *machine) open(ctx context.Context, w io.Writer) (*storage.Bucket, zerol
 	}
 	if m.Threads == 0 {
 		m.Threads = runtime.NumCPU()
+	}
+	if _, err := torch.ParseDevice(m.Device); err != nil { // before it waits for a server
+		return nil, logger, err
 	}
 	bucket, err := storage.Open(ctx, m.Bucket)
 	if err != nil {

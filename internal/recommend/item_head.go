@@ -42,7 +42,9 @@ func (r *ranker) runByHead(ctx context.Context) ([]prediction.Prediction, error)
 	var all []prediction.Prediction
 	err := r.plan.each(ctx, r.Progress, func(b task.Batch, first int) error {
 		rankings, err := r.byHead(b, first)
-		all = append(all, rankings...)
+		if err == nil {
+			all = append(all, rankings...)
+		}
 		return err
 	})
 	return prediction.Merge(all), err

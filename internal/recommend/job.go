@@ -10,6 +10,7 @@ package recommend
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -18,6 +19,7 @@ import (
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
 	"rdrec/internal/token"
+	"rdrec/internal/torch"
 )
 
 // Job is an evaluation of a student, or a shard of one.
@@ -107,23 +109,32 @@ func (p *plan) sortByLength() {
 	p.list.Examples = examples
 }
 
-// each calls f with every batch of the shard and the index of its first row in order.
+// each calls f with every batch of the shard and the index of its first row in order. If memory
+// runs out, the number of rows is halved from there on. A part of a batch keeps the batch's
+// padding, so no result depends on it.
 func (p *plan) each(ctx context.Context, progress func(done, total int), f func(b task.Batch, first int) error) error {
 	list, first := p.list, 0
 	if list.Task != task.Explanation { // explanations can be padded to the longest of the whole list
 		list.Examples, first = list.Examples[p.from:p.to], p.from
 	}
+	rows := p.batch
 	for b := range list.Batches(p.encoder, p.batch) {
-		if p.from <= first && first < p.to {
+		for from := 0; p.from <= first && first < p.to && from < b.Size; {
+			part := b.Rows(from, min(from+rows, b.Size))
 			err := ctx.Err()
 			if err == nil {
-				err = f(b, first)
+				err = f(part, first+from)
+			}
+			if errors.Is(err, torch.ErrOutOfMemory) && part.Size > 1 {
+				rows = (part.Size + 1) / 2
+				continue
 			}
 			if err != nil {
-				return fmt.Errorf("%s rows %d to %d: %w", list.Task, first+1, first+b.Size, err)
+				return fmt.Errorf("%s rows %d to %d: %w", list.Task, first+from+1, first+from+part.Size, err)
 			}
+			from += part.Size
 			if progress != nil {
-				progress(first+b.Size-p.from, p.to-p.from)
+				progress(first+from-p.from, p.to-p.from)
 			}
 		}
 		first += b.Size

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"rdrec/internal/beam"
 	"rdrec/internal/prediction"
@@ -36,6 +37,39 @@ func evaluations() map[string]func(context.Context, recommend.Job) (any, error) 
 		},
 		"topn":    func(ctx context.Context, job recommend.Job) (any, error) { return recommend.TopN(ctx, job) },
 		"explain": func(ctx context.Context, job recommend.Job) (any, error) { return recommend.Explain(ctx, job) },
+	}
+}
+
+// TestResultsDoNotDependOnMemory lets every search of more than one row run out of memory once it
+// has begun: the rows are halved until one is left, and the results are those of whole batches.
+func TestResultsDoNotDependOnMemory(t *testing.T) {
+	for _, protocol := range []string{spec.Paper, spec.Clean} {
+		job := miniJob(t, protocol)
+		job.Evaluate.SequentialUsers, job.Evaluate.TopNUsers, job.Evaluate.Explanations = 5, 4, 4
+		for name, run := range evaluations() {
+			t.Run(protocol+"/"+name, func(t *testing.T) {
+				want, err := run(t.Context(), job)
+				if err != nil {
+					t.Fatal(err)
+				}
+				live, failed := torch.Live(), 0
+				restore := torch.InjectOOM(func(int64) bool {
+					failed++
+					return failed <= 2
+				})
+				got, err := run(t.Context(), job)
+				restore()
+				if err != nil || failed < 3 {
+					t.Fatalf("%d failures: %v", failed, err)
+				}
+				if diff := cmp.Diff(want, got, cmpopts.EquateApprox(0, 1e-5)); diff != "" {
+					t.Errorf("with less memory (-want +got):\n%s", diff)
+				}
+				if left := torch.Live() - live; left != 0 {
+					t.Errorf("%d tensors left", left)
+				}
+			})
+		}
 	}
 }
 

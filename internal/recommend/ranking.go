@@ -83,7 +83,9 @@ func (r *ranker) run(ctx context.Context) ([]prediction.Prediction, error) {
 			search = r.constrained
 		}
 		rankings, err := search(ctx, b, first)
-		all = append(all, rankings...)
+		if err == nil {
+			all = append(all, rankings...)
+		}
 		return err
 	})
 	return prediction.Merge(all), err

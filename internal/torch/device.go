@@ -1,7 +1,10 @@
 package torch
 
 import (
+	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 
 	lib "github.com/sugarme/gotch/libtch"
 )
@@ -20,23 +23,47 @@ func (d Device) String() string {
 	return fmt.Sprintf("cuda:%d", int32(d))
 }
 
-// ParseDevice returns the device of a name: "cpu" or "" (the CPU), "cuda" (the first GPU), or
-// "auto" (the first GPU if it is usable, the CPU otherwise).
-func ParseDevice(name string) (Device, error) {
-	switch name {
-	case "cpu", "":
+// deviceIndex returns the GPU that a name means, or [CPU].
+func deviceIndex(name string) (Device, error) {
+	index, numbered := strings.CutPrefix(name, "cuda:")
+	switch {
+	case name == "cpu" || name == "":
 		return CPU, nil
-	case "auto", "cuda":
-	default:
-		return CPU, fmt.Errorf("device %q: want auto, cpu or cuda", name)
+	case name == "auto" || name == "cuda":
+		return 0, nil
+	case numbered:
+		if n, err := strconv.ParseUint(index, 10, 7); err == nil { // libtorch's index is an int8
+			return Device(n), nil //nolint:gosec // below 128
+		}
 	}
-	err := loadCUDA()
+	return CPU, fmt.Errorf("device %q: want auto, cpu, cuda, or cuda:N with N from 0", name)
+}
+
+// CheckDevice returns an error if a name is none that [ParseDevice] knows.
+func CheckDevice(name string) error {
+	_, err := deviceIndex(name)
+	return err
+}
+
+// ParseDevice returns the device of a name: "cpu" or "" (the CPU), "cuda" (the first GPU), "cuda:N"
+// (GPU N, from 0), or "auto" (the first GPU if it is usable, the CPU otherwise).
+func ParseDevice(name string) (Device, error) {
+	gpu, err := deviceIndex(name)
+	if err != nil || gpu == CPU {
+		return CPU, err
+	}
+	err = loadCUDA()
 	if err == nil && !lib.AtcCudaIsAvailable() {
-		err = fmt.Errorf("libtorch finds no usable GPU")
+		err = errors.New("libtorch finds no usable GPU")
+	}
+	if err == nil {
+		if count := lib.AtcCudaDeviceCount(); int32(gpu) >= count {
+			err = fmt.Errorf("libtorch finds %d GPUs, from cuda:0 on", count)
+		}
 	}
 	switch {
 	case err == nil:
-		return 0, nil
+		return gpu, nil
 	case name == "auto":
 		return CPU, nil
 	default:

@@ -54,9 +54,13 @@ func stickyErrors() []string {
 }
 
 // OutOfMemory reports whether the message is one of libtorch's two allocators
-// (c10/core/CPUAllocator.cpp, c10/cuda/CUDACachingAllocator.cpp) or of C++'s own.
+// (c10/core/CPUAllocator.cpp, c10/cuda/CUDACachingAllocator.cpp), of C++'s own, or of CUDA's
+// libraries, whose workspaces are outside libtorch's allocator.
 func (e *Error) OutOfMemory() bool {
-	for _, sign := range []string{"out of memory", "can't allocate memory", "std::bad_alloc"} {
+	for _, sign := range []string{
+		"out of memory", "can't allocate memory", "std::bad_alloc", "CUBLAS_STATUS_ALLOC_FAILED",
+		"CUDNN_STATUS_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED",
+	} {
 		if strings.Contains(e.Message, sign) {
 			return true
 		}

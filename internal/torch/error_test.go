@@ -17,6 +17,8 @@ func TestErrorsOfTheDevice(t *testing.T) {
 		"CUDA error: CUBLAS_STATUS_EXECUTION_FAILED when calling `cublasSgemm( handle)`": {true, false},
 		"CUDA error: out of memory" + rest:                                               {false, true},
 		"CUDA out of memory. Tried to allocate 2.00 GiB":                                 {false, true},
+		"CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`":     {false, true},
+		"cuDNN error: CUDNN_STATUS_ALLOC_FAILED":                                         {false, true},
 		"CUDA error: invalid argument" + rest:                                            {false, false},
 		"CUDA error: no kernel image is available for execution on the device":           {false, false},
 		"The size of tensor a (3) must match the size of tensor b (4)":                   {false, false},

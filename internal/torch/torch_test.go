@@ -107,7 +107,9 @@ func TestParseDevice(t *testing.T) {
 	} else {
 		t.Log(device, err)
 	}
-	if _, err := torch.ParseDevice("tpu"); err == nil {
-		t.Error("a TPU was accepted")
+	for _, name := range []string{"tpu", "cuda:", "cuda:x", "cuda:-1", "cuda:127", "cuda:128"} {
+		if _, err := torch.ParseDevice(name); err == nil {
+			t.Errorf("%q was accepted", name)
+		}
 	}
 }
