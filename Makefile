@@ -162,5 +162,9 @@ $(TOOLS)/done: tools/go.mod tools/go.sum
 	@cd tools && GOWORK=off GOBIN='$(CURDIR)/$(TOOLS)' go install -buildvcs=false tool
 	@touch $@
 
+notice: ## NOTICE: the licences of what the programs contain (several minutes)
+	{ cat tools/notice.txt; go run github.com/google/go-licenses@v1.6.0 report ./starter ./worker --ignore rdrec \
+		| cut -d, -f1,3 | sed 's/,/: /; s/^/  /'; } > NOTICE
+
 clean: ## remove everything that make built in this clone; the shared cache stays
 	rm -rf bin .gotch .gotch-* go.work go.work.sum
