@@ -14,7 +14,7 @@ export OMP_WAIT_POLICY ?= passive
 # Set-up must run before go.work exists, and even if go.work is broken.
 SETUP := GOWORK=off go run -buildvcs=false ./setup
 TOOLS := bin/tools
-# The revision that the worker is built from, for reports; empty if git does not know it.
+# The revision that the programs are built from, for reports and `version`; empty if git does not know it.
 REVISION = $(shell git describe --always --dirty --abbrev=40 2> /dev/null)
 
 help: ## list the targets
@@ -27,8 +27,8 @@ setup: ## find or fetch libtorch, adapt gotch, fetch the demo's teacher (LIBTORC
 build: setup ## make bin/starter and bin/worker
 	@echo "==> build: bin/starter, bin/worker (the first time takes minutes: libtorch's binding and Temporal's server)"
 	@mkdir -p bin
-	@go build -buildvcs=false -o bin/ ./starter
-	@go build -buildvcs=false -ldflags '-X main.revision=$(REVISION)' -o bin/ ./worker
+	@go build -buildvcs=false -ldflags '-X rdrec/internal/build.revision=$(REVISION)' -o bin/ ./starter
+	@go build -buildvcs=false -ldflags '-X rdrec/internal/build.revision=$(REVISION)' -o bin/ ./worker
 
 demo: build ## the main job on the shipped reviews: server, worker, experiment, report
 	@bin/starter demo

@@ -9,13 +9,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"go.temporal.io/api/enums/v1"
-	"go.temporal.io/api/taskqueue/v1"
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
@@ -71,30 +68,6 @@ func (a *app) connect(ctx context.Context) (*server, error) {
 	return &server{c, options.HostPort, options.Namespace, ui, a.inBucket}, nil
 }
 
-// livePoller is how recently a live worker has asked for a task. The server lists workers that have
-// ended for some minutes more.
-const livePoller = 90 * time.Second
-
-// polled reports whether a worker polls a queue. It reports true where the server does not say.
-func (s *server) polled(ctx context.Context, queue string, tasks enums.TaskQueueType) bool {
-	described, err := s.DescribeTaskQueue(ctx, queue, tasks)
-	if err != nil {
-		return true
-	}
-	return slices.ContainsFunc(described.GetPollers(), func(p *taskqueue.PollerInfo) bool {
-		return time.Since(p.GetLastAccessTime().AsTime()) < livePoller
-	})
-}
-
-// noWorkerNote returns the message that no worker polls a queue.
-func noWorkerNote(queue string) string {
-	flag := ""
-	if queue != workflows.QueueCPU {
-		flag = " --queues " + queue
-	}
-	return fmt.Sprintf("no worker polls %s; start one with bin/worker%s --bucket URL", queue, flag)
-}
-
 // uiOf derives the Web UI's address from the server's, for dev servers and Temporal Cloud; it
 // returns "" for any other server.
 func uiOf(address string) string {
@@ -145,11 +118,17 @@ func (a *app) checkBucket(ctx context.Context) error {
 	return bucket.Close()
 }
 
+// hasBucket reports whether a bucket is named, or the default one exists.
+func (a *app) hasBucket() bool {
+	_, err := os.Stat(filepath.Join(stateFolder, "bucket"))
+	return err == nil || a.flags.Bucket != ""
+}
+
 // inBucket returns a context whose workflows belong to the bucket of the flags: workers on another
 // bucket refuse them. Without a flag and without the default bucket nothing is compared, because
 // the starter may run where the bucket cannot be reached.
 func (a *app) inBucket(ctx context.Context) (context.Context, error) {
-	if _, err := os.Stat(filepath.Join(stateFolder, "bucket")); err != nil && a.flags.Bucket == "" {
+	if !a.hasBucket() {
 		return ctx, nil
 	}
 	bucket, err := a.openBucket(ctx)

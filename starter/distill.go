@@ -116,7 +116,7 @@ func startDistillation(
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		StaticSummary:         fmt.Sprintf("rationales of %s by %s", dataName(s), s.Teacher.Model),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword("RdrecDataset").ValueSet(dataName(s)),
+			temporal.NewSearchAttributeKeyKeyword(attributeDataset).ValueSet(dataName(s)),
 			temporal.NewSearchAttributeKeyKeyword("RdrecTeacher").ValueSet(s.Teacher.Model),
 		),
 	}, workflows.Distillation, in)

@@ -50,14 +50,19 @@ func startOrFind(
 		return nil, err
 	}
 	run, err := to.ExecuteWorkflow(ctx, options, workflow, in)
-	invalid := new(serviceerror.InvalidArgument)
-	if errors.As(err, &invalid) && strings.Contains(invalid.Message, "earch attribute") {
-		return nil, fmt.Errorf("%w: %w", errAttributes, err)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("starting workflow %q: %w", options.ID, err)
+		return nil, fmt.Errorf("starting workflow %q: %w", options.ID, attributeError(err))
 	}
 	return find(ctx, to, run.GetID())
+}
+
+// attributeError returns an error of the server; one about unknown search attributes gets a hint.
+func attributeError(err error) error {
+	invalid := new(serviceerror.InvalidArgument)
+	if errors.As(err, &invalid) && strings.Contains(invalid.Message, "earch attribute") {
+		return fmt.Errorf("%w: %w", errAttributes, err)
+	}
+	return err
 }
 
 // workflowID returns the id of a workflow that is identified by its input: the same input finds the

@@ -91,8 +91,8 @@ func (c *exportCmd) start(ctx context.Context, to *server, model registry.Model)
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
 		StaticSummary:         fmt.Sprintf("top %d for every user of %s", c.Top, model.Name),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword("RdrecDataset").ValueSet(dataName(model.Spec)),
-			temporal.NewSearchAttributeKeyKeywordList("RdrecMethod").ValueSet([]string{model.Method}),
+			temporal.NewSearchAttributeKeyKeyword(attributeDataset).ValueSet(dataName(model.Spec)),
+			temporal.NewSearchAttributeKeyKeywordList(attributeMethod).ValueSet([]string{model.Method}),
 		),
 	}, workflows.Export, in)
 }

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"strconv"
+	"strings"
+
 	"rdrec/internal/devserver"
 )
 
@@ -8,6 +11,12 @@ import (
 // defaults that other packages set.
 var helpTexts = map[string]string{
 	"dev_config": devserver.DefaultPath,
+
+	"max_listed":       strconv.Itoa(maxListed),
+	"list_states":      strings.Join(runStates(), ","),
+	"help_list_status": "Only runs in this state: " + strings.Join(runStates(), ", ") + ".",
+	"help_list_since": "Only runs that started since then: a duration such as 36h, 7d or 2w, " +
+		"or a day as YYYY-MM-DD.",
 
 	"help_address":   "Temporal server as host:port; overrides TEMPORAL_ADDRESS and the profile's.",
 	"help_namespace": "Temporal namespace; overrides TEMPORAL_NAMESPACE and the profile's.",

@@ -91,9 +91,7 @@ func (a *app) importReviews(
 
 // runImport runs the worker's import. The preview is nil if no row was read.
 func (a *app) runImport(ctx context.Context, program, file, out string) (*dataset.ImportPreview, error) {
-	if program == "" {
-		program = filepath.Join(filepath.Dir(a.program), "worker")
-	}
+	program = a.workerProgram(program)
 	var stdout, stderr bytes.Buffer
 	command := exec.CommandContext(
 		ctx, program, "import", file, "--out", out,

@@ -37,6 +37,7 @@ type cli struct {
 	Demo       demoCmd       `cmd:"" help:"Run experiments/demo.yaml with a server and a worker of its own."`
 	Dev        devCmd        `cmd:"" help:"Run a Temporal server and its Web UI for one machine."`
 	Distill    distillCmd    `cmd:"" help:"Distill explanations into rationales: start, sample, pause, resume, skip."`
+	List       listCmd       `cmd:"" help:"List experiments with their status and best score, the latest first."`
 	Status     statusCmd     `cmd:"" help:"Show the stages of an experiment, or list the latest experiments."`
 	Watch      watchCmd      `cmd:"" help:"Watch an experiment until it ends."`
 	Report     reportCmd     `cmd:"" help:"Print an experiment's report and the address of its HTML page."`
@@ -58,6 +59,10 @@ type cli struct {
 	Init       initCmd       `cmd:"" help:"Write a commented spec for raw reviews, with what was recognized in them."`
 	Audit      auditCmd      `cmd:"" help:"${help_audit}"`
 	Tables     tablesCmd     `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
+	Doctor     doctorCmd     `cmd:"" help:"Check programs, server, bucket and machine; each problem has its fix."`
+	Completion completionCmd `cmd:"" help:"Print a script that completes command lines in bash, zsh or fish."`
+	Complete   completeCmd   `cmd:"" name:"__complete" hidden:""`
+	Version    versionCmd    `cmd:"" help:"Print what this program and the worker program were built from."`
 }
 
 // app is the environment of a command.
@@ -87,14 +92,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	}
 	a := &app{stdout: stdout, stderr: stderr, now: time.Now, program: program, flags: &cli{}}
 	exited := -1
-	parser, err := kong.New(a.flags,
-		kong.Name("starter"),
-		kong.Description("Runs experiments: raw reviews to rationales to a student to recommendations.\n\n"+exitHelp()),
-		kong.Writers(stdout, stderr),
-		kong.Exit(func(code int) { exited = code }),
-		kong.Vars(helpTexts),
-		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
-	)
+	parser, err := newParser(a.flags, stdout, stderr, func(code int) { exited = code })
 	if err != nil {
 		return a.fail(err)
 	}
@@ -110,6 +108,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return a.fail(err)
 	}
 	return exitcode.OK
+}
+
+// newParser returns the parser of command lines, which fills the flags.
+func newParser(flags *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong, error) {
+	parser, err := kong.New(flags,
+		kong.Name("starter"),
+		kong.Description("Runs experiments: raw reviews to rationales to a student to recommendations.\n\n"+exitHelp()),
+		kong.Writers(stdout, stderr),
+		kong.Exit(exit),
+		kong.Vars(helpTexts),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
+	)
+	if err == nil {
+		addExamples(parser.Model)
+	}
+	return parser, err
 }
 
 // fail prints the error and its hint, with passwords redacted, and returns its exit code. With

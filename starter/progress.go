@@ -50,6 +50,8 @@ type progressTracker struct {
 	// running is true while the experiment runs.
 	running, noWorker, unanswered bool
 	waitsFor                      map[string]bool
+	// queues are the queues whose workers were searched for.
+	queues map[string]queueState
 }
 
 func newProgressTracker(e *execution, now func() time.Time) *progressTracker {
@@ -60,6 +62,7 @@ func newProgressTracker(e *execution, now func() time.Time) *progressTracker {
 		lines:     map[string][]stageLine{},
 		closed:    map[string]bool{},
 		histories: map[string]replayedHistory{},
+		queues:    map[string]queueState{},
 	}
 }
 
@@ -92,14 +95,44 @@ func (t *progressTracker) notes(ctx context.Context) []string {
 		switch waits := forWorkflows || t.waitsFor[queue]; {
 		case forWorkflows && t.unanswered:
 			notes = append(notes, fmt.Sprintf("no worker answers on %s; start one with bin/worker --bucket URL", queue))
-		case waits && !t.polled(ctx, queue, enums.TASK_QUEUE_TYPE_ACTIVITY):
-			notes = append(notes, noWorkerNote(queue))
+		case waits:
+			notes = append(notes, t.queueNotes(ctx, queue)...)
 		}
 	}
 	if len(t.paused()) > 0 {
 		notes = append(notes, fmt.Sprintf("paused: fix the cause, then \"starter resume %s\"", t.workflows[0]))
 	}
 	return notes
+}
+
+// busyInterval is the time between two searches for the workers of a queue.
+const busyInterval = 10 * time.Second
+
+// queueState is the last result of [server.hasWorker].
+type queueState struct {
+	checked time.Time
+	found   bool
+	busy    string
+}
+
+// queueNotes returns the message for a queue on which the experiment waits for a worker: none, if a
+// worker polls it or is busy with the experiment itself.
+func (t *progressTracker) queueNotes(ctx context.Context, queue string) []string {
+	state := t.queues[queue]
+	if t.now().Sub(state.checked) >= busyInterval {
+		state.checked = t.now()
+		state.found, state.busy = t.hasWorker(ctx, queue)
+		t.queues[queue] = state
+	}
+	switch {
+	case !state.found:
+		return []string{noWorkerNote(queue)}
+	case state.busy != "" && !slices.Contains(t.workflows, state.busy):
+		const format = "%s: those of %s are busy, for example with %s"
+		return []string{fmt.Sprintf(format, waitingForWorker, queue, state.busy)}
+	default:
+		return nil
+	}
 }
 
 // stages returns the stages of all workflows. The stages of a child workflow replace the stage that
@@ -308,7 +341,7 @@ func combineProgress(
 }
 
 // waitingForWorker is the problem of an activity that no worker has taken yet.
-const waitingForWorker = "waiting for a worker"
+const waitingForWorker = "waiting for a free worker"
 
 // isStageActivity reports whether an activity does the work of a stage.
 func isStageActivity(activity *workflowpb.PendingActivityInfo, stage string) bool {

@@ -7,7 +7,6 @@ import (
 	"text/tabwriter"
 
 	"github.com/google/uuid"
-	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
 
 	"rdrec/activities"
@@ -38,7 +37,7 @@ func (c *recommendCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer to.Close()
-	if !to.polled(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_ACTIVITY) {
+	if found, _ := to.hasWorker(ctx, workflows.QueueCPU); !found {
 		a.logf("%s", noWorkerNote(workflows.QueueCPU))
 	}
 	in := activities.RecommendInput{

@@ -65,8 +65,8 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 		StaticSummary:         fmt.Sprintf("%s on %s, protocol %s", strings.Join(s.Methods, ", "), data, s.Protocol),
 		StaticDetails:         "```yaml\n" + string(text) + "```\n",
 		TypedSearchAttributes: temporal.NewSearchAttributes(
-			temporal.NewSearchAttributeKeyKeyword("RdrecDataset").ValueSet(data),
-			temporal.NewSearchAttributeKeyKeywordList("RdrecMethod").ValueSet(s.Methods),
+			temporal.NewSearchAttributeKeyKeyword(attributeDataset).ValueSet(data),
+			temporal.NewSearchAttributeKeyKeywordList(attributeMethod).ValueSet(s.Methods),
 			temporal.NewSearchAttributeKeyKeyword("RdrecProtocol").ValueSet(s.Protocol),
 			temporal.NewSearchAttributeKeyKeyword("RdrecTeacher").ValueSet(s.Teacher.Model),
 			workflows.StageAttribute().ValueSet("queued"),

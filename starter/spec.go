@@ -69,11 +69,15 @@ func (a *app) warn(s spec.Spec) {
 // specCmd checks and prints a spec.
 type specCmd struct {
 	specArg
-	Files bool `help:"${help_files}" default:"true" negatable:""`
+	Files  bool `help:"${help_files}" default:"true" negatable:""`
+	Schema bool `help:"Print the JSON Schema of specs instead, by which editors complete and check them."`
 }
 
 // Run prints the spec with every key, as YAML or JSON, and its warnings.
 func (c *specCmd) Run(a *app) error {
+	if c.Schema {
+		return a.print(string(spec.Schema()))
+	}
 	var checks []spec.Check
 	if c.Files {
 		checks = append(checks, findFiles)

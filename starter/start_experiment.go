@@ -72,7 +72,7 @@ func (a *app) checkInputs(ctx context.Context, e *execution, s spec.Spec) (uncha
 	if err := e.result(ctx, &result); err != nil {
 		return false, err
 	}
-	if !e.polled(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_ACTIVITY) {
+	if found, _ := e.hasWorker(ctx, workflows.QueueCPU); !found {
 		a.logf("the inputs are compared with those of the last run: %s", noWorkerNote(workflows.QueueCPU))
 	}
 	in := workflows.InputsInput{Spec: s, Workflow: e.id, Run: e.run, Report: result.Report}

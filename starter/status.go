@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"time"
-
-	"go.temporal.io/api/workflowservice/v1"
 
 	"rdrec/workflows"
 )
@@ -24,7 +21,7 @@ func (c *statusCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer to.Close()
 	if c.ID == "" {
-		return a.list(ctx, to)
+		return a.list(ctx, to, experimentsQuery, func(listedRun) bool { return true }, maxListed)
 	}
 	e, err := find(ctx, to, c.ID)
 	if err != nil {
@@ -74,41 +71,6 @@ func (s *experimentStatus) print(a *app) error {
 	}
 	for _, l := range s.Stages {
 		page.WriteString(strings.TrimRight(format(l, a.now()), " ") + "\n")
-	}
-	return a.print(page.String())
-}
-
-// listedExecution is an experiment in the list.
-type listedExecution struct {
-	ID      string    `json:"id"`
-	Run     string    `json:"run"`
-	Status  string    `json:"status"`
-	Started time.Time `json:"started"`
-}
-
-// maxListed is the number of experiments listed.
-const maxListed = 20
-
-// list prints the latest experiments.
-func (a *app) list(ctx context.Context, to *server) error {
-	found, err := to.ListWorkflow(ctx, &workflowservice.ListWorkflowExecutionsRequest{
-		Query: "WorkflowType = 'Experiment'", PageSize: maxListed,
-	})
-	if err != nil {
-		return fmt.Errorf("listing experiments: %w", err)
-	}
-	experiments := make([]listedExecution, 0, maxListed)
-	var page strings.Builder
-	for _, info := range found.GetExecutions() {
-		l := listedExecution{
-			info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId(), statusName(info.GetStatus()),
-			info.GetStartTime().AsTime(),
-		}
-		experiments = append(experiments, l)
-		fmt.Fprintf(&page, "%-40s %-10s %s\n", l.ID, l.Status, l.Started.Local().Format(time.DateTime))
-	}
-	if a.flags.JSON {
-		return a.printJSON(experiments)
 	}
 	return a.print(page.String())
 }

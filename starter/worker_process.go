@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -31,9 +30,7 @@ type workerProcess struct {
 // startWorker starts the worker in a process group of its own: Ctrl-C then reaches only the
 // starter, which stops the worker before the server.
 func (a *app) startWorker(ctx context.Context, program string, to *server) (*workerProcess, error) {
-	if program == "" {
-		program = filepath.Join(filepath.Dir(a.program), "worker")
-	}
+	program = a.workerProgram(program)
 	bucket, err := a.bucketURL()
 	if err != nil {
 		return nil, err

@@ -15,6 +15,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/interceptor"
 
+	"rdrec/internal/build"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -39,7 +40,7 @@ func processName() string {
 func hostName() string {
 	host, err := os.Hostname()
 	if err != nil {
-		return unknown
+		return build.Unknown
 	}
 	return host
 }

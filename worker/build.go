@@ -2,15 +2,14 @@ package main
 
 import (
 	"bytes"
-	"cmp"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
+	"rdrec/internal/build"
 	"rdrec/internal/torch"
 )
 
@@ -20,51 +19,18 @@ func buildOf(device string, threads int) (map[string]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	build := map[string]string{
-		"device": d.String(), "go": runtime.Version(), "platform": runtime.GOOS + "/" + runtime.GOARCH,
+	b := readBuild()
+	versions := map[string]string{
+		"device": d.String(), "go": b.Go, "platform": b.Platform, "rdrec": b.Commit,
 		"libtorch": libtorchVersion(), "threads": strconv.Itoa(threads),
 	}
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return build, nil
-	}
-	build["rdrec"] = revisionOf(info)
-	for _, dep := range info.Deps {
-		for _, module := range libraries {
-			if dep.Path == module || strings.HasSuffix(dep.Path, "/"+module) {
-				build[dep.Path] = dep.Version
-			}
-		}
-	}
-	return build, nil
+	maps.Copy(versions, b.Modules)
+	return versions, nil
 }
 
-// libraries are the modules whose versions the report shows.
-var libraries = []string{"go.temporal.io/sdk", "github.com/sugarme/gotch", "gocloud.dev", "duckdb-go/v2"}
-
-// revision is set by the linker (Makefile). Go's own VCS stamping is disabled, because it fails if
-// git does not trust the folder.
-var revision string //nolint:gochecknoglobals // the linker sets only variables
-
-// revisionOf returns what this program was built from: the linker's revision, the repository's
-// revision, or the module's version.
-func revisionOf(info *debug.BuildInfo) string {
-	if revision != "" {
-		return revision
-	}
-	found, modified := "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			found = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			modified = "-dirty"
-		}
-	}
-	if found != "" {
-		return found + modified
-	}
-	return cmp.Or(info.Main.Version, unknown)
+// readBuild returns what this program was built from.
+func readBuild() build.Build {
+	return build.Read("go.temporal.io/sdk", "github.com/sugarme/gotch", "gocloud.dev", "github.com/duckdb/duckdb-go/v2")
 }
 
 // libtorchVersion returns the version of the loaded libtorch, from the headers beside it; "unknown"
@@ -72,7 +38,7 @@ func revisionOf(info *debug.BuildInfo) string {
 func libtorchVersion() string {
 	maps, err := os.ReadFile("/proc/self/maps")
 	if err != nil {
-		return unknown
+		return build.Unknown
 	}
 	for line := range strings.Lines(string(maps)) {
 		fields := strings.Fields(line)
@@ -81,10 +47,8 @@ func libtorchVersion() string {
 			return headerVersion(filepath.Join(filepath.Dir(library), "..", "include"))
 		}
 	}
-	return unknown
+	return build.Unknown
 }
-
-const unknown = "unknown"
 
 // headerVersion reads the version from the header that defines it in current or older versions.
 func headerVersion(include string) string {
@@ -97,7 +61,7 @@ func headerVersion(include string) string {
 			return string(bytes.Join([][]byte{parts[0][1], parts[1][1], parts[2][1]}, []byte(".")))
 		}
 	}
-	return unknown
+	return build.Unknown
 }
 
 // versionPart matches the major, minor and patch numbers, which are in this order.

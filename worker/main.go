@@ -37,7 +37,8 @@ type command struct {
 	Poll  options      `cmd:"" default:"withargs" help:"Poll Temporal's task queues and run the stages' activities."`
 	Serve serveOptions `cmd:"" help:"${help_serve}"`
 	// Import is for "starter import", which links no DuckDB.
-	Import importOptions `cmd:"" help:"${help_import}"`
+	Import  importOptions  `cmd:"" help:"${help_import}"`
+	Version versionOptions `cmd:"" help:"Print what this program was built from, and the device that it finds."`
 }
 
 // machine holds the flags of both commands.

@@ -1,11 +1,16 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
-	"runtime/debug"
+	"fmt"
+	"text/tabwriter"
 
 	sdk "go.temporal.io/sdk/worker"
 	"go.temporal.io/sdk/workflow"
+
+	"rdrec/internal/build"
+	"rdrec/internal/torch"
 )
 
 // errVersion reports that a versioned worker does not know its version.
@@ -20,7 +25,7 @@ func versionOf(o options) (sdk.DeploymentOptions, error) {
 		return sdk.DeploymentOptions{}, nil
 	}
 	if o.BuildID == "" {
-		if o.BuildID = commit(); o.BuildID == "" {
+		if o.BuildID = readBuild().Commit; o.BuildID == build.Unknown {
 			return sdk.DeploymentOptions{}, errVersion
 		}
 	}
@@ -31,17 +36,25 @@ func versionOf(o options) (sdk.DeploymentOptions, error) {
 	}, nil
 }
 
-// commit returns the first 20 digits of the commit that this program was built from; empty if the
-// build did not record it.
-func commit() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return ""
+// versionOptions holds the flags of "worker version".
+type versionOptions struct {
+	JSON bool `name:"json" help:"Write JSON to stdout."`
+}
+
+// Run prints what this worker was built from, and the device that it finds.
+func (o versionOptions) Run(out results) error {
+	w := build.Worker{Build: readBuild()}
+	device, err := torch.ParseDevice("cuda")
+	if err != nil {
+		w.NoGPU = errors.Unwrap(err).Error()
 	}
-	for _, s := range info.Settings {
-		if s.Key == "vcs.revision" {
-			return s.Value[:min(len(s.Value), 20)]
-		}
+	w.Device, w.FreeBytes, w.Libtorch = device.String(), torch.Free(device), libtorchVersion()
+	if o.JSON {
+		return json.NewEncoder(out).Encode(w)
 	}
-	return ""
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	for _, row := range w.Rows() {
+		fmt.Fprintf(table, "%s\t%s\n", row[0], row[1])
+	}
+	return table.Flush()
 }

@@ -25,6 +25,7 @@ const (
 	Rejected    = 12
 	OtherBucket = 13
 	DeviceLost  = 14
+	Unready     = 15
 	Interrupted = 130
 )
 
@@ -51,6 +52,7 @@ func table() []meaning {
 		{Rejected, "the nightly run's model was rejected"},
 		{OtherBucket, "the workers use another bucket"},
 		{DeviceLost, "the GPU is lost to the worker's process"},
+		{Unready, "a check of doctor failed"},
 		{Interrupted, "interrupted"},
 	}
 }

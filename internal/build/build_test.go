@@ -1,0 +1,44 @@
+package build_test
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/build"
+)
+
+// TestRead reads the build information of this test.
+func TestRead(t *testing.T) {
+	t.Parallel()
+	const module = "github.com/google/go-cmp"
+	got := build.Read(module, "example.com/none")
+	if got.Go != runtime.Version() || got.Platform != runtime.GOOS+"/"+runtime.GOARCH {
+		t.Errorf("%+v", got)
+	}
+	if got.Commit == "" || got.Commit == "(devel)" {
+		t.Errorf("commit %q", got.Commit)
+	}
+	if len(got.Modules) != 1 || got.Modules[module] == "" {
+		t.Errorf("modules %v", got.Modules)
+	}
+}
+
+func TestRows(t *testing.T) {
+	t.Parallel()
+	w := build.Worker{
+		Build: build.Build{
+			Commit: "abc-dirty", Go: "go1.26.8", Platform: "linux/amd64",
+			Modules: map[string]string{"b": "v2", "a": "v1"},
+		},
+		Libtorch: "2.4.0", Device: "cpu", NoGPU: "no driver",
+	}
+	want := [][2]string{
+		{"commit", "abc-dirty"}, {"Go", "go1.26.8"}, {"platform", "linux/amd64"}, {"a", "v1"}, {"b", "v2"},
+		{"libtorch", "2.4.0"}, {"device", "cpu (no GPU: no driver)"},
+	}
+	if diff := cmp.Diff(want, w.Rows()); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+}
