@@ -102,9 +102,9 @@ func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `\'
 
 // temporalStatus returns Temporal's name of a state.
 func temporalStatus(state string) string {
-	for _, name := range enums.WorkflowExecutionStatus_name {
-		if short, err := enums.WorkflowExecutionStatusFromString(name); err == nil && statusName(short) == state {
-			return short.String()
+	for number := range enums.WorkflowExecutionStatus_name {
+		if status := enums.WorkflowExecutionStatus(number); statusName(status) == state {
+			return status.String()
 		}
 	}
 	return state
