@@ -2,6 +2,7 @@ package build_test
 
 import (
 	"runtime"
+	"runtime/debug"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -19,6 +20,10 @@ func TestRead(t *testing.T) {
 	}
 	if got.Commit == "" || got.Commit == "(devel)" {
 		t.Errorf("commit %q", got.Commit)
+	}
+	info, ok := debug.ReadBuildInfo()
+	if !ok || len(info.Deps) == 0 {
+		return // "go test" records no modules
 	}
 	if len(got.Modules) != 1 || got.Modules[module] == "" {
 		t.Errorf("modules %v", got.Modules)

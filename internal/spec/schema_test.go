@@ -123,7 +123,7 @@ func TestSchemaRejects(t *testing.T) {
 		valid + "train: {epoch: 2}":                      "'epoch' not allowed",
 		valid + "train: {learning_rate: 0}":              "exclusiveMinimum",
 		valid + "train: {ratio: {topn: -1}}":             "at '/train/ratio/topn'",
-		valid + "switches: {no_such_switch: true}":       "at '/switches'",
+		valid + "switches: {no_such_switch: true}":       "invalid propertyName 'no_such_switch'",
 		valid + "student: {dropout: 1.5}":                "at '/student/dropout'",
 		valid + "evaluate: {fusion: {parts: [nothing]}}": "at '/evaluate/fusion/parts/0'",
 	} {
