@@ -67,7 +67,7 @@ func (c *doctorCmd) Run(ctx context.Context, a *app) error {
 	if interrupted(ctx) {
 		return errInterrupted
 	}
-	return d.print()
+	return d.finish()
 }
 
 func (d *doctor) ok(check, format string, args ...any) {
@@ -88,8 +88,8 @@ func (d *doctor) add(f finding) {
 	d.findings = append(d.findings, f)
 }
 
-// print prints the findings; it returns an error if a check failed.
-func (d *doctor) print() error {
+// finish prints the findings; it returns an error if a check failed.
+func (d *doctor) finish() error {
 	failed := 0
 	var page strings.Builder
 	w := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
@@ -109,7 +109,7 @@ func (d *doctor) print() error {
 	if d.flags.JSON {
 		err = d.printJSON(d.findings)
 	} else {
-		err = d.app.print(page.String())
+		err = d.print(page.String())
 	}
 	if err == nil && failed > 0 {
 		err = fmt.Errorf("%w: %d of %d", errUnready, failed, len(d.findings))

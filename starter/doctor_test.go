@@ -141,11 +141,15 @@ func TestDoctorWithoutServer(t *testing.T) {
 	}{
 		{"no server", []string{"--address", "127.0.0.1:" + port}, "Temporal server", `run "starter dev"`},
 		{
-			"no namespace", []string{"--address", address, "--namespace", "nowhere"}, "namespace",
+			"no namespace",
+			[]string{"--address", address, "--namespace", "nowhere"},
+			"namespace",
 			"temporal operator namespace create --address " + address + " --namespace nowhere",
 		},
 		{
-			"no worker program", []string{"--address", "127.0.0.1:" + port, "--worker", none}, "worker program",
+			"no worker program",
+			[]string{"--address", "127.0.0.1:" + port, "--worker", none},
+			"worker program",
 			"make build",
 		},
 		{"no bucket", []string{"--address", "127.0.0.1:" + port, "--bucket", "nowhere://x"}, "bucket", "--bucket"},

@@ -69,7 +69,9 @@ func (v versions) print(a *app) error {
 }
 
 // readBuild returns what this program was built from.
-func readBuild() build.Build { return build.Read("go.temporal.io/sdk", "go.temporal.io/server", "gocloud.dev") }
+func readBuild() build.Build {
+	return build.Read("go.temporal.io/sdk", "go.temporal.io/server", "gocloud.dev")
+}
 
 // workerTimeout is the time limit of "worker version", which loads libtorch and looks for a GPU.
 const workerTimeout = time.Minute

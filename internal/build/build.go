@@ -85,7 +85,8 @@ func commitOf(info *debug.BuildInfo) string {
 
 // Rows returns the names and values for people.
 func (b Build) Rows() [][2]string {
-	rows := [][2]string{{"commit", b.Commit}, {"Go", b.Go}, {"platform", b.Platform}}
+	rows := make([][2]string, 0, len(b.Modules)+5)
+	rows = append(rows, [][2]string{{"commit", b.Commit}, {"Go", b.Go}, {"platform", b.Platform}}...)
 	for _, path := range slices.Sorted(maps.Keys(b.Modules)) {
 		rows = append(rows, [2]string{path, b.Modules[path]})
 	}

@@ -40,8 +40,13 @@ func TestRows(t *testing.T) {
 		Libtorch: "2.4.0", Device: "cpu", NoGPU: "no driver",
 	}
 	want := [][2]string{
-		{"commit", "abc-dirty"}, {"Go", "go1.26.8"}, {"platform", "linux/amd64"}, {"a", "v1"}, {"b", "v2"},
-		{"libtorch", "2.4.0"}, {"device", "cpu (no GPU: no driver)"},
+		{"commit", "abc-dirty"},
+		{"Go", "go1.26.8"},
+		{"platform", "linux/amd64"},
+		{"a", "v1"},
+		{"b", "v2"},
+		{"libtorch", "2.4.0"},
+		{"device", "cpu (no GPU: no driver)"},
 	}
 	if diff := cmp.Diff(want, w.Rows()); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)

@@ -21,7 +21,10 @@ func TestModels(t *testing.T) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		_, _ = io.WriteString(w, `{"object": "list", "data": [{"id": "small"}, {"id": "large"}]}`)
+		list := `{"object": "list", "data": [{"id": "small"}, {"id": "large"}]}`
+		if _, err := io.WriteString(w, list); err != nil {
+			t.Error(err)
+		}
 	}))
 	t.Cleanup(s.Close)
 	address, err := url.Parse(s.URL + "/v1")
