@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"go/version"
 	"io/fs"
 	"net/url"
 	"os"
@@ -20,21 +21,24 @@ import (
 // checkTools looks for the programs that are needed to build.
 func (d *doctor) checkTools(ctx context.Context) {
 	const onlyBuild = "; only needed to build"
-	if version, err := output(ctx, "go", "env", "GOVERSION"); err != nil {
-		d.warn("Go", "there is no go on the PATH"+onlyBuild,
-			"install Go 1.26 or newer and put its bin folder on the PATH")
-	} else {
-		d.ok("Go", "%s", version)
+	const fix = "install Go 1.26 or newer and put its bin folder on the PATH"
+	switch name, err := output(ctx, "go", "env", "GOVERSION"); {
+	case err != nil:
+		d.warn("Go", "there is no go on the PATH"+onlyBuild, fix)
+	case version.Compare(name, "go1.26") < 0:
+		d.warn("Go", name+" is too old"+onlyBuild, fix)
+	default:
+		d.ok("Go", "%s", name)
 	}
 	compiler, _, _ := strings.Cut(strings.TrimSpace(os.Getenv("CXX")), " ")
 	if compiler == "" {
 		compiler = "c++"
 	}
-	if version, err := output(ctx, compiler, "--version"); err != nil {
+	if name, err := output(ctx, compiler, "--version"); err != nil {
 		d.warn("C++ compiler", compiler+" does not run"+onlyBuild,
 			"install one (Debian, Ubuntu: apt-get install g++), or set CXX to yours")
 	} else {
-		d.ok("C++ compiler", "%s", version)
+		d.ok("C++ compiler", "%s", name)
 	}
 }
 
