@@ -2,6 +2,7 @@ package llama
 
 import (
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -37,6 +38,37 @@ func chatPieces() []string {
 		"<|im_start|>", "<|im_end|>", "<|start_header_id|>", "<|end_header_id|>", "<|begin_of_text|>", "<|eot_id|>",
 		"<s>", "</s>", "[INST]", "[/INST]",
 	}
+}
+
+// allRoles returns a conversation with a message of each role.
+func allRoles() []teacher.Message {
+	return []teacher.Message{
+		{Role: teacher.System, Content: "s"},
+		{Role: teacher.User, Content: "a"},
+		{Role: teacher.Assistant, Content: "b"},
+		{Role: teacher.User, Content: "c"},
+	}
+}
+
+// checkTokens rejects a model that has no weights for tokens of its chat template, such as one
+// whose fine-tuning added tokens that its embedding lacks.
+func checkTokens(v *vocabulary, chat chatTemplate, embedded int) error {
+	ids, err := chat(v, allRoles())
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if int(id) < embedded {
+			continue
+		}
+		for piece, known := range v.ids {
+			if known == id {
+				return fmt.Errorf("the chat template writes %q, token %d, but the embedding has %d tokens",
+					piece, id, embedded)
+			}
+		}
+	}
+	return nil
 }
 
 // findChatTemplate returns the well-known format that the model's template shows or, if the model

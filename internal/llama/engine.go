@@ -100,6 +100,9 @@ func (e *Engine) load(files source) error {
 	if size := e.vocab.Size() - len(e.vocab.ids); size > config.Vocabulary {
 		return fmt.Errorf("%w: the tokenizer has %d tokens, the embedding %d", ErrModel, size, config.Vocabulary)
 	}
+	if err := checkTokens(e.vocab, e.chat, config.Vocabulary); err != nil {
+		return fmt.Errorf("%w: %w", ErrModel, err)
+	}
 	if n := e.options.Context; n > 0 {
 		config.Context = min(config.Context, n)
 	}

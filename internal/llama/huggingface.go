@@ -5,10 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"rdrec/internal/token"
@@ -22,7 +20,6 @@ const (
 	hfSettingsFile   = "tokenizer_config.json"
 	hfGenerationFile = "generation_config.json"
 	hfTemplateFile   = "chat_template.jinja"
-	hfAddedFile      = "added_tokens.json"
 	pieceModelFile   = "tokenizer.model"
 	hfFiles          = "config.json, model.safetensors or its index and parts, and tokenizer.json or tokenizer.model"
 )
@@ -316,24 +313,6 @@ func (f *hfSource) tokenizer(v *vocabulary) error {
 		return fmt.Errorf("%q: %w", path, err)
 	}
 	v.tokenizer, v.ids = read.Tokenizer, read.Control
-	return nil
-}
-
-// pieces reads tokenizer.model. Tokens that were added to it later require tokenizer.json.
-func (f *hfSource) pieces(v *vocabulary) error {
-	if err := readPieces(v, filepath.Join(f.dir, pieceModelFile)); err != nil {
-		return missingFile(err, f.dir, hfFiles)
-	}
-	added := map[string]int{}
-	if err := readJSON(filepath.Join(f.dir, hfAddedFile), &added); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	for _, piece := range slices.Sorted(maps.Keys(added)) {
-		if added[piece] >= v.Size() {
-			return fmt.Errorf("%q adds the token %q: this requires %s, which save_pretrained of transformers writes",
-				hfAddedFile, piece, hfTokenizerFile)
-		}
-	}
 	return nil
 }
 

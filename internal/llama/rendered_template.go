@@ -35,15 +35,9 @@ func newRenderedTemplate(v *vocabulary) (chatTemplate, error) {
 	slices.SortFunc(r.pieces, func(a, b string) int {
 		return cmp.Or(cmp.Compare(len(b), len(a)), cmp.Compare(a, b))
 	})
-	probe := []teacher.Message{
-		{Role: teacher.System, Content: "s"},
-		{Role: teacher.User, Content: "a"},
-		{Role: teacher.Assistant, Content: "b"},
-		{Role: teacher.User, Content: "c"},
-	}
-	if _, err = r.tokens(v, probe); err != nil {
+	if _, err = r.tokens(v, allRoles()); err != nil {
 		r.withoutSystem = true
-		_, err = r.tokens(v, probe)
+		_, err = r.tokens(v, allRoles())
 	}
 	if err != nil {
 		return nil, err

@@ -17,35 +17,6 @@ import (
 	"rdrec/internal/teacher"
 )
 
-// distilled returns the rationales of three reviews by a server, and what the engine announced.
-func distilled(
-	t *testing.T, s *server, change func(*spec.Teacher),
-) (rows []teacher.Rationale, announced map[string]string) {
-	t.Helper()
-	settings := spec.Default().Teacher
-	settings.Model = "openai:" + s.URL + "/v1#tiny"
-	if change != nil {
-		change(&settings)
-	}
-	announced = map[string]string{}
-	e := engine(t, s, func(o *openai.Options) {
-		o.Concurrency, o.Request = 1, settings.Request
-		o.OnAdjusted = func(field, renamed string) { announced[field] = renamed }
-	})
-	var requests []teacher.Request
-	for _, text := range []string{"soft hair", "softer hair", "hair so soft"} {
-		requests = append(requests, teacher.Request{ID: text, Text: text})
-	}
-	err := teacher.Distill(t.Context(), e, settings, requests, func(r teacher.Rationale) error {
-		rows = append(rows, r)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rows, announced
-}
-
 // wantGood checks that each row has the two good sentences after one request.
 func wantGood(t *testing.T, rows []teacher.Rationale) {
 	t.Helper()

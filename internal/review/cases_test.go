@@ -111,6 +111,9 @@ func situations() []situation {
 		},
 		{name: "gzip in gzip", file: "09-packing/twice.json.gz", right: same},
 		{name: "zip", file: "09-packing/reviews.json.zip", right: same},
+		{name: "zstd", file: "09-packing/reviews.json.zst", right: same},
+		{name: "bzip2", file: "09-packing/reviews.json.bz2", right: same},
+		{name: "xz", file: "09-packing/reviews.json.xz", right: same},
 		{name: "Spark's folder", file: "23-spark-folder/out", right: same + "; 4 passed over"},
 		{name: "Spark's folder as a pattern", file: "23-spark-folder/out/*", right: same + "; 4 passed over"},
 		{
@@ -127,6 +130,14 @@ func situations() []situation {
 		{
 			name: "reviews in Chinese", file: "10-languages/zh.json",
 			right: "60 rows, 0 bad; same events; explanations in 60 of 60 texts (language other)",
+		},
+		{
+			name: "reviews in Japanese", file: "10-languages/ja.json",
+			right: "60 rows, 0 bad; same events; explanations in 60 of 60 texts (language other)",
+		},
+		{
+			name: "reviews in German", file: "10-languages/de.json",
+			right: "60 rows, 0 bad; same events; explanations in 60 of 60 texts (language de)",
 		},
 		{
 			name: "Steam's Python dicts", file: "27-steam-dicts/s.json",

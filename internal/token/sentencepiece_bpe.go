@@ -3,6 +3,8 @@ package token
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -80,6 +82,34 @@ func (t *SentencePieceBPE) add(id int32, piece scoredPiece) {
 			t.end = id
 		}
 	}
+}
+
+// Add adds pieces to the model's own, by their ids. Those that are not control pieces are decoded,
+// but no text is encoded as them. A piece that the model has with the same id stays as it is.
+func (t *SentencePieceBPE) Add(ids map[string]int32, isControl func(piece string) bool) error {
+	known := len(t.pieces)
+	for _, piece := range slices.Sorted(maps.Keys(ids)) {
+		id := ids[piece]
+		switch {
+		case id < 0 || id >= maxVocabulary:
+			return fmt.Errorf("the added piece %q has the id %d, which is out of bounds", piece, id)
+		case int(id) < known && t.pieces[id].text != piece:
+			return fmt.Errorf("the added piece %q has the id %d, which belongs to %q", piece, id, t.pieces[id].text)
+		case int(id) < known:
+			continue
+		}
+		for int(id) >= len(t.pieces) {
+			t.pieces = append(t.pieces, scoredPiece{kind: pieceUnused})
+		}
+		if other := t.pieces[id].text; other != "" {
+			return fmt.Errorf("the added pieces %q and %q have the same id %d", other, piece, id)
+		}
+		t.pieces[id].text = piece
+		if isControl(piece) {
+			t.pieces[id].kind = pieceControl
+		}
+	}
+	return nil
 }
 
 // Size returns the number of tokens.
