@@ -44,6 +44,11 @@ func (a *Activities) IngestSource(ctx context.Context, in IngestSourceInput) (ou
 			"source rows without a watermark are skipped",
 		)
 	}
+	if out.Bad+out.Replaced > 0 {
+		a.Log.Warn().Int("bad", out.Bad).Int("replaced", out.Replaced).Msg(
+			"source rows cannot be read, or lost characters",
+		)
+	}
 	if out.Rows == 0 {
 		return out, nil
 	}

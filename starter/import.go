@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -183,9 +185,23 @@ func counts(sum dataset.ImportSummary, titled bool) []count {
 		}
 	}
 	rows = append(rows, count{"users", sum.Users, ""}, count{"items", sum.Items, ""},
-		count{"interactions", sum.Interactions, ""}, count{"explanations", sum.Explanations, ""})
+		count{"interactions", sum.Interactions, ""})
+	rows = append(rows, explained(sum)...)
 	if titled {
 		rows = append(rows, count{"titles", sum.Titles, fmt.Sprintf("of %d items", sum.Items)})
+	}
+	return rows
+}
+
+// explained returns how many texts have an explanation, and why the others have none.
+func explained(sum dataset.ImportSummary) []count {
+	if sum.Texts == 0 {
+		return []count{{"explanations", sum.Explanations, ""}}
+	}
+	about := fmt.Sprintf("of %d reviews with text (%s)", sum.Texts, spec.WordLists(sum.Language))
+	rows := []count{{"explanations", sum.Explanations, about}}
+	for _, cause := range slices.Sorted(maps.Keys(sum.Unexplained)) {
+		rows = append(rows, count{"  none", sum.Unexplained[cause], cause})
 	}
 	return rows
 }

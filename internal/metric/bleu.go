@@ -13,7 +13,7 @@ const MaxOrder = 4
 // reference texts or all generated texts are empty. The reference crashes in this case.
 var ErrEmptyCorpus = errors.New("no words to compare")
 
-// Text is a generated text and its reference, both split at spaces.
+// Text is a generated text and its reference, both split by [Words].
 type Text struct {
 	Reference []string
 	Generated []string

@@ -3,7 +3,6 @@ package metric
 import (
 	"errors"
 	"strings"
-	"unicode"
 )
 
 // ErrNoFeatures reports that a feature metric has nothing to count: no feature is known, or DIV has
@@ -27,15 +26,15 @@ type Explanations struct {
 func FindFeatures(texts []Text, features, catalog []string) Explanations {
 	known, longest := map[string]bool{}, 0
 	for _, feature := range catalog {
-		if words := plainWords(feature); len(words) > 0 {
+		if words := PlainWords(feature); len(words) > 0 {
 			known[strings.Join(words, " ")] = true
 			longest = max(longest, len(words))
 		}
 	}
 	e := Explanations{Texts: texts, Catalog: len(known)}
 	for i, text := range texts {
-		e.Features = append(e.Features, strings.Join(plainWords(features[i]), " "))
-		words, found := plainWords(strings.Join(text.Generated, " ")), map[string]bool{}
+		e.Features = append(e.Features, strings.Join(PlainWords(features[i]), " "))
+		words, found := PlainWords(strings.Join(text.Generated, " ")), map[string]bool{}
 		for n := 1; n <= longest; n++ {
 			for start := 0; start+n <= len(words); start++ {
 				if phrase := strings.Join(words[start:start+n], " "); known[phrase] {
@@ -46,13 +45,6 @@ func FindFeatures(texts []Text, features, catalog []string) Explanations {
 		e.Mentioned = append(e.Mentioned, found)
 	}
 	return e
-}
-
-// plainWords returns the words of a text in lower case: letters and digits.
-func plainWords(text string) []string {
-	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
 }
 
 // UniqueSentenceRatio (USR) is the share of distinct texts.

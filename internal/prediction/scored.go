@@ -1,10 +1,6 @@
 package prediction
 
-import (
-	"strings"
-
-	"rdrec/internal/metric"
-)
+import "rdrec/internal/metric"
 
 // Lists returns the predictions as package metric scores them.
 func Lists(predictions []Prediction) []metric.List {
@@ -19,7 +15,7 @@ func Lists(predictions []Prediction) []metric.List {
 func Words(texts []Text) []metric.Text {
 	words := make([]metric.Text, len(texts))
 	for i, t := range texts {
-		words[i] = metric.Text{Reference: strings.Fields(t.Reference), Generated: strings.Fields(t.Generated)}
+		words[i] = metric.Text{Reference: metric.Words(t.Reference), Generated: metric.Words(t.Generated)}
 	}
 	return words
 }

@@ -62,6 +62,7 @@ func (b *Builder) addTexts(result TextResult, texts []prediction.Text) (bool, er
 		result.Scores = append(scores, metric.ScoreFeatures(found)...)
 	}
 	b.report.Explanations = append(b.report.Explanations, result)
+	b.addWordConvention(texts)
 	return true, nil
 }
 

@@ -2,9 +2,12 @@ package report
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rdrec/internal/baseline"
+	"rdrec/internal/metric"
+	"rdrec/internal/prediction"
 	"rdrec/internal/task"
 )
 
@@ -47,6 +50,16 @@ func filters(run Run) string {
 	return fmt.Sprintf("Filters: days and ratings first, then repeated reviews of an item, then rounds that drop "+
 		"users with fewer than %d items and items with fewer than %d users at once, until none is left.",
 		r.UserCore, r.ItemCore)
+}
+
+// addWordConvention says how texts without blanks are split, if there are any.
+func (b *Builder) addWordConvention(texts []prediction.Text) {
+	const line = "Words of explanations: each character of Chinese and Japanese is one, as in sacrebleu's tokenizer " +
+		"zh; other text is split at blanks."
+	written := func(t prediction.Text) bool { return metric.HasIdeographs(t.Reference + t.Generated) }
+	if slices.ContainsFunc(texts, written) && !slices.Contains(b.report.Conventions, line) {
+		b.report.Conventions = append(b.report.Conventions, line)
+	}
 }
 
 // AddTies adds how many users' last items are ambiguous to the conventions, and the ranges of the

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"rdrec/internal/baseline"
+	"rdrec/internal/prediction"
 	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
@@ -41,6 +42,23 @@ func TestConventionsNameTheSource(t *testing.T) {
 			if !strings.Contains(c.text, want) {
 				t.Errorf("%s: no %q in:\n%s", name, want, c.text)
 			}
+		}
+	}
+}
+
+// TestConventionsNameTheWords: how Chinese is split is said once, if there is any.
+func TestConventionsNameTheWords(t *testing.T) {
+	for text, want := range map[string]int{"这个电池很好": 1, "nice": 0} {
+		b := newBuilder(t, shopRun())
+		for _, method := range []string{"pod", "rdrec"} {
+			texts := []prediction.Text{{User: 1, Item: 1, Reference: text, Generated: text}}
+			if err := b.AddTexts(report.TrialID{Method: method, Seed: 1}, texts); err != nil {
+				t.Fatal(err)
+			}
+		}
+		all := strings.Join(b.Report().Conventions, "\n")
+		if got := strings.Count(all, "each character of Chinese and Japanese is one"); got != want {
+			t.Errorf("%q: %d times in %q, want %d", text, got, all, want)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"io"
 	"strings"
 	"unicode/utf8"
+
+	"rdrec/internal/spec"
 )
 
 // width is the line width of the terminal page.
@@ -93,8 +95,8 @@ func (d Data) Coverage() string {
 	if d.Texts == 0 {
 		return ""
 	}
-	text := fmt.Sprintf("explanations found in %s of %s reviews with text (word lists: %s)",
-		thousands(d.Explained), thousands(d.Texts), d.Language)
+	text := fmt.Sprintf("explanations found in %s of %s reviews with text (%s)",
+		thousands(d.Explained), thousands(d.Texts), spec.WordLists(d.Language))
 	for _, cause := range d.Unexplained {
 		text += fmt.Sprintf("; %s: %s", cause.Name, cause.Value)
 	}

@@ -26,32 +26,49 @@ type table struct {
 	skipped int64 // lines before the header
 }
 
-// detectTable finds the dialect and the columns of the file.
-func (s *source) detectTable(l layouter) error {
-	sample := s.sample()
-	t := &table{source: s, layout: l}
-	dialect := delimited.Dialect{Delimiter: delimiterOf(l.table.Delimiter)}
-	if first, rest, _ := bytes.Cut(sample, []byte{'\n'}); bytes.HasPrefix(first, []byte("sep=")) { // Excel's first line
-		sample, t.skipped = rest, 1
-		if dialect.Delimiter == "" {
-			dialect.Delimiter = strings.TrimSpace(string(first[len("sep="):]))
+// beginning is what the first lines of delimited text tell.
+type beginning struct {
+	sample  []byte            // without the lines that are skipped
+	dialect delimited.Dialect // without quotes
+	first   []string          // the fields of the first record
+	skipped int64             // lines before it
+}
+
+// begin reads the beginning of delimited text.
+func (s *source) begin(settings spec.Table) (b beginning, err error) {
+	b.sample = s.sample()
+	b.dialect.Delimiter = delimiterOf(settings.Delimiter)
+	if first, rest, _ := bytes.Cut(b.sample, []byte{'\n'}); bytes.HasPrefix(first, []byte("sep=")) { // Excel's first line
+		b.sample, b.skipped = rest, 1
+		if b.dialect.Delimiter == "" {
+			b.dialect.Delimiter = strings.TrimSpace(string(first[len("sep="):]))
 		}
 	}
-	if bytes.IndexByte(firstLine(sample), 0) >= 0 {
-		return s.corrupt(1, errors.New("this is binary data of a kind that is not read"))
+	if bytes.IndexByte(firstLine(b.sample), 0) >= 0 {
+		return b, s.corrupt(1, errors.New("this is binary data of a kind that is not read"))
 	}
-	if dialect.Delimiter == "" {
-		dialect.Delimiter = delimited.SniffDelimiter(sample)
+	if b.dialect.Delimiter == "" {
+		b.dialect.Delimiter = delimited.SniffDelimiter(b.sample)
 	}
-	first, err := firstRecord(sample, dialect, l.table)
+	if b.first, err = firstRecord(b.sample, b.dialect, settings); err != nil {
+		return b, s.corrupt(1, fmt.Errorf("header: %w", err))
+	}
+	return b, nil
+}
+
+// detectTable finds the dialect and the columns of the file.
+func (s *source) detectTable(l layouter) error {
+	b, err := s.begin(l.table)
 	if err != nil {
-		return s.corrupt(1, fmt.Errorf("header: %w", err))
+		return err
 	}
+	t := &table{source: s, layout: l, skipped: b.skipped}
+	dialect, first := b.dialect, b.first
 	if err := t.findColumns(dialect, first); err != nil {
 		return fmt.Errorf("%s:%d: %w", s.name, 1+t.skipped, err)
 	}
 	dialect.Quote, dialect.Escape = quoteOf(l.table, func() (quote, escape byte) {
-		return delimited.SniffQuote(sample, dialect.Delimiter, len(first), t.isRow)
+		return delimited.SniffQuote(b.sample, dialect.Delimiter, len(first), t.isRow)
 	})
 	t.Reader = delimited.NewReader(t.lines(), dialect)
 	t.Fields, t.IsRow = len(first), t.isRow

@@ -1,16 +1,15 @@
 package review
 
 import (
-	"bytes"
 	"context"
 	"database/sql"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 
-	"rdrec/internal/delimited"
-	"rdrec/internal/fileset"
 	"rdrec/internal/spec"
 )
 
@@ -28,7 +27,7 @@ func IngestSource(ctx context.Context, source spec.Source, watermark, file strin
 		return out, fmt.Errorf("ingest %q: %w", source.Path, err)
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
-	d := &ingestion{db: db, column: identifier(source.Watermark)}
+	d := &ingestion{db: db, column: identifier(source.Watermark), scratch: scratch}
 	if err := d.open(ctx, source, watermark); err != nil {
 		return out, fmt.Errorf("ingest %q by %q: %w: %w", source.Path, source.Watermark, ErrSettings, err)
 	}
@@ -44,6 +43,9 @@ type ingestion struct {
 	db *store
 	// column is the watermark's column, bounds the SQL condition of new rows.
 	column, bounds string
+	scratch        string // a folder for copies of files
+	copied         int    // rows of copied files
+	firstBad       string // the first bad row and its reason
 }
 
 // open creates the view "source" and sets the bounds of the new rows. Their upper bound is the
@@ -60,7 +62,7 @@ func (d *ingestion) open(ctx context.Context, source spec.Source, watermark stri
 		table = "shop." + identifier(source.Table)
 	} else {
 		var err error
-		if table, err = fileTable(source.Path); err != nil {
+		if table, err = d.files(ctx, source); err != nil {
 			return err
 		}
 	}
@@ -77,6 +79,10 @@ func (d *ingestion) open(ctx context.Context, source spec.Source, watermark stri
 		d.bounds = "false"
 		return nil
 	}
+	if sqlType == "VARCHAR" && unordered(greatest.String) {
+		return fmt.Errorf("the watermark %q is a text that does not sort by time: name a column of numbers, "+
+			"or of times such as 2026-01-31 12:00:00", greatest.String)
+	}
 	d.Watermark = greatest.String
 	d.bounds = fmt.Sprintf("%s <= CAST(%s AS %s)", d.column, quoted(d.Watermark), sqlType)
 	if watermark != "" {
@@ -85,40 +91,11 @@ func (d *ingestion) open(ctx context.Context, source spec.Source, watermark stri
 	return nil
 }
 
-// fileTable returns the SQL of the rows of files. DuckDB detects the format of a file by its name;
-// the dialect of delimited text is the one that package delimited finds, so that quotes which are
-// plain characters lose no rows.
-func fileTable(path string) (table string, err error) {
-	files, _, err := fileset.Find(path)
-	if err != nil {
-		return "", err
-	}
-	in, err := openInput(files[0], "")
-	if err != nil {
-		return "", err
-	}
-	defer func() { err = errors.Join(err, in.close()) }()
-	sample := in.sample()
-	text := bytes.TrimSpace(sample)
-	if len(text) == 0 || in.starts("PAR1") || text[0] == '{' || text[0] == '[' {
-		return quoted(path), nil
-	}
-	dialect := delimited.Dialect{Delimiter: delimited.SniffDelimiter(sample)}
-	first, err := firstRecord(sample, dialect, spec.Table{})
-	if err != nil {
-		return "", in.corrupt(1, err)
-	}
-	dialect.Quote, dialect.Escape = delimited.SniffQuote(sample, dialect.Delimiter, len(first), nil)
-	quote, escape := "", ""
-	if dialect.Quote != 0 {
-		quote = string(dialect.Quote)
-		escape = quote
-	}
-	if dialect.Escape != 0 {
-		escape = string(dialect.Escape)
-	}
-	return fmt.Sprintf("read_csv(%s, delim = %s, quote = %s, escape = %s, header = true)",
-		quoted(path), quoted(dialect.Delimiter), quoted(quote), quoted(escape)), nil
+// unordered reports whether a text is a time in a form that does not sort by time, such as
+// 31-01-2026.
+func unordered(text string) bool {
+	_, err := strconv.ParseFloat(text, 64)
+	return err != nil && looksLikeTime(text) && !strings.HasPrefix(text, "20") && !strings.HasPrefix(text, "19")
 }
 
 func (d *ingestion) write(ctx context.Context, file string) error {

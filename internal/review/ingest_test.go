@@ -3,12 +3,14 @@ package review_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	_ "github.com/duckdb/duckdb-go/v2"
+	"github.com/google/go-cmp/cmp"
 
 	"rdrec/internal/review"
 	"rdrec/internal/spec"
@@ -160,5 +162,115 @@ func TestIngestKeepsPlainQuotes(t *testing.T) {
 	_, sum := importInto(t, options(file))
 	if sum.Rows != 60 || sum.Bad != 0 {
 		t.Errorf("%+v", sum)
+	}
+}
+
+// TestIngestReadsWhatTheImportReads ingests inputs that people bring, and imports the rows: the same
+// reviews as from the file itself.
+func TestIngestReadsWhatTheImportReads(t *testing.T) {
+	for name, c := range map[string]struct{ file, watermark, encoding string }{
+		"lines of 2018":       {"00-baseline/reviews.json", "unixReviewTime", ""},
+		"a JSON array":        {"01-json-array/reviews_array_amazon.json", "unixReviewTime", ""},
+		"NaN":                 {"07-nan/reviews.json", "unixReviewTime", ""},
+		"Latin-1":             {"08-encodings/latin1.csv", "time", "latin-1"},
+		"UTF-16":              {"08-encodings/utf16.csv", "time", ""},
+		"gzip in gzip":        {"09-packing/twice.json.gz", "unixReviewTime", ""},
+		"zip":                 {"09-packing/reviews.json.zip", "unixReviewTime", ""},
+		"Spark's folder":      {"23-spark-folder/out", "unixReviewTime", ""},
+		"half surrogates":     {"26-odd-unicode/r.json", "unixReviewTime", ""},
+		"Parquet with bytes":  {"29-parquet-types/blob.parquet", "time", ""},
+		"tabs, plain quotes":  {"04-tsv-quotes/silent.tsv", "review_date", ""},
+		"tabs, closed quotes": {"04-tsv-quotes/amazon_reviews_us.tsv", "review_date", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			path, file := filepath.Join(cases, c.file), filepath.Join(t.TempDir(), "new.parquet")
+			source := spec.Source{Path: path, Watermark: c.watermark, Encoding: c.encoding}
+			out, err := review.IngestSource(t.Context(), source, "", file)
+			if err != nil || out.Rows != 60 || out.Bad+out.Replaced+out.WithoutWatermark != 0 {
+				t.Fatalf("%+v, %v; want 60 rows", out, err)
+			}
+			opts := options(path)
+			opts.Encoding = c.encoding
+			direct, _ := importInto(t, opts)
+			ingested, sum := importInto(t, options(file))
+			wantEvents, wantTexts := events(read(t, direct))
+			gotEvents, gotTexts := events(read(t, ingested))
+			if diff := cmp.Diff([][]string{wantEvents, wantTexts}, [][]string{gotEvents, gotTexts}); diff != "" {
+				t.Errorf("%+v (-want +got):\n%s", sum, diff)
+			}
+		})
+	}
+}
+
+func TestIngestRefusesOrCountsWhatItCannotRead(t *testing.T) {
+	good := strings.Repeat("a,x,1,fine\n", 200)
+	for name, c := range map[string]struct {
+		file, text string
+		want       string // of the error; none if empty
+		counts     [3]int // rows, bad, replaced
+	}{
+		"Latin-1": {
+			"r.csv", "user,item,time,text\n" + strings.Repeat("a,x,1,Gr\xf6\xdfe\n", 5),
+			"r.csv:0: not UTF-8 (line 2): set encoding to the file's", [3]int{},
+		},
+		"a zip with an Excel sheet": {"r.csv", "PK\x03\x04 not a zip", "zip", [3]int{}},
+		"ragged rows":               {"r.csv", "user,item,time,text\na,x,1,fine\na,x\n", "r.csv:3: wrong number of fields", [3]int{}},
+		"one ragged row":            {"r.csv", "user,item,time,text\n" + good + "a,x\n", "", [3]int{200, 1, 0}},
+		"one damaged text":          {"r.csv", "user,item,time,text\n" + good + "a,x,2,b\xe4d\n", "", [3]int{201, 0, 1}},
+		"days first": {
+			"r.csv", "user,item,time,text\na,x,31-01-2026,fine\n", "does not sort by time", [3]int{},
+		},
+		"not JSON": {"r.json", "{\"time\": 1}\n{\"time\": \n", "r.json:2: not a JSON object", [3]int{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			source := spec.Source{Path: writeFile(t, c.file, c.text), Watermark: "time"}
+			out, err := review.IngestSource(t.Context(), source, "", filepath.Join(t.TempDir(), "new.parquet"))
+			if c.want != "" {
+				if !errors.Is(err, review.ErrSettings) || !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%v, want ErrSettings with %q", err, c.want)
+				}
+				return
+			}
+			if err != nil || [3]int{out.Rows, out.Bad, out.Replaced} != c.counts {
+				t.Errorf("%+v, %v; want %v", out, err, c.counts)
+			}
+		})
+	}
+}
+
+// TestIngestKeepsIDs: ids of delimited text that look like numbers keep their zeros, and watermarks
+// are compared as what they are.
+func TestIngestKeepsIDs(t *testing.T) {
+	for name, c := range map[string]struct{ marks, after, want string }{
+		"integers":  {"9,10,11", "9", "11"},
+		"fractions": {"9.5,10.5,11", "9.5", "11.0"},
+		"times":     {"2026-01-02 03:04:05,2026-01-03,2026-01-10T00:00:00Z", "2026-01-02 03:04:05", "2026-01-10 00:00:00"},
+		"texts":     {"a,b,c", "a", "c"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			text := "user,item,time,batch\n"
+			for i, mark := range strings.Split(c.marks, ",") {
+				text += fmt.Sprintf("007,00%d,%d,%s\n", i, i, mark)
+			}
+			file := filepath.Join(t.TempDir(), "new.parquet")
+			source := spec.Source{Path: writeFile(t, "r.csv", text), Watermark: "batch"}
+			out, err := review.IngestSource(t.Context(), source, c.after, file)
+			if err != nil || out.Rows != 2 || out.Watermark != c.want {
+				t.Fatalf("%+v, %v; want two rows up to %q", out, err, c.want)
+			}
+			db, err := sql.Open("duckdb", "")
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer db.Close()
+			var ids string
+			query := `SELECT string_agg("user" || '/' || item, ' ' ORDER BY item) FROM read_parquet('` + file + "')"
+			if err := db.QueryRowContext(t.Context(), query).Scan(&ids); err != nil || ids != "007/001 007/002" {
+				t.Errorf("ids %q, %v", ids, err)
+			}
+		})
 	}
 }

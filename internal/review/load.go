@@ -17,6 +17,11 @@ import (
 	"rdrec/internal/spec"
 )
 
+// givenSQL creates the macro of values that are not absent: Python, pandas and databases write some
+// words where there is no value.
+const givenSQL = `CREATE MACRO given(value) AS CASE WHEN value IN
+	('NaN', 'nan', 'NaT', 'None', 'null', 'NULL', '<NA>', '\N') THEN NULL ELSE value END`
+
 // load creates the view "source" of all files' rows (row, user, item, time, rating, text, summary;
 // all text but the row's number). Our readers copy JSON and delimited text, with line numbers, into
 // a table; each query reads Parquet directly from its files.
@@ -30,9 +35,7 @@ func (r *run) load(ctx context.Context) error {
 		`CREATE TABLE bad (row BIGINT, reason VARCHAR, text VARCHAR)`,
 		`CREATE TABLE staged (row BIGINT, "user" VARCHAR, item VARCHAR, "time" VARCHAR, rating VARCHAR,
 			"text" VARCHAR, summary VARCHAR)`,
-		// Values that Python, pandas and databases write where there is none are absent.
-		`CREATE MACRO given(value) AS CASE WHEN value IN
-			('NaN', 'nan', 'NaT', 'None', 'null', 'NULL', '<NA>', '\N') THEN NULL ELSE value END`,
+		givenSQL,
 		// pandas makes ids floats where some rows have none.
 		`CREATE MACRO identity(value) AS regexp_replace(trim(given(value)), '^(-?[0-9]+)[.]0+$', '\1')`,
 	} {

@@ -25,13 +25,15 @@ type Nightly struct {
 
 // Source is a table that DuckDB reads, as the worker sees it.
 type Source struct {
-	// Path is a file or glob of Parquet, CSV or JSON lines (plain or .gz), or a DuckDB database
+	// Path is a file, a folder or a pattern of files in any format of reviews, or a DuckDB database
 	// (.duckdb, .db) with the Table to read.
 	Path  string `json:"path" yaml:"path" validate:"required"`
 	Table string `json:"table,omitempty" yaml:"table,omitempty"`
 	// Watermark is a column that only grows, such as the loading time: rows above the greatest
 	// value ingested so far are new.
 	Watermark string `json:"watermark" yaml:"watermark" validate:"required"`
+	// Encoding is that of the files' text; empty detects UTF-8 and UTF-16.
+	Encoding string `json:"encoding,omitempty" yaml:"encoding,omitempty" validate:"omitempty,encoding"`
 }
 
 // IsDatabase reports whether Path is a DuckDB database.
@@ -45,6 +47,10 @@ type Ingested struct {
 	Rows int `json:"rows"`
 	// WithoutWatermark is the number of rows without a watermark, which are never ingested.
 	WithoutWatermark int `json:"without_watermark"`
+	// Bad is the number of rows that cannot be read, Replaced the number of those with characters
+	// that were replaced, both among old and new rows.
+	Bad      int `json:"bad,omitempty"`
+	Replaced int `json:"replaced,omitempty"`
 	// Watermark is the greatest watermark of the new rows, as text; empty if there are none.
 	Watermark string `json:"watermark"`
 }

@@ -298,6 +298,14 @@ const OtherLanguage = "other"
 // Languages returns the languages of reviews; package review has their word lists.
 func Languages() []string { return []string{"en", "de", OtherLanguage} }
 
+// WordLists names the word lists of a language, for people.
+func WordLists(language string) string {
+	if language == OtherLanguage {
+		return "without word lists: the first sentence with an item word"
+	}
+	return "word lists: " + language
+}
+
 // Teachers returns the forms of a teacher's name: a whole name, or a prefix that ends in a colon.
 func Teachers() []string {
 	return []string{"smollm2", "copy", "gguf:", "meta:", "hf:", "openai:"}

@@ -4,10 +4,9 @@ import (
 	"maps"
 	"math"
 	"slices"
-	"strings"
-	"unicode"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/metric"
 )
 
 // weights is the inverse document frequency of each word over the rationales, ln((1+n)/(1+df)): a
@@ -27,7 +26,7 @@ func newWeights(explanations []dataset.Explanation) weights {
 		}
 		n++
 		distinct := map[string]bool{}
-		for _, word := range words(e.Preference + " " + e.Attribution) {
+		for _, word := range metric.PlainWords(e.Preference + " " + e.Attribution) {
 			if distinct[word] {
 				continue
 			}
@@ -45,18 +44,11 @@ func newWeights(explanations []dataset.Explanation) weights {
 	return w
 }
 
-// words returns the words of a text: letters and digits in lower case.
-func words(text string) []string {
-	return strings.FieldsFunc(strings.ToLower(text), func(r rune) bool {
-		return !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
-}
-
 // vector returns a text's counts of the words of rationales times their weights, of length 1; empty
 // if no word has a weight.
 func (w weights) vector(text string) vector {
 	total := sum{}
-	for _, word := range words(text) {
+	for _, word := range metric.PlainWords(text) {
 		if id, known := w.ids[word]; known && w.idf[id] > 0 {
 			total[id] += w.idf[id]
 		}

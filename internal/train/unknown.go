@@ -15,10 +15,15 @@ func (t *trainer) unknownNotices() []string {
 	type text struct {
 		name string
 		of   func(e dataset.Explanation) string
+		// consequence is what the reader of the scores has to know.
+		consequence string
 	}
 	texts := []text{
-		{"explanations", func(e dataset.Explanation) string { return e.Explanation }},
-		{"rationales", func(e dataset.Explanation) string { return e.Preference + " " + e.Attribution }},
+		{
+			"explanations", func(e dataset.Explanation) string { return e.Explanation },
+			", and scores compare the texts without them",
+		},
+		{"rationales", func(e dataset.Explanation) string { return e.Preference + " " + e.Attribution }, ""},
 	}
 	all := t.job.Data.Explanations
 	var notices []string
@@ -32,7 +37,8 @@ func (t *trainer) unknownNotices() []string {
 		}
 		if share := float64(unknown) / float64(max(tokens, 1)); share >= minUnknownShare {
 			notices = append(notices, fmt.Sprintf("%.1f%% of the tokens of %s are unknown to the student "+
-				"(%d of %d): its vocabulary lacks their characters", 100*share, text.name, unknown, tokens))
+				"(%d of %d): its vocabulary lacks their characters%s", 100*share, text.name, unknown, tokens,
+				text.consequence))
 		}
 	}
 	return notices
