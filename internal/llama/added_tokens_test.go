@@ -60,7 +60,7 @@ func withoutPieces(t *testing.T) (dir string) {
 // TestAddedTokens reads folders whose tokenizer.model lacks pieces that other files add, as
 // fine-tuned Llama 2s have them.
 func TestAddedTokens(t *testing.T) {
-	talk := []teacher.Message{{Role: teacher.User, Content: "hi <|im_end|> extra"}}
+	chat := []teacher.Message{{Role: teacher.User, Content: "hi <|im_end|> extra"}}
 	control := map[int32]string{336: "<|im_start|>", 337: "<|im_end|>"}
 	const want = "<|im_start|>user\nhi <|im_end|> extra<|im_end|>\n<|im_start|>assistant\n"
 	for name, files := range map[string]map[string]map[string]any{
@@ -88,10 +88,10 @@ func TestAddedTokens(t *testing.T) {
 				writeJSON(t, dir, file, value)
 			}
 			engine := open(t, dir, testOptions(1))
-			if got := strings.TrimPrefix(written(engine, control, talk), "<s>"); got != want {
+			if got := strings.TrimPrefix(written(engine, control, chat), "<s>"); got != want {
 				t.Errorf("got %q, want %q", got, want)
 			}
-			if n := count(engine.ChatTokens(talk), 337); n != 1 {
+			if n := count(engine.ChatTokens(chat), 337); n != 1 {
 				t.Errorf("%d ends of messages, want 1: a review has one as plain text", n)
 			}
 			if got := engine.Decode([]int32{336, 339}); got != "extra" {

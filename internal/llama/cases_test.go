@@ -17,7 +17,7 @@ const cases = "../../testdata/cases"
 
 // TestCases opens every model of testdata/cases. make cases prints what it logs.
 func TestCases(t *testing.T) {
-	talk := []teacher.Message{{Role: teacher.User, Content: "hi"}}
+	chat := []teacher.Message{{Role: teacher.User, Content: "hi"}}
 	for _, c := range []struct {
 		name, right string
 		got         func(t *testing.T) string
@@ -55,16 +55,16 @@ func TestCases(t *testing.T) {
 			func(t *testing.T) string {
 				t.Helper()
 				return written(open(t, filepath.Join(cases, "17-gguf-chatml-userdefined/m.gguf"), testOptions(1)),
-					map[int32]string{256: "<|im_start|>", 257: "<|im_end|>"}, talk)
+					map[int32]string{256: "<|im_start|>", 257: "<|im_end|>"}, chat)
 			},
 		},
 		{
 			"Mistral's template", "<s>[INST] hi [/INST]",
-			func(t *testing.T) string { return rendered(t, "18-mistral-template/m.json", talk) },
+			func(t *testing.T) string { return rendered(t, "18-mistral-template/m.json", chat) },
 		},
 		{
 			"Vicuna's template", "USER: hi ASSISTANT:",
-			func(t *testing.T) string { return rendered(t, "18-mistral-template/vicuna.json", talk) },
+			func(t *testing.T) string { return rendered(t, "18-mistral-template/vicuna.json", chat) },
 		},
 		{
 			"a folder that lacks a tensor", `refused: no tensor "lm_head.weight"`,
@@ -103,8 +103,8 @@ func openFile(t *testing.T, path string) *gguf.File {
 	return file
 }
 
-// firstWeights opens a quantized model and returns the first weights of a tensor, rounded. The right
-// values were computed from the bytes of the file by hand.
+// firstWeights opens a quantized model and returns the first weights of a tensor, rounded. The
+// right values were computed from the bytes of the file by hand.
 func firstWeights(t *testing.T, name string, want gguf.Type) string {
 	t.Helper()
 	path := filepath.Join(cases, filepath.FromSlash(name))

@@ -6,8 +6,8 @@ import (
 	"unicode"
 )
 
-// Words returns the words of a text: it is split at blanks, and around each character of Chinese and
-// Japanese, which write no blanks, as sacrebleu's tokenizer zh splits Chinese.
+// Words returns the words of a text: it is split at blanks, and around each character of Chinese
+// and Japanese, which write no blanks, as sacrebleu's tokenizer zh splits Chinese.
 func Words(text string) []string {
 	if !HasIdeographs(text) {
 		return strings.Fields(text)
@@ -41,8 +41,8 @@ func PlainWords(text string) []string {
 // HasIdeographs reports whether [Words] splits a text around its characters.
 func HasIdeographs(text string) bool { return strings.ContainsFunc(text, isIdeograph) }
 
-// isIdeograph reports whether a character is a word of its own: an ideograph, a kana, or punctuation
-// of full width.
+// isIdeograph reports whether a character is a word of its own: an ideograph, a kana, or
+// punctuation of full width.
 func isIdeograph(r rune) bool {
 	const cjk, punctuation, afterPunctuation, wide, afterWide = 0x2e80, 0x3001, 0x3040, 0xff01, 0xff66
 	return r >= cjk && (unicode.In(r, unicode.Han, unicode.Hiragana, unicode.Katakana) ||

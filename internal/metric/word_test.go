@@ -13,10 +13,13 @@ func TestWords(t *testing.T) {
 	for text, want := range map[string][2][]string{
 		"The  grip's nice.": {{"The", "grip's", "nice."}, {"the", "grip", "s", "nice"}},
 		"Größe passt!":      {{"Größe", "passt!"}, {"größe", "passt"}},
-		"这个电池，USB 3好用。":     {{"这", "个", "电", "池", "，", "USB", "3", "好", "用", "。"}, {"这", "个", "电", "池", "usb", "3", "好", "用"}},
-		"ベルトが良い":            {{"ベ", "ル", "ト", "が", "良", "い"}, {"ベ", "ル", "ト", "が", "良", "い"}},
-		"배터리가 좋아요":          {{"배터리가", "좋아요"}, {"배터리가", "좋아요"}},
-		"":                  {{}, {}},
+		"这个电池，USB 3好用。": {
+			{"这", "个", "电", "池", "，", "USB", "3", "好", "用", "。"},
+			{"这", "个", "电", "池", "usb", "3", "好", "用"},
+		},
+		"ベルトが良い":   {{"ベ", "ル", "ト", "が", "良", "い"}, {"ベ", "ル", "ト", "が", "良", "い"}},
+		"배터리가 좋아요": {{"배터리가", "좋아요"}, {"배터리가", "좋아요"}},
+		"":         {{}, {}},
 	} {
 		got := [2][]string{metric.Words(text), metric.PlainWords(text)}
 		if diff := cmp.Diff(want, got); diff != "" {
@@ -25,8 +28,8 @@ func TestWords(t *testing.T) {
 	}
 }
 
-// TestChineseSentencesAreScoredByCharacter: of six characters, five are the reference's, and three of
-// five pairs.
+// TestChineseSentencesAreScoredByCharacter: of six characters, five are the reference's, and three
+// of five pairs.
 func TestChineseSentencesAreScoredByCharacter(t *testing.T) {
 	texts := []metric.Text{{Reference: metric.Words("这个电池很好"), Generated: metric.Words("这个屏池很好")}}
 	bleu, err := metric.BLEU(texts, 1, false)

@@ -52,7 +52,7 @@ func filters(run Run) string {
 		r.UserCore, r.ItemCore)
 }
 
-// addWordConvention says how texts without blanks are split, if there are any.
+// addWordConvention adds the rule by which texts without blanks are split, if there are any.
 func (b *Builder) addWordConvention(texts []prediction.Text) {
 	const line = "Words of explanations: each character of Chinese and Japanese is one, as in sacrebleu's tokenizer " +
 		"zh; other text is split at blanks."

@@ -46,7 +46,7 @@ func TestConventionsNameTheSource(t *testing.T) {
 	}
 }
 
-// TestConventionsNameTheWords: how Chinese is split is said once, if there is any.
+// TestConventionsNameTheWords: the rule for Chinese is there once, if there is any.
 func TestConventionsNameTheWords(t *testing.T) {
 	for text, want := range map[string]int{"这个电池很好": 1, "nice": 0} {
 		b := newBuilder(t, shopRun())

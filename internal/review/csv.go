@@ -38,7 +38,7 @@ type beginning struct {
 func (s *source) begin(settings spec.Table) (b beginning, err error) {
 	b.sample = s.sample()
 	b.dialect.Delimiter = delimiterOf(settings.Delimiter)
-	if first, rest, _ := bytes.Cut(b.sample, []byte{'\n'}); bytes.HasPrefix(first, []byte("sep=")) { // Excel's first line
+	if first, rest, _ := bytes.Cut(b.sample, []byte{'\n'}); bytes.HasPrefix(first, []byte("sep=")) { // Excel's
 		b.sample, b.skipped = rest, 1
 		if b.dialect.Delimiter == "" {
 			b.dialect.Delimiter = strings.TrimSpace(string(first[len("sep="):]))

@@ -165,8 +165,8 @@ func TestIngestKeepsPlainQuotes(t *testing.T) {
 	}
 }
 
-// TestIngestReadsWhatTheImportReads ingests inputs that people bring, and imports the rows: the same
-// reviews as from the file itself.
+// TestIngestReadsWhatTheImportReads ingests inputs that people bring, and imports the rows: the
+// same reviews as from the file itself.
 func TestIngestReadsWhatTheImportReads(t *testing.T) {
 	for name, c := range map[string]struct{ file, watermark, encoding string }{
 		"lines of 2018":       {"00-baseline/reviews.json", "unixReviewTime", ""},
@@ -215,9 +215,12 @@ func TestIngestRefusesOrCountsWhatItCannotRead(t *testing.T) {
 			"r.csv:0: not UTF-8 (line 2): set encoding to the file's", [3]int{},
 		},
 		"a zip with an Excel sheet": {"r.csv", "PK\x03\x04 not a zip", "zip", [3]int{}},
-		"ragged rows":               {"r.csv", "user,item,time,text\na,x,1,fine\na,x\n", "r.csv:3: wrong number of fields", [3]int{}},
-		"one ragged row":            {"r.csv", "user,item,time,text\n" + good + "a,x\n", "", [3]int{200, 1, 0}},
-		"one damaged text":          {"r.csv", "user,item,time,text\n" + good + "a,x,2,b\xe4d\n", "", [3]int{201, 0, 1}},
+		"ragged rows": {
+			"r.csv", "user,item,time,text\na,x,1,fine\na,x\n",
+			"r.csv:3: wrong number of fields", [3]int{},
+		},
+		"one ragged row":   {"r.csv", "user,item,time,text\n" + good + "a,x\n", "", [3]int{200, 1, 0}},
+		"one damaged text": {"r.csv", "user,item,time,text\n" + good + "a,x,2,b\xe4d\n", "", [3]int{201, 0, 1}},
 		"days first": {
 			"r.csv", "user,item,time,text\na,x,31-01-2026,fine\n", "does not sort by time", [3]int{},
 		},
@@ -246,8 +249,11 @@ func TestIngestKeepsIDs(t *testing.T) {
 	for name, c := range map[string]struct{ marks, after, want string }{
 		"integers":  {"9,10,11", "9", "11"},
 		"fractions": {"9.5,10.5,11", "9.5", "11.0"},
-		"times":     {"2026-01-02 03:04:05,2026-01-03,2026-01-10T00:00:00Z", "2026-01-02 03:04:05", "2026-01-10 00:00:00"},
-		"texts":     {"a,b,c", "a", "c"},
+		"times": {
+			"2026-01-02 03:04:05,2026-01-03,2026-01-10T00:00:00Z",
+			"2026-01-02 03:04:05", "2026-01-10 00:00:00",
+		},
+		"texts": {"a,b,c", "a", "c"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -50,8 +50,8 @@ func TestStudentKeepsItsOwnTokenizer(t *testing.T) {
 	}
 }
 
-// TestChineseExplanations trains on explanations of which T5's vocabulary has the commas alone. make
-// cases prints what it logs.
+// TestChineseExplanations trains on explanations of which T5's vocabulary has the commas alone.
+// make cases prints what it logs.
 func TestChineseExplanations(t *testing.T) {
 	j := quick(t)
 	data, err := dataset.Read(os.DirFS("../../testdata/cases/30-chinese-explanations"), "cases")
