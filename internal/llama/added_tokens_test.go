@@ -67,7 +67,8 @@ func TestAddedTokens(t *testing.T) {
 		"added_tokens.json": {
 			// The model has no row for [PAD]; <s> is a piece of the model.
 			"added_tokens.json": {
-				"<|im_start|>": 336, "<|im_end|>": 337, "<unused>": 338, "extra": 339, "[PAD]": 340, "other": 341, "<s>": 1,
+				"<|im_start|>": 336, "<|im_end|>": 337, "<unused>": 338, "extra": 339,
+				"[PAD]": 340, "other": 341, "<s>": 1,
 			},
 			"tokenizer_config.json": {"chat_template": chatML, "pad_token": map[string]any{"content": "[PAD]"}},
 		},

@@ -24,15 +24,24 @@ func TestCases(t *testing.T) {
 	}{
 		{
 			"GGUF with Q5_0, llama.cpp's fallback for Q4_K", "opens; blk.0.attn_q is -0.13 0.07 -0.13 0.08 0.12 ...",
-			func(t *testing.T) string { return firstWeights(t, "15-gguf-fallback-types/q5_0.gguf", gguf.Q50) },
+			func(t *testing.T) string {
+				t.Helper()
+				return firstWeights(t, "15-gguf-fallback-types/q5_0.gguf", gguf.Q50)
+			},
 		},
 		{
 			"GGUF with Q5_1, the fallback for Q5_K", "opens; blk.0.attn_q is -0.03 -0.02 0.11 0.06 0.13 ...",
-			func(t *testing.T) string { return firstWeights(t, "15-gguf-fallback-types/q5_1.gguf", gguf.Q51) },
+			func(t *testing.T) string {
+				t.Helper()
+				return firstWeights(t, "15-gguf-fallback-types/q5_1.gguf", gguf.Q51)
+			},
 		},
 		{
 			"GGUF with IQ4_NL, the fallback for Q3_K", "opens; blk.0.attn_q is -0.22 0.01 -0.22 0.53 -1.27 ...",
-			func(t *testing.T) string { return firstWeights(t, "15-gguf-fallback-types/iq4_nl.gguf", gguf.IQ4NL) },
+			func(t *testing.T) string {
+				t.Helper()
+				return firstWeights(t, "15-gguf-fallback-types/iq4_nl.gguf", gguf.IQ4NL)
+			},
 		},
 		{
 			"GGUF in two files", "opens: 20 tensors",
@@ -60,11 +69,17 @@ func TestCases(t *testing.T) {
 		},
 		{
 			"Mistral's template", "<s>[INST] hi [/INST]",
-			func(t *testing.T) string { return rendered(t, "18-mistral-template/m.json", chat) },
+			func(t *testing.T) string {
+				t.Helper()
+				return rendered(t, "18-mistral-template/m.json", chat)
+			},
 		},
 		{
 			"Vicuna's template", "USER: hi ASSISTANT:",
-			func(t *testing.T) string { return rendered(t, "18-mistral-template/vicuna.json", chat) },
+			func(t *testing.T) string {
+				t.Helper()
+				return rendered(t, "18-mistral-template/vicuna.json", chat)
+			},
 		},
 		{
 			"a folder that lacks a tensor", `refused: no tensor "lm_head.weight"`,

@@ -64,7 +64,10 @@ func message(w http.ResponseWriter, media, finish, message string) {
 // fieldCases returns the replies that differ in other fields than the content.
 func fieldCases() []chatCase {
 	const media = "application/json"
-	good := func(t *testing.T) string { return `{"content":` + string(marshal(t, goodLines)) + `}` }
+	good := func(t *testing.T) string {
+		t.Helper()
+		return `{"content":` + string(marshal(t, goodLines)) + `}`
+	}
 	return []chatCase{
 		{
 			name: "null content, all tokens went into reasoning",

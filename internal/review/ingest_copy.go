@@ -128,7 +128,6 @@ func (d *ingestion) copyObjects(ctx context.Context, s *source, out *bufio.Write
 	if hasElements(s.sample()) {
 		next = (&elements{in: s.input}).next
 	}
-	var line bytes.Buffer
 	for rows := 1; ; rows++ {
 		if rows%1024 == 0 && ctx.Err() != nil {
 			return ctx.Err()
@@ -145,20 +144,26 @@ func (d *ingestion) copyObjects(ctx context.Context, s *source, out *bufio.Write
 			d.bad(s, number, "not a JSON object")
 			continue
 		}
-		d.copied++
-		valid, replaced := s.valid(string(object))
-		if replaced {
-			d.Replaced++
-		}
-		line.Reset()
-		if err := json.Compact(&line, pairSurrogates([]byte(valid))); err != nil {
-			return err
-		}
-		line.WriteByte('\n')
-		if _, err := out.Write(line.Bytes()); err != nil {
+		if err := d.copyObject(s, string(object), out); err != nil {
 			return err
 		}
 	}
+}
+
+// copyObject writes a JSON object on one line.
+func (d *ingestion) copyObject(s *source, object string, out *bufio.Writer) error {
+	d.copied++
+	valid, replaced := s.valid(object)
+	if replaced {
+		d.Replaced++
+	}
+	var line bytes.Buffer
+	if err := json.Compact(&line, pairSurrogates([]byte(valid))); err != nil {
+		return err
+	}
+	line.WriteByte('\n')
+	_, err := out.Write(line.Bytes())
+	return err
 }
 
 // pairSurrogates replaces the escapes of half surrogate pairs in valid JSON, which DuckDB rejects,

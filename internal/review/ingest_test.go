@@ -212,12 +212,14 @@ func TestIngestRefusesOrCountsWhatItCannotRead(t *testing.T) {
 	}{
 		"Latin-1": {
 			"r.csv", "user,item,time,text\n" + strings.Repeat("a,x,1,Gr\xf6\xdfe\n", 5),
-			"r.csv:0: not UTF-8 (line 2): set encoding to the file's", [3]int{},
+			"r.csv:0: not UTF-8 (line 2): set encoding to the file's",
+			[3]int{},
 		},
 		"a zip with an Excel sheet": {"r.csv", "PK\x03\x04 not a zip", "zip", [3]int{}},
 		"ragged rows": {
 			"r.csv", "user,item,time,text\na,x,1,fine\na,x\n",
-			"r.csv:3: wrong number of fields", [3]int{},
+			"r.csv:3: wrong number of fields",
+			[3]int{},
 		},
 		"one ragged row":   {"r.csv", "user,item,time,text\n" + good + "a,x\n", "", [3]int{200, 1, 0}},
 		"one damaged text": {"r.csv", "user,item,time,text\n" + good + "a,x,2,b\xe4d\n", "", [3]int{201, 0, 1}},
