@@ -50,7 +50,9 @@ func ReadPickle(path string) (p *Pickle, err error) {
 	if err != nil {
 		return p, err
 	}
-	p.collect("", p.root)
+	if err := p.collect("", p.root, 0); err != nil {
+		return p, err
+	}
 	if len(p.tensors) == 0 {
 		return p, errors.New("file has no tensors")
 	}
@@ -77,28 +79,38 @@ func loadLegacy(path string, noZip error) (any, error) {
 	})
 }
 
+// maxNesting is the depth to which modules and state dicts are followed. A dictionary may contain
+// itself.
+const maxNesting = 100
+
 // collect adds the tensors of a state dict (a dictionary of tensors, possibly under "state_dict")
 // or of a module (parameters and submodules), under their names in PyTorch's state_dict.
-func (p *Pickle) collect(prefix string, value any) {
+func (p *Pickle) collect(prefix string, value any, depth int) error {
+	if depth > maxNesting {
+		return fmt.Errorf("modules or state dicts are nested more than %d deep", maxNesting)
+	}
+	var err error
+	add := func(name string, entry any) { err = firstError(err, p.collect(prefix+name, entry, depth+1)) }
 	switch v := value.(type) {
 	case *object:
 		for name, tensor := range entries(v.state["_parameters"]) {
-			p.collect(prefix+name, tensor)
+			add(name, tensor)
 		}
 		for name, module := range entries(v.state["_modules"]) {
-			p.collect(prefix+name+".", module)
+			add(name+".", module)
 		}
 	case *pytorch.Tensor:
 		p.tensors[prefix] = v
 	default:
 		for name, entry := range entries(v) {
 			if _, ok := entry.(*pytorch.Tensor); ok {
-				p.collect(prefix+name, entry)
+				add(name, entry)
 			} else if name == "state_dict" || name == "model" {
-				p.collect(prefix, entry)
+				add("", entry)
 			}
 		}
 	}
+	return err
 }
 
 // Attribute returns the value (string, number or bool) of a nested attribute of a module, such as
