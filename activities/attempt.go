@@ -90,6 +90,7 @@ type heartbeat struct {
 	done       chan struct{}
 	// maxFailures is [Activities.MaxFailures].
 	maxFailures int
+	measured    *measurement
 }
 
 // startHeartbeat starts the heartbeat of a stage. The returned context is cancelled when the
@@ -98,7 +99,7 @@ func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.
 	ctx, cancel := context.WithCancelCause(ctx)
 	p := &heartbeat{
 		latest: Progress{Stage: stage}, progressed: a.Now(), now: a.Now, cancel: cancel, done: make(chan struct{}),
-		maxFailures: a.MaxFailures,
+		maxFailures: a.MaxFailures, measured: measurementIn(ctx),
 	}
 	p.latest.History = loadHistory(ctx)
 	activity.RecordHeartbeat(ctx, p.latest)
@@ -158,6 +159,9 @@ func (p *heartbeat) report(latest Progress) {
 // stop ends the heartbeat and releases its context.
 func (p *heartbeat) stop() {
 	close(p.done)
+	p.mutex.Lock()
+	p.measured.add(p.latest)
+	p.mutex.Unlock()
 	p.cancel(nil)
 }
 

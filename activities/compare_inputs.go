@@ -21,23 +21,11 @@ type CompareInputsInput struct {
 	StageVersions map[string]int `json:"stage_versions"`
 }
 
-// Change is a reason why the result of a finished run is not that of a new one.
-type Change string
-
-// Changes since a run.
-const (
-	DataChanged    Change = "data changed"
-	TeacherChanged Change = "teacher changed"
-	StudentChanged Change = "pretrained student changed"
-	CodeChanged    Change = "code version changed"
-	ResultsMissing Change = "results are missing from the bucket"
-)
-
 // CompareInputsResult is what changed since a run.
 type CompareInputsResult struct {
 	Identity registry.Identity `json:"identity"`
 	// Changes is empty if a new run would give the same result.
-	Changes []Change `json:"changes,omitempty"`
+	Changes []registry.Change `json:"changes,omitempty"`
 }
 
 // CompareInputs hashes what a spec reads and compares it with what a finished run read.
@@ -50,20 +38,20 @@ func (a *Activities) CompareInputs(ctx context.Context, in CompareInputsInput) (
 	}
 	record, err := a.runRecord(ctx, in)
 	if errors.Is(err, storage.ErrNotFound) {
-		out.Changes = []Change{ResultsMissing}
+		out.Changes = []registry.Change{registry.ResultsMissing}
 		return out, nil
 	}
 	if err != nil {
 		return out, err
 	}
 	for _, c := range []struct {
-		change Change
+		change registry.Change
 		is     bool
 	}{
-		{DataChanged, record.Identity.Data != out.Identity.Data},
-		{TeacherChanged, record.Identity.Teacher != out.Identity.Teacher},
-		{StudentChanged, record.Identity.Student != out.Identity.Student},
-		{CodeChanged, record.StageVersions != nil && !maps.Equal(record.StageVersions, in.StageVersions)},
+		{registry.DataChanged, record.Identity.Data != out.Identity.Data},
+		{registry.TeacherChanged, record.Identity.Teacher != out.Identity.Teacher},
+		{registry.StudentChanged, record.Identity.Student != out.Identity.Student},
+		{registry.CodeChanged, record.StageVersions != nil && !maps.Equal(record.StageVersions, in.StageVersions)},
 	} {
 		if c.is {
 			out.Changes = append(out.Changes, c.change)

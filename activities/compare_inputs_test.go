@@ -52,41 +52,41 @@ func TestCompareInputs(t *testing.T) {
 		Data: identity.Data, Teacher: "t", Student: identity.Student,
 	}})
 	report := s.putArtifact("report.json", "{}")
-	changes := func(all ...activities.Change) []activities.Change { return all }
+	changes := func(all ...registry.Change) []registry.Change { return all }
 	for name, c := range map[string]struct {
 		in       activities.IdentifyInput
 		run      string
 		versions map[string]int
 		report   storage.Ref
-		want     []activities.Change
+		want     []registry.Change
 	}{
 		"nothing":      {input(reviews, weights), "new", versions, report, nil},
 		"another path": {input(write("reviews.csv", "user,item\na,x\n"), weights), "new", versions, report, nil},
-		"the data":     {input(other, weights), "new", versions, report, changes(activities.DataChanged)},
+		"the data":     {input(other, weights), "new", versions, report, changes(registry.DataChanged)},
 		"the teacher": {
 			input(reviews, weights), "teacher", versions, report,
-			changes(activities.TeacherChanged),
+			changes(registry.TeacherChanged),
 		},
-		"no student": {input(reviews, ""), "new", versions, report, changes(activities.StudentChanged)},
+		"no student": {input(reviews, ""), "new", versions, report, changes(registry.StudentChanged)},
 		"the code": {
 			input(reviews, weights), "new",
 			map[string]int{"import": 2},
 			report,
-			changes(activities.CodeChanged),
+			changes(registry.CodeChanged),
 		},
 		"an old record": {input(reviews, weights), "old", versions, report, nil},
 		"data and code": {
 			input(other, weights), "new", nil, report,
-			changes(activities.DataChanged, activities.CodeChanged),
+			changes(registry.DataChanged, registry.CodeChanged),
 		},
 		"no record": {
 			input(reviews, weights), "gone", versions, report,
-			changes(activities.ResultsMissing),
+			changes(registry.ResultsMissing),
 		},
 		"no report left": {
 			input(reviews, weights), "new", versions,
 			storage.Ref{Digest: identity.Data},
-			changes(activities.ResultsMissing),
+			changes(registry.ResultsMissing),
 		},
 	} {
 		in := activities.CompareInputsInput{

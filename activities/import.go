@@ -90,7 +90,7 @@ func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir stri
 	if err != nil {
 		return err
 	}
-	if err := a.logImport(dir); err != nil {
+	if err := a.logImport(ctx, dir); err != nil {
 		return err
 	}
 	if name == spec.Appearance || name == spec.Random {
@@ -103,8 +103,8 @@ func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir stri
 	return writeIndexed(dir, data, in)
 }
 
-// logImport logs how the reviews' files were read.
-func (a *Activities) logImport(dir string) error {
+// logImport logs how the reviews' files were read, and counts their rows.
+func (a *Activities) logImport(ctx context.Context, dir string) error {
 	data, err := os.ReadFile(filepath.Join(dir, importRecord))
 	if err != nil {
 		return fmt.Errorf("read the import's summary: %w", err)
@@ -113,6 +113,7 @@ func (a *Activities) logImport(dir string) error {
 	if err := json.Unmarshal(data, &sum); err != nil {
 		return fmt.Errorf("read %s: %w: %w", importRecord, ErrData, err)
 	}
+	countUnits(ctx, sum.Rows, "rows")
 	for _, source := range sum.Sources {
 		a.Log.Info().Str("stage", "import").Str("read_as", source).Msg("read reviews")
 	}

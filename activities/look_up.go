@@ -13,6 +13,8 @@ import (
 type LookUpInput struct {
 	Stage       string `json:"stage"`
 	Fingerprint string `json:"fingerprint"`
+	// Plan means that no run uses the result, so there is no lineage to record.
+	Plan bool `json:"plan,omitempty"`
 }
 
 // StageResult is the result of a stage; its zero value means that there is none.
@@ -48,6 +50,9 @@ func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (found StageRes
 	found = StageResult{
 		Output: done.Output, Seconds: done.Seconds, Stats: done.Stats,
 		From: StageOrigin{done.Workflow, done.Run, done.Time},
+	}
+	if in.Plan {
+		return found, nil
 	}
 	return found, a.addLineage(ctx, done)
 }

@@ -51,6 +51,7 @@ func (a *Activities) Preprocess(ctx context.Context, in PreprocessInput) (ref st
 			return ref, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
+	countUnits(ctx, data.Stats().Users, "users")
 	out := filepath.Join(work.dir, "preprocessed")
 	if err := dataset.Write(out, data); err != nil {
 		return ref, err

@@ -138,7 +138,11 @@ func (w *reportWork) addTeacher(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w.builder.AddTeacher(d, rows, w.Identity.Teacher, report.TeacherStats(statsOf(w.Stages, "distill")))
+	s := statsOf(w.Stages, "distill")
+	stats := report.TeacherStats{
+		Requests: s.Requests, Tokens: s.Tokens, Seconds: s.Seconds, BatchHalvings: s.BatchHalvings,
+	}
+	w.builder.AddTeacher(d, rows, w.Identity.Teacher, stats)
 	return nil
 }
 

@@ -70,7 +70,9 @@ func (t TrialResult) Name() string { return spec.MethodLabel(t.Method, t.Variant
 
 // StageTime is the time that a stage took, in this run or, if it was cached, when it was computed.
 type StageTime struct {
+	// Name names the trial or the shard, too; Stage is the stage alone, empty in older records.
 	Name        string      `json:"name"`
+	Stage       string      `json:"stage,omitempty"`
 	Cached      bool        `json:"cached"`
 	Seconds     float64     `json:"seconds"`
 	Fingerprint string      `json:"fingerprint"`

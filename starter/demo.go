@@ -42,7 +42,7 @@ func (c *demoCmd) Run(ctx context.Context, a *app) (err error) {
 		return err
 	}
 	defer w.stop(a)
-	e, err := a.startExperiment(ctx, to, specification, false)
+	e, err := a.startExperiment(ctx, to, specification, false, func() error { return nil })
 	if err != nil {
 		return err
 	}

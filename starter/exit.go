@@ -30,6 +30,7 @@ var (
 	errInterrupted  = errors.New("interrupted")
 	errCorrupt      = errors.New("the bucket is corrupt")
 	errNotPaused    = errors.New("nothing to resume")
+	errDeclined     = errors.New("not started")
 )
 
 // usageError is an invalid command line.
@@ -80,6 +81,7 @@ func exits() []exit {
 		{exitcode.Corrupt, as[*storage.CorruptError](), `"starter verify --all" lists all of them`},
 		{exitcode.Unready, is(errUnready), ""},
 		{exitcode.Interrupted, is(errInterrupted, context.Canceled), ""},
+		{exitcode.Failed, is(errDeclined), "--yes starts it without asking"},
 		{exitcode.Failed, is(errNoExperiment), `"starter list" lists experiments`},
 		{exitcode.Failed, is(errNotPaused), `"starter status ID" shows its stages`},
 		{exitcode.Failed, is(errNoWorker), `run "make build"`},

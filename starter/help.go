@@ -33,8 +33,12 @@ var helpTexts = map[string]string{
 	"help_run": "Start the experiment of a spec and watch it. Stages whose inputs did not change are reused.",
 	"help_force": "Recompute all stages, also if nothing changed since the last run. " +
 		"Rationales of a teacher behind a server are reused.",
-	"help_cancel": "Cancel an experiment; its finished work is kept, and running it again resumes.",
-	"help_audit":  "Look for leaks in a dataset folder: what a rule without a model scores, and why.",
+	"help_plan": "List the stages that a run of a spec would reuse and those it would run: why, and how long. " +
+		"Runs nothing; a worker looks the stages up.",
+	"help_plan_force": "Plan a run with --force, which reuses no stage.",
+	"help_yes":        "Start without asking, however long the run will take.",
+	"help_cancel":     "Cancel an experiment; its finished work is kept, and running it again resumes.",
+	"help_audit":      "Look for leaks in a dataset folder: what a rule without a model scores, and why.",
 
 	"help_import": "Read raw reviews: print the counts by cause and the first rows as they were understood. " +
 		"Needs no server and trains nothing.",

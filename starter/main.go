@@ -40,6 +40,7 @@ type cli struct {
 	List       listCmd       `cmd:"" help:"List experiments with their status and best score, the latest first."`
 	Status     statusCmd     `cmd:"" help:"Show the stages of an experiment, or list the latest experiments."`
 	Watch      watchCmd      `cmd:"" help:"Watch an experiment until it ends."`
+	Plan       planCmd       `cmd:"" help:"${help_plan}"`
 	Report     reportCmd     `cmd:"" help:"Print an experiment's report and the address of its HTML page."`
 	Export     exportCmd     `cmd:"" help:"${help_export}"`
 	Recommend  recommendCmd  `cmd:"" help:"Recommend items to one user."`

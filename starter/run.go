@@ -19,6 +19,7 @@ type runCmd struct {
 	specArg
 	Watch bool `help:"Watch the experiment until it ends." default:"true" negatable:""`
 	Force bool `help:"${help_force}"`
+	Yes   bool `help:"${help_yes}" short:"y"`
 }
 
 // Run starts the experiment, or finds the one that was started from the same spec, and watches it.
@@ -37,7 +38,7 @@ func (c *runCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer to.Close()
-	e, err := a.startExperiment(ctx, to, s, c.Force)
+	e, err := a.startExperiment(ctx, to, s, c.Force, func() error { return a.showPlan(ctx, to, s, c.Force, c.Yes) })
 	if err != nil {
 		return err
 	}

@@ -30,28 +30,40 @@ type reuse struct {
 
 // startExperiment starts the experiment of a spec. Its id is derived from the spec: the same spec
 // finds the running experiment, and the finished one if its inputs did not change since. With
-// force, all stages are computed again.
-func (a *app) startExperiment(ctx context.Context, to *server, s spec.Spec, force bool) (*execution, error) {
+// force, all stages are computed again. before is called before a new run starts; its error
+// prevents the start.
+func (a *app) startExperiment(
+	ctx context.Context, to *server, s spec.Spec, force bool, before func() error,
+) (*execution, error) {
 	options, err := startOptions(s)
 	if err != nil {
 		return nil, err
 	}
 	in := workflows.ExperimentInput{Spec: s}
 	found, err := find(ctx, to, options.ID)
-	switch {
-	case err != nil && !errors.Is(err, errNoExperiment):
+	if errors.Is(err, errNoExperiment) {
+		found, err = &execution{}, nil
+	}
+	if err != nil {
 		return nil, err
-	case force && err == nil && found.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
+	}
+	switch {
+	case force && found.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
 		return nil, fmt.Errorf("%w: %s", errRunning, found.id)
+	case found.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING:
+		return startOrFind(ctx, to, options, workflows.Experiment, in)
 	case force:
 		in.NoCache = noCache(s, false)
 		options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
-	case err == nil && found.status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
+	case found.status == enums.WORKFLOW_EXECUTION_STATUS_COMPLETED:
 		unchanged, err := a.checkInputs(ctx, found, s)
 		if err != nil || unchanged {
 			return found, err
 		}
 		options.WorkflowIDReusePolicy = enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE
+	}
+	if err := before(); err != nil {
+		return nil, err
 	}
 	return startOrFind(ctx, to, options, workflows.Experiment, in)
 }

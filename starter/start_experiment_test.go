@@ -17,7 +17,7 @@ import (
 func compareInputs(_ workflow.Context, in workflows.InputsInput) (activities.CompareInputsResult, error) {
 	out := activities.CompareInputsResult{Identity: registry.Identity{Data: "3f9a1c"}}
 	if in.Spec.Name == "grows" {
-		out.Changes = []activities.Change{activities.DataChanged, activities.CodeChanged}
+		out.Changes = []registry.Change{registry.DataChanged, registry.CodeChanged}
 	}
 	return out, nil
 }

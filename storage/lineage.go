@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"path"
+	"slices"
 	"strings"
+	"time"
 )
 
 // lineage is the content of the records under runs/ and nightly/: the artifacts that each run found
@@ -41,6 +43,25 @@ func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
 		return l, err
 	}
 	return l, l.collectNightlyRefs(ctx, b)
+}
+
+// FinishedRun is a run that has a record, and when the record was written.
+type FinishedRun struct {
+	Workflow, Run string
+	Ended         time.Time
+}
+
+// FinishedRuns returns the newest runs that have a record, newest first.
+func (b *Bucket) FinishedRuns(ctx context.Context, last int) ([]FinishedRun, error) {
+	var runs []FinishedRun
+	err := b.scan(ctx, runPrefix, func(o object) error {
+		if run, ok := runOf(o.key); ok && path.Base(o.key) == RunRecord {
+			runs = append(runs, FinishedRun{path.Dir(run), path.Base(run), o.written})
+		}
+		return nil
+	})
+	slices.SortStableFunc(runs, func(a, b FinishedRun) int { return b.Ended.Compare(a.Ended) })
+	return runs[:min(last, len(runs))], err
 }
 
 // runOf returns the run whose record a key under runs/ is; ok is false for a run's other files.

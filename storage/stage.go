@@ -12,10 +12,16 @@ import (
 type StageRecord struct {
 	Stage       string `json:"stage"`
 	Fingerprint string `json:"fingerprint"`
+	// Label is the stage's name for people, with its trial; empty in older records.
+	Label string `json:"label,omitempty"`
 	// Output is the artifact that the stage made.
 	Output Ref `json:"output"`
 	// Inputs are the digests of the inputs: artifacts, or files outside the bucket.
 	Inputs []string `json:"inputs,omitempty"`
+	// Version is the version of the stage's code, and Settings are its settings as JSON. Garbage
+	// collection follows no reference in a text. Both are zero in older records.
+	Version  int    `json:"version,omitempty"`
+	Settings string `json:"settings,omitempty"`
 	// Seconds is how long the work took; Workflow and Run identify the run that did it, and Time is
 	// when it was recorded.
 	Seconds float64 `json:"seconds"`
@@ -26,9 +32,14 @@ type StageRecord struct {
 	Time     time.Time `json:"time,omitzero"`
 }
 
-// Stats are the statistics of a distillation; zero for other stages.
+// Stats are the statistics of a stage's work.
 type Stats struct {
-	// Requests were answered by the teacher, which generated Tokens for them in Seconds.
+	// Units is how many units the work had, such as steps or users, and Unit is their name; zero
+	// where nothing was counted.
+	Units int    `json:"units,omitempty"`
+	Unit  string `json:"unit,omitempty"`
+	// Requests, Tokens, Seconds and BatchHalvings are those of a distillation: Requests were
+	// answered by the teacher, which generated Tokens for them in Seconds.
 	Requests int     `json:"requests"`
 	Tokens   int     `json:"tokens"`
 	Seconds  float64 `json:"seconds"`
@@ -68,6 +79,18 @@ func (b *Bucket) LookUp(ctx context.Context, stage, fingerprint string) (StageRe
 	}
 	complete, err := b.IsComplete(ctx, record.Output)
 	return record, complete && err == nil, err
+}
+
+// StageRecord returns a stage's record, whether or not its artifact still exists.
+func (b *Bucket) StageRecord(ctx context.Context, stage, fingerprint string) (record StageRecord, err error) {
+	data, err := b.read(ctx, stageKey(stage, fingerprint))
+	if err != nil {
+		return record, err
+	}
+	if err := json.Unmarshal(data, &record); err != nil {
+		return record, &CorruptError{Key: stageKey(stage, fingerprint), Reason: err.Error()}
+	}
+	return record, nil
 }
 
 // IsComplete reports whether an artifact and all its files exist with their sizes. Hashes are

@@ -280,7 +280,9 @@ type machineInterceptors struct {
 
 // of returns the interceptors of a queue.
 func (m *machineInterceptors) of(queue string, fatal chan<- error) []interceptor.WorkerInterceptor {
-	all := []interceptor.WorkerInterceptor{&bucketInterceptor{own: m.own}, &deviceInterceptor{fatal: fatal}}
+	all := []interceptor.WorkerInterceptor{
+		&bucketInterceptor{own: m.own}, &deviceInterceptor{fatal: fatal}, &activities.MeasureInterceptor{Now: time.Now},
+	}
 	if queue == workflows.QueueGPU {
 		all = append(all, &evictInterceptor{cache: m.cache})
 	}

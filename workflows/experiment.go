@@ -50,60 +50,57 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (result ExperimentResu
 	if err != nil {
 		return ExperimentResult{}, err
 	}
-	protocol, err := in.Spec.Resolve()
-	if err != nil {
-		return ExperimentResult{}, invalidSpec(err)
-	}
-	e := &experiment{in.Spec, in.NoCache, protocol, stages}
-	id, err := e.identify(ctx)
+	e, err := newExperiment(in, stages)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
-	data, err := e.importData(ctx, id)
+	record, err := e.run(ctx)
 	if err != nil {
-		return ExperimentResult{}, err
-	}
-	rationales, err := e.distill(ctx, id, data)
-	if err != nil {
-		return ExperimentResult{}, err
-	}
-	preprocessed, err := e.preprocess(ctx, data, rationales)
-	if err != nil {
-		return ExperimentResult{}, err
-	}
-	trials := e.startTrials(ctx, id, preprocessed)
-	baseline, err := e.baseline(ctx, preprocessed)
-	if err != nil {
-		return ExperimentResult{}, err
-	}
-	sasrec, err := e.sasrec(ctx, preprocessed)
-	if err != nil {
-		return ExperimentResult{}, err
-	}
-	bsarec, err := e.bsarec(ctx, preprocessed)
-	if err != nil {
-		return ExperimentResult{}, err
-	}
-	results, err := e.awaitTrials(ctx, trials)
-	if err != nil {
-		return ExperimentResult{}, err
-	}
-	record := registry.RunRecord{
-		Identity: id, Dataset: data, Rationales: rationales, Preprocessed: preprocessed, Baseline: baseline,
-		Sasrec: sasrec, Bsarec: bsarec, Trials: results,
-	}
-	return e.finish(ctx, record)
-}
-
-// finish does what needs all trials, and reports.
-func (e *experiment) finish(ctx workflow.Context, record registry.RunRecord) (ExperimentResult, error) {
-	if err := e.fuse(ctx, &record); err != nil {
-		return ExperimentResult{}, err
-	}
-	if err := e.checkEntailment(ctx, &record); err != nil {
 		return ExperimentResult{}, err
 	}
 	return e.report(ctx, record)
+}
+
+// newExperiment returns an experiment with its protocol.
+func newExperiment(in ExperimentInput, stages *stageTracker) (*experiment, error) {
+	protocol, err := in.Spec.Resolve()
+	if err != nil {
+		return nil, invalidSpec(err)
+	}
+	return &experiment{in.Spec, in.NoCache, protocol, stages}, nil
+}
+
+// run runs all stages, in the order of their inputs, and returns their outputs.
+func (e *experiment) run(ctx workflow.Context) (record registry.RunRecord, err error) {
+	if record.Identity, err = e.identify(ctx); err != nil {
+		return record, err
+	}
+	if record.Dataset, err = e.importData(ctx, record.Identity); err != nil {
+		return record, err
+	}
+	if record.Rationales, err = e.distill(ctx, record.Identity, record.Dataset); err != nil {
+		return record, err
+	}
+	if record.Preprocessed, err = e.preprocess(ctx, record.Dataset, record.Rationales); err != nil {
+		return record, err
+	}
+	trials := e.startTrials(ctx, record.Identity, record.Preprocessed)
+	if record.Baseline, err = e.baseline(ctx, record.Preprocessed); err != nil {
+		return record, err
+	}
+	if record.Sasrec, err = e.sasrec(ctx, record.Preprocessed); err != nil {
+		return record, err
+	}
+	if record.Bsarec, err = e.bsarec(ctx, record.Preprocessed); err != nil {
+		return record, err
+	}
+	if record.Trials, err = e.awaitTrials(ctx, trials); err != nil {
+		return record, err
+	}
+	if err = e.fuse(ctx, &record); err != nil {
+		return record, err
+	}
+	return record, e.checkEntailment(ctx, &record)
 }
 
 // experiment is a running [Experiment].
@@ -282,8 +279,9 @@ func fuseStage(in activities.FuseInput) stage {
 		in.Preprocessed.Digest, in.Model.Digest, in.Fitted.Digest, in.Trained[spec.SASRec].Digest,
 		in.Trained[spec.BSARec].Digest,
 	}
+	trial := fmt.Sprintf("%s/%d", in.Method, in.Seed)
 	return stage{
-		name: "fuse", label: fmt.Sprintf("fuse %s/%d", in.Method, in.Seed), queue: QueueGPU, activity: stub.Fuse,
+		name: "fuse", label: "fuse " + trial, trial: trial, queue: QueueGPU, activity: stub.Fuse,
 		settings: in, inputs: inputs, arg: func(string) any { return in },
 	}
 }
@@ -317,8 +315,8 @@ func (e *experiment) checkEntailment(ctx workflow.Context, record *registry.RunR
 // ablated switch. The workers that poll the GPU queue share them.
 func (e *experiment) startTrials(
 	ctx workflow.Context, id registry.Identity, preprocessed storage.Ref,
-) []workflow.ChildWorkflowFuture {
-	var trials []workflow.ChildWorkflowFuture
+) []workflow.Future {
+	var trials []workflow.Future
 	start := func(method, switchName string) {
 		for k := range e.spec.Trials {
 			in := TrialInput{
@@ -326,7 +324,7 @@ func (e *experiment) startTrials(
 				Pretrained: id.Student, Preprocessed: preprocessed,
 				Nonce: e.noCache.Nonce,
 			}
-			trials = append(trials, workflow.ExecuteChildWorkflow(trialOptions(ctx, in), Trial, in))
+			trials = append(trials, e.startTrial(ctx, in))
 		}
 	}
 	for _, method := range e.spec.Methods {
@@ -343,8 +341,18 @@ func (e *experiment) startTrials(
 	return trials
 }
 
+// startTrial starts a child workflow; a plan looks the trial's stages up itself.
+func (e *experiment) startTrial(ctx workflow.Context, in TrialInput) workflow.Future {
+	if e.stages.planner == nil {
+		return workflow.ExecuteChildWorkflow(trialOptions(ctx, in), Trial, in)
+	}
+	future, planned := workflow.NewFuture(ctx)
+	planned.Set(runTrial(ctx, in, e.stages))
+	return future
+}
+
 func (e *experiment) awaitTrials(
-	ctx workflow.Context, trials []workflow.ChildWorkflowFuture,
+	ctx workflow.Context, trials []workflow.Future,
 ) ([]registry.TrialResult, error) {
 	results := make([]registry.TrialResult, len(trials))
 	for i, trial := range trials {

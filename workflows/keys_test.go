@@ -128,7 +128,7 @@ func TestPayloadsHaveExplicitKeys(t *testing.T) {
 	}
 	for _, f := range []any{
 		workflows.Experiment, workflows.Trial, workflows.Distillation, workflows.Nightly, workflows.Export,
-		workflows.Recommend, workflows.Promotion,
+		workflows.Recommend, workflows.Promotion, workflows.Plan,
 	} {
 		checkSignature(t, seen, reflect.TypeOf(f))
 	}

@@ -14,6 +14,7 @@ func Register(r worker.WorkflowRegistry) {
 	r.RegisterWorkflow(Recommend)
 	r.RegisterWorkflow(Promotion)
 	r.RegisterWorkflow(Inputs)
+	r.RegisterWorkflow(Plan)
 	// A schedule outlives many versions of the worker: its runs start and continue on the current
 	// version.
 	autoUpgrade := workflow.RegisterOptions{VersioningBehavior: workflow.VersioningBehaviorAutoUpgrade}

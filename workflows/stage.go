@@ -1,6 +1,8 @@
 package workflows
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
 
 	"go.temporal.io/sdk/workflow"
@@ -15,8 +17,9 @@ var stub *activities.Activities //nolint:gochecknoglobals // a nil pointer that 
 
 // stage is one step of an experiment: its name, its inputs, and the activity that does the work.
 type stage struct {
-	// name identifies the stage in the bucket; label adds the trial for people.
-	name, label string
+	// name identifies the stage in the bucket; label adds the trial for people. trial is the trial
+	// alone, empty for a stage of all trials.
+	name, label, trial string
 	// settings and inputs determine the output completely; they make up the fingerprint.
 	settings any
 	inputs   []string
@@ -55,34 +58,29 @@ func (t *stageTracker) run(ctx workflow.Context, s stage) (storage.Ref, error) {
 // runStage is [stageTracker.run] with the complete result. Only this function writes the record, in
 // an activity that the workflow schedules, so the result of an abandoned attempt never becomes one.
 func (t *stageTracker) runStage(ctx workflow.Context, s stage) (activities.StageResult, error) {
-	inputs := s.inputs
-	if t.nonce != "" {
-		inputs = append(slices.Clone(inputs), "nocache "+t.nonce)
-	}
-	version, versioned := stageVersions()[s.name]
-	if !versioned {
-		panic("stage " + s.name + " has no version")
-	}
-	fingerprint, err := storage.Fingerprint(s.name, version, s.settings, inputs...)
+	record, err := t.record(s)
 	if err != nil {
 		return activities.StageResult{}, err
 	}
-	entry := t.start(ctx, s, fingerprint)
+	if t.planner != nil {
+		return t.planner.plan(ctx, s, record)
+	}
+	entry := t.start(ctx, s, record.Fingerprint)
 	ctx = workflow.WithValue(ctx, entryKey{}, entry)
 	var found activities.StageResult
 	if !s.uncached {
-		if found, err = lookUp(ctx, s.name, fingerprint); err != nil {
+		if found, err = lookUp(ctx, s.name, record.Fingerprint); err != nil {
 			return activities.StageResult{}, t.finish(ctx, entry, Failed, found, err)
 		}
 	}
 	if !found.Output.IsZero() {
 		return found, t.finish(ctx, entry, Cached, found, nil)
 	}
-	if found, err = s.execute(ctx, entry, fingerprint); err != nil {
+	if found, err = s.execute(ctx, entry, record.Fingerprint); err != nil {
 		return activities.StageResult{}, t.finish(ctx, entry, Failed, found, err)
 	}
 	if !s.uncached && !found.Partial {
-		err = commit(ctx, s, fingerprint, found)
+		err = commit(ctx, record, found)
 	}
 	if err != nil {
 		return activities.StageResult{}, t.finish(ctx, entry, Failed, found, err)
@@ -98,7 +96,9 @@ func (s *stage) execute(
 	if s.run != nil {
 		found, err = s.run(ctx, entry)
 	} else {
-		err = execute(stageOptions(ctx, s.queue, s.label), s.activity, s.arg(fingerprint), &found.Output)
+		var out activities.StageOutput
+		err = execute(stageOptions(ctx, s.queue, s.label), s.activity, s.arg(fingerprint), &out)
+		found = out.Result()
 	}
 	if found.Seconds == 0 {
 		found.Seconds = workflow.Now(ctx).Sub(started).Seconds()
@@ -112,12 +112,33 @@ func lookUp(ctx workflow.Context, name, fingerprint string) (found activities.St
 	return found, err
 }
 
-func commit(ctx workflow.Context, s stage, fingerprint string, found activities.StageResult) error {
-	info := workflow.GetInfo(ctx)
-	done := storage.StageRecord{
-		Stage: s.name, Fingerprint: fingerprint, Output: found.Output, Inputs: s.inputs, Seconds: found.Seconds,
-		Stats:    found.Stats,
-		Workflow: info.WorkflowExecution.ID, Run: info.WorkflowExecution.RunID,
+// record returns what is known of a stage's record before its work.
+func (t *stageTracker) record(s stage) (record storage.StageRecord, err error) {
+	inputs := s.inputs
+	if t.nonce != "" {
+		inputs = append(slices.Clone(inputs), "nocache "+t.nonce)
 	}
-	return execute(bookkeepingOptions(ctx, "record "+s.name), stub.CommitStage, done, nil)
+	version, versioned := stageVersions()[s.name]
+	if !versioned {
+		panic("stage " + s.name + " has no version")
+	}
+	fingerprint, err := storage.Fingerprint(s.name, version, s.settings, inputs...)
+	if err != nil {
+		return record, err
+	}
+	settings, err := json.Marshal(s.settings)
+	if err != nil {
+		return record, fmt.Errorf("encode the settings of stage %q: %w", s.name, err)
+	}
+	return storage.StageRecord{
+		Stage: s.name, Label: s.label, Fingerprint: fingerprint, Inputs: s.inputs, Version: version,
+		Settings: string(settings),
+	}, nil
+}
+
+func commit(ctx workflow.Context, done storage.StageRecord, found activities.StageResult) error {
+	run := workflow.GetInfo(ctx).WorkflowExecution
+	done.Output, done.Seconds, done.Stats = found.Output, found.Seconds, found.Stats
+	done.Workflow, done.Run = run.ID, run.RunID
+	return execute(bookkeepingOptions(ctx, "record "+done.Stage), stub.CommitStage, done, nil)
 }

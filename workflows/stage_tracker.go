@@ -52,6 +52,8 @@ type stageTracker struct {
 	// nonce is the run's [NoCache] nonce.
 	nonce  string
 	pauser *pauser
+	// planner, if set, looks stages up instead of running them.
+	planner *planner
 }
 
 // trackStages is [newStageTracker] for a workflow without an update to resume it of its own.
@@ -122,8 +124,8 @@ func (t *stageTracker) times() []registry.StageTime {
 	times := make([]registry.StageTime, 0, len(t.entries))
 	for _, e := range t.entries {
 		times = append(times, registry.StageTime{
-			Name: e.Name, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint, Output: e.Output,
-			Stats: e.Stats,
+			Name: e.Name, Stage: e.Stage, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint,
+			Output: e.Output, Stats: e.Stats,
 		})
 	}
 	return times

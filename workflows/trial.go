@@ -67,6 +67,11 @@ func Trial(ctx workflow.Context, in TrialInput) (result registry.TrialResult, er
 	if err != nil {
 		return registry.TrialResult{}, err
 	}
+	return runTrial(ctx, in, stages)
+}
+
+// runTrial runs the stages of a trial.
+func runTrial(ctx workflow.Context, in TrialInput, stages *stageTracker) (result registry.TrialResult, err error) {
 	t := &trial{TrialInput: in, stages: stages}
 	if t.method, t.protocol, t.variant, err = in.resolve(); err != nil {
 		return registry.TrialResult{}, invalidSpec(err)
@@ -107,7 +112,7 @@ func (t *trial) pretrain(ctx workflow.Context) (storage.Ref, error) {
 	// Checkpoints change the cost of a crash, never the weights.
 	settings.Train.CheckpointSteps, settings.Train.KeepCheckpoints = 0, 0
 	return t.stages.run(ctx, stage{
-		name: "pretrain", label: t.label("pretrain"), queue: QueueGPU, activity: stub.Pretrain,
+		name: "pretrain", label: t.label("pretrain"), trial: t.name(), queue: QueueGPU, activity: stub.Pretrain,
 		settings: settings, inputs: []string{t.Preprocessed.Digest, t.Pretrained},
 		arg: func(fingerprint string) any { in.Fingerprint = fingerprint; return in },
 	})
@@ -150,7 +155,7 @@ func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, current task.T
 // evaluationStage is the stage that evaluates a task, or one shard of it.
 func (t *trial) evaluationStage(name, label string, in activities.EvaluateInput) stage {
 	return stage{
-		name: name, label: label, queue: QueueGPU, activity: stub.Evaluate,
+		name: name, label: label, trial: t.name(), queue: QueueGPU, activity: stub.Evaluate,
 		settings: in, inputs: []string{in.Preprocessed.Digest, in.Model.Digest}, arg: func(string) any { return in },
 	}
 }
@@ -177,5 +182,10 @@ func (t *trial) evaluateShards(
 }
 
 func (t *trial) label(stage string) string {
-	return fmt.Sprintf("%s %s/%d", stage, spec.MethodLabel(t.Method, t.variant), t.Seed)
+	return stage + " " + t.name()
+}
+
+// name returns the trial's method and seed for people.
+func (t *trial) name() string {
+	return fmt.Sprintf("%s/%d", spec.MethodLabel(t.Method, t.variant), t.Seed)
 }

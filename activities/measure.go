@@ -1,0 +1,89 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/interceptor"
+
+	"rdrec/storage"
+)
+
+// StageOutput is the result of an activity that does a stage's work: the artifact, and what
+// [MeasureInterceptor] measured.
+type StageOutput struct {
+	storage.Ref
+	// Seconds is how long the work took, without the time in the queue; 0 if it took several
+	// attempts.
+	Seconds float64 `json:"seconds,omitempty"`
+	Units   int     `json:"units,omitempty"`
+	Unit    string  `json:"unit,omitempty"`
+}
+
+// Result returns the output as a stage's result.
+func (o StageOutput) Result() StageResult {
+	return StageResult{Output: o.Ref, Seconds: o.Seconds, Stats: storage.Stats{Units: o.Units, Unit: o.Unit}}
+}
+
+// MeasureInterceptor adds to each artifact that an activity returns how long the activity took, and
+// how many units it counted.
+type MeasureInterceptor struct {
+	interceptor.WorkerInterceptorBase
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// InterceptActivity wraps each activity.
+func (m *MeasureInterceptor) InterceptActivity(
+	_ context.Context, next interceptor.ActivityInboundInterceptor,
+) interceptor.ActivityInboundInterceptor {
+	return &measuredActivity{interceptor.ActivityInboundInterceptorBase{Next: next}, m.Now}
+}
+
+type measuredActivity struct {
+	interceptor.ActivityInboundInterceptorBase
+	now func() time.Time
+}
+
+// ExecuteActivity measures the activity.
+func (m *measuredActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	measured, started := &measurement{}, m.now()
+	result, err := m.Next.ExecuteActivity(context.WithValue(ctx, measurementKey{}, measured), in)
+	artifact, ok := result.(storage.Ref)
+	if !ok || err != nil {
+		return result, err
+	}
+	out := StageOutput{Ref: artifact, Units: measured.units, Unit: measured.unit}
+	if activity.GetInfo(ctx).Attempt == 1 {
+		out.Seconds = m.now().Sub(started).Seconds()
+	}
+	return out, nil
+}
+
+// measurementKey is the context key of an activity's measurement.
+type measurementKey struct{}
+
+// measurement is how many units an activity counted.
+type measurement struct {
+	units int
+	unit  string
+}
+
+// measurementIn returns the measurement of an activity's context, nil if nothing is measured.
+func measurementIn(ctx context.Context) *measurement {
+	m, _ := ctx.Value(measurementKey{}).(*measurement) //nolint:errcheck // nil if there is none
+	return m
+}
+
+// countUnits counts the units of an activity without progress.
+func countUnits(ctx context.Context, n int, unit string) {
+	measurementIn(ctx).add(Progress{Done: n, Unit: unit})
+}
+
+// add adds the last progress of an activity.
+func (m *measurement) add(last Progress) {
+	if m != nil && last.Done > 0 {
+		m.units, m.unit = last.Done, last.Unit
+	}
+}

@@ -1,0 +1,151 @@
+package registry
+
+import (
+	"fmt"
+	"strings"
+
+	"rdrec/internal/spec"
+)
+
+// Estimate is how long work will take, as a range.
+type Estimate struct {
+	// Low and High are seconds.
+	Low  float64 `json:"low"`
+	High float64 `json:"high"`
+	// Runs is how many runs of the bucket were measured; 0 means that nothing is known.
+	Runs int `json:"runs"`
+}
+
+// Basis returns what the estimate is based on, for people.
+func (e Estimate) Basis() string {
+	switch e.Runs {
+	case 0:
+		return "no basis"
+	case 1:
+		return "1 run of this bucket"
+	default:
+		return fmt.Sprintf("%d runs of this bucket", e.Runs)
+	}
+}
+
+// add returns the estimate of two parts, one after the other. It is based on as many runs as the
+// part that is based on fewer.
+func (e Estimate) add(part Estimate) Estimate {
+	runs := part.Runs
+	if e.Runs > 0 {
+		runs = min(runs, e.Runs)
+	}
+	return Estimate{e.Low + part.Low, e.High + part.High, runs}
+}
+
+// measuredStage is a stage that a run computed.
+type measuredStage struct {
+	StageTime
+	run string
+	// ratio is how much more work the stage has now.
+	ratio float64
+}
+
+// Limits of an estimate.
+const (
+	// maxMeasured is how many measurements an estimate is based on, the newest.
+	maxMeasured = 5
+	// singleMargin is the margin around a single measurement, margin that around several.
+	singleMargin, margin = 0.25, 0.1
+)
+
+// comparableStages returns the newest measurements of a stage, of any seed, by runs whose cost can
+// be scaled to the spec's.
+func comparableStages(runs []PastRun, s spec.Spec, label string) (found []measuredStage) {
+	for _, run := range runs {
+		if !sameCost(run.Spec, s) {
+			continue
+		}
+		for _, stage := range run.Stages {
+			if stage.Cached || stage.Seconds <= 0 || withoutSeed(stage.Name) != withoutSeed(label) {
+				continue
+			}
+			ratio := workRatio(stage.StageName(), label, run.Spec, s)
+			found = append(found, measuredStage{stage, run.Name, ratio})
+			if len(found) == maxMeasured {
+				return found
+			}
+		}
+	}
+	return found
+}
+
+// sameCost reports whether a unit of work costs the same in two specs: the same data, which may
+// have grown, and models of the same size.
+func sameCost(a, b spec.Spec) bool {
+	source := func(s spec.Spec) string {
+		if s.Data.Reviews != nil {
+			return s.Data.Reviews.Path
+		}
+		return s.Data.Folder
+	}
+	return source(a) == source(b) && a.Student.Size == b.Student.Size && a.Student.ItemsOnly == b.Student.ItemsOnly &&
+		a.Train.Precision == b.Train.Precision && a.Teacher.Model == b.Teacher.Model
+}
+
+// workRatio returns how much more work a stage has in one spec than in another.
+func workRatio(stage, label string, before, after spec.Spec) float64 {
+	var factors []amounts
+	switch {
+	case stage == "distill":
+		factors = []amounts{{before.Teacher.MaxReviews, after.Teacher.MaxReviews}}
+	case stage == "pretrain":
+		factors = []amounts{
+			{before.Train.Epochs, after.Train.Epochs}, {before.Train.EpochSteps, after.Train.EpochSteps},
+		}
+		if before.Train.EpochSteps > 0 && after.Train.EpochSteps > 0 {
+			factors = append(factors, amounts{before.Train.Batch, after.Train.Batch})
+		}
+	case stage == spec.SASRec:
+		factors = []amounts{{before.Sasrec.Epochs, after.Sasrec.Epochs}, {before.Trials, after.Trials}}
+	case stage == spec.BSARec:
+		factors = []amounts{{before.BsarecGrid().Epochs, after.BsarecGrid().Epochs}, {before.Trials, after.Trials}}
+	default:
+		factors = evaluationAmounts(label, before.Evaluate, after.Evaluate)
+	}
+	ratio := 1.0
+	for _, f := range factors {
+		if f[0] > 0 && f[1] > 0 {
+			ratio *= float64(f[1]) / float64(f[0])
+		}
+	}
+	return ratio
+}
+
+// amounts are how much a stage has of something before and after; 0 means all there is.
+type amounts [2]int
+
+// evaluationAmounts are those of an evaluation; none for another stage.
+func evaluationAmounts(label string, a, b spec.Evaluate) []amounts {
+	switch {
+	case strings.Contains(label, " sequential "):
+		return []amounts{{a.SequentialUsers, b.SequentialUsers}, {a.NumBeams, b.NumBeams}}
+	case strings.Contains(label, " topn "):
+		return []amounts{{a.TopNUsers, b.TopNUsers}, {a.NumBeams, b.NumBeams}}
+	case strings.Contains(label, " explanation "):
+		return []amounts{{a.Explanations, b.Explanations}, {a.ExplanationNumBeams, b.ExplanationNumBeams}}
+	default:
+		return nil
+	}
+}
+
+// newEstimate returns the range of measurements, scaled to the work now. There is at least one.
+func newEstimate(measured []measuredStage) Estimate {
+	runs := map[string]bool{}
+	e := Estimate{Low: measured[0].ratio * measured[0].Seconds}
+	for _, m := range measured {
+		seconds := m.ratio * m.Seconds
+		e.Low, e.High = min(e.Low, seconds), max(e.High, seconds)
+		runs[m.run] = true
+	}
+	around := margin
+	if len(measured) == 1 {
+		around = singleMargin
+	}
+	return Estimate{e.Low * (1 - around), e.High * (1 + around), len(runs)}
+}

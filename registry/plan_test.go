@@ -1,0 +1,109 @@
+package registry_test
+
+import (
+	"encoding/json"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"rdrec/internal/spec"
+	"rdrec/registry"
+	"rdrec/storage"
+)
+
+// planBucket returns a bucket with finished runs whose trainings took the seconds.
+func planBucket(t *testing.T, s spec.Spec, seconds ...float64) *storage.Bucket {
+	t.Helper()
+	b, err := storage.Open(t.Context(), "mem://")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() }) //nolint:errcheck // in memory
+	for i, took := range seconds {
+		record := registry.RunRecord{Spec: s, Stages: []registry.StageTime{
+			{Name: "import", Stage: "import", Cached: i > 0, Seconds: 5},
+			{
+				Name: "pretrain rdrec/1", Stage: "pretrain", Seconds: took,
+				Stats: storage.Stats{Units: 100, Unit: "steps"},
+			},
+		}}
+		data, err := json.Marshal(record)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.PutRun(t.Context(), "shop", string(rune('a'+i)), storage.RunRecord, data); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b
+}
+
+func planned(label, stage string) registry.PlannedStage {
+	return registry.PlannedStage{StageRecord: storage.StageRecord{Stage: stage, Label: label}, GPU: stage == "pretrain"}
+}
+
+func TestEstimatesScaleMeasuredTimes(t *testing.T) {
+	t.Parallel()
+	base := spec.Default()
+	base.Name, base.Data.Folder, base.Train.Epochs = "shop", "folder", 2
+	longer, larger := base, base
+	longer.Train.Epochs = 6
+	larger.Student.Size = "t5-base"
+	for name, c := range map[string]struct {
+		now     spec.Spec
+		seconds []float64
+		want    registry.Estimate
+		rows    int
+	}{
+		"no run":        {base, nil, registry.Estimate{}, 0},
+		"one run":       {base, []float64{8}, registry.Estimate{Low: 6, High: 10, Runs: 1}, 100},
+		"two runs":      {base, []float64{10, 20}, registry.Estimate{Low: 9, High: 22, Runs: 2}, 100},
+		"three times":   {longer, []float64{10, 20}, registry.Estimate{Low: 27, High: 66, Runs: 2}, 300},
+		"another model": {larger, []float64{10, 20}, registry.Estimate{}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// Another seed costs the same.
+			stages := []registry.PlannedStage{planned("pretrain rdrec/7", "pretrain")}
+			plan, err := registry.NewPlan(t.Context(), planBucket(t, base, c.seconds...), c.now, stages, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			close := cmpopts.EquateApprox(0, 1e-9)
+			if diff := cmp.Diff(c.want, plan.Stages[0].Estimate, close); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff(plan.Total, plan.GPU); diff != "" || plan.Stages[0].Rows != c.rows {
+				t.Errorf("%d rows, want %d; %s", plan.Stages[0].Rows, c.rows, diff)
+			}
+			if unknown := plan.Unknown == 1; unknown != (c.want.Runs == 0) {
+				t.Errorf("%d stages without a basis", plan.Unknown)
+			}
+		})
+	}
+}
+
+// TestTotalHasTheSmallestBasis: the import was measured once, the training twice.
+func TestTotalHasTheSmallestBasis(t *testing.T) {
+	t.Parallel()
+	s := spec.Default()
+	s.Name, s.Data.Folder = "shop", "folder"
+	stages := []registry.PlannedStage{planned("import", "import"), planned("pretrain rdrec/1", "pretrain")}
+	plan, err := registry.NewPlan(t.Context(), planBucket(t, s, 10, 10), s, stages, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	close := cmpopts.EquateApprox(0, 1e-9)
+	if diff := cmp.Diff(registry.Estimate{Low: 3.75 + 9, High: 6.25 + 11, Runs: 1}, plan.Total, close); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(registry.Estimate{Low: 9, High: 11, Runs: 2}, plan.GPU, close); diff != "" {
+		t.Error(diff)
+	}
+	for _, row := range plan.Stages {
+		if diff := cmp.Diff([]registry.Reason{{Change: registry.Forced}}, row.Why); diff != "" {
+			t.Error(diff)
+		}
+	}
+}

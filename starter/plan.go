@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/sdk/client"
+
+	"rdrec/internal/report"
+	"rdrec/internal/spec"
+	"rdrec/registry"
+	"rdrec/workflows"
+)
+
+// planTimeout is how long a worker may take to hash the inputs and look up the stages.
+const planTimeout = time.Hour
+
+// planCmd shows what a run would do.
+type planCmd struct {
+	specArg
+	Force bool `help:"${help_plan_force}"`
+}
+
+// Run prints the plan of a spec.
+func (c *planCmd) Run(ctx context.Context, a *app) error {
+	s, err := c.loadExperiment(a)
+	if err != nil {
+		return err
+	}
+	if err := a.checkBucket(ctx); err != nil {
+		return err
+	}
+	to, err := a.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer to.Close()
+	if !to.polled(ctx, workflows.QueueCPU, enums.TASK_QUEUE_TYPE_ACTIVITY) {
+		a.logf("a worker looks the stages up: %s", noWorkerNote(workflows.QueueCPU))
+	}
+	plan, err := a.plan(ctx, to, s, c.Force, planTimeout)
+	if err != nil {
+		return err
+	}
+	if a.flags.JSON {
+		return a.printJSON(plan)
+	}
+	return a.print(planText(plan))
+}
+
+// plan lets a worker look up the stages of a spec, and explains and estimates them from the runs of
+// the bucket.
+func (a *app) plan(
+	ctx context.Context, to *server, s spec.Spec, force bool, timeout time.Duration,
+) (registry.Plan, error) {
+	in := workflows.PlanInput{Experiment: workflows.ExperimentInput{Spec: s}}
+	if force {
+		in.Experiment.NoCache.Nonce = "plan" // no run has it, so nothing is found
+	}
+	id, err := workflowID("plan", s.Name, in)
+	if err != nil {
+		return registry.Plan{}, err
+	}
+	started, err := startOrFind(ctx, to, client.StartWorkflowOptions{
+		ID:                       id,
+		WorkflowIDReusePolicy:    enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE,
+		WorkflowExecutionTimeout: timeout,
+		StaticSummary:            "plan of " + s.Name,
+	}, workflows.Plan, in)
+	if err != nil {
+		return registry.Plan{}, err
+	}
+	var found workflows.PlanResult
+	if err := started.result(ctx, &found); err != nil {
+		if interrupted(ctx) {
+			err = errInterrupted
+		}
+		return registry.Plan{}, err
+	}
+	bucket, err := a.openBucket(ctx)
+	if err != nil {
+		return registry.Plan{}, err
+	}
+	defer bucket.Close()
+	return registry.NewPlan(ctx, bucket, s, found.Stages, force)
+}
+
+// planText returns a plan as a table with its total.
+func planText(p registry.Plan) string {
+	var page strings.Builder
+	w := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "stage\t\twork\ttokens\ttime\tresult\twhy")
+	for _, row := range p.Stages {
+		state := "will run"
+		if row.Cached {
+			state = "cached"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", row.Label, state, workText(row), countText(row.Tokens),
+			estimateText(row.Estimate), sizeText(row.Bytes), whyText(row))
+	}
+	_ = w.Flush()
+	var trimmed strings.Builder
+	for line := range strings.Lines(page.String()) {
+		trimmed.WriteString(strings.TrimRight(line, " \n") + "\n")
+	}
+	return trimmed.String() + totalText(p) + "\n"
+}
+
+// totalText returns the total of a plan in a sentence.
+func totalText(p registry.Plan) string {
+	running := p.Running()
+	text := fmt.Sprintf("%d of %d stages are cached, %d will run", len(p.Stages)-running, len(p.Stages), running)
+	if p.Total.Runs > 0 {
+		text += fmt.Sprintf(": %s of work (%s)", estimateText(p.Total), p.Total.Basis())
+		if p.GPU.High > 0 {
+			text += fmt.Sprintf(", %s of it on the queue %s", estimateText(p.GPU), workflows.QueueGPU)
+		}
+	}
+	if p.Unknown > 0 {
+		text += fmt.Sprintf("; no basis for the time of %d", p.Unknown)
+	}
+	return text
+}
+
+func workText(row registry.PlanRow) string {
+	return strings.TrimSpace(countText(row.Rows) + " " + row.Unit)
+}
+
+// countText returns a number for people; "" for an unknown one.
+func countText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
+func estimateText(e registry.Estimate) string {
+	if e.Runs == 0 {
+		return ""
+	}
+	low, high := report.Duration(e.Low), report.Duration(e.High)
+	if low == high {
+		return high
+	}
+	return low + " to " + high
+}
+
+// sizeText returns a number of bytes for people; "" for an unknown one.
+func sizeText(bytes int64) string {
+	const kilo = 1000
+	switch {
+	case bytes == 0:
+		return ""
+	case bytes < kilo*kilo:
+		return fmt.Sprintf("%.1f kB", float64(bytes)/kilo)
+	case bytes < kilo*kilo*kilo:
+		return fmt.Sprintf("%.1f MB", float64(bytes)/kilo/kilo)
+	default:
+		return fmt.Sprintf("%.1f GB", float64(bytes)/kilo/kilo/kilo)
+	}
+}
+
+// whyText returns why a stage runs, or which run made its result.
+func whyText(row registry.PlanRow) string {
+	if row.Cached {
+		return "from " + row.From + ", " + row.FromTime.Local().Format(time.DateTime)
+	}
+	return strings.Join(reasonTexts(row.Why), "; ")
+}
+
+// reasonTexts returns reasons for people: the details of one change in one text.
+func reasonTexts(reasons []registry.Reason) []string {
+	var texts []string
+	var last registry.Change
+	for _, reason := range reasons {
+		if n := len(texts); n > 0 && reason.Change == last && reason.Detail != "" {
+			texts[n-1] += ", " + reason.Detail
+			continue
+		}
+		texts, last = append(texts, reason.String()), reason.Change
+	}
+	return texts
+}
