@@ -33,6 +33,8 @@ var helpTexts = map[string]string{
 	"help_run": "Start the experiment of a spec and watch it. Stages whose inputs did not change are reused.",
 	"help_force": "Recompute all stages, also if nothing changed since the last run. " +
 		"Rationales of a teacher behind a server are reused.",
+	"help_explain_stage": "The stage: its name, such as pretrain, or the beginning of its label, " +
+		"such as \"evaluate topn\". All stages without it.",
 	"help_plan": "List the stages that a run of a spec would reuse and those it would run: why, and how long. " +
 		"Runs nothing; a worker looks the stages up.",
 	"help_plan_force": "Plan a run with --force, which reuses no stage.",

@@ -41,6 +41,7 @@ type cli struct {
 	Status     statusCmd     `cmd:"" help:"Show the stages of an experiment, or list the latest experiments."`
 	Watch      watchCmd      `cmd:"" help:"Watch an experiment until it ends."`
 	Plan       planCmd       `cmd:"" help:"${help_plan}"`
+	Explain    explainCmd    `cmd:"" help:"Explain why a run computed a stage, or which run computed it."`
 	Report     reportCmd     `cmd:"" help:"Print an experiment's report and the address of its HTML page."`
 	Export     exportCmd     `cmd:"" help:"${help_export}"`
 	Recommend  recommendCmd  `cmd:"" help:"Recommend items to one user."`
