@@ -74,7 +74,8 @@ func TestExplain(t *testing.T) {
 			Why: []registry.Reason{{Change: registry.NeverDone}}, Inputs: dataset,
 		}},
 		{"shop-1", "import", registry.Explanation{
-			Label: "import", Stage: "import", Cached: true, Seconds: 1, From: "shop-1/first", FromTime: at, Inputs: dataset,
+			Label: "import", Stage: "import", Cached: true, Seconds: 1, From: "shop-1/first", FromTime: at,
+			Inputs: dataset,
 		}},
 		{"shop-1/second", "pretrain rdrec", registry.Explanation{
 			Label: "pretrain rdrec/1", Stage: "pretrain", Seconds: 3, From: "shop-1/rdrec-1/two", FromTime: at,

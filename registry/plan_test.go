@@ -70,8 +70,8 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			close := cmpopts.EquateApprox(0, 1e-9)
-			if diff := cmp.Diff(c.want, plan.Stages[0].Estimate, close); diff != "" {
+			near := cmpopts.EquateApprox(0, 1e-9)
+			if diff := cmp.Diff(c.want, plan.Stages[0].Estimate, near); diff != "" {
 				t.Error(diff)
 			}
 			if diff := cmp.Diff(plan.Total, plan.GPU); diff != "" || plan.Stages[0].Rows != c.rows {
@@ -94,11 +94,11 @@ func TestTotalHasTheSmallestBasis(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	close := cmpopts.EquateApprox(0, 1e-9)
-	if diff := cmp.Diff(registry.Estimate{Low: 3.75 + 9, High: 6.25 + 11, Runs: 1}, plan.Total, close); diff != "" {
+	near := cmpopts.EquateApprox(0, 1e-9)
+	if diff := cmp.Diff(registry.Estimate{Low: 3.75 + 9, High: 6.25 + 11, Runs: 1}, plan.Total, near); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(registry.Estimate{Low: 9, High: 11, Runs: 2}, plan.GPU, close); diff != "" {
+	if diff := cmp.Diff(registry.Estimate{Low: 9, High: 11, Runs: 2}, plan.GPU, near); diff != "" {
 		t.Error(diff)
 	}
 	for _, row := range plan.Stages {

@@ -35,6 +35,9 @@ var helpTexts = map[string]string{
 		"Rationales of a teacher behind a server are reused.",
 	"help_explain_stage": "The stage: its name, such as pretrain, or the beginning of its label, " +
 		"such as \"evaluate topn\". All stages without it.",
+	"help_compare": "Compare finished runs: settings that differ, stages they share, " +
+		"metrics with paired tests over users, and cost.",
+	"help_compare_runs": "Finished runs: ID or ID/RUN; an ID alone means its latest run. Tests are against the first.",
 	"help_plan": "List the stages that a run of a spec would reuse and those it would run: why, and how long. " +
 		"Runs nothing; a worker looks the stages up.",
 	"help_plan_force": "Plan a run with --force, which reuses no stage.",

@@ -42,6 +42,7 @@ type cli struct {
 	Watch      watchCmd      `cmd:"" help:"Watch an experiment until it ends."`
 	Plan       planCmd       `cmd:"" help:"${help_plan}"`
 	Explain    explainCmd    `cmd:"" help:"Explain why a run computed a stage, or which run computed it."`
+	Compare    compareCmd    `cmd:"" help:"${help_compare}"`
 	Report     reportCmd     `cmd:"" help:"Print an experiment's report and the address of its HTML page."`
 	Export     exportCmd     `cmd:"" help:"${help_export}"`
 	Recommend  recommendCmd  `cmd:"" help:"Recommend items to one user."`

@@ -103,11 +103,7 @@ func planText(p registry.Plan) string {
 			estimateText(row.Estimate), sizeText(row.Bytes), whyText(row))
 	}
 	_ = w.Flush()
-	var trimmed strings.Builder
-	for line := range strings.Lines(page.String()) {
-		trimmed.WriteString(strings.TrimRight(line, " \n") + "\n")
-	}
-	return trimmed.String() + totalText(p) + "\n"
+	return trimLines(page.String()) + totalText(p) + "\n"
 }
 
 // totalText returns the total of a plan in a sentence.

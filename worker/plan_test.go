@@ -55,6 +55,32 @@ func (s *faultEnv) plan(args ...string) (map[string][]string, registry.Plan) {
 	return why, plan
 }
 
+// checkExplanations explains and compares the first and the last run, of which the latter read an
+// appended row.
+func (s *faultEnv) checkExplanations(first, last string) {
+	s.T.Helper()
+	for run, want := range map[string]string{first: "never done", last: "since " + first + ":\n  data changed"} {
+		if out := s.MustStarter("explain", run, "import"); !strings.Contains(out, want) {
+			s.T.Errorf("explain %s import:\n%s\nwant %q", run, out, want)
+		}
+	}
+	var c registry.RunComparison
+	if err := json.Unmarshal([]byte(s.MustStarter("compare", "--json", first, last)), &c); err != nil {
+		s.T.Fatal(err)
+	}
+	if len(c.Settings) > 0 || len(c.Stages) != 6 || c.Stages[0].Shared || c.Runs[1].Computed == 0 {
+		s.T.Errorf("comparison %+v", c)
+	}
+	for _, m := range c.Metrics {
+		if cell := m.Runs[1]; cell.Value == nil || cell.Difference == nil && cell.Note == "" {
+			s.T.Errorf("%s of the last run: %+v", m.Metric, cell)
+		}
+	}
+	if len(c.Metrics) == 0 {
+		s.T.Error("no metric is compared")
+	}
+}
+
 // TestPlan plans a spec before and after its run, after one changed setting and one appended row.
 func TestPlan(t *testing.T) {
 	t.Parallel()
@@ -83,7 +109,9 @@ func TestPlan(t *testing.T) {
 	}
 
 	s.MustStarter("run", spec)
-	if done, plan := s.plan(spec); len(done) > 0 || plan.Since == "" {
+	done, plan := s.plan(spec)
+	first := plan.Since
+	if len(done) > 0 || plan.Since == "" {
 		t.Errorf("after the run, these stages would run again: %v", done)
 	}
 	changed, plan := s.plan(spec, "--set", "train.epochs=3")
@@ -107,4 +135,6 @@ func TestPlan(t *testing.T) {
 	if code != 0 || !strings.Contains(stderr, "plan: 0 of 6 stages are cached, 6 will run: ") {
 		t.Errorf("run printed no plan (exit code %d):\n%s", code, stderr)
 	}
+	_, plan = s.plan(spec)
+	s.checkExplanations(first, plan.Since)
 }

@@ -1,0 +1,179 @@
+package registry
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"rdrec/internal/spec"
+	"rdrec/internal/task"
+	"rdrec/storage"
+)
+
+// RunComparison is the comparison of finished runs.
+type RunComparison struct {
+	Runs []ComparedRun `json:"runs"`
+	// Settings are the keys of the specs with different values.
+	Settings []ComparedSetting `json:"settings"`
+	// Stages are all stages, in the order of the first run that has them.
+	Stages []ComparedStage `json:"stages"`
+	// Metrics are the ranking metrics of all students and mixes.
+	Metrics []ComparedMetric `json:"metrics"`
+}
+
+// ComparedRun is a run with its cost.
+type ComparedRun struct {
+	// Name is WORKFLOW/RUN.
+	Name string `json:"name"`
+	// Computed and Reused count stages; Seconds is the time of the computed ones, and GPUSeconds
+	// the part of it on the queue of accelerators.
+	Computed   int     `json:"computed"`
+	Reused     int     `json:"reused"`
+	Seconds    float64 `json:"seconds"`
+	GPUSeconds float64 `json:"gpu_seconds"`
+	// Requests and Tokens are those of the teacher in computed stages.
+	Requests int `json:"requests"`
+	Tokens   int `json:"tokens"`
+}
+
+// ComparedSetting is a key of the spec with its value in each run; empty where a run has no such
+// key.
+type ComparedSetting struct {
+	Key    string   `json:"key"`
+	Values []string `json:"values"`
+}
+
+// ComparedStage is a stage with the digest of its output in each run; empty where a run has no such
+// stage.
+type ComparedStage struct {
+	Label   string   `json:"label"`
+	Outputs []string `json:"outputs"`
+	// Shared means that all runs have the same output.
+	Shared bool `json:"shared"`
+}
+
+// CompareRunRecords compares finished runs that are named as ID or ID/RUN.
+func CompareRunRecords(ctx context.Context, b *storage.Bucket, names []string) (RunComparison, error) {
+	var c RunComparison
+	records := make([]RunRecord, len(names))
+	for i, given := range names {
+		name, record, err := ReadRun(ctx, b, given)
+		if err != nil {
+			return c, err
+		}
+		records[i] = record
+		c.Runs = append(c.Runs, costOf(name, record))
+	}
+	var err error
+	if c.Settings, err = compareSettings(records); err != nil {
+		return c, err
+	}
+	c.Stages = compareOutputs(records)
+	c.Metrics, err = compareMetrics(ctx, b, records)
+	return c, err
+}
+
+// costOf returns a run with its cost.
+func costOf(name string, r RunRecord) ComparedRun {
+	run := ComparedRun{Name: name}
+	for _, s := range r.Stages {
+		if s.Cached {
+			run.Reused++
+			continue
+		}
+		run.Computed++
+		run.Seconds += s.Seconds
+		if !slices.Contains([]string{"import", "preprocess", "baseline"}, s.StageName()) {
+			run.GPUSeconds += s.Seconds
+		}
+		run.Requests += s.Stats.Requests
+		run.Tokens += s.Stats.Tokens
+	}
+	return run
+}
+
+// compareSettings returns the keys of the specs with different values, in order.
+func compareSettings(records []RunRecord) ([]ComparedSetting, error) {
+	flat := make([]map[string]string, len(records))
+	keys := map[string]bool{}
+	for i, r := range records {
+		text, err := json.Marshal(r.Spec)
+		if err != nil {
+			return nil, fmt.Errorf("encode spec %q: %w", r.Spec.Name, err)
+		}
+		var value any
+		if err := json.Unmarshal(text, &value); err != nil {
+			return nil, fmt.Errorf("decode spec %q: %w", r.Spec.Name, err)
+		}
+		flat[i] = map[string]string{}
+		flatten("", value, flat[i])
+		for key := range flat[i] {
+			keys[key] = true
+		}
+	}
+	settings := []ComparedSetting{}
+	for _, key := range slices.Sorted(maps.Keys(keys)) {
+		row := ComparedSetting{Key: key}
+		for _, values := range flat {
+			row.Values = append(row.Values, values[key])
+		}
+		if !allEqual(row.Values) {
+			settings = append(settings, row)
+		}
+	}
+	return settings, nil
+}
+
+// flatten adds the values of a JSON document to a map, by their paths.
+func flatten(key string, value any, into map[string]string) {
+	object, ok := value.(map[string]any)
+	if !ok {
+		into[key] = valueText(value)
+		return
+	}
+	for name, part := range object {
+		flatten(strings.TrimPrefix(key+"."+name, "."), part, into)
+	}
+}
+
+func allEqual(values []string) bool {
+	return !slices.ContainsFunc(values, func(v string) bool { return v != values[0] })
+}
+
+// compareOutputs returns the outputs of all stages.
+func compareOutputs(records []RunRecord) []ComparedStage {
+	var labels []string
+	for _, r := range records {
+		for _, s := range r.Stages {
+			labels = append(labels, s.Name)
+		}
+	}
+	stages := []ComparedStage{}
+	for _, label := range unique(labels) {
+		row := ComparedStage{Label: label}
+		for _, r := range records {
+			digest := ""
+			for _, s := range r.Stages {
+				if s.Name == label {
+					digest = s.Output.Digest
+				}
+			}
+			row.Outputs = append(row.Outputs, digest)
+		}
+		row.Shared = allEqual(row.Outputs)
+		stages = append(stages, row)
+	}
+	return stages
+}
+
+// rankingTasks are the tasks with rankings.
+func rankingTasks() []task.Task { return []task.Task{task.Sequential, task.TopN} }
+
+// isStrict reports how a run's protocol counts hits.
+func isStrict(s spec.Spec) (bool, error) {
+	protocol, err := s.Resolve()
+	return protocol.Constrained, err
+}
