@@ -91,19 +91,19 @@ func sameCost(a, b spec.Spec) bool {
 // workRatio returns how much more work a stage has in one spec than in another.
 func workRatio(stage, label string, before, after spec.Spec) float64 {
 	var factors []amounts
-	switch {
-	case stage == "distill":
+	switch stage {
+	case "distill":
 		factors = []amounts{{before.Teacher.MaxReviews, after.Teacher.MaxReviews}}
-	case stage == "pretrain":
+	case "pretrain":
 		factors = []amounts{
 			{before.Train.Epochs, after.Train.Epochs}, {before.Train.EpochSteps, after.Train.EpochSteps},
 		}
 		if before.Train.EpochSteps > 0 && after.Train.EpochSteps > 0 {
 			factors = append(factors, amounts{before.Train.Batch, after.Train.Batch})
 		}
-	case stage == spec.SASRec:
+	case spec.SASRec:
 		factors = []amounts{{before.Sasrec.Epochs, after.Sasrec.Epochs}, {before.Trials, after.Trials}}
-	case stage == spec.BSARec:
+	case spec.BSARec:
 		factors = []amounts{{before.BsarecGrid().Epochs, after.BsarecGrid().Epochs}, {before.Trials, after.Trials}}
 	default:
 		factors = evaluationAmounts(label, before.Evaluate, after.Evaluate)

@@ -19,7 +19,7 @@ func planBucket(t *testing.T, s spec.Spec, seconds ...float64) *storage.Bucket {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = b.Close() }) //nolint:errcheck // in memory
+	t.Cleanup(func() { _ = b.Close() })
 	for i, took := range seconds {
 		record := registry.RunRecord{Spec: s, Stages: []registry.StageTime{
 			{Name: "import", Stage: "import", Cached: i > 0, Seconds: 5},

@@ -151,8 +151,9 @@ func compareOutputs(records []RunRecord) []ComparedStage {
 			labels = append(labels, s.Name)
 		}
 	}
-	stages := []ComparedStage{}
-	for _, label := range unique(labels) {
+	labels = unique(labels)
+	stages := make([]ComparedStage, 0, len(labels))
+	for _, label := range labels {
 		row := ComparedStage{Label: label}
 		for _, r := range records {
 			digest := ""

@@ -110,7 +110,7 @@ func checkComparison(t *testing.T, got registry.RunComparison) {
 		}
 		a, b, c, d := m.Runs[0], m.Runs[1], m.Runs[2], m.Runs[3]
 		// Run b is the mean of a trial with 2/3 and one with 1/3: 1/6 more than run a.
-		if !close(*a.Value, 1.0/3) || !close(*b.Value, 0.5) || !close(b.Difference.Mean, 1.0/6) || b.Trials != 2 {
+		if !near(*a.Value, 1.0/3) || !near(*b.Value, 0.5) || !near(b.Difference.Mean, 1.0/6) || b.Trials != 2 {
 			t.Errorf("HR@1 %+v and %+v", a, b)
 		}
 		if a.Difference != nil || c.Difference != nil || c.Note != "other users or item ids" || d.Value != nil {
@@ -121,4 +121,4 @@ func checkComparison(t *testing.T, got registry.RunComparison) {
 	t.Error("HR@1 is not compared")
 }
 
-func close(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 }
+func near(a, b float64) bool { return a-b < 1e-9 && b-a < 1e-9 }
