@@ -193,45 +193,14 @@ func (g *ingestion) skipFiles(files, except []storage.File) {
 
 // ingestNew adds the new files to the reviews.
 func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
-	files, err := g.Bucket.Inbox(ctx, g.Inbox)
+	files, err := g.newFiles(ctx, out)
 	if err != nil {
 		return err
 	}
-	present := map[string]bool{}
-	for _, f := range g.ingested {
-		present[f.Digest] = true
-	}
 	for _, f := range files {
-		reason, name := g.passOver(f), strings.TrimPrefix(f.Name, g.Inbox)
-		_, retake := g.retake[name]
-		if retake {
-			g.retake[name] = true
-		}
-		switch {
-		case reason != "":
-			g.Log.Info().Str("file", f.Name).Str("reason", reason).Msg("passed over a file without rows")
-			continue
-		case present[f.Digest]:
-			continue
-		case g.skip[f.Digest] && !retake:
-			out.SkippedFiles++
-			continue
-		}
-		present[f.Digest] = true
-		part := fmt.Sprintf("%s/%06d-%.12s%s", partsFolder, len(g.ingested)+1, f.Digest, extensions(f.Name))
-		file := filepath.Join(g.dir, filepath.FromSlash(part))
-		if err := g.Bucket.IngestObject(ctx, f, file); err != nil {
+		if err := g.ingestFile(ctx, f, out); err != nil {
 			return err
 		}
-		if reason, err := g.check(ctx, file, path.Base(name)); err != nil {
-			return err
-		} else if reason != "" {
-			g.Log.Warn().Str("file", f.Name).Str("reason", reason).Msg("set aside a file that cannot be read")
-			out.SetAside = append(out.SetAside, registry.SetAside{File: f, Reason: reason})
-			continue
-		}
-		g.artifact.Files = append(g.artifact.Files, storage.File{Name: part, Ref: f.Ref})
-		g.ingested, out.Ingested = append(g.ingested, f), append(out.Ingested, f)
 	}
 	if len(out.Ingested) == 0 {
 		out.Reviews = out.Promoted.Reviews
@@ -248,6 +217,58 @@ func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
 	g.artifact.Files = append(g.artifact.Files, storage.File{Name: ingestedRecord, Ref: ref})
 	out.Reviews, err = g.Bucket.PutArtifact(ctx, g.artifact)
 	return err
+}
+
+// newFiles returns the files of the inbox that are to be ingested, and counts those that are
+// skipped.
+func (g *ingestion) newFiles(ctx context.Context, out *IngestResult) ([]storage.File, error) {
+	files, err := g.Bucket.Inbox(ctx, g.Inbox)
+	if err != nil {
+		return nil, err
+	}
+	present := map[string]bool{}
+	for _, f := range g.ingested {
+		present[f.Digest] = true
+	}
+	var all []storage.File
+	for _, f := range files {
+		name := strings.TrimPrefix(f.Name, g.Inbox)
+		_, retake := g.retake[name]
+		if retake {
+			g.retake[name] = true
+		}
+		switch reason := g.passOver(f); {
+		case reason != "":
+			g.Log.Info().Str("file", f.Name).Str("reason", reason).Msg("passed over a file without rows")
+		case present[f.Digest]:
+		case g.skip[f.Digest] && !retake:
+			out.SkippedFiles++
+		default:
+			present[f.Digest], all = true, append(all, f)
+		}
+	}
+	return all, nil
+}
+
+// ingestFile adds a file to the reviews, or sets it aside.
+func (g *ingestion) ingestFile(ctx context.Context, f storage.File, out *IngestResult) error {
+	part := fmt.Sprintf("%s/%06d-%.12s%s", partsFolder, len(g.ingested)+1, f.Digest, extensions(f.Name))
+	file := filepath.Join(g.dir, filepath.FromSlash(part))
+	if err := g.Bucket.IngestObject(ctx, f, file); err != nil {
+		return err
+	}
+	reason, err := g.check(ctx, file, path.Base(f.Name))
+	if err != nil {
+		return err
+	}
+	if reason != "" {
+		g.Log.Warn().Str("file", f.Name).Str("reason", reason).Msg("set aside a file that cannot be read")
+		out.SetAside = append(out.SetAside, registry.SetAside{File: f, Reason: reason})
+		return nil
+	}
+	g.artifact.Files = append(g.artifact.Files, storage.File{Name: part, Ref: f.Ref})
+	g.ingested, out.Ingested = append(g.ingested, f), append(out.Ingested, f)
+	return nil
 }
 
 // CheckJob is a file of reviews to check, and how its rows are read. Dir receives temporary files.
