@@ -63,6 +63,20 @@ func TestVerdictOnABeatenFusion(t *testing.T) {
 	}
 }
 
+// TestAMissingTaskHasNoScore: the fusion is not evaluated on the top-N task, so it has a dash there.
+func TestAMissingTaskHasNoScore(t *testing.T) {
+	var text bytes.Buffer
+	if err := report.Text(&text, withFusion()); err != nil {
+		t.Fatal(err)
+	}
+	words := strings.Join(strings.Fields(text.String()), " ")
+	for _, want := range []string{"pod, fusion (student) 0.5000 –", "pod (student) 0.4000 0.5000"} {
+		if !strings.Contains(words, want) {
+			t.Errorf("no %q in the table of standings:\n%s", want, text.String())
+		}
+	}
+}
+
 // TestFusionTable shows each part of the first seed's fusion, alone and left out.
 func TestFusionTable(t *testing.T) {
 	r := withFusion()

@@ -32,6 +32,8 @@ type Standing struct {
 type TaskStanding struct {
 	Task   string `json:"task"`
 	Metric string `json:"metric"`
+	// Missing is set if the student is not evaluated on the task; all that follows is then zero.
+	Missing bool `json:"missing,omitempty"`
 	// Score and OtherScore are means over trials; Difference is Score minus OtherScore, with its
 	// 95% interval over users and its p-value after Holm's correction.
 	Score      float64          `json:"score"`
@@ -89,7 +91,10 @@ func (r *Report) rows(kinds ...RowKind) (rows []Row) {
 
 // standing returns the outcome of comparing a student with another row on the table's task.
 func (t Table) standing(student, other string) TaskStanding {
-	s := TaskStanding{Task: t.Task, Metric: primaryMetric}
+	s := TaskStanding{Task: t.Task, Metric: primaryMetric, Missing: !t.has(student)}
+	if s.Missing {
+		return s
+	}
 	s.Score, s.OtherScore = t.score(student), t.score(other)
 	for _, c := range t.Comparisons {
 		if c.Metric != primaryMetric || c.Over != "users" || c.Student != student || c.Other != other || c.Note != "" {
@@ -212,7 +217,11 @@ func standingTable(r Report) *shownStandings {
 func studentStanding(s Standing) shownStanding {
 	row := shownStanding{Method: s.Student, Student: true}
 	for _, on := range s.Tasks {
-		row.Cells = append(row.Cells, standingCell{Score: figure(on.Score)})
+		cell := standingCell{Score: figure(on.Score)}
+		if on.Missing {
+			cell.Score = "–"
+		}
+		row.Cells = append(row.Cells, cell)
 	}
 	return row
 }
