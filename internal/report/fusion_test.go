@@ -63,7 +63,8 @@ func TestVerdictOnABeatenFusion(t *testing.T) {
 	}
 }
 
-// TestAMissingTaskHasNoScore: the fusion is not evaluated on the top-N task, so it has a dash there.
+// TestAMissingTaskHasNoScore: the fusion is not evaluated on the top-N task, so it has a dash
+// there.
 func TestAMissingTaskHasNoScore(t *testing.T) {
 	var text bytes.Buffer
 	if err := report.Text(&text, withFusion()); err != nil {
