@@ -36,10 +36,10 @@ demo: build ## the main job on the shipped reviews: server, worker, experiment, 
 dev: build ## Temporal's server with its Web UI, in this terminal
 	@bin/starter dev
 
-# The packages whose tests take longest start first, and no program is linked with its symbols. Go tests a package once,
+# The packages whose tests take longest start first. Go tests a package once,
 # however often it is named.
 test: setup ## all tests
-	go test -buildvcs=false -ldflags="-s -w" -timeout 40m ./worker ./internal/train ./internal/llama ./starter ./...
+	go test -buildvcs=false -timeout 40m ./worker ./internal/train ./internal/llama ./starter ./...
 
 # Real processes are killed, suspended, drained and run out of memory. Their files are in memory if
 # possible: the tests do not depend on the speed of the disk.
