@@ -6,10 +6,12 @@ import (
 	"rdrec/internal/prediction"
 )
 
-// Loss returns the loss of a logit over the choices of items from lists, with its derivatives.
+// Loss returns the loss of a logit over the choices of items from lists of up to five, with its
+// derivatives.
 func Loss(
-	lists [][]prediction.Prediction, floors []float64, size int, items []int, prior, weights []float64,
+	lists [][]prediction.Prediction, floors []float64, items []int, prior, weights []float64,
 ) (loss float64, gradient []float64, hessian *mat.SymDense) {
+	const size = 5
 	l := logit{prior: prior, ridge: ridge}
 	for i, user := range lists {
 		l.choices = append(l.choices, newChoice(newCandidates(user, floors, size), 0, items[i]))

@@ -40,12 +40,12 @@ func TestDerivatives(t *testing.T) {
 	for i := range weights {
 		prior[i], weights[i] = random.NormFloat64(), random.NormFloat64()
 	}
-	_, gradient, hessian := fusion.Loss(lists, floors, size, items, prior, weights)
+	_, gradient, hessian := fusion.Loss(lists, floors, items, prior, weights)
 	for i := range weights {
 		weights[i] += step
-		above, gradientAbove, _ := fusion.Loss(lists, floors, size, items, prior, weights)
+		above, gradientAbove, _ := fusion.Loss(lists, floors, items, prior, weights)
 		weights[i] -= 2 * step
-		below, gradientBelow, _ := fusion.Loss(lists, floors, size, items, prior, weights)
+		below, gradientBelow, _ := fusion.Loss(lists, floors, items, prior, weights)
 		weights[i] += step
 		if want := (above - below) / (2 * step); math.Abs(gradient[i]-want) > 1e-7 {
 			t.Errorf("gradient %d is %g, want %g", i, gradient[i], want)
