@@ -198,9 +198,10 @@ func TestFitDropsAPartThatAddsNothing(t *testing.T) {
 	s := newShop(1500, func(int) [2]float64 { return [2]float64{2, 2} })
 	noise := newShop(1500, func(int) [2]float64 { return [2]float64{} })
 	random := rand.New(rand.NewPCG(9, 9)) //nolint:gosec // not a secret
-	for _, scores := range noise.scores {
-		for item := range scores[0] {
-			scores[0][item] = random.NormFloat64()
+	for _, user := range noise.users { // in order, so that each run draws the same
+		scores := noise.scores[user.ID][0]
+		for item := range scores {
+			scores[item] = random.NormFloat64()
 		}
 	}
 	parts := []fusion.Part{s.part(0, "head"), noise.part(0, "noise"), s.part(1, "counts")}
