@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"slices"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
 )
 
@@ -145,14 +145,14 @@ func (m Mix) ndcg(choices []choice) float64 {
 		if c.truth < 0 {
 			continue
 		}
-		rank, utilities := 1, c.utilities(m.Groups[m.group(c.history)].weights())
+		rank, utilities := 0, c.utilities(m.Groups[m.group(c.history)].weights())
 		for row, utility := range utilities {
 			if utility > utilities[c.truth] || utility == utilities[c.truth] && row < c.truth {
 				rank++
 			}
 		}
-		if rank <= cut {
-			sum += 1 / math.Log2(float64(rank+1))
+		if rank < cut {
+			sum += metric.Discount(rank)
 		}
 	}
 	return sum / float64(max(len(choices), 1))

@@ -198,7 +198,7 @@ func TestFitDropsAPartThatAddsNothing(t *testing.T) {
 	s := newShop(1500, func(int) [2]float64 { return [2]float64{2, 2} })
 	noise := newShop(1500, func(int) [2]float64 { return [2]float64{} })
 	random := rand.New(rand.NewPCG(9, 9)) //nolint:gosec // not a secret
-	for _, user := range noise.users { // in order, so that each run draws the same
+	for _, user := range noise.users {    // in order, so that each run samples the same
 		scores := noise.scores[user.ID][0]
 		for item := range scores {
 			scores[item] = random.NormFloat64()

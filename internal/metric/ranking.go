@@ -38,8 +38,8 @@ func NDCG(list List, k int) float64 {
 	gain, ideal, hits := 0.0, 0.0, 0
 	for rank, item := range firstK(list.Items, k) {
 		if truth[item] {
-			gain += discount(rank)
-			ideal += discount(hits)
+			gain += Discount(rank)
+			ideal += Discount(hits)
 			hits++
 		}
 	}
@@ -62,17 +62,17 @@ func StrictNDCG(list List, k int) float64 {
 	gain, ideal := 0.0, 0.0
 	for rank, item := range firstK(distinct(list.Items), k) {
 		if truth[item] {
-			gain += discount(rank)
+			gain += Discount(rank)
 		}
 	}
 	for rank := range min(k, len(truth)) {
-		ideal += discount(rank)
+		ideal += Discount(rank)
 	}
 	return gain / ideal
 }
 
-// discount returns the gain of a hit at a rank, from 0.
-func discount(rank int) float64 { return 1 / math.Log2(float64(rank)+2) }
+// Discount returns the gain of a hit at a rank, from 0: the NDCG of a list with one true item.
+func Discount(rank int) float64 { return 1 / math.Log2(float64(rank)+2) }
 
 // firstK returns the first k items, or all if there are fewer.
 func firstK(items []int, k int) []int { return items[:min(k, len(items))] }

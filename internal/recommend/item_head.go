@@ -34,24 +34,11 @@ func RankByHead(ctx context.Context, job Job, list task.List) ([]prediction.Pred
 	for _, user := range job.Data.Users {
 		r.seen[user.ID] = job.seen(user)
 	}
-	return r.runByHead(ctx)
-}
-
-// runByHead ranks items for all users of the plan.
-func (r *ranker) runByHead(ctx context.Context) ([]prediction.Prediction, error) {
-	var all []prediction.Prediction
-	err := r.plan.each(ctx, r.Progress, func(b task.Batch, first int) error {
-		rankings, err := r.byHead(b, first)
-		if err == nil {
-			all = append(all, rankings...)
-		}
-		return err
-	})
-	return prediction.Merge(all), err
+	return r.runBy(ctx, r.byHead)
 }
 
 // byHead ranks a batch by the item head.
-func (r *ranker) byHead(b task.Batch, first int) ([]prediction.Prediction, error) {
+func (r *ranker) byHead(_ context.Context, b task.Batch, first int) ([]prediction.Prediction, error) {
 	all := r.rankings(b, first)
 	err := torch.Run(func(s *torch.Scope) (err error) {
 		torch.NoGrad(func() {

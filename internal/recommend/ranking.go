@@ -74,15 +74,21 @@ func (j Job) seen(user dataset.User) []int {
 	return user.History()
 }
 
-// run ranks items for all users of the plan.
+// run ranks items for all users of the plan by a search.
 func (r *ranker) run(ctx context.Context) ([]prediction.Prediction, error) {
+	if r.catalog != nil {
+		return r.runBy(ctx, r.constrained)
+	}
+	return r.runBy(ctx, r.unconstrained)
+}
+
+// runBy ranks items for all users of the plan; rank ranks a batch, whose first row has an index.
+func (r *ranker) runBy(
+	ctx context.Context, rank func(ctx context.Context, b task.Batch, first int) ([]prediction.Prediction, error),
+) ([]prediction.Prediction, error) {
 	var all []prediction.Prediction
 	err := r.plan.each(ctx, r.Progress, func(b task.Batch, first int) error {
-		search := r.unconstrained
-		if r.catalog != nil {
-			search = r.constrained
-		}
-		rankings, err := search(ctx, b, first)
+		rankings, err := rank(ctx, b, first)
 		if err == nil {
 			all = append(all, rankings...)
 		}

@@ -67,7 +67,7 @@ func (r *Recommender) RecommendByHead(
 	if err != nil {
 		return nil, err
 	}
-	return ranker.runByHead(ctx)
+	return ranker.runBy(ctx, ranker.byHead)
 }
 
 // ranker returns the ranker of users whose next item is unknown.

@@ -8,6 +8,7 @@ import (
 
 	"rdrec/internal/baseline"
 	"rdrec/internal/dataset"
+	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
 	"rdrec/internal/torch"
 )
@@ -162,7 +163,7 @@ func (m *Model) validate(ctx context.Context, d *dataset.Dataset) (float64, erro
 			}
 		}
 		if rank < cut {
-			ndcg += 1 / math.Log2(float64(rank)+2)
+			ndcg += metric.Discount(rank)
 		}
 	})
 	return ndcg / float64(len(queries)), err

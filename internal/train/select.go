@@ -2,9 +2,9 @@ package train
 
 import (
 	"context"
-	"math"
 	"slices"
 
+	"rdrec/internal/metric"
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
@@ -53,7 +53,7 @@ func (t *trainer) rankValidation(ctx context.Context) (float64, error) {
 	sum := 0.0
 	for _, p := range predictions {
 		if at := slices.Index(p.Items, p.Truth); at >= 0 && at < selectionItems {
-			sum += 1 / math.Log2(float64(at+2))
+			sum += metric.Discount(at)
 		}
 	}
 	return sum / float64(max(len(predictions), 1)), nil
