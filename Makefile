@@ -122,7 +122,7 @@ histories: setup ## record the workflow histories of the replay tests again, aft
 .PHONY: cases
 cases: setup ## read every input of testdata/cases and print the situation, what is right, and the result (docs/formats.md)
 	@go test -buildvcs=false -count=1 -v -run '^(TestCases|TestP5Names|TestChineseExplanations)$$' \
-		./internal/review ./internal/dataset ./internal/llama ./internal/openai ./internal/train > .cases.log && failed=0 || failed=1; \
+		./internal/review ./internal/dataset ./internal/llama ./internal/openai ./internal/train ./internal/pickle > .cases.log && failed=0 || failed=1; \
 	echo "situation | right | got"; sed -n 's/^.*_test.go:[0-9]*: case: //p' .cases.log; test $$failed = 0 || { echo "details: .cases.log"; exit 1; }
 
 .PHONY: nightly

@@ -14,7 +14,6 @@ require (
 	github.com/klauspost/compress v1.18.7
 	github.com/klauspost/cpuid/v2 v2.3.0
 	github.com/mattn/go-isatty v0.0.22
-	github.com/nlpodyssey/gopickle v0.3.0
 	github.com/openai/openai-go/v3 v3.96.0
 	github.com/prometheus/client_golang v1.21.0
 	github.com/rogpeppe/go-internal v1.16.0

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"maps"
 	"math"
 	"os"
@@ -108,17 +107,6 @@ func TestUnsupportedPicklesAreRejected(t *testing.T) {
 		}
 		if _, err := torch.OpenPickle(path); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)
-		}
-	}
-}
-
-// TestNestedPicklesAreRefused reads a dictionary that contains itself, and one that is nested deep.
-func TestNestedPicklesAreRefused(t *testing.T) {
-	for _, name := range []string{"cyclic_model.bin", "deep_model.bin"} {
-		_, err := torch.OpenPickle(filepath.Join("../../testdata/cases/hostile", name))
-		got := fmt.Sprint(err)
-		if !strings.HasSuffix(got, "nested more than 100 deep") {
-			t.Errorf("%s: got %s", name, got)
 		}
 	}
 }
