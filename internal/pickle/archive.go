@@ -107,7 +107,8 @@ func (a *archive) locate(args tuple) (any, error) {
 		return nil, err
 	}
 	have := record.UncompressedSize64
-	if want, fits := r.bytes(); ElementSize(r.class) > 0 && (!fits || have != uint64(want)) { //nolint:gosec // not negative
+	want, fits := r.bytes()
+	if ElementSize(r.class) > 0 && (!fits || have != uint64(want)) { //nolint:gosec // not negative
 		return nil, fmt.Errorf("record %q has %d bytes, want %d elements of %s", record.Name, have, r.elements, r.class)
 	}
 	s := &Storage{Class: r.class, Elements: r.elements, name: fmt.Sprintf("record %q", record.Name), open: record.Open}

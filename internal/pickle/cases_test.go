@@ -48,8 +48,7 @@ func TestCases(t *testing.T) {
 	}
 }
 
-// The parts of pickles: a text, a number, a reference to storage 0 of four floats, and the values of
-// a tensor up to its size.
+// The parts of pickles: a text, a number, a reference to storage 0 and a tensor of one dimension.
 func text(s string) string {
 	return "X" + string(binary.LittleEndian.AppendUint32(nil, uint32(len(s)))) + s //nolint:gosec // short
 }
@@ -106,7 +105,8 @@ func stored(t *testing.T, data []byte) string {
 // legacyFile writes a file of the legacy format. behind follows the value's pickle.
 func legacyFile(t *testing.T, value, behind string) string {
 	t.Helper()
-	return stored(t, []byte("\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.\x80\x02}("+value+"u."+behind))
+	const start = "\x80\x02\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19.\x80\x02M\xe9\x03.\x80\x02}.\x80\x02}("
+	return stored(t, []byte(start+value+"u."+behind))
 }
 
 // TestHostileKinds opens files of further kinds under the same limits.
@@ -118,11 +118,14 @@ func TestHostileKinds(t *testing.T) {
 	nested := text("model") + strings.Repeat("}("+text("model"), levels) + "N" + strings.Repeat("u", levels)
 	layers := text("x") + tensor(4, 2, 1)
 	for i := range 40 { // each names the one before twice
-		layers = text("model") + "}r" + string(binary.LittleEndian.AppendUint32(nil, uint32(i+1))) + //nolint:gosec // small
-			"(" + layers + "u" + text("state_dict") + "j" + string(binary.LittleEndian.AppendUint32(nil, uint32(i+1))) //nolint:gosec // small
+		key := string(binary.LittleEndian.AppendUint32(nil, uint32(i+1))) //nolint:gosec // small
+		layers = text("model") + "}r" + key + "(" + layers + "u" + text("state_dict") + "j" + key
 	}
 	for _, c := range []struct{ name, path, want string }{
-		{"twice itself", zipped(t, zip.Store, stateDict(text("model")+"h\x00"+text("state_dict")+"h\x00"), four), "too often"},
+		{
+			"twice itself",
+			zipped(t, zip.Store, stateDict(text("model")+"h\x00"+text("state_dict")+"h\x00"), four), "too often",
+		},
 		{"twice in forty levels", zipped(t, zip.Store, stateDict(layers), four), "too often"},
 		{"50,000 levels", zipped(t, zip.Store, stateDict(nested), four), "100 deep"},
 		{
@@ -157,9 +160,15 @@ func TestHostileKinds(t *testing.T) {
 				strings.Repeat("]("+text("k")+"K\x01e", 2000)+"e0"+
 				strings.Repeat("ccollections\nOrderedDict\nh\x00\x85R", 2000)+"."), four), "more often than",
 		},
-		{"a legacy storage of 2^61", legacyFile(t, text("x")+strings.Replace(legacyTensor, number(4), number(1<<61), 1), ""), "claims"},
+		{
+			"a legacy storage of 2^61",
+			legacyFile(t, text("x")+strings.Replace(legacyTensor, number(4), number(1<<61), 1), ""), "claims",
+		},
 		{"a legacy file cut", legacyFile(t, text("x")+legacyTensor, "\x80\x02]"+text("0")+"a."+count(4)), "claims"},
-		{"a legacy file without its keys", legacyFile(t, text("x")+legacyTensor, "\x80\x02]."+count(4)), "0 storages, want 1"},
+		{
+			"a legacy file without its keys", legacyFile(t, text("x")+legacyTensor, "\x80\x02]."+count(4)),
+			"0 storages, want 1",
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			if got := outcome(t, c.path); !strings.HasPrefix(got, "refused: ") || !strings.Contains(got, c.want) {

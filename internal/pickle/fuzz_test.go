@@ -12,9 +12,9 @@ import (
 // FuzzPickle opens pickles in zip files: an error or tensors within their storages, no panic.
 func FuzzPickle(f *testing.F) {
 	for _, seed := range []string{
-		"\x80\x02}(X\x01\x00\x00\x00xctorch._utils\n_rebuild_tensor_v2\n((X\x07\x00\x00\x00storagectorch\nFloatStorage\n" +
-			"X\x01\x00\x00\x000X\x03\x00\x00\x00cpuK\x04tQK\x00(K\x02t(K\x01t\x89}tRu.",
-		"\x80\x04\x95\x06\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01a\x94s.", "\x80\x02]q\x00h\x00a.", "\x80\x02ccollections\nOrderedDict\n)R}b.",
+		string(stateDict(text("x") + tensor(4, 2, 1))),
+		"\x80\x04\x95\x06\x00\x00\x00\x00\x00\x00\x00}\x94\x8c\x01a\x94s.", "\x80\x02]q\x00h\x00a.",
+		"\x80\x02ccollections\nOrderedDict\n)R}b.",
 	} {
 		f.Add([]byte(seed))
 	}

@@ -14,7 +14,9 @@ type instruction func(u *unpickler) error
 // and buffers outside the pickle. torch.save writes no others.
 func instructions() *[256]instruction {
 	table := &[256]instruction{}
-	for _, group := range []map[byte]instruction{stackCodes(), valueCodes(), textCodes(), containerCodes(), objectCodes()} {
+	for _, group := range []map[byte]instruction{
+		stackCodes(), valueCodes(), textCodes(), containerCodes(), objectCodes(),
+	} {
 		for code, run := range group {
 			table[code] = run
 		}

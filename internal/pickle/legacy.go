@@ -14,7 +14,7 @@ const (
 )
 
 // legacy is a file of the format that PyTorch wrote before its zip format: five pickles (magic
-// number, version, system, value, keys of the storages), then the storages in the order of the keys.
+// number, version, system, value, keys of the storages), then the storages in the keys' order.
 type legacy struct {
 	file       io.ReaderAt
 	size       int64
@@ -80,7 +80,8 @@ func (l *legacy) locate(args tuple) (any, error) {
 		return known, nil
 	}
 	if bytes, ok := r.bytes(); !ok || bytes > l.size {
-		return nil, fmt.Errorf("storage %q claims %d elements of %s in a file of %d bytes", r.key, r.elements, r.class, l.size)
+		return nil, fmt.Errorf("storage %q claims %d elements of %s in a file of %d bytes",
+			r.key, r.elements, r.class, l.size)
 	}
 	s := &Storage{Class: r.class, Elements: r.elements, name: fmt.Sprintf("storage %q", r.key)}
 	l.references[r.key], l.storages[r.key] = r, s
@@ -106,7 +107,8 @@ func (l *legacy) place(keys any) error {
 		}
 		bytes, _ := l.references[key].bytes()
 		start := at + int64(len(count))
-		if n := binary.LittleEndian.Uint64(count[:]); n != uint64(storage.Elements) || bytes > l.size-start { //nolint:gosec // not negative
+		n := binary.LittleEndian.Uint64(count[:])
+		if n != uint64(storage.Elements) || bytes > l.size-start { //nolint:gosec // not negative
 			return fmt.Errorf("%s claims %d elements of %s, want %d, with %d bytes left",
 				storage.name, n, storage.Class, storage.Elements, l.size-start)
 		}

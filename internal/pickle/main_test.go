@@ -34,13 +34,13 @@ func TestMain(m *testing.M) {
 	if err := unix.Setrlimit(unix.RLIMIT_DATA, &unix.Rlimit{Cur: dataLimit, Max: dataLimit}); err != nil {
 		panic(err)
 	}
-	begun := time.Now()
+	start := time.Now()
 	result := opened(path)
 	var usage unix.Rusage
 	if err := unix.Getrusage(unix.RUSAGE_SELF, &usage); err != nil {
 		panic(err)
 	}
-	fmt.Fprintf(os.Stdout, "%d %d %s\n", usage.Maxrss<<10, time.Since(begun).Milliseconds(), result)
+	fmt.Fprintf(os.Stdout, "%d %d %s\n", usage.Maxrss<<10, time.Since(start).Milliseconds(), result)
 	os.Exit(0)
 }
 

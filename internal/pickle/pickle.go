@@ -136,8 +136,8 @@ type collector struct {
 	budget  int // visits and bytes of names that are left
 }
 
-// collect adds the tensors of a state dict (a dictionary of tensors, possibly under "state_dict"
-// or "model") or of a module (parameters and submodules), under their names in PyTorch's state_dict.
+// collect adds the tensors of a state dict (a dictionary of tensors, possibly under "state_dict" or
+// "model") or of a module (parameters and submodules), by their names in PyTorch's state_dict.
 func (c *collector) collect(prefix string, value any, depth int) error {
 	if depth > maxNesting {
 		return errNested

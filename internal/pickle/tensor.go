@@ -13,7 +13,7 @@ const maxDims = 64
 // Tensor is a view of a storage.
 type Tensor struct {
 	Storage *Storage
-	// Offset is the first element, Stride the distance of neighbours in each dimension, in elements.
+	// Offset is the first element, Stride the distance of neighbors in a dimension, in elements.
 	Offset       int64
 	Size, Stride []int64
 }
