@@ -152,7 +152,8 @@ func TestHostileKinds(t *testing.T) {
 		{"an unknown opcode", zipped(t, zip.Store, []byte("\x80\x02\xff."), four), "opcode 0xff"},
 		{"a call of a number", zipped(t, zip.Store, []byte("\x80\x02K\x01)R."), four), "a int64 is called"},
 		{
-			"a bomb of 200 MB", zipped(t, zip.Deflate, stateDict(text("x")+tensor(50<<20, 2, 1)), make([]byte, 200<<20)),
+			"a bomb of 200 MB",
+			zipped(t, zip.Deflate, stateDict(text("x")+tensor(50<<20, 2, 1)), make([]byte, 200<<20)),
 			"claims 209715200 bytes in a file of 2",
 		},
 		{
@@ -164,7 +165,10 @@ func TestHostileKinds(t *testing.T) {
 			"a legacy storage of 2^61",
 			legacyFile(t, text("x")+strings.Replace(legacyTensor, number(4), number(1<<61), 1), ""), "claims",
 		},
-		{"a legacy file cut", legacyFile(t, text("x")+legacyTensor, "\x80\x02]"+text("0")+"a."+count(4)), "claims"},
+		{
+			"a legacy file cut", legacyFile(t, text("x")+legacyTensor, "\x80\x02]"+text("0")+"a."+count(4)),
+			"claims",
+		},
 		{
 			"a legacy file without its keys", legacyFile(t, text("x")+legacyTensor, "\x80\x02]."+count(4)),
 			"0 storages, want 1",
