@@ -11,6 +11,7 @@ import (
 
 	"rdrec/internal/fileset"
 	"rdrec/internal/spec"
+	"rdrec/internal/untrusted"
 	"rdrec/registry"
 	"rdrec/storage"
 )
@@ -253,7 +254,10 @@ func (g *ingestion) newFiles(ctx context.Context, out *IngestResult) ([]storage.
 // ingestFile adds a file to the reviews, or sets it aside.
 func (g *ingestion) ingestFile(ctx context.Context, f storage.File, out *IngestResult) error {
 	part := fmt.Sprintf("%s/%06d-%.12s%s", partsFolder, len(g.ingested)+1, f.Digest, extensions(f.Name))
-	file := filepath.Join(g.dir, filepath.FromSlash(part))
+	file, err := untrusted.Join(g.dir, part)
+	if err != nil {
+		return err
+	}
 	if err := g.Bucket.IngestObject(ctx, f, file); err != nil {
 		return err
 	}

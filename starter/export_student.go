@@ -13,6 +13,7 @@ import (
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/internal/token"
+	"rdrec/internal/untrusted"
 	"rdrec/registry"
 	"rdrec/storage"
 )
@@ -60,7 +61,11 @@ func fetchStudent(ctx context.Context, bucket *storage.Bucket, model registry.Mo
 	}
 	for _, file := range data.Files {
 		if file.Name == "datamaps.json" || file.Name == "codes.json" {
-			if err := bucket.GetFile(ctx, file.Ref, filepath.Join(dir, file.Name)); err != nil {
+			path, err := untrusted.Join(dir, file.Name)
+			if err != nil {
+				return err
+			}
+			if err := bucket.GetFile(ctx, file.Ref, path); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"path/filepath"
 	"sort"
+
+	"rdrec/internal/untrusted"
 )
 
 // Artifact is a folder of files that is written once. Its own content lists each file's hash, so
@@ -52,10 +54,8 @@ func (b *Bucket) Artifact(ctx context.Context, ref Ref) (Artifact, error) {
 		return Artifact{}, &CorruptError{contentKey(ref.Digest), "not an artifact manifest: " + err.Error()}
 	}
 	for _, f := range a.Files {
-		if !fs.ValidPath(f.Name) {
-			return Artifact{}, &CorruptError{
-				contentKey(ref.Digest), fmt.Sprintf("file name %q is outside the folder", f.Name),
-			}
+		if _, err := untrusted.Join("", f.Name); err != nil {
+			return Artifact{}, &CorruptError{contentKey(ref.Digest), err.Error()}
 		}
 	}
 	return a, nil
@@ -68,7 +68,11 @@ func (b *Bucket) GetFolder(ctx context.Context, ref Ref, dir string) error {
 		return err
 	}
 	for _, f := range artifact.Files {
-		if err := b.GetFile(ctx, f.Ref, filepath.Join(dir, filepath.FromSlash(f.Name))); err != nil {
+		path, err := untrusted.Join(dir, f.Name)
+		if err != nil {
+			return err
+		}
+		if err := b.GetFile(ctx, f.Ref, path); err != nil {
 			return fmt.Errorf("fetch %q of %s: %w", f.Name, artifact.Kind, err)
 		}
 	}

@@ -24,6 +24,8 @@ import (
 	_ "gocloud.dev/blob/memblob"   // mem:// buckets, for tests
 	_ "gocloud.dev/blob/s3blob"    // s3:// buckets
 	"gocloud.dev/gcerrors"
+
+	"rdrec/internal/untrusted"
 )
 
 // Bucket holds all artifacts and records. It is safe for concurrent use.
@@ -91,9 +93,16 @@ func (b *Bucket) folder() string {
 	return filepath.Clean(filepath.FromSlash(u.Path))
 }
 
-// read returns the whole object at key.
+// read returns the whole object at key, of at most [untrusted.MaxObject] bytes.
 func (b *Bucket) read(ctx context.Context, key string) ([]byte, error) {
-	data, err := b.blob.ReadAll(ctx, key)
+	r, err := b.blob.NewReader(ctx, key, nil)
+	if err != nil {
+		return nil, classify("read", key, err)
+	}
+	data, err := untrusted.ReadAll(r, untrusted.MaxObject)
+	if err = errors.Join(err, r.Close()); errors.Is(err, untrusted.ErrTooLarge) {
+		return nil, &CorruptError{key, err.Error()}
+	}
 	if err != nil {
 		return nil, classify("read", key, err)
 	}

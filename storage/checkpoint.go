@@ -11,6 +11,8 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+
+	"rdrec/internal/untrusted"
 )
 
 // ErrAllCorrupt means that checkpoints exist and all are corrupt: training must not silently start
@@ -154,9 +156,11 @@ func (c *Checkpoints) restoreOne(ctx context.Context, key, dir string) (manifest
 		return m, &CorruptError{key, err.Error()}
 	}
 	for _, f := range m.Files {
-		if err := c.bucket.fetch(
-			ctx, path.Dir(key)+"/"+f.Name, f.Ref, filepath.Join(dir, filepath.FromSlash(f.Name)),
-		); err != nil {
+		to, err := untrusted.Join(dir, f.Name)
+		if err != nil {
+			return m, &CorruptError{key, err.Error()}
+		}
+		if err := c.bucket.fetch(ctx, path.Dir(key)+"/"+f.Name, f.Ref, to); err != nil {
 			return m, err
 		}
 	}

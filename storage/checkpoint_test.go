@@ -306,3 +306,32 @@ func TestPruningDeletesTheManifestFirst(t *testing.T) {
 		t.Errorf("left of step 10 when its first file could not be deleted: %s", diff)
 	}
 }
+
+// TestManifestsNeverLeaveTheFolder restores a checkpoint whose manifest names files outside the
+// folder: it is corrupt, nothing is written, and the checkpoint before it is used.
+func TestManifestsNeverLeaveTheFolder(t *testing.T) {
+	for _, name := range []string{"../../escaped", "/escaped", "a/../../escaped", ""} {
+		w := newTraining(t)
+		c := w.attempt("a", 2)
+		save(t, c, 10)
+		save(t, c, 20)
+		manifest := filepath.Join(w.root, "checkpoints", work, "000001-a/000000020/manifest.json")
+		text, err := os.ReadFile(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		changed := strings.Replace(string(text), `"name":"weights"`, fmt.Sprintf(`"name":%q`, name), 1)
+		if err := os.WriteFile(manifest, []byte(changed), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		dir := filepath.Join(t.TempDir(), "a", "b")
+		saved, err := w.attempt("next", 1).Restore(t.Context(), dir)
+		if err != nil || saved.Step != 10 || len(saved.Quarantined) != 1 ||
+			!strings.Contains(saved.Quarantined[0], "leads out of its folder") {
+			t.Errorf("%q: restored %+v, %v; want step 10", name, saved, err)
+		}
+		if found, err := filepath.Glob(filepath.Join(dir, "..", "..", "escaped")); err != nil || found != nil {
+			t.Errorf("%q: wrote %v, error %v", name, found, err)
+		}
+	}
+}

@@ -9,6 +9,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+
+	"rdrec/internal/untrusted"
 )
 
 // Export writes content to a target outside the bucket under a name, completely or not at all. The
@@ -16,7 +18,10 @@ import (
 // of the content.
 func (b *Bucket) Export(ctx context.Context, ref Ref, target, name string) (string, error) {
 	if !strings.Contains(target, "://") {
-		to := filepath.Join(target, name)
+		to, err := untrusted.Join(target, name)
+		if err != nil {
+			return "", err
+		}
 		return to, b.exportFile(ctx, ref, to)
 	}
 	bucketURL, prefix, err := splitTarget(target)

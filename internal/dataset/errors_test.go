@@ -2,7 +2,10 @@ package dataset_test
 
 import (
 	"bufio"
+	"bytes"
+	"compress/gzip"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -203,5 +206,28 @@ func TestStatsOfAnEmptyDataset(t *testing.T) {
 		Short: 1,
 	}); got != want {
 		t.Errorf("without items %+v, want %+v", got, want)
+	}
+}
+
+// TestBombsAreRefused reads a datamaps file of 200 KB that unpacks to 200 MB.
+func TestBombsAreRefused(t *testing.T) {
+	var packed bytes.Buffer
+	w := gzip.NewWriter(&packed)
+	part := make([]byte, 1<<20)
+	for range 200 {
+		if _, err := w.Write(part); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	fsys := folder(nil)
+	delete(fsys, "datamaps.json")
+	fsys["datamaps.json.gz"] = &fstest.MapFile{Data: packed.Bytes()}
+	_, err := dataset.Read(fsys, "bomb")
+	want := fmt.Sprintf("%d bytes of gzip unpack to more than %d", packed.Len(), 1<<20+200*packed.Len())
+	if err == nil || !strings.Contains(err.Error(), want) {
+		t.Errorf("got %v, want %q", err, want)
 	}
 }

@@ -5,11 +5,12 @@ import (
 	"compress/gzip"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"iter"
 	"sort"
 	"strings"
+
+	"rdrec/internal/untrusted"
 )
 
 // file is one whole file of the folder, unpacked: the largest have some hundred megabytes.
@@ -33,7 +34,7 @@ func open(fsys fs.FS, name string, diags *diagnostics) *file {
 // openNamed reads name, or name.gz if name does not exist.
 func openNamed(fsys fs.FS, name string, diags *diagnostics) *file {
 	for _, candidate := range []string{name, name + ".gz"} {
-		raw, err := fs.ReadFile(fsys, candidate)
+		raw, err := readNamed(fsys, candidate)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -53,6 +54,24 @@ func openNamed(fsys fs.FS, name string, diags *diagnostics) *file {
 	return nil
 }
 
+// The bounds of a file of the folder: those of Amazon's largest categories have some hundred
+// megabytes, and text packs to a tenth.
+const (
+	maxFile     = 4 << 30
+	maxRatio    = 200 // of an unpacked file to a packed one, beyond minUnpacked
+	minUnpacked = 1 << 20
+)
+
+// readNamed returns the content of a file.
+func readNamed(fsys fs.FS, name string) (data []byte, err error) {
+	file, err := fsys.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	return untrusted.ReadAll(file, maxFile)
+}
+
 // gunzip unpacks raw. A truncated stream is reported with both byte counts, and none of it is used.
 func (f *file) gunzip(raw []byte, diags *diagnostics) {
 	f.data = nil
@@ -64,7 +83,11 @@ func (f *file) gunzip(raw []byte, diags *diagnostics) {
 		diags.add(f.name, 0, "not a gzip file: %v", err)
 		return
 	}
-	data, err := io.ReadAll(zip)
+	data, err := untrusted.ReadAll(zip, min(maxFile, minUnpacked+maxRatio*int64(len(raw))))
+	if errors.Is(err, untrusted.ErrTooLarge) {
+		diags.add(f.name, 0, "%d bytes of gzip unpack to more than %d", len(raw), len(data))
+		return
+	}
 	if err != nil {
 		lines := bytes.Count(data, []byte{'\n'})
 		diags.add(

@@ -11,7 +11,6 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"slices"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 	"go.temporal.io/server/common/dynamicconfig"
 
 	"rdrec/internal/document"
+	"rdrec/internal/untrusted"
 )
 
 // Options are the keys of temporal-dev.yaml.
@@ -80,7 +80,7 @@ func Default() Options {
 func Load(path string, overrides []string) (Options, error) {
 	o := Default()
 	d := document.New(path, &o)
-	text, err := os.ReadFile(path)
+	text, err := untrusted.ReadFile(path, untrusted.MaxSettings)
 	switch {
 	case err == nil:
 		d = document.Read(path, text, &o)

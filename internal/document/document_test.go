@@ -186,3 +186,29 @@ func TestRedactKeepsOtherText(t *testing.T) {
 		}
 	}
 }
+
+// TestLimits gives a document and overrides that people do not write.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	deep := "name: a\nextra: " + strings.Repeat("[", 80_000)
+	many := make([]string, 2000)
+	for i := range many {
+		many[i] = "name=a"
+	}
+	for _, c := range []struct {
+		text      string
+		overrides []string
+		want      string
+	}{
+		{deep, nil, "has 80015 bytes, the limit is 65536"},
+		{deep[:60_000], nil, "has 59985 brackets, the limit is 1000"},
+		{"name: a", []string{"extra=" + strings.Repeat("{", 2000)}, "has 2000 brackets"},
+		{"name: a", []string{"name=" + strings.Repeat("a", 5000)}, "--set name: has 5005 bytes, the limit is 4096"},
+		{"name: a", many, "is given more than 1000 times"},
+	} {
+		if _, err := read(c.text, c.overrides...); err == nil || !strings.Contains(err.Error(), c.want) ||
+			len(err.Error()) > 500 {
+			t.Errorf("got %.500v, want %q", err, c.want)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"bytes"
 	"cmp"
 	"errors"
 	"fmt"
@@ -14,9 +15,26 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// maxBytes limits the size of a document: the parser recurses, and hand-written documents are
-// smaller.
-const maxBytes = 1 << 20
+// The limits of a document and an override. The parser's time and memory grow with the square of
+// their nesting, and those that people write are smaller.
+const (
+	maxBytes     = 64 << 10
+	maxOverride  = 4 << 10
+	maxBrackets  = 1000 // opening brackets and braces, which nest without indentation
+	maxOverrides = 1000
+	maxKey       = 64 // bytes of a key that an error shows
+)
+
+// unreadable returns why a text is not given to the parser; empty if it is.
+func unreadable(text []byte, limit int) string {
+	if len(text) > limit {
+		return fmt.Sprintf("has %d bytes, the limit is %d", len(text), limit)
+	}
+	if n := bytes.Count(text, []byte("[")) + bytes.Count(text, []byte("{")); n > maxBrackets {
+		return fmt.Sprintf("has %d brackets, the limit is %d", n, maxBrackets)
+	}
+	return ""
+}
 
 // Document is a struct that is filled from a text.
 type Document struct {
@@ -24,6 +42,7 @@ type Document struct {
 	root        reflect.Value
 	positions   map[string]position // by dotted key
 	diagnostics []Diagnostic
+	overrides   int
 	unreadable  bool // the whole text is unreadable: missing keys are not reported
 }
 
@@ -38,8 +57,8 @@ type position struct {
 // method, if it has one, before the text's values.
 func Read(file string, text []byte, target any) *Document {
 	d := New(file, target)
-	if len(text) > maxBytes {
-		return d.reject(position{file: file}, fmt.Sprintf("has %d bytes, the limit is %d", len(text), maxBytes))
+	if reason := unreadable(text, maxBytes); reason != "" {
+		return d.reject(position{file: file}, reason)
 	}
 	parsed, err := parser.ParseBytes(text, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
@@ -68,6 +87,18 @@ func New(name string, target any) *Document {
 // Set applies an override of the form key=value, whose value is YAML. An empty value means the
 // type's zero, and a list may be written with commas alone.
 func (d *Document) Set(override string) {
+	if d.overrides++; d.overrides > maxOverrides {
+		if d.overrides == maxOverrides+1 {
+			reason := fmt.Sprintf("is given more than %d times", maxOverrides)
+			d.add(position{file: "--set"}, "", reason, "write a spec")
+		}
+		return
+	}
+	if reason := unreadable([]byte(override), maxOverride); reason != "" {
+		key, _, _ := strings.Cut(override[:min(len(override), maxKey)], "=")
+		d.add(position{file: "--set " + key}, "", reason, "write it into the spec")
+		return
+	}
 	source := "--set " + override
 	key, text, ok := strings.Cut(override, "=")
 	if !ok || key == "" {

@@ -61,7 +61,7 @@ func function(name string, a arguments) (expression, error) {
 				return nil, err
 			}
 			if name == "range" {
-				return numberRange(values)
+				return s.charge(numberRange(values))
 			}
 			return nil, fmt.Errorf("%w: %s", ErrRaised, textOf(at(values, 0)))
 		}, nil
@@ -86,8 +86,8 @@ func numberRange(values []any) (any, error) {
 	if len(values) > 1 {
 		from, to = to, wholeOr(values[1], 0)
 	}
-	if to-from > maxSteps {
-		return nil, fmt.Errorf("range of %d numbers", to-from)
+	if from < -maxNumber || to > maxNumber || to-from > maxSteps {
+		return nil, fmt.Errorf("range from %d to %d is too long", from, to)
 	}
 	out := []any{}
 	for i := from; i < to; i++ {
@@ -130,9 +130,9 @@ func (p *parser) attribute(of expression) (expression, error) {
 			return nil, err
 		}
 		if m, ok := v.(map[string]any); ok {
-			return mapMethod(name, m, values)
+			return s.charge(mapMethod(name, m, values))
 		}
-		return textMethod(name, textOf(v), values)
+		return s.charge(textMethod(name, textOf(v), values))
 	}, nil
 }
 
@@ -187,7 +187,9 @@ func textMethod(name, text string, values []any) (any, error) {
 	case "split":
 		return split(text, first, given, values), nil
 	case "replace":
-		return strings.ReplaceAll(text, first, textOf(at(values, 1))), nil
+		by := textOf(at(values, 1))
+		checkSize(len(text) + strings.Count(text, first)*len(by))
+		return strings.ReplaceAll(text, first, by), nil
 	default:
 		return changeCase(name, text)
 	}
@@ -251,7 +253,7 @@ func (p *parser) filter(of expression) (expression, error) {
 		if err != nil {
 			return nil, err
 		}
-		return filtered(name, v, values)
+		return s.charge(filtered(name, v, values))
 	}, nil
 }
 
@@ -302,11 +304,7 @@ func listFilter(name string, v any, values []any) (any, error) {
 	case "list":
 		return all, nil
 	default:
-		parts := make([]string, len(all))
-		for i, part := range all {
-			parts[i] = textOf(part)
-		}
-		return strings.Join(parts, textOf(at(values, 0))), nil
+		return joined(all, textOf(at(values, 0)), textOf), nil
 	}
 }
 

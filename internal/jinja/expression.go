@@ -116,7 +116,8 @@ func apply(operator string, left, right expression) expression {
 		if err != nil {
 			return nil, err
 		}
-		return operate(operator, a, b)
+		s.run.built += sizeOf(a) + sizeOf(b)
+		return s.charge(operate(operator, a, b))
 	}
 }
 

@@ -13,9 +13,12 @@ import (
 
 // Limits far above any real template.
 const (
-	maxSteps  = 1 << 17
-	maxOutput = 1 << 22
-	maxDepth  = 200
+	maxTemplate = 1 << 18 // bytes
+	maxSteps    = 1 << 17
+	maxOutput   = 1 << 22 // bytes, also of one value
+	maxBuilt    = 1 << 26 // bytes of all values of a rendering
+	maxDepth    = 200     // of expressions and of values: a namespace can contain itself
+	maxNumber   = 1 << 40
 )
 
 // ErrRaised marks the error of a template that rejects its variables with raise_exception.
@@ -29,6 +32,9 @@ type Template struct {
 // Parse parses a template, whose whitespace it treats as Hugging Face's tokenizers do: blocks are
 // trimmed, and the line break at the end is dropped.
 func Parse(text string) (*Template, error) {
+	if len(text) > maxTemplate {
+		return nil, fmt.Errorf("chat template: it has %d bytes, at most %d are possible", len(text), maxTemplate)
+	}
 	tokens, err := lex(strings.TrimSuffix(text, "\n"))
 	if err != nil {
 		return nil, err
@@ -46,7 +52,16 @@ func Parse(text string) (*Template, error) {
 
 // Render renders the template. Values are texts, booleans, int, lists ([]any) and maps
 // (map[string]any).
-func (t *Template) Render(values map[string]any) (string, error) {
+func (t *Template) Render(values map[string]any) (text string, err error) {
+	defer func() {
+		if raised := recover(); raised != nil {
+			limit, ok := raised.(limitError)
+			if !ok {
+				panic(raised)
+			}
+			text, err = "", fmt.Errorf("chat template: %w", limit)
+		}
+	}()
 	s := &scope{variables: map[string]any{}, run: &run{}}
 	for name, value := range values {
 		s.variables[name] = value
@@ -61,7 +76,15 @@ func (t *Template) Render(values map[string]any) (string, error) {
 type run struct {
 	out   strings.Builder
 	steps int
+	built int
 }
+
+// limitError is a limit that a value exceeds. The functions of values panic with it, and
+// [Template.Render] returns it.
+type limitError string
+
+// Error returns the limit.
+func (l limitError) Error() string { return string(l) }
 
 // scope is the variables of a block.
 type scope struct {
@@ -89,6 +112,14 @@ func (s *scope) step() error {
 		return errors.New("it takes too many steps")
 	}
 	return nil
+}
+
+// charge counts the size of a new value.
+func (s *scope) charge(v any, err error) (any, error) {
+	if s.run.built += sizeOf(v); err == nil && s.run.built > maxBuilt {
+		err = errors.New("its values are too large")
+	}
+	return v, err
 }
 
 func (s *scope) write(text string) error {

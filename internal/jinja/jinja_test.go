@@ -6,6 +6,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -64,7 +65,7 @@ func TestBrokenTemplatesAreRejected(t *testing.T) {
 		"{{ 1 // 0 }}":                         "division by zero",
 		"{{ 1 + 'a' }}":                        "does not apply",
 		"{{ a @ b }}":                          `unexpected '@'`,
-		"{% for a in range(9999999) %}{% endfor %}":                                          "range of",
+		"{% for a in range(9999999) %}{% endfor %}":                                          "is too long",
 		"{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}":     "too many steps",
 		"{% set x = 'aaaaaaaaaa' %}" + strings.Repeat("{% set x = x ~ x %}", 20) + "{{ x }}": "output is too long",
 		strings.Repeat("{% if a %}", 1000):                                                   "nested too deeply",
@@ -88,6 +89,59 @@ func FuzzParse(f *testing.F) {
 		if err == nil {
 			messages := []any{map[string]any{"role": "user", "content": "hi"}}
 			template.Render(map[string]any{"messages": messages}) //nolint:errcheck // any error is fine
+		}
+	})
+}
+
+// TestValuesAreBounded renders templates whose values contain themselves or grow without end.
+func TestValuesAreBounded(t *testing.T) {
+	double := strings.Repeat("{% set x = x + x %}", 60)
+	for text, want := range map[string]string{
+		"{% set n = namespace() %}{% set n.a = n %}{{ n | tojson }}":                          "nested too deeply",
+		"{% set n = namespace() %}{% set n.a = n %}{{ n == n }}":                              "nested too deeply",
+		"{% set x = 'abcd' %}" + double:                                                       "too large",
+		"{% set x = [1] %}" + double:                                                          "too large",
+		"{% set x = [1] %}" + strings.Repeat("{% set x = [x, x] %}", 60) + "{{ x }}":          "too long",
+		"{% set x = 'aaaa' %}" + strings.Repeat("{% set x = x.replace('a', x) %}", 9):         "too long",
+		"{{ range(0 - 4611686018427387904, 4611686018427387904) }}":                           "too long",
+		"{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}":      "too",
+		"{% set x = range(99999) | join('aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa') %}": "too long",
+		strings.Repeat("a", 300_000):                                                          "300000 bytes",
+		"{{ " + strings.Repeat("(", 50_000) + "1" + strings.Repeat(")", 50_000) + " }}":       "nested too deeply",
+		"{{ " + strings.Repeat("-", 50_000) + "1 }}":                                          "",
+		"{{ " + strings.Repeat("not ", 50_000) + "1 }}":                                       "",
+	} {
+		start := time.Now()
+		template, err := jinja.Parse(text)
+		if err == nil {
+			_, err = template.Render(nil)
+		}
+		if took := time.Since(start); took > time.Second {
+			t.Errorf("%.60s: took %s", text, took)
+		}
+		if err == nil && want != "" || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%.60s: error %v, want %q", text, err, want)
+		}
+	}
+}
+
+// FuzzTemplate renders any template: an error or a text, no panic.
+func FuzzTemplate(f *testing.F) {
+	for _, seed := range []string{
+		"{% for m in messages %}{{ m.role ~ ': ' ~ m['content'] | trim }}{% endfor %}",
+		"{% set n = namespace(a=1) %}{% set n.a = n %}{{ n.a }}", "{{ 'a'.replace('a', 'b') if x else [1, 2][::-1] }}",
+		"{% if messages[0].role == 'user' and not x is defined %}{{ raise_exception('no') }}{% endif %}",
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		template, err := jinja.Parse(text)
+		if err != nil {
+			return
+		}
+		messages := []any{map[string]any{"role": "user", "content": "hi"}}
+		if _, err := template.Render(map[string]any{"messages": messages}); err != nil {
+			t.Logf("rendering: %v", err)
 		}
 	})
 }

@@ -243,11 +243,11 @@ func (p *parser) blockAssignment(name string) (block, error) {
 		return nil, err
 	}
 	return func(s *scope) error {
-		part := &run{steps: s.run.steps}
+		part := &run{steps: s.run.steps, built: s.run.built}
 		inner := s.inner()
 		inner.run = part
 		err := body(inner)
-		s.run.steps = part.steps
+		s.run.steps, s.run.built = part.steps, part.built
 		s.variables[name] = part.out.String()
 		return err
 	}, nil

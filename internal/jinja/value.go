@@ -55,21 +55,55 @@ func textOf(v any) string {
 	}
 }
 
+// sizeOf returns the size of a value in bytes, without that of the items of a list.
+func sizeOf(v any) int {
+	switch v := v.(type) {
+	case string:
+		return len(v)
+	case []any:
+		return 16 * len(v)
+	default:
+		return 1
+	}
+}
+
+// checkSize panics if a value would have too many bytes.
+func checkSize(n int) {
+	if n > maxOutput {
+		panic(limitError("a value is too long"))
+	}
+}
+
+// joined returns the texts of items with a separator between them.
+func joined(all []any, separator string, text func(any) string) string {
+	var out strings.Builder
+	for i, item := range all {
+		if i > 0 {
+			out.WriteString(separator)
+		}
+		out.WriteString(text(item))
+		checkSize(out.Len())
+	}
+	return out.String()
+}
+
 // jsonOf returns a value as JSON with Python's spaces.
-func jsonOf(v any) string {
+func jsonOf(v any) string { return jsonAt(v, 0) }
+
+func jsonAt(v any, depth int) string {
+	if depth > maxDepth {
+		panic(limitError("a value is nested too deeply"))
+	}
 	switch v := v.(type) {
 	case []any:
-		parts := make([]string, len(v))
-		for i, item := range v {
-			parts[i] = jsonOf(item)
-		}
-		return "[" + strings.Join(parts, ", ") + "]"
+		return "[" + joined(v, ", ", func(item any) string { return jsonAt(item, depth+1) }) + "]"
 	case map[string]any:
-		parts := make([]string, 0, len(v))
+		keys := make([]any, 0, len(v))
 		for _, key := range slices.Sorted(maps.Keys(v)) {
-			parts = append(parts, jsonOf(key)+": "+jsonOf(v[key]))
+			keys = append(keys, key)
 		}
-		return "{" + strings.Join(parts, ", ") + "}"
+		pair := func(key any) string { return jsonAt(key, depth+1) + ": " + jsonAt(v[textOf(key)], depth+1) }
+		return "{" + joined(keys, ", ", pair) + "}"
 	default:
 		var out strings.Builder
 		encoder := json.NewEncoder(&out)

@@ -56,6 +56,30 @@ func (r llama3Rope) factors(base float64, head int) ([]float32, error) {
 	return out, nil
 }
 
+// maxRotations bounds the table of RoPE's rotations: a million positions of wide heads.
+const maxRotations = 1 << 27
+
+// parameters returns the number of weights.
+func (c *Config) parameters() float64 {
+	vocabulary, model, forward := float64(c.Vocabulary), float64(c.Model), float64(c.FeedForward)
+	queries, others := float64(c.Heads)*float64(c.Head), float64(c.Groups)*float64(c.Head)
+	layer := 2*model + 2*model*queries + 2*model*others + 3*model*forward
+	tables := vocabulary * model
+	if !c.Tied {
+		tables *= 2
+	}
+	return tables + model + float64(c.Layers)*layer
+}
+
+// checkSize rejects a configuration with more weights than files of so many bytes can hold, at one
+// bit for each, before memory is allocated for them.
+func (c *Config) checkSize(bytes int64) error {
+	if n := c.parameters(); n > 8*float64(bytes) {
+		return fmt.Errorf("its settings need %.0f weights, and its files have %d bytes", n, bytes)
+	}
+	return nil
+}
+
 // check rejects impossible configurations.
 func (c *Config) check() error {
 	sizes := map[string]int{
@@ -68,6 +92,8 @@ func (c *Config) check() error {
 		}
 	}
 	switch {
+	case int64(c.Context)*int64(c.Head) > maxRotations:
+		return fmt.Errorf("a context of %d with heads of width %d is out of range", c.Context, c.Head)
 	case c.Heads%c.Groups != 0:
 		return fmt.Errorf("%d heads are not divisible by %d key/value heads", c.Heads, c.Groups)
 	case c.Head%2 != 0:

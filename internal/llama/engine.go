@@ -70,7 +70,7 @@ func Open(path string, options Options) (_ *Engine, err error) {
 	if e.chat, err = findChatTemplate(e.vocab); err != nil {
 		return nil, fmt.Errorf("model %q: %w: %w", path, ErrModel, err)
 	}
-	if err := e.load(files); err != nil {
+	if err := e.load(files, path); err != nil {
 		return nil, fmt.Errorf("model %q: %w", path, unusable(err))
 	}
 	return e, nil
@@ -90,10 +90,17 @@ func unusable(err error) error {
 	}
 }
 
-// load reads the weights.
-func (e *Engine) load(files source) error {
+// load reads the weights of the model at path.
+func (e *Engine) load(files source, path string) error {
 	config, err := files.config()
 	if err != nil {
+		return fmt.Errorf("%w: %w", ErrModel, err)
+	}
+	bytes, err := sizeOf(path)
+	if err != nil {
+		return err
+	}
+	if err := config.checkSize(bytes); err != nil {
 		return fmt.Errorf("%w: %w", ErrModel, err)
 	}
 	// Control tokens that the model lacks are never used.

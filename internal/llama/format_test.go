@@ -208,6 +208,27 @@ func TestUnreadableFolders(t *testing.T) {
 			"hf-smollm2", "config.json", `"num_hidden_layers": 2`, `"num_hidden_layers": 3`,
 			[]string{"model.safetensors", `no tensor "model.layers.2.`},
 		},
+		"heads of width 10^12": {
+			"hf-llama3", "config.json", `"head_dim": 16`, `"head_dim": 1000000000000`,
+			[]string{"config.json", "head width 1000000000000 is out of range"},
+		},
+		"10^9 layers": {
+			"hf-llama3", "config.json", `"num_hidden_layers": 2`, `"num_hidden_layers": 1000000000`,
+			[]string{"layers 1000000000 is out of range"},
+		},
+		"10^7 layers": {
+			"hf-llama3", "config.json", `"num_hidden_layers": 2`, `"num_hidden_layers": 10000000`,
+			[]string{"its settings need", "weights, and its files have"},
+		},
+		"a vocabulary of 10^7": {
+			"hf-smollm2", "config.json", `"intermediate_size": `, `"intermediate_size": 9999`,
+			[]string{"its settings need", "weights, and its files have"},
+		},
+		"a context of 2^24 with wide heads": {
+			"hf-llama3", "config.json", `"max_position_embeddings": 512`, `"max_position_embeddings": 16777216,
+ "x": 1`,
+			[]string{"a context of 16777216 with heads of width 16 is out of range"},
+		},
 		"broken JSON": {"hf-smollm2", "config.json", ":", "", []string{"config.json", "invalid"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"rdrec/internal/token"
 	"rdrec/internal/torch"
+	"rdrec/internal/untrusted"
 )
 
 // The files of a Hugging Face folder besides the weights.
@@ -111,7 +111,7 @@ func openHuggingFace(dir string) (source, error) {
 }
 
 func readJSON(path string, into any) error {
-	data, err := os.ReadFile(path) //nolint:gosec // the user's own model
+	data, err := untrusted.ReadFile(path, untrusted.MaxSettings)
 	if err != nil {
 		return err
 	}
@@ -134,7 +134,7 @@ func (c *hfConfig) shape() (Config, error) {
 	if out.Head == 0 {
 		out.Head = c.Model / max(c.Heads, 1)
 	}
-	if err := c.checkSupported(); err != nil {
+	if err := errors.Join(c.checkSupported(), out.check()); err != nil {
 		return out, err
 	}
 	for _, rope := range []*hfRope{c.Rope, c.NewRope} {
@@ -247,8 +247,11 @@ func (f *hfSource) vocabulary() (*vocabulary, error) {
 		return nil, err
 	}
 	v.template = defaultTemplate(settings.Template)
-	if text, err := os.ReadFile(filepath.Join(f.dir, hfTemplateFile)); err == nil {
+	text, err := untrusted.ReadFile(filepath.Join(f.dir, hfTemplateFile), untrusted.MaxSettings)
+	if err == nil {
 		v.template = string(text)
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
 	}
 	_, begins := v.tokenizer.(*token.SentencePieceBPE)
 	if settings.AddBegin != nil {
@@ -301,7 +304,7 @@ func first(ids tokenIDs) int {
 // tokenizer reads tokenizer.json or, if that is missing, tokenizer.model.
 func (f *hfSource) tokenizer(v *vocabulary) error {
 	path := filepath.Join(f.dir, hfTokenizerFile)
-	data, err := os.ReadFile(path) //nolint:gosec // the user's own model
+	data, err := untrusted.ReadFile(path, untrusted.MaxVocabulary)
 	if errors.Is(err, fs.ErrNotExist) {
 		return f.pieces(v)
 	}
@@ -318,7 +321,7 @@ func (f *hfSource) tokenizer(v *vocabulary) error {
 
 // readPieces reads a SentencePiece model.
 func readPieces(v *vocabulary, path string) error {
-	data, err := os.ReadFile(path) //nolint:gosec // the user's own model
+	data, err := untrusted.ReadFile(path, untrusted.MaxVocabulary)
 	if err != nil {
 		return err
 	}

@@ -104,8 +104,9 @@ func (f *metaSource) config() (Config, error) {
 		Layers: p.Layers, Model: p.Model, Vocabulary: p.Vocabulary,
 		Heads: p.Heads, Groups: p.Groups, Head: p.Model / max(p.Heads, 1),
 		Epsilon: p.Epsilon, RopeBase: p.RopeBase, RopeScale: 1, Context: metaContext,
-		Tied: !slices.Contains(f.shards[0].Names(), "output.weight"),
 	}
+	_, untied := f.shards[0].Shapes()["output.weight"]
+	c.Tied = !untied
 	if c.Groups == 0 {
 		c.Groups = c.Heads
 	}
@@ -117,13 +118,13 @@ func (f *metaSource) config() (Config, error) {
 	if c.RopeBase >= llama3Base {
 		c.Context = llama3Context
 	}
-	var err error
-	if p.Scaled {
+	err := c.check()
+	if p.Scaled && err == nil {
 		c.Context = longContext
 		scaling := llama3Rope{Factor: p.ScaleFactor, Low: 1, High: 4, Original: llama3Context}
 		c.RopeFactors, err = scaling.factors(c.RopeBase, c.Head)
 	}
-	if err = errors.Join(err, c.check()); err != nil {
+	if err != nil {
 		err = fmt.Errorf("%q: %w", filepath.Join(f.dir, metaConfigFile), err)
 	}
 	return c, err

@@ -115,6 +115,29 @@ func Files(format Format, path string) ([]string, error) {
 	return files, nil
 }
 
+// sizeOf returns the bytes of the files of a model, all parts of a file that is split included.
+func sizeOf(path string) (bytes int64, err error) {
+	paths := gguf.Parts(path)
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		entries, err := os.ReadDir(path)
+		if err != nil {
+			return 0, fmt.Errorf("open the model: %w", err)
+		}
+		paths = paths[:0]
+		for _, e := range entries {
+			paths = append(paths, filepath.Join(path, e.Name()))
+		}
+	}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, fmt.Errorf("open the model: %w", err)
+		}
+		bytes += info.Size()
+	}
+	return bytes, nil
+}
+
 // isFile returns an error if path is not a file.
 func isFile(path string) error {
 	info, err := os.Stat(path)

@@ -4,12 +4,14 @@ import (
 	"archive/zip"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 )
 
 // File is an open PyTorch file: a state dict or a pickled module.
 type File struct {
-	// Tensors are the tensors by their names in PyTorch's state_dict.
+	// Tensors are the tensors by their names in PyTorch's state_dict, each within its storage.
 	Tensors map[string]*Tensor
 	file    *os.File
 	root    any
@@ -49,6 +51,11 @@ func load(file *os.File) (root any, tensors map[string]*Tensor, err error) {
 	}
 	if len(c.tensors) == 0 {
 		return nil, nil, errors.New("file has no tensors")
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.tensors)) {
+		if _, _, err := c.tensors[name].Span(); err != nil {
+			return nil, nil, fmt.Errorf("tensor %q: %w", name, err)
+		}
 	}
 	return root, c.tensors, nil
 }

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"rdrec/internal/torch"
+	"rdrec/internal/untrusted"
 )
 
 // The files of a checkpoint.
@@ -92,7 +93,7 @@ func (t *training) tensors() []torch.Named {
 
 // restore sets a new runner to the state of a checkpoint.
 func (r *runner) restore(dir string) error {
-	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	text, err := untrusted.ReadFile(filepath.Join(dir, stateFile), untrusted.MaxObject)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"rdrec/internal/torch"
+	"rdrec/internal/untrusted"
 )
 
 // configFile has the settings and the number of items of a saved model.
@@ -86,7 +87,7 @@ const (
 // readConfig reads the settings of a saved model and checks that its weights fit in their file.
 func readConfig(dir string) (c config, err error) {
 	path := filepath.Join(dir, configFile)
-	text, err := os.ReadFile(path)
+	text, err := untrusted.ReadFile(path, untrusted.MaxSettings)
 	if err != nil {
 		return c, err
 	}

@@ -2,9 +2,9 @@ package spec
 
 import (
 	"fmt"
-	"os"
 
 	"rdrec/internal/document"
+	"rdrec/internal/untrusted"
 )
 
 // SetDefaults makes a codes block in a document start from [DefaultCodes].
@@ -22,7 +22,7 @@ func (s *Sasrec) SetDefaults() { *s = DefaultBsarec() }
 // the digest does not depend on where a project is. The checks find further problems of a valid
 // spec.
 func Load(path string, overrides []string, checks ...Check) (Spec, error) {
-	text, err := os.ReadFile(path)
+	text, err := untrusted.ReadFile(path, untrusted.MaxSettings)
 	if err != nil {
 		return Spec{}, fmt.Errorf("reading spec: %w", err)
 	}

@@ -1,6 +1,7 @@
 package t5_test
 
 import (
+	"errors"
 	"math"
 	"strings"
 	"testing"
@@ -266,6 +267,38 @@ func TestPartsOfABatch(t *testing.T) {
 			})
 		if diff := cmp.Diff(c.want, got); diff != "" || err != nil {
 			t.Errorf("%d rows at a time: %v %s", c.rows, err, diff)
+		}
+	}
+}
+
+// TestConfigsAreCheckedBeforeMemoryIsAllocated loads a small model whose config.json claims more.
+func TestConfigsAreCheckedBeforeMemoryIsAllocated(t *testing.T) {
+	m := newModel(t, small(), 1)
+	tensors, shapes := parameters(t, m), map[string][]int64{}
+	for _, p := range m.Parameters() {
+		shapes[p.Name] = p.Shape
+	}
+	for want, change := range map[string]func(c *t5.Config){
+		"num_layers: 1000000000 is not supported":   func(c *t5.Config) { c.Layers = 1_000_000_000 },
+		"d_kv: 1000000000000 is not supported":      func(c *t5.Config) { c.Head = 1_000_000_000_000 },
+		"n_positions: 1099511627776":                func(c *t5.Config) { c.Positions = 1 << 40 },
+		"vocab_size, item_embeddings":               func(c *t5.Config) { c.Vocabulary = 1 << 40 },
+		"prompts_per_task: 1099511627776":           func(c *t5.Config) { c.Prompts = 1 << 40 },
+		"relative_attention_max_distance: 10000000": func(c *t5.Config) { c.MaxDistance = 10_000_000 },
+		`tensor "shared.weight": shape [64 8]`:      func(c *t5.Config) { c.Vocabulary = 1 << 26 },
+		"wants the shape":                           func(c *t5.Config) { c.Tasks, c.Prompts = 60_000, 60_000 },
+	} {
+		c := m.Config
+		change(&c)
+		held := map[string][]float32{}
+		for name, values := range tensors {
+			if c.Tasks != 60_000 || name != "prompt_embeddings.weight" {
+				held[name] = values
+			}
+		}
+		_, err := t5.LoadPretrained(write(t, c, held, shapes), t5.PretrainedOptions{Prompts: 3}, torch.CPU)
+		if !errors.Is(err, t5.ErrModel) || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
 		}
 	}
 }

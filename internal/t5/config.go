@@ -10,12 +10,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
+	"maps"
 	"path/filepath"
 	"slices"
 
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
+	"rdrec/internal/untrusted"
 )
 
 // ConfigFile is the name of Hugging Face's model configuration file.
@@ -105,7 +106,7 @@ func defaults() Config {
 // ReadConfig reads config.json in dir.
 func ReadConfig(dir string) (Config, error) {
 	path := filepath.Join(dir, ConfigFile)
-	data, err := os.ReadFile(path)
+	data, err := untrusted.ReadFile(path, untrusted.MaxSettings)
 	if err != nil {
 		return Config{}, err
 	}
@@ -128,6 +129,12 @@ func parseConfig(data []byte) (Config, error) {
 	return c, c.check()
 }
 
+// The bounds of a configuration, far above those of any T5.
+const (
+	maxWidth = 1 << 16
+	maxRows  = 1 << 26
+)
+
 // check returns an error that names every unsupported field.
 func (c Config) check() error {
 	var problems []error
@@ -149,5 +156,15 @@ func (c Config) check() error {
 	report(c.ItemCodes < 0 || c.ItemCodes > c.Vocabulary-specialTokens, "item_codes", c.ItemCodes)
 	report(c.ItemCodes > 0 && max(c.Pad, c.End) >= specialTokens, "item_codes with eos_token_id", c.End)
 	report(c.ItemEmbeddings < 0, "item_embeddings", c.ItemEmbeddings)
+	widths := map[string]int64{
+		"d_model": c.Model, "d_kv": c.Head, "d_ff": c.FeedForward, "num_heads": c.Heads, "n_positions": c.Positions,
+		"relative_attention_num_buckets": c.Buckets, "relative_attention_max_distance": c.MaxDistance,
+		"task_num": c.Tasks, "prompts_per_task": c.Prompts, "num_layers": int64(c.Layers),
+		"num_decoder_layers": int64(c.DecoderLayers),
+	}
+	for _, key := range slices.Sorted(maps.Keys(widths)) {
+		report(widths[key] > maxWidth, key, widths[key])
+	}
+	report(max(c.Vocabulary, c.ItemEmbeddings) > maxRows, "vocab_size, item_embeddings", "more than 2^26")
 	return errors.Join(problems...)
 }

@@ -60,6 +60,9 @@ func load(path string, newModel func(Config) (*Model, error), allowMissing bool)
 	if err != nil {
 		return nil, unusable(path, err)
 	}
+	if err := c.checkShapes(weights.Shapes(), allowMissing); err != nil {
+		return nil, unusable(path, errors.Join(err, weights.Close()))
+	}
 	m, err := newModel(c)
 	if err != nil {
 		return nil, unusable(path, errors.Join(err, weights.Close()))
@@ -69,6 +72,29 @@ func load(path string, newModel func(Config) (*Model, error), allowMissing bool)
 		return nil, unusable(path, err)
 	}
 	return m, nil
+}
+
+// maxMissing bounds the elements of tables that a pretrained model lacks: 64 times the reference's.
+const maxMissing = 1 << 26
+
+// checkShapes compares the configuration with the shapes of stored weights, before memory is
+// allocated for them. allowMissing permits weights without the student's two tables.
+func (c Config) checkShapes(stored map[string][]int64, allowMissing bool) error {
+	missing := int64(0)
+	for _, p := range c.Parameters() {
+		name, ok := storedName(p.Name, stored)
+		switch {
+		case !ok && allowMissing && isStudentTable(p.Name):
+			if missing += p.Numel(); missing > maxMissing {
+				return fmt.Errorf("tensor %q is missing, and config.json wants the shape %v", p.Name, p.Shape)
+			}
+		case !ok:
+			return fmt.Errorf("tensor %q is missing", p.Name)
+		case !slices.Equal(stored[name], p.Shape):
+			return fmt.Errorf("tensor %q: shape %v, want %v", name, stored[name], p.Shape)
+		}
+	}
+	return nil
 }
 
 // unusable marks an error of a model's files, unless reading failed or memory ran out: then another
@@ -133,10 +159,10 @@ func openModule(path string) (Config, torch.Weights, error) {
 
 // fill copies weights into the model, one tensor at a time.
 func (m *Model) fill(weights torch.Weights, allowMissing bool) error {
-	names := weights.Names()
+	stored := weights.Shapes()
 	return torch.Run(func(s *torch.Scope) error {
 		for _, p := range m.Named(s.Use(m.flat)) {
-			name, ok := storedName(p.Name, names)
+			name, ok := storedName(p.Name, stored)
 			if !ok && allowMissing && isStudentTable(p.Name) {
 				continue
 			}
@@ -190,13 +216,13 @@ func isItemTable(name string) bool {
 
 // storedName returns the name of a parameter in the weights. Older files store the shared table
 // under the name of one of its uses.
-func storedName(name string, names []string) (string, bool) {
-	if slices.Contains(names, name) {
+func storedName(name string, stored map[string][]int64) (string, bool) {
+	if _, ok := stored[name]; ok {
 		return name, true
 	}
 	if name == "shared.weight" {
 		for _, use := range []string{"encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "lm_head.weight"} {
-			if slices.Contains(names, use) {
+			if _, ok := stored[use]; ok {
 				return use, true
 			}
 		}

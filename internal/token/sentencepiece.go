@@ -91,6 +91,20 @@ func readSentencePiece(data []byte) (sentencePiece, error) {
 	return model, nil
 }
 
+// maxPiece is the maximum length of a piece in bytes: the search for pieces recurses along them.
+const maxPiece = 4096
+
+func checkPiece(text string) error {
+	switch {
+	case text == "":
+		return errors.New("the piece is empty")
+	case len(text) > maxPiece:
+		return fmt.Errorf("the piece has %d bytes, at most %d are possible", len(text), maxPiece)
+	default:
+		return nil
+	}
+}
+
 func readPiece(data []byte) (scoredPiece, error) {
 	piece := scoredPiece{kind: pieceNormal}
 	err := eachField(data, func(number protowire.Number, f field) error {
@@ -105,8 +119,8 @@ func readPiece(data []byte) (scoredPiece, error) {
 		}
 		return nil
 	})
-	if err == nil && piece.text == "" {
-		err = errors.New("the piece is empty")
+	if err == nil {
+		err = checkPiece(piece.text)
 	}
 	return piece, err
 }

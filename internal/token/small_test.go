@@ -326,3 +326,18 @@ func TestSmallHuggingFaceSentencePiece(t *testing.T) {
 		}
 	}
 }
+
+// TestLongPiecesAreRefused reads a model with a piece of 10 MB: the search recurses along pieces.
+func TestLongPiecesAreRefused(t *testing.T) {
+	for _, size := range []int{4097, 10 << 20} {
+		piece := protowire.AppendTag(nil, 1, protowire.BytesType)
+		piece = protowire.AppendString(piece, strings.Repeat("a", size))
+		model := protowire.AppendTag(nil, 1, protowire.BytesType)
+		model = protowire.AppendBytes(model, piece)
+		_, err := token.ParseSentencePieceBPE(model)
+		want := fmt.Sprintf("piece 0: the piece has %d bytes, at most 4096 are possible", size)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %.200v, want %q", err, want)
+		}
+	}
+}

@@ -13,6 +13,8 @@ import (
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"rdrec/internal/untrusted"
 )
 
 // The tokenizer's files in a Hugging Face folder.
@@ -82,7 +84,7 @@ func openStudent(dir string) (*T5, error) {
 func readStudentFiles(dir string) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for _, name := range []string{studentPieceFile, studentFastFile, studentSettingsFile} {
-		data, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the user's own model
+		data, err := untrusted.ReadFile(filepath.Join(dir, name), untrusted.MaxVocabulary)
 		if err == nil {
 			files[name] = data
 		} else if !errors.Is(err, fs.ErrNotExist) {
@@ -107,7 +109,7 @@ func readStudentSettings(dir string) (studentSettings, error) {
 		Extra *int   `json:"extra_ids"`
 	}
 	for name, into := range map[string]any{studentConfigFile: &config, studentSettingsFile: &tokenizer} {
-		data, err := os.ReadFile(filepath.Join(dir, name)) //nolint:gosec // the user's own model
+		data, err := untrusted.ReadFile(filepath.Join(dir, name), untrusted.MaxSettings)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -235,7 +237,7 @@ func readUnigram(data []byte) (model sentencePiece, extra int, err error) {
 	}
 	model = sentencePiece{
 		dummyPrefix: true, removeBlanks: true, byteFallback: file.Model.ByteFallback,
-		charsmap: findCharsmap(file.Normalizer),
+		charsmap: findCharsmap(file.Normalizer, maxNormalizers),
 	}
 	for id, row := range file.Model.Vocab {
 		piece, err := file.piece(id, row)
@@ -261,6 +263,9 @@ func (f *unigramFile) piece(id int, row []json.RawMessage) (scoredPiece, error) 
 	if len(row) != 2 || json.Unmarshal(row[0], &piece.text) != nil || json.Unmarshal(row[1], &piece.score) != nil {
 		return piece, fmt.Errorf("piece %d is not a text and a score", id)
 	}
+	if err := checkPiece(piece.text); err != nil {
+		return piece, fmt.Errorf("piece %d: %w", id, err)
+	}
 	_, isByte := parseBytePiece(piece.text)
 	switch {
 	case id == f.Model.Unknown:
@@ -271,17 +276,20 @@ func (f *unigramFile) piece(id int, row []json.RawMessage) (scoredPiece, error) 
 	return piece, nil
 }
 
+// maxNormalizers is the depth to which sequences of normalizers are followed.
+const maxNormalizers = 4
+
 // findCharsmap returns the compiled map of a normalizer, or of one in its sequence.
-func findCharsmap(normalizer json.RawMessage) []byte {
+func findCharsmap(normalizer json.RawMessage, depth int) []byte {
 	var n struct {
 		Map         []byte            `json:"precompiled_charsmap"`
 		Normalizers []json.RawMessage `json:"normalizers"`
 	}
-	if json.Unmarshal(normalizer, &n) != nil {
+	if depth == 0 || json.Unmarshal(normalizer, &n) != nil {
 		return nil
 	}
 	for _, one := range n.Normalizers {
-		if found := findCharsmap(one); found != nil {
+		if found := findCharsmap(one, depth-1); found != nil {
 			return found
 		}
 	}

@@ -2,8 +2,6 @@ package torch
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 
 	"rdrec/internal/pickle"
 )
@@ -41,8 +39,14 @@ func storageTypes() map[string]DType {
 	}
 }
 
-// Names returns the names of the tensors in ascending order.
-func (p *Pickle) Names() []string { return slices.Sorted(maps.Keys(p.Tensors)) }
+// Shapes returns the shapes of the tensors by their names.
+func (p *Pickle) Shapes() map[string][]int64 {
+	all := make(map[string][]int64, len(p.Tensors))
+	for name, t := range p.Tensors {
+		all[name] = t.Size
+	}
+	return all
+}
 
 // Read copies a tensor to the CPU. It reads only the part of the storage that the tensor spans.
 func (p *Pickle) Read(s *Scope, name string) (*Tensor, error) {

@@ -6,9 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
-	"slices"
 
 	"rdrec/internal/safetensors"
 )
@@ -46,8 +44,14 @@ func safetensorsTypes() map[string]DType {
 	}
 }
 
-// Names returns the names of the tensors in ascending order.
-func (f *safetensorsFile) Names() []string { return slices.Sorted(maps.Keys(f.entries)) }
+// Shapes returns the shapes of the tensors by their names.
+func (f *safetensorsFile) Shapes() map[string][]int64 {
+	all := make(map[string][]int64, len(f.entries))
+	for name, entry := range f.entries {
+		all[name] = entry.Shape
+	}
+	return all
+}
 
 // Read copies a tensor to the CPU.
 func (f *safetensorsFile) Read(s *Scope, name string) (*Tensor, error) {

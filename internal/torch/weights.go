@@ -7,13 +7,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+
+	"rdrec/internal/untrusted"
 )
 
 // Weights are named tensors in files. Tensors are read one at a time, so that a model need not fit
 // into memory twice.
 type Weights interface {
-	// Names returns the names of the tensors in ascending order.
-	Names() []string
+	// Shapes returns the shapes of the tensors by their names. The files have their bytes.
+	Shapes() map[string][]int64
 	// Read copies a tensor to the CPU, with its stored element type.
 	Read(s *Scope, name string) (*Tensor, error)
 	// Close closes the files.
@@ -52,13 +54,12 @@ func OpenWeights(dir string) (Weights, error) {
 
 // shards are weights in several files with a Hugging Face index.
 type shards struct {
-	names []string
 	of    map[string]Weights // name of tensor to its file
 	files map[string]Weights // name of file
 }
 
 func openShards(path string, open func(string) (Weights, error)) (Weights, error) {
-	data, err := os.ReadFile(path)
+	data, err := untrusted.ReadFile(path, untrusted.MaxVocabulary)
 	if err != nil {
 		return nil, err
 	}
@@ -74,27 +75,37 @@ func openShards(path string, open func(string) (Weights, error)) (Weights, error
 			return nil, fmt.Errorf("weights index %q: tensor %q: %w", path, name, firstError(err, all.Close()))
 		}
 	}
-	slices.Sort(all.names)
 	return all, nil
 }
 
 func (w *shards) add(dir, name, file string, open func(string) (Weights, error)) error {
-	if file != filepath.Base(file) {
-		return fmt.Errorf("file %q is outside the folder", file)
-	}
 	if w.files[file] == nil {
-		opened, err := open(filepath.Join(dir, file))
+		path, err := untrusted.Join(dir, file)
+		if err != nil {
+			return err
+		}
+		opened, err := open(path)
 		if err != nil {
 			return err
 		}
 		w.files[file] = opened
 	}
-	w.names, w.of[name] = append(w.names, name), w.files[file]
+	w.of[name] = w.files[file]
 	return nil
 }
 
-// Names returns the names of the tensors of all files.
-func (w *shards) Names() []string { return w.names }
+// Shapes returns the shapes of the tensors of all files that the index names.
+func (w *shards) Shapes() map[string][]int64 {
+	all := map[string][]int64{}
+	for _, file := range w.files {
+		for name, shape := range file.Shapes() {
+			if w.of[name] == file {
+				all[name] = shape
+			}
+		}
+	}
+	return all
+}
 
 // Read copies a tensor from the file that the index names.
 func (w *shards) Read(s *Scope, name string) (*Tensor, error) {

@@ -24,7 +24,7 @@ func contents(t *testing.T, w torch.Weights) map[string][]float32 {
 	t.Helper()
 	all := map[string][]float32{}
 	err := torch.Run(func(s *torch.Scope) error {
-		for _, name := range w.Names() {
+		for name := range w.Shapes() {
 			tensor, err := w.Read(s, name)
 			if err != nil {
 				return err
@@ -85,14 +85,7 @@ func TestPickledModuleLoadsWithoutExecution(t *testing.T) {
 }
 
 func TestUnsupportedPicklesAreRejected(t *testing.T) {
-	beyond, err := torch.OpenPickle("testdata/beyond.bin")
-	if err != nil {
-		t.Fatal(err)
-	}
-	err = torch.Run(func(s *torch.Scope) error {
-		_, err := beyond.Read(s, "w")
-		return err
-	})
+	_, err := torch.OpenPickle("testdata/beyond.bin")
 	if err == nil || !strings.Contains(err.Error(), "beyond its storage") {
 		t.Errorf("got %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 
 	"rdrec/internal/prediction"
 	"rdrec/internal/torch"
+	"rdrec/internal/untrusted"
 )
 
 // The files of a checkpoint: the state as JSON, the weights and moments as flat tensors, and the
@@ -165,7 +166,7 @@ func (t *trainer) restore(dir string) error {
 }
 
 func (t *trainer) readCheckpoint(dir string) error {
-	text, err := os.ReadFile(filepath.Join(dir, stateFile))
+	text, err := untrusted.ReadFile(filepath.Join(dir, stateFile), untrusted.MaxObject)
 	if err != nil {
 		return err
 	}
