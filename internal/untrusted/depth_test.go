@@ -85,15 +85,13 @@ var readers = map[string]func(t *testing.T, data string) error{
 	},
 }
 
-// The numbers of tensors and keys of a GGUF file, and a key a that is an array.
-const (
-	ggufKeys  = "\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00"
-	ggufArray = "\x01\x00\x00\x00\x00\x00\x00\x00a\x09\x00\x00\x00"
-)
-
 // nested returns content that is nested deep, by what it is nested in.
 func nested() map[string]string {
 	const levels = 300_000
+	// A GGUF file of one key, an array.
+	const zeros = "\x00\x00\x00\x00\x00\x00\x00"
+	const ggufArray = zeros + "\x00\x01" + zeros + "\x01" + zeros + "a\x09\x00\x00\x00"
+	arrays := ggufArray + strings.Repeat("\x09\x00\x00\x00\x01"+zeros, 1000)
 	message := []byte{8, 1}
 	for range 300 { // each level contains all of the next
 		message = append(protowire.AppendTag(nil, 1, protowire.BytesType), protowire.AppendBytes(nil, message)...)
@@ -115,8 +113,8 @@ func nested() map[string]string {
 		"anchors":             "&a [*a, *a]",
 		"anchors of anchors":  "{a: &a [1, 1], b: &b [*a, *a], c: &c [*b, *b], d: &d [*c, *c], e: [*d, *d]}",
 		"one long piece":      string(piece(10 << 20)),
-		"arrays of gguf":      ggufKeys + strings.Repeat(ggufArray+"\x09\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00", 9),
-		"an array of 2^60":    ggufKeys + ggufArray + "\x08\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x10",
+		"arrays of gguf":      arrays,
+		"an array of 2^60":    ggufArray + "\x08\x00\x00\x00" + zeros + "\x10",
 		"2^16 keys, no bytes": "\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01\x00\x00\x00\x00\x00",
 	}
 	return all
