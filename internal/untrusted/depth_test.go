@@ -96,6 +96,7 @@ func nested() map[string]string {
 	for range 300 { // each level contains all of the next
 		message = append(protowire.AppendTag(nil, 1, protowire.BytesType), protowire.AppendBytes(nil, message)...)
 	}
+	dicts := strings.Repeat("}(X\x05\x00\x00\x00model", levels) + "N" + strings.Repeat("u", levels) + "."
 	all := map[string]string{
 		"lists":               strings.Repeat("[", levels),
 		"closed lists":        strings.Repeat("[", levels) + strings.Repeat("]", levels),
@@ -109,7 +110,7 @@ func nested() map[string]string {
 		"messages":            string(message),
 		"a tuple of itself":   "]q\x00h\x00a\x85q\x01.",
 		"a model of itself":   "}q\x00(X\x05\x00\x00\x00modelh\x00X\x0a\x00\x00\x00state_dicth\x00u.",
-		"dicts of a pickle":   strings.Repeat("}(X\x05\x00\x00\x00model", levels) + "N" + strings.Repeat("u", levels) + ".",
+		"dicts of a pickle":   dicts,
 		"anchors":             "&a [*a, *a]",
 		"anchors of anchors":  "{a: &a [1, 1], b: &b [*a, *a], c: &c [*b, *b], d: &d [*c, *c], e: [*d, *d]}",
 		"one long piece":      string(piece(10 << 20)),
