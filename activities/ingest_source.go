@@ -31,7 +31,7 @@ func (a *Activities) IngestSource(ctx context.Context, in IngestSourceInput) (ou
 	if err != nil {
 		return out, err
 	}
-	latest := storage.Watermark{Source: in.Source.Path + in.Source.Table, Column: in.Source.Watermark}
+	latest := storage.Watermark{Source: in.Source.Path + in.Source.Table + in.Source.View, Column: in.Source.Watermark}
 	if previous.Source != latest.Source || previous.Column != latest.Column {
 		previous.Value = "" // another source begins from its beginning
 	}

@@ -28,7 +28,7 @@ func IngestSource(ctx context.Context, source spec.Source, watermark, file strin
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
 	d := &ingestion{db: db, column: identifier(source.Watermark), scratch: scratch}
-	if err := d.open(ctx, source, watermark); err != nil {
+	if err := d.open(ctx, source, watermark, file); err != nil {
 		return out, fmt.Errorf("ingest %q by %q: %w: %w", source.Path, source.Watermark, ErrSettings, err)
 	}
 	if err := d.write(ctx, file); err != nil {
@@ -49,22 +49,12 @@ type ingestion struct {
 }
 
 // open creates the view "source" and sets the bounds of the new rows. Their upper bound is the
-// greatest watermark at this time, so rows that are inserted meanwhile wait for the next run.
-func (d *ingestion) open(ctx context.Context, source spec.Source, watermark string) error {
-	var table string
-	if source.IsDatabase() {
-		if _, err := os.Stat(source.Path); err != nil {
-			return err
-		}
-		if err := d.db.exec(ctx, "ATTACH "+quoted(source.Path)+" AS shop (READ_ONLY)"); err != nil {
-			return err
-		}
-		table = "shop." + identifier(source.Table)
-	} else {
-		var err error
-		if table, err = d.files(ctx, source); err != nil {
-			return err
-		}
+// greatest watermark at this time, so rows that are inserted meanwhile wait for the next run. The
+// only file that is written is out.
+func (d *ingestion) open(ctx context.Context, source spec.Source, watermark, out string) error {
+	table, err := d.rows(ctx, source, out)
+	if err != nil {
+		return err
 	}
 	if err := d.db.exec(ctx, "CREATE VIEW source AS SELECT * FROM "+table); err != nil {
 		return err
@@ -89,6 +79,36 @@ func (d *ingestion) open(ctx context.Context, source spec.Source, watermark stri
 		d.bounds += fmt.Sprintf(" AND %s > CAST(%s AS %s)", d.column, quoted(watermark), sqlType)
 	}
 	return nil
+}
+
+// rows returns the SQL of a source's rows. From then on, the database reads and writes nothing but
+// the source and out: a view of a shop's database cannot read other files of the worker.
+func (d *ingestion) rows(ctx context.Context, source spec.Source, out string) (string, error) {
+	if !source.IsDatabase() {
+		return d.files(ctx, source, out)
+	}
+	if _, err := os.Stat(source.Path); err != nil {
+		return "", err
+	}
+	if err := d.db.exec(ctx, "ATTACH "+quoted(source.Path)+" AS shop (READ_ONLY, TYPE duckdb)"); err != nil {
+		return "", err
+	}
+	if err := d.db.confine(ctx, out); err != nil {
+		return "", err
+	}
+	if source.View != "" {
+		return "shop." + identifier(source.View), nil
+	}
+	views := 0
+	if err := d.db.count(ctx, "SELECT count(*) FROM duckdb_views() WHERE database_name = 'shop' AND "+
+		"lower(view_name) = lower("+quoted(source.Table)+")", &views); err != nil {
+		return "", err
+	}
+	if views > 0 {
+		return "", fmt.Errorf("%q is a view, which runs a query of the database: name it as nightly.source.view "+
+			"instead of table to allow that", source.Table)
+	}
+	return "shop." + identifier(source.Table), nil
 }
 
 // unordered reports whether a text is a time in a form that does not sort by time, such as

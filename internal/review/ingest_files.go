@@ -31,7 +31,7 @@ func readers() map[string]string {
 // files returns the SQL of the rows of the source's files. Parquet is read as it is. Delimited text
 // and JSON are copied in UTF-8 and in one form first: DuckDB's own readers know neither the packing
 // nor the encodings and dialects that the import reads.
-func (d *ingestion) files(ctx context.Context, source spec.Source) (string, error) {
+func (d *ingestion) files(ctx context.Context, source spec.Source, out string) (string, error) {
 	files, _, err := fileset.Find(source.Path)
 	if err != nil {
 		return "", err
@@ -57,6 +57,9 @@ func (d *ingestion) files(ctx context.Context, source spec.Source) (string, erro
 		return "", empty
 	}
 	if err := d.checkBad(source); err != nil {
+		return "", err
+	}
+	if err := d.db.confine(ctx, append(files, out)...); err != nil {
 		return "", err
 	}
 	return d.union(ctx, paths)

@@ -282,3 +282,63 @@ func TestIngestKeepsIDs(t *testing.T) {
 		})
 	}
 }
+
+// TestViewsOfAShopReadNothingElse ingests views of a table and of files of the worker. A view is
+// read only if the spec names it as one.
+func TestViewsOfAShopReadNothingElse(t *testing.T) {
+	dir := t.TempDir()
+	secret := filepath.Join(dir, "secret.csv")
+	if err := os.WriteFile(secret, []byte("loaded\n1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	database := filepath.Join(dir, "shop.duckdb")
+	shopTable(t, database,
+		`CREATE TABLE reviews (who VARCHAR, loaded BIGINT)`, `INSERT INTO reviews VALUES ('u', 1), ('v', 2)`,
+		`CREATE VIEW good AS SELECT * FROM reviews WHERE loaded > 1`,
+		`CREATE VIEW csv AS SELECT * FROM read_csv('`+secret+`')`,
+		`CREATE VIEW passwd AS SELECT content, 1 AS loaded FROM read_text('/etc/passwd')`,
+		`CREATE VIEW names AS SELECT file, 1 AS loaded FROM glob('/etc/*')`,
+		`CREATE VIEW joined AS SELECT r.who, r.loaded FROM reviews r, read_text('/etc/hostname')`)
+	for _, c := range []struct {
+		source spec.Source
+		want   string // the error, or empty
+		rows   int
+	}{
+		{spec.Source{Table: "reviews"}, "", 2},
+		{spec.Source{View: "good"}, "", 1},
+		{spec.Source{Table: "good"}, `"good" is a view`, 0},
+		{spec.Source{Table: "GOOD"}, `"GOOD" is a view`, 0},
+		{spec.Source{View: "csv"}, "disabled", 0},
+		{spec.Source{View: "passwd"}, "disabled", 0},
+		{spec.Source{View: "names"}, "disabled", 0},
+		{spec.Source{View: "joined"}, "disabled", 0},
+	} {
+		c.source.Path, c.source.Watermark = database, "loaded"
+		out := filepath.Join(t.TempDir(), "out.parquet")
+		got, err := review.IngestSource(t.Context(), c.source, "", out)
+		if c.want == "" && (err != nil || got.Rows != c.rows) ||
+			c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%+v: got %+v, error %v, want %d rows, error %q", c.source, got, err, c.rows, c.want)
+		}
+		t.Logf("%s%s: %d rows, %v", c.source.Table, c.source.View, got.Rows, err)
+		if _, err := os.Stat(out); (err == nil) != (c.rows > 0) {
+			t.Errorf("%+v: file %v", c.source, err)
+		}
+	}
+}
+
+// TestPathsMayBeRelative imports and ingests with relative paths: the database is confined to them.
+func TestPathsMayBeRelative(t *testing.T) {
+	t.Chdir(t.TempDir())
+	shopTable(t, "shop.duckdb", `CREATE TABLE reviews AS SELECT 'u' || (i % 4) AS "user", 'i' || (i % 5) AS item,
+		i AS "time" FROM range(20) r(i)`)
+	source := spec.Source{Path: "shop.duckdb", Table: "reviews", Watermark: "time"}
+	if got, err := review.IngestSource(t.Context(), source, "", "a*b.parquet"); err != nil || got.Rows != 20 {
+		t.Fatalf("%+v, error %v", got, err)
+	}
+	options := options("a*b.parquet")
+	options.ItemCore = 1
+	if sum, err := review.Import(t.Context(), options, 1, "out"); err != nil || sum.Rows != 20 {
+		t.Errorf("%+v, error %v", sum, err)
+	}
+}

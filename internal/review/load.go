@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -31,6 +32,9 @@ func (r *run) load(ctx context.Context) error {
 		return err
 	}
 	r.files = files
+	if err := r.confine(ctx); err != nil {
+		return err
+	}
 	for _, step := range []string{
 		`CREATE TABLE bad (row BIGINT, reason VARCHAR, text VARCHAR)`,
 		`CREATE TABLE staged (row BIGINT, "user" VARCHAR, item VARCHAR, "time" VARCHAR, rating VARCHAR,
@@ -54,6 +58,18 @@ func (r *run) load(ctx context.Context) error {
 	return r.db.exec(ctx, `CREATE VIEW source AS SELECT row, identity("user") AS "user", identity(item) AS item,
 		given("time") AS "time", given(rating) AS rating, given("text") AS "text", given(summary) AS summary
 		FROM (`+strings.Join(parts, " UNION ALL ")+`)`)
+}
+
+// confine lets the database read the files of the import alone. A problem with the metadata's path
+// is reported once it is read.
+func (r *run) confine(ctx context.Context) error {
+	files := slices.Clone(r.files)
+	if r.Options.Metadata != "" {
+		if metadata, _, err := fileset.Find(r.Options.Metadata); err == nil {
+			files = append(files, metadata...)
+		}
+	}
+	return r.db.confine(ctx, files...)
 }
 
 // find returns the files of a path and notes those that it passes over.

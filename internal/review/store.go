@@ -24,6 +24,7 @@ const (
 type store struct {
 	db   *sql.DB
 	conn *sql.Conn
+	dir  string
 }
 
 func openStore(ctx context.Context, dir string, memoryMB int) (*store, error) {
@@ -31,7 +32,7 @@ func openStore(ctx context.Context, dir string, memoryMB int) (*store, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &store{db: sql.OpenDB(connector)}
+	s := &store{db: sql.OpenDB(connector), dir: dir}
 	s.conn, err = s.db.Conn(ctx)
 	if err != nil {
 		return nil, errors.Join(err, s.db.Close())
@@ -43,12 +44,30 @@ func openStore(ctx context.Context, dir string, memoryMB int) (*store, error) {
 		"SET preserve_insertion_order = false",
 		"SET TimeZone = 'UTC'",
 		"PRAGMA disable_checkpoint_on_shutdown",
+		"SET autoinstall_known_extensions = false",
+		"SET autoload_known_extensions = false",
 	} {
 		if err := s.exec(ctx, setting); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
 	}
 	return s, nil
+}
+
+// confine ends the access of later queries to everything outside the scratch folder and the given
+// files: no other file, no address, no extension, no change of a setting. What is attached stays.
+func (s *store) confine(ctx context.Context, files ...string) error {
+	for _, setting := range []string{
+		"SET allowed_directories = [" + quoted(s.dir) + "]",
+		"SET allowed_paths = [" + quotedList(files) + "]",
+		"SET enable_external_access = false",
+		"SET lock_configuration = true",
+	} {
+		if err := s.exec(ctx, setting); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (s *store) close() error { return errors.Join(s.conn.Close(), s.db.Close()) }
@@ -147,6 +166,15 @@ func (s *store) appendTo(ctx context.Context, fill func([]*duckdb.Appender) erro
 
 // quoted returns text as an SQL string.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", "''") + "'" }
+
+// quotedList returns texts as SQL strings with commas between them.
+func quotedList(texts []string) string {
+	all := make([]string, len(texts))
+	for i, text := range texts {
+		all[i] = quoted(text)
+	}
+	return strings.Join(all, ", ")
+}
 
 // identifier returns name as an SQL identifier.
 func identifier(name string) string { return `"` + strings.ReplaceAll(name, `"`, `""`) + `"` }

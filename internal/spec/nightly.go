@@ -26,9 +26,10 @@ type Nightly struct {
 // Source is a table that DuckDB reads, as the worker sees it.
 type Source struct {
 	// Path is a file, a folder or a pattern of files in any format of reviews, or a DuckDB database
-	// (.duckdb, .db) with the Table to read.
+	// (.duckdb, .db) with the Table to read, or the View, whose query is then run.
 	Path  string `json:"path" yaml:"path" validate:"required"`
 	Table string `json:"table,omitempty" yaml:"table,omitempty"`
+	View  string `json:"view,omitempty" yaml:"view,omitempty"`
 	// Watermark is a column that only grows, such as the loading time: rows above the greatest
 	// value ingested so far are new.
 	Watermark string `json:"watermark" yaml:"watermark" validate:"required"`
@@ -201,8 +202,11 @@ func sourceRules() []rule {
 		},
 		{
 			"nightly.source.table",
-			sourceRule(func(source Source, _ Reviews) bool { return source.IsDatabase() != (source.Table != "") }),
-			"is for DuckDB databases (.duckdb, .db), which need it", "",
+			sourceRule(func(source Source, _ Reviews) bool {
+				both, named := source.Table != "" && source.View != "", source.Table+source.View != ""
+				return both || source.IsDatabase() != named
+			}),
+			"is for DuckDB databases (.duckdb, .db), which need it or a view", "",
 		},
 	}
 }

@@ -53,6 +53,12 @@ func Write(ctx context.Context, lines, out, format, scratch string) (err error) 
 		fmt.Sprintf("SET memory_limit = '%dMB'", memoryMB),
 		"SET temp_directory = " + sqlString(scratch),
 		"SET preserve_insertion_order = true",
+		"SET autoinstall_known_extensions = false",
+		"SET autoload_known_extensions = false",
+		"SET allowed_directories = [" + sqlString(scratch) + "]",
+		"SET allowed_paths = [" + sqlString(lines) + ", " + sqlString(out) + "]",
+		"SET enable_external_access = false",
+		"SET lock_configuration = true",
 		fmt.Sprintf("COPY (SELECT * FROM read_json(%s, format = 'newline_delimited', columns = %s)) TO %s (%s)",
 			sqlString(lines), columns, sqlString(out), with),
 	} {
