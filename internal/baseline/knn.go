@@ -2,6 +2,7 @@ package baseline
 
 import (
 	"math"
+	"slices"
 	"sync"
 
 	"rdrec/internal/dataset"
@@ -34,28 +35,30 @@ func knnScorer(d *dataset.Dataset) Scorer {
 
 // similar returns each item's neighbors, most similar first. [item id]
 func similar(d *dataset.Dataset, p popularity) [][]scored {
-	users := make([][]int, d.Items+1) // [item] indices of the users who have it
+	users := make([][]int32, d.Items+1) // [item] indices of the users who have it
 	for index, user := range d.Users {
-		for _, item := range user.TrainItems() {
-			users[item] = append(users[item], index)
+		for _, item := range user.PairedItems() {
+			users[item] = append(users[item], int32(index)) //nolint:gosec // there are fewer users
 		}
 	}
-	near := make([][]scored, d.Items+1)
+	near, shared := make([][]scored, d.Items+1), newSums(d.Items)
+	var row []scored
 	for item := range near {
-		shared := map[int]float64{}
 		for _, index := range users[item] {
-			for _, other := range d.Users[index].TrainItems() {
+			for _, other := range d.Users[index].PairedItems() {
 				if other != item {
-					shared[other]++
+					shared.add(other, 1)
 				}
 			}
 		}
-		for other, count := range shared {
-			cosine := count / math.Sqrt(float64(p.count[item])*float64(p.count[other]))
-			near[item] = append(near[item], scored{other, cosine})
+		row = row[:0]
+		for _, other := range shared.items {
+			both := math.Sqrt(float64(len(users[item])) * float64(len(users[other])))
+			row = append(row, scored{other, shared.value[other] / both})
 		}
-		p.sort(near[item])
-		near[item] = near[item][:min(neighbors, len(near[item]))]
+		p.sort(row)
+		near[item] = slices.Clone(row[:min(neighbors, len(row))])
+		shared.clear()
 	}
 	return near
 }

@@ -25,7 +25,7 @@ func fitMix(d *dataset.Dataset) Rank {
 func mixScorer(d *dataset.Dataset) Scorer {
 	p, g := countPopularity(d, dataset.User.TrainItems), newTitleGraph(d)
 	pool := sync.Pool{New: func() any { return newSums(d.Items) }}
-	around := cached(g.mixAround)
+	around := cached(g.mixAround, func(list []scored) int { return len(list) })
 	return func(q Query) ([]int, []float64) {
 		scores := pool.Get().(*sums) //nolint:errcheck,forcetypeassert // the pool has no other type
 		defer pool.Put(scores)

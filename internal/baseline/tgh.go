@@ -19,7 +19,10 @@ func tghBudgets() [2][2]int { return [2][2]int{{5, 1}, {3, 1}} }
 // titles instead of embeddings, and completes a list with popular items instead of random ones.
 func fitTGH(d *dataset.Dataset) Rank {
 	g, p := newTitleGraph(d), countPopularity(d, dataset.User.TrainItems)
-	around := cached(func(item int) [2][]int { return g.rings(item, p) })
+	around := cached(
+		func(item int) [2][]int { return g.rings(item, p) },
+		func(rings [2][]int) int { return len(rings[0]) + len(rings[1]) },
+	)
 	return func(q Query) []int {
 		accept, picked := p.allowed(q), map[int]bool{}
 		taken := func(item int) bool { return !accept(item) || picked[item] }

@@ -74,21 +74,23 @@ func newTitleGraph(d *dataset.Dataset) *titleGraph {
 	return &titleGraph{countTransitions(d), newTitleVectors(d)}
 }
 
-// maxCached is the number of results that [cached] keeps.
-const maxCached = 50_000
+// maxCached is the number of entries that [cached] keeps in all its results: of 16 bytes, half a
+// gigabyte.
+const maxCached = 1 << 25
 
-// cached returns a function that computes each item's value once, and keeps the first of them.
-func cached[T any](compute func(item int) T) func(item int) T {
+// cached returns a function that computes each item's value once, and keeps the first of them. size
+// returns the number of entries of a value.
+func cached[T any](compute func(item int) T, size func(T) int) func(item int) T {
 	var mutex sync.Mutex
-	values := map[int]T{}
+	values, left := map[int]T{}, maxCached
 	return func(item int) T {
 		mutex.Lock()
 		defer mutex.Unlock()
 		value, known := values[item]
 		if !known {
 			value = compute(item)
-			if len(values) < maxCached {
-				values[item] = value
+			if entries := 1 + size(value); entries <= left {
+				values[item], left = value, left-entries
 			}
 		}
 		return value

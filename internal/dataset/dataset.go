@@ -53,6 +53,16 @@ func (u User) History() []int { return u.Items[:max(0, len(u.Items)-1)] }
 // TrainItems returns the training items: all but the last two.
 func (u User) TrainItems() []int { return u.Items[:max(0, len(u.Items)-2)] }
 
+// MaxPaired is the number of a user's last training items whose pairs are counted: their number
+// grows with the square of a history. The longest history of the paper's data has 553 items.
+const MaxPaired = 1000
+
+// PairedItems returns the user's last [MaxPaired] training items.
+func (u User) PairedItems() []int {
+	items := u.TrainItems()
+	return items[max(0, len(items)-MaxPaired):]
+}
+
 // ValidationItem returns the validation item, the last but one; 0 if the sequence is shorter than
 // MinItems.
 func (u User) ValidationItem() int {

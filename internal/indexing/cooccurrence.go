@@ -18,34 +18,40 @@ type graph struct {
 func (g graph) nodes() int { return len(g.start) - 1 }
 
 // countCooccurrences builds the graph from the training histories. A node is an item's rank, so the
-// graph does not depend on the incoming ids.
+// graph does not depend on the incoming ids. Its memory is that of the edges.
 func countCooccurrences(d *dataset.Dataset, rank []int) graph {
-	var counts []uint64
-	for _, user := range d.Users {
-		items := slices.Clone(user.TrainItems())
-		slices.Sort(items)
-		items = slices.Compact(items)
-		for _, a := range items {
-			for _, b := range items {
-				if a != b {
-					edge := uint64(rank[a-1])<<32 | uint64(rank[b-1]) //nolint:gosec // ranks are below 2^31
-					counts = append(counts, edge)
+	histories := make([][]int32, len(d.Users)) // nodes of each user
+	users := make([][]int32, len(rank))        // [node] indices of the users who have it
+	for index, user := range d.Users {
+		for _, item := range user.PairedItems() {
+			histories[index] = append(histories[index], int32(rank[item-1])) //nolint:gosec // below 2^31
+		}
+		slices.Sort(histories[index])
+		histories[index] = slices.Compact(histories[index])
+		for _, node := range histories[index] {
+			users[node] = append(users[node], int32(index)) //nolint:gosec // below 2^31
+		}
+	}
+	g := graph{start: make([]int, len(rank)+1)}
+	counts := make([]float64, len(rank))
+	for node := range users {
+		first := len(g.to)
+		for _, index := range users[node] {
+			for _, other := range histories[index] {
+				if int(other) == node {
+					continue
+				}
+				if counts[other]++; counts[other] == 1 {
+					g.to = append(g.to, other)
 				}
 			}
 		}
-	}
-	slices.Sort(counts)
-	g := graph{start: make([]int, len(rank)+1)}
-	for i, pair := range counts {
-		if i > 0 && pair == counts[i-1] {
-			g.weight[len(g.weight)-1]++
-			continue
+		slices.Sort(g.to[first:])
+		for _, other := range g.to[first:] {
+			g.weight = append(g.weight, counts[other])
+			counts[other] = 0
 		}
-		g.to, g.weight = append(g.to, int32(pair&0xffffffff)), append(g.weight, 1) //nolint:gosec // see above
-		g.start[pair>>32+1]++
-	}
-	for i := 1; i < len(g.start); i++ {
-		g.start[i] += g.start[i-1]
+		g.start[node+1] = len(g.to)
 	}
 	return g
 }
