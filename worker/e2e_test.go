@@ -23,7 +23,7 @@ func smallSpec(t *testing.T) spec.Spec {
 	}
 	s, err := spec.Load(filepath.Join(staging.Root(), "experiments/demo.yaml"), []string{
 		"name=end-to-end", "student.size=t5-tiny", "teacher.max_reviews=8", "teacher.batch=2", "teacher.shard_rows=2",
-		"train.epochs=2", "train.epoch_steps=20", "train.checkpoint_steps=5", "train.batch=8",
+		"train.epochs=2", "train.epoch_steps=20", "train.checkpoint_steps=5", "train.batch=4",
 		"train.validation_rows=16",
 		"evaluate.sequential_users=40", "evaluate.topn_users=8", "evaluate.explanations=8", "evaluate.num_beams=10",
 		"evaluate.num_return_sequences=10", "evaluate.fusion.users=40",

@@ -53,7 +53,7 @@ name: short
 data: {folder: testdata/rdrec/beauty_mini}
 teacher: {model: copy}
 student: {size: t5-tiny}
-train: {batch: 4, epochs: 2, epoch_steps: 30, validation_rows: 8, checkpoint_steps: 5, learning_rate: 0.001}
+train: {batch: 2, epochs: 2, epoch_steps: 30, validation_rows: 8, checkpoint_steps: 5, learning_rate: 0.001}
 evaluate:
   {sequential_users: 4, topn_users: 2, explanations: 2, num_beams: 4, num_return_sequences: 4, topn: 4,
   explanation_num_beams: 3, explanation_num_beam_groups: 3}

@@ -29,7 +29,7 @@ func TestSwitchesAffectTrainingAsDeclared(t *testing.T) {
 		runProtocol := func(p spec.Protocol) trained {
 			j := job(t)
 			j.Method, j.Protocol, j.Spec.Train.Ratio = c.method, p, c.ratio
-			j.Spec.Train.Batch, j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps = 6, 2, 2, 0
+			j.Spec.Train.Batch, j.Spec.Train.EpochSteps, j.Spec.Train.Epochs, j.Spec.Train.Steps = 6, 1, 2, 0
 			j.Spec.Train.MaxTargetTokens, j.Spec.Train.ValidationRows = 8, 6
 			result := run(t, j)
 			return trained{result.Weights, result.Curve}
