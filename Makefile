@@ -100,12 +100,12 @@ bin/bench: setup
 	@mkdir -p bin
 	@go build -buildvcs=false -o bin/ ./bench
 
-bench: bin/bench ## the student's speed against the reference's implementation (docs/performance.md; TURNS=3, PYTHON=a Python with torch and transformers)
-	@bin/bench student -pairs $(or $(TURNS),3) -python '$(PYTHON)' -json bin/bench.json
+bench: bin/bench ## the student's speed against the reference's implementation (docs/performance.md; DEVICE=cpu, TURNS=3, PYTHON=a Python with torch and transformers)
+	@bin/bench student -device $(or $(DEVICE),cpu) -pairs $(or $(TURNS),3) -python '$(PYTHON)' -json bin/bench.json
 
 .PHONY: bench-teacher
-bench-teacher: bin/bench ## the teacher's tokens a second against transformers' and llama.cpp's (docs/performance.md; TURNS=2, REVIEWS=64, THREADS=, PYTHON=)
-	@bin/bench teacher $(if $(THREADS),-threads $(THREADS)) -pairs $(or $(TURNS),2) -reviews $(or $(REVIEWS),64) -python '$(PYTHON)' -json bin/bench-teacher.json
+bench-teacher: bin/bench ## the teacher's tokens a second against transformers' and llama.cpp's (docs/performance.md; DEVICE=cpu, SHAPE=llama-2-7b for random weights, TURNS=2, REVIEWS=64, THREADS=, PYTHON=)
+	@bin/bench teacher -device $(or $(DEVICE),cpu) $(if $(SHAPE),-shape $(SHAPE)) $(if $(THREADS),-threads $(THREADS)) -pairs $(or $(TURNS),2) -reviews $(or $(REVIEWS),64) -python '$(PYTHON)' -json bin/bench-teacher.json
 
 bench-scale: bin/bench ## the cost of an evaluation as users, items, histories, beams and batches grow; draws docs/img/scale.svg
 	@bin/bench scale -chart docs/img/scale.svg
@@ -113,6 +113,22 @@ bench-scale: bin/bench ## the cost of an evaluation as users, items, histories, 
 .PHONY: bench-serve
 bench-serve: build bin/bench ## a served model under load on the loopback: p50, p99, requests/s, memory (docs/performance.md; SECS=15, SIZE=t5-small)
 	@bin/bench serve -seconds $(or $(SECS),15) -size $(or $(SIZE),t5-small) -json bin/bench-serve.json
+
+# The packages whose tests run models, and compare them with the Python reference or the CPU.
+GPU_TESTS := beam llama optim recommend t5 train
+GPU_PACK := bin/gpu-pack
+.PHONY: gpu-pack
+gpu-pack: setup ## pack the bench, the tests of models, their data and a script for a machine with a GPU and Python with torch (docs/gpu.md)
+	@rm -rf $(GPU_PACK) && mkdir -p $(GPU_PACK)/wheels $(GPU_PACK)/bench
+	@go build -buildvcs=false -ldflags='-s -w' -o $(GPU_PACK)/bench/ ./bench
+	@for name in $(GPU_TESTS); do mkdir -p $(GPU_PACK)/internal/$$name; \
+		go test -buildvcs=false -vet=off -c -ldflags='-s -w' -o $(GPU_PACK)/internal/$$name/tests ./internal/$$name; done
+	@git ls-files -z testdata 'internal/*/testdata/*' 'bench/*.py' | xargs -0 cp --parents -t $(GPU_PACK)
+	@cp tools/gpupack/run.py $(GPU_PACK)
+	@python3 -m pip download --quiet --no-deps --only-binary :all: --python-version 312 -d $(GPU_PACK)/wheels \
+		$$(grep -oE '^(transformers|tokenizers|huggingface-hub)==[0-9.]+' bench/requirements.txt)
+	@XZ_OPT=-9 tar -C bin --sort=name -cJf $(GPU_PACK).tar.xz gpu-pack
+	@size=$$(stat -c %s $(GPU_PACK).tar.xz); echo "$(GPU_PACK).tar.xz: $$((size >> 20)) MiB"; test $$size -le $$((40 << 20))
 
 .PHONY: histories
 histories: setup ## record the workflow histories of the replay tests again, after a change of names or of a version

@@ -34,7 +34,7 @@ func tiny(t *testing.T) *workloadMaker {
 	if err := newModel(dir, "t5-tiny"); err != nil {
 		t.Fatal(err)
 	}
-	m, err := newWorkloadMaker(dir, 1)
+	m, err := newWorkloadMaker(dir, 1, "cpu")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +75,7 @@ func runWorkload(t *testing.T, w workload, times int) []measurement {
 func TestRdrecTrains(t *testing.T) {
 	m := tiny(t)
 	for _, protocol := range []string{spec.Paper, spec.Clean} {
-		w, err := m.train("training", protocol, 4, 0)
+		w, err := m.train("training", protocol, spec.Default().Train.Ratio, 4, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -133,8 +133,8 @@ func TestLossesMustAgree(t *testing.T) {
 func TestRatiosCompareTheSameRound(t *testing.T) {
 	first, ours := &result{}, &result{}
 	for _, slow := range []float64{1, 10, 3} { // the machine gets ten times slower, for both
-		first.add(measurement{Seconds: 6 * slow, CPU: 8, Amount: 12, Memory: 4})
-		ours.add(measurement{Seconds: 2 * slow, CPU: 2, Amount: 12, Memory: 2})
+		first.add(measurement{Seconds: 6 * slow, CPU: 8, Amount: 12, Memory: 4}, false)
+		ours.add(measurement{Seconds: 2 * slow, CPU: 2, Amount: 12, Memory: 2}, false)
 		ours.compareTo(first)
 	}
 	for _, ratio := range ours.Ratios {

@@ -11,7 +11,7 @@ import sys
 import time
 
 import torch
-from transformers import LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 
 
 def cpu_seconds():
@@ -27,7 +27,13 @@ def peak_memory():
 class Teacher:
     def __init__(self, work):
         torch.set_num_threads(work["threads"])
-        self.model = LlamaForCausalLM.from_pretrained(work["folder"], torch_dtype=torch.float32).eval()
+        dtype = torch.bfloat16 if work["device"].startswith("cuda") else torch.float32
+        if work["config"]:
+            torch.set_default_dtype(dtype)
+            with torch.device(work["device"]):
+                self.model = LlamaForCausalLM(LlamaConfig(**work["config"])).eval()
+        else:
+            self.model = LlamaForCausalLM.from_pretrained(work["folder"], torch_dtype=dtype).to(work["device"]).eval()
         self.work, self.ends = work, work["ends"]
 
     @torch.inference_mode()
@@ -36,8 +42,9 @@ class Teacher:
         longest = max(map(len, rows))
         ids = torch.tensor([[self.ends[0]] * (longest - len(row)) + row for row in rows])
         mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
+        place = self.model.device
         out = self.model.generate(
-            ids, attention_mask=mask, do_sample=False, max_new_tokens=tokens, repetition_penalty=penalty,
+            ids.to(place), attention_mask=mask.to(place), do_sample=False, max_new_tokens=tokens, repetition_penalty=penalty,
             eos_token_id=self.ends, pad_token_id=self.ends[0],
         )[:, longest:].tolist()
         return [list(itertools.takewhile(lambda token: token not in self.ends, row)) for row in out]
@@ -63,6 +70,8 @@ def main():
             continue
         cpu, started = cpu_seconds(), time.monotonic()
         amount = teacher.all()
+        if teacher.model.device.type == "cuda":
+            torch.cuda.synchronize()
         print(json.dumps({
             "seconds": time.monotonic() - started, "cpu": cpu_seconds() - cpu, "memory": peak_memory(), "amount": amount,
         }), flush=True)

@@ -26,14 +26,9 @@ func huggingFace() *strings.Replacer {
 	)
 }
 
-// toHuggingFace converts a GGUF file to a folder that transformers reads, in float32.
-func toHuggingFace(path, dir string, c llama.Config) (err error) {
-	file, err := gguf.Open(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, file.Close()) }()
-	config, err := json.Marshal(map[string]any{
+// huggingFaceConfig returns the content of a model's config.json.
+func huggingFaceConfig(c llama.Config) map[string]any {
+	return map[string]any{
 		"architectures": []string{"LlamaForCausalLM"}, "model_type": "llama",
 		"vocab_size": c.Vocabulary, "hidden_size": c.Model,
 		"intermediate_size": c.FeedForward, "num_hidden_layers": c.Layers,
@@ -41,7 +36,17 @@ func toHuggingFace(path, dir string, c llama.Config) (err error) {
 		"max_position_embeddings": c.Context, "rms_norm_eps": c.Epsilon, "rope_theta": c.RopeBase,
 		"tie_word_embeddings": c.Tied,
 		"hidden_act":          "silu", "torch_dtype": "float32",
-	})
+	}
+}
+
+// toHuggingFace converts a GGUF file to a folder that transformers reads, in float32.
+func toHuggingFace(path, dir string, c llama.Config) (err error) {
+	file, err := gguf.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	config, err := json.Marshal(huggingFaceConfig(c))
 	if err == nil {
 		err = os.WriteFile(filepath.Join(dir, "config.json"), config, 0o600)
 	}

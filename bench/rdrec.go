@@ -21,7 +21,7 @@ import (
 
 // job is a workload that our side can run.
 type job interface {
-	prepare(ctx context.Context) (once func() (measurement, error), err error)
+	prepare(ctx context.Context) (once func() (measurement, error), device torch.Device, err error)
 }
 
 // runWorker is our side: it reads a workload into w and runs it once for each further line.
@@ -35,7 +35,7 @@ func runWorker(ctx context.Context, in io.Reader, out io.Writer, now clock, w jo
 		return fmt.Errorf("read the workload: %w", err)
 	}
 	return torch.Run(func(*torch.Scope) error {
-		once, err := w.prepare(ctx)
+		once, device, err := w.prepare(ctx)
 		if err != nil {
 			return err
 		}
@@ -55,6 +55,7 @@ func runWorker(ctx context.Context, in io.Reader, out io.Writer, now clock, w jo
 			if err != nil {
 				return err
 			}
+			torch.Synchronize(device)
 			r.Seconds, r.CPU, r.Operations = now().Sub(started).Seconds(), cpuSeconds()-cpu, torch.Made()-made
 			if r.Memory, err = peakMemory(); err != nil {
 				return err
@@ -67,12 +68,22 @@ func runWorker(ctx context.Context, in io.Reader, out io.Writer, now clock, w jo
 }
 
 // prepare loads the workload's model and data, and returns a function that runs it once.
-func (w workload) prepare(ctx context.Context) (func() (measurement, error), error) {
+func (w workload) prepare(ctx context.Context) (func() (measurement, error), torch.Device, error) {
 	torch.Threads(w.Threads)
-	model, err := t5.Load(w.Model, torch.CPU)
+	device, err := torch.ParseDevice(w.Device)
 	if err != nil {
-		return nil, err
+		return nil, device, err
 	}
+	model, err := t5.Load(w.Model, device)
+	if err != nil {
+		return nil, device, err
+	}
+	once, err := w.on(ctx, model)
+	return once, device, err
+}
+
+// on returns a function that runs the workload once with a model.
+func (w workload) on(ctx context.Context, model *t5.Model) (func() (measurement, error), error) {
 	switch w.Type {
 	case workTrain:
 		model.Dropout, model.BFloat16, model.GradientCheckpointing = w.Dropout, w.BFloat16, w.GradientCheckpointing
@@ -111,7 +122,7 @@ func (w workload) prepare(ctx context.Context) (func() (measurement, error), err
 // rank returns a function that evaluates as many users as the batch has rows, from the dataset to
 // the ranked items or texts.
 func (w workload) rank(ctx context.Context, model *t5.Model) (func() (measurement, error), error) {
-	m, err := newWorkloadMaker(w.Model, w.Threads)
+	m, err := newWorkloadMaker(w.Model, w.Threads, w.Device)
 	if err != nil {
 		return nil, err
 	}

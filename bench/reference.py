@@ -31,9 +31,10 @@ class Student(T5ForConditionalGeneration):
     def encode(self, batch, copies=1):
         """Encodes every row once per beam. Only the encoder gets the mask: the decoder attends to padding too."""
         count = self.config.prompts_per_task
-        prompts = self.prompt_embeddings(batch["prompts"][:, None] * count + torch.arange(count))
+        at = torch.arange(count, device=self.device)
+        prompts = self.prompt_embeddings(batch["prompts"][:, None] * count + at)
         words = self.shared(batch["source"]) + self.whole_word_embeddings(batch["whole_words"])
-        mask = torch.cat([torch.ones(len(words), count, dtype=torch.long), batch["mask"]], 1)
+        mask = torch.cat([torch.ones(len(words), count, dtype=torch.long, device=self.device), batch["mask"]], 1)
         return self.encoder(
             inputs_embeds=torch.cat([prompts, words], 1).repeat_interleave(copies, 0),
             attention_mask=mask.repeat_interleave(copies, 0),
@@ -47,11 +48,11 @@ class Student(T5ForConditionalGeneration):
         rows, beams, groups = len(batch["source"]), beam["num_beams"], beam["num_beam_groups"]
         scorer = BeamSearchScorer(
             batch_size=rows, num_beams=beams, num_beam_groups=groups, num_beam_hyps_to_keep=beam["num_return_sequences"],
-            device=torch.device("cpu"), do_early_stopping=True,
+            device=self.device, do_early_stopping=True,
         )
         search = self.beam_search if groups == 1 else self.group_beam_search
         return search(
-            torch.full((rows * beams, 1), self.config.decoder_start_token_id),
+            torch.full((rows * beams, 1), self.config.decoder_start_token_id, device=self.device),
             scorer,
             logits_processor=LogitsProcessorList(
                 [MinLengthLogitsProcessor(beam["min_length"], self.config.eos_token_id)]
@@ -122,10 +123,10 @@ def peak_memory():
         return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmHWM:"))
 
 
-def tensors(batch):
+def tensors(batch, device):
     shape = {"prompts": [-1], "target": [batch["size"], batch["target_len"]]}
     return {
-        name: torch.tensor(batch[name]).view(shape.get(name, [batch["size"], batch["source_len"]]))
+        name: torch.tensor(batch[name], device=device).view(shape.get(name, [batch["size"], batch["source_len"]]))
         for name in ("prompts", "source", "mask", "whole_words", "target")
     }
 
@@ -134,8 +135,8 @@ def main():
     work = json.loads(sys.stdin.readline())
     torch.set_num_threads(work["threads"])
     torch.manual_seed(1)
-    model = Student.from_pretrained(work["model"])
-    run = (Training if work["type"] == "train" else Search)(model, tensors(work["batch"]), work)
+    model = Student.from_pretrained(work["model"]).to(work["device"])
+    run = (Training if work["type"] == "train" else Search)(model, tensors(work["batch"], work["device"]), work)
     for line in sys.stdin:
         cpu, started, operations = cpu_seconds(), time.monotonic(), 0
         if line.strip() == "count":
@@ -144,6 +145,8 @@ def main():
             operations = count.calls
         else:
             out = run.once()
+        if model.device.type == "cuda":
+            torch.cuda.synchronize()
         out |= {"seconds": time.monotonic() - started, "cpu": cpu_seconds() - cpu, "memory": peak_memory(), "operations": operations}
         print(json.dumps(out), flush=True)
 

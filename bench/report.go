@@ -7,20 +7,17 @@ import (
 	"os"
 	"runtime"
 	"slices"
-
-	"rdrec/internal/torch"
 )
 
 // report is the measurements of a run.
 type report struct {
-	What    string `json:"what"`
-	CPU     string `json:"cpu"`
-	Threads int    `json:"threads"`
-	Rounds  int    `json:"turns"`
-	// Peak is the speed of a product of two matrices of 2,048 rows, in 10^9 operations per
-	// CPU-second.
-	Peak float64   `json:"peak_gflops_per_cpu_second,omitempty"`
-	Rows []*result `json:"rows"`
+	What    string    `json:"what"`
+	CPU     string    `json:"cpu"`
+	Device  string    `json:"device"`
+	Threads int       `json:"threads"`
+	Rounds  int       `json:"turns"`
+	Peaks   peaks     `json:"peaks"`
+	Rows    []*result `json:"rows"`
 	// BatchWait is how long training waits for its batches.
 	BatchWait *batchWait `json:"batch_wait,omitempty"`
 }
@@ -36,24 +33,38 @@ type result struct {
 	Ratios    []float64 `json:"ratios,omitempty"`
 	CPURatios []float64 `json:"cpu_ratios,omitempty"`
 	Target    float64   `json:"target,omitempty"`
-	Memory    int64     `json:"memory"`
-	// MemoryRatio is the first side's memory divided by this one's.
+	// Memory is the peak in bytes: of the process's memory on a CPU, of the GPU's on a GPU. MemoryRatio
+	// is the first side's memory divided by this one's.
+	Memory      int64   `json:"memory"`
 	MemoryRatio float64 `json:"memory_ratio,omitempty"`
 	Operations  int64   `json:"operations,omitempty"`
-	// Roofline is the time of the minimum arithmetic at Peak divided by the CPU time.
+	// Utilization is the fraction of a turn in which the GPU was busy; one per turn, none on a CPU.
+	Utilization []float64 `json:"utilization,omitempty"`
+	// Roofline is the time of the minimum arithmetic, or of a teacher's reading of its weights, at the
+	// device's peak divided by the time taken: CPU time on a CPU.
 	Roofline  float64 `json:"roofline,omitempty"`
 	Agreement string  `json:"agreement,omitempty"`
 
-	cpu, seconds []float64 // CPU-seconds: per amount, and in total
+	// weights is the bytes that a teacher reads in a step, and batch its rows; 0 if not known.
+	weights float64
+	batch   int
+
+	cpu, seconds []float64 // CPU-seconds per amount, and seconds in total: of CPU time on a CPU
 }
 
 func (b *bench) report(what string) *report {
-	return &report{What: what, CPU: cpuModel(), Threads: b.threads, Rounds: b.pairs}
+	return &report{What: what, CPU: cpuModel(), Device: b.device, Threads: b.threads, Rounds: b.pairs}
 }
 
-func (r *result) add(x measurement) {
+// add adds a turn.
+func (r *result) add(x measurement, onGPU bool) {
 	r.Rates = append(r.Rates, x.Amount/x.Seconds)
-	r.cpu, r.seconds = append(r.cpu, x.CPU/x.Amount), append(r.seconds, x.CPU)
+	r.cpu = append(r.cpu, x.CPU/x.Amount)
+	if onGPU {
+		r.seconds = append(r.seconds, x.Seconds)
+		return
+	}
+	r.seconds = append(r.seconds, x.CPU)
 	r.Memory = max(r.Memory, x.Memory)
 }
 
@@ -64,8 +75,8 @@ func (r *result) compareTo(first *result) {
 	r.MemoryRatio = float64(first.Memory) / float64(r.Memory)
 }
 
-// processors returns the median CPU-seconds of a turn.
-func (r *result) processors() float64 { return median(r.seconds) }
+// cost returns the median seconds of a turn: of CPU time on a CPU, by the clock on a GPU.
+func (r *result) cost() float64 { return median(r.seconds) }
 
 func median(values []float64) float64 {
 	sorted := slices.Sorted(slices.Values(values))
@@ -74,23 +85,34 @@ func median(values []float64) float64 {
 }
 
 func (r *report) writeHeader(out io.Writer) {
-	fmt.Fprintf(out, "%s, %d threads, %d turns", r.CPU, r.Threads, r.Rounds)
-	if r.Peak > 0 {
-		fmt.Fprintf(out, ", at most %.0f GFLOP per CPU-second", r.Peak)
+	per := "CPU-second"
+	if r.Device != "cpu" {
+		per = "second"
 	}
-	fmt.Fprintf(out, "\n%-28s %-17s %17s %24s %6s %8s %9s %6s %5s  %s\n",
-		"workload", "side", "rate (median)", "ratio (min-max)", "target", "CPU", "memory", "ops", "peak", "agreement")
+	fmt.Fprintf(out, "%s, device %s, %d threads, %d turns, at most %.0f GFLOP per %s and %.0f GB/s",
+		r.CPU, r.Device, r.Threads, r.Rounds, r.Peaks.GFLOPS, per, r.Peaks.Bandwidth)
+	fmt.Fprintf(out, "\n%-28s %-17s %17s %24s %6s %8s %9s %6s %5s %5s  %s\n",
+		"workload", "side", "rate (median)", "ratio (min-max)", "target", "CPU", "memory", "ops", "peak", "GPU", "agreement")
 }
 
 func (r *result) writeLine(out io.Writer) {
 	fmt.Fprintf(out, "%-28s %-17s %7.2f %-9s", r.Work, r.Side, median(r.Rates), r.Unit)
 	if len(r.Ratios) == 0 {
-		fmt.Fprintf(out, " %40s %6.2f GB %6d\n", "", float64(r.Memory)/1e9, r.Operations)
+		fmt.Fprintf(out, " %40s %6.2f GB %6d %5s %5s\n", "",
+			float64(r.Memory)/1e9, r.Operations, percent(r.Roofline), r.busy())
 		return
 	}
 	ratio := fmt.Sprintf("%.2fx (%.2f-%.2f)", median(r.Ratios), slices.Min(r.Ratios), slices.Max(r.Ratios))
-	fmt.Fprintf(out, " %24s %6s %7.2fx %6.2f GB %6d %5s  %s\n", ratio, times(r.Target), median(r.CPURatios),
-		float64(r.Memory)/1e9, r.Operations, percent(r.Roofline), r.Agreement)
+	fmt.Fprintf(out, " %24s %6s %7.2fx %6.2f GB %6d %5s %5s  %s\n", ratio, times(r.Target), median(r.CPURatios),
+		float64(r.Memory)/1e9, r.Operations, percent(r.Roofline), r.busy(), r.Agreement)
+}
+
+// busy is the median utilization of the GPU; "" without one.
+func (r *result) busy() string {
+	if len(r.Utilization) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%.0f%%", 100*median(r.Utilization))
 }
 
 func times(x float64) string {
@@ -107,7 +129,8 @@ func percent(x float64) string {
 	return fmt.Sprintf("%.0f%%", 100*x)
 }
 
-func (r *report) save(path string) error {
+// saveJSON writes measurements to a file, if one is named.
+func saveJSON(path string, r any) error {
 	if path == "" {
 		return nil
 	}
@@ -127,22 +150,4 @@ func cpuModel() string {
 		}
 	}
 	return runtime.GOARCH
-}
-
-// peakGFLOPS returns the highest speed of several matrix products, by MatMul and by Linear.
-func peakGFLOPS(threads int) (gflops float64, err error) {
-	const size, tries = 2048, 8
-	err = torch.Run(func(s *torch.Scope) error {
-		torch.Threads(threads)
-		matrix := s.Zeros(torch.Float32, torch.CPU, size, size).Uniform(-1, 1)
-		for range tries {
-			for _, multiply := range []func(*torch.Tensor) *torch.Tensor{matrix.MatMul, matrix.Linear} {
-				started := cpuSeconds()
-				multiply(matrix).Free()
-				gflops = max(gflops, 2*size*size*size/(cpuSeconds()-started)/1e9)
-			}
-		}
-		return nil
-	})
-	return gflops, err
 }

@@ -35,8 +35,8 @@ type comparison struct {
 // comparisons returns the rows of the student's table in docs/performance.md. Item searches end
 // after 6 steps, as those of a trained student; one continues to 50 tokens, as if none of 20 beams
 // ended. Sizes are small because the reference is slow.
-func comparisons(model string, threads, records int) ([]comparison, error) {
-	m, err := newWorkloadMaker(model, threads)
+func (b *bench) comparisons(model string) ([]comparison, error) {
+	m, err := newWorkloadMaker(model, b.threads, b.device)
 	if err != nil {
 		return nil, err
 	}
@@ -47,10 +47,11 @@ func comparisons(model string, threads, records int) ([]comparison, error) {
 		return w
 	}
 	var all []comparison
+	mixed := spec.Default().Train.Ratio
 	for _, dropout := range []float64{0, 0.1} {
 		name := fmt.Sprintf("training, mixed, dropout %g", dropout)
-		paper := must(m.train(name, spec.Paper, records, dropout))
-		clean := must(m.train(name, spec.Clean, records, dropout))
+		paper := must(m.train(name, spec.Paper, mixed, b.records, dropout))
+		clean := must(m.train(name, spec.Clean, mixed, b.records, dropout))
 		c := comparison{
 			name: name, unit: "samples/s", once: dropout == 0, reference: paper,
 			ours: []variant{{"paper", paper, 1.2}, {"clean", clean, 5}},
@@ -62,6 +63,15 @@ func comparisons(model string, threads, records int) ([]comparison, error) {
 				variant{"paper, gradient checkpointing", checkpointed, 0}, variant{"clean, bfloat16", half, 0})
 		}
 		all = append(all, c)
+	}
+	if b.onGPU() { // a batch that fills a GPU, and takes minutes on a CPU
+		const name, rows, dropout = "training, sequential", 256, 0.1
+		half := must(m.train(name, spec.Clean, spec.Ratio{Sequential: 1}, rows, dropout))
+		half.BFloat16 = true
+		all = append(all, comparison{
+			name: name, unit: "samples/s", ours: []variant{{"clean, bfloat16", half, 0}},
+			reference: must(m.train(name, spec.Paper, spec.Ratio{Sequential: 1}, rows, dropout)),
+		})
 	}
 	search := func(name, unit string, w workload, targets ...float64) {
 		c := comparison{
@@ -76,7 +86,8 @@ func comparisons(model string, threads, records int) ([]comparison, error) {
 	search("sequential, 20 beams", "users/s", must(m.search("sequential", task.Sequential, 16, item)), 10, 25)
 	search("sequential, to 50 tokens", "users/s", must(m.search("sequential, long", task.Sequential, 4, 50)), 0)
 	search("top-N, 20 beams", "users/s", must(m.search("top-N", task.TopN, 4, item)), 8, 20)
-	search("explanation, 21 beams", "rows/s", must(m.search("explanation", task.Explanation, 32, text)), 5, 0)
+	search("explanation, 21 beams", "rows/s",
+		must(m.search("explanation", task.Explanation, b.explanations(), text)), 5, 0)
 	return all, errors.Join(problems...)
 }
 
@@ -98,33 +109,40 @@ func (b *bench) student(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	all, err := comparisons(dir, b.threads, b.records)
+	all, err := b.comparisons(dir)
 	if err != nil {
 		return err
 	}
+	monitor, err := b.monitorGPU(ctx)
+	if err != nil {
+		return err
+	}
+	defer monitor.close()
 	r := b.report("student")
-	if r.Peak, err = peakGFLOPS(b.threads); err != nil {
+	if r.Peaks, err = b.measurePeaks(); err != nil {
 		return err
 	}
 	r.writeHeader(b.out)
 	all = slices.DeleteFunc(all, func(c comparison) bool { return !strings.Contains(c.name, b.only) })
 	for _, c := range all {
-		rows, err := b.compare(ctx, python, c)
+		rows, err := b.compare(ctx, monitor, python, c)
 		if err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
 		for i, row := range rows {
 			if i > 0 {
-				row.Roofline = c.ours[i-1].work.operations(config) / row.processors() / (r.Peak * 1e9)
+				row.Roofline = c.ours[i-1].work.operations(config) / row.cost() / (r.Peaks.GFLOPS * 1e9)
 			}
 			row.writeLine(b.out)
 		}
 		r.Rows = append(r.Rows, rows...)
 	}
-	if r.BatchWait, err = b.batchWait(ctx); err != nil {
-		return err
+	if !b.onGPU() {
+		if r.BatchWait, err = b.batchWait(ctx); err != nil {
+			return err
+		}
 	}
-	return r.save(b.json)
+	return saveJSON(b.json, r)
 }
 
 // batchWait measures how long training waits for its batches, if -only selects it.
@@ -140,6 +158,15 @@ func (b *bench) batchWait(ctx context.Context) (*batchWait, error) {
 	return &waits, nil
 }
 
+// explanations returns the number of rows of the explanations: few on a GPU, where the reference's
+// way would take longer than everything else.
+func (b *bench) explanations() int {
+	if b.onGPU() {
+		return 8
+	}
+	return 32
+}
+
 // turns returns the number of turns of the comparison if others take pairs.
 func (c comparison) turns(pairs int) int {
 	if c.once {
@@ -149,57 +176,61 @@ func (c comparison) turns(pairs int) int {
 }
 
 // compare starts all sides of a comparison, checks that they agree, and runs them in turns.
-func (b *bench) compare(ctx context.Context, python string, c comparison) (_ []*result, err error) {
+func (b *bench) compare(
+	ctx context.Context, monitor *gpuMonitor, python string, c comparison,
+) (_ []*result, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
 	works := []workload{c.reference}
 	rows := []*result{{Work: c.name, Side: "reference", Unit: c.unit}}
-	sides := make([]*process, 1, 1+len(c.ours))
+	commands := [][]string{{python, "bench/reference.py"}}
+	names := []string{"the reference"}
+	for _, v := range c.ours {
+		commands, names = append(commands, []string{self, "side"}), append(names, "ours, "+v.name)
+		works = append(works, v.work)
+		rows = append(rows, &result{Work: c.name, Side: v.name, Unit: c.unit, Target: v.target})
+	}
+	var sides []*process
 	defer func() {
 		for _, s := range sides {
-			if s != nil {
-				err = errors.Join(err, s.close())
-			}
+			err = errors.Join(err, s.close())
 		}
 	}()
-	command := []string{python, "bench/reference.py"}
-	if sides[0], err = startProcess(ctx, "the reference", command, c.reference); err != nil {
-		return nil, err
-	}
-	for _, v := range c.ours {
-		s, err := startProcess(ctx, "ours, "+v.name, []string{self, "side"}, v.work)
+	checks := make([]measurement, len(works))
+	for i, work := range works { // one after the other, so that a side's share of a GPU's memory is known
+		used := monitor.memory()
+		s, err := startProcess(ctx, names[i], commands[i], work)
 		if err != nil {
 			return nil, err
 		}
-		sides, works = append(sides, s), append(works, v.work)
-		rows = append(rows, &result{Work: c.name, Side: v.name, Unit: c.unit, Target: v.target})
-	}
-	checks := make([]measurement, len(sides))
-	for i, s := range sides {
+		sides = append(sides, s)
 		if checks[i], err = s.runOnce("count"); err != nil {
 			return nil, err
 		}
-		rows[i].Operations = checks[i].Operations
+		rows[i].Operations, rows[i].Memory = checks[i].Operations, monitor.memory()-used
 		if i > 0 && works[i].Protocol == c.reference.Protocol {
 			if rows[i].Agreement, err = checkAgreement(checks[0], checks[i], c.reference); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return rows, b.turns(sides, rows, c.turns(b.pairs), float64(c.reference.Batch.Size))
+	return rows, b.turns(monitor, sides, rows, c.turns(b.pairs), float64(c.reference.Batch.Size))
 }
 
 // turns runs the sides in turns, alternating their order. The others are compared with the first
 // side.
-func (b *bench) turns(sides []*process, rows []*result, pairs int, amount float64) error {
+func (b *bench) turns(
+	monitor *gpuMonitor, sides []*process, rows []*result, pairs int, amount float64,
+) error {
 	for turn := range pairs {
 		for k := range sides {
 			i := k
 			if turn%2 == 1 {
 				i = len(sides) - 1 - k
 			}
+			started := b.now()
 			r, err := sides[i].runOnce("")
 			if err != nil {
 				return err
@@ -207,7 +238,10 @@ func (b *bench) turns(sides []*process, rows []*result, pairs int, amount float6
 			if r.Amount == 0 {
 				r.Amount = amount
 			}
-			rows[i].add(r)
+			rows[i].add(r, b.onGPU())
+			if busy, ok := monitor.utilization(started); ok {
+				rows[i].Utilization = append(rows[i].Utilization, busy)
+			}
 		}
 		for i := 1; i < len(rows); i++ {
 			rows[i].compareTo(rows[0])

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -15,13 +16,17 @@ import (
 	"rdrec/internal/llama"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
+	"rdrec/internal/torch"
 )
 
 // teacherWorkload is the work of llama.cpp's and our teacher.
 type teacherWorkload struct {
-	Model   string `json:"model"` // a GGUF file
+	Model   string `json:"model"`
 	Threads int    `json:"threads"`
+	Device  string `json:"device"`
 	Batch   int    `json:"batch"`
+	// Shape gives the model random weights of another shape; "" means the file's weights.
+	Shape string `json:"shape,omitempty"`
 	// Prompts are the rendered prompts for llama.cpp; Requests are the same for our engine.
 	Prompts  []promptText     `json:"prompts"`
 	Requests []teacher.Prompt `json:"requests"`
@@ -37,14 +42,18 @@ const reviewsFile = "testdata/reviews/All_Beauty_5.json.gz"
 
 // transformersWorkload is the work of transformers: fewer prompts, since it is the slowest.
 type transformersWorkload struct {
-	Folder  string    `json:"folder"`
-	Threads int       `json:"threads"`
-	Batch   int       `json:"batch"`
-	IDs     [][]int32 `json:"ids"` // the prompts' tokens
-	Tokens  int       `json:"tokens"`
-	Penalty float64   `json:"penalty"`
-	Ends    []int32   `json:"ends"`
-	Checked int       `json:"checked"` // number of tokens to compare with ours
+	Folder  string `json:"folder"`
+	Threads int    `json:"threads"`
+	Device  string `json:"device"`
+	Batch   int    `json:"batch"`
+	// Config is a configuration in Hugging Face's form of a model with random weights; nil means the
+	// folder's model.
+	Config  map[string]any `json:"config"`
+	IDs     [][]int32      `json:"ids"` // the prompts' tokens
+	Tokens  int            `json:"tokens"`
+	Penalty float64        `json:"penalty"`
+	Ends    []int32        `json:"ends"`
+	Checked int            `json:"checked"` // number of tokens to compare with ours
 }
 
 // warmupPrompts is the number of prompts that each side completes before timing; bench/llamacpp.py
@@ -59,7 +68,7 @@ const (
 
 // teacher compares tokens per second with transformers' and llama.cpp's, the latter with several
 // batch sizes.
-func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
+func (b *bench) teacher(ctx context.Context, reviews int, shape string) (err error) {
 	python, err := b.interpreter(ctx)
 	if err != nil {
 		return err
@@ -69,11 +78,21 @@ func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
-	w, err := newTeacherWorkload(ctx, reviews, b.threads)
+	w, err := newTeacherWorkload(ctx, reviews, b.threads, shape)
 	if err != nil {
 		return err
 	}
-	sides, rows, err := b.teachers(ctx, python, dir, w)
+	w.Device = b.device
+	monitor, err := b.monitorGPU(ctx)
+	if err != nil {
+		return err
+	}
+	defer monitor.close()
+	r := b.report("teacher")
+	if r.Peaks, err = b.measurePeaks(); err != nil {
+		return err
+	}
+	sides, rows, err := b.teachers(ctx, monitor, python, dir, w)
 	defer func() {
 		for _, s := range sides {
 			err = errors.Join(err, s.close())
@@ -82,67 +101,148 @@ func (b *bench) teacher(ctx context.Context, reviews int) (err error) {
 	if err != nil {
 		return err
 	}
-	if err := b.turns(sides, rows, b.pairs, 0); err != nil {
+	if err := b.turns(monitor, sides, rows, b.pairs, 0); err != nil {
 		return err
 	}
-	r := b.report("teacher")
 	r.Rows = rows
 	r.writeHeader(b.out)
 	for _, row := range rows {
+		if row.batch > 0 { // each step reads all weights for a token of each row
+			row.Roofline = median(row.Rates) / float64(row.batch) * row.weights / (r.Peaks.Bandwidth * 1e9)
+		}
 		row.writeLine(b.out)
 	}
 	b.summary(rows)
-	return r.save(b.json)
+	return saveJSON(b.json, r)
+}
+
+// teacherSide is a side of the teacher's comparison that generates a number of replies at once.
+type teacherSide struct {
+	name    string
+	command []string
+	work    any
+	batch   int
+}
+
+// teacherSides returns the sides: on a CPU transformers, llama.cpp with several batch sizes and
+// ours, on a GPU transformers and ours with several batch sizes and ways of sampling.
+func (b *bench) teacherSides(python, self string, g transformersWorkload, w teacherWorkload) (all []teacherSide) {
+	ours := func(batch int, note string, sampling func(*teacher.Sampling)) {
+		variant := w
+		variant.Batch, variant.Requests = batch, slices.Clone(w.Requests)
+		for i := range variant.Requests {
+			sampling(&variant.Requests[i].Sampling)
+		}
+		all = append(all, teacherSide{fmt.Sprintf("ours %d%s", batch, note), []string{self, "write"}, variant, batch})
+	}
+	transformers := func(batch int) {
+		g.Batch = batch
+		name := fmt.Sprintf("transformers %d", batch)
+		all = append(all, teacherSide{name, []string{python, "bench/generate.py"}, g, batch})
+	}
+	transformers(generateBatch)
+	if !b.onGPU() {
+		for _, batch := range []int{1, 4, 32} {
+			if w.Batch = batch; w.Shape == "" { // llama.cpp reads a file's weights
+				name := fmt.Sprintf("llama.cpp %d", batch)
+				all = append(all, teacherSide{name, []string{python, "bench/llamacpp.py"}, w, batch})
+			}
+		}
+		ours(32, "", func(*teacher.Sampling) {})
+		return all
+	}
+	transformers(64)
+	greedy := func(s *teacher.Sampling) { s.Temperature, s.RepetitionPenalty = 0, 1 }
+	ours(64, ", paper", func(s *teacher.Sampling) { s.Temperature, s.TopP, s.RepetitionPenalty = 0.6, 0.9, 1 })
+	ours(64, ", penalty", func(s *teacher.Sampling) { s.Temperature, s.RepetitionPenalty = 0, 1.15 })
+	ours(256, ", greedy", greedy)
+	ours(64, ", greedy", greedy)
+	return all
 }
 
 // teachers starts all sides, ours last, and checks that transformers, the first, generates the same
-// tokens as ours.
+// tokens as ours: on a CPU, where both have the same weights in float32.
 func (b *bench) teachers(
-	ctx context.Context, python, dir string, w teacherWorkload,
+	ctx context.Context, monitor *gpuMonitor, python, dir string, w teacherWorkload,
 ) (sides []*process, rows []*result, err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, nil, err
 	}
-	add := func(name string, command []string, work any) {
-		var s *process
-		if err == nil {
-			if s, err = startProcess(ctx, name, command, work); err == nil {
-				_, err = s.runOnce("ready")
-				sides = append(sides, s)
-				rows = append(rows, &result{
-					Work: fmt.Sprintf("teacher, %d reviews", len(w.Requests)), Side: name, Unit: "tokens/s",
-				})
-			}
-		}
-	}
 	engine, err := llama.Open(w.Model, llama.Options{Device: "cpu", Threads: w.Threads})
 	if err != nil {
 		return nil, nil, err
 	}
+	defer func() { err = errors.Join(err, engine.Close()) }()
 	g := newTransformersWorkload(engine, w, dir)
-	if err = toHuggingFace(w.Model, dir, engine.Config()); err == nil {
-		add("transformers 6", []string{python, "bench/generate.py"}, g)
+	config, tokens := engine.Config(), 0
+	for _, ids := range g.IDs {
+		tokens += len(ids)
 	}
-	if err == nil {
-		rows[0].Work = fmt.Sprintf("teacher, %d reviews", len(g.IDs))
-		checked := w.Requests[:min(g.Batch, len(g.IDs))]
-		rows[0].Agreement, err = sides[0].checkAgreement(ctx, engine, checked, g.Checked)
+	if w.Shape != "" {
+		config = shapes()[w.Shape]
+		g.Config = huggingFaceConfig(config)
+	} else if err := toHuggingFace(w.Model, dir, config); err != nil {
+		return nil, nil, err
 	}
-	err = errors.Join(err, engine.Close())
-	for _, batch := range []int{1, 4, 32} {
-		w.Batch = batch
-		add(fmt.Sprintf("llama.cpp %d", batch), []string{python, "bench/llamacpp.py"}, w)
+	for i, side := range b.teacherSides(python, self, g, w) {
+		used := monitor.memory()
+		s, err := startProcess(ctx, side.name, side.command, side.work)
+		if err != nil {
+			return sides, rows, err
+		}
+		sides = append(sides, s)
+		reviews := len(w.Requests)
+		if _, ok := side.work.(transformersWorkload); ok {
+			reviews = len(g.IDs)
+		}
+		row := &result{
+			Work: fmt.Sprintf("teacher, %d of %d tokens", reviews, tokens/len(g.IDs)), Side: side.name, Unit: "tokens/s",
+		}
+		rows = append(rows, row)
+		if b.onGPU() {
+			row.weights, row.batch = 2*parameters(config), side.batch
+		}
+		if i == 0 && w.Shape == "" && !b.onGPU() {
+			row.Agreement, err = s.checkAgreement(ctx, engine, w.Requests[:min(g.Batch, len(g.IDs))], g.Checked)
+		} else {
+			_, err = s.runOnce("ready")
+		}
+		if err != nil {
+			return sides, rows, err
+		}
+		row.Memory = monitor.memory() - used
 	}
-	add("ours 32", []string{self, "write"}, w)
-	return sides, rows, err
+	return sides, rows, nil
+}
+
+// shapes returns the shapes of models with random weights, by name.
+func shapes() map[string]llama.Config {
+	return map[string]llama.Config{
+		"llama-2-7b": {
+			Layers: 32, Model: 4096, FeedForward: 11_008, Vocabulary: 32_000, Heads: 32, Groups: 32, Head: 128,
+			Context: 4096, Epsilon: 1e-5, RopeBase: 10_000, RopeScale: 1,
+		},
+		"smollm2-135m": {
+			Layers: 30, Model: 576, FeedForward: 1536, Vocabulary: 49_152, Heads: 9, Groups: 3, Head: 64,
+			Context: 8192, Epsilon: 1e-5, RopeBase: 100_000, RopeScale: 1, Tied: true,
+		},
+	}
+}
+
+func shapeNames() []string { return slices.Sorted(maps.Keys(shapes())) }
+
+// parameters returns the number of weights that a step reads: all but the embedding table.
+func parameters(c llama.Config) float64 {
+	attention := 2 * c.Model * (c.Heads + c.Groups) * c.Head
+	return float64(c.Layers*(attention+3*c.Model*c.FeedForward) + c.Vocabulary*c.Model)
 }
 
 // newTransformersWorkload returns the work of transformers with the model in dir.
 func newTransformersWorkload(engine *llama.Engine, w teacherWorkload, dir string) transformersWorkload {
 	sampling := w.Requests[0].Sampling
 	g := transformersWorkload{
-		Folder: dir, Threads: w.Threads, Batch: generateBatch,
+		Folder: dir, Threads: w.Threads, Device: w.Device, Batch: generateBatch,
 		Tokens: sampling.MaxTokens, Penalty: sampling.RepetitionPenalty, Ends: engine.EndTokens(), Checked: 8,
 	}
 	for _, p := range w.Requests[:min(len(w.Requests), generateRows)] {
@@ -173,15 +273,17 @@ func (s *process) checkAgreement(
 	return fmt.Sprintf("%d tokens for %d prompts equal", tokens, len(asked)), err
 }
 
-// summary prints the ratio of ours, the last side, to the first side and to the best of the others.
+// summary prints the ratio of ours, the last side, to the best of the others and to the first side.
 func (b *bench) summary(rows []*result) {
-	ours, best := rows[len(rows)-1], rows[1]
-	for _, r := range rows[1 : len(rows)-1] {
-		if median(r.Rates) > median(best.Rates) {
+	ours, best := rows[len(rows)-1], rows[0]
+	for _, r := range rows {
+		if !strings.HasPrefix(r.Side, "ours") && median(r.Rates) > median(best.Rates) {
 			best = r
 		}
 	}
-	fmt.Fprintf(b.out, "%s and ours: %s\n", rows[0].Side, rows[0].Agreement)
+	if rows[0].Agreement != "" {
+		fmt.Fprintf(b.out, "%s and ours: %s\n", rows[0].Side, rows[0].Agreement)
+	}
 	for _, other := range []struct {
 		*result
 		target float64
@@ -195,12 +297,21 @@ func (b *bench) summary(rows []*result) {
 	}
 }
 
-func newTeacherWorkload(ctx context.Context, reviews, threads int) (w teacherWorkload, err error) {
-	w.Threads = threads
-	if w.Model, err = cachedir.DemoTeacherFile(); err != nil {
-		return w, err
+// newTeacherWorkload returns the work with the demo's teacher, or with a model of a shape, which has
+// the tokenizer of a small model of the tests.
+func newTeacherWorkload(ctx context.Context, reviews, threads int, shape string) (w teacherWorkload, err error) {
+	w.Threads, w.Shape, w.Model = threads, shape, "internal/llama/testdata/hf-smollm2"
+	if shape == "" {
+		if w.Model, err = cachedir.DemoTeacherFile(); err != nil {
+			return w, err
+		}
 	}
 	w.Requests, err = prompts(ctx, reviews)
+	for i := range w.Requests {
+		if p := &w.Requests[i]; shape != "" { // without examples: the small tokenizer needs many tokens
+			p.Messages = p.Messages[len(p.Messages)-1:]
+		}
+	}
 	for _, p := range w.Requests {
 		w.Prompts = append(w.Prompts, promptText{chatML(p), p.Sampling.MaxTokens, p.Sampling.RepetitionPenalty})
 	}
@@ -262,11 +373,24 @@ func prompts(ctx context.Context, n int) ([]teacher.Prompt, error) {
 	return r.prompts, err
 }
 
+// open loads our teacher.
+func (w teacherWorkload) open() (*llama.Engine, error) {
+	options := llama.Options{Device: w.Device, Threads: w.Threads, Batch: w.Batch}
+	if w.Shape == "" {
+		return llama.Open(w.Model, options)
+	}
+	return llama.OpenRandom(w.Model, shapes()[w.Shape], options)
+}
+
 // prepare loads our teacher and returns a function that generates all replies once.
-func (w teacherWorkload) prepare(ctx context.Context) (func() (measurement, error), error) {
-	engine, err := llama.Open(w.Model, llama.Options{Device: "cpu", Threads: w.Threads, Batch: w.Batch})
+func (w teacherWorkload) prepare(ctx context.Context) (func() (measurement, error), torch.Device, error) {
+	device, err := torch.ParseDevice(w.Device)
 	if err != nil {
-		return nil, err
+		return nil, device, err
+	}
+	engine, err := w.open()
+	if err != nil {
+		return nil, device, err
 	}
 	write := func(requests []teacher.Prompt) (r measurement, err error) {
 		err = engine.Complete(ctx, requests, func(_ int, x teacher.Reply) error {
@@ -276,5 +400,5 @@ func (w teacherWorkload) prepare(ctx context.Context) (func() (measurement, erro
 		return r, err
 	}
 	_, err = write(w.Requests[:min(len(w.Requests), warmupPrompts)])
-	return func() (measurement, error) { return write(w.Requests) }, err
+	return func() (measurement, error) { return write(w.Requests) }, device, err
 }

@@ -28,6 +28,7 @@ type workload struct {
 	Type    string     `json:"type"`
 	Model   string     `json:"model"` // a folder in Hugging Face's format
 	Threads int        `json:"threads"`
+	Device  string     `json:"device"`
 	Batch   task.Batch `json:"batch"`
 	// Protocol is a name of spec.Protocols. The reference implements paper only.
 	Protocol string  `json:"protocol"`
@@ -50,17 +51,18 @@ type workloadMaker struct {
 	tokenizer *token.T5
 	model     string
 	threads   int
+	device    string
 }
 
 const dataFolder = "testdata/rdrec/beauty_mini"
 
-func newWorkloadMaker(model string, threads int) (*workloadMaker, error) {
+func newWorkloadMaker(model string, threads int, device string) (*workloadMaker, error) {
 	data, err := dataset.Read(os.DirFS(dataFolder), "beauty_mini")
 	if err != nil {
 		return nil, fmt.Errorf("%w (run bench in the project's folder)", err)
 	}
 	tokenizer, err := token.NewT5()
-	return &workloadMaker{data: data, tokenizer: tokenizer, model: model, threads: threads}, err
+	return &workloadMaker{data: data, tokenizer: tokenizer, model: model, threads: threads, device: device}, err
 }
 
 func settings(protocol string) task.Settings {
@@ -77,12 +79,13 @@ func settings(protocol string) task.Settings {
 
 func (m *workloadMaker) work(name, workType string) workload {
 	return workload{
-		Name: name, Type: workType, Model: m.model, Threads: m.threads, Protocol: spec.Paper, Rate: learningRate,
+		Name: name, Type: workType, Model: m.model, Threads: m.threads, Device: m.device, Protocol: spec.Paper,
+		Rate: learningRate,
 	}
 }
 
-// train returns training on a mixed batch with the default ratio and the given number of records.
-func (m *workloadMaker) train(name, protocol string, records int, dropout float64) (workload, error) {
+// train returns training on a mixed batch with a ratio of the tasks and the given number of records.
+func (m *workloadMaker) train(name, protocol string, ratio spec.Ratio, records int, dropout float64) (workload, error) {
 	w := m.work(name, workTrain)
 	w.Protocol, w.Dropout = protocol, dropout
 	corpus, err := task.New(m.data, settings(spec.Paper))
@@ -90,7 +93,7 @@ func (m *workloadMaker) train(name, protocol string, records int, dropout float6
 		return w, err
 	}
 	train := spec.Default().Train
-	train.Batch = records
+	train.Batch, train.Ratio = records, ratio
 	mixer, err := corpus.Mixer(train, 1)
 	if err != nil {
 		return w, err

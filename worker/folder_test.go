@@ -9,11 +9,11 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 
 	"rdrec/activities"
+	"rdrec/internal/golden"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 )
@@ -145,13 +145,7 @@ func TestUnopenableModelsAreInvalidConfig(t *testing.T) {
 // shared beside the repository.
 func metaFolder(t *testing.T) string {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	tokenizer, err := os.ReadFile(
-		filepath.Join(filepath.Dir(here), "..", "..", "shared", "data", "llama2", "tokenizer.model"),
-	)
-	if err != nil {
-		t.Skip("Llama 2's tokenizer.model is absent")
-	}
+	tokenizer := golden.Llama2Tokenizer(t)
 	dir := t.TempDir()
 	params := fmt.Sprintf(`{"dim": %d, "multiple_of": 64, "n_heads": %d, "n_layers": %d, "norm_eps": 1e-05,
 		"vocab_size": -1}`, metaDim, metaHeads, metaLayers)

@@ -72,8 +72,23 @@ func Data(t testing.TB, name string) string {
 	return path
 }
 
-// Root returns the project's folder, two levels above this file's, wherever the test runs.
+// Llama2Tokenizer returns Llama 2's tokenizer.model, which is not part of the project but may be in
+// a folder beside it. A missing file skips the test.
+func Llama2Tokenizer(t testing.TB) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(filepath.Dir(Root()), "shared", "data", "llama2", "tokenizer.model"))
+	if err != nil {
+		t.Skip("Llama 2's tokenizer.model is absent")
+	}
+	return data
+}
+
+// Root returns the project's folder: that of the environment variable RDREC_ROOT, for tests that run
+// on another machine than the one that compiled them, or else the one two levels above this file's.
 func Root() string {
+	if root := os.Getenv("RDREC_ROOT"); root != "" {
+		return root
+	}
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 }

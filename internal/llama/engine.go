@@ -63,6 +63,11 @@ func Open(path string, options Options) (_ *Engine, err error) {
 		return nil, unusable(err)
 	}
 	defer func() { err = errors.Join(err, files.Close()) }()
+	return openEngine(path, files, options)
+}
+
+// openEngine loads the model at path from its files.
+func openEngine(path string, files source, options Options) (_ *Engine, err error) {
 	e := &Engine{options: options}
 	if e.vocab, err = files.vocabulary(); err != nil {
 		return nil, fmt.Errorf("tokenizer of model %q: %w: %w", path, ErrModel, err)

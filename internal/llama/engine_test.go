@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -18,6 +17,7 @@ import (
 	"rdrec/internal/teacher/teachertest"
 	"rdrec/internal/token"
 	"rdrec/internal/torch"
+	"rdrec/internal/torch/torchtest"
 )
 
 const lead = "say: "
@@ -40,7 +40,7 @@ func chatPrompts(n int, sampling teacher.Sampling) []teacher.Prompt {
 
 // testOptions returns options for tests that run in parallel.
 func testOptions(batch int) llama.Options {
-	return llama.Options{Device: "cpu", Threads: 1, Batch: batch}
+	return llama.Options{Device: torchtest.Name(), Type: "f32", Threads: 1, Batch: batch}
 }
 
 func TestGreedyMatchesThePlainModel(t *testing.T) {
@@ -272,13 +272,7 @@ func TestLlama2PromptsMatchMeta(t *testing.T) {
 		Sampling struct{ BOS, EOS int32 }
 	}
 	golden.Load(t, "distill.json", &file)
-	_, here, _, _ := runtime.Caller(0)
-	shared := filepath.Join(filepath.Dir(here), "..", "..", "..", "shared")
-	data, err := os.ReadFile(filepath.Join(shared, "data", "llama2", "tokenizer.model"))
-	if err != nil {
-		t.Skip("Llama 2's tokenizer.model is absent")
-	}
-	tok, err := token.ParseSentencePieceBPE(data)
+	tok, err := token.ParseSentencePieceBPE(golden.Llama2Tokenizer(t))
 	if err != nil {
 		t.Fatal(err)
 	}

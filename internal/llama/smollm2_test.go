@@ -16,6 +16,7 @@ import (
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/internal/torch"
+	"rdrec/internal/torch/torchtest"
 )
 
 // smolLM2 opens the demo's teacher, or skips the test if setup did not fetch it. It uses one
@@ -26,7 +27,7 @@ func smolLM2(t testing.TB, options llama.Options) *llama.Engine {
 	if errors.Is(err, cachedir.ErrNoTeacher) {
 		t.Skip(err)
 	}
-	options.Device, options.Threads = "cpu", 1
+	options.Device, options.Type, options.Threads = torchtest.Name(), "f32", 1
 	return open(t, path, options)
 }
 

@@ -7,6 +7,7 @@ import (
 	"rdrec/internal/golden"
 	"rdrec/internal/optim"
 	"rdrec/internal/torch"
+	"rdrec/internal/torch/torchtest"
 )
 
 func TestAdamWMatchesPyTorch(t *testing.T) {
@@ -26,14 +27,14 @@ func TestAdamWMatchesPyTorch(t *testing.T) {
 	for _, want := range cases {
 		err := torch.Run(func(s *torch.Scope) error {
 			n := int64(len(want.Start))
-			weights := s.FromFloat32(want.Start, n)
+			weights := s.FromFloat32(want.Start, n).ToDevice(torchtest.Device(t))
 			adam := optim.NewAdamW(weights, optim.Config{
 				LearningRate: want.Settings.LearningRate, WeightDecay: want.Settings.WeightDecay,
 				Beta1: want.Settings.Betas[0], Beta2: want.Settings.Betas[1], Epsilon: want.Settings.Epsilon,
 			})
 			defer adam.Free()
 			for step, gradient := range want.Gradients {
-				adam.Step(s.FromFloat32(gradient, n))
+				adam.Step(s.FromFloat32(gradient, n).ToDevice(weights.Device()))
 				for i, x := range weights.Float32s() {
 					off := math.Abs(float64(x) - float64(want.After[step][i]))
 					worst = max(worst, off)

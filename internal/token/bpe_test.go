@@ -4,7 +4,6 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -180,13 +179,7 @@ func smolLM2(t testing.TB) *token.ByteLevel {
 // it.
 func llama2(t testing.TB) *token.SentencePieceBPE {
 	t.Helper()
-	_, here, _, _ := runtime.Caller(0)
-	path := filepath.Join(filepath.Dir(here), "..", "..", "..", "shared", "data", "llama2", "tokenizer.model")
-	data, err := os.ReadFile(path)
-	if err != nil {
-		t.Skip("Llama 2's tokenizer.model is absent")
-	}
-	tok, err := token.ParseSentencePieceBPE(data)
+	tok, err := token.ParseSentencePieceBPE(golden.Llama2Tokenizer(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ import (
 	"rdrec/internal/t5"
 	"rdrec/internal/t5/modeltest"
 	"rdrec/internal/torch"
+	"rdrec/internal/torch/torchtest"
 	"rdrec/internal/train"
 )
 
@@ -32,6 +33,7 @@ func job(t testing.TB) train.Job {
 	settings.Train.CheckpointSteps, settings.Train.ValidationRows = 7, 8
 	return train.Job{
 		Data: modeltest.BeautyMini(t), Spec: settings, Method: spec.Methods()[0], Seed: 3, Threads: 1, Dir: t.TempDir(),
+		Device: torchtest.Name(),
 	}
 }
 

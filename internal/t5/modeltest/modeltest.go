@@ -16,12 +16,13 @@ import (
 	"rdrec/internal/t5"
 	"rdrec/internal/task"
 	"rdrec/internal/torch"
+	"rdrec/internal/torch/torchtest"
 )
 
-// Tiny returns the model of all golden files on the CPU. A missing file skips the test.
+// Tiny returns the model of all golden files on the tests' device. A missing file skips the test.
 func Tiny(t testing.TB) *t5.Model {
 	t.Helper()
-	return TinyOn(t, torch.CPU)
+	return TinyOn(t, torchtest.Device(t))
 }
 
 // TinyOn returns [Tiny]'s model on a device.
@@ -43,7 +44,7 @@ func Random(t testing.TB, size string) *t5.Model {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := t5.New(t5.FromSize(row, spec.Methods()[0].PromptVectors), 1, torch.CPU)
+	model, err := t5.New(t5.FromSize(row, spec.Methods()[0].PromptVectors), 1, torchtest.Device(t))
 	if err != nil {
 		t.Fatal(err)
 	}
