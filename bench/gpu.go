@@ -27,16 +27,16 @@ type gpuMonitor struct {
 // gpuSample is the state of a GPU at a time.
 type gpuSample struct {
 	at time.Time
-	// memory is the memory in use in bytes, by all processes; utilization is the fraction of the time
-	// before in which a kernel ran.
+	// memory is the memory in use in bytes, by all processes; utilization is the fraction of the
+	// time before in which a kernel ran.
 	memory      int64
 	utilization float64
 }
 
-// monitorGPU starts a monitor of the bench's GPU; nil on a CPU. It needs nvidia-smi.
-func (b *bench) monitorGPU(ctx context.Context) (*gpuMonitor, error) {
+// monitorGPU starts the monitor of the bench's GPU, if it has one. It needs nvidia-smi.
+func (b *bench) monitorGPU(ctx context.Context) error {
 	if !b.onGPU() {
-		return nil, nil //nolint:nilnil // nothing to monitor
+		return nil
 	}
 	_, index, numbered := strings.Cut(b.device, ":")
 	if !numbered {
@@ -49,10 +49,11 @@ func (b *bench) monitorGPU(ctx context.Context) (*gpuMonitor, error) {
 		err = m.cmd.Start()
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
 	go m.read(out)
-	return m, nil
+	b.monitor = m
+	return nil
 }
 
 func (b *bench) onGPU() bool { return strings.HasPrefix(b.device, "cuda") }
@@ -104,9 +105,8 @@ func (m *gpuMonitor) utilization(since time.Time) (mean float64, ok bool) {
 
 // close ends nvidia-smi.
 func (m *gpuMonitor) close() {
-	if m != nil {
-		_ = m.cmd.Process.Kill()
-		_ = m.cmd.Wait()
+	if m != nil && m.cmd.Process.Kill() == nil {
+		m.cmd.Wait() //nolint:errcheck // it was killed
 	}
 }
 

@@ -43,7 +43,8 @@ func TestTeacherSidesFitTheDevice(t *testing.T) {
 		t.Error(diff)
 	}
 	want = []string{
-		"transformers 6", "transformers 64", "ours 64, paper", "ours 64, penalty", "ours 256, greedy", "ours 64, greedy",
+		"transformers 6", "transformers 64", "ours 64, paper", "ours 64, penalty", "ours 256, greedy",
+		"ours 64, greedy",
 	}
 	if diff := cmp.Diff(want, names("cuda:1")); diff != "" {
 		t.Error(diff)

@@ -45,7 +45,8 @@ type bench struct {
 	pairs   int
 	only    string
 	// device is the name of the device of all sides: cpu, cuda or cuda:N.
-	device string
+	device  string
+	monitor *gpuMonitor
 	// records is the number of records in a mixed training batch.
 	records int
 	json    string

@@ -33,15 +33,15 @@ type result struct {
 	Ratios    []float64 `json:"ratios,omitempty"`
 	CPURatios []float64 `json:"cpu_ratios,omitempty"`
 	Target    float64   `json:"target,omitempty"`
-	// Memory is the peak in bytes: of the process's memory on a CPU, of the GPU's on a GPU. MemoryRatio
-	// is the first side's memory divided by this one's.
+	// Memory is the peak in bytes: of the process's memory on a CPU, of the GPU's on a GPU.
+	// MemoryRatio is the first side's memory divided by this one's.
 	Memory      int64   `json:"memory"`
 	MemoryRatio float64 `json:"memory_ratio,omitempty"`
 	Operations  int64   `json:"operations,omitempty"`
 	// Utilization is the fraction of a turn in which the GPU was busy; one per turn, none on a CPU.
 	Utilization []float64 `json:"utilization,omitempty"`
-	// Roofline is the time of the minimum arithmetic, or of a teacher's reading of its weights, at the
-	// device's peak divided by the time taken: CPU time on a CPU.
+	// Roofline is the time of the minimum arithmetic, or of a teacher's reading of its weights, at
+	// the device's peak divided by the time taken: CPU time on a CPU.
 	Roofline  float64 `json:"roofline,omitempty"`
 	Agreement string  `json:"agreement,omitempty"`
 
@@ -92,7 +92,8 @@ func (r *report) writeHeader(out io.Writer) {
 	fmt.Fprintf(out, "%s, device %s, %d threads, %d turns, at most %.0f GFLOP per %s and %.0f GB/s",
 		r.CPU, r.Device, r.Threads, r.Rounds, r.Peaks.GFLOPS, per, r.Peaks.Bandwidth)
 	fmt.Fprintf(out, "\n%-28s %-17s %17s %24s %6s %8s %9s %6s %5s %5s  %s\n",
-		"workload", "side", "rate (median)", "ratio (min-max)", "target", "CPU", "memory", "ops", "peak", "GPU", "agreement")
+		"workload", "side", "rate (median)", "ratio (min-max)", "target", "CPU", "memory", "ops", "peak", "GPU",
+		"agreement")
 }
 
 func (r *result) writeLine(out io.Writer) {

@@ -113,11 +113,10 @@ func (b *bench) student(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	monitor, err := b.monitorGPU(ctx)
-	if err != nil {
+	if err := b.monitorGPU(ctx); err != nil {
 		return err
 	}
-	defer monitor.close()
+	defer b.monitor.close()
 	r := b.report("student")
 	if r.Peaks, err = b.measurePeaks(); err != nil {
 		return err
@@ -125,29 +124,37 @@ func (b *bench) student(ctx context.Context) error {
 	r.writeHeader(b.out)
 	all = slices.DeleteFunc(all, func(c comparison) bool { return !strings.Contains(c.name, b.only) })
 	for _, c := range all {
-		rows, err := b.compare(ctx, monitor, python, c)
-		if err != nil {
+		if err := b.measure(ctx, python, c, config, r); err != nil {
 			return fmt.Errorf("%s: %w", c.name, err)
 		}
-		for i, row := range rows {
-			if i > 0 {
-				row.Roofline = c.ours[i-1].work.operations(config) / row.cost() / (r.Peaks.GFLOPS * 1e9)
-			}
-			row.writeLine(b.out)
-		}
-		r.Rows = append(r.Rows, rows...)
 	}
-	if !b.onGPU() {
-		if r.BatchWait, err = b.batchWait(ctx); err != nil {
-			return err
-		}
+	if r.BatchWait, err = b.batchWait(ctx); err != nil {
+		return err
 	}
 	return saveJSON(b.json, r)
 }
 
-// batchWait measures how long training waits for its batches, if -only selects it.
+// measure runs a comparison and adds its rows to the report.
+func (b *bench) measure(
+	ctx context.Context, python string, c comparison, config t5.Config, r *report,
+) error {
+	rows, err := b.compare(ctx, python, c)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		if i > 0 {
+			row.Roofline = c.ours[i-1].work.operations(config) / row.cost() / (r.Peaks.GFLOPS * 1e9)
+		}
+		row.writeLine(b.out)
+	}
+	r.Rows = append(r.Rows, rows...)
+	return nil
+}
+
+// batchWait measures how long training on a CPU waits for its batches, if -only selects it.
 func (b *bench) batchWait(ctx context.Context) (*batchWait, error) {
-	if !strings.Contains(batchWaitName, b.only) {
+	if b.onGPU() || !strings.Contains(batchWaitName, b.only) {
 		return nil, nil //nolint:nilnil // not selected
 	}
 	waits, err := b.measureBatchWait(ctx)
@@ -177,7 +184,7 @@ func (c comparison) turns(pairs int) int {
 
 // compare starts all sides of a comparison, checks that they agree, and runs them in turns.
 func (b *bench) compare(
-	ctx context.Context, monitor *gpuMonitor, python string, c comparison,
+	ctx context.Context, python string, c comparison,
 ) (_ []*result, err error) {
 	self, err := os.Executable()
 	if err != nil {
@@ -200,7 +207,7 @@ func (b *bench) compare(
 	}()
 	checks := make([]measurement, len(works))
 	for i, work := range works { // one after the other, so that a side's share of a GPU's memory is known
-		used := monitor.memory()
+		used := b.monitor.memory()
 		s, err := startProcess(ctx, names[i], commands[i], work)
 		if err != nil {
 			return nil, err
@@ -209,20 +216,20 @@ func (b *bench) compare(
 		if checks[i], err = s.runOnce("count"); err != nil {
 			return nil, err
 		}
-		rows[i].Operations, rows[i].Memory = checks[i].Operations, monitor.memory()-used
+		rows[i].Operations, rows[i].Memory = checks[i].Operations, b.monitor.memory()-used
 		if i > 0 && works[i].Protocol == c.reference.Protocol {
 			if rows[i].Agreement, err = checkAgreement(checks[0], checks[i], c.reference); err != nil {
 				return nil, err
 			}
 		}
 	}
-	return rows, b.turns(monitor, sides, rows, c.turns(b.pairs), float64(c.reference.Batch.Size))
+	return rows, b.turns(sides, rows, c.turns(b.pairs), float64(c.reference.Batch.Size))
 }
 
 // turns runs the sides in turns, alternating their order. The others are compared with the first
 // side.
 func (b *bench) turns(
-	monitor *gpuMonitor, sides []*process, rows []*result, pairs int, amount float64,
+	sides []*process, rows []*result, pairs int, amount float64,
 ) error {
 	for turn := range pairs {
 		for k := range sides {
@@ -239,7 +246,7 @@ func (b *bench) turns(
 				r.Amount = amount
 			}
 			rows[i].add(r, b.onGPU())
-			if busy, ok := monitor.utilization(started); ok {
+			if busy, ok := b.monitor.utilization(started); ok {
 				rows[i].Utilization = append(rows[i].Utilization, busy)
 			}
 		}

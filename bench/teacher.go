@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -46,8 +45,8 @@ type transformersWorkload struct {
 	Threads int    `json:"threads"`
 	Device  string `json:"device"`
 	Batch   int    `json:"batch"`
-	// Config is a configuration in Hugging Face's form of a model with random weights; nil means the
-	// folder's model.
+	// Config is a configuration in Hugging Face's form of a model with random weights; nil means
+	// the folder's model.
 	Config  map[string]any `json:"config"`
 	IDs     [][]int32      `json:"ids"` // the prompts' tokens
 	Tokens  int            `json:"tokens"`
@@ -83,16 +82,15 @@ func (b *bench) teacher(ctx context.Context, reviews int, shape string) (err err
 		return err
 	}
 	w.Device = b.device
-	monitor, err := b.monitorGPU(ctx)
-	if err != nil {
+	if err := b.monitorGPU(ctx); err != nil {
 		return err
 	}
-	defer monitor.close()
+	defer b.monitor.close()
 	r := b.report("teacher")
 	if r.Peaks, err = b.measurePeaks(); err != nil {
 		return err
 	}
-	sides, rows, err := b.teachers(ctx, monitor, python, dir, w)
+	sides, rows, err := b.teachers(ctx, python, dir, w)
 	defer func() {
 		for _, s := range sides {
 			err = errors.Join(err, s.close())
@@ -101,7 +99,7 @@ func (b *bench) teacher(ctx context.Context, reviews int, shape string) (err err
 	if err != nil {
 		return err
 	}
-	if err := b.turns(monitor, sides, rows, b.pairs, 0); err != nil {
+	if err := b.turns(sides, rows, b.pairs, 0); err != nil {
 		return err
 	}
 	r.Rows = rows
@@ -114,128 +112,6 @@ func (b *bench) teacher(ctx context.Context, reviews int, shape string) (err err
 	}
 	b.summary(rows)
 	return saveJSON(b.json, r)
-}
-
-// teacherSide is a side of the teacher's comparison that generates a number of replies at once.
-type teacherSide struct {
-	name    string
-	command []string
-	work    any
-	batch   int
-}
-
-// teacherSides returns the sides: on a CPU transformers, llama.cpp with several batch sizes and
-// ours, on a GPU transformers and ours with several batch sizes and ways of sampling.
-func (b *bench) teacherSides(python, self string, g transformersWorkload, w teacherWorkload) (all []teacherSide) {
-	ours := func(batch int, note string, sampling func(*teacher.Sampling)) {
-		variant := w
-		variant.Batch, variant.Requests = batch, slices.Clone(w.Requests)
-		for i := range variant.Requests {
-			sampling(&variant.Requests[i].Sampling)
-		}
-		all = append(all, teacherSide{fmt.Sprintf("ours %d%s", batch, note), []string{self, "write"}, variant, batch})
-	}
-	transformers := func(batch int) {
-		g.Batch = batch
-		name := fmt.Sprintf("transformers %d", batch)
-		all = append(all, teacherSide{name, []string{python, "bench/generate.py"}, g, batch})
-	}
-	transformers(generateBatch)
-	if !b.onGPU() {
-		for _, batch := range []int{1, 4, 32} {
-			if w.Batch = batch; w.Shape == "" { // llama.cpp reads a file's weights
-				name := fmt.Sprintf("llama.cpp %d", batch)
-				all = append(all, teacherSide{name, []string{python, "bench/llamacpp.py"}, w, batch})
-			}
-		}
-		ours(32, "", func(*teacher.Sampling) {})
-		return all
-	}
-	transformers(64)
-	greedy := func(s *teacher.Sampling) { s.Temperature, s.RepetitionPenalty = 0, 1 }
-	ours(64, ", paper", func(s *teacher.Sampling) { s.Temperature, s.TopP, s.RepetitionPenalty = 0.6, 0.9, 1 })
-	ours(64, ", penalty", func(s *teacher.Sampling) { s.Temperature, s.RepetitionPenalty = 0, 1.15 })
-	ours(256, ", greedy", greedy)
-	ours(64, ", greedy", greedy)
-	return all
-}
-
-// teachers starts all sides, ours last, and checks that transformers, the first, generates the same
-// tokens as ours: on a CPU, where both have the same weights in float32.
-func (b *bench) teachers(
-	ctx context.Context, monitor *gpuMonitor, python, dir string, w teacherWorkload,
-) (sides []*process, rows []*result, err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, nil, err
-	}
-	engine, err := llama.Open(w.Model, llama.Options{Device: "cpu", Threads: w.Threads})
-	if err != nil {
-		return nil, nil, err
-	}
-	defer func() { err = errors.Join(err, engine.Close()) }()
-	g := newTransformersWorkload(engine, w, dir)
-	config, tokens := engine.Config(), 0
-	for _, ids := range g.IDs {
-		tokens += len(ids)
-	}
-	if w.Shape != "" {
-		config = shapes()[w.Shape]
-		g.Config = huggingFaceConfig(config)
-	} else if err := toHuggingFace(w.Model, dir, config); err != nil {
-		return nil, nil, err
-	}
-	for i, side := range b.teacherSides(python, self, g, w) {
-		used := monitor.memory()
-		s, err := startProcess(ctx, side.name, side.command, side.work)
-		if err != nil {
-			return sides, rows, err
-		}
-		sides = append(sides, s)
-		reviews := len(w.Requests)
-		if _, ok := side.work.(transformersWorkload); ok {
-			reviews = len(g.IDs)
-		}
-		row := &result{
-			Work: fmt.Sprintf("teacher, %d of %d tokens", reviews, tokens/len(g.IDs)), Side: side.name, Unit: "tokens/s",
-		}
-		rows = append(rows, row)
-		if b.onGPU() {
-			row.weights, row.batch = 2*parameters(config), side.batch
-		}
-		if i == 0 && w.Shape == "" && !b.onGPU() {
-			row.Agreement, err = s.checkAgreement(ctx, engine, w.Requests[:min(g.Batch, len(g.IDs))], g.Checked)
-		} else {
-			_, err = s.runOnce("ready")
-		}
-		if err != nil {
-			return sides, rows, err
-		}
-		row.Memory = monitor.memory() - used
-	}
-	return sides, rows, nil
-}
-
-// shapes returns the shapes of models with random weights, by name.
-func shapes() map[string]llama.Config {
-	return map[string]llama.Config{
-		"llama-2-7b": {
-			Layers: 32, Model: 4096, FeedForward: 11_008, Vocabulary: 32_000, Heads: 32, Groups: 32, Head: 128,
-			Context: 4096, Epsilon: 1e-5, RopeBase: 10_000, RopeScale: 1,
-		},
-		"smollm2-135m": {
-			Layers: 30, Model: 576, FeedForward: 1536, Vocabulary: 49_152, Heads: 9, Groups: 3, Head: 64,
-			Context: 8192, Epsilon: 1e-5, RopeBase: 100_000, RopeScale: 1, Tied: true,
-		},
-	}
-}
-
-func shapeNames() []string { return slices.Sorted(maps.Keys(shapes())) }
-
-// parameters returns the number of weights that a step reads: all but the embedding table.
-func parameters(c llama.Config) float64 {
-	attention := 2 * c.Model * (c.Heads + c.Groups) * c.Head
-	return float64(c.Layers*(attention+3*c.Model*c.FeedForward) + c.Vocabulary*c.Model)
 }
 
 // newTransformersWorkload returns the work of transformers with the model in dir.
@@ -297,8 +173,8 @@ func (b *bench) summary(rows []*result) {
 	}
 }
 
-// newTeacherWorkload returns the work with the demo's teacher, or with a model of a shape, which has
-// the tokenizer of a small model of the tests.
+// newTeacherWorkload returns the work with the demo's teacher, or with a model of a shape, which
+// has the tokenizer of a small model of the tests.
 func newTeacherWorkload(ctx context.Context, reviews, threads int, shape string) (w teacherWorkload, err error) {
 	w.Threads, w.Shape, w.Model = threads, shape, "internal/llama/testdata/hf-smollm2"
 	if shape == "" {

@@ -26,8 +26,8 @@ type trainingRun struct {
 	// FirstLoss and LastLoss are the first and the last epoch's mean loss.
 	FirstLoss float64 `json:"first_loss"`
 	LastLoss  float64 `json:"last_loss"`
-	// Memory is the device's memory in bytes and Utilization the share of the time that it was busy; 0
-	// on a CPU.
+	// Memory is the device's memory in bytes and Utilization the share of the time that it was
+	// busy; 0 on a CPU.
 	Memory      int64   `json:"memory,omitempty"`
 	Utilization float64 `json:"utilization,omitempty"`
 }
@@ -56,12 +56,11 @@ func (b *bench) train(ctx context.Context, size string, rows int, limit time.Dur
 		return err
 	}
 	defer os.RemoveAll(dir)
-	monitor, err := b.monitorGPU(ctx)
-	if err != nil {
+	if err := b.monitorGPU(ctx); err != nil {
 		return err
 	}
-	defer monitor.close()
-	before, started := monitor.memory(), b.now()
+	defer b.monitor.close()
+	before, started := b.monitor.memory(), b.now()
 	r := trainingRun{Device: b.device, Size: size}
 	var speeds, waits []float64
 	losses := map[int]float64{}
@@ -97,8 +96,8 @@ func (b *bench) train(ctx context.Context, size string, rows int, limit time.Dur
 	r.SamplesPerSecond, r.WaitFraction = median(speeds), median(waits)
 	r.FirstLoss, r.LastLoss = losses[slices.Min(epochs)], losses[slices.Max(epochs)]
 	r.Seconds = b.now().Sub(started).Seconds()
-	r.Memory = monitor.memory() - before
-	r.Utilization, _ = monitor.utilization(started)
+	r.Memory = b.monitor.memory() - before
+	r.Utilization, _ = b.monitor.utilization(started)
 	fmt.Fprintf(b.out, "%s on %s: %d steps in %.0f s, %.0f samples/s (median), waits %.2f%%, loss %.4f to %.4f, "+
 		"GPU %.0f%% and %.2f GB\n", size, r.Device, r.Steps, r.Seconds, r.SamplesPerSecond, 100*r.WaitFraction,
 		r.FirstLoss, r.LastLoss, 100*r.Utilization, float64(r.Memory)/1e9)

@@ -84,7 +84,8 @@ func (m *workloadMaker) work(name, workType string) workload {
 	}
 }
 
-// train returns training on a mixed batch with a ratio of the tasks and the given number of records.
+// train returns training on a mixed batch with a ratio of the tasks and the given number of
+// records.
 func (m *workloadMaker) train(name, protocol string, ratio spec.Ratio, records int, dropout float64) (workload, error) {
 	w := m.work(name, workTrain)
 	w.Protocol, w.Dropout = protocol, dropout

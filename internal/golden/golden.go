@@ -83,8 +83,9 @@ func Llama2Tokenizer(t testing.TB) []byte {
 	return data
 }
 
-// Root returns the project's folder: that of the environment variable RDREC_ROOT, for tests that run
-// on another machine than the one that compiled them, or else the one two levels above this file's.
+// Root returns the project's folder: that of the environment variable RDREC_ROOT, for tests that
+// run on another machine than the one that compiled them, or else the one two levels above this
+// file's.
 func Root() string {
 	if root := os.Getenv("RDREC_ROOT"); root != "" {
 		return root

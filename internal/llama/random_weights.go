@@ -25,7 +25,7 @@ func OpenRandom(path string, config Config, options Options) (_ *Engine, err err
 }
 
 // randomSource is a source whose weights are random numbers. Weights repeat the numbers of one
-// block, because drawing billions takes minutes.
+// block, because sampling billions takes minutes.
 type randomSource struct {
 	source
 
@@ -44,9 +44,9 @@ func (r *randomSource) read(name string, into *torch.Tensor) error {
 	}
 	n := int64(into.Numel())
 	if r.block == nil || int64(r.block.Numel()) < n {
-		drawn := torch.NewScope()
-		defer drawn.Close()
-		block := torch.Keep(drawn.Empty(torch.Float32, torch.CPU, n).Normal(0, 0.02))
+		sampled := torch.NewScope()
+		defer sampled.Close()
+		block := torch.Keep(sampled.Empty(torch.Float32, torch.CPU, n).Normal(0, 0.02))
 		r.free()
 		r.block = block
 	}
