@@ -41,6 +41,9 @@ type Activities struct {
 	// MaxFailures is how many attempts of an activity may fail in a row without progress before its
 	// workflow pauses; 0 means no limit.
 	MaxFailures int
+	// MaxLost is how many attempts in a row may lose their worker without progress before the run
+	// fails; 0 means [DefaultMaxLost].
+	MaxLost int
 }
 
 // Rankers trains the baselines that need libtorch.

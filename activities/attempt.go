@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -103,8 +104,10 @@ func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.
 	}
 	p.latest.History = loadHistory(ctx)
 	activity.RecordHeartbeat(ctx, p.latest)
-	if lost := p.latest.History.Lost; lost >= maxLostAttempts {
-		cancel(fmt.Errorf("%w: %d consecutive attempts lost their worker without progress", errNoProgress, lost))
+	if lost := p.latest.History.Lost; lost >= cmp.Or(a.MaxLost, DefaultMaxLost) {
+		cancel(fmt.Errorf("%w: %d consecutive attempts lost their worker without progress, so no other worker gets it: "+
+			"look for the cause in the workers' logs (killed, out of memory, cut off), or allow more with "+
+			"worker --max-lost", errNoProgress, lost))
 	}
 	ctx = context.WithValue(ctx, heartbeatKey{}, p)
 	go p.run(ctx, a.StallTimeout)
@@ -165,14 +168,13 @@ func (p *heartbeat) stop() {
 	p.cancel(nil)
 }
 
-// maxLostAttempts is how many consecutive attempts may lose their worker without progress. A job
-// that kills its process at each attempt occupies a queue's only slot for a heartbeat timeout each
-// time, and would do so forever.
-const maxLostAttempts = 6
+// DefaultMaxLost is how many consecutive attempts may lose their worker without progress. A job
+// that kills its process at each attempt would otherwise take one worker after the other.
+const DefaultMaxLost = 2
 
 // attemptHistory counts consecutive attempts that made no progress. It travels in the heartbeat
-// details, so it is best-effort: a lost heartbeat allows a job more attempts, never fewer than
-// maxLostAttempts.
+// details, the first of which are sent before any work. An attempt that left none counts as lost,
+// by its number.
 type attemptHistory struct {
 	// Attempt is the number of the attempt. Lost is how many consecutive attempts before it made no
 	// progress and ended without an error of their own: their worker was killed, or the server

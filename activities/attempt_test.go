@@ -77,7 +77,7 @@ func typeOf(err error) string {
 	return failed.Type()
 }
 
-// TestSixLostWorkersInARowAreTheEnd has what an attempt reads of those before it. The test's
+// TestTwoLostWorkersInARowAreTheEnd has what an attempt reads of those before it. The test's
 // attempt is the first, so it adds none.
 func TestSixLostWorkersInARowAreTheEnd(t *testing.T) {
 	for _, c := range []struct {
@@ -85,11 +85,11 @@ func TestSixLostWorkersInARowAreTheEnd(t *testing.T) {
 		want string
 	}{
 		{attemptHistory{}, ""},
-		{attemptHistory{Attempt: 1, Lost: 5}, ""},
-		{attemptHistory{Attempt: 1, Lost: 6}, "final NoProgress"},
-		{attemptHistory{Attempt: 1, Lost: 7}, "final NoProgress"},
-		{attemptHistory{Attempt: 1, Lost: 6, Progressed: true}, ""},
-		{attemptHistory{Attempt: 1, Lost: 6, Ended: true}, ""},
+		{attemptHistory{Attempt: 1, Lost: 1}, ""},
+		{attemptHistory{Attempt: 1, Lost: 2}, "final NoProgress"},
+		{attemptHistory{Attempt: 1, Lost: 3}, "final NoProgress"},
+		{attemptHistory{Attempt: 1, Lost: 2, Progressed: true}, ""},
+		{attemptHistory{Attempt: 1, Lost: 2, Ended: true}, ""},
 	} {
 		w := newTried(t)
 		w.last = Progress{Stage: "merge", History: c.last}

@@ -50,9 +50,9 @@ func TestFault17PoisonedJobDoesNotBlockTheQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if errorType(jobError) != activities.TypeNoProgress || kills.Load() != 6 {
-		t.Errorf("after %d kills the job ended with %v, want %s after 6",
-			kills.Load(), jobError, activities.TypeNoProgress)
+	if errorType(jobError) != activities.TypeNoProgress || kills.Load() != activities.DefaultMaxLost {
+		t.Errorf("after %d kills the job ended with %v, want %s after %d",
+			kills.Load(), jobError, activities.TypeNoProgress, activities.DefaultMaxLost)
 	}
 	s.checkWeights(next)
 	info, err := s.Client.DescribeWorkflowExecution(t.Context(), next.GetID(), next.GetRunID())

@@ -64,6 +64,8 @@ type options struct {
 	BuildID    string   `name:"build-id" help:"${help_build_id}" env:"RDREC_BUILD_ID"`
 	// MaxFailures is [activities.Activities.MaxFailures].
 	MaxFailures int `name:"max-failures" help:"${help_max_failures}" default:"20" env:"RDREC_MAX_FAILURES"`
+	// MaxLost is [activities.Activities.MaxLost].
+	MaxLost int `name:"max-lost" help:"${help_max_lost}" default:"2" env:"RDREC_MAX_LOST"`
 }
 
 // longHelp returns the help texts that do not fit beside their flags.
@@ -80,6 +82,7 @@ func longHelp() kong.Vars {
 		"help_build_id": "This worker's version in its deployment; default: the commit it was built from.",
 		"help_max_failures": "Attempts of a job that may fail in a row without progress before its run pauses; " +
 			"0 means no limit.",
+		"help_max_lost": "Attempts of a job that may lose their worker in a row without progress before its run fails.",
 		"help_name": "The model to serve: a name of promotions (new promotions are followed), " +
 			"or a finished experiment as ID or ID/RUN.",
 	}
@@ -228,7 +231,7 @@ func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Ac
 		Teachers: teachers{o.Device, o.Threads, cache.log, cache}, Students: students{o.Device, o.Threads, time.Now},
 		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{device: o.Device, threads: o.Threads},
 		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: stallTimeout,
-		MaxFailures: o.MaxFailures,
+		MaxFailures: o.MaxFailures, MaxLost: o.MaxLost,
 	}, nil
 }
 

@@ -139,7 +139,7 @@ func (o *soakRun) addWorker() {
 		o.ClockOffset = time.Duration(o.rng.IntN(3)-1) * time.Hour
 	}
 	o.Variables = []string{fmt.Sprintf(teacherKey+"=%d-%d", o.number, o.started)}
-	o.workers = append(o.workers, o.StartWorker())
+	o.workers = append(o.workers, o.StartWorker("--max-lost", "100")) // the faults are random
 }
 
 // replaceWorker starts a worker in place of one that has ended.
