@@ -105,8 +105,8 @@ func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.
 	p.latest.History = loadHistory(ctx)
 	activity.RecordHeartbeat(ctx, p.latest)
 	if lost := p.latest.History.Lost; lost >= cmp.Or(a.MaxLost, DefaultMaxLost) {
-		cancel(fmt.Errorf("%w: %d consecutive attempts lost their worker without progress, so no other worker gets it: "+
-			"look for the cause in the workers' logs (killed, out of memory, cut off), or allow more with "+
+		cancel(fmt.Errorf("%w: %d consecutive attempts lost their worker without progress, so no other worker gets "+
+			"it: look for the cause in the workers' logs (killed, out of memory, cut off), or allow more with "+
 			"worker --max-lost", errNoProgress, lost))
 	}
 	ctx = context.WithValue(ctx, heartbeatKey{}, p)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -35,6 +36,10 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	if err := a.announce(s); err != nil {
 		return err
 	}
+	if ip := net.ParseIP(options.IP); ip != nil && !ip.IsLoopback() {
+		a.logf("warning: others can reach %s, and the dev server has no authentication: set ip to 127.0.0.1, "+
+			"or put a proxy before it", options.IP)
+	}
 	select {
 	case <-ctx.Done():
 		a.logf("stopping; the histories stay in %s", s.Database())
@@ -57,7 +62,7 @@ func (a *app) announce(s *devserver.Server) error {
 	if err != nil {
 		return fmt.Errorf("writing the addresses as JSON: %w", err)
 	}
-	return a.print(string(text) + "\n")
+	return a.write(string(text) + "\n")
 }
 
 // serverLog returns a logger that writes the dev server's messages for people.

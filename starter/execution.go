@@ -161,7 +161,7 @@ func (a *app) printStartedJSON(e *execution) error {
 	if err != nil {
 		return fmt.Errorf("writing the experiment as JSON: %w", err)
 	}
-	return a.print(string(text) + "\n")
+	return a.write(string(text) + "\n")
 }
 
 // statusName returns Temporal's status in lower case.

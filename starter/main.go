@@ -21,6 +21,7 @@ import (
 
 	"rdrec/internal/document"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/untrusted"
 )
 
 // cli is the grammar: the flags that all commands share, then the commands. A help text that is too
@@ -81,6 +82,7 @@ type app struct {
 }
 
 func main() {
+	syscall.Umask(0o077) // what the program writes may contain data of users
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
@@ -141,13 +143,17 @@ func (a *app) fail(err error) int {
 	return codeOf(err)
 }
 
-// logf writes a line to stderr, for people.
+// logf writes a line to stderr, for people. Names in it, which others chose, cannot control the
+// terminal.
 func (a *app) logf(format string, args ...any) {
-	fmt.Fprintf(a.stderr, format+"\n", args...) // nobody reads a closed stderr
+	fmt.Fprintln(a.stderr, untrusted.Printable(fmt.Sprintf(format, args...))) // nobody reads a closed stderr
 }
 
-// print writes data to stdout.
-func (a *app) print(text string) error {
+// print writes a text to stdout, for people. Names in it cannot control the terminal.
+func (a *app) print(text string) error { return a.write(untrusted.Printable(text)) }
+
+// write writes data to stdout.
+func (a *app) write(text string) error {
 	a.printed = true
 	if _, err := io.WriteString(a.stdout, text); err != nil {
 		return fmt.Errorf("writing to stdout: %w", err)
@@ -161,7 +167,7 @@ func (a *app) printJSON(value any) error {
 	if err != nil {
 		return fmt.Errorf("writing JSON: %w", err)
 	}
-	return a.print(string(text) + "\n")
+	return a.write(string(text) + "\n")
 }
 
 // interrupted reports whether the user stopped the command.

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"rdrec/internal/report"
@@ -36,7 +37,11 @@ func (c *nightlyListCmd) Run(ctx context.Context, a *app) error {
 	if a.flags.JSON {
 		return a.printJSON(page)
 	}
-	if err := report.NightlyText(a.stdout, page); err != nil {
+	var text strings.Builder
+	if err := report.NightlyText(&text, page); err != nil {
+		return err
+	}
+	if err := a.print(text.String()); err != nil {
 		return err
 	}
 	rendered := page.Rows[len(page.Rows)-1].Time.Format(time.DateTime)

@@ -13,6 +13,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/report"
+	"rdrec/internal/untrusted"
 	"rdrec/workflows"
 )
 
@@ -88,7 +89,7 @@ func (b *stageDisplay) printChange(name, state, line string, now time.Time, runn
 		return
 	}
 	b.printed[name], b.printedAt[name] = state, now
-	fmt.Fprintln(b.out, strings.TrimRight(line, " "))
+	fmt.Fprintln(b.out, untrusted.Printable(strings.TrimRight(line, " ")))
 }
 
 // format returns the line of a stage.
@@ -155,7 +156,7 @@ func bar(done, total int) string {
 // clip shortens a line to the terminal's width, because a wrapped line could not be updated in
 // place.
 func clip(line string, width int) string {
-	line = strings.TrimRight(strings.NewReplacer("\n", " ", "\t", " ").Replace(line), " ")
+	line = untrusted.Printable(strings.TrimRight(strings.NewReplacer("\n", " ", "\t", " ").Replace(line), " "))
 	if utf8.RuneCountInString(line) <= width {
 		return line
 	}

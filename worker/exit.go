@@ -9,6 +9,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/document"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/untrusted"
 	"rdrec/storage"
 )
 
@@ -64,7 +65,7 @@ func hintFor(err error) string { return row(err).hint }
 // fail prints an error and its hint and returns the exit code.
 func fail(w io.Writer, err error) int {
 	found := row(err)
-	fmt.Fprintf(w, "error: %s\n", document.Redact(err.Error()))
+	fmt.Fprintf(w, "error: %s\n", untrusted.Printable(document.Redact(err.Error())))
 	if found.hint != "" {
 		fmt.Fprintf(w, "hint: %s\n", found.hint)
 	}

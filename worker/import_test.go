@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/staging"
 )
 
 // importCase runs "worker import" on a file of testdata/cases.
@@ -52,6 +55,42 @@ func TestImportWithoutServer(t *testing.T) {
 		t.Errorf("second row (-want +got):\n%s", diff)
 	}
 	if _, err := dataset.Read(os.DirFS(out), "out"); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestFilesArePrivate imports reviews with the real program, whatever the shell's umask: nobody
+// else can read what it writes.
+func TestFilesArePrivate(t *testing.T) {
+	dir := t.TempDir()
+	path, err := filepath.Abs("../testdata/cases/05-dates/rfc.csv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := "name: shop\ndata: {reviews: {path: " + path + ", user_core: 3, item_core: 1}}\n"
+	if err := os.WriteFile(filepath.Join(dir, "spec.yaml"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	program, err := staging.BuildWorker()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.CommandContext(t.Context(), program, "import", "spec.yaml", "--out", "out")
+	cmd.Dir = dir
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	err = filepath.WalkDir(filepath.Join(dir, "out"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := entry.Info()
+		if err == nil && info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %s", path, info.Mode())
+		}
+		return err
+	})
+	if err != nil {
 		t.Error(err)
 	}
 }

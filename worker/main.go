@@ -99,6 +99,7 @@ const (
 )
 
 func main() {
+	syscall.Umask(0o077) // what the program writes may contain data of users
 	if err := waitPassively(); err != nil {
 		os.Exit(fail(os.Stderr, err))
 	}

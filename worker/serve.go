@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -16,6 +17,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/serve"
 	"rdrec/internal/spec"
+	"rdrec/internal/untrusted"
 	"rdrec/registry"
 	"rdrec/storage"
 )
@@ -34,6 +36,36 @@ type serveOptions struct {
 	Timeout time.Duration `help:"Maximum duration of a request." default:"10s"`
 	Poll    time.Duration `help:"How often to check for a new promotion." default:"5s"`
 	Drain   time.Duration `help:"How long open requests may run after SIGTERM." default:"30s"`
+
+	MaxConnections int    `name:"max-connections" help:"Maximum number of open connections." default:"1024"`
+	TokenFile      string `name:"token-file" help:"File with the bearer token of clients." placeholder:"FILE"`
+	TokenEnv       string `name:"token-env" help:"Environment variable with that token." placeholder:"NAME"`
+	TLSCert        string `name:"tls-cert" help:"Certificate (PEM) for TLS." placeholder:"FILE"`
+	TLSKey         string `name:"tls-key" help:"Key (PEM) of the certificate." placeholder:"FILE"`
+}
+
+// maxToken is the maximum size of a token's file in bytes.
+const maxToken = 4 << 10
+
+// token returns the bearer token that clients must send; empty if neither flag is set.
+func (o serveOptions) token() (string, error) {
+	var text string
+	switch {
+	case o.TokenFile != "":
+		data, err := untrusted.ReadFile(o.TokenFile, maxToken)
+		if err != nil {
+			return "", usageError{fmt.Errorf("--token-file: %w", err)}
+		}
+		text = string(data)
+	case o.TokenEnv != "":
+		text = os.Getenv(o.TokenEnv)
+	default:
+		return "", nil
+	}
+	if text = strings.TrimSpace(text); text == "" {
+		return "", usageError{errors.New("--token-file or --token-env: the token is empty")}
+	}
+	return text, nil
 }
 
 // errListen reports that the server cannot listen on the address.
@@ -50,6 +82,9 @@ func (o serveOptions) check() error {
 	require(o.Top >= 1 && o.Top <= activities.MaxTop, "--top %d: want 1 to %d", o.Top, activities.MaxTop)
 	require(o.Batch >= 1, "--batch %d: want at least 1", o.Batch)
 	require(o.Queue >= 1, "--queue %d: want at least 1", o.Queue)
+	require(o.MaxConnections >= 1, "--max-connections %d: want at least 1", o.MaxConnections)
+	require(o.TokenFile == "" || o.TokenEnv == "", "--token-file and --token-env: want one of them")
+	require((o.TLSCert == "") == (o.TLSKey == ""), "--tls-cert and --tls-key: want both or neither")
 	require(o.Window >= 0, "--window %s: want 0 or more", o.Window)
 	require(o.Timeout > 0 && o.Poll > 0 && o.Drain > 0, "--timeout, --poll and --drain: want more than 0")
 	return errors.Join(problems...)
@@ -58,6 +93,10 @@ func (o serveOptions) check() error {
 // Run serves until ctx ends, then finishes the open requests.
 func (o serveOptions) Run(ctx context.Context, w io.Writer) error {
 	if err := o.check(); err != nil {
+		return err
+	}
+	token, err := o.token()
+	if err != nil {
 		return err
 	}
 	bucket, logger, err := o.open(ctx, w)
@@ -82,6 +121,7 @@ func (o serveOptions) Run(ctx context.Context, w io.Writer) error {
 	}
 	server := serve.New(source, serve.Options{
 		Top: o.Top, Window: o.Window, Batch: o.Batch, Queue: o.Queue, Timeout: o.Timeout, Poll: o.Poll, Drain: o.Drain,
+		Connections: o.MaxConnections, Token: token, Certificate: o.TLSCert, Key: o.TLSKey,
 	}, logger, time.Now) //nolint:forbidigo // the program's clock is passed in
 	return server.Run(ctx, l)
 }
@@ -179,7 +219,7 @@ func (f *modelSource) table(ctx context.Context, ref storage.Ref, dir string) (*
 	if err := f.bucket.GetFolder(ctx, ref, dir); err != nil {
 		return nil, err
 	}
-	text, err := os.ReadFile(filepath.Join(dir, activities.ExportSummaryFile)) //nolint:gosec // just fetched
+	text, err := untrusted.ReadFile(filepath.Join(dir, activities.ExportSummaryFile), untrusted.MaxSettings)
 	if err != nil {
 		return nil, fmt.Errorf("read the table's summary: %w", err)
 	}

@@ -2,6 +2,8 @@ package serve
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
 	_ "embed"
 	"encoding/json"
 	"errors"
@@ -10,6 +12,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -24,17 +27,19 @@ var document []byte
 type route struct {
 	path  string
 	serve func(w http.ResponseWriter, r *http.Request, n *requestInfo) error
+	// open needs no token: probes have none.
+	open bool
 }
 
 // routeTable returns all routes; openapi.json documents them.
 func (s *Server) routeTable() []route {
 	return []route{
-		{"/recommend/{user}", s.getRecommend},
-		{"/explain/{user}/{item}", s.getExplain},
-		{"/healthz", getHealth},
-		{"/readyz", s.getReady},
-		{"/metrics", s.getMetrics},
-		{"/openapi.json", getDocument},
+		{path: "/recommend/{user}", serve: s.getRecommend},
+		{path: "/explain/{user}/{item}", serve: s.getExplain},
+		{path: "/healthz", serve: getHealth, open: true},
+		{path: "/readyz", serve: s.getReady, open: true},
+		{path: "/metrics", serve: s.getMetrics},
+		{path: "/openapi.json", serve: getDocument},
 	}
 }
 
@@ -45,11 +50,36 @@ type requestInfo struct{ model, source string }
 func (s *Server) Handler() http.Handler {
 	mux := http.NewServeMux()
 	for _, row := range s.routes {
+		if !row.open {
+			row.serve = s.authenticated(row.serve)
+		}
 		mux.Handle("GET "+row.path, s.instrument(row.path, row.serve))
 		mux.Handle(row.path, s.instrument(row.path, rejectMethod))
 	}
 	mux.Handle("/", s.instrument("/", rejectPath))
 	return mux
+}
+
+// authenticated answers requests without the token with 401.
+func (s *Server) authenticated(
+	serve func(http.ResponseWriter, *http.Request, *requestInfo) error,
+) func(http.ResponseWriter, *http.Request, *requestInfo) error {
+	if s.options.Token == "" {
+		return serve
+	}
+	want := sha256.Sum256([]byte(s.options.Token))
+	return func(w http.ResponseWriter, r *http.Request, n *requestInfo) error {
+		token, found := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+		got := sha256.Sum256([]byte(token))
+		if !found || subtle.ConstantTimeCompare(want[:], got[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			return &ProblemError{
+				Status: http.StatusUnauthorized, Detail: "the token is missing or wrong",
+				Hint: "send it in the header Authorization: Bearer TOKEN",
+			}
+		}
+		return serve(w, r, n)
+	}
 }
 
 func rejectMethod(w http.ResponseWriter, r *http.Request, _ *requestInfo) error {

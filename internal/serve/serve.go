@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/rs/zerolog"
+	"golang.org/x/net/netutil"
 
 	"rdrec/internal/recommender"
 )
@@ -54,13 +55,19 @@ type Options struct {
 	// Timeout is the time limit of a request, Poll the interval between checks of the source, and
 	// Drain the time limit of open requests when the server stops.
 	Timeout, Poll, Drain time.Duration
+	// Connections is the maximum number of open connections; further ones wait. 0 means no limit.
+	Connections int
+	// Token is what clients send as a bearer token; empty means no authentication.
+	Token string
+	// Certificate and Key are PEM files for TLS; empty means none.
+	Certificate, Key string
 }
 
 // DefaultOptions returns the settings for one machine.
 func DefaultOptions() Options {
 	return Options{
 		Top: 20, Window: 5 * time.Millisecond, Batch: 32, Queue: 256,
-		Timeout: 10 * time.Second, Poll: 5 * time.Second, Drain: 30 * time.Second,
+		Timeout: 10 * time.Second, Poll: 5 * time.Second, Drain: 30 * time.Second, Connections: 1024,
 	}
 }
 
@@ -111,7 +118,11 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		WriteTimeout: s.options.Timeout + headerTimeout, MaxHeaderBytes: maxHeader,
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(l) }()
+	if n := s.options.Connections; n > 0 {
+		l = netutil.LimitListener(l, n)
+	}
+	go func() { ended <- s.serve(server, l) }()
+	s.warn(l.Addr())
 	s.log.Info().Stringer("address", l.Addr()).Msg("serving")
 	var err error
 	select {
@@ -131,6 +142,29 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		return nil
 	}
 	return fmt.Errorf("serve on %s: %w", l.Addr(), err)
+}
+
+// serve serves with or without TLS.
+func (s *Server) serve(server *http.Server, l net.Listener) error {
+	if s.options.Certificate != "" {
+		return server.ServeTLS(l, s.options.Certificate, s.options.Key)
+	}
+	return server.Serve(l)
+}
+
+// warn warns of an address that others can reach, if the server has no authentication or no TLS.
+func (s *Server) warn(address net.Addr) {
+	if tcp, ok := address.(*net.TCPAddr); !ok || tcp.IP.IsLoopback() {
+		return
+	}
+	if s.options.Token == "" {
+		s.log.Warn().Stringer("address", address).Msg("others can reach this address, and the server has no " +
+			"authentication: set --token-file or --token-env, or put a proxy before it")
+	}
+	if s.options.Certificate == "" {
+		s.log.Warn().Stringer("address", address).Msg("others can reach this address, and the server has no TLS: " +
+			"set --tls-cert and --tls-key, or put a proxy before it")
+	}
 }
 
 // follow keeps the source's current model in use.
