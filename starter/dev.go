@@ -25,6 +25,10 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if ip := net.ParseIP(options.IP); ip != nil && !ip.IsLoopback() {
+		a.logf("warning: others can reach %s, and the dev server has no authentication: set ip to 127.0.0.1, "+
+			"or put a proxy before it", options.IP)
+	}
 	s, err := devserver.Start(ctx, options, serverLog(a.stderr))
 	if interrupted(ctx) && err != nil {
 		a.logf("stopped while starting")
@@ -35,10 +39,6 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	}
 	if err := a.announce(s); err != nil {
 		return err
-	}
-	if ip := net.ParseIP(options.IP); ip != nil && !ip.IsLoopback() {
-		a.logf("warning: others can reach %s, and the dev server has no authentication: set ip to 127.0.0.1, "+
-			"or put a proxy before it", options.IP)
 	}
 	select {
 	case <-ctx.Done():
