@@ -6,14 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/review"
 	"rdrec/internal/spec"
+	"rdrec/internal/torch"
 )
 
 // importOptions holds the flags of an import without a server.
 type importOptions struct {
+	importResources
 	Spec string   `arg:"" help:"The spec, for its data.reviews; its paths are relative to the current folder."`
 	Set  []string `help:"Override a value of the spec." placeholder:"KEY=VALUE" sep:"none"`
 	Out  string   `help:"The dataset folder to write." required:""`
@@ -38,7 +41,8 @@ func (o importOptions) Run(ctx context.Context, out results) error {
 	preview := dataset.ImportPreview{Rows: []dataset.ImportedRow{}}
 	preview.Summary, err = review.Importer{
 		Options: *s.Data.Reviews, Appearance: s.Indexing() == spec.Appearance, Seed: s.Seed, Dir: o.Out,
-		Sample: func(row dataset.ImportedRow) { preview.Rows = append(preview.Rows, row) },
+		Resources: o.importer(torch.FreeHost(os.DirFS("/"))).Resources,
+		Sample:    func(row dataset.ImportedRow) { preview.Rows = append(preview.Rows, row) },
 	}.Run(ctx)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
+	"runtime"
 	"syscall"
 
 	"rdrec/activities"
@@ -14,25 +16,53 @@ import (
 )
 
 // importer imports reviews with DuckDB.
-type importer struct{}
+type importer struct{ review.Resources }
+
+// importResources are the flags of a command that imports. Imports run beside each other and beside
+// tensor work, so that the default is a quarter of the memory that is free at the start.
+type importResources struct {
+	ImportMemory  int `help:"${help_import_memory}" env:"RDREC_IMPORT_MEMORY"`
+	ImportThreads int `help:"Processors that an import may use; 0 means all." env:"RDREC_IMPORT_THREADS"`
+}
+
+// Validate rejects negative numbers; kong calls it.
+func (f importResources) Validate() error {
+	if f.ImportMemory < 0 || f.ImportThreads < 0 {
+		return errors.New("--import-memory and --import-threads must not be negative")
+	}
+	return nil
+}
+
+// minimumImportMB is the least memory that the default gives an import.
+const minimumImportMB = 1024
+
+// importer returns the importer with these resources on a machine with a number of free bytes.
+func (f importResources) importer(free int64) importer {
+	quarter := max(int(free/4>>20), minimumImportMB)
+	return importer{review.Resources{
+		MemoryMB: cmp.Or(f.ImportMemory, quarter), Threads: cmp.Or(f.ImportThreads, runtime.NumCPU()),
+	}}
+}
 
 // Import converts raw reviews to a dataset folder.
-func (importer) Import(ctx context.Context, job activities.ImportJob) error {
-	_, err := review.Importer{Options: job.Reviews, Appearance: job.Appearance, Seed: job.Seed, Dir: job.Dir}.Run(ctx)
+func (i importer) Import(ctx context.Context, job activities.ImportJob) error {
+	_, err := review.Importer{
+		Options: job.Reviews, Appearance: job.Appearance, Seed: job.Seed, Dir: job.Dir, Resources: i.Resources,
+	}.Run(ctx)
 	return importError(err)
 }
 
 // Check reads a file of raw reviews.
-func (importer) Check(ctx context.Context, job activities.CheckJob) error {
+func (i importer) Check(ctx context.Context, job activities.CheckJob) error {
 	options := job.Reviews
 	options.Path = job.File
-	_, err := review.Importer{Options: options, Dir: job.Dir}.Check(ctx)
+	_, err := review.Importer{Options: options, Dir: job.Dir, Resources: i.Resources}.Check(ctx)
 	return importError(err)
 }
 
 // IngestSource writes the new rows of a source to a file.
-func (importer) IngestSource(ctx context.Context, job activities.IngestSourceJob) (spec.Ingested, error) {
-	result, err := review.IngestSource(ctx, job.Source, job.After, job.File)
+func (i importer) IngestSource(ctx context.Context, job activities.IngestSourceJob) (spec.Ingested, error) {
+	result, err := review.IngestSource(ctx, job.Source, job.After, job.File, i.Resources)
 	return result, importError(err)
 }
 

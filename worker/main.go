@@ -57,6 +57,7 @@ func (m machine) Validate() error { return torch.CheckDevice(m.Device) }
 // options holds the flags of a worker that polls.
 type options struct {
 	machine
+	importResources
 	Address    string   `help:"Temporal server as host:port; default: TEMPORAL_ADDRESS or the profile's."`
 	Namespace  string   `help:"Temporal namespace; default: TEMPORAL_NAMESPACE or the profile's."`
 	Queues     []string `help:"Task queues to poll." enum:"rdrec-cpu,rdrec-gpu" default:"rdrec-cpu,rdrec-gpu"`
@@ -80,6 +81,8 @@ func longHelp() kong.Vars {
 		"help_deployment": "Worker Deployment of this worker: experiments stay pinned to the version they started " +
 			"on. Empty: no versions.",
 		"help_build_id": "This worker's version in its deployment; default: the commit it was built from.",
+		"help_import_memory": "Megabytes that an import takes before it spills to disk; 0 means a quarter of the free " +
+			"memory, at least 1024.",
 		"help_max_failures": "Attempts of a job that may fail in a row without progress before its run pauses; " +
 			"0 means no limit.",
 		"help_max_lost": "Attempts of a job that may lose their worker in a row without progress before its run fails.",
@@ -228,7 +231,7 @@ func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Ac
 		return nil, err
 	}
 	return &activities.Activities{
-		Bucket: bucket, Importer: importer{}, TableWriter: tableWriter{},
+		Bucket: bucket, Importer: o.importer(torch.FreeHost(os.DirFS("/"))), TableWriter: tableWriter{},
 		Teachers: teachers{o.Device, o.Threads, cache.log, cache}, Students: students{o.Device, o.Threads, time.Now},
 		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{device: o.Device, threads: o.Threads},
 		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: stallTimeout,

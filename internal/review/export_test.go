@@ -116,7 +116,7 @@ func FeatureWords(text string) []string { return newScorer(languages()[0], nil).
 
 // Pages fetches the numbers 1 to last from a store in dir, page by page.
 func Pages(ctx context.Context, dir string, last, step int) (numbers []int, err error) {
-	db, err := openStore(ctx, dir, defaultMemoryMB)
+	db, err := openStore(ctx, dir, Resources{})
 	if err != nil {
 		return nil, err
 	}

@@ -138,9 +138,15 @@ func TestLastTwoItemsAreHeldOut(t *testing.T) {
 func TestImportIsReproducibleInEveryFormat(t *testing.T) {
 	first, sum := importInto(t, options(beauty))
 	want := digests(t, first)
-	again, _ := importInto(t, options(beauty))
-	if diff := cmp.Diff(want, digests(t, again)); diff != "" {
-		t.Errorf("a second import: %s", diff)
+	for _, resources := range []review.Resources{{}, {MemoryMB: 256, Threads: 5}, {Threads: 1}} {
+		again := t.TempDir()
+		importer := review.Importer{Options: options(beauty), Seed: 1, Dir: again, Resources: resources}
+		if _, err := importer.Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, digests(t, again)); diff != "" {
+			t.Errorf("a second import with %+v: %s", resources, diff)
+		}
 	}
 	db, err := sql.Open("duckdb", "")
 	if err != nil {

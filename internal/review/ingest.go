@@ -16,13 +16,15 @@ import (
 // IngestSource writes the rows of a source above a watermark (all rows if it is empty) into a
 // Parquet file, if there are any. The same rows give the same file. A source that does not match
 // its settings gives an error that is [ErrSettings].
-func IngestSource(ctx context.Context, source spec.Source, watermark, file string) (out spec.Ingested, err error) {
+func IngestSource(
+	ctx context.Context, source spec.Source, watermark, file string, resources Resources,
+) (out spec.Ingested, err error) {
 	scratch, err := os.MkdirTemp(filepath.Dir(file), ".ingest-")
 	if err != nil {
 		return out, fmt.Errorf("ingest %q: %w", source.Path, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	db, err := openStore(ctx, scratch, defaultMemoryMB)
+	db, err := openStore(ctx, scratch, resources)
 	if err != nil {
 		return out, fmt.Errorf("ingest %q: %w", source.Path, err)
 	}

@@ -45,7 +45,7 @@ func TestIngestOnlyNewRows(t *testing.T) {
 	source := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
 	ingest := func(watermark, name string, rows int) spec.Ingested {
 		t.Helper()
-		out, err := review.IngestSource(t.Context(), source, watermark, filepath.Join(dir, name))
+		out, err := review.IngestSource(t.Context(), source, watermark, filepath.Join(dir, name), review.Resources{})
 		if err != nil || out.Rows != rows || out.WithoutWatermark != 1 {
 			t.Fatalf("%+v, %v; want %d rows and one without a watermark", out, err, rows)
 		}
@@ -87,7 +87,7 @@ func TestIngestIsReproducible(t *testing.T) {
 			`INSERT INTO reviews SELECT 'u' || (i % 7), 'i' || (i % 5), i, 'Smells nice.',
 				TIMESTAMP '2026-01-01' + INTERVAL (i // 10) HOUR FROM range(200) r(i) ORDER BY `+order)
 		source := spec.Source{Path: database, Table: "reviews", Watermark: "loaded"}
-		out, err := review.IngestSource(t.Context(), source, "", filepath.Join(dir, name))
+		out, err := review.IngestSource(t.Context(), source, "", filepath.Join(dir, name), review.Resources{})
 		if err != nil || out.Rows != 200 {
 			t.Fatalf("%s: %+v, %v; want 200 rows", name, out, err)
 		}
@@ -103,7 +103,7 @@ func TestIngestIsReproducible(t *testing.T) {
 func TestRowsWithoutWatermarkAreNotIngested(t *testing.T) {
 	path := writeFile(t, "reviews.csv", "user,item,time,batch\na,x,1,\na,y,2,\n")
 	file := filepath.Join(t.TempDir(), "new.parquet")
-	out, err := review.IngestSource(t.Context(), spec.Source{Path: path, Watermark: "batch"}, "", file)
+	out, err := review.IngestSource(t.Context(), spec.Source{Path: path, Watermark: "batch"}, "", file, review.Resources{})
 	if err != nil || out != (spec.Ingested{WithoutWatermark: 2}) {
 		t.Errorf("%+v, %v; want two rows without a watermark", out, err)
 	}
@@ -124,7 +124,7 @@ func content(t *testing.T, dir, name string) string {
 func TestIngestByAnyOrderedColumn(t *testing.T) {
 	path := writeFile(t, "reviews.csv", "user,item,time,batch\na,x,1,7\na,y,2,8\na,z,3,10\n")
 	out, err := review.IngestSource(t.Context(), spec.Source{Path: path, Watermark: "batch"}, "8",
-		filepath.Join(t.TempDir(), "new.parquet"))
+		filepath.Join(t.TempDir(), "new.parquet"), review.Resources{})
 	if err != nil || out.Rows != 1 || out.Watermark != "10" {
 		t.Errorf("%+v, %v; want the one row of batch 10", out, err)
 	}
@@ -143,7 +143,7 @@ func TestInvalidSourceIsNamed(t *testing.T) {
 			"none.duckdb",
 		},
 	} {
-		_, err := review.IngestSource(t.Context(), c.source, "", filepath.Join(t.TempDir(), "new.parquet"))
+		_, err := review.IngestSource(t.Context(), c.source, "", filepath.Join(t.TempDir(), "new.parquet"), review.Resources{})
 		if !errors.Is(err, review.ErrSettings) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v; want ErrSettings that names %s", c.source, err, c.want)
 		}
@@ -155,7 +155,7 @@ func TestIngestKeepsPlainQuotes(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "reviews.parquet")
 	source := spec.Source{Path: filepath.Join(cases, "04-tsv-quotes", "silent.tsv"), Watermark: "review_id"}
-	out, err := review.IngestSource(t.Context(), source, "", file)
+	out, err := review.IngestSource(t.Context(), source, "", file, review.Resources{})
 	if err != nil || out.Rows != 60 {
 		t.Fatalf("%+v, %v; want 60 rows", out, err)
 	}
@@ -186,7 +186,7 @@ func TestIngestReadsWhatTheImportReads(t *testing.T) {
 			t.Parallel()
 			path, file := filepath.Join(cases, c.file), filepath.Join(t.TempDir(), "new.parquet")
 			source := spec.Source{Path: path, Watermark: c.watermark, Encoding: c.encoding}
-			out, err := review.IngestSource(t.Context(), source, "", file)
+			out, err := review.IngestSource(t.Context(), source, "", file, review.Resources{})
 			if err != nil || out.Rows != 60 || out.Bad+out.Replaced+out.WithoutWatermark != 0 {
 				t.Fatalf("%+v, %v; want 60 rows", out, err)
 			}
@@ -231,7 +231,7 @@ func TestIngestRefusesOrCountsWhatItCannotRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			source := spec.Source{Path: writeFile(t, c.file, c.text), Watermark: "time"}
-			out, err := review.IngestSource(t.Context(), source, "", filepath.Join(t.TempDir(), "new.parquet"))
+			out, err := review.IngestSource(t.Context(), source, "", filepath.Join(t.TempDir(), "new.parquet"), review.Resources{})
 			if c.want != "" {
 				if !errors.Is(err, review.ErrSettings) || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("%v, want ErrSettings with %q", err, c.want)
@@ -265,7 +265,7 @@ func TestIngestKeepsIDs(t *testing.T) {
 			}
 			file := filepath.Join(t.TempDir(), "new.parquet")
 			source := spec.Source{Path: writeFile(t, "r.csv", text), Watermark: "batch"}
-			out, err := review.IngestSource(t.Context(), source, c.after, file)
+			out, err := review.IngestSource(t.Context(), source, c.after, file, review.Resources{})
 			if err != nil || out.Rows != 2 || out.Watermark != c.want {
 				t.Fatalf("%+v, %v; want two rows up to %q", out, err, c.want)
 			}
@@ -315,7 +315,7 @@ func TestViewsOfAShopReadNothingElse(t *testing.T) {
 	} {
 		c.source.Path, c.source.Watermark = database, "loaded"
 		out := filepath.Join(t.TempDir(), "out.parquet")
-		got, err := review.IngestSource(t.Context(), c.source, "", out)
+		got, err := review.IngestSource(t.Context(), c.source, "", out, review.Resources{})
 		if c.want == "" && (err != nil || got.Rows != c.rows) ||
 			c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
 			t.Errorf("%+v: got %+v, error %v, want %d rows, error %q", c.source, got, err, c.rows, c.want)
@@ -333,7 +333,7 @@ func TestPathsMayBeRelative(t *testing.T) {
 	shopTable(t, "shop.duckdb", `CREATE TABLE reviews AS SELECT 'u' || (i % 4) AS "user", 'i' || (i % 5) AS item,
 		i AS "time" FROM range(20) r(i)`)
 	source := spec.Source{Path: "shop.duckdb", Table: "reviews", Watermark: "time"}
-	if got, err := review.IngestSource(t.Context(), source, "", "a*b.parquet"); err != nil || got.Rows != 20 {
+	if got, err := review.IngestSource(t.Context(), source, "", "a*b.parquet", review.Resources{}); err != nil || got.Rows != 20 {
 		t.Fatalf("%+v, error %v", got, err)
 	}
 	options := options("a*b.parquet")

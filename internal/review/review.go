@@ -10,7 +10,6 @@
 package review
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -41,10 +40,8 @@ type Importer struct {
 	// Seed is the seed of the random ids and of nothing else.
 	Seed int64
 	// Dir is the folder to write; temporary files are in it until the import ends.
-	Dir string
-	// MemoryMB is DuckDB's memory limit, in megabytes, beyond which it spills to disk; 0 means
-	// defaultMemoryMB. The rest of an import stays below half a gigabyte.
-	MemoryMB int
+	Dir       string
+	Resources Resources
 	// Progress may be nil.
 	Progress func(Progress)
 	// Sample, if set, receives the first sampleRows rows as they were understood.
@@ -87,7 +84,7 @@ func (i Importer) do(
 			err = removed
 		}
 	}()
-	db, err := openStore(ctx, scratch, cmp.Or(i.MemoryMB, defaultMemoryMB))
+	db, err := openStore(ctx, scratch, i.Resources)
 	if err != nil {
 		return dataset.ImportSummary{}, err
 	}

@@ -1,6 +1,7 @@
 package review
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"database/sql/driver"
@@ -13,12 +14,25 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 )
 
-// Resources of an import.
-const (
-	defaultMemoryMB = 4096
-	threads         = 2
-	pageRows        = 200_000 // rows of one query: the driver keeps a whole result in memory
-)
+// pageRows is the rows of one query: the driver keeps a whole result in memory.
+const pageRows = 200_000
+
+// Resources bound what DuckDB takes of a machine. They change no result. Zero values mean the
+// defaults, 4 GB and two threads.
+type Resources struct {
+	// MemoryMB is DuckDB's memory limit in megabytes, beyond which it spills to disk. The rest of an
+	// import stays below half a gigabyte.
+	MemoryMB int
+	Threads  int
+}
+
+// settings returns DuckDB's settings for the resources.
+func (r Resources) settings() []string {
+	return []string{
+		fmt.Sprintf("SET memory_limit = '%dMB'", cmp.Or(r.MemoryMB, 4096)),
+		fmt.Sprintf("SET threads = %d", cmp.Or(r.Threads, 2)),
+	}
+}
 
 // store is a DuckDB file in a scratch folder, used through one connection.
 type store struct {
@@ -27,7 +41,7 @@ type store struct {
 	dir  string
 }
 
-func openStore(ctx context.Context, dir string, memoryMB int) (*store, error) {
+func openStore(ctx context.Context, dir string, resources Resources) (*store, error) {
 	connector, err := duckdb.NewConnector(filepath.Join(dir, "reviews.duckdb"), nil)
 	if err != nil {
 		return nil, err
@@ -37,16 +51,14 @@ func openStore(ctx context.Context, dir string, memoryMB int) (*store, error) {
 	if err != nil {
 		return nil, errors.Join(err, s.db.Close())
 	}
-	for _, setting := range []string{
-		fmt.Sprintf("SET memory_limit = '%dMB'", memoryMB),
-		fmt.Sprintf("SET threads = %d", threads),
-		"SET temp_directory = " + quoted(filepath.Join(dir, "spill")),
+	for _, setting := range append(resources.settings(),
+		"SET temp_directory = "+quoted(filepath.Join(dir, "spill")),
 		"SET preserve_insertion_order = false",
 		"SET TimeZone = 'UTC'",
 		"PRAGMA disable_checkpoint_on_shutdown",
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
-	} {
+	) {
 		if err := s.exec(ctx, setting); err != nil {
 			return nil, errors.Join(err, s.close())
 		}
