@@ -81,8 +81,8 @@ func longHelp() kong.Vars {
 		"help_deployment": "Worker Deployment of this worker: experiments stay pinned to the version they started " +
 			"on. Empty: no versions.",
 		"help_build_id": "This worker's version in its deployment; default: the commit it was built from.",
-		"help_import_memory": "Megabytes that an import takes before it spills to disk; 0 means a quarter of the free " +
-			"memory, at least 1024.",
+		"help_import_memory": "Megabytes that an import takes before it spills to disk; 0 means a quarter of the " +
+			"free memory, at least 1024.",
 		"help_max_failures": "Attempts of a job that may fail in a row without progress before its run pauses; " +
 			"0 means no limit.",
 		"help_max_lost": "Attempts of a job that may lose their worker in a row without progress before its run fails.",

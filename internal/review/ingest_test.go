@@ -103,7 +103,8 @@ func TestIngestIsReproducible(t *testing.T) {
 func TestRowsWithoutWatermarkAreNotIngested(t *testing.T) {
 	path := writeFile(t, "reviews.csv", "user,item,time,batch\na,x,1,\na,y,2,\n")
 	file := filepath.Join(t.TempDir(), "new.parquet")
-	out, err := review.IngestSource(t.Context(), spec.Source{Path: path, Watermark: "batch"}, "", file, review.Resources{})
+	out, err := review.IngestSource(t.Context(), spec.Source{Path: path, Watermark: "batch"}, "", file,
+		review.Resources{})
 	if err != nil || out != (spec.Ingested{WithoutWatermark: 2}) {
 		t.Errorf("%+v, %v; want two rows without a watermark", out, err)
 	}
@@ -143,7 +144,8 @@ func TestInvalidSourceIsNamed(t *testing.T) {
 			"none.duckdb",
 		},
 	} {
-		_, err := review.IngestSource(t.Context(), c.source, "", filepath.Join(t.TempDir(), "new.parquet"), review.Resources{})
+		_, err := review.IngestSource(t.Context(), c.source, "", filepath.Join(t.TempDir(), "new.parquet"),
+			review.Resources{})
 		if !errors.Is(err, review.ErrSettings) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v; want ErrSettings that names %s", c.source, err, c.want)
 		}
@@ -231,7 +233,8 @@ func TestIngestRefusesOrCountsWhatItCannotRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			source := spec.Source{Path: writeFile(t, c.file, c.text), Watermark: "time"}
-			out, err := review.IngestSource(t.Context(), source, "", filepath.Join(t.TempDir(), "new.parquet"), review.Resources{})
+			out, err := review.IngestSource(t.Context(), source, "", filepath.Join(t.TempDir(), "new.parquet"),
+				review.Resources{})
 			if c.want != "" {
 				if !errors.Is(err, review.ErrSettings) || !strings.Contains(err.Error(), c.want) {
 					t.Errorf("%v, want ErrSettings with %q", err, c.want)
@@ -333,7 +336,8 @@ func TestPathsMayBeRelative(t *testing.T) {
 	shopTable(t, "shop.duckdb", `CREATE TABLE reviews AS SELECT 'u' || (i % 4) AS "user", 'i' || (i % 5) AS item,
 		i AS "time" FROM range(20) r(i)`)
 	source := spec.Source{Path: "shop.duckdb", Table: "reviews", Watermark: "time"}
-	if got, err := review.IngestSource(t.Context(), source, "", "a*b.parquet", review.Resources{}); err != nil || got.Rows != 20 {
+	if got, err := review.IngestSource(t.Context(), source, "", "a*b.parquet",
+		review.Resources{}); err != nil || got.Rows != 20 {
 		t.Fatalf("%+v, error %v", got, err)
 	}
 	options := options("a*b.parquet")

@@ -53,7 +53,8 @@ func TestIngestErrorsQuoteNoReview(t *testing.T) {
 		"after.csv":  {"loaded,text\n" + rows, marked},
 	} {
 		source := spec.Source{Path: writeFile(t, name, c.text), Watermark: "loaded"}
-		_, err := review.IngestSource(t.Context(), source, c.watermark, filepath.Join(t.TempDir(), "out.parquet"), review.Resources{})
+		_, err := review.IngestSource(t.Context(), source, c.watermark, filepath.Join(t.TempDir(), "out.parquet"),
+			review.Resources{})
 		if err == nil {
 			t.Logf("%s: no error", name)
 			continue

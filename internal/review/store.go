@@ -20,8 +20,8 @@ const pageRows = 200_000
 // Resources bound what DuckDB takes of a machine. They change no result. Zero values mean the
 // defaults, 4 GB and two threads.
 type Resources struct {
-	// MemoryMB is DuckDB's memory limit in megabytes, beyond which it spills to disk. The rest of an
-	// import stays below half a gigabyte.
+	// MemoryMB is DuckDB's memory limit in megabytes, beyond which it spills to disk. The rest of
+	// an import stays below half a gigabyte.
 	MemoryMB int
 	Threads  int
 }

@@ -114,7 +114,9 @@ func measure(ctx context.Context, s settings, work string) (result, error) {
 	opts.Path = s.data
 	start = clock()
 	step, since := "", start
-	importer := review.Importer{Options: opts, Seed: 1, Dir: filepath.Join(work, "out"), Resources: review.Resources{MemoryMB: s.memory}}
+	importer := review.Importer{
+		Options: opts, Seed: 1, Dir: filepath.Join(work, "out"), Resources: review.Resources{MemoryMB: s.memory},
+	}
 	importer.Progress = func(p review.Progress) {
 		now := clock()
 		if step != "" {
