@@ -27,6 +27,8 @@ type Activities struct {
 	Rankers      Rankers
 	Recommenders Recommenders
 	TableWriter  TableWriter
+	// ReportURL, if set, returns the address where a browser finds a key of the bucket; "" if none.
+	ReportURL func(ctx context.Context, key string) string
 	// Scratch is a folder for temporary files. Each activity works in its own subfolder and removes
 	// it.
 	Scratch string

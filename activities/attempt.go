@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
 	"go.temporal.io/sdk/activity"
+
+	"rdrec/internal/progress"
 )
 
 // attempt is one attempt at an activity: its heartbeat, and its own folder for temporary files.
@@ -92,6 +95,8 @@ type heartbeat struct {
 	// maxFailures is [Activities.MaxFailures].
 	maxFailures int
 	measured    *measurement
+	// meter measures the rate since the first report.
+	meter *progress.Meter
 }
 
 // startHeartbeat starts the heartbeat of a stage. The returned context is cancelled when the
@@ -102,7 +107,9 @@ func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.
 		latest: Progress{Stage: stage}, progressed: a.Now(), now: a.Now, cancel: cancel, done: make(chan struct{}),
 		maxFailures: a.MaxFailures, measured: measurementIn(ctx),
 	}
-	p.latest.History = loadHistory(ctx)
+	last := lastProgress(ctx)
+	p.latest.Losses = last.Losses
+	p.latest.History = last.History.next(int(activity.GetInfo(ctx).Attempt))
 	activity.RecordHeartbeat(ctx, p.latest)
 	if lost := p.latest.History.Lost; lost >= cmp.Or(a.MaxLost, DefaultMaxLost) {
 		cancel(fmt.Errorf("%w: %d consecutive attempts lost their worker without progress, so no other worker gets "+
@@ -151,12 +158,23 @@ func (p *heartbeat) read() (Progress, time.Time) {
 	return p.latest, p.progressed
 }
 
-// report replaces the latest progress; the stage's name stays.
+// report replaces the latest progress; the stage's name stays. A rate of 0 is measured.
 func (p *heartbeat) report(latest Progress) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
+	now := p.now()
+	if p.meter == nil {
+		p.meter = new(progress.StartMeter(now, latest.Done))
+	}
+	if latest.Rate == 0 {
+		latest.Rate = p.meter.Rate(now, latest.Done)
+	}
+	latest.Losses = p.latest.Losses
+	if latest.Loss != 0 && latest.Total > 0 && latest.Done*maxLosses/latest.Total > len(latest.Losses) {
+		latest.Losses = append(slices.Clone(latest.Losses), latest.Loss)
+	}
 	latest.Stage, latest.History = p.latest.Stage, p.latest.History.advance(latest.Done)
-	p.latest, p.progressed = latest, p.now()
+	p.latest, p.progressed = latest, now
 }
 
 // stop ends the heartbeat and releases its context.
@@ -190,17 +208,6 @@ type attemptHistory struct {
 	// Ended means that the attempt returned an error, drained or was cancelled, so its worker is
 	// alive.
 	Ended bool `json:"ended,omitempty"`
-}
-
-// loadHistory returns the history that the previous attempts left.
-func loadHistory(ctx context.Context) attemptHistory {
-	var last Progress
-	if activity.HasHeartbeatDetails(ctx) {
-		if err := activity.GetHeartbeatDetails(ctx, &last); err != nil {
-			last = Progress{} // of another version: a hint lost
-		}
-	}
-	return last.History.next(int(activity.GetInfo(ctx).Attempt))
 }
 
 // next returns the history of a later attempt. Attempts in between left nothing, so they were lost.
@@ -258,17 +265,12 @@ const (
 	maxAttemptsWithoutCheckpoint = 8
 )
 
-// lastProgress returns the progress that the previous attempt reported, the zero value in the first
-// attempt.
+// lastProgress returns the progress that the previous attempt reported; the zero value in the first
+// attempt, and if it is of another version: a hint lost.
 func lastProgress(ctx context.Context) Progress {
 	var last Progress
 	if !activity.HasHeartbeatDetails(ctx) || activity.GetHeartbeatDetails(ctx, &last) != nil {
 		return Progress{}
 	}
 	return last
-}
-
-// rate returns the units per second that were done since the start.
-func (a *Activities) rate(done int, started time.Time) float64 {
-	return float64(done) / max(a.Now().Sub(started).Seconds(), 1e-3)
 }

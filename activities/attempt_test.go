@@ -53,7 +53,7 @@ func (w *tried) do(activity, in any) error {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.RegisterActivity(w.Activities)
-	if w.last != (Progress{}) {
+	if !cmp.Equal(w.last, Progress{}) {
 		env.SetHeartbeatDetails(w.last)
 	}
 	_, err := env.ExecuteActivity(activity, in)

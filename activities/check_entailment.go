@@ -9,6 +9,7 @@ import (
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/prediction"
+	"rdrec/internal/progress"
 	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/internal/statement"
@@ -187,14 +188,12 @@ func (a *Activities) queryEntailment(
 		return nil, fmt.Errorf("open teacher %q: %w", in.Teacher.Model, err)
 	}
 	defer closeEngine()
-	total, started := len(missing), a.Now()
+	total := len(missing)
 	err = teacher.CheckEntailment(working, engine, in.Teacher, missing, func(e teacher.Entailment) error {
 		done[e.Pair] = e
 		replies := total - len(asked)
 		delete(asked, e.Pair)
-		work.report(Progress{
-			Done: replies + 1, Total: total, Unit: "replies", Rate: a.rate(replies+1, started),
-		})
+		work.report(Progress{Progress: progress.Progress{Done: replies + 1, Total: total, Unit: "replies"}})
 		return store.Append(context.WithoutCancel(ctx), []teacher.Entailment{e})
 	})
 	if errors.Is(context.Cause(working), ErrDrained) {

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
@@ -204,7 +205,7 @@ func (s *shardRun) count(row teacher.Rationale) {
 func (s *shardRun) report() {
 	seconds := s.now().Sub(s.started).Seconds()
 	p := Progress{
-		Done: len(s.done), Total: len(s.requests), Unit: UnitRationales, Parsed: s.parsed,
+		Progress: progress.Progress{Done: len(s.done), Total: len(s.requests), Unit: UnitRationales}, Parsed: s.parsed,
 		ProgressAttempt: s.progressAttempt, TeacherSeconds: s.priorSeconds + seconds,
 	}
 	if fresh := len(s.done) - s.resumed; fresh > 0 {

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"rdrec/internal/prediction"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/storage"
@@ -43,11 +44,10 @@ func (a *Activities) Evaluate(ctx context.Context, in EvaluateInput) (ref storag
 	); err != nil {
 		return ref, err
 	}
-	started := a.Now()
 	job := RecommendJob{
 		EvaluateInput: in, Data: filepath.Join(work.dir, "preprocessed"), Model: filepath.Join(work.dir, "model"),
 		Progress: func(done, total int) {
-			work.report(Progress{Done: done, Total: total, Unit: "rows", Rate: a.rate(done, started)})
+			work.report(Progress{Progress: progress.Progress{Done: done, Total: total, Unit: "rows"}})
 		},
 	}
 	out := filepath.Join(work.dir, "evaluation")

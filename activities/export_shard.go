@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 
+	"rdrec/internal/progress"
 	"rdrec/internal/recommender"
 	"rdrec/storage"
 )
@@ -38,10 +39,9 @@ func (a *Activities) ExportShard(ctx context.Context, in ExportShardInput) (ref 
 	}
 	working, cancel := drainable(ctx)
 	defer cancel()
-	started := a.Now()
 	recommendations, err := rec.Histories(working, data.Users[in.From:in.To], recommender.Options{
 		Top: in.Top, Explain: in.Explain, Progress: func(done, total int) {
-			work.report(Progress{Done: done, Total: total, Unit: unit, Rate: a.rate(done, started)})
+			work.report(Progress{Progress: progress.Progress{Done: done, Total: total, Unit: unit}})
 		},
 	})
 	if errors.Is(context.Cause(working), ErrDrained) {

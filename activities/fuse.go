@@ -9,6 +9,7 @@ import (
 
 	"rdrec/internal/fusion"
 	"rdrec/internal/prediction"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/storage"
@@ -81,9 +82,8 @@ func (a *Activities) Fuse(ctx context.Context, in FuseInput) (ref storage.Ref, e
 	if err := os.MkdirAll(job.Out, 0o750); err != nil {
 		return ref, fmt.Errorf("make folder for the fusion: %w", err)
 	}
-	started := a.Now()
 	job.Progress = func(done, total int) {
-		work.report(Progress{Done: done, Total: total, Unit: "users", Rate: a.rate(done, started)})
+		work.report(Progress{Progress: progress.Progress{Done: done, Total: total, Unit: "users"}})
 	}
 	working, cancel := drainable(ctx)
 	defer cancel()

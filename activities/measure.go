@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/interceptor"
 
+	"rdrec/internal/progress"
 	"rdrec/storage"
 )
 
@@ -78,7 +79,7 @@ func measurementIn(ctx context.Context) *measurement {
 
 // countUnits counts the units of an activity without progress.
 func countUnits(ctx context.Context, n int, unit string) {
-	measurementIn(ctx).add(Progress{Done: n, Unit: unit})
+	measurementIn(ctx).add(Progress{Progress: progress.Progress{Done: n, Unit: unit}})
 }
 
 // add adds the last progress of an activity.

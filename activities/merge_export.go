@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 
 	"rdrec/internal/metric"
+	"rdrec/internal/progress"
 	"rdrec/storage"
 )
 
@@ -114,7 +115,7 @@ func (a *Activities) concatenate(
 	}
 	defer func() { err = errors.Join(err, out.Close()) }()
 	for i, shard := range shards {
-		work.report(Progress{Done: i, Total: len(shards), Unit: "parts"})
+		work.report(Progress{Progress: progress.Progress{Done: i, Total: len(shards), Unit: "parts"}})
 		dir := filepath.Join(work.dir, "shard")
 		if err := a.Bucket.GetFolder(ctx, shard, dir); err != nil {
 			return err

@@ -15,6 +15,7 @@ import (
 	"rdrec/internal/dataset"
 	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/internal/teacher"
@@ -139,7 +140,7 @@ func TestMergingReportsTheShards(t *testing.T) {
 		t.Fatal(err)
 	}
 	latest, _ := work.read()
-	want := Progress{Done: 1, Total: 2, Unit: "parts"}
+	want := Progress{Progress: progress.Progress{Done: 1, Total: 2, Unit: "parts"}}
 	if diff := cmp.Diff(want, latest, cmpopts.IgnoreFields(Progress{}, "History")); diff != "" {
 		t.Error(diff)
 	}
@@ -184,11 +185,13 @@ func TestAShardReportsItsRates(t *testing.T) {
 			t.Error(diff)
 		}
 	}
-	check(Progress{Done: 1, Parsed: 1, ProgressAttempt: 2, TeacherSeconds: 10})
+	check(Progress{Progress: progress.Progress{Done: 1}, Parsed: 1, ProgressAttempt: 2, TeacherSeconds: 10})
 	now = started.Add(4 * time.Second)
 	s.add(teacher.Rationale{ID: "b", Tokens: 6, Failed: "too long"})
 	s.add(teacher.Rationale{ID: "c", Tokens: 2, FellBack: true})
-	check(Progress{Done: 3, Parsed: 1, ProgressAttempt: 4, TeacherSeconds: 14, Rate: 0.5, TokenRate: 2})
+	check(Progress{
+		Progress: progress.Progress{Done: 3, Rate: 0.5}, Parsed: 1, ProgressAttempt: 4, TeacherSeconds: 14, TokenRate: 2,
+	})
 	want := DistillShardResult{Rows: 3, Parsed: 1, Quarantined: 1, Tokens: 108, Seconds: 14}
 	if diff := cmp.Diff(want, s.result()); diff != "" {
 		t.Error(diff)

@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/testsuite"
 
+	"rdrec/internal/progress"
 	"rdrec/storage"
 )
 
@@ -57,7 +58,7 @@ func TestFailuresInARow(t *testing.T) {
 				defer p.stop()
 				defer func() { err = temporalError(ctx, err) }()
 				if c.progressed {
-					p.report(Progress{Done: 1})
+					p.report(Progress{Progress: progress.Progress{Done: 1}})
 				}
 				return fmt.Errorf("doing it: %w", c.err)
 			}

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -16,10 +17,7 @@ import (
 func TestProgressOfPartsIsAdded(t *testing.T) {
 	total := Progress{
 		Stage:           "distill",
-		Done:            1,
-		Total:           10,
-		Unit:            "rationales",
-		Rate:            0.5,
+		Progress:        progress.Progress{Done: 1, Total: 10, Unit: "rationales", Rate: 0.5},
 		TokenRate:       2,
 		Parsed:          3,
 		ProgressAttempt: 4,
@@ -28,10 +26,7 @@ func TestProgressOfPartsIsAdded(t *testing.T) {
 	}
 	part := Progress{
 		Stage:           "x",
-		Done:            2,
-		Total:           7,
-		Unit:            "y",
-		Rate:            0.25,
+		Progress:        progress.Progress{Done: 2, Total: 7, Unit: "y", Rate: 0.25},
 		TokenRate:       8,
 		Parsed:          16,
 		ProgressAttempt: 32,
@@ -40,10 +35,7 @@ func TestProgressOfPartsIsAdded(t *testing.T) {
 	}
 	want := Progress{
 		Stage:           "distill",
-		Done:            3,
-		Total:           10,
-		Unit:            "rationales",
-		Rate:            0.75,
+		Progress:        progress.Progress{Done: 3, Total: 10, Unit: "rationales", Rate: 0.75},
 		TokenRate:       10,
 		Parsed:          19,
 		ProgressAttempt: 4,
@@ -75,9 +67,9 @@ func TestReportKeepsStageAndAttemptHistory(t *testing.T) {
 		latest: Progress{Stage: "distill", Note: "old", History: attemptHistory{Attempt: 3, MaxDone: 4}},
 		now:    func() time.Time { return now },
 	}
-	p.report(Progress{Stage: "x", Done: 5, History: attemptHistory{Attempt: 9}})
+	p.report(Progress{Stage: "x", Progress: progress.Progress{Done: 5}, History: attemptHistory{Attempt: 9}})
 	latest, moved := p.read()
-	want := Progress{Stage: "distill", Done: 5, History: attemptHistory{Attempt: 3, MaxDone: 5, Progressed: true}}
+	want := Progress{Stage: "distill", Progress: progress.Progress{Done: 5}, History: attemptHistory{Attempt: 3, MaxDone: 5, Progressed: true}}
 	if diff := cmp.Diff(want, latest); diff != "" || !moved.Equal(now) {
 		t.Errorf("%s at %s", diff, moved)
 	}

@@ -11,6 +11,7 @@ import (
 	"rdrec/internal/dataset"
 	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/storage"
@@ -46,7 +47,9 @@ func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (
 		if err := ctx.Err(); err != nil {
 			return ref, err
 		}
-		work.report(Progress{Done: i, Total: len(rows), Unit: "methods", Note: row.Name})
+		work.report(Progress{
+			Progress: progress.Progress{Done: i, Total: len(rows), Unit: "methods"}, Note: row.Name,
+		})
 		if err := rank(out, data, row, in.Evaluate); err != nil {
 			return ref, err
 		}
@@ -68,7 +71,9 @@ func (a *Activities) measureTies(
 	ties := baseline.CountTies(data, in.Evaluate.SequentialUsers)
 	if ties.Matter() {
 		report := func(done int) error {
-			work.report(Progress{Done: done, Total: baseline.TieOrders, Unit: "orders", Note: "equal times"})
+			work.report(Progress{
+				Progress: progress.Progress{Done: done, Total: baseline.TieOrders, Unit: "orders"}, Note: "equal times",
+			})
 			return ctx.Err()
 		}
 		rows := untrained(in.Baselines)

@@ -26,8 +26,14 @@ import (
 type ReportResult struct {
 	// Report is an artifact with report.html, report.json and report.txt.
 	Report storage.Ref `json:"report"`
-	// HTML is the key of the run's own copy.
+	// HTML is the key of the run's own copy, and URL an address where a browser finds it; empty if
+	// none is known.
 	HTML string `json:"html"`
+	URL  string `json:"url,omitempty"`
+	// Decision and Verdict are the report's, Best is its headline.
+	Decision report.Decision  `json:"decision,omitempty"`
+	Verdict  string           `json:"verdict,omitempty"`
+	Best     *report.Headline `json:"best,omitempty"`
 }
 
 // Report collects the outputs of the stages, and writes report.html, report.json, report.txt and
@@ -47,11 +53,19 @@ func (a *Activities) Report(ctx context.Context, in registry.RunRecord) (out Rep
 			return out, err
 		}
 	}
-	files, err := w.builder.Report().Files()
+	made := w.builder.Report()
+	files, err := made.Files()
 	if err != nil {
 		return out, err
 	}
-	return w.store(ctx, filepath.Join(work.dir, "report"), files)
+	if out, err = w.store(ctx, filepath.Join(work.dir, "report"), files); err != nil {
+		return out, err
+	}
+	out.Decision, out.Verdict, out.Best = made.Verdict.Decision, made.Verdict.Text, made.Headline()
+	if a.ReportURL != nil {
+		out.URL = a.ReportURL(ctx, out.HTML)
+	}
+	return out, nil
 }
 
 // reportWork is a running [Activities.Report]. The builder assembles the report from what it reads.

@@ -28,15 +28,7 @@ type RunComparison struct {
 type ComparedRun struct {
 	// Name is WORKFLOW/RUN.
 	Name string `json:"name"`
-	// Computed and Reused count stages; Seconds is the time of the computed ones, and GPUSeconds
-	// the part of it on the queue of accelerators.
-	Computed   int     `json:"computed"`
-	Reused     int     `json:"reused"`
-	Seconds    float64 `json:"seconds"`
-	GPUSeconds float64 `json:"gpu_seconds"`
-	// Requests and Tokens are those of the teacher in computed stages.
-	Requests int `json:"requests"`
-	Tokens   int `json:"tokens"`
+	Cost
 }
 
 // ComparedSetting is a key of the spec with its value in each run; empty where a run has no such
@@ -65,7 +57,7 @@ func CompareRunRecords(ctx context.Context, b *storage.Bucket, names []string) (
 			return c, err
 		}
 		records[i] = record
-		c.Runs = append(c.Runs, costOf(name, record))
+		c.Runs = append(c.Runs, ComparedRun{name, CostOf(record.Stages)})
 	}
 	var err error
 	if c.Settings, err = compareSettings(records); err != nil {
@@ -74,25 +66,6 @@ func CompareRunRecords(ctx context.Context, b *storage.Bucket, names []string) (
 	c.Stages = compareOutputs(records)
 	c.Metrics, err = compareMetrics(ctx, b, records)
 	return c, err
-}
-
-// costOf returns a run with its cost.
-func costOf(name string, r RunRecord) ComparedRun {
-	run := ComparedRun{Name: name}
-	for _, s := range r.Stages {
-		if s.Cached {
-			run.Reused++
-			continue
-		}
-		run.Computed++
-		run.Seconds += s.Seconds
-		if !slices.Contains([]string{"import", "preprocess", "baseline"}, s.StageName()) {
-			run.GPUSeconds += s.Seconds
-		}
-		run.Requests += s.Stats.Requests
-		run.Tokens += s.Stats.Tokens
-	}
-	return run
 }
 
 // compareSettings returns the keys of the specs with different values, in order.

@@ -83,10 +83,9 @@ func TestCompareRunRecords(t *testing.T) {
 func checkComparison(t *testing.T, got registry.RunComparison) {
 	t.Helper()
 	cost := func(name string, computed int, seconds float64) registry.ComparedRun {
-		return registry.ComparedRun{
-			Name: name, Computed: computed, Reused: 2 - computed, Seconds: seconds, GPUSeconds: 5, Requests: 2,
-			Tokens: 30,
-		}
+		return registry.ComparedRun{Name: name, Cost: registry.Cost{
+			Computed: computed, Reused: 2 - computed, Seconds: seconds, GPUSeconds: 5, Requests: 2, Tokens: 30,
+		}}
 	}
 	want := registry.RunComparison{
 		Runs: []registry.ComparedRun{

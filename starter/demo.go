@@ -87,7 +87,11 @@ func (a *app) serve(ctx context.Context, config string) (stop func() error, err 
 	}
 	a.flags.Address, a.flags.UI = s.Address(), s.UI()
 	a.logf("server     %s, log %s\nWeb UI     %s", s.Address(), output.Name(), s.UI())
-	return func() error { return errors.Join(s.Stop(), output.Close()) }, nil
+	stopPages := a.servePages(s.Address())
+	return func() error {
+		stopPages()
+		return errors.Join(s.Stop(), output.Close())
+	}, nil
 }
 
 // appendTo opens a log file in the state folder for appending.

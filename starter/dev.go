@@ -40,6 +40,9 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	if err := a.announce(s); err != nil {
 		return err
 	}
+	if s.UI() != "" {
+		defer a.servePages(s.Address())()
+	}
 	select {
 	case <-ctx.Done():
 		a.logf("stopping; the histories stay in %s", s.Database())

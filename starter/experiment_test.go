@@ -20,6 +20,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/progress"
 	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
@@ -170,7 +171,8 @@ func (env *testEnv) trial(ctx workflow.Context) error {
 // it.
 func (env *testEnv) pretrain(ctx context.Context) error {
 	activity.RecordHeartbeat(ctx, activities.Progress{
-		Stage: "pretrain", Done: 3, Total: 10, Unit: "steps", Rate: 0.5, Note: "loss 7.1",
+		Stage: "pretrain", Progress: progress.Progress{Done: 3, Total: 10, Unit: "steps", Rate: 0.5},
+		Losses: []float64{9, 8, 7.1}, Note: "loss 7.1",
 	})
 	select {
 	case <-env.unblock:

@@ -11,11 +11,12 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"rdrec/activities"
+	"rdrec/internal/progress"
 	"rdrec/workflows"
 )
 
 func rows(done int) *activities.Progress {
-	return &activities.Progress{Done: done, Total: 100, Unit: "rows"}
+	return &activities.Progress{Progress: progress.Progress{Done: done, Total: 100, Unit: "rows"}}
 }
 
 // pending returns a pending activity; done below 0 means that it has sent no heartbeat.

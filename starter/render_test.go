@@ -13,6 +13,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/document"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/progress"
 	"rdrec/workflows"
 )
 
@@ -25,7 +26,9 @@ func secondsAfterStart(seconds int) time.Time {
 func line(name string, state workflows.State, done int) stageLine {
 	l := stageLine{StageStatus: workflows.StageStatus{Name: name, State: state, Seconds: 3}}
 	if state == workflows.Running {
-		l.Since, l.Progress = secondsAfterStart(0), &activities.Progress{Done: done, Total: 100, Unit: "rows"}
+		l.Since, l.Progress = secondsAfterStart(0), &activities.Progress{
+			Progress: progress.Progress{Done: done, Total: 100, Unit: "rows"},
+		}
 	}
 	return l
 }

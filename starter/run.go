@@ -72,6 +72,7 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 			temporal.NewSearchAttributeKeyKeyword("RdrecTeacher").ValueSet(s.Teacher.Model),
 			workflows.StageAttribute().ValueSet("queued"),
 		),
+		Memo: map[string]any{"spec": s.Name},
 	}, nil
 }
 

@@ -84,6 +84,7 @@ func (c *scheduleCreateCmd) options(s spec.Spec) (client.ScheduleOptions, error)
 			StaticSummary:         start.StaticSummary,
 			StaticDetails:         start.StaticDetails,
 			TypedSearchAttributes: start.TypedSearchAttributes,
+			Memo:                  start.Memo,
 		},
 		Overlap:        enums.SCHEDULE_OVERLAP_POLICY_SKIP,
 		CatchupWindow:  catchupWindow,

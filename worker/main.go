@@ -5,6 +5,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/exitcode"
 	"rdrec/internal/torch"
+	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -63,6 +65,7 @@ type options struct {
 	Queues     []string `help:"Task queues to poll." enum:"rdrec-cpu,rdrec-gpu" default:"rdrec-cpu,rdrec-gpu"`
 	Deployment string   `help:"${help_deployment}" env:"RDREC_DEPLOYMENT"`
 	BuildID    string   `name:"build-id" help:"${help_build_id}" env:"RDREC_BUILD_ID"`
+	ReportURL  string   `name:"report-url" help:"${help_report_url}" env:"RDREC_REPORT_URL"`
 	// MaxFailures is [activities.Activities.MaxFailures].
 	MaxFailures int `name:"max-failures" help:"${help_max_failures}" default:"20" env:"RDREC_MAX_FAILURES"`
 	// MaxLost is [activities.Activities.MaxLost].
@@ -83,6 +86,8 @@ func longHelp() kong.Vars {
 		"help_build_id": "This worker's version in its deployment; default: the commit it was built from.",
 		"help_import_memory": "Megabytes that an import takes before it spills to disk; 0 means a quarter of the " +
 			"free memory, at least 1024.",
+		"help_report_url": "Where browsers find the bucket, for links to reports in the Web UI, for example " +
+			"https://storage.example/bucket; default: where \"starter dev\" serves it.",
 		"help_max_failures": "Attempts of a job that may fail in a row without progress before its run pauses; " +
 			"0 means no limit.",
 		"help_max_lost": "Attempts of a job that may lose their worker in a row without progress before its run fails.",
@@ -202,6 +207,9 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	acts.ReportURL = func(ctx context.Context, key string) string {
+		return registry.PageURL(ctx, o.ReportURL, pagesAddress(o), own.ID, key)
+	}
 	err = poll(ctx, temporal, o, acts, &machineInterceptors{own, cache})
 	if !errors.Is(err, errDeviceLost) { // libtorch cannot free memory of a lost device
 		cache.evict()
@@ -313,6 +321,15 @@ func workerOptions(
 		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,
 		OnFatalError:                       func(err error) { fatal <- err },
 	}
+}
+
+// pagesAddress returns the address at which "starter dev" would serve the reports.
+func pagesAddress(o options) string {
+	opts, err := envconfig.LoadDefaultClientOptions()
+	if err != nil {
+		return "" // dial has reported it
+	}
+	return registry.PagesAddress(cmp.Or(o.Address, opts.HostPort, client.DefaultHostPort))
 }
 
 func dial(ctx context.Context, o options, own storage.Identity, logger zerolog.Logger) (client.Client, error) {

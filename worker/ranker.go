@@ -10,6 +10,7 @@ import (
 	"rdrec/internal/baseline"
 	"rdrec/internal/dataset"
 	"rdrec/internal/prediction"
+	"rdrec/internal/progress"
 	"rdrec/internal/sasrec"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
@@ -75,7 +76,7 @@ func combine[T any](points []sasrec.Settings, values []T, set func(*sasrec.Setti
 
 func sasrecProgress(p sasrec.Progress) activities.Progress {
 	return activities.Progress{
-		Done: p.Training - 1, Total: p.Trainings, Unit: "trainings",
+		Progress: progress.Progress{Done: p.Training - 1, Total: p.Trainings, Unit: "trainings"}, Loss: p.Loss,
 		Note: fmt.Sprintf("epoch %d, loss %.4f, validation NDCG@10 %.4f", p.Epoch, p.Loss, p.Best),
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/dataset"
 	"rdrec/internal/prediction"
+	"rdrec/internal/progress"
 	"rdrec/internal/recommend"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
@@ -74,7 +75,9 @@ func progressOf(p train.Progress) activities.Progress {
 	} else if p.SamplesPerSecond > 0 {
 		note += fmt.Sprintf(", %.0f samples/s", p.SamplesPerSecond)
 	}
-	return activities.Progress{Done: p.Step, Total: p.Steps, Unit: "steps", Note: note}
+	return activities.Progress{
+		Progress: progress.Progress{Done: p.Step, Total: p.Steps, Unit: "steps"}, Loss: p.Loss, Note: note,
+	}
 }
 
 // writeRecord writes the record of a training run beside the weights.

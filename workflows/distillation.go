@@ -67,6 +67,8 @@ func distillationOptions(ctx workflow.Context, teacher string) workflow.Context 
 		ParentClosePolicy:   enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 		WaitForCancellation: true,
 		StaticSummary:       fmt.Sprintf("rationales by %s", teacher),
+		StaticDetails: "A teacher distills each explanation into a rationale, in shards. Finished rows are kept: " +
+			"no row is requested twice.",
 	})
 }
 
@@ -74,13 +76,13 @@ func distillationOptions(ctx workflow.Context, teacher string) workflow.Context 
 // poll the GPU queue. People watch it by the queries [QueryStages] and [QueryDistillation] and
 // control it by the updates [UpdatePause], [UpdateResume] and [UpdateSkip].
 func Distillation(ctx workflow.Context, in DistillationInput) (result DistillationResult, err error) {
-	defer func() { err = workflowError(err) }()
 	ctx, stages, err := newStageTracker(ctx, "")
 	if err != nil {
 		return DistillationResult{}, err
 	}
+	defer func() { err = stages.end(ctx, err) }()
 	d := newDistillation(in)
-	d.pauser = stages.pauser
+	d.pauser, d.stages = stages.pauser, stages
 	if err := d.setHandlers(ctx); err != nil {
 		return DistillationResult{}, err
 	}

@@ -74,6 +74,7 @@ type distillation struct {
 	events int
 	// pauser knows the shards, and the other activities, that wait for a person.
 	pauser *pauser
+	stages *stageTracker
 }
 
 func newDistillation(in DistillationInput) *distillation {
@@ -110,7 +111,7 @@ func (d *distillation) run(ctx workflow.Context) (found activities.StageResult, 
 		}
 		d.split(plan)
 	}
-	d.publish()
+	d.publish(ctx)
 	if err := d.work(ctx); err != nil {
 		return found, err
 	}
@@ -224,13 +225,13 @@ func (d *distillation) startShard(ctx workflow.Context, i int) {
 		summary := fmt.Sprintf("shard %d of %d", i+1, len(d.shards))
 		err := execute(stageOptions(ctx, QueueGPU, summary), stub.DistillShard, in, &result)
 		cancel()
-		d.finishShard(&d.shards[i], result, err)
+		d.finishShard(ctx, &d.shards[i], result, err)
 	})
-	d.publish()
+	d.publish(ctx)
 }
 
 // finishShard records how a shard's activity ended.
-func (d *distillation) finishShard(s *shard, result activities.DistillShardResult, err error) {
+func (d *distillation) finishShard(ctx workflow.Context, s *shard, result activities.DistillShardResult, err error) {
 	s.cancel = nil
 	var cancelled *temporal.CanceledError
 	switch {
@@ -255,7 +256,7 @@ func (d *distillation) finishShard(s *shard, result activities.DistillShardResul
 		}
 	}
 	d.events++
-	d.publish()
+	d.publish(ctx)
 }
 
 // exceedsMaxBad reports whether quarantined rows already exceed max_bad, so that finishing cannot
@@ -299,7 +300,7 @@ func (d *distillation) validatePause(pause bool) error {
 	}
 }
 
-func (d *distillation) pause(pause bool) DistillationStatus {
+func (d *distillation) pause(ctx workflow.Context, pause bool) DistillationStatus {
 	d.paused = pause
 	if !pause {
 		d.pauser.resume()
@@ -308,7 +309,7 @@ func (d *distillation) pause(pause bool) DistillationStatus {
 		d.entry.State = map[bool]State{true: Paused, false: Running}[pause]
 	}
 	d.events++
-	d.publish()
+	d.publish(ctx)
 	return d.status()
 }
 
@@ -327,7 +328,7 @@ func (d *distillation) validateSkip(number int) error {
 	}
 }
 
-func (d *distillation) skip(number int) DistillationStatus {
+func (d *distillation) skip(ctx workflow.Context, number int) DistillationStatus {
 	s := &d.shards[number-1]
 	if s.cancel != nil {
 		s.skip = true // finishShard does the rest
@@ -338,6 +339,6 @@ func (d *distillation) skip(number int) DistillationStatus {
 	d.total = d.total.Add(s.partial)
 	d.settled++
 	d.events++
-	d.publish()
+	d.publish(ctx)
 	return d.status()
 }

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
+	"rdrec/internal/progress"
 )
 
 // Queries and updates of a running [Distillation].
@@ -59,8 +60,8 @@ func (d *distillation) setHandlers(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdatePause, func(workflow.Context) (DistillationStatus, error) {
-		return d.pause(true), nil
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdatePause, func(ctx workflow.Context) (DistillationStatus, error) {
+		return d.pause(ctx, true), nil
 	}, workflow.UpdateHandlerOptions{
 		Description: "pause requests to the teacher; finished rows are kept",
 		Validator:   func() error { return d.validatePause(true) },
@@ -68,8 +69,8 @@ func (d *distillation) setHandlers(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateResume, func(workflow.Context) (DistillationStatus, error) {
-		return d.pause(false), nil
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateResume, func(ctx workflow.Context) (DistillationStatus, error) {
+		return d.pause(ctx, false), nil
 	}, workflow.UpdateHandlerOptions{
 		Description: "resume after a pause",
 		Validator:   func() error { return d.validatePause(false) },
@@ -77,7 +78,9 @@ func (d *distillation) setHandlers(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	skip := func(_ workflow.Context, in SkipShard) (DistillationStatus, error) { return d.skip(in.Shard), nil }
+	skip := func(ctx workflow.Context, in SkipShard) (DistillationStatus, error) {
+		return d.skip(ctx, in.Shard), nil
+	}
 	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateSkip, skip, workflow.UpdateHandlerOptions{
 		Description: "skip a shard; its finished rows are kept, the next distillation requests the rest",
 		Validator:   func(in SkipShard) error { return d.validateSkip(in.Shard) },
@@ -85,12 +88,15 @@ func (d *distillation) setHandlers(ctx workflow.Context) error {
 }
 
 // publish updates the stage's status for people.
-func (d *distillation) publish() {
+func (d *distillation) publish(ctx workflow.Context) {
 	if d.entry == nil {
 		return
 	}
 	p := activities.Progress{
-		Stage: distillStage, Done: d.plan.Found + d.total.Rows, Total: d.plan.Wanted, Unit: activities.UnitRationales,
+		Stage: distillStage,
+		Progress: progress.Progress{
+			Done: d.plan.Found + d.total.Rows, Total: d.plan.Wanted, Unit: activities.UnitRationales,
+		},
 		Parsed: d.plan.Parsed + d.total.Parsed, Note: d.summary(),
 	}
 	for i := range d.shards {
@@ -100,6 +106,7 @@ func (d *distillation) publish() {
 		}
 	}
 	d.entry.Progress = &p
+	d.stages.publish(ctx)
 }
 
 // summary returns the state of the shards for people.

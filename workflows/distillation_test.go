@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -267,7 +268,8 @@ func TestDistillationPauseAndResume(t *testing.T) {
 			t.Fatal(err)
 		}
 		want := &activities.Progress{
-			Stage: "distill", Done: 5, Total: 35, Unit: "rationales", Parsed: 5, Note: "0 of 3 shards, paused",
+			Stage: "distill", Progress: progress.Progress{Done: 5, Total: 35, Unit: "rationales"}, Parsed: 5,
+			Note: "0 of 3 shards, paused",
 		}
 		if diff := cmp.Diff(want, stages[len(stages)-1].Progress); diff != "" {
 			t.Errorf("while it is paused: %s", diff)

@@ -45,11 +45,11 @@ type ExperimentResult struct {
 
 // Experiment runs a spec from data to report.
 func Experiment(ctx workflow.Context, in ExperimentInput) (result ExperimentResult, err error) {
-	defer func() { err = workflowError(err) }()
 	ctx, stages, err := trackStages(ctx, in.NoCache.Nonce)
 	if err != nil {
 		return ExperimentResult{}, err
 	}
+	defer func() { err = stages.end(ctx, err) }()
 	e, err := newExperiment(in, stages)
 	if err != nil {
 		return ExperimentResult{}, err
@@ -58,7 +58,12 @@ func Experiment(ctx workflow.Context, in ExperimentInput) (result ExperimentResu
 	if err != nil {
 		return ExperimentResult{}, err
 	}
-	return e.report(ctx, record)
+	out, err := e.report(ctx, record)
+	if err != nil {
+		return ExperimentResult{}, err
+	}
+	stages.conclude(ctx, concluded(out))
+	return ExperimentResult{out.Report, out.HTML}, nil
 }
 
 // newExperiment returns an experiment with its protocol.
@@ -317,6 +322,7 @@ func (e *experiment) startTrials(
 	ctx workflow.Context, id registry.Identity, preprocessed storage.Ref,
 ) []workflow.Future {
 	var trials []workflow.Future
+	e.stages.followTrials(ctx)
 	start := func(method, switchName string) {
 		for k := range e.spec.Trials {
 			in := TrialInput{
@@ -344,7 +350,9 @@ func (e *experiment) startTrials(
 // startTrial starts a child workflow; a plan looks the trial's stages up itself.
 func (e *experiment) startTrial(ctx workflow.Context, in TrialInput) workflow.Future {
 	if e.stages.planner == nil {
-		return workflow.ExecuteChildWorkflow(trialOptions(ctx, in), Trial, in)
+		result := workflow.ExecuteChildWorkflow(trialOptions(ctx, in), Trial, in)
+		e.stages.follow(ctx, statusOf(trialID(ctx, in), in), result)
+		return result
 	}
 	future, planned := workflow.NewFuture(ctx)
 	planned.Set(runTrial(ctx, in, e.stages))
@@ -364,14 +372,13 @@ func (e *experiment) awaitTrials(
 }
 
 // report is not cached: it names this run, states which stages were cached, and is cheap.
-func (e *experiment) report(ctx workflow.Context, in registry.RunRecord) (ExperimentResult, error) {
+func (e *experiment) report(ctx workflow.Context, in registry.RunRecord) (out activities.ReportResult, err error) {
 	in.Spec, in.StageVersions = e.spec, experimentVersions()
 	setStageAttribute(ctx, "report")
 	in.Stages = e.stages.times()
 	for _, trial := range in.Trials {
 		in.Stages = append(in.Stages, trial.Stages...)
 	}
-	var out activities.ReportResult
-	err := execute(stageOptions(ctx, QueueCPU, "report"), stub.Report, in, &out)
-	return ExperimentResult{out.Report, out.HTML}, err
+	err = execute(stageOptions(ctx, QueueCPU, "report"), stub.Report, in, &out)
+	return out, err
 }

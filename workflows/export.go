@@ -44,11 +44,11 @@ const (
 // poll the GPU queue; each shard is a stage, so finished shards are reused. Then the shards are
 // merged in the order of the users, published for serving, and converted to the requested format.
 func Export(ctx workflow.Context, in ExportInput) (result ExportResult, err error) {
-	defer func() { err = workflowError(err) }()
 	ctx, stages, err := trackStages(ctx, "")
 	if err != nil {
 		return ExportResult{}, err
 	}
+	defer func() { err = stages.end(ctx, err) }()
 	e := &export{in, stages}
 	result.File = activities.ExportFile(in.Format)
 	if result.Table, err = e.table(ctx); err != nil {

@@ -34,11 +34,11 @@ func VerdictAttribute() temporal.SearchAttributeKeyKeyword {
 // run that promotes nothing completes, with its reasons; a failed run is recorded and sends the
 // webhook, too.
 func Nightly(ctx workflow.Context, in NightlyInput) (run registry.NightlyRun, err error) {
-	defer func() { err = workflowError(err) }()
 	ctx, stages, err := trackStages(ctx, "")
 	if err != nil {
 		return registry.NightlyRun{}, err
 	}
+	defer func() { err = stages.end(ctx, err) }()
 	if in.Spec.Nightly == nil || in.Spec.Data.Reviews == nil {
 		return registry.NightlyRun{}, invalidSpec(errors.New("the spec has no nightly block, or no data.reviews"))
 	}
@@ -76,6 +76,8 @@ type nightly struct {
 	promoted  registry.Promotion
 	results   registry.RunRecord
 	record    registry.NightlyRun
+	// reported is what the report says; zero for a run that trained nothing.
+	reported conclusion
 }
 
 // run runs all steps up to the verdict.
@@ -323,6 +325,7 @@ func (n *nightly) report(ctx workflow.Context) error {
 	n.results.NightlyRun = &n.record
 	out, err := n.experiment.report(ctx, n.results)
 	n.record.Report, n.record.HTML = out.Report, out.HTML
+	n.reported = concluded(out)
 	return err
 }
 
@@ -331,9 +334,8 @@ func (n *nightly) report(ctx workflow.Context) error {
 func (n *nightly) recordAndNotify(ctx workflow.Context) error {
 	n.record.Summary = n.record.Sentence()
 	n.record.Seconds = float64(workflow.Now(ctx).Unix() - n.startedAt)
-	if err := workflow.UpsertTypedSearchAttributes(ctx, VerdictAttribute().ValueSet(n.record.Verdict)); err != nil {
-		workflow.GetLogger(ctx).Warn("the verdict's search attribute was not set", "error", err)
-	}
+	n.reported.verdict, n.reported.decision = n.record.Summary, n.record.Verdict
+	n.stages.conclude(ctx, n.reported)
 	if n.record.Number > 0 {
 		var number int
 		options := bookkeepingOptions(ctx, "record the nightly run")
@@ -369,8 +371,7 @@ func (n *nightly) notify(ctx workflow.Context, notified registry.NightlyRun) {
 		notifyOptions(ctx, "notify the webhook"), stub.Notify, in,
 	).Get(ctx, nil); err != nil {
 		workflow.GetLogger(ctx).Warn("the webhook was not notified", "error", err)
-		workflow.SetCurrentDetails(
-			ctx, fmt.Sprintf("%s, but the webhook was not notified: %s", notified.Verdict, FailureOf(err).Cause),
-		)
+		n.stages.warning = "The webhook was not notified: " + FailureOf(err).Cause
+		n.stages.publish(ctx)
 	}
 }

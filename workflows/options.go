@@ -66,6 +66,19 @@ func bookkeepingOptions(ctx workflow.Context, summary string) workflow.Context {
 	})
 }
 
+// localTimeout bounds the only attempt at bookkeeping in the process that runs the workflow. It is
+// shorter than a workflow task, so that a slow bucket delays none.
+const localTimeout = 5 * time.Second
+
+// localOptions are the options of the attempt at bookkeeping in the workflow's own process.
+func localOptions(ctx workflow.Context, summary string) workflow.Context {
+	return workflow.WithLocalActivityOptions(ctx, workflow.LocalActivityOptions{
+		StartToCloseTimeout: localTimeout,
+		RetryPolicy:         &temporal.RetryPolicy{MaximumAttempts: 1},
+		Summary:             summary,
+	})
+}
+
 // maxWebhookAttempts is the number of attempts to notify a webhook, over about two minutes.
 const maxWebhookAttempts = 6
 

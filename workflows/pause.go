@@ -105,6 +105,19 @@ func execute(ctx workflow.Context, activity, in, out any) error {
 	}
 }
 
+// keepBooks looks up or records a stage: in the workflow's own process, which leaves one event in
+// its history. If that fails, for example because the bucket is away, an activity of the CPU queue
+// does it, with all retries and pauses.
+func keepBooks(ctx workflow.Context, summary string, activity, in, out any) error {
+	err := workflow.ExecuteLocalActivity(localOptions(ctx, summary), activity, in).Get(ctx, out)
+	var failed *temporal.ApplicationError
+	final := errors.As(err, &failed) && failed.NonRetryable() && !activities.Pauses(failed.Type())
+	if err == nil || final || temporal.IsCanceledError(err) {
+		return err
+	}
+	return execute(bookkeepingOptions(ctx, summary), activity, in, out)
+}
+
 // wait waits until a person resumes the workflow.
 func (p *pauser) wait(ctx workflow.Context, failure Failure) error {
 	entry, _ := ctx.Value(entryKey{}).(*StageStatus) //nolint:errcheck // nil outside of a stage
@@ -204,5 +217,5 @@ func (p *pauser) headline(ctx workflow.Context) string {
 		return ""
 	}
 	id := workflow.GetInfo(ctx).WorkflowExecution.ID
-	return fmt.Sprintf("**Paused**: %s. Fix the cause, then `starter resume %s`.\n\n", reason, id)
+	return fmt.Sprintf("**Paused**: %s. Fix the cause, then `starter resume %s`.", reason, id)
 }

@@ -2,11 +2,13 @@ package workflows_test
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.temporal.io/sdk/activity"
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
@@ -84,7 +86,12 @@ func TestLastingErrorsPauseUntilResumed(t *testing.T) {
 					return registry.Identity{Data: "d", Teacher: "t"}, fail()
 				})
 			case "CommitStage":
-				w.mock(c.activity, func(context.Context, storage.StageRecord) error { return fail() })
+				w.mock(c.activity, func(ctx context.Context, _ storage.StageRecord) error {
+					if activity.GetInfo(ctx).IsLocalActivity {
+						return errors.New("the first attempt, in the workflow's process")
+					}
+					return fail()
+				})
 			case "DistillShard":
 				w.mock(c.activity, func(
 					context.Context, activities.DistillShardInput,

@@ -52,7 +52,7 @@ func (p *planner) plan(
 	planned.After = registry.PlannedInputs(text)
 	if len(planned.After) == 0 && !s.uncached {
 		in := activities.LookUpInput{Stage: s.name, Fingerprint: record.Fingerprint, Plan: true}
-		if err := execute(bookkeepingOptions(ctx, "look up "+s.name), stub.LookUp, in, &found); err != nil {
+		if err := keepBooks(ctx, "look up "+s.name, stub.LookUp, in, &found); err != nil {
 			return found, err
 		}
 	}

@@ -108,7 +108,7 @@ func (s *stage) execute(
 
 func lookUp(ctx workflow.Context, name, fingerprint string) (found activities.StageResult, err error) {
 	in := activities.LookUpInput{Stage: name, Fingerprint: fingerprint}
-	err = execute(bookkeepingOptions(ctx, "look up "+name), stub.LookUp, in, &found)
+	err = keepBooks(ctx, "look up "+name, stub.LookUp, in, &found)
 	return found, err
 }
 
@@ -140,5 +140,5 @@ func commit(ctx workflow.Context, done storage.StageRecord, found activities.Sta
 	run := workflow.GetInfo(ctx).WorkflowExecution
 	done.Output, done.Seconds, done.Stats = found.Output, found.Seconds, found.Stats
 	done.Workflow, done.Run = run.ID, run.RunID
-	return execute(bookkeepingOptions(ctx, "record "+done.Stage), stub.CommitStage, done, nil)
+	return keepBooks(ctx, "record "+done.Stage, stub.CommitStage, done, nil)
 }

@@ -1,9 +1,6 @@
 package workflows
 
 import (
-	"fmt"
-	"strings"
-
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
@@ -52,6 +49,14 @@ type stageTracker struct {
 	// nonce is the run's [NoCache] nonce.
 	nonce  string
 	pauser *pauser
+	// trials are those of an experiment, trialTimes the stages of the finished ones.
+	trials     []*trialStatus
+	trialTimes []registry.StageTime
+	// ended, if set, is why the workflow ended without a conclusion, in Markdown.
+	ended      string
+	conclusion *conclusion
+	// warning is a message below the headline.
+	warning string
 	// planner, if set, looks stages up instead of running them.
 	planner *planner
 }
@@ -123,30 +128,17 @@ func (t *stageTracker) finish(
 func (t *stageTracker) times() []registry.StageTime {
 	times := make([]registry.StageTime, 0, len(t.entries))
 	for _, e := range t.entries {
-		times = append(times, registry.StageTime{
-			Name: e.Name, Stage: e.Stage, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint,
-			Output: e.Output, Stats: e.Stats,
-		})
+		times = append(times, e.time())
 	}
 	return times
 }
 
-// publish writes the stages as a Markdown table into the workflow's details.
-func (t *stageTracker) publish(ctx workflow.Context) {
-	var table strings.Builder
-	for _, e := range t.entries {
-		if e.State == Failed {
-			fmt.Fprintf(&table, "**%s failed:** %s\n\n", e.Name, e.Note)
-		}
+func (e *StageStatus) time() registry.StageTime {
+	return registry.StageTime{
+		Name: e.Name, Stage: e.Stage, Cached: e.State == Cached, Seconds: e.Seconds, Fingerprint: e.Fingerprint,
+		Output: e.Output, Stats: e.Stats,
 	}
-	table.WriteString(t.pauser.headline(ctx))
-	table.WriteString("| stage | state | seconds | artifact |\n| --- | --- | ---: | --- |\n")
-	for _, e := range t.entries {
-		artifact := ""
-		if !e.Output.IsZero() {
-			artifact = "`" + e.Output.Digest[:12] + "`"
-		}
-		fmt.Fprintf(&table, "| %s | %s | %.1f | %s |\n", e.Name, e.State, e.Seconds, artifact)
-	}
-	workflow.SetCurrentDetails(ctx, table.String())
 }
+
+// last returns the stage that started last.
+func (t *stageTracker) last() *StageStatus { return t.entries[len(t.entries)-1] }

@@ -45,28 +45,37 @@ func (in TrialInput) resolve() (method spec.Method, protocol spec.Protocol, vari
 	return method, protocol, flipped.State(protocol), nil
 }
 
-func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
+// trialID returns the workflow id of a trial.
+func trialID(ctx workflow.Context, in TrialInput) string {
 	id := fmt.Sprintf("%s/%s-%d", workflow.GetInfo(ctx).WorkflowExecution.ID, in.Method, in.Seed)
-	summary := fmt.Sprintf("%s, seed %d", in.Method, in.Seed)
 	if in.FlippedSwitch != "" {
 		id += "-" + in.FlippedSwitch
+	}
+	return id
+}
+
+func trialOptions(ctx workflow.Context, in TrialInput) workflow.Context {
+	summary := fmt.Sprintf("%s, seed %d", in.Method, in.Seed)
+	if in.FlippedSwitch != "" {
 		summary += ", with " + in.FlippedSwitch + " flipped"
 	}
 	return workflow.WithChildOptions(ctx, workflow.ChildWorkflowOptions{
-		WorkflowID:          id,
+		WorkflowID:          trialID(ctx, in),
 		ParentClosePolicy:   enums.PARENT_CLOSE_POLICY_REQUEST_CANCEL,
 		WaitForCancellation: true,
 		StaticSummary:       summary,
+		StaticDetails: fmt.Sprintf("One student: method **%s**, size **%s**, seed %d, trained and evaluated.",
+			in.Method, in.Spec.Student.Size, in.Seed),
 	})
 }
 
 // Trial trains one student and evaluates it on every task.
 func Trial(ctx workflow.Context, in TrialInput) (result registry.TrialResult, err error) {
-	defer func() { err = workflowError(err) }()
 	ctx, stages, err := trackStages(ctx, in.Nonce)
 	if err != nil {
 		return registry.TrialResult{}, err
 	}
+	defer func() { err = stages.end(ctx, err) }()
 	return runTrial(ctx, in, stages)
 }
 
@@ -80,6 +89,7 @@ func runTrial(ctx workflow.Context, in TrialInput, stages *stageTracker) (result
 	if err != nil {
 		return registry.TrialResult{}, err
 	}
+	t.notifyTrained(ctx)
 	result = registry.TrialResult{Method: in.Method, Variant: t.variant, Seed: in.Seed, Model: model}
 	for _, task := range t.tasks() {
 		predictions, err := t.evaluate(ctx, model, task)

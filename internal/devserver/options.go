@@ -63,8 +63,8 @@ func Default() Options {
 		Retention:  90 * 24 * time.Hour,
 		LogLevel:   "error",
 		SearchAttributes: map[string]string{
-			"RdrecDataset": "Keyword", "RdrecMethod": "KeywordList", "RdrecProtocol": "Keyword",
-			"RdrecStage": "Keyword", "RdrecTeacher": "Keyword", "RdrecVerdict": "Keyword",
+			"RdrecBest": "Double", "RdrecDataset": "Keyword", "RdrecMethod": "KeywordList", "RdrecMetric": "Keyword",
+			"RdrecProtocol": "Keyword", "RdrecStage": "Keyword", "RdrecTeacher": "Keyword", "RdrecVerdict": "Keyword",
 		},
 		DynamicConfig: map[string]any{
 			"matching.enableFairness":                        true,

@@ -1,0 +1,35 @@
+package registry
+
+import "slices"
+
+// Cost is what the stages of a run cost.
+type Cost struct {
+	// Computed and Reused count stages; Seconds is the time of the computed ones, and GPUSeconds
+	// the part of it on the queue of accelerators.
+	Computed   int     `json:"computed"`
+	Reused     int     `json:"reused"`
+	Seconds    float64 `json:"seconds"`
+	GPUSeconds float64 `json:"gpu_seconds"`
+	// Requests and Tokens are those of the teacher in computed stages.
+	Requests int `json:"requests"`
+	Tokens   int `json:"tokens"`
+}
+
+// CostOf returns what stages cost.
+func CostOf(stages []StageTime) Cost {
+	var c Cost
+	for _, s := range stages {
+		if s.Cached {
+			c.Reused++
+			continue
+		}
+		c.Computed++
+		c.Seconds += s.Seconds
+		if !slices.Contains([]string{"import", "preprocess", "baseline"}, s.StageName()) {
+			c.GPUSeconds += s.Seconds
+		}
+		c.Requests += s.Stats.Requests
+		c.Tokens += s.Stats.Tokens
+	}
+	return c
+}

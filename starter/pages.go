@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"html"
+	"net"
+	"net/http"
+	"path"
+	"strings"
+	"sync"
+	"time"
+
+	"rdrec/registry"
+	"rdrec/storage"
+)
+
+// pages serves the bucket's reports to browsers on this machine, read-only.
+type pages struct {
+	open func(context.Context) (*storage.Bucket, error)
+
+	mutex  sync.Mutex
+	bucket *storage.Bucket
+}
+
+// maxPages is the number of runs on the first page.
+const maxPages = 100
+
+// servePages serves the bucket's pages beside a dev server until stop is called. A port that is
+// taken costs the links to the reports, no more.
+func (a *app) servePages(temporal string) (stop func()) {
+	address := registry.PagesAddress(temporal)
+	if address == "" {
+		return func() {}
+	}
+	listener, err := net.Listen("tcp", address)
+	if err != nil {
+		a.logf("warning: reports are not served: %v", err)
+		return func() {}
+	}
+	p := &pages{open: a.openBucket}
+	server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second}
+	go server.Serve(listener) //nolint:errcheck // it returns when it is closed
+	a.logf("reports          http://%s", address)
+	return func() {
+		_ = server.Close() //nolint:errcheck // the process ends
+		p.close()
+	}
+}
+
+// handler returns the handler of all pages. It answers only requests to this machine by its own
+// name: no other site's script can read reports by a name that leads to the loopback interface.
+func (p *pages) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+registry.PagesIdentity, p.identity)
+	mux.HandleFunc("GET /{$}", p.index)
+	mux.HandleFunc("GET /", p.page)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		host, _, err := net.SplitHostPort(r.Host)
+		if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			http.Error(w, "unknown host", http.StatusMisdirectedRequest)
+			return
+		}
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-cache")
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// find returns the bucket, which may come to be after the server.
+func (p *pages) find(ctx context.Context) (*storage.Bucket, error) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.bucket != nil {
+		return p.bucket, nil
+	}
+	bucket, err := p.open(context.WithoutCancel(ctx))
+	if err == nil {
+		p.bucket = bucket
+	}
+	return bucket, err
+}
+
+func (p *pages) close() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	if p.bucket != nil {
+		_ = p.bucket.Close() //nolint:errcheck // nothing was written
+	}
+}
+
+// identity answers with the bucket's id.
+func (p *pages) identity(w http.ResponseWriter, r *http.Request) {
+	bucket, err := p.find(r.Context())
+	if err == nil {
+		var found storage.Identity
+		if found, err = bucket.Identity(r.Context()); err == nil {
+			send(w, "text/plain; charset=utf-8", []byte(found.ID))
+			return
+		}
+	}
+	refuse(w, err)
+}
+
+// page answers with a report or a page of nightly runs.
+func (p *pages) page(w http.ResponseWriter, r *http.Request) {
+	bucket, err := p.find(r.Context())
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	key := strings.TrimPrefix(r.URL.Path, "/")
+	data, err := bucket.ReadPage(r.Context(), key)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	types := map[string]string{".html": "text/html", ".json": "application/json", ".txt": "text/plain"}
+	send(w, types[path.Ext(key)]+"; charset=utf-8", data)
+}
+
+// index lists the reports of the newest runs.
+func (p *pages) index(w http.ResponseWriter, r *http.Request) {
+	bucket, err := p.find(r.Context())
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	runs, err := bucket.FinishedRuns(r.Context(), maxPages)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	var page strings.Builder
+	page.WriteString("<!doctype html>\n<html lang=\"en\"><meta charset=\"utf-8\"><title>Reports</title>\n" +
+		"<meta name=\"viewport\" content=\"width=device-width\"><style>body{font:16px/1.6 system-ui;margin:2rem}" +
+		"</style>\n<h1>Reports</h1>\n<ul>\n")
+	for _, run := range runs {
+		fmt.Fprintf(&page, "<li><a href=\"/%s\">%s</a>, %s</li>\n",
+			html.EscapeString(storage.RunKey(run.Workflow, run.Run, "report.html")), html.EscapeString(run.Workflow),
+			run.Ended.Local().Format(time.DateTime))
+	}
+	page.WriteString("</ul>\n</html>\n")
+	send(w, "text/html; charset=utf-8", []byte(page.String()))
+}
+
+func send(w http.ResponseWriter, contentType string, data []byte) {
+	w.Header().Set("Content-Type", contentType)
+	_, _ = w.Write(data) //nolint:errcheck // the browser went away
+}
+
+func refuse(w http.ResponseWriter, err error) {
+	if errors.Is(err, storage.ErrNotFound) {
+		http.Error(w, "not found", http.StatusNotFound)
+		return
+	}
+	http.Error(w, "the bucket is not accessible", http.StatusBadGateway)
+}

@@ -1,0 +1,210 @@
+package workflows
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"go.temporal.io/sdk/temporal"
+	"go.temporal.io/sdk/workflow"
+
+	"rdrec/activities"
+	"rdrec/internal/progress"
+	"rdrec/internal/report"
+	"rdrec/registry"
+)
+
+// conclusion is what a workflow found, for people.
+type conclusion struct {
+	// verdict is a sentence, decision its search attribute, best the headline metric, and url the
+	// address of the report; each may be empty.
+	verdict, decision, url string
+	best                   *report.Headline
+}
+
+// BestAttribute and MetricAttribute are the search attributes with the score of the method that the
+// verdict is about, and with the name of its metric.
+func BestAttribute() temporal.SearchAttributeKeyFloat64 {
+	return temporal.NewSearchAttributeKeyFloat64("RdrecBest")
+}
+
+// MetricAttribute is described at [BestAttribute].
+func MetricAttribute() temporal.SearchAttributeKeyKeyword {
+	return temporal.NewSearchAttributeKeyKeyword("RdrecMetric")
+}
+
+// concluded returns what a report says.
+func concluded(out activities.ReportResult) conclusion {
+	return conclusion{out.Verdict, string(out.Decision), out.URL, out.Best}
+}
+
+// conclude shows a conclusion in the details, the search attributes and the memo.
+func (t *stageTracker) conclude(ctx workflow.Context, c conclusion) {
+	t.conclusion = &c
+	attributes := []temporal.SearchAttributeUpdate{VerdictAttribute().ValueSet(c.decision)}
+	memo := map[string]any{"verdict": c.verdict}
+	if c.best != nil {
+		attributes = append(attributes,
+			BestAttribute().ValueSet(c.best.Value), MetricAttribute().ValueSet(c.best.Metric))
+		memo["best"] = bestText(c.best)
+	}
+	if c.url != "" {
+		memo["report"] = c.url
+	}
+	if err := workflow.UpsertTypedSearchAttributes(ctx, attributes...); err != nil {
+		workflow.GetLogger(ctx).Warn("the verdict's search attributes were not set", "error", err)
+	}
+	if err := workflow.UpsertMemo(ctx, memo); err != nil {
+		workflow.GetLogger(ctx).Warn("the memo was not set", "error", err)
+	}
+	t.publish(ctx)
+}
+
+// end converts the error that a workflow ends with, and shows why it ended.
+func (t *stageTracker) end(ctx workflow.Context, err error) error {
+	ended := workflowError(err)
+	switch {
+	case ended == nil:
+	case temporal.IsCanceledError(ended):
+		t.ended = "**Cancelled**. Finished stages are kept: the same spec resumes."
+	case err != ended: //nolint:errorlint // a workflow that continues as new keeps its error
+		f := FailureOf(err)
+		t.ended = fmt.Sprintf("**Failed**: %s\n\nNext: %s.", f.Cause, f.Hint)
+	}
+	t.publish(ctx)
+	return ended
+}
+
+// publish writes the workflow's details: what people must know first, the cost so far, the trials
+// and the stages.
+func (t *stageTracker) publish(ctx workflow.Context) {
+	var page []string
+	for _, section := range []string{t.headline(ctx), t.warning, t.costText(), t.trialTable(), t.stageTable()} {
+		if section != "" {
+			page = append(page, section)
+		}
+	}
+	workflow.SetCurrentDetails(ctx, strings.Join(page, "\n\n"))
+}
+
+// headline returns why the workflow ended or waits, what it found, or what it does.
+func (t *stageTracker) headline(ctx workflow.Context) string {
+	if t.ended != "" {
+		return t.ended
+	}
+	if paused := t.pauser.headline(ctx); paused != "" {
+		return paused
+	}
+	if t.conclusion != nil {
+		return t.conclusion.markdown()
+	}
+	var running []string
+	for _, e := range t.entries {
+		if e.State == Running {
+			running = append(running, e.Name)
+		}
+	}
+	for _, trial := range t.trials {
+		if trial.state == Running {
+			running = append(running, trial.name)
+		}
+	}
+	if len(running) == 0 {
+		return ""
+	}
+	return "**Running**: " + strings.Join(running, ", ")
+}
+
+// markdown returns the conclusion for people.
+func (c *conclusion) markdown() string {
+	parts := []string{c.verdict}
+	if c.best != nil {
+		parts = append([]string{"**" + bestText(c.best) + "**"}, parts...)
+	}
+	if c.url != "" {
+		parts = append(parts, "[Report]("+c.url+")")
+	}
+	return strings.Join(parts, "\n\n")
+}
+
+func bestText(best *report.Headline) string {
+	return fmt.Sprintf("%s %s %.4f", best.Method, best.Metric, best.Value)
+}
+
+// costText returns the cost of the finished stages; "" before there is any.
+func (t *stageTracker) costText() string {
+	times := t.trialTimes
+	for _, e := range t.entries {
+		if e.State == Finished || e.State == Cached {
+			times = append(times[:len(times):len(times)], e.time())
+		}
+	}
+	cost := registry.CostOf(times)
+	if cost.Computed+cost.Reused == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("Cost so far: %s of work", report.Duration(cost.Seconds))
+	if cost.GPUSeconds > 0 {
+		text += fmt.Sprintf(", %s of it on %s", report.Duration(cost.GPUSeconds), QueueGPU)
+	}
+	if cost.Tokens > 0 {
+		text += fmt.Sprintf("; %d tokens of the teacher in %d requests", cost.Tokens, cost.Requests)
+	}
+	return fmt.Sprintf("%s; %d stages computed, %d reused", text, cost.Computed, cost.Reused)
+}
+
+// trialTable returns a bar of each trial; "" without trials.
+func (t *stageTracker) trialTable() string {
+	if len(t.trials) == 0 {
+		return ""
+	}
+	var table strings.Builder
+	table.WriteString("| trial | stages | |\n| --- | --- | --- |\n")
+	for _, trial := range t.trials {
+		p := progress.Progress{Done: trial.done, Total: trial.total, Unit: string(trial.state)}
+		fmt.Fprintf(&table, "| %s | `%s` | %s |\n", trial.name, p.Bar(), p.Counts())
+	}
+	return table.String()
+}
+
+// stageTable returns all stages.
+func (t *stageTracker) stageTable() string {
+	if len(t.entries) == 0 {
+		return ""
+	}
+	var table strings.Builder
+	table.WriteString("| stage | state | time | |\n| --- | --- | ---: | --- |\n")
+	for _, e := range t.entries {
+		fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", e.Name, e.State, e.duration(), cell(e.note()))
+	}
+	return table.String()
+}
+
+// duration returns how long the stage took; "" while it runs and for an earlier run's.
+func (e *StageStatus) duration() string {
+	if e.State != Finished {
+		return ""
+	}
+	return report.Duration(e.Seconds)
+}
+
+// note returns what people should know about the stage.
+func (e *StageStatus) note() string {
+	switch {
+	case e.Note != "":
+		return e.Note
+	case e.Progress != nil:
+		return strings.TrimSpace(fmt.Sprintf("`%s` %s %s", e.Progress.Bar(), e.Progress.Counts(), e.Progress.Note))
+	case e.State == Cached && e.From.Workflow != "" && !e.From.Time.IsZero():
+		return "from " + e.From.Workflow + ", " + e.From.Time.UTC().Format(time.DateTime)
+	case e.State == Cached && e.From.Workflow != "":
+		return "from " + e.From.Workflow
+	case !e.Output.IsZero():
+		return "`" + e.Output.Digest[:min(12, len(e.Output.Digest))] + "`"
+	default:
+		return ""
+	}
+}
+
+// cell returns a text that cannot end the cell of a table.
+func cell(text string) string { return strings.NewReplacer("|", "\\|", "\n", " ").Replace(text) }
