@@ -48,6 +48,15 @@ type Activities struct {
 	MaxLost int
 }
 
+// log returns the logger of an activity: that of its attempt, whose lines are kept with the run, or
+// the worker's.
+func (a *Activities) log(ctx context.Context) *zerolog.Logger {
+	if l := zerolog.Ctx(ctx); l.GetLevel() != zerolog.Disabled {
+		return l
+	}
+	return &a.Log
+}
+
 // Rankers trains the baselines that need libtorch.
 type Rankers interface {
 	// Sasrec tunes and trains SASRec or BSARec and passes its rankings to the job's Ranked.

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/activity"
 
 	"rdrec/internal/progress"
@@ -51,7 +52,7 @@ func (a *Activities) scratch(ctx context.Context) (dir string, remove func(), er
 	}
 	return dir, func() {
 		if err := os.RemoveAll(dir); err != nil {
-			a.Log.Warn().Err(err).Str("dir", dir).Msg("scratch folder was not removed")
+			a.log(ctx).Warn().Err(err).Str("dir", dir).Msg("scratch folder was not removed")
 		}
 	}, nil
 }
@@ -81,6 +82,9 @@ func stopSignal(ctx context.Context) <-chan struct{} {
 // heartbeatInterval is well below the heartbeat timeout. The SDK sends no more often than the
 // worker's throttle allows.
 const heartbeatInterval = time.Second
+
+// progressLogInterval is the time between two lines about the progress in an attempt's log.
+const progressLogInterval = 30 * time.Second
 
 // heartbeat sends an activity's progress from its own goroutine, so that a long step does not look
 // like a dead worker. It stops the activity when it makes no progress, and when its process was
@@ -124,6 +128,7 @@ func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.
 func (p *heartbeat) run(ctx context.Context, stallAfter time.Duration) {
 	ticker := time.NewTicker(heartbeatInterval)
 	defer ticker.Stop()
+	logged := p.now()
 	for last := p.now(); ; last = p.now() {
 		select {
 		case <-p.done:
@@ -138,6 +143,10 @@ func (p *heartbeat) run(ctx context.Context, stallAfter time.Duration) {
 		}
 		latest, progressed := p.read()
 		activity.RecordHeartbeat(ctx, latest)
+		if p.now().Sub(logged) >= progressLogInterval && latest.Done > 0 {
+			logged = p.now()
+			zerolog.Ctx(ctx).Info().Stringer("progress", latest.Progress).Str("note", latest.Note).Msg("activity progresses")
+		}
 		if stallAfter > 0 && p.now().Sub(progressed) > stallAfter {
 			p.cancel(errStalled)
 			return

@@ -240,7 +240,7 @@ func (g *ingestion) newFiles(ctx context.Context, out *IngestResult) ([]storage.
 		}
 		switch reason := g.passOver(f); {
 		case reason != "":
-			g.Log.Info().Str("file", f.Name).Str("reason", reason).Msg("passed over a file without rows")
+			g.log(ctx).Info().Str("file", f.Name).Str("reason", reason).Msg("passed over a file without rows")
 		case present[f.Digest]:
 		case g.skip[f.Digest] && !retake:
 			out.SkippedFiles++
@@ -266,7 +266,7 @@ func (g *ingestion) ingestFile(ctx context.Context, f storage.File, out *IngestR
 		return err
 	}
 	if reason != "" {
-		g.Log.Warn().Str("file", f.Name).Str("reason", reason).Msg("set aside a file that cannot be read")
+		g.log(ctx).Warn().Str("file", f.Name).Str("reason", reason).Msg("set aside a file that cannot be read")
 		out.SetAside = append(out.SetAside, registry.SetAside{File: f, Reason: reason})
 		return nil
 	}

@@ -40,12 +40,12 @@ func (a *Activities) IngestSource(ctx context.Context, in IngestSourceInput) (ou
 		return out, err
 	}
 	if out.WithoutWatermark > 0 {
-		a.Log.Warn().Int("rows", out.WithoutWatermark).Str("column", in.Source.Watermark).Msg(
+		a.log(ctx).Warn().Int("rows", out.WithoutWatermark).Str("column", in.Source.Watermark).Msg(
 			"source rows without a watermark are skipped",
 		)
 	}
 	if out.Bad+out.Replaced > 0 {
-		a.Log.Warn().Int("bad", out.Bad).Int("replaced", out.Replaced).Msg(
+		a.log(ctx).Warn().Int("bad", out.Bad).Int("replaced", out.Replaced).Msg(
 			"source rows cannot be read, or lost characters",
 		)
 	}

@@ -85,16 +85,16 @@ func (a *Activities) resume(ctx context.Context, checkpoints *storage.Checkpoint
 		)
 	}
 	for _, skipped := range checkpoint.Quarantined {
-		a.Log.Warn().Str("checkpoint", skipped).Msg("corrupt checkpoint quarantined; restoring an older one")
+		a.log(ctx).Warn().Str("checkpoint", skipped).Msg("corrupt checkpoint quarantined; restoring an older one")
 	}
 	if errors.Is(err, storage.ErrNotFound) {
-		a.Log.Info().Msg("training starts without a checkpoint")
+		a.log(ctx).Info().Msg("training starts without a checkpoint")
 		return "", nil
 	}
 	if err != nil {
 		return "", err
 	}
-	a.Log.Info().Str("token", checkpoint.Token).Int("step", checkpoint.Step).Msg("training resumes from a checkpoint")
+	a.log(ctx).Info().Str("token", checkpoint.Token).Int("step", checkpoint.Step).Msg("training resumes from a checkpoint")
 	return dir, nil
 }
 
@@ -109,7 +109,7 @@ func (a *Activities) saver(checkpoints *storage.Checkpoints) func(context.Contex
 			return nil
 		}
 		failed++
-		a.Log.Warn().Err(err).Int("step", step).Int("in_a_row", failed).Msg("checkpoint was not saved")
+		a.log(ctx).Warn().Err(err).Int("step", step).Int("in_a_row", failed).Msg("checkpoint was not saved")
 		if failed < maxFailedSaves {
 			return nil
 		}

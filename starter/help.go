@@ -35,6 +35,7 @@ var helpTexts = map[string]string{
 		"Rationales of a teacher behind a server are reused.",
 	"help_explain_stage": "The stage: its name, such as pretrain, or the beginning of its label, " +
 		"such as \"evaluate topn\". All stages without it.",
+	"help_logs_stage": "Only lines of stages whose label begins with this, such as pretrain or \"evaluate topn\".",
 	"help_compare": "Compare finished runs: settings that differ, stages they share, " +
 		"metrics with paired tests over users, and cost.",
 	"help_compare_runs": "Finished runs: ID or ID/RUN; an ID alone means its latest run. Tests are against the first.",

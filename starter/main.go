@@ -41,6 +41,7 @@ type cli struct {
 	List       listCmd       `cmd:"" help:"List experiments with their status and best score, the latest first."`
 	Status     statusCmd     `cmd:"" help:"Show the stages of an experiment, or list the latest experiments."`
 	Watch      watchCmd      `cmd:"" help:"Watch an experiment until it ends."`
+	Logs       logsCmd       `cmd:"" help:"Print what the workers logged for a run."`
 	Plan       planCmd       `cmd:"" help:"${help_plan}"`
 	Explain    explainCmd    `cmd:"" help:"Explain why a run computed a stage, or which run computed it."`
 	Compare    compareCmd    `cmd:"" help:"${help_compare}"`

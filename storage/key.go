@@ -15,6 +15,7 @@ import (
 //	checkpoints/<fingerprint>/<token>/<step>/...   training state; manifest.json is written last
 //	runs/<workflow>/<run>/<name>                   a run's record (run.json) and report
 //	runs/<workflow>/<run>/stages/<stage>-<fp>.json its lineage: copies of its stages' records
+//	runs/<workflow>/<run>/logs/<attempt>.jsonl     what its workers logged, an object an attempt
 //	nightly/<name>/current.json                    the promotion in use: its number and digest
 //	nightly/<name>/promotions/<number>.json        the models promoted under a name; never changed
 //	nightly/<name>/runs/<number>.json              the records of all nightly runs
@@ -63,6 +64,13 @@ func RunKey(workflow, run, name string) string { return runPrefix + path.Join(wo
 
 // RunRecord is the file of a run's folder that records everything that the run read and made.
 const RunRecord = "run.json"
+
+// logFolder is the part of a run's folder that holds its workers' logs.
+const logFolder = "logs"
+
+func logKey(workflow, run, name string) string {
+	return RunKey(workflow, run, logFolder+"/"+name+".jsonl")
+}
 
 func exportKey(model string) string { return exportPrefix + model + ".json" }
 

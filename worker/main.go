@@ -210,7 +210,10 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 	acts.ReportURL = func(ctx context.Context, key string) string {
 		return registry.PageURL(ctx, o.ReportURL, pagesAddress(o), own.ID, key)
 	}
-	err = poll(ctx, temporal, o, acts, &machineInterceptors{own, cache})
+	logs := &logInterceptor{
+		bucket: bucket, out: logOutput(o.machine, w), level: logger.GetLevel(), secrets: environmentSecrets(),
+	}
+	err = poll(ctx, temporal, o, acts, &machineInterceptors{own, cache, logs})
 	if !errors.Is(err, errDeviceLost) { // libtorch cannot free memory of a lost device
 		cache.evict()
 	}
@@ -291,12 +294,14 @@ func newWorker(temporal client.Client, queue string, o sdk.Options, acts *activi
 type machineInterceptors struct {
 	own   storage.Identity
 	cache *engineCache
+	logs  *logInterceptor
 }
 
 // of returns the interceptors of a queue.
 func (m *machineInterceptors) of(queue string, fatal chan<- error) []interceptor.WorkerInterceptor {
 	all := []interceptor.WorkerInterceptor{
-		&bucketInterceptor{own: m.own}, &deviceInterceptor{fatal: fatal}, &activities.MeasureInterceptor{Now: time.Now},
+		&bucketInterceptor{own: m.own}, m.logs, &deviceInterceptor{fatal: fatal},
+		&activities.MeasureInterceptor{Now: time.Now},
 	}
 	if queue == workflows.QueueGPU {
 		all = append(all, &evictInterceptor{cache: m.cache})
@@ -354,8 +359,13 @@ func newLogger(o machine, w io.Writer) (zerolog.Logger, error) {
 	if err != nil {
 		return zerolog.Nop(), fmt.Errorf("log level %q: %w", o.LogLevel, err)
 	}
-	if !o.LogJSON {
-		w = zerolog.ConsoleWriter{Out: w, TimeFormat: time.DateTime, NoColor: true}
+	return zerolog.New(logOutput(o, w)).Level(level).With().Timestamp().Logger(), nil
+}
+
+// logOutput returns the writer of log lines: JSON, or text.
+func logOutput(o machine, w io.Writer) io.Writer {
+	if o.LogJSON {
+		return w
 	}
-	return zerolog.New(w).Level(level).With().Timestamp().Logger(), nil
+	return zerolog.ConsoleWriter{Out: w, TimeFormat: time.DateTime, NoColor: true}
 }

@@ -42,7 +42,7 @@ func CheckBucket(ctx context.Context, own storage.Identity, worker string) error
 
 // Propagators returns the context propagators of all clients: the starter's and the workers'.
 func Propagators() []workflow.ContextPropagator {
-	return []workflow.ContextPropagator{bucketPropagator{}}
+	return []workflow.ContextPropagator{bucketPropagator{}, jobPropagator{}}
 }
 
 // bucketPropagator carries the bucket of a context in headers.

@@ -102,6 +102,7 @@ func TestStagesOfAHistory(t *testing.T) {
 func isCommand(event *historypb.HistoryEvent) bool {
 	return slices.Contains([]enums.EventType{
 		enums.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, enums.EVENT_TYPE_UPSERT_WORKFLOW_SEARCH_ATTRIBUTES,
-		enums.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED,
+		enums.EVENT_TYPE_WORKFLOW_EXECUTION_COMPLETED, enums.EVENT_TYPE_MARKER_RECORDED,
+		enums.EVENT_TYPE_SIGNAL_EXTERNAL_WORKFLOW_EXECUTION_INITIATED,
 	}, event.GetEventType())
 }
