@@ -59,7 +59,7 @@ func (l *loggedActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 		return l.Next.ExecuteActivity(ctx, in)
 	}
 	buffer := &logBuffer{secrets: l.secrets}
-	log := zerolog.New(zerolog.MultiLevelWriter(l.out, buffer)).Level(l.level).With().Timestamp().
+	log := zerolog.New(zerolog.MultiLevelWriter(l.out, buffer)).Level(l.level).Hook(exactTime{}).With().
 		Str("run", job.Workflow).Str("stage", job.Label).Int32("attempt", info.Attempt).Str("worker", processName()).
 		Logger()
 	log.Info().Msg("activity starts")
@@ -82,6 +82,14 @@ func (l *loggedActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 	close(stop)
 	<-flushed
 	return result, err
+}
+
+// exactTime adds the time to a line, exact enough to order the lines of several attempts.
+type exactTime struct{}
+
+// Run adds the time.
+func (exactTime) Run(e *zerolog.Event, _ zerolog.Level, _ string) {
+	e.Str(zerolog.TimestampFieldName, time.Now().UTC().Format(time.RFC3339Nano))
 }
 
 // flush writes the buffer to the bucket whenever it has changed, until the attempt ends, and a last
