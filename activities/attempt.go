@@ -145,7 +145,8 @@ func (p *heartbeat) run(ctx context.Context, stallAfter time.Duration) {
 		activity.RecordHeartbeat(ctx, latest)
 		if p.now().Sub(logged) >= progressLogInterval && latest.Done > 0 {
 			logged = p.now()
-			zerolog.Ctx(ctx).Info().Stringer("progress", latest.Progress).Str("note", latest.Note).Msg("activity progresses")
+			zerolog.Ctx(ctx).Info().Stringer("progress", latest.Progress).Str("note", latest.Note).
+				Msg("activity progresses")
 		}
 		if stallAfter > 0 && p.now().Sub(progressed) > stallAfter {
 			p.cancel(errStalled)

@@ -190,7 +190,8 @@ func TestAShardReportsItsRates(t *testing.T) {
 	s.add(teacher.Rationale{ID: "b", Tokens: 6, Failed: "too long"})
 	s.add(teacher.Rationale{ID: "c", Tokens: 2, FellBack: true})
 	check(Progress{
-		Progress: progress.Progress{Done: 3, Rate: 0.5}, Parsed: 1, ProgressAttempt: 4, TeacherSeconds: 14, TokenRate: 2,
+		Progress: progress.Progress{Done: 3, Rate: 0.5}, Parsed: 1, ProgressAttempt: 4, TeacherSeconds: 14,
+		TokenRate: 2,
 	})
 	want := DistillShardResult{Rows: 3, Parsed: 1, Quarantined: 1, Tokens: 108, Seconds: 14}
 	if diff := cmp.Diff(want, s.result()); diff != "" {

@@ -94,7 +94,8 @@ func (a *Activities) resume(ctx context.Context, checkpoints *storage.Checkpoint
 	if err != nil {
 		return "", err
 	}
-	a.log(ctx).Info().Str("token", checkpoint.Token).Int("step", checkpoint.Step).Msg("training resumes from a checkpoint")
+	a.log(ctx).Info().Str("token", checkpoint.Token).Int("step", checkpoint.Step).
+		Msg("training resumes from a checkpoint")
 	return dir, nil
 }
 

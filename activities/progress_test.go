@@ -69,7 +69,10 @@ func TestReportKeepsStageAndAttemptHistory(t *testing.T) {
 	}
 	p.report(Progress{Stage: "x", Progress: progress.Progress{Done: 5}, History: attemptHistory{Attempt: 9}})
 	latest, moved := p.read()
-	want := Progress{Stage: "distill", Progress: progress.Progress{Done: 5}, History: attemptHistory{Attempt: 3, MaxDone: 5, Progressed: true}}
+	want := Progress{
+		Stage: "distill", Progress: progress.Progress{Done: 5},
+		History: attemptHistory{Attempt: 3, MaxDone: 5, Progressed: true},
+	}
 	if diff := cmp.Diff(want, latest); diff != "" || !moved.Equal(now) {
 		t.Errorf("%s at %s", diff, moved)
 	}

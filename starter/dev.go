@@ -32,7 +32,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	s, err := devserver.Start(ctx, options, serverLog(a.stderr))
 	if interrupted(ctx) && err != nil {
 		a.logf("stopped while starting")
-		return nil //nolint:nilerr // the user stopped it
+		return nil // the user stopped it
 	}
 	if err != nil {
 		return err

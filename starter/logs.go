@@ -57,7 +57,7 @@ func (c *logsCmd) Run(ctx context.Context, a *app) error {
 	}
 }
 
-// hasEnded reports whether the server says that a run is closed. Without a server, the run goes on.
+// hasEnded reports whether a run is closed. Without a server, the run goes on.
 func (a *app) hasEnded(ctx context.Context, run string) bool {
 	to, err := a.connect(ctx)
 	if err != nil {
@@ -107,9 +107,9 @@ func (r *logReader) print(ctx context.Context, a *app) error {
 		if err != nil {
 			return fmt.Errorf("reading the logs of %q: %w", r.run, err)
 		}
-		fresh := newLines(data, seen.last)
+		added := newLines(data, seen.last)
 		seen.size, seen.written = f.Size, f.Written
-		for _, l := range fresh {
+		for _, l := range added {
 			if l.Time.After(seen.last) {
 				seen.last = l.Time
 			}

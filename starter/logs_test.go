@@ -18,11 +18,13 @@ func TestLogs(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer bucket.Close()
-	const first = `{"level":"info","run":"shop","stage":"import","time":"2026-01-02T03:04:05Z","message":"activity starts"}` +
+	const first = `{"level":"info","run":"shop","stage":"import","time":"2026-01-02T03:04:05Z",` +
+		`"message":"activity starts"}` +
 		"\n"
 	const third = `{"level":"warn","run":"shop","stage":"import","error":"torn","time":"2026-01-02T03:04:07Z",` +
 		`"message":"activity ends"}` + "\n"
-	const second = `{"level":"info","run":"shop","stage":"pretrain rdrec/1","time":"2026-01-02T03:04:06Z","message":"hi"}` +
+	const second = `{"level":"info","run":"shop","stage":"pretrain rdrec/1","time":"2026-01-02T03:04:06Z",` +
+		`"message":"hi"}` +
 		"\n"
 	for name, lines := range map[string]string{"shop-1": first + third, "rdrec-1-1": second} {
 		if err := bucket.PutLog(t.Context(), "shop", "r", name, []byte(lines)); err != nil {
@@ -33,7 +35,8 @@ func TestLogs(t *testing.T) {
 	run := func(want int, args ...string) string {
 		t.Helper()
 		stdout := &watchedBuffer{}
-		if code := run(t.Context(), append([]string{"logs", "--bucket", address}, args...), stdout, stderr); code != want {
+		args = append([]string{"logs", "--bucket", address}, args...)
+		if code := run(t.Context(), args, stdout, stderr); code != want {
 			t.Fatalf("exit code %d, want %d; stderr:\n%s", code, want, stderr)
 		}
 		return stdout.String()

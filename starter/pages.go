@@ -44,7 +44,7 @@ func (a *app) servePages(temporal string) (stop func()) {
 	go server.Serve(listener) //nolint:errcheck // it returns when it is closed
 	a.logf("reports          http://%s", address)
 	return func() {
-		_ = server.Close() //nolint:errcheck // the process ends
+		_ = server.Close() // the process ends
 		p.close()
 	}
 }
@@ -86,7 +86,7 @@ func (p *pages) close() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if p.bucket != nil {
-		_ = p.bucket.Close() //nolint:errcheck // nothing was written
+		_ = p.bucket.Close() // nothing was written
 	}
 }
 

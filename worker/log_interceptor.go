@@ -36,6 +36,7 @@ type logInterceptor struct {
 	level zerolog.Level
 	// secrets never reach a log.
 	secrets []string
+	now     func() time.Time
 }
 
 // InterceptActivity wraps each activity.
@@ -59,7 +60,7 @@ func (l *loggedActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 		return l.Next.ExecuteActivity(ctx, in)
 	}
 	buffer := &logBuffer{secrets: l.secrets}
-	log := zerolog.New(zerolog.MultiLevelWriter(l.out, buffer)).Level(l.level).Hook(exactTime{}).With().
+	log := zerolog.New(zerolog.MultiLevelWriter(l.out, buffer)).Level(l.level).Hook(exactTime(l.now)).With().
 		Str("run", job.Workflow).Str("stage", job.Label).Int32("attempt", info.Attempt).Str("worker", processName()).
 		Logger()
 	log.Info().Msg("activity starts")
@@ -69,27 +70,28 @@ func (l *loggedActivity) ExecuteActivity(ctx context.Context, in *interceptor.Ex
 		defer close(flushed)
 		l.flush(ctx, stop, job, info, buffer)
 	}()
-	started := time.Now()
+	started := l.now()
 	result, err := l.Next.ExecuteActivity(log.WithContext(ctx), in)
-	event := log.Info()
-	if err != nil {
-		event = log.Warn().Str("error", workflows.FailureOf(err).Cause)
+	took := l.now().Sub(started).Round(time.Millisecond).String()
+	switch {
+	case temporal.IsCanceledError(err):
+		log.Info().Str("took", took).Msg("activity is cancelled")
+	case err != nil:
+		log.Warn().Str("took", took).Str("error", workflows.FailureOf(err).Cause).Msg("activity fails")
+	default:
+		log.Info().Str("took", took).Msg("activity ends")
 	}
-	if temporal.IsCanceledError(err) {
-		event = log.Info().Bool("cancelled", true)
-	}
-	event.Str("took", time.Since(started).Round(time.Millisecond).String()).Msg("activity ends")
 	close(stop)
 	<-flushed
 	return result, err
 }
 
 // exactTime adds the time to a line, exact enough to order the lines of several attempts.
-type exactTime struct{}
+type exactTime func() time.Time
 
 // Run adds the time.
-func (exactTime) Run(e *zerolog.Event, _ zerolog.Level, _ string) {
-	e.Str(zerolog.TimestampFieldName, time.Now().UTC().Format(time.RFC3339Nano))
+func (now exactTime) Run(e *zerolog.Event, _ zerolog.Level, _ string) {
+	e.Str(zerolog.TimestampFieldName, now().UTC().Format(time.RFC3339Nano))
 }
 
 // flush writes the buffer to the bucket whenever it has changed, until the attempt ends, and a last

@@ -7,6 +7,7 @@ import (
 	"io"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/rs/zerolog"
@@ -32,7 +33,7 @@ func TestLogsOfARunAreKept(t *testing.T) {
 	suite.SetContextPropagators(workflows.Propagators())
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetWorkerOptions(sdk.Options{Interceptors: []interceptor.WorkerInterceptor{&logInterceptor{
-		bucket: bucket, out: io.Discard, level: zerolog.InfoLevel, secrets: []string{"sk-verysecret"},
+		bucket: bucket, out: io.Discard, level: zerolog.InfoLevel, secrets: []string{"sk-verysecret"}, now: time.Now,
 	}}})
 	env.RegisterActivityWithOptions(func(ctx context.Context) error {
 		zerolog.Ctx(ctx).Warn().Msg("the key is sk-verysecret at https://me:you@host/")
@@ -43,7 +44,7 @@ func TestLogsOfARunAreKept(t *testing.T) {
 	}, activity.RegisterOptions{Name: "Work"})
 	env.ExecuteWorkflow(func(ctx workflow.Context) error {
 		return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-			StartToCloseTimeout: 1e9, Summary: "pretrain rdrec/1",
+			StartToCloseTimeout: time.Minute, Summary: "pretrain rdrec/1",
 		}), "Work").Get(ctx, nil)
 	})
 	if err := env.GetWorkflowError(); err != nil {
@@ -70,7 +71,7 @@ func TestLogsOfARunAreKept(t *testing.T) {
 	want := []string{
 		"pretrain rdrec/1 info activity starts",
 		"pretrain rdrec/1 warn the key is *** at https://***@host/",
-		"pretrain rdrec/1 warn activity ends out of order",
+		"pretrain rdrec/1 warn activity fails out of order",
 		"pretrain rdrec/1 info activity starts",
 		"pretrain rdrec/1 warn the key is *** at https://***@host/",
 		"pretrain rdrec/1 info activity ends",

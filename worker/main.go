@@ -212,6 +212,7 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 	}
 	logs := &logInterceptor{
 		bucket: bucket, out: logOutput(o.machine, w), level: logger.GetLevel(), secrets: environmentSecrets(),
+		now: time.Now,
 	}
 	err = poll(ctx, temporal, o, acts, &machineInterceptors{own, cache, logs})
 	if !errors.Is(err, errDeviceLost) { // libtorch cannot free memory of a lost device

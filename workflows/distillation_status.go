@@ -60,18 +60,14 @@ func (d *distillation) setHandlers(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
-	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdatePause, func(ctx workflow.Context) (DistillationStatus, error) {
-		return d.pause(ctx, true), nil
-	}, workflow.UpdateHandlerOptions{
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdatePause, d.pauseHandler(true), workflow.UpdateHandlerOptions{
 		Description: "pause requests to the teacher; finished rows are kept",
 		Validator:   func() error { return d.validatePause(true) },
 	})
 	if err != nil {
 		return err
 	}
-	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateResume, func(ctx workflow.Context) (DistillationStatus, error) {
-		return d.pause(ctx, false), nil
-	}, workflow.UpdateHandlerOptions{
+	err = workflow.SetUpdateHandlerWithOptions(ctx, UpdateResume, d.pauseHandler(false), workflow.UpdateHandlerOptions{
 		Description: "resume after a pause",
 		Validator:   func() error { return d.validatePause(false) },
 	})
@@ -85,6 +81,11 @@ func (d *distillation) setHandlers(ctx workflow.Context) error {
 		Description: "skip a shard; its finished rows are kept, the next distillation requests the rest",
 		Validator:   func(in SkipShard) error { return d.validateSkip(in.Shard) },
 	})
+}
+
+// pauseHandler returns the handler of an update that pauses or resumes.
+func (d *distillation) pauseHandler(pause bool) func(workflow.Context) (DistillationStatus, error) {
+	return func(ctx workflow.Context) (DistillationStatus, error) { return d.pause(ctx, pause), nil }
 }
 
 // publish updates the stage's status for people.

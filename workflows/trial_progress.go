@@ -24,7 +24,8 @@ func (t *trial) notifyTrained(ctx workflow.Context) {
 	if t.stages.planner != nil || parent == nil || t.stages.last().State != Finished {
 		return
 	}
-	workflow.SignalExternalWorkflow(ctx, parent.ID, parent.RunID, signalTrained, workflow.GetInfo(ctx).WorkflowExecution.ID)
+	own := workflow.GetInfo(ctx).WorkflowExecution.ID
+	workflow.SignalExternalWorkflow(ctx, parent.ID, parent.RunID, signalTrained, own)
 }
 
 // followTrials shows the trials whose students are trained.

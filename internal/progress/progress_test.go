@@ -16,12 +16,30 @@ func TestTexts(t *testing.T) {
 		progress.Progress
 		text, bar string
 	}{
-		{progress.Progress{Done: 10, Total: 40, Unit: "rows", Rate: 2}, "10/40 rows, 2/s, 15s left", "█████░░░░░░░░░░░░░░░"},
-		{progress.Progress{Done: 1, Total: 11, Unit: "rows", Rate: 4}, "1/11 rows, 4/s, 2.5s left", "█░░░░░░░░░░░░░░░░░░░"},
-		{progress.Progress{Total: 100, Unit: "rows", Rate: 0.4}, "0/100 rows, 0.4/s, 4m10s left", "░░░░░░░░░░░░░░░░░░░░"},
-		{progress.Progress{Total: 75, Unit: "rows", Rate: 0.01}, "0/75 rows, 0.01/s, 2h05m left", "░░░░░░░░░░░░░░░░░░░░"},
-		{progress.Progress{Done: 40, Total: 40, Unit: "rows"}, "40/40 rows", "████████████████████"},
-		{progress.Progress{Done: 7, Unit: "rows", Rate: 0.5}, "7 rows, 0.5/s", ""},
+		{
+			progress.Progress{Done: 10, Total: 40, Unit: "rows", Rate: 2},
+			"10/40 rows, 2/s, 15s left", "█████░░░░░░░░░░░░░░░",
+		},
+		{
+			progress.Progress{Done: 1, Total: 11, Unit: "rows", Rate: 4},
+			"1/11 rows, 4/s, 2.5s left", "█░░░░░░░░░░░░░░░░░░░",
+		},
+		{
+			progress.Progress{Total: 100, Unit: "rows", Rate: 0.4},
+			"0/100 rows, 0.4/s, 4m10s left", "░░░░░░░░░░░░░░░░░░░░",
+		},
+		{
+			progress.Progress{Total: 75, Unit: "rows", Rate: 0.01},
+			"0/75 rows, 0.01/s, 2h05m left", "░░░░░░░░░░░░░░░░░░░░",
+		},
+		{
+			progress.Progress{Done: 40, Total: 40, Unit: "rows"},
+			"40/40 rows", "████████████████████",
+		},
+		{
+			progress.Progress{Done: 7, Unit: "rows", Rate: 0.5},
+			"7 rows, 0.5/s", "",
+		},
 		{
 			progress.Progress{Done: 5e6, Total: 50e6, Unit: progress.Bytes, Rate: 1e6},
 			"5.0 MB/50.0 MB, 1.0 MB/s, 45s left", "██░░░░░░░░░░░░░░░░░░",
