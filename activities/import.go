@@ -115,10 +115,10 @@ func (a *Activities) logImport(ctx context.Context, dir string) error {
 	}
 	countUnits(ctx, sum.Rows, "rows")
 	for _, source := range sum.Sources {
-		a.log(ctx).Info().Str("stage", "import").Str("read_as", source).Msg("read reviews")
+		a.log(ctx).Info().Str("read_as", source).Msg("read reviews")
 	}
 	if len(sum.PassedOver) > 0 {
-		a.log(ctx).Info().Str("stage", "import").Strs("files", sum.PassedOver).Msg("passed over files without rows")
+		a.log(ctx).Info().Strs("files", sum.PassedOver).Msg("passed over files without rows")
 	}
 	return nil
 }

@@ -25,6 +25,6 @@ func (c *deployCmd) Run(ctx context.Context, a *app) error {
 	if _, err := deployment.SetCurrentVersion(ctx, options); err != nil {
 		return fmt.Errorf("promoting build %q of deployment %q: %w", c.BuildID, c.Deployment, err)
 	}
-	a.logf("new experiments run on build %s of deployment %s", c.BuildID, c.Deployment)
-	return nil
+	return a.done(map[string]string{"deployment": c.Deployment, "build_id": c.BuildID},
+		"new experiments run on build %s of deployment %s", c.BuildID, c.Deployment)
 }

@@ -33,16 +33,12 @@ func (s distillationUpdate) send(ctx context.Context, a *app, update string, arg
 	if err != nil {
 		return fmt.Errorf("distillation %q: %s", s.ID, workflows.FailureOf(err).Cause)
 	}
-	if a.flags.JSON {
-		return a.printJSON(status)
-	}
 	state := "runs"
 	if status.Paused {
 		state = "is paused"
 	}
-	a.logf("%s %s: %d shards done, %d running, %d pending, %d skipped",
+	return a.done(status, "%s %s: %d shards done, %d running, %d pending, %d skipped",
 		s.ID, state, status.Done, len(status.Running), status.Pending, len(status.Skipped))
-	return nil
 }
 
 type (

@@ -30,6 +30,7 @@ var (
 	errInterrupted  = errors.New("interrupted")
 	errCorrupt      = errors.New("the bucket is corrupt")
 	errNotPaused    = errors.New("nothing to resume")
+	errPaused       = errors.New("the run is already paused")
 	errDeclined     = errors.New("not started")
 )
 
@@ -83,6 +84,7 @@ func exits() []exit {
 		{exitcode.Interrupted, is(errInterrupted, context.Canceled), ""},
 		{exitcode.Failed, is(errDeclined), "--yes starts it without asking"},
 		{exitcode.Failed, is(errNoExperiment), `"starter list" lists experiments`},
+		{exitcode.Failed, is(errPaused), `"starter resume ID" continues it`},
 		{exitcode.Failed, is(errNotPaused), `"starter status ID" shows its stages`},
 		{exitcode.Failed, is(errNoWorker), `run "make build"`},
 		{exitcode.Spec, is(errNoDataset), "name a folder, or set RDREC_DATA to the parent folders of the data sets"},

@@ -46,8 +46,8 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	if err := os.WriteFile(out, []byte(text), 0o600); err != nil {
 		return err
 	}
-	a.logf("spec       %s; \"starter spec %s\" prints every key, \"starter run %s\" runs it", out, out, out)
-	return nil
+	return a.done(map[string]string{"spec": out},
+		"spec       %s; \"starter spec %s\" prints every key, \"starter run %s\" runs it", out, out, out)
 }
 
 // maxNegatives is the default of data.negatives. A smaller share of the items is taken where there

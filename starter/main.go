@@ -49,7 +49,8 @@ type cli struct {
 	Export     exportCmd     `cmd:"" help:"${help_export}"`
 	Recommend  recommendCmd  `cmd:"" help:"Recommend items to one user."`
 	Rerun      rerunCmd      `cmd:"" help:"Rerun a finished experiment without the cache and diff every artifact."`
-	Resume     resumeCmd     `cmd:"" help:"Resume a run that paused because of a lasting error."`
+	Pause      pauseCmd      `cmd:"" help:"Pause a run: its workers save their state and are free for other runs."`
+	Resume     resumeCmd     `cmd:"" help:"Resume a run that was paused, or that paused because of a lasting error."`
 	Cancel     cancelCmd     `cmd:"" help:"${help_cancel}"`
 	Verify     verifyCmd     `cmd:"" help:"${help_verify}"`
 	GC         gcCmd         `cmd:"" name:"gc" help:"Delete unreferenced objects from the bucket."`
@@ -159,6 +160,15 @@ func (a *app) write(text string) error {
 	if _, err := io.WriteString(a.stdout, text); err != nil {
 		return fmt.Errorf("writing to stdout: %w", err)
 	}
+	return nil
+}
+
+// done reports what a command has done: a message for people or, with --json, the value.
+func (a *app) done(value any, format string, args ...any) error {
+	if a.flags.JSON {
+		return a.printJSON(value)
+	}
+	a.logf(format, args...)
 	return nil
 }
 

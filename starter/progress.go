@@ -154,6 +154,24 @@ func (t *progressTracker) stages() []stageLine {
 	return all
 }
 
+// trialLine is a trial of the experiment.
+type trialLine struct {
+	name   string
+	closed bool
+}
+
+// trials returns the experiment's trials: its child workflows other than stages.
+func (t *progressTracker) trials() []trialLine {
+	var all []trialLine
+	for _, id := range t.workflows[1:] {
+		parent, name := path.Split(id)
+		if strings.TrimSuffix(parent, "/") == t.workflows[0] && !t.hasStage(t.workflows[0], name) {
+			all = append(all, trialLine{name, t.closed[id]})
+		}
+	}
+	return all
+}
+
 // hasStage reports whether a workflow has a stage of this name.
 func (t *progressTracker) hasStage(id, stage string) bool {
 	return slices.ContainsFunc(t.lines[id], func(l stageLine) bool { return l.Name == stage })

@@ -58,6 +58,5 @@ func (a *app) startPromotion(ctx context.Context, in activities.ChooseModelInput
 	if err != nil {
 		return fmt.Errorf("reading the current promotion of %q: %w", in.Name, err)
 	}
-	a.logf("promotion %d (%s) of %s is in use", current.Number, current.Kind, in.Name)
-	return nil
+	return a.done(current, "promotion %d (%s) of %s is in use", current.Number, current.Kind, in.Name)
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -12,42 +13,51 @@ import (
 	"golang.org/x/sys/unix"
 
 	"rdrec/activities"
+	"rdrec/internal/progress"
 	"rdrec/internal/report"
 	"rdrec/internal/untrusted"
 	"rdrec/workflows"
 )
 
-// plainInterval is how often the progress of a running stage is printed if stderr is not a
-// terminal.
-const plainInterval = 10 * time.Second
+// plainInterval is the time between two lines about a running stage if stderr is not a terminal.
+// Those of a long stage are plainShare of its time apart, so that a log stays short.
+const (
+	plainInterval = 10 * time.Second
+	plainShare    = 0.1
+)
 
 // stageDisplay prints stages. On a terminal, each stage has one line, which is updated in place;
 // elsewhere, each change of state is a new line, and so is the progress every plainInterval.
 type stageDisplay struct {
 	out        io.Writer
 	width      int // columns of the terminal; 0 if out is not a terminal
+	height     int // rows of the terminal; 0 if unknown
 	linesShown int // lines on the terminal now
 	printed    map[string]string
 	printedAt  map[string]time.Time
+	// since is when the state was first printed.
+	since map[string]time.Time
 }
 
 func newStageDisplay(out io.Writer) *stageDisplay {
+	width, height := sizeOf(out)
 	return &stageDisplay{
-		out: out, width: widthOf(out), printed: map[string]string{}, printedAt: map[string]time.Time{},
+		out: out, width: width, height: height, printed: map[string]string{}, printedAt: map[string]time.Time{},
+		since: map[string]time.Time{},
 	}
 }
 
-// widthOf returns the width of a terminal in columns, and 0 for any other writer.
-func widthOf(out io.Writer) int {
+// sizeOf returns the size of a terminal in columns and rows, and 0 for any other writer.
+func sizeOf(out io.Writer) (width, height int) {
 	file, ok := out.(*os.File)
 	if !ok || !isatty.IsTerminal(file.Fd()) {
-		return 0
+		return 0, 0
 	}
 	size, err := unix.IoctlGetWinsize(int(file.Fd()), unix.TIOCGWINSZ)
 	if err != nil || size.Col == 0 {
-		return 80
+		return 80, 24
 	}
-	return int(size.Col)
+	return int(size.Col), int(size.Row)
 }
 
 // show updates the display; note is a message below the stages.
@@ -70,10 +80,17 @@ func (b *stageDisplay) redraw(lines []stageLine, note string, now time.Time) {
 	if b.linesShown > 0 {
 		fmt.Fprintf(&page, "\x1b[%dA", b.linesShown)
 	}
+	hidden, lines := fitting(lines, b.height-2) // a note, and the cursor's line
+	if hidden > 0 {
+		page.WriteString("\r\x1b[2K" + clip(fmt.Sprintf("… %s finished", plural(hidden, "stage")), b.width-1) + "\n")
+	}
 	for _, l := range lines {
 		page.WriteString("\r\x1b[2K" + clip(format(l, now), b.width-1) + "\n")
 	}
 	b.linesShown = len(lines)
+	if hidden > 0 {
+		b.linesShown++
+	}
 	if note != "" {
 		page.WriteString("\r\x1b[2K" + clip(note, b.width-1) + "\n")
 		b.linesShown++
@@ -82,11 +99,15 @@ func (b *stageDisplay) redraw(lines []stageLine, note string, now time.Time) {
 	_, _ = io.WriteString(b.out, page.String()) //nolint:errcheck // nobody reads a closed terminal
 }
 
-// printChange prints a line if its state is new, or if it is running and was last printed
-// plainInterval ago.
+// printChange prints a line if its state is new, or if it is running and was last printed an
+// interval ago.
 func (b *stageDisplay) printChange(name, state, line string, now time.Time, running bool) {
-	if b.printed[name] == state && (!running || now.Sub(b.printedAt[name]) < plainInterval) {
+	interval := max(plainInterval, time.Duration(plainShare*float64(now.Sub(b.since[name]))))
+	if b.printed[name] == state && (!running || now.Sub(b.printedAt[name]) < interval) {
 		return
+	}
+	if b.printed[name] != state {
+		b.since[name] = now
 	}
 	b.printed[name], b.printedAt[name] = state, now
 	fmt.Fprintln(b.out, untrusted.Printable(strings.TrimRight(line, " ")))
@@ -121,36 +142,74 @@ func originText(from activities.StageOrigin) string {
 	}
 }
 
-// progressText returns the progress of a running stage: bar, time, units, rates and notes.
+// progressText returns the progress of a running stage: bar, time, units, rates, course of the loss
+// and notes.
 func progressText(l stageLine, now time.Time) string {
 	elapsed := report.Duration(now.Sub(l.Since).Seconds())
 	p := l.Progress
 	if p == nil || p.Total == 0 {
 		return strings.TrimSpace(fmt.Sprintf("%-20s %7s  %s", l.State, elapsed, l.Problem))
 	}
-	words := []string{fmt.Sprintf("%s %7s  %d/%d %s", bar(p.Done, p.Total), elapsed, p.Done, p.Total, p.Unit)}
-	if p.Rate > 0 {
-		words = append(words, fmt.Sprintf("%.3g/s", p.Rate), "left "+report.Duration(float64(p.Total-p.Done)/p.Rate))
-	}
+	words := []string{fmt.Sprintf("%s %7s  %s", p.Bar(), elapsed, p.Counts()), p.Pace()}
 	if p.TokenRate > 0 {
 		words = append(words, fmt.Sprintf("%.0f tokens/s", p.TokenRate))
 	}
 	if p.Unit == activities.UnitRationales && p.Done > 0 {
 		words = append(words, fmt.Sprintf("%.0f%% parsed", 100*float64(p.Parsed)/float64(p.Done)))
 	}
-	for _, word := range []string{p.Note, l.Problem} {
-		if word != "" {
-			words = append(words, word)
-		}
-	}
-	return strings.Join(words, "  ")
+	words = append(words, p.Note, progress.Sparkline(p.Losses), l.Problem)
+	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), "  ")
 }
 
-// bar returns a progress bar of 20 cells.
-func bar(done, total int) string {
-	const cells = 20
-	full := min(cells, max(0, done*cells/total))
-	return strings.Repeat("█", full) + strings.Repeat("░", cells-full)
+// summaryText returns how far a run is: stages, trials and the time left of the running stages.
+func summaryText(lines []stageLine, trials []trialLine) string {
+	counts := map[workflows.State]int{}
+	left := time.Duration(0)
+	for _, l := range lines {
+		counts[l.State]++
+		if l.State == workflows.Running && l.Progress != nil {
+			if rest, ok := l.Progress.Left(); ok {
+				left = max(left, rest)
+			}
+		}
+	}
+	finished := counts[workflows.Finished] + counts[workflows.Cached]
+	parts := []string{fmt.Sprintf("%s finished", plural(finished, "stage"))}
+	for _, state := range []workflows.State{workflows.Running, workflows.Paused, workflows.Failed} {
+		if counts[state] > 0 {
+			parts = append(parts, fmt.Sprintf("%d %s", counts[state], state))
+		}
+	}
+	if len(trials) > 0 {
+		ended := 0
+		for _, t := range trials {
+			if t.closed {
+				ended++
+			}
+		}
+		parts = append(parts, fmt.Sprintf("%d of %s finished", ended, plural(len(trials), "trial")))
+	}
+	if left > 0 {
+		parts = append(parts, "at least "+report.Duration(left.Seconds())+" left")
+	}
+	return strings.Join(parts, ", ")
+}
+
+// fitting returns the lines that fit into a number of rows: if they are too many, a line for the
+// finished stages that are left out, and the others.
+func fitting(lines []stageLine, rows int) (hidden int, shown []stageLine) {
+	if rows <= 0 || len(lines) <= rows {
+		return 0, lines
+	}
+	excess := len(lines) - rows + 1
+	for _, l := range lines {
+		if hidden < excess && (l.State == workflows.Finished || l.State == workflows.Cached) {
+			hidden++
+			continue
+		}
+		shown = append(shown, l)
+	}
+	return hidden, shown[:min(len(shown), rows-min(1, hidden))]
 }
 
 // clip shortens a line to the terminal's width, because a wrapped line could not be updated in

@@ -26,47 +26,55 @@ type resumedRun struct {
 
 // Run resumes every paused workflow of the run.
 func (c *resumeCmd) Run(ctx context.Context, a *app) error {
-	to, e, err := a.connectTo(ctx, c.ID)
+	to, tracker, err := a.follow(ctx, c.ID)
 	if err != nil {
 		return err
 	}
 	defer to.Close()
-	if e.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		return fmt.Errorf("%w: %s is %s", errNotPaused, e.id, statusName(e.status))
-	}
-	tracker := newProgressTracker(e, a.now)
-	if _, _, err := tracker.poll(ctx); err != nil {
-		return fmt.Errorf("polling %q: %w", c.ID, err)
-	}
-	resumed := resumedRun{ID: e.id}
+	resumed := resumedRun{ID: c.ID}
 	for _, id := range tracker.paused() {
-		if err := to.resume(ctx, id); err != nil {
+		if err := to.update(ctx, id, workflows.UpdateResume); err != nil {
 			return err
 		}
 		resumed.Resumed = append(resumed.Resumed, id)
 	}
 	if len(resumed.Resumed) == 0 {
-		return fmt.Errorf("%w: %s runs", errNotPaused, e.id)
+		return fmt.Errorf("%w: %s runs", errNotPaused, c.ID)
 	}
-	if a.flags.JSON {
-		return a.printJSON(resumed)
-	}
-	a.logf("resumed: %s", strings.Join(resumed.Resumed, ", "))
-	return nil
+	return a.done(resumed, "resumed: %s", strings.Join(resumed.Resumed, ", "))
 }
 
-// resume resumes one workflow.
-func (s *server) resume(ctx context.Context, id string) error {
+// follow connects to the server and polls a running workflow. The caller closes the server.
+func (a *app) follow(ctx context.Context, id string) (*server, *progressTracker, error) {
+	to, e, err := a.connectTo(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	tracker := newProgressTracker(e, a.now)
+	if e.status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
+		err = fmt.Errorf("%w: %s is %s", errNotPaused, e.id, statusName(e.status))
+	} else if _, _, err = tracker.poll(ctx); err != nil {
+		err = fmt.Errorf("polling %q: %w", id, err)
+	}
+	if err != nil {
+		to.Close()
+		return nil, nil, err
+	}
+	return to, tracker, nil
+}
+
+// update sends an update to a workflow and waits until it has happened.
+func (s *server) update(ctx context.Context, id, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, updateTimeout)
 	defer cancel()
 	handle, err := s.UpdateWorkflow(ctx, client.UpdateWorkflowOptions{
-		WorkflowID: id, UpdateName: workflows.UpdateResume, WaitForStage: client.WorkflowUpdateStageCompleted,
+		WorkflowID: id, UpdateName: name, WaitForStage: client.WorkflowUpdateStageCompleted,
 	})
 	if err == nil {
 		err = handle.Get(ctx, nil)
 	}
 	if err != nil {
-		return fmt.Errorf("resuming %q: %s", id, cmp.Or(workflows.FailureOf(err).Cause, err.Error()))
+		return fmt.Errorf("%s %q: %s", name, id, cmp.Or(workflows.FailureOf(err).Cause, err.Error()))
 	}
 	return nil
 }

@@ -59,8 +59,11 @@ func newRealEnv(t *testing.T, importer activities.Importer) (*testEnv, client.Cl
 			t.Error(err)
 		}
 	})
+	const heartbeat = 100 * time.Millisecond // with it, a worker learns that its activity is stopped
 	for _, queue := range workflows.Queues() {
-		w := worker.New(c, queue, worker.Options{})
+		w := worker.New(c, queue, worker.Options{
+			MaxHeartbeatThrottleInterval: heartbeat, DefaultHeartbeatThrottleInterval: heartbeat,
+		})
 		workflows.Register(w)
 		w.RegisterActivity(&activities.Activities{
 			Bucket: bucket, Importer: importer, Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now, MaxFailures: 2,
@@ -73,13 +76,9 @@ func newRealEnv(t *testing.T, importer activities.Importer) (*testEnv, client.Cl
 	return env, c
 }
 
-// TestRepeatedFailuresPauseUntilResumed lets an import fail on a real server: after two attempts,
-// the limit, the run pauses, and it continues when it is resumed. The count of failures travels in
-// the heartbeats, which only a real server keeps between attempts.
-func TestRepeatedFailuresPauseUntilResumed(t *testing.T) {
-	t.Parallel()
-	importer := &brokenImporter{}
-	env, c := newRealEnv(t, importer)
+// startShop starts an experiment that imports reviews.
+func startShop(t *testing.T, c client.Client) client.WorkflowRun {
+	t.Helper()
 	s := spec.Default()
 	reviews := spec.DefaultReviews()
 	reviews.Path = filepath.Join("..", "testdata", "reviews", "All_Beauty_5.json.gz")
@@ -90,6 +89,17 @@ func TestRepeatedFailuresPauseUntilResumed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return started
+}
+
+// TestRepeatedFailuresPauseUntilResumed lets an import fail on a real server: after two attempts,
+// the limit, the run pauses, and it continues when it is resumed. The count of failures travels in
+// the heartbeats, which only a real server keeps between attempts.
+func TestRepeatedFailuresPauseUntilResumed(t *testing.T) {
+	t.Parallel()
+	importer := &brokenImporter{}
+	env, c := newRealEnv(t, importer)
+	started := startShop(t, c)
 	if _, code := env.command(t, &watchedBuffer{}, "resume", "nosuch"); code != exitcode.Failed {
 		t.Errorf("resume of a run that does not exist: code %d", code)
 	}

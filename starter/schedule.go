@@ -40,11 +40,7 @@ func (c scheduleArg) change(
 	if err := c.do(ctx, a, verb, fn); err != nil {
 		return err
 	}
-	a.logf("schedule %s %s", c.Name, done)
-	if a.flags.JSON {
-		return a.printJSON(map[string]string{"schedule": c.Name, "done": done})
-	}
-	return nil
+	return a.done(map[string]string{"schedule": c.Name, "done": done}, "schedule %s %s", c.Name, done)
 }
 
 // do calls fn with the schedule; verb names the call in errors.

@@ -61,10 +61,10 @@ func (c *scheduleCreateCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return fmt.Errorf("creating schedule %q: %w", s.Name, err)
 	}
-	a.logf("schedule %s: %q in %s; a run that is due while another is running is skipped, "+
+	created := map[string]any{"schedule": s.Name, "cron": c.Cron, "zone": c.Zone, "paused": c.Paused}
+	return a.done(created, "schedule %s: %q in %s; a run that is due while another is running is skipped, "+
 		"one missed by more than %s is dropped, a failed one pauses the schedule",
 		s.Name, c.Cron, c.Zone, catchupWindow)
-	return nil
 }
 
 // options returns the schedule of a spec.

@@ -46,8 +46,8 @@ func (c *scheduleTriggerCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	if e == nil {
-		a.logf("schedule %s: a run was requested; it is skipped if another is running", c.Name)
-		return nil
+		return a.done(map[string]string{"schedule": c.Name, "done": "a run was requested"},
+			"schedule %s: a run was requested; it is skipped if another is running", c.Name)
 	}
 	a.printStarted(e)
 	if err := a.await(ctx, e, "the nightly run continues"); err != nil {

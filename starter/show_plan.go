@@ -11,6 +11,7 @@ import (
 	"github.com/mattn/go-isatty"
 	"go.temporal.io/api/enums/v1"
 
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/workflows"
@@ -35,7 +36,7 @@ func (a *app) showPlan(ctx context.Context, to *server, s spec.Spec, force, yes 
 		return nil
 	}
 	a.logf("plan: %s", totalText(plan))
-	if yes || plan.Total.High < askAbove.Seconds() || !isatty.IsTerminal(os.Stdin.Fd()) || widthOf(a.stderr) == 0 {
+	if yes || plan.Total.High < askAbove.Seconds() || !isatty.IsTerminal(os.Stdin.Fd()) || !progress.IsTerminal(a.stderr) {
 		return nil
 	}
 	fmt.Fprint(a.stderr, "start it? [y/N] ")

@@ -76,8 +76,14 @@ func (a *app) showStages(ctx context.Context, e *execution) error {
 			a.logf("the server does not answer; retrying: %v", err)
 		case err == nil:
 			var notes []string
+			if unavailable {
+				a.logf("the server answers again")
+			}
 			if a.now().Sub(began) >= noteDelay {
 				notes = tracker.notes(ctx)
+			}
+			if display.width > 0 && len(notes) == 0 {
+				notes = []string{summaryText(lines, tracker.trials())}
 			}
 			display.show(lines, strings.Join(notes, "; "), a.now())
 		}

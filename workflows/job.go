@@ -3,6 +3,7 @@ package workflows
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"go.temporal.io/sdk/converter"
 	"go.temporal.io/sdk/workflow"
@@ -36,11 +37,10 @@ func (jobPropagator) Inject(context.Context, workflow.HeaderWriter) error { retu
 
 // InjectFromWorkflow writes the job of an activity.
 func (jobPropagator) InjectFromWorkflow(ctx workflow.Context, w workflow.HeaderWriter) error {
-	label := workflow.GetActivityOptions(ctx).Summary
-	if label == "" { // a signal or a child workflow
-		return nil
+	label, info := workflow.GetActivityOptions(ctx).Summary, workflow.GetInfo(ctx)
+	if label == "" || slices.Contains([]string{"Plan", "Inputs"}, info.WorkflowType.Name) {
+		return nil // a signal, a child workflow, or a workflow that leaves nothing in the bucket
 	}
-	info := workflow.GetInfo(ctx)
 	root := info.WorkflowExecution
 	if info.RootWorkflowExecution != nil {
 		root = *info.RootWorkflowExecution

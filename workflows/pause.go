@@ -24,9 +24,16 @@ type childPause struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
+// heldReason is why a workflow waits that a person paused.
+const heldReason = "a person paused the run"
+
 // pauser makes a workflow wait where an activity fails for a reason that does not go away by itself
-// ([activities.Pauses]), until a person resumes it by [UpdateResume].
+// ([activities.Pauses]), and where a person pauses it by [UpdatePause], until a person resumes it by
+// [UpdateResume].
 type pauser struct {
+	// held means that a person paused the workflow. running are its activities that stop then.
+	held    bool
+	running []*runningActivity
 	waiting []*pausedActivity
 	// children are the reasons of paused child workflows, by workflow id.
 	children map[string]string
@@ -34,6 +41,12 @@ type pauser struct {
 	// one of its children pauses while none was paused before.
 	publish func(workflow.Context)
 	notify  func(ctx workflow.Context, reason string)
+}
+
+// runningActivity is an activity that a person may stop; it saves its state first.
+type runningActivity struct {
+	cancel  func()
+	stopped bool
 }
 
 // pausedActivity is an activity that waits to be executed again.
@@ -63,14 +76,35 @@ func newPauser(ctx workflow.Context) (workflow.Context, *pauser) {
 	return workflow.WithValue(ctx, pauserKey{}, p), p
 }
 
-// setResumeHandler registers the update by which a person resumes the workflow.
-func (p *pauser) setResumeHandler(ctx workflow.Context) error {
-	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateResume, func(workflow.Context) ([]string, error) {
-		return p.resume(), nil
+// setHandlers registers the updates by which a person pauses and resumes the workflow.
+func (p *pauser) setHandlers(ctx workflow.Context) error {
+	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdatePause, func(ctx workflow.Context) ([]string, error) {
+		p.hold(ctx)
+		return []string{workflow.GetInfo(ctx).WorkflowExecution.ID}, nil
+	}, workflow.UpdateHandlerOptions{
+		Description: "stop the activities, which save their state, and start no others",
+		Validator: func() error {
+			if p.held {
+				return errors.New("the workflow is already paused")
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		return err
+	}
+	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateResume, func(ctx workflow.Context) ([]string, error) {
+		held := p.held
+		labels := p.resume()
+		if held {
+			setStageAttribute(ctx, string(Running))
+			p.show(ctx)
+		}
+		return labels, nil
 	}, workflow.UpdateHandlerOptions{
 		Description: "execute the activities again that made the workflow pause",
 		Validator: func() error {
-			if len(p.waiting) == 0 {
+			if len(p.waiting) == 0 && !p.held {
 				return errors.New("the workflow is not paused")
 			}
 			return nil
@@ -78,8 +112,20 @@ func (p *pauser) setResumeHandler(ctx workflow.Context) error {
 	})
 }
 
+// hold pauses the workflow: its activities stop, and none starts.
+func (p *pauser) hold(ctx workflow.Context) {
+	p.held = true
+	for _, r := range p.running {
+		r.stopped = true
+		r.cancel()
+	}
+	setStageAttribute(ctx, string(Paused))
+	p.show(ctx)
+}
+
 // resume executes the paused activities again and returns their labels.
 func (p *pauser) resume() []string {
+	p.held = false
 	labels := make([]string, 0, len(p.waiting))
 	for _, w := range p.waiting {
 		w.resumed = true
@@ -89,20 +135,46 @@ func (p *pauser) resume() []string {
 }
 
 // execute executes an activity and waits for its result; out may be nil. If it fails for a reason
-// that does not go away by itself, execute waits until a person resumes the workflow, and executes
-// the activity again.
+// that does not go away by itself, or if a person pauses the workflow, execute waits until a person
+// resumes it, and executes the activity again.
 func execute(ctx workflow.Context, activity, in, out any) error {
+	p, found := ctx.Value(pauserKey{}).(*pauser)
+	if !found {
+		return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
+	}
 	for {
-		err := workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
-		p, found := ctx.Value(pauserKey{}).(*pauser)
-		var failed *temporal.ApplicationError
-		if !found || !errors.As(err, &failed) || !activities.Pauses(failed.Type()) {
-			return err
+		if p.held {
+			if err := p.wait(ctx, heldReason); err != nil {
+				return err
+			}
 		}
-		if err := p.wait(ctx, FailureOf(err)); err != nil {
+		stopped, err := p.attempt(ctx, activity, in, out)
+		var failed *temporal.ApplicationError
+		switch {
+		case stopped && temporal.IsCanceledError(err) && ctx.Err() == nil:
+			// A person stopped it.
+		case errors.As(err, &failed) && activities.Pauses(failed.Type()):
+			if err := p.wait(ctx, FailureOf(err).Cause); err != nil {
+				return err
+			}
+		default:
 			return err
 		}
 	}
+}
+
+// attempt executes an activity, which a person may stop if the workflow waits for stopped ones.
+func (p *pauser) attempt(ctx workflow.Context, activity, in, out any) (stopped bool, err error) {
+	if !workflow.GetActivityOptions(ctx).WaitForCancellation {
+		return false, workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
+	}
+	inner, cancel := workflow.WithCancel(ctx)
+	defer cancel()
+	running := &runningActivity{cancel: cancel}
+	p.running = append(p.running, running)
+	err = workflow.ExecuteActivity(inner, activity, in).Get(ctx, out)
+	p.running = slices.DeleteFunc(p.running, func(r *runningActivity) bool { return r == running })
+	return running.stopped, err
 }
 
 // keepBooks looks up or records a stage: in the workflow's own process, which leaves one event in
@@ -119,9 +191,9 @@ func keepBooks(ctx workflow.Context, summary string, activity, in, out any) erro
 }
 
 // wait waits until a person resumes the workflow.
-func (p *pauser) wait(ctx workflow.Context, failure Failure) error {
+func (p *pauser) wait(ctx workflow.Context, reason string) error {
 	entry, _ := ctx.Value(entryKey{}).(*StageStatus) //nolint:errcheck // nil outside of a stage
-	w := &pausedActivity{label: workflow.GetActivityOptions(ctx).Summary, reason: failure.Cause, entry: entry}
+	w := &pausedActivity{label: workflow.GetActivityOptions(ctx).Summary, reason: reason, entry: entry}
 	p.waiting = append(p.waiting, w)
 	if entry != nil {
 		entry.State, entry.Note = Paused, w.reason
@@ -150,7 +222,7 @@ func (p *pauser) wait(ctx workflow.Context, failure Failure) error {
 // announce notifies the parent workflow and people that the workflow pauses.
 func (p *pauser) announce(ctx workflow.Context, reason string) {
 	p.signalParent(ctx, reason)
-	if p.notify != nil && len(p.children) == 0 {
+	if p.notify != nil && len(p.children) == 0 && !p.held {
 		workflow.Go(ctx, func(ctx workflow.Context) { p.notify(ctx, reason) })
 	}
 }
@@ -202,6 +274,9 @@ func (p *pauser) outside() (all []StageStatus) {
 			all = append(all, StageStatus{Name: w.label, Stage: w.label, State: Paused, Note: w.reason})
 		}
 	}
+	if p.held && len(p.waiting) == 0 {
+		all = append(all, StageStatus{Name: "run", Stage: "run", State: Paused, Note: heldReason})
+	}
 	return all
 }
 
@@ -213,9 +288,12 @@ func (p *pauser) headline(ctx workflow.Context) string {
 			reason = id + ": " + p.children[id]
 		}
 	}
-	if reason == "" {
+	id := workflow.GetInfo(ctx).WorkflowExecution.ID
+	switch {
+	case p.held:
+		return fmt.Sprintf("**Paused** by a person. `starter resume %s` continues.", id)
+	case reason == "":
 		return ""
 	}
-	id := workflow.GetInfo(ctx).WorkflowExecution.ID
 	return fmt.Sprintf("**Paused**: %s. Fix the cause, then `starter resume %s`.", reason, id)
 }

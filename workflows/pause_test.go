@@ -54,14 +54,20 @@ func pausedStages(t *testing.T, env *testsuite.TestWorkflowEnvironment, id strin
 // resume resumes a workflow of the test; id is empty for the test's own.
 func resume(t *testing.T, env *testsuite.TestWorkflowEnvironment, id string) {
 	t.Helper()
+	sendUpdate(t, env, id, workflows.UpdateResume)
+}
+
+// sendUpdate sends an update to a workflow of the test; id is empty for the test's own.
+func sendUpdate(t *testing.T, env *testsuite.TestWorkflowEnvironment, id, name string) {
+	t.Helper()
 	callback := &testsuite.TestUpdateCallback{
 		OnAccept:   func() {},
-		OnReject:   func(err error) { t.Errorf("resume: %v", err) },
+		OnReject:   func(err error) { t.Errorf("%s: %v", name, err) },
 		OnComplete: func(any, error) {},
 	}
 	if id == "" {
-		env.UpdateWorkflow(workflows.UpdateResume, "", callback)
-	} else if err := env.UpdateWorkflowByID(id, workflows.UpdateResume, "", callback); err != nil {
+		env.UpdateWorkflow(name, "", callback)
+	} else if err := env.UpdateWorkflowByID(id, name, "", callback); err != nil {
 		t.Error(err)
 	}
 }

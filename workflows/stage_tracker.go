@@ -61,11 +61,11 @@ type stageTracker struct {
 	planner *planner
 }
 
-// trackStages is [newStageTracker] for a workflow without an update to resume it of its own.
+// trackStages is [newStageTracker] for a workflow without updates of its own to pause and resume it.
 func trackStages(ctx workflow.Context, nonce string) (workflow.Context, *stageTracker, error) {
 	ctx, t, err := newStageTracker(ctx, nonce)
 	if err == nil {
-		err = t.pauser.setResumeHandler(ctx)
+		err = t.pauser.setHandlers(ctx)
 	}
 	return ctx, t, err
 }
