@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/converter"
 
 	"rdrec/internal/report"
+	"rdrec/registry"
 	"rdrec/workflows"
 )
 
@@ -141,6 +142,8 @@ type listedRun struct {
 	// Best is the score of the best student; nil before the report, or without access to the
 	// bucket.
 	Best *report.Headline `json:"best,omitempty"`
+	// Cost is what a finished run computed; nil for the others.
+	Cost *registry.Cost `json:"cost,omitempty"`
 }
 
 // list prints the runs that a query finds and that the filter accepts.
@@ -171,7 +174,7 @@ func (a *app) list(ctx context.Context, to *server, query string, accept func(li
 			break
 		}
 	}
-	a.addScores(ctx, runs)
+	a.addResults(ctx, runs)
 	return a.printRuns(runs)
 }
 
@@ -217,15 +220,15 @@ func (s *server) pausedRuns(ctx context.Context) (map[string]bool, error) {
 	return paused, nil
 }
 
-// addScores adds the scores of finished runs from their reports in the bucket. A run without a
-// report has none.
-func (a *app) addScores(ctx context.Context, runs []listedRun) {
+// addResults adds the scores and the cost of finished runs from their reports and records in the
+// bucket. A run without them has none.
+func (a *app) addResults(ctx context.Context, runs []listedRun) {
 	if !a.hasBucket() {
 		return
 	}
 	bucket, err := a.openBucket(ctx)
 	if err != nil {
-		a.logf("warning: no scores are shown: %v", err)
+		a.logf("warning: no scores and costs are shown: %v", err)
 		return
 	}
 	defer bucket.Close()
@@ -238,7 +241,26 @@ func (a *app) addScores(ctx context.Context, runs []listedRun) {
 		if err == nil && json.Unmarshal(text, &found) == nil {
 			runs[i].Best = found.Headline()
 		}
+		if _, record, err := registry.ReadRun(ctx, bucket, runs[i].ID+"/"+runs[i].Run); err == nil {
+			runs[i].Cost = new(registry.CostOf(record.Stages))
+		}
 	}
+}
+
+// costText returns what a run computed: the time on the queue of accelerators, or else of the
+// processors, and the teacher's tokens.
+func costText(c *registry.Cost) string {
+	if c == nil {
+		return ""
+	}
+	text := report.Duration(c.Seconds)
+	if c.GPUSeconds > 0 {
+		text = report.Duration(c.GPUSeconds) + " GPU"
+	}
+	if c.Tokens > 0 {
+		text += fmt.Sprintf(", %d tokens", c.Tokens)
+	}
+	return text
 }
 
 // printRuns prints a table for people, or the runs for programs.
@@ -252,14 +274,14 @@ func (a *app) printRuns(runs []listedRun) error {
 	}
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "NAME\tSTATUS\tSTARTED\tDURATION\tDATASET\tMETHODS\tBEST")
+	fmt.Fprintln(w, "NAME\tSTATUS\tSTARTED\tDURATION\tDATASET\tMETHODS\tBEST\tCOST")
 	for _, r := range runs {
 		best := ""
 		if r.Best != nil {
 			best = fmt.Sprintf("%s %s %.4f", r.Best.Method, r.Best.Metric, r.Best.Value)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Status, r.Started.Local().Format(time.DateTime),
-			report.Duration(r.Seconds), r.Dataset, strings.Join(r.Methods, ","), best)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\t%s\t%s\n", r.ID, r.Status, r.Started.Local().Format(time.DateTime),
+			report.Duration(r.Seconds), r.Dataset, strings.Join(r.Methods, ","), best, costText(r.Cost))
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("writing the list: %w", err)

@@ -84,7 +84,7 @@ func TestList(t *testing.T) {
 	}
 	listed, _ := env.command(t, stderr, "list")
 	latest, _ := env.command(t, stderr, "status")
-	contains(t, listed, "NAME ", " pod NDCG@10 0.2500\n")
+	contains(t, listed, "NAME ", " pod NDCG@10 0.2500  1m15s GPU, 9 tokens\n")
 	if strings.Fields(listed)[7] != strings.Fields(latest)[7] {
 		t.Errorf("status without an id prints\n%sand list prints\n%s", latest, listed)
 	}
@@ -100,8 +100,11 @@ func putReport(t *testing.T, address, id, run string) {
 	defer bucket.Close()
 	text := `{"verdict": {"method": "pod"}, "tables": [{"task": "sequential", "rows": [{"method": "pod", "trials": [
 		{"seed": 1, "scores": [{"metric": "NDCG@10", "value": 0.25}]}]}]}]}`
-	if err := bucket.PutRun(t.Context(), id, run, "report.json", []byte(text)); err != nil {
-		t.Fatal(err)
+	record := `{"stages": [{"name": "pretrain pod/1", "stage": "pretrain", "seconds": 75, "stats": {"tokens": 9}}]}`
+	for name, data := range map[string]string{"report.json": text, storage.RunRecord: record} {
+		if err := bucket.PutRun(t.Context(), id, run, name, []byte(data)); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -108,6 +109,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return exited
 	}
 	if err != nil {
+		a.flags.JSON = a.flags.JSON || slices.Contains(args, "--json")
 		return a.fail(usageError{err})
 	}
 	command.BindTo(ctx, (*context.Context)(nil))

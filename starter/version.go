@@ -98,6 +98,10 @@ func (a *app) workerBuild(ctx context.Context, flag string) (found build.Worker,
 	switch {
 	case errors.As(err, &exited):
 		message, _, _ := strings.Cut(strings.TrimSpace(stderr.String()), "\n")
+		var failed struct{ Error string }
+		if json.Unmarshal([]byte(message), &failed) == nil {
+			message = failed.Error
+		}
 		return found, fmt.Errorf("%w: %q does not run: %w: %s", errNoWorker, program, err, message)
 	case err != nil:
 		return found, fmt.Errorf("%w: starting %q: %w", errNoWorker, program, err)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -61,6 +62,31 @@ func row(err error) exit {
 
 // hintFor returns the next step for an error, or "".
 func hintFor(err error) string { return row(err).hint }
+
+// errorOutput is an error, for programs.
+type errorOutput struct {
+	Level string `json:"level"`
+	// Error is the message without its hint; Code is the exit code.
+	Error string `json:"error"`
+	Hint  string `json:"hint,omitempty"`
+	Code  int    `json:"code"`
+}
+
+// wantsJSON reports whether errors are JSON: where the results or the log are.
+func wantsJSON(args []string, environment func(string) string) bool {
+	return slices.Contains(args, "--json") || slices.Contains(args, "--log-json") ||
+		environment("RDREC_LOG_JSON") == "true"
+}
+
+// failInJSON prints an error and its hint as a line of JSON and returns the exit code.
+func failInJSON(w io.Writer, err error) int {
+	found := row(err)
+	out := errorOutput{
+		Level: "error", Error: document.Redact(err.Error()), Hint: found.hint, Code: found.code,
+	}
+	_ = json.NewEncoder(w).Encode(out) // the exit code remains
+	return found.code
+}
 
 // fail prints an error and its hint and returns the exit code.
 func fail(w io.Writer, err error) int {

@@ -40,6 +40,12 @@ func TestExitCodes(t *testing.T) {
 			[]string{"error: unknown flag --nope\n", `hint: see "worker --help"`},
 		},
 		{
+			"an unknown flag, where the log is JSON",
+			[]string{"--log-json", "--nope"},
+			exitcode.Usage,
+			[]string{`{"level":"error","error":"unknown flag --nope","hint":"see \"worker --help\"","code":2}`},
+		},
+		{
 			"no such bucket",
 			[]string{"--bucket", "nowhere://x"},
 			exitcode.NoBucket,

@@ -50,7 +50,7 @@ type machine struct {
 	Threads  int    `help:"Threads for tensor work; 0 means all processors." env:"RDREC_THREADS"`
 	Scratch  string `help:"Folder for temporary files." type:"path" default:".rdrec/scratch" env:"RDREC_SCRATCH"`
 	LogLevel string `help:"Lowest logged level." enum:"debug,info,warn,error" default:"info" env:"RDREC_LOG_LEVEL"`
-	LogJSON  bool   `help:"Log JSON lines instead of text." env:"RDREC_LOG_JSON"`
+	LogJSON  bool   `help:"Log JSON lines, errors too, instead of text." env:"RDREC_LOG_JSON"`
 }
 
 // Validate rejects a device that no machine has; kong calls it.
@@ -117,7 +117,10 @@ func main() {
 // run executes a command line and returns the exit code.
 func run(args []string, stdout, stderr io.Writer) int {
 	var c command
-	exited := -1
+	exited, report := -1, fail
+	if wantsJSON(args, os.Getenv) {
+		report = failInJSON
+	}
 	parser, err := kong.New(&c, kong.Name("worker"),
 		kong.Description("Runs the stages' activities for Temporal, or serves the promoted model.\n\n"+exitHelp()),
 		kong.Writers(stdout, stderr), kong.Exit(func(code int) { exited = code }), longHelp())
@@ -129,7 +132,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return exited
 	}
 	if err != nil {
-		return fail(stderr, usageError{err})
+		return report(stderr, usageError{err})
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -137,7 +140,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	parsed.BindTo(stderr, (*io.Writer)(nil))
 	parsed.Bind(results{stdout})
 	if err := parsed.Run(); err != nil {
-		return fail(stderr, err)
+		return report(stderr, err)
 	}
 	return exitcode.OK
 }
