@@ -60,7 +60,8 @@ func TestUsageErrorsInJSON(t *testing.T) {
 		var stdout bytes.Buffer
 		code := run(t.Context(), strings.Fields(c.args), &stdout, &watchedBuffer{})
 		var answer errorOutput
-		if err := json.Unmarshal(stdout.Bytes(), &answer); err != nil || code != exitcode.Usage || answer.Error != c.want {
+		err := json.Unmarshal(stdout.Bytes(), &answer)
+		if err != nil || code != exitcode.Usage || answer.Error != c.want {
 			t.Errorf("%s: exit code %d, %s, %v; want %q", c.args, code, &stdout, err, c.want)
 		}
 	}

@@ -36,7 +36,8 @@ func (a *app) showPlan(ctx context.Context, to *server, s spec.Spec, force, yes 
 		return nil
 	}
 	a.logf("plan: %s", totalText(plan))
-	if yes || plan.Total.High < askAbove.Seconds() || !isatty.IsTerminal(os.Stdin.Fd()) || !progress.IsTerminal(a.stderr) {
+	asks := isatty.IsTerminal(os.Stdin.Fd()) && progress.IsTerminal(a.stderr)
+	if yes || !asks || plan.Total.High < askAbove.Seconds() {
 		return nil
 	}
 	fmt.Fprint(a.stderr, "start it? [y/N] ")

@@ -75,17 +75,10 @@ func (a *app) showStages(ctx context.Context, e *execution) error {
 		case err != nil && !unavailable:
 			a.logf("the server does not answer; retrying: %v", err)
 		case err == nil:
-			var notes []string
 			if unavailable {
 				a.logf("the server answers again")
 			}
-			if a.now().Sub(began) >= noteDelay {
-				notes = tracker.notes(ctx)
-			}
-			if display.width > 0 && len(notes) == 0 {
-				notes = []string{summaryText(lines, tracker.trials())}
-			}
-			display.show(lines, strings.Join(notes, "; "), a.now())
+			display.show(lines, tracker.below(ctx, lines, began, display.width > 0), a.now())
 		}
 		unavailable = err != nil
 		if err == nil && status != enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
@@ -97,4 +90,17 @@ func (a *app) showStages(ctx context.Context, e *execution) error {
 		case <-ticker.C:
 		}
 	}
+}
+
+// below returns the line below the stages: what people must know or, on a terminal, how far the run
+// is.
+func (t *progressTracker) below(ctx context.Context, lines []stageLine, began time.Time, terminal bool) string {
+	var notes []string
+	if t.now().Sub(began) >= noteDelay {
+		notes = t.notes(ctx)
+	}
+	if len(notes) == 0 && terminal {
+		return summaryText(lines, t.trials())
+	}
+	return strings.Join(notes, "; ")
 }

@@ -84,7 +84,7 @@ func failInJSON(w io.Writer, err error) int {
 	out := errorOutput{
 		Level: "error", Error: document.Redact(err.Error()), Hint: found.hint, Code: found.code,
 	}
-	_ = json.NewEncoder(w).Encode(out) // the exit code remains
+	_ = json.NewEncoder(w).Encode(out) //nolint:errcheck // the exit code remains
 	return found.code
 }
 

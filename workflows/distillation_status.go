@@ -16,8 +16,8 @@ const (
 	QueryDistillation = "distillation"
 	// UpdatePause stops all shards, keeping each finished row, until UpdateResume. UpdateSkip, with
 	// a [SkipShard], skips a shard. All three are answered with a [DistillationStatus], or rejected
-	// if they do not apply. Other workflows answer the first two with the names of what stops or goes
-	// on.
+	// if they do not apply. Other workflows answer the first two with the names of what stops or
+	// goes on.
 	UpdatePause  = "pause"
 	UpdateResume = "resume"
 	UpdateSkip   = "skip-shard"

@@ -24,15 +24,15 @@ type childPause struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
-// heldReason is why a workflow waits that a person paused.
-const heldReason = "a person paused the run"
+// pausedReason is why a workflow waits that a person paused.
+const pausedReason = "a person paused the run"
 
 // pauser makes a workflow wait where an activity fails for a reason that does not go away by itself
-// ([activities.Pauses]), and where a person pauses it by [UpdatePause], until a person resumes it by
-// [UpdateResume].
+// ([activities.Pauses]), and where a person pauses it by [UpdatePause], until a person resumes it
+// by [UpdateResume].
 type pauser struct {
-	// held means that a person paused the workflow. running are its activities that stop then.
-	held    bool
+	// paused means that a person paused the workflow. running are its activities that stop then.
+	paused    bool
 	running []*runningActivity
 	waiting []*pausedActivity
 	// children are the reasons of paused child workflows, by workflow id.
@@ -79,12 +79,12 @@ func newPauser(ctx workflow.Context) (workflow.Context, *pauser) {
 // setHandlers registers the updates by which a person pauses and resumes the workflow.
 func (p *pauser) setHandlers(ctx workflow.Context) error {
 	err := workflow.SetUpdateHandlerWithOptions(ctx, UpdatePause, func(ctx workflow.Context) ([]string, error) {
-		p.hold(ctx)
+		p.pauseAll(ctx)
 		return []string{workflow.GetInfo(ctx).WorkflowExecution.ID}, nil
 	}, workflow.UpdateHandlerOptions{
 		Description: "stop the activities, which save their state, and start no others",
 		Validator: func() error {
-			if p.held {
+			if p.paused {
 				return errors.New("the workflow is already paused")
 			}
 			return nil
@@ -94,9 +94,9 @@ func (p *pauser) setHandlers(ctx workflow.Context) error {
 		return err
 	}
 	return workflow.SetUpdateHandlerWithOptions(ctx, UpdateResume, func(ctx workflow.Context) ([]string, error) {
-		held := p.held
+		paused := p.paused
 		labels := p.resume()
-		if held {
+		if paused {
 			setStageAttribute(ctx, string(Running))
 			p.show(ctx)
 		}
@@ -104,7 +104,7 @@ func (p *pauser) setHandlers(ctx workflow.Context) error {
 	}, workflow.UpdateHandlerOptions{
 		Description: "execute the activities again that made the workflow pause",
 		Validator: func() error {
-			if len(p.waiting) == 0 && !p.held {
+			if len(p.waiting) == 0 && !p.paused {
 				return errors.New("the workflow is not paused")
 			}
 			return nil
@@ -112,9 +112,9 @@ func (p *pauser) setHandlers(ctx workflow.Context) error {
 	})
 }
 
-// hold pauses the workflow: its activities stop, and none starts.
-func (p *pauser) hold(ctx workflow.Context) {
-	p.held = true
+// pauseAll pauses the workflow: its activities stop, and none starts.
+func (p *pauser) pauseAll(ctx workflow.Context) {
+	p.paused = true
 	for _, r := range p.running {
 		r.stopped = true
 		r.cancel()
@@ -125,7 +125,7 @@ func (p *pauser) hold(ctx workflow.Context) {
 
 // resume executes the paused activities again and returns their labels.
 func (p *pauser) resume() []string {
-	p.held = false
+	p.paused = false
 	labels := make([]string, 0, len(p.waiting))
 	for _, w := range p.waiting {
 		w.resumed = true
@@ -143,8 +143,8 @@ func execute(ctx workflow.Context, activity, in, out any) error {
 		return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)
 	}
 	for {
-		if p.held {
-			if err := p.wait(ctx, heldReason); err != nil {
+		if p.paused {
+			if err := p.wait(ctx, pausedReason); err != nil {
 				return err
 			}
 		}
@@ -222,7 +222,7 @@ func (p *pauser) wait(ctx workflow.Context, reason string) error {
 // announce notifies the parent workflow and people that the workflow pauses.
 func (p *pauser) announce(ctx workflow.Context, reason string) {
 	p.signalParent(ctx, reason)
-	if p.notify != nil && len(p.children) == 0 && !p.held {
+	if p.notify != nil && len(p.children) == 0 && !p.paused {
 		workflow.Go(ctx, func(ctx workflow.Context) { p.notify(ctx, reason) })
 	}
 }
@@ -274,8 +274,8 @@ func (p *pauser) outside() (all []StageStatus) {
 			all = append(all, StageStatus{Name: w.label, Stage: w.label, State: Paused, Note: w.reason})
 		}
 	}
-	if p.held && len(p.waiting) == 0 {
-		all = append(all, StageStatus{Name: "run", Stage: "run", State: Paused, Note: heldReason})
+	if p.paused && len(p.waiting) == 0 {
+		all = append(all, StageStatus{Name: "run", Stage: "run", State: Paused, Note: pausedReason})
 	}
 	return all
 }
@@ -290,7 +290,7 @@ func (p *pauser) headline(ctx workflow.Context) string {
 	}
 	id := workflow.GetInfo(ctx).WorkflowExecution.ID
 	switch {
-	case p.held:
+	case p.paused:
 		return fmt.Sprintf("**Paused** by a person. `starter resume %s` continues.", id)
 	case reason == "":
 		return ""

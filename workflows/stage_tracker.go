@@ -61,7 +61,8 @@ type stageTracker struct {
 	planner *planner
 }
 
-// trackStages is [newStageTracker] for a workflow without updates of its own to pause and resume it.
+// trackStages is [newStageTracker] for a workflow without updates of its own to pause and resume
+// it.
 func trackStages(ctx workflow.Context, nonce string) (workflow.Context, *stageTracker, error) {
 	ctx, t, err := newStageTracker(ctx, nonce)
 	if err == nil {
