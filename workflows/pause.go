@@ -32,7 +32,7 @@ const pausedReason = "a person paused the run"
 // by [UpdateResume].
 type pauser struct {
 	// paused means that a person paused the workflow. running are its activities that stop then.
-	paused    bool
+	paused  bool
 	running []*runningActivity
 	waiting []*pausedActivity
 	// children are the reasons of paused child workflows, by workflow id.
