@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 
@@ -119,3 +120,15 @@ func GenerateTwoLines(all []string, begin string, limit int, pick func(n int) in
 		}
 	}
 }
+
+// ParseConfig returns the configuration in a Hugging Face config.json.
+func ParseConfig(data []byte) (Config, error) {
+	read := hfConfig{Epsilon: 1e-6, RopeBase: 10_000, Context: 2048, Activation: "silu"}
+	if err := json.Unmarshal(data, &read); err != nil {
+		return Config{}, err
+	}
+	return read.shape()
+}
+
+// CheckSize reports whether a configuration's weights fit into files of so many bytes.
+func (c *Config) CheckSize(bytes int64) error { return c.checkSize(bytes) }

@@ -321,3 +321,26 @@ func TestFilesListsAllPartsOfASplitFile(t *testing.T) {
 		t.Error(err, diff)
 	}
 }
+
+// FuzzConfig reads any config.json: an error, or sizes that are in their bounds.
+func FuzzConfig(f *testing.F) {
+	for _, name := range []string{"hf-llama3", "hf-smollm2", "hf-tinyllama"} {
+		data, err := os.ReadFile(filepath.Join("testdata", name, "config.json"))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(data)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := llama.ParseConfig(data)
+		if err != nil {
+			return
+		}
+		if c.Head < 2 || c.Layers < 1 || c.RopeFactors != nil && len(c.RopeFactors) != c.Head/2 {
+			t.Errorf("accepted %+v", c)
+		}
+		if c.CheckSize(0) == nil {
+			t.Errorf("%+v fits into no bytes", c)
+		}
+	})
+}

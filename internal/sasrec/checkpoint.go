@@ -147,18 +147,9 @@ func (t *training) readTensors(path string) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, weights.Close()) }()
-	return torch.Run(func(s *torch.Scope) error {
-		for _, target := range t.tensors() {
-			stored, err := weights.Read(s, target.Name)
-			if err != nil {
-				return err
-			}
-			if stored.Numel() != target.Tensor.Numel() {
-				return fmt.Errorf("%w: tensor %q has %d elements, want %d",
-					ErrSettings, target.Name, stored.Numel(), target.Tensor.Numel())
-			}
-			target.Tensor.SetTo(stored)
-		}
-		return nil
-	})
+	err = torch.Run(func(s *torch.Scope) error { return torch.Fill(s, weights, t.tensors()) })
+	if errors.Is(err, torch.ErrShapes) {
+		return fmt.Errorf("%w: %q: %w", ErrSettings, path, err)
+	}
+	return err
 }

@@ -2,10 +2,10 @@ package sasrec
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 
 	"rdrec/internal/torch"
 	"rdrec/internal/untrusted"
@@ -53,22 +53,17 @@ func Load(dir string, device torch.Device) (*Model, error) {
 		return nil, err
 	}
 	err = torch.Run(func(s *torch.Scope) error {
-		for _, p := range m.named(s) {
-			stored, err := weights.Read(s, p.Name)
-			if err != nil {
-				return err
-			}
-			if !slices.Equal(stored.Shape(), p.Tensor.Shape()) {
-				return fmt.Errorf("%w: tensor %q of %q: shape %v, want %v",
-					ErrSettings, p.Name, dir, stored.Shape(), p.Tensor.Shape())
-			}
-			p.Tensor.SetTo(stored)
+		if err := torch.Fill(s, weights, m.named(s)); err != nil {
+			return err
 		}
 		flat := torch.Keep(s.Use(m.flat).Clone().ToDevice(device))
 		m.flat.Free()
 		m.flat, m.device = flat, device
 		return nil
 	})
+	if errors.Is(err, torch.ErrShapes) {
+		err = fmt.Errorf("%w: %q: %w", ErrSettings, dir, err)
+	}
 	if err != nil {
 		m.Free()
 		return nil, err

@@ -3,6 +3,8 @@ package t5_test
 import (
 	"errors"
 	"math"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -301,4 +303,25 @@ func TestConfigsAreCheckedBeforeMemoryIsAllocated(t *testing.T) {
 			t.Errorf("got %v, want %q", err, want)
 		}
 	}
+}
+
+// FuzzConfig reads any config.json: an error, or a model of a size that can be computed.
+func FuzzConfig(f *testing.F) {
+	f.Add(`{"model_type": "t5", "d_model": 8, "num_layers": 2, "vocab_size": 64}`)
+	f.Add(`{"d_kv": 1000000000000, "num_layers": 1000000000, "num_decoder_layers": -1, "dropout_rate": 1e309}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		dir := t.TempDir()
+		if err := os.WriteFile(filepath.Join(dir, t5.ConfigFile), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := t5.ReadConfig(dir)
+		if err != nil || c.Layers+c.DecoderLayers > 100 {
+			return
+		}
+		for _, p := range c.Parameters() {
+			if p.Numel() < 1 {
+				t.Errorf("%s has %d elements: shape %v", p.Name, p.Numel(), p.Shape)
+			}
+		}
+	})
 }

@@ -2,6 +2,7 @@ package torch
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -123,6 +124,32 @@ func (w *shards) Close() error {
 		first = firstError(first, file.Close())
 	}
 	return first
+}
+
+// ErrShapes marks weights that lack a tensor or have one of another shape.
+var ErrShapes = errors.New("weights do not match")
+
+// Fill copies weights into the targets of their names. It compares all shapes before it sets the
+// first: copying would broadcast.
+func Fill(s *Scope, weights Weights, targets []Named) error {
+	shapes := weights.Shapes()
+	for _, target := range targets {
+		stored, ok := shapes[target.Name]
+		if !ok {
+			return fmt.Errorf("%w: no tensor %q", ErrShapes, target.Name)
+		}
+		if want := target.Tensor.Shape(); !slices.Equal(stored, want) {
+			return fmt.Errorf("%w: tensor %q: shape %v, want %v", ErrShapes, target.Name, stored, want)
+		}
+	}
+	for _, target := range targets {
+		stored, err := weights.Read(s, target.Name)
+		if err != nil {
+			return err
+		}
+		target.Tensor.SetTo(stored)
+	}
+	return nil
 }
 
 func firstError(first, second error) error {

@@ -254,3 +254,36 @@ func TestPickledTensorsAreReadLazilyAndChecked(t *testing.T) {
 		t.Errorf("closed: got %v", err)
 	}
 }
+
+// TestFillComparesShapesFirst fills two targets of which the second has another shape: nothing is
+// set, although the stored tensor could be broadcast.
+func TestFillComparesShapesFirst(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "w.safetensors")
+	write(t, path, "a", "b")
+	w, err := torch.OpenSafetensors(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	for _, c := range []struct {
+		name  string
+		shape []int64
+		want  string
+	}{
+		{"b", []int64{2, 3}, ""}, {"b", []int64{4, 2, 3}, `tensor "b": shape [2 3], want [4 2 3]`},
+		{"c", []int64{2, 3}, `no tensor "c"`},
+	} {
+		err := torch.Run(func(s *torch.Scope) error {
+			first, second := s.Zeros(torch.Float32, torch.CPU, 2, 3), s.Zeros(torch.Float32, torch.CPU, c.shape...)
+			err := torch.Fill(s, w, []torch.Named{{Name: "a", Tensor: first}, {Name: c.name, Tensor: second}})
+			if set := first.Float32s()[5] == 5; set != (c.want == "") {
+				t.Errorf("%s of shape %v: the first is set: %v", c.name, c.shape, set)
+			}
+			return err
+		})
+		if c.want == "" && err != nil || c.want != "" && (!errors.Is(err, torch.ErrShapes) ||
+			!strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s of shape %v: error %v, want %q", c.name, c.shape, err, c.want)
+		}
+	}
+}

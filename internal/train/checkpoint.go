@@ -201,14 +201,7 @@ func (t *trainer) readTensors(path string) (err error) {
 		}
 	}()
 	return torch.Run(func(s *torch.Scope) error {
-		for _, target := range t.tensors() {
-			stored, err := weights.Read(s, target.Name)
-			if err != nil {
-				return err
-			}
-			target.Tensor.SetTo(stored)
-		}
-		return nil
+		return torch.Fill(s, weights, t.tensors())
 	})
 }
 

@@ -70,3 +70,16 @@ func TestPrintable(t *testing.T) {
 		}
 	}
 }
+
+// FuzzJoin joins any name: an error, or a path within the folder.
+func FuzzJoin(f *testing.F) {
+	for _, name := range []string{"a/b", "../a", "a/../../b", "/a", "a//../..", "./..", "a\x00b", "..\\a"} {
+		f.Add(name)
+	}
+	f.Fuzz(func(t *testing.T, name string) {
+		path, err := untrusted.Join("/folder", name)
+		if err == nil && (!strings.HasPrefix(path, "/folder/") || strings.Contains(path+"/", "/../")) {
+			t.Errorf("%q leads to %q", name, path)
+		}
+	})
+}
