@@ -117,7 +117,7 @@ func TestValuesAreBounded(t *testing.T) {
 		if err == nil {
 			_, err = template.Render(nil)
 		}
-		if took := time.Since(start); took > time.Second {
+		if took := time.Since(start); took > 20*time.Second { // it would be hours
 			t.Errorf("%.60s: took %s", text, took)
 		}
 		if err == nil && want != "" || err != nil && !strings.Contains(err.Error(), want) {

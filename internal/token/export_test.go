@@ -13,3 +13,16 @@ func (c PreTokenizer) Words(text string) []string {
 
 // IsDigits is Python's str.isdigit.
 func IsDigits(text string) bool { return isDigits([]byte(text)) }
+
+// ParseStudent reads a tokenizer.json of a student.
+func ParseStudent(data []byte) (*T5, error) {
+	model, extra, err := readUnigram(data)
+	if err != nil {
+		return nil, err
+	}
+	settings := studentSettings{extra: extra}
+	if err := model.checkStudent(&settings); err != nil {
+		return nil, err
+	}
+	return newT5(model, settings.extra)
+}

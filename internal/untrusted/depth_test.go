@@ -128,7 +128,7 @@ func piece(size int) []byte {
 }
 
 // TestDepthAndCycles gives every reader content that is nested deep, contains itself, or claims
-// more than it has: an error within a second, with a stack of 64 MiB and a multiple of its bytes.
+// more than it has: an error within seconds, with a stack of 64 MiB and a multiple of its bytes.
 // An overflow of the stack ends the test program.
 func TestDepthAndCycles(t *testing.T) {
 	defer debug.SetMaxStack(debug.SetMaxStack(64 << 20))
@@ -147,7 +147,7 @@ func TestDepthAndCycles(t *testing.T) {
 			if limit := uint64(64<<20 + 64*len(data)); allocated > limit {
 				t.Errorf("%s: %s: allocated %d MiB for %d bytes", name, kind, allocated>>20, len(data))
 			}
-			if took > 2*time.Second {
+			if took > 20*time.Second {
 				t.Errorf("%s: %s: took %s", name, kind, took)
 			}
 			if err != nil && len(err.Error()) > 10_000 {

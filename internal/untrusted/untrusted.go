@@ -64,7 +64,7 @@ func ReadAll(r io.Reader, limit int64) ([]byte, error) {
 // archive or an index, and must not lead out of the folder.
 func Join(folder, name string) (string, error) {
 	local := filepath.FromSlash(name)
-	if name == "." || !filepath.IsLocal(local) {
+	if !filepath.IsLocal(local) || filepath.Clean(local) == "." {
 		return "", fmt.Errorf("%w: %q", ErrOutside, name)
 	}
 	return filepath.Join(folder, local), nil
