@@ -11,8 +11,8 @@ import (
 	"rdrec/internal/review"
 )
 
-// TestMemoryOfTheLongestLine imports good reviews, one with a text of 8 MB and a line of 100 MB: the
-// text is imported, the line is a bad row, and neither decides how much memory an import takes.
+// TestMemoryOfTheLongestLine imports good reviews, one with a text of 8 MB, and a line of 100 MB:
+// the text is imported, the line is a bad row, and neither decides how much memory an import takes.
 func TestMemoryOfTheLongestLine(t *testing.T) {
 	good, err := os.ReadFile(filepath.Join(cases, "00-baseline/reviews.json"))
 	if err != nil {
@@ -30,7 +30,8 @@ func TestMemoryOfTheLongestLine(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(strings.Replace(string(good), `"reviewText": "`, `"reviewText": "`+strings.Repeat("soft hair. ", 8<<20/11), 1))
+	const text = `"reviewText": "`
+	write(strings.Replace(string(good), text, text+strings.Repeat("soft hair. ", 8<<20/11), 1))
 	write(`{"reviewText": "`)
 	for range 100 {
 		write(strings.Repeat("a", 1<<20))

@@ -270,7 +270,8 @@ func TestFillComparesShapesFirst(t *testing.T) {
 		shape []int64
 		want  string
 	}{
-		{"b", []int64{2, 3}, ""}, {"b", []int64{4, 2, 3}, `tensor "b": shape [2 3], want [4 2 3]`},
+		{"b", []int64{2, 3}, ""},
+		{"b", []int64{4, 2, 3}, `tensor "b": shape [2 3], want [4 2 3]`},
 		{"c", []int64{2, 3}, `no tensor "c"`},
 	} {
 		err := torch.Run(func(s *torch.Scope) error {
