@@ -29,7 +29,27 @@ const (
 	maxLayers  = 4
 	maxWindow  = 128 << 20 // of zstd, as its command line has it
 	maxNamed   = 3         // files of an archive that an error names
+	// A file may unpack to so many times its size, beyond minUnpacked. Text packs to a tenth, and
+	// seldom to a fiftieth.
+	maxRatio    = 200
+	minUnpacked = 64 << 20
 )
+
+// bounded is an unpacked stream that fails after a number of bytes.
+type bounded struct {
+	r    io.Reader
+	left int64
+	size int64 // of the packed file
+}
+
+// Read implements [io.Reader].
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.r.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, fmt.Errorf("%d packed bytes unpack to more than %d", b.size, minUnpacked+maxRatio*b.size)
+	}
+	return n, err
+}
 
 // File is a file that can be unpacked.
 type File interface {
@@ -67,6 +87,10 @@ func Open(file File, size int64) (*Reader, error) {
 		}
 		layer := layerOf(beginning)
 		if layer == "" {
+			if len(r.Layers) > 0 {
+				unpacked := &bounded{r: r.Reader, left: minUnpacked + maxRatio*size, size: size}
+				r.Reader = bufio.NewReaderSize(unpacked, bufferSize)
+			}
 			return r, nil
 		}
 		if len(r.Layers) == maxLayers {

@@ -181,3 +181,26 @@ func FuzzOpen(f *testing.F) {
 		}
 	})
 }
+
+// TestBombsAreRefused unpacks gzip and zstd, single and nested, of 120 MB.
+func TestBombsAreRefused(t *testing.T) {
+	t.Parallel()
+	text := strings.Repeat("user,item,time\n", 8<<20)
+	once := gzipped(t, text)
+	for name, data := range map[string]string{
+		"gzip": once, "gzip twice": gzipped(t, once),
+		"zstd": pack(t, text, func(w io.Writer) (*zstd.Encoder, error) { return zstd.NewWriter(w) }),
+	} {
+		r, err := container.Open(strings.NewReader(data), int64(len(data)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n, err := io.Copy(io.Discard, r)
+		if err == nil || !strings.Contains(err.Error(), "packed bytes unpack to more than") {
+			t.Errorf("%s: %d bytes unpack to %d, error %v", name, len(data), n, err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
