@@ -1,7 +1,5 @@
 package registry
 
-import "slices"
-
 // Cost is what the stages of a run cost.
 type Cost struct {
 	// Computed and Reused count stages; Seconds is the time of the computed ones, and GPUSeconds
@@ -25,7 +23,7 @@ func CostOf(stages []StageTime) Cost {
 		}
 		c.Computed++
 		c.Seconds += s.Seconds
-		if !slices.Contains([]string{"import", "preprocess", "baseline"}, s.StageName()) {
+		if s.Accelerated() {
 			c.GPUSeconds += s.Seconds
 		}
 		c.Requests += s.Stats.Requests

@@ -83,6 +83,11 @@ func (r RunRecord) stage(label string) (StageTime, bool) {
 	return StageTime{}, false
 }
 
+// Accelerated reports whether the stage worked on the queue of accelerators.
+func (s StageTime) Accelerated() bool {
+	return !slices.Contains([]string{"import", "preprocess", "baseline"}, s.StageName())
+}
+
 // StageName returns the stage's name without its trial, also for older records.
 func (s StageTime) StageName() string {
 	first, _, _ := strings.Cut(s.Name, " ")

@@ -111,7 +111,7 @@ func (n *NightlyRun) row(b *storage.Bucket) report.NightlyRun {
 		row.BaselineName, row.Baseline = c.Baseline, c.Current
 	}
 	if n.HTML != "" {
-		row.Report = b.URL(n.HTML)
+		row.Report, row.ReportKey = b.URL(n.HTML), n.HTML
 	}
 	return row
 }

@@ -77,7 +77,7 @@ func TestNightlyPage(t *testing.T) {
 			NewParsed: 9, Requests: 10, Tokens: 11,
 		},
 		Difference: &metric.Difference{Mean: 0.1, Interval: metric.Interval{Low: -0.1, High: 0.2}, P: 0.3},
-		Report:     filepath.Join(root, "runs/w/r/report.html"),
+		Report:     filepath.Join(root, "runs/w/r/report.html"), ReportKey: "runs/w/r/report.html",
 	}
 	row := page.Rows[1]
 	row.Drift = nil // internal/report tests it

@@ -34,8 +34,15 @@ func (b *Builder) AddRecommendations(id TrialID, t task.Task, predictions []pred
 	}
 	first := b.addTrial(table, row, id.Seed, predictions)
 	table.Users, table.TargetShare = len(predictions), targetShare(predictions)
-	if first && t == task.Sequential && id.Variant == "" {
-		picked := PickRecommendations(b.run.Dataset, id.Method, predictions, shownSamples)
+	if first && t == task.Sequential {
+		b.showRecommendations(row, predictions)
+	}
+}
+
+// showRecommendations shows some of a method's lists, unless it is an ablation.
+func (b *Builder) showRecommendations(row Row, predictions []prediction.Prediction) {
+	if row.Kind != AblationRow {
+		picked := PickRecommendations(b.run.Dataset, row.Method, predictions, shownSamples)
 		b.report.Recommended = append(b.report.Recommended, picked...)
 	}
 }
@@ -47,7 +54,9 @@ func (b *Builder) AddHead(id TrialID, predictions []prediction.Prediction) {
 	if id.Variant != "" {
 		row.Kind, row.Base = AblationRow, id.Method+", item head"
 	}
-	b.addTrial(b.table(task.Sequential), row, id.Seed, predictions)
+	if b.addTrial(b.table(task.Sequential), row, id.Seed, predictions) {
+		b.showRecommendations(row, predictions)
+	}
 }
 
 // targetShare returns the share of users with the most frequent target.

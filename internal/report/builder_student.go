@@ -47,6 +47,11 @@ func (b *Builder) AddTeacher(
 	for _, r := range d.Quality.Reasons {
 		t.Reasons = append(t.Reasons, Pair{Name: r.Reason, Value: strconv.Itoa(r.Count)})
 	}
+	for _, r := range rationales {
+		if r.Failed != "" {
+			t.WastedTokens += r.Tokens
+		}
+	}
 	if t.Requests > 0 {
 		t.TokensPerSecond = float64(stats.Tokens) / max(t.Seconds, 1e-3)
 	}

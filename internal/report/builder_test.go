@@ -121,8 +121,9 @@ func TestBuilderGroupsTrialsIntoRows(t *testing.T) {
 	for _, rec := range r.Recommended {
 		shown = append(shown, fmt.Sprint(rec.User, " ", rec.Rank))
 	}
-	// The first trial's lists: three hits and a miss, each of another history.
-	if diff := cmp.Diff([]string{"ada 1", "user 2 1", "user 3 1", "user 4 0"}, shown); diff != "" {
+	// The first trial's lists: three hits and a miss, each of another history; those with other
+	// answers come first.
+	if diff := cmp.Diff([]string{"ada 1", "user 3 1", "user 2 1", "user 4 0"}, shown); diff != "" {
 		t.Error(diff)
 	}
 }

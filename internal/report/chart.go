@@ -10,66 +10,9 @@ import (
 	"rdrec/internal/prediction"
 )
 
-// panel is a chart of horizontal bars for one metric, with a bar for each method. All panels of a
-// table have the same scale. Lengths are in units of the SVG's view box.
-type panel struct {
-	Metric        string
-	Width, Height float64
-	Left, Base    float64 // the start of the bars, and the axis
-	Bars          []bar
-	Ticks         []tick
-	// AltText describes the chart for people who cannot see it.
-	AltText string
-}
-
-type bar struct {
-	Label  string
-	Kind   RowKind
-	Y      float64 // top
-	Middle float64
-	Length float64
-	Value  string
-	ValueX float64
-	// Low and High are the ends of the whisker; both are 0 if there is no interval.
-	Low, High float64
-}
-
 type tick struct {
 	At    float64
 	Label string
-}
-
-// Sizes of the bar panels.
-const (
-	barWidth, barLeft, barRight = 320.0, 84.0, 50.0
-	barTop, barRow, barThick    = 6.0, 27.0, 15.0
-	axisHeight                  = 22.0
-)
-
-// panels returns the charts of the main metrics.
-func panels(table Table) []panel {
-	isAblation := func(row Row) bool { return row.Kind == AblationRow } // they have a table of their own
-	table.Rows = slices.DeleteFunc(slices.Clone(table.Rows), isAblation)
-	highest := 0.0
-	shown := []string{"HR@1", "HR@10", "NDCG@10"}
-	for _, name := range shown {
-		for _, row := range table.Rows {
-			if cell, found := row.Cell(name); found {
-				highest = max(highest, cell.Mean, upper(cell.Interval))
-			}
-		}
-	}
-	if highest == 0 {
-		return nil
-	}
-	steps := ticks(0, highest)
-	var result []panel
-	for _, name := range shown {
-		if slices.Contains(table.Metrics(), name) {
-			result = append(result, renderPanel(table, name, steps))
-		}
-	}
-	return result
 }
 
 func upper(interval *metric.Interval) float64 {
@@ -77,36 +20,6 @@ func upper(interval *metric.Interval) float64 {
 		return 0
 	}
 	return interval.High
-}
-
-func renderPanel(table Table, name string, steps []float64) panel {
-	top := steps[len(steps)-1]
-	scale := func(value float64) float64 { return barLeft + value/top*(barWidth-barLeft-barRight) }
-	base := barTop + barRow*float64(len(table.Rows))
-	p := panel{Metric: name, Width: barWidth, Height: base + axisHeight, Left: barLeft, Base: base}
-	for _, step := range steps {
-		p.Ticks = append(p.Ticks, tick{At: scale(step), Label: number(step)})
-	}
-	parts := make([]string, 0, len(table.Rows))
-	for i, row := range table.Rows {
-		cell, ok := row.Cell(name)
-		if !ok {
-			continue
-		}
-		y := barTop + barRow*float64(i) + (barRow-barThick)/2
-		b := bar{
-			Label: row.Method, Kind: row.Kind, Y: y, Middle: y + barThick/2, Length: scale(cell.Mean) - barLeft,
-			Value: trimmed(cell.Mean), ValueX: scale(cell.Mean) + 6,
-		}
-		if cell.Interval != nil {
-			b.Low, b.High = scale(max(0, cell.Interval.Low)), scale(cell.Interval.High)
-			b.ValueX = max(b.ValueX, b.High+6)
-		}
-		p.Bars = append(p.Bars, b)
-		parts = append(parts, fmt.Sprintf("%s %s", row.Method, figure(cell.Mean)))
-	}
-	p.AltText = name + ": " + strings.Join(parts, ", ")
-	return p
 }
 
 // curve is a chart of losses by epoch.

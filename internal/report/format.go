@@ -56,6 +56,17 @@ func listed(words []string) string {
 	return strings.Join(words[:len(words)-1], ", ") + " and " + words[len(words)-1]
 }
 
+// joined joins clauses that have commas of their own.
+func joined(clauses []string) string { return strings.Join(clauses, "; ") }
+
+// plurals counts a noun with an irregular plural.
+func plurals(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return thousands(n) + " " + many
+}
+
 // capital returns text with an upper-case first letter.
 func capital(text string) string {
 	if text == "" {

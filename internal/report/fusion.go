@@ -23,7 +23,9 @@ func fusionName(id TrialID) string { return id.Name() + ", fusion" }
 // AddFusion scores what a mix recommended for the sequential task, and describes its weights.
 func (b *Builder) AddFusion(id TrialID, fitted fusion.Fitted, predictions []prediction.Prediction) {
 	row := Row{Method: fusionName(id), Kind: FusionRow, About: "a mix of " + listed(fitted.Mix.Parts)}
-	b.addTrial(b.table(task.Sequential), row, id.Seed, predictions)
+	if b.addTrial(b.table(task.Sequential), row, id.Seed, predictions) {
+		b.showRecommendations(row, predictions)
+	}
 	b.report.Fusions = append(b.report.Fusions, Fusion{Method: id.Name(), Seed: id.Seed, Fitted: fitted})
 }
 

@@ -1,7 +1,7 @@
 package report
 
 import (
-	_ "embed" // page.html and style.css
+	_ "embed" // layout.html, page.html and style.css
 	"fmt"
 	"html/template"
 	"io"
@@ -14,47 +14,58 @@ import (
 //go:embed page.html
 var pageHTML string
 
+//go:embed layout.html
+var layoutHTML string
+
 //go:embed style.css
 var styleCSS string
 
 // HTML writes the report as one page that needs no other file, no network and no script. All text
 // from data is escaped.
-func HTML(w io.Writer, r Report) error {
-	page, err := template.New("page").Funcs(functions()).Parse(pageHTML)
+func HTML(w io.Writer, r Report) error { return RenderPage(w, "report "+r.Name, pageHTML, r) }
+
+// RenderPage writes a page whose body is a template. Pages share the style and the functions of
+// this package. The name is for errors.
+func RenderPage(w io.Writer, name, body string, data any) error {
+	page, err := template.New("page").Funcs(functions()).Parse(body)
 	if err != nil {
-		return fmt.Errorf("parse the report's page: %w", err)
+		return fmt.Errorf("parse the page of %s: %w", name, err)
 	}
-	if _, err := page.New("style").Parse(styleCSS); err != nil {
-		return fmt.Errorf("parse the report's style: %w", err)
+	for part, text := range map[string]string{"layout": layoutHTML, "style": styleCSS} {
+		if _, err := page.New(part).Parse(text); err != nil {
+			return fmt.Errorf("parse %s of the pages: %w", part, err)
+		}
 	}
-	if err := page.Execute(w, r); err != nil {
-		return fmt.Errorf("write report %q: %w", r.Name, err)
+	if err := page.Execute(w, data); err != nil {
+		return fmt.Errorf("write the page of %s: %w", name, err)
 	}
 	return nil
 }
 
-// functions returns the functions of the page template.
+// functions returns the functions of the pages' templates.
 func functions() template.FuncMap {
 	return template.FuncMap{
 		"figure": figure, "percent": percent, "thousands": thousands, "seconds": Duration, "short": short,
-		"pValue":  pValue,
-		"capital": capital, "plural": plural, "origin": origin, "trimmed": trimmed,
-		"panels": panels, "curve": renderCurve, "cells": cells, "columns": columns, "grounded": parsedFirst,
-		"bars": stageBars, "recent": recent, "texts": shownTexts, "textTable": textTable, "unit": Table.unit,
-		"textMetrics": textMetrics, "featureColumns": featureColumns,
+		"pValue": pValue, "signed": signed, "trimmed": trimmed, "capital": capital, "plural": plural,
+		"half":   func(x float64) float64 { return x / 2 },
+		"add":    func(a, b float64) float64 { return a + b },
+		"origin": origin, "curve": renderCurve, "cells": cells, "columns": columns, "about": about,
+		"intro": intro, "concernCounts": concernCounts, "methodTable": methodTable, "outcomeSign": outcomeSign,
+		"parts": parts, "coverageTable": coverageTable, "protocolName": protocolName,
+		"examples": examples, "exampleNote": exampleNote, "recent": recent, "earlier": earlier, "top": top,
+		"explainedTable": explainedTable, "explanationLine": explanationLine,
+		"texts": shownTexts, "textTable": textTable, "unit": Table.unit, "textMetrics": textMetrics,
+		"featureColumns": featureColumns, "grounded": parsedFirst, "level": levelName,
 		"entailmentColumns": func() []string { return entailmentColumns()[1:] },
 		"entailmentNote":    func() string { return entailmentNote },
-		"entailmentCells":   Entailment.cells, "level": levelName, "standings": standingTable,
+		"entailmentCells":   Entailment.cells, "standings": standingTable,
 		"diversities": diversities, "diversityNote": diversityNote, "textDiversityNote": textDiversityNote,
 		"fusions":      func(r Report) []shownFusion { return r.fusions() },
 		"fusionNote":   func(f shownFusion) string { return fusionNote(f.Fusion) },
 		"concern":      func(c Concern) string { return string(c) },
 		"standingNote": func(s *shownStandings) string { return standingNote(*s) },
-		"signed":       signed, "about": about, "kinds": kinds,
-		"ablations": ablations, "protocolName": protocolName,
-		"total": func(stages []Stage) string { return Duration(longest(stages, true)) },
-		"half":  func(x float64) float64 { return x / 2 },
-		"add":   func(a, b float64) float64 { return a + b },
+		"ablations":    ablations, "bars": stageBars, "costLine": costLine, "costNote": costNote,
+		"wasteNote": wasteNote,
 	}
 }
 
@@ -94,74 +105,12 @@ func columns(table Table) string {
 	return "Below each score is its 95% interval over users (bootstrap)."
 }
 
-// kinds returns the kinds of the table's rows, for the legend of the charts.
-func kinds(table Table) []Pair {
-	var found []Pair
-	for _, kind := range []Pair{
-		{string(FusionRow), "fusion: what is served"},
-		{string(StudentRow), "student"},
-		{string(BaselineRow), "baseline"},
-		{string(ModelRow), "trained baseline"},
-		{string(RuleRow), "rule that reads item ids only"},
-	} {
-		if slices.ContainsFunc(table.Rows, func(row Row) bool { return string(row.Kind) == kind.Name }) {
-			found = append(found, kind)
-		}
-	}
-	return found
-}
-
 // about returns the line below a row's name.
 func about(row Row) string {
 	if len(row.Trials) > 1 {
 		return plural(len(row.Trials), "trial")
 	}
 	return row.About
-}
-
-// shownStage is a stage and its share of the longest stage.
-type shownStage struct {
-	Stage
-	Percent float64
-}
-
-func stageBars(stages []Stage) []shownStage {
-	most := longest(stages, false)
-	shown := make([]shownStage, len(stages))
-	for i, stage := range stages {
-		shown[i] = shownStage{Stage: stage}
-		if most > 0 {
-			shown[i].Percent = 100 * stage.Seconds / most
-		}
-	}
-	return shown
-}
-
-// longest returns the time of the longest stage or, if sum is set, the total time of this run.
-func longest(stages []Stage, sum bool) float64 {
-	most := 0.0
-	for _, stage := range stages {
-		switch {
-		case sum && !stage.Cached:
-			most += stage.Seconds
-		case !sum:
-			most = max(most, stage.Seconds)
-		}
-	}
-	return most
-}
-
-// shownHistory is the last part of a history.
-type shownHistory struct {
-	Earlier int
-	Items   []Item
-}
-
-// recent returns the last items of a history, oldest first.
-func recent(items []Item) shownHistory {
-	const shown = 6
-	from := max(0, len(items)-shown)
-	return shownHistory{Earlier: from, Items: items[from:]}
 }
 
 func levelName(level audit.Level) string {

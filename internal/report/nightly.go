@@ -1,9 +1,7 @@
 package report
 
 import (
-	_ "embed" // nightly.html
 	"fmt"
-	"html/template"
 	"io"
 	"slices"
 	"strings"
@@ -11,9 +9,6 @@ import (
 
 	"rdrec/internal/metric"
 )
-
-//go:embed nightly.html
-var nightlyHTML string
 
 // Nightly is the page of the last runs of a nightly retraining.
 type Nightly struct {
@@ -50,7 +45,9 @@ type NightlyRun struct {
 	Files int `json:"files"`
 	NightlyCounts
 	Seconds float64 `json:"seconds"`
-	Report  string  `json:"report,omitempty"`
+	// Report is the URL of the run's report, and ReportKey its key in the bucket.
+	Report    string `json:"report,omitempty"`
+	ReportKey string `json:"report_key,omitempty"`
 	// Drift lists how the run differs from the earlier runs.
 	Drift []string `json:"drift,omitempty"`
 }
@@ -125,45 +122,6 @@ func (r NightlyRun) parsedShare() float64 {
 		return 1
 	}
 	return float64(r.NewParsed) / float64(r.NewRationales)
-}
-
-// NightlyHTML writes the page. Like the page of an experiment, it needs no other file.
-func NightlyHTML(w io.Writer, n Nightly) error {
-	page, err := template.New("nightly").Funcs(functions()).Funcs(template.FuncMap{
-		"parsed": NightlyRun.parsedShare, "bad": NightlyRun.badShare, "newest": newestFirst, "whisker": whisker,
-		"runs": Nightly.runs,
-	}).Parse(nightlyHTML)
-	if err != nil {
-		return fmt.Errorf("parse the nightly page: %w", err)
-	}
-	if _, err := page.New("style").Parse(styleCSS); err != nil {
-		return fmt.Errorf("parse the report's style: %w", err)
-	}
-	if err := page.Execute(w, n); err != nil {
-		return fmt.Errorf("write the nightly page of %q: %w", n.Name, err)
-	}
-	return nil
-}
-
-func newestFirst(rows []NightlyRun) []NightlyRun {
-	sorted := slices.Clone(rows)
-	slices.Reverse(sorted)
-	return sorted
-}
-
-// whiskers is a run's interval on the page's scale, in percent of its width.
-type whiskers struct{ From, Wide, At float64 }
-
-func whisker(n Nightly, row NightlyRun) whiskers {
-	most := 0.0
-	for _, other := range n.Rows {
-		if other.Score != nil {
-			most = max(most, other.Score.Interval.High)
-		}
-	}
-	scale := 100 / max(most, 1e-9)
-	low, high := row.Score.Interval.Low, row.Score.Interval.High
-	return whiskers{low * scale, (high - low) * scale, row.Score.Value * scale}
 }
 
 func span(interval *metric.Interval) string {

@@ -25,7 +25,7 @@ func nightly() report.Nightly {
 			Number: 1, Time: day(1), Verdict: "first", Promotion: 1, Files: 1, Score: score(0.2, 0.15, 0.25),
 			NightlyCounts: report.NightlyCounts{NewRows: 100, Rows: 100, NewRationales: 10, NewParsed: 10},
 			Summary:       "NDCG@10 is 0.2000, that of popularity 0.1000: promoted",
-			BaselineName:  "popularity", Baseline: 0.1,
+			BaselineName:  "popularity", Baseline: 0.1, ReportKey: "runs/w/1/report.html",
 			Lists: &metric.ListDiversity{Users: 8, Items: 4, Recommended: 3, Coverage: 0.75, FirstShare: 0.5},
 		},
 		{
@@ -71,15 +71,19 @@ func TestNightlyPage(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"promotion 3 in use", "parse rate: 50%", "0.2200", "&lt;b&gt;worse&lt;/b&gt;", "popularity 0.1000",
+		"Promotion 3 is in use.", "parse rate: 50%", "0.2200", "&lt;b&gt;worse&lt;/b&gt;", "popularity 0.1000",
 		"3 of 4 items", "that of popularity 0.1000: promoted", "by hand: the model of promotion 1",
-		"<dt>Runs shown</dt><dd>4</dd>",
+		"<dt>Runs shown</dt><dd>4</dd>", `<a href="../../runs/w/1/report.html">report of run 1</a>`,
+		`<span class="state good">✓ Promoted</span>`, `<span class="state bad">✗ Rejected</span>`,
+		`<span class="state warn">↩ Rolled back by hand</span>`,
+		`<span class="state plain">– Nothing new to train on</span>`,
+		`<strong class="outcome uncertain">≈ uncertain</strong><small>&#43;0.0200 (-0.0100 to &#43;0.0500)</small>`,
 	} {
 		if !strings.Contains(html.String(), want) {
 			t.Errorf("the page lacks %q", want)
 		}
 	}
-	if strings.Index(html.String(), ">4<") > strings.Index(html.String(), ">1<") {
+	if strings.Index(html.String(), ">Run 4<") > strings.Index(html.String(), ">Run 1<") {
 		t.Error("the newest night does not come first")
 	}
 	for _, want := range []string{

@@ -147,6 +147,8 @@ type Teacher struct {
 	// PromptTokens and Tokens are the numbers of tokens read and generated, earlier runs included.
 	PromptTokens int `json:"prompt_tokens,omitempty"`
 	Tokens       int `json:"tokens,omitempty"`
+	// WastedTokens were generated for replies that were given up.
+	WastedTokens int `json:"wasted_tokens,omitempty"`
 	// Grounded is the share of a rationale's content words that occur in its review, from 0 to 1.
 	Grounded float64 `json:"grounded"`
 	// TokensPerSecond is the generation speed; 0 if there were no requests.
@@ -273,6 +275,17 @@ type Recommendation struct {
 	Truth       Item   `json:"truth"`
 	// Rank is the rank of the truth in the recommended list, from 1; 0 if it is not in it.
 	Rank int `json:"rank"`
+	// Why is what the training data say for the first recommended item; nil if they say nothing.
+	Why *CoOccurrence `json:"why,omitempty"`
+}
+
+// CoOccurrence is how often users who trained on With, an item of a history, trained on the
+// recommended item too. It is in the data; the model's own reason is unknown.
+type CoOccurrence struct {
+	With Item `json:"with"`
+	// Users trained on With, Both of them on both items.
+	Users int `json:"users"`
+	Both  int `json:"both"`
 }
 
 // Explanation is a generated explanation and the user's own.
@@ -293,4 +306,9 @@ type Stage struct {
 	// Fingerprint identifies its inputs and settings, and Output its artifact.
 	Fingerprint string `json:"fingerprint,omitempty"`
 	Output      string `json:"output,omitempty"`
+	// Accelerated is set for the stages on the queue of accelerators. Requests and Tokens are the
+	// teacher's.
+	Accelerated bool `json:"accelerated,omitempty"`
+	Requests    int  `json:"requests,omitempty"`
+	Tokens      int  `json:"tokens,omitempty"`
 }

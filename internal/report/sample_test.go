@@ -98,7 +98,7 @@ func sampleTeacher() *report.Teacher {
 		Model: "smollm2", Prompt: "few-shot", Parse: "strict", Weights: "7be1f3c0c8a94b2f9e", Explanations: 1980,
 		Wanted: 256, Requests: 224,
 		Parsed: 251, Retried: 9, Quarantined: 5, Leaked: 12, Grounded: 0.28, TokensPerSecond: 61.4, Seconds: 142,
-		FellBack: 2, PromptTokens: 74_112, Tokens: 8_719, Reasons: []report.Pair{
+		FellBack: 2, WastedTokens: 436, PromptTokens: 74_112, Tokens: 8_719, Reasons: []report.Pair{
 			{Name: "no line begins with number 1", Value: "3"}, {Name: "words of the prompt's <b>examples", Value: "2"},
 		},
 		Samples: []teacher.Rationale{
@@ -178,15 +178,21 @@ func sampleTexts() report.TextResult {
 }
 
 func sampleStages() []report.Stage {
-	return []report.Stage{
-		{"import", true, 0.9, "5e0fa1b2c3d4e5f6", "c1d2e3f4a5b6c7d8"},
-		{"distill", false, 142.3, "0a1b2c3d4e5f6071", "99aabbccddeeff00"},
-		{"preprocess", false, 1.2, "1234567890abcdef", "fedcba0987654321"},
-		{"baseline", false, 0.4, "aa00bb11cc22dd33", "44ee55ff66007711"},
-		{"pretrain rdrec/1", false, 154.0, "77aa88bb99cc00dd", "9c1f20b7aa01c3d4"},
-		{"evaluate sequential rdrec/1", false, 41.7, "3344556677889900", "0f1e2d3c4b5a6978"},
-		{"evaluate explanation rdrec/1", false, 12.8, "8877665544332211", "a0b1c2d3e4f50617"},
+	stage := func(name string, cached bool, seconds float64, fingerprint, output string) report.Stage {
+		return report.Stage{Name: name, Cached: cached, Seconds: seconds, Fingerprint: fingerprint, Output: output}
 	}
+	stages := []report.Stage{
+		stage("import", true, 0.9, "5e0fa1b2c3d4e5f6", "c1d2e3f4a5b6c7d8"),
+		stage("distill", false, 142.3, "0a1b2c3d4e5f6071", "99aabbccddeeff00"),
+		stage("preprocess", false, 1.2, "1234567890abcdef", "fedcba0987654321"),
+		stage("baseline", false, 0.4, "aa00bb11cc22dd33", "44ee55ff66007711"),
+		stage("pretrain rdrec/1", false, 154.0, "77aa88bb99cc00dd", "9c1f20b7aa01c3d4"),
+		stage("evaluate sequential rdrec/1", false, 41.7, "3344556677889900", "0f1e2d3c4b5a6978"),
+		stage("evaluate explanation rdrec/1", false, 12.8, "8877665544332211", "a0b1c2d3e4f50617"),
+	}
+	stages[1].Accelerated, stages[1].Requests, stages[1].Tokens = true, 224, 8_719
+	stages[4].Accelerated = true
+	return stages
 }
 
 // sampleAudit audits a small data set with copies and explanations that leak.
@@ -222,7 +228,7 @@ func sampleReading() ([]report.Recommendation, []report.Explanation) {
 	recommended := []report.Recommendation{
 		{
 			User: "A2Z4FGOQ3KXYZ1", Method: "rdrec", History: items(10, 21, 32), Recommended: items(43, 54, 60, 71, 82),
-			Truth: items(43)[0], Rank: 1,
+			Truth: items(43)[0], Rank: 1, Why: &report.CoOccurrence{With: items(32)[0], Users: 212, Both: 31},
 		},
 		{
 			User: "A1B2C3D4E5F6G7", Method: "rdrec", History: items(1, 2, 3, 4, 5, 6, 7, 8),

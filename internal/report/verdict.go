@@ -93,10 +93,10 @@ func (r *Report) decide(student string, of int) Verdict {
 			aside(who, of), r.byTask(won, names), listed(r.leftOut()))
 	default:
 		v.Decision = Serve
-		v.Text = fmt.Sprintf("Serve %s: it is better than %s.", who, r.byTask(won, names))
+		v.Text = fmt.Sprintf("Serve %s: it is better than %s.", who, r.byTask(won, beaten))
 		if r.degenerateTexts(student) != "" {
 			v.Text = fmt.Sprintf("Serve %s without its explanations, which are degenerate: it is better than %s.",
-				who, r.byTask(won, names))
+				who, r.byTask(won, beaten))
 		}
 	}
 	return v
@@ -108,6 +108,25 @@ func aside(who string, of int) string {
 		return who + ","
 	}
 	return who
+}
+
+// maxNamed is the largest number of beaten methods that a verdict names.
+const maxNamed = 5
+
+// beaten returns the other methods for a sentence, or their number and the best one.
+func beaten(standings []Standing) string {
+	if len(standings) <= maxNamed {
+		return names(standings)
+	}
+	best, score := Standing{}, -1.0
+	for _, s := range standings {
+		for _, on := range s.Tasks {
+			if on.Outcome != "" && on.OtherScore > score {
+				best, score = s, on.OtherScore
+			}
+		}
+	}
+	return fmt.Sprintf("all %d other methods (the best is %s)", len(standings), best.named())
 }
 
 // lost returns the verdict on a student that a simpler method beats.
