@@ -129,7 +129,7 @@ func TestIngestSkipsFilesOfRejectedRuns(t *testing.T) {
 	retried := s.ingest(func(in *activities.IngestInput) { in.RetryRejected = true })
 	equal(t, "taken where refused files are kept", []string{"b", "c"}, names(retried.Ingested))
 	page, err := os.ReadFile(filepath.Join(s.root, storage.NightlyPageKey("shop")))
-	if err != nil || !strings.Contains(string(page), "rejected") {
+	if err != nil || !strings.Contains(string(page), "✗ Rejected") {
 		t.Errorf("the page of the runs: %v, %.80s", err, page)
 	}
 }

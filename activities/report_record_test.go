@@ -69,7 +69,7 @@ func TestReportAssemblesTheRun(t *testing.T) {
 	equal(t, "build", []report.Pair{{Name: "rdrec", Value: "1"}}, r.Build)
 	equal(t, "stages", []report.Stage{
 		{Name: "import", Cached: true, Seconds: 1, Fingerprint: "f", Output: in.Dataset.Digest},
-		{Name: "distill", Seconds: 9},
+		{Name: "distill", Seconds: 9, Accelerated: true, Requests: 3, Tokens: 40},
 	}, r.Stages)
 	d := r.Data
 	equal(t, "source", []string{"mini", "reviews.json", "data", "random"},
