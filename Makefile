@@ -27,8 +27,8 @@ setup: ## find or fetch libtorch, adapt gotch, fetch the demo's teacher (LIBTORC
 build: setup ## make bin/starter and bin/worker
 	@echo "==> build: bin/starter, bin/worker (the first time takes minutes: libtorch's binding and Temporal's server)"
 	@mkdir -p bin
-	@go build -buildvcs=false -ldflags '-X rdrec/internal/build.revision=$(REVISION)' -o bin/ ./starter
-	@go build -buildvcs=false -ldflags '-X rdrec/internal/build.revision=$(REVISION)' -o bin/ ./worker
+	@go build -v -buildvcs=false -ldflags '-X rdrec/internal/build.revision=$(REVISION)' -o bin/ ./starter 2>&1 | awk -f tools/build-progress.awk
+	@go build -v -buildvcs=false -ldflags '-X rdrec/internal/build.revision=$(REVISION)' -o bin/ ./worker 2>&1 | awk -f tools/build-progress.awk
 
 demo: build ## the main job on the shipped reviews: server, worker, experiment, report
 	@bin/starter demo

@@ -187,6 +187,14 @@ func (p *heartbeat) report(latest Progress) {
 	p.latest, p.progressed = latest, now
 }
 
+// reporterIn returns the function that reports the progress of an activity, by its context.
+func reporterIn(ctx context.Context) func(Progress) {
+	if p, ok := ctx.Value(heartbeatKey{}).(*heartbeat); ok {
+		return p.report
+	}
+	return func(Progress) {}
+}
+
 // stop ends the heartbeat and releases its context.
 func (p *heartbeat) stop() {
 	close(p.done)

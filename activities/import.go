@@ -86,6 +86,7 @@ func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir stri
 	name := in.Data.Indexing
 	err := a.Importer.Import(ctx, ImportJob{
 		Reviews: *in.Data.Reviews, Appearance: name == spec.Appearance, Seed: in.Seed, Dir: dir,
+		Progress: reporterIn(ctx),
 	})
 	if err != nil {
 		return err
@@ -162,4 +163,6 @@ type ImportJob struct {
 	Seed       int64
 	// Dir is the dataset folder to write.
 	Dir string
+	// Progress receives the rows that were read, in the step of the note.
+	Progress func(Progress)
 }

@@ -9,8 +9,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
+	"time"
 
 	"rdrec/internal/cachedir"
+	"rdrec/internal/progress"
 	"rdrec/setup/internal/fetch"
 	"rdrec/setup/internal/gotch"
 	"rdrec/setup/internal/hint"
@@ -107,8 +110,37 @@ func (s *steps) inspect(ctx context.Context) (err error) {
 	s.step("cache", "%s, %s free on its disk", dir, fetch.Size(free))
 	s.store = &fetch.Store{
 		Dir: dir, Pins: fetch.Published(), Find: s.findPip, Log: s.detail, VerifyDigests: s.verifyDigests,
+		Watch: s.watch,
 	}
 	return nil
+}
+
+// watchInterval is the time between two looks at a download.
+const watchInterval = time.Second
+
+// watch prints the progress of a download: on a terminal, pip draws its own bar.
+func (s *steps) watch(label string, total int64, size func() int64) (stop func()) {
+	if progress.IsTerminal(s.out) {
+		return func() {}
+	}
+	printer, done := progress.NewPrinter(s.out, "    "+label, time.Now), make(chan struct{})
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		ticker := time.NewTicker(watchInterval)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				printer.Show(progress.Progress{Done: int(size()), Total: int(total), Unit: progress.Bytes})
+			}
+		}
+	})
+	return func() {
+		close(done)
+		watching.Wait()
+	}
 }
 
 // findPip finds pip. It is called before the first download, so that a set-up that fetches nothing
@@ -119,10 +151,8 @@ func (s *steps) findPip(ctx context.Context) (fetch.Downloader, error) {
 		return nil, err
 	}
 	s.detail("with %s (%s)", p.Version, strings.Join(p.Command, " "))
-	if f, ok := s.out.(*os.File); ok {
-		if info, err := f.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			p.Progress = f
-		}
+	if progress.IsTerminal(s.out) {
+		p.Progress = s.out
 	}
 	return p, nil
 }

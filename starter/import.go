@@ -16,6 +16,7 @@ import (
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 )
 
@@ -94,12 +95,14 @@ func (a *app) importReviews(
 // runImport runs the worker's import. The preview is nil if no row was read.
 func (a *app) runImport(ctx context.Context, program, file, out string) (*dataset.ImportPreview, error) {
 	program = a.workerProgram(program)
-	var stdout, stderr bytes.Buffer
-	command := exec.CommandContext(
-		ctx, program, "import", file, "--out", out,
-	) //nolint:gosec // the user names the program
-	command.Stdout, command.Stderr = &stdout, &stderr
+	var stdout bytes.Buffer
+	stderr := &progressReader{printer: progress.NewPrinter(a.stderr, "import", a.now)}
+	command := exec.CommandContext( //nolint:gosec // the user names the program
+		ctx, program, "import", file, "--out", out, "--progress",
+	)
+	command.Stdout, command.Stderr = &stdout, stderr
 	failed := command.Run()
+	stderr.printer.Clear()
 	var preview *dataset.ImportPreview
 	if stdout.Len() > 0 {
 		preview = &dataset.ImportPreview{}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"os"
@@ -147,10 +148,10 @@ func originText(from activities.StageOrigin) string {
 func progressText(l stageLine, now time.Time) string {
 	elapsed := report.Duration(now.Sub(l.Since).Seconds())
 	p := l.Progress
-	if p == nil || p.Total == 0 {
+	if p == nil || p.Total == 0 && p.Done == 0 {
 		return strings.TrimSpace(fmt.Sprintf("%-20s %7s  %s", l.State, elapsed, l.Problem))
 	}
-	words := []string{fmt.Sprintf("%s %7s  %s", p.Bar(), elapsed, p.Counts()), p.Pace()}
+	words := []string{fmt.Sprintf("%-20s %7s  %s", cmp.Or(p.Bar(), string(l.State)), elapsed, p.Counts()), p.Pace()}
 	if p.TokenRate > 0 {
 		words = append(words, fmt.Sprintf("%.0f tokens/s", p.TokenRate))
 	}

@@ -9,6 +9,7 @@ import (
 	"os"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/progress"
 	"rdrec/internal/review"
 	"rdrec/internal/spec"
 	"rdrec/internal/torch"
@@ -20,6 +21,8 @@ type importOptions struct {
 	Spec string   `arg:"" help:"The spec, for its data.reviews; its paths are relative to the current folder."`
 	Set  []string `help:"Override a value of the spec." placeholder:"KEY=VALUE" sep:"none"`
 	Out  string   `help:"The dataset folder to write." required:""`
+	// Progress is for "starter import".
+	Progress bool `help:"Print the progress on stderr as JSON lines."`
 }
 
 // results is where a command writes its results.
@@ -30,7 +33,7 @@ var errNoReviews = errors.New("the spec names no file of reviews (data.reviews.p
 
 // Run imports the reviews and prints a [dataset.ImportPreview] as JSON, also if the import fails
 // once rows were read.
-func (o importOptions) Run(ctx context.Context, out results) error {
+func (o importOptions) Run(ctx context.Context, out results, stderr io.Writer) error {
 	s, err := spec.Load(o.Spec, o.Set)
 	if err != nil {
 		return err
@@ -43,6 +46,11 @@ func (o importOptions) Run(ctx context.Context, out results) error {
 		Options: *s.Data.Reviews, Appearance: s.Indexing() == spec.Appearance, Seed: s.Seed, Dir: o.Out,
 		Resources: o.importer(torch.FreeHost(os.DirFS("/"))).Resources,
 		Sample:    func(row dataset.ImportedRow) { preview.Rows = append(preview.Rows, row) },
+		Progress: importProgress(func(p progress.Progress, _ string) {
+			if o.Progress {
+				_ = json.NewEncoder(stderr).Encode(p) //nolint:errcheck // nobody reads a closed stderr
+			}
+		}),
 	}.Run(ctx)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)

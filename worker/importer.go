@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io/fs"
 	"runtime"
+	"sync"
 	"syscall"
 
 	"rdrec/activities"
+	"rdrec/internal/progress"
 	"rdrec/internal/review"
 	"rdrec/internal/spec"
 	"rdrec/storage"
@@ -48,8 +50,25 @@ func (f importResources) importer(free int64) importer {
 func (i importer) Import(ctx context.Context, job activities.ImportJob) error {
 	_, err := review.Importer{
 		Options: job.Reviews, Appearance: job.Appearance, Seed: job.Seed, Dir: job.Dir, Resources: i.Resources,
+		Progress: importProgress(func(p progress.Progress, step string) {
+			if job.Progress != nil {
+				job.Progress(activities.Progress{Progress: p, Note: step})
+			}
+		}),
 	}.Run(ctx)
 	return importError(err)
+}
+
+// importProgress returns a function that reports the rows that were read, and the step.
+func importProgress(report func(p progress.Progress, step string)) func(review.Progress) {
+	var mutex sync.Mutex // files are read side by side
+	rows := 0
+	return func(p review.Progress) {
+		mutex.Lock()
+		defer mutex.Unlock()
+		rows = max(rows, p.Rows)
+		report(progress.Progress{Done: rows, Unit: "rows"}, p.Step)
+	}
 }
 
 // Check reads a file of raw reviews.

@@ -12,6 +12,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -36,6 +37,9 @@ type Store struct {
 	Find func(context.Context) (Downloader, error)
 	// Log reports a step to the user.
 	Log func(format string, args ...any)
+	// Watch, if set, shows the progress of a download until stop is called: size returns the bytes
+	// so far, of total, which is 0 if it is unknown.
+	Watch func(label string, total int64, size func() int64) (stop func())
 	// VerifyDigests makes every check compare digests, not only sizes.
 	VerifyDigests bool
 
@@ -107,7 +111,12 @@ func (s *Store) download(ctx context.Context, p Pinned, dir string) (string, err
 		return "", err
 	}
 	defer os.RemoveAll(scratch)
+	stop := func() {}
+	if s.Watch != nil {
+		stop = s.Watch(p.Wheel.Name, p.Bytes, func() int64 { return folderSize(scratch) })
+	}
 	file, err := s.downloader.Download(ctx, p.Wheel, scratch, scratch)
+	stop()
 	if err != nil {
 		return "", err
 	}
@@ -122,6 +131,21 @@ func (s *Store) download(ctx context.Context, p Pinned, dir string) (string, err
 		return "", err
 	}
 	return final, nil
+}
+
+// folderSize returns the bytes of all files in a folder.
+func folderSize(dir string) int64 {
+	total := int64(0)
+	// A file that is moved meanwhile is not counted.
+	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
+		if err == nil && entry.Type().IsRegular() {
+			if info, err := entry.Info(); err == nil {
+				total += info.Size()
+			}
+		}
+		return nil
+	})
+	return total
 }
 
 // find sets the downloader if necessary.
