@@ -52,6 +52,9 @@ const (
 	maxMeasured = 5
 	// singleMargin is the margin around a single measurement, margin that around several.
 	singleMargin, margin = 0.25, 0.1
+	// sampleMargin is the margin around measurements of a small part of the work: more than maxRatio
+	// times less, of which loading the models is a greater share.
+	sampleMargin, maxRatio = 0.5, 4
 )
 
 // comparableStages returns the newest measurements of a stage, of any seed, by runs whose cost can
@@ -65,7 +68,10 @@ func comparableStages(runs []PastRun, s spec.Spec, label string) (found []measur
 			if stage.Cached || stage.Seconds <= 0 || withoutSeed(stage.Name) != withoutSeed(label) {
 				continue
 			}
-			ratio := workRatio(stage.StageName(), label, run.Spec, s)
+			ratio, known := run.workRatio(stage.StageName(), label, s)
+			if !known {
+				continue
+			}
 			found = append(found, measuredStage{stage, run.Name, ratio})
 			if len(found) == maxMeasured {
 				return found
@@ -88,13 +94,19 @@ func sameCost(a, b spec.Spec) bool {
 		a.Train.Precision == b.Train.Precision && a.Teacher.Model == b.Teacher.Model
 }
 
-// workRatio returns how much more work a stage has in one spec than in another.
-func workRatio(stage, label string, before, after spec.Spec) float64 {
+// workRatio returns how much more work a stage has in a spec than in the run; known is false if
+// that cannot be told.
+func (r PastRun) workRatio(stage, label string, after spec.Spec) (ratio float64, known bool) {
+	before := r.Spec
 	var factors []amounts
 	switch stage {
 	case "distill":
-		factors = []amounts{{before.Teacher.MaxReviews, after.Teacher.MaxReviews}}
+		rows := r.units("import")
+		factors = []amounts{{ofAll(before.Teacher.MaxReviews, rows), ofAll(after.Teacher.MaxReviews, rows)}}
 	case "pretrain":
+		if (before.Train.EpochSteps == 0) != (after.Train.EpochSteps == 0) {
+			return 0, false // the steps of a whole epoch are in no record
+		}
 		factors = []amounts{
 			{before.Train.Epochs, after.Train.Epochs}, {before.Train.EpochSteps, after.Train.EpochSteps},
 		}
@@ -106,29 +118,47 @@ func workRatio(stage, label string, before, after spec.Spec) float64 {
 	case spec.BSARec:
 		factors = []amounts{{before.BsarecGrid().Epochs, after.BsarecGrid().Epochs}, {before.Trials, after.Trials}}
 	default:
-		factors = evaluationAmounts(label, before.Evaluate, after.Evaluate)
+		factors = evaluationAmounts(label, r.units("preprocess"), before.Evaluate, after.Evaluate)
 	}
-	ratio := 1.0
+	ratio = 1
 	for _, f := range factors {
 		if f[0] > 0 && f[1] > 0 {
 			ratio *= float64(f[1]) / float64(f[0])
 		}
 	}
-	return ratio
+	return ratio, true
+}
+
+// units returns how many units a stage of the run had; 0 if unknown.
+func (r PastRun) units(stage string) int {
+	found, _ := r.stage(stage)
+	return found.Stats.Units
+}
+
+// ofAll returns how many of all there are: n of a spec, where 0 means all.
+func ofAll(n, all int) int {
+	if n == 0 || all > 0 && n > all {
+		return all
+	}
+	return n
 }
 
 // amounts are how much a stage has of something before and after; 0 means all there is.
 type amounts [2]int
 
-// evaluationAmounts are those of an evaluation; none for another stage.
-func evaluationAmounts(label string, a, b spec.Evaluate) []amounts {
+// evaluationAmounts are those of an evaluation of data with a number of users; none for another
+// stage.
+func evaluationAmounts(label string, users int, a, b spec.Evaluate) []amounts {
+	amountsOf := func(a, b int) amounts { return amounts{ofAll(a, users), ofAll(b, users)} }
 	switch {
 	case strings.Contains(label, " sequential "):
-		return []amounts{{a.SequentialUsers, b.SequentialUsers}, {a.NumBeams, b.NumBeams}}
+		return []amounts{amountsOf(a.SequentialUsers, b.SequentialUsers), {a.NumBeams, b.NumBeams}}
 	case strings.Contains(label, " topn "):
-		return []amounts{{a.TopNUsers, b.TopNUsers}, {a.NumBeams, b.NumBeams}}
+		return []amounts{amountsOf(a.TopNUsers, b.TopNUsers), {a.NumBeams, b.NumBeams}}
 	case strings.Contains(label, " explanation "):
-		return []amounts{{a.Explanations, b.Explanations}, {a.ExplanationNumBeams, b.ExplanationNumBeams}}
+		return []amounts{
+			amountsOf(a.Explanations, b.Explanations), {a.ExplanationNumBeams, b.ExplanationNumBeams},
+		}
 	default:
 		return nil
 	}
@@ -146,6 +176,9 @@ func newEstimate(measured []measuredStage) Estimate {
 	around := margin
 	if len(measured) == 1 {
 		around = singleMargin
+	}
+	if measured[0].ratio > maxRatio {
+		around = sampleMargin
 	}
 	return Estimate{e.Low * (1 - around), e.High * (1 + around), len(runs)}
 }

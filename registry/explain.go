@@ -1,11 +1,13 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math"
 	"path"
+	"regexp"
 	"strings"
 	"time"
 
@@ -39,14 +41,18 @@ type StageInput struct {
 // ErrNoStage means that a run has no stage of a name.
 var ErrNoStage = errors.New("no such stage")
 
-// Explain explains the stages of a finished run whose label begins with a text, or which have it as
+// Explain explains the stages of a run, finished or not, whose label begins with a text, or which have it as
 // their name. Empty means all stages.
 func Explain(ctx context.Context, b *storage.Bucket, run, stage string) (name string, all []Explanation, err error) {
 	name, record, err := ReadRun(ctx, b, run)
+	finished := !errors.Is(err, storage.ErrNotFound)
+	if !finished {
+		name, record, err = readUnfinished(ctx, b, run)
+	}
 	if err != nil {
 		return name, nil, err
 	}
-	previous, err := previousRun(ctx, b, name, record.Spec.Name)
+	previous, err := previousRun(ctx, b, name, record.Spec.Name, finished)
 	if err != nil {
 		return name, nil, err
 	}
@@ -68,13 +74,37 @@ func Explain(ctx context.Context, b *storage.Bucket, run, stage string) (name st
 	return name, all, nil
 }
 
-// previousRun returns the finished run of a spec's name before a run; nil if there is none.
-func previousRun(ctx context.Context, b *storage.Bucket, name, specName string) (*PastRun, error) {
+// hashPattern matches the hash at the end of an experiment's id, which follows the spec's name.
+var hashPattern = regexp.MustCompile(`-[0-9a-f]{12}$`)
+
+// readUnfinished returns what is known of a run without a record, which failed or runs: the stages
+// that it finished, and the spec's name.
+func readUnfinished(ctx context.Context, b *storage.Bucket, run string) (string, RunRecord, error) {
+	var record RunRecord
+	name, stages, err := b.RunStages(ctx, run)
+	if err != nil {
+		return "", record, err
+	}
+	record.Spec.Name = hashPattern.ReplaceAllString(path.Dir(name), "")
+	for _, s := range stages {
+		record.Stages = append(record.Stages, StageTime{
+			Name: cmp.Or(s.Label, s.Stage), Stage: s.Stage, Cached: !s.Computed, Seconds: s.Seconds,
+			Fingerprint: s.Fingerprint, Output: s.Output, Stats: s.Stats,
+		})
+	}
+	return name, record, nil
+}
+
+// previousRun returns the finished run of a spec's name before a run; nil if there is none. Before
+// an unfinished run are all finished ones.
+func previousRun(
+	ctx context.Context, b *storage.Bucket, name, specName string, finished bool,
+) (*PastRun, error) {
 	runs, err := b.FinishedRuns(ctx, math.MaxInt)
 	if err != nil {
 		return nil, err
 	}
-	newer := true
+	newer := finished
 	for _, f := range runs {
 		id := path.Join(f.Workflow, f.Run)
 		if newer {

@@ -96,3 +96,47 @@ func TestExplain(t *testing.T) {
 		t.Errorf("a stage that the run has not: %v", err)
 	}
 }
+
+// TestExplainAFailedRun has the stages that the run finished, and compares them with the latest
+// finished run of the spec's name.
+func TestExplainAFailedRun(t *testing.T) {
+	t.Parallel()
+	b, err := storage.Open(t.Context(), "mem://")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	put := func(workflow, run string, s storage.StageRecord) {
+		t.Helper()
+		if err := errors.Join(b.Commit(t.Context(), s), b.AddLineage(t.Context(), workflow, run, s)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	const id, other = "shop-0123456789ab", "shop-ba9876543210"
+	put(id, "r", storage.StageRecord{
+		Stage: "import", Label: "import", Fingerprint: strings.Repeat("a", 64), Workflow: other, Run: "o", Seconds: 1,
+		Time: at,
+	})
+	put(id+"/rdrec-1", "c", storage.StageRecord{
+		Stage: "pretrain", Label: "pretrain rdrec/1", Fingerprint: strings.Repeat("b", 64), Inputs: []string{"p"},
+		Workflow: id + "/rdrec-1", Run: "c", Seconds: 2, Time: at.Add(time.Minute),
+	})
+	want := []registry.Explanation{
+		{Label: "import", Stage: "import", Cached: true, Seconds: 1, From: other + "/o", FromTime: at},
+		{
+			Label: "pretrain rdrec/1", Stage: "pretrain", Seconds: 2, From: id + "/rdrec-1/c",
+			FromTime: at.Add(time.Minute), Why: []registry.Reason{{Change: registry.NeverDone}},
+			Inputs: []registry.StageInput{{Name: "preprocessed", Digest: "p"}},
+		},
+	}
+	for _, run := range []string{id, id + "/r"} {
+		name, got, err := registry.Explain(t.Context(), b, run, "")
+		if err != nil || name != id+"/r" {
+			t.Fatalf("%s: %q, %v", run, name, err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", run, diff)
+		}
+	}
+}

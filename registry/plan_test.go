@@ -47,9 +47,10 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 	t.Parallel()
 	base := spec.Default()
 	base.Name, base.Data.Folder, base.Train.Epochs = "shop", "folder", 2
-	longer, larger := base, base
+	longer, larger, limited := base, base, base
 	longer.Train.Epochs = 6
 	larger.Student.Size = "t5-base"
+	limited.Train.EpochSteps = 50 // of base, the steps of a whole epoch are unknown
 	for name, c := range map[string]struct {
 		now     spec.Spec
 		seconds []float64
@@ -60,6 +61,7 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 		"one run":       {base, []float64{8}, registry.Estimate{Low: 6, High: 10, Runs: 1}, 100},
 		"two runs":      {base, []float64{10, 20}, registry.Estimate{Low: 9, High: 22, Runs: 2}, 100},
 		"three times":   {longer, []float64{10, 20}, registry.Estimate{Low: 27, High: 66, Runs: 2}, 300},
+		"limited steps": {limited, []float64{10, 20}, registry.Estimate{}, 0},
 		"another model": {larger, []float64{10, 20}, registry.Estimate{}, 0},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -22,7 +22,8 @@ const planTimeout = time.Hour
 // planCmd shows what a run would do.
 type planCmd struct {
 	specArg
-	Force bool `help:"${help_plan_force}"`
+	Force  bool `help:"${help_plan_force}"`
+	Sample bool `help:"${help_plan_sample}"`
 }
 
 // Run prints the plan of a spec.
@@ -43,6 +44,9 @@ func (c *planCmd) Run(ctx context.Context, a *app) error {
 		a.logf("a worker looks the stages up: %s", noWorkerNote(workflows.QueueCPU))
 	}
 	plan, err := a.plan(ctx, to, s, c.Force, planTimeout)
+	if err == nil && c.Sample && plan.Unknown > 0 {
+		plan, err = a.planFromSample(ctx, to, s, c.Force)
+	}
 	if err != nil {
 		return err
 	}

@@ -135,6 +135,8 @@ func TestRepeatedFailuresPauseUntilResumed(t *testing.T) {
 		t.Errorf("resume of a failed run: code %d", code)
 	}
 	contains(t, stderr.String(), "nothing to resume: shop is failed")
+	explained, _ := env.command(t, stderr, "explain", "shop", "import")
+	contains(t, explained, "import failed: ", "torn in half\n  next: repair the input")
 	if n := importer.attempts.Load(); n != 2 {
 		t.Errorf("%d attempts before the pause, want 2", n)
 	}
