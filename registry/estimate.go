@@ -52,8 +52,8 @@ const (
 	maxMeasured = 5
 	// singleMargin is the margin around a single measurement, margin that around several.
 	singleMargin, margin = 0.25, 0.1
-	// sampleMargin is the margin around measurements of a small part of the work: more than maxRatio
-	// times less, of which loading the models is a greater share.
+	// sampleMargin is the margin around measurements of a small part of the work: more than
+	// maxRatio times less, of which loading the models is a greater share.
 	sampleMargin, maxRatio = 0.5, 4
 )
 
@@ -94,8 +94,8 @@ func sameCost(a, b spec.Spec) bool {
 		a.Train.Precision == b.Train.Precision && a.Teacher.Model == b.Teacher.Model
 }
 
-// workRatio returns how much more work a stage has in a spec than in the run; known is false if
-// that cannot be told.
+// workRatio returns how much more work a stage has in a spec than in the run; known is false if no
+// record has it.
 func (r PastRun) workRatio(stage, label string, after spec.Spec) (ratio float64, known bool) {
 	before := r.Spec
 	var factors []amounts

@@ -41,8 +41,8 @@ type StageInput struct {
 // ErrNoStage means that a run has no stage of a name.
 var ErrNoStage = errors.New("no such stage")
 
-// Explain explains the stages of a run, finished or not, whose label begins with a text, or which have it as
-// their name. Empty means all stages.
+// Explain explains the stages of a run, finished or not, whose label begins with a text, or which
+// have it as their name. Empty means all stages.
 func Explain(ctx context.Context, b *storage.Bucket, run, stage string) (name string, all []Explanation, err error) {
 	name, record, err := ReadRun(ctx, b, run)
 	finished := !errors.Is(err, storage.ErrNotFound)

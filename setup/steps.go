@@ -118,7 +118,7 @@ func (s *steps) inspect(ctx context.Context) (err error) {
 // watchInterval is the time between two looks at a download.
 const watchInterval = time.Second
 
-// watch prints the progress of a download: on a terminal, pip draws its own bar.
+// watch prints the progress of a download. On a terminal, pip has a bar of its own.
 func (s *steps) watch(label string, total int64, size func() int64) (stop func()) {
 	if progress.IsTerminal(s.out) {
 		return func() {}

@@ -222,7 +222,7 @@ func TestRunWatchesUntilTheReport(t *testing.T) {
 		t.Fatalf("run: code %d, stdout %q, stderr:\n%s", code, stdout, first)
 	}
 	contains(t, first.String(), "experiment shop-", " runs\n", "Web UI     http://127.0.0.1:", "import", "cached",
-		"pretrain rdrec/1", "██████░░░░░░░░░░░░░░", "3/10 steps  0.5/s, 14s left  loss 7.1  █▄▁", "done       1m15s",
+		"pretrain rdrec/1", "██████░░░░░░░░░░░░░░", "3/10 steps  0.5/s, 14s left  █▄▁  loss 7.1", "done       1m15s",
 		"report     /", "runs/report.html")
 
 	second := &watchedBuffer{}

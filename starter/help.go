@@ -41,11 +41,12 @@ var helpTexts = map[string]string{
 	"help_compare_runs": "Finished runs: ID or ID/RUN; an ID alone means its latest run. Tests are against the first.",
 	"help_plan": "List the stages that a run of a spec would reuse and those it would run: why, and how long. " +
 		"Runs nothing; a worker looks the stages up.",
-	"help_plan_force":  "Plan a run with --force, which reuses no stage.",
-	"help_plan_sample": "Measure the time of stages that no run of the bucket did yet: run a small part of the spec first.",
-	"help_yes":         "Start without asking, however long the run will take.",
-	"help_cancel":      "Cancel an experiment; its finished work is kept, and running it again resumes.",
-	"help_audit":       "Look for leaks in a dataset folder: what a rule without a model scores, and why.",
+	"help_plan_force": "Plan a run with --force, which reuses no stage.",
+	"help_plan_sample": "Measure the time of stages that no run of the bucket did yet: " +
+		"run a small part of the spec first.",
+	"help_yes":    "Start without asking, however long the run will take.",
+	"help_cancel": "Cancel an experiment; its finished work is kept, and running it again resumes.",
+	"help_audit":  "Look for leaks in a dataset folder: what a rule without a model scores, and why.",
 
 	"help_import": "Read raw reviews: print the counts by cause and the first rows as they were understood. " +
 		"Needs no server and trains nothing.",

@@ -50,6 +50,7 @@ func TestPauseStopsTheWork(t *testing.T) {
 	contains(t, stderr.String(), "the run is already paused: shop")
 	status, _ := env.command(t, stderr, "status", "shop")
 	contains(t, status, "paused: a person paused the run")
+	contains(t, stderr.String(), `paused by a person: "starter resume shop" continues`)
 	if _, code := env.command(t, stderr, "resume", "shop"); code != exitcode.OK {
 		t.Errorf("resume: code %d, stderr:\n%s", code, stderr)
 	}

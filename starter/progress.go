@@ -100,7 +100,7 @@ func (t *progressTracker) notes(ctx context.Context) []string {
 		}
 	}
 	if len(t.paused()) > 0 {
-		notes = append(notes, fmt.Sprintf("paused: fix the cause, then \"starter resume %s\"", t.workflows[0]))
+		notes = append(notes, t.pausedNote())
 	}
 	return notes
 }

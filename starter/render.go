@@ -158,7 +158,7 @@ func progressText(l stageLine, now time.Time) string {
 	if p.Unit == activities.UnitRationales && p.Done > 0 {
 		words = append(words, fmt.Sprintf("%.0f%% parsed", 100*float64(p.Parsed)/float64(p.Done)))
 	}
-	words = append(words, p.Note, progress.Sparkline(p.Losses), l.Problem)
+	words = append(words, progress.Sparkline(p.Losses), p.Note, l.Problem)
 	return strings.Join(slices.DeleteFunc(words, func(word string) bool { return word == "" }), "  ")
 }
 

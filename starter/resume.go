@@ -89,3 +89,15 @@ func (t *progressTracker) paused() []string {
 	}
 	return ids
 }
+
+// pausedNote returns the message that the experiment is paused.
+func (t *progressTracker) pausedNote() string {
+	for _, lines := range t.lines {
+		for _, l := range lines {
+			if l.State == workflows.Paused && l.Note != workflows.PausedByPerson {
+				return fmt.Sprintf("paused: fix the cause, then \"starter resume %s\"", t.workflows[0])
+			}
+		}
+	}
+	return fmt.Sprintf("paused by a person: \"starter resume %s\" continues", t.workflows[0])
+}

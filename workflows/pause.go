@@ -24,8 +24,8 @@ type childPause struct {
 	Reason   string `json:"reason,omitempty"`
 }
 
-// pausedReason is why a workflow waits that a person paused.
-const pausedReason = "a person paused the run"
+// PausedByPerson is the note of a stage that waits because a person paused the run.
+const PausedByPerson = "a person paused the run"
 
 // pauser makes a workflow wait where an activity fails for a reason that does not go away by itself
 // ([activities.Pauses]), and where a person pauses it by [UpdatePause], until a person resumes it
@@ -144,16 +144,20 @@ func execute(ctx workflow.Context, activity, in, out any) error {
 	}
 	for {
 		if p.paused {
-			if err := p.wait(ctx, pausedReason); err != nil {
+			if err := p.wait(ctx, PausedByPerson); err != nil {
 				return err
 			}
 		}
 		stopped, err := p.attempt(ctx, activity, in, out)
 		var failed *temporal.ApplicationError
+		final := errors.As(err, &failed) && failed.NonRetryable()
 		switch {
-		case stopped && temporal.IsCanceledError(err) && ctx.Err() == nil:
-			// A person stopped it.
-		case errors.As(err, &failed) && activities.Pauses(failed.Type()):
+		case err == nil:
+			return nil
+		case stopped && !final && ctx.Err() == nil:
+			// A person stopped it. If its worker was lost meanwhile, the server starts no other
+			// attempt.
+		case failed != nil && activities.Pauses(failed.Type()):
 			if err := p.wait(ctx, FailureOf(err).Cause); err != nil {
 				return err
 			}
@@ -275,7 +279,7 @@ func (p *pauser) outside() (all []StageStatus) {
 		}
 	}
 	if p.paused && len(p.waiting) == 0 {
-		all = append(all, StageStatus{Name: "run", Stage: "run", State: Paused, Note: pausedReason})
+		all = append(all, StageStatus{Name: "run", Stage: "run", State: Paused, Note: PausedByPerson})
 	}
 	return all
 }

@@ -43,6 +43,9 @@ func IsTerminal(out io.Writer) bool {
 
 // Show prints the progress, unless it printed just now. A rate of 0 is measured.
 func (p *Printer) Show(latest Progress) {
+	if latest.Done == 0 && latest.Total == 0 {
+		return
+	}
 	now, interval := p.now(), logInterval
 	if p.terminal {
 		interval = terminalInterval
