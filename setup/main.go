@@ -18,6 +18,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"rdrec/setup/internal/hint"
 )
@@ -48,7 +49,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintf(stderr, "error: setup takes no arguments, got %q\nhint: see setup -help\n", flags.Args())
 		return exitUsage
 	}
-	err := setUp(ctx, stdout, options{verifyDigests: *thorough, cuda: *cuda, libtorch: os.Getenv("LIBTORCH")})
+	err := setUp(ctx, stdout, options{
+		verifyDigests: *thorough, cuda: *cuda, libtorch: os.Getenv("LIBTORCH"), now: time.Now,
+	})
 	if err != nil {
 		fmt.Fprintf(stderr, "error: set up: %v\nhint: %s\n", err, hint.Of(err))
 		return exitFailed

@@ -26,6 +26,7 @@ type options struct {
 	verifyDigests bool
 	cuda          bool
 	libtorch      string // $LIBTORCH
+	now           func() time.Time
 }
 
 // steps is the state that the steps of a set-up share.
@@ -123,7 +124,7 @@ func (s *steps) watch(label string, total int64, size func() int64) (stop func()
 	if progress.IsTerminal(s.out) {
 		return func() {}
 	}
-	printer, done := progress.NewPrinter(s.out, "    "+label, time.Now), make(chan struct{})
+	printer, done := progress.NewPrinter(s.out, "    "+label, s.now), make(chan struct{})
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		ticker := time.NewTicker(watchInterval)

@@ -40,9 +40,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	if err := a.announce(s); err != nil {
 		return err
 	}
-	if s.UI() != "" {
-		defer a.servePages(s.Address())()
-	}
+	defer a.servePages(s.Address(), s.UI())()
 	select {
 	case <-ctx.Done():
 		a.logf("stopping; the histories stay in %s", s.Database())

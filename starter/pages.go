@@ -28,10 +28,10 @@ type pages struct {
 const maxPages = 100
 
 // servePages serves the bucket's pages beside a dev server until stop is called. A port that is
-// taken costs the links to the reports, no more.
-func (a *app) servePages(temporal string) (stop func()) {
+// taken costs the links to the reports, no more. Without a Web UI, nothing is served.
+func (a *app) servePages(temporal, ui string) (stop func()) {
 	address := registry.PagesAddress(temporal)
-	if address == "" {
+	if address == "" || ui == "" {
 		return func() {}
 	}
 	listener, err := net.Listen("tcp", address)

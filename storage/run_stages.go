@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -78,13 +79,7 @@ func began(records []object) time.Time {
 func (b *Bucket) stagesOf(
 	ctx context.Context, folders map[string][]object, workflow, run string,
 ) (stages []RunStage, err error) {
-	start, end := began(folders[run]), time.Time{}
-	for other, records := range folders {
-		at := began(records)
-		if path.Dir(other) == workflow && at.After(start) && (end.IsZero() || at.Before(end)) {
-			end = at
-		}
-	}
+	start, end := began(folders[run]), nextRun(folders, workflow, run)
 	for folder, records := range folders {
 		at := began(records)
 		child := path.Dir(folder) != workflow && !at.Before(start) && (end.IsZero() || at.Before(end))
@@ -92,23 +87,40 @@ func (b *Bucket) stagesOf(
 			continue
 		}
 		for _, o := range records {
-			data, err := b.read(ctx, o.key)
+			s, err := b.runStage(ctx, folder, o.key)
 			if err != nil {
 				return nil, err
 			}
-			var s RunStage
-			if err := json.Unmarshal(data, &s.StageRecord); err != nil {
-				return nil, &CorruptError{Key: o.key, Reason: err.Error()}
-			}
-			s.Computed = path.Join(s.Workflow, s.Run) == folder
 			stages = append(stages, s)
 		}
 	}
 	slices.SortFunc(stages, func(a, b RunStage) int {
-		if byTime := a.Time.Compare(b.Time); byTime != 0 {
-			return byTime
-		}
-		return strings.Compare(a.Label, b.Label)
+		return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.Label, b.Label))
 	})
 	return stages, nil
+}
+
+// nextRun returns when the workflow's next run began; zero if there is none.
+func nextRun(folders map[string][]object, workflow, run string) (next time.Time) {
+	start := began(folders[run])
+	for other, records := range folders {
+		at := began(records)
+		if path.Dir(other) == workflow && at.After(start) && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	return next
+}
+
+// runStage reads a record of a run's folder.
+func (b *Bucket) runStage(ctx context.Context, folder, key string) (s RunStage, err error) {
+	data, err := b.read(ctx, key)
+	if err != nil {
+		return s, err
+	}
+	if err := json.Unmarshal(data, &s.StageRecord); err != nil {
+		return s, &CorruptError{Key: key, Reason: err.Error()}
+	}
+	s.Computed = path.Join(s.Workflow, s.Run) == folder
+	return s, nil
 }

@@ -149,19 +149,18 @@ func execute(ctx workflow.Context, activity, in, out any) error {
 			}
 		}
 		stopped, err := p.attempt(ctx, activity, in, out)
-		var failed *temporal.ApplicationError
-		final := errors.As(err, &failed) && failed.NonRetryable()
-		switch {
-		case err == nil:
+		if err == nil {
 			return nil
-		case stopped && !final && ctx.Err() == nil:
-			// A person stopped it. If its worker was lost meanwhile, the server starts no other
-			// attempt.
-		case failed != nil && activities.Pauses(failed.Type()):
+		}
+		var failed *temporal.ApplicationError
+		if errors.As(err, &failed) && activities.Pauses(failed.Type()) {
 			if err := p.wait(ctx, FailureOf(err).Cause); err != nil {
 				return err
 			}
-		default:
+			continue
+		}
+		// If the worker of a stopped activity was lost meanwhile, the server starts no other attempt.
+		if final := failed != nil && failed.NonRetryable(); !stopped || final || ctx.Err() != nil {
 			return err
 		}
 	}

@@ -136,7 +136,7 @@ func (s *Store) download(ctx context.Context, p Pinned, dir string) (string, err
 // folderSize returns the bytes of all files in a folder.
 func folderSize(dir string) int64 {
 	total := int64(0)
-	// A file that is moved meanwhile is not counted.
+	//nolint:errcheck // a file that is moved meanwhile is not counted
 	_ = filepath.WalkDir(dir, func(_ string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
 			if info, err := entry.Info(); err == nil {
