@@ -159,7 +159,8 @@ func execute(ctx workflow.Context, activity, in, out any) error {
 			}
 			continue
 		}
-		// If the worker of a stopped activity was lost meanwhile, the server starts no other attempt.
+		// If the worker of a stopped activity was lost meanwhile, the server starts no other
+		// attempt.
 		if final := failed != nil && failed.NonRetryable(); !stopped || final || ctx.Err() != nil {
 			return err
 		}
