@@ -60,9 +60,17 @@ func (t *stageTracker) conclude(ctx workflow.Context, c conclusion) {
 	t.publish(ctx)
 }
 
+// stopped is the state of a trial that ends with its experiment.
+const stopped State = "stopped"
+
 // end converts the error that a workflow ends with, and shows why it ended.
 func (t *stageTracker) end(ctx workflow.Context, err error) error {
 	ended := workflowError(err)
+	for _, trial := range t.trials {
+		if ended != nil && trial.state == Running {
+			trial.state = stopped
+		}
+	}
 	switch {
 	case ended == nil:
 	case temporal.IsCanceledError(ended):
@@ -150,7 +158,7 @@ func (t *stageTracker) costText() string {
 	if cost.Tokens > 0 {
 		text += fmt.Sprintf("; %d tokens of the teacher in %d requests", cost.Tokens, cost.Requests)
 	}
-	return fmt.Sprintf("%s; %d stages computed, %d reused", text, cost.Computed, cost.Reused)
+	return fmt.Sprintf("%s; stages: %d computed, %d reused", text, cost.Computed, cost.Reused)
 }
 
 // trialTable returns a bar of each trial; "" without trials.

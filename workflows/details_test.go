@@ -51,7 +51,7 @@ func TestDetailsOfAFinishedExperiment(t *testing.T) {
 	}
 	got := w.details(t)
 	begins(t, got, "**rdrec NDCG@10 0.2500**\n\nIt is better.\n\n[Report](http://reports/html)\n\nCost so far: ")
-	contains(t, got, "300 tokens of the teacher in 30 requests; 20 stages computed, 0 reused",
+	contains(t, got, "300 tokens of the teacher in 30 requests; stages: 20 computed, 0 reused",
 		"| rdrec/1 | `████████████████████` | 4/4 done |",
 		"| pod/2 | `████████████████████` | 4/4 done |", "| import | done | ")
 }
