@@ -37,6 +37,10 @@ type Activities struct {
 	Log   zerolog.Logger
 	// Now is the clock.
 	Now func() time.Time
+	// OnProgress and OnCheckpoint, unless nil, are called when a stage reports progress, and when a
+	// checkpoint has been saved.
+	OnProgress   func(Progress)
+	OnCheckpoint func()
 	// StallTimeout is how long an activity may go without progress before it is stopped and
 	// retried.
 	StallTimeout time.Duration

@@ -98,6 +98,7 @@ type heartbeat struct {
 	done       chan struct{}
 	// maxFailures is [Activities.MaxFailures].
 	maxFailures int
+	onProgress  func(Progress) // nil, or [Activities.OnProgress]
 	measured    *measurement
 	// meter measures the rate since the first report.
 	meter *progress.Meter
@@ -109,7 +110,7 @@ func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.
 	ctx, cancel := context.WithCancelCause(ctx)
 	p := &heartbeat{
 		latest: Progress{Stage: stage}, progressed: a.Now(), now: a.Now, cancel: cancel, done: make(chan struct{}),
-		maxFailures: a.MaxFailures, measured: measurementIn(ctx),
+		maxFailures: a.MaxFailures, onProgress: a.OnProgress, measured: measurementIn(ctx),
 	}
 	last := lastProgress(ctx)
 	p.latest.Losses = last.Losses
@@ -185,6 +186,9 @@ func (p *heartbeat) report(latest Progress) {
 	}
 	latest.Stage, latest.History = p.latest.Stage, p.latest.History.advance(latest.Done)
 	p.latest, p.progressed = latest, now
+	if p.onProgress != nil {
+		p.onProgress(latest)
+	}
 }
 
 // reporterIn returns the function that reports the progress of an activity, by its context.

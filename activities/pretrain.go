@@ -107,6 +107,9 @@ func (a *Activities) saver(checkpoints *storage.Checkpoints) func(context.Contex
 		err := checkpoints.Save(ctx, step, dir)
 		if err == nil {
 			failed = 0
+			if a.OnCheckpoint != nil {
+				a.OnCheckpoint()
+			}
 			return nil
 		}
 		failed++

@@ -42,7 +42,8 @@ func (a *app) startWorker(ctx context.Context, program string, to *server) (*wor
 	w := &workerProcess{log: output.Name(), ended: make(chan struct{})}
 	defer output.Close()                                        // the worker has its own handle
 	w.command = exec.CommandContext(context.WithoutCancel(ctx), //nolint:gosec // the user names the program
-		program, "--bucket", bucket, "--address", to.address, "--namespace", to.namespace)
+		program, "--bucket", bucket, "--address", to.address, "--namespace", to.namespace,
+		"--heartbeat-throttle", "2s") // shows progress as it happens
 	w.command.Stdout, w.command.Stderr = output, output
 	w.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := w.command.Start(); err != nil {

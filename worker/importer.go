@@ -18,7 +18,10 @@ import (
 )
 
 // importer imports reviews with DuckDB.
-type importer struct{ review.Resources }
+type importer struct {
+	review.Resources
+	quarantined func(rows int)
+}
 
 // importResources are the flags of a command that imports. Imports run beside each other and beside
 // tensor work, so that the default is a quarter of the memory that is free at the start.
@@ -41,14 +44,14 @@ const minimumImportMB = 1024
 // importer returns the importer with these resources on a machine with a number of free bytes.
 func (f importResources) importer(free int64) importer {
 	quarter := max(int(free/4>>20), minimumImportMB)
-	return importer{review.Resources{
+	return importer{Resources: review.Resources{
 		MemoryMB: cmp.Or(f.ImportMemory, quarter), Threads: cmp.Or(f.ImportThreads, runtime.NumCPU()),
 	}}
 }
 
 // Import converts raw reviews to a dataset folder.
 func (i importer) Import(ctx context.Context, job activities.ImportJob) error {
-	_, err := review.Importer{
+	summary, err := review.Importer{
 		Options: job.Reviews, Appearance: job.Appearance, Seed: job.Seed, Dir: job.Dir, Resources: i.Resources,
 		Progress: importProgress(func(p progress.Progress, step string) {
 			if job.Progress != nil {
@@ -56,6 +59,7 @@ func (i importer) Import(ctx context.Context, job activities.ImportJob) error {
 			}
 		}),
 	}.Run(ctx)
+	i.quarantined(summary.Bad)
 	return importError(err)
 }
 

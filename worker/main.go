@@ -28,6 +28,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/observe"
 	"rdrec/internal/torch"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -60,6 +61,7 @@ func (m machine) Validate() error { return torch.CheckDevice(m.Device) }
 type options struct {
 	machine
 	importResources
+	operation
 	Address    string   `help:"Temporal server as host:port; default: TEMPORAL_ADDRESS or the profile's."`
 	Namespace  string   `help:"Temporal namespace; default: TEMPORAL_NAMESPACE or the profile's."`
 	Queues     []string `help:"Task queues to poll." enum:"rdrec-cpu,rdrec-gpu" default:"rdrec-cpu,rdrec-gpu"`
@@ -88,6 +90,11 @@ func longHelp() kong.Vars {
 			"free memory, at least 1024.",
 		"help_report_url": "Where browsers find the bucket, for links to reports in the Web UI, for example " +
 			"https://storage.example/bucket; default: where \"starter dev\" serves it.",
+		"help_jobs": "Jobs of the CPU queue at a time; the GPU queue has one.",
+		"help_throttle": "Time between the heartbeats that are sent: shorter ones show progress and cancel jobs " +
+			"sooner, and cost more actions of Temporal Cloud.",
+		"help_metrics": "Address of /metrics (Prometheus), /healthz and /readyz; empty serves none. Keep it inside " +
+			"the cluster: it has no authentication.",
 		"help_max_failures": "Attempts of a job that may fail in a row without progress before its run pauses; " +
 			"0 means no limit.",
 		"help_max_lost": "Attempts of a job that may lose their worker in a row without progress before its run fails.",
@@ -98,12 +105,8 @@ func longHelp() kong.Vars {
 
 // Limits of a worker.
 const (
-	// maxCPUActivities is the maximum number of concurrent CPU activities; the GPU queue gets one.
-	maxCPUActivities = 4
 	// stallTimeout is the maximum time without progress.
 	stallTimeout = 30 * time.Minute
-	// heartbeatThrottle is short, so that displayed progress is current.
-	heartbeatThrottle = 2 * time.Second
 )
 
 func main() {
@@ -191,13 +194,16 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	var temporal client.Client
-	if err := retryUntilAvailable(ctx, logger, func() (err error) {
-		temporal, err = dial(ctx, o, own, logger)
+	monitor := observe.New(time.Now)
+	metrics, err := o.serveMetrics(ctx, monitor, logger)
+	if err != nil {
 		return err
-	}); err != nil && ctx.Err() != nil {
+	}
+	temporal, err := connect(ctx, o, own, metrics, logger)
+	if ctx.Err() != nil {
 		return nil // stopped while it waited for the server
-	} else if err != nil {
+	}
+	if err != nil {
 		return fmt.Errorf("%w: %w", errServer, err)
 	}
 	defer temporal.Close()
@@ -206,7 +212,7 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	cache := &engineCache{log: logger}
-	acts, err := wire(o, bucket, cache)
+	acts, err := wire(o, bucket, cache, monitor)
 	if err != nil {
 		return err
 	}
@@ -217,11 +223,22 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 		bucket: bucket, out: logOutput(o.machine, w), level: logger.GetLevel(), secrets: environmentSecrets(),
 		now: time.Now,
 	}
-	err = poll(ctx, temporal, o, acts, &machineInterceptors{own, cache, logs})
+	err = poll(ctx, temporal, o, acts, &machineInterceptors{own, cache, logs, monitor, logger})
 	if !errors.Is(err, errDeviceLost) { // libtorch cannot free memory of a lost device
 		cache.evict()
 	}
 	return err
+}
+
+// connect returns a client of the server, for which it waits.
+func connect(
+	ctx context.Context, o options, own storage.Identity, metrics client.MetricsHandler, logger zerolog.Logger,
+) (temporal client.Client, err error) {
+	err = retryUntilAvailable(ctx, logger, func() (err error) {
+		temporal, err = dial(ctx, o, own, metrics, logger)
+		return err
+	})
+	return temporal, err
 }
 
 // enter checks the rights of a worker in its bucket and returns the bucket's identity.
@@ -236,7 +253,9 @@ func enter(ctx context.Context, bucket *storage.Bucket) (own storage.Identity, e
 }
 
 // wire connects the activities to the bucket and to this machine's models.
-func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Activities, error) {
+func wire(
+	o options, bucket *storage.Bucket, cache *engineCache, monitor *observe.Monitor,
+) (*activities.Activities, error) {
 	scratch, err := filepath.Abs(o.Scratch)
 	if err != nil {
 		return nil, fmt.Errorf("find scratch folder %q: %w", o.Scratch, err)
@@ -245,11 +264,14 @@ func wire(o options, bucket *storage.Bucket, cache *engineCache) (*activities.Ac
 	if err != nil {
 		return nil, err
 	}
+	imports := o.importer(torch.FreeHost(os.DirFS("/")))
+	imports.quarantined = monitor.Quarantined
 	return &activities.Activities{
-		Bucket: bucket, Importer: o.importer(torch.FreeHost(os.DirFS("/"))), TableWriter: tableWriter{},
+		Bucket: bucket, Importer: imports, TableWriter: tableWriter{},
 		Teachers: teachers{o.Device, o.Threads, cache.log, cache}, Students: students{o.Device, o.Threads, time.Now},
 		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{device: o.Device, threads: o.Threads},
 		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: stallTimeout,
+		OnCheckpoint: monitor.Checkpointed, OnProgress: showProgress(monitor),
 		MaxFailures: o.MaxFailures, MaxLost: o.MaxLost,
 	}, nil
 }
@@ -266,7 +288,7 @@ func poll(
 	fatal := make(chan error, 2*len(o.Queues))
 	for _, queue := range o.Queues {
 		w, err := startWorker(ctx, acts.Log, func() sdk.Worker {
-			return newWorker(temporal, queue, workerOptions(queue, version, before.of(queue, fatal), fatal), acts)
+			return newWorker(temporal, queue, o.workerOptions(queue, version, before.of(queue, fatal), fatal), acts)
 		})
 		if err != nil {
 			return fmt.Errorf("poll queue %q: %w", queue, err)
@@ -275,6 +297,8 @@ func poll(
 	}
 	acts.Log.Info().Stringer("bucket", before.own).Strs("queues", o.Queues).Interface("build", acts.Build).
 		Msg("worker polls")
+	before.monitor.Ready(true)
+	defer before.monitor.Ready(false) // first, so that a draining worker is not ready
 	select {
 	case <-ctx.Done():
 		acts.Log.Info().Msg("worker drains")
@@ -296,14 +320,17 @@ func newWorker(temporal client.Client, queue string, o sdk.Options, acts *activi
 
 // machineInterceptors are what happens before an activity on this machine.
 type machineInterceptors struct {
-	own   storage.Identity
-	cache *engineCache
-	logs  *logInterceptor
+	own     storage.Identity
+	cache   *engineCache
+	logs    *logInterceptor
+	monitor *observe.Monitor
+	log     zerolog.Logger
 }
 
 // of returns the interceptors of a queue.
 func (m *machineInterceptors) of(queue string, fatal chan<- error) []interceptor.WorkerInterceptor {
 	all := []interceptor.WorkerInterceptor{
+		&attemptInterceptor{monitor: m.monitor, log: m.log},
 		&bucketInterceptor{own: m.own}, m.logs, &deviceInterceptor{fatal: fatal},
 		&activities.MeasureInterceptor{Now: time.Now},
 	}
@@ -313,10 +340,10 @@ func (m *machineInterceptors) of(queue string, fatal chan<- error) []interceptor
 	return all
 }
 
-func workerOptions(
+func (o options) workerOptions(
 	queue string, version sdk.DeploymentOptions, before []interceptor.WorkerInterceptor, fatal chan<- error,
 ) sdk.Options {
-	jobs := maxCPUActivities
+	jobs := o.Jobs
 	if queue == workflows.QueueGPU {
 		jobs = 1
 	}
@@ -326,8 +353,8 @@ func workerOptions(
 		DeploymentOptions:                  version,
 		DisableEagerActivities:             true,
 		Interceptors:                       before,
-		MaxHeartbeatThrottleInterval:       heartbeatThrottle,
-		DefaultHeartbeatThrottleInterval:   heartbeatThrottle,
+		MaxHeartbeatThrottleInterval:       o.HeartbeatThrottle,
+		DefaultHeartbeatThrottleInterval:   o.HeartbeatThrottle,
 		OnFatalError:                       func(err error) { fatal <- err },
 	}
 }
@@ -341,7 +368,9 @@ func pagesAddress(o options) string {
 	return registry.PagesAddress(cmp.Or(o.Address, opts.HostPort, client.DefaultHostPort))
 }
 
-func dial(ctx context.Context, o options, own storage.Identity, logger zerolog.Logger) (client.Client, error) {
+func dial(
+	ctx context.Context, o options, own storage.Identity, metrics client.MetricsHandler, logger zerolog.Logger,
+) (client.Client, error) {
 	opts, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
 		return nil, fmt.Errorf("read Temporal settings: %w", err)
@@ -354,6 +383,7 @@ func dial(ctx context.Context, o options, own storage.Identity, logger zerolog.L
 	}
 	opts.FailureConverter, opts.ContextPropagators = workflows.FailureConverter(), workflows.Propagators()
 	opts.Identity = workflows.WorkerIdentity(processName(), own)
+	opts.MetricsHandler = metrics
 	opts.Logger = log.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(logger)))
 	return client.DialContext(ctx, opts)
 }

@@ -56,13 +56,17 @@ func TestNoCacheRunMakesTheSameBytes(t *testing.T) {
 	s := tinySpec(t, "nocache", "evaluate.sequential_users=8", "evaluate.topn_users=4", "evaluate.explanations=2",
 		"baselines=[popularity, rule, sasrec]", "sasrec.hidden_sizes=[8]", "sasrec.epochs=2", "sasrec.max_length=10")
 	p := newFaultEnv(t)
-	p.StartWorker()
+	w := p.StartWorker("--metrics-addr", "127.0.0.1:0")
 	bucket, err := storage.Open(t.Context(), "file://"+p.Bucket)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer bucket.Close()
 	first := p.runRecord(bucket, "first", workflows.ExperimentInput{Spec: s})
+	checkMetrics(t, w,
+		`rdrec_attempts_total{activity="Pretrain",outcome="done"} 1`, `rdrec_progress_units{stage="pretrain`,
+		"rdrec_checkpoint_timestamp_seconds 1.", "temporal_request_total{", "process_resident_memory_bytes ",
+	)
 	before := p.Records()
 	noCache := workflows.NoCache{Nonce: "one", Rationales: true}
 	second := p.runRecord(bucket, "second", workflows.ExperimentInput{Spec: s, NoCache: noCache})

@@ -31,6 +31,7 @@ func (e *Env) StartWorker(flags ...string) *Process {
 	e.T.Helper()
 	return e.StartProgram(append([]string{
 		"--bucket", e.URL, "--address", e.Address, "--namespace", e.Namespace, "--threads", "1", "--device", "cpu",
+		"--heartbeat-throttle", "2s",
 		"--log-json",
 	}, flags...)...)
 }

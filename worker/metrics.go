@@ -1,0 +1,144 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/rs/zerolog"
+	otelprometheus "go.opentelemetry.io/otel/exporters/prometheus"
+	"go.opentelemetry.io/otel/sdk/metric"
+	"go.temporal.io/sdk/activity"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/contrib/opentelemetry"
+	"go.temporal.io/sdk/interceptor"
+	"go.temporal.io/sdk/temporal"
+
+	"rdrec/activities"
+	"rdrec/internal/observe"
+	"rdrec/internal/torch"
+)
+
+// operation holds the flags of a worker for its operator.
+type operation struct {
+	Jobs              int           `help:"${help_jobs}" default:"4" env:"RDREC_JOBS"`
+	HeartbeatThrottle time.Duration `help:"${help_throttle}" default:"15s" env:"RDREC_HEARTBEAT_THROTTLE"`
+	MetricsAddr       string        `help:"${help_metrics}" placeholder:"HOST:PORT" env:"RDREC_METRICS_ADDR"`
+}
+
+// Validate rejects numbers with which a worker would do nothing, or seem dead; kong calls it.
+func (o operation) Validate() error {
+	if o.Jobs < 1 {
+		return errors.New("--jobs must be at least 1")
+	}
+	if o.HeartbeatThrottle <= 0 || o.HeartbeatThrottle > maxThrottle {
+		return fmt.Errorf("--heartbeat-throttle must be above 0 and at most %s", maxThrottle)
+	}
+	return nil
+}
+
+// maxThrottle leaves two heartbeats within the server's timeout for them.
+const maxThrottle = 20 * time.Second
+
+// serveMetrics serves the worker's metrics until ctx ends, if it has an address for them. It
+// returns the handler that adds those of Temporal's SDK, nil without an address.
+func (o options) serveMetrics(
+	ctx context.Context, monitor *observe.Monitor, logger zerolog.Logger,
+) (client.MetricsHandler, error) {
+	if o.MetricsAddr == "" {
+		return nil, nil //nolint:nilnil // the SDK's default
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.MetricsAddr)
+	if err != nil {
+		return nil, fmt.Errorf("%w on %s for metrics: %w", errListen, o.MetricsAddr, err)
+	}
+	if device, err := torch.ParseDevice(o.Device); err == nil {
+		monitor.FreeMemory(device.String(), func() int64 { return torch.Free(device) })
+	}
+	logger.Info().Stringer("address", listener.Addr()).Msg("serves metrics")
+	go func() {
+		if err := monitor.Serve(ctx, listener); err != nil {
+			logger.Error().Err(err).Msg("metrics are not served any more")
+		}
+	}()
+	return sdkMetrics(monitor.Registry())
+}
+
+// showProgress returns the function that shows the progress of stages as metrics.
+func showProgress(monitor *observe.Monitor) func(activities.Progress) {
+	return func(p activities.Progress) {
+		monitor.Progress(observe.Progress{
+			Stage: p.Stage, Unit: p.Unit, Done: p.Done, Rate: p.Rate, TokenRate: p.TokenRate,
+		})
+	}
+}
+
+// sdkMetrics returns a handler that adds the metrics of Temporal's SDK to a registry.
+func sdkMetrics(registry *prometheus.Registry) (client.MetricsHandler, error) {
+	exporter, err := otelprometheus.New(otelprometheus.WithRegisterer(registry), otelprometheus.WithoutScopeInfo(),
+		otelprometheus.WithoutTargetInfo())
+	if err != nil {
+		return nil, fmt.Errorf("export the metrics of Temporal's SDK: %w", err)
+	}
+	meter := metric.NewMeterProvider(metric.WithReader(exporter)).Meter("temporal-sdk-go")
+	return opentelemetry.NewMetricsHandler(opentelemetry.MetricsHandlerOptions{
+		Meter: meter, UseMonotonicCounters: true,
+		OnError: func(error) {}, // the default panics for a metric with an invalid name
+	}), nil
+}
+
+// attemptInterceptor counts the attempts at activities, and logs those after the first one.
+type attemptInterceptor struct {
+	interceptor.WorkerInterceptorBase
+	monitor *observe.Monitor
+	log     zerolog.Logger
+}
+
+// InterceptActivity wraps each activity.
+func (i *attemptInterceptor) InterceptActivity(
+	_ context.Context, next interceptor.ActivityInboundInterceptor,
+) interceptor.ActivityInboundInterceptor {
+	return &countedActivity{interceptor.ActivityInboundInterceptorBase{Next: next}, i}
+}
+
+type countedActivity struct {
+	interceptor.ActivityInboundInterceptorBase
+	*attemptInterceptor
+}
+
+// Init initializes the wrapped activity.
+func (c *countedActivity) Init(outbound interceptor.ActivityOutboundInterceptor) error {
+	return c.Next.Init(outbound)
+}
+
+// ExecuteActivity executes the activity and counts it.
+func (c *countedActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
+	info := activity.GetInfo(ctx)
+	name := info.ActivityType.Name
+	if info.Attempt > 1 {
+		c.log.Warn().Str("activity", name).Int32("attempt", info.Attempt).
+			Str("workflow", info.WorkflowExecution.ID).Str("run", info.WorkflowExecution.RunID).
+			Dur("queued", info.StartedTime.Sub(info.ScheduledTime)).Msg("activity is tried again")
+	}
+	end := c.monitor.Begin(name, int(info.Attempt))
+	result, err := c.Next.ExecuteActivity(ctx, in)
+	end(outcome(ctx, err))
+	return result, err
+}
+
+// outcome returns the outcome of an attempt.
+func outcome(ctx context.Context, err error) observe.Outcome {
+	var known *temporal.ApplicationError
+	switch {
+	case err == nil:
+		return observe.Done
+	case ctx.Err() != nil, temporal.IsCanceledError(err),
+		errors.As(err, &known) && known.Type() == activities.TypeDrained:
+		return observe.Stopped
+	default:
+		return observe.Failed
+	}
+}
