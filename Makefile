@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import faults soak conformance conformance-teacher bin/bench check fmt lint vet workflowcheck tidy race clean
+.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import faults soak conformance conformance-teacher bin/bench check fmt lint vet workflowcheck tidy race clean audit-pages
 
 # Threads of tensor operations sleep while they wait: spinning slows them down beside other
 # processes (docs/log.md).
@@ -188,6 +188,15 @@ $(TOOLS)/done: tools/go.mod tools/go.sum
 	@echo "==> tools: building golangci-lint and workflowcheck (several CPU-minutes, once)"
 	@mkdir -p $(TOOLS)
 	@cd tools && GOWORK=off GOBIN='$(CURDIR)/$(TOOLS)' go install -buildvcs=false tool
+	@touch $@
+
+audit-pages: bin/audit/done ## axe and html-validate on the pages of the tests, or PAGES=files (needs Node.js and Chromium: docs/report.md)
+	@cp tools/audit/audit.mjs bin/audit/ && node bin/audit/audit.mjs $(PAGES)
+
+PAGES ?= $(wildcard internal/report/testdata/*.html registry/testdata/*.html)
+
+bin/audit/done: tools/audit/package.json
+	@mkdir -p $(@D) && cp $< $(@D)/ && cd $(@D) && npm install --no-package-lock --no-audit --no-fund --silent
 	@touch $@
 
 notice: ## NOTICE: the licences of what the programs contain (several minutes)

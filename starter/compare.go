@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -15,6 +17,7 @@ import (
 // compareCmd compares finished runs.
 type compareCmd struct {
 	RunIDs []string `arg:"" name:"run" help:"${help_compare_runs}"`
+	HTML   string   `name:"html" placeholder:"FILE" help:"${help_compare_html}"`
 }
 
 // maxCompared is how many runs have a letter.
@@ -34,10 +37,27 @@ func (c *compareCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
+	if c.HTML != "" {
+		if err := writeComparison(c.HTML, compared); err != nil {
+			return err
+		}
+	}
 	if a.flags.JSON {
 		return a.printJSON(compared)
 	}
 	return a.print(comparisonText(compared))
+}
+
+// writeComparison writes the page of a comparison.
+func writeComparison(path string, c registry.RunComparison) error {
+	var page bytes.Buffer
+	if err := c.HTML(&page); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path, page.Bytes(), 0o600); err != nil {
+		return fmt.Errorf("write the page: %w", err)
+	}
+	return nil
 }
 
 // comparisonText returns a comparison for people. Each run has a letter.

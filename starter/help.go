@@ -38,6 +38,7 @@ var helpTexts = map[string]string{
 	"help_logs_stage": "Only lines of stages whose label begins with this, such as pretrain or \"evaluate topn\".",
 	"help_compare": "Compare finished runs: settings that differ, stages they share, " +
 		"metrics with paired tests over users, and cost.",
+	"help_compare_html": "Also write the comparison as a page.",
 	"help_compare_runs": "Finished runs: ID or ID/RUN; an ID alone means its latest run. Tests are against the first.",
 	"help_plan": "List the stages that a run of a spec would reuse and those it would run: why, and how long. " +
 		"Runs nothing; a worker looks the stages up.",

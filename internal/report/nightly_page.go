@@ -65,7 +65,7 @@ func (n Nightly) shown(row NightlyRun) shownNightly {
 			s.Outcome = Undecidable
 		}
 	}
-	if !row.ByHand() {
+	if row.Rows > 0 {
 		s.Growth = row.growth()
 	}
 	return s

@@ -67,6 +67,7 @@ func TestNightlyPage(t *testing.T) {
 	if err := report.NightlyHTML(&html, nightly()); err != nil {
 		t.Fatal(err)
 	}
+	compare(t, "nightly.html", html.Bytes())
 	if err := report.NightlyText(&text, nightly()); err != nil {
 		t.Fatal(err)
 	}
