@@ -68,7 +68,7 @@ type comparedRow struct {
 	Tests []comparedTest
 }
 
-// comparedTest is a run against the first. Outcome is empty where Note says why there is no test.
+// comparedTest is a run against the first. Note is the reason why there is no test and no outcome.
 type comparedTest struct {
 	Outcome                       report.Outcome
 	Difference, Interval, P, Note string
