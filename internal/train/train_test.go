@@ -66,7 +66,7 @@ func run(t *testing.T, j train.Job) train.Result {
 func resumedJob(t *testing.T) train.Job {
 	t.Helper()
 	j := job(t)
-	j.Spec.Train.EpochSteps, j.Spec.Train.Steps = 10, 24
+	j.Spec.Train.Batch, j.Spec.Train.EpochSteps, j.Spec.Train.Steps = 2, 10, 24
 	return j
 }
 
