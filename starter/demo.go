@@ -87,7 +87,7 @@ func (a *app) serve(ctx context.Context, config string) (stop func() error, err 
 	}
 	a.flags.Address, a.flags.UI = s.Address(), s.UI()
 	a.logf("server     %s, log %s\nWeb UI     %s", s.Address(), output.Name(), s.UI())
-	stopPages := a.servePages(s.Address(), s.UI())
+	stopPages := a.servePages("reports    ", s.Address(), s.UI())
 	return func() error {
 		stopPages()
 		return errors.Join(s.Stop(), output.Close())

@@ -40,7 +40,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	if err := a.announce(s); err != nil {
 		return err
 	}
-	defer a.servePages(s.Address(), s.UI())()
+	defer a.servePages("reports          ", s.Address(), s.UI())()
 	select {
 	case <-ctx.Done():
 		a.logf("stopping; the histories stay in %s", s.Database())

@@ -27,9 +27,10 @@ type pages struct {
 // maxPages is the number of runs on the first page.
 const maxPages = 100
 
-// servePages serves the bucket's pages beside a dev server until stop is called. A port that is
+// servePages serves the bucket's pages beside a dev server until stop is called, and prints their
+// address after a label. A port that is
 // taken costs the links to the reports, no more. Without a Web UI, nothing is served.
-func (a *app) servePages(temporal, ui string) (stop func()) {
+func (a *app) servePages(label, temporal, ui string) (stop func()) {
 	address := registry.PagesAddress(temporal)
 	if address == "" || ui == "" {
 		return func() {}
@@ -42,7 +43,7 @@ func (a *app) servePages(temporal, ui string) (stop func()) {
 	p := &pages{open: a.openBucket}
 	server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second}
 	go server.Serve(listener) //nolint:errcheck // it returns when it is closed
-	a.logf("reports          http://%s", address)
+	a.logf("%shttp://%s", label, address)
 	return func() {
 		_ = server.Close() // the process ends
 		p.close()

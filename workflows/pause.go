@@ -157,14 +157,17 @@ func execute(ctx workflow.Context, activity, in, out any) error {
 			if err := p.wait(ctx, FailureOf(err).Cause); err != nil {
 				return err
 			}
-			continue
-		}
-		// If the worker of a stopped activity was lost meanwhile, the server starts no other
-		// attempt.
-		if final := failed != nil && failed.NonRetryable(); !stopped || final || ctx.Err() != nil {
+		} else if !executesAgain(ctx, failed, stopped) {
 			return err
 		}
 	}
+}
+
+// executesAgain reports whether an activity that a person stopped is executed again although it
+// failed: if its worker was lost meanwhile, the server starts no other attempt. failed may be nil.
+func executesAgain(ctx workflow.Context, failed *temporal.ApplicationError, stopped bool) bool {
+	final := failed != nil && failed.NonRetryable()
+	return stopped && !final && ctx.Err() == nil
 }
 
 // attempt executes an activity, which a person may stop if the workflow waits for stopped ones.
