@@ -8,12 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 )
-
-// programDir is the folder of the built programs, empty until a test needs one.
-var programDir = sync.OnceValues(func() (string, error) { //nolint:gochecknoglobals // built once
-	return os.MkdirTemp("", "rdrec-programs-")
-})
 
 // BuildWorker builds the worker once and returns its path.
 func BuildWorker() (string, error) { return buildWorker() }
@@ -26,13 +22,23 @@ var (
 	buildStarter = builder("starter") //nolint:gochecknoglobals // built once
 )
 
+// builder returns a function that builds a program in bin/tests. All packages share the file, so
+// that it is linked only after a change; the lock keeps two packages from linking it at once.
 func builder(name string) func() (string, error) {
-	return sync.OnceValues(func() (string, error) {
-		dir, err := programDir()
+	return sync.OnceValues(func() (program string, err error) {
+		dir := filepath.Join(Root(), "bin", "tests")
+		if err := os.MkdirAll(dir, 0o750); err != nil {
+			return "", err
+		}
+		lock, err := os.Create(filepath.Join(dir, name+".lock"))
 		if err != nil {
 			return "", err
 		}
-		program := filepath.Join(dir, name)
+		defer func() { err = errors.Join(err, lock.Close()) }()
+		if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
+			return "", err
+		}
+		program = filepath.Join(dir, name)
 		// Without symbols for debuggers linking takes half the time.
 		build := exec.Command("go", "build", "-buildvcs=false", "-ldflags=-s -w", "-o", program, "./"+name)
 		build.Dir = Root()
@@ -41,12 +47,6 @@ func builder(name string) func() (string, error) {
 		}
 		return program, nil
 	})
-}
-
-// removePrograms removes the built programs.
-func removePrograms() error {
-	dir, err := programDir()
-	return errors.Join(err, os.RemoveAll(dir))
 }
 
 // Starter runs a starter command against the environment and returns its output and exit code.

@@ -33,10 +33,6 @@ func Main(m *testing.M) int {
 		fmt.Fprintln(os.Stderr, err)
 		code = 1
 	}
-	if err := removePrograms(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
 	return code
 }
 
