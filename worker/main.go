@@ -5,12 +5,10 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,9 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/interceptor"
-	"go.temporal.io/sdk/log"
 	sdk "go.temporal.io/sdk/worker"
 
 	"rdrec/activities"
@@ -230,17 +226,6 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 	return err
 }
 
-// connect returns a client of the server, for which it waits.
-func connect(
-	ctx context.Context, o options, own storage.Identity, metrics client.MetricsHandler, logger zerolog.Logger,
-) (temporal client.Client, err error) {
-	err = retryUntilAvailable(ctx, logger, func() (err error) {
-		temporal, err = dial(ctx, o, own, metrics, logger)
-		return err
-	})
-	return temporal, err
-}
-
 // enter checks the rights of a worker in its bucket and returns the bucket's identity.
 func enter(ctx context.Context, bucket *storage.Bucket) (own storage.Identity, err error) {
 	if err := bucket.CheckAccess(ctx); err != nil {
@@ -357,35 +342,6 @@ func (o options) workerOptions(
 		DefaultHeartbeatThrottleInterval:   o.HeartbeatThrottle,
 		OnFatalError:                       func(err error) { fatal <- err },
 	}
-}
-
-// pagesAddress returns the address at which "starter dev" would serve the reports.
-func pagesAddress(o options) string {
-	opts, err := envconfig.LoadDefaultClientOptions()
-	if err != nil {
-		return "" // dial has reported it
-	}
-	return registry.PagesAddress(cmp.Or(o.Address, opts.HostPort, client.DefaultHostPort))
-}
-
-func dial(
-	ctx context.Context, o options, own storage.Identity, metrics client.MetricsHandler, logger zerolog.Logger,
-) (client.Client, error) {
-	opts, err := envconfig.LoadDefaultClientOptions()
-	if err != nil {
-		return nil, fmt.Errorf("read Temporal settings: %w", err)
-	}
-	if o.Address != "" {
-		opts.HostPort = o.Address
-	}
-	if o.Namespace != "" {
-		opts.Namespace = o.Namespace
-	}
-	opts.FailureConverter, opts.ContextPropagators = workflows.FailureConverter(), workflows.Propagators()
-	opts.Identity = workflows.WorkerIdentity(processName(), own)
-	opts.MetricsHandler = metrics
-	opts.Logger = log.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(logger)))
-	return client.DialContext(ctx, opts)
 }
 
 func newLogger(o machine, w io.Writer) (zerolog.Logger, error) {

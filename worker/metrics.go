@@ -109,11 +109,6 @@ type countedActivity struct {
 	*attemptInterceptor
 }
 
-// Init initializes the wrapped activity.
-func (c *countedActivity) Init(outbound interceptor.ActivityOutboundInterceptor) error {
-	return c.Next.Init(outbound)
-}
-
 // ExecuteActivity executes the activity and counts it.
 func (c *countedActivity) ExecuteActivity(ctx context.Context, in *interceptor.ExecuteActivityInput) (any, error) {
 	info := activity.GetInfo(ctx)

@@ -69,7 +69,7 @@ func (p Progress) Pace() string {
 		pace = megabytes(p.Rate) + "/s"
 	}
 	if left, ok := p.Left(); ok {
-		pace += ", " + duration(left) + " left"
+		pace += ", " + Duration(left) + " left"
 	}
 	return pace
 }
@@ -82,11 +82,12 @@ func (p Progress) String() string {
 	return p.Counts()
 }
 
-// duration returns a duration as reports write it: "9.1s", "4m10s", "2h05m".
-func duration(d time.Duration) string {
-	switch rounded := d.Round(time.Second); {
-	case d.Round(time.Second/10) < 10*time.Second:
-		return fmt.Sprintf("%.1fs", d.Seconds())
+// Duration formats a duration for people, rounded to the last unit shown: 0.4s, 12s, 3m05s, 2h10m.
+func Duration(d time.Duration) string {
+	tenths, rounded := d.Round(time.Second/10), d.Round(time.Second)
+	switch {
+	case tenths < 10*time.Second:
+		return fmt.Sprintf("%.1fs", tenths.Seconds())
 	case rounded < time.Minute:
 		return fmt.Sprintf("%ds", rounded/time.Second)
 	case rounded < time.Hour:

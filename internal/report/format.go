@@ -1,12 +1,13 @@
 package report
 
 import (
-	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/dustin/go-humanize"
+
+	"rdrec/internal/progress"
 )
 
 // figure formats a score as in the paper's tables.
@@ -31,21 +32,9 @@ func pValue(p float64) string {
 // thousands formats an integer with separators.
 func thousands(n int) string { return humanize.Comma(int64(n)) }
 
-// Duration formats a duration in seconds for people, rounded to the last unit shown: 0.4s, 12s,
-// 3m05s, 2h10m.
+// Duration formats seconds for people; see [progress.Duration].
 func Duration(seconds float64) string {
-	d := time.Duration(max(0, seconds) * float64(time.Second))
-	if tenths := d.Round(time.Second / 10); tenths < 10*time.Second {
-		return fmt.Sprintf("%.1fs", tenths.Seconds())
-	}
-	if rounded := d.Round(time.Second); rounded < time.Hour {
-		if rounded < time.Minute {
-			return fmt.Sprintf("%ds", rounded/time.Second)
-		}
-		return fmt.Sprintf("%dm%02ds", rounded/time.Minute, rounded%time.Minute/time.Second)
-	}
-	rounded := d.Round(time.Minute)
-	return fmt.Sprintf("%dh%02dm", rounded/time.Hour, rounded%time.Hour/time.Minute)
+	return progress.Duration(time.Duration(max(0, seconds) * float64(time.Second)))
 }
 
 // listed joins words as in a sentence: "a, b and c".
