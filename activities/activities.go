@@ -42,7 +42,7 @@ type Activities struct {
 	OnProgress   func(Progress)
 	OnCheckpoint func()
 	// StallTimeout is how long an activity may go without progress before it is stopped and
-	// retried.
+	// retried; those with long steps may take a multiple of it.
 	StallTimeout time.Duration
 	// MaxFailures is how many attempts of an activity may fail in a row without progress before its
 	// workflow pauses; 0 means no limit.

@@ -121,8 +121,8 @@ func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.
 			"it: look for the cause in the workers' logs (killed, out of memory, cut off), or allow more with "+
 			"worker --max-lost", errNoProgress, lost))
 	}
-	ctx = context.WithValue(ctx, heartbeatKey{}, p)
-	go p.run(ctx, a.StallTimeout)
+	ctx = progress.WithStep(context.WithValue(ctx, heartbeatKey{}, p), p.step)
+	go p.run(ctx, a.stallTimeout(activity.GetInfo(ctx).ActivityType.Name))
 	return ctx, p
 }
 
@@ -188,6 +188,16 @@ func (p *heartbeat) report(latest Progress) {
 	p.latest, p.progressed = latest, now
 	if p.onProgress != nil {
 		p.onProgress(latest)
+	}
+}
+
+// step records that work without units goes on; an empty note leaves the previous one.
+func (p *heartbeat) step(note string) {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.progressed = p.now()
+	if note != "" {
+		p.latest.Note = note
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/progress"
 	"rdrec/internal/task"
 	"rdrec/storage"
 )
@@ -74,6 +75,7 @@ func (a *Activities) readDataset(ctx context.Context, ref storage.Ref, dir strin
 	if err := a.Bucket.GetFolder(ctx, ref, dir); err != nil {
 		return nil, err
 	}
+	progress.Step(ctx, "read the dataset")
 	data, err := dataset.Read(os.DirFS(dir), "dataset")
 	if err != nil {
 		return nil, fmt.Errorf("read dataset %s: %w: %w", ref.Digest, ErrData, err)

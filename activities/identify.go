@@ -14,6 +14,7 @@ import (
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/fileset"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/internal/token"
 	"rdrec/registry"
@@ -40,7 +41,7 @@ func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id registr
 }
 
 func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registry.Identity, err error) {
-	if id.Data, err = digestData(in.Data); err != nil {
+	if id.Data, err = digestData(ctx, in.Data); err != nil {
 		return id, fmt.Errorf("read the data: %w", err)
 	}
 	needed, err := needsTeacher(in)
@@ -53,7 +54,7 @@ func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registr
 		}
 	}
 	if in.Student.Pretrained != "" {
-		if id.Student, err = digestFiles(filepath.Join(in.Student.Pretrained, "*")); err != nil {
+		if id.Student, err = digestFiles(ctx, filepath.Join(in.Student.Pretrained, "*")); err != nil {
 			return id, fmt.Errorf("read the student's weights: %w", err)
 		}
 		if _, err := token.OpenStudent(in.Student.Pretrained); errors.Is(err, token.ErrTokenizer) {
@@ -67,17 +68,17 @@ func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registr
 
 // digestData hashes the raw data. Reviews that a nightly run accumulated are in the bucket under
 // their hash already.
-func digestData(data spec.Data) (string, error) {
+func digestData(ctx context.Context, data spec.Data) (string, error) {
 	switch {
 	case data.Accumulated != nil && data.Reviews.Metadata == "":
 		return data.Accumulated.Reviews.Digest, nil
 	case data.Accumulated != nil:
-		titles, err := digestSources(data.Reviews.Metadata)
+		titles, err := digestSources(ctx, data.Reviews.Metadata)
 		return data.Accumulated.Reviews.Digest + titles, err
 	case data.Reviews != nil:
-		return digestSources(data.Reviews.Path, data.Reviews.Metadata)
+		return digestSources(ctx, data.Reviews.Path, data.Reviews.Metadata)
 	default:
-		return digestFiles(filepath.Join(data.Folder, "*"))
+		return digestFiles(ctx, filepath.Join(data.Folder, "*"))
 	}
 }
 
@@ -101,7 +102,7 @@ func needsTeacher(in IdentifyInput) (bool, error) {
 
 // digestSources hashes the files of paths to raw data: files, folders or patterns. An empty path is
 // none.
-func digestSources(paths ...string) (string, error) {
+func digestSources(ctx context.Context, paths ...string) (string, error) {
 	var all []string
 	for _, path := range paths {
 		if path == "" {
@@ -113,11 +114,11 @@ func digestSources(paths ...string) (string, error) {
 		}
 		all = append(all, files...)
 	}
-	return digest(all)
+	return digest(ctx, all)
 }
 
 // digestFiles hashes the files that match a pattern. A pattern without a match is an error.
-func digestFiles(pattern string) (string, error) {
+func digestFiles(ctx context.Context, pattern string) (string, error) {
 	paths, err := filepath.Glob(pattern)
 	if err != nil {
 		return "", fmt.Errorf("pattern %q: %w: %w", pattern, ErrInvalid, err)
@@ -126,21 +127,21 @@ func digestFiles(pattern string) (string, error) {
 		return "", fmt.Errorf("%w: no file matches %q", ErrInvalid, pattern)
 	}
 	sort.Strings(paths)
-	return digest(paths)
+	return digest(ctx, paths)
 }
 
 // digest hashes the names and contents of files.
-func digest(paths []string) (string, error) {
+func digest(ctx context.Context, paths []string) (string, error) {
 	h := sha256.New()
 	for _, path := range paths {
-		if err := digestFile(h, path); err != nil {
+		if err := digestFile(ctx, h, path); err != nil {
 			return "", err
 		}
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-func digestFile(w io.Writer, path string) (err error) {
+func digestFile(ctx context.Context, w io.Writer, path string) (err error) {
 	f, err := os.Open(path) //nolint:gosec // the user's own data
 	if err != nil {
 		return err
@@ -153,6 +154,6 @@ func digestFile(w io.Writer, path string) (err error) {
 	if _, err := fmt.Fprintf(w, "%s %d\n", filepath.Base(path), info.Size()); err != nil {
 		return err
 	}
-	_, err = io.Copy(w, f)
+	_, err = io.Copy(w, progress.Reader(ctx, f))
 	return err
 }

@@ -9,6 +9,7 @@ import (
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/indexing"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 )
@@ -36,7 +37,7 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 	case in.Data.Reviews != nil:
 		err = a.importReviews(ctx, in, out)
 	default:
-		err = importFolder(in, out)
+		err = importFolder(ctx, in, out)
 	}
 	if err != nil {
 		return ref, err
@@ -69,6 +70,7 @@ func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir,
 	if err != nil {
 		return err
 	}
+	progress.Step(ctx, "keep the item ids")
 	if err := data.KeepIDs(old); err != nil {
 		return fmt.Errorf("keep the item ids of dataset %s: %w: %w", from.PreviousDataset.Digest, ErrData, err)
 	}
@@ -97,11 +99,12 @@ func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir stri
 	if name == spec.Appearance || name == spec.Random {
 		return writeJSON(filepath.Join(dir, indexingRecord), indexing.Record{Indexing: name, Seed: in.Seed})
 	}
+	progress.Step(ctx, "read the imported reviews")
 	data, err := dataset.Read(os.DirFS(dir), filepath.Base(dir))
 	if err != nil {
 		return fmt.Errorf("read imported reviews: %w", err)
 	}
-	return writeIndexed(dir, data, in)
+	return writeIndexed(ctx, dir, data, in)
 }
 
 // logImport logs how the reviews' files were read, and counts their rows.
@@ -126,12 +129,12 @@ func (a *Activities) logImport(ctx context.Context, dir string) error {
 
 // importFolder reads a dataset folder, which validates it completely, indexes its items and writes
 // it to a new folder.
-func importFolder(in ImportInput, to string) error {
+func importFolder(ctx context.Context, in ImportInput, to string) error {
 	data, err := readFolder(in.Data.Folder)
 	if err != nil {
 		return err
 	}
-	return writeIndexed(to, data, in)
+	return writeIndexed(ctx, to, data, in)
 }
 
 // importRecord is the file beside a dataset that was imported from raw reviews:
@@ -143,11 +146,13 @@ const importRecord = "import.json"
 const indexingRecord = "indexing.json"
 
 // writeIndexed writes a dataset folder with the items indexed by the settings.
-func writeIndexed(dir string, data *dataset.Dataset, in ImportInput) error {
+func writeIndexed(ctx context.Context, dir string, data *dataset.Dataset, in ImportInput) error {
+	progress.Step(ctx, "index the items")
 	record, err := indexing.Apply(data, in.Data.Indexing, in.Data.Codes, in.Seed)
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
+	progress.Step(ctx, "write the dataset")
 	if err := dataset.Write(dir, data); err != nil {
 		return err
 	}

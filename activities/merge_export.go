@@ -124,7 +124,7 @@ func (a *Activities) concatenate(
 		if err != nil {
 			return fmt.Errorf("merge the table: shard %d: %w", i+1, err)
 		}
-		err = meter.read(io.TeeReader(lines, out))
+		err = meter.read(progress.Reader(ctx, io.TeeReader(lines, out)))
 		if err := errors.Join(err, lines.Close()); err != nil {
 			return fmt.Errorf("merge the table: shard %d: %w", i+1, err)
 		}

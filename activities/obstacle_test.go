@@ -56,6 +56,11 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 	write := func(name string) func(dir string) error {
 		return func(dir string) error { return writeJSON(filepath.Join(dir, name), 1) }
 	}
+	ranking := func(dir string) *baselineRanking {
+		return &baselineRanking{
+			work: attempt{&heartbeat{now: time.Now}, dir, nil}, data: twoUsers(), settings: settings, dir: dir,
+		}
+	}
 	rationales := func(dir string) error { return writeRationales(dir, nil, teacher.Distillation{}) }
 	for name, c := range map[string]struct {
 		file string
@@ -64,10 +69,10 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 		"JSON":  {"f", write("f")},
 		"lines": {"f", func(dir string) error { return writeJSONL(filepath.Join(dir, "f"), []int{1}) }},
 		"sequential ranking": {file, func(dir string) error {
-			return rank(dir, twoUsers(), popularity, settings)
+			return ranking(dir).rank(ctx, popularity)
 		}},
 		"top-N ranking": {rankingFile(popularity.Name, task.TopN), func(dir string) error {
-			return rank(dir, twoUsers(), popularity, settings)
+			return ranking(dir).rank(ctx, popularity)
 		}},
 		"merged predictions": {predictionsFile(shards.Task), func(dir string) error {
 			return merge[prediction.Prediction](ctx, w.Bucket, shards, dir, predictionsFile(shards.Task))
@@ -82,10 +87,10 @@ func TestAFileThatCannotBeWrittenIsAnError(t *testing.T) {
 			return writeSamples(filepath.Join(dir, "f"), twoUsers(), PreprocessInput{Negatives: 1})
 		}},
 		"dataset": {"sequential.txt", func(dir string) error {
-			return writeIndexed(dir, twoUsers(), ImportInput{Data: spec.Data{Indexing: spec.AsIs}})
+			return writeIndexed(ctx, dir, twoUsers(), ImportInput{Data: spec.Data{Indexing: spec.AsIs}})
 		}},
 		"indexing": {indexingRecord, func(dir string) error {
-			return writeIndexed(dir, twoUsers(), ImportInput{Data: spec.Data{Indexing: spec.AsIs}})
+			return writeIndexed(ctx, dir, twoUsers(), ImportInput{Data: spec.Data{Indexing: spec.AsIs}})
 		}},
 		"export": {"export/f", func(dir string) error {
 			_, err := w.store(ctx, filepath.Join(dir, "export"), write("f"))

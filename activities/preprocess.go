@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/internal/teacher"
@@ -47,15 +48,18 @@ func (a *Activities) Preprocess(ctx context.Context, in PreprocessInput) (ref st
 		}
 	}
 	if len(data.Negatives) == 0 {
+		progress.Step(ctx, "sample negatives")
 		if err := data.FillNegatives(in.Negatives, in.Seed); err != nil {
 			return ref, fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
 	countUnits(ctx, data.Stats().Users, "users")
+	progress.Step(ctx, "write the dataset")
 	out := filepath.Join(work.dir, "preprocessed")
 	if err := dataset.Write(out, data); err != nil {
 		return ref, err
 	}
+	progress.Step(ctx, "write examples")
 	if err := writeSamples(filepath.Join(out, "examples.jsonl"), data, in); err != nil {
 		return ref, err
 	}

@@ -43,14 +43,11 @@ func (a *Activities) RankBaselines(ctx context.Context, in RankBaselinesInput) (
 		return ref, fmt.Errorf("make folder for rankings: %w", err)
 	}
 	rows := untrained(in.Baselines)
-	for i, row := range rows {
-		if err := ctx.Err(); err != nil {
-			return ref, err
-		}
-		work.report(Progress{
-			Progress: progress.Progress{Done: i, Total: len(rows), Unit: "methods"}, Note: row.Name,
-		})
-		if err := rank(out, data, row, in.Evaluate); err != nil {
+	r := &baselineRanking{work: work, data: data, settings: in.Evaluate, dir: out}
+	r.total = len(rows) * (len(baseline.Users(data, r.settings.SequentialUsers)) +
+		len(baseline.Users(data, r.settings.TopNUsers)))
+	for _, row := range rows {
+		if err := r.rank(ctx, row); err != nil {
 			return ref, err
 		}
 	}
@@ -100,17 +97,60 @@ func untrained(names []string) (rows []baseline.Baseline) {
 	return rows
 }
 
+// baselineRanking ranks with one baseline after the other; done counts the users of all tasks.
+type baselineRanking struct {
+	work        attempt
+	data        *dataset.Dataset
+	settings    spec.Evaluate
+	dir         string
+	done, total int
+}
+
 // rank writes one baseline's rankings for the users on whom the student is evaluated.
-func rank(dir string, data *dataset.Dataset, row baseline.Baseline, settings spec.Evaluate) error {
-	ranker := row.Fit(data)
-	users := baseline.Users(data, settings.SequentialUsers)
-	if err := writeRanking(
-		dir, row.Name, task.Sequential, users, baseline.Sequential(users, ranker, settings.TopN),
-	); err != nil {
+func (r *baselineRanking) rank(ctx context.Context, row baseline.Baseline) error {
+	r.report(row.Name)
+	ranker := row.Fit(r.data)
+	users := baseline.Users(r.data, r.settings.SequentialUsers)
+	lists, err := r.lists(ctx, row.Name, users, func(part []dataset.User) []metric.List {
+		return baseline.Sequential(part, ranker, r.settings.TopN)
+	})
+	if err != nil {
 		return err
 	}
-	users = baseline.Users(data, settings.TopNUsers)
-	return writeRanking(dir, row.Name, task.TopN, users, baseline.TopN(data, users, ranker, settings.TopN))
+	if err := writeRanking(r.dir, row.Name, task.Sequential, users, lists); err != nil {
+		return err
+	}
+	users = baseline.Users(r.data, r.settings.TopNUsers)
+	lists, err = r.lists(ctx, row.Name, users, func(part []dataset.User) []metric.List {
+		return baseline.TopN(r.data, part, ranker, r.settings.TopN)
+	})
+	if err != nil {
+		return err
+	}
+	return writeRanking(r.dir, row.Name, task.TopN, users, lists)
+}
+
+// usersPerReport is the number of users between two reports of progress.
+const usersPerReport = 1000
+
+// lists ranks items for the users, part by part.
+func (r *baselineRanking) lists(
+	ctx context.Context, name string, users []dataset.User, rank func([]dataset.User) []metric.List,
+) ([]metric.List, error) {
+	lists := make([]metric.List, 0, len(users))
+	for part := range slices.Chunk(users, usersPerReport) {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		lists = append(lists, rank(part)...)
+		r.done += len(part)
+		r.report(name)
+	}
+	return lists, nil
+}
+
+func (r *baselineRanking) report(name string) {
+	r.work.report(Progress{Progress: progress.Progress{Done: r.done, Total: r.total, Unit: "users"}, Note: name})
 }
 
 func writeRanking(dir, name string, task task.Task, users []dataset.User, lists []metric.List) error {

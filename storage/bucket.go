@@ -25,6 +25,7 @@ import (
 	_ "gocloud.dev/blob/s3blob"    // s3:// buckets
 	"gocloud.dev/gcerrors"
 
+	"rdrec/internal/progress"
 	"rdrec/internal/untrusted"
 )
 
@@ -99,7 +100,7 @@ func (b *Bucket) read(ctx context.Context, key string) ([]byte, error) {
 	if err != nil {
 		return nil, classify("read", key, err)
 	}
-	data, err := untrusted.ReadAll(r, untrusted.MaxObject)
+	data, err := untrusted.ReadAll(progress.Reader(ctx, r), untrusted.MaxObject)
 	if err = errors.Join(err, r.Close()); errors.Is(err, untrusted.ErrTooLarge) {
 		return nil, &CorruptError{key, err.Error()}
 	}
@@ -150,7 +151,7 @@ type object struct {
 // 0.47.0), and there an interrupted upload leaves no object anyway.
 func (b *Bucket) copyTo(ctx context.Context, key string, r io.Reader, options *blob.WriterOptions) error {
 	if strings.HasPrefix(b.url, "azblob:") {
-		return b.blob.Upload(ctx, key, r, options)
+		return b.blob.Upload(ctx, key, progress.Reader(ctx, r), options)
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -158,7 +159,7 @@ func (b *Bucket) copyTo(ctx context.Context, key string, r io.Reader, options *b
 	if err != nil {
 		return err
 	}
-	if _, err := io.Copy(w, r); err != nil {
+	if _, err := io.Copy(w, progress.Reader(ctx, r)); err != nil {
 		cancel()
 		return errors.Join(err, ignoreCanceled(w.Close()))
 	}

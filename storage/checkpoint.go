@@ -209,7 +209,7 @@ func (c *Checkpoints) prune(ctx context.Context) error {
 
 // upload stores the file at path under key and returns its hash and size.
 func (b *Bucket) upload(ctx context.Context, key, file string) (Ref, error) {
-	ref, data, err := hashFile(file)
+	ref, data, err := hashFile(ctx, file)
 	if err != nil {
 		return Ref{}, err
 	}

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 )
 
@@ -41,7 +42,7 @@ func (b *Bucket) Put(ctx context.Context, data []byte) (Ref, error) {
 
 // PutFile stores the file at path under its hash without reading it into memory.
 func (b *Bucket) PutFile(ctx context.Context, path string) (Ref, error) {
-	ref, f, err := hashFile(path)
+	ref, f, err := hashFile(ctx, path)
 	if err != nil {
 		return Ref{}, err
 	}
@@ -54,13 +55,13 @@ func (b *Bucket) PutFile(ctx context.Context, path string) (Ref, error) {
 }
 
 // hashFile returns the file's hash and size, and the open file at its beginning.
-func hashFile(path string) (Ref, *os.File, error) {
+func hashFile(ctx context.Context, path string) (Ref, *os.File, error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return Ref{}, nil, fmt.Errorf("hash file: %w", err)
 	}
 	h := sha256.New()
-	size, err := io.Copy(h, f)
+	size, err := io.Copy(h, progress.Reader(ctx, f))
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)
 	}
@@ -127,7 +128,7 @@ func (b *Bucket) fetch(ctx context.Context, key string, ref Ref, path string) (e
 		return classify("create", path, err)
 	}
 	h := sha256.New()
-	size, err := io.Copy(io.MultiWriter(f, h), r)
+	size, err := io.Copy(io.MultiWriter(f, h), progress.Reader(ctx, r))
 	if closeErr := f.Close(); err == nil {
 		err = closeErr
 	}

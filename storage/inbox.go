@@ -9,6 +9,8 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"rdrec/internal/progress"
 )
 
 // Inbox returns the objects under a prefix by key, with the hashes of their current content.
@@ -47,7 +49,7 @@ func (b *Bucket) hashAt(ctx context.Context, key string) (Ref, error) {
 	}
 	defer r.Close() // reading only
 	h := sha256.New()
-	size, err := io.Copy(h, r)
+	size, err := io.Copy(h, progress.Reader(ctx, r))
 	return Ref{Digest: hex.EncodeToString(h.Sum(nil)), Size: size}, classify("read", key, err)
 }
 
@@ -63,7 +65,7 @@ func (b *Bucket) IngestObject(ctx context.Context, f File, path string) error {
 
 // PutInbox stores the file at path in an inbox, under a key with the inbox's prefix.
 func (b *Bucket) PutInbox(ctx context.Context, key, path string) error {
-	_, f, err := hashFile(path)
+	_, f, err := hashFile(ctx, path)
 	if err != nil {
 		return err
 	}

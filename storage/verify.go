@@ -12,6 +12,8 @@ import (
 	"path"
 	"slices"
 	"strings"
+
+	"rdrec/internal/progress"
 )
 
 // VerifyResult is the result of [Bucket.Verify].
@@ -224,7 +226,7 @@ func (v *verifier) compare(ctx context.Context, key, want string) error {
 	}
 	defer r.Close() // reading only
 	h := sha256.New()
-	size, err := io.Copy(h, r)
+	size, err := io.Copy(h, progress.Reader(ctx, r))
 	if err != nil {
 		return classify("read", key, err)
 	}

@@ -87,6 +87,8 @@ func longHelp() kong.Vars {
 		"help_report_url": "Where browsers find the bucket, for links to reports in the Web UI, for example " +
 			"https://storage.example/bucket; default: where \"starter dev\" serves it.",
 		"help_jobs": "Jobs of the CPU queue at a time; the GPU queue has one.",
+		"help_stall": "Time without progress after which a job is stopped and tried again. Jobs with long steps, such " +
+			"as an import, may take a multiple of it.",
 		"help_throttle": "Time between the heartbeats that are sent: shorter ones show progress and cancel jobs " +
 			"sooner, and cost more actions of Temporal Cloud.",
 		"help_metrics": "Address of /metrics (Prometheus), /healthz and /readyz; empty serves none. Keep it inside " +
@@ -98,12 +100,6 @@ func longHelp() kong.Vars {
 			"or a finished experiment as ID or ID/RUN.",
 	}
 }
-
-// Limits of a worker.
-const (
-	// stallTimeout is the maximum time without progress.
-	stallTimeout = 30 * time.Minute
-)
 
 func main() {
 	syscall.Umask(0o077) // what the program writes may contain data of users
@@ -255,7 +251,7 @@ func wire(
 		Bucket: bucket, Importer: imports, TableWriter: tableWriter{},
 		Teachers: teachers{o.Device, o.Threads, cache.log, cache}, Students: students{o.Device, o.Threads, time.Now},
 		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{device: o.Device, threads: o.Threads},
-		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: stallTimeout,
+		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,
 		OnCheckpoint: monitor.Checkpointed, OnProgress: showProgress(monitor),
 		MaxFailures: o.MaxFailures, MaxLost: o.MaxLost,
 	}, nil

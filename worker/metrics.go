@@ -25,6 +25,7 @@ import (
 // operation holds the flags of a worker for its operator.
 type operation struct {
 	Jobs              int           `help:"${help_jobs}" default:"4" env:"RDREC_JOBS"`
+	StallTimeout      time.Duration `help:"${help_stall}" default:"30m" env:"RDREC_STALL_TIMEOUT"`
 	HeartbeatThrottle time.Duration `help:"${help_throttle}" default:"15s" env:"RDREC_HEARTBEAT_THROTTLE"`
 	MetricsAddr       string        `help:"${help_metrics}" placeholder:"HOST:PORT" env:"RDREC_METRICS_ADDR"`
 }
@@ -33,6 +34,9 @@ type operation struct {
 func (o operation) Validate() error {
 	if o.Jobs < 1 {
 		return errors.New("--jobs must be at least 1")
+	}
+	if o.StallTimeout < time.Minute {
+		return errors.New("--stall-timeout must be at least 1m")
 	}
 	if o.HeartbeatThrottle <= 0 || o.HeartbeatThrottle > maxThrottle {
 		return fmt.Errorf("--heartbeat-throttle must be above 0 and at most %s", maxThrottle)

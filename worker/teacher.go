@@ -20,6 +20,7 @@ import (
 	"rdrec/internal/cachedir"
 	"rdrec/internal/llama"
 	"rdrec/internal/openai"
+	"rdrec/internal/progress"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 )
@@ -95,17 +96,10 @@ func hashFile(ctx context.Context, h io.Writer, path string) error {
 		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
 	}
 	defer f.Close() // read only
-	for {
-		n, err := io.CopyN(h, f, 1<<26)
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return fmt.Errorf("hash %q after %d bytes: %w", path, n, err)
-		case ctx.Err() != nil:
-			return ctx.Err()
-		}
+	if n, err := io.Copy(h, progress.Reader(ctx, f)); err != nil {
+		return fmt.Errorf("hash %q after %d bytes: %w", path, n, err)
 	}
+	return nil
 }
 
 // Open loads the teacher, or returns the cached one.
