@@ -192,11 +192,19 @@ func (g *ingestion) skipFiles(files, except []storage.File) {
 	}
 }
 
+// maxNewFiles is how many files a run ingests: its record names them all, and Temporal accepts 2 MiB
+// of it. The next run ingests the rest.
+const maxNewFiles = 2000
+
 // ingestNew adds the new files to the reviews.
 func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
 	files, err := g.newFiles(ctx, out)
 	if err != nil {
 		return err
+	}
+	if more := len(files) - maxNewFiles; more > 0 {
+		g.log(ctx).Warn().Int("files", more).Int("limit", maxNewFiles).Msg("left new files for the next run")
+		files = files[:maxNewFiles]
 	}
 	for _, f := range files {
 		if err := g.ingestFile(ctx, f, out); err != nil {

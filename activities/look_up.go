@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -13,6 +14,9 @@ import (
 type LookUpInput struct {
 	Stage       string `json:"stage"`
 	Fingerprint string `json:"fingerprint"`
+	// Label is the stage's name in this run, for the lineage; empty keeps the one of the run that did
+	// the work.
+	Label string `json:"label,omitempty"`
 	// Plan means that no run uses the result, so there is no lineage to record.
 	Plan bool `json:"plan,omitempty"`
 }
@@ -54,6 +58,7 @@ func (a *Activities) LookUp(ctx context.Context, in LookUpInput) (found StageRes
 	if in.Plan {
 		return found, nil
 	}
+	done.Label = cmp.Or(in.Label, done.Label)
 	return found, a.addLineage(ctx, done)
 }
 

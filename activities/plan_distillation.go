@@ -25,6 +25,10 @@ type DistillPlan struct {
 	Artifact storage.Ref `json:"artifact"`
 }
 
+// maxShards is the greatest number of shards of a distillation; beyond it the shards have more rows
+// than the teacher's shard_rows.
+const maxShards = 10_000
+
 // shardFile names a shard, from 1, in the plan's artifact.
 func shardFile(shard int) string { return fmt.Sprintf("%06d.jsonl", shard) }
 
@@ -58,8 +62,9 @@ func (a *Activities) PlanDistillation(ctx context.Context, in DistillInput) (pla
 	if err := os.MkdirAll(out, 0o750); err != nil {
 		return plan, fmt.Errorf("make folder for the plan: %w", err)
 	}
+	rows := max(in.Teacher.ShardRows, 1, (len(missing)+maxShards-1)/maxShards)
 	for len(missing) > 0 {
-		n := min(len(missing), max(in.Teacher.ShardRows, 1))
+		n := min(len(missing), rows)
 		plan.Shards++
 		if err := writeJSONL(filepath.Join(out, shardFile(plan.Shards)), missing[:n]); err != nil {
 			return plan, err

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"go.temporal.io/sdk/activity"
@@ -45,6 +46,9 @@ func (a *Activities) Report(ctx context.Context, in registry.RunRecord) (out Rep
 		return out, err
 	}
 	w := &reportWork{Activities: a, RunRecord: in}
+	if err := w.readTrials(ctx); err != nil {
+		return out, err
+	}
 	if err := w.open(ctx, work.dir); err != nil {
 		return out, err
 	}
@@ -73,6 +77,22 @@ type reportWork struct {
 	*Activities
 	registry.RunRecord
 	builder *report.Builder
+}
+
+// readTrials reads the stages of the trials, which the input names, and adds them to the run's.
+func (w *reportWork) readTrials(ctx context.Context) error {
+	w.Trials, w.Stages = slices.Clone(w.Trials), slices.Clone(w.Stages)
+	for i := range w.Trials {
+		trial := &w.Trials[i]
+		if trial.Workflow != "" {
+			if err := trial.ReadStages(ctx, w.Bucket); err != nil {
+				return err
+			}
+			trial.Workflow, trial.Run, trial.Cost = "", "", registry.Cost{}
+			w.Stages = append(w.Stages, trial.Stages...)
+		}
+	}
+	return nil
 }
 
 // open makes the builder.

@@ -57,8 +57,15 @@ func TestReportAssemblesTheRun(t *testing.T) {
 		{Name: "import", Cached: true, Seconds: 1, Fingerprint: "f", Output: in.Dataset},
 		{Name: "distill", Seconds: 9, Stats: storage.Stats{Requests: 3, Tokens: 40, Seconds: 8, BatchHalvings: 2}},
 	}
-	in.Trials[0].Stages = []registry.StageTime{
-		{Name: "pretrain", Seconds: 1.5}, {Name: "pretrain-again", Seconds: 2}, {Name: "evaluate", Seconds: 4},
+	trial := &in.Trials[0]
+	trial.Workflow, trial.Run, trial.Cost = "mini/rdrec-1", "trial", registry.Cost{Computed: 2, Reused: 1}
+	for i, stage := range []storage.StageRecord{
+		{Stage: "pretrain", Seconds: 3.5, Workflow: "other/rdrec-2", Run: "r"}, // was reused
+		{Stage: "evaluate", Seconds: 4, Workflow: trial.Workflow, Run: trial.Run},
+	} {
+		stage.Label, stage.Fingerprint = stage.Stage+" rdrec/1", strings.Repeat(fmt.Sprint(i), 64)
+		stage.Time = s.Now().Add(time.Duration(i) * time.Second)
+		s.must(s.Bucket.AddLineage(t.Context(), trial.Workflow, trial.Run, stage))
 	}
 	in.NightlyRun = &registry.NightlyRun{Verdict: registry.VerdictFirst}
 	r := s.report(in)
@@ -70,6 +77,11 @@ func TestReportAssemblesTheRun(t *testing.T) {
 	equal(t, "stages", []report.Stage{
 		{Name: "import", Cached: true, Seconds: 1, Fingerprint: "f", Output: in.Dataset.Digest},
 		{Name: "distill", Seconds: 9, Accelerated: true, Requests: 3, Tokens: 40},
+		{
+			Name: "pretrain rdrec/1", Cached: true, Seconds: 3.5, Accelerated: true,
+			Fingerprint: strings.Repeat("0", 64),
+		},
+		{Name: "evaluate rdrec/1", Seconds: 4, Accelerated: true, Fingerprint: strings.Repeat("1", 64)},
 	}, r.Stages)
 	d := r.Data
 	equal(t, "source", []string{"mini", "reviews.json", "data", "random"},

@@ -13,6 +13,17 @@ type Cost struct {
 	Tokens   int `json:"tokens"`
 }
 
+// Add returns the sum of two costs.
+func (c Cost) Add(other Cost) Cost {
+	c.Computed += other.Computed
+	c.Reused += other.Reused
+	c.Seconds += other.Seconds
+	c.GPUSeconds += other.GPUSeconds
+	c.Requests += other.Requests
+	c.Tokens += other.Tokens
+	return c
+}
+
 // CostOf returns what stages cost.
 func CostOf(stages []StageTime) Cost {
 	var c Cost

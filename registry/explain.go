@@ -1,7 +1,6 @@
 package registry
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -86,12 +85,7 @@ func readUnfinished(ctx context.Context, b *storage.Bucket, run string) (string,
 		return "", record, err
 	}
 	record.Spec.Name = hashPattern.ReplaceAllString(path.Dir(name), "")
-	for _, s := range stages {
-		record.Stages = append(record.Stages, StageTime{
-			Name: cmp.Or(s.Label, s.Stage), Stage: s.Stage, Cached: !s.Computed, Seconds: s.Seconds,
-			Fingerprint: s.Fingerprint, Output: s.Output, Stats: s.Stats,
-		})
-	}
+	record.Stages = stageTimes(stages)
 	return name, record, nil
 }
 

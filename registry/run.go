@@ -1,6 +1,7 @@
 package registry
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -54,7 +55,34 @@ type TrialResult struct {
 	Evaluations []storage.Ref `json:"evaluations"`
 	// Fusion is the mix of the student and baselines that is served; zero where there is none.
 	Fusion storage.Ref `json:"fusion,omitzero"`
-	Stages []StageTime `json:"stages"`
+	// Stages are the trial's stages. Between workflows and activities they travel by reference: nil,
+	// with Workflow and Run, whose records in the bucket they are ([TrialResult.ReadStages]), and Cost.
+	Stages   []StageTime `json:"stages"`
+	Workflow string      `json:"workflow,omitempty"`
+	Run      string      `json:"run,omitempty"`
+	Cost     Cost        `json:"cost,omitzero"`
+}
+
+// ReadStages reads the trial's stages from its records in the bucket.
+func (t *TrialResult) ReadStages(ctx context.Context, b *storage.Bucket) error {
+	stages, err := b.OwnRunStages(ctx, t.Workflow, t.Run)
+	if err != nil {
+		return fmt.Errorf("read the stages of trial %s/%s: %w", t.Workflow, t.Run, err)
+	}
+	t.Stages = stageTimes(stages)
+	return nil
+}
+
+// stageTimes returns the times of recorded stages.
+func stageTimes(stages []storage.RunStage) []StageTime {
+	times := make([]StageTime, 0, len(stages))
+	for _, s := range stages {
+		times = append(times, StageTime{
+			Name: cmp.Or(s.Label, s.Stage), Stage: s.Stage, Cached: !s.Computed, Seconds: s.Seconds,
+			Fingerprint: s.Fingerprint, Output: s.Output, Stats: s.Stats,
+		})
+	}
+	return times
 }
 
 // Served returns the artifacts of predictions, those of what is served first.

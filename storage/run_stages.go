@@ -37,6 +37,29 @@ func (b *Bucket) RunStages(ctx context.Context, name string) (run string, stages
 	return "", nil, fmt.Errorf("records of run %q: %w", name, ErrNotFound)
 }
 
+// OwnRunStages returns the stages of one run without those of its child workflows, in the order of
+// their records.
+func (b *Bucket) OwnRunStages(ctx context.Context, workflow, run string) (stages []RunStage, err error) {
+	folders, err := b.lineageFolders(ctx, workflow)
+	if err != nil {
+		return nil, err
+	}
+	name := path.Join(workflow, run)
+	for _, o := range folders[name] {
+		s, err := b.runStage(ctx, name, o.key)
+		if err != nil {
+			return nil, err
+		}
+		stages = append(stages, s)
+	}
+	slices.SortFunc(stages, compareRunStages)
+	return stages, nil
+}
+
+func compareRunStages(a, b RunStage) int {
+	return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.Label, b.Label))
+}
+
 // lineageFolders returns the stages' records of a workflow and its children, by WORKFLOW/RUN.
 func (b *Bucket) lineageFolders(ctx context.Context, workflow string) (map[string][]object, error) {
 	folders := map[string][]object{}
@@ -94,9 +117,7 @@ func (b *Bucket) stagesOf(
 			stages = append(stages, s)
 		}
 	}
-	slices.SortFunc(stages, func(a, b RunStage) int {
-		return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.Label, b.Label))
-	})
+	slices.SortFunc(stages, compareRunStages)
 	return stages, nil
 }
 

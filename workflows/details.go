@@ -141,13 +141,13 @@ func bestText(best *report.Headline) string {
 
 // costText returns the cost of the finished stages; "" before there is any.
 func (t *stageTracker) costText() string {
-	times := t.trialTimes
+	var times []registry.StageTime
 	for _, e := range t.entries {
 		if e.State == Finished || e.State == Cached {
-			times = append(times[:len(times):len(times)], e.time())
+			times = append(times, e.time())
 		}
 	}
-	cost := registry.CostOf(times)
+	cost := t.trialCost.Add(registry.CostOf(times))
 	if cost.Computed+cost.Reused == 0 {
 		return ""
 	}

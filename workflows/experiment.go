@@ -376,9 +376,6 @@ func (e *experiment) report(ctx workflow.Context, in registry.RunRecord) (out ac
 	in.Spec, in.StageVersions = e.spec, experimentVersions()
 	setStageAttribute(ctx, "report")
 	in.Stages = e.stages.times()
-	for _, trial := range in.Trials {
-		in.Stages = append(in.Stages, trial.Stages...)
-	}
 	err = execute(stageOptions(ctx, QueueCPU, "report"), stub.Report, in, &out)
 	return out, err
 }

@@ -138,6 +138,9 @@ func (p *pauser) resume() []string {
 // that does not go away by itself, or if a person pauses the workflow, execute waits until a person
 // resumes it, and executes the activity again.
 func execute(ctx workflow.Context, activity, in, out any) error {
+	if err := checkInput(ctx, in); err != nil {
+		return err
+	}
 	p, found := ctx.Value(pauserKey{}).(*pauser)
 	if !found {
 		return workflow.ExecuteActivity(ctx, activity, in).Get(ctx, out)

@@ -69,7 +69,7 @@ func (t *stageTracker) runStage(ctx workflow.Context, s stage) (activities.Stage
 	ctx = workflow.WithValue(ctx, entryKey{}, entry)
 	var found activities.StageResult
 	if !s.uncached {
-		if found, err = lookUp(ctx, s.name, record.Fingerprint); err != nil {
+		if found, err = lookUp(ctx, record); err != nil {
 			return activities.StageResult{}, t.finish(ctx, entry, Failed, found, err)
 		}
 	}
@@ -106,9 +106,9 @@ func (s *stage) execute(
 	return found, err
 }
 
-func lookUp(ctx workflow.Context, name, fingerprint string) (found activities.StageResult, err error) {
-	in := activities.LookUpInput{Stage: name, Fingerprint: fingerprint}
-	err = keepBooks(ctx, "look up "+name, stub.LookUp, in, &found)
+func lookUp(ctx workflow.Context, wanted storage.StageRecord) (found activities.StageResult, err error) {
+	in := activities.LookUpInput{Stage: wanted.Stage, Fingerprint: wanted.Fingerprint, Label: wanted.Label}
+	err = keepBooks(ctx, "look up "+wanted.Stage, stub.LookUp, in, &found)
 	return found, err
 }
 

@@ -49,9 +49,9 @@ type stageTracker struct {
 	// nonce is the run's [NoCache] nonce.
 	nonce  string
 	pauser *pauser
-	// trials are those of an experiment, trialTimes the stages of the finished ones.
-	trials     []*trialStatus
-	trialTimes []registry.StageTime
+	// trials are those of an experiment, trialCost is what the finished ones cost.
+	trials    []*trialStatus
+	trialCost registry.Cost
 	// ended, if set, is why the workflow ended without a conclusion, in Markdown.
 	ended      string
 	conclusion *conclusion

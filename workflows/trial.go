@@ -98,7 +98,8 @@ func runTrial(ctx workflow.Context, in TrialInput, stages *stageTracker) (result
 		}
 		result.Evaluations = append(result.Evaluations, predictions)
 	}
-	result.Stages = stages.times()
+	run := workflow.GetInfo(ctx).WorkflowExecution
+	result.Workflow, result.Run, result.Cost = run.ID, run.RunID, registry.CostOf(stages.times())
 	return result, nil
 }
 

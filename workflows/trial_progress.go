@@ -53,7 +53,7 @@ func (t *stageTracker) follow(ctx workflow.Context, trial *trialStatus, result w
 			trial.state = Failed
 		} else {
 			trial.state, trial.done = Finished, trial.total
-			t.trialTimes = append(t.trialTimes, found.Stages...)
+			t.trialCost = t.trialCost.Add(found.Cost)
 		}
 		t.publish(ctx)
 	})

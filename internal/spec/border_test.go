@@ -284,6 +284,12 @@ func TestRulesBetweenFields(t *testing.T) {
 			[]string{"ablate=correct_tasks", "methods=pod,p5"},
 			`names "correct_tasks", which changes nothing`,
 		},
+		"a thousand students": {minimalSpec, []string{
+			"methods=rdrec,pod", "trials=100", "ablate=skip_pads,mask_cross,constrained,held_out",
+		}, ""},
+		"more than a thousand students": {minimalSpec, []string{
+			"methods=rdrec,pod", "trials=100", "ablate=skip_pads,mask_cross,constrained,held_out,full_prefixes",
+		}, "more than 1000 trained students"},
 		"no method":        {minimalSpec, []string{"methods=[]"}, "methods"},
 		"a method twice":   {minimalSpec, []string{"methods=pod,pod"}, "methods"},
 		"no baseline":      {minimalSpec, []string{"baselines=[]"}, "baselines"},

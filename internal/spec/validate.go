@@ -124,7 +124,7 @@ func rules() []rule {
 			"the key comes only from the worker's environment: RDREC_TEACHER_KEY or OPENAI_API_KEY",
 		},
 	}, slices.Concat(
-		reviewRules(), ablationRules(), constrainRules(), serverRules(), numberRules(), bsarecRules(), codeRules(),
+		reviewRules(), trialRules(), ablationRules(), constrainRules(), serverRules(), numberRules(), bsarecRules(), codeRules(),
 		entailmentRules(), fusionRules(), nightlyRules(), sourceRules(),
 	)...)
 }
@@ -213,6 +213,30 @@ func constrainRules() []rule {
 // minTwoLinesTokens is the length of the shortest two numbered lines in tokens, with room for the
 // mask to force an early end.
 const minTwoLinesTokens = 16
+
+// MaxTrials is the greatest number of trials of an experiment, over all methods, seeds and ablations.
+// Each is a child workflow, and one history holds their results.
+const MaxTrials = 1000
+
+// trialRules returns the rules for the number of trials.
+func trialRules() []rule {
+	return []rule{{
+		"trials", func(s Spec) bool { return s.countTrials() > MaxTrials },
+		fmt.Sprintf("gives more than %d trained students, counting methods and ablations", MaxTrials),
+		"run several experiments with different seeds",
+	}}
+}
+
+// countTrials returns the number of students that are trained.
+func (s Spec) countTrials() int {
+	n := 0
+	for _, name := range s.Methods {
+		if m, err := MethodNamed(name); err == nil { // an unknown method fails its own tag
+			n += s.Trials * (1 + len(s.Ablations(m)))
+		}
+	}
+	return n
+}
 
 // ablationRules returns the rules for ablate.
 func ablationRules() []rule {
