@@ -51,6 +51,10 @@ faults: setup $(SERVERS)/gofakes3 ## the fault matrix (docs/reliability.md) with
 		> .faults.log 2>&1 && failed=0 || failed=1; \
 	awk -f worker/testdata/matrix.awk .faults.log | sort; test $$failed = 0 || { echo "details: .faults.log"; exit 1; }
 
+limits: setup ## the real workflows at their documented limits, with activities that do nothing (docs/reliability.md)
+	@RDREC_LIMITS=1 go test -buildvcs=false -count=1 -v -timeout 60m -run '^TestWorkflowsAtTheirLimits$$' ./worker \
+		| sed -n 's/^.*_test.go:[0-9]*: |/|/p; /^--- FAIL/p; /^ok/p'
+
 soak: setup ## seeded random faults over small experiments for MINUTES=n (SEED=n), compared with an undisturbed run (docs/reliability.md)
 	@TMPDIR=$(FAULTS_TMP) RDREC_SOAK='$(or $(MINUTES),5)' RDREC_SEED='$(SEED)' go test -buildvcs=false -count=1 -v -timeout 0 -parallel 16 \
 		-run '^TestSoak$$' ./worker | grep --line-buffered -Ev '^(===| *---)'

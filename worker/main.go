@@ -13,6 +13,8 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"sync"
 	"syscall"
 	"time"
 
@@ -266,15 +268,18 @@ func poll(
 	if err != nil {
 		return err
 	}
-	fatal := make(chan error, 2*len(o.Queues))
-	for _, queue := range o.Queues {
+	queues := polled(o.Queues)
+	fatal := make(chan error, 2*len(queues))
+	var workers []sdk.Worker
+	defer func() { drain(workers) }()
+	for _, queue := range queues {
 		w, err := startWorker(ctx, acts.Log, func() sdk.Worker {
 			return newWorker(temporal, queue, o.workerOptions(queue, version, before.of(queue, fatal), fatal), acts)
 		})
 		if err != nil {
 			return fmt.Errorf("poll queue %q: %w", queue, err)
 		}
-		defer w.Stop()
+		workers = append(workers, w)
 	}
 	acts.Log.Info().Stringer("bucket", before.own).Strs("queues", o.Queues).Interface("build", acts.Build).
 		Msg("worker polls")
@@ -287,6 +292,25 @@ func poll(
 	case err := <-fatal:
 		return fmt.Errorf("worker stopped: %w", err)
 	}
+}
+
+// polled returns the queues that a worker polls. Bookkeeping goes with the CPU queue, where it would
+// wait behind imports.
+func polled(queues []string) []string {
+	if slices.Contains(queues, workflows.QueueCPU) {
+		return append(slices.Clone(queues), workflows.QueueBookkeeping)
+	}
+	return queues
+}
+
+// drain stops all workers at the same time: none of them takes more work while another waits for its
+// own.
+func drain(workers []sdk.Worker) {
+	var done sync.WaitGroup
+	for _, w := range workers {
+		done.Go(w.Stop)
+	}
+	done.Wait()
 }
 
 // newWorker returns the SDK worker of a queue.

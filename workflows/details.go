@@ -120,6 +120,9 @@ func (t *stageTracker) headline(ctx workflow.Context) string {
 	if len(running) == 0 {
 		return ""
 	}
+	if surplus := len(running) - maxRows; surplus > 0 {
+		running = append(running[:maxRows], fmt.Sprintf("and %d more", surplus))
+	}
 	return "**Running**: " + strings.Join(running, ", ")
 }
 
@@ -168,11 +171,12 @@ func (t *stageTracker) trialTable() string {
 	}
 	var table strings.Builder
 	table.WriteString("| trial | stages | |\n| --- | --- | --- |\n")
-	for _, trial := range t.trials {
+	rows, left := shown(t.trials, func(trial *trialStatus) bool { return trial.state != Running })
+	for _, trial := range rows {
 		p := progress.Progress{Done: trial.done, Total: trial.total, Unit: string(trial.state)}
 		fmt.Fprintf(&table, "| %s | `%s` | %s |\n", trial.name, p.Bar(), p.Counts())
 	}
-	return table.String()
+	return table.String() + left
 }
 
 // stageTable returns all stages.
@@ -182,10 +186,32 @@ func (t *stageTracker) stageTable() string {
 	}
 	var table strings.Builder
 	table.WriteString("| stage | state | time | |\n| --- | --- | ---: | --- |\n")
-	for _, e := range t.entries {
+	rows, left := shown(t.entries, func(e *StageStatus) bool { return e.State == Finished || e.State == Cached })
+	for _, e := range rows {
 		fmt.Fprintf(&table, "| %s | %s | %s | %s |\n", e.Name, e.State, e.duration(), cell(e.note()))
 	}
-	return table.String()
+	return table.String() + left
+}
+
+// maxRows is the greatest number of rows of a table, and of names in the headline.
+const maxRows = 60
+
+// shown returns the rows of a table that people see, in order, and a line that counts the others. Of
+// more than maxRows, ended ones are left out, the oldest first, and then the last of the others.
+func shown[Row any](all []Row, ended func(Row) bool) (rows []Row, left string) {
+	surplus := len(all) - maxRows
+	if surplus <= 0 {
+		return all, ""
+	}
+	left = fmt.Sprintf("\n… and %d more\n", surplus)
+	for _, row := range all {
+		if surplus > 0 && ended(row) {
+			surplus--
+			continue
+		}
+		rows = append(rows, row)
+	}
+	return rows[:maxRows], left
 }
 
 // duration returns how long the stage took; "" while it runs and for an earlier run's.
@@ -215,4 +241,6 @@ func (e *StageStatus) note() string {
 }
 
 // cell returns a text that cannot end the cell of a table.
-func cell(text string) string { return strings.NewReplacer("|", "\\|", "\n", " ").Replace(text) }
+func cell(text string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(text, "|", "\\|"), "\n", " ")
+}

@@ -118,3 +118,20 @@ func contains(t *testing.T, got string, parts ...string) {
 		}
 	}
 }
+
+// TestDetailsOfManyStagesAreBounded evaluates in 256 shards: the Web UI shows the last ones.
+func TestDetailsOfManyStagesAreBounded(t *testing.T) {
+	t.Parallel()
+	w := newWorkflowEnv(t)
+	s := experiment("rdrec")
+	s.Evaluate.Shards, s.Evaluate.TopNUsers, s.Evaluate.Explanations = 256, -1, -1
+	w.env.ExecuteWorkflow(workflows.Trial, workflows.TrialInput{Spec: s, Method: "rdrec", Seed: 1})
+	if err := w.env.GetWorkflowError(); err != nil {
+		t.Fatal(err)
+	}
+	got := w.details(t)
+	contains(t, got, "shard 256 of 256", "… and 198 more") // of 258 stages
+	if rows := strings.Count(got, "| done |"); rows != 60 {
+		t.Errorf("%d rows, want 60", rows)
+	}
+}

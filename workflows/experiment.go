@@ -135,7 +135,7 @@ func (e *experiment) identifyInput() activities.IdentifyInput {
 }
 
 func identify(ctx workflow.Context, in activities.IdentifyInput) (id registry.Identity, err error) {
-	err = execute(stageOptions(ctx, QueueCPU, "hash the inputs"), stub.Identify, in, &id)
+	err = execute(stageOptions(ctx, QueueBookkeeping, "hash the inputs"), stub.Identify, in, &id)
 	return id, err
 }
 
@@ -244,7 +244,7 @@ func (e *experiment) trainBaseline(
 		in.Seeds = append(in.Seeds, e.spec.Seed+int64(k))
 	}
 	return e.stages.run(ctx, stage{
-		name: name, label: name, queue: QueueGPU, activity: stub.TrainSasrec,
+		name: name, label: name, queue: QueueGPU, activity: stub.TrainSasrec, priority: trainingPriority,
 		settings: in, inputs: []string{preprocessed.Digest},
 		arg: func(fingerprint string) any { in.Fingerprint = fingerprint; return in },
 	})
@@ -287,7 +287,7 @@ func fuseStage(in activities.FuseInput) stage {
 	trial := fmt.Sprintf("%s/%d", in.Method, in.Seed)
 	return stage{
 		name: "fuse", label: "fuse " + trial, trial: trial, queue: QueueGPU, activity: stub.Fuse,
-		settings: in, inputs: inputs, arg: func(string) any { return in },
+		priority: evaluationPriority, settings: in, inputs: inputs, arg: func(string) any { return in },
 	}
 }
 
@@ -322,7 +322,6 @@ func (e *experiment) startTrials(
 	ctx workflow.Context, id registry.Identity, preprocessed storage.Ref,
 ) []workflow.Future {
 	var trials []workflow.Future
-	e.stages.followTrials(ctx)
 	start := func(method, switchName string) {
 		for k := range e.spec.Trials {
 			in := TrialInput{
@@ -344,6 +343,7 @@ func (e *experiment) startTrials(
 			start(row.Name, ablated.Name)
 		}
 	}
+	e.stages.followTrials(ctx)
 	return trials
 }
 
@@ -351,7 +351,7 @@ func (e *experiment) startTrials(
 func (e *experiment) startTrial(ctx workflow.Context, in TrialInput) workflow.Future {
 	if e.stages.planner == nil {
 		result := workflow.ExecuteChildWorkflow(trialOptions(ctx, in), Trial, in)
-		e.stages.follow(ctx, statusOf(trialID(ctx, in), in), result)
+		e.stages.follow(statusOf(trialID(ctx, in), in), result)
 		return result
 	}
 	future, planned := workflow.NewFuture(ctx)
@@ -376,6 +376,6 @@ func (e *experiment) report(ctx workflow.Context, in registry.RunRecord) (out ac
 	in.Spec, in.StageVersions = e.spec, experimentVersions()
 	setStageAttribute(ctx, "report")
 	in.Stages = e.stages.times()
-	err = execute(stageOptions(ctx, QueueCPU, "report"), stub.Report, in, &out)
+	err = execute(stageOptions(ctx, QueueBookkeeping, "report"), stub.Report, in, &out)
 	return out, err
 }

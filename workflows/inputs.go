@@ -29,7 +29,7 @@ func Inputs(ctx workflow.Context, in InputsInput) (out activities.CompareInputsR
 		StageVersions: experimentVersions(),
 	}
 	err = workflow.ExecuteActivity(
-		stageOptions(ctx, QueueCPU, "hash the inputs"), stub.CompareInputs, compare,
+		stageOptions(ctx, QueueBookkeeping, "hash the inputs"), stub.CompareInputs, compare,
 	).Get(ctx, &out)
 	return out, err
 }

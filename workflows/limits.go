@@ -26,7 +26,7 @@ func checkInput(ctx workflow.Context, in any) error {
 		return nil
 	}
 	return temporal.NewNonRetryableApplicationError(
-		fmt.Sprintf("%s: its input has %.1f MiB, and Temporal accepts 2 MiB: run fewer trials or shards at once",
+		fmt.Sprintf("%s: its input has %.1f MiB, and Temporal accepts 2 MiB: run fewer trials, shards or files at once",
 			workflow.GetActivityOptions(ctx).Summary, float64(size)/(1<<20)),
 		activities.TypeInvalidConfig, nil)
 }

@@ -16,10 +16,40 @@ const (
 	// QueueGPU is for work that fills an accelerator (or all processors): a worker runs one such
 	// activity at a time.
 	QueueGPU = "rdrec-gpu"
+	// QueueBookkeeping is for short work, which must not wait behind long work. The workers of the CPU
+	// queue poll it, with slots of its own.
+	QueueBookkeeping = "rdrec-bookkeeping"
 )
 
-// Queues returns the task queues.
+// Queues returns the task queues among which a worker chooses.
 func Queues() []string { return []string{QueueCPU, QueueGPU} }
+
+// Priorities of activities that wait in the same queue; a smaller number goes first, and 0 is
+// Temporal's default, 3. What ends a trial goes before what begins another one, so that results
+// appear early.
+const (
+	evaluationPriority = 2
+	trainingPriority   = 4
+)
+
+// prioritized sets the priority of activities. Those of different runs share the workers evenly: the
+// shards of one do not delay the others.
+func prioritized(ctx workflow.Context, priority int) workflow.Context {
+	return workflow.WithPriority(ctx, temporal.Priority{PriorityKey: priority, FairnessKey: fairnessKey(ctx)})
+}
+
+// maxFairnessKey is the server's limit of a fairness key, in bytes.
+const maxFairnessKey = 64
+
+// fairnessKey returns the end of the id of the workflow that a person started.
+func fairnessKey(ctx workflow.Context) string {
+	info := workflow.GetInfo(ctx)
+	id := info.WorkflowExecution.ID
+	if info.RootWorkflowExecution != nil {
+		id = info.RootWorkflowExecution.ID
+	}
+	return id[max(0, len(id)-maxFairnessKey):]
+}
 
 // All timeouts and retries of the project are in this file.
 const (
@@ -44,6 +74,7 @@ const (
 func stageOptions(ctx workflow.Context, queue, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              queue,
+		Priority:               temporal.Priority{FairnessKey: fairnessKey(ctx)},
 		StartToCloseTimeout:    workTimeout,
 		ScheduleToCloseTimeout: stageTimeout,
 		HeartbeatTimeout:       heartbeatTimeout,
@@ -54,10 +85,10 @@ func stageOptions(ctx workflow.Context, queue, summary string) workflow.Context 
 	})
 }
 
-// bookkeepingOptions are the options for looking up and recording results.
+// bookkeepingOptions are the options for looking up and recording results, and for other short work.
 func bookkeepingOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
-		TaskQueue:              QueueCPU,
+		TaskQueue:              QueueBookkeeping,
 		StartToCloseTimeout:    bookkeepingTimeout,
 		ScheduleToCloseTimeout: stageTimeout,
 		HeartbeatTimeout:       heartbeatTimeout,

@@ -3,23 +3,21 @@ package workflows
 import "go.temporal.io/sdk/workflow"
 
 // parallel calls do for each of n items, at most limit at a time. The first error cancels the
-// others; parallel returns it when all have ended.
+// others; parallel returns it when all have ended. It has one coroutine for each running item: the
+// SDK resumes every coroutine of a workflow at every event.
 func parallel(ctx workflow.Context, n, limit int, do func(ctx workflow.Context, i int) error) error {
 	ctx, cancel := workflow.WithCancel(ctx)
 	defer cancel()
-	semaphore := workflow.NewSemaphore(ctx, int64(limit))
-	running := n
+	next, running := 0, min(n, limit)
 	var firstErr error
-	for i := range n {
+	for range running {
 		workflow.Go(ctx, func(ctx workflow.Context) {
-			err := semaphore.Acquire(ctx, 1)
-			if err == nil {
-				err = do(ctx, i)
-				semaphore.Release(1)
-			}
-			if err != nil && firstErr == nil {
-				firstErr = err
-				cancel()
+			for next < n && firstErr == nil && ctx.Err() == nil {
+				next++
+				if err := do(ctx, next-1); err != nil && firstErr == nil {
+					firstErr = err
+					cancel()
+				}
 			}
 			running--
 		})
@@ -27,6 +25,9 @@ func parallel(ctx workflow.Context, n, limit int, do func(ctx workflow.Context, 
 	uncancelled, _ := workflow.NewDisconnectedContext(ctx)
 	if err := workflow.Await(uncancelled, func() bool { return running == 0 }); err != nil {
 		return err
+	}
+	if firstErr == nil && next < n {
+		return ctx.Err()
 	}
 	return firstErr
 }

@@ -24,6 +24,8 @@ type stage struct {
 	settings any
 	inputs   []string
 	queue    string
+	// priority is the work's in its queue; 0 is the default.
+	priority int
 	// activity does the work; arg is its input.
 	activity any
 	arg      func(fingerprint string) any
@@ -97,7 +99,8 @@ func (s *stage) execute(
 		found, err = s.run(ctx, entry)
 	} else {
 		var out activities.StageOutput
-		err = execute(stageOptions(ctx, s.queue, s.label), s.activity, s.arg(fingerprint), &out)
+		ctx := prioritized(stageOptions(ctx, s.queue, s.label), s.priority)
+		err = execute(ctx, s.activity, s.arg(fingerprint), &out)
 		found = out.Result()
 	}
 	if found.Seconds == 0 {

@@ -124,7 +124,7 @@ func (t *trial) pretrain(ctx workflow.Context) (storage.Ref, error) {
 	settings.Train.CheckpointSteps, settings.Train.KeepCheckpoints = 0, 0
 	return t.stages.run(ctx, stage{
 		name: "pretrain", label: t.label("pretrain"), trial: t.name(), queue: QueueGPU, activity: stub.Pretrain,
-		settings: settings, inputs: []string{t.Preprocessed.Digest, t.Pretrained},
+		priority: trainingPriority, settings: settings, inputs: []string{t.Preprocessed.Digest, t.Pretrained},
 		arg: func(fingerprint string) any { in.Fingerprint = fingerprint; return in },
 	})
 }
@@ -167,9 +167,12 @@ func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, current task.T
 func (t *trial) evaluationStage(name, label string, in activities.EvaluateInput) stage {
 	return stage{
 		name: name, label: label, trial: t.name(), queue: QueueGPU, activity: stub.Evaluate,
-		settings: in, inputs: []string{in.Preprocessed.Digest, in.Model.Digest}, arg: func(string) any { return in },
+		priority: evaluationPriority, settings: in, inputs: []string{in.Preprocessed.Digest, in.Model.Digest}, arg: func(string) any { return in },
 	}
 }
+
+// maxParallelShards is how many shards of an evaluation wait for a worker or run at the same time.
+const maxParallelShards = 64
 
 // evaluateShards evaluates the shards of a task in parallel, each as a stage that a later run
 // reuses, and merges the predictions.
@@ -177,7 +180,7 @@ func (t *trial) evaluateShards(
 	ctx workflow.Context, in activities.EvaluateInput, shards int, label string,
 ) (found activities.StageResult, err error) {
 	merge := activities.MergePredictionsInput{Task: in.Task, Shards: make([]storage.Ref, shards)}
-	err = parallel(ctx, shards, shards, func(ctx workflow.Context, i int) error {
+	err = parallel(ctx, shards, maxParallelShards, func(ctx workflow.Context, i int) error {
 		shard := in
 		shard.Shard, shard.Shards = i, shards
 		name := fmt.Sprintf("%s, shard %d of %d", label, i+1, shards)

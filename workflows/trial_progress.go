@@ -16,6 +16,7 @@ type trialStatus struct {
 	state          State
 	// done and total count its stages.
 	done, total int
+	result      workflow.Future
 }
 
 // notifyTrained tells the parent that the training ended, unless it was reused.
@@ -28,34 +29,41 @@ func (t *trial) notifyTrained(ctx workflow.Context) {
 	workflow.SignalExternalWorkflow(ctx, parent.ID, parent.RunID, signalTrained, own)
 }
 
-// followTrials shows the trials whose students are trained.
-func (t *stageTracker) followTrials(ctx workflow.Context) {
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		for signals := workflow.GetSignalChannel(ctx, signalTrained); ; {
-			var id string
-			signals.Receive(ctx, &id)
-			for _, trial := range t.trials {
-				if trial.workflow == id && trial.state == Running {
-					trial.done = 1
-				}
-			}
-			t.publish(ctx)
-		}
-	})
+// follow adds a trial that started.
+func (t *stageTracker) follow(trial *trialStatus, result workflow.Future) {
+	trial.result = result
+	t.trials = append(t.trials, trial)
 }
 
-// follow shows a trial that started, until it ends.
-func (t *stageTracker) follow(ctx workflow.Context, trial *trialStatus, result workflow.Future) {
-	t.trials = append(t.trials, trial)
-	workflow.Go(ctx, func(ctx workflow.Context) {
-		var found registry.TrialResult
-		if err := result.Get(ctx, &found); err != nil {
-			trial.state = Failed
-		} else {
+// followTrials shows the trials whose students are trained, and those that ended. It is one
+// coroutine for all trials, because the SDK resumes every coroutine of a workflow at every event.
+func (t *stageTracker) followTrials(ctx workflow.Context) {
+	selector := workflow.NewSelector(ctx)
+	selector.AddReceive(workflow.GetSignalChannel(ctx, signalTrained), func(signals workflow.ReceiveChannel, _ bool) {
+		var id string
+		signals.Receive(ctx, &id)
+		for _, trial := range t.trials {
+			if trial.workflow == id && trial.state == Running {
+				trial.done = 1
+			}
+		}
+	})
+	for _, trial := range t.trials {
+		selector.AddFuture(trial.result, func(result workflow.Future) {
+			var found registry.TrialResult
+			if err := result.Get(ctx, &found); err != nil {
+				trial.state = Failed
+				return
+			}
 			trial.state, trial.done = Finished, trial.total
 			t.trialCost = t.trialCost.Add(found.Cost)
+		})
+	}
+	workflow.Go(ctx, func(ctx workflow.Context) {
+		for {
+			selector.Select(ctx)
+			t.publish(ctx)
 		}
-		t.publish(ctx)
 	})
 }
 

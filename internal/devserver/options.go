@@ -68,6 +68,8 @@ func Default() Options {
 		},
 		DynamicConfig: map[string]any{
 			"matching.enableFairness":                        true,
+			"matching.numTaskqueueReadPartitions":            uint64(1), // as YAML decodes it
+			"matching.numTaskqueueWritePartitions":           uint64(1),
 			"system.forceSearchAttributesCacheRefreshOnRead": true,
 			"frontend.enableServerVersionCheck":              false,
 		},
