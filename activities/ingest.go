@@ -192,8 +192,8 @@ func (g *ingestion) skipFiles(files, except []storage.File) {
 	}
 }
 
-// maxNewFiles is how many files a run ingests: its record names them all, and Temporal accepts 2 MiB
-// of it. The next run ingests the rest.
+// maxNewFiles is how many files a run ingests: its record names them all, and Temporal accepts 2
+// MiB of it. The next run ingests the rest.
 const maxNewFiles = 2000
 
 // ingestNew adds the new files to the reviews.

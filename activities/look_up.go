@@ -14,8 +14,8 @@ import (
 type LookUpInput struct {
 	Stage       string `json:"stage"`
 	Fingerprint string `json:"fingerprint"`
-	// Label is the stage's name in this run, for the lineage; empty keeps the one of the run that did
-	// the work.
+	// Label is the stage's name in this run, for the lineage; empty keeps the one of the run that
+	// did the work.
 	Label string `json:"label,omitempty"`
 	// Plan means that no run uses the result, so there is no lineage to record.
 	Plan bool `json:"plan,omitempty"`

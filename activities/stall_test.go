@@ -32,9 +32,9 @@ func (s slowImporter) Import(ctx context.Context, _ ImportJob) error {
 	return ErrData // long enough: there is nothing to import
 }
 
-// With a limit of 10 seconds an import may be silent for 240: it has queries that take long. One that
-// says that it goes on may take longer. Training, of which every step is short, is stopped after 10
-// seconds. (The SDK's environment ends every attempt after 10 minutes.)
+// With a limit of 10 seconds an import may be silent for 240: it has queries that take long. One
+// that reports its steps may take longer. Training, of which every step is short, is stopped after
+// 10 seconds. (The SDK's environment ends every attempt after 10 minutes.)
 func TestOnlyWorkThatStandsStillIsStopped(t *testing.T) {
 	t.Parallel()
 	imported := ImportInput{Data: spec.Data{Reviews: &spec.Reviews{}}}

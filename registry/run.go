@@ -55,8 +55,9 @@ type TrialResult struct {
 	Evaluations []storage.Ref `json:"evaluations"`
 	// Fusion is the mix of the student and baselines that is served; zero where there is none.
 	Fusion storage.Ref `json:"fusion,omitzero"`
-	// Stages are the trial's stages. Between workflows and activities they travel by reference: nil,
-	// with Workflow and Run, whose records in the bucket they are ([TrialResult.ReadStages]), and Cost.
+	// Stages are the trial's stages. Between workflows and activities they travel by reference:
+	// nil, with Workflow and Run, whose records in the bucket they are ([TrialResult.ReadStages]),
+	// and Cost.
 	Stages   []StageTime `json:"stages"`
 	Workflow string      `json:"workflow,omitempty"`
 	Run      string      `json:"run,omitempty"`

@@ -60,7 +60,7 @@ func (l *limitsEnv) activities() map[string]any {
 		"PlanDistillation": func(context.Context, activities.DistillInput) (activities.DistillPlan, error) {
 			return activities.DistillPlan{Wanted: 64 * l.shards, Shards: l.shards, Artifact: l.ref()}, nil
 		},
-		"DistillShard": func(context.Context, activities.DistillShardInput) (out activities.DistillShardResult, err error) {
+		"DistillShard": func(context.Context, activities.DistillShardInput) (activities.DistillShardResult, error) {
 			return activities.DistillShardResult{Rows: 64, Parsed: 64, Tokens: 9999, Seconds: 1234.56789}, nil
 		},
 		"PlanExport": func(context.Context, activities.ExportInput) (activities.ExportPlan, error) {
@@ -78,11 +78,11 @@ func (l *limitsEnv) activities() map[string]any {
 			}
 			return out, nil
 		},
-		"SanityCheck": func(context.Context, activities.SanityCheckInput) (out activities.SanityCheckResult, err error) {
-			return out, nil
+		"SanityCheck": func(context.Context, activities.SanityCheckInput) (activities.SanityCheckResult, error) {
+			return activities.SanityCheckResult{}, nil
 		},
-		"CompareModels": func(context.Context, activities.CompareModelsInput) (out activities.CompareModelsResult, err error) {
-			return out, nil
+		"CompareModels": func(context.Context, activities.CompareModelsInput) (activities.CompareModelsResult, error) {
+			return activities.CompareModelsResult{}, nil
 		},
 		"Promote": func(context.Context, activities.PromoteInput) (registry.Promotion, error) {
 			return registry.Promotion{Number: 1, Kind: registry.FirstPromotion}, nil
@@ -156,7 +156,8 @@ func (l *limitsEnv) measure(id string) (m measured) {
 				ids = append(ids, child.GetWorkflowExecution().GetWorkflowId())
 				runs = append(runs, child.GetWorkflowExecution().GetRunId())
 			}
-			if previous := event.GetWorkflowExecutionStartedEventAttributes().GetContinuedExecutionRunId(); previous != "" {
+			started := event.GetWorkflowExecutionStartedEventAttributes()
+			if previous := started.GetContinuedExecutionRunId(); previous != "" {
 				ids, runs = append(ids, id), append(runs, previous)
 			}
 		}
@@ -212,10 +213,10 @@ func TestWorkflowsAtTheirLimits(t *testing.T) {
 	s := spec.Default()
 	s.Protocol, s.Methods, s.Trials = spec.Clean, []string{"rdrec", "pod"}, trials
 	s.Ablate = []string{"skip_pads", "mask_cross", "constrained", "held_out"}
-	night := s
-	night.Name, night.Methods, night.Trials, night.Ablate = "night", []string{"rdrec"}, 1, nil
-	night.Data.Reviews, night.Nightly = &spec.Reviews{}, &spec.Nightly{Inbox: "inbox/"}
-	sharded := night
+	nightly := s
+	nightly.Name, nightly.Methods, nightly.Trials, nightly.Ablate = "nightly", []string{"pod"}, 1, nil
+	nightly.Data.Reviews, nightly.Nightly = &spec.Reviews{}, &spec.Nightly{Inbox: "inbox/"}
+	sharded := nightly
 	sharded.Nightly, sharded.Evaluate.Shards = nil, evaluated
 	distillation, err := workflows.NewDistillation(s)
 	if err != nil {
@@ -226,11 +227,13 @@ func TestWorkflowsAtTheirLimits(t *testing.T) {
 	for _, c := range []limit{
 		{
 			fmt.Sprintf("experiment of %d students", students), workflows.Experiment,
-			workflows.ExperimentInput{Spec: s}, 60 * students, 200 + 13*students, 20,
+			workflows.ExperimentInput{Spec: s},
+			100 + 60*students, 150 + 7*students, 10,
 		},
 		{
 			fmt.Sprintf("evaluation in %d shards", evaluated), workflows.Trial,
-			workflows.TrialInput{Spec: sharded, Method: "rdrec", Seed: 1}, 200 + 24*evaluated, 8000, 10,
+			workflows.TrialInput{Spec: sharded, Method: "pod", Seed: 1},
+			200 + 24*evaluated, 8000, 10,
 		},
 		{
 			fmt.Sprintf("distillation of %d shards", l.shards), workflows.Distillation, distillation,
@@ -242,8 +245,9 @@ func TestWorkflowsAtTheirLimits(t *testing.T) {
 			}, 4000, 4000, 10,
 		},
 		{
-			fmt.Sprintf("night with %d new files", l.files), workflows.Nightly,
-			workflows.NightlyInput{Spec: night}, 400, 300, 10,
+			fmt.Sprintf("nightly run with %d new files", l.files), workflows.Nightly,
+			workflows.NightlyInput{Spec: nightly},
+			400, 300, 10,
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) { l.check(t, c) })
@@ -252,6 +256,7 @@ func TestWorkflowsAtTheirLimits(t *testing.T) {
 
 // check runs a workflow and compares what it left with what it may leave.
 func (l *limitsEnv) check(t *testing.T, c limit) {
+	t.Helper()
 	id := strings.ReplaceAll(c.name, " ", "-")
 	started := time.Now()
 	run := l.Launch(id, c.workflow, c.in)
@@ -284,7 +289,8 @@ func (l *limitsEnv) check(t *testing.T, c limit) {
 func (l *limitsEnv) checkQueued(t *testing.T, id string, got map[string]string) {
 	t.Helper()
 	for activityType, place := range map[string]string{
-		"Import": "rdrec-cpu 0 ", "Pretrain": "rdrec-gpu 4 ", "Evaluate": "rdrec-gpu 2 ", "DistillShard": "rdrec-gpu 0 ",
+		"Import": "rdrec-cpu 0 ", "DistillShard": "rdrec-gpu 0 ",
+		"Pretrain": "rdrec-gpu 4 ", "Evaluate": "rdrec-gpu 2 ",
 		"Identify": "rdrec-bookkeeping 0 ", "Report": "rdrec-bookkeeping 0 ",
 	} {
 		if found, ran := got[activityType]; ran && found != place+id[max(0, len(id)-64):] {
@@ -293,8 +299,8 @@ func (l *limitsEnv) checkQueued(t *testing.T, id string, got map[string]string) 
 	}
 }
 
-// TestTooLargeResultEndsTheRun has a night with more files than fit into Temporal's payloads. The
-// run fails with that reason; the server would let the activity try for ever.
+// TestTooLargeResultEndsTheRun has a nightly run with more files than fit into Temporal's payloads.
+// The run fails with that reason; the server would let the activity try for ever.
 func TestTooLargeResultEndsTheRun(t *testing.T) {
 	t.Parallel()
 	l := &limitsEnv{Env: staging.New(t), files: 14_000}
@@ -303,7 +309,7 @@ func TestTooLargeResultEndsTheRun(t *testing.T) {
 	s.Data.Reviews, s.Nightly = &spec.Reviews{}, &spec.Nightly{Inbox: "inbox/"}
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	err := l.Launch("night", workflows.Nightly, workflows.NightlyInput{Spec: s}).Get(ctx, nil)
+	err := l.Launch("nightly", workflows.Nightly, workflows.NightlyInput{Spec: s}).Get(ctx, nil)
 	if err == nil {
 		t.Fatal("the run ended without an error")
 	}

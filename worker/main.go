@@ -89,8 +89,8 @@ func longHelp() kong.Vars {
 		"help_report_url": "Where browsers find the bucket, for links to reports in the Web UI, for example " +
 			"https://storage.example/bucket; default: where \"starter dev\" serves it.",
 		"help_jobs": "Jobs of the CPU queue at a time; the GPU queue has one.",
-		"help_stall": "Time without progress after which a job is stopped and tried again. Jobs with long steps, such " +
-			"as an import, may take a multiple of it.",
+		"help_stall": "Time without progress after which a job is stopped and tried again. Jobs with long steps, " +
+			"such as an import, may take a multiple of it.",
 		"help_throttle": "Time between the heartbeats that are sent: shorter ones show progress and cancel jobs " +
 			"sooner, and cost more actions of Temporal Cloud.",
 		"help_metrics": "Address of /metrics (Prometheus), /healthz and /readyz; empty serves none. Keep it inside " +
@@ -294,8 +294,8 @@ func poll(
 	}
 }
 
-// polled returns the queues that a worker polls. Bookkeeping goes with the CPU queue, where it would
-// wait behind imports.
+// polled returns the queues that a worker polls. Bookkeeping goes with the CPU queue, where it
+// would wait behind imports.
 func polled(queues []string) []string {
 	if slices.Contains(queues, workflows.QueueCPU) {
 		return append(slices.Clone(queues), workflows.QueueBookkeeping)
@@ -303,8 +303,8 @@ func polled(queues []string) []string {
 	return queues
 }
 
-// drain stops all workers at the same time: none of them takes more work while another waits for its
-// own.
+// drain stops all workers at the same time: none of them takes more work while another waits for
+// its own.
 func drain(workers []sdk.Worker) {
 	var done sync.WaitGroup
 	for _, w := range workers {

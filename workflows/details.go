@@ -196,8 +196,8 @@ func (t *stageTracker) stageTable() string {
 // maxRows is the greatest number of rows of a table, and of names in the headline.
 const maxRows = 60
 
-// shown returns the rows of a table that people see, in order, and a line that counts the others. Of
-// more than maxRows, ended ones are left out, the oldest first, and then the last of the others.
+// shown returns the rows of a table that people see, in order, and a line that counts the others.
+// Of more than maxRows, ended ones are left out, the oldest first, and then the last of the others.
 func shown[Row any](all []Row, ended func(Row) bool) (rows []Row, left string) {
 	surplus := len(all) - maxRows
 	if surplus <= 0 {

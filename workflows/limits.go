@@ -11,8 +11,8 @@ import (
 )
 
 // maxInput is the size of an activity's input, in bytes, above which it is refused. Temporal's
-// server accepts 2 MiB; beyond that, the workflow's task would fail and be retried for ever while the
-// run seems to work. The rest is for headers, and for a codec that encrypts.
+// server accepts 2 MiB; beyond that, the workflow's task would fail and be retried for ever while
+// the run seems to work. The rest is for headers, and for a codec that encrypts.
 const maxInput = 2<<20 - 128<<10
 
 // checkInput returns an error that ends the workflow if the input of an activity is too large.

@@ -10,8 +10,8 @@ import (
 	"rdrec/workflows"
 )
 
-// TestTooLargeInputEndsTheRun has a night that ingested more files than its report's input may name.
-// The server would reject the workflow's task, and let it try for ever.
+// TestTooLargeInputEndsTheRun has a nightly run that ingested more files than its report's input
+// may name. The server would reject the workflow's task, and let it try for ever.
 func TestTooLargeInputEndsTheRun(t *testing.T) {
 	t.Parallel()
 	n := newNightlyEnv(t)

@@ -16,8 +16,8 @@ const (
 	// QueueGPU is for work that fills an accelerator (or all processors): a worker runs one such
 	// activity at a time.
 	QueueGPU = "rdrec-gpu"
-	// QueueBookkeeping is for short work, which must not wait behind long work. The workers of the CPU
-	// queue poll it, with slots of its own.
+	// QueueBookkeeping is for short work, which must not wait behind long work. The workers of the
+	// CPU queue poll it, with slots of its own.
 	QueueBookkeeping = "rdrec-bookkeeping"
 )
 
@@ -32,8 +32,8 @@ const (
 	trainingPriority   = 4
 )
 
-// prioritized sets the priority of activities. Those of different runs share the workers evenly: the
-// shards of one do not delay the others.
+// prioritized sets the priority of activities. Those of different runs share the workers evenly:
+// the shards of one do not delay the others.
 func prioritized(ctx workflow.Context, priority int) workflow.Context {
 	return workflow.WithPriority(ctx, temporal.Priority{PriorityKey: priority, FairnessKey: fairnessKey(ctx)})
 }
@@ -85,7 +85,8 @@ func stageOptions(ctx workflow.Context, queue, summary string) workflow.Context 
 	})
 }
 
-// bookkeepingOptions are the options for looking up and recording results, and for other short work.
+// bookkeepingOptions are the options for looking up and recording results, and for other short
+// work.
 func bookkeepingOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, workflow.ActivityOptions{
 		TaskQueue:              QueueBookkeeping,

@@ -167,7 +167,8 @@ func (t *trial) evaluate(ctx workflow.Context, model storage.Ref, current task.T
 func (t *trial) evaluationStage(name, label string, in activities.EvaluateInput) stage {
 	return stage{
 		name: name, label: label, trial: t.name(), queue: QueueGPU, activity: stub.Evaluate,
-		priority: evaluationPriority, settings: in, inputs: []string{in.Preprocessed.Digest, in.Model.Digest}, arg: func(string) any { return in },
+		priority: evaluationPriority,
+		settings: in, inputs: []string{in.Preprocessed.Digest, in.Model.Digest}, arg: func(string) any { return in },
 	}
 }
 

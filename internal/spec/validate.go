@@ -124,8 +124,8 @@ func rules() []rule {
 			"the key comes only from the worker's environment: RDREC_TEACHER_KEY or OPENAI_API_KEY",
 		},
 	}, slices.Concat(
-		reviewRules(), trialRules(), ablationRules(), constrainRules(), serverRules(), numberRules(), bsarecRules(), codeRules(),
-		entailmentRules(), fusionRules(), nightlyRules(), sourceRules(),
+		reviewRules(), trialRules(), ablationRules(), constrainRules(), serverRules(), numberRules(), bsarecRules(),
+		codeRules(), entailmentRules(), fusionRules(), nightlyRules(), sourceRules(),
 	)...)
 }
 
@@ -214,8 +214,8 @@ func constrainRules() []rule {
 // mask to force an early end.
 const minTwoLinesTokens = 16
 
-// MaxTrials is the greatest number of trials of an experiment, over all methods, seeds and ablations.
-// Each is a child workflow, and one history holds their results.
+// MaxTrials is the greatest number of trials of an experiment, over all methods, seeds and
+// ablations. Each is a child workflow, and one history holds their results.
 const MaxTrials = 1000
 
 // trialRules returns the rules for the number of trials.
