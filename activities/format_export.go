@@ -11,6 +11,8 @@ import (
 type FormatExportInput struct {
 	Table  storage.Ref `json:"table"`
 	Format string      `json:"format"`
+	// Spreadsheet quotes cells of CSV that a spreadsheet would run.
+	Spreadsheet bool `json:"spreadsheet,omitzero"`
 }
 
 // TableJob converts JSON lines of [recommender.Row] to another format.
@@ -18,8 +20,9 @@ type TableJob struct {
 	// Lines is the file to read, Out the file to write, Scratch a folder for data that does not fit
 	// into memory.
 	Lines, Out, Scratch string
-	// Format is one of [ExportFormats].
-	Format string
+	// Format is one of [ExportFormats]. Spreadsheet quotes cells that a spreadsheet would run.
+	Format      string
+	Spreadsheet bool
 }
 
 // FormatExport converts a merged table to another format.
@@ -36,7 +39,7 @@ func (a *Activities) FormatExport(ctx context.Context, in FormatExportInput) (re
 	return a.store(ctx, filepath.Join(work.dir, in.Format), func(dir string) error {
 		return a.TableWriter.Write(ctx, TableJob{
 			Lines: filepath.Join(table, ExportFile(FormatJSONL)), Out: filepath.Join(dir, ExportFile(in.Format)),
-			Scratch: filepath.Join(work.dir, "spill"), Format: in.Format,
+			Scratch: filepath.Join(work.dir, "spill"), Format: in.Format, Spreadsheet: in.Spreadsheet,
 		})
 	})
 }

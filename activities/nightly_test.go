@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"rdrec/activities"
 	"rdrec/internal/report"
@@ -302,7 +303,10 @@ func TestNotifyPostsSignedBody(t *testing.T) {
 			t.Error(err)
 		}
 		mac := hmac.New(sha256.New, []byte("hush"))
-		mac.Write(body)
+		if got := r.Header.Get(activities.WebhookTimestamp); got != "1800000000" {
+			t.Errorf("timestamp %q", got)
+		}
+		mac.Write([]byte("1800000000." + string(body)))
 		if got := r.Header.Get(activities.WebhookSignature); got != "sha256="+hex.EncodeToString(mac.Sum(nil)) {
 			t.Errorf("signature %q", got)
 		}
@@ -313,6 +317,7 @@ func TestNotifyPostsSignedBody(t *testing.T) {
 	}))
 	defer server.Close()
 	s := newInboxEnv(t)
+	s.Now = func() time.Time { return time.Unix(1_800_000_000, 0) }
 	in := activities.NotifyInput{
 		URL: server.URL, Run: registry.NightlyRun{Name: "shop", Number: 3, Verdict: registry.VerdictRejected},
 	}

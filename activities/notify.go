@@ -12,6 +12,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strconv"
 	"time"
 
 	"rdrec/registry"
@@ -27,8 +28,11 @@ const (
 	// WebhookSecret is the environment variable of the worker with the secret that signs the
 	// webhook's posts.
 	WebhookSecret = "RDREC_WEBHOOK_SECRET"
-	// WebhookSignature is the header with the signature: "sha256=" and the HMAC of the body in
-	// hexadecimal.
+	// WebhookTimestamp is the header with the time of the post in seconds since 1970. It is signed, so
+	// that a receiver can refuse an old post that somebody repeats.
+	WebhookTimestamp = "X-Rdrec-Timestamp"
+	// WebhookSignature is the header with the signature: "sha256=" and the HMAC of the timestamp, a
+	// dot and the body, in hexadecimal.
 	WebhookSignature = "X-Rdrec-Signature"
 	webhookTimeout   = 10 * time.Second
 	webhookReply     = 4 << 10
@@ -52,8 +56,11 @@ func (a *Activities) Notify(ctx context.Context, in NotifyInput) (err error) {
 	}
 	request.Header.Set("Content-Type", "application/json")
 	if secret := os.Getenv(WebhookSecret); secret != "" {
+		timestamp := strconv.FormatInt(a.Now().Unix(), 10)
 		mac := hmac.New(sha256.New, []byte(secret))
+		mac.Write([]byte(timestamp + "."))
 		mac.Write(body)
+		request.Header.Set(WebhookTimestamp, timestamp)
 		request.Header.Set(WebhookSignature, "sha256="+hex.EncodeToString(mac.Sum(nil)))
 	}
 	reply, err := http.DefaultClient.Do(request)

@@ -35,26 +35,31 @@ const uiPortOffset = 1000
 type server struct {
 	client.Client
 	address, namespace, ui string
+	payloads               workflows.Payloads
 	// inBucket returns a context whose workflows belong to the starter's bucket.
 	inBucket func(context.Context) (context.Context, error)
 }
 
 // clientOptions returns the options of the environment and the profile, overridden by the flags.
-func (a *app) clientOptions() (client.Options, error) {
-	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: a.flags.Profile})
+func (a *app) clientOptions() (options client.Options, payloads workflows.Payloads, err error) {
+	options, err = envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: a.flags.Profile})
 	if err != nil {
-		return options, fmt.Errorf("reading Temporal's settings: %w", err)
+		return options, payloads, fmt.Errorf("reading Temporal's settings: %w", err)
 	}
+	if payloads, err = workflows.EnvironmentPayloads(); err != nil {
+		return options, payloads, err
+	}
+	payloads.Configure(&options)
 	options.HostPort = cmp.Or(a.flags.Address, options.HostPort, client.DefaultHostPort)
 	options.Namespace = cmp.Or(a.flags.Namespace, options.Namespace, client.DefaultNamespace)
-	options.Logger, options.ContextPropagators = discardLogger(), workflows.Propagators()
+	options.Logger = discardLogger()
 	options.ConnectionOptions.GetSystemInfoTimeout = connectTimeout
-	return options, nil
+	return options, payloads, nil
 }
 
 // connect connects to the server named by the flags, the environment or the profile.
 func (a *app) connect(ctx context.Context) (*server, error) {
-	options, err := a.clientOptions()
+	options, payloads, err := a.clientOptions()
 	if err != nil {
 		return nil, err
 	}
@@ -65,7 +70,7 @@ func (a *app) connect(ctx context.Context) (*server, error) {
 		return nil, fmt.Errorf("%w answers at %s: %w", errNoServer, options.HostPort, err)
 	}
 	ui := cmp.Or(a.flags.UI, uiOf(options.HostPort))
-	return &server{c, options.HostPort, options.Namespace, ui, a.inBucket}, nil
+	return &server{c, options.HostPort, options.Namespace, ui, payloads, a.inBucket}, nil
 }
 
 // uiOf derives the Web UI's address from the server's, for dev servers and Temporal Cloud; it

@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"os"
+	"strconv"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"rdrec/internal/devserver"
+	"rdrec/registry"
+	"rdrec/workflows"
 )
 
 // devCmd runs the server in the foreground.
@@ -28,6 +32,10 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	if ip := net.ParseIP(options.IP); ip != nil && !ip.IsLoopback() {
 		a.logf("warning: others can reach %s, and the dev server has no authentication: set ip to 127.0.0.1, "+
 			"or put a proxy before it", options.IP)
+	}
+	if pages := registry.PagesAddress(net.JoinHostPort(options.IP, strconv.Itoa(options.Port))); pages != "" &&
+		options.Port != 0 && options.CodecEndpoint == "" && os.Getenv(workflows.PayloadKeys) != "" {
+		options.CodecEndpoint = "http://" + pages + codecPath
 	}
 	s, err := devserver.Start(ctx, options, serverLog(a.stderr))
 	if interrupted(ctx) && err != nil {

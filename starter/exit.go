@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"os"
@@ -62,6 +63,7 @@ func exits() []exit {
 		{exitcode.Usage, as[usageError](), `see "starter --help"`},
 		{exitcode.Spec, as[document.Error](), ""},
 		{exitcode.Spec, as[specError](), ""},
+		{exitcode.Usage, is(workflows.ErrPayloadKey), hintPayloadKeys},
 		{exitcode.NoServer, is(errNoServer), `run "starter dev" or set TEMPORAL_ADDRESS`},
 		{exitcode.NoServer, is(errAttributes), hintAttributes},
 		{exitcode.NoServer, is(errServerFailed), "see its messages above; log_level in temporal-dev.yaml shows more"},
@@ -109,7 +111,8 @@ const (
 		"see the first artifact that differs"
 	hintRejected = `"starter nightly list" shows the reasons; ` +
 		"later runs skip its files unless started with nightly run --retry-all"
-	hintPort = "stop the process that listens there, " +
+	hintPayloadKeys = `set RDREC_PAYLOAD_KEYS to ID=KEY of all starters and workers; "starter codec --new-key" makes a key`
+	hintPort        = "stop the process that listens there, " +
 		"or set ip, port and ui_port in temporal-dev.yaml or with --set"
 	hintDatabase        = "use that server, stop it, or use another file: --set database=FILE"
 	hintForeignDatabase = "move it away to start without history, or use the rdrec version that wrote it"
@@ -140,6 +143,9 @@ func hintOf(err error) string {
 	var unusable specError
 	if errors.As(err, &unusable) {
 		return unusable.hint
+	}
+	if errors.Is(err, errNoServer) {
+		return cmp.Or(workflows.ServerHint(err), row(err).hint)
 	}
 	return row(err).hint
 }

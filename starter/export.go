@@ -35,6 +35,7 @@ type exportCmd struct {
 	Format        string `help:"parquet, jsonl or csv." enum:"parquet,jsonl,csv" default:"parquet"`
 	Top           int    `help:"Maximum number of items per user." default:"10"`
 	Explain       bool   `help:"${help_explain}"`
+	Spreadsheet   bool   `help:"${help_spreadsheet}"`
 	UsersPerShard int    `name:"users-per-shard" help:"${help_shard}" placeholder:"N"`
 	Parallel      int    `help:"${help_parallel}" placeholder:"N"`
 }
@@ -43,6 +44,9 @@ type exportCmd struct {
 func (c *exportCmd) Run(ctx context.Context, a *app) error {
 	if c.Out == "" && c.Student == "" {
 		return usageError{errors.New("expected --out or --student")}
+	}
+	if c.Spreadsheet && c.Format != activities.FormatCSV {
+		return usageError{errors.New("--spreadsheet: want --format csv")}
 	}
 	bucket, err := a.openBucket(ctx)
 	if err != nil {
@@ -79,6 +83,7 @@ func (c *exportCmd) start(ctx context.Context, to *server, model registry.Model)
 	in := workflows.ExportInput{
 		ExportInput:   activities.ExportInput{Model: model, Top: c.Top, Explain: c.Explain},
 		Format:        c.Format,
+		Spreadsheet:   c.Spreadsheet,
 		UsersPerShard: c.UsersPerShard,
 		Parallel:      c.Parallel,
 	}

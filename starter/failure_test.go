@@ -14,7 +14,7 @@ import (
 )
 
 // identify is a fake of the activity Identify that finds no file. A worker without
-// [workflows.FailureConverter] stores its message three times.
+// [workflows.Payloads.FailureConverter] stores its message three times.
 func identify(context.Context) error {
 	err := fmt.Errorf("%w: no file matches %q", activities.ErrInvalid, "mine/nope.csv.gz")
 	err = fmt.Errorf("read the data: %w", err)

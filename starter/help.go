@@ -78,8 +78,10 @@ var helpTexts = map[string]string{
 		"Within an experiment, it is the experiment's id followed by /distill.",
 	"help_parallel": "Shards in parallel; 0 means 16. Each needs a worker on the queue rdrec-gpu.",
 
-	"help_model":   "The model: a name of promotions, or a finished experiment as ID or ID/RUN.",
-	"help_out":     "Where to write recommendations.FORMAT: a folder, or a URL such as s3://bucket/path.",
+	"help_model": "The model: a name of promotions, or a finished experiment as ID or ID/RUN.",
+	"help_out":   "Where to write recommendations.FORMAT: a folder, or a URL such as s3://bucket/path.",
+	"help_spreadsheet": "Put an apostrophe before cells of CSV that a spreadsheet would run " +
+		"(they begin with =, +, -, @, a tab or a line break).",
 	"help_explain": "Add the student's explanation of each item; this takes one beam search per row.",
 	"help_shard":   "Users per shard; 0 means 512, or 64 with explanations.",
 
@@ -97,6 +99,12 @@ var helpTexts = map[string]string{
 	"help_schedule_zone": "Time zone, such as Europe/Vienna. In a zone with daylight saving, a time that is " +
 		"skipped in spring is not run that day, and one that occurs twice in autumn is run twice (the second " +
 		"is skipped while the first runs): prefer times outside 01:00 to 03:00, or UTC.",
+
+	"help_codec": "Decrypt payloads for the Web UI, on the loopback interface; \"starter dev\" does it by itself. " +
+		"The keys are in RDREC_PAYLOAD_KEYS (docs/security.md).",
+	"help_codec_listen":  "Address on the loopback interface.",
+	"help_codec_origin":  "Address of the Web UI whose pages may ask, as the browser shows it.",
+	"help_codec_new_key": "Only print a new key.",
 
 	"help_audit_data": "A folder in the format of RDRec, POD and P5 " +
 		"(sequential.txt, datamaps.json, ...; plain or .gz).",

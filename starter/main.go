@@ -61,6 +61,7 @@ type cli struct {
 	Promote    promoteCmd    `cmd:"" help:"Promote the model of a finished run."`
 	Rollback   rollbackCmd   `cmd:"" help:"Roll back to the previous model."`
 	Promotions promotionsCmd `cmd:"" help:"List the models that were promoted under a name."`
+	Codec      codecCmd      `cmd:"" help:"${help_codec}"`
 	Spec       specCmd       `cmd:"" help:"Check a spec and print it with every default written out."`
 	Import     importCmd     `cmd:"" help:"${help_import}"`
 	Init       initCmd       `cmd:"" help:"Write a commented spec for raw reviews, with what was recognized in them."`

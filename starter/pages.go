@@ -14,6 +14,7 @@ import (
 
 	"rdrec/registry"
 	"rdrec/storage"
+	"rdrec/workflows"
 )
 
 // pages serves the bucket's reports to browsers on this machine, read-only.
@@ -41,7 +42,14 @@ func (a *app) servePages(label, temporal, ui string) (stop func()) {
 		return func() {}
 	}
 	p := &pages{open: a.openBucket}
-	server := &http.Server{Handler: p.handler(), ReadHeaderTimeout: 10 * time.Second}
+	mux := http.NewServeMux()
+	mux.Handle("/", p.handler())
+	// Without keys, or with keys that cannot be read, which every command reports, there is no codec.
+	if payloads, err := workflows.EnvironmentPayloads(); err == nil && payloads.Encrypted() {
+		mux.Handle(codecPath+"/", onlyLoopback(codecHandler(payloads, ui)))
+		a.logf("codec endpoint   http://%s%s", address, codecPath)
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: pagesTimeout}
 	go server.Serve(listener) //nolint:errcheck // it returns when it is closed
 	a.logf("%shttp://%s", label, address)
 	return func() {
@@ -50,23 +58,17 @@ func (a *app) servePages(label, temporal, ui string) (stop func()) {
 	}
 }
 
-// handler returns the handler of all pages. It answers only requests to this machine by its own
-// name: no other site's script can read reports by a name that leads to the loopback interface.
+// handler returns the handler of all pages.
 func (p *pages) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+registry.PagesIdentity, p.identity)
 	mux.HandleFunc("GET /{$}", p.index)
 	mux.HandleFunc("GET /", p.page)
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			http.Error(w, "unknown host", http.StatusMisdirectedRequest)
-			return
-		}
+	return onlyLoopback(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-cache")
 		mux.ServeHTTP(w, r)
-	})
+	}))
 }
 
 // find returns the bucket, which may come to be after the server.

@@ -32,7 +32,7 @@ func TestPauseStopsTheWork(t *testing.T) {
 	t.Parallel()
 	importer := &slowImporter{started: make(chan struct{})}
 	env, c := newRealEnv(t, importer)
-	started := startShop(t, c)
+	started := startShop(t, c, shopReviews)
 	select {
 	case <-importer.started:
 	case <-time.After(time.Minute):

@@ -12,8 +12,6 @@ import (
 	"go.temporal.io/api/enums/v1"
 	historypb "go.temporal.io/api/history/v1"
 	workflowpb "go.temporal.io/api/workflow/v1"
-	"go.temporal.io/sdk/converter"
-	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
@@ -281,7 +279,7 @@ func (t *progressTracker) replayStages(
 	if err != nil {
 		return nil, false
 	}
-	stages, err = workflows.ReplayStages(history, execution)
+	stages, err = t.payloads.ReplayStages(history, execution)
 	if err != nil {
 		return nil, false // the run belongs to another version
 	}
@@ -318,16 +316,16 @@ func (t *progressTracker) merge(
 			lines[i].Since, lines[i].Progress = before[i].Since, before[i].Progress
 		}
 		if s.Progress != nil {
-			lines[i].Progress, lines[i].Problem = combineProgress(*s.Progress, pending, s.Stage)
+			lines[i].Progress, lines[i].Problem = t.combineProgress(*s.Progress, pending, s.Stage)
 			continue
 		}
 		for _, activity := range pending {
 			if isStageActivity(activity, s.Stage) {
-				lines[i].Problem = problemOf(activity)
+				lines[i].Problem = t.problemOf(activity)
 				if started := activity.GetLastStartedTime(); started != nil && i >= len(before) {
 					lines[i].Since = started.AsTime()
 				}
-				lines[i].Progress = heartbeat(activity.GetHeartbeatDetails(), lines[i].Progress)
+				lines[i].Progress = t.heartbeat(activity.GetHeartbeatDetails(), lines[i].Progress)
 			}
 		}
 	}
@@ -336,7 +334,7 @@ func (t *progressTracker) merge(
 
 // combineProgress adds the progress of a stage's activities to that of their workflow. If one of
 // them is running, those that wait for a worker are no problem.
-func combineProgress(
+func (s *server) combineProgress(
 	base activities.Progress, pending []*workflowpb.PendingActivityInfo, stage string,
 ) (sum *activities.Progress, problem string) {
 	running := false
@@ -344,10 +342,10 @@ func combineProgress(
 		if !isStageActivity(activity, stage) {
 			continue
 		}
-		if part := heartbeat(activity.GetHeartbeatDetails(), nil); part != nil && part.Unit == base.Unit {
+		if part := s.heartbeat(activity.GetHeartbeatDetails(), nil); part != nil && part.Unit == base.Unit {
 			base = base.Add(*part)
 		}
-		if t := problemOf(activity); t != "" && (problem == "" || problem == waitingForWorker) {
+		if t := s.problemOf(activity); t != "" && (problem == "" || problem == waitingForWorker) {
 			problem = t
 		}
 		running = running || activity.GetState() == enums.PENDING_ACTIVITY_STATE_STARTED
@@ -368,21 +366,21 @@ func isStageActivity(activity *workflowpb.PendingActivityInfo, stage string) boo
 
 // heartbeat decodes the progress in an activity's last heartbeat. It returns before if there is
 // none.
-func heartbeat(details *common.Payloads, before *activities.Progress) *activities.Progress {
+func (s *server) heartbeat(details *common.Payloads, before *activities.Progress) *activities.Progress {
 	var p activities.Progress
-	if len(details.GetPayloads()) == 0 || converter.GetDefaultDataConverter().FromPayloads(details, &p) != nil {
+	if len(details.GetPayloads()) == 0 || s.payloads.Converter().FromPayloads(details, &p) != nil {
 		return before
 	}
 	return &p
 }
 
 // problemOf returns the reason why an activity is not running, or "".
-func problemOf(activity *workflowpb.PendingActivityInfo) string {
+func (s *server) problemOf(activity *workflowpb.PendingActivityInfo) string {
 	switch {
 	case activity.GetPaused():
 		return "paused"
 	case activity.GetLastFailure() != nil && activity.GetState() != enums.PENDING_ACTIVITY_STATE_STARTED:
-		last := temporal.GetDefaultFailureConverter().FailureToError(activity.GetLastFailure())
+		last := s.payloads.FailureConverter().FailureToError(activity.GetLastFailure())
 		return "retrying: " + workflows.FailureOf(last).Cause
 	case activity.GetState() == enums.PENDING_ACTIVITY_STATE_SCHEDULED:
 		return waitingForWorker

@@ -69,7 +69,7 @@ func TestProgressOfStages(t *testing.T) {
 		}, want{20, waitingForWorker}},
 	}
 	for _, test := range tests {
-		tracker := &progressTracker{now: func() time.Time { return secondsAfterStart(0) }}
+		tracker := &progressTracker{server: &server{}, now: func() time.Time { return secondsAfterStart(0) }}
 		status := workflows.StageStatus{
 			Name: test.stage + " x/1", Stage: test.stage, State: workflows.Running, Progress: test.base,
 		}

@@ -46,10 +46,13 @@ func newRealEnv(t *testing.T, importer activities.Importer) (*testEnv, client.Cl
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := client.Dial(client.Options{
-		HostPort: env.address, Namespace: env.namespace, Logger: discardLogger(),
-		FailureConverter: workflows.FailureConverter(),
-	})
+	options := client.Options{HostPort: env.address, Namespace: env.namespace, Logger: discardLogger()}
+	payloads, err := workflows.EnvironmentPayloads()
+	if err != nil {
+		t.Fatal(err)
+	}
+	payloads.Configure(&options)
+	c, err := client.Dial(options)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -76,12 +79,15 @@ func newRealEnv(t *testing.T, importer activities.Importer) (*testEnv, client.Cl
 	return env, c
 }
 
-// startShop starts an experiment that imports reviews.
-func startShop(t *testing.T, c client.Client) client.WorkflowRun {
+// shopReviews are the reviews of the tests' shop.
+var shopReviews = filepath.Join("..", "testdata", "reviews", "All_Beauty_5.json.gz") //nolint:gochecknoglobals // a table
+
+// startShop starts an experiment that imports the reviews of a file.
+func startShop(t *testing.T, c client.Client, file string) client.WorkflowRun {
 	t.Helper()
 	s := spec.Default()
 	reviews := spec.DefaultReviews()
-	reviews.Path = filepath.Join("..", "testdata", "reviews", "All_Beauty_5.json.gz")
+	reviews.Path = file
 	s.Name, s.Methods, s.Data.Reviews = "shop", []string{"pod"}, &reviews
 	started, err := c.ExecuteWorkflow(t.Context(), client.StartWorkflowOptions{
 		ID: "shop", TaskQueue: workflows.QueueCPU,
@@ -99,7 +105,7 @@ func TestRepeatedFailuresPauseUntilResumed(t *testing.T) {
 	t.Parallel()
 	importer := &brokenImporter{}
 	env, c := newRealEnv(t, importer)
-	started := startShop(t, c)
+	started := startShop(t, c, shopReviews)
 	if _, code := env.command(t, &watchedBuffer{}, "resume", "nosuch"); code != exitcode.Failed {
 		t.Errorf("resume of a run that does not exist: code %d", code)
 	}

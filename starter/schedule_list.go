@@ -9,7 +9,8 @@ import (
 
 	commonpb "go.temporal.io/api/common/v1"
 	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/converter"
+
+	"rdrec/workflows"
 )
 
 // scheduleListCmd lists the schedules.
@@ -60,7 +61,7 @@ func (c *scheduleListCmd) Run(ctx context.Context, a *app) error {
 			continue
 		}
 		line := scheduleLine{Name: name, Paused: entry.Paused, Note: entry.Note, Next: entry.NextActionTimes}
-		line.describe(entry.Memo, entry.Spec, entry.RecentActions)
+		line.describe(to.payloads, entry.Memo, entry.Spec, entry.RecentActions)
 		lines = append(lines, line)
 	}
 	if a.flags.JSON {
@@ -74,9 +75,11 @@ func (c *scheduleListCmd) Run(ctx context.Context, a *app) error {
 }
 
 // describe sets when the schedule runs, and the runs it has started.
-func (l *scheduleLine) describe(memo *commonpb.Memo, s *client.ScheduleSpec, recent []client.ScheduleActionResult) {
+func (l *scheduleLine) describe(
+	payloads workflows.Payloads, memo *commonpb.Memo, s *client.ScheduleSpec, recent []client.ScheduleActionResult,
+) {
 	if s != nil {
-		l.Cron, l.Zone = cronOf(memo), cmp.Or(s.TimeZoneName, "UTC")
+		l.Cron, l.Zone = cronOf(payloads, memo), cmp.Or(s.TimeZoneName, "UTC")
 	}
 	for _, action := range recent {
 		run := scheduledRun{Due: action.ScheduleTime.UTC()}
@@ -88,9 +91,9 @@ func (l *scheduleLine) describe(memo *commonpb.Memo, s *client.ScheduleSpec, rec
 }
 
 // cronOf returns the cron expression of a schedule, or "?" if another program created it.
-func cronOf(memo *commonpb.Memo) string {
+func cronOf(payloads workflows.Payloads, memo *commonpb.Memo) string {
 	var cron string
-	if err := converter.GetDefaultDataConverter().FromPayload(memo.GetFields()[cronMemo], &cron); err != nil {
+	if err := payloads.Converter().FromPayload(memo.GetFields()[cronMemo], &cron); err != nil {
 		return "?"
 	}
 	return cron
@@ -117,6 +120,10 @@ type scheduleShowCmd struct{ scheduleArg }
 
 // Run prints the schedule with its latest and next runs.
 func (c *scheduleShowCmd) Run(ctx context.Context, a *app) error {
+	payloads, err := workflows.EnvironmentPayloads()
+	if err != nil {
+		return err
+	}
 	return c.do(ctx, a, "showing", func(h client.ScheduleHandle) error {
 		found, err := h.Describe(ctx)
 		if err != nil {
@@ -131,7 +138,7 @@ func (c *scheduleShowCmd) Run(ctx context.Context, a *app) error {
 		if state := found.Schedule.State; state != nil {
 			line.Paused, line.Note = state.Paused, state.Note
 		}
-		line.describe(found.Memo, found.Schedule.Spec, found.Info.RecentActions)
+		line.describe(payloads, found.Memo, found.Schedule.Spec, found.Info.RecentActions)
 		if a.flags.JSON {
 			return a.printJSON(line)
 		}

@@ -8,6 +8,8 @@ import (
 
 	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/sdk/client"
+
+	"rdrec/workflows"
 )
 
 // scheduleTriggerCmd starts a nightly run of a schedule.
@@ -63,7 +65,7 @@ func latestRun(ctx context.Context, h client.ScheduleHandle) (scheduledRun, erro
 		return scheduledRun{}, err
 	}
 	var line scheduleLine
-	line.describe(nil, nil, found.Info.RecentActions)
+	line.describe(workflows.Payloads{}, nil, nil, found.Info.RecentActions)
 	return line.Recent[len(line.Recent)-1], nil
 }
 

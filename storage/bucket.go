@@ -25,6 +25,7 @@ import (
 	_ "gocloud.dev/blob/s3blob"    // s3:// buckets
 	"gocloud.dev/gcerrors"
 
+	"rdrec/internal/document"
 	"rdrec/internal/progress"
 	"rdrec/internal/untrusted"
 )
@@ -46,10 +47,10 @@ func Open(ctx context.Context, rawURL string) (*Bucket, error) {
 	}
 	b, err := blob.OpenBucket(ctx, full)
 	if err != nil {
-		return nil, fmt.Errorf("open bucket %q: %w", rawURL, err)
+		return nil, fmt.Errorf("open bucket %q: %w", document.Redact(rawURL), redact(err))
 	}
 	if _, err := b.IsAccessible(ctx); err != nil {
-		return nil, errors.Join(fmt.Errorf("reach bucket %q: %w", rawURL, err), b.Close())
+		return nil, errors.Join(fmt.Errorf("reach bucket %q: %w", document.Redact(rawURL), redact(err)), b.Close())
 	}
 	return &Bucket{blob: b, url: rawURL, fsync: (*os.File).Sync}, nil
 }
@@ -59,7 +60,7 @@ func Open(ctx context.Context, rawURL string) (*Bucket, error) {
 func withFileOptions(rawURL string) (string, error) {
 	u, err := url.Parse(rawURL)
 	if err != nil {
-		return "", fmt.Errorf("parse bucket URL %q: %w", rawURL, err)
+		return "", fmt.Errorf("parse bucket URL %q: %w", document.Redact(rawURL), redact(err))
 	}
 	if u.Scheme != "file" {
 		return rawURL, nil
@@ -215,6 +216,7 @@ func (b *Bucket) quarantine(ctx context.Context, key string) error {
 
 // classify wraps the error of a failed operation as not found, disk full, or neither.
 func classify(verb, key string, err error) error {
+	err = redact(err)
 	switch {
 	case err == nil:
 		return nil

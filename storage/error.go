@@ -3,6 +3,8 @@ package storage
 import (
 	"errors"
 	"fmt"
+
+	"rdrec/internal/document"
 )
 
 // ErrNotFound means that no object has the key.
@@ -20,3 +22,26 @@ type CorruptError struct {
 func (e *CorruptError) Error() string {
 	return fmt.Sprintf("object %q is corrupt: %s", e.Key, e.Reason)
 }
+
+// redact returns an error without the parameters of URLs in its message: those of a bucket, or of a
+// failed request, may be keys and signatures.
+func redact(err error) error {
+	if err == nil {
+		return nil
+	}
+	if text := document.Redact(err.Error()); text != err.Error() {
+		return redactedError{text, err}
+	}
+	return err
+}
+
+type redactedError struct {
+	text string
+	error
+}
+
+// Error returns the message for people.
+func (e redactedError) Error() string { return e.text }
+
+// Unwrap returns the error whose message was redacted.
+func (e redactedError) Unwrap() error { return e.error }

@@ -50,7 +50,11 @@ func dial(
 	if o.Namespace != "" {
 		opts.Namespace = o.Namespace
 	}
-	opts.FailureConverter, opts.ContextPropagators = workflows.FailureConverter(), workflows.Propagators()
+	payloads, err := workflows.EnvironmentPayloads()
+	if err != nil {
+		return nil, err
+	}
+	payloads.Configure(&opts)
 	opts.Identity = workflows.WorkerIdentity(processName(), own)
 	opts.MetricsHandler = metrics
 	opts.Logger = log.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(logger)))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,6 +13,7 @@ import (
 	"rdrec/internal/exitcode"
 	"rdrec/internal/untrusted"
 	"rdrec/storage"
+	"rdrec/workflows"
 )
 
 // Errors that have an exit code or a hint of their own.
@@ -34,6 +36,7 @@ type exit struct {
 // exits returns the table; the first row that matches an error applies.
 func exits() []exit {
 	return []exit{
+		{workflows.ErrPayloadKey, exitcode.Usage, "set RDREC_PAYLOAD_KEYS to ID=KEY of all starters and workers"},
 		{errServer, exitcode.NoServer, `start one with "starter dev", or set --address or TEMPORAL_ADDRESS`},
 		{errBucketAccess, exitcode.NoBucket, "give the worker the right to write, read, list and delete in the bucket"},
 		{errBucket, exitcode.NoBucket, "set --bucket or RDREC_BUCKET, for example to file:///var/lib/rdrec"},
@@ -61,7 +64,12 @@ func row(err error) exit {
 }
 
 // hintFor returns the next step for an error, or "".
-func hintFor(err error) string { return row(err).hint }
+func hintFor(err error) string {
+	if errors.Is(err, errServer) {
+		return cmp.Or(workflows.ServerHint(err), row(err).hint)
+	}
+	return row(err).hint
+}
 
 // errorOutput is an error, for programs.
 type errorOutput struct {

@@ -30,7 +30,7 @@ func TestLogsOfARunAreKept(t *testing.T) {
 	}
 	defer bucket.Close()
 	var suite testsuite.WorkflowTestSuite
-	suite.SetContextPropagators(workflows.Propagators())
+	suite.SetContextPropagators(workflows.Payloads{}.Propagators())
 	env := suite.NewTestWorkflowEnvironment()
 	env.SetWorkerOptions(sdk.Options{Interceptors: []interceptor.WorkerInterceptor{&logInterceptor{
 		bucket: bucket, out: io.Discard, level: zerolog.InfoLevel, secrets: []string{"sk-verysecret"}, now: time.Now,

@@ -103,5 +103,5 @@ type tableWriter struct{}
 
 // Write writes a table of recommendations in another format.
 func (tableWriter) Write(ctx context.Context, job activities.TableJob) error {
-	return tablewriter.Write(ctx, job.Lines, job.Out, job.Format, job.Scratch)
+	return tablewriter.Write(ctx, tablewriter.Job(job))
 }

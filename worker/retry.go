@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/rs/zerolog"
@@ -22,7 +23,7 @@ func retryUntilAvailable(ctx context.Context, logger zerolog.Logger, connect fun
 		if err == nil || !unavailable(err) {
 			return err
 		}
-		logger.Warn().Err(err).Str("hint", hintFor(errServer)).Msg("no Temporal server: retrying")
+		logger.Warn().Err(err).Str("hint", hintFor(fmt.Errorf("%w: %w", errServer, err))).Msg("no Temporal server: retrying")
 		timer := time.NewTimer(backoff)
 		select {
 		case <-ctx.Done():

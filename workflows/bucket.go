@@ -41,29 +41,30 @@ func CheckBucket(ctx context.Context, own storage.Identity, worker string) error
 }
 
 // Propagators returns the context propagators of all clients: the starter's and the workers'.
-func Propagators() []workflow.ContextPropagator {
-	return []workflow.ContextPropagator{bucketPropagator{}, jobPropagator{}}
+func (p Payloads) Propagators() []workflow.ContextPropagator {
+	values := p.Converter()
+	return []workflow.ContextPropagator{bucketPropagator{values}, jobPropagator{values}}
 }
 
 // bucketPropagator carries the bucket of a context in headers.
-type bucketPropagator struct{}
+type bucketPropagator struct{ values converter.DataConverter }
 
 // Inject writes the bucket of the starter's context.
-func (bucketPropagator) Inject(ctx context.Context, w workflow.HeaderWriter) error {
-	return writeBucket(ctx.Value(bucketKey{}), w)
+func (p bucketPropagator) Inject(ctx context.Context, w workflow.HeaderWriter) error {
+	return p.write(ctx.Value(bucketKey{}), w)
 }
 
 // InjectFromWorkflow writes the bucket of a workflow's context.
-func (bucketPropagator) InjectFromWorkflow(ctx workflow.Context, w workflow.HeaderWriter) error {
-	return writeBucket(ctx.Value(bucketKey{}), w)
+func (p bucketPropagator) InjectFromWorkflow(ctx workflow.Context, w workflow.HeaderWriter) error {
+	return p.write(ctx.Value(bucketKey{}), w)
 }
 
-func writeBucket(value any, w workflow.HeaderWriter) error {
+func (p bucketPropagator) write(value any, w workflow.HeaderWriter) error {
 	bucket, ok := value.(storage.Identity)
 	if !ok {
 		return nil
 	}
-	payload, err := converter.GetDefaultDataConverter().ToPayload(bucket)
+	payload, err := p.values.ToPayload(bucket)
 	if err != nil {
 		return fmt.Errorf("encode the bucket's identity: %w", err)
 	}
@@ -72,8 +73,8 @@ func writeBucket(value any, w workflow.HeaderWriter) error {
 }
 
 // Extract returns an activity's context with the run's bucket.
-func (bucketPropagator) Extract(ctx context.Context, r workflow.HeaderReader) (context.Context, error) {
-	bucket, ok, err := readBucket(r)
+func (p bucketPropagator) Extract(ctx context.Context, r workflow.HeaderReader) (context.Context, error) {
+	bucket, ok, err := p.read(r)
 	if ok {
 		ctx = WithBucket(ctx, bucket)
 	}
@@ -81,20 +82,20 @@ func (bucketPropagator) Extract(ctx context.Context, r workflow.HeaderReader) (c
 }
 
 // ExtractToWorkflow returns a workflow's context with the run's bucket.
-func (bucketPropagator) ExtractToWorkflow(ctx workflow.Context, r workflow.HeaderReader) (workflow.Context, error) {
-	bucket, ok, err := readBucket(r)
+func (p bucketPropagator) ExtractToWorkflow(ctx workflow.Context, r workflow.HeaderReader) (workflow.Context, error) {
+	bucket, ok, err := p.read(r)
 	if ok {
 		ctx = workflow.WithValue(ctx, bucketKey{}, bucket)
 	}
 	return ctx, err
 }
 
-func readBucket(r workflow.HeaderReader) (bucket storage.Identity, ok bool, err error) {
+func (p bucketPropagator) read(r workflow.HeaderReader) (bucket storage.Identity, ok bool, err error) {
 	payload, ok := r.Get(bucketHeader)
 	if !ok {
 		return bucket, false, nil
 	}
-	if err := converter.GetDefaultDataConverter().FromPayload(payload, &bucket); err != nil {
+	if err := p.values.FromPayload(payload, &bucket); err != nil {
 		return bucket, false, fmt.Errorf("decode the bucket's identity: %w", err)
 	}
 	return bucket, bucket.ID != "", nil

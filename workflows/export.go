@@ -16,6 +16,8 @@ type ExportInput struct {
 	activities.ExportInput
 	// Format is one of [activities.ExportFormats].
 	Format string `json:"format"`
+	// Spreadsheet quotes cells of CSV that a spreadsheet would run.
+	Spreadsheet bool `json:"spreadsheet,omitzero"`
 	// UsersPerShard is the number of users in a shard; 0 means 512, or 64 with explanations, and
 	// more where that would give more than 256 shards. Parallel is the number of shards that run at
 	// the same time; 0 means 16.
@@ -151,9 +153,13 @@ func (e *export) shard(ctx workflow.Context, from, to, users int) (storage.Ref, 
 
 // format is the stage that converts a table to the requested format.
 func (e *export) format(ctx workflow.Context, table storage.Ref) (storage.Ref, error) {
-	in := activities.FormatExportInput{Table: table, Format: e.Format}
+	in := activities.FormatExportInput{Table: table, Format: e.Format, Spreadsheet: e.Spreadsheet}
+	settings := e.Format
+	if e.Spreadsheet {
+		settings += " for spreadsheets"
+	}
 	return e.stages.run(ctx, stage{
-		name: "export-format", label: e.Format, settings: e.Format,
+		name: "export-format", label: e.Format, settings: settings,
 		inputs: []string{table.Digest},
 		queue:  QueueCPU, activity: stub.FormatExport, arg: func(string) any { return in },
 	})

@@ -8,14 +8,23 @@ import (
 	"go.temporal.io/sdk/temporal"
 )
 
-// FailureConverter returns the converter of errors for the clients of workers. Go's wrapped errors
+// FailureConverter returns the converter of errors. Go's wrapped errors
 // repeat the message of their cause, and Temporal's default converter stores each of them: the same
 // sentence several times, with types such as "wrapErrors". This one stores it once.
-func FailureConverter() converter.FailureConverter {
-	return singleMessage{temporal.GetDefaultFailureConverter()}
+func (p Payloads) FailureConverter() converter.FailureConverter {
+	values := p.Converter()
+	return singleMessage{
+		temporal.NewDefaultFailureConverter(temporal.DefaultFailureConverterOptions{DataConverter: values}),
+		values, p.Encrypted(),
+	}
 }
 
-type singleMessage struct{ converter.FailureConverter }
+type singleMessage struct {
+	converter.FailureConverter
+	values converter.DataConverter
+	// encrypted means that messages and stack traces are stored as encrypted values.
+	encrypted bool
+}
 
 // ErrorToFailure converts an error into the failure that is stored in a history.
 func (c singleMessage) ErrorToFailure(err error) *failurepb.Failure {
@@ -32,6 +41,14 @@ func (c singleMessage) ErrorToFailure(err error) *failurepb.Failure {
 	}
 	if info := first.GetApplicationFailureInfo(); info != nil && !typed(err) {
 		info.Type = "" // the name of a Go type, such as "wrapErrors"
+	}
+	for f := first; f != nil && c.encrypted; f = f.GetCause() {
+		if f.GetEncodedAttributes() != nil {
+			continue // it came from another workflow or activity
+		}
+		if err := converter.EncodeCommonFailureAttributes(c.values, f); err != nil {
+			f.Message, f.StackTrace = "the failure cannot be encrypted", ""
+		}
 	}
 	return first
 }

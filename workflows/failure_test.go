@@ -74,12 +74,12 @@ func TestFailureConverterStoresTheMessageOnce(t *testing.T) {
 		"any other": fmt.Errorf("read the data: %w: %w", activities.ErrInvalid,
 			errors.New(`no file matches "mine/nope.csv.gz"`)),
 	} {
-		stored := workflows.FailureConverter().ErrorToFailure(err)
+		stored := workflows.Payloads{}.FailureConverter().ErrorToFailure(err)
 		text := stored.String()
 		if n := strings.Count(text, "no file matches"); n != 1 || strings.Contains(text, "wrap") {
 			t.Errorf("%s: the message is stored %d times: %s", name, n, text)
 		}
-		read := workflows.FailureConverter().FailureToError(stored)
+		read := workflows.Payloads{}.FailureConverter().FailureToError(stored)
 		if got := workflows.FailureOf(read).Cause; got != missingFileCause {
 			t.Errorf("%s: cause %q", name, got)
 		}

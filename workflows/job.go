@@ -30,13 +30,13 @@ func JobOf(ctx context.Context) (job Job, ok bool) {
 }
 
 // jobPropagator writes the job of each activity that a workflow schedules.
-type jobPropagator struct{}
+type jobPropagator struct{ values converter.DataConverter }
 
 // Inject writes nothing: a starter's workflow has no parent.
 func (jobPropagator) Inject(context.Context, workflow.HeaderWriter) error { return nil }
 
 // InjectFromWorkflow writes the job of an activity.
-func (jobPropagator) InjectFromWorkflow(ctx workflow.Context, w workflow.HeaderWriter) error {
+func (p jobPropagator) InjectFromWorkflow(ctx workflow.Context, w workflow.HeaderWriter) error {
 	label, info := workflow.GetActivityOptions(ctx).Summary, workflow.GetInfo(ctx)
 	if label == "" || slices.Contains([]string{"Plan", "Inputs"}, info.WorkflowType.Name) {
 		return nil // a signal, a child workflow, or a workflow that leaves nothing in the bucket
@@ -46,7 +46,7 @@ func (jobPropagator) InjectFromWorkflow(ctx workflow.Context, w workflow.HeaderW
 		root = *info.RootWorkflowExecution
 	}
 	job := Job{Workflow: root.ID, Run: root.RunID, Label: label}
-	payload, err := converter.GetDefaultDataConverter().ToPayload(job)
+	payload, err := p.values.ToPayload(job)
 	if err != nil {
 		return fmt.Errorf("encode the job of an activity: %w", err)
 	}
@@ -55,13 +55,13 @@ func (jobPropagator) InjectFromWorkflow(ctx workflow.Context, w workflow.HeaderW
 }
 
 // Extract returns an activity's context with its job.
-func (jobPropagator) Extract(ctx context.Context, r workflow.HeaderReader) (context.Context, error) {
+func (p jobPropagator) Extract(ctx context.Context, r workflow.HeaderReader) (context.Context, error) {
 	payload, ok := r.Get(jobHeader)
 	if !ok {
 		return ctx, nil
 	}
 	var job Job
-	if err := converter.GetDefaultDataConverter().FromPayload(payload, &job); err != nil {
+	if err := p.values.FromPayload(payload, &job); err != nil {
 		return ctx, fmt.Errorf("decode the job of an activity: %w", err)
 	}
 	return context.WithValue(ctx, jobKey{}, job), nil

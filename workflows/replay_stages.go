@@ -14,14 +14,14 @@ const minHistory = 3
 
 // ReplayStages returns what a workflow would answer to [QueryStages], without a worker: it replays
 // the history in this process.
-func ReplayStages(events *history.History, execution workflow.Execution) ([]StageStatus, error) {
+func (p Payloads) ReplayStages(events *history.History, execution workflow.Execution) ([]StageStatus, error) {
 	if len(events.GetEvents()) < minHistory {
 		return nil, nil
 	}
 	captured := &queryCapture{}
 	replayer, err := worker.NewWorkflowReplayerWithOptions(worker.WorkflowReplayerOptions{
-		Interceptors: []interceptor.WorkerInterceptor{captured}, ContextPropagators: Propagators(),
-		FailureConverter: FailureConverter(), DisableDeadlockDetection: true,
+		Interceptors: []interceptor.WorkerInterceptor{captured}, ContextPropagators: p.Propagators(),
+		DataConverter: p.Converter(), FailureConverter: p.FailureConverter(), DisableDeadlockDetection: true,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("make a replayer: %w", err)

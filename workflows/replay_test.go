@@ -74,7 +74,7 @@ func TestStagesOfAHistory(t *testing.T) {
 				continue // the server stores the commands of a workflow task at once
 			}
 			part := &historypb.History{Events: history.Events[:length+1]}
-			got, err := workflows.ReplayStages(part, execution)
+			got, err := workflows.Payloads{}.ReplayStages(part, execution)
 			if err != nil {
 				t.Fatalf("%s: the first %d events: %v", file, length+1, err)
 			}

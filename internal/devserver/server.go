@@ -77,7 +77,7 @@ func (s *Server) start(ports ports, log logger) error {
 		s.ui = uiserver.NewServer(uioptions.WithConfigProvider(&uiconfig.Config{
 			Host: s.options.IP, Port: ports.ui, TemporalGRPCAddress: s.Address(), EnableUI: true,
 			DefaultNamespace: s.options.Namespaces[0], CORS: uiconfig.CORS{CookieInsecure: true}, HideLogs: true,
-			DisableNewsFetch: true,
+			DisableNewsFetch: true, Codec: uiconfig.Codec{Endpoint: s.options.CodecEndpoint},
 		}))
 		go s.ui.Start() //nolint:errcheck // it returns nil, or exits: the port was free just now
 	}

@@ -61,9 +61,14 @@ func (e Error) Error() string {
 // a port's digit.
 var userinfo = regexp.MustCompile(`://([^\s#]*|[^\s/]*:[^\s/0-9]\S*)@`)
 
-// Redact removes users and passwords from the URLs in a text for people: "http://ada:secret@host/"
-// becomes "http://***@host/".
-func Redact(text string) string { return userinfo.ReplaceAllString(text, "://***@") }
+// query matches the parameters of a URL, which may be keys or signatures.
+var query = regexp.MustCompile(`(://[^\s?"']*\?)[^\s"'=]+=[^\s"']*`)
+
+// Redact removes users, passwords and parameters from the URLs in a text for people:
+// "http://ada:secret@host/?key=7" becomes "http://***@host/?***".
+func Redact(text string) string {
+	return query.ReplaceAllString(userinfo.ReplaceAllString(text, "://***@"), "${1}***")
+}
 
 // Suggest returns a hint with the closest of the choices, or with all of them if none is close.
 func Suggest(word string, choices []string) string {

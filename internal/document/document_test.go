@@ -178,6 +178,8 @@ func TestRedactKeepsOtherText(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{
 		"openai:https://host:8000/v1#@cf/meta/llama":          "openai:https://host:8000/v1#@cf/meta/llama",
+		`"azblob://box?sas=a%2Fb&x=1" and 2`:                  `"azblob://box?***" and 2`,
+		"file:///data/part-?.csv":                             "file:///data/part-?.csv",
 		"from http://a:b@c/d to http://e:f@g/h, ada@host":     "from http://***@c/d to http://***@g/h, ada@host",
 		`"openai:http://ada:p@ss:word@host/v1#m": no teacher`: `"openai:http://***@host/v1#m": no teacher`,
 	} {

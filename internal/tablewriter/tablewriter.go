@@ -21,6 +21,33 @@ const memoryMB = 1024
 const columns = "{user: 'VARCHAR', rank: 'INTEGER', item: 'VARCHAR', title: 'VARCHAR', " +
 	"score: 'DOUBLE', explanation: 'VARCHAR'}"
 
+// Job is one table to write.
+type Job struct {
+	// Lines is the file to read, Out the file to write, Scratch a folder for data that exceeds the
+	// memory limit.
+	Lines, Out, Scratch string
+	// Format is parquet or csv. Spreadsheet writes an apostrophe before each cell that a spreadsheet
+	// would run: one that begins with =, +, -, @, a tab or a line break.
+	Format      string
+	Spreadsheet bool
+}
+
+// quotedColumn is a text with an apostrophe before it if a spreadsheet would run it.
+const quotedColumn = `CASE WHEN regexp_matches("%[1]s", '^[=+\-@\t\r\n]') THEN '''' || "%[1]s" ELSE "%[1]s" END ` +
+	`AS "%[1]s"`
+
+// selected returns the columns to select.
+func (j Job) selected() string {
+	if !j.Spreadsheet {
+		return "*"
+	}
+	var quoted []string
+	for _, column := range []string{"user", "item", "title", "explanation"} {
+		quoted = append(quoted, fmt.Sprintf(quotedColumn, column))
+	}
+	return "* REPLACE (" + strings.Join(quoted, ", ") + ")"
+}
+
 // options returns DuckDB's options for a format.
 func options(format string) (string, error) {
 	switch format {
@@ -33,14 +60,13 @@ func options(format string) (string, error) {
 	}
 }
 
-// Write writes the JSON lines of the file lines as a table to the file out; scratch is a folder for
-// data that exceeds the memory limit.
-func Write(ctx context.Context, lines, out, format, scratch string) (err error) {
-	with, err := options(format)
+// Write writes the JSON lines of a file as a table.
+func Write(ctx context.Context, job Job) (err error) {
+	with, err := options(job.Format)
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(scratch, 0o750); err != nil {
+	if err := os.MkdirAll(job.Scratch, 0o750); err != nil {
 		return fmt.Errorf("make the scratch folder of the table: %w", err)
 	}
 	connector, err := duckdb.NewConnector("", nil)
@@ -51,19 +77,19 @@ func Write(ctx context.Context, lines, out, format, scratch string) (err error) 
 	defer func() { err = errors.Join(err, db.Close()) }()
 	for _, query := range []string{
 		fmt.Sprintf("SET memory_limit = '%dMB'", memoryMB),
-		"SET temp_directory = " + sqlString(scratch),
+		"SET temp_directory = " + sqlString(job.Scratch),
 		"SET preserve_insertion_order = true",
 		"SET autoinstall_known_extensions = false",
 		"SET autoload_known_extensions = false",
-		"SET allowed_directories = [" + sqlString(scratch) + "]",
-		"SET allowed_paths = [" + sqlString(lines) + ", " + sqlString(out) + "]",
+		"SET allowed_directories = [" + sqlString(job.Scratch) + "]",
+		"SET allowed_paths = [" + sqlString(job.Lines) + ", " + sqlString(job.Out) + "]",
 		"SET enable_external_access = false",
 		"SET lock_configuration = true",
-		fmt.Sprintf("COPY (SELECT * FROM read_json(%s, format = 'newline_delimited', columns = %s)) TO %s (%s)",
-			sqlString(lines), columns, sqlString(out), with),
+		fmt.Sprintf("COPY (SELECT %s FROM read_json(%s, format = 'newline_delimited', columns = %s)) TO %s (%s)",
+			job.selected(), sqlString(job.Lines), columns, sqlString(job.Out), with),
 	} {
 		if _, err := db.ExecContext(ctx, query); err != nil {
-			return fmt.Errorf("write table as %s: %w", format, err)
+			return fmt.Errorf("write table as %s: %w", job.Format, err)
 		}
 	}
 	return nil

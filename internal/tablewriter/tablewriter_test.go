@@ -52,16 +52,48 @@ func TestWriteKeepsRowsAndOrder(t *testing.T) {
 		"csv":     "read_csv('%s', all_varchar = true, header = true)",
 	} {
 		out := filepath.Join(dir, "out."+format)
-		if err := tablewriter.Write(t.Context(), lines, out, format, filepath.Join(dir, "spill")); err != nil {
+		if err := tablewriter.Write(t.Context(), job(lines, out, format)); err != nil {
 			t.Fatal(err)
 		}
 		if diff := cmp.Diff(want, readBack(t, fmt.Sprintf(read, out))); diff != "" {
 			t.Errorf("%s: %s", format, diff)
 		}
 	}
-	err := tablewriter.Write(t.Context(), lines, filepath.Join(dir, "x"), "xls", dir)
+	err := tablewriter.Write(t.Context(), job(lines, filepath.Join(dir, "x"), "xls"))
 	if err == nil || !strings.Contains(err.Error(), "xls") {
 		t.Errorf("an unknown format: %v", err)
+	}
+}
+
+func job(lines, out, format string) tablewriter.Job {
+	return tablewriter.Job{Lines: lines, Out: out, Scratch: filepath.Join(filepath.Dir(out), "spill"), Format: format}
+}
+
+// TestSpreadsheetsRunNoCell writes cells that a spreadsheet would run, with the setting and without.
+func TestSpreadsheetsRunNoCell(t *testing.T) {
+	dir := t.TempDir()
+	lines := filepath.Join(dir, "lines.jsonl")
+	const text = `{"user":"=1+1","rank":1,"item":"-7","title":"@SUM(A1)","score":-0.5,"explanation":"a-b = c"}` + "\n" +
+		`{"user":"u","rank":1,"item":"i","title":"\t=1","score":1,"explanation":"+49"}` + "\n"
+	if err := os.WriteFile(lines, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for spreadsheet, want := range map[bool]string{
+		false: "user,rank,item,title,score,explanation\n=1+1,1,-7,@SUM(A1),-0.5,a-b = c\nu,1,i,\t=1,1.0,+49\n",
+		true:  "user,rank,item,title,score,explanation\n'=1+1,1,'-7,'@SUM(A1),-0.5,a-b = c\nu,1,i,'\t=1,1.0,'+49\n",
+	} {
+		table := job(lines, filepath.Join(dir, fmt.Sprint(spreadsheet, ".csv")), "csv")
+		table.Spreadsheet = spreadsheet
+		if err := tablewriter.Write(t.Context(), table); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(table.Out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, string(got)); diff != "" {
+			t.Errorf("spreadsheet %t: (-want +got):\n%s", spreadsheet, diff)
+		}
 	}
 }
 
