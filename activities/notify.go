@@ -28,11 +28,11 @@ const (
 	// WebhookSecret is the environment variable of the worker with the secret that signs the
 	// webhook's posts.
 	WebhookSecret = "RDREC_WEBHOOK_SECRET"
-	// WebhookTimestamp is the header with the time of the post in seconds since 1970. It is signed, so
-	// that a receiver can refuse an old post that somebody repeats.
+	// WebhookTimestamp is the header with the time of the post in seconds since 1970. It is
+	// signed, so that a receiver can refuse an old post that somebody repeats.
 	WebhookTimestamp = "X-Rdrec-Timestamp"
-	// WebhookSignature is the header with the signature: "sha256=" and the HMAC of the timestamp, a
-	// dot and the body, in hexadecimal.
+	// WebhookSignature is the header with the signature: "sha256=" and the HMAC of the timestamp,
+	// a dot and the body, in hexadecimal.
 	WebhookSignature = "X-Rdrec-Signature"
 	webhookTimeout   = 10 * time.Second
 	webhookReply     = 4 << 10

@@ -40,7 +40,8 @@ func TestRunForAnotherBucketIsRefused(t *testing.T) {
 	address, namespace := servers.Take(t)
 	c, err := client.Dial(client.Options{
 		HostPort: address, Namespace: namespace, Logger: discardLogger(),
-		ContextPropagators: workflows.Payloads{}.Propagators(), FailureConverter: workflows.Payloads{}.FailureConverter(),
+		ContextPropagators: workflows.Payloads{}.Propagators(),
+		FailureConverter:   workflows.Payloads{}.FailureConverter(),
 	})
 	if err != nil {
 		t.Fatal(err)

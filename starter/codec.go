@@ -46,7 +46,8 @@ func (c *codecCmd) Run(ctx context.Context, a *app) error {
 	}
 	a.logf("codec endpoint   http://%s%s", listener.Addr(), codecPath)
 	server := &http.Server{
-		Handler: onlyLoopback(codecHandler(payloads, c.Origin)), ReadHeaderTimeout: pagesTimeout, ReadTimeout: pagesTimeout,
+		Handler:           onlyLoopback(codecHandler(payloads, c.Origin)),
+		ReadHeaderTimeout: pagesTimeout, ReadTimeout: pagesTimeout,
 	}
 	go func() {
 		<-ctx.Done()

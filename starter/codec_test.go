@@ -27,10 +27,10 @@ import (
 // markedSecret is in the spec's path of the reviews and in the import's error.
 const markedSecret = "marked-secret-4711"
 
-// tellingImporter fails with a message that contains the secret.
-type tellingImporter struct{ activities.Importer }
+// verboseImporter fails with a message that contains the secret.
+type verboseImporter struct{ activities.Importer }
 
-func (tellingImporter) Import(context.Context, activities.ImportJob) error {
+func (verboseImporter) Import(context.Context, activities.ImportJob) error {
 	return fmt.Errorf("%w: line 7 of %s is torn", activities.ErrData, markedSecret)
 }
 
@@ -67,7 +67,7 @@ func TestEncryptedHistories(t *testing.T) {
 	}{"plain": {"", true}, "encrypted": {oldKey, false}} {
 		t.Run(name, func(t *testing.T) {
 			t.Setenv(workflows.PayloadKeys, test.keys)
-			env, c := newRealEnv(t, tellingImporter{})
+			env, c := newRealEnv(t, verboseImporter{})
 			stored, failure := historyBytes(t, c)
 			for _, secret := range []string{markedSecret, "is torn"} {
 				if found := bytes.Contains(stored, []byte(secret)); found != test.plain {
@@ -80,8 +80,9 @@ func TestEncryptedHistories(t *testing.T) {
 			if test.plain {
 				return
 			}
+			const encoding = "binary/encrypted"
 			t.Logf("history of %d bytes: %q occurs %d times, %q %d times", len(stored), markedSecret,
-				bytes.Count(stored, []byte(markedSecret)), "binary/encrypted", bytes.Count(stored, []byte("binary/encrypted")))
+				bytes.Count(stored, []byte(markedSecret)), encoding, bytes.Count(stored, []byte(encoding)))
 			// Both keys while the new one replaces the old one; then the new one alone.
 			t.Setenv(workflows.PayloadKeys, newKey+","+oldKey)
 			if stdout, stderr := env.watch(t); !strings.Contains(stdout+stderr, "line 7 of "+markedSecret) {

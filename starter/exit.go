@@ -111,8 +111,9 @@ const (
 		"see the first artifact that differs"
 	hintRejected = `"starter nightly list" shows the reasons; ` +
 		"later runs skip its files unless started with nightly run --retry-all"
-	hintPayloadKeys = `set RDREC_PAYLOAD_KEYS to ID=KEY of all starters and workers; "starter codec --new-key" makes a key`
-	hintPort        = "stop the process that listens there, " +
+	hintPayloadKeys = `set RDREC_PAYLOAD_KEYS to ID=KEY of all starters and workers; ` +
+		`"starter codec --new-key" makes a key`
+	hintPort = "stop the process that listens there, " +
 		"or set ip, port and ui_port in temporal-dev.yaml or with --set"
 	hintDatabase        = "use that server, stop it, or use another file: --set database=FILE"
 	hintForeignDatabase = "move it away to start without history, or use the rdrec version that wrote it"

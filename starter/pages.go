@@ -44,7 +44,7 @@ func (a *app) servePages(label, temporal, ui string) (stop func()) {
 	p := &pages{open: a.openBucket}
 	mux := http.NewServeMux()
 	mux.Handle("/", p.handler())
-	// Without keys, or with keys that cannot be read, which every command reports, there is no codec.
+	// Without keys, or with keys that cannot be read, which all commands report, there is no codec.
 	if payloads, err := workflows.EnvironmentPayloads(); err == nil && payloads.Encrypted() {
 		mux.Handle(codecPath+"/", onlyLoopback(codecHandler(payloads, ui)))
 		a.logf("codec endpoint   http://%s%s", address, codecPath)

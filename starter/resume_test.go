@@ -80,7 +80,7 @@ func newRealEnv(t *testing.T, importer activities.Importer) (*testEnv, client.Cl
 }
 
 // shopReviews are the reviews of the tests' shop.
-var shopReviews = filepath.Join("..", "testdata", "reviews", "All_Beauty_5.json.gz") //nolint:gochecknoglobals // a table
+const shopReviews = "../testdata/reviews/All_Beauty_5.json.gz"
 
 // startShop starts an experiment that imports the reviews of a file.
 func startShop(t *testing.T, c client.Client, file string) client.WorkflowRun {

@@ -23,7 +23,8 @@ func retryUntilAvailable(ctx context.Context, logger zerolog.Logger, connect fun
 		if err == nil || !unavailable(err) {
 			return err
 		}
-		logger.Warn().Err(err).Str("hint", hintFor(fmt.Errorf("%w: %w", errServer, err))).Msg("no Temporal server: retrying")
+		hint := hintFor(fmt.Errorf("%w: %w", errServer, err))
+		logger.Warn().Err(err).Str("hint", hint).Msg("no Temporal server: retrying")
 		timer := time.NewTimer(backoff)
 		select {
 		case <-ctx.Done():

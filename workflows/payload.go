@@ -86,7 +86,8 @@ func readPayloadKey(entry string) (key payloadKey, err error) {
 	}
 	secret, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(secret) != payloadKeyBytes {
-		return key, fmt.Errorf("%w: %s: key %q: want %d bytes in base64", ErrPayloadKey, PayloadKeys, id, payloadKeyBytes)
+		return key, fmt.Errorf("%w: %s: key %q: want %d bytes in base64",
+			ErrPayloadKey, PayloadKeys, id, payloadKeyBytes)
 	}
 	block, err := aes.NewCipher(secret)
 	if err != nil {
@@ -99,7 +100,8 @@ func readPayloadKey(entry string) (key payloadKey, err error) {
 const (
 	// payloadKeyBytes is the size of an AES-256 key.
 	payloadKeyBytes = 32
-	// encodingEncrypted is the encoding of an encrypted payload, keyMetadata the name of the key's id.
+	// encodingEncrypted is the encoding of an encrypted payload, keyMetadata the name of the key's
+	// id.
 	encodingEncrypted = "binary/encrypted"
 	keyMetadata       = "encryption-key-id"
 )

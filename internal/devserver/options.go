@@ -30,8 +30,8 @@ type Options struct {
 	Port int `yaml:"port" validate:"min=0,max=65535"`
 	// UIPort is the port of the Web UI; 0 means a free one, -1 means no UI.
 	UIPort int `yaml:"ui_port" validate:"min=-1,max=65535"`
-	// CodecEndpoint is the address of the codec with which the Web UI decrypts payloads; empty means
-	// none.
+	// CodecEndpoint is the address of the codec with which the Web UI decrypts payloads; empty
+	// means none.
 	CodecEndpoint string `yaml:"codec_endpoint" validate:"omitempty,url"`
 	// Database is the file with all histories. Its name gets the version of the schema: temporal.db
 	// becomes temporal-0.11.db.

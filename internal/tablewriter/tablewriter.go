@@ -26,8 +26,8 @@ type Job struct {
 	// Lines is the file to read, Out the file to write, Scratch a folder for data that exceeds the
 	// memory limit.
 	Lines, Out, Scratch string
-	// Format is parquet or csv. Spreadsheet writes an apostrophe before each cell that a spreadsheet
-	// would run: one that begins with =, +, -, @, a tab or a line break.
+	// Format is parquet or csv. Spreadsheet writes an apostrophe before each cell that a
+	// spreadsheet would run: one that begins with =, +, -, @, a tab or a line break.
 	Format      string
 	Spreadsheet bool
 }

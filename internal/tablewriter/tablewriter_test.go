@@ -69,7 +69,8 @@ func job(lines, out, format string) tablewriter.Job {
 	return tablewriter.Job{Lines: lines, Out: out, Scratch: filepath.Join(filepath.Dir(out), "spill"), Format: format}
 }
 
-// TestSpreadsheetsRunNoCell writes cells that a spreadsheet would run, with the setting and without.
+// TestSpreadsheetsRunNoCell writes cells that a spreadsheet would run, with the setting and
+// without.
 func TestSpreadsheetsRunNoCell(t *testing.T) {
 	dir := t.TempDir()
 	lines := filepath.Join(dir, "lines.jsonl")
