@@ -32,6 +32,20 @@ func bucketIn(t *testing.T) (address string, identity storage.Identity) {
 	return address, identity
 }
 
+// startRefusing starts a worker of a bucket, which identifies no inputs of another one's runs.
+func startRefusing(t *testing.T, w worker.Worker, own storage.Identity) {
+	t.Helper()
+	workflows.Register(w)
+	identify := func(ctx context.Context, _ activities.IdentifyInput) (id registry.Identity, err error) {
+		return id, workflows.CheckBucket(ctx, own, "7@shop")
+	}
+	w.RegisterActivityWithOptions(identify, activity.RegisterOptions{Name: "Identify"})
+	if err := w.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.Stop)
+}
+
 // TestRunForAnotherBucketIsRefused runs the real workflow on a worker that has another bucket.
 func TestRunForAnotherBucketIsRefused(t *testing.T) {
 	t.Parallel()
@@ -46,17 +60,10 @@ func TestRunForAnotherBucketIsRefused(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.Close()
-	w := worker.New(c, workflows.QueueCPU, worker.Options{})
-	workflows.Register(w)
-	identify := func(ctx context.Context, _ activities.IdentifyInput) (id registry.Identity, err error) {
-		return id, workflows.CheckBucket(ctx, theirs, "7@shop")
+	t.Cleanup(c.Close)
+	for _, queue := range []string{workflows.QueueCPU, workflows.QueueBookkeeping} {
+		startRefusing(t, worker.New(c, queue, worker.Options{}), theirs)
 	}
-	w.RegisterActivityWithOptions(identify, activity.RegisterOptions{Name: "Identify"})
-	if err := w.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer w.Stop()
 	env, stderr := &testEnv{address: address, namespace: namespace, bucket: ours}, &watchedBuffer{}
 	stdout, code := env.command(t, stderr, "run", writeSpec(t, "shop"))
 	if code != exitcode.OtherBucket || stdout != "" {

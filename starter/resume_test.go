@@ -63,7 +63,7 @@ func newRealEnv(t *testing.T, importer activities.Importer) (*testEnv, client.Cl
 		}
 	})
 	const heartbeat = 100 * time.Millisecond // with it, a worker learns that its activity is stopped
-	for _, queue := range workflows.Queues() {
+	for _, queue := range append(workflows.Queues(), workflows.QueueBookkeeping) {
 		w := worker.New(c, queue, worker.Options{
 			MaxHeartbeatThrottleInterval: heartbeat, DefaultHeartbeatThrottleInterval: heartbeat,
 		})

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
 
@@ -18,17 +19,18 @@ import (
 	"rdrec/workflows"
 )
 
-// startCPUWorker starts a worker for the CPU queue that runs the real workflows with activities
-// that do nothing.
-func startCPUWorker(t *testing.T, address, namespace string) worker.Worker {
+// startCPUWorker starts a worker for the CPU queue, and for bookkeeping, that runs the real
+// workflows with activities that do nothing.
+func startCPUWorker(t *testing.T, address, namespace string) (stop func()) {
 	t.Helper()
 	c, err := client.Dial(client.Options{HostPort: address, Namespace: namespace, Logger: discardLogger()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
-	w := worker.New(c, workflows.QueueCPU, worker.Options{})
-	workflows.Register(w)
+	work := worker.New(c, workflows.QueueCPU, worker.Options{})
+	books := worker.New(c, workflows.QueueBookkeeping, worker.Options{})
+	workflows.Register(work)
 	output := func(context.Context, any) (storage.Ref, error) {
 		return storage.Ref{Digest: strings.Repeat("a", 64), Size: 1}, nil
 	}
@@ -38,12 +40,16 @@ func startCPUWorker(t *testing.T, address, namespace string) worker.Worker {
 		"Import":   output, "Preprocess": output, "RankBaselines": output,
 		"CommitStage": func(context.Context, any) error { return nil },
 	} {
-		w.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
+		work.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
+		books.RegisterActivityWithOptions(f, activity.RegisterOptions{Name: name})
 	}
-	if err := w.Start(); err != nil {
+	if err := errors.Join(work.Start(), books.Start()); err != nil {
 		t.Fatal(err)
 	}
-	return w
+	return func() {
+		work.Stop()
+		books.Stop()
+	}
 }
 
 // TestStatusWithoutAWorker shows the stages of a trial that waits for a GPU, beside a worker and
@@ -73,7 +79,7 @@ func TestStatusWithoutAWorker(t *testing.T) {
 	if got := status("no worker polls rdrec-cpu; start one with bin/worker --bucket URL"); len(got.Stages) != 0 {
 		t.Errorf("before a worker: %+v", got.Stages)
 	}
-	w := startCPUWorker(t, address, namespace)
+	stop := startCPUWorker(t, address, namespace)
 	const noGPU = "no worker polls rdrec-gpu; start one with bin/worker --queues rdrec-gpu --bucket URL"
 	ctx, interrupt := context.WithCancel(t.Context())
 	seen := stderr.await(noGPU)
@@ -84,7 +90,7 @@ func TestStatusWithoutAWorker(t *testing.T) {
 	if code := run(ctx, env.with("watch", id), &bytes.Buffer{}, stderr); code != exitcode.Interrupted {
 		t.Fatalf("watch: code %d, stderr:\n%s", code, stderr)
 	}
-	w.Stop()
+	stop()
 	got := status("no worker answers on rdrec-cpu", noGPU)
 	states := map[string]workflows.State{}
 	for _, l := range got.Stages {
