@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"sort"
 
+	"golang.org/x/sync/errgroup"
+
 	"rdrec/internal/untrusted"
 )
 
@@ -32,13 +34,14 @@ func (b *Bucket) PutFolder(ctx context.Context, kind, dir string) (Ref, error) {
 	if err != nil {
 		return Ref{}, fmt.Errorf("store %s: %w", kind, err)
 	}
-	artifact := Artifact{Kind: kind}
-	for _, name := range names {
-		ref, err := b.PutFile(ctx, filepath.Join(dir, filepath.FromSlash(name)))
-		if err != nil {
-			return Ref{}, fmt.Errorf("store %s: %w", kind, err)
-		}
-		artifact.Files = append(artifact.Files, File{name, ref})
+	artifact := Artifact{Kind: kind, Files: make([]File, len(names))}
+	err = inParallel(ctx, len(names), func(ctx context.Context, i int) error {
+		ref, err := b.PutFile(ctx, filepath.Join(dir, filepath.FromSlash(names[i])))
+		artifact.Files[i] = File{names[i], ref}
+		return err
+	})
+	if err != nil {
+		return Ref{}, fmt.Errorf("store %s: %w", kind, err)
 	}
 	return b.PutArtifact(ctx, artifact)
 }
@@ -67,7 +70,8 @@ func (b *Bucket) GetFolder(ctx context.Context, ref Ref, dir string) error {
 	if err != nil {
 		return err
 	}
-	for _, f := range artifact.Files {
+	return inParallel(ctx, len(artifact.Files), func(ctx context.Context, i int) error {
+		f := artifact.Files[i]
 		path, err := untrusted.Join(dir, f.Name)
 		if err != nil {
 			return err
@@ -75,8 +79,27 @@ func (b *Bucket) GetFolder(ctx context.Context, ref Ref, dir string) error {
 		if err := b.GetFile(ctx, f.Ref, path); err != nil {
 			return fmt.Errorf("fetch %q of %s: %w", f.Name, artifact.Kind, err)
 		}
+		return nil
+	})
+}
+
+// maxTransfers is how many objects of a folder or of a list are transferred at a time.
+const maxTransfers = 16
+
+// inParallel calls do for each of n items, some at a time, and returns the first error, which cancels
+// the others.
+func inParallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(maxTransfers)
+	for i := range n {
+		group.Go(func() error {
+			if err := ctx.Err(); err != nil {
+				return err
+			}
+			return do(ctx, i)
+		})
 	}
-	return nil
+	return group.Wait() //nolint:wrapcheck // do's own
 }
 
 // ReadArtifactFile returns one file of an artifact.

@@ -35,7 +35,8 @@ type Bucket struct {
 	blob *blob.Bucket
 	url  string
 	// fsync waits until a file or a folder is on the disk.
-	fsync func(*os.File) error
+	fsync    func(*os.File) error
+	requests requestCounter
 }
 
 // Open opens the bucket at a URL: file:///path, s3://, gs://, azblob:// or mem://. The folder of a
@@ -97,7 +98,7 @@ func (b *Bucket) folder() string {
 
 // read returns the whole object at key, of at most [untrusted.MaxObject] bytes.
 func (b *Bucket) read(ctx context.Context, key string) ([]byte, error) {
-	r, err := b.blob.NewReader(ctx, key, nil)
+	r, err := b.open(ctx, key)
 	if err != nil {
 		return nil, classify("read", key, err)
 	}
@@ -109,6 +110,12 @@ func (b *Bucket) read(ctx context.Context, key string) ([]byte, error) {
 		return nil, classify("read", key, err)
 	}
 	return data, nil
+}
+
+// open opens the object at key for reading.
+func (b *Bucket) open(ctx context.Context, key string) (*blob.Reader, error) {
+	b.requests.reads.Add(1)
+	return b.blob.NewReader(ctx, key, nil) //nolint:wrapcheck // callers classify it
 }
 
 // write stores data at key, completely or not at all.
@@ -151,6 +158,7 @@ type object struct {
 // is only closed would leave a partial one. Azure's writer panics when it is cancelled (gocloud.dev
 // 0.47.0), and there an interrupted upload leaves no object anyway.
 func (b *Bucket) copyTo(ctx context.Context, key string, r io.Reader, options *blob.WriterOptions) error {
+	b.requests.writes.Add(1)
 	if strings.HasPrefix(b.url, "azblob:") {
 		return b.blob.Upload(ctx, key, progress.Reader(ctx, r), options)
 	}
@@ -176,6 +184,7 @@ func ignoreCanceled(err error) error {
 
 // scan visits the objects under prefix in the order of their keys.
 func (b *Bucket) scan(ctx context.Context, prefix string, visit func(object) error) error {
+	b.requests.lists.Add(1)
 	for it := b.blob.List(&blob.ListOptions{Prefix: prefix}); ; {
 		o, err := it.Next(ctx)
 		if errors.Is(err, io.EOF) {
@@ -193,6 +202,7 @@ func (b *Bucket) scan(ctx context.Context, prefix string, visit func(object) err
 // remove deletes the objects at keys; an object that is gone already is no error.
 func (b *Bucket) remove(ctx context.Context, keys ...string) error {
 	for _, key := range keys {
+		b.requests.deletes.Add(1)
 		if err := b.blob.Delete(ctx, key); err != nil && gcerrors.Code(err) != gcerrors.NotFound {
 			return classify("delete", key, err)
 		}
@@ -205,6 +215,7 @@ func (b *Bucket) remove(ctx context.Context, keys ...string) error {
 func (b *Bucket) quarantine(ctx context.Context, key string) error {
 	disk := &disk{root: b.folder(), fsync: b.fsync}
 	defer disk.close()
+	b.requests.writes.Add(1)
 	if err := b.blob.Copy(ctx, quarantineKey(key), key, &blob.CopyOptions{BeforeCopy: disk.watch}); err != nil {
 		return classify("quarantine", key, err)
 	}

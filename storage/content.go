@@ -75,6 +75,7 @@ func hashFile(ctx context.Context, path string) (Ref, *os.File, error) {
 // given time (0: at any time). A truncated object has another size and is written again.
 func (b *Bucket) contains(ctx context.Context, ref Ref, within time.Duration) (bool, error) {
 	key := contentKey(ref.Digest)
+	b.requests.heads.Add(1)
 	attrs, err := b.blob.Attributes(ctx, key)
 	if err = classify("look at", key, err); errors.Is(err, ErrNotFound) {
 		return false, nil
@@ -115,7 +116,7 @@ func (b *Bucket) GetFile(ctx context.Context, ref Ref, path string) error {
 
 // fetch copies the object at key to path and checks that it is ref's content.
 func (b *Bucket) fetch(ctx context.Context, key string, ref Ref, path string) (err error) {
-	r, err := b.blob.NewReader(ctx, key, nil)
+	r, err := b.open(ctx, key)
 	if err != nil {
 		return classify("read", key, err)
 	}

@@ -43,7 +43,7 @@ func (b *Bucket) Inbox(ctx context.Context, prefix string) ([]File, error) {
 }
 
 func (b *Bucket) hashAt(ctx context.Context, key string) (Ref, error) {
-	r, err := b.blob.NewReader(ctx, key, nil)
+	r, err := b.open(ctx, key)
 	if err != nil {
 		return Ref{}, classify("read", key, err)
 	}

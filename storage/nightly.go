@@ -94,12 +94,16 @@ func (b *Bucket) NightlyRuns(ctx context.Context, name string, last int) (record
 	if newest, err = strconv.Atoi(strings.TrimSuffix(path.Base(keys[len(keys)-1]), ".json")); err != nil {
 		return nil, 0, &CorruptError{keys[len(keys)-1], "its name is not a run number"}
 	}
-	for _, key := range keys[max(0, len(keys)-last):] {
-		data, err := b.read(ctx, key)
-		if err != nil {
-			return nil, 0, err
-		}
-		records = append(records, data)
-	}
-	return records, newest, nil
+	records, err = b.readAll(ctx, keys[max(0, len(keys)-last):])
+	return records, newest, err
+}
+
+// readAll returns the objects at keys, in their order.
+func (b *Bucket) readAll(ctx context.Context, keys []string) ([][]byte, error) {
+	all := make([][]byte, len(keys))
+	err := inParallel(ctx, len(keys), func(ctx context.Context, i int) (err error) {
+		all[i], err = b.read(ctx, keys[i])
+		return err
+	})
+	return all, err
 }

@@ -86,12 +86,13 @@ func (r Rationales[Row]) load(ctx context.Context) ([]Row, error) {
 	if err != nil {
 		return nil, err
 	}
+	parts, err := r.bucket.readAll(ctx, keys)
+	if err != nil {
+		return nil, err
+	}
 	var rows []Row
-	for _, key := range keys {
-		data, err := r.bucket.read(ctx, key)
-		if err != nil {
-			return nil, err
-		}
+	for i, key := range keys {
+		data := parts[i]
 		if !strings.HasSuffix(key, Digest(data)+".jsonl") {
 			if err := r.bucket.quarantine(ctx, key); err != nil {
 				return nil, err

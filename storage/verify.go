@@ -216,7 +216,7 @@ func (v *verifier) compare(ctx context.Context, key, want string) error {
 		return nil
 	}
 	v.hashed[key] = true
-	r, err := v.bucket.blob.NewReader(ctx, key, nil)
+	r, err := v.bucket.open(ctx, key)
 	if err = classify("read", key, err); errors.Is(err, ErrNotFound) {
 		v.reasons[key] = "missing"
 		return nil
