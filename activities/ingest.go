@@ -64,18 +64,18 @@ func (a *Activities) Ingest(ctx context.Context, in IngestInput) (out IngestResu
 	if err != nil && !errors.Is(err, storage.ErrNotFound) {
 		return out, err
 	}
-	if _, out.RunNumber, err = a.Bucket.NightlyRuns(ctx, in.Name, 0); err != nil {
+	g := &ingestion{Activities: a, IngestInput: in, dir: work.dir, retake: map[string]bool{}}
+	if g.index, err = registry.OpenNightlyIndex(ctx, a.Bucket, in.Name, a.readIngested); err != nil {
 		return out, err
 	}
-	out.RunNumber++
-	g := &ingestion{Activities: a, IngestInput: in, dir: work.dir, retake: map[string]bool{}}
+	out.RunNumber = g.index.NextRun()
+	if !in.RetryAll {
+		g.skip = g.index.Skipped(out.Promoted.Number, in.RetryRejected)
+	}
 	for _, name := range in.Retake {
 		g.retake[strings.TrimPrefix(name, in.Inbox)] = false
 	}
 	if err := g.loadPrevious(ctx, out.Promoted); err != nil {
-		return out, err
-	}
-	if err := g.skipRejected(ctx); err != nil {
 		return out, err
 	}
 	if err := g.ingestNew(ctx, &out); err != nil {
@@ -88,7 +88,8 @@ func (a *Activities) Ingest(ctx context.Context, in IngestInput) (out IngestResu
 type ingestion struct {
 	*Activities
 	IngestInput
-	dir string
+	dir   string
+	index *registry.NightlyIndex
 	// artifact is the reviews so far, and ingested lists where each came from, in the same order.
 	// skip has the hashes of the files to skip.
 	artifact storage.Artifact
@@ -132,66 +133,6 @@ func (a *Activities) readIngested(ctx context.Context, reviews storage.Ref) ([]s
 	return ingested, nil
 }
 
-// skipRejected finds the files to skip: those that were set aside, those of rejected runs, and
-// those that a rollback took out of use.
-func (g *ingestion) skipRejected(ctx context.Context) error {
-	g.skip = map[string]bool{}
-	if g.RetryAll {
-		return nil
-	}
-	runs, err := registry.ReadNightlyRuns(ctx, g.Bucket, g.Name, registry.AllRuns)
-	if err != nil {
-		return err
-	}
-	for _, run := range runs {
-		for _, bad := range run.SetAside {
-			g.skip[bad.File.Digest] = true
-		}
-		if run.SkipFiles && !g.RetryRejected {
-			g.skipFiles(run.Ingested, nil)
-		}
-	}
-	return g.skipRolledBack(ctx)
-}
-
-// skipRolledBack skips the files on which only a rolled-back model was trained.
-func (g *ingestion) skipRolledBack(ctx context.Context) error {
-	history, err := registry.Promotions(ctx, g.Bucket, g.Name)
-	if err != nil && !errors.Is(err, storage.ErrNotFound) {
-		return err
-	}
-	for i, p := range history {
-		if p.Kind != registry.Rollback || i == 0 {
-			continue
-		}
-		bad, err := g.readIngested(ctx, history[i-1].Reviews)
-		if errors.Is(err, storage.ErrNotFound) {
-			continue // collected long ago
-		}
-		if err != nil {
-			return err
-		}
-		good, err := g.readIngested(ctx, p.Reviews)
-		if err != nil {
-			return err
-		}
-		g.skipFiles(bad, good)
-	}
-	return nil
-}
-
-func (g *ingestion) skipFiles(files, except []storage.File) {
-	keep := map[string]bool{}
-	for _, f := range except {
-		keep[f.Digest] = true
-	}
-	for _, f := range files {
-		if !keep[f.Digest] {
-			g.skip[f.Digest] = true
-		}
-	}
-}
-
 // maxNewFiles is how many files a run ingests: its record names them all, and Temporal accepts 2
 // MiB of it. The next run ingests the rest.
 const maxNewFiles = 2000
@@ -231,8 +172,11 @@ func (g *ingestion) ingestNew(ctx context.Context, out *IngestResult) error {
 // newFiles returns the files of the inbox that are to be ingested, and counts those that are
 // skipped.
 func (g *ingestion) newFiles(ctx context.Context, out *IngestResult) ([]storage.File, error) {
-	files, err := g.Bucket.Inbox(ctx, g.Inbox)
+	files, err := g.index.HashInbox(ctx, g.Inbox)
 	if err != nil {
+		return nil, err
+	}
+	if err := g.index.Store(ctx); err != nil {
 		return nil, err
 	}
 	present := map[string]bool{}

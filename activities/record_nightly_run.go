@@ -16,7 +16,11 @@ func (a *Activities) RecordNightlyRun(ctx context.Context, nightly registry.Nigh
 	defer func() { err = temporalError(ctx, err) }()
 	run := activity.GetInfo(ctx).WorkflowExecution
 	nightly.Workflow, nightly.Run, nightly.Time = run.ID, run.RunID, a.Now().UTC()
-	if number, err = registry.PutNightlyRun(ctx, a.Bucket, nightly); err != nil {
+	index, err := registry.OpenNightlyIndex(ctx, a.Bucket, nightly.Name, a.readIngested)
+	if err != nil {
+		return 0, err
+	}
+	if number, err = index.Put(ctx, nightly); err != nil {
 		return 0, err
 	}
 	return number, registry.WriteNightlyPage(ctx, a.Bucket, nightly.Name, a.Now())

@@ -99,32 +99,3 @@ func ReadNightlyRuns(ctx context.Context, b *storage.Bucket, name string, last i
 	}
 	return runs, nil
 }
-
-// PutNightlyRun stores the record of a nightly run and returns its number. A number that another
-// run claimed meanwhile stays that run's; a run that has a record already keeps its number.
-func PutNightlyRun(ctx context.Context, b *storage.Bucket, run NightlyRun) (number int, err error) {
-	recorded, err := ReadNightlyRuns(ctx, b, run.Name, AllRuns)
-	if err != nil {
-		return 0, err
-	}
-	run.Number = freeNumber(recorded, run)
-	record, err := json.MarshalIndent(run, "", " ")
-	if err != nil {
-		return 0, fmt.Errorf("encode nightly run %d of %q: %w", run.Number, run.Name, err)
-	}
-	return run.Number, b.PutNightlyRun(ctx, run.Name, run.Number, record)
-}
-
-// freeNumber returns the number of run beside the recorded ones.
-func freeNumber(recorded []NightlyRun, run NightlyRun) int {
-	number := run.Number
-	for _, other := range recorded {
-		switch {
-		case other.Run == run.Run:
-			return other.Number
-		case other.Number >= number:
-			number = other.Number + 1
-		}
-	}
-	return number
-}

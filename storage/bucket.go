@@ -152,6 +152,7 @@ type object struct {
 	key     string
 	size    int64
 	written time.Time
+	md5     []byte
 }
 
 // copyTo writes r to key. A writer that is cancelled before it is closed leaves no object; one that
@@ -193,7 +194,7 @@ func (b *Bucket) scan(ctx context.Context, prefix string, visit func(object) err
 		if err != nil {
 			return classify("list", prefix, err)
 		}
-		if err := visit(object{o.Key, o.Size, o.ModTime}); err != nil {
+		if err := visit(object{o.Key, o.Size, o.ModTime, o.MD5}); err != nil {
 			return err
 		}
 	}

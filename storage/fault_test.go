@@ -64,7 +64,7 @@ func operations() []operation {
 			return b.PutTable(ctx, "m", storage.Table{Artifact: data})
 		}},
 		{"inbox", func(ctx context.Context, _ *testing.T, b *storage.Bucket) error {
-			return second(b.Inbox(ctx, "inbox/"))
+			return second(b.Inbox(ctx, "inbox/", nil))
 		}},
 		{"put into the inbox", func(ctx context.Context, t *testing.T, b *storage.Bucket) error {
 			t.Helper()

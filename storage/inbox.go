@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,13 +10,23 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"rdrec/internal/progress"
 )
 
-// Inbox returns the objects under a prefix by key, with the hashes of their current content.
-// Prefixes of the bucket's own keys are rejected.
-func (b *Bucket) Inbox(ctx context.Context, prefix string) ([]File, error) {
+// InboxFile is an object of an inbox, and what tells whether it has changed since it was hashed.
+type InboxFile struct {
+	File
+	Written time.Time `json:"written"`
+	// MD5 is the object's, as the bucket lists it; nil in buckets that list none.
+	MD5 []byte `json:"md5,omitempty"`
+}
+
+// Inbox returns the objects under a prefix by key, with the hashes of their current content. Those
+// that are among the known ones, with the same size and time, are not read again. Prefixes of the
+// bucket's own keys are rejected.
+func (b *Bucket) Inbox(ctx context.Context, prefix string, known []InboxFile) ([]InboxFile, error) {
 	for _, own := range []string{
 		casPrefix, stagePrefix, rationalePrefix, checkpointPrefix, runPrefix, nightlyPrefix, exportPrefix,
 		quarantinePrefix,
@@ -24,22 +35,31 @@ func (b *Bucket) Inbox(ctx context.Context, prefix string) ([]File, error) {
 			return nil, fmt.Errorf("inbox %q: reserved for the bucket's own objects (%s)", prefix, own)
 		}
 	}
-	keys, err := b.list(ctx, prefix)
+	hashed := make(map[string]InboxFile, len(known))
+	for _, f := range known {
+		hashed[f.Name] = f
+	}
+	var files []InboxFile
+	err := b.scan(ctx, prefix, func(o object) error {
+		if strings.HasSuffix(o.key, "/") || strings.HasSuffix(o.key, ".tmp") {
+			return nil // a folder's marker, or a file that is still being written
+		}
+		f := InboxFile{File{Name: o.key, Ref: Ref{Size: o.size}}, o.written, o.md5}
+		if h := hashed[o.key]; h.Size == f.Size && h.Written.Equal(f.Written) && bytes.Equal(h.MD5, f.MD5) {
+			f.Digest = h.Digest
+		}
+		files = append(files, f)
+		return nil
+	})
 	if err != nil {
 		return nil, err
 	}
-	var files []File
-	for _, key := range keys {
-		if strings.HasSuffix(key, "/") || strings.HasSuffix(key, ".tmp") {
-			continue // a folder's marker, or a file that is still being written
+	return files, inParallel(ctx, len(files), func(ctx context.Context, i int) (err error) {
+		if files[i].Digest == "" {
+			files[i].Ref, err = b.hashAt(ctx, files[i].Name)
 		}
-		ref, err := b.hashAt(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		files = append(files, File{key, ref})
-	}
-	return files, nil
+		return err
+	})
 }
 
 func (b *Bucket) hashAt(ctx context.Context, key string) (Ref, error) {

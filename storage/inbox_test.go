@@ -20,7 +20,7 @@ func TestInboxIsSortedByKey(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	files, err := b.Inbox(t.Context(), "inbox/")
+	files, err := b.Inbox(t.Context(), "inbox/", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -42,13 +42,13 @@ func TestInboxRejectsReservedKeys(t *testing.T) {
 	}
 	for _, prefix := range own {
 		for _, inbox := range []string{prefix, prefix + "x/", prefix[:len(prefix)-1], prefix[:1], ""} {
-			if _, err := b.Inbox(t.Context(), inbox); err == nil {
+			if _, err := b.Inbox(t.Context(), inbox, nil); err == nil {
 				t.Errorf("inbox %q is not refused", inbox)
 			}
 		}
 	}
 	for _, inbox := range []string{"inbox/", "stages2/", "cas/other/", "my/stages/"} {
-		if _, err := b.Inbox(t.Context(), inbox); err != nil {
+		if _, err := b.Inbox(t.Context(), inbox, nil); err != nil {
 			t.Errorf("inbox %q: %v", inbox, err)
 		}
 	}

@@ -57,7 +57,7 @@ func (l *lineage) nightlyRecordKeys(ctx context.Context, b *Bucket) ([]string, e
 				return nil, err
 			}
 			chosen = append(chosen, PromotionKey(path.Base(folder), current))
-		case name == watermarkName: // refers to nothing
+		case name == watermarkName, name == indexName: // keep nothing
 		case path.Ext(name) == ".json":
 			folders[folder] = append(folders[folder], key) // in order of their numbers, which are padded
 		}
@@ -96,6 +96,53 @@ func (b *Bucket) NightlyRuns(ctx context.Context, name string, last int) (record
 	}
 	records, err = b.readAll(ctx, keys[max(0, len(keys)-last):])
 	return records, newest, err
+}
+
+// NightlyNumbers returns the numbers of all nightly runs and promotions of a name that have a record,
+// in order.
+func (b *Bucket) NightlyNumbers(ctx context.Context, name string) (runs, promotions []int, err error) {
+	if runs, err = b.numbersIn(ctx, nightlyRunFolder(name)); err != nil {
+		return nil, nil, err
+	}
+	promotions, err = b.numbersIn(ctx, promotionFolder(name))
+	return runs, promotions, err
+}
+
+func (b *Bucket) numbersIn(ctx context.Context, folder string) (numbers []int, err error) {
+	keys, err := b.list(ctx, folder)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range keys {
+		if path.Ext(key) != ".json" {
+			continue
+		}
+		number, err := strconv.Atoi(strings.TrimSuffix(path.Base(key), ".json"))
+		if err != nil {
+			return nil, &CorruptError{key, "its name is not a number"}
+		}
+		numbers = append(numbers, number)
+	}
+	return numbers, nil
+}
+
+// ReadNightlyRecords returns the records of nightly runs by their numbers, in that order.
+func (b *Bucket) ReadNightlyRecords(ctx context.Context, name string, numbers []int) ([][]byte, error) {
+	keys := make([]string, len(numbers))
+	for i, number := range numbers {
+		keys[i] = nightlyRunKey(name, number)
+	}
+	return b.readAll(ctx, keys)
+}
+
+// NightlyIndex returns the index of a name's nightly runs, or [ErrNotFound]. The caller defines it.
+func (b *Bucket) NightlyIndex(ctx context.Context, name string) ([]byte, error) {
+	return b.read(ctx, nightlyIndexKey(name))
+}
+
+// PutNightlyIndex stores the index of a name's nightly runs.
+func (b *Bucket) PutNightlyIndex(ctx context.Context, name string, index []byte) error {
+	return b.write(ctx, nightlyIndexKey(name), index)
 }
 
 // readAll returns the objects at keys, in their order.

@@ -189,6 +189,7 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 		return err
 	}
 	monitor := observe.New(time.Now)
+	countRequests(monitor, bucket)
 	metrics, err := o.serveMetrics(ctx, monitor, logger)
 	if err != nil {
 		return err

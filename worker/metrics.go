@@ -20,6 +20,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/observe"
 	"rdrec/internal/torch"
+	"rdrec/storage"
 )
 
 // operation holds the flags of a worker for its operator.
@@ -69,6 +70,19 @@ func (o options) serveMetrics(
 		}
 	}()
 	return sdkMetrics(monitor.Registry())
+}
+
+// countRequests shows the requests to a bucket as metrics.
+func countRequests(monitor *observe.Monitor, bucket *storage.Bucket) {
+	for kind, of := range map[string]func(storage.Requests) int64{
+		"read":   func(r storage.Requests) int64 { return r.Reads },
+		"head":   func(r storage.Requests) int64 { return r.Heads },
+		"write":  func(r storage.Requests) int64 { return r.Writes },
+		"list":   func(r storage.Requests) int64 { return r.Lists },
+		"delete": func(r storage.Requests) int64 { return r.Deletes },
+	} {
+		monitor.Requests(kind, func() int64 { return of(bucket.Requests()) })
+	}
 }
 
 // showProgress returns the function that shows the progress of stages as metrics.

@@ -3,6 +3,7 @@ package main_test
 import (
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -33,6 +34,26 @@ func metricsOf(t *testing.T, w *staging.Process) string {
 		}
 	}
 	return ""
+}
+
+// checkRequests checks that a worker made at most so many requests to its bucket. The limit may only
+// fall: each request costs money, and time where the bucket is far away.
+func checkRequests(t *testing.T, w *staging.Process, most int) {
+	t.Helper()
+	sum := 0
+	var counts []string
+	for line := range strings.Lines(metricsOf(t, w)) {
+		if labels, value, found := strings.Cut(line, "} "); found && strings.HasPrefix(line, "rdrec_bucket_requests_total{") {
+			count, err := strconv.Atoi(strings.TrimSpace(value))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum, counts = sum+count, append(counts, labels+"} "+strings.TrimSpace(value))
+		}
+	}
+	if sum == 0 || sum > most {
+		t.Errorf("%d requests to the bucket, want at most %d: %s", sum, most, strings.Join(counts, ", "))
+	}
 }
 
 // checkMetrics checks that a worker's metrics contain lines.

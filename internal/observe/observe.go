@@ -106,6 +106,14 @@ func (m *Monitor) FreeMemory(device string, free func() int64) {
 	}, func() float64 { return float64(free()) }))
 }
 
+// Requests adds the requests to the bucket of a kind, such as "read", which count returns.
+func (m *Monitor) Requests(kind string, count func() int64) {
+	m.registry.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "rdrec_bucket_requests_total", Help: "Requests to the bucket.",
+		ConstLabels: prometheus.Labels{"kind": kind},
+	}, func() float64 { return float64(count()) }))
+}
+
 // Progress is how far a running stage is.
 type Progress struct {
 	Stage, Unit string

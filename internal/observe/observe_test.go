@@ -53,6 +53,7 @@ func TestProgressAndCheckpointsAreShown(t *testing.T) {
 	m.Checkpointed()
 	m.Quarantined(3)
 	m.Quarantined(4)
+	m.Requests("read", func() int64 { return 8 })
 	m.FreeMemory("cuda:1", func() int64 { return 5 << 30 })
 	expect(t, m,
 		`rdrec_progress_units{stage="distill",unit="rationales"} 30`,
@@ -60,6 +61,7 @@ func TestProgressAndCheckpointsAreShown(t *testing.T) {
 		`rdrec_teacher_tokens_per_second{stage="distill"} 80`,
 		"rdrec_checkpoint_timestamp_seconds 1234",
 		"rdrec_quarantined_rows_total 7",
+		`rdrec_bucket_requests_total{kind="read"} 8`,
 		`rdrec_device_free_bytes{device="cuda:1"} 5.36870912e+09`,
 	)
 }
