@@ -37,6 +37,7 @@ type Bucket struct {
 	// fsync waits until a file or a folder is on the disk.
 	fsync    func(*os.File) error
 	requests requestCounter
+	cache    *cache // nil for none
 }
 
 // Open opens the bucket at a URL: file:///path, s3://, gs://, azblob:// or mem://. The folder of a

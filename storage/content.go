@@ -47,6 +47,7 @@ func (b *Bucket) PutFile(ctx context.Context, path string) (Ref, error) {
 		return Ref{}, err
 	}
 	defer f.Close()
+	b.cache.add(ref, path, clock())
 	there, err := b.contains(ctx, ref, rewriteAfter)
 	if err != nil || there {
 		return ref, err
@@ -83,8 +84,7 @@ func (b *Bucket) contains(ctx context.Context, ref Ref, within time.Duration) (b
 	if err != nil {
 		return false, err
 	}
-	now := time.Now() //nolint:forbidigo // compared with the bucket's own clock
-	recent := within == 0 || attrs.ModTime.After(now.Add(-within))
+	recent := within == 0 || attrs.ModTime.After(clock().Add(-within))
 	return attrs.Size == ref.Size && recent, nil
 }
 
@@ -92,6 +92,9 @@ func (b *Bucket) contains(ctx context.Context, ref Ref, within time.Duration) (b
 func (b *Bucket) Get(ctx context.Context, ref Ref) ([]byte, error) {
 	if !validDigest(ref.Digest) {
 		return nil, &CorruptError{Key: ref.Digest, Reason: "not a SHA-256 digest"}
+	}
+	if data := b.cache.read(ref, clock()); data != nil {
+		return data, nil
 	}
 	data, err := b.read(ctx, contentKey(ref.Digest))
 	if err != nil {
@@ -102,8 +105,12 @@ func (b *Bucket) Get(ctx context.Context, ref Ref) ([]byte, error) {
 			contentKey(ref.Digest), fmt.Sprintf("its %d bytes hash to %s (%d expected)", len(data), got, ref.Size),
 		}
 	}
+	b.cache.addData(ref, data, clock())
 	return data, nil
 }
+
+// clock returns the time, by which content is old or was used recently.
+func clock() time.Time { return time.Now() } //nolint:forbidigo // no result depends on it
 
 // GetFile writes the content of ref to the file at path, after checking its hash. On error it
 // leaves no file.
@@ -111,7 +118,19 @@ func (b *Bucket) GetFile(ctx context.Context, ref Ref, path string) error {
 	if !validDigest(ref.Digest) {
 		return &CorruptError{Key: ref.Digest, Reason: "not a SHA-256 digest"}
 	}
-	return b.fetch(ctx, contentKey(ref.Digest), ref, path)
+	key := contentKey(ref.Digest)
+	if f := b.cache.open(ref, clock()); f != nil {
+		err := store(ctx, f, key, ref, path)
+		if err := errors.Join(err, f.Close()); err == nil {
+			return nil
+		}
+		b.cache.forget(ref)
+	}
+	if err := b.fetch(ctx, key, ref, path); err != nil {
+		return err
+	}
+	b.cache.add(ref, path, clock())
+	return nil
 }
 
 // fetch copies the object at key to path and checks that it is ref's content.
@@ -121,6 +140,11 @@ func (b *Bucket) fetch(ctx context.Context, key string, ref Ref, path string) (e
 		return classify("read", key, err)
 	}
 	defer r.Close()
+	return store(ctx, r, key, ref, path)
+}
+
+// store writes ref's content, which r reads from key, to path. On error it leaves no file.
+func store(ctx context.Context, r io.Reader, key string, ref Ref, path string) (err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return fmt.Errorf("make folder for %q: %w", path, err)
 	}

@@ -2,9 +2,12 @@ package storage_test
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -85,12 +88,11 @@ func written(key string) []string {
 	return append(want, "./")
 }
 
-// The SHA-256 of "one", "two" and of the artifact {"kind":"model","files":[...]} with both of them
-// in a.txt and b.txt.
+// The SHA-256 of "one", "two" and of the artifact {"kind":"model","files":[...]} with it in a.txt.
 const (
 	digestOfOne = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"
 	digestOfTwo = "3fc4ccfe745870e2c0d99f71f30ff0656c8dedd41cc1d7d3d376b0dbe685e2f3"
-	digestOfAll = "adff020af43955278fd262b6f08e211659040e2f2f340be652c5f6e608f34f68"
+	digestOfAll = "08d94e4ae24d4c86ea0425cbb0465c8c18c409afa5ffc1f10e11f9136aaa43b6"
 )
 
 func content(digest string) string { return "cas/sha256/" + digest[:2] + "/" + digest }
@@ -112,11 +114,11 @@ func writeOperations() []struct {
 			_, err := b.Put(t.Context(), []byte("one"))
 			return err
 		}, []string{content(digestOfOne)}},
-		{"an artifact lists files that are there", func(t *testing.T, b *storage.Bucket) error {
+		{"an artifact lists a file that is there", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
-			_, err := b.PutFolder(t.Context(), "model", folder(t, map[string]string{"b.txt": "two", "a.txt": "one"}))
+			_, err := b.PutFolder(t.Context(), "model", folder(t, map[string]string{"a.txt": "one"}))
 			return err
-		}, []string{content(digestOfOne), content(digestOfTwo), content(digestOfAll)}},
+		}, []string{content(digestOfOne), content(digestOfAll)}},
 		{"a checkpoint's manifest is last", func(t *testing.T, b *storage.Bucket) error {
 			t.Helper()
 			c, err := storage.OpenCheckpoints(t.Context(), b, "f", "owner", 1)
@@ -183,6 +185,29 @@ func TestFailedSyncFailsTheWrite(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestArtifactListsFilesThatAreThere stores many files, some at a time: the list of them is the last.
+func TestArtifactListsFilesThatAreThere(t *testing.T) {
+	s := &syncs{t: t, root: filepath.Join(t.TempDir(), "bucket")}
+	b := open(t, "file://"+s.root)
+	var mutex sync.Mutex
+	b.SetFsync(func(f *os.File) error {
+		mutex.Lock()
+		defer mutex.Unlock()
+		return s.fsync(f)
+	})
+	files := map[string]string{}
+	for i := range 40 {
+		files[fmt.Sprint(i)] = fmt.Sprint("content ", i)
+	}
+	ref, err := b.PutFolder(t.Context(), "model", folder(t, files))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := slices.Index(s.synced, content(ref.Digest)); n != 40*5 {
+		t.Errorf("the list is sync %d, want the first after 40 files with 4 folders each", n+1)
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -25,13 +26,42 @@ func TestInboxIsSortedByKey(t *testing.T) {
 		t.Fatal(err)
 	}
 	ref := storage.Ref{Digest: digestOfOne, Size: 3}
-	if diff := cmp.Diff([]storage.File{
+	want := []storage.File{
 		{Name: "inbox/a", Ref: ref},
 		{Name: "inbox/b", Ref: ref},
 		{Name: "inbox/sub/c", Ref: ref},
-	}, files); diff != "" {
+	}
+	if diff := cmp.Diff(want, filesOf(files)); diff != "" {
 		t.Error(diff)
 	}
+	// Only what has changed is read again: another time, another size.
+	later := time.Now().Add(time.Hour)
+	if err := os.Chtimes(filepath.Join(s.root, "inbox/a"), later, later); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(s.root, "inbox/b"), []byte("four"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	before := b.Requests()
+	again, err := b.Inbox(t.Context(), "inbox/", files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want[1].Ref = storage.Ref{Digest: storage.Digest([]byte("four")), Size: 4}
+	if diff := cmp.Diff(want, filesOf(again)); diff != "" {
+		t.Error(diff)
+	}
+	if n := b.Requests().Sub(before).Reads; n != 2 {
+		t.Errorf("%d objects were read again, want 2", n)
+	}
+}
+
+// filesOf returns the files of an inbox without their times.
+func filesOf(found []storage.InboxFile) (files []storage.File) {
+	for _, f := range found {
+		files = append(files, f.File)
+	}
+	return files
 }
 
 // TestInboxRejectsReservedKeys has each of them, a key inside and a prefix that holds it.

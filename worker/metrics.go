@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -26,6 +27,7 @@ import (
 // operation holds the flags of a worker for its operator.
 type operation struct {
 	Jobs              int           `help:"${help_jobs}" default:"4" env:"RDREC_JOBS"`
+	CacheSize         int64         `help:"${help_cache}" default:"8" placeholder:"GIB" env:"RDREC_CACHE_SIZE"`
 	StallTimeout      time.Duration `help:"${help_stall}" default:"30m" env:"RDREC_STALL_TIMEOUT"`
 	HeartbeatThrottle time.Duration `help:"${help_throttle}" default:"15s" env:"RDREC_HEARTBEAT_THROTTLE"`
 	MetricsAddr       string        `help:"${help_metrics}" placeholder:"HOST:PORT" env:"RDREC_METRICS_ADDR"`
@@ -39,10 +41,22 @@ func (o operation) Validate() error {
 	if o.StallTimeout < time.Minute {
 		return errors.New("--stall-timeout must be at least 1m")
 	}
+	if o.CacheSize < 0 || o.CacheSize > 1<<20 {
+		return errors.New("--cache-size must be from 0 to 1048576 GiB")
+	}
 	if o.HeartbeatThrottle <= 0 || o.HeartbeatThrottle > maxThrottle {
 		return fmt.Errorf("--heartbeat-throttle must be above 0 and at most %s", maxThrottle)
 	}
 	return nil
+}
+
+// useCache keeps content of the bucket below the scratch folder, as much as the worker may.
+func (o options) useCache(bucket *storage.Bucket) error {
+	scratch, err := filepath.Abs(o.Scratch)
+	if err != nil {
+		return fmt.Errorf("find scratch folder %q: %w", o.Scratch, err)
+	}
+	return bucket.UseCache(filepath.Join(scratch, "cache"), o.CacheSize<<30)
 }
 
 // maxThrottle leaves two heartbeats within the server's timeout for them.
