@@ -10,9 +10,9 @@ import (
 	"rdrec/storage"
 )
 
-// NightlyIndex is what a nightly run needs of all earlier ones under its name. It is stored, so that a
-// run reads only the records that are new since the last one. It may be lost: every entry is made
-// from a record or from an object of the inbox.
+// NightlyIndex is what a nightly run needs of all earlier ones under its name. It is stored, so
+// that a run reads only the records that are new since the last one. It may be lost: every entry is
+// made from a record or from an object of the inbox.
 type NightlyIndex struct {
 	// Runs and Promotions are in the order of their numbers.
 	Runs       []IndexedRun       `json:"runs"`
@@ -35,15 +35,15 @@ type IndexedRun struct {
 	SetAside []string `json:"set_aside,omitempty"`
 }
 
-// IndexedPromotion is a promotion. RolledBack are the digests of the files on which only the model was
-// trained that a rollback took out of use.
+// IndexedPromotion is a promotion. RolledBack are the digests of the files on which only the model
+// was trained that a rollback took out of use.
 type IndexedPromotion struct {
 	Number     int      `json:"number"`
 	RolledBack []string `json:"rolled_back,omitempty"`
 }
 
-// OpenNightlyIndex returns the index of a name with all records. ingested returns the files on which
-// the model of a promotion was trained.
+// OpenNightlyIndex returns the index of a name with all records. ingested returns the files on
+// which the model of a promotion was trained.
 func OpenNightlyIndex(
 	ctx context.Context, b *storage.Bucket, name string,
 	ingested func(ctx context.Context, reviews storage.Ref) ([]storage.File, error),
@@ -138,7 +138,8 @@ func (x *NightlyIndex) addPromotions(
 	return nil
 }
 
-// rolledBack returns the files that the promotion before a rollback had, and the rollback's has not.
+// rolledBack returns the files that the promotion before a rollback had, and the rollback's has
+// not.
 func (x *NightlyIndex) rolledBack(
 	ctx context.Context, p Promotion,
 	ingested func(ctx context.Context, reviews storage.Ref) ([]storage.File, error),
@@ -165,8 +166,8 @@ func (x *NightlyIndex) rolledBack(
 	return slices.DeleteFunc(digestsOf(bad), func(digest string) bool { return slices.Contains(kept, digest) }), nil
 }
 
-// Put stores the record of a run and returns its number. A number that another run claimed meanwhile
-// stays that run's; a run that has a record already keeps its number.
+// Put stores the record of a run and returns its number. A number that another run claimed
+// meanwhile stays that run's; a run that has a record already keeps its number.
 func (x *NightlyIndex) Put(ctx context.Context, run NightlyRun) (number int, err error) {
 	run.Number = x.freeNumber(run)
 	record, err := json.MarshalIndent(run, "", " ")
@@ -202,8 +203,8 @@ func (x *NightlyIndex) NextRun() int {
 	return x.Runs[len(x.Runs)-1].Number + 1
 }
 
-// Skipped returns the digests of the files that a run skips: those that were set aside, those that a
-// rollback up to the current promotion took out of use and, unless they are retried, those of
+// Skipped returns the digests of the files that a run skips: those that were set aside, those that
+// a rollback up to the current promotion took out of use and, unless they are retried, those of
 // rejected runs.
 func (x *NightlyIndex) Skipped(current int, retryRejected bool) map[string]bool {
 	skip := map[string]bool{}
@@ -226,7 +227,8 @@ func (x *NightlyIndex) Skipped(current int, retryRejected bool) map[string]bool 
 	return skip
 }
 
-// HashInbox returns the objects of an inbox with their hashes. Unchanged objects are not read again.
+// HashInbox returns the objects of an inbox with their hashes. Unchanged objects are not read
+// again.
 func (x *NightlyIndex) HashInbox(ctx context.Context, inbox string) ([]storage.File, error) {
 	found, err := x.bucket.Inbox(ctx, inbox, x.Inbox)
 	if err != nil {

@@ -16,8 +16,8 @@ import (
 	"rdrec/storage/storagetest"
 )
 
-// openIndex opens the index of the name shop. The files of reviews are named by their digest: one file
-// for each letter.
+// openIndex opens the index of the name shop. The files of reviews are named by their digest: one
+// file for each letter.
 func openIndex(ctx context.Context, b *storage.Bucket) (*registry.NightlyIndex, error) {
 	return registry.OpenNightlyIndex(ctx, b, "shop",
 		func(_ context.Context, reviews storage.Ref) (files []storage.File, err error) {
@@ -42,8 +42,8 @@ func file(digest string) storage.File {
 	return storage.File{Name: "inbox/" + digest, Ref: storage.Ref{Digest: digest}}
 }
 
-// nights stores the records of nightly runs: every tenth one rejected its file.
-func nights(t *testing.T, b *storage.Bucket, first, last int) {
+// putRuns stores the records of nightly runs: every tenth one rejected its file.
+func putRuns(t *testing.T, b *storage.Bucket, first, last int) {
 	t.Helper()
 	for number := first; number <= last; number++ {
 		run := registry.NightlyRun{
@@ -56,12 +56,12 @@ func nights(t *testing.T, b *storage.Bucket, first, last int) {
 	}
 }
 
-// An index skips what the records say, also after it was lost, damaged, or written by a run that did
-// not know the latest records.
+// An index skips what the records say, also after it was lost, damaged, or written by a run that
+// did not know the latest records.
 func TestIndexSkipsWhatTheRecordsSay(t *testing.T) {
 	t.Parallel()
 	b, _ := storagetest.OpenFolder(t)
-	nights(t, b, 1, 9)
+	putRuns(t, b, 1, 9)
 	set := registry.NightlyRun{
 		Name: "shop", Number: 10, Run: "run10", SkipFiles: true, Ingested: []storage.File{file("f10")},
 		SetAside: []registry.SetAside{{File: file("bad"), Reason: "empty"}},
@@ -83,7 +83,7 @@ func TestIndexSkipsWhatTheRecordsSay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nights(t, b, 11, 20)
+	putRuns(t, b, 11, 20)
 	for name, stored := range map[string][]byte{"damaged": []byte("{"), "stale": stale, "lost": []byte("null")} {
 		if err := b.PutNightlyIndex(t.Context(), "shop", stored); err != nil {
 			t.Fatal(err)
@@ -113,9 +113,9 @@ func TestIndexSkipsWhatTheRecordsSay(t *testing.T) {
 	}
 }
 
-// A nightly run makes as many requests after 300 nights as after 30, and reads no object of the inbox
-// that it has hashed.
-func TestRequestsDoNotGrowWithTheNights(t *testing.T) {
+// A nightly run makes as many requests after 300 runs as after 100, and reads no object of the
+// inbox that it has hashed.
+func TestRequestsDoNotGrow(t *testing.T) {
 	t.Parallel()
 	b, _ := storagetest.OpenFolder(t)
 	inbox := func(name, text string) {
@@ -130,7 +130,7 @@ func TestRequestsDoNotGrowWithTheNights(t *testing.T) {
 	}
 	inbox("a", "one")
 	inbox("b", "two")
-	night := func(number int) storage.Requests {
+	measure := func(number int) storage.Requests {
 		before := b.Requests()
 		index := mustOpenIndex(t, b)
 		files, err := index.HashInbox(t.Context(), "inbox/")
@@ -140,21 +140,21 @@ func TestRequestsDoNotGrowWithTheNights(t *testing.T) {
 		if err := index.Store(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		nights(t, b, number, number)
+		putRuns(t, b, number, number)
 		if err := registry.WriteNightlyPage(t.Context(), b, "shop", time.Now()); err != nil {
 			t.Fatal(err)
 		}
 		return b.Requests().Sub(before)
 	}
-	first := night(1)
+	first := measure(1)
 	if want := (storage.Requests{Reads: 6, Writes: 4, Lists: 6}); first != want {
-		t.Errorf("first night: %+v, want %+v", first, want)
+		t.Errorf("first run: %+v, want %+v", first, want)
 	}
-	nights(t, b, 2, 99)
-	hundredth := night(100)
-	nights(t, b, 101, 299)
-	last := night(300)
+	putRuns(t, b, 2, 99)
+	hundredth := measure(100)
+	putRuns(t, b, 101, 299)
+	last := measure(300)
 	if hundredth != last || last.Sum() > 75 {
-		t.Errorf("night 100: %+v, night 300: %+v; want the same, 75 at most", hundredth, last)
+		t.Errorf("run 100: %+v, run 300: %+v; want the same, 75 at most", hundredth, last)
 	}
 }

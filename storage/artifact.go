@@ -86,8 +86,8 @@ func (b *Bucket) GetFolder(ctx context.Context, ref Ref, dir string) error {
 // maxTransfers is how many objects of a folder or of a list are transferred at a time.
 const maxTransfers = 16
 
-// inParallel calls do for each of n items, some at a time, and returns the first error, which cancels
-// the others.
+// inParallel calls do for each of n items, some at a time, and returns the first error, which
+// cancels the others.
 func inParallel(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(maxTransfers)

@@ -18,8 +18,8 @@ import (
 // fetch it once. Content is checked again whenever it is used, so a damaged file is no content. The
 // least recently used content goes first.
 type cache struct {
-	dir string
-	max int64
+	dir   string
+	limit int64
 
 	mutex sync.Mutex
 	files map[string]cached // by digest
@@ -31,10 +31,10 @@ type cached struct {
 	used time.Time
 }
 
-// UseCache keeps up to max bytes of content in a folder, which is made if needed and may have content
-// of an earlier process. A bucket of files needs no cache and uses none.
-func (b *Bucket) UseCache(dir string, max int64) error {
-	if b.folder() != "" || max <= 0 {
+// UseCache keeps up to limit bytes of content in a folder, which is made if needed and may have
+// content of an earlier process. A bucket of files needs no cache and uses none.
+func (b *Bucket) UseCache(dir string, limit int64) error {
+	if b.folder() != "" || limit <= 0 {
 		return nil
 	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -44,7 +44,7 @@ func (b *Bucket) UseCache(dir string, max int64) error {
 	if err != nil {
 		return fmt.Errorf("read the cache of the bucket: %w", err)
 	}
-	c := &cache{dir: dir, max: max, files: map[string]cached{}}
+	c := &cache{dir: dir, limit: limit, files: map[string]cached{}}
 	for _, entry := range entries {
 		info, err := entry.Info()
 		if err != nil || !info.Mode().IsRegular() || !validDigest(entry.Name()) {
@@ -93,13 +93,13 @@ func (c *cache) forget(ref Ref) {
 func (c *cache) drop(digest string) {
 	c.size -= c.files[digest].size
 	delete(c.files, digest)
-	_ = os.Remove(c.path(digest)) //nolint:errcheck // the folder is only a cache
+	_ = os.Remove(c.path(digest))
 }
 
-// add keeps the content of ref, which the file at path has. A cache that cannot keep it, such as one
-// on a full disk, is only slower.
+// add keeps the content of ref, which the file at path has. A cache that cannot keep it, such as
+// one on a full disk, is only slower.
 func (c *cache) add(ref Ref, path string, now time.Time) {
-	if c == nil || ref.Size > c.max {
+	if c == nil || ref.Size > c.limit {
 		return
 	}
 	c.mutex.Lock()
@@ -108,7 +108,7 @@ func (c *cache) add(ref Ref, path string, now time.Time) {
 		return
 	}
 	if err := linkOrCopy(path, c.path(ref.Digest)); err != nil && !errors.Is(err, fs.ErrExist) {
-		_ = os.Remove(c.path(ref.Digest)) //nolint:errcheck // a part of it at most
+		_ = os.Remove(c.path(ref.Digest)) // a part of it at most
 		return
 	}
 	c.files[ref.Digest] = cached{ref.Size, now}
@@ -118,7 +118,7 @@ func (c *cache) add(ref Ref, path string, now time.Time) {
 
 // addData is [cache.add] for content in memory.
 func (c *cache) addData(ref Ref, data []byte, now time.Time) {
-	if c == nil || int64(len(data)) > c.max {
+	if c == nil || int64(len(data)) > c.limit {
 		return
 	}
 	c.mutex.Lock()
@@ -127,7 +127,7 @@ func (c *cache) addData(ref Ref, data []byte, now time.Time) {
 		return
 	}
 	if err := os.WriteFile(c.path(ref.Digest), data, 0o600); err != nil {
-		_ = os.Remove(c.path(ref.Digest)) //nolint:errcheck // a part of it at most
+		_ = os.Remove(c.path(ref.Digest)) // a part of it at most
 		return
 	}
 	c.files[ref.Digest] = cached{int64(len(data)), now}
@@ -153,7 +153,7 @@ func (c *cache) read(ref Ref, now time.Time) []byte {
 // evict removes the least recently used content beyond the limit; the mutex is held, or nobody else
 // has the cache yet.
 func (c *cache) evict() {
-	if c.size <= c.max {
+	if c.size <= c.limit {
 		return
 	}
 	digests := make([]string, 0, len(c.files))
@@ -162,15 +162,15 @@ func (c *cache) evict() {
 	}
 	slices.SortFunc(digests, func(a, b string) int { return c.files[a].used.Compare(c.files[b].used) })
 	for _, digest := range digests {
-		if c.size <= c.max {
+		if c.size <= c.limit {
 			return
 		}
 		c.drop(digest)
 	}
 }
 
-// linkOrCopy makes a file that has the content of another one, without copying where both are on one
-// disk.
+// linkOrCopy makes a file that has the content of another one, without copying where both are on
+// one disk.
 func linkOrCopy(from, to string) (err error) {
 	if err := os.Link(from, to); err == nil || errors.Is(err, fs.ErrExist) {
 		return err

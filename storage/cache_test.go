@@ -89,7 +89,8 @@ func TestDamagedCacheIsFetchedAgain(t *testing.T) {
 	ref, dir := c.put(files)
 	c.reads(ref, files)
 	for _, path := range []string{
-		filepath.Join(dir, "a"), filepath.Join(c.dir, storage.Digest([]byte("second"))), filepath.Join(c.dir, ref.Digest),
+		filepath.Join(dir, "a"), filepath.Join(c.dir, storage.Digest([]byte("second"))),
+		filepath.Join(c.dir, ref.Digest),
 	} {
 		data, err := os.ReadFile(path) //nolint:gosec // the test's own file
 		if err != nil {

@@ -188,7 +188,8 @@ func TestFailedSyncFailsTheWrite(t *testing.T) {
 	}
 }
 
-// TestArtifactListsFilesThatAreThere stores many files, some at a time: the list of them is the last.
+// TestArtifactListsFilesThatAreThere stores many files, some at a time: the list of them is the
+// last.
 func TestArtifactListsFilesThatAreThere(t *testing.T) {
 	s := &syncs{t: t, root: filepath.Join(t.TempDir(), "bucket")}
 	b := open(t, "file://"+s.root)

@@ -20,7 +20,7 @@ import (
 //	nightly/<name>/promotions/<number>.json        the models promoted under a name; never changed
 //	nightly/<name>/runs/<number>.json              the records of all nightly runs
 //	nightly/<name>/nightly.html                    a page of the last nightly runs
-//	nightly/<name>/index.json                      what a nightly run needs of all earlier ones; made anew if lost
+//	nightly/<name>/index.json                      what a run needs of earlier ones
 //	nightly/<name>/watermark.json                  how far a source was ingested into the inbox
 //	exports/<model>.json                           the newest table of a model's recommendations
 //	quarantine/<key>                               corrupt objects, under their old keys

@@ -98,8 +98,8 @@ func (b *Bucket) NightlyRuns(ctx context.Context, name string, last int) (record
 	return records, newest, err
 }
 
-// NightlyNumbers returns the numbers of all nightly runs and promotions of a name that have a record,
-// in order.
+// NightlyNumbers returns the numbers of all nightly runs and promotions of a name that have a
+// record, in order.
 func (b *Bucket) NightlyNumbers(ctx context.Context, name string) (runs, promotions []int, err error) {
 	if runs, err = b.numbersIn(ctx, nightlyRunFolder(name)); err != nil {
 		return nil, nil, err

@@ -4,8 +4,8 @@ import "sync/atomic"
 
 // Requests counts the requests to a bucket, by what a cloud's price list calls them.
 type Requests struct {
-	// Reads are downloads, Heads look at an object, Writes are uploads and copies, Lists are listings
-	// of any length, Deletes are deletions.
+	// Reads are downloads, Heads look at an object, Writes are uploads and copies, Lists are
+	// listings of any length, Deletes are deletions.
 	Reads   int64 `json:"reads"`
 	Heads   int64 `json:"heads"`
 	Writes  int64 `json:"writes"`

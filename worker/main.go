@@ -91,8 +91,8 @@ func longHelp() kong.Vars {
 		"help_jobs": "Jobs of the CPU queue at a time; the GPU queue has one.",
 		"help_stall": "Time without progress after which a job is stopped and tried again. Jobs with long steps, " +
 			"such as an import, may take a multiple of it.",
-		"help_cache": "Disk for content of the bucket that stages share, in GiB; 0 keeps none. It is below the scratch " +
-			"folder; a bucket of files needs none.",
+		"help_cache": "Disk for content of the bucket that stages share, in GiB; 0 keeps none. It is below the " +
+			"scratch folder; a bucket of files needs none.",
 		"help_throttle": "Time between the heartbeats that are sent: shorter ones show progress and cancel jobs " +
 			"sooner, and cost more actions of Temporal Cloud.",
 		"help_metrics": "Address of /metrics (Prometheus), /healthz and /readyz; empty serves none. Keep it inside " +

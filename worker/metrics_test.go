@@ -36,14 +36,15 @@ func metricsOf(t *testing.T, w *staging.Process) string {
 	return ""
 }
 
-// checkRequests checks that a worker made at most so many requests to its bucket. The limit may only
-// fall: each request costs money, and time where the bucket is far away.
+// checkRequests checks that a worker made at most so many requests to its bucket. The limit may
+// only fall: each request costs money, and time where the bucket is far away.
 func checkRequests(t *testing.T, w *staging.Process, most int) {
 	t.Helper()
 	sum := 0
 	var counts []string
 	for line := range strings.Lines(metricsOf(t, w)) {
-		if labels, value, found := strings.Cut(line, "} "); found && strings.HasPrefix(line, "rdrec_bucket_requests_total{") {
+		labels, value, found := strings.Cut(line, "} ")
+		if found && strings.HasPrefix(line, "rdrec_bucket_requests_total{") {
 			count, err := strconv.Atoi(strings.TrimSpace(value))
 			if err != nil {
 				t.Fatal(err)
