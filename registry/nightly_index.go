@@ -162,8 +162,8 @@ func (x *NightlyIndex) rolledBack(
 	if err != nil {
 		return nil, err
 	}
-	kept := digestsOf(good)
-	return slices.DeleteFunc(digestsOf(bad), func(digest string) bool { return slices.Contains(kept, digest) }), nil
+	used := digestsOf(good)
+	return slices.DeleteFunc(digestsOf(bad), func(digest string) bool { return slices.Contains(used, digest) }), nil
 }
 
 // Put stores the record of a run and returns its number. A number that another run claimed
