@@ -46,18 +46,10 @@ func (a *Activities) Report(ctx context.Context, in registry.RunRecord) (out Rep
 		return out, err
 	}
 	w := &reportWork{Activities: a, RunRecord: in}
-	if err := w.readTrials(ctx); err != nil {
+	made, err := w.assemble(ctx, work.dir)
+	if err != nil {
 		return out, err
 	}
-	if err := w.open(ctx, work.dir); err != nil {
-		return out, err
-	}
-	for _, add := range []func(context.Context) error{w.addTeacher, w.addStudents, w.addRankings, w.addTexts} {
-		if err := add(ctx); err != nil {
-			return out, err
-		}
-	}
-	made := w.builder.Report()
 	files, err := made.Files()
 	if err != nil {
 		return out, err
@@ -77,6 +69,24 @@ type reportWork struct {
 	*Activities
 	registry.RunRecord
 	builder *report.Builder
+	// progress, if set, is how far the run is: its parts may be missing.
+	progress string
+}
+
+// assemble reads the outputs of the stages and returns the report.
+func (w *reportWork) assemble(ctx context.Context, dir string) (report.Report, error) {
+	if err := w.readTrials(ctx); err != nil {
+		return report.Report{}, err
+	}
+	if err := w.open(ctx, dir); err != nil {
+		return report.Report{}, err
+	}
+	for _, add := range []func(context.Context) error{w.addTeacher, w.addStudents, w.addRankings, w.addTexts} {
+		if err := add(ctx); err != nil {
+			return report.Report{}, err
+		}
+	}
+	return w.builder.Report(), nil
 }
 
 // readTrials reads the stages of the trials, which the input names, and adds them to the run's.
@@ -105,6 +115,7 @@ func (w *reportWork) open(ctx context.Context, dir string) error {
 	run := report.Run{
 		ID: execution.ID + "/" + execution.RunID, Made: w.Now().UTC(), Spec: w.Spec, Dataset: data,
 		DataDigest: w.Identity.Data, Artifacts: w.artifacts(), Build: w.Build,
+		Progress: w.progress,
 	}
 	for _, s := range w.Stages {
 		run.Stages = append(run.Stages, report.Stage{
@@ -261,11 +272,17 @@ func (w *reportWork) addTies(ctx context.Context) error {
 	return nil
 }
 
-// addBaseline adds a baseline's ranking, and SASRec's for each seed.
+// addBaseline adds a baseline's ranking, and SASRec's for each seed. While the run goes on, it may
+// have none yet.
 func (w *reportWork) addBaseline(ctx context.Context, row baseline.Baseline, t task.Task) error {
 	from, files, seeds := w.Baseline, []string{rankingFile(row.Name, t)}, []int64{0}
 	if row.Fit == nil {
 		from = map[string]storage.Ref{baseline.SASRec: w.Sasrec, baseline.BSARec: w.Bsarec}[row.Name]
+	}
+	if w.progress != "" && from.IsZero() {
+		return nil
+	}
+	if row.Fit == nil {
 		record, err := readArtifactJSON[SasrecRecord](ctx, w.Bucket, from, sasrecRecord)
 		if err != nil {
 			return err

@@ -269,6 +269,10 @@ func TestRunCanBeCancelledAndDetached(t *testing.T) {
 	if _, code := env.command(t, &watchedBuffer{}, "report", id); code != exitcode.Experiment {
 		t.Errorf("report of a running experiment: code %d", code)
 	}
+	env.storeDraft(t, id)
+	if stdout, code := env.command(t, &watchedBuffer{}, "report", id); code != 0 || stdout != "0 of 2 trials\n" {
+		t.Errorf("report so far: code %d, %q", code, stdout)
+	}
 	if _, code := env.command(t, &watchedBuffer{}, "cancel", id); code != exitcode.OK {
 		t.Errorf("cancel: code %d", code)
 	}

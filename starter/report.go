@@ -3,17 +3,19 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"go.temporal.io/api/enums/v1"
 
+	"rdrec/storage"
 	"rdrec/workflows"
 )
 
 // reportCmd prints a report.
 type reportCmd struct{ idArg }
 
-// Run prints the report of a finished experiment.
+// Run prints the report of a finished experiment, or what a running one has written so far.
 func (c *reportCmd) Run(ctx context.Context, a *app) error {
 	to, e, err := a.connectTo(ctx, c.ID)
 	if err != nil {
@@ -21,12 +23,41 @@ func (c *reportCmd) Run(ctx context.Context, a *app) error {
 	}
 	defer to.Close()
 	if e.status == enums.WORKFLOW_EXECUTION_STATUS_RUNNING {
-		return fmt.Errorf("%w: %s", errUnfinished, e.id)
+		return a.printDraft(ctx, e)
 	}
 	return a.printResult(ctx, e)
 }
 
-// finishedReport is the report of a finished experiment, for programs.
+// printDraft prints the report that a running experiment has written so far.
+func (a *app) printDraft(ctx context.Context, e *execution) error {
+	bucket, err := a.openBucket(ctx)
+	if err != nil {
+		return err
+	}
+	defer bucket.Close()
+	name := "report.txt"
+	if a.flags.JSON {
+		name = "report.json"
+	}
+	report, err := bucket.GetRun(ctx, e.id, e.run, name)
+	if errors.Is(err, storage.ErrNotFound) {
+		return fmt.Errorf("%w: %s", errUnfinished, e.id)
+	}
+	if err != nil {
+		return fmt.Errorf("fetching the report of %q: %w", e.id, err)
+	}
+	html := bucket.URL(storage.RunKey(e.id, e.run, "report.html"))
+	if a.flags.JSON {
+		return a.printJSON(finishedReport{e.id, e.run, e.page(e.id, e.run), html, e.reused, report})
+	}
+	if err := a.print(string(report)); err != nil {
+		return err
+	}
+	a.logf("\nreport     %s", html)
+	return nil
+}
+
+// finishedReport is the report of an experiment, for programs.
 type finishedReport struct {
 	ID   string `json:"id"`
 	Run  string `json:"run"`

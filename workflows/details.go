@@ -87,7 +87,8 @@ func (t *stageTracker) end(ctx workflow.Context, err error) error {
 // and the stages.
 func (t *stageTracker) publish(ctx workflow.Context) {
 	var page []string
-	for _, section := range []string{t.headline(ctx), t.warning, t.costText(), t.trialTable(), t.stageTable()} {
+	sections := []string{t.headline(ctx), t.draftLink(), t.warning, t.costText(), t.trialTable(), t.stageTable()}
+	for _, section := range sections {
 		if section != "" {
 			page = append(page, section)
 		}
@@ -124,6 +125,14 @@ func (t *stageTracker) headline(ctx workflow.Context) string {
 		running = append(running[:maxRows], fmt.Sprintf("and %d more", surplus))
 	}
 	return "**Running**: " + strings.Join(running, ", ")
+}
+
+// draftLink returns a link to the report so far; "" without one, and once the report is complete.
+func (t *stageTracker) draftLink() string {
+	if t.draft == "" || t.conclusion != nil {
+		return ""
+	}
+	return "[Report so far](" + t.draft + ")"
 }
 
 // markdown returns the conclusion for people.

@@ -34,6 +34,8 @@ type workflowEnv struct {
 	lookedUp []string
 	trained  []spec.Protocol
 	reported registry.RunRecord
+	// drafts are the reports that were written while the run went on.
+	drafts []activities.DraftReportInput
 	// fail makes a stage fail.
 	fail map[string]error
 }
@@ -91,6 +93,12 @@ func newWorkflowEnv(t *testing.T) *workflowEnv {
 		defer w.mutex.Unlock()
 		w.trained = append(w.trained, in.Protocol)
 		return ref, w.fail["Pretrain"]
+	})
+	w.mock("DraftReport", func(_ context.Context, in activities.DraftReportInput) (activities.ReportResult, error) {
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
+		w.drafts = append(w.drafts, in)
+		return activities.ReportResult{URL: "http://reports/draft"}, w.fail["DraftReport"]
 	})
 	w.mock("Report", func(_ context.Context, in registry.RunRecord) (activities.ReportResult, error) {
 		w.calls, w.reported = append(w.calls, "Report"), in

@@ -90,6 +90,7 @@ func (e *experiment) run(ctx workflow.Context) (record registry.RunRecord, err e
 		return record, err
 	}
 	trials := e.startTrials(ctx, record.Identity, record.Preprocessed)
+	defer e.draftReports(ctx, &record, trials)()
 	if record.Baseline, err = e.baseline(ctx, record.Preprocessed); err != nil {
 		return record, err
 	}
@@ -230,11 +231,14 @@ func (e *experiment) bsarec(ctx workflow.Context, preprocessed storage.Ref) (sto
 	return e.trainBaseline(ctx, preprocessed, in)
 }
 
+// trainsBaseline reports whether the spec has a baseline with a training stage.
+func (e *experiment) trainsBaseline(name string) bool { return slices.Contains(e.spec.Baselines, name) }
+
 func (e *experiment) trainBaseline(
 	ctx workflow.Context, preprocessed storage.Ref, in activities.TrainSasrecInput,
 ) (storage.Ref, error) {
 	name := in.Name()
-	if !slices.Contains(e.spec.Baselines, name) {
+	if !e.trainsBaseline(name) {
 		return storage.Ref{}, nil
 	}
 	in.Preprocessed = preprocessed
@@ -373,9 +377,14 @@ func (e *experiment) awaitTrials(
 
 // report is not cached: it names this run, states which stages were cached, and is cheap.
 func (e *experiment) report(ctx workflow.Context, in registry.RunRecord) (out activities.ReportResult, err error) {
-	in.Spec, in.StageVersions = e.spec, experimentVersions()
 	setStageAttribute(ctx, "report")
-	in.Stages = e.stages.times()
+	e.describe(&in)
 	err = execute(stageOptions(ctx, QueueBookkeeping, "report"), stub.Report, in, &out)
 	return out, err
+}
+
+// describe adds the spec, the versions and the stages so far to a record; those of the trials are
+// in the bucket.
+func (e *experiment) describe(record *registry.RunRecord) {
+	record.Spec, record.StageVersions, record.Stages = e.spec, experimentVersions(), e.stages.times()
 }

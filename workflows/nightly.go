@@ -233,6 +233,7 @@ func (n *nightly) train(ctx workflow.Context) (err error) {
 	}
 	n.record.Preprocessed = n.results.Preprocessed
 	trials := n.startTrials(ctx, n.results.Identity, n.results.Preprocessed)
+	defer n.draftReports(ctx, &n.results, trials)()
 	if n.results.Baseline, err = n.baseline(ctx, n.results.Preprocessed); err != nil {
 		return err
 	}

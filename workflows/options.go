@@ -122,6 +122,14 @@ func notifyOptions(ctx workflow.Context, summary string) workflow.Context {
 	return workflow.WithActivityOptions(ctx, options)
 }
 
+// draftOptions are the options for writing the report while the run goes on: a draft that fails is
+// left to the next one.
+func draftOptions(ctx workflow.Context) workflow.Context {
+	options := workflow.GetActivityOptions(stageOptions(ctx, QueueBookkeeping, "report so far"))
+	options.RetryPolicy = &temporal.RetryPolicy{MaximumAttempts: 1}
+	return workflow.WithActivityOptions(ctx, options)
+}
+
 func retryPolicy(initialInterval, maximumInterval time.Duration) *temporal.RetryPolicy {
 	return &temporal.RetryPolicy{
 		InitialInterval: initialInterval, BackoffCoefficient: 2, MaximumInterval: maximumInterval,

@@ -55,6 +55,8 @@ type stageTracker struct {
 	// ended, if set, is why the workflow ended without a conclusion, in Markdown.
 	ended      string
 	conclusion *conclusion
+	// draft is the address of the report so far, "" before there is one.
+	draft string
 	// warning is a message below the headline.
 	warning string
 	// planner, if set, looks stages up instead of running them.

@@ -31,6 +31,8 @@ type Run struct {
 	Build map[string]string
 	// Nightly is what a nightly run did with the new model, in sentences.
 	Nightly []string
+	// Progress is how far a running run is; empty for a finished one.
+	Progress string
 }
 
 // Builder assembles a [Report] from the outputs of a run's stages. They are added one at a time, so
@@ -105,6 +107,9 @@ func (b *Builder) Report() Report {
 	}
 	b.report.ComparePublished()
 	b.report.Conclude()
+	if b.run.Progress != "" {
+		b.report.Verdict = unfinished(b.run.Progress)
+	}
 	return b.report
 }
 

@@ -88,9 +88,9 @@ func (b *Builder) addTrial(table *Table, row Row, seed int64, predictions []pred
 
 // Baselines returns the baselines to add for a task, in the order of the report: those of the spec,
 // or the default ones if it names none. There are none if no student is evaluated on the task,
-// because there is nothing to compare.
+// because there is nothing to compare; while the run goes on, a student may follow.
 func (b *Builder) Baselines(t task.Task) (chosen []baseline.Baseline) {
-	if b.tables[t] == nil {
+	if b.tables[t] == nil && (b.run.Progress == "" || !b.evaluates(t)) {
 		return nil
 	}
 	names := b.run.Spec.Baselines
@@ -105,6 +105,14 @@ func (b *Builder) Baselines(t task.Task) (chosen []baseline.Baseline) {
 	return chosen
 }
 
+// evaluates reports whether the spec lets students be evaluated on a ranking task.
+func (b *Builder) evaluates(t task.Task) bool {
+	if t == task.TopN {
+		return b.run.Spec.Evaluate.TopNUsers >= 0
+	}
+	return b.run.Spec.Evaluate.SequentialUsers >= 0
+}
+
 // AddBaseline scores what a baseline recommended for a ranking task. The seed is 0 for a baseline
 // without randomness.
 func (b *Builder) AddBaseline(
@@ -117,5 +125,9 @@ func (b *Builder) AddBaseline(
 	case from.Fit == nil:
 		row.Kind = ModelRow
 	}
-	b.addTrial(b.table(t), row, seed, predictions)
+	table := b.table(t)
+	if table.Users == 0 { // no student is evaluated yet
+		table.Users, table.TargetShare = len(predictions), targetShare(predictions)
+	}
+	b.addTrial(table, row, seed, predictions)
 }

@@ -15,6 +15,8 @@ const (
 	DoNotServe   Decision = "do_not_serve"
 	Undecided    Decision = "undecided"
 	NotEvaluated Decision = "not_evaluated"
+	// Unfinished is decided while the run goes on.
+	Unfinished Decision = "unfinished"
 )
 
 // Verdict is the result of a run in one sentence that a reader can act on.
@@ -44,6 +46,13 @@ func (r *Report) conclude() Verdict {
 		}
 	}
 	return best
+}
+
+// unfinished returns the verdict on a run that goes on.
+func unfinished(progress string) Verdict {
+	return Verdict{Decision: Unfinished, Text: fmt.Sprintf(
+		"Running: %s when this report was written. It is written anew as parts of the run end; the verdict follows "+
+			"with the last.", progress)}
 }
 
 // unevaluated returns the verdict on a run whose students have no ranking.
