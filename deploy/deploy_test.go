@@ -18,6 +18,7 @@ import (
 	"time"
 
 	apps "k8s.io/api/apps/v1"
+	batch "k8s.io/api/batch/v1"
 	core "k8s.io/api/core/v1"
 	policy "k8s.io/api/policy/v1"
 	"sigs.k8s.io/yaml"
@@ -55,7 +56,7 @@ func TestManifestsHaveKubernetesTypes(t *testing.T) {
 			kinds[kind.Kind]++
 			target := map[string]any{
 				"Deployment": &apps.Deployment{}, "Service": &core.Service{}, "ServiceAccount": &core.ServiceAccount{},
-				"PodDisruptionBudget": &policy.PodDisruptionBudget{},
+				"PodDisruptionBudget": &policy.PodDisruptionBudget{}, "CronJob": &batch.CronJob{},
 			}[kind.Kind]
 			if target == nil {
 				t.Errorf("%s: kind %q is not expected", path, kind.Kind)
@@ -69,7 +70,7 @@ func TestManifestsHaveKubernetesTypes(t *testing.T) {
 			}
 		}
 	}
-	if kinds["Deployment"] != 3 || kinds["Service"] != 1 {
+	if kinds["Deployment"] != 3 || kinds["Service"] != 1 || kinds["CronJob"] != 1 {
 		t.Errorf("kinds %v", kinds)
 	}
 }

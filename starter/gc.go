@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ import (
 type gcCmd struct {
 	DryRun bool          `help:"Only count the objects that would be deleted."`
 	Grace  time.Duration `help:"Keep objects written within this time; at least 2h." default:"168h"`
+	// KeepRuns is [storage.CollectOptions.KeepRuns].
+	KeepRuns int  `help:"${help_keep_runs}" placeholder:"N" env:"RDREC_KEEP_RUNS"`
+	Usage    bool `help:"Print what the runs of each name hold."`
 }
 
 // minGrace is the smallest --grace. A running workflow may refer to content that was up to an hour
@@ -27,6 +31,9 @@ const minGrace = 2 * time.Hour
 func (c *gcCmd) Run(ctx context.Context, a *app) error {
 	if c.Grace < minGrace {
 		return usageError{fmt.Errorf("--grace %s: must be at least %s", c.Grace, minGrace)}
+	}
+	if c.KeepRuns < 0 {
+		return usageError{errors.New("--keep-runs must be at least 0")}
 	}
 	to, err := a.connect(ctx)
 	if err != nil {
@@ -42,7 +49,9 @@ func (c *gcCmd) Run(ctx context.Context, a *app) error {
 		return err
 	}
 	defer bucket.Close()
-	found, err := bucket.Collect(ctx, storage.CollectOptions{Before: before, DryRun: c.DryRun})
+	found, err := bucket.Collect(ctx, storage.CollectOptions{
+		Before: before, KeepRuns: c.KeepRuns, DryRun: c.DryRun,
+	})
 	if err != nil {
 		return fmt.Errorf("collecting garbage: %w", err)
 	}
@@ -85,9 +94,21 @@ func (c *gcCmd) summary(found storage.CollectResult, before time.Time) string {
 	}
 	line(verb, found.Contents, "content that no run and no stage record refers to")
 	line(verb, found.Checkpoints, "checkpoints of finished training, and incomplete ones")
+	if c.KeepRuns > 0 {
+		description := fmt.Sprintf("runs beyond the last %d of each name", c.KeepRuns)
+		line(verb, found.Runs, "records, reports and logs of "+description)
+		line(verb, found.Stages, "records of stages whose output only they refer to")
+	}
 	line(verb, found.Quarantined, "quarantined objects")
 	line(verb, found.TempFiles, "temporary files of killed writers")
 	limit := before.Local().Format(time.DateTime)
 	line("remaining", found.Remaining, "content, checkpoints and quarantine, including objects written after "+limit)
+	if c.Usage {
+		fmt.Fprintf(&page, "\n%-32s %6s %8s %9s\n", "NAME", "RUNS", "REMOVED", "HOLDS")
+		for _, u := range found.Usage {
+			size := humanize.Bytes(uint64(u.Bytes)) //nolint:gosec // a size
+			fmt.Fprintf(&page, "%-32s %6d %8d %9s\n", u.Name, u.Runs, u.Expired, size)
+		}
+	}
 	return page.String()
 }

@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"path"
@@ -17,6 +18,10 @@ type CollectOptions struct {
 	// the start of every running workflow: content that a running workflow stores again is no older
 	// than that.
 	Before time.Time
+	// KeepRuns is how many of the last workflows of each name keep their runs, with all that these
+	// refer to; 0 means all. Runs with an object that is not old enough, and the artifacts of
+	// promotions in use, of recent promotions and of recent nightly runs, remain in any case.
+	KeepRuns int
 	// DryRun only counts.
 	DryRun bool
 }
@@ -32,6 +37,12 @@ type CollectResult struct {
 	Checkpoints Count `json:"checkpoints"`
 	Quarantined Count `json:"quarantined"`
 	TempFiles   Count `json:"temp_files"`
+	// Runs are records, reports and logs of runs beyond those to keep, Stages the records of stages
+	// whose output only such runs refer to.
+	Runs   Count `json:"runs"`
+	Stages Count `json:"stages"`
+	// Usage is what the runs of each name hold, the largest first.
+	Usage []Usage `json:"usage"`
 }
 
 // Count counts objects.
@@ -46,14 +57,17 @@ func (h *Count) add(o object) {
 }
 
 // Collect deletes old objects that nothing reaches: no run's or stage's record, no recent promotion
-// or nightly run, no checkpoint from which training could resume. Records, rationales and reports
-// are never deleted.
+// or nightly run, no checkpoint from which training could resume. Rationales are never deleted, and
+// records and reports only with the runs beyond those to keep.
 func (b *Bucket) Collect(ctx context.Context, c CollectOptions) (CollectResult, error) {
-	m := &marker{bucket: b, reached: map[string]bool{}, finished: map[string]bool{}, complete: map[string]bool{}}
+	m := &marker{
+		bucket: b, options: c, reached: map[string]bool{}, finished: map[string]bool{}, complete: map[string]bool{},
+		unreached: map[string]bool{}, artifacts: map[Ref]map[string]int64{},
+	}
 	if err := m.mark(ctx); err != nil {
 		return CollectResult{}, err
 	}
-	var found CollectResult
+	found := CollectResult{Usage: m.retention.usage()}
 	var toDelete []string
 	for _, prefix := range []string{
 		casPrefix, checkpointPrefix, quarantinePrefix, rationalePrefix, stagePrefix, runPrefix, probePrefix,
@@ -95,6 +109,12 @@ type marker struct {
 	// reached are content keys; finished are the fingerprints of committed stages; complete are
 	// checkpoint folders with a manifest.
 	reached, finished, complete map[string]bool
+	// unreached are the keys of stages' records that are removed with the last run that refers to
+	// their output. artifacts are the content keys of each artifact, with their sizes.
+	unreached map[string]bool
+	artifacts map[Ref]map[string]int64
+	options   CollectOptions
+	retention *retention
 }
 
 // mark follows every record. An unreadable record stops the collection, because its references are
@@ -107,8 +127,14 @@ func (m *marker) mark(ctx context.Context) error {
 	for _, key := range slices.Sorted(maps.Keys(line.unreadable)) {
 		return &CorruptError{key, line.unreadable[key]}
 	}
-	for _, refs := range line.refs {
-		if err := m.reach(ctx, refs); err != nil {
+	if m.retention, err = m.bucket.retain(ctx, m.options); err != nil {
+		return err
+	}
+	if err := m.reachTables(ctx); err != nil {
+		return err
+	}
+	for run, refs := range line.refs {
+		if err := m.follow(ctx, run, refs); err != nil {
 			return err
 		}
 	}
@@ -126,6 +152,11 @@ func (m *marker) mark(ctx context.Context) error {
 			return &CorruptError{o.key, err.Error()}
 		}
 		m.finished[fingerprint] = true
+		old := m.options.KeepRuns > 0 && o.written.Before(m.options.Before)
+		if old && !m.reached[contentKey(done.Output.Digest)] {
+			m.unreached[o.key] = true
+			return nil
+		}
 		return m.reach(ctx, []Ref{done.Output})
 	})
 	if err != nil {
@@ -139,18 +170,57 @@ func (m *marker) mark(ctx context.Context) error {
 	})
 }
 
+// reachTables reaches the tables that are served, whatever becomes of the runs that exported them.
+func (m *marker) reachTables(ctx context.Context) error {
+	return m.bucket.scan(ctx, exportPrefix, func(o object) error {
+		if path.Ext(o.key) != ".json" {
+			return nil
+		}
+		data, err := m.bucket.read(ctx, o.key)
+		if err != nil {
+			return err
+		}
+		refs, err := refsIn(data)
+		if err != nil {
+			return &CorruptError{o.key, err.Error()}
+		}
+		if err := m.reach(ctx, refs); !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		return nil // the table is incomplete, and no longer served
+	})
+}
+
+// follow reaches what a run refers to, unless the run is removed.
+func (m *marker) follow(ctx context.Context, run string, refs []Ref) error {
+	if m.retention.removes(run) {
+		return nil
+	}
+	if err := m.reach(ctx, refs); err != nil {
+		return err
+	}
+	for _, ref := range refs {
+		m.retention.addContent(run, m.artifacts[ref])
+	}
+	return nil
+}
+
 func (m *marker) reach(ctx context.Context, refs []Ref) error {
 	for _, ref := range refs {
-		if m.reached[contentKey(ref.Digest)] {
+		if m.artifacts[ref] != nil {
 			continue
 		}
 		artifact, err := m.bucket.Artifact(ctx, ref)
 		if err != nil {
 			return fmt.Errorf("follow what is in use: %w", err)
 		}
-		m.reached[contentKey(ref.Digest)] = true
+		content := map[string]int64{contentKey(ref.Digest): ref.Size}
 		for _, f := range artifact.Files {
-			m.reached[contentKey(f.Digest)] = true
+			content[contentKey(f.Digest)] = f.Size
+		}
+		m.artifacts[ref] = content
+		for key := range content {
+			m.reached[key] = true
 		}
 	}
 	return nil
@@ -166,6 +236,10 @@ func (m *marker) counter(prefix string, o object, c *CollectResult) *Count {
 		return &c.Contents
 	case prefix == checkpointPrefix && m.stale(o.key):
 		return &c.Checkpoints
+	case prefix == runPrefix && m.retention.expired[ownerOf(strings.TrimPrefix(o.key, runPrefix))]:
+		return &c.Runs
+	case prefix == stagePrefix && m.unreached[o.key]:
+		return &c.Stages
 	case prefix == quarantinePrefix && m.obsolete(strings.TrimPrefix(o.key, quarantinePrefix)):
 		return &c.Quarantined
 	case prefix == casPrefix || prefix == checkpointPrefix || prefix == quarantinePrefix:

@@ -60,13 +60,13 @@ func TestCollectAgeLimitIsExclusive(t *testing.T) {
 
 			h.age(t, c.key, limit)
 			kept := storage.Count{Objects: inUse.Objects + 1, Bytes: inUse.Bytes + one.Bytes}
-			if got := collect(
-				t, h, storage.CollectOptions{Before: limit},
-			); got != (storage.CollectResult{Remaining: kept}) {
-				t.Errorf("written at the limit: %+v, want all of it kept", got)
+			got := collect(t, h, storage.CollectOptions{Before: limit})
+			got.Usage = nil
+			if diff := cmp.Diff(storage.CollectResult{Remaining: kept}, got); diff != "" {
+				t.Errorf("written at the limit, want all of it to remain: %s", diff)
 			}
 			h.age(t, c.key, limit.Add(-time.Nanosecond))
-			got := collect(t, h, storage.CollectOptions{Before: limit})
+			got = collect(t, h, storage.CollectOptions{Before: limit})
 			if got.Remaining != inUse || c.want(got) != one {
 				t.Errorf("written a moment before: %+v, want %+v of its kind", got, one)
 			}
@@ -83,8 +83,15 @@ func TestCollectCountsRemainingObjects(t *testing.T) {
 	h := newRunHistory(t)
 	got := collect(t, h, storage.CollectOptions{Before: time.Now().Add(time.Hour)})
 	bytes := h.data.Size + h.model.Size + int64(len("1 2 3")+len("[]")+len("weights"))
-	if want := (storage.CollectResult{Remaining: storage.Count{Objects: 5, Bytes: bytes}}); got != want {
-		t.Errorf("got %+v, want %+v", got, want)
+	want := storage.CollectResult{
+		Remaining: storage.Count{Objects: 5, Bytes: bytes},
+		Usage: []storage.Usage{ // the second run has the model, too
+			{Name: "second", Runs: 1, Bytes: bytes},
+			{Name: "first", Runs: 1, Bytes: h.data.Size + int64(len("1 2 3[]"))},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }
 

@@ -295,8 +295,8 @@ func TestCollectSparesReferencedObjects(t *testing.T) {
 		t.Errorf("a dry run deleted: %v", err)
 	}
 	all.DryRun = false
-	if got := collect(t, h, all); got != want {
-		t.Errorf("collected %+v, want what the dry run said: %+v", got, want)
+	if diff := cmp.Diff(want, collect(t, h, all)); diff != "" {
+		t.Errorf("collected other objects than the dry run said: %s", diff)
 	}
 	if _, err := h.Get(t.Context(), orphan); err == nil {
 		t.Error("the orphan is still there")
