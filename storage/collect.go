@@ -138,28 +138,7 @@ func (m *marker) mark(ctx context.Context) error {
 			return err
 		}
 	}
-	err = m.bucket.scan(ctx, stagePrefix, func(o object) error {
-		fingerprint, ok := strings.CutSuffix(path.Base(o.key), ".json")
-		if !ok {
-			return nil
-		}
-		data, err := m.bucket.read(ctx, o.key)
-		if err != nil {
-			return err
-		}
-		var done StageRecord
-		if err := json.Unmarshal(data, &done); err != nil {
-			return &CorruptError{o.key, err.Error()}
-		}
-		m.finished[fingerprint] = true
-		old := m.options.KeepRuns > 0 && o.written.Before(m.options.Before)
-		if old && !m.reached[contentKey(done.Output.Digest)] {
-			m.unreached[o.key] = true
-			return nil
-		}
-		return m.reach(ctx, []Ref{done.Output})
-	})
-	if err != nil {
+	if err := m.bucket.scan(ctx, stagePrefix, func(o object) error { return m.followStage(ctx, o) }); err != nil {
 		return err
 	}
 	return m.bucket.scan(ctx, checkpointPrefix, func(o object) error {
@@ -168,6 +147,29 @@ func (m *marker) mark(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// followStage reaches the output of a stage by its record, unless it is removed.
+func (m *marker) followStage(ctx context.Context, o object) error {
+	fingerprint, ok := strings.CutSuffix(path.Base(o.key), ".json")
+	if !ok {
+		return nil
+	}
+	data, err := m.bucket.read(ctx, o.key)
+	if err != nil {
+		return err
+	}
+	var done StageRecord
+	if err := json.Unmarshal(data, &done); err != nil {
+		return &CorruptError{o.key, err.Error()}
+	}
+	m.finished[fingerprint] = true
+	old := m.options.KeepRuns > 0 && o.written.Before(m.options.Before)
+	if old && !m.reached[contentKey(done.Output.Digest)] {
+		m.unreached[o.key] = true
+		return nil
+	}
+	return m.reach(ctx, []Ref{done.Output})
 }
 
 // reachTables reaches the tables that are served, whatever becomes of the runs that exported them.
@@ -229,20 +231,28 @@ func (m *marker) reach(ctx context.Context, refs []Ref) error {
 // counter returns the count to which an object belongs if it is old enough to be deleted, or nil if
 // it is in use or of a kind that is never deleted.
 func (m *marker) counter(prefix string, o object, c *CollectResult) *Count {
-	switch {
-	case strings.HasSuffix(o.key, ".tmp"), prefix == probePrefix:
+	if strings.HasSuffix(o.key, ".tmp") {
 		return &c.TempFiles
-	case prefix == casPrefix && !m.reached[o.key]:
-		return &c.Contents
-	case prefix == checkpointPrefix && m.stale(o.key):
-		return &c.Checkpoints
-	case prefix == runPrefix && m.retention.expired[ownerOf(strings.TrimPrefix(o.key, runPrefix))]:
-		return &c.Runs
-	case prefix == stagePrefix && m.unreached[o.key]:
-		return &c.Stages
-	case prefix == quarantinePrefix && m.obsolete(strings.TrimPrefix(o.key, quarantinePrefix)):
-		return &c.Quarantined
-	case prefix == casPrefix || prefix == checkpointPrefix || prefix == quarantinePrefix:
+	}
+	for _, kind := range []struct {
+		prefix string
+		count  *Count
+		unused func() bool
+	}{
+		{probePrefix, &c.TempFiles, func() bool { return true }},
+		{casPrefix, &c.Contents, func() bool { return !m.reached[o.key] }},
+		{checkpointPrefix, &c.Checkpoints, func() bool { return m.stale(o.key) }},
+		{runPrefix, &c.Runs, func() bool { return m.retention.expired[ownerOf(strings.TrimPrefix(o.key, runPrefix))] }},
+		{stagePrefix, &c.Stages, func() bool { return m.unreached[o.key] }},
+		{quarantinePrefix, &c.Quarantined, func() bool {
+			return m.obsolete(strings.TrimPrefix(o.key, quarantinePrefix))
+		}},
+	} {
+		if kind.prefix == prefix && kind.unused() {
+			return kind.count
+		}
+	}
+	if prefix == casPrefix || prefix == checkpointPrefix || prefix == quarantinePrefix {
 		c.Remaining.add(o)
 	}
 	return nil

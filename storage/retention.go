@@ -103,8 +103,9 @@ func (r *retention) addContent(run string, content map[string]int64) {
 
 // usage returns what each name holds, the largest first.
 func (r *retention) usage() []Usage {
-	all := []Usage{}
-	for name, owners := range r.byName() {
+	names := r.byName()
+	all := make([]Usage, 0, len(names))
+	for name, owners := range names {
 		u := Usage{Name: name, Runs: len(owners)}
 		for _, owner := range owners {
 			if r.expired[owner] {
