@@ -32,6 +32,10 @@ type Activities struct {
 	// Scratch is a folder for temporary files. Each activity works in its own subfolder and removes
 	// it.
 	Scratch string
+	// Memory is the bytes of the device that computes tensors here; 0 means unknown, or none.
+	Memory int64
+	// MaxScratch is how many bytes Scratch may hold when an activity begins; 0 means no limit.
+	MaxScratch int64
 	// Build identifies the program and the libraries that do the work; the report shows it.
 	Build map[string]string
 	Log   zerolog.Logger

@@ -46,6 +46,9 @@ func (a *Activities) scratch(ctx context.Context) (dir string, remove func(), er
 	if err := os.MkdirAll(a.Scratch, 0o750); err != nil {
 		return "", func() {}, fmt.Errorf("make scratch folder: %w", err)
 	}
+	if err := a.checkQuota(); err != nil {
+		return "", func() {}, err
+	}
 	dir, err = os.MkdirTemp(a.Scratch, filepath.Base(info.ActivityType.Name)+"-")
 	if err != nil {
 		return "", func() {}, fmt.Errorf("make scratch folder: %w", err)

@@ -41,6 +41,9 @@ func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id registr
 }
 
 func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registry.Identity, err error) {
+	if err := a.checkRoom(in.Student, spec.Train{}); err != nil {
+		return id, err
+	}
 	if id.Data, err = digestData(ctx, in.Data); err != nil {
 		return id, fmt.Errorf("read the data: %w", err)
 	}

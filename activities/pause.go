@@ -65,7 +65,7 @@ func retryOrPause(ctx context.Context, err error) error {
 	switch {
 	case errors.As(err, &retryAfter):
 		return retryable(TypeRetryAfter, err, max(retryAfter.After, delay))
-	case errors.Is(err, storage.ErrFull):
+	case errors.Is(err, storage.ErrFull), errors.Is(err, errScratchFull):
 		return retryable(TypeStorageFull, err, delay)
 	case delay > 0:
 		return retryable(TypeFailed, err, delay)

@@ -38,6 +38,9 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 	if err != nil {
 		return ref, err
 	}
+	if err := errors.Join(a.checkRoom(in.Student, in.Train), a.checkDisk(in.Student, in.Train)); err != nil {
+		return ref, err
+	}
 	job := TrainJob{
 		PretrainInput: in, Data: filepath.Join(work.dir, "preprocessed"), Out: filepath.Join(work.dir, "model"),
 		Scratch: filepath.Join(work.dir, "work"), Progress: work.report, Stop: stopSignal(ctx),

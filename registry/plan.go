@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 )
@@ -22,6 +23,9 @@ type Plan struct {
 	Total   Estimate `json:"total"`
 	GPU     Estimate `json:"gpu"`
 	Unknown int      `json:"unknown"`
+	// Room is the memory and the disk that training takes; none if no training will run, or if the
+	// size of its first weights is unknown.
+	Room []room.Need `json:"room,omitempty"`
 }
 
 // PlanRow is one stage of a plan.
@@ -94,6 +98,9 @@ func NewPlan(
 			return plan, fmt.Errorf("plan stage %q: %w", planned.Label, err)
 		}
 		plan.Stages = append(plan.Stages, row)
+		if row.Stage == "pretrain" && !row.Cached {
+			plan.Room = room.Training(s.Student, s.Train)
+		}
 	}
 	return plan, nil
 }

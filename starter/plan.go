@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rdrec/internal/report"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/workflows"
@@ -107,7 +108,22 @@ func planText(p registry.Plan) string {
 			estimateText(row.Estimate), sizeText(row.Bytes), whyText(row))
 	}
 	_ = w.Flush()
-	return trimLines(page.String()) + totalText(p) + "\n"
+	return trimLines(page.String()) + totalText(p) + "\n" + roomText(p.Room)
+}
+
+// roomText returns what training takes as a table; "" if nothing is known.
+func roomText(needs []room.Need) string {
+	if len(needs) == 0 {
+		return ""
+	}
+	var page strings.Builder
+	w := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "training takes\tat least\texpected\tbasis")
+	for _, need := range needs {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", need.What, room.Text(need.Least), room.Text(need.Expected), need.Basis)
+	}
+	_ = w.Flush()
+	return trimLines(page.String())
 }
 
 // totalText returns the total of a plan in a sentence.

@@ -70,6 +70,8 @@ type options struct {
 	MaxFailures int `name:"max-failures" help:"${help_max_failures}" default:"20" env:"RDREC_MAX_FAILURES"`
 	// MaxLost is [activities.Activities.MaxLost].
 	MaxLost int `name:"max-lost" help:"${help_max_lost}" default:"2" env:"RDREC_MAX_LOST"`
+	// MaxScratch is [activities.Activities.MaxScratch] in GiB.
+	MaxScratch float64 `name:"max-scratch" help:"${help_max_scratch}" default:"0" env:"RDREC_MAX_SCRATCH"`
 }
 
 // longHelp returns the help texts that do not fit beside their flags.
@@ -100,6 +102,8 @@ func longHelp() kong.Vars {
 		"help_max_failures": "Attempts of a job that may fail in a row without progress before its run pauses; " +
 			"0 means no limit.",
 		"help_max_lost": "Attempts of a job that may lose their worker in a row without progress before its run fails.",
+		"help_max_scratch": "GiB that the scratch folder may hold when a job begins; with more, the job waits. " +
+			"0 means no limit.",
 		"help_name": "The model to serve: a name of promotions (new promotions are followed), " +
 			"or a finished experiment as ID or ID/RUN.",
 	}
@@ -253,6 +257,10 @@ func wire(
 	if err != nil {
 		return nil, err
 	}
+	memory, err := o.memory()
+	if err != nil {
+		return nil, err
+	}
 	imports := o.importer(torch.FreeHost(os.DirFS("/")))
 	imports.quarantined = monitor.Quarantined
 	return &activities.Activities{
@@ -261,8 +269,20 @@ func wire(
 		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{device: o.Device, threads: o.Threads},
 		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,
 		OnCheckpoint: monitor.Checkpointed, OnProgress: showProgress(monitor),
-		MaxFailures: o.MaxFailures, MaxLost: o.MaxLost,
+		MaxFailures: o.MaxFailures, MaxLost: o.MaxLost, Memory: memory, MaxScratch: int64(o.MaxScratch * (1 << 30)),
 	}, nil
+}
+
+// memory returns the bytes of the device that computes tensors; 0 for a worker that computes none.
+func (o options) memory() (int64, error) {
+	if !slices.Contains(o.Queues, workflows.QueueGPU) {
+		return 0, nil
+	}
+	device, err := torch.ParseDevice(o.Device)
+	if err != nil {
+		return 0, err
+	}
+	return torch.Total(device), nil
 }
 
 // poll runs one SDK worker per queue until ctx is done or one of them fails, then stops all of

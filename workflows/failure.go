@@ -93,7 +93,7 @@ func failureHint(errorType string) string {
 	case activities.TypeRepeatedFailures:
 		return "fix the cause that the message names, then resume the run"
 	case activities.TypeStorageFull:
-		return "free space in the bucket; attempts continue by themselves"
+		return "free space in the bucket or the scratch folder that the message names; attempts continue by themselves"
 	case TypeWrongBucket:
 		return "set --bucket or RDREC_BUCKET of the starter and of all workers to the same bucket"
 	case typePanic:

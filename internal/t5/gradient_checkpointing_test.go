@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"rdrec/internal/golden"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/internal/t5"
 	"rdrec/internal/t5/modeltest"
@@ -132,6 +133,12 @@ func TestCheckpointingTakesLessMemory(t *testing.T) {
 		}
 	}
 	t.Logf("peak kB beyond the weights: %v", peaks)
+	size := spec.Size{Model: 128, Head: 32, FeedForward: 512, Layers: 6, Heads: 4}
+	estimate := float64(room.Activations(size, room.Batch{Rows: 32, Source: 131, Target: 20, Vocabulary: 1000})) / 1024
+	t.Logf("package room estimates %.0f kB", estimate)
+	if ratio := estimate / float64(peaks["keep"]); ratio < 0.5 || ratio > 2 {
+		t.Errorf("package room estimates %.0f kB, %.2f times the measured memory", estimate, ratio)
+	}
 	if 2*peaks["checkpointing"] > peaks["keep"] {
 		t.Errorf("checkpointing takes more than half the memory: %v", peaks)
 	}

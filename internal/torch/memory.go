@@ -20,9 +20,39 @@ import (
 // that is unknown.
 func Free(device Device) int64 {
 	if device >= 0 {
-		return int64(C.torch_cuda_free())
+		free, _ := cudaMemory()
+		return free
 	}
 	return FreeHost(os.DirFS("/"))
+}
+
+// Total returns the bytes of a device's memory, of which other processes may have some; 0 if that
+// is unknown.
+func Total(device Device) int64 {
+	if device >= 0 {
+		_, all := cudaMemory()
+		return all
+	}
+	return TotalHost(os.DirFS("/"))
+}
+
+// cudaMemory returns the free and all bytes of the first GPU's memory; 0 without one.
+func cudaMemory() (free, all int64) {
+	var unused, total C.int64_t
+	C.torch_cuda_memory(&unused, &total)
+	return int64(unused), int64(total)
+}
+
+// TotalHost is [Total] for the host whose file system is root: its memory, or the limit of a
+// control group if that is less.
+func TotalHost(root fs.FS) int64 {
+	total := readFigure(root, "proc/meminfo", "MemTotal:") << 10
+	eachGroup(root, func(dir string, files groupFiles) {
+		if most := readFigure(root, path.Join(dir, files.limit), ""); most > 0 {
+			total = min(total, most)
+		}
+	})
+	return total
 }
 
 // Trim returns the process's unused memory to the system. Otherwise, it is kept, because training
@@ -33,35 +63,46 @@ func Trim() { C.torch_trim() }
 // available, or what the limit of a control group leaves if that is less.
 func FreeHost(root fs.FS) int64 {
 	free := readFigure(root, "proc/meminfo", "MemAvailable:") << 10
+	eachGroup(root, func(dir string, files groupFiles) {
+		if most := readFigure(root, path.Join(dir, files.limit), ""); most > 0 {
+			inactive := readFigure(root, path.Join(dir, "memory.stat"), files.cached)
+			remaining := most - readFigure(root, path.Join(dir, files.used), "") + inactive
+			free = min(free, max(remaining, 1))
+		}
+	})
+	return free
+}
+
+// groupFiles are the names of a control group's limit and use of memory, and the name of its cached
+// files in memory.stat.
+type groupFiles struct{ limit, used, cached string }
+
+// eachGroup visits the folders of this process's control groups for memory, and of their parents:
+// their limits count, too.
+func eachGroup(root fs.FS, visit func(dir string, files groupFiles)) {
 	groups, err := fs.ReadFile(root, "proc/self/cgroup")
 	if err != nil {
-		return free
+		return
 	}
 	for line := range strings.Lines(string(groups)) {
 		_, value, _ := strings.Cut(strings.TrimSpace(line), ":")
 		controller, group, _ := strings.Cut(value, ":")
-		mount, limit, used, cached := "sys/fs/cgroup", "memory.max", "memory.current", "inactive_file"
+		mount, files := "sys/fs/cgroup", groupFiles{"memory.max", "memory.current", "inactive_file"}
 		switch controller {
 		case "": // version 2
 		case "memory":
-			mount, limit = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
-			used, cached = "memory.usage_in_bytes", "total_inactive_file"
+			mount = "sys/fs/cgroup/memory"
+			files = groupFiles{"memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"}
 		default:
 			continue
 		}
-		for dir := path.Join("/", group); ; dir = path.Dir(dir) { // the limits of all parent groups count too
-			at := path.Join(mount, dir)
-			if most := readFigure(root, path.Join(at, limit), ""); most > 0 {
-				inactive := readFigure(root, path.Join(at, "memory.stat"), cached)
-				remaining := most - readFigure(root, path.Join(at, used), "") + inactive
-				free = min(free, max(remaining, 1))
-			}
+		for dir := path.Join("/", group); ; dir = path.Dir(dir) {
+			visit(path.Join(mount, dir), files)
 			if dir == "/" {
 				break
 			}
 		}
 	}
-	return free
 }
 
 // readFigure returns the number after word at the start of a line of a file; 0 if there is none.

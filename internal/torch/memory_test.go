@@ -17,33 +17,37 @@ func TestFreeHostReadsControlGroups(t *testing.T) {
 	for name, c := range map[string]struct {
 		files fstest.MapFS
 		want  int64
+		total int64
 	}{
-		"nothing is known": {fstest.MapFS{}, 0},
-		"no groups":        {fstest.MapFS{"proc/meminfo": meminfo}, 20000 << 10},
+		"nothing is known": {fstest.MapFS{}, 0, 0},
+		"no groups":        {fstest.MapFS{"proc/meminfo": meminfo}, 20000 << 10, 24000 << 10},
 		"a group without a limit": {fstest.MapFS{
 			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"),
 			"sys/fs/cgroup/a/b/memory.max": file("max\n"),
-		}, 20000 << 10},
+		}, 20000 << 10, 24000 << 10},
 		"the group above has one": {fstest.MapFS{
 			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/a/b\n"),
 			"sys/fs/cgroup/a/b/memory.max": file("max\n"),
 			"sys/fs/cgroup/a/memory.max":   file("9000000\n"), "sys/fs/cgroup/a/memory.current": file("5000000\n"),
 			"sys/fs/cgroup/a/memory.stat": file("anon 4000000\ninactive_file 1000000\n"),
-		}, 5_000_000},
+		}, 5_000_000, 9_000_000},
 		"nothing is left": {fstest.MapFS{
 			"proc/meminfo": meminfo, "proc/self/cgroup": file("0::/\n"), "sys/fs/cgroup/memory.max": file("4000000\n"),
 			"sys/fs/cgroup/memory.current": file("5000000\n"),
-		}, 1},
+		}, 1, 4_000_000},
 		"version 1": {fstest.MapFS{
 			"proc/meminfo": meminfo, "proc/self/cgroup": file("4:cpu,cpuacct:/x\n3:memory:/docker/1\n"),
 			"sys/fs/cgroup/memory/memory.limit_in_bytes": file("8000000\n"),
 			"sys/fs/cgroup/memory/memory.usage_in_bytes": file("2000000\n"),
 			"sys/fs/cgroup/memory/memory.stat":           file("total_inactive_file 500000\n"),
-		}, 6_500_000},
+		}, 6_500_000, 8_000_000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := torch.FreeHost(c.files); got != c.want {
 				t.Errorf("%d bytes, want %d", got, c.want)
+			}
+			if got := torch.TotalHost(c.files); got != c.total {
+				t.Errorf("%d bytes in total, want %d", got, c.total)
 			}
 		})
 	}

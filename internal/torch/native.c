@@ -40,10 +40,12 @@ const char *torch_open_cuda(void) {
   return dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_GLOBAL) ? NULL : dlerror();
 }
 
-// torch_cuda_free returns the free bytes of the first GPU's memory, from the CUDA runtime of libtorch;
-// 0 without one.
-int64_t torch_cuda_free(void) {
+// torch_cuda_memory sets the free and all bytes of the first GPU's memory, from the CUDA runtime of
+// libtorch; 0 without one.
+void torch_cuda_memory(int64_t *unused, int64_t *all) {
   int (*info)(size_t *, size_t *) = (int (*)(size_t *, size_t *))dlsym(RTLD_DEFAULT, "cudaMemGetInfo");
-  size_t unused = 0, all = 0;
-  return info && info(&unused, &all) == 0 ? (int64_t)unused : 0;
+  size_t u = 0, a = 0;
+  if (!info || info(&u, &a) != 0) u = a = 0;
+  *unused = (int64_t)u;
+  *all = (int64_t)a;
 }
