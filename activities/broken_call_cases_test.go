@@ -143,6 +143,10 @@ func (s *inboxEnv) exportCalls(in registry.RunRecord) []call {
 		Method: "rdrec", Preprocessed: in.Preprocessed, Student: in.Trials[0].Model, Spec: in.Spec,
 	}}
 	table := s.putArtifact("recommendations.jsonl", "{}\n")
+	request, err := s.Bucket.PutRequest(s.t.Context(), []byte(`{"user":"ann"}`))
+	if err != nil {
+		s.t.Fatal(err)
+	}
 	return []call{
 		{name: "plan export", in: export, activity: func(a *activities.Activities) any { return a.PlanExport }},
 		{
@@ -164,7 +168,7 @@ func (s *inboxEnv) exportCalls(in registry.RunRecord) []call {
 			activity: func(a *activities.Activities) any { return a.PublishExport },
 		},
 		{
-			name: "recommend", in: activities.RecommendInput{ExportInput: export, User: "ann"},
+			name: "recommend", in: activities.RecommendInput{ExportInput: export, Request: request},
 			activity: func(a *activities.Activities) any { return a.Recommend },
 		},
 	}

@@ -86,6 +86,6 @@ func TestARefusedExportIsInvalid(t *testing.T) {
 		t.Error(err)
 	}
 	export.Model.Method = "nosuch"
-	_, err = run[any](s, s.Recommend, activities.RecommendInput{ExportInput: export, User: "ann"})
+	_, err = s.recommend(export, "ann")
 	s.isInvalid("another method", err)
 }

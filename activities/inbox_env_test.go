@@ -1,6 +1,7 @@
 package activities_test
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -129,4 +130,25 @@ func equal(t *testing.T, name string, want, got any) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("%s: %s", name, diff)
 	}
+}
+
+// recommend requests one user's recommendations as the starter does.
+func (s *inboxEnv) recommend(in activities.ExportInput, user string) (reply activities.Recommendations, err error) {
+	s.t.Helper()
+	question, err := json.Marshal(activities.RecommendQuestion{User: user})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	request, err := s.Bucket.PutRequest(s.t.Context(), question)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	if _, err := run[any](s, s.Recommend, activities.RecommendInput{ExportInput: in, Request: request}); err != nil {
+		return reply, err
+	}
+	data, err := s.Bucket.Reply(s.t.Context(), request)
+	if err != nil {
+		return reply, err
+	}
+	return reply, json.Unmarshal(data, &reply)
 }

@@ -182,16 +182,13 @@ func TestUsersAreExportedFromTo(t *testing.T) {
 		t.Errorf("%d students were opened and %d closed", opened, student.closed)
 	}
 	for user, cold := range map[string]bool{"nobody": true, s.firstUser(examples): false} {
-		got, err := run[activities.Recommendations](
-			s, s.Recommend, activities.RecommendInput{ExportInput: in, User: user},
-		)
+		got, err := s.recommend(in, user)
 		if err != nil || got.Cold != cold || len(got.Items) != 2 || got.Items[1].Rank != 2 {
 			t.Errorf("%q: %+v, %v; want cold: %t", user, got, err, cold)
 		}
 	}
 	student.broken = errors.New("out of order")
-	if _, err := run[activities.Recommendations](s, s.Recommend,
-		activities.RecommendInput{ExportInput: in, User: s.firstUser(examples)}); err == nil {
+	if _, err := s.recommend(in, s.firstUser(examples)); err == nil {
 		t.Error("a broken student recommends")
 	}
 	if _, err := run[storage.Ref](s, s.ExportShard, activities.ExportShardInput{ExportInput: in, To: 1}); err == nil {

@@ -28,7 +28,7 @@ func (c *codecCmd) Run(ctx context.Context, a *app) error {
 	if c.NewKey {
 		return a.write(workflows.NewPayloadKey() + "\n")
 	}
-	payloads, err := workflows.EnvironmentPayloads()
+	payloads, err := environmentPayloads()
 	if err != nil {
 		return err
 	}

@@ -46,7 +46,7 @@ func (a *app) clientOptions() (options client.Options, payloads workflows.Payloa
 	if err != nil {
 		return options, payloads, fmt.Errorf("reading Temporal's settings: %w", err)
 	}
-	if payloads, err = workflows.EnvironmentPayloads(); err != nil {
+	if payloads, err = environmentPayloads(); err != nil {
 		return options, payloads, err
 	}
 	payloads.Configure(&options)
@@ -55,6 +55,11 @@ func (a *app) clientOptions() (options client.Options, payloads workflows.Payloa
 	options.Logger = discardLogger()
 	options.ConnectionOptions.GetSystemInfoTimeout = connectTimeout
 	return options, payloads, nil
+}
+
+// environmentPayloads returns the conversion of payloads for the keys of the environment.
+func environmentPayloads() (workflows.Payloads, error) {
+	return workflows.NewPayloads(os.Getenv(workflows.PayloadKeys))
 }
 
 // connect connects to the server named by the flags, the environment or the profile.

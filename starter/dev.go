@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -33,10 +34,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 		a.logf("warning: others can reach %s, and the dev server has no authentication: set ip to 127.0.0.1, "+
 			"or put a proxy before it", options.IP)
 	}
-	if pages := registry.PagesAddress(net.JoinHostPort(options.IP, strconv.Itoa(options.Port))); pages != "" &&
-		options.Port != 0 && options.CodecEndpoint == "" && os.Getenv(workflows.PayloadKeys) != "" {
-		options.CodecEndpoint = "http://" + pages + codecPath
-	}
+	options.CodecEndpoint = cmp.Or(options.CodecEndpoint, codecEndpoint(options))
 	s, err := devserver.Start(ctx, options, serverLog(a.stderr))
 	if interrupted(ctx) && err != nil {
 		a.logf("stopped while starting")
@@ -59,6 +57,16 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 		err = fmt.Errorf("stopping the dev server: %w", stopErr)
 	}
 	return err
+}
+
+// codecEndpoint returns the address of the codec beside the reports; "" without keys, or if the
+// server's port is not known before it starts.
+func codecEndpoint(o devserver.Options) string {
+	pages := registry.PagesAddress(net.JoinHostPort(o.IP, strconv.Itoa(o.Port)))
+	if pages == "" || o.Port == 0 || os.Getenv(workflows.PayloadKeys) == "" {
+		return ""
+	}
+	return "http://" + pages + codecPath
 }
 
 // announce prints the addresses of the server.

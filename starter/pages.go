@@ -45,7 +45,7 @@ func (a *app) servePages(label, temporal, ui string) (stop func()) {
 	mux := http.NewServeMux()
 	mux.Handle("/", p.handler())
 	// Without keys, or with keys that cannot be read, which all commands report, there is no codec.
-	if payloads, err := workflows.EnvironmentPayloads(); err == nil && payloads.Encrypted() {
+	if payloads, err := environmentPayloads(); err == nil && payloads.Encrypted() {
 		mux.Handle(codecPath+"/", onlyLoopback(codecHandler(payloads, ui)))
 		a.logf("codec endpoint   http://%s%s", address, codecPath)
 	}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -10,6 +12,8 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rdrec/activities"
+	"rdrec/registry"
+	"rdrec/storage"
 	"rdrec/workflows"
 )
 
@@ -40,11 +44,35 @@ func (c *recommendCmd) Run(ctx context.Context, a *app) error {
 	if found, _ := to.hasWorker(ctx, workflows.QueueCPU); !found {
 		a.logf("%s", noWorkerNote(workflows.QueueCPU))
 	}
+	result, err := c.request(ctx, to, bucket, model)
+	if err != nil {
+		return err
+	}
+	if a.flags.JSON {
+		return a.printJSON(result)
+	}
+	return a.print(recommendationText(result))
+}
+
+// request writes the question into the bucket, starts a workflow that fulfils it, and returns the
+// reply.
+func (c *recommendCmd) request(
+	ctx context.Context, to *server, bucket *storage.Bucket, model registry.Model,
+) (result activities.Recommendations, err error) {
+	question, err := json.Marshal(activities.RecommendQuestion{User: c.User})
+	if err != nil {
+		return result, fmt.Errorf("writing the request as JSON: %w", err)
+	}
+	id, err := bucket.PutRequest(ctx, question)
+	if err != nil {
+		return result, err
+	}
+	defer func() { err = errors.Join(err, bucket.RemoveRequest(context.WithoutCancel(ctx), id)) }()
 	in := activities.RecommendInput{
-		ExportInput: activities.ExportInput{Model: model, Top: c.Top, Explain: c.Explain}, User: c.User,
+		ExportInput: activities.ExportInput{Model: model, Top: c.Top, Explain: c.Explain}, Request: id,
 	}
 	if ctx, err = to.inBucket(ctx); err != nil {
-		return err
+		return result, err
 	}
 	run, err := to.ExecuteWorkflow(ctx, client.StartWorkflowOptions{
 		ID:            "recommend-" + uuid.NewString(),
@@ -52,19 +80,22 @@ func (c *recommendCmd) Run(ctx context.Context, a *app) error {
 		StaticSummary: "recommendations by " + model.Name,
 	}, workflows.Recommend, in)
 	if err != nil {
-		return fmt.Errorf("requesting recommendations: %w", err)
+		return result, fmt.Errorf("requesting recommendations: %w", err)
 	}
-	var result activities.Recommendations
-	if err := run.Get(ctx, &result); err != nil {
+	if err := run.Get(ctx, nil); err != nil {
 		if interrupted(ctx) {
-			return errInterrupted
+			return result, errInterrupted
 		}
-		return failedError{run.GetID(), workflows.FailureOf(err)}
+		return result, failedError{run.GetID(), workflows.FailureOf(err)}
 	}
-	if a.flags.JSON {
-		return a.printJSON(result)
+	reply, err := bucket.Reply(ctx, id)
+	if err != nil {
+		return result, err
 	}
-	return a.print(recommendationText(result))
+	if err := json.Unmarshal(reply, &result); err != nil {
+		return result, fmt.Errorf("reading the recommendations: %w", err)
+	}
+	return result, nil
 }
 
 // recommendationText returns the recommendations for people.

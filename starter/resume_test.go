@@ -47,7 +47,7 @@ func newRealEnv(t *testing.T, importer activities.Importer) (*testEnv, client.Cl
 		t.Fatal(err)
 	}
 	options := client.Options{HostPort: env.address, Namespace: env.namespace, Logger: discardLogger()}
-	payloads, err := workflows.EnvironmentPayloads()
+	payloads, err := environmentPayloads()
 	if err != nil {
 		t.Fatal(err)
 	}

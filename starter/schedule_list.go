@@ -120,7 +120,7 @@ type scheduleShowCmd struct{ scheduleArg }
 
 // Run prints the schedule with its latest and next runs.
 func (c *scheduleShowCmd) Run(ctx context.Context, a *app) error {
-	payloads, err := workflows.EnvironmentPayloads()
+	payloads, err := environmentPayloads()
 	if err != nil {
 		return err
 	}

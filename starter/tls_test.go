@@ -8,8 +8,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"io"
-	"log"
+	"log/slog"
 	"maps"
 	"math/big"
 	"net"
@@ -109,7 +108,7 @@ func (a *authority) demandingProxy(server, apiKey string) string {
 		Certificates: []tls.Certificate{pair}, ClientCAs: clients, ClientAuth: tls.RequireAndVerifyClientCert,
 		MinVersion: tls.VersionTLS12,
 	}
-	proxy.Config.ErrorLog = log.New(io.Discard, "", 0)
+	proxy.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
 	proxy.StartTLS()
 	a.t.Cleanup(proxy.Close)
 	return proxy.Listener.Addr().String()
@@ -122,8 +121,8 @@ const certPath = "TEMPORAL_TLS_CLIENT_CERT_PATH"
 // certificate and an API key: with all of them, and with each of them missing or wrong.
 func TestServerThatDemandsTLS(t *testing.T) {
 	env := &testEnv{}
-	server := ""
-	server, env.namespace = servers.Take(t)
+	server, namespace := servers.Take(t)
+	env.namespace = namespace
 	ours, other := newAuthority(t), newAuthority(t)
 	env.address = ours.demandingProxy(server, "right-key")
 	type settings = map[string]string

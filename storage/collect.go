@@ -31,7 +31,8 @@ type CollectResult struct {
 	// Remaining counts the objects that remain, of the kinds that can be collected.
 	Remaining Count `json:"remaining"`
 	// Contents are reached by no run and no stage's record. Checkpoints belong to finished training
-	// or are incomplete. Quarantined objects and TempFiles (of killed writers and access checks)
+	// or are incomplete. Quarantined objects and TempFiles (of killed writers, access checks and
+	// requests)
 	// are only old.
 	Contents    Count `json:"contents"`
 	Checkpoints Count `json:"checkpoints"`
@@ -71,6 +72,7 @@ func (b *Bucket) Collect(ctx context.Context, c CollectOptions) (CollectResult, 
 	var toDelete []string
 	for _, prefix := range []string{
 		casPrefix, checkpointPrefix, quarantinePrefix, rationalePrefix, stagePrefix, runPrefix, probePrefix,
+		requestPrefix,
 	} {
 		err := b.scan(ctx, prefix, func(o object) error {
 			count := m.counter(prefix, o, &found)
@@ -240,6 +242,7 @@ func (m *marker) counter(prefix string, o object, c *CollectResult) *Count {
 		unused func() bool
 	}{
 		{probePrefix, &c.TempFiles, func() bool { return true }},
+		{requestPrefix, &c.TempFiles, func() bool { return true }},
 		{casPrefix, &c.Contents, func() bool { return !m.reached[o.key] }},
 		{checkpointPrefix, &c.Checkpoints, func() bool { return m.stale(o.key) }},
 		{runPrefix, &c.Runs, func() bool { return m.retention.expired[ownerOf(strings.TrimPrefix(o.key, runPrefix))] }},

@@ -29,7 +29,7 @@ type InboxFile struct {
 func (b *Bucket) Inbox(ctx context.Context, prefix string, known []InboxFile) ([]InboxFile, error) {
 	for _, own := range []string{
 		casPrefix, stagePrefix, rationalePrefix, checkpointPrefix, runPrefix, nightlyPrefix, exportPrefix,
-		quarantinePrefix,
+		quarantinePrefix, requestPrefix, forgottenPrefix,
 	} {
 		if strings.HasPrefix(own, prefix) || strings.HasPrefix(prefix, own) {
 			return nil, fmt.Errorf("inbox %q: reserved for the bucket's own objects (%s)", prefix, own)

@@ -24,10 +24,14 @@ import (
 //	nightly/<name>/watermark.json                  how far a source was ingested into the inbox
 //	exports/<model>.json                           the newest table of a model's recommendations
 //	quarantine/<key>                               corrupt objects, under their old keys
+//	requests/<random>/<name>.json                  one user's recommendations; removed once read
+//	forgotten/<time>-<random>.json                 what was removed with a user
 //	probes/<random>                                access checks of workers; deleted at once
 const (
 	identityKey      = "bucket.json"
 	probePrefix      = "probes/"
+	requestPrefix    = "requests/"
+	forgottenPrefix  = "forgotten/"
 	casPrefix        = "cas/sha256/"
 	stagePrefix      = "stages/"
 	rationalePrefix  = "rationales/"
@@ -72,6 +76,14 @@ const logFolder = "logs"
 func logKey(workflow, run, name string) string {
 	return RunKey(workflow, run, logFolder+"/"+name+".jsonl")
 }
+
+// The objects of a request.
+const (
+	questionName = "question"
+	replyName    = "reply"
+)
+
+func requestKey(id, name string) string { return requestPrefix + id + "/" + name + ".json" }
 
 func exportKey(model string) string { return exportPrefix + model + ".json" }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
 
 	"github.com/rs/zerolog"
 	"go.temporal.io/sdk/client"
@@ -50,7 +51,7 @@ func dial(
 	if o.Namespace != "" {
 		opts.Namespace = o.Namespace
 	}
-	payloads, err := workflows.EnvironmentPayloads()
+	payloads, err := workflows.NewPayloads(os.Getenv(workflows.PayloadKeys))
 	if err != nil {
 		return nil, err
 	}

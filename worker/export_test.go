@@ -13,6 +13,10 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
+	"go.temporal.io/api/workflowservice/v1"
+	"google.golang.org/protobuf/proto"
+
 	"rdrec/activities"
 	"rdrec/internal/dataset"
 	"rdrec/internal/recommender"
@@ -127,6 +131,7 @@ func TestExportResumesAfterWorkerDeath(t *testing.T) {
 		t.Errorf("%d lines (%v), want %d and a header", bytes.Count(text, []byte("\n")), err, len(rows))
 	}
 	s.checkRecommendCommand(data, rows)
+	s.checkHistoriesWithout(rows[0].User)
 	s.checkUsageErrors(dir)
 	s.checkActivitiesRanOnce(nil)
 	s.recordAll("Export", "export-resumed", "export-found")
@@ -168,6 +173,31 @@ func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, rows []recommend
 	for item, n := range counts {
 		if n > counts[best] {
 			s.T.Errorf("a cold user gets item %d with %d users, item %d has %d", best, counts[best], item, n)
+		}
+	}
+}
+
+// checkHistoriesWithout checks that a user's id is in no history of a recommendation.
+func (s *faultEnv) checkHistoriesWithout(user string) {
+	s.T.Helper()
+	found, err := s.Client.ListWorkflow(s.T.Context(), &workflowservice.ListWorkflowExecutionsRequest{
+		Namespace: s.Namespace, Query: "WorkflowType = 'Recommend'",
+	})
+	if err != nil || len(found.GetExecutions()) != 3 {
+		s.T.Fatalf("%d recommendations, %v", len(found.GetExecutions()), err)
+	}
+	for _, info := range found.GetExecutions() {
+		events := s.Client.GetWorkflowHistory(s.T.Context(), info.GetExecution().GetWorkflowId(), "", false,
+			enums.HISTORY_EVENT_FILTER_TYPE_ALL_EVENT)
+		for events.HasNext() {
+			event, err := events.Next()
+			if err != nil {
+				s.T.Fatal(err)
+			}
+			data, err := proto.Marshal(event)
+			if err != nil || bytes.Contains(data, []byte(user)) {
+				s.T.Errorf("event %d has user %s, or %v", event.GetEventId(), user, err)
+			}
 		}
 	}
 }

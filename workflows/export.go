@@ -167,8 +167,8 @@ func (e *export) format(ctx workflow.Context, table storage.Ref) (storage.Ref, e
 
 // Recommend recommends to one user. It runs on the CPU queue: a single recommendation is small, and
 // must not wait for a training to end.
-func Recommend(ctx workflow.Context, in activities.RecommendInput) (out activities.Recommendations, err error) {
+func Recommend(ctx workflow.Context, in activities.RecommendInput) (err error) {
 	defer func() { err = workflowError(err) }()
-	err = execute(stageOptions(ctx, QueueCPU, "recommend to a user"), stub.Recommend, in, &out)
-	return out, err
+	err = execute(stageOptions(ctx, QueueCPU, "recommend to a user"), stub.Recommend, in, nil)
+	return err
 }

@@ -89,7 +89,8 @@ func failureHint(errorType string) string {
 	case activities.TypeTeacherQuota:
 		return "buy credit for the teacher's account, then resume the run: finished rationales are kept"
 	case activities.TypeOutOfMemory:
-		return "start a worker with more memory or release memory, then resume the run"
+		return "start a worker with more memory or release memory, then resume the run; " +
+			"\"starter plan\" shows what each student.size takes"
 	case activities.TypeRepeatedFailures:
 		return "fix the cause that the message names, then resume the run"
 	case activities.TypeStorageFull:

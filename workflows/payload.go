@@ -7,7 +7,6 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 
@@ -48,9 +47,6 @@ func NewPayloads(keys string) (Payloads, error) {
 	}
 	return p, nil
 }
-
-// EnvironmentPayloads returns the conversion for the keys of this process's environment.
-func EnvironmentPayloads() (Payloads, error) { return NewPayloads(os.Getenv(PayloadKeys)) }
 
 // Encrypted reports whether payloads are encrypted.
 func (p Payloads) Encrypted() bool { return len(p.codec.keys) > 0 }

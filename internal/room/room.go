@@ -47,7 +47,7 @@ const (
 // codes, which are few.
 func Parameters(size spec.Size, itemsOnly bool) int64 {
 	d, inner, ff := int64(size.Model), int64(size.Heads*size.Head), int64(size.FeedForward)
-	perLayer := 12*d*inner + 4*d*ff + 5*d // encoder and decoder: three attentions, two feed-forwards, five norms
+	perLayer := 12*d*inner + 4*d*ff + 5*d // three attentions, two feed-forwards, five norms
 	n := int64(size.Layers)*perLayer + 2*d + 2*buckets*int64(size.Heads) + positions*d
 	if !itemsOnly {
 		n += words * d
@@ -60,7 +60,8 @@ type Batch struct{ Rows, Source, Target, Vocabulary int64 }
 
 // Activations returns the bytes that the backward pass of a batch needs beyond the parameters.
 func Activations(size spec.Size, b Batch) int64 {
-	d, inner, ff, heads := int64(size.Model), int64(size.Heads*size.Head), int64(size.FeedForward), int64(size.Heads)
+	d, ff, heads := int64(size.Model), int64(size.FeedForward), int64(size.Heads)
+	inner := heads * int64(size.Head)
 	encoder := b.Source*(6*d+5*inner+3*ff) + 2*heads*b.Source*b.Source
 	decoder := b.Target*(9*d+9*inner+3*ff) + 2*heads*b.Target*(b.Source+b.Target)
 	return floatBytes * b.Rows * (int64(size.Layers)*(encoder+decoder) + 3*b.Target*b.Vocabulary)
@@ -89,7 +90,8 @@ func Training(student spec.Student, train spec.Train) []Need {
 	kept := int64(train.KeepCheckpoints) + 1
 	return []Need{
 		{Memory, n * trainedBytes, n*trainedBytes + activations, fmt.Sprintf(
-			"%s of %d bytes; activations of %d rows of %d and %d tokens", of, trainedBytes, b.Rows, b.Source, b.Target)},
+			"%s of %d bytes; activations of %d rows of %d and %d tokens",
+			of, trainedBytes, b.Rows, b.Source, b.Target)},
 		{Scratch, n * (checkpointBytes + modelBytes), n * (2*checkpointBytes + modelBytes), fmt.Sprintf(
 			"%s: two checkpoints of %d bytes for each, and the model", of, checkpointBytes)},
 		{Bucket, n * (checkpointBytes + modelBytes), n * (kept*checkpointBytes + modelBytes), fmt.Sprintf(

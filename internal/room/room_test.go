@@ -63,7 +63,10 @@ func TestTooSmallMachines(t *testing.T) {
 		has  int64
 		want string
 	}{
-		{"t5-3b", 24 << 30, "training t5-3b needs 42.5 GiB of memory, has 24.0 GiB: student.size=t5-large would fit (11.0 GiB)"},
+		{
+			"t5-3b", 24 << 30,
+			"training t5-3b needs 42.5 GiB of memory, has 24.0 GiB: student.size=t5-large would fit (11.0 GiB)",
+		},
 		{"t5-large", 24 << 30, ""},
 		{"t5-3b", 0, ""},
 		{"t5-tiny", 1 << 20, "needs 34 MiB of memory, has 1 MiB: no size would fit"},
