@@ -14,7 +14,6 @@ import (
 
 	"rdrec/registry"
 	"rdrec/storage"
-	"rdrec/workflows"
 )
 
 // pages serves the bucket's reports to browsers on this machine, read-only.

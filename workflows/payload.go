@@ -76,7 +76,7 @@ var keyID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
 // readPayloadKey reads "ID=KEY". Its errors never contain the key.
 func readPayloadKey(entry string) (key payloadKey, err error) {
 	id, text, _ := strings.Cut(entry, "=")
-	if !keyID.MatchString(id) {
+	if !keyID.MatchString(id) || text == "" { // a key alone may end with =
 		return key, fmt.Errorf("%w: %s: want ID=KEY, with letters, digits, dots and dashes in the id",
 			ErrPayloadKey, PayloadKeys)
 	}
