@@ -24,6 +24,8 @@ var helpTexts = map[string]string{
 	"help_bucket": "URL of the workers' bucket: file:///path, s3://, gs:// or azblob://; " +
 		"the default is .rdrec/bucket in the current folder.",
 
+	"help_cluster_init": "Create the namespace and the search attributes that are missing on the server. " +
+		"It may run again.",
 	"help_keep_runs": "Keep the runs of the last N experiments or schedules' runs of each name, and delete those of " +
 		"older ones with what only they refer to. Models in use and exported tables stay. 0 keeps all.",
 	"help_export": "Export recommendations for all users of a model as Parquet, JSON lines or CSV, " +

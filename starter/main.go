@@ -67,6 +67,7 @@ type cli struct {
 	Init       initCmd       `cmd:"" help:"Write a commented spec for raw reviews, with what was recognized in them."`
 	Audit      auditCmd      `cmd:"" help:"${help_audit}"`
 	Tables     tablesCmd     `cmd:"" help:"List what a spec may name: methods, sizes, protocols, teachers, formats."`
+	Cluster    clusterCmd    `cmd:"" help:"Prepare the Temporal server of a cluster."`
 	Doctor     doctorCmd     `cmd:"" help:"Check programs, server, bucket and machine; each problem has its fix."`
 	Completion completionCmd `cmd:"" help:"Print a script that completes command lines in bash, zsh or fish."`
 	Complete   completeCmd   `cmd:"" name:"__complete" hidden:""`

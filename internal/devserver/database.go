@@ -120,7 +120,7 @@ func makeSchema(path string) error {
 // makeNamespaces registers the missing namespaces.
 func makeNamespaces(sql *config.SQL, o Options) error {
 	for _, name := range o.Namespaces {
-		namespace, err := schema.NewNamespaceConfig(clusterName, name, false, o.attributes())
+		namespace, err := schema.NewNamespaceConfig(clusterName, name, false, o.Attributes())
 		if err != nil {
 			return fmt.Errorf("creating namespace %q: %w", name, err)
 		}

@@ -135,8 +135,8 @@ func (o Options) dynamic() (dynamicconfig.StaticClient, []document.Diagnostic) {
 	return values, diagnostics
 }
 
-// attributes returns the search attributes with the types of Temporal's API.
-func (o Options) attributes() map[string]enums.IndexedValueType {
+// Attributes returns the search attributes with the types of Temporal's API.
+func (o Options) Attributes() map[string]enums.IndexedValueType {
 	types := map[string]enums.IndexedValueType{}
 	for name, typeName := range o.SearchAttributes {
 		types[name] = enums.IndexedValueType(enums.IndexedValueType_shorthandValue[typeName])

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"syscall"
@@ -15,6 +17,7 @@ import (
 	uiserver "github.com/temporalio/ui-server/v2/server"
 	uiconfig "github.com/temporalio/ui-server/v2/server/config"
 	uioptions "github.com/temporalio/ui-server/v2/server/server_options"
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/operatorservice/v1"
 	"go.temporal.io/sdk/client"
 	sdklog "go.temporal.io/sdk/log"
@@ -100,7 +103,7 @@ func (s *Server) awaitReady(ctx context.Context, out zerolog.Logger) error {
 		if err != nil {
 			return fmt.Errorf("waiting for the dev server at %s: %w", s.Address(), err)
 		}
-		err = s.addAttributes(ctx, c.OperatorService(), namespace)
+		_, err = AddAttributes(ctx, c.OperatorService(), namespace, s.options.Attributes())
 		c.Close()
 		if err != nil {
 			return err
@@ -109,28 +112,29 @@ func (s *Server) awaitReady(ctx context.Context, out zerolog.Logger) error {
 	return nil
 }
 
-// addAttributes adds the missing search attributes to a namespace.
-func (s *Server) addAttributes(
+// AddAttributes adds the search attributes that a namespace lacks, and returns their names in order.
+func AddAttributes(
 	ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string,
-) error {
+	attributes map[string]enums.IndexedValueType,
+) (added []string, err error) {
 	known, err := operator.ListSearchAttributes(ctx, &operatorservice.ListSearchAttributesRequest{Namespace: namespace})
 	if err != nil {
-		return fmt.Errorf("listing the search attributes of namespace %q: %w", namespace, err)
+		return nil, fmt.Errorf("listing the search attributes of namespace %q: %w", namespace, err)
 	}
-	missing := s.options.attributes()
+	missing := maps.Clone(attributes)
 	for name := range known.GetCustomAttributes() {
 		delete(missing, name)
 	}
 	if len(missing) == 0 {
-		return nil
+		return []string{}, nil
 	}
 	_, err = operator.AddSearchAttributes(ctx, &operatorservice.AddSearchAttributesRequest{
 		Namespace: namespace, SearchAttributes: missing,
 	})
 	if err != nil {
-		return fmt.Errorf("adding search attributes to namespace %q: %w", namespace, err)
+		return nil, fmt.Errorf("adding search attributes to namespace %q: %w", namespace, err)
 	}
-	return nil
+	return slices.Sorted(maps.Keys(missing)), nil
 }
 
 // Stop stops the UI, then the server, and unlocks the database. It takes about 1.5 s.
