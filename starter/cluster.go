@@ -44,25 +44,30 @@ func (c *clusterInitCmd) Run(ctx context.Context, a *app) error {
 	if made.NamespaceCreated, err = to.createNamespace(ctx, c.Retention); err != nil {
 		return err
 	}
-	// A namespace that was just created reaches the server's caches a little later.
+	if made.Attributes, err = to.addAttributes(ctx); err != nil {
+		return fmt.Errorf("%w: on Temporal Cloud, add them in its console or with tcld: %s", err, attributeList())
+	}
+	return a.done(made, "%s", made.summary())
+}
+
+// addAttributes adds the search attributes that the namespace lacks. The server knows a namespace
+// that was just created a little later.
+func (s *server) addAttributes(ctx context.Context) (added []string, err error) {
 	wait := time.NewTicker(time.Second)
 	defer wait.Stop()
-	for tries := 0; ; tries++ {
-		made.Attributes, err = devserver.AddAttributes(
-			ctx, to.OperatorService(), to.namespace, devserver.Default().Attributes())
-		if !errors.As(err, new(*serviceerror.NamespaceNotFound)) || !made.NamespaceCreated || tries == namespaceTries {
+	for range namespaceTries {
+		added, err = devserver.AddAttributes(
+			ctx, s.OperatorService(), s.namespace, devserver.Default().Attributes())
+		if !errors.As(err, new(*serviceerror.NamespaceNotFound)) {
 			break
 		}
 		select {
 		case <-ctx.Done():
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		case <-wait.C:
 		}
 	}
-	if err != nil {
-		return fmt.Errorf("%w: on Temporal Cloud, add them in its console or with tcld: %s", err, attributeList())
-	}
-	return a.done(made, "%s", made.summary())
+	return added, err
 }
 
 // namespaceTries is how many seconds a new namespace may take to be known.

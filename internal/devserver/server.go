@@ -112,7 +112,8 @@ func (s *Server) awaitReady(ctx context.Context, out zerolog.Logger) error {
 	return nil
 }
 
-// AddAttributes adds the search attributes that a namespace lacks, and returns their names in order.
+// AddAttributes adds the search attributes that a namespace lacks, and returns their names in
+// order.
 func AddAttributes(
 	ctx context.Context, operator operatorservice.OperatorServiceClient, namespace string,
 	attributes map[string]enums.IndexedValueType,
