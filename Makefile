@@ -207,5 +207,14 @@ notice: ## NOTICE: the licences of what the programs contain (several minutes)
 	{ cat tools/notice.txt; go run github.com/google/go-licenses@v1.6.0 report ./starter ./worker --ignore rdrec \
 		| cut -d, -f1,3 | sed 's/,/: /; s/^/  /'; } > NOTICE
 
+.PHONY: sbom vuln
+sbom: ## bin/sbom.json: what the programs are made of, in CycloneDX's format
+	@mkdir -p bin
+	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 mod -json -output bin/sbom.json .
+
+vuln: setup ## known vulnerabilities of what the programs call (govulncheck; needs its database on the network)
+	@go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./starter ./worker > .vuln.log 2>&1; code=$$?; cat .vuln.log; \
+	if grep -q 'vuln.go.dev' .vuln.log; then echo "hint: the database cannot be reached: set GOVULNDB to a copy of it" >&2; fi; exit $$code
+
 clean: ## remove everything that make built in this clone; the shared cache stays
 	rm -rf bin .gotch .gotch-* go.work go.work.sum

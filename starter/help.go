@@ -104,6 +104,10 @@ var helpTexts = map[string]string{
 		"skipped in spring is not run that day, and one that occurs twice in autumn is run twice (the second " +
 		"is skipped while the first runs): prefer times outside 01:00 to 03:00, or UTC.",
 
+	"help_forget": "Remove a user from the bucket: datasets, what was made of them, rationales, reports and logs. " +
+		"Lists the models that have seen the user.",
+	"help_forget_yes": "Remove; there is no way back.",
+
 	"help_codec": "Decrypt payloads for the Web UI, on the loopback interface; \"starter dev\" does it by itself. " +
 		"The keys are in RDREC_PAYLOAD_KEYS (docs/security.md).",
 	"help_codec_listen":  "Address on the loopback interface.",

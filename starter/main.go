@@ -54,6 +54,7 @@ type cli struct {
 	Resume     resumeCmd     `cmd:"" help:"Resume a run that was paused, or that paused because of a lasting error."`
 	Cancel     cancelCmd     `cmd:"" help:"${help_cancel}"`
 	Verify     verifyCmd     `cmd:"" help:"${help_verify}"`
+	Forget     forgetCmd     `cmd:"" help:"${help_forget}"`
 	GC         gcCmd         `cmd:"" name:"gc" help:"Delete unreferenced objects from the bucket."`
 	Deploy     deployCmd     `cmd:"" help:"Make a worker version current: experiments started from now on run on it."`
 	Nightly    nightlyCmd    `cmd:"" help:"${help_nightly}"`

@@ -117,11 +117,16 @@ type marker struct {
 	artifacts map[Ref]map[string]int64
 	options   CollectOptions
 	retention *retention
+	// forgotten are the digests of what was removed with a user.
+	forgotten map[string]bool
 }
 
 // mark follows every record. An unreadable record stops the collection, because its references are
 // unknown.
-func (m *marker) mark(ctx context.Context) error {
+func (m *marker) mark(ctx context.Context) (err error) {
+	if m.forgotten, err = m.bucket.forgotten(ctx); err != nil {
+		return err
+	}
 	line, err := m.bucket.lineage(ctx)
 	if err != nil {
 		return err
@@ -215,6 +220,9 @@ func (m *marker) reach(ctx context.Context, refs []Ref) error {
 			continue
 		}
 		artifact, err := m.bucket.Artifact(ctx, ref)
+		if errors.Is(err, ErrNotFound) && m.forgotten[ref.Digest] {
+			continue
+		}
 		if err != nil {
 			return fmt.Errorf("follow what is in use: %w", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path"
 	"strings"
+	"time"
 )
 
 // Every key of the bucket is made by a function of this file.
@@ -84,6 +85,10 @@ const (
 )
 
 func requestKey(id, name string) string { return requestPrefix + id + "/" + name + ".json" }
+
+func forgottenKey(at time.Time, random string) string {
+	return forgottenPrefix + at.UTC().Format("20060102T150405Z") + "-" + random + ".json"
+}
 
 func exportKey(model string) string { return exportPrefix + model + ".json" }
 

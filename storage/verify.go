@@ -44,8 +44,13 @@ func (b *Bucket) Verify(ctx context.Context, name string) (VerifyResult, error) 
 	if err != nil {
 		return VerifyResult{}, err
 	}
+	forgotten, err := b.forgotten(ctx)
+	if err != nil {
+		return VerifyResult{}, err
+	}
 	v := &verifier{
-		bucket: b, referrers: map[string][]string{}, sizes: map[string]int64{}, reasons: map[string]string{},
+		forgotten: forgotten,
+		bucket:    b, referrers: map[string][]string{}, sizes: map[string]int64{}, reasons: map[string]string{},
 		hashed:    map[string]bool{},
 		artifacts: map[Ref][]Ref{},
 	}
@@ -81,6 +86,8 @@ type verifier struct {
 	hashed  map[string]bool
 	// artifacts are the files of the artifacts that were read.
 	artifacts map[Ref][]Ref
+	// forgotten are the digests of what was removed with a user, to which runs still refer.
+	forgotten map[string]bool
 }
 
 // addRuns records which runs use which objects, and selects those of the named runs for hashing.
@@ -116,6 +123,9 @@ func matchesRun(run, name string) bool {
 
 // addRef records that a run refers to an artifact and its files.
 func (v *verifier) addRef(ctx context.Context, ref Ref, run string, verify bool) error {
+	if v.forgotten[ref.Digest] {
+		return nil
+	}
 	files, known := v.artifacts[ref]
 	if !known {
 		artifact, err := v.bucket.Artifact(ctx, ref)
