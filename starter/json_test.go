@@ -19,7 +19,7 @@ func TestEveryCommandAnswersInJSON(t *testing.T) {
 	t.Parallel()
 	arguments := map[string]string{
 		"run": "run-id", "id": "run-id", "name": "shop", "deployment": "d", "build-id": "b", "spec": "none.yaml",
-		"runs": "run-id", "shard": "1", "from": "2026-03-01T00:00:00Z", "to": "2026-03-04T00:00:00Z",
+		"runs": "run-id", "shard": "1", "user": "u", "from": "2026-03-01T00:00:00Z", "to": "2026-03-04T00:00:00Z",
 	}
 	flags := map[string]string{"user": "u", "out": t.TempDir(), "data": "none", "from": "none.csv"}
 	// The scripts of completion, the schema and the demo's server are for other programs.

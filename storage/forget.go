@@ -174,7 +174,7 @@ func (f *forgetting) followStages(ctx context.Context) error {
 			affected[record.Output.Digest] = true
 		}
 	}
-	f.spread(affected)
+	f.addMade(affected)
 	for _, key := range slices.Sorted(maps.Keys(f.stages)) {
 		if err := f.sortStage(ctx, key, contents[key], affected); err != nil {
 			return err
@@ -185,8 +185,8 @@ func (f *forgetting) followStages(ctx context.Context) error {
 	return nil
 }
 
-// spread adds the outputs that were made of affected ones.
-func (f *forgetting) spread(affected map[string]bool) {
+// addMade adds the outputs that were made of affected ones.
+func (f *forgetting) addMade(affected map[string]bool) {
 	for before := -1; before != len(affected); {
 		before = len(affected)
 		for _, record := range f.stages {
