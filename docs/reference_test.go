@@ -155,7 +155,7 @@ func (n *node) values() string {
 func TestReferenceOfTables(t *testing.T) {
 	t.Parallel()
 	var page strings.Builder
-	page.WriteString(`# Reference: metrics, exit codes
+	page.WriteString(`# Reference: metrics, exit codes, environment, bucket, API
 
 This page lists the tables of the code that a script depends on. ` + "`go test ./docs -run TestReferenceOfTables -update`" + `
 writes it. [reference-spec.md](reference-spec.md) lists the keys of a spec.
@@ -185,6 +185,7 @@ writes it. [reference-spec.md](reference-spec.md) lists the keys of a spec.
 		number, meaning, _ := strings.Cut(row, " ")
 		fmt.Fprintf(&page, "| %s | %s |\n", number, meaning)
 	}
+	page.WriteString(sourceTables(t))
 	comparePage(t, "reference.md", page.String())
 }
 
