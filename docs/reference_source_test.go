@@ -232,9 +232,11 @@ func sourceTables(t *testing.T) string {
 		rows        []string
 		least       int
 	}{
-		{"Environment variables", "A flag overrides its variable. The last rows have no flag.\n\n" +
-			"| variable | program | default | meaning |\n| --- | --- | --- | --- |",
-			slices.Concat(environment(t, "starter"), environment(t, "worker"), variables(t)), 20},
+		{
+			"Environment variables", "A flag overrides its variable. The last rows have no flag.\n\n" +
+				"| variable | program | default | meaning |\n| --- | --- | --- | --- |",
+			slices.Concat(environment(t, "starter"), environment(t, "worker"), variables(t)), 20,
+		},
 		{"Keys of the bucket", "| key | content |\n| --- | --- |", bucketKeys(t), 15},
 		{"Search attributes", "Temporal lists runs by them; `starter cluster init` creates them on a server.\n\n" +
 			"| attribute | type |\n| --- | --- |", searchAttributes(t), 5},
