@@ -96,6 +96,7 @@ type heartbeat struct {
 	mutex      sync.Mutex
 	latest     Progress
 	progressed time.Time
+	started    time.Time
 	now        func() time.Time
 	cancel     context.CancelCauseFunc
 	done       chan struct{}
@@ -112,12 +113,15 @@ type heartbeat struct {
 func (a *Activities) startHeartbeat(ctx context.Context, stage string) (context.Context, *heartbeat) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	p := &heartbeat{
-		latest: Progress{Stage: stage}, progressed: a.Now(), now: a.Now, cancel: cancel, done: make(chan struct{}),
+		latest: Progress{Stage: stage}, progressed: a.Now(), started: a.Now(), now: a.Now, cancel: cancel,
+		done:        make(chan struct{}),
 		maxFailures: a.MaxFailures, onProgress: a.OnProgress, measured: measurementIn(ctx),
 	}
 	last := lastProgress(ctx)
 	p.latest.Losses = last.Losses
-	p.latest.History = last.History.next(int(activity.GetInfo(ctx).Attempt))
+	attempt := int(activity.GetInfo(ctx).Attempt)
+	p.latest.History = last.History.next(attempt)
+	p.latest.Time = last.Time.next(attempt - last.History.Attempt - 1)
 	activity.RecordHeartbeat(ctx, p.latest)
 	if lost := p.latest.History.Lost; lost >= cmp.Or(a.MaxLost, DefaultMaxLost) {
 		cancel(fmt.Errorf("%w: %d consecutive attempts lost their worker without progress, so no other worker gets "+
@@ -169,6 +173,7 @@ func suspended(previous, now time.Time, timeout time.Duration) bool {
 func (p *heartbeat) read() (Progress, time.Time) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
+	p.latest.Time.Worked = p.now().Sub(p.started).Seconds()
 	return p.latest, p.progressed
 }
 
@@ -188,6 +193,7 @@ func (p *heartbeat) report(latest Progress) {
 		latest.Losses = append(slices.Clone(latest.Losses), latest.Loss)
 	}
 	latest.Stage, latest.History = p.latest.Stage, p.latest.History.advance(latest.Done)
+	latest.Time = p.latest.Time
 	p.latest, p.progressed = latest, now
 	if p.onProgress != nil {
 		p.onProgress(latest)

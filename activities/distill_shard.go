@@ -34,6 +34,8 @@ type DistillShardResult struct {
 	Seconds float64 `json:"seconds"`
 	// BatchHalvings counts how often the teacher ran out of memory and halved its batch.
 	BatchHalvings int `json:"batch_halvings,omitempty"`
+	// WastedSeconds is how long attempts worked on rows that were not stored.
+	WastedSeconds float64 `json:"wasted_seconds,omitempty"`
 }
 
 // Add returns the sum of two shards' results.
@@ -41,7 +43,7 @@ func (r DistillShardResult) Add(other DistillShardResult) DistillShardResult {
 	return DistillShardResult{
 		Rows: r.Rows + other.Rows, Parsed: r.Parsed + other.Parsed, Quarantined: r.Quarantined + other.Quarantined,
 		Tokens: r.Tokens + other.Tokens, Seconds: r.Seconds + other.Seconds,
-		BatchHalvings: r.BatchHalvings + other.BatchHalvings,
+		BatchHalvings: r.BatchHalvings + other.BatchHalvings, WastedSeconds: r.WastedSeconds + other.WastedSeconds,
 	}
 }
 
@@ -50,6 +52,7 @@ func (r DistillShardResult) Add(other DistillShardResult) DistillShardResult {
 func (r DistillShardResult) AddPrior(prior DistillShardResult) DistillShardResult {
 	r.Seconds += prior.Seconds
 	r.BatchHalvings += prior.BatchHalvings
+	r.WastedSeconds += prior.WastedSeconds
 	return r
 }
 
@@ -188,6 +191,7 @@ func (s *shardRun) add(row teacher.Rationale) {
 	s.count(row)
 	s.tokens += row.Tokens
 	s.progressAttempt = s.attempt
+	s.heartbeat.saved()
 	s.report()
 }
 
@@ -220,6 +224,8 @@ func (s *shardRun) result() DistillShardResult {
 		Rows: len(s.done), Parsed: s.parsed, Quarantined: s.quarantined, BatchHalvings: s.batchHalvings,
 		Seconds: s.priorSeconds + s.now().Sub(s.started).Seconds(),
 	}
+	latest, _ := s.heartbeat.read()
+	result.WastedSeconds = latest.Time.Wasted
 	for _, row := range s.done {
 		result.Tokens += row.Tokens
 	}

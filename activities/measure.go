@@ -17,16 +17,19 @@ import (
 // [MeasureInterceptor] measured.
 type StageOutput struct {
 	storage.Ref
-	// Seconds is how long the work took, without the time in the queue; 0 if it took several
-	// attempts.
-	Seconds float64 `json:"seconds,omitempty"`
-	Units   int     `json:"units,omitempty"`
-	Unit    string  `json:"unit,omitempty"`
+	// Seconds is how long the work took, without the time in the queue and WastedSeconds, which
+	// attempts worked whose results are lost; 0 if an attempt left no trace.
+	Seconds       float64 `json:"seconds,omitempty"`
+	WastedSeconds float64 `json:"wasted_seconds,omitempty"`
+	Units         int     `json:"units,omitempty"`
+	Unit          string  `json:"unit,omitempty"`
 }
 
 // Result returns the output as a stage's result.
 func (o StageOutput) Result() StageResult {
-	return StageResult{Output: o.Ref, Seconds: o.Seconds, Stats: storage.Stats{Units: o.Units, Unit: o.Unit}}
+	return StageResult{Output: o.Ref, Seconds: o.Seconds, Stats: storage.Stats{
+		Units: o.Units, Unit: o.Unit, WastedSeconds: o.WastedSeconds,
+	}}
 }
 
 // MeasureInterceptor adds to each artifact that an activity returns how long the activity took, and
@@ -78,9 +81,10 @@ func (m *measuredActivity) ExecuteActivity(ctx context.Context, in *interceptor.
 	if !ok || err != nil {
 		return result, err
 	}
-	out := StageOutput{Ref: artifact, Units: measured.units, Unit: measured.unit}
-	if activity.GetInfo(ctx).Attempt == 1 {
-		out.Seconds = m.now().Sub(started).Seconds()
+	before := measured.earlier
+	out := StageOutput{Ref: artifact, Units: measured.units, Unit: measured.unit, WastedSeconds: before.Wasted}
+	if before.Unknown == 0 {
+		out.Seconds = before.Used + m.now().Sub(started).Seconds()
 	}
 	return out, nil
 }
@@ -88,10 +92,11 @@ func (m *measuredActivity) ExecuteActivity(ctx context.Context, in *interceptor.
 // measurementKey is the context key of an activity's measurement.
 type measurementKey struct{}
 
-// measurement is how many units an activity counted.
+// measurement is how many units an activity counted, and how long its earlier attempts worked.
 type measurement struct {
-	units int
-	unit  string
+	units   int
+	unit    string
+	earlier workTime
 }
 
 // measurementIn returns the measurement of an activity's context, nil if nothing is measured.
@@ -107,7 +112,11 @@ func countUnits(ctx context.Context, n int, unit string) {
 
 // add adds the last progress of an activity.
 func (m *measurement) add(last Progress) {
-	if m != nil && last.Done > 0 {
+	if m == nil {
+		return
+	}
+	m.earlier = last.Time
+	if last.Done > 0 {
 		m.units, m.unit = last.Done, last.Unit
 	}
 }

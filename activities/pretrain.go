@@ -110,6 +110,7 @@ func (a *Activities) saver(checkpoints *storage.Checkpoints) func(context.Contex
 		err := checkpoints.Save(ctx, step, dir)
 		if err == nil {
 			failed = 0
+			markSaved(ctx)
 			if a.OnCheckpoint != nil {
 				a.OnCheckpoint()
 			}

@@ -23,6 +23,8 @@ type Progress struct {
 	Note string `json:"note,omitempty"`
 	// History is the attempt history; the next attempt reads it.
 	History attemptHistory `json:"history"`
+	// Time is how long the attempts worked; the next attempt reads it.
+	Time workTime `json:"time,omitzero"`
 }
 
 // UnitRationales is the unit of distillation's progress.

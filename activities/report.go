@@ -121,6 +121,7 @@ func (w *reportWork) open(ctx context.Context, dir string) error {
 		run.Stages = append(run.Stages, report.Stage{
 			Name: s.Name, Cached: s.Cached, Seconds: s.Seconds, Fingerprint: s.Fingerprint, Output: s.Output.Digest,
 			Accelerated: s.Accelerated(), Requests: s.Stats.Requests, Tokens: s.Stats.Tokens,
+			WastedSeconds: s.Stats.WastedSeconds,
 		})
 	}
 	if w.NightlyRun != nil {

@@ -21,7 +21,9 @@ func comparedThree() registry.RunComparison {
 	interval := metric.Interval{Low: 0.01, High: 0.03}
 	return registry.RunComparison{
 		Runs: []registry.ComparedRun{
-			{Name: "shop/a", Cost: registry.Cost{Computed: 2, Seconds: 90, GPUSeconds: 60, Tokens: 1200}},
+			{Name: "shop/a", Cost: registry.Cost{
+				Computed: 2, Seconds: 90, GPUSeconds: 60, Tokens: 1200, WastedSeconds: 15,
+			}},
 			{Name: "shop/b", Cost: registry.Cost{Computed: 1, Reused: 1, Seconds: 30}},
 			{Name: "shop/<c>"},
 		},
@@ -64,8 +66,8 @@ func TestComparisonPage(t *testing.T) {
 	for _, want := range []string{
 		"By NDCG@10, against A: B has 1 method better, 0 worse, 0 uncertain; C has 0 methods better, 0 worse, " +
 			"0 uncertain and 1 without a test.",
-		`<th scope="row">A</th><td class="left">shop/a</td><td>1m30s</td><td>1m00s</td><td>2</td><td>0</td><td>0</td>` +
-			`<td>1,200</td>`,
+		`<th scope="row">A</th><td class="left">shop/a</td><td>1m30s</td><td>1m00s</td><td>15s</td><td>2</td>` +
+			`<td>0</td><td>0</td><td>1,200</td>`,
 		"shop/&lt;c&gt;",
 		`<code>train.epochs</code></th><td class="left">2</td><td class="left">3</td><td class="left">not set</td>`,
 		"1 of 2 stages are shared.",

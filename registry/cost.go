@@ -11,6 +11,8 @@ type Cost struct {
 	// Requests and Tokens are those of the teacher in computed stages.
 	Requests int `json:"requests"`
 	Tokens   int `json:"tokens"`
+	// WastedSeconds is the time of attempts whose results are lost, in no stage's Seconds.
+	WastedSeconds float64 `json:"wasted_seconds,omitempty"`
 }
 
 // Add returns the sum of two costs.
@@ -21,6 +23,7 @@ func (c Cost) Add(other Cost) Cost {
 	c.GPUSeconds += other.GPUSeconds
 	c.Requests += other.Requests
 	c.Tokens += other.Tokens
+	c.WastedSeconds += other.WastedSeconds
 	return c
 }
 
@@ -39,6 +42,7 @@ func CostOf(stages []StageTime) Cost {
 		}
 		c.Requests += s.Stats.Requests
 		c.Tokens += s.Stats.Tokens
+		c.WastedSeconds += s.Stats.WastedSeconds
 	}
 	return c
 }

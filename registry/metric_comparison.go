@@ -10,6 +10,7 @@ import (
 
 	"rdrec/internal/metric"
 	"rdrec/internal/prediction"
+	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/storage"
 )
@@ -17,7 +18,7 @@ import (
 // ComparedMetric is a metric of a method in each run.
 type ComparedMetric struct {
 	Task string `json:"task"`
-	// Method is a student, an ablation, or a student's mix with baselines.
+	// Method is a student, an ablation, or a student's fusion with baselines.
 	Method string         `json:"method"`
 	Metric string         `json:"metric"`
 	Runs   []MetricOfARun `json:"runs"`
@@ -58,7 +59,7 @@ type methodKey struct {
 	method string
 }
 
-// compareMetrics compares the ranking metrics of all students and mixes with those of the first
+// compareMetrics compares the ranking metrics of all students and fusions with those of the first
 // run.
 func compareMetrics(ctx context.Context, b *storage.Bucket, records []RunRecord) ([]ComparedMetric, error) {
 	var keys []methodKey
@@ -147,9 +148,9 @@ func scoreRun(
 		for _, t := range rankingTasks() {
 			names := map[string][]storage.Ref{trial.Name(): trial.Evaluations}
 			if t == task.Sequential && !trial.Fusion.IsZero() {
-				names[trial.Name()+" + mix"] = []storage.Ref{trial.Fusion}
+				names[spec.FusionLabel(trial.Name())] = []storage.Ref{trial.Fusion}
 			}
-			for _, name := range []string{trial.Name(), trial.Name() + " + mix"} {
+			for _, name := range []string{trial.Name(), spec.FusionLabel(trial.Name())} {
 				predictions, err := predictionsIn(ctx, b, names[name], t)
 				if err != nil {
 					return nil, nil, err

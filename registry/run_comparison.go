@@ -20,7 +20,7 @@ type RunComparison struct {
 	Settings []ComparedSetting `json:"settings"`
 	// Stages are all stages, in the order of the first run that has them.
 	Stages []ComparedStage `json:"stages"`
-	// Metrics are the ranking metrics of all students and mixes.
+	// Metrics are the ranking metrics of all students and fusions.
 	Metrics []ComparedMetric `json:"metrics"`
 }
 

@@ -67,10 +67,13 @@ func comparisonText(c registry.RunComparison) string {
 	letters := make([]string, len(c.Runs))
 	for i, run := range c.Runs {
 		letters[i] = string(rune('A' + i))
-		fmt.Fprintf(w, "%s\t%s\t%d stages computed, %d reused, %s of work, %s of it on the GPU queue", letters[i],
+		fmt.Fprintf(w, "%s\t%s\t%d stages computed, %d reused, %s of work, %s of it with models", letters[i],
 			run.Name, run.Computed, run.Reused, report.Duration(run.Seconds), report.Duration(run.GPUSeconds))
 		if run.Requests > 0 {
 			fmt.Fprintf(w, ", %d requests of %d tokens", run.Requests, run.Tokens)
+		}
+		if run.WastedSeconds > 0 {
+			fmt.Fprintf(w, ", %s wasted", report.Duration(run.WastedSeconds))
 		}
 		fmt.Fprintln(w)
 	}

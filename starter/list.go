@@ -255,7 +255,7 @@ func costText(c *registry.Cost) string {
 	}
 	text := report.Duration(c.Seconds)
 	if c.GPUSeconds > 0 {
-		text = report.Duration(c.GPUSeconds) + " GPU"
+		text = report.Duration(c.GPUSeconds) + " with models"
 	}
 	if c.Tokens > 0 {
 		text += fmt.Sprintf(", %d tokens", c.Tokens)

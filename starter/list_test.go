@@ -84,7 +84,7 @@ func TestList(t *testing.T) {
 	}
 	listed, _ := env.command(t, stderr, "list")
 	latest, _ := env.command(t, stderr, "status")
-	contains(t, listed, "NAME ", " pod NDCG@10 0.2500  1m15s GPU, 9 tokens\n")
+	contains(t, listed, "NAME ", " pod NDCG@10 0.2500  1m15s with models, 9 tokens\n")
 	if strings.Fields(listed)[7] != strings.Fields(latest)[7] {
 		t.Errorf("status without an id prints\n%sand list prints\n%s", latest, listed)
 	}

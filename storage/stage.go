@@ -45,6 +45,9 @@ type Stats struct {
 	Seconds  float64 `json:"seconds"`
 	// BatchHalvings counts how often the teacher ran out of memory and halved its batch.
 	BatchHalvings int `json:"batch_halvings,omitempty"`
+	// WastedSeconds is how long attempts worked whose results are lost: they failed, or lost their
+	// worker.
+	WastedSeconds float64 `json:"wasted_seconds,omitempty"`
 }
 
 // Fingerprint identifies a stage's work: it is a hash of the stage, its declared version, the

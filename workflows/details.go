@@ -170,6 +170,9 @@ func (t *stageTracker) costText() string {
 	if cost.Tokens > 0 {
 		text += fmt.Sprintf("; %d tokens of the teacher in %d requests", cost.Tokens, cost.Requests)
 	}
+	if cost.WastedSeconds > 0 {
+		text += fmt.Sprintf("; %s wasted by attempts that failed", report.Duration(cost.WastedSeconds))
+	}
 	return fmt.Sprintf("%s; stages: %d computed, %d reused", text, cost.Computed, cost.Reused)
 }
 

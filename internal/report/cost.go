@@ -68,14 +68,27 @@ func costNote(r Report) string {
 
 // wasteNote describes the part of the cost that was for nothing.
 func wasteNote(r Report) string {
-	const unknown = "The time of attempts that failed, were canceled or lost their worker is in no stage's time."
-	t := r.Teacher
-	if t == nil || t.Tokens == 0 {
-		return unknown
+	seconds, accelerated := 0.0, 0.0
+	for _, s := range r.Stages {
+		seconds += s.WastedSeconds
+		if s.Accelerated {
+			accelerated += s.WastedSeconds
+		}
 	}
-	return fmt.Sprintf("Wasted: %s of the %s tokens that the teacher generated for these rationales (%s), because the "+
-		"replies were given up. %s", thousands(t.WastedTokens), thousands(t.Tokens),
-		percent(float64(t.WastedTokens)/float64(t.Tokens)), unknown)
+	note := "Wasted is the time of attempts that failed or lost their worker, from their last saved state on; it is " +
+		"in no stage's time. Of a lost worker it is known up to the last heartbeat. "
+	if seconds > 0 {
+		note += fmt.Sprintf("All stages wasted %s, of which %s %s-seconds", Duration(seconds),
+			thousands(int(accelerated+0.5)), r.device())
+	} else {
+		note += "No stage wasted any"
+	}
+	if t := r.Teacher; t != nil && t.Tokens > 0 {
+		note += fmt.Sprintf(", and %s of the %s tokens that the teacher generated for these rationales (%s) were "+
+			"wasted on replies that were given up", thousands(t.WastedTokens), thousands(t.Tokens),
+			percent(float64(t.WastedTokens)/float64(t.Tokens)))
+	}
+	return note + "."
 }
 
 // shownStage is a stage and its share of the longest stage.

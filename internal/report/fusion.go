@@ -18,7 +18,7 @@ type Fusion struct {
 }
 
 // fusionName is the name of a student's mix in the table.
-func fusionName(id TrialID) string { return id.Name() + ", fusion" }
+func fusionName(id TrialID) string { return spec.FusionLabel(id.Name()) }
 
 // AddFusion scores what a mix recommended for the sequential task, and describes its weights.
 func (b *Builder) AddFusion(id TrialID, fitted fusion.Fitted, predictions []prediction.Prediction) {
@@ -65,7 +65,7 @@ func (r Report) fusions() (shown []shownFusion) {
 		}
 		for i, part := range f.Mix.Parts {
 			row := shownPart{Part: part, Alone: "-", Without: "-", Added: "-"}
-			name := f.Method + ", fusion"
+			name := spec.FusionLabel(f.Method)
 			if table := r.sequential(); table != nil {
 				row.Alone = table.mean(f.alone(part), primaryMetric)
 				row.Without = table.mean(name+" without "+part, primaryMetric)

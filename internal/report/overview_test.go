@@ -43,7 +43,7 @@ func TestPageExplainsItself(t *testing.T) {
 		// queue of accelerators 142.3 + 154 = 296.3 s.
 		"This run worked 5m52s, of which 296 CPU-seconds in stages that train, generate or rank with models, and its " +
 			"teacher generated 8,719 tokens. It reused 1 stage of earlier runs, which took 0.9s then.",
-		"Wasted: 436 of the 8,719 tokens that the teacher generated for these rationales (5.0%)",
+		"436 of the 8,719 tokens that the teacher generated for these rationales (5.0%) were wasted",
 		"31 of the 212 users with “Fruits & Passion Blue Refreshing Shower Gel - 6.7 fl. oz.” in their training " +
 			"items also have it.",
 		"“rdrec” is one model, a T5 of 4,987,136 parameters (t5-mini), without a mix.",

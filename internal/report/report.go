@@ -311,4 +311,6 @@ type Stage struct {
 	Accelerated bool `json:"accelerated,omitempty"`
 	Requests    int  `json:"requests,omitempty"`
 	Tokens      int  `json:"tokens,omitempty"`
+	// WastedSeconds is how long attempts worked whose results are lost.
+	WastedSeconds float64 `json:"wasted_seconds,omitempty"`
 }

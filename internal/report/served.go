@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"rdrec/internal/metric"
+	"rdrec/internal/spec"
 )
 
 // newWhiskers returns the bar of a value with its interval, on a scale up to highest.
@@ -66,7 +67,7 @@ func parts(r Report) *shownParts {
 // servedText describes the served method.
 func servedText(r Report) string {
 	for _, f := range r.Fusions {
-		if f.Method+", fusion" == r.Verdict.Method {
+		if spec.FusionLabel(f.Method) == r.Verdict.Method {
 			dropped := ""
 			if len(f.Dropped) > 0 {
 				dropped = " Left out, because the mix is as good without: " + listed(f.Dropped) + "."
@@ -92,7 +93,7 @@ func (r Report) partRow(t Table, c Comparison) partRow {
 		Holm: pValue(c.Holm),
 	}
 	for _, f := range r.Fusions {
-		if f.Method+", fusion" == c.Other && slices.Contains(f.Mix.Parts, row.Part) {
+		if spec.FusionLabel(f.Method) == c.Other && slices.Contains(f.Mix.Parts, row.Part) {
 			row.Alone = t.mean(f.alone(row.Part), c.Metric)
 		}
 	}

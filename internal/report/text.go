@@ -322,6 +322,9 @@ func (t *text) stages(stages []Stage) {
 		if stage.Cached {
 			words[i] += " (cached)"
 		}
+		if stage.WastedSeconds > 0 {
+			words[i] += fmt.Sprintf(" (and %s wasted)", Duration(stage.WastedSeconds))
+		}
 	}
 	t.wrap("stages     ", strings.Join(words, " · "))
 }

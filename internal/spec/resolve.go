@@ -132,3 +132,6 @@ func MethodLabel(method, variant string) string {
 	}
 	return method + ", " + variant
 }
+
+// FusionLabel returns the label of a method's fusion with baselines.
+func FusionLabel(method string) string { return method + ", fusion" }

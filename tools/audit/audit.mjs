@@ -1,5 +1,5 @@
 // Audit the static pages: html-validate, and axe in headless Chromium at 1280 and 390 pixels, light
-// and dark. Usage: node audit.mjs [--shots FOLDER] PAGE.html... ; CHROMIUM names the browser. Exits
+// and dark; and print them. Usage: node audit.mjs [--shots FOLDER] PAGE.html... ; CHROMIUM names the browser. Exits
 // with 1 if there is a finding.
 import { basename, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -8,6 +8,8 @@ import { HtmlValidate } from 'html-validate';
 import { chromium } from 'playwright-core';
 
 const maxHeight = 4000; // of a report before its heading "Details", at 1280 pixels
+const maxPages = 20; // of a printed page of the tests
+const paper = { width: 718, height: 1047 }; // A4 in pixels without margins of 1 cm
 
 // measure returns the height before the details, by how much the page is wider than the screen, and
 // the scrolling regions without a hint or without keyboard focus.
@@ -22,6 +24,33 @@ const measure = () => {
     unfocusable: regions.filter((e) => e.tabIndex < 0).length,
     unhinted: innerWidth < 700 ? regions.filter(hidden).length : 0,
   };
+};
+
+// measurePrint returns how many elements are cut off at the right of the paper, and how many folded
+// parts are not printed.
+const measurePrint = () => {
+  const shown = [...document.querySelectorAll('main *, header *')].filter((e) => e.getClientRects().length > 0);
+  const clipped = (e) => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1 ||
+    (e.scrollWidth > e.clientWidth + 1 && ['auto', 'scroll'].includes(getComputedStyle(e).overflowX));
+  const folded = [...document.querySelectorAll('details:not([open])')].filter(
+    (d) => ![...d.children].slice(1).every((e) => e.checkVisibility({ contentVisibilityAuto: true })));
+  return { clipped: shown.filter(clipped).length, folded: folded.length };
+};
+
+// print prints a page, logs what is wrong, and returns the number of findings.
+const print = async (browser, path, shots) => {
+  const context = await browser.newContext({ viewport: paper });
+  const page = await context.newPage();
+  await page.goto(pathToFileURL(resolve(path)).href);
+  await page.emulateMedia({ media: 'print' });
+  const { clipped, folded } = await page.evaluate(measurePrint);
+  const file = shots ? join(shots, `${basename(path, '.html')}.pdf`) : undefined;
+  const margin = { top: '1cm', bottom: '1cm', left: '1cm', right: '1cm' };
+  const pdf = await page.pdf({ format: 'A4', margin, path: file });
+  const pages = pdf.toString('latin1').match(/\/Type\s*\/Page\b/g)?.length ?? 0;
+  console.log(`  print: ${pages} pages of A4, clipped elements ${clipped}, folded parts not printed ${folded}`);
+  await context.close();
+  return clipped + folded + (pages < 1 || pages > maxPages);
 };
 
 const args = process.argv.slice(2);
@@ -58,6 +87,7 @@ for (const path of args) {
       await context.close();
     }
   }
+  findings += await print(browser, path, shots);
 }
 await browser.close();
 console.log(`${args.length} pages, ${findings} findings`);
