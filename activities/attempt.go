@@ -173,7 +173,7 @@ func suspended(previous, now time.Time, timeout time.Duration) bool {
 func (p *heartbeat) read() (Progress, time.Time) {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.latest.Time.Worked = p.now().Sub(p.started).Seconds()
+	p.latest.Time.Worked = p.worked()
 	return p.latest, p.progressed
 }
 

@@ -27,8 +27,16 @@ func (t workTime) next(missing int) workTime {
 func (p *heartbeat) saved() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	p.latest.Time.Worked = p.now().Sub(p.started).Seconds()
+	p.latest.Time.Worked = p.worked()
 	p.latest.Time.Saved = p.latest.Time.Worked
+}
+
+// worked returns how long the attempt has worked, in seconds; 0 if it was not started.
+func (p *heartbeat) worked() float64 {
+	if p.started.IsZero() {
+		return 0
+	}
+	return p.now().Sub(p.started).Seconds()
 }
 
 // markSaved is [heartbeat.saved] of an activity's context.

@@ -102,13 +102,15 @@ func TestRecordsKeepEveryField(t *testing.T) {
 	done := storage.StageRecord{
 		Stage: "import", Fingerprint: strings.Repeat("d", 64), Label: "l", Output: h.data,
 		Inputs: []string{"x", "y"}, Version: 8, Settings: "{}", Seconds: 1.5,
-		Stats:    storage.Stats{Units: 7, Unit: "u", Requests: 2, Tokens: 3, Seconds: 4.5, BatchHalvings: 5},
+		Stats: storage.Stats{
+			Units: 7, Unit: "u", Requests: 2, Tokens: 3, Seconds: 4.5, BatchHalvings: 5, WastedSeconds: 6,
+		},
 		Workflow: "w", Run: "r", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
 	const lineageKey = "runs/w/r/stages/import-dddddddddddd.json"
 	doneJSON := `{"stage":"import","fingerprint":"` + strings.Repeat("d", 64) + `","label":"l","output":` + data +
 		`,"inputs":["x","y"],"version":8,"settings":"{}","seconds":1.5,"stats":{"units":7,"unit":"u",` +
-		`"requests":2,"tokens":3,"seconds":4.5,"batch_halvings":5},` +
+		`"requests":2,"tokens":3,"seconds":4.5,"batch_halvings":5,"wasted_seconds":6},` +
 		`"workflow":"w","run":"r","time":"2026-01-02T03:04:05Z"}`
 	table := storage.Table{Artifact: h.data, Top: 3, Explained: true}
 	mark := storage.Watermark{Source: "s", Column: "c", Value: "v"}
