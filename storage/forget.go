@@ -97,20 +97,22 @@ func (f *forgetting) names(data []byte) bool {
 			data = plain
 		}
 	}
-	word := func(c byte) bool {
-		return c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
-	}
 	for at := 0; ; {
 		i := bytes.Index(data[at:], []byte(f.options.User))
 		if i < 0 {
 			return false
 		}
 		start, end := at+i, at+i+len(f.options.User)
-		if (start == 0 || !word(data[start-1])) && (end == len(data) || !word(data[end])) {
+		if (start == 0 || !isWord(data[start-1])) && (end == len(data) || !isWord(data[end])) {
 			return true
 		}
 		at = start + 1
 	}
+}
+
+// isWord reports whether a byte continues an id.
+func isWord(c byte) bool {
+	return c == '_' || c == '-' || '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'z'
 }
 
 // eachNamed visits the objects under a prefix that name the user.
