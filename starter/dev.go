@@ -30,10 +30,7 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	if ip := net.ParseIP(options.IP); ip != nil && !ip.IsLoopback() {
-		a.logf("warning: others can reach %s, and the dev server has no authentication: set ip to 127.0.0.1, "+
-			"or put a proxy before it", options.IP)
-	}
+	a.warnIfExposed(options.IP)
 	options.CodecEndpoint = cmp.Or(options.CodecEndpoint, codecEndpoint(options))
 	s, err := devserver.Start(ctx, options, serverLog(a.stderr))
 	if interrupted(ctx) && err != nil {
@@ -57,6 +54,14 @@ func (c *devCmd) Run(ctx context.Context, a *app) error {
 		err = fmt.Errorf("stopping the dev server: %w", stopErr)
 	}
 	return err
+}
+
+// warnIfExposed warns of a server that other machines reach.
+func (a *app) warnIfExposed(address string) {
+	if ip := net.ParseIP(address); ip != nil && !ip.IsLoopback() {
+		a.logf("warning: others can reach %s, and the dev server has no authentication: set ip to 127.0.0.1, "+
+			"or put a proxy before it", address)
+	}
 }
 
 // codecEndpoint returns the address of the codec beside the reports; "" without keys, or if the
