@@ -42,26 +42,31 @@ type Spec struct {
 // Dropouts, LearningRates and Alphas. It is searched with the first seed, on validation items only.
 type Sasrec struct {
 	// HiddenSizes are embedding widths, multiples of Heads.
-	HiddenSizes   []int     `json:"hidden_sizes" yaml:"hidden_sizes" validate:"min=1,unique,dive,min=4,max=1024"`
-	Dropouts      []float64 `json:"dropouts" yaml:"dropouts" validate:"min=1,unique,dive,min=0,max=0.9"`
+	HiddenSizes []int `json:"hidden_sizes" yaml:"hidden_sizes" validate:"min=1,unique,dive,min=4,max=1024"`
+	// Dropouts are the shares of values that training drops.
+	Dropouts []float64 `json:"dropouts" yaml:"dropouts" validate:"min=1,unique,dive,min=0,max=0.9"`
+	// LearningRates are AdamW's.
 	LearningRates []float64 `json:"learning_rates" yaml:"learning_rates" validate:"min=1,unique,dive,gt=0,max=1"`
-	// Blocks and Heads shape the transformer; MaxLength is the number of most recent items it
-	// reads.
-	Blocks    int `json:"blocks" yaml:"blocks" validate:"min=1,max=32"`
-	Heads     int `json:"heads" yaml:"heads" validate:"min=1,max=64"`
+	// Blocks is the number of transformer blocks.
+	Blocks int `json:"blocks" yaml:"blocks" validate:"min=1,max=32"`
+	// Heads is the number of attention heads of a block.
+	Heads int `json:"heads" yaml:"heads" validate:"min=1,max=64"`
+	// MaxLength is the number of most recent items that the model reads.
 	MaxLength int `json:"max_length" yaml:"max_length" validate:"min=2,max=1000"`
-	// Batch is the number of users per training step. Epochs bounds training, and Patience is the
-	// number of epochs without a better validation NDCG@10 after which it stops.
-	Batch    int `json:"batch" yaml:"batch" validate:"min=1"`
-	Epochs   int `json:"epochs" yaml:"epochs" validate:"min=1"`
+	// Batch is the number of users per training step.
+	Batch int `json:"batch" yaml:"batch" validate:"min=1"`
+	// Epochs is the maximum number of epochs.
+	Epochs int `json:"epochs" yaml:"epochs" validate:"min=1"`
+	// Patience is the number of epochs without a better validation NDCG@10 after which training
+	// stops.
 	Patience int `json:"patience" yaml:"patience" validate:"min=1"`
 	// Loss is "all" (the default; every position of a user's history in one row) or "last" (a row
 	// for each prefix, whose last position counts).
 	Loss string `json:"loss,omitempty" yaml:"loss,omitempty" validate:"omitempty,oneof=all last"`
-	// Alphas are the weights of BSARec's frequency filter beside attention, and Cutoff is the
-	// number of frequencies that it keeps; SASRec has neither.
+	// Alphas are the weights of BSARec's frequency filter beside attention; SASRec has none.
 	Alphas []float64 `json:"alphas,omitempty" yaml:"alphas,omitempty" validate:"omitempty,unique,dive,gt=0,max=1"`
-	Cutoff int       `json:"cutoff,omitempty" yaml:"cutoff,omitempty" validate:"min=0,max=501"`
+	// Cutoff is the number of frequencies that BSARec's filter keeps; SASRec has none.
+	Cutoff int `json:"cutoff,omitempty" yaml:"cutoff,omitempty" validate:"min=0,max=501"`
 }
 
 // Data selects the source of interactions and explanations: exactly one of Folder and Reviews is
