@@ -2,8 +2,6 @@ package activities
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"go.temporal.io/sdk/activity"
@@ -47,24 +45,6 @@ func (m *MeasureInterceptor) InterceptActivity(
 	return &measuredActivity{interceptor.ActivityInboundInterceptorBase{Next: next}, m.Now}
 }
 
-// maxResult is the size of an activity's result, in bytes, above which it is refused, see
-// [checkResult].
-const maxResult = 2<<20 - 128<<10
-
-// checkResult returns a final error for a result that Temporal's server would not accept: it would
-// be sent again and again, each time after all the work.
-func checkResult(activityType string, result any) error {
-	encoded, err := json.Marshal(result)
-	if err != nil {
-		return fmt.Errorf("encode the result of %s: %w", activityType, err)
-	}
-	if len(encoded) <= maxResult {
-		return nil
-	}
-	return nonRetryable(TypeInvalidConfig, fmt.Errorf("the result of %s has %.1f MiB, and Temporal accepts 2 MiB",
-		activityType, float64(len(encoded))/(1<<20)))
-}
-
 type measuredActivity struct {
 	interceptor.ActivityInboundInterceptorBase
 	now func() time.Time
@@ -75,7 +55,8 @@ func (m *measuredActivity) ExecuteActivity(ctx context.Context, in *interceptor.
 	measured, started := &measurement{}, m.now()
 	result, err := m.Next.ExecuteActivity(context.WithValue(ctx, measurementKey{}, measured), in)
 	if err == nil {
-		err = checkResult(activity.GetInfo(ctx).ActivityType.Name, result)
+		// It would be sent again and again, each time after all the work.
+		err = CheckPayload("the result of "+activity.GetInfo(ctx).ActivityType.Name, result, "")
 	}
 	artifact, ok := result.(storage.Ref)
 	if !ok || err != nil {

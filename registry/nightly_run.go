@@ -79,9 +79,6 @@ const (
 	VerdictPaused = "paused"
 )
 
-// AllRuns is greater than any number of nightly runs.
-const AllRuns = 1 << 20
-
 // ReadNightlyRuns returns the last nightly runs of a name, oldest first. A record that cannot be
 // decoded is [ErrCorrupt].
 func ReadNightlyRuns(ctx context.Context, b *storage.Bucket, name string, last int) ([]NightlyRun, error) {

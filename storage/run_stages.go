@@ -44,20 +44,26 @@ func (b *Bucket) OwnRunStages(ctx context.Context, workflow, run string) (stages
 	if err != nil {
 		return nil, err
 	}
-	name := path.Join(workflow, run)
-	for _, o := range folders[name] {
-		s, err := b.runStage(ctx, name, o.key)
-		if err != nil {
-			return nil, err
-		}
-		stages = append(stages, s)
-	}
-	slices.SortFunc(stages, compareRunStages)
-	return stages, nil
+	return b.readRunStages(ctx, folders, path.Join(workflow, run))
 }
 
-func compareRunStages(a, b RunStage) int {
-	return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.Label, b.Label))
+// readRunStages reads the records of runs, in the order of their times.
+func (b *Bucket) readRunStages(
+	ctx context.Context, folders map[string][]object, runs ...string,
+) (stages []RunStage, err error) {
+	for _, run := range runs {
+		for _, o := range folders[run] {
+			s, err := b.runStage(ctx, run, o.key)
+			if err != nil {
+				return nil, err
+			}
+			stages = append(stages, s)
+		}
+	}
+	slices.SortFunc(stages, func(a, b RunStage) int {
+		return cmp.Or(a.Time.Compare(b.Time), strings.Compare(a.Label, b.Label))
+	})
+	return stages, nil
 }
 
 // lineageFolders returns the stages' records of a workflow and its children, by WORKFLOW/RUN.
@@ -103,22 +109,15 @@ func (b *Bucket) stagesOf(
 	ctx context.Context, folders map[string][]object, workflow, run string,
 ) (stages []RunStage, err error) {
 	start, end := began(folders[run]), nextRun(folders, workflow, run)
+	var runs []string
 	for folder, records := range folders {
 		at := began(records)
 		child := path.Dir(folder) != workflow && !at.Before(start) && (end.IsZero() || at.Before(end))
-		if folder != run && !child {
-			continue
-		}
-		for _, o := range records {
-			s, err := b.runStage(ctx, folder, o.key)
-			if err != nil {
-				return nil, err
-			}
-			stages = append(stages, s)
+		if folder == run || child {
+			runs = append(runs, folder)
 		}
 	}
-	slices.SortFunc(stages, compareRunStages)
-	return stages, nil
+	return b.readRunStages(ctx, folders, runs...)
 }
 
 // nextRun returns when the workflow's next run began; zero if there is none.

@@ -138,7 +138,8 @@ func (p *pauser) resume() []string {
 // that does not go away by itself, or if a person pauses the workflow, execute waits until a person
 // resumes it, and executes the activity again.
 func execute(ctx workflow.Context, activity, in, out any) error {
-	if err := checkInput(ctx, in); err != nil {
+	input := workflow.GetActivityOptions(ctx).Summary + ": its input"
+	if err := activities.CheckPayload(input, in, ": run fewer trials, shards or files at once"); err != nil {
 		return err
 	}
 	p, found := ctx.Value(pauserKey{}).(*pauser)
