@@ -12,6 +12,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"rdrec/internal/prediction"
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/recommender"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
@@ -36,6 +37,8 @@ type Activities struct {
 	Memory int64
 	// MaxScratch is how many bytes Scratch may hold when an activity begins; 0 means no limit.
 	MaxScratch int64
+	// UserKey makes user ids pseudonyms where a spec asks for them; its zero value is no key.
+	UserKey pseudonym.Key
 	// Build identifies the program and the libraries that do the work; the report shows it.
 	Build map[string]string
 	Log   zerolog.Logger

@@ -51,6 +51,7 @@ func (a *Activities) CompareInputs(ctx context.Context, in CompareInputsInput) (
 		{registry.DataChanged, record.Identity.Data != out.Identity.Data},
 		{registry.TeacherChanged, record.Identity.Teacher != out.Identity.Teacher},
 		{registry.StudentChanged, record.Identity.Student != out.Identity.Student},
+		{registry.UserKeyChanged, record.Identity.UserKey != out.Identity.UserKey},
 		{registry.CodeChanged, record.StageVersions != nil && !maps.Equal(record.StageVersions, in.StageVersions)},
 	} {
 		if c.is {

@@ -9,6 +9,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/pseudonym"
 	"rdrec/registry"
 	"rdrec/storage"
 )
@@ -48,6 +49,7 @@ const (
 	TypeInvalidConfig = "InvalidConfig"
 	TypeDataCorrupt   = "DataCorrupt"
 	TypeTeacherAuth   = "TeacherAuth"
+	TypeUserKey       = "UserKey"
 	TypeNoProgress    = "NoProgress"
 	TypeStorageFull   = "StorageFull"
 	TypeDrained       = "Drained"
@@ -100,6 +102,8 @@ func finalType(err error) string {
 	var corrupt *storage.CorruptError
 	var diagnostic dataset.Diagnostic
 	switch {
+	case errors.Is(err, pseudonym.ErrKey):
+		return TypeUserKey
 	case errors.Is(err, ErrInvalid):
 		return TypeInvalidConfig
 	case errors.Is(err, ErrTeacherAuth):

@@ -47,6 +47,12 @@ func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registr
 	if id.Data, err = digestData(ctx, in.Data); err != nil {
 		return id, fmt.Errorf("read the data: %w", err)
 	}
+	if in.Data.Pseudonyms {
+		id.UserKey = a.UserKey.Digest()
+		if err := a.UserKey.Check(id.UserKey); err != nil {
+			return id, err
+		}
+	}
 	needed, err := needsTeacher(in)
 	if err != nil {
 		return id, err

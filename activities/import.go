@@ -10,6 +10,7 @@ import (
 	"rdrec/internal/dataset"
 	"rdrec/internal/indexing"
 	"rdrec/internal/progress"
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 )
@@ -20,6 +21,8 @@ type ImportInput struct {
 	Data spec.Data `json:"data"`
 	// Seed is the seed of the item indexing; 0 where the indexing has none.
 	Seed int64 `json:"seed"`
+	// UserKey is the digest of the key of the pseudonyms; empty where user ids are kept.
+	UserKey string `json:"user_key,omitempty"`
 }
 
 // Import makes a dataset artifact from raw reviews or from a folder in RDRec's format.
@@ -29,6 +32,11 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 	if err != nil {
 		return ref, err
 	}
+	if in.Data.Pseudonyms {
+		if err := a.UserKey.Check(in.UserKey); err != nil {
+			return ref, err
+		}
+	}
 	out := work.dir
 	switch {
 	case in.Data.Accumulated != nil:
@@ -37,7 +45,7 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 	case in.Data.Reviews != nil:
 		err = a.importReviews(ctx, in, out)
 	default:
-		err = importFolder(ctx, in, out)
+		err = a.importFolder(ctx, in, out)
 	}
 	if err != nil {
 		return ref, err
@@ -86,11 +94,14 @@ func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir,
 // core; the other indexings need the dataset in memory.
 func (a *Activities) importReviews(ctx context.Context, in ImportInput, dir string) error {
 	name := in.Data.Indexing
-	err := a.Importer.Import(ctx, ImportJob{
+	job := ImportJob{
 		Reviews: *in.Data.Reviews, Appearance: name == spec.Appearance, Seed: in.Seed, Dir: dir,
 		Progress: reporterIn(ctx),
-	})
-	if err != nil {
+	}
+	if in.Data.Pseudonyms {
+		job.UserKey = a.UserKey
+	}
+	if err := a.Importer.Import(ctx, job); err != nil {
 		return err
 	}
 	if err := a.logImport(ctx, dir); err != nil {
@@ -129,10 +140,15 @@ func (a *Activities) logImport(ctx context.Context, dir string) error {
 
 // importFolder reads a dataset folder, which validates it completely, indexes its items and writes
 // it to a new folder.
-func importFolder(ctx context.Context, in ImportInput, to string) error {
+func (a *Activities) importFolder(ctx context.Context, in ImportInput, to string) error {
 	data, err := readFolder(in.Data.Folder)
 	if err != nil {
 		return err
+	}
+	if in.Data.Pseudonyms {
+		for i, id := range data.UserIDs {
+			data.UserIDs[i] = a.UserKey.Of(id)
+		}
 	}
 	return writeIndexed(ctx, to, data, in)
 }
@@ -166,6 +182,8 @@ type ImportJob struct {
 	// indexed at random.
 	Appearance bool
 	Seed       int64
+	// UserKey, unless zero, makes the users' ids pseudonyms.
+	UserKey pseudonym.Key
 	// Dir is the dataset folder to write.
 	Dir string
 	// Progress receives the rows that were read, in the step of the note.

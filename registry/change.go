@@ -20,6 +20,7 @@ const (
 	DataChanged    Change = "data changed"
 	TeacherChanged Change = "teacher changed"
 	StudentChanged Change = "pretrained student changed"
+	UserKeyChanged Change = "key of the pseudonyms changed"
 	CodeChanged    Change = "code version changed"
 	// InputChanged means that an earlier stage made another artifact; StageRuns that it will run,
 	// so that its artifact is not known yet.

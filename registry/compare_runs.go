@@ -35,6 +35,7 @@ func CompareRuns(ctx context.Context, bucket *storage.Bucket, first, second RunR
 		diffInput("input: data", first.Identity.Data, second.Identity.Data),
 		diffInput("input: teacher", first.Identity.Teacher, second.Identity.Teacher),
 		diffInput("input: student", first.Identity.Student, second.Identity.Student),
+		diffInput("input: key of the pseudonyms", first.Identity.UserKey, second.Identity.UserKey),
 	}
 	a, b := artifactsOf(first), artifactsOf(second)
 	names := make([]string, 0, len(a)+len(b))

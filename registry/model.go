@@ -29,6 +29,9 @@ type Model struct {
 	Spec   spec.Spec `json:"spec"`
 	// Table is the promotion's precomputed recommendations; zero for none.
 	Table storage.Ref `json:"table,omitzero"`
+	// UserKey is the digest of the key of its users' pseudonyms; empty where they have their own
+	// ids.
+	UserKey string `json:"user_key,omitzero"`
 }
 
 // ID returns a digest that is equal for models that recommend the same.

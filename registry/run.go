@@ -41,6 +41,8 @@ type Identity struct {
 	Data    string `json:"data"`
 	Teacher string `json:"teacher,omitempty"`
 	Student string `json:"student,omitempty"`
+	// UserKey is the digest of the key that makes user ids pseudonyms; empty where they are kept.
+	UserKey string `json:"user_key,omitempty"`
 }
 
 // TrialResult is one trained and evaluated student.
@@ -141,7 +143,7 @@ func (r RunRecord) Student(method string) (Model, error) {
 		if trial.Method == method && trial.Variant == "" {
 			return Model{
 				Preprocessed: r.Preprocessed, Student: trial.Model, Fusion: trial.Fusion, Method: method,
-				Seed: trial.Seed, Spec: r.Spec,
+				Seed: trial.Seed, Spec: r.Spec, UserKey: r.Identity.UserKey,
 			}, nil
 		}
 	}

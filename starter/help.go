@@ -106,6 +106,8 @@ var helpTexts = map[string]string{
 
 	"help_forget": "Remove a user from the bucket: datasets, what was made of them, rationales, reports and logs. " +
 		"Lists the models that have seen the user.",
+	"help_forget_retire": "Also remove this nightly name: its records, promotions and reviews. Retrain under another " +
+		"name before.",
 	"help_forget_yes": "Remove; there is no way back.",
 
 	"help_codec": "Decrypt payloads for the Web UI, on the loopback interface; \"starter dev\" does it by itself. " +

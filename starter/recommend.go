@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"text/tabwriter"
 
@@ -12,6 +13,7 @@ import (
 	"go.temporal.io/sdk/client"
 
 	"rdrec/activities"
+	"rdrec/internal/pseudonym"
 	"rdrec/registry"
 	"rdrec/storage"
 	"rdrec/workflows"
@@ -59,7 +61,15 @@ func (c *recommendCmd) Run(ctx context.Context, a *app) error {
 func (c *recommendCmd) request(
 	ctx context.Context, to *server, bucket *storage.Bucket, model registry.Model,
 ) (result activities.Recommendations, err error) {
-	question, err := json.Marshal(activities.RecommendQuestion{User: c.User})
+	key, err := userKey()
+	if err != nil {
+		return result, err
+	}
+	user, err := key.Find(c.User, model.UserKey)
+	if err != nil {
+		return result, fmt.Errorf("looking up a user of %q: %w", model.Name, err)
+	}
+	question, err := json.Marshal(activities.RecommendQuestion{User: user})
 	if err != nil {
 		return result, fmt.Errorf("writing the request as JSON: %w", err)
 	}
@@ -95,8 +105,12 @@ func (c *recommendCmd) request(
 	if err := json.Unmarshal(reply, &result); err != nil {
 		return result, fmt.Errorf("reading the recommendations: %w", err)
 	}
+	result.User = c.User
 	return result, nil
 }
+
+// userKey returns the key of pseudonyms in the environment, if there is one.
+func userKey() (pseudonym.Key, error) { return pseudonym.ReadKey(os.Getenv(pseudonym.KeyVariable)) }
 
 // recommendationText returns the recommendations for people.
 func recommendationText(result activities.Recommendations) string {

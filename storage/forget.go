@@ -23,8 +23,10 @@ var ErrInUse = errors.New("in use")
 
 // ForgetOptions name a user.
 type ForgetOptions struct {
-	// User is the shop's id.
-	User string
+	// Users are the ids by which data sets may know the user: the shop's, and its pseudonym.
+	Users []string
+	// Retire are nightly names whose records and reviews are removed.
+	Retire []string
 	// Texts returns what the user wrote in a dataset artifact.
 	Texts func(ctx context.Context, dataset Ref) ([]string, error)
 	// Now is the time of the record.
@@ -41,6 +43,9 @@ type ForgetRecord struct {
 	Rationales int `json:"rationales"`
 	// Models are the stages whose models were trained on data with the user. They remain.
 	Models []SeenBy `json:"models"`
+	// Left are the keys of the shop's own files, such as those of an inbox, that name the user.
+	// They remain.
+	Left []string `json:"left,omitempty"`
 }
 
 // SeenBy is a model that was trained on data with a forgotten user.
@@ -52,8 +57,11 @@ type SeenBy struct {
 	Model    Ref    `json:"model"`
 }
 
-// modelStage makes models, which contain no rows.
-const modelStage = "pretrain"
+// The stages that Forget treats apart: imports make datasets, and models contain no rows.
+const (
+	importStage = "import"
+	modelStage  = "pretrain"
+)
 
 // Forget removes every dataset with the user, everything that stages made of them except models,
 // the rationales of what the user wrote, and reports and logs that name the user. The record is
@@ -65,7 +73,7 @@ func (b *Bucket) Forget(ctx context.Context, o ForgetOptions) (ForgetRecord, err
 		record: ForgetRecord{Time: o.Now.UTC()},
 	}
 	for _, step := range []func(context.Context) error{
-		f.findContent, f.readStages, f.followStages, f.checkNightly, f.findRows, f.findKeys,
+		f.findContent, f.readStages, f.followStages, f.checkNightly, f.retire, f.findRows, f.findKeys, f.findLeft,
 	} {
 		if err := step(ctx); err != nil {
 			return ForgetRecord{}, err
@@ -90,19 +98,24 @@ type forgetting struct {
 	parts map[string][]byte
 }
 
-// names reports whether data, which may be packed with gzip, has the user's id as a whole word.
+// names reports whether data, which may be packed with gzip, has an id of the user as a whole word.
 func (f *forgetting) names(data []byte) bool {
 	if unpacked, err := gzip.NewReader(bytes.NewReader(data)); err == nil {
 		if plain, err := io.ReadAll(io.LimitReader(unpacked, untrusted.MaxObject)); err == nil {
 			data = plain
 		}
 	}
+	return slices.ContainsFunc(f.options.Users, func(user string) bool { return hasWord(data, user) })
+}
+
+// hasWord reports whether data has a word.
+func hasWord(data []byte, word string) bool {
 	for at := 0; ; {
-		i := bytes.Index(data[at:], []byte(f.options.User))
+		i := bytes.Index(data[at:], []byte(word))
 		if i < 0 {
 			return false
 		}
-		start, end := at+i, at+i+len(f.options.User)
+		start, end := at+i, at+i+len(word)
 		if (start == 0 || !isWord(data[start-1])) && (end == len(data) || !isWord(data[end])) {
 			return true
 		}
@@ -227,7 +240,7 @@ func (f *forgetting) sortStage(ctx context.Context, key string, contents []strin
 
 // addTexts adds what the user wrote in a dataset.
 func (f *forgetting) addTexts(ctx context.Context, record StageRecord) error {
-	if record.Stage != "import" && record.Stage != "preprocess" {
+	if record.Stage != importStage && record.Stage != "preprocess" {
 		return nil
 	}
 	texts, err := f.options.Texts(ctx, record.Output)
@@ -238,33 +251,6 @@ func (f *forgetting) addTexts(ctx context.Context, record StageRecord) error {
 		f.texts[text] = true
 	}
 	return err
-}
-
-// checkNightly returns an error if a nightly name refers to what would be removed: its next run and
-// the served model need it.
-func (f *forgetting) checkNightly(ctx context.Context) error {
-	return f.scan(ctx, nightlyPrefix, func(o object) error {
-		if path.Ext(o.key) != ".json" {
-			return nil
-		}
-		data, err := f.read(ctx, o.key)
-		if err != nil {
-			return err
-		}
-		refs, err := refsIn(data)
-		if err != nil {
-			return &CorruptError{o.key, err.Error()}
-		}
-		for _, ref := range refs {
-			if _, named, err := f.contentsOf(ctx, ref); err != nil {
-				return err
-			} else if named || f.removed[ref.Digest] {
-				return fmt.Errorf("%w: %s refers to data of the user: remove the user from the source, retrain under "+
-					"another name, and delete this one", ErrInUse, o.key)
-			}
-		}
-		return nil
-	})
 }
 
 // findRows rewrites the parts of rationales without the rows of the user's texts.

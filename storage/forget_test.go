@@ -87,7 +87,7 @@ func TestForget(t *testing.T) {
 	}
 	t.Logf("before: %q in %d files, %q in %d", user, s.count(user), text, s.count(text))
 	options := storage.ForgetOptions{
-		User: user, Now: time.Unix(1_800_000_000, 0),
+		Users: []string{user}, Now: time.Unix(1_800_000_000, 0),
 		Texts: func(context.Context, storage.Ref) ([]string, error) { return []string{text}, nil },
 	}
 	record, err := s.Forget(t.Context(), options)

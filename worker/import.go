@@ -10,6 +10,7 @@ import (
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/progress"
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/review"
 	"rdrec/internal/spec"
 	"rdrec/internal/torch"
@@ -41,9 +42,13 @@ func (o importOptions) Run(ctx context.Context, out results, stderr io.Writer) e
 	if s.Data.Reviews == nil || s.Data.Reviews.Path == "" {
 		return usageError{fmt.Errorf("%s: %w", o.Spec, errNoReviews)}
 	}
+	key, err := userKey(s.Data)
+	if err != nil {
+		return err
+	}
 	preview := dataset.ImportPreview{Rows: []dataset.ImportedRow{}}
 	preview.Summary, err = review.Importer{
-		Options: *s.Data.Reviews, Appearance: s.Indexing() == spec.Appearance, Seed: s.Seed, Dir: o.Out,
+		Options: *s.Data.Reviews, Appearance: s.Indexing() == spec.Appearance, Seed: s.Seed, UserKey: key, Dir: o.Out,
 		Resources: o.importer(torch.FreeHost(os.DirFS("/"))).Resources,
 		Sample:    func(row dataset.ImportedRow) { preview.Rows = append(preview.Rows, row) },
 		Progress: importProgress(func(p progress.Progress, _ string) {
@@ -55,4 +60,16 @@ func (o importOptions) Run(ctx context.Context, out results, stderr io.Writer) e
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
 	return errors.Join(encoder.Encode(preview), importError(err))
+}
+
+// userKey returns the key of the pseudonyms that the data ask for; none for data that keep the ids.
+func userKey(data spec.Data) (pseudonym.Key, error) {
+	if !data.Pseudonyms {
+		return pseudonym.Key{}, nil
+	}
+	key, err := pseudonym.ReadKey(os.Getenv(pseudonym.KeyVariable))
+	if err != nil {
+		return key, err
+	}
+	return key, key.Check(key.Digest())
 }

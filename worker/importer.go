@@ -52,7 +52,8 @@ func (f importResources) importer(free int64) importer {
 // Import converts raw reviews to a dataset folder.
 func (i importer) Import(ctx context.Context, job activities.ImportJob) error {
 	summary, err := review.Importer{
-		Options: job.Reviews, Appearance: job.Appearance, Seed: job.Seed, Dir: job.Dir, Resources: i.Resources,
+		Options: job.Reviews, Appearance: job.Appearance, Seed: job.Seed, UserKey: job.UserKey, Dir: job.Dir,
+		Resources: i.Resources,
 		Progress: importProgress(func(p progress.Progress, step string) {
 			if job.Progress != nil {
 				job.Progress(activities.Progress{Progress: p, Note: step})

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"rdrec/internal/document"
+	"rdrec/internal/pseudonym"
+	"rdrec/workflows"
 )
 
 // maxLogHead and maxLogTail limit the log of an attempt: of a longer one the middle is left out.
@@ -67,10 +69,15 @@ func secretsOf(environment func(string) string) []string {
 	var secrets []string
 	for _, name := range []string{
 		"RDREC_TEACHER_KEY", "OPENAI_API_KEY", "TEMPORAL_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
-		"AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN",
+		"AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "RDREC_WEBHOOK_SECRET", pseudonym.KeyVariable,
 	} {
 		if value := environment(name); len(value) >= shortest {
 			secrets = append(secrets, value)
+		}
+	}
+	for entry := range strings.SplitSeq(environment(workflows.PayloadKeys), ",") {
+		if _, key, found := strings.Cut(entry, "="); found && len(key) >= shortest {
+			secrets = append(secrets, key)
 		}
 	}
 	return secrets

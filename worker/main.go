@@ -23,6 +23,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/exitcode"
 	"rdrec/internal/observe"
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/torch"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -257,13 +258,17 @@ func wire(
 	if err != nil {
 		return nil, err
 	}
+	key, err := pseudonym.ReadKey(os.Getenv(pseudonym.KeyVariable))
+	if err != nil {
+		return nil, err
+	}
 	imports := o.importer(torch.FreeHost(os.DirFS("/")))
 	imports.quarantined = monitor.Quarantined
 	return &activities.Activities{
 		Bucket: bucket, Importer: imports, TableWriter: tableWriter{},
 		Teachers: teachers{o.Device, o.Threads, cache.log, cache}, Students: students{o.Device, o.Threads, time.Now},
 		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{device: o.Device, threads: o.Threads},
-		Scratch: scratch, Build: build, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,
+		Scratch: scratch, UserKey: key, Build: build, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,
 		OnCheckpoint: monitor.Checkpointed, OnProgress: showProgress(monitor),
 		MaxFailures: o.MaxFailures, MaxLost: o.MaxLost, Memory: memory, MaxScratch: int64(o.MaxScratch * (1 << 30)),
 	}, nil

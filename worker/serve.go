@@ -15,6 +15,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"rdrec/activities"
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/serve"
 	"rdrec/internal/spec"
 	"rdrec/internal/untrusted"
@@ -99,6 +100,10 @@ func (o serveOptions) Run(ctx context.Context, w io.Writer) error {
 	if err != nil {
 		return err
 	}
+	key, err := pseudonym.ReadKey(os.Getenv(pseudonym.KeyVariable))
+	if err != nil {
+		return err
+	}
 	bucket, logger, err := o.open(ctx, w)
 	if err != nil {
 		return err
@@ -117,7 +122,7 @@ func (o serveOptions) Run(ctx context.Context, w io.Writer) error {
 	}
 	source := &modelSource{
 		bucket: bucket, name: o.Name, method: o.Method, recommenders: recommenders{o.Device, o.Threads, o.Quick},
-		scratch: scratch, options: o, log: logger,
+		key: key, scratch: scratch, options: o, log: logger,
 	}
 	server := serve.New(source, serve.Options{
 		Top: o.Top, Window: o.Window, Batch: o.Batch, Queue: o.Queue, Timeout: o.Timeout, Poll: o.Poll, Drain: o.Drain,
@@ -131,6 +136,7 @@ type modelSource struct {
 	bucket       *storage.Bucket
 	name, method string
 	recommenders recommenders
+	key          pseudonym.Key
 	scratch      string
 	options      serveOptions
 	log          zerolog.Logger
@@ -174,6 +180,11 @@ func (f *modelSource) Open(ctx context.Context) (*serve.Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	if model.UserKey != "" {
+		if err := f.key.Check(model.UserKey); err != nil {
+			return nil, err
+		}
+	}
 	dir, err := os.MkdirTemp(f.scratch, "serve-")
 	if err != nil {
 		return nil, fmt.Errorf("make scratch folder: %w", err)
@@ -196,6 +207,9 @@ func (f *modelSource) load(ctx context.Context, model registry.Model, dir string
 	}
 	f.remove(loading) // the model is in memory
 	m := &serve.Model{Recommender: rec}
+	if model.UserKey != "" {
+		m.Pseudonym = f.pseudonym
+	}
 	if !model.Table.IsZero() {
 		if m.Table, err = f.table(ctx, model.Table, filepath.Join(dir, "table")); err != nil {
 			rec.Close()
@@ -228,6 +242,14 @@ func (f *modelSource) table(ctx context.Context, ref storage.Ref, dir string) (*
 		return nil, fmt.Errorf("read the table's summary: %w: %w", activities.ErrData, err)
 	}
 	return serve.OpenTable(filepath.Join(dir, activities.ExportFile(activities.FormatJSONL)), summary.Top)
+}
+
+// pseudonym returns the id under which the model knows a user.
+func (f *modelSource) pseudonym(user string) string {
+	if pseudonym.Is(user) {
+		return user
+	}
+	return f.key.Of(user)
 }
 
 func (f *modelSource) remove(dir string) {

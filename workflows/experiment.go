@@ -141,7 +141,7 @@ func identify(ctx workflow.Context, in activities.IdentifyInput) (id registry.Id
 }
 
 func (e *experiment) importData(ctx workflow.Context, id registry.Identity) (storage.Ref, error) {
-	return importData(ctx, e.stages, resolvedData(e.spec), e.spec.Seed, id.Data)
+	return importData(ctx, e.stages, resolvedData(e.spec), e.spec.Seed, id)
 }
 
 // resolvedData returns a spec's data with the item indexing and its codes written out.
@@ -152,16 +152,16 @@ func resolvedData(s spec.Spec) spec.Data {
 }
 
 func importData(
-	ctx workflow.Context, stages *stageTracker, data spec.Data, seed int64, digest string,
+	ctx workflow.Context, stages *stageTracker, data spec.Data, seed int64, id registry.Identity,
 ) (storage.Ref, error) {
 	data.Negatives = 0 // drawn later: not an input of this stage
-	in := activities.ImportInput{Data: data}
+	in := activities.ImportInput{Data: data, UserKey: id.UserKey}
 	if row, err := spec.IndexingNamed(data.Indexing); err == nil && row.Seeded {
 		in.Seed = seed
 	}
 	return stages.run(ctx, stage{
 		name: "import", label: "import", queue: QueueCPU, activity: stub.Import,
-		settings: in, inputs: []string{digest}, arg: func(string) any { return in },
+		settings: in, inputs: []string{id.Data}, arg: func(string) any { return in },
 	})
 }
 

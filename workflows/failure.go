@@ -12,6 +12,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/document"
+	"rdrec/internal/pseudonym"
 )
 
 // Failure describes why a workflow or an activity failed, for people and for programs.
@@ -84,6 +85,8 @@ func failureHint(errorType string) string {
 		return "repair the input that the message names and run it again: finished stages are cached"
 	case activities.TypeTeacherAuth:
 		return "set the workers' RDREC_TEACHER_KEY or OPENAI_API_KEY and run it again: finished rationales are kept"
+	case activities.TypeUserKey:
+		return pseudonym.Hint
 	case activities.TypeNoProgress:
 		return "the workers' logs show how the attempts ended; run it again after the cause is fixed"
 	case activities.TypeTeacherQuota:

@@ -8,8 +8,14 @@ import (
 )
 
 // checkRowsSQL creates a table of the source's rows with the columns that decide whether to keep
-// each.
-func checkRowsSQL(format string) string {
+// each. With pseudonyms, the values of an unreadable row are not shown: a shifted row has the user's
+// id in another column.
+func checkRowsSQL(format string, pseudonyms bool) string {
+	shown, snippet := shownSQL, `left(
+			concat_ws(' ', 'user=' || "user", 'item=' || item, 'time=' || "time", 'rating=' || rating), 500)`
+	if pseudonyms {
+		shown, snippet = lengthSQL, `NULL`
+	}
 	return `
 	CREATE TABLE checked AS
 	WITH trimmed AS (
@@ -29,14 +35,12 @@ func checkRowsSQL(format string) string {
 			WHEN "user" IS NULL THEN 'user is missing'
 			WHEN item IS NULL THEN 'item is missing'
 			WHEN "time" IS NULL THEN 'time is missing'
-			WHEN sec IS NULL OR abs(sec) >= 1099511627776 THEN 'time ' || ` + shownSQL(`"time"`) + ` || ' is not a time'
+			WHEN sec IS NULL OR abs(sec) >= 1099511627776 THEN 'time ' || ` + shown(`"time"`) + ` || ' is not a time'
 			WHEN rating IS NOT NULL AND NOT coalesce(isfinite(stars), false)
-				THEN 'rating ' || ` + shownSQL(`rating`) + ` || ' is not a number'
+				THEN 'rating ' || ` + shown(`rating`) + ` || ' is not a number'
 		END AS reason,
 		reason IS NULL AND wanted(sec, stars) AS keep,
-		CASE WHEN reason IS NOT NULL THEN left(
-			concat_ws(' ', 'user=' || "user", 'item=' || item, 'time=' || "time", 'rating=' || rating), 500)
-		END AS snippet
+		CASE WHEN reason IS NOT NULL THEN ` + snippet + ` END AS snippet
 	FROM timed`
 }
 
@@ -48,9 +52,12 @@ const keepSQL = `CREATE MACRO wanted(sec, stars) AS
 // shownSQL returns the SQL of a value in a message. A value with a word is described instead: in a
 // file whose columns are swapped it is a customer's review.
 func shownSQL(value string) string {
-	return fmt.Sprintf(`CASE WHEN regexp_matches(%[1]s, '\pL{4}')
-		THEN 'of ' || length(%[1]s) || ' characters' ELSE '"' || left(%[1]s, 60) || '"' END`, value)
+	return fmt.Sprintf(`CASE WHEN regexp_matches(%[1]s, '\pL{4}') THEN %[2]s ELSE '"' || left(%[1]s, 60) || '"' END`,
+		value, lengthSQL(value))
 }
+
+// lengthSQL returns the SQL of a description of a value.
+func lengthSQL(value string) string { return `'of ' || length(` + value + `) || ' characters'` }
 
 // checkRows moves rows without a user, an item or a time to table bad, and filters by day and
 // rating.
@@ -64,7 +71,7 @@ func (r *run) checkRows(ctx context.Context) error {
 	}
 	for _, step := range []string{
 		fmt.Sprintf(keepSQL, from, until, r.Options.MinRating),
-		checkRowsSQL(r.Options.TimeFormat),
+		checkRowsSQL(r.Options.TimeFormat, !r.UserKey.IsZero()),
 		`DROP TABLE written`,
 	} {
 		if err := r.db.exec(ctx, step); err != nil {

@@ -36,7 +36,7 @@ func (d *ingestion) files(ctx context.Context, source spec.Source, out string) (
 	if err != nil {
 		return "", err
 	}
-	if err := d.db.exec(ctx, givenSQL); err != nil {
+	if err := d.db.exec(ctx, givenSQL()); err != nil {
 		return "", err
 	}
 	paths := map[string][]string{}

@@ -15,13 +15,9 @@ import (
 	"github.com/duckdb/duckdb-go/v2"
 
 	"rdrec/internal/fileset"
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/spec"
 )
-
-// givenSQL creates the macro of values that are not absent: Python, pandas and databases write some
-// words where there is no value.
-const givenSQL = `CREATE MACRO given(value) AS CASE WHEN value IN
-	('NaN', 'nan', 'NaT', 'None', 'null', 'NULL', '<NA>', '\N') THEN NULL ELSE value END`
 
 // load creates the view "source" of all files' rows (row, user, item, time, rating, text, summary;
 // all text but the row's number). Our readers copy JSON and delimited text, with line numbers, into
@@ -39,16 +35,19 @@ func (r *run) load(ctx context.Context) error {
 		`CREATE TABLE bad (row BIGINT, reason VARCHAR, text VARCHAR)`,
 		`CREATE TABLE staged (row BIGINT, "user" VARCHAR, item VARCHAR, "time" VARCHAR, rating VARCHAR,
 			"text" VARCHAR, summary VARCHAR)`,
-		givenSQL,
-		// pandas makes ids floats where some rows have none.
-		`CREATE MACRO identity(value) AS regexp_replace(trim(given(value)), '^(-?[0-9]+)[.]0+$', '\1')`,
+		givenSQL(),
+		identitySQL,
 	} {
 		if err := r.db.exec(ctx, step); err != nil {
 			return err
 		}
 	}
-	if err := r.db.function("utf8_of", 1, textOfHex); err != nil {
-		return err
+	for name, do := range map[string]func([]string) string{
+		"utf8_of": textOfHex, "pseudonym": func(ids []string) string { return userOf(r.UserKey, ids[0]) },
+	} {
+		if err := r.db.function(name, 1, do); err != nil {
+			return err
+		}
 	}
 	parts, err := r.loadFiles(ctx, files)
 	if err != nil {
@@ -155,7 +154,7 @@ func (r *run) loadFile(ctx context.Context, index int64, name string) (query str
 	if s.read == nil {
 		return r.parquet(ctx, index, s)
 	}
-	staged := &stager{base: index << lineBits, progress: r.progress}
+	staged := &stager{base: index << lineBits, key: r.UserKey, progress: r.progress}
 	err = r.db.appendTo(ctx, func(tables []*duckdb.Appender) error {
 		staged.rows, staged.rejected = tables[0], tables[1]
 		return s.read(ctx, staged)
@@ -174,6 +173,7 @@ func (r *run) loadFile(ctx context.Context, index int64, name string) (query str
 // stager is the sink that fills the tables staged and bad.
 type stager struct {
 	base     int64
+	key      pseudonym.Key
 	rows     *duckdb.Appender
 	rejected *duckdb.Appender
 	cells    []driver.Value
@@ -185,7 +185,10 @@ type stager struct {
 func (s *stager) row(line int64, values []value) error {
 	s.cells = append(s.cells[:0], s.base|line)
 	replaced := false
-	for _, v := range values {
+	for i, v := range values {
+		if i == userColumn && v.ok {
+			v.text = userOf(s.key, v.text)
+		}
 		replaced = replaced || v.replaced
 		if v.ok {
 			s.cells = append(s.cells, v.text)
@@ -202,6 +205,9 @@ func (s *stager) row(line int64, values []value) error {
 
 func (s *stager) bad(line int64, reason string, text []byte) error {
 	s.advance()
+	if !s.key.IsZero() {
+		text = nil
+	}
 	return s.rejected.AppendRow(s.base|line, reason, snippet(text))
 }
 
@@ -244,7 +250,11 @@ func (r *run) parquet(ctx context.Context, index int64, s *source) (string, erro
 		if at[i] >= 0 {
 			from = textSQL(identifier(header[at[i]]), types[at[i]], c.kind)
 		}
-		selected = append(selected, fmt.Sprintf("CAST(%s AS VARCHAR) AS %s", from, identifier(c.name)))
+		from = fmt.Sprintf("CAST(%s AS VARCHAR)", from)
+		if i == userColumn && !r.UserKey.IsZero() {
+			from = "pseudonym(" + from + ")"
+		}
+		selected = append(selected, from+" AS "+identifier(c.name))
 	}
 	query := fmt.Sprintf("SELECT %s FROM read_parquet(%s, file_row_number = true)",
 		strings.Join(selected, ", "), quoted(name))

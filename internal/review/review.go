@@ -21,6 +21,7 @@ import (
 	"syscall"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/spec"
 )
 
@@ -39,6 +40,9 @@ type Importer struct {
 	Appearance bool
 	// Seed is the seed of the random ids and of nothing else.
 	Seed int64
+	// UserKey, unless zero, replaces user ids by pseudonyms before anything is written. No text of
+	// an unreadable row is kept then: it may have the id.
+	UserKey pseudonym.Key
 	// Dir is the folder to write; temporary files are in it until the import ends.
 	Dir       string
 	Resources Resources

@@ -204,7 +204,7 @@ func (s *Server) getRecommend(w http.ResponseWriter, r *http.Request, info *requ
 	}
 	defer s.models.release(m)
 	info.model = m.Name
-	rows, source, err := s.rows(r.Context(), m, user, k)
+	rows, source, err := s.rows(r.Context(), m, m.known(user), k)
 	info.source = source
 	if err != nil {
 		return err
@@ -220,6 +220,14 @@ func (s *Server) getRecommend(w http.ResponseWriter, r *http.Request, info *requ
 		reply.Items = append(reply.Items, item)
 	}
 	return writeJSON(w, reply)
+}
+
+// known returns the id under which the model knows a user.
+func (m *loadedModel) known(user string) string {
+	if m.Pseudonym == nil {
+		return user
+	}
+	return m.Pseudonym(user)
 }
 
 // rows returns at least k rows of a user: from the table if it has that many, else decoded now, or
@@ -251,12 +259,12 @@ func (s *Server) getExplain(w http.ResponseWriter, r *http.Request, info *reques
 	}
 	defer s.models.release(m)
 	info.model = m.Name
-	pair, err := m.Recommender.Pair(user, item)
+	pair, err := m.Recommender.Pair(m.known(user), item)
 	if err != nil {
 		return err
 	}
 	reply := Explanation{User: user, Item: item, Title: m.Recommender.Title(pair.Item), Model: m.Name}
-	reply.Explanation, reply.Source, err = m.tableExplanation(user, item)
+	reply.Explanation, reply.Source, err = m.tableExplanation(m.known(user), item)
 	if reply.Source == sourceLive && err == nil {
 		found := m.submit(r.Context(), &request{pair: pair})
 		reply.Explanation, err = found.text, found.err

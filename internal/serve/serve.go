@@ -28,6 +28,8 @@ type Model struct {
 	Recommender   *recommender.Recommender
 	// Table has the recommendations that were exported before; nil means none.
 	Table *Table
+	// Pseudonym returns the id under which the model knows a user; nil if it knows the shop's ids.
+	Pseudonym func(user string) string
 	// Explains is true if the student was trained on explanations.
 	Explains bool
 	// Close frees the model's memory.

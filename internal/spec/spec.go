@@ -85,6 +85,9 @@ type Data struct {
 	// Negatives is the number of unseen items beside the true item in a top-N example (99 in the
 	// paper).
 	Negatives int `json:"negatives" yaml:"negatives" validate:"min=1,max=1000"`
+	// Pseudonyms replaces user ids by keyed hashes at the import. The key is in the environment of
+	// starters and workers.
+	Pseudonyms bool `json:"pseudonyms,omitempty" yaml:"pseudonyms,omitempty"`
 	// Accumulated is what a nightly run reads instead of Reviews.Path.
 	Accumulated *Accumulated `json:"accumulated,omitempty" yaml:"-"`
 }
