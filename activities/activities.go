@@ -14,6 +14,7 @@ import (
 	"rdrec/internal/prediction"
 	"rdrec/internal/pseudonym"
 	"rdrec/internal/recommender"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
@@ -34,7 +35,9 @@ type Activities struct {
 	// it.
 	Scratch string
 	// Memory is the bytes of the device that computes tensors here; 0 means unknown, or none.
-	Memory int64
+	// HostMemory is the bytes of the machine's memory; 0 means unknown. ImportMemory is how many of
+	// them an import's database may use.
+	Memory, HostMemory, ImportMemory int64
 	// MaxScratch is how many bytes Scratch may hold when an activity begins; 0 means no limit.
 	MaxScratch int64
 	// UserKey makes user ids pseudonyms where a spec asks for them; its zero value is no key.
@@ -87,6 +90,9 @@ type Importer interface {
 type Teachers interface {
 	// Digest identifies the teacher's weights without loading them.
 	Digest(ctx context.Context, settings spec.Teacher) (string, error)
+	// Size returns the size of the teacher's model without loading it; the zero value for one that
+	// is not in this process.
+	Size(settings spec.Teacher) (room.Teacher, error)
 	// Open loads the teacher; free releases its memory.
 	Open(ctx context.Context, settings spec.Teacher) (engine teacher.Engine, free func(), err error)
 }

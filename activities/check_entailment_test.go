@@ -12,6 +12,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/report"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
@@ -24,6 +25,8 @@ type literal struct {
 }
 
 func (*literal) Digest(context.Context, spec.Teacher) (string, error) { return "weights", nil }
+
+func (*literal) Size(spec.Teacher) (room.Teacher, error) { return room.Teacher{}, nil }
 
 func (l *literal) Open(context.Context, spec.Teacher) (teacher.Engine, func(), error) {
 	return l, func() {}, nil

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
@@ -25,6 +26,8 @@ type scripted struct {
 }
 
 func (*scripted) Digest(context.Context, spec.Teacher) (string, error) { return "weights", nil }
+
+func (*scripted) Size(spec.Teacher) (room.Teacher, error) { return room.Teacher{}, nil }
 
 func (s *scripted) Open(context.Context, spec.Teacher) (teacher.Engine, func(), error) {
 	s.opened++

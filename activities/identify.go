@@ -15,6 +15,7 @@ import (
 	"rdrec/internal/dataset"
 	"rdrec/internal/fileset"
 	"rdrec/internal/progress"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/internal/token"
 	"rdrec/registry"
@@ -30,20 +31,30 @@ type IdentifyInput struct {
 	// data.
 	ChecksEntailment bool         `json:"checks_entailment,omitempty"`
 	Student          spec.Student `json:"student"`
+	// Train configures the training of a student, whose memory is estimated; it identifies nothing.
+	Train spec.Train `json:"train,omitzero"`
+}
+
+// IdentifyResult is the digests of what an experiment reads from outside the bucket, and what the
+// work on it takes.
+type IdentifyResult struct {
+	registry.Identity
+	Room []room.Need `json:"room,omitempty"`
 }
 
 // Identify hashes the raw data, the teacher's weights and the student's starting weights.
-func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (id registry.Identity, err error) {
+func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (out IdentifyResult, err error) {
 	ctx, p := a.startHeartbeat(ctx, "identify")
 	defer p.stop()
 	defer func() { err = temporalError(ctx, err) }()
-	return a.identify(ctx, in)
+	if out.Room, err = a.checkInputs(in); err != nil {
+		return out, err
+	}
+	out.Identity, err = a.identify(ctx, in)
+	return out, err
 }
 
 func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registry.Identity, err error) {
-	if err := a.checkRoom(in.Student, spec.Train{}); err != nil {
-		return id, err
-	}
 	if id.Data, err = digestData(ctx, in.Data); err != nil {
 		return id, fmt.Errorf("read the data: %w", err)
 	}

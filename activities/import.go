@@ -43,7 +43,9 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 		out = filepath.Join(work.dir, "dataset")
 		err = a.importAccumulated(ctx, in, work.dir, out)
 	case in.Data.Reviews != nil:
-		err = a.importReviews(ctx, in, out)
+		if err = a.checkImport(in.Data); err == nil {
+			err = a.importReviews(ctx, in, out)
+		}
 	default:
 		err = a.importFolder(ctx, in, out)
 	}

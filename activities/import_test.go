@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/testsuite"
 
 	"rdrec/activities"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 )
@@ -23,6 +24,10 @@ var errMissingTeacher = errors.New("there is no such teacher")
 
 func (missingTeacher) Digest(context.Context, spec.Teacher) (string, error) {
 	return "", errMissingTeacher
+}
+
+func (missingTeacher) Size(spec.Teacher) (room.Teacher, error) {
+	return room.Teacher{}, errMissingTeacher
 }
 
 func (missingTeacher) Open(context.Context, spec.Teacher) (teacher.Engine, func(), error) {

@@ -38,7 +38,7 @@ func (a *Activities) Pretrain(ctx context.Context, in PretrainInput) (ref storag
 	if err != nil {
 		return ref, err
 	}
-	if err := errors.Join(a.checkRoom(in.Student, in.Train), a.checkDisk(in.Student, in.Train)); err != nil {
+	if err := errors.Join(a.checkStudent(in.Student, in.Train), a.checkDisk(in.Student, in.Train)); err != nil {
 		return ref, err
 	}
 	job := TrainJob{

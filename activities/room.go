@@ -4,34 +4,153 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"rdrec/internal/fileset"
 	"rdrec/internal/room"
 	"rdrec/internal/spec"
+	"rdrec/internal/untrusted"
 )
 
 // errScratchFull means that the files of other activities fill the scratch folder up to its quota.
 // They are removed when these end.
 var errScratchFull = errors.New("the scratch folder is full")
 
-// checkRoom returns an error if this machine can never train a student. It costs nothing, so it
-// comes before all work.
-func (a *Activities) checkRoom(student spec.Student, train spec.Train) error {
-	if err := room.CheckMemory(student, train, a.Memory); err != nil {
+// checkInputs returns what the work on an experiment's inputs takes, and an error if this machine
+// can never do it. It reads sizes and headers only, so it comes before all work.
+func (a *Activities) checkInputs(in IdentifyInput) (needs []room.Need, err error) {
+	if err := a.checkStudent(in.Student, in.Train); err != nil {
+		return nil, err
+	}
+	imports, err := a.importNeeds(in.Data)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.fits(imports, a.HostMemory); err != nil {
+		return nil, err
+	}
+	teachers, err := a.checkTeacher(in.Teacher, in.UsesTeacher || in.ChecksEntailment)
+	if err != nil {
+		return nil, err
+	}
+	students, err := pretrainedNeeds(in.Student, in.Train)
+	return slices.Concat(imports, teachers, students), err
+}
+
+// fits returns an error if needs exceed a number of bytes of memory, or the disk of the scratch
+// folder.
+func (a *Activities) fits(needs []room.Need, memory int64) error {
+	total, _ := a.disk()
+	if err := room.Check(needs, map[string]int64{room.Memory: memory, room.Scratch: total}); err != nil {
 		return fmt.Errorf("%w: %w", ErrInvalid, err)
 	}
 	return nil
 }
 
-// checkDisk returns an error if the disk of the scratch folder has too little room for a training.
-func (a *Activities) checkDisk(student spec.Student, train spec.Train) error {
+// disk returns the size of the disk of the scratch folder and how much of it is free; 0 if unknown.
+func (a *Activities) disk() (total, free int64) {
 	var disk unix.Statfs_t
 	if err := unix.Statfs(a.Scratch, &disk); err != nil {
-		return nil //nolint:nilerr // unknown: the work itself will tell
+		return 0, 0 // the work itself will tell
 	}
-	free := int64(disk.Bavail) * int64(disk.Bsize) //nolint:gosec,unconvert // a disk has less than 8 EiB
+	size := int64(disk.Bsize)                                   //nolint:unconvert // not on all systems
+	return int64(disk.Blocks) * size, int64(disk.Bavail) * size //nolint:gosec // a disk has less than 8 EiB
+}
+
+// importNeeds returns what the import of the spec's files takes; none where they are missing, which
+// the import itself reports, or in the bucket.
+func (a *Activities) importNeeds(data spec.Data) ([]room.Need, error) {
+	if data.Reviews == nil || data.Accumulated != nil {
+		return nil, nil
+	}
+	var files room.Files
+	for _, path := range []string{data.Reviews.Path, data.Reviews.Metadata} {
+		found, _, err := fileset.Find(path)
+		if err != nil {
+			continue
+		}
+		for _, name := range found {
+			info, err := os.Stat(name)
+			if err != nil {
+				return nil, err
+			}
+			if slices.Contains(packedExtensions, filepath.Ext(name)) {
+				files.Packed += info.Size()
+			} else {
+				files.Plain += info.Size()
+			}
+		}
+	}
+	return room.Import(files, a.ImportMemory), nil
+}
+
+// packedExtensions are the extensions of packed files.
+var packedExtensions = []string{".gz", ".zip", ".bz2", ".zst", ".xz", ".tgz"}
+
+// checkImport returns an error if the scratch folder has too little room for an import now.
+func (a *Activities) checkImport(data spec.Data) error {
+	needs, err := a.importNeeds(data)
+	if err != nil {
+		return err
+	}
+	_, free := a.disk()
+	if err := room.Check(needs, map[string]int64{room.Scratch: free}); err != nil {
+		return fmt.Errorf("%w: %w", errScratchFull, err)
+	}
+	return a.fits(needs, a.HostMemory)
+}
+
+// checkTeacher returns what a teacher takes if it is used, and an error if this machine can never
+// load it.
+func (a *Activities) checkTeacher(settings spec.Teacher, used bool) ([]room.Need, error) {
+	if !used {
+		return nil, nil
+	}
+	size, err := a.Teachers.Size(settings)
+	if err != nil {
+		return nil, nil //nolint:nilerr // identifying or opening it reports the same problem
+	}
+	needs := size.Need("teacher " + settings.Model)
+	return needs, a.fits(needs, a.Memory)
+}
+
+// pretrainedNeeds returns what training takes of a student that starts from a folder; none if its
+// size is unknown.
+func pretrainedNeeds(student spec.Student, train spec.Train) ([]room.Need, error) {
+	if student.Pretrained == "" {
+		return nil, nil
+	}
+	config, err := untrusted.ReadFile(filepath.Join(student.Pretrained, room.PretrainedConfig), untrusted.MaxSettings)
+	if err != nil {
+		return nil, nil //nolint:nilerr // a file of the reference's, or one that the training reports
+	}
+	needs, err := room.Pretrained(config, train)
+	if err != nil {
+		return nil, fmt.Errorf("%w: read the student's size: %w", ErrInvalid, err)
+	}
+	return needs, nil
+}
+
+// checkStudent returns an error if this machine can never train a student.
+func (a *Activities) checkStudent(student spec.Student, train spec.Train) error {
+	if err := room.CheckMemory(student, train, a.Memory); err != nil {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	}
+	needs, err := pretrainedNeeds(student, train)
+	if err != nil {
+		return err
+	}
+	return a.fits(needs, a.Memory)
+}
+
+// checkDisk returns an error if the disk of the scratch folder has too little room for a training
+// now.
+func (a *Activities) checkDisk(student spec.Student, train spec.Train) error {
+	_, free := a.disk()
 	if err := room.CheckDisk(student, train, free); err != nil {
 		return fmt.Errorf("%w: %w", errScratchFull, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"rdrec/activities"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -31,6 +32,68 @@ func TestAMachineThatIsTooSmall(t *testing.T) {
 		t.Errorf("pretrain: %v", err)
 	} else {
 		t.Log(err)
+	}
+}
+
+// llamaTeachers have a Llama 2 7B in bfloat16.
+type llamaTeachers struct{ activities.Teachers }
+
+func (llamaTeachers) Size(spec.Teacher) (room.Teacher, error) {
+	return room.Teacher{
+		Parameters: 6_738_415_616, WeightBytes: 2, TokenBytes: 2 * 2 * 32 * 4096, Context: 512, Batch: 256,
+	}, nil
+}
+
+// TestInputsThatNeverFit refuses an import, a teacher and a pretrained student before any of them is
+// read, and an import that waits for space.
+func TestInputsThatNeverFit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	config := `{"d_model": 1024, "d_kv": 128, "d_ff": 16384, "num_layers": 24, "num_heads": 32, "vocab_size": 32128}`
+	if err := os.WriteFile(filepath.Join(dir, "config.json"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	reviews := filepath.Join(dir, "huge.json")
+	if err := os.WriteFile(reviews, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(reviews, 1<<43); err != nil { // a hole takes no space
+		t.Skip(err)
+	}
+	size := spec.Default().Student
+	data := func(path string) spec.Data { return spec.Data{Reviews: &spec.Reviews{Path: path}} }
+	for name, c := range map[string]struct {
+		in   activities.IdentifyInput
+		want string
+	}{
+		"memory of an import": {
+			activities.IdentifyInput{Data: data(filepath.Join(dir, "config.json")), Student: size},
+			"import needs 640 MiB of memory, has 600 MiB",
+		},
+		"scratch of an import": {
+			activities.IdentifyInput{Data: data(reviews), Student: size}, "import needs 2048.0 GiB of scratch, has ",
+		},
+		"a teacher": {
+			activities.IdentifyInput{UsesTeacher: true, Student: size},
+			"distill needs 12.8 GiB of memory, has 12.0 GiB",
+		},
+		"a pretrained student": {
+			activities.IdentifyInput{Student: spec.Student{Pretrained: dir}, Train: spec.Default().Train},
+			"training needs 42.5 GiB of memory, has 12.0 GiB (the pretrained student has 2852.1 million parameters",
+		},
+	} {
+		s := newInboxEnv(t)
+		s.Teachers, s.Memory, s.HostMemory = llamaTeachers{}, 12<<30, 8<<30
+		if name == "memory of an import" {
+			s.HostMemory = 600 << 20
+		}
+		_, err := run[activities.IdentifyResult](s, s.Identify, c.in)
+		if err == nil || !strings.Contains(err.Error(), c.want) ||
+			!strings.Contains(err.Error(), activities.TypeInvalidConfig) {
+			t.Errorf("%s: %v", name, err)
+		} else {
+			t.Log(err)
+		}
 	}
 }
 

@@ -117,6 +117,7 @@ func variables(t *testing.T) []string {
 		"RDREC_PAYLOAD_KEYS":   "Keys that encrypt what Temporal stores ([security.md](security.md)).",
 		"RDREC_TEACHER_DIR":    "Folder of the teacher smollm2; the default is in RDREC_CACHE.",
 		"RDREC_TEACHER_KEY":    "Key of a teacher behind a server; OPENAI_API_KEY if it is empty.",
+		"RDREC_USER_KEY":       "Key of pseudonymous user ids ([security.md](security.md)).",
 		"RDREC_WEBHOOK_SECRET": "Secret that signs webhook posts ([nightly.md](nightly.md)).",
 	}
 	named := map[string]bool{}

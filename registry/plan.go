@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"rdrec/internal/room"
@@ -23,8 +24,7 @@ type Plan struct {
 	Total   Estimate `json:"total"`
 	GPU     Estimate `json:"gpu"`
 	Unknown int      `json:"unknown"`
-	// Room is the memory and the disk that training takes; none if no training will run, or if the
-	// size of its first weights is unknown.
+	// Room is the memory and the disk that the stages take that will run, where it is known.
 	Room []room.Need `json:"room,omitempty"`
 }
 
@@ -67,9 +67,10 @@ func (p Plan) Running() int {
 const maxPastRuns = 50
 
 // NewPlan explains and estimates the stages that a spec's run would look up, from the finished runs
-// of the bucket. With force, no stage is reused.
+// of the bucket. What the work on the spec's files takes is in needs. With force, no stage is
+// reused.
 func NewPlan(
-	ctx context.Context, b *storage.Bucket, s spec.Spec, stages []PlannedStage, force bool,
+	ctx context.Context, b *storage.Bucket, s spec.Spec, stages []PlannedStage, needs []room.Need, force bool,
 ) (Plan, error) {
 	runs, err := PastRuns(ctx, b, maxPastRuns)
 	if err != nil {
@@ -98,11 +99,20 @@ func NewPlan(
 			return plan, fmt.Errorf("plan stage %q: %w", planned.Label, err)
 		}
 		plan.Stages = append(plan.Stages, row)
-		if row.Stage == "pretrain" && !row.Cached {
-			plan.Room = room.Training(s.Student, s.Train)
+	}
+	plan.addRoom(append(needs, room.Training(s.Student, s.Train)...))
+	return plan, nil
+}
+
+// addRoom adds the needs of the stages that will run.
+func (p *Plan) addRoom(needs []room.Need) {
+	stages := map[string]string{room.ImportWork: "import", room.DistillWork: "distill", room.TrainingWork: "pretrain"}
+	for _, need := range needs {
+		runs := func(row PlanRow) bool { return row.Stage == stages[need.Work] && !row.Cached }
+		if slices.ContainsFunc(p.Stages, runs) {
+			p.Room = append(p.Room, need)
 		}
 	}
-	return plan, nil
 }
 
 // estimate estimates a stage that will run, and adds it to the totals.

@@ -68,7 +68,7 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 			t.Parallel()
 			// Another seed costs the same.
 			stages := []registry.PlannedStage{planned("pretrain rdrec/7", "pretrain")}
-			plan, err := registry.NewPlan(t.Context(), planBucket(t, base, c.seconds...), c.now, stages, false)
+			plan, err := registry.NewPlan(t.Context(), planBucket(t, base, c.seconds...), c.now, stages, nil, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +92,7 @@ func TestTotalHasTheSmallestBasis(t *testing.T) {
 	s := spec.Default()
 	s.Name, s.Data.Folder = "shop", "folder"
 	stages := []registry.PlannedStage{planned("import", "import"), planned("pretrain rdrec/1", "pretrain")}
-	plan, err := registry.NewPlan(t.Context(), planBucket(t, s, 10, 10), s, stages, true)
+	plan, err := registry.NewPlan(t.Context(), planBucket(t, s, 10, 10), s, stages, nil, true)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,13 +3,18 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"rdrec/internal/dataset"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/pseudonym"
 	"rdrec/storage"
+	"rdrec/storage/storagetest"
+	"rdrec/workflows"
 )
 
 // TestForgetCommand removes a user of a real dataset, with the rationale of each of her
@@ -69,5 +74,49 @@ func TestForgetCommand(t *testing.T) {
 	}
 	if bytes.Contains(out.Bytes(), []byte(user)) {
 		t.Errorf("the record names the user:\n%s", &out)
+	}
+}
+
+// TestForgetAPseudonym removes a user by the shop's id from a bucket that knows only her pseudonym.
+func TestForgetAPseudonym(t *testing.T) {
+	text := workflows.NewPayloadKey()
+	key, err := pseudonym.ReadKey(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := "file://" + filepath.ToSlash(t.TempDir())
+	bucket, err := storage.Open(t.Context(), address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bucket.Close()
+	imported := storagetest.PutArtifact(t, bucket, map[string]string{
+		"datamaps.json": `{"user2id": {"` + key.Of("ann") + `": "1"}, "id2user": {"1": "` + key.Of("ann") + `"},
+			"item2id": {"b": "1", "c": "2", "d": "3"}, "id2item": {"1": "b", "2": "c", "3": "d"}}`,
+		"sequential.txt": "1 1 2 3\n",
+	})
+	err = bucket.Commit(t.Context(), storage.StageRecord{
+		Stage: "import", Fingerprint: "f", Output: imported, Settings: `{"user_key": "` + key.Digest() + `"}`,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		key, want string
+		code      int
+	}{
+		{"", "RDREC_USER_KEY is not set", exitcode.Usage},
+		{workflows.NewPayloadKey(), "pseudonyms of the key with the digest " + key.Digest(), exitcode.Usage},
+		{text, "", exitcode.OK},
+	} {
+		t.Setenv(pseudonym.KeyVariable, c.key)
+		stderr := &watchedBuffer{}
+		code := run(t.Context(), []string{"forget", "ann", "--yes", "--bucket", address}, io.Discard, stderr)
+		if code != c.code || !strings.Contains(stderr.String(), c.want) {
+			t.Errorf("code %d, want %d with %q: %s", code, c.code, c.want, stderr)
+		}
+		if there, err := bucket.IsComplete(t.Context(), imported); err != nil || there == (code == exitcode.OK) {
+			t.Errorf("after code %d: the dataset is there: %t, %v", code, there, err)
+		}
 	}
 }

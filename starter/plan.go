@@ -91,7 +91,7 @@ func (a *app) plan(
 		return registry.Plan{}, err
 	}
 	defer bucket.Close()
-	return registry.NewPlan(ctx, bucket, s, found.Stages, force)
+	return registry.NewPlan(ctx, bucket, s, found.Stages, found.Room, force)
 }
 
 // planText returns a plan as a table with its total.
@@ -111,16 +111,17 @@ func planText(p registry.Plan) string {
 	return trimLines(page.String()) + totalText(p) + "\n" + roomText(p.Room)
 }
 
-// roomText returns what training takes as a table; "" if nothing is known.
+// roomText returns what the work takes as a table; "" if nothing is known.
 func roomText(needs []room.Need) string {
 	if len(needs) == 0 {
 		return ""
 	}
 	var page strings.Builder
 	w := tabwriter.NewWriter(&page, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "training takes\tat least\texpected\tbasis")
+	fmt.Fprintln(w, "takes\t\tat least\texpected\tbasis")
 	for _, need := range needs {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", need.What, room.Text(need.Least), room.Text(need.Expected), need.Basis)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", need.Work, need.What, room.Text(need.Least), room.Text(need.Expected),
+			need.Basis)
 	}
 	_ = w.Flush()
 	return trimLines(page.String())

@@ -73,7 +73,8 @@ func (b *Bucket) Forget(ctx context.Context, o ForgetOptions) (ForgetRecord, err
 		record: ForgetRecord{Time: o.Now.UTC()},
 	}
 	for _, step := range []func(context.Context) error{
-		f.findContent, f.readStages, f.followStages, f.checkNightly, f.retire, f.findRows, f.findKeys, f.findLeft,
+		f.retireNames, f.findContent, f.readStages, f.followStages, f.checkNightly, f.retireReviews, f.findRows,
+		f.findKeys, f.findLeft,
 	} {
 		if err := step(ctx); err != nil {
 			return ForgetRecord{}, err

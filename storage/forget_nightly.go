@@ -58,8 +58,8 @@ func (f *forgetting) checkNightly(ctx context.Context) error {
 	})
 }
 
-// retire removes the records of nightly names, and the reviews that only they refer to.
-func (f *forgetting) retire(ctx context.Context) error {
+// retireNames removes the records of nightly names.
+func (f *forgetting) retireNames(ctx context.Context) error {
 	for _, name := range f.options.Retire {
 		keys, err := f.list(ctx, nightlyPrefix+name+"/")
 		if err == nil && len(keys) == 0 {
@@ -72,6 +72,11 @@ func (f *forgetting) retire(ctx context.Context) error {
 			f.keys[key] = true
 		}
 	}
+	return nil
+}
+
+// retireReviews removes what only the retired names refer to.
+func (f *forgetting) retireReviews(ctx context.Context) error {
 	return f.eachNightlyRef(ctx, true, func(_ string, ref Ref) error {
 		digests, _, err := f.contentsOf(ctx, ref)
 		for _, digest := range digests {

@@ -78,10 +78,11 @@ func checkRows(t *testing.T, data *dataset.Dataset, rows []recommender.Row, top 
 func TestExportResumesAfterWorkerDeath(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
+	marks := s.mark()
 	w := s.StartWorker()
-	s.AwaitWeights(s.StartExperiment(staging.ShortSpec(t)))
+	s.AwaitWeights(s.StartExperiment(staging.ShortSpec(t, "data.pseudonyms=true")))
 	const top, shard = 4, 30
-	data := miniDataset(t)
+	data := marks.pseudonymous()
 	shards := (len(data.Users) + shard - 1) / shard
 	flags := []string{
 		"export", "short", "--top", strconv.Itoa(top), "--users-per-shard", strconv.Itoa(shard), "--format", "jsonl",
@@ -130,8 +131,9 @@ func TestExportResumesAfterWorkerDeath(t *testing.T) {
 	if err != nil || bytes.Count(text, []byte("\n")) != len(rows)+1 {
 		t.Errorf("%d lines (%v), want %d and a header", bytes.Count(text, []byte("\n")), err, len(rows))
 	}
-	s.checkRecommendCommand(data, rows)
+	s.checkRecommendCommand(data, marks.data.UserIDs[0], rows)
 	s.checkHistoriesWithout(rows[0].User)
+	s.searchEverything(marks)
 	s.checkUsageErrors(dir)
 	s.checkActivitiesRanOnce(nil)
 	s.recordAll("Export", "export-resumed", "export-found")
@@ -139,10 +141,9 @@ func TestExportResumesAfterWorkerDeath(t *testing.T) {
 }
 
 // checkRecommendCommand checks single recommendations against the export's rows.
-func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, rows []recommender.Row) {
+func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, user string, rows []recommender.Row) {
 	s.T.Helper()
 	var result activities.Recommendations
-	user := rows[0].User
 	out := s.MustStarter("recommend", "short", "--user", user, "--top", "3", "--explain", "--json")
 	if err := json.Unmarshal([]byte(out), &result); err != nil {
 		s.T.Fatal(err)

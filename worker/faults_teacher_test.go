@@ -25,6 +25,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/openai"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
@@ -44,6 +45,8 @@ type fakeClockTeachers struct {
 }
 
 func (*fakeClockTeachers) Digest(context.Context, spec.Teacher) (string, error) { return "server", nil }
+
+func (*fakeClockTeachers) Size(spec.Teacher) (room.Teacher, error) { return room.Teacher{}, nil }
 
 func (p *fakeClockTeachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine, func(), error) {
 	_, location, _ := strings.Cut(settings.Model, ":")

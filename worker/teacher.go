@@ -21,8 +21,10 @@ import (
 	"rdrec/internal/llama"
 	"rdrec/internal/openai"
 	"rdrec/internal/progress"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
+	"rdrec/internal/torch"
 )
 
 // teachers opens the teachers that a spec can name. To add one, add a case to weights and to Open.
@@ -31,6 +33,8 @@ type teachers struct {
 	threads int
 	log     zerolog.Logger
 	cache   *engineCache
+	// memory is the bytes of the device; 0 means unknown.
+	memory int64
 }
 
 // Teachers without local weights.
@@ -89,6 +93,32 @@ func (teachers) Digest(ctx context.Context, settings spec.Teacher) (string, erro
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
+// Size returns the size of the teacher's model on this worker's device.
+func (t teachers) Size(settings spec.Teacher) (room.Teacher, error) {
+	form, path, err := weights(settings.Model)
+	if err != nil || path == "" {
+		return room.Teacher{}, err
+	}
+	config, err := llama.ReadConfig(form, path)
+	if err != nil {
+		return room.Teacher{}, err
+	}
+	device, err := torch.ParseDevice(t.device)
+	if err != nil {
+		return room.Teacher{}, err
+	}
+	element, err := llama.DType("", device)
+	if err != nil {
+		return room.Teacher{}, err
+	}
+	bytes := int64(element.Size())
+	return room.Teacher{
+		Parameters: config.Parameters(), WeightBytes: bytes, TokenBytes: bytes * config.TokenWeights(),
+		Context: int64(min(settings.MaxContext, config.Context)),
+		Batch:   int64(cmp.Or(settings.Batch, llama.DefaultBatch(device))),
+	}, nil
+}
+
 // hashFile hashes the bytes of a file until ctx ends.
 func hashFile(ctx context.Context, h io.Writer, path string) error {
 	f, err := os.Open(path) //nolint:gosec // the user's own model
@@ -114,7 +144,7 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 	if path == "" {
 		return teacher.Copy{}, func() {}, nil
 	}
-	engine, free, err := t.load(path, llama.Options{
+	engine, free, err := t.load(path, settings, llama.Options{
 		Format: form, Device: t.device, Threads: t.threads, Batch: settings.Batch, Context: settings.MaxContext,
 		OnBatchHalved: t.logHalving,
 	})
@@ -127,12 +157,18 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 	return engine, free, nil
 }
 
-func (t teachers) load(path string, o llama.Options) (*llama.Engine, func(), error) {
+func (t teachers) load(path string, settings spec.Teacher, o llama.Options) (*llama.Engine, func(), error) {
 	key, err := cacheKey(o, path)
 	if err != nil {
 		return nil, nil, err
 	}
 	return t.cache.get(key, func() (*llama.Engine, error) {
+		if size, err := t.Size(settings); err == nil { // opening it reports the same error
+			needs := size.Need("teacher " + settings.Model)
+			if err := room.Check(needs, map[string]int64{room.Memory: t.memory}); err != nil {
+				return nil, fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+			}
+		}
 		t.log.Info().Str("weights", path).Msg("loading teacher")
 		return llama.Open(path, o)
 	})

@@ -109,3 +109,15 @@ func TestInvalidServerAddress(t *testing.T) {
 		}
 	}
 }
+
+// TestTeacherThatNeverFits opens a teacher on a device of one MiB.
+func TestTeacherThatNeverFits(t *testing.T) {
+	settings := spec.Default().Teacher
+	settings.Model = "hf:" + filepath.Join("..", "internal", "llama", "testdata", "hf-llama2")
+	small := teachers{device: "cpu", threads: 1, memory: 100 << 10}
+	_, _, err := small.Open(t.Context(), settings)
+	if !errors.Is(err, activities.ErrInvalid) || !strings.Contains(err.Error(), "distill needs ") ||
+		!strings.Contains(err.Error(), "of memory, has 0 MiB (teacher hf:") {
+		t.Errorf("error %v", err)
+	}
+}

@@ -109,7 +109,7 @@ func identifyAndImport(ctx workflow.Context, stages *stageTracker, in Distillati
 	if err != nil {
 		return nil, err
 	}
-	data, err := importData(ctx, stages, in.Data, in.Seed, id)
+	data, err := importData(ctx, stages, in.Data, in.Seed, id.Identity)
 	return &Imported{data, id.Teacher}, err
 }
 

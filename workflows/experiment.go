@@ -12,6 +12,7 @@ import (
 
 	"rdrec/activities"
 	"rdrec/internal/baseline"
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -72,7 +73,7 @@ func newExperiment(in ExperimentInput, stages *stageTracker) (*experiment, error
 	if err != nil {
 		return nil, invalidSpec(err)
 	}
-	return &experiment{in.Spec, in.NoCache, protocol, stages}, nil
+	return &experiment{spec: in.Spec, noCache: in.NoCache, protocol: protocol, stages: stages}, nil
 }
 
 // run runs all stages, in the order of their inputs, and returns their outputs.
@@ -115,6 +116,8 @@ type experiment struct {
 	noCache  NoCache
 	protocol spec.Protocol
 	stages   *stageTracker
+	// room is what the work on the inputs takes, as the worker that identified them estimated it.
+	room []room.Need
 }
 
 // usesTeacher reports whether any method trains on rationales.
@@ -125,19 +128,21 @@ func (e *experiment) usesTeacher() bool {
 }
 
 func (e *experiment) identify(ctx workflow.Context) (registry.Identity, error) {
-	return identify(ctx, e.identifyInput())
+	found, err := identify(ctx, e.identifyInput())
+	e.room = found.Room
+	return found.Identity, err
 }
 
 func (e *experiment) identifyInput() activities.IdentifyInput {
 	return activities.IdentifyInput{
 		Data: e.spec.Data, Teacher: e.spec.Teacher, UsesTeacher: e.usesTeacher(),
-		ChecksEntailment: e.spec.Evaluate.EntailmentTexts > 0, Student: e.spec.Student,
+		ChecksEntailment: e.spec.Evaluate.EntailmentTexts > 0, Student: e.spec.Student, Train: e.spec.Train,
 	}
 }
 
-func identify(ctx workflow.Context, in activities.IdentifyInput) (id registry.Identity, err error) {
-	err = execute(stageOptions(ctx, QueueBookkeeping, "hash the inputs"), stub.Identify, in, &id)
-	return id, err
+func identify(ctx workflow.Context, in activities.IdentifyInput) (out activities.IdentifyResult, err error) {
+	err = execute(stageOptions(ctx, QueueBookkeeping, "hash the inputs"), stub.Identify, in, &out)
+	return out, err
 }
 
 func (e *experiment) importData(ctx workflow.Context, id registry.Identity) (storage.Ref, error) {

@@ -7,6 +7,7 @@ import (
 	"go.temporal.io/sdk/workflow"
 
 	"rdrec/activities"
+	"rdrec/internal/room"
 	"rdrec/registry"
 	"rdrec/storage"
 )
@@ -21,6 +22,8 @@ type PlanResult struct {
 	// Identity is the digests of the inputs now.
 	Identity registry.Identity       `json:"identity"`
 	Stages   []registry.PlannedStage `json:"stages"`
+	// Room is what the work on the inputs takes.
+	Room []room.Need `json:"room,omitempty"`
 }
 
 // Plan looks up every stage of a spec as [Experiment] does and returns which of them a run would
@@ -33,7 +36,7 @@ func Plan(ctx workflow.Context, in PlanInput) (result PlanResult, err error) {
 		return result, err
 	}
 	record, err := e.run(ctx)
-	return PlanResult{record.Identity, stages.planner.stages}, err
+	return PlanResult{record.Identity, stages.planner.stages, e.room}, err
 }
 
 // planner replaces the work of a run's stages in a [Plan].

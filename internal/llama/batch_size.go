@@ -20,14 +20,18 @@ const (
 // defaultMemory is the limit on the rows' bytes if the free memory is unknown.
 const defaultMemory = 1 << 30
 
+// DefaultBatch returns the maximum number of replies that are generated together on a device.
+func DefaultBatch(device torch.Device) int {
+	if device == torch.CPU {
+		return batchOnCPU
+	}
+	return batchOnGPU
+}
+
 // limits returns the number of replies that are generated together, and the limit on their bytes:
 // half of the free memory, since layers need memory too.
 func (o *Options) limits(device torch.Device) (batch int, memory int64) {
-	batch, memory = o.Batch, o.Memory
-	if batch == 0 && device == torch.CPU {
-		batch = batchOnCPU
-	}
-	return cmp.Or(batch, batchOnGPU), cmp.Or(memory, torch.Free(device)/2, defaultMemory)
+	return cmp.Or(o.Batch, DefaultBatch(device)), cmp.Or(o.Memory, torch.Free(device)/2, defaultMemory)
 }
 
 // BatchHalvings returns the number of times the batch was halved after memory ran out.

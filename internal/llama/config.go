@@ -1,6 +1,7 @@
 package llama
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -59,7 +60,30 @@ func (r llama3Rope) factors(base float64, head int) ([]float32, error) {
 // maxRotations bounds the table of RoPE's rotations: a million positions of wide heads.
 const maxRotations = 1 << 27
 
-// parameters returns the number of weights.
+// ReadConfig reads the configuration of the model at path without its weights.
+func ReadConfig(format Format, path string) (c Config, err error) {
+	files, err := openSource(format, path)
+	if err != nil {
+		return c, unusable(err)
+	}
+	defer func() { err = errors.Join(err, files.Close()) }()
+	if c, err = files.config(); err != nil {
+		return c, unusable(err)
+	}
+	size, err := sizeOf(path)
+	if err != nil {
+		return c, err
+	}
+	return c, c.checkSize(size)
+}
+
+// Parameters returns the number of weights.
+func (c *Config) Parameters() int64 { return int64(c.parameters()) }
+
+// TokenWeights returns the number of keys and values of a token in the KV cache.
+func (c *Config) TokenWeights() int64 { return int64(2 * c.Layers * c.Groups * c.Head) }
+
+// parameters returns the number of weights as a number that never overflows.
 func (c *Config) parameters() float64 {
 	vocabulary, model, forward := float64(c.Vocabulary), float64(c.Model), float64(c.FeedForward)
 	queries, others := float64(c.Heads)*float64(c.Head), float64(c.Groups)*float64(c.Head)

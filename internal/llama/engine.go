@@ -122,7 +122,7 @@ func (e *Engine) load(files source, path string) error {
 	if err != nil {
 		return err
 	}
-	dtype, err := parseDType(e.options.Type, device)
+	dtype, err := DType(e.options.Type, device)
 	if err != nil {
 		return err
 	}
@@ -135,7 +135,8 @@ func (e *Engine) load(files source, path string) error {
 	})
 }
 
-func parseDType(name string, device torch.Device) (torch.DType, error) {
+// DType returns the element type of a name: that of the device for "".
+func DType(name string, device torch.Device) (torch.DType, error) {
 	switch {
 	case name == "f32" || name == "" && device == torch.CPU:
 		return torch.Float32, nil

@@ -8,8 +8,8 @@ import (
 )
 
 // checkRowsSQL creates a table of the source's rows with the columns that decide whether to keep
-// each. With pseudonyms, the values of an unreadable row are not shown: a shifted row has the user's
-// id in another column.
+// each. With pseudonyms, the values of an unreadable row are not shown: a shifted row has the
+// user's id in another column.
 func checkRowsSQL(format string, pseudonyms bool) string {
 	shown, snippet := shownSQL, `left(
 			concat_ws(' ', 'user=' || "user", 'item=' || item, 'time=' || "time", 'rating=' || rating), 500)`

@@ -1,7 +1,8 @@
-// Package room estimates the memory and the disk that a training takes, before it starts. In: the
-// settings of a spec, and the memory of a machine. Out: [Need]s, each with its basis, and an error
-// with the numbers where a machine is too small. The formulas are simple; tests compare them with
-// the student's own parameters and with the measured memory of a step.
+// Package room estimates the memory and the disk that imports, teachers and trainings take, before
+// they start. In: the settings of a spec, the sizes of files and models, and the memory of a
+// machine. Out: [Need]s, each with its basis, and an error with the numbers where a machine is too
+// small. The formulas are simple; tests compare them with the models' own parameters and with what
+// was measured.
 package room
 
 import (
@@ -11,8 +12,10 @@ import (
 	"rdrec/internal/spec"
 )
 
-// Need is how many bytes of something a training takes.
+// Need is how many bytes of something a work takes.
 type Need struct {
+	// Work is what takes it: a row of the constants below.
+	Work string `json:"work"`
 	// What is "memory" (the GPU's, if one trains), "scratch" or "bucket".
 	What string `json:"what"`
 	// Least is what it takes with one row at a time, as training ends up doing if memory runs out;
@@ -23,7 +26,14 @@ type Need struct {
 	Basis string `json:"basis"`
 }
 
-// What a training takes room of.
+// The work that takes room.
+const (
+	ImportWork   = "import"
+	DistillWork  = "distill"
+	TrainingWork = "training"
+)
+
+// What it takes room of.
 const (
 	Memory  = "memory"
 	Scratch = "scratch"
@@ -67,20 +77,28 @@ func Activations(size spec.Size, b Batch) int64 {
 	return floatBytes * b.Rows * (int64(size.Layers)*(encoder+decoder) + 3*b.Target*b.Vocabulary)
 }
 
-// Training returns what training a student of a spec takes; none for one that starts from a folder,
-// whose size is not known.
+// Training returns what training a student of a spec takes; none for one that starts from a folder
+// or a model of the bucket ([Pretrained]).
 func Training(student spec.Student, train spec.Train) []Need {
 	size, err := spec.SizeNamed(student.Size)
 	if err != nil || student.Pretrained != "" || student.WarmStart != nil {
 		return nil
 	}
-	n := Parameters(size, student.ItemsOnly)
-	b := Batch{Rows: int64(train.Batch) * 5 / 4, Source: sourceTokens, Target: int64(train.MaxTargetTokens)}
+	vocabulary := int64(words)
+	if student.ItemsOnly {
+		vocabulary = 0
+	}
+	return trainingOf(Parameters(size, student.ItemsOnly), vocabulary, size, train)
+}
+
+// trainingOf returns what training a student of n parameters takes.
+func trainingOf(n, vocabulary int64, size spec.Size, train spec.Train) []Need {
+	b := Batch{
+		Rows: int64(train.Batch) * 5 / 4, Source: sourceTokens, Target: int64(train.MaxTargetTokens),
+		Vocabulary: vocabulary,
+	}
 	if train.MicroBatch > 0 {
 		b.Rows = min(b.Rows, int64(train.MicroBatch))
-	}
-	if !student.ItemsOnly {
-		b.Vocabulary = words
 	}
 	activations := Activations(size, b)
 	if train.GradientCheckpointing {
@@ -89,12 +107,12 @@ func Training(student spec.Student, train spec.Train) []Need {
 	of := fmt.Sprintf("%s has %.1f million parameters", size.Name, float64(n)/1e6)
 	kept := int64(train.KeepCheckpoints) + 1
 	return []Need{
-		{Memory, n * trainedBytes, n*trainedBytes + activations, fmt.Sprintf(
+		{TrainingWork, Memory, n * trainedBytes, n*trainedBytes + activations, fmt.Sprintf(
 			"%s of %d bytes; activations of %d rows of %d and %d tokens",
 			of, trainedBytes, b.Rows, b.Source, b.Target)},
-		{Scratch, n * (checkpointBytes + modelBytes), n * (2*checkpointBytes + modelBytes), fmt.Sprintf(
+		{TrainingWork, Scratch, n * (checkpointBytes + modelBytes), n * (2*checkpointBytes + modelBytes), fmt.Sprintf(
 			"%s: two checkpoints of %d bytes for each, and the model", of, checkpointBytes)},
-		{Bucket, n * (checkpointBytes + modelBytes), n * (kept*checkpointBytes + modelBytes), fmt.Sprintf(
+		{TrainingWork, Bucket, n * (checkpointBytes + modelBytes), n * (kept*checkpointBytes + modelBytes), fmt.Sprintf(
 			"%s: %d checkpoints and the model, for each trial", of, kept)},
 	}
 }

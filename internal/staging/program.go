@@ -60,6 +60,7 @@ func (e *Env) Starter(args ...string) (stdout, stderr string, code int) {
 	cmd := exec.CommandContext(e.T.Context(), program,
 		append([]string{"--bucket", e.URL, "--address", e.Address, "--namespace", e.Namespace}, args...)...)
 	cmd.Dir, cmd.Stdout, cmd.Stderr = Root(), &out, &errOut
+	cmd.Env = append(os.Environ(), e.Variables...)
 	err = cmd.Run()
 	if cmd.ProcessState == nil {
 		e.T.Fatal(err)

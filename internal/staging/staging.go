@@ -44,7 +44,7 @@ type Env struct {
 	Address, Namespace string
 	// Bucket is the folder with the bucket's objects, URL the bucket's URL for the programs.
 	Bucket, URL string
-	// Variables are added to the workers' environment.
+	// Variables are added to the environment of workers and starters.
 	Variables []string
 	// ClockOffset is how far the clocks of new workers are ahead.
 	ClockOffset time.Duration
