@@ -44,8 +44,8 @@ func (llamaTeachers) Size(spec.Teacher) (room.Teacher, error) {
 	}, nil
 }
 
-// TestInputsThatNeverFit refuses an import, a teacher and a pretrained student before any of them is
-// read, and an import that waits for space.
+// TestInputsThatNeverFit refuses an import, a teacher and a pretrained student before any of them
+// is read.
 func TestInputsThatNeverFit(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -67,10 +67,9 @@ func (p Plan) Running() int {
 const maxPastRuns = 50
 
 // NewPlan explains and estimates the stages that a spec's run would look up, from the finished runs
-// of the bucket. What the work on the spec's files takes is in needs. With force, no stage is
-// reused.
+// of the bucket. With force, no stage is reused. [Plan.AddRoom] adds what they take.
 func NewPlan(
-	ctx context.Context, b *storage.Bucket, s spec.Spec, stages []PlannedStage, needs []room.Need, force bool,
+	ctx context.Context, b *storage.Bucket, s spec.Spec, stages []PlannedStage, force bool,
 ) (Plan, error) {
 	runs, err := PastRuns(ctx, b, maxPastRuns)
 	if err != nil {
@@ -100,12 +99,11 @@ func NewPlan(
 		}
 		plan.Stages = append(plan.Stages, row)
 	}
-	plan.addRoom(append(needs, room.Training(s.Student, s.Train)...))
 	return plan, nil
 }
 
-// addRoom adds the needs of the stages that will run.
-func (p *Plan) addRoom(needs []room.Need) {
+// AddRoom adds the needs of the stages that will run.
+func (p *Plan) AddRoom(needs []room.Need) {
 	stages := map[string]string{room.ImportWork: "import", room.DistillWork: "distill", room.TrainingWork: "pretrain"}
 	for _, need := range needs {
 		runs := func(row PlanRow) bool { return row.Stage == stages[need.Work] && !row.Cached }

@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
 
+	"rdrec/internal/room"
 	"rdrec/internal/spec"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -68,7 +69,7 @@ func TestEstimatesScaleMeasuredTimes(t *testing.T) {
 			t.Parallel()
 			// Another seed costs the same.
 			stages := []registry.PlannedStage{planned("pretrain rdrec/7", "pretrain")}
-			plan, err := registry.NewPlan(t.Context(), planBucket(t, base, c.seconds...), c.now, stages, nil, false)
+			plan, err := registry.NewPlan(t.Context(), planBucket(t, base, c.seconds...), c.now, stages, false)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -92,7 +93,7 @@ func TestTotalHasTheSmallestBasis(t *testing.T) {
 	s := spec.Default()
 	s.Name, s.Data.Folder = "shop", "folder"
 	stages := []registry.PlannedStage{planned("import", "import"), planned("pretrain rdrec/1", "pretrain")}
-	plan, err := registry.NewPlan(t.Context(), planBucket(t, s, 10, 10), s, stages, nil, true)
+	plan, err := registry.NewPlan(t.Context(), planBucket(t, s, 10, 10), s, stages, true)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,5 +108,17 @@ func TestTotalHasTheSmallestBasis(t *testing.T) {
 		if diff := cmp.Diff([]registry.Reason{{Change: registry.Forced}}, row.Why); diff != "" {
 			t.Error(diff)
 		}
+	}
+}
+
+// TestRoomOfTheStagesThatRun leaves out what cached and absent stages take.
+func TestRoomOfTheStagesThatRun(t *testing.T) {
+	t.Parallel()
+	cached := registry.PlanRow{Stage: "import", Cached: true}
+	plan := registry.Plan{Stages: []registry.PlanRow{cached, {Stage: "pretrain"}, {Stage: "pretrain"}}}
+	training := room.Need{Work: room.TrainingWork, What: room.Memory, Least: 1}
+	plan.AddRoom([]room.Need{{Work: room.ImportWork, Least: 2}, {Work: room.DistillWork, Least: 3}, training})
+	if diff := cmp.Diff([]room.Need{training}, plan.Room); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -91,7 +91,9 @@ func (a *app) plan(
 		return registry.Plan{}, err
 	}
 	defer bucket.Close()
-	return registry.NewPlan(ctx, bucket, s, found.Stages, found.Room, force)
+	plan, err := registry.NewPlan(ctx, bucket, s, found.Stages, force)
+	plan.AddRoom(append(found.Room, room.Training(s.Student, s.Train)...))
+	return plan, err
 }
 
 // planText returns a plan as a table with its total.

@@ -266,12 +266,14 @@ func wire(
 	imports.quarantined = monitor.Quarantined
 	return &activities.Activities{
 		Bucket: bucket, Importer: imports, TableWriter: tableWriter{},
-		Teachers: teachers{o.Device, o.Threads, cache.log, cache, memory}, Students: students{o.Device, o.Threads, time.Now},
-		Rankers: rankers{o.Device, o.Threads}, Recommenders: recommenders{device: o.Device, threads: o.Threads},
-		Scratch: scratch, UserKey: key, Build: build, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,
+		Teachers: teachers{o.Device, o.Threads, cache.log, cache, memory},
+		Students: students{o.Device, o.Threads, time.Now}, Rankers: rankers{o.Device, o.Threads},
+		Recommenders: recommenders{device: o.Device, threads: o.Threads},
+		Scratch:      scratch, UserKey: key, Build: build, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,
 		OnCheckpoint: monitor.Checkpointed, OnProgress: showProgress(monitor),
 		MaxFailures: o.MaxFailures, MaxLost: o.MaxLost, Memory: memory,
-		HostMemory: torch.Total(torch.CPU), ImportMemory: int64(imports.MemoryMB) << 20, MaxScratch: int64(o.MaxScratch * (1 << 30)),
+		HostMemory: torch.Total(torch.CPU), ImportMemory: int64(imports.MemoryMB) << 20,
+		MaxScratch: int64(o.MaxScratch * (1 << 30)),
 	}, nil
 }
 

@@ -96,7 +96,7 @@ func (m *machineInterceptors) of(queue string, fatal chan<- error) []interceptor
 	all := []interceptor.WorkerInterceptor{
 		&attemptInterceptor{monitor: m.monitor, log: m.log},
 		&bucketInterceptor{own: m.own}, m.logs, &deviceInterceptor{fatal: fatal},
-		&activities.MeasureInterceptor{Now: time.Now},
+		&activities.MeasureInterceptor{Now: time.Now}, //nolint:forbidigo // the program's clock is passed in
 	}
 	if queue == workflows.QueueGPU {
 		all = append(all, &evictInterceptor{cache: m.cache})

@@ -1,6 +1,7 @@
 package workflows
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"path"
@@ -78,33 +79,26 @@ func timeoutCause(timeout enums.TimeoutType) string {
 
 // failureHint returns the next step for a type of error.
 func failureHint(errorType string) string {
-	switch errorType {
-	case activities.TypeInvalidConfig:
-		return "change the spec, or the file that the message names, and run it again: finished stages are cached"
-	case activities.TypeDataCorrupt:
-		return "repair the input that the message names and run it again: finished stages are cached"
-	case activities.TypeTeacherAuth:
-		return "set the workers' RDREC_TEACHER_KEY or OPENAI_API_KEY and run it again: finished rationales are kept"
-	case activities.TypeUserKey:
-		return pseudonym.Hint
-	case activities.TypeNoProgress:
-		return "the workers' logs show how the attempts ended; run it again after the cause is fixed"
-	case activities.TypeTeacherQuota:
-		return "buy credit for the teacher's account, then resume the run: finished rationales are kept"
-	case activities.TypeOutOfMemory:
-		return "start a worker with more memory or release memory, then resume the run; " +
-			"\"starter plan\" shows what each student.size takes"
-	case activities.TypeRepeatedFailures:
-		return "fix the cause that the message names, then resume the run"
-	case activities.TypeStorageFull:
-		return "free space in the bucket or the scratch folder that the message names; attempts continue by themselves"
-	case TypeWrongBucket:
-		return "set --bucket or RDREC_BUCKET of the starter and of all workers to the same bucket"
-	case typePanic:
-		return "this is a bug: the workers' logs have the stack trace"
-	default:
-		return "fix the cause and run it again: finished stages are cached"
+	hints := map[string]string{
+		activities.TypeInvalidConfig: "change the spec, or the file that the message names, and run it again: " +
+			"finished stages are cached",
+		activities.TypeDataCorrupt: "repair the input that the message names and run it again: finished " +
+			"stages are cached",
+		activities.TypeTeacherAuth: "set the workers' RDREC_TEACHER_KEY or OPENAI_API_KEY and run it again: " +
+			"finished rationales are kept",
+		activities.TypeUserKey:    pseudonym.Hint,
+		activities.TypeNoProgress: "the workers' logs show how the attempts ended; run it again after the cause is fixed",
+		activities.TypeTeacherQuota: "buy credit for the teacher's account, then resume the run: finished " +
+			"rationales are kept",
+		activities.TypeOutOfMemory: "start a worker with more memory or release memory, then resume the run; " +
+			"\"starter plan\" shows what each student.size takes",
+		activities.TypeRepeatedFailures: "fix the cause that the message names, then resume the run",
+		activities.TypeStorageFull: "free space in the bucket or the scratch folder that the message names; " +
+			"attempts continue by themselves",
+		TypeWrongBucket: "set --bucket or RDREC_BUCKET of the starter and of all workers to the same bucket",
+		typePanic:       "this is a bug: the workers' logs have the stack trace",
 	}
+	return cmp.Or(hints[errorType], "fix the cause and run it again: finished stages are cached")
 }
 
 // plainMessage returns a message on one line, without credentials in URLs, repeated lines and

@@ -24,7 +24,8 @@ func Import(files Files, database int64) []Need {
 			"%s of the database (worker --import-memory) and %s beside it", Text(max(database, databaseBytes)),
 			Text(importBytes))},
 		{ImportWork, Scratch, (files.Plain + files.Packed) / compression, text, fmt.Sprintf(
-			"the files have %s, %s of them packed %d to 1", Text(files.Plain+files.Packed), Text(files.Packed), packing)},
+			"the files have %s, %s of them packed %d to 1",
+			Text(files.Plain+files.Packed), Text(files.Packed), packing)},
 	}
 }
 

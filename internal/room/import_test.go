@@ -53,8 +53,8 @@ func TestTeacher(t *testing.T) {
 		t.Errorf("%+v", needs)
 	}
 	err := room.Check(needs, map[string]int64{room.Memory: 12 * gibi})
-	const want = "distill needs 12.8 GiB of memory, has 12.0 GiB (teacher meta:llama-2-7b has 6738.4 million parameters " +
-		"of 2 bytes; a KV cache of 256 rows of 512 tokens, each of 524288 bytes): use a smaller teacher"
+	const want = "distill needs 12.8 GiB of memory, has 12.0 GiB (teacher meta:llama-2-7b has 6738.4 million " +
+		"parameters of 2 bytes; a KV cache of 256 rows of 512 tokens, each of 524288 bytes): use a smaller teacher"
 	if err == nil || !strings.Contains(err.Error(), want) {
 		t.Error(err)
 	}

@@ -35,8 +35,9 @@ func Pretrained(config []byte, train spec.Train) ([]Need, error) {
 		return nil, fmt.Errorf("%s: %w", PretrainedConfig, err)
 	}
 	for key, value := range map[string]int64{
-		"d_model": int64(c.Model), "d_kv": int64(c.Head), "d_ff": int64(c.FeedForward), "num_layers": int64(c.Layers),
-		"num_decoder_layers": int64(c.DecoderLayers), "num_heads": int64(c.Heads), "vocab_size": c.Vocabulary / maxWidth,
+		"d_model": int64(c.Model), "d_kv": int64(c.Head), "d_ff": int64(c.FeedForward),
+		"num_layers": int64(c.Layers), "num_decoder_layers": int64(c.DecoderLayers),
+		"num_heads": int64(c.Heads), "vocab_size": c.Vocabulary / maxWidth,
 	} {
 		if value < 0 || value > maxWidth {
 			return nil, fmt.Errorf("%s: %s is out of range", PretrainedConfig, key)
