@@ -86,8 +86,9 @@ func failureHint(errorType string) string {
 			"stages are cached",
 		activities.TypeTeacherAuth: "set the workers' RDREC_TEACHER_KEY or OPENAI_API_KEY and run it again: " +
 			"finished rationales are kept",
-		activities.TypeUserKey:    pseudonym.Hint,
-		activities.TypeNoProgress: "the workers' logs show how the attempts ended; run it again after the cause is fixed",
+		activities.TypeUserKey: pseudonym.Hint,
+		activities.TypeNoProgress: "the workers' logs show how the attempts ended; run it again after the " +
+			"cause is fixed",
 		activities.TypeTeacherQuota: "buy credit for the teacher's account, then resume the run: finished " +
 			"rationales are kept",
 		activities.TypeOutOfMemory: "start a worker with more memory or release memory, then resume the run; " +

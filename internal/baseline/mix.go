@@ -25,7 +25,10 @@ func fitMix(d *dataset.Dataset) Rank {
 func mixScorer(d *dataset.Dataset) Scorer {
 	p, g := countPopularity(d, dataset.User.TrainItems), newTitleGraph(d)
 	pool := sync.Pool{New: func() any { return newSums(d.Items) }}
-	around := cached(g.mixAround, func(list []scored) int { return len(list) })
+	working := newSums(d.Items) // cached computes one value at a time
+	around := cached(
+		func(item int) []scored { return g.mixAround(item, working) }, func(list []scored) int { return len(list) },
+	)
 	return func(q Query) ([]int, []float64) {
 		scores := pool.Get().(*sums) //nolint:errcheck,forcetypeassert // the pool has no other type
 		defer pool.Put(scores)
@@ -41,9 +44,10 @@ func mixScorer(d *dataset.Dataset) Scorer {
 	}
 }
 
-// mixAround returns the items around an item in the graph with their scores.
-func (g *titleGraph) mixAround(from int) []scored {
-	scores := newSums(len(g.next))
+// mixAround returns the items around an item in the graph with their scores, which are added up in
+// the sums.
+func (g *titleGraph) mixAround(from int, scores *sums) []scored {
+	defer scores.clear()
 	for _, next := range g.next[from] {
 		similar := g.titles.similarity(from, next.item)
 		scores.add(next.item, g.share(from, next)+mixTitle*similar+mixSuccessor)

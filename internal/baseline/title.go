@@ -20,38 +20,46 @@ type weightedWord struct {
 type titleVectors [][]weightedWord
 
 func newTitleVectors(d *dataset.Dataset) titleVectors {
+	vectors := make(titleVectors, d.Items+1)
 	ids, holders := map[string]int{}, []float64{}
-	counts := make([]map[int]float64, d.Items+1)
 	for i, title := range d.Titles {
-		counts[i+1] = map[int]float64{}
-		for _, word := range titleWords(title) {
+		vectors[i+1] = countWords(title, func(word string) int {
 			id, known := ids[word]
 			if !known {
 				id = len(ids)
 				ids[word], holders = id, append(holders, 0)
 			}
-			if counts[i+1][id] == 0 {
-				holders[id]++
-			}
-			counts[i+1][id]++
+			return id
+		})
+		for _, w := range vectors[i+1] {
+			holders[w.word]++
 		}
 	}
-	vectors := make(titleVectors, d.Items+1)
-	for item, words := range counts {
+	for _, vector := range vectors {
 		length := 0.0
-		for id, count := range words {
-			weight := count * (math.Log(float64(1+d.Items)/(1+holders[id])) + 1)
-			vectors[item] = append(vectors[item], weightedWord{id, weight})
+		for i, w := range vector {
+			vector[i].weight = w.weight * (math.Log(float64(1+d.Items)/(1+holders[w.word])) + 1)
+			length += vector[i].weight * vector[i].weight
 		}
-		slices.SortFunc(vectors[item], func(a, b weightedWord) int { return a.word - b.word })
-		for _, w := range vectors[item] {
-			length += w.weight * w.weight
-		}
-		for i := range vectors[item] {
-			vectors[item][i].weight /= math.Sqrt(length)
+		for i := range vector {
+			vector[i].weight /= math.Sqrt(length)
 		}
 	}
 	return vectors
+}
+
+// countWords returns how often a title has each of its words, in order of the words' ids.
+func countWords(title string, id func(word string) int) []weightedWord {
+	counts := map[int]float64{}
+	for _, word := range titleWords(title) {
+		counts[id(word)]++
+	}
+	words := make([]weightedWord, 0, len(counts))
+	for word, count := range counts {
+		words = append(words, weightedWord{word, count})
+	}
+	slices.SortFunc(words, func(a, b weightedWord) int { return a.word - b.word })
+	return words
 }
 
 // titleWords returns the words of a title: letters and digits in lower case.

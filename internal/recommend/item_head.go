@@ -37,10 +37,28 @@ func RankByHead(ctx context.Context, job Job, list task.List) ([]prediction.Pred
 	return r.runBy(ctx, r.byHead)
 }
 
-// byHead ranks a batch by the item head.
+// maxScores is the number of items' scores that are computed at once: 64 MiB.
+const maxScores = 1 << 24
+
+// byHead ranks a batch by the item head, in parts if the catalog is large.
 func (r *ranker) byHead(_ context.Context, b task.Batch, first int) ([]prediction.Prediction, error) {
 	all := r.rankings(b, first)
-	err := torch.Run(func(s *torch.Scope) (err error) {
+	step := max(1, maxScores/max(1, r.Data.Items))
+	if step >= b.Size {
+		return all, r.scoreByHead(b, all)
+	}
+	for from := 0; from < b.Size; from += step {
+		to := min(from+step, b.Size)
+		if err := r.scoreByHead(b.Rows(from, to), all[from:to]); err != nil {
+			return all, err
+		}
+	}
+	return all, nil
+}
+
+// scoreByHead adds the items of the highest scores to the prediction of each row.
+func (r *ranker) scoreByHead(b task.Batch, all []prediction.Prediction) error {
+	return torch.Run(func(s *torch.Scope) (err error) {
 		torch.NoGrad(func() {
 			var scores *torch.Tensor
 			if scores, err = r.Model.ItemScores(s, b); err != nil {
@@ -56,7 +74,6 @@ func (r *ranker) byHead(_ context.Context, b task.Batch, first int) ([]predictio
 		})
 		return err
 	})
-	return all, err
 }
 
 // topItems returns the n items of the highest scores without the excluded ones, best first; equal

@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -167,6 +168,42 @@ func TestRankingByHead(t *testing.T) {
 	job.Model.ItemHead = false
 	if none, err := recommend.SequentialByHead(t.Context(), job); none != nil || err != nil {
 		t.Errorf("a student without a head gives %v, %v", none, err)
+	}
+}
+
+// TestMemoryOfTheLargestCatalogue ranks a million items for 24 users by the item head: no result of
+// an operation is larger than the scores that are computed at once, which are those of 16 users.
+func TestMemoryOfTheLargestCatalogue(t *testing.T) {
+	const items, users, limit = 1_000_000, 24, 64 << 20
+	job := miniJob(t, spec.Clean)
+	job.Data.Items, job.Data.Codes = items, &dataset.Codes{Widths: []int{1000, 1000}, Items: make([][]int, items)}
+	for item := range job.Data.Codes.Items {
+		job.Data.Codes.Items[item] = []int{item / 1000, item % 1000}
+	}
+	config := t5.FromSize(spec.Size{Model: 4, Head: 4, FeedForward: 4, Layers: 1, Heads: 1}, 3)
+	model, err := t5.New(config.WithItems(t5.ItemConfig{
+		ItemCodes: int64(job.Data.Codes.Tokens()), OnePosition: true, ItemHead: true,
+	}), 5, torch.CPU)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(model.Free)
+	if err := model.UseItems(job.Data.Codes); err != nil {
+		t.Fatal(err)
+	}
+	job.Model, job.Evaluate.SequentialUsers, job.Evaluate.Batch = model, users, users
+	var most atomic.Int64
+	defer torch.InjectOOM(func(bytes int64) bool {
+		most.Store(max(most.Load(), bytes))
+		return false
+	})()
+	got, err := recommend.SequentialByHead(t.Context(), job)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d users, the largest result has %d bytes", len(got), most.Load())
+	if len(got) != users || len(got[users-1].Items) != job.Evaluate.NumReturnSequences || most.Load() > limit {
+		t.Errorf("%d users, the largest result has %d bytes, want at most %d", len(got), most.Load(), limit)
 	}
 }
 
