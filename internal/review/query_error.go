@@ -33,9 +33,16 @@ var (
 	quotation  = regexp.MustCompile(`'[^'/\n]*\s[^'/\n]*'|"[^"/\n]*\s[^"/\n]*"`)
 )
 
+// maxMessage is the length of the longest message of DuckDB in bytes.
+const maxMessage = 2000
+
 // withoutValues removes the values of the data from a message of DuckDB.
 func withoutValues(message string) string {
 	message = csvLine.ReplaceAllString(message, "")
 	message = conversion.ReplaceAllString(message, "$1…$2")
-	return quotation.ReplaceAllString(message, "…")
+	message = quotation.ReplaceAllString(message, "…")
+	if len(message) > maxMessage { // it names the columns of a file
+		message = strings.ToValidUTF8(message[:maxMessage], "") + "…"
+	}
+	return message
 }
