@@ -153,7 +153,7 @@ fuzz: setup ## run the fuzz target of every reader of files for SECONDS=20, one 
 	@grep -rHoE '^func Fuzz[A-Za-z0-9]+' --include='*_test.go' $(addprefix internal/,$(READERS)) | sed -E 's#/[^/]+:func # #' | sort | while read -r package target; do \
 		echo "==> $$package $$target"; \
 		go test -buildvcs=false -run '^$$' -fuzz "^$$target\$$" -fuzztime $(or $(SECONDS),20)s "./$$package" > .fuzz.log 2>&1 \
-			|| { cat .fuzz.log; exit 1; }; tail -n 2 .fuzz.log | head -n 1; \
+			|| { cat .fuzz.log; exit 1; }; tail -n 3 .fuzz.log | head -n 1; \
 	done
 
 .PHONY: nightly

@@ -100,10 +100,10 @@ func measure(t *testing.T, name string, limit uint64, fit func() any) {
 	runtime.GC()
 	runtime.ReadMemStats(&held)
 	runtime.KeepAlive(kept)
-	holds := max(held.HeapAlloc, before.HeapAlloc) - before.HeapAlloc
-	t.Logf("%s: %s, holds %d MiB, took %d MiB from the system, allocated %d MiB", name, took, holds>>20, peak>>20,
+	heap := max(held.HeapAlloc, before.HeapAlloc) - before.HeapAlloc
+	t.Logf("%s: %s, holds %d MiB, took %d MiB from the system, allocated %d MiB", name, took, heap>>20, peak>>20,
 		(after.TotalAlloc-before.TotalAlloc)>>20)
-	if holds > limit || peak > 2*limit {
-		t.Errorf("%s holds %d MiB, took %d MiB", name, holds>>20, peak>>20)
+	if heap > limit || peak > 2*limit {
+		t.Errorf("%s holds %d MiB, took %d MiB", name, heap>>20, peak>>20)
 	}
 }
