@@ -86,5 +86,6 @@ func (a *Activities) modelOfRun(ctx context.Context, run string) (p registry.Pro
 		p.Counts, p.Metrics, p.Comparison = &nightly.Counts, nightly.Metrics, nightly.Comparison
 	}
 	p.Model, err = registry.NewPromotedModel(student.Student, student.Fusion, record.Spec)
+	p.Model.UserKey = student.UserKey
 	return p, err
 }

@@ -64,6 +64,9 @@ func (a *Activities) importAccumulated(ctx context.Context, in ImportInput, dir,
 		return err
 	}
 	reviews := *in.Data.Reviews
+	if in.Data.Pseudonyms {
+		reviews = reviews.ForCopy()
+	}
 	reviews.Path = filepath.Join(parts, partsFolder, "*")
 	in.Data.Reviews = &reviews
 	if err := a.importReviews(ctx, in, out); err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"rdrec/internal/fileset"
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/spec"
 	"rdrec/internal/untrusted"
 	"rdrec/registry"
@@ -28,6 +29,8 @@ type IngestInput struct {
 	Retake []string `json:"retake,omitempty"`
 	// Reviews are the settings that the files are read with; nil sets none aside.
 	Reviews *spec.Reviews `json:"reviews,omitempty"`
+	// Pseudonyms replaces the user ids of the files that become reviews.
+	Pseudonyms bool `json:"pseudonyms,omitempty"`
 }
 
 // IngestResult is the starting point of a nightly run.
@@ -41,6 +44,8 @@ type IngestResult struct {
 	SkippedFiles int            `json:"skipped_files"`
 	// SetAside are the new files that cannot be read.
 	SetAside []registry.SetAside `json:"set_aside,omitempty"`
+	// UserKey is the digest of the key of the reviews' pseudonyms; empty where ids are kept.
+	UserKey string `json:"user_key,omitempty"`
 }
 
 // In an artifact of reviews, partsFolder holds the files in the order of their arrival;
@@ -65,6 +70,9 @@ func (a *Activities) Ingest(ctx context.Context, in IngestInput) (out IngestResu
 		return out, err
 	}
 	g := &ingestion{Activities: a, IngestInput: in, dir: work.dir, retake: map[string]bool{}}
+	if out.UserKey, err = g.checkUserKey(out.Promoted); err != nil {
+		return out, err
+	}
 	if g.index, err = registry.OpenNightlyIndex(ctx, a.Bucket, in.Name, a.readIngested); err != nil {
 		return out, err
 	}
@@ -98,6 +106,27 @@ type ingestion struct {
 	// retake has the names of files to ingest although they were skipped, and whether they were
 	// found.
 	retake map[string]bool
+}
+
+// checkUserKey returns the digest of the key for the reviews' pseudonyms, and an error unless the
+// model in use has the same.
+func (g *ingestion) checkUserKey(p registry.Promotion) (string, error) {
+	digest := ""
+	if g.Pseudonyms {
+		digest = g.UserKey.Digest()
+		if err := g.UserKey.Check(digest); err != nil {
+			return "", err
+		}
+	}
+	switch {
+	case p.Number == 0 || p.Model.UserKey == digest:
+		return digest, nil
+	case g.Pseudonyms && p.Model.UserKey != "":
+		return "", g.UserKey.Check(p.Model.UserKey)
+	default:
+		return "", fmt.Errorf("%w: data.pseudonyms is %t, and promotion %d of %q is of the other kind: "+
+			"use another name", ErrInvalid, g.Pseudonyms, p.Number, g.Name)
+	}
 }
 
 // loadPrevious starts from the reviews of the model in use.
@@ -210,10 +239,18 @@ func (g *ingestion) ingestFile(ctx context.Context, f storage.File, out *IngestR
 	if err != nil {
 		return err
 	}
-	if err := g.Bucket.IngestObject(ctx, f, file); err != nil {
+	copied := ""
+	if g.Pseudonyms {
+		part = strings.TrimSuffix(part, extensions(f.Name)) + ".parquet"
+		copied = file + ".copy"
+		err = g.Bucket.FetchObject(ctx, f, file)
+	} else {
+		err = g.Bucket.IngestObject(ctx, f, file)
+	}
+	if err != nil {
 		return err
 	}
-	reason, err := g.check(ctx, file, path.Base(f.Name))
+	reason, err := g.check(ctx, file, path.Base(f.Name), copied)
 	if err != nil {
 		return err
 	}
@@ -222,23 +259,36 @@ func (g *ingestion) ingestFile(ctx context.Context, f storage.File, out *IngestR
 		out.SetAside = append(out.SetAside, registry.SetAside{File: f, Reason: reason})
 		return nil
 	}
-	g.artifact.Files = append(g.artifact.Files, storage.File{Name: part, Ref: f.Ref})
+	stored := f.Ref
+	if copied != "" {
+		if stored, err = g.Bucket.PutFile(ctx, copied); err != nil {
+			return err
+		}
+	}
+	g.artifact.Files = append(g.artifact.Files, storage.File{Name: part, Ref: stored})
 	g.ingested, out.Ingested = append(g.ingested, f), append(out.Ingested, f)
 	return nil
 }
 
 // CheckJob is a file of reviews to check, and how its rows are read. Dir receives temporary files.
+// Copy, if set, receives the rows, with pseudonyms by UserKey.
 type CheckJob struct {
-	Reviews   spec.Reviews
-	File, Dir string
+	Reviews         spec.Reviews
+	File, Dir, Copy string
+	UserKey         pseudonym.Key
 }
 
-// check returns why a file, which people know by name, cannot be read; "" if it can.
-func (g *ingestion) check(ctx context.Context, file, name string) (reason string, err error) {
+// check returns why a file, which people know by name, cannot be read; "" if it can. Its rows are
+// copied with pseudonyms if copied is set.
+func (g *ingestion) check(ctx context.Context, file, name, copied string) (reason string, err error) {
 	if g.Reviews == nil {
 		return "", nil
 	}
-	err = g.Importer.Check(ctx, CheckJob{Reviews: *g.Reviews, File: file, Dir: filepath.Join(g.dir, "check")})
+	job := CheckJob{Reviews: *g.Reviews, File: file, Dir: filepath.Join(g.dir, "check"), Copy: copied}
+	if copied != "" {
+		job.UserKey = g.UserKey
+	}
+	err = g.Importer.Check(ctx, job)
 	if errors.Is(err, ErrData) {
 		reason = strings.TrimPrefix(err.Error(), ErrData.Error()+": ")
 		reason = strings.ReplaceAll(reason, file, name)

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/spec"
 	"rdrec/storage"
 )
@@ -15,6 +16,9 @@ type IngestSourceInput struct {
 	Name   string      `json:"name"`
 	Inbox  string      `json:"inbox"`
 	Source spec.Source `json:"source"`
+	// Pseudonyms replaces user ids, whose column is found by the names in Columns.
+	Pseudonyms bool              `json:"pseudonyms,omitempty"`
+	Columns    map[string]string `json:"columns,omitempty"`
 }
 
 // IngestSource writes the new rows of a source into the inbox, as one Parquet file, and then moves
@@ -36,7 +40,14 @@ func (a *Activities) IngestSource(ctx context.Context, in IngestSourceInput) (ou
 		previous.Value = "" // another source begins from its beginning
 	}
 	file := filepath.Join(work.dir, "ingested.parquet")
-	if out, err = a.Importer.IngestSource(ctx, IngestSourceJob{in.Source, previous.Value, file}); err != nil {
+	job := IngestSourceJob{Source: in.Source, After: previous.Value, File: file, Columns: in.Columns}
+	if in.Pseudonyms {
+		if err := a.UserKey.Check(a.UserKey.Digest()); err != nil {
+			return out, err
+		}
+		job.UserKey = a.UserKey
+	}
+	if out, err = a.Importer.IngestSource(ctx, job); err != nil {
 		return out, err
 	}
 	if out.WithoutWatermark > 0 {
@@ -78,4 +89,7 @@ func ingestedName(w storage.Watermark) string {
 type IngestSourceJob struct {
 	Source      spec.Source
 	After, File string
+	// UserKey, unless zero, makes pseudonyms of the column that Columns names for the user.
+	UserKey pseudonym.Key
+	Columns map[string]string
 }

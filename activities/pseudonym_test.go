@@ -3,6 +3,8 @@ package activities_test
 import (
 	"bytes"
 	"encoding/base64"
+	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -63,5 +65,54 @@ func TestPseudonymsNeedTheirKey(t *testing.T) {
 	maps, err := s.Bucket.ReadArtifactFile(t.Context(), ref, "datamaps.json")
 	if err != nil || strings.Count(string(maps), `"u-`) < 10 {
 		t.Errorf("%v, datamaps of %d bytes", err, len(maps))
+	}
+}
+
+// TestIngestWithPseudonyms ingests files of two kinds: no content of the bucket but the inbox has a
+// user's id. A model in use of another kind, or of another key, is refused.
+func TestIngestWithPseudonyms(t *testing.T) {
+	t.Parallel()
+	s := newInboxEnv(t)
+	s.Importer, s.UserKey = realImporter{}, keyOf(t, "k")
+	settings := spec.DefaultReviews()
+	pseudonyms := func(on bool) activities.IngestInput {
+		return activities.IngestInput{Name: "shop", Inbox: "inbox/", Reviews: &settings, Pseudonyms: on}
+	}
+	s.putFile("a.csv", "user,item,time,rating\nmarked-ann,i1,2014-01-02,4\n")
+	s.putFile("b.json", `{"user": "marked-ann", "item": "i2", "time": 1500000000}`+"\n")
+	s.putFile("bad.csv", "user,item,time,rating\nmarked-ann,i1,marked-ann,4\n")
+	got, err := run[activities.IngestResult](s, s.Ingest, pseudonyms(true))
+	if err != nil || len(got.Ingested) != 2 || len(got.SetAside) != 1 || got.UserKey != s.UserKey.Digest() {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if strings.Contains(got.SetAside[0].Reason, "marked-ann") {
+		t.Error(got.SetAside[0].Reason)
+	}
+	read := 0
+	err = filepath.WalkDir(filepath.Join(s.root, "cas"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		data, err := os.ReadFile(path) //nolint:gosec // the test's own
+		if read += len(data); bytes.Contains(data, []byte("marked-ann")) {
+			t.Errorf("%s has the id", path)
+		}
+		return err
+	})
+	if err != nil || read == 0 {
+		t.Errorf("read %d bytes, %v", read, err)
+	}
+	s.promote(got, "kept ids") // its model has no key
+	if _, err := run[activities.IngestResult](s, s.Ingest, pseudonyms(true)); err == nil ||
+		!strings.Contains(err.Error(), "use another name") {
+		t.Errorf("after a model without pseudonyms: %v", err)
+	}
+	if _, err := run[activities.IngestResult](s, s.Ingest, pseudonyms(false)); err != nil {
+		t.Errorf("without pseudonyms: %v", err)
+	}
+	s.UserKey = pseudonym.Key{}
+	if _, err := run[activities.IngestResult](s, s.Ingest, pseudonyms(true)); err == nil ||
+		!strings.Contains(err.Error(), "RDREC_USER_KEY is not set") {
+		t.Errorf("without a key: %v", err)
 	}
 }

@@ -21,7 +21,7 @@ type realImporter struct{ activities.Importer }
 
 func (realImporter) Check(ctx context.Context, job activities.CheckJob) error {
 	job.Reviews.Path = job.File
-	_, err := review.Importer{Options: job.Reviews, Dir: job.Dir}.Check(ctx)
+	_, err := review.Importer{Options: job.Reviews, Dir: job.Dir, UserKey: job.UserKey, Copy: job.Copy}.Check(ctx)
 	if errors.Is(err, review.ErrData) {
 		return fmt.Errorf("%w: %w", activities.ErrData, err)
 	}

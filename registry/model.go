@@ -75,7 +75,7 @@ func ModelOfPromotion(name string, p Promotion) (Model, error) {
 	m := Model{
 		Name: fmt.Sprintf("%s/%d", name, p.Number), Preprocessed: p.Preprocessed, Student: p.Model.Weights,
 		Fusion: p.Model.Fusion,
-		Method: p.Model.Method, Seed: p.Model.Seed, Table: p.Table,
+		Method: p.Model.Method, Seed: p.Model.Seed, Table: p.Table, UserKey: p.Model.UserKey,
 	}
 	if err := json.Unmarshal(p.Model.Spec, &m.Spec); err != nil {
 		return Model{}, fmt.Errorf("promotion %d of %q: %w: the spec: %w", p.Number, name, ErrCorrupt, err)

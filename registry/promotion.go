@@ -78,6 +78,9 @@ type PromotedModel struct {
 	Protocol string          `json:"protocol"`
 	Seed     int64           `json:"seed"`
 	Spec     json.RawMessage `json:"spec"`
+	// UserKey is the digest of the key of its users' pseudonyms; empty where they have their own
+	// ids.
+	UserKey string `json:"user_key,omitempty"`
 }
 
 // NewPromotedModel returns the student of a spec's first method, with its fusion if it has one.

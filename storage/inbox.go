@@ -73,10 +73,16 @@ func (b *Bucket) hashAt(ctx context.Context, key string) (Ref, error) {
 	return Ref{Digest: hex.EncodeToString(h.Sum(nil)), Size: size}, classify("read", key, err)
 }
 
+// FetchObject copies an object to a file at path. One that has changed since it was hashed is an
+// error.
+func (b *Bucket) FetchObject(ctx context.Context, f File, path string) error {
+	return b.fetch(ctx, f.Name, f.Ref, path)
+}
+
 // IngestObject stores an object as content, by way of a file at path, which remains. An object that
 // has changed since it was hashed is an error.
 func (b *Bucket) IngestObject(ctx context.Context, f File, path string) error {
-	if err := b.fetch(ctx, f.Name, f.Ref, path); err != nil {
+	if err := b.FetchObject(ctx, f, path); err != nil {
 		return err
 	}
 	_, err := b.PutFile(ctx, path)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -132,6 +133,7 @@ func TestExportResumesAfterWorkerDeath(t *testing.T) {
 		t.Errorf("%d lines (%v), want %d and a header", bytes.Count(text, []byte("\n")), err, len(rows))
 	}
 	s.checkRecommendCommand(data, marks.data.UserIDs[0], rows)
+	s.checkServedPseudonym(marks.data.UserIDs[0], rows)
 	s.checkHistoriesWithout(rows[0].User)
 	s.searchEverything(marks)
 	s.checkUsageErrors(dir)
@@ -176,6 +178,24 @@ func (s *faultEnv) checkRecommendCommand(data *dataset.Dataset, user string, row
 			s.T.Errorf("a cold user gets item %d with %d users, item %d has %d", best, counts[best], item, n)
 		}
 	}
+}
+
+// checkServedPseudonym checks that a server of the run knows a user by the shop's id and by the
+// pseudonym, which the export has.
+func (s *faultEnv) checkServedPseudonym(user string, rows []recommender.Row) {
+	s.T.Helper()
+	c := s.serve("short")
+	s.WaitFor("the model", time.Minute, func() bool {
+		status, _ := c.get("/readyz")
+		return status == http.StatusOK
+	})
+	for _, id := range []string{user, rows[0].User} {
+		found := c.recommended(id, 3)
+		if found.Cold || found.User != id || len(found.Items) != 3 || found.Items[0].Item != rows[0].Item {
+			s.T.Errorf("user %s: %+v, the export has %+v", id, found, rows[0])
+		}
+	}
+	c.Kill()
 }
 
 // checkHistoriesWithout checks that a user's id is in no history of a recommendation.

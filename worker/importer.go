@@ -80,13 +80,16 @@ func importProgress(report func(p progress.Progress, step string)) func(review.P
 func (i importer) Check(ctx context.Context, job activities.CheckJob) error {
 	options := job.Reviews
 	options.Path = job.File
-	_, err := review.Importer{Options: options, Dir: job.Dir, Resources: i.Resources}.Check(ctx)
+	_, err := review.Importer{
+		Options: options, UserKey: job.UserKey, Copy: job.Copy, Dir: job.Dir, Resources: i.Resources,
+	}.Check(ctx)
 	return importError(err)
 }
 
 // IngestSource writes the new rows of a source to a file.
 func (i importer) IngestSource(ctx context.Context, job activities.IngestSourceJob) (spec.Ingested, error) {
-	result, err := review.IngestSource(ctx, job.Source, job.After, job.File, i.Resources)
+	ingester := review.Ingester{Resources: i.Resources, UserKey: job.UserKey, Columns: job.Columns}
+	result, err := ingester.Ingest(ctx, job.Source, job.After, job.File)
 	return result, importError(err)
 }
 

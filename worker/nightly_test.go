@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -16,6 +17,7 @@ import (
 	"go.temporal.io/api/workflowservice/v1"
 
 	"rdrec/internal/dataset"
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/staging"
 	"rdrec/registry"
 	"rdrec/storage"
@@ -200,14 +202,15 @@ func TestThreeNightlyRuns(t *testing.T) {
 }
 
 // TestNightlyRunsIngestFromATable runs on a file that grows between runs: the second run ingests
-// the added rows and nothing else.
+// the added rows and nothing else. No user's id of the file is in anything that the runs write.
 func TestNightlyRunsIngestFromATable(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
+	marks := s.mark()
 	s.StartWorker()
 	table := filepath.Join(t.TempDir(), "reviews.jsonl")
 	writeFile(t, table, s.reviewsBetween(0, firstOfJune, unchanged))
-	s.createSchedule(
+	s.createSchedule("data.pseudonyms=true",
 		"nightly.source={path: "+table+", watermark: unixReviewTime}", "data.reviews.format=parquet",
 		"data.reviews.columns={user: reviewerID, item: asin, time: unixReviewTime, rating: overall, text: reviewText}",
 	)
@@ -221,6 +224,14 @@ func TestNightlyRunsIngestFromATable(t *testing.T) {
 	want := strings.Count(added, "\n")
 	if got := second.Counts.NewRows; second.Verdict != registry.VerdictPromoted || got != want {
 		t.Errorf("the second run ingested %d rows, want %d: %+v", got, want, second)
+	}
+	marks.data = &dataset.Dataset{}
+	for _, found := range regexp.MustCompile(`"reviewerID": "(\w+)"`).FindAllStringSubmatch(added, 300) {
+		marks.data.UserIDs = append(marks.data.UserIDs, found[1])
+	}
+	s.searchEverything(marks)
+	if data := s.dataset(second.Dataset); !pseudonym.Is(data.UserIDs[0]) || len(marks.data.UserIDs) < 100 {
+		t.Errorf("users are %s and others, searched for %d", data.UserIDs[0], len(marks.data.UserIDs))
 	}
 }
 

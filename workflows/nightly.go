@@ -74,6 +74,7 @@ type nightly struct {
 	retake    []string
 	startedAt int64
 	promoted  registry.Promotion
+	userKey   string // the digest of the key of the ingested reviews' pseudonyms
 	results   registry.RunRecord
 	record    registry.NightlyRun
 	// reported is what the report says; zero for a run that trained nothing.
@@ -120,6 +121,9 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 	if previous := n.settings.Source; previous != nil {
 		setStageAttribute(ctx, "ingest source")
 		in := activities.IngestSourceInput{Name: n.spec.Name, Inbox: n.settings.Inbox, Source: *previous}
+		if n.spec.Data.Pseudonyms {
+			in.Pseudonyms, in.Columns = true, n.spec.Data.Reviews.Columns
+		}
 		options := stageOptions(ctx, QueueCPU, "ingest new rows of the source")
 		if err := execute(options, stub.IngestSource, in, nil); err != nil {
 			return err
@@ -128,13 +132,13 @@ func (n *nightly) ingest(ctx workflow.Context) error {
 	setStageAttribute(ctx, "ingest")
 	in := activities.IngestInput{
 		Name: n.spec.Name, Inbox: n.settings.Inbox, RetryRejected: n.settings.RetryRejected, RetryAll: n.retryAll,
-		Retake: n.retake, Reviews: n.spec.Data.Reviews,
+		Retake: n.retake, Reviews: n.spec.Data.Reviews, Pseudonyms: n.spec.Data.Pseudonyms,
 	}
 	var ingested activities.IngestResult
 	if err := execute(stageOptions(ctx, QueueCPU, "ingest new reviews"), stub.Ingest, in, &ingested); err != nil {
 		return err
 	}
-	n.promoted = ingested.Promoted
+	n.promoted, n.userKey = ingested.Promoted, ingested.UserKey
 	n.record.Number = ingested.RunNumber
 	n.record.PreviousPromotion, n.record.Promotion = ingested.Promoted.Number, ingested.Promoted.Number
 	n.record.Ingested, n.record.SkippedFiles = ingested.Ingested, ingested.SkippedFiles
@@ -184,6 +188,10 @@ func (n *nightly) checkMargin() error {
 func (n *nightly) importAndCheck(ctx workflow.Context) (err error) {
 	if n.results.Identity, err = n.identify(ctx); err != nil {
 		return err
+	}
+	if n.results.Identity.UserKey != n.userKey {
+		return temporal.NewNonRetryableApplicationError("the reviews were ingested with another RDREC_USER_KEY than they "+
+			"are imported with", activities.TypeUserKey, nil)
 	}
 	if w := n.spec.Student.WarmStart; w != nil {
 		n.results.Identity.Student = w.Digest
@@ -302,6 +310,7 @@ func (n *nightly) promote(ctx workflow.Context) error {
 	if err != nil {
 		return err
 	}
+	model.UserKey = n.userKey
 	in := activities.PromoteInput{Name: n.spec.Name, Previous: n.promoted.Number, Promotion: registry.Promotion{
 		Reviews: n.record.Reviews, Dataset: n.results.Dataset, Preprocessed: n.results.Preprocessed, Model: model,
 		Metrics: n.record.Metrics, Comparison: n.record.Comparison, Counts: &n.record.Counts,

@@ -15,6 +15,13 @@ func Import(ctx context.Context, opts spec.Reviews, seed int64, dir string) (dat
 	return Importer{Options: opts, Seed: seed, Dir: dir}.Run(ctx)
 }
 
+// IngestSource runs an [Ingester] that keeps the ids.
+func IngestSource(
+	ctx context.Context, source spec.Source, watermark, file string, resources Resources,
+) (spec.Ingested, error) {
+	return Ingester{Resources: resources}.Ingest(ctx, source, watermark, file)
+}
+
 // Row is a reader's result for one line.
 type Row struct {
 	Line   int64

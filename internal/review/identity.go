@@ -28,9 +28,10 @@ const userColumn = 0
 var floatUser = regexp.MustCompile(floatID)
 
 // userOf returns the pseudonym of a user's id as macro identity returns it, so that one user has
-// one pseudonym in all files; the text itself without a key, or if no user is given.
+// one pseudonym in all files; the text itself without a key, if no user is given, or if it is a
+// pseudonym: files that were imported in part have them.
 func userOf(key pseudonym.Key, text string) string {
-	if key.IsZero() || slices.Contains(absent, text) {
+	if key.IsZero() || slices.Contains(absent, text) || pseudonym.Is(text) {
 		return text
 	}
 	return key.Of(floatUser.ReplaceAllString(strings.Trim(text, " "), "$1"))

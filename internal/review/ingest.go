@@ -10,26 +10,36 @@ import (
 	"strconv"
 	"strings"
 
+	"rdrec/internal/pseudonym"
 	"rdrec/internal/spec"
 )
 
-// IngestSource writes the rows of a source above a watermark (all rows if it is empty) into a
-// Parquet file, if there are any. The same rows give the same file. A source that does not match
-// its settings gives an error that is [ErrSettings].
-func IngestSource(
-	ctx context.Context, source spec.Source, watermark, file string, resources Resources,
+// Ingester copies new rows of sources.
+type Ingester struct {
+	Resources
+	// UserKey, unless zero, replaces user ids by pseudonyms; Columns are the spec's names of
+	// columns, by which the user's is found.
+	UserKey pseudonym.Key
+	Columns map[string]string
+}
+
+// Ingest writes the rows of a source above a watermark (all rows if it is empty) into a Parquet
+// file, if there are any. The same rows give the same file. A source that does not match its
+// settings gives an error that is [ErrSettings].
+func (i Ingester) Ingest(
+	ctx context.Context, source spec.Source, watermark, file string,
 ) (out spec.Ingested, err error) {
 	scratch, err := os.MkdirTemp(filepath.Dir(file), ".ingest-")
 	if err != nil {
 		return out, fmt.Errorf("ingest %q: %w", source.Path, err)
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(scratch)) }()
-	db, err := openStore(ctx, scratch, resources)
+	db, err := openStore(ctx, scratch, i.Resources)
 	if err != nil {
 		return out, fmt.Errorf("ingest %q: %w", source.Path, err)
 	}
 	defer func() { err = errors.Join(err, db.close()) }()
-	d := &ingestion{db: db, column: identifier(source.Watermark), scratch: scratch}
+	d := &ingestion{Ingester: i, db: db, column: identifier(source.Watermark), scratch: scratch}
 	if err := d.open(ctx, source, watermark, file); err != nil {
 		return out, fmt.Errorf("ingest %q by %q: %w: %w", source.Path, source.Watermark, ErrSettings, err)
 	}
@@ -39,8 +49,9 @@ func IngestSource(
 	return d.Ingested, nil
 }
 
-// ingestion is a running [IngestSource].
+// ingestion is a running [Ingester.Ingest].
 type ingestion struct {
+	Ingester
 	spec.Ingested
 	db *store
 	// column is the watermark's column, bounds the SQL condition of new rows.
@@ -56,6 +67,9 @@ type ingestion struct {
 func (d *ingestion) open(ctx context.Context, source spec.Source, watermark, out string) error {
 	table, err := d.rows(ctx, source, out)
 	if err != nil {
+		return err
+	}
+	if table, err = d.pseudonymous(ctx, table); err != nil {
 		return err
 	}
 	if err := d.db.exec(ctx, "CREATE VIEW source AS SELECT * FROM "+table); err != nil {
@@ -128,4 +142,31 @@ func (d *ingestion) write(ctx context.Context, file string) error {
 	}
 	export := "COPY (SELECT * FROM source WHERE %s ORDER BY ALL) TO %s (FORMAT parquet)"
 	return d.db.exec(ctx, fmt.Sprintf(export, d.bounds, quoted(file)))
+}
+
+// pseudonymous returns the SQL of rows with pseudonyms, if there is a key.
+func (d *ingestion) pseudonymous(ctx context.Context, table string) (string, error) {
+	if d.UserKey.IsZero() {
+		return table, nil
+	}
+	err := d.db.function("pseudonym", 1, func(ids []string) string { return userOf(d.UserKey, ids[0]) })
+	if err != nil {
+		return "", err
+	}
+	columns, err := columnsFor("parquet", d.Columns)
+	if err != nil {
+		return "", err
+	}
+	header, types, err := d.db.columnsOf(ctx, table)
+	if err != nil {
+		return "", err
+	}
+	resolve(columns, header)
+	at := match(columns, header)[userColumn]
+	if at < 0 {
+		return "", fmt.Errorf("no column for user among %s (data.reviews.columns maps names)", columnNames(header))
+	}
+	user := identifier(header[at])
+	return fmt.Sprintf("(SELECT * REPLACE (pseudonym(CAST(%s AS VARCHAR)) AS %s) FROM %s)",
+		textSQL(user, types[at], kindID), user, table), nil
 }

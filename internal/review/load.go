@@ -2,7 +2,6 @@ package review
 
 import (
 	"context"
-	"database/sql"
 	"database/sql/driver"
 	"encoding/hex"
 	"errors"
@@ -67,6 +66,9 @@ func (r *run) confine(ctx context.Context) error {
 		if metadata, _, err := fileset.Find(r.Options.Metadata); err == nil {
 			files = append(files, metadata...)
 		}
+	}
+	if r.Copy != "" {
+		files = append(files, r.Copy)
 	}
 	return r.db.confine(ctx, files...)
 }
@@ -312,15 +314,8 @@ func textOfHex(args []string) string {
 
 // header returns the names and the types of a Parquet file's columns.
 func (r *run) header(ctx context.Context, name string) (names, types []string, err error) {
-	scan := func(row *sql.Rows) (pair [2]string, err error) {
-		var ignored any
-		return pair, row.Scan(&pair[0], &pair[1], &ignored, &ignored, &ignored, &ignored)
-	}
-	for pair, err := range rows(ctx, r.db, scan, "DESCRIBE SELECT * FROM read_parquet("+quoted(name)+")") {
-		if err != nil {
-			return nil, nil, fmt.Errorf("not a complete Parquet file: %s", withoutValues(err.Error()))
-		}
-		names, types = append(names, pair[0]), append(types, pair[1])
+	if names, types, err = r.db.columnsOf(ctx, "read_parquet("+quoted(name)+")"); err != nil {
+		return nil, nil, fmt.Errorf("not a complete Parquet file: %s", withoutValues(err.Error()))
 	}
 	return names, types, nil
 }

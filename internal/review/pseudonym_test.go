@@ -169,3 +169,82 @@ func TestPseudonymsOfSpellings(t *testing.T) {
 		t.Errorf("%d bad rows; ids (-want +got):\n%s", sum.Bad, diff)
 	}
 }
+
+// TestCopiesOfRows checks files and copies their rows with pseudonyms, and imports the copies: the
+// data are those of an import with the key, and no copy has an id.
+func TestCopiesOfRows(t *testing.T) {
+	t.Parallel()
+	positions := withColumns(options(writeFile(t, "p.csv", "ann,a,1,5\nann,b,2,4\nann,c,3,5\n")), "1", "2", "3", "4")
+	header := false
+	positions.Header = &header
+	named := withColumns(options(writeFile(t, "n.csv", "who;what;when;stars\nann;a;1;5\nann;b;2;4\nann;c;3;5\n"+
+		"bob;a;never;5\n")), "who", "what", "when", "stars")
+	for name, opts := range map[string]spec.Reviews{
+		"beauty": options(beauty), "positions": positions, "names": named,
+		"dates":   options("../../testdata/cases/05-dates/rfc.csv"),
+		"parquet": options("../../testdata/cases/29-parquet-types/blob.parquet"),
+	} {
+		opts.MaxBad = 1
+		dir, want := importWithKey(t, opts, nil)
+		plainDir, _ := importInto(t, opts)
+		copied := filepath.Join(t.TempDir(), "copy.parquet")
+		check := review.Importer{Options: opts, Dir: t.TempDir(), UserKey: userKey(t), Copy: copied}
+		if _, err := check.Check(t.Context()); err != nil {
+			t.Fatal(name, err)
+		}
+		data, err := os.ReadFile(copied) //nolint:gosec // the test's own
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, id := range read(t, plainDir).UserIDs {
+			if bytes.Contains(data, []byte(id)) {
+				t.Errorf("%s: the copy has the id %s", name, id)
+			}
+		}
+		again := opts.ForCopy()
+		again.Path = copied
+		copyDir, got := importWithKey(t, again, nil)
+		want.Sources, got.Sources = nil, nil
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+		keep := func(id string) string { return id }
+		if diff := cmp.Diff(histories(read(t, dir), keep), histories(read(t, copyDir), keep)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	}
+}
+
+// withColumns names the columns.
+func withColumns(opts spec.Reviews, user, item, at, rating string) spec.Reviews {
+	opts.Columns = map[string]string{"user": user, "item": item, "time": at, "rating": rating}
+	return opts
+}
+
+// TestPseudonymsOfSources ingests a source with a key, then imports what was ingested with the same
+// key: ids that are pseudonyms stay.
+func TestPseudonymsOfSources(t *testing.T) {
+	t.Parallel()
+	path := writeFile(t, "rows.csv", "customer_id,item,loaded\nann,a,1\nann,b,2\nann,c,3\n")
+	source := spec.Source{Path: path, Watermark: "loaded"}
+	out := filepath.Join(t.TempDir(), "new.parquet")
+	got, err := review.Ingester{UserKey: userKey(t)}.Ingest(t.Context(), source, "1", out)
+	if err != nil || got.Rows != 2 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	out = filepath.Join(t.TempDir(), "all.parquet")
+	if _, err := (review.Ingester{UserKey: userKey(t)}).Ingest(t.Context(), source, "", out); err != nil {
+		t.Fatal(err)
+	}
+	opts := options(out)
+	opts.Columns = map[string]string{"time": "loaded"}
+	dir, _ := importWithKey(t, opts, []string{"ann"})
+	if diff := cmp.Diff([]string{userKey(t).Of("ann")}, read(t, dir).UserIDs); diff != "" {
+		t.Error(diff)
+	}
+	nobody := review.Ingester{UserKey: userKey(t), Columns: map[string]string{"user": "who"}}
+	if _, err := nobody.Ingest(t.Context(), source, "", out); err == nil ||
+		!strings.Contains(err.Error(), "no column for user among customer_id, item, loaded") {
+		t.Errorf("without a user's column: %v", err)
+	}
+}

@@ -43,6 +43,9 @@ type Importer struct {
 	// UserKey, unless zero, replaces user ids by pseudonyms before anything is written. No text of
 	// an unreadable row is kept then: it may have the id.
 	UserKey pseudonym.Key
+	// Copy, if set, is a Parquet file that [Importer.Check] writes: all rows as they were read, and
+	// the unreadable ones without values. [spec.Reviews.ForCopy] returns the options that read it.
+	Copy string
 	// Dir is the folder to write; temporary files are in it until the import ends.
 	Dir       string
 	Resources Resources
@@ -62,7 +65,7 @@ func (i Importer) Run(ctx context.Context) (dataset.ImportSummary, error) {
 	return sum, err
 }
 
-// Check reads the rows as [Importer.Run] does and writes nothing. Files that cannot be read to
+// Check reads the rows as [Importer.Run] does and writes nothing but Copy. Files that cannot be read to
 // their end, or none of whose rows can be read, give an error that is [ErrData].
 func (i Importer) Check(ctx context.Context) (dataset.ImportSummary, error) {
 	i.Options.From, i.Options.To, i.Options.MinRating = "", "", 0
@@ -176,7 +179,7 @@ func (r *run) checkSteps(ctx context.Context) error {
 		return err
 	}
 	if r.sum.Bad < r.sum.Rows {
-		return nil
+		return r.copyRows(ctx)
 	}
 	var first Bad
 	var at int64

@@ -103,6 +103,21 @@ func (s *store) count(ctx context.Context, query string, into ...*int) error {
 	return nil
 }
 
+// columnsOf returns the names and the types of a table's columns.
+func (s *store) columnsOf(ctx context.Context, table string) (names, types []string, err error) {
+	scan := func(row *sql.Rows) (pair [2]string, err error) {
+		var ignored any
+		return pair, row.Scan(&pair[0], &pair[1], &ignored, &ignored, &ignored, &ignored)
+	}
+	for pair, err := range rows(ctx, s, scan, "DESCRIBE SELECT * FROM "+table) {
+		if err != nil {
+			return nil, nil, err
+		}
+		names, types = append(names, pair[0]), append(types, pair[1])
+	}
+	return names, types, nil
+}
+
 // rows streams a query's rows, each read by scan.
 func rows[T any](
 	ctx context.Context,

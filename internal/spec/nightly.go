@@ -170,11 +170,6 @@ func nightlyRules() []rule {
 			}), "evaluates no text for nightly.gate.explanations", "",
 		},
 		{
-			"data.pseudonyms", nightlyRule(func(s Spec) bool { return s.Data.Pseudonyms }),
-			"does not reach the files of nightly.inbox, which stay in the bucket as they are",
-			"hash the user ids before the files reach the inbox, and remove it",
-		},
-		{
 			"nightly.webhook", nightlyRule(func(s Spec) bool {
 				address, err := url.Parse(s.Nightly.Webhook)
 				return err == nil && address.User != nil

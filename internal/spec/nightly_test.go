@@ -21,7 +21,6 @@ func TestInvalidNightlySpecsAreRejected(t *testing.T) {
 	t.Parallel()
 	for set, want := range map[string]string{
 		"data.reviews.path=x.json":                                  "nightly.inbox both name the source of reviews",
-		"data.pseudonyms=true":                                      "does not reach the files of nightly.inbox",
 		"trials=2":                                                  "must be one, with one trial and without ablate",
 		"nightly.gate.metric=BLEU-1":                                "nightly.gate.metric",
 		"nightly.webhook=http://me:pass@host/":                      "contains credentials",

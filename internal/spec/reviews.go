@@ -3,6 +3,7 @@ package spec
 import (
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/text/encoding"
@@ -78,6 +79,20 @@ func (r Reviews) Table() Table {
 		Columns: r.Columns, Header: r.Header, Delimiter: r.Delimiter, Quote: r.Quote, Escape: r.Escape,
 		Encoding: r.Encoding,
 	}
+}
+
+// ForCopy returns the settings that read a copy of the rows as Parquet, in which the columns have
+// our names or the settings' own.
+func (r Reviews) ForCopy() Reviews {
+	columns := map[string]string{}
+	for name, column := range r.Columns {
+		if _, err := strconv.Atoi(column); err != nil { // else it is a position in the original
+			columns[name] = column
+		}
+	}
+	r.Format, r.Columns, r.Header = "auto", columns, nil
+	r.Delimiter, r.Quote, r.Escape, r.Encoding = "", "", "", ""
+	return r
 }
 
 // Names of settings of a [Table] and of Reviews.TimeFormat.
