@@ -214,7 +214,7 @@ func (c *console) get(ctx context.Context, address string) string {
 var (
 	// varying matches what differs between runs and processors: numbers, digests, and what the
 	// report makes of the scores.
-	varying = regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{12}\b|` +
+	varying = regexp.MustCompile(`\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|-?\b[0-9a-f]{12}\b|` +
 		`[+-]?\b\d[0-9a-z.,:-]*|\b(better|worse|uncertain)\b`)
 	experiment = regexp.MustCompile(`\bshop-[0-9a-f]{12}\b`)
 	spaces     = regexp.MustCompile(`[\s─█░]+`)

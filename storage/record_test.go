@@ -65,7 +65,7 @@ func fullPromotion(h runHistory) registry.Promotion {
 		Reviews:  refOf("1", 10), Dataset: h.data, Preprocessed: h.data, Table: refOf("2", 20),
 		Model: registry.PromotedModel{
 			Weights: h.model, Fusion: h.data, Method: "rdrec", Size: "t5-small", Protocol: "clean", Seed: 3,
-			Spec: json.RawMessage(`{"name":"shop"}`),
+			Spec: json.RawMessage(`{"name":"shop"}`), UserKey: "k",
 		},
 		Metrics: []metric.Score{{Metric: "HR@1", Value: 0.5, Interval: &metric.Interval{Low: 0.25, High: 0.75}, N: 5}},
 		Comparison: &registry.Comparison{
@@ -152,7 +152,7 @@ func TestRecordsKeepEveryField(t *testing.T) {
 				"1", "10",
 			) + `,"dataset":` + data + `,"preprocessed":` + data +
 				`,"model":{"weights":` + model + `,"fusion":` + data +
-				`,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"}}` +
+				`,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"},"user_key":"k"}` +
 				`,"table":` + refJSON("2", "20") +
 				`,"metrics":[{"metric":"HR@1","value":0.5,"interval":{"low":0.25,"high":0.75},"n":5}]` +
 				`,"comparison":{"metric":"HR@5","current_promotion":4,"baseline":"markov","users":5,` +

@@ -87,7 +87,9 @@ func (s *faultEnv) promoteRun(name, run string, previous int) {
 	}
 	_, err = registry.Promote(s.T.Context(), b, name, previous, registry.Promotion{
 		Workflow: name, Run: run, Dataset: m.Preprocessed, Preprocessed: m.Preprocessed,
-		Model: registry.PromotedModel{Weights: m.Student, Method: m.Method, Seed: m.Seed, Spec: text, UserKey: m.UserKey},
+		Model: registry.PromotedModel{
+			Weights: m.Student, Method: m.Method, Seed: m.Seed, Spec: text, UserKey: m.UserKey,
+		},
 	})
 	if err != nil {
 		s.T.Fatal(err)

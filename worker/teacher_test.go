@@ -117,7 +117,7 @@ func TestTeacherThatNeverFits(t *testing.T) {
 	small := teachers{device: "cpu", threads: 1, memory: 100 << 10}
 	_, _, err := small.Open(t.Context(), settings)
 	if !errors.Is(err, activities.ErrInvalid) || !strings.Contains(err.Error(), "distill needs ") ||
-		!strings.Contains(err.Error(), "of memory, has 0 MiB (teacher hf:") {
+		!strings.Contains(err.Error(), "of memory, has 100 KiB (teacher hf:") {
 		t.Errorf("error %v", err)
 	}
 }

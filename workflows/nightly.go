@@ -190,8 +190,8 @@ func (n *nightly) importAndCheck(ctx workflow.Context) (err error) {
 		return err
 	}
 	if n.results.Identity.UserKey != n.userKey {
-		return temporal.NewNonRetryableApplicationError("the reviews were ingested with another RDREC_USER_KEY than they "+
-			"are imported with", activities.TypeUserKey, nil)
+		return temporal.NewNonRetryableApplicationError("the reviews were ingested with another RDREC_USER_KEY than "+
+			"they are imported with", activities.TypeUserKey, nil)
 	}
 	if w := n.spec.Student.WarmStart; w != nil {
 		n.results.Identity.Student = w.Digest

@@ -65,8 +65,8 @@ func (i Importer) Run(ctx context.Context) (dataset.ImportSummary, error) {
 	return sum, err
 }
 
-// Check reads the rows as [Importer.Run] does and writes nothing but Copy. Files that cannot be read to
-// their end, or none of whose rows can be read, give an error that is [ErrData].
+// Check reads the rows as [Importer.Run] does and writes nothing but Copy. Files that cannot be
+// read to their end, or none of whose rows can be read, give an error that is [ErrData].
 func (i Importer) Check(ctx context.Context) (dataset.ImportSummary, error) {
 	i.Options.From, i.Options.To, i.Options.MinRating = "", "", 0
 	return i.do(ctx, (*run).checkSteps)

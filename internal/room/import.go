@@ -15,6 +15,15 @@ const (
 	compression = 4
 )
 
+// text describes the files.
+func (f Files) text() string {
+	about := "the files have " + Text(f.Plain+f.Packed)
+	if f.Packed > 0 {
+		about += fmt.Sprintf(", %s of them packed %d to 1", Text(f.Packed), packing)
+	}
+	return about
+}
+
 // Import returns what an import takes: memory, of which the database may use so many bytes, and
 // scratch for the rows.
 func Import(files Files, database int64) []Need {
@@ -23,9 +32,7 @@ func Import(files Files, database int64) []Need {
 		{ImportWork, Memory, importBytes + databaseBytes, importBytes + max(database, databaseBytes), fmt.Sprintf(
 			"%s of the database (worker --import-memory) and %s beside it", Text(max(database, databaseBytes)),
 			Text(importBytes))},
-		{ImportWork, Scratch, (files.Plain + files.Packed) / compression, text, fmt.Sprintf(
-			"the files have %s, %s of them packed %d to 1",
-			Text(files.Plain+files.Packed), Text(files.Packed), packing)},
+		{ImportWork, Scratch, (files.Plain + files.Packed) / compression, text, files.text()},
 	}
 }
 

@@ -159,8 +159,11 @@ func CheckDisk(student spec.Student, train spec.Train, free int64) error {
 
 // Text returns bytes for people.
 func Text(bytes int64) string {
-	const mebi, gibi = 1 << 20, 1 << 30
-	if bytes < gibi {
+	const kibi, mebi, gibi = 1 << 10, 1 << 20, 1 << 30
+	switch {
+	case bytes < mebi:
+		return fmt.Sprintf("%.0f KiB", float64(bytes)/kibi)
+	case bytes < gibi:
 		return fmt.Sprintf("%.0f MiB", float64(bytes)/mebi)
 	}
 	return fmt.Sprintf("%.1f GiB", float64(bytes)/gibi)
