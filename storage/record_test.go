@@ -152,7 +152,8 @@ func TestRecordsKeepEveryField(t *testing.T) {
 				"1", "10",
 			) + `,"dataset":` + data + `,"preprocessed":` + data +
 				`,"model":{"weights":` + model + `,"fusion":` + data +
-				`,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"},"user_key":"k"}` +
+				`,"method":"rdrec","size":"t5-small","protocol":"clean","seed":3,"spec":{"name":"shop"},` +
+				`"user_key":"k"}` +
 				`,"table":` + refJSON("2", "20") +
 				`,"metrics":[{"metric":"HR@1","value":0.5,"interval":{"low":0.25,"high":0.75},"n":5}]` +
 				`,"comparison":{"metric":"HR@5","current_promotion":4,"baseline":"markov","users":5,` +
