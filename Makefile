@@ -212,6 +212,10 @@ sbom: ## bin/sbom.json: what the programs are made of, in CycloneDX's format
 	@mkdir -p bin
 	go run github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.9.0 mod -json -output bin/sbom.json .
 
+.PHONY: release
+release: setup sbom ## bin/release: archives for linux, sources with the container files, SBOM, checksums (ARCHS="amd64 arm64"; CONTRIBUTING.md)
+	@ARCHS='$(ARCHS)' tools/release/release.sh
+
 vuln: setup ## known vulnerabilities of what the programs call (govulncheck; needs its database on the network)
 	@go run golang.org/x/vuln/cmd/govulncheck@v1.1.4 ./starter ./worker > .vuln.log 2>&1; code=$$?; cat .vuln.log; \
 	if grep -q 'vuln.go.dev' .vuln.log; then echo "hint: the database cannot be reached: set GOVULNDB to a copy of it" >&2; fi; exit $$code

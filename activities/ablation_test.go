@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"rdrec/activities"
+	"rdrec/internal/build"
 	"rdrec/internal/report"
 	"rdrec/internal/spec"
 	"rdrec/registry"
@@ -73,6 +74,7 @@ func (s *inboxEnv) checkRunRecord(result activities.ReportResult, in registry.Ru
 	if err := json.Unmarshal(data, &record); err != nil {
 		s.t.Fatal(err)
 	}
+	in.Version = build.Version
 	if diff := cmp.Diff(in, record.RunRecord); diff != "" {
 		s.t.Errorf("the record is not what the report was made of (-want +got):\n%s", diff)
 	}

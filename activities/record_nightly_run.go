@@ -5,6 +5,7 @@ import (
 
 	"go.temporal.io/sdk/activity"
 
+	"rdrec/internal/build"
 	"rdrec/registry"
 )
 
@@ -15,6 +16,7 @@ func (a *Activities) RecordNightlyRun(ctx context.Context, nightly registry.Nigh
 	defer hb.stop()
 	defer func() { err = temporalError(ctx, err) }()
 	run := activity.GetInfo(ctx).WorkflowExecution
+	nightly.Version = build.Version
 	nightly.Workflow, nightly.Run, nightly.Time = run.ID, run.RunID, a.Now().UTC()
 	index, err := registry.OpenNightlyIndex(ctx, a.Bucket, nightly.Name, a.readIngested)
 	if err != nil {

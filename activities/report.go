@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/activity"
 
 	"rdrec/internal/baseline"
+	"rdrec/internal/build"
 	"rdrec/internal/dataset"
 	"rdrec/internal/indexing"
 	"rdrec/internal/prediction"
@@ -370,6 +371,7 @@ func (w *reportWork) store(ctx context.Context, dir string, files map[string][]b
 	if out.Report, err = w.Bucket.PutFolder(ctx, "report", dir); err != nil {
 		return out, err
 	}
+	w.Version = build.Version
 	record, err := json.MarshalIndent(struct {
 		registry.RunRecord
 		Report storage.Ref       `json:"report"`

@@ -12,6 +12,7 @@ import (
 	"go.temporal.io/sdk/temporal"
 
 	"rdrec/activities"
+	"rdrec/internal/build"
 	"rdrec/internal/spec"
 	"rdrec/internal/task"
 	"rdrec/registry"
@@ -115,6 +116,7 @@ func TestNightlyRunIsRecordedUnchanged(t *testing.T) {
 	if _, err := run[int](s, s.RecordNightlyRun, nightly); err != nil {
 		t.Fatal(err)
 	}
+	nightly.Version = build.Version
 	nightly.Workflow, nightly.Run, nightly.Time = testWorkflow, testRun, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	runs, err := registry.ReadNightlyRuns(t.Context(), s.Bucket, "shop", 1)
 	if err != nil {

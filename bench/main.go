@@ -19,6 +19,7 @@ import (
 	"syscall"
 	"time"
 
+	"rdrec/internal/build"
 	"rdrec/internal/torch"
 )
 
@@ -71,11 +72,16 @@ func run(ctx context.Context, args []string, now clock) error {
 	size := flags.String("size", "t5-small", "size of the student that is trained or served")
 	rows := flags.Int("rows", 256, "rows in a batch of the training")
 	seconds := flags.Float64("seconds", 15, "duration of the training, or of each load on the server, in seconds")
+	version := flags.Bool("version", false, "print the version and exit")
 	what := "student"
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
 		what, args = args[0], args[1:]
 	}
 	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if *version {
+		_, err := fmt.Fprintln(b.out, build.Line("bench"))
 		return err
 	}
 	if b.pairs < 1 || b.threads < 1 {

@@ -42,19 +42,25 @@ func TestReferenceOfSpec(t *testing.T) {
 	if err := json.Unmarshal(spec.Schema(), &root); err != nil {
 		t.Fatal(err)
 	}
+	stages := recomputedStages(t)
 	var page strings.Builder
 	page.WriteString(`# Reference: the spec
 
-This page lists every key of a spec: its type, its range or allowed values, its default and its meaning. It is generated
-from the JSON schema that ` + "`starter spec --schema`" + ` prints; ` + "`go test ./docs -run TestReferenceOfSpec -update`" + `
-writes it. A key without a default is optional and empty, or required where the table says so.
-[running.md](running.md) describes which stages run again after a change; ` + "`starter plan`" + ` prints them for a spec.
+This page lists every key of a spec: its type, its range or allowed values, its default, its meaning, and what a change
+of it makes run again. It is generated from the JSON schema that ` + "`starter spec --schema`" + ` prints;
+` + "`go test ./docs -run TestReferenceOfSpec -update`" + ` writes it. A key without a default is optional and empty, or required
+where the table says so.
+
+The last column names the stages whose fingerprint a change of the key alters, with each other key as it was; every stage
+that reads their output follows if that output comes out different. A test of the workflows changes every key and lets
+the plan decide. "nothing" is a setting of speed, durability or names. ` + "`starter plan`" + ` prints the stages for your spec,
+and [running.md](running.md) describes the rules.
 `)
 	rows := 0
 	section := func(title, prefix string, keys map[string]*node, required []string) {
-		fmt.Fprintf(&page, "\n## %s\n\n| key | type | values | default | meaning |\n", title)
-		page.WriteString("| --- | --- | --- | --- | --- |\n")
-		rows += writeKeys(&page, prefix, keys, required)
+		fmt.Fprintf(&page, "\n## %s\n\n| key | type | values | default | meaning | runs again |\n", title)
+		page.WriteString("| --- | --- | --- | --- | --- | --- |\n")
+		rows += writeKeys(&page, stages, prefix, keys, required)
 	}
 	top := map[string]*node{}
 	for key, child := range root.Properties {
@@ -75,7 +81,9 @@ writes it. A key without a default is optional and empty, or required where the 
 }
 
 // writeKeys writes a row for each key, and for the keys below it, and returns their number.
-func writeKeys(page *strings.Builder, prefix string, keys map[string]*node, required []string) int {
+func writeKeys(
+	page *strings.Builder, stages map[string][]string, prefix string, keys map[string]*node, required []string,
+) int {
 	rows := 0
 	for _, key := range slices.Sorted(maps.Keys(keys)) {
 		child := keys[key]
@@ -85,14 +93,46 @@ func writeKeys(page *strings.Builder, prefix string, keys map[string]*node, requ
 		} else if slices.Contains(required, key) {
 			initial = "required"
 		}
-		fmt.Fprintf(page, "| `%s` | %s | %s | %s | %s |\n", prefix+key, child.typeName(), child.values(), initial,
-			strings.ReplaceAll(child.Description, "|", `\|`))
-		rows += 1 + writeKeys(page, prefix+key+".", child.Properties, child.Required)
+		fmt.Fprintf(page, "| `%s` | %s | %s | %s | %s | %s |\n", prefix+key, child.typeName(), child.values(), initial,
+			strings.ReplaceAll(child.Description, "|", `\|`), again(stages, prefix+key, child))
+		rows += 1 + writeKeys(page, stages, prefix+key+".", child.Properties, child.Required)
 		if child.Items != nil {
-			rows += writeKeys(page, prefix+key+"[].", child.Items.Properties, child.Items.Required)
+			rows += writeKeys(page, stages, prefix+key+"[].", child.Items.Properties, child.Items.Required)
 		}
 	}
 	return rows
+}
+
+// recomputedStages returns the stages that a change of each key makes run, which a test of the
+// workflows finds.
+func recomputedStages(t *testing.T) map[string][]string {
+	t.Helper()
+	text, err := os.ReadFile("../workflows/testdata/recompute.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stages map[string][]string
+	if err := json.Unmarshal(text, &stages); err != nil {
+		t.Fatal(err)
+	}
+	return stages
+}
+
+// again returns the cell of a key with the stages that a change of it makes run.
+func again(stages map[string][]string, key string, n *node) string {
+	changed, known := stages[key]
+	switch {
+	case strings.HasPrefix(key, "nightly."):
+		return "the next nightly run"
+	case len(n.Properties) > 0 || strings.Contains(key, "[]."):
+		return "see its keys"
+	case !known:
+		return "no spec sets it"
+	case len(changed) == 0:
+		return "nothing"
+	default:
+		return strings.Join(changed, ", ")
+	}
 }
 
 // code formats a value as code in a cell, with spaces after commas.

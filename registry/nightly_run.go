@@ -14,6 +14,8 @@ import (
 // NightlyRun is the record of a nightly run. It is stored under nightly/<name>/runs and posted to
 // the webhook.
 type NightlyRun struct {
+	// Version is the version of rdrec that wrote the record; empty in older records.
+	Version string    `json:"version,omitempty"`
 	Name    string    `json:"name"`
 	Number  int       `json:"number"`
 	Time    time.Time `json:"time"`

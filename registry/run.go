@@ -14,7 +14,9 @@ import (
 // RunRecord is the record of a finished run: everything that an experiment or a nightly run read
 // and made. It is stored as the run's run.json.
 type RunRecord struct {
-	Spec spec.Spec `json:"spec"`
+	// Version is the version of rdrec that wrote the record; empty in older records.
+	Version string    `json:"version,omitempty"`
+	Spec    spec.Spec `json:"spec"`
 	// Rationales is zero where no method trains on them.
 	Dataset      storage.Ref `json:"dataset"`
 	Rationales   storage.Ref `json:"rationales"`

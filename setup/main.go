@@ -20,6 +20,7 @@ import (
 	"syscall"
 	"time"
 
+	"rdrec/internal/build"
 	"rdrec/setup/internal/hint"
 )
 
@@ -42,8 +43,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags.SetOutput(stderr)
 	thorough := flags.Bool("verify", false, "check the digests of fetched files, not only their sizes")
 	cuda := flags.Bool("cuda", on(os.Getenv("CUDA")), "also fetch the libraries for a GPU (same as CUDA=1)")
+	version := flags.Bool("version", false, "print the version and exit")
 	if err := flags.Parse(args); err != nil {
 		return exitUsage
+	}
+	if *version {
+		fmt.Fprintln(stdout, build.Line("setup"))
+		return exitOK
 	}
 	if flags.NArg() > 0 {
 		fmt.Fprintf(stderr, "error: setup takes no arguments, got %q\nhint: see setup -help\n", flags.Args())

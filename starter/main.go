@@ -20,6 +20,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"rdrec/internal/build"
 	"rdrec/internal/document"
 	"rdrec/internal/exitcode"
 	"rdrec/internal/untrusted"
@@ -34,6 +35,8 @@ type cli struct {
 	UI        string `name:"ui" help:"${help_ui}" env:"RDREC_UI" group:"Server"`
 	Bucket    string `help:"${help_bucket}" env:"RDREC_BUCKET" group:"Server"`
 	JSON      bool   `name:"json" help:"Write JSON to stdout."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and exit."`
 
 	Run        runCmd        `cmd:"" help:"${help_run}"`
 	Demo       demoCmd       `cmd:"" help:"Run experiments/demo.yaml with a server and a worker of its own."`
@@ -130,6 +133,7 @@ func newParser(flags *cli, stdout, stderr io.Writer, exit func(int)) (*kong.Kong
 		kong.Writers(stdout, stderr),
 		kong.Exit(exit),
 		kong.Vars(helpTexts),
+		kong.Vars{"version": build.Line("starter")},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 120}),
 	)
 	if err == nil {

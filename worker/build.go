@@ -21,7 +21,7 @@ func buildOf(device string, threads int) (map[string]string, error) {
 	}
 	b := readBuild()
 	versions := map[string]string{
-		"device": d.String(), "go": b.Go, "platform": b.Platform, "rdrec": b.Commit,
+		"device": d.String(), "go": b.Go, "platform": b.Platform, "rdrec": b.String(),
 		"libtorch": libtorchVersion(), "threads": strconv.Itoa(threads),
 	}
 	maps.Copy(versions, b.Modules)

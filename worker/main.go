@@ -21,6 +21,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"rdrec/activities"
+	"rdrec/internal/build"
 	"rdrec/internal/exitcode"
 	"rdrec/internal/observe"
 	"rdrec/internal/pseudonym"
@@ -37,6 +38,8 @@ type command struct {
 	// Import is for "starter import", which links no DuckDB.
 	Import  importOptions  `cmd:"" help:"${help_import}"`
 	Version versionOptions `cmd:"" help:"Print what this program was built from, and the device that it finds."`
+
+	ShowVersion kong.VersionFlag `name:"version" help:"Print the version and exit."`
 }
 
 // machine holds the flags of both commands.
@@ -74,6 +77,7 @@ type options struct {
 // longHelp returns the help texts that do not fit beside their flags.
 func longHelp() kong.Vars {
 	return kong.Vars{
+		"version": build.Line("worker"),
 		"help_import": "Import the raw reviews of a spec as a dataset folder, and print counts and the first rows " +
 			"as JSON; " +
 			"needs no Temporal server and no bucket.",
@@ -250,7 +254,7 @@ func wire(
 	if err != nil {
 		return nil, fmt.Errorf("find scratch folder %q: %w", o.Scratch, err)
 	}
-	build, err := buildOf(o.Device, o.Threads)
+	built, err := buildOf(o.Device, o.Threads)
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +273,7 @@ func wire(
 		Teachers: teachers{o.Device, o.Threads, cache.log, cache, memory},
 		Students: students{o.Device, o.Threads, time.Now}, Rankers: rankers{o.Device, o.Threads},
 		Recommenders: recommenders{device: o.Device, threads: o.Threads},
-		Scratch:      scratch, UserKey: key, Build: build, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,
+		Scratch:      scratch, UserKey: key, Build: built, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,
 		OnCheckpoint: monitor.Checkpointed, OnProgress: showProgress(monitor),
 		MaxFailures: o.MaxFailures, MaxLost: o.MaxLost, Memory: memory,
 		HostMemory: torch.Total(torch.CPU), ImportMemory: int64(imports.MemoryMB) << 20,

@@ -5,14 +5,20 @@ package build
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"runtime"
 	"runtime/debug"
 	"slices"
 )
 
+// Version is the version of rdrec: that of the newest release in CHANGELOG.md.
+const Version = "0.1.0"
+
 // Build is what a program was built from.
 type Build struct {
+	// Version is the version of rdrec.
+	Version string `json:"version"`
 	// Commit is the commit, with the suffix -dirty for a changed tree; [Unknown] if the build did
 	// not record it.
 	Commit string `json:"commit"`
@@ -46,7 +52,7 @@ var revision string //nolint:gochecknoglobals // the linker sets only variables
 // Read returns what this program was built from, with the versions of the modules that it contains.
 func Read(modules ...string) Build {
 	b := Build{
-		Commit: Unknown, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
+		Version: Version, Commit: Unknown, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH,
 		Modules: map[string]string{},
 	}
 	info, ok := debug.ReadBuildInfo()
@@ -83,10 +89,21 @@ func commitOf(info *debug.BuildInfo) string {
 	return cmp.Or(revision, found, version, Unknown)
 }
 
+// String returns the version and the commit, as "0.1.0 (commit 0123abc)".
+func (b Build) String() string { return b.Version + " (commit " + b.Commit + ")" }
+
+// Line returns the line that a program prints for --version.
+func Line(program string) string {
+	b := Read()
+	return fmt.Sprintf("%s %s, %s, %s", program, b, b.Go, b.Platform)
+}
+
 // Rows returns the names and values for people.
 func (b Build) Rows() [][2]string {
-	rows := make([][2]string, 0, len(b.Modules)+5)
-	rows = append(rows, [][2]string{{"commit", b.Commit}, {"Go", b.Go}, {"platform", b.Platform}}...)
+	rows := make([][2]string, 0, len(b.Modules)+6)
+	rows = append(rows, [][2]string{
+		{"version", b.Version}, {"commit", b.Commit}, {"Go", b.Go}, {"platform", b.Platform},
+	}...)
 	for _, path := range slices.Sorted(maps.Keys(b.Modules)) {
 		rows = append(rows, [2]string{path, b.Modules[path]})
 	}

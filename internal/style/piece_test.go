@@ -94,7 +94,7 @@ func proseOfPage(name, text string) string {
 			}
 		}
 		return strings.Join(lines, "\n")
-	case "docs/reference-cli.md":
+	case "docs/paper-commands.md":
 		return referenceFlag.ReplaceAllString(text, "")
 	default:
 		return text
