@@ -133,8 +133,8 @@ func TestCommandsExist(t *testing.T) {
 	}
 	calls := 0
 	for page, text := range pages(t) {
-		if strings.HasSuffix(page, "log.md") || strings.HasSuffix(page, "CHANGELOG.md") {
-			continue // what was tried at the time
+		if strings.HasSuffix(page, "log.md") || strings.HasSuffix(page, "CHANGELOG.md") || page == "commands.md" {
+			continue // what was tried at the time, and beginnings of commands
 		}
 		for _, m := range call.FindAllStringSubmatch(text, -1) {
 			calls++

@@ -107,7 +107,7 @@ func writeKeys(
 // workflows finds.
 func recomputedStages(t *testing.T) map[string][]string {
 	t.Helper()
-	text, err := os.ReadFile("../workflows/testdata/recompute.json")
+	text, err := os.ReadFile("../workflows/testdata/recompute.golden")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -190,9 +190,9 @@ func must(t *testing.T, s spec.Spec) string {
 }
 
 // TestRecomputeIsDocumented changes every key of a spec and compares the stages that run again with
-// testdata/recompute.json, from which docs/reference-spec.md is made.
+// testdata/recompute.golden, from which docs/reference-spec.md is made.
 func TestRecomputeIsDocumented(t *testing.T) {
-	const golden = "testdata/recompute.json"
+	const golden = "testdata/recompute.golden"
 	got, err := json.MarshalIndent(recomputed(t), "", "  ")
 	if err != nil {
 		t.Fatal(err)
