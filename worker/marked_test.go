@@ -3,6 +3,7 @@ package main_test
 import (
 	"bytes"
 	"compress/gzip"
+	"context"
 	"io"
 	"io/fs"
 	"os"
@@ -10,7 +11,10 @@ import (
 	"slices"
 	"strings"
 
+	commonpb "go.temporal.io/api/common/v1"
+	"go.temporal.io/api/proxy"
 	"go.temporal.io/api/workflowservice/v1"
+	"go.temporal.io/sdk/converter"
 	"google.golang.org/protobuf/proto"
 
 	"rdrec/internal/dataset"
@@ -24,6 +28,8 @@ type marks struct {
 	data    *dataset.Dataset
 	key     pseudonym.Key
 	secrets []string
+	// codec decodes the payloads of histories.
+	codec converter.PayloadCodec
 }
 
 // mark gives the programs of the environment a key for pseudonyms, and secrets in the environment
@@ -39,7 +45,30 @@ func (s *faultEnv) mark() *marks {
 	s.Variables = append(s.Variables,
 		pseudonym.KeyVariable+"="+text, "RDREC_WEBHOOK_SECRET="+webhook, "RDREC_TEACHER_KEY="+teacher)
 	s.URL = "file://marked:" + password + "@" + s.Bucket
-	return &marks{miniDataset(s.T), key, []string{password, webhook, teacher, text}}
+	return &marks{
+		miniDataset(s.T), key, []string{password, webhook, teacher, text}, workflows.Payloads{}.Codec(),
+	}
+}
+
+// encrypt gives the programs of the environment a marked key for payloads.
+func (s *faultEnv) encrypt(m *marks) {
+	s.T.Helper()
+	text := workflows.NewPayloadKey()
+	payloads, err := workflows.NewPayloads("marked=" + text)
+	if err != nil {
+		s.T.Fatal(err)
+	}
+	s.Variables = append(s.Variables, workflows.PayloadKeys+"=marked="+text)
+	m.secrets, m.codec = append(m.secrets, text), payloads.Codec()
+}
+
+// decode decodes the payloads of an event.
+func (m *marks) decode(ctx context.Context, event proto.Message) error {
+	return proxy.VisitPayloads(ctx, event, proxy.VisitPayloadsOptions{
+		Visitor: func(_ *proxy.VisitPayloadsContext, all []*commonpb.Payload) ([]*commonpb.Payload, error) {
+			return m.codec.Decode(all)
+		},
+	})
 }
 
 // pseudonymous returns the dataset as the import makes it.
@@ -102,11 +131,17 @@ func (s *faultEnv) searchEverything(m *marks) {
 	}
 	for _, info := range all.GetExecutions() {
 		for _, event := range s.Events(info.GetExecution().GetWorkflowId(), info.GetExecution().GetRunId()) {
+			if err := m.decode(s.T.Context(), event); err != nil {
+				s.T.Fatal(err)
+			}
 			data, err := proto.Marshal(event)
 			if err != nil {
 				s.T.Error(err)
 			}
 			search("histories", event.GetEventType().String(), data)
+			if bytes.Contains(data, []byte("binary/encrypted")) {
+				s.T.Errorf("%s is not decrypted", event.GetEventType())
+			}
 		}
 	}
 	s.T.Logf("searched for %d secrets and %d users, in bytes: %v", len(m.secrets), len(m.data.UserIDs), count)

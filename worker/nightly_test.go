@@ -207,6 +207,7 @@ func TestNightlyRunsIngestFromATable(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
 	marks := s.mark()
+	s.encrypt(marks)
 	s.StartWorker()
 	table := filepath.Join(t.TempDir(), "reviews.jsonl")
 	writeFile(t, table, s.reviewsBetween(0, firstOfJune, unchanged))

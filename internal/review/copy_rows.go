@@ -8,6 +8,10 @@ import (
 	"rdrec/internal/spec"
 )
 
+// plainParquet are the options of files of reviews in the bucket. They are not compressed, so that
+// forgetting a user finds those that name the user.
+const plainParquet = "(FORMAT parquet, COMPRESSION uncompressed)"
+
 // copyRows writes the rows to Copy.
 func (r *run) copyRows(ctx context.Context) error {
 	if r.Copy == "" {
@@ -28,6 +32,6 @@ func (r *run) copyRows(ctx context.Context) error {
 		return err
 	}
 	return r.db.exec(ctx, fmt.Sprintf(`COPY (SELECT * FROM (SELECT %s FROM source ORDER BY row)
-		UNION ALL SELECT %s FROM range(%d)) TO %s (FORMAT parquet)`,
-		strings.Join(columns, ", "), strings.Join(nulls, ", "), unread, quoted(r.Copy)))
+		UNION ALL SELECT %s FROM range(%d)) TO %s %s`,
+		strings.Join(columns, ", "), strings.Join(nulls, ", "), unread, quoted(r.Copy), plainParquet))
 }

@@ -140,8 +140,8 @@ func (d *ingestion) write(ctx context.Context, file string) error {
 		d.Watermark = ""
 		return err
 	}
-	export := "COPY (SELECT * FROM source WHERE %s ORDER BY ALL) TO %s (FORMAT parquet)"
-	return d.db.exec(ctx, fmt.Sprintf(export, d.bounds, quoted(file)))
+	export := "COPY (SELECT * FROM source WHERE %s ORDER BY ALL) TO %s %s"
+	return d.db.exec(ctx, fmt.Sprintf(export, d.bounds, quoted(file), plainParquet))
 }
 
 // pseudonymous returns the SQL of rows with pseudonyms, if there is a key.

@@ -197,8 +197,8 @@ func TestCopiesOfRows(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, id := range read(t, plainDir).UserIDs {
-			if bytes.Contains(data, []byte(id)) {
-				t.Errorf("%s: the copy has the id %s", name, id)
+			if bytes.Contains(data, []byte(id)) || !bytes.Contains(data, []byte(userKey(t).Of(id))) {
+				t.Errorf("%s: the copy has the id %s, or lacks its pseudonym", name, id)
 			}
 		}
 		again := opts.ForCopy()
