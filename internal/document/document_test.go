@@ -56,14 +56,15 @@ labels: {a: b, "c d": 1}
 extra: {n: 1, s: x, l: [1, 2]}
 cafe:
   seats: 2
-`, "goods=gloves", "cafe.tea=black", "labels=")
+`, "goods=gloves", "cafe.tea=black", "labels=", "labels.b=1", "labels.e.f=2", "extra.n=3")
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := shop{
 		Name: "007", Floors: 10, Rent: 5e-4, Open: true, Lease: 720 * time.Hour, Goods: []string{"gloves"},
-		Extra: map[string]any{"n": uint64(1), "s": "x", "l": []any{uint64(1), uint64(2)}},
-		Cafe:  &cafe{Seats: 2, Tea: "black"},
+		Labels: map[string]string{"b": "1", "e.f": "2"},
+		Extra:  map[string]any{"n": uint64(3), "s": "x", "l": []any{uint64(1), uint64(2)}},
+		Cafe:   &cafe{Seats: 2, Tea: "black"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("document (-want +got):\n%s", diff)

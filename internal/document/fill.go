@@ -247,27 +247,41 @@ func kindName(target reflect.Value) string {
 	}
 }
 
-// lookup returns the value at a dotted key. If there is none, it records a diagnostic and returns
-// the zero Value.
-func (f *filler) lookup(key string) reflect.Value {
+// lookup returns the value at a dotted key, its key in diagnostics, and a function that stores it
+// once it is filled: a map's value is stored under the rest of the key. If there is none, lookup
+// records a diagnostic and returns the zero Value.
+func (f *filler) lookup(dotted string) (target reflect.Value, key string, store func()) {
 	target, done := f.root, ""
-	for name := range strings.SplitSeq(key, ".") {
+	for rest := dotted; rest != ""; {
 		if target.Kind() == reflect.Pointer {
 			allocate(target)
 			target = target.Elem()
 		}
-		if target.Kind() != reflect.Struct {
-			f.add(f.position(nil), key, fmt.Sprintf("%q has no keys of its own", done), "")
-			return reflect.Value{}
+		if target.Kind() == reflect.Map {
+			table, value := target, reflect.New(target.Type().Elem()).Elem()
+			return value, fmt.Sprintf("%s[%s]", done, rest), func() { setEntry(table, rest, value) }
 		}
+		if target.Kind() != reflect.Struct {
+			f.add(f.position(nil), dotted, fmt.Sprintf("%q has no keys of its own", done), "")
+			return reflect.Value{}, dotted, nil
+		}
+		name, after, _ := strings.Cut(rest, ".")
 		field := fieldOf(target, name)
 		if !field.IsValid() {
-			f.add(f.position(nil), key, "is not a known key", Suggest(name, names(target.Type())))
-			return reflect.Value{}
+			f.add(f.position(nil), dotted, "is not a known key", Suggest(name, names(target.Type())))
+			return reflect.Value{}, dotted, nil
 		}
-		target, done = field, child(done, name)
+		target, done, rest = field, child(done, name), after
 	}
-	return target
+	return target, dotted, func() {}
+}
+
+// setEntry stores a value of a map, which may be nil.
+func setEntry(target reflect.Value, name string, value reflect.Value) {
+	if target.IsNil() {
+		target.Set(reflect.MakeMap(target.Type()))
+	}
+	target.SetMapIndex(reflect.ValueOf(name), value)
 }
 
 // fieldOf returns a struct's field by its YAML name. Fields named "-" can't be set by a document.

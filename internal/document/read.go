@@ -100,16 +100,17 @@ func (d *Document) Set(override string) {
 		return
 	}
 	source := "--set " + override
-	key, text, ok := strings.Cut(override, "=")
-	if !ok || key == "" {
+	dotted, text, ok := strings.Cut(override, "=")
+	if !ok || dotted == "" {
 		d.add(position{file: source}, "", "is not of the form key=value", "for example --set train.epochs=2")
 		return
 	}
 	f := filler{Document: d, position: func(ast.Node) position { return position{file: source} }, override: true}
-	target := f.lookup(key)
+	target, key, store := f.lookup(dotted)
 	if !target.IsValid() {
 		return
 	}
+	defer store()
 	d.positions[key] = position{file: source}
 	if text == "" {
 		target.SetZero()

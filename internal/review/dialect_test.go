@@ -109,8 +109,8 @@ func TestTables(t *testing.T) {
 			"a header that has no names", "who,what,when\na,x,1\n", func(o *spec.Reviews) { o.Header = &yes },
 			[]string{"error 1: data cannot be used: no column for user: looked for user, reviewerID, user_id, " +
 				"userId, " +
-				"customer_id, reviewer_id, member_id, author_id, uid, username, reviewer among who, what, when " +
-				"(key columns maps names)"},
+				"customer_id, reviewer_id, member_id, author_id, uid, username, reviewer, customer among who, what, when " +
+				"(columns.user names it)"},
 		},
 		{
 			"backslashes", "user,item,time,text\na,x,1,\"so \\\"good\\\", really\"\n", nil,
@@ -162,16 +162,16 @@ func TestJSONShapes(t *testing.T) {
 		"itemId, " +
 		"product_id, movieId, business_id, gmap_id, book_id, isbn, anime_id, game_id, app_id, recipe_id, track_id, " +
 		"song_id, " +
-		"artist_id, hotel_id, beer_id, listing_id among user_id, sku, date (key columns maps names)"
+		"artist_id, hotel_id, beer_id, listing_id, sku among user_id, article, date (columns.item names it)"
 	for _, c := range []struct {
 		name, text string
 		set        func(*spec.Reviews)
 		want       []string
 	}{
-		{"keys of the error", `{"user_id": "a", "sku": "x", "date": "2014-01-14"}` + "\n", nil, []string{noItem}},
+		{"keys of the error", `{"user_id": "a", "article": "x", "date": "2014-01-14"}` + "\n", nil, []string{noItem}},
 		{
-			"keys of the spec", `{"user_id": "a", "sku": "x", "date": "2014-01-14"}` + "\n",
-			func(o *spec.Reviews) { o.Columns = columns("item", "sku") },
+			"keys of the spec", `{"user_id": "a", "article": "x", "date": "2014-01-14"}` + "\n",
+			func(o *spec.Reviews) { o.Columns = columns("item", "article") },
 			[]string{"a|x|2014-01-14"},
 		},
 		{

@@ -69,13 +69,13 @@ func layouts() []layout {
 
 // itemKeys are the less common names of an item's id.
 const itemKeys = "item_id itemId product_id movieId business_id gmap_id book_id isbn " +
-	"anime_id game_id app_id recipe_id track_id song_id artist_id hotel_id beer_id listing_id"
+	"anime_id game_id app_id recipe_id track_id song_id artist_id hotel_id beer_id listing_id sku"
 
 // anyNames returns the layout of a format whose files have names of many origins. A name also
 // stands for its spellings (userId, User ID, USER_ID).
 func anyNames(format string) layout {
 	return review(format, [6]string{
-		"user reviewerID user_id userId customer_id reviewer_id member_id author_id uid username reviewer",
+		"user reviewerID user_id userId customer_id reviewer_id member_id author_id uid username reviewer customer",
 		"item parent_asin asin " + itemKeys,
 		"time unixReviewTime timestamp reviewTime date review_date review_time datetime created_at date_added " +
 			"date_created submitted posted publish_date review/time",
@@ -168,8 +168,8 @@ func spelling(name string) string {
 func missingColumns(columns []column, at []int, header []string) error {
 	for i, c := range columns {
 		if at[i] < 0 && required(c.name) {
-			return fmt.Errorf("%w: no column for %s: looked for %s among %s (key columns maps names)",
-				ErrData, c.name, strings.Join(c.keys, ", "), columnNames(header))
+			return fmt.Errorf("%w: no column for %s: looked for %s among %s (columns.%s names it)",
+				ErrData, c.name, strings.Join(c.keys, ", "), columnNames(header), c.name)
 		}
 	}
 	return nil
