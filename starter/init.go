@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -39,7 +40,10 @@ func (c *initCmd) Run(ctx context.Context, a *app) error {
 	if err != nil {
 		return err
 	}
-	text, err := initialSpec(loaded, preview.Summary)
+	text, err := initialSpec(loaded, preview.Summary, c.Set)
+	if err == nil { // rdrec needs more settings than the method of an import
+		_, err = spec.Parse(out, []byte(text), nil)
+	}
 	if err != nil {
 		return err
 	}
@@ -57,28 +61,69 @@ const (
 	negativeShare = 4
 )
 
-// initialSpec returns a short spec with comments.
-func initialSpec(s spec.Spec, sum dataset.ImportSummary) (string, error) {
-	reviews, err := yaml.Marshal(s.Data.Reviews)
+// initialSpec returns a short spec with comments: the settings of the reviews, and those that --set
+// names.
+func initialSpec(s spec.Spec, sum dataset.ImportSummary, set []string) (string, error) {
+	complete, err := s.CompleteYAML()
+	var all yaml.MapSlice
+	if err == nil {
+		err = yaml.UnmarshalWithOptions(complete, &all, yaml.UseOrderedMap())
+	}
 	if err != nil {
-		return "", fmt.Errorf("writing data.reviews as YAML: %w", err)
+		return "", fmt.Errorf("reading the spec's values: %w", err)
 	}
-	var b strings.Builder
+	short := yaml.MapSlice{
+		{Key: "name", Value: s.Name},
+		{Key: "methods", Value: []string{"rdrec"}},
+		{Key: "protocol", Value: "clean"},
+		{Key: "data", Value: yaml.MapSlice{
+			{Key: "negatives", Value: max(1, min(maxNegatives, sum.Items/negativeShare))},
+			{Key: "reviews", Value: s.Data.Reviews},
+		}},
+		{Key: "student", Value: yaml.MapSlice{{Key: "size", Value: "t5-small"}}},
+	}
+	for _, override := range set {
+		key, _, _ := strings.Cut(override, "=")
+		if path := strings.Split(key, "."); !strings.HasPrefix(key, "data.reviews") {
+			short = copyKey(short, all, path)
+		}
+	}
+	text, err := yaml.MarshalWithOptions(short, yaml.WithComment(yaml.CommentMap{
+		"$.data.negatives": {yaml.HeadComment(" unseen items beside the true one in the top-N task")},
+		"$.data.reviews": {yaml.HeadComment(
+			" docs/formats.md has the settings: columns, header, quote, encoding, time_format, metadata, ...")},
+	}))
+	if err != nil {
+		return "", fmt.Errorf("writing the spec as YAML: %w", err)
+	}
+	var head strings.Builder
 	for _, source := range sum.Sources {
-		fmt.Fprintf(&b, "# read %s\n", source)
+		fmt.Fprintf(&head, "# read %s\n", source)
 	}
-	fmt.Fprintf(&b,
+	fmt.Fprintf(&head,
 		"# %d rows, %d of them bad: %d users, %d items, %d interactions, %d explanations\n",
 		sum.Rows, sum.Bad, sum.Users, sum.Items, sum.Interactions, sum.Explanations)
-	fmt.Fprintf(&b, "name: %q\nmethods: [rdrec]\nprotocol: clean\n", s.Name)
-	b.WriteString("data:\n  # unseen items beside the true one in the top-N task\n")
-	fmt.Fprintf(&b, "  negatives: %d\n", max(1, min(maxNegatives, sum.Items/negativeShare)))
-	b.WriteString("  # docs/formats.md has the settings: " +
-		"columns, header, quote, encoding, time_format, metadata, ...\n")
-	b.WriteString("  reviews:\n")
-	for line := range strings.Lines(string(reviews)) {
-		b.WriteString("    " + line)
+	return head.String() + string(text), nil
+}
+
+// copyKey copies the value at a path from one block of YAML to another, which it returns. A path
+// that leads into a map copies the map.
+func copyKey(to, from yaml.MapSlice, path []string) yaml.MapSlice {
+	named := func(item yaml.MapItem) bool { return item.Key == path[0] }
+	source := slices.IndexFunc(from, named)
+	if source < 0 {
+		return to
 	}
-	b.WriteString("student: {size: t5-small}\n")
-	return b.String(), nil
+	at := slices.IndexFunc(to, named)
+	if at < 0 {
+		at, to = len(to), append(to, yaml.MapItem{Key: path[0], Value: yaml.MapSlice{}})
+	}
+	fromBlock, deeper := from[source].Value.(yaml.MapSlice)
+	toBlock, isBlock := to[at].Value.(yaml.MapSlice)
+	if len(path) == 1 || !deeper || !isBlock {
+		to[at].Value = from[source].Value
+	} else {
+		to[at].Value = copyKey(toBlock, fromBlock, path[1:])
+	}
+	return to
 }

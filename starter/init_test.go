@@ -1,0 +1,48 @@
+package main
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"rdrec/internal/dataset"
+	"rdrec/internal/spec"
+)
+
+// TestInitialSpecKeepsOverrides writes the spec of init with settings of --set, of every shape.
+func TestInitialSpecKeepsOverrides(t *testing.T) {
+	t.Parallel()
+	set := []string{
+		"data.reviews.columns.user=who", "data.negatives=3", "methods=pod,p5", "student.size=t5-tiny",
+		"train.epochs=2", "teacher={model: copy}", "evaluate.shards=2",
+	}
+	const from = "name: shop\nmethods: [pod]\ndata: {negatives: 1, reviews: {path: a.csv, user_core: 3}}\n"
+	s, err := spec.Parse("from", []byte(from), set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := initialSpec(s, dataset.ImportSummary{Items: 8, Sources: []string{"a.csv: table"}}, set)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contains(t, text, "# read a.csv: table\n", "# unseen items", "# docs/formats.md has the settings")
+	if strings.Contains(text, "patience") {
+		t.Errorf("settings that nobody set:\n%s", text)
+	}
+	got, err := spec.Parse("shop.yaml", []byte(text), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type settings struct {
+		Negatives, Epochs, Shards int
+		Methods, Words            []string
+	}
+	want := settings{3, 2, 2, []string{"pod", "p5"}, []string{"t5-tiny", "copy", "who"}}
+	if diff := cmp.Diff(want, settings{
+		got.Data.Negatives, got.Train.Epochs, got.Evaluate.Shards, got.Methods,
+		[]string{got.Student.Size, got.Teacher.Model, got.Data.Reviews.Columns["user"]},
+	}); diff != "" {
+		t.Errorf("(-want +got):\n%s\n%s", diff, text)
+	}
+}
