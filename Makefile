@@ -194,7 +194,7 @@ $(TOOLS)/done: tools/go.mod tools/go.sum
 	@cd tools && GOWORK=off GOBIN='$(CURDIR)/$(TOOLS)' go install -buildvcs=false tool
 	@touch $@
 
-audit-pages: bin/audit/done ## axe and html-validate on the pages of the tests, or PAGES=files (needs Node.js and Chromium: docs/report.md)
+audit-pages: bin/audit/done ## html-validate, axe and printing on A4 for the pages of the tests, or PAGES=files (needs Node.js and Chromium: docs/report.md)
 	@cp tools/audit/audit.mjs bin/audit/ && node bin/audit/audit.mjs $(PAGES)
 
 PAGES ?= $(wildcard internal/report/testdata/*.html registry/testdata/*.html)

@@ -38,6 +38,8 @@ type Activities struct {
 	// HostMemory is the bytes of the machine's memory; 0 means unknown. ImportMemory is how many of
 	// them an import's database may use.
 	Memory, HostMemory, ImportMemory int64
+	// GPU is PyTorch's name of the GPU that computes tensors here; empty for a CPU.
+	GPU string
 	// MaxScratch is how many bytes Scratch may hold when an activity begins; 0 means no limit.
 	MaxScratch int64
 	// UserKey makes user ids pseudonyms where a spec asks for them; its zero value is no key.

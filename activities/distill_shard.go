@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,6 +37,8 @@ type DistillShardResult struct {
 	BatchHalvings int `json:"batch_halvings,omitempty"`
 	// WastedSeconds is how long attempts worked on rows that were not stored.
 	WastedSeconds float64 `json:"wasted_seconds,omitempty"`
+	// GPU is the name of the GPU that a teacher of this process used; empty without one.
+	GPU string `json:"gpu,omitempty"`
 }
 
 // Add returns the sum of two shards' results.
@@ -44,6 +47,7 @@ func (r DistillShardResult) Add(other DistillShardResult) DistillShardResult {
 		Rows: r.Rows + other.Rows, Parsed: r.Parsed + other.Parsed, Quarantined: r.Quarantined + other.Quarantined,
 		Tokens: r.Tokens + other.Tokens, Seconds: r.Seconds + other.Seconds,
 		BatchHalvings: r.BatchHalvings + other.BatchHalvings, WastedSeconds: r.WastedSeconds + other.WastedSeconds,
+		GPU: cmp.Or(r.GPU, other.GPU),
 	}
 }
 
@@ -138,6 +142,8 @@ type shardRun struct {
 	// priorSeconds is the teacher's time in earlier attempts.
 	attempt, progressAttempt int
 	priorSeconds             float64
+	// gpu is the name of the GPU that the teacher uses; empty for none, and for a server.
+	gpu string
 }
 
 // queryTeacher opens the teacher, if rows are missing, and stores its replies. Finished rows are
@@ -156,6 +162,9 @@ func (a *Activities) queryTeacher(ctx context.Context, settings spec.Teacher, s 
 	defer closeEngine()
 	s.started = s.now()
 	prior := batchHalvings(engine)
+	if computesHere(engine) {
+		s.gpu = a.GPU
+	}
 	k := newRowWriter(context.WithoutCancel(ctx), s.rows)
 	err = teacher.Distill(working, engine, settings, missing, func(row teacher.Rationale) error {
 		s.add(row)
@@ -167,6 +176,12 @@ func (a *Activities) queryTeacher(ctx context.Context, settings spec.Teacher, s 
 		return fmt.Errorf("%w: %d of %d rows are finished", ErrDrained, len(s.done), len(s.requests))
 	}
 	return err
+}
+
+// computesHere reports whether an engine computes in this process, where memory may run out.
+func computesHere(engine teacher.Engine) bool {
+	_, ok := engine.(interface{ BatchHalvings() int })
+	return ok
 }
 
 // batchHalvings returns how often an engine has halved its batch; 0 for an engine that never does.
@@ -222,7 +237,7 @@ func (s *shardRun) report() {
 func (s *shardRun) result() DistillShardResult {
 	result := DistillShardResult{
 		Rows: len(s.done), Parsed: s.parsed, Quarantined: s.quarantined, BatchHalvings: s.batchHalvings,
-		Seconds: s.priorSeconds + s.now().Sub(s.started).Seconds(),
+		GPU: s.gpu, Seconds: s.priorSeconds + s.now().Sub(s.started).Seconds(),
 	}
 	latest, _ := s.heartbeat.read()
 	result.WastedSeconds = latest.Time.Wasted

@@ -21,12 +21,14 @@ type StageOutput struct {
 	WastedSeconds float64 `json:"wasted_seconds,omitempty"`
 	Units         int     `json:"units,omitempty"`
 	Unit          string  `json:"unit,omitempty"`
+	// GPU is that of [MeasureInterceptor].
+	GPU string `json:"gpu,omitempty"`
 }
 
 // Result returns the output as a stage's result.
 func (o StageOutput) Result() StageResult {
 	return StageResult{Output: o.Ref, Seconds: o.Seconds, Stats: storage.Stats{
-		Units: o.Units, Unit: o.Unit, WastedSeconds: o.WastedSeconds,
+		Units: o.Units, Unit: o.Unit, WastedSeconds: o.WastedSeconds, GPU: o.GPU,
 	}}
 }
 
@@ -36,18 +38,21 @@ type MeasureInterceptor struct {
 	interceptor.WorkerInterceptorBase
 	// Now is the clock.
 	Now func() time.Time
+	// GPU is the name of the GPU that these activities compute on; empty for a CPU.
+	GPU string
 }
 
 // InterceptActivity wraps each activity.
 func (m *MeasureInterceptor) InterceptActivity(
 	_ context.Context, next interceptor.ActivityInboundInterceptor,
 ) interceptor.ActivityInboundInterceptor {
-	return &measuredActivity{interceptor.ActivityInboundInterceptorBase{Next: next}, m.Now}
+	return &measuredActivity{interceptor.ActivityInboundInterceptorBase{Next: next}, m.Now, m.GPU}
 }
 
 type measuredActivity struct {
 	interceptor.ActivityInboundInterceptorBase
 	now func() time.Time
+	gpu string
 }
 
 // ExecuteActivity measures the activity.
@@ -63,7 +68,9 @@ func (m *measuredActivity) ExecuteActivity(ctx context.Context, in *interceptor.
 		return result, err
 	}
 	before := measured.earlier
-	out := StageOutput{Ref: artifact, Units: measured.units, Unit: measured.unit, WastedSeconds: before.Wasted}
+	out := StageOutput{
+		Ref: artifact, Units: measured.units, Unit: measured.unit, WastedSeconds: before.Wasted, GPU: m.gpu,
+	}
 	if before.Unknown == 0 {
 		out.Seconds = before.Used + m.now().Sub(started).Seconds()
 	}

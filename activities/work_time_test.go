@@ -45,7 +45,7 @@ func TestResultHasTheTimeOfEarlierAttempts(t *testing.T) {
 	var suite testsuite.WorkflowTestSuite
 	env := suite.NewTestActivityEnvironment()
 	env.SetWorkerOptions(worker.Options{
-		Interceptors: []interceptor.WorkerInterceptor{&MeasureInterceptor{Now: clock}},
+		Interceptors: []interceptor.WorkerInterceptor{&MeasureInterceptor{Now: clock, GPU: "cuda:0"}},
 	})
 	env.SetHeartbeatDetails(Progress{Time: workTime{Worked: 100, Saved: 80}})
 	work := func(ctx context.Context) (ref storage.Ref, err error) {
@@ -63,7 +63,7 @@ func TestResultHasTheTimeOfEarlierAttempts(t *testing.T) {
 	if err := value.Get(&got); err != nil {
 		t.Fatal(err)
 	}
-	want := StageOutput{Ref: storage.Ref{Digest: "d", Size: 1}, Seconds: 85, WastedSeconds: 20}
+	want := StageOutput{Ref: storage.Ref{Digest: "d", Size: 1}, Seconds: 85, WastedSeconds: 20, GPU: "cuda:0"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}

@@ -21,8 +21,10 @@ type Plan struct {
 	Stages []PlanRow `json:"stages"`
 	// Total is the time of all stages that will run, one after the other, and GPU the part of it
 	// that fills an accelerator. Unknown is how many of these stages have no estimate.
+	// OnGPU is the part of it whose estimate is from work on GPUs; zero if the workers had none.
 	Total   Estimate `json:"total"`
 	GPU     Estimate `json:"gpu"`
+	OnGPU   Estimate `json:"on_gpu,omitzero"`
 	Unknown int      `json:"unknown"`
 	// Room is the memory and the disk that the stages take that will run, where it is known.
 	Room []room.Need `json:"room,omitempty"`
@@ -129,6 +131,9 @@ func (p *Plan) estimate(
 	p.Total = p.Total.add(row.Estimate)
 	if row.GPU {
 		p.GPU = p.GPU.add(row.Estimate)
+	}
+	if known[0].Stats.GPU != "" {
+		p.OnGPU = p.OnGPU.add(row.Estimate)
 	}
 	row.setWork(known[0].Stats, known[0].ratio)
 	row.Bytes, err = artifactBytes(ctx, b, known[0].Output)

@@ -13,8 +13,9 @@ import (
 	"rdrec/storage"
 )
 
-// planBucket returns a bucket with finished runs whose trainings took the seconds.
-func planBucket(t *testing.T, s spec.Spec, seconds ...float64) *storage.Bucket {
+// planBucketOn returns a bucket with finished runs whose trainings took the seconds on a GPU, or on
+// a CPU if its name is empty.
+func planBucketOn(t *testing.T, gpu string, s spec.Spec, seconds ...float64) *storage.Bucket {
 	t.Helper()
 	b, err := storage.Open(t.Context(), "mem://")
 	if err != nil {
@@ -26,7 +27,7 @@ func planBucket(t *testing.T, s spec.Spec, seconds ...float64) *storage.Bucket {
 			{Name: "import", Stage: "import", Cached: i > 0, Seconds: 5},
 			{
 				Name: "pretrain rdrec/1", Stage: "pretrain", Seconds: took,
-				Stats: storage.Stats{Units: 100, Unit: "steps"},
+				Stats: storage.Stats{Units: 100, Unit: "steps", GPU: gpu},
 			},
 		}}
 		data, err := json.Marshal(record)
@@ -38,6 +39,12 @@ func planBucket(t *testing.T, s spec.Spec, seconds ...float64) *storage.Bucket {
 		}
 	}
 	return b
+}
+
+// planBucket is [planBucketOn] for a CPU.
+func planBucket(t *testing.T, s spec.Spec, seconds ...float64) *storage.Bucket {
+	t.Helper()
+	return planBucketOn(t, "", s, seconds...)
 }
 
 func planned(label, stage string) registry.PlannedStage {
@@ -120,5 +127,23 @@ func TestRoomOfTheStagesThatRun(t *testing.T) {
 	plan.AddRoom([]room.Need{{Work: room.ImportWork, Least: 2}, {Work: room.DistillWork, Least: 3}, training})
 	if diff := cmp.Diff([]room.Need{training}, plan.Room); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestGPUHoursAreThoseOfGPUs plans an import and a training, after runs on a GPU and on a CPU.
+func TestGPUHoursAreThoseOfGPUs(t *testing.T) {
+	t.Parallel()
+	s := spec.Default()
+	s.Name, s.Data.Folder = "shop", "folder"
+	stages := []registry.PlannedStage{planned("import", "import"), planned("pretrain rdrec/1", "pretrain")}
+	near := cmpopts.EquateApprox(0, 1e-9)
+	for gpu, want := range map[string]registry.Estimate{"": {}, "cuda:0": {Low: 9, High: 11, Runs: 2}} {
+		plan, err := registry.NewPlan(t.Context(), planBucketOn(t, gpu, s, 10, 10), s, stages, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, plan.OnGPU, near); diff != "" {
+			t.Errorf("on %q: %s", gpu, diff)
+		}
 	}
 }

@@ -135,7 +135,10 @@ func totalText(p registry.Plan) string {
 	text := fmt.Sprintf("%d of %d stages are cached, %d will run", len(p.Stages)-running, len(p.Stages), running)
 	if p.Total.Runs > 0 {
 		text += fmt.Sprintf(": %s of work (%s)", estimateText(p.Total), p.Total.Basis())
-		if p.GPU.High > 0 {
+		switch {
+		case p.OnGPU.High > 0:
+			text += fmt.Sprintf(", %s to %s GPU-hours of it", hoursText(p.OnGPU.Low), hoursText(p.OnGPU.High))
+		case p.GPU.High > 0:
 			text += fmt.Sprintf(", %s of it on the queue %s", estimateText(p.GPU), workflows.QueueGPU)
 		}
 	}
@@ -143,6 +146,15 @@ func totalText(p registry.Plan) string {
 		text += fmt.Sprintf("; no basis for the time of %d", p.Unknown)
 	}
 	return text
+}
+
+// hoursText returns seconds as hours with two significant digits.
+func hoursText(seconds float64) string {
+	hours := seconds / time.Hour.Seconds()
+	if hours >= 10 {
+		return fmt.Sprintf("%.0f", hours)
+	}
+	return fmt.Sprintf("%.2g", hours)
 }
 
 func workText(row registry.PlanRow) string {

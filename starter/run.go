@@ -55,16 +55,12 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 	if err != nil {
 		return client.StartWorkflowOptions{}, err
 	}
-	text, err := s.YAML()
-	if err != nil {
-		return client.StartWorkflowOptions{}, err
-	}
 	data := dataName(s)
 	return client.StartWorkflowOptions{
 		ID: id, TaskQueue: workflows.QueueCPU,
 		WorkflowIDReusePolicy: enums.WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY,
 		StaticSummary:         fmt.Sprintf("%s on %s, protocol %s", strings.Join(s.Methods, ", "), data, s.Protocol),
-		StaticDetails:         "```yaml\n" + string(text) + "```\n",
+		StaticDetails:         staticDetails(s),
 		TypedSearchAttributes: temporal.NewSearchAttributes(
 			temporal.NewSearchAttributeKeyKeyword(attributeDataset).ValueSet(data),
 			temporal.NewSearchAttributeKeyKeywordList(attributeMethod).ValueSet(s.Methods),
@@ -74,6 +70,17 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 		),
 		Memo: map[string]any{"spec": s.Name},
 	}, nil
+}
+
+// staticDetails returns what an experiment trains on what, in Markdown. The Web UI shows it above
+// the current details, and the whole spec as the workflow's input, so it is short.
+func staticDetails(s spec.Spec) string {
+	data := s.Data.Folder
+	if s.Data.Reviews != nil {
+		data = s.Data.Reviews.Path
+	}
+	return fmt.Sprintf("* data: `%s`\n* teacher: `%s`\n* student: %s, %s, %s of each method",
+		data, s.Teacher.Model, s.Student.Size, plural(s.Train.Epochs, "epoch"), plural(s.Trials, "trial"))
 }
 
 // dataName returns a short name of the spec's data, for people: the base name of the folder, or

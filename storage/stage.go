@@ -48,6 +48,8 @@ type Stats struct {
 	// WastedSeconds is how long attempts worked whose results are lost: they failed, or lost their
 	// worker.
 	WastedSeconds float64 `json:"wasted_seconds,omitempty"`
+	// GPU is PyTorch's name of the GPU that did the work, such as cuda:0; empty for a CPU.
+	GPU string `json:"gpu,omitempty"`
 }
 
 // Fingerprint identifies a stage's work: it is a hash of the stage, its declared version, the

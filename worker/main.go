@@ -228,7 +228,7 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 		bucket: bucket, out: logOutput(o.machine, w), level: logger.GetLevel(), secrets: environmentSecrets(),
 		now: time.Now,
 	}
-	err = poll(ctx, temporal, o, acts, &machineInterceptors{own, cache, logs, monitor, logger})
+	err = poll(ctx, temporal, o, acts, &machineInterceptors{own, cache, logs, monitor, logger, acts.GPU})
 	if !errors.Is(err, errDeviceLost) { // libtorch cannot free memory of a lost device
 		cache.evict()
 	}
@@ -266,6 +266,10 @@ func wire(
 	if err != nil {
 		return nil, err
 	}
+	gpu := build["device"]
+	if gpu == torch.CPU.String() {
+		gpu = ""
+	}
 	imports := o.importer(torch.FreeHost(os.DirFS("/")))
 	imports.quarantined = monitor.Quarantined
 	return &activities.Activities{
@@ -275,7 +279,7 @@ func wire(
 		Recommenders: recommenders{device: o.Device, threads: o.Threads},
 		Scratch:      scratch, UserKey: key, Build: built, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,
 		OnCheckpoint: monitor.Checkpointed, OnProgress: showProgress(monitor),
-		MaxFailures: o.MaxFailures, MaxLost: o.MaxLost, Memory: memory,
+		MaxFailures: o.MaxFailures, MaxLost: o.MaxLost, Memory: memory, GPU: gpu,
 		HostMemory: torch.Total(torch.CPU), ImportMemory: int64(imports.MemoryMB) << 20,
 		MaxScratch: int64(o.MaxScratch * (1 << 30)),
 	}, nil

@@ -89,16 +89,19 @@ type machineInterceptors struct {
 	logs    *logInterceptor
 	monitor *observe.Monitor
 	log     zerolog.Logger
+	// gpu is the name of the GPU that computes tensors; empty for a CPU.
+	gpu string
 }
 
 // of returns the interceptors of a queue.
 func (m *machineInterceptors) of(queue string, fatal chan<- error) []interceptor.WorkerInterceptor {
+	measure := &activities.MeasureInterceptor{Now: time.Now} //nolint:forbidigo // the program's clock is passed in
 	all := []interceptor.WorkerInterceptor{
 		&attemptInterceptor{monitor: m.monitor, log: m.log},
-		&bucketInterceptor{own: m.own}, m.logs, &deviceInterceptor{fatal: fatal},
-		&activities.MeasureInterceptor{Now: time.Now}, //nolint:forbidigo // the program's clock is passed in
+		&bucketInterceptor{own: m.own}, m.logs, &deviceInterceptor{fatal: fatal}, measure,
 	}
 	if queue == workflows.QueueGPU {
+		measure.GPU = m.gpu
 		all = append(all, &evictInterceptor{cache: m.cache})
 	}
 	return all

@@ -123,7 +123,7 @@ func (d *distillation) run(ctx workflow.Context) (found activities.StageResult, 
 		Partial: d.count(shardSkipped) > 0, Seconds: workflow.Now(ctx).Sub(d.startedAt).Seconds(),
 		Stats: storage.Stats{
 			Requests: d.total.Rows, Tokens: d.total.Tokens, Seconds: d.total.Seconds,
-			BatchHalvings: d.total.BatchHalvings, WastedSeconds: d.total.WastedSeconds,
+			BatchHalvings: d.total.BatchHalvings, WastedSeconds: d.total.WastedSeconds, GPU: d.total.GPU,
 		},
 	}
 	err = execute(stageOptions(ctx, QueueCPU, "merge"), stub.MergeRationales, in, &found.Output)
