@@ -201,6 +201,13 @@ $(TOOLS)/done: tools/go.mod tools/go.sum
 audit-pages: bin/audit/done ## html-validate, axe and printing on A4 for the pages of the tests, or PAGES=files (needs Node.js and Chromium: docs/report.md)
 	@cp tools/audit/audit.mjs bin/audit/ && node bin/audit/audit.mjs $(PAGES)
 
+.PHONY: pictures recording
+pictures: bin/audit/done ## docs/img: the Web UI's list, details and timeline of the run ID=id at UI=http://127.0.0.1:8233 (needs Node.js and Chromium)
+	@cp tools/audit/webui.mjs bin/audit/ && node bin/audit/webui.mjs $(or $(UI),http://127.0.0.1:8233) '$(ID)' docs/img
+
+recording: build ## docs/terminal.md: record its session anew on a terminal of tmux (minutes)
+	@tools/recording/record.sh docs/terminal.md
+
 PAGES ?= $(wildcard internal/report/testdata/*.html registry/testdata/*.html)
 
 bin/audit/done: tools/audit/package.json

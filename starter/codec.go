@@ -26,7 +26,7 @@ const codecPath = "/codec"
 // Run serves until the command is interrupted.
 func (c *codecCmd) Run(ctx context.Context, a *app) error {
 	if c.NewKey {
-		return a.write(workflows.NewPayloadKey() + "\n")
+		return a.printKey(workflows.NewPayloadKey())
 	}
 	payloads, err := environmentPayloads()
 	if err != nil {
@@ -57,6 +57,14 @@ func (c *codecCmd) Run(ctx context.Context, a *app) error {
 		return fmt.Errorf("serving the codec: %w", err)
 	}
 	return nil
+}
+
+// printKey prints a new key.
+func (a *app) printKey(key string) error {
+	if a.flags.JSON {
+		return a.printJSON(map[string]string{"key": key})
+	}
+	return a.write(key + "\n")
 }
 
 // pagesTimeout bounds how long a browser may take to send a request.

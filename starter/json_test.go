@@ -88,3 +88,14 @@ func required(t *testing.T, command *kong.Node, arguments, flags map[string]stri
 	}
 	return args
 }
+
+// TestNewKeyInJSON prints a key for programs.
+func TestNewKeyInJSON(t *testing.T) {
+	t.Parallel()
+	var stdout bytes.Buffer
+	code := run(t.Context(), []string{"codec", "--new-key", "--json"}, &stdout, &watchedBuffer{})
+	var answer struct{ Key string }
+	if err := json.Unmarshal(stdout.Bytes(), &answer); err != nil || code != exitcode.OK || len(answer.Key) != 44 {
+		t.Errorf("exit code %d, %v: %s", code, err, &stdout) // 32 bytes in base64
+	}
+}

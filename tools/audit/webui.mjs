@@ -31,7 +31,7 @@ const views = {
   },
   timeline: async (page) => {
     await page.goto(`${runs}/${encodeURIComponent(workflow)}`);
-    await page.getByRole('button', { name: 'Filter', exact: true }).last().click();
+    await page.locator('xpath=//button[@data-testid="toggle-idle-time"]/following::button[1]').click();
     await page.getByRole('menuitem', { name: 'Local Activity' }).click();
     await page.keyboard.press('Escape');
     await scrollTo(page.getByText('Timeline', { exact: true }).last());

@@ -10,12 +10,12 @@ ln -s "$root/bin" "$work/shop/bin"
 cp temporal-dev.yaml "$work/shop/"
 awk -f tools/recording/reviews.awk > "$work/shop/mine/reviews.csv"
 cd "$work/shop"
-export TEMPORAL_ADDRESS=127.0.0.1:7399 PS1='$ ' TERM=xterm-256color
+export TEMPORAL_ADDRESS=127.0.0.1:7399 TERM=xterm-256color
 bin/starter dev --set port=7399 --set ui_port=8399 > "$work/server.log" 2>&1 &
-bin/worker --bucket "file://$PWD/.rdrec/bucket" > "$work/worker.log" 2>&1 &
+bin/worker --threads 1 --heartbeat-throttle 2s --bucket "file://$PWD/.rdrec/bucket" > "$work/worker.log" 2>&1 &
 tmux="tmux -L rdrec-recording"
 trap '$tmux kill-server 2> /dev/null; kill $(jobs -p); wait' EXIT
-$tmux -f /dev/null new-session -d -x 118 -y 60 'bash --norc --noprofile'
+$tmux -f /dev/null new-session -d -x 140 -y 60 "env PS1='\$ ' bash --norc --noprofile"
 
 # say types a command; screen keeps what the terminal shows under a name, without lines that match
 # the pattern; finish waits for the prompt first.
@@ -25,28 +25,36 @@ say() {
     $tmux clear-history
     $tmux send-keys "$1" Enter
 }
-screen() { $tmux capture-pane -p -S - | sed 's/ *$//' | grep -vE "${2:-^$}" > "$work/screens/$1"; }
+screen() { $tmux capture-pane -p -J -S - | sed 's/ *$//' | grep -vE "${2:-^$}" > "$work/screens/$1"; }
 finish() {
     sleep 1
-    until $tmux capture-pane -p | grep -v '^$' | tail -n 1 | grep -qx '\$ *'; do sleep 0.2; done
+    until prompted; do sleep 0.2; done
     screen "$1" "^$|^\\$ *\$"
 }
+prompted() { $tmux capture-pane -p | grep -v '^$' | tail -n 1 | grep -qx '\$ *'; }
 # part waits until the terminal shows the pattern and keeps the screen.
-part() { until $tmux capture-pane -p | grep -qE "$2"; do sleep 0.1; done; screen "$1"; }
+part() {
+    sleep 1
+    until $tmux capture-pane -p | grep -qE "$2"; do
+        if prompted; then echo "error: record $1: the command ended before the terminal showed $2" >&2; exit 1; fi
+        sleep 0.1
+    done
+    screen "$1"
+}
 
 say "bin/starter init --from mine/reviews.csv --out mine/shop.yaml --set student.size=t5-tiny --set teacher.model=copy \
---set train.epochs=2 --set train.epoch_steps=100 --set train.batch=16"; finish init
+--set train.epochs=2 --set train.epoch_steps=150 --set train.batch=4"; finish init
 say 'bin/starter plan mine/shop.yaml'; finish plan-before
 say 'bin/starter plan mine/shop.yaml --sample'; finish plan-sample
-say 'bin/starter run mine/shop.yaml'; part run '^pretrain .* [3-9][0-9]/200 steps'
+say 'bin/starter run mine/shop.yaml'; part run '^pretrain .* ([4-9][0-9]|1[0-9][0-9])/300 steps'
 $tmux send-keys C-c
 finish interrupted
 id=$(grep -oE 'starter watch [^" ]+' "$work/screens/interrupted" | cut -d' ' -f3)
 say "bin/starter pause $id"; finish pause
-until bin/starter status "$id" 2> /dev/null | grep -q 'a person paused'; do sleep 0.2; done
+until bin/starter status "$id" 2> /dev/null | grep -q '^pretrain.*a person paused'; do sleep 0.2; done
 say "bin/starter status $id"; finish status
 say "bin/starter resume $id"; finish resume
-say "bin/starter watch $id > mine/report.txt"; part watch '^pretrain .* 1[5-9][0-9]/200 steps'; finish watched
+say "bin/starter watch $id > mine/report.txt"; part watch '^pretrain .* (1[5-9]|2[0-9])[0-9]/300 steps'; finish watched
 say 'bin/starter plan mine/shop.yaml'; finish plan-after
 say 'bin/starter plan mine/shop.yaml --set train.epochs=3'; finish plan-setting
 cp mine/reviews.csv mine/before.csv
