@@ -2,6 +2,7 @@ package registry
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"rdrec/internal/spec"
@@ -52,8 +53,8 @@ const (
 	maxMeasured = 5
 	// singleMargin is the margin around a single measurement, margin that around several.
 	singleMargin, margin = 0.25, 0.1
-	// sampleMargin is the margin around measurements of a small part of the work: more than
-	// maxRatio times less, of which loading the models is a greater share.
+	// sampleMargin is the margin around measurements of another amount of work: more than maxRatio
+	// times less or more, of which loading the models is a greater or smaller share.
 	sampleMargin, maxRatio = 0.5, 4
 )
 
@@ -73,13 +74,17 @@ func comparableStages(runs []PastRun, s spec.Spec, label string) (found []measur
 				continue
 			}
 			found = append(found, measuredStage{stage, run.Name, ratio})
-			if len(found) == maxMeasured {
-				return found
-			}
 		}
 	}
-	return found
+	if slices.ContainsFunc(found, measuredStage.alike) {
+		found = slices.DeleteFunc(found, func(m measuredStage) bool { return !m.alike() })
+	}
+	return found[:min(len(found), maxMeasured)]
 }
+
+// alike reports whether the measured work was about as much as the work now. Measurements of a
+// sample count only where there is no other.
+func (m measuredStage) alike() bool { return m.ratio <= maxRatio && m.ratio >= 1.0/maxRatio }
 
 // sameCost reports whether a unit of work costs the same in two specs: the same data, which may
 // have grown, and models of the same size.
@@ -177,7 +182,7 @@ func newEstimate(measured []measuredStage) Estimate {
 	if len(measured) == 1 {
 		around = singleMargin
 	}
-	if measured[0].ratio > maxRatio {
+	if !measured[0].alike() {
 		around = sampleMargin
 	}
 	return Estimate{e.Low * (1 - around), e.High * (1 + around), len(runs)}

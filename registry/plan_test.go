@@ -147,3 +147,42 @@ func TestGPUHoursAreThoseOfGPUs(t *testing.T) {
 		}
 	}
 }
+
+// TestSamplesCountWithoutOtherRuns plans a training after a run of a twentieth of its steps, and
+// after a whole one besides.
+func TestSamplesCountWithoutOtherRuns(t *testing.T) {
+	t.Parallel()
+	whole := spec.Default()
+	whole.Name, whole.Data.Folder, whole.Train.Epochs, whole.Train.EpochSteps = "shop", "folder", 2, 100
+	sample := whole
+	sample.Name, sample.Train.Epochs, sample.Train.EpochSteps = "shop-sample", 1, 10
+	b := planBucket(t, whole)
+	near := cmpopts.EquateApprox(0, 1e-9)
+	for _, c := range []struct {
+		run     spec.Spec
+		seconds float64
+		want    registry.Estimate
+	}{
+		{sample, 2, registry.Estimate{Low: 20, High: 60, Runs: 1}},
+		{whole, 24, registry.Estimate{Low: 18, High: 30, Runs: 1}},
+	} {
+		record := registry.RunRecord{Spec: c.run, Stages: []registry.StageTime{{
+			Name: "pretrain rdrec/1", Stage: "pretrain", Seconds: c.seconds,
+		}}}
+		data, err := json.Marshal(record)
+		if err == nil {
+			err = b.PutRun(t.Context(), c.run.Name, "a", storage.RunRecord, data)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		stages := []registry.PlannedStage{planned("pretrain rdrec/1", "pretrain")}
+		plan, err := registry.NewPlan(t.Context(), b, whole, stages, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(c.want, plan.Stages[0].Estimate, near); diff != "" {
+			t.Errorf("after the run of %s: %s", c.run.Name, diff)
+		}
+	}
+}

@@ -25,7 +25,7 @@ say() {
     $tmux clear-history
     $tmux send-keys "$1" Enter
 }
-screen() { $tmux capture-pane -p -J -S - | sed 's/ *$//' | grep -vE "${2:-^$}" > "$work/screens/$1"; }
+screen() { $tmux capture-pane -p -J -S - | sed "s/ *$//; s|$PWD|/srv/shop|g" | grep -vE "${2:-^$}" > "$work/screens/$1"; }
 finish() {
     sleep 1
     until prompted; do sleep 0.2; done
@@ -57,16 +57,18 @@ say "bin/starter resume $id"; finish resume
 say "bin/starter watch $id > mine/report.txt"; part watch '^pretrain .* (1[5-9]|2[0-9])[0-9]/300 steps'; finish watched
 say 'bin/starter plan mine/shop.yaml'; finish plan-after
 say 'bin/starter plan mine/shop.yaml --set train.epochs=3'; finish plan-setting
+say 'bin/starter run mine/shop.yaml --set train.epochs=3 > mine/report.txt'; finish run-setting
+id2=$(grep -oE '^experiment [^ ]+' "$work/screens/run-setting" | cut -d' ' -f2)
+say "bin/starter explain $id2"; finish explain
+say "bin/starter compare $id $id2"; finish compare
 cp mine/reviews.csv mine/before.csv
 say "echo 'c079,s01,1719999999,5,The comb is light and I like it.' >> mine/reviews.csv"; finish append
 say 'bin/starter plan mine/shop.yaml'; finish plan-row
 cp mine/before.csv mine/reviews.csv
-say 'bin/starter run mine/shop.yaml --set seed=2 > mine/report2.txt'; finish run2
+say 'bin/starter run mine/shop.yaml --set seed=2 > mine/report.txt'; finish run2
 say 'bin/starter plan mine/shop.yaml --set seed=3'; finish plan-seed
-say 'bin/starter run mine/shop.yaml --set seed=3 > mine/report3.txt'; finish run3
+say 'bin/starter run mine/shop.yaml --set seed=3 > mine/report.txt'; finish run3
 say 'bin/starter list'; finish list
-id2=$(grep -oE '^experiment [^ ]+' "$work/screens/run2" | cut -d' ' -f2)
-say "bin/starter compare $id $id2"; finish compare
 say "bin/starter logs $id2 pretrain"; finish logs
 
 awk -v screens="$work/screens/" -f "$root/tools/recording/insert.awk" "$page" > "$work/page.md"
