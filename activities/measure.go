@@ -21,6 +21,8 @@ type StageOutput struct {
 	WastedSeconds float64 `json:"wasted_seconds,omitempty"`
 	Units         int     `json:"units,omitempty"`
 	Unit          string  `json:"unit,omitempty"`
+	// Rate is that of the last progress, in units a second; 0 where that is unknown.
+	Rate float64 `json:"rate,omitempty"`
 	// GPU is that of [MeasureInterceptor].
 	GPU string `json:"gpu,omitempty"`
 }
@@ -28,7 +30,7 @@ type StageOutput struct {
 // Result returns the output as a stage's result.
 func (o StageOutput) Result() StageResult {
 	return StageResult{Output: o.Ref, Seconds: o.Seconds, Stats: storage.Stats{
-		Units: o.Units, Unit: o.Unit, WastedSeconds: o.WastedSeconds, GPU: o.GPU,
+		Units: o.Units, Unit: o.Unit, Rate: o.Rate, WastedSeconds: o.WastedSeconds, GPU: o.GPU,
 	}}
 }
 
@@ -69,7 +71,8 @@ func (m *measuredActivity) ExecuteActivity(ctx context.Context, in *interceptor.
 	}
 	before := measured.earlier
 	out := StageOutput{
-		Ref: artifact, Units: measured.units, Unit: measured.unit, WastedSeconds: before.Wasted, GPU: m.gpu,
+		Ref: artifact, Units: measured.units, Unit: measured.unit, Rate: measured.rate,
+		WastedSeconds: before.Wasted, GPU: m.gpu,
 	}
 	if before.Unknown == 0 {
 		out.Seconds = before.Used + m.now().Sub(started).Seconds()
@@ -84,6 +87,7 @@ type measurementKey struct{}
 type measurement struct {
 	units   int
 	unit    string
+	rate    float64
 	earlier workTime
 }
 
@@ -105,6 +109,6 @@ func (m *measurement) add(last Progress) {
 	}
 	m.earlier = last.Time
 	if last.Done > 0 {
-		m.units, m.unit = last.Done, last.Unit
+		m.units, m.unit, m.rate = last.Done, last.Unit, last.Rate
 	}
 }

@@ -82,6 +82,16 @@ func comparableStages(runs []PastRun, s spec.Spec, label string) (found []measur
 	return found[:min(len(found), maxMeasured)]
 }
 
+// seconds returns how long the work would take now: its units take as long as they did, and its
+// start, such as loading a model, is as long however many units follow.
+func (m measuredStage) seconds() float64 {
+	units := m.Seconds
+	if m.Stats.Rate > 0 {
+		units = min(units, float64(m.Stats.Units)/m.Stats.Rate)
+	}
+	return m.Seconds - units + m.ratio*units
+}
+
 // alike reports whether the measured work was about as much as the work now. Measurements of a
 // sample count only where there is no other.
 func (m measuredStage) alike() bool { return m.ratio <= maxRatio && m.ratio >= 1.0/maxRatio }
@@ -172,9 +182,9 @@ func evaluationAmounts(label string, users int, a, b spec.Evaluate) []amounts {
 // newEstimate returns the range of measurements, scaled to the work now. There is at least one.
 func newEstimate(measured []measuredStage) Estimate {
 	runs := map[string]bool{}
-	e := Estimate{Low: measured[0].ratio * measured[0].Seconds}
+	e := Estimate{Low: measured[0].seconds()}
 	for _, m := range measured {
-		seconds := m.ratio * m.Seconds
+		seconds := m.seconds()
 		e.Low, e.High = min(e.Low, seconds), max(e.High, seconds)
 		runs[m.run] = true
 	}

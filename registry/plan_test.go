@@ -161,13 +161,16 @@ func TestSamplesCountWithoutOtherRuns(t *testing.T) {
 	for _, c := range []struct {
 		run     spec.Spec
 		seconds float64
+		stats   storage.Stats
 		want    registry.Estimate
 	}{
-		{sample, 2, registry.Estimate{Low: 20, High: 60, Runs: 1}},
-		{whole, 24, registry.Estimate{Low: 18, High: 30, Runs: 1}},
+		{sample, 2, storage.Stats{}, registry.Estimate{Low: 20, High: 60, Runs: 1}},
+		// 10 steps at 8 a second leave 0.75 s for the start.
+		{sample, 2, storage.Stats{Units: 10, Rate: 8}, registry.Estimate{Low: 12.875, High: 38.625, Runs: 1}},
+		{whole, 24, storage.Stats{}, registry.Estimate{Low: 18, High: 30, Runs: 1}},
 	} {
 		record := registry.RunRecord{Spec: c.run, Stages: []registry.StageTime{{
-			Name: "pretrain rdrec/1", Stage: "pretrain", Seconds: c.seconds,
+			Name: "pretrain rdrec/1", Stage: "pretrain", Seconds: c.seconds, Stats: c.stats,
 		}}}
 		data, err := json.Marshal(record)
 		if err == nil {

@@ -38,6 +38,8 @@ type Stats struct {
 	// where nothing was counted.
 	Units int    `json:"units,omitempty"`
 	Unit  string `json:"unit,omitempty"`
+	// Rate is how many units a second it did once it was under way; 0 where that was not measured.
+	Rate float64 `json:"rate,omitempty"`
 	// Requests, Tokens, Seconds and BatchHalvings are those of a distillation: Requests were
 	// answered by the teacher, which generated Tokens for them in Seconds.
 	Requests int     `json:"requests"`

@@ -109,8 +109,8 @@ func TestTables(t *testing.T) {
 			"a header that has no names", "who,what,when\na,x,1\n", func(o *spec.Reviews) { o.Header = &yes },
 			[]string{"error 1: data cannot be used: no column for user: looked for user, reviewerID, user_id, " +
 				"userId, " +
-				"customer_id, reviewer_id, member_id, author_id, uid, username, reviewer, customer among who, what, when " +
-				"(columns.user names it)"},
+				"customer_id, reviewer_id, member_id, author_id, uid, username, reviewer, customer among who, what, " +
+				"when (columns.user names it)"},
 		},
 		{
 			"backslashes", "user,item,time,text\na,x,1,\"so \\\"good\\\", really\"\n", nil,
