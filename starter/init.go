@@ -88,6 +88,11 @@ func initialSpec(s spec.Spec, sum dataset.ImportSummary, set []string) (string, 
 			short = copyKey(short, all, path)
 		}
 	}
+	for i, item := range short {
+		if item.Key != "data" {
+			short[i].Value = flow{item.Value}
+		}
+	}
 	text, err := yaml.MarshalWithOptions(short, yaml.WithComment(yaml.CommentMap{
 		"$.data.negatives": {yaml.HeadComment(" unseen items beside the true one in the top-N task")},
 		"$.data.reviews": {yaml.HeadComment(
@@ -104,6 +109,14 @@ func initialSpec(s spec.Spec, sum dataset.ImportSummary, set []string) (string, 
 		"# %d rows, %d of them bad: %d users, %d items, %d interactions, %d explanations\n",
 		sum.Rows, sum.Bad, sum.Users, sum.Items, sum.Interactions, sum.Explanations)
 	return head.String() + string(text), nil
+}
+
+// flow is a value of YAML that is written on one line.
+type flow struct{ value any }
+
+// MarshalYAML returns the value in YAML's flow style.
+func (f flow) MarshalYAML() ([]byte, error) {
+	return yaml.MarshalWithOptions(f.value, yaml.Flow(true))
 }
 
 // copyKey copies the value at a path from one block of YAML to another, which it returns. A path
