@@ -103,7 +103,8 @@ func TestRecordsKeepEveryField(t *testing.T) {
 		Stage: "import", Fingerprint: strings.Repeat("d", 64), Label: "l", Output: h.data,
 		Inputs: []string{"x", "y"}, Version: 8, Settings: "{}", Seconds: 1.5,
 		Stats: storage.Stats{
-			Units: 7, Unit: "u", Rate: 1.5, Requests: 2, Tokens: 3, Seconds: 4.5, BatchHalvings: 5, WastedSeconds: 6, GPU: "g",
+			Units: 7, Unit: "u", Rate: 1.5, Requests: 2, Tokens: 3, Seconds: 4.5, BatchHalvings: 5, WastedSeconds: 6,
+			GPU: "g",
 		},
 		Workflow: "w", Run: "r", Time: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}

@@ -62,8 +62,8 @@ func situations() []situation {
 			name: "a table without header, no setting", file: "02-no-header/ratings_Beauty.csv",
 			right: "refused: 1: data cannot be used: no column for user: looked for user, reviewerID, user_id, " +
 				"userId, " +
-				"customer_id, reviewer_id, member_id, author_id, uid, username, reviewer, customer among 4 columns, but " +
-				"the first line is " +
+				"customer_id, reviewer_id, member_id, author_id, uid, username, reviewer, customer among 4 columns, " +
+				"but the first line is " +
 				"not a header (header: false and columns by position, such as {user: 1, item: 2, rating: 3, time: " +
 				"4}, read such " +
 				"a table) (columns.user names it)",
