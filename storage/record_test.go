@@ -111,7 +111,7 @@ func TestRecordsKeepEveryField(t *testing.T) {
 	const lineageKey = "runs/w/r/stages/import-dddddddddddd.json"
 	doneJSON := `{"stage":"import","fingerprint":"` + strings.Repeat("d", 64) + `","label":"l","output":` + data +
 		`,"inputs":["x","y"],"version":8,"settings":"{}","seconds":1.5,"stats":{"units":7,"unit":"u",` +
-		`"requests":2,"tokens":3,"seconds":4.5,"batch_halvings":5,"wasted_seconds":6},` +
+		`"rate":1.5,"requests":2,"tokens":3,"seconds":4.5,"batch_halvings":5,"wasted_seconds":6,"gpu":"g"},` +
 		`"workflow":"w","run":"r","time":"2026-01-02T03:04:05Z"}`
 	table := storage.Table{Artifact: h.data, Top: 3, Explained: true}
 	mark := storage.Watermark{Source: "s", Column: "c", Value: "v"}
