@@ -266,7 +266,7 @@ func wire(
 	if err != nil {
 		return nil, err
 	}
-	gpu := build["device"]
+	gpu := built["device"]
 	if gpu == torch.CPU.String() {
 		gpu = ""
 	}
