@@ -7,6 +7,31 @@ import (
 	"testing"
 )
 
+// TestReadmeShowsTheDemo looks for README's excerpt in the demo's transcript, line by line.
+func TestReadmeShowsTheDemo(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	transcript, err := os.ReadFile("demo.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, excerpt, found := strings.Cut(string(readme), "has the whole transcript):\n\n")
+	excerpt, _, _ = strings.Cut(excerpt, "\n\n")
+	if !found || len(strings.Split(excerpt, "\n")) < 5 {
+		t.Fatalf("README has no excerpt of the demo: %q", excerpt)
+	}
+	rest := string(transcript)
+	for line := range strings.SplitSeq(excerpt, "\n") {
+		var ok bool
+		if _, rest, ok = strings.Cut(rest, "\n"+strings.TrimPrefix(line, "    ")); !ok {
+			t.Errorf("docs/demo.md has no line %q after those before", line)
+		}
+	}
+}
+
 var readmeScore = regexp.MustCompile(`(?m)^\| ([^|]+) \| (\.\d{4}) \|$`)
 
 // TestReadmeScoresAreThoseOfTheResults compares README's scores with the table that they come from.

@@ -19,10 +19,21 @@ import (
 	"testing"
 )
 
-// programFiles returns the parsed files of a program without its tests.
+// programFiles returns the parsed files of a package without its tests and comments.
 func programFiles(t *testing.T, folder string) []*ast.File {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join("..", folder, "*.go"))
+	return parsedFiles(t, filepath.Join("..", folder), parser.SkipObjectResolution)
+}
+
+// commentedFiles returns the parsed files of a folder without its tests.
+func commentedFiles(t *testing.T, folder string) []*ast.File {
+	t.Helper()
+	return parsedFiles(t, folder, parser.SkipObjectResolution|parser.ParseComments)
+}
+
+func parsedFiles(t *testing.T, folder string, mode parser.Mode) []*ast.File {
+	t.Helper()
+	paths, err := filepath.Glob(filepath.Join(folder, "*.go"))
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no files in %s: %v", folder, err)
 	}
@@ -31,7 +42,7 @@ func programFiles(t *testing.T, folder string) []*ast.File {
 		if strings.HasSuffix(path, "_test.go") {
 			continue
 		}
-		file, err := parser.ParseFile(token.NewFileSet(), path, nil, parser.SkipObjectResolution)
+		file, err := parser.ParseFile(token.NewFileSet(), path, nil, mode)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -243,6 +254,10 @@ func sourceTables(t *testing.T) string {
 			"| attribute | type |\n| --- | --- |", searchAttributes(t), 5},
 		{"HTTP API", "`worker serve` answers these calls; [serving.md](serving.md) describes them.\n\n" +
 			"| call | result | parameters | status codes |\n| --- | --- | --- | --- |", httpCalls(t), 2},
+		{"Log events", "Messages from level info on; the data are in fields (`--log-json`). A stage's progress is in " +
+			"heartbeats, not in the log.\n\n| message | level | package |\n| --- | --- | --- |", logEvents(t), 20},
+		{"Fields of report.json", "Empty fields are left out. [report.md](report.md) describes the parts.\n\n" +
+			"| field | type | meaning |\n| --- | --- | --- |", reportFields(t), 100},
 	} {
 		if len(section.rows) < section.least {
 			t.Errorf("%s: only %d rows were found: the source is read wrongly", section.title, len(section.rows))

@@ -195,15 +195,15 @@ func (n *node) values() string {
 func TestReferenceOfTables(t *testing.T) {
 	t.Parallel()
 	var page strings.Builder
-	page.WriteString(`# Reference: metrics, exit codes, environment, bucket, API
+	page.WriteString(`# Reference: metrics, exit codes, environment, bucket, API, log, report
 
 This page lists the tables of the code that a script depends on. ` + "`go test ./docs -run TestReferenceOfTables -update`" + `
 writes it. [reference-spec.md](reference-spec.md) lists the keys of a spec.
 
 ## Metrics
 
-| metric | input | considers | better |
-| --- | --- | --- | --- |
+| metric | input | considers | better | formula | source |
+| --- | --- | --- | --- | --- | --- |
 `)
 	inputs := map[metric.Input]string{
 		metric.Rankings: "rankings", metric.Texts: "explanations", metric.Features: "features of explanations",
@@ -217,7 +217,9 @@ writes it. [reference-spec.md](reference-spec.md) lists the keys of a spec.
 		if row.Higher {
 			better = "higher"
 		}
-		fmt.Fprintf(&page, "| %s | %s | %s | %s |\n", row.Name, inputs[row.Input], considers, better)
+		what, source := formula(t, row.Name)
+		fmt.Fprintf(&page, "| %s | %s | %s | %s | %s | %s |\n", row.Name, inputs[row.Input], considers, better, what,
+			source)
 	}
 	page.WriteString("\n## Exit codes\n\nBoth `starter` and `worker` use them.\n\n| code | meaning |\n| --- | --- |\n")
 	codes := strings.TrimSuffix(strings.TrimPrefix(exitcode.Help(), "Exit codes: "), ".")
