@@ -74,3 +74,30 @@ func TestDeviationsArePinned(t *testing.T) {
 		t.Errorf("only %d rows were found: the table is read wrongly", rows)
 	}
 }
+
+// TestHowTosAreTested finds a test in each section of docs/howto.md.
+func TestHowTosAreTested(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("howto.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := tests(t)
+	sections := strings.Split(string(text), "\n## ")[1:]
+	for _, section := range sections {
+		title, body, _ := strings.Cut(section, "\n")
+		_, line, found := strings.Cut(body, "\nTest: ")
+		names := testName.FindAllStringSubmatch(line, -1)
+		if !found || len(names) == 0 {
+			t.Errorf("howto.md: %q names no test", title)
+		}
+		for _, name := range names {
+			if known[name[1]] == "" {
+				t.Errorf("howto.md: %q: no test %s", title, name[1])
+			}
+		}
+	}
+	if len(sections) < 14 {
+		t.Errorf("howto.md has %d sections", len(sections))
+	}
+}
