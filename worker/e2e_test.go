@@ -22,7 +22,7 @@ func smallSpec(t *testing.T) spec.Spec {
 		t.Skipf("the demo's teacher is missing: %v", err)
 	}
 	s, err := spec.Load(filepath.Join(staging.Root(), "experiments/demo.yaml"), []string{
-		"name=end-to-end", "student.size=t5-tiny", "teacher.max_reviews=8", "teacher.batch=2", "teacher.shard_rows=2",
+		"name=end-to-end", "student.size=t5-tiny", "teacher.max_reviews=4", "teacher.batch=1", "teacher.shard_rows=1",
 		"train.epochs=2", "train.epoch_steps=20", "train.checkpoint_steps=5", "train.batch=4",
 		"train.validation_rows=16",
 		"evaluate.sequential_users=40", "evaluate.topn_users=8", "evaluate.explanations=8", "evaluate.num_beams=10",

@@ -29,7 +29,7 @@ teacher: {model: copy}
 student: {size: t5-tiny}
 train:
   {batch: 16, ratio: {explanation: 0, sequential: 1, rationale: 0, topn: 0}, learning_rate: 0.003, epochs: 1,
-  epoch_steps: 240, validation_rows: 8, checkpoint_steps: 1000}
+  epoch_steps: 150, validation_rows: 8, checkpoint_steps: 1000}
 evaluate: {batch: 60, topn_users: -1, explanations: -1, num_beams: 10, num_return_sequences: 10}
 nightly: {inbox: inbox/}
 `
@@ -196,8 +196,8 @@ func TestWrecksAreRejected(t *testing.T) {
 		data   storage.Ref
 		change func(*spec.Train)
 	}{
-		"learning rate 1":     {e.data, func(t *spec.Train) { t.LearningRate, t.EpochSteps = 1, 40 }},
-		"shuffled labels":     {e.preprocess(shuffled(d)), func(t *spec.Train) { t.EpochSteps = 120 }},
+		"learning rate 1":     {e.data, func(t *spec.Train) { t.LearningRate, t.EpochSteps = 1, 20 }},
+		"shuffled labels":     {e.preprocess(shuffled(d)), func(t *spec.Train) { t.EpochSteps = 60 }},
 		"an epoch of nothing": {e.data, func(t *spec.Train) { t.EpochSteps = 1 }},
 	} {
 		wreck := e.student(c.data, c.change)
