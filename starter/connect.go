@@ -17,6 +17,7 @@ import (
 	"go.temporal.io/sdk/contrib/envconfig"
 	"go.temporal.io/sdk/log"
 
+	"rdrec/internal/observe"
 	"rdrec/storage"
 	"rdrec/workflows"
 )
@@ -36,6 +37,7 @@ type server struct {
 	client.Client
 	address, namespace, ui string
 	payloads               workflows.Payloads
+	traces                 *observe.Traces
 	// inBucket returns a context whose workflows belong to the starter's bucket.
 	inBucket func(context.Context) (context.Context, error)
 }
@@ -68,14 +70,26 @@ func (a *app) connect(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
+	traces, err := observe.NewTraces(ctx, "rdrec-starter", os.Getenv, func(error) {})
+	if err != nil {
+		return nil, err
+	}
+	traces.Configure(&options)
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	c, err := client.DialContext(ctx, options)
 	if err != nil {
+		traces.Close()
 		return nil, fmt.Errorf("%w answers at %s: %w", errNoServer, options.HostPort, err)
 	}
 	ui := cmp.Or(a.flags.UI, uiOf(options.HostPort))
-	return &server{c, options.HostPort, options.Namespace, ui, payloads, a.inBucket}, nil
+	return &server{c, options.HostPort, options.Namespace, ui, payloads, traces, a.inBucket}, nil
+}
+
+// Close ends the connection and sends the last spans.
+func (s *server) Close() {
+	s.Client.Close()
+	s.traces.Close()
 }
 
 // uiOf derives the Web UI's address from the server's, for dev servers and Temporal Cloud; it

@@ -10,6 +10,7 @@ import (
 	"rdrec/internal/devserver"
 	"rdrec/internal/document"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/observe"
 	"rdrec/internal/pseudonym"
 	"rdrec/storage"
 	"rdrec/workflows"
@@ -66,6 +67,7 @@ func exits() []exit {
 		{exitcode.Spec, as[specError](), ""},
 		{exitcode.Usage, is(workflows.ErrPayloadKey), hintPayloadKeys},
 		{exitcode.Usage, is(pseudonym.ErrKey), pseudonym.Hint},
+		{exitcode.Usage, is(observe.ErrTraces), "docs/operations.md lists the variables"},
 		{exitcode.NoServer, is(errNoServer), `run "starter dev" or set TEMPORAL_ADDRESS`},
 		{exitcode.NoServer, is(errAttributes), hintAttributes},
 		{exitcode.NoServer, is(errServerFailed), "see its messages above; log_level in temporal-dev.yaml shows more"},

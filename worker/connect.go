@@ -19,10 +19,10 @@ import (
 
 // connect returns a client of the server, for which it waits.
 func connect(
-	ctx context.Context, o options, own storage.Identity, metrics client.MetricsHandler, logger zerolog.Logger,
+	ctx context.Context, o options, own storage.Identity, observed signals, logger zerolog.Logger,
 ) (temporal client.Client, err error) {
 	err = retryUntilAvailable(ctx, logger, func() (err error) {
-		temporal, err = dial(ctx, o, own, metrics, logger)
+		temporal, err = dial(ctx, o, own, observed, logger)
 		return err
 	})
 	return temporal, err
@@ -39,7 +39,7 @@ func pagesAddress(o options) string {
 
 // dial returns a client of the server that the flags, the environment or the profile name.
 func dial(
-	ctx context.Context, o options, own storage.Identity, metrics client.MetricsHandler, logger zerolog.Logger,
+	ctx context.Context, o options, own storage.Identity, observed signals, logger zerolog.Logger,
 ) (client.Client, error) {
 	opts, err := envconfig.LoadDefaultClientOptions()
 	if err != nil {
@@ -57,7 +57,8 @@ func dial(
 	}
 	payloads.Configure(&opts)
 	opts.Identity = workflows.WorkerIdentity(processName(), own)
-	opts.MetricsHandler = metrics
+	opts.MetricsHandler = observed.metrics
+	observed.traces.Configure(&opts)
 	opts.Logger = log.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(logger)))
 	return client.DialContext(ctx, opts)
 }

@@ -11,6 +11,7 @@ import (
 	"rdrec/activities"
 	"rdrec/internal/document"
 	"rdrec/internal/exitcode"
+	"rdrec/internal/observe"
 	"rdrec/internal/pseudonym"
 	"rdrec/internal/untrusted"
 	"rdrec/storage"
@@ -39,6 +40,7 @@ func exits() []exit {
 	return []exit{
 		{workflows.ErrPayloadKey, exitcode.Usage, "set RDREC_PAYLOAD_KEYS to ID=KEY of all starters and workers"},
 		{pseudonym.ErrKey, exitcode.Usage, pseudonym.Hint},
+		{observe.ErrTraces, exitcode.Usage, "docs/operations.md lists the variables"},
 		{errServer, exitcode.NoServer, `start one with "starter dev", or set --address or TEMPORAL_ADDRESS`},
 		{errBucketAccess, exitcode.NoBucket, "give the worker the right to write, read, list and delete in the bucket"},
 		{errBucket, exitcode.NoBucket, "set --bucket or RDREC_BUCKET, for example to file:///var/lib/rdrec"},

@@ -70,6 +70,7 @@ func secretsOf(environment func(string) string) []string {
 	for _, name := range []string{
 		"RDREC_TEACHER_KEY", "OPENAI_API_KEY", "TEMPORAL_API_KEY", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN",
 		"AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN", "RDREC_WEBHOOK_SECRET", pseudonym.KeyVariable,
+		"OTEL_EXPORTER_OTLP_HEADERS",
 	} {
 		if value := environment(name); len(value) >= shortest {
 			secrets = append(secrets, value)

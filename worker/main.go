@@ -200,11 +200,12 @@ func (o options) Run(ctx context.Context, w io.Writer) error {
 	if err := o.useCache(bucket); err != nil {
 		return err
 	}
-	metrics, err := o.serveMetrics(ctx, monitor, logger)
+	observed, err := o.observe(ctx, monitor, logger)
 	if err != nil {
 		return err
 	}
-	temporal, err := connect(ctx, o, own, metrics, logger)
+	defer observed.traces.Close()
+	temporal, err := connect(ctx, o, own, observed, logger)
 	if ctx.Err() != nil {
 		return nil // stopped while it waited for the server
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -84,6 +85,23 @@ func (o options) serveMetrics(
 		}
 	}()
 	return sdkMetrics(monitor.Registry())
+}
+
+// signals are what a worker tells its operator about Temporal's SDK.
+type signals struct {
+	metrics client.MetricsHandler
+	traces  *observe.Traces
+}
+
+// observe serves the worker's metrics and starts its traces.
+func (o options) observe(ctx context.Context, monitor *observe.Monitor, logger zerolog.Logger) (s signals, err error) {
+	if s.metrics, err = o.serveMetrics(ctx, monitor, logger); err != nil {
+		return s, err
+	}
+	s.traces, err = observe.NewTraces(ctx, "rdrec-worker", os.Getenv, func(err error) {
+		logger.Warn().Err(err).Msg("traces are not sent")
+	})
+	return s, err
 }
 
 // countRequests shows the requests to a bucket as metrics.

@@ -85,7 +85,9 @@ func (s *faultEnv) checkExplanations(first, last string) {
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
-	s.StartWorker()
+	spans, address := newCollector(t)
+	s.Variables = append(s.Variables, "OTEL_EXPORTER_OTLP_ENDPOINT="+address)
+	w := s.StartWorker()
 	dir := t.TempDir()
 	spec, table := filepath.Join(dir, "shop.yaml"), filepath.Join(dir, "reviews.csv")
 	writeFile(t, table, shop())
@@ -137,4 +139,6 @@ func TestPlan(t *testing.T) {
 	}
 	_, plan = s.plan(spec)
 	s.checkExplanations(first, plan.Since)
+	w.Drain()
+	spans.checkTraces(t, 2)
 }
