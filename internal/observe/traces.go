@@ -34,9 +34,8 @@ type Traces struct {
 }
 
 // NewTraces returns the traces of a program as OpenTelemetry's standard variables configure them
-// (OTEL_EXPORTER_OTLP_ENDPOINT and others), or nil without an endpoint. The program is named service
-// unless OTEL_SERVICE_NAME names it. onError receives what could not be sent; it never stops the
-// program.
+// (OTEL_EXPORTER_OTLP_ENDPOINT and more), or nil without an endpoint. The program is named service
+// unless OTEL_SERVICE_NAME names it. onError receives what could not be sent; it stops nothing.
 func NewTraces(
 	ctx context.Context, service string, environment func(string) string, onError func(error),
 ) (*Traces, error) {

@@ -17,7 +17,7 @@ func TestTracesNeedAnEndpoint(t *testing.T) {
 	}{
 		"nothing":      {nil, false},
 		"an endpoint":  {map[string]string{endpoint: "http://127.0.0.1:1"}, true},
-		"of traces":    {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1/v1/traces"}, true},
+		"of traces":    {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://localhost"}, true},
 		"gRPC":         {map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, true},
 		"disabled":     {map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}, false},
 		"not exported": {map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"}, false},
