@@ -10,17 +10,17 @@ import (
 )
 
 func TestTracesNeedAnEndpoint(t *testing.T) {
-	const endpoint = "OTEL_EXPORTER_OTLP_ENDPOINT"
+	const endpoint, address = "OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1"
 	for name, c := range map[string]struct {
 		environment map[string]string
 		sends       bool
 	}{
 		"nothing":      {nil, false},
-		"an endpoint":  {map[string]string{endpoint: "http://127.0.0.1:1"}, true},
-		"of traces":    {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://localhost"}, true},
-		"gRPC":         {map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, true},
-		"disabled":     {map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}, false},
-		"not exported": {map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"}, false},
+		"an endpoint":  {map[string]string{endpoint: address}, true},
+		"of traces":    {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": address}, true},
+		"gRPC":         {map[string]string{endpoint: address, "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}, true},
+		"disabled":     {map[string]string{endpoint: address, "OTEL_SDK_DISABLED": "true"}, false},
+		"not exported": {map[string]string{endpoint: address, "OTEL_TRACES_EXPORTER": "none"}, false},
 	} {
 		traces, err := observe.NewTraces(t.Context(), "test", func(key string) string { return c.environment[key] },
 			func(error) {})
