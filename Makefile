@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import faults soak conformance conformance-teacher bin/bench check fmt lint vet workflowcheck tidy race clean audit-pages
+.PHONY: help setup build demo dev test test-golden bench bench-go bench-scale bench-import faults soak rehearsal conformance conformance-teacher bin/bench check fmt lint vet workflowcheck tidy race clean audit-pages
 
 # Threads of tensor operations sleep while they wait: spinning slows them down beside other
 # processes (docs/log.md).
@@ -46,6 +46,11 @@ dev: build ## Temporal's server with its Web UI, in this terminal
 test: setup ## all tests
 	go test -buildvcs=false -timeout 40m ./worker ./internal/train ./internal/llama ./starter ./...
 
+# llama.cpp's server, from llama-cpp-python, in a virtual environment of its own in set-up's cache.
+LLAMACPP := 0.3.36
+RDREC_CACHE_DIR := $(or $(RDREC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rdrec)
+LLAMACPP_DIR := $(RDREC_CACHE_DIR)/llama-cpp-python-$(LLAMACPP)
+
 # Real processes are killed, suspended, drained and run out of memory. Their files are in memory if
 # possible: the tests do not depend on the speed of the disk.
 SERVERS := bin/servers
@@ -63,12 +68,22 @@ soak: setup ## seeded random faults over small experiments for MINUTES=n (SEED=n
 	@TMPDIR=$(FAULTS_TMP) RDREC_SOAK='$(or $(MINUTES),5)' RDREC_SEED='$(SEED)' go test -buildvcs=false -count=1 -v -timeout 0 -parallel 16 \
 		-run '^TestSoak$$' ./worker | grep --line-buffered -Ev '^(===| *---)'
 
+rehearsal: setup $(SERVERS)/gofakes3 $(SERVERS)/temporal-server $(LLAMACPP_DIR)/bin/python ## two experiments and a nightly run on PostgreSQL, mutual TLS, S3 and llama.cpp, with faults, and its figures (docs/scale.md; minutes, needs Debian's postgresql)
+	@RDREC_REHEARSAL=1 RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -timeout 60m -run '^TestRehearsal$$' ./worker \
+		| sed -n 's/^.*_test.go:[0-9]*: |/|/p; /_test.go/p; /^--- /p; /^ok/p'
+
 conformance: $(SERVERS)/done ## the bucket's suite on memory, files and real servers: gofakes3 (S3), fake-gcs-server, Azurite
 	RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -run '^TestConformance' ./storage | grep -v '^=== '
 
 $(SERVERS)/gofakes3: tools/servers/go.mod
 	@mkdir -p $(SERVERS)
 	@cd tools/servers && GOWORK=off GOBIN='$(CURDIR)/$(SERVERS)' go install -buildvcs=false github.com/johannesboyne/gofakes3/cmd/gofakes3
+
+# Temporal's server and the tool for its schema, from the module of "starter dev".
+$(SERVERS)/temporal-server: go.mod
+	@mkdir -p $(SERVERS)
+	@go build -buildvcs=false -ldflags='-s -w' -o $(SERVERS)/temporal-sql-tool go.temporal.io/server/cmd/tools/sql
+	@go build -buildvcs=false -ldflags='-s -w' -o $(SERVERS)/temporal-server go.temporal.io/server/cmd/server
 
 # The servers are fetched once, at the versions of tools/servers/go.mod and of the line below.
 $(SERVERS)/done: tools/servers/go.mod
@@ -89,11 +104,6 @@ mutants: setup ## mutate the core packages at N sampled places and list the muta
 
 bench-import: setup ## import 50 million synthetic reviews within 8 GiB (ROWS=n; minutes, and about 15 GB of disk)
 	go run -buildvcs=false ./internal/review/importbench -n $(or $(ROWS),50000000)
-
-# llama.cpp's server, from llama-cpp-python, in a virtual environment of its own in set-up's cache.
-LLAMACPP := 0.3.36
-RDREC_CACHE_DIR := $(or $(RDREC_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/rdrec)
-LLAMACPP_DIR := $(RDREC_CACHE_DIR)/llama-cpp-python-$(LLAMACPP)
 
 conformance-teacher: setup $(LLAMACPP_DIR)/bin/python ## the teachers' suite against a real llama.cpp server (built the first time: 11 CPU-minutes, needs a C++ compiler)
 	go test -buildvcs=false -count=1 -v -run 'TestConformanceOfLlamaCpp' ./internal/openai

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
@@ -98,7 +97,7 @@ func TestADamagedModelIsFinal(t *testing.T) {
 			if err := e.acts.Bucket.GetFolder(t.Context(), e.data, data); err != nil {
 				t.Fatal(err)
 			}
-			s := students{"cpu", 1, time.Now}
+			s := newStudents("cpu", 1)
 			_, err := s.Recommend(t.Context(), activities.RecommendJob{
 				EvaluateInput: activities.EvaluateInput{
 					Task: task.Sequential, Protocol: protocol, Method: method.Name, Evaluate: e.spec.Evaluate,

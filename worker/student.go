@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
+	"weak"
 
 	"rdrec/activities"
 	"rdrec/internal/dataset"
@@ -27,11 +29,17 @@ type students struct {
 	device  string
 	threads int
 	now     func() time.Time
+	data    *datasetCache
+}
+
+// newStudents returns the students of a device.
+func newStudents(device string, threads int) students {
+	return students{device, threads, time.Now, &datasetCache{}}
 }
 
 // Train trains a student and writes its Hugging Face folder, with training.json, to job.Out.
 func (s students) Train(ctx context.Context, job activities.TrainJob) error {
-	data, err := readData(job.Data)
+	data, err := s.data.read(job.Preprocessed.Digest, job.Data)
 	if err != nil {
 		return err
 	}
@@ -89,6 +97,29 @@ func writeRecord(dir string, record prediction.TrainingRecord) error {
 	return os.WriteFile(filepath.Join(dir, prediction.TrainingRecordFile), append(data, '\n'), 0o600)
 }
 
+// datasetCache remembers the last dataset as long as it is in memory anyway: the shards of an
+// evaluation or an export follow each other within seconds. It holds no memory itself. What it
+// returns is shared and must not be changed.
+type datasetCache struct {
+	mutex  sync.Mutex
+	digest string
+	last   weak.Pointer[dataset.Dataset]
+}
+
+// read returns the dataset with a digest, which is in a folder. Without a digest it is always read.
+func (c *datasetCache) read(digest, dir string) (*dataset.Dataset, error) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if data := c.last.Value(); data != nil && digest != "" && c.digest == digest {
+		return data, nil
+	}
+	data, err := readData(dir)
+	if err == nil {
+		c.digest, c.last = digest, weak.Make(data)
+	}
+	return data, err
+}
+
 func readData(dir string) (*dataset.Dataset, error) {
 	data, err := dataset.Read(os.DirFS(dir), "dataset")
 	if err != nil {
@@ -132,7 +163,7 @@ func (s students) Explain(ctx context.Context, job activities.RecommendJob) (tex
 
 // withStudent loads the student and calls f with the job for it.
 func (s students) withStudent(job activities.RecommendJob, f func(recommend.Job) error) error {
-	data, err := readData(job.Data)
+	data, err := s.data.read(job.Preprocessed.Digest, job.Data)
 	if err != nil {
 		return err
 	}

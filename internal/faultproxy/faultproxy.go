@@ -6,6 +6,7 @@ package faultproxy
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -70,6 +71,15 @@ func FreePort(t *testing.T) string {
 	return port
 }
 
+// IsFree reports whether a TCP port of the loopback interface is free now.
+func IsFree(port int) bool {
+	l, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port)) //nolint:noctx // it is closed at once
+	if err != nil {
+		return false
+	}
+	return l.Close() == nil
+}
+
 // S3 is the program of the S3-compatible server.
 const S3 = "gofakes3"
 
@@ -93,6 +103,17 @@ type Proxy struct {
 	Address  string
 	fault    atomic.Pointer[Fault]
 	injected atomic.Int64
+	traffic  Traffic
+}
+
+// Traffic is what a proxy has forwarded: requests, and the bytes of the bodies whose length is known.
+type Traffic struct{ Requests, Written, Read int64 }
+
+// add adds a request with the lengths of its bodies; a length of -1 is not known.
+func (t *Traffic) add(written, read int64) {
+	atomic.AddInt64(&t.Requests, 1)
+	atomic.AddInt64(&t.Written, max(written, 0))
+	atomic.AddInt64(&t.Read, max(read, 0))
 }
 
 // NewProxy starts a proxy for the server at target. With keepHost, requests keep their Host header,
@@ -111,6 +132,14 @@ func NewProxy(t *testing.T, target string, keepHost bool) *Proxy {
 		},
 	}
 	p := &Proxy{}
+	forward.ModifyResponse = func(r *http.Response) error {
+		read := r.ContentLength
+		if r.Request.Method == http.MethodHead {
+			read = 0 // the length of a body that is not sent
+		}
+		p.traffic.add(r.Request.ContentLength, read)
+		return nil
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it is closed with the server
 	if err != nil {
 		t.Fatal(err)
@@ -141,6 +170,14 @@ func (p *Proxy) Clear() { p.fault.Store(nil) }
 
 // Injected returns the number of requests that a fault has handled.
 func (p *Proxy) Injected() int { return int(p.injected.Load()) }
+
+// Traffic returns what the proxy has forwarded so far.
+func (p *Proxy) Traffic() Traffic {
+	return Traffic{
+		Requests: atomic.LoadInt64(&p.traffic.Requests), Written: atomic.LoadInt64(&p.traffic.Written),
+		Read: atomic.LoadInt64(&p.traffic.Read),
+	}
+}
 
 // IsWrite reports whether a request writes.
 func IsWrite(r *http.Request) bool { return r.Method != http.MethodGet && r.Method != http.MethodHead }

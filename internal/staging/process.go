@@ -146,6 +146,7 @@ const (
 	MsgResumed     = "training resumes from a checkpoint"
 	MsgNotStored   = "checkpoint was not saved"
 	MsgFromScratch = "training starts without a checkpoint"
+	MsgTriedAgain  = "activity is tried again"
 	MsgCorrupt     = "corrupt checkpoint quarantined; restoring an older one"
 )
 

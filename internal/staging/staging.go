@@ -62,13 +62,21 @@ func New(t *testing.T) *Env {
 // NewAt returns an environment on a server.
 func NewAt(t *testing.T, address, namespace string) *Env {
 	t.Helper()
-	c, err := client.NewLazyClient(client.Options{HostPort: address, Namespace: namespace, Logger: nopLogger{}})
+	return newEnv(t, client.Options{HostPort: address, Namespace: namespace, Logger: nopLogger{}})
+}
+
+// newEnv returns the environment of a client.
+func newEnv(t *testing.T, options client.Options) *Env {
+	t.Helper()
+	c, err := client.NewLazyClient(options)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(c.Close)
 	dir := filepath.Join(t.TempDir(), "bucket")
-	return &Env{T: t, Client: c, Address: address, Namespace: namespace, Bucket: dir, URL: "file://" + dir}
+	return &Env{
+		T: t, Client: c, Address: options.HostPort, Namespace: options.Namespace, Bucket: dir, URL: "file://" + dir,
+	}
 }
 
 type nopLogger struct{}

@@ -1,0 +1,78 @@
+package staging
+
+import (
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"rdrec/internal/cachedir"
+	"rdrec/internal/faultproxy"
+)
+
+// llamaCppFolder is the folder in the cache of the set-up into which "make conformance-teacher"
+// installs llama.cpp's server.
+const llamaCppFolder = "llama-cpp-python-0.3.36"
+
+// StartLlamaCpp starts llama.cpp's server with the demo's teacher, waits until it responds, and
+// returns its URL. Without the server or the teacher it skips the test.
+func StartLlamaCpp(t *testing.T) string {
+	t.Helper()
+	dir, err := cachedir.Dir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	python := filepath.Join(dir, llamaCppFolder, "bin", "python")
+	if _, err := os.Stat(python); err != nil {
+		t.Skipf("no llama.cpp server at %s: make conformance-teacher builds it", filepath.Dir(python))
+	}
+	model, err := cachedir.DemoTeacherFile()
+	if err != nil {
+		t.Skip(err)
+	}
+	port := faultproxy.FreePort(t)
+	log, err := os.Create(filepath.Join(t.TempDir(), "server.log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Without a cache of earlier prompts, a reply does not depend on the other prompts.
+	command := exec.Command(python, //nolint:gosec // the test's own server
+		"-m", "llama_cpp.server", "--model", model,
+		"--port", port, "--n_ctx", "1024", "--n_threads", "2", "--cache", "false",
+		"--verbose", "false")
+	command.Stdout, command.Stderr = log, log
+	if err := command.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- command.Wait() }()
+	t.Cleanup(func() {
+		if err := command.Process.Kill(); err == nil {
+			t.Logf("the server ended: %v", <-ended)
+		}
+		if text, err := os.ReadFile(log.Name()); err == nil && t.Failed() {
+			t.Logf("the server's log:\n%s", text)
+		}
+	})
+	url := "http://127.0.0.1:" + port
+	ticker := time.NewTicker(200 * time.Millisecond)
+	defer ticker.Stop()
+	for range 600 {
+		if response, err := http.Get(url + "/v1/models"); err == nil { //nolint:gosec,noctx // the test's own server
+			if err := response.Body.Close(); err != nil {
+				t.Error(err)
+			}
+			return url
+		}
+		select {
+		case err := <-ended:
+			ended <- err
+			t.Fatalf("the server ended: %v", err)
+		case <-ticker.C:
+		}
+	}
+	t.Fatal("the server did not respond within two minutes")
+	return ""
+}
