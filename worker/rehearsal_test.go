@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"go.temporal.io/api/enums/v1"
 	"go.temporal.io/api/workflowservice/v1"
 	"go.temporal.io/sdk/client"
 
@@ -29,6 +30,7 @@ const trialsOfRehearsal = 10
 type rehearsal struct {
 	*faultEnv
 	proxy *faultproxy.Proxy
+	runs  []client.WorkflowRun
 	since time.Time
 	rows  []string
 }
@@ -53,7 +55,7 @@ func TestRehearsal(t *testing.T) {
 	r.deploy("v1")
 
 	r.since = time.Now()
-	runs := []client.WorkflowRun{r.experiment("alpha", teacher, 0.001), r.experiment("beta", teacher, 0.002)}
+	r.runs = []client.WorkflowRun{r.experiment("alpha", teacher, 0.001), r.experiment("beta", teacher, 0.002)}
 	r.awaitTrained(2)
 	r.killAndAdd(victim, func() { old = append(old, start("v1", workflows.QueueGPU)) })
 	r.awaitTrained(6)
@@ -64,7 +66,7 @@ func TestRehearsal(t *testing.T) {
 	r.deploy("v2")
 	r.startNightly()
 
-	for _, run := range runs {
+	for _, run := range r.runs {
 		var result workflows.ExperimentResult
 		if err := run.Get(t.Context(), &result); err != nil {
 			t.Errorf("experiment %s: %v", run.GetID(), err)
@@ -108,7 +110,8 @@ func (r *rehearsal) experiment(name, teacher string, learningRate float64) clien
 	r.T.Helper()
 	s, err := spec.Load(filepath.Join(staging.Root(), "experiments/demo.yaml"), []string{
 		"name=" + name, fmt.Sprint("trials=", trialsOfRehearsal), "student.size=t5-tiny",
-		"teacher={model: \"openai:" + teacher + "/v1#smollm2-" + name + "\", max_reviews: 8, shard_rows: 4, prompt: few-shot}",
+		"teacher={model: \"openai:" + teacher + "/v1#smollm2-" + name + "\", max_reviews: 8, shard_rows: 4, " +
+			"prompt: few-shot, constrain: two-lines}",
 		fmt.Sprint("train.learning_rate=", learningRate), "train.epochs=2", "train.epoch_steps=40",
 		"train.checkpoint_steps=10", "train.validation_rows=16",
 		"evaluate.sequential_users=40", "evaluate.topn_users=-1", "evaluate.explanations=-1", "evaluate.num_beams=10",
@@ -124,8 +127,22 @@ func (r *rehearsal) experiment(name, teacher string, learningRate float64) clien
 func (r *rehearsal) awaitTrained(n int) {
 	r.T.Helper()
 	r.WaitFor(fmt.Sprint(n, " trainings"), 20*time.Minute, func() bool {
+		for _, run := range r.runs {
+			if err := r.failure(run); err != nil {
+				r.T.Fatalf("experiment %s: %v", run.GetID(), err)
+			}
+		}
 		return r.CountFiles("stages/pretrain/*.json") >= n
 	})
+}
+
+// failure returns the error of an experiment that has failed.
+func (r *rehearsal) failure(run client.WorkflowRun) error {
+	d, err := r.Client.DescribeWorkflowExecution(r.T.Context(), run.GetID(), run.GetRunID())
+	if err == nil && d.GetWorkflowExecutionInfo().GetStatus() == enums.WORKFLOW_EXECUTION_STATUS_FAILED {
+		return run.Get(r.T.Context(), nil)
+	}
+	return nil // it runs, has ended well, or the server restarts
 }
 
 // killAndAdd kills a worker and adds one, and waits until the killed worker's job runs again.
