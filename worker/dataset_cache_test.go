@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A dataset is read once while a job has it, and held by no job.
-func TestDatasetCacheHoldsNoMemory(t *testing.T) {
+// A dataset is read once while a job has it, and freed after its last job.
+func TestDatasetCacheFreesUnusedData(t *testing.T) {
 	const folder = "../testdata/rdrec/beauty_mini"
 	var cache datasetCache
 	first, err := cache.read("one", folder)

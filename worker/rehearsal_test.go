@@ -48,7 +48,8 @@ func TestRehearsal(t *testing.T) {
 	r := &rehearsal{faultEnv: &faultEnv{staging.NewOn(cluster, "rehearsal")}}
 	r.proxy = r.UseS3()
 	start := func(build, queue string) *staging.Process {
-		return r.StartWorker("--deployment", "rdrec", "--build-id", build, "--queues", queue)
+		return r.StartWorker("--deployment", "rdrec", "--build-id", build, "--queues", queue,
+			"--heartbeat-throttle", "15s")
 	}
 	old := []*staging.Process{start("v1", workflows.QueueCPU), start("v1", workflows.QueueGPU)}
 	victim := start("v1", workflows.QueueGPU)
@@ -217,7 +218,8 @@ func (r *rehearsal) measureQueues() {
 		at := map[int64]time.Time{}
 		for _, event := range events {
 			if a := event.GetActivityTaskScheduledEventAttributes(); a != nil {
-				scheduled[event.GetEventId()], at[event.GetEventId()] = a.GetTaskQueue().GetName(), event.GetEventTime().AsTime()
+				scheduled[event.GetEventId()] = a.GetTaskQueue().GetName()
+				at[event.GetEventId()] = event.GetEventTime().AsTime()
 			}
 			if a := event.GetActivityTaskStartedEventAttributes(); a.GetAttempt() == 1 {
 				queue := scheduled[a.GetScheduledEventId()]

@@ -98,7 +98,7 @@ func writeRecord(dir string, record prediction.TrainingRecord) error {
 }
 
 // datasetCache remembers the last dataset as long as it is in memory anyway: the shards of an
-// evaluation or an export follow each other within seconds. It holds no memory itself. What it
+// evaluation or an export follow each other within seconds. It takes no memory of its own. What it
 // returns is shared and must not be changed.
 type datasetCache struct {
 	mutex  sync.Mutex

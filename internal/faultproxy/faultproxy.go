@@ -106,7 +106,7 @@ type Proxy struct {
 	traffic  Traffic
 }
 
-// Traffic is what a proxy has forwarded: requests, and the bytes of the bodies whose length is known.
+// Traffic is what a proxy has forwarded: requests, and bytes of bodies whose length is known.
 type Traffic struct{ Requests, Written, Read int64 }
 
 // add adds a request with the lengths of its bodies; a length of -1 is not known.

@@ -48,7 +48,8 @@ func StartCluster(t *testing.T) *Cluster {
 	c.dir = c.folder("cluster")
 	c.data = c.folder("postgres")
 	c.Authority.Issue()
-	c.mustRun(c.asUser(filepath.Join(c.postgres, "initdb"), "-D", c.data, "-U", "temporal", "--auth=trust", "--no-sync"))
+	initdb := filepath.Join(c.postgres, "initdb")
+	c.mustRun(c.asUser(initdb, "-D", c.data, "-U", "temporal", "--auth=trust", "--no-sync"))
 	c.StartDatabase()
 	for schema, database := range map[string]string{"temporal": "temporal", "visibility": "temporal_visibility"} {
 		c.sqlTool(database, "create-database")
@@ -121,8 +122,10 @@ func (c *Cluster) StartDatabase() {
 		_ = database.Process.Signal(syscall.SIGQUIT) //nolint:errcheck // it may have ended
 		_ = database.Wait()                          //nolint:errcheck // it was stopped
 	})
-	ready := exec.Command(filepath.Join(c.postgres, "pg_isready"), "-h", "127.0.0.1", "-p", c.port) //nolint:gosec // ours
-	c.await("PostgreSQL answers", func() error { again := *ready; return again.Run() })
+	c.await("PostgreSQL answers", func() error {
+		return exec.Command( //nolint:gosec // PostgreSQL's program
+			filepath.Join(c.postgres, "pg_isready"), "-h", "127.0.0.1", "-p", c.port).Run()
+	})
 }
 
 // StopDatabase ends PostgreSQL as a crash does; the next start recovers from its log.
