@@ -199,9 +199,15 @@ func (r *rehearsal) awaitNightly() {
 func (r *rehearsal) checkNothingIsLost() {
 	r.T.Helper()
 	const nightly = 1
-	for stage, want := range map[string]int{"pretrain": 2*trialsOfRehearsal + nightly, "report": 2 + nightly} {
-		if n := r.CountFiles("stages/" + stage + "/*.json"); n != want {
-			r.T.Errorf("%d records of %s, want %d", n, stage, want)
+	if n, want := r.CountFiles("stages/pretrain/*.json"), 2*trialsOfRehearsal+nightly; n != want {
+		r.T.Errorf("%d trainings, want %d", n, want)
+	}
+	if done := r.CompletedActivities()["Pretrain"]; done != 2*trialsOfRehearsal {
+		r.T.Errorf("%d trainings of the experiments completed, want %d", done, 2*trialsOfRehearsal)
+	}
+	for _, run := range r.runs {
+		if n := r.CountFiles("runs/" + run.GetID() + "/*/report.html"); n != 1 {
+			r.T.Errorf("%d reports of %s", n, run.GetID())
 		}
 	}
 	for _, f := range r.BadObjects() {
