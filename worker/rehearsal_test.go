@@ -199,11 +199,9 @@ func (r *rehearsal) awaitNightly() {
 func (r *rehearsal) checkNothingIsLost() {
 	r.T.Helper()
 	const nightly = 1
-	if n, want := r.CountFiles("stages/pretrain/*.json"), 2*trialsOfRehearsal+nightly; n != want {
-		r.T.Errorf("%d trainings, want %d", n, want)
-	}
-	if done := r.CompletedActivities()["Pretrain"]; done != 2*trialsOfRehearsal {
-		r.T.Errorf("%d trainings of the experiments completed, want %d", done, 2*trialsOfRehearsal)
+	const want = 2*trialsOfRehearsal + nightly
+	if n, done := r.CountFiles("stages/pretrain/*.json"), r.CompletedActivities()["Pretrain"]; n != want || done != want {
+		r.T.Errorf("%d trained models and %d completed trainings, want %d of each", n, done, want)
 	}
 	for _, run := range r.runs {
 		if n := r.CountFiles("runs/" + run.GetID() + "/*/report.html"); n != 1 {
