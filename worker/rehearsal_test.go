@@ -200,8 +200,9 @@ func (r *rehearsal) checkNothingIsLost() {
 	r.T.Helper()
 	const nightly = 1
 	const want = 2*trialsOfRehearsal + nightly
-	if n, done := r.CountFiles("stages/pretrain/*.json"), r.CompletedActivities()["Pretrain"]; n != want || done != want {
-		r.T.Errorf("%d trained models and %d completed trainings, want %d of each", n, done, want)
+	models, done := r.CountFiles("stages/pretrain/*.json"), r.CompletedActivities()["Pretrain"]
+	if models != want || done != want {
+		r.T.Errorf("%d trained models and %d completed trainings, want %d of each", models, done, want)
 	}
 	for _, run := range r.runs {
 		if n := r.CountFiles("runs/" + run.GetID() + "/*/report.html"); n != 1 {
