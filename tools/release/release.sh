@@ -28,7 +28,8 @@ archive() {
 # by /opt/rdrec/lib/rdrec, padded to the same length. $ORIGIN/../lib/rdrec follows it.
 own_library_path() {
   local found want=/opt/rdrec/lib/rdrec
-  found=$(readelf -d "$1" | sed -n 's/.*R[UN]*PATH.*\[\([^]:]*\).*/\1/p' | head -n 1)
+  found=$(readelf -d "$1" | sed -n 's/.*R[UN]*PATH.*\[\(.*\)\]/\1/p' | tr ':' '\n' | grep -m 1 '^/' || true)
+  if [[ -z $found ]]; then return; fi
   while ((${#want} < ${#found})); do want+=/; done
   if ((${#want} > ${#found})); then
     echo "error: the path of libtorch is too short to be replaced: $found" >&2
