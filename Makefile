@@ -69,7 +69,7 @@ soak: setup ## seeded random faults over small experiments for MINUTES=n (SEED=n
 		-run '^TestSoak$$' ./worker | grep --line-buffered -Ev '^(===| *---)'
 
 rehearsal: setup $(SERVERS)/gofakes3 $(SERVERS)/temporal-server $(LLAMACPP_DIR)/bin/python ## two experiments and a nightly run on PostgreSQL, mutual TLS, S3 and llama.cpp, with faults, and its figures (docs/scale.md; minutes, needs Debian's postgresql)
-	@RDREC_REHEARSAL=1 RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -timeout 60m -run '^TestRehearsal$$' ./worker \
+	@RDREC_REHEARSAL=1 RDREC_LLAMACPP='$(LLAMACPP_DIR)' RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -timeout 60m -run '^TestRehearsal$$' ./worker \
 		| sed -n 's/^.*_test.go:[0-9]*: |/|/p; /_test.go/p; /^--- /p; /^ok/p'
 
 conformance: $(SERVERS)/done ## the bucket's suite on memory, files and real servers: gofakes3 (S3), fake-gcs-server, Azurite
@@ -106,7 +106,7 @@ bench-import: setup ## import 50 million synthetic reviews within 8 GiB (ROWS=n;
 	go run -buildvcs=false ./internal/review/importbench -n $(or $(ROWS),50000000)
 
 conformance-teacher: setup $(LLAMACPP_DIR)/bin/python ## the teachers' suite against a real llama.cpp server (built the first time: 11 CPU-minutes, needs a C++ compiler)
-	go test -buildvcs=false -count=1 -v -run 'TestConformanceOfLlamaCpp' ./internal/openai
+	RDREC_LLAMACPP='$(LLAMACPP_DIR)' go test -buildvcs=false -count=1 -v -run 'TestConformanceOfLlamaCpp' ./internal/openai
 
 $(LLAMACPP_DIR)/bin/python:
 	@echo "==> conformance-teacher: building llama-cpp-python $(LLAMACPP) (11 CPU-minutes, once)"

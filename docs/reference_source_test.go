@@ -116,7 +116,9 @@ func environment(t *testing.T, program string) []string {
 var variableName = regexp.MustCompile(`"(RDREC_[A-Z_]+)"`)
 
 // ofTools are the variables of tests, make and the bench.
-var ofTools = []string{"RDREC_GOLDEN", "RDREC_ROOT", "RDREC_SERVERS", "RDREC_TEST_DEVICE", "RDREC_TEST_SERVER"}
+var ofTools = []string{
+	"RDREC_GOLDEN", "RDREC_LLAMACPP", "RDREC_ROOT", "RDREC_SERVERS", "RDREC_TEST_DEVICE", "RDREC_TEST_SERVER",
+}
 
 // variables returns a row for each environment variable without a flag, and checks that the
 // sources name no other.

@@ -191,7 +191,7 @@ func (r *rehearsal) startNightly() {
 func (r *rehearsal) awaitNightly() {
 	r.T.Helper()
 	r.AwaitFiles("nightly/beauty-nightly/promotions/*", 1)
-	r.figure("the nightly run beside them promoted its model %s after the experiments' start",
+	r.figure("the nightly run beside them had promoted its model %s after the experiments' start",
 		time.Since(r.since).Round(time.Second))
 }
 

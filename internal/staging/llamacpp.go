@@ -12,21 +12,17 @@ import (
 	"rdrec/internal/faultproxy"
 )
 
-// llamaCppFolder is the folder in the cache of the set-up into which "make conformance-teacher"
-// installs llama.cpp's server.
-const llamaCppFolder = "llama-cpp-python-0.3.36"
+// llamaCpp is an environment variable with the folder of llama.cpp's server, which "make
+// conformance-teacher" and "make rehearsal" install.
+const llamaCpp = "RDREC_LLAMACPP"
 
 // StartLlamaCpp starts llama.cpp's server with the demo's teacher, waits until it responds, and
 // returns its URL. Without the server or the teacher it skips the test.
 func StartLlamaCpp(t *testing.T) string {
 	t.Helper()
-	dir, err := cachedir.Dir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	python := filepath.Join(dir, llamaCppFolder, "bin", "python")
-	if _, err := os.Stat(python); err != nil {
-		t.Skipf("no llama.cpp server at %s: make conformance-teacher builds it", filepath.Dir(python))
+	python := filepath.Join(os.Getenv(llamaCpp), "bin", "python")
+	if _, err := os.Stat(python); os.Getenv(llamaCpp) == "" || err != nil {
+		t.Skip("no llama.cpp server: make conformance-teacher builds it and runs this test")
 	}
 	model, err := cachedir.DemoTeacherFile()
 	if err != nil {
