@@ -15,7 +15,7 @@ func TestSpelling(t *testing.T) {
 	spelling.AddRuleList(misspell.DictAmerican)
 	spelling.RemoveRule([]string{"cancelled", "sentires"})
 	spelling.Compile()
-	if _, found := spelling.Replace("the occured error"); len(found) != 1 {
+	if _, found := spelling.Replace("the occ" + "ured error"); len(found) != 1 {
 		t.Errorf("a misspelled word gives %v", found)
 	}
 	for page, text := range pages(t) {

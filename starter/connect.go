@@ -74,7 +74,9 @@ func (a *app) connect(ctx context.Context) (*server, error) {
 	if err != nil {
 		return nil, err
 	}
-	traces.Configure(&options)
+	if err := workflows.Trace(&options, traces.Tracer()); err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, connectTimeout)
 	defer cancel()
 	c, err := client.DialContext(ctx, options)

@@ -58,7 +58,9 @@ func dial(
 	payloads.Configure(&opts)
 	opts.Identity = workflows.WorkerIdentity(processName(), own)
 	opts.MetricsHandler = observed.metrics
-	observed.traces.Configure(&opts)
+	if err := workflows.Trace(&opts, observed.traces.Tracer()); err != nil {
+		return nil, err
+	}
 	opts.Logger = log.NewStructuredLogger(slog.New(zerolog.NewSlogHandler(logger)))
 	return client.DialContext(ctx, opts)
 }

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"go.temporal.io/sdk/interceptor"
 	"go.temporal.io/sdk/temporal"
@@ -97,7 +98,7 @@ func TestADamagedModelIsFinal(t *testing.T) {
 			if err := e.acts.Bucket.GetFolder(t.Context(), e.data, data); err != nil {
 				t.Fatal(err)
 			}
-			s := newStudents("cpu", 1)
+			s := newStudents("cpu", 1, time.Now)
 			_, err := s.Recommend(t.Context(), activities.RecommendJob{
 				EvaluateInput: activities.EvaluateInput{
 					Task: task.Sequential, Protocol: protocol, Method: method.Name, Evaluate: e.spec.Evaluate,

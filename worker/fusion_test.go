@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -45,7 +46,7 @@ func fuseJob(t *testing.T, folder, model string) activities.FuseJob {
 func TestAFusionIsFittedAppliedAndServed(t *testing.T) {
 	data, folder, model := studentOfCodes(t)
 	job := fuseJob(t, folder, model)
-	s := newStudents("cpu", 1)
+	s := newStudents("cpu", 1, time.Now)
 	ranked, err := s.Fuse(t.Context(), job)
 	if err != nil {
 		t.Fatal(err)
@@ -112,7 +113,7 @@ func TestBrokenFusions(t *testing.T) {
 	job := activities.FuseJob{Data: folder, Model: model, Out: t.TempDir(), Progress: func(int, int) {}}
 	job.Method, job.Evaluate = "pod", spec.Default().Evaluate
 	job.Fusion = spec.Fusion{Parts: []string{"head"}, Candidates: 3}
-	s := newStudents("cpu", 1)
+	s := newStudents("cpu", 1, time.Now)
 	_, err := s.Fuse(t.Context(), job)
 	if !errors.Is(err, activities.ErrInvalid) || !strings.Contains(err.Error(), `"head"`) {
 		t.Errorf("an unknown part: %v", err)

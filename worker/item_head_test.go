@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"rdrec/activities"
 	"rdrec/internal/dataset"
@@ -36,7 +37,7 @@ func studentOfCodes(t *testing.T) (data *dataset.Dataset, folder, model string) 
 	settings.Train.Batch, settings.Train.Epochs, settings.Train.EpochSteps = 8, 1, 3
 	settings.Train.ValidationRows, settings.Train.HeadWeight = 8, 2
 	settings.Train.Ratio = spec.Ratio{Sequential: 1}
-	s := newStudents("cpu", 1)
+	s := newStudents("cpu", 1, time.Now)
 	err = s.Train(t.Context(), activities.TrainJob{
 		PretrainInput: activities.PretrainInput{
 			Protocol: spec.Protocols()[1], Method: "pod", Train: settings.Train, Negatives: 9, Seed: 1,
@@ -57,7 +58,7 @@ func TestAStudentOfCodesIsTrainedEvaluatedAndServed(t *testing.T) {
 	data, folder, model := studentOfCodes(t)
 	settings, protocol := spec.Default(), spec.Protocols()[1]
 	settings.Evaluate.SequentialUsers = 5
-	s := newStudents("cpu", 1)
+	s := newStudents("cpu", 1, time.Now)
 	job := activities.RecommendJob{
 		EvaluateInput: activities.EvaluateInput{
 			Task: task.Sequential, Protocol: protocol, Method: "pod", Evaluate: settings.Evaluate, Seed: 1,

@@ -276,7 +276,7 @@ func wire(
 	return &activities.Activities{
 		Bucket: bucket, Importer: imports, TableWriter: tableWriter{},
 		Teachers: teachers{o.Device, o.Threads, cache.log, cache, memory},
-		Students: newStudents(o.Device, o.Threads), Rankers: rankers{o.Device, o.Threads},
+		Students: newStudents(o.Device, o.Threads, time.Now), Rankers: rankers{o.Device, o.Threads},
 		Recommenders: recommenders{device: o.Device, threads: o.Threads},
 		Scratch:      scratch, UserKey: key, Build: built, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,
 		OnCheckpoint: monitor.Checkpointed, OnProgress: showProgress(monitor),

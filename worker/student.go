@@ -33,8 +33,8 @@ type students struct {
 }
 
 // newStudents returns the students of a device.
-func newStudents(device string, threads int) students {
-	return students{device, threads, time.Now, &datasetCache{}}
+func newStudents(device string, threads int, now func() time.Time) students {
+	return students{device, threads, now, &datasetCache{}}
 }
 
 // Train trains a student and writes its Hugging Face folder, with training.json, to job.Out.

@@ -162,7 +162,8 @@ func newGateEnv(t *testing.T, d *dataset.Dataset) *gateEnv {
 		}
 	})
 	e := &gateEnv{t: t, spec: s, items: d.Items, acts: &activities.Activities{
-		Bucket: bucket, Students: newStudents("cpu", 2), Scratch: t.TempDir(), Log: zerolog.Nop(), Now: time.Now,
+		Bucket: bucket, Students: newStudents("cpu", 2, time.Now), Scratch: t.TempDir(), Log: zerolog.Nop(),
+		Now: time.Now,
 	}}
 	e.data = e.preprocess(d)
 	e.ranked = do[storage.Ref](e, e.acts.RankBaselines, activities.RankBaselinesInput{

@@ -13,10 +13,8 @@ import (
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracegrpc"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/sdk/resource"
-	"go.opentelemetry.io/otel/sdk/trace"
-	"go.temporal.io/sdk/client"
-	"go.temporal.io/sdk/contrib/opentelemetry"
-	"go.temporal.io/sdk/interceptor"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // ErrTraces is wrapped by errors of a wrong setting of OpenTelemetry.
@@ -29,8 +27,8 @@ const flushTimeout = 3 * time.Second
 // contains an experiment from the command that started it to its last activity. A nil Traces sends
 // nothing.
 type Traces struct {
-	provider *trace.TracerProvider
-	tracing  interceptor.Interceptor
+	tracer trace.Tracer
+	flush  func()
 }
 
 // NewTraces returns the traces of a program as OpenTelemetry's standard variables configure them
@@ -59,15 +57,14 @@ func NewTraces(
 		return nil, fmt.Errorf("%w: %w", ErrTraces, err)
 	}
 	otel.SetErrorHandler(otel.ErrorHandlerFunc(onError))
-	provider := trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(named))
-	tracing, err := opentelemetry.NewTracingInterceptor(opentelemetry.TracerOptions{
-		Tracer:              provider.Tracer("rdrec"),
-		DisableQueryTracing: true, // watch asks every second
-	})
-	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrTraces, err)
-	}
-	return &Traces{provider, tracing}, nil
+	provider := sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(named))
+	return &Traces{tracer: provider.Tracer("rdrec"), flush: func() {
+		limited, cancel := context.WithTimeout(context.WithoutCancel(ctx), flushTimeout)
+		defer cancel()
+		if err := provider.Shutdown(limited); err != nil {
+			onError(err)
+		}
+	}}, nil
 }
 
 // newSender returns what speaks a protocol, named as OpenTelemetry does.
@@ -83,21 +80,17 @@ func newSender(protocol string) (otlptrace.Client, error) {
 	}
 }
 
-// Configure makes a client, and the workers on it, write spans.
-func (t *Traces) Configure(options *client.Options) {
-	if t != nil {
-		options.Interceptors = append(options.Interceptors, t.tracing)
+// Tracer returns what writes spans, or nil.
+func (t *Traces) Tracer() trace.Tracer {
+	if t == nil {
+		return nil
 	}
+	return t.tracer
 }
 
 // Close sends the spans that were not sent yet.
 func (t *Traces) Close() {
-	if t == nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), flushTimeout)
-	defer cancel()
-	if err := t.provider.Shutdown(ctx); err != nil {
-		otel.Handle(err)
+	if t != nil {
+		t.flush()
 	}
 }

@@ -23,6 +23,8 @@ type Authority struct {
 	t    *testing.T
 	key  *ecdsa.PrivateKey
 	dir  string
+	// issued is how many certificates there are; it numbers them.
+	issued int64
 }
 
 // NewAuthority returns an authority whose files are in a folder of the test.
@@ -51,8 +53,10 @@ func (a *Authority) issue(name string, c *x509.Certificate) (*x509.Certificate, 
 	if err != nil {
 		a.t.Fatal(err)
 	}
-	c.SerialNumber, c.Subject = big.NewInt(time.Now().UnixNano()), pkix.Name{CommonName: name}
-	c.NotBefore, c.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
+	a.issued++
+	c.SerialNumber, c.Subject = big.NewInt(a.issued), pkix.Name{CommonName: name}
+	c.NotBefore = time.Date(2020, time.January, 1, 0, 0, 0, 0, time.UTC)
+	c.NotAfter = c.NotBefore.AddDate(100, 0, 0)
 	parent, signer := a.Cert, a.key
 	if parent == nil {
 		parent, signer = c, key

@@ -158,14 +158,17 @@ func (c *Cluster) await(condition string, ready func() error) {
 // startServer starts the server with all of its services in one process.
 func (c *Cluster) startServer() {
 	c.t.Helper()
-	ports := make([]any, 8)
-	for i := range ports {
-		ports[i] = lowPort(c.t)
+	frontend := lowPort(c.t)
+	c.Address = "127.0.0.1:" + frontend
+	values := []string{
+		"CERTS", filepath.Dir(c.Authority.File("ca.pem")), "POSTGRES", "127.0.0.1:" + c.port, "FRONTEND", c.Address,
+		"PORT1", frontend,
 	}
-	c.Address = fmt.Sprint("127.0.0.1:", ports[0])
+	for i := 2; i <= 8; i++ {
+		values = append(values, fmt.Sprint("PORT", i), lowPort(c.t))
+	}
 	config := filepath.Join(c.dir, "server.yaml")
-	text := strings.NewReplacer("CERTS", filepath.Dir(c.Authority.File("x")), "POSTGRES", "127.0.0.1:"+c.port,
-		"FRONTEND", c.Address).Replace(fmt.Sprintf(serverConfig, ports...))
+	text := strings.NewReplacer(values...).Replace(serverConfig)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		c.t.Fatal(err)
 	}
@@ -227,7 +230,7 @@ func lowPort(t *testing.T) string {
 }
 
 // taken are the ports that lowPort has returned.
-var taken = map[int]bool{} //nolint:gochecknoglobals // those of the process
+var taken = map[int]bool{}
 
 // serverConfig is the server's configuration with four ports of gRPC and four of membership.
 const serverConfig = `
@@ -256,10 +259,10 @@ global:
       keyFile: CERTS/client.key
       client: {serverName: localhost, rootCaFiles: [CERTS/ca.pem]}
 services:
-  frontend: {rpc: {grpcPort: %[1]v, membershipPort: %[5]v, bindOnIP: 127.0.0.1}}
-  history: {rpc: {grpcPort: %[2]v, membershipPort: %[6]v, bindOnIP: 127.0.0.1}}
-  matching: {rpc: {grpcPort: %[3]v, membershipPort: %[7]v, bindOnIP: 127.0.0.1}}
-  worker: {rpc: {grpcPort: %[4]v, membershipPort: %[8]v, bindOnIP: 127.0.0.1}}
+  frontend: {rpc: {grpcPort: PORT1, membershipPort: PORT5, bindOnIP: 127.0.0.1}}
+  history: {rpc: {grpcPort: PORT2, membershipPort: PORT6, bindOnIP: 127.0.0.1}}
+  matching: {rpc: {grpcPort: PORT3, membershipPort: PORT7, bindOnIP: 127.0.0.1}}
+  worker: {rpc: {grpcPort: PORT4, membershipPort: PORT8, bindOnIP: 127.0.0.1}}
 clusterMetadata:
   enableGlobalNamespace: false
   failoverVersionIncrement: 10

@@ -53,6 +53,13 @@ func StartLlamaCpp(t *testing.T) string {
 		}
 	})
 	url := "http://127.0.0.1:" + port
+	awaitLlamaCpp(t, url, ended)
+	return url
+}
+
+// awaitLlamaCpp waits until the server responds.
+func awaitLlamaCpp(t *testing.T, url string, ended chan error) {
+	t.Helper()
 	ticker := time.NewTicker(200 * time.Millisecond)
 	defer ticker.Stop()
 	for range 600 {
@@ -60,7 +67,7 @@ func StartLlamaCpp(t *testing.T) string {
 			if err := response.Body.Close(); err != nil {
 				t.Error(err)
 			}
-			return url
+			return
 		}
 		select {
 		case err := <-ended:
@@ -70,5 +77,4 @@ func StartLlamaCpp(t *testing.T) string {
 		}
 	}
 	t.Fatal("the server did not respond within two minutes")
-	return ""
 }
