@@ -59,8 +59,7 @@ func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registr
 		return id, fmt.Errorf("read the data: %w", err)
 	}
 	if in.Data.Pseudonyms {
-		id.UserKey = a.UserKey.Digest()
-		if err := a.UserKey.Check(id.UserKey); err != nil {
+		if id.UserKey, err = a.UserKey.Required(); err != nil {
 			return id, err
 		}
 	}

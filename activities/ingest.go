@@ -113,8 +113,8 @@ type ingestion struct {
 func (g *ingestion) checkUserKey(p registry.Promotion) (string, error) {
 	digest := ""
 	if g.Pseudonyms {
-		digest = g.UserKey.Digest()
-		if err := g.UserKey.Check(digest); err != nil {
+		var err error
+		if digest, err = g.UserKey.Required(); err != nil {
 			return "", err
 		}
 	}

@@ -42,7 +42,7 @@ func (a *Activities) IngestSource(ctx context.Context, in IngestSourceInput) (ou
 	file := filepath.Join(work.dir, "ingested.parquet")
 	job := IngestSourceJob{Source: in.Source, After: previous.Value, File: file, Columns: in.Columns}
 	if in.Pseudonyms {
-		if err := a.UserKey.Check(a.UserKey.Digest()); err != nil {
+		if _, err := a.UserKey.Required(); err != nil {
 			return out, err
 		}
 		job.UserKey = a.UserKey

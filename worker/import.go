@@ -71,5 +71,6 @@ func userKey(data spec.Data) (pseudonym.Key, error) {
 	if err != nil {
 		return key, err
 	}
-	return key, key.Check(key.Digest())
+	_, err = key.Required()
+	return key, err
 }

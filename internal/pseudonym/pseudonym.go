@@ -72,6 +72,12 @@ func (k Key) Digest() string {
 	return hex.EncodeToString(sum[:bytes])
 }
 
+// Required returns the digest of the key, and an error if there is no key.
+func (k Key) Required() (digest string, err error) {
+	digest = k.Digest()
+	return digest, k.Check(digest)
+}
+
 // Check returns an error unless this is the key with a digest.
 func (k Key) Check(digest string) error {
 	switch {

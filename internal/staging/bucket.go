@@ -201,8 +201,6 @@ func (e *Env) UseS3() *faultproxy.Proxy {
 	}), true)
 	url, env := faultproxy.S3Bucket(proxy.Address)
 	e.URL = url
-	for name, value := range env {
-		e.Variables = append(e.Variables, name+"="+value)
-	}
+	e.addVariables(env)
 	return proxy
 }

@@ -183,10 +183,7 @@ func (c *Cluster) startServer() {
 	if err := server.Start(); err != nil {
 		c.t.Fatal(err)
 	}
-	c.t.Cleanup(func() {
-		_ = server.Process.Kill() //nolint:errcheck // it may have ended
-		_ = server.Wait()         //nolint:errcheck // it was killed
-	})
+	killAtEnd(c.t, server)
 	c.await("the Temporal server answers", func() error {
 		connected, err := client.DialContext(c.t.Context(), c.options(""))
 		if err == nil {
@@ -208,9 +205,7 @@ func (c *Cluster) options(namespace string) client.Options {
 func NewOn(c *Cluster, namespace string) *Env {
 	c.t.Helper()
 	e := newEnv(c.t, c.options(namespace))
-	for name, value := range c.Authority.Variables() {
-		e.Variables = append(e.Variables, name+"="+value)
-	}
+	e.addVariables(c.Authority.Variables())
 	e.MustStarter("cluster", "init")
 	return e
 }

@@ -67,10 +67,7 @@ func StartServer(t *testing.T, settings string) *exec.Cmd {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill() //nolint:errcheck // it may have ended
-		_ = server.Wait()         //nolint:errcheck // it was killed
-	})
+	killAtEnd(t, server)
 	_, port, _ := strings.Cut(settings, " ")
 	c, err := client.NewLazyClient(client.Options{HostPort: "127.0.0.1:" + port, Logger: nopLogger{}})
 	if err != nil {
@@ -93,4 +90,13 @@ func StartServer(t *testing.T, settings string) *exec.Cmd {
 	}
 	t.Fatal("the server did not start")
 	return nil
+}
+
+// killAtEnd kills a program when the test ends.
+func killAtEnd(t *testing.T, program *exec.Cmd) {
+	t.Helper()
+	t.Cleanup(func() {
+		_ = program.Process.Kill() //nolint:errcheck // it may have ended
+		_ = program.Wait()         //nolint:errcheck // it was killed
+	})
 }

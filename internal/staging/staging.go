@@ -79,6 +79,13 @@ func newEnv(t *testing.T, options client.Options) *Env {
 	}
 }
 
+// addVariables adds to the environment of workers and starters.
+func (e *Env) addVariables(variables map[string]string) {
+	for name, value := range variables {
+		e.Variables = append(e.Variables, name+"="+value)
+	}
+}
+
 type nopLogger struct{}
 
 func (nopLogger) Debug(string, ...any) {}
