@@ -101,6 +101,9 @@ type Teachers interface {
 
 // Students trains and evaluates the student.
 type Students interface {
+	// CheckPretrained returns an error, final where it wraps ErrInvalid, if a folder cannot start a
+	// student.
+	CheckPretrained(dir string) error
 	Train(ctx context.Context, job TrainJob) error
 	Recommend(ctx context.Context, job RecommendJob) ([]prediction.Prediction, error)
 	Explain(ctx context.Context, job RecommendJob) ([]prediction.Text, error)

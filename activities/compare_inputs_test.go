@@ -2,8 +2,10 @@ package activities_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,10 +16,47 @@ import (
 	"rdrec/storage"
 )
 
+// pickyStudents accept no folder but those with weights.
+type pickyStudents struct{ activities.Students }
+
+func (pickyStudents) CheckPretrained(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, "model.safetensors")); err != nil {
+		return fmt.Errorf("%w: no weights", activities.ErrInvalid)
+	}
+	return nil
+}
+
+// TestAnUnusablePretrainedFolderIsRefused identifies the inputs of students whose folder has no
+// weights, or no tokenizer of a T5.
+func TestAnUnusablePretrainedFolderIsRefused(t *testing.T) {
+	t.Parallel()
+	for name, files := range map[string]map[string]string{
+		"no weights":         {"config.json": "{}"},
+		"unusable tokenizer": {"model.safetensors": "1", "spiece.model": "x"},
+	} {
+		dir := t.TempDir()
+		for file, text := range files {
+			if err := os.WriteFile(filepath.Join(dir, file), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		s := newInboxEnv(t)
+		s.Students = pickyStudents{}
+		_, err := run[activities.IdentifyResult](s, s.Identify, activities.IdentifyInput{
+			Data: spec.Data{Reviews: &spec.Reviews{Path: dir}}, Student: spec.Student{Pretrained: dir},
+		})
+		if err == nil || !strings.Contains(err.Error(), name) ||
+			!strings.Contains(err.Error(), activities.TypeInvalidConfig) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // TestCompareInputs compares the files of a spec with those that a finished run read.
 func TestCompareInputs(t *testing.T) {
 	t.Parallel()
 	s := newInboxEnv(t)
+	s.Students = pickyStudents{}
 	write := func(name, text string) string {
 		path := filepath.Join(t.TempDir(), name)
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

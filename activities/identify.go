@@ -50,8 +50,24 @@ func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (out Identi
 	if out.Room, err = a.checkInputs(in); err != nil {
 		return out, err
 	}
-	out.Identity, err = a.identify(ctx, in)
-	return out, err
+	if out.Identity, err = a.identify(ctx, in); err != nil {
+		return out, err
+	}
+	return out, a.checkPretrained(in.Student.Pretrained)
+}
+
+// checkPretrained returns an error if a folder cannot start a student, before anything is computed
+// for it. An empty folder is none.
+func (a *Activities) checkPretrained(dir string) error {
+	if dir == "" {
+		return nil
+	}
+	if _, err := token.OpenStudent(dir); errors.Is(err, token.ErrTokenizer) {
+		return fmt.Errorf("%w: %w", ErrInvalid, err)
+	} else if err != nil {
+		return err
+	}
+	return a.Students.CheckPretrained(dir)
 }
 
 func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registry.Identity, err error) {
@@ -75,11 +91,6 @@ func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registr
 	if in.Student.Pretrained != "" {
 		if id.Student, err = digestFiles(ctx, filepath.Join(in.Student.Pretrained, "*")); err != nil {
 			return id, fmt.Errorf("read the student's weights: %w", err)
-		}
-		if _, err := token.OpenStudent(in.Student.Pretrained); errors.Is(err, token.ErrTokenizer) {
-			return id, fmt.Errorf("%w: %w", ErrInvalid, err)
-		} else if err != nil {
-			return id, err
 		}
 	}
 	return id, nil

@@ -105,8 +105,8 @@ func sameCost(a, b spec.Spec) bool {
 		}
 		return s.Data.Folder
 	}
-	return source(a) == source(b) && a.Student.Size == b.Student.Size && a.Student.ItemsOnly == b.Student.ItemsOnly &&
-		a.Train.Precision == b.Train.Precision && a.Teacher.Model == b.Teacher.Model
+	return source(a) == source(b) && a.Teacher.Model == b.Teacher.Model && a.Train.Precision == b.Train.Precision &&
+		a.Student.Name() == b.Student.Name() && a.Student.ItemsOnly == b.Student.ItemsOnly
 }
 
 // workRatio returns how much more work a stage has in a spec than in the run; known is false if no

@@ -80,7 +80,7 @@ func staticDetails(s spec.Spec) string {
 		data = s.Data.Reviews.Path
 	}
 	return fmt.Sprintf("* data: `%s`\n* teacher: `%s`\n* student: %s, %s, %s of each method",
-		data, s.Teacher.Model, s.Student.Size, plural(s.Train.Epochs, "epoch"), plural(s.Trials, "trial"))
+		data, s.Teacher.Model, s.Student.Name(), plural(s.Train.Epochs, "epoch"), plural(s.Trials, "trial"))
 }
 
 // dataName returns a short name of the spec's data, for people: the base name of the folder, or

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -59,6 +61,35 @@ func (s *faultEnv) awaitDistillation(run client.WorkflowRun) (result workflows.D
 	return result
 }
 
+// sampleOf reads a sample of a distillation as docs/howto.md describes it for OpenAI: with the
+// command line, and the key in the environment of the worker.
+func (s *faultEnv) sampleOf(server *staging.ChatServer, in workflows.DistillationInput, rows int) {
+	s.T.Helper()
+	var keys sync.Map
+	server.OnPrompt = func(key, _ string) { keys.Store(key, true) }
+	path := filepath.Join(s.T.TempDir(), "counted.yaml")
+	writeFile(s.T, path, fmt.Sprintf(
+		"name: counted%steacher: {model: %q, max_reviews: %d, batch: %d, shard_rows: %d}\n",
+		smallReviews, in.Teacher.Model, in.Teacher.MaxReviews, in.Teacher.Batch, in.Teacher.ShardRows))
+	out := s.MustStarter("distill", path, "--sample", strconv.Itoa(rows))
+	for _, want := range []string{
+		"preference   The user prefers soft hair.", fmt.Sprintf("%[1]d of %[1]d wanted rationales by openai:", rows),
+	} {
+		if !strings.Contains(out, want) {
+			s.T.Errorf("the sample lacks %q:\n%s", want, out)
+		}
+	}
+	if diff := cmp.Diff(map[int]int{1: rows}, server.Counts()); diff != "" {
+		s.T.Fatalf("prompts of the sample: %s", diff)
+	}
+	keys.Range(func(key, _ any) bool {
+		if key != "sk-shop" {
+			s.T.Errorf("a prompt was sent with the key %q", key)
+		}
+		return true
+	})
+}
+
 // The worker is killed while it distills, the run is terminated, and a second run distills the same
 // rows: no finished row is requested again, whether a sample or the killed run finished it.
 func TestFinishedRowsAreNotRequestedAgain(t *testing.T) {
@@ -71,13 +102,9 @@ func TestFinishedRowsAreNotRequestedAgain(t *testing.T) {
 	in := distillationInput(t, s, rows)
 	s.Limit = 25
 	p := newFaultEnv(t)
+	p.Variables = append(p.Variables, "OPENAI_API_KEY=sk-shop")
 	w := p.StartWorker()
-	sample := in
-	sample.Sample = 8
-	p.awaitDistillation(p.startDistillation("sample", sample))
-	if diff := cmp.Diff(map[int]int{1: 8}, s.Counts()); diff != "" {
-		t.Fatalf("prompts of the sample: %s", diff)
-	}
+	p.sampleOf(s, in, 8)
 	run := p.startDistillation("full", in)
 	s.AwaitLimit(t)
 	p.WaitFor("the finished rows stored", 2*time.Minute, func() bool { return len(p.Rows()) >= s.Limit })

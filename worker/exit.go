@@ -13,6 +13,7 @@ import (
 	"rdrec/internal/exitcode"
 	"rdrec/internal/observe"
 	"rdrec/internal/pseudonym"
+	"rdrec/internal/torch"
 	"rdrec/internal/untrusted"
 	"rdrec/storage"
 	"rdrec/workflows"
@@ -41,6 +42,8 @@ func exits() []exit {
 		{workflows.ErrPayloadKey, exitcode.Usage, "set RDREC_PAYLOAD_KEYS to ID=KEY of all starters and workers"},
 		{pseudonym.ErrKey, exitcode.Usage, pseudonym.Hint},
 		{observe.ErrTraces, exitcode.Usage, "docs/operations.md lists the variables"},
+		{torch.ErrNoDevice, exitcode.Usage, `"make setup CUDA=1" fetches what a GPU needs, "worker version" shows ` +
+			"what this machine has, and --device auto takes the CPU where there is no GPU"},
 		{errServer, exitcode.NoServer, `start one with "starter dev", or set --address or TEMPORAL_ADDRESS`},
 		{errBucketAccess, exitcode.NoBucket, "give the worker the right to write, read, list and delete in the bucket"},
 		{errBucket, exitcode.NoBucket, "set --bucket or RDREC_BUCKET, for example to file:///var/lib/rdrec"},

@@ -58,6 +58,15 @@ func TestExitCodes(t *testing.T) {
 			[]string{"error: the bucket is not accessible: write \"probes/", "hint: give the worker the right"},
 		},
 		{
+			"no such GPU",
+			[]string{"--bucket", bucket, "--device", "cuda:99"},
+			exitcode.Usage,
+			[]string{
+				`error: device "cuda:99": no such GPU: `,
+				`hint: "make setup CUDA=1" fetches what a GPU needs, "worker version" shows what this machine has`,
+			},
+		},
+		{
 			"an address in use",
 			[]string{"serve", "--name", "shop", "--bucket", bucket, "--addr", busy.Addr().String()},
 			exitcode.InUse,

@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"rdrec/internal/exitcode"
+	"rdrec/internal/t5/modeltest"
 	"rdrec/registry"
 )
 
@@ -25,11 +27,11 @@ func shop() string {
 	return table.String()
 }
 
-// shopSpec returns a spec of the table at a path, which runs for seconds.
-func shopSpec(path string) string {
-	return "name: shop\ndata: {reviews: {path: " + path + "}, negatives: 3}\n" + `
+// shopSpec returns a spec of the table at a path, which runs for seconds. Its student starts from a
+// folder.
+func shopSpec(path, pretrained string) string {
+	return fmt.Sprintf("name: shop\ndata: {reviews: {path: %s}, negatives: 3}\nstudent: {pretrained: %s}", path, pretrained) + `
 teacher: {model: copy}
-student: {size: t5-tiny}
 train: {batch: 4, epochs: 2, epoch_steps: 10, validation_rows: 8}
 evaluate: {sequential_users: 4, topn_users: -1, explanations: -1, num_beams: 4, num_return_sequences: 4, topn: 4}
 `
@@ -81,7 +83,27 @@ func (s *faultEnv) checkExplanations(first, last string) {
 	}
 }
 
-// TestPlan plans a spec before and after its run, after one changed setting and one appended row.
+// checkPaper plans the paper's spec on a folder of the authors' files and with a folder of T5's
+// weights, and refuses a folder whose weights do not fit its configuration.
+func (s *faultEnv) checkPaper(pretrained string) {
+	s.T.Helper()
+	args := []string{
+		"experiments/paper-beauty-rdrec.yaml", "--set", "data.folder=testdata/rdrec/beauty_mini",
+		"--set", "student.pretrained=" + pretrained,
+	}
+	stages, plan := s.plan(args...)
+	if len(plan.Stages) != 44 || len(stages["evaluate topn rdrec/10"]) == 0 {
+		s.T.Errorf("the plan of ten trials has %d stages: %v", len(plan.Stages), stages)
+	}
+	writeFile(s.T, filepath.Join(pretrained, "config.json"), modeltest.FlanT5Config)
+	_, stderr, code := s.Starter(append([]string{"plan"}, args...)...)
+	if code != exitcode.Experiment || !strings.Contains(stderr, `SelfAttention.q.weight": shape [8 8], want [12 8]`) {
+		s.T.Errorf("weights that do not fit: exit code %d\n%s", code, stderr)
+	}
+}
+
+// TestPlan plans a spec before and after its run, after one changed setting and one appended row,
+// and the paper's spec. The students start from folders of flan-T5 and T5.
 func TestPlan(t *testing.T) {
 	t.Parallel()
 	s := newFaultEnv(t)
@@ -91,7 +113,8 @@ func TestPlan(t *testing.T) {
 	dir := t.TempDir()
 	spec, table := filepath.Join(dir, "shop.yaml"), filepath.Join(dir, "reviews.csv")
 	writeFile(t, table, shop())
-	writeFile(t, spec, shopSpec(table))
+	writeFile(t, spec, shopSpec(table, modeltest.Pretrained(t, modeltest.FlanT5Config)))
+	s.checkPaper(modeltest.Pretrained(t, modeltest.T5Config))
 
 	const evaluate, pretrain = "evaluate sequential rdrec/1", "pretrain rdrec/1"
 	never, after := "never done", "after a stage that runs: "

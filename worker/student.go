@@ -37,6 +37,16 @@ func newStudents(device string, threads int, now func() time.Time) students {
 	return students{device, threads, now, &datasetCache{}}
 }
 
+// CheckPretrained returns an error if a folder cannot start a student. It reads no weights, but
+// their names and shapes.
+func (students) CheckPretrained(dir string) error {
+	err := t5.CheckPretrained(dir)
+	if errors.Is(err, t5.ErrModel) {
+		return fmt.Errorf("%w: %w", activities.ErrInvalid, err)
+	}
+	return err
+}
+
 // Train trains a student and writes its Hugging Face folder, with training.json, to job.Out.
 func (s students) Train(ctx context.Context, job activities.TrainJob) error {
 	data, err := s.data.read(job.Preprocessed.Digest, job.Data)

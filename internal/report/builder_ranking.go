@@ -28,7 +28,7 @@ const shownSamples = 6
 // AddRecommendations scores what a student recommended for a ranking task.
 func (b *Builder) AddRecommendations(id TrialID, t task.Task, predictions []prediction.Prediction) {
 	table := b.table(t)
-	row := Row{Method: id.Name(), Kind: StudentRow, About: b.run.Spec.Student.Size}
+	row := Row{Method: id.Name(), Kind: StudentRow, About: b.run.Spec.Student.Name()}
 	if id.Variant != "" {
 		row.Kind, row.Base = AblationRow, id.Method
 	}
@@ -50,7 +50,7 @@ func (b *Builder) showRecommendations(row Row, predictions []prediction.Predicti
 // AddHead scores what a student recommended for the sequential task by its item head. An ablation's
 // row is one of the head, too.
 func (b *Builder) AddHead(id TrialID, predictions []prediction.Prediction) {
-	row := Row{Method: id.Name() + ", item head", Kind: StudentRow, About: b.run.Spec.Student.Size}
+	row := Row{Method: id.Name() + ", item head", Kind: StudentRow, About: b.run.Spec.Student.Name()}
 	if id.Variant != "" {
 		row.Kind, row.Base = AblationRow, id.Method+", item head"
 	}

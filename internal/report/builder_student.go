@@ -12,7 +12,7 @@ import (
 func (b *Builder) AddStudent(id TrialID, record prediction.TrainingRecord, seconds float64) {
 	s := b.run.Spec
 	b.report.Students = append(b.report.Students, Student{
-		Method: id.Name(), Seed: id.Seed, Size: s.Student.Size, Pretrained: s.Student.Pretrained,
+		Method: id.Name(), Seed: id.Seed, Size: s.Student.Name(), Pretrained: s.Student.Pretrained,
 		TrainingRecord: record, MaxEpochs: s.Train.Epochs, Seconds: seconds,
 	})
 }

@@ -163,8 +163,8 @@ type Teacher struct {
 type Student struct {
 	Method string `json:"method"`
 	Seed   int64  `json:"seed"`
-	// Size is the size in the spec; Pretrained is the folder of the initial weights, empty for
-	// random weights.
+	// Size is the size in the spec, or the name of the folder Pretrained; Pretrained is the folder
+	// of the initial weights, empty for random weights.
 	Size       string `json:"size"`
 	Pretrained string `json:"pretrained,omitempty"`
 	prediction.TrainingRecord

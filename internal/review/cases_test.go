@@ -60,13 +60,9 @@ func situations() []situation {
 		},
 		{
 			name: "a table without header, no setting", file: "02-no-header/ratings_Beauty.csv",
-			right: "refused: 1: data cannot be used: no column for user: looked for user, reviewerID, user_id, " +
-				"userId, " +
-				"customer_id, reviewer_id, member_id, author_id, uid, username, reviewer, customer among 4 columns, " +
-				"but the first line is " +
-				"not a header (header: false and columns by position, such as {user: 1, item: 2, rating: 3, time: " +
-				"4}, read such " +
-				"a table) (columns.user names it)",
+			right: "refused: 1: data cannot be used: no column for user, item, time among 4 columns, but the first " +
+				"line is not a header (header: false and columns by position, such as {user: 1, item: 2, rating: 3, " +
+				"time: 4}, read such a table)",
 		},
 		{
 			name: "item file of MovieLens", file: "03-metadata-names/ratings.csv",

@@ -130,12 +130,16 @@ func TestUnusableFiles(t *testing.T) {
 		{"empty once unpacked", writeFile(t, "e.json.gz", ""), nil, "auto", "file is empty once unpacked"},
 		{"blank", writeFile(t, "blank.json", "\n\n"), nil, "amazon-2014", "no rows"},
 		{"no such", filepath.Join(t.TempDir(), "no.json"), nil, "auto", "no file matches"},
-		{"no column", table("who,item,time"), nil, "auto", "t.csv:1: data cannot be used: no column for user"},
+		{
+			"no column", table("who,item,time"), nil, "auto",
+			"t.csv:1: data cannot be used: no column for user among who, item, time " +
+				"(--set data.reviews.columns='{user: NAME}' names them)",
+		},
 		{
 			"wrong map", table("user,item,time"),
 			map[string]string{"time": "when"},
 			"auto",
-			"no column for time: looked for when among user, item, time",
+			"no column for time (looked for when) among user, item, time",
 		},
 		{"parquet", broken, nil, "auto", "not a complete Parquet file"},
 		{"not parquet", table("user,item,time"), nil, "parquet", "format is parquet, but the file is csv"},

@@ -164,7 +164,7 @@ func (d *ingestion) pseudonymous(ctx context.Context, table string) (string, err
 	resolve(columns, header)
 	at := match(columns, header)[userColumn]
 	if at < 0 {
-		return "", fmt.Errorf("no column for user among %s (data.reviews.columns maps names)", columnNames(header))
+		return "", fmt.Errorf("no column for user among %s", columnNames(header, "user: NAME"))
 	}
 	user := identifier(header[at])
 	return fmt.Sprintf("(SELECT * REPLACE (pseudonym(CAST(%s AS VARCHAR)) AS %s) FROM %s)",

@@ -164,15 +164,25 @@ func spelling(name string) string {
 	}, name)
 }
 
-// missingColumns returns an error that names the first required column that a header lacks.
+// missingColumns returns an error that names the required columns that a header lacks, and the
+// setting that names them. Where one name only is known, it is in the error.
 func missingColumns(columns []column, at []int, header []string) error {
+	var missing, settings []string
 	for i, c := range columns {
-		if at[i] < 0 && required(c.name) {
-			return fmt.Errorf("%w: no column for %s: looked for %s among %s (columns.%s names it)",
-				ErrData, c.name, strings.Join(c.keys, ", "), columnNames(header), c.name)
+		if at[i] >= 0 || !required(c.name) {
+			continue
 		}
+		name := c.name
+		if len(c.keys) == 1 {
+			name += fmt.Sprintf(" (looked for %s)", c.keys[0])
+		}
+		missing, settings = append(missing, name), append(settings, c.name+": NAME")
 	}
-	return nil
+	if len(missing) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%w: no column for %s among %s",
+		ErrData, strings.Join(missing, ", "), columnNames(header, strings.Join(settings, ", ")))
 }
 
 // Limits of a column name, in bytes and words: anything longer is a value. An error shows at most
@@ -183,9 +193,9 @@ const (
 	maxColumns     = 40
 )
 
-// columnNames returns the names of a file's columns for a message. The first line of a file without
-// a header is a row, and may have a customer's review.
-func columnNames(header []string) string {
+// columnNames returns the names of a file's columns for a message, and the settings that name
+// columns. The first line of a file without a header is a row, and may have a customer's review.
+func columnNames(header []string, settings string) string {
 	isValue := func(name string) bool {
 		_, err := strconv.ParseFloat(name, 64)
 		return err == nil || len(name) > maxColumnName || len(strings.Fields(name)) > maxColumnWords
@@ -196,5 +206,6 @@ func columnNames(header []string) string {
 			"table)",
 			len(header))
 	}
-	return strings.Join(header[:min(len(header), maxColumns)], ", ")
+	return fmt.Sprintf("%s (--set data.reviews.columns='{%s}' names them)",
+		strings.Join(header[:min(len(header), maxColumns)], ", "), settings)
 }

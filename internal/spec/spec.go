@@ -4,6 +4,8 @@
 // import it, it imports only internal/document, and it links neither libtorch nor Temporal.
 package spec
 
+import "path/filepath"
+
 // Spec is one experiment. The digest of its canonical JSON (see [Spec.Digest]) is part of the
 // workflow's id, so equal specs are the same experiment.
 type Spec struct {
@@ -168,7 +170,8 @@ const (
 
 // Student selects the T5 that is trained.
 type Student struct {
-	// Size is a row of [Sizes].
+	// Size is a row of [Sizes]. A student that starts from Pretrained has the size of its folder
+	// instead.
 	Size string `json:"size" yaml:"size" validate:"size"`
 	// Pretrained is a Hugging Face folder to start from; empty starts from random weights.
 	Pretrained string `json:"pretrained,omitempty" yaml:"pretrained,omitempty"`
@@ -190,6 +193,14 @@ type Student struct {
 	// WarmStart is the model that a nightly run continues from, instead of Pretrained. Users never
 	// write it.
 	WarmStart *Ref `json:"warm_start,omitempty" yaml:"-"`
+}
+
+// Name returns the size of the student, or the name of the folder that it starts from.
+func (s Student) Name() string {
+	if s.Pretrained != "" {
+		return filepath.Base(s.Pretrained)
+	}
+	return s.Size
 }
 
 // The ways in which an item of a source enters the encoder.

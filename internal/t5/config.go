@@ -126,6 +126,9 @@ func parseConfig(data []byte) (Config, error) {
 	if c.DecoderLayers == 0 {
 		c.DecoderLayers = c.Layers
 	}
+	if c.ModelType == "mt5" { // a T5 v1.1 with another vocabulary
+		c.ModelType, c.Architectures = "t5", defaults().Architectures
+	}
 	return c, c.check()
 }
 

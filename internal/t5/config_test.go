@@ -3,6 +3,7 @@ package t5_test
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -95,7 +96,7 @@ func TestEveryKeyOfAConfigIsRead(t *testing.T) {
 // TestConfigBounds checks the last accepted and the first rejected value of each key.
 func TestConfigBounds(t *testing.T) {
 	for _, c := range []struct{ key, good, bad string }{
-		{"model_type", `"t5"`, `"mt5"`},
+		{"model_type", `"t5"`, `"umt5"`},
 		{"feed_forward_proj", `"relu"`, `"gelu"`},
 		{"vocab_size", "2", "1"},
 		{"d_model", "1", "0"},
@@ -128,5 +129,16 @@ func TestConfigBounds(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), key) {
 			t.Errorf("got %v, want an error that names %s", err, key)
 		}
+	}
+}
+
+// TestMT5IsReadAsT5 reads the configuration of a T5 v1.1 with another vocabulary, which saves as a
+// T5.
+func TestMT5IsReadAsT5(t *testing.T) {
+	got, err := readConfig(t, `{"architectures": ["MT5ForConditionalGeneration"], "model_type": "mt5",
+		"vocab_size": 250112, "feed_forward_proj": "gated-gelu", "tie_word_embeddings": false}`)
+	if err != nil || got.ModelType != "t5" || got.Vocabulary != 250_112 || got.Tied ||
+		!slices.Equal(got.Architectures, []string{"T5ForConditionalGeneration"}) {
+		t.Errorf("%v: %+v", err, got)
 	}
 }

@@ -53,15 +53,22 @@ func LoadPretrained(path string, extra PretrainedOptions, device torch.Device) (
 	}, true)
 }
 
+// CheckPretrained returns an error that wraps [ErrModel] if [LoadPretrained] cannot use a folder.
+// It reads the configuration, and the names and shapes of the weights.
+func CheckPretrained(path string) error {
+	_, weights, err := openChecked(path, true)
+	if err != nil {
+		return err
+	}
+	return weights.Close()
+}
+
 // load creates a model of path's configuration and copies path's weights into it. allowMissing
 // permits weights without the student's two tables.
 func load(path string, newModel func(Config) (*Model, error), allowMissing bool) (*Model, error) {
-	c, weights, err := open(path)
+	c, weights, err := openChecked(path, allowMissing)
 	if err != nil {
-		return nil, unusable(path, err)
-	}
-	if err := c.checkShapes(weights.Shapes(), allowMissing); err != nil {
-		return nil, unusable(path, errors.Join(err, weights.Close()))
+		return nil, err
 	}
 	m, err := newModel(c)
 	if err != nil {
@@ -72,6 +79,19 @@ func load(path string, newModel func(Config) (*Model, error), allowMissing bool)
 		return nil, unusable(path, err)
 	}
 	return m, nil
+}
+
+// openChecked opens a model whose weights have the shapes of its configuration. It reads no weights
+// yet.
+func openChecked(path string, allowMissing bool) (Config, torch.Weights, error) {
+	c, weights, err := open(path)
+	if err != nil {
+		return c, nil, unusable(path, err)
+	}
+	if err := c.checkShapes(weights.Shapes(), allowMissing); err != nil {
+		return c, nil, unusable(path, errors.Join(err, weights.Close()))
+	}
+	return c, weights, nil
 }
 
 // maxMissing bounds the elements of tables that a pretrained model lacks: 64 times the reference's.

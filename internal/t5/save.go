@@ -16,7 +16,9 @@ func (m *Model) Save(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
-	config, err := json.MarshalIndent(m.Config, "", " ")
+	c := m.Config
+	c.Type = defaults().Type // a pretrained model's may be another
+	config, err := json.MarshalIndent(c, "", " ")
 	if err != nil {
 		return fmt.Errorf("model config: %w", err)
 	}

@@ -39,6 +39,9 @@ func deviceIndex(name string) (Device, error) {
 	return CPU, fmt.Errorf("device %q: want auto, cpu, cuda, or cuda:N with N from 0", name)
 }
 
+// ErrNoDevice means that this machine has no such GPU, or that libtorch cannot use it.
+var ErrNoDevice = errors.New("no such GPU")
+
 // CheckDevice returns an error if a name is none that [ParseDevice] knows.
 func CheckDevice(name string) error {
 	_, err := deviceIndex(name)
@@ -67,7 +70,7 @@ func ParseDevice(name string) (Device, error) {
 	case name == "auto":
 		return CPU, nil
 	default:
-		return CPU, fmt.Errorf("device %q: %w", name, err)
+		return CPU, fmt.Errorf("device %q: %w: %w", name, ErrNoDevice, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 // Package modeltest gives tests and benchmarks of students what they share: the small model of the
-// golden files ([Tiny]), a model with random weights ([Random]), a small dataset ([BeautyMini]),
-// rows of golden files ([Rows]), and the processor's time ([CPUSeconds]). Only tests import it.
+// golden files ([Tiny]), a model with random weights ([Random]), folders as Hugging Face publishes
+// them ([Pretrained]), a small dataset ([BeautyMini]), rows of golden files ([Rows]), and the
+// processor's time ([CPUSeconds]). Only tests import it.
 package modeltest
 
 import (
