@@ -73,7 +73,7 @@ rehearsal: setup $(SERVERS)/gofakes3 $(SERVERS)/temporal-server $(LLAMACPP_DIR)/
 		| sed -n 's/^.*_test.go:[0-9]*: |/|/p; /_test.go/p; /^--- /p; /^ok/p'
 
 conformance: $(SERVERS)/done ## the bucket's suite on memory, files and real servers: gofakes3 (S3), fake-gcs-server, Azurite
-	RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -run '^TestConformance' ./storage | grep -v '^=== '
+	RDREC_SERVERS='$(CURDIR)/$(SERVERS)' go test -buildvcs=false -count=1 -v -run '^TestConformance' ./storage ./storage/remote | grep -v '^=== '
 
 $(SERVERS)/gofakes3: tools/servers/go.mod
 	@mkdir -p $(SERVERS)

@@ -18,6 +18,7 @@ import (
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/storage"
+	"rdrec/storage/remote"
 )
 
 // Activities has one exported method for each activity; the method's name is the activity type.
@@ -31,6 +32,8 @@ type Activities struct {
 	TableWriter  TableWriter
 	// ReportURL, if set, returns the address where a browser finds a key of the bucket; "" if none.
 	ReportURL func(ctx context.Context, key string) string
+	// Sources keeps the files that specs name by URLs.
+	Sources *remote.Cache
 	// Scratch is a folder for temporary files. Each activity works in its own subfolder and removes
 	// it.
 	Scratch string

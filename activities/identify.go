@@ -13,7 +13,6 @@ import (
 	"sort"
 
 	"rdrec/internal/dataset"
-	"rdrec/internal/fileset"
 	"rdrec/internal/progress"
 	"rdrec/internal/room"
 	"rdrec/internal/spec"
@@ -47,7 +46,7 @@ func (a *Activities) Identify(ctx context.Context, in IdentifyInput) (out Identi
 	ctx, p := a.startHeartbeat(ctx, "identify")
 	defer p.stop()
 	defer func() { err = temporalError(ctx, err) }()
-	if out.Room, err = a.checkInputs(in); err != nil {
+	if out.Room, err = a.checkInputs(ctx, in); err != nil {
 		return out, err
 	}
 	if out.Identity, err = a.identify(ctx, in); err != nil {
@@ -79,7 +78,7 @@ func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registr
 			return id, err
 		}
 	}
-	needed, err := needsTeacher(in)
+	needed, err := a.needsTeacher(ctx, in)
 	if err != nil {
 		return id, err
 	}
@@ -96,8 +95,9 @@ func (a *Activities) identify(ctx context.Context, in IdentifyInput) (id registr
 	return id, nil
 }
 
-// digestData hashes the raw data. Reviews that a nightly run accumulated are in the bucket under
-// their hash already.
+// digestData identifies the raw data: files of this machine by their content, those of URLs by what
+// their buckets know of it. Reviews that a nightly run accumulated are in the bucket under their
+// hash already.
 func digestData(ctx context.Context, data spec.Data) (string, error) {
 	switch {
 	case data.Accumulated != nil && data.Reviews.Metadata == "":
@@ -108,43 +108,31 @@ func digestData(ctx context.Context, data spec.Data) (string, error) {
 	case data.Reviews != nil:
 		return digestSources(ctx, data.Reviews.Path, data.Reviews.Metadata)
 	default:
-		return digestFiles(ctx, filepath.Join(data.Folder, "*"))
+		return digestFolder(ctx, data.Folder)
 	}
 }
 
 // needsTeacher reports whether a method trains on rationales and the data lack any, or explanations
 // are checked. A folder that has all rationales needs no teacher to train on, so the spec's teacher
 // need not exist.
-func needsTeacher(in IdentifyInput) (bool, error) {
+func (a *Activities) needsTeacher(ctx context.Context, in IdentifyInput) (bool, error) {
 	switch {
 	case in.ChecksEntailment:
 		return true, nil
 	case !in.UsesTeacher || in.Data.Reviews != nil:
 		return in.UsesTeacher, nil
 	}
-	data, err := readFolder(in.Data.Folder)
+	folder, release, err := LocalPath(ctx, a.Sources, in.Data.Folder)
+	if err != nil {
+		return false, err
+	}
+	defer release()
+	data, err := readFolder(folder)
 	if err != nil {
 		return false, err
 	}
 	return slices.ContainsFunc(slices.Concat(data.Explanations.Train, data.Explanations.Val, data.Explanations.Test),
 		func(e dataset.Explanation) bool { return !e.HasRationale() }), nil
-}
-
-// digestSources hashes the files of paths to raw data: files, folders or patterns. An empty path is
-// none.
-func digestSources(ctx context.Context, paths ...string) (string, error) {
-	var all []string
-	for _, path := range paths {
-		if path == "" {
-			continue
-		}
-		files, _, err := fileset.Find(path)
-		if err != nil {
-			return "", fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
-		all = append(all, files...)
-	}
-	return digest(ctx, all)
 }
 
 // digestFiles hashes the files that match a pattern. A pattern without a match is an error.

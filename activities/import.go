@@ -23,6 +23,8 @@ type ImportInput struct {
 	Seed int64 `json:"seed"`
 	// UserKey is the digest of the key of the pseudonyms; empty where user ids are kept.
 	UserKey string `json:"user_key,omitempty"`
+	// Source is what the run identified the data by, if they are in a bucket; else empty.
+	Source string `json:"source,omitempty"`
 }
 
 // Import makes a dataset artifact from raw reviews or from a folder in RDRec's format.
@@ -37,22 +39,43 @@ func (a *Activities) Import(ctx context.Context, in ImportInput) (ref storage.Re
 			return ref, err
 		}
 	}
-	out := work.dir
-	switch {
-	case in.Data.Accumulated != nil:
-		out = filepath.Join(work.dir, "dataset")
-		err = a.importAccumulated(ctx, in, work.dir, out)
-	case in.Data.Reviews != nil:
-		if err = a.checkImport(in.Data); err == nil {
-			err = a.importReviews(ctx, in, out)
-		}
-	default:
-		err = a.importFolder(ctx, in, out)
+	if err := checkSource(ctx, in); err != nil {
+		return ref, err
 	}
+	local, release, err := a.localData(ctx, in.Data)
 	if err != nil {
 		return ref, err
 	}
-	return a.Bucket.PutFolder(ctx, "dataset", out)
+	defer release()
+	in.Data = local
+	if err = a.importData(ctx, in, work.dir); err != nil {
+		return ref, err
+	}
+	return a.Bucket.PutFolder(ctx, "dataset", datasetFolder(in, work.dir))
+}
+
+// datasetFolder returns where an import in dir writes the dataset.
+func datasetFolder(in ImportInput, dir string) string {
+	if in.Data.Accumulated != nil {
+		return filepath.Join(dir, "dataset")
+	}
+	return dir
+}
+
+// importData writes the dataset of files that are on this machine's disk.
+func (a *Activities) importData(ctx context.Context, in ImportInput, dir string) error {
+	out := datasetFolder(in, dir)
+	switch {
+	case in.Data.Accumulated != nil:
+		return a.importAccumulated(ctx, in, dir, out)
+	case in.Data.Reviews != nil:
+		if err := a.checkImport(ctx, in.Data); err != nil {
+			return err
+		}
+		return a.importReviews(ctx, in, out)
+	default:
+		return a.importFolder(ctx, in, out)
+	}
 }
 
 // importAccumulated imports the reviews that nightly runs accumulated. Users and items of the

@@ -1,6 +1,7 @@
 package activities
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -22,14 +23,11 @@ var errScratchFull = errors.New("the scratch folder is full")
 
 // checkInputs returns what the work on an experiment's inputs takes, and an error if this machine
 // can never do it. It reads sizes and headers only, so it comes before all work.
-func (a *Activities) checkInputs(in IdentifyInput) (needs []room.Need, err error) {
+func (a *Activities) checkInputs(ctx context.Context, in IdentifyInput) (needs []room.Need, err error) {
 	if err := a.checkStudent(in.Student, in.Train); err != nil {
 		return nil, err
 	}
-	imports, err := a.importNeeds(in.Data)
-	if err != nil {
-		return nil, err
-	}
+	imports := a.importNeeds(ctx, in.Data)
 	if err := a.fits(imports, a.HostMemory); err != nil {
 		return nil, err
 	}
@@ -63,40 +61,53 @@ func (a *Activities) disk() (total, free int64) {
 
 // importNeeds returns what the import of the spec's files takes; none where they are missing, which
 // the import itself reports, or in the bucket.
-func (a *Activities) importNeeds(data spec.Data) ([]room.Need, error) {
+func (a *Activities) importNeeds(ctx context.Context, data spec.Data) []room.Need {
 	if data.Reviews == nil || data.Accumulated != nil {
-		return nil, nil
+		return nil
 	}
 	var files room.Files
-	for _, path := range []string{data.Reviews.Path, data.Reviews.Metadata} {
-		found, _, err := fileset.Find(path)
+	for _, place := range []string{data.Reviews.Path, data.Reviews.Metadata} {
+		sizes, err := fileSizes(ctx, place)
 		if err != nil {
 			continue
 		}
-		for _, name := range found {
-			info, err := os.Stat(name)
-			if err != nil {
-				return nil, err
-			}
+		for name, size := range sizes {
 			if slices.Contains(packedExtensions, filepath.Ext(name)) {
-				files.Packed += info.Size()
+				files.Packed += size
 			} else {
-				files.Plain += info.Size()
+				files.Plain += size
 			}
 		}
 	}
-	return room.Import(files, a.ImportMemory), nil
+	return room.Import(files, a.ImportMemory)
+}
+
+// fileSizes returns the sizes of the files of a path or a URL, by their names.
+func fileSizes(ctx context.Context, place string) (map[string]int64, error) {
+	path, inBucket := spec.PathOf(place)
+	sizes := map[string]int64{}
+	if inBucket {
+		files, err := findURL(ctx, place)
+		for _, file := range files.List {
+			sizes[file.Name] = file.Size
+		}
+		return sizes, err
+	}
+	found, _, err := fileset.Find(path)
+	for _, name := range found {
+		if info, err := os.Stat(name); err == nil { // else the import reports it
+			sizes[name] = info.Size()
+		}
+	}
+	return sizes, err
 }
 
 // packedExtensions are the extensions of packed files.
 var packedExtensions = []string{".gz", ".zip", ".bz2", ".zst", ".xz", ".tgz"}
 
 // checkImport returns an error if the scratch folder has too little room for an import now.
-func (a *Activities) checkImport(data spec.Data) error {
-	needs, err := a.importNeeds(data)
-	if err != nil {
-		return err
-	}
+func (a *Activities) checkImport(ctx context.Context, data spec.Data) error {
+	needs := a.importNeeds(ctx, data)
 	_, free := a.disk()
 	if err := room.Check(needs, map[string]int64{room.Scratch: free}); err != nil {
 		return fmt.Errorf("%w: %w", errScratchFull, err)
@@ -157,6 +168,15 @@ func (a *Activities) checkDisk(student spec.Student, train spec.Train) error {
 	return nil
 }
 
+// The caches below the scratch folder: of the bucket's content and of the files of URLs.
+const (
+	ContentCache = "cache"
+	SourceCache  = "sources"
+)
+
+// caches are their folders.
+var caches = []string{ContentCache, SourceCache}
+
 // checkQuota returns an error if the scratch folder holds more than its quota.
 func (a *Activities) checkQuota() error {
 	if a.MaxScratch <= 0 {
@@ -166,6 +186,9 @@ func (a *Activities) checkQuota() error {
 	err := filepath.WalkDir(a.Scratch, func(_ string, entry fs.DirEntry, err error) error {
 		if errors.Is(err, fs.ErrNotExist) {
 			return nil // another activity has removed it
+		}
+		if err == nil && entry.IsDir() && slices.Contains(caches, entry.Name()) {
+			return fs.SkipDir // they have limits of their own, and never shrink
 		}
 		if err != nil || entry.IsDir() {
 			return err

@@ -63,8 +63,9 @@ func (d *doctor) checkSpec(ctx context.Context, path string, overrides []string)
 		d.fail(p.Key, p.Reason, fix)
 	}
 	if len(problems) == 0 {
-		d.ok("files", "all that the spec names are here")
+		d.ok("files", "all that the spec names are here, or in buckets")
 	}
+	d.checkURLs(ctx, s)
 	if server, ok := strings.CutPrefix(s.Teacher.Model, "openai:"); ok {
 		d.checkTeacher(ctx, server)
 	}

@@ -10,6 +10,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"rdrec/internal/document"
 	"rdrec/internal/spec"
 	"rdrec/workflows"
 )
@@ -75,20 +76,29 @@ func startOptions(s spec.Spec) (client.StartWorkflowOptions, error) {
 // staticDetails returns what an experiment trains on what, in Markdown. The Web UI shows it above
 // the current details, and the whole spec as the workflow's input, so it is short.
 func staticDetails(s spec.Spec) string {
-	data := s.Data.Folder
-	if s.Data.Reviews != nil {
-		data = s.Data.Reviews.Path
-	}
 	return fmt.Sprintf("* data: `%s`\n* teacher: `%s`\n* student: %s, %s, %s of each method",
-		data, s.Teacher.Model, s.Student.Name(), plural(s.Train.Epochs, "epoch"), plural(s.Trials, "trial"))
+		document.Redact(dataPath(s)), document.Redact(s.Teacher.Model), s.Student.Name(),
+		plural(s.Train.Epochs, "epoch"), plural(s.Trials, "trial"))
+}
+
+// dataPath returns the path or the URL of the spec's data.
+func dataPath(s spec.Spec) string {
+	if s.Data.Reviews != nil {
+		return s.Data.Reviews.Path
+	}
+	return s.Data.Folder
 }
 
 // dataName returns a short name of the spec's data, for people: the base name of the folder, or
 // that of the review file without its extensions.
 func dataName(s spec.Spec) string {
-	if s.Data.Reviews == nil {
-		return filepath.Base(s.Data.Folder)
+	place := dataPath(s)
+	if u, err := spec.ParseURL(place); err == nil {
+		place = u.String()
 	}
-	name, _, _ := strings.Cut(filepath.Base(s.Data.Reviews.Path), ".")
+	if s.Data.Reviews == nil {
+		return filepath.Base(place)
+	}
+	name, _, _ := strings.Cut(filepath.Base(place), ".")
 	return name
 }

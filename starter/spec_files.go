@@ -16,7 +16,8 @@ import (
 )
 
 // findFiles looks for the files that a spec names, as a worker in this folder would, and finds what
-// must fail once they are read.
+// must fail once they are read. Files in buckets are the business of the workers, which have the
+// credentials; "starter doctor" looks for them.
 func findFiles(s spec.Spec) []spec.Problem {
 	c := &fileCheck{}
 	needsTeacher := slices.ContainsFunc(spec.Methods(), func(m spec.Method) bool {
@@ -53,7 +54,8 @@ func (c *fileCheck) add(key, reason, hint string) {
 // source checks that a path to raw data (a file, a folder or a pattern) has files, unless it is
 // empty.
 func (c *fileCheck) source(key, path string) {
-	if path == "" {
+	path, inBucket := spec.PathOf(path)
+	if path == "" || inBucket {
 		return
 	}
 	if _, _, err := fileset.Find(path); err != nil {
@@ -76,10 +78,13 @@ func (c *fileCheck) pattern(key, pattern string) {
 	}
 }
 
-// folder reads the data folder; it returns nil if that fails.
+// folder reads the data folder; it returns nil if that fails, and for one in a bucket.
 func (c *fileCheck) folder(s spec.Spec) *dataset.Dataset {
 	const key = "data.folder"
-	folder := s.Data.Folder
+	folder, inBucket := spec.PathOf(s.Data.Folder)
+	if inBucket {
+		return nil
+	}
 	info, err := os.Stat(folder)
 	if err != nil || !info.IsDir() {
 		c.add(key, fmt.Sprintf("there is no folder %q", folder), hintFiles)
@@ -100,6 +105,10 @@ func (c *fileCheck) folder(s spec.Spec) *dataset.Dataset {
 func (c *fileCheck) teacher(model string) {
 	const key = "teacher.model"
 	prefix, location, _ := strings.Cut(model, ":")
+	location, inBucket := spec.PathOf(location)
+	if inBucket {
+		return
+	}
 	switch prefix {
 	case "smollm2":
 		if _, err := cachedir.DemoTeacherFile(); errors.Is(err, fs.ErrNotExist) {

@@ -46,6 +46,10 @@ func (o importOptions) Run(ctx context.Context, out results, stderr io.Writer) e
 	if err != nil {
 		return err
 	}
+	remove, err := fetchReviews(ctx, s.Data.Reviews, o.Out)
+	if err != nil {
+		return err
+	}
 	preview := dataset.ImportPreview{Rows: []dataset.ImportedRow{}}
 	preview.Summary, err = review.Importer{
 		Options: *s.Data.Reviews, Appearance: s.Indexing() == spec.Appearance, Seed: s.Seed, UserKey: key, Dir: o.Out,
@@ -59,7 +63,7 @@ func (o importOptions) Run(ctx context.Context, out results, stderr io.Writer) e
 	}.Run(ctx)
 	encoder := json.NewEncoder(out)
 	encoder.SetEscapeHTML(false)
-	return errors.Join(encoder.Encode(preview), importError(err))
+	return errors.Join(encoder.Encode(preview), importError(err), remove())
 }
 
 // userKey returns the key of the pseudonyms that the data ask for; none for data that keep the ids.

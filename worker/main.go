@@ -72,6 +72,8 @@ type options struct {
 	MaxLost int `name:"max-lost" help:"${help_max_lost}" default:"2" env:"RDREC_MAX_LOST"`
 	// MaxScratch is [activities.Activities.MaxScratch] in GiB.
 	MaxScratch float64 `name:"max-scratch" help:"${help_max_scratch}" default:"0" env:"RDREC_MAX_SCRATCH"`
+	// SourceCache is in GiB.
+	SourceCache int64 `help:"${help_sources}" default:"0" placeholder:"GIB" env:"RDREC_SOURCE_CACHE"`
 }
 
 // longHelp returns the help texts that do not fit beside their flags.
@@ -96,6 +98,8 @@ func longHelp() kong.Vars {
 			"such as an import, may take a multiple of it.",
 		"help_cache": "Disk for content of the bucket that stages share, in GiB; 0 keeps none. It is below the " +
 			"scratch folder; a bucket of files needs none.",
+		"help_sources": "Disk for files that specs name by the URL of a bucket (s3://, gs://, azblob://), in GiB; " +
+			"0 means half of the disk of the scratch folder.",
 		"help_throttle": "Time between the heartbeats that are sent: shorter ones show progress and cancel jobs " +
 			"sooner, and cost more actions of Temporal Cloud.",
 		"help_metrics": "Address of /metrics (Prometheus), /healthz and /readyz; empty serves none. Keep it inside " +
@@ -273,9 +277,10 @@ func wire(
 	}
 	imports := o.importer(torch.FreeHost(os.DirFS("/")))
 	imports.quarantined = monitor.Quarantined
+	sources := openSources(filepath.Join(scratch, activities.SourceCache), o.SourceCache<<30)
 	return &activities.Activities{
 		Bucket: bucket, Importer: imports, TableWriter: tableWriter{},
-		Teachers: teachers{o.Device, o.Threads, cache.log, cache, memory},
+		Teachers: teachers{o.Device, o.Threads, cache.log, cache, memory, sources}, Sources: sources,
 		Students: newStudents(o.Device, o.Threads, time.Now), Rankers: rankers{o.Device, o.Threads},
 		Recommenders: recommenders{device: o.Device, threads: o.Threads},
 		Scratch:      scratch, UserKey: key, Build: built, Log: cache.log, Now: time.Now, StallTimeout: o.StallTimeout,

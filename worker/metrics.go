@@ -57,7 +57,7 @@ func (o options) useCache(bucket *storage.Bucket) error {
 	if err != nil {
 		return fmt.Errorf("find scratch folder %q: %w", o.Scratch, err)
 	}
-	return bucket.UseCache(filepath.Join(scratch, "cache"), o.CacheSize<<30)
+	return bucket.UseCache(filepath.Join(scratch, activities.ContentCache), o.CacheSize<<30)
 }
 
 // maxThrottle leaves two heartbeats within the server's timeout for them.

@@ -25,6 +25,7 @@ import (
 	"rdrec/internal/spec"
 	"rdrec/internal/teacher"
 	"rdrec/internal/torch"
+	"rdrec/storage/remote"
 )
 
 // teachers opens the teachers that a spec can name. To add one, add a case to weights and to Open.
@@ -35,6 +36,8 @@ type teachers struct {
 	cache   *engineCache
 	// memory is the bytes of the device; 0 means unknown.
 	memory int64
+	// sources keeps weights that are in a bucket.
+	sources *remote.Cache
 }
 
 // Teachers without local weights.
@@ -63,19 +66,25 @@ func weights(model string) (llama.Format, string, error) {
 		path, err := cachedir.DemoTeacherFile()
 		return llama.GGUF, path, err
 	case string(llama.GGUF), string(llama.HuggingFace), string(llama.Meta):
-		return llama.Format(prefix), location, nil
+		path, _ := spec.PathOf(location)
+		return llama.Format(prefix), path, nil
 	default:
 		return "", "", fmt.Errorf("%w: teacher %q is not one that this worker can open "+
 			"(it has smollm2, gguf:FILE, hf:DIR, meta:DIR, openai:URL#MODEL and copy)", activities.ErrInvalid, model)
 	}
 }
 
-// Digest hashes the teacher's weights. The digest of a teacher without weights here, such as a
-// server's, is its name: if a server loads other weights, it must give them another name.
+// Digest hashes the teacher's weights, or identifies those of a bucket by what it lists. The digest
+// of a teacher without weights here, such as a server's, is its name: if a server loads other
+// weights, it must give them another name.
 func (teachers) Digest(ctx context.Context, settings spec.Teacher) (string, error) {
 	form, path, err := weights(settings.Model)
 	if err != nil || path == "" {
 		return settings.Model, err
+	}
+	if spec.IsURL(path) {
+		found, err := findWeights(ctx, form, path)
+		return found.Digest(), err
 	}
 	files, err := llama.Files(form, path)
 	if err != nil {
@@ -99,6 +108,17 @@ func (t teachers) Size(settings spec.Teacher) (room.Teacher, error) {
 	if err != nil || path == "" {
 		return room.Teacher{}, err
 	}
+	if spec.IsURL(path) {
+		return room.Teacher{}, errNotFetched
+	}
+	return t.sizeOf(form, path, settings)
+}
+
+// errNotFetched is the error of a size that is known once the weights are fetched.
+var errNotFetched = errors.New("the weights are in a bucket")
+
+// sizeOf returns the size of the model whose weights are at a path.
+func (t teachers) sizeOf(form llama.Format, path string, settings spec.Teacher) (room.Teacher, error) {
 	config, err := llama.ReadConfig(form, path)
 	if err != nil {
 		return room.Teacher{}, err
@@ -133,7 +153,7 @@ func hashFile(ctx context.Context, h io.Writer, path string) error {
 }
 
 // Open loads the teacher, or returns the cached one.
-func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine, func(), error) {
+func (t teachers) Open(ctx context.Context, settings spec.Teacher) (teacher.Engine, func(), error) {
 	form, path, err := weights(settings.Model)
 	if err != nil {
 		return nil, nil, err
@@ -144,6 +164,11 @@ func (t teachers) Open(_ context.Context, settings spec.Teacher) (teacher.Engine
 	if path == "" {
 		return teacher.Copy{}, func() {}, nil
 	}
+	path, release, err := t.localWeights(ctx, form, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer release() // a loaded teacher reads no file
 	engine, free, err := t.load(path, settings, llama.Options{
 		Format: form, Device: t.device, Threads: t.threads, Batch: settings.Batch, Context: settings.MaxContext,
 		OnBatchHalved: t.logHalving,
@@ -163,7 +188,7 @@ func (t teachers) load(path string, settings spec.Teacher, o llama.Options) (*ll
 		return nil, nil, err
 	}
 	return t.cache.get(key, func() (*llama.Engine, error) {
-		if size, err := t.Size(settings); err == nil { // opening it reports the same error
+		if size, err := t.sizeOf(o.Format, path, settings); err == nil { // opening it reports the same error
 			needs := size.Need("teacher " + settings.Model)
 			if err := room.Check(needs, map[string]int64{room.Memory: t.memory}); err != nil {
 				return nil, fmt.Errorf("%w: %w", activities.ErrInvalid, err)

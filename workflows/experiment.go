@@ -164,9 +164,13 @@ func importData(
 	if row, err := spec.IndexingNamed(data.Indexing); err == nil && row.Seeded {
 		in.Seed = seed
 	}
+	arg := in
+	if data.InBucket() {
+		arg.Source = id.Data
+	}
 	return stages.run(ctx, stage{
 		name: "import", label: "import", queue: QueueCPU, activity: stub.Import,
-		settings: in, inputs: []string{id.Data}, arg: func(string) any { return in },
+		settings: in, inputs: []string{id.Data}, arg: func(string) any { return arg },
 	})
 }
 

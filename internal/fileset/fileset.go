@@ -78,7 +78,7 @@ func inFolder(folder string) (names []string, err error) {
 			return err
 		case !entry.IsDir():
 			names = append(names, name)
-		case name != folder && isHidden(entry.Name()):
+		case name != folder && Hidden(entry.Name()):
 			return fs.SkipDir
 		}
 		return nil
@@ -94,7 +94,7 @@ func PassOver(name string, size int64) string {
 		return "a checksum"
 	case strings.HasPrefix(name, "_"):
 		return "a marker"
-	case isHidden(name):
+	case Hidden(name):
 		return "hidden"
 	case size == 0:
 		return "empty"
@@ -103,5 +103,5 @@ func PassOver(name string, size int64) string {
 	}
 }
 
-// isHidden reports whether a name is hidden, to people (.name) or to Hadoop and Spark (_name).
-func isHidden(name string) bool { return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") }
+// Hidden reports whether a name is hidden, to people (.name) or to Hadoop and Spark (_name).
+func Hidden(name string) bool { return strings.HasPrefix(name, ".") || strings.HasPrefix(name, "_") }

@@ -96,23 +96,39 @@ func Files(format Format, path string) ([]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open the model: %w", err)
 	}
-	known := []string{".json", ".model", ".jinja", ".safetensors", ".bin", ".pth"}
-	hasSafetensors := slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
-		return strings.HasSuffix(e.Name(), ".safetensors")
-	})
-	var files []string
+	var names []string
 	for _, e := range entries {
-		kind := filepath.Ext(e.Name())
-		pickled := kind == ".bin" || kind == ".pth"
-		if e.IsDir() || !slices.Contains(known, kind) || format == HuggingFace && hasSafetensors && pickled {
-			continue
+		if !e.IsDir() {
+			names = append(names, e.Name())
 		}
-		files = append(files, filepath.Join(path, e.Name()))
+	}
+	var files []string
+	for _, name := range Choose(format, names) {
+		files = append(files, filepath.Join(path, name))
 	}
 	if len(files) == 0 {
 		return nil, fmt.Errorf("%w: folder %q is empty", ErrModel, path)
 	}
 	return files, nil
+}
+
+// Choose returns those of the names of a folder's files that the engine reads in a format.
+func Choose(format Format, names []string) []string {
+	known := []string{".json", ".model", ".jinja", ".safetensors", ".bin", ".pth"}
+	hasSafetensors := slices.ContainsFunc(names, func(name string) bool {
+		return strings.HasSuffix(name, ".safetensors")
+	})
+	var files []string
+	for _, name := range names {
+		kind := filepath.Ext(name)
+		pickled := kind == ".bin" || kind == ".pth"
+		if strings.Contains(name, "/") || !slices.Contains(known, kind) ||
+			format == HuggingFace && hasSafetensors && pickled {
+			continue
+		}
+		files = append(files, name)
+	}
+	return files
 }
 
 // sizeOf returns the bytes of the files of a model, all parts of a file that is split included.

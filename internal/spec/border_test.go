@@ -170,7 +170,7 @@ func TestTeacherNames(t *testing.T) {
 	for model, want := range map[string]bool{
 		"smollm2": true, "copy": true, "gguf:x.gguf": true, "meta:x": true, "hf:x": true, "gguf:a:b": true,
 		"openai:http://h/v1#m": true, "openai:https://h#m": true, "openai:http://h:8000/v1#a/b": true,
-		"gguf:http://me:word@h/x": true, // a file's name, however odd
+		"gguf:http://me:word@h/x": false, // no scheme of a bucket
 		"":                        false, "gguf": false, "gguf:": false, "meta:": false, "hf:": false, "openai:": false,
 		"smollm2:":  false,
 		"smollm2:x": false,

@@ -13,11 +13,12 @@ import (
 // Reviews configures how raw reviews become a dataset. docs/formats.md has the formats, and the
 // settings that each needs.
 type Reviews struct {
-	// Path is a file, a folder or a glob: JSON, delimited text or Parquet, packed or not.
+	// Path is a file, a folder or a glob: JSON, delimited text or Parquet, packed or not. It may be
+	// the URL of a bucket (s3://, gs://, azblob://).
 	Path string `json:"path" yaml:"path"`
 	// Format is a row of [Formats]; "auto" detects it from the beginning of each file.
 	Format string `json:"format" yaml:"format" validate:"format"`
-	// Metadata is the shop's item file (titles), optional.
+	// Metadata is the shop's item file (titles), optional. It may be the URL of a bucket.
 	Metadata string `json:"metadata,omitempty" yaml:"metadata,omitempty"`
 	// Columns renames columns: it maps our names (user, item, time, rating, text, summary; title
 	// for the metadata) to the file's, or to their positions from 1.

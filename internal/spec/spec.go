@@ -75,7 +75,7 @@ type Sasrec struct {
 // set.
 type Data struct {
 	// Folder is a folder in the format of RDRec, POD and P5 (sequential.txt, datamaps.json, ...;
-	// plain or .gz).
+	// plain or .gz), or the URL of one in a bucket (s3://, gs://, azblob://).
 	Folder string `json:"folder,omitempty" yaml:"folder,omitempty"`
 	// Reviews are raw reviews of any shop.
 	Reviews *Reviews `json:"reviews,omitempty" yaml:"reviews,omitempty"`
@@ -123,7 +123,7 @@ const ProductQuantizer = "product"
 // Teacher configures the model that generates the rationales and its prompts.
 type Teacher struct {
 	// Model is "smollm2" (the demo's), "gguf:FILE", "meta:DIR", "hf:DIR", "openai:URL#MODEL" or
-	// "copy" (returns the explanation itself).
+	// "copy" (returns the explanation itself). FILE and DIR may be the URL of a bucket.
 	Model string `json:"model" yaml:"model" validate:"teacher"`
 	// Prompt is a row of [Prompts]: "paper" for large chat models, "few-shot" for small ones.
 	Prompt string `json:"prompt" yaml:"prompt" validate:"oneof=paper few-shot"`

@@ -20,6 +20,7 @@ func check(d *document.Document, s Spec) error {
 			d.AddDiagnostic(r.key, r.reason, r.hint)
 		}
 	}
+	checkURLs(d, s)
 	return d.Err()
 }
 

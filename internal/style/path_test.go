@@ -18,6 +18,7 @@ var joiners = []string{
 	"activities/ingest.go: ingestFile", "internal/torch/weights.go: add", "starter/export_student.go: fetchStudent",
 	"storage/artifact.go: Artifact", "storage/artifact.go: GetFolder", "storage/checkpoint.go: restoreOne",
 	"storage/export.go: Export",
+	"storage/remote/fetch.go: name", "storage/remote/find.go: folderName", "storage/remote/find.go: identify",
 }
 
 // TestUntrustedNamesAreJoinedByOneFunction lists the callers of untrusted.Join, and finds names of

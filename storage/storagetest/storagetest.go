@@ -66,6 +66,25 @@ func Open(t testing.TB, objects map[string][]byte, failAt int) (*storage.Bucket,
 	return b, s
 }
 
+// Serve returns the URL of a new server ([NewServer]) for tests that open it themselves.
+func Serve(t testing.TB, objects map[string][]byte, failAt int) (rawURL string, s *Server) {
+	t.Helper()
+	s = NewServer(objects, failAt)
+	rawURL = servers.add(s)
+	t.Cleanup(func() { servers.byURL.Delete(rawURL) })
+	return rawURL, s
+}
+
+// Put replaces an object. It is no call.
+func (s *Server) Put(key string, data []byte) { s.put(key, data) }
+
+// FailAt makes the n-th call from now on fail; with 0, no call fails.
+func (s *Server) FailAt(n int) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	s.calls, s.failAt = 0, n
+}
+
 // Calls returns the number of calls so far.
 func (s *Server) Calls() int {
 	s.mutex.Lock()
@@ -159,7 +178,9 @@ func (s *Server) Close() error { return s.call() }
 // Attributes returns the size and the time of an object.
 func (s *Server) Attributes(_ context.Context, key string) (*driver.Attributes, error) {
 	data, err := s.find(key)
-	return &driver.Attributes{Size: int64(len(data)), ModTime: s.written}, err
+	return &driver.Attributes{
+		Size: int64(len(data)), ModTime: s.written, ETag: fmt.Sprintf("%q", storage.Digest(data)),
+	}, err
 }
 
 // ListPaged lists all objects with the prefix on one page.
@@ -178,13 +199,17 @@ func (s *Server) ListPaged(_ context.Context, options *driver.ListOptions) (*dri
 	return &page, nil
 }
 
-// NewRangeReader opens an object; the range is always the whole object.
+// NewRangeReader opens a range of an object; a negative length is the rest.
 func (s *Server) NewRangeReader(
-	_ context.Context, key string, _, _ int64, _ *driver.ReaderOptions,
+	_ context.Context, key string, from, length int64, _ *driver.ReaderOptions,
 ) (driver.Reader, error) {
 	data, err := s.find(key)
 	if err != nil {
 		return nil, err
+	}
+	data = data[min(from, int64(len(data))):]
+	if length >= 0 {
+		data = data[:min(length, int64(len(data)))]
 	}
 	return body{bytes.NewReader(data), s}, nil
 }
