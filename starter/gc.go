@@ -17,8 +17,8 @@ import (
 type gcCmd struct {
 	DryRun bool          `help:"Only count the objects that would be deleted."`
 	Grace  time.Duration `help:"Keep objects written within this time; at least 2h." default:"168h"`
-	// KeepRuns is [storage.CollectOptions.KeepRuns].
-	KeepRuns int  `help:"${help_keep_runs}" placeholder:"N" env:"RDREC_KEEP_RUNS"`
+	// KeepRuns replaces the policies of the bucket's settings.
+	KeepRuns *int `help:"${help_keep_runs}" placeholder:"N" env:"RDREC_KEEP_RUNS"`
 	Usage    bool `help:"Print what the runs of each name hold."`
 }
 
@@ -32,33 +32,52 @@ func (c *gcCmd) Run(ctx context.Context, a *app) error {
 	if c.Grace < minGrace {
 		return usageError{fmt.Errorf("--grace %s: must be at least %s", c.Grace, minGrace)}
 	}
-	if c.KeepRuns < 0 {
+	if c.KeepRuns != nil && *c.KeepRuns < 0 {
 		return usageError{errors.New("--keep-runs must be at least 0")}
-	}
-	to, err := a.connect(ctx)
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	before, err := to.ageLimit(ctx, a.now().Add(-c.Grace))
-	if err != nil {
-		return err
 	}
 	bucket, err := a.openBucket(ctx)
 	if err != nil {
 		return err
 	}
 	defer bucket.Close()
-	found, err := bucket.Collect(ctx, storage.CollectOptions{
-		Before: before, KeepRuns: c.KeepRuns, DryRun: c.DryRun,
-	})
+	settings, err := bucket.Settings(ctx)
 	if err != nil {
 		return fmt.Errorf("collecting garbage: %w", err)
+	}
+	if c.KeepRuns != nil {
+		policy := settings.Retention.Policy
+		policy.KeepRuns, policy.KeepDays = *c.KeepRuns, 0
+		settings.Retention = storage.Retention{Policy: policy}
+	}
+	found, before, err := a.collect(ctx, bucket, settings.Retention, *c)
+	if err != nil {
+		return err
 	}
 	if a.flags.JSON {
 		return a.printJSON(found)
 	}
-	return a.print(c.summary(found, before))
+	return a.print(c.summary(found, settings.Retention, before))
+}
+
+// collect collects garbage by policies, and returns the time before which objects are old.
+func (a *app) collect(
+	ctx context.Context, bucket *storage.Bucket, keep storage.Retention, c gcCmd,
+) (found storage.CollectResult, before time.Time, err error) {
+	to, err := a.connect(ctx)
+	if err != nil {
+		return found, before, err
+	}
+	defer to.Close()
+	if before, err = to.ageLimit(ctx, a.now().Add(-c.Grace)); err != nil {
+		return found, before, err
+	}
+	found, err = bucket.Collect(ctx, storage.CollectOptions{
+		Before: before, Retention: keep, Now: a.now(), DryRun: c.DryRun,
+	})
+	if err != nil {
+		err = fmt.Errorf("collecting garbage: %w", err)
+	}
+	return found, before, err
 }
 
 // ageLimit returns before, or the start of the oldest running workflow less minGrace if that is
@@ -82,7 +101,7 @@ func (s *server) ageLimit(ctx context.Context, before time.Time) (time.Time, err
 }
 
 // summary returns the counts of a collection, for people.
-func (c *gcCmd) summary(found storage.CollectResult, before time.Time) string {
+func (c *gcCmd) summary(found storage.CollectResult, keep storage.Retention, before time.Time) string {
 	verb := "deleted"
 	if c.DryRun {
 		verb = "would delete"
@@ -94,9 +113,8 @@ func (c *gcCmd) summary(found storage.CollectResult, before time.Time) string {
 	}
 	line(verb, found.Contents, "content that no run and no stage record refers to")
 	line(verb, found.Checkpoints, "checkpoints of finished training, and incomplete ones")
-	if c.KeepRuns > 0 {
-		description := fmt.Sprintf("runs beyond the last %d of each name", c.KeepRuns)
-		line(verb, found.Runs, "records, reports and logs of "+description)
+	if keep.RemovesRuns() {
+		line(verb, found.Runs, "records, reports and logs of runs that no policy keeps: "+policyText(keep.Policy))
 		line(verb, found.Stages, "records of stages whose output only they refer to")
 	}
 	line(verb, found.Quarantined, "quarantined objects")

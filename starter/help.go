@@ -27,7 +27,12 @@ var helpTexts = map[string]string{
 	"help_cluster_init": "Create the namespace and the search attributes that are missing on the server. " +
 		"It may run again.",
 	"help_keep_runs": "Keep the runs of the last N experiments or schedules' runs of each name, and delete those of " +
-		"older ones with what only they refer to. Models in use and exported tables stay. 0 keeps all.",
+		"older ones with what only they refer to, whatever the bucket's settings are. Models in use and exported " +
+		"tables stay. 0 keeps all.",
+	"help_retention": "Show or change how long the bucket's runs remain. A change is shown first, with what gc would " +
+		"delete, and made with --yes.",
+	"help_keep_promotions":  "Models of the last N promotions and nightly runs of a name remain, at least 2.",
+	"help_keep_checkpoints": "Leave checkpoints of finished trainings to gc, instead of deleting them at once.",
 	"help_export": "Export recommendations for all users of a model as Parquet, JSON lines or CSV, " +
 		"or export the student itself.",
 	"help_verify": "Verify the hashes of all objects that a run refers to, or of the whole bucket; " +

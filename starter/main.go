@@ -59,6 +59,7 @@ type cli struct {
 	Verify     verifyCmd     `cmd:"" help:"${help_verify}"`
 	Forget     forgetCmd     `cmd:"" help:"${help_forget}"`
 	GC         gcCmd         `cmd:"" name:"gc" help:"Delete unreferenced objects from the bucket."`
+	Retention  retentionCmd  `cmd:"" help:"${help_retention}"`
 	Deploy     deployCmd     `cmd:"" help:"Make a worker version current: experiments started from now on run on it."`
 	Nightly    nightlyCmd    `cmd:"" help:"${help_nightly}"`
 	Schedule   scheduleCmd   `cmd:"" help:"Manage the nightly retraining schedule."`

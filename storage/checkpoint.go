@@ -207,6 +207,30 @@ func (c *Checkpoints) prune(ctx context.Context) error {
 	return nil
 }
 
+// RemoveCheckpoints deletes the complete checkpoints of a piece of work, each manifest before its
+// files. Those that another attempt writes now, and the records of attempts, are left to garbage
+// collection. It may be called again.
+func (b *Bucket) RemoveCheckpoints(ctx context.Context, fingerprint string) error {
+	keys, err := b.list(ctx, checkpointFolder(fingerprint))
+	if err != nil {
+		return err
+	}
+	complete := map[string]bool{}
+	var manifests, files []string
+	for _, key := range keys {
+		if path.Base(key) == manifestName {
+			complete[path.Dir(key)] = true
+			manifests = append(manifests, key)
+		}
+	}
+	for _, key := range keys {
+		if path.Base(key) != manifestName && complete[checkpointOf(key)] {
+			files = append(files, key)
+		}
+	}
+	return b.remove(ctx, append(manifests, files...)...)
+}
+
 // upload stores the file at path under key and returns its hash and size.
 func (b *Bucket) upload(ctx context.Context, key, file string) (Ref, error) {
 	ref, data, err := hashFile(ctx, file)

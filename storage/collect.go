@@ -18,10 +18,11 @@ type CollectOptions struct {
 	// the start of every running workflow: content that a running workflow stores again is no older
 	// than that.
 	Before time.Time
-	// KeepRuns is how many of the last workflows of each name keep their runs, with all that these
-	// refer to; 0 means all. Runs with an object that is not old enough, and the artifacts of
-	// promotions in use, of recent promotions and of recent nightly runs, remain in any case.
-	KeepRuns int
+	// Retention decides which workflows of each name keep their runs, with all that these refer to,
+	// and Now is the time by which it counts days. Runs with an object that is not old enough, and
+	// the artifacts of promotions in use, remain in any case.
+	Retention Retention
+	Now       time.Time
 	// DryRun only counts.
 	DryRun bool
 }
@@ -127,7 +128,7 @@ func (m *marker) mark(ctx context.Context) (err error) {
 	if m.forgotten, err = m.bucket.forgotten(ctx); err != nil {
 		return err
 	}
-	line, err := m.bucket.lineage(ctx)
+	line, err := m.bucket.lineage(ctx, m.options.Retention)
 	if err != nil {
 		return err
 	}
@@ -171,7 +172,7 @@ func (m *marker) followStage(ctx context.Context, o object) error {
 		return &CorruptError{o.key, err.Error()}
 	}
 	m.finished[fingerprint] = true
-	old := m.options.KeepRuns > 0 && o.written.Before(m.options.Before)
+	old := m.options.Retention.RemovesRuns() && o.written.Before(m.options.Before)
 	if old && !m.reached[contentKey(done.Output.Digest)] {
 		m.unreached[o.key] = true
 		return nil
@@ -252,7 +253,7 @@ func (m *marker) counter(prefix string, o object, c *CollectResult) *Count {
 		{probePrefix, &c.TempFiles, func() bool { return true }},
 		{requestPrefix, &c.TempFiles, func() bool { return true }},
 		{casPrefix, &c.Contents, func() bool { return !m.reached[o.key] }},
-		{checkpointPrefix, &c.Checkpoints, func() bool { return m.stale(o.key) }},
+		{checkpointPrefix, &c.Checkpoints, func() bool { return m.stale(o) }},
 		{runPrefix, &c.Runs, func() bool { return m.retention.expired[ownerOf(strings.TrimPrefix(o.key, runPrefix))] }},
 		{stagePrefix, &c.Stages, func() bool { return m.unreached[o.key] }},
 		{quarantinePrefix, &c.Quarantined, func() bool {
@@ -270,13 +271,16 @@ func (m *marker) counter(prefix string, o object, c *CollectResult) *Count {
 }
 
 // stale reports whether training can never resume from a checkpoint's file: the training is
-// finished, or no manifest names the file. An attempt's own record is kept while its work is
-// unfinished: it defines the order of attempts.
-func (m *marker) stale(key string) bool {
-	if m.finished[fingerprintOf(key)] {
+// finished, or no manifest names the file, or it is older than runs remain. An attempt's own record
+// is kept while its work is unfinished: it defines the order of attempts.
+func (m *marker) stale(o object) bool {
+	if m.finished[fingerprintOf(o.key)] {
 		return true
 	}
-	return path.Base(key) != attemptName && !m.complete[checkpointOf(key)]
+	if days := m.options.Retention.KeepDays; days > 0 && o.written.Before(daysBefore(m.options.Now, days)) {
+		return true
+	}
+	return path.Base(o.key) != attemptName && !m.complete[checkpointOf(o.key)]
 }
 
 // obsolete reports whether a quarantined object has no further use. A corrupt checkpoint of

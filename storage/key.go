@@ -10,6 +10,7 @@ import (
 // Every key of the bucket is made by a function of this file.
 //
 //	bucket.json                                    the bucket's id, made once
+//	settings.json                                  what people decided: how long runs remain
 //	cas/sha256/ab/<hash>                           immutable content, named by its hash
 //	stages/<stage>/<fingerprint>.json              the artifact that a stage made of its inputs
 //	rationales/<teacher>/<shard>-<hash>.jsonl      finished rationales; finished shards are merged
@@ -30,6 +31,7 @@ import (
 //	probes/<random>                                access checks of workers; deleted at once
 const (
 	identityKey      = "bucket.json"
+	settingsKey      = "settings.json"
 	probePrefix      = "probes/"
 	requestPrefix    = "requests/"
 	forgottenPrefix  = "forgotten/"

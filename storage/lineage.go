@@ -19,9 +19,9 @@ type lineage struct {
 	unreadable map[string]string
 }
 
-// lineage reads the records of all runs, nightly runs and promotions. Those of nightly runs and
-// promotions have their keys without ".json" as names.
-func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
+// lineage reads the records of all runs, nightly runs and promotions, of the last two kinds as many
+// as the policies keep. They have their keys without ".json" as names.
+func (b *Bucket) lineage(ctx context.Context, keep Retention) (lineage, error) {
 	l := lineage{map[string][]Ref{}, map[string]string{}}
 	err := b.scan(ctx, runPrefix, func(o object) error {
 		run, ok := runOf(o.key)
@@ -42,7 +42,7 @@ func (b *Bucket) lineage(ctx context.Context) (lineage, error) {
 	if err != nil {
 		return l, err
 	}
-	return l, l.collectNightlyRefs(ctx, b)
+	return l, l.collectNightlyRefs(ctx, b, keep)
 }
 
 // FinishedRun is a run that has a record, and when the record was written.

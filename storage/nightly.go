@@ -9,14 +9,10 @@ import (
 	"strings"
 )
 
-// retainedRuns is the number of a name's newest nightly runs and promotions whose artifacts are
-// kept by garbage collection.
-const retainedRuns = 30
-
 // collectNightlyRefs adds the references of the newest nightly runs and promotions of all names,
 // and those of the promotion in use however old it is.
-func (l *lineage) collectNightlyRefs(ctx context.Context, b *Bucket) error {
-	records, err := l.nightlyRecordKeys(ctx, b)
+func (l *lineage) collectNightlyRefs(ctx context.Context, b *Bucket, keep Retention) error {
+	records, err := l.nightlyRecordKeys(ctx, b, keep)
 	if err != nil {
 		return err
 	}
@@ -36,7 +32,7 @@ func (l *lineage) collectNightlyRefs(ctx context.Context, b *Bucket) error {
 }
 
 // nightlyRecordKeys returns the keys under nightly/ whose references count.
-func (l *lineage) nightlyRecordKeys(ctx context.Context, b *Bucket) ([]string, error) {
+func (l *lineage) nightlyRecordKeys(ctx context.Context, b *Bucket, keep Retention) ([]string, error) {
 	keys, err := b.list(ctx, nightlyPrefix)
 	if err != nil {
 		return nil, err
@@ -62,8 +58,9 @@ func (l *lineage) nightlyRecordKeys(ctx context.Context, b *Bucket) ([]string, e
 			folders[folder] = append(folders[folder], key) // in order of their numbers, which are padded
 		}
 	}
-	for _, records := range folders {
-		chosen = append(chosen, records[max(0, len(records)-retainedRuns):]...)
+	for folder, records := range folders {
+		last := keep.of(path.Base(path.Dir(path.Clean(folder)))).KeepPromotions
+		chosen = append(chosen, records[max(0, len(records)-last):]...)
 	}
 	slices.Sort(chosen)
 	return slices.Compact(chosen), nil

@@ -33,8 +33,8 @@ type retention struct {
 	content map[string]map[string]int64
 }
 
-// retain finds the workflows whose runs are removed: beyond the last keep workflows of their name,
-// and without an object written at or after the age limit. A keep of 0 means that all remain.
+// retain finds the workflows whose runs are removed: those that no policy keeps, without an object
+// written at or after the age limit.
 func (b *Bucket) retain(ctx context.Context, c CollectOptions) (*retention, error) {
 	r := &retention{
 		newest: map[string]time.Time{}, expired: map[string]bool{}, content: map[string]map[string]int64{},
@@ -46,12 +46,14 @@ func (b *Bucket) retain(ctx context.Context, c CollectOptions) (*retention, erro
 		}
 		return nil
 	})
-	if err != nil || c.KeepRuns == 0 {
+	if err != nil {
 		return r, err
 	}
-	for _, owners := range r.byName() {
-		for _, owner := range owners[min(c.KeepRuns, len(owners)):] {
-			r.expired[owner] = r.newest[owner].Before(c.Before)
+	for name, owners := range r.byName() {
+		policy := c.Retention.of(name)
+		for n, owner := range owners {
+			written := r.newest[owner]
+			r.expired[owner] = !policy.remains(n, written, c.Now) && written.Before(c.Before)
 		}
 	}
 	return r, nil

@@ -98,7 +98,8 @@ func TestCollectKeepsTheLastRunsOfEachName(t *testing.T) {
 		{1, 99 * time.Hour, " 00b 00c 00d 00a 00Z 00Z", " 00b 00c 00d 00a 00Z 00Z"}, // only the first is so old
 	} {
 		e := newExperiments(t, now)
-		options := storage.CollectOptions{Before: now.Add(-c.before), KeepRuns: c.keep, DryRun: true}
+		options := storage.CollectOptions{Before: now.Add(-c.before), Now: now, DryRun: true}
+		options.Retention.KeepRuns = c.keep
 		planned := collect(t, e.runHistory, options)
 		options.DryRun = false
 		done := collect(t, e.runHistory, options)

@@ -40,7 +40,7 @@ type BadObject struct {
 // run's id may follow the workflow's, after a slash. An empty name verifies the whole bucket,
 // including objects to which no run refers: stage records, rationales, checkpoints.
 func (b *Bucket) Verify(ctx context.Context, name string) (VerifyResult, error) {
-	line, err := b.lineage(ctx)
+	line, err := b.lineage(ctx, Retention{})
 	if err != nil {
 		return VerifyResult{}, err
 	}

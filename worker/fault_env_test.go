@@ -19,10 +19,13 @@ func TestMain(m *testing.M) { os.Exit(staging.Main(m)) }
 // faultEnv is a staged environment with what the tests of this package expect of a training.
 type faultEnv struct{ *staging.Env }
 
-// newFaultEnv returns an environment on a shared server.
+// newFaultEnv returns an environment on a shared server. Checkpoints remain after a training, so
+// that tests can see what it left.
 func newFaultEnv(t *testing.T) *faultEnv {
 	t.Helper()
-	return &faultEnv{staging.New(t)}
+	s := &faultEnv{staging.New(t)}
+	s.KeepCheckpoints()
+	return s
 }
 
 // awaitTraining waits until training has stored n checkpoints.
@@ -70,10 +73,13 @@ var (
 func shortReferenceWeights(t *testing.T) string {
 	t.Helper()
 	shortReferenceOnce.Do(func() {
-		s := newFaultEnv(t)
+		s := &faultEnv{staging.New(t)}
 		w := s.StartWorker()
 		shortReference = s.AwaitWeights(s.StartExperiment(staging.ShortSpec(t)))
 		s.checkActivitiesRanOnce(nil)
+		if left := s.Checkpoints(); len(left) > 0 || s.CountFiles("checkpoints/*/*/attempt.json") != 1 {
+			t.Errorf("checkpoints of a finished training remain: %v", left)
+		}
 		w.Drain()
 	})
 	if shortReference == "" {

@@ -105,6 +105,7 @@ func TestFault04ServerKilled(t *testing.T) {
 	settings, address := staging.ServerSettings(t)
 	server := staging.StartServer(t, settings)
 	s := &faultEnv{staging.NewAt(t, address, "default")}
+	s.KeepCheckpoints()
 	s.StartWorker()
 	run := s.StartExperiment(staging.ShortSpec(t))
 	s.awaitTraining(2)

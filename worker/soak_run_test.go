@@ -122,6 +122,7 @@ func (k *soak) newRun(t *testing.T, number int) *soakRun {
 	k.running.Store(strconv.Itoa(number), o)
 	o.server = staging.StartServer(t, o.settings)
 	o.faultEnv = &faultEnv{staging.NewAt(t, address, "default")}
+	o.KeepCheckpoints()
 	for range 1 + o.rng.IntN(2) {
 		o.addWorker()
 	}

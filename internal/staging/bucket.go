@@ -23,6 +23,21 @@ func (e *Env) NewestStep() int {
 	return StepOf(checkpoints[len(checkpoints)-1])
 }
 
+// KeepCheckpoints leaves the checkpoints of finished trainings in the bucket, for tests that look
+// at them afterwards.
+func (e *Env) KeepCheckpoints() {
+	e.T.Helper()
+	b, err := storage.Open(e.T.Context(), e.URL)
+	if err != nil {
+		e.T.Fatal(err)
+	}
+	defer b.Close()
+	keep := storage.Settings{Retention: storage.Retention{KeepCheckpoints: true}}
+	if err := b.PutSettings(e.T.Context(), keep); err != nil {
+		e.T.Fatal(err)
+	}
+}
+
 // Checkpoints returns the folders of the complete checkpoints, oldest first.
 func (e *Env) Checkpoints() []string {
 	folders := e.files("checkpoints/*/*/*/manifest.json")
